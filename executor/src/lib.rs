@@ -1,0 +1,1 @@
+//! The state transition: one block of transactions on revm.

@@ -1,0 +1,1 @@
+//! Types and rules that every party of the rollup shares.

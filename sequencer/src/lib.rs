@@ -1,0 +1,1 @@
+//! The sequencer: admission, ordering, block production and the HTTP API.

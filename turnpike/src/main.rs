@@ -1,0 +1,2 @@
+//! The turnpike command: dev, sequencer, batcher, proposer and challenger.
+fn main() {}
