@@ -1,1 +1,29 @@
 //! The state transition: one block of transactions on revm.
+//!
+//! ```text
+//! BlockInput ─► BlockExecutor::open ─► deposit*, transaction* ─► finish ─► Executed ─► seal(roots) ─► BlockOutcome
+//! ```
+//!
+//! [`execute_block`] is that sequence and is the oracle: whatever else executes blocks must equal it in receipts,
+//! logs, gas and state root, bit for bit. It is sequential, touches nothing but the state view it is given, and is
+//! `no_std` with default features off, so that the proof program runs the same code.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+
+extern crate alloc;
+
+mod block;
+#[cfg(feature = "std")]
+mod call;
+mod env;
+mod error;
+mod handler;
+mod outcome;
+mod overlay;
+mod precompiles;
+
+pub use block::{BlockExecutor, execute_block};
+#[cfg(feature = "std")]
+pub use call::{CallError, CallOutcome, CallRequest, call};
+pub use error::{ExecutionError, SkipReason};
+pub use outcome::{BlockOutcome, Executed, ExecutedTx, Skipped};

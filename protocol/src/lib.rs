@@ -1,1 +1,43 @@
 //! Types and rules that every party of the rollup shares.
+//!
+//! ```text
+//!  L1 inbox entry ──┐
+//!  batch data ──────┼─► derive ─► BlockInput ─► (executor) ─► Header, receipts ─► output root ─► claim
+//!  deposit queue ───┘
+//! ```
+//!
+//! Everything here is a pure function of its arguments: no I/O, no clock, no randomness, no threads. The node,
+//! the challenger and the proof program run this very code, so a rule is written down once. The crate is
+//! `no_std` with default features off.
+#![cfg_attr(not(feature = "std"), no_std)]
+#![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+
+extern crate alloc;
+
+mod batch;
+mod block;
+mod config;
+mod deposit;
+mod derive;
+mod fee;
+mod genesis;
+mod inbox;
+mod output;
+pub mod predeploys;
+mod transaction;
+
+pub use batch::{BATCH_VERSION, Batch, BatchBlock, BatchError, DepositHint};
+pub use block::{BlockInput, Origin, Parent, Receipt, history_slot, mix_hash, next_base_fee};
+pub use config::{ChainConfig, ConfigError};
+pub use deposit::{
+    ATTRIBUTES_GAS_LIMIT, DEPOSITOR_ACCOUNT, Deposit, DepositError, SourceHash, attributes_deposit,
+};
+pub use derive::{BatchFault, DeriveError, Derived, EntryData, derive};
+pub use fee::L1Fee;
+pub use genesis::{Genesis, GenesisAccount, L1Deployment};
+pub use inbox::{CHUNK_BYTES_MAX, DataKind, Entry, calldata_hash};
+pub use output::{OutputRoot, output_claim};
+pub use transaction::{SignatureError, SignedTx, TxDecodeError, decode_transaction, recover_authority};
+
+pub use alloy_consensus::Header;
+pub use op_alloy_consensus::{OpReceiptEnvelope as ReceiptEnvelope, OpTxEnvelope as TxEnvelope};

@@ -1,0 +1,108 @@
+use std::string::ToString as _;
+
+use alloy_eips::eip2930::AccessList;
+use alloy_primitives::{Address, Bytes, TxKind, U256};
+use revm::{
+    ExecuteEvm as _,
+    context::TxEnv,
+    context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+};
+use turnpike_protocol::{ChainConfig, Header};
+use turnpike_state::StateView;
+
+use crate::{ExecutionError, env::evm, overlay::ViewError};
+
+/// A call that leaves no trace: `eth_call`, and each probe of `eth_estimateGas`.
+#[derive(Clone, Debug, Default)]
+pub struct CallRequest {
+    /// Caller.
+    pub from: Address,
+    /// Callee, or a creation.
+    pub to: TxKind,
+    /// Gas to give it.
+    pub gas_limit: u64,
+    /// Price per gas in wei; 0 takes no fee.
+    pub gas_price: u128,
+    /// Wei to send along.
+    pub value: U256,
+    /// Input.
+    pub input: Bytes,
+    /// Addresses and slots to warm.
+    pub access_list: AccessList,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug)]
+pub enum CallOutcome {
+    /// It returned.
+    Success {
+        /// Return data; the code, for a creation.
+        output: Bytes,
+        /// Gas used.
+        gas_used: u64,
+    },
+    /// It reverted.
+    Revert {
+        /// Revert data.
+        output: Bytes,
+        /// Gas used.
+        gas_used: u64,
+    },
+    /// It ran out of gas or hit an invalid operation.
+    Halt {
+        /// Why.
+        reason: HaltReason,
+    },
+}
+
+/// A call that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError<E: core::error::Error> {
+    /// The request is invalid on this state.
+    #[error("{0}")]
+    Invalid(InvalidTransaction),
+    /// The state view failed.
+    #[error(transparent)]
+    Execution(ExecutionError<E>),
+}
+
+/// Runs a call in the environment of `header`, on `state`. Nonces and senders' codes are not looked at; without a gas
+/// price no fee is taken.
+pub fn call<S: StateView>(
+    config: &ChainConfig,
+    header: &Header,
+    state: S,
+    request: &CallRequest,
+) -> Result<CallOutcome, CallError<S::Error>> {
+    let mut evm = evm(config, header, state);
+    evm.ctx.cfg.disable_nonce_check = true;
+    evm.ctx.cfg.disable_eip3607 = true;
+    evm.ctx.cfg.disable_base_fee = request.gas_price == 0;
+    evm.ctx.cfg.tx_gas_limit_cap = Some(u64::MAX);
+    let tx = TxEnv {
+        // A bare legacy transaction has no access list.
+        tx_type: u8::from(!request.access_list.is_empty()),
+        caller: request.from,
+        gas_limit: request.gas_limit,
+        gas_price: request.gas_price,
+        kind: request.to,
+        value: request.value,
+        data: request.input.clone(),
+        chain_id: None,
+        access_list: request.access_list.clone(),
+        ..TxEnv::default()
+    };
+    let result = evm.transact(tx).map_err(|error| match error {
+        EVMError::Transaction(error) => CallError::Invalid(error),
+        EVMError::Database(ViewError(error)) => CallError::Execution(ExecutionError::State(error)),
+        other => CallError::Execution(ExecutionError::Evm(other.to_string())),
+    })?;
+    let gas_used = result.result.tx_gas_used();
+    Ok(match result.result {
+        ExecutionResult::Success { output, .. } => {
+            CallOutcome::Success { output: output.into_data(), gas_used }
+        }
+        ExecutionResult::Revert { output, .. } => CallOutcome::Revert { output, gas_used },
+        ExecutionResult::Halt { reason, .. } => CallOutcome::Halt { reason },
+    })
+}

@@ -1,0 +1,171 @@
+use core::marker::PhantomData;
+
+use alloy_primitives::U256;
+use revm::{
+    Database,
+    context_interface::{
+        Block as _, ContextTr, JournalTr, LocalContextTr as _, Transaction as _,
+        journaled_state::account::JournaledAccountTr as _,
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, ResultGas},
+    },
+    handler::{EvmTr, FrameResult, FrameTr, Handler, post_execution, pre_execution, validation},
+    interpreter::{InitialAndFloorGas, interpreter_action::FrameInit},
+    primitives::TxKind,
+    state::EvmState,
+};
+use turnpike_protocol::predeploys::{BASE_FEE_VAULT, L1_FEE_VAULT};
+
+/// By which rules a transaction runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rules {
+    /// A user's: pays base fee, priority fee and L1 data fee, each to its vault.
+    User {
+        /// L1 data fee in wei, charged whether it succeeds or not.
+        l1_fee: U256,
+    },
+    /// A deposit: paid for on L1, never skipped. Mints and counts even if it fails.
+    Deposit {
+        /// Wei created for the sender.
+        mint: u128,
+    },
+}
+
+/// revm's transaction phases with the chain's differences.
+pub(crate) struct TransactionHandler<EVM> {
+    rules: Rules,
+    evm: PhantomData<fn(EVM)>,
+}
+
+impl<EVM> TransactionHandler<EVM> {
+    pub(crate) const fn new(rules: Rules) -> Self {
+        Self { rules, evm: PhantomData }
+    }
+}
+
+type DbError<EVM> = <<<EVM as EvmTr>::Context as ContextTr>::Db as Database>::Error;
+
+impl<EVM> Handler for TransactionHandler<EVM>
+where
+    EVM: EvmTr<
+            Context: ContextTr<Journal: JournalTr<State = EvmState>>,
+            Frame: FrameTr<FrameInit = FrameInit, FrameResult = FrameResult>,
+        >,
+{
+    type Evm = EVM;
+    type Error = EVMError<DbError<EVM>>;
+    type HaltReason = HaltReason;
+
+    fn validate_env(&self, evm: &mut EVM) -> Result<(), Self::Error> {
+        match self.rules {
+            Rules::User { .. } => validation::validate_env(evm.ctx()),
+            Rules::Deposit { .. } => Ok(()),
+        }
+    }
+
+    fn validate_against_state_and_deduct_caller(
+        &self,
+        evm: &mut EVM,
+        _init_and_floor_gas: &mut InitialAndFloorGas,
+    ) -> Result<(), Self::Error> {
+        let (block, tx, cfg, journal, _, _) = evm.ctx().all_mut();
+        let mut caller = journal.load_account_with_code_mut(tx.caller())?.data;
+        let balance = *caller.balance();
+        let balance = match self.rules {
+            Rules::User { l1_fee } => {
+                pre_execution::validate_account_nonce_and_code_with_components(
+                    &caller.account().info,
+                    tx,
+                    cfg,
+                )?;
+                // The L1 fee comes first: what is left must cover everything else.
+                let lacking = || InvalidTransaction::LackOfFundForMaxFee {
+                    fee: alloc::boxed::Box::new(
+                        tx.max_balance_spending().unwrap_or(U256::MAX).saturating_add(l1_fee),
+                    ),
+                    balance: alloc::boxed::Box::new(balance),
+                };
+                let spendable = balance.checked_sub(l1_fee).ok_or_else(lacking)?;
+                pre_execution::calculate_caller_fee(spendable, tx, block, cfg).map_err(|error| {
+                    match error {
+                        InvalidTransaction::LackOfFundForMaxFee { .. } => lacking(),
+                        other => other,
+                    }
+                })?
+            }
+            Rules::Deposit { mint } => {
+                let minted = balance.saturating_add(U256::from(mint));
+                if minted < tx.value() {
+                    return Err(InvalidTransaction::LackOfFundForMaxFee {
+                        fee: alloc::boxed::Box::new(tx.value()),
+                        balance: alloc::boxed::Box::new(minted),
+                    }
+                    .into());
+                }
+                minted
+            }
+        };
+        caller.set_balance(balance);
+        if matches!(tx.kind(), TxKind::Call(_)) {
+            caller.bump_nonce();
+        }
+        Ok(())
+    }
+
+    fn reimburse_caller(
+        &self,
+        evm: &mut EVM,
+        exec_result: &mut FrameResult,
+    ) -> Result<(), Self::Error> {
+        match self.rules {
+            Rules::User { .. } => {
+                Ok(post_execution::reimburse_caller(evm.ctx(), exec_result.gas(), U256::ZERO)?)
+            }
+            Rules::Deposit { .. } => Ok(()),
+        }
+    }
+
+    fn reward_beneficiary(
+        &self,
+        evm: &mut EVM,
+        exec_result: &mut FrameResult,
+    ) -> Result<(), Self::Error> {
+        let Rules::User { l1_fee } = self.rules else {
+            return Ok(());
+        };
+        let gas = exec_result.gas();
+        post_execution::reward_beneficiary(evm.ctx(), gas)?;
+        let gas_used = gas.used().saturating_sub(gas.reservoir());
+        let (block, _, _, journal, _, _) = evm.ctx().all_mut();
+        let base_fee = U256::from(block.basefee()).saturating_mul(U256::from(gas_used));
+        journal.load_account_mut(BASE_FEE_VAULT)?.incr_balance(base_fee);
+        journal.load_account_mut(L1_FEE_VAULT)?.incr_balance(l1_fee);
+        Ok(())
+    }
+
+    /// A deposit that revm refuses still mints, bumps the sender's nonce and uses all its gas.
+    fn catch_error(
+        &self,
+        evm: &mut EVM,
+        error: Self::Error,
+    ) -> Result<ExecutionResult<HaltReason>, Self::Error> {
+        evm.ctx().local_mut().clear();
+        evm.ctx().journal_mut().discard_tx();
+        evm.frame_stack().clear();
+        let (Rules::Deposit { mint }, EVMError::Transaction(_)) = (self.rules, &error) else {
+            return Err(error);
+        };
+        let (_, tx, _, journal, _, _) = evm.ctx().all_mut();
+        let gas = ResultGas::default().with_total_gas_spent(tx.gas_limit());
+        {
+            let mut sender = journal.load_account_mut(tx.caller())?.data;
+            sender.incr_balance(U256::from(mint));
+            sender.bump_nonce();
+        }
+        journal.commit_tx();
+        Ok(ExecutionResult::Halt {
+            reason: HaltReason::OutOfGas(OutOfGasError::Basic),
+            gas,
+            logs: alloc::vec::Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+use alloc::vec::Vec;
+
+use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
+use alloy_primitives::{Address, B256, U256, keccak256};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ChainConfig, Entry, Header, ReceiptEnvelope, SignedTx, TxEnvelope,
+    inbox::{FlattenedBytes, word},
+};
+
+/// Slots of the EIP-2935 ring buffer.
+const HISTORY_SERVE_WINDOW: u64 = 8_191;
+
+/// The L1 attributes that the blocks of an entry see: those that an earlier entry recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// Index of the entry that recorded them.
+    pub entry: u64,
+    /// Its L1 block number.
+    pub l1_block_number: u64,
+    /// Its L1 timestamp, in seconds.
+    pub l1_time: u64,
+    /// Its L1 base fee, in wei.
+    pub l1_base_fee: U256,
+    /// Its L1 blob base fee, in wei.
+    pub l1_blob_base_fee: U256,
+    /// Hash of the L1 block before it: the origin's hash in the rules of L2 blocks.
+    pub l1_hash: B256,
+}
+
+impl From<&Entry> for Origin {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            entry: entry.index,
+            l1_block_number: entry.l1_block_number,
+            l1_time: entry.l1_time,
+            l1_base_fee: entry.l1_base_fee,
+            l1_blob_base_fee: entry.l1_blob_base_fee,
+            l1_hash: entry.l1_parent_hash,
+        }
+    }
+}
+
+/// What derivation needs to know of the block that comes before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parent {
+    /// Its number.
+    pub number: u64,
+    /// Its timestamp, in seconds.
+    pub timestamp: u64,
+    /// Entry its origin is at; `None` for the genesis block, which has no origin.
+    pub origin: Option<u64>,
+}
+
+/// All that decides a block, apart from the state it runs on: the input of the state transition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockInput {
+    /// Block number.
+    pub number: u64,
+    /// Timestamp, in seconds.
+    pub timestamp: u64,
+    /// The L1 attributes that the block sees.
+    pub origin: Origin,
+    /// Deposits: the attributes transaction, if the origin changed, then those of the queue, in order.
+    pub deposits: Vec<TxEnvelope>,
+    /// Transactions in the sequencer's order. One that is invalid at its turn is skipped.
+    pub transactions: Vec<SignedTx>,
+}
+
+impl BlockInput {
+    /// How the block after this one sees it.
+    pub const fn as_parent(&self) -> Parent {
+        Parent {
+            number: self.number,
+            timestamp: self.timestamp,
+            origin: Some(self.origin.entry),
+        }
+    }
+}
+
+/// A transaction's receipt, with what is not part of the consensus encoding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Status, cumulative gas, logs and bloom, as hashed into the receipts root.
+    pub envelope: ReceiptEnvelope,
+    /// Gas the transaction used.
+    pub gas_used: u64,
+    /// Price paid per gas, in wei.
+    pub effective_gas_price: u128,
+    /// Address of the contract that a creation made.
+    pub contract_address: Option<Address>,
+    /// L1 data fee, in wei; 0 for deposits.
+    pub l1_fee: U256,
+}
+
+/// `prevRandao` of a block: as unpredictable as its origin, different in every block.
+pub fn mix_hash(origin: &Origin, number: u64) -> B256 {
+    keccak256([origin.l1_hash, word(number)].as_flattened_bytes())
+}
+
+/// Base fee of the block after `parent` (EIP-1559 with the chain's parameters), in wei.
+pub fn next_base_fee(config: &ChainConfig, parent: &Header) -> u64 {
+    calc_next_block_base_fee(
+        parent.gas_used,
+        parent.gas_limit,
+        parent.base_fee_per_gas.unwrap_or(config.initial_base_fee),
+        BaseFeeParams::new(
+            u128::from(config.base_fee_denominator),
+            u128::from(config.base_fee_elasticity),
+        ),
+    )
+}
+
+/// Slot of the EIP-2935 history contract that holds the hash of block `number`.
+pub fn history_slot(number: u64) -> U256 {
+    U256::from(number % HISTORY_SERVE_WINDOW)
+}

@@ -1,0 +1,151 @@
+use alloy_primitives::{B256, U256, keccak256};
+use alloy_rlp::{Encodable, RlpEncodable};
+use serde::{Deserialize, Serialize};
+
+/// The most gas one transaction may ask for (EIP-7825). Deposits obey it as well.
+const TRANSACTION_GAS_LIMIT_MAX: u64 = 1 << 24;
+
+/// The parameters of a chain: fixed at genesis, committed to by [`ChainConfig::hash`].
+///
+/// Every limit is part of the rules: two parties that disagree on one derive different chains.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChainConfig {
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Gas limit of every block.
+    pub block_gas_limit: u64,
+    /// Transactions (deposits apart) in one block, at most.
+    pub block_transactions_max: u64,
+    /// EIP-1559: gas limit divided by gas target.
+    pub base_fee_elasticity: u64,
+    /// EIP-1559: the base fee moves by at most one part in this many.
+    pub base_fee_denominator: u64,
+    /// Base fee of the genesis block, in wei.
+    pub initial_base_fee: u64,
+    /// Weight of the L1 base fee in the L1 data fee, in millionths.
+    pub l1_base_fee_scalar: u32,
+    /// Weight of the L1 blob base fee in the L1 data fee, in millionths.
+    pub l1_blob_base_fee_scalar: u32,
+    /// A precompile call that would cost more gas than this runs out of gas instead, so that L1 can repeat it.
+    pub precompile_gas_max: u64,
+    /// A precompile call with more input than this runs out of gas instead.
+    pub precompile_input_bytes_max: u64,
+    /// How far, in seconds, a block's time may run ahead of its entry's L1 time.
+    pub time_drift_max: u64,
+    /// How many entries back an entry's origin may lie.
+    pub origin_lag_max: u64,
+    /// Batch bytes in one entry, as posted.
+    pub entry_bytes_max: u64,
+    /// Batch bytes in one entry, inflated.
+    pub entry_inflated_bytes_max: u64,
+    /// Blocks that one entry may derive.
+    pub entry_blocks_max: u64,
+    /// Deposits that one entry consumes at most.
+    pub entry_deposits_max: u64,
+    /// Age in seconds from which a deposit must be consumed by the next entry.
+    pub force_window: u64,
+    /// Entries between an output and its parent, at most.
+    pub output_entries_max: u64,
+    /// Seconds in which an output may be challenged.
+    pub challenge_window: u64,
+    /// Wei locked by whoever proposes an output.
+    pub proposer_bond: U256,
+    /// Wei locked by whoever challenges an output.
+    pub challenger_bond: U256,
+}
+
+/// Why a configuration cannot be a chain's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A divisor or a limit is zero.
+    #[error("chain config: `{0}` must not be zero")]
+    Zero(&'static str),
+    /// The deposits an entry may have to carry would not fit one block.
+    #[error(
+        "chain config: blockGasLimit {limit} is too low for entryDepositsMax deposits of 2^24 gas: {needed} needed"
+    )]
+    DepositsDoNotFit {
+        /// The gas limit found.
+        limit: u64,
+        /// The least gas limit that would do.
+        needed: u64,
+    },
+}
+
+impl ChainConfig {
+    /// The most gas one transaction may ask for (EIP-7825).
+    pub const fn transaction_gas_limit_max(&self) -> u64 {
+        TRANSACTION_GAS_LIMIT_MAX
+    }
+
+    /// Commitment to the configuration and the genesis block: what the inbox's first accumulator starts from.
+    pub fn hash(&self, genesis_hash: B256) -> B256 {
+        let mut bytes = alloc::vec::Vec::with_capacity(256);
+        self.encode(&mut bytes);
+        bytes.extend_from_slice(genesis_hash.as_slice());
+        keccak256(bytes)
+    }
+
+    /// Checks that the parameters make sense together.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let nonzero = [
+            (self.chain_id, "chainId"),
+            (self.block_transactions_max, "blockTransactionsMax"),
+            (self.base_fee_elasticity, "baseFeeElasticity"),
+            (self.base_fee_denominator, "baseFeeDenominator"),
+            (self.initial_base_fee, "initialBaseFee"),
+            (self.precompile_gas_max, "precompileGasMax"),
+            (self.precompile_input_bytes_max, "precompileInputBytesMax"),
+            (self.origin_lag_max, "originLagMax"),
+            (self.entry_bytes_max, "entryBytesMax"),
+            (self.entry_inflated_bytes_max, "entryInflatedBytesMax"),
+            (self.entry_blocks_max, "entryBlocksMax"),
+            (self.entry_deposits_max, "entryDepositsMax"),
+            (self.output_entries_max, "outputEntriesMax"),
+        ];
+        if let Some((_, name)) = nonzero.into_iter().find(|(value, _)| *value == 0) {
+            return Err(ConfigError::Zero(name));
+        }
+        let needed = self
+            .entry_deposits_max
+            .saturating_mul(TRANSACTION_GAS_LIMIT_MAX)
+            .saturating_add(crate::ATTRIBUTES_GAS_LIMIT);
+        if self.block_gas_limit < needed {
+            return Err(ConfigError::DepositsDoNotFit { limit: self.block_gas_limit, needed });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Genesis;
+
+    fn dev() -> ChainConfig {
+        Genesis::dev().config
+    }
+
+    #[test]
+    fn dev_is_valid() {
+        assert_eq!(dev().validate(), Ok(()));
+    }
+
+    #[test]
+    fn hash_binds_every_part() {
+        let config = dev();
+        let mut other = config.clone();
+        other.challenger_bond += U256::from(1);
+        assert_ne!(config.hash(B256::ZERO), other.hash(B256::ZERO));
+        assert_ne!(config.hash(B256::ZERO), config.hash(B256::repeat_byte(1)));
+    }
+
+    #[test]
+    fn rejects_zero_and_deposits_that_do_not_fit() {
+        let config = ChainConfig { base_fee_denominator: 0, ..dev() };
+        assert_eq!(config.validate(), Err(ConfigError::Zero("baseFeeDenominator")));
+        let config = ChainConfig { block_gas_limit: 30_000_000, ..dev() };
+        assert!(matches!(config.validate(), Err(ConfigError::DepositsDoNotFit { .. })));
+    }
+}

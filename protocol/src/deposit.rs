@@ -1,0 +1,238 @@
+use alloc::vec::Vec;
+
+use alloy_consensus::Sealable as _;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, keccak256};
+use op_alloy_consensus::TxDeposit;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ChainConfig, Origin, TxEnvelope,
+    inbox::{FlattenedBytes, word},
+    predeploys::L1_BLOCK,
+};
+
+/// Sender of the attributes transaction; nobody holds its key.
+pub const DEPOSITOR_ACCOUNT: Address = address!("DeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001");
+
+/// Gas of the attributes transaction.
+pub const ATTRIBUTES_GAS_LIMIT: u64 = 1_000_000;
+
+/// `setL1BlockValuesEcotone()`: packed arguments follow the selector.
+const SET_L1_BLOCK_VALUES: [u8; 4] = [0x44, 0x0a, 0x5e, 0x20];
+
+/// Version of `opaqueData` that derivation understands.
+const OPAQUE_DATA_VERSION: U256 = U256::ZERO;
+
+/// Bytes of `opaqueData` before the call data: mint, value, gas limit, creation flag.
+const OPAQUE_HEAD_BYTES: usize = 32 + 32 + 8 + 1;
+
+/// A deposit as the L1 queue holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deposit {
+    /// Position in the queue.
+    pub index: u64,
+    /// L1 block that queued it.
+    pub l1_block_number: u64,
+    /// Sender on L2.
+    pub from: Address,
+    /// Recipient on L2; ignored for a creation.
+    pub to: Address,
+    /// Version of `opaque_data`.
+    pub version: U256,
+    /// Mint, value, gas limit, creation flag and call data, packed.
+    pub opaque_data: Bytes,
+}
+
+/// A deposit that the portal would never have queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DepositError {
+    /// A version that derivation does not know.
+    #[error("deposit {index}: unknown version {version}")]
+    Version {
+        /// Position in the queue.
+        index: u64,
+        /// Version found.
+        version: U256,
+    },
+    /// The packed data is too short, or the mint does not fit 128 bits.
+    #[error("deposit {0}: malformed opaque data")]
+    OpaqueData(u64),
+}
+
+/// What a deposit's source hash, and with it its transaction hash, is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceHash {
+    /// A deposit of the queue, named as the OP stack names it: L1 block hash and log index.
+    User {
+        /// Hash of the L1 block that queued it.
+        l1_block_hash: B256,
+        /// Index of its log in that block.
+        log_index: u64,
+    },
+    /// The attributes transaction of an L2 block.
+    Attributes {
+        /// The origin's L1 hash.
+        l1_hash: B256,
+        /// Number of the L2 block.
+        block_number: u64,
+    },
+    /// A deposit of an entry without usable hints: named by its place in the queue.
+    Queue {
+        /// Position in the queue.
+        index: u64,
+    },
+}
+
+impl SourceHash {
+    /// Domain of queue-indexed names: outside the small numbers that the OP stack assigns.
+    const QUEUE_DOMAIN: u64 = u64::from_be_bytes(*b"turnpike");
+
+    /// The source hash.
+    pub fn hash(self) -> B256 {
+        let (domain, id) = match self {
+            Self::User { l1_block_hash, log_index } => {
+                (0, keccak256([l1_block_hash, word(log_index)].as_flattened_bytes()))
+            }
+            Self::Attributes { l1_hash, block_number } => {
+                (1, keccak256([l1_hash, word(block_number)].as_flattened_bytes()))
+            }
+            Self::Queue { index } => (Self::QUEUE_DOMAIN, keccak256(word(index))),
+        };
+        keccak256([word(domain), id].as_flattened_bytes())
+    }
+}
+
+impl Deposit {
+    /// The queue's accumulator after this deposit:
+    /// `keccak256(abi.encode(previous, index, l1BlockNumber, from, to, version, keccak256(opaqueData)))`.
+    pub fn accumulate(&self, previous: B256) -> B256 {
+        let words = [
+            previous,
+            word(self.index),
+            word(self.l1_block_number),
+            self.from.into_word(),
+            self.to.into_word(),
+            self.version.into(),
+            keccak256(&self.opaque_data),
+        ];
+        keccak256(words.as_flattened_bytes())
+    }
+
+    /// The L2 transaction the deposit becomes.
+    pub fn to_transaction(&self, source: SourceHash) -> Result<TxEnvelope, DepositError> {
+        if self.version != OPAQUE_DATA_VERSION {
+            return Err(DepositError::Version { index: self.index, version: self.version });
+        }
+        let malformed = DepositError::OpaqueData(self.index);
+        let (head, input) =
+            self.opaque_data.split_at_checked(OPAQUE_HEAD_BYTES).ok_or(malformed)?;
+        let (mint, head) = head.split_at(32);
+        let (value, head) = head.split_at(32);
+        let (gas_limit, creation) = head.split_at(8);
+        let mint = u128::try_from(U256::from_be_slice(mint)).map_err(|_| malformed)?;
+        let to = match creation {
+            [0] => TxKind::Call(self.to),
+            _ => TxKind::Create,
+        };
+        let gas_limit = gas_limit.iter().fold(0u64, |gas, byte| gas << 8 | u64::from(*byte));
+        Ok(TxDeposit {
+            source_hash: source.hash(),
+            from: self.from,
+            to,
+            mint,
+            value: U256::from_be_slice(value),
+            gas_limit,
+            is_system_transaction: false,
+            input: Bytes::copy_from_slice(input),
+        }
+        .seal_slow()
+        .into())
+    }
+}
+
+/// The transaction that writes an origin's attributes into `L1Block`.
+pub fn attributes_deposit(config: &ChainConfig, origin: &Origin, block_number: u64) -> TxEnvelope {
+    let mut input = Vec::with_capacity(4 + 160);
+    input.extend_from_slice(&SET_L1_BLOCK_VALUES);
+    input.extend_from_slice(&config.l1_base_fee_scalar.to_be_bytes());
+    input.extend_from_slice(&config.l1_blob_base_fee_scalar.to_be_bytes());
+    input.extend_from_slice(&origin.entry.to_be_bytes());
+    input.extend_from_slice(&origin.l1_time.to_be_bytes());
+    input.extend_from_slice(&origin.l1_block_number.to_be_bytes());
+    input.extend_from_slice(&origin.l1_base_fee.to_be_bytes::<32>());
+    input.extend_from_slice(&origin.l1_blob_base_fee.to_be_bytes::<32>());
+    input.extend_from_slice(origin.l1_hash.as_slice());
+    input.extend_from_slice(B256::ZERO.as_slice());
+    TxDeposit {
+        source_hash: SourceHash::Attributes { l1_hash: origin.l1_hash, block_number }.hash(),
+        from: DEPOSITOR_ACCOUNT,
+        to: TxKind::Call(L1_BLOCK),
+        mint: 0,
+        value: U256::ZERO,
+        gas_limit: ATTRIBUTES_GAS_LIMIT,
+        is_system_transaction: false,
+        input: input.into(),
+    }
+    .seal_slow()
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deposit(opaque_data: Vec<u8>) -> Deposit {
+        Deposit {
+            index: 3,
+            l1_block_number: 9,
+            from: Address::repeat_byte(1),
+            to: Address::repeat_byte(2),
+            version: U256::ZERO,
+            opaque_data: opaque_data.into(),
+        }
+    }
+
+    fn packed(mint: U256, creation: u8, input: &[u8]) -> Vec<u8> {
+        let mut data = mint.to_be_bytes::<32>().to_vec();
+        data.extend(U256::from(5).to_be_bytes::<32>());
+        data.extend(100_000u64.to_be_bytes());
+        data.push(creation);
+        data.extend(input);
+        data
+    }
+
+    #[test]
+    fn becomes_a_transaction() {
+        let source = SourceHash::Queue { index: 3 };
+        let tx = deposit(packed(U256::from(7), 0, b"hi")).to_transaction(source).expect("valid");
+        let tx = tx.as_deposit().expect("a deposit").inner();
+        assert_eq!((tx.mint, tx.value, tx.gas_limit), (7, U256::from(5), 100_000));
+        assert_eq!(tx.to, TxKind::Call(Address::repeat_byte(2)));
+        assert_eq!(tx.input.as_ref(), b"hi");
+        let creation = deposit(packed(U256::ZERO, 1, b"")).to_transaction(source).expect("valid");
+        assert_eq!(creation.as_deposit().expect("a deposit").to, TxKind::Create);
+    }
+
+    #[test]
+    fn malformed_is_an_error() {
+        let source = SourceHash::Queue { index: 3 };
+        let short = deposit(alloc::vec![0; OPAQUE_HEAD_BYTES - 1]);
+        assert_eq!(short.to_transaction(source), Err(DepositError::OpaqueData(3)));
+        let mint = deposit(packed(U256::from(1) << 128, 0, b""));
+        assert_eq!(mint.to_transaction(source), Err(DepositError::OpaqueData(3)));
+        let version = Deposit { version: U256::from(1), ..deposit(packed(U256::ZERO, 0, b"")) };
+        assert!(matches!(version.to_transaction(source), Err(DepositError::Version { .. })));
+    }
+
+    #[test]
+    fn names_are_op_stacks() {
+        // Vectors of op-alloy-consensus' own implementation.
+        let hash = B256::repeat_byte(0xab);
+        let user = op_alloy_consensus::UserDepositSource::new(hash, 7).source_hash();
+        assert_eq!(SourceHash::User { l1_block_hash: hash, log_index: 7 }.hash(), user);
+        let info = op_alloy_consensus::L1InfoDepositSource::new(hash, 9).source_hash();
+        assert_eq!(SourceHash::Attributes { l1_hash: hash, block_number: 9 }.hash(), info);
+        assert_ne!(SourceHash::Queue { index: 7 }.hash(), user);
+    }
+}

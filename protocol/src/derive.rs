@@ -1,0 +1,308 @@
+use alloc::vec::Vec;
+
+use alloy_primitives::B256;
+
+use crate::{
+    Batch, BatchBlock, BatchError, BlockInput, ChainConfig, DataKind, Deposit, DepositError,
+    DepositHint, Entry, Origin, Parent, SignedTx, SourceHash, TxDecodeError, TxEnvelope,
+    attributes_deposit, calldata_hash, decode_transaction,
+};
+
+/// An inbox entry with all that its accumulator authenticates.
+#[derive(Clone, Debug)]
+pub struct EntryData<'a> {
+    /// The entry.
+    pub entry: &'a Entry,
+    /// Deposits consumed before it: the previous entry's count.
+    pub deposits_before: u64,
+    /// The entry that `entry.origin` names.
+    pub origin: &'a Entry,
+    /// Batch data; empty for a forced entry.
+    pub data: &'a [u8],
+    /// The deposits that the entry consumes, in queue order.
+    pub deposits: &'a [Deposit],
+}
+
+/// The blocks of one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// At least one block.
+    pub blocks: Vec<BlockInput>,
+    /// State roots that the sequencer claims for the blocks: empty when it made none. No rule reads them.
+    pub claimed_state_roots: Vec<B256>,
+    /// Why the entry's data was passed over; the entry then derives one block with its deposits.
+    pub fault: Option<BatchFault>,
+}
+
+/// The arguments are not those of an entry: the reader of L1 is at fault, not the chain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeriveError {
+    /// The data is not what the entry commits to.
+    #[error("entry {index}: data hashes to {found}, the entry commits to {expected}")]
+    DataHash {
+        /// The entry.
+        index: u64,
+        /// What it commits to.
+        expected: B256,
+        /// What the data hashes to.
+        found: B256,
+    },
+    /// The origin is not the entry it should be.
+    #[error("entry {index}: origin is entry {expected}, entry {found} was given")]
+    Origin {
+        /// The entry.
+        index: u64,
+        /// Origin that the entry names.
+        expected: u64,
+        /// Entry that was given.
+        found: u64,
+    },
+    /// The deposits are not those that the entry consumes.
+    #[error("entry {index}: consumes {expected} deposits, {found} were given")]
+    Deposits {
+        /// The entry.
+        index: u64,
+        /// Deposits consumed.
+        expected: u64,
+        /// Deposits given.
+        found: u64,
+    },
+    /// A deposit that the portal would not have queued.
+    #[error(transparent)]
+    Deposit(#[from] DepositError),
+}
+
+/// Why an entry's batch data is passed over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchFault {
+    /// It does not decode.
+    #[error(transparent)]
+    Codec(#[from] BatchError),
+    /// The entry has more bytes than allowed.
+    #[error("batch of {0} bytes is too long")]
+    TooLong(usize),
+    /// No block, or more than allowed.
+    #[error("batch has {0} blocks")]
+    BlockCount(usize),
+    /// A block holds more transactions than allowed.
+    #[error("block {block} has {count} transactions")]
+    TransactionCount {
+        /// Place of the block in the batch.
+        block: usize,
+        /// Its transactions.
+        count: usize,
+    },
+    /// A block's time lies outside of what its parent, origin and entry allow.
+    #[error("block {block} has timestamp {found}, allowed are {min} to {max}")]
+    Timestamp {
+        /// Place of the block in the batch.
+        block: usize,
+        /// Its timestamp.
+        found: u64,
+        /// Earliest allowed.
+        min: u64,
+        /// Latest allowed.
+        max: u64,
+    },
+    /// The blocks' deposit counts do not sum to the entry's.
+    #[error("blocks hold {found} deposits, the entry consumes {expected}")]
+    DepositCount {
+        /// Deposits that the entry consumes.
+        expected: usize,
+        /// Sum over the blocks.
+        found: u64,
+    },
+    /// The deposit hints are too many, too few, or not strictly increasing.
+    #[error("deposit hints are not one for each deposit in the order of L1")]
+    DepositHints,
+    /// A transaction does not decode.
+    #[error("block {block}, transaction {index}: {error}")]
+    Transaction {
+        /// Place of the block in the batch.
+        block: usize,
+        /// Place of the transaction in the block.
+        index: usize,
+        /// Why.
+        error: TxDecodeError,
+    },
+}
+
+/// Derives the blocks of an inbox entry on top of `parent`.
+///
+/// Total in what L1 holds: whatever the data, at least one block comes out. An error means that the arguments are
+/// not what the entry's accumulator authenticates.
+pub fn derive(
+    config: &ChainConfig,
+    parent: Parent,
+    source: &EntryData<'_>,
+) -> Result<Derived, DeriveError> {
+    check_arguments(source)?;
+    let batch = match source.entry.data_kind {
+        DataKind::None => None,
+        DataKind::Calldata => Some(read_batch(config, parent, source)),
+    };
+    match batch {
+        Some(Ok((batch, transactions))) => {
+            let claimed_state_roots = batch.blocks.iter().map(|block| block.state_root).collect();
+            let blocks = batch_blocks(config, parent, source, batch, transactions)?;
+            Ok(Derived { blocks, claimed_state_roots, fault: None })
+        }
+        Some(Err(fault)) => {
+            let blocks = alloc::vec![forced_block(config, parent, source)?];
+            Ok(Derived { blocks, claimed_state_roots: Vec::new(), fault: Some(fault) })
+        }
+        None => {
+            let blocks = alloc::vec![forced_block(config, parent, source)?];
+            Ok(Derived { blocks, claimed_state_roots: Vec::new(), fault: None })
+        }
+    }
+}
+
+fn check_arguments(source: &EntryData<'_>) -> Result<(), DeriveError> {
+    let entry = source.entry;
+    let index = entry.index;
+    if entry.data_kind == DataKind::Calldata {
+        let found = calldata_hash(source.data);
+        if found != entry.data_hash {
+            return Err(DeriveError::DataHash { index, expected: entry.data_hash, found });
+        }
+    }
+    if source.origin.index != entry.origin {
+        return Err(DeriveError::Origin {
+            index,
+            expected: entry.origin,
+            found: source.origin.index,
+        });
+    }
+    let expected = entry.deposit_count.saturating_sub(source.deposits_before);
+    let in_place =
+        source.deposits.iter().zip(source.deposits_before..).all(|(deposit, i)| deposit.index == i);
+    if source.deposits.len() as u64 != expected || !in_place {
+        let found = source.deposits.len() as u64;
+        return Err(DeriveError::Deposits { index, expected, found });
+    }
+    Ok(())
+}
+
+/// The one block of an entry without usable data.
+fn forced_block(
+    config: &ChainConfig,
+    parent: Parent,
+    source: &EntryData<'_>,
+) -> Result<BlockInput, DeriveError> {
+    let origin = Origin::from(source.origin);
+    let number = parent.number + 1;
+    let mut deposits = attributes_if_new(config, parent, &origin);
+    for deposit in source.deposits {
+        deposits.push(deposit.to_transaction(SourceHash::Queue { index: deposit.index })?);
+    }
+    let timestamp = parent.timestamp.max(source.entry.l1_time);
+    Ok(BlockInput { number, timestamp, origin, deposits, transactions: Vec::new() })
+}
+
+fn batch_blocks(
+    config: &ChainConfig,
+    mut parent: Parent,
+    source: &EntryData<'_>,
+    batch: Batch,
+    transactions: Vec<Vec<TxEnvelope>>,
+) -> Result<Vec<BlockInput>, DeriveError> {
+    let origin = Origin::from(source.origin);
+    let mut queue = source.deposits.iter().zip(batch.deposit_hints);
+    let mut blocks = Vec::with_capacity(batch.blocks.len());
+    for (block, transactions) in batch.blocks.iter().zip(transactions) {
+        let mut deposits = attributes_if_new(config, parent, &origin);
+        for _ in 0..block.deposit_count {
+            let (deposit, hint) = queue.next().expect("invariant: read_batch summed the counts");
+            let DepositHint { l1_block_hash, log_index } = hint;
+            deposits
+                .push(deposit.to_transaction(SourceHash::User { l1_block_hash, log_index })?);
+        }
+        let block = BlockInput {
+            number: parent.number + 1,
+            timestamp: block.timestamp,
+            origin,
+            deposits,
+            transactions: transactions.into_iter().map(SignedTx::recover).collect(),
+        };
+        parent = block.as_parent();
+        blocks.push(block);
+    }
+    Ok(blocks)
+}
+
+/// The attributes transaction, in the first block after the origin changed.
+fn attributes_if_new(config: &ChainConfig, parent: Parent, origin: &Origin) -> Vec<TxEnvelope> {
+    if parent.origin == Some(origin.entry) {
+        return Vec::new();
+    }
+    alloc::vec![attributes_deposit(config, origin, parent.number + 1)]
+}
+
+/// Decodes the entry's data and checks it against every rule of batches.
+fn read_batch(
+    config: &ChainConfig,
+    parent: Parent,
+    source: &EntryData<'_>,
+) -> Result<(Batch, Vec<Vec<TxEnvelope>>), BatchFault> {
+    let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+    if source.data.len() > at_most(config.entry_bytes_max) {
+        return Err(BatchFault::TooLong(source.data.len()));
+    }
+    let batch = Batch::decode(source.data, at_most(config.entry_inflated_bytes_max))?;
+    if batch.blocks.is_empty() || batch.blocks.len() > at_most(config.entry_blocks_max) {
+        return Err(BatchFault::BlockCount(batch.blocks.len()));
+    }
+    check_timestamps(config, parent, source, &batch.blocks)?;
+    check_deposits(source.deposits, &batch)?;
+    let mut transactions = Vec::with_capacity(batch.blocks.len());
+    for (block, BatchBlock { transactions: raw, .. }) in batch.blocks.iter().enumerate() {
+        if raw.len() > at_most(config.block_transactions_max) {
+            return Err(BatchFault::TransactionCount { block, count: raw.len() });
+        }
+        let decode = |(index, bytes): (usize, &alloy_primitives::Bytes)| {
+            decode_transaction(bytes)
+                .map_err(|error| BatchFault::Transaction { block, index, error })
+        };
+        transactions.push(raw.iter().enumerate().map(decode).collect::<Result<Vec<_>, _>>()?);
+    }
+    Ok((batch, transactions))
+}
+
+fn check_timestamps(
+    config: &ChainConfig,
+    parent: Parent,
+    source: &EntryData<'_>,
+    blocks: &[BatchBlock],
+) -> Result<(), BatchFault> {
+    let max = source.entry.l1_time.saturating_add(config.time_drift_max);
+    let mut min = parent.timestamp.max(source.origin.l1_time);
+    for (block, BatchBlock { timestamp: found, .. }) in blocks.iter().enumerate() {
+        if *found < min || *found > max {
+            return Err(BatchFault::Timestamp { block, found: *found, min, max });
+        }
+        min = *found;
+    }
+    Ok(())
+}
+
+fn check_deposits(deposits: &[Deposit], batch: &Batch) -> Result<(), BatchFault> {
+    let found = batch.blocks.iter().fold(0u64, |sum, b| sum.saturating_add(b.deposit_count));
+    if found != deposits.len() as u64 {
+        return Err(BatchFault::DepositCount { expected: deposits.len(), found });
+    }
+    let hints = &batch.deposit_hints;
+    // Within an L1 block the hash stays and the log index grows; another L1 block has another hash.
+    let increasing = deposits.windows(2).zip(hints.windows(2)).all(|(deposits, hints)| {
+        let same_hash = hints[0].l1_block_hash == hints[1].l1_block_hash;
+        if deposits[0].l1_block_number == deposits[1].l1_block_number {
+            same_hash && hints[0].log_index < hints[1].log_index
+        } else {
+            !same_hash
+        }
+    });
+    if hints.len() != deposits.len() || !increasing {
+        return Err(BatchFault::DepositHints);
+    }
+    Ok(())
+}

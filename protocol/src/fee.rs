@@ -1,0 +1,40 @@
+use alloy_primitives::U256;
+
+use crate::{ChainConfig, Origin};
+
+/// Gas that one byte of L1 calldata costs, in the formula's terms.
+const L1_GAS_PER_BYTE: u64 = 16;
+/// The estimate of the compressed size is scaled by a million, and so are the scalars.
+const SCALE: u64 = 1_000_000;
+
+/// The L1 data fee of the blocks of one origin (the OP stack's Fjord formula): an estimate of a transaction's
+/// compressed size times a weighted sum of the L1 fees the origin recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct L1Fee {
+    /// `16 · baseFeeScalar · l1BaseFee + blobBaseFeeScalar · l1BlobBaseFee`.
+    scaled_price: U256,
+}
+
+impl L1Fee {
+    /// The fee in force for blocks with this origin.
+    pub fn new(config: &ChainConfig, origin: &Origin) -> Self {
+        let calldata = origin
+            .l1_base_fee
+            .saturating_mul(U256::from(L1_GAS_PER_BYTE))
+            .saturating_mul(U256::from(config.l1_base_fee_scalar));
+        let blob =
+            origin.l1_blob_base_fee.saturating_mul(U256::from(config.l1_blob_base_fee_scalar));
+        Self { scaled_price: calldata.saturating_add(blob) }
+    }
+
+    /// Fee in wei of a transaction, from its EIP-2718 bytes.
+    pub fn of(&self, encoded_transaction: &[u8]) -> U256 {
+        let size = op_alloy_flz::tx_estimated_size_fjord(encoded_transaction);
+        self.scaled_price.saturating_mul(U256::from(size)) / U256::from(SCALE * SCALE)
+    }
+
+    /// Calldata gas that the estimate of the compressed size stands for, as receipts report it.
+    pub fn gas_of(encoded_transaction: &[u8]) -> u64 {
+        op_alloy_flz::data_gas_fjord(encoded_transaction)
+    }
+}

@@ -1,0 +1,92 @@
+use alloc::collections::BTreeMap;
+
+use alloy_consensus::EMPTY_ROOT_HASH;
+use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use serde::{Deserialize, Serialize};
+
+use crate::{ChainConfig, Header, predeploys::SEQUENCER_FEE_VAULT};
+
+/// A chain's beginning: its rules, its first state and, once it is deployed, its contracts on L1.
+///
+/// This is the file that a verifier needs, besides an L1 endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Genesis {
+    /// The rules.
+    pub config: ChainConfig,
+    /// Timestamp of block 0, in seconds.
+    pub timestamp: u64,
+    /// The contracts on L1; absent until they are deployed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub l1: Option<L1Deployment>,
+    /// Accounts of block 0.
+    pub alloc: BTreeMap<Address, GenesisAccount>,
+}
+
+/// Where a chain lives on L1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct L1Deployment {
+    /// Chain id of the L1.
+    pub chain_id: u64,
+    /// L1 block to start reading from: the contracts are not older.
+    pub block_number: u64,
+    /// The inbox of batches.
+    pub inbox: Address,
+    /// The queue of deposits.
+    pub portal: Address,
+    /// The outputs.
+    pub rollup: Address,
+}
+
+/// An account of block 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GenesisAccount {
+    /// Balance, in wei.
+    #[serde(default)]
+    pub balance: U256,
+    /// Nonce.
+    #[serde(default)]
+    pub nonce: u64,
+    /// Code.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub code: Bytes,
+    /// Storage slots that are not zero.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub storage: BTreeMap<U256, U256>,
+}
+
+fn is_empty(code: &Bytes) -> bool {
+    code.is_empty()
+}
+
+impl Genesis {
+    /// The development chain, not yet deployed: ten funded accounts whose keys everybody knows, and the predeploys.
+    pub fn dev() -> Self {
+        serde_json::from_str(include_str!("../genesis/dev.json"))
+            .expect("invariant: the shipped genesis file is valid")
+    }
+
+    /// Header of block 0, from the root of its state.
+    pub fn header(&self, state_root: B256) -> Header {
+        Header {
+            parent_hash: B256::ZERO,
+            beneficiary: SEQUENCER_FEE_VAULT,
+            state_root,
+            transactions_root: EMPTY_ROOT_HASH,
+            receipts_root: EMPTY_ROOT_HASH,
+            withdrawals_root: Some(EMPTY_ROOT_HASH),
+            number: 0,
+            gas_limit: self.config.block_gas_limit,
+            timestamp: self.timestamp,
+            base_fee_per_gas: Some(self.config.initial_base_fee),
+            blob_gas_used: Some(0),
+            excess_blob_gas: Some(0),
+            parent_beacon_block_root: Some(B256::ZERO),
+            requests_hash: Some(EMPTY_REQUESTS_HASH),
+            ..Header::default()
+        }
+    }
+}

@@ -1,0 +1,112 @@
+use alloc::vec::Vec;
+
+use alloy_primitives::{B256, U256, keccak256};
+use serde::{Deserialize, Serialize};
+
+/// Longest run of calldata that one hash commits to, in bytes. Larger data is a list of chunk hashes, so that no
+/// preimage the proof must open on L1 exceeds it.
+pub const CHUNK_BYTES_MAX: usize = 96 * 1024;
+
+/// Where an entry's batch data is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataKind {
+    /// No data: the entry was forced, and derives one block with its deposits.
+    None,
+    /// In the calldata of the L1 transaction that appended the entry.
+    Calldata,
+}
+
+impl DataKind {
+    /// The byte that the inbox contract hashes.
+    pub const fn as_u8(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Calldata => 1,
+        }
+    }
+
+    /// The kind behind the contract's byte; `None` for one this version does not know.
+    pub const fn from_u8(byte: u8) -> Option<Self> {
+        match byte {
+            0 => Some(Self::None),
+            1 => Some(Self::Calldata),
+            _ => None,
+        }
+    }
+}
+
+/// One entry of the L1 inbox, as the contract records it.
+///
+/// Field order and widths are the contract's `Entry`; [`Entry::accumulate`] is its `acc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// Position in the inbox; 0 is the entry that the contract's constructor wrote.
+    pub index: u64,
+    /// Where the batch data is.
+    pub data_kind: DataKind,
+    /// Commitment to the batch data: for calldata, [`calldata_hash`].
+    pub data_hash: B256,
+    /// Deposit accumulator after this entry.
+    pub deposit_acc: B256,
+    /// Deposits consumed up to and including this entry.
+    pub deposit_count: u64,
+    /// L1 block that holds the entry.
+    pub l1_block_number: u64,
+    /// Its timestamp, in seconds.
+    pub l1_time: u64,
+    /// Its base fee, in wei.
+    pub l1_base_fee: U256,
+    /// Its blob base fee, in wei.
+    pub l1_blob_base_fee: U256,
+    /// Hash of the L1 block before it.
+    pub l1_parent_hash: B256,
+    /// Index of the earlier entry whose L1 attributes this entry's blocks see.
+    pub origin: u64,
+}
+
+impl Entry {
+    /// The accumulator after this entry: `keccak256(abi.encode(previous, entry))`. For entry 0 `previous` is the
+    /// chain-config hash.
+    pub fn accumulate(&self, previous: B256) -> B256 {
+        let words: [B256; 12] = [
+            previous,
+            word(self.index),
+            B256::with_last_byte(self.data_kind.as_u8()),
+            self.data_hash,
+            self.deposit_acc,
+            word(self.deposit_count),
+            word(self.l1_block_number),
+            word(self.l1_time),
+            self.l1_base_fee.into(),
+            self.l1_blob_base_fee.into(),
+            self.l1_parent_hash,
+            word(self.origin),
+        ];
+        keccak256(words.as_flattened_bytes())
+    }
+}
+
+/// Commitment to calldata: the hash of the hashes of its chunks of [`CHUNK_BYTES_MAX`] bytes.
+pub fn calldata_hash(data: &[u8]) -> B256 {
+    let hashes: Vec<B256> = data.chunks(CHUNK_BYTES_MAX).map(keccak256).collect();
+    keccak256(hashes.as_flattened_bytes())
+}
+
+/// A number as a 32-byte big-endian word.
+pub(crate) fn word(value: u64) -> B256 {
+    U256::from(value).into()
+}
+
+/// The bytes of a run of words, one after the other.
+pub(crate) trait FlattenedBytes {
+    /// Concatenates the words.
+    fn as_flattened_bytes(&self) -> Vec<u8>;
+}
+
+impl FlattenedBytes for [B256] {
+    fn as_flattened_bytes(&self) -> Vec<u8> {
+        self.iter().flat_map(|word| word.0).collect()
+    }
+}

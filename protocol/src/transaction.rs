@@ -1,0 +1,201 @@
+use alloc::vec::Vec;
+
+use alloy_consensus::Transaction as _;
+use alloy_eips::{
+    eip2718::{Decodable2718 as _, Encodable2718 as _},
+    eip7702::SignedAuthorization,
+};
+use alloy_primitives::{Address, B256, Signature, U256, uint};
+
+use crate::TxEnvelope;
+
+/// Order of the secp256k1 group.
+const SECP256K1_N: U256 =
+    uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
+
+/// Why bytes are not a transaction this chain takes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TxDecodeError {
+    /// No bytes.
+    #[error("empty transaction bytes")]
+    Empty,
+    /// Not the canonical encoding of a transaction.
+    #[error("rlp: {0}")]
+    Malformed(alloc::string::String),
+    /// Bytes follow the transaction.
+    #[error("rlp: {0} trailing bytes after the transaction")]
+    Trailing(usize),
+    /// A type this chain does not take (blobs, deposits outside the L1 queue, unknown ones).
+    #[error("transaction type not supported")]
+    UnsupportedType(u8),
+}
+
+/// Why a signature has no signer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// `r` or `s` is zero or not below the group order, or `s` is in the upper half (EIP-2).
+    #[error("invalid transaction v, r, s values")]
+    OutOfRange,
+    /// No public key fits the signature.
+    #[error("invalid transaction signature")]
+    NoSigner,
+    /// A deposit carries no signature.
+    #[error("transaction type not supported")]
+    Unsigned,
+}
+
+/// Decodes a user's transaction from its EIP-2718 bytes: legacy, 2930, 1559 or 7702.
+pub fn decode_transaction(bytes: &[u8]) -> Result<TxEnvelope, TxDecodeError> {
+    match bytes.first() {
+        None => return Err(TxDecodeError::Empty),
+        Some(1 | 2 | 4 | 0xc0..) => {}
+        Some(&other) => return Err(TxDecodeError::UnsupportedType(other)),
+    }
+    let mut rest = bytes;
+    let tx = TxEnvelope::decode_2718(&mut rest)
+        .map_err(|error| TxDecodeError::Malformed(alloc::format!("{error}")))?;
+    if !rest.is_empty() {
+        return Err(TxDecodeError::Trailing(rest.len()));
+    }
+    Ok(tx)
+}
+
+/// A transaction and who signed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedTx {
+    envelope: TxEnvelope,
+    signer: Result<Address, SignatureError>,
+}
+
+impl SignedTx {
+    /// Recovers the signer. The signature's ranges are checked here, before any backend sees it, so that every
+    /// backend agrees.
+    pub fn recover(envelope: TxEnvelope) -> Self {
+        let signer = recover_signer(&envelope);
+        Self { envelope, signer }
+    }
+
+    /// The transaction.
+    pub const fn envelope(&self) -> &TxEnvelope {
+        &self.envelope
+    }
+
+    /// Who signed it, or why nobody did.
+    pub const fn signer(&self) -> Result<Address, SignatureError> {
+        self.signer
+    }
+
+    /// The transaction's hash.
+    pub fn hash(&self) -> B256 {
+        self.envelope.tx_hash()
+    }
+
+    /// Nonce of the transaction.
+    pub fn nonce(&self) -> u64 {
+        self.envelope.nonce()
+    }
+
+    /// Its EIP-2718 bytes.
+    pub fn encoded(&self) -> Vec<u8> {
+        self.envelope.encoded_2718()
+    }
+}
+
+fn recover_signer(envelope: &TxEnvelope) -> Result<Address, SignatureError> {
+    let (signature, digest) = match envelope {
+        TxEnvelope::Legacy(tx) => (tx.signature(), tx.signature_hash()),
+        TxEnvelope::Eip2930(tx) => (tx.signature(), tx.signature_hash()),
+        TxEnvelope::Eip1559(tx) => (tx.signature(), tx.signature_hash()),
+        TxEnvelope::Eip7702(tx) => (tx.signature(), tx.signature_hash()),
+        TxEnvelope::Deposit(_) | TxEnvelope::PostExec(_) => return Err(SignatureError::Unsigned),
+    };
+    recover_address(signature, digest)
+}
+
+/// The address whose key made `signature` over `digest`, by the rules of transactions (EIP-2).
+fn recover_address(
+    signature: &Signature,
+    digest: B256,
+) -> Result<Address, SignatureError> {
+    let in_range = |value: U256| !value.is_zero() && value < SECP256K1_N;
+    if !in_range(signature.r())
+        || !in_range(signature.s())
+        || signature.s() > alloy_consensus::crypto::SECP256K1N_HALF
+    {
+        return Err(SignatureError::OutOfRange);
+    }
+    alloy_consensus::crypto::secp256k1::recover_signer_unchecked(signature, digest)
+        .map_err(|_| SignatureError::NoSigner)
+}
+
+/// The account whose key signed an EIP-7702 authorization; `None` makes the authorization void.
+pub fn recover_authority(authorization: &SignedAuthorization) -> Option<Address> {
+    let signature = authorization.signature().ok()?;
+    recover_address(&signature, authorization.signature_hash()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_consensus::{SignableTransaction as _, TxEip1559, TxLegacy};
+    use alloy_primitives::{Bytes, TxKind};
+
+    use super::*;
+
+    /// The first of the well-known development accounts.
+    const KEY: [u8; 32] =
+        alloy_primitives::hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
+    const ACCOUNT: Address =
+        alloy_primitives::address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+
+    fn signed(tx: TxEip1559) -> TxEnvelope {
+        let signature =
+            alloy_consensus::crypto::secp256k1::sign_message(B256::from(KEY), tx.signature_hash())
+                .expect("signs");
+        tx.into_signed(signature).into()
+    }
+
+    #[test]
+    fn decodes_and_recovers() {
+        let tx = signed(TxEip1559 { chain_id: 4242, to: TxKind::Create, ..Default::default() });
+        let decoded = decode_transaction(&tx.encoded_2718()).expect("decodes");
+        assert_eq!(decoded, tx);
+        assert_eq!(SignedTx::recover(decoded).signer(), Ok(ACCOUNT));
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_users_transaction() {
+        assert_eq!(decode_transaction(&[]), Err(TxDecodeError::Empty));
+        for kind in [0u8, 3, 5, 0x7d, 0x7e, 0x7f] {
+            assert_eq!(decode_transaction(&[kind, 0xc0]), Err(TxDecodeError::UnsupportedType(kind)));
+        }
+        assert!(matches!(decode_transaction(&[0xff; 40]), Err(TxDecodeError::Malformed(_))));
+        let mut bytes = signed(TxEip1559::default()).encoded_2718();
+        bytes.push(0);
+        assert!(decode_transaction(&bytes).is_err());
+        let mut bytes =
+            TxLegacy { input: Bytes::from_static(&[1; 60]), ..Default::default() }
+                .into_signed(Signature::test_signature())
+                .encoded_2718();
+        bytes.push(7);
+        assert_eq!(decode_transaction(&bytes), Err(TxDecodeError::Trailing(1)));
+    }
+
+    #[test]
+    fn signature_ranges_come_first() {
+        let digest = B256::repeat_byte(1);
+        let high_s = SECP256K1_N - U256::from(1);
+        for (r, s) in [
+            (U256::ZERO, U256::from(1)),
+            (U256::from(1), U256::ZERO),
+            (SECP256K1_N, U256::from(1)),
+            (U256::from(1), high_s),
+            (U256::from(1), SECP256K1_N),
+        ] {
+            let signature = Signature::new(r, s, false);
+            assert_eq!(recover_address(&signature, digest), Err(SignatureError::OutOfRange));
+        }
+        // x = 5 is on no point of the curve.
+        let signature = Signature::new(U256::from(5), U256::from(1), false);
+        assert_eq!(recover_address(&signature, digest), Err(SignatureError::NoSigner));
+    }
+}
