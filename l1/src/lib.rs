@@ -1,1 +1,23 @@
 //! The L1 side: contract bindings, deployment and the readers of inbox, deposits and outputs.
+//!
+//! ```text
+//! L1 node ─► L1Client ─► L1View: entries, deposits, outputs, each checked against its accumulator
+//!                └─────► L1Sender: signed transactions, hash and nonce known before they are broadcast
+//! ```
+//!
+//! All roles see L1 through this crate, and none believes more than it checks: entries and deposits must chain to the
+//! accumulators that the contracts store. It holds no keys longer than its owner and decides nothing.
+
+mod bindings;
+mod client;
+mod deploy;
+mod error;
+mod sender;
+mod view;
+
+pub use bindings::{Inbox, Portal, Rollup};
+pub use client::{L1Client, L1Head};
+pub use deploy::deploy;
+pub use error::L1Error;
+pub use sender::{L1Sender, PreparedTx};
+pub use view::{L1View, OutputStatus, PostedEntry, ProposedOutput};

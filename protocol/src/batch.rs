@@ -7,6 +7,8 @@ use ruzstd::{
     io::Read as _,
 };
 
+use crate::SourceHash;
+
 /// Version byte of the batch format: RLP, compressed as one zstd frame.
 pub const BATCH_VERSION: u8 = 0;
 
@@ -39,6 +41,13 @@ pub struct DepositHint {
     pub l1_block_hash: B256,
     /// Index of its log in that block.
     pub log_index: u64,
+}
+
+impl DepositHint {
+    /// What names the deposit's transaction.
+    pub const fn source(self) -> SourceHash {
+        SourceHash::User { l1_block_hash: self.l1_block_hash, log_index: self.log_index }
+    }
 }
 
 /// Why bytes are not a batch.

@@ -2,10 +2,12 @@ use alloc::vec::Vec;
 
 use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
 use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_rlp::{RlpDecodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChainConfig, Entry, Header, ReceiptEnvelope, SignedTx, TxEnvelope,
+    ChainConfig, Deposit, DepositError, DepositHint, Entry, Header, ReceiptEnvelope, SignedTx,
+    TxEnvelope, attributes_deposit,
     inbox::{FlattenedBytes, word},
 };
 
@@ -13,7 +15,9 @@ use crate::{
 const HISTORY_SERVE_WINDOW: u64 = 8_191;
 
 /// The L1 attributes that the blocks of an entry see: those that an earlier entry recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable, RlpDecodable,
+)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
     /// Index of the entry that recorded them.
@@ -69,7 +73,36 @@ pub struct BlockInput {
     pub transactions: Vec<SignedTx>,
 }
 
+/// A deposit and where L1 has it.
+#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub struct QueuedDeposit {
+    /// The deposit.
+    pub deposit: Deposit,
+    /// Its L1 block hash and log index.
+    pub hint: DepositHint,
+}
+
 impl BlockInput {
+    /// The sequencer's block after `parent`: what derivation makes of the same block in a batch.
+    pub fn new(
+        config: &ChainConfig,
+        parent: Parent,
+        origin: Origin,
+        timestamp: u64,
+        queued: &[QueuedDeposit],
+        transactions: Vec<SignedTx>,
+    ) -> Result<Self, DepositError> {
+        let number = parent.number + 1;
+        let mut deposits = Vec::with_capacity(queued.len() + 1);
+        if parent.origin != Some(origin.entry) {
+            deposits.push(attributes_deposit(config, &origin, number));
+        }
+        for QueuedDeposit { deposit, hint } in queued {
+            deposits.push(deposit.to_transaction(hint.source())?);
+        }
+        Ok(Self { number, timestamp, origin, deposits, transactions })
+    }
+
     /// How the block after this one sees it.
     pub const fn as_parent(&self) -> Parent {
         Parent {

@@ -2,6 +2,7 @@ use alloc::vec::Vec;
 
 use alloy_consensus::Sealable as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, keccak256};
+use alloy_rlp::{RlpDecodable, RlpEncodable};
 use op_alloy_consensus::TxDeposit;
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,7 @@ const OPAQUE_DATA_VERSION: U256 = U256::ZERO;
 const OPAQUE_HEAD_BYTES: usize = 32 + 32 + 8 + 1;
 
 /// A deposit as the L1 queue holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable, RlpDecodable)]
 #[serde(rename_all = "camelCase")]
 pub struct Deposit {
     /// Position in the queue.

@@ -3,9 +3,9 @@ use alloc::vec::Vec;
 use alloy_primitives::B256;
 
 use crate::{
-    Batch, BatchBlock, BatchError, BlockInput, ChainConfig, DataKind, Deposit, DepositError,
-    DepositHint, Entry, Origin, Parent, SignedTx, SourceHash, TxDecodeError, TxEnvelope,
-    attributes_deposit, calldata_hash, decode_transaction,
+    Batch, BatchBlock, BatchError, BlockInput, ChainConfig, DataKind, Deposit, DepositError, Entry,
+    Origin, Parent, QueuedDeposit, SignedTx, SourceHash, TxDecodeError, TxEnvelope, calldata_hash,
+    decode_transaction,
 };
 
 /// An inbox entry with all that its accumulator authenticates.
@@ -191,13 +191,12 @@ fn forced_block(
     source: &EntryData<'_>,
 ) -> Result<BlockInput, DeriveError> {
     let origin = Origin::from(source.origin);
-    let number = parent.number + 1;
-    let mut deposits = attributes_if_new(config, parent, &origin);
-    for deposit in source.deposits {
-        deposits.push(deposit.to_transaction(SourceHash::Queue { index: deposit.index })?);
-    }
     let timestamp = parent.timestamp.max(source.entry.l1_time);
-    Ok(BlockInput { number, timestamp, origin, deposits, transactions: Vec::new() })
+    let mut block = BlockInput::new(config, parent, origin, timestamp, &[], Vec::new())?;
+    for deposit in source.deposits {
+        block.deposits.push(deposit.to_transaction(SourceHash::Queue { index: deposit.index })?);
+    }
+    Ok(block)
 }
 
 fn batch_blocks(
@@ -208,35 +207,23 @@ fn batch_blocks(
     transactions: Vec<Vec<TxEnvelope>>,
 ) -> Result<Vec<BlockInput>, DeriveError> {
     let origin = Origin::from(source.origin);
-    let mut queue = source.deposits.iter().zip(batch.deposit_hints);
+    let mut queue = source
+        .deposits
+        .iter()
+        .zip(batch.deposit_hints)
+        .map(|(deposit, hint)| QueuedDeposit { deposit: deposit.clone(), hint });
     let mut blocks = Vec::with_capacity(batch.blocks.len());
     for (block, transactions) in batch.blocks.iter().zip(transactions) {
-        let mut deposits = attributes_if_new(config, parent, &origin);
-        for _ in 0..block.deposit_count {
-            let (deposit, hint) = queue.next().expect("invariant: read_batch summed the counts");
-            let DepositHint { l1_block_hash, log_index } = hint;
-            deposits
-                .push(deposit.to_transaction(SourceHash::User { l1_block_hash, log_index })?);
-        }
-        let block = BlockInput {
-            number: parent.number + 1,
-            timestamp: block.timestamp,
-            origin,
-            deposits,
-            transactions: transactions.into_iter().map(SignedTx::recover).collect(),
-        };
-        parent = block.as_parent();
-        blocks.push(block);
+        // `read_batch` has checked that the counts sum to the queue's length.
+        let count = usize::try_from(block.deposit_count).unwrap_or(usize::MAX);
+        let queued: Vec<_> = queue.by_ref().take(count).collect();
+        let transactions = transactions.into_iter().map(SignedTx::recover).collect();
+        let input =
+            BlockInput::new(config, parent, origin, block.timestamp, &queued, transactions)?;
+        parent = input.as_parent();
+        blocks.push(input);
     }
     Ok(blocks)
-}
-
-/// The attributes transaction, in the first block after the origin changed.
-fn attributes_if_new(config: &ChainConfig, parent: Parent, origin: &Origin) -> Vec<TxEnvelope> {
-    if parent.origin == Some(origin.entry) {
-        return Vec::new();
-    }
-    alloc::vec![attributes_deposit(config, origin, parent.number + 1)]
 }
 
 /// Decodes the entry's data and checks it against every rule of batches.

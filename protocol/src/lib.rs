@@ -27,7 +27,7 @@ pub mod predeploys;
 mod transaction;
 
 pub use batch::{BATCH_VERSION, Batch, BatchBlock, BatchError, DepositHint};
-pub use block::{BlockInput, Origin, Parent, Receipt, history_slot, mix_hash, next_base_fee};
+pub use block::{BlockInput, Origin, Parent, QueuedDeposit, Receipt, history_slot, mix_hash, next_base_fee};
 pub use config::{ChainConfig, ConfigError};
 pub use deposit::{
     ATTRIBUTES_GAS_LIMIT, DEPOSITOR_ACCOUNT, Deposit, DepositError, SourceHash, attributes_deposit,

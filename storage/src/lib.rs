@@ -1,1 +1,24 @@
 //! What the roles keep on disk: the journal, its look-ups and the posting outbox.
+//!
+//! ```text
+//! sequencer ─► pending, journal, blocks, transactions, refused      (sequencer.db)
+//! batcher   ─► batches                                              (batcher.db; reads sequencer.db)
+//! ```
+//!
+//! One schema (`migrations/`), one set of queries. A file has one writer, guarded by a lock file; any number of
+//! readers. Every write is one transaction, durable when the call returns (`synchronous=FULL`).
+//! It holds no rules: what the records mean is `turnpike-protocol`'s business.
+
+mod database;
+mod error;
+mod journal;
+mod lookups;
+mod outbox;
+mod pending;
+mod record;
+
+pub use database::{Database, chain_id_of};
+pub use error::StorageError;
+pub use lookups::TransactionPlace;
+pub use outbox::PostedBatch;
+pub use record::{BlockRecord, JournalRecord, ReceiptRecord};

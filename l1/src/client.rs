@@ -1,0 +1,130 @@
+use alloy::{
+    eips::BlockNumberOrTag,
+    network::TransactionResponse as _,
+    providers::{DynProvider, Provider as _, ProviderBuilder},
+    sol_types::SolCall as _,
+};
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{B256, Bytes};
+use turnpike_protocol::{DataKind, Genesis, L1Deployment, OutputRoot, output_claim};
+
+use crate::{Inbox, L1Error, PostedEntry, Rollup};
+
+/// A connection to the chain's contracts on L1.
+#[derive(Clone, Debug)]
+pub struct L1Client {
+    provider: DynProvider,
+    deployment: L1Deployment,
+}
+
+/// Where L1 is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct L1Head {
+    /// Number of the newest block.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// Its timestamp, in seconds.
+    pub time: u64,
+    /// Number of the newest final block, if the endpoint knows one.
+    pub finalized: Option<u64>,
+}
+
+impl L1Client {
+    /// Connects, and checks that the endpoint serves the chain and the contracts that the genesis file names.
+    pub async fn connect(url: &str, genesis: &Genesis) -> Result<Self, L1Error> {
+        let deployment = genesis.l1.ok_or(L1Error::NotDeployed)?;
+        let provider = provider(url)?;
+        let found = provider.get_chain_id().await?;
+        if found != deployment.chain_id {
+            return Err(L1Error::WrongChain { expected: deployment.chain_id, found });
+        }
+        for (contract, address) in [
+            ("Inbox", deployment.inbox),
+            ("Portal", deployment.portal),
+            ("Rollup", deployment.rollup),
+        ] {
+            if provider.get_code_at(address).await?.is_empty() {
+                return Err(L1Error::NoContract { contract, address });
+            }
+        }
+        Ok(Self { provider, deployment })
+    }
+
+    /// Checks that the contracts were deployed for this very chain.
+    pub async fn check_genesis(
+        &self,
+        genesis: &Genesis,
+        genesis_output: &OutputRoot,
+    ) -> Result<(), L1Error> {
+        let expected = genesis.config.hash(genesis_output.block_hash);
+        let inbox = Inbox::new(self.deployment.inbox, &self.provider);
+        let found = inbox.chainConfigHash().call().await?;
+        if found != expected {
+            let what = "chain config hash";
+            return Err(L1Error::OtherChain { contract: "Inbox", what, expected, found });
+        }
+        let acc = inbox.acc(0).call().await?;
+        let expected = output_claim(B256::ZERO, 0, acc, genesis_output.hash());
+        let rollup = Rollup::new(self.deployment.rollup, &self.provider);
+        let found = rollup.output(alloy_primitives::U256::ZERO).call().await?.claim;
+        if found != expected {
+            let what = "genesis claim";
+            return Err(L1Error::OtherChain { contract: "Rollup", what, expected, found });
+        }
+        Ok(())
+    }
+
+    /// Where the contracts are.
+    pub const fn deployment(&self) -> &L1Deployment {
+        &self.deployment
+    }
+
+    /// The connection itself.
+    pub const fn provider(&self) -> &DynProvider {
+        &self.provider
+    }
+
+    /// Where L1 is now.
+    pub async fn head(&self) -> Result<L1Head, L1Error> {
+        let latest = self.header(BlockNumberOrTag::Latest).await?.ok_or_else(|| {
+            L1Error::Inconsistent("the endpoint has no latest block".to_owned())
+        })?;
+        let finalized = self.header(BlockNumberOrTag::Finalized).await.ok().flatten();
+        Ok(L1Head {
+            number: latest.number,
+            hash: latest.hash,
+            time: latest.timestamp,
+            finalized: finalized.map(|header| header.number),
+        })
+    }
+
+    /// The batch data of an entry: the calldata of the transaction that appended it. Empty for a forced entry.
+    pub async fn entry_data(&self, posted: &PostedEntry) -> Result<Bytes, L1Error> {
+        if posted.entry.data_kind == DataKind::None {
+            return Ok(Bytes::new());
+        }
+        let index = posted.entry.index;
+        let tx = self.provider.get_transaction_by_hash(posted.l1_transaction).await?;
+        let tx = tx.ok_or_else(|| {
+            L1Error::Inconsistent(format!("the transaction of entry {index} is missing"))
+        })?;
+        debug_assert_eq!(tx.tx_hash(), posted.l1_transaction);
+        let call = Inbox::appendCall::abi_decode(tx.input()).map_err(|error| {
+            L1Error::Inconsistent(format!("the calldata of entry {index} is not an append: {error}"))
+        })?;
+        Ok(call.data)
+    }
+
+    pub(crate) async fn header(
+        &self,
+        block: BlockNumberOrTag,
+    ) -> Result<Option<alloy::rpc::types::Header>, L1Error> {
+        Ok(self.provider.get_block_by_number(block).await?.map(|block| block.header))
+    }
+}
+
+pub(crate) fn provider(url: &str) -> Result<DynProvider, L1Error> {
+    let url = url.parse().map_err(|_| L1Error::Unreachable("the URL is malformed".to_owned()))?;
+    Ok(DynProvider::new(ProviderBuilder::default().connect_http(url)))
+}

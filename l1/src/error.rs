@@ -1,0 +1,102 @@
+use alloy_primitives::{Address, B256};
+
+/// Why L1 did not give an answer that can be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum L1Error {
+    /// The endpoint does not answer, or answers with an error of its own.
+    #[error("L1 is unreachable: {0}")]
+    Unreachable(String),
+    /// The endpoint serves another chain.
+    #[error("L1 chain id is {found}, the genesis file names {expected}")]
+    WrongChain {
+        /// Chain id in the genesis file.
+        expected: u64,
+        /// Chain id of the endpoint.
+        found: u64,
+    },
+    /// The genesis file names no deployment.
+    #[error("the genesis file names no L1 contracts: deploy the chain first")]
+    NotDeployed,
+    /// A contract is not there.
+    #[error("there is no {contract} contract at {address} on L1")]
+    NoContract {
+        /// Which one.
+        contract: &'static str,
+        /// Where it should be.
+        address: Address,
+    },
+    /// The contracts were deployed for another chain.
+    #[error("the {contract} contract belongs to another chain: {what} is {found}, expected {expected}")]
+    OtherChain {
+        /// Which contract.
+        contract: &'static str,
+        /// Which of its values.
+        what: &'static str,
+        /// What the genesis file gives.
+        expected: B256,
+        /// What the contract holds.
+        found: B256,
+    },
+    /// L1 has dropped a block that was read.
+    #[error("L1 reorganised below block {number}: it was {was}, it is {is}")]
+    Reorg {
+        /// The block.
+        number: u64,
+        /// Hash that was read.
+        was: B256,
+        /// Hash now.
+        is: B256,
+    },
+    /// What the endpoint serves contradicts itself.
+    #[error("L1 answers do not fit together: {0}")]
+    Inconsistent(String),
+    /// A transaction would revert, or did.
+    #[error("L1 refuses the transaction: {0}")]
+    Rejected(String),
+}
+
+impl L1Error {
+    /// Whether the same request may succeed later.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unreachable(_))
+    }
+}
+
+impl From<alloy::transports::TransportError> for L1Error {
+    fn from(error: alloy::transports::TransportError) -> Self {
+        match error.as_error_resp() {
+            Some(payload) => Self::Rejected(payload.to_string()),
+            None => Self::Unreachable(without_urls(&error.to_string())),
+        }
+    }
+}
+
+impl From<alloy::contract::Error> for L1Error {
+    fn from(error: alloy::contract::Error) -> Self {
+        match error {
+            alloy::contract::Error::TransportError(error) => error.into(),
+            other => Self::Inconsistent(other.to_string()),
+        }
+    }
+}
+
+/// An endpoint's URL may hold an access key: it is never printed.
+fn without_urls(message: &str) -> String {
+    message
+        .split(' ')
+        .map(|word| if word.contains("://") { "(url)" } else { word })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_not_printed() {
+        let message = without_urls("error sending request for url (https://l1.example/v2/KEY): refused");
+        assert_eq!(message, "error sending request for url (url) refused");
+    }
+}

@@ -1,0 +1,138 @@
+use alloy::{
+    consensus::TxEnvelope,
+    eips::Encodable2718 as _,
+    network::{EthereumWallet, NetworkTransactionBuilder as _, TransactionBuilder as _},
+    providers::Provider as _,
+    rpc::types::{TransactionReceipt, TransactionRequest},
+    signers::local::PrivateKeySigner,
+};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use turnpike_protocol::OutputRoot;
+
+use crate::{Inbox, L1Client, L1Error, ProposedOutput, Rollup};
+
+/// Room above the estimate, in percent: state may move between estimate and inclusion.
+const GAS_MARGIN_PERCENT: u64 = 20;
+
+/// Signs and sends a role's transactions: one key, one in flight.
+#[derive(Clone, Debug)]
+pub struct L1Sender {
+    client: L1Client,
+    wallet: EthereumWallet,
+    address: Address,
+}
+
+/// A signed transaction that was not broadcast yet.
+#[derive(Clone, Debug)]
+pub struct PreparedTx {
+    /// Its hash.
+    pub hash: B256,
+    /// Its nonce.
+    pub nonce: u64,
+    raw: Vec<u8>,
+}
+
+impl L1Sender {
+    /// A sender that signs with `key`.
+    pub fn new(client: L1Client, key: PrivateKeySigner) -> Self {
+        let address = key.address();
+        Self { client, wallet: key.into(), address }
+    }
+
+    /// The account it sends from.
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// Signs an `append` of batch data. Fails if it would revert: another entry came first, say.
+    pub async fn prepare_append(
+        &self,
+        previous_acc: B256,
+        deposit_count: u64,
+        deposit_acc: B256,
+        origin: u64,
+        data: Bytes,
+    ) -> Result<PreparedTx, L1Error> {
+        let inbox = Inbox::new(self.client.deployment().inbox, self.client.provider());
+        let call = inbox.append(previous_acc, deposit_count, deposit_acc, origin, data);
+        self.prepare(call.into_transaction_request()).await
+    }
+
+    /// Signs a proposal of `output`, whose header is `header`, after entry `entry` on top of `parent`.
+    pub async fn prepare_propose(
+        &self,
+        parent: &ProposedOutput,
+        entry: u64,
+        acc: B256,
+        output: &OutputRoot,
+        header: Bytes,
+        bond: U256,
+    ) -> Result<PreparedTx, L1Error> {
+        let rollup = Rollup::new(self.client.deployment().rollup, self.client.provider());
+        let proof = Rollup::OutputRootProof {
+            version: B256::ZERO,
+            stateRoot: output.state_root,
+            messagePasserStorageRoot: output.message_passer_storage_root,
+            latestBlockhash: output.block_hash,
+        };
+        let call = rollup
+            .propose(U256::from(parent.index), parent.claim, entry, acc, proof, header)
+            .value(bond);
+        self.prepare(call.into_transaction_request()).await
+    }
+
+    /// Signs a challenge of an output.
+    pub async fn prepare_challenge(
+        &self,
+        output: &ProposedOutput,
+        bond: U256,
+    ) -> Result<PreparedTx, L1Error> {
+        let rollup = Rollup::new(self.client.deployment().rollup, self.client.provider());
+        let call = rollup.challenge(U256::from(output.index), output.claim).value(bond);
+        self.prepare(call.into_transaction_request()).await
+    }
+
+    /// Signs the finalization of an output.
+    pub async fn prepare_finalize(&self, index: u64) -> Result<PreparedTx, L1Error> {
+        let rollup = Rollup::new(self.client.deployment().rollup, self.client.provider());
+        self.prepare(rollup.finalize(U256::from(index)).into_transaction_request()).await
+    }
+
+    /// Hands a prepared transaction to L1. One that L1 already knows is fine.
+    pub async fn broadcast(&self, tx: &PreparedTx) -> Result<(), L1Error> {
+        match self.client.provider().send_raw_transaction(&tx.raw).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.to_string().contains("already") => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The receipt of a transaction, once L1 holds it.
+    pub async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, L1Error> {
+        Ok(self.client.provider().get_transaction_receipt(hash).await?)
+    }
+
+    /// Whether L1 still knows a transaction, included or waiting.
+    pub async fn is_known(&self, hash: B256) -> Result<bool, L1Error> {
+        Ok(self.client.provider().get_transaction_by_hash(hash).await?.is_some())
+    }
+
+    async fn prepare(&self, request: TransactionRequest) -> Result<PreparedTx, L1Error> {
+        let provider = self.client.provider();
+        let request = request.with_from(self.address);
+        let gas = provider.estimate_gas(request.clone()).await?;
+        let nonce = provider.get_transaction_count(self.address).await?;
+        let fees = provider.estimate_eip1559_fees().await?;
+        let request = request
+            .with_nonce(nonce)
+            .with_chain_id(self.client.deployment().chain_id)
+            .with_gas_limit(gas + gas * GAS_MARGIN_PERCENT / 100)
+            .with_max_fee_per_gas(fees.max_fee_per_gas)
+            .with_max_priority_fee_per_gas(fees.max_priority_fee_per_gas);
+        let envelope: TxEnvelope = request
+            .build(&self.wallet)
+            .await
+            .map_err(|error| L1Error::Inconsistent(format!("cannot sign: {error}")))?;
+        Ok(PreparedTx { hash: *envelope.tx_hash(), nonce, raw: envelope.encoded_2718() })
+    }
+}
