@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { IPortal } from "./IPortal.sol";
+
+/// @notice One element of the inbox: everything that L2 blocks derived from it may depend on.
+struct Entry {
+    /// Position in the inbox; entry 0 is recorded at deployment.
+    uint64 index;
+    /// Where the data is: 0 none, 1 calldata of the L1 transaction, 2 blobs (not in use).
+    uint8 dataKind;
+    /// Commitment to the data; zero when there is none. Calldata: keccak256 over the concatenated keccak256 hashes
+    /// of consecutive chunks of at most 98,304 bytes, so keccak256("") for empty data.
+    bytes32 dataHash;
+    /// Accumulator over the first `depositCount` deposits.
+    bytes32 depositAcc;
+    /// Deposits consumed by this and all earlier entries.
+    uint64 depositCount;
+    /// L1 block that holds the entry, and its time in seconds, base fee, blob base fee (wei) and parent's hash.
+    uint64 l1BlockNumber;
+    uint64 l1Time;
+    uint256 l1BaseFee;
+    uint256 l1BlobBaseFee;
+    bytes32 l1ParentHash;
+    /// The earlier entry whose L1 attributes the blocks of this entry see.
+    uint64 origin;
+}
+
+/// @notice Parameters of an inbox, fixed at deployment.
+struct InboxConfig {
+    /// Seconds after which a deposit is overdue.
+    uint64 forceWindow;
+    /// Most deposits that one entry consumes.
+    uint64 depositsPerEntryMax;
+    /// Most entries by which an entry's origin may lie behind it.
+    uint64 originLagMax;
+    /// Most data bytes in one entry.
+    uint64 entryBytesMax;
+}
+
+/// @title IInbox
+/// @notice The append-only list of entries from which L2 is derived, as a hash chain:
+///
+///             acc_k = keccak256(abi.encode(acc_{k-1}, entry_k))      (12 words)
+///
+///         where acc_{-1} is the hash of the chain's configuration. One 32-byte value authenticates everything that
+///         derivation reads up to entry k.
+///
+///         The batcher appends data. It cannot leave deposits out for longer than the force window: from then on
+///         its entries revert without them, and anyone may append an entry that holds nothing but deposits.
+interface IInbox {
+    /// @notice The configuration makes no working inbox.
+    error Inbox_BadConfig();
+    /// @notice The caller is not the batcher.
+    error Inbox_NotBatcher(address caller);
+    /// @notice The call is not a transaction's outermost one, or its sender has code.
+    error Inbox_NotTopLevel();
+    /// @notice The arguments are not laid out as the standard ABI encoder does.
+    error Inbox_NonCanonicalCalldata();
+    /// @notice The last entry is not the one that the caller built on.
+    error Inbox_WrongPrevAcc(bytes32 expected, bytes32 found);
+    /// @notice The deposit queue is not the one that the caller read.
+    error Inbox_WrongDepositAcc(bytes32 expected, bytes32 found);
+    /// @notice The count goes back, or beyond the queue.
+    error Inbox_BadDepositCount(uint64 depositCount, uint64 consumed, uint64 queued);
+    /// @notice The entry consumes more deposits than one entry may.
+    error Inbox_TooManyDeposits(uint64 taken, uint64 max);
+    /// @notice The entry leaves out deposit `index` although it is overdue and there was room for it.
+    error Inbox_OverdueDepositLeftOut(uint64 index);
+    /// @notice The origin lies before the last entry's.
+    error Inbox_OriginGoesBack(uint64 origin, uint64 last);
+    /// @notice The origin is not an earlier entry.
+    error Inbox_OriginNotEarlier(uint64 origin, uint64 index);
+    /// @notice The origin lies further behind than `max` entries.
+    error Inbox_OriginTooOld(uint64 origin, uint64 index, uint64 max);
+    /// @notice The data is longer than one entry may hold.
+    error Inbox_DataTooLong(uint256 length, uint64 max);
+    /// @notice No deposit is overdue.
+    error Inbox_NothingOverdue();
+    /// @notice There is no such entry yet.
+    error Inbox_UnknownEntry(uint64 index, uint64 count);
+
+    /// @notice An entry was recorded; entry 0 at deployment.
+    event EntryAppended(uint64 indexed index, bytes32 indexed acc, bytes32 prevAcc, Entry entry);
+
+    /// @notice Appends an entry with data. Only the batcher, which must be an account without code, and only as the
+    ///         outermost call with canonically encoded arguments: so the data is the transaction's input from byte
+    ///         196 on, and any reader of L1 has it.
+    /// @dev `expectedPrevAcc` makes it happen at most once, and only on top of what the batcher saw.
+    /// @param expectedPrevAcc Accumulator of the last entry.
+    /// @param depositCount Deposits consumed after this entry, counted from the first one ever.
+    /// @param expectedDepositAcc Accumulator over that many deposits.
+    /// @param origin Entry whose L1 attributes the blocks see: not before the last entry's origin, not more than
+    ///        originLagMax() behind.
+    /// @param data The batch, at most entryBytesMax() bytes.
+    function append(
+        bytes32 expectedPrevAcc,
+        uint64 depositCount,
+        bytes32 expectedDepositAcc,
+        uint64 origin,
+        bytes calldata data
+    ) external;
+
+    /// @notice Appends an entry without data that consumes the overdue deposits, at most depositsPerEntryMax().
+    ///         Anyone may call it, but only when a deposit is overdue: nobody else can get between the batcher's
+    ///         entries. Its origin is the entry before it.
+    function forceInclude() external;
+
+    /// @notice Accumulator after entry `k`.
+    function acc(uint64 k) external view returns (bytes32);
+
+    /// @notice Number of entries, entry 0 included.
+    function entryCount() external view returns (uint64);
+
+    /// @notice Deposits consumed so far.
+    function consumedDeposits() external view returns (uint64);
+
+    /// @notice Origin of the last entry.
+    function lastOrigin() external view returns (uint64);
+
+    /// @notice Hash of the chain's configuration, with which the hash chain starts.
+    function chainConfigHash() external view returns (bytes32);
+
+    /// @notice The deposit queue.
+    function portal() external view returns (IPortal);
+
+    /// @notice The account that appends data.
+    function batcher() external view returns (address);
+
+    /// @notice Seconds after which a deposit is overdue.
+    function forceWindow() external view returns (uint64);
+
+    /// @notice Most deposits that one entry consumes.
+    function depositsPerEntryMax() external view returns (uint64);
+
+    /// @notice Most entries by which an entry's origin may lie behind it.
+    function originLagMax() external view returns (uint64);
+
+    /// @notice Most data bytes in one entry.
+    function entryBytesMax() external view returns (uint64);
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { IInbox } from "./IInbox.sol";
+
+/// @notice What an output root commits to: version 0 of the OP stack.
+struct OutputRootProof {
+    bytes32 version;
+    bytes32 stateRoot;
+    bytes32 messagePasserStorageRoot;
+    bytes32 latestBlockhash;
+}
+
+/// @notice Where an output is in its life.
+enum Status {
+    None,
+    Proposed,
+    Challenged,
+    Final
+}
+
+/// @notice A claim about L2's state after an inbox entry.
+struct Output {
+    /// keccak256(abi.encode(bytes32 parentClaim, uint64 entry, bytes32 acc_entry, bytes32 outputRoot)).
+    bytes32 claim;
+    bytes32 outputRoot;
+    uint256 parentIndex;
+    uint64 entry;
+    uint64 l2BlockNumber;
+    /// L1 time in seconds.
+    uint64 proposedAt;
+    address proposer;
+    /// Zero unless challenged.
+    address challenger;
+    Status status;
+}
+
+/// @notice Parameters of a rollup, fixed at deployment.
+struct RollupConfig {
+    /// Seconds in which an output can be challenged; at most 14 days.
+    uint64 challengeWindow;
+    /// Most entries that one output covers.
+    uint64 entriesPerOutputMax;
+    /// Wei that a proposer and a challenger put up.
+    uint256 proposerBond;
+    uint256 challengerBond;
+}
+
+/// @title IRollup
+/// @notice Outputs: bonded claims about L2's state, each on top of an earlier one. An output is final when its
+///         parent is, its window is over, and nobody challenged it.
+/// @dev WARNING: until the dispute game exists, a challenge is never resolved. It stops the output and everything
+///      built on it for good, and both bonds stay locked. A chain with honest parties is not harmed: the same state
+///      can be claimed again from the same parent with another entry.
+interface IRollup {
+    /// @notice The configuration makes no working rollup.
+    error Rollup_BadConfig();
+    /// @notice The ether sent along is not exactly the bond.
+    error Rollup_WrongBond(uint256 expected, uint256 found);
+    /// @notice There is no such output.
+    error Rollup_UnknownOutput(uint256 index, uint256 count);
+    /// @notice No output makes this claim.
+    error Rollup_UnknownClaim(bytes32 claim);
+    /// @notice The output at this index makes another claim.
+    error Rollup_WrongClaim(uint256 index, bytes32 expected, bytes32 found);
+    /// @notice The parent was challenged.
+    error Rollup_ParentChallenged(uint256 parentIndex);
+    /// @notice The entry is not after the parent's.
+    error Rollup_EntryNotLater(uint64 entry, uint64 parentEntry);
+    /// @notice The output covers more entries than one may.
+    error Rollup_TooManyEntries(uint64 count, uint64 max);
+    /// @notice The inbox does not hold the entry that the proposer read.
+    error Rollup_WrongAcc(uint64 entry, bytes32 expected, bytes32 found);
+    /// @notice The output root's version is unknown.
+    error Rollup_UnknownVersion(bytes32 version);
+    /// @notice The header does not hash to the block hash of the output root.
+    error Rollup_WrongHeaderHash(bytes32 expected, bytes32 found);
+    /// @notice The header's state root is not that of the output root.
+    error Rollup_WrongStateRoot(bytes32 expected, bytes32 found);
+    /// @notice The L2 block is not after the parent's.
+    error Rollup_BlockNotLater(uint64 l2BlockNumber, uint64 parentL2BlockNumber);
+    /// @notice The claim has been made already.
+    error Rollup_DuplicateClaim(bytes32 claim, uint256 index);
+    /// @notice The output was challenged or is final.
+    error Rollup_NotProposed(uint256 index, Status status);
+    /// @notice The challenge window is over.
+    error Rollup_WindowOver(uint256 index, uint64 endedAt);
+    /// @notice The challenge window is still open.
+    error Rollup_WindowOpen(uint256 index, uint64 endsAt);
+    /// @notice The parent is not final.
+    error Rollup_ParentNotFinal(uint256 parentIndex, Status status);
+    /// @notice The account has no credit.
+    error Rollup_NothingToWithdraw(address account);
+    /// @notice The account does not accept ether.
+    error Rollup_TransferFailed(address account);
+
+    /// @notice An output was proposed. The event holds the output root's whole preimage.
+    event OutputProposed(
+        uint256 indexed index,
+        bytes32 indexed claim,
+        bytes32 indexed outputRoot,
+        uint256 parentIndex,
+        uint64 entry,
+        uint64 l2BlockNumber,
+        address proposer,
+        bytes32 stateRoot,
+        bytes32 messagePasserStorageRoot,
+        bytes header
+    );
+
+    /// @notice An output was challenged.
+    event OutputChallenged(uint256 indexed index, bytes32 indexed claim, address indexed challenger);
+
+    /// @notice An output became final; output 0 is from the start.
+    event OutputFinalized(uint256 indexed index, bytes32 indexed claim);
+
+    /// @notice An account took out its credit.
+    event BondWithdrawn(address indexed account, uint256 amount);
+
+    /// @notice Proposes the output after `entry`; send exactly proposerBond().
+    /// @dev `parentClaim` and `expectedAcc` bind the proposal to what the proposer saw, whatever L1 reorganises.
+    /// @param parentIndex Output to build on; proposed or final.
+    /// @param parentClaim Its claim.
+    /// @param entry Inbox entry after which the claimed state holds.
+    /// @param expectedAcc The inbox accumulator after that entry.
+    /// @param proof Preimage of the output root.
+    /// @param header RLP of the L2 block header whose hash is `proof.latestBlockhash`.
+    /// @return index The new output's index.
+    function propose(
+        uint256 parentIndex,
+        bytes32 parentClaim,
+        uint64 entry,
+        bytes32 expectedAcc,
+        OutputRootProof calldata proof,
+        bytes calldata header
+    ) external payable returns (uint256 index);
+
+    /// @notice Challenges an output within its window; send exactly challengerBond(). See the contract's warning.
+    function challenge(uint256 index, bytes32 claim) external payable;
+
+    /// @notice Makes an output final and credits the proposer's bond.
+    function finalize(uint256 index) external;
+
+    /// @notice Pays the caller's credit to the caller.
+    function withdrawBond() external;
+
+    /// @notice Number of outputs, output 0 included.
+    function outputCount() external view returns (uint256);
+
+    /// @notice The output at `index`.
+    function output(uint256 index) external view returns (Output memory);
+
+    /// @notice Index of the output that makes `claim`.
+    function indexOf(bytes32 claim) external view returns (uint256);
+
+    /// @notice The final output with the latest entry; the first of them where several have it.
+    function lastFinalIndex() external view returns (uint256);
+
+    /// @notice Wei that `account` can take out.
+    function bondCredit(address account) external view returns (uint256);
+
+    /// @notice The inbox that outputs refer to.
+    function inbox() external view returns (IInbox);
+
+    /// @notice Seconds in which an output can be challenged.
+    function challengeWindow() external view returns (uint64);
+
+    /// @notice Most entries that one output covers.
+    function entriesPerOutputMax() external view returns (uint64);
+
+    /// @notice Wei that a proposer puts up.
+    function proposerBond() external view returns (uint256);
+
+    /// @notice Wei that a challenger puts up.
+    function challengerBond() external view returns (uint256);
+}

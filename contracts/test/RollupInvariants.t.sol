@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { Rollup } from "../src/L1/Rollup.sol";
+import { Output, Status } from "../src/interfaces/IRollup.sol";
+import { RollupFixture } from "./utils/RollupFixture.sol";
+import { FuzzSelector } from "./utils/Vm.sol";
+
+/// @notice Proposers, challengers and the clock at random.
+contract RollupActors is RollupFixture {
+    uint256 private _salt;
+
+    function target() external view returns (Rollup) {
+        return rollup;
+    }
+
+    function proposeSomewhere(uint256 parentSeed, uint256 entries, uint256 blocks) external {
+        uint256 parentIndex = bound(parentSeed, 0, rollup.outputCount() - 1);
+        Output memory parent = rollup.output(parentIndex);
+        if (parent.status == Status.Challenged) return;
+        uint64 entry = parent.entry + bound64(entries, 1, ENTRIES_MAX);
+        uint64 l2BlockNumber = parent.l2BlockNumber + bound64(blocks, 1, 1000);
+        propose(proposalOn(parentIndex, entry, l2BlockNumber, vm.toString(++_salt)));
+    }
+
+    function challengeSomething(uint256 seed) external {
+        uint256 index = bound(seed, 0, rollup.outputCount() - 1);
+        Output memory output = rollup.output(index);
+        bool open = output.status == Status.Proposed && block.timestamp < output.proposedAt + WINDOW;
+        if (open && seed % 3 == 0) challenge(index);
+    }
+
+    function finalizeEverything() external {
+        for (uint256 index; index < rollup.outputCount(); ++index) {
+            (bool ok,) = address(rollup).call(abi.encodeCall(rollup.finalize, (index)));
+            ok; // what may not be final yet says so
+        }
+    }
+
+    function withdraw() external {
+        if (rollup.bondCredit(PROPOSER) == 0) return;
+        vm.prank(PROPOSER);
+        rollup.withdrawBond();
+    }
+
+    function wait(uint256 secs) external {
+        vm.warp(block.timestamp + bound(secs, 0, WINDOW / 2));
+    }
+}
+
+contract RollupInvariants is RollupFixture {
+    RollupActors private actors;
+
+    function setUp() public override {
+        actors = new RollupActors();
+        actors.setUp();
+        rollup = actors.target();
+        vm.deal(PROPOSER, 10_000 ether);
+    }
+
+    function targetContracts() public view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(actors);
+    }
+
+    function targetSelectors() public view returns (FuzzSelector[] memory targets) {
+        targets = new FuzzSelector[](1);
+        targets[0] = FuzzSelector({ addr: address(actors), selectors: new bytes4[](5) });
+        targets[0].selectors[0] = RollupActors.proposeSomewhere.selector;
+        targets[0].selectors[1] = RollupActors.challengeSomething.selector;
+        targets[0].selectors[2] = RollupActors.finalizeEverything.selector;
+        targets[0].selectors[3] = RollupActors.withdraw.selector;
+        targets[0].selectors[4] = RollupActors.wait.selector;
+    }
+
+    /// @dev The contract holds the bonds that are locked and the credits that were not taken out: no more, no less.
+    function invariant_bonds_areConserved() public view {
+        uint256 locked;
+        for (uint256 i; i < rollup.outputCount(); ++i) {
+            Status status = rollup.output(i).status;
+            if (status == Status.Proposed) locked += PROPOSER_BOND;
+            if (status == Status.Challenged) locked += PROPOSER_BOND + CHALLENGER_BOND;
+        }
+        vm.assertEq(address(rollup).balance, locked + rollup.bondCredit(PROPOSER));
+    }
+
+    /// @dev A final output has final ancestors, a window that is over, and no challenger.
+    function invariant_finalOutputs_restOnFinalOutputs() public view {
+        for (uint256 i = 1; i < rollup.outputCount(); ++i) {
+            Output memory output = rollup.output(i);
+            if (output.status != Status.Final) continue;
+            vm.assertTrue(rollup.output(output.parentIndex).status == Status.Final);
+            vm.assertGe(block.timestamp, output.proposedAt + WINDOW);
+            vm.assertEq(output.challenger, address(0));
+        }
+    }
+
+    /// @dev Outputs are a tree that grows forward, and every claim is found at its index.
+    function invariant_outputs_growForward() public view {
+        for (uint256 i = 1; i < rollup.outputCount(); ++i) {
+            Output memory output = rollup.output(i);
+            Output memory parent = rollup.output(output.parentIndex);
+            vm.assertGt(i, output.parentIndex);
+            vm.assertGt(output.entry, parent.entry);
+            vm.assertGt(output.l2BlockNumber, parent.l2BlockNumber);
+            vm.assertEq(rollup.indexOf(output.claim), i);
+        }
+    }
+
+    /// @dev No final output has a later entry than the one that the contract names.
+    function invariant_lastFinal_isTheLatest() public view {
+        Output memory last = rollup.output(rollup.lastFinalIndex());
+        vm.assertTrue(last.status == Status.Final);
+        for (uint256 i; i < rollup.outputCount(); ++i) {
+            Output memory output = rollup.output(i);
+            if (output.status == Status.Final) vm.assertLe(output.entry, last.entry);
+        }
+    }
+}
