@@ -48,12 +48,7 @@ pub fn execute_block<S: StateCommit>(
         &input.origin,
         &mut *state,
     )?;
-    for deposit in &input.deposits {
-        block.deposit(deposit)?;
-    }
-    for transaction in &input.transactions {
-        block.transaction(transaction)?;
-    }
+    block.run(input)?;
     let executed = block.finish();
     let roots = state.commit(&executed.diff).map_err(ExecutionError::State)?;
     Ok(executed.seal(roots))
@@ -113,6 +108,17 @@ impl<S: StateView> BlockExecutor<S> {
         Ok(block)
     }
 
+    /// Runs the input's deposits and transactions, in order.
+    pub fn run(&mut self, input: &BlockInput) -> Result<(), ExecutionError<S::Error>> {
+        for deposit in &input.deposits {
+            self.deposit(deposit)?;
+        }
+        for transaction in &input.transactions {
+            self.transaction(transaction)?;
+        }
+        Ok(())
+    }
+
     /// Runs a deposit. It is never skipped.
     pub fn deposit(&mut self, tx: &TxEnvelope) -> Result<(), ExecutionError<S::Error>> {
         let deposit =
@@ -122,7 +128,7 @@ impl<S: StateView> BlockExecutor<S> {
         let mut env = tx_env(tx, sender);
         env.nonce = nonce;
         env.chain_id = None;
-        let result = self.run(env, Rules::Deposit { mint: deposit.mint }).map_err(fatal)?;
+        let result = self.transact(env, Rules::Deposit { mint: deposit.mint }).map_err(fatal)?;
         self.record(tx, sender, nonce, U256::ZERO, result);
         Ok(())
     }
@@ -145,7 +151,7 @@ impl<S: StateView> BlockExecutor<S> {
             return Ok(());
         }
         let l1_fee = self.l1_fee.of(&tx.encoded());
-        match self.run(tx_env(tx.envelope(), sender), Rules::User { l1_fee }) {
+        match self.transact(tx_env(tx.envelope(), sender), Rules::User { l1_fee }) {
             Ok(result) => self.record(tx.envelope(), sender, tx.nonce(), l1_fee, result),
             Err(EVMError::Transaction(reason)) => {
                 self.skipped.push(skip(SkipReason::Invalid(reason)));
@@ -179,7 +185,7 @@ impl<S: StateView> BlockExecutor<S> {
         }
     }
 
-    fn run(
+    fn transact(
         &mut self,
         env: revm::context::TxEnv,
         rules: Rules,

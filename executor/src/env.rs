@@ -7,6 +7,7 @@ use revm::{
     context::{BlockEnv, CfgEnv, Evm, TxEnv},
     context_interface::{
         block::BlobExcessGasAndPrice,
+        cfg::gas::calculate_initial_tx_gas_for_tx,
         either::Either,
         transaction::{RecoveredAuthority, RecoveredAuthorization},
     },
@@ -91,4 +92,10 @@ pub(crate) fn tx_env(tx: &TxEnvelope, caller: Address) -> TxEnv {
         authorization_list,
         ..TxEnv::default()
     }
+}
+
+/// The least gas limit a transaction may have: its intrinsic gas, and the floor that its calldata sets (EIP-7623).
+pub fn intrinsic_gas(tx: &TxEnvelope) -> (u64, u64) {
+    let gas = calculate_initial_tx_gas_for_tx(tx_env(tx, Address::ZERO), SPEC, None);
+    (gas.initial_total_gas(), gas.floor_gas())
 }

@@ -15,6 +15,7 @@ extern crate alloc;
 mod block;
 #[cfg(feature = "std")]
 mod call;
+mod chain;
 mod env;
 mod error;
 mod handler;
@@ -25,5 +26,7 @@ mod precompiles;
 pub use block::{BlockExecutor, execute_block};
 #[cfg(feature = "std")]
 pub use call::{CallError, CallOutcome, CallRequest, call};
+pub use chain::{Chain, Head};
+pub use env::intrinsic_gas;
 pub use error::{ExecutionError, SkipReason};
 pub use outcome::{BlockOutcome, Executed, ExecutedTx, Skipped};

@@ -1,0 +1,144 @@
+use anyhow::{Context as _, bail};
+use tracing::{debug, info, warn};
+use turnpike_l1::{L1Sender, L1View, PostedEntry};
+use turnpike_protocol::{Batch, ChainConfig, DataKind, calldata_hash};
+use turnpike_storage::{Database, PostedBatch};
+
+use crate::{Packed, pack};
+
+/// Journal records looked at for one batch.
+const RECORDS_MAX: u32 = 1_024;
+
+/// Posts the journal's blocks to the inbox, in order, each once.
+#[derive(Debug)]
+pub(crate) struct Poster {
+    config: ChainConfig,
+    sender: L1Sender,
+    journal: std::sync::Arc<Database>,
+    outbox: Database,
+    /// Last block of each entry that L1 holds, by entry.
+    confirmed: Vec<u64>,
+}
+
+impl Poster {
+    pub(crate) const fn new(
+        config: ChainConfig,
+        sender: L1Sender,
+        journal: std::sync::Arc<Database>,
+        outbox: Database,
+    ) -> Self {
+        Self { config, sender, journal, outbox, confirmed: Vec::new() }
+    }
+
+    /// Last block of each entry that L1 holds, by entry.
+    pub(crate) fn confirmed(&self) -> &[u64] {
+        &self.confirmed
+    }
+
+    /// Takes note of what L1 holds and, if nothing is in flight, posts what it does not.
+    pub(crate) async fn step(&mut self, view: &L1View) -> anyhow::Result<()> {
+        while let Some(posted) = view.entries().get(self.confirmed.len()).copied() {
+            let last_block = self.confirm(view, &posted).await?;
+            self.confirmed.push(last_block);
+        }
+        let previous = *view.entries().last().context("the inbox has no first entry")?;
+        let entry = previous.entry.index + 1;
+        if let Some(sent) = self.outbox.batch(entry).await? {
+            if self.sender.is_known(sent.l1_transaction).await? {
+                return Ok(());
+            }
+            warn!(entry, l1_transaction = %sent.l1_transaction, "L1 has lost a batch: posting again");
+        }
+        self.post(view, &previous).await
+    }
+
+    /// Records that L1 holds an entry. Returns the last block it holds.
+    async fn confirm(&self, view: &L1View, posted: &PostedEntry) -> anyhow::Result<u64> {
+        let entry = &posted.entry;
+        let first_block = self.confirmed.last().map_or(0, |last| last + 1);
+        if entry.index == 0 {
+            return Ok(0);
+        }
+        if entry.data_kind == DataKind::None {
+            bail!("inbox entry {} was forced: this batcher's blocks do not follow it", entry.index);
+        }
+        let sent = self.outbox.batch(entry.index).await?;
+        let sent = sent.filter(|sent| {
+            sent.data_hash == entry.data_hash && sent.first_block == first_block
+        });
+        let mut batch = match sent {
+            Some(sent) => sent,
+            // The outbox was lost: L1 knows all the same.
+            None => {
+                let data = view.client().entry_data(posted).await?;
+                let inflated_max = usize::try_from(self.config.entry_inflated_bytes_max)?;
+                let blocks = Batch::decode(&data, inflated_max)
+                    .with_context(|| format!("inbox entry {} holds a bad batch", entry.index))?
+                    .blocks
+                    .len() as u64;
+                PostedBatch {
+                    entry: entry.index,
+                    first_block,
+                    last_block: first_block + blocks - 1,
+                    data_hash: entry.data_hash,
+                    nonce: 0,
+                    l1_transaction: posted.l1_transaction,
+                    l1_block: None,
+                }
+            }
+        };
+        if batch.l1_block != Some(entry.l1_block_number) {
+            batch.l1_block = Some(entry.l1_block_number);
+            self.outbox.record_batch(&batch).await?;
+            info!(
+                entry = batch.entry,
+                first_block = batch.first_block,
+                last_block = batch.last_block,
+                l1_block = entry.l1_block_number,
+                "batch confirmed"
+            );
+        }
+        Ok(batch.last_block)
+    }
+
+    async fn post(&self, view: &L1View, previous: &PostedEntry) -> anyhow::Result<()> {
+        let first = self.confirmed.last().map_or(1, |last| last + 1);
+        let records = self.journal.journal(first, RECORDS_MAX).await?;
+        let Some(packed) = pack(&self.config, &records)? else { return Ok(()) };
+        let newest = &records[records.len() - 1];
+        let l1_time = view.head().map_or(0, |head| head.time);
+        if newest.timestamp > l1_time.saturating_add(self.config.time_drift_max) {
+            debug!(block = newest.number, "L1's clock is too far behind to post");
+            return Ok(());
+        }
+        let entry = previous.entry.index + 1;
+        let Packed { data, first_block, last_block, origin, deposits } = packed;
+        let deposit_count = previous.entry.deposit_count + deposits;
+        let deposit_acc = view
+            .deposit_acc(deposit_count)
+            .context("the journal holds deposits that L1 does not")?;
+        let data_hash = calldata_hash(&data);
+        let bytes = data.len();
+        let tx = self
+            .sender
+            .prepare_append(previous.acc, deposit_count, deposit_acc, origin, data)
+            .await?;
+        let batch = PostedBatch {
+            entry,
+            first_block,
+            last_block,
+            data_hash,
+            nonce: tx.nonce,
+            l1_transaction: tx.hash,
+            l1_block: None,
+        };
+        self.outbox.record_batch(&batch).await?;
+        self.sender.broadcast(&tx).await?;
+        info!(entry, first_block, last_block, bytes, l1_transaction = %tx.hash, "batch posted");
+        Ok(())
+    }
+
+    pub(crate) async fn close(&self) {
+        self.outbox.close().await;
+    }
+}

@@ -1,0 +1,28 @@
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use crate::PoolLimits;
+
+/// How a sequencer runs.
+#[derive(Clone, Debug)]
+pub struct SequencerConfig {
+    /// Where REST and JSON-RPC are served.
+    pub listen: SocketAddr,
+    /// The database file.
+    pub database: PathBuf,
+    /// L1 endpoint.
+    pub l1_url: String,
+    /// L1 blocks on top of one before it is believed.
+    pub l1_confirmations: u64,
+    /// How often L1 is asked for news.
+    pub l1_poll: Duration,
+    /// Time between blocks while there is something to put into them.
+    pub block_interval: Duration,
+    /// Time after which an empty block is sealed, so that a quiet chain keeps seeing L1.
+    pub heartbeat: Duration,
+    /// Bounds of the transaction pool.
+    pub pool: PoolLimits,
+    /// Longest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// Demonstration only: falsify the state from the first block with a transaction on.
+    pub lie: bool,
+}

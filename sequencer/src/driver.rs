@@ -1,0 +1,358 @@
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{B256, Bytes};
+use anyhow::{Context as _, bail};
+use tokio::{
+    sync::{oneshot, watch},
+    task::block_in_place,
+};
+use tracing::{debug, info, warn};
+use turnpike_executor::{BlockOutcome, Chain};
+use turnpike_protocol::{BlockInput, Origin, QueuedDeposit, SignedTx, decode_transaction};
+use turnpike_storage::{BlockRecord, Database, JournalRecord, ReceiptRecord};
+
+use crate::{
+    PooledTx, Refusal, SequencerConfig, Shared,
+    admission::{CheckedTx, check_state, check_stateless},
+    builder::{self, BlockPlan, BuiltBlock},
+    shared::Submission,
+    tracker::L1News,
+};
+
+/// Journal records read at a time when the chain is rebuilt.
+const REPLAY_BLOCKS: u32 = 1_000;
+
+type Reply = oneshot::Sender<Vec<Result<B256, Refusal>>>;
+
+/// What the sequencer does at each event. The only writer of chain, pool and database.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    config: SequencerConfig,
+    shared: Arc<Shared>,
+    head: watch::Sender<u64>,
+    /// Deposits that no block holds yet, in queue order.
+    deposits: VecDeque<QueuedDeposit>,
+    /// Deposits that blocks hold.
+    deposits_consumed: u64,
+    /// Transactions that have arrived so far.
+    arrivals: u64,
+    sealed_at: Instant,
+    has_lied: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        config: SequencerConfig,
+        shared: Arc<Shared>,
+        head: watch::Sender<u64>,
+        deposits_consumed: u64,
+    ) -> Self {
+        Self {
+            config,
+            shared,
+            head,
+            deposits: VecDeque::new(),
+            deposits_consumed,
+            arrivals: 0,
+            sealed_at: Instant::now(),
+            has_lied: false,
+        }
+    }
+
+    pub(crate) const fn config(&self) -> &SequencerConfig {
+        &self.config
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn database(&self) -> &Arc<Database> {
+        &self.shared.database
+    }
+
+    pub(crate) fn head(&self) -> u64 {
+        *self.head.borrow()
+    }
+
+    /// Takes in what L1 says.
+    pub(crate) async fn take_news(&mut self, news: L1News) {
+        let mut settlement = self.shared.settlement.write().await;
+        match news {
+            L1News::Silence(error) => settlement.l1_error = Some(error),
+            L1News::Progress { head, posted, newest, deposits, outputs } => {
+                settlement.l1 = Some(head);
+                settlement.l1_error = None;
+                settlement.origin = Some(Origin::from(&newest.entry));
+                settlement.posted.extend(posted);
+                settlement.outputs = outputs;
+                let consumed = self.deposits_consumed;
+                let new = deposits.into_iter().filter(|queued| queued.deposit.index >= consumed);
+                self.deposits.extend(new);
+            }
+        }
+    }
+
+    /// Takes up what was acknowledged before the last stop. What is no longer valid is refused, with the reason.
+    pub(crate) async fn take_pending(&mut self) -> anyhow::Result<()> {
+        let mut refused = Vec::new();
+        {
+            let chain = self.shared.chain.read().await;
+            let mut pool = self.shared.pool.write().await;
+            let origin = self.shared.settlement.read().await.origin;
+            for (arrival, raw) in self.shared.database.pending().await? {
+                self.arrivals = self.arrivals.max(arrival + 1);
+                let hash = alloy_primitives::keccak256(&raw);
+                let added = check_stateless(chain.config(), raw)
+                    .and_then(|tx| Ok((check_state(&chain, origin.as_ref(), &tx)?, tx)))
+                    .and_then(|(nonce, tx)| pool.add(pooled(tx, arrival), nonce));
+                if let Err(refusal) = added {
+                    refused.push((hash, refusal.to_string()));
+                }
+            }
+        }
+        self.shared.database.refuse(&refused).await?;
+        Ok(())
+    }
+
+    /// Answers requests: what fits the pool is made durable, then acknowledged, all of it in one commit.
+    pub(crate) async fn admit(&mut self, group: Vec<Submission>) -> anyhow::Result<()> {
+        let mut answers: Vec<(Reply, Vec<Result<B256, Refusal>>)> = Vec::new();
+        let mut accepted = Vec::new();
+        let mut replaced = Vec::new();
+        {
+            let chain = self.shared.chain.read().await;
+            let mut pool = self.shared.pool.write().await;
+            let origin = self.shared.settlement.read().await.origin;
+            for Submission { txs, reply } in group {
+                let mut results = Vec::with_capacity(txs.len());
+                for tx in txs {
+                    let (hash, raw) = (tx.tx.hash(), tx.raw.clone());
+                    let arrival = self.arrivals;
+                    let added = check_state(&chain, origin.as_ref(), &tx)
+                        .and_then(|nonce| pool.add(pooled(tx, arrival), nonce));
+                    results.push(added.map(|old| {
+                        self.arrivals += 1;
+                        accepted.push((arrival, hash, raw));
+                        replaced.extend(old.map(|old| {
+                            (old.tx.hash(), format!("replaced by {hash} with a higher fee"))
+                        }));
+                        hash
+                    }));
+                }
+                answers.push((reply, results));
+            }
+        }
+        if !accepted.is_empty() {
+            let written = self.shared.database.accept(&accepted, &replaced).await;
+            written.context("cannot record accepted transactions")?;
+        }
+        for (reply, results) in answers {
+            // A client that went away has its answer in the pool.
+            let _ = reply.send(results);
+        }
+        Ok(())
+    }
+
+    /// Seals a block if there is anything to put into one, or if it has been quiet for long.
+    pub(crate) async fn produce(&mut self) -> anyhow::Result<()> {
+        let quiet = self.sealed_at.elapsed() >= self.config.heartbeat;
+        if !quiet && self.deposits.is_empty() && !self.shared.pool.read().await.has_ready() {
+            return Ok(());
+        }
+        let Some(plan) = self.plan().await else { return Ok(()) };
+        let mut built = {
+            let chain = self.shared.chain.read().await;
+            let mut pool = self.shared.pool.write().await;
+            block_in_place(|| builder::build(&chain, &mut pool, plan))?
+        };
+        let nothing = built.executed.transactions.iter().all(|tx| tx.envelope.is_deposit())
+            && built.plan.deposits.is_empty();
+        if nothing && !quiet {
+            // Only transactions that were refused, or that wait for a lower base fee.
+            return self.settle_refused(&built.refused).await;
+        }
+        if self.config.lie && !self.has_lied && !built.included.is_empty() {
+            builder::falsify(&mut built.executed);
+            self.has_lied = true;
+            warn!("demonstration: this block's state is false");
+        }
+        self.commit(built).await
+    }
+
+    /// What the next block starts from; `None` while L1 is too far behind to allow one.
+    async fn plan(&self) -> Option<BlockPlan> {
+        let settlement = self.shared.settlement.read().await;
+        let (origin, l1) = settlement.origin.zip(settlement.l1)?;
+        let config = &self.shared.config;
+        let parent = self.shared.chain.read().await.head().parent;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let timestamp = builder::timestamp(
+            now,
+            parent.timestamp,
+            &origin,
+            l1.time,
+            config.time_drift_max,
+        );
+        if timestamp > l1.time.saturating_add(config.time_drift_max) {
+            debug!(timestamp, l1_time = l1.time, "L1's clock is behind the chain's: waiting");
+            return None;
+        }
+        let count = usize::try_from(config.entry_deposits_max).unwrap_or(usize::MAX);
+        let deposits = self.deposits.iter().take(count).cloned().collect();
+        Some(BlockPlan { timestamp, origin, deposits })
+    }
+
+    /// Makes a block the chain's head: state, journal and look-ups, pool, and then everybody may see it.
+    async fn commit(&mut self, built: BuiltBlock) -> anyhow::Result<()> {
+        let BuiltBlock { plan, executed, included, refused } = built;
+        let mut chain = self.shared.chain.write().await;
+        let outcome = block_in_place(|| chain.seal(executed, &plan.origin));
+        let record = JournalRecord {
+            number: outcome.header.number,
+            timestamp: outcome.header.timestamp,
+            origin: plan.origin,
+            deposits: plan.deposits,
+            transactions: included.iter().map(|tx| tx.raw.clone()).collect(),
+            hash: outcome.hash(),
+            state_root: outcome.header.state_root,
+        };
+        let reasons: Vec<_> =
+            refused.iter().map(|(tx, reason)| (tx.tx.hash(), reason.clone())).collect();
+        let block = block_record(&outcome, plan.origin.entry);
+        self.shared
+            .database
+            .append_block(&record, &block, &builder::hashes(&outcome), &reasons)
+            .await
+            .context("cannot append a block to the journal")?;
+
+        for _ in 0..record.deposits.len() {
+            self.deposits.pop_front();
+        }
+        self.deposits_consumed += record.deposits.len() as u64;
+        let touched = included.iter().chain(refused.iter().map(|(tx, _)| tx));
+        self.settle_nonces(&chain, touched).await?;
+        drop(chain);
+        self.sealed_at = Instant::now();
+        self.head.send_replace(record.number);
+        info!(
+            block = record.number,
+            hash = %record.hash,
+            transactions = outcome.transactions.len(),
+            refused = refused.len(),
+            gas_used = outcome.header.gas_used,
+            "block sealed"
+        );
+        Ok(())
+    }
+
+    async fn settle_refused(&self, refused: &[(PooledTx, String)]) -> anyhow::Result<()> {
+        let reasons: Vec<_> =
+            refused.iter().map(|(tx, reason)| (tx.tx.hash(), reason.clone())).collect();
+        if !reasons.is_empty() {
+            self.shared.database.refuse(&reasons).await?;
+        }
+        let chain = self.shared.chain.read().await;
+        self.settle_nonces(&chain, refused.iter().map(|(tx, _)| tx)).await
+    }
+
+    /// Tells the pool where the senders' nonces stand now.
+    async fn settle_nonces(
+        &self,
+        chain: &Chain,
+        touched: impl Iterator<Item = &PooledTx>,
+    ) -> anyhow::Result<()> {
+        let mut stale = Vec::new();
+        {
+            let mut pool = self.shared.pool.write().await;
+            let nonces: BTreeMap<_, _> = touched
+                .map(|tx| (tx.sender, chain.state().account(&tx.sender).unwrap_or_default().nonce))
+                .collect();
+            for (sender, nonce) in nonces {
+                for tx in pool.set_nonce(sender, nonce) {
+                    let next = Refusal::NonceTooLow { next: nonce, nonce: tx.tx.nonce() };
+                    stale.push((tx.tx.hash(), next.to_string()));
+                }
+            }
+        }
+        if !stale.is_empty() {
+            self.shared.database.refuse(&stale).await?;
+        }
+        Ok(())
+    }
+}
+
+fn pooled(tx: CheckedTx, arrival: u64) -> PooledTx {
+    let CheckedTx { tx, raw, sender } = tx;
+    PooledTx { tx, raw, sender, arrival }
+}
+
+fn block_record(outcome: &BlockOutcome, origin: u64) -> BlockRecord {
+    let receipts = outcome
+        .transactions
+        .iter()
+        .map(|tx| ReceiptRecord {
+            transaction: tx.envelope.encoded_2718().into(),
+            sender: tx.sender,
+            receipt: tx.receipt.envelope.encoded_2718().into(),
+            gas_used: tx.receipt.gas_used,
+            effective_gas_price: tx.receipt.effective_gas_price,
+            l1_fee: tx.receipt.l1_fee,
+        })
+        .collect();
+    BlockRecord {
+        header: outcome.header.clone(),
+        message_passer_storage_root: outcome.output.message_passer_storage_root,
+        origin,
+        receipts,
+    }
+}
+
+/// Runs the journal's blocks on the genesis state. Returns how many deposits they consumed.
+pub(crate) async fn replay(chain: &mut Chain, database: &Database) -> anyhow::Result<u64> {
+    let mut deposits = 0;
+    loop {
+        let from = chain.head().header.number + 1;
+        let records = database.journal(from, REPLAY_BLOCKS).await?;
+        if records.is_empty() {
+            if from > 1 {
+                info!(head = from - 1, "chain rebuilt from the journal");
+            }
+            return Ok(deposits);
+        }
+        for record in records {
+            deposits += record.deposits.len() as u64;
+            block_in_place(|| replay_block(chain, &record))?;
+        }
+    }
+}
+
+fn replay_block(chain: &mut Chain, record: &JournalRecord) -> anyhow::Result<()> {
+    let decode = |raw: &Bytes| Ok(SignedTx::recover(decode_transaction(raw)?));
+    let transactions: anyhow::Result<Vec<_>> = record.transactions.iter().map(decode).collect();
+    let input = BlockInput::new(
+        chain.config(),
+        chain.head().parent,
+        record.origin,
+        record.timestamp,
+        &record.deposits,
+        transactions?,
+    )?;
+    let outcome = chain.execute(&input)?;
+    if outcome.hash() != record.hash {
+        bail!(
+            "journal block {} does not replay: it was {} with state root {}, it is {} with {} now",
+            record.number,
+            record.hash,
+            record.state_root,
+            outcome.hash(),
+            outcome.header.state_root
+        );
+    }
+    Ok(())
+}

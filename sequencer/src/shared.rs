@@ -1,0 +1,138 @@
+use std::sync::Arc;
+
+use alloy_primitives::{B256, Bytes};
+use tokio::sync::{RwLock, mpsc, oneshot, watch};
+use turnpike_executor::Chain;
+use turnpike_l1::{L1Head, ProposedOutput};
+use turnpike_protocol::{ChainConfig, Entry, Origin};
+use turnpike_storage::Database;
+
+use crate::{Pool, Refusal, admission::CheckedTx};
+
+/// What the API reads.
+#[derive(Debug)]
+pub struct Shared {
+    /// Rules of the chain.
+    pub config: ChainConfig,
+    /// State and head. Changed by the driver only, together with the journal.
+    pub chain: RwLock<Chain>,
+    /// Transactions that wait.
+    pub pool: RwLock<Pool>,
+    /// What L1 says of the chain.
+    pub settlement: RwLock<Settlement>,
+    /// Blocks, transactions and refusals.
+    pub database: Arc<Database>,
+    /// Number of the newest block that is durable.
+    pub head: watch::Receiver<u64>,
+    pub(crate) submissions: mpsc::Sender<Submission>,
+}
+
+/// Transactions on their way from a request to the driver.
+#[derive(Debug)]
+pub(crate) struct Submission {
+    pub(crate) txs: Vec<CheckedTx>,
+    pub(crate) reply: oneshot::Sender<Vec<Result<B256, Refusal>>>,
+}
+
+/// Blocks that an inbox entry holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PostedRange {
+    /// The entry.
+    pub entry: Entry,
+    /// First block it holds.
+    pub first_block: u64,
+    /// Last block it holds.
+    pub last_block: u64,
+    /// L1 transaction that appended it.
+    pub l1_transaction: B256,
+}
+
+/// What L1 says of the chain.
+#[derive(Clone, Debug, Default)]
+pub struct Settlement {
+    /// Where L1 was when it last answered.
+    pub l1: Option<L1Head>,
+    /// Why L1 did not answer the last time it was asked.
+    pub l1_error: Option<String>,
+    /// The newest entry's attributes: the origin of the next block.
+    pub origin: Option<Origin>,
+    /// Which blocks each entry after the first holds, in order.
+    pub posted: Vec<PostedRange>,
+    /// Outputs, by index.
+    pub outputs: Vec<ProposedOutput>,
+}
+
+impl Settlement {
+    /// The newest block that L1 holds.
+    pub fn safe(&self) -> u64 {
+        self.posted.last().map_or(0, |range| range.last_block)
+    }
+
+    /// The newest block in an L1 block that is final.
+    pub fn finalized(&self) -> u64 {
+        let Some(final_l1) = self.l1.and_then(|l1| l1.finalized) else { return 0 };
+        let is_final = |range: &&PostedRange| range.entry.l1_block_number <= final_l1;
+        self.posted.iter().rev().find(is_final).map_or(0, |range| range.last_block)
+    }
+
+    /// The entry that holds a block.
+    pub fn posted(&self, block: u64) -> Option<&PostedRange> {
+        let at = self.posted.partition_point(|range| range.last_block < block);
+        self.posted.get(at).filter(|range| range.first_block <= block)
+    }
+
+    /// The output that speaks for a block: the first undisputed one at or after it.
+    pub fn output(&self, block: u64) -> Option<&ProposedOutput> {
+        let undisputed = |output: &&ProposedOutput| {
+            output.l2_block >= block && output.status != turnpike_l1::OutputStatus::Challenged
+        };
+        self.outputs.iter().find(undisputed)
+    }
+}
+
+impl Shared {
+    /// Offers raw transactions to the pool. The result of each is in the order given; an accepted one is durable.
+    pub async fn submit(self: &Arc<Self>, raws: Vec<Bytes>) -> Vec<Result<B256, Refusal>> {
+        let shared = Arc::clone(self);
+        let checked = tokio::task::spawn_blocking(move || {
+            let check = |raw| crate::admission::check_stateless(&shared.config, raw);
+            raws.into_iter().map(check).collect::<Vec<_>>()
+        })
+        .await
+        .expect("invariant: checking does not panic");
+        let (txs, mut results): (Vec<_>, Vec<_>) = split(checked);
+        if txs.is_empty() {
+            return results.into_iter().map(|result| result.expect("all were refused")).collect();
+        }
+        let (reply, answer) = oneshot::channel();
+        let count = txs.len();
+        let sent = self.submissions.send(Submission { txs, reply }).await;
+        let answers = match sent {
+            Ok(()) => answer.await.unwrap_or_else(|_| vec![Err(Refusal::Stopping); count]),
+            Err(_) => vec![Err(Refusal::Stopping); count],
+        };
+        let mut answers = answers.into_iter();
+        for result in results.iter_mut().filter(|result| result.is_none()) {
+            *result = answers.next();
+        }
+        results.into_iter().map(|result| result.expect("one answer for each")).collect()
+    }
+}
+
+/// Separates what goes on from what is refused already, keeping the places.
+fn split(
+    checked: Vec<Result<CheckedTx, Refusal>>,
+) -> (Vec<CheckedTx>, Vec<Option<Result<B256, Refusal>>>) {
+    let mut txs = Vec::new();
+    let results = checked
+        .into_iter()
+        .map(|result| match result {
+            Ok(tx) => {
+                txs.push(tx);
+                None
+            }
+            Err(refusal) => Some(Err(refusal)),
+        })
+        .collect();
+    (txs, results)
+}
