@@ -1,1 +1,65 @@
-//! The authenticated state: a Merkle-Patricia trie with blinded nodes and a flat view.
+//! The authenticated state of the rollup: accounts, contract storage and code, under one root.
+//!
+//! # Job
+//!
+//! Answer what execution reads, apply what execution wrote, and name the result by Ethereum's
+//! state root. One trie serves two uses: the node holds all of it, the proof program only the
+//! part that a block touches.
+//!
+//! ```text
+//! execution ──reads──▶ StateView ◀── NodeState    = FlatState (answers) + StateTrie (roots)
+//!     │                          ◀── PartialState = StateTrie, blinded  + PreimageSource
+//!     └────writes────▶ StateDiff ──▶ StateCommit ──▶ StateRoots
+//! ```
+//!
+//! # Inputs and outputs
+//!
+//! In: a [`StateDiff`] per block (the final values of whatever changed) and, for a partial
+//! state, preimages by keccak hash. Out: account, slot and code reads, [`StateRoots`], Merkle
+//! proofs ([`AccountProof`]) and execution witnesses ([`Witness`]).
+//!
+//! # Invariants
+//!
+//! - The root is a function of the accounts, slots and code hashes alone: not of the order of
+//!   changes, nor of the iteration order of any hash map.
+//! - A full and a partial state that start from one root and take the same diffs agree on every
+//!   read and every root, or the partial one fails with an error. It never guesses.
+//! - Nothing a preimage source returns is believed before its hash is checked, and no bytes of
+//!   it can make this crate panic or loop.
+//!
+//! This crate does not execute transactions, keep history, write to disk, or know what a block is.
+//! It builds without `std`.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+
+extern crate alloc;
+
+mod account;
+mod diff;
+mod flat;
+mod node_state;
+mod partial;
+mod proof;
+mod record;
+mod state_trie;
+mod trie;
+mod view;
+mod witness;
+
+pub use account::Account;
+pub use diff::{AccountDiff, StateDiff};
+pub use flat::{FlatAccount, FlatState};
+pub use node_state::NodeState;
+pub use partial::{PartialState, WitnessError};
+pub use proof::{AccountProof, StorageProof};
+pub use record::{RecordingView, Touched};
+pub use revm_bytecode::Bytecode;
+pub use state_trie::StateTrie;
+pub use trie::{NoNodes, NodeSource, Trie, TrieError};
+pub use view::{StateCommit, StateRoots, StateView};
+pub use witness::{PreimageSource, RecordingSource, Witness};
+
+/// The root of a trie that holds nothing: `keccak256(rlp(""))`.
+pub const EMPTY_ROOT: alloy_primitives::B256 =
+    alloy_primitives::b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");

@@ -1,0 +1,66 @@
+# Two commands: `make dev` runs the whole rollup, `make test` runs all tests.
+# Needed beforehand: Rust (rustup), Node.js and a C compiler. Everything else is installed from the lock files.
+
+.DEFAULT_GOAL := help
+.PHONY: help dev build test test-rust test-contracts test-e2e test-riscv lint bench artifacts tools clean
+
+TOOLS := node_modules/.package-lock.json
+TURNPIKE := target/debug/turnpike
+# cargo nextest where it is installed, cargo test otherwise.
+RUN_TESTS := $(shell cargo nextest --version >/dev/null 2>&1 && echo nextest run || echo test)
+
+help:
+	@echo 'make dev      build and run the whole rollup (ARGS="--liar" passes flags on)'
+	@echo 'make test     all tests'
+	@echo 'make lint     formatting and lints'
+	@echo 'make bench    measure this machine'
+
+dev: build
+	$(TURNPIKE) dev $(ARGS)
+
+build: $(TOOLS)
+	cargo build --locked -p turnpike
+
+# anvil, forge, cast, solc and the client libraries, from package-lock.json.
+tools: $(TOOLS)
+$(TOOLS): package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $(TOOLS)
+
+test: test-contracts test-rust test-e2e test-riscv
+
+test-rust: $(TOOLS)
+	cargo $(RUN_TESTS) --locked --workspace
+
+test-contracts: $(TOOLS)
+	contracts/forge test
+	node tools/artifacts.mjs --check
+	node tools/dev-genesis.mjs --check
+	node contracts/vectors.mjs --check
+	npm run --silent snapshot:check
+
+# Real clients against the real binary.
+test-e2e: build
+	node --test --test-concurrency=2 tests/e2e/
+
+# protocol, state and executor link into a pure RV64IM program.
+test-riscv:
+	tools/riscv check
+
+lint: $(TOOLS)
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+	npm run --silent fmt:check
+
+bench:
+	cargo run --locked --release -p turnpike -- bench
+
+# After a change to a contract: what genesis and bindings are made from.
+artifacts: $(TOOLS)
+	node tools/artifacts.mjs
+	node tools/dev-genesis.mjs
+	npm run --silent snapshot
+
+clean:
+	rm -rf target target-riscv node_modules contracts/out contracts/cache

@@ -1,0 +1,125 @@
+//! Stateless execution: a state known by its root, filled in from preimages as it is read.
+//!
+//! The proof program and light verification run on this. It holds what was resolved, asks the
+//! source for each node and code at most once while it stays resolved, and checks every hash.
+
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256, map::B256Map};
+use revm_bytecode::Bytecode;
+
+use crate::{
+    Account, PreimageSource, StateCommit, StateDiff, StateRoots, StateTrie, StateView, TrieError,
+    flat::analyse, witness::Nodes,
+};
+
+/// Why a partial state could not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WitnessError {
+    /// A trie node was missing or wrong.
+    #[error(transparent)]
+    Trie(#[from] TrieError),
+    /// The source does not have a code.
+    #[error("code {hash} is not in the witness")]
+    MissingCode {
+        /// The code's keccak hash.
+        hash: B256,
+    },
+    /// The source returned bytes that are not the code asked for.
+    #[error("preimage of code {hash} does not hash to it")]
+    CodeMismatch {
+        /// The code's keccak hash.
+        hash: B256,
+    },
+    /// An earlier commit failed half way, so there is no state left to speak of.
+    #[error("state was abandoned by a failed commit")]
+    Abandoned,
+}
+
+/// The state at a root, resolved lazily from `S`.
+///
+/// Reads that fail leave the state usable. A failed [`commit`](StateCommit::commit) does not:
+/// part of the diff may be applied, so every later call returns [`WitnessError::Abandoned`].
+#[derive(Clone, Debug)]
+pub struct PartialState<S> {
+    trie: StateTrie,
+    codes: B256Map<Bytecode>,
+    source: S,
+    abandoned: bool,
+}
+
+impl<S> PartialState<S> {
+    /// The state with this root, of which nothing is known yet.
+    pub fn new(state_root: B256, source: S) -> Self {
+        let trie = StateTrie::blinded(state_root);
+        Self { trie, codes: B256Map::default(), source, abandoned: false }
+    }
+
+    /// The source.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The source, when the state is no longer needed.
+    pub fn into_source(self) -> S {
+        self.source
+    }
+
+    fn usable(&self) -> Result<(), WitnessError> {
+        if self.abandoned { Err(WitnessError::Abandoned) } else { Ok(()) }
+    }
+}
+
+impl<S: PreimageSource> PartialState<S> {
+    /// The current roots. Needs the preimages on the message passer's path.
+    pub fn roots(&mut self) -> Result<StateRoots, WitnessError> {
+        self.usable()?;
+        Ok(self.trie.resolved_roots(&mut Nodes(&mut self.source))?)
+    }
+
+    fn load_code(&mut self, hash: &B256) -> Result<Bytecode, WitnessError> {
+        let code = self.source.preimage(hash).ok_or(WitnessError::MissingCode { hash: *hash })?;
+        if keccak256(&code) != *hash {
+            return Err(WitnessError::CodeMismatch { hash: *hash });
+        }
+        Ok(analyse(code))
+    }
+}
+
+impl<S: PreimageSource> StateView for PartialState<S> {
+    type Error = WitnessError;
+
+    fn account(&mut self, address: &Address) -> Result<Option<Account>, WitnessError> {
+        self.usable()?;
+        Ok(self.trie.account(address, &mut Nodes(&mut self.source))?)
+    }
+
+    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, WitnessError> {
+        self.usable()?;
+        Ok(self.trie.storage(address, slot, &mut Nodes(&mut self.source))?)
+    }
+
+    fn code(&mut self, hash: &B256) -> Result<Bytecode, WitnessError> {
+        self.usable()?;
+        if *hash == KECCAK256_EMPTY {
+            return Ok(Bytecode::new());
+        }
+        if let Some(code) = self.codes.get(hash) {
+            return Ok(code.clone());
+        }
+        let code = self.load_code(hash)?;
+        self.codes.insert(*hash, code.clone());
+        Ok(code)
+    }
+}
+
+impl<S: PreimageSource> StateCommit for PartialState<S> {
+    fn commit(&mut self, diff: &StateDiff) -> Result<StateRoots, WitnessError> {
+        self.usable()?;
+        for (hash, code) in &diff.codes {
+            self.codes.entry(*hash).or_insert_with(|| analyse(code.clone()));
+        }
+        let result = self.trie.apply(diff, &mut Nodes(&mut self.source));
+        self.abandoned = result.is_err();
+        Ok(result?)
+    }
+}

@@ -1,0 +1,68 @@
+//! What an execution touched: the keys a witness must cover.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloy_primitives::{Address, B256, U256};
+use revm_bytecode::Bytecode;
+
+use crate::{Account, StateDiff, StateView};
+
+/// Accounts, slots and codes that were read or written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    /// Accounts, each with the touched slots.
+    pub accounts: BTreeMap<Address, BTreeSet<U256>>,
+    /// Hashes of codes that were loaded.
+    pub codes: BTreeSet<B256>,
+}
+
+impl Touched {
+    /// Adds every account and slot that `diff` writes.
+    pub fn add_diff(&mut self, diff: &StateDiff) {
+        for (address, change) in &diff.accounts {
+            self.accounts.entry(*address).or_default().extend(change.storage.keys());
+        }
+    }
+}
+
+/// A view that passes reads on and remembers their keys.
+#[derive(Clone, Debug, Default)]
+pub struct RecordingView<V> {
+    inner: V,
+    touched: Touched,
+}
+
+impl<V> RecordingView<V> {
+    /// Records what is read of `inner`.
+    pub fn new(inner: V) -> Self {
+        Self { inner, touched: Touched::default() }
+    }
+
+    /// What was read so far.
+    pub fn touched(&self) -> &Touched {
+        &self.touched
+    }
+
+    /// What was read.
+    pub fn into_touched(self) -> Touched {
+        self.touched
+    }
+}
+
+impl<V: StateView> StateView for RecordingView<V> {
+    type Error = V::Error;
+
+    fn account(&mut self, address: &Address) -> Result<Option<Account>, Self::Error> {
+        self.touched.accounts.entry(*address).or_default();
+        self.inner.account(address)
+    }
+
+    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Self::Error> {
+        self.touched.accounts.entry(*address).or_default().insert(slot);
+        self.inner.storage(address, slot)
+    }
+
+    fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error> {
+        self.touched.codes.insert(*hash);
+        self.inner.code(hash)
+    }
+}

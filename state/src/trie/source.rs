@@ -1,0 +1,57 @@
+//! Where blinded nodes come from, and how resolving them can fail.
+
+use alloy_primitives::{B256, Bytes};
+
+/// Supplies the encoding of trie nodes by their hash.
+///
+/// Sources are not trusted: the trie checks the hash of what they return.
+pub trait NodeSource {
+    /// The RLP of the node with this keccak hash, if the source has it.
+    fn node(&mut self, hash: &B256) -> Option<Bytes>;
+}
+
+impl<S: NodeSource + ?Sized> NodeSource for &mut S {
+    fn node(&mut self, hash: &B256) -> Option<Bytes> {
+        (**self).node(hash)
+    }
+}
+
+/// The source for full tries, which never ask.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoNodes;
+
+impl NodeSource for NoNodes {
+    fn node(&mut self, _hash: &B256) -> Option<Bytes> {
+        None
+    }
+}
+
+/// Why a trie could not be read or changed. Full tries have no such reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrieError {
+    /// The source does not have a node that is needed.
+    #[error("trie node {hash} is not available")]
+    MissingNode {
+        /// The node's keccak hash.
+        hash: B256,
+    },
+    /// The source returned bytes that are not the node asked for.
+    #[error("preimage of trie node {hash} does not hash to it")]
+    HashMismatch {
+        /// The node's keccak hash.
+        hash: B256,
+    },
+    /// The bytes have the right hash but are not a trie node that can hang where it was found.
+    #[error("trie node {hash} is malformed")]
+    InvalidNode {
+        /// The node's keccak hash.
+        hash: B256,
+    },
+    /// The value at a key is not what this trie should hold: an account or a slot's number.
+    #[error("value of trie key {key} is malformed")]
+    InvalidValue {
+        /// The hashed key.
+        key: B256,
+    },
+}

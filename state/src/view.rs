@@ -1,0 +1,61 @@
+//! The seam between execution and state: what may be read, and how writes come back.
+
+use alloy_primitives::{Address, B256, U256};
+use revm_bytecode::Bytecode;
+
+use crate::{Account, StateDiff};
+
+/// The two commitments of a state that an output root is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateRoots {
+    /// Root of the account trie.
+    pub state_root: B256,
+    /// Storage root of the message passer predeploy; [`EMPTY_ROOT`](crate::EMPTY_ROOT) if it has none.
+    pub message_passer_storage_root: B256,
+}
+
+/// Read access to one state.
+///
+/// `&mut self` because a partial state resolves what it reads; a full one needs only `&self` and
+/// offers that beside this trait.
+pub trait StateView {
+    /// Why a read can fail: [`Infallible`](core::convert::Infallible) for a full state.
+    type Error: core::error::Error + Send + Sync + 'static;
+
+    /// The account at `address`, `None` if there is none.
+    fn account(&mut self, address: &Address) -> Result<Option<Account>, Self::Error>;
+
+    /// The value of a storage slot, zero if it was never set or the account does not exist.
+    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Self::Error>;
+
+    /// The analysed code with this keccak hash, which must be the code hash of some account.
+    fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error>;
+}
+
+/// A state that can move to its successor.
+pub trait StateCommit: StateView {
+    /// Applies `diff` and returns the roots of the state that results.
+    fn commit(&mut self, diff: &StateDiff) -> Result<StateRoots, Self::Error>;
+}
+
+impl<V: StateView + ?Sized> StateView for &mut V {
+    type Error = V::Error;
+
+    fn account(&mut self, address: &Address) -> Result<Option<Account>, Self::Error> {
+        (**self).account(address)
+    }
+
+    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Self::Error> {
+        (**self).storage(address, slot)
+    }
+
+    fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error> {
+        (**self).code(hash)
+    }
+}
+
+impl<V: StateCommit + ?Sized> StateCommit for &mut V {
+    fn commit(&mut self, diff: &StateDiff) -> Result<StateRoots, Self::Error> {
+        (**self).commit(diff)
+    }
+}

@@ -1,0 +1,98 @@
+//! Preimages by keccak hash: what a stateless execution is fed.
+
+use alloc::collections::BTreeMap;
+use alloy_primitives::{B256, Bytes, keccak256};
+
+use crate::NodeSource;
+
+/// Supplies trie nodes and codes by their keccak hash.
+///
+/// Sources are not trusted: whoever asks checks the hash of the answer.
+pub trait PreimageSource {
+    /// The bytes whose keccak hash is `hash`, if the source has them.
+    fn preimage(&mut self, hash: &B256) -> Option<Bytes>;
+}
+
+impl<S: PreimageSource + ?Sized> PreimageSource for &mut S {
+    fn preimage(&mut self, hash: &B256) -> Option<Bytes> {
+        (**self).preimage(hash)
+    }
+}
+
+/// A set of preimages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Witness {
+    preimages: BTreeMap<B256, Bytes>,
+}
+
+impl Witness {
+    /// Adds bytes under their hash, computing it.
+    pub fn add(&mut self, bytes: Bytes) {
+        self.preimages.insert(keccak256(&bytes), bytes);
+    }
+
+    /// Adds bytes under a hash that the caller knows.
+    pub fn insert(&mut self, hash: B256, bytes: Bytes) {
+        self.preimages.insert(hash, bytes);
+    }
+
+    /// The preimages by hash.
+    #[must_use]
+    pub fn preimages(&self) -> &BTreeMap<B256, Bytes> {
+        &self.preimages
+    }
+
+    /// The preimages by hash, owned.
+    #[must_use]
+    pub fn into_preimages(self) -> BTreeMap<B256, Bytes> {
+        self.preimages
+    }
+}
+
+impl PreimageSource for Witness {
+    fn preimage(&mut self, hash: &B256) -> Option<Bytes> {
+        self.preimages.get(hash).cloned()
+    }
+}
+
+/// Passes requests on and keeps every answer: run a block over one of these, and
+/// [`used`](Self::used) is the smallest witness for that block.
+#[derive(Clone, Debug, Default)]
+pub struct RecordingSource<S> {
+    inner: S,
+    used: Witness,
+}
+
+impl<S> RecordingSource<S> {
+    /// Records what is asked of `inner`.
+    pub fn new(inner: S) -> Self {
+        Self { inner, used: Witness::default() }
+    }
+
+    /// What was asked for and found so far.
+    pub fn used(&self) -> &Witness {
+        &self.used
+    }
+
+    /// What was asked for and found.
+    pub fn into_used(self) -> Witness {
+        self.used
+    }
+}
+
+impl<S: PreimageSource> PreimageSource for RecordingSource<S> {
+    fn preimage(&mut self, hash: &B256) -> Option<Bytes> {
+        let bytes = self.inner.preimage(hash)?;
+        self.used.insert(*hash, bytes.clone());
+        Some(bytes)
+    }
+}
+
+/// Makes a preimage source serve as the node source of a trie.
+pub(crate) struct Nodes<'a, S>(pub(crate) &'a mut S);
+
+impl<S: PreimageSource> NodeSource for Nodes<'_, S> {
+    fn node(&mut self, hash: &B256) -> Option<Bytes> {
+        self.0.preimage(hash)
+    }
+}

@@ -1,0 +1,190 @@
+//! Stateless execution against the full state, with complete, incomplete and false witnesses.
+
+mod common;
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use common::{Model, address, code_of, diff, slot};
+use proptest::{collection, prelude::*};
+use turnpike_state::{
+    Account, AccountDiff, NodeState, PartialState, RecordingSource, RecordingView, StateCommit,
+    StateDiff, StateRoots, StateView, Touched, TrieError, Witness, WitnessError,
+};
+
+type Reads = Vec<(Address, U256)>;
+type Answers = Vec<(Option<Account>, U256, Option<Bytes>)>;
+
+fn reads() -> impl Strategy<Value = Reads> {
+    collection::vec((address(), slot()), 0..10)
+}
+
+fn read<V: StateView>(view: &mut V, reads: &Reads) -> Result<Answers, V::Error> {
+    let mut answers = Vec::new();
+    for (address, slot) in reads {
+        let account = view.account(address)?;
+        let code = match account {
+            Some(account) => Some(view.code(&account.code_hash)?.original_bytes()),
+            None => None,
+        };
+        answers.push((account, view.storage(address, *slot)?, code));
+    }
+    Ok(answers)
+}
+
+fn read_and_commit<V: StateCommit>(
+    state: &mut V,
+    reads: &Reads,
+    diff: &StateDiff,
+) -> Result<(Answers, StateRoots, Answers), V::Error> {
+    Ok((read(state, reads)?, state.commit(diff)?, read(state, reads)?))
+}
+
+/// What the node would hand out for a block that reads and writes this.
+fn witness(state: &NodeState, reads: &Reads, diff: &StateDiff) -> Witness {
+    let mut view = RecordingView::new(state.flat());
+    read(&mut view, reads).expect("infallible");
+    let mut touched: Touched = view.into_touched();
+    touched.add_diff(diff);
+    state.witness(&touched)
+}
+
+/// A state to start from, with enough accounts that the trie has some depth.
+fn base(diff: &StateDiff) -> NodeState {
+    let account = |index: u8| {
+        let address = Address::repeat_byte(index);
+        let storage = (0..20).map(|slot| (U256::from(slot), U256::from(slot + 1))).collect();
+        let account = Some(Account { nonce: 1, ..Account::default() });
+        (address, AccountDiff { account, storage, ..AccountDiff::default() })
+    };
+    let accounts = (32..96).map(account).collect();
+    let (mut state, _) = NodeState::from_genesis(&StateDiff { accounts, ..StateDiff::default() });
+    state.apply(diff);
+    state
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn partial_equals_full(before in diff(), block in diff(), reads in reads()) {
+        let mut full = base(&before);
+        let mut partial =
+            PartialState::new(full.roots().state_root, witness(&full, &reads, &block));
+        let expected = read_and_commit(&mut full, &reads, &block)?;
+        prop_assert_eq!(read_and_commit(&mut partial, &reads, &block)?, expected);
+    }
+
+    /// Over several blocks, with all nodes that any of them needs.
+    #[test]
+    fn partial_equals_full_over_blocks(
+        before in diff(),
+        blocks in collection::vec((reads(), diff()), 2..5),
+    ) {
+        let mut full = base(&before);
+        let mut model = Model::default();
+        model.apply(&before);
+        let mut all = StateDiff::default();
+        let mut touched = Touched::default();
+        for (reads, block) in &blocks {
+            all.merge(block.clone());
+            touched.add_diff(block);
+            for (address, slot) in reads {
+                touched.accounts.entry(*address).or_default().insert(*slot);
+            }
+        }
+        touched.codes.extend((0..4).map(|seed| keccak256(code_of(seed))));
+        let root = full.roots().state_root;
+        let mut partial = PartialState::new(root, full.witness(&touched));
+        for (reads, block) in &blocks {
+            let expected = read_and_commit(&mut full, reads, block)?;
+            prop_assert_eq!(read_and_commit(&mut partial, reads, block)?, expected);
+        }
+        prop_assert_eq!(partial.roots()?, full.roots());
+    }
+
+    /// The witness that a recorded run leaves is enough, and each of its parts is needed and
+    /// checked.
+    #[test]
+    fn every_preimage_is_needed_and_checked(
+        before in diff(),
+        block in diff(),
+        reads in reads(),
+        flip in any::<prop::sample::Index>(),
+    ) {
+        let mut full = base(&before);
+        let root = full.roots().state_root;
+        let source = RecordingSource::new(witness(&full, &reads, &block));
+        let mut recorded = PartialState::new(root, source);
+        let expected = read_and_commit(&mut full, &reads, &block)?;
+        prop_assert_eq!(&read_and_commit(&mut recorded, &reads, &block)?, &expected);
+
+        let used = recorded.into_source().into_used();
+        let mut replayed = PartialState::new(root, used.clone());
+        prop_assert_eq!(read_and_commit(&mut replayed, &reads, &block)?, expected);
+
+        for (hash, bytes) in used.preimages() {
+            let without = used.preimages().iter().filter(|(other, _)| *other != hash);
+            let mut source = Witness::default();
+            without.for_each(|(hash, bytes)| source.insert(*hash, bytes.clone()));
+            let outcome = read_and_commit(
+                &mut PartialState::new(root, source.clone()), &reads, &block);
+            let missing = [
+                WitnessError::Trie(TrieError::MissingNode { hash: *hash }),
+                WitnessError::MissingCode { hash: *hash },
+            ];
+            prop_assert!(outcome.is_err_and(|error| missing.contains(&error)));
+
+            let mut tampered = bytes.to_vec();
+            tampered[flip.index(bytes.len())] ^= 1;
+            source.insert(*hash, tampered.into());
+            let outcome = read_and_commit(&mut PartialState::new(root, source), &reads, &block);
+            let mismatch = [
+                WitnessError::Trie(TrieError::HashMismatch { hash: *hash }),
+                WitnessError::CodeMismatch { hash: *hash },
+            ];
+            prop_assert!(outcome.is_err_and(|error| mismatch.contains(&error)));
+        }
+    }
+}
+
+#[test]
+fn a_failed_commit_abandons_the_state_and_a_failed_read_does_not() {
+    let full = base(&StateDiff::default());
+    let address = Address::repeat_byte(40);
+    let change = AccountDiff { account: full.account(&address), ..AccountDiff::default() };
+    let diff = StateDiff { accounts: [(address, change)].into(), ..StateDiff::default() };
+    let root = full.roots().state_root;
+    let missing = WitnessError::Trie(TrieError::MissingNode { hash: root });
+
+    let mut partial = PartialState::new(root, Witness::default());
+    assert_eq!(partial.account(&address), Err(missing));
+    assert_eq!(partial.account(&address), Err(missing));
+    assert_eq!(partial.commit(&diff), Err(missing));
+    assert_eq!(partial.account(&address), Err(WitnessError::Abandoned));
+    assert_eq!(partial.storage(&address, U256::ZERO), Err(WitnessError::Abandoned));
+    assert_eq!(partial.commit(&diff), Err(WitnessError::Abandoned));
+    assert_eq!(partial.roots(), Err(WitnessError::Abandoned));
+}
+
+#[test]
+fn a_commit_can_name_code_that_no_source_has() {
+    let code = code_of(9);
+    let hash = keccak256(&code);
+    let mut partial = PartialState::new(turnpike_state::EMPTY_ROOT, Witness::default());
+    assert_eq!(partial.code(&hash).map(drop), Err(WitnessError::MissingCode { hash }));
+    let diff = StateDiff { codes: [(hash, code.clone())].into(), ..StateDiff::default() };
+    partial.commit(&diff).expect("nothing to resolve");
+    assert_eq!(partial.code(&hash).map(|code| code.original_bytes()), Ok(code));
+}
+
+#[test]
+fn an_empty_state_needs_no_witness() {
+    let mut partial = PartialState::new(turnpike_state::EMPTY_ROOT, Witness::default());
+    assert_eq!(partial.account(&Address::ZERO), Ok(None));
+    let account = Some(Account { nonce: 1, ..Account::default() });
+    let storage = [(U256::from(1), U256::from(2))].into();
+    let change = AccountDiff { account, storage, ..AccountDiff::default() };
+    let diff = StateDiff { accounts: [(Address::ZERO, change)].into(), ..StateDiff::default() };
+    let expected = NodeState::from_genesis(&diff).1;
+    assert_eq!(partial.commit(&diff), Ok(expected));
+    assert_ne!(expected.state_root, B256::ZERO);
+}
