@@ -56,7 +56,8 @@ impl<S> Overlay<S> {
             if slots.is_empty() && !created && account.info == account.original_info() {
                 continue;
             }
-            if let Some(code) = account.info.code.filter(|code| !code.is_empty()) {
+            let is_new_code = account.info.code_hash != account.original_info().code_hash;
+            if let Some(code) = account.info.code.filter(|code| is_new_code && !code.is_empty()) {
                 self.codes.entry(account.info.code_hash).or_insert(code);
             }
             let changed = self.accounts.entry(address).or_default();

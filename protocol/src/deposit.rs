@@ -56,7 +56,7 @@ pub enum DepositError {
         /// Version found.
         version: U256,
     },
-    /// The packed data is too short, or the mint does not fit 128 bits.
+    /// The packed data is too short.
     #[error("deposit {0}: malformed opaque data")]
     OpaqueData(u64),
 }
@@ -131,7 +131,8 @@ impl Deposit {
         let (mint, head) = head.split_at(32);
         let (value, head) = head.split_at(32);
         let (gas_limit, creation) = head.split_at(8);
-        let mint = u128::try_from(U256::from_be_slice(mint)).map_err(|_| malformed)?;
+        // More ether than there is: the portal cannot have received it, and derivation must not stop over it.
+        let mint = U256::from_be_slice(mint).saturating_to();
         let to = match creation {
             [0] => TxKind::Call(self.to),
             _ => TxKind::Create,
@@ -220,8 +221,8 @@ mod tests {
         let source = SourceHash::Queue { index: 3 };
         let short = deposit(alloc::vec![0; OPAQUE_HEAD_BYTES - 1]);
         assert_eq!(short.to_transaction(source), Err(DepositError::OpaqueData(3)));
-        let mint = deposit(packed(U256::from(1) << 128, 0, b""));
-        assert_eq!(mint.to_transaction(source), Err(DepositError::OpaqueData(3)));
+        let mint = deposit(packed(U256::from(1) << 128, 0, b"")).to_transaction(source);
+        assert_eq!(mint.expect("valid").as_deposit().expect("a deposit").mint, u128::MAX);
         let version = Deposit { version: U256::from(1), ..deposit(packed(U256::ZERO, 0, b"")) };
         assert!(matches!(version.to_transaction(source), Err(DepositError::Version { .. })));
     }

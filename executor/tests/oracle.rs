@@ -1,0 +1,450 @@
+//! The state transition, rule by rule, on the development chain.
+
+use alloy_consensus::{
+    SignableTransaction, TxEip1559, TxEip7702, crypto::secp256k1::sign_message,
+};
+use alloy_eips::eip7702::Authorization;
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, hex, keccak256};
+use op_alloy_consensus::TxDeposit;
+use turnpike_executor::{BlockOutcome, Chain, SkipReason, execute_block};
+use turnpike_protocol::{
+    BlockInput, Genesis, L1Fee, Origin, SignedTx, TxEnvelope, attributes_deposit,
+    predeploys::{
+        BASE_FEE_VAULT, HISTORY_STORAGE, L1_BLOCK, L1_FEE_VAULT, MESSAGE_PASSER, SEQUENCER_FEE_VAULT,
+    },
+};
+use turnpike_state::{PartialState, RecordingView};
+
+const KEY: B256 = B256::new(hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"));
+const ALICE: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+const BOB: Address = Address::repeat_byte(0xb0);
+const GWEI: u128 = 1_000_000_000;
+const ETHER: u128 = 1_000_000_000 * GWEI;
+
+fn origin() -> Origin {
+    Origin {
+        entry: 0,
+        l1_block_number: 5,
+        l1_time: 1_800_000_000,
+        l1_base_fee: U256::from(30 * GWEI),
+        l1_blob_base_fee: U256::from(GWEI),
+        l1_hash: B256::repeat_byte(0x11),
+    }
+}
+
+fn sign<T: SignableTransaction<Signature>>(tx: T) -> SignedTx
+where
+    TxEnvelope: From<alloy_consensus::Signed<T>>,
+{
+    let signature = sign_message(KEY, tx.signature_hash()).expect("signs");
+    SignedTx::recover(tx.into_signed(signature).into())
+}
+
+fn call(nonce: u64, to: TxKind, value: u128, input: impl Into<Bytes>) -> TxEip1559 {
+    TxEip1559 {
+        chain_id: 4242,
+        nonce,
+        gas_limit: 1_000_000,
+        max_fee_per_gas: GWEI,
+        max_priority_fee_per_gas: GWEI / 10,
+        to,
+        value: U256::from(value),
+        input: input.into(),
+        ..Default::default()
+    }
+}
+
+fn transfer(nonce: u64, value: u128) -> TxEip1559 {
+    call(nonce, TxKind::Call(BOB), value, Bytes::new())
+}
+
+fn deposit(from: Address, to: TxKind, mint: u128, value: u128, gas_limit: u64) -> TxEnvelope {
+    TxDeposit {
+        source_hash: keccak256([from.as_slice(), &mint.to_be_bytes()].concat()),
+        from,
+        to,
+        mint,
+        value: U256::from(value),
+        gas_limit,
+        ..Default::default()
+    }
+    .into()
+}
+
+fn input(chain: &Chain, deposits: Vec<TxEnvelope>, transactions: Vec<SignedTx>) -> BlockInput {
+    BlockInput {
+        number: chain.head().header.number + 1,
+        timestamp: origin().l1_time + chain.head().header.number,
+        origin: origin(),
+        deposits,
+        transactions,
+    }
+}
+
+fn run(chain: &mut Chain, deposits: Vec<TxEnvelope>, txs: Vec<SignedTx>) -> BlockOutcome {
+    let input = input(chain, deposits, txs);
+    chain.execute(&input).expect("full state")
+}
+
+fn dev() -> Chain {
+    Chain::from_genesis(&Genesis::dev())
+}
+
+fn balance(chain: &Chain, address: Address) -> U256 {
+    chain.state().account(&address).unwrap_or_default().balance
+}
+
+fn nonce(chain: &Chain, address: Address) -> u64 {
+    chain.state().account(&address).unwrap_or_default().nonce
+}
+
+/// Creation code whose contract is `runtime`.
+fn creation(runtime: &[u8]) -> Vec<u8> {
+    // PUSH2 len, PUSH1 12, PUSH0, CODECOPY, PUSH2 len, PUSH0, RETURN
+    let [high, low] = u16::try_from(runtime.len()).expect("short").to_be_bytes();
+    let mut code = vec![0x61, high, low, 0x60, 12, 0x5f, 0x39, 0x61, high, low, 0x5f, 0xf3];
+    code.extend(runtime);
+    code
+}
+
+/// Deploys `runtime` with Alice's next nonce.
+fn deploy(chain: &mut Chain, runtime: &[u8]) -> Address {
+    let tx = call(nonce(chain, ALICE), TxKind::Create, 0, creation(runtime));
+    let outcome = run(chain, vec![], vec![sign(tx)]);
+    let receipt = &outcome.transactions[0].receipt;
+    assert!(receipt.envelope.status(), "deployed");
+    receipt.contract_address.expect("a creation")
+}
+
+#[test]
+fn a_transfer_pays_each_fee_to_its_vault() {
+    let mut chain = dev();
+    let before = balance(&chain, ALICE);
+    let tx = sign(transfer(0, ETHER));
+    let outcome = run(&mut chain, vec![], vec![tx.clone()]);
+    let base_fee = u128::from(outcome.header.base_fee_per_gas.expect("London"));
+    let l1_fee = L1Fee::new(chain.config(), &origin()).of(&tx.encoded());
+    let receipt = &outcome.transactions[0].receipt;
+    assert!(l1_fee > U256::ZERO);
+    assert_eq!((receipt.gas_used, receipt.l1_fee), (21_000, l1_fee));
+    assert_eq!(receipt.effective_gas_price, base_fee + GWEI / 10);
+    assert_eq!(balance(&chain, BOB), U256::from(ETHER));
+    assert_eq!(balance(&chain, BASE_FEE_VAULT), U256::from(21_000 * base_fee));
+    assert_eq!(balance(&chain, SEQUENCER_FEE_VAULT), U256::from(21_000 * (GWEI / 10)));
+    assert_eq!(balance(&chain, L1_FEE_VAULT), l1_fee);
+    let spent = U256::from(ETHER + 21_000 * (base_fee + GWEI / 10)) + l1_fee;
+    assert_eq!(balance(&chain, ALICE), before - spent);
+    assert_eq!(nonce(&chain, ALICE), 1);
+}
+
+#[test]
+fn headers_are_ruled() {
+    let mut chain = dev();
+    let genesis_hash = chain.head().hash();
+    let first = run(&mut chain, vec![], vec![]);
+    let header = &first.header;
+    assert_eq!((header.number, header.parent_hash), (1, genesis_hash));
+    assert_eq!(header.beneficiary, SEQUENCER_FEE_VAULT);
+    assert_eq!(header.gas_limit, chain.config().block_gas_limit);
+    assert_eq!(header.mix_hash, turnpike_protocol::mix_hash(&origin(), 1));
+    assert!(header.extra_data.is_empty());
+    assert_eq!(header.parent_beacon_block_root, Some(B256::ZERO));
+    assert_eq!(chain.state().roots().state_root, header.state_root);
+    // EIP-2935 is the only system call.
+    let slot = chain.state().storage(&HISTORY_STORAGE, U256::ZERO);
+    assert_eq!(B256::from(slot), genesis_hash);
+}
+
+#[test]
+fn base_fee_follows_demand() {
+    let mut chain = dev();
+    let initial = chain.config().initial_base_fee;
+    let first = run(&mut chain, vec![], vec![]);
+    assert!(first.header.base_fee_per_gas.expect("London") < initial);
+}
+
+#[test]
+fn what_is_invalid_at_its_turn_leaves_no_trace() {
+    let chain_id = TxEip1559 { chain_id: 1, ..transfer(1, 1) };
+    let poor = TxEip1559 { value: U256::MAX >> 1, ..transfer(1, 1) };
+    let cheap = TxEip1559 { max_fee_per_gas: 1, max_priority_fee_per_gas: 0, ..transfer(1, 1) };
+    let tight = TxEip1559 { gas_limit: 20_999, ..transfer(1, 1) };
+    let capped = TxEip1559 { gas_limit: (1 << 24) + 1, ..transfer(1, 1) };
+    let unsigned = SignedTx::recover(
+        transfer(1, 1).into_signed(Signature::new(U256::ZERO, U256::from(1), false)).into(),
+    );
+    let invalid = vec![
+        sign(transfer(0, 1)),
+        sign(transfer(2, 1)),
+        sign(chain_id),
+        sign(poor),
+        sign(cheap),
+        sign(tight),
+        sign(capped),
+        unsigned,
+    ];
+    let valid = [sign(transfer(0, 5)), sign(transfer(1, 7))];
+    let mut mixed = vec![valid[0].clone()];
+    mixed.extend(invalid.clone());
+    mixed.push(valid[1].clone());
+    let (mut with, mut without) = (dev(), dev());
+    let outcome = run(&mut with, vec![], mixed);
+    let clean = run(&mut without, vec![], valid.to_vec());
+    assert_eq!(outcome.header, clean.header);
+    assert_eq!(outcome.transactions, clean.transactions);
+    let skipped: Vec<_> = outcome.skipped.iter().map(|skip| (skip.index, skip.hash)).collect();
+    let expected: Vec<_> = (1..).zip(&invalid).map(|(at, tx)| (at, tx.hash())).collect();
+    assert_eq!(skipped, expected);
+}
+
+#[test]
+fn l1_fee_counts_towards_what_a_sender_must_have() {
+    // Bob can pay for gas and value to the wei, but not for the L1 data.
+    let mut chain = dev();
+    let key = B256::repeat_byte(0x42);
+    let bob = {
+        let probe = transfer(0, 0);
+        let signature = sign_message(key, probe.signature_hash()).expect("signs");
+        SignedTx::recover(probe.into_signed(signature).into()).signer().expect("signed")
+    };
+    let tx = TxEip1559 { to: TxKind::Call(ALICE), gas_limit: 21_000, ..transfer(0, 1) };
+    let signature = sign_message(key, tx.signature_hash()).expect("signs");
+    let signed = SignedTx::recover(tx.into_signed(signature).into());
+    let l1_fee = L1Fee::new(chain.config(), &origin()).of(&signed.encoded());
+    let without_l1 = 21_000 * GWEI + 1;
+    let fund = |amount| deposit(bob, TxKind::Call(bob), amount, 0, 50_000);
+    let outcome = run(&mut chain, vec![fund(without_l1)], vec![signed.clone()]);
+    assert!(matches!(outcome.skipped[0].reason, SkipReason::Invalid(_)));
+    // The deposit took nonce 0; with the L1 fee on top the next nonce goes through.
+    let tx = TxEip1559 { to: TxKind::Call(ALICE), gas_limit: 21_000, ..transfer(2, 1) };
+    let signature = sign_message(key, tx.signature_hash()).expect("signs");
+    let signed = SignedTx::recover(tx.into_signed(signature).into());
+    let outcome = run(&mut chain, vec![fund(l1_fee.saturating_to())], vec![signed]);
+    assert_eq!(outcome.skipped, []);
+}
+
+#[test]
+fn a_block_keeps_within_its_gas() {
+    let mut genesis = Genesis::dev();
+    genesis.config.block_gas_limit = 1_500_000;
+    let mut chain = Chain::from_genesis(&genesis);
+    let outcome = run(&mut chain, vec![], vec![
+        sign(TxEip1559 { gas_limit: 1_000_000, ..transfer(0, 1) }),
+        sign(TxEip1559 { gas_limit: 1_490_000, ..transfer(1, 1) }),
+        sign(TxEip1559 { gas_limit: 1_479_000, ..transfer(1, 1) }),
+    ]);
+    assert_eq!(outcome.transactions.len(), 2);
+    let reason = SkipReason::BlockGas { gas_limit: 1_490_000, remaining: 1_479_000 };
+    assert_eq!(outcome.skipped[0].reason, reason);
+    assert_eq!(outcome.header.gas_used, 42_000);
+}
+
+#[test]
+fn deposits_mint_and_count_whatever_happens() {
+    let mut chain = dev();
+    let poor = Address::repeat_byte(0xcc);
+    let outcome = run(&mut chain, vec![
+        deposit(poor, TxKind::Call(BOB), 10, 4, 50_000),
+        // More value than there is; too little gas; a creation that cannot pay its value.
+        deposit(poor, TxKind::Call(BOB), 20, 1_000, 50_000),
+        deposit(poor, TxKind::Call(BOB), 30, 0, 20_000),
+        deposit(poor, TxKind::Create, 40, 1_000, 100_000),
+    ], vec![]);
+    let receipts: Vec<_> = outcome
+        .transactions
+        .iter()
+        .map(|tx| (tx.receipt.envelope.status(), tx.receipt.gas_used))
+        .collect();
+    assert_eq!(receipts, [(true, 21_000), (false, 50_000), (false, 20_000), (false, 100_000)]);
+    assert_eq!(balance(&chain, poor), U256::from(10 - 4 + 20 + 30 + 40));
+    assert_eq!(balance(&chain, BOB), U256::from(4));
+    assert_eq!(nonce(&chain, poor), 4);
+    let nonces: Vec<_> = outcome
+        .transactions
+        .iter()
+        .map(|tx| tx.receipt.envelope.as_deposit_receipt().expect("deposit").deposit_nonce)
+        .collect();
+    assert_eq!(nonces, [Some(0), Some(1), Some(2), Some(3)]);
+    for vault in [BASE_FEE_VAULT, SEQUENCER_FEE_VAULT, L1_FEE_VAULT] {
+        assert_eq!(balance(&chain, vault), U256::ZERO);
+    }
+}
+
+#[test]
+fn the_attributes_reach_l1_block() {
+    let mut chain = dev();
+    let attributes = attributes_deposit(chain.config(), &origin(), 1);
+    let outcome = run(&mut chain, vec![attributes], vec![]);
+    assert!(outcome.transactions[0].receipt.envelope.status());
+    // Slot 0 packs number and timestamp, slot 1 is the base fee, slot 2 the hash.
+    let slot = |index| chain.state().storage(&L1_BLOCK, U256::from(index));
+    assert_eq!(slot(0), U256::from(5) | (U256::from(origin().l1_time) << 64));
+    assert_eq!(slot(1), origin().l1_base_fee);
+    assert_eq!(B256::from(slot(2)), origin().l1_hash);
+}
+
+#[test]
+fn blockhash_is_answered_from_the_state() {
+    let mut chain = dev();
+    // SSTORE(0, BLOCKHASH(NUMBER - 1)); SSTORE(1, BLOCKHASH(0)); SSTORE(2, BLOCKHASH(NUMBER))
+    let runtime = hex!("6001430340 5f55 5f40 600155 4340 600255 00");
+    let contract = deploy(&mut chain, &runtime);
+    let genesis = Chain::from_genesis(&Genesis::dev()).head().hash();
+    let parent = chain.head().hash();
+    run(&mut chain, vec![], vec![sign(call(1, TxKind::Call(contract), 0, Bytes::new()))]);
+    let slot = |index| B256::from(chain.state().storage(&contract, U256::from(index)));
+    assert_eq!([slot(0), slot(1), slot(2)], [parent, genesis, B256::ZERO]);
+}
+
+#[test]
+fn precompile_calls_that_l1_could_not_repeat_run_out_of_gas() {
+    let mut chain = dev();
+    // SSTORE(CALLDATALOAD(0), 1 + STATICCALL(gas, 4, 0, size = CALLDATALOAD(0), 0, 0))
+    let runtime = hex!("5f5f5f355f60045afa6001015f355500");
+    let contract = deploy(&mut chain, &runtime);
+    let max = chain.config().precompile_input_bytes_max;
+    for (nonce, (size, expected)) in (1..).zip([(max, 2u64), (max + 1, 1)]) {
+        let size = U256::from(size);
+        let tx = TxEip1559 {
+            gas_limit: 5_000_000,
+            ..call(nonce, TxKind::Call(contract), 0, size.to_be_bytes::<32>())
+        };
+        run(&mut chain, vec![], vec![sign(tx)]);
+        assert_eq!(chain.state().storage(&contract, size), U256::from(expected), "{size} bytes");
+    }
+}
+
+#[test]
+fn expensive_precompile_calls_run_out_of_gas() {
+    // blake2f costs a gas a round: rounds in the first word's top four bytes, 213 bytes of input.
+    // MSTORE(0, CALLDATALOAD(0)); SSTORE(0, 1 + STATICCALL(gas, 9, 0, 213, 0, 64))
+    let runtime = hex!("5f355f52 6040 5f 60d5 5f 6009 5a fa 600101 5f55 00");
+    let mut chain = dev();
+    let contract = deploy(&mut chain, &runtime);
+    let max = u32::try_from(chain.config().precompile_gas_max).expect("fits");
+    for (nonce, (rounds, expected)) in (1..).zip([(max, 2u64), (max + 1, 1)]) {
+        let mut word = [0u8; 32];
+        word[..4].copy_from_slice(&rounds.to_be_bytes());
+        let tx = TxEip1559 {
+            gas_limit: 16_000_000,
+            ..call(nonce, TxKind::Call(contract), 0, word)
+        };
+        run(&mut chain, vec![], vec![sign(tx)]);
+        let stored = chain.state().storage(&contract, U256::ZERO);
+        assert_eq!(stored, U256::from(expected), "{rounds} rounds");
+    }
+}
+
+#[test]
+fn a_delegation_is_set_and_used() {
+    let mut chain = dev();
+    // SSTORE(0, CALLER)
+    let target = deploy(&mut chain, &hex!("335f5500"));
+    let key = B256::repeat_byte(0x77);
+    let authorization = Authorization { chain_id: U256::from(4242), address: target, nonce: 0 };
+    let signature = sign_message(key, authorization.signature_hash()).expect("signs");
+    let signed = authorization.into_signed(signature);
+    let authority = turnpike_protocol::recover_authority(&signed).expect("signed");
+    let tx = TxEip7702 {
+        chain_id: 4242,
+        nonce: 1,
+        gas_limit: 200_000,
+        max_fee_per_gas: GWEI,
+        to: authority,
+        authorization_list: vec![signed],
+        ..Default::default()
+    };
+    let outcome = run(&mut chain, vec![], vec![sign(tx)]);
+    assert_eq!(outcome.skipped, []);
+    assert_eq!(chain.state().storage(&authority, U256::ZERO), U256::from_be_slice(ALICE.as_slice()));
+    assert_eq!(nonce(&chain, authority), 1);
+}
+
+#[test]
+fn a_contract_that_dies_in_its_creation_leaves_nothing() {
+    let mut chain = dev();
+    // SELFDESTRUCT(CALLER) as creation code, with value.
+    let tx = call(0, TxKind::Create, 9, hex!("33ff"));
+    let outcome = run(&mut chain, vec![], vec![sign(tx)]);
+    let contract = outcome.transactions[0].receipt.contract_address.expect("a creation");
+    assert_eq!(chain.state().account(&contract), None);
+}
+
+#[test]
+fn the_message_passer_is_part_of_the_output() {
+    let mut chain = dev();
+    let before = chain.head().output.message_passer_storage_root;
+    // Plain ether to the message passer starts a withdrawal.
+    let tx = call(0, TxKind::Call(MESSAGE_PASSER), 1, Bytes::new());
+    let outcome = run(&mut chain, vec![], vec![sign(tx)]);
+    assert!(outcome.transactions[0].receipt.envelope.status());
+    assert_ne!(outcome.output.message_passer_storage_root, before);
+}
+
+/// What the proof will do: the same block over nothing but the trie nodes and codes that it touches.
+#[test]
+fn a_block_over_a_witness_equals_the_block_over_the_full_state() {
+    let mut chain = dev();
+    let contract = deploy(&mut chain, &hex!("6001430340 5f55 5f40 600155 4340 600255 00"));
+    let input = input(
+        &chain,
+        vec![deposit(BOB, TxKind::Call(ALICE), 10, 4, 50_000)],
+        vec![
+            sign(transfer(1, ETHER)),
+            sign(call(2, TxKind::Call(contract), 0, Bytes::new())),
+            sign(call(3, TxKind::Call(MESSAGE_PASSER), 1, Bytes::new())),
+            sign(call(4, TxKind::Create, 0, creation(&hex!("00")))),
+            sign(transfer(9, 1)),
+        ],
+    );
+    let head = chain.head().clone();
+    let mut recording = Recording(RecordingView::new(chain.state().flat()));
+    let recorded =
+        execute_block(chain.config(), &head.header, head.hash(), &input, &mut recording)
+            .expect("full state");
+    let mut touched = recording.0.into_touched();
+    touched.add_diff(&recorded.diff);
+    let witness = chain.state().witness(&touched);
+    let mut partial = PartialState::new(head.header.state_root, witness);
+    let proven = execute_block(chain.config(), &head.header, head.hash(), &input, &mut partial)
+        .expect("the witness is enough");
+    let full = chain.execute(&input).expect("full state");
+    assert_eq!(proven.header, full.header);
+    assert_eq!(proven.output, full.output);
+    assert_eq!(proven.transactions, full.transactions);
+    assert_eq!(full.skipped.len(), 1);
+}
+
+/// A view that remembers what was read; commits go nowhere.
+struct Recording<'a>(RecordingView<&'a turnpike_state::FlatState>);
+
+impl turnpike_state::StateView for Recording<'_> {
+    type Error = core::convert::Infallible;
+
+    fn account(
+        &mut self,
+        address: &Address,
+    ) -> Result<Option<turnpike_state::Account>, Self::Error> {
+        self.0.account(address)
+    }
+
+    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Self::Error> {
+        self.0.storage(address, slot)
+    }
+
+    fn code(&mut self, hash: &B256) -> Result<turnpike_state::Bytecode, Self::Error> {
+        self.0.code(hash)
+    }
+}
+
+impl turnpike_state::StateCommit for Recording<'_> {
+    fn commit(
+        &mut self,
+        _: &turnpike_state::StateDiff,
+    ) -> Result<turnpike_state::StateRoots, Self::Error> {
+        Ok(turnpike_state::StateRoots {
+            state_root: B256::ZERO,
+            message_passer_storage_root: B256::ZERO,
+        })
+    }
+}

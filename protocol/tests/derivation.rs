@@ -1,0 +1,273 @@
+//! The rules of derivation, case by case.
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, Signature, U256, hex};
+use turnpike_protocol::{
+    Batch, BatchBlock, BatchFault, DataKind, Deposit, DepositHint, DeriveError, Derived, Entry,
+    EntryData, Genesis, Parent, SourceHash, TxEnvelope, calldata_hash, derive, mix_hash,
+};
+
+const KEY: [u8; 32] = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
+const PARENT: Parent = Parent { number: 7, timestamp: 1_000, origin: Some(2) };
+
+/// An entry under test: everything an honest reader of L1 would hand over.
+struct Case {
+    batch: Batch,
+    data: Option<Vec<u8>>,
+    kind: DataKind,
+    deposits: Vec<Deposit>,
+    origin: u64,
+    parent: Parent,
+}
+
+impl Case {
+    fn new(blocks: Vec<BatchBlock>) -> Self {
+        Self {
+            batch: Batch { blocks, deposit_hints: Vec::new() },
+            data: None,
+            kind: DataKind::Calldata,
+            deposits: Vec::new(),
+            origin: 2,
+            parent: PARENT,
+        }
+    }
+
+    fn with_deposits(mut self, l1_blocks: &[u64], hints: &[(u8, u64)]) -> Self {
+        self.deposits = (5..).zip(l1_blocks).map(|(index, block)| deposit(index, *block)).collect();
+        self.batch.deposit_hints = hints
+            .iter()
+            .map(|(hash, log_index)| DepositHint {
+                l1_block_hash: B256::repeat_byte(*hash),
+                log_index: *log_index,
+            })
+            .collect();
+        self
+    }
+
+    fn derive(&self) -> Result<Derived, DeriveError> {
+        let compressed = zstd::bulk::compress(&self.batch.to_rlp(), 3).expect("compresses");
+        let data = self.data.clone().unwrap_or_else(|| Batch::frame(&compressed));
+        let data = if self.kind == DataKind::None { Vec::new() } else { data };
+        let entry = Entry {
+            data_kind: self.kind,
+            data_hash: if self.kind == DataKind::None { B256::ZERO } else { calldata_hash(&data) },
+            deposit_count: 5 + self.deposits.len() as u64,
+            ..entry(9, 1_100, self.origin)
+        };
+        let origin = entry_at(self.origin);
+        derive(&Genesis::dev().config, self.parent, &EntryData {
+            entry: &entry,
+            deposits_before: 5,
+            origin: &origin,
+            data: &data,
+            deposits: &self.deposits,
+        })
+    }
+
+    /// Derives, expecting the batch to be passed over.
+    fn fault(&self) -> BatchFault {
+        let derived = self.derive().expect("total");
+        assert_eq!(derived.blocks.len(), 1, "a bad batch derives one block");
+        assert_eq!(user_deposits(&derived).len(), self.deposits.len());
+        assert!(derived.blocks[0].transactions.is_empty());
+        derived.fault.expect("a fault")
+    }
+}
+
+fn entry(index: u64, l1_time: u64, origin: u64) -> Entry {
+    Entry {
+        index,
+        data_kind: DataKind::Calldata,
+        data_hash: B256::ZERO,
+        deposit_acc: B256::ZERO,
+        deposit_count: 0,
+        l1_block_number: index * 10,
+        l1_time,
+        l1_base_fee: U256::from(index + 1),
+        l1_blob_base_fee: U256::from(1),
+        l1_parent_hash: B256::with_last_byte(index as u8),
+        origin,
+    }
+}
+
+fn entry_at(index: u64) -> Entry {
+    entry(index, 900 + index * 10, 0)
+}
+
+fn deposit(index: u64, l1_block_number: u64) -> Deposit {
+    let mut data = [0u8; 73];
+    data[31] = 9;
+    data[66..72].copy_from_slice(&100_000u64.to_be_bytes()[2..]);
+    Deposit {
+        index,
+        l1_block_number,
+        from: Address::repeat_byte(1),
+        to: Address::repeat_byte(2),
+        version: U256::ZERO,
+        opaque_data: Bytes::copy_from_slice(&data),
+    }
+}
+
+fn block(timestamp: u64, deposit_count: u64, transactions: Vec<Bytes>) -> BatchBlock {
+    BatchBlock { timestamp, deposit_count, state_root: B256::repeat_byte(7), transactions }
+}
+
+fn transfer(nonce: u64) -> Bytes {
+    let tx = TxEip1559 { chain_id: 4242, nonce, ..Default::default() };
+    let signature =
+        alloy_consensus::crypto::secp256k1::sign_message(B256::from(KEY), tx.signature_hash())
+            .expect("signs");
+    TxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()
+}
+
+fn user_deposits(derived: &Derived) -> Vec<B256> {
+    let depositor = turnpike_protocol::DEPOSITOR_ACCOUNT;
+    let all = derived.blocks.iter().flat_map(|block| &block.deposits);
+    all.map(|tx| tx.as_deposit().expect("a deposit"))
+        .filter(|tx| tx.from != depositor)
+        .map(|tx| tx.source_hash)
+        .collect()
+}
+
+#[test]
+fn a_batch_becomes_its_blocks() {
+    let case = Case::new(vec![
+        block(1_000, 0, vec![transfer(0), transfer(1)]),
+        block(1_005, 1, vec![]),
+        block(1_005, 1, vec![transfer(2)]),
+    ])
+    .with_deposits(&[3, 3], &[(1, 4), (1, 6)]);
+    let derived = case.derive().expect("derives");
+    assert_eq!(derived.fault, None);
+    assert_eq!(derived.claimed_state_roots, [B256::repeat_byte(7); 3]);
+    let shape: Vec<_> = derived
+        .blocks
+        .iter()
+        .map(|b| (b.number, b.timestamp, b.deposits.len(), b.transactions.len()))
+        .collect();
+    assert_eq!(shape, [(8, 1_000, 0, 2), (9, 1_005, 1, 0), (10, 1_005, 1, 1)]);
+    let names = [4, 6].map(|log_index| {
+        SourceHash::User { l1_block_hash: B256::repeat_byte(1), log_index }.hash()
+    });
+    assert_eq!(user_deposits(&derived), names);
+    assert!(derived.blocks[0].transactions.iter().all(|tx| tx.signer().is_ok()));
+}
+
+#[test]
+fn a_new_origin_brings_its_attributes_once() {
+    let mut case = Case::new(vec![block(1_000, 0, vec![]), block(1_000, 0, vec![])]);
+    case.origin = 3;
+    let derived = case.derive().expect("derives");
+    let counts: Vec<_> = derived.blocks.iter().map(|block| block.deposits.len()).collect();
+    assert_eq!(counts, [1, 0]);
+    assert_eq!(derived.blocks[0].origin.l1_base_fee, U256::from(4));
+    assert_ne!(
+        mix_hash(&derived.blocks[0].origin, 8),
+        mix_hash(&derived.blocks[0].origin, 9)
+    );
+    // Block 1 always has them: genesis has no origin.
+    case.parent = Parent { number: 0, timestamp: 0, origin: None };
+    assert_eq!(case.derive().expect("derives").blocks[0].deposits.len(), 1);
+}
+
+#[test]
+fn a_forced_entry_is_one_block_of_deposits() {
+    let mut case = Case::new(vec![]).with_deposits(&[3, 4], &[]);
+    case.kind = DataKind::None;
+    let derived = case.derive().expect("derives");
+    assert_eq!((derived.blocks.len(), derived.fault.as_ref()), (1, None));
+    // Its time is the entry's, and its deposits are named by their place in the queue.
+    assert_eq!(derived.blocks[0].timestamp, 1_100);
+    assert_eq!(user_deposits(&derived), [5, 6].map(|index| SourceHash::Queue { index }.hash()));
+    case.parent.timestamp = 5_000;
+    assert_eq!(case.derive().expect("derives").blocks[0].timestamp, 5_000);
+}
+
+#[test]
+fn bad_data_is_passed_over() {
+    let mut case = Case::new(vec![]).with_deposits(&[3], &[(1, 1)]);
+    case.data = Some(b"garbage".to_vec());
+    assert!(matches!(case.fault(), BatchFault::Codec(_)));
+    case.data = Some(Vec::new());
+    assert!(matches!(case.fault(), BatchFault::Codec(_)));
+    case.data = Some(vec![0; 96 * 1024 + 1]);
+    assert!(matches!(case.fault(), BatchFault::TooLong(98_305)));
+    assert!(matches!(Case::new(vec![]).fault(), BatchFault::BlockCount(0)));
+    let many = vec![block(1_000, 0, vec![]); 1_025];
+    assert!(matches!(Case::new(many).fault(), BatchFault::BlockCount(1_025)));
+    for bytes in [&b""[..], &[0x7e, 0xc0], &[3, 0xc0], b"\xff\xff"] {
+        let case = Case::new(vec![block(1_000, 0, vec![transfer(0), Bytes::copy_from_slice(bytes)])]);
+        assert!(matches!(case.fault(), BatchFault::Transaction { block: 0, index: 1, .. }));
+    }
+}
+
+#[test]
+fn times_stay_within_parent_origin_and_drift() {
+    let fault = |times: &[u64]| {
+        Case::new(times.iter().map(|time| block(*time, 0, vec![])).collect()).derive().expect("total").fault
+    };
+    assert_eq!(fault(&[1_000, 1_700]), None);
+    assert!(matches!(fault(&[999]), Some(BatchFault::Timestamp { block: 0, min: 1_000, .. })));
+    assert!(matches!(fault(&[1_000, 1_701]), Some(BatchFault::Timestamp { block: 1, max: 1_700, .. })));
+    assert!(matches!(fault(&[1_010, 1_009]), Some(BatchFault::Timestamp { block: 1, .. })));
+    // The origin's time is a lower bound as well.
+    let mut case = Case::new(vec![block(1_000, 0, vec![])]);
+    (case.origin, case.parent.timestamp) = (3, 100);
+    assert!(case.derive().expect("total").fault.is_none());
+    let mut early = Case::new(vec![block(929, 0, vec![])]);
+    (early.origin, early.parent.timestamp) = (3, 100);
+    assert!(matches!(early.fault(), BatchFault::Timestamp { min: 930, .. }));
+}
+
+#[test]
+fn deposits_must_add_up_and_hints_must_increase() {
+    let blocks = |count| vec![block(1_000, count, vec![])];
+    let case = |count, l1: &[u64], hints: &[(u8, u64)]| {
+        Case::new(blocks(count)).with_deposits(l1, hints)
+    };
+    assert!(matches!(case(1, &[3, 3], &[(1, 1), (1, 2)]).fault(), BatchFault::DepositCount { expected: 2, found: 1 }));
+    assert!(matches!(case(u64::MAX, &[3], &[(1, 1)]).fault(), BatchFault::DepositCount { .. }));
+    for hints in [&[(1, 1)][..], &[(1, 1), (1, 1)], &[(1, 2), (1, 1)], &[(1, 1), (2, 2)]] {
+        assert!(matches!(case(2, &[3, 3], hints).fault(), BatchFault::DepositHints));
+    }
+    assert!(matches!(case(2, &[3, 4], &[(1, 1), (1, 2)]).fault(), BatchFault::DepositHints));
+    assert_eq!(case(2, &[3, 4], &[(1, 9), (2, 0)]).derive().expect("total").fault, None);
+}
+
+#[test]
+fn a_transaction_nobody_signed_does_not_spoil_its_batch() {
+    let unsigned: TxEnvelope = TxEip1559::default()
+        .into_signed(Signature::new(U256::ZERO, U256::ZERO, false))
+        .into();
+    let case = Case::new(vec![block(1_000, 0, vec![unsigned.encoded_2718().into(), transfer(0)])]);
+    let derived = case.derive().expect("derives");
+    assert_eq!(derived.fault, None);
+    let signed: Vec<_> =
+        derived.blocks[0].transactions.iter().map(|tx| tx.signer().is_ok()).collect();
+    assert_eq!(signed, [false, true]);
+}
+
+#[test]
+fn arguments_that_the_entry_does_not_commit_to_are_errors() {
+    let config = Genesis::dev().config;
+    let forced = Entry { data_kind: DataKind::None, ..entry(9, 1_100, 2) };
+    let origin = entry_at(2);
+    let honest = EntryData {
+        entry: &forced,
+        deposits_before: 0,
+        origin: &origin,
+        data: &[],
+        deposits: &[],
+    };
+    assert!(derive(&config, PARENT, &honest).is_ok());
+    let wrong_origin = entry_at(3);
+    let wrong = EntryData { origin: &wrong_origin, ..honest.clone() };
+    assert!(matches!(derive(&config, PARENT, &wrong), Err(DeriveError::Origin { .. })));
+    let surplus = [deposit(0, 1)];
+    let wrong = EntryData { deposits: &surplus, ..honest.clone() };
+    assert!(matches!(derive(&config, PARENT, &wrong), Err(DeriveError::Deposits { .. })));
+    let posted = entry(9, 1_100, 2);
+    let wrong = EntryData { entry: &posted, data: b"other", ..honest };
+    assert!(matches!(derive(&config, PARENT, &wrong), Err(DeriveError::DataHash { .. })));
+}

@@ -1,0 +1,195 @@
+//! The golden vectors that the contracts' tests read as well: made with viem, by neither implementation.
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use serde_json::Value;
+use turnpike_protocol::{
+    DataKind, Deposit, Entry, Genesis, Header, L1Fee, Origin, OutputRoot, SourceHash, TxEnvelope,
+    calldata_hash, output_claim,
+};
+
+fn read(name: &str) -> Value {
+    let path = format!("{}/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).expect("vectors are shipped");
+    serde_json::from_str(&text).expect("vectors are JSON")
+}
+
+fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    let list = value[name].as_array().unwrap_or_else(|| panic!("no list {name}"));
+    assert!(!list.is_empty(), "{name} is empty");
+    list
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name}"))
+}
+
+fn number(value: &Value, name: &str) -> u64 {
+    text(value, name).parse().expect("a number")
+}
+
+fn wide(value: &Value, name: &str) -> U256 {
+    U256::from_str_radix(text(value, name), 10).expect("a number")
+}
+
+fn hash(value: &Value, name: &str) -> B256 {
+    text(value, name).parse().expect("a hash")
+}
+
+fn bytes(value: &Value, name: &str) -> Bytes {
+    text(value, name).parse().expect("bytes")
+}
+
+#[test]
+fn inbox_accumulators() {
+    let vectors = read("inbox");
+    let mut previous = hash(&vectors, "chainConfigHash");
+    for vector in list(&vectors, "entries") {
+        let Some(data_kind) =
+            DataKind::from_u8(number(vector, "dataKind").try_into().expect("small"))
+        else {
+            // Blobs: the contract reserves the kind, derivation does not know it yet.
+            previous = hash(vector, "acc");
+            continue;
+        };
+        let entry = Entry {
+            index: number(vector, "index"),
+            data_kind,
+            data_hash: hash(vector, "dataHash"),
+            deposit_acc: hash(vector, "depositAcc"),
+            deposit_count: number(vector, "depositCount"),
+            l1_block_number: number(vector, "l1BlockNumber"),
+            l1_time: number(vector, "l1Time"),
+            l1_base_fee: wide(vector, "l1BaseFee"),
+            l1_blob_base_fee: wide(vector, "l1BlobBaseFee"),
+            l1_parent_hash: hash(vector, "l1ParentHash"),
+            origin: number(vector, "origin"),
+        };
+        assert_eq!(hash(vector, "prevAcc"), previous);
+        previous = entry.accumulate(previous);
+        assert_eq!(previous, hash(vector, "acc"), "entry {}", entry.index);
+        if data_kind == DataKind::Calldata && vector["data"].is_string() {
+            assert_eq!(calldata_hash(&bytes(vector, "data")), entry.data_hash);
+        }
+    }
+}
+
+#[test]
+fn calldata_hashes() {
+    for vector in list(&read("inbox"), "dataHashes") {
+        let length = number(vector, "length");
+        let data: Vec<u8> = (0..length).map(|i| (i % 251) as u8).collect();
+        assert_eq!(calldata_hash(&data), hash(vector, "dataHash"), "{length} bytes");
+    }
+}
+
+#[test]
+fn deposit_accumulators_and_fields() {
+    let mut previous = B256::ZERO;
+    for vector in list(&read("deposits"), "deposits") {
+        let deposit = Deposit {
+            index: number(vector, "index"),
+            l1_block_number: number(vector, "l1BlockNumber"),
+            from: text(vector, "from").parse().expect("an address"),
+            to: text(vector, "to").parse().expect("an address"),
+            version: wide(vector, "version"),
+            opaque_data: bytes(vector, "opaqueData"),
+        };
+        previous = deposit.accumulate(previous);
+        assert_eq!(previous, hash(vector, "acc"), "deposit {}", deposit.index);
+        let tx = deposit.to_transaction(SourceHash::Queue { index: deposit.index });
+        let TxEnvelope::Deposit(tx) = tx.expect("valid") else { panic!("not a deposit") };
+        assert_eq!(tx.mint, wide(vector, "mint").saturating_to::<u128>());
+        assert_eq!(tx.value, wide(vector, "value"));
+        assert_eq!(tx.gas_limit, number(vector, "gasLimit"));
+        assert_eq!(tx.to.is_create(), vector["isCreation"] == true);
+        assert_eq!(tx.input, bytes(vector, "data"));
+    }
+}
+
+#[test]
+fn headers_outputs_and_claims() {
+    let vectors = read("output");
+    let headers: Vec<B256> = list(&vectors, "headers")
+        .iter()
+        .map(|vector| {
+            let header = header(vector);
+            assert_eq!(alloy_rlp::encode(&header), bytes(vector, "rlp"));
+            assert_eq!(header.hash_slow(), hash(vector, "hash"));
+            header.hash_slow()
+        })
+        .collect();
+    for vector in list(&vectors, "outputs") {
+        let proof = &vector["proof"];
+        let block_hash = hash(proof, "latestBlockhash");
+        if let Some(index) = vector["headerIndex"].as_str() {
+            assert_eq!(block_hash, headers[index.parse::<usize>().expect("an index")]);
+        }
+        let output = OutputRoot {
+            state_root: hash(proof, "stateRoot"),
+            message_passer_storage_root: hash(proof, "messagePasserStorageRoot"),
+            block_hash,
+        };
+        assert_eq!(output.hash(), hash(vector, "outputRoot"));
+        let claim = output_claim(
+            hash(vector, "parentClaim"),
+            number(vector, "entry"),
+            hash(vector, "acc"),
+            output.hash(),
+        );
+        assert_eq!(claim, hash(vector, "claim"));
+    }
+}
+
+fn header(vector: &Value) -> Header {
+    let address: Address = text(vector, "beneficiary").parse().expect("an address");
+    Header {
+        parent_hash: hash(vector, "parentHash"),
+        ommers_hash: hash(vector, "ommersHash"),
+        beneficiary: address,
+        state_root: hash(vector, "stateRoot"),
+        transactions_root: hash(vector, "transactionsRoot"),
+        receipts_root: hash(vector, "receiptsRoot"),
+        logs_bloom: text(vector, "logsBloom").parse().expect("a bloom"),
+        difficulty: wide(vector, "difficulty"),
+        number: number(vector, "number"),
+        gas_limit: number(vector, "gasLimit"),
+        gas_used: number(vector, "gasUsed"),
+        timestamp: number(vector, "timestamp"),
+        extra_data: bytes(vector, "extraData"),
+        mix_hash: hash(vector, "mixHash"),
+        nonce: text(vector, "nonce").parse().expect("a nonce"),
+        base_fee_per_gas: Some(number(vector, "baseFeePerGas")),
+        withdrawals_root: Some(hash(vector, "withdrawalsRoot")),
+        blob_gas_used: Some(number(vector, "blobGasUsed")),
+        excess_blob_gas: Some(number(vector, "excessBlobGas")),
+        parent_beacon_block_root: Some(hash(vector, "parentBeaconBlockRoot")),
+        requests_hash: Some(hash(vector, "requestsHash")),
+        ..Header::default()
+    }
+}
+
+#[test]
+fn l1_fees() {
+    let vectors = read("l1fee");
+    for case in list(&vectors, "cases") {
+        let data = bytes(case, "data");
+        let signed = &case["signed"];
+        assert_eq!(L1Fee::gas_of(&data), number(signed, "l1GasUsed"), "{}", case["name"]);
+        for (setting, fee) in list(&vectors, "settings").iter().zip(list(signed, "fees")) {
+            let mut config = Genesis::dev().config;
+            config.l1_base_fee_scalar = text(setting, "baseFeeScalar").parse().expect("a scalar");
+            config.l1_blob_base_fee_scalar =
+                text(setting, "blobBaseFeeScalar").parse().expect("a scalar");
+            let origin = Origin {
+                entry: 0,
+                l1_block_number: 0,
+                l1_time: 0,
+                l1_base_fee: wide(setting, "l1BaseFee"),
+                l1_blob_base_fee: wide(setting, "blobBaseFee"),
+                l1_hash: keccak256("origin"),
+            };
+            let expected = U256::from_str_radix(fee.as_str().expect("a fee"), 10).expect("a fee");
+            assert_eq!(L1Fee::new(&config, &origin).of(&data), expected, "{}", case["name"]);
+        }
+    }
+}

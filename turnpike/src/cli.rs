@@ -1,0 +1,163 @@
+use std::{net::SocketAddr, path::PathBuf};
+
+use alloy::signers::local::PrivateKeySigner;
+use alloy_primitives::Address;
+use clap::{Args, Parser, Subcommand};
+
+/// Turnpike: an optimistic rollup for DeFi.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole rollup on this machine: L1, sequencer, batcher, proposer and challenger.
+    Dev(DevArgs),
+    /// Take transactions and build blocks.
+    Sequencer(SequencerArgs),
+    /// Post the sequencer's blocks to L1 and propose outputs.
+    Batcher(BatcherArgs),
+    /// Derive the chain from L1 alone, compare every output with it and challenge those that are wrong.
+    Challenger(ChallengerArgs),
+    /// Deploy a chain's contracts on L1 and write the genesis file that everybody else needs.
+    Deploy(DeployArgs),
+    /// Print the development chain's genesis file, not yet deployed.
+    Genesis,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Where the chain is kept; with --liar `.turnpike/liar`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Start over: delete what an earlier run kept.
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// Have the sequencer falsify the state, so that the challenger can be seen at work. Always starts over.
+    #[arg(long)]
+    pub(crate) liar: bool,
+    /// Port of the L2's JSON-RPC and REST on loopback; 0 takes a free one.
+    #[arg(long, default_value_t = 9545)]
+    pub(crate) port: u16,
+    /// Port of the L1 (anvil) on loopback; 0 takes a free one.
+    #[arg(long, default_value_t = 8545)]
+    pub(crate) l1_port: u16,
+    /// Use this L1 instead of starting one.
+    #[arg(long, value_name = "URL", conflicts_with = "l1_port")]
+    pub(crate) l1_url: Option<String>,
+    /// Seconds between L1 blocks; with 0 they are mined by hand (`cast rpc anvil_mine`).
+    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
+    pub(crate) l1_block_time: u64,
+    /// Milliseconds between L2 blocks while there are transactions.
+    #[arg(long, value_name = "MS", default_value_t = 100)]
+    pub(crate) block_interval_ms: u64,
+    /// Print the banner and what the challenger finds as JSON lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChainArgs {
+    /// The chain's genesis file, deployed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+    /// L1 endpoint.
+    #[arg(long, value_name = "URL", env = "TURNPIKE_L1_URL", hide_env_values = true)]
+    pub(crate) l1_url: String,
+    /// L1 blocks on top of one before it is believed.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 2)]
+    pub(crate) l1_confirmations: u64,
+    /// Milliseconds between looks at L1.
+    #[arg(long, value_name = "MS", default_value_t = 1_000)]
+    pub(crate) l1_poll_ms: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SequencerArgs {
+    #[command(flatten)]
+    pub(crate) chain: ChainArgs,
+    /// The sequencer's database.
+    #[arg(long, value_name = "FILE", default_value = "sequencer.db")]
+    pub(crate) database: PathBuf,
+    /// Where JSON-RPC and REST are served.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9545")]
+    pub(crate) listen: SocketAddr,
+    /// Milliseconds between blocks while there are transactions.
+    #[arg(long, value_name = "MS", default_value_t = 100)]
+    pub(crate) block_interval_ms: u64,
+    /// Seconds after which an empty block is sealed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) heartbeat: u64,
+    /// Transactions in the pool, at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
+    pub(crate) pool_transactions_max: usize,
+    /// Longest request body, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
+    pub(crate) body_bytes_max: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BatcherArgs {
+    #[command(flatten)]
+    pub(crate) chain: ChainArgs,
+    /// The sequencer's database; only read.
+    #[arg(long, value_name = "FILE", default_value = "sequencer.db")]
+    pub(crate) journal: PathBuf,
+    /// The batcher's own database.
+    #[arg(long, value_name = "FILE", default_value = "batcher.db")]
+    pub(crate) database: PathBuf,
+    /// Key that may append to the inbox.
+    #[arg(long, env = "TURNPIKE_BATCHER_KEY", hide_env_values = true, value_parser = key)]
+    pub(crate) key: PrivateKeySigner,
+    /// Key that proposes outputs; without it none are proposed.
+    #[arg(long, env = "TURNPIKE_PROPOSER_KEY", hide_env_values = true, value_parser = key)]
+    pub(crate) proposer_key: Option<PrivateKeySigner>,
+    /// L1 seconds between an output and the next.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) propose_interval: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChallengerArgs {
+    #[command(flatten)]
+    pub(crate) chain: ChainArgs,
+    /// Key that challenges; without it wrong outputs are only reported.
+    #[arg(long, env = "TURNPIKE_CHALLENGER_KEY", hide_env_values = true, value_parser = key)]
+    pub(crate) key: Option<PrivateKeySigner>,
+    /// A node that serves the claimed chain: with it, reports name transaction and account. Not trusted.
+    #[arg(long, value_name = "URL")]
+    pub(crate) peer: Option<String>,
+    /// Stop once L1's head is reached: exit code 0 if every output is right, 2 if one is wrong.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print what is found as JSON lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// The chain's genesis file, not yet deployed (see `turnpike genesis`).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+    /// L1 endpoint.
+    #[arg(long, value_name = "URL", env = "TURNPIKE_L1_URL", hide_env_values = true)]
+    pub(crate) l1_url: String,
+    /// Key that deploys; it has no rights afterwards.
+    #[arg(long, env = "TURNPIKE_DEPLOYER_KEY", hide_env_values = true, value_parser = key)]
+    pub(crate) key: PrivateKeySigner,
+    /// Account that may append to the inbox.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) batcher: Address,
+    /// Where the deployed genesis file is written.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+}
+
+/// Parses a key without ever repeating it in an error.
+fn key(text: &str) -> Result<PrivateKeySigner, String> {
+    text.parse().map_err(|_| "a private key is 32 bytes in hexadecimal".to_owned())
+}

@@ -1,0 +1,50 @@
+use alloy::signers::local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English};
+use alloy_primitives::{B256, hex};
+use anyhow::Context as _;
+
+/// The phrase behind the accounts that every Ethereum development tool funds. Public: never for real funds.
+const MNEMONIC: &str = "test test test test test test test test test test test junk";
+
+/// How many accounts are funded.
+const COUNT: u32 = 10;
+
+/// The well-known development accounts. The first six are the user's, the others are the roles' on L1.
+#[derive(Debug)]
+pub(crate) struct Accounts(Vec<PrivateKeySigner>);
+
+impl Accounts {
+    pub(crate) fn well_known() -> anyhow::Result<Self> {
+        let account = |index| {
+            MnemonicBuilder::<English>::default()
+                .phrase(MNEMONIC)
+                .index(index)
+                .and_then(MnemonicBuilder::build)
+        };
+        let accounts = (0..COUNT).map(account).collect::<Result<_, _>>();
+        Ok(Self(accounts.context("cannot make the development accounts")?))
+    }
+
+    pub(crate) fn deployer(&self) -> PrivateKeySigner {
+        self.0[6].clone()
+    }
+
+    pub(crate) fn batcher(&self) -> PrivateKeySigner {
+        self.0[7].clone()
+    }
+
+    pub(crate) fn proposer(&self) -> PrivateKeySigner {
+        self.0[8].clone()
+    }
+
+    pub(crate) fn challenger(&self) -> PrivateKeySigner {
+        self.0[9].clone()
+    }
+
+    /// Addresses and keys, as text.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.0.iter().map(|account| {
+            let key: B256 = account.to_bytes();
+            (account.address().to_string(), hex::encode_prefixed(key))
+        })
+    }
+}

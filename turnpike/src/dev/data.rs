@@ -1,0 +1,73 @@
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use turnpike_protocol::Genesis;
+
+use crate::roles::{read_genesis, write_genesis};
+
+/// The file that tells a data folder from any other.
+const GENESIS_FILE: &str = "genesis.json";
+
+/// All that a data folder may hold: what starting over deletes.
+const FILES: [&str; 10] = [
+    GENESIS_FILE,
+    "sequencer.db",
+    "sequencer.db-wal",
+    "sequencer.db-shm",
+    "sequencer.lock",
+    "batcher.db",
+    "batcher.db-wal",
+    "batcher.db-shm",
+    "batcher.lock",
+    "l1-state.json",
+];
+
+/// Where a development chain is kept.
+#[derive(Debug)]
+pub(crate) struct DataDir(PathBuf);
+
+impl DataDir {
+    pub(crate) fn open(path: Option<PathBuf>, fresh: bool, liar: bool) -> anyhow::Result<Self> {
+        let default = if liar { ".turnpike/liar" } else { ".turnpike/dev" };
+        let data = Self(path.unwrap_or_else(|| default.into()));
+        let path = &data.0;
+        std::fs::create_dir_all(path)
+            .with_context(|| format!("cannot create {}", path.display()))?;
+        if fresh || liar {
+            for file in FILES.map(|name| data.file(name)) {
+                match std::fs::remove_file(&file) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(error)
+                            .with_context(|| format!("cannot delete {}", file.display()));
+                    }
+                    _ => {}
+                }
+            }
+        } else if !data.file(GENESIS_FILE).exists() && data.file("sequencer.db").exists() {
+            bail!("{} holds a database but no {GENESIS_FILE}: start over with --fresh", path.display());
+        }
+        Ok(data)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn genesis_path(&self) -> PathBuf {
+        self.file(GENESIS_FILE)
+    }
+
+    /// The chain that is kept here, if there is one.
+    pub(crate) fn genesis(&self) -> anyhow::Result<Option<Genesis>> {
+        let path = self.genesis_path();
+        if path.exists() { read_genesis(&path).map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn write_genesis(&self, genesis: &Genesis) -> anyhow::Result<()> {
+        write_genesis(&self.genesis_path(), genesis)
+    }
+}

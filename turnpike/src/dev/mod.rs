@@ -1,0 +1,176 @@
+//! `turnpike dev`: the whole rollup on one machine.
+
+mod accounts;
+mod anvil;
+mod banner;
+mod data;
+
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{sync::oneshot, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+use turnpike_batcher::BatcherConfig;
+use turnpike_fraud_proof::ChallengerConfig;
+use turnpike_protocol::Genesis;
+use turnpike_sequencer::{PoolLimits, SequencerConfig};
+
+use self::{accounts::Accounts, anvil::L1, banner::Banner, data::DataDir};
+use crate::{
+    cli::DevArgs,
+    roles::{genesis_output, print_event, stop_on_signal},
+};
+
+/// How often the roles look at L1.
+const L1_POLL: Duration = Duration::from_millis(200);
+
+/// L1 seconds between outputs.
+const PROPOSE_INTERVAL: u64 = 5;
+
+/// A quiet chain seals a block this often.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// Longest request body, in bytes.
+const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
+    let stop = stop_on_signal()?;
+    let data = DataDir::open(args.data.clone(), args.fresh, args.liar)?;
+    let accounts = Accounts::well_known()?;
+    let mut l1 = L1::start(&args, &data).await?;
+    let result = match chain(&data, &l1, &accounts, args.l1_block_time).await {
+        Ok(genesis) => roles(&args, &data, &l1, &accounts, &genesis, &stop).await,
+        Err(error) => Err(error),
+    };
+    l1.stop().await;
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// The chain that the data folder holds, or a new one, deployed.
+async fn chain(
+    data: &DataDir,
+    l1: &L1,
+    accounts: &Accounts,
+    block_time: u64,
+) -> anyhow::Result<Genesis> {
+    let genesis = match data.genesis()? {
+        Some(genesis) => genesis,
+        None => {
+            l1.mine_at_once().await?;
+            let mut genesis = Genesis::dev();
+            let output = genesis_output(&genesis);
+            let (deployer, batcher) = (accounts.deployer(), accounts.batcher().address());
+            let deployment =
+                turnpike_l1::deploy(l1.url(), deployer, batcher, &genesis, &output).await;
+            genesis.l1 = Some(deployment.context("cannot deploy the contracts")?);
+            data.write_genesis(&genesis)?;
+            genesis
+        }
+    };
+    l1.mine_every(block_time).await?;
+    Ok(genesis)
+}
+
+/// Runs every role until told to stop, or until one of them fails.
+async fn roles(
+    args: &DevArgs,
+    data: &DataDir,
+    l1: &L1,
+    accounts: &Accounts,
+    genesis: &Genesis,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    // The roles stop together, whether by signal or by failure.
+    let stop = stop.child_token();
+    let mut tasks = JoinSet::new();
+    let (ready, listening) = oneshot::channel();
+    let sequencer = SequencerConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], args.port)),
+        database: data.file("sequencer.db"),
+        l1_url: l1.url().to_owned(),
+        l1_confirmations: 0,
+        l1_poll: L1_POLL,
+        block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
+        heartbeat: HEARTBEAT,
+        pool: PoolLimits::default(),
+        body_bytes_max: BODY_BYTES_MAX,
+        lie: args.liar,
+    };
+    let (chain, stopped) = (genesis.clone(), stop.clone());
+    tasks.spawn(async move {
+        let ready = |address| {
+            let _ = ready.send(address);
+        };
+        let result = turnpike_sequencer::run(&chain, sequencer, stopped, ready).await;
+        result.context("the sequencer failed")
+    });
+    let result = match listening.await {
+        Ok(address) => {
+            let l2_url = format!("http://{address}");
+            start_l1_roles(&mut tasks, args, data, l1, accounts, genesis, &l2_url, &stop);
+            Banner { genesis, data, l1_url: l1.url(), l2_url: &l2_url, accounts, args }.print();
+            first_end(&mut tasks, &stop).await
+        }
+        // The sequencer ended before it was up: its error says why.
+        Err(_) => first_end(&mut tasks, &stop).await,
+    };
+    info!("stopping");
+    stop.cancel();
+    while tasks.join_next().await.is_some() {}
+    result
+}
+
+#[allow(clippy::too_many_arguments)]
+fn start_l1_roles(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    args: &DevArgs,
+    data: &DataDir,
+    l1: &L1,
+    accounts: &Accounts,
+    genesis: &Genesis,
+    l2_url: &str,
+    stop: &CancellationToken,
+) {
+    let batcher = BatcherConfig {
+        l1_url: l1.url().to_owned(),
+        l1_confirmations: 0,
+        poll: L1_POLL,
+        journal: data.file("sequencer.db"),
+        database: data.file("batcher.db"),
+        key: accounts.batcher(),
+        proposer_key: Some(accounts.proposer()),
+        propose_interval: PROPOSE_INTERVAL,
+    };
+    let (chain, stopped) = (genesis.clone(), stop.clone());
+    tasks.spawn(async move {
+        let output = genesis_output(&chain);
+        let result = turnpike_batcher::run(&chain, output, batcher, stopped).await;
+        result.context("the batcher failed")
+    });
+    let challenger = ChallengerConfig {
+        l1_url: l1.url().to_owned(),
+        l1_confirmations: 0,
+        poll: L1_POLL,
+        key: Some(accounts.challenger()),
+        peer: Some(l2_url.to_owned()),
+        once: false,
+    };
+    let (chain, stopped, json) = (genesis.clone(), stop.clone(), args.json);
+    tasks.spawn(async move {
+        let report = move |event| print_event(&event, json);
+        let result = turnpike_fraud_proof::run(chain, challenger, stopped, report).await;
+        result.map(drop).context("the challenger failed")
+    });
+}
+
+/// Waits for the first role to end. None ends by itself without an error unless told to stop.
+async fn first_end(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        Some(ended) = tasks.join_next() => ended.context("a role panicked")?,
+    }
+}

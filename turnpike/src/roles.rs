@@ -1,0 +1,143 @@
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use turnpike_batcher::BatcherConfig;
+use turnpike_executor::Chain;
+use turnpike_fraud_proof::{ChallengerConfig, Event};
+use turnpike_protocol::{Genesis, OutputRoot};
+use turnpike_sequencer::{PoolLimits, SequencerConfig};
+
+use crate::cli::{BatcherArgs, ChallengerArgs, Command, DeployArgs, SequencerArgs};
+
+/// Exit code of a challenger that found a wrong output.
+const WRONG_OUTPUT: u8 = 2;
+
+pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Dev(args) => crate::dev::run(args).await,
+        Command::Sequencer(args) => sequencer(args).await,
+        Command::Batcher(args) => batcher(args).await,
+        Command::Challenger(args) => challenger(args).await,
+        Command::Deploy(args) => deploy(args).await,
+        Command::Genesis => {
+            println!("{}", to_json(&Genesis::dev())?);
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn sequencer(args: SequencerArgs) -> anyhow::Result<ExitCode> {
+    let genesis = read_genesis(&args.chain.genesis)?;
+    let config = SequencerConfig {
+        listen: args.listen,
+        database: args.database,
+        l1_url: args.chain.l1_url,
+        l1_confirmations: args.chain.l1_confirmations,
+        l1_poll: Duration::from_millis(args.chain.l1_poll_ms),
+        block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
+        heartbeat: Duration::from_secs(args.heartbeat),
+        pool: PoolLimits { transactions_max: args.pool_transactions_max, ..PoolLimits::default() },
+        body_bytes_max: args.body_bytes_max,
+        lie: false,
+    };
+    turnpike_sequencer::run(&genesis, config, stop_on_signal()?, |_| ()).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn batcher(args: BatcherArgs) -> anyhow::Result<ExitCode> {
+    let genesis = read_genesis(&args.chain.genesis)?;
+    let config = BatcherConfig {
+        l1_url: args.chain.l1_url,
+        l1_confirmations: args.chain.l1_confirmations,
+        poll: Duration::from_millis(args.chain.l1_poll_ms),
+        journal: args.journal,
+        database: args.database,
+        key: args.key,
+        proposer_key: args.proposer_key,
+        propose_interval: args.propose_interval,
+    };
+    turnpike_batcher::run(&genesis, genesis_output(&genesis), config, stop_on_signal()?).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn challenger(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
+    let genesis = read_genesis(&args.chain.genesis)?;
+    let config = ChallengerConfig {
+        l1_url: args.chain.l1_url,
+        l1_confirmations: if args.once { 0 } else { args.chain.l1_confirmations },
+        poll: Duration::from_millis(args.chain.l1_poll_ms),
+        key: args.key,
+        peer: args.peer,
+        once: args.once,
+    };
+    let json = args.json;
+    let report = move |event: Event| print_event(&event, json);
+    let summary = turnpike_fraud_proof::run(genesis, config, stop_on_signal()?, report).await?;
+    Ok(if summary.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(WRONG_OUTPUT) })
+}
+
+async fn deploy(args: DeployArgs) -> anyhow::Result<ExitCode> {
+    let mut genesis = read_genesis(&args.genesis)?;
+    let output = genesis_output(&genesis);
+    let deployment =
+        turnpike_l1::deploy(&args.l1_url, args.key, args.batcher, &genesis, &output).await?;
+    genesis.l1 = Some(deployment);
+    write_genesis(&args.out, &genesis)?;
+    println!("{}", to_json(&deployment)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints what the challenger found.
+pub(crate) fn print_event(event: &Event, json: bool) {
+    if !json {
+        println!("challenger: {event}");
+        return;
+    }
+    let mut line = serde_json::to_value(event).expect("invariant: an event is JSON");
+    line["text"] = event.to_string().into();
+    println!("{line}");
+}
+
+/// The output root's preimage after the genesis block.
+pub(crate) fn genesis_output(genesis: &Genesis) -> OutputRoot {
+    Chain::from_genesis(genesis).head().output
+}
+
+pub(crate) fn read_genesis(path: &Path) -> anyhow::Result<Genesis> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the genesis file {}", path.display()))?;
+    let genesis: Genesis = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not a genesis file", path.display()))?;
+    genesis.config.validate()?;
+    Ok(genesis)
+}
+
+/// Writes the file whole or not at all.
+pub(crate) fn write_genesis(path: &Path, genesis: &Genesis) -> anyhow::Result<()> {
+    let draft = path.with_extension("json.draft");
+    std::fs::write(&draft, to_json(genesis)? + "\n")
+        .and_then(|()| std::fs::rename(&draft, path))
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn to_json(value: &impl serde::Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(value)?)
+}
+
+/// Cancelled by Ctrl-C or a polite kill.
+pub(crate) fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stopped.cancel();
+    });
+    Ok(stop)
+}
