@@ -1,0 +1,175 @@
+//! What a restart finds: everything that was acknowledged, and a clear error for everything that is not right.
+
+use std::path::Path;
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use turnpike_protocol::{Deposit, DepositHint, Header, Origin, QueuedDeposit};
+use turnpike_storage::{
+    BlockRecord, Database, JournalRecord, PostedBatch, ReceiptRecord, StorageError,
+};
+
+const CHAIN: B256 = B256::repeat_byte(1);
+
+fn record(number: u64, transactions: &[&[u8]]) -> JournalRecord {
+    JournalRecord {
+        number,
+        timestamp: 1_000 + number,
+        origin: Origin {
+            entry: 3,
+            l1_block_number: 4,
+            l1_time: 5,
+            l1_base_fee: U256::from(6),
+            l1_blob_base_fee: U256::from(7),
+            l1_hash: B256::repeat_byte(8),
+        },
+        deposits: vec![QueuedDeposit {
+            deposit: Deposit {
+                index: 0,
+                l1_block_number: 2,
+                from: Address::repeat_byte(3),
+                to: Address::repeat_byte(4),
+                version: U256::ZERO,
+                opaque_data: Bytes::from_static(b"data"),
+            },
+            hint: DepositHint { l1_block_hash: B256::repeat_byte(5), log_index: 6 },
+        }],
+        transactions: transactions.iter().map(|raw| Bytes::copy_from_slice(raw)).collect(),
+        hash: B256::with_last_byte(u8::try_from(number).expect("small")),
+        state_root: B256::repeat_byte(9),
+    }
+}
+
+fn block(record: &JournalRecord) -> BlockRecord {
+    BlockRecord {
+        header: Header { number: record.number, ..Header::default() },
+        message_passer_storage_root: B256::repeat_byte(2),
+        origin: 3,
+        receipts: record
+            .transactions
+            .iter()
+            .map(|raw| ReceiptRecord {
+                transaction: raw.clone(),
+                sender: Address::repeat_byte(1),
+                receipt: Bytes::from_static(b"receipt"),
+                gas_used: 21_000,
+                effective_gas_price: 7,
+                l1_fee: U256::from(8),
+            })
+            .collect(),
+    }
+}
+
+async fn append(database: &Database, record: &JournalRecord) {
+    let hashes: Vec<_> = record.transactions.iter().map(keccak256).collect();
+    database.append_block(record, &block(record), &hashes, &[]).await.expect("appends");
+}
+
+async fn open(path: &Path) -> Database {
+    Database::open(path, CHAIN).await.expect("opens")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_finds_what_was_acknowledged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sequencer.db");
+    let raws: [&[u8]; 3] = [b"one", b"two", b"three"];
+    let accepted: Vec<_> =
+        (0..).zip(raws).map(|(n, raw)| (n, keccak256(raw), Bytes::copy_from_slice(raw))).collect();
+    let database = open(&path).await;
+    database.accept(&accepted, &[]).await.expect("accepts");
+    append(&database, &record(1, &[b"two"])).await;
+    append(&database, &record(2, &[])).await;
+    database.refuse(&[(keccak256(b"three"), "too late".into())]).await.expect("refuses");
+    drop(database);
+
+    let database = open(&path).await;
+    assert_eq!(database.pending().await.expect("reads"), [(0, Bytes::from_static(b"one"))]);
+    assert_eq!(database.journal_head().await.expect("reads"), Some(2));
+    let journal = database.journal(1, 10).await.expect("reads");
+    assert_eq!(journal, [record(1, &[b"two"]), record(2, &[])]);
+    assert_eq!(database.journal(2, 10).await.expect("reads").len(), 1);
+    let place = database.transaction(&keccak256(b"two")).await.expect("reads").expect("there");
+    assert_eq!((place.block, place.position), (1, 0));
+    assert_eq!(database.block(1).await.expect("reads"), Some(block(&record(1, &[b"two"]))));
+    assert_eq!(database.block_number(&B256::with_last_byte(2)).await.expect("reads"), Some(2));
+    let reason = database.refusal(&keccak256(b"three")).await.expect("reads");
+    assert_eq!(reason.as_deref(), Some("too late"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_is_whole_or_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = open(&folder.path().join("sequencer.db")).await;
+    append(&database, &record(1, &[b"one"])).await;
+    database.accept(&[(0, keccak256(b"two"), Bytes::from_static(b"two"))], &[]).await.expect("ok");
+    // The second block's transaction is indexed already: the whole append fails.
+    let second = record(2, &[b"two", b"one"]);
+    let hashes = [keccak256(b"two"), keccak256(b"one")];
+    assert!(database.append_block(&second, &block(&second), &hashes, &[]).await.is_err());
+    assert_eq!(database.journal_head().await.expect("reads"), Some(1));
+    assert_eq!(database.pending().await.expect("reads").len(), 1);
+    assert_eq!(database.transaction(&keccak256(b"two")).await.expect("reads"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_writer_and_one_chain_to_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sequencer.db");
+    let database = open(&path).await;
+    let second = Database::open(&path, CHAIN).await;
+    assert!(matches!(second, Err(StorageError::InUse(_))));
+    let reader = Database::open_read_only(&path, CHAIN).await.expect("readers are welcome");
+    append(&database, &record(1, &[])).await;
+    assert_eq!(reader.journal_head().await.expect("reads"), Some(1));
+    drop((database, reader));
+    let other = Database::open(&path, B256::repeat_byte(2)).await;
+    let Err(StorageError::OtherGenesis { found, .. }) = other else { panic!("must be refused") };
+    assert_eq!(found, CHAIN);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_record_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sequencer.db");
+    let database = open(&path).await;
+    append(&database, &record(1, &[b"one"])).await;
+    append(&database, &record(2, &[b"two"])).await;
+    drop(database);
+    let url = format!("sqlite://{}", path.display());
+    let raw = sqlx::SqlitePool::connect(&url).await.expect("connects");
+    // The second record in the first one's place: whole, but not where it belongs.
+    sqlx::query(
+        "UPDATE journal SET payload = (SELECT payload FROM journal WHERE sequence = 2),
+                            checksum = (SELECT checksum FROM journal WHERE sequence = 2)
+         WHERE sequence = 1",
+    )
+    .execute(&raw)
+    .await
+    .expect("damages");
+    raw.close().await;
+    let database = open(&path).await;
+    let read = database.journal(1, 1).await;
+    assert!(matches!(read, Err(StorageError::Damaged { table: "journal", key: 1, .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_outbox_keeps_the_last_attempt() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = open(&folder.path().join("batcher.db")).await;
+    let mut batch = PostedBatch {
+        entry: 1,
+        first_block: 1,
+        last_block: 4,
+        data_hash: B256::repeat_byte(1),
+        nonce: 0,
+        l1_transaction: B256::repeat_byte(2),
+        l1_block: None,
+    };
+    database.record_batch(&batch).await.expect("records");
+    batch.l1_transaction = B256::repeat_byte(3);
+    database.record_batch(&batch).await.expect("records");
+    batch.l1_block = Some(9);
+    database.record_batch(&batch).await.expect("records");
+    assert_eq!(database.batch(1).await.expect("reads"), Some(batch));
+    assert_eq!(database.batch(2).await.expect("reads"), None);
+}
