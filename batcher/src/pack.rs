@@ -45,10 +45,7 @@ pub enum PackError {
 }
 
 /// Packs as many of the first records as share an origin and fit one entry. `None` for no records.
-pub fn pack(
-    config: &ChainConfig,
-    records: &[JournalRecord],
-) -> Result<Option<Packed>, PackError> {
+pub fn pack(config: &ChainConfig, records: &[JournalRecord]) -> Result<Option<Packed>, PackError> {
     let mut count = candidates(config, records);
     let max = usize::try_from(config.entry_bytes_max).unwrap_or(usize::MAX);
     while let Some(records) = records.get(..count).filter(|records| !records.is_empty()) {
@@ -119,8 +116,9 @@ mod tests {
     use super::*;
 
     fn record(number: u64, origin: u64, deposits: u64, bytes: usize) -> JournalRecord {
-        let noise: Vec<u8> =
-            (0..bytes / 32).flat_map(|i| keccak256([number.to_be_bytes(), (i as u64).to_be_bytes()].concat()).0).collect();
+        let noise: Vec<u8> = (0..bytes / 32)
+            .flat_map(|i| keccak256([number.to_be_bytes(), (i as u64).to_be_bytes()].concat()).0)
+            .collect();
         JournalRecord {
             number,
             timestamp: number,
@@ -157,7 +155,8 @@ mod tests {
 
     #[test]
     fn a_batch_has_one_origin() {
-        let records: Vec<_> = [3, 3, 4].iter().zip(1..).map(|(o, n)| record(n, *o, 0, 64)).collect();
+        let records: Vec<_> =
+            [3, 3, 4].iter().zip(1..).map(|(o, n)| record(n, *o, 0, 64)).collect();
         let packed = pack(&config(), &records).expect("packs").expect("some");
         assert_eq!((packed.first_block, packed.last_block, packed.origin), (1, 2, 3));
         let batch = Batch::decode(&packed.data, 1 << 20).expect("decodes");
@@ -175,6 +174,9 @@ mod tests {
         assert_eq!(packed.last_block, 2);
         assert!(packed.data.len() as u64 <= config().entry_bytes_max);
         let too_large = [record(1, 0, 0, 200_000)];
-        assert!(matches!(pack(&config(), &too_large), Err(PackError::BlockTooLarge { block: 1, .. })));
+        assert!(matches!(
+            pack(&config(), &too_large),
+            Err(PackError::BlockTooLarge { block: 1, .. })
+        ));
     }
 }

@@ -63,9 +63,8 @@ impl Poster {
             bail!("inbox entry {} was forced: this batcher's blocks do not follow it", entry.index);
         }
         let sent = self.outbox.batch(entry.index).await?;
-        let sent = sent.filter(|sent| {
-            sent.data_hash == entry.data_hash && sent.first_block == first_block
-        });
+        let sent = sent
+            .filter(|sent| sent.data_hash == entry.data_hash && sent.first_block == first_block);
         let mut batch = match sent {
             Some(sent) => sent,
             // The outbox was lost: L1 knows all the same.

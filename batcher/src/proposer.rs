@@ -83,7 +83,10 @@ impl Proposer {
         });
         if let Some(output) = disputed {
             if !self.is_disputed {
-                warn!(output = output.index, "our output is challenged: no more are proposed until it is settled");
+                warn!(
+                    output = output.index,
+                    "our output is challenged: no more are proposed until it is settled"
+                );
             }
             self.is_disputed = true;
             return Ok(());
@@ -116,7 +119,8 @@ impl Proposer {
                 return Ok(Some(output));
             }
             let Some(block) = last_blocks.get(usize::try_from(output.entry)?) else { continue };
-            if is_undisputed(outputs, output) && self.output_after(*block).await?.0 == output.output {
+            if is_undisputed(outputs, output) && self.output_after(*block).await?.0 == output.output
+            {
                 return Ok(Some(output));
             }
         }

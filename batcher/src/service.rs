@@ -24,16 +24,10 @@ pub async fn run(
     client.check_genesis(genesis, &genesis_output).await?;
     let sender = L1Sender::new(client.clone(), config.key.clone());
     info!(account = %sender.address(), "batcher is up");
-    let mut poster =
-        Poster::new(genesis.config.clone(), sender, Arc::clone(&journal), outbox);
+    let mut poster = Poster::new(genesis.config.clone(), sender, Arc::clone(&journal), outbox);
     let mut proposer = config.proposer_key.clone().map(|key| {
         let sender = L1Sender::new(client.clone(), key);
-        Proposer::new(
-            genesis.config.clone(),
-            sender,
-            Arc::clone(&journal),
-            config.propose_interval,
-        )
+        Proposer::new(genesis.config.clone(), sender, Arc::clone(&journal), config.propose_interval)
     });
     let mut view = L1View::new(client, config.l1_confirmations, genesis_output);
     let mut ticks = tokio::time::interval(config.poll);

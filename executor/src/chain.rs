@@ -122,8 +122,7 @@ fn genesis_diff(genesis: &Genesis) -> StateDiff {
             codes.insert(code_hash, account.code.clone());
         }
         let storage = account.storage.clone();
-        let account =
-            Some(Account { nonce: account.nonce, balance: account.balance, code_hash });
+        let account = Some(Account { nonce: account.nonce, balance: account.balance, code_hash });
         accounts.insert(*address, AccountDiff { account, storage_cleared: false, storage });
     }
     StateDiff { accounts, codes }

@@ -6,7 +6,9 @@ use revm::{
     context_interface::{
         Block as _, ContextTr, JournalTr, LocalContextTr as _, Transaction as _,
         journaled_state::account::JournaledAccountTr as _,
-        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, ResultGas},
+        result::{
+            EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, ResultGas,
+        },
     },
     handler::{EvmTr, FrameResult, FrameTr, Handler, post_execution, pre_execution, validation},
     interpreter::{InitialAndFloorGas, interpreter_action::FrameInit},

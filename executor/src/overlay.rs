@@ -50,7 +50,8 @@ impl<S> Overlay<S> {
                 }
                 continue;
             }
-            let slots = account.changed_storage_slots().map(|(key, slot)| (*key, slot.present_value));
+            let slots =
+                account.changed_storage_slots().map(|(key, slot)| (*key, slot.present_value));
             let slots: HashMap<U256, U256> = slots.collect();
             let created = account.is_created();
             if slots.is_empty() && !created && account.info == account.original_info() {

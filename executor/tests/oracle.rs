@@ -1,8 +1,6 @@
 //! The state transition, rule by rule, on the development chain.
 
-use alloy_consensus::{
-    SignableTransaction, TxEip1559, TxEip7702, crypto::secp256k1::sign_message,
-};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip7702, crypto::secp256k1::sign_message};
 use alloy_eips::eip7702::Authorization;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, hex, keccak256};
 use op_alloy_consensus::TxDeposit;
@@ -10,12 +8,14 @@ use turnpike_executor::{BlockOutcome, Chain, SkipReason, execute_block};
 use turnpike_protocol::{
     BlockInput, Genesis, L1Fee, Origin, SignedTx, TxEnvelope, attributes_deposit,
     predeploys::{
-        BASE_FEE_VAULT, HISTORY_STORAGE, L1_BLOCK, L1_FEE_VAULT, MESSAGE_PASSER, SEQUENCER_FEE_VAULT,
+        BASE_FEE_VAULT, HISTORY_STORAGE, L1_BLOCK, L1_FEE_VAULT, MESSAGE_PASSER,
+        SEQUENCER_FEE_VAULT,
     },
 };
 use turnpike_state::{PartialState, RecordingView};
 
-const KEY: B256 = B256::new(hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"));
+const KEY: B256 =
+    B256::new(hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"));
 const ALICE: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 const BOB: Address = Address::repeat_byte(0xb0);
 const GWEI: u128 = 1_000_000_000;
@@ -228,11 +228,15 @@ fn a_block_keeps_within_its_gas() {
     let mut genesis = Genesis::dev();
     genesis.config.block_gas_limit = 1_500_000;
     let mut chain = Chain::from_genesis(&genesis);
-    let outcome = run(&mut chain, vec![], vec![
-        sign(TxEip1559 { gas_limit: 1_000_000, ..transfer(0, 1) }),
-        sign(TxEip1559 { gas_limit: 1_490_000, ..transfer(1, 1) }),
-        sign(TxEip1559 { gas_limit: 1_479_000, ..transfer(1, 1) }),
-    ]);
+    let outcome = run(
+        &mut chain,
+        vec![],
+        vec![
+            sign(TxEip1559 { gas_limit: 1_000_000, ..transfer(0, 1) }),
+            sign(TxEip1559 { gas_limit: 1_490_000, ..transfer(1, 1) }),
+            sign(TxEip1559 { gas_limit: 1_479_000, ..transfer(1, 1) }),
+        ],
+    );
     assert_eq!(outcome.transactions.len(), 2);
     let reason = SkipReason::BlockGas { gas_limit: 1_490_000, remaining: 1_479_000 };
     assert_eq!(outcome.skipped[0].reason, reason);
@@ -243,13 +247,17 @@ fn a_block_keeps_within_its_gas() {
 fn deposits_mint_and_count_whatever_happens() {
     let mut chain = dev();
     let poor = Address::repeat_byte(0xcc);
-    let outcome = run(&mut chain, vec![
-        deposit(poor, TxKind::Call(BOB), 10, 4, 50_000),
-        // More value than there is; too little gas; a creation that cannot pay its value.
-        deposit(poor, TxKind::Call(BOB), 20, 1_000, 50_000),
-        deposit(poor, TxKind::Call(BOB), 30, 0, 20_000),
-        deposit(poor, TxKind::Create, 40, 1_000, 100_000),
-    ], vec![]);
+    let outcome = run(
+        &mut chain,
+        vec![
+            deposit(poor, TxKind::Call(BOB), 10, 4, 50_000),
+            // More value than there is; too little gas; a creation that cannot pay its value.
+            deposit(poor, TxKind::Call(BOB), 20, 1_000, 50_000),
+            deposit(poor, TxKind::Call(BOB), 30, 0, 20_000),
+            deposit(poor, TxKind::Create, 40, 1_000, 100_000),
+        ],
+        vec![],
+    );
     let receipts: Vec<_> = outcome
         .transactions
         .iter()
@@ -325,10 +333,8 @@ fn expensive_precompile_calls_run_out_of_gas() {
     for (nonce, (rounds, expected)) in (1..).zip([(max, 2u64), (max + 1, 1)]) {
         let mut word = [0u8; 32];
         word[..4].copy_from_slice(&rounds.to_be_bytes());
-        let tx = TxEip1559 {
-            gas_limit: 16_000_000,
-            ..call(nonce, TxKind::Call(contract), 0, word)
-        };
+        let tx =
+            TxEip1559 { gas_limit: 16_000_000, ..call(nonce, TxKind::Call(contract), 0, word) };
         run(&mut chain, vec![], vec![sign(tx)]);
         let stored = chain.state().storage(&contract, U256::ZERO);
         assert_eq!(stored, U256::from(expected), "{rounds} rounds");
@@ -356,7 +362,10 @@ fn a_delegation_is_set_and_used() {
     };
     let outcome = run(&mut chain, vec![], vec![sign(tx)]);
     assert_eq!(outcome.skipped, []);
-    assert_eq!(chain.state().storage(&authority, U256::ZERO), U256::from_be_slice(ALICE.as_slice()));
+    assert_eq!(
+        chain.state().storage(&authority, U256::ZERO),
+        U256::from_be_slice(ALICE.as_slice())
+    );
     assert_eq!(nonce(&chain, authority), 1);
 }
 
@@ -399,9 +408,8 @@ fn a_block_over_a_witness_equals_the_block_over_the_full_state() {
     );
     let head = chain.head().clone();
     let mut recording = Recording(RecordingView::new(chain.state().flat()));
-    let recorded =
-        execute_block(chain.config(), &head.header, head.hash(), &input, &mut recording)
-            .expect("full state");
+    let recorded = execute_block(chain.config(), &head.header, head.hash(), &input, &mut recording)
+        .expect("full state");
     let mut touched = recording.0.into_touched();
     touched.add_diff(&recorded.diff);
     let witness = chain.state().witness(&touched);

@@ -87,9 +87,10 @@ impl L1Client {
 
     /// Where L1 is now.
     pub async fn head(&self) -> Result<L1Head, L1Error> {
-        let latest = self.header(BlockNumberOrTag::Latest).await?.ok_or_else(|| {
-            L1Error::Inconsistent("the endpoint has no latest block".to_owned())
-        })?;
+        let latest = self
+            .header(BlockNumberOrTag::Latest)
+            .await?
+            .ok_or_else(|| L1Error::Inconsistent("the endpoint has no latest block".to_owned()))?;
         let finalized = self.header(BlockNumberOrTag::Finalized).await.ok().flatten();
         Ok(L1Head {
             number: latest.number,
@@ -111,7 +112,9 @@ impl L1Client {
         })?;
         debug_assert_eq!(tx.tx_hash(), posted.l1_transaction);
         let call = Inbox::appendCall::abi_decode(tx.input()).map_err(|error| {
-            L1Error::Inconsistent(format!("the calldata of entry {index} is not an append: {error}"))
+            L1Error::Inconsistent(format!(
+                "the calldata of entry {index} is not an append: {error}"
+            ))
         })?;
         Ok(call.data)
     }

@@ -27,7 +27,9 @@ pub enum L1Error {
         address: Address,
     },
     /// The contracts were deployed for another chain.
-    #[error("the {contract} contract belongs to another chain: {what} is {found}, expected {expected}")]
+    #[error(
+        "the {contract} contract belongs to another chain: {what} is {found}, expected {expected}"
+    )]
     OtherChain {
         /// Which contract.
         contract: &'static str,
@@ -96,7 +98,8 @@ mod tests {
 
     #[test]
     fn urls_are_not_printed() {
-        let message = without_urls("error sending request for url (https://l1.example/v2/KEY): refused");
+        let message =
+            without_urls("error sending request for url (https://l1.example/v2/KEY): refused");
         assert_eq!(message, "error sending request for url (url) refused");
     }
 }

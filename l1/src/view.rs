@@ -172,9 +172,11 @@ impl L1View {
             .from_block(self.next_block)
             .to_block(to);
         let logs = self.client.provider().get_logs(&filter).await?;
-        let last = self.client.header(to.into()).await?.ok_or_else(|| {
-            L1Error::Inconsistent(format!("block {to} is missing"))
-        })?;
+        let last = self
+            .client
+            .header(to.into())
+            .await?
+            .ok_or_else(|| L1Error::Inconsistent(format!("block {to} is missing")))?;
         // The logs of a block arrive in order; what fails to check leaves the view as it was.
         let mark = (self.entries.len(), self.deposits.len(), self.outputs.clone());
         let mut times = HashMap::new();
@@ -191,11 +193,7 @@ impl L1View {
         Ok(())
     }
 
-    async fn read_log(
-        &mut self,
-        log: &Log,
-        times: &mut HashMap<u64, u64>,
-    ) -> Result<(), L1Error> {
+    async fn read_log(&mut self, log: &Log, times: &mut HashMap<u64, u64>) -> Result<(), L1Error> {
         match log.topic0() {
             Some(&Inbox::EntryAppended::SIGNATURE_HASH) => self.read_entry(log),
             Some(&Portal::TransactionDeposited::SIGNATURE_HASH) => self.read_deposit(log),

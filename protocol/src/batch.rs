@@ -145,10 +145,12 @@ mod tests {
     }
 
     fn any_batch() -> impl Strategy<Value = Batch> {
-        let block = (any::<u64>(), any::<u64>(), any::<[u8; 32]>(), prop::collection::vec(
-            prop::collection::vec(any::<u8>(), 0..300),
-            0..8,
-        ))
+        let block = (
+            any::<u64>(),
+            any::<u64>(),
+            any::<[u8; 32]>(),
+            prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..8),
+        )
             .prop_map(|(timestamp, deposit_count, root, transactions)| BatchBlock {
                 timestamp,
                 deposit_count,

@@ -15,9 +15,7 @@ use crate::{
 const HISTORY_SERVE_WINDOW: u64 = 8_191;
 
 /// The L1 attributes that the blocks of an entry see: those that an earlier entry recorded.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable, RlpDecodable,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable, RlpDecodable)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
     /// Index of the entry that recorded them.
@@ -105,11 +103,7 @@ impl BlockInput {
 
     /// How the block after this one sees it.
     pub const fn as_parent(&self) -> Parent {
-        Parent {
-            number: self.number,
-            timestamp: self.timestamp,
-            origin: Some(self.origin.entry),
-        }
+        Parent { number: self.number, timestamp: self.timestamp, origin: Some(self.origin.entry) }
     }
 }
 

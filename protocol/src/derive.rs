@@ -248,8 +248,11 @@ fn read_batch(
             return Err(BatchFault::TransactionCount { block, count: raw.len() });
         }
         let decode = |(index, bytes): (usize, &alloy_primitives::Bytes)| {
-            decode_transaction(bytes)
-                .map_err(|error| BatchFault::Transaction { block, index, error })
+            decode_transaction(bytes).map_err(|error| BatchFault::Transaction {
+                block,
+                index,
+                error,
+            })
         };
         transactions.push(raw.iter().enumerate().map(decode).collect::<Result<Vec<_>, _>>()?);
     }

@@ -27,7 +27,9 @@ pub mod predeploys;
 mod transaction;
 
 pub use batch::{BATCH_VERSION, Batch, BatchBlock, BatchError, DepositHint};
-pub use block::{BlockInput, Origin, Parent, QueuedDeposit, Receipt, history_slot, mix_hash, next_base_fee};
+pub use block::{
+    BlockInput, Origin, Parent, QueuedDeposit, Receipt, history_slot, mix_hash, next_base_fee,
+};
 pub use config::{ChainConfig, ConfigError};
 pub use deposit::{
     ATTRIBUTES_GAS_LIMIT, DEPOSITOR_ACCOUNT, Deposit, DepositError, SourceHash, attributes_deposit,
@@ -37,7 +39,9 @@ pub use fee::L1Fee;
 pub use genesis::{Genesis, GenesisAccount, L1Deployment};
 pub use inbox::{CHUNK_BYTES_MAX, DataKind, Entry, calldata_hash};
 pub use output::{OutputRoot, output_claim};
-pub use transaction::{SignatureError, SignedTx, TxDecodeError, decode_transaction, recover_authority};
+pub use transaction::{
+    SignatureError, SignedTx, TxDecodeError, decode_transaction, recover_authority,
+};
 
 pub use alloy_consensus::Header;
 pub use op_alloy_consensus::{OpReceiptEnvelope as ReceiptEnvelope, OpTxEnvelope as TxEnvelope};

@@ -113,10 +113,7 @@ fn recover_signer(envelope: &TxEnvelope) -> Result<Address, SignatureError> {
 }
 
 /// The address whose key made `signature` over `digest`, by the rules of transactions (EIP-2).
-fn recover_address(
-    signature: &Signature,
-    digest: B256,
-) -> Result<Address, SignatureError> {
+fn recover_address(signature: &Signature, digest: B256) -> Result<Address, SignatureError> {
     let in_range = |value: U256| !value.is_zero() && value < SECP256K1_N;
     if !in_range(signature.r())
         || !in_range(signature.s())
@@ -144,8 +141,7 @@ mod tests {
     /// The first of the well-known development accounts.
     const KEY: [u8; 32] =
         alloy_primitives::hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
-    const ACCOUNT: Address =
-        alloy_primitives::address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+    const ACCOUNT: Address = alloy_primitives::address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 
     fn signed(tx: TxEip1559) -> TxEnvelope {
         let signature =
@@ -166,16 +162,18 @@ mod tests {
     fn refuses_what_is_not_a_users_transaction() {
         assert_eq!(decode_transaction(&[]), Err(TxDecodeError::Empty));
         for kind in [0u8, 3, 5, 0x7d, 0x7e, 0x7f] {
-            assert_eq!(decode_transaction(&[kind, 0xc0]), Err(TxDecodeError::UnsupportedType(kind)));
+            assert_eq!(
+                decode_transaction(&[kind, 0xc0]),
+                Err(TxDecodeError::UnsupportedType(kind))
+            );
         }
         assert!(matches!(decode_transaction(&[0xff; 40]), Err(TxDecodeError::Malformed(_))));
         let mut bytes = signed(TxEip1559::default()).encoded_2718();
         bytes.push(0);
         assert!(decode_transaction(&bytes).is_err());
-        let mut bytes =
-            TxLegacy { input: Bytes::from_static(&[1; 60]), ..Default::default() }
-                .into_signed(Signature::test_signature())
-                .encoded_2718();
+        let mut bytes = TxLegacy { input: Bytes::from_static(&[1; 60]), ..Default::default() }
+            .into_signed(Signature::test_signature())
+            .encoded_2718();
         bytes.push(7);
         assert_eq!(decode_transaction(&bytes), Err(TxDecodeError::Trailing(1)));
     }

@@ -56,13 +56,17 @@ impl Case {
             ..entry(9, 1_100, self.origin)
         };
         let origin = entry_at(self.origin);
-        derive(&Genesis::dev().config, self.parent, &EntryData {
-            entry: &entry,
-            deposits_before: 5,
-            origin: &origin,
-            data: &data,
-            deposits: &self.deposits,
-        })
+        derive(
+            &Genesis::dev().config,
+            self.parent,
+            &EntryData {
+                entry: &entry,
+                deposits_before: 5,
+                origin: &origin,
+                data: &data,
+                deposits: &self.deposits,
+            },
+        )
     }
 
     /// Derives, expecting the batch to be passed over.
@@ -162,10 +166,7 @@ fn a_new_origin_brings_its_attributes_once() {
     let counts: Vec<_> = derived.blocks.iter().map(|block| block.deposits.len()).collect();
     assert_eq!(counts, [1, 0]);
     assert_eq!(derived.blocks[0].origin.l1_base_fee, U256::from(4));
-    assert_ne!(
-        mix_hash(&derived.blocks[0].origin, 8),
-        mix_hash(&derived.blocks[0].origin, 9)
-    );
+    assert_ne!(mix_hash(&derived.blocks[0].origin, 8), mix_hash(&derived.blocks[0].origin, 9));
     // Block 1 always has them: genesis has no origin.
     case.parent = Parent { number: 0, timestamp: 0, origin: None };
     assert_eq!(case.derive().expect("derives").blocks[0].deposits.len(), 1);
@@ -197,7 +198,8 @@ fn bad_data_is_passed_over() {
     let many = vec![block(1_000, 0, vec![]); 1_025];
     assert!(matches!(Case::new(many).fault(), BatchFault::BlockCount(1_025)));
     for bytes in [&b""[..], &[0x7e, 0xc0], &[3, 0xc0], b"\xff\xff"] {
-        let case = Case::new(vec![block(1_000, 0, vec![transfer(0), Bytes::copy_from_slice(bytes)])]);
+        let case =
+            Case::new(vec![block(1_000, 0, vec![transfer(0), Bytes::copy_from_slice(bytes)])]);
         assert!(matches!(case.fault(), BatchFault::Transaction { block: 0, index: 1, .. }));
     }
 }
@@ -205,11 +207,17 @@ fn bad_data_is_passed_over() {
 #[test]
 fn times_stay_within_parent_origin_and_drift() {
     let fault = |times: &[u64]| {
-        Case::new(times.iter().map(|time| block(*time, 0, vec![])).collect()).derive().expect("total").fault
+        Case::new(times.iter().map(|time| block(*time, 0, vec![])).collect())
+            .derive()
+            .expect("total")
+            .fault
     };
     assert_eq!(fault(&[1_000, 1_700]), None);
     assert!(matches!(fault(&[999]), Some(BatchFault::Timestamp { block: 0, min: 1_000, .. })));
-    assert!(matches!(fault(&[1_000, 1_701]), Some(BatchFault::Timestamp { block: 1, max: 1_700, .. })));
+    assert!(matches!(
+        fault(&[1_000, 1_701]),
+        Some(BatchFault::Timestamp { block: 1, max: 1_700, .. })
+    ));
     assert!(matches!(fault(&[1_010, 1_009]), Some(BatchFault::Timestamp { block: 1, .. })));
     // The origin's time is a lower bound as well.
     let mut case = Case::new(vec![block(1_000, 0, vec![])]);
@@ -223,10 +231,12 @@ fn times_stay_within_parent_origin_and_drift() {
 #[test]
 fn deposits_must_add_up_and_hints_must_increase() {
     let blocks = |count| vec![block(1_000, count, vec![])];
-    let case = |count, l1: &[u64], hints: &[(u8, u64)]| {
-        Case::new(blocks(count)).with_deposits(l1, hints)
-    };
-    assert!(matches!(case(1, &[3, 3], &[(1, 1), (1, 2)]).fault(), BatchFault::DepositCount { expected: 2, found: 1 }));
+    let case =
+        |count, l1: &[u64], hints: &[(u8, u64)]| Case::new(blocks(count)).with_deposits(l1, hints);
+    assert!(matches!(
+        case(1, &[3, 3], &[(1, 1), (1, 2)]).fault(),
+        BatchFault::DepositCount { expected: 2, found: 1 }
+    ));
     assert!(matches!(case(u64::MAX, &[3], &[(1, 1)]).fault(), BatchFault::DepositCount { .. }));
     for hints in [&[(1, 1)][..], &[(1, 1), (1, 1)], &[(1, 2), (1, 1)], &[(1, 1), (2, 2)]] {
         assert!(matches!(case(2, &[3, 3], hints).fault(), BatchFault::DepositHints));
@@ -237,9 +247,8 @@ fn deposits_must_add_up_and_hints_must_increase() {
 
 #[test]
 fn a_transaction_nobody_signed_does_not_spoil_its_batch() {
-    let unsigned: TxEnvelope = TxEip1559::default()
-        .into_signed(Signature::new(U256::ZERO, U256::ZERO, false))
-        .into();
+    let unsigned: TxEnvelope =
+        TxEip1559::default().into_signed(Signature::new(U256::ZERO, U256::ZERO, false)).into();
     let case = Case::new(vec![block(1_000, 0, vec![unsigned.encoded_2718().into(), transfer(0)])]);
     let derived = case.derive().expect("derives");
     assert_eq!(derived.fault, None);
@@ -253,13 +262,8 @@ fn arguments_that_the_entry_does_not_commit_to_are_errors() {
     let config = Genesis::dev().config;
     let forced = Entry { data_kind: DataKind::None, ..entry(9, 1_100, 2) };
     let origin = entry_at(2);
-    let honest = EntryData {
-        entry: &forced,
-        deposits_before: 0,
-        origin: &origin,
-        data: &[],
-        deposits: &[],
-    };
+    let honest =
+        EntryData { entry: &forced, deposits_before: 0, origin: &origin, data: &[], deposits: &[] };
     assert!(derive(&config, PARENT, &honest).is_ok());
     let wrong_origin = entry_at(3);
     let wrong = EntryData { origin: &wrong_origin, ..honest.clone() };

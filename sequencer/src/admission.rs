@@ -1,9 +1,7 @@
 use alloy_consensus::{Transaction as _, Typed2718 as _};
 use alloy_primitives::{Address, Bytes, U256};
 use turnpike_executor::{Chain, intrinsic_gas};
-use turnpike_protocol::{
-    L1Fee, Origin, SignedTx, TxEnvelope, decode_transaction, next_base_fee,
-};
+use turnpike_protocol::{L1Fee, Origin, SignedTx, TxEnvelope, decode_transaction, next_base_fee};
 
 use crate::Refusal;
 
@@ -40,10 +38,7 @@ pub(crate) fn check_stateless(
     Ok(CheckedTx { tx, raw, sender })
 }
 
-fn check_gas(
-    config: &turnpike_protocol::ChainConfig,
-    tx: &TxEnvelope,
-) -> Result<(), Refusal> {
+fn check_gas(config: &turnpike_protocol::ChainConfig, tx: &TxEnvelope) -> Result<(), Refusal> {
     let gas_limit = tx.gas_limit();
     let cap = config.transaction_gas_limit_max();
     if gas_limit > cap {

@@ -54,14 +54,8 @@ pub(crate) fn build(
 ) -> Result<BuiltBlock, BuildError> {
     let config = chain.config();
     let parent = chain.head().parent;
-    let input = BlockInput::new(
-        config,
-        parent,
-        plan.origin,
-        plan.timestamp,
-        &plan.deposits,
-        Vec::new(),
-    )?;
+    let input =
+        BlockInput::new(config, parent, plan.origin, plan.timestamp, &plan.deposits, Vec::new())?;
     let mut block = chain.open_block(plan.timestamp, &plan.origin)?;
     block.run(&input)?;
 

@@ -192,13 +192,8 @@ impl Driver {
         let config = &self.shared.config;
         let parent = self.shared.chain.read().await.head().parent;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let timestamp = builder::timestamp(
-            now,
-            parent.timestamp,
-            &origin,
-            l1.time,
-            config.time_drift_max,
-        );
+        let timestamp =
+            builder::timestamp(now, parent.timestamp, &origin, l1.time, config.time_drift_max);
         if timestamp > l1.time.saturating_add(config.time_drift_max) {
             debug!(timestamp, l1_time = l1.time, "L1's clock is behind the chain's: waiting");
             return None;

@@ -59,12 +59,7 @@ struct Queue {
 impl Pool {
     /// An empty pool.
     pub fn new(limits: PoolLimits) -> Self {
-        Self {
-            limits,
-            senders: HashMap::new(),
-            by_hash: HashMap::new(),
-            ready: BTreeMap::new(),
-        }
+        Self { limits, senders: HashMap::new(), by_hash: HashMap::new(), ready: BTreeMap::new() }
     }
 
     /// Transactions in the pool.
@@ -217,7 +212,9 @@ fn outbids(new: &PooledTx, old: &PooledTx) -> bool {
         new >= old.saturating_add(old.saturating_mul(REPLACEMENT_BUMP_PERCENT).div_ceil(100))
     };
     let (new, old) = (new.tx.envelope(), old.tx.envelope());
-    let tip = |tx: &turnpike_protocol::TxEnvelope| tx.max_priority_fee_per_gas().unwrap_or_else(|| tx.max_fee_per_gas());
+    let tip = |tx: &turnpike_protocol::TxEnvelope| {
+        tx.max_priority_fee_per_gas().unwrap_or_else(|| tx.max_fee_per_gas())
+    };
     enough(new.max_fee_per_gas(), old.max_fee_per_gas()) && enough(tip(new), tip(old))
 }
 
@@ -247,11 +244,7 @@ mod tests {
     }
 
     fn pool() -> Pool {
-        Pool::new(PoolLimits {
-            transactions_max: 6,
-            sender_transactions_max: 4,
-            nonce_gap_max: 8,
-        })
+        Pool::new(PoolLimits { transactions_max: 6, sender_transactions_max: 4, nonce_gap_max: 8 })
     }
 
     fn drain(pool: &mut Pool, base_fee: u64) -> Vec<u64> {
@@ -298,7 +291,10 @@ mod tests {
     #[test]
     fn limits_are_named() {
         let mut pool = pool();
-        assert!(matches!(pool.add(tx(1, 3, 0, 1), 4), Err(Refusal::NonceTooLow { next: 4, nonce: 3 })));
+        assert!(matches!(
+            pool.add(tx(1, 3, 0, 1), 4),
+            Err(Refusal::NonceTooLow { next: 4, nonce: 3 })
+        ));
         assert!(matches!(pool.add(tx(1, 9, 0, 1), 0), Err(Refusal::NonceTooHigh { limit: 8, .. })));
         for nonce in 0..4 {
             pool.add(tx(1, nonce, nonce, 1), 0).expect("fits");

@@ -11,7 +11,7 @@ use tracing::info;
 use turnpike_executor::Chain;
 use turnpike_l1::{L1Client, L1View};
 use turnpike_protocol::Genesis;
-use turnpike_storage::{Database, chain_id_of};
+use turnpike_storage::{BlockRecord, Database, chain_id_of};
 
 use crate::{
     Pool, SequencerConfig, Settlement, Shared,
@@ -56,6 +56,13 @@ impl Sequencer {
         let mut chain = Chain::from_genesis(genesis);
         let genesis_output = chain.head().output;
         let database = Arc::new(Database::open(&config.database, chain_id_of(genesis)).await?);
+        let genesis_block = BlockRecord {
+            header: chain.head().header.clone(),
+            message_passer_storage_root: genesis_output.message_passer_storage_root,
+            origin: 0,
+            receipts: Vec::new(),
+        };
+        database.record_genesis(&genesis_output.block_hash, &genesis_block).await?;
         let deposits_consumed = replay(&mut chain, &database).await?;
 
         let client = L1Client::connect(&config.l1_url, genesis).await?;

@@ -113,7 +113,8 @@ impl Tracker {
         let batch = Batch::decode(&data, inflated_max)
             .with_context(|| format!("inbox entry {index} holds a bad batch"))?;
         let first_block = self.safe + 1;
-        let records = self.database.journal(first_block, u32::try_from(batch.blocks.len())?).await?;
+        let records =
+            self.database.journal(first_block, u32::try_from(batch.blocks.len())?).await?;
         let same = records.len() == batch.blocks.len()
             && records.iter().zip(&batch.blocks).all(|(record, block)| {
                 record.origin.entry == entry.origin && is_same_block(record, block)

@@ -7,7 +7,9 @@ use std::{
 use alloy_primitives::{B256, keccak256};
 use sqlx::{
     Row as _,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    },
 };
 use turnpike_protocol::Genesis;
 

@@ -51,6 +51,22 @@ impl Database {
         Ok(())
     }
 
+    /// Adds the genesis block, which no journal record stands for, to the look-ups. Once is enough.
+    pub async fn record_genesis(
+        &self,
+        hash: &B256,
+        genesis: &BlockRecord,
+    ) -> Result<(), StorageError> {
+        sqlx::query(
+            "INSERT INTO blocks (number, hash, payload) VALUES (0, $1, $2) ON CONFLICT DO NOTHING",
+        )
+        .bind(hash.as_slice())
+        .bind(encoded(genesis))
+        .execute(self.writer())
+        .await?;
+        Ok(())
+    }
+
     /// Journal records from block `from` on, `limit` at most, in order.
     pub async fn journal(&self, from: u64, limit: u32) -> Result<Vec<JournalRecord>, StorageError> {
         let rows = sqlx::query(

@@ -48,10 +48,7 @@ impl Database {
     }
 
     /// Where a transaction is, if a block holds it.
-    pub async fn transaction(
-        &self,
-        hash: &B256,
-    ) -> Result<Option<TransactionPlace>, StorageError> {
+    pub async fn transaction(&self, hash: &B256) -> Result<Option<TransactionPlace>, StorageError> {
         let row = sqlx::query("SELECT block, position FROM transactions WHERE hash = $1")
             .bind(hash.as_slice())
             .fetch_optional(&self.readers)

@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use crate::Shared;
 
 /// What a browser that finds the port is told.
-const GREETING: &str = "Turnpike sequencer. JSON-RPC: POST /. REST: /v1/status, /v1/blocks/{id}, /v1/transactions.\n";
+const GREETING: &str =
+    "Turnpike sequencer. JSON-RPC: POST /. REST: /v1/status, /v1/blocks/{id}, /v1/transactions.\n";
 
 /// Serves the API until `stop`; requests under way are finished.
 pub(crate) async fn serve(

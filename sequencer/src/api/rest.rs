@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
+use alloy_eips::eip2718::Decodable2718 as _;
+use alloy_primitives::{B256, Bytes, keccak256};
 use axum::{
     Json,
     extract::{Path, Request, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
 };
-use alloy_eips::eip2718::Decodable2718 as _;
-use alloy_primitives::{B256, Bytes, keccak256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use turnpike_l1::OutputStatus;
@@ -149,7 +149,8 @@ pub(crate) async fn transaction(
     if let Some(tx) = pool.get(&hash) {
         let nonce = tx.tx.nonce();
         let next = pool.next_nonce(&tx.sender).unwrap_or(nonce);
-        let mut life = json!({ "hash": hash, "state": "received", "sender": tx.sender, "nonce": nonce });
+        let mut life =
+            json!({ "hash": hash, "state": "received", "sender": tx.sender, "nonce": nonce });
         if next < nonce {
             life["waitingForNonce"] = next.into();
         }
@@ -166,11 +167,7 @@ pub(crate) async fn transaction(
     Err(Problem::not_found(format!("transaction {hash} is unknown")))
 }
 
-async fn sealed_transaction(
-    shared: &Shared,
-    hash: B256,
-    place: TransactionPlace,
-) -> Answer<Value> {
+async fn sealed_transaction(shared: &Shared, hash: B256, place: TransactionPlace) -> Answer<Value> {
     let record = shared.database.block(place.block).await?;
     let record = record.ok_or_else(|| Problem::not_found("the block is not indexed yet"))?;
     let receipt = &record.receipts[place.position];
@@ -222,8 +219,7 @@ pub(crate) async fn block(State(shared): Api, Path(id): Path<String>) -> Answer<
         number => number.parse().map_err(|_| malformed_block(&id))?,
     };
     let record = shared.database.block(number).await?;
-    let record =
-        record.ok_or_else(|| Problem::not_found(format!("block {number} is unknown")))?;
+    let record = record.ok_or_else(|| Problem::not_found(format!("block {number} is unknown")))?;
     let mut answer = block_summary(&record);
     let settlement = shared.settlement.read().await;
     answer["state"] = settle(&settlement, number, &mut answer).into();

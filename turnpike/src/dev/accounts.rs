@@ -18,7 +18,7 @@ impl Accounts {
             MnemonicBuilder::<English>::default()
                 .phrase(MNEMONIC)
                 .index(index)
-                .and_then(MnemonicBuilder::build)
+                .and_then(|builder| builder.build())
         };
         let accounts = (0..COUNT).map(account).collect::<Result<_, _>>();
         Ok(Self(accounts.context("cannot make the development accounts")?))

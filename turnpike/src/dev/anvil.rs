@@ -111,8 +111,9 @@ fn provider(url: &str) -> anyhow::Result<DynProvider> {
 
 /// The port itself if nobody listens on it, any free one for 0.
 fn free_port(port: u16) -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("cannot listen on 127.0.0.1:{port} (L1): choose another --l1-port"))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
+        format!("cannot listen on 127.0.0.1:{port} (L1): choose another --l1-port")
+    })?;
     Ok(listener.local_addr()?.port())
 }
 

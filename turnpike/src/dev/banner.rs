@@ -47,7 +47,10 @@ impl Banner<'_> {
     fn print_text(&self) {
         println!("Turnpike is up.");
         println!();
-        println!("  L2    {}  (chain id {}; JSON-RPC and REST)", self.l2_url, self.genesis.config.chain_id);
+        println!(
+            "  L2    {}  (chain id {}; JSON-RPC and REST)",
+            self.l2_url, self.genesis.config.chain_id
+        );
         if let Some(l1) = self.genesis.l1 {
             println!("  L1    {}  (chain id {})", self.l1_url, l1.chain_id);
             println!("        inbox   {}", l1.inbox);
@@ -69,7 +72,9 @@ impl Banner<'_> {
         }
         println!();
         if self.args.liar {
-            println!("  This sequencer lies: the first block with a transaction of yours gets a false state.");
+            println!(
+                "  This sequencer lies: the first block with a transaction of yours gets a false state."
+            );
         }
         println!("  Ctrl-C stops everything.");
         println!();

@@ -44,7 +44,10 @@ impl DataDir {
                 }
             }
         } else if !data.file(GENESIS_FILE).exists() && data.file("sequencer.db").exists() {
-            bail!("{} holds a database but no {GENESIS_FILE}: start over with --fresh", path.display());
+            bail!(
+                "{} holds a database but no {GENESIS_FILE}: start over with --fresh",
+                path.display()
+            );
         }
         Ok(data)
     }

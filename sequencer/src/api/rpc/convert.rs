@@ -51,12 +51,7 @@ impl RpcBlock {
             total_difficulty: None,
             size: Some(U256::from(self.size())),
         };
-        Block {
-            header,
-            uncles: Vec::new(),
-            transactions,
-            withdrawals: Some(Default::default()),
-        }
+        Block { header, uncles: Vec::new(), transactions, withdrawals: Some(Default::default()) }
     }
 
     /// Length in bytes of header and transactions.

@@ -1,5 +1,5 @@
-use alloy_primitives::Bytes;
 use alloy::sol_types::{Revert, SolError as _};
+use alloy_primitives::Bytes;
 use serde_json::{Value, json};
 use turnpike_storage::StorageError;
 

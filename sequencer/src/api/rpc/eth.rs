@@ -2,8 +2,7 @@ use std::sync::Arc;
 
 use alloy::rpc::types::{
     BlockId, BlockNumberOrTag, EIP1186AccountProofResponse, EIP1186StorageProof, Filter,
-    FilterBlockOption, RpcBlockHash,
-    serde_helpers::JsonStorageKey,
+    FilterBlockOption, RpcBlockHash, serde_helpers::JsonStorageKey,
 };
 use alloy_consensus::transaction::Recovered;
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
@@ -77,10 +76,8 @@ pub(crate) async fn state_at(
     let chain = shared.chain.read().await;
     let head = chain.head().header.number;
     // A block may have been sealed since the tag was resolved.
-    let wants_newest = matches!(
-        id,
-        BlockId::Number(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending)
-    );
+    let wants_newest =
+        matches!(id, BlockId::Number(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending));
     if number != head && !wants_newest {
         return Err(RpcError::server(format!(
             "historical state is not available: block {number} was asked for, only the state of the newest block {head} is kept"

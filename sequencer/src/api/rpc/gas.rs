@@ -228,4 +228,3 @@ fn tips(block: &RpcBlock, percentiles: &[f64], config: &ChainConfig) -> Vec<u128
         })
         .collect()
 }
-
