@@ -4,7 +4,7 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand};
 
-/// Turnpike: an optimistic rollup for DeFi.
+/// Turnpike, an optimistic rollup for decentralised finance.
 #[derive(Debug, Parser)]
 #[command(version, about, arg_required_else_help = true)]
 pub(crate) struct Cli {
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Deploy(DeployArgs),
     /// Print the development chain's genesis file, not yet deployed.
     Genesis,
+    /// Measure what a transaction costs at each stage, on one core of this machine.
+    Bench,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
-//! The turnpike command: dev, sequencer, batcher, challenger, deploy, genesis.
+//! The turnpike command: dev, sequencer, batcher, challenger, deploy, genesis, bench.
 
+mod bench;
 mod cli;
 mod dev;
 mod roles;
