@@ -53,10 +53,10 @@ impl<CTX: ContextTr> PrecompileProvider<CTX> for BoundedPrecompiles {
                 .execute(&input, gas_limit, inputs.reservoir)
                 .map_err(|error| error.to_string())?
         };
-        if let Some(reason) = output.halt_reason().filter(|reason| !reason.is_oog()) {
-            if context.journal().depth() == 1 {
-                context.local_mut().set_precompile_error_context(reason.to_string());
-            }
+        if let Some(reason) = output.halt_reason().filter(|reason| !reason.is_oog())
+            && context.journal().depth() == 1
+        {
+            context.local_mut().set_precompile_error_context(reason.to_string());
         }
         Ok(Some(precompile_output_to_interpreter_result(output, inputs.gas_limit)))
     }

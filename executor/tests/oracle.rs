@@ -213,7 +213,7 @@ fn l1_fee_counts_towards_what_a_sender_must_have() {
     let l1_fee = L1Fee::new(chain.config(), &origin()).of(&signed.encoded());
     let without_l1 = 21_000 * GWEI + 1;
     let fund = |amount| deposit(bob, TxKind::Call(bob), amount, 0, 50_000);
-    let outcome = run(&mut chain, vec![fund(without_l1)], vec![signed.clone()]);
+    let outcome = run(&mut chain, vec![fund(without_l1)], vec![signed]);
     assert!(matches!(outcome.skipped[0].reason, SkipReason::Invalid(_)));
     // The deposit took nonce 0; with the L1 fee on top the next nonce goes through.
     let tx = TxEip1559 { to: TxKind::Call(ALICE), gas_limit: 21_000, ..transfer(2, 1) };

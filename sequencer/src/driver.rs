@@ -13,7 +13,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 use turnpike_executor::{BlockOutcome, Chain};
-use turnpike_protocol::{BlockInput, Origin, QueuedDeposit, SignedTx, decode_transaction};
+use turnpike_protocol::{BlockInput, QueuedDeposit, SignedTx, decode_transaction};
 use turnpike_storage::{BlockRecord, Database, JournalRecord, ReceiptRecord};
 
 use crate::{
@@ -85,15 +85,15 @@ impl Driver {
         let mut settlement = self.shared.settlement.write().await;
         match news {
             L1News::Silence(error) => settlement.l1_error = Some(error),
-            L1News::Progress { head, posted, newest, deposits, outputs } => {
-                settlement.l1 = Some(head);
+            L1News::Progress(news) => {
+                settlement.l1 = Some(news.head);
                 settlement.l1_error = None;
-                settlement.origin = Some(Origin::from(&newest.entry));
-                settlement.posted.extend(posted);
-                settlement.outputs = outputs;
+                settlement.origin = Some(news.origin);
+                settlement.posted.extend(news.posted);
+                settlement.outputs = news.outputs;
                 let consumed = self.deposits_consumed;
-                let new = deposits.into_iter().filter(|queued| queued.deposit.index >= consumed);
-                self.deposits.extend(new);
+                let queued = news.deposits.into_iter();
+                self.deposits.extend(queued.filter(|queued| queued.deposit.index >= consumed));
             }
         }
     }

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use turnpike_l1::{L1Head, L1View, PostedEntry, ProposedOutput};
-use turnpike_protocol::{Batch, ChainConfig, DataKind, QueuedDeposit};
+use turnpike_protocol::{Batch, ChainConfig, DataKind, Origin, QueuedDeposit};
 use turnpike_storage::{Database, JournalRecord};
 
 use crate::shared::PostedRange;
@@ -14,19 +14,23 @@ use crate::shared::PostedRange;
 #[derive(Debug)]
 pub(crate) enum L1News {
     /// L1 answered.
-    Progress {
-        head: L1Head,
-        /// Entries that are new, and the blocks they hold.
-        posted: Vec<PostedRange>,
-        /// The newest entry.
-        newest: PostedEntry,
-        /// Deposits that are new.
-        deposits: Vec<QueuedDeposit>,
-        /// Every output.
-        outputs: Vec<ProposedOutput>,
-    },
+    Progress(Box<L1Progress>),
     /// L1 did not answer; it will be asked again.
     Silence(String),
+}
+
+/// What L1 holds that was not known before.
+#[derive(Debug)]
+pub(crate) struct L1Progress {
+    pub(crate) head: L1Head,
+    /// Entries that are new, and the blocks they hold.
+    pub(crate) posted: Vec<PostedRange>,
+    /// What the newest entry recorded.
+    pub(crate) origin: Origin,
+    /// Deposits that are new.
+    pub(crate) deposits: Vec<QueuedDeposit>,
+    /// Every output.
+    pub(crate) outputs: Vec<ProposedOutput>,
 }
 
 /// Follows L1 and compares every entry with the journal.
@@ -91,11 +95,12 @@ impl Tracker {
             }
             self.entries_seen += 1;
         }
-        let newest = *self.view.entries().last().context("the inbox has no first entry")?;
+        let newest = self.view.entries().last().context("the inbox has no first entry")?;
+        let origin = Origin::from(&newest.entry);
         let deposits = self.view.deposits()[self.deposits_seen..].to_vec();
         self.deposits_seen = self.view.deposits().len();
         let outputs = self.view.outputs().to_vec();
-        Ok(L1News::Progress { head, posted, newest, deposits, outputs })
+        Ok(L1News::Progress(Box::new(L1Progress { head, posted, origin, deposits, outputs })))
     }
 
     /// Finds the journal's blocks in an entry; an entry that holds others is the end of this sequencer's chain.

@@ -33,7 +33,8 @@ const FEE: u128 = 1_000_000_000;
 pub(crate) fn run() -> anyhow::Result<()> {
     let chain_id = Genesis::dev().config.chain_id;
     let keys: Vec<_> = (1..=TRANSACTIONS).map(key).collect::<anyhow::Result<_>>()?;
-    let raws: Vec<Bytes> = keys.iter().map(|key| transfer(key, chain_id)).collect::<anyhow::Result<_>>()?;
+    let raws: Vec<Bytes> =
+        keys.iter().map(|key| transfer(key, chain_id)).collect::<anyhow::Result<_>>()?;
     let genesis = genesis(&keys);
     println!("{TRANSACTIONS} independent transfers, one core, best of {ROUNDS}");
     println!("{:<28}{:>12}{:>14}{:>10}", "stage", "us/tx", "tx/s", "ratio");

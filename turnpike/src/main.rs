@@ -10,9 +10,13 @@ use std::{io::IsTerminal as _, process::ExitCode};
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
+/// Our own words only: a library's may hold an endpoint's URL, and with it a key.
+const LOG_DEFAULT: &str = "off,turnpike=info,turnpike_sequencer=info,turnpike_batcher=info,turnpike_fraud_proof=info,turnpike_l1=info,turnpike_storage=info";
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    let filter = EnvFilter::try_from_env("TURNPIKE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_env("TURNPIKE_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

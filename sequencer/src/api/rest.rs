@@ -57,7 +57,11 @@ pub(crate) async fn submit(
     body: Result<axum::body::Bytes, BytesRejection>,
 ) -> Answer<Response> {
     let body = body.map_err(|error| {
-        Problem::new(error.status(), "body", format!("the body cannot be read: {error}"))
+        let code = match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => "oversized",
+            _ => "unreadable-body",
+        };
+        Problem::new(error.status(), code, format!("the body cannot be read: {error}"))
     })?;
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let submission = match media.split(';').next().unwrap_or("").trim() {

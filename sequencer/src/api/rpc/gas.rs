@@ -224,7 +224,7 @@ fn tips(block: &RpcBlock, percentiles: &[f64], config: &ChainConfig) -> Vec<u128
                 gas += used;
                 ratio(gas, header.gas_used.max(1)) * 100.0 >= *percentile
             });
-            reached.or(paid.last()).map_or(0, |(tip, _)| *tip)
+            reached.or_else(|| paid.last()).map_or(0, |(tip, _)| *tip)
         })
         .collect()
 }

@@ -94,7 +94,6 @@ async fn dispatch(shared: &Arc<Shared>, method: &str, params: Params) -> Result<
         "eth_chainId" => Ok(eth::quantity(s.config.chain_id)),
         "net_version" => Ok(s.config.chain_id.to_string().into()),
         "net_listening" => Ok(true.into()),
-        "net_peerCount" => Ok(eth::quantity(0)),
         "web3_clientVersion" => Ok(concat!("turnpike/", env!("CARGO_PKG_VERSION")).into()),
         "web3_sha3" => eth::sha3(p),
         "eth_syncing" | "eth_mining" => Ok(false.into()),
@@ -120,7 +119,8 @@ async fn dispatch(shared: &Arc<Shared>, method: &str, params: Params) -> Result<
         "eth_call" => gas::call(s, p).await,
         "eth_estimateGas" => gas::estimate(s, p).await,
         "eth_gasPrice" => gas::price(s).await,
-        "eth_maxPriorityFeePerGas" => Ok(eth::quantity(0)),
+        // Order is by arrival: a tip buys nothing.
+        "eth_maxPriorityFeePerGas" | "net_peerCount" => Ok(eth::quantity(0)),
         "eth_feeHistory" => gas::fee_history(s, p).await,
         "eth_blobBaseFee" => Ok(eth::quantity(1)),
         "txpool_status" => eth::pool_status(s).await,
