@@ -1,1 +1,33 @@
 //! The challenger: derives the chain from L1, re-executes it and disputes false outputs.
+//!
+//! ```text
+//! L1 ─► L1View ─► entries ─► Verifier: derive, execute, remember ─┐
+//!          └────► outputs ───────────────────────────────► judge ─┴─► Verdict ─► Event
+//!                                             (a peer, if any) ─► enquire ─┘        │
+//!                                                            challenge ◄────────────┘
+//! ```
+//!
+//! [`Verifier`] is the whole judgement: synchronous, pure, and trusting nothing but the genesis file and what the
+//! accumulators on L1 authenticate. [`run`] is the driver around it. A peer that serves the claimed chain only makes
+//! a report more exact; it decides nothing.
+//!
+//! A challenge blocks an output for good; this crate does not yet play the game that decides who is right.
+#![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+
+mod challenger;
+mod difference;
+mod disputes;
+mod divergence;
+mod enquiry;
+mod event;
+mod history;
+mod peer;
+mod replay;
+mod verifier;
+
+pub use challenger::{ChallengerConfig, run};
+pub use difference::{Difference, ReceiptDifference, StateDifference, StateKey};
+pub use divergence::{Divergence, Evidence, Findings, FirstBlock, FirstTransaction};
+pub use event::{Event, Summary};
+pub use replay::{FirstChange, Replay};
+pub use verifier::{BatchDivergence, DerivedBlock, DerivedEntry, Verdict, Verifier, VerifierError};

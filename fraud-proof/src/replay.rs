@@ -1,0 +1,120 @@
+use std::convert::Infallible;
+
+use alloy_primitives::B256;
+use turnpike_executor::{BlockExecutor, Executed, ExecutedTx, ExecutionError, Head};
+use turnpike_protocol::{BlockInput, ChainConfig};
+use turnpike_state::{FlatState, StateDiff};
+
+use crate::StateKey;
+
+/// A block and the state before it: can be run again, whole or in part.
+#[derive(Debug)]
+pub struct Replay {
+    config: ChainConfig,
+    parent: Head,
+    input: BlockInput,
+    state: FlatState,
+}
+
+/// Where in a block one of some keys is changed first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstChange {
+    /// Place of the transaction in the block, and its hash; `None` for what the block does before them.
+    pub transaction: Option<(usize, B256)>,
+    /// Those of the keys that it changes.
+    pub keys: Vec<StateKey>,
+}
+
+impl Replay {
+    pub(crate) const fn new(
+        config: ChainConfig,
+        parent: Head,
+        input: BlockInput,
+        state: FlatState,
+    ) -> Self {
+        Self { config, parent, input, state }
+    }
+
+    /// Number of the block.
+    pub const fn number(&self) -> u64 {
+        self.input.number
+    }
+
+    /// The block's transactions and receipts.
+    pub fn transactions(&self) -> Result<Vec<ExecutedTx>, ExecutionError<Infallible>> {
+        Ok(self.run(self.len())?.transactions)
+    }
+
+    /// Accounts and slots that the block changes.
+    pub fn changed_keys(&self) -> Result<Vec<StateKey>, ExecutionError<Infallible>> {
+        let diff = self.run(self.len())?.diff;
+        let mut keys = Vec::new();
+        for (address, change) in diff.accounts {
+            keys.push(StateKey { address, slot: None });
+            keys.extend(change.storage.keys().map(|slot| StateKey { address, slot: Some(*slot) }));
+        }
+        Ok(keys)
+    }
+
+    /// The first transaction that changes one of `keys`: by bisection over how much of the block is run, so the block
+    /// is run about as often as its number of transactions has binary digits.
+    pub fn first_change(
+        &self,
+        keys: &[StateKey],
+    ) -> Result<Option<FirstChange>, ExecutionError<Infallible>> {
+        let changes = |count: usize| -> Result<bool, ExecutionError<Infallible>> {
+            let diff = self.run(count)?.diff;
+            Ok(keys.iter().any(|key| changes_key(&diff, key)))
+        };
+        let (mut low, mut high) = (0, self.len());
+        if !changes(high)? {
+            return Ok(None);
+        }
+        // The shortest part that changes one has `low` to `high` transactions.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if changes(middle)? {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        let executed = self.run(low)?;
+        let last = executed.transactions.last().filter(|_| low > 0);
+        let transaction = last.map(|tx| (executed.transactions.len() - 1, tx.envelope.tx_hash()));
+        let keys = keys.iter().filter(|key| changes_key(&executed.diff, key)).copied().collect();
+        Ok(Some(FirstChange { transaction, keys }))
+    }
+
+    fn len(&self) -> usize {
+        self.input.deposits.len() + self.input.transactions.len()
+    }
+
+    /// Runs the first `count` of the block's deposits and transactions.
+    fn run(&self, count: usize) -> Result<Executed, ExecutionError<Infallible>> {
+        let Self { config, parent, input, state } = self;
+        let mut block = BlockExecutor::open(
+            config,
+            &parent.header,
+            parent.hash(),
+            input.timestamp,
+            &input.origin,
+            state,
+        )?;
+        for deposit in input.deposits.iter().take(count) {
+            block.deposit(deposit)?;
+        }
+        let count = count.saturating_sub(input.deposits.len());
+        for transaction in input.transactions.iter().take(count) {
+            block.transaction(transaction)?;
+        }
+        Ok(block.finish())
+    }
+}
+
+fn changes_key(diff: &StateDiff, key: &StateKey) -> bool {
+    diff.accounts.get(&key.address).is_some_and(|change| match key.slot {
+        None => true,
+        Some(slot) => change.storage_cleared || change.storage.contains_key(&slot),
+    })
+}
