@@ -82,7 +82,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     row("roots and header", seal, None);
 
     let record = record.context("at least one round")?;
-    let mut config = genesis.config.clone();
+    let mut config = genesis.config;
     config.entry_bytes_max = u64::MAX;
     let mut bytes = 0;
     let pack = best(|| {
@@ -144,7 +144,7 @@ fn origin() -> Origin {
     }
 }
 
-/// Plain revm over its own CacheDB, one EVM for all transactions: what others start from.
+/// Plain revm over its own `CacheDB`, one EVM for all transactions: what others start from.
 fn revm_cachedb(keys: &[PrivateKeySigner], txs: &[SignedTx]) -> Duration {
     let chain_id = Genesis::dev().config.chain_id;
     let mut db = CacheDB::new(EmptyDB::new());
