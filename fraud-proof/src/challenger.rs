@@ -206,3 +206,22 @@ fn may_pass(error: &anyhow::Error) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenger_can_be_spawned() {
+        const fn spawnable<F: Future + Send + 'static>(_: &F) {}
+        let config = ChallengerConfig {
+            l1_url: String::new(),
+            l1_confirmations: 0,
+            poll: Duration::ZERO,
+            key: None,
+            peer: None,
+            once: true,
+        };
+        spawnable(&run(Genesis::dev(), config, CancellationToken::new(), drop));
+    }
+}

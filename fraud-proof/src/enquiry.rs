@@ -3,6 +3,10 @@ use std::{collections::BTreeMap, time::Duration};
 use alloy_primitives::{Address, KECCAK256_EMPTY, Log, U256};
 use tokio::task::block_in_place;
 use turnpike_executor::ExecutedTx;
+use turnpike_protocol::{
+    DEPOSITOR_ACCOUNT,
+    predeploys::{HISTORY_STORAGE, L1_BLOCK},
+};
 use turnpike_state::FlatState;
 
 use crate::{
@@ -20,6 +24,12 @@ const ACCOUNTS_MAX: usize = 256;
 /// Slots of one account that a peer is asked for.
 const SLOTS_MAX: usize = 256;
 
+/// Accounts that blocks without users' transactions change: block hashes and L1 attributes.
+const OF_EVERY_BLOCK: [Address; 3] = [HISTORY_STORAGE, L1_BLOCK, DEPOSITOR_ACCOUNT];
+
+/// Blocks ahead of ours that are looked through for users' transactions.
+const QUIET_BLOCKS_MAX: u64 = 64;
+
 /// State differences that are kept.
 const DIFFERENCES_MAX: usize = 64;
 
@@ -34,14 +44,19 @@ enum Gap {
     NotKept(u64),
     #[error("block {0} cannot be run again")]
     Execution(u64),
+    #[error(
+        "the first transaction: the peer knows the state after block {peer} only, L1 holds blocks up to {derived}"
+    )]
+    Ahead { peer: u64, derived: u64 },
     #[error("the peer took too long")]
     Late,
     #[error("the peer shows no difference")]
     NoDifference,
 }
 
-/// Has a peer explain a divergence down to transaction and account, as far as its answers go.
-pub(crate) async fn enquire(peer: &Peer, verifier: &Verifier, divergence: &mut Divergence) {
+/// Has a peer explain a divergence down to transaction and account, as far as its answers go. Bounded in time; needs
+/// the multi-threaded runtime.
+pub async fn enquire(peer: &Peer, verifier: &Verifier, divergence: &mut Divergence) {
     let mut findings = Findings::default();
     let all = find(peer, verifier, divergence, &mut findings);
     let result = tokio::time::timeout(ENQUIRY_TIME_MAX, all).await.unwrap_or(Err(Gap::Late));
@@ -69,6 +84,9 @@ async fn find(
     findings.first_transaction = first_receipt(&derived, peer.receipts(block).await?);
     compare_state(peer, verifier, &keys, block, findings).await?;
     if findings.first_transaction.is_none() {
+        if let Some(peer) = findings.state_block.filter(|_| !findings.is_exact) {
+            return Err(Gap::Ahead { peer, derived: verifier.head() });
+        }
         block_in_place(|| attribute(&replay, findings)).ok_or(Gap::NoDifference)?;
     }
     Ok(())
@@ -161,14 +179,18 @@ async fn compare_state(
     block: u64,
     findings: &mut Findings,
 ) -> Result<(), Gap> {
-    let accounts = accounts_of(keys);
+    let mut accounts = accounts_of(keys);
     let Some((&probe, _)) = accounts.first_key_value() else { return Ok(()) };
     let at = match peer.account(probe, &[], block).await {
         Ok(_) => block,
         Err(_) => peer.head().await?,
     };
-    let is_exact = at <= verifier.head();
-    let derived = block_in_place(|| verifier.state_after(at.min(verifier.head())));
+    let head = verifier.head();
+    let is_exact = at <= head || is_quiet(peer, head + 1, at).await?;
+    if at > head {
+        accounts.retain(|address, _| !OF_EVERY_BLOCK.contains(address));
+    }
+    let derived = block_in_place(|| verifier.state_after(at.min(head)));
     let derived = derived.ok_or(Gap::NotKept(at))?;
     findings.state_block = Some(at);
     findings.is_exact = is_exact;
@@ -181,6 +203,20 @@ async fn compare_state(
         }
     }
     Ok(())
+}
+
+/// Whether the peer's blocks from `first` to `last` change nothing but [`OF_EVERY_BLOCK`].
+async fn is_quiet(peer: &Peer, first: u64, last: u64) -> Result<bool, Gap> {
+    if last - first >= QUIET_BLOCKS_MAX {
+        return Ok(false);
+    }
+    for number in first..=last {
+        let receipts = peer.receipts(number).await?;
+        if receipts.iter().any(|receipt| receipt.from != DEPOSITOR_ACCOUNT) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn accounts_of(keys: &[StateKey]) -> BTreeMap<Address, Vec<U256>> {

@@ -28,6 +28,8 @@ mod verifier;
 pub use challenger::{ChallengerConfig, run};
 pub use difference::{Difference, ReceiptDifference, StateDifference, StateKey};
 pub use divergence::{Divergence, Evidence, Findings, FirstBlock, FirstTransaction};
+pub use enquiry::enquire;
 pub use event::{Event, Summary};
+pub use peer::{Peer, PeerError};
 pub use replay::{FirstChange, Replay};
 pub use verifier::{BatchDivergence, DerivedBlock, DerivedEntry, Verdict, Verifier, VerifierError};

@@ -12,22 +12,36 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// A node that serves the chain that is claimed. Nothing it says is believed, it only explains.
 #[derive(Debug)]
-pub(crate) struct Peer {
+pub struct Peer {
     client: RpcClient,
 }
 
 /// Why a peer is of no help.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PeerError {
+pub enum PeerError {
+    /// The URL is none.
     #[error("the peer's URL is malformed")]
     Url,
+    /// No answer within the time limit.
     #[error("the peer does not answer {method} in time")]
-    Late { method: &'static str },
+    Late {
+        /// What was asked.
+        method: &'static str,
+    },
+    /// An error for an answer.
     #[error("the peer refuses {method}: {message}")]
-    Refused { method: &'static str, message: String },
+    Refused {
+        /// What was asked.
+        method: &'static str,
+        /// The peer's words.
+        message: String,
+    },
     /// What failed is not repeated: it may hold the URL, and with it a key.
     #[error("the peer is unreachable, or its answer to {method} is none")]
-    Unreachable { method: &'static str },
+    Unreachable {
+        /// What was asked.
+        method: &'static str,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,6 +54,7 @@ struct PeerBlock {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PeerReceipt {
     pub(crate) transaction_hash: B256,
+    pub(crate) from: Address,
     pub(crate) status: U64,
     pub(crate) gas_used: U64,
     logs: Vec<PeerLog>,
@@ -68,7 +83,8 @@ pub(crate) struct PeerSlot {
 }
 
 impl Peer {
-    pub(crate) fn new(url: &str) -> Result<Self, PeerError> {
+    /// A peer at `url`; nothing is sent yet.
+    pub fn new(url: &str) -> Result<Self, PeerError> {
         let url = url.parse().map_err(|_| PeerError::Url)?;
         Ok(Self { client: ClientBuilder::default().http(url) })
     }

@@ -1,161 +1,14 @@
 //! The verifier on hand-made inbox entries: what is right passes, what is wrong is named.
 
-use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, b256, keccak256};
-use turnpike_executor::{Chain, Head};
+mod fixture;
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use fixture::{ALICE, BOB, ETHER, Rollup, entry, transfer};
 use turnpike_fraud_proof::{
-    Divergence, Event, Evidence, FirstBlock, StateKey, Verdict, Verifier, VerifierError,
+    Divergence, Event, Evidence, FirstBlock, StateKey, Verdict, VerifierError,
 };
-use turnpike_l1::{OutputStatus, ProposedOutput};
-use turnpike_protocol::{
-    Batch, BatchBlock, BlockInput, DataKind, Deposit, Entry, EntryData, Genesis, Header, Origin,
-    SignedTx, SourceHash, calldata_hash,
-};
-
-const KEY: B256 = b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
-const ALICE: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
-const BOB: Address = Address::repeat_byte(0xb0);
-const ETHER: u128 = 1_000_000_000_000_000_000;
-const L1_TIME: u64 = 1_800_000_000;
-
-fn transfer(nonce: u64) -> SignedTx {
-    let tx = TxEip1559 {
-        chain_id: 4242,
-        nonce,
-        gas_limit: 21_000,
-        max_fee_per_gas: 1_000_000_000,
-        to: TxKind::Call(BOB),
-        value: U256::from(ETHER),
-        ..Default::default()
-    };
-    let signature = sign_message(KEY, tx.signature_hash()).expect("signs");
-    SignedTx::recover(tx.into_signed(signature).into())
-}
-
-fn entry(index: u64, data: Option<&[u8]>) -> Entry {
-    Entry {
-        index,
-        data_kind: if data.is_some() { DataKind::Calldata } else { DataKind::None },
-        data_hash: data.map(calldata_hash).unwrap_or_default(),
-        deposit_acc: B256::ZERO,
-        deposit_count: 0,
-        l1_block_number: 10 + index,
-        l1_time: L1_TIME + 12 * index,
-        l1_base_fee: U256::from(1_000_000_000),
-        l1_blob_base_fee: U256::from(1),
-        l1_parent_hash: B256::repeat_byte(0x11),
-        origin: 0,
-    }
-}
-
-/// A sequencer that may lie, its proposer, and the verifier that sees what they post.
-struct Rollup {
-    sequencer: Chain,
-    verifier: Verifier,
-    outputs: Vec<ProposedOutput>,
-    nonce: u64,
-    /// The sequencer credits Alice with an ether after this block's transactions.
-    lie_in: Option<u64>,
-}
-
-impl Rollup {
-    fn new(lie_in: Option<u64>) -> Self {
-        let genesis = Genesis::dev();
-        let sequencer = Chain::from_genesis(&genesis);
-        let verifier = Verifier::new(&genesis);
-        let genesis_output = ProposedOutput {
-            status: OutputStatus::Final,
-            header: Bytes::new(),
-            ..proposal(0, 0, 0, sequencer.head())
-        };
-        Self { sequencer, verifier, outputs: vec![genesis_output], nonce: 0, lie_in }
-    }
-
-    /// The sequencer's next block of `transfers`, as it goes into a batch.
-    fn block(&mut self, transfers: u64) -> BatchBlock {
-        let nonces = self.nonce..self.nonce + transfers;
-        self.nonce += transfers;
-        let origin = Origin::from(&entry(0, None));
-        let (config, parent) = (self.sequencer.config(), self.sequencer.head().parent);
-        let timestamp = parent.timestamp.max(L1_TIME);
-        let transactions: Vec<_> = nonces.map(transfer).collect();
-        let raw = transactions.iter().map(|tx| tx.encoded().into()).collect();
-        let input = BlockInput::new(config, parent, origin, timestamp, &[], transactions);
-        let input = input.expect("valid");
-        let mut open = self.sequencer.open_block(timestamp, &origin).expect("full state");
-        open.run(&input).expect("full state");
-        let mut executed = open.finish();
-        if self.lie_in == Some(input.number) {
-            let alice = executed.diff.accounts.get_mut(&ALICE).expect("she pays");
-            alice.account.as_mut().expect("she exists").balance += U256::from(ETHER);
-        }
-        let outcome = self.sequencer.seal(executed, &origin);
-        let state_root = outcome.output.state_root;
-        BatchBlock { timestamp, deposit_count: 0, state_root, transactions: raw }
-    }
-
-    /// Posts a batch with so many transfers in each of its blocks.
-    fn post(&mut self, blocks: &[u64]) {
-        let blocks = blocks.iter().map(|transfers| self.block(*transfers)).collect();
-        self.post_batch(&Batch { blocks, deposit_hints: Vec::new() });
-    }
-
-    fn post_batch(&mut self, batch: &Batch) {
-        let compressed = zstd::bulk::compress(&batch.to_rlp(), 3).expect("compresses");
-        self.post_data(&Batch::frame(&compressed));
-    }
-
-    fn post_data(&mut self, data: &[u8]) {
-        let entry = entry(self.verifier.next_entry(), Some(data));
-        self.feed(&entry, 0, data, &[]).expect("an entry");
-    }
-
-    fn feed(
-        &mut self,
-        posted: &Entry,
-        deposits_before: u64,
-        data: &[u8],
-        deposits: &[Deposit],
-    ) -> Result<(), VerifierError> {
-        let origin = entry(0, None);
-        let source = EntryData { entry: posted, deposits_before, origin: &origin, data, deposits };
-        self.verifier.feed(&source).map(drop)
-    }
-
-    /// Proposes what the sequencer believes, after entry `entry`, on top of the newest output.
-    fn propose(&mut self, entry: u64) -> &mut ProposedOutput {
-        let index = self.outputs.len() as u64;
-        self.outputs.push(proposal(index, index - 1, entry, self.sequencer.head()));
-        self.outputs.last_mut().expect("just pushed")
-    }
-
-    fn judge(&self, index: usize) -> Verdict {
-        self.verifier.judge(&self.outputs[index], &self.outputs)
-    }
-
-    fn divergence(&self, index: usize) -> Divergence {
-        match self.judge(index) {
-            Verdict::Wrong { divergence } => *divergence,
-            other => panic!("output {index} should be wrong: {other:?}"),
-        }
-    }
-}
-
-fn proposal(index: u64, parent: u64, entry: u64, head: &Head) -> ProposedOutput {
-    ProposedOutput {
-        index,
-        claim: B256::ZERO,
-        parent,
-        entry,
-        output: head.output,
-        header: alloy_rlp::encode(&head.header).into(),
-        l2_block: head.header.number,
-        proposer: Address::ZERO,
-        proposed_at: 0,
-        l1_transaction: B256::ZERO,
-        status: OutputStatus::Proposed,
-    }
-}
+use turnpike_l1::ProposedOutput;
+use turnpike_protocol::{BlockInput, Deposit, Entry, Header, Origin, SourceHash};
 
 /// Has an output claim another header, with the hash that goes with it.
 fn reheader(output: &mut ProposedOutput, change: impl FnOnce(&mut Header)) {
@@ -279,7 +132,12 @@ fn header_fields_are_named() {
     let fields = ["blockHash", "header.receiptsRoot", "header.gasUsed", "header.timestamp"];
     assert_eq!(parts(&lie), fields);
     assert!(!lie.state_only);
-    assert_eq!((&*lie.differences[2].claimed, &*lie.differences[2].derived), ("109001", "109000"));
+    let used = rollup.sequencer.head().header.gas_used;
+    let gas = &lie.differences[2];
+    assert_eq!(
+        (gas.claimed.clone(), gas.derived.clone()),
+        ((used + 1).to_string(), used.to_string())
+    );
 }
 
 #[test]
