@@ -1,7 +1,10 @@
 use anyhow::{Context as _, bail};
+use tokio::task::block_in_place;
 use tracing::{debug, info, warn};
 use turnpike_l1::{L1Sender, L1View, PostedEntry};
-use turnpike_protocol::{Batch, ChainConfig, DataKind, calldata_hash};
+use turnpike_protocol::{
+    Batch, ChainConfig, DataKind, Entry, EntryData, Parent, calldata_hash, derive,
+};
 use turnpike_storage::{Database, PostedBatch};
 
 use crate::{Packed, pack};
@@ -44,10 +47,14 @@ impl Poster {
         let previous = *view.entries().last().context("the inbox has no first entry")?;
         let entry = previous.entry.index + 1;
         if let Some(sent) = self.outbox.batch(entry).await? {
-            if self.sender.is_known(sent.l1_transaction).await? {
-                return Ok(());
+            let l1_transaction = sent.l1_transaction;
+            match self.sender.receipt(l1_transaction).await? {
+                // The view learns of it once L1 is deep enough.
+                Some(receipt) if receipt.status() => return Ok(()),
+                Some(_) => warn!(entry, %l1_transaction, "batch failed on L1: posting again"),
+                None if self.sender.is_known(l1_transaction).await? => return Ok(()),
+                None => warn!(entry, %l1_transaction, "L1 has lost a batch: posting again"),
             }
-            warn!(entry, l1_transaction = %sent.l1_transaction, "L1 has lost a batch: posting again");
         }
         self.post(view, &previous).await
     }
@@ -104,12 +111,14 @@ impl Poster {
         let first = self.confirmed.last().map_or(1, |last| last + 1);
         let records = self.journal.journal(first, RECORDS_MAX).await?;
         let Some(packed) = pack(&self.config, &records)? else { return Ok(()) };
-        let newest = &records[records.len() - 1];
+        let held = usize::try_from(packed.last_block - packed.first_block + 1)?;
+        let newest = records[held - 1].timestamp;
         let l1_time = view.head().map_or(0, |head| head.time);
-        if newest.timestamp > l1_time.saturating_add(self.config.time_drift_max) {
-            debug!(block = newest.number, "L1's clock is too far behind to post");
+        if newest > l1_time.saturating_add(self.config.time_drift_max) {
+            debug!(timestamp = newest, l1_time, "L1's clock is too far behind to post");
             return Ok(());
         }
+        self.check(view, previous, &packed, l1_time).await?;
         let entry = previous.entry.index + 1;
         let Packed { data, first_block, last_block, origin, deposits } = packed;
         let deposit_count = previous.entry.deposit_count + deposits;
@@ -135,6 +144,53 @@ impl Poster {
         self.sender.broadcast(&tx).await?;
         info!(entry, first_block, last_block, bytes, l1_transaction = %tx.hash, "batch posted");
         Ok(())
+    }
+
+    /// Derives the batch as everybody else will: what derivation would pass over is not posted.
+    async fn check(
+        &self,
+        view: &L1View,
+        previous: &PostedEntry,
+        packed: &Packed,
+        l1_time: u64,
+    ) -> anyhow::Result<()> {
+        let before = packed.first_block - 1;
+        let parent = self.journal.block(before).await?;
+        let parent = parent.with_context(|| format!("block {before} is not in the journal"))?;
+        let deposits_before = previous.entry.deposit_count;
+        let consumed =
+            usize::try_from(deposits_before)?..usize::try_from(deposits_before + packed.deposits)?;
+        let queued = view.deposits().get(consumed);
+        let queued = queued.context("the journal holds deposits that L1 does not")?;
+        let deposits: Vec<_> = queued.iter().map(|queued| queued.deposit.clone()).collect();
+        let origin = view.entries().get(usize::try_from(packed.origin)?);
+        let origin = &origin.context("the journal names an origin that L1 does not hold")?.entry;
+        let entry = Entry {
+            index: previous.entry.index + 1,
+            data_kind: DataKind::Calldata,
+            data_hash: calldata_hash(&packed.data),
+            deposit_count: deposits_before + packed.deposits,
+            l1_time,
+            origin: packed.origin,
+            ..previous.entry
+        };
+        let parent = Parent {
+            number: before,
+            timestamp: parent.header.timestamp,
+            origin: (before > 0).then_some(parent.origin.entry),
+        };
+        let source = EntryData {
+            entry: &entry,
+            deposits_before,
+            origin,
+            data: &packed.data,
+            deposits: &deposits,
+        };
+        let derived = block_in_place(|| derive(&self.config, parent, &source))?;
+        match derived.fault {
+            Some(fault) => bail!("blocks from {} on cannot be posted: {fault}", packed.first_block),
+            None => Ok(()),
+        }
     }
 
     pub(crate) async fn close(&self) {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use alloy_primitives::{B256, Bytes};
 use anyhow::Context as _;
 use tracing::{info, warn};
-use turnpike_l1::{L1Sender, L1View, OutputStatus, ProposedOutput};
+use turnpike_l1::{L1Sender, L1View, OutputStatus, ProposedOutput, is_undisputed};
 use turnpike_protocol::{ChainConfig, OutputRoot};
 use turnpike_storage::Database;
 
@@ -33,17 +33,17 @@ impl Proposer {
     pub(crate) async fn step(&mut self, view: &L1View, last_blocks: &[u64]) -> anyhow::Result<()> {
         if let Some(hash) = self.in_flight {
             match self.sender.receipt(hash).await? {
+                // Until the view has read its block, what it did would be done again.
+                Some(receipt) if receipt.block_number > view.last_read() => return Ok(()),
                 Some(receipt) => {
                     if !receipt.status() {
                         warn!(l1_transaction = %hash, "transaction failed on L1");
                     }
-                    self.in_flight = None;
-                    // The view learns of it with the next look at L1.
-                    return Ok(());
                 }
                 None if self.sender.is_known(hash).await? => return Ok(()),
-                None => self.in_flight = None,
+                None => warn!(l1_transaction = %hash, "L1 has lost a transaction"),
             }
+            self.in_flight = None;
         }
         let Some(head) = view.head() else { return Ok(()) };
         if let Some(output) = self.finalizable(view.outputs(), head.time) {
@@ -130,13 +130,7 @@ impl Proposer {
     async fn output_after(&self, block: u64) -> anyhow::Result<(OutputRoot, Bytes)> {
         let record = self.journal.block(block).await?;
         let record = record.with_context(|| format!("block {block} is not in the journal"))?;
-        let header = alloy_rlp::encode(&record.header);
-        let output = OutputRoot {
-            state_root: record.header.state_root,
-            message_passer_storage_root: record.message_passer_storage_root,
-            block_hash: alloy_primitives::keccak256(&header),
-        };
-        Ok((output, header.into()))
+        Ok((record.output(), alloy_rlp::encode(&record.header).into()))
     }
 }
 
@@ -145,20 +139,4 @@ fn parent_of<'a>(
     output: &ProposedOutput,
 ) -> Option<&'a ProposedOutput> {
     outputs.get(usize::try_from(output.parent).ok()?)
-}
-
-/// Whether neither the output nor anything it stands on is challenged.
-fn is_undisputed(outputs: &[ProposedOutput], output: &ProposedOutput) -> bool {
-    let mut output = output;
-    loop {
-        match output.status {
-            OutputStatus::Challenged => return false,
-            OutputStatus::Final => return true,
-            OutputStatus::Proposed => {}
-        }
-        match parent_of(outputs, output) {
-            Some(parent) if parent.index < output.index => output = parent,
-            _ => return true,
-        }
-    }
 }

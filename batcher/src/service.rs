@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use anyhow::bail;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use turnpike_l1::{L1Client, L1Error, L1Sender, L1View};
 use turnpike_protocol::{Genesis, OutputRoot};
-use turnpike_storage::{Database, chain_id_of};
+use turnpike_storage::{Database, genesis_id};
 
 use crate::{BatcherConfig, poster::Poster, proposer::Proposer};
 
@@ -17,7 +18,10 @@ pub async fn run(
     config: BatcherConfig,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let chain = chain_id_of(genesis);
+    if config.proposer_key.as_ref().is_some_and(|key| key.address() == config.key.address()) {
+        bail!("batcher and proposer need a key each: their transactions would cross");
+    }
+    let chain = genesis_id(genesis);
     let outbox = Database::open(&config.database, chain).await?;
     let journal = Arc::new(Database::open_read_only(&config.journal, chain).await?);
     let client = L1Client::connect(&config.l1_url, genesis).await?;
@@ -33,16 +37,19 @@ pub async fn run(
     let mut ticks = tokio::time::interval(config.poll);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let looked = async {
+            ticks.tick().await;
+            step(&mut view, &mut poster, proposer.as_mut()).await
+        };
         tokio::select! {
             () = stop.cancelled() => break,
-            _ = ticks.tick() => {}
-        }
-        match step(&mut view, &mut poster, proposer.as_mut()).await {
-            Ok(()) => {}
-            Err(error) if may_pass(&error) => {
-                warn!(error = format!("{error:#}"), "will try again");
+            looked = looked => match looked {
+                Ok(()) => {}
+                Err(error) if may_pass(&error) => {
+                    warn!(error = format!("{error:#}"), "will try again");
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) => return Err(error),
         }
     }
     journal.close().await;
@@ -56,11 +63,12 @@ async fn step(
     proposer: Option<&mut Proposer>,
 ) -> anyhow::Result<()> {
     view.advance().await?;
-    poster.step(view).await?;
+    let posted = poster.step(view).await;
+    // A batch that cannot be posted now does not keep outputs from becoming final.
     if let Some(proposer) = proposer {
         proposer.step(view, poster.confirmed()).await?;
     }
-    Ok(())
+    posted
 }
 
 /// Whether the next look at L1 may find things better: it did not answer, or a transaction crossed with another.

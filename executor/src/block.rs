@@ -2,7 +2,7 @@ use alloc::{string::ToString as _, vec::Vec};
 
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Transaction as _};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use op_alloy_consensus::OpTxType;
 use revm::{
     ExecuteEvm as _, SystemCallEvm as _,
@@ -230,8 +230,6 @@ impl<S: StateView> BlockExecutor<S> {
             } else {
                 envelope.effective_gas_price(self.header.base_fee_per_gas)
             },
-            contract_address: matches!(envelope.kind(), TxKind::Create)
-                .then(|| sender.create(nonce)),
             l1_fee,
         };
         self.transactions.push(ExecutedTx { envelope: envelope.clone(), sender, receipt });

@@ -1,6 +1,6 @@
 use std::string::ToString as _;
 
-use alloy_eips::eip2930::AccessList;
+use alloy_eips::{eip2930::AccessList, eip7702::SignedAuthorization};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use revm::{
     ExecuteEvm as _,
@@ -10,7 +10,11 @@ use revm::{
 use turnpike_protocol::{ChainConfig, Header};
 use turnpike_state::StateView;
 
-use crate::{ExecutionError, env::evm, overlay::ViewError};
+use crate::{
+    ExecutionError,
+    env::{evm, recovered},
+    overlay::ViewError,
+};
 
 /// A call that leaves no trace: `eth_call`, and each probe of `eth_estimateGas`.
 #[derive(Clone, Debug, Default)]
@@ -21,14 +25,14 @@ pub struct CallRequest {
     pub to: TxKind,
     /// Gas to give it.
     pub gas_limit: u64,
-    /// Price per gas in wei; 0 takes no fee.
-    pub gas_price: u128,
     /// Wei to send along.
     pub value: U256,
     /// Input.
     pub input: Bytes,
     /// Addresses and slots to warm.
     pub access_list: AccessList,
+    /// EIP-7702 authorizations to apply first.
+    pub authorizations: Vec<SignedAuthorization>,
 }
 
 /// What came of a call.
@@ -66,8 +70,7 @@ pub enum CallError<E: core::error::Error> {
     Execution(ExecutionError<E>),
 }
 
-/// Runs a call in the environment of `header`, on `state`. Nonces and senders' codes are not looked at; without a gas
-/// price no fee is taken.
+/// Runs a call in the environment of `header`, on `state`. Nonces and senders' codes are not looked at, no fee is taken.
 pub fn call<S: StateView>(
     config: &ChainConfig,
     header: &Header,
@@ -77,19 +80,23 @@ pub fn call<S: StateView>(
     let mut evm = evm(config, header, state);
     evm.ctx.cfg.disable_nonce_check = true;
     evm.ctx.cfg.disable_eip3607 = true;
-    evm.ctx.cfg.disable_base_fee = request.gas_price == 0;
+    evm.ctx.cfg.disable_base_fee = true;
     evm.ctx.cfg.tx_gas_limit_cap = Some(u64::MAX);
     let tx = TxEnv {
-        // A bare legacy transaction has no access list.
-        tx_type: u8::from(!request.access_list.is_empty()),
+        // The type decides what revm looks at.
+        tx_type: match (request.authorizations.is_empty(), request.access_list.is_empty()) {
+            (false, _) => 4,
+            (true, false) => 1,
+            (true, true) => 0,
+        },
         caller: request.from,
         gas_limit: request.gas_limit,
-        gas_price: request.gas_price,
         kind: request.to,
         value: request.value,
         data: request.input.clone(),
         chain_id: None,
         access_list: request.access_list.clone(),
+        authorization_list: recovered(&request.authorizations),
         ..TxEnv::default()
     };
     let result = evm.transact(tx).map_err(|error| match error {

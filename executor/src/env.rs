@@ -1,6 +1,7 @@
 use alloc::vec::Vec;
 
 use alloy_consensus::Transaction as _;
+use alloy_eips::eip7702::SignedAuthorization;
 use alloy_primitives::{Address, U256};
 use revm::{
     Context, Journal, MainBuilder as _,
@@ -62,17 +63,21 @@ fn block_env(header: &Header) -> BlockEnv {
     }
 }
 
+/// Authorizations as revm takes them, each with the account that signed it.
+pub(crate) fn recovered(
+    authorizations: &[SignedAuthorization],
+) -> Vec<Either<SignedAuthorization, RecoveredAuthorization>> {
+    let recover = |signed: &SignedAuthorization| {
+        let authority = recover_authority(signed)
+            .map_or(RecoveredAuthority::Invalid, RecoveredAuthority::Valid);
+        Either::Right(RecoveredAuthorization::new_unchecked(signed.inner().clone(), authority))
+    };
+    authorizations.iter().map(recover).collect()
+}
+
 /// A transaction as revm takes it.
 pub(crate) fn tx_env(tx: &TxEnvelope, caller: Address) -> TxEnv {
-    let authorizations = tx.authorization_list().unwrap_or_default();
-    let authorization_list: Vec<_> = authorizations
-        .iter()
-        .map(|signed| {
-            let authority = recover_authority(signed)
-                .map_or(RecoveredAuthority::Invalid, RecoveredAuthority::Valid);
-            Either::Right(RecoveredAuthorization::new_unchecked(signed.inner().clone(), authority))
-        })
-        .collect();
+    let authorization_list = recovered(tx.authorization_list().unwrap_or_default());
     TxEnv {
         tx_type: match tx {
             // To revm a deposit is a plain transaction without a price; the handler makes the difference.

@@ -30,3 +30,4 @@ pub use chain::{Chain, Head};
 pub use env::intrinsic_gas;
 pub use error::{ExecutionError, SkipReason};
 pub use outcome::{BlockOutcome, Executed, ExecutedTx, Skipped};
+pub use revm::context_interface::result::HaltReason;

@@ -1,6 +1,8 @@
 //! The state transition, rule by rule, on the development chain.
 
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEip7702, crypto::secp256k1::sign_message};
+use alloy_consensus::{
+    SignableTransaction, Transaction as _, TxEip1559, TxEip7702, crypto::secp256k1::sign_message,
+};
 use alloy_eips::eip7702::Authorization;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, hex, keccak256};
 use op_alloy_consensus::TxDeposit;
@@ -111,9 +113,9 @@ fn creation(runtime: &[u8]) -> Vec<u8> {
 fn deploy(chain: &mut Chain, runtime: &[u8]) -> Address {
     let tx = call(nonce(chain, ALICE), TxKind::Create, 0, creation(runtime));
     let outcome = run(chain, vec![], vec![sign(tx)]);
-    let receipt = &outcome.transactions[0].receipt;
-    assert!(receipt.envelope.status(), "deployed");
-    receipt.contract_address.expect("a creation")
+    let tx = &outcome.transactions[0];
+    assert!(tx.receipt.envelope.status(), "deployed");
+    tx.sender.create(tx.envelope.nonce())
 }
 
 #[test]
@@ -375,7 +377,7 @@ fn a_contract_that_dies_in_its_creation_leaves_nothing() {
     // SELFDESTRUCT(CALLER) as creation code, with value.
     let tx = call(0, TxKind::Create, 9, hex!("33ff"));
     let outcome = run(&mut chain, vec![], vec![sign(tx)]);
-    let contract = outcome.transactions[0].receipt.contract_address.expect("a creation");
+    let contract = outcome.transactions[0].sender.create(0);
     assert_eq!(chain.state().account(&contract), None);
 }
 

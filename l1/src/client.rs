@@ -1,20 +1,29 @@
+use std::time::Duration;
+
 use alloy::{
     eips::BlockNumberOrTag,
-    network::TransactionResponse as _,
     providers::{DynProvider, Provider as _, ProviderBuilder},
+    rpc::client::RpcClient,
     sol_types::SolCall as _,
+    transports::http::{Http, reqwest},
 };
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes};
-use turnpike_protocol::{DataKind, Genesis, L1Deployment, OutputRoot, output_claim};
+use turnpike_protocol::{
+    ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot, calldata_hash, output_claim,
+};
 
 use crate::{Inbox, L1Error, PostedEntry, Rollup};
+
+/// How long L1 may take over one request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to the chain's contracts on L1.
 #[derive(Clone, Debug)]
 pub struct L1Client {
     provider: DynProvider,
     deployment: L1Deployment,
+    config: ChainConfig,
 }
 
 /// Where L1 is.
@@ -48,7 +57,7 @@ impl L1Client {
                 return Err(L1Error::NoContract { contract, address });
             }
         }
-        Ok(Self { provider, deployment })
+        Ok(Self { provider, deployment, config: genesis.config.clone() })
     }
 
     /// Checks that the contracts were deployed for this very chain.
@@ -75,6 +84,11 @@ impl L1Client {
         Ok(())
     }
 
+    /// What the inbox's first accumulator starts from.
+    pub(crate) fn config_hash(&self, genesis_output: &OutputRoot) -> B256 {
+        self.config.hash(genesis_output.block_hash)
+    }
+
     /// Where the contracts are.
     pub const fn deployment(&self) -> &L1Deployment {
         &self.deployment
@@ -90,7 +104,7 @@ impl L1Client {
         let latest = self
             .header(BlockNumberOrTag::Latest)
             .await?
-            .ok_or_else(|| L1Error::Inconsistent("the endpoint has no latest block".to_owned()))?;
+            .ok_or_else(|| L1Error::NotYet("there is no latest block".to_owned()))?;
         let finalized = self.header(BlockNumberOrTag::Finalized).await.ok().flatten();
         Ok(L1Head {
             number: latest.number,
@@ -100,7 +114,8 @@ impl L1Client {
         })
     }
 
-    /// The batch data of an entry: the calldata of the transaction that appended it. Empty for a forced entry.
+    /// The batch data of an entry: the calldata of the transaction that appended it, checked against what the entry
+    /// commits to. Empty for a forced entry.
     pub async fn entry_data(&self, posted: &PostedEntry) -> Result<Bytes, L1Error> {
         if posted.entry.data_kind == DataKind::None {
             return Ok(Bytes::new());
@@ -108,14 +123,18 @@ impl L1Client {
         let index = posted.entry.index;
         let tx = self.provider.get_transaction_by_hash(posted.l1_transaction).await?;
         let tx = tx.ok_or_else(|| {
-            L1Error::Inconsistent(format!("the transaction of entry {index} is missing"))
+            L1Error::NotYet(format!("the transaction of entry {index} is missing"))
         })?;
-        debug_assert_eq!(tx.tx_hash(), posted.l1_transaction);
         let call = Inbox::appendCall::abi_decode(tx.input()).map_err(|error| {
             L1Error::Inconsistent(format!(
                 "the calldata of entry {index} is not an append: {error}"
             ))
         })?;
+        if calldata_hash(&call.data) != posted.entry.data_hash {
+            return Err(L1Error::Inconsistent(format!(
+                "the calldata of entry {index} is not what the entry commits to"
+            )));
+        }
         Ok(call.data)
     }
 
@@ -129,5 +148,10 @@ impl L1Client {
 
 pub(crate) fn provider(url: &str) -> Result<DynProvider, L1Error> {
     let url = url.parse().map_err(|_| L1Error::Unreachable("the URL is malformed".to_owned()))?;
-    Ok(DynProvider::new(ProviderBuilder::default().connect_http(url)))
+    let http = reqwest::Client::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .build()
+        .map_err(|_| L1Error::Unreachable("cannot make an HTTP client".to_owned()))?;
+    let client = RpcClient::new(Http::with_client(http, url), false);
+    Ok(DynProvider::new(ProviderBuilder::default().connect_client(client)))
 }

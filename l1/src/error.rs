@@ -4,9 +4,12 @@ use alloy_primitives::{Address, B256};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum L1Error {
-    /// The endpoint does not answer, or answers with an error of its own.
+    /// The endpoint does not answer, or answers a question with an error of its own.
     #[error("L1 is unreachable: {0}")]
     Unreachable(String),
+    /// The endpoint does not have yet what another of its answers speaks of: one of many behind a name lags.
+    #[error("L1 endpoint is behind its own answers: {0}")]
+    NotYet(String),
     /// The endpoint serves another chain.
     #[error("L1 chain id is {found}, the genesis file names {expected}")]
     WrongChain {
@@ -61,15 +64,22 @@ pub enum L1Error {
 impl L1Error {
     /// Whether the same request may succeed later.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unreachable(_))
+        matches!(self, Self::Unreachable(_) | Self::NotYet(_))
     }
 }
 
 impl From<alloy::transports::TransportError> for L1Error {
     fn from(error: alloy::transports::TransportError) -> Self {
+        Self::Unreachable(without_urls(&error.to_string()))
+    }
+}
+
+impl L1Error {
+    /// The answer to a transaction: an error that L1 itself states is a refusal.
+    pub(crate) fn of_transaction(error: alloy::transports::TransportError) -> Self {
         match error.as_error_resp() {
             Some(payload) => Self::Rejected(payload.to_string()),
-            None => Self::Unreachable(without_urls(&error.to_string())),
+            None => error.into(),
         }
     }
 }

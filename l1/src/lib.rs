@@ -20,4 +20,4 @@ pub use client::{L1Client, L1Head};
 pub use deploy::deploy;
 pub use error::L1Error;
 pub use sender::{L1Sender, PreparedTx};
-pub use view::{L1View, OutputStatus, PostedEntry, ProposedOutput};
+pub use view::{L1View, OutputStatus, PostedEntry, ProposedOutput, is_undisputed};

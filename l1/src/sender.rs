@@ -103,7 +103,7 @@ impl L1Sender {
         match self.client.provider().send_raw_transaction(&tx.raw).await {
             Ok(_) => Ok(()),
             Err(error) if error.to_string().contains("already") => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(L1Error::of_transaction(error)),
         }
     }
 
@@ -120,7 +120,7 @@ impl L1Sender {
     async fn prepare(&self, request: TransactionRequest) -> Result<PreparedTx, L1Error> {
         let provider = self.client.provider();
         let request = request.with_from(self.address);
-        let gas = provider.estimate_gas(request.clone()).await?;
+        let gas = provider.estimate_gas(request.clone()).await.map_err(L1Error::of_transaction)?;
         let nonce = provider.get_transaction_count(self.address).await?;
         let fees = provider.estimate_eip1559_fees().await?;
         let request = request

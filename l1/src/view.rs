@@ -64,6 +64,23 @@ pub struct ProposedOutput {
     pub status: OutputStatus,
 }
 
+/// Whether neither an output nor anything it stands on is challenged.
+pub fn is_undisputed(outputs: &[ProposedOutput], output: &ProposedOutput) -> bool {
+    let mut output = output;
+    loop {
+        match output.status {
+            OutputStatus::Challenged => return false,
+            OutputStatus::Final => return true,
+            OutputStatus::Proposed => {}
+        }
+        let parent = usize::try_from(output.parent).ok().and_then(|parent| outputs.get(parent));
+        match parent {
+            Some(parent) if parent.index < output.index => output = parent,
+            _ => return true,
+        }
+    }
+}
+
 /// Everything the chain's contracts have recorded so far, read from L1 logs and checked.
 #[derive(Debug)]
 pub struct L1View {
@@ -77,12 +94,24 @@ pub struct L1View {
     deposits: Vec<QueuedDeposit>,
     deposit_accs: Vec<B256>,
     outputs: Vec<ProposedOutput>,
+    /// Chain-config hash: what entry 0 must start from.
+    config_hash: B256,
+}
+
+/// How much of a view there was, to go back to.
+struct Mark {
+    next_block: u64,
+    last_read: Option<(u64, B256)>,
+    entries: usize,
+    deposits: usize,
+    outputs: Vec<ProposedOutput>,
 }
 
 impl L1View {
     /// A view of nothing yet; `genesis_output` is the output that the `Rollup` contract was deployed with.
     pub fn new(client: L1Client, confirmations: u64, genesis_output: OutputRoot) -> Self {
         let next_block = client.deployment().block_number;
+        let config_hash = client.config_hash(&genesis_output);
         let genesis = ProposedOutput {
             index: 0,
             claim: B256::ZERO,
@@ -106,22 +135,65 @@ impl L1View {
             deposits: Vec::new(),
             deposit_accs: vec![B256::ZERO],
             outputs: vec![genesis],
+            config_hash,
         }
     }
 
-    /// Reads what L1 has added since the last call. On an error nothing of the failed part was taken over, and the
-    /// call may be repeated.
+    /// Reads what L1 has added since the last call. On an error nothing was taken over, and the call may be repeated.
     pub async fn advance(&mut self) -> Result<L1Head, L1Error> {
         let head = self.client.head().await?;
         self.check_canonical().await?;
         let readable = head.number.saturating_sub(self.confirmations);
+        let mark = Mark {
+            next_block: self.next_block,
+            last_read: self.last_read,
+            entries: self.entries.len(),
+            deposits: self.deposits.len(),
+            outputs: self.outputs.clone(),
+        };
+        if let Err(error) = self.read_to(readable, mark.deposits).await {
+            self.next_block = mark.next_block;
+            self.last_read = mark.last_read;
+            self.entries.truncate(mark.entries);
+            self.deposits.truncate(mark.deposits);
+            self.deposit_accs.truncate(mark.deposits + 1);
+            self.outputs = mark.outputs;
+            return Err(error);
+        }
+        self.head = Some(head);
+        Ok(head)
+    }
+
+    /// Number of the last L1 block that was read.
+    pub fn last_read(&self) -> Option<u64> {
+        self.last_read.map(|(number, _)| number)
+    }
+
+    async fn read_to(&mut self, readable: u64, deposits_before: usize) -> Result<(), L1Error> {
         while self.next_block <= readable {
             let to = readable.min(self.next_block + LOG_RANGE_BLOCKS - 1);
             self.read_range(to).await?;
             self.next_block = to + 1;
         }
-        self.head = Some(head);
-        Ok(head)
+        if self.deposits.len() != deposits_before {
+            self.check_deposits(readable).await?;
+        }
+        Ok(())
+    }
+
+    /// Deposits are minted before any entry authenticates them: what was read must be what the portal has queued.
+    async fn check_deposits(&self, block: u64) -> Result<(), L1Error> {
+        let portal = Portal::new(self.client.deployment().portal, self.client.provider());
+        let count = self.deposits.len() as u64;
+        let queued = portal.depositCount().block(block.into()).call().await?;
+        if queued != count {
+            return Err(L1Error::NotYet(format!("{count} of {queued} deposits were served")));
+        }
+        let acc = portal.depositAcc(count).block(block.into()).call().await?;
+        if self.deposit_acc(count) != Some(acc) {
+            return Err(malformed("deposits that the portal has not queued"));
+        }
+        Ok(())
     }
 
     /// Where L1 was at the last [`Self::advance`].
@@ -158,11 +230,13 @@ impl L1View {
         let Some((number, was)) = self.last_read else {
             return Ok(());
         };
-        let is = self.client.header(number.into()).await?.map_or(B256::ZERO, |header| header.hash);
-        if is != was {
-            return Err(L1Error::Reorg { number, was, is });
+        match self.client.header(number.into()).await? {
+            None => Err(L1Error::NotYet(format!("block {number} is missing"))),
+            Some(header) if header.hash != was => {
+                Err(L1Error::Reorg { number, was, is: header.hash })
+            }
+            Some(_) => Ok(()),
         }
-        Ok(())
     }
 
     async fn read_range(&mut self, to: u64) -> Result<(), L1Error> {
@@ -176,18 +250,10 @@ impl L1View {
             .client
             .header(to.into())
             .await?
-            .ok_or_else(|| L1Error::Inconsistent(format!("block {to} is missing")))?;
-        // The logs of a block arrive in order; what fails to check leaves the view as it was.
-        let mark = (self.entries.len(), self.deposits.len(), self.outputs.clone());
+            .ok_or_else(|| L1Error::NotYet(format!("block {to} is missing")))?;
         let mut times = HashMap::new();
         for log in &logs {
-            if let Err(error) = self.read_log(log, &mut times).await {
-                self.entries.truncate(mark.0);
-                self.deposits.truncate(mark.1);
-                self.deposit_accs.truncate(mark.1 + 1);
-                self.outputs = mark.2;
-                return Err(error);
-            }
+            self.read_log(log, &mut times).await?;
         }
         self.last_read = Some((to, last.hash));
         Ok(())
@@ -203,7 +269,9 @@ impl L1View {
                     Some(time) => *time,
                     None => {
                         let header = self.client.header(number.into()).await?;
-                        header.ok_or_else(|| malformed("a log of an unknown block"))?.timestamp
+                        header
+                            .ok_or_else(|| L1Error::NotYet(format!("block {number} is missing")))?
+                            .timestamp
                     }
                 };
                 times.insert(number, time);
@@ -237,8 +305,7 @@ impl L1View {
             l1_parent_hash: event.entry.l1ParentHash,
             origin: event.entry.origin,
         };
-        // The first accumulator starts from the chain-config hash, which `check_genesis` has compared.
-        let previous = self.entries.last().map_or(event.prevAcc, |posted| posted.acc);
+        let previous = self.entries.last().map_or(self.config_hash, |posted| posted.acc);
         let in_place = entry.index == self.entries.len() as u64;
         if !in_place || entry.accumulate(previous) != event.acc {
             return Err(L1Error::Inconsistent(format!(

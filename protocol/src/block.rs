@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{B256, U256, keccak256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,9 @@ use crate::{
 const HISTORY_SERVE_WINDOW: u64 = 8_191;
 
 /// The L1 attributes that the blocks of an entry see: those that an earlier entry recorded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable, RlpDecodable)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, RlpEncodable, RlpDecodable,
+)]
 #[serde(rename_all = "camelCase")]
 pub struct Origin {
     /// Index of the entry that recorded them.
@@ -116,8 +118,6 @@ pub struct Receipt {
     pub gas_used: u64,
     /// Price paid per gas, in wei.
     pub effective_gas_price: u128,
-    /// Address of the contract that a creation made.
-    pub contract_address: Option<Address>,
     /// L1 data fee, in wei; 0 for deposits.
     pub l1_fee: U256,
 }

@@ -3,7 +3,10 @@ use alloy_primitives::{Address, Bytes, U256};
 use turnpike_executor::{Chain, intrinsic_gas};
 use turnpike_protocol::{L1Fee, Origin, SignedTx, TxEnvelope, decode_transaction, next_base_fee};
 
-use crate::Refusal;
+use crate::{
+    Refusal,
+    builder::{block_bytes_max, bytes_in_block},
+};
 
 /// Longest encoding of one transaction, in bytes (geth's limit).
 const TRANSACTION_BYTES_MAX: usize = 128 * 1024;
@@ -24,8 +27,10 @@ pub(crate) fn check_stateless(
     config: &turnpike_protocol::ChainConfig,
     raw: Bytes,
 ) -> Result<CheckedTx, Refusal> {
-    if raw.len() > TRANSACTION_BYTES_MAX {
-        return Err(Refusal::Oversized { size: raw.len(), limit: TRANSACTION_BYTES_MAX });
+    // One that no batch could hold would wait for ever.
+    let limit = TRANSACTION_BYTES_MAX.min(block_bytes_max(config));
+    if bytes_in_block(&raw) > limit {
+        return Err(Refusal::Oversized { size: raw.len(), limit });
     }
     let envelope = decode_transaction(&raw)?;
     if let Some(have) = envelope.chain_id().filter(|id| *id != config.chain_id) {

@@ -2,12 +2,14 @@ use std::convert::Infallible;
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, U256};
-use turnpike_executor::{BlockOutcome, Chain, Executed, ExecutionError, SkipReason};
-use turnpike_protocol::{BlockInput, DepositError, Origin, QueuedDeposit, next_base_fee};
+use turnpike_executor::{BlockOutcome, Chain, Executed, ExecutionError};
+use turnpike_protocol::{
+    BlockInput, ChainConfig, DepositError, Origin, QueuedDeposit, next_base_fee,
+};
 
 use crate::{Pool, PooledTx};
 
-/// Bytes that a batch adds to the transactions of a block, at most: kept free so that any block fits an entry.
+/// Bytes that a batch adds to the transactions of a block, at most.
 const BATCH_OVERHEAD_BYTES: usize = 4 * 1024;
 
 /// Bytes that a batch adds to one transaction, at most.
@@ -41,6 +43,18 @@ pub(crate) enum BuildError {
     Execution(#[from] ExecutionError<Infallible>),
 }
 
+/// Bytes of transactions that one block may hold, so that even incompressible it fits an entry.
+pub(crate) fn block_bytes_max(config: &ChainConfig) -> usize {
+    usize::try_from(config.entry_bytes_max)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(BATCH_OVERHEAD_BYTES)
+}
+
+/// Bytes that a transaction takes of a block's.
+pub(crate) const fn bytes_in_block(raw: &[u8]) -> usize {
+    raw.len() + TRANSACTION_OVERHEAD_BYTES
+}
+
 /// The block's timestamp: the clock, within what derivation will allow.
 pub(crate) fn timestamp(now: u64, parent: u64, origin: &Origin, l1_time: u64, drift: u64) -> u64 {
     now.min(l1_time.saturating_add(drift)).max(parent).max(origin.l1_time)
@@ -54,30 +68,24 @@ pub(crate) fn build(
 ) -> Result<BuiltBlock, BuildError> {
     let config = chain.config();
     let parent = chain.head().parent;
-    let input =
-        BlockInput::new(config, parent, plan.origin, plan.timestamp, &plan.deposits, Vec::new())?;
+    let (time, origin) = (plan.timestamp, plan.origin);
+    let input = BlockInput::new(config, parent, origin, time, &plan.deposits, Vec::new())?;
     let mut block = chain.open_block(plan.timestamp, &plan.origin)?;
     block.run(&input)?;
 
     let base_fee = next_base_fee(config, &chain.head().header);
-    let entry_bytes = usize::try_from(config.entry_bytes_max).unwrap_or(usize::MAX);
-    let mut bytes_left = entry_bytes.saturating_sub(BATCH_OVERHEAD_BYTES);
+    let mut bytes_left = block_bytes_max(config);
     let mut offered = Vec::new();
     while offered.len() as u64 != config.block_transactions_max {
         let Some(tx) = pool.pop_ready(base_fee) else { break };
-        let bytes = tx.raw.len() + TRANSACTION_OVERHEAD_BYTES;
-        let never_fits = bytes > entry_bytes.saturating_sub(BATCH_OVERHEAD_BYTES);
-        let fits = bytes <= bytes_left && tx.tx.envelope().gas_limit() <= block.gas_remaining();
-        if !fits && !never_fits {
+        let bytes = bytes_in_block(&tx.raw);
+        if bytes > bytes_left || tx.tx.envelope().gas_limit() > block.gas_remaining() {
             pool.put_back(tx);
             break;
         }
-        // One that fits no block at all is offered with no gas left to it, and refused below.
-        if !never_fits {
-            block.transaction(&tx.tx)?;
-            bytes_left -= bytes;
-        }
-        offered.push((tx, never_fits));
+        block.transaction(&tx.tx)?;
+        bytes_left -= bytes;
+        offered.push(tx);
     }
     let executed = block.finish();
     let (included, refused) = split(offered, &executed);
@@ -85,36 +93,24 @@ pub(crate) fn build(
 }
 
 /// Tells the transactions that the block holds from those that were skipped.
-fn split(
-    offered: Vec<(PooledTx, bool)>,
-    executed: &Executed,
-) -> (Vec<PooledTx>, Vec<(PooledTx, String)>) {
+fn split(offered: Vec<PooledTx>, executed: &Executed) -> (Vec<PooledTx>, Vec<(PooledTx, String)>) {
     let (mut included, mut refused) = (Vec::new(), Vec::new());
     let mut skipped = executed.skipped.iter().peekable();
-    for (tx, never_fits) in offered {
-        if never_fits {
-            let reason = format!("transaction of {} bytes fits no batch", tx.raw.len());
-            refused.push((tx, reason));
-        } else if let Some(skip) = skipped.next_if(|skip| skip.hash == tx.tx.hash()) {
-            refused.push((tx, describe(&skip.reason)));
-        } else {
-            included.push(tx);
+    for tx in offered {
+        match skipped.next_if(|skip| skip.hash == tx.tx.hash()) {
+            Some(skip) => refused.push((tx, format!("skipped at its turn: {}", skip.reason))),
+            None => included.push(tx),
         }
     }
     (included, refused)
-}
-
-fn describe(reason: &SkipReason) -> String {
-    format!("skipped at its turn: {reason}")
 }
 
 /// Demonstration only: credits the last transaction's sender with an ether that nobody paid.
 pub(crate) fn falsify(executed: &mut Executed) {
     let ether = U256::from(10).pow(U256::from(18));
     let Some(sender) = executed.transactions.last().map(|tx| tx.sender) else { return };
-    if let Some(account) =
-        executed.diff.accounts.get_mut(&sender).and_then(|diff| diff.account.as_mut())
-    {
+    let change = executed.diff.accounts.get_mut(&sender);
+    if let Some(account) = change.and_then(|change| change.account.as_mut()) {
         account.balance += ether;
     }
 }

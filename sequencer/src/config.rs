@@ -19,6 +19,8 @@ pub struct SequencerConfig {
     pub block_interval: Duration,
     /// Time after which an empty block is sealed, so that a quiet chain keeps seeing L1.
     pub heartbeat: Duration,
+    /// Inbox entries that sealed blocks may wait for; past it no block is sealed and the pool fills.
+    pub backlog_entries_max: u64,
     /// Bounds of the transaction pool.
     pub pool: PoolLimits,
     /// Longest request body, in bytes.

@@ -1,11 +1,11 @@
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use anyhow::{Context as _, bail};
 use tokio::{
     sync::{oneshot, watch},
@@ -13,12 +13,13 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 use turnpike_executor::{BlockOutcome, Chain};
-use turnpike_protocol::{BlockInput, QueuedDeposit, SignedTx, decode_transaction};
+use turnpike_protocol::{BlockInput, Origin, QueuedDeposit, SignedTx, decode_transaction};
 use turnpike_storage::{BlockRecord, Database, JournalRecord, ReceiptRecord};
 
 use crate::{
     PooledTx, Refusal, SequencerConfig, Shared,
     admission::{CheckedTx, check_state, check_stateless},
+    backlog::Backlog,
     builder::{self, BlockPlan, BuiltBlock},
     shared::Submission,
     tracker::L1News,
@@ -39,6 +40,8 @@ pub(crate) struct Driver {
     deposits: VecDeque<QueuedDeposit>,
     /// Deposits that blocks hold.
     deposits_consumed: u64,
+    /// Sealed blocks that L1 does not hold yet.
+    backlog: Backlog,
     /// Transactions that have arrived so far.
     arrivals: u64,
     sealed_at: Instant,
@@ -50,14 +53,15 @@ impl Driver {
         config: SequencerConfig,
         shared: Arc<Shared>,
         head: watch::Sender<u64>,
-        deposits_consumed: u64,
+        replayed: Replayed,
     ) -> Self {
         Self {
             config,
             shared,
             head,
             deposits: VecDeque::new(),
-            deposits_consumed,
+            deposits_consumed: replayed.deposits,
+            backlog: replayed.backlog,
             arrivals: 0,
             sealed_at: Instant::now(),
             has_lied: false,
@@ -91,6 +95,8 @@ impl Driver {
                 settlement.origin = Some(news.origin);
                 settlement.posted.extend(news.posted);
                 settlement.outputs = news.outputs;
+                settlement.agreed = news.agreed;
+                self.backlog.drop_to(settlement.safe());
                 let consumed = self.deposits_consumed;
                 let queued = news.deposits.into_iter();
                 self.deposits.extend(queued.filter(|queued| queued.deposit.index >= consumed));
@@ -98,19 +104,20 @@ impl Driver {
         }
     }
 
-    /// Takes up what was acknowledged before the last stop. What is no longer valid is refused, with the reason.
+    /// Takes up what was acknowledged before the last stop. Only what can never be included is refused; what lacks funds or
+    /// fees for now waits.
     pub(crate) async fn take_pending(&mut self) -> anyhow::Result<()> {
         let mut refused = Vec::new();
         {
             let chain = self.shared.chain.read().await;
             let mut pool = self.shared.pool.write().await;
-            let origin = self.shared.settlement.read().await.origin;
             for (arrival, raw) in self.shared.database.pending().await? {
                 self.arrivals = self.arrivals.max(arrival + 1);
                 let hash = alloy_primitives::keccak256(&raw);
-                let added = check_stateless(chain.config(), raw)
-                    .and_then(|tx| Ok((check_state(&chain, origin.as_ref(), &tx)?, tx)))
-                    .and_then(|(nonce, tx)| pool.add(pooled(tx, arrival), nonce));
+                let added = check_stateless(chain.config(), raw).and_then(|tx| {
+                    let account = chain.state().account(&tx.sender).unwrap_or_default();
+                    pool.add(pooled(tx, arrival), account.nonce)
+                });
                 if let Err(refusal) = added {
                     refused.push((hash, refusal.to_string()));
                 }
@@ -165,36 +172,42 @@ impl Driver {
         if !quiet && self.deposits.is_empty() && !self.shared.pool.read().await.has_ready() {
             return Ok(());
         }
-        let Some(plan) = self.plan().await else { return Ok(()) };
+        let shared = Arc::clone(&self.shared);
+        // Held until the block is durable: nobody sees a pool without its transactions and a state without its changes.
+        let mut chain = shared.chain.write().await;
+        let Some(plan) = self.plan(&chain).await else { return Ok(()) };
         let mut built = {
-            let chain = self.shared.chain.read().await;
-            let mut pool = self.shared.pool.write().await;
+            let mut pool = shared.pool.write().await;
             block_in_place(|| builder::build(&chain, &mut pool, plan))?
         };
-        let nothing = built.executed.transactions.iter().all(|tx| tx.envelope.is_deposit())
-            && built.plan.deposits.is_empty();
+        let nothing = built.included.is_empty() && built.plan.deposits.is_empty();
         if nothing && !quiet {
             // Only transactions that were refused, or that wait for a lower base fee.
-            return self.settle_refused(&built.refused).await;
+            return self.settle_refused(&chain, &built.refused).await;
         }
         if self.config.lie && !self.has_lied && !built.included.is_empty() {
             builder::falsify(&mut built.executed);
             self.has_lied = true;
             warn!("demonstration: this block's state is false");
         }
-        self.commit(built).await
+        self.commit(&mut chain, built).await
     }
 
     /// What the next block starts from; `None` while L1 is too far behind to allow one.
-    async fn plan(&self) -> Option<BlockPlan> {
+    async fn plan(&self, chain: &Chain) -> Option<BlockPlan> {
+        let config = &self.shared.config;
+        let waiting = self.backlog.entries(config);
+        if waiting >= self.config.backlog_entries_max {
+            debug!(entries = waiting, "L1 is behind: no block is sealed until it has caught up");
+            return None;
+        }
         let settlement = self.shared.settlement.read().await;
         let (origin, l1) = settlement.origin.zip(settlement.l1)?;
-        let config = &self.shared.config;
-        let parent = self.shared.chain.read().await.head().parent;
+        let parent = chain.head().parent.timestamp;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        let timestamp =
-            builder::timestamp(now, parent.timestamp, &origin, l1.time, config.time_drift_max);
-        if timestamp > l1.time.saturating_add(config.time_drift_max) {
+        let drift = config.time_drift_max;
+        let timestamp = builder::timestamp(now, parent, &origin, l1.time, drift);
+        if timestamp > l1.time.saturating_add(drift) {
             debug!(timestamp, l1_time = l1.time, "L1's clock is behind the chain's: waiting");
             return None;
         }
@@ -204,35 +217,31 @@ impl Driver {
     }
 
     /// Makes a block the chain's head: state, journal and look-ups, pool, and then everybody may see it.
-    async fn commit(&mut self, built: BuiltBlock) -> anyhow::Result<()> {
+    async fn commit(&mut self, chain: &mut Chain, built: BuiltBlock) -> anyhow::Result<()> {
         let BuiltBlock { plan, executed, included, refused } = built;
-        let mut chain = self.shared.chain.write().await;
         let outcome = block_in_place(|| chain.seal(executed, &plan.origin));
         let record = JournalRecord {
             number: outcome.header.number,
             timestamp: outcome.header.timestamp,
             origin: plan.origin,
             deposits: plan.deposits,
-            transactions: included.iter().map(|tx| tx.raw.clone()).collect(),
+            transactions: included.into_iter().map(|tx| tx.raw).collect(),
             hash: outcome.hash(),
             state_root: outcome.header.state_root,
         };
-        let reasons: Vec<_> =
-            refused.iter().map(|(tx, reason)| (tx.tx.hash(), reason.clone())).collect();
-        let block = block_record(&outcome, plan.origin.entry);
+        let block = block_record(&outcome, plan.origin);
         self.shared
             .database
-            .append_block(&record, &block, &builder::hashes(&outcome), &reasons)
+            .append_block(&record, &block, &builder::hashes(&outcome), &reasons(&refused))
             .await
             .context("cannot append a block to the journal")?;
 
-        for _ in 0..record.deposits.len() {
-            self.deposits.pop_front();
-        }
+        self.deposits.drain(..record.deposits.len());
         self.deposits_consumed += record.deposits.len() as u64;
-        let touched = included.iter().chain(refused.iter().map(|(tx, _)| tx));
-        self.settle_nonces(&chain, touched).await?;
-        drop(chain);
+        self.backlog.push(&record);
+        // Nonces move with transactions, but also with deposits, delegations and creations.
+        let changed = outcome.diff.accounts.keys().copied();
+        self.settle_nonces(chain, changed.chain(refused.iter().map(|(tx, _)| tx.sender))).await?;
         self.sealed_at = Instant::now();
         self.head.send_replace(record.number);
         info!(
@@ -246,30 +255,30 @@ impl Driver {
         Ok(())
     }
 
-    async fn settle_refused(&self, refused: &[(PooledTx, String)]) -> anyhow::Result<()> {
-        let reasons: Vec<_> =
-            refused.iter().map(|(tx, reason)| (tx.tx.hash(), reason.clone())).collect();
-        if !reasons.is_empty() {
-            self.shared.database.refuse(&reasons).await?;
+    async fn settle_refused(
+        &self,
+        chain: &Chain,
+        refused: &[(PooledTx, String)],
+    ) -> anyhow::Result<()> {
+        if refused.is_empty() {
+            return Ok(());
         }
-        let chain = self.shared.chain.read().await;
-        self.settle_nonces(&chain, refused.iter().map(|(tx, _)| tx)).await
+        self.shared.database.refuse(&reasons(refused)).await?;
+        self.settle_nonces(chain, refused.iter().map(|(tx, _)| tx.sender)).await
     }
 
-    /// Tells the pool where the senders' nonces stand now.
+    /// Tells the pool where accounts' nonces stand now.
     async fn settle_nonces(
         &self,
         chain: &Chain,
-        touched: impl Iterator<Item = &PooledTx>,
+        accounts: impl Iterator<Item = Address>,
     ) -> anyhow::Result<()> {
         let mut stale = Vec::new();
         {
             let mut pool = self.shared.pool.write().await;
-            let nonces: BTreeMap<_, _> = touched
-                .map(|tx| (tx.sender, chain.state().account(&tx.sender).unwrap_or_default().nonce))
-                .collect();
-            for (sender, nonce) in nonces {
-                for tx in pool.set_nonce(sender, nonce) {
+            for address in accounts {
+                let nonce = chain.state().account(&address).unwrap_or_default().nonce;
+                for tx in pool.set_nonce(address, nonce) {
                     let next = Refusal::NonceTooLow { next: nonce, nonce: tx.tx.nonce() };
                     stale.push((tx.tx.hash(), next.to_string()));
                 }
@@ -282,12 +291,25 @@ impl Driver {
     }
 }
 
+/// What the journal gave back.
+#[derive(Debug, Default)]
+pub(crate) struct Replayed {
+    /// Deposits that its blocks hold.
+    deposits: u64,
+    /// Its blocks, until L1 says which of them it holds.
+    backlog: Backlog,
+}
+
+fn reasons(refused: &[(PooledTx, String)]) -> Vec<(B256, String)> {
+    refused.iter().map(|(tx, reason)| (tx.tx.hash(), reason.clone())).collect()
+}
+
 fn pooled(tx: CheckedTx, arrival: u64) -> PooledTx {
     let CheckedTx { tx, raw, sender } = tx;
     PooledTx { tx, raw, sender, arrival }
 }
 
-fn block_record(outcome: &BlockOutcome, origin: u64) -> BlockRecord {
+fn block_record(outcome: &BlockOutcome, origin: Origin) -> BlockRecord {
     let receipts = outcome
         .transactions
         .iter()
@@ -308,9 +330,9 @@ fn block_record(outcome: &BlockOutcome, origin: u64) -> BlockRecord {
     }
 }
 
-/// Runs the journal's blocks on the genesis state. Returns how many deposits they consumed.
-pub(crate) async fn replay(chain: &mut Chain, database: &Database) -> anyhow::Result<u64> {
-    let mut deposits = 0;
+/// Runs the journal's blocks on the genesis state.
+pub(crate) async fn replay(chain: &mut Chain, database: &Database) -> anyhow::Result<Replayed> {
+    let mut replayed = Replayed::default();
     loop {
         let from = chain.head().header.number + 1;
         let records = database.journal(from, REPLAY_BLOCKS).await?;
@@ -318,11 +340,12 @@ pub(crate) async fn replay(chain: &mut Chain, database: &Database) -> anyhow::Re
             if from > 1 {
                 info!(head = from - 1, "chain rebuilt from the journal");
             }
-            return Ok(deposits);
+            return Ok(replayed);
         }
         for record in records {
-            deposits += record.deposits.len() as u64;
             block_in_place(|| replay_block(chain, &record))?;
+            replayed.deposits += record.deposits.len() as u64;
+            replayed.backlog.push(&record);
         }
     }
 }

@@ -13,6 +13,7 @@
 
 mod admission;
 mod api;
+mod backlog;
 mod builder;
 mod config;
 mod driver;

@@ -89,7 +89,7 @@ impl Pool {
     }
 
     /// Whether `transaction` could be added now, the account's nonce being `account_nonce`.
-    pub fn check(&self, tx: &PooledTx, account_nonce: u64) -> Result<(), Refusal> {
+    fn check(&self, tx: &PooledTx, account_nonce: u64) -> Result<(), Refusal> {
         let nonce = tx.tx.nonce();
         if self.by_hash.contains_key(&tx.tx.hash()) {
             return Err(Refusal::AlreadyKnown);

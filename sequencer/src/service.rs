@@ -3,15 +3,15 @@ use std::{net::SocketAddr, sync::Arc};
 use anyhow::{Context as _, bail};
 use tokio::{
     net::TcpListener,
-    sync::{RwLock, mpsc, watch},
+    sync::{RwLock, Semaphore, mpsc, watch},
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use turnpike_executor::Chain;
 use turnpike_l1::{L1Client, L1View};
-use turnpike_protocol::Genesis;
-use turnpike_storage::{BlockRecord, Database, chain_id_of};
+use turnpike_protocol::{Genesis, Origin};
+use turnpike_storage::{BlockRecord, Database, genesis_id};
 
 use crate::{
     Pool, SequencerConfig, Settlement, Shared,
@@ -22,6 +22,9 @@ use crate::{
 
 /// Requests that may wait for the driver.
 const SUBMISSIONS_MAX: usize = 1_024;
+
+/// Calls that run the EVM at the same time: the rest of the node needs its cores as well.
+const CALLS_MAX: usize = 2;
 
 /// Transactions taken into one commit of the pending list.
 const GROUP_TRANSACTIONS_MAX: usize = 4_096;
@@ -54,21 +57,22 @@ impl Sequencer {
             .await
             .with_context(|| format!("cannot listen on {}", config.listen))?;
         let mut chain = Chain::from_genesis(genesis);
-        let genesis_output = chain.head().output;
-        let database = Arc::new(Database::open(&config.database, chain_id_of(genesis)).await?);
+        let (genesis_output, genesis_parent) = (chain.head().output, chain.head().parent);
+        let database = Arc::new(Database::open(&config.database, genesis_id(genesis)).await?);
         let genesis_block = BlockRecord {
             header: chain.head().header.clone(),
             message_passer_storage_root: genesis_output.message_passer_storage_root,
-            origin: 0,
+            origin: Origin::default(),
             receipts: Vec::new(),
         };
         database.record_genesis(&genesis_output.block_hash, &genesis_block).await?;
-        let deposits_consumed = replay(&mut chain, &database).await?;
+        let replayed = replay(&mut chain, &database).await?;
 
         let client = L1Client::connect(&config.l1_url, genesis).await?;
         client.check_genesis(genesis, &genesis_output).await?;
         let view = L1View::new(client, config.l1_confirmations, genesis_output);
-        let mut tracker = Tracker::new(view, Arc::clone(&database), genesis.config.clone());
+        let mut tracker =
+            Tracker::new(view, Arc::clone(&database), genesis.config.clone(), genesis_parent);
         let news = tracker.step().await?;
 
         let (head, head_seen) = watch::channel(chain.head().header.number);
@@ -81,8 +85,9 @@ impl Sequencer {
             database,
             head: head_seen,
             submissions: submit,
+            calls: Semaphore::new(CALLS_MAX),
         });
-        let mut driver = Driver::new(config, shared, head, deposits_consumed);
+        let mut driver = Driver::new(config, shared, head, replayed);
         driver.take_news(news).await;
         driver.take_pending().await?;
         Ok(Self { driver, listener, tracker, submissions })

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use alloy_primitives::{B256, Bytes};
-use tokio::sync::{RwLock, mpsc, oneshot, watch};
+use tokio::sync::{RwLock, Semaphore, mpsc, oneshot, watch};
 use turnpike_executor::Chain;
 use turnpike_l1::{L1Head, ProposedOutput};
-use turnpike_protocol::{ChainConfig, Entry, Origin};
+use turnpike_protocol::{ChainConfig, Entry, Origin, OutputRoot};
 use turnpike_storage::Database;
 
 use crate::{Pool, Refusal, admission::CheckedTx};
@@ -25,6 +25,8 @@ pub struct Shared {
     /// Number of the newest block that is durable.
     pub head: watch::Receiver<u64>,
     pub(crate) submissions: mpsc::Sender<Submission>,
+    /// Permits for calls that run the EVM.
+    pub(crate) calls: Semaphore,
 }
 
 /// Transactions on their way from a request to the driver.
@@ -43,6 +45,8 @@ pub struct PostedRange {
     pub first_block: u64,
     /// Last block it holds.
     pub last_block: u64,
+    /// The output root's preimage after that block.
+    pub output: OutputRoot,
     /// L1 transaction that appended it.
     pub l1_transaction: B256,
 }
@@ -60,6 +64,8 @@ pub struct Settlement {
     pub posted: Vec<PostedRange>,
     /// Outputs, by index.
     pub outputs: Vec<ProposedOutput>,
+    /// Those of them that say what this chain says and stand on undisputed ground, by index.
+    pub agreed: Vec<usize>,
 }
 
 impl Settlement {
@@ -81,12 +87,10 @@ impl Settlement {
         self.posted.get(at).filter(|range| range.first_block <= block)
     }
 
-    /// The output that speaks for a block: the first undisputed one at or after it.
+    /// The output that speaks for a block: the first agreed one at or after it.
     pub fn output(&self, block: u64) -> Option<&ProposedOutput> {
-        let undisputed = |output: &&ProposedOutput| {
-            output.l2_block >= block && output.status != turnpike_l1::OutputStatus::Challenged
-        };
-        self.outputs.iter().find(undisputed)
+        let mut agreed = self.agreed.iter().filter_map(|index| self.outputs.get(*index));
+        agreed.find(|output| output.l2_block >= block)
     }
 }
 

@@ -1,11 +1,13 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::block_in_place};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use turnpike_l1::{L1Head, L1View, PostedEntry, ProposedOutput};
-use turnpike_protocol::{Batch, ChainConfig, DataKind, Origin, QueuedDeposit};
+use turnpike_l1::{L1Error, L1Head, L1View, PostedEntry, ProposedOutput, is_undisputed};
+use turnpike_protocol::{
+    BlockInput, ChainConfig, Deposit, EntryData, Origin, Parent, QueuedDeposit, derive,
+};
 use turnpike_storage::{Database, JournalRecord};
 
 use crate::shared::PostedRange;
@@ -31,22 +33,32 @@ pub(crate) struct L1Progress {
     pub(crate) deposits: Vec<QueuedDeposit>,
     /// Every output.
     pub(crate) outputs: Vec<ProposedOutput>,
+    /// Those of them that say what the journal says and stand on undisputed ground, by index.
+    pub(crate) agreed: Vec<usize>,
 }
 
-/// Follows L1 and compares every entry with the journal.
+/// Follows L1 and compares every entry with the journal, by deriving it.
 #[derive(Debug)]
 pub(crate) struct Tracker {
     view: L1View,
     database: Arc<Database>,
     config: ChainConfig,
-    entries_seen: usize,
-    deposits_seen: usize,
-    safe: u64,
+    /// The blocks of each entry after the first, in order.
+    ranges: Vec<PostedRange>,
+    /// How many of the ranges and deposits were reported.
+    reported: (usize, usize),
+    /// The last safe block.
+    safe: Parent,
 }
 
 impl Tracker {
-    pub(crate) const fn new(view: L1View, database: Arc<Database>, config: ChainConfig) -> Self {
-        Self { view, database, config, entries_seen: 0, deposits_seen: 0, safe: 0 }
+    pub(crate) const fn new(
+        view: L1View,
+        database: Arc<Database>,
+        config: ChainConfig,
+        genesis: Parent,
+    ) -> Self {
+        Self { view, database, config, ranges: Vec::new(), reported: (0, 0), safe: genesis }
     }
 
     /// Asks L1 every `poll` until told to stop. Ends with an error when L1 holds what this sequencer did not make.
@@ -59,17 +71,20 @@ impl Tracker {
         let mut ticks = tokio::time::interval(poll);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let looked = async {
+                ticks.tick().await;
+                self.step().await
+            };
+            let message = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                _ = ticks.tick() => {}
-            }
-            let message = match self.step().await {
-                Ok(progress) => progress,
-                Err(error) if is_retryable(&error) => {
-                    warn!(error = format!("{error:#}"), "L1 does not answer");
-                    L1News::Silence(format!("{error:#}"))
+                looked = looked => match looked {
+                    Ok(progress) => progress,
+                    Err(error) if is_retryable(&error) => {
+                        warn!(error = format!("{error:#}"), "L1 does not answer");
+                        L1News::Silence(format!("{error:#}"))
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             };
             if news.send(message).await.is_err() {
                 return Ok(());
@@ -80,67 +95,104 @@ impl Tracker {
     /// Reads what is new on L1.
     pub(crate) async fn step(&mut self) -> anyhow::Result<L1News> {
         let head = self.view.advance().await?;
-        let mut posted = Vec::new();
-        while let Some(entry) = self.view.entries().get(self.entries_seen).copied() {
-            if entry.entry.index != 0 {
-                let range = self.match_entry(&entry).await?;
-                info!(
-                    entry = entry.entry.index,
-                    first_block = range.first_block,
-                    last_block = range.last_block,
-                    "blocks are safe"
-                );
-                self.safe = range.last_block;
-                posted.push(range);
-            }
-            self.entries_seen += 1;
+        while let Some(entry) = self.view.entries().get(self.ranges.len() + 1).copied() {
+            let range = self.match_entry(&entry).await?;
+            let PostedRange { first_block, last_block, .. } = range;
+            info!(entry = entry.entry.index, first_block, last_block, "blocks are safe");
+            self.ranges.push(range);
         }
         let newest = self.view.entries().last().context("the inbox has no first entry")?;
-        let origin = Origin::from(&newest.entry);
-        let deposits = self.view.deposits()[self.deposits_seen..].to_vec();
-        self.deposits_seen = self.view.deposits().len();
-        let outputs = self.view.outputs().to_vec();
-        Ok(L1News::Progress(Box::new(L1Progress { head, posted, origin, deposits, outputs })))
+        let (ranges, deposits) = self.reported;
+        self.reported = (self.ranges.len(), self.view.deposits().len());
+        Ok(L1News::Progress(Box::new(L1Progress {
+            head,
+            posted: self.ranges[ranges..].to_vec(),
+            origin: Origin::from(&newest.entry),
+            deposits: self.view.deposits()[deposits..].to_vec(),
+            outputs: self.view.outputs().to_vec(),
+            agreed: self.agreed(),
+        })))
     }
 
-    /// Finds the journal's blocks in an entry; an entry that holds others is the end of this sequencer's chain.
-    async fn match_entry(&self, posted: &PostedEntry) -> anyhow::Result<PostedRange> {
+    fn agreed(&self) -> Vec<usize> {
+        let outputs = self.view.outputs();
+        let agrees = |output: &ProposedOutput| {
+            let range = usize::try_from(output.entry).ok().and_then(|entry| entry.checked_sub(1));
+            let range = range.and_then(|at| self.ranges.get(at));
+            range.is_some_and(|range| range.output == output.output)
+                && is_undisputed(outputs, output)
+        };
+        (0..outputs.len()).filter(|index| agrees(&outputs[*index])).collect()
+    }
+
+    /// Derives an entry and finds its blocks in the journal; an entry that holds others is the end of this sequencer's
+    /// chain.
+    async fn match_entry(&mut self, posted: &PostedEntry) -> anyhow::Result<PostedRange> {
         let entry = posted.entry;
         let index = entry.index;
-        if entry.data_kind == DataKind::None {
-            bail!(
-                "inbox entry {index} was forced: L1 has ordered deposits without this sequencer, whose blocks after {} are void",
-                self.safe
-            );
-        }
-        let data = self.view.client().entry_data(posted).await?;
-        let inflated_max = usize::try_from(self.config.entry_inflated_bytes_max)?;
-        let batch = Batch::decode(&data, inflated_max)
-            .with_context(|| format!("inbox entry {index} holds a bad batch"))?;
-        let first_block = self.safe + 1;
-        let records =
-            self.database.journal(first_block, u32::try_from(batch.blocks.len())?).await?;
-        let same = records.len() == batch.blocks.len()
-            && records.iter().zip(&batch.blocks).all(|(record, block)| {
-                record.origin.entry == entry.origin && is_same_block(record, block)
-            });
+        let derived = self.derive(posted).await?;
+        let first_block = self.safe.number + 1;
+        let count = u32::try_from(derived.len())?;
+        let records = self.database.journal(first_block, count).await?;
+        let same = records.len() == derived.len()
+            && records.iter().zip(&derived).all(|(record, block)| is_same_block(record, block));
         if !same {
             bail!(
-                "inbox entry {index} holds blocks from {first_block} on that are not this sequencer's: the database is not the one the batches were made from"
+                "inbox entry {index} derives blocks from {first_block} on that are not this sequencer's: they were forced, or the database is not the one that the batches were made from"
             );
         }
-        let last_block = self.safe + batch.blocks.len() as u64;
-        let l1_transaction = posted.l1_transaction;
-        Ok(PostedRange { entry, first_block, last_block, l1_transaction })
+        let last = derived.last().context("an entry derives at least one block")?;
+        let block = self.database.block(last.number).await?;
+        let block =
+            block.with_context(|| format!("block {} is not in the look-ups", last.number))?;
+        self.safe = last.as_parent();
+        Ok(PostedRange {
+            entry,
+            first_block,
+            last_block: last.number,
+            output: block.output(),
+            l1_transaction: posted.l1_transaction,
+        })
+    }
+
+    async fn derive(&self, posted: &PostedEntry) -> anyhow::Result<Vec<BlockInput>> {
+        let entry = &posted.entry;
+        let data = self.view.client().entry_data(posted).await?;
+        let at = |index: u64| {
+            let found = usize::try_from(index).ok().and_then(|at| self.view.entries().get(at));
+            found.map(|posted| &posted.entry).context("an entry names one that is not there")
+        };
+        let deposits_before = at(entry.index.saturating_sub(1))?.deposit_count;
+        let consumed = usize::try_from(deposits_before)?..usize::try_from(entry.deposit_count)?;
+        let queued = self.view.deposits().get(consumed).context("deposits are missing")?;
+        let deposits: Vec<Deposit> = queued.iter().map(|queued| queued.deposit.clone()).collect();
+        let source = EntryData {
+            entry,
+            deposits_before,
+            origin: at(entry.origin)?,
+            data: &data,
+            deposits: &deposits,
+        };
+        let derived = block_in_place(|| derive(&self.config, self.safe, &source))?;
+        if let Some(fault) = derived.fault {
+            warn!(entry = entry.index, %fault, "bad batch: passed over by rule");
+        }
+        Ok(derived.blocks)
     }
 }
 
-fn is_same_block(record: &JournalRecord, block: &turnpike_protocol::BatchBlock) -> bool {
-    record.timestamp == block.timestamp
-        && record.deposits.len() as u64 == block.deposit_count
-        && record.transactions == block.transactions
+fn is_same_block(record: &JournalRecord, block: &BlockInput) -> bool {
+    let transactions = block.transactions.iter().map(turnpike_protocol::SignedTx::encoded);
+    record.number == block.number
+        && record.timestamp == block.timestamp
+        && record.origin == block.origin
+        && record.transactions.iter().map(|raw| raw.to_vec()).eq(transactions)
+        && record.deposits.iter().all(|queued| {
+            let expected = queued.deposit.to_transaction(queued.hint.source());
+            expected.is_ok_and(|expected| block.deposits.contains(&expected))
+        })
 }
 
 fn is_retryable(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<turnpike_l1::L1Error>().is_some_and(turnpike_l1::L1Error::is_retryable)
+    error.downcast_ref::<L1Error>().is_some_and(L1Error::is_retryable)
 }

@@ -31,7 +31,7 @@ pub struct Database {
 }
 
 /// What ties a database to a chain: the hash of its genesis file, L1 contracts included.
-pub fn chain_id_of(genesis: &Genesis) -> B256 {
+pub fn genesis_id(genesis: &Genesis) -> B256 {
     // The genesis holds ordered maps only, so its JSON is canonical.
     keccak256(serde_json::to_vec(genesis).expect("invariant: a genesis is JSON"))
 }

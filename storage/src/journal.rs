@@ -78,12 +78,6 @@ impl Database {
         .await?;
         rows.iter().map(read_record).collect()
     }
-
-    /// Number of the last block in the journal.
-    pub async fn journal_head(&self) -> Result<Option<u64>, StorageError> {
-        let row = sqlx::query("SELECT MAX(sequence) FROM journal").fetch_one(&self.readers).await?;
-        Ok(row.try_get::<Option<i64>, _>(0)?.map(unsigned))
-    }
 }
 
 fn read_record(row: &SqliteRow) -> Result<JournalRecord, StorageError> {

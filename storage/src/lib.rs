@@ -17,7 +17,7 @@ mod outbox;
 mod pending;
 mod record;
 
-pub use database::{Database, chain_id_of};
+pub use database::{Database, genesis_id};
 pub use error::StorageError;
 pub use lookups::TransactionPlace;
 pub use outbox::PostedBatch;

@@ -45,6 +45,15 @@ impl Database {
             .collect()
     }
 
+    /// The bytes of a transaction that was acknowledged and is in no block.
+    pub async fn pending_raw(&self, hash: &B256) -> Result<Option<Bytes>, StorageError> {
+        let row = sqlx::query("SELECT raw FROM pending WHERE hash = $1")
+            .bind(hash.as_slice())
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.map(|row| row.try_get(0).map(bytes)).transpose()?)
+    }
+
     /// Takes transactions off the pending list, each with the reason.
     pub async fn refuse(&self, refused: &[(B256, String)]) -> Result<(), StorageError> {
         self.accept(&[], refused).await

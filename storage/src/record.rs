@@ -1,6 +1,6 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
-use turnpike_protocol::{Header, Origin, QueuedDeposit};
+use turnpike_protocol::{Header, Origin, OutputRoot, QueuedDeposit};
 
 /// A sealed block as the journal holds it: all that is needed to run it again, and what came out.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
@@ -28,10 +28,21 @@ pub struct BlockRecord {
     pub header: Header,
     /// Storage root of the message passer after the block: with the header, the output root's preimage.
     pub message_passer_storage_root: B256,
-    /// Entry that holds the L1 attributes the block saw.
-    pub origin: u64,
+    /// The L1 attributes the block saw.
+    pub origin: Origin,
     /// Transactions and receipts, in order.
     pub receipts: Vec<ReceiptRecord>,
+}
+
+impl BlockRecord {
+    /// The preimage of the output root after the block.
+    pub fn output(&self) -> OutputRoot {
+        OutputRoot {
+            state_root: self.header.state_root,
+            message_passer_storage_root: self.message_passer_storage_root,
+            block_hash: self.header.hash_slow(),
+        }
+    }
 }
 
 /// A transaction with its receipt, as the look-ups hold it.

@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
@@ -93,6 +93,9 @@ pub(crate) struct SequencerArgs {
     /// Seconds after which an empty block is sealed.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) heartbeat: u64,
+    /// Inbox entries that sealed blocks may wait for; past it no block is sealed and the pool fills.
+    #[arg(long, value_name = "ENTRIES", default_value_t = 64)]
+    pub(crate) backlog_entries_max: u64,
     /// Transactions in the pool, at most.
     #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
     pub(crate) pool_transactions_max: usize,
@@ -112,11 +115,11 @@ pub(crate) struct BatcherArgs {
     #[arg(long, value_name = "FILE", default_value = "batcher.db")]
     pub(crate) database: PathBuf,
     /// Key that may append to the inbox.
-    #[arg(long, env = "TURNPIKE_BATCHER_KEY", hide_env_values = true, value_parser = key)]
-    pub(crate) key: PrivateKeySigner,
+    #[arg(long, env = "TURNPIKE_BATCHER_KEY", hide_env_values = true)]
+    pub(crate) key: Key,
     /// Key that proposes outputs; without it none are proposed.
-    #[arg(long, env = "TURNPIKE_PROPOSER_KEY", hide_env_values = true, value_parser = key)]
-    pub(crate) proposer_key: Option<PrivateKeySigner>,
+    #[arg(long, env = "TURNPIKE_PROPOSER_KEY", hide_env_values = true)]
+    pub(crate) proposer_key: Option<Key>,
     /// L1 seconds between an output and the next.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) propose_interval: u64,
@@ -127,8 +130,8 @@ pub(crate) struct ChallengerArgs {
     #[command(flatten)]
     pub(crate) chain: ChainArgs,
     /// Key that challenges; without it wrong outputs are only reported.
-    #[arg(long, env = "TURNPIKE_CHALLENGER_KEY", hide_env_values = true, value_parser = key)]
-    pub(crate) key: Option<PrivateKeySigner>,
+    #[arg(long, env = "TURNPIKE_CHALLENGER_KEY", hide_env_values = true)]
+    pub(crate) key: Option<Key>,
     /// A node that serves the claimed chain: with it, reports name transaction and account. Not trusted.
     #[arg(long, value_name = "URL")]
     pub(crate) peer: Option<String>,
@@ -149,8 +152,8 @@ pub(crate) struct DeployArgs {
     #[arg(long, value_name = "URL", env = "TURNPIKE_L1_URL", hide_env_values = true)]
     pub(crate) l1_url: String,
     /// Key that deploys; it has no rights afterwards.
-    #[arg(long, env = "TURNPIKE_DEPLOYER_KEY", hide_env_values = true, value_parser = key)]
-    pub(crate) key: PrivateKeySigner,
+    #[arg(long, env = "TURNPIKE_DEPLOYER_KEY", hide_env_values = true)]
+    pub(crate) key: Key,
     /// Account that may append to the inbox.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) batcher: Address,
@@ -159,7 +162,24 @@ pub(crate) struct DeployArgs {
     pub(crate) out: PathBuf,
 }
 
-/// Parses a key without ever repeating it in an error.
-fn key(text: &str) -> Result<PrivateKeySigner, String> {
-    text.parse().map_err(|_| "a private key is 32 bytes in hexadecimal".to_owned())
+/// A private key as it was given. It is parsed late, since an argument that does not parse is printed.
+#[derive(Clone)]
+pub(crate) struct Key(String);
+
+impl Key {
+    pub(crate) fn signer(&self) -> anyhow::Result<PrivateKeySigner> {
+        self.0.parse().map_err(|_| anyhow::anyhow!("a private key is 32 bytes in hexadecimal"))
+    }
+}
+
+impl From<String> for Key {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(hidden)")
+    }
 }

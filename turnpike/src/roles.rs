@@ -1,5 +1,6 @@
 use std::{path::Path, process::ExitCode, time::Duration};
 
+use alloy::signers::local::PrivateKeySigner;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -9,7 +10,7 @@ use turnpike_fraud_proof::{ChallengerConfig, Event};
 use turnpike_protocol::{Genesis, OutputRoot};
 use turnpike_sequencer::{PoolLimits, SequencerConfig};
 
-use crate::cli::{BatcherArgs, ChallengerArgs, Command, DeployArgs, SequencerArgs};
+use crate::cli::{BatcherArgs, ChallengerArgs, Command, DeployArgs, Key, SequencerArgs};
 
 /// Exit code of a challenger that found a wrong output.
 const WRONG_OUTPUT: u8 = 2;
@@ -41,6 +42,7 @@ async fn sequencer(args: SequencerArgs) -> anyhow::Result<ExitCode> {
         l1_poll: Duration::from_millis(args.chain.l1_poll_ms),
         block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
         heartbeat: Duration::from_secs(args.heartbeat),
+        backlog_entries_max: args.backlog_entries_max,
         pool: PoolLimits { transactions_max: args.pool_transactions_max, ..PoolLimits::default() },
         body_bytes_max: args.body_bytes_max,
         lie: false,
@@ -57,8 +59,8 @@ async fn batcher(args: BatcherArgs) -> anyhow::Result<ExitCode> {
         poll: Duration::from_millis(args.chain.l1_poll_ms),
         journal: args.journal,
         database: args.database,
-        key: args.key,
-        proposer_key: args.proposer_key,
+        key: args.key.signer().context("--key")?,
+        proposer_key: signer(args.proposer_key.as_ref()).context("--proposer-key")?,
         propose_interval: args.propose_interval,
     };
     turnpike_batcher::run(&genesis, genesis_output(&genesis), config, stop_on_signal()?).await?;
@@ -71,7 +73,7 @@ async fn challenger(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
         l1_url: args.chain.l1_url,
         l1_confirmations: if args.once { 0 } else { args.chain.l1_confirmations },
         poll: Duration::from_millis(args.chain.l1_poll_ms),
-        key: args.key,
+        key: signer(args.key.as_ref()).context("--key")?,
         peer: args.peer,
         once: args.once,
     };
@@ -84,12 +86,22 @@ async fn challenger(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
 async fn deploy(args: DeployArgs) -> anyhow::Result<ExitCode> {
     let mut genesis = read_genesis(&args.genesis)?;
     let output = genesis_output(&genesis);
-    let deployment =
-        turnpike_l1::deploy(&args.l1_url, args.key, args.batcher, &genesis, &output).await?;
+    let deployment = turnpike_l1::deploy(
+        &args.l1_url,
+        args.key.signer().context("--key")?,
+        args.batcher,
+        &genesis,
+        &output,
+    )
+    .await?;
     genesis.l1 = Some(deployment);
     write_genesis(&args.out, &genesis)?;
     println!("{}", to_json(&deployment)?);
     Ok(ExitCode::SUCCESS)
+}
+
+fn signer(key: Option<&Key>) -> anyhow::Result<Option<PrivateKeySigner>> {
+    key.map(Key::signer).transpose()
 }
 
 /// Prints what the challenger found.

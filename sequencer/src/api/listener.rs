@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 /// Connections served at the same time.
 const CONNECTIONS_MAX: usize = 4_096;
 
-/// A client that has not sent its request's head after this is dropped: idle connections end the same way.
+/// A client that has not sent the head of its next request after this is dropped. Bodies have no limit of time yet.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long requests under way may take once the server stops.

@@ -11,7 +11,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use turnpike_l1::OutputStatus;
-use turnpike_protocol::{OutputRoot, ReceiptEnvelope};
+use turnpike_protocol::ReceiptEnvelope;
 use turnpike_storage::{BlockRecord, StorageError, TransactionPlace};
 
 use super::problem::Problem;
@@ -161,7 +161,10 @@ pub(crate) async fn transaction(
         return Ok(Json(life));
     }
     drop(pool);
-    // It may have moved from the pool into a block in between.
+    // A block is being made of it: it is still on the list, and leaves it together with its block's arrival.
+    if shared.database.pending_raw(&hash).await?.is_some() {
+        return Ok(Json(json!({ "hash": hash, "state": "received" })));
+    }
     if let Some(place) = shared.database.transaction(&hash).await? {
         return sealed_transaction(&shared, hash, place).await.map(Json);
     }
@@ -222,8 +225,11 @@ pub(crate) async fn block(State(shared): Api, Path(id): Path<String>) -> Answer<
         }
         number => number.parse().map_err(|_| malformed_block(&id))?,
     };
-    let record = shared.database.block(number).await?;
-    let record = record.ok_or_else(|| Problem::not_found(format!("block {number} is unknown")))?;
+    let unknown = || Problem::not_found(format!("block {number} is unknown"));
+    if number > *shared.head.borrow() {
+        return Err(unknown());
+    }
+    let record = shared.database.block(number).await?.ok_or_else(unknown)?;
     let mut answer = block_summary(&record);
     let settlement = shared.settlement.read().await;
     answer["state"] = settle(&settlement, number, &mut answer).into();
@@ -237,11 +243,7 @@ fn malformed_block(id: &str) -> Problem {
 
 fn block_summary(record: &BlockRecord) -> Value {
     let header = &record.header;
-    let output = OutputRoot {
-        state_root: header.state_root,
-        message_passer_storage_root: record.message_passer_storage_root,
-        block_hash: header.hash_slow(),
-    };
+    let output = record.output();
     let transactions: Vec<_> =
         record.receipts.iter().map(|receipt| keccak256(&receipt.transaction)).collect();
     json!({
@@ -257,7 +259,7 @@ fn block_summary(record: &BlockRecord) -> Value {
         "receiptsRoot": header.receipts_root,
         "messagePasserStorageRoot": record.message_passer_storage_root,
         "outputRoot": output.hash(),
-        "originEntry": record.origin,
+        "originEntry": record.origin.entry,
         "transactions": transactions,
     })
 }

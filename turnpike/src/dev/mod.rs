@@ -31,6 +31,9 @@ const PROPOSE_INTERVAL: u64 = 5;
 /// A quiet chain seals a block this often.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
+/// Inbox entries that sealed blocks may wait for: seconds, at an entry a second.
+const BACKLOG_ENTRIES_MAX: u64 = 16;
+
 /// Longest request body, in bytes.
 const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 
@@ -93,6 +96,7 @@ async fn roles(
         l1_poll: L1_POLL,
         block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
         heartbeat: HEARTBEAT,
+        backlog_entries_max: BACKLOG_ENTRIES_MAX,
         pool: PoolLimits::default(),
         body_bytes_max: BODY_BYTES_MAX,
         lie: args.liar,

@@ -4,7 +4,7 @@ use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::{B256, U256};
 use op_alloy_consensus::OpReceipt;
 use op_alloy_rpc_types::{L1BlockInfo, OpTransactionReceipt, Transaction};
-use turnpike_protocol::{L1Fee, ReceiptEnvelope, TxEnvelope};
+use turnpike_protocol::{L1Fee, Origin, ReceiptEnvelope, TxEnvelope};
 use turnpike_storage::{BlockRecord, ReceiptRecord};
 
 use super::error::RpcError;
@@ -100,7 +100,7 @@ impl RpcBlock {
                 to: tx.to(),
                 contract_address: self.contract_address(at),
             },
-            l1_block_info: l1_info(stored, tx),
+            l1_block_info: l1_info(&self.record.origin, stored, tx),
             op_gas_refund: None,
         }
     }
@@ -167,11 +167,13 @@ fn with_rpc_logs(receipt: OpReceipt, logs: Vec<Log>) -> OpReceipt<Log> {
     }
 }
 
-fn l1_info(stored: &ReceiptRecord, tx: &TxEnvelope) -> L1BlockInfo {
+fn l1_info(origin: &Origin, stored: &ReceiptRecord, tx: &TxEnvelope) -> L1BlockInfo {
     if tx.is_deposit() {
         return L1BlockInfo::default();
     }
     L1BlockInfo {
+        l1_gas_price: Some(origin.l1_base_fee.saturating_to()),
+        l1_blob_base_fee: Some(origin.l1_blob_base_fee.saturating_to()),
         l1_fee: Some(stored.l1_fee.saturating_to()),
         l1_gas_used: Some(u128::from(L1Fee::gas_of(&stored.transaction))),
         ..L1BlockInfo::default()

@@ -38,6 +38,11 @@ impl RpcError {
         Self::new(-32000, message.into())
     }
 
+    /// The answers of a batch together have become too long.
+    pub(crate) fn response_too_large() -> Self {
+        Self::new(-32003, "response too large".to_owned())
+    }
+
     /// A call that reverted: the reason in words where it is one, the data in any case.
     pub(crate) fn reverted(output: Bytes) -> Self {
         let message = match Revert::abi_decode(&output) {

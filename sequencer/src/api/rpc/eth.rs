@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::RwLockReadGuard;
 use turnpike_executor::Chain;
+use turnpike_protocol::{SignedTx, decode_transaction};
 
 use super::{convert::RpcBlock, error::RpcError, params::Params};
 use crate::{Refusal, Shared};
@@ -122,11 +123,19 @@ pub(crate) async fn transaction(shared: &Shared, mut params: Params) -> Answer {
     if let Some((block, at)) = find_transaction(shared, hash).await? {
         return to_json(block.transaction(at));
     }
-    let pool = shared.pool.read().await;
-    let Some(tx) = pool.get(&hash) else { return Ok(Value::Null) };
+    let Some(raw) = shared.database.pending_raw(&hash).await? else {
+        // It may have moved into a block in between.
+        return match find_transaction(shared, hash).await? {
+            Some((block, at)) => to_json(block.transaction(at)),
+            None => Ok(Value::Null),
+        };
+    };
+    let damaged = || RpcError::server("damaged pending record");
+    let tx = SignedTx::recover(decode_transaction(&raw).map_err(|_| damaged())?);
+    let sender = tx.signer().map_err(|_| damaged())?;
     to_json(Transaction {
         inner: alloy::rpc::types::Transaction {
-            inner: Recovered::new_unchecked(tx.tx.envelope().clone(), tx.sender),
+            inner: Recovered::new_unchecked(tx.envelope().clone(), sender),
             block_hash: None,
             block_number: None,
             transaction_index: None,
@@ -192,11 +201,11 @@ pub(crate) async fn logs(shared: &Shared, mut params: Params) -> Answer {
                 let block = RpcBlock::new(record)?;
                 found.extend(block.logs().filter(|log| filter.matches(&log.inner)));
             }
-        }
-        if found.len() > LOGS_MAX {
-            return Err(RpcError::invalid_params(format!(
-                "query returns more than {LOGS_MAX} logs: ask for fewer blocks"
-            )));
+            if found.len() > LOGS_MAX {
+                return Err(RpcError::invalid_params(format!(
+                    "query returns more than {LOGS_MAX} logs: ask for fewer blocks"
+                )));
+            }
         }
         next = last + 1;
     }

@@ -1,9 +1,12 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use alloy::rpc::types::{BlockNumberOrTag, FeeHistory, TransactionRequest};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{TxKind, U64};
 use serde_json::{Value, json};
-use turnpike_executor::{CallError, CallOutcome, CallRequest, Chain};
-use turnpike_protocol::{ChainConfig, next_base_fee};
+use tokio::{sync::SemaphorePermit, task::block_in_place};
+use turnpike_executor::{CallError, CallOutcome, CallRequest, Chain, HaltReason};
+use turnpike_protocol::{ChainConfig, Header, next_base_fee};
 
 use super::{
     convert::RpcBlock,
@@ -22,8 +25,8 @@ const ESTIMATE_TOLERANCE: u64 = 64;
 /// What a legacy transaction is advised to offer above the base fee, in percent: a few full blocks' rise.
 const PRICE_MARGIN_PERCENT: u64 = 10;
 
-/// Blocks in one `eth_feeHistory`.
-const FEE_HISTORY_BLOCKS_MAX: u64 = 1_024;
+/// Blocks in one `eth_feeHistory`: each is read with its receipts.
+const FEE_HISTORY_BLOCKS_MAX: u64 = 128;
 
 /// Percentiles in one `eth_feeHistory`.
 const FEE_HISTORY_PERCENTILES_MAX: usize = 100;
@@ -32,45 +35,71 @@ type Answer = Result<Value, RpcError>;
 
 pub(crate) async fn call(shared: &Shared, mut params: Params) -> Answer {
     let request = params.next::<TransactionRequest>()?;
-    let chain = state_at(shared, params.optional()?).await?;
-    let request = call_request(&request, CALL_GAS_MAX)?;
-    match run(&chain, &request)? {
+    let id = params.optional()?;
+    refuse_overrides(&mut params)?;
+    let _permit = permit(shared).await?;
+    let chain = state_at(shared, id).await?;
+    let request = call_request(&request, CALL_GAS_MAX.min(chain.config().block_gas_limit))?;
+    match block_in_place(|| run(&chain, &chain.head().header, &request))? {
         CallOutcome::Success { output, .. } => Ok(json!(output)),
         CallOutcome::Revert { output, .. } => Err(RpcError::reverted(output)),
-        CallOutcome::Halt { reason } => Err(halted(&reason, request.gas_limit)),
+        CallOutcome::Halt { reason } => Err(RpcError::server(halt_text(&reason))),
     }
 }
 
 /// The least gas limit with which the call succeeds, within the tolerance.
 pub(crate) async fn estimate(shared: &Shared, mut params: Params) -> Answer {
     let request = params.next::<TransactionRequest>()?;
-    let chain = state_at(shared, params.optional()?).await?;
+    let id = params.optional()?;
+    refuse_overrides(&mut params)?;
+    let _permit = permit(shared).await?;
+    let chain = state_at(shared, id).await?;
     let cap = allowance(&chain, &request)?;
-    let mut request = call_request(&request, cap)?;
-    request.gas_limit = request.gas_limit.min(cap);
+    let request = call_request(&request, cap)?;
+    block_in_place(|| least_gas(&chain, request)).map(quantity)
+}
+
+fn least_gas(chain: &Chain, mut request: CallRequest) -> Result<u64, RpcError> {
+    let header = &next_header(chain);
     let mut enough = request.gas_limit;
-    let used = match run(&chain, &request)? {
+    let used = match run(chain, header, &request)? {
         CallOutcome::Success { gas_used, .. } => gas_used,
         CallOutcome::Revert { output, .. } => return Err(RpcError::reverted(output)),
-        CallOutcome::Halt { reason } => return Err(halted(&reason, enough)),
+        CallOutcome::Halt { reason: HaltReason::OutOfGas(_) } => {
+            return Err(RpcError::server(format!("gas required exceeds allowance ({enough})")));
+        }
+        CallOutcome::Halt { reason } => return Err(RpcError::server(halt_text(&reason))),
     };
-    let mut too_little = used.saturating_sub(1);
-    // What it used, with what calls hold back, is often enough.
+    // What it used is often enough, and never more than needed.
+    request.gas_limit = used;
+    if succeeds(chain, header, &request)? {
+        return Ok(used);
+    }
+    let mut too_little = used;
+    // Next best: what it used, with what calls hold back.
     let mut probe = used.saturating_add(used / 63).saturating_add(2_300).min(enough);
     while enough - too_little > 1 && enough - too_little > enough / ESTIMATE_TOLERANCE {
         request.gas_limit = probe;
-        if succeeds(&chain, &request)? {
+        if succeeds(chain, header, &request)? {
             enough = probe;
         } else {
             too_little = probe;
         }
         probe = too_little + (enough - too_little) / 2;
     }
-    request.gas_limit = used;
-    if succeeds(&chain, &request)? {
-        enough = used;
+    Ok(enough)
+}
+
+async fn permit(shared: &Shared) -> Result<SemaphorePermit<'_>, RpcError> {
+    shared.calls.acquire().await.map_err(|_| RpcError::server("the node is stopping"))
+}
+
+/// State and block overrides change the answer: ignoring them would give a wrong one.
+fn refuse_overrides(params: &mut Params) -> Result<(), RpcError> {
+    match (params.optional::<Value>()?, params.optional::<Value>()?) {
+        (None, None) => Ok(()),
+        _ => Err(RpcError::invalid_params("state and block overrides are not supported")),
     }
-    Ok(quantity(enough))
 }
 
 /// Most gas that a transaction may have, and that its sender can pay for.
@@ -100,16 +129,27 @@ fn call_request(request: &TransactionRequest, gas: u64) -> Result<CallRequest, R
         from: request.from.unwrap_or_default(),
         to: request.to.unwrap_or(TxKind::Create),
         gas_limit: request.gas.unwrap_or(gas).min(gas.max(1)),
-        gas_price: 0,
         value: request.value.unwrap_or_default(),
         input,
         access_list: request.access_list.clone().unwrap_or_default(),
+        authorizations: request.authorization_list.clone().unwrap_or_default(),
     })
 }
 
-fn run(chain: &Chain, request: &CallRequest) -> Result<CallOutcome, RpcError> {
-    turnpike_executor::call(chain.config(), &chain.head().header, chain.state().flat(), request)
+fn run(chain: &Chain, header: &Header, request: &CallRequest) -> Result<CallOutcome, RpcError> {
+    turnpike_executor::call(chain.config(), header, chain.state().flat(), request)
         .map_err(|error| RpcError::server(describe(&error)))
+}
+
+/// The environment in which an estimated transaction will run, as far as can be told: a block later, and at least a second.
+/// Much code costs more as soon as time has passed.
+fn next_header(chain: &Chain) -> Header {
+    let mut header = chain.head().header.clone();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    header.base_fee_per_gas = Some(next_base_fee(chain.config(), &header));
+    header.number += 1;
+    header.timestamp = now.max(header.timestamp + 1);
+    header
 }
 
 /// revm's words for what clients know in geth's.
@@ -124,26 +164,26 @@ fn describe<E: std::error::Error>(error: &CallError<E>) -> String {
     text
 }
 
-fn succeeds(chain: &Chain, request: &CallRequest) -> Result<bool, RpcError> {
-    let outcome = turnpike_executor::call(
-        chain.config(),
-        &chain.head().header,
-        chain.state().flat(),
-        request,
-    );
-    match outcome {
+fn succeeds(chain: &Chain, header: &Header, request: &CallRequest) -> Result<bool, RpcError> {
+    match turnpike_executor::call(chain.config(), header, chain.state().flat(), request) {
         Ok(outcome) => Ok(matches!(outcome, CallOutcome::Success { .. })),
         Err(CallError::Invalid(_)) => Ok(false),
         Err(error) => Err(RpcError::server(error.to_string())),
     }
 }
 
-fn halted(reason: &impl std::fmt::Debug, gas_limit: u64) -> RpcError {
-    let reason = format!("{reason:?}");
-    if reason.starts_with("OutOfGas") {
-        RpcError::server(format!("gas required exceeds allowance ({gas_limit})"))
-    } else {
-        RpcError::server(format!("execution failed: {reason}"))
+/// geth's words for how an execution ended.
+fn halt_text(reason: &HaltReason) -> String {
+    match reason {
+        HaltReason::OutOfGas(_) => "out of gas".to_owned(),
+        HaltReason::OpcodeNotFound | HaltReason::InvalidFEOpcode => "invalid opcode".to_owned(),
+        HaltReason::InvalidJump => "invalid jump destination".to_owned(),
+        HaltReason::StackUnderflow => "stack underflow".to_owned(),
+        HaltReason::StackOverflow => "stack limit reached 1024 (1023)".to_owned(),
+        HaltReason::CreateCollision => "contract address collision".to_owned(),
+        HaltReason::CallTooDeep => "max call depth exceeded".to_owned(),
+        HaltReason::CreateContractSizeLimit => "max code size exceeded".to_owned(),
+        other => format!("execution failed: {other:?}"),
     }
 }
 
@@ -160,9 +200,12 @@ pub(crate) async fn fee_history(shared: &Shared, mut params: Params) -> Answer {
     if let Some(percentiles) = &percentiles {
         check_percentiles(percentiles)?;
     }
+    if count == 0 {
+        return to_json(FeeHistory::default());
+    }
     let newest = number_of(shared, newest.into()).await?;
     let newest = newest.ok_or_else(|| RpcError::server("request beyond head block"))?;
-    let oldest = (newest + 1).saturating_sub(count.max(1));
+    let oldest = (newest + 1).saturating_sub(count);
     let records = shared.database.blocks(oldest, newest).await?;
     let mut history = FeeHistory { oldest_block: oldest, ..FeeHistory::default() };
     let mut rewards = Vec::new();

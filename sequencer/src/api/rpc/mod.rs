@@ -23,6 +23,9 @@ use crate::Shared;
 /// Requests in one batch.
 const BATCH_REQUESTS_MAX: usize = 1_000;
 
+/// Bytes of answers after which the rest of a batch is not looked at (geth's limit).
+const BATCH_ANSWER_BYTES_MAX: usize = 25 * 1000 * 1000;
+
 #[derive(Deserialize)]
 struct Request {
     #[serde(default)]
@@ -65,8 +68,16 @@ async fn answer_batch(shared: &Arc<Shared>, requests: Vec<Value>) -> Value {
         return RpcError::invalid_request(message).response(Value::Null);
     }
     let mut answers = Vec::with_capacity(requests.len());
+    let mut bytes = 0;
     for request in requests {
-        answers.push(answer_one(shared, request).await);
+        if bytes > BATCH_ANSWER_BYTES_MAX {
+            let id = request.get("id").cloned().unwrap_or_default();
+            answers.push(RpcError::response_too_large().response(id));
+            continue;
+        }
+        let answer = answer_one(shared, request).await;
+        bytes += answer.to_string().len();
+        answers.push(answer);
     }
     Value::Array(answers)
 }

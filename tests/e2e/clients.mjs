@@ -1,0 +1,82 @@
+// viem clients of both layers, as an application would make them.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import assert from "node:assert/strict";
+
+import { createPublicClient, createWalletClient, defineChain, http } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { chainConfig, walletActionsL1 } from "viem/op-stack";
+
+import { ROOT, require } from "./programs.mjs";
+
+const POLL_MS = 50;
+const RECEIPT_TIMEOUT_MS = 30_000;
+
+/** ABI of one of the rollup's contracts. */
+export function abiOf(contract) {
+  const path = join(ROOT, "contracts/artifacts", `${contract}.json`);
+  return JSON.parse(readFileSync(path, "utf8")).abi;
+}
+
+/** Compiles tests/e2e/Probe.sol. */
+export function compileProbe() {
+  const solc = require("solc");
+  const content = readFileSync(join(ROOT, "tests/e2e/Probe.sol"), "utf8");
+  const outputSelection = { "*": { "*": ["abi", "evm.bytecode.object"] } };
+  const input = {
+    language: "Solidity",
+    sources: { "Probe.sol": { content } },
+    settings: { outputSelection },
+  };
+  const { errors = [], contracts } = JSON.parse(solc.compile(JSON.stringify(input)));
+  const serious = errors.filter(({ severity }) => severity === "error");
+  assert.deepEqual(
+    serious.map(({ formattedMessage }) => formattedMessage),
+    [],
+  );
+  const { abi, evm } = contracts["Probe.sol"].Probe;
+  return { abi, bytecode: `0x${evm.bytecode.object}` };
+}
+
+export function accountsOf(dev) {
+  return dev.accounts.map(({ privateKey }) => privateKeyToAccount(privateKey));
+}
+
+/** Clients for a running rollup. L2 is an OP-stack chain to viem: deposits and L1 fees have names. */
+export function connect(dev) {
+  const nativeCurrency = { name: "Ether", symbol: "ETH", decimals: 18 };
+  const chain = (id, name, url, config = {}) =>
+    defineChain({ ...config, id, name, nativeCurrency, rpcUrls: { default: { http: [url] } } });
+  const l1Chain = chain(dev.ready.l1ChainId, "L1", dev.l1Url);
+  const l2Chain = chain(dev.ready.chainId, "Turnpike", dev.l2Url, chainConfig);
+  const options = (chain) => ({ chain, transport: http(), pollingInterval: POLL_MS, cacheTime: 0 });
+  const accounts = accountsOf(dev);
+  return {
+    accounts,
+    l1: createPublicClient(options(l1Chain)),
+    l2: createPublicClient(options(l2Chain)),
+    l1Wallets: accounts.map((account) =>
+      createWalletClient({ account, ...options(l1Chain) }).extend(walletActionsL1()),
+    ),
+    l2Wallets: accounts.map((account) => createWalletClient({ account, ...options(l2Chain) })),
+  };
+}
+
+/** Waits for a transaction's receipt. */
+export function receiptOf(client, hash) {
+  assert.ok(hash);
+  return client.waitForTransactionReceipt({ hash, timeout: RECEIPT_TIMEOUT_MS });
+}
+
+/** Waits for a transaction's receipt and checks that it succeeded. */
+export async function succeeded(client, hash) {
+  const receipt = await receiptOf(client, await hash);
+  assert.equal(receipt.status, "success");
+  return receipt;
+}
+
+/** Deploys a contract and returns where. */
+export async function deploy(client, wallet, { abi, bytecode }, args = []) {
+  const { contractAddress } = await succeeded(client, wallet.deployContract({ abi, bytecode, args }));
+  return { address: contractAddress, abi };
+}

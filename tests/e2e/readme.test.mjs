@@ -1,0 +1,40 @@
+// The README's tour, typed in as it stands: only ports and folders are this test's own.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { promisify } from "node:util";
+
+import { until } from "./harness.mjs";
+import { Program, ROOT, temporaryFolder, turnpike } from "./programs.mjs";
+
+const run = promisify(execFile);
+
+test("the README's tour", async (t) => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const tour = readme.slice(readme.indexOf("## Two-minute tour"), readme.indexOf("## The API"));
+  const [start, ...commands] = [...tour.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block);
+  assert.equal(start, "make dev\n");
+  assert.equal(commands.length, 4);
+
+  const data = temporaryFolder(t);
+  const flags = ["--json", "--data", data, "--port", "0", "--l1-port", "0"];
+  const program = new Program(t, "turnpike dev", turnpike(), ["dev", ...flags]);
+  const ready = () => program.events.find(({ event }) => event === "ready");
+  const { l1Url, l2Url } = await until(ready, "turnpike dev to be up");
+
+  const script = commands
+    .join("echo ---\n")
+    .replaceAll("http://127.0.0.1:9545", l2Url)
+    .replaceAll("http://127.0.0.1:8545", l1Url)
+    .replaceAll("target/debug/turnpike", turnpike())
+    .replaceAll(".turnpike/dev", data);
+  const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], { cwd: ROOT });
+  const [send, rest, deposit, verify] = stdout.split("---\n");
+  assert.match(send, /^status +1 \(success\)/m);
+  assert.match(rest, /^\{"hash":"0x[0-9a-f]{64}"\}/);
+  assert.match(rest, /"state":"(safe|proposed|final)"/);
+  // 10,000 less two transfers of one and some fees, plus the two deposited.
+  assert.match(deposit, /^(9999|10000)\d{18}$/m);
+  assert.match(verify, /^challenger: output 1 \(entry 1, block 1\): ok$/m);
+});

@@ -1,0 +1,242 @@
+// The same signed transactions on Turnpike and, block by block, on anvil: the receipts must not differ.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
+
+import { keccak256, toHex } from "viem";
+
+import { accountsOf, compileProbe } from "./clients.mjs";
+import { CHAIN_ID, post, rpc, startAnvil, startDev, step, until } from "./harness.mjs";
+import { storageRoot } from "./trie.mjs";
+import { buildWorkload } from "./workload.mjs";
+
+const SEQUENCER_FEE_VAULT = "0x4200000000000000000000000000000000000011";
+const GENESIS_TIME = 1_767_225_600;
+const INITIAL_BASE_FEE = 1_000_000;
+const BLOCK_GAS_LIMIT = 1_000_000_000;
+const DEPOSIT = "0x7e";
+const CHUNK = 25;
+
+/** What a receipt says whatever the block holds besides. */
+const RECEIPT_FIELDS = [
+  "transactionHash",
+  "type",
+  "from",
+  "to",
+  "status",
+  "gasUsed",
+  "effectiveGasPrice",
+  "contractAddress",
+  "logsBloom",
+  "blockNumber",
+];
+const LOG_FIELDS = ["address", "topics", "data", "logIndex", "blockNumber", "transactionHash", "removed"];
+
+test("receipts are those of another implementation", { timeout: 180_000 }, async (t) => {
+  const dev = await startDev(t);
+  const accounts = accountsOf(dev);
+  const workload = await buildWorkload(accounts, compileProbe());
+  const all = [...workload.setUp, ...workload.mixed];
+  assert.ok(all.length >= 300, `${all.length} transactions`);
+  const byHash = new Map(all.map((transaction) => [transaction.hash, transaction]));
+  assert.equal(byHash.size, all.length);
+
+  await step(t, `${all.length} transactions are taken by every door`, async () => {
+    await submitEverything(dev, workload);
+    const { length } = all;
+    await until(
+      async () => (await dev.life(all[length - 1].hash)).state === "sealed",
+      "the last transaction to be sealed",
+    );
+    await until(async () => (await dev.status()).pool.transactions === 0, "the pool to be empty");
+    for (const { hash, what } of all) assert.equal((await dev.life(hash)).state, "sealed", what);
+  });
+
+  let blocks;
+  await step(t, "they do what they are meant to", async () => {
+    blocks = await readBlocks(dev.l2Url);
+    const receipts = blocks.flatMap(({ receipts }) => receipts);
+    assert.deepEqual(
+      receipts.map(({ transactionHash }) => transactionHash).sort(),
+      [...byHash.keys()].sort(),
+    );
+    for (const { transactionHash, status } of receipts) {
+      const { fails, what } = byHash.get(transactionHash);
+      assert.equal(status, fails ? "0x0" : "0x1", what);
+    }
+    const types = new Set(receipts.map(({ type }) => type));
+    assert.deepEqual([...types].sort(), ["0x0", "0x1", "0x2", "0x4"]);
+    assert.ok(new Set(blocks.map(({ timestamp }) => timestamp)).size > 1, "blocks differ in time");
+  });
+
+  const anvil = await startAnvil(
+    t,
+    [
+      "--chain-id",
+      CHAIN_ID,
+      "--order",
+      "fifo",
+      "--timestamp",
+      GENESIS_TIME,
+      "--base-fee",
+      INITIAL_BASE_FEE,
+      "--gas-limit",
+      BLOCK_GAS_LIMIT,
+    ].map(String),
+  );
+  let replayed;
+  await step(t, "anvil takes the same blocks", async () => {
+    await rpc(anvil.url, "anvil_setCoinbase", [SEQUENCER_FEE_VAULT]);
+    for (const block of blocks) await replay(anvil.url, block, byHash);
+    replayed = await readBlocks(anvil.url);
+  });
+
+  await step(t, "every receipt is the same", () => {
+    assert.equal(replayed.length, blocks.length);
+    for (const [index, block] of blocks.entries()) {
+      const other = replayed[index];
+      assert.deepEqual(
+        other.receipts.map(({ transactionHash }) => transactionHash),
+        block.receipts.map(({ transactionHash }) => transactionHash),
+      );
+      let cumulativeGas = 0n;
+      for (const [position, receipt] of block.receipts.entries()) {
+        const { what } = byHash.get(receipt.transactionHash);
+        cumulativeGas += BigInt(receipt.gasUsed);
+        compare(receipt, other.receipts[position], what);
+        assert.equal(BigInt(other.receipts[position].cumulativeGasUsed), cumulativeGas, what);
+        assert.equal(BigInt(receipt.cumulativeGasUsed), cumulativeGas + block.depositGas, what);
+      }
+      assert.equal(BigInt(block.gasUsed), cumulativeGas + block.depositGas);
+    }
+  });
+
+  await step(t, "every contract's state is the same", async () => {
+    // Anvil keeps slots that hold zero in its own root: it is computed from its slots here.
+    const dump = JSON.parse(
+      gunzipSync(Buffer.from((await rpc(anvil.url, "anvil_dumpState")).slice(2), "hex")),
+    );
+    for (const [name, { address }] of Object.entries(workload.contracts)) {
+      const { nonce, balance, codeHash, storageHash } = await rpc(dev.l2Url, "eth_getProof", [
+        address,
+        [],
+        "latest",
+      ]);
+      const there = dump.accounts[address.toLowerCase()];
+      assert.ok(there, name);
+      const expected = {
+        nonce: BigInt(there.nonce),
+        balance: BigInt(there.balance),
+        codeHash: keccak256(there.code),
+        storageHash: storageRoot(there.storage),
+      };
+      assert.deepEqual(
+        { nonce: BigInt(nonce), balance: BigInt(balance), codeHash, storageHash },
+        expected,
+        name,
+      );
+    }
+  });
+
+  await step(t, "balances differ by the L1 data fees alone", async () => {
+    const l1Fees = new Map();
+    for (const { from, l1Fee } of blocks.flatMap(({ receipts }) => receipts)) {
+      l1Fees.set(from, (l1Fees.get(from) ?? 0n) + BigInt(l1Fee));
+    }
+    for (const { address } of accounts) {
+      const [here, there] = await Promise.all(
+        [dev.l2Url, anvil.url].map(async (url) =>
+          BigInt(await rpc(url, "eth_getBalance", [address, "latest"])),
+        ),
+      );
+      assert.equal(there - here, l1Fees.get(address.toLowerCase()), address);
+    }
+  });
+
+  await step(t, "derived from L1, it is the same once more", async () => {
+    const { verdict } = await dev.settleAll();
+    assert.equal(verdict, "ok");
+    for (const { hash, what } of all) assert.equal((await dev.life(hash)).state, "proposed", what);
+  });
+});
+
+/** The set-up in order, one request each; the rest in chunks, each by another way in. */
+async function submitEverything(dev, { setUp, mixed }) {
+  const rest = `${dev.l2Url}/v1/transactions`;
+  for (const { raw, hash, what } of setUp) {
+    assert.equal(await rpc(dev.l2Url, "eth_sendRawTransaction", [raw]), hash, what);
+  }
+  const doors = [
+    // Many requests at once: they may overtake each other.
+    (chunk) => Promise.all(chunk.map(({ raw }) => rpc(dev.l2Url, "eth_sendRawTransaction", [raw]))),
+    async (chunk) => {
+      const batch = chunk.map(({ raw }, id) => ({
+        jsonrpc: "2.0",
+        id,
+        method: "eth_sendRawTransaction",
+        params: [raw],
+      }));
+      return (await post(dev.l2Url, batch)).body.map(({ result }) => result);
+    },
+    async (chunk) => (await dev.submit(chunk.map(({ raw }) => raw))).body.results.map(({ hash }) => hash),
+    async (chunk) => {
+      const parts = chunk.flatMap(({ raw }) => {
+        const bytes = Buffer.from(raw.slice(2), "hex");
+        const length = Buffer.alloc(4);
+        length.writeUInt32LE(bytes.length);
+        return [length, bytes];
+      });
+      const { body } = await post(rest, Buffer.concat(parts), "application/octet-stream");
+      return body.results.map(({ hash }) => hash);
+    },
+  ];
+  for (let start = 0; start < mixed.length; start += CHUNK) {
+    const chunk = mixed.slice(start, start + CHUNK);
+    const hashes = await doors[(start / CHUNK) % doors.length](chunk);
+    assert.deepEqual(
+      hashes,
+      chunk.map(({ hash }) => hash),
+    );
+    // So that there are blocks enough to tell what time does to them.
+    await dev.lifeIs(hashes.at(-1), "sealed");
+  }
+}
+
+/** All blocks after the first, with their users' receipts. */
+async function readBlocks(url) {
+  const head = Number(await rpc(url, "eth_blockNumber"));
+  const blocks = [];
+  for (let number = 1; number <= head; number++) {
+    const [{ timestamp, baseFeePerGas, gasUsed }, all] = await Promise.all([
+      rpc(url, "eth_getBlockByNumber", [toHex(number), false]),
+      rpc(url, "eth_getBlockReceipts", [toHex(number)]),
+    ]);
+    const receipts = all.filter(({ type }) => type !== DEPOSIT);
+    const depositGas = all
+      .filter(({ type }) => type === DEPOSIT)
+      .reduce((sum, { gasUsed }) => sum + BigInt(gasUsed), 0n);
+    blocks.push({ number, timestamp, baseFeePerGas, gasUsed, receipts, depositGas });
+  }
+  return blocks;
+}
+
+/** Has anvil mine a block with the same transactions, in order, at the same time and base fee. */
+async function replay(url, { number, timestamp, baseFeePerGas, receipts }, byHash) {
+  for (const { transactionHash } of receipts) {
+    const { raw, what } = byHash.get(transactionHash);
+    assert.equal(await rpc(url, "eth_sendRawTransaction", [raw]), transactionHash, what);
+  }
+  await rpc(url, "evm_setNextBlockTimestamp", [timestamp]);
+  await rpc(url, "anvil_setNextBlockBaseFeePerGas", [baseFeePerGas]);
+  await rpc(url, "evm_mine");
+  assert.equal(Number(await rpc(url, "eth_blockNumber")), number);
+}
+
+function compare(ours, theirs, what) {
+  const pick = (object, fields) => Object.fromEntries(fields.map((field) => [field, object[field]]));
+  const comparable = (receipt) => ({
+    ...pick(receipt, RECEIPT_FIELDS),
+    logs: receipt.logs.map((log) => pick(log, LOG_FIELDS)),
+  });
+  assert.deepEqual(comparable(ours), comparable(theirs), what);
+}

@@ -1,0 +1,196 @@
+// What was acknowledged survives: kill -9 at any moment, and nothing is lost, changed or left behind.
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+
+import { parseEther, parseGwei, toHex } from "viem";
+
+import { abiOf, accountsOf, connect, succeeded } from "./clients.mjs";
+import { CHAIN_ID, PROPOSE_INTERVAL, rpc, startAnvil, startDev, step, until } from "./harness.mjs";
+import { temporaryFolder } from "./programs.mjs";
+
+const BURST = 200;
+const KILLS = 3;
+
+const transfer = (account, nonce, to) =>
+  account.signTransaction({
+    type: "eip1559",
+    chainId: CHAIN_ID,
+    nonce,
+    to,
+    value: 1n,
+    gas: 21_000n,
+    maxFeePerGas: parseGwei("1"),
+    maxPriorityFeePerGas: 0n,
+  });
+
+/** Everything that the chain says of itself, to compare before and after. */
+async function portrait(dev, accounts) {
+  const { head } = await dev.status();
+  const blocks = [];
+  for (let number = 0; number <= head.number; number++) {
+    blocks.push({
+      block: await rpc(dev.l2Url, "eth_getBlockByNumber", [toHex(number), true]),
+      receipts: await rpc(dev.l2Url, "eth_getBlockReceipts", [toHex(number)]),
+    });
+  }
+  const states = await Promise.all(
+    accounts.map(({ address }) => rpc(dev.l2Url, "eth_getProof", [address, [], "latest"])),
+  );
+  return { head, blocks, states };
+}
+
+test("kill -9 loses nothing that was acknowledged", async (t) => {
+  const anvil = await startAnvil(t);
+  const data = temporaryFolder(t);
+  const start = (fresh) => startDev(t, { data, fresh, l1Url: anvil.url });
+  let dev = await start(true);
+  const accounts = accountsOf(dev);
+  const [alice, bob] = accounts;
+  const sealed = [];
+  let before;
+  let waiting;
+
+  await step(t, "blocks are on L1, in L1's pool and nowhere but here; one transaction waits", async () => {
+    const { l1Wallets, l2, l2Wallets } = connect(dev);
+    const { portal } = dev.contracts;
+    await l1Wallets[3].depositTransaction({
+      portalAddress: portal,
+      request: { gas: 100_000n, mint: parseEther("1"), to: bob.address },
+    });
+    await dev.advanceL1();
+    for (let round = 0; round < 3; round++) {
+      const receipt = await succeeded(l2, l2Wallets[0].sendTransaction({ to: bob.address, value: 1n }));
+      sealed.push(receipt.transactionHash);
+      if (round === 0) await dev.settleAll();
+      if (round === 1) await dev.l1Transaction("inbox", "the batcher to post");
+    }
+    const { body, status } = await dev.submit(await transfer(bob, 1, alice.address));
+    assert.equal(status, 202);
+    waiting = body.hash;
+    assert.equal((await dev.life(waiting)).waitingForNonce, 0);
+    before = await portrait(dev, accounts);
+  });
+
+  await step(t, "after kill -9 the chain is the same", async () => {
+    assert.deepEqual(await dev.kill(), { code: null, signal: "SIGKILL" });
+    dev = await start(false);
+    assert.deepEqual(await portrait(dev, accounts), before);
+    for (const hash of sealed) assert.notEqual((await dev.life(hash)).block, undefined);
+  });
+
+  await step(t, "the one that waited still does, and goes once it can", async () => {
+    const life = await dev.life(waiting);
+    assert.deepEqual([life.state, life.nonce, life.waitingForNonce], ["received", 1, 0]);
+    const { body } = await dev.submit(await transfer(bob, 0, alice.address));
+    for (const hash of [body.hash, waiting]) sealed.push((await dev.lifeIs(hash, "sealed")).hash);
+  });
+
+  await step(t, "every block is posted once", async () => {
+    const { head } = await dev.status();
+    await dev.settleAll();
+    const [first] = dev.verdicts();
+    assert.deepEqual(
+      dev.verdicts().filter(({ verdict }) => verdict !== "ok"),
+      [],
+      `all ok from ${first.index} on`,
+    );
+    for (const hash of sealed) assert.equal((await dev.life(hash)).state, "proposed");
+    assert.equal((await dev.status()).head.number, head.number, "nothing was built in between");
+  });
+
+  const acknowledged = [];
+  for (let kill = 1; kill <= KILLS; kill++) {
+    await step(t, `a burst is answered and the process killed at once (${kill})`, async () => {
+      const sender = accounts[1 + kill];
+      const nonce = Number(await rpc(dev.l2Url, "eth_getTransactionCount", [sender.address, "latest"]));
+      const raws = await Promise.all(
+        Array.from({ length: BURST }, (_, index) => transfer(sender, nonce + index, bob.address)),
+      );
+      const { body } = await dev.submit(raws);
+      acknowledged.push(...body.results.map(({ hash }) => hash));
+      // At another point of the block interval each time.
+      await new Promise((resolve) => setTimeout(resolve, 25 * (kill - 1)));
+      await dev.kill();
+      dev = await start(false);
+      for (const hash of acknowledged) await dev.lifeIs(hash, "sealed");
+    });
+  }
+
+  await step(t, "L1 and the challenger agree with all of it", async () => {
+    const { verdict, index } = await dev.settleAll();
+    assert.equal(verdict, "ok");
+    const { l1, l2 } = connect(dev);
+    const { l2BlockNumber } = await l1.readContract({
+      address: dev.contracts.rollup,
+      abi: abiOf("Rollup"),
+      functionName: "output",
+      args: [BigInt(index)],
+    });
+    assert.equal(l2BlockNumber, await l2.getBlockNumber());
+    const blocks = new Set();
+    for (const hash of acknowledged) blocks.add((await dev.life(hash)).block.number);
+    assert.ok(blocks.size >= KILLS);
+  });
+});
+
+/** Ids of a process's descendants. */
+function descendants(pid) {
+  const parents = new Map();
+  for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const [, parent] = readFileSync(`/proc/${entry}/stat`, "utf8").match(/\) \S (\d+)/);
+      parents.set(Number(entry), Number(parent));
+    } catch {
+      // It ended in the meantime.
+    }
+  }
+  const isBelow = (id) => parents.has(id) && (parents.get(id) === pid || isBelow(parents.get(id)));
+  return [...parents.keys()].filter(isBelow);
+}
+
+/** What a process runs; empty once it has ended. */
+function commandLine(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
+}
+
+test("kill -9 leaves no anvil behind, and the L1 it ran is kept", async (t) => {
+  const data = temporaryFolder(t);
+  const dev = await startDev(t, { data });
+  const { l2, l2Wallets, accounts } = connect(dev);
+  let safe;
+
+  await step(t, "a block is safe", async () => {
+    await succeeded(l2, l2Wallets[0].sendTransaction({ to: accounts[1].address, value: 1n }));
+    await dev.settleAll();
+    safe = await l2.getBlock({ blockTag: "safe" });
+    assert.equal(safe.number, 1n);
+  });
+
+  await step(t, "anvil ends with the process that started it", async () => {
+    const children = descendants(dev.pid);
+    assert.ok(
+      children.some((pid) => /\banvil\b.*--port/.test(commandLine(pid))),
+      children.map(commandLine).join("\n"),
+    );
+    await dev.kill();
+    await until(() => children.every((pid) => commandLine(pid) === ""), "anvil to end");
+    await assert.rejects(rpc(dev.l1Url, "eth_chainId"));
+  });
+
+  await step(t, "a new process takes up both layers", async () => {
+    const again = await startDev(t, { data, fresh: false });
+    assert.deepEqual(again.contracts, dev.contracts);
+    const { l2, l2Wallets } = connect(again);
+    assert.equal((await l2.getBlock({ blockTag: "safe" })).hash, safe.hash);
+    const receipt = await succeeded(l2, l2Wallets[0].sendTransaction({ to: accounts[1].address, value: 1n }));
+    // The new anvil's clock is not ahead as the old one's was.
+    await again.advanceL1(1, PROPOSE_INTERVAL);
+    await again.settleAll();
+    assert.equal((await again.life(receipt.transactionHash)).state, "proposed");
+  });
+});
