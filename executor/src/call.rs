@@ -94,7 +94,7 @@ pub fn call<S: StateView>(
         kind: request.to,
         value: request.value,
         data: request.input.clone(),
-        chain_id: None,
+        chain_id: Some(config.chain_id),
         access_list: request.access_list.clone(),
         authorization_list: recovered(&request.authorizations),
         ..TxEnv::default()

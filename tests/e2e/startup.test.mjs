@@ -52,7 +52,8 @@ test("a program that cannot start says why", async (t) => {
   };
   const deadUrl = `http://127.0.0.1:${await unusedPort()}/secret-path`;
   const { port } = new URL(dev.l2Url);
-  const inUse = `cannot listen on 127\\.0\\.0\\.1:${port}`;
+  const address = `127.0.0.1:${port}`;
+  const inUse = `cannot listen on ${address.replaceAll(".", "\\.")}`;
 
   await step(t, "L1 or a port is not what it should be", async (t) => {
     const database = (name) => words`--database ${at(name)}`;
@@ -88,7 +89,7 @@ test("a program that cannot start says why", async (t) => {
       ],
       [
         "sequencer: port in use",
-        [...words`sequencer --l1-url ${anvil.url} --listen 127.0.0.1:${port}`, ...ours, ...database("g.db")],
+        [...words`sequencer --l1-url ${anvil.url} --listen ${address}`, ...ours, ...database("g.db")],
         new RegExp(inUse),
       ],
     ];
