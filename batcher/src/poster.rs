@@ -2,9 +2,7 @@ use anyhow::{Context as _, bail};
 use tokio::task::block_in_place;
 use tracing::{debug, info, warn};
 use turnpike_l1::{L1Sender, L1View, PostedEntry};
-use turnpike_protocol::{
-    Batch, ChainConfig, DataKind, Entry, EntryData, Parent, calldata_hash, derive,
-};
+use turnpike_protocol::{Batch, ChainConfig, DataKind, Entry, Parent, calldata_hash, derive};
 use turnpike_storage::{Database, PostedBatch};
 
 use crate::{Packed, pack};
@@ -157,36 +155,22 @@ impl Poster {
         let before = packed.first_block - 1;
         let parent = self.journal.block(before).await?;
         let parent = parent.with_context(|| format!("block {before} is not in the journal"))?;
-        let deposits_before = previous.entry.deposit_count;
-        let consumed =
-            usize::try_from(deposits_before)?..usize::try_from(deposits_before + packed.deposits)?;
-        let queued = view.deposits().get(consumed);
-        let queued = queued.context("the journal holds deposits that L1 does not")?;
-        let deposits: Vec<_> = queued.iter().map(|queued| queued.deposit.clone()).collect();
-        let origin = view.entries().get(usize::try_from(packed.origin)?);
-        let origin = &origin.context("the journal names an origin that L1 does not hold")?.entry;
-        let entry = Entry {
-            index: previous.entry.index + 1,
-            data_kind: DataKind::Calldata,
-            data_hash: calldata_hash(&packed.data),
-            deposit_count: deposits_before + packed.deposits,
-            l1_time,
-            origin: packed.origin,
-            ..previous.entry
-        };
         let parent = Parent {
             number: before,
             timestamp: parent.header.timestamp,
             origin: (before > 0).then_some(parent.origin.entry),
         };
-        let source = EntryData {
-            entry: &entry,
-            deposits_before,
-            origin,
-            data: &packed.data,
-            deposits: &deposits,
+        let entry = Entry {
+            index: previous.entry.index + 1,
+            data_kind: DataKind::Calldata,
+            data_hash: calldata_hash(&packed.data),
+            deposit_count: previous.entry.deposit_count + packed.deposits,
+            l1_time,
+            origin: packed.origin,
+            ..previous.entry
         };
-        let derived = block_in_place(|| derive(&self.config, parent, &source))?;
+        let source = view.source_of(entry, packed.data.clone())?;
+        let derived = block_in_place(|| derive(&self.config, parent, &source.as_data()))?;
         match derived.fault {
             Some(fault) => bail!("blocks from {} on cannot be posted: {fault}", packed.first_block),
             None => Ok(()),

@@ -1,12 +1,11 @@
 use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
-use anyhow::Context as _;
 use tokio::{task::block_in_place, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use turnpike_l1::{L1Client, L1Error, L1Sender, L1View};
-use turnpike_protocol::{Deposit, EntryData, Genesis};
+use turnpike_protocol::Genesis;
 
 use crate::{
     Event, Summary, Verdict, Verifier,
@@ -129,26 +128,9 @@ impl Challenger {
 
     /// Derives the next entry, if L1 has one.
     async fn derive_next(&mut self) -> anyhow::Result<bool> {
-        let index = usize::try_from(self.verifier.next_entry())?;
-        let entries = self.view.entries();
-        let Some(posted) = entries.get(index) else { return Ok(false) };
-        let data = self.view.client().entry_data(posted).await?;
-        let entry = &posted.entry;
-        let before = entries[index - 1].entry.deposit_count;
-        let origin = entries.get(usize::try_from(entry.origin)?);
-        let origin = origin.with_context(|| format!("entry {index} names a later origin"))?;
-        let queue = usize::try_from(before)?..usize::try_from(entry.deposit_count)?;
-        let queued = self.view.deposits().get(queue);
-        let queued = queued.with_context(|| format!("deposits of entry {index} are missing"))?;
-        let deposits: Vec<Deposit> = queued.iter().map(|queued| queued.deposit.clone()).collect();
-        let source = EntryData {
-            entry,
-            deposits_before: before,
-            origin: &origin.entry,
-            data: &data,
-            deposits: &deposits,
-        };
-        block_in_place(|| self.verifier.feed(&source))?;
+        let next = self.verifier.next_entry();
+        let Some(source) = self.view.source(next).await? else { return Ok(false) };
+        block_in_place(|| self.verifier.feed(&source.as_data()))?;
         Ok(true)
     }
 

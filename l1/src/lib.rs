@@ -13,6 +13,7 @@ mod client;
 mod deploy;
 mod error;
 mod sender;
+mod source;
 mod view;
 
 pub use bindings::{Inbox, Portal, Rollup};
@@ -20,4 +21,5 @@ pub use client::{L1Client, L1Head};
 pub use deploy::deploy;
 pub use error::L1Error;
 pub use sender::{L1Sender, PreparedTx};
+pub use source::EntrySource;
 pub use view::{L1View, OutputStatus, PostedEntry, ProposedOutput, is_undisputed};

@@ -5,9 +5,7 @@ use tokio::{sync::mpsc, task::block_in_place};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use turnpike_l1::{L1Error, L1Head, L1View, PostedEntry, ProposedOutput, is_undisputed};
-use turnpike_protocol::{
-    BlockInput, ChainConfig, Deposit, EntryData, Origin, Parent, QueuedDeposit, derive,
-};
+use turnpike_protocol::{BlockInput, ChainConfig, Origin, Parent, QueuedDeposit, derive};
 use turnpike_storage::{Database, JournalRecord};
 
 use crate::shared::PostedRange;
@@ -130,7 +128,7 @@ impl Tracker {
     async fn match_entry(&mut self, posted: &PostedEntry) -> anyhow::Result<PostedRange> {
         let entry = posted.entry;
         let index = entry.index;
-        let derived = self.derive(posted).await?;
+        let derived = self.derive(index).await?;
         let first_block = self.safe.number + 1;
         let count = u32::try_from(derived.len())?;
         let records = self.database.journal(first_block, count).await?;
@@ -155,27 +153,11 @@ impl Tracker {
         })
     }
 
-    async fn derive(&self, posted: &PostedEntry) -> anyhow::Result<Vec<BlockInput>> {
-        let entry = &posted.entry;
-        let data = self.view.client().entry_data(posted).await?;
-        let at = |index: u64| {
-            let found = usize::try_from(index).ok().and_then(|at| self.view.entries().get(at));
-            found.map(|posted| &posted.entry).context("an entry names one that is not there")
-        };
-        let deposits_before = at(entry.index.saturating_sub(1))?.deposit_count;
-        let consumed = usize::try_from(deposits_before)?..usize::try_from(entry.deposit_count)?;
-        let queued = self.view.deposits().get(consumed).context("deposits are missing")?;
-        let deposits: Vec<Deposit> = queued.iter().map(|queued| queued.deposit.clone()).collect();
-        let source = EntryData {
-            entry,
-            deposits_before,
-            origin: at(entry.origin)?,
-            data: &data,
-            deposits: &deposits,
-        };
-        let derived = block_in_place(|| derive(&self.config, self.safe, &source))?;
+    async fn derive(&self, index: u64) -> anyhow::Result<Vec<BlockInput>> {
+        let source = self.view.source(index).await?.context("the entry is gone")?;
+        let derived = block_in_place(|| derive(&self.config, self.safe, &source.as_data()))?;
         if let Some(fault) = derived.fault {
-            warn!(entry = entry.index, %fault, "bad batch: passed over by rule");
+            warn!(entry = index, %fault, "bad batch: passed over by rule");
         }
         Ok(derived.blocks)
     }

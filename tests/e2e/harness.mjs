@@ -175,7 +175,8 @@ export class Dev {
     await this.advanceL1(1, PROPOSE_INTERVAL);
     return this.settle(async () => {
       const { head, outputs } = await this.status();
-      return this.verdicts().find(({ block }) => block === head.number);
+      const verdict = this.verdicts().find(({ block }) => block === head.number);
+      return outputs.newestBlock === head.number && verdict;
     }, "the challenger to judge an output after the newest block");
   }
 

@@ -1,0 +1,56 @@
+use alloy_primitives::Bytes;
+use turnpike_protocol::{Deposit, Entry, EntryData};
+
+use crate::{L1Error, L1View};
+
+/// An entry with all that deriving it takes, owned.
+#[derive(Clone, Debug)]
+pub struct EntrySource {
+    entry: Entry,
+    deposits_before: u64,
+    origin: Entry,
+    data: Bytes,
+    deposits: Vec<Deposit>,
+}
+
+impl EntrySource {
+    /// What derivation takes.
+    pub fn as_data(&self) -> EntryData<'_> {
+        EntryData {
+            entry: &self.entry,
+            deposits_before: self.deposits_before,
+            origin: &self.origin,
+            data: &self.data,
+            deposits: &self.deposits,
+        }
+    }
+}
+
+impl L1View {
+    /// An entry that L1 holds, with its data, its deposits and its origin; `None` for an entry that is not there yet.
+    pub async fn source(&self, index: u64) -> Result<Option<EntrySource>, L1Error> {
+        let at = usize::try_from(index).ok();
+        let Some(posted) = at.and_then(|at| self.entries().get(at)) else { return Ok(None) };
+        let data = self.client().entry_data(posted).await?;
+        self.source_of(posted.entry, data).map(Some)
+    }
+
+    /// An entry as it would be appended with this data, on top of the entries that L1 holds.
+    pub fn source_of(&self, entry: Entry, data: Bytes) -> Result<EntrySource, L1Error> {
+        let index = entry.index;
+        let missing =
+            |what| L1Error::Inconsistent(format!("the {what} of entry {index} are missing"));
+        let entry_at = |index: u64| {
+            let posted = usize::try_from(index).ok().and_then(|at| self.entries().get(at));
+            posted.map(|posted| posted.entry)
+        };
+        let previous = index.checked_sub(1).and_then(entry_at);
+        let deposits_before = previous.map_or(0, |previous| previous.deposit_count);
+        let origin = entry_at(entry.origin).ok_or_else(|| missing("origin's attributes"))?;
+        let queue = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let consumed = queue(deposits_before)..queue(entry.deposit_count);
+        let queued = self.deposits().get(consumed).ok_or_else(|| missing("deposits"))?;
+        let deposits = queued.iter().map(|queued| queued.deposit.clone()).collect();
+        Ok(EntrySource { entry, deposits_before, origin, data, deposits })
+    }
+}
