@@ -41,7 +41,7 @@ test-contracts: $(TOOLS)
 
 # Real clients against the real binary.
 test-e2e: build
-	node --test --test-concurrency=2 tests/e2e/
+	node --test --test-concurrency=2 tests/e2e/*.test.mjs
 
 # protocol, state and executor link into a pure RV64IM program.
 test-riscv:

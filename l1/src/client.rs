@@ -16,7 +16,7 @@ use turnpike_protocol::{
 use crate::{Inbox, L1Error, PostedEntry, Rollup};
 
 /// How long L1 may take over one request.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to the chain's contracts on L1.
 #[derive(Clone, Debug)]

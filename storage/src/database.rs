@@ -41,7 +41,11 @@ impl Database {
     pub async fn open(path: &Path, chain: B256) -> Result<Self, StorageError> {
         let lock = lock(path)?;
         let options = options(path).create_if_missing(true);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options)
+            .await
+            .map_err(unusable(path))?;
         sqlx::migrate!("../migrations").run(&writer).await?;
         let readers = readers(path).await?;
         let database = Self { readers, writer: Some(writer), _lock: Some(lock) };
@@ -101,7 +105,17 @@ async fn readers(path: &Path) -> Result<SqlitePool, StorageError> {
     Ok(SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .connect_with(options(path).read_only(true))
-        .await?)
+        .await
+        .map_err(unusable(path))?)
+}
+
+fn unusable(path: &Path) -> impl Fn(sqlx::Error) -> StorageError + '_ {
+    |error| StorageError::Unusable {
+        path: path.into(),
+        reason: error
+            .as_database_error()
+            .map_or_else(|| error.to_string(), |e| e.message().to_owned()),
+    }
 }
 
 fn lock(path: &Path) -> Result<File, StorageError> {

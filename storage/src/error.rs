@@ -40,6 +40,14 @@ pub enum StorageError {
         /// Why.
         source: std::io::Error,
     },
+    /// The file is there, but no database can be opened in it.
+    #[error("database {}: {reason}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The database engine failed.
     #[error("database: {0}")]
     Sql(#[from] sqlx::Error),

@@ -1,4 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 use turnpike_protocol::Genesis;
@@ -22,17 +25,21 @@ const FILES: [&str; 10] = [
     "l1-state.json",
 ];
 
-/// Where a development chain is kept.
+/// Where a development chain is kept. Nobody else uses the folder for as long as this exists.
 #[derive(Debug)]
-pub(crate) struct DataDir(PathBuf);
+pub(crate) struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
 
 impl DataDir {
     pub(crate) fn open(path: Option<PathBuf>, fresh: bool, liar: bool) -> anyhow::Result<Self> {
         let default = if liar { ".turnpike/liar" } else { ".turnpike/dev" };
-        let data = Self(path.unwrap_or_else(|| default.into()));
-        let path = &data.0;
-        std::fs::create_dir_all(path)
+        let path: PathBuf = path.unwrap_or_else(|| default.into());
+        std::fs::create_dir_all(&path)
             .with_context(|| format!("cannot create {}", path.display()))?;
+        let lock = lock(&path)?;
+        let data = Self { path, _lock: lock };
         if fresh || liar {
             for file in FILES.map(|name| data.file(name)) {
                 match std::fs::remove_file(&file) {
@@ -46,18 +53,18 @@ impl DataDir {
         } else if !data.file(GENESIS_FILE).exists() && data.file("sequencer.db").exists() {
             bail!(
                 "{} holds a database but no {GENESIS_FILE}: start over with --fresh",
-                path.display()
+                data.path.display()
             );
         }
         Ok(data)
     }
 
     pub(crate) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
     }
 
     pub(crate) fn genesis_path(&self) -> PathBuf {
@@ -72,5 +79,17 @@ impl DataDir {
 
     pub(crate) fn write_genesis(&self, genesis: &Genesis) -> anyhow::Result<()> {
         write_genesis(&self.genesis_path(), genesis)
+    }
+}
+
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("dev.lock");
+    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("{} is in use by another process", folder.display()),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
     }
 }
