@@ -45,6 +45,7 @@ test-e2e: build
 
 # protocol, state and executor link into a pure RV64IM program.
 test-riscv:
+	cargo test --locked --manifest-path fraud-proof/program/Cargo.toml
 	tools/riscv check
 
 lint: $(TOOLS)

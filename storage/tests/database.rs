@@ -135,22 +135,30 @@ async fn a_damaged_record_is_an_error() {
     let database = open(&path).await;
     append(&database, &record(1, &[b"one"])).await;
     append(&database, &record(2, &[b"two"])).await;
+    append(&database, &record(3, &[b"three"])).await;
     drop(database);
     let url = format!("sqlite://{}", path.display());
     let raw = sqlx::SqlitePool::connect(&url).await.expect("connects");
-    // The second record in the first one's place: whole, but not where it belongs.
-    sqlx::query(
+    // The second record in the first one's place, whole; and a torn third, its last byte lost.
+    for damage in [
         "UPDATE journal SET payload = (SELECT payload FROM journal WHERE sequence = 2),
                             checksum = (SELECT checksum FROM journal WHERE sequence = 2)
          WHERE sequence = 1",
-    )
-    .execute(&raw)
-    .await
-    .expect("damages");
+        "UPDATE journal SET payload = CAST(substr(payload, 1, length(payload) - 1) || x'00' AS BLOB)
+         WHERE sequence = 3",
+    ] {
+        sqlx::query(damage).execute(&raw).await.expect("damages");
+    }
     raw.close().await;
     let database = open(&path).await;
-    let read = database.journal(1, 1).await;
-    assert!(matches!(read, Err(StorageError::Damaged { table: "journal", key: 1, .. })));
+    assert_eq!(database.journal(2, 1).await.expect("reads").len(), 1);
+    for damaged in [1, 3] {
+        let read = database.journal(damaged, 1).await;
+        let Err(StorageError::Damaged { table: "journal", key, .. }) = read else {
+            panic!("record {damaged} is damaged");
+        };
+        assert_eq!(key, damaged);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
