@@ -92,7 +92,7 @@ impl Driver {
             L1News::Progress(news) => {
                 settlement.l1 = Some(news.head);
                 settlement.l1_error = None;
-                settlement.origin = Some(news.origin);
+                settlement.origin = news.origin;
                 settlement.posted.extend(news.posted);
                 settlement.outputs = news.outputs;
                 settlement.agreed = news.agreed;

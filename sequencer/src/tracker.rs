@@ -25,8 +25,8 @@ pub(crate) struct L1Progress {
     pub(crate) head: L1Head,
     /// Entries that are new, and the blocks they hold.
     pub(crate) posted: Vec<PostedRange>,
-    /// What the newest entry recorded.
-    pub(crate) origin: Origin,
+    /// What the newest entry recorded; none while not even the first is deep enough to be read.
+    pub(crate) origin: Option<Origin>,
     /// Deposits that are new.
     pub(crate) deposits: Vec<QueuedDeposit>,
     /// Every output.
@@ -99,13 +99,12 @@ impl Tracker {
             info!(entry = entry.entry.index, first_block, last_block, "blocks are safe");
             self.ranges.push(range);
         }
-        let newest = self.view.entries().last().context("the inbox has no first entry")?;
         let (ranges, deposits) = self.reported;
         self.reported = (self.ranges.len(), self.view.deposits().len());
         Ok(L1News::Progress(Box::new(L1Progress {
             head,
             posted: self.ranges[ranges..].to_vec(),
-            origin: Origin::from(&newest.entry),
+            origin: self.view.entries().last().map(|newest| Origin::from(&newest.entry)),
             deposits: self.view.deposits()[deposits..].to_vec(),
             outputs: self.view.outputs().to_vec(),
             agreed: self.agreed(),
