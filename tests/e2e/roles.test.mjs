@@ -1,0 +1,75 @@
+// The roles apart, each its own process, on an L1 that must be a few blocks deep before it is believed.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { parseEther } from "viem";
+import { mnemonicToAccount } from "viem/accounts";
+
+import { get, post, rpc, startAnvil, step, until } from "./harness.mjs";
+import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
+
+const MNEMONIC = "test test test test test test test test test test test junk";
+const CONFIRMATIONS = 2;
+
+const keyOf = (account) => `0x${Buffer.from(account.getHdKey().privateKey).toString("hex")}`;
+
+test("each role runs by itself", async (t) => {
+  const anvil = await startAnvil(t);
+  const folder = temporaryFolder(t);
+  const at = (name) => join(folder, name);
+  const [alice, deployer, batcher, proposer, challenger] = [0, 6, 7, 8, 9].map((addressIndex) =>
+    mnemonicToAccount(MNEMONIC, { addressIndex }),
+  );
+  const chain = ["--genesis", at("genesis.json"), "--l1-url", anvil.url];
+  const follow = [...chain, "--l1-confirmations", `${CONFIRMATIONS}`, "--l1-poll-ms", "50"];
+  const role = (name, args) => new Program(t, name, turnpike(), [name, ...follow, ...args]);
+  /** Mines while waiting: a deep enough block is what everybody waits for. */
+  const settle = (predicate, what) =>
+    until(async () => {
+      await rpc(anvil.url, "evm_mine");
+      return predicate();
+    }, what);
+  let url;
+  let judge;
+
+  await step(t, "the chain is deployed", async () => {
+    const { code, stdout } = await run(t, turnpike(), ["genesis"]);
+    assert.equal(code, 0);
+    writeFileSync(at("undeployed.json"), stdout);
+    await rpc(anvil.url, "evm_setAutomine", [true]);
+    const files = ["--genesis", at("undeployed.json"), "--out", at("genesis.json")];
+    const keys = ["--key", keyOf(deployer), "--batcher", batcher.address];
+    const deployed = await run(t, turnpike(), ["deploy", "--l1-url", anvil.url, ...files, ...keys]);
+    assert.equal(deployed.code, 0, deployed.stderr);
+    await rpc(anvil.url, "evm_setAutomine", [false]);
+  });
+
+  await step(t, "all start before the deployment is deep enough", async () => {
+    const sequencer = role("sequencer", ["--database", at("sequencer.db"), "--listen", "127.0.0.1:0"]);
+    const listening = () => sequencer.stderr.match(/sequencer is up address=(\S+)/);
+    url = `http://${(await until(listening, "the sequencer to listen"))[1]}`;
+    const keys = ["--key", keyOf(batcher), "--proposer-key", keyOf(proposer), "--propose-interval", "1"];
+    role("batcher", ["--journal", at("sequencer.db"), "--database", at("batcher.db"), ...keys]);
+    judge = role("challenger", ["--key", keyOf(challenger), "--json"]);
+  });
+
+  await step(t, "a transaction is taken, sealed, posted, proposed and found right", async () => {
+    const transaction = await alice.signTransaction({
+      chainId: 4242,
+      nonce: 0,
+      gas: 21_000n,
+      maxFeePerGas: 1_000_000_000n,
+      maxPriorityFeePerGas: 0n,
+      to: batcher.address,
+      value: parseEther("1"),
+    });
+    const { status, body } = await post(`${url}/v1/transactions`, { transaction });
+    assert.equal(status, 202);
+    const life = async () => (await get(`${url}/v1/transactions/${body.hash}`)).body;
+    await settle(async () => (await life()).state === "proposed", "the transaction to be proposed");
+    const ok = () => judge.events.find(({ event, verdict }) => event === "output" && verdict === "ok");
+    assert.equal((await settle(ok, "the challenger's verdict")).block, 1);
+  });
+});
