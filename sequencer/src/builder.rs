@@ -119,3 +119,18 @@ pub(crate) fn falsify(executed: &mut Executed) {
 pub(crate) fn hashes(outcome: &BlockOutcome) -> Vec<B256> {
     outcome.transactions.iter().map(|tx| tx.envelope.tx_hash()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_the_clocks_within_what_derivation_allows() {
+        let origin = Origin { l1_time: 100, ..Origin::default() };
+        assert_eq!(timestamp(130, 110, &origin, 120, 600), 130);
+        // Never before the parent or the origin, never further than the drift ahead of L1.
+        assert_eq!(timestamp(105, 110, &origin, 120, 600), 110);
+        assert_eq!(timestamp(90, 80, &origin, 120, 600), 100);
+        assert_eq!(timestamp(9_000, 110, &origin, 120, 600), 720);
+    }
+}

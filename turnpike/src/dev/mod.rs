@@ -43,7 +43,10 @@ pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let accounts = Accounts::well_known()?;
     let mut l1 = L1::start(&args, &data).await?;
     let result = match chain(&data, &l1, &accounts, args.l1_block_time).await {
-        Ok(genesis) => roles(&args, &data, &l1, &accounts, &genesis, &stop).await,
+        Ok(genesis) => {
+            let (args, data, l1) = (&args, &data, &l1);
+            Dev { args, data, l1, accounts: &accounts, genesis: &genesis }.run(&stop).await
+        }
         Err(error) => Err(error),
     };
     l1.stop().await;
@@ -75,97 +78,106 @@ async fn chain(
     Ok(genesis)
 }
 
-/// Runs every role until told to stop, or until one of them fails.
-async fn roles(
-    args: &DevArgs,
-    data: &DataDir,
-    l1: &L1,
-    accounts: &Accounts,
-    genesis: &Genesis,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    // The roles stop together, whether by signal or by failure.
-    let stop = stop.child_token();
-    let mut tasks = JoinSet::new();
-    let (ready, listening) = oneshot::channel();
-    let sequencer = SequencerConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], args.port)),
-        database: data.file("sequencer.db"),
-        l1_url: l1.url().to_owned(),
-        l1_confirmations: 0,
-        l1_poll: L1_POLL,
-        block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
-        heartbeat: HEARTBEAT,
-        backlog_entries_max: BACKLOG_ENTRIES_MAX,
-        pool: PoolLimits::default(),
-        body_bytes_max: BODY_BYTES_MAX,
-        lie: args.liar,
-    };
-    let (chain, stopped) = (genesis.clone(), stop.clone());
-    tasks.spawn(async move {
-        let ready = |address| {
-            let _ = ready.send(address);
-        };
-        let result = turnpike_sequencer::run(&chain, sequencer, stopped, ready).await;
-        result.context("the sequencer failed")
-    });
-    let result = match listening.await {
-        Ok(address) => {
-            let l2_url = format!("http://{address}");
-            start_l1_roles(&mut tasks, args, data, l1, accounts, genesis, &l2_url, &stop);
-            Banner { genesis, data, l1_url: l1.url(), l2_url: &l2_url, accounts, args }.print();
-            first_end(&mut tasks, &stop).await
-        }
-        // The sequencer ended before it was up: its error says why.
-        Err(_) => first_end(&mut tasks, &stop).await,
-    };
-    info!("stopping");
-    stop.cancel();
-    while tasks.join_next().await.is_some() {}
-    result
+/// A development chain that is about to run.
+#[derive(Debug)]
+struct Dev<'a> {
+    args: &'a DevArgs,
+    data: &'a DataDir,
+    l1: &'a L1,
+    accounts: &'a Accounts,
+    genesis: &'a Genesis,
 }
 
-#[allow(clippy::too_many_arguments)]
-fn start_l1_roles(
-    tasks: &mut JoinSet<anyhow::Result<()>>,
-    args: &DevArgs,
-    data: &DataDir,
-    l1: &L1,
-    accounts: &Accounts,
-    genesis: &Genesis,
-    l2_url: &str,
-    stop: &CancellationToken,
-) {
-    let batcher = BatcherConfig {
-        l1_url: l1.url().to_owned(),
-        l1_confirmations: 0,
-        poll: L1_POLL,
-        journal: data.file("sequencer.db"),
-        database: data.file("batcher.db"),
-        key: accounts.batcher(),
-        proposer_key: Some(accounts.proposer()),
-        propose_interval: PROPOSE_INTERVAL,
-    };
-    let (chain, stopped) = (genesis.clone(), stop.clone());
-    tasks.spawn(async move {
-        let output = genesis_output(&chain);
-        let result = turnpike_batcher::run(&chain, output, batcher, stopped).await;
-        result.context("the batcher failed")
-    });
-    let challenger = ChallengerConfig {
-        l1_url: l1.url().to_owned(),
-        l1_confirmations: 0,
-        poll: L1_POLL,
-        key: Some(accounts.challenger()),
-        peer: Some(l2_url.to_owned()),
-        once: false,
-    };
-    let (chain, stopped, json) = (genesis.clone(), stop.clone(), args.json);
-    tasks.spawn(async move {
-        let report = move |event| print_event(&event, json);
-        let result = turnpike_fraud_proof::run(chain, challenger, stopped, report).await;
-        result.map(drop).context("the challenger failed")
-    });
+impl Dev<'_> {
+    /// Runs every role until told to stop, or until one of them fails.
+    async fn run(&self, stop: &CancellationToken) -> anyhow::Result<()> {
+        // The roles stop together, whether by signal or by failure.
+        let stop = stop.child_token();
+        let mut tasks = JoinSet::new();
+        let (ready, listening) = oneshot::channel();
+        let (chain, config, stopped) = (self.genesis.clone(), self.sequencer(), stop.clone());
+        tasks.spawn(async move {
+            let ready = |address| {
+                let _ = ready.send(address);
+            };
+            let result = turnpike_sequencer::run(&chain, config, stopped, ready).await;
+            result.context("the sequencer failed")
+        });
+        // If the sequencer ends before it is up, its error says why.
+        if let Ok(address) = listening.await {
+            let l2_url = format!("http://{address}");
+            self.start_l1_roles(&mut tasks, &l2_url, &stop);
+            let Self { args, data, l1, accounts, genesis } = *self;
+            Banner { genesis, data, l1_url: l1.url(), l2_url: &l2_url, accounts, args }.print();
+        }
+        let result = first_end(&mut tasks, &stop).await;
+        info!("stopping");
+        stop.cancel();
+        while tasks.join_next().await.is_some() {}
+        result
+    }
+
+    fn start_l1_roles(
+        &self,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+        l2_url: &str,
+        stop: &CancellationToken,
+    ) {
+        let (chain, config, stopped) = (self.genesis.clone(), self.batcher(), stop.clone());
+        tasks.spawn(async move {
+            let output = genesis_output(&chain);
+            let result = turnpike_batcher::run(&chain, output, config, stopped).await;
+            result.context("the batcher failed")
+        });
+        let (chain, config, stopped) =
+            (self.genesis.clone(), self.challenger(l2_url), stop.clone());
+        let json = self.args.json;
+        tasks.spawn(async move {
+            let report = move |event| print_event(&event, json);
+            let result = turnpike_fraud_proof::run(chain, config, stopped, report).await;
+            result.map(drop).context("the challenger failed")
+        });
+    }
+
+    fn sequencer(&self) -> SequencerConfig {
+        SequencerConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], self.args.port)),
+            database: self.data.file("sequencer.db"),
+            l1_url: self.l1.url().to_owned(),
+            l1_confirmations: 0,
+            l1_poll: L1_POLL,
+            block_interval: Duration::from_millis(self.args.block_interval_ms.max(1)),
+            heartbeat: HEARTBEAT,
+            backlog_entries_max: BACKLOG_ENTRIES_MAX,
+            pool: PoolLimits::default(),
+            body_bytes_max: BODY_BYTES_MAX,
+            lie: self.args.liar,
+        }
+    }
+
+    fn batcher(&self) -> BatcherConfig {
+        BatcherConfig {
+            l1_url: self.l1.url().to_owned(),
+            l1_confirmations: 0,
+            poll: L1_POLL,
+            journal: self.data.file("sequencer.db"),
+            database: self.data.file("batcher.db"),
+            key: self.accounts.batcher(),
+            proposer_key: Some(self.accounts.proposer()),
+            propose_interval: PROPOSE_INTERVAL,
+        }
+    }
+
+    fn challenger(&self, l2_url: &str) -> ChallengerConfig {
+        ChallengerConfig {
+            l1_url: self.l1.url().to_owned(),
+            l1_confirmations: 0,
+            poll: L1_POLL,
+            key: Some(self.accounts.challenger()),
+            peer: Some(l2_url.to_owned()),
+            once: false,
+        }
+    }
 }
 
 /// Waits for the first role to end. None ends by itself without an error unless told to stop.
