@@ -102,11 +102,11 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 async fn readers(path: &Path) -> Result<SqlitePool, StorageError> {
-    Ok(SqlitePoolOptions::new()
+    SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .connect_with(options(path).read_only(true))
         .await
-        .map_err(unusable(path))?)
+        .map_err(unusable(path))
 }
 
 fn unusable(path: &Path) -> impl Fn(sqlx::Error) -> StorageError + '_ {
