@@ -67,7 +67,7 @@ impl Proposer {
             output.proposer == self.sender.address()
                 && output.status == OutputStatus::Proposed
                 && l1_time >= output.proposed_at.saturating_add(self.config.challenge_window)
-                && parent_of(outputs, output).is_some_and(|p| p.status == OutputStatus::Final)
+                && output.parent_in(outputs).is_some_and(|p| p.status == OutputStatus::Final)
         })
     }
 
@@ -132,11 +132,4 @@ impl Proposer {
         let record = record.with_context(|| format!("block {block} is not in the journal"))?;
         Ok((record.output(), alloy_rlp::encode(&record.header).into()))
     }
-}
-
-fn parent_of<'a>(
-    outputs: &'a [ProposedOutput],
-    output: &ProposedOutput,
-) -> Option<&'a ProposedOutput> {
-    outputs.get(usize::try_from(output.parent).ok()?)
 }

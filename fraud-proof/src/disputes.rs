@@ -172,16 +172,13 @@ impl Disputes {
         readable: u64,
     ) -> bool {
         let mut below = output;
-        loop {
-            let parent = usize::try_from(below.parent).ok().and_then(|at| outputs.get(at));
-            let Some(parent) = parent.filter(|parent| parent.index < below.index) else {
-                return false;
-            };
+        while let Some(parent) = below.parent_in(outputs) {
             if parent.status == OutputStatus::Challenged || self.is_included(parent.index, readable)
             {
                 return true;
             }
             below = parent;
         }
+        false
     }
 }

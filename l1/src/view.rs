@@ -64,6 +64,14 @@ pub struct ProposedOutput {
     pub status: OutputStatus,
 }
 
+impl ProposedOutput {
+    /// The output that this one stands on; `None` for the genesis output.
+    pub fn parent_in<'a>(&self, outputs: &'a [Self]) -> Option<&'a Self> {
+        let parent = usize::try_from(self.parent).ok().and_then(|at| outputs.get(at));
+        parent.filter(|parent| parent.index < self.index)
+    }
+}
+
 /// Whether neither an output nor anything it stands on is challenged.
 pub fn is_undisputed(outputs: &[ProposedOutput], output: &ProposedOutput) -> bool {
     let mut output = output;
@@ -73,10 +81,9 @@ pub fn is_undisputed(outputs: &[ProposedOutput], output: &ProposedOutput) -> boo
             OutputStatus::Final => return true,
             OutputStatus::Proposed => {}
         }
-        let parent = usize::try_from(output.parent).ok().and_then(|parent| outputs.get(parent));
-        match parent {
-            Some(parent) if parent.index < output.index => output = parent,
-            _ => return true,
+        match output.parent_in(outputs) {
+            Some(parent) => output = parent,
+            None => return true,
         }
     }
 }
