@@ -1,80 +1,53 @@
 use alloc::{string::ToString as _, vec::Vec};
 
-use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH, Transaction as _};
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{Address, B256, Bytes, U256};
-use op_alloy_consensus::OpTxType;
 use revm::{
-    ExecuteEvm as _, SystemCallEvm as _,
+    context::TxEnv,
     context_interface::{
         JournalTr as _,
-        result::{EVMError, ExecutionResult},
+        result::{EVMError, ExecutionResult, InvalidTransaction},
     },
-    handler::Handler as _,
+    handler::{Handler as _, PrecompileProvider, SystemCallTx as _},
+    primitives::hardfork::SpecId,
 };
 use turnpike_protocol::{
-    BlockInput, ChainConfig, Header, L1Fee, Origin, Receipt, ReceiptEnvelope, SignedTx, TxEnvelope,
-    mix_hash, next_base_fee,
+    BlockInput, ChainConfig, Header, L1Fee, Origin, mix_hash, next_base_fee,
     predeploys::{HISTORY_STORAGE, SEQUENCER_FEE_VAULT},
 };
-use turnpike_state::{StateCommit, StateView};
+use turnpike_state::{StateCommit, StateRoots, StateView};
 
 use crate::{
-    BlockOutcome, Executed, ExecutedTx, ExecutionError, SkipReason, Skipped,
-    env::{TurnpikeEvm, evm, tx_env},
+    BlockHashes, BlockOutcome, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
+    FeeRule, Included, SkipReason, Skipped,
+    base::ViewError,
+    env::{EvmContext, TurnpikeEvm, evm},
     handler::{Rules, TransactionHandler},
-    overlay::ViewError,
+    transaction::rules,
+    transfer::TRANSFER_GAS,
 };
 
-/// Version of a deposit's receipt encoding (the OP stack's Canyon).
-const DEPOSIT_RECEIPT_VERSION: u64 = 1;
-
-/// Runs a block on the state after `parent` and commits what it changes: the state transition.
-///
-/// Deterministic and total in `input`: a transaction that is invalid at its turn is skipped, a deposit always counts.
-/// The only errors are the state view's, and then nothing was committed.
-pub fn execute_block<S: StateCommit>(
-    config: &ChainConfig,
-    parent: &Header,
-    parent_hash: B256,
-    input: &BlockInput,
-    state: &mut S,
-) -> Result<BlockOutcome, ExecutionError<S::Error>> {
-    let mut block = BlockExecutor::open(
-        config,
-        parent,
-        parent_hash,
-        input.timestamp,
-        &input.origin,
-        &mut *state,
-    )?;
-    block.run(input)?;
-    let executed = block.finish();
-    let roots = state.commit(&executed.diff).map_err(ExecutionError::State)?;
-    Ok(executed.seal(roots))
+/// What is known of a block before its transactions run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockContext {
+    /// The header, as far as it is ruled beforehand.
+    pub header: Header,
+    /// Where BLOCKHASH looks.
+    pub hashes: BlockHashes,
+    /// What L1 data costs; `None` where transactions do not pay for it.
+    pub l1_fee: Option<L1Fee>,
 }
 
-/// A block under way: transactions run one after the other on the state so far.
-#[allow(missing_debug_implementations)] // revm's EVM has none worth reading
-pub struct BlockExecutor<S: StateView> {
-    evm: TurnpikeEvm<S>,
-    header: Header,
-    l1_fee: L1Fee,
-    offered: usize,
-    transactions: Vec<ExecutedTx>,
-    skipped: Vec<Skipped>,
-}
-
-impl<S: StateView> BlockExecutor<S> {
-    /// Opens the block after `parent`: rules its header and records the parent's hash (EIP-2935).
-    pub fn open(
+impl BlockContext {
+    /// The block after `parent` of a Turnpike chain.
+    pub fn next(
         config: &ChainConfig,
         parent: &Header,
         parent_hash: B256,
         timestamp: u64,
         origin: &Origin,
-        state: S,
-    ) -> Result<Self, ExecutionError<S::Error>> {
+    ) -> Self {
         let number = parent.number + 1;
         let header = Header {
             parent_hash,
@@ -92,152 +65,218 @@ impl<S: StateView> BlockExecutor<S> {
             requests_hash: Some(EMPTY_REQUESTS_HASH),
             ..Header::default()
         };
+        let hashes = BlockHashes::History { parent: parent_hash };
+        Self { header, hashes, l1_fee: Some(L1Fee::new(config, origin)) }
+    }
+}
+
+/// Runs a block on a state and commits what it changes: the state transition.
+///
+/// Deterministic and total in the transactions: one that is invalid at its turn is skipped, a deposit always counts.
+/// The only errors are the state view's and those of a fork that is not supported, and then nothing was committed.
+pub fn execute_block<S: StateCommit, T: BlockTransaction>(
+    spec: &ChainSpec,
+    context: &BlockContext,
+    transactions: impl IntoIterator<Item = T>,
+    state: &mut S,
+) -> Result<(Executed<T>, StateRoots), ExecutionError<S::Error>> {
+    let mut block = BlockExecutor::open(spec, context, &mut *state)?;
+    for transaction in transactions {
+        block.execute(transaction)?;
+    }
+    let executed = block.finish()?;
+    let roots = state.commit(&executed.diff).map_err(ExecutionError::State)?;
+    Ok((executed, roots))
+}
+
+/// Runs the block of a Turnpike chain that follows `parent`: [`execute_block`] with all that the chain rules.
+pub fn execute_next_block<S: StateCommit>(
+    config: &ChainConfig,
+    parent: &Header,
+    parent_hash: B256,
+    input: &BlockInput,
+    state: &mut S,
+) -> Result<BlockOutcome, ExecutionError<S::Error>> {
+    let (timestamp, origin) = (input.timestamp, &input.origin);
+    let context = BlockContext::next(config, parent, parent_hash, timestamp, origin);
+    let spec = ChainSpec::turnpike(config);
+    let (executed, roots) = execute_block(&spec, &context, block_transactions(input), state)?;
+    Ok(executed.seal(roots))
+}
+
+/// Deposits and transactions of a block, in the order in which they run.
+pub fn block_transactions(input: &BlockInput) -> impl Iterator<Item = BlockTx> {
+    let deposits = input.deposits.iter().cloned().map(BlockTx::Deposit);
+    deposits.chain(input.transactions.iter().cloned().map(BlockTx::User))
+}
+
+/// A block under way: transactions run one after the other on the state so far.
+#[allow(missing_debug_implementations)] // revm's EVM has none worth reading
+pub struct BlockExecutor<S: StateView, T = BlockTx> {
+    evm: TurnpikeEvm<S>,
+    header: Header,
+    fees: FeeRule,
+    takes_blobs: bool,
+    l1_fee: Option<L1Fee>,
+    offered: usize,
+    gas_used: u64,
+    transactions: Vec<Included<T>>,
+    skipped: Vec<Skipped>,
+}
+
+impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
+    /// Opens a block, and records its parent's hash where the chain does that (EIP-2935).
+    pub fn open(
+        spec: &ChainSpec,
+        context: &BlockContext,
+        state: S,
+    ) -> Result<Self, ExecutionError<S::Error>> {
+        if spec.fork > SpecId::OSAKA {
+            return Err(ExecutionError::Fork(spec.fork));
+        }
+        let BlockContext { header, hashes, l1_fee } = context;
+        let mut evm = evm(spec, header, hashes.clone(), state);
+        let precompiles = PrecompileProvider::<EvmContext<S>>::warm_addresses(&evm.precompiles);
+        evm.ctx.journaled_state.warm_precompiles(precompiles);
         let mut block = Self {
-            evm: evm(config, &header, state),
-            header,
-            l1_fee: L1Fee::new(config, origin),
+            evm,
+            header: header.clone(),
+            fees: spec.fees,
+            takes_blobs: spec.transactions.blobs,
+            l1_fee: *l1_fee,
             offered: 0,
+            gas_used: 0,
             transactions: Vec::new(),
             skipped: Vec::new(),
         };
-        block
-            .evm
-            .system_call_one(HISTORY_STORAGE, Bytes::copy_from_slice(parent_hash.as_slice()))
-            .map_err(fatal)?;
-        block.absorb();
+        if spec.records_parent_hash {
+            block.record_parent_hash().map_err(fatal)?;
+        }
         Ok(block)
     }
 
-    /// Runs the input's deposits and transactions, in order.
-    pub fn run(&mut self, input: &BlockInput) -> Result<(), ExecutionError<S::Error>> {
-        for deposit in &input.deposits {
-            self.deposit(deposit)?;
-        }
-        for transaction in &input.transactions {
-            self.transaction(transaction)?;
-        }
-        Ok(())
-    }
-
-    /// Runs a deposit. It is never skipped.
-    pub fn deposit(&mut self, tx: &TxEnvelope) -> Result<(), ExecutionError<S::Error>> {
-        let deposit =
-            tx.as_deposit().ok_or_else(|| ExecutionError::Evm("not a deposit".to_string()))?;
-        let sender = deposit.from;
-        let nonce = self.nonce_of(sender)?;
-        let mut env = tx_env(tx, sender);
-        env.nonce = nonce;
-        env.chain_id = None;
-        let result = self.transact(env, Rules::Deposit { mint: deposit.mint }).map_err(fatal)?;
-        self.record(tx, sender, nonce, U256::ZERO, result);
-        Ok(())
-    }
-
-    /// Runs a user's transaction; one that is invalid at its turn is noted as skipped and changes nothing.
-    pub fn transaction(&mut self, tx: &SignedTx) -> Result<(), ExecutionError<S::Error>> {
+    /// Runs a transaction. One that is invalid at its turn is noted as skipped and changes nothing; a deposit is never
+    /// skipped.
+    pub fn execute(&mut self, tx: T) -> Result<(), ExecutionError<S::Error>> {
         let index = self.offered;
         self.offered += 1;
-        let skip = |reason| Skipped { index, hash: tx.hash(), reason };
-        let sender = match tx.signer() {
-            Ok(sender) => sender,
-            Err(error) => {
-                self.skipped.push(skip(error.into()));
-                return Ok(());
-            }
-        };
-        let (gas_limit, remaining) = (tx.envelope().gas_limit(), self.gas_remaining());
-        if gas_limit > remaining {
-            self.skipped.push(skip(SkipReason::BlockGas { gas_limit, remaining }));
-            return Ok(());
-        }
-        let l1_fee = self.l1_fee.of(&tx.encoded());
-        match self.transact(tx_env(tx.envelope(), sender), Rules::User { l1_fee }) {
-            Ok(result) => self.record(tx.envelope(), sender, tx.nonce(), l1_fee, result),
-            Err(EVMError::Transaction(reason)) => {
-                self.skipped.push(skip(SkipReason::Invalid(reason)));
-            }
-            Err(error) => return Err(fatal(error)),
+        match self.try_execute(tx, index) {
+            Ok(included) => self.transactions.push(included),
+            Err(Stop::Skip(skipped)) => self.skipped.push(*skipped),
+            Err(Stop::Fatal(error)) => return Err(error),
         }
         Ok(())
+    }
+
+    fn try_execute(&mut self, tx: T, index: usize) -> Result<Included<T>, Stop<S>> {
+        let skip = |tx: &T, reason| {
+            Stop::Skip(alloc::boxed::Box::new(Skipped { index, hash: tx.hash(), reason }))
+        };
+        let sender = tx.sender().map_err(|reason| skip(&tx, reason))?;
+        let mut env = tx.tx_env(sender);
+        let rules = rules(&tx, self.l1_fee.as_ref());
+        match rules {
+            Rules::Deposit { .. } => {
+                env.nonce = self.nonce_of(sender)?;
+                env.chain_id = None;
+            }
+            Rules::User { .. } => {
+                let (gas_limit, remaining) = (env.gas_limit, self.gas_remaining());
+                if gas_limit > remaining {
+                    return Err(skip(&tx, SkipReason::BlockGas { gas_limit, remaining }));
+                }
+                if env.tx_type == BLOB_TRANSACTION && !self.takes_blobs {
+                    let reason = SkipReason::Invalid(InvalidTransaction::Eip4844NotSupported);
+                    return Err(skip(&tx, reason));
+                }
+            }
+        }
+        let nonce = env.nonce;
+        let outcome = match self.transact(env, rules) {
+            Ok(outcome) => outcome,
+            Err(EVMError::Transaction(reason)) => {
+                return Err(skip(&tx, SkipReason::Invalid(reason)));
+            }
+            Err(error) => return Err(Stop::Fatal(fatal(error))),
+        };
+        self.gas_used += outcome.gas_used;
+        let cumulative_gas_used = self.gas_used;
+        let l1_fee = match rules {
+            Rules::User { l1_fee } => l1_fee,
+            Rules::Deposit { .. } => U256::ZERO,
+        };
+        let Outcome { is_success, gas_used, logs } = outcome;
+        Ok(Included { tx, sender, nonce, is_success, gas_used, cumulative_gas_used, logs, l1_fee })
     }
 
     /// Gas that the block has left.
-    pub fn gas_remaining(&self) -> u64 {
-        self.header.gas_limit.saturating_sub(self.gas_used())
+    pub const fn gas_remaining(&self) -> u64 {
+        self.header.gas_limit.saturating_sub(self.gas_used)
     }
 
     /// Ends the block. What it changed is in the result; the state view is as it was.
-    pub fn finish(self) -> Executed {
+    pub fn finish(self) -> Result<Executed<T>, ExecutionError<S::Error>> {
         let Self { evm, header, transactions, skipped, .. } = self;
-        let diff = evm.ctx.journaled_state.database.into_diff();
-        Executed { header, transactions, skipped, diff }
+        let diff = evm.ctx.journaled_state.into_diff();
+        let diff = diff.map_err(|ViewError(error)| ExecutionError::State(error))?;
+        Ok(Executed { header, transactions, skipped, diff })
     }
 
-    fn gas_used(&self) -> u64 {
-        self.transactions.last().map_or(0, |tx| tx.receipt.envelope.cumulative_gas_used())
-    }
-
-    fn nonce_of(&mut self, address: Address) -> Result<u64, ExecutionError<S::Error>> {
-        let info = revm::Database::basic(&mut self.evm.ctx.journaled_state.database, address);
-        match info {
-            Ok(info) => Ok(info.map_or(0, |info| info.nonce)),
-            Err(ViewError(error)) => Err(ExecutionError::State(error)),
-        }
+    fn nonce_of(&mut self, address: Address) -> Result<u64, Stop<S>> {
+        let nonce = self.evm.ctx.journaled_state.nonce_of(address);
+        nonce.map_err(|ViewError(error)| Stop::Fatal(ExecutionError::State(error)))
     }
 
     fn transact(
         &mut self,
-        env: revm::context::TxEnv,
+        env: TxEnv,
         rules: Rules,
-    ) -> Result<ExecutionResult, EVMError<ViewError<S::Error>>> {
-        self.evm.ctx.tx = env;
-        let result = TransactionHandler::new(rules).run(&mut self.evm)?;
-        self.absorb();
-        Ok(result)
+    ) -> Result<Outcome, EVMError<ViewError<S::Error>>> {
+        let EvmContext::<S> { block, cfg, journaled_state: journal, tx, .. } = &mut self.evm.ctx;
+        if let Rules::User { l1_fee } = rules
+            && journal.transfer_plainly(cfg, block, &env, self.fees, l1_fee)?
+        {
+            return Ok(Outcome { is_success: true, gas_used: TRANSFER_GAS, logs: Vec::new() });
+        }
+        *tx = env;
+        TransactionHandler::new(rules, self.fees).run(&mut self.evm).map(Outcome::from)
     }
 
-    /// Moves what the last transaction changed from revm's journal into the overlay.
-    fn absorb(&mut self) {
-        let changes = self.evm.finalize();
-        self.evm.ctx.journaled_state.db_mut().absorb(changes);
-    }
-
-    fn record(
-        &mut self,
-        envelope: &TxEnvelope,
-        sender: Address,
-        nonce: u64,
-        l1_fee: U256,
-        result: ExecutionResult,
-    ) {
-        let gas_used = result.tx_gas_used();
-        let tx_type = envelope.tx_type();
-        let is_deposit = tx_type == OpTxType::Deposit;
-        let status = result.is_success();
-        let logs = result.into_logs();
-        let receipt = Receipt {
-            envelope: ReceiptEnvelope::from_parts(
-                status,
-                self.gas_used() + gas_used,
-                &logs,
-                tx_type,
-                is_deposit.then_some(nonce),
-                is_deposit.then_some(DEPOSIT_RECEIPT_VERSION),
-            ),
-            gas_used,
-            effective_gas_price: if is_deposit {
-                0
-            } else {
-                envelope.effective_gas_price(self.header.base_fee_per_gas)
-            },
-            l1_fee,
-        };
-        self.transactions.push(ExecutedTx { envelope: envelope.clone(), sender, receipt });
+    fn record_parent_hash(&mut self) -> Result<(), EVMError<ViewError<S::Error>>> {
+        let hash = Bytes::copy_from_slice(self.header.parent_hash.as_slice());
+        self.evm.ctx.tx = TxEnv::new_system_tx(HISTORY_STORAGE, hash);
+        TransactionHandler::new(Rules::Deposit { mint: 0 }, self.fees)
+            .run_system_call(&mut self.evm)
+            .map(|_| ())
     }
 }
 
+/// Type of a blob transaction (EIP-4844).
+const BLOB_TRANSACTION: u8 = 3;
+
+/// What running a transaction came to.
+struct Outcome {
+    is_success: bool,
+    gas_used: u64,
+    logs: Vec<alloy_primitives::Log>,
+}
+
+impl From<ExecutionResult> for Outcome {
+    fn from(result: ExecutionResult) -> Self {
+        let (is_success, gas_used) = (result.is_success(), result.tx_gas_used());
+        let logs = if is_success { result.into_logs() } else { Vec::new() };
+        Self { is_success, gas_used, logs }
+    }
+}
+
+/// Why a transaction did not become part of the block.
+enum Stop<S: StateView> {
+    Skip(alloc::boxed::Box<Skipped>),
+    Fatal(ExecutionError<S::Error>),
+}
+
 /// What is left once a transaction's own faults are ruled out.
-fn fatal<E: core::error::Error + Send + Sync + 'static>(
+pub(crate) fn fatal<E: core::error::Error + Send + Sync + 'static>(
     error: EVMError<ViewError<E>>,
 ) -> ExecutionError<E> {
     match error {

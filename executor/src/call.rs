@@ -3,17 +3,18 @@ use std::string::ToString as _;
 use alloy_eips::{eip2930::AccessList, eip7702::SignedAuthorization};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use revm::{
-    ExecuteEvm as _,
     context::TxEnv,
     context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    handler::Handler as _,
 };
 use turnpike_protocol::{ChainConfig, Header};
 use turnpike_state::StateView;
 
 use crate::{
-    ExecutionError,
+    BlockHashes, ChainSpec, ExecutionError, FeeRule,
+    base::ViewError,
     env::{evm, recovered},
-    overlay::ViewError,
+    handler::{Rules, TransactionHandler},
 };
 
 /// A call that leaves no trace: `eth_call`, and each probe of `eth_estimateGas`.
@@ -77,7 +78,8 @@ pub fn call<S: StateView>(
     state: S,
     request: &CallRequest,
 ) -> Result<CallOutcome, CallError<S::Error>> {
-    let mut evm = evm(config, header, state);
+    let hashes = BlockHashes::History { parent: header.parent_hash };
+    let mut evm = evm(&ChainSpec::turnpike(config), header, hashes, state);
     evm.ctx.cfg.disable_nonce_check = true;
     evm.ctx.cfg.disable_eip3607 = true;
     evm.ctx.cfg.disable_base_fee = true;
@@ -99,13 +101,15 @@ pub fn call<S: StateView>(
         authorization_list: recovered(&request.authorizations),
         ..TxEnv::default()
     };
-    let result = evm.transact(tx).map_err(|error| match error {
+    evm.ctx.tx = tx;
+    let mut handler = TransactionHandler::new(Rules::User { l1_fee: U256::ZERO }, FeeRule::Vaults);
+    let result = handler.run(&mut evm).map_err(|error| match error {
         EVMError::Transaction(error) => CallError::Invalid(error),
         EVMError::Database(ViewError(error)) => CallError::Execution(ExecutionError::State(error)),
         other => CallError::Execution(ExecutionError::Evm(other.to_string())),
     })?;
-    let gas_used = result.result.tx_gas_used();
-    Ok(match result.result {
+    let gas_used = result.tx_gas_used();
+    Ok(match result {
         ExecutionResult::Success { output, .. } => {
             CallOutcome::Success { output: output.into_data(), gas_used }
         }

@@ -1,12 +1,15 @@
 use core::convert::Infallible;
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use alloy_primitives::{B256, keccak256};
 use turnpike_protocol::{BlockInput, ChainConfig, Genesis, Header, Origin, OutputRoot, Parent};
-use turnpike_state::{Account, AccountDiff, FlatState, NodeState, StateDiff, StateRoots};
+use turnpike_state::{Account, AccountDiff, FlatState, NodeState, StateDiff};
 
-use crate::{BlockExecutor, BlockOutcome, Executed, ExecutionError};
+use crate::{
+    BlockContext, BlockExecutor, BlockOutcome, ChainSpec, Executed, ExecutionError,
+    block_transactions, outcome::output_of,
+};
 
 /// The newest block of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,16 @@ impl Head {
     /// Its hash.
     pub const fn hash(&self) -> B256 {
         self.output.block_hash
+    }
+
+    /// The block that follows.
+    pub fn next_block(
+        &self,
+        config: &ChainConfig,
+        timestamp: u64,
+        origin: &Origin,
+    ) -> BlockContext {
+        BlockContext::next(config, &self.header, self.hash(), timestamp, origin)
     }
 }
 
@@ -65,15 +78,8 @@ impl Chain {
         timestamp: u64,
         origin: &Origin,
     ) -> Result<BlockExecutor<&FlatState>, ExecutionError<Infallible>> {
-        let head = &self.head;
-        BlockExecutor::open(
-            &self.config,
-            &head.header,
-            head.hash(),
-            timestamp,
-            origin,
-            self.state.flat(),
-        )
+        let context = self.head.next_block(&self.config, timestamp, origin);
+        BlockExecutor::open(&ChainSpec::turnpike(&self.config), &context, self.state.flat())
     }
 
     /// Commits a block that ran on the current state, with this origin.
@@ -92,38 +98,42 @@ impl Chain {
         outcome
     }
 
+    /// Runs the next block, and leaves the state as it is.
+    pub fn run(&self, input: &BlockInput) -> Result<Executed, ExecutionError<Infallible>> {
+        let mut block = self.open_block(input.timestamp, &input.origin)?;
+        for transaction in block_transactions(input) {
+            block.execute(transaction)?;
+        }
+        block.finish()
+    }
+
     /// Runs and commits the next block.
     pub fn execute(
         &mut self,
         input: &BlockInput,
     ) -> Result<BlockOutcome, ExecutionError<Infallible>> {
-        let mut block = self.open_block(input.timestamp, &input.origin)?;
-        block.run(input)?;
-        let executed = block.finish();
+        let executed = self.run(input)?;
         Ok(self.seal(executed, &input.origin))
-    }
-}
-
-fn output_of(header: &Header, roots: StateRoots) -> OutputRoot {
-    OutputRoot {
-        state_root: roots.state_root,
-        message_passer_storage_root: roots.message_passer_storage_root,
-        block_hash: header.hash_slow(),
     }
 }
 
 /// The genesis accounts, as changes to an empty state.
 fn genesis_diff(genesis: &Genesis) -> StateDiff {
-    let mut codes = BTreeMap::new();
-    let mut accounts = BTreeMap::new();
+    let mut diff = StateDiff::default();
     for (address, account) in &genesis.alloc {
         let code_hash = keccak256(&account.code);
-        if !account.code.is_empty() {
-            codes.insert(code_hash, account.code.clone());
+        let is_new = diff.codes.iter().all(|(known, _)| *known != code_hash);
+        if !account.code.is_empty() && is_new {
+            diff.codes.push((code_hash, account.code.clone()));
         }
-        let storage = account.storage.clone();
+        let storage: Vec<_> = account.storage.iter().map(|(slot, value)| (*slot, *value)).collect();
         let account = Some(Account { nonce: account.nonce, balance: account.balance, code_hash });
-        accounts.insert(*address, AccountDiff { account, storage_cleared: false, storage });
+        diff.accounts.push(AccountDiff {
+            address: *address,
+            account,
+            storage_cleared: false,
+            storage,
+        });
     }
-    StateDiff { accounts, codes }
+    diff
 }

@@ -4,7 +4,7 @@ use alloy_consensus::Transaction as _;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_primitives::{Address, U256};
 use revm::{
-    Context, Journal, MainBuilder as _,
+    Context, MainBuilder as _,
     context::{BlockEnv, CfgEnv, Evm, TxEnv},
     context_interface::{
         block::BlobExcessGasAndPrice,
@@ -14,17 +14,23 @@ use revm::{
     },
     handler::{EthFrame, instructions::EthInstructions},
     interpreter::interpreter::EthInterpreter,
-    primitives::hardfork::SpecId,
+    primitives::{
+        eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE},
+        hardfork::SpecId,
+    },
 };
-use turnpike_protocol::{ChainConfig, Header, TxEnvelope, recover_authority};
+use turnpike_protocol::{Header, TxEnvelope, recover_authority};
 use turnpike_state::StateView;
 
-use crate::{overlay::Overlay, precompiles::BoundedPrecompiles};
+use crate::{
+    BlockHashes, ChainSpec, FeeRule,
+    base::Base,
+    journal::Journal,
+    precompiles::BoundedPrecompiles,
+    spec::{FORK, VAULTS},
+};
 
-/// The hard fork in force from genesis on.
-const SPEC: SpecId = SpecId::OSAKA;
-
-pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Overlay<S>, Journal<Overlay<S>>>;
+pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Base<S>, Journal<S>>;
 
 pub(crate) type TurnpikeEvm<S> = Evm<
     EvmContext<S>,
@@ -34,31 +40,45 @@ pub(crate) type TurnpikeEvm<S> = Evm<
     EthFrame<EthInterpreter>,
 >;
 
-/// An EVM by the chain's rules, for the block with this header.
-pub(crate) fn evm<S: StateView>(config: &ChainConfig, header: &Header, state: S) -> TurnpikeEvm<S> {
-    let mut cfg = CfgEnv::new_with_spec(SPEC).with_chain_id(config.chain_id);
-    cfg.tx_gas_limit_cap = Some(config.transaction_gas_limit_max());
-    let context: EvmContext<S> = Context::new(Overlay::new(state), SPEC);
-    context
-        .with_cfg(cfg)
-        .with_block(block_env(header))
-        .build_mainnet()
-        .with_precompiles(BoundedPrecompiles::new(config, SPEC))
+/// An EVM by a chain's rules, for the block with this header.
+pub(crate) fn evm<S: StateView>(
+    spec: &ChainSpec,
+    header: &Header,
+    hashes: BlockHashes,
+    state: S,
+) -> TurnpikeEvm<S> {
+    let mut cfg = CfgEnv::new_with_spec(spec.fork).with_chain_id(spec.chain_id);
+    if let Some(cap) = spec.transaction_gas_limit_max {
+        cfg.tx_gas_limit_cap = Some(cap);
+    }
+    let base = Base::new(state, header.number, hashes);
+    let mut context: EvmContext<S> = Context::new(base, spec.fork);
+    if spec.fees == FeeRule::Vaults {
+        context.journaled_state.set_credit_recipients(VAULTS);
+    }
+    context.cfg = cfg;
+    context.block = block_env(spec.fork, header);
+    context.build_mainnet().with_precompiles(BoundedPrecompiles::new(spec))
 }
 
-fn block_env(header: &Header) -> BlockEnv {
+fn block_env(fork: SpecId, header: &Header) -> BlockEnv {
+    let fraction = if fork.is_enabled_in(SpecId::PRAGUE) {
+        BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE
+    } else {
+        BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN
+    };
     BlockEnv {
         number: U256::from(header.number),
         beneficiary: header.beneficiary,
         timestamp: U256::from(header.timestamp),
         gas_limit: header.gas_limit,
         basefee: header.base_fee_per_gas.unwrap_or_default(),
-        difficulty: U256::ZERO,
+        difficulty: header.difficulty,
         prevrandao: Some(header.mix_hash),
-        blob_excess_gas_and_price: Some(BlobExcessGasAndPrice {
-            excess_blob_gas: 0,
-            blob_gasprice: 1,
-        }),
+        blob_excess_gas_and_price: Some(BlobExcessGasAndPrice::new(
+            header.excess_blob_gas.unwrap_or_default(),
+            fraction,
+        )),
         ..BlockEnv::default()
     }
 }
@@ -101,6 +121,6 @@ pub(crate) fn tx_env(tx: &TxEnvelope, caller: Address) -> TxEnv {
 
 /// The least gas limit a transaction may have: its intrinsic gas, and the floor that its calldata sets (EIP-7623).
 pub fn intrinsic_gas(tx: &TxEnvelope) -> (u64, u64) {
-    let gas = calculate_initial_tx_gas_for_tx(tx_env(tx, Address::ZERO), SPEC, None);
+    let gas = calculate_initial_tx_gas_for_tx(tx_env(tx, Address::ZERO), FORK, None);
     (gas.initial_total_gas(), gas.floor_gas())
 }

@@ -1,4 +1,4 @@
-use revm::context_interface::result::InvalidTransaction;
+use revm::{context_interface::result::InvalidTransaction, primitives::hardfork::SpecId};
 use turnpike_protocol::SignatureError;
 
 /// Why an included transaction leaves no trace in its block. A rule, not a failure: no input makes a block invalid.
@@ -26,6 +26,9 @@ pub enum ExecutionError<E: core::error::Error> {
     /// The state view answered with an error.
     #[error("state: {0}")]
     State(E),
+    /// The fork is newer than what this state transition knows.
+    #[error("fork {0:?} is not supported")]
+    Fork(SpecId),
     /// revm gave up for a reason that is none of the transaction's.
     #[error("evm: {0}")]
     Evm(alloc::string::String),

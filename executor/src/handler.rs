@@ -2,7 +2,6 @@ use core::marker::PhantomData;
 
 use alloy_primitives::U256;
 use revm::{
-    Database,
     context_interface::{
         Block as _, ContextTr, JournalTr, LocalContextTr as _, Transaction as _,
         journaled_state::account::JournaledAccountTr as _,
@@ -10,12 +9,17 @@ use revm::{
             EVMError, ExecutionResult, HaltReason, InvalidTransaction, OutOfGasError, ResultGas,
         },
     },
-    handler::{EvmTr, FrameResult, FrameTr, Handler, post_execution, pre_execution, validation},
-    interpreter::{InitialAndFloorGas, interpreter_action::FrameInit},
+    handler::{EvmTr, FrameResult, Handler, post_execution, pre_execution, validation},
+    interpreter::InitialAndFloorGas,
     primitives::TxKind,
-    state::EvmState,
 };
-use turnpike_protocol::predeploys::{BASE_FEE_VAULT, L1_FEE_VAULT};
+use turnpike_state::StateView;
+
+use crate::{
+    FeeRule,
+    base::ViewError,
+    env::{EvmContext, TurnpikeEvm},
+};
 
 /// By which rules a transaction runs.
 #[derive(Clone, Copy, Debug)]
@@ -33,31 +37,24 @@ pub(crate) enum Rules {
 }
 
 /// revm's transaction phases with the chain's differences.
-pub(crate) struct TransactionHandler<EVM> {
+pub(crate) struct TransactionHandler<S> {
     rules: Rules,
-    evm: PhantomData<fn(EVM)>,
+    fees: FeeRule,
+    state: PhantomData<fn(S)>,
 }
 
-impl<EVM> TransactionHandler<EVM> {
-    pub(crate) const fn new(rules: Rules) -> Self {
-        Self { rules, evm: PhantomData }
+impl<S> TransactionHandler<S> {
+    pub(crate) const fn new(rules: Rules, fees: FeeRule) -> Self {
+        Self { rules, fees, state: PhantomData }
     }
 }
 
-type DbError<EVM> = <<<EVM as EvmTr>::Context as ContextTr>::Db as Database>::Error;
-
-impl<EVM> Handler for TransactionHandler<EVM>
-where
-    EVM: EvmTr<
-            Context: ContextTr<Journal: JournalTr<State = EvmState>>,
-            Frame: FrameTr<FrameInit = FrameInit, FrameResult = FrameResult>,
-        >,
-{
-    type Evm = EVM;
-    type Error = EVMError<DbError<EVM>>;
+impl<S: StateView> Handler for TransactionHandler<S> {
+    type Evm = TurnpikeEvm<S>;
+    type Error = EVMError<ViewError<S::Error>>;
     type HaltReason = HaltReason;
 
-    fn validate_env(&self, evm: &mut EVM) -> Result<(), Self::Error> {
+    fn validate_env(&self, evm: &mut TurnpikeEvm<S>) -> Result<(), Self::Error> {
         match self.rules {
             Rules::User { .. } => validation::validate_env(evm.ctx()),
             Rules::Deposit { .. } => Ok(()),
@@ -66,7 +63,7 @@ where
 
     fn validate_against_state_and_deduct_caller(
         &self,
-        evm: &mut EVM,
+        evm: &mut TurnpikeEvm<S>,
         _init_and_floor_gas: &mut InitialAndFloorGas,
     ) -> Result<(), Self::Error> {
         let (block, tx, cfg, journal, _, _) = evm.ctx().all_mut();
@@ -115,7 +112,7 @@ where
 
     fn reimburse_caller(
         &self,
-        evm: &mut EVM,
+        evm: &mut TurnpikeEvm<S>,
         exec_result: &mut FrameResult,
     ) -> Result<(), Self::Error> {
         match self.rules {
@@ -128,26 +125,29 @@ where
 
     fn reward_beneficiary(
         &self,
-        evm: &mut EVM,
+        evm: &mut TurnpikeEvm<S>,
         exec_result: &mut FrameResult,
     ) -> Result<(), Self::Error> {
         let Rules::User { l1_fee } = self.rules else {
             return Ok(());
         };
         let gas = exec_result.gas();
-        post_execution::reward_beneficiary(evm.ctx(), gas)?;
-        let gas_used = gas.used().saturating_sub(gas.reservoir());
-        let (block, _, _, journal, _, _) = evm.ctx().all_mut();
-        let base_fee = U256::from(block.basefee()).saturating_mul(U256::from(gas_used));
-        journal.load_account_mut(BASE_FEE_VAULT)?.incr_balance(base_fee);
-        journal.load_account_mut(L1_FEE_VAULT)?.incr_balance(l1_fee);
+        if self.fees == FeeRule::Beneficiary {
+            return Ok(post_execution::reward_beneficiary(evm.ctx(), gas)?);
+        }
+        let EvmContext::<S> { block, tx, journaled_state: journal, .. } = &mut evm.ctx;
+        let gas_used = U256::from(gas.used().saturating_sub(gas.reservoir()));
+        let base_fee = u128::from(block.basefee());
+        let tip = tx.effective_gas_price(base_fee).saturating_sub(base_fee);
+        let base_fee = U256::from(base_fee).saturating_mul(gas_used);
+        journal.credit([base_fee, U256::from(tip).saturating_mul(gas_used), l1_fee]);
         Ok(())
     }
 
     /// A deposit that revm refuses still mints, bumps the sender's nonce and uses all its gas.
     fn catch_error(
         &self,
-        evm: &mut EVM,
+        evm: &mut TurnpikeEvm<S>,
         error: Self::Error,
     ) -> Result<ExecutionResult<HaltReason>, Self::Error> {
         evm.ctx().local_mut().clear();

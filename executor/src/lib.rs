@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+mod base;
 mod block;
 #[cfg(feature = "std")]
 mod call;
@@ -19,15 +20,27 @@ mod chain;
 mod env;
 mod error;
 mod handler;
+mod journal;
 mod outcome;
-mod overlay;
 mod precompiles;
+mod spec;
+mod transaction;
+mod transfer;
 
-pub use block::{BlockExecutor, execute_block};
+pub use base::BlockHashes;
+pub use block::{
+    BlockContext, BlockExecutor, block_transactions, execute_block, execute_next_block,
+};
 #[cfg(feature = "std")]
 pub use call::{CallError, CallOutcome, CallRequest, call};
 pub use chain::{Chain, Head};
 pub use env::intrinsic_gas;
 pub use error::{ExecutionError, SkipReason};
-pub use outcome::{BlockOutcome, Executed, ExecutedTx, Skipped};
-pub use revm::context_interface::result::HaltReason;
+pub use outcome::{BlockOutcome, Executed, ExecutedTx, Included, Skipped};
+pub use revm::{
+    context::TxEnv,
+    context_interface::result::{HaltReason, InvalidTransaction},
+    primitives::hardfork::SpecId,
+};
+pub use spec::{ChainSpec, FeeRule, TransactionTypes};
+pub use transaction::{BlockTransaction, BlockTx};

@@ -1,17 +1,45 @@
 use alloc::vec::Vec;
 
-use alloy_consensus::proofs::{calculate_receipt_root, calculate_transaction_root};
-use alloy_primitives::{Address, B256, Bloom};
-use turnpike_protocol::{Header, OutputRoot, Receipt, TxEnvelope};
+use alloy_consensus::{
+    Transaction as _,
+    proofs::{calculate_receipt_root, calculate_transaction_root},
+};
+use alloy_primitives::{Address, B256, Bloom, Log, U256};
+use op_alloy_consensus::OpTxType;
+use turnpike_protocol::{Header, OutputRoot, Receipt, ReceiptEnvelope, TxEnvelope};
 use turnpike_state::{StateDiff, StateRoots};
 
-use crate::SkipReason;
+use crate::{BlockTx, SkipReason};
 
-/// A transaction that its block holds.
+/// Version of a deposit's receipt encoding (the OP stack's Canyon).
+const DEPOSIT_RECEIPT_VERSION: u64 = 1;
+
+/// A transaction that its block holds, as it ran.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Included<T = BlockTx> {
+    /// The transaction.
+    pub tx: T,
+    /// Who sent it.
+    pub sender: Address,
+    /// The sender's nonce before it.
+    pub nonce: u64,
+    /// Whether it went through.
+    pub is_success: bool,
+    /// Gas it used.
+    pub gas_used: u64,
+    /// Gas that the block used up to here.
+    pub cumulative_gas_used: u64,
+    /// What it logged.
+    pub logs: Vec<Log>,
+    /// L1 data fee, in wei; 0 for deposits.
+    pub l1_fee: U256,
+}
+
+/// A transaction that its block holds, with its receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutedTx {
     /// The transaction.
-    pub envelope: TxEnvelope,
+    pub tx: BlockTx,
     /// Who sent it.
     pub sender: Address,
     /// What came of it.
@@ -21,7 +49,7 @@ pub struct ExecutedTx {
 /// A transaction that was offered to a block and left no trace in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// Its place among the input's transactions, deposits apart.
+    /// Its place among all that the block was offered.
     pub index: usize,
     /// Its hash.
     pub hash: B256,
@@ -31,10 +59,10 @@ pub struct Skipped {
 
 /// A block that has run, before its state root is known.
 #[derive(Clone, Debug)]
-pub struct Executed {
+pub struct Executed<T = BlockTx> {
     pub(crate) header: Header,
     /// What the block holds, in order.
-    pub transactions: Vec<ExecutedTx>,
+    pub transactions: Vec<Included<T>>,
     /// What it does not hold.
     pub skipped: Vec<Skipped>,
     /// What it changes.
@@ -56,11 +84,53 @@ pub struct BlockOutcome {
     pub diff: StateDiff,
 }
 
+impl ExecutedTx {
+    /// The transaction.
+    pub fn envelope(&self) -> &TxEnvelope {
+        self.tx.envelope()
+    }
+}
+
+impl Included {
+    /// Completes the receipt; `base_fee` is the block's.
+    pub fn into_executed(self, base_fee: Option<u64>) -> ExecutedTx {
+        let Self { tx, sender, nonce, is_success, gas_used, cumulative_gas_used, logs, l1_fee } =
+            self;
+        let envelope = tx.envelope();
+        let tx_type = envelope.tx_type();
+        let is_deposit = tx_type == OpTxType::Deposit;
+        let effective_gas_price =
+            if is_deposit { 0 } else { envelope.effective_gas_price(base_fee) };
+        let envelope = ReceiptEnvelope::from_parts(
+            is_success,
+            cumulative_gas_used,
+            &logs,
+            tx_type,
+            is_deposit.then_some(nonce),
+            is_deposit.then_some(DEPOSIT_RECEIPT_VERSION),
+        );
+        ExecutedTx {
+            tx,
+            sender,
+            receipt: Receipt { envelope, gas_used, effective_gas_price, l1_fee },
+        }
+    }
+}
+
 impl Executed {
+    /// The transactions with their receipts.
+    pub fn into_executed(self) -> Vec<ExecutedTx> {
+        let base_fee = self.header.base_fee_per_gas;
+        self.transactions.into_iter().map(|tx| tx.into_executed(base_fee)).collect()
+    }
+
     /// Completes the header with the roots of the state after the block.
     pub fn seal(self, roots: StateRoots) -> BlockOutcome {
         let Self { mut header, transactions, skipped, diff } = self;
-        let envelopes: Vec<_> = transactions.iter().map(|tx| &tx.envelope).collect();
+        let base_fee = header.base_fee_per_gas;
+        let transactions: Vec<_> =
+            transactions.into_iter().map(|tx| tx.into_executed(base_fee)).collect();
+        let envelopes: Vec<_> = transactions.iter().map(ExecutedTx::envelope).collect();
         let receipts: Vec<_> = transactions.iter().map(|tx| &tx.receipt.envelope).collect();
         header.state_root = roots.state_root;
         header.transactions_root = calculate_transaction_root(&envelopes);
@@ -68,12 +138,17 @@ impl Executed {
         header.logs_bloom =
             receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom());
         header.gas_used = receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used());
-        let output = OutputRoot {
-            state_root: roots.state_root,
-            message_passer_storage_root: roots.message_passer_storage_root,
-            block_hash: header.hash_slow(),
-        };
+        let output = output_of(&header, roots);
         BlockOutcome { header, output, transactions, skipped, diff }
+    }
+}
+
+/// The output root's preimage after the block with this header.
+pub(crate) fn output_of(header: &Header, roots: StateRoots) -> OutputRoot {
+    OutputRoot {
+        state_root: roots.state_root,
+        message_passer_storage_root: roots.message_passer_storage_root,
+        block_hash: header.hash_slow(),
     }
 }
 

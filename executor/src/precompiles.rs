@@ -5,9 +5,9 @@ use revm::{
     context_interface::{Cfg, ContextTr, JournalTr, LocalContextTr},
     handler::{EthPrecompiles, PrecompileProvider, precompile_output_to_interpreter_result},
     interpreter::{CallInputs, Gas, InstructionResult, InterpreterResult},
-    primitives::hardfork::SpecId,
 };
-use turnpike_protocol::ChainConfig;
+
+use crate::ChainSpec;
 
 /// Ethereum's precompiles, with the chain's bounds: a call that takes more input or costs more gas than L1 could
 /// repeat within one transaction runs out of gas.
@@ -19,11 +19,11 @@ pub(crate) struct BoundedPrecompiles {
 }
 
 impl BoundedPrecompiles {
-    pub(crate) fn new(config: &ChainConfig, spec: SpecId) -> Self {
+    pub(crate) fn new(spec: &ChainSpec) -> Self {
         Self {
-            inner: EthPrecompiles::new(spec),
-            gas_max: config.precompile_gas_max,
-            input_bytes_max: config.precompile_input_bytes_max,
+            inner: EthPrecompiles::new(spec.fork),
+            gas_max: spec.precompile_gas_max,
+            input_bytes_max: spec.precompile_input_bytes_max,
         }
     }
 }

@@ -6,7 +6,7 @@ use alloy_consensus::{
 use alloy_eips::eip7702::Authorization;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, hex, keccak256};
 use op_alloy_consensus::TxDeposit;
-use turnpike_executor::{BlockOutcome, Chain, SkipReason, execute_block};
+use turnpike_executor::{BlockOutcome, Chain, SkipReason, execute_next_block};
 use turnpike_protocol::{
     BlockInput, Genesis, L1Fee, Origin, SignedTx, TxEnvelope, attributes_deposit,
     predeploys::{
@@ -14,7 +14,7 @@ use turnpike_protocol::{
         SEQUENCER_FEE_VAULT,
     },
 };
-use turnpike_state::{PartialState, RecordingView};
+use turnpike_state::{PartialState, RecordingView, StorageId};
 
 const KEY: B256 =
     B256::new(hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"));
@@ -115,7 +115,7 @@ fn deploy(chain: &mut Chain, runtime: &[u8]) -> Address {
     let outcome = run(chain, vec![], vec![sign(tx)]);
     let tx = &outcome.transactions[0];
     assert!(tx.receipt.envelope.status(), "deployed");
-    tx.sender.create(tx.envelope.nonce())
+    tx.sender.create(tx.envelope().nonce())
 }
 
 #[test]
@@ -410,14 +410,16 @@ fn a_block_over_a_witness_equals_the_block_over_the_full_state() {
     );
     let head = chain.head().clone();
     let mut recording = Recording(RecordingView::new(chain.state().flat()));
-    let recorded = execute_block(chain.config(), &head.header, head.hash(), &input, &mut recording)
-        .expect("full state");
+    let recorded =
+        execute_next_block(chain.config(), &head.header, head.hash(), &input, &mut recording)
+            .expect("full state");
     let mut touched = recording.0.into_touched();
     touched.add_diff(&recorded.diff);
     let witness = chain.state().witness(&touched);
     let mut partial = PartialState::new(head.header.state_root, witness);
-    let proven = execute_block(chain.config(), &head.header, head.hash(), &input, &mut partial)
-        .expect("the witness is enough");
+    let proven =
+        execute_next_block(chain.config(), &head.header, head.hash(), &input, &mut partial)
+            .expect("the witness is enough");
     let full = chain.execute(&input).expect("full state");
     assert_eq!(proven.header, full.header);
     assert_eq!(proven.output, full.output);
@@ -434,12 +436,17 @@ impl turnpike_state::StateView for Recording<'_> {
     fn account(
         &mut self,
         address: &Address,
-    ) -> Result<Option<turnpike_state::Account>, Self::Error> {
+    ) -> Result<Option<(turnpike_state::Account, StorageId)>, Self::Error> {
         self.0.account(address)
     }
 
-    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Self::Error> {
-        self.0.storage(address, slot)
+    fn storage(
+        &mut self,
+        address: &Address,
+        id: StorageId,
+        slot: U256,
+    ) -> Result<U256, Self::Error> {
+        self.0.storage(address, id, slot)
     }
 
     fn code(&mut self, hash: &B256) -> Result<turnpike_state::Bytecode, Self::Error> {

@@ -124,7 +124,7 @@ fn first_receipt(derived: &[ExecutedTx], claimed: Vec<PeerReceipt>) -> Option<Fi
     let (derived_count, claimed_count) = (derived.len(), claimed.len());
     for (index, (ours, theirs)) in derived.iter().zip(claimed).enumerate() {
         if let Some(receipt) = compare_receipts(ours, theirs) {
-            let hash = Some(ours.envelope.tx_hash());
+            let hash = Some(ours.envelope().tx_hash());
             return Some(FirstTransaction { hash, index, receipt: Some(receipt) });
         }
     }
@@ -138,13 +138,13 @@ fn first_receipt(derived: &[ExecutedTx], claimed: Vec<PeerReceipt>) -> Option<Fi
         claimed: presence(claimed_count > index),
         derived: presence(derived_count > index),
     };
-    let hash = derived.get(index).map(|tx| tx.envelope.tx_hash());
+    let hash = derived.get(index).map(|tx| tx.envelope().tx_hash());
     Some(FirstTransaction { hash, index, receipt: Some(receipt) })
 }
 
 fn compare_receipts(ours: &ExecutedTx, theirs: PeerReceipt) -> Option<ReceiptDifference> {
     let receipt = &ours.receipt;
-    let hash = ours.envelope.tx_hash();
+    let hash = ours.envelope().tx_hash();
     let status = u64::from(receipt.envelope.status());
     let (claimed_status, gas_used) = (theirs.status.to::<u64>(), theirs.gas_used.to::<u64>());
     let differs = |field, claimed: String, derived: String| {

@@ -27,7 +27,7 @@ struct Step {
 impl History {
     /// Takes up the newest block and lets go of the oldest ones beyond the limit.
     pub(crate) fn push(&mut self, parent: Head, input: BlockInput, undo: StateDiff) {
-        let slots: usize = undo.accounts.values().map(|diff| 1 + diff.storage.len()).sum();
+        let slots: usize = undo.accounts.iter().map(|diff| 1 + diff.storage.len()).sum();
         let items = 1 + slots + input.transactions.len() + input.deposits.len();
         self.items += items;
         self.steps.push_back(Step { parent, input, undo, items });
@@ -68,20 +68,20 @@ impl History {
 
 /// What takes `state` back once `diff` was applied to it.
 pub(crate) fn undo_of(state: &FlatState, diff: &StateDiff) -> StateDiff {
-    let accounts = diff.accounts.iter().map(|(address, change)| {
-        let before = state.entry(address);
+    let accounts = diff.accounts.iter().map(|change| {
+        let before = state.entry(&change.address);
         let loses_storage = change.storage_cleared || change.account.is_none();
         let storage = match before {
             None => Default::default(),
             Some(before) if loses_storage => before.slots.iter().map(|(k, v)| (*k, *v)).collect(),
             Some(before) => change
                 .storage
-                .keys()
-                .map(|slot| (*slot, before.slots.get(slot).copied().unwrap_or_default()))
+                .iter()
+                .map(|(slot, _)| (*slot, before.slots.get(slot).copied().unwrap_or_default()))
                 .collect(),
         };
         let account = before.map(|before| before.account);
-        (*address, AccountDiff { account, storage_cleared: loses_storage, storage })
+        AccountDiff { address: change.address, account, storage_cleared: loses_storage, storage }
     });
     StateDiff { accounts: accounts.collect(), codes: Default::default() }
 }
@@ -102,7 +102,8 @@ mod tests {
         let [kept, destroyed, new] = [1, 2, 3].map(Address::repeat_byte);
         let slot = U256::from;
         let storage = |of: &[(u64, u64)]| of.iter().map(|(k, v)| (slot(*k), slot(*v))).collect();
-        let diff = |account, storage_cleared, slots: &[(u64, u64)]| AccountDiff {
+        let diff = |(address, account), storage_cleared, slots: &[(u64, u64)]| AccountDiff {
+            address,
             account,
             storage_cleared,
             storage: storage(slots),
@@ -110,17 +111,17 @@ mod tests {
         let mut state = FlatState::new();
         state.apply(&StateDiff {
             accounts: [
-                (kept, diff(account(1), false, &[(1, 10), (2, 20)])),
-                (destroyed, diff(account(1), false, &[(7, 70)])),
+                diff((kept, account(1)), false, &[(1, 10), (2, 20)]),
+                diff((destroyed, account(1)), false, &[(7, 70)]),
             ]
             .into(),
             codes: Default::default(),
         });
         let changes = StateDiff {
             accounts: [
-                (kept, diff(account(2), false, &[(1, 0), (3, 30)])),
-                (destroyed, diff(None, false, &[])),
-                (new, diff(account(5), true, &[(9, 90)])),
+                diff((kept, account(2)), false, &[(1, 0), (3, 30)]),
+                diff((destroyed, None), false, &[]),
+                diff((new, account(5)), true, &[(9, 90)]),
             ]
             .into(),
             codes: Default::default(),

@@ -1,9 +1,11 @@
 use std::convert::Infallible;
 
 use alloy_primitives::B256;
-use turnpike_executor::{BlockExecutor, Executed, ExecutedTx, ExecutionError, Head};
+use turnpike_executor::{
+    BlockExecutor, ChainSpec, Executed, ExecutedTx, ExecutionError, Head, block_transactions,
+};
 use turnpike_protocol::{BlockInput, ChainConfig};
-use turnpike_state::{FlatState, StateDiff};
+use turnpike_state::{AccountDiff, FlatState, StateDiff};
 
 use crate::StateKey;
 
@@ -42,16 +44,17 @@ impl Replay {
 
     /// The block's transactions and receipts.
     pub fn transactions(&self) -> Result<Vec<ExecutedTx>, ExecutionError<Infallible>> {
-        Ok(self.run(self.len())?.transactions)
+        Ok(self.run(self.len())?.into_executed())
     }
 
     /// Accounts and slots that the block changes.
     pub fn changed_keys(&self) -> Result<Vec<StateKey>, ExecutionError<Infallible>> {
-        let diff = self.run(self.len())?.diff;
+        let mut diff = self.run(self.len())?.diff;
+        diff.sort();
         let mut keys = Vec::new();
-        for (address, change) in diff.accounts {
+        for AccountDiff { address, storage, .. } in diff.accounts {
             keys.push(StateKey { address, slot: None });
-            keys.extend(change.storage.keys().map(|slot| StateKey { address, slot: Some(*slot) }));
+            keys.extend(storage.iter().map(|(slot, _)| StateKey { address, slot: Some(*slot) }));
         }
         Ok(keys)
     }
@@ -81,7 +84,8 @@ impl Replay {
         }
         let executed = self.run(low)?;
         let last = executed.transactions.last().filter(|_| low > 0);
-        let transaction = last.map(|tx| (executed.transactions.len() - 1, tx.envelope.tx_hash()));
+        let transaction =
+            last.map(|tx| (executed.transactions.len() - 1, tx.tx.envelope().tx_hash()));
         let keys = keys.iter().filter(|key| changes_key(&executed.diff, key)).copied().collect();
         Ok(Some(FirstChange { transaction, keys }))
     }
@@ -93,28 +97,18 @@ impl Replay {
     /// Runs the first `count` of the block's deposits and transactions.
     fn run(&self, count: usize) -> Result<Executed, ExecutionError<Infallible>> {
         let Self { config, parent, input, state } = self;
-        let mut block = BlockExecutor::open(
-            config,
-            &parent.header,
-            parent.hash(),
-            input.timestamp,
-            &input.origin,
-            state,
-        )?;
-        for deposit in input.deposits.iter().take(count) {
-            block.deposit(deposit)?;
+        let context = parent.next_block(config, input.timestamp, &input.origin);
+        let mut block = BlockExecutor::open(&ChainSpec::turnpike(config), &context, state)?;
+        for transaction in block_transactions(input).take(count) {
+            block.execute(transaction)?;
         }
-        let count = count.saturating_sub(input.deposits.len());
-        for transaction in input.transactions.iter().take(count) {
-            block.transaction(transaction)?;
-        }
-        Ok(block.finish())
+        block.finish()
     }
 }
 
 fn changes_key(diff: &StateDiff, key: &StateKey) -> bool {
-    diff.accounts.get(&key.address).is_some_and(|change| match key.slot {
+    diff.account(&key.address).is_some_and(|change| match key.slot {
         None => true,
-        Some(slot) => change.storage_cleared || change.storage.contains_key(&slot),
+        Some(slot) => change.storage_cleared || change.slot(slot).is_some(),
     })
 }

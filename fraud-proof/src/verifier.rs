@@ -225,9 +225,7 @@ impl Verifier {
         let block = input.number;
         let failed = |error| VerifierError::Execution { block, error };
         let parent = self.chain.head().clone();
-        let mut open = self.chain.open_block(input.timestamp, &input.origin).map_err(failed)?;
-        open.run(&input).map_err(failed)?;
-        let executed = open.finish();
+        let executed = self.chain.run(&input).map_err(failed)?;
         let undo = undo_of(self.chain.state().flat(), &executed.diff);
         let outcome = self.chain.seal(executed, &input.origin);
         self.history.push(parent, input, undo);

@@ -35,7 +35,7 @@ impl Served {
             "eth_getBlockReceipts" => {
                 let receipts = self.block(params)?.transactions.iter().map(|tx| {
                     json!({
-                        "transactionHash": tx.envelope.tx_hash(),
+                        "transactionHash": tx.envelope().tx_hash(),
                         "from": tx.sender,
                         "status": U256::from(u8::from(tx.receipt.envelope.status())),
                         "gasUsed": U256::from(tx.receipt.gas_used),

@@ -97,7 +97,7 @@ fn the_first_transaction_that_changes_an_account_is_found() {
     assert_eq!((change.transaction, change.keys), (None, vec![history]));
     let rerun: Vec<_> = replay.transactions().expect("runs");
     assert_eq!(rerun.len(), 4);
-    assert_eq!(rerun[3].envelope.tx_hash(), transfer(2).hash());
+    assert_eq!(rerun[3].envelope().tx_hash(), transfer(2).hash());
 }
 
 #[test]

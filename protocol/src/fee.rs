@@ -29,8 +29,20 @@ impl L1Fee {
 
     /// Fee in wei of a transaction, from its EIP-2718 bytes.
     pub fn of(&self, encoded_transaction: &[u8]) -> U256 {
-        let size = op_alloy_flz::tx_estimated_size_fjord(encoded_transaction);
+        self.of_size(Self::size_of(encoded_transaction))
+    }
+
+    /// Fee in wei of a transaction of this estimated size.
+    pub fn of_size(&self, size: u64) -> U256 {
+        if self.scaled_price.is_zero() {
+            return U256::ZERO;
+        }
         self.scaled_price.saturating_mul(U256::from(size)) / U256::from(SCALE * SCALE)
+    }
+
+    /// Estimate of a transaction's compressed size, in millionths of a byte.
+    pub fn size_of(encoded_transaction: &[u8]) -> u64 {
+        op_alloy_flz::tx_estimated_size_fjord(encoded_transaction)
     }
 
     /// Calldata gas that the estimate of the compressed size stands for, as receipts report it.

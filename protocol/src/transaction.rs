@@ -1,4 +1,4 @@
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 
 use alloy_consensus::Transaction as _;
 use alloy_eips::{
@@ -7,7 +7,7 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, B256, Signature, U256, uint};
 
-use crate::TxEnvelope;
+use crate::{L1Fee, TxEnvelope};
 
 /// Order of the secp256k1 group.
 const SECP256K1_N: U256 =
@@ -60,11 +60,15 @@ pub fn decode_transaction(bytes: &[u8]) -> Result<TxEnvelope, TxDecodeError> {
     Ok(tx)
 }
 
-/// A transaction and who signed it.
+/// A transaction and what only has to be found out about it once: who signed it, and its size. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedTx {
+pub struct SignedTx(Arc<Known>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Known {
     envelope: TxEnvelope,
     signer: Result<Address, SignatureError>,
+    data_size: u64,
 }
 
 impl SignedTx {
@@ -72,32 +76,47 @@ impl SignedTx {
     /// backend agrees.
     pub fn recover(envelope: TxEnvelope) -> Self {
         let signer = recover_signer(&envelope);
-        Self { envelope, signer }
+        Self::new(envelope, signer)
+    }
+
+    /// A transaction that is known to be signed by `signer`. Nothing is checked.
+    pub fn from_signer(envelope: TxEnvelope, signer: Address) -> Self {
+        Self::new(envelope, Ok(signer))
+    }
+
+    fn new(envelope: TxEnvelope, signer: Result<Address, SignatureError>) -> Self {
+        let data_size = L1Fee::size_of(&envelope.encoded_2718());
+        Self(Arc::new(Known { envelope, signer, data_size }))
     }
 
     /// The transaction.
-    pub const fn envelope(&self) -> &TxEnvelope {
-        &self.envelope
+    pub fn envelope(&self) -> &TxEnvelope {
+        &self.0.envelope
     }
 
     /// Who signed it, or why nobody did.
-    pub const fn signer(&self) -> Result<Address, SignatureError> {
-        self.signer
+    pub fn signer(&self) -> Result<Address, SignatureError> {
+        self.0.signer
     }
 
     /// The transaction's hash.
     pub fn hash(&self) -> B256 {
-        self.envelope.tx_hash()
+        self.envelope().tx_hash()
     }
 
     /// Nonce of the transaction.
     pub fn nonce(&self) -> u64 {
-        self.envelope.nonce()
+        self.envelope().nonce()
+    }
+
+    /// Its size as the L1 data fee sees it, in millionths of a byte.
+    pub fn data_size(&self) -> u64 {
+        self.0.data_size
     }
 
     /// Its EIP-2718 bytes.
     pub fn encoded(&self) -> Vec<u8> {
-        self.envelope.encoded_2718()
+        self.envelope().encoded_2718()
     }
 }
 

@@ -2,7 +2,9 @@ use std::convert::Infallible;
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, U256};
-use turnpike_executor::{BlockOutcome, Chain, Executed, ExecutionError};
+use turnpike_executor::{
+    BlockOutcome, BlockTx, Chain, Executed, ExecutionError, block_transactions,
+};
 use turnpike_protocol::{
     BlockInput, ChainConfig, DepositError, Origin, QueuedDeposit, next_base_fee,
 };
@@ -71,7 +73,9 @@ pub(crate) fn build(
     let (time, origin) = (plan.timestamp, plan.origin);
     let input = BlockInput::new(config, parent, origin, time, &plan.deposits, Vec::new())?;
     let mut block = chain.open_block(plan.timestamp, &plan.origin)?;
-    block.run(&input)?;
+    for deposit in block_transactions(&input) {
+        block.execute(deposit)?;
+    }
 
     let base_fee = next_base_fee(config, &chain.head().header);
     let mut bytes_left = block_bytes_max(config);
@@ -83,11 +87,11 @@ pub(crate) fn build(
             pool.put_back(tx);
             break;
         }
-        block.transaction(&tx.tx)?;
+        block.execute(BlockTx::User(tx.tx.clone()))?;
         bytes_left -= bytes;
         offered.push(tx);
     }
-    let executed = block.finish();
+    let executed = block.finish()?;
     let (included, refused) = split(offered, &executed);
     Ok(BuiltBlock { plan, executed, included, refused })
 }
@@ -109,7 +113,7 @@ fn split(offered: Vec<PooledTx>, executed: &Executed) -> (Vec<PooledTx>, Vec<(Po
 pub(crate) fn falsify(executed: &mut Executed) {
     let ether = U256::from(10).pow(U256::from(18));
     let Some(sender) = executed.transactions.last().map(|tx| tx.sender) else { return };
-    let change = executed.diff.accounts.get_mut(&sender);
+    let change = executed.diff.accounts.iter_mut().find(|change| change.address == sender);
     if let Some(account) = change.and_then(|change| change.account.as_mut()) {
         account.balance += ether;
     }
@@ -117,7 +121,7 @@ pub(crate) fn falsify(executed: &mut Executed) {
 
 /// Hashes of all transactions of a block, deposits first, in order.
 pub(crate) fn hashes(outcome: &BlockOutcome) -> Vec<B256> {
-    outcome.transactions.iter().map(|tx| tx.envelope.tx_hash()).collect()
+    outcome.transactions.iter().map(|tx| tx.envelope().tx_hash()).collect()
 }
 
 #[cfg(test)]

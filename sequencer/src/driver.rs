@@ -240,7 +240,7 @@ impl Driver {
         self.deposits_consumed += record.deposits.len() as u64;
         self.backlog.push(&record);
         // Nonces move with transactions, but also with deposits, delegations and creations.
-        let changed = outcome.diff.accounts.keys().copied();
+        let changed = outcome.diff.accounts.iter().map(|change| change.address);
         self.settle_nonces(chain, changed.chain(refused.iter().map(|(tx, _)| tx.sender))).await?;
         self.sealed_at = Instant::now();
         self.head.send_replace(record.number);
@@ -314,7 +314,7 @@ fn block_record(outcome: &BlockOutcome, origin: Origin) -> BlockRecord {
         .transactions
         .iter()
         .map(|tx| ReceiptRecord {
-            transaction: tx.envelope.encoded_2718().into(),
+            transaction: tx.envelope().encoded_2718().into(),
             sender: tx.sender,
             receipt: tx.receipt.envelope.encoded_2718().into(),
             gas_used: tx.receipt.gas_used,

@@ -10,7 +10,7 @@ use alloy_primitives::{
 use core::convert::Infallible;
 use revm_bytecode::Bytecode;
 
-use crate::{Account, AccountDiff, StateDiff, StateView};
+use crate::{Account, AccountDiff, StateDiff, StateView, StorageId};
 
 /// An account with its storage.
 #[derive(Clone, Debug, Default)]
@@ -81,8 +81,8 @@ impl FlatState {
         for (hash, code) in &diff.codes {
             self.codes.entry(*hash).or_insert_with(|| analyse(code.clone()));
         }
-        for (address, change) in &diff.accounts {
-            self.apply_account(address, change);
+        for change in &diff.accounts {
+            self.apply_account(&change.address, change);
         }
     }
 
@@ -119,11 +119,11 @@ impl FlatState {
 impl StateView for FlatState {
     type Error = Infallible;
 
-    fn account(&mut self, address: &Address) -> Result<Option<Account>, Infallible> {
-        Ok(Self::account(self, address))
+    fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Infallible> {
+        Ok(Self::account(self, address).map(|account| (account, StorageId::default())))
     }
 
-    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Infallible> {
+    fn storage(&mut self, address: &Address, _: StorageId, slot: U256) -> Result<U256, Infallible> {
         Ok(Self::storage(self, address, slot))
     }
 
@@ -136,11 +136,11 @@ impl StateView for FlatState {
 impl StateView for &FlatState {
     type Error = Infallible;
 
-    fn account(&mut self, address: &Address) -> Result<Option<Account>, Infallible> {
-        Ok(FlatState::account(self, address))
+    fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Infallible> {
+        Ok(FlatState::account(self, address).map(|account| (account, StorageId::default())))
     }
 
-    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Infallible> {
+    fn storage(&mut self, address: &Address, _: StorageId, slot: U256) -> Result<U256, Infallible> {
         Ok(FlatState::storage(self, address, slot))
     }
 

@@ -57,7 +57,7 @@ pub use record::{RecordingView, Touched};
 pub use revm_bytecode::Bytecode;
 pub use state_trie::StateTrie;
 pub use trie::{NoNodes, NodeSource, Trie, TrieError};
-pub use view::{StateCommit, StateRoots, StateView};
+pub use view::{StateCommit, StateRoots, StateView, StorageId};
 pub use witness::{PreimageSource, RecordingSource, Witness};
 
 /// The root of a trie that holds nothing: `keccak256(rlp(""))`.

@@ -6,7 +6,7 @@ use revm_bytecode::Bytecode;
 
 use crate::{
     Account, AccountProof, FlatState, NoNodes, StateCommit, StateDiff, StateRoots, StateTrie,
-    StateView, Touched, TrieError, Witness,
+    StateView, StorageId, Touched, TrieError, Witness,
 };
 
 /// Flat state and trie, always at the same block.
@@ -98,11 +98,11 @@ impl NodeState {
 impl StateView for NodeState {
     type Error = Infallible;
 
-    fn account(&mut self, address: &Address) -> Result<Option<Account>, Infallible> {
-        Ok(self.flat.account(address))
+    fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Infallible> {
+        Ok(self.flat.account(address).map(|account| (account, StorageId::default())))
     }
 
-    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Infallible> {
+    fn storage(&mut self, address: &Address, _: StorageId, slot: U256) -> Result<U256, Infallible> {
         Ok(self.flat.storage(address, slot))
     }
 

@@ -7,8 +7,8 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256, map::B25
 use revm_bytecode::Bytecode;
 
 use crate::{
-    Account, PreimageSource, StateCommit, StateDiff, StateRoots, StateTrie, StateView, TrieError,
-    flat::analyse, witness::Nodes,
+    Account, PreimageSource, StateCommit, StateDiff, StateRoots, StateTrie, StateView, StorageId,
+    TrieError, flat::analyse, witness::Nodes,
 };
 
 /// Why a partial state could not answer.
@@ -88,12 +88,18 @@ impl<S: PreimageSource> PartialState<S> {
 impl<S: PreimageSource> StateView for PartialState<S> {
     type Error = WitnessError;
 
-    fn account(&mut self, address: &Address) -> Result<Option<Account>, WitnessError> {
+    fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, WitnessError> {
         self.usable()?;
-        Ok(self.trie.account(address, &mut Nodes(&mut self.source))?)
+        let account = self.trie.account(address, &mut Nodes(&mut self.source))?;
+        Ok(account.map(|account| (account, StorageId::default())))
     }
 
-    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, WitnessError> {
+    fn storage(
+        &mut self,
+        address: &Address,
+        _: StorageId,
+        slot: U256,
+    ) -> Result<U256, WitnessError> {
         self.usable()?;
         Ok(self.trie.storage(address, slot, &mut Nodes(&mut self.source))?)
     }

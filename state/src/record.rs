@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::{Address, B256, U256};
 use revm_bytecode::Bytecode;
 
-use crate::{Account, StateDiff, StateView};
+use crate::{Account, StateDiff, StateView, StorageId};
 
 /// Accounts, slots and codes that were read or written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,8 +18,9 @@ pub struct Touched {
 impl Touched {
     /// Adds every account and slot that `diff` writes.
     pub fn add_diff(&mut self, diff: &StateDiff) {
-        for (address, change) in &diff.accounts {
-            self.accounts.entry(*address).or_default().extend(change.storage.keys());
+        for change in &diff.accounts {
+            let slots = change.storage.iter().map(|(slot, _)| *slot);
+            self.accounts.entry(change.address).or_default().extend(slots);
         }
     }
 }
@@ -51,14 +52,19 @@ impl<V> RecordingView<V> {
 impl<V: StateView> StateView for RecordingView<V> {
     type Error = V::Error;
 
-    fn account(&mut self, address: &Address) -> Result<Option<Account>, Self::Error> {
+    fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Self::Error> {
         self.touched.accounts.entry(*address).or_default();
         self.inner.account(address)
     }
 
-    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Self::Error> {
+    fn storage(
+        &mut self,
+        address: &Address,
+        id: StorageId,
+        slot: U256,
+    ) -> Result<U256, Self::Error> {
         self.touched.accounts.entry(*address).or_default().insert(slot);
-        self.inner.storage(address, slot)
+        self.inner.storage(address, id, slot)
     }
 
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error> {

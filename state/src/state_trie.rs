@@ -51,8 +51,8 @@ impl StateTrie {
         diff: &StateDiff,
         source: &mut impl NodeSource,
     ) -> Result<StateRoots, TrieError> {
-        for (address, change) in &diff.accounts {
-            self.apply_account(&keccak256(address), change, source)?;
+        for change in &diff.accounts {
+            self.apply_account(&keccak256(change.address), change, source)?;
         }
         self.resolved_roots(source)
     }

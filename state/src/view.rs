@@ -14,6 +14,29 @@ pub struct StateRoots {
     pub message_passer_storage_root: B256,
 }
 
+/// Where a view keeps an account's storage: comes with the account and goes back with each read of a slot, so that the
+/// account is not looked up again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StorageId(u32);
+
+impl StorageId {
+    /// The storage with this index.
+    ///
+    /// # Panics
+    ///
+    /// If the index does not fit 32 bits.
+    #[must_use]
+    pub fn at(index: usize) -> Self {
+        Self(u32::try_from(index).expect("invariant: fewer than 2^32 accounts"))
+    }
+
+    /// Its index.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::try_from(self.0).expect("invariant: usize has at least 32 bits")
+    }
+}
+
 /// Read access to one state.
 ///
 /// `&mut self` because a partial state resolves what it reads; a full one needs only `&self` and
@@ -22,11 +45,17 @@ pub trait StateView {
     /// Why a read can fail: [`Infallible`](core::convert::Infallible) for a full state.
     type Error: core::error::Error + Send + Sync + 'static;
 
-    /// The account at `address`, `None` if there is none.
-    fn account(&mut self, address: &Address) -> Result<Option<Account>, Self::Error>;
+    /// The account at `address` and where its storage is, `None` if there is none.
+    fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Self::Error>;
 
-    /// The value of a storage slot, zero if it was never set or the account does not exist.
-    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Self::Error>;
+    /// The value of a slot of an account that exists, zero if it was never set. `storage` is what
+    /// [`Self::account`] gave.
+    fn storage(
+        &mut self,
+        address: &Address,
+        storage: StorageId,
+        slot: U256,
+    ) -> Result<U256, Self::Error>;
 
     /// The analysed code with this keccak hash, which must be the code hash of some account.
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error>;
@@ -41,12 +70,17 @@ pub trait StateCommit: StateView {
 impl<V: StateView + ?Sized> StateView for &mut V {
     type Error = V::Error;
 
-    fn account(&mut self, address: &Address) -> Result<Option<Account>, Self::Error> {
+    fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Self::Error> {
         (**self).account(address)
     }
 
-    fn storage(&mut self, address: &Address, slot: U256) -> Result<U256, Self::Error> {
-        (**self).storage(address, slot)
+    fn storage(
+        &mut self,
+        address: &Address,
+        storage: StorageId,
+        slot: U256,
+    ) -> Result<U256, Self::Error> {
+        (**self).storage(address, storage, slot)
     }
 
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error> {

@@ -16,7 +16,7 @@ use revm::{
     primitives::hardfork::SpecId,
     state::AccountInfo,
 };
-use turnpike_executor::Chain;
+use turnpike_executor::{BlockTx, Chain};
 use turnpike_protocol::{Genesis, GenesisAccount, Origin, SignedTx, decode_transaction};
 use turnpike_storage::JournalRecord;
 
@@ -60,9 +60,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
         let start = Instant::now();
         let mut block = chain.open_block(genesis.timestamp, &origin())?;
         for tx in &txs {
-            block.transaction(tx)?;
+            block.execute(BlockTx::User(tx.clone()))?;
         }
-        let executed = block.finish();
+        let executed = block.finish()?;
         execute = execute.min(start.elapsed());
         anyhow::ensure!(executed.skipped.is_empty(), "the workload is valid");
         let start = Instant::now();

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use alloy_primitives::{B256, Bytes};
 use serde::Deserialize;
-use turnpike_executor::execute_block;
+use turnpike_executor::execute_next_block;
 use turnpike_protocol::{ChainConfig, Deposit, Entry, EntryData, Header, Parent, derive};
 use turnpike_state::{PartialState, Witness};
 
@@ -62,7 +62,7 @@ pub(crate) fn transition(input: &[u8]) -> Result<B256, Fault> {
     let mut output_root = B256::ZERO;
     for block in &derived.blocks {
         let parent_hash = header.hash_slow();
-        let outcome = execute_block(&config, &header, parent_hash, block, &mut state)
+        let outcome = execute_next_block(&config, &header, parent_hash, block, &mut state)
             .map_err(|_| Fault::Execute)?;
         output_root = outcome.output.hash();
         header = outcome.header;
@@ -130,7 +130,7 @@ mod tests {
         let [block] = derived.blocks.as_slice() else { panic!("a forced entry has one block") };
         let hash = header.hash_slow();
         let outcome =
-            execute_block(&genesis.config, &header, hash, block, &mut state).expect("executes");
+            execute_next_block(&genesis.config, &header, hash, block, &mut state).expect("executes");
 
         let mut touched = Touched::default();
         touched.add_diff(&diff);

@@ -1,0 +1,90 @@
+use alloc::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, U256};
+use revm::{
+    Database,
+    database_interface::DBErrorMarker,
+    state::{AccountId, AccountInfo, Bytecode},
+};
+use turnpike_protocol::{history_slot, predeploys::HISTORY_STORAGE};
+use turnpike_state::{Account, StateView, StorageId};
+
+/// A state view's error, in the form that revm wants.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct ViewError<E: core::error::Error>(pub(crate) E);
+
+impl<E: core::error::Error + Send + Sync + 'static> DBErrorMarker for ViewError<E> {}
+
+/// Where BLOCKHASH looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockHashes {
+    /// In the EIP-2935 contract, which is part of the state: nothing else to be given or proven. The parent's hash is
+    /// about to be written there.
+    History {
+        /// Hash of the block before the one that runs.
+        parent: B256,
+    },
+    /// Here, by block number; zero where there is none.
+    Given(BTreeMap<u64, B256>),
+}
+
+/// The state that a block starts from, as revm reads it.
+#[derive(Debug)]
+pub(crate) struct Base<S> {
+    view: S,
+    /// Number of the block that runs.
+    number: u64,
+    hashes: BlockHashes,
+}
+
+impl<S> Base<S> {
+    pub(crate) const fn new(view: S, number: u64, hashes: BlockHashes) -> Self {
+        Self { view, number, hashes }
+    }
+}
+
+impl<S: StateView> Database for Base<S> {
+    type Error = ViewError<S::Error>;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Self::Error> {
+        let found = self.view.account(&address).map_err(ViewError)?;
+        Ok(found.map(|(account, storage)| {
+            let Account { nonce, balance, code_hash } = account;
+            let account_id = AccountId::new(storage.index());
+            AccountInfo { balance, nonce, code_hash, account_id, code: None }
+        }))
+    }
+
+    fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, Self::Error> {
+        self.view.code(&code_hash).map_err(ViewError)
+    }
+
+    fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Self::Error> {
+        match self.basic(address)?.and_then(|info| info.account_id) {
+            Some(id) => self.storage_by_account_id(address, id, slot),
+            None => Ok(U256::ZERO),
+        }
+    }
+
+    fn storage_by_account_id(
+        &mut self,
+        address: Address,
+        id: AccountId,
+        slot: U256,
+    ) -> Result<U256, Self::Error> {
+        self.view.storage(&address, StorageId::at(id.get()), slot).map_err(ViewError)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, Self::Error> {
+        match &self.hashes {
+            BlockHashes::History { parent } if number.checked_add(1) == Some(self.number) => {
+                Ok(*parent)
+            }
+            BlockHashes::History { .. } => {
+                self.storage(HISTORY_STORAGE, history_slot(number)).map(B256::from)
+            }
+            BlockHashes::Given(hashes) => Ok(hashes.get(&number).copied().unwrap_or_default()),
+        }
+    }
+}

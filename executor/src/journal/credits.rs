@@ -1,0 +1,115 @@
+use alloy_primitives::{Address, U256};
+use turnpike_state::StateView;
+
+use super::Journal;
+use crate::base::ViewError;
+
+/// Fees on their way to a few accounts that nearly every transaction pays and hardly any looks at.
+///
+/// They are added up here and reach an account when it is loaded, so that paying costs an addition.
+#[derive(Debug, Default)]
+pub(super) struct Credits {
+    recipients: [Address; Self::RECIPIENTS],
+    amounts: [U256; Self::RECIPIENTS],
+    /// How many of the recipients there are.
+    len: usize,
+}
+
+impl Credits {
+    /// Recipients, at most: the three fee vaults.
+    const RECIPIENTS: usize = 3;
+
+    pub(super) fn position(&self, address: &Address) -> Option<usize> {
+        self.recipients[..self.len].iter().position(|recipient| recipient == address)
+    }
+}
+
+impl<S: StateView> Journal<S> {
+    /// Names the accounts that [`Self::credit`] pays. Before any account is loaded.
+    pub(crate) fn set_credit_recipients(&mut self, recipients: [Address; Credits::RECIPIENTS]) {
+        assert!(self.accounts.is_empty(), "invariant: recipients are named first");
+        self.credits = Credits { recipients, len: Credits::RECIPIENTS, ..Credits::default() };
+    }
+
+    /// Pays the recipients, each its amount. Cannot be undone: for the end of a transaction.
+    pub(crate) fn credit(&mut self, amounts: [U256; Credits::RECIPIENTS]) {
+        for (sum, amount) in self.credits.amounts.iter_mut().zip(amounts) {
+            *sum = sum.saturating_add(amount);
+        }
+    }
+
+    /// Gives an account what it was paid since it was looked at last.
+    #[inline]
+    pub(super) fn collect_credit(&mut self, at: usize) {
+        let Some(recipient) = self.accounts[at].credit else { return };
+        let amount = core::mem::take(&mut self.credits.amounts[recipient]);
+        self.give(at, amount);
+    }
+
+    /// Adds to a balance outside of any transaction.
+    pub(crate) fn give(&mut self, at: usize, amount: U256) {
+        if amount.is_zero() {
+            return;
+        }
+        let entry = &mut self.accounts[at];
+        let balance = &mut entry.account.info.balance;
+        *balance = balance.saturating_add(amount);
+        (entry.exists, entry.changed) = (true, true);
+    }
+
+    /// Gives all recipients what they were paid.
+    pub(super) fn collect_credits(&mut self) -> Result<(), ViewError<S::Error>> {
+        for recipient in 0..self.credits.len {
+            if !self.credits.amounts[recipient].is_zero() {
+                let at = self.place(self.credits.recipients[recipient])?;
+                self.collect_credit(at);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The steps of a plain transfer, which is never undone.
+impl<S: StateView> Journal<S> {
+    /// The sender, if it has no code, this nonce, and at least so much.
+    pub(crate) fn sender_of_transfer(
+        &mut self,
+        address: Address,
+        nonce: u64,
+        needed: U256,
+    ) -> Result<Option<usize>, ViewError<S::Error>> {
+        let at = self.place(address)?;
+        self.collect_credit(at);
+        let info = &self.accounts[at].account.info;
+        let is_ready = info.nonce == nonce
+            && nonce < u64::MAX
+            && info.is_empty_code_hash()
+            && info.balance >= needed;
+        Ok(is_ready.then_some(at))
+    }
+
+    /// The recipient, if it has no code, is no precompile and can hold so much more.
+    pub(crate) fn recipient_of_transfer(
+        &mut self,
+        address: Address,
+        value: U256,
+    ) -> Result<Option<usize>, ViewError<S::Error>> {
+        if self.warm.is_precompile(&address) {
+            return Ok(None);
+        }
+        let at = self.place(address)?;
+        self.collect_credit(at);
+        let info = &self.accounts[at].account.info;
+        let is_plain = info.is_empty_code_hash() && info.balance.checked_add(value).is_some();
+        Ok(is_plain.then_some(at))
+    }
+
+    /// Takes from a balance that covers it, and counts the transaction.
+    pub(crate) fn pay(&mut self, at: usize, amount: U256) {
+        let entry = &mut self.accounts[at];
+        let info = &mut entry.account.info;
+        info.balance = info.balance.saturating_sub(amount);
+        info.nonce += 1;
+        entry.changed = true;
+    }
+}

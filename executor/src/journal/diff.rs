@@ -1,0 +1,129 @@
+//! The end of a transaction, and the end of the block.
+
+use alloc::vec::Vec;
+
+use alloy_primitives::Bytes;
+use revm::primitives::hardfork::SpecId;
+use turnpike_state::{Account, AccountDiff, StateDiff, StateView};
+
+use super::{Entry, Journal, Undo};
+use crate::base::ViewError;
+
+impl<S: StateView> Journal<S> {
+    /// Keeps what the running transaction changed and gets ready for the next.
+    pub(super) fn commit(&mut self) {
+        let undo = core::mem::take(&mut self.undo);
+        for entry in &undo {
+            self.note(entry);
+        }
+        let touched = undo.iter().filter_map(|undo| match undo {
+            Undo::Touched(at) => Some(*at),
+            _ => None,
+        });
+        touched.for_each(|at| self.settle(at));
+        while let Some(at) = self.stay_touched.pop() {
+            self.settle(at);
+        }
+        self.undo = undo;
+        self.undo.clear();
+        self.end_transaction();
+    }
+
+    pub(super) fn end_transaction(&mut self) {
+        self.logs.clear();
+        if !self.transient.is_empty() {
+            self.transient.clear();
+        }
+        self.stay_touched.clear();
+        self.depth = 0;
+        self.warm.end_transaction();
+        self.transaction.increment();
+    }
+
+    /// Marks what a change of the transaction leaves different.
+    fn note(&mut self, undo: &Undo) {
+        match undo {
+            Undo::Balance(at, _) | Undo::Nonce(at, _) => self.accounts[*at].changed = true,
+            Undo::Code(at, _) => {
+                let entry = &mut self.accounts[*at];
+                entry.changed = true;
+                let info = &entry.account.info;
+                if !entry.account.is_selfdestructed()
+                    && let Some(code) = info.code.as_ref().filter(|code| !code.is_empty())
+                {
+                    self.codes.entry(info.code_hash).or_insert_with(|| code.clone());
+                }
+            }
+            Undo::Created { at, .. } => {
+                let entry = &mut self.accounts[*at];
+                (entry.cleared, entry.changed) = (true, true);
+            }
+            Undo::Slot(at, _) => {
+                let slot = &mut self.slots[*at];
+                if slot.value.is_changed() {
+                    slot.changed = true;
+                    self.accounts[slot.owner].slots_changed = true;
+                }
+            }
+            Undo::Warmed(_)
+            | Undo::Touched(_)
+            | Undo::Destroyed { .. }
+            | Undo::SlotWarmed(_)
+            | Undo::Transient(_) => {}
+        }
+    }
+
+    /// Decides whether a touched account exists after the transaction.
+    fn settle(&mut self, at: usize) {
+        let state_clear = self.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
+        let entry = &mut self.accounts[at];
+        if entry.account.is_selfdestructed() || (state_clear && entry.account.is_empty()) {
+            if !entry.exists && !entry.changed && !entry.account.is_created() {
+                return;
+            }
+            entry.account.info = Default::default();
+            (entry.exists, entry.cleared, entry.changed) = (false, true, true);
+            self.renew_storage(at);
+        } else if !entry.exists {
+            (entry.exists, entry.changed) = (true, true);
+        }
+    }
+
+    /// What the block changes: accounts in the order of their first access, slots of each likewise.
+    pub(crate) fn into_diff(mut self) -> Result<StateDiff, ViewError<S::Error>> {
+        self.collect_credits()?;
+        let mut accounts = Vec::new();
+        // Where in the diff each account is; the slots find theirs through it.
+        let mut positions = alloc::vec![None; self.accounts.len()];
+        for (entry, position) in self.accounts.iter().zip(&mut positions) {
+            let is_changed = entry.changed || entry.slots_changed;
+            if is_changed && (entry.in_base || entry.exists) {
+                *position = entry.exists.then_some(accounts.len());
+                accounts.push(account_diff(entry));
+            }
+        }
+        for slot in self.slots.iter().filter(|slot| slot.changed) {
+            let is_current = self.accounts[slot.owner].space == slot.space;
+            if let Some(position) = positions[slot.owner].filter(|_| is_current) {
+                accounts[position].storage.push((slot.key, slot.value.present_value));
+            }
+        }
+        let code =
+            |code: &revm::state::Bytecode| Bytes::copy_from_slice(code.original_byte_slice());
+        let mut codes: Vec<_> =
+            self.codes.iter().map(|(hash, bytes)| (*hash, code(bytes))).collect();
+        codes.sort_unstable_by_key(|(hash, _)| *hash);
+        Ok(StateDiff { accounts, codes })
+    }
+}
+
+fn account_diff(entry: &Entry) -> AccountDiff {
+    let info = &entry.account.info;
+    let account = Account { nonce: info.nonce, balance: info.balance, code_hash: info.code_hash };
+    AccountDiff {
+        address: entry.address,
+        account: entry.exists.then_some(account),
+        storage_cleared: entry.cleared && entry.in_base,
+        storage: Vec::new(),
+    }
+}

@@ -1,0 +1,328 @@
+//! The accounts and slots of a block under execution, and what undoes the transaction that is running.
+//!
+//! revm's own journal starts empty for each transaction and is drained into a map behind it. This one lives as long as
+//! the block: an account is looked up in the base state once per block, a later transaction finds it where the earlier
+//! one left it, and the end of a transaction costs as much as the transaction changed.
+//!
+//! ```text
+//! base state ──first access──▶ accounts, slots ◀──read, write── revm (through `JournalTr`), plain transfers
+//!                                │        ▲
+//!                         undo entries ───┘ revert            end of block ──▶ StateDiff
+//! ```
+//!
+//! # Invariants
+//!
+//! - Between transactions `undo` is empty and each entry holds the account as the next transaction must see it: what
+//!   was destroyed, or touched and empty (EIP-161), does not exist.
+//! - An entry of the diff is one that some transaction changed and did not revert.
+//! - Fees that nobody has looked at since wait in `credits`; whoever loads their recipient gets them first.
+//! - Accounts and slots are identified by their full keys; places in the vectors are only ever found through those.
+
+mod account;
+mod credits;
+mod diff;
+mod host;
+mod undo;
+mod warm;
+
+use alloc::vec::Vec;
+
+use alloy_primitives::{
+    Address, B256, Log, U256,
+    map::{AddressMap, B256Map, HashMap},
+};
+use revm::{
+    Database as _,
+    context_interface::journaled_state::JournalLoadError,
+    primitives::hardfork::SpecId,
+    state::{Account, AccountStatus, Bytecode, EvmStorageSlot, TransactionId},
+};
+use turnpike_state::StateView;
+
+use crate::base::{Base, ViewError};
+use credits::Credits;
+use undo::Undo;
+use warm::Warm;
+
+type Load<T, S> = Result<T, JournalLoadError<ViewError<<S as StateView>::Error>>>;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Journal<S> {
+    base: Base<S>,
+    /// The state is in here until the block ends: there is nothing to hand to revm.
+    state: (),
+    accounts: Vec<Entry>,
+    places: AddressMap<usize>,
+    /// The account looked up last: a contract's code asks for its own account again and again.
+    last: Option<(Address, usize)>,
+    slots: Vec<Slot>,
+    slot_places: HashMap<(usize, U256), usize>,
+    spaces: usize,
+    codes: B256Map<Bytecode>,
+    credits: Credits,
+    // The transaction that is running.
+    transaction: TransactionId,
+    undo: Vec<Undo>,
+    logs: Vec<Log>,
+    transient: HashMap<(usize, U256), U256>,
+    /// Accounts whose touch survives a revert.
+    stay_touched: Vec<usize>,
+    depth: usize,
+    warm: Warm,
+    spec: SpecId,
+}
+
+/// An account, and what became of it in this block.
+#[derive(Debug)]
+struct Entry {
+    address: Address,
+    /// The account as revm sees it. Its storage is not in here but in [`Journal::slots`].
+    account: Account,
+    /// Whether the base state has it.
+    in_base: bool,
+    /// Whether it exists after the transactions so far.
+    exists: bool,
+    /// Whether slots that are not in [`Journal::slots`] are those of the base state, and not zero.
+    base_storage: bool,
+    /// The storage it has now: another after it was destroyed or created.
+    space: usize,
+    /// Whether storage that the base state may have is gone.
+    cleared: bool,
+    /// Whether nonce, balance, code or existence changed.
+    changed: bool,
+    /// Whether a slot changed.
+    slots_changed: bool,
+    /// Which of the fee recipients it is.
+    credit: Option<usize>,
+}
+
+/// A slot of an account's storage.
+#[derive(Debug)]
+struct Slot {
+    owner: usize,
+    space: usize,
+    key: U256,
+    value: EvmStorageSlot,
+    changed: bool,
+}
+
+impl<S: StateView> Journal<S> {
+    pub(crate) fn with_base(base: Base<S>) -> Self {
+        let mut transaction = TransactionId::ZERO;
+        // Nothing is warm in a transaction that never was.
+        transaction.increment();
+        Self {
+            base,
+            state: (),
+            accounts: Vec::new(),
+            places: AddressMap::default(),
+            last: None,
+            slots: Vec::new(),
+            slot_places: HashMap::default(),
+            spaces: 0,
+            codes: B256Map::default(),
+            credits: Credits::default(),
+            transaction,
+            undo: Vec::new(),
+            logs: Vec::new(),
+            transient: HashMap::default(),
+            stay_touched: Vec::new(),
+            depth: 0,
+            warm: Warm::default(),
+            spec: SpecId::default(),
+        }
+    }
+
+    /// The place of an account that is loaded.
+    fn find(&mut self, address: &Address) -> Option<usize> {
+        if let Some((last, at)) = self.last
+            && last == *address
+        {
+            return Some(at);
+        }
+        let at = *self.places.get(address)?;
+        self.last = Some((*address, at));
+        Some(at)
+    }
+
+    /// The place of an account that has to be loaded by now.
+    fn loaded(&mut self, address: &Address) -> usize {
+        self.find(address).expect("invariant: revm loads an account before it changes it")
+    }
+
+    /// The place of an account, read from the base state if need be. It counts as cold until [`Self::load`].
+    pub(crate) fn place(&mut self, address: Address) -> Result<usize, ViewError<S::Error>> {
+        match self.find(&address) {
+            Some(at) => Ok(at),
+            None => self.insert(address),
+        }
+    }
+
+    /// The nonce of an account, after the transactions so far.
+    pub(crate) fn nonce_of(&mut self, address: Address) -> Result<u64, ViewError<S::Error>> {
+        let at = self.place(address)?;
+        Ok(self.accounts[at].account.info.nonce)
+    }
+
+    fn insert(&mut self, address: Address) -> Result<usize, ViewError<S::Error>> {
+        let info = self.base.basic(address)?;
+        let in_base = info.is_some();
+        let mut account = Account::default();
+        if let Some(info) = info {
+            account.info = info;
+        }
+        let at = self.accounts.len();
+        self.accounts.push(Entry {
+            address,
+            account,
+            in_base,
+            exists: in_base,
+            base_storage: in_base,
+            space: self.spaces,
+            cleared: false,
+            changed: false,
+            slots_changed: false,
+            credit: self.credits.position(&address),
+        });
+        self.spaces += 1;
+        self.places.insert(address, at);
+        self.last = Some((address, at));
+        Ok(at)
+    }
+
+    /// Loads an account for the running transaction; says whether the access was cold (EIP-2929).
+    fn load(&mut self, address: Address, skip_cold: bool) -> Load<(usize, bool), S> {
+        let at = match self.find(&address) {
+            Some(at) => at,
+            None => {
+                if skip_cold && self.warm.is_cold(&address) {
+                    return Err(JournalLoadError::ColdLoadSkipped);
+                }
+                self.insert(address)?
+            }
+        };
+        let entry = &self.accounts[at];
+        if !entry.account.is_cold_transaction_id(self.transaction) {
+            return Ok((at, false));
+        }
+        let is_cold = self.warm.is_cold(&address);
+        if is_cold && skip_cold {
+            return Err(JournalLoadError::ColdLoadSkipped);
+        }
+        if entry.account.transaction_id != self.transaction {
+            self.begin(at);
+        }
+        self.accounts[at].account.mark_warm_with_transaction_id(self.transaction);
+        self.undo.push(Undo::Warmed(at));
+        Ok((at, is_cold))
+    }
+
+    /// Prepares an account for the first transaction that sees it, or the next.
+    fn begin(&mut self, at: usize) {
+        self.collect_credit(at);
+        let entry = &mut self.accounts[at];
+        entry.account.status =
+            if entry.exists { AccountStatus::empty() } else { AccountStatus::LoadedAsNotExisting };
+    }
+
+    /// Reads the code of a loaded account, if it was not read yet.
+    fn load_code(&mut self, at: usize) -> Result<(), ViewError<S::Error>> {
+        let info = &mut self.accounts[at].account.info;
+        if info.code.is_some() {
+            return Ok(());
+        }
+        info.code = Some(if info.is_empty_code_hash() {
+            Bytecode::default()
+        } else {
+            match self.codes.get(&info.code_hash) {
+                Some(code) => code.clone(),
+                None => self.base.code_by_hash(info.code_hash)?,
+            }
+        });
+        Ok(())
+    }
+
+    /// Loads a slot of a loaded account; says whether the access was cold.
+    fn load_slot(&mut self, owner: usize, key: U256, skip_cold: bool) -> Load<(usize, bool), S> {
+        let entry = &self.accounts[owner];
+        let (address, space) = (entry.address, entry.space);
+        let at = match self.slot_places.get(&(space, key)) {
+            Some(at) => *at,
+            None => {
+                if skip_cold && !self.warm.has_slot(&address, &key) {
+                    return Err(JournalLoadError::ColdLoadSkipped);
+                }
+                let value = match (entry.base_storage, entry.account.info.account_id) {
+                    (false, _) => U256::ZERO,
+                    (true, Some(id)) => self.base.storage_by_account_id(address, id, key)?,
+                    (true, None) => self.base.storage(address, key)?,
+                };
+                self.insert_slot(owner, space, key, value)
+            }
+        };
+        let slot = &mut self.slots[at].value;
+        if !slot.is_cold_transaction_id(self.transaction) {
+            return Ok((at, false));
+        }
+        let is_cold = !self.warm.has_slot(&address, &key);
+        if is_cold && skip_cold {
+            return Err(JournalLoadError::ColdLoadSkipped);
+        }
+        slot.mark_warm_with_transaction_id(self.transaction);
+        if is_cold {
+            self.undo.push(Undo::SlotWarmed(at));
+        }
+        Ok((at, is_cold))
+    }
+
+    fn insert_slot(&mut self, owner: usize, space: usize, key: U256, value: U256) -> usize {
+        let at = self.slots.len();
+        let value = EvmStorageSlot::new(value, TransactionId::ZERO);
+        self.slots.push(Slot { owner, space, key, value, changed: false });
+        self.slot_places.insert((space, key), at);
+        at
+    }
+
+    fn touch(&mut self, at: usize) {
+        let account = &mut self.accounts[at].account;
+        if !account.is_touched() {
+            account.mark_touch();
+            self.undo.push(Undo::Touched(at));
+        }
+    }
+
+    /// Sets a balance, and touches the account.
+    fn set_balance(&mut self, at: usize, balance: U256) {
+        self.touch(at);
+        let info = &mut self.accounts[at].account.info;
+        if info.balance != balance {
+            self.undo.push(Undo::Balance(at, info.balance));
+            info.balance = balance;
+        }
+    }
+
+    /// Sets a nonce, and touches the account.
+    fn set_nonce(&mut self, at: usize, nonce: u64) {
+        self.touch(at);
+        let info = &mut self.accounts[at].account.info;
+        self.undo.push(Undo::Nonce(at, info.nonce));
+        info.nonce = nonce;
+    }
+
+    /// Sets a code, and touches the account.
+    fn set_code(&mut self, at: usize, code: Bytecode, hash: B256) {
+        self.touch(at);
+        let info = &mut self.accounts[at].account.info;
+        let (old_hash, old_code) = info.set_code_and_hash(code, hash);
+        self.undo.push(Undo::Code(at, alloc::boxed::Box::new((old_hash, old_code))));
+    }
+
+    /// Gives an account storage in which every slot is zero.
+    fn renew_storage(&mut self, at: usize) {
+        let entry = &mut self.accounts[at];
+        entry.space = self.spaces;
+        entry.base_storage = false;
+        self.spaces += 1;
+    }
+}

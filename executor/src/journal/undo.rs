@@ -1,0 +1,86 @@
+use alloc::boxed::Box;
+
+use alloy_primitives::{Address, B256, U256, address};
+use revm::{primitives::hardfork::SpecId, state::Bytecode};
+use turnpike_state::StateView;
+
+use super::Journal;
+
+/// RIPEMD-160. Mainnet block 2,675,119 deleted it although the call that touched it ran out of gas, and every client
+/// since keeps that touch (yellow paper, K.1).
+const RIPEMD: Address = address!("0000000000000000000000000000000000000003");
+
+/// One change of the running transaction, by what it takes to undo it. Numbers are places of accounts and slots.
+#[derive(Debug)]
+pub(super) enum Undo {
+    /// An account was accessed.
+    Warmed(usize),
+    /// An account was touched (EIP-161).
+    Touched(usize),
+    /// A balance had this value.
+    Balance(usize, U256),
+    /// A nonce had this value.
+    Nonce(usize, u64),
+    /// A code had this hash.
+    Code(usize, Box<(B256, Option<Bytecode>)>),
+    /// An account was created over this storage.
+    Created { at: usize, space: usize, base_storage: bool },
+    /// An account was destroyed, for the first time in this transaction or again.
+    Destroyed { at: usize, first: bool },
+    /// A slot was accessed.
+    SlotWarmed(usize),
+    /// A slot had this value.
+    Slot(usize, U256),
+    /// A slot of transient storage had this value.
+    Transient(Box<((usize, U256), U256)>),
+}
+
+impl<S: StateView> Journal<S> {
+    /// Undoes all changes after the first `keep`, the last first.
+    pub(super) fn revert_to(&mut self, keep: usize) {
+        while self.undo.len() > keep {
+            if let Some(undo) = self.undo.pop() {
+                self.revert(undo);
+            }
+        }
+    }
+
+    fn revert(&mut self, undo: Undo) {
+        match undo {
+            Undo::Warmed(at) => self.accounts[at].account.mark_cold(),
+            Undo::Touched(at) => {
+                let entry = &mut self.accounts[at];
+                if entry.address == RIPEMD && self.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
+                    self.stay_touched.push(at);
+                } else {
+                    entry.account.unmark_touch();
+                }
+            }
+            Undo::Balance(at, balance) => self.accounts[at].account.info.balance = balance,
+            Undo::Nonce(at, nonce) => self.accounts[at].account.info.nonce = nonce,
+            Undo::Code(at, code) => {
+                let info = &mut self.accounts[at].account.info;
+                (info.code_hash, info.code) = *code;
+            }
+            Undo::Created { at, space, base_storage } => {
+                let entry = &mut self.accounts[at];
+                entry.account.unmark_created();
+                entry.account.unmark_created_locally();
+                (entry.space, entry.base_storage) = (space, base_storage);
+            }
+            Undo::Destroyed { at, first } => {
+                let account = &mut self.accounts[at].account;
+                if first {
+                    account.unmark_selfdestruct();
+                    account.unmark_selfdestructed_locally();
+                }
+            }
+            Undo::SlotWarmed(at) => self.slots[at].value.mark_cold(),
+            Undo::Slot(at, value) => self.slots[at].value.present_value = value,
+            Undo::Transient(slot) => {
+                let (key, value) = *slot;
+                self.transient.insert(key, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use alloy_primitives::{Address, B256};
+use revm::context::TxEnv;
+use turnpike_protocol::{L1Fee, SignedTx, TxEnvelope};
+
+use crate::{SkipReason, env::tx_env, handler::Rules};
+
+/// What the state transition needs to know of a transaction.
+pub trait BlockTransaction {
+    /// Who sends it.
+    fn sender(&self) -> Result<Address, SkipReason>;
+
+    /// The transaction in revm's form, sent by `sender`.
+    fn tx_env(&self, sender: Address) -> TxEnv;
+
+    /// Its hash.
+    fn hash(&self) -> B256;
+
+    /// The wei it creates for its sender, if it is a deposit: paid for on L1, never skipped.
+    fn mint(&self) -> Option<u128>;
+
+    /// Its size, as the L1 data fee sees it.
+    fn data_size(&self) -> u64;
+}
+
+/// A transaction of a Turnpike block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockTx {
+    /// From L1's queue.
+    Deposit(TxEnvelope),
+    /// A user's.
+    User(SignedTx),
+}
+
+impl BlockTx {
+    /// The transaction.
+    pub fn envelope(&self) -> &TxEnvelope {
+        match self {
+            Self::Deposit(envelope) => envelope,
+            Self::User(tx) => tx.envelope(),
+        }
+    }
+}
+
+impl BlockTransaction for BlockTx {
+    fn sender(&self) -> Result<Address, SkipReason> {
+        match self {
+            Self::Deposit(TxEnvelope::Deposit(deposit)) => Ok(deposit.from),
+            Self::Deposit(_) => Err(turnpike_protocol::SignatureError::Unsigned.into()),
+            Self::User(tx) => Ok(tx.signer()?),
+        }
+    }
+
+    fn tx_env(&self, sender: Address) -> TxEnv {
+        tx_env(self.envelope(), sender)
+    }
+
+    fn hash(&self) -> B256 {
+        self.envelope().tx_hash()
+    }
+
+    fn mint(&self) -> Option<u128> {
+        self.envelope().as_deposit().map(|deposit| deposit.mint)
+    }
+
+    fn data_size(&self) -> u64 {
+        match self {
+            Self::Deposit(_) => 0,
+            Self::User(tx) => tx.data_size(),
+        }
+    }
+}
+
+/// The rules by which a transaction runs.
+pub(crate) fn rules(tx: &impl BlockTransaction, l1_fee: Option<&L1Fee>) -> Rules {
+    match tx.mint() {
+        Some(mint) => Rules::Deposit { mint },
+        None => {
+            let l1_fee = l1_fee.map(|fee| fee.of_size(tx.data_size())).unwrap_or_default();
+            Rules::User { l1_fee }
+        }
+    }
+}
