@@ -1,0 +1,82 @@
+use anyhow::ensure;
+use turnpike_executor::{Chain, Executed};
+use turnpike_protocol::SignedTx;
+
+use super::{Implementation, Round};
+use crate::{
+    Workload,
+    clock::{Clock, Time},
+    outcome::{Changed, Outcome, TxOutcome},
+    terms::Terms,
+};
+
+/// Turnpike's oracle over the warm flat state: a block opened, its transactions run, its diff made. Not sealed.
+///
+/// The only place that knows the executor's interface.
+pub(crate) struct Sequential<'a> {
+    terms: &'a Terms,
+    workload: &'a Workload,
+    chain: Chain,
+    transactions: Vec<SignedTx>,
+}
+
+impl<'a> Sequential<'a> {
+    pub(crate) fn new(terms: &'a Terms, workload: &'a Workload) -> Self {
+        let genesis = terms.genesis_with(workload.world.genesis_accounts());
+        let transactions = workload.transactions.iter();
+        Self {
+            terms,
+            workload,
+            chain: Chain::from_genesis(&genesis),
+            transactions: transactions.map(|tx| tx.signed(terms.chain_id())).collect(),
+        }
+    }
+
+    fn execute(&self) -> anyhow::Result<(Time, Executed)> {
+        let (timestamp, origin) = (self.terms.timestamp(), Terms::origin());
+        let clock = Clock::start();
+        let mut block = self.chain.open_block(timestamp, &origin)?;
+        for tx in &self.transactions {
+            block.transaction(tx)?;
+        }
+        let executed = block.finish();
+        let time = clock.stop();
+        if let Some(skipped) = executed.skipped.first() {
+            anyhow::bail!("transaction {} is skipped: {:?}", skipped.index, skipped.reason);
+        }
+        let (expected, found) = (self.transactions.len(), executed.transactions.len());
+        ensure!(expected == found, "expected {expected} transactions in the block, found {found}");
+        Ok((time, executed))
+    }
+}
+
+impl Implementation for Sequential<'_> {
+    fn name(&self) -> &'static str {
+        "sequential"
+    }
+
+    fn round(&mut self) -> anyhow::Result<Round> {
+        let (time, executed) = self.execute()?;
+        let mut round = Round { time, ..Round::default() };
+        for tx in &executed.transactions {
+            round.succeeded += usize::from(tx.receipt.envelope.status());
+            round.gas += tx.receipt.gas_used;
+        }
+        Ok(round)
+    }
+
+    fn outcome(&mut self) -> anyhow::Result<Outcome> {
+        let (_, executed) = self.execute()?;
+        let transactions = executed.transactions.into_iter().map(|tx| TxOutcome {
+            succeeded: tx.receipt.envelope.status(),
+            gas: tx.receipt.gas_used,
+            logs: tx.receipt.envelope.logs().to_vec(),
+        });
+        let written = executed.diff.accounts.into_iter().map(|(address, change)| {
+            let account = change.account.unwrap_or_default();
+            let (nonce, balance) = (account.nonce, account.balance);
+            (address, Changed { nonce, balance, storage: change.storage })
+        });
+        Ok(Outcome::new(&self.workload.world, transactions.collect(), written))
+    }
+}

@@ -1,0 +1,156 @@
+//! Transfers of OpenZeppelin's ERC-20 between holders.
+
+use alloy::{
+    sol,
+    sol_types::{SolCall as _, SolValue as _},
+};
+use alloy_primitives::{Address, Bytes, U256};
+
+use super::{Draft, population};
+use crate::{
+    artifact::creation_code,
+    random::Random,
+    setup::{Setup, actor, mapping_slot},
+};
+
+sol! {
+    function balanceOf(address account) external view returns (uint256);
+    function allowance(address owner, address spender) external view returns (uint256);
+    function transfer(address to, uint256 amount) external returns (bool);
+    function approve(address spender, uint256 amount) external returns (bool);
+}
+
+/// Gas limit of a transfer or an approval.
+const GAS_LIMIT: u64 = 100_000;
+
+/// OpenZeppelin's `mapping(address => uint256) _balances`.
+const BALANCES_SLOT: U256 = U256::ZERO;
+
+/// OpenZeppelin's `mapping(address => mapping(address => uint256)) _allowances`.
+const ALLOWANCES_SLOT: U256 = U256::ONE;
+
+/// Units that a holder starts with.
+pub(super) const HOLDING: U256 = U256::from_limbs([0, 1 << 20, 0, 0]);
+
+/// Units that the deployer starts with.
+const SUPPLY: U256 = U256::from_limbs([0, 0, 1, 0]);
+
+/// The contract, to be deployed as often as there are tokens.
+#[derive(Clone, Debug)]
+pub(super) struct Code(Bytes);
+
+impl Code {
+    pub(super) fn read() -> anyhow::Result<Self> {
+        creation_code("@openzeppelin/contracts/build/contracts/ERC20PresetFixedSupply.json")
+            .map(Self)
+    }
+
+    /// A new token, its supply in `owner`'s hands.
+    pub(super) fn deploy(&self, setup: &mut Setup, owner: Address) -> anyhow::Result<Token> {
+        let arguments = ("Bench".to_string(), "BENCH".to_string(), SUPPLY, owner);
+        Ok(Token(setup.deploy(owner, &self.0, &arguments.abi_encode_params())?))
+    }
+}
+
+/// A token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Token(pub(super) Address);
+
+impl Token {
+    /// Gives `holder` units, by writing the slot. [`Self::check_balance`] shows that it is the right one.
+    pub(super) fn give(self, setup: &mut Setup, holder: Address) {
+        setup.write(self.0, mapping_slot(holder, BALANCES_SLOT), HOLDING);
+    }
+
+    pub(super) fn check_balance(self, setup: &mut Setup, holder: Address) -> anyhow::Result<()> {
+        setup.expect(self.0, &balanceOfCall { account: holder }, &HOLDING)
+    }
+
+    /// Lets `spender` have everything of `owner`'s, by writing the slot.
+    pub(super) fn allow(self, setup: &mut Setup, owner: Address, spender: Address) {
+        let inner: U256 = mapping_slot(owner, ALLOWANCES_SLOT);
+        setup.write(self.0, mapping_slot(spender, inner), U256::MAX);
+    }
+
+    pub(super) fn check_allowance(
+        self,
+        setup: &mut Setup,
+        owner: Address,
+        spender: Address,
+    ) -> anyhow::Result<()> {
+        setup.expect(self.0, &allowanceCall { owner, spender }, &U256::MAX)
+    }
+
+    pub(super) fn transfer(self, draft: &mut Draft, from: Address, to: Address) {
+        let amount = U256::from(1_000 + draft.transactions.len());
+        draft.call(from, self.0, transferCall { to, amount }.abi_encode(), GAS_LIMIT);
+    }
+
+    pub(super) fn approve(self, draft: &mut Draft, owner: Address, spender: Address) {
+        let amount = U256::from(1_000 + draft.transactions.len());
+        draft.call(owner, self.0, approveCall { spender, amount }.abi_encode(), GAS_LIMIT);
+    }
+
+    /// Approves for good, before the measured block.
+    pub(super) fn approve_now(
+        self,
+        setup: &mut Setup,
+        owner: Address,
+        spender: Address,
+    ) -> anyhow::Result<()> {
+        setup.call(owner, self.0, &approveCall { spender, amount: U256::MAX })?;
+        Ok(())
+    }
+}
+
+/// One token, held by so many accounts.
+fn held_by(draft: &mut Draft, holders: usize) -> anyhow::Result<Token> {
+    draft.fund((0..holders).map(actor));
+    let token = Code::read()?.deploy(&mut draft.setup, actor(usize::MAX))?;
+    for index in 0..holders {
+        token.give(&mut draft.setup, actor(index));
+    }
+    for index in (0..holders).step_by(holders.div_ceil(16)) {
+        token.check_balance(&mut draft.setup, actor(index))?;
+    }
+    Ok(token)
+}
+
+/// Between pairs that have nothing to do with each other.
+pub(super) fn independent(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+    let token = held_by(draft, 2 * count)?;
+    for index in 0..count {
+        token.transfer(draft, actor(index), actor(count + index));
+    }
+    Ok(())
+}
+
+/// Between holders picked at random.
+pub(super) fn random(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+    let population = population(count);
+    let token = held_by(draft, population)?;
+    let mut random = Random::new(2);
+    for _ in 0..count {
+        let (from, to) = random.pair_below(population);
+        token.transfer(draft, actor(from), actor(to));
+    }
+    Ok(())
+}
+
+/// From many holders to one.
+pub(super) fn hot_recipient(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+    let token = held_by(draft, count + 1)?;
+    for index in 1..=count {
+        token.transfer(draft, actor(index), actor(0));
+    }
+    Ok(())
+}
+
+/// From one holder to many.
+pub(super) fn one_sender(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+    let token = held_by(draft, count + 1)?;
+    for index in 1..=count {
+        token.transfer(draft, actor(0), actor(index));
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Swaps through Uniswap v2's router, as published.
+
+use alloy::{
+    sol,
+    sol_types::{SolCall as _, SolValue as _},
+};
+use alloy_primitives::{Address, U256};
+
+use super::{
+    Draft,
+    erc20::{Code, Token},
+};
+use crate::{
+    artifact::creation_code,
+    setup::{Setup, actor},
+};
+
+sol! {
+    function addLiquidity(
+        address tokenA,
+        address tokenB,
+        uint256 amountADesired,
+        uint256 amountBDesired,
+        uint256 amountAMin,
+        uint256 amountBMin,
+        address to,
+        uint256 deadline
+    ) external returns (uint256 amountA, uint256 amountB, uint256 liquidity);
+    function swapExactTokensForTokens(
+        uint256 amountIn,
+        uint256 amountOutMin,
+        address[] calldata path,
+        address to,
+        uint256 deadline
+    ) external returns (uint256[] memory amounts);
+}
+
+/// Pools where there are many.
+const POOLS: usize = 1_000;
+
+/// Gas limit of a swap.
+const GAS_LIMIT: u64 = 400_000;
+
+/// Units of each token in a pool.
+const LIQUIDITY: U256 = U256::from_limbs([0, 1 << 24, 0, 0]);
+
+/// Seconds after genesis at which each pool is used: its price sums are not zero when the block is measured.
+const USED_SECONDS: u64 = 30;
+
+/// Router and factory.
+#[derive(Clone, Debug)]
+pub(super) struct UniswapV2 {
+    router: Address,
+    erc20: Code,
+    owner: Address,
+}
+
+/// A pool and its two tokens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pool {
+    router: Address,
+    pub(super) tokens: [Token; 2],
+}
+
+impl UniswapV2 {
+    pub(super) fn deploy(setup: &mut Setup) -> anyhow::Result<Self> {
+        let owner = actor(usize::MAX);
+        let weth = creation_code("@uniswap/v2-periphery/build/WETH9.json")?;
+        let weth = setup.deploy(owner, &weth, &[])?;
+        let factory = creation_code("@uniswap/v2-core/build/UniswapV2Factory.json")?;
+        let factory = setup.deploy(owner, &factory, &owner.abi_encode())?;
+        let router = creation_code("@uniswap/v2-periphery/build/UniswapV2Router02.json")?;
+        let router = setup.deploy(owner, &router, &(factory, weth).abi_encode())?;
+        Ok(Self { router, erc20: Code::read()?, owner })
+    }
+
+    /// A pool of two new tokens that has been used in both directions.
+    pub(super) fn pool(&self, setup: &mut Setup) -> anyhow::Result<Pool> {
+        let Self { router, owner, .. } = *self;
+        let tokens = [self.erc20.deploy(setup, owner)?, self.erc20.deploy(setup, owner)?];
+        for token in tokens {
+            token.approve_now(setup, owner, router)?;
+        }
+        setup.set_seconds(0);
+        let liquidity = addLiquidityCall {
+            tokenA: tokens[0].0,
+            tokenB: tokens[1].0,
+            amountADesired: LIQUIDITY,
+            amountBDesired: LIQUIDITY,
+            amountAMin: U256::ZERO,
+            amountBMin: U256::ZERO,
+            to: owner,
+            deadline: U256::MAX,
+        };
+        setup.call(owner, router, &liquidity)?;
+        setup.set_seconds(USED_SECONDS);
+        let pool = Pool { router, tokens };
+        for direction in 0..2 {
+            setup.call(owner, router, &pool.swap_call(owner, direction, 1_000_000))?;
+        }
+        Ok(pool)
+    }
+}
+
+impl Pool {
+    /// Gives `trader` ether, both tokens, and the router leave to take them.
+    pub(super) fn admit(self, draft: &mut Draft, trader: Address) {
+        draft.fund([trader]);
+        for token in self.tokens {
+            token.give(&mut draft.setup, trader);
+            token.allow(&mut draft.setup, trader, self.router);
+        }
+    }
+
+    /// Shows that what [`Self::admit`] wrote is what it says.
+    pub(super) fn check(self, draft: &mut Draft, trader: Address) -> anyhow::Result<()> {
+        for token in self.tokens {
+            token.check_balance(&mut draft.setup, trader)?;
+            token.check_allowance(&mut draft.setup, trader, self.router)?;
+        }
+        Ok(())
+    }
+
+    /// Swaps one token for the other, every other time in the other direction.
+    pub(super) fn swap(self, draft: &mut Draft, trader: Address, turn: usize) {
+        let swap = self.swap_call(trader, turn % 2, 1_000_000 + draft.transactions.len());
+        draft.call(trader, self.router, swap.abi_encode(), GAS_LIMIT);
+    }
+
+    fn swap_call(
+        self,
+        trader: Address,
+        direction: usize,
+        amount: usize,
+    ) -> swapExactTokensForTokensCall {
+        swapExactTokensForTokensCall {
+            amountIn: U256::from(amount),
+            amountOutMin: U256::ZERO,
+            path: vec![self.tokens[direction].0, self.tokens[1 - direction].0],
+            to: trader,
+            deadline: U256::MAX,
+        }
+    }
+}
+
+/// Swaps over so many pools, a different one each time, each by a trader of its own.
+fn interleaved(draft: &mut Draft, count: usize, pools: usize) -> anyhow::Result<()> {
+    let uniswap = UniswapV2::deploy(&mut draft.setup)?;
+    let pools: Vec<_> =
+        (0..pools).map(|_| uniswap.pool(&mut draft.setup)).collect::<anyhow::Result<_>>()?;
+    for index in 0..count {
+        let (pool, trader) = (pools[index % pools.len()], actor(index));
+        pool.admit(draft, trader);
+        if index < 4 {
+            pool.check(draft, trader)?;
+        }
+        pool.swap(draft, trader, index / pools.len());
+    }
+    Ok(())
+}
+
+pub(super) fn pools(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+    interleaved(draft, count, POOLS.min(count))
+}
+
+pub(super) fn one_pool(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+    interleaved(draft, count, 1)
+}
