@@ -79,11 +79,6 @@ impl SignedTx {
         Self::new(envelope, signer)
     }
 
-    /// A transaction that is known to be signed by `signer`. Nothing is checked.
-    pub fn from_signer(envelope: TxEnvelope, signer: Address) -> Self {
-        Self::new(envelope, Ok(signer))
-    }
-
     fn new(envelope: TxEnvelope, signer: Result<Address, SignatureError>) -> Self {
         let data_size = L1Fee::size_of(&envelope.encoded_2718());
         Self(Arc::new(Known { envelope, signer, data_size }))
@@ -91,8 +86,8 @@ impl SignedTx {
 
     /// Takes the sender on trust: the signature is neither read nor checked. For measurements and tests of what comes
     /// after recovery; whatever others sent goes through [`Self::recover`].
-    pub const fn new_unchecked(envelope: TxEnvelope, sender: Address) -> Self {
-        Self { envelope, signer: Ok(sender) }
+    pub fn new_unchecked(envelope: TxEnvelope, sender: Address) -> Self {
+        Self::new(envelope, Ok(sender))
     }
 
     /// The transaction.

@@ -1,5 +1,5 @@
 use anyhow::ensure;
-use turnpike_executor::{Chain, Executed};
+use turnpike_executor::{BlockTx, Chain, Executed};
 use turnpike_protocol::SignedTx;
 
 use super::{Implementation, Round};
@@ -37,9 +37,9 @@ impl<'a> Sequential<'a> {
         let clock = Clock::start();
         let mut block = self.chain.open_block(timestamp, &origin)?;
         for tx in &self.transactions {
-            block.transaction(tx)?;
+            block.execute(BlockTx::User(tx.clone()))?;
         }
-        let executed = block.finish();
+        let executed = block.finish()?;
         let time = clock.stop();
         if let Some(skipped) = executed.skipped.first() {
             anyhow::bail!("transaction {} is skipped: {:?}", skipped.index, skipped.reason);
@@ -59,8 +59,8 @@ impl Implementation for Sequential<'_> {
         let (time, executed) = self.execute()?;
         let mut round = Round { time, ..Round::default() };
         for tx in &executed.transactions {
-            round.succeeded += usize::from(tx.receipt.envelope.status());
-            round.gas += tx.receipt.gas_used;
+            round.succeeded += usize::from(tx.is_success);
+            round.gas += tx.gas_used;
         }
         Ok(round)
     }
@@ -68,14 +68,15 @@ impl Implementation for Sequential<'_> {
     fn outcome(&mut self) -> anyhow::Result<Outcome> {
         let (_, executed) = self.execute()?;
         let transactions = executed.transactions.into_iter().map(|tx| TxOutcome {
-            succeeded: tx.receipt.envelope.status(),
-            gas: tx.receipt.gas_used,
-            logs: tx.receipt.envelope.logs().to_vec(),
+            succeeded: tx.is_success,
+            gas: tx.gas_used,
+            logs: tx.logs,
         });
-        let written = executed.diff.accounts.into_iter().map(|(address, change)| {
+        let written = executed.diff.accounts.into_iter().map(|change| {
+            let address = change.address;
             let account = change.account.unwrap_or_default();
             let (nonce, balance) = (account.nonce, account.balance);
-            (address, Changed { nonce, balance, storage: change.storage })
+            (address, Changed { nonce, balance, storage: change.storage.into_iter().collect() })
         });
         Ok(Outcome::new(&self.workload.world, transactions.collect(), written))
     }
