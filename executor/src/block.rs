@@ -1,4 +1,4 @@
-use alloc::{string::ToString as _, vec::Vec};
+use alloc::{string::ToString as _, sync::Arc, vec::Vec};
 
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
@@ -24,8 +24,9 @@ use crate::{
     base::ViewError,
     env::{EvmContext, TurnpikeEvm, evm},
     handler::{Rules, TransactionHandler},
+    journal::Tables,
     transaction::rules,
-    transfer::TRANSFER_GAS,
+    transfer::{PlainTransfer, TRANSFER_GAS},
 };
 
 /// What is known of a block before its transactions run.
@@ -106,8 +107,15 @@ pub fn execute_next_block<S: StateCommit>(
 
 /// Deposits and transactions of a block, in the order in which they run.
 pub fn block_transactions(input: &BlockInput) -> impl Iterator<Item = BlockTx> {
-    let deposits = input.deposits.iter().cloned().map(BlockTx::Deposit);
+    let deposits = input.deposits.iter().map(|deposit| BlockTx::Deposit(Arc::new(deposit.clone())));
     deposits.chain(input.transactions.iter().cloned().map(BlockTx::User))
+}
+
+/// Memory that one block after the other is run in: nothing of what is in it outlives its block. Taken from
+/// [`Executed`] and given to [`BlockExecutor::open_in`].
+#[derive(Debug, Default)]
+pub struct Workspace {
+    tables: Tables,
 }
 
 /// A block under way: transactions run one after the other on the state so far.
@@ -131,6 +139,16 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         context: &BlockContext,
         state: S,
     ) -> Result<Self, ExecutionError<S::Error>> {
+        Self::open_in(Workspace::default(), spec, context, state)
+    }
+
+    /// Opens a block in the memory of an earlier one.
+    pub fn open_in(
+        workspace: Workspace,
+        spec: &ChainSpec,
+        context: &BlockContext,
+        state: S,
+    ) -> Result<Self, ExecutionError<S::Error>> {
         if spec.fork > SpecId::OSAKA {
             return Err(ExecutionError::Fork(spec.fork));
         }
@@ -138,6 +156,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         let mut evm = evm(spec, header, hashes.clone(), state);
         let precompiles = PrecompileProvider::<EvmContext<S>>::warm_addresses(&evm.precompiles);
         evm.ctx.journaled_state.warm_precompiles(precompiles);
+        evm.ctx.journaled_state.reuse(workspace.tables);
         let mut block = Self {
             evm,
             header: header.clone(),
@@ -173,8 +192,13 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
             Stop::Skip(alloc::boxed::Box::new(Skipped { index, hash: tx.hash(), reason }))
         };
         let sender = tx.sender().map_err(|reason| skip(&tx, reason))?;
-        let mut env = tx.tx_env(sender);
         let rules = rules(&tx, self.l1_fee.as_ref());
+        if let Some(transfer) = tx.plain_transfer()
+            && self.transfer(sender, &transfer, rules)?
+        {
+            return Ok(self.include(tx, sender, transfer.nonce, rules, Outcome::TRANSFER));
+        }
+        let mut env = tx.tx_env(sender);
         match rules {
             Rules::Deposit { .. } => {
                 env.nonce = self.nonce_of(sender)?;
@@ -199,14 +223,42 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
             }
             Err(error) => return Err(Stop::Fatal(fatal(error))),
         };
-        self.gas_used += outcome.gas_used;
+        Ok(self.include(tx, sender, nonce, rules, outcome))
+    }
+
+    /// Runs a transaction without an interpreter if it is plainly a valid transfer: says whether it did.
+    fn transfer(
+        &mut self,
+        sender: Address,
+        transfer: &PlainTransfer,
+        rules: Rules,
+    ) -> Result<bool, Stop<S>> {
+        let Rules::User { l1_fee } = rules else { return Ok(false) };
+        if transfer.gas_limit > self.gas_remaining() {
+            return Ok(false);
+        }
+        let EvmContext::<S> { block, cfg, journaled_state: journal, .. } = &mut self.evm.ctx;
+        journal
+            .transfer_plainly(cfg, block, sender, transfer, self.fees, l1_fee)
+            .map_err(|ViewError(error)| Stop::Fatal(ExecutionError::State(error)))
+    }
+
+    fn include(
+        &mut self,
+        tx: T,
+        sender: Address,
+        nonce: u64,
+        rules: Rules,
+        outcome: Outcome,
+    ) -> Included<T> {
+        let Outcome { is_success, gas_used, logs } = outcome;
+        self.gas_used += gas_used;
         let cumulative_gas_used = self.gas_used;
         let l1_fee = match rules {
             Rules::User { l1_fee } => l1_fee,
             Rules::Deposit { .. } => U256::ZERO,
         };
-        let Outcome { is_success, gas_used, logs } = outcome;
-        Ok(Included { tx, sender, nonce, is_success, gas_used, cumulative_gas_used, logs, l1_fee })
+        Included { tx, sender, nonce, is_success, gas_used, cumulative_gas_used, logs, l1_fee }
     }
 
     /// Gas that the block has left.
@@ -217,9 +269,9 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
     /// Ends the block. What it changed is in the result; the state view is as it was.
     pub fn finish(self) -> Result<Executed<T>, ExecutionError<S::Error>> {
         let Self { evm, header, transactions, skipped, .. } = self;
-        let diff = evm.ctx.journaled_state.into_diff();
-        let diff = diff.map_err(|ViewError(error)| ExecutionError::State(error))?;
-        Ok(Executed { header, transactions, skipped, diff })
+        let result = evm.ctx.journaled_state.into_diff();
+        let (diff, tables) = result.map_err(|ViewError(error)| ExecutionError::State(error))?;
+        Ok(Executed { header, transactions, skipped, diff, workspace: Workspace { tables } })
     }
 
     fn nonce_of(&mut self, address: Address) -> Result<u64, Stop<S>> {
@@ -232,13 +284,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         env: TxEnv,
         rules: Rules,
     ) -> Result<Outcome, EVMError<ViewError<S::Error>>> {
-        let EvmContext::<S> { block, cfg, journaled_state: journal, tx, .. } = &mut self.evm.ctx;
-        if let Rules::User { l1_fee } = rules
-            && journal.transfer_plainly(cfg, block, &env, self.fees, l1_fee)?
-        {
-            return Ok(Outcome { is_success: true, gas_used: TRANSFER_GAS, logs: Vec::new() });
-        }
-        *tx = env;
+        self.evm.ctx.tx = env;
         TransactionHandler::new(rules, self.fees).run(&mut self.evm).map(Outcome::from)
     }
 
@@ -259,6 +305,10 @@ struct Outcome {
     is_success: bool,
     gas_used: u64,
     logs: Vec<alloy_primitives::Log>,
+}
+
+impl Outcome {
+    const TRANSFER: Self = Self { is_success: true, gas_used: TRANSFER_GAS, logs: Vec::new() };
 }
 
 impl From<ExecutionResult> for Outcome {

@@ -1,13 +1,15 @@
-use core::convert::Infallible;
-
-use alloc::vec::Vec;
+use std::{
+    convert::Infallible,
+    mem,
+    sync::{Mutex, PoisonError},
+};
 
 use alloy_primitives::{B256, keccak256};
 use turnpike_protocol::{BlockInput, ChainConfig, Genesis, Header, Origin, OutputRoot, Parent};
 use turnpike_state::{Account, AccountDiff, FlatState, NodeState, StateDiff};
 
 use crate::{
-    BlockContext, BlockExecutor, BlockOutcome, ChainSpec, Executed, ExecutionError,
+    BlockContext, BlockExecutor, BlockOutcome, ChainSpec, Executed, ExecutionError, Workspace,
     block_transactions, outcome::output_of,
 };
 
@@ -45,6 +47,8 @@ pub struct Chain {
     config: ChainConfig,
     state: NodeState,
     head: Head,
+    /// Memory that the next block runs in.
+    workspace: Mutex<Workspace>,
 }
 
 impl Chain {
@@ -54,7 +58,8 @@ impl Chain {
         let header = genesis.header(roots.state_root);
         let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
         let output = output_of(&header, roots);
-        Self { config: genesis.config.clone(), state, head: Head { header, parent, output } }
+        let head = Head { header, parent, output };
+        Self { config: genesis.config.clone(), state, head, workspace: Mutex::default() }
     }
 
     /// The chain's rules.
@@ -79,11 +84,20 @@ impl Chain {
         origin: &Origin,
     ) -> Result<BlockExecutor<&FlatState>, ExecutionError<Infallible>> {
         let context = self.head.next_block(&self.config, timestamp, origin);
-        BlockExecutor::open(&ChainSpec::turnpike(&self.config), &context, self.state.flat())
+        let workspace =
+            mem::take(&mut *self.workspace.lock().unwrap_or_else(PoisonError::into_inner));
+        let spec = ChainSpec::turnpike(&self.config);
+        BlockExecutor::open_in(workspace, &spec, &context, self.state.flat())
+    }
+
+    /// Takes back the memory of a block that is not to be sealed.
+    pub fn reuse(&self, workspace: Workspace) {
+        *self.workspace.lock().unwrap_or_else(PoisonError::into_inner) = workspace;
     }
 
     /// Commits a block that ran on the current state, with this origin.
-    pub fn seal(&mut self, executed: Executed, origin: &Origin) -> BlockOutcome {
+    pub fn seal(&mut self, mut executed: Executed, origin: &Origin) -> BlockOutcome {
+        self.workspace = Mutex::new(mem::take(&mut executed.workspace));
         let roots = self.state.apply(&executed.diff);
         let outcome = executed.seal(roots);
         self.head = Head {

@@ -16,6 +16,7 @@ mod base;
 mod block;
 #[cfg(feature = "std")]
 mod call;
+#[cfg(feature = "std")]
 mod chain;
 mod env;
 mod error;
@@ -29,10 +30,11 @@ mod transfer;
 
 pub use base::BlockHashes;
 pub use block::{
-    BlockContext, BlockExecutor, block_transactions, execute_block, execute_next_block,
+    BlockContext, BlockExecutor, Workspace, block_transactions, execute_block, execute_next_block,
 };
 #[cfg(feature = "std")]
 pub use call::{CallError, CallOutcome, CallRequest, call};
+#[cfg(feature = "std")]
 pub use chain::{Chain, Head};
 pub use env::intrinsic_gas;
 pub use error::{ExecutionError, SkipReason};
@@ -44,3 +46,4 @@ pub use revm::{
 };
 pub use spec::{ChainSpec, FeeRule, TransactionTypes};
 pub use transaction::{BlockTransaction, BlockTx};
+pub use transfer::PlainTransfer;

@@ -9,7 +9,7 @@ use op_alloy_consensus::OpTxType;
 use turnpike_protocol::{Header, OutputRoot, Receipt, ReceiptEnvelope, TxEnvelope};
 use turnpike_state::{StateDiff, StateRoots};
 
-use crate::{BlockTx, SkipReason};
+use crate::{BlockTx, SkipReason, Workspace};
 
 /// Version of a deposit's receipt encoding (the OP stack's Canyon).
 const DEPOSIT_RECEIPT_VERSION: u64 = 1;
@@ -58,7 +58,7 @@ pub struct Skipped {
 }
 
 /// A block that has run, before its state root is known.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Executed<T = BlockTx> {
     pub(crate) header: Header,
     /// What the block holds, in order.
@@ -67,6 +67,8 @@ pub struct Executed<T = BlockTx> {
     pub skipped: Vec<Skipped>,
     /// What it changes.
     pub diff: StateDiff,
+    /// The memory it ran in, for the next block.
+    pub workspace: Workspace,
 }
 
 /// A block and all that follows from running it.
@@ -126,7 +128,7 @@ impl Executed {
 
     /// Completes the header with the roots of the state after the block.
     pub fn seal(self, roots: StateRoots) -> BlockOutcome {
-        let Self { mut header, transactions, skipped, diff } = self;
+        let Self { mut header, transactions, skipped, diff, .. } = self;
         let base_fee = header.base_fee_per_gas;
         let transactions: Vec<_> =
             transactions.into_iter().map(|tx| tx.into_executed(base_fee)).collect();

@@ -1,8 +1,10 @@
+use alloc::sync::Arc;
+
 use alloy_primitives::{Address, B256};
 use revm::context::TxEnv;
-use turnpike_protocol::{L1Fee, SignedTx, TxEnvelope};
+use turnpike_protocol::{L1Fee, SignatureError, SignedTx, TxEnvelope};
 
-use crate::{SkipReason, env::tx_env, handler::Rules};
+use crate::{PlainTransfer, SkipReason, env::tx_env, handler::Rules};
 
 /// What the state transition needs to know of a transaction.
 pub trait BlockTransaction {
@@ -11,6 +13,9 @@ pub trait BlockTransaction {
 
     /// The transaction in revm's form, sent by `sender`.
     fn tx_env(&self, sender: Address) -> TxEnv;
+
+    /// The same, if it only carries ether.
+    fn plain_transfer(&self) -> Option<PlainTransfer>;
 
     /// Its hash.
     fn hash(&self) -> B256;
@@ -26,7 +31,7 @@ pub trait BlockTransaction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockTx {
     /// From L1's queue.
-    Deposit(TxEnvelope),
+    Deposit(Arc<TxEnvelope>),
     /// A user's.
     User(SignedTx),
 }
@@ -44,14 +49,20 @@ impl BlockTx {
 impl BlockTransaction for BlockTx {
     fn sender(&self) -> Result<Address, SkipReason> {
         match self {
-            Self::Deposit(TxEnvelope::Deposit(deposit)) => Ok(deposit.from),
-            Self::Deposit(_) => Err(turnpike_protocol::SignatureError::Unsigned.into()),
+            Self::Deposit(envelope) => match envelope.as_deposit() {
+                Some(deposit) => Ok(deposit.from),
+                None => Err(SignatureError::Unsigned.into()),
+            },
             Self::User(tx) => Ok(tx.signer()?),
         }
     }
 
     fn tx_env(&self, sender: Address) -> TxEnv {
         tx_env(self.envelope(), sender)
+    }
+
+    fn plain_transfer(&self) -> Option<PlainTransfer> {
+        PlainTransfer::from_envelope(self.envelope())
     }
 
     fn hash(&self) -> B256 {

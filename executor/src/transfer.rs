@@ -4,12 +4,14 @@
 //! come down to a few comparisons and additions. Whatever is not plainly valid is left to revm, which then also says
 //! what is wrong with it: this file refuses nothing.
 
+use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, TxKind, U256};
 use revm::{
     context::{BlockEnv, CfgEnv, TxEnv},
     context_interface::Cfg as _,
     primitives::hardfork::SpecId,
 };
+use turnpike_protocol::TxEnvelope;
 use turnpike_state::StateView;
 
 use crate::{FeeRule, base::ViewError, journal::Journal};
@@ -17,9 +19,69 @@ use crate::{FeeRule, base::ViewError, journal::Journal};
 /// Gas of a transaction that carries no data and runs no code, in every fork.
 pub(crate) const TRANSFER_GAS: u64 = 21_000;
 
+/// A transaction that carries ether to an address and no data, as far as it can tell by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlainTransfer {
+    /// EIP-2718 type: legacy, 2930 or 1559.
+    pub tx_type: u8,
+    /// Chain it is meant for; `None` for any.
+    pub chain_id: Option<u64>,
+    /// The sender's nonce.
+    pub nonce: u64,
+    /// Gas it may use.
+    pub gas_limit: u64,
+    /// The most it pays for a unit of gas, in wei.
+    pub max_fee_per_gas: u128,
+    /// The most the beneficiary gets of that, if it says so.
+    pub max_priority_fee_per_gas: Option<u128>,
+    /// Recipient.
+    pub to: Address,
+    /// Wei, not zero.
+    pub value: U256,
+}
+
+impl PlainTransfer {
+    /// A transaction in revm's form, if it is one.
+    pub fn from_env(env: &TxEnv) -> Option<Self> {
+        let TxKind::Call(to) = env.kind else { return None };
+        let is_plain = env.tx_type <= 2 && env.data.is_empty() && env.access_list.is_empty();
+        (is_plain && !env.value.is_zero()).then_some(Self {
+            tx_type: env.tx_type,
+            chain_id: env.chain_id,
+            nonce: env.nonce,
+            gas_limit: env.gas_limit,
+            max_fee_per_gas: env.gas_price,
+            max_priority_fee_per_gas: env.gas_priority_fee,
+            to,
+            value: env.value,
+        })
+    }
+
+    /// A user's transaction, if it is one.
+    pub(crate) fn from_envelope(tx: &TxEnvelope) -> Option<Self> {
+        let (tx_type, access_list) = match tx {
+            TxEnvelope::Legacy(_) => (0, None),
+            TxEnvelope::Eip2930(tx) => (1, tx.access_list()),
+            TxEnvelope::Eip1559(tx) => (2, tx.access_list()),
+            _ => return None,
+        };
+        let TxKind::Call(to) = tx.kind() else { return None };
+        let is_plain = tx.input().is_empty() && access_list.is_none_or(|list| list.is_empty());
+        (is_plain && !tx.value().is_zero()).then(|| Self {
+            tx_type,
+            chain_id: tx.chain_id(),
+            nonce: tx.nonce(),
+            gas_limit: tx.gas_limit(),
+            max_fee_per_gas: tx.max_fee_per_gas(),
+            max_priority_fee_per_gas: tx.max_priority_fee_per_gas(),
+            to,
+            value: tx.value(),
+        })
+    }
+}
+
 /// What a transfer does, worked out before anything is changed.
 struct Plan {
-    to: Address,
     /// Price of a unit of gas, and of that what the beneficiary gets.
     price: u128,
     tip: u128,
@@ -30,22 +92,14 @@ struct Plan {
 }
 
 impl Plan {
-    /// The plan of a transaction that is a valid transfer as far as it can tell by itself.
-    fn new(cfg: &CfgEnv, block: &BlockEnv, tx: &TxEnv, l1_fee: U256) -> Option<Self> {
-        let TxKind::Call(to) = tx.kind else { return None };
+    /// The plan of a transfer that is valid as far as it can tell by itself.
+    fn new(cfg: &CfgEnv, block: &BlockEnv, tx: &PlainTransfer, l1_fee: U256) -> Option<Self> {
         let fork = cfg.spec();
-        let is_known_type = match tx.tx_type {
-            0 => true,
-            1 => fork.is_enabled_in(SpecId::BERLIN),
-            2 => fork.is_enabled_in(SpecId::LONDON),
-            _ => false,
-        };
-        let is_plain = is_known_type
-            && fork.is_enabled_in(SpecId::SPURIOUS_DRAGON)
-            && tx.data.is_empty()
-            && tx.access_list.is_empty()
-            && to != tx.caller
-            && !tx.value.is_zero();
+        let is_in_force = fork.is_enabled_in(match tx.tx_type {
+            0 => SpecId::SPURIOUS_DRAGON,
+            1 => SpecId::BERLIN,
+            _ => SpecId::LONDON,
+        });
         let is_on_chain = match tx.chain_id {
             Some(id) => id == cfg.chain_id,
             None => tx.tx_type == 0,
@@ -54,38 +108,44 @@ impl Plan {
             && tx.gas_limit <= block.gas_limit
             && tx.gas_limit <= cfg.tx_gas_limit_cap();
         let base_fee = u128::from(block.basefee);
-        let price = match (tx.tx_type, tx.gas_priority_fee) {
-            (2, Some(tip)) if tip <= tx.gas_price => base_fee.saturating_add(tip).min(tx.gas_price),
-            (0 | 1, _) => tx.gas_price,
+        let price = match (tx.tx_type, tx.max_priority_fee_per_gas) {
+            (2, Some(tip)) if tip <= tx.max_fee_per_gas => {
+                base_fee.saturating_add(tip).min(tx.max_fee_per_gas)
+            }
+            (0 | 1, _) => tx.max_fee_per_gas,
             _ => return None,
         };
-        if !is_plain || !is_on_chain || !gas_is_right || price < base_fee {
+        if !is_in_force || !is_on_chain || !gas_is_right || price < base_fee {
             return None;
         }
         let cost = |gas: u64, price: u128| U256::from(price).checked_mul(U256::from(gas));
         let needed =
-            cost(tx.gas_limit, tx.gas_price)?.checked_add(tx.value)?.checked_add(l1_fee)?;
+            cost(tx.gas_limit, tx.max_fee_per_gas)?.checked_add(tx.value)?.checked_add(l1_fee)?;
         let paid = cost(TRANSFER_GAS, price)?.checked_add(tx.value)?.checked_add(l1_fee)?;
         let tip = if fork.is_enabled_in(SpecId::LONDON) { price - base_fee } else { price };
-        Some(Self { to, price, tip, needed, paid })
+        Some(Self { price, tip, needed, paid })
     }
 }
 
 impl<S: StateView> Journal<S> {
-    /// Runs a transaction if it is plainly a valid transfer: says whether it did.
+    /// Runs a transfer if it is plainly valid: says whether it did.
     pub(crate) fn transfer_plainly(
         &mut self,
         cfg: &CfgEnv,
         block: &BlockEnv,
-        tx: &TxEnv,
+        sender: Address,
+        tx: &PlainTransfer,
         fees: FeeRule,
         l1_fee: U256,
     ) -> Result<bool, ViewError<S::Error>> {
+        if tx.to == sender {
+            return Ok(false);
+        }
         let Some(plan) = Plan::new(cfg, block, tx, l1_fee) else { return Ok(false) };
-        let Some(from) = self.sender_of_transfer(tx.caller, tx.nonce, plan.needed)? else {
+        let Some(from) = self.sender_of_transfer(sender, tx.nonce, plan.needed)? else {
             return Ok(false);
         };
-        let Some(to) = self.recipient_of_transfer(plan.to, tx.value)? else { return Ok(false) };
+        let Some(to) = self.recipient_of_transfer(tx.to, tx.value)? else { return Ok(false) };
         let reward = U256::from(plan.tip) * U256::from(TRANSFER_GAS);
         match fees {
             FeeRule::Vaults => {

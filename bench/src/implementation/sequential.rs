@@ -56,7 +56,8 @@ impl Implementation for Sequential<'_> {
     }
 
     fn round(&mut self) -> anyhow::Result<Round> {
-        let (time, executed) = self.execute()?;
+        let (time, mut executed) = self.execute()?;
+        self.chain.reuse(std::mem::take(&mut executed.workspace));
         let mut round = Round { time, ..Round::default() };
         for tx in &executed.transactions {
             round.succeeded += usize::from(tx.is_success);

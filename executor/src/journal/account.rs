@@ -29,14 +29,14 @@ impl<S: StateView> Journal<S> {
     ) -> Load<StateLoad<SStoreResult>, S> {
         self.touch(owner);
         let (at, is_cold) = self.load_slot(owner, key, skip_cold)?;
-        let slot = &mut self.slots[at].value;
+        let slot = &mut self.tables.slots[at].value;
         let result = SStoreResult {
             original_value: slot.original_value,
             present_value: slot.present_value,
             new_value: new,
         };
         if slot.present_value != new {
-            self.undo.push(Undo::Slot(at, slot.present_value));
+            self.tables.undo.push(Undo::Slot(at, slot.present_value));
             slot.present_value = new;
         }
         Ok(StateLoad::new(result, is_cold))
@@ -45,7 +45,7 @@ impl<S: StateView> Journal<S> {
 
 impl<S: StateView> JournaledAccountTr for JournaledAccount<'_, S> {
     fn account(&self) -> &Account {
-        &self.journal.accounts[self.at].account
+        &self.journal.tables.accounts[self.at].account
     }
 
     fn sload(
@@ -57,7 +57,7 @@ impl<S: StateView> JournaledAccountTr for JournaledAccount<'_, S> {
             .journal
             .load_slot(self.at, key, skip_cold_load)
             .map_err(|error| error.map(ErasedError::new))?;
-        Ok(StateLoad::new(&mut self.journal.slots[slot].value, is_cold))
+        Ok(StateLoad::new(&mut self.journal.tables.slots[slot].value, is_cold))
     }
 
     fn sstore(
@@ -73,7 +73,7 @@ impl<S: StateView> JournaledAccountTr for JournaledAccount<'_, S> {
 
     fn load_code(&mut self) -> Result<&Bytecode, JournalLoadErasedError> {
         self.journal.load_code(self.at).map_err(ErasedError::new)?;
-        let info = &self.journal.accounts[self.at].account.info;
+        let info = &self.journal.tables.accounts[self.at].account.info;
         Ok(info.code.as_ref().expect("invariant: the code was just loaded"))
     }
 
@@ -98,7 +98,7 @@ impl<S: StateView> JournaledAccountTr for JournaledAccount<'_, S> {
     }
 
     fn unsafe_mark_cold(&mut self) {
-        self.journal.accounts[self.at].account.mark_cold();
+        self.journal.tables.accounts[self.at].account.mark_cold();
     }
 
     fn set_balance(&mut self, balance: U256) {
@@ -128,7 +128,7 @@ impl<S: StateView> JournaledAccountTr for JournaledAccount<'_, S> {
     }
 
     fn unsafe_set_nonce(&mut self, nonce: u64) {
-        self.journal.accounts[self.at].account.info.nonce = nonce;
+        self.journal.tables.accounts[self.at].account.info.nonce = nonce;
     }
 
     fn set_code(&mut self, code_hash: B256, code: Bytecode) {

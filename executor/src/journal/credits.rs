@@ -27,7 +27,7 @@ impl Credits {
 impl<S: StateView> Journal<S> {
     /// Names the accounts that [`Self::credit`] pays. Before any account is loaded.
     pub(crate) fn set_credit_recipients(&mut self, recipients: [Address; Credits::RECIPIENTS]) {
-        assert!(self.accounts.is_empty(), "invariant: recipients are named first");
+        assert!(self.tables.accounts.is_empty(), "invariant: recipients are named first");
         self.credits = Credits { recipients, len: Credits::RECIPIENTS, ..Credits::default() };
     }
 
@@ -41,7 +41,7 @@ impl<S: StateView> Journal<S> {
     /// Gives an account what it was paid since it was looked at last.
     #[inline]
     pub(super) fn collect_credit(&mut self, at: usize) {
-        let Some(recipient) = self.accounts[at].credit else { return };
+        let Some(recipient) = self.tables.accounts[at].credit else { return };
         let amount = core::mem::take(&mut self.credits.amounts[recipient]);
         self.give(at, amount);
     }
@@ -51,7 +51,7 @@ impl<S: StateView> Journal<S> {
         if amount.is_zero() {
             return;
         }
-        let entry = &mut self.accounts[at];
+        let entry = &mut self.tables.accounts[at];
         let balance = &mut entry.account.info.balance;
         *balance = balance.saturating_add(amount);
         (entry.exists, entry.changed) = (true, true);
@@ -80,7 +80,7 @@ impl<S: StateView> Journal<S> {
     ) -> Result<Option<usize>, ViewError<S::Error>> {
         let at = self.place(address)?;
         self.collect_credit(at);
-        let info = &self.accounts[at].account.info;
+        let info = &self.tables.accounts[at].account.info;
         let is_ready = info.nonce == nonce
             && nonce < u64::MAX
             && info.is_empty_code_hash()
@@ -99,14 +99,14 @@ impl<S: StateView> Journal<S> {
         }
         let at = self.place(address)?;
         self.collect_credit(at);
-        let info = &self.accounts[at].account.info;
+        let info = &self.tables.accounts[at].account.info;
         let is_plain = info.is_empty_code_hash() && info.balance.checked_add(value).is_some();
         Ok(is_plain.then_some(at))
     }
 
     /// Takes from a balance that covers it, and counts the transaction.
     pub(crate) fn pay(&mut self, at: usize, amount: U256) {
-        let entry = &mut self.accounts[at];
+        let entry = &mut self.tables.accounts[at];
         let info = &mut entry.account.info;
         info.balance = info.balance.saturating_sub(amount);
         info.nonce += 1;

@@ -6,13 +6,13 @@ use alloy_primitives::Bytes;
 use revm::primitives::hardfork::SpecId;
 use turnpike_state::{Account, AccountDiff, StateDiff, StateView};
 
-use super::{Entry, Journal, Undo};
+use super::{Entry, Journal, Tables, Undo};
 use crate::base::ViewError;
 
 impl<S: StateView> Journal<S> {
     /// Keeps what the running transaction changed and gets ready for the next.
     pub(super) fn commit(&mut self) {
-        let undo = core::mem::take(&mut self.undo);
+        let undo = core::mem::take(&mut self.tables.undo);
         for entry in &undo {
             self.note(entry);
         }
@@ -24,8 +24,8 @@ impl<S: StateView> Journal<S> {
         while let Some(at) = self.stay_touched.pop() {
             self.settle(at);
         }
-        self.undo = undo;
-        self.undo.clear();
+        self.tables.undo = undo;
+        self.tables.undo.clear();
         self.end_transaction();
     }
 
@@ -43,9 +43,9 @@ impl<S: StateView> Journal<S> {
     /// Marks what a change of the transaction leaves different.
     fn note(&mut self, undo: &Undo) {
         match undo {
-            Undo::Balance(at, _) | Undo::Nonce(at, _) => self.accounts[*at].changed = true,
+            Undo::Balance(at, _) | Undo::Nonce(at, _) => self.tables.accounts[*at].changed = true,
             Undo::Code(at, _) => {
-                let entry = &mut self.accounts[*at];
+                let entry = &mut self.tables.accounts[*at];
                 entry.changed = true;
                 let info = &entry.account.info;
                 if !entry.account.is_selfdestructed()
@@ -55,14 +55,14 @@ impl<S: StateView> Journal<S> {
                 }
             }
             Undo::Created { at, .. } => {
-                let entry = &mut self.accounts[*at];
+                let entry = &mut self.tables.accounts[*at];
                 (entry.cleared, entry.changed) = (true, true);
             }
             Undo::Slot(at, _) => {
-                let slot = &mut self.slots[*at];
+                let slot = &mut self.tables.slots[*at];
                 if slot.value.is_changed() {
                     slot.changed = true;
-                    self.accounts[slot.owner].slots_changed = true;
+                    self.tables.accounts[slot.owner].slots_changed = true;
                 }
             }
             Undo::Warmed(_)
@@ -76,7 +76,7 @@ impl<S: StateView> Journal<S> {
     /// Decides whether a touched account exists after the transaction.
     fn settle(&mut self, at: usize) {
         let state_clear = self.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON);
-        let entry = &mut self.accounts[at];
+        let entry = &mut self.tables.accounts[at];
         if entry.account.is_selfdestructed() || (state_clear && entry.account.is_empty()) {
             if !entry.exists && !entry.changed && !entry.account.is_created() {
                 return;
@@ -90,20 +90,22 @@ impl<S: StateView> Journal<S> {
     }
 
     /// What the block changes: accounts in the order of their first access, slots of each likewise.
-    pub(crate) fn into_diff(mut self) -> Result<StateDiff, ViewError<S::Error>> {
+    pub(crate) fn into_diff(mut self) -> Result<(StateDiff, Tables), ViewError<S::Error>> {
         self.collect_credits()?;
-        let mut accounts = Vec::new();
-        // Where in the diff each account is; the slots find theirs through it.
-        let mut positions = alloc::vec![None; self.accounts.len()];
-        for (entry, position) in self.accounts.iter().zip(&mut positions) {
-            let is_changed = entry.changed || entry.slots_changed;
-            if is_changed && (entry.in_base || entry.exists) {
-                *position = entry.exists.then_some(accounts.len());
+        let Tables { accounts: entries, slots, positions, .. } = &mut self.tables;
+        let is_changed = |entry: &&Entry| {
+            (entry.changed || entry.slots_changed) && (entry.in_base || entry.exists)
+        };
+        let mut accounts = Vec::with_capacity(entries.iter().filter(is_changed).count());
+        for entry in &*entries {
+            let is_changed = is_changed(&entry);
+            positions.push((is_changed && entry.exists).then_some(accounts.len()));
+            if is_changed {
                 accounts.push(account_diff(entry));
             }
         }
-        for slot in self.slots.iter().filter(|slot| slot.changed) {
-            let is_current = self.accounts[slot.owner].space == slot.space;
+        for slot in slots.iter().filter(|slot| slot.changed) {
+            let is_current = entries[slot.owner].space == slot.space;
             if let Some(position) = positions[slot.owner].filter(|_| is_current) {
                 accounts[position].storage.push((slot.key, slot.value.present_value));
             }
@@ -113,7 +115,7 @@ impl<S: StateView> Journal<S> {
         let mut codes: Vec<_> =
             self.codes.iter().map(|(hash, bytes)| (*hash, code(bytes))).collect();
         codes.sort_unstable_by_key(|(hash, _)| *hash);
-        Ok(StateDiff { accounts, codes })
+        Ok((StateDiff { accounts, codes }, self.tables))
     }
 }
 

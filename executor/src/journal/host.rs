@@ -49,7 +49,7 @@ impl<S: StateView> JournalTr for Journal<S> {
     ) -> Load<StateLoad<U256>, S> {
         let owner = self.find(&address).ok_or(JournalLoadError::ColdLoadSkipped)?;
         let (slot, is_cold) = self.load_slot(owner, key, skip_cold)?;
-        Ok(StateLoad::new(self.slots[slot].value.present_value, is_cold))
+        Ok(StateLoad::new(self.tables.slots[slot].value.present_value, is_cold))
     }
 
     fn sstore_skip_cold_load(
@@ -72,7 +72,7 @@ impl<S: StateView> JournalTr for Journal<S> {
         let key = (self.loaded(&address), key);
         let old = self.transient.insert(key, value).unwrap_or_default();
         if old != value {
-            self.undo.push(Undo::Transient(alloc::boxed::Box::new((key, old))));
+            self.tables.undo.push(Undo::Transient(alloc::boxed::Box::new((key, old))));
         }
     }
 
@@ -98,22 +98,22 @@ impl<S: StateView> JournalTr for Journal<S> {
     ) -> Load<StateLoad<SelfDestructResult>, S> {
         let spec = self.spec;
         let (to, is_cold) = self.load(target, skip_cold)?;
-        let target_exists = !self.accounts[to].account.state_clear_aware_is_empty(spec);
+        let target_exists = !self.tables.accounts[to].account.state_clear_aware_is_empty(spec);
         let at = self.loaded(&address);
-        let account = &self.accounts[at].account;
+        let account = &self.tables.accounts[at].account;
         let (balance, is_again) = (account.info.balance, account.is_selfdestructed());
         let is_destroyed = account.is_created_locally() || !spec.is_enabled_in(SpecId::CANCUN);
         if at != to {
             self.touch(to);
-            let sum = self.accounts[to].account.info.balance.saturating_add(balance);
+            let sum = self.tables.accounts[to].account.info.balance.saturating_add(balance);
             self.set_balance(to, sum);
         }
         if at != to || is_destroyed {
             self.set_balance(at, U256::ZERO);
         }
         if is_destroyed {
-            self.accounts[at].account.mark_selfdestructed_locally();
-            self.undo.push(Undo::Destroyed { at, first: !is_again });
+            self.tables.accounts[at].account.mark_selfdestructed_locally();
+            self.tables.undo.push(Undo::Destroyed { at, first: !is_again });
         }
         Ok(StateLoad::new(
             SelfDestructResult {
@@ -173,7 +173,7 @@ impl<S: StateView> JournalTr for Journal<S> {
     ) -> Option<TransferError> {
         if from == to {
             let at = self.loaded(&to);
-            let is_covered = self.accounts[at].account.info.balance >= value;
+            let is_covered = self.tables.accounts[at].account.info.balance >= value;
             return (!is_covered).then_some(TransferError::OutOfFunds);
         }
         let to = self.loaded(&to);
@@ -182,7 +182,7 @@ impl<S: StateView> JournalTr for Journal<S> {
             return None;
         }
         let from = self.loaded(&from);
-        let balance = |at: usize| self.accounts[at].account.info.balance;
+        let balance = |at: usize| self.tables.accounts[at].account.info.balance;
         let Some(rest) = balance(from).checked_sub(value) else {
             self.touch(from);
             return Some(TransferError::OutOfFunds);
@@ -197,11 +197,11 @@ impl<S: StateView> JournalTr for Journal<S> {
 
     fn caller_accounting_journal_entry(&mut self, address: Address, old: U256, bump_nonce: bool) {
         let at = self.loaded(&address);
-        self.undo.push(Undo::Balance(at, old));
-        self.undo.push(Undo::Touched(at));
+        self.tables.undo.push(Undo::Balance(at, old));
+        self.tables.undo.push(Undo::Touched(at));
         if bump_nonce {
-            let nonce = self.accounts[at].account.info.nonce;
-            self.undo.push(Undo::Nonce(at, nonce.saturating_sub(1)));
+            let nonce = self.tables.accounts[at].account.info.nonce;
+            self.tables.undo.push(Undo::Nonce(at, nonce.saturating_sub(1)));
         }
     }
 
@@ -213,8 +213,8 @@ impl<S: StateView> JournalTr for Journal<S> {
 
     fn nonce_bump_journal_entry(&mut self, address: Address) {
         let at = self.loaded(&address);
-        let nonce = self.accounts[at].account.info.nonce;
-        self.undo.push(Undo::Nonce(at, nonce.saturating_sub(1)));
+        let nonce = self.tables.accounts[at].account.info.nonce;
+        self.tables.undo.push(Undo::Nonce(at, nonce.saturating_sub(1)));
     }
 
     fn load_account(
@@ -222,7 +222,7 @@ impl<S: StateView> JournalTr for Journal<S> {
         address: Address,
     ) -> Result<StateLoad<&Account>, ViewError<S::Error>> {
         let (at, is_cold) = self.load(address, false).map_err(JournalLoadError::unwrap_db_error)?;
-        Ok(StateLoad::new(&self.accounts[at].account, is_cold))
+        Ok(StateLoad::new(&self.tables.accounts[at].account, is_cold))
     }
 
     fn load_account_with_code(
@@ -231,7 +231,7 @@ impl<S: StateView> JournalTr for Journal<S> {
     ) -> Result<StateLoad<&Account>, ViewError<S::Error>> {
         let (at, is_cold) = self.load(address, false).map_err(JournalLoadError::unwrap_db_error)?;
         self.load_code(at)?;
-        Ok(StateLoad::new(&self.accounts[at].account, is_cold))
+        Ok(StateLoad::new(&self.tables.accounts[at].account, is_cold))
     }
 
     fn load_account_delegated(
@@ -283,7 +283,7 @@ impl<S: StateView> JournalTr for Journal<S> {
         self.depth += 1;
         JournalCheckpoint {
             log_i: self.logs.len(),
-            journal_i: self.undo.len(),
+            journal_i: self.tables.undo.len(),
             selfdestructed_i: 0,
         }
     }
@@ -307,7 +307,7 @@ impl<S: StateView> JournalTr for Journal<S> {
     ) -> Result<JournalCheckpoint, TransferError> {
         let checkpoint = self.checkpoint();
         let at = self.loaded(&address);
-        let entry = &mut self.accounts[at];
+        let entry = &mut self.tables.accounts[at];
         let info = &mut entry.account.info;
         if !info.is_empty_code_hash() || info.nonce != 0 {
             self.checkpoint_revert(checkpoint);
@@ -316,7 +316,7 @@ impl<S: StateView> JournalTr for Journal<S> {
         info.code = None;
         entry.account.mark_created_locally();
         let (space, base_storage) = (entry.space, entry.base_storage);
-        self.undo.push(Undo::Created { at, space, base_storage });
+        self.tables.undo.push(Undo::Created { at, space, base_storage });
         self.renew_storage(at);
         if spec_id.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
             self.set_nonce(at, 1);
@@ -361,7 +361,7 @@ impl<S: StateView> JournalTr for Journal<S> {
         if load_code {
             self.load_code(at)?;
         }
-        let account = &self.accounts[at].account;
+        let account = &self.tables.accounts[at].account;
         Ok(AccountInfoLoad::new(&account.info, is_cold, account.state_clear_aware_is_empty(spec)))
     }
 }

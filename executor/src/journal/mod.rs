@@ -52,18 +52,14 @@ pub(crate) struct Journal<S> {
     base: Base<S>,
     /// The state is in here until the block ends: there is nothing to hand to revm.
     state: (),
-    accounts: Vec<Entry>,
-    places: AddressMap<usize>,
+    tables: Tables,
     /// The account looked up last: a contract's code asks for its own account again and again.
     last: Option<(Address, usize)>,
-    slots: Vec<Slot>,
-    slot_places: HashMap<(usize, U256), usize>,
     spaces: usize,
     codes: B256Map<Bytecode>,
     credits: Credits,
     // The transaction that is running.
     transaction: TransactionId,
-    undo: Vec<Undo>,
     logs: Vec<Log>,
     transient: HashMap<(usize, U256), U256>,
     /// Accounts whose touch survives a revert.
@@ -71,6 +67,29 @@ pub(crate) struct Journal<S> {
     depth: usize,
     warm: Warm,
     spec: SpecId,
+}
+
+/// The tables of a journal: the next block's can be built in the same memory.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    accounts: Vec<Entry>,
+    places: AddressMap<usize>,
+    slots: Vec<Slot>,
+    slot_places: HashMap<(usize, U256), usize>,
+    undo: Vec<Undo>,
+    /// For making the diff: where in it each account is.
+    positions: Vec<Option<usize>>,
+}
+
+impl Tables {
+    fn clear(&mut self) {
+        self.accounts.clear();
+        self.places.clear();
+        self.slots.clear();
+        self.slot_places.clear();
+        self.undo.clear();
+        self.positions.clear();
+    }
 }
 
 /// An account, and what became of it in this block.
@@ -115,16 +134,12 @@ impl<S: StateView> Journal<S> {
         Self {
             base,
             state: (),
-            accounts: Vec::new(),
-            places: AddressMap::default(),
+            tables: Tables::default(),
             last: None,
-            slots: Vec::new(),
-            slot_places: HashMap::default(),
             spaces: 0,
             codes: B256Map::default(),
             credits: Credits::default(),
             transaction,
-            undo: Vec::new(),
             logs: Vec::new(),
             transient: HashMap::default(),
             stay_touched: Vec::new(),
@@ -134,6 +149,13 @@ impl<S: StateView> Journal<S> {
         }
     }
 
+    /// Uses the memory of an earlier block's tables. Before any account is loaded.
+    pub(crate) fn reuse(&mut self, tables: Tables) {
+        assert!(self.tables.accounts.is_empty(), "invariant: tables are taken over first");
+        self.tables = tables;
+        self.tables.clear();
+    }
+
     /// The place of an account that is loaded.
     fn find(&mut self, address: &Address) -> Option<usize> {
         if let Some((last, at)) = self.last
@@ -141,7 +163,7 @@ impl<S: StateView> Journal<S> {
         {
             return Some(at);
         }
-        let at = *self.places.get(address)?;
+        let at = *self.tables.places.get(address)?;
         self.last = Some((*address, at));
         Some(at)
     }
@@ -162,7 +184,7 @@ impl<S: StateView> Journal<S> {
     /// The nonce of an account, after the transactions so far.
     pub(crate) fn nonce_of(&mut self, address: Address) -> Result<u64, ViewError<S::Error>> {
         let at = self.place(address)?;
-        Ok(self.accounts[at].account.info.nonce)
+        Ok(self.tables.accounts[at].account.info.nonce)
     }
 
     fn insert(&mut self, address: Address) -> Result<usize, ViewError<S::Error>> {
@@ -172,8 +194,8 @@ impl<S: StateView> Journal<S> {
         if let Some(info) = info {
             account.info = info;
         }
-        let at = self.accounts.len();
-        self.accounts.push(Entry {
+        let at = self.tables.accounts.len();
+        self.tables.accounts.push(Entry {
             address,
             account,
             in_base,
@@ -186,7 +208,7 @@ impl<S: StateView> Journal<S> {
             credit: self.credits.position(&address),
         });
         self.spaces += 1;
-        self.places.insert(address, at);
+        self.tables.places.insert(address, at);
         self.last = Some((address, at));
         Ok(at)
     }
@@ -202,7 +224,7 @@ impl<S: StateView> Journal<S> {
                 self.insert(address)?
             }
         };
-        let entry = &self.accounts[at];
+        let entry = &self.tables.accounts[at];
         if !entry.account.is_cold_transaction_id(self.transaction) {
             return Ok((at, false));
         }
@@ -213,22 +235,22 @@ impl<S: StateView> Journal<S> {
         if entry.account.transaction_id != self.transaction {
             self.begin(at);
         }
-        self.accounts[at].account.mark_warm_with_transaction_id(self.transaction);
-        self.undo.push(Undo::Warmed(at));
+        self.tables.accounts[at].account.mark_warm_with_transaction_id(self.transaction);
+        self.tables.undo.push(Undo::Warmed(at));
         Ok((at, is_cold))
     }
 
     /// Prepares an account for the first transaction that sees it, or the next.
     fn begin(&mut self, at: usize) {
         self.collect_credit(at);
-        let entry = &mut self.accounts[at];
+        let entry = &mut self.tables.accounts[at];
         entry.account.status =
             if entry.exists { AccountStatus::empty() } else { AccountStatus::LoadedAsNotExisting };
     }
 
     /// Reads the code of a loaded account, if it was not read yet.
     fn load_code(&mut self, at: usize) -> Result<(), ViewError<S::Error>> {
-        let info = &mut self.accounts[at].account.info;
+        let info = &mut self.tables.accounts[at].account.info;
         if info.code.is_some() {
             return Ok(());
         }
@@ -245,9 +267,9 @@ impl<S: StateView> Journal<S> {
 
     /// Loads a slot of a loaded account; says whether the access was cold.
     fn load_slot(&mut self, owner: usize, key: U256, skip_cold: bool) -> Load<(usize, bool), S> {
-        let entry = &self.accounts[owner];
+        let entry = &self.tables.accounts[owner];
         let (address, space) = (entry.address, entry.space);
-        let at = match self.slot_places.get(&(space, key)) {
+        let at = match self.tables.slot_places.get(&(space, key)) {
             Some(at) => *at,
             None => {
                 if skip_cold && !self.warm.has_slot(&address, &key) {
@@ -261,7 +283,7 @@ impl<S: StateView> Journal<S> {
                 self.insert_slot(owner, space, key, value)
             }
         };
-        let slot = &mut self.slots[at].value;
+        let slot = &mut self.tables.slots[at].value;
         if !slot.is_cold_transaction_id(self.transaction) {
             return Ok((at, false));
         }
@@ -271,33 +293,33 @@ impl<S: StateView> Journal<S> {
         }
         slot.mark_warm_with_transaction_id(self.transaction);
         if is_cold {
-            self.undo.push(Undo::SlotWarmed(at));
+            self.tables.undo.push(Undo::SlotWarmed(at));
         }
         Ok((at, is_cold))
     }
 
     fn insert_slot(&mut self, owner: usize, space: usize, key: U256, value: U256) -> usize {
-        let at = self.slots.len();
+        let at = self.tables.slots.len();
         let value = EvmStorageSlot::new(value, TransactionId::ZERO);
-        self.slots.push(Slot { owner, space, key, value, changed: false });
-        self.slot_places.insert((space, key), at);
+        self.tables.slots.push(Slot { owner, space, key, value, changed: false });
+        self.tables.slot_places.insert((space, key), at);
         at
     }
 
     fn touch(&mut self, at: usize) {
-        let account = &mut self.accounts[at].account;
+        let account = &mut self.tables.accounts[at].account;
         if !account.is_touched() {
             account.mark_touch();
-            self.undo.push(Undo::Touched(at));
+            self.tables.undo.push(Undo::Touched(at));
         }
     }
 
     /// Sets a balance, and touches the account.
     fn set_balance(&mut self, at: usize, balance: U256) {
         self.touch(at);
-        let info = &mut self.accounts[at].account.info;
+        let info = &mut self.tables.accounts[at].account.info;
         if info.balance != balance {
-            self.undo.push(Undo::Balance(at, info.balance));
+            self.tables.undo.push(Undo::Balance(at, info.balance));
             info.balance = balance;
         }
     }
@@ -305,22 +327,22 @@ impl<S: StateView> Journal<S> {
     /// Sets a nonce, and touches the account.
     fn set_nonce(&mut self, at: usize, nonce: u64) {
         self.touch(at);
-        let info = &mut self.accounts[at].account.info;
-        self.undo.push(Undo::Nonce(at, info.nonce));
+        let info = &mut self.tables.accounts[at].account.info;
+        self.tables.undo.push(Undo::Nonce(at, info.nonce));
         info.nonce = nonce;
     }
 
     /// Sets a code, and touches the account.
     fn set_code(&mut self, at: usize, code: Bytecode, hash: B256) {
         self.touch(at);
-        let info = &mut self.accounts[at].account.info;
+        let info = &mut self.tables.accounts[at].account.info;
         let (old_hash, old_code) = info.set_code_and_hash(code, hash);
-        self.undo.push(Undo::Code(at, alloc::boxed::Box::new((old_hash, old_code))));
+        self.tables.undo.push(Undo::Code(at, alloc::boxed::Box::new((old_hash, old_code))));
     }
 
     /// Gives an account storage in which every slot is zero.
     fn renew_storage(&mut self, at: usize) {
-        let entry = &mut self.accounts[at];
+        let entry = &mut self.tables.accounts[at];
         entry.space = self.spaces;
         entry.base_storage = false;
         self.spaces += 1;

@@ -38,8 +38,8 @@ pub(super) enum Undo {
 impl<S: StateView> Journal<S> {
     /// Undoes all changes after the first `keep`, the last first.
     pub(super) fn revert_to(&mut self, keep: usize) {
-        while self.undo.len() > keep {
-            if let Some(undo) = self.undo.pop() {
+        while self.tables.undo.len() > keep {
+            if let Some(undo) = self.tables.undo.pop() {
                 self.revert(undo);
             }
         }
@@ -47,36 +47,36 @@ impl<S: StateView> Journal<S> {
 
     fn revert(&mut self, undo: Undo) {
         match undo {
-            Undo::Warmed(at) => self.accounts[at].account.mark_cold(),
+            Undo::Warmed(at) => self.tables.accounts[at].account.mark_cold(),
             Undo::Touched(at) => {
-                let entry = &mut self.accounts[at];
+                let entry = &mut self.tables.accounts[at];
                 if entry.address == RIPEMD && self.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
                     self.stay_touched.push(at);
                 } else {
                     entry.account.unmark_touch();
                 }
             }
-            Undo::Balance(at, balance) => self.accounts[at].account.info.balance = balance,
-            Undo::Nonce(at, nonce) => self.accounts[at].account.info.nonce = nonce,
+            Undo::Balance(at, balance) => self.tables.accounts[at].account.info.balance = balance,
+            Undo::Nonce(at, nonce) => self.tables.accounts[at].account.info.nonce = nonce,
             Undo::Code(at, code) => {
-                let info = &mut self.accounts[at].account.info;
+                let info = &mut self.tables.accounts[at].account.info;
                 (info.code_hash, info.code) = *code;
             }
             Undo::Created { at, space, base_storage } => {
-                let entry = &mut self.accounts[at];
+                let entry = &mut self.tables.accounts[at];
                 entry.account.unmark_created();
                 entry.account.unmark_created_locally();
                 (entry.space, entry.base_storage) = (space, base_storage);
             }
             Undo::Destroyed { at, first } => {
-                let account = &mut self.accounts[at].account;
+                let account = &mut self.tables.accounts[at].account;
                 if first {
                     account.unmark_selfdestruct();
                     account.unmark_selfdestructed_locally();
                 }
             }
-            Undo::SlotWarmed(at) => self.slots[at].value.mark_cold(),
-            Undo::Slot(at, value) => self.slots[at].value.present_value = value,
+            Undo::SlotWarmed(at) => self.tables.slots[at].value.mark_cold(),
+            Undo::Slot(at, value) => self.tables.slots[at].value.present_value = value,
             Undo::Transient(slot) => {
                 let (key, value) = *slot;
                 self.transient.insert(key, value);
