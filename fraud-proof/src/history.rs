@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use turnpike_executor::Head;
 use turnpike_protocol::{BlockInput, ChainConfig};
-use turnpike_state::{AccountDiff, FlatState, StateDiff};
+use turnpike_state::{FlatState, StateDiff};
 
 use crate::Replay;
 
@@ -63,77 +63,5 @@ impl History {
         let step = self.steps.iter().rev().find(|step| step.input.number == block)?;
         let before = self.state_after(state, block.checked_sub(1)?)?;
         Some(Replay::new(config.clone(), step.parent.clone(), step.input.clone(), before))
-    }
-}
-
-/// What takes `state` back once `diff` was applied to it.
-pub(crate) fn undo_of(state: &FlatState, diff: &StateDiff) -> StateDiff {
-    let accounts = diff.accounts.iter().map(|change| {
-        let before = state.entry(&change.address);
-        let loses_storage = change.storage_cleared || change.account.is_none();
-        let storage = match before {
-            None => Default::default(),
-            Some(before) if loses_storage => before.slots.iter().map(|(k, v)| (*k, *v)).collect(),
-            Some(before) => change
-                .storage
-                .iter()
-                .map(|(slot, _)| (*slot, before.slots.get(slot).copied().unwrap_or_default()))
-                .collect(),
-        };
-        let account = before.map(|before| before.account);
-        AccountDiff { address: change.address, account, storage_cleared: loses_storage, storage }
-    });
-    StateDiff { accounts: accounts.collect(), codes: Default::default() }
-}
-
-#[cfg(test)]
-mod tests {
-    use alloy_primitives::{Address, U256};
-    use turnpike_state::Account;
-
-    use super::*;
-
-    fn account(nonce: u64) -> Option<Account> {
-        Some(Account { nonce, ..Account::default() })
-    }
-
-    #[test]
-    fn undoing_restores_accounts_and_slots() {
-        let [kept, destroyed, new] = [1, 2, 3].map(Address::repeat_byte);
-        let slot = U256::from;
-        let storage = |of: &[(u64, u64)]| of.iter().map(|(k, v)| (slot(*k), slot(*v))).collect();
-        let diff = |(address, account), storage_cleared, slots: &[(u64, u64)]| AccountDiff {
-            address,
-            account,
-            storage_cleared,
-            storage: storage(slots),
-        };
-        let mut state = FlatState::new();
-        state.apply(&StateDiff {
-            accounts: [
-                diff((kept, account(1)), false, &[(1, 10), (2, 20)]),
-                diff((destroyed, account(1)), false, &[(7, 70)]),
-            ]
-            .into(),
-            codes: Default::default(),
-        });
-        let changes = StateDiff {
-            accounts: [
-                diff((kept, account(2)), false, &[(1, 0), (3, 30)]),
-                diff((destroyed, None), false, &[]),
-                diff((new, account(5)), true, &[(9, 90)]),
-            ]
-            .into(),
-            codes: Default::default(),
-        };
-        let undo = undo_of(&state, &changes);
-        state.apply(&changes);
-        assert_eq!((state.account(&destroyed), state.account(&new)), (None, account(5)));
-        state.apply(&undo);
-        assert_eq!(state.account(&new), None);
-        assert_eq!((state.account(&kept), state.account(&destroyed)), (account(1), account(1)));
-        let slots = [(kept, 1), (kept, 2), (kept, 3), (destroyed, 7), (new, 9)];
-        let values = slots.map(|(address, key)| state.storage(&address, slot(key)));
-        assert_eq!(values, [10, 20, 0, 70, 0].map(slot));
     }
 }

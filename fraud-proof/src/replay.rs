@@ -107,8 +107,9 @@ impl Replay {
 }
 
 fn changes_key(diff: &StateDiff, key: &StateKey) -> bool {
-    diff.account(&key.address).is_some_and(|change| match key.slot {
+    let change = diff.accounts.iter().find(|change| change.address == key.address);
+    change.is_some_and(|change| match key.slot {
         None => true,
-        Some(slot) => change.storage_cleared || change.slot(slot).is_some(),
+        Some(key) => change.storage_cleared || change.storage.iter().any(|(slot, _)| *slot == key),
     })
 }

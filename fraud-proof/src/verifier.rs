@@ -10,11 +10,7 @@ use turnpike_protocol::{
 };
 use turnpike_state::FlatState;
 
-use crate::{
-    Divergence, Evidence, FirstBlock, Replay,
-    difference::compare,
-    history::{History, undo_of},
-};
+use crate::{Divergence, Evidence, FirstBlock, Replay, difference::compare, history::History};
 
 /// Touched accounts that a report holds.
 const TOUCHED_MAX: usize = 256;
@@ -226,7 +222,7 @@ impl Verifier {
         let failed = |error| VerifierError::Execution { block, error };
         let parent = self.chain.head().clone();
         let executed = self.chain.run(&input).map_err(failed)?;
-        let undo = undo_of(self.chain.state().flat(), &executed.diff);
+        let undo = self.chain.state().flat().undo_of(&executed.diff);
         let outcome = self.chain.seal(executed, &input.origin);
         self.history.push(parent, input, undo);
         self.blocks

@@ -7,7 +7,7 @@
 //! part that a block touches.
 //!
 //! ```text
-//! execution ──reads──▶ StateView ◀── NodeState    = FlatState (answers) + StateTrie (roots)
+//! execution ──reads──▶ StateView ◀── NodeState    = FlatState (answers) + Forest (roots)
 //!     │                          ◀── PartialState = StateTrie, blinded  + PreimageSource
 //!     └────writes────▶ StateDiff ──▶ StateCommit ──▶ StateRoots
 //! ```
@@ -27,8 +27,9 @@
 //! - Nothing a preimage source returns is believed before its hash is checked, and no bytes of
 //!   it can make this crate panic or loop.
 //!
-//! This crate does not execute transactions, keep history, write to disk, or know what a block is.
-//! It builds without `std`.
+//! [`History`] keeps recent states as reverse diffs, and with `std` `checkpoint` keeps the state on
+//! disk. This crate does not execute transactions or know more of a block than its number. It
+//! builds without `std`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
@@ -36,27 +37,38 @@
 extern crate alloc;
 
 mod account;
+mod changes;
+#[cfg(feature = "std")]
+pub mod checkpoint;
 mod diff;
 mod flat;
+mod forest;
+mod history;
+mod merged;
 mod node_state;
 mod partial;
 mod proof;
 mod record;
 mod state_trie;
+mod table;
 mod trie;
 mod view;
 mod witness;
+mod workers;
 
 pub use account::Account;
 pub use diff::{AccountDiff, StateDiff};
-pub use flat::{FlatAccount, FlatState};
-pub use node_state::NodeState;
+pub use flat::FlatState;
+pub use history::{HistoricalView, History, HistoryLimits};
+pub use merged::{MergedAccount, MergedDiff};
+pub use node_state::{NodeState, StateMemory};
 pub use partial::{PartialState, WitnessError};
 pub use proof::{AccountProof, StorageProof};
 pub use record::{RecordingView, Touched};
 pub use revm_bytecode::Bytecode;
 pub use state_trie::StateTrie;
 pub use trie::{NoNodes, NodeSource, Trie, TrieError};
+pub use turnpike_keccak::Lanes;
 pub use view::{StateCommit, StateRoots, StateView, StorageId};
 pub use witness::{PreimageSource, RecordingSource, Witness};
 

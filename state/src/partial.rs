@@ -7,8 +7,8 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256, map::B25
 use revm_bytecode::Bytecode;
 
 use crate::{
-    Account, PreimageSource, StateCommit, StateDiff, StateRoots, StateTrie, StateView, StorageId,
-    TrieError, flat::analyse, witness::Nodes,
+    Account, AccountProof, PreimageSource, StateCommit, StateDiff, StateRoots, StateTrie,
+    StateView, StorageId, TrieError, flat::analyse, witness::Nodes,
 };
 
 /// Why a partial state could not answer.
@@ -76,6 +76,20 @@ impl<S: PreimageSource> PartialState<S> {
         Ok(self.trie.resolved_roots(&mut Nodes(&mut self.source))?)
     }
 
+    /// Merkle proofs of an account and some of its slots against the current root.
+    pub fn proof(
+        &mut self,
+        address: &Address,
+        slots: &[U256],
+    ) -> Result<AccountProof, WitnessError> {
+        // Reading resolves the paths.
+        self.account(address)?;
+        for slot in slots {
+            self.storage(address, StorageId::default(), *slot)?;
+        }
+        Ok(self.trie.account_proof(address, slots)?)
+    }
+
     fn load_code(&mut self, hash: &B256) -> Result<Bytecode, WitnessError> {
         let code = self.source.preimage(hash).ok_or(WitnessError::MissingCode { hash: *hash })?;
         if keccak256(&code) != *hash {
@@ -97,7 +111,7 @@ impl<S: PreimageSource> StateView for PartialState<S> {
     fn storage(
         &mut self,
         address: &Address,
-        _: StorageId,
+        _id: StorageId,
         slot: U256,
     ) -> Result<U256, WitnessError> {
         self.usable()?;

@@ -1,7 +1,9 @@
-//! The state as Ethereum commits to it: a trie of accounts and a trie of slots for each.
+//! The state as Ethereum commits to it, known in part: a trie of accounts and a trie of slots for
+//! each.
 //!
-//! Job: apply diffs and give roots, proofs and witnesses. Inputs: a [`StateDiff`], and a
-//! [`NodeSource`] where part of the tries is blinded. Keys are keccak hashes of address and slot;
+//! Job: apply diffs and give roots, proofs and witnesses where parts of the tries are blinded, as
+//! in the proof program; a node, which has all of it, uses a `Forest`. Inputs: a [`StateDiff`], and
+//! a [`NodeSource`]. Keys are keccak hashes of address and slot;
 //! an account's value is RLP of `[nonce, balance, storage_root, code_hash]`, a slot's is RLP of
 //! its value, and a zero slot is absent.
 //!

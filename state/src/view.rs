@@ -14,9 +14,10 @@ pub struct StateRoots {
     pub message_passer_storage_root: B256,
 }
 
-/// Where a view keeps an account's storage: comes with the account and goes back with each read of a slot, so that the
-/// account is not looked up again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Where a view keeps an account's storage: comes with the account, goes back with each read of a
+/// slot, and is good until the state changes. Views that do not need it use
+/// `StorageId::default()`, which any view takes for "not known".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StorageId(u32);
 
 impl StorageId {
@@ -35,6 +36,18 @@ impl StorageId {
     pub fn index(self) -> usize {
         usize::try_from(self.0).expect("invariant: usize has at least 32 bits")
     }
+
+    /// The storage of the account with this entry number.
+    #[inline]
+    pub(crate) fn of(account: u32) -> Self {
+        Self(account + 1)
+    }
+
+    /// The number of the account's entry, unless this is the default.
+    #[inline]
+    pub(crate) fn number(self) -> Option<u32> {
+        self.0.checked_sub(1)
+    }
 }
 
 /// Read access to one state.
@@ -48,12 +61,12 @@ pub trait StateView {
     /// The account at `address` and where its storage is, `None` if there is none.
     fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Self::Error>;
 
-    /// The value of a slot of an account that exists, zero if it was never set. `storage` is what
-    /// [`Self::account`] gave.
+    /// The value of a storage slot, zero if it was never set or the account does not exist. The
+    /// `id` is what [`account`](Self::account) gave for `address`, or the default.
     fn storage(
         &mut self,
         address: &Address,
-        storage: StorageId,
+        id: StorageId,
         slot: U256,
     ) -> Result<U256, Self::Error>;
 
@@ -77,10 +90,10 @@ impl<V: StateView + ?Sized> StateView for &mut V {
     fn storage(
         &mut self,
         address: &Address,
-        storage: StorageId,
+        id: StorageId,
         slot: U256,
     ) -> Result<U256, Self::Error> {
-        (**self).storage(address, storage, slot)
+        (**self).storage(address, id, slot)
     }
 
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error> {

@@ -7,7 +7,7 @@ use common::{Model, address, code_of, diff, slot};
 use proptest::{collection, prelude::*};
 use turnpike_state::{
     Account, AccountDiff, NodeState, PartialState, RecordingSource, RecordingView, StateCommit,
-    StateDiff, StateRoots, StateView, Touched, TrieError, Witness, WitnessError,
+    StateDiff, StateRoots, StateView, StorageId, Touched, TrieError, Witness, WitnessError,
 };
 
 type Reads = Vec<(Address, U256)>;
@@ -20,14 +20,21 @@ fn reads() -> impl Strategy<Value = Reads> {
 fn read<V: StateView>(view: &mut V, reads: &Reads) -> Result<Answers, V::Error> {
     let mut answers = Vec::new();
     for (address, slot) in reads {
-        let account = view.account(address)?;
+        let (account, id) = view.account(address)?.unzip();
         let code = match account {
             Some(account) => Some(view.code(&account.code_hash)?.original_bytes()),
             None => None,
         };
-        answers.push((account, view.storage(address, *slot)?, code));
+        let value = view.storage(address, id.unwrap_or_default(), *slot)?;
+        assert_same(value, view.storage(address, StorageId::default(), *slot)?);
+        answers.push((account, value, code));
     }
     Ok(answers)
+}
+
+/// A view finds a slot with the account's id and without.
+fn assert_same(with_id: U256, without: U256) {
+    assert_eq!(with_id, without);
 }
 
 fn read_and_commit<V: StateCommit>(
@@ -53,7 +60,7 @@ fn base(diff: &StateDiff) -> NodeState {
         let address = Address::repeat_byte(index);
         let storage = (0..20).map(|slot| (U256::from(slot), U256::from(slot + 1))).collect();
         let account = Some(Account { nonce: 1, ..Account::default() });
-        (address, AccountDiff { account, storage, ..AccountDiff::default() })
+        AccountDiff { address, account, storage, ..AccountDiff::default() }
     };
     let accounts = (32..96).map(account).collect();
     let (mut state, _) = NodeState::from_genesis(&StateDiff { accounts, ..StateDiff::default() });
@@ -150,8 +157,9 @@ proptest! {
 fn a_failed_commit_abandons_the_state_and_a_failed_read_does_not() {
     let full = base(&StateDiff::default());
     let address = Address::repeat_byte(40);
-    let change = AccountDiff { account: full.account(&address), ..AccountDiff::default() };
-    let diff = StateDiff { accounts: [(address, change)].into(), ..StateDiff::default() };
+    let account = full.account(&address);
+    let change = AccountDiff { address, account, ..AccountDiff::default() };
+    let diff = StateDiff { accounts: vec![change], ..StateDiff::default() };
     let root = full.roots().state_root;
     let missing = WitnessError::Trie(TrieError::MissingNode { hash: root });
 
@@ -160,7 +168,8 @@ fn a_failed_commit_abandons_the_state_and_a_failed_read_does_not() {
     assert_eq!(partial.account(&address), Err(missing));
     assert_eq!(partial.commit(&diff), Err(missing));
     assert_eq!(partial.account(&address), Err(WitnessError::Abandoned));
-    assert_eq!(partial.storage(&address, U256::ZERO), Err(WitnessError::Abandoned));
+    let storage = partial.storage(&address, StorageId::default(), U256::ZERO);
+    assert_eq!(storage, Err(WitnessError::Abandoned));
     assert_eq!(partial.commit(&diff), Err(WitnessError::Abandoned));
     assert_eq!(partial.roots(), Err(WitnessError::Abandoned));
 }
@@ -183,7 +192,7 @@ fn an_empty_state_needs_no_witness() {
     let account = Some(Account { nonce: 1, ..Account::default() });
     let storage = [(U256::from(1), U256::from(2))].into();
     let change = AccountDiff { account, storage, ..AccountDiff::default() };
-    let diff = StateDiff { accounts: [(Address::ZERO, change)].into(), ..StateDiff::default() };
+    let diff = StateDiff { accounts: vec![change], ..StateDiff::default() };
     let expected = NodeState::from_genesis(&diff).1;
     assert_eq!(partial.commit(&diff), Ok(expected));
     assert_ne!(expected.state_root, B256::ZERO);

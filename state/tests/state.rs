@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use common::{Model, address, code_of, diff, slot};
@@ -18,7 +20,7 @@ fn account(nonce: u64) -> Account {
 }
 
 fn one(address: Address, diff: AccountDiff) -> StateDiff {
-    StateDiff { accounts: [(address, diff)].into(), ..StateDiff::default() }
+    StateDiff { accounts: vec![AccountDiff { address, ..diff }], ..StateDiff::default() }
 }
 
 fn set(nonce: u64, storage: &[(u64, u64)]) -> AccountDiff {
@@ -78,9 +80,10 @@ proptest! {
             prop_assert_eq!(state.roots(), roots);
         }
         prop_assert_eq!(state.flat().account_count(), model.0.len());
+        prop_assert_eq!(&common::content(state.flat()), &model);
         for (address, (_, slots)) in &model.0 {
-            let held = state.flat().entry(address).map(|entry| entry.slots.len());
-            prop_assert_eq!(held, Some(slots.len()));
+            let held: BTreeMap<U256, U256> = state.flat().slots_of(address).collect();
+            prop_assert_eq!(&held, slots);
         }
         for (address, slot) in &reads {
             let entry = model.0.get(address);
@@ -134,6 +137,8 @@ proptest! {
         tail.merge(c);
         let mut right = a;
         right.merge(tail);
+        left.sort();
+        right.sort();
         prop_assert_eq!(left, right);
     }
 }
@@ -200,7 +205,7 @@ fn code_is_found_by_hash_and_analysed() {
             ..AccountDiff::default()
         },
     );
-    diff.codes.insert(hash, code.clone());
+    diff.codes.push((hash, code.clone()));
     let (mut state, _) = NodeState::from_genesis(&diff);
     let stored = StateView::code(&mut state, &hash).expect("infallible");
     assert_eq!(stored.original_bytes(), code);
@@ -222,7 +227,7 @@ fn readers_share_one_state() {
     let (state, _) = NodeState::from_genesis(&one(ALICE, set(3, &[])));
     let read = || {
         let mut view = state.flat();
-        StateView::account(&mut view, &ALICE).expect("infallible").map(|account| account.nonce)
+        StateView::account(&mut view, &ALICE).expect("infallible").map(|(account, _)| account.nonce)
     };
     std::thread::scope(|scope| {
         let readers = [scope.spawn(read), scope.spawn(read)];

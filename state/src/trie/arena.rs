@@ -1,111 +1,358 @@
-//! The vector that nodes live in. Freed slots are used again before the vector grows.
+//! Where branches live: records of exactly the size that a branch needs, in chunks of bytes.
+//!
+//! ```text
+//! 0   mask      u16   which nibbles have a child
+//! 2   inline    u16   which children's references are encodings, not hashes
+//! 4   dirty     u16   which children's references are to be computed
+//! 6   depth     u8    position of the nibble that selects the child
+//! 7   unused    u8
+//! 8   path      u32   a key that passes through the branch, if it is below a gap
+//! 12  children  u32   for each child, in the order of nibbles
+//! ..  references      32 bytes for each child: what the branch's encoding says of it
+//! ```
+//!
+//! So a branch is encoded from its record alone, and a full trie keeps nothing at all for a leaf
+//! but its parent's word and reference. A branch that gains or loses a child moves to a record of
+//! another size; records that are freed are used again for branches of the same size.
 
 use alloc::vec::Vec;
 use alloy_primitives::B256;
-use core::mem;
 
-use super::node::{Node, NodeRef};
+use super::{encode::encode_branch, reference::NodeRef, slab::Slab, word::Word};
 
-/// The index of a node in its arena, or nil.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NodeId(u32);
+/// Bytes in a chunk.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Records are named by their distance from the start in these units.
+const UNIT_BYTES: usize = 4;
+const CHUNK_UNITS: u32 = 1 << 18;
+const HEAD_BYTES: usize = 12;
+const REFERENCE_BYTES: usize = 32;
+const RECORD_BYTES_MAX: usize = record_bytes(16);
+/// No path; no further free record.
+const NONE: u32 = u32::MAX;
 
-impl NodeId {
-    /// No node.
-    pub(super) const NIL: Self = Self(u32::MAX);
+/// The head of a branch's record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) mask: u16,
+    pub(crate) inline: u16,
+    pub(crate) dirty: u16,
+    pub(crate) depth: u8,
+    path: u32,
+}
 
-    pub(super) fn is_nil(self) -> bool {
-        self == Self::NIL
+impl Head {
+    /// The place of a nibble's child among the children.
+    #[inline]
+    pub(crate) fn slot(&self, nibble: usize) -> usize {
+        (self.mask & ((1 << nibble) - 1)).count_ones() as usize
     }
 
-    fn index(self) -> usize {
-        usize::try_from(self.0).expect("invariant: usize has at least 32 bits")
+    #[inline]
+    pub(crate) fn has(&self, nibble: usize) -> bool {
+        self.mask >> nibble & 1 != 0
+    }
+
+    fn children(&self) -> usize {
+        self.mask.count_ones() as usize
     }
 }
 
-impl Default for NodeId {
-    fn default() -> Self {
-        Self::NIL
-    }
+/// An extension whose branch is blinded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlindedBranch {
+    /// Any key that agrees with all keys below in the nibbles before `depth`.
+    pub(crate) key: B256,
+    /// Position of the nibble that the blinded branch looks at.
+    pub(crate) depth: u8,
+    /// Hash of the branch without the extension.
+    pub(crate) hash: B256,
 }
 
+/// The branches of some tries.
 #[derive(Clone, Debug)]
-struct Slot {
-    node: Node,
-    /// Cached reference of the node at the place where it hangs.
-    reference: NodeRef,
+pub(crate) struct Arena {
+    chunks: Vec<Vec<u8>>,
+    /// Freed records by number of children: each says which one is next.
+    free: [u32; 17],
+    free_bytes: usize,
+    paths: Slab<B256>,
+    pub(super) blinded: Slab<BlindedBranch>,
 }
 
-/// Nodes by index. At most 2^32 - 1 of them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Arena {
-    slots: Vec<Slot>,
-    free: Vec<NodeId>,
+impl Default for Arena {
+    fn default() -> Self {
+        Self {
+            chunks: Vec::new(),
+            free: [NONE; 17],
+            free_bytes: 0,
+            paths: Slab::default(),
+            blinded: Slab::default(),
+        }
+    }
 }
 
 impl Arena {
-    /// Slots in use.
-    pub(super) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
-    }
-
-    /// Slots allocated, in use or free.
-    #[cfg(test)]
-    pub(super) fn slot_count(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// Adds a node with a known reference.
-    pub(super) fn insert(&mut self, node: Node, reference: NodeRef) -> NodeId {
-        let slot = Slot { node, reference };
-        if let Some(id) = self.free.pop() {
-            self.slots[id.index()] = slot;
-            return id;
+    #[inline]
+    pub(crate) fn head(&self, branch: u32) -> Head {
+        let head: &[u8; HEAD_BYTES] =
+            self.record(branch).first_chunk().expect("invariant: a record has a head");
+        let half = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
+        Head {
+            mask: half(0),
+            inline: half(2),
+            dirty: half(4),
+            depth: head[6],
+            path: u32::from_le_bytes([head[8], head[9], head[10], head[11]]),
         }
-        let id = u32::try_from(self.slots.len()).map_or(NodeId::NIL, NodeId);
-        assert!(!id.is_nil(), "invariant: a trie has fewer than 2^32 - 1 nodes");
-        self.slots.push(slot);
-        id
     }
 
-    /// Adds a node whose reference is still to be computed.
-    pub(super) fn insert_dirty(&mut self, node: Node) -> NodeId {
-        self.insert(node, NodeRef::DIRTY)
+    /// A key that passes through a branch, if the branch does not hang right below its parent.
+    #[inline]
+    pub(crate) fn path(&self, head: &Head) -> Option<&B256> {
+        (head.path != NONE).then(|| self.paths.get(head.path))
     }
 
-    /// Frees one slot (not those of its children).
-    pub(super) fn remove(&mut self, id: NodeId) -> Node {
-        self.free.push(id);
-        mem::replace(&mut self.slots[id.index()].node, Node::Blinded)
+    /// The child of a nibble, which may be none.
+    #[inline]
+    pub(crate) fn child(&self, branch: u32, nibble: usize) -> Word {
+        let head = self.head(branch);
+        if head.has(nibble) { self.child_at(branch, head.slot(nibble)) } else { Word::NIL }
     }
 
-    /// The node, `None` for nil.
-    pub(super) fn get(&self, id: NodeId) -> Option<&Node> {
-        if id.is_nil() { None } else { Some(self.node(id)) }
+    #[inline]
+    pub(crate) fn child_at(&self, branch: u32, slot: usize) -> Word {
+        let at = HEAD_BYTES + slot * 4;
+        let bytes = &self.record(branch)[at..at + 4];
+        Word::from_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
     }
 
-    pub(super) fn node(&self, id: NodeId) -> &Node {
-        &self.slots[id.index()].node
+    pub(crate) fn set_child(&mut self, branch: u32, nibble: usize, child: Word) {
+        let at = HEAD_BYTES + self.head(branch).slot(nibble) * 4;
+        self.record_mut(branch)[at..at + 4].copy_from_slice(&child.to_bytes());
     }
 
-    pub(super) fn node_mut(&mut self, id: NodeId) -> &mut Node {
-        &mut self.slots[id.index()].node
+    /// The nibbles and children of a branch.
+    pub(crate) fn children(&self, branch: u32) -> impl Iterator<Item = (usize, Word)> + use<> {
+        let head = self.head(branch);
+        let words = self.words(branch, &head);
+        nibbles(head.mask).zip(words)
     }
 
-    pub(super) fn reference(&self, id: NodeId) -> &NodeRef {
-        &self.slots[id.index()].reference
+    fn words(&self, branch: u32, head: &Head) -> [Word; 16] {
+        let bytes = &self.record(branch)[HEAD_BYTES..][..head.children() * 4];
+        let mut words = [Word::NIL; 16];
+        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+            *word = Word::from_bytes(*bytes);
+        }
+        words
     }
 
-    pub(super) fn set_reference(&mut self, id: NodeId, reference: NodeRef) {
-        self.slots[id.index()].reference = reference;
+    /// What the branch's encoding says of a child that it has.
+    pub(crate) fn reference(&self, branch: u32, nibble: usize) -> NodeRef {
+        let head = self.head(branch);
+        let at = reference_at(&head, head.slot(nibble));
+        let bytes = self.record(branch)[at..].first_chunk().expect("invariant: within a record");
+        NodeRef::from_record(bytes, head.inline >> nibble & 1 != 0)
     }
 
-    pub(super) fn mark_dirty(&mut self, id: NodeId) {
-        self.set_reference(id, NodeRef::DIRTY);
+    #[inline]
+    pub(crate) fn set_reference(&mut self, branch: u32, nibble: usize, reference: &NodeRef) {
+        let head = self.head(branch);
+        let at = reference_at(&head, head.slot(nibble));
+        let bit = 1 << nibble;
+        let inline = if reference.is_inline() { head.inline | bit } else { head.inline & !bit };
+        let record = self.record_mut(branch);
+        record[at..at + REFERENCE_BYTES].copy_from_slice(reference.bytes());
+        if inline != head.inline {
+            record[2..4].copy_from_slice(&inline.to_le_bytes());
+        }
     }
 
-    /// The hash of a blinded node.
-    pub(super) fn blinded_hash(&self, id: NodeId) -> B256 {
-        self.reference(id).to_hash()
+    pub(crate) fn mark_dirty(&mut self, branch: u32, children: u16) {
+        let dirty = self.head(branch).dirty | children;
+        self.record_mut(branch)[4..6].copy_from_slice(&dirty.to_le_bytes());
     }
+
+    pub(crate) fn mark_clean(&mut self, branch: u32) {
+        self.record_mut(branch)[4..6].fill(0);
+    }
+
+    /// Makes a record for a branch with these children, all of them still none.
+    pub(crate) fn alloc(&mut self, mask: u16, depth: u8) -> u32 {
+        let children = mask.count_ones() as usize;
+        let branch = self.take(children);
+        let record = self.record_mut(branch);
+        record[0..2].copy_from_slice(&mask.to_le_bytes());
+        record[2..6].fill(0);
+        record[6..8].copy_from_slice(&[depth, 0]);
+        record[8..HEAD_BYTES].copy_from_slice(&NONE.to_le_bytes());
+        record[HEAD_BYTES..HEAD_BYTES + children * 4].fill(u8::MAX);
+        branch
+    }
+
+    /// Frees a branch's record, and its path. Its children are left alone.
+    pub(crate) fn free(&mut self, branch: u32) {
+        let head = self.head(branch);
+        if head.path != NONE {
+            self.paths.remove(head.path);
+        }
+        self.give(branch, head.children());
+    }
+
+    /// Moves a branch to a record for other children: those that stay keep word and reference.
+    pub(crate) fn reshape(&mut self, branch: u32, mask: u16) -> u32 {
+        let old = self.head(branch);
+        if old.mask == mask {
+            return branch;
+        }
+        let mut copy = [0; RECORD_BYTES_MAX];
+        let copy = &mut copy[..record_bytes(old.children())];
+        copy.copy_from_slice(&self.record(branch)[..copy.len()]);
+        let new = self.alloc(mask, old.depth);
+        let head = self.head(new);
+        let record = self.record_mut(new);
+        record[2..4].copy_from_slice(&(old.inline & mask).to_le_bytes());
+        record[4..6].copy_from_slice(&(old.dirty & mask).to_le_bytes());
+        record[8..HEAD_BYTES].copy_from_slice(&old.path.to_le_bytes());
+        for nibble in nibbles(old.mask & mask) {
+            let (from, to) = (old.slot(nibble), head.slot(nibble));
+            let (from_word, to_word) = (HEAD_BYTES + from * 4, HEAD_BYTES + to * 4);
+            record[to_word..to_word + 4].copy_from_slice(&copy[from_word..from_word + 4]);
+            let (from, to) = (reference_at(&old, from), reference_at(&head, to));
+            record[to..to + REFERENCE_BYTES].copy_from_slice(&copy[from..from + REFERENCE_BYTES]);
+        }
+        self.give(branch, old.children());
+        new
+    }
+
+    /// Notes that a branch now hangs at `start`, on the path of `key`.
+    pub(crate) fn hang(&mut self, branch: u32, start: u8, key: &B256) {
+        let head = self.head(branch);
+        let path = match (head.depth == start, head.path) {
+            (true, NONE) => return,
+            (true, path) => {
+                self.paths.remove(path);
+                NONE
+            }
+            (false, NONE) => self.paths.insert(*key),
+            // A key through the branch keeps passing through it.
+            (false, _) => return,
+        };
+        self.record_mut(branch)[8..HEAD_BYTES].copy_from_slice(&path.to_le_bytes());
+    }
+
+    /// Frees all branches from `word` down, and calls `leaf` for each leaf.
+    pub(crate) fn free_all(&mut self, word: Word, leaf: &mut impl FnMut(u32)) {
+        match word.node() {
+            super::Node::Leaf(number) => leaf(number),
+            super::Node::Branch(branch) => {
+                for (_, child) in self.children(branch) {
+                    self.free_all(child, leaf);
+                }
+                self.free(branch);
+            }
+            super::Node::BlindedBranch(number) => self.blinded.remove(number),
+            super::Node::Nil | super::Node::Blinded => {}
+        }
+    }
+
+    /// Encodes a branch, without the extension above it, from its children's references.
+    #[inline]
+    pub(crate) fn encode(&self, branch: u32, out: &mut Vec<u8>) {
+        let head = self.head(branch);
+        let at = reference_at(&head, 0);
+        let references = &self.record(branch)[at..at + head.children() * REFERENCE_BYTES];
+        encode_branch(head.mask, head.inline, references.as_chunks().0, out);
+    }
+
+    /// Copies a branch, not its children, into another arena.
+    pub(crate) fn copy_shallow(&self, other: &mut Self, branch: u32) -> u32 {
+        let head = self.head(branch);
+        let copy = other.alloc(head.mask, head.depth);
+        let bytes = record_bytes(head.children());
+        other.record_mut(copy)[..bytes].copy_from_slice(&self.record(branch)[..bytes]);
+        let path = self.path(&head).map_or(NONE, |path| other.paths.insert(*path));
+        other.record_mut(copy)[8..HEAD_BYTES].copy_from_slice(&path.to_le_bytes());
+        copy
+    }
+
+    /// Copies the branches from `word` down into another arena, one after the other.
+    pub(crate) fn copy_to(&self, other: &mut Self, word: Word) -> Word {
+        let super::Node::Branch(branch) = word.node() else { return word };
+        let copy = self.copy_shallow(other, branch);
+        for (nibble, child) in self.children(branch) {
+            let child = self.copy_to(other, child);
+            other.set_child(copy, nibble, child);
+        }
+        Word::branch(copy)
+    }
+
+    /// Bytes that the arena takes.
+    pub(crate) fn memory(&self) -> usize {
+        let chunks: usize = self.chunks.iter().map(Vec::capacity).sum();
+        chunks + self.paths.memory() + self.blinded.memory()
+    }
+
+    /// Bytes of records in use or free, and how many of them are free.
+    pub(crate) fn usage(&self) -> (usize, usize) {
+        (self.chunks.iter().map(Vec::len).sum(), self.free_bytes)
+    }
+
+    #[inline]
+    fn record(&self, branch: u32) -> &[u8] {
+        &self.chunks[(branch / CHUNK_UNITS) as usize]
+            [(branch % CHUNK_UNITS) as usize * UNIT_BYTES..]
+    }
+
+    #[inline]
+    fn record_mut(&mut self, branch: u32) -> &mut [u8] {
+        let chunk = &mut self.chunks[(branch / CHUNK_UNITS) as usize];
+        &mut chunk[(branch % CHUNK_UNITS) as usize * UNIT_BYTES..]
+    }
+
+    fn take(&mut self, children: usize) -> u32 {
+        let bytes = record_bytes(children);
+        let head = self.free[children];
+        if head != NONE {
+            let next = self.record(head).first_chunk().expect("invariant: a record has a head");
+            self.free[children] = u32::from_le_bytes(*next);
+            self.free_bytes -= bytes;
+            return head;
+        }
+        if self.chunks.last().is_none_or(|chunk| chunk.len() + bytes > CHUNK_BYTES) {
+            // The first chunk grows with the trie; a small trie stays small.
+            let capacity = if self.chunks.is_empty() { 0 } else { CHUNK_BYTES };
+            self.chunks.push(Vec::with_capacity(capacity));
+        }
+        let number = self.chunks.len() - 1;
+        let chunk = &mut self.chunks[number];
+        let at = number * (CHUNK_BYTES / UNIT_BYTES) + chunk.len() / UNIT_BYTES;
+        chunk.resize(chunk.len() + bytes, 0);
+        u32::try_from(at).expect("invariant: an arena has less than 4 GiB")
+    }
+
+    fn give(&mut self, branch: u32, children: usize) {
+        let next = core::mem::replace(&mut self.free[children], branch);
+        self.record_mut(branch)[..4].copy_from_slice(&next.to_le_bytes());
+        self.free_bytes += record_bytes(children);
+    }
+}
+
+/// The nibbles of a mask.
+#[inline]
+pub(crate) fn nibbles(mut mask: u16) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let nibble = (mask != 0).then(|| mask.trailing_zeros() as usize);
+        mask &= mask.wrapping_sub(1);
+        nibble
+    })
+}
+
+const fn record_bytes(children: usize) -> usize {
+    HEAD_BYTES + children * (4 + REFERENCE_BYTES)
+}
+
+fn reference_at(head: &Head, slot: usize) -> usize {
+    HEAD_BYTES + head.children() * 4 + slot * REFERENCE_BYTES
 }

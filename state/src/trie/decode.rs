@@ -8,10 +8,11 @@ use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::Header;
 
 use super::{
-    NodeSource, Trie, TrieError,
-    arena::NodeId,
-    nibbles::{KEY_NIBBLES, common_nibbles, decode_path, with_nibble},
-    node::{BlindedBranch, Branch, Node, NodeRef},
+    NodeRef, NodeSource, Trie, TrieError, Word,
+    arena::BlindedBranch,
+    change::Spot,
+    nibbles::{KEY_NIBBLES, decode_path, with_nibble},
+    word::Node,
 };
 
 /// Items of a branch node: the children and the value.
@@ -20,27 +21,22 @@ const BRANCH_ITEMS: usize = 17;
 const INLINE_RLP_MAX: usize = 31;
 
 impl Trie {
-    /// Resolves the node that hangs at `start` as far as `key` needs it: afterwards it is a leaf,
-    /// a branch, or an extension that `key` leaves before its blinded branch.
+    /// Resolves the branch of an extension that hangs at `start`.
     pub(super) fn open(
         &mut self,
-        id: NodeId,
+        spot: Spot,
         start: u8,
-        key: &B256,
+        number: u32,
         source: &mut impl NodeSource,
     ) -> Result<(), TrieError> {
-        self.unblind(id, start, key, source)?;
-        let Node::BlindedBranch(BlindedBranch { key: path, depth, hash }) = self.arena.node(id)
-        else {
-            return Ok(());
-        };
-        let (path, depth, hash) = (*path, *depth, *hash);
-        if common_nibbles(&path, key) < depth {
-            return Ok(());
-        }
+        let BlindedBranch { key, depth, hash } = *self.arena.blinded.get(number);
         let bytes = fetch(&hash, source)?;
-        let node = self.parse(&bytes, &path, depth).filter(|node| is_bare_branch(node, depth));
-        *self.arena.node_mut(id) = node.ok_or(TrieError::InvalidNode { hash })?;
+        let parsed = self.parse(&bytes, &key, depth);
+        let branch = parsed.and_then(|word| self.bare_branch(word, depth));
+        let branch = branch.ok_or(TrieError::InvalidNode { hash })?;
+        self.arena.hang(branch, start, &key);
+        self.arena.blinded.remove(number);
+        self.set_word(spot, Word::branch(branch));
         Ok(())
     }
 
@@ -48,27 +44,27 @@ impl Trie {
     /// blinded. The branch of an extension stays blinded.
     pub(super) fn unblind(
         &mut self,
-        id: NodeId,
+        spot: Spot,
         start: u8,
         prefix: &B256,
         source: &mut impl NodeSource,
     ) -> Result<(), TrieError> {
-        if !matches!(self.arena.node(id), Node::Blinded) {
+        if self.word(spot) != Word::BLINDED {
             return Ok(());
         }
-        let hash = self.arena.blinded_hash(id);
+        let hash = self.reference(spot).to_hash();
         let bytes = fetch(&hash, source)?;
-        let node = self.parse(&bytes, prefix, start).ok_or(TrieError::InvalidNode { hash })?;
-        *self.arena.node_mut(id) = node;
+        let word = self.parse(&bytes, prefix, start).ok_or(TrieError::InvalidNode { hash })?;
+        self.set_word(spot, word);
         Ok(())
     }
 
     /// Parses the encoding of a node that hangs at `start`, below the first nibbles of `prefix`.
-    fn parse(&mut self, bytes: &[u8], prefix: &B256, start: u8) -> Option<Node> {
+    fn parse(&mut self, bytes: &[u8], prefix: &B256, start: u8) -> Option<Word> {
         let (items, count) = split_list(bytes)?;
         match count {
             2 => self.parse_short(&items[0], &items[1], prefix, start),
-            BRANCH_ITEMS => self.parse_branch(&items, prefix, start).map(Node::Branch),
+            BRANCH_ITEMS => self.parse_branch(&items, prefix, start),
             _ => None,
         }
     }
@@ -79,22 +75,26 @@ impl Trie {
         rest: &Item<'_>,
         prefix: &B256,
         start: u8,
-    ) -> Option<Node> {
+    ) -> Option<Word> {
         let path = decode_path(path.string()?, prefix, start)?;
         if path.is_leaf {
             let value = rest.string()?;
             let complete = path.end == KEY_NIBBLES && !value.is_empty();
-            return complete.then(|| Node::leaf(path.key, value));
+            return complete.then(|| Word::leaf(self.leaves.insert(path.key, value)));
         }
         if path.end == start || path.end == KEY_NIBBLES {
             return None;
         }
         let (key, depth) = (path.key, path.end);
         if let Some(bytes) = rest.inline_node()? {
-            return self.parse(bytes, &key, depth).filter(|node| is_bare_branch(node, depth));
+            let word = self.parse(bytes, &key, depth)?;
+            let branch = self.bare_branch(word, depth)?;
+            self.arena.hang(branch, start, &key);
+            return Some(Word::branch(branch));
         }
         let hash = rest.hash()?;
-        Some(Node::BlindedBranch(BlindedBranch { key, depth, hash }))
+        let number = self.arena.blinded.insert(BlindedBranch { key, depth, hash });
+        Some(Word::blinded_branch(number))
     }
 
     fn parse_branch(
@@ -102,29 +102,57 @@ impl Trie {
         items: &[Item<'_>; BRANCH_ITEMS],
         prefix: &B256,
         depth: u8,
-    ) -> Option<Branch> {
+    ) -> Option<Word> {
         let (value, encoded) = items.split_last()?;
-        let child_count = encoded.iter().filter(|item| !item.is_empty_string()).count();
-        if depth >= KEY_NIBBLES || !value.is_empty_string() || child_count < 2 {
+        let present =
+            |(nibble, item): (usize, &Item<'_>)| u16::from(!item.is_empty_string()) << nibble;
+        let mask = encoded.iter().enumerate().map(present).fold(0, |mask, bit| mask | bit);
+        if depth >= KEY_NIBBLES || !value.is_empty_string() || mask.count_ones() < 2 {
             return None;
         }
-        let mut children = [NodeId::NIL; 16];
-        for ((value, item), child) in (0..16).zip(encoded).zip(&mut children) {
-            if !item.is_empty_string() {
-                let prefix = with_nibble(prefix, depth, value);
-                *child = self.parse_child(item, &prefix, depth + 1)?;
+        let branch = self.arena.alloc(mask, depth);
+        for ((value, item), nibble) in (0..16).zip(encoded).zip(0..) {
+            if item.is_empty_string() {
+                continue;
             }
+            let prefix = with_nibble(prefix, depth, value);
+            let Some((child, reference)) = self.parse_child(item, &prefix, depth + 1) else {
+                self.discard(Word::branch(branch));
+                return None;
+            };
+            self.arena.set_child(branch, nibble, child);
+            self.arena.set_reference(branch, nibble, &reference);
         }
-        Some(Branch { key: *prefix, depth, children })
+        Some(Word::branch(branch))
     }
 
-    fn parse_child(&mut self, item: &Item<'_>, prefix: &B256, start: u8) -> Option<NodeId> {
+    fn parse_child(
+        &mut self,
+        item: &Item<'_>,
+        prefix: &B256,
+        start: u8,
+    ) -> Option<(Word, NodeRef)> {
         if let Some(bytes) = item.inline_node()? {
-            let node = self.parse(bytes, prefix, start)?;
-            return Some(self.arena.insert(node, NodeRef::of(bytes)));
+            return Some((self.parse(bytes, prefix, start)?, NodeRef::of(bytes)));
         }
-        let hash = item.hash()?;
-        Some(self.arena.insert(Node::Blinded, NodeRef::hash(hash)))
+        Some((Word::BLINDED, NodeRef::hash(item.hash()?)))
+    }
+
+    /// What an extension that ends at `depth` points to must be a branch there.
+    fn bare_branch(&mut self, word: Word, depth: u8) -> Option<u32> {
+        match word.node() {
+            Node::Branch(branch) if self.arena.head(branch).depth == depth => Some(branch),
+            _ => {
+                self.discard(word);
+                None
+            }
+        }
+    }
+
+    /// Frees what was parsed in vain.
+    fn discard(&mut self, word: Word) {
+        let leaves = &mut self.leaves;
+        self.arena.free_all(word, &mut |leaf| leaves.remove(leaf));
     }
 }
 
@@ -134,11 +162,6 @@ fn fetch(hash: &B256, source: &mut impl NodeSource) -> Result<Bytes, TrieError> 
         return Err(TrieError::HashMismatch { hash: *hash });
     }
     Ok(bytes)
-}
-
-/// Whether a node can be what an extension that ends at `depth` points to.
-fn is_bare_branch(node: &Node, depth: u8) -> bool {
-    matches!(node, Node::Branch(branch) if branch.depth == depth)
 }
 
 /// One item of an RLP list.

@@ -1,62 +1,95 @@
-//! A Merkle-Patricia trie over 32-byte keys, in an arena, with blinded nodes.
+//! Merkle-Patricia tries over 32-byte keys, with blinded nodes.
 //!
-//! Job: keep a map from keys (hashes already) to byte strings and its Ethereum root. Only what
-//! changed since the last [`Trie::root`] is hashed again. Inputs: changes, and a [`NodeSource`]
-//! for the parts of which only the hash is known. Outputs: values, the root, proofs.
+//! Job: keep the shape of a map from keys (hashes already) to byte strings, and its Ethereum root.
+//! Only what changed is hashed again. Inputs: changes, and a [`NodeSource`] for the parts of which
+//! only the hash is known. Outputs: the root, proofs, values.
 //!
 //! # Shape
 //!
-//! Nodes live in a vector and name each other by index. In memory the trie is a radix tree: a
-//! branch knows the nibble it branches at and one key that passes through it, so an extension
-//! node is not a node here but the gap between a branch and its parent. It appears when a node
-//! is encoded, is split by comparing keys, and merges by itself when a branch collapses. A leaf
-//! likewise stores its whole key, so moving it up or down rewrites nothing.
+//! In memory a trie is a radix tree: a branch knows the nibble it branches at, so an extension
+//! node is not a node here but the gap between a branch and its parent. It appears when a node is
+//! encoded. Branches with a gap, about one in twenty where keys are hashes, name one key that
+//! passes through them. A leaf is not a node in memory at all: its parent names it by a number, by
+//! which [`Leaves`] knows its key and value.
 //!
 //! ```text
-//! Leaf    { key, value }
-//! Branch  { key, depth, children }        shared nibbles before `depth` = extension, if any
-//! Blinded                                 a subtree of which only the hash is known
-//! BlindedBranch { key, depth, branch }    an extension whose branch is blinded
+//! leaf            number
+//! branch          which children, depth; for each child: its word, and its reference, which is
+//!                 the hash or the whole encoding if shorter than one; a key, if below a gap
+//! blinded         a subtree of which only the hash is known: the reference
+//! blinded branch  an extension whose branch is blinded: key, depth, hash of the branch
 //! ```
 //!
-//! Every slot caches its node's reference as the parent's encoding contains it: the hash, or the
-//! whole encoding if shorter than a hash. An empty cache means dirty.
+//! All code here works on tries in arenas ([`Arena`]): [`Editor`] changes their shape, [`Pending`]
+//! hashes, [`Reader`] searches and proves. There are two compositions of these: [`Trie`], which may
+//! be blinded and is changed key by key, and the `Forest` of a full state, which is changed block by
+//! block and in parallel.
 //!
 //! # Invariants
 //!
-//! - A node with a dirty descendant is dirty, so hashing never looks below a clean node.
-//! - Every branch has at least two children. Blinded nodes are never dirty.
-//! - A node's reference is valid at the depth where it hangs; re-hanging a node makes it dirty.
-//! - `insert` and `remove` change nothing if they fail: all resolving happens before the change.
+//! - Every branch has at least two children. It has a path if and only if it does not hang right
+//!   below its parent.
+//! - References in a record are those of the children at the depth where they hang, but for those
+//!   marked dirty. A node with a dirty descendant is dirty, so hashing never looks below a clean one.
+//!   Blinded nodes are never dirty, extensions above them may be.
+//! - Changes to a [`Trie`] change nothing if they fail: all resolving happens before the change.
 //! - Recursion is bounded by the 64 nibbles of a key.
 
 mod arena;
+mod change;
 mod decode;
+mod edit;
 mod encode;
-mod hash;
-mod insert;
+mod leaves;
 mod nibbles;
-mod node;
-mod proof;
-mod remove;
+mod op;
+mod pending;
+mod reader;
+mod reference;
+mod slab;
 mod source;
 #[cfg(test)]
 mod tests;
+mod word;
 
+pub(crate) use arena::Arena;
+pub(crate) use edit::Editor;
+pub(crate) use leaves::{Bytestrings, Leaves};
+pub(crate) use nibbles::{nibble, with_nibble};
+pub(crate) use op::Op;
+pub(crate) use pending::{Pending, Place, hash_all};
+pub(crate) use reader::Reader;
+pub(crate) use reference::NodeRef;
 pub use source::{NoNodes, NodeSource, TrieError};
+pub(crate) use word::{Node, Word};
 
-use alloy_primitives::B256;
+use alloc::vec::Vec;
+use alloy_primitives::{B256, Bytes};
 
-use crate::EMPTY_ROOT;
-use arena::{Arena, NodeId};
-use nibbles::{common_nibbles, nibble};
-use node::{Node, NodeRef};
+use crate::{EMPTY_ROOT, Witness};
 
-/// A Merkle-Patricia trie. See the module's documentation.
-#[derive(Clone, Debug, Default)]
+/// A Merkle-Patricia trie of byte strings, of which parts may be blinded. See the module's
+/// documentation.
+#[derive(Clone, Debug)]
 pub struct Trie {
     arena: Arena,
-    root: NodeId,
+    leaves: Bytestrings,
+    root: Word,
+    /// Reference of the root, if that is neither nil nor dirty.
+    reference: NodeRef,
+    dirty: bool,
+}
+
+impl Default for Trie {
+    fn default() -> Self {
+        Self {
+            arena: Arena::default(),
+            leaves: Bytestrings::default(),
+            root: Word::NIL,
+            reference: NodeRef::hash(EMPTY_ROOT),
+            dirty: false,
+        }
+    }
 }
 
 impl Trie {
@@ -69,11 +102,8 @@ impl Trie {
     /// The trie with this root, nothing of it resolved.
     #[must_use]
     pub fn blinded(root: B256) -> Self {
-        let mut trie = Self::default();
-        if root != EMPTY_ROOT {
-            trie.root = trie.arena.insert(Node::Blinded, NodeRef::hash(root));
-        }
-        trie
+        let word = if root == EMPTY_ROOT { Word::NIL } else { Word::BLINDED };
+        Self { root: word, reference: NodeRef::hash(root), ..Self::default() }
     }
 
     /// Whether the trie holds nothing.
@@ -82,10 +112,10 @@ impl Trie {
         self.root.is_nil()
     }
 
-    /// Number of nodes held in memory, blinded ones included, extensions not.
+    /// Number of nodes held in memory, blinded ones included, extensions not. Counts them.
     #[must_use]
     pub fn node_count(&self) -> usize {
-        self.arena.len()
+        self.read(|reader| reader.count())
     }
 
     /// The value of `key`, resolving blinded nodes on its path.
@@ -94,56 +124,59 @@ impl Trie {
         key: &B256,
         source: &mut impl NodeSource,
     ) -> Result<Option<&[u8]>, TrieError> {
-        let (mut id, mut start) = (self.root, 0);
-        while !id.is_nil() {
-            self.open(id, start, key, source)?;
-            match self.step(id, key)? {
-                Step::Down(child, depth) => (id, start) = (child, depth),
-                Step::End => break,
-            }
-        }
-        Ok(self.value_at(id, key))
+        let leaf = self.resolve(key, source)?.leaf;
+        Ok(leaf.map(|leaf| self.leaves.value(leaf)))
     }
 
     /// The value of `key`; [`TrieError::MissingNode`] if its path is blinded.
     pub fn peek(&self, key: &B256) -> Result<Option<&[u8]>, TrieError> {
-        let mut id = self.root;
-        while !id.is_nil() {
-            match self.step(id, key)? {
-                Step::Down(child, _) => id = child,
-                Step::End => break,
-            }
-        }
-        Ok(self.value_at(id, key))
+        let leaf = self.read(|reader| reader.find(key))?;
+        Ok(leaf.map(|leaf| self.leaves.value(leaf)))
     }
 
-    /// One step from a node towards `key`.
-    fn step(&self, id: NodeId, key: &B256) -> Result<Step, TrieError> {
-        match self.arena.node(id) {
-            Node::Branch(branch) if common_nibbles(&branch.key, key) >= branch.depth => {
-                let child = branch.children[nibble(key, branch.depth)];
-                Ok(Step::Down(child, branch.depth + 1))
-            }
-            Node::Blinded => Err(TrieError::MissingNode { hash: self.arena.blinded_hash(id) }),
-            Node::BlindedBranch(blinded) if common_nibbles(&blinded.key, key) >= blinded.depth => {
-                Err(TrieError::MissingNode { hash: blinded.hash })
-            }
-            _ => Ok(Step::End),
+    /// The root hash. Afterwards nothing is dirty.
+    pub fn root(&mut self) -> B256 {
+        if self.dirty {
+            self.hash();
+        }
+        self.current_root()
+    }
+
+    /// The root hash, computed without keeping what had to be hashed for it.
+    #[must_use]
+    pub fn current_root(&self) -> B256 {
+        match (self.root.is_nil(), self.dirty) {
+            (true, _) => EMPTY_ROOT,
+            (false, true) => self.read(|reader| reader.reference_at(0)).to_hash(),
+            (false, false) => self.reference.to_hash(),
         }
     }
 
-    fn value_at(&self, id: NodeId, key: &B256) -> Option<&[u8]> {
-        match self.arena.get(id)? {
-            Node::Leaf(leaf) if leaf.key == *key => Some(leaf.value.as_slice()),
-            _ => None,
-        }
+    /// The nodes on the path of `key`, root first, whether they show its value or its absence.
+    ///
+    /// As `eth_getProof` lists them: a node shorter than 32 bytes is part of its parent and not
+    /// listed, unless it is the root; an empty trie has no nodes. Fails with
+    /// [`TrieError::MissingNode`] if the path is blinded.
+    pub fn proof(&self, key: &B256) -> Result<Vec<Bytes>, TrieError> {
+        self.read(|reader| reader.proof(key))
     }
-}
 
-/// Where a search goes from a node.
-enum Step {
-    /// To this child (or none), which hangs at this depth.
-    Down(NodeId, u8),
-    /// The key's path ends here, with the key or without.
-    End,
+    /// Adds the nodes on the path of `key` and every child of a branch on it.
+    pub(crate) fn collect_witness(
+        &self,
+        key: &B256,
+        witness: &mut Witness,
+    ) -> Result<(), TrieError> {
+        self.read(|reader| reader.collect_witness(key, witness))
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Reader<'_, Bytestrings>) -> T) -> T {
+        read(&Reader {
+            root: self.root,
+            reference: self.reference,
+            top: &self.arena,
+            below: &|_| &self.arena,
+            leaves: &self.leaves,
+        })
+    }
 }

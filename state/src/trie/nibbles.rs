@@ -14,13 +14,13 @@ const FLAG_ODD: u8 = 0x10;
 
 /// The nibble at `position`, as an index.
 #[inline]
-pub(super) fn nibble(key: &B256, position: u8) -> usize {
+pub(crate) fn nibble(key: &B256, position: u8) -> usize {
     let byte = key[usize::from(position / 2)];
     usize::from(if position.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f })
 }
 
 /// `key` with the nibble at `position` replaced.
-pub(super) fn with_nibble(key: &B256, position: u8, value: u8) -> B256 {
+pub(crate) fn with_nibble(key: &B256, position: u8, value: u8) -> B256 {
     let mut key = *key;
     let byte = &mut key[usize::from(position / 2)];
     *byte =

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use super::{
     NoNodes, NodeSource, Trie, TrieError,
     nibbles::{HexPrefix, common_nibbles, decode_path, nibble, with_nibble},
-    node::Node,
 };
 use crate::{PreimageSource, Witness};
 
@@ -73,12 +72,17 @@ fn freed_slots_are_used_again() {
     };
     let mut trie = Trie::new();
     fill(&mut trie);
-    let (root, slots, nodes) = (trie.root(), trie.arena.slot_count(), trie.node_count());
+    keys.iter().for_each(|key| trie.remove(key, &mut NoNodes).expect("full trie"));
+    fill(&mut trie);
+    let held = |trie: &Trie| (trie.arena.usage().0, trie.leaves.capacity_used(), trie.node_count());
+    let (root, before) = (trie.root(), held(&trie));
     for _ in 0..5 {
         keys.iter().for_each(|key| trie.remove(key, &mut NoNodes).expect("full trie"));
         assert_eq!((trie.node_count(), trie.is_empty()), (0, true));
+        let (used, free) = trie.arena.usage();
+        assert_eq!(used, free);
         fill(&mut trie);
-        assert_eq!((trie.root(), trie.arena.slot_count(), trie.node_count()), (root, slots, nodes));
+        assert_eq!((trie.root(), held(&trie)), (root, before));
     }
 }
 
@@ -87,9 +91,9 @@ fn setting_the_same_value_hashes_nothing() {
     let mut trie = trie(&[(key(&[1]), long(1)), (key(&[2]), long(2))]);
     trie.insert(&key(&[1]), &long(1), &mut NoNodes).expect("full trie");
     trie.remove(&key(&[3]), &mut NoNodes).expect("full trie");
-    assert!(!trie.arena.reference(trie.root).is_dirty());
+    assert!(!trie.dirty);
     trie.insert(&key(&[1]), &long(2), &mut NoNodes).expect("full trie");
-    assert!(trie.arena.reference(trie.root).is_dirty());
+    assert!(trie.dirty);
 }
 
 #[test]
@@ -358,9 +362,4 @@ fn keys_compare_by_nibbles() {
         assert_eq!(common_nibbles(&base, &other), position);
     }
     assert_eq!(common_nibbles(&base, &base), 64);
-}
-
-#[test]
-fn a_slot_and_most_accounts_lie_in_their_node() {
-    assert!(size_of::<Node>() <= 128);
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount, root};
 use proptest::{collection, prelude::*};
-use turnpike_state::{Account, AccountDiff, NodeSource, StateDiff, Trie};
+use turnpike_state::{Account, AccountDiff, FlatState, NodeSource, StateDiff, Trie};
 
 /// A source that has the given nodes.
 #[derive(Clone, Debug, Default)]
@@ -72,17 +72,17 @@ pub(crate) struct Model(pub(crate) BTreeMap<Address, (Account, BTreeMap<U256, U2
 
 impl Model {
     pub(crate) fn apply(&mut self, diff: &StateDiff) {
-        for (address, change) in &diff.accounts {
+        for change in &diff.accounts {
             let Some(account) = change.account else {
-                self.0.remove(address);
+                self.0.remove(&change.address);
                 continue;
             };
-            let entry = self.0.entry(*address).or_default();
+            let entry = self.0.entry(change.address).or_default();
             entry.0 = account;
             if change.storage_cleared {
                 entry.1.clear();
             }
-            entry.1.extend(&change.storage);
+            entry.1.extend(change.storage.iter().copied());
             entry.1.retain(|_, value| !value.is_zero());
         }
     }
@@ -99,6 +99,18 @@ impl Model {
             (*address, TrieAccount { nonce, balance, storage_root, code_hash })
         }))
     }
+}
+
+/// What flat tables hold.
+pub(crate) fn content(flat: &FlatState) -> Model {
+    let mut model = Model::default();
+    model.0.extend(
+        flat.iter_accounts().map(|(address, account)| (address, (account, BTreeMap::new()))),
+    );
+    for (address, slot, value) in flat.iter_slots() {
+        model.0.get_mut(&address).expect("a slot has an account").1.insert(slot, value);
+    }
+    model
 }
 
 /// One of a few addresses; the first is the message passer.
@@ -139,18 +151,31 @@ fn account_diff() -> impl Strategy<Value = AccountDiff> {
     let storage = collection::btree_map(slot(), slot_value(), 0..8);
     let changed = (account(), prop::bool::weighted(0.2), storage).prop_map(
         |(account, storage_cleared, storage)| AccountDiff {
+            address: Address::ZERO,
             account: Some(account),
             storage_cleared,
-            storage,
+            storage: storage.into_iter().collect(),
         },
     );
     prop_oneof![1 => gone, 4 => changed]
 }
 
-/// Random changes to a few accounts, with the code they name.
+/// Random changes to a few accounts, with the code they name, in any order.
 pub(crate) fn diff() -> impl Strategy<Value = StateDiff> {
-    collection::btree_map(address(), account_diff(), 0..12).prop_map(|accounts| {
+    let accounts = collection::btree_map(address(), account_diff(), 0..12);
+    let accounts = accounts.prop_map(|accounts| {
+        let accounts = accounts.into_iter();
+        accounts.map(|(address, diff)| AccountDiff { address, ..diff }).collect::<Vec<_>>()
+    });
+    accounts.prop_shuffle().prop_map(|accounts| {
         let codes = (0..4).map(|seed| (keccak256(code_of(seed)), code_of(seed))).collect();
         StateDiff { accounts, codes }
     })
+}
+
+/// Sets nonce and slots of one account.
+pub(crate) fn set(address: Address, nonce: u64, storage: &[(u64, u64)]) -> AccountDiff {
+    let storage = storage.iter().map(|(slot, value)| (U256::from(*slot), U256::from(*value)));
+    let account = Some(Account { nonce, ..Account::default() });
+    AccountDiff { address, account, storage: storage.collect(), ..AccountDiff::default() }
 }

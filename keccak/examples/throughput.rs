@@ -1,0 +1,46 @@
+//! Nanoseconds for each message, by implementation and length, beside what alloy takes.
+
+use std::{hint::black_box, time::Instant};
+
+use turnpike_keccak::{Lanes, keccak256_many_with};
+
+type Hasher<'a> = &'a dyn Fn(&[&[u8]], &mut [[u8; 32]]);
+
+const MESSAGES: usize = 1024;
+const ROUNDS: usize = 200;
+
+fn main() {
+    println!("{:>10} {:>8} {:>8} {:>8} {:>8} {:>8}", "ns/message", 32, 64, 104, 532, "mixed");
+    let lengths: [&[usize]; 5] = [&[32], &[64], &[104], &[532], &[32, 64, 532, 70, 64, 104, 90]];
+    let row = |name: &str, hash: Hasher<'_>| {
+        let times = lengths.map(|lengths| format!("{:>8.1}", nanoseconds(lengths, hash)));
+        println!("{name:>10} {}", times.join(" "));
+    };
+    for lanes in [Lanes::Avx512, Lanes::Avx2, Lanes::Portable] {
+        let name = format!("{lanes:?}");
+        if lanes.is_available() {
+            row(&name, &|messages, hashes| keccak256_many_with(lanes, messages, hashes));
+        } else {
+            println!("{name:>10} not available on this CPU");
+        }
+    }
+    row("alloy", &|messages, hashes| {
+        for (message, hash) in messages.iter().zip(hashes) {
+            *hash = alloy_primitives::keccak256(message).0;
+        }
+    });
+}
+
+/// The best of some runs, so that other work on the machine counts little.
+fn nanoseconds(lengths: &[usize], hash: Hasher<'_>) -> f64 {
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(4096).collect();
+    let message = |index: usize| &bytes[index..][..lengths[index % lengths.len()]];
+    let messages: Vec<&[u8]> = (0..MESSAGES).map(message).collect();
+    let mut hashes = vec![[0; 32]; MESSAGES];
+    let runs = (0..ROUNDS).map(|_| {
+        let start = Instant::now();
+        hash(black_box(&messages), black_box(&mut hashes));
+        start.elapsed().as_secs_f64()
+    });
+    runs.fold(f64::INFINITY, f64::min) * 1e9 / MESSAGES as f64
+}

@@ -1,0 +1,149 @@
+//! Following a diff.
+
+use alloy_primitives::{Address, U256};
+
+use super::{
+    FlatState,
+    entry::{AccountValue, SlotKey},
+};
+use crate::{
+    Account, AccountDiff, StateDiff, StorageId,
+    changes::{Change, Changes, Kind},
+    table::FIND_MAX,
+};
+
+impl FlatState {
+    /// Applies a diff.
+    ///
+    /// # Panics
+    ///
+    /// If the diff gives an account a code that is neither stored nor part of the diff: the
+    /// state would no longer be one that can be executed.
+    pub fn apply(&mut self, diff: &StateDiff) {
+        self.follow(diff);
+        self.release();
+    }
+
+    /// Applies a diff and says what happened to the entries it names. Entries that went away can
+    /// still be read until [`Self::release`].
+    pub(crate) fn follow(&mut self, diff: &StateDiff) -> Changes {
+        for (hash, code) in &diff.codes {
+            self.codes.insert(*hash, code);
+        }
+        let mut changes = Changes::default();
+        changes.accounts.reserve(diff.accounts.len());
+        changes.slots.reserve(diff.accounts.iter().map(|change| change.storage.len()).sum());
+        for some in diff.accounts.chunks(FIND_MAX) {
+            let (found, _) = self.accounts.find_many(some.iter().map(|change| &change.address));
+            for (change, number) in some.iter().zip(found) {
+                self.follow_account(change, number, &mut changes);
+            }
+        }
+        changes
+    }
+
+    /// Lets the numbers of entries that went away be used again.
+    pub(crate) fn release(&mut self) {
+        self.accounts.release();
+        self.slots.release();
+    }
+
+    fn follow_account(&mut self, change: &AccountDiff, number: Option<u32>, out: &mut Changes) {
+        let Some(account) = &change.account else {
+            out.accounts.push(number.map_or(Change::SAME, |number| self.remove_account(number)));
+            out.slots.extend(change.storage.iter().map(|_| Change::SAME));
+            return;
+        };
+        let (kind, number) = self.set_account(&change.address, account, number);
+        let storage = StorageId::of(number);
+        let mut same = kind == Kind::Same;
+        if change.storage_cleared && kind != Kind::Insert {
+            same &= !self.clear_storage(number);
+        }
+        for some in change.storage.chunks(FIND_MAX) {
+            let keys: [SlotKey; FIND_MAX] = core::array::from_fn(|index| {
+                let slot = some.get(index).map(|(slot, _)| *slot).unwrap_or_default();
+                SlotKey::new(storage, slot)
+            });
+            let (found, _) = self.slots.find_many(keys[..some.len()].iter());
+            for ((key, (_, value)), found) in keys.iter().zip(some).zip(found) {
+                let change = self.set_slot(number, key, *value, found);
+                same &= change == Change::SAME;
+                out.slots.push(change);
+            }
+        }
+        // With a slot, the account's storage root changes.
+        let kind = if kind == Kind::Same && !same { Kind::Touch } else { kind };
+        out.accounts.push(Change::new(kind, number));
+    }
+
+    fn set_account(
+        &mut self,
+        address: &Address,
+        account: &Account,
+        number: Option<u32>,
+    ) -> (Kind, u32) {
+        let code = self.codes.place(&account.code_hash).unwrap_or_else(|| {
+            panic!("invariant: code {} of account {address} is stored", account.code_hash)
+        });
+        let Account { nonce, balance, .. } = *account;
+        match number {
+            Some(number) => {
+                let value = self.accounts.value_mut(number);
+                let same =
+                    value.nonce() == nonce && value.balance() == balance && value.code == code;
+                *value = AccountValue::new(nonce, balance, code, value.slots);
+                (if same { Kind::Same } else { Kind::Touch }, number)
+            }
+            None => {
+                let value = AccountValue::new(nonce, balance, code, 0);
+                (Kind::Insert, self.accounts.insert(*address, value))
+            }
+        }
+    }
+
+    fn remove_account(&mut self, number: u32) -> Change {
+        self.clear_storage(number);
+        self.accounts.remove(number);
+        Change::new(Kind::Remove, number)
+    }
+
+    /// Drops an account's slots; says whether there were any.
+    ///
+    /// This goes through the slots of all accounts. By EIP-6780 only a contract made in the same
+    /// transaction can lose its storage, so no block does this to storage of an earlier one.
+    fn clear_storage(&mut self, number: u32) -> bool {
+        if self.accounts.entry(number).value.slots == 0 {
+            return false;
+        }
+        let storage = StorageId::of(number);
+        let slots = self.slots.iter().filter(|(_, entry)| entry.key.storage == storage);
+        let slots: alloc::vec::Vec<u32> = slots.map(|(slot, _)| slot).collect();
+        for slot in slots {
+            self.slots.remove(slot);
+        }
+        self.accounts.value_mut(number).slots = 0;
+        true
+    }
+
+    fn set_slot(&mut self, account: u32, key: &SlotKey, value: U256, found: Option<u32>) -> Change {
+        match found {
+            Some(number) if value.is_zero() => {
+                self.slots.remove(number);
+                self.accounts.value_mut(account).slots -= 1;
+                Change::new(Kind::Remove, number)
+            }
+            Some(number) => {
+                let held = self.slots.value_mut(number);
+                let same = held.get() == value;
+                *held = value.into();
+                if same { Change::SAME } else { Change::new(Kind::Touch, number) }
+            }
+            None if value.is_zero() => Change::SAME,
+            None => {
+                self.accounts.value_mut(account).slots += 1;
+                Change::new(Kind::Insert, self.slots.insert(*key, value.into()))
+            }
+        }
+    }
+}

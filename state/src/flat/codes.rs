@@ -1,0 +1,55 @@
+//! The codes of a state, analysed and shared, each once.
+
+use alloc::{vec, vec::Vec};
+use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, map::B256Map};
+use revm_bytecode::Bytecode;
+
+/// Codes by place and by hash. The code at place 0 is empty. Codes never go away.
+#[derive(Clone, Debug)]
+pub(super) struct Codes {
+    codes: Vec<(B256, Bytecode)>,
+    places: B256Map<u32>,
+}
+
+impl Default for Codes {
+    fn default() -> Self {
+        let places = [(KECCAK256_EMPTY, 0)].into_iter().collect();
+        Self { codes: vec![(KECCAK256_EMPTY, Bytecode::new())], places }
+    }
+}
+
+impl Codes {
+    pub(super) fn insert(&mut self, hash: B256, code: &Bytes) {
+        let place = u32::try_from(self.codes.len()).expect("invariant: fewer than 2^32 codes");
+        let codes = &mut self.codes;
+        self.places.entry(hash).or_insert_with(|| {
+            codes.push((hash, analyse(code.clone())));
+            place
+        });
+    }
+
+    /// Place of the code with this hash.
+    pub(super) fn place(&self, hash: &B256) -> Option<u32> {
+        if *hash == KECCAK256_EMPTY { Some(0) } else { self.places.get(hash).copied() }
+    }
+
+    #[inline]
+    pub(super) fn hash(&self, place: u32) -> B256 {
+        self.codes[place as usize].0
+    }
+
+    pub(super) fn get(&self, hash: &B256) -> Option<&Bytecode> {
+        self.place(hash).map(|place| &self.codes[place as usize].1)
+    }
+
+    /// All codes but the empty one, with their hashes.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (B256, Bytes)> {
+        self.codes.iter().skip(1).map(|(hash, code)| (*hash, code.original_bytes()))
+    }
+}
+
+/// Finds the jump destinations of some code. Total: code that starts like an EIP-7702 delegation
+/// but is none can only come from genesis, and runs as ordinary code does.
+pub(crate) fn analyse(code: Bytes) -> Bytecode {
+    Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
+}

@@ -1,0 +1,75 @@
+//! Table entries, packed: an account and a slot take 68 bytes each.
+
+use alloy_primitives::{Address, U256};
+
+use crate::{StorageId, table::Table};
+
+/// A number of 256 bits without alignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Packed([u8; 32]);
+
+impl From<U256> for Packed {
+    #[inline]
+    fn from(value: U256) -> Self {
+        Self(value.to_le_bytes())
+    }
+}
+
+impl Packed {
+    #[inline]
+    pub(crate) fn get(self) -> U256 {
+        U256::from_le_bytes(self.0)
+    }
+}
+
+/// What is known about an account.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AccountValue {
+    nonce: [u8; 8],
+    balance: Packed,
+    /// Place of the account's code in the list of codes.
+    pub(crate) code: u32,
+    /// How many slots it has.
+    pub(crate) slots: u32,
+}
+
+impl AccountValue {
+    pub(crate) fn new(nonce: u64, balance: U256, code: u32, slots: u32) -> Self {
+        Self { nonce: nonce.to_le_bytes(), balance: balance.into(), code, slots }
+    }
+
+    #[inline]
+    pub(crate) fn nonce(&self) -> u64 {
+        u64::from_le_bytes(self.nonce)
+    }
+
+    #[inline]
+    pub(crate) fn balance(&self) -> U256 {
+        self.balance.get()
+    }
+}
+
+/// A slot of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SlotKey {
+    pub(crate) storage: StorageId,
+    slot: Packed,
+}
+
+impl SlotKey {
+    #[inline]
+    pub(crate) fn new(storage: StorageId, slot: U256) -> Self {
+        Self { storage, slot: slot.into() }
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self) -> U256 {
+        self.slot.get()
+    }
+}
+
+pub(crate) type Accounts = Table<Address, AccountValue>;
+pub(crate) type Slots = Table<SlotKey, Packed>;
+
+const _: () = assert!(size_of::<crate::table::Entry<Address, AccountValue>>() == 68);
+const _: () = assert!(size_of::<crate::table::Entry<SlotKey, Packed>>() == 68);

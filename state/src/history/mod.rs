@@ -1,0 +1,124 @@
+//! Recent states: what has to be undone to get back to them.
+//!
+//! Job: keep, for the newest blocks, the diff that leads from after each block to before it, and
+//! answer for the state after any of them. Inputs: [`FlatState::undo_of`] each diff, taken before
+//! the diff is applied. Outputs: a [`HistoricalView`] to execute on, and a merged diff from which
+//! [`NodeState::proof_at`](crate::NodeState::proof_at) makes Merkle proofs.
+//!
+//! Invariant: the kept blocks follow one another without gaps, and the newest is the one whose
+//! state the flat tables hold.
+
+mod proof;
+mod undo;
+mod view;
+
+use alloc::collections::VecDeque;
+
+use crate::{FlatState, MergedDiff, StateDiff};
+pub use view::HistoricalView;
+
+/// How much history is kept; whichever is reached first ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryLimits {
+    /// Blocks that can be undone.
+    pub blocks_max: usize,
+    /// Accounts and slots in the undo diffs of all kept blocks together: the bound on memory.
+    pub items_max: usize,
+}
+
+/// The newest blocks, and how to undo each.
+#[derive(Clone, Debug)]
+pub struct History {
+    limits: HistoryLimits,
+    /// The newest block.
+    newest: u64,
+    /// How to undo the newest block is last.
+    undos: VecDeque<Undo>,
+    /// Sum over `undos`.
+    items: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Undo {
+    diff: StateDiff,
+    items: usize,
+}
+
+impl History {
+    /// No history yet: the state is that after `block`.
+    #[must_use]
+    pub fn new(block: u64, limits: HistoryLimits) -> Self {
+        Self { limits, newest: block, undos: VecDeque::new(), items: 0 }
+    }
+
+    /// The newest block.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// The oldest block whose state can be had.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        let kept = u64::try_from(self.undos.len()).expect("invariant: a length fits into 64 bits");
+        self.newest - kept
+    }
+
+    /// Takes up `block`, which `undo` undoes, and lets go of the oldest beyond the limits.
+    ///
+    /// # Panics
+    ///
+    /// If `block` does not follow the newest one.
+    pub fn push(&mut self, block: u64, undo: StateDiff) {
+        let next = self.newest.checked_add(1);
+        assert_eq!(Some(block), next, "invariant: blocks follow one another");
+        let items = undo.accounts.iter().map(|change| 1 + change.storage.len()).sum();
+        self.newest = block;
+        self.items += items;
+        self.undos.push_back(Undo { diff: undo, items });
+        while self.undos.len() > self.limits.blocks_max || self.items > self.limits.items_max {
+            let Some(oldest) = self.undos.pop_front() else { break };
+            self.items -= oldest.items;
+        }
+    }
+
+    /// Forgets the blocks after `block`, which becomes the newest, and returns what takes the
+    /// state back to it: apply it. `None`, and nothing happens, if the history does not reach it.
+    pub fn truncate(&mut self, block: u64) -> Option<StateDiff> {
+        let undo = self.undo_to(block)?;
+        while self.newest > block {
+            let newest = self.undos.pop_back().expect("invariant: undo_to found the blocks");
+            self.items -= newest.items;
+            self.newest -= 1;
+        }
+        Some(undo)
+    }
+
+    /// The state after `block`, read only, where `flat` is the state after the newest block.
+    /// `None` if the history does not reach `block`.
+    ///
+    /// Costs as much as the blocks in between changed; reads from the view are look-ups.
+    #[must_use]
+    pub fn view<'a>(&self, flat: &'a FlatState, block: u64) -> Option<HistoricalView<'a>> {
+        Some(HistoricalView::new(flat, self.merged_to(block)?))
+    }
+
+    /// What leads from the newest state to that after `block`, in canonical order. `None` if the
+    /// history does not reach `block`.
+    #[must_use]
+    pub fn undo_to(&self, block: u64) -> Option<StateDiff> {
+        Some(self.merged_to(block)?.into_diff())
+    }
+
+    fn merged_to(&self, block: u64) -> Option<MergedDiff> {
+        if block < self.oldest() {
+            return None;
+        }
+        let count = usize::try_from(self.newest.checked_sub(block)?).ok()?;
+        let mut merged = MergedDiff::default();
+        for undo in self.undos.iter().rev().take(count) {
+            merged.push(&undo.diff);
+        }
+        Some(merged)
+    }
+}

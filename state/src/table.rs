@@ -1,0 +1,276 @@
+//! A hash table for millions of small entries: dense, without copying or doubling of entries.
+//!
+//! Entries lie in chunks of fixed size and keep their number for life, so that others can name
+//! them by it. Beside them is an index with open addressing: words of a 32-bit tag, which is a
+//! part of the key's hash, and an entry number. An entry's place in the index follows from its
+//! tag alone, so growing the index touches no entry. The hash only places an entry: keys are
+//! compared in full.
+//!
+//! # Invariants
+//!
+//! - Between the home of a tag and its word no place is empty: removal shifts words back.
+//! - The number of a removed entry is not given out again before [`Table::release`], so that whoever
+//!   names entries by number learns of the removal first.
+
+use alloc::{vec, vec::Vec};
+use alloy_primitives::map::DefaultHashBuilder;
+use core::hash::{BuildHasher, Hash};
+
+/// Entries in a chunk.
+const CHUNK_ENTRIES: usize = 1 << 14;
+/// Entries that a table can hold. Two bits of a word remain to who names entries.
+pub(crate) const ENTRIES_MAX: usize = 1 << 30;
+/// Keys that [`Table::find_many`] looks up at a time.
+pub(crate) const FIND_MAX: usize = 16;
+/// A free place of the index.
+const EMPTY: u64 = u64::MAX;
+/// Places of the smallest index.
+const PLACES_MIN: usize = 32;
+
+/// A key with its value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<K, V> {
+    pub(crate) key: K,
+    pub(crate) value: V,
+}
+
+/// A map from keys to values, with a number for each entry.
+#[derive(Clone)]
+pub(crate) struct Table<K, V, S = DefaultHashBuilder> {
+    chunks: Vec<Vec<Entry<K, V>>>,
+    /// Entries ever made, free ones included.
+    made: usize,
+    free: Vec<u32>,
+    retired: Vec<u32>,
+    index: Vec<u64>,
+    hasher: S,
+}
+
+impl<K, V, S> core::fmt::Debug for Table<K, V, S> {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.debug_struct("Table").field("made", &self.made).finish_non_exhaustive()
+    }
+}
+
+impl<K, V, S: Default> Default for Table<K, V, S> {
+    fn default() -> Self {
+        Self {
+            chunks: Vec::new(),
+            made: 0,
+            free: Vec::new(),
+            retired: Vec::new(),
+            index: vec![EMPTY; PLACES_MIN],
+            hasher: S::default(),
+        }
+    }
+}
+
+impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
+    /// Number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.made - self.free.len() - self.retired.len()
+    }
+
+    /// Bytes that the table takes.
+    pub(crate) fn memory(&self) -> usize {
+        let entries: usize = self.chunks.iter().map(Vec::capacity).sum();
+        entries * size_of::<Entry<K, V>>()
+            + self.index.capacity() * 8
+            + (self.free.capacity() + self.retired.capacity()) * 4
+    }
+
+    /// The number of a key's entry.
+    #[inline]
+    pub(crate) fn find(&self, key: &K) -> Option<u32> {
+        let tag = self.tag(key);
+        self.find_from(self.home(tag), tag, key)
+    }
+
+    /// The numbers of up to [`FIND_MAX`] keys' entries: their places are read first, so that the
+    /// waits for memory overlap.
+    pub(crate) fn find_many<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a K>,
+    ) -> ([Option<u32>; FIND_MAX], usize)
+    where
+        K: 'a,
+    {
+        let mut found = [None; FIND_MAX];
+        let mut probes = [(0, 0, EMPTY, None); FIND_MAX];
+        let mut count = 0;
+        for (probe, key) in probes.iter_mut().zip(keys) {
+            let tag = self.tag(key);
+            let home = self.home(tag);
+            *probe = (home, tag, self.index[home], Some(key));
+            count += 1;
+        }
+        for ((home, tag, word, key), found) in probes[..count].iter().zip(&mut found) {
+            let Some(key) = key else { break };
+            let (word_tag, number) = split(*word);
+            *found = if *word != EMPTY && word_tag == *tag && self.entry(number).key == **key {
+                Some(number)
+            } else {
+                self.find_from(*home, *tag, key)
+            };
+        }
+        (found, count)
+    }
+
+    /// The entry with this number.
+    #[inline]
+    pub(crate) fn entry(&self, number: u32) -> &Entry<K, V> {
+        let number = number as usize;
+        &self.chunks[number / CHUNK_ENTRIES][number % CHUNK_ENTRIES]
+    }
+
+    /// The value of the entry with this number.
+    #[inline]
+    pub(crate) fn value_mut(&mut self, number: u32) -> &mut V {
+        let number = number as usize;
+        &mut self.chunks[number / CHUNK_ENTRIES][number % CHUNK_ENTRIES].value
+    }
+
+    /// Adds an entry for a key that has none.
+    pub(crate) fn insert(&mut self, key: K, value: V) -> u32 {
+        if (self.len() + 1) * 5 > self.index.len() * 4 {
+            self.grow();
+        }
+        let entry = Entry { key, value };
+        let number = match self.free.pop() {
+            Some(number) => {
+                let at = number as usize;
+                self.chunks[at / CHUNK_ENTRIES][at % CHUNK_ENTRIES] = entry;
+                number
+            }
+            None => self.push(entry),
+        };
+        let tag = self.tag(&key);
+        self.place(word_of(tag, number));
+        number
+    }
+
+    /// Removes an entry. Its content can be read until [`Table::release`].
+    pub(crate) fn remove(&mut self, number: u32) {
+        let tag = self.tag(&self.entry(number).key);
+        let word = word_of(tag, number);
+        let mut hole = self.home(tag);
+        while self.index[hole] != word {
+            assert!(self.index[hole] != EMPTY, "invariant: a live entry is in the index");
+            hole = self.after(hole);
+        }
+        let mut at = self.after(hole);
+        while self.index[at] != EMPTY {
+            let home = self.home(split(self.index[at]).0);
+            if self.distance(home, at) >= self.distance(hole, at) {
+                self.index[hole] = self.index[at];
+                hole = at;
+            }
+            at = self.after(at);
+        }
+        self.index[hole] = EMPTY;
+        self.retired.push(number);
+    }
+
+    /// Lets the numbers of removed entries be given out again.
+    pub(crate) fn release(&mut self) {
+        self.free.append(&mut self.retired);
+    }
+
+    /// All entries, in the order of their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry<K, V>)> {
+        let mut gone = vec![0_u64; if self.len() == self.made { 0 } else { self.made / 64 + 1 }];
+        for number in self.free.iter().chain(&self.retired) {
+            gone[*number as usize / 64] |= 1 << (number % 64);
+        }
+        let numbers = 0_u32..;
+        numbers.zip(self.chunks.iter().flatten()).filter(move |(number, _)| {
+            gone.get(*number as usize / 64).is_none_or(|word| word >> (number % 64) & 1 == 0)
+        })
+    }
+
+    fn push(&mut self, entry: Entry<K, V>) -> u32 {
+        assert!(self.made < ENTRIES_MAX, "invariant: a table has at most 2^30 entries");
+        let number = u32::try_from(self.made).expect("invariant: entry numbers have 30 bits");
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK_ENTRIES => chunk.push(entry),
+            last => {
+                // The first chunk grows with the table; a small table stays small.
+                let capacity = if last.is_some() { CHUNK_ENTRIES } else { 0 };
+                let mut chunk = Vec::with_capacity(capacity);
+                chunk.push(entry);
+                self.chunks.push(chunk);
+            }
+        }
+        self.made += 1;
+        number
+    }
+
+    #[inline]
+    fn find_from(&self, mut at: usize, tag: u32, key: &K) -> Option<u32> {
+        loop {
+            let word = self.index[at];
+            if word == EMPTY {
+                return None;
+            }
+            let (word_tag, number) = split(word);
+            if word_tag == tag && self.entry(number).key == *key {
+                return Some(number);
+            }
+            at = self.after(at);
+        }
+    }
+
+    /// Makes the index half as large again. Places are monotonic in tags, so this is a merge of
+    /// two sequences, not random access.
+    fn grow(&mut self) {
+        let places = self.index.len() + self.index.len() / 2;
+        let old = core::mem::replace(&mut self.index, vec![EMPTY; places]);
+        for word in old {
+            if word != EMPTY {
+                self.place(word);
+            }
+        }
+    }
+
+    fn place(&mut self, word: u64) {
+        let mut at = self.home(split(word).0);
+        while self.index[at] != EMPTY {
+            at = self.after(at);
+        }
+        self.index[at] = word;
+    }
+
+    #[inline]
+    fn tag(&self, key: &K) -> u32 {
+        split(self.hasher.hash_one(key)).0
+    }
+
+    /// Where the search for a tag begins.
+    #[inline]
+    fn home(&self, tag: u32) -> usize {
+        let place = (u64::from(tag) * self.index.len() as u64) >> 32;
+        usize::try_from(place).expect("invariant: a place is less than the index is long")
+    }
+
+    #[inline]
+    fn after(&self, place: usize) -> usize {
+        if place + 1 == self.index.len() { 0 } else { place + 1 }
+    }
+
+    /// Steps from one place on to another.
+    fn distance(&self, from: usize, to: usize) -> usize {
+        if to >= from { to - from } else { to + self.index.len() - from }
+    }
+}
+
+#[inline]
+fn word_of(tag: u32, number: u32) -> u64 {
+    u64::from(tag) << 32 | u64::from(number)
+}
+
+/// Tag and entry number.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "takes a word apart")]
+fn split(word: u64) -> (u32, u32) {
+    ((word >> 32) as u32, word as u32)
+}

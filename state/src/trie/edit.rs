@@ -1,0 +1,310 @@
+//! Changing the shape of a trie: many sorted changes in one descent.
+//!
+//! Each call gets the node that hangs at some depth and the changes below it, and says what hangs
+//! there afterwards. A branch is done when all of its children are: then its record stays where it
+//! is, and its changed children are noted, to be hashed (see [`Pending`]) or as dirty.
+
+use alloc::vec::Vec;
+use alloy_primitives::B256;
+
+use super::{
+    arena::{Arena, Head, nibbles},
+    leaves::Leaves,
+    nibbles::{common_nibbles, nibble, with_nibble},
+    op::Op,
+    pending::{Pending, Place},
+    reference::NodeRef,
+    word::{Node, Word},
+};
+use crate::changes::Kind;
+
+/// Pending nodes that are hashed before the descent goes on, while they are in the cache.
+const PENDING_MAX: usize = 2048;
+/// The leaf's key is not among the changes.
+const NO_OP: u32 = u32::MAX;
+
+/// What hangs somewhere after a change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Child {
+    pub(crate) word: Word,
+    /// Whether its reference is to be computed.
+    pub(crate) dirty: bool,
+    /// For a leaf, where its key is found among the changes.
+    op: u32,
+}
+
+impl Child {
+    const NIL: Self = Self { word: Word::NIL, dirty: false, op: NO_OP };
+
+    fn dirty(word: Word) -> Self {
+        Self { word, dirty: true, op: NO_OP }
+    }
+}
+
+/// Tries in some arenas, open for changes.
+pub(crate) struct Editor<'a, L> {
+    pub(crate) arenas: &'a mut [Arena],
+    /// The arena that is worked on.
+    pub(crate) current: u8,
+    pub(crate) leaves: &'a L,
+    /// Where changed nodes are noted; if nowhere, they are marked as dirty.
+    pub(crate) pending: Option<&'a mut Pending>,
+}
+
+impl<L: Leaves> Editor<'_, L> {
+    /// Makes changes, sorted by key and each to another key, below the node that hangs at `start`.
+    ///
+    /// Keys that are touched or removed are there, keys that are inserted are not, and no path to
+    /// any of them is blinded, nor is the sibling of a leaf that leaves it alone.
+    pub(crate) fn edit(&mut self, word: Word, start: u8, ops: &[Op]) -> Child {
+        match word.node() {
+            Node::Nil => self.build(ops, start),
+            Node::Leaf(leaf) => self.edit_leaf(leaf, start, ops),
+            Node::Branch(branch) => {
+                let head = self.arena().head(branch);
+                if let Some(path) = self.arena().path(&head) {
+                    let (path, common) = (*path, common_with(path, ops));
+                    if common < head.depth {
+                        return self.split(word, &path, common, start, ops);
+                    }
+                }
+                self.edit_branch(branch, head, start, ops)
+            }
+            Node::BlindedBranch(number) => {
+                let path = self.arena().blinded.get(number).key;
+                self.split(word, &path, common_with(&path, ops), start, ops)
+            }
+            Node::Blinded => unreachable!("invariant: the path of a change is not blinded"),
+        }
+    }
+
+    /// Notes the changed root of a trie.
+    pub(crate) fn note_root(&mut self, child: Child, start: u8, ops: &[Op], place: Place) {
+        self.note(child, start, ops, place);
+    }
+
+    /// A subtree of nothing but these new keys.
+    fn build(&mut self, ops: &[Op], start: u8) -> Child {
+        debug_assert!(ops.iter().all(|op| op.kind() == Kind::Insert), "only new keys");
+        let [first, .., last] = ops else {
+            return ops.first().map_or(Child::NIL, |op| Child {
+                word: Word::leaf(op.leaf()),
+                dirty: true,
+                op: 0,
+            });
+        };
+        let depth = common_nibbles(&first.key, &last.key);
+        let mut children = [Child::NIL; 16];
+        each_group(ops, depth, |value, from, group| {
+            children[value] = at(self.build(group, depth + 1), from);
+        });
+        self.assemble(&mut children, depth, start, ops)
+    }
+
+    fn edit_leaf(&mut self, leaf: u32, start: u8, ops: &[Op]) -> Child {
+        if let [op] = ops
+            && op.leaf() == leaf
+            && op.kind() != Kind::Insert
+        {
+            let word = if op.kind() == Kind::Remove { Word::NIL } else { Word::leaf(leaf) };
+            return Child { word, dirty: !word.is_nil(), op: 0 };
+        }
+        let named = |op: &Op| op.leaf() == leaf && op.kind() != Kind::Insert;
+        let live = ops.iter().filter(|op| op.kind() != Kind::Remove);
+        let mut all: Vec<Op> = live.map(|op| Op::new(Kind::Insert, op.key, op.leaf())).collect();
+        if !ops.iter().any(named) {
+            let key = self.leaves.key(leaf);
+            let place = all.partition_point(|op| op.key < key);
+            all.insert(place, Op::new(Kind::Insert, key, leaf));
+        }
+        let mut child = self.build(&all, start);
+        // A leaf that is alone is looked up among the changes that the caller knows.
+        let place = all.first().and_then(|one| ops.iter().position(|op| op.key == one.key));
+        child.op = place.and_then(|place| u32::try_from(place).ok()).unwrap_or(NO_OP);
+        child
+    }
+
+    /// Changes below a branch, or an extension, that some new key leaves at depth `end`.
+    fn split(&mut self, word: Word, path: &B256, end: u8, start: u8, ops: &[Op]) -> Child {
+        let mut children = [Child::NIL; 16];
+        let rest = nibble(path, end);
+        children[rest] = Child::dirty(word);
+        each_group(ops, end, |value, from, group| {
+            children[value] = at(self.edit(children[value].word, end + 1, group), from);
+        });
+        children[rest].dirty = self.hang(children[rest].word, end + 1, path);
+        self.assemble(&mut children, end, start, ops)
+    }
+
+    fn edit_branch(&mut self, branch: u32, head: Head, start: u8, ops: &[Op]) -> Child {
+        let depth = head.depth;
+        let (mut branch, mut head) = (branch, head);
+        let touched = ops.iter().fold(0_u16, |mask, op| mask | 1 << nibble(&op.key, depth));
+        if touched & !head.mask != 0 {
+            branch = self.arena_mut().reshape(branch, head.mask | touched);
+            head = self.arena().head(branch);
+        }
+        let mut children = [Child::NIL; 16];
+        let (mut left, mut dirty) = (head.mask, 0);
+        each_group(ops, depth, |value, from, group| {
+            let word = self.arena().child_at(branch, head.slot(value));
+            let child = at(self.edit(word, depth + 1, group), from);
+            if child.word.is_nil() {
+                left &= !(1 << value);
+            } else if child.word != word {
+                self.arena_mut().set_child(branch, value, child.word);
+            }
+            dirty |= u16::from(child.dirty) << value;
+            children[value] = child;
+        });
+        match left.count_ones() {
+            0 => {
+                self.arena_mut().free(branch);
+                return Child::NIL;
+            }
+            1 => {
+                let value = left.trailing_zeros() as usize;
+                let mut child = children[value];
+                if touched >> value & 1 == 0 {
+                    child.word = self.arena().child(branch, value);
+                }
+                self.arena_mut().free(branch);
+                return self.lift(child, value, depth, start, &ops[0].key);
+            }
+            _ => branch = self.arena_mut().reshape(branch, left),
+        }
+        self.note_children(branch, dirty, &children, ops);
+        Child { word: Word::branch(branch), dirty: dirty != 0 || left != head.mask, op: NO_OP }
+    }
+
+    /// Makes a branch of children that are not all none, or what hangs there instead.
+    fn assemble(&mut self, children: &mut [Child; 16], depth: u8, start: u8, ops: &[Op]) -> Child {
+        let present =
+            |(mask, value): (u16, usize)| mask | u16::from(!children[value].word.is_nil()) << value;
+        let mask = (0..16).fold(0, |mask, value| present((mask, value)));
+        match mask.count_ones() {
+            0 => return Child::NIL,
+            1 => {
+                let value = mask.trailing_zeros() as usize;
+                return self.lift(children[value], value, depth, start, &ops[0].key);
+            }
+            _ => {}
+        }
+        let branch = self.arena_mut().alloc(mask, depth);
+        let mut dirty = 0;
+        for value in nibbles(mask) {
+            let child = children[value];
+            self.arena_mut().set_child(branch, value, child.word);
+            if child.dirty {
+                dirty |= 1 << value;
+            } else if let Some(reference) = self.known_reference(&mut children[value]) {
+                self.arena_mut().set_child(branch, value, Word::BLINDED);
+                self.arena_mut().set_reference(branch, value, &reference);
+            }
+        }
+        self.arena_mut().hang(branch, start, &ops[0].key);
+        self.note_children(branch, dirty, children, ops);
+        Child::dirty(Word::branch(branch))
+    }
+
+    /// An extension that has no nibbles left is its blinded branch.
+    fn known_reference(&mut self, child: &mut Child) -> Option<NodeRef> {
+        let Node::BlindedBranch(number) = child.word.node() else { return None };
+        let hash = self.arena().blinded.get(number).hash;
+        self.arena_mut().blinded.remove(number);
+        child.word = Word::BLINDED;
+        Some(NodeRef::hash(hash))
+    }
+
+    /// Hangs the only child of a branch at `depth` into the place of the branch, at `start`.
+    fn lift(&mut self, child: Child, value: usize, depth: u8, start: u8, key: &B256) -> Child {
+        let value = u8::try_from(value).expect("invariant: a nibble");
+        self.hang(child.word, start, &with_nibble(key, depth, value));
+        Child { dirty: true, ..child }
+    }
+
+    /// Notes that a node now hangs at `start`, on the path of `key`; says whether its reference
+    /// is to be computed.
+    fn hang(&mut self, word: Word, start: u8, key: &B256) -> bool {
+        match word.node() {
+            Node::Branch(branch) => self.arena_mut().hang(branch, start, key),
+            Node::BlindedBranch(number) => return self.arena().blinded.get(number).depth != start,
+            Node::Blinded => unreachable!("invariant: a node that moves is not blinded"),
+            Node::Leaf(_) | Node::Nil => {}
+        }
+        true
+    }
+
+    fn note_children(&mut self, branch: u32, dirty: u16, children: &[Child; 16], ops: &[Op]) {
+        if self.pending.is_none() {
+            return self.arena_mut().mark_dirty(branch, dirty);
+        }
+        let start = self.arena().head(branch).depth + 1;
+        for (value, nibble) in (0..16).zip(0_u8..).filter(|(value, _)| dirty >> value & 1 != 0) {
+            let place = Place::Child { branch, nibble };
+            self.note(children[value], start, ops, place);
+        }
+        let arenas = &mut *self.arenas;
+        if let Some(pending) = self.pending.as_deref_mut()
+            && pending.len() >= PENDING_MAX
+        {
+            pending.flush(arenas, self.leaves);
+        }
+    }
+
+    fn note(&mut self, child: Child, start: u8, ops: &[Op], place: Place) {
+        let current = self.current;
+        let Some(pending) = self.pending.as_deref_mut() else { return };
+        match child.word.node() {
+            Node::Leaf(leaf) => {
+                let op = ops.get(child.op as usize);
+                let key = op.map_or_else(|| self.leaves.key(leaf), |op| op.key);
+                pending.add_leaf(current, key, leaf, start, place);
+            }
+            Node::Branch(branch) => {
+                let arena = &self.arenas[usize::from(current)];
+                pending.add_branch((current, arena), branch, start, place);
+            }
+            Node::Nil | Node::Blinded | Node::BlindedBranch(_) => {
+                unreachable!("invariant: what is hashed at once is not blinded")
+            }
+        }
+    }
+
+    #[inline]
+    fn arena(&self) -> &Arena {
+        &self.arenas[usize::from(self.current)]
+    }
+
+    #[inline]
+    fn arena_mut(&mut self) -> &mut Arena {
+        &mut self.arenas[usize::from(self.current)]
+    }
+}
+
+/// A child whose key is found `from` places further on.
+fn at(child: Child, from: usize) -> Child {
+    let from = u32::try_from(from).expect("invariant: fewer than 2^32 changes");
+    Child { op: child.op.saturating_add(from), ..child }
+}
+
+/// How many nibbles all new keys share with a path. The others share all of it, and keys are
+/// sorted, so the first and the last decide.
+fn common_with(path: &B256, ops: &[Op]) -> u8 {
+    let common = |op: Option<&Op>| op.map_or(u8::MAX, |op| common_nibbles(path, &op.key));
+    common(ops.first()).min(common(ops.last()))
+}
+
+/// Calls `visit` with each run of changes that share the nibble at `depth`: the nibble, where the
+/// run begins, and the run.
+#[inline]
+fn each_group(ops: &[Op], depth: u8, mut visit: impl FnMut(usize, usize, &[Op])) {
+    let mut from = 0;
+    while let Some(first) = ops.get(from) {
+        let value = nibble(&first.key, depth);
+        let more = ops[from + 1..].iter().take_while(|op| nibble(&op.key, depth) == value);
+        let to = from + 1 + more.count();
+        visit(value, from, &ops[from..to]);
+        from = to;
+    }
+}
