@@ -54,7 +54,7 @@ lint: $(TOOLS)
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	npm run --silent fmt:check
 
-bench:
+bench: $(TOOLS)
 	cargo run --locked --release -p turnpike -- bench
 
 # After a change to a contract: what genesis and bindings are made from.

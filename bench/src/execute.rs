@@ -13,6 +13,9 @@ use crate::{
 /// A lean baseline this much slower than the reference is not to be believed, or the machine is not.
 const SLOWER_MAX: f64 = 1.25;
 
+/// The baseline that the references are of.
+const LEAN: &str = "revm-cachedb";
+
 /// Runs the workloads asked for through every implementation and prints what they took.
 pub fn execute(args: &ExecuteArgs) -> anyhow::Result<()> {
     let report = Report::new(args.json);
@@ -91,7 +94,9 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 /// Warns of a baseline that is too slow to compare with: everything looks fast next to it.
 fn warn_if_slow(kind: &Kind, figures: &[Figures]) {
-    let (Some(reference), Some(lean)) = (kind.reference_us_per_tx, figures.first()) else {
+    let (Some(reference), Some(lean)) =
+        (kind.reference_us_per_tx, figures.iter().find(|one| one.implementation == LEAN))
+    else {
         return;
     };
     let found = lean.us_per_tx();

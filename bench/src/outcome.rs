@@ -87,3 +87,66 @@ impl Outcome {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::address;
+    use revm::state::Bytecode;
+
+    use super::*;
+    use crate::WorldAccount;
+
+    const ALICE: Address = address!("00000000000000000000000000000000000000a1");
+
+    fn world() -> World {
+        let storage = vec![(U256::from(1), U256::from(7)), (U256::from(2), U256::from(8))];
+        let (nonce, balance, code) = (1, U256::from(100), Bytecode::default());
+        World { accounts: vec![WorldAccount { address: ALICE, nonce, balance, code, storage }] }
+    }
+
+    fn outcome(written: &[(Address, Changed)]) -> Outcome {
+        let tx = TxOutcome { succeeded: true, gas: 21_000, logs: Vec::new() };
+        Outcome::new(&world(), vec![tx], written.iter().cloned())
+    }
+
+    fn changed(nonce: u64, balance: u64, storage: &[(u64, u64)]) -> Changed {
+        let storage = storage.iter().map(|(slot, value)| (U256::from(*slot), U256::from(*value)));
+        Changed { nonce, balance: U256::from(balance), storage: storage.collect() }
+    }
+
+    #[test]
+    fn what_is_as_before_does_not_count() {
+        let nothing = outcome(&[]);
+        assert_eq!(outcome(&[(ALICE, changed(1, 100, &[(1, 7), (3, 0)]))]), nothing);
+        assert_eq!(outcome(&[(BASE_FEE_VAULT, changed(0, 5, &[]))]), nothing);
+    }
+
+    #[test]
+    fn every_difference_is_found() {
+        let one = outcome(&[(ALICE, changed(2, 90, &[(1, 9)]))]);
+        one.expect_same(&one.clone()).expect("the same");
+        let others = [
+            outcome(&[]),
+            outcome(&[(ALICE, changed(3, 90, &[(1, 9)]))]),
+            outcome(&[(ALICE, changed(2, 91, &[(1, 9)]))]),
+            outcome(&[(ALICE, changed(2, 90, &[(1, 10)]))]),
+            outcome(&[(ALICE, changed(2, 90, &[(1, 9), (2, 0)]))]),
+            outcome(&[(ALICE, changed(2, 90, &[(1, 9)])), (Address::ZERO, changed(0, 1, &[]))]),
+        ];
+        for other in others {
+            one.expect_same(&other).expect_err("differs");
+        }
+        for change in [
+            |tx: &mut TxOutcome| tx.gas += 1,
+            |tx: &mut TxOutcome| tx.succeeded = false,
+            |tx: &mut TxOutcome| tx.logs.push(Log::empty()),
+        ] {
+            let mut other = one.clone();
+            change(&mut other.transactions[0]);
+            one.expect_same(&other).expect_err("differs");
+        }
+        let mut fewer = one.clone();
+        fewer.transactions.clear();
+        one.expect_same(&fewer).expect_err("differs");
+    }
+}

@@ -26,8 +26,8 @@ pub(crate) enum Command {
     Deploy(DeployArgs),
     /// Print the development chain's genesis file, not yet deployed.
     Genesis,
-    /// Measure what a transaction costs at each stage, on one core of this machine.
-    Bench,
+    /// Measure this machine: execution against plain revm, and what a transaction costs at each other stage.
+    Bench(BenchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +160,21 @@ pub(crate) struct DeployArgs {
     /// Where the deployed genesis file is written.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Without it, all of them.
+    #[command(subcommand)]
+    pub(crate) bench: Option<Bench>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Transactions on Turnpike's executor and on plain revm, in the same run.
+    Execute(turnpike_bench::ExecuteArgs),
+    /// The other stages, on one core: signatures, roots, batches.
+    Stages,
 }
 
 /// A private key as it was given. It is parsed late, since an argument that does not parse is printed.

@@ -22,9 +22,8 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Batcher(args) => batcher(args).await,
         Command::Challenger(args) => challenger(args).await,
         Command::Deploy(args) => deploy(args).await,
-        Command::Bench => {
-            tokio::task::block_in_place(crate::bench::run).map(|()| ExitCode::SUCCESS)
-        }
+        Command::Bench(args) => tokio::task::block_in_place(|| crate::bench::run(args.bench))
+            .map(|()| ExitCode::SUCCESS),
         Command::Genesis => {
             println!("{}", to_json(&Genesis::dev())?);
             Ok(ExitCode::SUCCESS)

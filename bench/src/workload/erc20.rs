@@ -1,4 +1,4 @@
-//! Transfers of OpenZeppelin's ERC-20 between holders.
+//! Transfers of a published ERC-20 between holders.
 
 use alloy::{
     sol,
@@ -23,10 +23,10 @@ sol! {
 /// Gas limit of a transfer or an approval.
 const GAS_LIMIT: u64 = 100_000;
 
-/// OpenZeppelin's `mapping(address => uint256) _balances`.
+/// The contract's `mapping(address => uint256) _balances`.
 const BALANCES_SLOT: U256 = U256::ZERO;
 
-/// OpenZeppelin's `mapping(address => mapping(address => uint256)) _allowances`.
+/// The contract's `mapping(address => mapping(address => uint256)) _allowances`.
 const ALLOWANCES_SLOT: U256 = U256::ONE;
 
 /// Units that a holder starts with.

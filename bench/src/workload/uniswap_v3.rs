@@ -164,6 +164,15 @@ impl Pool {
         }
     }
 
+    /// Shows that what [`Self::admit`] wrote is what it says.
+    fn check(self, draft: &mut Draft, trader: Address) -> anyhow::Result<()> {
+        for token in self.tokens {
+            token.check_balance(&mut draft.setup, trader)?;
+            token.check_allowance(&mut draft.setup, trader, self.router)?;
+        }
+        Ok(())
+    }
+
     /// Swaps one token for the other, every other time in the other direction.
     pub(super) fn swap(self, draft: &mut Draft, trader: Address, turn: usize) {
         let swap = self.swap_call(trader, turn % 2, 1_000_000 + draft.transactions.len());
@@ -194,6 +203,9 @@ fn interleaved(draft: &mut Draft, count: usize, pools: usize) -> anyhow::Result<
     for index in 0..count {
         let (pool, trader) = (pools[index % pools.len()], actor(index));
         pool.admit(draft, trader);
+        if index < 4 {
+            pool.check(draft, trader)?;
+        }
         pool.swap(draft, trader, index / pools.len());
     }
     Ok(())
