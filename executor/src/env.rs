@@ -1,7 +1,7 @@
 use alloc::vec::Vec;
 
 use alloy_consensus::Transaction as _;
-use alloy_eips::eip7702::SignedAuthorization;
+use alloy_eips::{eip4844, eip7594, eip7691, eip7702::SignedAuthorization};
 use alloy_primitives::{Address, U256};
 use revm::{
     Context, MainBuilder as _,
@@ -51,6 +51,7 @@ pub(crate) fn evm<S: StateView>(
     if let Some(cap) = spec.transaction_gas_limit_max {
         cfg.tx_gas_limit_cap = Some(cap);
     }
+    cfg.max_blobs_per_tx = Some(blobs_max(spec.fork));
     let base = Base::new(state, header.number, hashes);
     let mut context: EvmContext<S> = Context::new(base, spec.fork);
     if spec.fees == FeeRule::Vaults {
@@ -59,6 +60,17 @@ pub(crate) fn evm<S: StateView>(
     context.cfg = cfg;
     context.block = block_env(spec.fork, header);
     context.build_mainnet().with_precompiles(BoundedPrecompiles::new(spec))
+}
+
+/// The most blobs a transaction may carry: a block's, until a transaction had a limit of its own (EIP-7594).
+const fn blobs_max(fork: SpecId) -> u64 {
+    if fork.is_enabled_in(SpecId::OSAKA) {
+        eip7594::MAX_BLOBS_PER_TX_FUSAKA
+    } else if fork.is_enabled_in(SpecId::PRAGUE) {
+        eip7691::MAX_BLOBS_PER_BLOCK_ELECTRA
+    } else {
+        eip4844::MAX_BLOBS_PER_BLOCK_DENCUN as u64
+    }
 }
 
 fn block_env(fork: SpecId, header: &Header) -> BlockEnv {
