@@ -1,0 +1,156 @@
+//! The one place that knows how the executor and the state are called.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use turnpike_executor::{
+    BlockContext, BlockHashes, BlockTransaction, BlockTx, ChainSpec, InvalidTransaction,
+    PlainTransfer, SkipReason, TxEnv,
+};
+use turnpike_protocol::{Header, SignedTx};
+use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
+
+pub(crate) use turnpike_executor::{Executed, SpecId as Fork};
+
+/// Blocks that BLOCKHASH looks back.
+const BLOCK_HASHES: u64 = 256;
+
+/// An account of a state to start from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PreAccount {
+    pub(crate) balance: U256,
+    pub(crate) nonce: u64,
+    pub(crate) code: Bytes,
+    pub(crate) storage: BTreeMap<U256, U256>,
+}
+
+/// The state that consists of these accounts.
+pub(crate) fn state_of(accounts: impl IntoIterator<Item = (Address, PreAccount)>) -> NodeState {
+    let mut diff = StateDiff::default();
+    let mut codes = BTreeMap::new();
+    for (address, PreAccount { balance, nonce, code, storage }) in accounts {
+        let code_hash = keccak256(&code);
+        if !code.is_empty() {
+            codes.insert(code_hash, code);
+        }
+        diff.accounts.push(AccountDiff {
+            address,
+            account: Some(Account { nonce, balance, code_hash }),
+            storage_cleared: false,
+            storage: storage.into_iter().collect(),
+        });
+    }
+    diff.codes = codes.into_iter().collect();
+    NodeState::from_genesis(&diff).0
+}
+
+/// Runs a block by the rules of an Ethereum fork and commits it. What it holds and what was refused is in the result;
+/// the error is that of an executor which gave up.
+pub(crate) fn execute<T: BlockTransaction>(
+    chain_id: u64,
+    fork: Fork,
+    header: Header,
+    hashes: BTreeMap<u64, B256>,
+    transactions: impl IntoIterator<Item = T>,
+    state: &mut NodeState,
+) -> Result<Executed<T>, String> {
+    let spec = ChainSpec::ethereum(chain_id, fork);
+    let context = BlockContext { header, hashes: BlockHashes::Given(hashes), l1_fee: None };
+    turnpike_executor::execute_block(&spec, &context, transactions, state)
+        .map(|(executed, _)| executed)
+        .map_err(|error| error.to_string())
+}
+
+/// The block hashes that the state tests are made with: that of block `n` is the hash of `n`'s decimal digits.
+pub(crate) fn hashes_of_digits(number: u64) -> BTreeMap<u64, B256> {
+    let numbers = number.saturating_sub(BLOCK_HASHES)..number;
+    numbers.map(|number| (number, keccak256(number.to_string()))).collect()
+}
+
+/// Rewards a block's beneficiary with nothing, which touches it: before EIP-161 it exists from then on, since then it
+/// does not if it is empty.
+pub(crate) fn reward_nothing(fork: Fork, beneficiary: Address, state: &mut NodeState) {
+    let account = match state.account(&beneficiary) {
+        None if fork < Fork::SPURIOUS_DRAGON => Some(Account::default()),
+        Some(account) if fork >= Fork::SPURIOUS_DRAGON && account.is_empty() => None,
+        _ => return,
+    };
+    let change = AccountDiff { address: beneficiary, account, ..AccountDiff::default() };
+    state.apply(&StateDiff { accounts: vec![change], codes: Vec::new() });
+}
+
+/// The gas that the executor takes for a transaction before it runs: what it says when it is offered none.
+pub(crate) fn intrinsic_gas(chain_id: u64, fork: Fork, tx: &SignedTx) -> Result<u64, String> {
+    let probe = Probe { tx: BlockTx::User(tx.clone()), gas_limit: Some(0) };
+    match probe_block(chain_id, fork, probe)? {
+        Some(SkipReason::Invalid(InvalidTransaction::CallGasCostMoreThanGasLimit {
+            initial_gas,
+            ..
+        })) => Ok(initial_gas),
+        Some(reason) => Err(reason.to_string()),
+        None => Err("runs without gas".to_owned()),
+    }
+}
+
+/// Whether a block takes a transaction whose sender can pay for it.
+pub(crate) fn validate(chain_id: u64, fork: Fork, tx: &SignedTx) -> Result<(), String> {
+    let probe = Probe { tx: BlockTx::User(tx.clone()), gas_limit: None };
+    match probe_block(chain_id, fork, probe)? {
+        Some(reason) => Err(reason.to_string()),
+        None => Ok(()),
+    }
+}
+
+/// A transaction offered to a block for its form alone: it sends nothing, since the sender's funds are no part of it.
+#[derive(Clone, Debug)]
+struct Probe {
+    tx: BlockTx,
+    /// Instead of the transaction's own.
+    gas_limit: Option<u64>,
+}
+
+impl BlockTransaction for Probe {
+    fn sender(&self) -> Result<Address, SkipReason> {
+        self.tx.sender()
+    }
+
+    fn tx_env(&self, sender: Address) -> TxEnv {
+        let mut env = self.tx.tx_env(sender);
+        env.value = U256::ZERO;
+        env.gas_limit = self.gas_limit.unwrap_or(env.gas_limit);
+        env
+    }
+
+    /// None: what is asked is whether the rules let it run.
+    fn plain_transfer(&self) -> Option<PlainTransfer> {
+        None
+    }
+
+    fn hash(&self) -> B256 {
+        self.tx.hash()
+    }
+
+    fn mint(&self) -> Option<u128> {
+        self.tx.mint()
+    }
+
+    fn data_size(&self) -> u64 {
+        self.tx.data_size()
+    }
+}
+
+/// Offers a probe to a block in which all gas is free and its sender is rich. Returns why it is refused.
+fn probe_block(chain_id: u64, fork: Fork, probe: Probe) -> Result<Option<SkipReason>, String> {
+    let sender = probe.sender().map_err(|reason| reason.to_string())?;
+    let nonce = probe.tx_env(sender).nonce;
+    let rich = PreAccount { balance: U256::MAX, nonce, ..PreAccount::default() };
+    let header = Header {
+        number: 1,
+        gas_limit: u64::MAX,
+        base_fee_per_gas: (fork >= Fork::LONDON).then_some(0),
+        ..Header::default()
+    };
+    let state = &mut state_of([(sender, rich)]);
+    let executed = execute(chain_id, fork, header, BTreeMap::new(), [probe], state)?;
+    Ok(executed.skipped.into_iter().next().map(|skipped| skipped.reason))
+}

@@ -1,0 +1,35 @@
+//! Ethereum's public test suites, through the product's own code.
+//!
+//! ```text
+//! directory ─► discover ─► items ─► state_test        ─► execute_block, state root  ─┐
+//!                                   transaction_test  ─► decode, recover, execute   ─┼─► Report ─► table, JSON
+//!                                   trie_test         ─► Trie                       ─┤
+//!                                   block_test        ─► execute_block, receipts    ─┘
+//! ```
+//!
+//! In: files as ethereum/tests and execution-spec-tests publish them, and real blocks with the part of the state they
+//! touch. Out: a [`Report`], whose order depends on the files alone. There is no second executor here: every
+//! transaction runs in [`execute_block`](turnpike_executor::execute_block), every root comes from
+//! [`NodeState`](turnpike_state::NodeState). What is known to fail is listed case by case in `expected.rs`.
+
+mod block_test;
+mod error;
+mod execute;
+mod expected;
+mod fork;
+mod print;
+mod quantity;
+mod report;
+mod run;
+mod signed;
+mod state_test;
+mod suite;
+mod tally;
+mod transaction;
+mod transaction_test;
+mod trie_test;
+
+pub use error::ConformanceError;
+pub use print::{write_json, write_markdown, write_table};
+pub use report::{Counts, Failure, Kind, Report, SuiteReport, Unreadable, Verdict};
+pub use run::{Options, run, suites};

@@ -1,0 +1,98 @@
+use std::{collections::BTreeMap, fmt};
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use serde::Deserialize;
+use turnpike_state::NodeState;
+
+use super::template::Template;
+use crate::{
+    error::OutOfRange,
+    execute::{PreAccount, state_of},
+    quantity::Quantity,
+};
+
+/// A test of the `GeneralStateTests` of ethereum/tests, or a `state_test` of execution-spec-tests.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StateTest {
+    pub(crate) env: Env,
+    pre: BTreeMap<Address, Account>,
+    pub(crate) transaction: Template,
+    /// What must come out, by the fork's name.
+    pub(crate) post: BTreeMap<String, Vec<Post>>,
+    config: Option<Config>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Config {
+    chainid: Option<Quantity>,
+}
+
+/// The block.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Env {
+    pub(crate) current_coinbase: Address,
+    pub(crate) current_difficulty: Option<Quantity>,
+    pub(crate) current_gas_limit: Quantity,
+    pub(crate) current_number: Quantity,
+    pub(crate) current_timestamp: Quantity,
+    pub(crate) current_base_fee: Option<Quantity>,
+    pub(crate) current_random: Option<Quantity>,
+    pub(crate) current_excess_blob_gas: Option<Quantity>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Account {
+    balance: U256,
+    nonce: Quantity,
+    code: Bytes,
+    storage: BTreeMap<U256, U256>,
+}
+
+/// What must come out of one choice.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Post {
+    /// State root.
+    pub(crate) hash: B256,
+    /// `keccak256(rlp(logs))`.
+    pub(crate) logs: B256,
+    pub(crate) indexes: Indexes,
+    /// The transaction must be refused, for this reason.
+    pub(crate) expect_exception: Option<String>,
+    /// The signed transaction.
+    pub(crate) txbytes: Option<Bytes>,
+}
+
+/// Which data, gas limit and value.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Indexes {
+    pub(crate) data: usize,
+    pub(crate) gas: usize,
+    pub(crate) value: usize,
+}
+
+impl fmt::Display for Indexes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { data, gas, value } = self;
+        write!(f, "d{data}g{gas}v{value}")
+    }
+}
+
+impl StateTest {
+    /// The state before.
+    pub(crate) fn pre_state(&self) -> Result<NodeState, OutOfRange> {
+        let account = |(address, account): (&Address, &Account)| {
+            let Account { balance, nonce, code, storage } = account;
+            let (nonce, code, storage) = (nonce.u64("nonce")?, code.clone(), storage.clone());
+            Ok((*address, PreAccount { balance: *balance, nonce, code, storage }))
+        };
+        Ok(state_of(self.pre.iter().map(account).collect::<Result<Vec<_>, _>>()?))
+    }
+
+    /// EIP-155 chain id: mainnet's, if the file does not say otherwise.
+    pub(crate) fn chain_id(&self) -> Result<u64, OutOfRange> {
+        let given = self.config.as_ref().and_then(|config| config.chainid.as_ref());
+        given.map_or(Ok(1), |id| id.u64("chainid"))
+    }
+}

@@ -1,0 +1,143 @@
+//! State tests: one transaction on a small state, for each fork and each choice of data, gas and value.
+
+mod format;
+mod template;
+
+use std::time::Instant;
+
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, Log, U256, keccak256};
+use turnpike_executor::BlockTx;
+use turnpike_state::NodeState;
+
+use crate::{
+    error::{FormatError, OutOfRange},
+    execute::{self, Executed, Fork},
+    fork, signed,
+    tally::{Case, Tally},
+    transaction::{BLOB, TestTransaction},
+};
+use format::{Env, Post, StateTest};
+
+/// Runs every case of the test `name`.
+pub(crate) fn run(
+    name: &str,
+    json: &serde_json::value::RawValue,
+    tally: &mut Tally<'_>,
+) -> Result<(), FormatError> {
+    let test: StateTest = serde_json::from_str(json.get())?;
+    let sender = test.transaction.sender()?;
+    let pre = test.pre_state()?;
+    for (fork_name, posts) in &test.post {
+        for post in posts {
+            let start = Instant::now();
+            let verdict = match fork::named(fork_name) {
+                Some(fork) => check(&test, sender, fork, post, pre.clone())?,
+                None => Err(format!("unknown fork {fork_name}")),
+            };
+            let indexes = post.indexes.to_string();
+            let case = Case { test: name, fork: fork_name, indexes: &indexes };
+            tally.case(case, verdict, start.elapsed());
+        }
+    }
+    Ok(())
+}
+
+/// Runs one case and compares what it must leave behind. The outer error says that the file is at fault.
+fn check(
+    test: &StateTest,
+    sender: Address,
+    fork: Fork,
+    post: &Post,
+    mut state: NodeState,
+) -> Result<Result<(), String>, FormatError> {
+    let header = test.env.header(fork)?;
+    let (number, beneficiary) = (header.number, header.beneficiary);
+    let (refusal, logs) = match transaction(test, sender, fork, post)? {
+        Ok(transaction) => {
+            let (chain_id, hashes) = (test.chain_id()?, execute::hashes_of_digits(number));
+            let executed =
+                execute::execute(chain_id, fork, header, hashes, [transaction], &mut state);
+            match executed {
+                Ok(Executed { mut transactions, mut skipped, .. }) => (
+                    skipped.pop().map(|skipped| skipped.reason.to_string()),
+                    transactions.pop().map(|included| included.logs).unwrap_or_default(),
+                ),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        // No encoding holds it, or none that is right, so it never gets as far as a block.
+        Err(reason) => (Some(reason), Vec::new()),
+    };
+    execute::reward_nothing(fork, beneficiary, &mut state);
+    Ok(compare(post, refusal, &logs, state.roots().state_root))
+}
+
+/// The transaction of a case: from its bytes if they are given and the product decodes such transactions, else from the
+/// template. The inner error says why there is no such transaction.
+fn transaction(
+    test: &StateTest,
+    sender: Address,
+    fork: Fork,
+    post: &Post,
+) -> Result<Result<TestTransaction, String>, FormatError> {
+    let bytes = post.txbytes.as_ref().filter(|bytes| !bytes.starts_with(&[BLOB]));
+    let Some(bytes) = bytes else {
+        let transaction = test.transaction.at(&post.indexes, sender)?;
+        return Ok(transaction.map_err(|error| error.to_string()));
+    };
+    match signed::decode(bytes, fork) {
+        Ok(tx) if tx.signer() == Ok(sender) => Ok(Ok(TestTransaction::Product(BlockTx::User(tx)))),
+        Ok(tx) => {
+            Err(FormatError::Content(format!("{sender} did not sign: {:?} did", tx.signer())))
+        }
+        Err(reason) => Ok(Err(reason)),
+    }
+}
+
+fn compare(
+    post: &Post,
+    refusal: Option<String>,
+    logs: &[Log],
+    state_root: B256,
+) -> Result<(), String> {
+    match (&post.expect_exception, refusal) {
+        (Some(expected), None) => return Err(format!("executed, must be refused: {expected}")),
+        (None, Some(reason)) => return Err(format!("refused, must be executed: {reason}")),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+    let logs_hash = keccak256(alloy_rlp::encode(logs.to_vec()));
+    if logs_hash != post.logs {
+        return Err(format!("logs hash: expected {}, got {logs_hash}", post.logs));
+    }
+    if state_root != post.hash {
+        return Err(format!("state root: expected {}, got {state_root}", post.hash));
+    }
+    Ok(())
+}
+
+impl Env {
+    /// The block that the transaction runs in, with the fields that `fork` has.
+    fn header(&self, fork: Fork) -> Result<Header, OutOfRange> {
+        let difficulty = match &self.current_difficulty {
+            Some(difficulty) if fork < Fork::MERGE => difficulty.u256("currentDifficulty")?,
+            _ => U256::ZERO,
+        };
+        let random = self.current_random.as_ref().filter(|_| fork >= Fork::MERGE);
+        let base_fee = self.current_base_fee.as_ref().filter(|_| fork >= Fork::LONDON);
+        let excess_blob_gas = self.current_excess_blob_gas.as_ref();
+        Ok(Header {
+            beneficiary: self.current_coinbase,
+            number: self.current_number.u64("currentNumber")?,
+            timestamp: self.current_timestamp.u64("currentTimestamp")?,
+            gas_limit: self.current_gas_limit.u64("currentGasLimit")?,
+            difficulty,
+            mix_hash: random.map_or(Ok(B256::ZERO), |random| random.word("currentRandom"))?,
+            base_fee_per_gas: base_fee.map(|fee| fee.u64("currentBaseFee")).transpose()?,
+            excess_blob_gas: (fork >= Fork::CANCUN)
+                .then(|| excess_blob_gas.map_or(Ok(0), |gas| gas.u64("currentExcessBlobGas")))
+                .transpose()?,
+            ..Header::default()
+        })
+    }
+}

@@ -1,0 +1,123 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    expected,
+    report::{Counts, Failure, Kind},
+    suite::Item,
+};
+
+/// One case of a test: what a verdict is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case<'a> {
+    /// Name of the test in its file.
+    pub(crate) test: &'a str,
+    /// Name of the fork; empty where forks make no difference.
+    pub(crate) fork: &'a str,
+    /// Which variant of the test; empty if there is but one.
+    pub(crate) indexes: &'a str,
+}
+
+/// Verdicts on the cases of one item.
+#[derive(Debug)]
+pub(crate) struct Tally<'a> {
+    item: &'a Item,
+    filter: Option<&'a str>,
+    /// By kind and fork.
+    pub(crate) counts: BTreeMap<(Kind, String), Counts>,
+    pub(crate) failures: Vec<Failure>,
+    kind: Kind,
+}
+
+impl<'a> Tally<'a> {
+    pub(crate) fn new(item: &'a Item, filter: Option<&'a str>) -> Self {
+        let counts = BTreeMap::new();
+        Self { item, filter, counts, failures: Vec::new(), kind: Kind::State }
+    }
+
+    /// What kind of tests the next cases belong to.
+    pub(crate) fn kind(&mut self, kind: Kind) {
+        self.kind = kind;
+    }
+
+    /// Whether the user wants this test run.
+    pub(crate) fn wants(&self, test: &str) -> bool {
+        let Item { suite, file, .. } = self.item;
+        self.filter.is_none_or(|filter| format!("{suite}/{file}::{test}").contains(filter))
+    }
+
+    /// Verdicts so far.
+    pub(crate) fn cases(&self) -> usize {
+        let cases = |counts: &Counts| counts.passed + counts.failed + counts.expected;
+        self.counts.values().map(cases).sum()
+    }
+
+    /// Counts a verdict: that of a listed case is turned around.
+    pub(crate) fn case(&mut self, case: Case<'_>, verdict: Result<(), String>, time: Duration) {
+        let listed = expected::reason(&self.item.suite, &self.item.file, &case);
+        let counts = self.counts.entry((self.kind, case.fork.to_owned())).or_default();
+        counts.time += time;
+        let reason = match (verdict, listed) {
+            (Ok(()), None) => {
+                counts.passed += 1;
+                return;
+            }
+            (Err(failure), Some(listed)) if failure.contains(listed.failure) => {
+                counts.expected += 1;
+                return;
+            }
+            (Err(failure), None) => failure,
+            (Err(failure), Some(listed)) => {
+                format!("{failure}; listed as failing for another reason: {}", listed.text)
+            }
+            (Ok(()), Some(listed)) => format!("passes, but is listed as failing: {}", listed.text),
+        };
+        counts.failed += 1;
+        self.failures.push(Failure {
+            suite: self.item.suite.clone(),
+            file: self.item.file.clone(),
+            test: case.test.to_owned(),
+            fork: case.fork.to_owned(),
+            indexes: case.indexes.to_owned(),
+            reason,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// What comes of a verdict on a case that is listed as failing because a key is not 32 bytes long.
+    fn listed(verdict: Result<(), &str>) -> (Counts, Vec<String>) {
+        let (suite, file) = ("TrieTests".to_owned(), "trieanyorder.json".to_owned());
+        let item = Item { suite, file, path: PathBuf::new(), is_block: false, bytes: 0 };
+        let mut tally = Tally::new(&item, None);
+        let case = Case { test: "dogs", fork: "", indexes: "" };
+        tally.case(case, verdict.map_err(str::to_owned), Duration::ZERO);
+        let counts = tally.counts.into_values().next().expect("one count");
+        (counts, tally.failures.into_iter().map(|failure| failure.reason).collect())
+    }
+
+    #[test]
+    fn listed_case_that_fails_as_listed_is_expected() {
+        let (counts, failures) = listed(Err("a key is not 32 bytes long"));
+        assert_eq!(counts, Counts { expected: 1, ..Counts::default() });
+        assert_eq!(failures, Vec::<String>::new());
+    }
+
+    #[test]
+    fn listed_case_that_passes_is_a_failure() {
+        let (counts, failures) = listed(Ok(()));
+        assert_eq!(counts, Counts { failed: 1, ..Counts::default() });
+        assert!(failures[0].starts_with("passes, but is listed as failing: "), "{failures:?}");
+    }
+
+    #[test]
+    fn listed_case_that_fails_otherwise_is_a_failure() {
+        let (counts, failures) = listed(Err("root: expected 1, got 2"));
+        assert_eq!(counts, Counts { failed: 1, ..Counts::default() });
+        assert!(failures[0].contains("listed as failing for another reason"), "{failures:?}");
+    }
+}

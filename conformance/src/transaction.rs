@@ -1,0 +1,94 @@
+use alloy_consensus::{Transaction as _, TxEip4844};
+use alloy_primitives::{Address, B256};
+use turnpike_executor::{BlockTransaction, BlockTx, PlainTransfer, SkipReason, TxEnv};
+
+/// EIP-2718 type of a blob transaction (EIP-4844).
+pub(crate) const BLOB: u8 = 3;
+
+/// EIP-2718 type of the OP stack's deposits.
+pub(crate) const DEPOSIT: u8 = 0x7e;
+
+/// A transaction of a test: one that a Turnpike block could hold, or a blob transaction.
+#[derive(Clone, Debug)]
+pub(crate) enum TestTransaction {
+    /// One of the product's, and it runs as such.
+    Product(BlockTx),
+    /// A blob transaction, which the product does not decode, but which its executor runs.
+    Blob {
+        /// Its fields.
+        tx: Box<TxEip4844>,
+        /// Who sends it.
+        sender: Address,
+        /// Its hash; zero if it has no signature.
+        hash: B256,
+    },
+}
+
+impl TestTransaction {
+    /// EIP-2718 type.
+    pub(crate) fn tx_type(&self) -> u8 {
+        match self {
+            Self::Product(tx) => tx.envelope().tx_type().into(),
+            Self::Blob { .. } => BLOB,
+        }
+    }
+}
+
+impl BlockTransaction for TestTransaction {
+    fn sender(&self) -> Result<Address, SkipReason> {
+        match self {
+            Self::Product(tx) => tx.sender(),
+            Self::Blob { sender, .. } => Ok(*sender),
+        }
+    }
+
+    fn tx_env(&self, sender: Address) -> TxEnv {
+        match self {
+            Self::Product(tx) => tx.tx_env(sender),
+            Self::Blob { tx, .. } => TxEnv {
+                tx_type: BLOB,
+                caller: sender,
+                gas_limit: tx.gas_limit,
+                gas_price: tx.max_fee_per_gas,
+                kind: tx.kind(),
+                value: tx.value,
+                data: tx.input.clone(),
+                nonce: tx.nonce,
+                chain_id: Some(tx.chain_id),
+                access_list: tx.access_list.clone(),
+                gas_priority_fee: Some(tx.max_priority_fee_per_gas),
+                blob_hashes: tx.blob_versioned_hashes.clone(),
+                max_fee_per_blob_gas: tx.max_fee_per_blob_gas,
+                ..TxEnv::default()
+            },
+        }
+    }
+
+    fn plain_transfer(&self) -> Option<PlainTransfer> {
+        match self {
+            Self::Product(tx) => tx.plain_transfer(),
+            Self::Blob { .. } => None,
+        }
+    }
+
+    fn hash(&self) -> B256 {
+        match self {
+            Self::Product(tx) => tx.hash(),
+            Self::Blob { hash, .. } => *hash,
+        }
+    }
+
+    fn mint(&self) -> Option<u128> {
+        match self {
+            Self::Product(tx) => tx.mint(),
+            Self::Blob { .. } => None,
+        }
+    }
+
+    fn data_size(&self) -> u64 {
+        match self {
+            Self::Product(tx) => tx.data_size(),
+            Self::Blob { .. } => 0,
+        }
+    }
+}
