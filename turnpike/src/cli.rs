@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Genesis,
     /// Measure this machine: execution against plain revm, and what a transaction costs at each other stage.
     Bench(BenchArgs),
+    /// Run Ethereum's public test suites, or real blocks, through this node's own executor and trie.
+    Conformance(ConformanceArgs),
 }
 
 #[derive(Debug, Args)]
@@ -175,6 +177,22 @@ pub(crate) enum Bench {
     Execute(turnpike_bench::ExecuteArgs),
     /// The other stages, on one core: signatures, roots, batches.
     Stages,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConformanceArgs {
+    /// A suite, a directory that holds suites, or a single file.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Run only tests whose `suite/file::test` contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Option<String>,
+    /// Print JSON lines: one for each suite and fork, then one for each failure.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the counts by kind and fork as a Markdown table.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) markdown: bool,
 }
 
 /// A private key as it was given. It is parsed late, since an argument that does not parse is printed.

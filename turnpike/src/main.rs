@@ -1,7 +1,8 @@
-//! The turnpike command: dev, sequencer, batcher, challenger, deploy, genesis, bench.
+//! The turnpike command: dev, sequencer, batcher, challenger, deploy, genesis, bench, conformance.
 
 mod bench;
 mod cli;
+mod conformance;
 mod dev;
 mod roles;
 

@@ -1,0 +1,35 @@
+//! `turnpike conformance`: public test suites through this node's own executor and trie.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use turnpike_conformance::{
+    Options, Verdict, run as run_suites, write_json, write_markdown, write_table,
+};
+
+use crate::cli::ConformanceArgs;
+
+/// Runs the suites and prints what came out. The exit code is 0 if all of it is right, 1 if not, and 2 if there was
+/// nothing to run or not all of it could be read.
+pub(crate) fn run(args: ConformanceArgs) -> anyhow::Result<ExitCode> {
+    let options = Options { filter: args.filter, ..Options::default() };
+    let report = match run_suites(&args.dir, &options) {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return Ok(ExitCode::from(Verdict::Unreadable as u8));
+        }
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if args.json {
+        write_json(&report, &mut out)?;
+    } else if args.markdown {
+        write_markdown(&report, &mut out)?;
+    } else {
+        write_table(&report, &mut out)?;
+    }
+    out.flush()?;
+    Ok(ExitCode::from(report.verdict() as u8))
+}
