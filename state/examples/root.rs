@@ -9,7 +9,11 @@
 //! Times are CPU times, so that other load on the machine does not count: for several workers the
 //! longest of the threads' times plus that of the calling thread.
 
-use std::{env, process::ExitCode, time::Duration};
+use std::{
+    env,
+    process::{Command, ExitCode},
+    time::Duration,
+};
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::{TrieAccount, root};
@@ -41,17 +45,26 @@ fn main() -> ExitCode {
         let mut rest = env::args().skip_while(|argument| argument != name).skip(1);
         rest.next().and_then(|text| text.parse().ok()).unwrap_or(default)
     };
-    if let memory @ 1.. = number("--memory", 0) {
-        return print_memory(memory, number("--contracts", 1000));
-    }
+    let contracts = number("--contracts", 1000);
     let sizes = Sizes {
         accounts: number("--accounts", 1_000_000),
         slots: number("--slots", 4_000_000),
-        contracts: number("--contracts", 1000),
+        contracts,
         updates: number("--updates", 200_000),
         inserts_percent: number("--inserts", 0),
         rounds: usize::try_from(number("--rounds", 7)).unwrap_or(7),
     };
+    let only = Sizes { accounts: 0, slots: 0, contracts: 0, ..sizes };
+    if let count @ 1.. = number("--memory-of-accounts", 0) {
+        return print_memory_of("accounts", Sizes { accounts: count, ..only }, count);
+    }
+    if let count @ 1.. = number("--memory-of-slots", 0) {
+        let only = Sizes { slots: count, contracts, accounts: contracts, ..only };
+        return print_memory_of("slots", only, count);
+    }
+    if let count @ 1.. = number("--memory", 0) {
+        return print_memory(count);
+    }
     print_roots(sizes, env::args().any(|argument| argument == "--baseline"));
     ExitCode::SUCCESS
 }
@@ -240,37 +253,28 @@ fn rebuild(flat: &FlatState) -> B256 {
     root::state_root_unhashed(accounts.collect::<Vec<_>>())
 }
 
-fn print_memory(count: u64, contracts: u64) -> ExitCode {
-    let sizes = Sizes {
-        accounts: count,
-        slots: 0,
-        contracts: 0,
-        updates: 0,
-        inserts_percent: 0,
-        rounds: 0,
-    };
+/// Each in a process of its own: what one leaves behind would count for the other.
+fn print_memory(count: u64) -> ExitCode {
+    for (mode, what) in [("--memory-of-accounts", "account"), ("--memory-of-slots", "slot")] {
+        let arguments = env::args().skip(1).filter(|argument| argument != "--memory");
+        let arguments = [mode.to_owned(), count.to_string()].into_iter().chain(arguments);
+        let this = env::current_exe().expect("own path");
+        let status = Command::new(this).args(arguments).status();
+        if !status.is_ok_and(|status| status.success()) {
+            eprintln!("the run for one {what} failed");
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn print_memory_of(what: &str, sizes: Sizes, count: u64) -> ExitCode {
     let empty = resident();
     let state = build(sizes);
-    let (own, rss) = (state.memory(), resident() - empty);
-    let own = own.accounts + own.slots + own.tries;
-    println!(
-        "{count} accounts: {:.1} B each resident, {:.1} B by own account",
-        per(rss, count),
-        per(own, count)
-    );
-    println!("  {:?}", state.memory());
-    drop(state);
-    let before = resident();
-    let state = build(Sizes { accounts: contracts, slots: count, contracts, ..sizes });
-    let rss = resident() - before;
-    let own = state.memory();
-    let own = own.accounts + own.slots + own.tries;
-    println!(
-        "{count} slots of {contracts} accounts: {:.1} B each resident, {:.1} B by own account",
-        per(rss, count),
-        per(own, count)
-    );
-    println!("  {:?}", state.memory());
+    let (own, resident) = (state.memory(), resident() - empty);
+    let sum = own.accounts + own.slots + own.tries;
+    let (resident, sum) = (per(resident, count), per(sum, count));
+    println!("{count} {what}: {resident:.1} B each resident, {sum:.1} B by own account; {own:?}");
     ExitCode::SUCCESS
 }
 

@@ -17,7 +17,7 @@ use crate::{
 /// Arenas are rewritten when more than one in this many bytes is free.
 const FREE_SHARE_MAX: usize = 4;
 /// Arenas below this size are left alone.
-const REWRITTEN_BYTES_MIN: usize = 1 << 16;
+const REWRITTEN_BYTES_MIN: usize = 1 << 12;
 
 impl Forest {
     /// Follows what a diff did to the flat tables, and gives the new roots.

@@ -58,7 +58,7 @@ impl Leaves for SlotLeaves<'_> {
         self.flat.slot_entry(leaf).1
     }
 
-    fn encode<'b>(&'b self, value: &U256, out: &mut Vec<u8>) {
+    fn encode(&self, value: &U256, out: &mut Vec<u8>) {
         value.encode(out);
     }
 }
