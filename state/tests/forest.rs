@@ -194,7 +194,8 @@ fn large_commits_equal_the_hash_builders() {
             let account = (round < 2 || !number.is_multiple_of(3)).then(Account::default);
             AccountDiff { address, account, storage, ..AccountDiff::default() }
         };
-        let accounts = (0..12_000).filter(|number| number.is_multiple_of(round + 1)).map(account);
+        let accounts =
+            (0..12_000_u64).filter(|number| number.is_multiple_of(round + 1)).map(account);
         let diff = StateDiff { accounts: accounts.collect(), ..StateDiff::default() };
         model.apply(&diff);
         let root = model.state_root();
