@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release -p turnpike-state --example root -- [--accounts N] [--slots N]
 //!     [--contracts N] [--updates N] [--inserts PERCENT] [--rounds N] [--baseline]
+//!     [--only NAME]
 //! cargo run --release -p turnpike-state --example root -- --memory N
 //! ```
 //!
@@ -84,7 +85,10 @@ fn print_roots(sizes: Sizes, baseline: bool) {
         ("turnpike, 2 workers", Lanes::detect(), &two),
         ("turnpike, 1 worker, portable hash", Lanes::Portable, &one),
     ];
-    for (name, lanes, pool) in implementations {
+    let only = env::args().skip_while(|argument| argument != "--only").nth(1);
+    let only = only.unwrap_or_default();
+    for (name, lanes, pool) in implementations.into_iter().filter(|(name, ..)| name.contains(&only))
+    {
         let diffs = diffs();
         let slots = diffs[1..].iter().flat_map(|diff| &diff.accounts);
         let updated = slots.map(|account| 1 + account.storage.len() as u64).sum::<u64>();

@@ -62,12 +62,6 @@ impl<L: Leaves> Editor<'_, L> {
             Node::Leaf(leaf) => self.edit_leaf(leaf, start, ops),
             Node::Branch(branch) => {
                 let head = self.arena().head(branch);
-                if let Some(path) = self.arena().path(&head) {
-                    let (path, common) = (*path, common_with(path, ops));
-                    if common < head.depth {
-                        return self.split(word, &path, common, start, ops);
-                    }
-                }
                 self.edit_branch(branch, head, start, ops)
             }
             Node::BlindedBranch(number) => {
@@ -137,6 +131,12 @@ impl<L: Leaves> Editor<'_, L> {
     }
 
     fn edit_branch(&mut self, branch: u32, head: Head, start: u8, ops: &[Op]) -> Child {
+        if let Some(path) = self.arena().path(&head) {
+            let (path, common) = (*path, common_with(path, ops));
+            if common < head.depth {
+                return self.split(Word::branch(branch), &path, common, start, ops);
+            }
+        }
         let depth = head.depth;
         let (mut branch, mut head) = (branch, head);
         let touched = ops.iter().fold(0_u16, |mask, op| mask | 1 << nibble(&op.key, depth));
@@ -144,11 +144,25 @@ impl<L: Leaves> Editor<'_, L> {
             branch = self.arena_mut().reshape(branch, head.mask | touched);
             head = self.arena().head(branch);
         }
+        // All heads are read before the descent, so that the waits for memory overlap.
+        let mut words = [(Word::NIL, head); 16];
+        for value in nibbles(touched) {
+            let word = self.arena().child_at(branch, head.slot(value));
+            let child = match word.node() {
+                Node::Branch(child) => self.arena().head(child),
+                _ => head,
+            };
+            words[value] = (word, child);
+        }
         let mut children = [Child::NIL; 16];
         let (mut left, mut dirty) = (head.mask, 0);
         each_group(ops, depth, |value, from, group| {
-            let word = self.arena().child_at(branch, head.slot(value));
-            let child = at(self.edit(word, depth + 1, group), from);
+            let (word, head) = words[value];
+            let child = match word.node() {
+                Node::Branch(child) => self.edit_branch(child, head, depth + 1, group),
+                _ => self.edit(word, depth + 1, group),
+            };
+            let child = at(child, from);
             if child.word.is_nil() {
                 left &= !(1 << value);
             } else if child.word != word {
