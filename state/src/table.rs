@@ -305,11 +305,13 @@ mod tests {
     fn run<S: BuildHasher + Default>(steps: &[(u16, Option<u32>)], release_every: usize) {
         let mut table: Table<u16, u32, S> = Table::default();
         let mut map = HashMap::new();
+        let mut gone = Vec::new();
         for (step, (key, value)) in steps.iter().enumerate() {
             match (table.find(key), value) {
                 (None, Some(value)) => {
                     let number = table.insert(*key, *value);
                     assert!(map.values().all(|(_, held)| *held != number), "number in use");
+                    assert!(!gone.contains(&number), "number not released");
                     map.insert(*key, (*value, number));
                 }
                 (Some(number), Some(value)) => {
@@ -318,6 +320,7 @@ mod tests {
                 }
                 (Some(number), None) => {
                     table.remove(number);
+                    gone.push(number);
                     assert_eq!(map.remove(key).map(|(_, held)| held), Some(number));
                     assert_eq!(table.entry(number).key, *key, "readable until released");
                 }
@@ -325,6 +328,7 @@ mod tests {
             }
             if step % release_every == 0 {
                 table.release();
+                gone.clear();
             }
             assert_eq!(table.len(), map.len());
         }
