@@ -157,18 +157,23 @@ fn micros(time: Duration, count: u64) -> f64 {
 
 /// A state in which the first accounts are contracts with an equal share of the slots.
 fn build(sizes: Sizes) -> NodeState {
+    /// Entries that are added at a time.
+    const ADDED_MAX: u64 = 50_000;
     let mut state = NodeState::default();
     let share = sizes.slots / sizes.contracts.max(1);
     let mut diff = StateDiff::default();
     let mut entries = 0;
     for number in 0..sizes.accounts.max(sizes.contracts) {
         let slots = if number < sizes.contracts { share } else { 0 };
-        let storage = (0..slots).map(|slot| (slot_of(slot), value_of(slot + 1)));
-        diff.accounts.push(AccountDiff { storage: storage.collect(), ..account_diff(number, 1) });
-        entries += slots + 1;
-        if entries > 500_000 {
-            state.apply(&std::mem::take(&mut diff));
-            entries = 0;
+        for from in (0..slots.max(1)).step_by(usize::try_from(ADDED_MAX).unwrap_or(1)) {
+            let some = from..slots.min(from + ADDED_MAX);
+            entries += some.end - some.start + 1;
+            let storage = some.map(|slot| (slot_of(slot), value_of(slot + 1))).collect();
+            diff.accounts.push(AccountDiff { storage, ..account_diff(number, 1) });
+            if entries >= ADDED_MAX {
+                state.apply(&std::mem::take(&mut diff));
+                entries = 0;
+            }
         }
     }
     state.apply(&diff);

@@ -16,10 +16,14 @@ use crate::{
 const HASHED_TASK: usize = 2048;
 /// Keys that are hashed in one call.
 const HASHED_MAX: usize = 128;
+/// Root branches that are hashed as one task.
+const ROOTS_TASK: usize = 512;
 /// Fewer changes than this are not worth a second thread.
-const SHARED_MIN: usize = 64;
+const SHARED_MIN: usize = 1024;
 /// Tasks for each worker, so that all end at about the same time.
 const TASKS_PER_WORKER: usize = 4;
+/// With fewer changes than this, more tasks would leave lanes empty.
+const TASKS_MIN: usize = 1 << 15;
 
 /// The tries that change: `Op::trie` is a place in `touched`, which is a place in `roots`.
 pub(super) struct Tries<'a> {
@@ -73,6 +77,7 @@ pub(super) fn commit<L: Leaves>(
     let starts = starts(&tries, &ops);
     let parts = match workers.count() {
         1 => 1,
+        count if ops.len() < TASKS_MIN => count.next_power_of_two().min(16),
         count => (count * TASKS_PER_WORKER).next_power_of_two().min(16),
     };
     let each = 16 / parts;
@@ -116,6 +121,25 @@ fn starts(tries: &Tries<'_>, ops: &[Op]) -> Vec<u8> {
         u8::from(is_crown || mask.count_ones() > 1)
     });
     starts.collect()
+}
+
+/// Hashes root branches.
+fn hash_roots(crown: &Arena, roots: &mut [(u32, u32, NodeRef)], engine: Engine<'_>) {
+    for some in roots.chunks_mut(HASHED_MAX) {
+        let (mut encoded, mut ends) = (Vec::new(), Vec::new());
+        for (_, branch, _) in some.iter() {
+            crown.encode(*branch, &mut encoded);
+            ends.push(encoded.len());
+        }
+        let starts = core::iter::once(&0).chain(&ends);
+        let messages: Vec<&[u8]> =
+            starts.zip(&ends).map(|(start, end)| &encoded[*start..*end]).collect();
+        let mut hashes = vec![[0; 32]; messages.len()];
+        hash_all(Some(engine.lanes), &messages, &mut hashes);
+        for ((root, message), hash) in some.iter_mut().zip(messages).zip(hashes) {
+            root.2 = NodeRef::inline(message).unwrap_or_else(|| NodeRef::hash(hash.into()));
+        }
+    }
 }
 
 impl Part<'_> {
@@ -197,7 +221,6 @@ impl Grove {
         for (number, side) in (1_u32..).zip(sides) {
             places[side.trie as usize][usize::from(side.nibble)] = number;
         }
-        let mut pending = Pending::new(Some(engine.lanes));
         let mut hashed = Vec::new();
         for ((trie, start), places) in tries.touched.iter().zip(starts).zip(&places) {
             let changed = core::array::from_fn(|nibble| {
@@ -207,14 +230,13 @@ impl Grove {
             let root = &mut tries.roots[*trie as usize];
             *root = self.new_root(root, *start, &changed, leaves);
             if let Some(branch) = root.crown() {
-                let place = pending.add_root();
-                pending.add_branch((0, &self.crown), branch, 0, place);
-                hashed.push(*trie);
+                hashed.push((*trie, branch, root.reference));
             }
         }
-        pending.flush(core::slice::from_mut(&mut self.crown), leaves);
-        for (trie, reference) in hashed.iter().zip(&pending.roots) {
-            tries.roots[*trie as usize].reference = *reference;
+        let mut tasks: Vec<_> = hashed.chunks_mut(ROOTS_TASK).collect();
+        engine.workers.run(&mut tasks, |roots| hash_roots(&self.crown, roots, engine));
+        for (trie, _, reference) in hashed {
+            tries.roots[trie as usize].reference = reference;
         }
     }
 
