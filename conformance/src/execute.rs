@@ -121,6 +121,10 @@ impl BlockTransaction for Probe {
         env
     }
 
+    fn recipient(&self) -> Option<Address> {
+        self.tx.recipient()
+    }
+
     /// None: what is asked is whether the rules let it run.
     fn plain_transfer(&self) -> Option<PlainTransfer> {
         None

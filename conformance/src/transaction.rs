@@ -64,6 +64,13 @@ impl BlockTransaction for TestTransaction {
         }
     }
 
+    fn recipient(&self) -> Option<Address> {
+        match self {
+            Self::Product(tx) => tx.recipient(),
+            Self::Blob { .. } => None,
+        }
+    }
+
     fn plain_transfer(&self) -> Option<PlainTransfer> {
         match self {
             Self::Product(tx) => tx.plain_transfer(),

@@ -44,6 +44,12 @@ impl<S> Base<S> {
     }
 }
 
+impl<S: StateView> Base<S> {
+    pub(crate) fn prefetch(&mut self, addresses: &[Address]) {
+        self.view.prefetch(addresses);
+    }
+}
+
 impl<S: StateView> Database for Base<S> {
     type Error = ViewError<S::Error>;
 

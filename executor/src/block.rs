@@ -25,6 +25,7 @@ use crate::{
     env::{EvmContext, TurnpikeEvm, evm},
     handler::{Rules, TransactionHandler},
     journal::Tables,
+    keccak::Memo,
     transaction::rules,
     transfer::{PlainTransfer, TRANSFER_GAS},
 };
@@ -82,9 +83,7 @@ pub fn execute_block<S: StateCommit, T: BlockTransaction>(
     state: &mut S,
 ) -> Result<(Executed<T>, StateRoots), ExecutionError<S::Error>> {
     let mut block = BlockExecutor::open(spec, context, &mut *state)?;
-    for transaction in transactions {
-        block.execute(transaction)?;
-    }
+    block.execute_all(transactions)?;
     let executed = block.finish()?;
     let roots = state.commit(&executed.diff).map_err(ExecutionError::State)?;
     Ok((executed, roots))
@@ -111,11 +110,12 @@ pub fn block_transactions(input: &BlockInput) -> impl Iterator<Item = BlockTx> {
     deposits.chain(input.transactions.iter().cloned().map(BlockTx::User))
 }
 
-/// Memory that one block after the other is run in: nothing of what is in it outlives its block. Taken from
-/// [`Executed`] and given to [`BlockExecutor::open_in`].
+/// Memory that one block after the other is run in: nothing of what is in it outlives its block but hashes of
+/// inputs, which are right in any block. Taken from [`Executed`] and given to [`BlockExecutor::open_in`].
 #[derive(Debug, Default)]
 pub struct Workspace {
     tables: Tables,
+    memo: Memo,
 }
 
 /// A block under way: transactions run one after the other on the state so far.
@@ -157,6 +157,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         let precompiles = PrecompileProvider::<EvmContext<S>>::warm_addresses(&evm.precompiles);
         evm.ctx.journaled_state.warm_precompiles(precompiles);
         evm.ctx.journaled_state.reuse(workspace.tables);
+        evm.ctx.chain = workspace.memo;
         let mut block = Self {
             evm,
             header: header.clone(),
@@ -172,6 +173,30 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
             block.record_parent_hash().map_err(fatal)?;
         }
         Ok(block)
+    }
+
+    /// Runs transactions, one after the other, as [`Self::execute`] does. Looks a little ahead, so that the waits for
+    /// the accounts they name overlap.
+    pub fn execute_all(
+        &mut self,
+        transactions: impl IntoIterator<Item = T>,
+    ) -> Result<(), ExecutionError<S::Error>> {
+        let mut transactions = transactions.into_iter();
+        let mut ahead = Vec::with_capacity(LOOK_AHEAD);
+        let mut addresses = Vec::with_capacity(2 * LOOK_AHEAD);
+        loop {
+            ahead.extend(transactions.by_ref().take(LOOK_AHEAD));
+            if ahead.is_empty() {
+                return Ok(());
+            }
+            addresses.clear();
+            addresses.extend(ahead.iter().filter_map(|tx| tx.sender().ok()));
+            addresses.extend(ahead.iter().filter_map(BlockTransaction::recipient));
+            self.evm.ctx.journaled_state.prefetch(&addresses);
+            for tx in ahead.drain(..) {
+                self.execute(tx)?;
+            }
+        }
     }
 
     /// Runs a transaction. One that is invalid at its turn is noted as skipped and changes nothing; a deposit is never
@@ -269,9 +294,10 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
     /// Ends the block. What it changed is in the result; the state view is as it was.
     pub fn finish(self) -> Result<Executed<T>, ExecutionError<S::Error>> {
         let Self { evm, header, transactions, skipped, .. } = self;
-        let result = evm.ctx.journaled_state.into_diff();
+        let EvmContext::<S> { journaled_state: journal, chain: memo, .. } = evm.ctx;
+        let result = journal.into_diff();
         let (diff, tables) = result.map_err(|ViewError(error)| ExecutionError::State(error))?;
-        Ok(Executed { header, transactions, skipped, diff, workspace: Workspace { tables } })
+        Ok(Executed { header, transactions, skipped, diff, workspace: Workspace { tables, memo } })
     }
 
     fn nonce_of(&mut self, address: Address) -> Result<u64, Stop<S>> {
@@ -296,6 +322,9 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
             .map(|_| ())
     }
 }
+
+/// Transactions whose accounts are asked for together.
+const LOOK_AHEAD: usize = 16;
 
 /// Type of a blob transaction (EIP-4844).
 const BLOB_TRANSACTION: u8 = 3;

@@ -115,9 +115,7 @@ impl Chain {
     /// Runs the next block, and leaves the state as it is.
     pub fn run(&self, input: &BlockInput) -> Result<Executed, ExecutionError<Infallible>> {
         let mut block = self.open_block(input.timestamp, &input.origin)?;
-        for transaction in block_transactions(input) {
-            block.execute(transaction)?;
-        }
+        block.execute_all(block_transactions(input))?;
         block.finish()
     }
 

@@ -5,6 +5,7 @@ use alloy_eips::{eip4844, eip7594, eip7691, eip7702::SignedAuthorization};
 use alloy_primitives::{Address, U256};
 use revm::{
     Context, MainBuilder as _,
+    bytecode::opcode,
     context::{BlockEnv, CfgEnv, Evm, TxEnv},
     context_interface::{
         block::BlobExcessGasAndPrice,
@@ -13,7 +14,7 @@ use revm::{
         transaction::{RecoveredAuthority, RecoveredAuthorization},
     },
     handler::{EthFrame, instructions::EthInstructions},
-    interpreter::interpreter::EthInterpreter,
+    interpreter::{Instruction, interpreter::EthInterpreter},
     primitives::{
         eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE},
         hardfork::SpecId,
@@ -26,11 +27,12 @@ use crate::{
     BlockHashes, ChainSpec, FeeRule,
     base::Base,
     journal::Journal,
+    keccak::{self, Memo},
     precompiles::BoundedPrecompiles,
     spec::{FORK, VAULTS},
 };
 
-pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Base<S>, Journal<S>>;
+pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Base<S>, Journal<S>, Memo>;
 
 pub(crate) type TurnpikeEvm<S> = Evm<
     EvmContext<S>,
@@ -59,7 +61,10 @@ pub(crate) fn evm<S: StateView>(
     }
     context.cfg = cfg;
     context.block = block_env(spec.fork, header);
-    context.build_mainnet().with_precompiles(BoundedPrecompiles::new(spec))
+    let mut evm = context.build_mainnet().with_precompiles(BoundedPrecompiles::new(spec));
+    let remembering = Instruction::new(keccak::instruction::<EvmContext<S>>);
+    evm.instruction.instruction_table_mut()[usize::from(opcode::KECCAK256)] = remembering;
+    evm
 }
 
 /// The most blobs a transaction may carry: a block's, until a transaction had a limit of its own (EIP-7594).

@@ -22,6 +22,7 @@ mod env;
 mod error;
 mod handler;
 mod journal;
+mod keccak;
 mod outcome;
 mod precompiles;
 mod spec;

@@ -1,5 +1,6 @@
 use alloc::sync::Arc;
 
+use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, B256};
 use revm::context::TxEnv;
 use turnpike_protocol::{L1Fee, SignatureError, SignedTx, TxEnvelope};
@@ -13,6 +14,9 @@ pub trait BlockTransaction {
 
     /// The transaction in revm's form, sent by `sender`.
     fn tx_env(&self, sender: Address) -> TxEnv;
+
+    /// The account that it calls or pays, if it is not a creation.
+    fn recipient(&self) -> Option<Address>;
 
     /// The same, if it only carries ether.
     fn plain_transfer(&self) -> Option<PlainTransfer>;
@@ -59,6 +63,10 @@ impl BlockTransaction for BlockTx {
 
     fn tx_env(&self, sender: Address) -> TxEnv {
         tx_env(self.envelope(), sender)
+    }
+
+    fn recipient(&self) -> Option<Address> {
+        self.envelope().to()
     }
 
     fn plain_transfer(&self) -> Option<PlainTransfer> {

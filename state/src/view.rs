@@ -72,6 +72,10 @@ pub trait StateView {
 
     /// The analysed code with this keccak hash, which must be the code hash of some account.
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error>;
+
+    /// Says that these accounts are likely to be read next: a view may bring them closer. No read answers
+    /// differently for it.
+    fn prefetch(&mut self, _addresses: &[Address]) {}
 }
 
 /// A state that can move to its successor.
@@ -98,6 +102,10 @@ impl<V: StateView + ?Sized> StateView for &mut V {
 
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error> {
         (**self).code(hash)
+    }
+
+    fn prefetch(&mut self, addresses: &[Address]) {
+        (**self).prefetch(addresses);
     }
 }
 

@@ -36,9 +36,7 @@ impl<'a> Sequential<'a> {
         let (timestamp, origin) = (self.terms.timestamp(), Terms::origin());
         let clock = Clock::start();
         let mut block = self.chain.open_block(timestamp, &origin)?;
-        for tx in &self.transactions {
-            block.execute(BlockTx::User(tx.clone()))?;
-        }
+        block.execute_all(self.transactions.iter().cloned().map(BlockTx::User))?;
         let executed = block.finish()?;
         let time = clock.stop();
         if let Some(skipped) = executed.skipped.first() {

@@ -26,6 +26,7 @@ mod undo;
 mod warm;
 
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 use alloy_primitives::{
     Address, B256, Log, U256,
@@ -58,6 +59,8 @@ pub(crate) struct Journal<S> {
     spaces: usize,
     codes: B256Map<Bytecode>,
     credits: Credits,
+    /// An account that does not exist, its code not read: what others are made from.
+    blank: Account,
     // The transaction that is running.
     transaction: TransactionId,
     logs: Vec<Log>,
@@ -75,7 +78,7 @@ pub(crate) struct Tables {
     accounts: Vec<Entry>,
     places: AddressMap<usize>,
     slots: Vec<Slot>,
-    slot_places: HashMap<(usize, U256), usize>,
+    slot_places: HashMap<SlotKey, usize>,
     undo: Vec<Undo>,
     /// For making the diff: where in it each account is.
     positions: Vec<Option<usize>>,
@@ -90,6 +93,12 @@ impl Tables {
         self.undo.clear();
         self.positions.clear();
     }
+}
+
+fn blank() -> Account {
+    let mut account = Account::default();
+    account.info.code = None;
+    account
 }
 
 /// An account, and what became of it in this block.
@@ -116,6 +125,22 @@ struct Entry {
     credit: Option<usize>,
 }
 
+/// A slot's full key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SlotKey {
+    space: usize,
+    key: U256,
+}
+
+/// Word by word, which hashers take faster than bytes.
+impl Hash for SlotKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.space);
+        self.key.as_limbs().iter().for_each(|limb| state.write_u64(*limb));
+    }
+}
+
 /// A slot of an account's storage.
 #[derive(Debug)]
 struct Slot {
@@ -138,6 +163,7 @@ impl<S: StateView> Journal<S> {
             last: None,
             spaces: 0,
             codes: B256Map::default(),
+            blank: blank(),
             credits: Credits::default(),
             transaction,
             logs: Vec::new(),
@@ -181,6 +207,11 @@ impl<S: StateView> Journal<S> {
         }
     }
 
+    /// Says that these accounts are likely to be loaded next.
+    pub(crate) fn prefetch(&mut self, addresses: &[Address]) {
+        self.base.prefetch(addresses);
+    }
+
     /// The nonce of an account, after the transactions so far.
     pub(crate) fn nonce_of(&mut self, address: Address) -> Result<u64, ViewError<S::Error>> {
         let at = self.place(address)?;
@@ -190,7 +221,7 @@ impl<S: StateView> Journal<S> {
     fn insert(&mut self, address: Address) -> Result<usize, ViewError<S::Error>> {
         let info = self.base.basic(address)?;
         let in_base = info.is_some();
-        let mut account = Account::default();
+        let mut account = self.blank.clone();
         if let Some(info) = info {
             account.info = info;
         }
@@ -269,7 +300,7 @@ impl<S: StateView> Journal<S> {
     fn load_slot(&mut self, owner: usize, key: U256, skip_cold: bool) -> Load<(usize, bool), S> {
         let entry = &self.tables.accounts[owner];
         let (address, space) = (entry.address, entry.space);
-        let at = match self.tables.slot_places.get(&(space, key)) {
+        let at = match self.tables.slot_places.get(&SlotKey { space, key }) {
             Some(at) => *at,
             None => {
                 if skip_cold && !self.warm.has_slot(&address, &key) {
@@ -302,7 +333,7 @@ impl<S: StateView> Journal<S> {
         let at = self.tables.slots.len();
         let value = EvmStorageSlot::new(value, TransactionId::ZERO);
         self.tables.slots.push(Slot { owner, space, key, value, changed: false });
-        self.tables.slot_places.insert((space, key), at);
+        self.tables.slot_places.insert(SlotKey { space, key }, at);
         at
     }
 

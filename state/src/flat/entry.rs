@@ -1,11 +1,13 @@
 //! Table entries, packed: an account and a slot take 68 bytes each.
 
-use alloy_primitives::{Address, U256};
+use core::hash::{Hash, Hasher};
+
+use alloy_primitives::{Address, U256, map::FbBuildHasher};
 
 use crate::{StorageId, table::Table};
 
 /// A number of 256 bits without alignment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Packed([u8; 32]);
 
 impl From<U256> for Packed {
@@ -50,10 +52,19 @@ impl AccountValue {
 }
 
 /// A slot of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotKey {
     pub(crate) storage: StorageId,
     slot: Packed,
+}
+
+/// Word by word, which hashers take faster than bytes.
+impl Hash for SlotKey {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.storage.hash(state);
+        self.slot().as_limbs().iter().for_each(|limb| state.write_u64(*limb));
+    }
 }
 
 impl SlotKey {
@@ -68,7 +79,7 @@ impl SlotKey {
     }
 }
 
-pub(crate) type Accounts = Table<Address, AccountValue>;
+pub(crate) type Accounts = Table<Address, AccountValue, FbBuildHasher<20>>;
 pub(crate) type Slots = Table<SlotKey, Packed>;
 
 const _: () = assert!(size_of::<crate::table::Entry<Address, AccountValue>>() == 68);

@@ -16,7 +16,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use core::convert::Infallible;
 use revm_bytecode::Bytecode;
 
-use crate::{Account, StateView, StorageId};
+use crate::{Account, StateView, StorageId, table::FIND_MAX};
 use codes::Codes;
 use entry::{Accounts, Slots};
 
@@ -196,5 +196,15 @@ impl StateView for &FlatState {
 
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Infallible> {
         Ok(FlatState::code(self, hash).expect("invariant: the code of every account is stored"))
+    }
+
+    fn prefetch(&mut self, addresses: &[Address]) {
+        for some in addresses.chunks(FIND_MAX) {
+            // The waits for memory overlap; what is found is then in the caches, whole.
+            let (found, _) = self.accounts.find_many(some.iter());
+            for number in found.into_iter().flatten() {
+                core::hint::black_box(self.accounts.entry(number).value);
+            }
+        }
     }
 }

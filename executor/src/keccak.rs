@@ -1,0 +1,113 @@
+//! KECCAK256 that remembers what it hashed: a mapping finds its slots by hashing 64 bytes, and mostly the same ones
+//! again, in this block or the next.
+
+use alloc::vec::Vec;
+
+use alloy_primitives::{B256, KECCAK256_EMPTY, U256, keccak256};
+use revm::{
+    context_interface::{ContextTr, Host},
+    interpreter::{
+        InstructionContext, InstructionResult,
+        interpreter::EthInterpreter,
+        interpreter_types::{MemoryTr, StackTr},
+    },
+};
+
+/// Bytes of an input that is remembered: a key and the place of its mapping.
+const INPUT_BYTES: usize = 64;
+
+/// Hashes that are remembered, as a power of two: 12 MiB, or next to nothing where memory is to be proven.
+const ENTRIES_LOG2: u32 = if cfg!(feature = "std") { 17 } else { 8 };
+
+/// Hashes of inputs of 64 bytes, each at the one place where its input belongs; the newest is kept.
+#[derive(Debug, Default)]
+pub(crate) struct Memo {
+    entries: Vec<([u8; INPUT_BYTES], B256)>,
+}
+
+impl Memo {
+    fn hash(&mut self, input: &[u8; INPUT_BYTES]) -> B256 {
+        if self.entries.is_empty() {
+            // Each entry is right from the start, be it about an input that belongs elsewhere.
+            let zeros = [0; INPUT_BYTES];
+            self.entries = alloc::vec![(zeros, keccak256(zeros)); 1 << ENTRIES_LOG2];
+        }
+        let (known, hash) = &mut self.entries[place(input)];
+        if known != input {
+            (*known, *hash) = (*input, keccak256(input));
+        }
+        *hash
+    }
+}
+
+/// Where an input's hash is kept. Whoever makes inputs collide makes them be hashed, no more.
+fn place(input: &[u8; INPUT_BYTES]) -> usize {
+    let (words, _) = input.as_chunks::<8>();
+    let mix = words.iter().fold(0_u64, |mix, word| {
+        (mix.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    });
+    usize::try_from(mix >> (u64::BITS - ENTRIES_LOG2)).expect("invariant: an index is small")
+}
+
+/// The instruction. Its gas, memory and result are those of revm's own.
+pub(crate) fn instruction<H>(
+    context: InstructionContext<'_, H, EthInterpreter>,
+) -> Result<(), InstructionResult>
+where
+    H: Host + ContextTr<Chain = Memo>,
+{
+    let InstructionContext { interpreter, host } = context;
+    let Some(([offset], top)) = interpreter.stack.popn_top::<1>() else {
+        return Err(InstructionResult::StackUnderflow);
+    };
+    let len = usize_of(*top)?;
+    if !interpreter.gas.record_regular_cost(host.gas_params().keccak256_cost(len)) {
+        return Err(InstructionResult::OutOfGas);
+    }
+    let hash = if len == 0 {
+        KECCAK256_EMPTY
+    } else {
+        let offset = usize_of(offset)?;
+        revm::interpreter::interpreter::resize_memory(
+            &mut interpreter.gas,
+            &mut interpreter.memory,
+            host.gas_params(),
+            offset,
+            len,
+        )?;
+        let input = interpreter.memory.slice_len(offset, len);
+        match <&[u8; INPUT_BYTES]>::try_from(&*input) {
+            Ok(input) => host.chain_mut().hash(input),
+            Err(_) => keccak256(&*input),
+        }
+    };
+    *top = hash.into();
+    Ok(())
+}
+
+fn usize_of(value: U256) -> Result<usize, InstructionResult> {
+    usize::try_from(value).map_err(|_| InstructionResult::InvalidOperandOOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembered_hashes_are_right_whatever_was_there_before() {
+        let mut memo = Memo::default();
+        let input = |seed: u64| {
+            let mut input = [0; INPUT_BYTES];
+            input[24..32].copy_from_slice(&seed.to_be_bytes());
+            input
+        };
+        // More inputs than entries, twice, so that every entry is written over and asked again.
+        for round in 0..2 {
+            for seed in 0..3 << ENTRIES_LOG2 {
+                let input = input(seed);
+                assert_eq!(memo.hash(&input), keccak256(input), "round {round}, input {seed}");
+            }
+            assert_eq!(memo.hash(&input(1)), memo.hash(&input(1)));
+        }
+    }
+}
