@@ -38,8 +38,6 @@ pub fn measure(
     let workload = kind.prepare(transactions)?;
     let mut implementations = all(&terms, &workload);
     let gas = agree(&mut implementations)?;
-        implementations.retain(|i| only == i.name());
-    }
     let count = workload.transactions.len();
     let mut samples: Vec<Vec<Time>> = vec![Vec::new(); implementations.len()];
     // The first round only warms up.

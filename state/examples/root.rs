@@ -99,6 +99,13 @@ fn print_roots(sizes: Sizes, baseline: bool) {
         let flat = micros(measured.flat, updated);
         println!("{name:36} {root:6.3} µs per leaf, {:5.2}x; tables {flat:.3} µs", first / root);
     }
+    let flat = state.flat();
+    println!(
+        "{} accounts, {} slots: {:?}",
+        flat.account_count(),
+        flat.slot_count(),
+        state.memory()
+    );
     if baseline {
         let (root, time) = timed(&[], || rebuild(state.flat()));
         assert_eq!(root, state.roots().state_root, "the implementations disagree");

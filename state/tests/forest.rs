@@ -146,6 +146,33 @@ proptest! {
         prop_assert_eq!(&content(sequential.flat()), &model);
         verify_all(&sequential, &model);
     }
+
+    /// The same, with so many other changes besides that threads are worth it.
+    #[test]
+    fn threads_make_no_difference(changes in collection::vec(change(), 1..6)) {
+        static POOLS: LazyLock<[ThreadPool; 3]> = LazyLock::new(|| [pool(2), pool(3), pool(9)]);
+        let mut sequential = NodeState::default();
+        let mut parallel = POOLS.each_ref().map(|pool| (pool, NodeState::default()));
+        for (round, mut change) in (1_u64..).zip(changes) {
+            change.accounts.extend(crowd(round));
+            let roots = sequential.apply(&change);
+            for (pool, parallel) in &mut parallel {
+                prop_assert_eq!(parallel.apply_on(&change, pool), roots);
+                prop_assert_eq!(content(parallel.flat()), content(sequential.flat()));
+            }
+        }
+    }
+}
+
+/// Changes to many accounts and to many slots of one of them.
+fn crowd(round: u64) -> impl Iterator<Item = AccountDiff> {
+    (0..1200_u64).map(move |number| {
+        let address = Address::from_word(keccak256(number.to_le_bytes()));
+        let slots = if number == 0 { 1200 } else { 0 };
+        let storage = (0..slots).map(|slot| (U256::from(slot), U256::from(slot % 7 + round)));
+        let account = Some(Account { nonce: round, ..Account::default() });
+        AccountDiff { address, account, storage: storage.collect(), ..AccountDiff::default() }
+    })
 }
 
 /// Enough keys that arenas are written anew on the way.

@@ -22,6 +22,7 @@
 //! Nothing here is ever blinded or dirty between two calls, so nothing here can fail.
 
 mod commit;
+mod finish;
 mod follow;
 mod leaves;
 mod read;

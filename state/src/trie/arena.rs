@@ -1,4 +1,4 @@
-//! Where branches live: records of exactly the size that a branch needs, in chunks of bytes.
+//! Where branches live: in records of exactly the size that a branch needs.
 //!
 //! ```text
 //! 0   mask      u16   which nibbles have a child
@@ -13,22 +13,17 @@
 //!
 //! So a branch is encoded from its record alone, and a full trie keeps nothing at all for a leaf
 //! but its parent's word and reference. A branch that gains or loses a child moves to a record of
-//! another size; records that are freed are used again for branches of the same size.
+//! another size.
 
 use alloc::vec::Vec;
 use alloy_primitives::B256;
 
-use super::{encode::encode_branch, reference::NodeRef, slab::Slab, word::Word};
+use super::{encode::encode_branch, heap::Heap, reference::NodeRef, slab::Slab, word::Word};
 
-/// Bytes in a chunk.
-const CHUNK_BYTES: usize = 1 << 20;
-/// Records are named by their distance from the start in these units.
-const UNIT_BYTES: usize = 4;
-const CHUNK_UNITS: u32 = 1 << 18;
 const HEAD_BYTES: usize = 12;
 const REFERENCE_BYTES: usize = 32;
 const RECORD_BYTES_MAX: usize = record_bytes(16);
-/// No path; no further free record.
+/// No path.
 const NONE: u32 = u32::MAX;
 
 /// The head of a branch's record.
@@ -70,26 +65,11 @@ pub(crate) struct BlindedBranch {
 }
 
 /// The branches of some tries.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Arena {
-    chunks: Vec<Vec<u8>>,
-    /// Freed records by number of children: each says which one is next.
-    free: [u32; 17],
-    free_bytes: usize,
+    heap: Heap,
     paths: Slab<B256>,
     pub(super) blinded: Slab<BlindedBranch>,
-}
-
-impl Default for Arena {
-    fn default() -> Self {
-        Self {
-            chunks: Vec::new(),
-            free: [NONE; 17],
-            free_bytes: 0,
-            paths: Slab::default(),
-            blinded: Slab::default(),
-        }
-    }
 }
 
 impl Arena {
@@ -181,7 +161,7 @@ impl Arena {
     /// Makes a record for a branch with these children, all of them still none.
     pub(crate) fn alloc(&mut self, mask: u16, depth: u8) -> u32 {
         let children = mask.count_ones() as usize;
-        let branch = self.take(children);
+        let branch = self.heap.take(children);
         let record = self.record_mut(branch);
         record[0..2].copy_from_slice(&mask.to_le_bytes());
         record[2..6].fill(0);
@@ -197,7 +177,7 @@ impl Arena {
         if head.path != NONE {
             self.paths.remove(head.path);
         }
-        self.give(branch, head.children());
+        self.heap.give(branch, head.children());
     }
 
     /// Moves a branch to a record for other children: those that stay keep word and reference.
@@ -222,7 +202,7 @@ impl Arena {
             let (from, to) = (reference_at(&old, from), reference_at(&head, to));
             record[to..to + REFERENCE_BYTES].copy_from_slice(&copy[from..from + REFERENCE_BYTES]);
         }
-        self.give(branch, old.children());
+        self.heap.give(branch, old.children());
         new
     }
 
@@ -290,52 +270,22 @@ impl Arena {
 
     /// Bytes that the arena takes.
     pub(crate) fn memory(&self) -> usize {
-        let chunks: usize = self.chunks.iter().map(Vec::capacity).sum();
-        chunks + self.paths.memory() + self.blinded.memory()
+        self.heap.memory() + self.paths.memory() + self.blinded.memory()
     }
 
     /// Bytes of records in use or free, and how many of them are free.
     pub(crate) fn usage(&self) -> (usize, usize) {
-        (self.chunks.iter().map(Vec::len).sum(), self.free_bytes)
+        self.heap.usage()
     }
 
     #[inline]
     fn record(&self, branch: u32) -> &[u8] {
-        &self.chunks[(branch / CHUNK_UNITS) as usize]
-            [(branch % CHUNK_UNITS) as usize * UNIT_BYTES..]
+        self.heap.record(branch)
     }
 
     #[inline]
     fn record_mut(&mut self, branch: u32) -> &mut [u8] {
-        let chunk = &mut self.chunks[(branch / CHUNK_UNITS) as usize];
-        &mut chunk[(branch % CHUNK_UNITS) as usize * UNIT_BYTES..]
-    }
-
-    fn take(&mut self, children: usize) -> u32 {
-        let bytes = record_bytes(children);
-        let head = self.free[children];
-        if head != NONE {
-            let next = self.record(head).first_chunk().expect("invariant: a record has a head");
-            self.free[children] = u32::from_le_bytes(*next);
-            self.free_bytes -= bytes;
-            return head;
-        }
-        if self.chunks.last().is_none_or(|chunk| chunk.len() + bytes > CHUNK_BYTES) {
-            // The first chunk grows with the trie; a small trie stays small.
-            let capacity = if self.chunks.is_empty() { 0 } else { CHUNK_BYTES };
-            self.chunks.push(Vec::with_capacity(capacity));
-        }
-        let number = self.chunks.len() - 1;
-        let chunk = &mut self.chunks[number];
-        let at = number * (CHUNK_BYTES / UNIT_BYTES) + chunk.len() / UNIT_BYTES;
-        chunk.resize(chunk.len() + bytes, 0);
-        u32::try_from(at).expect("invariant: an arena has less than 4 GiB")
-    }
-
-    fn give(&mut self, branch: u32, children: usize) {
-        let next = core::mem::replace(&mut self.free[children], branch);
-        self.record_mut(branch)[..4].copy_from_slice(&next.to_le_bytes());
-        self.free_bytes += record_bytes(children);
+        self.heap.record_mut(branch)
     }
 }
 
@@ -349,7 +299,7 @@ pub(crate) fn nibbles(mut mask: u16) -> impl Iterator<Item = usize> {
     })
 }
 
-const fn record_bytes(children: usize) -> usize {
+pub(super) const fn record_bytes(children: usize) -> usize {
     HEAD_BYTES + children * (4 + REFERENCE_BYTES)
 }
 

@@ -40,6 +40,7 @@ mod change;
 mod decode;
 mod edit;
 mod encode;
+mod heap;
 mod leaves;
 mod nibbles;
 mod op;

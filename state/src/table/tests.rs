@@ -1,0 +1,105 @@
+//! The table against the standard library's map.
+
+use core::hash::Hasher;
+use proptest::{collection, prelude::*};
+use std::collections::HashMap;
+
+use super::*;
+
+/// Hashes to a few tags only, all near the end of the index, so that runs wrap around.
+#[derive(Clone, Default)]
+struct Few(u64);
+
+impl Hasher for Few {
+    fn finish(&self) -> u64 {
+        (u64::from(u32::MAX) - self.0 % 3) << 32
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.wrapping_mul(31).wrapping_add(u64::from(*byte));
+        }
+    }
+}
+
+type Bad = core::hash::BuildHasherDefault<Few>;
+
+/// Inserts, changes and removes keys in a table and in a map.
+fn run<S: BuildHasher + Default>(steps: &[(u16, Option<u32>)], release_every: usize) {
+    let mut table: Table<u16, u32, S> = Table::default();
+    let mut map = HashMap::new();
+    let mut gone = Vec::new();
+    for (step, (key, value)) in steps.iter().enumerate() {
+        match (table.find(key), value) {
+            (None, Some(value)) => {
+                let number = table.insert(*key, *value);
+                assert!(map.values().all(|(_, held)| *held != number), "number in use");
+                assert!(!gone.contains(&number), "number not released");
+                map.insert(*key, (*value, number));
+            }
+            (Some(number), Some(value)) => {
+                *table.value_mut(number) = *value;
+                assert_eq!(map.insert(*key, (*value, number)).map(|held| held.1), Some(number));
+            }
+            (Some(number), None) => {
+                table.remove(number);
+                gone.push(number);
+                assert_eq!(map.remove(key).map(|(_, held)| held), Some(number));
+                assert_eq!(table.entry(number).key, *key, "readable until released");
+            }
+            (None, None) => assert!(!map.contains_key(key)),
+        }
+        if step % release_every == 0 {
+            table.release();
+            gone.clear();
+        }
+        assert_eq!(table.len(), map.len());
+    }
+    let entries = table.iter().map(|(number, entry)| (entry.key, (entry.value, number)));
+    assert_eq!(entries.collect::<HashMap<_, _>>(), map);
+    for keys in (0..300).collect::<Vec<u16>>().chunks(FIND_MAX) {
+        let (found, count) = table.find_many(keys.iter());
+        assert_eq!(count, keys.len());
+        for (key, found) in keys.iter().zip(found) {
+            assert_eq!(found, table.find(key));
+            assert_eq!(found, map.get(key).map(|(_, number)| *number));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_table_is_a_map(
+        steps in collection::vec((0_u16..300, proptest::option::weighted(0.6, any::<u32>())), 1..900),
+        release_every in 1_usize..40,
+    ) {
+        run::<DefaultHashBuilder>(&steps, release_every);
+    }
+
+    #[test]
+    fn a_table_is_a_map_where_hashes_collide(
+        steps in collection::vec((0_u16..40, proptest::option::weighted(0.5, any::<u32>())), 1..400),
+        release_every in 1_usize..40,
+    ) {
+        run::<Bad>(&steps, release_every);
+    }
+}
+
+#[test]
+fn removed_entries_are_used_again_and_chunks_stay() {
+    let mut table: Table<u64, u64> = Table::default();
+    let count = 3 * CHUNK_ENTRIES as u64 + 5;
+    for round in 0..3 {
+        for key in 0..count {
+            table.insert(key + round, key);
+        }
+        assert_eq!((table.len() as u64, table.chunks.len()), (count, 4));
+        for key in 0..count {
+            let number = table.find(&(key + round)).expect("key is there");
+            assert_eq!(table.entry(number).value, key);
+            table.remove(number);
+        }
+        assert_eq!(table.iter().count(), 0);
+        table.release();
+    }
+}
