@@ -121,8 +121,8 @@ impl BlockTransaction for Probe {
         env
     }
 
-    fn recipient(&self) -> Option<Address> {
-        self.tx.recipient()
+    fn call(&self) -> Option<(Address, &[u8])> {
+        self.tx.call()
     }
 
     /// None: what is asked is whether the rules let it run.

@@ -64,9 +64,9 @@ impl BlockTransaction for TestTransaction {
         }
     }
 
-    fn recipient(&self) -> Option<Address> {
+    fn call(&self) -> Option<(Address, &[u8])> {
         match self {
-            Self::Product(tx) => tx.recipient(),
+            Self::Product(tx) => tx.call(),
             Self::Blob { .. } => None,
         }
     }

@@ -45,8 +45,21 @@ impl<S> Base<S> {
 }
 
 impl<S: StateView> Base<S> {
+    /// The account at `address` and where its storage is.
+    #[inline]
+    pub(crate) fn account(
+        &mut self,
+        address: &Address,
+    ) -> Result<Option<(Account, StorageId)>, ViewError<S::Error>> {
+        self.view.account(address).map_err(ViewError)
+    }
+
     pub(crate) fn prefetch(&mut self, addresses: &[Address]) {
         self.view.prefetch(addresses);
+    }
+
+    pub(crate) fn prefetch_slots(&mut self, slots: &[(Address, U256)]) {
+        self.view.prefetch_slots(slots);
     }
 }
 
@@ -54,8 +67,7 @@ impl<S: StateView> Database for Base<S> {
     type Error = ViewError<S::Error>;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Self::Error> {
-        let found = self.view.account(&address).map_err(ViewError)?;
-        Ok(found.map(|(account, storage)| {
+        Ok(self.account(&address)?.map(|(account, storage)| {
             let Account { nonce, balance, code_hash } = account;
             let account_id = AccountId::new(storage.index());
             AccountInfo { balance, nonce, code_hash, account_id, code: None }

@@ -23,6 +23,7 @@ use crate::{
     FeeRule, Included, SkipReason, Skipped,
     base::ViewError,
     env::{EvmContext, TurnpikeEvm, evm},
+    foresight::{Call, Foresight},
     handler::{Rules, TransactionHandler},
     journal::Tables,
     keccak::Memo,
@@ -116,6 +117,7 @@ pub fn block_transactions(input: &BlockInput) -> impl Iterator<Item = BlockTx> {
 pub struct Workspace {
     tables: Tables,
     memo: Memo,
+    foresight: Foresight,
 }
 
 /// A block under way: transactions run one after the other on the state so far.
@@ -123,6 +125,7 @@ pub struct Workspace {
 pub struct BlockExecutor<S: StateView, T = BlockTx> {
     evm: TurnpikeEvm<S>,
     header: Header,
+    foresight: Foresight,
     fees: FeeRule,
     takes_blobs: bool,
     l1_fee: Option<L1Fee>,
@@ -157,10 +160,11 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         let precompiles = PrecompileProvider::<EvmContext<S>>::warm_addresses(&evm.precompiles);
         evm.ctx.journaled_state.warm_precompiles(precompiles);
         evm.ctx.journaled_state.reuse(workspace.tables);
-        evm.ctx.chain = workspace.memo;
+        evm.ctx.chain.memo = workspace.memo;
         let mut block = Self {
             evm,
             header: header.clone(),
+            foresight: workspace.foresight,
             fees: spec.fees,
             takes_blobs: spec.transactions.blobs,
             l1_fee: *l1_fee,
@@ -191,12 +195,23 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
             }
             addresses.clear();
             addresses.extend(ahead.iter().filter_map(|tx| tx.sender().ok()));
-            addresses.extend(ahead.iter().filter_map(BlockTransaction::recipient));
+            addresses.extend(ahead.iter().filter_map(|tx| Some(tx.call()?.0)));
             self.evm.ctx.journaled_state.prefetch(&addresses);
+            self.look_ahead(&ahead);
             for tx in ahead.drain(..) {
                 self.execute(tx)?;
             }
         }
+    }
+
+    /// Computes and fetches what these transactions are likely to look up.
+    fn look_ahead(&mut self, ahead: &[T]) {
+        let calls = ahead.iter().filter_map(|tx| {
+            let (to, data) = tx.call()?;
+            Some(Call { caller: tx.sender().ok()?, to, data })
+        });
+        let EvmContext::<S> { journaled_state: journal, chain: hashes, .. } = &mut self.evm.ctx;
+        journal.prefetch_slots(self.foresight.look_ahead(calls, &mut hashes.memo));
     }
 
     /// Runs a transaction. One that is invalid at its turn is noted as skipped and changes nothing; a deposit is never
@@ -241,7 +256,14 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
             }
         }
         let nonce = env.nonce;
-        let outcome = match self.transact(env, rules) {
+        let call = tx.call().map(|(to, data)| Call { caller: sender, to, data });
+        let call = call.filter(|call| self.foresight.is_curious(*call));
+        self.evm.ctx.chain.watched = call.map(|_| Vec::new());
+        let result = self.transact(env, rules);
+        if let (Some(call), Some(seen)) = (call, self.evm.ctx.chain.watched.take()) {
+            self.foresight.learn(call, &seen);
+        }
+        let outcome = match result {
             Ok(outcome) => outcome,
             Err(EVMError::Transaction(reason)) => {
                 return Err(skip(&tx, SkipReason::Invalid(reason)));
@@ -264,7 +286,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         }
         let EvmContext::<S> { block, cfg, journaled_state: journal, .. } = &mut self.evm.ctx;
         journal
-            .transfer_plainly(cfg, block, sender, transfer, self.fees, l1_fee)
+            .transfer_plainly(cfg, block, sender, transfer, self.fees, &l1_fee)
             .map_err(|ViewError(error)| Stop::Fatal(ExecutionError::State(error)))
     }
 
@@ -293,11 +315,12 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
 
     /// Ends the block. What it changed is in the result; the state view is as it was.
     pub fn finish(self) -> Result<Executed<T>, ExecutionError<S::Error>> {
-        let Self { evm, header, transactions, skipped, .. } = self;
-        let EvmContext::<S> { journaled_state: journal, chain: memo, .. } = evm.ctx;
+        let Self { evm, header, foresight, transactions, skipped, .. } = self;
+        let EvmContext::<S> { journaled_state: journal, chain: hashes, .. } = evm.ctx;
         let result = journal.into_diff();
         let (diff, tables) = result.map_err(|ViewError(error)| ExecutionError::State(error))?;
-        Ok(Executed { header, transactions, skipped, diff, workspace: Workspace { tables, memo } })
+        let workspace = Workspace { tables, memo: hashes.memo, foresight };
+        Ok(Executed { header, transactions, skipped, diff, workspace })
     }
 
     fn nonce_of(&mut self, address: Address) -> Result<u64, Stop<S>> {

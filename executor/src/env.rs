@@ -27,12 +27,12 @@ use crate::{
     BlockHashes, ChainSpec, FeeRule,
     base::Base,
     journal::Journal,
-    keccak::{self, Memo},
+    keccak::{self, Hashes},
     precompiles::BoundedPrecompiles,
     spec::{FORK, VAULTS},
 };
 
-pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Base<S>, Journal<S>, Memo>;
+pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Base<S>, Journal<S>, Hashes>;
 
 pub(crate) type TurnpikeEvm<S> = Evm<
     EvmContext<S>,

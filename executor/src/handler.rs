@@ -136,11 +136,11 @@ impl<S: StateView> Handler for TransactionHandler<S> {
             return Ok(post_execution::reward_beneficiary(evm.ctx(), gas)?);
         }
         let EvmContext::<S> { block, tx, journaled_state: journal, .. } = &mut evm.ctx;
-        let gas_used = U256::from(gas.used().saturating_sub(gas.reservoir()));
+        let gas_used = u128::from(gas.used().saturating_sub(gas.reservoir()));
         let base_fee = u128::from(block.basefee());
         let tip = tx.effective_gas_price(base_fee).saturating_sub(base_fee);
-        let base_fee = U256::from(base_fee).saturating_mul(gas_used);
-        journal.credit([base_fee, U256::from(tip).saturating_mul(gas_used), l1_fee]);
+        let base_fee = base_fee.saturating_mul(gas_used);
+        journal.credit(base_fee, tip.saturating_mul(gas_used), &l1_fee);
         Ok(())
     }
 

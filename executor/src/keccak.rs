@@ -3,35 +3,45 @@
 
 use alloc::vec::Vec;
 
-use alloy_primitives::{B256, KECCAK256_EMPTY, U256, keccak256};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256};
 use revm::{
     context_interface::{ContextTr, Host},
-    interpreter::{
-        InstructionContext, InstructionResult,
-        interpreter::EthInterpreter,
-        interpreter_types::{MemoryTr, StackTr},
-    },
+    interpreter::{InstructionContext, InstructionResult, interpreter::EthInterpreter},
 };
 
-/// Bytes of an input that is remembered: a key and the place of its mapping.
-const INPUT_BYTES: usize = 64;
+/// Bytes of an input that is remembered: a key and the position of its mapping.
+pub(crate) const INPUT_BYTES: usize = 64;
 
-/// Hashes that are remembered, as a power of two: 12 MiB, or next to nothing where memory is to be proven.
-const ENTRIES_LOG2: u32 = if cfg!(feature = "std") { 17 } else { 8 };
+/// Hashes that are remembered, as a power of two: 400 KiB, or next to nothing where memory is to be proven.
+const ENTRIES_LOG2: u32 = if cfg!(feature = "std") { 12 } else { 6 };
 
 /// Hashes of inputs of 64 bytes, each at the one place where its input belongs; the newest is kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Memo {
     entries: Vec<([u8; INPUT_BYTES], B256)>,
 }
 
+impl Default for Memo {
+    fn default() -> Self {
+        // Each entry is right from the start, be it about an input that belongs elsewhere.
+        let zeros = [0; INPUT_BYTES];
+        Self { entries: alloc::vec![(zeros, keccak256(zeros)); 1 << ENTRIES_LOG2] }
+    }
+}
+
 impl Memo {
+    /// The hash of an input, if it is known.
+    pub(crate) fn get(&self, input: &[u8; INPUT_BYTES]) -> Option<B256> {
+        let (known, hash) = &self.entries[place(input)];
+        (known == input).then_some(*hash)
+    }
+
+    /// Notes the hash of an input.
+    pub(crate) fn set(&mut self, input: &[u8; INPUT_BYTES], hash: B256) {
+        self.entries[place(input)] = (*input, hash);
+    }
+
     fn hash(&mut self, input: &[u8; INPUT_BYTES]) -> B256 {
-        if self.entries.is_empty() {
-            // Each entry is right from the start, be it about an input that belongs elsewhere.
-            let zeros = [0; INPUT_BYTES];
-            self.entries = alloc::vec![(zeros, keccak256(zeros)); 1 << ENTRIES_LOG2];
-        }
         let (known, hash) = &mut self.entries[place(input)];
         if known != input {
             (*known, *hash) = (*input, keccak256(input));
@@ -39,6 +49,17 @@ impl Memo {
         *hash
     }
 }
+
+/// What the instruction works with.
+#[derive(Debug, Default)]
+pub(crate) struct Hashes {
+    pub(crate) memo: Memo,
+    /// The inputs that were hashed since somebody began to watch, each with the contract that did.
+    pub(crate) watched: Option<Vec<(Address, [u8; INPUT_BYTES])>>,
+}
+
+/// Inputs of one transaction that are watched.
+const WATCHED_MAX: usize = 64;
 
 /// Where an input's hash is kept. Whoever makes inputs collide makes them be hashed, no more.
 fn place(input: &[u8; INPUT_BYTES]) -> usize {
@@ -54,7 +75,7 @@ pub(crate) fn instruction<H>(
     context: InstructionContext<'_, H, EthInterpreter>,
 ) -> Result<(), InstructionResult>
 where
-    H: Host + ContextTr<Chain = Memo>,
+    H: Host + ContextTr<Chain = Hashes>,
 {
     let InstructionContext { interpreter, host } = context;
     let Some(([offset], top)) = interpreter.stack.popn_top::<1>() else {
@@ -77,7 +98,15 @@ where
         )?;
         let input = interpreter.memory.slice_len(offset, len);
         match <&[u8; INPUT_BYTES]>::try_from(&*input) {
-            Ok(input) => host.chain_mut().hash(input),
+            Ok(input) => {
+                let hashes = host.chain_mut();
+                if let Some(watched) = &mut hashes.watched
+                    && watched.len() < WATCHED_MAX
+                {
+                    watched.push((interpreter.input.target_address, *input));
+                }
+                hashes.memo.hash(input)
+            }
             Err(_) => keccak256(&*input),
         }
     };

@@ -20,6 +20,7 @@ mod call;
 mod chain;
 mod env;
 mod error;
+mod foresight;
 mod handler;
 mod journal;
 mod keccak;

@@ -15,8 +15,8 @@ pub trait BlockTransaction {
     /// The transaction in revm's form, sent by `sender`.
     fn tx_env(&self, sender: Address) -> TxEnv;
 
-    /// The account that it calls or pays, if it is not a creation.
-    fn recipient(&self) -> Option<Address>;
+    /// The account that it calls or pays, and with what, if it is not a creation.
+    fn call(&self) -> Option<(Address, &[u8])>;
 
     /// The same, if it only carries ether.
     fn plain_transfer(&self) -> Option<PlainTransfer>;
@@ -65,8 +65,8 @@ impl BlockTransaction for BlockTx {
         tx_env(self.envelope(), sender)
     }
 
-    fn recipient(&self) -> Option<Address> {
-        self.envelope().to()
+    fn call(&self) -> Option<(Address, &[u8])> {
+        Some((self.envelope().to()?, self.envelope().input()))
     }
 
     fn plain_transfer(&self) -> Option<PlainTransfer> {

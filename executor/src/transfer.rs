@@ -82,9 +82,9 @@ impl PlainTransfer {
 
 /// What a transfer does, worked out before anything is changed.
 struct Plan {
-    /// Price of a unit of gas, and of that what the beneficiary gets.
-    price: u128,
+    /// Wei for the gas: what the beneficiary gets, and what it does not.
     tip: u128,
+    base_fee: u128,
     /// What the sender must have.
     needed: U256,
     /// What the sender pays, value included.
@@ -93,7 +93,7 @@ struct Plan {
 
 impl Plan {
     /// The plan of a transfer that is valid as far as it can tell by itself.
-    fn new(cfg: &CfgEnv, block: &BlockEnv, tx: &PlainTransfer, l1_fee: U256) -> Option<Self> {
+    fn new(cfg: &CfgEnv, block: &BlockEnv, tx: &PlainTransfer, l1_fee: &U256) -> Option<Self> {
         let fork = cfg.spec();
         let is_in_force = fork.is_enabled_in(match tx.tx_type {
             0 => SpecId::SPURIOUS_DRAGON,
@@ -118,12 +118,18 @@ impl Plan {
         if !is_in_force || !is_on_chain || !gas_is_right || price < base_fee {
             return None;
         }
-        let cost = |gas: u64, price: u128| U256::from(price).checked_mul(U256::from(gas));
-        let needed =
-            cost(tx.gas_limit, tx.max_fee_per_gas)?.checked_add(tx.value)?.checked_add(l1_fee)?;
-        let paid = cost(TRANSFER_GAS, price)?.checked_add(tx.value)?.checked_add(l1_fee)?;
-        let tip = if fork.is_enabled_in(SpecId::LONDON) { price - base_fee } else { price };
-        Some(Self { price, tip, needed, paid })
+        let cost = |gas: u64, price: u128| price.checked_mul(u128::from(gas));
+        let needed = cost(tx.gas_limit, tx.max_fee_per_gas)?;
+        let paid = cost(TRANSFER_GAS, price)?;
+        let has_base_fee = fork.is_enabled_in(SpecId::LONDON);
+        let base_fee = if has_base_fee { cost(TRANSFER_GAS, base_fee)? } else { 0 };
+        let carried = tx.value.checked_add(*l1_fee)?;
+        Some(Self {
+            tip: paid - base_fee,
+            base_fee,
+            needed: carried.checked_add(U256::from(needed))?,
+            paid: carried.checked_add(U256::from(paid))?,
+        })
     }
 }
 
@@ -136,7 +142,7 @@ impl<S: StateView> Journal<S> {
         sender: Address,
         tx: &PlainTransfer,
         fees: FeeRule,
-        l1_fee: U256,
+        l1_fee: &U256,
     ) -> Result<bool, ViewError<S::Error>> {
         if tx.to == sender {
             return Ok(false);
@@ -146,17 +152,13 @@ impl<S: StateView> Journal<S> {
             return Ok(false);
         };
         let Some(to) = self.recipient_of_transfer(tx.to, tx.value)? else { return Ok(false) };
-        let reward = U256::from(plan.tip) * U256::from(TRANSFER_GAS);
         match fees {
-            FeeRule::Vaults => {
-                let base_fee = U256::from(plan.price - plan.tip) * U256::from(TRANSFER_GAS);
-                self.credit([base_fee, reward, l1_fee]);
-            }
+            FeeRule::Vaults => self.credit(plan.base_fee, plan.tip, l1_fee),
             // A reward of nothing still touches the account.
-            FeeRule::Beneficiary if reward.is_zero() => return Ok(false),
+            FeeRule::Beneficiary if plan.tip == 0 => return Ok(false),
             FeeRule::Beneficiary => {
                 let beneficiary = self.place(block.beneficiary)?;
-                self.give(beneficiary, reward);
+                self.give(beneficiary, U256::from(plan.tip));
             }
         }
         self.pay(from, plan.paid);

@@ -76,6 +76,9 @@ pub trait StateView {
     /// Says that these accounts are likely to be read next: a view may bring them closer. No read answers
     /// differently for it.
     fn prefetch(&mut self, _addresses: &[Address]) {}
+
+    /// The same for slots.
+    fn prefetch_slots(&mut self, _slots: &[(Address, U256)]) {}
 }
 
 /// A state that can move to its successor.
@@ -106,6 +109,10 @@ impl<V: StateView + ?Sized> StateView for &mut V {
 
     fn prefetch(&mut self, addresses: &[Address]) {
         (**self).prefetch(addresses);
+    }
+
+    fn prefetch_slots(&mut self, slots: &[(Address, U256)]) {
+        (**self).prefetch_slots(slots);
     }
 }
 

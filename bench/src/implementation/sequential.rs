@@ -34,9 +34,11 @@ impl<'a> Sequential<'a> {
 
     fn execute(&self) -> anyhow::Result<(Time, Executed)> {
         let (timestamp, origin) = (self.terms.timestamp(), Terms::origin());
+        // Handed over, as the pool does and as plain revm is handed its own.
+        let transactions = self.transactions.clone();
         let clock = Clock::start();
         let mut block = self.chain.open_block(timestamp, &origin)?;
-        block.execute_all(self.transactions.iter().cloned().map(BlockTx::User))?;
+        block.execute_all(transactions.into_iter().map(BlockTx::User))?;
         let executed = block.finish()?;
         let time = clock.stop();
         if let Some(skipped) = executed.skipped.first() {

@@ -36,7 +36,8 @@ impl<S: StateView> Journal<S> {
             new_value: new,
         };
         if slot.present_value != new {
-            self.tables.undo.push(Undo::Slot(at, slot.present_value));
+            self.tables.values.push(slot.present_value);
+            self.tables.undo.push(Undo::Slot(at));
             slot.present_value = new;
         }
         Ok(StateLoad::new(result, is_cold))

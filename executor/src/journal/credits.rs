@@ -27,15 +27,16 @@ impl Credits {
 impl<S: StateView> Journal<S> {
     /// Names the accounts that [`Self::credit`] pays. Before any account is loaded.
     pub(crate) fn set_credit_recipients(&mut self, recipients: [Address; Credits::RECIPIENTS]) {
-        assert!(self.tables.accounts.is_empty(), "invariant: recipients are named first");
+        assert!(self.tables.accounts.len() == 0, "invariant: recipients are named first");
         self.credits = Credits { recipients, len: Credits::RECIPIENTS, ..Credits::default() };
     }
 
-    /// Pays the recipients, each its amount. Cannot be undone: for the end of a transaction.
-    pub(crate) fn credit(&mut self, amounts: [U256; Credits::RECIPIENTS]) {
-        for (sum, amount) in self.credits.amounts.iter_mut().zip(amounts) {
-            *sum = sum.saturating_add(amount);
-        }
+    /// Pays the recipients, in the order in which they were named. Cannot be undone: for the end of a transaction.
+    pub(crate) fn credit(&mut self, base_fee: u128, tip: u128, l1_fee: &U256) {
+        let [bases, tips, l1_fees] = &mut self.credits.amounts;
+        *bases = bases.saturating_add(U256::from(base_fee));
+        *tips = tips.saturating_add(U256::from(tip));
+        *l1_fees = l1_fees.saturating_add(*l1_fee);
     }
 
     /// Gives an account what it was paid since it was looked at last.

@@ -26,6 +26,7 @@ impl<S: StateView> Journal<S> {
         }
         self.tables.undo = undo;
         self.tables.undo.clear();
+        self.tables.values.clear();
         self.end_transaction();
     }
 
@@ -43,9 +44,9 @@ impl<S: StateView> Journal<S> {
     /// Marks what a change of the transaction leaves different.
     fn note(&mut self, undo: &Undo) {
         match undo {
-            Undo::Balance(at, _) | Undo::Nonce(at, _) => self.tables.accounts[*at].changed = true,
-            Undo::Code(at, _) => {
-                let entry = &mut self.tables.accounts[*at];
+            Undo::Balance(at) | Undo::Nonce(at) => self.tables.accounts[*at].changed = true,
+            Undo::Code(code) => {
+                let entry = &mut self.tables.accounts[code.0];
                 entry.changed = true;
                 let info = &entry.account.info;
                 if !entry.account.is_selfdestructed()
@@ -54,11 +55,11 @@ impl<S: StateView> Journal<S> {
                     self.codes.entry(info.code_hash).or_insert_with(|| code.clone());
                 }
             }
-            Undo::Created { at, .. } => {
-                let entry = &mut self.tables.accounts[*at];
+            Undo::Created(created) => {
+                let entry = &mut self.tables.accounts[created.at];
                 (entry.cleared, entry.changed) = (true, true);
             }
-            Undo::Slot(at, _) => {
+            Undo::Slot(at) => {
                 let slot = &mut self.tables.slots[*at];
                 if slot.value.is_changed() {
                     slot.changed = true;
@@ -96,15 +97,15 @@ impl<S: StateView> Journal<S> {
         let is_changed = |entry: &&Entry| {
             (entry.changed || entry.slots_changed) && (entry.in_base || entry.exists)
         };
-        let mut accounts = Vec::with_capacity(entries.iter().filter(is_changed).count());
-        for entry in &*entries {
+        let mut accounts = Vec::with_capacity(entries.as_slice().iter().filter(is_changed).count());
+        for entry in entries.as_slice() {
             let is_changed = is_changed(&entry);
             positions.push((is_changed && entry.exists).then_some(accounts.len()));
             if is_changed {
                 accounts.push(account_diff(entry));
             }
         }
-        for slot in slots.iter().filter(|slot| slot.changed) {
+        for slot in slots.as_slice().iter().filter(|slot| slot.changed) {
             let is_current = entries[slot.owner].space == slot.space;
             if let Some(position) = positions[slot.owner].filter(|_| is_current) {
                 accounts[position].storage.push((slot.key, slot.value.present_value));

@@ -17,7 +17,7 @@ use revm::{
 };
 use turnpike_state::StateView;
 
-use super::{Journal, Load, Undo, account::JournaledAccount};
+use super::{Journal, Load, Undo, account::JournaledAccount, undo::Created};
 use crate::base::{Base, ViewError};
 
 /// What revm asks of a journal.
@@ -197,11 +197,13 @@ impl<S: StateView> JournalTr for Journal<S> {
 
     fn caller_accounting_journal_entry(&mut self, address: Address, old: U256, bump_nonce: bool) {
         let at = self.loaded(&address);
-        self.tables.undo.push(Undo::Balance(at, old));
+        self.tables.values.push(old);
+        self.tables.undo.push(Undo::Balance(at));
         self.tables.undo.push(Undo::Touched(at));
         if bump_nonce {
             let nonce = self.tables.accounts[at].account.info.nonce;
-            self.tables.undo.push(Undo::Nonce(at, nonce.saturating_sub(1)));
+            self.tables.values.push(U256::from(nonce.saturating_sub(1)));
+            self.tables.undo.push(Undo::Nonce(at));
         }
     }
 
@@ -214,7 +216,8 @@ impl<S: StateView> JournalTr for Journal<S> {
     fn nonce_bump_journal_entry(&mut self, address: Address) {
         let at = self.loaded(&address);
         let nonce = self.tables.accounts[at].account.info.nonce;
-        self.tables.undo.push(Undo::Nonce(at, nonce.saturating_sub(1)));
+        self.tables.values.push(U256::from(nonce.saturating_sub(1)));
+        self.tables.undo.push(Undo::Nonce(at));
     }
 
     fn load_account(
@@ -316,7 +319,8 @@ impl<S: StateView> JournalTr for Journal<S> {
         info.code = None;
         entry.account.mark_created_locally();
         let (space, base_storage) = (entry.space, entry.base_storage);
-        self.tables.undo.push(Undo::Created { at, space, base_storage });
+        let created = Created { at, space, base_storage };
+        self.tables.undo.push(Undo::Created(alloc::boxed::Box::new(created)));
         self.renew_storage(at);
         if spec_id.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
             self.set_nonce(at, 1);

@@ -22,6 +22,8 @@ mod account;
 mod credits;
 mod diff;
 mod host;
+mod index;
+mod recycled;
 mod undo;
 mod warm;
 
@@ -30,18 +32,20 @@ use core::hash::{Hash, Hasher};
 
 use alloy_primitives::{
     Address, B256, Log, U256,
-    map::{AddressMap, B256Map, HashMap},
+    map::{B256Map, HashMap},
 };
 use revm::{
     Database as _,
     context_interface::journaled_state::JournalLoadError,
     primitives::hardfork::SpecId,
-    state::{Account, AccountStatus, Bytecode, EvmStorageSlot, TransactionId},
+    state::{Account, AccountId, AccountStatus, Bytecode, EvmStorageSlot, TransactionId},
 };
 use turnpike_state::StateView;
 
 use crate::base::{Base, ViewError};
 use credits::Credits;
+use index::Index;
+use recycled::Recycled;
 use undo::Undo;
 use warm::Warm;
 
@@ -59,8 +63,6 @@ pub(crate) struct Journal<S> {
     spaces: usize,
     codes: B256Map<Bytecode>,
     credits: Credits,
-    /// An account that does not exist, its code not read: what others are made from.
-    blank: Account,
     // The transaction that is running.
     transaction: TransactionId,
     logs: Vec<Log>,
@@ -75,11 +77,13 @@ pub(crate) struct Journal<S> {
 /// The tables of a journal: the next block's can be built in the same memory.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
-    accounts: Vec<Entry>,
-    places: AddressMap<usize>,
-    slots: Vec<Slot>,
-    slot_places: HashMap<SlotKey, usize>,
+    accounts: Recycled<Entry>,
+    places: Index,
+    slots: Recycled<Slot>,
+    slot_places: Index,
     undo: Vec<Undo>,
+    /// Values from before changes that can be undone, the newest last.
+    values: Vec<U256>,
     /// For making the diff: where in it each account is.
     positions: Vec<Option<usize>>,
 }
@@ -91,18 +95,13 @@ impl Tables {
         self.slots.clear();
         self.slot_places.clear();
         self.undo.clear();
+        self.values.clear();
         self.positions.clear();
     }
 }
 
-fn blank() -> Account {
-    let mut account = Account::default();
-    account.info.code = None;
-    account
-}
-
 /// An account, and what became of it in this block.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Entry {
     address: Address,
     /// The account as revm sees it. Its storage is not in here but in [`Journal::slots`].
@@ -125,14 +124,24 @@ struct Entry {
     credit: Option<usize>,
 }
 
-/// A slot's full key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An address, for hashing word by word, which hashers take faster than bytes.
+struct AddressKey<'a>(&'a Address);
+
+impl Hash for AddressKey<'_> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (words, rest) = self.0.as_chunks::<8>();
+        words.iter().for_each(|word| state.write_u64(u64::from_le_bytes(*word)));
+        rest.as_chunks::<4>().0.iter().for_each(|word| state.write_u32(u32::from_le_bytes(*word)));
+    }
+}
+
+/// A slot's full key, likewise.
 struct SlotKey {
     space: usize,
     key: U256,
 }
 
-/// Word by word, which hashers take faster than bytes.
 impl Hash for SlotKey {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -142,7 +151,7 @@ impl Hash for SlotKey {
 }
 
 /// A slot of an account's storage.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Slot {
     owner: usize,
     space: usize,
@@ -163,7 +172,6 @@ impl<S: StateView> Journal<S> {
             last: None,
             spaces: 0,
             codes: B256Map::default(),
-            blank: blank(),
             credits: Credits::default(),
             transaction,
             logs: Vec::new(),
@@ -177,7 +185,7 @@ impl<S: StateView> Journal<S> {
 
     /// Uses the memory of an earlier block's tables. Before any account is loaded.
     pub(crate) fn reuse(&mut self, tables: Tables) {
-        assert!(self.tables.accounts.is_empty(), "invariant: tables are taken over first");
+        assert!(self.tables.accounts.len() == 0, "invariant: tables are taken over first");
         self.tables = tables;
         self.tables.clear();
     }
@@ -189,7 +197,8 @@ impl<S: StateView> Journal<S> {
         {
             return Some(at);
         }
-        let at = *self.tables.places.get(address)?;
+        let Tables { accounts, places, .. } = &self.tables;
+        let at = places.find(&AddressKey(address), |at| accounts[at].address == *address)?;
         self.last = Some((*address, at));
         Some(at)
     }
@@ -212,6 +221,11 @@ impl<S: StateView> Journal<S> {
         self.base.prefetch(addresses);
     }
 
+    /// Says that these slots are likely to be loaded next.
+    pub(crate) fn prefetch_slots(&mut self, slots: &[(Address, U256)]) {
+        self.base.prefetch_slots(slots);
+    }
+
     /// The nonce of an account, after the transactions so far.
     pub(crate) fn nonce_of(&mut self, address: Address) -> Result<u64, ViewError<S::Error>> {
         let at = self.place(address)?;
@@ -219,27 +233,26 @@ impl<S: StateView> Journal<S> {
     }
 
     fn insert(&mut self, address: Address) -> Result<usize, ViewError<S::Error>> {
-        let info = self.base.basic(address)?;
-        let in_base = info.is_some();
-        let mut account = self.blank.clone();
-        if let Some(info) = info {
-            account.info = info;
-        }
+        let found = self.base.account(&address)?;
         let at = self.tables.accounts.len();
-        self.tables.accounts.push(Entry {
-            address,
-            account,
-            in_base,
-            exists: in_base,
-            base_storage: in_base,
-            space: self.spaces,
-            cleared: false,
-            changed: false,
-            slots_changed: false,
-            credit: self.credits.position(&address),
-        });
+        let entry = self.tables.accounts.add(Entry::default);
+        let in_base = found.is_some();
+        let (account, id) = found.unwrap_or_default();
+        let info = &mut entry.account.info;
+        info.nonce = account.nonce;
+        info.balance = account.balance;
+        info.code_hash = account.code_hash;
+        info.account_id = AccountId::new(id.index());
+        info.code = None;
+        entry.account.status = AccountStatus::empty();
+        entry.account.transaction_id = TransactionId::ZERO;
+        entry.address = address;
+        (entry.in_base, entry.exists, entry.base_storage) = (in_base, in_base, in_base);
+        (entry.cleared, entry.changed, entry.slots_changed) = (false, false, false);
+        entry.space = self.spaces;
+        entry.credit = self.credits.position(&address);
         self.spaces += 1;
-        self.tables.places.insert(address, at);
+        self.tables.places.insert(&AddressKey(&address), at);
         self.last = Some((address, at));
         Ok(at)
     }
@@ -300,8 +313,10 @@ impl<S: StateView> Journal<S> {
     fn load_slot(&mut self, owner: usize, key: U256, skip_cold: bool) -> Load<(usize, bool), S> {
         let entry = &self.tables.accounts[owner];
         let (address, space) = (entry.address, entry.space);
-        let at = match self.tables.slot_places.get(&SlotKey { space, key }) {
-            Some(at) => *at,
+        let Tables { slots, slot_places, .. } = &self.tables;
+        let is_key = |at: usize| slots[at].space == space && slots[at].key == key;
+        let at = match slot_places.find(&SlotKey { space, key }, is_key) {
+            Some(at) => at,
             None => {
                 if skip_cold && !self.warm.has_slot(&address, &key) {
                     return Err(JournalLoadError::ColdLoadSkipped);
@@ -331,9 +346,11 @@ impl<S: StateView> Journal<S> {
 
     fn insert_slot(&mut self, owner: usize, space: usize, key: U256, value: U256) -> usize {
         let at = self.tables.slots.len();
-        let value = EvmStorageSlot::new(value, TransactionId::ZERO);
-        self.tables.slots.push(Slot { owner, space, key, value, changed: false });
-        self.tables.slot_places.insert(SlotKey { space, key }, at);
+        let slot = self.tables.slots.add(Slot::default);
+        (slot.owner, slot.space, slot.key) = (owner, space, key);
+        slot.value = EvmStorageSlot::new(value, TransactionId::ZERO);
+        slot.changed = false;
+        self.tables.slot_places.insert(&SlotKey { space, key }, at);
         at
     }
 
@@ -350,7 +367,8 @@ impl<S: StateView> Journal<S> {
         self.touch(at);
         let info = &mut self.tables.accounts[at].account.info;
         if info.balance != balance {
-            self.tables.undo.push(Undo::Balance(at, info.balance));
+            self.tables.values.push(info.balance);
+            self.tables.undo.push(Undo::Balance(at));
             info.balance = balance;
         }
     }
@@ -359,7 +377,8 @@ impl<S: StateView> Journal<S> {
     fn set_nonce(&mut self, at: usize, nonce: u64) {
         self.touch(at);
         let info = &mut self.tables.accounts[at].account.info;
-        self.tables.undo.push(Undo::Nonce(at, info.nonce));
+        self.tables.values.push(U256::from(info.nonce));
+        self.tables.undo.push(Undo::Nonce(at));
         info.nonce = nonce;
     }
 
@@ -368,7 +387,8 @@ impl<S: StateView> Journal<S> {
         self.touch(at);
         let info = &mut self.tables.accounts[at].account.info;
         let (old_hash, old_code) = info.set_code_and_hash(code, hash);
-        self.tables.undo.push(Undo::Code(at, alloc::boxed::Box::new((old_hash, old_code))));
+        let code = alloc::boxed::Box::new((at, old_hash, old_code));
+        self.tables.undo.push(Undo::Code(code));
     }
 
     /// Gives an account storage in which every slot is zero.

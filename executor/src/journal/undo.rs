@@ -10,29 +10,41 @@ use super::Journal;
 /// since keeps that touch (yellow paper, K.1).
 const RIPEMD: Address = address!("0000000000000000000000000000000000000003");
 
-/// One change of the running transaction, by what it takes to undo it. Numbers are places of accounts and slots.
+/// One change of the running transaction, by what it takes to undo it. Numbers are places of accounts and slots; the
+/// value from before a change of balance, nonce or slot lies on [`super::Tables::values`]. Two words each: they are
+/// written more often than anything else here.
 #[derive(Debug)]
 pub(super) enum Undo {
     /// An account was accessed.
     Warmed(usize),
     /// An account was touched (EIP-161).
     Touched(usize),
-    /// A balance had this value.
-    Balance(usize, U256),
-    /// A nonce had this value.
-    Nonce(usize, u64),
+    /// A balance changed.
+    Balance(usize),
+    /// A nonce changed.
+    Nonce(usize),
     /// A code had this hash.
-    Code(usize, Box<(B256, Option<Bytecode>)>),
-    /// An account was created over this storage.
-    Created { at: usize, space: usize, base_storage: bool },
+    Code(Box<(usize, B256, Option<Bytecode>)>),
+    /// An account was created over other storage.
+    Created(Box<Created>),
     /// An account was destroyed, for the first time in this transaction or again.
     Destroyed { at: usize, first: bool },
     /// A slot was accessed.
     SlotWarmed(usize),
-    /// A slot had this value.
-    Slot(usize, U256),
+    /// A slot changed.
+    Slot(usize),
     /// A slot of transient storage had this value.
     Transient(Box<((usize, U256), U256)>),
+}
+
+const _: () = assert!(size_of::<Undo>() <= 16);
+
+/// An account's storage before it was created.
+#[derive(Debug)]
+pub(super) struct Created {
+    pub(super) at: usize,
+    pub(super) space: usize,
+    pub(super) base_storage: bool,
 }
 
 impl<S: StateView> Journal<S> {
@@ -43,6 +55,10 @@ impl<S: StateView> Journal<S> {
                 self.revert(undo);
             }
         }
+    }
+
+    fn value_before(&mut self) -> U256 {
+        self.tables.values.pop().expect("invariant: a change leaves the value from before it")
     }
 
     fn revert(&mut self, undo: Undo) {
@@ -56,13 +72,19 @@ impl<S: StateView> Journal<S> {
                     entry.account.unmark_touch();
                 }
             }
-            Undo::Balance(at, balance) => self.tables.accounts[at].account.info.balance = balance,
-            Undo::Nonce(at, nonce) => self.tables.accounts[at].account.info.nonce = nonce,
-            Undo::Code(at, code) => {
-                let info = &mut self.tables.accounts[at].account.info;
-                (info.code_hash, info.code) = *code;
+            Undo::Balance(at) => {
+                self.tables.accounts[at].account.info.balance = self.value_before();
             }
-            Undo::Created { at, space, base_storage } => {
+            Undo::Nonce(at) => {
+                self.tables.accounts[at].account.info.nonce = self.value_before().saturating_to();
+            }
+            Undo::Code(code) => {
+                let (at, code_hash, code) = *code;
+                let info = &mut self.tables.accounts[at].account.info;
+                (info.code_hash, info.code) = (code_hash, code);
+            }
+            Undo::Created(created) => {
+                let Created { at, space, base_storage } = *created;
                 let entry = &mut self.tables.accounts[at];
                 entry.account.unmark_created();
                 entry.account.unmark_created_locally();
@@ -76,7 +98,7 @@ impl<S: StateView> Journal<S> {
                 }
             }
             Undo::SlotWarmed(at) => self.tables.slots[at].value.mark_cold(),
-            Undo::Slot(at, value) => self.tables.slots[at].value.present_value = value,
+            Undo::Slot(at) => self.tables.slots[at].value.present_value = self.value_before(),
             Undo::Transient(slot) => {
                 let (key, value) = *slot;
                 self.transient.insert(key, value);

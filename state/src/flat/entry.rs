@@ -20,7 +20,9 @@ impl From<U256> for Packed {
 impl Packed {
     #[inline]
     pub(crate) fn get(self) -> U256 {
-        U256::from_le_bytes(self.0)
+        // Word by word, which compiles to a plain copy.
+        let (words, _) = self.0.as_chunks::<8>();
+        U256::from_limbs(core::array::from_fn(|at| u64::from_le_bytes(words[at])))
     }
 }
 

@@ -149,6 +149,7 @@ impl FlatState {
         self.codes.hash(value.code)
     }
 
+    #[inline]
     fn account_of(&self, value: &AccountValue) -> Account {
         let code_hash = self.code_hash(value);
         Account { nonce: value.nonce(), balance: value.balance(), code_hash }
@@ -180,10 +181,12 @@ impl StateView for FlatState {
 impl StateView for &FlatState {
     type Error = Infallible;
 
+    #[inline]
     fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Infallible> {
         Ok(self.entry(address))
     }
 
+    #[inline]
     fn storage(
         &mut self,
         address: &Address,
@@ -204,6 +207,19 @@ impl StateView for &FlatState {
             let (found, _) = self.accounts.find_many(some.iter());
             for number in found.into_iter().flatten() {
                 core::hint::black_box(self.accounts.entry(number).value);
+            }
+        }
+    }
+
+    fn prefetch_slots(&mut self, slots: &[(Address, U256)]) {
+        for some in slots.chunks(FIND_MAX) {
+            let keys: [Option<SlotKey>; FIND_MAX] = core::array::from_fn(|at| {
+                let (address, slot) = some.get(at)?;
+                Some(SlotKey::new(StorageId::of(self.accounts.find(address)?), *slot))
+            });
+            let (found, _) = self.slots.find_many(keys.iter().flatten());
+            for number in found.into_iter().flatten() {
+                core::hint::black_box(self.slots.entry(number).value);
             }
         }
     }

@@ -1,0 +1,144 @@
+use alloc::{vec, vec::Vec};
+use core::{
+    fmt,
+    hash::{BuildHasher, Hash},
+};
+
+use alloy_primitives::map::DefaultHashBuilder;
+
+/// Where in a list the item with a key is, by open addressing. A word is a tag, which is a part of the key's hash, and
+/// a place in the list: eight bytes, so that the index stays in the cache where keys would not, and a key that is not
+/// there is mostly told by one word. The hash only finds candidates: whoever asks compares the keys.
+#[derive(Default)]
+pub(super) struct Index {
+    words: Vec<u64>,
+    len: usize,
+    hasher: DefaultHashBuilder,
+}
+
+impl fmt::Debug for Index {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Index").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// A word that says nothing.
+const EMPTY: u64 = u64::MAX;
+
+/// Words of the smallest index.
+const WORDS_MIN: usize = 64;
+
+/// An index that was this many times too large for its last block is made anew for the next.
+const SLACK_MAX: usize = 32;
+
+impl Index {
+    /// The place of a key. `is_key` says whether the item at a place has it.
+    #[inline]
+    pub(super) fn find(&self, key: &impl Hash, is_key: impl Fn(usize) -> bool) -> Option<usize> {
+        if self.words.is_empty() {
+            return None;
+        }
+        let tag = self.tag(key);
+        let mut at = self.home(tag);
+        loop {
+            let word = self.words[at];
+            if word == EMPTY {
+                return None;
+            }
+            let (found, place) = split(word);
+            if found == tag && is_key(place) {
+                return Some(place);
+            }
+            at = self.after(at);
+        }
+    }
+
+    /// Notes the place of a key that is not in here.
+    pub(super) fn insert(&mut self, key: &impl Hash, place: usize) {
+        if (self.len + 1) * 2 > self.words.len() {
+            self.grow();
+        }
+        let place = u64::try_from(place).expect("invariant: a place has at most 64 bits");
+        assert!(place < u64::from(u32::MAX), "invariant: a block touches fewer than 2^32 - 1 keys");
+        self.put(u64::from(self.tag(key)) << 32 | place);
+        self.len += 1;
+    }
+
+    pub(super) fn clear(&mut self) {
+        if self.words.len() > SLACK_MAX * self.len.max(WORDS_MIN) {
+            self.words = Vec::new();
+        }
+        self.words.fill(EMPTY);
+        self.len = 0;
+    }
+
+    fn put(&mut self, word: u64) {
+        let mut at = self.home(split(word).0);
+        while self.words[at] != EMPTY {
+            at = self.after(at);
+        }
+        self.words[at] = word;
+    }
+
+    fn grow(&mut self) {
+        let larger = vec![EMPTY; (self.words.len() * 2).max(WORDS_MIN)];
+        for word in core::mem::replace(&mut self.words, larger) {
+            if word != EMPTY {
+                self.put(word);
+            }
+        }
+    }
+
+    #[inline]
+    fn tag(&self, key: &impl Hash) -> u32 {
+        split(self.hasher.hash_one(key)).0
+    }
+
+    /// Where the search for a tag begins.
+    #[inline]
+    fn home(&self, tag: u32) -> usize {
+        let place = (u64::from(tag) * self.words.len() as u64) >> 32;
+        usize::try_from(place).expect("invariant: a place is less than the index is long")
+    }
+
+    #[inline]
+    const fn after(&self, at: usize) -> usize {
+        if at + 1 == self.words.len() { 0 } else { at + 1 }
+    }
+}
+
+/// Tag and place.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "takes a word apart")]
+const fn split(word: u64) -> (u32, usize) {
+    ((word >> 32) as u32, word as u32 as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_found_where_they_were_put_whatever_else_is_there() {
+        let (mut index, mut keys) = (Index::default(), Vec::new());
+        for round in 0..3_u64 {
+            let mut model = HashMap::new();
+            // The last round is small after a large one.
+            for seed in 0..[10_000, 20_000, 5][usize::try_from(round).expect("small")] {
+                let key = (seed * 7 + round) % 6_000;
+                let found = index.find(&key, |place| keys[place] == key);
+                assert_eq!(found, model.get(&key).copied(), "key {key}");
+                if found.is_none() {
+                    index.insert(&key, keys.len());
+                    model.insert(key, keys.len());
+                    keys.push(key);
+                }
+            }
+            index.clear();
+            keys.clear();
+        }
+        assert!(index.words.len() < 20_000);
+    }
+}

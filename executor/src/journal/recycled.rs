@@ -1,0 +1,59 @@
+use alloc::vec::Vec;
+use core::ops::{Index, IndexMut};
+
+/// A list whose items stay where they are when it is emptied, to be written over. So a new item is neither moved into
+/// place nor dropped, which for large ones costs more than what is done with them.
+#[derive(Debug)]
+pub(super) struct Recycled<T> {
+    items: Vec<T>,
+    len: usize,
+}
+
+impl<T> Default for Recycled<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), len: 0 }
+    }
+}
+
+impl<T> Recycled<T> {
+    /// Items in use.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Empties the list.
+    pub(super) const fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Adds an item, which is what some earlier item was: all of it has to be written. `make` makes one from nothing.
+    #[inline]
+    pub(super) fn add(&mut self, make: impl FnOnce() -> T) -> &mut T {
+        if self.len == self.items.len() {
+            self.items.push(make());
+        }
+        self.len += 1;
+        &mut self.items[self.len - 1]
+    }
+
+    /// The items in use, in order.
+    pub(super) fn as_slice(&self) -> &[T] {
+        &self.items[..self.len]
+    }
+}
+
+impl<T> Index<usize> for Recycled<T> {
+    type Output = T;
+
+    #[inline]
+    fn index(&self, at: usize) -> &T {
+        &self.items[at]
+    }
+}
+
+impl<T> IndexMut<usize> for Recycled<T> {
+    #[inline]
+    fn index_mut(&mut self, at: usize) -> &mut T {
+        &mut self.items[at]
+    }
+}
