@@ -2,6 +2,10 @@
 
 use clap::Parser as _;
 
+/// The command's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Debug, clap::Parser)]
 struct Cli {
     #[command(flatten)]

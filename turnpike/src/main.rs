@@ -11,6 +11,10 @@ use std::{io::IsTerminal as _, process::ExitCode};
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
+/// Blocks leave many small things behind at once (logs, above all), which the system's allocator is slow to take back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Our own words only: a library's may hold an endpoint's URL, and with it a key.
 const LOG_DEFAULT: &str = "off,turnpike=info,turnpike_sequencer=info,turnpike_batcher=info,turnpike_fraud_proof=info,turnpike_l1=info,turnpike_storage=info";
 
