@@ -104,9 +104,8 @@ impl Plan {
             Some(id) => id == cfg.chain_id,
             None => tx.tx_type == 0,
         };
-        let gas_is_right = tx.gas_limit >= TRANSFER_GAS
-            && tx.gas_limit <= block.gas_limit
-            && tx.gas_limit <= cfg.tx_gas_limit_cap();
+        // That the block has so much gas left is seen to before.
+        let gas_is_right = tx.gas_limit >= TRANSFER_GAS && tx.gas_limit <= cfg.tx_gas_limit_cap();
         let base_fee = u128::from(block.basefee);
         let price = match (tx.tx_type, tx.max_priority_fee_per_gas) {
             (2, Some(tip)) if tip <= tx.max_fee_per_gas => {

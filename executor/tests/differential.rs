@@ -20,8 +20,8 @@ use revm::{
     state::{AccountInfo, Bytecode},
 };
 use turnpike_executor::{
-    BlockContext, BlockHashes, BlockTransaction, ChainSpec, PlainTransfer, SkipReason, SpecId,
-    TxEnv, execute_block,
+    BlockContext, BlockExecutor, BlockHashes, BlockTransaction, ChainSpec, Executed, PlainTransfer,
+    SkipReason, SpecId, TxEnv,
 };
 use turnpike_protocol::Header;
 use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
@@ -341,8 +341,18 @@ fn ours(fork: SpecId, programs: &[Bytes], transactions: &[Tx]) -> (Vec<TxResult>
         l1_fee: None,
     };
     let spec = ChainSpec::ethereum(1, fork);
-    let (executed, _) =
-        execute_block(&spec, &context, transactions.iter().cloned(), &mut state).expect("runs");
+    // In memory that is dirty from the same block, since memory is what blocks share.
+    let mut executed = None;
+    for _ in 0..2 {
+        let workspace = executed.map(|executed: Executed<Tx>| executed.workspace);
+        let workspace = workspace.unwrap_or_default();
+        let mut block = BlockExecutor::open_in(workspace, &spec, &context, state.flat())
+            .expect("the fork is known");
+        block.execute_all(transactions.iter().cloned()).expect("full state");
+        executed = Some(block.finish().expect("full state"));
+    }
+    let executed = executed.expect("ran");
+    state.apply(&executed.diff);
     let mut results: Vec<TxResult> = vec![Some((false, 0, Vec::new())); transactions.len()];
     executed.skipped.iter().for_each(|skipped| results[skipped.index] = None);
     let included = executed.transactions.into_iter();
