@@ -21,7 +21,7 @@ use revm::{
 };
 use turnpike_executor::{
     BlockContext, BlockExecutor, BlockHashes, BlockTransaction, ChainSpec, Executed, PlainTransfer,
-    SkipReason, SpecId, TxEnv,
+    SkipReason, SpecId, TxEnv, Workspace,
 };
 use turnpike_protocol::Header;
 use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
@@ -341,17 +341,17 @@ fn ours(fork: SpecId, programs: &[Bytes], transactions: &[Tx]) -> (Vec<TxResult>
         l1_fee: None,
     };
     let spec = ChainSpec::ethereum(1, fork);
-    // In memory that is dirty from the same block, since memory is what blocks share.
-    let mut executed = None;
-    for _ in 0..2 {
-        let workspace = executed.map(|executed: Executed<Tx>| executed.workspace);
-        let workspace = workspace.unwrap_or_default();
-        let mut block = BlockExecutor::open_in(workspace, &spec, &context, state.flat())
-            .expect("the fork is known");
-        block.execute_all(transactions.iter().cloned()).expect("full state");
-        executed = Some(block.finish().expect("full state"));
-    }
-    let executed = executed.expect("ran");
+    let run = |workspace, transactions: Vec<Tx>| -> Executed<Tx> {
+        let block = BlockExecutor::open_in(workspace, &spec, &context, state.flat());
+        let mut block = block.expect("the fork is known");
+        block.execute_all(transactions).expect("full state");
+        block.finish().expect("full state")
+    };
+    // Memory is what blocks share: this one's is dirty from another.
+    let mut other: Vec<Tx> = transactions.iter().rev().cloned().collect();
+    number(&mut other);
+    let dirty = run(Workspace::default(), other).workspace;
+    let executed = run(dirty, transactions.to_vec());
     state.apply(&executed.diff);
     let mut results: Vec<TxResult> = vec![Some((false, 0, Vec::new())); transactions.len()];
     executed.skipped.iter().for_each(|skipped| results[skipped.index] = None);

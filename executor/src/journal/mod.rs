@@ -244,7 +244,6 @@ impl<S: StateView> Journal<S> {
         info.code_hash = account.code_hash;
         info.account_id = AccountId::new(id.index());
         info.code = None;
-        entry.account.status = AccountStatus::empty();
         entry.account.transaction_id = TransactionId::ZERO;
         entry.address = address;
         (entry.in_base, entry.exists, entry.base_storage) = (in_base, in_base, in_base);
