@@ -1,17 +1,24 @@
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     mem,
     sync::{Mutex, PoisonError},
 };
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use turnpike_protocol::{BlockInput, ChainConfig, Genesis, Header, Origin, OutputRoot, Parent};
-use turnpike_state::{Account, AccountDiff, FlatState, NodeState, StateDiff};
+use turnpike_state::{
+    Account, AccountDiff, AccountProof, FlatState, HistoricalView, History, HistoryLimits,
+    NodeState, StateDiff,
+};
 
 use crate::{
     BlockContext, BlockExecutor, BlockOutcome, ChainSpec, Executed, ExecutionError, Workspace,
     block_transactions, outcome::output_of,
 };
+
+/// States that a chain keeps if it is not told otherwise: as many as other nodes do, in a few tens of megabytes.
+pub const RECENT_STATES: HistoryLimits = HistoryLimits { blocks_max: 128, items_max: 200_000 };
 
 /// The newest block of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,25 +48,41 @@ impl Head {
     }
 }
 
-/// A chain's rules, its full state and its head, moved forward one block at a time.
+/// A chain's rules, its full state and its head, moved forward one block at a time, and the states of its last blocks.
 #[derive(Debug)]
 pub struct Chain {
     config: ChainConfig,
     state: NodeState,
     head: Head,
+    /// How to get back from the state to those before it.
+    history: History,
+    /// The heads that the chain had before, as far back as `history` goes.
+    heads: VecDeque<Head>,
     /// Memory that the next block runs in.
     workspace: Mutex<Workspace>,
 }
 
 impl Chain {
-    /// The chain that consists of its genesis block.
+    /// The chain that consists of its genesis block, and keeps [`RECENT_STATES`].
     pub fn from_genesis(genesis: &Genesis) -> Self {
+        Self::from_genesis_with(genesis, RECENT_STATES)
+    }
+
+    /// The chain that consists of its genesis block, with a choice of how many states it keeps.
+    pub fn from_genesis_with(genesis: &Genesis, limits: HistoryLimits) -> Self {
         let (state, roots) = NodeState::from_genesis(&genesis_diff(genesis));
         let header = genesis.header(roots.state_root);
         let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
         let output = output_of(&header, roots);
         let head = Head { header, parent, output };
-        Self { config: genesis.config.clone(), state, head, workspace: Mutex::default() }
+        Self {
+            config: genesis.config.clone(),
+            state,
+            head,
+            history: History::new(0, limits),
+            heads: VecDeque::new(),
+            workspace: Mutex::default(),
+        }
     }
 
     /// The chain's rules.
@@ -75,6 +98,38 @@ impl Chain {
     /// The state after the newest block.
     pub const fn state(&self) -> &NodeState {
         &self.state
+    }
+
+    /// The oldest block whose state is kept.
+    pub fn oldest_state(&self) -> u64 {
+        self.history.oldest()
+    }
+
+    /// The head that the chain had when `block` was the newest, if the state after it is kept.
+    pub fn head_at(&self, block: u64) -> Option<&Head> {
+        match usize::try_from(self.head.header.number.checked_sub(block)?).ok()? {
+            0 => Some(&self.head),
+            back => self.heads.get(self.heads.len().checked_sub(back)?),
+        }
+    }
+
+    /// The state after `block`, if it is kept. Costs as much as what changed since.
+    pub fn state_at(&self, block: u64) -> Option<HistoricalView<'_>> {
+        self.history.view(self.state.flat(), block)
+    }
+
+    /// What takes the state back to that after `block`, if it is kept.
+    pub fn undo_to(&self, block: u64) -> Option<StateDiff> {
+        self.history.undo_to(block)
+    }
+
+    /// Merkle proofs of an account and some of its slots in the state after `block`, if it is kept. Costs as much as
+    /// committing what changed since.
+    pub fn proof_at(&self, block: u64, address: &Address, slots: &[U256]) -> Option<AccountProof> {
+        if block == self.head.header.number {
+            return Some(self.state.proof(address, slots));
+        }
+        Some(self.state.proof_at(&self.undo_to(block)?, address, slots))
     }
 
     /// Opens the next block on the current state, which stays as it is until the block is sealed.
@@ -98,9 +153,10 @@ impl Chain {
     /// Commits a block that ran on the current state, with this origin.
     pub fn seal(&mut self, mut executed: Executed, origin: &Origin) -> BlockOutcome {
         self.workspace = Mutex::new(mem::take(&mut executed.workspace));
+        let undo = self.state.flat().undo_of(&executed.diff);
         let roots = self.state.apply(&executed.diff);
         let outcome = executed.seal(roots);
-        self.head = Head {
+        let head = Head {
             header: outcome.header.clone(),
             parent: Parent {
                 number: outcome.header.number,
@@ -109,6 +165,11 @@ impl Chain {
             },
             output: outcome.output,
         };
+        self.history.push(head.header.number, undo);
+        self.heads.push_back(mem::replace(&mut self.head, head));
+        while self.heads.front().is_some_and(|head| head.header.number < self.history.oldest()) {
+            self.heads.pop_front();
+        }
         outcome
     }
 

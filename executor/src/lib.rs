@@ -37,7 +37,7 @@ pub use block::{
 #[cfg(feature = "std")]
 pub use call::{CallError, CallOutcome, CallRequest, call};
 #[cfg(feature = "std")]
-pub use chain::{Chain, Head};
+pub use chain::{Chain, Head, RECENT_STATES};
 pub use env::intrinsic_gas;
 pub use error::{ExecutionError, SkipReason};
 pub use outcome::{BlockOutcome, Executed, ExecutedTx, Included, Skipped};

@@ -1,67 +1,55 @@
 use std::collections::VecDeque;
 
-use turnpike_executor::Head;
-use turnpike_protocol::{BlockInput, ChainConfig};
-use turnpike_state::{FlatState, StateDiff};
+use turnpike_executor::Chain;
+use turnpike_protocol::BlockInput;
+use turnpike_state::{FlatState, HistoryLimits};
 
 use crate::Replay;
 
-/// Accounts, slots and transactions that the kept blocks may hold together.
-const HISTORY_ITEMS_MAX: usize = 500_000;
+/// States that a verifier's chain keeps: what an output stands on is explained by them.
+pub(crate) const STATES: HistoryLimits = HistoryLimits { blocks_max: 50_000, items_max: 500_000 };
 
-/// The last blocks: what went in, and how to undo what came of it.
+/// Deposits and transactions that the kept blocks may hold together.
+const TRANSACTIONS_MAX: usize = 500_000;
+
+/// What went into the last blocks of a chain, which itself keeps the states between them.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    steps: VecDeque<Step>,
-    items: usize,
-}
-
-#[derive(Debug)]
-struct Step {
-    parent: Head,
-    input: BlockInput,
-    undo: StateDiff,
-    items: usize,
+    inputs: VecDeque<BlockInput>,
+    transactions: usize,
 }
 
 impl History {
-    /// Takes up the newest block and lets go of the oldest ones beyond the limit.
-    pub(crate) fn push(&mut self, parent: Head, input: BlockInput, undo: StateDiff) {
-        let slots: usize = undo.accounts.iter().map(|diff| 1 + diff.storage.len()).sum();
-        let items = 1 + slots + input.transactions.len() + input.deposits.len();
-        self.items += items;
-        self.steps.push_back(Step { parent, input, undo, items });
-        while self.items > HISTORY_ITEMS_MAX && self.steps.len() > 1 {
-            let oldest = self.steps.pop_front().expect("invariant: there are several");
-            self.items -= oldest.items;
+    /// Takes up the newest block of `chain` and lets go of those that could not be run again, or are beyond the limit.
+    pub(crate) fn push(&mut self, chain: &Chain, input: BlockInput) {
+        self.transactions += transactions(&input);
+        self.inputs.push_back(input);
+        while let Some(oldest) = self.inputs.front() {
+            if oldest.number > chain.oldest_state() && self.transactions <= TRANSACTIONS_MAX {
+                break;
+            }
+            self.transactions -= transactions(oldest);
+            self.inputs.pop_front();
         }
     }
 
-    /// The state after `block`, if it is the newest or only kept blocks have to be undone; `state` is the newest.
-    pub(crate) fn state_after(&self, state: &FlatState, block: u64) -> Option<FlatState> {
-        let newest = self.steps.back().map_or(0, |step| step.input.number);
-        if block >= newest {
-            return (block == newest).then(|| state.clone());
-        }
-        if self.steps.front()?.input.number > block + 1 {
-            return None;
-        }
-        let mut state = state.clone();
-        for step in self.steps.iter().rev().take_while(|step| step.input.number > block) {
-            state.apply(&step.undo);
-        }
-        Some(state)
+    /// All that is needed to run a kept block of `chain` again.
+    pub(crate) fn replay(&self, chain: &Chain, block: u64) -> Option<Replay> {
+        let input = self.inputs.iter().rev().find(|input| input.number == block)?;
+        let before = block.checked_sub(1)?;
+        let (parent, state) = (chain.head_at(before)?, state_after(chain, before)?);
+        Some(Replay::new(chain.config().clone(), parent.clone(), input.clone(), state))
     }
+}
 
-    /// All that is needed to run a kept block again.
-    pub(crate) fn replay(
-        &self,
-        config: &ChainConfig,
-        state: &FlatState,
-        block: u64,
-    ) -> Option<Replay> {
-        let step = self.steps.iter().rev().find(|step| step.input.number == block)?;
-        let before = self.state_after(state, block.checked_sub(1)?)?;
-        Some(Replay::new(config.clone(), step.parent.clone(), step.input.clone(), before))
-    }
+/// A copy of the state after `block`, if `chain` keeps it.
+pub(crate) fn state_after(chain: &Chain, block: u64) -> Option<FlatState> {
+    let undo = chain.undo_to(block)?;
+    let mut state = chain.state().flat().clone();
+    state.apply(&undo);
+    Some(state)
+}
+
+fn transactions(input: &BlockInput) -> usize {
+    input.deposits.len() + input.transactions.len()
 }

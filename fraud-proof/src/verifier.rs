@@ -10,7 +10,9 @@ use turnpike_protocol::{
 };
 use turnpike_state::FlatState;
 
-use crate::{Divergence, Evidence, FirstBlock, Replay, difference::compare, history::History};
+use crate::{
+    Divergence, Evidence, FirstBlock, Replay, difference::compare, history, history::History,
+};
 
 /// Touched accounts that a report holds.
 const TOUCHED_MAX: usize = 256;
@@ -113,7 +115,7 @@ pub enum VerifierError {
 impl Verifier {
     /// A verifier that knows the genesis block.
     pub fn new(genesis: &Genesis) -> Self {
-        let chain = Chain::from_genesis(genesis);
+        let chain = Chain::from_genesis_with(genesis, history::STATES);
         let head = chain.head();
         let entry = DerivedEntry {
             last_block: 0,
@@ -166,17 +168,14 @@ impl Verifier {
 
     /// The state after a block, while the blocks since are kept.
     pub fn state_after(&self, block: u64) -> Option<FlatState> {
-        self.history.state_after(self.chain.state().flat(), block)
+        history::state_after(&self.chain, block)
     }
 
     /// A block to be run again, while it is kept. That of [`Self::first_divergence`] is kept for good.
     pub fn replay(&self, block: u64) -> Option<Arc<Replay>> {
         match self.pinned.as_ref().filter(|pinned| pinned.number() == block) {
             Some(pinned) => Some(Arc::clone(pinned)),
-            None => {
-                let state = self.chain.state().flat();
-                self.history.replay(self.chain.config(), state, block).map(Arc::new)
-            }
+            None => self.history.replay(&self.chain, block).map(Arc::new),
         }
     }
 
@@ -220,11 +219,8 @@ impl Verifier {
     fn execute(&mut self, input: BlockInput) -> Result<BlockOutcome, VerifierError> {
         let block = input.number;
         let failed = |error| VerifierError::Execution { block, error };
-        let parent = self.chain.head().clone();
-        let executed = self.chain.run(&input).map_err(failed)?;
-        let undo = self.chain.state().flat().undo_of(&executed.diff);
-        let outcome = self.chain.seal(executed, &input.origin);
-        self.history.push(parent, input, undo);
+        let outcome = self.chain.execute(&input).map_err(failed)?;
+        self.history.push(&self.chain, input);
         self.blocks
             .push(DerivedBlock { hash: outcome.hash(), state_root: outcome.output.state_root });
         Ok(outcome)

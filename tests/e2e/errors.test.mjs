@@ -361,9 +361,9 @@ test("whatever a client does wrong has a clear answer", { timeout: 180_000 }, as
       /^non-array args$/,
     );
     checkError(
-      await ask(dev.l2Url, "eth_getBalance", [NOBODY, "0x0"]),
+      await ask(dev.l2Url, "eth_getBalance", [NOBODY, "0xffffff"]),
       SERVER_ERROR,
-      /historical state is not available/,
+      /^header not found$/,
     );
     checkError(
       await ask(dev.l2Url, "eth_getLogs", [{ fromBlock: "0x2", toBlock: "0x1" }]),

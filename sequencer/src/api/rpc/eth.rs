@@ -9,11 +9,12 @@ use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use op_alloy_rpc_types::Transaction;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::sync::RwLockReadGuard;
-use turnpike_executor::Chain;
-use turnpike_protocol::{SignedTx, decode_transaction};
+use tokio::{sync::RwLockReadGuard, task::block_in_place};
+use turnpike_executor::{Chain, Head};
+use turnpike_protocol::{ChainConfig, SignedTx, decode_transaction};
+use turnpike_state::{AccountProof, HistoricalView};
 
-use super::{convert::RpcBlock, error::RpcError, params::Params};
+use super::{convert::RpcBlock, error::RpcError, gas::permit, params::Params};
 use crate::{Refusal, Shared};
 
 /// Blocks that one `eth_getLogs` may span.
@@ -66,25 +67,62 @@ async fn find_block(shared: &Shared, id: BlockId) -> Result<Option<RpcBlock>, Rp
     record.map(RpcBlock::new).transpose()
 }
 
-/// The state that a request asks for: only the newest is kept.
+/// The chain as it was when some recent block was its newest.
+#[derive(Debug)]
+pub(crate) struct RecentChain<'a> {
+    chain: RwLockReadGuard<'a, Chain>,
+    block: u64,
+}
+
+impl RecentChain<'_> {
+    pub(crate) fn config(&self) -> &ChainConfig {
+        self.chain.config()
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        self.chain.head_at(self.block).expect("invariant: looked up when this was made")
+    }
+
+    pub(crate) fn is_newest(&self) -> bool {
+        self.block == self.chain.head().header.number
+    }
+
+    /// The state to read from.
+    pub(crate) fn state(&self) -> HistoricalView<'_> {
+        let state = || self.chain.state_at(self.block);
+        let state = if self.is_newest() { state() } else { block_in_place(state) };
+        state.expect("invariant: looked up when this was made")
+    }
+
+    fn proof(&self, address: &Address, slots: &[U256]) -> AccountProof {
+        let proof = || self.chain.proof_at(self.block, address, slots);
+        block_in_place(proof).expect("invariant: looked up when this was made")
+    }
+}
+
+/// The chain at the block that a request names, if its state is kept.
 pub(crate) async fn state_at(
     shared: &Shared,
     id: Option<BlockId>,
-) -> Result<RwLockReadGuard<'_, Chain>, RpcError> {
+) -> Result<RecentChain<'_>, RpcError> {
     let id = id.unwrap_or_default();
     let number = number_of(shared, id).await?;
     let number = number.ok_or_else(|| RpcError::server("header not found"))?;
     let chain = shared.chain.read().await;
-    let head = chain.head().header.number;
     // A block may have been sealed since the tag was resolved.
-    let wants_newest =
-        matches!(id, BlockId::Number(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending));
-    if number != head && !wants_newest {
+    let block = match id {
+        BlockId::Number(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => {
+            chain.head().header.number
+        }
+        _ => number,
+    };
+    if chain.head_at(block).is_none() {
         return Err(RpcError::server(format!(
-            "historical state is not available: block {number} was asked for, only the state of the newest block {head} is kept"
+            "historical state is not available: block {block} was asked for, block {} is the oldest whose state is kept",
+            chain.oldest_state()
         )));
     }
-    Ok(chain)
+    Ok(RecentChain { chain, block })
 }
 
 pub(crate) async fn block(shared: &Shared, mut params: Params) -> Answer {
@@ -233,8 +271,9 @@ pub(crate) async fn transaction_count(shared: &Shared, mut params: Params) -> An
 pub(crate) async fn code(shared: &Shared, mut params: Params) -> Answer {
     let address = params.next::<Address>()?;
     let chain = state_at(shared, params.optional()?).await?;
-    let account = chain.state().account(&address).unwrap_or_default();
-    let code = chain.state().code(&account.code_hash).filter(|_| account.has_code());
+    let state = chain.state();
+    let account = state.account(&address).unwrap_or_default();
+    let code = state.code(&account.code_hash).filter(|_| account.has_code());
     Ok(json!(code.map(|code| code.original_bytes()).unwrap_or_default()))
 }
 
@@ -253,9 +292,10 @@ pub(crate) async fn proof(shared: &Shared, mut params: Params) -> Answer {
         let message = format!("too many slots: {}, limit {PROOF_SLOTS_MAX}", keys.len());
         return Err(RpcError::invalid_params(message));
     }
+    let _permit = permit(shared).await?;
     let chain = state_at(shared, params.optional()?).await?;
     let slots: Vec<U256> = keys.iter().map(|key| key.as_b256().into()).collect();
-    let proof = chain.state().proof(&address, &slots);
+    let proof = chain.proof(&address, &slots);
     let account = proof.account.unwrap_or_default();
     to_json(EIP1186AccountProofResponse {
         address,

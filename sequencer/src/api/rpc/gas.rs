@@ -5,13 +5,14 @@ use alloy_consensus::Transaction as _;
 use alloy_primitives::{TxKind, U64};
 use serde_json::{Value, json};
 use tokio::{sync::SemaphorePermit, task::block_in_place};
-use turnpike_executor::{CallError, CallOutcome, CallRequest, Chain, HaltReason};
+use turnpike_executor::{CallError, CallOutcome, CallRequest, HaltReason};
 use turnpike_protocol::{ChainConfig, Header, next_base_fee};
+use turnpike_state::HistoricalView;
 
 use super::{
     convert::RpcBlock,
     error::RpcError,
-    eth::{number_of, quantity, state_at, to_json},
+    eth::{RecentChain, number_of, quantity, state_at, to_json},
     params::Params,
 };
 use crate::Shared;
@@ -40,7 +41,8 @@ pub(crate) async fn call(shared: &Shared, mut params: Params) -> Answer {
     let _permit = permit(shared).await?;
     let chain = state_at(shared, id).await?;
     let request = call_request(&request, CALL_GAS_MAX.min(chain.config().block_gas_limit))?;
-    match block_in_place(|| run(&chain, &chain.head().header, &request))? {
+    let header = &chain.head().header;
+    match block_in_place(|| run(chain.config(), header, &mut chain.state(), &request))? {
         CallOutcome::Success { output, .. } => Ok(json!(output)),
         CallOutcome::Revert { output, .. } => Err(RpcError::reverted(output)),
         CallOutcome::Halt { reason } => Err(RpcError::server(halt_text(&reason))),
@@ -54,15 +56,21 @@ pub(crate) async fn estimate(shared: &Shared, mut params: Params) -> Answer {
     refuse_overrides(&mut params)?;
     let _permit = permit(shared).await?;
     let chain = state_at(shared, id).await?;
-    let cap = allowance(&chain, &request)?;
+    let mut state = chain.state();
+    let cap = allowance(chain.config(), &state, &request)?;
     let request = call_request(&request, cap)?;
-    block_in_place(|| least_gas(&chain, request)).map(quantity)
+    let header = next_header(&chain);
+    block_in_place(|| least_gas(chain.config(), &header, &mut state, request)).map(quantity)
 }
 
-fn least_gas(chain: &Chain, mut request: CallRequest) -> Result<u64, RpcError> {
-    let header = &next_header(chain);
+fn least_gas(
+    config: &ChainConfig,
+    header: &Header,
+    state: &mut HistoricalView<'_>,
+    mut request: CallRequest,
+) -> Result<u64, RpcError> {
     let mut enough = request.gas_limit;
-    let used = match run(chain, header, &request)? {
+    let used = match run(config, header, state, &request)? {
         CallOutcome::Success { gas_used, .. } => gas_used,
         CallOutcome::Revert { output, .. } => return Err(RpcError::reverted(output)),
         CallOutcome::Halt { reason: HaltReason::OutOfGas(_) } => {
@@ -72,7 +80,7 @@ fn least_gas(chain: &Chain, mut request: CallRequest) -> Result<u64, RpcError> {
     };
     // What it used is often enough, and never more than needed.
     request.gas_limit = used;
-    if succeeds(chain, header, &request)? {
+    if succeeds(config, header, state, &request)? {
         return Ok(used);
     }
     let mut too_little = used;
@@ -80,7 +88,7 @@ fn least_gas(chain: &Chain, mut request: CallRequest) -> Result<u64, RpcError> {
     let mut probe = used.saturating_add(used / 63).saturating_add(2_300).min(enough);
     while enough - too_little > 1 && enough - too_little > enough / ESTIMATE_TOLERANCE {
         request.gas_limit = probe;
-        if succeeds(chain, header, &request)? {
+        if succeeds(config, header, state, &request)? {
             enough = probe;
         } else {
             too_little = probe;
@@ -90,7 +98,7 @@ fn least_gas(chain: &Chain, mut request: CallRequest) -> Result<u64, RpcError> {
     Ok(enough)
 }
 
-async fn permit(shared: &Shared) -> Result<SemaphorePermit<'_>, RpcError> {
+pub(super) async fn permit(shared: &Shared) -> Result<SemaphorePermit<'_>, RpcError> {
     shared.calls.acquire().await.map_err(|_| RpcError::server("the node is stopping"))
 }
 
@@ -103,11 +111,15 @@ fn refuse_overrides(params: &mut Params) -> Result<(), RpcError> {
 }
 
 /// Most gas that a transaction may have, and that its sender can pay for.
-fn allowance(chain: &Chain, request: &TransactionRequest) -> Result<u64, RpcError> {
-    let cap = chain.config().transaction_gas_limit_max();
+fn allowance(
+    config: &ChainConfig,
+    state: &HistoricalView<'_>,
+    request: &TransactionRequest,
+) -> Result<u64, RpcError> {
+    let cap = config.transaction_gas_limit_max();
     let price = request.gas_price.or(request.max_fee_per_gas).unwrap_or(0);
     let (Some(from), true) = (request.from, price > 0) else { return Ok(cap) };
-    let balance = chain.state().account(&from).unwrap_or_default().balance;
+    let balance = state.account(&from).unwrap_or_default().balance;
     let spendable = balance
         .checked_sub(request.value.unwrap_or_default())
         .ok_or_else(|| RpcError::server("insufficient funds for transfer"))?;
@@ -136,19 +148,29 @@ fn call_request(request: &TransactionRequest, gas: u64) -> Result<CallRequest, R
     })
 }
 
-fn run(chain: &Chain, header: &Header, request: &CallRequest) -> Result<CallOutcome, RpcError> {
-    turnpike_executor::call(chain.config(), header, chain.state().flat(), request)
+fn run(
+    config: &ChainConfig,
+    header: &Header,
+    state: &mut HistoricalView<'_>,
+    request: &CallRequest,
+) -> Result<CallOutcome, RpcError> {
+    turnpike_executor::call(config, header, state, request)
         .map_err(|error| RpcError::server(describe(&error)))
 }
 
 /// The environment in which an estimated transaction will run, as far as can be told: a block later, and at least a second.
 /// Much code costs more as soon as time has passed.
-fn next_header(chain: &Chain) -> Header {
-    let mut header = chain.head().header.clone();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+fn next_header(chain: &RecentChain<'_>) -> Header {
+    let head = chain.head();
+    let mut header = head.header.clone();
     header.base_fee_per_gas = Some(next_base_fee(chain.config(), &header));
+    header.parent_hash = head.hash();
     header.number += 1;
-    header.timestamp = now.max(header.timestamp + 1);
+    header.timestamp += 1;
+    if chain.is_newest() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        header.timestamp = header.timestamp.max(now);
+    }
     header
 }
 
@@ -164,8 +186,13 @@ fn describe<E: std::error::Error>(error: &CallError<E>) -> String {
     text
 }
 
-fn succeeds(chain: &Chain, header: &Header, request: &CallRequest) -> Result<bool, RpcError> {
-    match turnpike_executor::call(chain.config(), header, chain.state().flat(), request) {
+fn succeeds(
+    config: &ChainConfig,
+    header: &Header,
+    state: &mut HistoricalView<'_>,
+    request: &CallRequest,
+) -> Result<bool, RpcError> {
+    match turnpike_executor::call(config, header, state, request) {
         Ok(outcome) => Ok(matches!(outcome, CallOutcome::Success { .. })),
         Err(CallError::Invalid(_)) => Ok(false),
         Err(error) => Err(RpcError::server(error.to_string())),
