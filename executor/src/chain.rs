@@ -74,15 +74,28 @@ impl Chain {
         let header = genesis.header(roots.state_root);
         let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
         let output = output_of(&header, roots);
-        let head = Head { header, parent, output };
-        Self {
-            config: genesis.config.clone(),
-            state,
-            head,
-            history: History::new(0, limits),
-            heads: VecDeque::new(),
-            workspace: Mutex::default(),
-        }
+        Self::at(genesis.config.clone(), state, Head { header, parent, output }, limits)
+    }
+
+    /// The chain at the block with this header, after which `state` is the state; `origin` is the entry of the block's
+    /// origin. It keeps [`RECENT_STATES`] from here on. `None` if the state does not have the header's root.
+    pub fn resume(
+        config: ChainConfig,
+        state: NodeState,
+        header: Header,
+        origin: Option<u64>,
+    ) -> Option<Self> {
+        let roots = state.roots();
+        let parent = Parent { number: header.number, timestamp: header.timestamp, origin };
+        let output = output_of(&header, roots);
+        (roots.state_root == header.state_root)
+            .then(|| Self::at(config, state, Head { header, parent, output }, RECENT_STATES))
+    }
+
+    fn at(config: ChainConfig, state: NodeState, head: Head, limits: HistoryLimits) -> Self {
+        let history = History::new(head.header.number, limits);
+        let heads = VecDeque::new();
+        Self { config, state, head, history, heads, workspace: Mutex::default() }
     }
 
     /// The chain's rules.

@@ -5,15 +5,15 @@ use std::{
 };
 
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes};
-use anyhow::{Context as _, bail};
+use alloy_primitives::{Address, B256};
+use anyhow::Context as _;
 use tokio::{
     sync::{oneshot, watch},
     task::block_in_place,
 };
 use tracing::{debug, info, warn};
 use turnpike_executor::{BlockOutcome, Chain};
-use turnpike_protocol::{BlockInput, Origin, QueuedDeposit, SignedTx, decode_transaction};
+use turnpike_protocol::{Origin, QueuedDeposit};
 use turnpike_storage::{BlockRecord, Database, JournalRecord, ReceiptRecord};
 
 use crate::{
@@ -21,12 +21,11 @@ use crate::{
     admission::{CheckedTx, check_state, check_stateless},
     backlog::Backlog,
     builder::{self, BlockPlan, BuiltBlock},
+    checkpoints::Checkpoints,
+    restore::Replayed,
     shared::Submission,
     tracker::L1News,
 };
-
-/// Journal records read at a time when the chain is rebuilt.
-const REPLAY_BLOCKS: u32 = 1_000;
 
 type Reply = oneshot::Sender<Vec<Result<B256, Refusal>>>;
 
@@ -42,6 +41,7 @@ pub(crate) struct Driver {
     deposits_consumed: u64,
     /// Sealed blocks that L1 does not hold yet.
     backlog: Backlog,
+    checkpoints: Checkpoints,
     /// Transactions that have arrived so far.
     arrivals: u64,
     sealed_at: Instant,
@@ -54,6 +54,7 @@ impl Driver {
         shared: Arc<Shared>,
         head: watch::Sender<u64>,
         replayed: Replayed,
+        checkpoints: Checkpoints,
     ) -> Self {
         Self {
             config,
@@ -62,6 +63,7 @@ impl Driver {
             deposits: VecDeque::new(),
             deposits_consumed: replayed.deposits,
             backlog: replayed.backlog,
+            checkpoints,
             arrivals: 0,
             sealed_at: Instant::now(),
             has_lied: false,
@@ -244,6 +246,7 @@ impl Driver {
         self.settle_nonces(chain, changed.chain(refused.iter().map(|(tx, _)| tx.sender))).await?;
         self.sealed_at = Instant::now();
         self.head.send_replace(record.number);
+        self.checkpoints.push(&outcome).await;
         info!(
             block = record.number,
             hash = %record.hash,
@@ -253,6 +256,11 @@ impl Driver {
             "block sealed"
         );
         Ok(())
+    }
+
+    /// Ends: what the next start can use is written.
+    pub(crate) async fn finish(self) {
+        self.checkpoints.finish().await;
     }
 
     async fn settle_refused(
@@ -291,15 +299,6 @@ impl Driver {
     }
 }
 
-/// What the journal gave back.
-#[derive(Debug, Default)]
-pub(crate) struct Replayed {
-    /// Deposits that its blocks hold.
-    deposits: u64,
-    /// Its blocks, until L1 says which of them it holds.
-    backlog: Backlog,
-}
-
 fn reasons(refused: &[(PooledTx, String)]) -> Vec<(B256, String)> {
     refused.iter().map(|(tx, reason)| (tx.tx.hash(), reason.clone())).collect()
 }
@@ -309,7 +308,7 @@ fn pooled(tx: CheckedTx, arrival: u64) -> PooledTx {
     PooledTx { tx, raw, sender, arrival }
 }
 
-fn block_record(outcome: &BlockOutcome, origin: Origin) -> BlockRecord {
+pub(crate) fn block_record(outcome: &BlockOutcome, origin: Origin) -> BlockRecord {
     let receipts = outcome
         .transactions
         .iter()
@@ -328,49 +327,4 @@ fn block_record(outcome: &BlockOutcome, origin: Origin) -> BlockRecord {
         origin,
         receipts,
     }
-}
-
-/// Runs the journal's blocks on the genesis state.
-pub(crate) async fn replay(chain: &mut Chain, database: &Database) -> anyhow::Result<Replayed> {
-    let mut replayed = Replayed::default();
-    loop {
-        let from = chain.head().header.number + 1;
-        let records = database.journal(from, REPLAY_BLOCKS).await?;
-        if records.is_empty() {
-            if from > 1 {
-                info!(head = from - 1, "chain rebuilt from the journal");
-            }
-            return Ok(replayed);
-        }
-        for record in records {
-            block_in_place(|| replay_block(chain, &record))?;
-            replayed.deposits += record.deposits.len() as u64;
-            replayed.backlog.push(&record);
-        }
-    }
-}
-
-fn replay_block(chain: &mut Chain, record: &JournalRecord) -> anyhow::Result<()> {
-    let decode = |raw: &Bytes| Ok(SignedTx::recover(decode_transaction(raw)?));
-    let transactions: anyhow::Result<Vec<_>> = record.transactions.iter().map(decode).collect();
-    let input = BlockInput::new(
-        chain.config(),
-        chain.head().parent,
-        record.origin,
-        record.timestamp,
-        &record.deposits,
-        transactions?,
-    )?;
-    let outcome = chain.execute(&input)?;
-    if outcome.hash() != record.hash {
-        bail!(
-            "journal block {} does not replay: it was {} with state root {}, it is {} with {} now",
-            record.number,
-            record.hash,
-            record.state_root,
-            outcome.hash(),
-            outcome.header.state_root
-        );
-    }
-    Ok(())
 }

@@ -15,7 +15,8 @@ use turnpike_storage::{BlockRecord, Database, genesis_id};
 
 use crate::{
     Pool, SequencerConfig, Settlement, Shared,
-    driver::{Driver, replay},
+    driver::Driver,
+    restore::{Restored, restore},
     shared::Submission,
     tracker::Tracker,
 };
@@ -51,12 +52,12 @@ pub async fn run(
 }
 
 impl Sequencer {
-    /// Binds the port, rebuilds the chain from the journal, takes up what was pending and reads L1 once.
+    /// Binds the port, rebuilds the chain from checkpoint and journal, takes up what was pending and reads L1 once.
     pub async fn open(genesis: &Genesis, config: SequencerConfig) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("cannot listen on {}", config.listen))?;
-        let mut chain = Chain::from_genesis(genesis);
+        let chain = Chain::from_genesis(genesis);
         let (genesis_output, genesis_parent) = (chain.head().output, chain.head().parent);
         let database = Arc::new(Database::open(&config.database, genesis_id(genesis)).await?);
         let genesis_block = BlockRecord {
@@ -66,7 +67,9 @@ impl Sequencer {
             receipts: Vec::new(),
         };
         database.record_genesis(&genesis_output.block_hash, &genesis_block).await?;
-        let replayed = replay(&mut chain, &database).await?;
+        let directory = config.database.with_extension("state");
+        let Restored { chain, checkpoints, replayed } =
+            restore(chain, &database, &directory).await?;
 
         let client = L1Client::connect(&config.l1_url, genesis).await?;
         client.check_genesis(genesis, &genesis_output).await?;
@@ -87,7 +90,7 @@ impl Sequencer {
             submissions: submit,
             calls: Semaphore::new(CALLS_MAX),
         });
-        let mut driver = Driver::new(config, shared, head, replayed);
+        let mut driver = Driver::new(config, shared, head, replayed, checkpoints);
         driver.take_news(news).await;
         driver.take_pending().await?;
         Ok(Self { driver, listener, tracker, submissions })
@@ -146,6 +149,7 @@ impl Sequencer {
             driver.admit(vec![submission]).await?;
         }
         drop(news);
+        driver.finish().await;
         tracking.await??;
         api.await??;
         Ok(())

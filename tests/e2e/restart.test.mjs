@@ -1,6 +1,7 @@
 // What was acknowledged survives: kill -9 at any moment, and nothing is lost, changed or left behind.
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 
 import { parseEther, parseGwei, toHex } from "viem";
@@ -131,6 +132,60 @@ test("kill -9 loses nothing that was acknowledged", async (t) => {
     const blocks = new Set();
     for (const hash of acknowledged) blocks.add((await dev.life(hash)).block.number);
     assert.ok(blocks.size >= KILLS);
+  });
+});
+
+test("a restart takes up the state, and falls back on the journal", async (t) => {
+  const anvil = await startAnvil(t);
+  const data = temporaryFolder(t);
+  const start = (fresh) => startDev(t, { data, fresh, l1Url: anvil.url });
+  let dev = await start(true);
+  const accounts = accountsOf(dev);
+  let before;
+  const said = (pattern) => dev.program.log.filter((line) => pattern.test(line));
+  const goOn = async () => {
+    const { l2, l2Wallets } = connect(dev);
+    await succeeded(l2, l2Wallets[0].sendTransaction({ to: accounts[1].address, value: 1n }));
+    before = await portrait(dev, accounts);
+  };
+
+  await step(t, "after a stop the state is read, and nothing is run", async () => {
+    for (let round = 0; round < 3; round++) await goOn();
+    assert.deepEqual(await dev.stop(), { code: 0, signal: null });
+    dev = await start(false);
+    assert.deepEqual(await portrait(dev, accounts), before);
+    assert.match(said(/loaded from a checkpoint/)[0], /block=3/);
+    assert.deepEqual(said(/rebuilt from the journal/), []);
+  });
+
+  await step(t, "after kill -9 the blocks since are run", async () => {
+    await goOn();
+    await dev.kill();
+    dev = await start(false);
+    assert.deepEqual(await portrait(dev, accounts), before);
+    assert.match(said(/loaded from a checkpoint/)[0], /block=3/);
+    assert.match(said(/rebuilt from the journal/)[0], /head=4 blocks=1/);
+  });
+
+  await step(t, "damaged checkpoints are noticed, and all blocks are run", async () => {
+    await goOn();
+    assert.deepEqual(await dev.stop(), { code: 0, signal: null });
+    const folder = join(data, "sequencer.state");
+    for (const name of readdirSync(folder)) {
+      const bytes = readFileSync(join(folder, name));
+      bytes[Math.floor(bytes.length / 2)] ^= 1;
+      writeFileSync(join(folder, name), bytes);
+    }
+    dev = await start(false);
+    assert.deepEqual(await portrait(dev, accounts), before);
+    assert.ok(said(/state checkpoint damaged/).length > 0);
+    assert.equal(said(/the whole journal is run/).length, 1);
+    assert.match(said(/rebuilt from the journal/)[0], /head=5 blocks=5/);
+  });
+
+  await step(t, "the chain goes on, and L1 and the challenger agree", async () => {
+    await goOn();
+    assert.equal((await dev.settleAll()).verdict, "ok");
   });
 });
 

@@ -83,7 +83,7 @@ pub(crate) struct ChainArgs {
 pub(crate) struct SequencerArgs {
     #[command(flatten)]
     pub(crate) chain: ChainArgs,
-    /// The sequencer's database.
+    /// The sequencer's database. Checkpoints of the state are kept beside it, in a folder that ends in `.state`.
     #[arg(long, value_name = "FILE", default_value = "sequencer.db")]
     pub(crate) database: PathBuf,
     /// Where JSON-RPC and REST are served.

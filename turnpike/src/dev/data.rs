@@ -11,7 +11,10 @@ use crate::roles::{read_genesis, write_genesis};
 /// The file that tells a data folder from any other.
 const GENESIS_FILE: &str = "genesis.json";
 
-/// All that a data folder may hold: what starting over deletes.
+/// The checkpoints of the state.
+const STATE_FOLDER: &str = "sequencer.state";
+
+/// All else that a data folder may hold: what starting over deletes.
 const FILES: [&str; 10] = [
     GENESIS_FILE,
     "sequencer.db",
@@ -41,14 +44,10 @@ impl DataDir {
         let lock = lock(&path)?;
         let data = Self { path, _lock: lock };
         if fresh || liar {
+            let folder = data.file(STATE_FOLDER);
+            deleted(&folder, std::fs::remove_dir_all(&folder))?;
             for file in FILES.map(|name| data.file(name)) {
-                match std::fs::remove_file(&file) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(error)
-                            .with_context(|| format!("cannot delete {}", file.display()));
-                    }
-                    _ => {}
-                }
+                deleted(&file, std::fs::remove_file(&file))?;
             }
         } else if !data.file(GENESIS_FILE).exists() && data.file("sequencer.db").exists() {
             bail!(
@@ -79,6 +78,16 @@ impl DataDir {
 
     pub(crate) fn write_genesis(&self, genesis: &Genesis) -> anyhow::Result<()> {
         write_genesis(&self.genesis_path(), genesis)
+    }
+}
+
+/// What is not there need not be deleted.
+fn deleted(path: &Path, result: std::io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot delete {}", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,0 +1,176 @@
+//! Checkpoints of the state, written beside the chain's life.
+//!
+//! Job: merge what blocks change, and every so often have a blocking task append it to the directory of checkpoints.
+//! Nobody waits for the disk: while a write is under way, changes go on being merged for the next one. They come here
+//! once their block is in the journal, so that no checkpoint is ahead of it. A write that fails ends the checkpoints,
+//! which costs the next start a longer replay and nothing else.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use alloy_primitives::B256;
+use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
+use tracing::{info, warn};
+use turnpike_executor::{BlockOutcome, Chain};
+use turnpike_state::{
+    MergedDiff,
+    checkpoint::{CheckpointError, CheckpointStore, load},
+};
+
+/// Blocks from one checkpoint to the next: about as many as are run again after a crash.
+const BLOCKS_BETWEEN: u64 = 1_000;
+
+/// Changes of accounts and slots after which a checkpoint is due earlier: they are held in memory until then.
+const ITEMS_BETWEEN: usize = 500_000;
+
+/// The writer of a node's checkpoints.
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    directory: PathBuf,
+    writer: Writer,
+    /// The block of the last checkpoint, written or being written.
+    from: u64,
+    /// The newest block, and its state root.
+    to: u64,
+    state_root: B256,
+    /// What changed between the two.
+    changes: MergedDiff,
+    /// Changes that were merged, the same ones counted again.
+    items: usize,
+}
+
+#[derive(Debug)]
+enum Writer {
+    Idle(CheckpointStore),
+    Busy(JoinHandle<Result<CheckpointStore, CheckpointError>>),
+    Off,
+}
+
+impl Checkpoints {
+    /// Goes on after the last checkpoint of `store`, which is the head of `chain`.
+    pub(crate) fn after(directory: &Path, store: CheckpointStore, chain: &Chain) -> Self {
+        Self::new(directory, Writer::Idle(store), chain)
+    }
+
+    /// Starts over with the whole state of `chain`.
+    pub(crate) fn begin(directory: &Path, chain: &Chain) -> Self {
+        let head = &chain.head().header;
+        let written = block_in_place(|| {
+            delete(directory)?;
+            let (mut store, _) = CheckpointStore::open(directory)?;
+            store.write_base(head.number, head.state_root, chain.state().flat())?;
+            Ok(store)
+        });
+        Self::new(directory, Writer::of(written), chain)
+    }
+
+    fn new(directory: &Path, writer: Writer, chain: &Chain) -> Self {
+        let head = &chain.head().header;
+        Self {
+            directory: directory.to_owned(),
+            writer,
+            from: head.number,
+            to: head.number,
+            state_root: head.state_root,
+            changes: MergedDiff::default(),
+            items: 0,
+        }
+    }
+
+    /// Takes up a block that the journal holds.
+    pub(crate) async fn push(&mut self, block: &BlockOutcome) {
+        self.settle().await;
+        if matches!(self.writer, Writer::Off) {
+            return;
+        }
+        self.changes.push(&block.diff);
+        self.items +=
+            block.diff.accounts.iter().map(|change| 1 + change.storage.len()).sum::<usize>();
+        (self.to, self.state_root) = (block.header.number, block.header.state_root);
+        if self.to - self.from >= BLOCKS_BETWEEN || self.items >= ITEMS_BETWEEN {
+            self.write();
+        }
+    }
+
+    /// Writes what there is, and waits for it.
+    pub(crate) async fn finish(mut self) {
+        self.wait().await;
+        self.write();
+        self.wait().await;
+    }
+
+    /// Has the changes written, unless a write is under way.
+    fn write(&mut self) {
+        let mut store = match std::mem::replace(&mut self.writer, Writer::Off) {
+            Writer::Idle(store) if self.to > self.from => store,
+            other => return self.writer = other,
+        };
+        let changes = std::mem::take(&mut self.changes);
+        let (from, to, state_root) = (self.from, self.to, self.state_root);
+        let directory = self.directory.clone();
+        self.writer = Writer::Busy(spawn_blocking(move || {
+            store.write_delta(from, to, state_root, &changes.into_diff())?;
+            if store.needs_base() {
+                merge(&mut store, &directory)?;
+            }
+            info!(block = to, "state checkpoint written");
+            Ok(store)
+        }));
+        self.from = to;
+        self.items = 0;
+    }
+
+    /// Takes note of a write that has ended.
+    async fn settle(&mut self) {
+        if matches!(&self.writer, Writer::Busy(task) if task.is_finished()) {
+            self.wait().await;
+        }
+    }
+
+    async fn wait(&mut self) {
+        if let Writer::Busy(task) = &mut self.writer {
+            self.writer = Writer::of(task.await.expect("invariant: writing does not panic"));
+        }
+        if matches!(self.writer, Writer::Off) {
+            self.changes = MergedDiff::default();
+        }
+    }
+}
+
+impl Writer {
+    fn of(written: Result<CheckpointStore, CheckpointError>) -> Self {
+        match written {
+            Ok(store) => Self::Idle(store),
+            Err(error) => {
+                warn!(%error, "no more state checkpoints: the next start runs more of the journal");
+                Self::Off
+            }
+        }
+    }
+}
+
+/// Makes one base of all segments. It is read back from disk, so that nobody waits for a copy of the state in use.
+fn merge(store: &mut CheckpointStore, directory: &Path) -> Result<(), CheckpointError> {
+    match load(directory)?.loaded.filter(|loaded| store.block() == Some(loaded.block)) {
+        Some(loaded) => store.write_base(loaded.block, loaded.state_root, loaded.state.flat()),
+        None => Ok(()),
+    }
+}
+
+/// Deletes all checkpoints in a directory, and nothing else there.
+fn delete(directory: &Path) -> Result<(), CheckpointError> {
+    let failed = |source| CheckpointError::Io { path: directory.to_owned(), source };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "ckpt") {
+            fs::remove_file(&path).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
