@@ -1,11 +1,14 @@
 //! Checkpoints of the state, written beside the chain's life.
 //!
 //! Job: merge what blocks change, and every so often have a blocking task append it to the directory of checkpoints.
-//! Nobody waits for the disk: while a write is under way, changes go on being merged for the next one. They come here
-//! once their block is in the journal, so that no checkpoint is ahead of it. A write that fails ends the checkpoints,
-//! which costs the next start a longer replay and nothing else.
+//! Nobody waits for the disk: while a write is under way, changes go on being merged for the next one. A write that
+//! fails ends the checkpoints, which costs the next start a longer replay and nothing else.
+//!
+//! Invariants: blocks come here once they are in the journal, so that no checkpoint is ahead of it. No checkpoint is
+//! newer than the oldest state that the chain keeps, so that a restart, which runs the blocks since, keeps them again.
 
 use std::{
+    collections::VecDeque,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -15,7 +18,7 @@ use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
 use tracing::{info, warn};
 use turnpike_executor::{BlockOutcome, Chain};
 use turnpike_state::{
-    MergedDiff,
+    MergedDiff, StateDiff,
     checkpoint::{CheckpointError, CheckpointStore, load},
 };
 
@@ -30,15 +33,24 @@ const ITEMS_BETWEEN: usize = 500_000;
 pub(crate) struct Checkpoints {
     directory: PathBuf,
     writer: Writer,
+    /// The newest blocks, as far back as the chain can undo them.
+    recent: VecDeque<Block>,
     /// The block of the last checkpoint, written or being written.
     from: u64,
-    /// The newest block, and its state root.
+    /// The block before `recent`, and its state root.
     to: u64,
     state_root: B256,
     /// What changed between the two.
     changes: MergedDiff,
     /// Changes that were merged, the same ones counted again.
     items: usize,
+}
+
+#[derive(Debug)]
+struct Block {
+    number: u64,
+    state_root: B256,
+    diff: StateDiff,
 }
 
 #[derive(Debug)]
@@ -54,16 +66,9 @@ impl Checkpoints {
         Self::new(directory, Writer::Idle(store), chain)
     }
 
-    /// Starts over with the whole state of `chain`.
-    pub(crate) fn begin(directory: &Path, chain: &Chain) -> Self {
-        let head = &chain.head().header;
-        let written = block_in_place(|| {
-            delete(directory)?;
-            let (mut store, _) = CheckpointStore::open(directory)?;
-            store.write_base(head.number, head.state_root, chain.state().flat())?;
-            Ok(store)
-        });
-        Self::new(directory, Writer::of(written), chain)
+    /// Nothing is written until [`Self::begin`].
+    pub(crate) fn none(directory: &Path, chain: &Chain) -> Self {
+        Self::new(directory, Writer::Off, chain)
     }
 
     fn new(directory: &Path, writer: Writer, chain: &Chain) -> Self {
@@ -71,6 +76,7 @@ impl Checkpoints {
         Self {
             directory: directory.to_owned(),
             writer,
+            recent: VecDeque::new(),
             from: head.number,
             to: head.number,
             state_root: head.state_root,
@@ -79,19 +85,46 @@ impl Checkpoints {
         }
     }
 
-    /// Takes up a block that the journal holds.
-    pub(crate) async fn push(&mut self, block: &BlockOutcome) {
+    /// Starts over with a whole state of `chain`, whose blocks were all pushed.
+    pub(crate) fn begin(&mut self, chain: &Chain) {
+        let oldest = chain.oldest_state();
+        let root = chain.head_at(oldest).map(|head| head.header.state_root);
+        let (undo, root) =
+            chain.undo_to(oldest).zip(root).expect("invariant: the oldest state is kept");
+        self.writer = Writer::of(block_in_place(|| {
+            let mut state = chain.state().flat().clone();
+            state.apply(&undo);
+            delete(&self.directory)?;
+            let (mut store, _) = CheckpointStore::open(&self.directory)?;
+            store.write_base(oldest, root, &state)?;
+            Ok(store)
+        }));
+        (self.from, self.to, self.state_root) = (oldest, oldest, root);
+    }
+
+    /// Takes up the head of `chain`, which the journal holds.
+    pub(crate) async fn push(&mut self, chain: &Chain, block: BlockOutcome) {
         self.settle().await;
+        let BlockOutcome { header, diff, .. } = block;
+        let (number, state_root) = (header.number, header.state_root);
+        self.recent.push_back(Block { number, state_root, diff });
+        let oldest = chain.oldest_state();
+        while let Some(block) = self.recent.pop_front_if(|block| block.number <= oldest) {
+            self.merge(&block);
+        }
+        if self.to - self.from >= BLOCKS_BETWEEN || self.items >= ITEMS_BETWEEN {
+            self.write();
+        }
+    }
+
+    fn merge(&mut self, block: &Block) {
         if matches!(self.writer, Writer::Off) {
             return;
         }
         self.changes.push(&block.diff);
-        self.items +=
-            block.diff.accounts.iter().map(|change| 1 + change.storage.len()).sum::<usize>();
-        (self.to, self.state_root) = (block.header.number, block.header.state_root);
-        if self.to - self.from >= BLOCKS_BETWEEN || self.items >= ITEMS_BETWEEN {
-            self.write();
-        }
+        let accounts = block.diff.accounts.iter();
+        self.items += accounts.map(|change| 1 + change.storage.len()).sum::<usize>();
+        (self.to, self.state_root) = (block.number, block.state_root);
     }
 
     /// Writes what there is, and waits for it.
@@ -113,7 +146,7 @@ impl Checkpoints {
         self.writer = Writer::Busy(spawn_blocking(move || {
             store.write_delta(from, to, state_root, &changes.into_diff())?;
             if store.needs_base() {
-                merge(&mut store, &directory)?;
+                compact(&mut store, &directory)?;
             }
             info!(block = to, "state checkpoint written");
             Ok(store)
@@ -152,7 +185,7 @@ impl Writer {
 }
 
 /// Makes one base of all segments. It is read back from disk, so that nobody waits for a copy of the state in use.
-fn merge(store: &mut CheckpointStore, directory: &Path) -> Result<(), CheckpointError> {
+fn compact(store: &mut CheckpointStore, directory: &Path) -> Result<(), CheckpointError> {
     match load(directory)?.loaded.filter(|loaded| store.block() == Some(loaded.block)) {
         Some(loaded) => store.write_base(loaded.block, loaded.state_root, loaded.state.flat()),
         None => Ok(()),

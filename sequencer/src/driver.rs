@@ -246,7 +246,6 @@ impl Driver {
         self.settle_nonces(chain, changed.chain(refused.iter().map(|(tx, _)| tx.sender))).await?;
         self.sealed_at = Instant::now();
         self.head.send_replace(record.number);
-        self.checkpoints.push(&outcome).await;
         info!(
             block = record.number,
             hash = %record.hash,
@@ -255,6 +254,7 @@ impl Driver {
             gas_used = outcome.header.gas_used,
             "block sealed"
         );
+        self.checkpoints.push(chain, outcome).await;
         Ok(())
     }
 

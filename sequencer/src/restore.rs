@@ -35,6 +35,8 @@ pub(crate) struct Replayed {
     pub(crate) deposits: u64,
     /// Its blocks, until L1 says which of them it holds.
     pub(crate) backlog: Backlog,
+    /// Those of them that were run.
+    blocks_run: u64,
 }
 
 /// Brings the chain, which is at its genesis block, to the end of the journal.
@@ -48,16 +50,22 @@ pub(crate) async fn restore(
         warn!(doubt, "state checkpoint not used: the whole journal is run");
         None
     });
+    let is_resumed = resumed.is_some();
     let (mut chain, mut checkpoints) = match resumed {
         Some((chain, store)) => {
             info!(block = chain.head().header.number, "state loaded from a checkpoint");
             let checkpoints = Checkpoints::after(directory, store, &chain);
-            (chain, Some(checkpoints))
+            (chain, checkpoints)
         }
-        None => (genesis, None),
+        None => {
+            let checkpoints = Checkpoints::none(directory, &genesis);
+            (genesis, checkpoints)
+        }
     };
     let replayed = replay(&mut chain, database, &mut checkpoints).await?;
-    let checkpoints = checkpoints.unwrap_or_else(|| Checkpoints::begin(directory, &chain));
+    if !is_resumed {
+        checkpoints.begin(&chain);
+    }
     Ok(Restored { chain, checkpoints, replayed })
 }
 
@@ -101,7 +109,7 @@ async fn resume(
 async fn replay(
     chain: &mut Chain,
     database: &Database,
-    checkpoints: &mut Option<Checkpoints>,
+    checkpoints: &mut Checkpoints,
 ) -> anyhow::Result<Replayed> {
     let start = chain.head().header.number;
     let mut replayed = Replayed::default();
@@ -109,18 +117,17 @@ async fn replay(
     loop {
         let records = database.journal(next, REPLAY_BLOCKS).await?;
         if records.is_empty() {
-            let head = chain.head().header.number;
-            if head > start {
-                info!(head, blocks = head - start, "chain rebuilt from the journal");
+            if replayed.blocks_run > 0 {
+                let (head, blocks) = (chain.head().header.number, replayed.blocks_run);
+                info!(head, blocks, "chain rebuilt from the journal");
             }
             return Ok(replayed);
         }
         for record in records {
             if record.number > start {
                 let outcome = block_in_place(|| replay_block(chain, &record))?;
-                if let Some(checkpoints) = checkpoints {
-                    checkpoints.push(&outcome).await;
-                }
+                checkpoints.push(chain, outcome).await;
+                replayed.blocks_run += 1;
             }
             replayed.deposits += record.deposits.len() as u64;
             replayed.backlog.push(&record);
@@ -159,11 +166,15 @@ mod tests {
     use std::fs;
 
     use tempfile::TempDir;
+    use turnpike_executor::{Head, RECENT_STATES};
     use turnpike_protocol::{Genesis, Origin};
     use turnpike_storage::genesis_id;
 
     use super::*;
     use crate::driver::block_record;
+
+    /// Blocks that are run again in any case, for their states.
+    const KEPT: u64 = RECENT_STATES.blocks_max as u64;
 
     /// A node's folder: what is left of it between two starts.
     struct Node {
@@ -189,7 +200,7 @@ mod tests {
         }
 
         /// Starts, seals blocks and stops, politely or not. Returns the head.
-        async fn run(&self, blocks: u64, is_killed: bool) -> turnpike_executor::Head {
+        async fn run(&self, blocks: u64, is_killed: bool) -> Head {
             let (database, mut restored) = self.start().await;
             for _ in 0..blocks {
                 seal(&database, &mut restored).await;
@@ -201,12 +212,15 @@ mod tests {
             restored.chain.head().clone()
         }
 
-        /// The head after a start, and the block up to which nothing was run for it.
-        async fn look(&self) -> (turnpike_executor::Head, u64) {
+        /// The head after a start, and how many blocks were run for it.
+        async fn look(&self) -> (Head, u64) {
             let (database, restored) = self.start().await;
             database.close().await;
             assert_eq!(restored.chain.state().roots().state_root, root(&restored.chain));
-            (restored.chain.head().clone(), restored.chain.oldest_state())
+            let head = restored.chain.head().clone();
+            let kept = head.header.number.min(KEPT);
+            assert_eq!(restored.chain.oldest_state(), head.header.number - kept);
+            (head, restored.replayed.blocks_run)
         }
 
         fn segments(&self) -> Vec<std::path::PathBuf> {
@@ -239,40 +253,40 @@ mod tests {
         let block = block_record(&outcome, origin);
         let hashes = crate::builder::hashes(&outcome);
         database.append_block(&record, &block, &hashes, &[]).await.expect("appends");
-        restored.checkpoints.push(&outcome).await;
+        restored.checkpoints.push(chain, outcome).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_polite_stop_leaves_nothing_to_run() {
+    async fn after_a_stop_the_blocks_are_run_whose_states_are_kept() {
         let node = Node::new();
-        let head = node.run(5, false).await;
-        assert_eq!(node.look().await, (head, 5));
+        let head = node.run(KEPT + 5, false).await;
+        assert_eq!(node.look().await, (head, KEPT));
         let head = node.run(4, false).await;
-        assert_eq!(node.look().await, (head, 9));
+        assert_eq!(node.look().await, (head, KEPT));
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_crash_leaves_the_blocks_since_the_checkpoint() {
+    async fn after_a_crash_the_blocks_since_the_checkpoint_are_run_too() {
         let node = Node::new();
-        node.run(5, false).await;
+        node.run(KEPT + 5, false).await;
         let head = node.run(4, true).await;
-        assert_eq!(node.look().await, (head, 5));
+        assert_eq!(node.look().await, (head, KEPT + 4));
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn checkpoints_change_nothing_but_how_much_is_run() {
         let node = Node::new();
-        let head = node.run(6, false).await;
+        let head = node.run(KEPT + 6, false).await;
         fs::remove_dir_all(node.directory()).expect("there is one");
-        assert_eq!(node.look().await, (head.clone(), 0));
+        assert_eq!(node.look().await, (head.clone(), KEPT + 6));
         // That start left one.
-        assert_eq!(node.look().await, (head, 6));
+        assert_eq!(node.look().await, (head, KEPT));
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn damage_is_noticed_wherever_it_is() {
         let node = Node::new();
-        let head = node.run(3, false).await;
+        let head = node.run(KEPT + 3, false).await;
         let damages: [fn(&mut Vec<u8>); 2] = [
             |bytes| bytes.truncate(bytes.len() / 2),
             |bytes| {
@@ -286,17 +300,17 @@ mod tests {
                 damage(&mut bytes);
                 fs::write(&path, bytes).expect("writes");
             }
-            assert_eq!(node.look().await, (head.clone(), 0));
-            assert_eq!(node.look().await, (head.clone(), 3), "a new one was begun");
+            assert_eq!(node.look().await, (head.clone(), KEPT + 3));
+            assert_eq!(node.look().await, (head.clone(), KEPT), "a new one was begun");
         }
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_checkpoint_that_the_journal_does_not_know_is_not_used() {
         let (node, other) = (Node::new(), Node::new());
-        let head = node.run(3, false).await;
+        let head = node.run(KEPT + 3, false).await;
         // Ahead of the journal.
-        other.run(4, false).await;
+        other.run(2 * KEPT + 4, false).await;
         let place = |from: &Node| {
             fs::remove_dir_all(node.directory()).expect("there is one");
             fs::create_dir(node.directory()).expect("creates");
@@ -306,12 +320,12 @@ mod tests {
             }
         };
         place(&other);
-        assert_eq!(node.look().await, (head.clone(), 0));
+        assert_eq!(node.look().await, (head.clone(), KEPT + 3));
         // Of another chain, at a block that the journal holds.
         let mut foreign = Node::new();
         foreign.genesis.timestamp += 1;
-        foreign.run(3, false).await;
+        foreign.run(KEPT + 3, false).await;
         place(&foreign);
-        assert_eq!(node.look().await, (head, 0));
+        assert_eq!(node.look().await, (head, KEPT + 3));
     }
 }

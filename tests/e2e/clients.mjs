@@ -7,6 +7,7 @@ import { createPublicClient, createWalletClient, defineChain, http } from "viem"
 import { privateKeyToAccount } from "viem/accounts";
 import { chainConfig, walletActionsL1 } from "viem/op-stack";
 
+import { until } from "./harness.mjs";
 import { ROOT, require } from "./programs.mjs";
 
 const POLL_MS = 50;
@@ -82,4 +83,13 @@ export async function succeeded(client, hash) {
 export async function deploy(client, wallet, { abi, bytecode }, args = []) {
   const { contractAddress } = await succeeded(client, wallet.deployContract({ abi, bytecode, args }));
   return { address: contractAddress, abi };
+}
+
+/** Has blocks sealed, one transaction each, until there are that many. */
+export async function sealTo(dev, wallet, count) {
+  const head = async () => (await dev.status()).head.number;
+  for (let number = await head(); number < count; number++) {
+    await wallet.sendTransaction({ to: wallet.account.address, value: 1n, gas: 21_000n });
+    await until(async () => (await head()) > number, "the next block");
+  }
 }

@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { keccak256, parseEther, toHex } from "viem";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 
-import { compileProbe, connect, deploy, succeeded } from "./clients.mjs";
-import { ask, rpc, startDev, step, until } from "./harness.mjs";
+import { compileProbe, connect, deploy, sealTo, succeeded } from "./clients.mjs";
+import { ask, rpc, startDev, step } from "./harness.mjs";
 import { run, tool } from "./programs.mjs";
 import { checkProof } from "./trie.mjs";
 
@@ -123,14 +123,7 @@ test("recent states answer, older ones are refused", async (t) => {
   });
 
   await step(t, "the states of old blocks are let go of", async () => {
-    const goal = STATES_KEPT + 2;
-    for (let head = Number(await l2.getBlockNumber()); head < goal; ) {
-      await aliceWallet.sendTransaction({ to: stranger.address, value: 1n, gas: 21_000n });
-      head = await until(async () => {
-        const { number } = (await dev.status()).head;
-        return number > head && number;
-      }, "the next block");
-    }
+    await sealTo(dev, aliceWallet, STATES_KEPT + 2);
     const balance = (id) => ask(dev.l2Url, "eth_getBalance", [alice.address, id]);
     const head = Number(await l2.getBlockNumber());
     const oldest = head - STATES_KEPT;
