@@ -17,8 +17,9 @@ use crate::{
     block_transactions, outcome::output_of,
 };
 
-/// States that a chain keeps if it is not told otherwise: as many as other nodes do, in a few tens of megabytes.
-pub const RECENT_STATES: HistoryLimits = HistoryLimits { blocks_max: 128, items_max: 200_000 };
+/// States that a chain keeps if it is not told otherwise: as many as other nodes do, but no more changes than a proof of
+/// the oldest can undo in a second or two.
+pub const RECENT_STATES: HistoryLimits = HistoryLimits { blocks_max: 128, items_max: 100_000 };
 
 /// The newest block of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]

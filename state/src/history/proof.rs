@@ -1,6 +1,7 @@
 //! Merkle proofs of a recent state, without keeping its trie.
 
-use alloy_primitives::{Address, U256};
+use alloc::vec::Vec;
+use alloy_primitives::{Address, Bytes, U256, map::HashSet};
 
 use crate::{
     AccountProof, NodeState, PartialState, StateCommit, StateDiff, Touched, Witness, WitnessError,
@@ -14,11 +15,34 @@ impl NodeState {
     /// partial one that is built from the nodes it needs.
     #[must_use]
     pub fn proof_at(&self, undo: &StateDiff, address: &Address, slots: &[U256]) -> AccountProof {
-        let mut touched = Touched::default();
-        touched.add_diff(undo);
-        touched.accounts.entry(*address).or_default().extend(slots);
-        let past = PartialState::new(self.roots().state_root, self.witness(&touched));
+        let witness = self.witness_of(undo, address, slots);
+        let past = PartialState::new(self.roots().state_root, witness);
         prove(past, undo, address, slots).expect("invariant: the witness covers what is touched")
+    }
+
+    /// The nodes that committing `undo`, and then reading the account and its slots, can need.
+    ///
+    /// Only what goes away can need more than its path: a branch that is left with one child gives
+    /// way to it. That is rare, and the nodes beside a path are many.
+    fn witness_of(&self, undo: &StateDiff, address: &Address, slots: &[U256]) -> Witness {
+        let mut touched = Touched::default();
+        touched.accounts.entry(*address).or_default().extend(slots);
+        let mut paths = HashSet::<Bytes>::default();
+        for change in &undo.accounts {
+            let (kept, gone): (Vec<(U256, U256)>, Vec<_>) =
+                change.storage.iter().partition(|(_, value)| !value.is_zero());
+            if change.account.is_none() || !gone.is_empty() {
+                let gone = gone.into_iter().map(|(slot, _)| slot);
+                touched.accounts.entry(change.address).or_default().extend(gone);
+            }
+            let kept: Vec<U256> = kept.into_iter().map(|(slot, _)| slot).collect();
+            let proof = self.proof(&change.address, &kept);
+            paths.extend(proof.account_proof);
+            paths.extend(proof.storage.into_iter().flat_map(|slot| slot.proof));
+        }
+        let mut witness = self.witness(&touched);
+        paths.into_iter().for_each(|node| witness.add(node));
+        witness
     }
 }
 
