@@ -215,7 +215,7 @@ fn anybody() -> impl Strategy<Value = Address> {
         4 => (0..CONTRACTS).prop_map(contract),
         2 => (0..PEOPLE).prop_map(person),
         2 => (0..CONTRACTS, 0..CHILDREN.len()).prop_map(|(creator, code)| child(creator, code)),
-        1 => select(vec![3_u8, 4]).prop_map(|low| Address::with_last_byte(low)),
+        1 => select(vec![3_u8, 4]).prop_map(Address::with_last_byte),
         1 => Just(Address::repeat_byte(0xee)),
     ]
 }

@@ -104,13 +104,13 @@ impl Tables {
 #[derive(Debug, Default)]
 struct Entry {
     address: Address,
-    /// The account as revm sees it. Its storage is not in here but in [`Journal::slots`].
+    /// The account as revm sees it. Its storage is not in here but in [`Tables::slots`].
     account: Account,
     /// Whether the base state has it.
     in_base: bool,
     /// Whether it exists after the transactions so far.
     exists: bool,
-    /// Whether slots that are not in [`Journal::slots`] are those of the base state, and not zero.
+    /// Whether slots that are not in [`Tables::slots`] are those of the base state, and not zero.
     base_storage: bool,
     /// The storage it has now: another after it was destroyed or created.
     space: usize,

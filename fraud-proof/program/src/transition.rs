@@ -85,15 +85,16 @@ mod tests {
             let mut code_hash = KECCAK256_EMPTY;
             if !account.code.is_empty() {
                 code_hash = keccak256(&account.code);
-                diff.codes.insert(code_hash, account.code.clone());
+                diff.codes.push((code_hash, account.code.clone()));
             }
             let (nonce, balance) = (account.nonce, account.balance);
             let account = AccountDiff {
+                address: *address,
                 account: Some(Account { nonce, balance, code_hash }),
-                storage: account.storage.clone(),
+                storage: account.storage.iter().map(|(slot, value)| (*slot, *value)).collect(),
                 ..Default::default()
             };
-            diff.accounts.insert(*address, account);
+            diff.accounts.push(account);
         }
         diff
     }
@@ -129,13 +130,13 @@ mod tests {
         let derived = derive(&genesis.config, parent, &source).expect("derives");
         let [block] = derived.blocks.as_slice() else { panic!("a forced entry has one block") };
         let hash = header.hash_slow();
-        let outcome =
-            execute_next_block(&genesis.config, &header, hash, block, &mut state).expect("executes");
+        let outcome = execute_next_block(&genesis.config, &header, hash, block, &mut state)
+            .expect("executes");
 
         let mut touched = Touched::default();
         touched.add_diff(&diff);
         touched.add_diff(&outcome.diff);
-        touched.codes.extend(diff.codes.keys());
+        touched.codes.extend(diff.codes.iter().map(|(hash, _)| *hash));
         let witness = before.witness(&touched).into_preimages();
         let input = json!({
             "config": genesis.config,
