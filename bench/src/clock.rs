@@ -1,5 +1,6 @@
 use std::time::{Duration, Instant};
 
+use rayon::ThreadPool;
 use rustix::time::{ClockId, clock_gettime};
 
 /// What a piece of work took.
@@ -7,8 +8,27 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) struct Time {
     /// On the wall.
     pub(crate) wall: Duration,
-    /// On all processors together.
+    /// On processors: of all threads together, or on the longest way through ([`longest`]).
     pub(crate) cpu: Duration,
+}
+
+impl Time {
+    /// The medians of wall and processor time, each by itself.
+    pub(crate) fn median(times: &[Self]) -> Self {
+        let of = |part: fn(&Self) -> Duration| median(times.iter().map(part).collect());
+        Self { wall: of(|time| time.wall), cpu: of(|time| time.cpu) }
+    }
+
+    /// Without a part of it that was measured by itself.
+    pub(crate) fn without(self, part: Self) -> Self {
+        Self { wall: self.wall.saturating_sub(part.wall), cpu: self.cpu.saturating_sub(part.cpu) }
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    let middle = times.len() / 2;
+    if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2 }
 }
 
 /// A running measurement.
@@ -33,4 +53,22 @@ impl Clock {
 fn processors() -> Duration {
     let now = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(now).unwrap_or_default()
+}
+
+/// Runs `work` and says what it took; processor time is the calling thread's and the busiest of the pool's, so that
+/// neither other load on the machine nor how many threads share the work counts.
+pub(crate) fn longest<T>(pool: Option<&ThreadPool>, work: impl FnOnce() -> T) -> (T, Time) {
+    let workers = || pool.map_or_else(Vec::new, |pool| pool.broadcast(|_| this_thread()));
+    let (before, own) = (workers(), this_thread());
+    let start = Instant::now();
+    let result = work();
+    let wall = start.elapsed();
+    let own = this_thread().saturating_sub(own);
+    let busy = before.iter().zip(workers()).map(|(before, after)| after.saturating_sub(*before));
+    (result, Time { wall, cpu: own + busy.max().unwrap_or_default() })
+}
+
+/// Processor time of the calling thread.
+fn this_thread() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }

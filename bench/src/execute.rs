@@ -1,9 +1,7 @@
-use std::time::Duration;
-
 use anyhow::{Context as _, ensure};
 
 use crate::{
-    ExecuteArgs, Figures, Kind,
+    Bench, ExecuteArgs, Figures, Kind,
     clock::Time,
     implementation::{Implementation, Round, all},
     report::Report,
@@ -18,7 +16,7 @@ const LEAN: &str = "revm-cachedb";
 
 /// Runs the workloads asked for through every implementation and prints what they took.
 pub fn execute(args: &ExecuteArgs) -> anyhow::Result<()> {
-    let report = Report::new(args.json);
+    let report = Report::new(Bench::Execute, args.json);
     for kind in args.kinds() {
         let figures = measure(kind, args.transactions, args.rounds)
             .with_context(|| format!("workload {}", kind.name))?;
@@ -53,17 +51,20 @@ pub fn measure(
             }
         }
     }
-    let figures =
-        implementations.iter().zip(&mut samples).map(|(implementation, samples)| Figures {
+    let figures = implementations.iter().zip(&samples).map(|(implementation, samples)| {
+        let Time { wall, cpu } = Time::median(samples);
+        Figures {
+            bench: Bench::Execute,
             workload: kind.name,
             implementation: implementation.name(),
             is_baseline: implementation.is_baseline(),
             workers: implementation.workers(),
             transactions: count,
             gas,
-            wall: median(samples.iter().map(|time| time.wall).collect()),
-            cpu: median(samples.iter().map(|time| time.cpu).collect()),
-        });
+            wall,
+            cpu,
+        }
+    });
     Ok(figures.collect())
 }
 
@@ -84,12 +85,6 @@ fn agree(implementations: &mut [Box<dyn Implementation + '_>]) -> anyhow::Result
         }
     }
     Ok(reference.context("no implementation")?.gas())
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    let middle = times.len() / 2;
-    if times.len() % 2 == 1 { times[middle] } else { (times[middle - 1] + times[middle]) / 2 }
 }
 
 /// Warns of a baseline that is too slow to compare with: everything looks fast next to it.

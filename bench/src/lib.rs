@@ -1,4 +1,5 @@
-//! Measurements: what execution costs against plain revm in the same run, and what the other stages cost.
+//! Measurements: what execution costs against plain revm and roots against alloy-trie, each in the same run, and what the
+//! other stages cost.
 //!
 //! ```text
 //! workload ─► World (common state before) + Transactions ─► every Implementation, round-robin ─► Report
@@ -9,7 +10,8 @@
 //! transaction's gas, success and logs and on every account and slot, fee vaults apart, and every timed round must use
 //! the same gas again: a figure for another amount of work is an error, not a result.
 //!
-//! Signatures are no part of execution: senders are given. Neither is sealing: roots are a stage of their own.
+//! Signatures are no part of execution: senders are given. Neither is sealing: roots are measured by themselves, over a
+//! large state, and implementations must agree on the root after every round.
 
 mod args;
 mod artifact;
@@ -19,6 +21,7 @@ mod implementation;
 mod outcome;
 mod random;
 mod report;
+mod root;
 mod setup;
 #[cfg(feature = "stages")]
 mod stages;
@@ -27,9 +30,10 @@ mod transaction;
 mod workload;
 mod world;
 
-pub use args::ExecuteArgs;
+pub use args::{ExecuteArgs, RootArgs};
 pub use execute::{execute, measure};
-pub use report::{Figures, Line};
+pub use report::{Bench, Figures, Line};
+pub use root::{Part, measure_roots, root};
 #[cfg(feature = "stages")]
 pub use stages::stages;
 pub use transaction::Transaction;

@@ -5,9 +5,21 @@ use std::{
 
 use serde::Serialize;
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bench {
+    /// Transactions, on one processor or more.
+    Execute,
+    /// New state roots; what is counted as a transaction is an updated leaf.
+    Root,
+}
+
 /// What one implementation took for one workload.
 #[derive(Clone, Copy, Debug)]
 pub struct Figures {
+    /// What is measured.
+    pub bench: Bench,
     /// The workload.
     pub workload: &'static str,
     /// The implementation.
@@ -22,7 +34,7 @@ pub struct Figures {
     pub gas: u64,
     /// Median time on the wall.
     pub wall: Duration,
-    /// Median time on all processors together.
+    /// Median processor time: of all threads, or for roots on the longest way through.
     pub cpu: Duration,
 }
 
@@ -46,8 +58,8 @@ impl Figures {
 /// One implementation next to one baseline, as `--json` prints it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Line {
-    /// `execute`.
-    pub bench: &'static str,
+    /// What is measured.
+    pub bench: Bench,
     /// The workload.
     pub workload: &'static str,
     /// The implementation.
@@ -63,6 +75,7 @@ pub struct Line {
     /// Transactions in a second.
     pub tx_per_s: f64,
     /// What it is compared with, in the same run; one of the lines compares a baseline with itself.
+    /// A baseline that also runs on several threads is meant on one.
     pub baseline: &'static str,
     /// How many times as fast as the baseline.
     pub ratio: f64,
@@ -74,7 +87,7 @@ impl Line {
         let baselines = || figures.iter().filter(|figures| figures.is_baseline);
         let pairs = figures.iter().flat_map(|one| baselines().map(move |baseline| (one, baseline)));
         let lines = pairs.map(|(one, baseline)| Self {
-            bench: "execute",
+            bench: one.bench,
             workload: one.workload,
             implementation: one.implementation,
             workers: one.workers,
@@ -100,11 +113,15 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(bench: Bench, json: bool) -> Self {
         if !json {
+            let [rate, gas, time, cpu] = match bench {
+                Bench::Execute => ["tx/s", "Mgas/s", "us/tx", "cpu us/tx"],
+                Bench::Root => ["leaves/s", "", "us/leaf", "cpu us/leaf"],
+            };
             println!(
-                "{:<21}{:<14}{:>8}{:>12}{:>9}{:>9}{:>11}  times as fast as",
-                "workload", "implementation", "workers", "tx/s", "Mgas/s", "us/tx", "cpu us/tx"
+                "{:<21}{:<18}{:>8}{rate:>12}{gas:>9}{time:>9}{cpu:>13}  times as fast as",
+                "workload", "implementation", "workers",
             );
         }
         Self { json }
@@ -127,16 +144,21 @@ impl Report {
     fn row(one: &Figures, all: &[Figures]) {
         let baselines = all.iter().filter(|figures| figures.is_baseline);
         let ratios: Vec<_> = baselines
-            .filter(|baseline| baseline.implementation != one.implementation)
+            .filter(|baseline| {
+                (baseline.implementation, baseline.workers) != (one.implementation, one.workers)
+            })
             .map(|baseline| format!("{} {:.2}", baseline.implementation, one.ratio(baseline)))
             .collect();
+        let gas = match one.bench {
+            Bench::Execute => format!("{:.0}", one.gas as f64 / one.wall.as_secs_f64() / 1e6),
+            Bench::Root => String::new(),
+        };
         println!(
-            "{:<21}{:<14}{:>8}{:>12.0}{:>9.0}{:>9.2}{:>11.2}  {}",
+            "{:<21}{:<18}{:>8}{:>12.0}{gas:>9}{:>9.2}{:>13.2}  {}",
             one.workload,
             one.implementation,
             one.workers,
             one.tx_per_s(),
-            one.gas as f64 / one.wall.as_secs_f64() / 1e6,
             one.us_per_tx(),
             one.cpu.as_secs_f64() * 1e6 / one.transactions as f64,
             ratios.join(", "),

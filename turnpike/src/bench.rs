@@ -1,6 +1,6 @@
 //! `turnpike bench`.
 
-use turnpike_bench::{ExecuteArgs, execute, stages};
+use turnpike_bench::{ExecuteArgs, RootArgs, execute, root, stages};
 
 use crate::cli::Bench;
 
@@ -8,9 +8,12 @@ use crate::cli::Bench;
 pub(crate) fn run(bench: Option<Bench>) -> anyhow::Result<()> {
     match bench {
         Some(Bench::Execute(args)) => execute(&args),
+        Some(Bench::Root(args)) => root(&args),
         Some(Bench::Stages) => stages(),
         None => {
             execute(&ExecuteArgs::default())?;
+            println!();
+            root(&RootArgs::quick())?;
             println!();
             stages()
         }

@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Deploy(DeployArgs),
     /// Print the development chain's genesis file, not yet deployed.
     Genesis,
-    /// Measure this machine: execution against plain revm, and what a transaction costs at each other stage.
+    /// Measure this machine: execution against plain revm, roots against alloy-trie, and what a transaction costs at each other stage.
     Bench(BenchArgs),
     /// Run Ethereum's public test suites, or real blocks, through this node's own executor and trie.
     Conformance(ConformanceArgs),
@@ -175,6 +175,8 @@ pub(crate) struct BenchArgs {
 pub(crate) enum Bench {
     /// Transactions on Turnpike's executor and on plain revm, in the same run.
     Execute(turnpike_bench::ExecuteArgs),
+    /// New state roots on Turnpike's tries and on alloy-trie, in the same run.
+    Root(turnpike_bench::RootArgs),
     /// The other stages, on one core: signatures, roots, batches.
     Stages,
 }

@@ -1,0 +1,75 @@
+use std::collections::HashMap;
+
+use alloy_primitives::{Address, B256, U256};
+use alloy_trie::{TrieAccount, root};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use turnpike_state::{Account, FlatState, Lanes, NodeState, StateDiff};
+
+use crate::clock::{Time, longest};
+
+/// Turnpike's own state, in one of the ways to compute its roots.
+#[derive(Debug)]
+pub(crate) struct Contender {
+    name: &'static str,
+    state: NodeState,
+    pool: ThreadPool,
+}
+
+impl Contender {
+    pub(crate) const NAME: &str = "turnpike";
+
+    /// On one worker, on several, and on one that hashes without SIMD, each over its own copy of `state`.
+    pub(crate) fn all(state: &NodeState, workers: usize) -> anyhow::Result<Vec<Self>> {
+        let with = |name, lanes, workers| {
+            let mut state = state.clone();
+            state.set_lanes(lanes);
+            let pool = ThreadPoolBuilder::new().num_threads(workers).build()?;
+            Ok(Self { name, state, pool })
+        };
+        let mut all = vec![with(Self::NAME, Lanes::detect(), 1)];
+        if workers > 1 {
+            all.push(with(Self::NAME, Lanes::detect(), workers));
+        }
+        all.push(with("turnpike-portable", Lanes::Portable, 1));
+        all.into_iter().collect()
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// Others are compared with one worker.
+    pub(crate) fn is_baseline(&self) -> bool {
+        self.name == Self::NAME && self.workers() == 1
+    }
+
+    pub(crate) fn apply(&mut self, diff: &StateDiff) -> (B256, Time) {
+        let (roots, time) = longest(Some(&self.pool), || self.state.apply_on(diff, &self.pool));
+        (roots.state_root, time)
+    }
+}
+
+/// The root by an independent implementation, from nothing but the content. Gathering that is not timed.
+pub(crate) fn rebuild(flat: &FlatState) -> (B256, Time) {
+    let mut storages = HashMap::<Address, Vec<(B256, U256)>>::new();
+    for (address, slot, value) in flat.iter_slots() {
+        storages.entry(address).or_default().push((slot.into(), value));
+    }
+    let accounts = flat.iter_accounts().map(|(address, account)| {
+        let slots = storages.remove(&address).unwrap_or_default();
+        (address, account, slots)
+    });
+    let accounts: Vec<_> = accounts.collect();
+    longest(None, || {
+        let accounts = accounts.into_iter().map(|(address, account, slots)| {
+            let Account { nonce, balance, code_hash } = account;
+            let storage_root = root::storage_root_unhashed(slots);
+            (address, TrieAccount { nonce, balance, storage_root, code_hash })
+        });
+        root::state_root_unhashed(accounts)
+    })
+}
