@@ -76,7 +76,7 @@ impl BlockContext {
 /// Runs a block on a state and commits what it changes: the state transition.
 ///
 /// Deterministic and total in the transactions: one that is invalid at its turn is skipped, a deposit always counts.
-/// The only errors are the state view's and those of a fork that is not supported, and then nothing was committed.
+/// Errors are the state view's, a fork that is not supported, or a precompile that breaks: then nothing was committed.
 pub fn execute_block<S: StateCommit, T: BlockTransaction>(
     spec: &ChainSpec,
     context: &BlockContext,
@@ -111,8 +111,8 @@ pub fn block_transactions(input: &BlockInput) -> impl Iterator<Item = BlockTx> {
     deposits.chain(input.transactions.iter().cloned().map(BlockTx::User))
 }
 
-/// Memory that one block after the other is run in: nothing of what is in it outlives its block but hashes of
-/// inputs, which are right in any block. Taken from [`Executed`] and given to [`BlockExecutor::open_in`].
+/// Memory that one block after the other is run in. What outlives its block are hashes, which are right in any, and
+/// what was learned of contracts, which changes no result. Taken from [`Executed`] and given to [`BlockExecutor::open_in`].
 #[derive(Debug, Default)]
 pub struct Workspace {
     tables: Tables,
@@ -215,7 +215,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
     }
 
     /// Runs a transaction. One that is invalid at its turn is noted as skipped and changes nothing; a deposit is never
-    /// skipped.
+    /// skipped. After an error the block is worth nothing and has to be dropped.
     pub fn execute(&mut self, tx: T) -> Result<(), ExecutionError<S::Error>> {
         let index = self.offered;
         self.offered += 1;
@@ -260,7 +260,9 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         let call = call.filter(|call| self.foresight.is_curious(*call));
         self.evm.ctx.chain.watched = call.map(|_| Vec::new());
         let result = self.transact(env, rules);
-        if let (Some(call), Some(seen)) = (call, self.evm.ctx.chain.watched.take()) {
+        if let (Some(call), Some(seen)) = (call, self.evm.ctx.chain.watched.take())
+            && result.as_ref().is_ok_and(|outcome| outcome.is_success)
+        {
             self.foresight.learn(call, &seen);
         }
         let outcome = match result {

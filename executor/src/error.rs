@@ -20,7 +20,7 @@ pub enum SkipReason {
     Invalid(InvalidTransaction),
 }
 
-/// Execution could not go on: the state view failed. Never the fault of a transaction.
+/// Execution could not go on. Never the fault of a transaction.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecutionError<E: core::error::Error> {
     /// The state view answered with an error.

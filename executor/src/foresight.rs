@@ -55,7 +55,9 @@ struct Rule {
     contract: Address,
     source: Source,
     position: [u8; WORD_BYTES],
+    /// Runs that hashed by it, and the last of them.
     sightings: u32,
+    last_run: u32,
 }
 
 /// Where the key comes from.
@@ -115,10 +117,11 @@ impl Foresight {
         }
         let profile = self.functions.entry(function).or_default();
         profile.runs += 1;
+        let run = profile.runs;
         for (contract, input) in seen {
             let (key, position) = input.split_at(WORD_BYTES);
             if let Some(source) = call.source_of(key) {
-                profile.note(*contract, source, position);
+                profile.note(run, *contract, source, position);
             }
         }
     }
@@ -160,14 +163,18 @@ impl Foresight {
 }
 
 impl Profile {
-    fn note(&mut self, contract: Address, source: Source, position: &[u8]) {
+    fn note(&mut self, run: u32, contract: Address, source: Source, position: &[u8]) {
         let known = self.rules.iter().position(|rule| {
             rule.contract == contract && rule.source == source && rule.position == *position
         });
         match (known, <[u8; WORD_BYTES]>::try_from(position)) {
-            (Some(at), _) => self.rules[at].sightings += 1,
+            (Some(at), _) if self.rules[at].last_run == run => {}
+            (Some(at), _) => {
+                self.rules[at].sightings += 1;
+                self.rules[at].last_run = run;
+            }
             (None, Ok(position)) if self.rules.len() < RULES_MAX => {
-                self.rules.push(Rule { contract, source, position, sightings: 1 });
+                self.rules.push(Rule { contract, source, position, sightings: 1, last_run: run });
             }
             _ => {}
         }
@@ -203,7 +210,9 @@ mod tests {
         let run = |from, to: Address, foresight: &mut Foresight| {
             let data = transfer(to);
             let call = Call { caller: from, to: TOKEN, data: &data };
-            foresight.learn(call, &[(TOKEN, input(from, 2)), (TOKEN, input(to, 2))]);
+            // Each hashed twice, as a read and a write do.
+            let seen = [from, to, from, to].map(|of| (TOKEN, input(of, 2)));
+            foresight.learn(call, &seen);
         };
         let ahead = |foresight: &mut Foresight, memo: &mut Memo| {
             let data = transfer(dave);

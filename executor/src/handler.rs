@@ -24,7 +24,7 @@ use crate::{
 /// By which rules a transaction runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rules {
-    /// A user's: pays base fee, priority fee and L1 data fee, each to its vault.
+    /// A user's: pays for its gas, and the L1 data fee where there is one.
     User {
         /// L1 data fee in wei, charged whether it succeeds or not.
         l1_fee: U256,

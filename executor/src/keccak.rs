@@ -16,37 +16,40 @@ pub(crate) const INPUT_BYTES: usize = 64;
 const ENTRIES_LOG2: u32 = if cfg!(feature = "std") { 12 } else { 6 };
 
 /// Hashes of inputs of 64 bytes, each at the one place where its input belongs; the newest is kept.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Memo {
+    /// None before the first is noted.
     entries: Vec<([u8; INPUT_BYTES], B256)>,
-}
-
-impl Default for Memo {
-    fn default() -> Self {
-        // Each entry is right from the start, be it about an input that belongs elsewhere.
-        let zeros = [0; INPUT_BYTES];
-        Self { entries: alloc::vec![(zeros, keccak256(zeros)); 1 << ENTRIES_LOG2] }
-    }
 }
 
 impl Memo {
     /// The hash of an input, if it is known.
     pub(crate) fn get(&self, input: &[u8; INPUT_BYTES]) -> Option<B256> {
-        let (known, hash) = &self.entries[place(input)];
+        let (known, hash) = self.entries.get(place(input))?;
         (known == input).then_some(*hash)
     }
 
     /// Notes the hash of an input.
     pub(crate) fn set(&mut self, input: &[u8; INPUT_BYTES], hash: B256) {
-        self.entries[place(input)] = (*input, hash);
+        *self.entry(input) = (*input, hash);
     }
 
     fn hash(&mut self, input: &[u8; INPUT_BYTES]) -> B256 {
-        let (known, hash) = &mut self.entries[place(input)];
+        let (known, hash) = self.entry(input);
         if known != input {
             (*known, *hash) = (*input, keccak256(input));
         }
         *hash
+    }
+
+    #[inline]
+    fn entry(&mut self, input: &[u8; INPUT_BYTES]) -> &mut ([u8; INPUT_BYTES], B256) {
+        if self.entries.is_empty() {
+            // Each entry is right from the start, be it about an input that belongs elsewhere.
+            let zeros = [0; INPUT_BYTES];
+            self.entries = alloc::vec![(zeros, keccak256(zeros)); 1 << ENTRIES_LOG2];
+        }
+        &mut self.entries[place(input)]
     }
 }
 

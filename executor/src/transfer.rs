@@ -157,11 +157,90 @@ impl<S: StateView> Journal<S> {
             FeeRule::Beneficiary if plan.tip == 0 => return Ok(false),
             FeeRule::Beneficiary => {
                 let beneficiary = self.place(block.beneficiary)?;
-                self.give(beneficiary, U256::from(plan.tip));
+                let tip = U256::from(plan.tip);
+                if !self.can_hold(beneficiary, tip) || !self.can_hold(beneficiary, tip + tx.value) {
+                    return Ok(false);
+                }
+                self.give(beneficiary, tip);
             }
         }
         self.pay(from, plan.paid);
         self.give(to, tx.value);
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
+    use alloy_eips::eip2930::{AccessList, AccessListItem};
+    use alloy_primitives::{Bytes, Signature};
+
+    use super::*;
+    use crate::env::tx_env;
+
+    #[test]
+    fn both_forms_of_a_transaction_say_the_same() {
+        let to = TxKind::Call(Address::repeat_byte(1));
+        let listed = AccessList(vec![AccessListItem::default()]);
+        let signature = Signature::test_signature();
+        let mut transfers = 0;
+        for (kind, input, value, list) in [
+            (to, Bytes::new(), 5, AccessList::default()),
+            (to, Bytes::new(), 0, AccessList::default()),
+            (to, Bytes::from_static(&[0]), 5, AccessList::default()),
+            (TxKind::Create, Bytes::new(), 5, AccessList::default()),
+            (to, Bytes::new(), 5, listed),
+        ] {
+            let (value, nonce, gas_limit) = (U256::from(value), 3, 21_000);
+            let legacy = TxLegacy {
+                chain_id: Some(7),
+                nonce,
+                gas_price: 9,
+                gas_limit,
+                to: kind,
+                value,
+                input: input.clone(),
+            };
+            let listing = TxEip2930 {
+                chain_id: 7,
+                nonce,
+                gas_price: 9,
+                gas_limit,
+                to: kind,
+                value,
+                input: input.clone(),
+                access_list: list.clone(),
+            };
+            let dynamic = TxEip1559 {
+                chain_id: 7,
+                nonce,
+                gas_limit,
+                max_fee_per_gas: 9,
+                max_priority_fee_per_gas: 2,
+                to: kind,
+                value,
+                input,
+                access_list: list,
+            };
+            let envelopes: [TxEnvelope; 3] = [
+                legacy.into_signed(signature).into(),
+                listing.into_signed(signature).into(),
+                dynamic.into_signed(signature).into(),
+            ];
+            for envelope in envelopes {
+                let transfer = PlainTransfer::from_envelope(&envelope);
+                assert_eq!(transfer, PlainTransfer::from_env(&tx_env(&envelope, Address::ZERO)));
+                transfers += usize::from(transfer.is_some());
+            }
+        }
+        // All three types of the first, and the legacy form of the last, which has no list.
+        assert_eq!(transfers, 4);
+        let delegating: TxEnvelope =
+            TxEip7702 { value: U256::from(5), ..Default::default() }.into_signed(signature).into();
+        assert_eq!(PlainTransfer::from_envelope(&delegating), None);
+        assert_eq!(PlainTransfer::from_env(&tx_env(&delegating, Address::ZERO)), None);
     }
 }

@@ -66,17 +66,49 @@ fn child(creator: u8, code: usize) -> Address {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Store { slot: u8, value: u8 },
-    StoreOfSlot { from: u8, to: u8 },
-    StoreBalance { of: Address, slot: u8 },
+    Store {
+        slot: u8,
+        value: u8,
+    },
+    StoreOfSlot {
+        from: u8,
+        to: u8,
+    },
+    StoreBalance {
+        of: Address,
+        slot: u8,
+    },
     LogSlot(u8),
-    Call { kind: u8, to: Address, value: u8 },
-    Create { salted: bool, code: usize, value: u8 },
-    Transient { slot: u8, value: u8 },
-    Hash { key: u8 },
-    Destroy { heir: Address },
+    Call {
+        kind: u8,
+        to: Address,
+        value: u8,
+    },
+    Create {
+        salted: bool,
+        code: usize,
+        value: u8,
+    },
+    Transient {
+        slot: u8,
+        value: u8,
+    },
+    Hash {
+        key: u8,
+    },
+    /// Counts in a mapping: by the caller, or by the first word of the calldata.
+    Mapping {
+        by_caller: bool,
+        position: u8,
+    },
+    Destroy {
+        heir: Address,
+    },
     Revert,
-    CodeHash { of: Address, slot: u8 },
+    CodeHash {
+        of: Address,
+        slot: u8,
+    },
 }
 
 fn push(code: &mut Vec<u8>, value: u8) {
@@ -162,6 +194,19 @@ impl Step {
                 push(code, 8);
                 code.push(0x55);
             }
+            Self::Mapping { by_caller, position } => {
+                if by_caller {
+                    code.push(0x33);
+                } else {
+                    code.extend([0x60, 4, 0x35]);
+                }
+                push(code, 0);
+                code.push(0x52);
+                push(code, position);
+                code.extend([0x60, 32, 0x52, 0x60, 64, 0x60, 0, 0x20]);
+                // One more than before, in the slot that was hashed to.
+                code.extend([0x80, 0x54, 0x60, 1, 0x01, 0x90, 0x55]);
+            }
             Self::Destroy { heir } => {
                 push_address(code, heir);
                 code.push(0xff);
@@ -233,7 +278,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<bool>(), 0..CHILDREN.len(), 0..2_u8)
             .prop_map(|(salted, code, value)| Step::Create { salted, code, value }),
         1 => (slot.clone(), 0..3_u8).prop_map(|(slot, value)| Step::Transient { slot, value }),
-        1 => slot.prop_map(|key| Step::Hash { key }),
+        1 => slot.clone().prop_map(|key| Step::Hash { key }),
+        3 => (any::<bool>(), slot)
+            .prop_map(|(by_caller, position)| Step::Mapping { by_caller, position }),
         1 => anybody().prop_map(|heir| Step::Destroy { heir }),
         1 => Just(Step::Revert),
     ]
@@ -256,8 +303,10 @@ fn transaction() -> impl Strategy<Value = Tx> {
     let listed = collection::vec((anybody(), collection::vec(0..4_u64, 0..3)), 0..3);
     let delegations = collection::vec((0..PEOPLE, anybody(), 0..2_u64), 0..3);
     let fees = (0..3_u128, select(vec![20_999_u64, 21_000, 60_000, 400_000]));
-    (0..PEOPLE, kind, 0..3_u64, 0..5_u8, fees, listed, delegations, program()).prop_map(
-        |(sender, kind, value, tx_type, (tip, gas_limit), listed, delegations, data)| {
+    let key = proptest::option::of(0..3_u8);
+    let input = (program(), key);
+    (0..PEOPLE, kind, 0..3_u64, 0..5_u8, fees, listed, delegations, input).prop_map(
+        |(sender, kind, value, tx_type, (tip, gas_limit), listed, delegations, (data, key))| {
             // Types: 0 legacy, 1 with an access list, 2 dynamic fee, 4 with delegations; 3 stands for a plain one.
             let tx_type = if tx_type == 3 { 0 } else { tx_type };
             let access_list = listed.into_iter().map(|(address, slots)| AccessListItem {
@@ -278,7 +327,11 @@ fn transaction() -> impl Strategy<Value = Tx> {
                 gas_priority_fee: (tx_type >= 2).then_some(tip),
                 kind,
                 value: U256::from(value),
-                data: if is_creation { data } else { Bytes::new() },
+                data: match (is_creation, key) {
+                    (true, _) => data,
+                    (false, None) => Bytes::new(),
+                    (false, Some(key)) => [&[1, 2, 3, 4][..], &[0; 31], &[key]].concat().into(),
+                },
                 access_list: AccessList(if tx_type == 0 {
                     Vec::new()
                 } else {

@@ -105,11 +105,17 @@ impl<S: StateView> Journal<S> {
         Ok(is_plain.then_some(at))
     }
 
+    /// Whether an account can be given so much.
+    pub(crate) fn can_hold(&self, at: usize, amount: U256) -> bool {
+        self.tables.accounts[at].account.info.balance.checked_add(amount).is_some()
+    }
+
     /// Takes from a balance that covers it, and counts the transaction.
     pub(crate) fn pay(&mut self, at: usize, amount: U256) {
         let entry = &mut self.tables.accounts[at];
         let info = &mut entry.account.info;
-        info.balance = info.balance.saturating_sub(amount);
+        let rest = info.balance.checked_sub(amount);
+        info.balance = rest.expect("invariant: the sender was asked for as much");
         info.nonce += 1;
         entry.changed = true;
     }

@@ -27,13 +27,10 @@ mod recycled;
 mod undo;
 mod warm;
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::hash::{Hash, Hasher};
 
-use alloy_primitives::{
-    Address, B256, Log, U256,
-    map::{B256Map, HashMap},
-};
+use alloy_primitives::{Address, B256, Log, U256, map::B256Map};
 use revm::{
     Database as _,
     context_interface::journaled_state::JournalLoadError,
@@ -66,7 +63,7 @@ pub(crate) struct Journal<S> {
     // The transaction that is running.
     transaction: TransactionId,
     logs: Vec<Log>,
-    transient: HashMap<(usize, U256), U256>,
+    transient: BTreeMap<(usize, U256), U256>,
     /// Accounts whose touch survives a revert.
     stay_touched: Vec<usize>,
     depth: usize,
@@ -78,9 +75,9 @@ pub(crate) struct Journal<S> {
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     accounts: Recycled<Entry>,
-    places: Index,
+    places: Index<AddressKey>,
     slots: Recycled<Slot>,
-    slot_places: Index,
+    slot_places: Index<SlotKey>,
     undo: Vec<Undo>,
     /// Values from before changes that can be undone, the newest last.
     values: Vec<U256>,
@@ -90,13 +87,14 @@ pub(crate) struct Tables {
 
 impl Tables {
     fn clear(&mut self) {
-        self.accounts.clear();
-        self.places.clear();
-        self.slots.clear();
-        self.slot_places.clear();
-        self.undo.clear();
-        self.values.clear();
-        self.positions.clear();
+        let Self { accounts, places, slots, slot_places, undo, values, positions } = self;
+        accounts.clear();
+        places.clear();
+        slots.clear();
+        slot_places.clear();
+        undo.clear();
+        values.clear();
+        positions.clear();
     }
 }
 
@@ -125,9 +123,10 @@ struct Entry {
 }
 
 /// An address, for hashing word by word, which hashers take faster than bytes.
-struct AddressKey<'a>(&'a Address);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct AddressKey(Address);
 
-impl Hash for AddressKey<'_> {
+impl Hash for AddressKey {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let (words, rest) = self.0.as_chunks::<8>();
@@ -137,6 +136,7 @@ impl Hash for AddressKey<'_> {
 }
 
 /// A slot's full key, likewise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct SlotKey {
     space: usize,
     key: U256,
@@ -175,7 +175,7 @@ impl<S: StateView> Journal<S> {
             credits: Credits::default(),
             transaction,
             logs: Vec::new(),
-            transient: HashMap::default(),
+            transient: BTreeMap::new(),
             stay_touched: Vec::new(),
             depth: 0,
             warm: Warm::default(),
@@ -198,7 +198,7 @@ impl<S: StateView> Journal<S> {
             return Some(at);
         }
         let Tables { accounts, places, .. } = &self.tables;
-        let at = places.find(&AddressKey(address), |at| accounts[at].address == *address)?;
+        let at = places.find(&AddressKey(*address), |at| accounts[at].address == *address)?;
         self.last = Some((*address, at));
         Some(at)
     }
@@ -238,20 +238,32 @@ impl<S: StateView> Journal<S> {
         let entry = self.tables.accounts.add(Entry::default);
         let in_base = found.is_some();
         let (account, id) = found.unwrap_or_default();
-        let info = &mut entry.account.info;
+        // By name and without a rest: an item that is used again must not keep a field of what it was.
+        let Entry {
+            address: entry_address,
+            account: Account { info, transaction_id, .. },
+            in_base: entry_in_base,
+            exists,
+            base_storage,
+            space,
+            cleared,
+            changed,
+            slots_changed,
+            credit,
+        } = entry;
         info.nonce = account.nonce;
         info.balance = account.balance;
         info.code_hash = account.code_hash;
         info.account_id = AccountId::new(id.index());
         info.code = None;
-        entry.account.transaction_id = TransactionId::ZERO;
-        entry.address = address;
-        (entry.in_base, entry.exists, entry.base_storage) = (in_base, in_base, in_base);
-        (entry.cleared, entry.changed, entry.slots_changed) = (false, false, false);
-        entry.space = self.spaces;
-        entry.credit = self.credits.position(&address);
+        *transaction_id = TransactionId::ZERO;
+        *entry_address = address;
+        (*entry_in_base, *exists, *base_storage) = (in_base, in_base, in_base);
+        (*cleared, *changed, *slots_changed) = (false, false, false);
+        *space = self.spaces;
+        *credit = self.credits.position(&address);
         self.spaces += 1;
-        self.tables.places.insert(&AddressKey(&address), at);
+        self.tables.places.insert(AddressKey(address), at);
         self.last = Some((address, at));
         Ok(at)
     }
@@ -346,10 +358,14 @@ impl<S: StateView> Journal<S> {
     fn insert_slot(&mut self, owner: usize, space: usize, key: U256, value: U256) -> usize {
         let at = self.tables.slots.len();
         let slot = self.tables.slots.add(Slot::default);
-        (slot.owner, slot.space, slot.key) = (owner, space, key);
-        slot.value = EvmStorageSlot::new(value, TransactionId::ZERO);
-        slot.changed = false;
-        self.tables.slot_places.insert(&SlotKey { space, key }, at);
+        *slot = Slot {
+            owner,
+            space,
+            key,
+            value: EvmStorageSlot::new(value, TransactionId::ZERO),
+            changed: false,
+        };
+        self.tables.slot_places.insert(SlotKey { space, key }, at);
         at
     }
 

@@ -9,6 +9,12 @@ pub(super) struct Recycled<T> {
     len: usize,
 }
 
+/// A list this many times too long for its last block is made anew for the next.
+const SLACK_MAX: usize = 32;
+
+/// Items that are kept in any case.
+const ITEMS_MIN: usize = 64;
+
 impl<T> Default for Recycled<T> {
     fn default() -> Self {
         Self { items: Vec::new(), len: 0 }
@@ -21,8 +27,11 @@ impl<T> Recycled<T> {
         self.len
     }
 
-    /// Empties the list.
-    pub(super) const fn clear(&mut self) {
+    /// Empties the list. What many times more than the last block needed is given back.
+    pub(super) fn clear(&mut self) {
+        if self.items.len() > SLACK_MAX * self.len.max(ITEMS_MIN) {
+            self.items = Vec::new();
+        }
         self.len = 0;
     }
 

@@ -2,6 +2,7 @@ use alloc::{vec, vec::Vec};
 use core::{
     fmt,
     hash::{BuildHasher, Hash},
+    marker::PhantomData,
 };
 
 use alloy_primitives::map::DefaultHashBuilder;
@@ -9,14 +10,21 @@ use alloy_primitives::map::DefaultHashBuilder;
 /// Where in a list the item with a key is, by open addressing. A word is a tag, which is a part of the key's hash, and
 /// a place in the list: eight bytes, so that the index stays in the cache where keys would not, and a key that is not
 /// there is mostly told by one word. The hash only finds candidates: whoever asks compares the keys.
-#[derive(Default)]
-pub(super) struct Index {
+pub(in crate::journal) struct Index<K> {
     words: Vec<u64>,
     len: usize,
     hasher: DefaultHashBuilder,
+    key: PhantomData<K>,
 }
 
-impl fmt::Debug for Index {
+impl<K> Default for Index<K> {
+    fn default() -> Self {
+        let (words, hasher) = (Vec::new(), DefaultHashBuilder::default());
+        Self { words, len: 0, hasher, key: PhantomData }
+    }
+}
+
+impl<K> fmt::Debug for Index<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Index").field("len", &self.len).finish_non_exhaustive()
     }
@@ -31,10 +39,14 @@ const WORDS_MIN: usize = 64;
 /// An index that was this many times too large for its last block is made anew for the next.
 const SLACK_MAX: usize = 32;
 
-impl Index {
+impl<K: Hash> Index<K> {
     /// The place of a key. `is_key` says whether the item at a place has it.
     #[inline]
-    pub(super) fn find(&self, key: &impl Hash, is_key: impl Fn(usize) -> bool) -> Option<usize> {
+    pub(in crate::journal) fn find(
+        &self,
+        key: &K,
+        is_key: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
         if self.words.is_empty() {
             return None;
         }
@@ -54,17 +66,17 @@ impl Index {
     }
 
     /// Notes the place of a key that is not in here.
-    pub(super) fn insert(&mut self, key: &impl Hash, place: usize) {
+    pub(in crate::journal) fn insert(&mut self, key: K, place: usize) {
         if (self.len + 1) * 2 > self.words.len() {
             self.grow();
         }
         let place = u64::try_from(place).expect("invariant: a place has at most 64 bits");
         assert!(place < u64::from(u32::MAX), "invariant: a block touches fewer than 2^32 - 1 keys");
-        self.put(u64::from(self.tag(key)) << 32 | place);
+        self.put(u64::from(self.tag(&key)) << 32 | place);
         self.len += 1;
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(in crate::journal) fn clear(&mut self) {
         if self.words.len() > SLACK_MAX * self.len.max(WORDS_MIN) {
             self.words = Vec::new();
         }
@@ -90,7 +102,7 @@ impl Index {
     }
 
     #[inline]
-    fn tag(&self, key: &impl Hash) -> u32 {
+    fn tag(&self, key: &K) -> u32 {
         split(self.hasher.hash_one(key)).0
     }
 
@@ -131,7 +143,7 @@ mod tests {
                 let found = index.find(&key, |place| keys[place] == key);
                 assert_eq!(found, model.get(&key).copied(), "key {key}");
                 if found.is_none() {
-                    index.insert(&key, keys.len());
+                    index.insert(key, keys.len());
                     model.insert(key, keys.len());
                     keys.push(key);
                 }

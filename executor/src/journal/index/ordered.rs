@@ -1,0 +1,44 @@
+use alloc::collections::BTreeMap;
+
+/// Places by key, each found in as many steps as the number of keys has digits.
+#[derive(Debug)]
+pub(in crate::journal) struct Index<K> {
+    places: BTreeMap<K, usize>,
+}
+
+impl<K> Default for Index<K> {
+    fn default() -> Self {
+        Self { places: BTreeMap::new() }
+    }
+}
+
+impl<K: Ord> Index<K> {
+    /// The place of a key.
+    pub(in crate::journal) fn find(&self, key: &K, _: impl Fn(usize) -> bool) -> Option<usize> {
+        self.places.get(key).copied()
+    }
+
+    /// Notes the place of a key that is not in here.
+    pub(in crate::journal) fn insert(&mut self, key: K, place: usize) {
+        self.places.insert(key, place);
+    }
+
+    pub(in crate::journal) fn clear(&mut self) {
+        self.places.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_found_until_cleared() {
+        let mut index = Index::default();
+        index.insert("a", 1);
+        index.insert("b", 2);
+        assert_eq!(["a", "b", "c"].map(|key| index.find(&key, |_| true)), [Some(1), Some(2), None]);
+        index.clear();
+        assert_eq!(index.find(&"a", |_| true), None);
+    }
+}
