@@ -349,7 +349,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
 }
 
 /// Transactions whose accounts are asked for together.
-const LOOK_AHEAD: usize = 16;
+const LOOK_AHEAD: usize = 64;
 
 /// Type of a blob transaction (EIP-4844).
 const BLOB_TRANSACTION: u8 = 3;
