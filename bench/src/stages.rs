@@ -50,10 +50,8 @@ pub fn stages() -> anyhow::Result<()> {
     let seal = best(|| {
         let mut chain = Chain::from_genesis(&genesis);
         let mut block = chain.open_block(genesis.timestamp, &Terms::origin())?;
-        for tx in &txs {
-            block.execute(BlockTx::User(tx.clone()))?;
-        }
-        let executed = block.finish()?;
+        block.execute_slice(txs.iter().cloned().map(BlockTx::User).collect())?;
+        let (executed, _) = block.finish()?;
         anyhow::ensure!(executed.skipped.is_empty(), "the workload is valid");
         let start = Instant::now();
         let outcome = chain.seal(executed, &Terms::origin());

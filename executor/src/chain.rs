@@ -1,9 +1,4 @@
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    mem,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::VecDeque, convert::Infallible, mem};
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use turnpike_protocol::{BlockInput, ChainConfig, Genesis, Header, Origin, OutputRoot, Parent};
@@ -13,7 +8,7 @@ use turnpike_state::{
 };
 
 use crate::{
-    BlockContext, BlockExecutor, BlockOutcome, ChainSpec, Executed, ExecutionError, Workspace,
+    BlockContext, BlockOutcome, ChainSpec, Engine, EngineBlock, Executed, ExecutionError,
     block_transactions, outcome::output_of,
 };
 
@@ -59,8 +54,7 @@ pub struct Chain {
     history: History,
     /// The heads that the chain had before, as far back as `history` goes.
     heads: VecDeque<Head>,
-    /// Memory that the next block runs in.
-    workspace: Mutex<Workspace>,
+    engine: Engine,
 }
 
 impl Chain {
@@ -96,7 +90,7 @@ impl Chain {
     fn at(config: ChainConfig, state: NodeState, head: Head, limits: HistoryLimits) -> Self {
         let history = History::new(head.header.number, limits);
         let heads = VecDeque::new();
-        Self { config, state, head, history, heads, workspace: Mutex::default() }
+        Self { config, state, head, history, heads, engine: Engine::default() }
     }
 
     /// The chain's rules.
@@ -146,29 +140,31 @@ impl Chain {
         Some(self.state.proof_at(&self.undo_to(block)?, address, slots))
     }
 
+    /// What runs the chain's blocks.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Has another engine run the chain's blocks.
+    pub fn set_engine(&mut self, engine: Engine) {
+        self.engine = engine;
+    }
+
     /// Opens the next block on the current state, which stays as it is until the block is sealed.
     pub fn open_block(
         &self,
         timestamp: u64,
         origin: &Origin,
-    ) -> Result<BlockExecutor<&FlatState>, ExecutionError<Infallible>> {
+    ) -> Result<EngineBlock<'_, &FlatState>, ExecutionError<Infallible>> {
         let context = self.head.next_block(&self.config, timestamp, origin);
-        let workspace =
-            mem::take(&mut *self.workspace.lock().unwrap_or_else(PoisonError::into_inner));
-        let spec = ChainSpec::turnpike(&self.config);
-        BlockExecutor::open_in(workspace, &spec, &context, self.state.flat())
-    }
-
-    /// Takes back the memory of a block that is not to be sealed.
-    pub fn reuse(&self, workspace: Workspace) {
-        *self.workspace.lock().unwrap_or_else(PoisonError::into_inner) = workspace;
+        self.engine.open(&ChainSpec::turnpike(&self.config), &context, self.state.flat())
     }
 
     /// Commits a block that ran on the current state, with this origin.
     pub fn seal(&mut self, mut executed: Executed, origin: &Origin) -> BlockOutcome {
-        self.workspace = Mutex::new(mem::take(&mut executed.workspace));
-        let undo = self.state.flat().undo_of(&executed.diff);
-        let roots = self.state.apply(&executed.diff);
+        let diff = executed.diff();
+        let undo = self.state.flat().undo_of(diff);
+        let roots = self.state.apply(diff);
         let outcome = executed.seal(roots);
         let head = Head {
             header: outcome.header.clone(),
@@ -190,8 +186,8 @@ impl Chain {
     /// Runs the next block, and leaves the state as it is.
     pub fn run(&self, input: &BlockInput) -> Result<Executed, ExecutionError<Infallible>> {
         let mut block = self.open_block(input.timestamp, &input.origin)?;
-        block.execute_all(block_transactions(input))?;
-        block.finish()
+        block.execute_slice(block_transactions(input).collect())?;
+        Ok(block.finish()?.0)
     }
 
     /// Runs and commits the next block.

@@ -22,10 +22,14 @@ mod env;
 mod error;
 mod foresight;
 mod handler;
+mod included;
 mod journal;
 mod keccak;
 mod outcome;
+#[cfg(feature = "std")]
+mod parallel;
 mod precompiles;
+mod runner;
 mod spec;
 mod transaction;
 mod transfer;
@@ -40,7 +44,10 @@ pub use call::{CallError, CallOutcome, CallRequest, call};
 pub use chain::{Chain, Head, RECENT_STATES};
 pub use env::intrinsic_gas;
 pub use error::{ExecutionError, SkipReason};
-pub use outcome::{BlockOutcome, Executed, ExecutedTx, Included, Skipped};
+pub use included::{Included, IncludedIter, Transactions};
+pub use outcome::{BlockOutcome, Executed, ExecutedTx, Skipped};
+#[cfg(feature = "std")]
+pub use parallel::{Engine, EngineBlock, EngineConfig, LaneReport, Mode, SliceReport, StageTimes};
 pub use revm::{
     context::TxEnv,
     context_interface::result::{HaltReason, InvalidTransaction},

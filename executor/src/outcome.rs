@@ -1,39 +1,19 @@
 use alloc::vec::Vec;
+use core::mem;
 
 use alloy_consensus::{
     Transaction as _,
     proofs::{calculate_receipt_root, calculate_transaction_root},
 };
-use alloy_primitives::{Address, B256, Bloom, Log, U256};
+use alloy_primitives::{Address, B256, Bloom};
 use op_alloy_consensus::OpTxType;
 use turnpike_protocol::{Header, OutputRoot, Receipt, ReceiptEnvelope, TxEnvelope};
 use turnpike_state::{StateDiff, StateRoots};
 
-use crate::{BlockTx, SkipReason, Workspace};
+use crate::{BlockTx, Included, SkipReason, Transactions};
 
 /// Version of a deposit's receipt encoding (the OP stack's Canyon).
 const DEPOSIT_RECEIPT_VERSION: u64 = 1;
-
-/// A transaction that its block holds, as it ran.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Included<T = BlockTx> {
-    /// The transaction.
-    pub tx: T,
-    /// Who sent it.
-    pub sender: Address,
-    /// The sender's nonce before it.
-    pub nonce: u64,
-    /// Whether it went through.
-    pub is_success: bool,
-    /// Gas it used.
-    pub gas_used: u64,
-    /// Gas that the block used up to here.
-    pub cumulative_gas_used: u64,
-    /// What it logged.
-    pub logs: Vec<Log>,
-    /// L1 data fee, in wei; 0 for deposits.
-    pub l1_fee: U256,
-}
 
 /// A transaction that its block holds, with its receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,13 +42,11 @@ pub struct Skipped {
 pub struct Executed<T = BlockTx> {
     pub(crate) header: Header,
     /// What the block holds, in order.
-    pub transactions: Vec<Included<T>>,
+    pub transactions: Transactions<T>,
     /// What it does not hold.
     pub skipped: Vec<Skipped>,
-    /// What it changes.
-    pub diff: StateDiff,
-    /// The memory it ran in, for the next block.
-    pub workspace: Workspace,
+    /// What it changes, in parts: no two change the same account or the same slot.
+    pub overlays: Vec<StateDiff>,
 }
 
 /// A block and all that follows from running it.
@@ -94,10 +72,9 @@ impl ExecutedTx {
 }
 
 impl Included {
-    /// Completes the receipt; `base_fee` is the block's.
-    pub fn into_executed(self, base_fee: Option<u64>) -> ExecutedTx {
-        let Self { tx, sender, nonce, is_success, gas_used, cumulative_gas_used, logs, l1_fee } =
-            self;
+    /// Completes the receipt. `base_fee` is the block's, `cumulative_gas_used` includes this transaction's.
+    fn into_executed(self, base_fee: Option<u64>, cumulative_gas_used: u64) -> ExecutedTx {
+        let Self { tx, sender, nonce, is_success, gas_used, logs, l1_fee } = self;
         let envelope = tx.envelope();
         let tx_type = envelope.tx_type();
         let is_deposit = tx_type == OpTxType::Deposit;
@@ -119,19 +96,29 @@ impl Included {
     }
 }
 
+impl<T> Executed<T> {
+    /// What the block changes, in one piece.
+    pub fn diff(&mut self) -> &mut StateDiff {
+        if self.overlays.len() != 1 {
+            let mut joined = StateDiff::default();
+            self.overlays.drain(..).for_each(|overlay| joined.merge(overlay));
+            self.overlays.push(joined);
+        }
+        &mut self.overlays[0]
+    }
+}
+
 impl Executed {
     /// The transactions with their receipts.
     pub fn into_executed(self) -> Vec<ExecutedTx> {
-        let base_fee = self.header.base_fee_per_gas;
-        self.transactions.into_iter().map(|tx| tx.into_executed(base_fee)).collect()
+        with_receipts(self.transactions, self.header.base_fee_per_gas)
     }
 
     /// Completes the header with the roots of the state after the block.
-    pub fn seal(self, roots: StateRoots) -> BlockOutcome {
-        let Self { mut header, transactions, skipped, diff, .. } = self;
-        let base_fee = header.base_fee_per_gas;
-        let transactions: Vec<_> =
-            transactions.into_iter().map(|tx| tx.into_executed(base_fee)).collect();
+    pub fn seal(mut self, roots: StateRoots) -> BlockOutcome {
+        let diff = mem::take(self.diff());
+        let Self { mut header, transactions, skipped, .. } = self;
+        let transactions = with_receipts(transactions, header.base_fee_per_gas);
         let envelopes: Vec<_> = transactions.iter().map(ExecutedTx::envelope).collect();
         let receipts: Vec<_> = transactions.iter().map(|tx| &tx.receipt.envelope).collect();
         header.state_root = roots.state_root;
@@ -143,6 +130,16 @@ impl Executed {
         let output = output_of(&header, roots);
         BlockOutcome { header, output, transactions, skipped, diff }
     }
+}
+
+fn with_receipts(transactions: Transactions, base_fee: Option<u64>) -> Vec<ExecutedTx> {
+    let mut gas = 0;
+    let mut executed = Vec::with_capacity(transactions.len());
+    for tx in transactions {
+        gas += tx.gas_used;
+        executed.push(tx.into_executed(base_fee, gas));
+    }
+    executed
 }
 
 /// The output root's preimage after the block with this header.

@@ -394,7 +394,7 @@ fn ours(fork: SpecId, programs: &[Bytes], transactions: &[Tx]) -> (Vec<TxResult>
         l1_fee: None,
     };
     let spec = ChainSpec::ethereum(1, fork);
-    let run = |workspace, transactions: Vec<Tx>| -> Executed<Tx> {
+    let run = |workspace, transactions: Vec<Tx>| -> (Executed<Tx>, Workspace) {
         let block = BlockExecutor::open_in(workspace, &spec, &context, state.flat());
         let mut block = block.expect("the fork is known");
         block.execute_all(transactions).expect("full state");
@@ -403,9 +403,9 @@ fn ours(fork: SpecId, programs: &[Bytes], transactions: &[Tx]) -> (Vec<TxResult>
     // Memory is what blocks share: this one's is dirty from another.
     let mut other: Vec<Tx> = transactions.iter().rev().cloned().collect();
     number(&mut other);
-    let dirty = run(Workspace::default(), other).workspace;
-    let executed = run(dirty, transactions.to_vec());
-    state.apply(&executed.diff);
+    let (_, dirty) = run(Workspace::default(), other);
+    let (mut executed, _) = run(dirty, transactions.to_vec());
+    state.apply(executed.diff());
     let mut results: Vec<TxResult> = vec![Some((false, 0, Vec::new())); transactions.len()];
     executed.skipped.iter().for_each(|skipped| results[skipped.index] = None);
     let included = executed.transactions.into_iter();

@@ -1,4 +1,4 @@
-use std::convert::Infallible;
+use std::{convert::Infallible, mem};
 
 use alloy_primitives::B256;
 use turnpike_executor::{
@@ -49,7 +49,8 @@ impl Replay {
 
     /// Accounts and slots that the block changes.
     pub fn changed_keys(&self) -> Result<Vec<StateKey>, ExecutionError<Infallible>> {
-        let mut diff = self.run(self.len())?.diff;
+        let mut executed = self.run(self.len())?;
+        let mut diff = mem::take(executed.diff());
         diff.sort();
         let mut keys = Vec::new();
         for AccountDiff { address, storage, .. } in diff.accounts {
@@ -66,8 +67,9 @@ impl Replay {
         keys: &[StateKey],
     ) -> Result<Option<FirstChange>, ExecutionError<Infallible>> {
         let changes = |count: usize| -> Result<bool, ExecutionError<Infallible>> {
-            let diff = self.run(count)?.diff;
-            Ok(keys.iter().any(|key| changes_key(&diff, key)))
+            let mut executed = self.run(count)?;
+            let diff = executed.diff();
+            Ok(keys.iter().any(|key| changes_key(diff, key)))
         };
         let (mut low, mut high) = (0, self.len());
         if !changes(high)? {
@@ -82,11 +84,12 @@ impl Replay {
                 low = middle + 1;
             }
         }
-        let executed = self.run(low)?;
+        let mut executed = self.run(low)?;
         let last = executed.transactions.last().filter(|_| low > 0);
         let transaction =
             last.map(|tx| (executed.transactions.len() - 1, tx.tx.envelope().tx_hash()));
-        let keys = keys.iter().filter(|key| changes_key(&executed.diff, key)).copied().collect();
+        let diff = executed.diff();
+        let keys = keys.iter().filter(|key| changes_key(diff, key)).copied().collect();
         Ok(Some(FirstChange { transaction, keys }))
     }
 
@@ -102,7 +105,7 @@ impl Replay {
         for transaction in block_transactions(input).take(count) {
             block.execute(transaction)?;
         }
-        block.finish()
+        Ok(block.finish()?.0)
     }
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn build(
     let (time, origin) = (plan.timestamp, plan.origin);
     let input = BlockInput::new(config, parent, origin, time, &plan.deposits, Vec::new())?;
     let mut block = chain.open_block(plan.timestamp, &plan.origin)?;
-    block.execute_all(block_transactions(&input))?;
+    block.execute_slice(block_transactions(&input).collect())?;
 
     let base_fee = next_base_fee(config, &chain.head().header);
     let mut bytes_left = block_bytes_max(config);
@@ -89,10 +89,10 @@ pub(crate) fn build(
             break;
         }
         bytes_left -= some.iter().map(|tx| bytes_in_block(&tx.raw)).sum::<usize>();
-        block.execute_all(some.iter().map(|tx| BlockTx::User(tx.tx.clone())))?;
+        block.execute_slice(some.iter().map(|tx| BlockTx::User(tx.tx.clone())).collect())?;
         offered.extend(some);
     }
-    let executed = block.finish()?;
+    let (executed, _) = block.finish()?;
     let (included, refused) = split(offered, &executed);
     Ok(BuiltBlock { plan, executed, included, refused })
 }
@@ -143,7 +143,7 @@ fn split(offered: Vec<PooledTx>, executed: &Executed) -> (Vec<PooledTx>, Vec<(Po
 pub(crate) fn falsify(executed: &mut Executed) {
     let ether = U256::from(10).pow(U256::from(18));
     let Some(sender) = executed.transactions.last().map(|tx| tx.sender) else { return };
-    let change = executed.diff.accounts.iter_mut().find(|change| change.address == sender);
+    let change = executed.diff().accounts.iter_mut().find(|change| change.address == sender);
     if let Some(account) = change.and_then(|change| change.account.as_mut()) {
         account.balance += ether;
     }

@@ -1,6 +1,5 @@
 use anyhow::ensure;
 use turnpike_executor::{BlockTx, Chain, Executed};
-use turnpike_protocol::SignedTx;
 
 use super::{Implementation, Round};
 use crate::{
@@ -17,7 +16,7 @@ pub(crate) struct Sequential<'a> {
     terms: &'a Terms,
     workload: &'a Workload,
     chain: Chain,
-    transactions: Vec<SignedTx>,
+    transactions: Vec<BlockTx>,
 }
 
 impl<'a> Sequential<'a> {
@@ -28,7 +27,9 @@ impl<'a> Sequential<'a> {
             terms,
             workload,
             chain: Chain::from_genesis(&genesis),
-            transactions: transactions.map(|tx| tx.signed(terms.chain_id())).collect(),
+            transactions: transactions
+                .map(|tx| BlockTx::User(tx.signed(terms.chain_id())))
+                .collect(),
         }
     }
 
@@ -38,8 +39,8 @@ impl<'a> Sequential<'a> {
         let transactions = self.transactions.clone();
         let clock = Clock::start();
         let mut block = self.chain.open_block(timestamp, &origin)?;
-        block.execute_all(transactions.into_iter().map(BlockTx::User))?;
-        let executed = block.finish()?;
+        block.execute_slice(transactions)?;
+        let (executed, _) = block.finish()?;
         let time = clock.stop();
         if let Some(skipped) = executed.skipped.first() {
             anyhow::bail!("transaction {} is skipped: {:?}", skipped.index, skipped.reason);
@@ -56,10 +57,9 @@ impl Implementation for Sequential<'_> {
     }
 
     fn round(&mut self) -> anyhow::Result<Round> {
-        let (time, mut executed) = self.execute()?;
-        self.chain.reuse(std::mem::take(&mut executed.workspace));
+        let (time, executed) = self.execute()?;
         let mut round = Round { time, ..Round::default() };
-        for tx in &executed.transactions {
+        for tx in executed.transactions.iter() {
             round.succeeded += usize::from(tx.is_success);
             round.gas += tx.gas_used;
         }
@@ -67,13 +67,14 @@ impl Implementation for Sequential<'_> {
     }
 
     fn outcome(&mut self) -> anyhow::Result<Outcome> {
-        let (_, executed) = self.execute()?;
+        let (_, mut executed) = self.execute()?;
+        let diff = std::mem::take(executed.diff());
         let transactions = executed.transactions.into_iter().map(|tx| TxOutcome {
             succeeded: tx.is_success,
             gas: tx.gas_used,
             logs: tx.logs,
         });
-        let written = executed.diff.accounts.into_iter().map(|change| {
+        let written = diff.accounts.into_iter().map(|change| {
             let address = change.address;
             let account = change.account.unwrap_or_default();
             let (nonce, balance) = (account.nonce, account.balance);

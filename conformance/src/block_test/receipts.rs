@@ -3,7 +3,7 @@ use alloy_primitives::{Bloom, Log, logs_bloom};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use op_alloy_consensus::OpDepositReceipt;
 
-use turnpike_executor::Included;
+use turnpike_executor::{Included, Transactions};
 
 use crate::{
     execute::Fork,
@@ -18,9 +18,14 @@ const DEPOSIT_RECEIPT_VERSION: u64 = 1;
 pub(super) fn check(
     header: &Header,
     fork: Fork,
-    executed: &[Included<TestTransaction>],
+    executed: &Transactions<TestTransaction>,
 ) -> Result<(), String> {
-    let gas_used = executed.last().map_or(0, |last| last.cumulative_gas_used);
+    let mut gas_used = 0;
+    let with_gas = executed.iter().map(|tx| {
+        gas_used += tx.gas_used;
+        (tx, gas_used)
+    });
+    let with_gas: Vec<_> = with_gas.collect();
     if gas_used != header.gas_used {
         return Err(format!("gas used: expected {}, got {gas_used}", header.gas_used));
     }
@@ -31,7 +36,7 @@ pub(super) fn check(
     if fork < Fork::BYZANTIUM {
         return Ok(());
     }
-    let root = ordered_trie_root_with_encoder(executed, encode);
+    let root = ordered_trie_root_with_encoder(&with_gas, encode);
     if root != header.receipts_root {
         return Err(format!("receipts root: expected {}, got {root}", header.receipts_root));
     }
@@ -39,10 +44,10 @@ pub(super) fn check(
 }
 
 /// EIP-2718 encoding of a receipt.
-fn encode(executed: &Included<TestTransaction>, out: &mut Vec<u8>) {
+fn encode(&(executed, cumulative_gas_used): &(&Included<TestTransaction>, u64), out: &mut Vec<u8>) {
     let receipt: Receipt<Log> = Receipt {
         status: Eip658Value::Eip658(executed.is_success),
-        cumulative_gas_used: executed.cumulative_gas_used,
+        cumulative_gas_used,
         logs: executed.logs.clone(),
     };
     let logs_bloom = logs_bloom(&executed.logs);

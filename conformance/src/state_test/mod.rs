@@ -59,9 +59,9 @@ fn check(
             let executed =
                 execute::execute(chain_id, fork, header, hashes, [transaction], &mut state);
             match executed {
-                Ok(Executed { mut transactions, mut skipped, .. }) => (
+                Ok(Executed { transactions, mut skipped, .. }) => (
                     skipped.pop().map(|skipped| skipped.reason.to_string()),
-                    transactions.pop().map(|included| included.logs).unwrap_or_default(),
+                    transactions.last().map(|included| included.logs.clone()).unwrap_or_default(),
                 ),
                 Err(error) => return Ok(Err(error)),
             }

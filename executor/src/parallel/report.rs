@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+/// How a slice of a block ran.
+#[derive(Clone, Debug, Default)]
+pub struct SliceReport {
+    /// Transactions in the slice.
+    pub transactions: usize,
+    /// Those of them that ran in lanes; the others ran one after the other.
+    pub in_lanes: usize,
+    /// The lanes, the first to be started first.
+    pub lanes: Vec<LaneReport>,
+    /// Lanes that touched what another lane changed, and ran again.
+    pub escapes: usize,
+    /// Times that lanes ran before none escaped.
+    pub rounds: usize,
+    /// What the stages took.
+    pub times: StageTimes,
+}
+
+/// A lane: transactions that may depend on each other, run in order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LaneReport {
+    /// Transactions.
+    pub transactions: usize,
+    /// Gas they used.
+    pub gas: u64,
+    /// What running them took.
+    pub time: Duration,
+}
+
+/// What the stages of a slice took, on the wall.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StageTimes {
+    /// Telling what each transaction will touch.
+    pub predict: Duration,
+    /// Finding out which may depend on each other.
+    pub partition: Duration,
+    /// Running lanes.
+    pub execute: Duration,
+    /// Comparing what lanes touched.
+    pub check: Duration,
+    /// Putting together what they changed.
+    pub merge: Duration,
+    /// Running transactions one after the other.
+    pub sequential: Duration,
+}

@@ -1,0 +1,218 @@
+use alloc::{string::ToString as _, vec::Vec};
+
+use alloy_primitives::{Address, B256, Bytes, Log, U256};
+use revm::{
+    context::TxEnv,
+    context_interface::{
+        JournalTr as _,
+        result::{EVMError, ExecutionResult, InvalidTransaction},
+    },
+    handler::{Handler as _, PrecompileProvider, SystemCallTx as _},
+    primitives::hardfork::SpecId,
+};
+use turnpike_protocol::{L1Fee, predeploys::HISTORY_STORAGE};
+use turnpike_state::StateView;
+
+use crate::{
+    BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, SkipReason,
+    base::ViewError,
+    env::{EvmContext, TurnpikeEvm, evm},
+    foresight::{Call, Foresight},
+    handler::{Rules, TransactionHandler},
+    transaction::rules,
+    transfer::{PlainTransfer, TRANSFER_GAS},
+};
+
+/// Runs transactions, each on the state that those before it left: an EVM over a journal, with what a chain's rules add
+/// to revm's. Knows nothing of a block but its context.
+pub(crate) struct Runner<S: StateView> {
+    pub(crate) evm: TurnpikeEvm<S>,
+    pub(crate) foresight: Foresight,
+    addresses: Vec<Address>,
+    fees: FeeRule,
+    takes_blobs: bool,
+    l1_fee: Option<L1Fee>,
+}
+
+/// What running a transaction came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) sender: Address,
+    pub(crate) nonce: u64,
+    pub(crate) is_success: bool,
+    pub(crate) gas_used: u64,
+    pub(crate) logs: Vec<Log>,
+    pub(crate) l1_fee: U256,
+}
+
+/// Why a transaction did not run.
+pub(crate) enum Stop<S: StateView> {
+    /// It is invalid at its turn, and changed nothing.
+    Skip(SkipReason),
+    /// The block is worth nothing any more.
+    Fatal(ExecutionError<S::Error>),
+}
+
+/// Transactions whose accounts are asked for together.
+pub(crate) const LOOK_AHEAD: usize = 64;
+
+/// Type of a blob transaction (EIP-4844).
+const BLOB_TRANSACTION: u8 = 3;
+
+impl<S: StateView> Runner<S> {
+    pub(crate) fn new(
+        spec: &ChainSpec,
+        context: &BlockContext,
+        state: S,
+    ) -> Result<Self, ExecutionError<S::Error>> {
+        if spec.fork > SpecId::OSAKA {
+            return Err(ExecutionError::Fork(spec.fork));
+        }
+        let BlockContext { header, hashes, l1_fee } = context;
+        let mut evm = evm(spec, header, hashes.clone(), state);
+        let precompiles = PrecompileProvider::<EvmContext<S>>::warm_addresses(&evm.precompiles);
+        evm.ctx.journaled_state.warm_precompiles(precompiles);
+        Ok(Self {
+            evm,
+            foresight: Foresight::default(),
+            addresses: Vec::new(),
+            fees: spec.fees,
+            takes_blobs: spec.transactions.blobs,
+            l1_fee: *l1_fee,
+        })
+    }
+
+    /// Records the parent's hash where the chain keeps those (EIP-2935).
+    pub(crate) fn record_parent_hash(
+        &mut self,
+        hash: B256,
+    ) -> Result<(), ExecutionError<S::Error>> {
+        let hash = Bytes::copy_from_slice(hash.as_slice());
+        self.evm.ctx.tx = TxEnv::new_system_tx(HISTORY_STORAGE, hash);
+        TransactionHandler::new(Rules::Deposit { mint: 0 }, self.fees)
+            .run_system_call(&mut self.evm)
+            .map(|_| ())
+            .map_err(fatal)
+    }
+
+    /// Computes and fetches what these transactions, which are about to run, are likely to look up: so the waits for
+    /// memory overlap.
+    pub(crate) fn look_ahead<T: BlockTransaction>(&mut self, ahead: &[T]) {
+        self.addresses.clear();
+        self.addresses.extend(ahead.iter().filter_map(|tx| tx.sender().ok()));
+        self.addresses.extend(ahead.iter().filter_map(|tx| Some(tx.call()?.0)));
+        self.evm.ctx.journaled_state.prefetch(&self.addresses);
+        let calls = ahead.iter().filter_map(|tx| {
+            let (to, data) = tx.call()?;
+            Some(Call { caller: tx.sender().ok()?, to, data })
+        });
+        let EvmContext::<S> { journaled_state: journal, chain: hashes, .. } = &mut self.evm.ctx;
+        journal.prefetch_slots(self.foresight.look_ahead(calls, &mut hashes.memo));
+    }
+
+    /// Runs a transaction, which may ask for so much gas. A deposit is never skipped.
+    pub(crate) fn run<T: BlockTransaction>(
+        &mut self,
+        tx: &T,
+        gas_remaining: u64,
+    ) -> Result<Ran, Stop<S>> {
+        let sender = tx.sender().map_err(Stop::Skip)?;
+        let rules = rules(tx, self.l1_fee.as_ref());
+        if let Some(transfer) = tx.plain_transfer()
+            && transfer.gas_limit <= gas_remaining
+            && self.transfer(sender, &transfer, rules)?
+        {
+            return Ok(ran(sender, transfer.nonce, rules, true, TRANSFER_GAS, Vec::new()));
+        }
+        let mut env = tx.tx_env(sender);
+        match rules {
+            Rules::Deposit { .. } => {
+                env.nonce = self.nonce_of(sender)?;
+                env.chain_id = None;
+            }
+            Rules::User { .. } => {
+                let (gas_limit, remaining) = (env.gas_limit, gas_remaining);
+                if gas_limit > remaining {
+                    return Err(Stop::Skip(SkipReason::BlockGas { gas_limit, remaining }));
+                }
+                if env.tx_type == BLOB_TRANSACTION && !self.takes_blobs {
+                    let reason = InvalidTransaction::Eip4844NotSupported;
+                    return Err(Stop::Skip(SkipReason::Invalid(reason)));
+                }
+            }
+        }
+        let nonce = env.nonce;
+        let call = tx.call().map(|(to, data)| Call { caller: sender, to, data });
+        let call = call.filter(|call| self.foresight.is_curious(*call));
+        self.evm.ctx.chain.watched = call.map(|_| Vec::new());
+        let result = self.transact(env, rules);
+        if let (Some(call), Some(seen)) = (call, self.evm.ctx.chain.watched.take())
+            && result.as_ref().is_ok_and(ExecutionResult::is_success)
+        {
+            self.foresight.learn(call, &seen);
+        }
+        match result {
+            Ok(result) => {
+                let (is_success, gas_used) = (result.is_success(), result.tx_gas_used());
+                let logs = if is_success { result.into_logs() } else { Vec::new() };
+                Ok(ran(sender, nonce, rules, is_success, gas_used, logs))
+            }
+            Err(EVMError::Transaction(reason)) => Err(Stop::Skip(SkipReason::Invalid(reason))),
+            Err(error) => Err(Stop::Fatal(fatal(error))),
+        }
+    }
+
+    /// Runs a transaction without an interpreter if it is plainly a valid transfer: says whether it did.
+    fn transfer(
+        &mut self,
+        sender: Address,
+        transfer: &PlainTransfer,
+        rules: Rules,
+    ) -> Result<bool, Stop<S>> {
+        let Rules::User { l1_fee } = rules else { return Ok(false) };
+        let EvmContext::<S> { block, cfg, journaled_state: journal, .. } = &mut self.evm.ctx;
+        journal
+            .transfer_plainly(cfg, block, sender, transfer, self.fees, &l1_fee)
+            .map_err(|ViewError(error)| Stop::Fatal(ExecutionError::State(error)))
+    }
+
+    fn nonce_of(&mut self, address: Address) -> Result<u64, Stop<S>> {
+        let nonce = self.evm.ctx.journaled_state.nonce_of(address);
+        nonce.map_err(|ViewError(error)| Stop::Fatal(ExecutionError::State(error)))
+    }
+
+    fn transact(
+        &mut self,
+        env: TxEnv,
+        rules: Rules,
+    ) -> Result<ExecutionResult, EVMError<ViewError<S::Error>>> {
+        self.evm.ctx.tx = env;
+        TransactionHandler::new(rules, self.fees).run(&mut self.evm)
+    }
+}
+
+#[inline]
+fn ran(
+    sender: Address,
+    nonce: u64,
+    rules: Rules,
+    is_success: bool,
+    gas_used: u64,
+    logs: Vec<Log>,
+) -> Ran {
+    let l1_fee = match rules {
+        Rules::User { l1_fee } => l1_fee,
+        Rules::Deposit { .. } => U256::ZERO,
+    };
+    Ran { sender, nonce, is_success, gas_used, logs, l1_fee }
+}
+
+/// What is left once a transaction's own faults are ruled out.
+pub(crate) fn fatal<E: core::error::Error + Send + Sync + 'static>(
+    error: EVMError<ViewError<E>>,
+) -> ExecutionError<E> {
+    match error {
+        EVMError::Database(ViewError(error)) => ExecutionError::State(error),
+        other => ExecutionError::Evm(other.to_string()),
+    }
+}
