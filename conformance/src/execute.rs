@@ -125,6 +125,10 @@ impl BlockTransaction for Probe {
         self.tx.call()
     }
 
+    fn gas_limit(&self) -> u64 {
+        self.gas_limit.unwrap_or_else(|| self.tx.gas_limit())
+    }
+
     /// None: what is asked is whether the rules let it run.
     fn plain_transfer(&self) -> Option<PlainTransfer> {
         None

@@ -71,6 +71,13 @@ impl BlockTransaction for TestTransaction {
         }
     }
 
+    fn gas_limit(&self) -> u64 {
+        match self {
+            Self::Product(tx) => tx.gas_limit(),
+            Self::Blob { tx, .. } => tx.gas_limit,
+        }
+    }
+
     fn plain_transfer(&self) -> Option<PlainTransfer> {
         match self {
             Self::Product(tx) => tx.plain_transfer(),

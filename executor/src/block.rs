@@ -15,6 +15,7 @@ use crate::{
     base::ViewError,
     env::EvmContext,
     foresight::Foresight,
+    included::LaneNumber,
     journal::Tables,
     keccak::Memo,
     runner::{LOOK_AHEAD, Runner, Stop},
@@ -191,6 +192,26 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
             Err(Stop::Fatal(error)) => return Err(error),
         }
         Ok(())
+    }
+
+    /// How many transactions the block was offered so far.
+    #[cfg(feature = "std")]
+    pub(crate) const fn offered(&self) -> usize {
+        self.offered
+    }
+
+    /// Takes over transactions that ran in lanes, after all that ran here; `order` names the lane of each.
+    #[cfg(feature = "std")]
+    pub(crate) fn include_lanes(
+        &mut self,
+        lanes: Vec<Vec<Included<T>>>,
+        order: Vec<LaneNumber>,
+        skipped: Vec<Skipped>,
+    ) {
+        self.offered += order.len();
+        self.gas_used += lanes.iter().flatten().map(|tx| tx.gas_used).sum::<u64>();
+        self.transactions.push_lanes(lanes, order);
+        self.skipped.extend(skipped);
     }
 
     /// Gas that the block has left.

@@ -57,7 +57,7 @@ pub(crate) fn evm<S: StateView>(
     let base = Base::new(state, header.number, hashes);
     let mut context: EvmContext<S> = Context::new(base, spec.fork);
     if spec.fees == FeeRule::Vaults {
-        context.journaled_state.set_credit_recipients(VAULTS);
+        context.journaled_state.set_credit_recipients(&VAULTS);
     }
     context.cfg = cfg;
     context.block = block_env(spec.fork, header);

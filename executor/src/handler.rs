@@ -11,7 +11,7 @@ use revm::{
     },
     handler::{EvmTr, FrameResult, Handler, post_execution, pre_execution, validation},
     interpreter::InitialAndFloorGas,
-    primitives::TxKind,
+    primitives::{TxKind, hardfork::SpecId},
 };
 use turnpike_state::StateView;
 
@@ -132,15 +132,26 @@ impl<S: StateView> Handler for TransactionHandler<S> {
             return Ok(());
         };
         let gas = exec_result.gas();
-        if self.fees == FeeRule::Beneficiary {
+        if self.fees == FeeRule::Beneficiary && !evm.ctx.journaled_state.is_lane() {
             return Ok(post_execution::reward_beneficiary(evm.ctx(), gas)?);
         }
-        let EvmContext::<S> { block, tx, journaled_state: journal, .. } = &mut evm.ctx;
+        let EvmContext::<S> { block, tx, cfg, journaled_state: journal, .. } = &mut evm.ctx;
         let gas_used = u128::from(gas.used().saturating_sub(gas.reservoir()));
         let base_fee = u128::from(block.basefee());
-        let tip = tx.effective_gas_price(base_fee).saturating_sub(base_fee);
-        let base_fee = base_fee.saturating_mul(gas_used);
-        journal.credit(base_fee, tip.saturating_mul(gas_used), &l1_fee);
+        let price = tx.effective_gas_price(base_fee);
+        match self.fees {
+            FeeRule::Vaults => {
+                let tip = price.saturating_sub(base_fee).saturating_mul(gas_used);
+                journal.credit(base_fee.saturating_mul(gas_used), tip, &l1_fee);
+            }
+            FeeRule::Beneficiary => {
+                let burnt = if cfg.spec.is_enabled_in(SpecId::LONDON) { base_fee } else { 0 };
+                match price.saturating_sub(burnt).checked_mul(gas_used) {
+                    Some(reward) => journal.credit(reward, 0, &U256::ZERO),
+                    None => journal.note_order(),
+                }
+            }
+        }
         Ok(())
     }
 

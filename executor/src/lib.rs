@@ -47,7 +47,9 @@ pub use error::{ExecutionError, SkipReason};
 pub use included::{Included, IncludedIter, Transactions};
 pub use outcome::{BlockOutcome, Executed, ExecutedTx, Skipped};
 #[cfg(feature = "std")]
-pub use parallel::{Engine, EngineBlock, EngineConfig, LaneReport, Mode, SliceReport, StageTimes};
+pub use parallel::{
+    Engine, EngineBlock, EngineConfig, EngineCounters, LaneReport, Mode, SliceReport, StageTimes,
+};
 pub use revm::{
     context::TxEnv,
     context_interface::result::{HaltReason, InvalidTransaction},

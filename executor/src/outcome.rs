@@ -10,6 +10,8 @@ use op_alloy_consensus::OpTxType;
 use turnpike_protocol::{Header, OutputRoot, Receipt, ReceiptEnvelope, TxEnvelope};
 use turnpike_state::{StateDiff, StateRoots};
 
+#[cfg(feature = "std")]
+use crate::BlockTransaction;
 use crate::{BlockTx, Included, SkipReason, Transactions};
 
 /// Version of a deposit's receipt encoding (the OP stack's Canyon).
@@ -105,6 +107,23 @@ impl<T> Executed<T> {
             self.overlays.push(joined);
         }
         &mut self.overlays[0]
+    }
+}
+
+#[cfg(feature = "std")]
+impl<T: BlockTransaction> Executed<T> {
+    /// Whether another run of the same transactions came to the same.
+    pub(crate) fn is_same(&mut self, other: &mut Self) -> bool {
+        let outcome = |tx: &Included<T>| {
+            let Included { tx, sender, nonce, is_success, gas_used, logs, l1_fee } = tx;
+            (tx.hash(), *sender, *nonce, *is_success, *gas_used, logs.clone(), *l1_fee)
+        };
+        self.diff().sort();
+        other.diff().sort();
+        let transactions = self.transactions.iter().map(outcome);
+        self.overlays == other.overlays
+            && self.skipped == other.skipped
+            && transactions.eq(other.transactions.iter().map(outcome))
     }
 }
 

@@ -21,6 +21,9 @@ pub trait BlockTransaction {
     /// The same, if it only carries ether.
     fn plain_transfer(&self) -> Option<PlainTransfer>;
 
+    /// Gas it may use.
+    fn gas_limit(&self) -> u64;
+
     /// Its hash.
     fn hash(&self) -> B256;
 
@@ -71,6 +74,10 @@ impl BlockTransaction for BlockTx {
 
     fn plain_transfer(&self) -> Option<PlainTransfer> {
         PlainTransfer::from_envelope(self.envelope())
+    }
+
+    fn gas_limit(&self) -> u64 {
+        self.envelope().gas_limit()
     }
 
     fn hash(&self) -> B256 {

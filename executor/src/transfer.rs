@@ -153,6 +153,7 @@ impl<S: StateView> Journal<S> {
         let Some(to) = self.recipient_of_transfer(tx.to, tx.value)? else { return Ok(false) };
         match fees {
             FeeRule::Vaults => self.credit(plan.base_fee, plan.tip, l1_fee),
+            FeeRule::Beneficiary if self.is_lane() => self.credit(plan.tip, 0, &U256::ZERO),
             // A reward of nothing still touches the account.
             FeeRule::Beneficiary if plan.tip == 0 => return Ok(false),
             FeeRule::Beneficiary => {
@@ -166,6 +167,8 @@ impl<S: StateView> Journal<S> {
         }
         self.pay(from, plan.paid);
         self.give(to, tx.value);
+        self.own(from);
+        self.own(to);
         Ok(true)
     }
 }

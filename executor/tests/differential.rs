@@ -241,6 +241,10 @@ impl BlockTransaction for Tx {
         PlainTransfer::from_env(&self.env)
     }
 
+    fn gas_limit(&self) -> u64 {
+        self.env.gas_limit
+    }
+
     fn hash(&self) -> B256 {
         B256::ZERO
     }

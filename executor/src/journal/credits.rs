@@ -6,19 +6,27 @@ use crate::base::ViewError;
 
 /// Fees on their way to a few accounts that nearly every transaction pays and hardly any looks at.
 ///
-/// They are added up here and reach an account when it is loaded, so that paying costs an addition.
+/// They are added up here and reach an account when it is loaded, so that paying costs an addition. In a lane they never
+/// do: what the recipients have then depends on what runs elsewhere, so it is only noted that somebody looked.
 #[derive(Debug, Default)]
 pub(super) struct Credits {
-    recipients: [Address; Self::RECIPIENTS],
-    amounts: [U256; Self::RECIPIENTS],
+    recipients: [Address; RECIPIENTS_MAX],
+    amounts: Amounts,
     /// How many of the recipients there are.
     len: usize,
+    /// Whether this is a lane's journal.
+    in_lane: bool,
+    /// Whether what this journal did depends on the order of transactions elsewhere.
+    order_matters: bool,
 }
 
-impl Credits {
-    /// Recipients, at most: the three fee vaults.
-    const RECIPIENTS: usize = 3;
+/// Recipients, at most: the three fee vaults.
+const RECIPIENTS_MAX: usize = 3;
 
+/// What each recipient is paid.
+pub(crate) type Amounts = [U256; RECIPIENTS_MAX];
+
+impl Credits {
     pub(super) fn position(&self, address: &Address) -> Option<usize> {
         self.recipients[..self.len].iter().position(|recipient| recipient == address)
     }
@@ -26,23 +34,54 @@ impl Credits {
 
 impl<S: StateView> Journal<S> {
     /// Names the accounts that [`Self::credit`] pays. Before any account is loaded.
-    pub(crate) fn set_credit_recipients(&mut self, recipients: [Address; Credits::RECIPIENTS]) {
+    pub(crate) fn set_credit_recipients(&mut self, recipients: &[Address]) {
         assert!(self.tables.accounts.len() == 0, "invariant: recipients are named first");
-        self.credits = Credits { recipients, len: Credits::RECIPIENTS, ..Credits::default() };
+        let mut credits = Credits { len: recipients.len(), ..Credits::default() };
+        credits.recipients[..recipients.len()].copy_from_slice(recipients);
+        self.credits = credits;
+    }
+
+    /// Makes this a lane's journal. Before any account is loaded.
+    pub(crate) const fn enter_lane(&mut self) {
+        self.credits.in_lane = true;
+    }
+
+    /// Whether this is a lane's journal.
+    pub(crate) const fn is_lane(&self) -> bool {
+        self.credits.in_lane
+    }
+
+    /// Notes that what a lane did depends on the order of transactions elsewhere.
+    pub(crate) const fn note_order(&mut self) {
+        self.credits.order_matters = true;
+    }
+
+    /// What the recipients were paid in a lane; `None` if the order of transactions elsewhere matters.
+    pub(super) fn take_credits(&mut self) -> Option<Amounts> {
+        let amounts = core::mem::take(&mut self.credits.amounts);
+        let order_matters = core::mem::take(&mut self.credits.order_matters);
+        (!order_matters).then_some(amounts)
     }
 
     /// Pays the recipients, in the order in which they were named. Cannot be undone: for the end of a transaction.
     pub(crate) fn credit(&mut self, base_fee: u128, tip: u128, l1_fee: &U256) {
-        let [bases, tips, l1_fees] = &mut self.credits.amounts;
-        *bases = bases.saturating_add(U256::from(base_fee));
-        *tips = tips.saturating_add(U256::from(tip));
-        *l1_fees = l1_fees.saturating_add(*l1_fee);
+        self.credit_all(&[U256::from(base_fee), U256::from(tip), *l1_fee]);
+    }
+
+    /// Pays each recipient so much.
+    pub(crate) fn credit_all(&mut self, amounts: &Amounts) {
+        for (sum, amount) in self.credits.amounts.iter_mut().zip(amounts) {
+            *sum = sum.saturating_add(*amount);
+        }
     }
 
     /// Gives an account what it was paid since it was looked at last.
     #[inline]
     pub(super) fn collect_credit(&mut self, at: usize) {
         let Some(recipient) = self.tables.accounts[at].credit else { return };
+        if self.credits.in_lane {
+            return self.note_order();
+        }
         let amount = core::mem::take(&mut self.credits.amounts[recipient]);
         self.give(at, amount);
     }
@@ -108,6 +147,11 @@ impl<S: StateView> Journal<S> {
     /// Whether an account can be given so much.
     pub(crate) fn can_hold(&self, at: usize, amount: U256) -> bool {
         self.tables.accounts[at].account.info.balance.checked_add(amount).is_some()
+    }
+
+    /// Notes that an account takes part in a plain transfer.
+    pub(crate) fn own(&mut self, at: usize) {
+        self.tables.accounts[at].own = true;
     }
 
     /// Takes from a balance that covers it, and counts the transaction.

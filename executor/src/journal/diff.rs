@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use alloy_primitives::Bytes;
-use revm::primitives::hardfork::SpecId;
+use alloy_primitives::{Bytes, map::B256Map};
+use revm::{primitives::hardfork::SpecId, state::Bytecode};
 use turnpike_state::{Account, AccountDiff, StateDiff, StateView};
 
 use super::{Entry, Journal, Tables, Undo};
@@ -90,18 +90,24 @@ impl<S: StateView> Journal<S> {
         }
     }
 
-    /// What the block changes: accounts in the order of their first access, slots of each likewise.
+    /// What the block changes, and its memory.
     pub(crate) fn into_diff(mut self) -> Result<(StateDiff, Tables), ViewError<S::Error>> {
         self.collect_credits()?;
-        let Tables { accounts: entries, slots, positions, .. } = &mut self.tables;
-        let is_changed = |entry: &&Entry| {
-            (entry.changed || entry.slots_changed) && (entry.in_base || entry.exists)
-        };
-        let mut accounts = Vec::with_capacity(entries.as_slice().iter().filter(is_changed).count());
+        let diff = self.tables.diff(&self.codes);
+        Ok((diff, self.tables))
+    }
+}
+
+impl Tables {
+    /// What changed: accounts in the order of their first access, slots of each likewise, and these codes.
+    pub(super) fn diff(&mut self, codes: &B256Map<Bytecode>) -> StateDiff {
+        let Self { accounts: entries, slots, positions, .. } = self;
+        let mut accounts =
+            Vec::with_capacity(entries.as_slice().iter().filter(|entry| entry.differs()).count());
+        positions.clear();
         for entry in entries.as_slice() {
-            let is_changed = is_changed(&entry);
-            positions.push((is_changed && entry.exists).then_some(accounts.len()));
-            if is_changed {
+            positions.push((entry.differs() && entry.exists).then_some(accounts.len()));
+            if entry.differs() {
                 accounts.push(account_diff(entry));
             }
         }
@@ -111,12 +117,17 @@ impl<S: StateView> Journal<S> {
                 accounts[position].storage.push((slot.key, slot.value.present_value));
             }
         }
-        let code =
-            |code: &revm::state::Bytecode| Bytes::copy_from_slice(code.original_byte_slice());
-        let mut codes: Vec<_> =
-            self.codes.iter().map(|(hash, bytes)| (*hash, code(bytes))).collect();
+        let code = |code: &Bytecode| Bytes::copy_from_slice(code.original_byte_slice());
+        let mut codes: Vec<_> = codes.iter().map(|(hash, bytes)| (*hash, code(bytes))).collect();
         codes.sort_unstable_by_key(|(hash, _)| *hash);
-        Ok((StateDiff { accounts, codes }, self.tables))
+        StateDiff { accounts, codes }
+    }
+}
+
+impl Entry {
+    /// Whether the state after the block differs in this account.
+    const fn differs(&self) -> bool {
+        (self.changed || self.slots_changed) && (self.in_base || self.exists)
     }
 }
 

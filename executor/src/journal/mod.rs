@@ -23,6 +23,8 @@ mod credits;
 mod diff;
 mod host;
 mod index;
+#[cfg(feature = "std")]
+mod lane;
 mod recycled;
 mod undo;
 mod warm;
@@ -40,8 +42,12 @@ use revm::{
 use turnpike_state::StateView;
 
 use crate::base::{Base, ViewError};
+#[cfg(feature = "std")]
+pub(crate) use credits::Amounts;
 use credits::Credits;
 use index::Index;
+#[cfg(feature = "std")]
+pub(crate) use lane::{LaneState, Layer};
 use recycled::Recycled;
 use undo::Undo;
 use warm::Warm;
@@ -120,6 +126,8 @@ struct Entry {
     slots_changed: bool,
     /// Which of the fee recipients it is.
     credit: Option<usize>,
+    /// Whether it is the sender or the recipient of a plain transfer, and so known beforehand to change.
+    own: bool,
 }
 
 /// An address, for hashing word by word, which hashers take faster than bytes.
@@ -250,6 +258,7 @@ impl<S: StateView> Journal<S> {
             changed,
             slots_changed,
             credit,
+            own,
         } = entry;
         info.nonce = account.nonce;
         info.balance = account.balance;
@@ -259,7 +268,7 @@ impl<S: StateView> Journal<S> {
         *transaction_id = TransactionId::ZERO;
         *entry_address = address;
         (*entry_in_base, *exists, *base_storage) = (in_base, in_base, in_base);
-        (*cleared, *changed, *slots_changed) = (false, false, false);
+        (*cleared, *changed, *slots_changed, *own) = (false, false, false, false);
         *space = self.spaces;
         *credit = self.credits.position(&address);
         self.spaces += 1;

@@ -19,12 +19,17 @@ pub struct EngineConfig {
     pub mode: Mode,
     /// The most threads that a block runs on.
     pub workers: NonZeroUsize,
+    /// Transactions that are likely to cost less, in gas, run on the calling thread.
+    pub threads_from: u64,
 }
+
+/// Where threads begin to pay.
+const THREADS_FROM: u64 = 2_000_000;
 
 impl Default for EngineConfig {
     /// In lanes, on all processors.
     fn default() -> Self {
         let workers = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { mode: Mode::default(), workers }
+        Self { mode: Mode::default(), workers, threads_from: THREADS_FROM }
     }
 }

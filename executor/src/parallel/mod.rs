@@ -1,26 +1,75 @@
-//! The parallel engine.
+//! The parallel engine: blocks run in lanes, side by side, and come out as if one transaction had followed the other.
+//!
+//! ```text
+//! slice ─► predict ─► partition ─► execute lanes ─► check ─► merge
+//!            what each    who may      each over the     did one    lanes' changes
+//!            touches      depend on    state so far      touch what next to each other
+//!                         whom                           another    │
+//!                                                        changed? ──┘ those run again, together, in order
+//! ```
+//!
+//! The block's own journal is that of the oracle, [`BlockExecutor`], to which whatever does not fit lanes is sent: what
+//! is too little to pay for threads, what all depends on each other, what did not come out clean after a few rounds,
+//! what panicked. While lanes run, it is what they start from, and nobody changes it.
+//!
+//! # Invariants
+//!
+//! - A prediction decides what runs where and never what comes of it.
+//! - No key that one lane changed was looked at by another lane of the same wave.
+//! - A wave's transactions ask for no more gas than the block has left, so that none of them is skipped for that.
 
+mod check;
 mod config;
+mod counters;
+mod lane;
+mod pace;
+mod partition;
+mod predict;
 mod report;
+mod run;
+mod union;
+mod wave;
+mod workers;
+mod writers;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use turnpike_state::StateView;
 
 pub use config::{EngineConfig, Mode};
+pub use counters::EngineCounters;
 pub use report::{LaneReport, SliceReport, StageTimes};
 
 use crate::{
     BlockContext, BlockExecutor, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
     Workspace,
+    journal::{LaneState, Tables},
 };
+use counters::Counters;
+use pace::Pace;
+use workers::Workers;
 
 /// Executes blocks, one after the other, on as many threads as pay.
 #[derive(Debug)]
 pub struct Engine {
     config: EngineConfig,
     mode: Mutex<Mode>,
-    workspace: Mutex<Workspace>,
+    workers: Workers,
+    /// The calling thread.
+    alone: Workers,
+    counters: Counters,
+    /// What blocks leave for the next.
+    memory: Mutex<Memory>,
+}
+
+/// Memory that is used again.
+#[derive(Debug, Default)]
+struct Memory {
+    block: Workspace,
+    /// Of the oracle, in shadow mode.
+    oracle: Workspace,
+    lanes: Vec<Tables>,
+    workers: Vec<Workspace>,
 }
 
 impl Default for Engine {
@@ -30,24 +79,36 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// An engine with its own threads.
+    /// An engine with its own threads, which start when they are first needed.
     pub fn new(config: EngineConfig) -> Self {
-        Self { config, mode: Mutex::new(config.mode), workspace: Mutex::default() }
+        Self {
+            config,
+            mode: Mutex::new(config.mode),
+            workers: Workers::new(config.workers.get().min(WORKERS_MAX)),
+            alone: Workers::new(1),
+            counters: Counters::default(),
+            memory: Mutex::default(),
+        }
     }
 
     /// The most threads that a block runs on.
-    pub fn workers(&self) -> usize {
-        self.config.workers.get()
+    pub const fn workers(&self) -> usize {
+        self.workers.count()
     }
 
     /// How blocks run.
     pub fn mode(&self) -> Mode {
-        *self.mode.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.mode)
     }
 
     /// Chooses how blocks run that are opened from now on.
     pub fn set_mode(&self, mode: Mode) {
-        *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
+        *lock(&self.mode) = mode;
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> EngineCounters {
+        self.counters.read()
     }
 
     /// Opens a block on a state, and records its parent's hash where the chain does that (EIP-2935).
@@ -61,31 +122,71 @@ impl Engine {
         S: StateView + Copy + Send + Sync,
         T: BlockTransaction + Clone + Send + Sync,
     {
-        let workspace =
-            std::mem::take(&mut *self.workspace.lock().unwrap_or_else(PoisonError::into_inner));
+        let mode = self.mode();
+        let workspace = std::mem::take(&mut lock(&self.memory).block);
         let main = BlockExecutor::open_in(workspace, spec, context, state)?;
-        Ok(EngineBlock { engine: self, main, slices: Vec::new() })
+        let oracle = match mode {
+            Mode::Shadow => {
+                let workspace = std::mem::take(&mut lock(&self.memory).oracle);
+                Some(BlockExecutor::open_in(workspace, spec, context, state)?)
+            }
+            Mode::Sequential | Mode::Parallel => None,
+        };
+        Ok(EngineBlock {
+            engine: self,
+            spec: spec.clone(),
+            context: context.clone(),
+            state,
+            in_lanes: mode != Mode::Sequential && self.workers() > 1,
+            pace: Pace::default(),
+            main,
+            pending: Vec::new(),
+            oracle,
+            slices: Vec::new(),
+        })
     }
 }
+
+/// Workers, at most.
+const WORKERS_MAX: usize = 256;
 
 /// A block under way.
 #[allow(missing_debug_implementations)] // revm's EVM has none worth reading
 pub struct EngineBlock<'a, S: StateView, T = BlockTx> {
     engine: &'a Engine,
+    spec: ChainSpec,
+    context: BlockContext,
+    state: S,
+    /// Whether transactions may run in lanes.
+    in_lanes: bool,
+    pace: Pace,
+    /// The block so far, but for what is pending.
     main: BlockExecutor<S, T>,
+    /// Lanes of the last wave, whose changes `main` has not taken over.
+    pending: Vec<LaneState>,
+    /// In shadow mode, the same block by the oracle alone.
+    oracle: Option<BlockExecutor<S, T>>,
     slices: Vec<SliceReport>,
 }
 
 impl<S, T> EngineBlock<'_, S, T>
 where
     S: StateView + Copy + Send + Sync,
+    S::Error: Send + Sync,
     T: BlockTransaction + Clone + Send + Sync,
 {
     /// Runs transactions on the state so far: what comes of it is what running them one after the other would. One that
     /// is invalid at its turn is noted as skipped and changes nothing; a deposit is never skipped. After an error the
     /// block is worth nothing and has to be dropped.
     pub fn execute_slice(&mut self, transactions: Vec<T>) -> Result<(), ExecutionError<S::Error>> {
-        self.main.execute_all(transactions)
+        if let Some(oracle) = &mut self.oracle {
+            oracle.execute_all(transactions.iter().cloned())?;
+        }
+        let mut report = SliceReport { transactions: transactions.len(), ..SliceReport::default() };
+        self.run_slice(transactions, &mut report)?;
+        self.engine.counters.count_slice(&report);
+        self.slices.push(report);
+        Ok(())
     }
 
     /// Gas that the block has left.
@@ -94,9 +195,25 @@ where
     }
 
     /// Ends the block, and tells how it ran, slice by slice. The state view is as it was.
-    pub fn finish(self) -> Result<(Executed<T>, Vec<SliceReport>), ExecutionError<S::Error>> {
-        let (executed, workspace) = self.main.finish()?;
-        *self.engine.workspace.lock().unwrap_or_else(PoisonError::into_inner) = workspace;
-        Ok((executed, self.slices))
+    pub fn finish(mut self) -> Result<(Executed<T>, Vec<SliceReport>), ExecutionError<S::Error>> {
+        let overlays = self.overlays()?;
+        let Self { engine, main, pending, oracle, slices, .. } = self;
+        let (mut executed, workspace) = main.finish()?;
+        executed.overlays.extend(overlays);
+        let mut memory = lock(&engine.memory);
+        memory.block = workspace;
+        memory.lanes.extend(pending.into_iter().map(LaneState::into_memory));
+        drop(memory);
+        if let Some(oracle) = oracle {
+            let (mut expected, workspace) = oracle.finish()?;
+            lock(&engine.memory).oracle = workspace;
+            engine.counters.count_shadow(expected.is_same(&mut executed));
+            executed = expected;
+        }
+        Ok((executed, slices))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,229 @@
+//! What lanes start from, what they leave, and how a block takes it over.
+
+use alloy_primitives::{Address, B256, U256, map::B256Map};
+use revm::state::{Account as RevmAccount, Bytecode};
+use turnpike_state::{Account, StateDiff, StateView, StorageId};
+
+use super::{AddressKey, Entry, Journal, SlotKey, Tables, credits::Amounts};
+use crate::base::ViewError;
+
+/// The state in the middle of a block, as lanes see it: what the block changed so far, over the state before it.
+#[derive(Debug)]
+pub(crate) struct Layer<'a, S> {
+    block: &'a Journal<S>,
+    base: S,
+}
+
+impl<'a, S: Copy> Layer<'a, S> {
+    pub(crate) const fn new(block: &'a Journal<S>, base: S) -> Self {
+        Self { block, base }
+    }
+}
+
+impl<S: Copy> Clone for Layer<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Copy> Copy for Layer<'_, S> {}
+
+impl<S: StateView + Copy> StateView for Layer<'_, S> {
+    type Error = S::Error;
+
+    #[inline]
+    fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, S::Error> {
+        match self.block.tables.entry(address) {
+            Some(entry) => Ok(entry.exists.then(|| entry.settled())),
+            None => self.base.account(address),
+        }
+    }
+
+    #[inline]
+    fn storage(&mut self, address: &Address, id: StorageId, slot: U256) -> Result<U256, S::Error> {
+        let Tables { slots, .. } = &self.block.tables;
+        match self.block.tables.entry(address) {
+            Some(entry) => match self.block.tables.slot(entry.space, slot) {
+                Some(at) => Ok(slots[at].value.present_value),
+                None if entry.base_storage => self.base.storage(address, id, slot),
+                None => Ok(U256::ZERO),
+            },
+            None => self.base.storage(address, id, slot),
+        }
+    }
+
+    fn code(&mut self, hash: &B256) -> Result<Bytecode, S::Error> {
+        match self.block.codes.get(hash) {
+            Some(code) => Ok(code.clone()),
+            None => self.base.code(hash),
+        }
+    }
+
+    fn prefetch(&mut self, addresses: &[Address]) {
+        self.base.prefetch(addresses);
+    }
+
+    fn prefetch_slots(&mut self, slots: &[(Address, U256)]) {
+        self.base.prefetch_slots(slots);
+    }
+}
+
+impl Tables {
+    #[inline]
+    fn place(&self, address: &Address) -> Option<usize> {
+        self.places.find(&AddressKey(*address), |at| self.accounts[at].address == *address)
+    }
+
+    #[inline]
+    fn entry(&self, address: &Address) -> Option<&Entry> {
+        self.place(address).map(|at| &self.accounts[at])
+    }
+
+    #[inline]
+    fn slot(&self, space: usize, key: U256) -> Option<usize> {
+        let is_key = |at: usize| self.slots[at].space == space && self.slots[at].key == key;
+        self.slot_places.find(&SlotKey { space, key }, is_key)
+    }
+}
+
+impl Entry {
+    /// The account between transactions.
+    fn settled(&self) -> (Account, StorageId) {
+        let RevmAccount { info, .. } = &self.account;
+        let account =
+            Account { nonce: info.nonce, balance: info.balance, code_hash: info.code_hash };
+        let id = info.account_id.map(|id| StorageId::at(id.get())).unwrap_or_default();
+        (account, id)
+    }
+}
+
+/// What a lane leaves: all it looked at, and what it changed of that.
+#[derive(Debug, Default)]
+pub(crate) struct LaneState {
+    tables: Tables,
+    codes: B256Map<Bytecode>,
+    /// What it paid; `None` if that is not all there is to it.
+    credits: Option<Amounts>,
+}
+
+impl<S: StateView> Journal<S> {
+    /// Takes what the lane so far left, and starts the next in this memory.
+    pub(crate) fn next_lane(&mut self, mut memory: Tables) -> LaneState {
+        memory.clear();
+        let credits = self.take_credits();
+        self.last = None;
+        self.spaces = 0;
+        let tables = core::mem::replace(&mut self.tables, memory);
+        LaneState { tables, codes: core::mem::take(&mut self.codes), credits }
+    }
+
+    /// Takes over what a lane changed, that began with this journal's state.
+    pub(crate) fn absorb(&mut self, lane: &LaneState) -> Result<(), ViewError<S::Error>> {
+        let LaneState { tables, codes, .. } = lane;
+        for (hash, code) in codes {
+            self.codes.entry(*hash).or_insert_with(|| code.clone());
+        }
+        for entry in tables.accounts.as_slice().iter().filter(|entry| entry.changed) {
+            let at = self.place(entry.address)?;
+            let mine = &mut self.tables.accounts[at];
+            let info = &mut mine.account.info;
+            info.nonce = entry.account.info.nonce;
+            info.balance = entry.account.info.balance;
+            if info.code_hash != entry.account.info.code_hash {
+                (info.code_hash, info.code) = (entry.account.info.code_hash, None);
+            }
+            (mine.exists, mine.changed) = (entry.exists, true);
+            if entry.cleared {
+                mine.cleared = true;
+                self.renew_storage(at);
+            }
+        }
+        for slot in tables.slots.as_slice().iter().filter(|slot| slot.changed) {
+            let owner = &tables.accounts[slot.owner];
+            if owner.space != slot.space || !owner.exists {
+                continue;
+            }
+            let at = self.place(owner.address)?;
+            let space = self.tables.accounts[at].space;
+            let place = match self.tables.slot(space, slot.key) {
+                Some(place) => place,
+                None => self.insert_slot(at, space, slot.key, U256::ZERO),
+            };
+            let mine = &mut self.tables.slots[place];
+            mine.value.present_value = slot.value.present_value;
+            mine.changed = true;
+            self.tables.accounts[at].slots_changed = true;
+        }
+        Ok(())
+    }
+
+    /// Takes over what lanes paid to the recipients of fees. Under [`FeeRule::Beneficiary`] that is one account, which
+    /// can hold as much.
+    pub(crate) fn absorb_credits(
+        &mut self,
+        amounts: &Amounts,
+        beneficiary: Option<Address>,
+    ) -> Result<(), ViewError<S::Error>> {
+        match beneficiary {
+            None => self.credit_all(amounts),
+            Some(address) => {
+                let at = self.place(address)?;
+                self.give(at, amounts[0]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Accounts that the block changed, themselves or in a slot.
+    pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = &Address> {
+        let entries = self.tables.accounts.as_slice().iter();
+        entries.filter(|entry| entry.changed || entry.slots_changed).map(|entry| &entry.address)
+    }
+}
+
+impl LaneState {
+    /// What the lane paid to the recipients of fees; `None` if the lane's outcome depends on what ran in others.
+    pub(crate) const fn credits(&self) -> Option<&Amounts> {
+        self.credits.as_ref()
+    }
+
+    /// The accounts that the lane looked at and may share with others: each with whether it changed.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Address, bool)> {
+        let entries = self.tables.accounts.as_slice().iter();
+        entries.filter(|entry| !entry.own).map(|entry| (&entry.address, entry.changed))
+    }
+
+    /// The slots that the lane looked at: each with whether it changed.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (&Address, U256, bool)> {
+        let Tables { accounts, slots, .. } = &self.tables;
+        let slots = slots.as_slice().iter();
+        slots.map(|slot| (&accounts[slot.owner].address, slot.key, slot.changed))
+    }
+
+    /// Whether the lane looked at an account.
+    pub(crate) fn has_account(&self, address: &Address) -> bool {
+        self.tables.place(address).is_some()
+    }
+
+    /// Whether the lane looked at a slot of the storage that the account had before.
+    pub(crate) fn has_slot(&self, address: &Address, slot: U256) -> bool {
+        let entry = self.tables.entry(address);
+        entry.is_some_and(|entry| self.tables.slot(entry.space, slot).is_some())
+    }
+
+    /// Whether the lane changed an account, or a slot of it.
+    pub(crate) fn changes(&self, address: &Address) -> bool {
+        let entry = self.tables.entry(address);
+        entry.is_some_and(|entry| entry.changed || entry.slots_changed)
+    }
+
+    /// What the lane changed.
+    pub(crate) fn diff(&mut self) -> StateDiff {
+        self.tables.diff(&self.codes)
+    }
+
+    /// The memory it ran in.
+    pub(crate) fn into_memory(self) -> Tables {
+        self.tables
+    }
+}

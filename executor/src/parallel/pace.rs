@@ -1,0 +1,37 @@
+/// Transactions that are looked at by themselves, to see whether lanes are worth it.
+pub(super) const PROBE: usize = 512;
+
+/// Strides, at first and at most.
+const STRIDES: [usize; 2] = [8 * PROBE, 512 * PROBE];
+
+/// How many transactions to run one after the other before lanes are thought of again: more each time that they were not
+/// worth it, so that thinking costs little where it does not help.
+#[derive(Debug)]
+pub(super) struct Pace {
+    rest: usize,
+    stride: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { rest: 0, stride: STRIDES[0] }
+    }
+}
+
+impl Pace {
+    /// How many of so many transactions are to run one after the other.
+    pub(super) fn take(&mut self, len: usize) -> usize {
+        let taken = self.rest.min(len);
+        self.rest -= taken;
+        taken
+    }
+
+    pub(super) fn was_worth_it(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(super) fn was_not_worth_it(&mut self) {
+        self.rest = self.stride;
+        self.stride = (2 * self.stride).min(STRIDES[1]);
+    }
+}

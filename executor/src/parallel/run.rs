@@ -1,0 +1,288 @@
+//! A wave: lanes run, are compared, run again where they touched each other, and are put together.
+
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::Instant,
+};
+
+use alloy_primitives::U256;
+use turnpike_state::{StateDiff, StateView};
+
+use super::{
+    Engine, EngineBlock, LaneReport, SliceReport, check::escapes, counters::Fallback, lane::Lane,
+    lock, wave::Wave,
+};
+use crate::{
+    BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, Skipped, Workspace,
+    base::ViewError,
+    included::{LaneNumber, NO_LANE},
+    journal::{Amounts, LaneState, Layer},
+    runner::Runner,
+};
+
+/// Times that lanes run before what does not come out clean is left to the oracle.
+const ROUNDS_MAX: usize = 4;
+
+/// What a worker runs lanes with.
+struct Worker<'a, S: StateView + Copy> {
+    engine: &'a Engine,
+    runner: Runner<Layer<'a, S>>,
+}
+
+impl<S: StateView + Copy> Drop for Worker<'_, S> {
+    /// Leaves what it learned to the next.
+    fn drop(&mut self) {
+        let memo = std::mem::take(&mut self.runner.evm.ctx.chain.memo);
+        let foresight = std::mem::take(&mut self.runner.foresight);
+        let workspace = Workspace { memo, foresight, ..Workspace::default() };
+        lock(&self.engine.memory).workers.push(workspace);
+    }
+}
+
+impl<S: StateView + Copy> Worker<'_, S> {
+    fn run<T: BlockTransaction>(
+        &mut self,
+        lane: &mut Lane<T>,
+    ) -> Result<(), ExecutionError<S::Error>> {
+        let memory = lock(&self.engine.memory).lanes.pop().unwrap_or_default();
+        self.runner.evm.ctx.journaled_state.next_lane(memory);
+        lane.run(&mut self.runner)?;
+        lane.state = self.runner.evm.ctx.journaled_state.next_lane(Default::default());
+        Ok(())
+    }
+}
+
+/// What lanes start from.
+struct Start<'a, S> {
+    engine: &'a Engine,
+    spec: &'a ChainSpec,
+    context: &'a BlockContext,
+    layer: Layer<'a, S>,
+}
+
+impl<'a, S> Start<'a, S>
+where
+    S: StateView + Copy + Send + Sync,
+    S::Error: Send + Sync,
+{
+    /// Runs lanes until none touched what another changed. `merged` tells in which lane each lane ended up.
+    fn run_rounds<T: BlockTransaction + Send>(
+        &self,
+        wave: &Wave,
+        lanes: &[Mutex<Lane<T>>],
+        merged: &mut [LaneNumber],
+        report: &mut SliceReport,
+    ) -> Result<(), Fallback> {
+        let workers = &self.engine.workers;
+        let mut waiting: Vec<usize> = (0..lanes.len()).collect();
+        for _ in 0..ROUNDS_MAX {
+            report.rounds += 1;
+            let start = Instant::now();
+            let results = workers.map(
+                waiting.len(),
+                || self.worker(),
+                |worker, at| worker.run(&mut lock(&lanes[waiting[at]])).is_ok(),
+            );
+            report.times.execute += start.elapsed();
+            let is_fine = results.map_err(|_| Fallback::Panic)?.into_iter().all(|is_ok| is_ok);
+            if !is_fine {
+                return Err(Fallback::Error);
+            }
+            let start = Instant::now();
+            let held: Vec<MutexGuard<'_, Lane<T>>> = lanes.iter().map(lock).collect();
+            let states: Vec<&LaneState> = held.iter().map(|lane| &lane.state).collect();
+            let pairs = workers.map(
+                states.len(),
+                || (),
+                |(), lane| {
+                    let lane = LaneNumber::try_from(lane).expect("invariant: lanes are numbered");
+                    escapes(&wave.chunks, &wave.partition, merged, &states, lane)
+                },
+            );
+            drop(states);
+            let pairs = pairs.map_err(|_| Fallback::Panic)?.concat();
+            report.times.check += start.elapsed();
+            if pairs.is_empty() {
+                return Ok(());
+            }
+            waiting = join(held, merged, &pairs);
+            report.escapes += waiting.len();
+        }
+        Err(Fallback::Rounds)
+    }
+
+    fn worker(&self) -> Worker<'a, S> {
+        let engine = self.engine;
+        let runner = Runner::new(self.spec, self.context, self.layer);
+        let mut runner = runner.ok().expect("invariant: the block is open, so its fork is known");
+        let journal = &mut runner.evm.ctx.journaled_state;
+        if self.spec.fees == FeeRule::Beneficiary {
+            journal.set_credit_recipients(&[self.context.header.beneficiary]);
+        }
+        journal.enter_lane();
+        let memory = lock(&engine.memory).workers.pop().unwrap_or_default();
+        runner.evm.ctx.chain.memo = memory.memo;
+        runner.foresight = memory.foresight;
+        Worker { engine, runner }
+    }
+}
+
+impl<S, T> EngineBlock<'_, S, T>
+where
+    S: StateView + Copy + Send + Sync,
+    S::Error: Send + Sync,
+    T: BlockTransaction + Clone + Send + Sync,
+{
+    /// Runs a wave's lanes and takes over what comes of them. The inner error holds the lanes if nothing was taken over,
+    /// and the wave has to run in order.
+    pub(super) fn run_wave(
+        &mut self,
+        wave: &Wave,
+        lanes: Vec<Lane<T>>,
+        report: &mut SliceReport,
+    ) -> Result<Result<(), Vec<Lane<T>>>, ExecutionError<S::Error>> {
+        self.absorb_pending()?;
+        let lanes: Vec<_> = lanes.into_iter().map(Mutex::new).collect();
+        let mut order: Vec<LaneNumber> = (0..).take(lanes.len()).collect();
+        let result = self.start().run_rounds(wave, &lanes, &mut order, report);
+        let into_inner =
+            |lane: Mutex<Lane<T>>| lane.into_inner().unwrap_or_else(|e| e.into_inner());
+        let lanes: Vec<Lane<T>> = lanes.into_iter().map(into_inner).collect();
+        match result.and_then(|()| self.credits(&lanes)) {
+            Ok(credits) => {
+                let start = Instant::now();
+                self.merge(wave, lanes, &order, &credits, report)?;
+                report.times.merge += start.elapsed();
+                Ok(Ok(()))
+            }
+            Err(reason) => {
+                self.engine.counters.count_fallback(reason, wave.len());
+                Ok(Err(lanes))
+            }
+        }
+    }
+
+    fn start(&self) -> Start<'_, S> {
+        let Self { engine, spec, context, .. } = self;
+        let layer = Layer::new(&self.main.runner.evm.ctx.journaled_state, self.state);
+        Start { engine, spec, context, layer }
+    }
+
+    /// What the lanes pay in fees, all together.
+    fn credits(&self, lanes: &[Lane<T>]) -> Result<Amounts, Fallback> {
+        let mut sums = Amounts::default();
+        for lane in lanes.iter().filter(|lane| lane.len() > 0) {
+            let amounts = lane.state.credits().ok_or(Fallback::Order)?;
+            for (sum, amount) in sums.iter_mut().zip(amounts) {
+                *sum = sum.saturating_add(*amount);
+            }
+        }
+        if self.spec.fees == FeeRule::Beneficiary {
+            let found = self.start().layer.account(&self.context.header.beneficiary);
+            let found = found.map_err(|_| Fallback::Error)?;
+            let balance = found.map_or(U256::ZERO, |(account, _)| account.balance);
+            balance.checked_add(sums[0]).ok_or(Fallback::Order)?;
+        }
+        Ok(sums)
+    }
+
+    /// Makes the lanes a part of the block.
+    fn merge(
+        &mut self,
+        wave: &Wave,
+        lanes: Vec<Lane<T>>,
+        merged: &[LaneNumber],
+        credits: &Amounts,
+        report: &mut SliceReport,
+    ) -> Result<(), ExecutionError<S::Error>> {
+        let beneficiary =
+            (self.spec.fees == FeeRule::Beneficiary).then_some(self.context.header.beneficiary);
+        let journal = &mut self.main.runner.evm.ctx.journaled_state;
+        journal
+            .absorb_credits(credits, beneficiary)
+            .map_err(|ViewError(error)| ExecutionError::State(error))?;
+        let lane_of = wave.partition.lane_of.iter();
+        let mut order: Vec<_> = lane_of.map(|lane| merged[usize::from(*lane)]).collect();
+        let (mut included, mut skipped) = (Vec::with_capacity(lanes.len()), Vec::new());
+        let first = self.main.offered();
+        for lane in lanes {
+            if lane.len() > 0 {
+                let (transactions, gas, time) = (lane.len(), lane.gas_used, lane.time);
+                report.lanes.push(LaneReport { transactions, gas, time });
+            }
+            for (number, tx, reason) in lane.skipped {
+                order[number as usize] = NO_LANE;
+                skipped.push(Skipped { index: first + number as usize, hash: tx.hash(), reason });
+            }
+            included.push(lane.included);
+            self.pending.push(lane.state);
+        }
+        skipped.sort_unstable_by_key(|skipped| skipped.index);
+        self.main.include_lanes(included, order, skipped);
+        report.in_lanes += wave.len();
+        Ok(())
+    }
+
+    /// Has the block's journal take over what is pending.
+    pub(super) fn absorb_pending(&mut self) -> Result<(), ExecutionError<S::Error>> {
+        let journal = &mut self.main.runner.evm.ctx.journaled_state;
+        for lane in self.pending.drain(..) {
+            journal.absorb(&lane).map_err(|ViewError(error)| ExecutionError::State(error))?;
+            lock(&self.engine.memory).lanes.push(lane.into_memory());
+        }
+        Ok(())
+    }
+
+    /// What is pending, as changes next to those of the block's journal. Has the journal take it over if both changed
+    /// the same account.
+    pub(super) fn overlays(&mut self) -> Result<Vec<StateDiff>, ExecutionError<S::Error>> {
+        let mut changed = self.main.runner.evm.ctx.journaled_state.changed_accounts();
+        let is_shared =
+            changed.any(|address| self.pending.iter().any(|lane| lane.changes(address)));
+        drop(changed);
+        if is_shared {
+            self.absorb_pending()?;
+        }
+        let lanes: Vec<_> = self.pending.iter_mut().map(Mutex::new).collect();
+        let diffs = self.engine.workers.map(lanes.len(), || (), |(), at| lock(&lanes[at]).diff());
+        drop(lanes);
+        match diffs {
+            Ok(diffs) => Ok(diffs),
+            Err(_) => {
+                self.absorb_pending()?;
+                Ok(Vec::new())
+            }
+        }
+    }
+}
+
+/// Makes one lane of those that have to run as one: the first of them gets all transactions, the others none. Returns
+/// those that have to run again.
+fn join<T>(
+    mut lanes: Vec<MutexGuard<'_, Lane<T>>>,
+    merged: &mut [LaneNumber],
+    pairs: &[(LaneNumber, LaneNumber)],
+) -> Vec<usize> {
+    let mut into: Vec<LaneNumber> = (0..).take(lanes.len()).collect();
+    for (one, other) in pairs {
+        let (one, other) = (into[usize::from(*one)], into[usize::from(*other)]);
+        let (low, high) = (one.min(other), one.max(other));
+        into.iter_mut().filter(|lane| **lane == high).for_each(|lane| *lane = low);
+    }
+    merged.iter_mut().for_each(|lane| *lane = into[usize::from(*lane)]);
+    let mut waiting = Vec::new();
+    for first in 0..lanes.len() {
+        let members: Vec<usize> =
+            (0..lanes.len()).filter(|lane| usize::from(into[*lane]) == first).collect();
+        if members.len() < 2 {
+            continue;
+        }
+        let taken = members.iter().map(|lane| std::mem::take(&mut *lanes[*lane]));
+        let mut transactions: Vec<(u32, T)> = taken.flat_map(Lane::into_transactions).collect();
+        transactions.sort_unstable_by_key(|(number, _)| *number);
+        let (numbers, transactions) = transactions.into_iter().unzip();
+        *lanes[first] = Lane::new(numbers, transactions);
+        waiting.push(first);
+    }
+    waiting
+}

@@ -1,0 +1,130 @@
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// The threads of an engine: the calling one and a pool of its own.
+pub(crate) struct Workers {
+    count: usize,
+    /// One thread less than workers; made when first needed.
+    pool: OnceLock<Option<ThreadPool>>,
+}
+
+/// A worker panicked: what it was to do is not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Panicked;
+
+impl Workers {
+    pub(crate) const fn new(count: usize) -> Self {
+        Self { count, pool: OnceLock::new() }
+    }
+
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Does every part of some work and returns what came of each. A worker that is done with a part takes the first
+    /// that nobody has taken, so nobody idles while a part waits, and the longest part had better be the first. `make`
+    /// makes what a worker needs, once it has something to do.
+    pub(crate) fn map<W, R: Send + Sync>(
+        &self,
+        parts: usize,
+        make: impl Fn() -> W + Sync,
+        work: impl Fn(&mut W, usize) -> R + Sync,
+    ) -> Result<Vec<R>, Panicked> {
+        let results: Vec<OnceLock<R>> = (0..parts).map(|_| OnceLock::new()).collect();
+        let queue = Queue::new(parts);
+        let worker = || {
+            let mut own = None;
+            while let Some(part) = queue.take() {
+                let result = work(own.get_or_insert_with(&make), part);
+                assert!(results[part].set(result).is_ok(), "invariant: a part is taken once");
+            }
+        };
+        let helpers = self.count.min(parts).saturating_sub(1);
+        catch_unwind(AssertUnwindSafe(|| match self.pool() {
+            Some(pool) if helpers > 0 => pool.in_place_scope(|scope| {
+                (0..helpers).for_each(|_| scope.spawn(|_| worker()));
+                worker();
+            }),
+            _ => worker(),
+        }))
+        .map_err(|_| Panicked)?;
+        let done =
+            |result: OnceLock<R>| result.into_inner().expect("invariant: every part is done");
+        Ok(results.into_iter().map(done).collect())
+    }
+
+    fn pool(&self) -> Option<&ThreadPool> {
+        let make = || {
+            let threads = self.count.checked_sub(1).filter(|threads| *threads > 0)?;
+            let builder = ThreadPoolBuilder::new().num_threads(threads);
+            builder.thread_name(|index| format!("lane-{index}")).build().ok()
+        };
+        self.pool.get_or_init(make).as_ref()
+    }
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Workers").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+/// Hands out numbers from 0 on, each to one taker.
+#[derive(Debug)]
+struct Queue {
+    next: AtomicUsize,
+    len: usize,
+}
+
+impl Queue {
+    const fn new(len: usize) -> Self {
+        Self { next: AtomicUsize::new(0), len }
+    }
+
+    fn take(&self) -> Option<usize> {
+        // What a taker finds was there before the workers started: nothing is to be ordered.
+        let part = self.next.fetch_add(1, Ordering::Relaxed);
+        (part < self.len).then_some(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_done_once_whatever_the_number_of_workers() {
+        for count in [1, 2, 3, 8] {
+            let workers = Workers::new(count);
+            for parts in [0, 1, 7, 1_000] {
+                let done = AtomicUsize::new(0);
+                let results = workers.map(
+                    parts,
+                    || (),
+                    |(), part| {
+                        done.fetch_add(1, Ordering::Relaxed);
+                        part * 2
+                    },
+                );
+                assert_eq!(results, Ok((0..parts).map(|part| part * 2).collect()));
+                assert_eq!(done.into_inner(), parts);
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_is_reported_and_the_workers_live_on() {
+        let workers = Workers::new(2);
+        let one_panics = |_: &mut (), part: usize| assert_ne!(part, 3, "this panic is meant");
+        assert_eq!(workers.map(10, || (), one_panics), Err(Panicked));
+        assert_eq!(workers.map(2, || (), |(), part| part), Ok(vec![0, 1]));
+    }
+}
