@@ -29,6 +29,8 @@ mod outcome;
 #[cfg(feature = "std")]
 mod parallel;
 mod precompiles;
+#[allow(dead_code, reason = "for the engine that runs transactions in parallel")]
+mod profile;
 mod runner;
 mod spec;
 mod transaction;

@@ -1,0 +1,218 @@
+//! What may have led a run to the keys that it accessed. There are often several explanations, such as when a word of
+//! the calldata is the caller: later runs tell which hold.
+
+use alloc::{vec, vec::Vec};
+
+use alloy_primitives::U256;
+use turnpike_keccak::keccak256_many;
+
+use super::{
+    Access, Observed, Touch,
+    call::{Call, WORD_BYTES, as_address},
+    contracts::Words,
+    rule::{Formula, Order, Place, Rule, STEPS_MAX, Source, Step},
+};
+use crate::keccak::INPUT_BYTES;
+
+/// Keys that a run that is to be explained may access.
+pub(super) const TOUCHES_MAX: usize = 96;
+/// Hashes of a run that are taken into account.
+const SEEN_MAX: usize = 64;
+/// Explanations of one slot that are looked for.
+const FORMULAS_MAX: usize = 8;
+/// Slots that a struct in a mapping may have.
+const OFFSETS: u8 = 16;
+
+/// One explanation of one touch.
+#[derive(Debug)]
+pub(super) struct Explanation {
+    /// Which touch of the run, in the order of their keys.
+    pub(super) touch: u8,
+    pub(super) rule: Rule,
+    /// Whether it says anything: each run accesses the caller's account, whatever its calldata names.
+    pub(super) is_telling: bool,
+}
+
+/// What may explain each of the keys that a call accessed, or `None` for too many keys. What these words say is given:
+/// they explain nothing.
+pub(super) fn explain(
+    call: &Call<'_>,
+    given: Words,
+    observed: &Observed<'_>,
+) -> Option<Vec<Explanation>> {
+    let mut touches = observed.touches.to_vec();
+    touches.sort_unstable();
+    touches.dedup_by(|later, kept| {
+        let is_same = later.key == kept.key;
+        kept.written |= is_same && later.written;
+        is_same
+    });
+    if touches.len() > TOUCHES_MAX {
+        return None;
+    }
+    let explainer = Explainer { call, given, hashes: hashes(observed) };
+    let mut explanations = Vec::new();
+    for (index, touch) in (0..).zip(&touches) {
+        let is_telling = touch.key.slot.is_some() || touch.key.address != call.caller;
+        let access = if touch.written { Access::Write } else { Access::Read };
+        explanations.extend(explainer.places(touch).into_iter().map(|place| {
+            let rule = Rule { place, access };
+            Explanation { touch: index, rule, is_telling }
+        }));
+    }
+    Some(explanations)
+}
+
+/// What was hashed, by the hashes in ascending order.
+fn hashes<'a>(observed: &Observed<'a>) -> Vec<(U256, &'a [u8; INPUT_BYTES])> {
+    let mut inputs: Vec<_> = observed.seen.iter().map(|(_, input)| input).collect();
+    inputs.sort_unstable();
+    inputs.dedup();
+    inputs.truncate(SEEN_MAX);
+    let messages: Vec<&[u8]> = inputs.iter().map(|input| input.as_slice()).collect();
+    let mut hashes = vec![[0; WORD_BYTES]; messages.len()];
+    keccak256_many(&messages, &mut hashes);
+    let mut hashes: Vec<_> = hashes.into_iter().map(U256::from_be_bytes).zip(inputs).collect();
+    hashes.sort_unstable();
+    hashes
+}
+
+struct Explainer<'a> {
+    call: &'a Call<'a>,
+    given: Words,
+    hashes: Vec<(U256, &'a [u8; INPUT_BYTES])>,
+}
+
+impl Explainer<'_> {
+    /// What may lead to a key. That it is a constant is always among it, but for the caller's account.
+    fn places(&self, touch: &Touch) -> Vec<Place> {
+        let address = touch.key.address;
+        let Some(slot) = touch.key.slot else {
+            let words = self.words(|word| as_address(word) == Some(address));
+            let constant = (address != self.call.caller).then(|| Place::of(&touch.key));
+            return constant.into_iter().chain(words.map(Place::Account)).collect();
+        };
+        let formulas = self.formulas(slot, STEPS_MAX).into_iter();
+        formulas.map(|formula| Place::Slot { contract: address, formula }).collect()
+    }
+
+    /// What may lead to a slot, by so many steps at most: first, that it is a constant.
+    fn formulas(&self, slot: U256, steps_max: usize) -> Vec<Formula> {
+        let mut formulas = vec![Formula { position: slot, steps: Vec::new() }];
+        let Some(steps_max) = steps_max.checked_sub(1) else { return formulas };
+        let Some((offset, input)) = self.hashed(slot) else { return formulas };
+        let (halves, _) = input.as_chunks::<WORD_BYTES>();
+        let [first, second] = halves else { return formulas };
+        for (order, key, position) in
+            [(Order::KeyFirst, first, second), (Order::PositionFirst, second, first)]
+        {
+            for before in self.formulas(U256::from_be_bytes(*position), steps_max) {
+                for key in self.sources(key) {
+                    // A constant key of a constant position is a constant.
+                    if before.steps.is_empty() && matches!(key, Source::Const(_)) {
+                        continue;
+                    }
+                    if formulas.len() >= FORMULAS_MAX {
+                        return formulas;
+                    }
+                    let step = Step { key, order, offset };
+                    let steps = before.steps.iter().copied().chain([step]).collect();
+                    formulas.push(Formula { position: before.position, steps });
+                }
+            }
+        }
+        formulas
+    }
+
+    /// What was hashed to get to a slot, and how far behind the hash it is.
+    fn hashed(&self, slot: U256) -> Option<(u8, &[u8; INPUT_BYTES])> {
+        let behind = self.hashes.partition_point(|(hash, _)| *hash <= slot);
+        let (hash, input) = self.hashes.get(behind.checked_sub(1)?)?;
+        let offset = u8::try_from(slot - *hash).ok().filter(|offset| *offset < OFFSETS)?;
+        Some((offset, input))
+    }
+
+    /// Where a key may come from.
+    fn sources(&self, key: &[u8; WORD_BYTES]) -> impl Iterator<Item = Source> {
+        let caller = (*key == self.call.caller.into_word().0).then_some(Source::Caller);
+        let words = self.words(move |word| word == key);
+        caller.into_iter().chain(words).chain([Source::Const(*key)])
+    }
+
+    /// The words of the calldata that are like this.
+    fn words(&self, is_it: impl Fn(&[u8; WORD_BYTES]) -> bool) -> impl Iterator<Item = Source> {
+        let words = self.call.words().filter(|(at, _)| !self.given.contains(*at));
+        words.filter(move |(_, word)| is_it(word)).map(|(at, _)| Source::Word(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{Address, keccak256};
+
+    use super::*;
+    use crate::profile::Key;
+
+    const CONTRACT: Address = Address::repeat_byte(0xc0);
+    const CALLER: Address = Address::repeat_byte(0xca);
+
+    /// Explanations of the one slot that a call without calldata touched.
+    fn explain_slot(slot: U256, inputs: &[[u8; INPUT_BYTES]]) -> Vec<Formula> {
+        let call = Call { caller: CALLER, to: CONTRACT, data: &[] };
+        let touches = [Touch { key: Key { address: CONTRACT, slot: Some(slot) }, written: false }];
+        let seen: Vec<_> = inputs.iter().map(|input| (CONTRACT, *input)).collect();
+        let observed = Observed { touches: &touches, seen: &seen, gas_used: 0 };
+        let explanations = explain(&call, Words::default(), &observed).expect("few keys");
+        let formula = |explanation: Explanation| match explanation.rule.place {
+            Place::Slot { formula, .. } => formula,
+            Place::Account(_) => panic!("a slot was touched"),
+        };
+        explanations.into_iter().map(formula).collect()
+    }
+
+    fn hash(input: &[u8; INPUT_BYTES]) -> U256 {
+        keccak256(input).into()
+    }
+
+    #[test]
+    fn slots_behind_a_hash_are_explained_as_far_as_structs_reach() {
+        let input = Order::KeyFirst.input(&CALLER.into_word().0, U256::from(3));
+        let behind = |offset: u8| explain_slot(hash(&input) + U256::from(offset), &[input]).len();
+        assert_eq!([behind(0), behind(15), behind(16)], [2, 2, 1]);
+        assert_eq!(explain_slot(hash(&input) - U256::from(1), &[input]).len(), 1);
+        assert_eq!(explain_slot(hash(&input), &[]).len(), 1);
+    }
+
+    #[test]
+    fn the_order_of_what_is_hashed_is_found_out() {
+        for order in [Order::KeyFirst, Order::PositionFirst] {
+            let input = order.input(&CALLER.into_word().0, U256::from(3));
+            let step = Step { key: Source::Caller, order, offset: 0 };
+            let formulas = explain_slot(hash(&input), &[input]);
+            assert_eq!(formulas[1..], [Formula { position: U256::from(3), steps: vec![step] }]);
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_another_in_its_upper_bytes_explains_nothing() {
+        let mut key = CALLER.into_word().0;
+        key[0] = 1;
+        let input = Order::KeyFirst.input(&key, U256::from(3));
+        assert_eq!(explain_slot(hash(&input), &[input]).len(), 1);
+    }
+
+    #[test]
+    fn many_explanations_are_cut_off() {
+        let words = [CALLER.into_word().0; 12].concat();
+        let data = [[0; 4].as_slice(), &words].concat();
+        let call = Call { caller: CALLER, to: CONTRACT, data: &data };
+        let outer = Order::KeyFirst.input(&CALLER.into_word().0, U256::ZERO);
+        let inner = Order::KeyFirst.input(&CALLER.into_word().0, hash(&outer));
+        let key = Key { address: CONTRACT, slot: Some(hash(&inner)) };
+        let touches = [Touch { key, written: true }];
+        let seen = [(CONTRACT, outer), (CONTRACT, inner)];
+        let observed = Observed { touches: &touches, seen: &seen, gas_used: 0 };
+        let explanations = explain(&call, Words::default(), &observed).expect("few keys");
+        assert_eq!(explanations.len(), FORMULAS_MAX);
+    }
+}

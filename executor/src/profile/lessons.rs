@@ -1,0 +1,148 @@
+use alloc::vec::Vec;
+
+use super::{
+    Access, Observed,
+    call::Call,
+    contracts::Words,
+    explain::{Explanation, explain},
+    forecast::Forecast,
+    rule::Rule,
+};
+
+/// Runs from which a variant is learned. Where every step is to be proven nothing is: nothing runs in parallel there.
+pub(super) const LEARNING_RUNS: usize = if cfg!(feature = "std") { 4 } else { 0 };
+/// Rules of one variant.
+pub(super) const RULES_MAX: usize = 32;
+/// Explanations that are followed until runs have told which hold.
+const CANDIDATES_MAX: usize = 128;
+/// Runs that must have touched a key by a rule before it is followed.
+const SIGHTINGS_MIN: usize = 2;
+/// One of this many runs may do without.
+const RUNS_PER_EXCEPTION: usize = 4;
+
+/// What the runs of a variant had in common so far.
+#[derive(Debug, Default)]
+pub(super) struct Lessons {
+    runs: usize,
+    gas_used: u64,
+    candidates: Vec<Candidate>,
+}
+
+/// A rule that may hold.
+#[derive(Debug)]
+struct Candidate {
+    rule: Rule,
+    is_telling: bool,
+    /// Which touch of each run it explains.
+    explains: [Option<u8>; LEARNING_RUNS],
+}
+
+/// A run, or all together, did more than can be followed.
+#[derive(Debug)]
+pub(super) struct Crowded;
+
+impl Lessons {
+    pub(super) const fn are_over(&self) -> bool {
+        self.runs >= LEARNING_RUNS
+    }
+
+    /// Learns from a run. The contracts at the words that are given are the same in each.
+    pub(super) fn note(
+        &mut self,
+        call: &Call<'_>,
+        given: Words,
+        observed: &Observed<'_>,
+    ) -> Result<(), Crowded> {
+        if self.are_over() {
+            return Ok(());
+        }
+        let run = self.runs;
+        self.runs += 1;
+        self.gas_used = self.gas_used.saturating_add(observed.gas_used);
+        for Explanation { touch, rule, is_telling } in
+            explain(call, given, observed).ok_or(Crowded)?
+        {
+            let known = self.candidates.iter().position(|known| known.rule.place == rule.place);
+            let at = known.unwrap_or(self.candidates.len());
+            if known.is_none() {
+                if self.candidates.len() >= CANDIDATES_MAX {
+                    return Err(Crowded);
+                }
+                let explains = [None; LEARNING_RUNS];
+                self.candidates.push(Candidate { rule: rule.clone(), is_telling, explains });
+            }
+            let candidate = &mut self.candidates[at];
+            candidate.explains[run] = Some(touch);
+            candidate.is_telling |= is_telling;
+            candidate.rule.access = candidate.rule.access.max(rule.access);
+        }
+        Ok(())
+    }
+
+    /// What the next run is likely to do, once there is something to tell it from.
+    pub(super) fn forecast(&self) -> Option<Forecast> {
+        if self.runs < SIGHTINGS_MIN {
+            return None;
+        }
+        let runs = u64::try_from(self.runs).ok()?;
+        let rules = self.kept();
+        Some(Forecast::new(rules.iter().map(|kept| &kept.rule), self.gas_used / runs))
+    }
+
+    /// Whether all that runs wrote is foreseen, or is in a contract where they also write what is foreseen to be the
+    /// same for all: whatever else two of them have in common there, they have that in common too.
+    pub(super) fn is_guarded(&self) -> bool {
+        let kept = self.kept();
+        let guards = |key: &super::Key| {
+            let mut written = kept.iter().filter(|kept| kept.rule.access == Access::Write);
+            written.any(|kept| {
+                kept.rule.place.constant().is_some_and(|guard| guard.address == key.address)
+            })
+        };
+        let is_foreseen = |candidate: &Candidate| {
+            (0..self.runs).all(|run| {
+                let touch = candidate.explains[run];
+                touch.is_none() || kept.iter().any(|kept| kept.explains[run] == touch)
+            })
+        };
+        // Each touch has a candidate that is a constant: that is the one to ask.
+        let mut written = self.candidates.iter().filter(|of| of.rule.access == Access::Write);
+        written.all(|candidate| match candidate.rule.place.constant() {
+            Some(key) => is_foreseen(candidate) || guards(&key),
+            None => true,
+        })
+    }
+
+    /// The candidates that hold, as many as are followed: what is written goes first.
+    fn kept(&self) -> Vec<&Candidate> {
+        let holding: Vec<_> = self.candidates.iter().filter(|one| self.holds(one)).collect();
+        let mut kept: Vec<_> = holding
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| !holding.iter().any(|other| other.replaces(one)))
+            .map(|(at, one)| (at, *one))
+            .collect();
+        kept.sort_by_key(|(_, one)| one.rule.access != Access::Write);
+        kept.truncate(RULES_MAX);
+        kept.sort_by_key(|(at, _)| *at);
+        kept.into_iter().map(|(_, one)| one).collect()
+    }
+
+    fn holds(&self, candidate: &Candidate) -> bool {
+        let exceptions = self.runs / RUNS_PER_EXCEPTION;
+        let sightings = candidate.explains.iter().flatten().count();
+        candidate.is_telling && sightings >= SIGHTINGS_MIN.max(self.runs - exceptions)
+    }
+}
+
+impl Candidate {
+    /// Whether it explains all that the other does, and for more calls.
+    fn replaces(&self, other: &Self) -> bool {
+        self.rule.place.generality() > other.rule.place.generality()
+            && self
+                .explains
+                .iter()
+                .zip(&other.explains)
+                .all(|(own, other)| other.is_none() || own == other)
+    }
+}

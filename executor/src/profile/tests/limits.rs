@@ -1,0 +1,155 @@
+//! What is not predicted, or no longer.
+
+use super::*;
+use crate::profile::{explain::TOUCHES_MAX, lessons::LEARNING_RUNS, variant::PATIENCE_CALLS};
+
+const POOL: Address = Address::repeat_byte(0x90);
+const CALL: Call<'static> = Call { caller: Address::repeat_byte(1), to: POOL, data: &SELECTOR };
+
+/// A run that writes a slot that depends on the state.
+fn run_with(state: u64, is_guarded: bool) -> Run {
+    let mut run = Run::of(CALL);
+    run.slot(POOL, U256::from(1_000 + state), true);
+    run.slot(POOL, U256::from(2_000 + state), false);
+    run.slot(POOL, U256::from(8), is_guarded);
+    run
+}
+
+#[test]
+fn slots_that_depend_on_the_state_are_dropped_where_another_guards_them() {
+    let mut profiles = Profiles::default();
+    for state in 0..4 {
+        assert!(profiles.is_curious(CALL, has_code));
+        teach(&mut profiles, CALL, &run_with(state, true));
+    }
+    assert!(!profiles.is_curious(CALL, has_code));
+    assert_eq!(slots(&profiles, CALL), Some(written(POOL, &[U256::from(8)])));
+}
+
+#[test]
+fn one_run_of_four_may_do_without() {
+    for (without, expected) in [(1, 2), (2, 1)] {
+        let mut profiles = Profiles::default();
+        for state in 0..4 {
+            let mut run = run_with(state, true);
+            if state >= without {
+                run.slot(POOL, U256::from(9), false);
+            }
+            teach(&mut profiles, CALL, &run);
+        }
+        let slots = slots(&profiles, CALL).map(|slots| slots.len());
+        assert_eq!(slots, Some(expected), "without in {without} runs");
+    }
+}
+
+#[test]
+fn what_is_written_unguarded_makes_a_function_unpredictable_for_a_while() {
+    let mut profiles = Profiles::default();
+    for state in 0..4 {
+        teach(&mut profiles, CALL, &run_with(state, false));
+    }
+    assert!(!profiles.is_curious(CALL, has_code));
+    for _ in 0..PATIENCE_CALLS {
+        assert!(!profiles.is_curious(CALL, has_code));
+        assert_eq!(slots(&profiles, CALL), None);
+    }
+    assert!(profiles.is_curious(CALL, has_code));
+    for state in 0..4 {
+        teach(&mut profiles, CALL, &run_with(state, true));
+    }
+    assert_eq!(slots(&profiles, CALL), Some(written(POOL, &[U256::from(8)])));
+}
+
+#[test]
+fn a_guard_in_another_contract_is_none() {
+    let mut profiles = Profiles::default();
+    for state in 0..4 {
+        let mut run = run_with(state, false);
+        run.slot(TOKEN, U256::from(8), true);
+        teach(&mut profiles, CALL, &run);
+    }
+    assert_eq!(slots(&profiles, CALL), None);
+}
+
+#[test]
+fn an_account_that_is_written_is_a_guard() {
+    let mut profiles = Profiles::default();
+    for state in 0..4 {
+        let mut run = run_with(state, false);
+        run.account(POOL, true);
+        teach(&mut profiles, CALL, &run);
+    }
+    assert!(slots(&profiles, CALL).is_some());
+}
+
+#[test]
+fn a_run_that_touches_too_much_is_not_followed() {
+    for (keys, is_known) in [(TOUCHES_MAX, true), (TOUCHES_MAX + 1, false)] {
+        let mut profiles = Profiles::default();
+        for _ in 0..2 {
+            let mut run = Run::default();
+            (0..keys).for_each(|slot| run.slot(POOL, U256::from(slot), false));
+            teach(&mut profiles, CALL, &run);
+        }
+        assert_eq!(slots(&profiles, CALL).is_some(), is_known, "{keys} keys");
+    }
+}
+
+#[test]
+fn what_is_written_goes_before_what_is_read() {
+    let mut profiles = Profiles::default();
+    for _ in 0..4 {
+        let mut run = Run::default();
+        (0..40).for_each(|slot| run.slot(POOL, U256::from(slot), slot >= 20));
+        teach(&mut profiles, CALL, &run);
+    }
+    let slots = slots(&profiles, CALL).expect("all that is written is followed");
+    let written = slots.iter().filter(|(.., access)| *access == Access::Write).count();
+    assert_eq!((slots.len(), written), (crate::profile::lessons::RULES_MAX, 20));
+}
+
+#[test]
+fn a_miss_makes_it_learn_again() {
+    let mut profiles = Profiles::default();
+    let call = Call { caller: person(1), ..CALL };
+    let teach_slot = |profiles: &mut Profiles, slot: u64| {
+        for _ in 0..LEARNING_RUNS {
+            let mut run = Run::of(call);
+            run.slot(POOL, U256::from(slot), true);
+            teach(profiles, call, &run);
+        }
+    };
+    teach_slot(&mut profiles, 1);
+    teach_slot(&mut profiles, 2);
+    assert_eq!(slots(&profiles, call), Some(written(POOL, &[U256::from(1)])), "it has settled");
+    profiles.miss(call, has_code);
+    assert!(profiles.is_curious(call, has_code));
+    assert_eq!(slots(&profiles, call), None);
+    teach_slot(&mut profiles, 2);
+    assert_eq!(slots(&profiles, call), Some(written(POOL, &[U256::from(2)])));
+}
+
+#[test]
+fn repeated_misses_make_a_function_unpredictable_and_rare_ones_do_not() {
+    let relearn = |profiles: &mut Profiles| {
+        for _ in 0..LEARNING_RUNS {
+            teach(profiles, CALL, &run_with(0, true));
+        }
+    };
+    for (calls_between, is_known) in [(0, false), (PATIENCE_CALLS, true)] {
+        let mut profiles = Profiles::default();
+        relearn(&mut profiles);
+        for _ in 0..3 {
+            for _ in 0..calls_between {
+                assert!(slots(&profiles, CALL).is_some());
+            }
+            profiles.miss(CALL, has_code);
+            // The rest of a batch that was predicted alike.
+            profiles.miss(CALL, has_code);
+            profiles.miss(CALL, has_code);
+            relearn(&mut profiles);
+        }
+        assert_eq!(slots(&profiles, CALL).is_some(), is_known, "{calls_between} calls between");
+        assert_eq!(profiles.counters().misses, 9);
+    }
+}

@@ -1,0 +1,153 @@
+use alloc::boxed::Box;
+
+use alloy_primitives::{Address, map::HashMap};
+
+use super::{
+    Observed, Predictions,
+    call::Call,
+    contracts::{Contracts, Named, Words},
+    forecast::Forecast,
+    variant::Variant,
+};
+
+/// Runs in a row with contracts among the calldata after which those are known not to matter.
+const IDLE_RUNS: u32 = 4;
+
+/// The variants of a function: one for each set of contracts that calls name, as far as they name them in words that
+/// matter. A token does the same whether the recipient is a person or a contract; a router does not.
+#[derive(Debug, Default)]
+pub(super) struct Variants {
+    /// The variant for calls that name no contract.
+    plain: Option<Variant>,
+    others: HashMap<Box<[Named]>, Variant>,
+    /// Words that were seen to name contracts: only these are looked at.
+    looked_at: Words,
+    /// Words that name contracts which do not matter, as far as is known.
+    idle: Words,
+    /// Words that name contracts which have mattered once.
+    telling: Words,
+    idle_runs: u32,
+}
+
+impl Variants {
+    pub(super) fn is_curious(&self, call: &Call<'_>, has_code: impl Fn(&Address) -> bool) -> bool {
+        let contracts = self.contracts(call, has_code);
+        self.get(&contracts).is_none_or(Variant::is_curious)
+    }
+
+    /// What a call is likely to do.
+    #[inline]
+    pub(super) fn ask(
+        &self,
+        call: &Call<'_>,
+        has_code: impl Fn(&Address) -> bool,
+    ) -> Option<&Forecast> {
+        if self.looked_at.is_empty() {
+            return self.plain.as_ref()?.ask();
+        }
+        let contracts = self.contracts(call, has_code);
+        match self.get(&contracts) {
+            Some(variant) => variant.ask(),
+            // As long as nothing is known to the contrary, it does what it does without contracts.
+            None if contracts.only(self.telling).is_empty() => {
+                self.plain.as_ref().filter(|plain| plain.settled().is_some())?.ask()
+            }
+            None => None,
+        }
+    }
+
+    /// Learns from a call that names these contracts. Returns those by which it made a variant, if it made one.
+    pub(super) fn learn(
+        &mut self,
+        call: &Call<'_>,
+        contracts: &Contracts,
+        observed: &Observed<'_>,
+    ) -> Option<Contracts> {
+        self.looked_at = self.looked_at.and(contracts.words().without(self.idle));
+        let contracts = contracts.only(self.looked_at);
+        let is_new = self.get(&contracts).is_none();
+        if is_new && self.are_idle(call, &contracts, observed) {
+            return None;
+        }
+        let variant = if contracts.is_empty() {
+            self.plain.get_or_insert_default()
+        } else {
+            self.others.entry(contracts.as_slice().into()).or_default()
+        };
+        variant.learn(call, contracts.words(), observed);
+        is_new.then_some(contracts)
+    }
+
+    /// Whether a run was as if the call named no contracts. After enough of them the words that do are no longer
+    /// looked at.
+    fn are_idle(
+        &mut self,
+        call: &Call<'_>,
+        contracts: &Contracts,
+        observed: &Observed<'_>,
+    ) -> bool {
+        let plain = self.plain.as_ref().and_then(Variant::settled);
+        let Some(plain) = plain.filter(|_| contracts.only(self.telling).is_empty()) else {
+            return false;
+        };
+        let mut predictions = Predictions::default();
+        predictions.add(0, call, plain);
+        predictions.hash();
+        if !predictions.cover(call.caller, observed) {
+            self.idle_runs = 0;
+            return false;
+        }
+        self.idle_runs += 1;
+        if self.idle_runs >= IDLE_RUNS {
+            self.idle_runs = 0;
+            self.idle = self.idle.and(contracts.words());
+            self.looked_at = self.looked_at.without(self.idle);
+        }
+        true
+    }
+
+    /// Takes note that the prediction for a call that names these contracts was wrong.
+    pub(super) fn miss(&mut self, contracts: &Contracts) {
+        let words = contracts.words();
+        let asked = contracts.only(self.looked_at);
+        let was_exact = asked.words() == words;
+        let variant = self.get_mut(asked.as_slice()).filter(|_| was_exact);
+        if let Some(variant) = variant {
+            variant.miss();
+        } else if !words.without(self.telling).is_empty() {
+            // There are contracts that were not asked about. It may be because of them.
+            self.telling = self.telling.and(words);
+            self.looked_at = self.looked_at.and(words);
+            self.idle = self.idle.without(words);
+        }
+    }
+
+    pub(super) fn remove(&mut self, contracts: &[Named]) {
+        if contracts.is_empty() {
+            self.plain = None;
+        } else {
+            self.others.remove(contracts);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.plain.is_none() && self.others.is_empty()
+    }
+
+    /// The contracts that a call names in words that are looked at.
+    fn contracts(&self, call: &Call<'_>, has_code: impl Fn(&Address) -> bool) -> Contracts {
+        Contracts::at(self.looked_at, call, has_code)
+    }
+
+    fn get(&self, contracts: &Contracts) -> Option<&Variant> {
+        if contracts.is_empty() {
+            self.plain.as_ref()
+        } else {
+            self.others.get(contracts.as_slice())
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, contracts: &[Named]) -> Option<&mut Variant> {
+        if contracts.is_empty() { self.plain.as_mut() } else { self.others.get_mut(contracts) }
+    }
+}
