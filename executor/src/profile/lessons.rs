@@ -119,7 +119,7 @@ impl Lessons {
         let mut kept: Vec<_> = holding
             .iter()
             .enumerate()
-            .filter(|(_, one)| !holding.iter().any(|other| other.replaces(one)))
+            .filter(|(_, one)| !self.is_needless(one, &holding))
             .map(|(at, one)| (at, *one))
             .collect();
         kept.sort_by_key(|(_, one)| one.rule.access != Access::Write);
@@ -128,21 +128,29 @@ impl Lessons {
         kept.into_iter().map(|(_, one)| one).collect()
     }
 
+    /// Whether better candidates explain each touch that it explains. In how many runs they hold counts first: a word
+    /// that is mostly the caller is told from the caller by one run. Then counts how much they depend on the call: the
+    /// same people may meet in all runs, in whatever parts.
+    fn is_needless(&self, candidate: &Candidate, holding: &[&Candidate]) -> bool {
+        (0..self.runs).all(|run| {
+            let touch = candidate.explains[run];
+            let mut others = holding.iter().filter(|other| other.explains[run] == touch);
+            touch.is_none() || others.any(|other| other.rank() > candidate.rank())
+        })
+    }
+
     fn holds(&self, candidate: &Candidate) -> bool {
         let exceptions = self.runs / RUNS_PER_EXCEPTION;
-        let sightings = candidate.explains.iter().flatten().count();
-        candidate.is_telling && sightings >= SIGHTINGS_MIN.max(self.runs - exceptions)
+        candidate.is_telling && candidate.sightings() >= SIGHTINGS_MIN.max(self.runs - exceptions)
     }
 }
 
 impl Candidate {
-    /// Whether it explains all that the other does, and for more calls.
-    fn replaces(&self, other: &Self) -> bool {
-        self.rule.place.generality() > other.rule.place.generality()
-            && self
-                .explains
-                .iter()
-                .zip(&other.explains)
-                .all(|(own, other)| other.is_none() || own == other)
+    fn sightings(&self) -> usize {
+        self.explains.iter().flatten().count()
+    }
+
+    fn rank(&self) -> (usize, usize) {
+        (self.sightings(), self.rule.place.generality())
     }
 }

@@ -40,7 +40,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (address(), any::<bool>()).prop_map(|(of, written)| Step::Account(of, written)),
-        (address(), any_word(), any::<bool>()).prop_map(|(of, at, write)| Step::Slot(of, at, write)),
+        (address(), any_word(), any::<bool>())
+            .prop_map(|(of, at, write)| Step::Slot(of, at, write)),
         (address(), any_word(), 0_u64..3).prop_map(|(of, key, at)| Step::Mapping(of, key, at)),
         (address(), [any_word(), any_word()]).prop_map(|(of, keys)| Step::Nested(of, keys)),
         (0_usize..200).prop_map(Step::Flood),
@@ -102,7 +103,8 @@ proptest! {
             let keys: Vec<_> = slots.iter().map(|(of, slot, _)| (*of, *slot)).collect();
             let written = run.touches.iter().filter(|touch| touch.written);
             for (of, slot) in written.filter_map(|touch| Some((touch.key.address, touch.key.slot?))) {
-                let is_guarded = slots.iter().any(|(guard, ..)| *guard == of) || slots.is_empty();
+                let is_guarded = slots.iter().any(|(guard, ..)| *guard == of)
+                    || run.touches.contains(&Touch { key: Key { address: of, slot: None }, written: true });
                 prop_assert!(keys.contains(&(of, slot)) || is_guarded);
             }
         }

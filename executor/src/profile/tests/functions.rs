@@ -3,12 +3,10 @@
 use super::*;
 use crate::profile::rule::Order::PositionFirst;
 
-const [ALICE, BOB, CAROL, DAVE]: [Address; 4] = [
-    Address::repeat_byte(1),
-    Address::repeat_byte(2),
-    Address::repeat_byte(3),
-    Address::repeat_byte(4),
-];
+const ALICE: Address = Address::repeat_byte(1);
+const BOB: Address = Address::repeat_byte(2);
+const CAROL: Address = Address::repeat_byte(3);
+const DAVE: Address = Address::repeat_byte(4);
 
 #[test]
 fn a_transfer_is_told_from_two_runs() {
@@ -189,9 +187,8 @@ fn hashes_of_a_large_batch_are_those_of_their_inputs() {
     let pairs: Vec<_> = (1..100).map(|seed| (person(seed), person(seed / 2 + 1))).collect();
     let runs: Vec<_> = pairs.iter().map(|(from, to)| run_of(*from, *to)).collect();
     let calls = pairs.iter().zip(&runs).zip(0_u32..);
-    let calls = calls.map(|(((from, _), (data, _)), tx)| {
-        (tx, Call { caller: *from, to: TOKEN, data })
-    });
+    let calls =
+        calls.map(|(((from, _), (data, _)), tx)| (tx, Call { caller: *from, to: TOKEN, data }));
     let mut out = Predictions::default();
     // In two parts: the second appends to the first.
     let calls: Vec<_> = calls.collect();

@@ -12,7 +12,7 @@ fn swap(caller: Address, to: Address, path: [Address; 2]) -> (Vec<u8>, Run) {
     let data = calldata(&[words.as_slice(), &[word(sold), word(bought)]].concat());
     let pool = pool(path);
     let mut run = Run::of(Call { caller, to: ROUTER, data: &data });
-    [sold, bought, pool].map(|contract| run.account(contract, false));
+    [sold, bought, pool].iter().for_each(|contract| run.account(*contract, false));
     run.mapping(sold, word(caller), 2);
     run.nested(sold, [word(caller), word(ROUTER)], 3);
     run.mapping(sold, word(pool), 2);
@@ -106,7 +106,7 @@ fn keys_are_full_words() {
         run.mapping(TOKEN, [seed; WORD_BYTES], 2);
         teach(profiles, call, &run);
     };
-    [1, 2].map(|seed| teach_word(&mut profiles, seed));
+    (1..=2).for_each(|seed| teach_word(&mut profiles, seed));
     for at in 0..WORD_BYTES {
         let mut key = [5; WORD_BYTES];
         key[at] = 6;
@@ -171,7 +171,11 @@ fn a_contract_that_matters_after_all_gets_a_variant() {
     assert_eq!(slots(&profiles, call), Some(expected));
     let (data, _) = transfer(person(1), person(2));
     let call = Call { caller: person(1), to: TOKEN, data: &data };
-    assert_eq!(slots(&profiles, call), Some(balances(&[person(1), person(2)])), "no miss of theirs");
+    assert_eq!(
+        slots(&profiles, call),
+        Some(balances(&[person(1), person(2)])),
+        "no miss of theirs"
+    );
 }
 
 #[test]

@@ -91,12 +91,7 @@ impl Run {
     }
 
     /// Reads and writes a value of a mapping in a mapping.
-    fn nested(
-        &mut self,
-        contract: Address,
-        [outer, inner]: [[u8; WORD_BYTES]; 2],
-        position: u64,
-    ) {
+    fn nested(&mut self, contract: Address, [outer, inner]: [[u8; WORD_BYTES]; 2], position: u64) {
         let position = self.hash(contract, KeyFirst, outer, U256::from(position));
         let slot = self.hash(contract, KeyFirst, inner, position);
         self.slot(contract, slot, true);
