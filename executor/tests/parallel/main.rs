@@ -1,0 +1,73 @@
+//! The parallel engine against the oracle, on chains of random blocks: what they hold, what they skip and why, what they
+//! change, and the roots.
+//!
+//! Each case is its seed: `TURNPIKE_SEED=<hex>` tries that one, `TURNPIKE_CASES=<n>` so many, `TURNPIKE_LONG=1` a
+//! hundred times as many. What fails is cut down to the transactions that it takes.
+
+mod compare;
+#[path = "../random/mod.rs"]
+mod random;
+mod script;
+
+use turnpike_executor::Mode;
+
+use compare::{Totals, check};
+use random::{Rng, for_each_seed};
+use script::{Family, Script};
+
+const WORKERS: [usize; 4] = [1, 2, 3, 8];
+
+/// Cases of each family; a case has three blocks or so.
+const CASES: u64 = 420;
+/// Cases of each family that are run with every number of workers.
+const CASES_WITH_ALL_WORKERS: u64 = 40;
+
+/// Turns of a seed, so that no two tests try the same cases.
+const ALL_WORKERS_TURN: u32 = 17;
+
+fn check_any_workers(test: &str, family: Family) {
+    let mut totals = Totals::default();
+    for_each_seed(&format!("parallel {test}"), CASES, |seed| {
+        let mut rng = Rng::new(seed);
+        let workers = rng.pick(&WORKERS);
+        check(&Script::random(&mut rng, family), Mode::Parallel, workers, &mut totals)
+    });
+    eprintln!("{totals}");
+}
+
+fn check_all_workers(test: &str, family: Family) {
+    let mut totals = Totals::default();
+    for_each_seed(&format!("parallel {test}"), CASES_WITH_ALL_WORKERS, |seed| {
+        let script = Script::random(&mut Rng::new(seed.rotate_left(ALL_WORKERS_TURN)), family);
+        WORKERS
+            .into_iter()
+            .try_for_each(|workers| check(&script, Mode::Parallel, workers, &mut totals))
+    });
+    eprintln!("{totals}");
+}
+
+#[test]
+fn ethereum_blocks_are_the_oracles() {
+    check_any_workers("ethereum_blocks_are_the_oracles", Family::Ethereum);
+}
+
+#[test]
+fn turnpike_blocks_are_the_oracles() {
+    check_any_workers("turnpike_blocks_are_the_oracles", Family::Turnpike);
+}
+
+#[test]
+fn ethereum_blocks_are_the_same_with_any_number_of_workers() {
+    check_all_workers(
+        "ethereum_blocks_are_the_same_with_any_number_of_workers",
+        Family::Ethereum,
+    );
+}
+
+#[test]
+fn turnpike_blocks_are_the_same_with_any_number_of_workers() {
+    check_all_workers(
+        "turnpike_blocks_are_the_same_with_any_number_of_workers",
+        Family::Turnpike,
+    );
+}

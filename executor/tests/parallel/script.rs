@@ -1,0 +1,346 @@
+//! Chains of random blocks, and how they are cut into slices.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+};
+
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use turnpike_executor::{
+    BlockContext, BlockExecutor, BlockHashes, BlockTransaction as _, ChainSpec, SpecId,
+};
+use turnpike_protocol::{
+    Genesis as ChainGenesis, Header, L1Fee, Origin, predeploys::SEQUENCER_FEE_VAULT,
+};
+use turnpike_state::NodeState;
+
+use crate::random::{Genesis, Rng, Rules, Tx, World, child, person, with_delegations};
+
+const FORKS: [SpecId; 11] = [
+    SpecId::HOMESTEAD,
+    SpecId::TANGERINE,
+    SpecId::SPURIOUS_DRAGON,
+    SpecId::BYZANTIUM,
+    SpecId::ISTANBUL,
+    SpecId::BERLIN,
+    SpecId::LONDON,
+    SpecId::SHANGHAI,
+    SpecId::CANCUN,
+    SpecId::PRAGUE,
+    SpecId::OSAKA,
+];
+
+/// More gas than any block here uses.
+const ROOMY: u64 = 10_000_000_000;
+const BASE_FEE: u64 = 7;
+
+/// A chain's rules and beginning.
+#[derive(Clone, Debug)]
+pub(crate) struct Chain {
+    pub(crate) spec: ChainSpec,
+    pub(crate) genesis: Genesis,
+}
+
+/// A block of one of the chains.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) chain: usize,
+    pub(crate) context: BlockContext,
+    /// Transactions, as they are handed to the engine.
+    pub(crate) slices: Vec<Vec<Tx>>,
+}
+
+/// Blocks that one engine runs, of one chain or of two in turns.
+#[derive(Clone, Debug)]
+pub(crate) struct Script {
+    pub(crate) chains: Vec<Chain>,
+    pub(crate) blocks: Vec<Block>,
+}
+
+/// Which rules a script's chains go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    Ethereum,
+    Turnpike,
+}
+
+impl Script {
+    pub(crate) fn random(rng: &mut Rng, family: Family) -> Self {
+        let mut script = Self { chains: Vec::new(), blocks: Vec::new() };
+        let chains = if rng.percent(15) { 2 } else { 1 };
+        for _ in 0..chains {
+            let rules = match family {
+                Family::Ethereum => Rules::Ethereum(rng.pick(&FORKS)),
+                Family::Turnpike => Rules::Turnpike,
+            };
+            let count = rng.between(1, 6);
+            script.add_chain(rng, rules, count);
+        }
+        if chains > 1 {
+            // Each chain's blocks stay in order.
+            let mut order: Vec<usize> = script.blocks.iter().map(|block| block.chain).collect();
+            rng.shuffle(&mut order);
+            let mut of_chain = [VecDeque::new(), VecDeque::new()];
+            script.blocks.drain(..).for_each(|block| of_chain[block.chain].push_back(block));
+            script.blocks = order.iter().filter_map(|chain| of_chain[*chain].pop_front()).collect();
+        }
+        script
+    }
+
+    fn add_chain(&mut self, rng: &mut Rng, rules: Rules, blocks: u64) {
+        let mut config = ChainGenesis::dev().config;
+        config.l1_base_fee_scalar = 1;
+        config.precompile_gas_max = rng.pick(&[6_000_000, 700]);
+        let l1_base_fee = U256::from(rng.pick(&[0_u64, 6_000_000]));
+        let origin = Origin { l1_base_fee, ..Origin::default() };
+        let (spec, l1_fee) = match rules {
+            Rules::Ethereum(fork) => (ChainSpec::ethereum(config.chain_id, fork), None),
+            Rules::Turnpike => {
+                (ChainSpec::turnpike(&config), Some(L1Fee::new(&config, &origin)))
+            }
+        };
+        let mut world = World::random(rng, rules);
+        let genesis = Genesis::random(rng, &world);
+        let (mut state, _) = NodeState::from_genesis(&genesis.to_diff());
+        for number in 1..=blocks {
+            let mut context = context(rng, &world, number);
+            context.l1_fee = l1_fee;
+            for at in 0..world.people {
+                let nonce = state.account(&person(at)).unwrap_or_default().nonce;
+                world.nonces.insert(person(at), nonce);
+            }
+            let transactions = fill(rng, &mut world, &spec, &mut context, &state);
+            let executed = run(&spec, &context, &state, &transactions);
+            state.apply(&executed);
+            let slices = cut(rng, transactions);
+            self.blocks.push(Block { chain: self.chains.len(), context, slices });
+        }
+        self.chains.push(Chain { spec, genesis });
+    }
+
+    /// Every transaction, with its block and slice.
+    pub(crate) fn places(&self) -> Vec<(usize, usize, Tx)> {
+        let mut places = Vec::new();
+        for (block, Block { slices, .. }) in self.blocks.iter().enumerate() {
+            for (slice, transactions) in slices.iter().enumerate() {
+                places.extend(transactions.iter().map(|tx| (block, slice, tx.clone())));
+            }
+        }
+        places
+    }
+
+    /// The same with these transactions alone.
+    pub(crate) fn with_places(&self, places: &[(usize, usize, Tx)]) -> Self {
+        let mut script = self.clone();
+        let slices = script.blocks.iter_mut().flat_map(|block| &mut block.slices);
+        slices.for_each(Vec::clear);
+        for (block, slice, tx) in places {
+            script.blocks[*block].slices[*slice].push(tx.clone());
+        }
+        script
+    }
+}
+
+/// What the oracle makes of a block.
+fn run(
+    spec: &ChainSpec,
+    context: &BlockContext,
+    state: &NodeState,
+    transactions: &[Tx],
+) -> turnpike_state::StateDiff {
+    let mut block = BlockExecutor::open(spec, context, state.flat()).expect("the fork is known");
+    transactions.iter().for_each(|tx| block.execute(tx.clone()).expect("full state"));
+    let (mut executed, _) = block.finish().expect("full state");
+    std::mem::take(executed.diff())
+}
+
+fn context(rng: &mut Rng, world: &World, number: u64) -> BlockContext {
+    let parent_hash = B256::with_last_byte(rng.byte(255));
+    let beneficiary = match world.rules {
+        Rules::Ethereum(_) => world.coinbase,
+        Rules::Turnpike => SEQUENCER_FEE_VAULT,
+    };
+    let header = Header {
+        parent_hash,
+        beneficiary,
+        number,
+        timestamp: 1_000 + number,
+        gas_limit: ROOMY,
+        base_fee_per_gas: Some(BASE_FEE),
+        excess_blob_gas: Some(0),
+        ..Header::default()
+    };
+    let hashes = match world.rules {
+        Rules::Ethereum(_) => BlockHashes::Given(BTreeMap::from([(number - 1, parent_hash)])),
+        Rules::Turnpike => BlockHashes::History { parent: parent_hash },
+    };
+    BlockContext { header, hashes, l1_fee: None }
+}
+
+/// Makes a block's transactions, one by one on the state so far, so that most of them are valid; and perhaps makes the
+/// block too small for them.
+fn fill(
+    rng: &mut Rng,
+    world: &mut World,
+    spec: &ChainSpec,
+    context: &mut BlockContext,
+    state: &NodeState,
+) -> Vec<Tx> {
+    let count = match rng.weighted([4, 4, 1]) {
+        0 => rng.between(20, 50),
+        1 => rng.between(50, 100),
+        _ => rng.between(100, 201),
+    };
+    let mut block = BlockExecutor::open(spec, context, state.flat()).expect("the fork is known");
+    let mut waiting = VecDeque::new();
+    let mut transactions = Vec::new();
+    for _ in 0..count {
+        if waiting.is_empty() && rng.percent(12) {
+            waiting = burst(rng, world);
+        }
+        let next = waiting.pop_front().filter(|_| !rng.percent(10));
+        let mut tx = next.unwrap_or_else(|| Tx::random(rng, world));
+        let caller = tx.env.caller;
+        let next = world.nonce_of(&caller);
+        tx.env.nonce = match rng.weighted([94, 3, 3]) {
+            0 => next,
+            1 => next + 1,
+            _ => next.saturating_sub(1),
+        };
+        tx.id = context.header.number << 32 | u64::try_from(transactions.len()).expect("fits");
+        let before = block.gas_remaining();
+        block.execute(tx.clone()).expect("full state");
+        if block.gas_remaining() < before {
+            world.nonces.insert(caller, next + 1);
+            with_delegations(world, &tx);
+            if tx.env.kind == TxKind::Create {
+                world.created.push(caller.create(next));
+            }
+        }
+        transactions.push(tx);
+    }
+    let used = ROOMY - block.gas_remaining();
+    if rng.percent(35) {
+        context.header.gas_limit = used * rng.between(10, 115) / 100 + rng.between(0, 400_000);
+    }
+    transactions
+}
+
+/// Transactions that have to do with each other.
+fn burst(rng: &mut Rng, world: &World) -> VecDeque<Tx> {
+    let count = rng.between(4, 30);
+    let (sender, contract) = (world.person(rng), world.contract(rng));
+    let call = |rng: &mut Rng, to: Address, data: Bytes| {
+        let sender = world.person(rng);
+        let mut tx = Tx::call(rng, world, sender, to);
+        tx.env.data = data;
+        tx
+    };
+    match rng.below(5) {
+        // One call, with more gas each time.
+        0 => {
+            let to = world.anybody(rng);
+            let model = Tx::call(rng, world, sender, to);
+            let (from, step) = (rng.between(21_000, 60_000), rng.pick(&[1, 13, 100, 997]));
+            let with_gas = |at| {
+                let mut tx = model.clone();
+                tx.env.caller = world.person(rng);
+                tx.env.gas_limit = from + at * step;
+                tx
+            };
+            (0..count).map(with_gas).collect()
+        }
+        // Made, destroyed, made again, filled, destroyed.
+        1 => {
+            let at = rng.below(world.contracts);
+            let (factory, child) = (crate::random::contract(at), child(at, rng.pick(&[4, 5, 6])));
+            let calls = [factory, child, factory, child, child, factory, child];
+            let calls = calls.map(|to| {
+                let data: &[u8] = if rng.percent(50) { &[] } else { &[1, 2, 3, 4, 5] };
+                call(rng, to, Bytes::copy_from_slice(data))
+            });
+            calls.into_iter().collect()
+        }
+        // One sender, many errands.
+        2 => (0..count)
+            .map(|_| {
+                let to = world.anybody(rng);
+                Tx::call(rng, world, sender, to)
+            })
+            .collect(),
+        // One function of one contract, of many people for many people.
+        3 => (0..count)
+            .map(|_| {
+                let words = [world.person(rng).into_word(), world.person(rng).into_word()];
+                call(rng, contract, [&[1, 2, 3, 4][..], words.concat().as_slice()].concat().into())
+            })
+            .collect(),
+        // People who send and are called, with code or without.
+        _ => (0..count)
+            .map(|_| {
+                let to = if rng.percent(50) { sender } else { world.person(rng) };
+                let from = if rng.percent(30) { sender } else { world.person(rng) };
+                Tx::call(rng, world, from, to)
+            })
+            .collect(),
+    }
+}
+
+fn cut(rng: &mut Rng, transactions: Vec<Tx>) -> Vec<Vec<Tx>> {
+    let mut slices = Vec::new();
+    let is_whole = rng.percent(35);
+    let mut left = transactions.into_iter().peekable();
+    while left.peek().is_some() {
+        let size = if is_whole { usize::MAX } else { rng.pick(&[0, 1, 2, 7, 20, 60]) };
+        slices.push(left.by_ref().take(size).collect());
+    }
+    if rng.percent(10) {
+        slices.push(Vec::new());
+    }
+    slices
+}
+
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Chain { spec, genesis }) in self.chains.iter().enumerate() {
+            writeln!(f, "chain {at}: {:?}, fees {:?}", spec.fork, spec.fees)?;
+            for (address, account) in &genesis.0 {
+                if !account.code.is_empty() && account.code.len() < 500 {
+                    writeln!(f, "  {address}: code {} {:?}", account.code, account.storage)?;
+                }
+            }
+        }
+        for (at, block) in self.blocks.iter().enumerate() {
+            let Block { chain, context, slices } = block;
+            if slices.iter().all(Vec::is_empty) {
+                continue;
+            }
+            let limit = context.header.gas_limit;
+            writeln!(f, "block {at} of chain {chain}, gas limit {limit}")?;
+            for (slice, tx) in slices.iter().enumerate().flat_map(|(at, txs)| {
+                txs.iter().map(move |tx| (at, tx))
+            }) {
+                let env = &tx.env;
+                writeln!(
+                    f,
+                    "  slice {slice}, {}: type {} from {} nonce {} to {:?} value {} gas {} price {}+{:?} mint {:?} \
+                     data {} list {:?} delegations {:?}",
+                    tx.hash(),
+                    env.tx_type,
+                    env.caller,
+                    env.nonce,
+                    env.kind,
+                    env.value,
+                    env.gas_limit,
+                    env.gas_price,
+                    env.gas_priority_fee,
+                    tx.mint,
+                    env.data,
+                    env.access_list.0,
+                    env.authorization_list,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+use std::{
+    env,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    time::{Duration, Instant},
+};
+
+use super::Rng;
+
+/// A seed in hexadecimal: only its case is tried.
+const SEED_VARIABLE: &str = "TURNPIKE_SEED";
+/// How many cases are tried.
+const CASES_VARIABLE: &str = "TURNPIKE_CASES";
+/// Set to have many more cases tried.
+const LONG_VARIABLE: &str = "TURNPIKE_LONG";
+const LONG_FACTOR: u64 = 100;
+
+/// How long a failure is made smaller.
+const MINIMIZING_MAX: Duration = Duration::from_secs(30);
+
+/// Cases to try: so many, unless the environment says otherwise.
+pub(crate) fn case_count(default: u64) -> u64 {
+    let given = env::var(CASES_VARIABLE).ok();
+    let given = given.map(|count| count.parse().expect("TURNPIKE_CASES is a number"));
+    let factor = if env::var_os(LONG_VARIABLE).is_some() { LONG_FACTOR } else { 1 };
+    given.unwrap_or(default * factor)
+}
+
+/// Tries seed after seed, the same ones each time. `test` is how cargo is told to run this test: a failure says so,
+/// with its seed.
+pub(crate) fn for_each_seed(
+    test: &str,
+    default: u64,
+    mut check: impl FnMut(u64) -> Result<(), String>,
+) {
+    let seeds: Vec<u64> = match env::var(SEED_VARIABLE) {
+        Ok(seed) => {
+            let digits = seed.trim_start_matches("0x");
+            vec![u64::from_str_radix(digits, 16).expect("TURNPIKE_SEED is hexadecimal")]
+        }
+        Err(_) => {
+            let mut seeds = Rng::new(0);
+            (0..case_count(default)).map(|_| seeds.next()).collect()
+        }
+    };
+    for seed in seeds {
+        let repeat = format!(
+            "{SEED_VARIABLE}={seed:016x} cargo test -p turnpike-executor --test {test} repeats it"
+        );
+        match catch_unwind(AssertUnwindSafe(|| check(seed))) {
+            Ok(Ok(())) => {}
+            Ok(Err(failure)) => panic!("{failure}\n{repeat}"),
+            Err(panic) => {
+                eprintln!("{repeat}");
+                resume_unwind(panic);
+            }
+        }
+    }
+}
+
+/// Leaves out whatever a failure does not need, as far as time allows.
+pub(crate) fn minimize<T: Clone>(
+    mut items: Vec<T>,
+    mut fails: impl FnMut(&[T]) -> bool,
+) -> Vec<T> {
+    let start = Instant::now();
+    let mut size = items.len() / 2;
+    while size > 0 && start.elapsed() < MINIMIZING_MAX {
+        let (mut at, before) = (0, items.len());
+        while at < items.len() && start.elapsed() < MINIMIZING_MAX {
+            let mut fewer = items.clone();
+            fewer.drain(at..items.len().min(at + size));
+            if fails(&fewer) {
+                items = fewer;
+            } else {
+                at += size;
+            }
+        }
+        if size > 1 {
+            size /= 2;
+        } else if items.len() == before {
+            break;
+        }
+    }
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minimizing_leaves_what_is_needed() {
+        let needed = |items: &[u32]| items.contains(&17) && items.contains(&63);
+        assert_eq!(minimize((0..100).collect(), needed), [17, 63]);
+    }
+}

@@ -1,0 +1,110 @@
+//! Addresses and slots that are easily taken for each other.
+
+use alloy_primitives::{Address, U256};
+
+use super::Rng;
+
+/// Firefox's hash: multiplied by this, after a turn by five bits and a word xored in.
+const FX: u64 = 0x517c_c1b7_2722_0a95;
+
+/// Somebody with a key. Addresses come in families that agree in all but two bytes: at the end, at the beginning, in
+/// the middle.
+pub(crate) fn person(index: usize) -> Address {
+    let mut bytes = [0xa0; 20];
+    bytes[[18, 0, 9, 5][index % 4]] ^= 1 + u8::try_from(index / 4 % 250).expect("a byte");
+    bytes[19 - index % 4] ^= u8::try_from(index / 1_000).expect("few people");
+    bytes.into()
+}
+
+/// An account with code; likewise.
+pub(crate) fn contract(index: usize) -> Address {
+    let mut bytes = [0xc0; 20];
+    bytes[[19, 0, 10, 4][index % 4]] ^= 1 + u8::try_from(index / 4).expect("few contracts");
+    bytes.into()
+}
+
+/// An account that is there and empty, as there were before EIP-161.
+pub(crate) const fn empty(index: u8) -> Address {
+    Address::repeat_byte(0xe0 + index)
+}
+
+/// A precompile, of one fork or another, or just behind the last.
+pub(crate) fn precompile(rng: &mut Rng) -> Address {
+    match rng.below(20) {
+        0 => Address::with_last_byte(0),
+        19 => Address::left_padding_from(&[1, 0]),
+        index => Address::with_last_byte(u8::try_from(index).expect("small")),
+    }
+}
+
+const fn mixed(words: [u64; 4], upto: usize) -> u64 {
+    let (mut hash, mut at) = (0_u64, 0);
+    while at < upto {
+        hash = (hash.rotate_left(5) ^ words[at]).wrapping_mul(FX);
+        at += 1;
+    }
+    hash
+}
+
+/// A word with the hash of `words`, and another first half. Whoever hashes words in the other order sees none.
+const fn twin(words: [u64; 4], first: u64) -> [u64; 4] {
+    let mut twin = [first, words[1], words[2], words[3]];
+    twin[1] = mixed(words, 1).rotate_left(5) ^ words[1] ^ mixed(twin, 1).rotate_left(5);
+    twin
+}
+
+/// A word whose sum after a multiplication is that of `words` (the later version of the same hash).
+const fn sum_twin(words: [u64; 4], first: u64) -> [u64; 4] {
+    const FACTOR: u64 = 0xf135_7aea_2e62_a9c5;
+    let by_first = words[0].wrapping_sub(first).wrapping_mul(FACTOR);
+    [first, words[1].wrapping_add(by_first), words[2], words[3]]
+}
+
+/// Words of which many agree in one half, in a sum or under a hash.
+pub(crate) fn colliding(rng: &mut Rng) -> U256 {
+    const BASE: [u64; 4] = [1, 2, 3, 4];
+    let words = [
+        [1, 0, 0, 0],
+        [0, 1, 0, 0],
+        [0, 0, 1, 0],
+        [0, 0, 0, 1],
+        [1, 7, 0, 0],
+        [1, 0, 0, 7],
+        BASE,
+        [4, 3, 2, 1],
+        twin(BASE, 5),
+        sum_twin(BASE, 5),
+    ];
+    let mut words = rng.pick(&words);
+    if rng.percent(30) {
+        // As whoever reads words from the other end has it.
+        words.reverse();
+    }
+    U256::from_limbs(words)
+}
+
+/// A slot that programs know: mostly one of few.
+pub(crate) fn slot(rng: &mut Rng) -> U256 {
+    if rng.percent(85) { U256::from(rng.below(4)) } else { colliding(rng) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_collide() {
+        for words in [[1, 2, 3, 4], [0, 0, 0, 9]] {
+            assert_ne!(twin(words, 5), words);
+            assert_eq!(mixed(twin(words, 5), 4), mixed(words, 4));
+        }
+    }
+
+    #[test]
+    fn people_and_contracts_are_different() {
+        let mut all: Vec<_> = (0..400).map(person).chain((0..100).map(contract)).collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 500);
+    }
+}

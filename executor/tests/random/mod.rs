@@ -1,0 +1,19 @@
+//! Random blocks: programs, the world that they live in, and transactions between its accounts.
+//!
+//! Everything comes from a [`Rng`], and that from a seed: a case is its seed. What journals and lanes get wrong is what
+//! the pieces are made of: to destroy and make again, to call back, to revert, to delegate, to touch, to look alike.
+#![allow(dead_code, reason = "each of the tests uses a part")]
+
+mod cases;
+mod keys;
+mod program;
+mod rng;
+mod transaction;
+mod world;
+
+pub(crate) use cases::{for_each_seed, minimize};
+pub(crate) use keys::{contract, person};
+pub(crate) use program::{CHILDREN, Program, child};
+pub(crate) use rng::Rng;
+pub(crate) use transaction::{Rules, Tx, with_delegations};
+pub(crate) use world::{Genesis, World};

@@ -1,0 +1,296 @@
+//! Transactions.
+
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use revm::context_interface::{
+    either::Either,
+    transaction::{
+        AccessList, AccessListItem, Authorization, RecoveredAuthority, RecoveredAuthorization,
+    },
+};
+use turnpike_executor::{BlockTransaction, PlainTransfer, SkipReason, SpecId, TxEnv};
+
+use super::{
+    CHILDREN, Program, Rng, World,
+    keys::{colliding, slot},
+    world::FUNDS,
+};
+
+/// Base fee of every block.
+pub(crate) const BASE_FEE: u64 = 7;
+
+/// The chain of all transactions.
+pub(crate) const CHAIN_ID: u64 = 4_242;
+
+/// Data that have a fee vault pay out.
+const WITHDRAW: [u8; 4] = [0x3c, 0xcf, 0xd6, 0x0b];
+
+/// Gas that any program here can get by on.
+const PLENTY_OF_GAS: u64 = 400_000;
+
+/// By which rules a chain goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rules {
+    /// Those of a fork, fees to the beneficiary.
+    Ethereum(SpecId),
+    /// The product's: vaults, L1 data fees, deposits, the parent's hash on record.
+    Turnpike,
+}
+
+impl Rules {
+    /// The hard fork in force.
+    pub(crate) const fn fork(self) -> SpecId {
+        match self {
+            Self::Ethereum(fork) => fork,
+            Self::Turnpike => SpecId::OSAKA,
+        }
+    }
+}
+
+/// A transaction that says itself who sends it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Tx {
+    pub(crate) env: TxEnv,
+    /// Wei that it creates, if it is a deposit.
+    pub(crate) mint: Option<u128>,
+    /// Size, in millionths of a byte.
+    pub(crate) data_size: u64,
+    /// What its hash is made of.
+    pub(crate) id: u64,
+}
+
+impl BlockTransaction for Tx {
+    fn sender(&self) -> Result<Address, SkipReason> {
+        Ok(self.env.caller)
+    }
+
+    fn tx_env(&self, _: Address) -> TxEnv {
+        self.env.clone()
+    }
+
+    fn call(&self) -> Option<(Address, &[u8])> {
+        Some((self.env.kind.into_to()?, &self.env.data))
+    }
+
+    fn plain_transfer(&self) -> Option<PlainTransfer> {
+        PlainTransfer::from_env(&self.env).filter(|_| self.mint.is_none())
+    }
+
+    fn hash(&self) -> B256 {
+        U256::from(self.id).into()
+    }
+
+    fn mint(&self) -> Option<u128> {
+        self.mint
+    }
+
+    fn data_size(&self) -> u64 {
+        self.data_size
+    }
+}
+
+impl Tx {
+    /// A transaction; its nonce is set when its turn comes.
+    pub(crate) fn random(rng: &mut Rng, world: &World) -> Self {
+        let sender = world.person(rng);
+        if world.rules == Rules::Turnpike && rng.percent(8) {
+            return Self::deposit(rng, world, sender);
+        }
+        match rng.weighted([30, 45, 20, 5]) {
+            0 => Self::transfer(rng, world, sender),
+            1 => {
+                let to = world.contract(rng);
+                Self::call(rng, world, sender, to)
+            }
+            2 => {
+                let to = world.anybody(rng);
+                Self::call(rng, world, sender, to)
+            }
+            _ => Self::creation(rng, world, sender),
+        }
+    }
+
+    /// Ether from one person to another.
+    fn transfer(rng: &mut Rng, world: &World, sender: Address) -> Self {
+        let to = world.person(rng);
+        let mut tx = Self::plain(rng, world, sender, TxKind::Call(to), Bytes::new());
+        tx.env.gas_limit = rng.pick(&[21_000, 21_000, 21_000, 30_000, 20_999]);
+        tx.env.value = value(rng);
+        if rng.percent(80) {
+            tx.env.access_list = AccessList::default();
+        }
+        tx
+    }
+
+    /// A call of an account, whatever it is.
+    pub(crate) fn call(rng: &mut Rng, world: &World, sender: Address, to: Address) -> Self {
+        let is_paid = world.rules == Rules::Turnpike && to == world.paid(rng);
+        let data = if is_paid { WITHDRAW.into() } else { data(rng, world) };
+        Self::plain(rng, world, sender, TxKind::Call(to), data)
+    }
+
+    fn creation(rng: &mut Rng, world: &World, sender: Address) -> Self {
+        let code = match rng.below(2) {
+            0 => Program::random(rng, world),
+            _ => rng.pick(&CHILDREN).into(),
+        };
+        Self::plain(rng, world, sender, TxKind::Create, code)
+    }
+
+    fn plain(rng: &mut Rng, world: &World, caller: Address, kind: TxKind, data: Bytes) -> Self {
+        let tx_type = tx_type(rng, world.rules.fork(), kind);
+        let price = u128::from(BASE_FEE);
+        let gas_price = rng.pick(&[price, price + 2, price + 2, price + 2, price + 100]);
+        let mut env = TxEnv {
+            tx_type,
+            caller,
+            gas_limit: gas_limit(rng),
+            gas_price: if rng.percent(2) { price - 1 } else { gas_price },
+            gas_priority_fee: (tx_type >= 2).then(|| u128::from(rng.byte(3))),
+            kind,
+            value: value(rng),
+            data,
+            chain_id: Some(if rng.percent(1) { 1 } else { CHAIN_ID }),
+            ..TxEnv::default()
+        };
+        if tx_type >= 1 && rng.percent(50) {
+            env.access_list = access_list(rng, world, &env);
+        }
+        match tx_type {
+            3 => {
+                let mut hash = B256::repeat_byte(rng.byte(3));
+                hash.0[0] = 1;
+                (env.blob_hashes, env.max_fee_per_blob_gas) = (vec![hash], 10);
+            }
+            4 => {
+                let count = rng.below(4);
+                env.authorization_list =
+                    (0..count).map(|_| authorization(rng, world, caller)).collect();
+            }
+            _ => {}
+        }
+        Self { env, mint: None, data_size: rng.between(50, 300) * 1_000_000, id: 0 }
+    }
+
+    /// From L1: with ether for its sender or without, with enough gas and ether to go through or not.
+    fn deposit(rng: &mut Rng, world: &World, caller: Address) -> Self {
+        let to = world.anybody(rng);
+        let kind = if rng.percent(10) { TxKind::Create } else { TxKind::Call(to) };
+        let env = TxEnv {
+            caller,
+            gas_limit: gas_limit(rng),
+            kind,
+            value: value(rng),
+            data: data(rng, world),
+            ..TxEnv::default()
+        };
+        let mint = rng.pick(&[0, 0, 1, 1_000_000, u128::MAX >> 8]);
+        Self { env, mint: Some(mint), data_size: 0, id: 0 }
+    }
+}
+
+/// Gas limits up to what it takes: together they end programs at every point.
+fn gas_limit(rng: &mut Rng) -> u64 {
+    match rng.weighted([60, 25, 8, 4, 1]) {
+        0 => PLENTY_OF_GAS,
+        1 => rng.between(21_000, 100_000),
+        2 => rng.pick(&[20_999, 21_000, 21_001, 53_000]),
+        3 => rng.between(100_000, 2_000_000),
+        // More than a transaction may have, since Osaka.
+        _ => 17_000_000,
+    }
+}
+
+fn value(rng: &mut Rng) -> U256 {
+    U256::from(match rng.weighted([35, 50, 10, 3, 2]) {
+        0 => 0,
+        1 => rng.between(1, 4),
+        2 => rng.between(1, 4_000_000),
+        // So much that whoever is rich is so once.
+        3 => FUNDS / 2 + rng.between(0, FUNDS / 2),
+        _ => FUNDS * 100,
+    })
+}
+
+/// A type, mostly one that the fork has.
+fn tx_type(rng: &mut Rng, fork: SpecId, kind: TxKind) -> u8 {
+    let latest: &[u8] = match fork {
+        _ if rng.percent(2) => &[1, 2, 3],
+        fork if fork < SpecId::BERLIN => &[0],
+        fork if fork < SpecId::LONDON => &[0, 1],
+        fork if fork < SpecId::CANCUN => &[0, 1, 2],
+        fork if fork < SpecId::PRAGUE => &[0, 0, 1, 1, 2, 2, 2, 3],
+        _ if kind == TxKind::Create => &[0, 1, 2],
+        _ => &[0, 0, 1, 1, 2, 2, 2, 2, 4, 4],
+    };
+    rng.pick(latest)
+}
+
+/// Calldata: a selector and some words, which name people, contracts, numbers, slots; or nothing.
+fn data(rng: &mut Rng, world: &World) -> Bytes {
+    if rng.percent(20) {
+        return Bytes::new();
+    }
+    let mut data = vec![rng.byte(3), 2, 3, 4];
+    for _ in 0..rng.below(4) {
+        let word = match rng.weighted([4, 2, 2, 1]) {
+            0 => world.person(rng).into_word(),
+            1 => world.anybody(rng).into_word(),
+            2 => U256::from(rng.below(4)).into(),
+            _ => colliding(rng).into(),
+        };
+        data.extend(word);
+    }
+    if rng.percent(10) {
+        data.truncate(rng.below(data.len()));
+    }
+    data.into()
+}
+
+/// What a transaction says that it touches: true, not true, or nothing.
+fn access_list(rng: &mut Rng, world: &World, env: &TxEnv) -> AccessList {
+    let mut list = Vec::new();
+    if let (TxKind::Call(to), true) = (env.kind, rng.percent(60)) {
+        list.push(to);
+    }
+    (0..rng.below(3)).for_each(|_| list.push(world.anybody(rng)));
+    let item = |address| AccessListItem {
+        address,
+        storage_keys: (0..rng.below(4)).map(|_| slot(rng).into()).collect(),
+    };
+    AccessList(list.into_iter().map(item).collect())
+}
+
+type SignedOrRecovered =
+    Either<revm::context_interface::transaction::SignedAuthorization, RecoveredAuthorization>;
+
+fn authorization(rng: &mut Rng, world: &World, sender: Address) -> SignedOrRecovered {
+    let authority = if rng.percent(15) { sender } else { world.person(rng) };
+    let address = match rng.weighted([6, 2, 3]) {
+        0 => world.contract(rng),
+        1 => Address::ZERO,
+        _ => world.anybody(rng),
+    };
+    // The sender's own nonce has gone up by then.
+    let next = world.nonce_of(&authority) + u64::from(authority == sender);
+    let nonce = if rng.percent(80) { next } else { rng.between(0, next + 2) };
+    let chain_id = U256::from(rng.pick(&[0, 0, CHAIN_ID, CHAIN_ID, 1]));
+    let inner = Authorization { chain_id, address, nonce };
+    let authority = match rng.percent(95) {
+        true => RecoveredAuthority::Valid(authority),
+        false => RecoveredAuthority::Invalid,
+    };
+    Either::Right(RecoveredAuthorization::new_unchecked(inner, authority))
+}
+
+/// Counts the nonces that a transaction's delegations use up, as far as one can tell.
+pub(crate) fn with_delegations(world: &mut World, tx: &Tx) {
+    for authorization in &tx.env.authorization_list {
+        let Either::Right(authorization) = authorization else { continue };
+        let is_ours = [U256::ZERO, U256::from(CHAIN_ID)].contains(&authorization.chain_id);
+        if let Some(authority) = authorization.authority().filter(|_| is_ours)
+            && world.nonce_of(&authority) == authorization.nonce
+        {
+            *world.nonces.entry(authority).or_default() += 1;
+        }
+    }
+}

@@ -1,0 +1,201 @@
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, Bytes, U256, keccak256};
+use turnpike_executor::SpecId;
+use turnpike_protocol::{
+    Genesis as ChainGenesis, GenesisAccount,
+    predeploys::{
+        BASE_FEE_VAULT, HISTORY_STORAGE, L1_FEE_VAULT, MESSAGE_PASSER, SEQUENCER_FEE_VAULT,
+    },
+};
+use turnpike_state::{Account, AccountDiff, StateDiff};
+
+use super::{
+    CHILDREN, Program, Rng, Rules, child,
+    keys::{contract, empty, person, precompile, slot},
+};
+
+const VAULTS: [Address; 3] = [BASE_FEE_VAULT, SEQUENCER_FEE_VAULT, L1_FEE_VAULT];
+const EMPTIES: u8 = 3;
+const NOBODY: Address = Address::repeat_byte(0xee);
+
+/// Wei of the rich.
+pub(crate) const FUNDS: u64 = 1_000_000_000_000;
+
+/// Who there is, and who is in demand.
+#[derive(Clone, Debug)]
+pub(crate) struct World {
+    pub(crate) rules: Rules,
+    pub(crate) people: usize,
+    pub(crate) contracts: usize,
+    /// Receives tips under Ethereum's rules.
+    pub(crate) coinbase: Address,
+    /// How often, in a hundred, somebody turns to the few that everybody turns to.
+    heat: u64,
+    /// How many those are.
+    hot: usize,
+    /// Addresses at which transactions make contracts.
+    pub(crate) created: Vec<Address>,
+    /// The next nonces of senders, as far as one can tell beforehand.
+    pub(crate) nonces: BTreeMap<Address, u64>,
+}
+
+impl World {
+    /// A village: few enough that everybody meets everybody.
+    pub(crate) fn small(rules: Rules) -> Self {
+        Self {
+            rules,
+            people: 4,
+            contracts: 4,
+            coinbase: person(0),
+            heat: 0,
+            hot: 1,
+            created: Vec::new(),
+            nonces: BTreeMap::new(),
+        }
+    }
+
+    /// Somewhere between a village and a town of strangers.
+    pub(crate) fn random(rng: &mut Rng, rules: Rules) -> Self {
+        let coinbase = match rng.below(5) {
+            0 => person(0),
+            1 => contract(0),
+            2 => empty(0),
+            3 => precompile(rng),
+            _ => Address::repeat_byte(0xcb),
+        };
+        Self {
+            people: rng.pick(&[4, 12, 40, 80, 160]),
+            contracts: rng.pick(&[2, 4, 8, 24]),
+            coinbase,
+            heat: rng.pick(&[0, 10, 30, 70]),
+            hot: 1 + rng.below(3),
+            ..Self::small(rules)
+        }
+    }
+
+    /// Somebody with a key.
+    pub(crate) fn person(&self, rng: &mut Rng) -> Address {
+        person(self.among(rng, self.people))
+    }
+
+    /// An account with code.
+    pub(crate) fn contract(&self, rng: &mut Rng) -> Address {
+        contract(self.among(rng, self.contracts))
+    }
+
+    fn among(&self, rng: &mut Rng, all: usize) -> usize {
+        let is_hot = rng.percent(self.heat);
+        rng.below(if is_hot { self.hot.min(all) } else { all })
+    }
+
+    /// Somebody whom transactions pay without saying so.
+    pub(crate) fn paid(&self, rng: &mut Rng) -> Address {
+        match self.rules {
+            Rules::Ethereum(_) => self.coinbase,
+            Rules::Turnpike => rng.pick(&VAULTS),
+        }
+    }
+
+    /// Whom programs and transactions know.
+    pub(crate) fn anybody(&self, rng: &mut Rng) -> Address {
+        match rng.weighted([8, 4, 4, 1, 1, 1, 1, 2, 1]) {
+            0 => self.contract(rng),
+            1 => self.person(rng),
+            2 => child(self.among(rng, self.contracts), rng.below(CHILDREN.len())),
+            3 => precompile(rng),
+            4 => NOBODY,
+            5 => empty(rng.byte(EMPTIES)),
+            6 => self.paid(rng),
+            7 if !self.created.is_empty() => rng.pick(&self.created),
+            // Where somebody is about to make a contract.
+            7 => {
+                let creator = self.person(rng);
+                creator.create(self.nonce_of(&creator) + rng.between(0, 3))
+            }
+            _ if self.rules == Rules::Turnpike => rng.pick(&[MESSAGE_PASSER, HISTORY_STORAGE]),
+            _ => self.contract(rng).create(rng.between(1, 3)),
+        }
+    }
+
+    /// The next nonce of a sender, as far as one can tell.
+    pub(crate) fn nonce_of(&self, address: &Address) -> u64 {
+        self.nonces.get(address).copied().unwrap_or_default()
+    }
+}
+
+/// The state that a chain starts from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Genesis(pub(crate) BTreeMap<Address, GenesisAccount>);
+
+impl Genesis {
+    pub(crate) fn random(rng: &mut Rng, world: &World) -> Self {
+        let mut genesis = Self::default();
+        if world.rules == Rules::Turnpike {
+            genesis.add_predeploys(rng, world);
+        }
+        for at in 0..world.people {
+            let balance = match at % 7 {
+                3 => rng.between(0, 8_000_000),
+                5 => 0,
+                _ => FUNDS,
+            };
+            let mut account =
+                GenesisAccount { balance: U256::from(balance), ..GenesisAccount::default() };
+            if world.rules.fork() >= SpecId::PRAGUE && rng.percent(5) {
+                account.nonce = 1;
+                account.code = [&[0xef, 0x01, 0x00], world.contract(rng).as_slice()].concat().into();
+            }
+            genesis.0.insert(person(at), account);
+        }
+        for at in 0..EMPTIES {
+            genesis.0.insert(empty(at), GenesisAccount::default());
+        }
+        for at in 0..world.contracts {
+            let code = if rng.percent(50) {
+                Program::typical(rng, world, at)
+            } else {
+                Program::random(rng, world)
+            };
+            let mut storage = BTreeMap::from([(U256::ONE, U256::from(7))]);
+            storage.insert(U256::from(5), world.contract(rng).into_word().into());
+            storage.insert(slot(rng), U256::from(1 + rng.below(3)));
+            let account = GenesisAccount { balance: U256::from(5), nonce: 1, code, storage };
+            genesis.0.insert(contract(at), account);
+        }
+        genesis
+    }
+
+    /// The predeploys of the development chain; in some worlds the vaults run other programs.
+    fn add_predeploys(&mut self, rng: &mut Rng, world: &World) {
+        let predeploys = ChainGenesis::dev().alloc.into_iter();
+        self.0.extend(predeploys.filter(|(_, account)| !account.code.is_empty()));
+        for vault in VAULTS {
+            let code = match rng.below(4) {
+                0 => Program::random(rng, world),
+                1 => Bytes::new(),
+                _ => continue,
+            };
+            self.0.insert(vault, GenesisAccount { code, ..GenesisAccount::default() });
+        }
+    }
+
+    pub(crate) fn to_diff(&self) -> StateDiff {
+        let mut codes = BTreeMap::new();
+        let accounts = self.0.iter().map(|(address, account)| {
+            let GenesisAccount { balance, nonce, code, storage } = account;
+            let code_hash = keccak256(code);
+            if !code.is_empty() {
+                codes.insert(code_hash, code.clone());
+            }
+            AccountDiff {
+                address: *address,
+                account: Some(Account { nonce: *nonce, balance: *balance, code_hash }),
+                storage_cleared: false,
+                storage: storage.iter().map(|(slot, value)| (*slot, *value)).collect(),
+            }
+        });
+        let accounts = accounts.collect();
+        StateDiff { accounts, codes: codes.into_iter().collect() }
+    }
+}
