@@ -7,6 +7,7 @@
 mod compare;
 #[path = "../random/mod.rs"]
 mod random;
+mod reach;
 mod script;
 
 use turnpike_executor::Mode;
@@ -58,16 +59,10 @@ fn turnpike_blocks_are_the_oracles() {
 
 #[test]
 fn ethereum_blocks_are_the_same_with_any_number_of_workers() {
-    check_all_workers(
-        "ethereum_blocks_are_the_same_with_any_number_of_workers",
-        Family::Ethereum,
-    );
+    check_all_workers("ethereum_blocks_are_the_same_with_any_number_of_workers", Family::Ethereum);
 }
 
 #[test]
 fn turnpike_blocks_are_the_same_with_any_number_of_workers() {
-    check_all_workers(
-        "turnpike_blocks_are_the_same_with_any_number_of_workers",
-        Family::Turnpike,
-    );
+    check_all_workers("turnpike_blocks_are_the_same_with_any_number_of_workers", Family::Turnpike);
 }

@@ -14,7 +14,7 @@ use turnpike_protocol::{
 };
 use turnpike_state::NodeState;
 
-use crate::random::{Genesis, Rng, Rules, Tx, World, child, person, with_delegations};
+use crate::random::{Genesis, Rng, Rules, Tx, World, child, gas_before, person, with_delegations};
 
 const FORKS: [SpecId; 11] = [
     SpecId::HOMESTEAD,
@@ -95,12 +95,10 @@ impl Script {
         let origin = Origin { l1_base_fee, ..Origin::default() };
         let (spec, l1_fee) = match rules {
             Rules::Ethereum(fork) => (ChainSpec::ethereum(config.chain_id, fork), None),
-            Rules::Turnpike => {
-                (ChainSpec::turnpike(&config), Some(L1Fee::new(&config, &origin)))
-            }
+            Rules::Turnpike => (ChainSpec::turnpike(&config), Some(L1Fee::new(&config, &origin))),
         };
         let mut world = World::random(rng, rules);
-        let genesis = Genesis::random(rng, &world);
+        let genesis = Genesis::random(rng, &mut world);
         let (mut state, _) = NodeState::from_genesis(&genesis.to_diff());
         for number in 1..=blocks {
             let mut context = context(rng, &world, number);
@@ -202,7 +200,7 @@ fn fill(
         let mut tx = next.unwrap_or_else(|| Tx::random(rng, world));
         let caller = tx.env.caller;
         let next = world.nonce_of(&caller);
-        tx.env.nonce = match rng.weighted([94, 3, 3]) {
+        tx.env.nonce = match rng.weighted([95, 2, 3]) {
             0 => next,
             1 => next + 1,
             _ => next.saturating_sub(1),
@@ -221,7 +219,7 @@ fn fill(
     }
     let used = ROOMY - block.gas_remaining();
     if rng.percent(35) {
-        context.header.gas_limit = used * rng.between(10, 115) / 100 + rng.between(0, 400_000);
+        context.header.gas_limit = used * rng.between(30, 115) / 100 + rng.between(0, 400_000);
     }
     transactions
 }
@@ -241,19 +239,22 @@ fn burst(rng: &mut Rng, world: &World) -> VecDeque<Tx> {
         0 => {
             let to = world.anybody(rng);
             let model = Tx::call(rng, world, sender, to);
-            let (from, step) = (rng.between(21_000, 60_000), rng.pick(&[1, 13, 100, 997]));
+            let (from, step) = (gas_before(&model.env), rng.pick(&[1, 13, 100, 997]));
+            let skipped = rng.between(0, 30_000);
             let with_gas = |at| {
                 let mut tx = model.clone();
                 tx.env.caller = world.person(rng);
-                tx.env.gas_limit = from + at * step;
+                tx.env.gas_limit = from + skipped + at * step;
                 tx
             };
             (0..count).map(with_gas).collect()
         }
         // Made, destroyed, made again, filled, destroyed.
         1 => {
-            let at = rng.below(world.contracts);
-            let (factory, child) = (crate::random::contract(at), child(at, rng.pick(&[4, 5, 6])));
+            let any = (rng.below(world.contracts), rng.pick(&[4, 5, 6]));
+            let known = &world.factories;
+            let (at, code) = if known.is_empty() { any } else { rng.pick(known) };
+            let (factory, child) = (crate::random::contract(at), child(at, code));
             let calls = [factory, child, factory, child, child, factory, child];
             let calls = calls.map(|to| {
                 let data: &[u8] = if rng.percent(50) { &[] } else { &[1, 2, 3, 4, 5] };
@@ -317,9 +318,9 @@ impl fmt::Display for Script {
             }
             let limit = context.header.gas_limit;
             writeln!(f, "block {at} of chain {chain}, gas limit {limit}")?;
-            for (slice, tx) in slices.iter().enumerate().flat_map(|(at, txs)| {
-                txs.iter().map(move |tx| (at, tx))
-            }) {
+            for (slice, tx) in
+                slices.iter().enumerate().flat_map(|(at, txs)| txs.iter().map(move |tx| (at, tx)))
+            {
                 let env = &tx.env;
                 writeln!(
                     f,

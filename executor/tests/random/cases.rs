@@ -58,10 +58,7 @@ pub(crate) fn for_each_seed(
 }
 
 /// Leaves out whatever a failure does not need, as far as time allows.
-pub(crate) fn minimize<T: Clone>(
-    mut items: Vec<T>,
-    mut fails: impl FnMut(&[T]) -> bool,
-) -> Vec<T> {
+pub(crate) fn minimize<T: Clone>(mut items: Vec<T>, mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
     let start = Instant::now();
     let mut size = items.len() / 2;
     while size > 0 && start.elapsed() < MINIMIZING_MAX {

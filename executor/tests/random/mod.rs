@@ -15,5 +15,5 @@ pub(crate) use cases::{for_each_seed, minimize};
 pub(crate) use keys::{contract, person};
 pub(crate) use program::{CHILDREN, Program, child};
 pub(crate) use rng::Rng;
-pub(crate) use transaction::{Rules, Tx, with_delegations};
+pub(crate) use transaction::{Rules, Tx, gas_before, with_delegations};
 pub(crate) use world::{Genesis, World};

@@ -95,7 +95,7 @@ impl Tx {
         if world.rules == Rules::Turnpike && rng.percent(8) {
             return Self::deposit(rng, world, sender);
         }
-        match rng.weighted([30, 45, 20, 5]) {
+        match rng.weighted([25, 55, 15, 5]) {
             0 => Self::transfer(rng, world, sender),
             1 => {
                 let to = world.contract(rng);
@@ -113,7 +113,7 @@ impl Tx {
     fn transfer(rng: &mut Rng, world: &World, sender: Address) -> Self {
         let to = world.person(rng);
         let mut tx = Self::plain(rng, world, sender, TxKind::Call(to), Bytes::new());
-        tx.env.gas_limit = rng.pick(&[21_000, 21_000, 21_000, 30_000, 20_999]);
+        tx.env.gas_limit = rng.pick(&[21_000, 21_000, 21_000, 21_000, 21_000, 30_000, 20_999]);
         tx.env.value = value(rng);
         if rng.percent(80) {
             tx.env.access_list = AccessList::default();
@@ -143,8 +143,7 @@ impl Tx {
         let mut env = TxEnv {
             tx_type,
             caller,
-            gas_limit: gas_limit(rng),
-            gas_price: if rng.percent(2) { price - 1 } else { gas_price },
+            gas_price: if rng.percent(1) { price - 1 } else { gas_price },
             gas_priority_fee: (tx_type >= 2).then(|| u128::from(rng.byte(3))),
             kind,
             value: value(rng),
@@ -162,12 +161,13 @@ impl Tx {
                 (env.blob_hashes, env.max_fee_per_blob_gas) = (vec![hash], 10);
             }
             4 => {
-                let count = rng.below(4);
+                let count = rng.weighted([1, 16, 8, 4]);
                 env.authorization_list =
                     (0..count).map(|_| authorization(rng, world, caller)).collect();
             }
             _ => {}
         }
+        env.gas_limit = gas_limit(rng, &env);
         Self { env, mint: None, data_size: rng.between(50, 300) * 1_000_000, id: 0 }
     }
 
@@ -175,36 +175,48 @@ impl Tx {
     fn deposit(rng: &mut Rng, world: &World, caller: Address) -> Self {
         let to = world.anybody(rng);
         let kind = if rng.percent(10) { TxKind::Create } else { TxKind::Call(to) };
-        let env = TxEnv {
-            caller,
-            gas_limit: gas_limit(rng),
-            kind,
-            value: value(rng),
-            data: data(rng, world),
-            ..TxEnv::default()
-        };
+        let mut env =
+            TxEnv { caller, kind, value: value(rng), data: data(rng, world), ..TxEnv::default() };
+        env.gas_limit = gas_limit(rng, &env);
         let mint = rng.pick(&[0, 0, 1, 1_000_000, u128::MAX >> 8]);
         Self { env, mint: Some(mint), data_size: 0, id: 0 }
     }
 }
 
 /// Gas limits up to what it takes: together they end programs at every point.
-fn gas_limit(rng: &mut Rng) -> u64 {
-    match rng.weighted([60, 25, 8, 4, 1]) {
+fn gas_limit(rng: &mut Rng, env: &TxEnv) -> u64 {
+    match rng.weighted([120, 60, 8, 8, 1]) {
         0 => PLENTY_OF_GAS,
-        1 => rng.between(21_000, 100_000),
-        2 => rng.pick(&[20_999, 21_000, 21_001, 53_000]),
+        1 => gas_before(env) + rng.between(0, 40_000),
+        2 => gas_before(env) + rng.between(0, 3) - 1,
         3 => rng.between(100_000, 2_000_000),
         // More than a transaction may have, since Osaka.
         _ => 17_000_000,
     }
 }
 
+/// Gas that a transaction takes before its program runs, by the prices of most forks.
+pub(crate) fn gas_before(env: &TxEnv) -> u64 {
+    let count = |items: usize| u64::try_from(items).expect("few");
+    let zeros = env.data.iter().filter(|byte| **byte == 0).count();
+    let (data, lists) = (env.data.len(), &env.access_list.0);
+    let slots: usize = lists.iter().map(|item| item.storage_keys.len()).sum();
+    let creation =
+        if env.kind == TxKind::Create { 32_000 + 2 * count(data.div_ceil(32)) } else { 0 };
+    21_000
+        + creation
+        + 4 * count(zeros)
+        + 16 * count(data - zeros)
+        + 2_400 * count(lists.len())
+        + 1_900 * count(slots)
+        + 25_000 * count(env.authorization_list.len())
+}
+
 fn value(rng: &mut Rng) -> U256 {
-    U256::from(match rng.weighted([35, 50, 10, 3, 2]) {
+    U256::from(match rng.weighted([70, 110, 16, 2, 2]) {
         0 => 0,
         1 => rng.between(1, 4),
-        2 => rng.between(1, 4_000_000),
+        2 => rng.between(1, 3_000_000),
         // So much that whoever is rich is so once.
         3 => FUNDS / 2 + rng.between(0, FUNDS / 2),
         _ => FUNDS * 100,

@@ -34,6 +34,8 @@ pub(crate) struct World {
     heat: u64,
     /// How many those are.
     hot: usize,
+    /// Contracts that make children with CREATE2, and which.
+    pub(crate) factories: Vec<(usize, usize)>,
     /// Addresses at which transactions make contracts.
     pub(crate) created: Vec<Address>,
     /// The next nonces of senders, as far as one can tell beforehand.
@@ -50,6 +52,7 @@ impl World {
             coinbase: person(0),
             heat: 0,
             hot: 1,
+            factories: Vec::new(),
             created: Vec::new(),
             nonces: BTreeMap::new(),
         }
@@ -129,7 +132,7 @@ impl World {
 pub(crate) struct Genesis(pub(crate) BTreeMap<Address, GenesisAccount>);
 
 impl Genesis {
-    pub(crate) fn random(rng: &mut Rng, world: &World) -> Self {
+    pub(crate) fn random(rng: &mut Rng, world: &mut World) -> Self {
         let mut genesis = Self::default();
         if world.rules == Rules::Turnpike {
             genesis.add_predeploys(rng, world);
@@ -137,14 +140,14 @@ impl Genesis {
         for at in 0..world.people {
             let balance = match at % 7 {
                 3 => rng.between(0, 8_000_000),
-                5 => 0,
                 _ => FUNDS,
             };
             let mut account =
                 GenesisAccount { balance: U256::from(balance), ..GenesisAccount::default() };
             if world.rules.fork() >= SpecId::PRAGUE && rng.percent(5) {
                 account.nonce = 1;
-                account.code = [&[0xef, 0x01, 0x00], world.contract(rng).as_slice()].concat().into();
+                account.code =
+                    [&[0xef, 0x01, 0x00], world.contract(rng).as_slice()].concat().into();
             }
             genesis.0.insert(person(at), account);
         }
@@ -152,10 +155,14 @@ impl Genesis {
             genesis.0.insert(empty(at), GenesisAccount::default());
         }
         for at in 0..world.contracts {
-            let code = if rng.percent(50) {
-                Program::typical(rng, world, at)
-            } else {
-                Program::random(rng, world)
+            let code = match rng.weighted([5, 4, 1]) {
+                0 => Program::typical(rng, world),
+                1 => Program::random(rng, world),
+                _ => {
+                    let child = rng.pick(&[4, 5, 5, 6]);
+                    world.factories.push((at, child));
+                    Program::factory(rng, at, child)
+                }
             };
             let mut storage = BTreeMap::from([(U256::ONE, U256::from(7))]);
             storage.insert(U256::from(5), world.contract(rng).into_word().into());

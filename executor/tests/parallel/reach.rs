@@ -1,0 +1,115 @@
+//! What the random blocks come to: a suite that only skips, or never destroys, shows nothing.
+
+use std::collections::BTreeMap;
+
+use turnpike_executor::{BlockExecutor, SkipReason};
+use turnpike_state::NodeState;
+
+use crate::{
+    random::Rng,
+    script::{Family, Script},
+};
+
+/// How often each thing happened.
+type Counts = BTreeMap<String, usize>;
+
+/// Scripts that are counted.
+const SCRIPTS: u64 = 60;
+
+fn count(counts: &mut Counts, what: impl Into<String>, times: usize) {
+    *counts.entry(what.into()).or_default() += times;
+}
+
+fn name_of(reason: &SkipReason) -> String {
+    let text = format!("{reason:?}");
+    let end = text.find([' ', '{', ')']).unwrap_or(text.len());
+    text[..end].to_owned()
+}
+
+fn counts(family: Family) -> Counts {
+    let mut counts = Counts::default();
+    for seed in 0..SCRIPTS {
+        let script = Script::random(&mut Rng::new(seed), family);
+        let states = script.chains.iter();
+        let mut states: Vec<_> =
+            states.map(|chain| NodeState::from_genesis(&chain.genesis.to_diff()).0).collect();
+        for block in &script.blocks {
+            let (spec, state) = (&script.chains[block.chain].spec, &mut states[block.chain]);
+            let executor = BlockExecutor::open(spec, &block.context, state.flat());
+            let mut executor = executor.expect("the fork is known");
+            let transactions = block.slices.iter().flatten().cloned();
+            executor.execute_all(transactions).expect("full state");
+            let (mut executed, _) = executor.finish().expect("full state");
+            count(&mut counts, "blocks", 1);
+            for tx in executed.transactions.iter() {
+                count(&mut counts, "included", 1);
+                count(&mut counts, format!("success {}", tx.is_success), 1);
+                count(&mut counts, format!("type {}", tx.tx.env.tx_type), 1);
+                count(&mut counts, "logs", tx.logs.len());
+                if tx.tx.mint.is_some() {
+                    count(&mut counts, format!("deposit {}", tx.is_success), 1);
+                }
+            }
+            for skipped in &executed.skipped {
+                count(&mut counts, format!("skipped {}", name_of(&skipped.reason)), 1);
+            }
+            for change in &executed.diff().accounts {
+                count(&mut counts, "changed", 1);
+                count(&mut counts, "slots", change.storage.len());
+                count(&mut counts, "gone", usize::from(change.account.is_none()));
+                let is_back = change.storage_cleared && change.account.is_some();
+                count(&mut counts, "back", usize::from(is_back));
+            }
+            for (_, code) in &executed.diff().codes {
+                let is_delegation = code.starts_with(&[0xef, 0x01]);
+                count(&mut counts, if is_delegation { "delegations" } else { "codes" }, 1);
+            }
+            state.apply(executed.diff());
+        }
+    }
+    counts
+}
+
+const EVERYWHERE: [&str; 20] = [
+    "back",
+    "codes",
+    "delegations",
+    "gone",
+    "logs",
+    "skipped BlockGas",
+    "skipped Invalid(CallGasCostMoreThanGasLimit",
+    "skipped Invalid(EmptyAuthorizationList",
+    "skipped Invalid(GasPriceLessThanBasefee",
+    "skipped Invalid(InvalidChainId",
+    "skipped Invalid(LackOfFundForMaxFee",
+    "skipped Invalid(NonceTooHigh",
+    "skipped Invalid(NonceTooLow",
+    "skipped Invalid(TxGasLimitGreaterThanCap",
+    "slots",
+    "success false",
+    "type 0",
+    "type 1",
+    "type 2",
+    "type 4",
+];
+
+fn check(family: Family, also: &[&str]) {
+    let counts = counts(family);
+    for what in EVERYWHERE.iter().chain(also) {
+        assert!(counts.get(*what).is_some_and(|count| *count > 0), "no {what}: {counts:#?}");
+    }
+    let skipped: usize =
+        counts.iter().filter(|(what, _)| what.starts_with("skipped")).map(|(_, count)| count).sum();
+    assert!(counts["included"] > 2 * skipped, "too much is skipped: {counts:#?}");
+    assert!(counts["success true"] > counts["included"] / 2, "too much fails: {counts:#?}");
+}
+
+#[test]
+fn ethereum_blocks_hold_all_there_is() {
+    check(Family::Ethereum, &["type 3", "skipped Invalid(Eip2930NotSupported"]);
+}
+
+#[test]
+fn turnpike_blocks_hold_all_there_is() {
+    check(Family::Turnpike, &["deposit true", "deposit false"]);
+}
