@@ -7,32 +7,19 @@ use std::{
 
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use turnpike_executor::{
-    BlockContext, BlockExecutor, BlockHashes, BlockTransaction as _, ChainSpec, SpecId,
+    BlockContext, BlockExecutor, BlockHashes, BlockTransaction as _, ChainSpec,
 };
 use turnpike_protocol::{
     Genesis as ChainGenesis, Header, L1Fee, Origin, predeploys::SEQUENCER_FEE_VAULT,
 };
 use turnpike_state::NodeState;
 
-use crate::random::{Genesis, Rng, Rules, Tx, World, child, gas_before, person, with_delegations};
-
-const FORKS: [SpecId; 11] = [
-    SpecId::HOMESTEAD,
-    SpecId::TANGERINE,
-    SpecId::SPURIOUS_DRAGON,
-    SpecId::BYZANTIUM,
-    SpecId::ISTANBUL,
-    SpecId::BERLIN,
-    SpecId::LONDON,
-    SpecId::SHANGHAI,
-    SpecId::CANCUN,
-    SpecId::PRAGUE,
-    SpecId::OSAKA,
-];
+use crate::random::{
+    BASE_FEE, FORKS, Genesis, Rng, Rules, Tx, World, child, gas_before, person, with_delegations,
+};
 
 /// More gas than any block here uses.
 const ROOMY: u64 = 10_000_000_000;
-const BASE_FEE: u64 = 7;
 
 /// A chain's rules and beginning.
 #[derive(Clone, Debug)]

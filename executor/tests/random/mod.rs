@@ -2,7 +2,7 @@
 //!
 //! Everything comes from a [`Rng`], and that from a seed: a case is its seed. What journals and lanes get wrong is what
 //! the pieces are made of: to destroy and make again, to call back, to revert, to delegate, to touch, to look alike.
-#![allow(dead_code, reason = "each of the tests uses a part")]
+#![allow(dead_code, unused_imports, reason = "each of the tests uses a part")]
 
 mod cases;
 mod keys;
@@ -15,5 +15,5 @@ pub(crate) use cases::{for_each_seed, minimize};
 pub(crate) use keys::{contract, person};
 pub(crate) use program::{CHILDREN, Program, child};
 pub(crate) use rng::Rng;
-pub(crate) use transaction::{Rules, Tx, gas_before, with_delegations};
+pub(crate) use transaction::{BASE_FEE, CHAIN_ID, FORKS, Rules, Tx, gas_before, with_delegations};
 pub(crate) use world::{Genesis, World};

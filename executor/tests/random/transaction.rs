@@ -18,6 +18,21 @@ use super::{
 /// Base fee of every block.
 pub(crate) const BASE_FEE: u64 = 7;
 
+/// Forks that blocks are tried under.
+pub(crate) const FORKS: [SpecId; 11] = [
+    SpecId::HOMESTEAD,
+    SpecId::TANGERINE,
+    SpecId::SPURIOUS_DRAGON,
+    SpecId::BYZANTIUM,
+    SpecId::ISTANBUL,
+    SpecId::BERLIN,
+    SpecId::LONDON,
+    SpecId::SHANGHAI,
+    SpecId::CANCUN,
+    SpecId::PRAGUE,
+    SpecId::OSAKA,
+];
+
 /// The chain of all transactions.
 pub(crate) const CHAIN_ID: u64 = 4_242;
 
