@@ -50,7 +50,8 @@ pub use included::{Included, IncludedIter, Transactions};
 pub use outcome::{BlockOutcome, Executed, ExecutedTx, Skipped};
 #[cfg(feature = "std")]
 pub use parallel::{
-    Engine, EngineBlock, EngineConfig, EngineCounters, LaneReport, Mode, SliceReport, StageTimes,
+    Engine, EngineBlock, EngineConfig, EngineCounters, Grain, LaneReport, Mode, SliceReport,
+    StageTimes,
 };
 pub use revm::{
     context::TxEnv,

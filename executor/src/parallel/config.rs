@@ -19,17 +19,37 @@ pub struct EngineConfig {
     pub mode: Mode,
     /// The most threads that a block runs on.
     pub workers: NonZeroUsize,
-    /// Transactions that are likely to cost less, in gas, run on the calling thread.
-    pub threads_from: u64,
+    /// What is not worth a thread, or a lane.
+    pub grain: Grain,
 }
 
-/// Where threads begin to pay.
-const THREADS_FROM: u64 = 2_000_000;
+/// How small the pieces are that work is cut into. Affects no outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grain {
+    /// Transactions that are likely to cost less together, in gas, run on the calling thread.
+    pub threads_from: u64,
+    /// Components that are likely to cost less share a lane, up to so much.
+    pub lane_from: u64,
+    /// Transactions that are looked at together, at least.
+    pub chunk_transactions: usize,
+}
+
+impl Grain {
+    /// Everything is cut up, however little it is: for tests.
+    pub const FINEST: Self = Self { threads_from: 0, lane_from: 1, chunk_transactions: 1 };
+}
+
+impl Default for Grain {
+    /// Where it begins to pay, as measured.
+    fn default() -> Self {
+        Self { threads_from: 2_000_000, lane_from: 1_000_000, chunk_transactions: 64 }
+    }
+}
 
 impl Default for EngineConfig {
     /// In lanes, on all processors.
     fn default() -> Self {
         let workers = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { mode: Mode::default(), workers, threads_from: THREADS_FROM }
+        Self { mode: Mode::default(), workers, grain: Grain::default() }
     }
 }

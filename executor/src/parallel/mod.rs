@@ -36,7 +36,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use turnpike_state::StateView;
 
-pub use config::{EngineConfig, Mode};
+pub use config::{EngineConfig, Grain, Mode};
 pub use counters::EngineCounters;
 pub use report::{LaneReport, SliceReport, StageTimes};
 

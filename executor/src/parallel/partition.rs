@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use alloy_primitives::{Address, U256};
 
 use super::{
+    Grain,
     predict::Chunk,
     union::Union,
     workers::{Panicked, Workers},
@@ -36,15 +37,12 @@ const CHUNK_KEYS_LOG2: u32 = 16;
 /// so few that a lane's beginning and end do not count.
 const LANES_PER_WORKER: u64 = 16;
 
-/// The least expected cost of a lane that shares, in gas: some tens of microseconds.
-const LANE_COST_MIN: u64 = 1_000_000;
-
 /// A component's total is below this, or the number of its own lane above it.
 const OWN_LANE: u64 = 1 << 63;
 
 impl Partition {
     /// Cuts the transactions of chunks into lanes.
-    pub(crate) fn new(workers: &Workers, chunks: &[Chunk]) -> Result<Self, Panicked> {
+    pub(crate) fn new(workers: &Workers, chunks: &[Chunk], grain: Grain) -> Result<Self, Panicked> {
         let keys = |of: fn(&Chunk) -> usize| chunks.iter().map(of).sum();
         let accounts = Writers::new(keys(|chunk| chunk.accounts.len()));
         let slots = Writers::new(keys(|chunk| chunk.slots.len()));
@@ -94,7 +92,7 @@ impl Partition {
                 },
             )?;
         }
-        let (lanes, lane_of, largest) = lanes(workers, chunks, &union)?;
+        let (lanes, lane_of, largest) = lanes(workers, chunks, &union, grain)?;
         Ok(Self { lanes, lane_of, largest, accounts, slots })
     }
 
@@ -126,6 +124,7 @@ fn lanes(
     workers: &Workers,
     chunks: &[Chunk],
     union: &Union,
+    grain: Grain,
 ) -> Result<(Vec<u64>, Vec<LaneNumber>, u64), Panicked> {
     let len = chunks.last().map_or(0, |last| last.first as usize + last.costs.len());
     // Of each component, at its root.
@@ -142,7 +141,7 @@ fn lanes(
         },
     )?;
     let total: u64 = sums.iter().sum();
-    let share = (total / (workers.count() as u64 * LANES_PER_WORKER)).max(LANE_COST_MIN);
+    let share = (total / (workers.count() as u64 * LANES_PER_WORKER)).max(grain.lane_from);
     let mut own: Vec<(u64, u32)> = Vec::new();
     let mut shared: Vec<(u64, Vec<usize>)> = Vec::new();
     let mut open = (0, Vec::new());

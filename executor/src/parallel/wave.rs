@@ -22,8 +22,8 @@ const GAIN_KEPT: f64 = 0.7;
 /// Chunks that a wave is cut into for each worker, if it can be.
 const CHUNKS_PER_WORKER: usize = 8;
 
-/// Transactions of a chunk, at least and at most: so many that its keys can be numbered.
-const CHUNK_LENS: [usize; 2] = [64, 1_024];
+/// Transactions of a chunk, at most: so many that its keys can be numbered.
+const CHUNK_LEN_MAX: usize = 1_024;
 
 /// A wave that was planned: transactions from the front of a slice, in lanes.
 pub(super) struct Wave {
@@ -122,24 +122,24 @@ where
     ) -> Result<Option<Wave>, Panicked> {
         let workers = &self.engine.workers;
         let gas = self.gas_remaining();
-        let threads_from = self.engine.config.threads_from;
+        let grain = self.engine.config.grain;
         let probe = [Chunk::predict(0, &rest[..probe_len])];
         if probe[0].gas_limit > gas {
             return Ok(None);
         }
         let expected = probe[0].cost() * rest.len() as u64 / probe_len as u64;
-        if expected < threads_from {
+        if expected < grain.threads_from {
             return Ok(None);
         }
         let start = Instant::now();
-        let gain = Partition::new(&self.engine.alone, &probe)?.gain(workers.count());
+        let gain = Partition::new(&self.engine.alone, &probe, grain)?.gain(workers.count());
         report.times.partition += start.elapsed();
         if gain < GAIN_MIN {
             return Ok(None);
         }
         let start = Instant::now();
         let chunk_len = rest.len().div_ceil(workers.count() * CHUNKS_PER_WORKER);
-        let chunk_len = chunk_len.clamp(CHUNK_LENS[0], CHUNK_LENS[1]);
+        let chunk_len = chunk_len.clamp(grain.chunk_transactions, CHUNK_LEN_MAX);
         let parts: Vec<&[T]> = rest.chunks(chunk_len).collect();
         let mut chunks = workers.map(
             parts.len(),
@@ -158,10 +158,11 @@ where
         chunks.truncate(fitting);
         let start = Instant::now();
         let wave = loop {
-            if chunks.iter().map(Chunk::cost).sum::<u64>() < threads_from {
+            if chunks.is_empty() || chunks.iter().map(Chunk::cost).sum::<u64>() < grain.threads_from
+            {
                 break None;
             }
-            let partition = Partition::new(workers, &chunks)?;
+            let partition = Partition::new(workers, &chunks, grain)?;
             let found = partition.gain(workers.count());
             if found >= GAIN_KEPT * gain && found >= GAIN_MIN {
                 break Some(Wave { chunks, partition });

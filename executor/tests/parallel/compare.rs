@@ -7,7 +7,7 @@ use std::{
 };
 
 use turnpike_executor::{
-    BlockExecutor, Engine, EngineConfig, Executed, Included, Mode, SliceReport,
+    BlockExecutor, Engine, EngineConfig, Executed, Grain, Included, Mode, SliceReport,
 };
 use turnpike_state::{NodeState, StateDiff};
 
@@ -20,7 +20,7 @@ use crate::{
 pub(crate) fn engine(mode: Mode, workers: usize) -> Engine {
     let workers = NonZeroUsize::new(workers).expect("not zero");
     #[allow(clippy::needless_update, reason = "what else there is to configure")]
-    Engine::new(EngineConfig { mode, workers, ..EngineConfig::default() })
+    Engine::new(EngineConfig { mode, workers, grain: Grain::FINEST })
 }
 
 /// What running scripts came to.

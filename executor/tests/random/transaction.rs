@@ -90,6 +90,10 @@ impl BlockTransaction for Tx {
         PlainTransfer::from_env(&self.env).filter(|_| self.mint.is_none())
     }
 
+    fn gas_limit(&self) -> u64 {
+        self.env.gas_limit
+    }
+
     fn hash(&self) -> B256 {
         U256::from(self.id).into()
     }
