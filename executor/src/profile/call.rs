@@ -9,7 +9,7 @@ pub(super) const WORD_BYTES: usize = 32;
 const SELECTOR_BYTES: usize = 4;
 
 /// A word of this many zero bytes and an address.
-const PADDING_BYTES: usize = 12;
+pub(super) const PADDING_BYTES: usize = 12;
 
 /// A call, as far as it is known before it runs.
 #[derive(Clone, Copy, Debug)]

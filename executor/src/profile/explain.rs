@@ -19,7 +19,7 @@ pub(super) const TOUCHES_MAX: usize = 96;
 /// Hashes of a run that are taken into account.
 const SEEN_MAX: usize = 64;
 /// Explanations of one slot that are looked for.
-const FORMULAS_MAX: usize = 8;
+const FORMULAS_MAX: usize = 16;
 /// Slots that a struct in a mapping may have.
 const OFFSETS: u8 = 16;
 

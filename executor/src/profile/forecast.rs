@@ -4,6 +4,7 @@ use alloy_primitives::{Address, U256};
 
 use super::{
     Access,
+    call::WORD_BYTES,
     rule::{Place, Rule, Source, Step},
 };
 
@@ -22,6 +23,8 @@ pub(super) struct Forecast {
 pub(super) struct SlotRule {
     pub(super) contract: Address,
     pub(super) position: U256,
+    /// The same as it is hashed.
+    pub(super) position_bytes: [u8; WORD_BYTES],
     pub(super) access: Access,
     /// Steps from the position to the slot: so many of the forecast's next ones.
     pub(super) steps: usize,
@@ -38,6 +41,7 @@ impl Forecast {
                     slots.push(SlotRule {
                         contract: *contract,
                         position: formula.position,
+                        position_bytes: formula.position.to_be_bytes(),
                         access: *access,
                         steps: formula.steps.len(),
                     });

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, U256};
 
 use super::{
     Access, Key,
-    call::{Call, WORD_BYTES, as_address},
+    call::{Call, PADDING_BYTES, WORD_BYTES, as_address},
 };
 use crate::keccak::INPUT_BYTES;
 
@@ -93,17 +93,26 @@ impl Place {
 }
 
 impl Source {
+    /// Writes the word where there are zeros. Says whether there is one.
     #[inline]
-    pub(super) fn word(&self, call: &Call<'_>) -> Option<[u8; WORD_BYTES]> {
+    pub(super) fn write(&self, call: &Call<'_>, into: &mut [u8; WORD_BYTES]) -> bool {
         match self {
-            Self::Caller => Some(call.caller.into_word().0),
-            Self::Word(at) => call.word(*at).copied(),
-            Self::Const(word) => Some(*word),
+            Self::Caller => into[PADDING_BYTES..].copy_from_slice(call.caller.as_slice()),
+            Self::Word(at) => match call.word(*at) {
+                Some(word) => *into = *word,
+                None => return false,
+            },
+            Self::Const(word) => *into = *word,
         }
+        true
     }
 
     pub(super) fn address(&self, call: &Call<'_>) -> Option<Address> {
-        as_address(&self.word(call)?)
+        match self {
+            Self::Caller => Some(call.caller),
+            Self::Word(at) => as_address(call.word(*at)?),
+            Self::Const(word) => as_address(word),
+        }
     }
 }
 
@@ -111,21 +120,31 @@ impl Order {
     /// What is hashed.
     pub(super) fn input(self, key: &[u8; WORD_BYTES], position: U256) -> [u8; INPUT_BYTES] {
         let mut input = [0; INPUT_BYTES];
-        let key_at = match self {
-            Self::KeyFirst => &mut input[..WORD_BYTES],
-            Self::PositionFirst => &mut input[WORD_BYTES..],
-        };
-        key_at.copy_from_slice(key);
-        self.set_position(&mut input, position);
+        *self.key_mut(&mut input) = *key;
+        *self.position_mut(&mut input) = position.to_be_bytes();
         input
     }
 
     #[inline]
-    pub(super) fn set_position(self, input: &mut [u8; INPUT_BYTES], position: U256) {
-        let position_at = match self {
-            Self::KeyFirst => &mut input[WORD_BYTES..],
-            Self::PositionFirst => &mut input[..WORD_BYTES],
-        };
-        position_at.copy_from_slice(&position.to_be_bytes::<WORD_BYTES>());
+    pub(super) fn key_mut(self, input: &mut [u8; INPUT_BYTES]) -> &mut [u8; WORD_BYTES] {
+        let [first, second] = halves_mut(input);
+        match self {
+            Self::KeyFirst => first,
+            Self::PositionFirst => second,
+        }
     }
+
+    #[inline]
+    pub(super) fn position_mut(self, input: &mut [u8; INPUT_BYTES]) -> &mut [u8; WORD_BYTES] {
+        let [first, second] = halves_mut(input);
+        match self {
+            Self::KeyFirst => second,
+            Self::PositionFirst => first,
+        }
+    }
+}
+
+fn halves_mut(input: &mut [u8; INPUT_BYTES]) -> &mut [[u8; WORD_BYTES]; 2] {
+    let (halves, _) = input.as_chunks_mut();
+    halves.try_into().expect("invariant: an input is two words")
 }

@@ -31,8 +31,12 @@ pub(super) struct Variants {
 
 impl Variants {
     pub(super) fn is_curious(&self, call: &Call<'_>, has_code: impl Fn(&Address) -> bool) -> bool {
-        let contracts = self.contracts(call, has_code);
-        self.get(&contracts).is_none_or(Variant::is_curious)
+        let variant = if self.looked_at.is_empty() {
+            self.plain.as_ref()
+        } else {
+            self.get(&self.contracts(call, has_code))
+        };
+        variant.is_none_or(Variant::is_curious)
     }
 
     /// What a call is likely to do.
