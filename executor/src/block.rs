@@ -14,10 +14,9 @@ use crate::{
     Included, Skipped, Transactions,
     base::ViewError,
     env::EvmContext,
-    foresight::Foresight,
-    included::LaneNumber,
     journal::Tables,
     keccak::Memo,
+    profile::Profiles,
     runner::{LOOK_AHEAD, Runner, Stop},
 };
 
@@ -108,7 +107,7 @@ pub fn block_transactions(input: &BlockInput) -> impl Iterator<Item = BlockTx> {
 pub struct Workspace {
     pub(crate) tables: Tables,
     pub(crate) memo: Memo,
-    pub(crate) foresight: Foresight,
+    pub(crate) profiles: Profiles,
 }
 
 /// A block under way: transactions run one after the other on the state so far.
@@ -142,7 +141,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         let mut runner = Runner::new(spec, context, state)?;
         runner.evm.ctx.journaled_state.reuse(workspace.tables);
         runner.evm.ctx.chain.memo = workspace.memo;
-        runner.foresight = workspace.foresight;
+        runner.profiles = Some(workspace.profiles);
         if spec.records_parent_hash {
             runner.record_parent_hash(context.header.parent_hash)?;
         }
@@ -205,7 +204,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
     pub(crate) fn include_lanes(
         &mut self,
         lanes: Vec<Vec<Included<T>>>,
-        order: Vec<LaneNumber>,
+        order: Vec<crate::included::LaneNumber>,
         skipped: Vec<Skipped>,
     ) {
         self.offered += order.len();
@@ -222,11 +221,12 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
     /// Ends the block. What it changed is in the result; the state view is as it was.
     pub fn finish(self) -> Result<(Executed<T>, Workspace), ExecutionError<S::Error>> {
         let Self { runner, header, transactions, skipped, .. } = self;
-        let Runner { evm, foresight, .. } = runner;
+        let Runner { evm, profiles, .. } = runner;
         let EvmContext::<S> { journaled_state: journal, chain: hashes, .. } = evm.ctx;
         let result = journal.into_diff();
         let (diff, tables) = result.map_err(|ViewError(error)| ExecutionError::State(error))?;
-        let workspace = Workspace { tables, memo: hashes.memo, foresight };
+        let workspace =
+            Workspace { tables, memo: hashes.memo, profiles: profiles.unwrap_or_default() };
         let overlays = alloc::vec![diff];
         Ok((Executed { header, transactions, skipped, overlays }, workspace))
     }

@@ -20,7 +20,6 @@ mod call;
 mod chain;
 mod env;
 mod error;
-mod foresight;
 mod handler;
 mod included;
 mod journal;
@@ -29,7 +28,6 @@ mod outcome;
 #[cfg(feature = "std")]
 mod parallel;
 mod precompiles;
-#[allow(dead_code, reason = "for the engine that runs transactions in parallel")]
 mod profile;
 mod runner;
 mod spec;

@@ -1,4 +1,5 @@
 use alloc::{string::ToString as _, vec::Vec};
+use core::cell::RefCell;
 
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use revm::{
@@ -17,8 +18,9 @@ use crate::{
     BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, SkipReason,
     base::ViewError,
     env::{EvmContext, TurnpikeEvm, evm},
-    foresight::{Call, Foresight},
     handler::{Rules, TransactionHandler},
+    keccak::INPUT_BYTES,
+    profile::{Call, Observed, Predictions, Profiles},
     transaction::rules,
     transfer::{PlainTransfer, TRANSFER_GAS},
 };
@@ -27,15 +29,18 @@ use crate::{
 /// to revm's. Knows nothing of a block but its context.
 pub(crate) struct Runner<S: StateView> {
     pub(crate) evm: TurnpikeEvm<S>,
-    pub(crate) foresight: Foresight,
+    /// What is known of functions, if this is where it is learned.
+    pub(crate) profiles: Option<Profiles>,
+    predictions: Predictions,
     addresses: Vec<Address>,
+    slots: Vec<(Address, U256)>,
     fees: FeeRule,
     takes_blobs: bool,
     l1_fee: Option<L1Fee>,
 }
 
 /// What running a transaction came to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ran {
     pub(crate) sender: Address,
     pub(crate) nonce: u64,
@@ -74,8 +79,10 @@ impl<S: StateView> Runner<S> {
         evm.ctx.journaled_state.warm_precompiles(precompiles);
         Ok(Self {
             evm,
-            foresight: Foresight::default(),
+            profiles: None,
+            predictions: Predictions::default(),
             addresses: Vec::new(),
+            slots: Vec::new(),
             fees: spec.fees,
             takes_blobs: spec.transactions.blobs,
             l1_fee: *l1_fee,
@@ -98,16 +105,42 @@ impl<S: StateView> Runner<S> {
     /// Computes and fetches what these transactions, which are about to run, are likely to look up: so the waits for
     /// memory overlap.
     pub(crate) fn look_ahead<T: BlockTransaction>(&mut self, ahead: &[T]) {
+        self.fetch_accounts(ahead);
+        let Some(profiles) = &self.profiles else { return };
+        let mut predictions = core::mem::take(&mut self.predictions);
+        predictions.clear();
+        let calls = (0..).zip(ahead).filter_map(|(number, tx)| {
+            let (to, data) = tx.call()?;
+            let call = Call { caller: tx.sender().ok()?, to, data };
+            (!data.is_empty()).then_some((number, call))
+        });
+        let journal = RefCell::new(&mut self.evm.ctx.journaled_state);
+        let has_code = |address: &Address| journal.borrow_mut().has_code(address);
+        profiles.predict(calls, has_code, &mut predictions);
+        let slots = predictions.slots.iter().map(|(_, address, slot, _)| (*address, *slot));
+        let hashes = predictions.hashes.iter().map(|(_, input, hash)| (input, *hash));
+        self.fetch_slots(slots, hashes);
+        self.predictions = predictions;
+    }
+
+    /// Fetches slots, and has hashes at hand.
+    pub(crate) fn fetch_slots<'h>(
+        &mut self,
+        slots: impl Iterator<Item = (Address, U256)>,
+        hashes: impl Iterator<Item = (&'h [u8; INPUT_BYTES], B256)>,
+    ) {
+        hashes.for_each(|(input, hash)| self.evm.ctx.chain.memo.set(input, hash));
+        self.slots.clear();
+        self.slots.extend(slots);
+        self.evm.ctx.journaled_state.prefetch_slots(&self.slots);
+    }
+
+    /// Fetches the accounts that transactions name.
+    pub(crate) fn fetch_accounts<T: BlockTransaction>(&mut self, ahead: &[T]) {
         self.addresses.clear();
         self.addresses.extend(ahead.iter().filter_map(|tx| tx.sender().ok()));
         self.addresses.extend(ahead.iter().filter_map(|tx| Some(tx.call()?.0)));
         self.evm.ctx.journaled_state.prefetch(&self.addresses);
-        let calls = ahead.iter().filter_map(|tx| {
-            let (to, data) = tx.call()?;
-            Some(Call { caller: tx.sender().ok()?, to, data })
-        });
-        let EvmContext::<S> { journaled_state: journal, chain: hashes, .. } = &mut self.evm.ctx;
-        journal.prefetch_slots(self.foresight.look_ahead(calls, &mut hashes.memo));
     }
 
     /// Runs a transaction, which may ask for so much gas. A deposit is never skipped.
@@ -143,13 +176,13 @@ impl<S: StateView> Runner<S> {
         }
         let nonce = env.nonce;
         let call = tx.call().map(|(to, data)| Call { caller: sender, to, data });
-        let call = call.filter(|call| self.foresight.is_curious(*call));
-        self.evm.ctx.chain.watched = call.map(|_| Vec::new());
+        let call = call.filter(|call| self.is_curious(*call));
+        if call.is_some() {
+            self.watch();
+        }
         let result = self.transact(env, rules);
-        if let (Some(call), Some(seen)) = (call, self.evm.ctx.chain.watched.take())
-            && result.as_ref().is_ok_and(ExecutionResult::is_success)
-        {
-            self.foresight.learn(call, &seen);
+        if let Some(call) = call {
+            self.learn(call, &result);
         }
         match result {
             Ok(result) => {
@@ -159,6 +192,38 @@ impl<S: StateView> Runner<S> {
             }
             Err(EVMError::Transaction(reason)) => Err(Stop::Skip(SkipReason::Invalid(reason))),
             Err(error) => Err(Stop::Fatal(fatal(error))),
+        }
+    }
+
+    /// Whether something is to be learned from a call's run.
+    fn is_curious(&mut self, call: Call<'_>) -> bool {
+        let Self { evm, profiles: Some(profiles), .. } = self else { return false };
+        let journal = RefCell::new(&mut evm.ctx.journaled_state);
+        !call.data.is_empty()
+            && profiles.is_curious(call, |address| journal.borrow_mut().has_code(address))
+    }
+
+    /// Has the next transaction observed.
+    pub(crate) fn watch(&mut self) {
+        self.evm.ctx.chain.watched = Some(Vec::new());
+        self.evm.ctx.journaled_state.watch();
+    }
+
+    /// Learns from a call that was observed, if it succeeded.
+    fn learn(
+        &mut self,
+        call: Call<'_>,
+        result: &Result<ExecutionResult, EVMError<ViewError<S::Error>>>,
+    ) {
+        let Self { evm, profiles, .. } = self;
+        let seen = evm.ctx.chain.watched.take().unwrap_or_default();
+        let touches = evm.ctx.journaled_state.take_watched();
+        let (Some(profiles), Ok(result)) = (profiles, result) else { return };
+        if result.is_success() {
+            let observed =
+                Observed { touches: &touches, seen: &seen, gas_used: result.tx_gas_used() };
+            let journal = RefCell::new(&mut evm.ctx.journaled_state);
+            profiles.learn(call, &observed, |address| journal.borrow_mut().has_code(address));
         }
     }
 

@@ -12,6 +12,7 @@ use crate::base::ViewError;
 impl<S: StateView> Journal<S> {
     /// Keeps what the running transaction changed and gets ready for the next.
     pub(super) fn commit(&mut self) {
+        self.note_watched();
         let undo = core::mem::take(&mut self.tables.undo);
         for entry in &undo {
             self.note(entry);

@@ -4,8 +4,11 @@ use alloy_primitives::{Address, B256, U256, map::B256Map};
 use revm::state::{Account as RevmAccount, Bytecode};
 use turnpike_state::{Account, StateDiff, StateView, StorageId};
 
-use super::{AddressKey, Entry, Journal, SlotKey, Tables, credits::Amounts};
-use crate::base::ViewError;
+use super::{AddressKey, Entry, Journal, Slot, SlotKey, Tables, credits::Amounts};
+use crate::{
+    base::ViewError,
+    profile::{Key, Touch},
+};
 
 /// The state in the middle of a block, as lanes see it: what the block changed so far, over the state before it.
 #[derive(Debug)]
@@ -157,6 +160,38 @@ impl<S: StateView> Journal<S> {
         Ok(())
     }
 
+    /// Takes over what a transaction did by itself in a lane of its own that began with this lane's beginning, if
+    /// nothing it looked at has changed here since. Says whether it did.
+    pub(crate) fn adopt(&mut self, lane: &LaneState) -> Result<bool, ViewError<S::Error>> {
+        let LaneState { tables, credits: Some(credits), .. } = lane else { return Ok(false) };
+        let current = |slot: &&Slot| tables.accounts[slot.owner].space == slot.space;
+        let accounts = tables.accounts.as_slice().iter();
+        let has_changed = accounts.clone().any(|entry| {
+            let mine = self.tables.entry(&entry.address);
+            entry.cleared || mine.is_some_and(|mine| mine.changed || mine.credit.is_some())
+        }) || tables.slots.as_slice().iter().any(|slot| {
+            let owner = self.tables.entry(&tables.accounts[slot.owner].address);
+            let mine = owner.and_then(|owner| self.tables.slot(owner.space, slot.key));
+            mine.is_some_and(|at| self.tables.slots[at].changed)
+        });
+        if has_changed {
+            return Ok(false);
+        }
+        for entry in accounts {
+            self.place(entry.address)?;
+        }
+        for slot in tables.slots.as_slice().iter().filter(current) {
+            let at = self.place(tables.accounts[slot.owner].address)?;
+            let space = self.tables.accounts[at].space;
+            if self.tables.slot(space, slot.key).is_none() {
+                self.insert_slot(at, space, slot.key, slot.value.present_value);
+            }
+        }
+        self.absorb(lane)?;
+        self.credit_all(credits);
+        Ok(true)
+    }
+
     /// Takes over what lanes paid to the recipients of fees. Under [`FeeRule::Beneficiary`] that is one account, which
     /// can hold as much.
     pub(crate) fn absorb_credits(
@@ -198,6 +233,20 @@ impl LaneState {
         let Tables { accounts, slots, .. } = &self.tables;
         let slots = slots.as_slice().iter();
         slots.map(|slot| (&accounts[slot.owner].address, slot.key, slot.changed))
+    }
+
+    /// All that the lane looked at.
+    pub(crate) fn touches(&self) -> impl Iterator<Item = Touch> {
+        let entries = self.tables.accounts.as_slice().iter();
+        let accounts = entries.map(|entry| Touch {
+            key: Key { address: entry.address, slot: None },
+            written: entry.changed,
+        });
+        let slots = self.slots().map(|(address, slot, written)| Touch {
+            key: Key { address: *address, slot: Some(slot) },
+            written,
+        });
+        accounts.chain(slots)
     }
 
     /// Whether the lane looked at an account.

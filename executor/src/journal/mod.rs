@@ -28,6 +28,7 @@ mod lane;
 mod recycled;
 mod undo;
 mod warm;
+mod watch;
 
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::hash::{Hash, Hasher};
@@ -41,7 +42,10 @@ use revm::{
 };
 use turnpike_state::StateView;
 
-use crate::base::{Base, ViewError};
+use crate::{
+    base::{Base, ViewError},
+    profile::Touch,
+};
 #[cfg(feature = "std")]
 pub(crate) use credits::Amounts;
 use credits::Credits;
@@ -75,6 +79,8 @@ pub(crate) struct Journal<S> {
     depth: usize,
     warm: Warm,
     spec: SpecId,
+    /// What the transaction touches, if somebody wants to know.
+    watched: Option<Vec<Touch>>,
 }
 
 /// The tables of a journal: the next block's can be built in the same memory.
@@ -188,6 +194,7 @@ impl<S: StateView> Journal<S> {
             depth: 0,
             warm: Warm::default(),
             spec: SpecId::default(),
+            watched: None,
         }
     }
 

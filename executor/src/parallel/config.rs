@@ -32,17 +32,44 @@ pub struct Grain {
     pub lane_from: u64,
     /// Transactions that are looked at together, at least.
     pub chunk_transactions: usize,
+    /// Fewer transactions run on the calling thread.
+    pub transactions_from: usize,
+    /// Lanes are used if, at best, they take so many percent of the time that one of them would.
+    pub time_percent_max: u32,
+    /// Transactions that run one after the other before lanes are thought of again, where they were not worth it; twice
+    /// as many each time.
+    pub stride: usize,
 }
 
 impl Grain {
     /// Everything is cut up, however little it is: for tests.
-    pub const FINEST: Self = Self { threads_from: 0, lane_from: 1, chunk_transactions: 1 };
+    pub const FINEST: Self = Self {
+        threads_from: 0,
+        lane_from: 1,
+        chunk_transactions: 1,
+        transactions_from: 2,
+        time_percent_max: 100,
+        stride: 0,
+    };
+}
+
+impl Grain {
+    pub(super) fn time_max(&self) -> f64 {
+        f64::from(self.time_percent_max) / 100.0
+    }
 }
 
 impl Default for Grain {
     /// Where it begins to pay, as measured.
     fn default() -> Self {
-        Self { threads_from: 2_000_000, lane_from: 1_000_000, chunk_transactions: 64 }
+        Self {
+            threads_from: 2_000_000,
+            lane_from: 1_000_000,
+            chunk_transactions: 64,
+            transactions_from: 16,
+            time_percent_max: 85,
+            stride: 4_096,
+        }
     }
 }
 

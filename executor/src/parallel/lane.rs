@@ -5,6 +5,7 @@ use std::{
 
 use turnpike_state::StateView;
 
+use super::plan::Wave;
 use crate::{
     BlockTransaction, ExecutionError, Included, SkipReason,
     journal::{LaneState, Layer},
@@ -23,6 +24,8 @@ pub(crate) struct Lane<T> {
     pub(crate) skipped: Vec<(u32, T, SkipReason)>,
     pub(crate) state: LaneState,
     pub(crate) gas_used: u64,
+    /// Those of which a speculative run was what came of them.
+    pub(crate) reused: usize,
     pub(crate) time: Duration,
 }
 
@@ -42,6 +45,7 @@ impl<T> Lane<T> {
             skipped: Vec::new(),
             state: LaneState::default(),
             gas_used: 0,
+            reused: 0,
             time: Duration::ZERO,
         }
     }
@@ -70,23 +74,40 @@ impl<T: BlockTransaction> Lane<T> {
     pub(crate) fn run<S: StateView + Copy>(
         &mut self,
         runner: &mut Runner<Layer<'_, S>>,
+        wave: &Wave,
     ) -> Result<(), ExecutionError<S::Error>> {
         let start = Instant::now();
         let mut until_look = 0;
         for place in 0..self.numbers.len() {
             if until_look == 0 {
-                let ahead = self.rest.as_slice();
+                let len = self.rest.as_slice().len().min(LOOK_AHEAD);
                 until_look = LOOK_AHEAD;
-                runner.look_ahead(&ahead[..ahead.len().min(LOOK_AHEAD)]);
+                runner.fetch_accounts(&self.rest.as_slice()[..len]);
+                let ahead = self.numbers[place..][..len].iter();
+                let ahead = ahead.map(|number| (wave.chunk_of(*number), *number));
+                let slots = ahead.clone().flat_map(|(chunk, number)| chunk.slots_of(number));
+                let hashes = ahead.flat_map(|(chunk, number)| chunk.hashes_of(number));
+                runner.fetch_slots(
+                    slots.map(|slot| slot.key),
+                    hashes.map(|(_, input, hash)| (input, *hash)),
+                );
             }
             until_look -= 1;
             // It stays with the lane if running it panics.
             let [tx, ..] = self.rest.as_slice() else { break };
-            let result = runner.run(tx, u64::MAX);
+            let number = self.numbers[place];
+            let result = match wave.adopt(number, runner) {
+                Ok(Some(ran)) => {
+                    self.reused += 1;
+                    Ok(ran)
+                }
+                Ok(None) => runner.run(tx, u64::MAX),
+                Err(error) => return Err(error),
+            };
             let Some(tx) = self.rest.next() else { break };
             match result {
                 Ok(ran) => self.include(tx, ran),
-                Err(Stop::Skip(reason)) => self.skipped.push((self.numbers[place], tx, reason)),
+                Err(Stop::Skip(reason)) => self.skipped.push((number, tx, reason)),
                 Err(Stop::Fatal(error)) => return Err(error),
             }
         }

@@ -24,9 +24,11 @@ mod counters;
 mod lane;
 mod pace;
 mod partition;
+mod plan;
 mod predict;
 mod report;
 mod run;
+mod speculate;
 mod union;
 mod wave;
 mod workers;
@@ -44,6 +46,7 @@ use crate::{
     BlockContext, BlockExecutor, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
     Workspace,
     journal::{LaneState, Tables},
+    keccak::Memo,
 };
 use counters::Counters;
 use pace::Pace;
@@ -69,7 +72,7 @@ struct Memory {
     /// Of the oracle, in shadow mode.
     oracle: Workspace,
     lanes: Vec<Tables>,
-    workers: Vec<Workspace>,
+    memos: Vec<Memo>,
 }
 
 impl Default for Engine {
@@ -138,7 +141,7 @@ impl Engine {
             context: context.clone(),
             state,
             in_lanes: mode != Mode::Sequential && self.workers() > 1,
-            pace: Pace::default(),
+            pace: Pace::new(self.config.grain.stride),
             main,
             pending: Vec::new(),
             oracle,

@@ -1,8 +1,8 @@
 /// Transactions that are looked at by themselves, to see whether lanes are worth it.
 pub(super) const PROBE: usize = 512;
 
-/// Strides, at first and at most.
-const STRIDES: [usize; 2] = [8 * PROBE, 512 * PROBE];
+/// Strides, at most.
+const STRIDE_MAX: usize = 1 << 18;
 
 /// How many transactions to run one after the other before lanes are thought of again: more each time that they were not
 /// worth it, so that thinking costs little where it does not help.
@@ -10,15 +10,14 @@ const STRIDES: [usize; 2] = [8 * PROBE, 512 * PROBE];
 pub(super) struct Pace {
     rest: usize,
     stride: usize,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { rest: 0, stride: STRIDES[0] }
-    }
+    first_stride: usize,
 }
 
 impl Pace {
+    pub(super) const fn new(stride: usize) -> Self {
+        Self { rest: 0, stride, first_stride: stride }
+    }
+
     /// How many of so many transactions are to run one after the other.
     pub(super) fn take(&mut self, len: usize) -> usize {
         let taken = self.rest.min(len);
@@ -27,11 +26,11 @@ impl Pace {
     }
 
     pub(super) fn was_worth_it(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.first_stride);
     }
 
     pub(super) fn was_not_worth_it(&mut self) {
         self.rest = self.stride;
-        self.stride = (2 * self.stride).min(STRIDES[1]);
+        self.stride = (2 * self.stride).min(STRIDE_MAX);
     }
 }

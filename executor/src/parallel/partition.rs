@@ -2,7 +2,7 @@
 //!
 //! Two transactions belong together if both may change a key, or one may change what the other looks at. Whatever is
 //! connected in this way is one component and runs in one lane, in order. A component too large to share a lane has its
-//! own; the others fill lanes by the place of their first transaction.
+//! own; the others fill lanes as they begin.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,12 +10,12 @@ use alloy_primitives::{Address, U256};
 
 use super::{
     Grain,
-    predict::Chunk,
+    predict::{Chunk, Expected},
     union::Union,
     workers::{Panicked, Workers},
     writers::Writers,
 };
-use crate::included::LaneNumber;
+use crate::{included::LaneNumber, profile::Access};
 
 /// A slice cut into lanes.
 #[derive(Debug)]
@@ -37,9 +37,6 @@ const CHUNK_KEYS_LOG2: u32 = 16;
 /// so few that a lane's beginning and end do not count.
 const LANES_PER_WORKER: u64 = 16;
 
-/// A component's total is below this, or the number of its own lane above it.
-const OWN_LANE: u64 = 1 << 63;
-
 impl Partition {
     /// Cuts the transactions of chunks into lanes.
     pub(crate) fn new(workers: &Workers, chunks: &[Chunk], grain: Grain) -> Result<Self, Panicked> {
@@ -48,64 +45,55 @@ impl Partition {
         let slots = Writers::new(keys(|chunk| chunk.slots.len()));
         let len = chunks.last().map_or(0, |last| last.first + count(last.costs.len()));
         let union = Union::new(len);
-        workers.map(
-            chunks.len(),
-            || (),
-            |(), at| {
-                let base = count(at) << CHUNK_KEYS_LOG2;
-                let of = |number| account(chunks, number);
-                accounts.note(
-                    numbered(&chunks[at].accounts, base),
-                    |n| &of(n).0,
-                    |new, known| {
-                        union.join(of(new).1, of(known).1);
-                    },
-                );
-                let of = |number| slot(chunks, number);
-                slots.note(
-                    numbered(&chunks[at].slots, base),
-                    |n| &of(n).0,
-                    |new, known| {
-                        union.join(of(new).1, of(known).1);
-                    },
-                );
-            },
-        )?;
-        let reads = |chunk: &Chunk| chunk.accounts_read.len() + chunk.slots_read.len();
-        if keys(reads) > 0 {
-            workers.map(
-                chunks.len(),
-                || (),
-                |(), at| {
-                    for (key, tx) in &chunks[at].accounts_read {
-                        if let Some(writer) =
-                            accounts.find(key, |number| &account(chunks, number).0)
-                        {
-                            union.join(*tx, account(chunks, writer).1);
-                        }
-                    }
-                    for (key, tx) in &chunks[at].slots_read {
-                        if let Some(writer) = slots.find(key, |number| &slot(chunks, number).0) {
-                            union.join(*tx, slot(chunks, writer).1);
-                        }
-                    }
+        let note = |(): &mut (), at: usize| {
+            let base = count(at) << CHUNK_KEYS_LOG2;
+            let of = |number| account(chunks, number);
+            let some = writes(&chunks[at].accounts, base);
+            accounts.note(
+                some,
+                |number| &of(number).key,
+                |new, known| {
+                    union.join(of(new).tx, of(known).tx);
                 },
-            )?;
-        }
+            );
+            let of = |number| slot(chunks, number);
+            let some = writes(&chunks[at].slots, base);
+            slots.note(
+                some,
+                |number| &of(number).key,
+                |new, known| {
+                    union.join(of(new).tx, of(known).tx);
+                },
+            );
+        };
+        workers.map(chunks.len(), || (), note)?;
+        let look = |(): &mut (), at: usize| {
+            for read in reads(&chunks[at].accounts) {
+                if let Some(writer) = accounts.find(&read.key, |at| &account(chunks, at).key) {
+                    union.join(read.tx, account(chunks, writer).tx);
+                }
+            }
+            for read in reads(&chunks[at].slots) {
+                if let Some(writer) = slots.find(&read.key, |at| &slot(chunks, at).key) {
+                    union.join(read.tx, slot(chunks, writer).tx);
+                }
+            }
+        };
+        workers.map(chunks.len(), || (), look)?;
         let (lanes, lane_of, largest) = lanes(workers, chunks, &union, grain)?;
         Ok(Self { lanes, lane_of, largest, accounts, slots })
     }
 
-    /// How many times as fast as in one lane the transactions can be on so many workers, at best.
-    pub(crate) fn gain(&self, workers: usize) -> f64 {
-        let total = self.lanes.iter().sum::<u64>() as f64;
-        total / (total / workers as f64).max(self.largest as f64).max(1.0)
+    /// The time that so many workers take for the transactions, at best, as a part of what one takes.
+    pub(crate) fn time(&self, workers: usize) -> f64 {
+        let total = self.lanes.iter().sum::<u64>().max(1) as f64;
+        (self.largest as f64 / total).max(1.0 / workers as f64)
     }
 
     /// The lane whose transactions were expected to change an account, if there is one.
     pub(crate) fn writer_of_account(&self, chunks: &[Chunk], key: &Address) -> Option<LaneNumber> {
-        let number = self.accounts.find(key, |number| &account(chunks, number).0)?;
-        Some(self.lane_of[account(chunks, number).1 as usize])
+        let number = self.accounts.find(key, |number| &account(chunks, number).key)?;
+        Some(self.lane_of[account(chunks, number).tx as usize])
     }
 
     /// The lane whose transactions were expected to change a slot, if there is one.
@@ -114,8 +102,8 @@ impl Partition {
         chunks: &[Chunk],
         key: &(Address, U256),
     ) -> Option<LaneNumber> {
-        let number = self.slots.find(key, |number| &slot(chunks, number).0)?;
-        Some(self.lane_of[slot(chunks, number).1 as usize])
+        let number = self.slots.find(key, |number| &slot(chunks, number).key)?;
+        Some(self.lane_of[slot(chunks, number).tx as usize])
     }
 }
 
@@ -142,76 +130,65 @@ fn lanes(
     )?;
     let total: u64 = sums.iter().sum();
     let share = (total / (workers.count() as u64 * LANES_PER_WORKER)).max(grain.lane_from);
-    let mut own: Vec<(u64, u32)> = Vec::new();
-    let mut shared: Vec<(u64, Vec<usize>)> = Vec::new();
-    let mut open = (0, Vec::new());
-    let mut largest = 0;
-    for (at, Chunk { first, costs, .. }) in chunks.iter().enumerate() {
-        let totals = (*first..).zip(&totals[*first as usize..][..costs.len()]);
-        for (root, total) in totals {
-            let total = total.load(Ordering::Relaxed);
-            largest = largest.max(total);
-            if total > share / 2 {
-                own.push((total, root));
-            } else {
-                open.0 += total;
+    // Costs of lanes, in the order in which they are made. The one that is open to further components comes first.
+    let (mut costs, mut open, mut largest) = (vec![0], 0, 0);
+    for total in &totals {
+        let cost = total.load(Ordering::Relaxed);
+        if cost == 0 {
+            continue;
+        }
+        largest = largest.max(cost);
+        let lane = if cost > share / 2 {
+            costs.push(cost);
+            costs.len() - 1
+        } else {
+            if costs[open] + cost > share {
+                costs.push(0);
+                open = costs.len() - 1;
             }
-        }
-        open.1.push(at);
-        if open.0 >= share || at + 1 == chunks.len() {
-            shared.push(std::mem::take(&mut open));
-        }
+            costs[open] += cost;
+            open
+        };
+        total.store(lane as u64, Ordering::Relaxed);
     }
-    // The most expensive first; of equals the earliest, so that lanes are the same in every run.
-    enum Of {
-        Component(u32),
-        Chunks(Vec<usize>),
+    // The most expensive first; of equals the first made, so that lanes are the same in every run.
+    let mut made: Vec<usize> = (0..costs.len()).filter(|lane| costs[*lane] > 0).collect();
+    made.sort_by_key(|lane| std::cmp::Reverse(costs[*lane]));
+    let mut numbers = vec![0; costs.len()];
+    for (number, lane) in (0..).zip(&made) {
+        numbers[*lane] = number;
     }
-    let own = own.into_iter().map(|(cost, root)| (cost, Of::Component(root)));
-    let shared = shared.into_iter().filter(|(cost, _)| *cost > 0);
-    let shared = shared.map(|(cost, chunks)| (cost, Of::Chunks(chunks)));
-    let mut all: Vec<(u64, Of)> = own.chain(shared).collect();
-    all.sort_by_key(|(cost, _)| std::cmp::Reverse(*cost));
-    let mut lane_of_chunk = vec![0; chunks.len()];
-    for (number, (_, of)) in (0..).zip(&all) {
-        match of {
-            Of::Component(root) => {
-                totals[*root as usize].store(OWN_LANE | u64::from(number), Ordering::Relaxed);
-            }
-            Of::Chunks(chunks) => chunks.iter().for_each(|at| lane_of_chunk[*at] = number),
-        }
-    }
-    let chunk_len = chunks.first().map_or(1, |chunk| chunk.costs.len().max(1));
     let parts = workers.map(
         chunks.len(),
         || (),
         |(), at| {
             let Chunk { first, costs, .. } = &chunks[at];
-            let numbers = (*first..).take(costs.len()).map(|tx| {
-                let root = union.root(tx) as usize;
-                let total = totals[root].load(Ordering::Relaxed);
-                if total & OWN_LANE == 0 {
-                    lane_of_chunk[root / chunk_len]
-                } else {
-                    LaneNumber::try_from(total & !OWN_LANE).expect("invariant: it was one")
-                }
-            });
-            numbers.collect::<Vec<LaneNumber>>()
+            let lane_of = |tx| totals[union.root(tx) as usize].load(Ordering::Relaxed);
+            let lanes = (*first..).take(costs.len()).map(|tx| numbers[lane_of(tx) as usize]);
+            lanes.collect::<Vec<LaneNumber>>()
         },
     )?;
-    Ok((all.into_iter().map(|(cost, _)| cost).collect(), parts.concat(), largest))
+    let costs = made.into_iter().map(|lane| costs[lane]).collect();
+    Ok((costs, parts.concat(), largest))
 }
 
-fn numbered<K>(keys: &[(K, u32)], base: u32) -> impl Iterator<Item = (&K, u32)> + Clone {
-    keys.iter().map(|(key, _)| key).zip(base..)
+/// The keys that are going to change, each with its number.
+fn writes<K>(keys: &[Expected<K>], base: u32) -> impl Iterator<Item = (&K, u32)> + Clone {
+    let keys = keys.iter().zip(base..);
+    keys.filter(|(key, _)| key.access == Access::Write).map(|(key, number)| (&key.key, number))
 }
 
-fn account(chunks: &[Chunk], number: u32) -> &(Address, u32) {
+/// The keys that are only looked at.
+fn reads<K>(keys: &[Expected<K>]) -> impl Iterator<Item = &Expected<K>> {
+    keys.iter().filter(|key| key.access == Access::Read)
+}
+
+fn account(chunks: &[Chunk], number: u32) -> &Expected<Address> {
     let (chunk, at) = split(number);
     &chunks[chunk].accounts[at]
 }
 
-fn slot(chunks: &[Chunk], number: u32) -> &((Address, U256), u32) {
+fn slot(chunks: &[Chunk], number: u32) -> &Expected<(Address, U256)> {
     let (chunk, at) = split(number);
     &chunks[chunk].slots[at]
 }

@@ -1,6 +1,11 @@
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 
-use crate::BlockTransaction;
+use super::speculate::Speculation;
+use crate::{
+    BlockTransaction,
+    keccak::INPUT_BYTES,
+    profile::{Access, Call, Key, Predictions, Profiles, Touch},
+};
 
 /// What a few transactions that follow each other are going to touch, as far as can be told.
 #[derive(Debug, Default)]
@@ -11,44 +16,142 @@ pub(crate) struct Chunk {
     pub(crate) costs: Vec<u32>,
     /// Gas that they ask for.
     pub(crate) gas_limit: u64,
-    /// Accounts that they may change, each with the transaction.
-    pub(crate) accounts: Vec<(Address, u32)>,
-    /// Slots that they may change.
-    pub(crate) slots: Vec<((Address, U256), u32)>,
-    /// Accounts that they only look at.
-    pub(crate) accounts_read: Vec<(Address, u32)>,
-    /// Slots that they only look at.
-    pub(crate) slots_read: Vec<((Address, U256), u32)>,
+    /// Accounts, each with the transaction that is going to touch it.
+    pub(crate) accounts: Vec<Expected<Address>>,
+    /// Slots, in the order of the transactions.
+    pub(crate) slots: Vec<Expected<(Address, U256)>>,
+    /// What was hashed to find the slots, in the order of the transactions.
+    pub(crate) hashes: Vec<(u32, [u8; INPUT_BYTES], B256)>,
+    /// Transactions of which nothing is known but what they say themselves.
+    pub(crate) unknown: Vec<u32>,
+    /// Whether one of the transactions looks at an account that all of them pay fees to.
+    pub(crate) looks_at_fees: bool,
+}
+
+/// A key that a transaction is expected to touch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected<K> {
+    pub(crate) key: K,
+    pub(crate) tx: u32,
+    pub(crate) access: Access,
 }
 
 /// What a transaction costs beyond its interpreter, in gas that takes as long.
 const FLOOR: u32 = 5_000;
 
+/// Gas that a transaction uses before its interpreter starts.
+const INTRINSIC: u64 = 21_000;
+
 impl Chunk {
+    /// Tells what transactions will touch, of which the first has this place in the slice and all pay fees to
+    /// `recipients`.
+    pub(crate) fn predict<T: BlockTransaction>(
+        first: u32,
+        transactions: &[T],
+        profiles: &Profiles,
+        recipients: &[Address],
+        has_code: impl Fn(&Address) -> bool,
+    ) -> Self {
+        let mut chunk = Self {
+            first,
+            costs: vec![FLOOR; transactions.len()],
+            accounts: Vec::with_capacity(2 * transactions.len()),
+            ..Self::default()
+        };
+        let mut calls = Vec::new();
+        for (tx, transaction) in (first..).zip(transactions) {
+            chunk.gas_limit = chunk.gas_limit.saturating_add(transaction.gas_limit());
+            let Ok(caller) = transaction.sender() else { continue };
+            chunk.expect_account(tx, caller, Access::Write, recipients);
+            match transaction.call() {
+                Some((to, [])) => chunk.expect_account(tx, to, Access::Write, recipients),
+                Some((to, data)) => calls.push((tx, Call { caller, to, data })),
+                None => chunk.unknown.push(tx),
+            }
+        }
+        if !calls.is_empty() {
+            let mut predictions = Predictions::default();
+            profiles.predict(calls.into_iter(), has_code, &mut predictions);
+            chunk.add(predictions, recipients);
+        }
+        chunk
+    }
+
+    fn expect_account(&mut self, tx: u32, key: Address, access: Access, recipients: &[Address]) {
+        self.looks_at_fees |= recipients.contains(&key);
+        self.accounts.push(Expected { key, tx, access });
+    }
+
+    fn add(&mut self, predictions: Predictions, recipients: &[Address]) {
+        let Predictions { accounts, slots, hashes, known, unknown, .. } = predictions;
+        for (tx, key, access) in accounts {
+            self.expect_account(tx, key, access, recipients);
+        }
+        let slots = slots.into_iter();
+        self.slots = slots
+            .map(|(tx, address, slot, access)| Expected { key: (address, slot), tx, access })
+            .collect();
+        self.hashes = hashes;
+        for (tx, gas) in known {
+            self.expect_gas(tx, gas);
+        }
+        self.unknown.extend(unknown);
+    }
+
+    fn expect_gas(&mut self, tx: u32, gas: u64) {
+        let gas = u32::try_from(gas.saturating_sub(INTRINSIC)).unwrap_or(u32::MAX - FLOOR);
+        self.costs[(tx - self.first) as usize] = FLOOR.saturating_add(gas);
+    }
+
+    /// Takes what unknown transactions did when they ran by themselves for what they are going to do. Of those that are
+    /// still unknown then, `callee` tells whom they call, which they are taken to change.
+    pub(crate) fn complete<'s>(
+        &mut self,
+        speculation: impl Fn(u32) -> Option<&'s Speculation>,
+        callee: impl Fn(u32) -> Option<Address>,
+        recipients: &[Address],
+    ) {
+        for tx in std::mem::take(&mut self.unknown) {
+            let Some(Speculation { ran, state, .. }) = speculation(tx) else {
+                if let Some(key) = callee(tx) {
+                    self.expect_account(tx, key, Access::Write, recipients);
+                }
+                continue;
+            };
+            self.looks_at_fees |= state.credits().is_none();
+            for Touch { key: Key { address, slot }, written } in state.touches() {
+                let access = if written { Access::Write } else { Access::Read };
+                match slot {
+                    None => self.expect_account(tx, address, access, recipients),
+                    Some(slot) => self.slots.push(Expected { key: (address, slot), tx, access }),
+                }
+            }
+            if let Some(ran) = ran {
+                self.expect_gas(tx, ran.gas_used);
+            }
+        }
+        self.slots.sort_by_key(|slot| slot.tx);
+    }
+
+    /// The slots that a transaction is expected to touch.
+    pub(crate) fn slots_of(&self, tx: u32) -> &[Expected<(Address, U256)>] {
+        of(&self.slots, tx, |slot| slot.tx)
+    }
+
+    /// The hashes that a transaction is expected to ask for.
+    pub(crate) fn hashes_of(&self, tx: u32) -> &[(u32, [u8; INPUT_BYTES], B256)] {
+        of(&self.hashes, tx, |hash| hash.0)
+    }
+
     /// What they are likely to cost together.
     pub(crate) fn cost(&self) -> u64 {
         self.costs.iter().map(|cost| u64::from(*cost)).sum()
     }
+}
 
-    /// Tells what transactions will touch, of which the first has this place in the slice.
-    pub(crate) fn predict<T: BlockTransaction>(first: u32, transactions: &[T]) -> Self {
-        let mut chunk = Self {
-            first,
-            costs: Vec::with_capacity(transactions.len()),
-            accounts: Vec::with_capacity(2 * transactions.len()),
-            ..Self::default()
-        };
-        for (number, tx) in (first..).zip(transactions) {
-            let gas_limit = tx.gas_limit();
-            chunk.gas_limit = chunk.gas_limit.saturating_add(gas_limit);
-            if let Ok(sender) = tx.sender() {
-                chunk.accounts.push((sender, number));
-            }
-            if let Some((to, _)) = tx.call() {
-                chunk.accounts.push((to, number));
-            }
-            chunk.costs.push(FLOOR);
-        }
-        chunk
-    }
+/// The items of a transaction, among items in the order of theirs.
+fn of<T>(items: &[T], tx: u32, tx_of: fn(&T) -> u32) -> &[T] {
+    let items = &items[items.partition_point(|item| tx_of(item) < tx)..];
+    let count = items.iter().take_while(|item| tx_of(item) == tx).count();
+    &items[..count]
 }

@@ -5,15 +5,15 @@ use std::{
     time::Instant,
 };
 
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 use turnpike_state::{StateDiff, StateView};
 
 use super::{
     Engine, EngineBlock, LaneReport, SliceReport, check::escapes, counters::Fallback, lane::Lane,
-    lock, wave::Wave,
+    lock, plan::Wave,
 };
 use crate::{
-    BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, Skipped, Workspace,
+    BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, Skipped,
     base::ViewError,
     included::{LaneNumber, NO_LANE},
     journal::{Amounts, LaneState, Layer},
@@ -24,18 +24,16 @@ use crate::{
 const ROUNDS_MAX: usize = 4;
 
 /// What a worker runs lanes with.
-struct Worker<'a, S: StateView + Copy> {
+pub(super) struct Worker<'a, S: StateView + Copy> {
     engine: &'a Engine,
-    runner: Runner<Layer<'a, S>>,
+    pub(super) runner: Runner<Layer<'a, S>>,
 }
 
 impl<S: StateView + Copy> Drop for Worker<'_, S> {
-    /// Leaves what it learned to the next.
+    /// Leaves the hashes to the next.
     fn drop(&mut self) {
         let memo = std::mem::take(&mut self.runner.evm.ctx.chain.memo);
-        let foresight = std::mem::take(&mut self.runner.foresight);
-        let workspace = Workspace { memo, foresight, ..Workspace::default() };
-        lock(&self.engine.memory).workers.push(workspace);
+        lock(&self.engine.memory).memos.push(memo);
     }
 }
 
@@ -43,21 +41,22 @@ impl<S: StateView + Copy> Worker<'_, S> {
     fn run<T: BlockTransaction>(
         &mut self,
         lane: &mut Lane<T>,
+        wave: &Wave,
     ) -> Result<(), ExecutionError<S::Error>> {
         let memory = lock(&self.engine.memory).lanes.pop().unwrap_or_default();
         self.runner.evm.ctx.journaled_state.next_lane(memory);
-        lane.run(&mut self.runner)?;
+        lane.run(&mut self.runner, wave)?;
         lane.state = self.runner.evm.ctx.journaled_state.next_lane(Default::default());
         Ok(())
     }
 }
 
 /// What lanes start from.
-struct Start<'a, S> {
-    engine: &'a Engine,
-    spec: &'a ChainSpec,
-    context: &'a BlockContext,
-    layer: Layer<'a, S>,
+pub(super) struct Start<'a, S> {
+    pub(super) engine: &'a Engine,
+    pub(super) spec: &'a ChainSpec,
+    pub(super) context: &'a BlockContext,
+    pub(super) layer: Layer<'a, S>,
 }
 
 impl<'a, S> Start<'a, S>
@@ -81,7 +80,7 @@ where
             let results = workers.map(
                 waiting.len(),
                 || self.worker(),
-                |worker, at| worker.run(&mut lock(&lanes[waiting[at]])).is_ok(),
+                |worker, at| worker.run(&mut lock(&lanes[waiting[at]]), wave).is_ok(),
             );
             report.times.execute += start.elapsed();
             let is_fine = results.map_err(|_| Fallback::Panic)?.into_iter().all(|is_ok| is_ok);
@@ -111,7 +110,13 @@ where
         Err(Fallback::Rounds)
     }
 
-    fn worker(&self) -> Worker<'a, S> {
+    /// Whether an account has code.
+    pub(super) fn has_code(&self, address: &Address) -> bool {
+        let found = { self.layer }.account(address);
+        found.is_ok_and(|found| found.is_some_and(|(account, _)| account.has_code()))
+    }
+
+    pub(super) fn worker(&self) -> Worker<'a, S> {
         let engine = self.engine;
         let runner = Runner::new(self.spec, self.context, self.layer);
         let mut runner = runner.ok().expect("invariant: the block is open, so its fork is known");
@@ -120,9 +125,7 @@ where
             journal.set_credit_recipients(&[self.context.header.beneficiary]);
         }
         journal.enter_lane();
-        let memory = lock(&engine.memory).workers.pop().unwrap_or_default();
-        runner.evm.ctx.chain.memo = memory.memo;
-        runner.foresight = memory.foresight;
+        runner.evm.ctx.chain.memo = lock(&engine.memory).memos.pop().unwrap_or_default();
         Worker { engine, runner }
     }
 }
@@ -141,7 +144,7 @@ where
         lanes: Vec<Lane<T>>,
         report: &mut SliceReport,
     ) -> Result<Result<(), Vec<Lane<T>>>, ExecutionError<S::Error>> {
-        self.absorb_pending()?;
+        assert!(self.pending.is_empty(), "invariant: a wave starts from the block's journal");
         let lanes: Vec<_> = lanes.into_iter().map(Mutex::new).collect();
         let mut order: Vec<LaneNumber> = (0..).take(lanes.len()).collect();
         let result = self.start().run_rounds(wave, &lanes, &mut order, report);

@@ -5,37 +5,15 @@ use std::time::Instant;
 use turnpike_state::StateView;
 
 use super::{
-    EngineBlock, SliceReport, lane::Lane, pace::PROBE, partition::Partition, predict::Chunk,
+    EngineBlock, SliceReport,
+    lane::Lane,
+    pace::PROBE,
+    partition::Partition,
+    plan::{Planner, Wave},
+    run::Start,
     workers::Panicked,
 };
-use crate::{BlockTransaction, ExecutionError, FeeRule, SpecId, journal::Layer};
-
-/// Fewer transactions never pay for threads.
-const TRANSACTIONS_MIN: usize = 16;
-
-/// Lanes are worth it if, at best, they are so many times as fast as one.
-const GAIN_MIN: f64 = 1.2;
-
-/// A wave is cut short if it gains so much less than its beginning would.
-const GAIN_KEPT: f64 = 0.7;
-
-/// Chunks that a wave is cut into for each worker, if it can be.
-const CHUNKS_PER_WORKER: usize = 8;
-
-/// Transactions of a chunk, at most: so many that its keys can be numbered.
-const CHUNK_LEN_MAX: usize = 1_024;
-
-/// A wave that was planned: transactions from the front of a slice, in lanes.
-pub(super) struct Wave {
-    pub(super) chunks: Vec<Chunk>,
-    pub(super) partition: Partition,
-}
-
-impl Wave {
-    pub(super) fn len(&self) -> usize {
-        self.partition.lane_of.len()
-    }
-}
+use crate::{BlockTransaction, ExecutionError, FeeRule, SpecId, journal::Layer, runner::Runner};
 
 /// How transactions from the front of a slice are to run.
 enum Next {
@@ -91,7 +69,10 @@ where
         rest: &[T],
         report: &mut SliceReport,
     ) -> Result<Next, ExecutionError<S::Error>> {
-        if !self.in_lanes || rest.len() < TRANSACTIONS_MIN || !self.fees_commute()? {
+        if !self.in_lanes
+            || rest.len() < self.engine.config.grain.transactions_from
+            || !self.fees_commute()?
+        {
             return Ok(Next::InOrder(rest.len()));
         }
         let paced = self.pace.take(rest.len());
@@ -99,7 +80,8 @@ where
             return Ok(Next::InOrder(paced));
         }
         let first = &rest[..rest.len().min(PROBE)];
-        match self.plan(rest, first.len(), report) {
+        self.absorb_pending()?;
+        match self.plan(rest, report) {
             Ok(Some(wave)) => Ok(Next::InLanes(wave)),
             Ok(None) => {
                 self.pace.was_not_worth_it();
@@ -114,64 +96,19 @@ where
 
     /// Plans a wave from the front of `rest`; `None` if lanes are not worth it. Looks at the first few transactions by
     /// themselves, since to look at all of them for nothing would cost too much.
-    fn plan(
-        &self,
-        rest: &[T],
-        probe_len: usize,
-        report: &mut SliceReport,
-    ) -> Result<Option<Wave>, Panicked> {
-        let workers = &self.engine.workers;
+    fn plan(&mut self, rest: &[T], report: &mut SliceReport) -> Result<Option<Wave>, Panicked> {
         let gas = self.gas_remaining();
-        let grain = self.engine.config.grain;
-        let probe = [Chunk::predict(0, &rest[..probe_len])];
-        if probe[0].gas_limit > gas {
+        let Self { engine, spec, context, state, main, .. } = self;
+        let Runner { evm, profiles: Some(profiles), .. } = &mut main.runner else {
             return Ok(None);
-        }
-        let expected = probe[0].cost() * rest.len() as u64 / probe_len as u64;
-        if expected < grain.threads_from {
-            return Ok(None);
-        }
-        let start = Instant::now();
-        let gain = Partition::new(&self.engine.alone, &probe, grain)?.gain(workers.count());
-        report.times.partition += start.elapsed();
-        if gain < GAIN_MIN {
-            return Ok(None);
-        }
-        let start = Instant::now();
-        let chunk_len = rest.len().div_ceil(workers.count() * CHUNKS_PER_WORKER);
-        let chunk_len = chunk_len.clamp(grain.chunk_transactions, CHUNK_LEN_MAX);
-        let parts: Vec<&[T]> = rest.chunks(chunk_len).collect();
-        let mut chunks = workers.map(
-            parts.len(),
-            || (),
-            |(), at| {
-                let first = u32::try_from(at * chunk_len).expect("invariant: a slice is numbered");
-                Chunk::predict(first, parts[at])
-            },
-        )?;
-        report.times.predict += start.elapsed();
-        let asked = chunks.iter().scan(0_u64, |asked, chunk| {
-            *asked = asked.saturating_add(chunk.gas_limit);
-            Some(*asked)
-        });
-        let fitting = asked.take_while(|asked| *asked <= gas).count();
-        chunks.truncate(fitting);
-        let start = Instant::now();
-        let wave = loop {
-            if chunks.is_empty() || chunks.iter().map(Chunk::cost).sum::<u64>() < grain.threads_from
-            {
-                break None;
-            }
-            let partition = Partition::new(workers, &chunks, grain)?;
-            let found = partition.gain(workers.count());
-            if found >= GAIN_KEPT * gain && found >= GAIN_MIN {
-                break Some(Wave { chunks, partition });
-            }
-            // The longer a wave, the more of it hangs together.
-            chunks.truncate(chunks.len() / 2);
         };
-        report.times.partition += start.elapsed();
-        Ok(wave)
+        let layer = Layer::new(&evm.ctx.journaled_state, *state);
+        let start = Start { engine, spec, context, layer };
+        let mut planner = Planner::new(start, profiles, rest);
+        let wave = planner.plan(gas);
+        report.times.predict += planner.times.predict;
+        report.times.partition += planner.times.partition;
+        wave
     }
 
     /// Whether what transactions pay in fees can be added up in any order. It can not where paying nothing makes a

@@ -1,3 +1,5 @@
+use core::hash::BuildHasher;
+
 use alloy_primitives::Address;
 
 use super::call::{Call, WORDS_MAX};
@@ -28,12 +30,25 @@ impl Words {
         self.0 >> at & 1 != 0
     }
 
-    pub(super) const fn and(self, other: Self) -> Self {
+    pub(super) const fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     pub(super) const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
+    }
+}
+
+impl Call<'_> {
+    /// What kind of call this is: calls of the same function that name the same contracts are of one kind. A hash, which
+    /// may be that of another kind too.
+    pub(crate) fn kind(
+        &self,
+        hasher: &impl BuildHasher,
+        has_code: impl Fn(&Address) -> bool,
+    ) -> u64 {
+        let contracts = Contracts::at(Words::ALL, self, has_code);
+        hasher.hash_one((self.function(), contracts.as_slice()))
     }
 }
 

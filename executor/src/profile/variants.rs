@@ -67,7 +67,7 @@ impl Variants {
         contracts: &Contracts,
         observed: &Observed<'_>,
     ) -> Option<Contracts> {
-        self.looked_at = self.looked_at.and(contracts.words().without(self.idle));
+        self.looked_at = self.looked_at.with(contracts.words().without(self.idle));
         let contracts = contracts.only(self.looked_at);
         let is_new = self.get(&contracts).is_none();
         if is_new && self.are_idle(call, &contracts, observed) {
@@ -104,8 +104,8 @@ impl Variants {
         self.idle_runs += 1;
         if self.idle_runs >= IDLE_RUNS {
             self.idle_runs = 0;
-            self.idle = self.idle.and(contracts.words());
-            self.looked_at = self.looked_at.without(self.idle);
+            self.idle = self.idle.with(contracts.words());
+            self.looked_at = self.looked_at.without(contracts.words());
         }
         true
     }
@@ -120,9 +120,8 @@ impl Variants {
             variant.miss();
         } else if !words.without(self.telling).is_empty() {
             // There are contracts that were not asked about. It may be because of them.
-            self.telling = self.telling.and(words);
-            self.looked_at = self.looked_at.and(words);
-            self.idle = self.idle.without(words);
+            self.telling = self.telling.with(words);
+            self.looked_at = self.looked_at.with(words);
         }
     }
 

@@ -210,3 +210,21 @@ fn hashes_of_a_large_batch_are_those_of_their_inputs() {
     profiles.predict(calls[..1].iter().copied(), |_| false, &mut out);
     assert_eq!((out.known.len(), out.hashes.len()), (1, 4));
 }
+
+#[test]
+fn a_hash_is_shared_across_the_end_of_a_chunk() {
+    let mut profiles = Profiles::default();
+    let call = |seed: u8| Call { caller: person(seed), to: TOKEN, data: &SELECTOR };
+    for seed in 1..=2 {
+        let mut run = Run::of(call(seed));
+        run.mapping(TOKEN, word(person(seed)), 2);
+        teach(&mut profiles, call(seed), &run);
+    }
+    let mut out = Predictions::default();
+    // As many as are hashed at a time, and the last of them again.
+    let seeds = (1..=64).chain([64, 65]);
+    profiles.predict((0..).zip(seeds.clone().map(call)), has_code, &mut out);
+    let predicted = out.slots.iter().map(|(_, _, slot, _)| *slot);
+    let expected = seeds.map(|seed| slot_of(word(person(seed)), U256::from(2)));
+    assert_eq!(predicted.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}

@@ -96,6 +96,32 @@ fn a_run_that_touches_too_much_is_not_followed() {
 }
 
 #[test]
+fn runs_that_together_touch_too_much_are_not_followed() {
+    for (keys, is_known) in [(32, true), (33, false)] {
+        let mut profiles = Profiles::default();
+        for run_number in 0..4 {
+            let mut run = Run::default();
+            (0..keys).for_each(|slot| run.slot(POOL, U256::from(100 * run_number + slot), false));
+            teach(&mut profiles, CALL, &run);
+        }
+        assert_eq!(slots(&profiles, CALL).is_some(), is_known, "{keys} keys");
+    }
+}
+
+#[test]
+fn what_is_written_once_counts_as_written() {
+    for writer in 0..2 {
+        let mut profiles = Profiles::default();
+        for number in 0..2 {
+            let mut run = Run::of(CALL);
+            run.slot(POOL, U256::from(8), number == writer);
+            teach(&mut profiles, CALL, &run);
+        }
+        assert_eq!(slots(&profiles, CALL), Some(written(POOL, &[U256::from(8)])));
+    }
+}
+
+#[test]
 fn what_is_written_goes_before_what_is_read() {
     let mut profiles = Profiles::default();
     for _ in 0..4 {
@@ -139,7 +165,8 @@ fn repeated_misses_make_a_function_unpredictable_and_rare_ones_do_not() {
     for (calls_between, is_known) in [(0, false), (PATIENCE_CALLS, true)] {
         let mut profiles = Profiles::default();
         relearn(&mut profiles);
-        for _ in 0..3 {
+        for miss in 0..3 {
+            assert!(slots(&profiles, CALL).is_some(), "after {miss} misses");
             for _ in 0..calls_between {
                 assert!(slots(&profiles, CALL).is_some());
             }

@@ -1,7 +1,7 @@
-//! Variants by the contracts that calls name, full keys, and how much is kept.
+//! Variants by the contracts of a path, full keys, and how much is kept.
 
 use super::*;
-use crate::profile::{FUNCTIONS_MAX, lessons::LEARNING_RUNS};
+use crate::profile::FUNCTIONS_MAX;
 
 const ROUTER: Address = Address::repeat_byte(0xaa);
 
@@ -47,13 +47,6 @@ fn is_foreseen(
     keys.dedup();
     let predicted: Vec<_> = predicted.into_iter().map(|(of, slot, _)| (of, slot)).collect();
     Some(predicted == keys)
-}
-
-/// Tokens whose addresses are alike but for the last byte.
-fn token(last: u8) -> Address {
-    let mut token = Address::repeat_byte(0xbb);
-    token[19] = last;
-    token
 }
 
 #[test]
@@ -118,67 +111,6 @@ fn keys_are_full_words() {
 }
 
 #[test]
-fn only_words_that_were_seen_to_name_contracts_are_looked_up() {
-    let mut profiles = Profiles::default();
-    (1..=4).for_each(|seed| teach_transfer(&mut profiles, person(seed), person(seed + 1)));
-    let (data, _) = transfer(person(1), token(1));
-    let call = Call { caller: person(1), to: TOKEN, data: &data };
-    let mut out = Predictions::default();
-    let unasked = |_: &Address| -> bool { panic!("nobody needs to know") };
-    profiles.predict([(0, call)].into_iter(), unasked, &mut out);
-    assert_eq!(out.known, [(0, GAS)]);
-    assert_eq!(slots(&profiles, call), Some(balances(&[person(1), token(1)])));
-}
-
-#[test]
-fn contracts_that_do_not_matter_are_forgotten() {
-    let mut profiles = Profiles::default();
-    teach_transfer(&mut profiles, person(1), token(1));
-    (1..=4).for_each(|seed| teach_transfer(&mut profiles, person(seed), person(seed + 1)));
-    let call_to = |last: u8| transfer(person(1), token(last)).0;
-    let is_curious = |profiles: &Profiles, last: u8| {
-        let data = call_to(last);
-        profiles.is_curious(Call { caller: person(1), to: TOKEN, data: &data }, has_code)
-    };
-    for last in 2..=5 {
-        assert!(is_curious(&profiles, last), "a word has named a contract that may matter");
-        let data = call_to(last);
-        let call = Call { caller: person(1), to: TOKEN, data: &data };
-        assert_eq!(slots(&profiles, call), Some(balances(&[person(1), token(last)])));
-        teach_transfer(&mut profiles, person(1), token(last));
-    }
-    assert!(!is_curious(&profiles, 6));
-    assert_eq!(profiles.counters().functions, 2);
-}
-
-#[test]
-fn a_contract_that_matters_after_all_gets_a_variant() {
-    let mut profiles = Profiles::default();
-    (1..=4).for_each(|seed| teach_transfer(&mut profiles, person(seed), person(seed + 1)));
-    let (data, mut run) = transfer(person(1), token(1));
-    let call = Call { caller: person(1), to: TOKEN, data: &data };
-    // It is told of what it gets.
-    run.slot(token(1), U256::from(1), true);
-    profiles.miss(call, has_code);
-    assert_eq!(slots(&profiles, call), None, "what others do says nothing of it");
-    for _ in 0..LEARNING_RUNS {
-        assert!(profiles.is_curious(call, has_code));
-        teach(&mut profiles, call, &run);
-    }
-    assert!(!profiles.is_curious(call, has_code));
-    let mut expected = balances(&[person(1), token(1)]);
-    expected.extend(written(token(1), &[U256::from(1)]));
-    assert_eq!(slots(&profiles, call), Some(expected));
-    let (data, _) = transfer(person(1), person(2));
-    let call = Call { caller: person(1), to: TOKEN, data: &data };
-    assert_eq!(
-        slots(&profiles, call),
-        Some(balances(&[person(1), person(2)])),
-        "no miss of theirs"
-    );
-}
-
-#[test]
 fn what_is_asked_about_stays_and_no_more_is_kept_than_fits() {
     let mut profiles = Profiles::default();
     (1..=4).for_each(|seed| teach_transfer(&mut profiles, person(seed), person(seed + 1)));
@@ -216,4 +148,18 @@ fn people_are_not_called() {
     let call = Call { caller: person(1), to: person(2), data: &SELECTOR };
     assert!(!profiles.is_curious(call, has_code));
     assert!(profiles.is_curious(Call { to: TOKEN, ..call }, has_code));
+}
+
+#[test]
+fn contracts_are_told_apart_by_each_of_their_bytes() {
+    let mut profiles = Profiles::default();
+    let path = [1, 2].map(token);
+    (1..=2).for_each(|seed| teach_swap(&mut profiles, person(seed), person(seed), path));
+    assert_eq!(is_foreseen(&profiles, person(7), person(7), path), Some(true));
+    for byte in 0..Address::ZERO.len() {
+        let mut other = token(2);
+        other[byte] ^= 1;
+        let predicted = is_foreseen(&profiles, person(7), person(7), [token(1), other]);
+        assert_eq!(predicted, None, "byte {byte}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Contracts as far as profiles see them: what they touch and hash.
 
 mod adversary;
+mod contracts;
 mod functions;
 mod limits;
 mod memory;
@@ -22,6 +23,13 @@ const GAS: u64 = 50_000;
 /// A person: somebody without code.
 fn person(seed: u8) -> Address {
     Address::repeat_byte(seed)
+}
+
+/// A token's address: all are alike but for the last byte.
+fn token(last: u8) -> Address {
+    let mut token = Address::repeat_byte(0xbb);
+    token[19] = last;
+    token
 }
 
 fn has_code(address: &Address) -> bool {

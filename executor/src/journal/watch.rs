@@ -1,0 +1,60 @@
+//! What a transaction touches, for whoever learns from it.
+
+use alloc::vec::Vec;
+
+use alloy_primitives::Address;
+use turnpike_state::StateView;
+
+use super::{Journal, Undo};
+use crate::profile::{Key, Touch};
+
+impl<S: StateView> Journal<S> {
+    /// Has the next transaction's accesses noted.
+    pub(crate) fn watch(&mut self) {
+        self.watched = Some(Vec::new());
+    }
+
+    /// What the last transaction accessed, if it was watched. Slots that its access list names are only in here if it
+    /// changed them.
+    pub(crate) fn take_watched(&mut self) -> Vec<Touch> {
+        self.watched.take().unwrap_or_default()
+    }
+
+    /// Whether an account has code. Not an access: it is neither loaded nor warmed.
+    pub(crate) fn has_code(&mut self, address: &Address) -> bool {
+        match self.find(address) {
+            Some(at) => !self.tables.accounts[at].account.info.is_empty_code_hash(),
+            None => self.base.account(address).is_ok_and(|found| {
+                found.is_some_and(|(account, _)| {
+                    account.code_hash != alloy_primitives::KECCAK256_EMPTY
+                })
+            }),
+        }
+    }
+
+    /// Notes what the transaction that ends here accessed.
+    pub(super) fn note_watched(&mut self) {
+        let Some(mut touches) = self.watched.take() else { return };
+        for undo in &self.tables.undo {
+            let (account, slot, written) = match undo {
+                Undo::Warmed(at) => (*at, None, false),
+                Undo::Balance(at) | Undo::Nonce(at) | Undo::Destroyed { at, .. } => {
+                    (*at, None, true)
+                }
+                Undo::Code(code) => (code.0, None, true),
+                Undo::Created(created) => (created.at, None, true),
+                Undo::SlotWarmed(at) => (self.tables.slots[*at].owner, Some(*at), false),
+                Undo::Slot(at) => (self.tables.slots[*at].owner, Some(*at), true),
+                Undo::Touched(_) | Undo::Transient(_) => continue,
+            };
+            let address = self.tables.accounts[account].address;
+            let slot = slot.map(|slot| self.tables.slots[slot].key);
+            touches.push(Touch { key: Key { address, slot }, written });
+        }
+        // One for each key, written if it ever was.
+        touches.sort_unstable();
+        touches.reverse();
+        touches.dedup_by_key(|touch| touch.key);
+        self.watched = Some(touches);
+    }
+}
