@@ -14,6 +14,14 @@ pub enum ConformanceError {
     /// Nothing that looks like a suite is there.
     #[error("no test suite found in {}", .0.display())]
     NothingFound(PathBuf),
+    /// A block is none that can be run.
+    #[error("block {path}: {reason}", path = path.display())]
+    Block {
+        /// Where it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// Why a file says nothing: it is not in a format that its place or its shape promises.

@@ -29,7 +29,9 @@ mod transaction;
 mod transaction_test;
 mod trie_test;
 
+pub use block_test::RealBlock;
 pub use error::ConformanceError;
 pub use print::{write_json, write_markdown, write_table};
 pub use report::{Counts, Failure, Kind, Report, SuiteReport, Unreadable, Verdict};
-pub use run::{Options, run, suites};
+pub use run::{Options, blocks, run, suites};
+pub use transaction::TestTransaction;

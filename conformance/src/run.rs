@@ -4,7 +4,7 @@ use std::{
     fs,
     num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
     time::Instant,
@@ -54,6 +54,12 @@ pub fn suites(root: &Path) -> Result<Vec<String>, ConformanceError> {
     let mut names: Vec<String> = discover(root)?.into_iter().map(|item| item.suite).collect();
     names.dedup();
     Ok(names)
+}
+
+/// Directories of a suite's blocks at or below `root`, in order.
+pub fn blocks(root: &Path, suite: &str) -> Result<Vec<PathBuf>, ConformanceError> {
+    let blocks = discover(root)?.into_iter().filter(|item| item.is_block && item.suite == suite);
+    Ok(blocks.map(|item| item.path).collect())
 }
 
 /// What came out of one item.
@@ -192,8 +198,6 @@ fn collect(items: &[Item], done: Vec<Done>) -> Report {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn item(number: usize) -> Item {

@@ -10,7 +10,7 @@ pub(crate) const DEPOSIT: u8 = 0x7e;
 
 /// A transaction of a test: one that a Turnpike block could hold, or a blob transaction.
 #[derive(Clone, Debug)]
-pub(crate) enum TestTransaction {
+pub enum TestTransaction {
     /// One of the product's, and it runs as such.
     Product(BlockTx),
     /// A blob transaction, which the product does not decode, but which its executor runs.
