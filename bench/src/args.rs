@@ -1,6 +1,11 @@
+use std::{env, num::NonZeroUsize, path::PathBuf, thread::available_parallelism};
+
 use clap::Args;
 
 use crate::{Kind, WORKLOADS, root::Part};
+
+/// Names the directory of public test data.
+const TEST_DATA: &str = "TURNPIKE_TEST_DATA";
 
 /// What `turnpike bench execute` takes.
 #[derive(Clone, Debug, Args)]
@@ -8,12 +13,25 @@ pub struct ExecuteArgs {
     /// Workloads, by name; without it all of them.
     #[arg(long = "workload", value_name = "NAME", value_delimiter = ',', value_parser = kind)]
     pub workloads: Vec<&'static Kind>,
-    /// Transactions of each workload, instead of its own number.
+    /// Transactions of each workload, instead of its own number; of real blocks, the most of each.
     #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
     pub transactions: Option<usize>,
     /// Timed rounds of each implementation; the median counts.
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = at_least_one)]
     pub rounds: usize,
+    /// Threads of the parallel engine, one number or several; without it as many as there are processors. With more
+    /// than that, what they would take is computed, too.
+    #[arg(long, value_name = "COUNT", value_delimiter = ',')]
+    pub workers: Vec<NonZeroUsize>,
+    /// Print how the parallel engine ran: lanes, and what its stages took.
+    #[arg(long)]
+    pub stages: bool,
+    /// Of workloads with several blocks, print each block, too.
+    #[arg(long)]
+    pub blocks: bool,
+    /// Where the blocks of real chains are, or a directory above.
+    #[arg(long, value_name = "DIRECTORY", env = TEST_DATA)]
+    pub test_data: Option<PathBuf>,
     /// Print JSON lines, one for each implementation and baseline.
     #[arg(long)]
     pub json: bool,
@@ -21,14 +39,41 @@ pub struct ExecuteArgs {
 
 impl Default for ExecuteArgs {
     fn default() -> Self {
-        Self { workloads: Vec::new(), transactions: None, rounds: 5, json: false }
+        Self {
+            workloads: Vec::new(),
+            transactions: None,
+            rounds: 5,
+            workers: Vec::new(),
+            stages: false,
+            blocks: false,
+            test_data: env::var_os(TEST_DATA).map(PathBuf::from),
+            json: false,
+        }
     }
 }
 
 impl ExecuteArgs {
-    /// The workloads asked for.
+    /// The workloads asked for. If that is all, those whose data is not there are left out, which is said.
     pub(crate) fn kinds(&self) -> Vec<&'static Kind> {
-        if self.workloads.is_empty() { WORKLOADS.iter().collect() } else { self.workloads.clone() }
+        if !self.workloads.is_empty() {
+            return self.workloads.clone();
+        }
+        let is_there = |kind: &&Kind| match kind.check(self.test_data.as_deref()) {
+            Ok(()) => true,
+            Err(error) => {
+                eprintln!("left out: workload {}: {error:#}", kind.name);
+                false
+            }
+        };
+        WORKLOADS.iter().filter(is_there).collect()
+    }
+
+    /// The numbers of workers that the parallel engine runs with.
+    pub(crate) fn workers(&self) -> Vec<NonZeroUsize> {
+        if self.workers.is_empty() {
+            return vec![available_parallelism().unwrap_or(NonZeroUsize::MIN)];
+        }
+        self.workers.clone()
     }
 }
 

@@ -19,6 +19,17 @@ impl Time {
         Self { wall: of(|time| time.wall), cpu: of(|time| time.cpu) }
     }
 
+    /// Of several pieces of work, each done in all rounds: what they took together, round by round.
+    pub(crate) fn sums(pieces: &[Vec<Self>]) -> Vec<Self> {
+        let rounds = pieces.first().map_or(0, Vec::len);
+        let sum = |part: fn(&Self) -> Duration, round: usize| {
+            pieces.iter().map(|times| part(&times[round])).sum()
+        };
+        let of_round =
+            |round| Self { wall: sum(|time| time.wall, round), cpu: sum(|time| time.cpu, round) };
+        (0..rounds).map(of_round).collect()
+    }
+
     /// Without a part of it that was measured by itself.
     pub(crate) fn without(self, part: Self) -> Self {
         Self { wall: self.wall.saturating_sub(part.wall), cpu: self.cpu.saturating_sub(part.cpu) }

@@ -1,11 +1,15 @@
+use std::thread::available_parallelism;
+
 use anyhow::{Context as _, ensure};
+use turnpike_executor::BlockTransaction;
 
 use crate::{
-    Bench, ExecuteArgs, Figures, Kind,
+    Bench, Block, EngineReport, ExecuteArgs, Figures, Kind, Workload,
     clock::Time,
-    implementation::{Implementation, Round, all},
+    implementation::{Implementation, Prepared, Run, all},
+    outcome::Outcome,
     report::Report,
-    terms::Terms,
+    scaling::computed,
 };
 
 /// A lean baseline this much slower than the reference is not to be believed, or the machine is not.
@@ -14,69 +18,110 @@ const SLOWER_MAX: f64 = 1.25;
 /// The baseline that the references are of.
 const LEAN: &str = "revm-cachedb";
 
+/// How figures are named that are computed from the parallel engine's report, for more processors than there are.
+const COMPUTED: &str = "parallel-computed";
+
 /// Runs the workloads asked for through every implementation and prints what they took.
 pub fn execute(args: &ExecuteArgs) -> anyhow::Result<()> {
-    let report = Report::new(Bench::Execute, args.json);
+    let report = Report::new(Bench::Execute, args.json).with_stages(args.stages);
     for kind in args.kinds() {
-        let figures = measure(kind, args.transactions, args.rounds)
-            .with_context(|| format!("workload {}", kind.name))?;
+        let figures = measure(kind, args).with_context(|| format!("workload {}", kind.name))?;
+        if args.blocks {
+            for block in 0..figures.first().map_or(0, |one| one.blocks.len()) {
+                let block = figures.iter().map(|one| one.blocks[block].clone());
+                report.print(&block.collect::<Vec<_>>())?;
+            }
+        }
         report.print(&figures)?;
         warn_if_slow(kind, &figures);
     }
     Ok(())
 }
 
-/// One workload through every implementation: warmed up, interleaved, medians of `rounds`.
-pub fn measure(
+/// One workload through every implementation: warmed up, interleaved block by block, medians of the rounds.
+pub fn measure(kind: &Kind, args: &ExecuteArgs) -> anyhow::Result<Vec<Figures>> {
+    match kind.prepare(args.transactions, args.test_data.as_deref())? {
+        Workload::Made(block) => measure_blocks(kind, &[*block], args, all_succeed),
+        Workload::Real(blocks) => measure_blocks(kind, &blocks, args, |_| Ok(())),
+    }
+}
+
+fn measure_blocks<T: BlockTransaction + Clone + Send + Sync>(
     kind: &Kind,
-    transactions: Option<usize>,
-    rounds: usize,
+    blocks: &[Block<T>],
+    args: &ExecuteArgs,
+    check: fn(&Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Figures>> {
-    let terms = Terms::new();
-    let workload = kind.prepare(transactions)?;
-    let mut implementations = all(&terms, &workload);
-    let gas = agree(&mut implementations)?;
-    let count = workload.transactions.len();
-    let mut samples: Vec<Vec<Time>> = vec![Vec::new(); implementations.len()];
+    let prepared: Vec<_> = blocks.iter().map(Prepared::new).collect::<anyhow::Result<_>>()?;
+    let mut implementations = all(&prepared, &args.workers());
+    let mut measured = Vec::new();
+    for (index, block) in blocks.iter().enumerate() {
+        let agreed = agree(&mut implementations, index, check)
+            .with_context(|| format!("block {}", block.number))?;
+        let transactions = block.transactions.len();
+        measured.push(Measured { number: block.number, transactions, agreed });
+    }
+    let mut samples = vec![Samples::new(blocks.len()); implementations.len()];
     // The first round only warms up.
-    for number in 0..=rounds {
-        for (implementation, samples) in implementations.iter_mut().zip(&mut samples) {
-            let name = implementation.name();
-            let Round { time, succeeded, gas: used } =
-                implementation.round().with_context(|| name)?;
-            ensure!(succeeded == count, "{name}: {succeeded} of {count} transactions succeed");
-            ensure!(used == gas, "{name}: expected {gas} gas, found {used}");
-            if number > 0 {
-                samples.push(time);
+    for round in 0..=args.rounds {
+        for (index, block) in measured.iter().enumerate() {
+            for (implementation, samples) in implementations.iter_mut().zip(&mut samples) {
+                let run = implementation.run(index);
+                let run = run.and_then(|run| block.agreed.expect(run)).with_context(|| {
+                    format!("{} in block {}", implementation.name(), block.number)
+                })?;
+                if round > 0 {
+                    samples.blocks[index].push(run);
+                }
             }
         }
     }
-    let figures = implementations.iter().zip(&samples).map(|(implementation, samples)| {
-        let Time { wall, cpu } = Time::median(samples);
-        Figures {
-            bench: Bench::Execute,
-            workload: kind.name,
-            implementation: implementation.name(),
-            is_baseline: implementation.is_baseline(),
-            workers: implementation.workers(),
-            transactions: count,
-            gas,
-            wall,
-            cpu,
-        }
+    let processors = available_parallelism().map_or(1, usize::from);
+    let figures = implementations.iter().zip(&samples).flat_map(|(implementation, samples)| {
+        samples.figures(kind, &**implementation, &measured, processors)
     });
     Ok(figures.collect())
 }
 
-/// Has every implementation run the block and compares all that comes of it; returns the gas used.
-fn agree(implementations: &mut [Box<dyn Implementation + '_>]) -> anyhow::Result<u64> {
+/// A block, and what it came to.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    number: u64,
+    transactions: usize,
+    agreed: Agreed,
+}
+
+/// What implementations agree on, and every timed run has to come to again.
+#[derive(Clone, Copy, Debug)]
+struct Agreed {
+    succeeded: usize,
+    gas: u64,
+}
+
+impl Agreed {
+    fn expect(&self, run: Run) -> anyhow::Result<Run> {
+        let Self { succeeded, gas } = *self;
+        ensure!(
+            run.succeeded == succeeded,
+            "expected {succeeded} transactions to succeed, found {}",
+            run.succeeded
+        );
+        ensure!(run.gas == gas, "expected {gas} gas, found {}", run.gas);
+        Ok(run)
+    }
+}
+
+/// Has every implementation run a block and compares all that comes of it.
+fn agree(
+    implementations: &mut [Box<dyn Implementation + '_>],
+    block: usize,
+    check: fn(&Outcome) -> anyhow::Result<()>,
+) -> anyhow::Result<Agreed> {
     let mut reference = None;
     for implementation in implementations {
         let name = implementation.name();
-        let outcome = implementation.outcome().with_context(|| name)?;
-        if let Some(index) = outcome.transactions.iter().position(|tx| !tx.succeeded) {
-            anyhow::bail!("{name}: transaction {index} fails: {:?}", outcome.transactions[index]);
-        }
+        let outcome = implementation.outcome(block).with_context(|| name)?;
+        check(&outcome).with_context(|| name)?;
         match &reference {
             None => reference = Some(outcome),
             Some(reference) => {
@@ -84,7 +129,77 @@ fn agree(implementations: &mut [Box<dyn Implementation + '_>]) -> anyhow::Result
             }
         }
     }
-    Ok(reference.context("no implementation")?.gas())
+    let reference = reference.context("no implementation")?;
+    Ok(Agreed { succeeded: reference.succeeded(), gas: reference.gas() })
+}
+
+fn all_succeed(outcome: &Outcome) -> anyhow::Result<()> {
+    match outcome.transactions.iter().position(|tx| !tx.succeeded) {
+        None => Ok(()),
+        Some(index) => {
+            anyhow::bail!("transaction {index} fails: {:?}", outcome.transactions[index])
+        }
+    }
+}
+
+/// The timed runs of one implementation, by block and round.
+#[derive(Clone, Debug)]
+struct Samples {
+    blocks: Vec<Vec<Run>>,
+}
+
+impl Samples {
+    fn new(blocks: usize) -> Self {
+        Self { blocks: vec![Vec::new(); blocks] }
+    }
+
+    /// What the implementation took; and, if it had more workers than there are processors, what it would have taken.
+    fn figures(
+        &self,
+        kind: &Kind,
+        implementation: &dyn Implementation,
+        measured: &[Measured],
+        processors: usize,
+    ) -> Vec<Figures> {
+        let workers = implementation.workers();
+        let rounds = self.blocks.first().map_or(0, Vec::len);
+        let engine = EngineReport::of(self.blocks.iter().flatten(), rounds, processors);
+        let figures = |name, time: &dyn Fn(&Run) -> Time| {
+            let times = self.blocks.iter().map(|runs| runs.iter().map(time).collect::<Vec<_>>());
+            let times: Vec<_> = times.collect();
+            let of = |workload, transactions, gas, samples: &[Time]| {
+                let Time { wall, cpu } = Time::median(samples);
+                Figures {
+                    bench: Bench::Execute,
+                    workload,
+                    implementation: name,
+                    is_baseline: implementation.is_baseline(),
+                    workers,
+                    transactions,
+                    gas,
+                    wall,
+                    cpu,
+                    blocks: Vec::new(),
+                    engine: None,
+                }
+            };
+            let blocks = measured.iter().zip(&times).map(|(block, times)| {
+                let workload = format!("{}/{}", kind.name, block.number);
+                of(workload, block.transactions, block.agreed.gas, times)
+            });
+            let blocks = if measured.len() > 1 { blocks.collect() } else { Vec::new() };
+            let transactions = measured.iter().map(|block| block.transactions).sum();
+            let gas = measured.iter().map(|block| block.agreed.gas).sum();
+            let rounds = Time::sums(&times);
+            Figures { blocks, engine, ..of(kind.name.to_owned(), transactions, gas, &rounds) }
+        };
+        let mut all = vec![figures(implementation.name(), &|run| run.time)];
+        if engine.is_some() && workers > processors {
+            let wall = |run: &Run| Time { wall: computed(run, workers, processors), ..run.time };
+            all.push(figures(COMPUTED, &wall));
+        }
+        all
+    }
 }
 
 /// Warns of a baseline that is too slow to compare with: everything looks fast next to it.

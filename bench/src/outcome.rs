@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, Log, U256};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, Log, U256};
 use anyhow::{Context as _, ensure};
+use turnpike_executor::FeeRule;
 use turnpike_protocol::predeploys::{BASE_FEE_VAULT, HISTORY_STORAGE, L1_FEE_VAULT};
 
-use crate::World;
+use crate::{Block, WorldAccount};
 
 /// What came of one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +15,24 @@ pub(crate) struct TxOutcome {
     pub(crate) logs: Vec<Log>,
 }
 
-/// An account after the block: nonce, balance and the slots that are not what they were.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Changed {
+/// An account after the block, as an implementation says it wrote it.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
     pub(crate) nonce: u64,
     pub(crate) balance: U256,
+    pub(crate) code_hash: B256,
+    /// Whether the slots that it had before are gone.
+    pub(crate) storage_cleared: bool,
     pub(crate) storage: BTreeMap<U256, U256>,
+}
+
+/// An account after the block: all of it but the slots that are what they were.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Changed {
+    nonce: u64,
+    balance: U256,
+    code_hash: B256,
+    storage: BTreeMap<U256, U256>,
 }
 
 /// All that came of a block, in a form that implementations can be compared by.
@@ -30,39 +43,34 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// From the accounts that an implementation says it wrote; what is as before in `world` is left out.
+    /// From the accounts that an implementation says it wrote; what is as before the block is left out.
     ///
-    /// So are the accounts that only Turnpike writes: base and L1 fees have vaults, plain revm burns them; and the
-    /// parent's hash goes into the EIP-2935 contract before the first transaction.
-    pub(crate) fn new(
-        world: &World,
+    /// So are the accounts that only Turnpike writes on a chain of its own: base and L1 fees have vaults, plain revm
+    /// burns them; and the parent's hash goes into the EIP-2935 contract before the first transaction.
+    pub(crate) fn new<T>(
+        block: &Block<T>,
         transactions: Vec<TxOutcome>,
-        written: impl Iterator<Item = (Address, Changed)>,
+        written: impl Iterator<Item = (Address, Written)>,
     ) -> Self {
-        let before = world.index();
-        let mut accounts = BTreeMap::new();
-        for (address, mut after) in written {
-            if [BASE_FEE_VAULT, L1_FEE_VAULT, HISTORY_STORAGE].contains(&address) {
-                continue;
-            }
-            let before = before.get(&address);
-            after.storage.retain(|slot, value| {
-                let storage = before.map_or(&[][..], |account| &account.storage);
-                let found = storage.binary_search_by_key(slot, |(slot, _)| *slot);
-                *value != found.map_or(U256::ZERO, |index| storage[index].1)
-            });
-            let (nonce, balance) =
-                before.map_or((0, U256::ZERO), |account| (account.nonce, account.balance));
-            if (after.nonce, after.balance) != (nonce, balance) || !after.storage.is_empty() {
-                accounts.insert(address, after);
-            }
-        }
-        Self { transactions, accounts }
+        let own: &[_] = match block.terms.spec.fees {
+            FeeRule::Vaults => &[BASE_FEE_VAULT, L1_FEE_VAULT, HISTORY_STORAGE],
+            FeeRule::Beneficiary => &[],
+        };
+        let written = written.filter(|(address, _)| !own.contains(address));
+        let changed = written.filter_map(|(address, written)| {
+            Some((address, Changed::since(block.world.account(&address), written)?))
+        });
+        Self { transactions, accounts: changed.collect() }
     }
 
     /// Gas of all transactions.
     pub(crate) fn gas(&self) -> u64 {
         self.transactions.iter().map(|tx| tx.gas).sum()
+    }
+
+    /// Transactions that succeeded.
+    pub(crate) fn succeeded(&self) -> usize {
+        self.transactions.iter().filter(|tx| tx.succeeded).count()
     }
 
     /// Says how `other` differs.
@@ -88,30 +96,67 @@ impl Outcome {
     }
 }
 
+impl Changed {
+    /// What an account became since it was `before`; `None` if it is the same.
+    fn since(before: Option<&WorldAccount>, written: Written) -> Option<Self> {
+        let Written { nonce, balance, code_hash, storage_cleared, mut storage } = written;
+        let slots = before.map_or(&[][..], |account| &account.storage);
+        if storage_cleared {
+            for (slot, _) in slots {
+                storage.entry(*slot).or_default();
+            }
+        }
+        storage.retain(|slot, value| {
+            let found = slots.binary_search_by_key(slot, |(slot, _)| *slot);
+            *value != found.map_or(U256::ZERO, |index| slots[index].1)
+        });
+        let (old_nonce, old_balance, old_code_hash) = before
+            .map_or((0, U256::ZERO, KECCAK256_EMPTY), |account| {
+                (account.nonce, account.balance, account.code_hash)
+            });
+        let is_same = (nonce, balance, code_hash) == (old_nonce, old_balance, old_code_hash)
+            && storage.is_empty();
+        (!is_same).then_some(Self { nonce, balance, code_hash, storage })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use alloy_primitives::address;
     use revm::state::Bytecode;
 
     use super::*;
-    use crate::WorldAccount;
+    use crate::{World, terms::Terms};
 
     const ALICE: Address = address!("00000000000000000000000000000000000000a1");
 
-    fn world() -> World {
+    fn block() -> Block {
         let storage = vec![(U256::from(1), U256::from(7)), (U256::from(2), U256::from(8))];
         let (nonce, balance, code) = (1, U256::from(100), Bytecode::default());
-        World { accounts: vec![WorldAccount { address: ALICE, nonce, balance, code, storage }] }
+        let (address, code_hash) = (ALICE, KECCAK256_EMPTY);
+        let alice = WorldAccount { address, nonce, balance, code_hash, code, storage };
+        let terms = Terms::after(&Terms::genesis());
+        Block { number: 1, world: World { accounts: vec![alice] }, transactions: Vec::new(), terms }
     }
 
-    fn outcome(written: &[(Address, Changed)]) -> Outcome {
+    fn outcome(written: &[(Address, Written)]) -> Outcome {
         let tx = TxOutcome { succeeded: true, gas: 21_000, logs: Vec::new() };
-        Outcome::new(&world(), vec![tx], written.iter().cloned())
+        Outcome::new(&block(), vec![tx], written.iter().cloned())
     }
 
-    fn changed(nonce: u64, balance: u64, storage: &[(u64, u64)]) -> Changed {
+    fn changed(nonce: u64, balance: u64, storage: &[(u64, u64)]) -> Written {
         let storage = storage.iter().map(|(slot, value)| (U256::from(*slot), U256::from(*value)));
-        Changed { nonce, balance: U256::from(balance), storage: storage.collect() }
+        Written {
+            nonce,
+            balance: U256::from(balance),
+            code_hash: KECCAK256_EMPTY,
+            storage_cleared: false,
+            storage: storage.collect(),
+        }
+    }
+
+    fn cleared(storage: &[(u64, u64)]) -> Written {
+        Written { storage_cleared: true, ..changed(1, 100, storage) }
     }
 
     #[test]
@@ -119,6 +164,23 @@ mod tests {
         let nothing = outcome(&[]);
         assert_eq!(outcome(&[(ALICE, changed(1, 100, &[(1, 7), (3, 0)]))]), nothing);
         assert_eq!(outcome(&[(BASE_FEE_VAULT, changed(0, 5, &[]))]), nothing);
+    }
+
+    #[test]
+    fn where_turnpike_has_no_vaults_they_are_accounts_like_others() {
+        let mut block = block();
+        block.terms.spec =
+            turnpike_executor::ChainSpec::ethereum(1, turnpike_executor::SpecId::OSAKA);
+        let written = (BASE_FEE_VAULT, changed(0, 5, &[]));
+        let outcome = Outcome::new(&block, Vec::new(), [written].into_iter());
+        assert_eq!(outcome.accounts.len(), 1);
+    }
+
+    #[test]
+    fn cleared_storage_is_zero() {
+        let zeroed = outcome(&[(ALICE, changed(1, 100, &[(1, 0), (2, 0)]))]);
+        assert_eq!(outcome(&[(ALICE, cleared(&[]))]), zeroed);
+        assert_eq!(outcome(&[(ALICE, cleared(&[(1, 7), (2, 8)]))]), outcome(&[]));
     }
 
     #[test]
@@ -131,6 +193,7 @@ mod tests {
             outcome(&[(ALICE, changed(2, 91, &[(1, 9)]))]),
             outcome(&[(ALICE, changed(2, 90, &[(1, 10)]))]),
             outcome(&[(ALICE, changed(2, 90, &[(1, 9), (2, 0)]))]),
+            outcome(&[(ALICE, Written { code_hash: B256::ZERO, ..changed(2, 90, &[(1, 9)]) })]),
             outcome(&[(ALICE, changed(2, 90, &[(1, 9)])), (Address::ZERO, changed(0, 1, &[]))]),
         ];
         for other in others {

@@ -5,6 +5,8 @@ use std::{
 
 use serde::Serialize;
 
+use crate::EngineReport;
+
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -16,19 +18,19 @@ pub enum Bench {
 }
 
 /// What one implementation took for one workload.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Figures {
     /// What is measured.
     pub bench: Bench,
-    /// The workload.
-    pub workload: &'static str,
+    /// The workload; of one of its blocks, with the block's number.
+    pub workload: String,
     /// The implementation.
     pub implementation: &'static str,
     /// Whether others are compared with it.
     pub is_baseline: bool,
     /// Threads that it executed on.
     pub workers: usize,
-    /// Transactions in the block.
+    /// Transactions, in all blocks together.
     pub transactions: usize,
     /// Gas that they used.
     pub gas: u64,
@@ -36,6 +38,10 @@ pub struct Figures {
     pub wall: Duration,
     /// Median processor time: of all threads, or for roots on the longest way through.
     pub cpu: Duration,
+    /// The same of each block, if the workload has several.
+    pub blocks: Vec<Self>,
+    /// What the parallel engine says of how it ran.
+    pub engine: Option<EngineReport>,
 }
 
 impl Figures {
@@ -53,6 +59,26 @@ impl Figures {
     pub fn ratio(&self, baseline: &Self) -> f64 {
         baseline.wall.as_secs_f64() / self.wall.as_secs_f64()
     }
+
+    /// The block that ran slowest next to `baseline`, if the workload has several.
+    pub fn worst_block(&self, baseline: &Self) -> Option<WorstBlock> {
+        let ratios = self.blocks.iter().zip(&baseline.blocks);
+        let ratios = ratios.map(|(block, baseline)| (block, block.ratio(baseline)));
+        let (block, ratio) = ratios.min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        let ratio = rounded(ratio, 1e3);
+        Some(WorstBlock { block: block.workload.clone(), transactions: block.transactions, ratio })
+    }
+}
+
+/// The block of a workload that ran slowest next to a baseline.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorstBlock {
+    /// The workload and the block's number.
+    pub block: String,
+    /// Its transactions.
+    pub transactions: usize,
+    /// How many times as fast as the baseline.
+    pub ratio: f64,
 }
 
 /// One implementation next to one baseline, as `--json` prints it.
@@ -60,13 +86,13 @@ impl Figures {
 pub struct Line {
     /// What is measured.
     pub bench: Bench,
-    /// The workload.
-    pub workload: &'static str,
+    /// The workload; of one of its blocks, with the block's number.
+    pub workload: String,
     /// The implementation.
     pub implementation: &'static str,
     /// Threads that it executed on.
     pub workers: usize,
-    /// Transactions in the block.
+    /// Transactions, in all blocks together.
     pub transactions: usize,
     /// Gas that they used.
     pub gas: u64,
@@ -79,6 +105,12 @@ pub struct Line {
     pub baseline: &'static str,
     /// How many times as fast as the baseline.
     pub ratio: f64,
+    /// The block with the least ratio, if the workload has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worst_block: Option<WorstBlock>,
+    /// What the parallel engine says of how it ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<EngineReport>,
 }
 
 impl Line {
@@ -88,7 +120,7 @@ impl Line {
         let pairs = figures.iter().flat_map(|one| baselines().map(move |baseline| (one, baseline)));
         let lines = pairs.map(|(one, baseline)| Self {
             bench: one.bench,
-            workload: one.workload,
+            workload: one.workload.clone(),
             implementation: one.implementation,
             workers: one.workers,
             transactions: one.transactions,
@@ -97,6 +129,8 @@ impl Line {
             tx_per_s: rounded(one.tx_per_s(), 1.0),
             baseline: baseline.implementation,
             ratio: rounded(one.ratio(baseline), 1e3),
+            worst_block: one.worst_block(baseline),
+            engine: one.engine,
         });
         lines.collect()
     }
@@ -110,6 +144,7 @@ fn rounded(value: f64, parts: f64) -> f64 {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report {
     json: bool,
+    stages: bool,
 }
 
 impl Report {
@@ -124,7 +159,12 @@ impl Report {
                 "workload", "implementation", "workers",
             );
         }
-        Self { json }
+        Self { json, stages: false }
+    }
+
+    /// Whether rows are followed by what the parallel engine says of how it ran.
+    pub(crate) const fn with_stages(self, stages: bool) -> Self {
+        Self { stages, ..self }
     }
 
     pub(crate) fn print(self, figures: &[Figures]) -> anyhow::Result<()> {
@@ -135,6 +175,9 @@ impl Report {
         } else {
             for one in figures {
                 Self::row(one, figures);
+                if let (true, Some(engine)) = (self.stages, one.engine) {
+                    println!("    {engine}");
+                }
             }
         }
         // Whoever reads a pipe sees each workload when it is done.
@@ -147,7 +190,13 @@ impl Report {
             .filter(|baseline| {
                 (baseline.implementation, baseline.workers) != (one.implementation, one.workers)
             })
-            .map(|baseline| format!("{} {:.2}", baseline.implementation, one.ratio(baseline)))
+            .map(|baseline| {
+                let worst = one.worst_block(baseline).map_or_else(String::new, |worst| {
+                    let WorstBlock { block, transactions, ratio } = worst;
+                    format!(" (worst {ratio:.2}: {block}, {transactions} tx)")
+                });
+                format!("{} {:.2}{worst}", baseline.implementation, one.ratio(baseline))
+            })
             .collect();
         let gas = match one.bench {
             Bench::Execute => format!("{:.0}", one.gas as f64 / one.wall.as_secs_f64() / 1e6),

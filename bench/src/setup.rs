@@ -9,6 +9,7 @@ use revm::{
     handler::MainnetContext,
     state::{AccountInfo, Bytecode},
 };
+use turnpike_protocol::Genesis;
 
 use crate::{
     World,
@@ -28,21 +29,22 @@ pub(crate) struct Setup {
 
 impl Setup {
     /// On the accounts of the chain's genesis.
-    pub(crate) fn new(terms: &Terms) -> Self {
+    pub(crate) fn new(genesis: &Genesis) -> Self {
+        let terms = Terms::after(genesis);
         let mut cfg = terms.cfg_env();
         cfg.tx_gas_limit_cap = Some(u64::MAX);
         cfg.disable_nonce_check = true;
         let mut block = terms.block_env();
         block.gas_limit = u64::MAX;
         block.basefee = 0;
-        let timestamp = terms.genesis.timestamp;
+        let timestamp = genesis.timestamp;
         block.timestamp = U256::from(timestamp);
         let mut setup = Self {
             evm: evm(CacheDB::new(EmptyDB::new()), cfg, block),
-            chain_id: terms.chain_id(),
+            chain_id: genesis.config.chain_id,
             timestamp,
         };
-        for (address, account) in &terms.genesis.alloc {
+        for (address, account) in &genesis.alloc {
             setup.install(*address, account.code.clone());
             setup.edit(*address, |info| {
                 info.balance = account.balance;
@@ -57,7 +59,7 @@ impl Setup {
 
     /// The state so far.
     pub(crate) fn world(&self) -> World {
-        World::of(&self.evm.ctx.journaled_state.database)
+        World::of_db(&self.evm.ctx.journaled_state.database)
     }
 
     /// Moves on to this many seconds after genesis.

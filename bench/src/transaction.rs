@@ -1,6 +1,6 @@
 use alloy::consensus::{SignableTransaction as _, TxEip1559};
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
-use revm::context::TxEnv;
+use turnpike_executor::BlockTx;
 use turnpike_protocol::SignedTx;
 
 /// Most that a transaction pays for gas, in wei.
@@ -9,43 +9,26 @@ const FEE_MAX: u128 = 1_000_000_000;
 /// What it pays on top of the base fee: the beneficiary's balance changes with every transaction.
 const TIP: u128 = 100_000;
 
-/// A transaction of a workload, from a sender that is given.
+/// A transaction of a workload in the making, from a sender that is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transaction {
+pub(crate) struct Transaction {
     /// Who sends it.
-    pub sender: Address,
+    pub(crate) sender: Address,
     /// Its place among the sender's.
-    pub nonce: u64,
+    pub(crate) nonce: u64,
     /// Who is called.
-    pub to: Address,
+    pub(crate) to: Address,
     /// Wei that it carries.
-    pub value: U256,
+    pub(crate) value: U256,
     /// Calldata.
-    pub data: Bytes,
+    pub(crate) data: Bytes,
     /// Gas limit.
-    pub gas_limit: u64,
+    pub(crate) gas_limit: u64,
 }
 
 impl Transaction {
-    /// As plain revm takes it.
-    pub(crate) fn env(&self, chain_id: u64) -> TxEnv {
-        TxEnv {
-            tx_type: 2,
-            caller: self.sender,
-            gas_limit: self.gas_limit,
-            gas_price: FEE_MAX,
-            gas_priority_fee: Some(TIP),
-            kind: TxKind::Call(self.to),
-            value: self.value,
-            data: self.data.clone(),
-            nonce: self.nonce,
-            chain_id: Some(chain_id),
-            ..TxEnv::default()
-        }
-    }
-
     /// As Turnpike takes it once its sender is recovered, under a signature that is not the sender's.
-    pub(crate) fn signed(&self, chain_id: u64) -> SignedTx {
+    pub(crate) fn signed(self, chain_id: u64) -> BlockTx {
         let tx = TxEip1559 {
             chain_id,
             nonce: self.nonce,
@@ -54,12 +37,12 @@ impl Transaction {
             max_priority_fee_per_gas: TIP,
             to: TxKind::Call(self.to),
             value: self.value,
-            input: self.data.clone(),
+            input: self.data,
             ..TxEip1559::default()
         };
         let tx = tx.into_signed(Signature::test_signature());
         // Admission knows the hash long before execution.
         tx.hash();
-        SignedTx::new_unchecked(tx.into(), self.sender)
+        BlockTx::User(SignedTx::new_unchecked(tx.into(), self.sender))
     }
 }

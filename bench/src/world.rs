@@ -1,9 +1,9 @@
-use alloy_primitives::{Address, U256, map::AddressMap};
+use alloy_primitives::{Address, B256, U256, map::AddressMap};
 use revm::{
     database::{CacheDB, EmptyDB},
     state::{AccountInfo, Bytecode},
 };
-use turnpike_protocol::GenesisAccount;
+use turnpike_state::{Account, AccountDiff, FlatState, StateDiff};
 
 /// An account before the measured block.
 #[derive(Clone, Debug)]
@@ -14,9 +14,11 @@ pub struct WorldAccount {
     pub nonce: u64,
     /// Its balance, in wei.
     pub balance: U256,
+    /// Hash of its code.
+    pub code_hash: B256,
     /// Its code, analysed and shared.
     pub code: Bytecode,
-    /// Its slots that are not zero.
+    /// Its slots that are not zero, in order.
     pub storage: Vec<(U256, U256)>,
 }
 
@@ -28,45 +30,62 @@ pub struct World {
 }
 
 impl World {
-    /// What a database holds.
-    pub(crate) fn of(db: &CacheDB<EmptyDB>) -> Self {
-        let mut accounts: Vec<_> = db
-            .cache
-            .accounts
-            .iter()
-            .filter(|(_, account)| account.info().is_some_and(|info| !info.is_empty()))
-            .map(|(address, account)| {
-                let code = account.info.code.clone().filter(|code| !code.is_empty());
-                let code =
-                    code.or_else(|| db.cache.contracts.get(&account.info.code_hash).cloned());
-                let slots = account.storage.iter().filter(|(_, value)| !value.is_zero());
-                let mut storage: Vec<_> = slots.map(|(slot, value)| (*slot, *value)).collect();
-                storage.sort_unstable();
-                WorldAccount {
-                    address: *address,
-                    nonce: account.info.nonce,
-                    balance: account.info.balance,
-                    code: code.unwrap_or_default(),
-                    storage,
-                }
-            })
-            .collect();
+    /// What a database of revm's holds.
+    pub(crate) fn of_db(db: &CacheDB<EmptyDB>) -> Self {
+        let accounts = db.cache.accounts.iter();
+        let accounts =
+            accounts.filter(|(_, account)| account.info().is_some_and(|info| !info.is_empty()));
+        Self::of(accounts.map(|(address, account)| {
+            let code = account.info.code.clone().filter(|code| !code.is_empty());
+            let code = code.or_else(|| db.cache.contracts.get(&account.info.code_hash).cloned());
+            let slots = account.storage.iter().filter(|(_, value)| !value.is_zero());
+            WorldAccount {
+                address: *address,
+                nonce: account.info.nonce,
+                balance: account.info.balance,
+                code_hash: account.info.code_hash,
+                code: code.unwrap_or_default(),
+                storage: slots.map(|(slot, value)| (*slot, *value)).collect(),
+            }
+        }))
+    }
+
+    /// What a state of Turnpike's holds.
+    pub(crate) fn of_flat(flat: &FlatState) -> Self {
+        let mut storages = AddressMap::<Vec<(U256, U256)>>::default();
+        for (address, slot, value) in flat.iter_slots() {
+            storages.entry(address).or_default().push((slot, value));
+        }
+        Self::of(flat.iter_accounts().map(|(address, account)| {
+            let Account { nonce, balance, code_hash } = account;
+            let code = flat.code(&code_hash).unwrap_or_default();
+            let storage = storages.remove(&address).unwrap_or_default();
+            WorldAccount { address, nonce, balance, code_hash, code, storage }
+        }))
+    }
+
+    fn of(accounts: impl Iterator<Item = WorldAccount>) -> Self {
+        let mut accounts: Vec<_> = accounts.collect();
         accounts.sort_unstable_by_key(|account| account.address);
+        for account in &mut accounts {
+            account.storage.sort_unstable();
+        }
         Self { accounts }
     }
 
-    /// The accounts by address.
-    pub(crate) fn index(&self) -> AddressMap<&WorldAccount> {
-        self.accounts.iter().map(|account| (account.address, account)).collect()
+    /// The account at an address.
+    pub(crate) fn account(&self, address: &Address) -> Option<&WorldAccount> {
+        let index = self.accounts.binary_search_by_key(address, |account| account.address);
+        index.ok().map(|index| &self.accounts[index])
     }
 
     /// revm's in-memory database with everything in it.
     pub(crate) fn cache_db(&self) -> CacheDB<EmptyDB> {
         let mut db = CacheDB::new(EmptyDB::new());
         for account in &self.accounts {
-            let WorldAccount { address, nonce, balance, .. } = *account;
-            let info = AccountInfo::from_bytecode(account.code.clone());
-            db.insert_account_info(address, info.with_balance(balance).with_nonce(nonce));
+            let WorldAccount { address, nonce, balance, code_hash, .. } = *account;
+            let info = AccountInfo::new(balance, nonce, code_hash, account.code.clone());
+            db.insert_account_info(address, info);
             for (slot, value) in &account.storage {
                 let Ok(()) = db.insert_account_storage(address, *slot, *value);
             }
@@ -74,16 +93,25 @@ impl World {
         db
     }
 
-    /// The accounts as a genesis file has them.
-    pub(crate) fn genesis_accounts(&self) -> impl Iterator<Item = (Address, GenesisAccount)> {
-        self.accounts.iter().map(|account| {
-            let genesis = GenesisAccount {
-                balance: account.balance,
-                nonce: account.nonce,
-                code: account.code.original_bytes(),
-                storage: account.storage.iter().copied().collect(),
-            };
-            (account.address, genesis)
-        })
+    /// Turnpike's flat state with everything in it.
+    pub(crate) fn flat_state(&self) -> FlatState {
+        let mut codes = alloy_primitives::map::B256Map::default();
+        let mut diff = StateDiff::default();
+        for account in &self.accounts {
+            let WorldAccount { address, nonce, balance, code_hash, .. } = *account;
+            if !account.code.is_empty() {
+                codes.entry(code_hash).or_insert_with(|| account.code.original_bytes());
+            }
+            diff.accounts.push(AccountDiff {
+                address,
+                account: Some(Account { nonce, balance, code_hash }),
+                storage_cleared: false,
+                storage: account.storage.clone(),
+            });
+        }
+        diff.codes = codes.into_iter().collect();
+        let mut flat = FlatState::new();
+        flat.apply(&diff);
+        flat
     }
 }

@@ -1,59 +1,64 @@
-use revm::{
-    context::TxEnv,
-    database::{CacheDB, EmptyDB},
-};
+use revm::database::AccountState;
 
-use super::{Implementation, Round, envs, run_each};
+use super::{Implementation, Prepared, Run, run_each};
 use crate::{
-    Workload,
     clock::Clock,
-    outcome::{Changed, Outcome},
-    terms::Terms,
+    outcome::{Outcome, Written},
 };
 
-/// Plain revm over its own `CacheDB`, as lean as it gets: one EVM for all transactions, the state and the analysed code
-/// in memory, nothing cloned, no receipts. What others start from.
-pub(crate) struct RevmCacheDb<'a> {
-    terms: &'a Terms,
-    workload: &'a Workload,
-    db: CacheDB<EmptyDB>,
-    envs: Vec<TxEnv>,
+/// Plain revm over its own `CacheDB`, as lean as it gets: one EVM for all transactions of a block, the state and the
+/// analysed code in memory, nothing cloned, no receipts. What others start from.
+#[derive(Debug)]
+pub(crate) struct RevmCacheDb<'a, T> {
+    blocks: &'a [Prepared<'a, T>],
 }
 
-impl<'a> RevmCacheDb<'a> {
-    pub(crate) fn new(terms: &'a Terms, workload: &'a Workload) -> Self {
-        Self { terms, workload, db: workload.world.cache_db(), envs: envs(terms, workload) }
+impl<'a, T> RevmCacheDb<'a, T> {
+    pub(crate) const NAME: &'static str = "revm-cachedb";
+
+    pub(crate) const fn new(blocks: &'a [Prepared<'a, T>]) -> Self {
+        Self { blocks }
     }
 }
 
-impl Implementation for RevmCacheDb<'_> {
+impl<T> Implementation for RevmCacheDb<'_, T> {
     fn name(&self) -> &'static str {
-        "revm-cachedb"
+        Self::NAME
     }
 
     fn is_baseline(&self) -> bool {
         true
     }
 
-    fn round(&mut self) -> anyhow::Result<Round> {
-        let mut round = Round::default();
-        let (mut evm, envs) = (self.terms.evm(self.db.clone()), self.envs.clone());
+    fn run(&mut self, block: usize) -> anyhow::Result<Run> {
+        let Prepared { block, db, envs, deposits, .. } = &self.blocks[block];
+        let mut run = Run::default();
+        let (mut evm, envs) = (block.terms.evm(db.clone()), envs.clone());
         let clock = Clock::start();
-        run_each(&mut evm, envs, |result| round.count(&result))?;
-        round.time = clock.stop();
-        Ok(round)
+        run_each(&mut evm, *deposits, envs, |result| run.count(&result))?;
+        run.time = clock.stop();
+        Ok(run)
     }
 
-    fn outcome(&mut self) -> anyhow::Result<Outcome> {
+    fn outcome(&mut self, block: usize) -> anyhow::Result<Outcome> {
+        let Prepared { block, db, envs, deposits, .. } = &self.blocks[block];
         let mut transactions = Vec::new();
-        let mut evm = self.terms.evm(self.db.clone());
-        run_each(&mut evm, self.envs.clone(), |result| transactions.push(result.into()))?;
+        let mut evm = block.terms.evm(db.clone());
+        run_each(&mut evm, *deposits, envs.clone(), |result| transactions.push(result.into()))?;
         let accounts = evm.ctx.journaled_state.database.cache.accounts.into_iter();
         let written = accounts.map(|(address, account)| {
-            let storage = account.storage.into_iter().collect();
-            let (nonce, balance) = (account.info.nonce, account.info.balance);
-            (address, Changed { nonce, balance, storage })
+            let written = Written {
+                nonce: account.info.nonce,
+                balance: account.info.balance,
+                code_hash: account.info.code_hash,
+                storage_cleared: matches!(
+                    account.account_state,
+                    AccountState::NotExisting | AccountState::StorageCleared
+                ),
+                storage: account.storage.into_iter().collect(),
+            };
+            (address, written)
         });
-        Ok(Outcome::new(&self.workload.world, transactions, written))
+        Ok(Outcome::new(block, transactions, written))
     }
 }

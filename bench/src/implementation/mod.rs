@@ -1,26 +1,29 @@
 //! What is measured: each runs the same transactions on the same state.
 
 mod cache_db;
-mod sequential;
+mod prepared;
 mod state;
+mod turnpike;
+
+use std::num::NonZeroUsize;
 
 use revm::{
     Database, DatabaseCommit, ExecuteCommitEvm as _, MainnetEvm, context::TxEnv,
     context_interface::result::ExecutionResult, handler::MainnetContext,
 };
+use turnpike_executor::{BlockTransaction, SliceReport};
 
 pub(crate) use cache_db::RevmCacheDb;
-pub(crate) use sequential::Sequential;
+pub(crate) use prepared::Prepared;
 pub(crate) use state::RevmState;
+pub(crate) use turnpike::Turnpike;
 
 use crate::{
-    Workload,
     clock::Time,
     outcome::{Outcome, TxOutcome},
-    terms::Terms,
 };
 
-/// One way to execute a block.
+/// One way to execute a workload's blocks, which are named by their place in it.
 pub(crate) trait Implementation {
     /// Its name in reports.
     fn name(&self) -> &'static str;
@@ -35,56 +38,71 @@ pub(crate) trait Implementation {
         false
     }
 
-    /// Runs the block from the state before it, timed; preparation and cleaning up are not.
-    fn round(&mut self) -> anyhow::Result<Round>;
+    /// Runs a block from the state before it, timed; preparation and cleaning up are not.
+    fn run(&mut self, block: usize) -> anyhow::Result<Run>;
 
-    /// Runs the block and tells everything, untimed.
-    fn outcome(&mut self) -> anyhow::Result<Outcome>;
+    /// Runs a block and tells everything, untimed.
+    fn outcome(&mut self, block: usize) -> anyhow::Result<Outcome>;
 }
 
 /// A timed run of a block.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Round {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Run {
     pub(crate) time: Time,
     /// Transactions that succeeded.
     pub(crate) succeeded: usize,
     /// Gas of all transactions.
     pub(crate) gas: u64,
+    /// How its slices ran, where that is told.
+    pub(crate) slices: Vec<SliceReport>,
 }
 
-/// All implementations, over one workload.
-pub(crate) fn all<'a>(
-    terms: &'a Terms,
-    workload: &'a Workload,
+/// All implementations, over the blocks of one workload: the parallel one once for each number of workers.
+pub(crate) fn all<'a, T: BlockTransaction + Clone + Send + Sync>(
+    blocks: &'a [Prepared<'a, T>],
+    workers: &[NonZeroUsize],
 ) -> Vec<Box<dyn Implementation + 'a>> {
-    vec![
-        Box::new(RevmCacheDb::new(terms, workload)),
-        Box::new(RevmState::new(terms, workload)),
-        Box::new(Sequential::new(terms, workload)),
-    ]
+    let mut all: Vec<Box<dyn Implementation + 'a>> = vec![
+        Box::new(RevmCacheDb::new(blocks)),
+        Box::new(RevmState::new(blocks)),
+        Box::new(Turnpike::sequential(blocks)),
+    ];
+    for workers in workers {
+        all.push(Box::new(Turnpike::parallel(blocks, *workers)));
+    }
+    all
 }
 
-fn envs(terms: &Terms, workload: &Workload) -> Vec<TxEnv> {
-    workload.transactions.iter().map(|tx| tx.env(terms.chain_id())).collect()
-}
-
-/// Runs transactions on one EVM, committing each.
+/// Runs transactions on one EVM, committing each. The first few are deposits, for which gas costs nothing.
 #[inline]
 fn run_each<DB: Database + DatabaseCommit>(
     evm: &mut MainnetEvm<MainnetContext<DB>>,
+    deposits: usize,
     envs: Vec<TxEnv>,
     mut each: impl FnMut(ExecutionResult),
 ) -> anyhow::Result<()> {
+    let mut envs = envs.into_iter();
+    let base_fee = std::mem::take(&mut evm.ctx.block.basefee);
+    for env in envs.by_ref().take(deposits) {
+        each(transact(evm, env)?);
+    }
+    evm.ctx.block.basefee = base_fee;
     for env in envs {
-        match evm.transact_commit(env) {
-            Ok(result) => each(result),
-            Err(error) => anyhow::bail!("revm refuses a transaction: {error:?}"),
-        }
+        each(transact(evm, env)?);
     }
     Ok(())
 }
 
-impl Round {
+#[inline]
+fn transact<DB: Database + DatabaseCommit>(
+    evm: &mut MainnetEvm<MainnetContext<DB>>,
+    env: TxEnv,
+) -> anyhow::Result<ExecutionResult> {
+    evm.transact_commit(env)
+        .map_err(|error| anyhow::anyhow!("revm refuses a transaction: {error:?}"))
+}
+
+impl Run {
     fn count(&mut self, result: &ExecutionResult) {
         self.succeeded += usize::from(result.is_success());
         self.gas += result.tx_gas_used();
@@ -93,6 +111,8 @@ impl Round {
 
 impl From<ExecutionResult> for TxOutcome {
     fn from(result: ExecutionResult) -> Self {
-        Self { succeeded: result.is_success(), gas: result.tx_gas_used(), logs: result.into_logs() }
+        let succeeded = result.is_success();
+        let gas = result.tx_gas_used();
+        Self { succeeded, gas, logs: if succeeded { result.into_logs() } else { Vec::new() } }
     }
 }

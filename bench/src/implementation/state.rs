@@ -1,7 +1,7 @@
 use std::hint::black_box;
 
 use revm::{
-    context::TxEnv,
+    MainnetEvm,
     database::{
         BundleState, CacheDB, EmptyDB, State, WrapDatabaseRef,
         states::bundle_state::BundleRetention,
@@ -9,34 +9,30 @@ use revm::{
     handler::MainnetContext,
 };
 
-use super::{Implementation, Round, envs, run_each};
+use super::{Implementation, Prepared, Run, run_each};
 use crate::{
-    Workload,
     clock::Clock,
-    outcome::{Changed, Outcome},
-    terms::Terms,
+    outcome::{Outcome, Written},
 };
 
 /// revm's `State`, which collects what the block changes and what it takes to undo it, over a database in memory: how
 /// reth executes.
-pub(crate) struct RevmState<'a> {
-    terms: &'a Terms,
-    workload: &'a Workload,
-    db: CacheDB<EmptyDB>,
-    envs: Vec<TxEnv>,
+#[derive(Debug)]
+pub(crate) struct RevmState<'a, T> {
+    blocks: &'a [Prepared<'a, T>],
 }
 
 type OverMemory<'a> = State<WrapDatabaseRef<&'a CacheDB<EmptyDB>>>;
 
-impl<'a> RevmState<'a> {
-    pub(crate) fn new(terms: &'a Terms, workload: &'a Workload) -> Self {
-        Self { terms, workload, db: workload.world.cache_db(), envs: envs(terms, workload) }
+impl<'a, T> RevmState<'a, T> {
+    pub(crate) const fn new(blocks: &'a [Prepared<'a, T>]) -> Self {
+        Self { blocks }
     }
+}
 
-    fn evm(&self) -> revm::MainnetEvm<MainnetContext<OverMemory<'_>>> {
-        let state = State::builder().with_database_ref(&self.db).with_bundle_update();
-        self.terms.evm(state.build())
-    }
+fn evm<'a, T>(prepared: &'a Prepared<'_, T>) -> MainnetEvm<MainnetContext<OverMemory<'a>>> {
+    let state = State::builder().with_database_ref(&prepared.db).with_bundle_update();
+    prepared.block.terms.evm(state.build())
 }
 
 fn bundle(state: &mut OverMemory<'_>) -> BundleState {
@@ -44,7 +40,7 @@ fn bundle(state: &mut OverMemory<'_>) -> BundleState {
     state.take_bundle()
 }
 
-impl Implementation for RevmState<'_> {
+impl<T> Implementation for RevmState<'_, T> {
     fn name(&self) -> &'static str {
         "revm-state"
     }
@@ -53,28 +49,37 @@ impl Implementation for RevmState<'_> {
         true
     }
 
-    fn round(&mut self) -> anyhow::Result<Round> {
-        let mut round = Round::default();
-        let (mut evm, envs) = (self.evm(), self.envs.clone());
+    fn run(&mut self, block: usize) -> anyhow::Result<Run> {
+        let prepared = &self.blocks[block];
+        let mut run = Run::default();
+        let (mut evm, envs) = (evm(prepared), prepared.envs.clone());
         let clock = Clock::start();
-        run_each(&mut evm, envs, |result| round.count(&result))?;
+        run_each(&mut evm, prepared.deposits, envs, |result| run.count(&result))?;
         let bundle = bundle(&mut evm.ctx.journaled_state.database);
-        round.time = clock.stop();
+        run.time = clock.stop();
         black_box(bundle);
-        Ok(round)
+        Ok(run)
     }
 
-    fn outcome(&mut self) -> anyhow::Result<Outcome> {
+    fn outcome(&mut self, block: usize) -> anyhow::Result<Outcome> {
+        let prepared = &self.blocks[block];
         let mut transactions = Vec::new();
-        let mut evm = self.evm();
-        run_each(&mut evm, self.envs.clone(), |result| transactions.push(result.into()))?;
+        let (mut evm, envs) = (evm(prepared), prepared.envs.clone());
+        run_each(&mut evm, prepared.deposits, envs, |result| transactions.push(result.into()))?;
         let bundle = bundle(&mut evm.ctx.journaled_state.database);
         let written = bundle.state.into_iter().map(|(address, account)| {
+            let storage_cleared = account.was_destroyed();
             let slots = account.storage.into_iter();
-            let storage = slots.map(|(slot, value)| (slot, value.present_value)).collect();
             let info = account.info.unwrap_or_default();
-            (address, Changed { nonce: info.nonce, balance: info.balance, storage })
+            let written = Written {
+                nonce: info.nonce,
+                balance: info.balance,
+                code_hash: info.code_hash,
+                storage_cleared,
+                storage: slots.map(|(slot, value)| (slot, value.present_value)).collect(),
+            };
+            (address, written)
         });
-        Ok(Outcome::new(&self.workload.world, transactions, written))
+        Ok(Outcome::new(prepared.block, transactions, written))
     }
 }

@@ -80,7 +80,7 @@ pub fn measure_roots(args: &RootArgs) -> anyhow::Result<Vec<Figures>> {
         let Time { wall, cpu } = Time::median(samples);
         Figures {
             bench: Bench::Root,
-            workload: "random-leaves",
+            workload: "random-leaves".to_owned(),
             implementation,
             is_baseline,
             workers,
@@ -88,6 +88,8 @@ pub fn measure_roots(args: &RootArgs) -> anyhow::Result<Vec<Figures>> {
             gas: 0,
             wall,
             cpu,
+            blocks: Vec::new(),
+            engine: None,
         }
     };
     let first = figures("alloy-trie", true, 1, &baseline);

@@ -1,0 +1,68 @@
+use alloy_primitives::{Address, B256, U256, map::AddressMap};
+use anyhow::{Context as _, ensure};
+use revm::{
+    context::TxEnv,
+    database::{CacheDB, EmptyDB},
+};
+use turnpike_executor::{BlockHashes, BlockTransaction};
+use turnpike_state::FlatState;
+
+use crate::Block;
+
+/// Blocks before the measured one that BLOCKHASH tells of.
+const BLOCK_HASHES: u64 = 256;
+
+/// A block, and the state before it and its transactions in the forms that implementations take them in.
+#[derive(Debug)]
+pub(crate) struct Prepared<'a, T> {
+    pub(crate) block: &'a Block<T>,
+    /// The state, for plain revm.
+    pub(crate) db: CacheDB<EmptyDB>,
+    /// The transactions, for plain revm.
+    pub(crate) envs: Vec<TxEnv>,
+    /// How many of the transactions, from the first on, are deposits.
+    pub(crate) deposits: usize,
+    /// The state, for Turnpike.
+    pub(crate) flat: FlatState,
+}
+
+impl<'a, T: BlockTransaction> Prepared<'a, T> {
+    pub(crate) fn new(block: &'a Block<T>) -> anyhow::Result<Self> {
+        let mut db = block.world.cache_db();
+        if let BlockHashes::Given(hashes) = &block.terms.context.hashes {
+            // Else revm's empty database makes some up.
+            for number in block.number.saturating_sub(BLOCK_HASHES)..block.number {
+                let hash = hashes.get(&number).copied().unwrap_or(B256::ZERO);
+                db.cache.block_hashes.insert(U256::from(number), hash);
+            }
+        }
+        let transactions = &block.transactions;
+        let deposits = transactions.iter().take_while(|tx| tx.mint().is_some()).count();
+        let later = transactions[deposits..].iter().position(|tx| tx.mint().is_some());
+        ensure!(later.is_none(), "block {}: a deposit after other transactions", block.number);
+        let mut envs = free_envs(block, deposits)?;
+        for tx in &transactions[deposits..] {
+            envs.push(tx.tx_env(tx.sender()?));
+        }
+        Ok(Self { block, db, envs, deposits, flat: block.world.flat_state() })
+    }
+}
+
+/// The deposits, as plain revm runs them: with the nonce that their sender has by then.
+fn free_envs<T: BlockTransaction>(block: &Block<T>, count: usize) -> anyhow::Result<Vec<TxEnv>> {
+    let mut nonces = AddressMap::<u64>::default();
+    let mut nonce_of = |sender: Address| {
+        let before = block.world.account(&sender).map_or(0, |account| account.nonce);
+        let nonce = nonces.entry(sender).or_insert(before);
+        *nonce += 1;
+        *nonce - 1
+    };
+    let deposits = block.transactions[..count].iter();
+    let envs = deposits.map(|tx| {
+        let sender = tx.sender()?;
+        ensure!(tx.mint() == Some(0), "a deposit that mints, which plain revm cannot");
+        Ok(TxEnv { nonce: nonce_of(sender), chain_id: None, ..tx.tx_env(sender) })
+    });
+    let envs: anyhow::Result<_> = envs.collect();
+    envs.with_context(|| format!("block {}", block.number))
+}

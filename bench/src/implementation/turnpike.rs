@@ -1,0 +1,115 @@
+use std::num::NonZeroUsize;
+
+use anyhow::ensure;
+use turnpike_executor::{
+    BlockTransaction, Engine, EngineConfig, Executed, Mode, SliceReport, Transactions,
+};
+
+use super::{Implementation, Prepared, Run};
+use crate::{
+    clock::{Clock, Time},
+    outcome::{Outcome, TxOutcome, Written},
+};
+
+/// Turnpike's engine over the warm flat state: a block opened, its transactions run as one slice, its diff made. Not
+/// sealed. One engine runs all blocks of a workload in all rounds, as it would in a node.
+///
+/// The only place that knows the executor's interface.
+#[derive(Debug)]
+pub(crate) struct Turnpike<'a, T> {
+    name: &'static str,
+    blocks: &'a [Prepared<'a, T>],
+    engine: Engine,
+}
+
+/// A block that has run.
+struct Ran<T> {
+    time: Time,
+    executed: Executed<T>,
+    slices: Vec<SliceReport>,
+}
+
+impl<'a, T: BlockTransaction + Clone + Send + Sync> Turnpike<'a, T> {
+    pub(crate) const SEQUENTIAL: &'static str = "sequential";
+    pub(crate) const PARALLEL: &'static str = "parallel";
+
+    /// The oracle.
+    pub(crate) fn sequential(blocks: &'a [Prepared<'a, T>]) -> Self {
+        let config = EngineConfig { mode: Mode::Sequential, workers: NonZeroUsize::MIN };
+        Self { name: Self::SEQUENTIAL, blocks, engine: Engine::new(config) }
+    }
+
+    /// In lanes, on so many threads.
+    pub(crate) fn parallel(blocks: &'a [Prepared<'a, T>], workers: NonZeroUsize) -> Self {
+        let config = EngineConfig { mode: Mode::Parallel, workers };
+        Self { name: Self::PARALLEL, blocks, engine: Engine::new(config) }
+    }
+
+    fn execute(&self, block: usize) -> anyhow::Result<Ran<T>> {
+        let Prepared { block, flat, .. } = &self.blocks[block];
+        // Handed over, as the pool does and as plain revm is handed its own.
+        let transactions = block.transactions.clone();
+        let clock = Clock::start();
+        let mut open = self.engine.open(&block.terms.spec, &block.terms.context, flat)?;
+        open.execute_slice(transactions)?;
+        let (executed, slices) = open.finish()?;
+        let time = clock.stop();
+        if let Some(skipped) = executed.skipped.first() {
+            anyhow::bail!("transaction {} is skipped: {:?}", skipped.index, skipped.reason);
+        }
+        let (expected, found) = (block.transactions.len(), executed.transactions.len());
+        ensure!(expected == found, "expected {expected} transactions in the block, found {found}");
+        Ok(Ran { time, executed, slices })
+    }
+}
+
+impl<T: BlockTransaction + Clone + Send + Sync> Implementation for Turnpike<'_, T> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn workers(&self) -> usize {
+        self.engine.workers()
+    }
+
+    fn is_baseline(&self) -> bool {
+        self.name == Self::SEQUENTIAL
+    }
+
+    fn run(&mut self, block: usize) -> anyhow::Result<Run> {
+        let Ran { time, executed, slices } = self.execute(block)?;
+        let (mut succeeded, mut gas) = (0, 0);
+        for tx in executed.transactions.iter() {
+            succeeded += usize::from(tx.is_success);
+            gas += tx.gas_used;
+        }
+        Ok(Run { time, succeeded, gas, slices })
+    }
+
+    fn outcome(&mut self, block: usize) -> anyhow::Result<Outcome> {
+        let Ran { mut executed, .. } = self.execute(block)?;
+        let diff = std::mem::take(executed.diff());
+        let written = diff.accounts.into_iter().map(|change| {
+            let account = change.account.unwrap_or_default();
+            let written = Written {
+                nonce: account.nonce,
+                balance: account.balance,
+                code_hash: account.code_hash,
+                storage_cleared: change.storage_cleared || change.account.is_none(),
+                storage: change.storage.into_iter().collect(),
+            };
+            (change.address, written)
+        });
+        let transactions = outcomes(executed.transactions);
+        Ok(Outcome::new(self.blocks[block].block, transactions, written))
+    }
+}
+
+fn outcomes<T>(transactions: Transactions<T>) -> Vec<TxOutcome> {
+    let outcome = |tx: turnpike_executor::Included<T>| TxOutcome {
+        succeeded: tx.is_success,
+        gas: tx.gas_used,
+        logs: tx.logs,
+    };
+    transactions.into_iter().map(outcome).collect()
+}

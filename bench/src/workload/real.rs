@@ -1,0 +1,44 @@
+//! Blocks of real chains, each on the part of the state that it touches and by the rules it was made under, without block
+//! rewards and system calls.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use turnpike_conformance::{RealBlock, TestTransaction, blocks};
+use turnpike_executor::{BlockContext, BlockHashes, ChainSpec};
+
+use crate::{Block, World, terms::Terms};
+
+/// Where the blocks of a suite are, below the directory of public test data.
+pub(super) fn directories(test_data: Option<&Path>, suite: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let needed = || format!("set TURNPIKE_TEST_DATA to a directory that holds {suite}");
+    let root = test_data.with_context(needed)?;
+    let found = blocks(root, suite).with_context(needed)?;
+    if found.is_empty() {
+        bail!("{suite} is not below {}: {}", root.display(), needed());
+    }
+    Ok(found)
+}
+
+/// The blocks in these directories, by number, each with no more than so many transactions.
+pub(super) fn read(
+    directories: &[PathBuf],
+    transactions_max: Option<usize>,
+) -> anyhow::Result<Vec<Block<TestTransaction>>> {
+    let blocks = directories.iter().map(|directory| {
+        let mut block = block(RealBlock::load(directory)?);
+        block.transactions.truncate(transactions_max.unwrap_or(usize::MAX));
+        Ok(block)
+    });
+    let mut blocks: Vec<_> = blocks.collect::<anyhow::Result<_>>()?;
+    blocks.sort_by_key(|block| block.number);
+    Ok(blocks)
+}
+
+fn block(real: RealBlock) -> Block<TestTransaction> {
+    let RealBlock { header, chain_id, fork, transactions, state, hashes } = real;
+    let number = header.number;
+    let context = BlockContext { header, hashes: BlockHashes::Given(hashes), l1_fee: None };
+    let terms = Terms { spec: ChainSpec::ethereum(chain_id, fork), context };
+    Block { number, world: World::of_flat(state.flat()), transactions, terms }
+}
