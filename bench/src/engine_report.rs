@@ -157,6 +157,11 @@ mod tests {
         assert_eq!(report.serial, 0.4, "40 ms of 100");
         let StageShares { predict, execute, other, .. } = report.stages;
         assert_eq!([predict, execute, other], [0.125, 0.5, 0.375]);
+        assert_eq!(
+            report.to_string(),
+            "80 % in 2 lanes, largest 75.0 %; 1.0 escapes, 2.0 rounds; predict 12.5 partition 0.0 execute 50.0 \
+             check 0.0 merge 0.0 sequential 0.0 other 37.5 %; serial 40.0 %"
+        );
         let silent = [Run { time, ..Run::default() }];
         assert_eq!(EngineReport::of(silent.iter(), 1, 2), None);
     }

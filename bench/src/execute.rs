@@ -1,15 +1,14 @@
 use std::thread::available_parallelism;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use turnpike_executor::BlockTransaction;
 
 use crate::{
-    Bench, Block, EngineReport, ExecuteArgs, Figures, Kind, Workload,
-    clock::Time,
-    implementation::{Implementation, Prepared, Run, all},
+    Bench, Block, ExecuteArgs, Figures, Kind, Workload,
+    implementation::{Implementation, Prepared, all},
     outcome::Outcome,
     report::Report,
-    scaling::computed,
+    samples::{Agreed, Measured, Samples},
 };
 
 /// A lean baseline this much slower than the reference is not to be believed, or the machine is not.
@@ -17,9 +16,6 @@ const SLOWER_MAX: f64 = 1.25;
 
 /// The baseline that the references are of.
 const LEAN: &str = "revm-cachedb";
-
-/// How figures are named that are computed from the parallel engine's report, for more processors than there are.
-const COMPUTED: &str = "parallel-computed";
 
 /// Runs the workloads asked for through every implementation and prints what they took.
 pub fn execute(args: &ExecuteArgs) -> anyhow::Result<()> {
@@ -71,44 +67,16 @@ fn measure_blocks<T: BlockTransaction + Clone + Send + Sync>(
                     format!("{} in block {}", implementation.name(), block.number)
                 })?;
                 if round > 0 {
-                    samples.blocks[index].push(run);
+                    samples.push(index, run);
                 }
             }
         }
     }
     let processors = available_parallelism().map_or(1, usize::from);
     let figures = implementations.iter().zip(&samples).flat_map(|(implementation, samples)| {
-        samples.figures(kind, &**implementation, &measured, processors)
+        samples.figures(kind.name, &**implementation, &measured, processors)
     });
     Ok(figures.collect())
-}
-
-/// A block, and what it came to.
-#[derive(Clone, Copy, Debug)]
-struct Measured {
-    number: u64,
-    transactions: usize,
-    agreed: Agreed,
-}
-
-/// What implementations agree on, and every timed run has to come to again.
-#[derive(Clone, Copy, Debug)]
-struct Agreed {
-    succeeded: usize,
-    gas: u64,
-}
-
-impl Agreed {
-    fn expect(&self, run: Run) -> anyhow::Result<Run> {
-        let Self { succeeded, gas } = *self;
-        ensure!(
-            run.succeeded == succeeded,
-            "expected {succeeded} transactions to succeed, found {}",
-            run.succeeded
-        );
-        ensure!(run.gas == gas, "expected {gas} gas, found {}", run.gas);
-        Ok(run)
-    }
 }
 
 /// Has every implementation run a block and compares all that comes of it.
@@ -139,66 +107,6 @@ fn all_succeed(outcome: &Outcome) -> anyhow::Result<()> {
         Some(index) => {
             anyhow::bail!("transaction {index} fails: {:?}", outcome.transactions[index])
         }
-    }
-}
-
-/// The timed runs of one implementation, by block and round.
-#[derive(Clone, Debug)]
-struct Samples {
-    blocks: Vec<Vec<Run>>,
-}
-
-impl Samples {
-    fn new(blocks: usize) -> Self {
-        Self { blocks: vec![Vec::new(); blocks] }
-    }
-
-    /// What the implementation took; and, if it had more workers than there are processors, what it would have taken.
-    fn figures(
-        &self,
-        kind: &Kind,
-        implementation: &dyn Implementation,
-        measured: &[Measured],
-        processors: usize,
-    ) -> Vec<Figures> {
-        let workers = implementation.workers();
-        let rounds = self.blocks.first().map_or(0, Vec::len);
-        let engine = EngineReport::of(self.blocks.iter().flatten(), rounds, processors);
-        let figures = |name, time: &dyn Fn(&Run) -> Time| {
-            let times = self.blocks.iter().map(|runs| runs.iter().map(time).collect::<Vec<_>>());
-            let times: Vec<_> = times.collect();
-            let of = |workload, transactions, gas, samples: &[Time]| {
-                let Time { wall, cpu } = Time::median(samples);
-                Figures {
-                    bench: Bench::Execute,
-                    workload,
-                    implementation: name,
-                    is_baseline: implementation.is_baseline(),
-                    workers,
-                    transactions,
-                    gas,
-                    wall,
-                    cpu,
-                    blocks: Vec::new(),
-                    engine: None,
-                }
-            };
-            let blocks = measured.iter().zip(&times).map(|(block, times)| {
-                let workload = format!("{}/{}", kind.name, block.number);
-                of(workload, block.transactions, block.agreed.gas, times)
-            });
-            let blocks = if measured.len() > 1 { blocks.collect() } else { Vec::new() };
-            let transactions = measured.iter().map(|block| block.transactions).sum();
-            let gas = measured.iter().map(|block| block.agreed.gas).sum();
-            let rounds = Time::sums(&times);
-            Figures { blocks, engine, ..of(kind.name.to_owned(), transactions, gas, &rounds) }
-        };
-        let mut all = vec![figures(implementation.name(), &|run| run.time)];
-        if engine.is_some() && workers > processors {
-            let wall = |run: &Run| Time { wall: computed(run, workers, processors), ..run.time };
-            all.push(figures(COMPUTED, &wall));
-        }
-        all
     }
 }
 

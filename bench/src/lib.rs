@@ -25,6 +25,7 @@ mod outcome;
 mod random;
 mod report;
 mod root;
+mod samples;
 mod scaling;
 mod setup;
 #[cfg(feature = "stages")]

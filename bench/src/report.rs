@@ -34,11 +34,11 @@ pub struct Figures {
     pub transactions: usize,
     /// Gas that they used.
     pub gas: u64,
-    /// Median time on the wall.
+    /// Median time on the wall; of one of several blocks, the least.
     pub wall: Duration,
     /// Median processor time: of all threads, or for roots on the longest way through.
     pub cpu: Duration,
-    /// The same of each block, if the workload has several.
+    /// The same of each block in its fastest round, if the workload has several.
     pub blocks: Vec<Self>,
     /// What the parallel engine says of how it ran.
     pub engine: Option<EngineReport>,
@@ -212,5 +212,39 @@ impl Report {
             one.cpu.as_secs_f64() * 1e6 / one.transactions as f64,
             ratios.join(", "),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figures(workload: &str, ms: u64, blocks: Vec<Figures>) -> Figures {
+        Figures {
+            bench: Bench::Execute,
+            workload: workload.to_owned(),
+            implementation: "some",
+            is_baseline: false,
+            workers: 1,
+            transactions: 7,
+            gas: 0,
+            wall: Duration::from_millis(ms),
+            cpu: Duration::ZERO,
+            blocks,
+            engine: None,
+        }
+    }
+
+    #[test]
+    fn worst_block_is_the_one_with_the_least_ratio() {
+        let blocks = |times: [u64; 3]| {
+            let names = ["w/1", "w/2", "w/3"].iter().zip(times);
+            names.map(|(name, ms)| figures(name, ms, Vec::new())).collect()
+        };
+        let baseline = figures("w", 60, blocks([10, 20, 30]));
+        let one = figures("w", 45, blocks([5, 25, 15]));
+        let worst = one.worst_block(&baseline).expect("there are blocks");
+        assert_eq!(worst, WorstBlock { block: "w/2".to_owned(), transactions: 7, ratio: 0.8 });
+        assert_eq!(figures("w", 1, Vec::new()).worst_block(&baseline), None);
     }
 }

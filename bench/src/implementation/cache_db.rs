@@ -33,8 +33,9 @@ impl<T> Implementation for RevmCacheDb<'_, T> {
     fn run(&mut self, block: usize) -> anyhow::Result<Run> {
         let Prepared { block, db, envs, deposits, .. } = &self.blocks[block];
         let mut run = Run::default();
-        let (mut evm, envs) = (block.terms.evm(db.clone()), envs.clone());
+        let (db, envs) = (db.clone(), envs.clone());
         let clock = Clock::start();
+        let mut evm = block.terms.evm(db);
         run_each(&mut evm, *deposits, envs, |result| run.count(&result))?;
         run.time = clock.stop();
         Ok(run)

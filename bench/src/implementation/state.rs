@@ -52,8 +52,9 @@ impl<T> Implementation for RevmState<'_, T> {
     fn run(&mut self, block: usize) -> anyhow::Result<Run> {
         let prepared = &self.blocks[block];
         let mut run = Run::default();
-        let (mut evm, envs) = (evm(prepared), prepared.envs.clone());
+        let envs = prepared.envs.clone();
         let clock = Clock::start();
+        let mut evm = evm(prepared);
         run_each(&mut evm, prepared.deposits, envs, |result| run.count(&result))?;
         let bundle = bundle(&mut evm.ctx.journaled_state.database);
         run.time = clock.stop();

@@ -20,7 +20,8 @@ pub(super) fn directories(test_data: Option<&Path>, suite: &str) -> anyhow::Resu
     Ok(found)
 }
 
-/// The blocks in these directories, by number, each with no more than so many transactions.
+/// The blocks in these directories, by number, each with no more than so many transactions. One without any is left out:
+/// there is nothing to execute.
 pub(super) fn read(
     directories: &[PathBuf],
     transactions_max: Option<usize>,
@@ -31,6 +32,7 @@ pub(super) fn read(
         Ok(block)
     });
     let mut blocks: Vec<_> = blocks.collect::<anyhow::Result<_>>()?;
+    blocks.retain(|block| !block.transactions.is_empty());
     blocks.sort_by_key(|block| block.number);
     Ok(blocks)
 }
