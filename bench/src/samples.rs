@@ -113,3 +113,76 @@ impl Samples {
         Figures { wall, cpu, blocks, ..row }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use turnpike_executor::{LaneReport, SliceReport, StageTimes};
+
+    use super::*;
+    use crate::outcome::Outcome;
+
+    /// On four workers.
+    struct Four;
+
+    impl Implementation for Four {
+        fn name(&self) -> &'static str {
+            "parallel"
+        }
+
+        fn workers(&self) -> usize {
+            4
+        }
+
+        fn run(&mut self, _block: usize) -> anyhow::Result<Run> {
+            Ok(Run::default())
+        }
+
+        fn outcome(&mut self, _block: usize) -> anyhow::Result<Outcome> {
+            Ok(Outcome::default())
+        }
+    }
+
+    /// So many milliseconds, 40 of them for four lanes on two processors.
+    fn run(ms: u64) -> Run {
+        let of = Duration::from_millis;
+        let lane = LaneReport { time: of(40), ..LaneReport::default() };
+        let times = StageTimes { execute: of(40), ..StageTimes::default() };
+        let slice = SliceReport { lanes: vec![lane; 4], times, ..SliceReport::default() };
+        let time = Time { wall: of(ms), cpu: of(ms) };
+        Run { time, slices: vec![slice], ..Run::default() }
+    }
+
+    fn samples() -> (Samples, [Measured; 2]) {
+        let mut samples = Samples::new(2);
+        for (one, other) in [(100, 70), (90, 60), (110, 50)] {
+            samples.push(0, run(one));
+            samples.push(1, run(other));
+        }
+        let agreed = Agreed { succeeded: 1, gas: 10 };
+        (samples, [1, 2].map(|number| Measured { number, transactions: 3, agreed }))
+    }
+
+    #[test]
+    fn blocks_add_up_and_rounds_do_not() {
+        let (samples, measured) = samples();
+        let all = samples.figures("some", &Four, &measured, 4);
+        let [one] = all.as_slice() else { panic!("nothing is computed with enough processors") };
+        assert_eq!((one.transactions, one.gas), (6, 20));
+        assert_eq!(one.wall, Duration::from_millis(160), "of 170, 150 and 160");
+        let blocks: Vec<_> = one.blocks.iter().map(|block| block.workload.as_str()).collect();
+        assert_eq!(blocks, ["some/1", "some/2"]);
+        assert_eq!(one.blocks[1].wall, Duration::from_millis(50));
+        assert!(one.engine.is_some() && one.blocks[0].engine.is_none());
+    }
+
+    #[test]
+    fn more_workers_than_processors_are_computed_too() {
+        let (samples, measured) = samples();
+        let all = samples.figures("some", &Four, &measured, 2);
+        let names: Vec<_> = all.iter().map(|one| (one.implementation, one.workers)).collect();
+        assert_eq!(names, [("parallel", 4), (COMPUTED, 4)]);
+        // Each block has 80 ms of work for lanes, which takes four workers 20 instead of 40.
+        assert_eq!(all[1].wall, Duration::from_millis(120));
+        assert!(all[1].engine.is_none());
+    }
+}

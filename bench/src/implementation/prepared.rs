@@ -5,25 +5,22 @@ use revm::{
     database::{CacheDB, EmptyDB},
 };
 use turnpike_executor::{BlockHashes, BlockTransaction};
-use turnpike_state::FlatState;
 
 use crate::Block;
 
 /// Blocks before the measured one that BLOCKHASH tells of.
 const BLOCK_HASHES: u64 = 256;
 
-/// A block, and the state before it and its transactions in the forms that implementations take them in.
+/// A block, and the state before it and its transactions as plain revm takes them.
 #[derive(Debug)]
 pub(crate) struct Prepared<'a, T> {
     pub(crate) block: &'a Block<T>,
-    /// The state, for plain revm.
+    /// The state.
     pub(crate) db: CacheDB<EmptyDB>,
-    /// The transactions, for plain revm.
+    /// The transactions.
     pub(crate) envs: Vec<TxEnv>,
     /// How many of the transactions, from the first on, are deposits.
     pub(crate) deposits: usize,
-    /// The state, for Turnpike.
-    pub(crate) flat: FlatState,
 }
 
 impl<'a, T: BlockTransaction> Prepared<'a, T> {
@@ -44,7 +41,7 @@ impl<'a, T: BlockTransaction> Prepared<'a, T> {
         for tx in &transactions[deposits..] {
             envs.push(tx.tx_env(tx.sender()?));
         }
-        Ok(Self { block, db, envs, deposits, flat: block.world.flat_state() })
+        Ok(Self { block, db, envs, deposits })
     }
 }
 

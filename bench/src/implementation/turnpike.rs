@@ -4,6 +4,7 @@ use anyhow::ensure;
 use turnpike_executor::{
     BlockTransaction, Engine, EngineConfig, Executed, Mode, SliceReport, Transactions,
 };
+use turnpike_state::FlatState;
 
 use super::{Implementation, Prepared, Run};
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 pub(crate) struct Turnpike<'a, T> {
     name: &'static str,
     blocks: &'a [Prepared<'a, T>],
+    /// Before each block. Every engine has its own: what one leaves in the caches is no help to the next.
+    states: Vec<FlatState>,
     engine: Engine,
 }
 
@@ -36,21 +39,26 @@ impl<'a, T: BlockTransaction + Clone + Send + Sync> Turnpike<'a, T> {
     /// The oracle.
     pub(crate) fn sequential(blocks: &'a [Prepared<'a, T>]) -> Self {
         let config = EngineConfig { mode: Mode::Sequential, workers: NonZeroUsize::MIN };
-        Self { name: Self::SEQUENTIAL, blocks, engine: Engine::new(config) }
+        Self::new(Self::SEQUENTIAL, blocks, config)
     }
 
     /// In lanes, on so many threads.
     pub(crate) fn parallel(blocks: &'a [Prepared<'a, T>], workers: NonZeroUsize) -> Self {
         let config = EngineConfig { mode: Mode::Parallel, workers };
-        Self { name: Self::PARALLEL, blocks, engine: Engine::new(config) }
+        Self::new(Self::PARALLEL, blocks, config)
+    }
+
+    fn new(name: &'static str, blocks: &'a [Prepared<'a, T>], config: EngineConfig) -> Self {
+        let states = blocks.iter().map(|prepared| prepared.block.world.flat_state()).collect();
+        Self { name, blocks, states, engine: Engine::new(config) }
     }
 
     fn execute(&self, block: usize) -> anyhow::Result<Ran<T>> {
-        let Prepared { block, flat, .. } = &self.blocks[block];
+        let (Prepared { block, .. }, state) = (&self.blocks[block], &self.states[block]);
         // Handed over, as the pool does and as plain revm is handed its own.
         let transactions = block.transactions.clone();
         let clock = Clock::start();
-        let mut open = self.engine.open(&block.terms.spec, &block.terms.context, flat)?;
+        let mut open = self.engine.open(&block.terms.spec, &block.terms.context, state)?;
         open.execute_slice(transactions)?;
         let (executed, slices) = open.finish()?;
         let time = clock.stop();
