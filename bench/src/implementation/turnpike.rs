@@ -38,13 +38,17 @@ impl<'a, T: BlockTransaction + Clone + Send + Sync> Turnpike<'a, T> {
 
     /// The oracle.
     pub(crate) fn sequential(blocks: &'a [Prepared<'a, T>]) -> Self {
-        let config = EngineConfig { mode: Mode::Sequential, workers: NonZeroUsize::MIN };
+        let config = EngineConfig {
+            mode: Mode::Sequential,
+            workers: NonZeroUsize::MIN,
+            ..EngineConfig::default()
+        };
         Self::new(Self::SEQUENTIAL, blocks, config)
     }
 
     /// In lanes, on so many threads.
     pub(crate) fn parallel(blocks: &'a [Prepared<'a, T>], workers: NonZeroUsize) -> Self {
-        let config = EngineConfig { mode: Mode::Parallel, workers };
+        let config = EngineConfig { mode: Mode::Parallel, workers, ..EngineConfig::default() };
         Self::new(Self::PARALLEL, blocks, config)
     }
 
