@@ -149,7 +149,7 @@ impl<S: StateView> Journal<S> {
         self.tables.accounts[at].account.info.balance.checked_add(amount).is_some()
     }
 
-    /// Notes that an account takes part in a plain transfer.
+    /// Notes that an account takes part in a plain transfer: who does is known beforehand.
     pub(crate) fn own(&mut self, at: usize) {
         self.tables.accounts[at].own = true;
     }

@@ -110,6 +110,24 @@ pub(crate) struct LaneState {
 }
 
 impl<S: StateView> Journal<S> {
+    /// Notes that an account was given to this lane to change, if it was looked at.
+    #[inline]
+    pub(crate) fn own_account(&mut self, address: &Address) {
+        if let Some(at) = self.tables.place(address) {
+            self.tables.accounts[at].own = true;
+        }
+    }
+
+    /// Notes that a slot was given to this lane to change, if it was looked at.
+    #[inline]
+    pub(crate) fn own_slot(&mut self, address: &Address, slot: U256) {
+        if let Some(at) = self.tables.place(address)
+            && let Some(at) = self.tables.slot(self.tables.accounts[at].space, slot)
+        {
+            self.tables.slots[at].own = true;
+        }
+    }
+
     /// Takes what the lane so far left, and starts the next in this memory.
     pub(crate) fn next_lane(&mut self, mut memory: Tables) -> LaneState {
         memory.clear();
@@ -228,10 +246,10 @@ impl LaneState {
         entries.filter(|entry| !entry.own).map(|entry| (&entry.address, entry.changed))
     }
 
-    /// The slots that the lane looked at: each with whether it changed.
+    /// The slots that the lane looked at and may share with others: each with whether it changed.
     pub(crate) fn slots(&self) -> impl Iterator<Item = (&Address, U256, bool)> {
         let Tables { accounts, slots, .. } = &self.tables;
-        let slots = slots.as_slice().iter();
+        let slots = slots.as_slice().iter().filter(|slot| !slot.own);
         slots.map(|slot| (&accounts[slot.owner].address, slot.key, slot.changed))
     }
 

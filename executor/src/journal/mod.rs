@@ -132,7 +132,7 @@ struct Entry {
     slots_changed: bool,
     /// Which of the fee recipients it is.
     credit: Option<usize>,
-    /// Whether it is the sender or the recipient of a plain transfer, and so known beforehand to change.
+    /// Whether it was given to the lane that runs here, to change: no other lane was.
     own: bool,
 }
 
@@ -172,6 +172,8 @@ struct Slot {
     key: U256,
     value: EvmStorageSlot,
     changed: bool,
+    /// As an account's.
+    own: bool,
 }
 
 impl<S: StateView> Journal<S> {
@@ -380,6 +382,7 @@ impl<S: StateView> Journal<S> {
             key,
             value: EvmStorageSlot::new(value, TransactionId::ZERO),
             changed: false,
+            own: false,
         };
         self.tables.slot_places.insert(SlotKey { space, key }, at);
         at

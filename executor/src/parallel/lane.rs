@@ -1,5 +1,6 @@
 use std::{
     collections::VecDeque,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -80,6 +81,7 @@ impl<T: BlockTransaction> Lane<T> {
         let mut until_look = 0;
         for place in 0..self.numbers.len() {
             if until_look == 0 {
+                self.own(wave, place.saturating_sub(LOOK_AHEAD)..place, runner);
                 let len = self.rest.as_slice().len().min(LOOK_AHEAD);
                 until_look = LOOK_AHEAD;
                 runner.fetch_accounts(&self.rest.as_slice()[..len]);
@@ -111,8 +113,34 @@ impl<T: BlockTransaction> Lane<T> {
                 Err(Stop::Fatal(error)) => return Err(error),
             }
         }
+        let done = self.numbers.len();
+        self.own(wave, done - done.min(LOOK_AHEAD)..done, runner);
         self.time = start.elapsed();
         Ok(())
+    }
+
+    /// Notes what the wave gave to this lane to change, of what transactions looked at.
+    fn own<S: StateView + Copy>(
+        &self,
+        wave: &Wave,
+        places: Range<usize>,
+        runner: &mut Runner<Layer<'_, S>>,
+    ) {
+        let journal = &mut runner.evm.ctx.journaled_state;
+        for number in &self.numbers[places] {
+            let chunk = wave.chunk_of(*number);
+            let slots = chunk.slots_of(*number);
+            if slots.is_empty() {
+                // Mostly a plain transfer, which sees to it itself.
+                continue;
+            }
+            for account in chunk.accounts_of(*number).iter().filter(|key| key.is_written()) {
+                journal.own_account(&account.key);
+            }
+            for slot in slots.iter().filter(|key| key.is_written()) {
+                journal.own_slot(&slot.key.0, slot.key.1);
+            }
+        }
     }
 
     fn include(&mut self, tx: T, ran: Ran) {

@@ -16,7 +16,7 @@ pub(crate) struct Chunk {
     pub(crate) costs: Vec<u32>,
     /// Gas that they ask for.
     pub(crate) gas_limit: u64,
-    /// Accounts, each with the transaction that is going to touch it.
+    /// Accounts, each with the transaction that is going to touch it, in the order of the transactions.
     pub(crate) accounts: Vec<Expected<Address>>,
     /// Slots, in the order of the transactions.
     pub(crate) slots: Vec<Expected<(Address, U256)>>,
@@ -34,6 +34,12 @@ pub(crate) struct Expected<K> {
     pub(crate) key: K,
     pub(crate) tx: u32,
     pub(crate) access: Access,
+}
+
+impl<K> Expected<K> {
+    pub(crate) fn is_written(&self) -> bool {
+        self.access == Access::Write
+    }
 }
 
 /// What a transaction costs beyond its interpreter, in gas that takes as long.
@@ -92,6 +98,7 @@ impl Chunk {
             .map(|(tx, address, slot, access)| Expected { key: (address, slot), tx, access })
             .collect();
         self.hashes = hashes;
+        self.accounts.sort_by_key(|account| account.tx);
         for (tx, gas) in known {
             self.expect_gas(tx, gas);
         }
@@ -130,7 +137,13 @@ impl Chunk {
                 self.expect_gas(tx, ran.gas_used);
             }
         }
+        self.accounts.sort_by_key(|account| account.tx);
         self.slots.sort_by_key(|slot| slot.tx);
+    }
+
+    /// The accounts that a transaction is expected to touch.
+    pub(crate) fn accounts_of(&self, tx: u32) -> &[Expected<Address>] {
+        of(&self.accounts, tx, |account| account.tx)
     }
 
     /// The slots that a transaction is expected to touch.
