@@ -19,8 +19,13 @@ fn implementations_agree_on_roots() {
     for inserts in [0, 50, 99] {
         let figures = measure_roots(&RootArgs { inserts, ..small() }).expect("roots agree");
         let names: Vec<_> = figures.iter().map(|one| (one.implementation, one.workers)).collect();
-        let expected =
-            [("alloy-trie", 1), ("turnpike", 1), ("turnpike", 2), ("turnpike-portable", 1)];
+        let of = |workers| {
+            ["turnpike", "turnpike-tables", "turnpike-commit", "turnpike-undo"]
+                .map(|name| (name, workers))
+        };
+        let (one, two) = (of(1), of(2));
+        let expected = [&[("alloy-trie", 1)], &one[..], &two[..], &[("turnpike-portable", 1)]];
+        let expected = expected.concat();
         assert_eq!(names, expected);
         assert!(figures.iter().all(|one| one.transactions == 400 && one.gas == 0));
     }
@@ -30,7 +35,7 @@ fn implementations_agree_on_roots() {
 fn json_lines_compare_workers_with_one_worker() {
     let figures = measure_roots(&small()).expect("measures");
     let lines = Line::all(&figures);
-    assert_eq!(lines.len(), 4 * 2);
+    assert_eq!(lines.len(), 10 * 2);
     let mut against_one = lines.iter().filter(|line| line.baseline == "turnpike");
     let pair = against_one.find(|line| line.workers == 2).expect("a line");
     assert!(pair.ratio > 0.0);

@@ -82,7 +82,7 @@ impl NodeState {
     }
 
     fn apply_with(&mut self, diff: &StateDiff, workers: Workers<'_>) -> StateRoots {
-        let changes = self.flat.follow(diff);
+        let changes = self.flat.follow_with(diff, workers);
         let engine = Engine { lanes: self.lanes, workers };
         let roots = self.forest.follow(diff, &changes, &self.flat, engine);
         self.flat.release();

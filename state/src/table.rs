@@ -49,6 +49,26 @@ pub(crate) struct Table<K, V, S = DefaultHashBuilder> {
     hasher: S,
 }
 
+/// Every so manieth chunk of a table's entries.
+pub(crate) struct Share<'a, K, V> {
+    chunks: Vec<&'a mut [Entry<K, V>]>,
+    number: usize,
+    shares: usize,
+}
+
+impl<K, V> Share<'_, K, V> {
+    /// The value of the entry with this number, if it is in this share.
+    #[inline]
+    pub(crate) fn value_mut(&mut self, number: u32) -> Option<&mut V> {
+        let number = number as usize;
+        let chunk = number / CHUNK_ENTRIES;
+        if chunk % self.shares != self.number {
+            return None;
+        }
+        Some(&mut self.chunks[chunk / self.shares][number % CHUNK_ENTRIES].value)
+    }
+}
+
 impl<K, V, S> core::fmt::Debug for Table<K, V, S> {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         formatter.debug_struct("Table").field("made", &self.made).finish_non_exhaustive()
@@ -131,6 +151,16 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
     pub(crate) fn value_mut(&mut self, number: u32) -> &mut V {
         let number = number as usize;
         &mut self.chunks[number / CHUNK_ENTRIES][number % CHUNK_ENTRIES].value
+    }
+
+    /// Deals out the values, chunk by chunk, so that as many workers can change them.
+    pub(crate) fn shares_mut(&mut self, shares: usize) -> Vec<Share<'_, K, V>> {
+        let mut all: Vec<Share<'_, K, V>> =
+            (0..shares).map(|number| Share { chunks: Vec::new(), number, shares }).collect();
+        for (number, chunk) in self.chunks.iter_mut().enumerate() {
+            all[number % shares].chunks.push(chunk);
+        }
+        all
     }
 
     /// Adds an entry for a key that has none.

@@ -3,8 +3,13 @@
 #[cfg(feature = "std")]
 use rayon::{
     ThreadPool,
-    iter::{IndexedParallelIterator, IntoParallelRefMutIterator, ParallelIterator},
+    iter::{
+        IndexedParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator,
+        ParallelIterator,
+    },
 };
+
+use alloc::vec::Vec;
 
 /// Runs independent tasks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,5 +44,25 @@ impl<'a> Workers<'a> {
             return pool.install(|| tasks.par_iter_mut().with_max_len(1).for_each(work));
         }
         tasks.iter_mut().for_each(work);
+    }
+
+    /// What `work` makes of each item and its place, in order; at least `each` items are one task,
+    /// if there are that many.
+    pub(crate) fn map<T: Sync, R: Send>(
+        &self,
+        items: &[T],
+        each: usize,
+        work: impl Fn(usize, &T) -> R + Send + Sync,
+    ) -> Vec<R> {
+        #[cfg(feature = "std")]
+        if let Some(pool) = self.pool
+            && items.len() > each
+        {
+            let tasks = items.par_iter().enumerate().with_min_len(each);
+            return pool.install(|| tasks.map(|(at, item)| work(at, item)).collect());
+        }
+        #[cfg(not(feature = "std"))]
+        let _ = each;
+        items.iter().enumerate().map(|(at, item)| work(at, item)).collect()
     }
 }

@@ -7,12 +7,26 @@ use turnpike_state::{Account, FlatState, Lanes, NodeState, StateDiff};
 
 use crate::clock::{Time, longest};
 
-/// Turnpike's own state, in one of the ways to compute its roots.
+/// Turnpike's own state, in one of the ways to commit a diff to it.
 #[derive(Debug)]
 pub(crate) struct Contender {
     name: &'static str,
     state: NodeState,
+    /// The tables once more, to measure what they take alone: once to apply to, once to make undo diffs from, so
+    /// that neither finds in the caches what the other left there.
+    tables: [FlatState; 2],
     pool: ThreadPool,
+}
+
+/// What each part of a commit took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Parts {
+    /// Tables and tries.
+    pub(crate) commit: Time,
+    /// The flat tables alone.
+    pub(crate) tables: Time,
+    /// The diff that leads back, made before.
+    pub(crate) undo: Time,
 }
 
 impl Contender {
@@ -23,8 +37,9 @@ impl Contender {
         let with = |name, lanes, workers| {
             let mut state = state.clone();
             state.set_lanes(lanes);
+            let tables = [state.flat().clone(), state.flat().clone()];
             let pool = ThreadPoolBuilder::new().num_threads(workers).build()?;
-            Ok(Self { name, state, pool })
+            Ok(Self { name, state, tables, pool })
         };
         let mut all = vec![with(Self::NAME, Lanes::detect(), 1)];
         if workers > 1 {
@@ -44,12 +59,27 @@ impl Contender {
 
     /// Others are compared with one worker.
     pub(crate) fn is_baseline(&self) -> bool {
-        self.name == Self::NAME && self.workers() == 1
+        self.is_detected() && self.workers() == 1
     }
 
-    pub(crate) fn apply(&mut self, diff: &StateDiff) -> (B256, Time) {
-        let (roots, time) = longest(Some(&self.pool), || self.state.apply_on(diff, &self.pool));
-        (roots.state_root, time)
+    /// Whether it hashes as fast as this CPU can.
+    pub(crate) fn is_detected(&self) -> bool {
+        self.name == Self::NAME
+    }
+
+    /// Commits a diff; gives the new root, the diff that leads back and what each part took.
+    pub(crate) fn apply(&mut self, diff: &StateDiff) -> (B256, StateDiff, Parts) {
+        let Self { state, tables: [applied, undone], pool, .. } = self;
+        let (undo_diff, undo) = longest(Some(pool), || undone.undo_of_on(diff, pool));
+        undone.apply(diff);
+        let ((), tables) = longest(Some(pool), || applied.apply_on(diff, pool));
+        let (roots, commit) = longest(Some(pool), || state.apply_on(diff, pool));
+        (roots.state_root, undo_diff, Parts { commit, tables, undo })
+    }
+
+    /// The state's tables.
+    pub(crate) fn flat(&self) -> &FlatState {
+        self.state.flat()
     }
 }
 

@@ -6,13 +6,9 @@ mod memory;
 
 use anyhow::{Context as _, ensure};
 
-use crate::{
-    Bench, Figures, RootArgs,
-    clock::{Time, longest},
-    report::Report,
-};
+use crate::{Bench, Figures, RootArgs, clock::Time, report::Report};
 use content::Content;
-use implementation::{Contender, rebuild};
+use implementation::{Contender, Parts, rebuild};
 
 pub use memory::Part;
 
@@ -30,49 +26,57 @@ pub fn root(args: &RootArgs) -> anyhow::Result<()> {
     let report = Report::new(Bench::Root, args.json);
     let figures = measure_roots(args)?;
     report.print(&figures)?;
-    let of = |more: bool| {
-        let mut turnpike = figures.iter().filter(|one| one.implementation == Contender::NAME);
-        turnpike.find(|one| (one.workers > 1) == more)
-    };
-    if let (false, Some(one), Some(more)) = (args.json, of(false), of(true)) {
-        println!(
-            "{} workers are {:.2} times as fast as 1; {:.2} by processor time",
-            more.workers,
-            more.ratio(one),
-            one.cpu.as_secs_f64() / more.cpu.as_secs_f64(),
-        );
+    if !args.json {
+        print_gains(&figures);
     }
     Ok(())
+}
+
+/// Says for each part of a commit what more workers gain.
+fn print_gains(figures: &[Figures]) {
+    for one in figures.iter().filter(|one| one.workers == 1) {
+        let mut more = figures.iter().filter(|more| more.workers > 1);
+        if let Some(more) = more.find(|more| more.implementation == one.implementation) {
+            println!(
+                "{}: {} workers are {:.2} times as fast as 1; {:.2} by processor time",
+                one.implementation,
+                more.workers,
+                more.ratio(one),
+                one.cpu.as_secs_f64() / more.cpu.as_secs_f64(),
+            );
+        }
+    }
 }
 
 /// The same changes through every implementation: warmed up, interleaved, medians; roots must agree after every round.
 pub fn measure_roots(args: &RootArgs) -> anyhow::Result<Vec<Figures>> {
     let content = Content::new(args)?;
     let state = content.build();
-    // What the tables alone take is measured on tables of their own.
-    let mut flat = state.flat().clone();
     let mut contenders = Contender::all(&state, args.workers)?;
     drop(state);
     let mut baseline = Vec::new();
-    let mut samples: Vec<Vec<Time>> = vec![Vec::new(); contenders.len()];
+    let mut samples: Vec<Vec<Parts>> = vec![Vec::new(); contenders.len()];
     // The first round only warms up.
     for number in 0..=args.rounds {
         let diff = content.diff(number);
-        let ((), tables) = longest(None, || flat.apply(&diff));
-        let (expected, time) = rebuild(&flat);
-        if number > 0 {
-            baseline.push(time);
-        }
+        let mut expected = None;
         for (contender, samples) in contenders.iter_mut().zip(&mut samples) {
-            let (found, time) = contender.apply(&diff);
+            let (root, undo, parts) = contender.apply(&diff);
+            let (expected_root, expected_undo) = expected.get_or_insert_with(|| {
+                let (root, time) = rebuild(contender.flat());
+                if number > 0 {
+                    baseline.push(time);
+                }
+                (root, undo.clone())
+            });
             ensure!(
-                found == expected,
-                "{} on {} workers, round {number}: expected root {expected}, found {found}",
+                root == *expected_root && undo == *expected_undo,
+                "{} on {} workers, round {number}: expected root {expected_root}, found {root}, or other undo diffs",
                 contender.name(),
                 contender.workers(),
             );
             if number > 0 {
-                samples.push(time.without(tables));
+                samples.push(parts);
             }
         }
     }
@@ -93,10 +97,18 @@ pub fn measure_roots(args: &RootArgs) -> anyhow::Result<Vec<Figures>> {
         }
     };
     let first = figures("alloy-trie", true, 1, &baseline);
-    let others = contenders
-        .iter()
-        .zip(&samples)
-        .map(|(one, samples)| figures(one.name(), one.is_baseline(), one.workers(), samples));
+    let others = contenders.iter().zip(&samples).flat_map(|(one, samples)| {
+        let workers = one.workers();
+        let of = |part: fn(&Parts) -> Time| samples.iter().map(part).collect::<Vec<_>>();
+        let tries = of(|parts| parts.commit.without(parts.tables));
+        let mut all = vec![figures(one.name(), one.is_baseline(), workers, &tries)];
+        if one.is_detected() {
+            all.push(figures("turnpike-tables", false, workers, &of(|parts| parts.tables)));
+            all.push(figures("turnpike-commit", false, workers, &of(|parts| parts.commit)));
+            all.push(figures("turnpike-undo", false, workers, &of(|parts| parts.undo)));
+        }
+        all
+    });
     let figures: Vec<_> = std::iter::once(first).chain(others).collect();
     let nothing = figures.iter().find(|one| one.wall.is_zero());
     nothing

@@ -2,14 +2,12 @@
 
 use alloy_primitives::{Address, U256};
 
-use super::{
-    FlatState,
-    entry::{AccountValue, SlotKey},
-};
+use super::{FlatState, entry::SlotKey};
 use crate::{
     Account, AccountDiff, StateDiff, StorageId,
     changes::{Change, Changes, Kind},
     table::FIND_MAX,
+    workers::Workers,
 };
 
 impl FlatState {
@@ -24,12 +22,21 @@ impl FlatState {
         self.release();
     }
 
+    /// [`Self::apply`] on the threads of a pool.
+    ///
+    /// # Panics
+    ///
+    /// Where [`Self::apply`] does.
+    #[cfg(feature = "std")]
+    pub fn apply_on(&mut self, diff: &StateDiff, pool: &rayon::ThreadPool) {
+        self.follow_with(diff, Workers::pool(pool));
+        self.release();
+    }
+
     /// Applies a diff and says what happened to the entries it names. Entries that went away can
     /// still be read until [`Self::release`].
     pub(crate) fn follow(&mut self, diff: &StateDiff) -> Changes {
-        for (hash, code) in &diff.codes {
-            self.codes.insert(*hash, code);
-        }
+        self.add_codes(diff);
         let mut changes = Changes::default();
         changes.accounts.reserve(diff.accounts.len());
         changes.slots.reserve(diff.accounts.iter().map(|change| change.storage.len()).sum());
@@ -48,6 +55,12 @@ impl FlatState {
         self.slots.release();
     }
 
+    pub(super) fn add_codes(&mut self, diff: &StateDiff) {
+        for (hash, code) in &diff.codes {
+            self.codes.insert(*hash, code);
+        }
+    }
+
     fn follow_account(&mut self, change: &AccountDiff, number: Option<u32>, out: &mut Changes) {
         let Some(account) = &change.account else {
             out.accounts.push(number.map_or(Change::SAME, |number| self.remove_account(number)));
@@ -61,13 +74,9 @@ impl FlatState {
             same &= !self.clear_storage(number);
         }
         for some in change.storage.chunks(FIND_MAX) {
-            let keys: [SlotKey; FIND_MAX] = core::array::from_fn(|index| {
-                let slot = some.get(index).map(|(slot, _)| *slot).unwrap_or_default();
-                SlotKey::new(storage, slot)
-            });
-            let (found, _) = self.slots.find_many(keys[..some.len()].iter());
-            for ((key, (_, value)), found) in keys.iter().zip(some).zip(found) {
-                let change = self.set_slot(number, key, *value, found);
+            let found = self.find_slots(storage, some.iter().map(|(slot, _)| *slot));
+            for ((slot, value), found) in some.iter().zip(found) {
+                let change = self.set_slot(number, &SlotKey::new(storage, *slot), *value, found);
                 same &= change == Change::SAME;
                 out.slots.push(change);
             }
@@ -77,32 +86,25 @@ impl FlatState {
         out.accounts.push(Change::new(kind, number));
     }
 
-    fn set_account(
+    pub(super) fn set_account(
         &mut self,
         address: &Address,
         account: &Account,
         number: Option<u32>,
     ) -> (Kind, u32) {
-        let code = self.codes.place(&account.code_hash).unwrap_or_else(|| {
-            panic!("invariant: code {} of account {address} is stored", account.code_hash)
-        });
-        let Account { nonce, balance, .. } = *account;
+        let new = self.codes.value_of(address, account, 0);
         match number {
             Some(number) => {
-                let value = self.accounts.value_mut(number);
-                let same =
-                    value.nonce() == nonce && value.balance() == balance && value.code == code;
-                *value = AccountValue::new(nonce, balance, code, value.slots);
+                let held = self.accounts.value_mut(number);
+                let same = new.is_same(held);
+                *held = new.with_slots(held.slots);
                 (if same { Kind::Same } else { Kind::Touch }, number)
             }
-            None => {
-                let value = AccountValue::new(nonce, balance, code, 0);
-                (Kind::Insert, self.accounts.insert(*address, value))
-            }
+            None => (Kind::Insert, self.accounts.insert(*address, new)),
         }
     }
 
-    fn remove_account(&mut self, number: u32) -> Change {
+    pub(super) fn remove_account(&mut self, number: u32) -> Change {
         self.clear_storage(number);
         self.accounts.remove(number);
         Change::new(Kind::Remove, number)
@@ -112,7 +114,7 @@ impl FlatState {
     ///
     /// This goes through the slots of all accounts. By EIP-6780 only a contract made in the same
     /// transaction can lose its storage, so no block does this to storage of an earlier one.
-    fn clear_storage(&mut self, number: u32) -> bool {
+    pub(super) fn clear_storage(&mut self, number: u32) -> bool {
         if self.accounts.entry(number).value.slots == 0 {
             return false;
         }
@@ -126,7 +128,13 @@ impl FlatState {
         true
     }
 
-    fn set_slot(&mut self, account: u32, key: &SlotKey, value: U256, found: Option<u32>) -> Change {
+    pub(super) fn set_slot(
+        &mut self,
+        account: u32,
+        key: &SlotKey,
+        value: U256,
+        found: Option<u32>,
+    ) -> Change {
         match found {
             Some(number) if value.is_zero() => {
                 self.slots.remove(number);

@@ -1,8 +1,11 @@
 //! The codes of a state, analysed and shared, each once.
 
 use alloc::{vec, vec::Vec};
-use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, map::B256Map};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, map::B256Map};
 use revm_bytecode::Bytecode;
+
+use super::entry::AccountValue;
+use crate::Account;
 
 /// Codes by place and by hash. The code at place 0 is empty. Codes never go away.
 #[derive(Clone, Debug)]
@@ -31,6 +34,24 @@ impl Codes {
     /// Place of the code with this hash.
     pub(super) fn place(&self, hash: &B256) -> Option<u32> {
         if *hash == KECCAK256_EMPTY { Some(0) } else { self.places.get(hash).copied() }
+    }
+
+    /// The entry's value for an account that has so many slots.
+    ///
+    /// # Panics
+    ///
+    /// If its code is not here.
+    pub(super) fn value_of(
+        &self,
+        address: &Address,
+        account: &Account,
+        slots: u32,
+    ) -> AccountValue {
+        let Account { nonce, balance, code_hash } = *account;
+        let code = self.place(&code_hash).unwrap_or_else(|| {
+            panic!("invariant: code {code_hash} of account {address} is stored")
+        });
+        AccountValue::new(nonce, balance, code, slots)
     }
 
     #[inline]

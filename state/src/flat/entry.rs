@@ -42,6 +42,18 @@ impl AccountValue {
         Self { nonce: nonce.to_le_bytes(), balance: balance.into(), code, slots }
     }
 
+    /// The same with so many slots.
+    #[inline]
+    pub(crate) fn with_slots(self, slots: u32) -> Self {
+        Self { slots, ..self }
+    }
+
+    /// Whether it says the same of the account, slots aside.
+    #[inline]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.nonce, self.balance, self.code) == (other.nonce, other.balance, other.code)
+    }
+
     #[inline]
     pub(crate) fn nonce(&self) -> u64 {
         u64::from_le_bytes(self.nonce)

@@ -8,6 +8,7 @@
 mod apply;
 mod codes;
 mod entry;
+mod parallel;
 
 pub(crate) use codes::analyse;
 pub(crate) use entry::{AccountValue, SlotKey};
@@ -16,7 +17,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use core::convert::Infallible;
 use revm_bytecode::Bytecode;
 
-use crate::{Account, StateView, StorageId, table::FIND_MAX};
+use crate::{Account, AccountDiff, StateView, StorageId, table::FIND_MAX};
 use codes::Codes;
 use entry::{Accounts, Slots};
 
@@ -130,6 +131,29 @@ impl FlatState {
         self.slots.find(&SlotKey::new(StorageId::of(account), slot))
     }
 
+    /// The numbers of the entries of the accounts that changes name.
+    pub(crate) fn find_accounts(&self, changes: &[AccountDiff], numbers: &mut [Option<u32>]) {
+        for (some, numbers) in changes.chunks(FIND_MAX).zip(numbers.chunks_mut(FIND_MAX)) {
+            let (found, count) = self.accounts.find_many(some.iter().map(|change| &change.address));
+            numbers.copy_from_slice(&found[..count]);
+        }
+    }
+
+    /// The numbers of up to [`FIND_MAX`] slots' entries, all of one account.
+    #[inline]
+    pub(crate) fn find_slots(
+        &self,
+        id: StorageId,
+        slots: impl ExactSizeIterator<Item = U256>,
+    ) -> [Option<u32>; FIND_MAX] {
+        let count = slots.len();
+        let mut keys = [SlotKey::new(id, U256::ZERO); FIND_MAX];
+        for (key, slot) in keys.iter_mut().zip(slots) {
+            *key = SlotKey::new(id, slot);
+        }
+        self.slots.find_many(keys[..count].iter()).0
+    }
+
     /// The account entry with this number.
     #[inline]
     pub(crate) fn account_entry(&self, number: u32) -> (&Address, &AccountValue) {
@@ -150,7 +174,7 @@ impl FlatState {
     }
 
     #[inline]
-    fn account_of(&self, value: &AccountValue) -> Account {
+    pub(crate) fn account_of(&self, value: &AccountValue) -> Account {
         let code_hash = self.code_hash(value);
         Account { nonce: value.nonce(), balance: value.balance(), code_hash }
     }

@@ -151,6 +151,11 @@ impl Part<'_> {
         order.sort_unstable_by(|a, b| {
             a.0.cmp(&b.0).then_with(|| ops[a.1 as usize].key.cmp(&ops[b.1 as usize].key))
         });
+        let key = |number: u32| &ops[number as usize].key;
+        let is_twice =
+            |pair: &[(u64, u32)]| pair[0].0 == pair[1].0 && key(pair[0].1) == key(pair[1].1);
+        let once = !order.windows(2).any(is_twice);
+        assert!(once, "invariant: a diff names each account and each slot once");
         order.iter().map(|(_, number)| ops[*number as usize]).collect()
     }
 

@@ -1,0 +1,323 @@
+//! Following a diff on several threads.
+//!
+//! Job: what [`FlatState::follow`] does, with the same outcome down to the numbers of the entries.
+//! Most of the time goes to waiting for entries that are in no cache, so these waits are shared out:
+//!
+//! 1. Pieces of the diff are looked up, and what happens to each entry is decided. Nothing changes.
+//! 2. On one thread, in the order of the diff, entries come and go.
+//! 3. Chunks of entries are dealt out as shares. Each worker goes through what was decided and
+//!    writes the values of those entries that stay and are in its share.
+//!
+//! Invariant: a diff names each account and each slot once, so that no decision of the first step
+//! depends on another.
+
+use alloc::{vec, vec::Vec};
+use alloy_primitives::{Address, U256};
+use core::ops::Range;
+
+use super::{
+    FlatState,
+    codes::Codes,
+    entry::{AccountValue, Packed, SlotKey},
+};
+use crate::{
+    AccountDiff, StateDiff, StorageId,
+    changes::{Change, Changes, Kind},
+    table::{self, FIND_MAX},
+    workers::Workers,
+};
+
+/// Accounts and slots in a piece of a diff.
+const PIECE_ITEMS: usize = 2048;
+/// Shares of the entries for each worker, so that all end at about the same time.
+const SHARES_PER_WORKER: usize = 2;
+
+/// Some accounts of a diff with all of their slots, or one account with some of its slots.
+struct Piece<'a> {
+    accounts: &'a [AccountDiff],
+    /// Place of the first account in the diff.
+    first: usize,
+    /// Which slots, if not all.
+    storage: Option<Range<usize>>,
+    /// Place of the first slot among those of the whole diff.
+    first_slot: usize,
+    /// None if an earlier piece has the account.
+    account_changes: &'a mut [Change],
+    slot_changes: &'a mut [Change],
+    plan: Plan,
+}
+
+/// What is left to do about a piece.
+#[derive(Default)]
+struct Plan {
+    /// Entries come or go here.
+    arrivals: Vec<Stretch>,
+    /// Place of an account that an earlier piece has, if slots change here.
+    touched: Option<usize>,
+}
+
+/// Some slots of one account.
+struct Stretch {
+    /// Place of the account in the diff.
+    account: usize,
+    storage: Range<usize>,
+    /// Place of the first slot among those of the whole diff.
+    first_slot: usize,
+}
+
+/// Where to look for an account's slots.
+#[derive(Clone, Copy)]
+enum Home {
+    /// There is no account any more.
+    Gone,
+    /// It has none yet, or loses those it has.
+    Empty,
+    There(StorageId),
+}
+
+/// A share of the entries.
+struct Share<'a> {
+    accounts: table::Share<'a, Address, AccountValue>,
+    slots: table::Share<'a, SlotKey, Packed>,
+    codes: &'a Codes,
+}
+
+impl FlatState {
+    /// [`Self::follow`], by several workers if that is worth it.
+    pub(crate) fn follow_with(&mut self, diff: &StateDiff, workers: Workers<'_>) -> Changes {
+        if workers.count() == 1 {
+            return self.follow(diff);
+        }
+        let slots: usize = diff.accounts.iter().map(|change| change.storage.len()).sum();
+        if diff.accounts.len() + slots < 2 * PIECE_ITEMS {
+            return self.follow(diff);
+        }
+        self.add_codes(diff);
+        let mut changes = Changes {
+            accounts: vec![Change::SAME; diff.accounts.len()],
+            slots: vec![Change::SAME; slots],
+        };
+        let mut pieces = cut(diff, &mut changes);
+        workers.run(&mut pieces, |piece| piece.decide(self));
+        let plans: Vec<Plan> = pieces.into_iter().map(|piece| piece.plan).collect();
+        for plan in &plans {
+            self.settle(diff, plan, &mut changes);
+        }
+        self.write(diff, &changes, workers);
+        changes
+    }
+
+    /// Lets entries come and go.
+    fn settle(&mut self, diff: &StateDiff, plan: &Plan, changes: &mut Changes) {
+        for Stretch { account, storage, first_slot } in &plan.arrivals {
+            let change = &diff.accounts[*account];
+            let done = &mut changes.accounts[*account];
+            if storage.start == 0 {
+                *done = self.settle_account(change, *done);
+            }
+            let number = done.number();
+            let slots = &mut changes.slots[*first_slot..];
+            for ((slot, value), done) in change.storage[storage.clone()].iter().zip(slots) {
+                let found = match done.kind() {
+                    Kind::Insert => None,
+                    Kind::Remove => Some(done.number()),
+                    Kind::Same | Kind::Touch => continue,
+                };
+                let key = SlotKey::new(StorageId::of(number), *slot);
+                *done = self.set_slot(number, &key, *value, found);
+            }
+        }
+        if let Some(account) = plan.touched {
+            let done = &mut changes.accounts[account];
+            if done.kind() == Kind::Same {
+                *done = Change::new(Kind::Touch, done.number());
+            }
+        }
+    }
+
+    fn settle_account(&mut self, change: &AccountDiff, decided: Change) -> Change {
+        match (decided.kind(), &change.account) {
+            (Kind::Remove, _) => self.remove_account(decided.number()),
+            (Kind::Insert, Some(account)) => {
+                let (kind, number) = self.set_account(&change.address, account, None);
+                Change::new(kind, number)
+            }
+            _ => {
+                if change.storage_cleared {
+                    self.clear_storage(decided.number());
+                }
+                decided
+            }
+        }
+    }
+
+    /// Writes the values of entries that stay.
+    fn write(&mut self, diff: &StateDiff, changes: &Changes, workers: Workers<'_>) {
+        let Self { accounts, slots, codes } = self;
+        let count = workers.count() * SHARES_PER_WORKER;
+        let pairs = accounts.shares_mut(count).into_iter().zip(slots.shares_mut(count));
+        let mut shares: Vec<_> =
+            pairs.map(|(accounts, slots)| Share { accounts, slots, codes }).collect();
+        workers.run(&mut shares, |share| share.write(diff, changes));
+    }
+}
+
+impl Share<'_> {
+    fn write(&mut self, diff: &StateDiff, changes: &Changes) {
+        let mut slots = &changes.slots[..];
+        for (change, done) in diff.accounts.iter().zip(&changes.accounts) {
+            if done.kind() == Kind::Touch
+                && let Some(value) = self.accounts.value_mut(done.number())
+                && let Some(account) = &change.account
+            {
+                // What was settled has counted the slots.
+                *value = self.codes.value_of(&change.address, account, value.slots);
+            }
+            let (own, rest) = slots.split_at(change.storage.len());
+            slots = rest;
+            for (done, (_, new)) in own.iter().zip(&change.storage) {
+                if done.kind() == Kind::Touch
+                    && let Some(value) = self.slots.value_mut(done.number())
+                {
+                    *value = (*new).into();
+                }
+            }
+        }
+    }
+}
+
+/// Cuts a diff into pieces of about equal size, each with its part of the `changes`.
+fn cut<'a>(diff: &'a StateDiff, changes: &'a mut Changes) -> Vec<Piece<'a>> {
+    let mut pieces = Vec::new();
+    let (mut account_changes, mut slot_changes) =
+        (&mut changes.accounts[..], &mut changes.slots[..]);
+    let (mut first, mut first_slot) = (0, 0);
+    let mut push = |accounts: Range<usize>, slots: usize, storage: Option<Range<usize>>| {
+        let has_accounts = storage.as_ref().is_none_or(|storage| storage.start == 0);
+        let own = if has_accounts { accounts.len() } else { 0 };
+        let account_changes = account_changes.split_off_mut(..own);
+        let slot_changes = slot_changes.split_off_mut(..slots);
+        pieces.push(Piece {
+            accounts: &diff.accounts[accounts.clone()],
+            first: accounts.start,
+            storage,
+            first_slot,
+            account_changes: account_changes.expect("invariant: one for each account"),
+            slot_changes: slot_changes.expect("invariant: one for each slot"),
+            plan: Plan::default(),
+        });
+        first_slot += slots;
+    };
+    let mut slots = 0;
+    for (at, change) in diff.accounts.iter().enumerate() {
+        let count = change.storage.len();
+        if count >= PIECE_ITEMS {
+            push(first..at, slots, None);
+            for from in (0..count).step_by(PIECE_ITEMS) {
+                let storage = from..count.min(from + PIECE_ITEMS);
+                push(at..at + 1, storage.len(), Some(storage));
+            }
+            (first, slots) = (at + 1, 0);
+            continue;
+        }
+        slots += count;
+        if at + 1 - first + slots >= PIECE_ITEMS {
+            push(first..at + 1, slots, None);
+            (first, slots) = (at + 1, 0);
+        }
+    }
+    push(first..diff.accounts.len(), slots, None);
+    pieces
+}
+
+impl Piece<'_> {
+    /// Decides what happens to each entry.
+    fn decide(&mut self, flat: &FlatState) {
+        let mut from = 0;
+        for (batch, some) in self.accounts.chunks(FIND_MAX).enumerate() {
+            let (found, _) = flat.accounts.find_many(some.iter().map(|change| &change.address));
+            for (at, (change, number)) in (batch * FIND_MAX..).zip(some.iter().zip(found)) {
+                let storage = self.storage.clone().unwrap_or(0..change.storage.len());
+                let first_slot = self.first_slot + from;
+                let slots = from..from + storage.len();
+                from = slots.end;
+                let (mut done, home) = Self::decide_account(flat, change, number);
+                let (touched, mut arrives) =
+                    self.decide_slots(flat, home, &change.storage[storage.clone()], slots);
+                if touched && done.kind() == Kind::Same {
+                    done = Change::new(Kind::Touch, done.number());
+                }
+                let account = self.first + at;
+                match self.account_changes.get_mut(at) {
+                    Some(change) => *change = done,
+                    None => self.plan.touched = touched.then_some(account),
+                }
+                arrives |= matches!(done.kind(), Kind::Insert | Kind::Remove);
+                arrives |= change.storage_cleared && done.kind() == Kind::Touch;
+                if arrives {
+                    self.plan.arrivals.push(Stretch { account, storage, first_slot });
+                }
+            }
+        }
+    }
+
+    fn decide_account(
+        flat: &FlatState,
+        change: &AccountDiff,
+        number: Option<u32>,
+    ) -> (Change, Home) {
+        let (number, account) = match (number, &change.account) {
+            (None, None) => return (Change::SAME, Home::Gone),
+            (Some(number), None) => return (Change::new(Kind::Remove, number), Home::Gone),
+            (None, Some(_)) => return (Change::new(Kind::Insert, 0), Home::Empty),
+            (Some(number), Some(account)) => (number, account),
+        };
+        let held = &flat.accounts.entry(number).value;
+        let is_same = flat.codes.value_of(&change.address, account, held.slots).is_same(held);
+        let loses_slots = change.storage_cleared && held.slots != 0;
+        let kind = if is_same && !loses_slots { Kind::Same } else { Kind::Touch };
+        let home =
+            if change.storage_cleared { Home::Empty } else { Home::There(StorageId::of(number)) };
+        (Change::new(kind, number), home)
+    }
+
+    /// Whether any of these slots changes, and whether one is new or goes away.
+    fn decide_slots(
+        &mut self,
+        flat: &FlatState,
+        home: Home,
+        storage: &[(U256, U256)],
+        places: Range<usize>,
+    ) -> (bool, bool) {
+        let out = &mut self.slot_changes[places];
+        let id = match home {
+            Home::Gone => return (false, false),
+            Home::Empty => {
+                let mut any = false;
+                for ((_, value), out) in storage.iter().zip(out) {
+                    if !value.is_zero() {
+                        (*out, any) = (Change::new(Kind::Insert, 0), true);
+                    }
+                }
+                return (any, any);
+            }
+            Home::There(id) => id,
+        };
+        let (mut touched, mut arrives) = (false, false);
+        for (some, out) in storage.chunks(FIND_MAX).zip(out.chunks_mut(FIND_MAX)) {
+            let found = flat.find_slots(id, some.iter().map(|(slot, _)| *slot));
+            for (((_, value), found), out) in some.iter().zip(found).zip(out) {
+                *out = match found {
+                    Some(number) if value.is_zero() => Change::new(Kind::Remove, number),
+                    Some(number) if flat.slots.entry(number).value.get() == *value => Change::SAME,
+                    Some(number) => Change::new(Kind::Touch, number),
+                    None if value.is_zero() => Change::SAME,
+                    None => Change::new(Kind::Insert, 0),
+                };
+                touched |= *out != Change::SAME;
+                arrives |= matches!(out.kind(), Kind::Insert | Kind::Remove);
+            }
+        }
+        (touched, arrives)
+    }
+}
