@@ -7,7 +7,6 @@ use crate::{
     Account, AccountDiff, StateDiff, StorageId,
     changes::{Change, Changes, Kind},
     table::FIND_MAX,
-    workers::Workers,
 };
 
 impl FlatState {
@@ -19,17 +18,6 @@ impl FlatState {
     /// state would no longer be one that can be executed.
     pub fn apply(&mut self, diff: &StateDiff) {
         self.follow(diff);
-        self.release();
-    }
-
-    /// [`Self::apply`] on the threads of a pool.
-    ///
-    /// # Panics
-    ///
-    /// Where [`Self::apply`] does.
-    #[cfg(feature = "std")]
-    pub fn apply_on(&mut self, diff: &StateDiff, pool: &rayon::ThreadPool) {
-        self.follow_with(diff, Workers::pool(pool));
         self.release();
     }
 

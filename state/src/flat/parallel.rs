@@ -83,6 +83,17 @@ struct Share<'a> {
 }
 
 impl FlatState {
+    /// [`Self::apply`] on the threads of a pool.
+    ///
+    /// # Panics
+    ///
+    /// Where [`Self::apply`] does.
+    #[cfg(feature = "std")]
+    pub fn apply_on(&mut self, diff: &StateDiff, pool: &rayon::ThreadPool) {
+        self.follow_with(diff, Workers::pool(pool));
+        self.release();
+    }
+
     /// [`Self::follow`], by several workers if that is worth it.
     pub(crate) fn follow_with(&mut self, diff: &StateDiff, workers: Workers<'_>) -> Changes {
         if workers.count() == 1 {

@@ -103,3 +103,27 @@ fn removed_entries_are_used_again_and_chunks_stay() {
         table.release();
     }
 }
+
+#[test]
+fn each_value_is_in_one_share() {
+    let mut table: Table<u64, u64> = Table::default();
+    let count = 5 * CHUNK_ENTRIES as u64 + 5;
+    for key in 0..count {
+        table.insert(key, key);
+    }
+    for shares in [1, 2, 4, 9] {
+        for mut share in table.shares_mut(shares) {
+            for number in 0..u32::try_from(count).expect("few") {
+                if let Some(value) = share.value_mut(number) {
+                    assert_eq!(*value % count, u64::from(number));
+                    *value += count;
+                }
+            }
+        }
+        for key in 0..count {
+            let number = table.find(&key).expect("key is there");
+            assert_eq!(table.entry(number).value, key + count, "written once");
+            *table.value_mut(number) = key;
+        }
+    }
+}
