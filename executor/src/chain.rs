@@ -163,8 +163,12 @@ impl Chain {
     /// Commits a block that ran on the current state, with this origin.
     pub fn seal(&mut self, mut executed: Executed, origin: &Origin) -> BlockOutcome {
         let diff = executed.diff();
-        let undo = self.state.flat().undo_of(diff);
-        let roots = self.state.apply(diff);
+        let (undo, roots) = match self.engine.pool() {
+            Some(pool) => {
+                (self.state.flat().undo_of_on(diff, pool), self.state.apply_on(diff, pool))
+            }
+            None => (self.state.flat().undo_of(diff), self.state.apply(diff)),
+        };
         let outcome = executed.seal(roots);
         let head = Head {
             header: outcome.header.clone(),

@@ -102,8 +102,7 @@ impl<T> Executed<T> {
     /// What the block changes, in one piece.
     pub fn diff(&mut self) -> &mut StateDiff {
         if self.overlays.len() != 1 {
-            let mut joined = StateDiff::default();
-            self.overlays.drain(..).for_each(|overlay| joined.merge(overlay));
+            let joined = StateDiff::join(mem::take(&mut self.overlays));
             self.overlays.push(joined);
         }
         &mut self.overlays[0]

@@ -99,6 +99,11 @@ impl Engine {
         self.workers.count()
     }
 
+    /// The threads that blocks run on, if there are several.
+    pub(crate) fn pool(&self) -> Option<&rayon::ThreadPool> {
+        self.workers.pool()
+    }
+
     /// How blocks run.
     pub fn mode(&self) -> Mode {
         *lock(&self.mode)

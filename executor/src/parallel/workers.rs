@@ -12,7 +12,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 /// The threads of an engine: the calling one and a pool of its own.
 pub(crate) struct Workers {
     count: usize,
-    /// One thread less than workers; made when first needed.
+    /// Made when first needed; none for a single worker, or if there can be no threads.
     pool: OnceLock<Option<ThreadPool>>,
 }
 
@@ -61,11 +61,11 @@ impl Workers {
         Ok(results.into_iter().map(done).collect())
     }
 
-    fn pool(&self) -> Option<&ThreadPool> {
+    pub(crate) fn pool(&self) -> Option<&ThreadPool> {
         let make = || {
-            let threads = self.count.checked_sub(1).filter(|threads| *threads > 0)?;
-            let builder = ThreadPoolBuilder::new().num_threads(threads);
-            builder.thread_name(|index| format!("lane-{index}")).build().ok()
+            let builder = ThreadPoolBuilder::new().num_threads(self.count);
+            let builder = builder.thread_name(|index| format!("worker-{index}"));
+            (self.count > 1).then(|| builder.build().ok()).flatten()
         };
         self.pool.get_or_init(make).as_ref()
     }
