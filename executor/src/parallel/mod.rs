@@ -34,7 +34,10 @@ mod wave;
 mod workers;
 mod writers;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
 use turnpike_state::StateView;
 
@@ -204,8 +207,12 @@ where
 
     /// Ends the block, and tells how it ran, slice by slice. The state view is as it was.
     pub fn finish(mut self) -> Result<(Executed<T>, Vec<SliceReport>), ExecutionError<S::Error>> {
+        let start = Instant::now();
         let overlays = self.overlays()?;
-        let Self { engine, main, pending, oracle, slices, .. } = self;
+        let Self { engine, main, pending, oracle, mut slices, .. } = self;
+        if let Some(last) = slices.last_mut() {
+            last.times.merge += start.elapsed();
+        }
         let (mut executed, workspace) = main.finish()?;
         executed.overlays.extend(overlays);
         let mut memory = lock(&engine.memory);

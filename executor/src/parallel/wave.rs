@@ -37,7 +37,9 @@ where
             match self.next(rest.as_slice(), report)? {
                 Next::InOrder(len) => self.run_in_order(rest.by_ref().take(len), report)?,
                 Next::InLanes(wave) => {
+                    let start = Instant::now();
                     let lanes = distribute(&wave.partition, rest.by_ref().take(wave.len()));
+                    report.times.partition += start.elapsed();
                     match self.run_wave(&wave, lanes, report)? {
                         Ok(()) => self.pace.was_worth_it(),
                         Err(lanes) => {
