@@ -1,11 +1,11 @@
 //! The one place that knows how the executor and the state are called.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, num::NonZero};
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use turnpike_executor::{
-    BlockContext, BlockHashes, BlockTransaction, BlockTx, ChainSpec, InvalidTransaction,
-    PlainTransfer, SkipReason, TxEnv,
+    BlockContext, BlockExecutor, BlockHashes, BlockTransaction, BlockTx, ChainSpec, Engine,
+    EngineConfig, Included, InvalidTransaction, Mode, PlainTransfer, SkipReason, TxEnv,
 };
 use turnpike_protocol::{Header, SignedTx};
 use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
@@ -44,21 +44,81 @@ pub(crate) fn state_of(accounts: impl IntoIterator<Item = (Address, PreAccount)>
     NodeState::from_genesis(&diff).0
 }
 
+/// An engine that runs blocks in lanes, however small they are.
+pub(crate) fn engine(workers: NonZero<usize>) -> Engine {
+    #[allow(clippy::needless_update, reason = "what else there is to configure")]
+    Engine::new(EngineConfig { mode: Mode::Parallel, workers, ..EngineConfig::default() })
+}
+
 /// Runs a block by the rules of an Ethereum fork and commits it. What it holds and what was refused is in the result;
-/// the error is that of an executor which gave up.
-pub(crate) fn execute<T: BlockTransaction>(
+/// the error is that of an executor which gave up. With an engine, the block runs on that as well, and what comes of it
+/// there is the result: the error may then be that the oracle makes something else of the block.
+pub(crate) fn execute<T: BlockTransaction + Clone + Send + Sync>(
+    engine: Option<&Engine>,
     chain_id: u64,
     fork: Fork,
     header: Header,
     hashes: BTreeMap<u64, B256>,
-    transactions: impl IntoIterator<Item = T>,
+    transactions: Vec<T>,
     state: &mut NodeState,
 ) -> Result<Executed<T>, String> {
     let spec = ChainSpec::ethereum(chain_id, fork);
     let context = BlockContext { header, hashes: BlockHashes::Given(hashes), l1_fee: None };
-    turnpike_executor::execute_block(&spec, &context, transactions, state)
-        .map(|(executed, _)| executed)
-        .map_err(|error| error.to_string())
+    let Some(engine) = engine else {
+        return turnpike_executor::execute_block(&spec, &context, transactions, state)
+            .map(|(executed, _)| executed)
+            .map_err(|error| error.to_string());
+    };
+    let mut oracle =
+        BlockExecutor::open(&spec, &context, state.flat()).map_err(|error| error.to_string())?;
+    oracle.execute_all(transactions.iter().cloned()).map_err(|error| error.to_string())?;
+    let (expected, _) = oracle.finish().map_err(|error| error.to_string())?;
+    let mut block =
+        engine.open(&spec, &context, state.flat()).map_err(|error| error.to_string())?;
+    block.execute_slice(transactions).map_err(|error| error.to_string())?;
+    let (mut executed, _) = block.finish().map_err(|error| error.to_string())?;
+    compare(expected, &mut executed)?;
+    state.apply(executed.diff());
+    Ok(executed)
+}
+
+/// Compares what the engine made of a block with what the oracle made of it.
+fn compare<T: BlockTransaction>(
+    mut expected: Executed<T>,
+    got: &mut Executed<T>,
+) -> Result<(), String> {
+    if expected.skipped != got.skipped {
+        let places = |executed: &Executed<T>| -> Vec<_> {
+            executed.skipped.iter().map(|s| (s.index, s.reason.to_string())).collect()
+        };
+        let (expected, got) = (places(&expected), places(got));
+        return Err(format!("in lanes: skipped: expected {expected:?}, got {got:?}"));
+    }
+    let results = |executed: &Executed<T>| -> Vec<_> {
+        let result = |included: &Included<T>| {
+            let Included { tx, sender, nonce, is_success, gas_used, logs, l1_fee } = included;
+            (tx.hash(), *sender, *nonce, *is_success, *gas_used, logs.clone(), *l1_fee)
+        };
+        executed.transactions.iter().map(result).collect()
+    };
+    let (expected_results, got_results) = (results(&expected), results(got));
+    let differs = |(expected, got): &(_, _)| expected != got;
+    if let Some((expected, got)) = expected_results.iter().zip(&got_results).find(differs) {
+        return Err(format!("in lanes: included: expected {expected:?}, got {got:?}"));
+    }
+    if expected_results.len() != got_results.len() {
+        let (expected, got) = (expected_results.len(), got_results.len());
+        return Err(format!("in lanes: included: expected {expected}, got {got}"));
+    }
+    expected.diff().sort();
+    got.diff().sort();
+    if expected.diff() != got.diff() {
+        let (expected, got) = (expected.diff(), got.diff());
+        let accounts = expected.accounts.iter().zip(&got.accounts);
+        let different = accounts.into_iter().find(|(expected, got)| expected != got);
+        return Err(format!("in lanes: state: expected and got {different:?}"));
+    }
+    Ok(())
 }
 
 /// The block hashes that the state tests are made with: that of block `n` is the hash of `n`'s decimal digits.
@@ -159,6 +219,6 @@ fn probe_block(chain_id: u64, fork: Fork, probe: Probe) -> Result<Option<SkipRea
         ..Header::default()
     };
     let state = &mut state_of([(sender, rich)]);
-    let executed = execute(chain_id, fork, header, BTreeMap::new(), [probe], state)?;
+    let executed = execute(None, chain_id, fork, header, BTreeMap::new(), vec![probe], state)?;
     Ok(executed.skipped.into_iter().next().map(|skipped| skipped.reason))
 }

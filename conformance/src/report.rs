@@ -14,6 +14,8 @@ pub enum Kind {
     Trie,
     /// A real block: gas used, logs bloom and receipts root.
     Block,
+    /// Many state tests in one block: the oracle's outcome.
+    Packed,
 }
 
 impl fmt::Display for Kind {
@@ -23,6 +25,7 @@ impl fmt::Display for Kind {
             Self::Transaction => "transaction",
             Self::Trie => "trie",
             Self::Block => "block",
+            Self::Packed => "packed",
         })
     }
 }

@@ -11,10 +11,12 @@ use std::{
 };
 
 use serde_json::value::RawValue;
+use turnpike_executor::Engine;
 
 use crate::{
     ConformanceError, Report, block_test,
     error::FormatError,
+    execute,
     report::{Counts, Failure, Kind, SuiteReport, Unreadable},
     state_test,
     suite::{Item, discover},
@@ -29,8 +31,12 @@ pub struct Options {
     pub suite: Option<String>,
     /// Run only tests whose `suite/file::test` contains this.
     pub filter: Option<String>,
-    /// Worker threads; as many as the machine has cores if absent.
+    /// Files that are run at a time; as many as the machine has cores if absent.
     pub threads: Option<NonZero<usize>>,
+    /// Run state tests and blocks in lanes as well, on so many threads, and compare.
+    pub workers: Option<NonZero<usize>>,
+    /// Run only blocks.
+    pub blocks_only: bool,
 }
 
 /// Runs everything at or below `root`. What fails is in the report; the only errors are that there is nothing to run.
@@ -40,10 +46,12 @@ pub fn run(root: &Path, options: &Options) -> Result<Report, ConformanceError> {
     if let Some(suite) = &options.suite {
         items.retain(|item| item.suite == *suite);
     }
-    let filter = options.filter.as_deref();
+    if options.blocks_only {
+        items.retain(|item| item.is_block);
+    }
     let threads =
         options.threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    let done = in_parallel(&items, threads, |item| run_item(item, filter));
+    let done = in_parallel(&items, threads, |item| run_item(item, options));
     let mut report = collect(&items, done);
     report.elapsed = start.elapsed();
     Ok(report)
@@ -64,10 +72,10 @@ pub fn blocks(root: &Path, suite: &str) -> Result<Vec<PathBuf>, ConformanceError
 
 /// What came out of one item.
 #[derive(Debug)]
-struct Done {
-    counts: BTreeMap<(Kind, String), Counts>,
-    failures: Vec<Failure>,
-    unreadable: Option<String>,
+pub(crate) struct Done {
+    pub(crate) counts: BTreeMap<(Kind, String), Counts>,
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) unreadable: Option<String>,
 }
 
 /// Runs `work` on every item, the longest first; what comes out is in the order of the items.
@@ -99,38 +107,49 @@ fn in_parallel<T: Send>(
 }
 
 /// Runs one item. A panic is a failure of the test that it happened in, not of the run.
-fn run_item(item: &Item, filter: Option<&str>) -> Done {
-    let mut tally = Tally::new(item, filter);
+fn run_item(item: &Item, options: &Options) -> Done {
+    let mut tally = Tally::new(item, options.filter.as_deref());
+    let engine = options.workers.map(execute::engine);
     let result = if item.is_block {
         tally.kind(Kind::Block);
         if tally.wants("") {
-            caught(&mut tally, &item.file, |tally| block_test::run(item, tally))
+            caught(&mut tally, &item.file, |tally| block_test::run(engine.as_ref(), item, tally))
         } else {
             Ok(())
         }
     } else {
-        run_file(item, &mut tally)
+        run_file(engine.as_ref(), item, &mut tally)
     };
     let unreadable = result.err().map(|error| error.to_string());
     Done { counts: tally.counts, failures: tally.failures, unreadable }
 }
 
-fn run_file(item: &Item, tally: &mut Tally<'_>) -> Result<(), FormatError> {
-    let text = fs::read(&item.path)?;
-    let tests: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&text)?;
+/// The tests of a file, by name.
+pub(crate) fn tests_of(item: &Item) -> Result<BTreeMap<String, Box<RawValue>>, FormatError> {
+    let tests: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&fs::read(&item.path)?)?;
     if tests.is_empty() {
         return Err(FormatError::Content("holds no test".to_owned()));
     }
-    for (name, json) in &tests {
+    Ok(tests)
+}
+
+fn run_file(
+    engine: Option<&Engine>,
+    item: &Item,
+    tally: &mut Tally<'_>,
+) -> Result<(), FormatError> {
+    for (name, json) in &tests_of(item)? {
         if !tally.wants(name) {
             continue;
         }
         let (kind, before) = (kind_of(json)?, tally.cases());
         tally.kind(kind);
         caught(tally, name, |tally| match kind {
-            Kind::State => state_test::run(name, json, tally),
+            Kind::State => state_test::run(engine, name, json, tally),
             Kind::Transaction => transaction_test::run(name, json, tally),
-            Kind::Trie | Kind::Block => trie_test::run(name, &item.file, json, tally),
+            Kind::Trie | Kind::Block | Kind::Packed => {
+                trie_test::run(name, &item.file, json, tally)
+            }
         })?;
         if tally.cases() == before {
             return Err(FormatError::Content(format!("{name} holds no case")));
@@ -140,7 +159,7 @@ fn run_file(item: &Item, tally: &mut Tally<'_>) -> Result<(), FormatError> {
 }
 
 /// Tells the kind of a test by its shape.
-fn kind_of(json: &RawValue) -> Result<Kind, FormatError> {
+pub(crate) fn kind_of(json: &RawValue) -> Result<Kind, FormatError> {
     let fields: BTreeMap<String, &RawValue> = serde_json::from_str(json.get())?;
     let has = |names: &[&str]| names.iter().all(|name| fields.contains_key(*name));
     if has(&["env", "pre", "transaction", "post"]) {
@@ -154,7 +173,7 @@ fn kind_of(json: &RawValue) -> Result<Kind, FormatError> {
     }
 }
 
-fn caught(
+pub(crate) fn caught(
     tally: &mut Tally<'_>,
     test: &str,
     work: impl FnOnce(&mut Tally<'_>) -> Result<(), FormatError>,
@@ -175,7 +194,7 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
-fn collect(items: &[Item], done: Vec<Done>) -> Report {
+pub(crate) fn collect(items: &[Item], done: Vec<Done>) -> Report {
     let mut report = Report::default();
     let mut suites: BTreeMap<(Kind, String, String), Counts> = BTreeMap::new();
     for (item, done) in items.iter().zip(done) {

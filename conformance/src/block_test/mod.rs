@@ -9,6 +9,8 @@ mod receipts;
 
 use std::time::Instant;
 
+use turnpike_executor::Engine;
+
 use crate::{
     error::FormatError,
     execute, fork,
@@ -20,19 +22,23 @@ use format::BlockFile;
 pub use real_block::RealBlock;
 
 /// Runs the block in the item's directory.
-pub(crate) fn run(item: &Item, tally: &mut Tally<'_>) -> Result<(), FormatError> {
+pub(crate) fn run(
+    engine: Option<&Engine>,
+    item: &Item,
+    tally: &mut Tally<'_>,
+) -> Result<(), FormatError> {
     let file = BlockFile::load(&item.path)?;
     let start = Instant::now();
     let fork = fork::of_header(file.chain_id, &file.header);
-    let verdict = RealBlock::new(file, fork).and_then(check);
+    let verdict = RealBlock::new(file, fork).and_then(|block| check(engine, block));
     tally.case(Case { test: "", fork, indexes: "" }, verdict, start.elapsed());
     Ok(())
 }
 
-fn check(block: RealBlock) -> Result<(), String> {
+fn check(engine: Option<&Engine>, block: RealBlock) -> Result<(), String> {
     let RealBlock { header, chain_id, fork, transactions, mut state, hashes } = block;
     let executed =
-        execute::execute(chain_id, fork, header.clone(), hashes, transactions, &mut state)?;
+        execute::execute(engine, chain_id, fork, header.clone(), hashes, transactions, &mut state)?;
     if let Some(skipped) = executed.skipped.first() {
         return Err(format!("transaction {} was refused: {}", skipped.hash, skipped.reason));
     }

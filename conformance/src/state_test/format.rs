@@ -82,12 +82,17 @@ impl fmt::Display for Indexes {
 impl StateTest {
     /// The state before.
     pub(crate) fn pre_state(&self) -> Result<NodeState, OutOfRange> {
+        Ok(state_of(self.accounts()?))
+    }
+
+    /// The accounts of the state before.
+    pub(crate) fn accounts(&self) -> Result<BTreeMap<Address, PreAccount>, OutOfRange> {
         let account = |(address, account): (&Address, &Account)| {
             let Account { balance, nonce, code, storage } = account;
             let (nonce, code, storage) = (nonce.u64("nonce")?, code.clone(), storage.clone());
             Ok((*address, PreAccount { balance: *balance, nonce, code, storage }))
         };
-        Ok(state_of(self.pre.iter().map(account).collect::<Result<Vec<_>, _>>()?))
+        self.pre.iter().map(account).collect()
     }
 
     /// EIP-155 chain id: mainnet's, if the file does not say otherwise.

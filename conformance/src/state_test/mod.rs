@@ -3,24 +3,74 @@
 mod format;
 mod template;
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Log, U256, keccak256};
-use turnpike_executor::BlockTx;
+use turnpike_executor::{BlockTransaction as _, BlockTx, Engine};
 use turnpike_state::NodeState;
 
 use crate::{
     error::{FormatError, OutOfRange},
-    execute::{self, Executed, Fork},
+    execute::{self, Executed, Fork, PreAccount},
     fork, signed,
     tally::{Case, Tally},
     transaction::{BLOB, TestTransaction},
 };
 use format::{Env, Post, StateTest};
 
+/// A case, before it has run.
+#[derive(Clone, Debug)]
+pub(crate) struct StateCase {
+    /// Names of the test, of the fork and of the variant.
+    pub(crate) test: String,
+    pub(crate) fork_name: String,
+    pub(crate) indexes: String,
+    pub(crate) fork: Fork,
+    pub(crate) chain_id: u64,
+    pub(crate) header: Header,
+    /// The state before.
+    pub(crate) accounts: BTreeMap<Address, PreAccount>,
+    pub(crate) transaction: TestTransaction,
+}
+
+impl StateCase {
+    /// Gas that the transaction may use.
+    pub(crate) fn gas_limit(&self) -> u64 {
+        self.transaction.tx_env(Address::ZERO).gas_limit
+    }
+}
+
+/// The cases of the test `name` that have a transaction and a fork that is known.
+pub(crate) fn cases(
+    name: &str,
+    json: &serde_json::value::RawValue,
+) -> Result<Vec<StateCase>, FormatError> {
+    let test: StateTest = serde_json::from_str(json.get())?;
+    let sender = test.transaction.sender()?;
+    let mut cases = Vec::new();
+    for (fork_name, posts) in &test.post {
+        let Some(fork) = fork::named(fork_name) else { continue };
+        for post in posts {
+            let Ok(transaction) = transaction(&test, sender, fork, post)? else { continue };
+            cases.push(StateCase {
+                test: name.to_owned(),
+                fork_name: fork_name.clone(),
+                indexes: post.indexes.to_string(),
+                fork,
+                chain_id: test.chain_id()?,
+                header: test.env.header(fork)?,
+                accounts: test.accounts()?,
+                transaction,
+            });
+        }
+    }
+    Ok(cases)
+}
+
 /// Runs every case of the test `name`.
 pub(crate) fn run(
+    engine: Option<&Engine>,
     name: &str,
     json: &serde_json::value::RawValue,
     tally: &mut Tally<'_>,
@@ -32,7 +82,7 @@ pub(crate) fn run(
         for post in posts {
             let start = Instant::now();
             let verdict = match fork::named(fork_name) {
-                Some(fork) => check(&test, sender, fork, post, pre.clone())?,
+                Some(fork) => check(engine, &test, sender, fork, post, pre.clone())?,
                 None => Err(format!("unknown fork {fork_name}")),
             };
             let indexes = post.indexes.to_string();
@@ -45,6 +95,7 @@ pub(crate) fn run(
 
 /// Runs one case and compares what it must leave behind. The outer error says that the file is at fault.
 fn check(
+    engine: Option<&Engine>,
     test: &StateTest,
     sender: Address,
     fork: Fork,
@@ -56,9 +107,9 @@ fn check(
     let (refusal, logs) = match transaction(test, sender, fork, post)? {
         Ok(transaction) => {
             let (chain_id, hashes) = (test.chain_id()?, execute::hashes_of_digits(number));
-            let executed =
-                execute::execute(chain_id, fork, header, hashes, [transaction], &mut state);
-            match executed {
+            let transactions = vec![transaction];
+            match execute::execute(engine, chain_id, fork, header, hashes, transactions, &mut state)
+            {
                 Ok(Executed { transactions, mut skipped, .. }) => (
                     skipped.pop().map(|skipped| skipped.reason.to_string()),
                     transactions.last().map(|included| included.logs.clone()).unwrap_or_default(),

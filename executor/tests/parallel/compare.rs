@@ -7,7 +7,8 @@ use std::{
 };
 
 use turnpike_executor::{
-    BlockExecutor, Engine, EngineConfig, Executed, Grain, Included, Mode, SliceReport,
+    BlockExecutor, Engine, EngineConfig, EngineCounters, Executed, Grain, Included, Mode,
+    SliceReport,
 };
 use turnpike_state::{NodeState, StateDiff};
 
@@ -16,11 +17,10 @@ use crate::{
     script::{Block, Chain, Script},
 };
 
-/// An engine that does not spare its threads, however small the slice.
-pub(crate) fn engine(mode: Mode, workers: usize) -> Engine {
+/// An engine with so many threads, which it does not spare if its grain is fine.
+pub(crate) fn engine(workers: usize, grain: Grain) -> Engine {
     let workers = NonZeroUsize::new(workers).expect("not zero");
-    #[allow(clippy::needless_update, reason = "what else there is to configure")]
-    Engine::new(EngineConfig { mode, workers, grain: Grain::FINEST })
+    Engine::new(EngineConfig { mode: Mode::default(), workers, grain })
 }
 
 /// What running scripts came to.
@@ -55,25 +55,22 @@ impl Totals {
 }
 
 /// Runs a script on the engine and compares. A failure comes with the least script that shows it.
-pub(crate) fn check(
-    script: &Script,
-    mode: Mode,
-    workers: usize,
-    totals: &mut Totals,
-) -> Result<(), String> {
-    let Err(first) = caught(|| run(script, &engine(mode, workers), totals)) else { return Ok(()) };
+pub(crate) fn check(script: &Script, workers: usize, totals: &mut Totals) -> Result<(), String> {
+    let Err(first) = caught(|| run(script, &engine(workers, script.grain), totals)) else {
+        return Ok(());
+    };
     // One panic was told, the others are not news.
     let hook = take_hook();
     set_hook(Box::new(|_| {}));
     let rerun = |script: &Script| {
-        caught(|| run(script, &engine(mode, workers), &mut Totals::default())).err()
+        caught(|| run(script, &engine(workers, script.grain), &mut Totals::default())).err()
     };
     let places = minimize(script.places(), |places| rerun(&script.with_places(places)).is_some());
     let least = script.with_places(&places);
     let failure = rerun(&least);
     set_hook(hook);
     let failure = failure.unwrap_or_else(|| "nothing: it does not always fail".to_owned());
-    Err(format!("{workers} workers, {mode:?}: {first}\n\nWhat is left of it: {failure}\n{least}"))
+    Err(format!("{workers} workers: {first}\n\nWhat is left of it: {failure}\n{least}"))
 }
 
 fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
@@ -85,7 +82,7 @@ fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
 }
 
 /// Runs a script on an engine, beside the oracle.
-pub(crate) fn run(script: &Script, engine: &Engine, totals: &mut Totals) -> Result<(), String> {
+fn run(script: &Script, engine: &Engine, totals: &mut Totals) -> Result<(), String> {
     let genesis = |chain: &Chain| NodeState::from_genesis(&chain.genesis.to_diff()).0;
     let mut states: Vec<_> = script.chains.iter().map(genesis).map(|s| (s.clone(), s)).collect();
     for (at, block) in script.blocks.iter().enumerate() {
@@ -94,7 +91,18 @@ pub(crate) fn run(script: &Script, engine: &Engine, totals: &mut Totals) -> Resu
         run_block(block, spec, engine, expected, got, totals)
             .map_err(|failure| format!("block {at}: {failure}"))?;
     }
-    Ok(())
+    let in_shadow = script.blocks.iter().filter(|block| block.mode == Mode::Shadow).count();
+    judge(&engine.counters(), in_shadow)
+}
+
+/// What an engine gets over is wrong nevertheless: a panic, a lane that cannot go on, another outcome in shadow mode.
+fn judge(counters: &EngineCounters, in_shadow: usize) -> Result<(), String> {
+    let EngineCounters { panics, lane_errors, shadowed, mismatches, .. } = *counters;
+    let is_clean = panics == 0 && lane_errors == 0 && mismatches == 0;
+    if is_clean && usize::try_from(shadowed) == Ok(in_shadow) {
+        return Ok(());
+    }
+    Err(format!("{in_shadow} blocks in shadow mode: {counters:?}"))
 }
 
 fn run_block(
@@ -108,6 +116,7 @@ fn run_block(
     let context = &block.context;
     let text = |error: &dyn fmt::Display| format!("gave up: {error}");
     let mut oracle = BlockExecutor::open(spec, context, expected_state.flat()).expect("known fork");
+    engine.set_mode(block.mode);
     let mut ours = engine.open(spec, context, state.flat()).map_err(|error| text(&error))?;
     for (at, slice) in block.slices.iter().enumerate() {
         slice.iter().for_each(|tx| oracle.execute(tx.clone()).expect("full state"));

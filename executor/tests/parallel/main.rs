@@ -22,16 +22,19 @@ const WORKERS: [usize; 4] = [1, 2, 3, 8];
 const CASES: u64 = 420;
 /// Cases of each family that are run with every number of workers.
 const CASES_WITH_ALL_WORKERS: u64 = 40;
+/// Cases of each family that are run both ways.
+const CASES_IN_SHADOW: u64 = 60;
 
 /// Turns of a seed, so that no two tests try the same cases.
 const ALL_WORKERS_TURN: u32 = 17;
+const SHADOW_TURN: u32 = 34;
 
 fn check_any_workers(test: &str, family: Family) {
     let mut totals = Totals::default();
     for_each_seed(&format!("parallel {test}"), CASES, |seed| {
         let mut rng = Rng::new(seed);
         let workers = rng.pick(&WORKERS);
-        check(&Script::random(&mut rng, family), Mode::Parallel, workers, &mut totals)
+        check(&Script::random(&mut rng, family), workers, &mut totals)
     });
     eprintln!("{totals}");
 }
@@ -40,9 +43,17 @@ fn check_all_workers(test: &str, family: Family) {
     let mut totals = Totals::default();
     for_each_seed(&format!("parallel {test}"), CASES_WITH_ALL_WORKERS, |seed| {
         let script = Script::random(&mut Rng::new(seed.rotate_left(ALL_WORKERS_TURN)), family);
-        WORKERS
-            .into_iter()
-            .try_for_each(|workers| check(&script, Mode::Parallel, workers, &mut totals))
+        WORKERS.into_iter().try_for_each(|workers| check(&script, workers, &mut totals))
+    });
+    eprintln!("{totals}");
+}
+
+fn check_shadow(test: &str, family: Family) {
+    let mut totals = Totals::default();
+    for_each_seed(&format!("parallel {test}"), CASES_IN_SHADOW, |seed| {
+        let mut rng = Rng::new(seed.rotate_left(SHADOW_TURN));
+        let workers = rng.pick(&WORKERS);
+        check(&Script::random(&mut rng, family).in_mode(Mode::Shadow), workers, &mut totals)
     });
     eprintln!("{totals}");
 }
@@ -65,4 +76,14 @@ fn ethereum_blocks_are_the_same_with_any_number_of_workers() {
 #[test]
 fn turnpike_blocks_are_the_same_with_any_number_of_workers() {
     check_all_workers("turnpike_blocks_are_the_same_with_any_number_of_workers", Family::Turnpike);
+}
+
+#[test]
+fn ethereum_blocks_in_shadow_are_the_oracles() {
+    check_shadow("ethereum_blocks_in_shadow_are_the_oracles", Family::Ethereum);
+}
+
+#[test]
+fn turnpike_blocks_in_shadow_are_the_oracles() {
+    check_shadow("turnpike_blocks_in_shadow_are_the_oracles", Family::Turnpike);
 }

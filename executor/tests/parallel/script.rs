@@ -7,7 +7,7 @@ use std::{
 
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use turnpike_executor::{
-    BlockContext, BlockExecutor, BlockHashes, BlockTransaction as _, ChainSpec,
+    BlockContext, BlockExecutor, BlockHashes, BlockTransaction as _, ChainSpec, Grain, Mode,
 };
 use turnpike_protocol::{
     Genesis as ChainGenesis, Header, L1Fee, Origin, predeploys::SEQUENCER_FEE_VAULT,
@@ -17,6 +17,11 @@ use turnpike_state::NodeState;
 use crate::random::{
     BASE_FEE, FORKS, Genesis, Rng, Rules, Tx, World, child, gas_before, person, with_delegations,
 };
+
+/// A grain at which small transactions share lanes and chunks.
+const COARSER: Grain = Grain { threads_from: 0, lane_from: 200_000, chunk_transactions: 8 };
+
+const MODES: [Mode; 3] = [Mode::Sequential, Mode::Shadow, Mode::Parallel];
 
 /// More gas than any block here uses.
 const ROOMY: u64 = 10_000_000_000;
@@ -33,6 +38,7 @@ pub(crate) struct Chain {
 pub(crate) struct Block {
     pub(crate) chain: usize,
     pub(crate) context: BlockContext,
+    pub(crate) mode: Mode,
     /// Transactions, as they are handed to the engine.
     pub(crate) slices: Vec<Vec<Tx>>,
 }
@@ -40,6 +46,7 @@ pub(crate) struct Block {
 /// Blocks that one engine runs, of one chain or of two in turns.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
+    pub(crate) grain: Grain,
     pub(crate) chains: Vec<Chain>,
     pub(crate) blocks: Vec<Block>,
 }
@@ -53,7 +60,8 @@ pub(crate) enum Family {
 
 impl Script {
     pub(crate) fn random(rng: &mut Rng, family: Family) -> Self {
-        let mut script = Self { chains: Vec::new(), blocks: Vec::new() };
+        let grain = if rng.percent(80) { Grain::FINEST } else { COARSER };
+        let mut script = Self { grain, chains: Vec::new(), blocks: Vec::new() };
         let chains = if rng.percent(15) { 2 } else { 1 };
         for _ in 0..chains {
             let rules = match family {
@@ -84,6 +92,7 @@ impl Script {
             Rules::Ethereum(fork) => (ChainSpec::ethereum(config.chain_id, fork), None),
             Rules::Turnpike => (ChainSpec::turnpike(&config), Some(L1Fee::new(&config, &origin))),
         };
+        let is_steady = rng.percent(85);
         let mut world = World::random(rng, rules);
         let genesis = Genesis::random(rng, &mut world);
         let (mut state, _) = NodeState::from_genesis(&genesis.to_diff());
@@ -98,9 +107,16 @@ impl Script {
             let executed = run(&spec, &context, &state, &transactions);
             state.apply(&executed);
             let slices = cut(rng, transactions);
-            self.blocks.push(Block { chain: self.chains.len(), context, slices });
+            let mode = if is_steady { Mode::Parallel } else { rng.pick(&MODES) };
+            self.blocks.push(Block { chain: self.chains.len(), context, mode, slices });
         }
         self.chains.push(Chain { spec, genesis });
+    }
+
+    /// The same, run one way throughout.
+    pub(crate) fn in_mode(mut self, mode: Mode) -> Self {
+        self.blocks.iter_mut().for_each(|block| block.mode = mode);
+        self
     }
 
     /// Every transaction, with its block and slice.
@@ -299,12 +315,12 @@ impl fmt::Display for Script {
             }
         }
         for (at, block) in self.blocks.iter().enumerate() {
-            let Block { chain, context, slices } = block;
+            let Block { chain, context, mode, slices } = block;
             if slices.iter().all(Vec::is_empty) {
                 continue;
             }
             let limit = context.header.gas_limit;
-            writeln!(f, "block {at} of chain {chain}, gas limit {limit}")?;
+            writeln!(f, "block {at} of chain {chain}, {mode:?}, gas limit {limit}")?;
             for (slice, tx) in
                 slices.iter().enumerate().flat_map(|(at, txs)| txs.iter().map(move |tx| (at, tx)))
             {
