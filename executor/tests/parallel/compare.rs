@@ -44,7 +44,18 @@ impl fmt::Display for Totals {
     }
 }
 
+/// Blocks from which on some must have run in lanes.
+const BLOCKS_THAT_TELL: usize = 100;
+
 impl Totals {
+    /// Tells what was seen, which has to be something.
+    pub(crate) fn conclude(&self) {
+        eprintln!("{self}");
+        let Self { blocks, included, in_lanes, escapes, .. } = *self;
+        let has_lanes = in_lanes > included / 10 && escapes > 0;
+        assert!(blocks < BLOCKS_THAT_TELL || has_lanes, "hardly anything ran in lanes: {self}");
+    }
+
     fn add(&mut self, reports: &[SliceReport]) {
         for report in reports {
             self.in_lanes += report.in_lanes;

@@ -196,7 +196,7 @@ fn fill(
     let mut waiting = VecDeque::new();
     let mut transactions = Vec::new();
     for _ in 0..count {
-        if waiting.is_empty() && rng.percent(12) {
+        if waiting.is_empty() && rng.percent(if world.oddity < 100 { 3 } else { 12 }) {
             waiting = burst(rng, world);
         }
         let next = waiting.pop_front().filter(|_| !rng.percent(10));
@@ -222,7 +222,7 @@ fn fill(
     }
     let used = ROOMY - block.gas_remaining();
     if rng.percent(35) {
-        context.header.gas_limit = used * rng.between(30, 115) / 100 + rng.between(0, 400_000);
+        context.header.gas_limit = used * rng.between(30, 300) / 100 + rng.between(0, 400_000);
     }
     transactions
 }
@@ -292,10 +292,10 @@ fn burst(rng: &mut Rng, world: &World) -> VecDeque<Tx> {
 
 fn cut(rng: &mut Rng, transactions: Vec<Tx>) -> Vec<Vec<Tx>> {
     let mut slices = Vec::new();
-    let is_whole = rng.percent(35);
+    let is_whole = rng.percent(50);
     let mut left = transactions.into_iter().peekable();
     while left.peek().is_some() {
-        let size = if is_whole { usize::MAX } else { rng.pick(&[0, 1, 2, 7, 20, 60]) };
+        let size = if is_whole { usize::MAX } else { rng.pick(&[0, 1, 2, 7, 20, 40, 60, 100]) };
         slices.push(left.by_ref().take(size).collect());
     }
     if rng.percent(10) {

@@ -361,6 +361,23 @@ impl Program {
         assemble(&steps)
     }
 
+    /// Something that everybody does for himself or with few others.
+    pub(crate) fn plain(rng: &mut Rng) -> Bytes {
+        let mapping = |key, effect| Step::Mapping { key, position: 0, effect };
+        assemble(&match rng.below(8) {
+            0 => vec![mapping(Key::Caller, Effect::More)],
+            1 => vec![Step::Nested { position: 3 }],
+            2 => vec![mapping(Key::Word(0), Effect::More), Step::LogSlot(slot(rng))],
+            3 => vec![Step::Call { kind: 0, to: Who::Word(0), value: 0, forwards: true }],
+            4 => vec![Step::Store { slot: slot(rng), value: 1 }],
+            _ => vec![
+                mapping(Key::Caller, Effect::Less),
+                mapping(Key::Word(0), Effect::More),
+                Step::LogSlot(U256::ONE),
+            ],
+        })
+    }
+
     /// Something that contracts are known for, with or without a twist.
     pub(crate) fn typical(rng: &mut Rng, world: &World) -> Bytes {
         let mut steps = typical(rng, world);

@@ -39,9 +39,6 @@ pub(crate) const CHAIN_ID: u64 = 4_242;
 /// Data that have a fee vault pay out.
 const WITHDRAW: [u8; 4] = [0x3c, 0xcf, 0xd6, 0x0b];
 
-/// Gas that any program here can get by on.
-const PLENTY_OF_GAS: u64 = 400_000;
-
 /// By which rules a chain goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rules {
@@ -111,10 +108,12 @@ impl Tx {
     /// A transaction; its nonce is set when its turn comes.
     pub(crate) fn random(rng: &mut Rng, world: &World) -> Self {
         let sender = world.person(rng);
-        if world.rules == Rules::Turnpike && rng.percent(8) {
+        let is_odd = rng.percent(world.oddity.max(3));
+        if world.rules == Rules::Turnpike && is_odd && rng.percent(8) {
             return Self::deposit(rng, world, sender);
         }
         match rng.weighted([25, 55, 15, 5]) {
+            2 | 3 if !is_odd => Self::transfer(rng, world, sender),
             0 => Self::transfer(rng, world, sender),
             1 => {
                 let to = world.contract(rng);
@@ -134,7 +133,7 @@ impl Tx {
         let mut tx = Self::plain(rng, world, sender, TxKind::Call(to), Bytes::new());
         tx.env.gas_limit = rng.pick(&[21_000, 21_000, 21_000, 21_000, 21_000, 30_000, 20_999]);
         tx.env.value = value(rng);
-        if rng.percent(80) {
+        if rng.percent(80) || !rng.percent(world.oddity) {
             tx.env.access_list = AccessList::default();
         }
         tx
@@ -186,7 +185,7 @@ impl Tx {
             }
             _ => {}
         }
-        env.gas_limit = gas_limit(rng, &env);
+        env.gas_limit = gas_limit(rng, world, &env);
         Self { env, mint: None, data_size: rng.between(50, 300) * 1_000_000, id: 0 }
     }
 
@@ -196,16 +195,16 @@ impl Tx {
         let kind = if rng.percent(10) { TxKind::Create } else { TxKind::Call(to) };
         let mut env =
             TxEnv { caller, kind, value: value(rng), data: data(rng, world), ..TxEnv::default() };
-        env.gas_limit = gas_limit(rng, &env);
+        env.gas_limit = gas_limit(rng, world, &env);
         let mint = rng.pick(&[0, 0, 1, 1_000_000, u128::MAX >> 8]);
         Self { env, mint: Some(mint), data_size: 0, id: 0 }
     }
 }
 
 /// Gas limits up to what it takes: together they end programs at every point.
-fn gas_limit(rng: &mut Rng, env: &TxEnv) -> u64 {
+fn gas_limit(rng: &mut Rng, world: &World, env: &TxEnv) -> u64 {
     match rng.weighted([120, 60, 8, 8, 1]) {
-        0 => PLENTY_OF_GAS,
+        0 => world.gas_limit,
         1 => gas_before(env) + rng.between(0, 40_000),
         2 => gas_before(env) + rng.between(0, 3) - 1,
         3 => rng.between(100_000, 2_000_000),

@@ -34,6 +34,10 @@ pub(crate) struct World {
     heat: u64,
     /// How many those are.
     hot: usize,
+    /// How often, in a hundred, somebody does what is out of the ordinary. The rest is between strangers.
+    pub(crate) oddity: u64,
+    /// Gas that transactions ask for if nothing speaks against it.
+    pub(crate) gas_limit: u64,
     /// Contracts that make children with CREATE2, and which.
     pub(crate) factories: Vec<(usize, usize)>,
     /// Addresses at which transactions make contracts.
@@ -52,14 +56,32 @@ impl World {
             coinbase: person(0),
             heat: 0,
             hot: 1,
+            oddity: 100,
+            gas_limit: 400_000,
             factories: Vec::new(),
             created: Vec::new(),
             nonces: BTreeMap::new(),
         }
     }
 
-    /// Somewhere between a village and a town of strangers.
+    /// A village of eccentrics, or a town in which most are strangers to each other.
     pub(crate) fn random(rng: &mut Rng, rules: Rules) -> Self {
+        if rng.percent(40) { Self::village(rng, rules) } else { Self::town(rng, rules) }
+    }
+
+    fn town(rng: &mut Rng, rules: Rules) -> Self {
+        Self {
+            people: rng.pick(&[200, 400, 900]),
+            contracts: rng.pick(&[12, 40, 120]),
+            heat: rng.pick(&[0, 0, 3, 10]),
+            oddity: rng.pick(&[0, 1, 3, 10]),
+            gas_limit: rng.pick(&[400_000, 150_000, 80_000]),
+            coinbase: Address::repeat_byte(0xcb),
+            ..Self::village(rng, rules)
+        }
+    }
+
+    fn village(rng: &mut Rng, rules: Rules) -> Self {
         let coinbase = match rng.below(5) {
             0 => person(0),
             1 => contract(0),
@@ -102,6 +124,9 @@ impl World {
 
     /// Whom programs and transactions know.
     pub(crate) fn anybody(&self, rng: &mut Rng) -> Address {
+        if !rng.percent(self.oddity) {
+            return if rng.percent(30) { self.contract(rng) } else { self.person(rng) };
+        }
         match rng.weighted([8, 4, 4, 1, 1, 1, 1, 2, 1]) {
             0 => self.contract(rng),
             1 => self.person(rng),
@@ -155,7 +180,9 @@ impl Genesis {
             genesis.0.insert(empty(at), GenesisAccount::default());
         }
         for at in 0..world.contracts {
+            let is_odd = rng.percent(world.oddity.max(10));
             let code = match rng.weighted([5, 4, 1]) {
+                _ if !is_odd => Program::plain(rng),
                 0 => Program::typical(rng, world),
                 1 => Program::random(rng, world),
                 _ => {
