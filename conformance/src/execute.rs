@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, num::NonZero};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use turnpike_executor::{
     BlockContext, BlockExecutor, BlockHashes, BlockTransaction, BlockTx, ChainSpec, Engine,
-    EngineConfig, Included, InvalidTransaction, Mode, PlainTransfer, SkipReason, TxEnv,
+    EngineConfig, EngineCounters, Grain, Included, InvalidTransaction, Mode, PlainTransfer,
+    SkipReason, TxEnv,
 };
 use turnpike_protocol::{Header, SignedTx};
 use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
@@ -46,8 +47,7 @@ pub(crate) fn state_of(accounts: impl IntoIterator<Item = (Address, PreAccount)>
 
 /// An engine that runs blocks in lanes, however small they are.
 pub(crate) fn engine(workers: NonZero<usize>) -> Engine {
-    #[allow(clippy::needless_update, reason = "what else there is to configure")]
-    Engine::new(EngineConfig { mode: Mode::Parallel, workers, ..EngineConfig::default() })
+    Engine::new(EngineConfig { mode: Mode::Parallel, workers, grain: Grain::FINEST })
 }
 
 /// Runs a block by the rules of an Ethereum fork and commits it. What it holds and what was refused is in the result;
@@ -78,6 +78,11 @@ pub(crate) fn execute<T: BlockTransaction + Clone + Send + Sync>(
     block.execute_slice(transactions).map_err(|error| error.to_string())?;
     let (mut executed, _) = block.finish().map_err(|error| error.to_string())?;
     compare(expected, &mut executed)?;
+    // The outcome would be right nevertheless.
+    let EngineCounters { panics, lane_errors, .. } = engine.counters();
+    if panics > 0 || lane_errors > 0 {
+        return Err(format!("in lanes: {panics} panics, {lane_errors} lanes that could not go on"));
+    }
     state.apply(executed.diff());
     Ok(executed)
 }

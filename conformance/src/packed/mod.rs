@@ -170,6 +170,10 @@ impl BlockTransaction for Packed {
         Some((self.env.kind.into_to()?, &self.env.data))
     }
 
+    fn gas_limit(&self) -> u64 {
+        self.env.gas_limit
+    }
+
     fn plain_transfer(&self) -> Option<PlainTransfer> {
         PlainTransfer::from_env(&self.env)
     }

@@ -37,7 +37,7 @@ pub(crate) struct StateCase {
 impl StateCase {
     /// Gas that the transaction may use.
     pub(crate) fn gas_limit(&self) -> u64 {
-        self.transaction.tx_env(Address::ZERO).gas_limit
+        self.transaction.gas_limit()
     }
 }
 
