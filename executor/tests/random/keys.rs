@@ -7,6 +7,9 @@ use super::Rng;
 /// Firefox's hash: multiplied by this, after a turn by five bits and a word xored in.
 const FX: u64 = 0x517c_c1b7_2722_0a95;
 
+/// More contracts than a world has otherwise.
+const LIBRARIES_FROM: usize = 800;
+
 /// Somebody with a key. Addresses come in families that agree in all but two bytes: at the end, at the beginning, in
 /// the middle.
 pub(crate) fn person(index: usize) -> Address {
@@ -21,6 +24,11 @@ pub(crate) fn contract(index: usize) -> Address {
     let mut bytes = [0xc0; 20];
     bytes[[19, 0, 10, 4][index % 4]] ^= 1 + u8::try_from(index / 4).expect("few contracts");
     bytes.into()
+}
+
+/// A contract that other contracts call, and transactions hardly ever.
+pub(crate) fn library(index: usize) -> Address {
+    contract(LIBRARIES_FROM + index)
 }
 
 /// An account that is there and empty, as there were before EIP-161.

@@ -102,6 +102,10 @@ enum Step {
         slot: U256,
     },
     LogSlot(U256),
+    /// One more in a slot that is always the same.
+    Count {
+        slot: U256,
+    },
     Call {
         kind: u8,
         to: Who,
@@ -255,6 +259,10 @@ impl Assembler {
                 self.ops([0x43, 0x03, 0x40]);
                 self.store(slot);
             }
+            Step::Count { slot } => {
+                self.push_word(slot);
+                self.change(Effect::More);
+            }
             Step::LogSlot(slot) => {
                 self.load(slot);
                 self.ops([0x60, 0, 0x60, 0, 0xa1]);
@@ -362,9 +370,9 @@ impl Program {
     }
 
     /// Something that everybody does for himself or with few others.
-    pub(crate) fn plain(rng: &mut Rng) -> Bytes {
+    pub(crate) fn plain(rng: &mut Rng, world: &World) -> Bytes {
         let mapping = |key, effect| Step::Mapping { key, position: 0, effect };
-        assemble(&match rng.below(8) {
+        let mut steps = match rng.below(8) {
             0 => vec![mapping(Key::Caller, Effect::More)],
             1 => vec![Step::Nested { position: 3 }],
             2 => vec![mapping(Key::Word(0), Effect::More), Step::LogSlot(slot(rng))],
@@ -375,6 +383,32 @@ impl Program {
                 mapping(Key::Word(0), Effect::More),
                 Step::LogSlot(U256::ONE),
             ],
+        };
+        if rng.percent(30) {
+            let to = Who::Known(world.library(rng));
+            steps.push(Step::Call { kind: rng.pick(&[0, 0, 2, 3]), to, value: 0, forwards: true });
+        }
+        assemble(&steps)
+    }
+
+    /// Something that contracts do for others: what they have in common is in its storage alone.
+    pub(crate) fn library(rng: &mut Rng, world: &World) -> Bytes {
+        let at = slot(rng);
+        let mapping = |key| Step::Mapping { key, position: 0, effect: Effect::More };
+        assemble(&match rng.below(9) {
+            0 => vec![mapping(Key::Word(0))],
+            1 => vec![mapping(Key::Caller)],
+            2 => vec![Step::Count { slot: at }, Step::LogSlot(at)],
+            3 => vec![Step::LogSlot(at), Step::OnSelector(1), Step::Count { slot: at }],
+            4 => vec![
+                Step::Guard { slot: at, wants_zero: rng.percent(50), reverts: rng.percent(50) },
+                Step::OnSelector(2),
+                Step::StoreWord { word: 0, slot: at },
+            ],
+            5 => vec![Step::StoreWord { word: 1, slot: at }, Step::LogSlot(at)],
+            6 => vec![mapping(Key::Slot(at)), Step::OnSelector(1), Step::Count { slot: at }],
+            7 => vec![Step::OnSelector(0), Step::Destroy { heir: Who::Caller }],
+            _ => return Self::random(rng, world),
         })
     }
 

@@ -158,6 +158,7 @@ impl Tx {
         let tx_type = tx_type(rng, world.rules.fork(), kind);
         let price = u128::from(BASE_FEE);
         let gas_price = rng.pick(&[price, price + 2, price + 2, price + 2, price + 100]);
+        let gas_price = if world.is_tipless { price } else { gas_price };
         let mut env = TxEnv {
             tx_type,
             caller,

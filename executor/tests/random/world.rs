@@ -12,7 +12,7 @@ use turnpike_state::{Account, AccountDiff, StateDiff};
 
 use super::{
     CHILDREN, Program, Rng, Rules, child,
-    keys::{contract, empty, person, precompile, slot},
+    keys::{contract, empty, library, person, precompile, slot},
 };
 
 const VAULTS: [Address; 3] = [BASE_FEE_VAULT, SEQUENCER_FEE_VAULT, L1_FEE_VAULT];
@@ -28,6 +28,9 @@ pub(crate) struct World {
     pub(crate) rules: Rules,
     pub(crate) people: usize,
     pub(crate) contracts: usize,
+    pub(crate) libraries: usize,
+    /// Whether nobody pays more than the base fee.
+    pub(crate) is_tipless: bool,
     /// Receives tips under Ethereum's rules.
     pub(crate) coinbase: Address,
     /// How often, in a hundred, somebody turns to the few that everybody turns to.
@@ -53,6 +56,8 @@ impl World {
             rules,
             people: 4,
             contracts: 4,
+            libraries: 2,
+            is_tipless: false,
             coinbase: person(0),
             heat: 0,
             hot: 1,
@@ -76,7 +81,14 @@ impl World {
             heat: rng.pick(&[0, 0, 3, 10]),
             oddity: rng.pick(&[0, 1, 3, 10]),
             gas_limit: rng.pick(&[400_000, 150_000, 80_000]),
-            coinbase: Address::repeat_byte(0xcb),
+            libraries: rng.pick(&[1, 3, 8]),
+            is_tipless: rng.percent(10),
+            coinbase: match rng.below(10) {
+                0 => person(0),
+                1 => contract(0),
+                2 | 3 => empty(0),
+                _ => Address::repeat_byte(0xcb),
+            },
             ..Self::village(rng, rules)
         }
     }
@@ -109,6 +121,11 @@ impl World {
         contract(self.among(rng, self.contracts))
     }
 
+    /// An account whose code others call.
+    pub(crate) fn library(&self, rng: &mut Rng) -> Address {
+        library(rng.below(self.libraries))
+    }
+
     fn among(&self, rng: &mut Rng, all: usize) -> usize {
         let is_hot = rng.percent(self.heat);
         rng.below(if is_hot { self.hot.min(all) } else { all })
@@ -127,7 +144,7 @@ impl World {
         if !rng.percent(self.oddity) {
             return if rng.percent(30) { self.contract(rng) } else { self.person(rng) };
         }
-        match rng.weighted([8, 4, 4, 1, 1, 1, 1, 2, 1]) {
+        match rng.weighted([8, 4, 4, 1, 1, 1, 1, 2, 1, 2]) {
             0 => self.contract(rng),
             1 => self.person(rng),
             2 => child(self.among(rng, self.contracts), rng.below(CHILDREN.len())),
@@ -141,6 +158,7 @@ impl World {
                 let creator = self.person(rng);
                 creator.create(self.nonce_of(&creator) + rng.between(0, 3))
             }
+            9 => self.library(rng),
             _ if self.rules == Rules::Turnpike => rng.pick(&[MESSAGE_PASSER, HISTORY_STORAGE]),
             _ => self.contract(rng).create(rng.between(1, 3)),
         }
@@ -182,7 +200,7 @@ impl Genesis {
         for at in 0..world.contracts {
             let is_odd = rng.percent(world.oddity.max(10));
             let code = match rng.weighted([5, 4, 1]) {
-                _ if !is_odd => Program::plain(rng),
+                _ if !is_odd => Program::plain(rng, world),
                 0 => Program::typical(rng, world),
                 1 => Program::random(rng, world),
                 _ => {
@@ -191,13 +209,21 @@ impl Genesis {
                     Program::factory(rng, at, child)
                 }
             };
-            let mut storage = BTreeMap::from([(U256::ONE, U256::from(7))]);
-            storage.insert(U256::from(5), world.contract(rng).into_word().into());
-            storage.insert(slot(rng), U256::from(1 + rng.below(3)));
-            let account = GenesisAccount { balance: U256::from(5), nonce: 1, code, storage };
-            genesis.0.insert(contract(at), account);
+            genesis.add_contract(rng, world, contract(at), code);
+        }
+        for at in 0..world.libraries {
+            let code = Program::library(rng, world);
+            genesis.add_contract(rng, world, library(at), code);
         }
         genesis
+    }
+
+    fn add_contract(&mut self, rng: &mut Rng, world: &World, address: Address, code: Bytes) {
+        let mut storage = BTreeMap::from([(U256::ONE, U256::from(7))]);
+        storage.insert(U256::from(5), world.contract(rng).into_word().into());
+        storage.insert(slot(rng), U256::from(1 + rng.below(3)));
+        let account = GenesisAccount { balance: U256::from(5), nonce: 1, code, storage };
+        self.0.insert(address, account);
     }
 
     /// The predeploys of the development chain; in some worlds the vaults run other programs.
