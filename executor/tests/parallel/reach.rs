@@ -14,7 +14,7 @@ use crate::{
 type Counts = BTreeMap<String, usize>;
 
 /// Scripts that are counted.
-const SCRIPTS: u64 = 60;
+const SCRIPTS: u64 = 150;
 
 fn count(counts: &mut Counts, what: impl Into<String>, times: usize) {
     *counts.entry(what.into()).or_default() += times;

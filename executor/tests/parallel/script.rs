@@ -18,6 +18,9 @@ use crate::random::{
     BASE_FEE, FORKS, Genesis, Rng, Rules, Tx, World, child, gas_before, person, with_delegations,
 };
 
+/// Gas that a factory can get by on.
+const PLENTY_OF_GAS: u64 = 400_000;
+
 /// A grain at which small transactions share lanes and chunks.
 const COARSER: Grain = Grain { threads_from: 0, lane_from: 200_000, chunk_transactions: 8 };
 
@@ -196,10 +199,11 @@ fn fill(
     let mut waiting = VecDeque::new();
     let mut transactions = Vec::new();
     for _ in 0..count {
-        if waiting.is_empty() && rng.percent(if world.oddity < 100 { 3 } else { 12 }) {
+        if waiting.is_empty() && rng.percent(if world.oddity < 100 { 4 } else { 12 }) {
             waiting = burst(rng, world);
         }
-        let next = waiting.pop_front().filter(|_| !rng.percent(10));
+        let next =
+            waiting.pop_front().filter(|_| !rng.percent(if world.oddity < 100 { 60 } else { 10 }));
         let mut tx = next.unwrap_or_else(|| Tx::random(rng, world));
         let caller = tx.env.caller;
         let next = world.nonce_of(&caller);
@@ -237,7 +241,7 @@ fn burst(rng: &mut Rng, world: &World) -> VecDeque<Tx> {
         tx.env.data = data;
         tx
     };
-    match rng.below(5) {
+    match rng.weighted([1, 2, 1, 1, 1]) {
         // One call, with more gas each time.
         0 => {
             let to = world.anybody(rng);
@@ -258,10 +262,24 @@ fn burst(rng: &mut Rng, world: &World) -> VecDeque<Tx> {
             let known = &world.factories;
             let (at, code) = if known.is_empty() { any } else { rng.pick(known) };
             let (factory, child) = (crate::random::contract(at), child(at, code));
-            let calls = [factory, child, factory, child, child, factory, child];
-            let calls = calls.map(|to| {
-                let data: &[u8] = if rng.percent(50) { &[] } else { &[1, 2, 3, 4, 5] };
-                call(rng, to, Bytes::copy_from_slice(data))
+            // With data a child writes, without it ends.
+            let calls = [
+                (child, false),
+                (factory, true),
+                (child, true),
+                (child, true),
+                (child, false),
+                (factory, true),
+                (child, true),
+                (child, true),
+            ];
+            let calls = calls.map(|(to, has_data)| {
+                let slot = B256::with_last_byte(rng.byte(4));
+                let with_slot = [&[1, 2, 3, 4][..], slot.as_slice()].concat();
+                let has_data = has_data != rng.percent(15);
+                let mut tx = call(rng, to, if has_data { with_slot.into() } else { Bytes::new() });
+                tx.env.gas_limit = tx.env.gas_limit.max(PLENTY_OF_GAS);
+                tx
             });
             calls.into_iter().collect()
         }

@@ -29,6 +29,9 @@ pub(crate) const CHILDREN: [&[u8]; 7] = [
     ],
 ];
 
+/// The one of them that holds storage.
+pub(crate) const STORING_CHILD: usize = 5;
+
 /// The address at which contract `creator` makes a child with CREATE2 and salt 0.
 pub(crate) fn child(creator: usize, code: usize) -> Address {
     contract(creator).create2(B256::ZERO, keccak256(CHILDREN[code]))

@@ -19,7 +19,7 @@ use super::{
 pub(crate) const BASE_FEE: u64 = 7;
 
 /// Forks that blocks are tried under.
-pub(crate) const FORKS: [SpecId; 11] = [
+pub(crate) const FORKS: [SpecId; 15] = [
     SpecId::HOMESTEAD,
     SpecId::TANGERINE,
     SpecId::SPURIOUS_DRAGON,
@@ -31,6 +31,11 @@ pub(crate) const FORKS: [SpecId; 11] = [
     SpecId::CANCUN,
     SpecId::PRAGUE,
     SpecId::OSAKA,
+    // Those that have CREATE2 and let contracts end for good once more.
+    SpecId::ISTANBUL,
+    SpecId::BERLIN,
+    SpecId::LONDON,
+    SpecId::SHANGHAI,
 ];
 
 /// The chain of all transactions.

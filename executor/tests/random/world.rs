@@ -13,6 +13,7 @@ use turnpike_state::{Account, AccountDiff, StateDiff};
 use super::{
     CHILDREN, Program, Rng, Rules, child,
     keys::{contract, empty, library, person, precompile, slot},
+    program::STORING_CHILD,
 };
 
 const VAULTS: [Address; 3] = [BASE_FEE_VAULT, SEQUENCER_FEE_VAULT, L1_FEE_VAULT];
@@ -174,6 +175,16 @@ impl World {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Genesis(pub(crate) BTreeMap<Address, GenesisAccount>);
 
+/// The child that holds storage.
+fn storing_child() -> GenesisAccount {
+    GenesisAccount {
+        nonce: 1,
+        code: Bytes::from_static(&CHILDREN[STORING_CHILD][6..19]),
+        storage: (0..4).map(|slot| (U256::from(slot), U256::ONE)).collect(),
+        ..GenesisAccount::default()
+    }
+}
+
 impl Genesis {
     pub(crate) fn random(rng: &mut Rng, world: &mut World) -> Self {
         let mut genesis = Self::default();
@@ -199,13 +210,16 @@ impl Genesis {
         }
         for at in 0..world.contracts {
             let is_odd = rng.percent(world.oddity.max(10));
-            let code = match rng.weighted([5, 4, 1]) {
-                _ if !is_odd => Program::plain(rng, world),
+            let code = match rng.weighted([5, 4, 2]) {
+                0 | 1 if !is_odd => Program::plain(rng, world),
                 0 => Program::typical(rng, world),
                 1 => Program::random(rng, world),
                 _ => {
-                    let child = rng.pick(&[4, 5, 5, 6]);
+                    let child = rng.pick(&[4, 5, 5, 5, 6]);
                     world.factories.push((at, child));
+                    if child == STORING_CHILD && rng.percent(60) {
+                        genesis.0.insert(self::child(at, child), storing_child());
+                    }
                     Program::factory(rng, at, child)
                 }
             };
