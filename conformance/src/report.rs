@@ -130,6 +130,15 @@ impl Report {
         }
     }
 
+    /// Adds another run's report, of other kinds of tests, to this one.
+    pub fn extend(&mut self, other: Self) {
+        let Self { suites, failures, unreadable, elapsed } = other;
+        self.suites.extend(suites);
+        self.failures.extend(failures);
+        self.unreadable.extend(unreadable);
+        self.elapsed += elapsed;
+    }
+
     /// Counts of everything.
     pub fn total(&self) -> Counts {
         let mut total = Counts::default();

@@ -1,4 +1,4 @@
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, num::NonZero, path::PathBuf};
 
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
@@ -189,6 +189,9 @@ pub(crate) struct ConformanceArgs {
     /// Run only tests whose `suite/file::test` contains this.
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
+    /// Run state tests and blocks in lanes as well, on so many threads, and state tests packed into blocks.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) workers: Option<NonZero<usize>>,
     /// Print JSON lines: one for each suite and fork, then one for each failure.
     #[arg(long)]
     pub(crate) json: bool,

@@ -2,20 +2,33 @@
 
 use std::{
     io::{self, Write as _},
+    num::NonZero,
     process::ExitCode,
 };
 
 use turnpike_conformance::{
-    Options, Verdict, run as run_suites, write_json, write_markdown, write_table,
+    ConformanceError, Options, PackOptions, Report, Verdict, run as run_suites, run_packed,
+    write_json, write_markdown, write_table,
 };
 
 use crate::cli::ConformanceArgs;
 
+/// Runs the suites as they are and, if there are to be lanes, packed.
+fn run_all(args: &ConformanceArgs) -> Result<Report, ConformanceError> {
+    let (filter, workers) = (args.filter.clone(), args.workers);
+    let options = Options { filter: filter.clone(), workers, ..Options::default() };
+    let mut report = run_suites(&args.dir, &options)?;
+    if let Some(workers) = workers {
+        let options = PackOptions { suite: None, filter, every: NonZero::<u64>::MIN, workers };
+        report.extend(run_packed(&args.dir, &options)?);
+    }
+    Ok(report)
+}
+
 /// Runs the suites and prints what came out. The exit code is 0 if all of it is right, 1 if not, and 2 if there was
 /// nothing to run or not all of it could be read.
 pub(crate) fn run(args: ConformanceArgs) -> anyhow::Result<ExitCode> {
-    let options = Options { filter: args.filter, ..Options::default() };
-    let report = match run_suites(&args.dir, &options) {
+    let report = match run_all(&args) {
         Ok(report) => report,
         Err(error) => {
             eprintln!("error: {error}");

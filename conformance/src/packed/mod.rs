@@ -6,7 +6,12 @@
 
 mod relocate;
 
-use std::{collections::BTreeMap, num::NonZero, path::Path, path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeMap,
+    num::NonZero,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use alloy_primitives::{Address, B256, keccak256};
 use turnpike_executor::{BlockTransaction, Engine, PlainTransfer, SkipReason, TxEnv};
@@ -84,7 +89,7 @@ fn run_suite(pack: &Item, items: &[Item], options: &PackOptions, engine: &Engine
                 run_block(std::mem::take(block), engine, &mut tally);
             }
         });
-        unreadable = unreadable.or(result.err().map(|error| format!("{}: {error}", item.file)));
+        unreadable = unreadable.or_else(|| Some(format!("{}: {}", item.file, result.err()?)));
     }
     blocks.into_values().for_each(|block| run_block(block, engine, &mut tally));
     Done { counts: tally.counts, failures: tally.failures, unreadable }
