@@ -61,8 +61,8 @@ pub fn run_packed(root: &Path, options: &PackOptions) -> Result<Report, Conforma
         suites.entry(item.suite.clone()).or_default().push(item);
     }
     let pack = |suite: &String| Item {
-        suite: suite.clone(),
-        file: "packed".to_owned(),
+        suite: format!("{suite} packed"),
+        file: String::new(),
         path: PathBuf::new(),
         is_block: true,
         bytes: 0,

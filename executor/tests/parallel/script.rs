@@ -1,7 +1,7 @@
 //! Chains of random blocks, and how they are cut into slices.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
 };
 
@@ -133,13 +133,28 @@ impl Script {
         places
     }
 
-    /// The same with these transactions alone.
+    /// The same with these transactions alone. Where some of a sender's are missing, those after them move up.
     pub(crate) fn with_places(&self, places: &[(usize, usize, Tx)]) -> Self {
+        let sender = |block: usize, tx: &Tx| (self.blocks[block].chain, tx.env.caller);
+        let nonces = |places: &[(usize, usize, Tx)]| {
+            let mut nonces: BTreeMap<_, BTreeSet<u64>> = BTreeMap::new();
+            for (block, _, tx) in places {
+                nonces.entry(sender(*block, tx)).or_default().insert(tx.env.nonce);
+            }
+            nonces
+        };
+        let (mut missing, kept) = (nonces(&self.places()), nonces(places));
+        for (sender, kept) in &kept {
+            missing.entry(*sender).or_default().retain(|nonce| !kept.contains(nonce));
+        }
         let mut script = self.clone();
         let slices = script.blocks.iter_mut().flat_map(|block| &mut block.slices);
         slices.for_each(Vec::clear);
         for (block, slice, tx) in places {
-            script.blocks[*block].slices[*slice].push(tx.clone());
+            let mut moved = tx.clone();
+            let before = missing[&sender(*block, tx)].range(..tx.env.nonce).count();
+            moved.env.nonce -= u64::try_from(before).expect("fits");
+            script.blocks[*block].slices[*slice].push(moved);
         }
         script
     }
