@@ -22,7 +22,7 @@ use crate::random::{
 const PLENTY_OF_GAS: u64 = 400_000;
 
 /// A grain at which small transactions share lanes and chunks.
-const COARSER: Grain = Grain { threads_from: 0, lane_from: 200_000, chunk_transactions: 8 };
+const COARSER: Grain = Grain { lane_from: 200_000, chunk_transactions: 8, ..Grain::FINEST };
 
 const MODES: [Mode; 3] = [Mode::Sequential, Mode::Shadow, Mode::Parallel];
 
