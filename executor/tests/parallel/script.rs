@@ -97,7 +97,12 @@ impl Script {
         };
         let is_steady = rng.percent(85);
         let mut world = World::random(rng, rules);
-        let genesis = Genesis::random(rng, &mut world);
+        let mut genesis = Genesis::random(rng, &mut world);
+        if matches!(rules, Rules::Ethereum(_)) && rng.percent(4) {
+            // So rich that what it is paid may not fit. Not for plain revm, which then takes what it does not give.
+            let room = U256::from(rng.between(0, 2_000_000));
+            genesis.0.entry(world.coinbase).or_default().balance = U256::MAX - room;
+        }
         let (mut state, _) = NodeState::from_genesis(&genesis.to_diff());
         for number in 1..=blocks {
             let mut context = context(rng, &world, number);
