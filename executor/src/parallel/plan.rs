@@ -8,7 +8,7 @@ use turnpike_state::StateView;
 use super::{
     StageTimes,
     pace::PROBE,
-    partition::Partition,
+    partition::{CHUNKS_MAX, Partition},
     predict::Chunk,
     run::Start,
     speculate::{Speculation, call, samples},
@@ -114,10 +114,10 @@ where
         let mut asked = 0_u64;
         let fitting = chunks.iter().take_while(|chunk| {
             asked = asked.saturating_add(chunk.gas_limit);
-            asked <= gas && !chunk.looks_at_fees
+            asked <= gas && chunk.fits_lanes()
         });
         let fitting = fitting.count();
-        chunks.truncate(fitting);
+        chunks.truncate(fitting.min(CHUNKS_MAX));
         while chunks.iter().map(Chunk::cost).sum::<u64>() >= grain.threads_from.max(1) {
             let start = Instant::now();
             let partition = Partition::new(workers, &chunks, grain)?;
@@ -135,7 +135,7 @@ where
     /// The part of the time that lanes would take, if it is little enough.
     fn time_of(&mut self, probe: &[Chunk]) -> Result<Option<f64>, Panicked> {
         let engine = self.start.engine;
-        if probe.iter().any(|chunk| chunk.looks_at_fees) {
+        if !probe.iter().all(Chunk::fits_lanes) {
             return Ok(None);
         }
         let start = Instant::now();

@@ -1,6 +1,6 @@
 use alloy_primitives::{Address, B256, U256};
 
-use super::speculate::Speculation;
+use super::{partition::CHUNK_KEYS_MAX, speculate::Speculation};
 use crate::{
     BlockTransaction,
     keccak::INPUT_BYTES,
@@ -25,7 +25,7 @@ pub(crate) struct Chunk {
     /// Transactions of which nothing is known but what they say themselves.
     pub(crate) unknown: Vec<u32>,
     /// Whether one of the transactions looks at an account that all of them pay fees to.
-    pub(crate) looks_at_fees: bool,
+    looks_at_fees: bool,
 }
 
 /// A key that a transaction is expected to touch.
@@ -80,7 +80,18 @@ impl Chunk {
             profiles.predict(calls.into_iter(), has_code, &mut predictions);
             chunk.add(predictions, recipients);
         }
+        chunk.bound();
         chunk
+    }
+
+    /// Forgets slots that are too many: nobody expects them then, which is safe.
+    fn bound(&mut self) {
+        self.slots.truncate(CHUNK_KEYS_MAX);
+    }
+
+    /// Whether its transactions can run in lanes: all accounts can be numbered, and none looks at fees.
+    pub(crate) fn fits_lanes(&self) -> bool {
+        self.accounts.len() <= CHUNK_KEYS_MAX && !self.looks_at_fees
     }
 
     fn expect_account(&mut self, tx: u32, key: Address, access: Access, recipients: &[Address]) {
@@ -139,6 +150,7 @@ impl Chunk {
         }
         self.accounts.sort_by_key(|account| account.tx);
         self.slots.sort_by_key(|slot| slot.tx);
+        self.bound();
     }
 
     /// The accounts that a transaction is expected to touch.
