@@ -193,6 +193,14 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         Ok(())
     }
 
+    /// Includes a transaction that has run on the state so far.
+    #[cfg(feature = "std")]
+    pub(crate) fn include(&mut self, tx: T, ran: crate::runner::Ran) {
+        self.offered += 1;
+        self.gas_used += ran.gas_used;
+        self.transactions.push(Included::new(tx, ran));
+    }
+
     /// How many transactions the block was offered so far.
     #[cfg(feature = "std")]
     pub(crate) const fn offered(&self) -> usize {

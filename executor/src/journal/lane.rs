@@ -180,7 +180,11 @@ impl<S: StateView> Journal<S> {
 
     /// Takes over what a transaction did by itself in a lane of its own that began with this lane's beginning, if
     /// nothing it looked at has changed here since. Says whether it did.
-    pub(crate) fn adopt(&mut self, lane: &LaneState) -> Result<bool, ViewError<S::Error>> {
+    pub(crate) fn adopt(
+        &mut self,
+        lane: &LaneState,
+        beneficiary: Option<Address>,
+    ) -> Result<bool, ViewError<S::Error>> {
         let LaneState { tables, credits: Some(credits), .. } = lane else { return Ok(false) };
         let current = |slot: &&Slot| tables.accounts[slot.owner].space == slot.space;
         let accounts = tables.accounts.as_slice().iter();
@@ -195,6 +199,12 @@ impl<S: StateView> Journal<S> {
         if has_changed {
             return Ok(false);
         }
+        if let Some(address) = beneficiary {
+            let at = self.place(address)?;
+            if !self.can_hold(at, credits[0]) {
+                return Ok(false);
+            }
+        }
         for entry in accounts {
             self.place(entry.address)?;
         }
@@ -206,7 +216,7 @@ impl<S: StateView> Journal<S> {
             }
         }
         self.absorb(lane)?;
-        self.credit_all(credits);
+        self.absorb_credits(credits, beneficiary)?;
         Ok(true)
     }
 

@@ -53,6 +53,7 @@ use crate::{
 };
 use counters::Counters;
 use pace::Pace;
+use speculate::Speculation;
 use workers::Workers;
 
 /// Executes blocks, one after the other, on as many threads as pay.
@@ -152,6 +153,7 @@ impl Engine {
             pace: Pace::new(self.config.grain.stride),
             main,
             pending: Vec::new(),
+            speculations: Vec::new(),
             oracle,
             slices: Vec::new(),
         })
@@ -175,6 +177,8 @@ pub struct EngineBlock<'a, S: StateView, T = BlockTx> {
     main: BlockExecutor<S, T>,
     /// Lanes of the last wave, whose changes `main` has not taken over.
     pending: Vec<LaneState>,
+    /// Runs by themselves of transactions of the slice that have not had their turn.
+    speculations: Vec<Speculation>,
     /// In shadow mode, the same block by the oracle alone.
     oracle: Option<BlockExecutor<S, T>>,
     slices: Vec<SliceReport>,

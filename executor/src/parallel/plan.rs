@@ -11,12 +11,11 @@ use super::{
     partition::{CHUNKS_MAX, Partition},
     predict::Chunk,
     run::Start,
-    speculate::{Speculation, call, samples},
+    speculate::{Kinds, Speculation, call},
     workers::{Panicked, Workers},
 };
 use crate::{
     BlockTransaction, ExecutionError, FeeRule,
-    base::ViewError,
     journal::Layer,
     profile::Profiles,
     runner::{Ran, Runner},
@@ -38,7 +37,7 @@ pub(super) struct Wave {
     pub(super) chunks: Vec<Chunk>,
     pub(super) partition: Partition,
     /// Runs of some of the transactions by themselves, in their order.
-    speculations: Vec<Speculation>,
+    pub(super) speculations: Vec<Speculation>,
 }
 
 impl Wave {
@@ -57,16 +56,22 @@ impl Wave {
         tx: u32,
         runner: &mut Runner<Layer<'_, S>>,
     ) -> Result<Option<Ran>, ExecutionError<S::Error>> {
-        let Some(Speculation { ran: Some(ran), state, .. }) = find(&self.speculations, tx) else {
-            return Ok(None);
-        };
-        let adopted = runner.evm.ctx.journaled_state.adopt(state);
-        match adopted {
-            Ok(true) => Ok(Some(ran.clone())),
-            Ok(false) => Ok(None),
-            Err(ViewError(error)) => Err(ExecutionError::State(error)),
-        }
+        find(&self.speculations, tx).map_or(Ok(None), |run| run.adopt(runner, None))
     }
+}
+
+/// How the next transactions run.
+pub(super) enum Plan {
+    InLanes(Wave),
+    /// One after the other.
+    InOrder {
+        /// How many.
+        len: usize,
+        /// Runs of some of them by themselves.
+        speculations: Vec<Speculation>,
+        /// Whether lanes were thought of for nothing.
+        was_futile: bool,
+    },
 }
 
 /// Plans a wave.
@@ -88,25 +93,43 @@ where
     S::Error: Send + Sync,
     T: BlockTransaction + Sync,
 {
-    pub(super) fn new(start: Start<'a, S>, profiles: &'a mut Profiles, rest: &'a [T]) -> Self {
+    pub(super) fn new(
+        start: Start<'a, S>,
+        profiles: &'a mut Profiles,
+        rest: &'a [T],
+        speculations: Vec<Speculation>,
+    ) -> Self {
         let recipients = match start.spec.fees {
             FeeRule::Vaults => VAULTS.to_vec(),
             FeeRule::Beneficiary => vec![start.context.header.beneficiary],
         };
-        let (speculations, times) = (Vec::new(), StageTimes::default());
+        let times = StageTimes::default();
         Self { start, profiles, rest, recipients, speculations, times }
     }
 
-    /// A wave of transactions that ask for no more than so much gas; `None` if lanes are not worth it.
-    pub(super) fn plan(&mut self, gas: u64) -> Result<Option<Wave>, Panicked> {
+    /// Plans a wave of transactions that ask for no more than so much gas.
+    pub(super) fn plan(&mut self, gas: u64) -> Result<Plan, Panicked> {
         let engine = self.start.engine;
         let (workers, grain) = (&engine.workers, engine.config.grain);
-        let probe = self.predict(&engine.alone, PROBE.min(self.rest.len()), PROBE)?;
+        let probe_len = PROBE.min(self.rest.len());
+        // No transaction costs more than it asks for.
+        let asked = self.rest[..probe_len].iter().map(BlockTransaction::gas_limit);
+        let asked = asked.fold(0, u64::saturating_add);
+        if probe_len == self.rest.len() && asked < grain.threads_from {
+            return Ok(self.in_order(probe_len, false));
+        }
+        let probe = self.predict(&engine.alone, probe_len, PROBE)?;
         let expected: u64 = probe.iter().map(Chunk::cost).sum();
-        let expected = expected * self.rest.len() as u64 / PROBE.min(self.rest.len()) as u64;
-        let Some(time) = self.time_of(&probe)?.filter(|_| expected >= grain.threads_from) else {
-            return Ok(None);
-        };
+        let expected = expected * self.rest.len() as u64 / probe_len as u64;
+        if let Some(plan) = self.stop_at_fees(&probe, probe_len) {
+            return Ok(plan);
+        }
+        let start = Instant::now();
+        let time = Partition::new(&engine.alone, &probe, grain)?.time(workers.count());
+        self.times.partition += start.elapsed();
+        if expected < grain.threads_from || time > grain.time_max() {
+            return Ok(self.in_order(probe_len, time > grain.time_max()));
+        }
         let time_max = grain.time_max().min(SLOWER_MAX * time);
         let chunk_len = self.rest.len().div_ceil(workers.count() * CHUNKS_PER_WORKER);
         let chunk_len = chunk_len.clamp(grain.chunk_transactions, CHUNK_LEN_MAX);
@@ -124,25 +147,33 @@ where
             self.times.partition += start.elapsed();
             if partition.time(workers.count()) <= time_max {
                 let speculations = std::mem::take(&mut self.speculations);
-                return Ok(Some(Wave { chunks, partition, speculations }));
+                return Ok(Plan::InLanes(Wave { chunks, partition, speculations }));
             }
             // The longer a wave, the more of it hangs together.
             chunks.truncate(chunks.len() / 2);
         }
-        Ok(None)
+        Ok(self.in_order(probe_len, true))
     }
 
-    /// The part of the time that lanes would take, if it is little enough.
-    fn time_of(&mut self, probe: &[Chunk]) -> Result<Option<f64>, Panicked> {
-        let engine = self.start.engine;
-        if !probe.iter().all(Chunk::fits_lanes) {
-            return Ok(None);
+    /// Ends the wave before the first transaction that looks at what all others pay fees to; there is no wave if it comes
+    /// soon.
+    fn stop_at_fees(&mut self, probe: &[Chunk], probe_len: usize) -> Option<Plan> {
+        let readers = || probe.iter().flat_map(|chunk| &chunk.fee_readers);
+        let first = *readers().min()? as usize;
+        let from = self.start.engine.config.grain.transactions_from;
+        if first >= from {
+            self.rest = &self.rest[..first];
+            None
+        } else if readers().count() * 2 * from < probe_len {
+            Some(self.in_order(first + 1, false))
+        } else {
+            Some(self.in_order(probe_len, true))
         }
-        let start = Instant::now();
-        let partition = Partition::new(&engine.alone, probe, engine.config.grain)?;
-        self.times.partition += start.elapsed();
-        let time = partition.time(engine.workers.count());
-        Ok((time <= engine.config.grain.time_max()).then_some(time))
+    }
+
+    fn in_order(&mut self, len: usize, was_futile: bool) -> Plan {
+        let speculations = std::mem::take(&mut self.speculations);
+        Plan::InOrder { len, speculations, was_futile }
     }
 
     /// Tells what the first `len` transactions will touch, in chunks of so many.
@@ -153,40 +184,62 @@ where
         chunk_len: usize,
     ) -> Result<Vec<Chunk>, Panicked> {
         let start = Instant::now();
-        let parts: Vec<(u32, &[T])> =
-            (0_u32..).step_by(chunk_len).zip(self.rest[..len].chunks(chunk_len)).collect();
-        let one = |profiles: &Profiles, (first, part): (u32, &[T])| {
-            let has_code = |address: &Address| self.start.has_code(address);
-            Chunk::predict(first, part, profiles, &self.recipients, has_code)
-        };
-        let profiles = &*self.profiles;
-        let mut chunks = workers.map(parts.len(), || (), |(), at| one(profiles, parts[at]))?;
-        let unknown = |chunks: &[Chunk]| -> Vec<u32> {
-            chunks.iter().flat_map(|chunk| chunk.unknown.iter().copied()).collect()
-        };
-        if !unknown(&chunks).is_empty() {
-            let has_code = |address: &Address| self.start.has_code(address);
-            self.speculate(samples(self.rest, unknown(&chunks).into_iter(), has_code))?;
-            let profiles = &*self.profiles;
-            let again: Vec<usize> =
-                (0..parts.len()).filter(|at| !chunks[*at].unknown.is_empty()).collect();
-            let one = |profiles: &Profiles, (first, part): (u32, &[T])| {
-                let has_code = |address: &Address| self.start.has_code(address);
-                Chunk::predict(first, part, profiles, &self.recipients, has_code)
-            };
-            let better =
-                workers.map(again.len(), || (), |(), at| one(profiles, parts[again[at]]))?;
-            for (at, chunk) in again.into_iter().zip(better) {
-                chunks[at] = chunk;
-            }
-            self.speculate(unknown(&chunks))?;
-            for chunk in &mut chunks {
-                let callee = |tx: u32| Some(self.rest[tx as usize].call()?.0);
-                chunk.complete(|tx| find(&self.speculations, tx), callee, &self.recipients);
-            }
+        let len = len.min(self.rest.len());
+        let parts = self.rest[..len].chunks(chunk_len);
+        let parts: Vec<(u32, &[T])> = (0_u32..).step_by(chunk_len).zip(parts).collect();
+        let mut chunks = self.predict_parts(workers, &parts)?;
+        if chunks.iter().any(|chunk| !chunk.unknown.is_empty()) {
+            self.look_into(workers, &parts, &mut chunks)?;
         }
         self.times.predict += start.elapsed();
         Ok(chunks)
+    }
+
+    fn predict_parts(
+        &self,
+        workers: &Workers,
+        parts: &[(u32, &[T])],
+    ) -> Result<Vec<Chunk>, Panicked> {
+        let Self { start, profiles, recipients, .. } = self;
+        let profiles: &Profiles = profiles;
+        workers.map(
+            parts.len(),
+            || (),
+            |(), at| {
+                let (first, part) = parts[at];
+                Chunk::predict(first, part, profiles, recipients, |address| start.has_code(address))
+            },
+        )
+    }
+
+    /// Finds out about unknown transactions, by running some.
+    fn look_into(
+        &mut self,
+        workers: &Workers,
+        parts: &[(u32, &[T])],
+        chunks: &mut [Chunk],
+    ) -> Result<(), Panicked> {
+        let unknown = |chunks: &[Chunk]| -> Vec<u32> {
+            chunks.iter().flat_map(|chunk| chunk.unknown.iter().copied()).collect()
+        };
+        let all = unknown(chunks).into_iter();
+        let mut kinds = Kinds::new(self.rest, all, |address| self.start.has_code(address));
+        self.speculate(kinds.samples())?;
+        let again: Vec<usize> =
+            (0..parts.len()).filter(|at| !chunks[*at].unknown.is_empty()).collect();
+        let again_parts: Vec<_> = again.iter().map(|at| parts[*at]).collect();
+        for (at, chunk) in again.into_iter().zip(self.predict_parts(workers, &again_parts)?) {
+            chunks[at] = chunk;
+        }
+        kinds.find_guards(|tx| find(&self.speculations, tx));
+        let mut unguarded = unknown(chunks);
+        unguarded.retain(|tx| kinds.guard(*tx).is_empty());
+        self.speculate(unguarded)?;
+        for chunk in chunks {
+            let speculation = |tx| find(&self.speculations, tx);
+            chunk.complete(speculation, |tx| kinds.guard(tx), &self.recipients);
+        }
+        Ok(())
     }
 
     /// Runs transactions by themselves, if they did not, and learns from it.
@@ -212,7 +265,7 @@ where
     }
 }
 
-fn find(speculations: &[Speculation], tx: u32) -> Option<&Speculation> {
+pub(super) fn find(speculations: &[Speculation], tx: u32) -> Option<&Speculation> {
     let at = speculations.binary_search_by_key(&tx, |speculation| speculation.tx).ok()?;
     Some(&speculations[at])
 }

@@ -24,8 +24,8 @@ pub(crate) struct Chunk {
     pub(crate) hashes: Vec<(u32, [u8; INPUT_BYTES], B256)>,
     /// Transactions of which nothing is known but what they say themselves.
     pub(crate) unknown: Vec<u32>,
-    /// Whether one of the transactions looks at an account that all of them pay fees to.
-    looks_at_fees: bool,
+    /// Transactions that look at an account that all of them pay fees to.
+    pub(crate) fee_readers: Vec<u32>,
 }
 
 /// A key that a transaction is expected to touch.
@@ -91,12 +91,18 @@ impl Chunk {
 
     /// Whether its transactions can run in lanes: all accounts can be numbered, and none looks at fees.
     pub(crate) fn fits_lanes(&self) -> bool {
-        self.accounts.len() <= CHUNK_KEYS_MAX && !self.looks_at_fees
+        self.accounts.len() <= CHUNK_KEYS_MAX && self.fee_readers.is_empty()
     }
 
     fn expect_account(&mut self, tx: u32, key: Address, access: Access, recipients: &[Address]) {
-        self.looks_at_fees |= recipients.contains(&key);
+        if recipients.contains(&key) {
+            self.fee_readers.push(tx);
+        }
         self.accounts.push(Expected { key, tx, access });
+    }
+
+    fn expect_slot(&mut self, tx: u32, key: (Address, U256), access: Access) {
+        self.slots.push(Expected { key, tx, access });
     }
 
     fn add(&mut self, predictions: Predictions, recipients: &[Address]) {
@@ -121,31 +127,36 @@ impl Chunk {
         self.costs[(tx - self.first) as usize] = FLOOR.saturating_add(gas);
     }
 
-    /// Takes what unknown transactions did when they ran by themselves for what they are going to do. Of those that are
-    /// still unknown then, `callee` tells whom they call, which they are taken to change.
+    /// Takes what unknown transactions did when they ran by themselves for what they are going to do. Of those that did
+    /// not, `guard` tells what they change in any case.
     pub(crate) fn complete<'s>(
         &mut self,
         speculation: impl Fn(u32) -> Option<&'s Speculation>,
-        callee: impl Fn(u32) -> Option<Address>,
+        guard: impl Fn(u32) -> &'s [Key],
         recipients: &[Address],
     ) {
         for tx in std::mem::take(&mut self.unknown) {
-            let Some(Speculation { ran, state, .. }) = speculation(tx) else {
-                if let Some(key) = callee(tx) {
-                    self.expect_account(tx, key, Access::Write, recipients);
+            let Some(Speculation { gas_used, state, .. }) = speculation(tx) else {
+                for Key { address, slot } in guard(tx) {
+                    match slot {
+                        None => self.expect_account(tx, *address, Access::Write, recipients),
+                        Some(slot) => self.expect_slot(tx, (*address, *slot), Access::Write),
+                    }
                 }
                 continue;
             };
-            self.looks_at_fees |= state.credits().is_none();
+            if state.credits().is_none() {
+                self.fee_readers.push(tx);
+            }
             for Touch { key: Key { address, slot }, written } in state.touches() {
                 let access = if written { Access::Write } else { Access::Read };
                 match slot {
                     None => self.expect_account(tx, address, access, recipients),
-                    Some(slot) => self.slots.push(Expected { key: (address, slot), tx, access }),
+                    Some(slot) => self.expect_slot(tx, (address, slot), access),
                 }
             }
-            if let Some(ran) = ran {
-                self.expect_gas(tx, ran.gas_used);
+            if let Some(gas) = gas_used {
+                self.expect_gas(tx, *gas);
             }
         }
         self.accounts.sort_by_key(|account| account.tx);

@@ -198,8 +198,7 @@ where
         credits: &Amounts,
         report: &mut SliceReport,
     ) -> Result<(), ExecutionError<S::Error>> {
-        let beneficiary =
-            (self.spec.fees == FeeRule::Beneficiary).then_some(self.context.header.beneficiary);
+        let beneficiary = self.beneficiary();
         let journal = &mut self.main.runner.evm.ctx.journaled_state;
         journal
             .absorb_credits(credits, beneficiary)

@@ -11,10 +11,11 @@ use turnpike_state::StateView;
 
 use super::run::Worker;
 use crate::{
-    BlockTransaction,
+    BlockTransaction, ExecutionError,
+    base::ViewError,
     journal::LaneState,
-    profile::{Call, Observed, Profiles, Seen, Touch},
-    runner::{Ran, Stop},
+    profile::{Call, Key, Observed, Profiles, Seen, Touch},
+    runner::{Ran, Runner, Stop},
 };
 
 /// What came of a run.
@@ -22,14 +23,16 @@ use crate::{
 pub(crate) struct Speculation {
     /// The transaction, by its place in the slice.
     pub(crate) tx: u32,
-    /// What it came to, if it was valid.
-    pub(crate) ran: Option<Ran>,
+    /// What it came to, if it was valid and the state has not moved on.
+    ran: Option<Ran>,
+    /// Gas that it used.
+    pub(crate) gas_used: Option<u64>,
     /// What it looked at and changed.
     pub(crate) state: LaneState,
     seen: Vec<Seen>,
 }
 
-/// Runs of a kind of call that are enough to know it.
+/// Transactions of a kind that run to know the others.
 const SAMPLES: usize = 4;
 
 impl<S: StateView + Copy> Worker<'_, S> {
@@ -54,11 +57,32 @@ impl<S: StateView + Copy> Worker<'_, S> {
         }
         let seen = runner.evm.ctx.chain.watched.take().unwrap_or_default();
         let state = runner.evm.ctx.journaled_state.next_lane(Default::default());
-        Speculation { tx, ran: ran.ok(), state, seen }
+        let ran = ran.ok();
+        let gas_used = ran.as_ref().map(|ran| ran.gas_used);
+        Speculation { tx, ran, gas_used, state, seen }
     }
 }
 
 impl Speculation {
+    /// Takes what came of the transaction for what comes of it now, if nothing that it looked at has changed since in the
+    /// journal that it runs in. Where fees go to a single account at once, that is the `beneficiary`.
+    pub(crate) fn adopt<S: StateView>(
+        &self,
+        runner: &mut Runner<S>,
+        beneficiary: Option<Address>,
+    ) -> Result<Option<Ran>, ExecutionError<S::Error>> {
+        let Some(ran) = &self.ran else { return Ok(None) };
+        let adopted = runner.evm.ctx.journaled_state.adopt(&self.state, beneficiary);
+        let adopted = adopted.map_err(|ViewError(error)| ExecutionError::State(error))?;
+        Ok(adopted.then(|| ran.clone()))
+    }
+
+    /// The run of a transaction of which `gone` others before it are done: on a state that has moved on, so that it still
+    /// tells what the transaction touches, and no longer what comes of it.
+    pub(crate) fn outdated(self, gone: u32) -> Option<Self> {
+        Some(Self { tx: self.tx.checked_sub(gone)?, ran: None, ..self })
+    }
+
     /// Has others learn from it, if it succeeded.
     pub(crate) fn teach(
         &self,
@@ -73,23 +97,73 @@ impl Speculation {
     }
 }
 
-/// Those of some transactions from which the others of their kind can be known: a few of each kind.
-pub(super) fn samples<T: BlockTransaction>(
-    transactions: &[T],
-    unknown: impl Iterator<Item = u32>,
-    has_code: impl Fn(&Address) -> bool,
-) -> Vec<u32> {
-    let hasher = DefaultHashBuilder::default();
-    let mut counts = HashMap::<u64, usize>::default();
-    let is_sample = |tx: &u32| {
-        let transaction = &transactions[*tx as usize];
-        let Some(call) = call(transaction) else { return true };
-        let count = counts.entry(call.kind(&hasher, &has_code)).or_default();
-        *count += 1;
-        *count <= SAMPLES
-    };
-    unknown.filter(is_sample).collect()
+/// Transactions about which too little is known, by the kind of call they are.
+#[derive(Debug, Default)]
+pub(super) struct Kinds {
+    kinds: HashMap<u64, Kind>,
+    kind_of: HashMap<u32, u64>,
 }
+
+#[derive(Debug, Default)]
+struct Kind {
+    /// The first few transactions.
+    samples: Vec<u32>,
+    /// What each of them changed, its sender's account apart.
+    guard: Vec<Key>,
+}
+
+impl Kinds {
+    pub(super) fn new<T: BlockTransaction>(
+        transactions: &[T],
+        unknown: impl Iterator<Item = u32>,
+        has_code: impl Fn(&Address) -> bool,
+    ) -> Self {
+        let hasher = DefaultHashBuilder::default();
+        let mut all = Self::default();
+        for tx in unknown {
+            let Some(call) = call(&transactions[tx as usize]) else { continue };
+            let kind = call.kind(&hasher, &has_code);
+            let Kind { samples, .. } = all.kinds.entry(kind).or_default();
+            if samples.len() < SAMPLES {
+                samples.push(tx);
+            }
+            all.kind_of.insert(tx, kind);
+        }
+        all
+    }
+
+    /// Transactions from which the others of their kinds can be known.
+    pub(super) fn samples(&self) -> Vec<u32> {
+        self.kinds.values().flat_map(|kind| kind.samples.iter().copied()).collect()
+    }
+
+    /// Finds out what transactions of a kind change in any case, from how the samples ran.
+    pub(super) fn find_guards<'s>(&mut self, speculation: impl Fn(u32) -> Option<&'s Speculation>) {
+        for Kind { samples, guard } in self.kinds.values_mut().filter(|kind| kind.samples.len() > 1)
+        {
+            let written = |tx: &u32| -> Vec<Key> {
+                let touches = speculation(*tx).into_iter().flat_map(|run| run.state.touches());
+                touches.filter(|touch| touch.written).map(|touch| touch.key).collect()
+            };
+            let [first, others @ ..] = samples.as_slice() else { continue };
+            *guard = written(first);
+            for other in others {
+                let written = written(other);
+                guard.retain(|key| written.contains(key));
+            }
+            guard.truncate(GUARD_KEYS_MAX);
+        }
+    }
+
+    /// What a transaction changes in any case, if its kind is known so well.
+    pub(super) fn guard(&self, tx: u32) -> &[Key] {
+        let kind = self.kind_of.get(&tx).and_then(|kind| self.kinds.get(kind));
+        kind.map_or(&[], |kind| &kind.guard)
+    }
+}
+
+/// Keys by which transactions of a kind are kept together, at most.
+const GUARD_KEYS_MAX: usize = 8;
 
 /// A transaction as far as functions are learned from it.
 pub(super) fn call<T: BlockTransaction>(tx: &T) -> Option<Call<'_>> {

@@ -2,24 +2,19 @@
 
 use std::time::Instant;
 
+use alloy_primitives::Address;
 use turnpike_state::StateView;
 
 use super::{
     EngineBlock, SliceReport,
     lane::Lane,
-    pace::PROBE,
     partition::Partition,
-    plan::{Planner, Wave},
+    plan::{Plan, Planner, find},
     run::Start,
+    speculate::Speculation,
     workers::Panicked,
 };
 use crate::{BlockTransaction, ExecutionError, FeeRule, SpecId, journal::Layer, runner::Runner};
-
-/// How transactions from the front of a slice are to run.
-enum Next {
-    InOrder(usize),
-    InLanes(Wave),
-}
 
 impl<S, T> EngineBlock<'_, S, T>
 where
@@ -35,8 +30,14 @@ where
         let mut rest = transactions.into_iter();
         while !rest.as_slice().is_empty() {
             match self.next(rest.as_slice(), report)? {
-                Next::InOrder(len) => self.run_in_order(rest.by_ref().take(len), report)?,
-                Next::InLanes(wave) => {
+                Plan::InOrder { len, speculations, was_futile } => {
+                    if was_futile {
+                        self.pace.was_not_worth_it();
+                    }
+                    self.run_in_order(rest.by_ref().take(len), &speculations, report)?;
+                    self.keep(speculations, len);
+                }
+                Plan::InLanes(wave) => {
                     let start = Instant::now();
                     let lanes = distribute(&wave.partition, rest.by_ref().take(wave.len()));
                     report.times.partition += start.elapsed();
@@ -44,23 +45,50 @@ where
                         Ok(()) => self.pace.was_worth_it(),
                         Err(lanes) => {
                             self.pace.was_not_worth_it();
-                            self.run_in_order(collect(lanes), report)?;
+                            self.run_in_order(collect(lanes), &[], report)?;
                         }
                     }
+                    self.keep(wave.speculations, wave.partition.lane_of.len());
                 }
             }
         }
+        self.speculations.clear();
         Ok(())
     }
 
+    /// Keeps runs of transactions that come after the first `gone`.
+    fn keep(&mut self, speculations: Vec<Speculation>, gone: usize) {
+        let gone = u32::try_from(gone).expect("invariant: a slice is numbered");
+        self.speculations = speculations.into_iter().filter_map(|run| run.outdated(gone)).collect();
+    }
+
+    /// Runs transactions one after the other. Those that ran by themselves before, on the state that is current now, may
+    /// not have to run again.
     fn run_in_order(
         &mut self,
         transactions: impl IntoIterator<Item = T>,
+        speculations: &[Speculation],
         report: &mut SliceReport,
     ) -> Result<(), ExecutionError<S::Error>> {
         let start = Instant::now();
         self.absorb_pending()?;
-        self.main.execute_all(transactions)?;
+        if speculations.is_empty() {
+            self.main.execute_all(transactions)?;
+        } else {
+            let beneficiary = self.beneficiary();
+            for (number, tx) in (0..).zip(transactions) {
+                let ran = match find(speculations, number) {
+                    Some(run) if tx.gas_limit() <= self.main.gas_remaining() => {
+                        run.adopt(&mut self.main.runner, beneficiary)?
+                    }
+                    _ => None,
+                };
+                match ran {
+                    Some(ran) => self.main.include(tx, ran),
+                    None => self.main.execute(tx)?,
+                }
+            }
+        }
         report.times.sequential += start.elapsed();
         Ok(())
     }
@@ -70,47 +98,47 @@ where
         &mut self,
         rest: &[T],
         report: &mut SliceReport,
-    ) -> Result<Next, ExecutionError<S::Error>> {
-        if !self.in_lanes
-            || rest.len() < self.engine.config.grain.transactions_from
-            || !self.fees_commute()?
-        {
-            return Ok(Next::InOrder(rest.len()));
+    ) -> Result<Plan, ExecutionError<S::Error>> {
+        let kept = std::mem::take(&mut self.speculations);
+        let in_order = |len, speculations| Plan::InOrder { len, speculations, was_futile: false };
+        let transactions_from = self.engine.config.grain.transactions_from;
+        if !self.in_lanes || rest.len() < transactions_from || !self.fees_commute()? {
+            return Ok(in_order(rest.len(), kept));
         }
         let paced = self.pace.take(rest.len());
         if paced > 0 {
-            return Ok(Next::InOrder(paced));
+            return Ok(in_order(paced, kept));
         }
-        let first = &rest[..rest.len().min(PROBE)];
         self.absorb_pending()?;
-        match self.plan(rest, report) {
-            Ok(Some(wave)) => Ok(Next::InLanes(wave)),
-            Ok(None) => {
-                self.pace.was_not_worth_it();
-                Ok(Next::InOrder(first.len()))
-            }
-            Err(Panicked) => {
-                self.engine.counters.count_panic();
-                Ok(Next::InOrder(rest.len()))
-            }
-        }
+        Ok(self.plan(rest, kept, report).unwrap_or_else(|Panicked| {
+            self.engine.counters.count_panic();
+            in_order(rest.len(), Vec::new())
+        }))
     }
 
-    /// Plans a wave from the front of `rest`; `None` if lanes are not worth it. Looks at the first few transactions by
-    /// themselves, since to look at all of them for nothing would cost too much.
-    fn plan(&mut self, rest: &[T], report: &mut SliceReport) -> Result<Option<Wave>, Panicked> {
+    /// Plans a wave from the front of `rest`.
+    fn plan(
+        &mut self,
+        rest: &[T],
+        kept: Vec<Speculation>,
+        report: &mut SliceReport,
+    ) -> Result<Plan, Panicked> {
         let gas = self.gas_remaining();
         let Self { engine, spec, context, state, main, .. } = self;
-        let Runner { evm, profiles: Some(profiles), .. } = &mut main.runner else {
-            return Ok(None);
-        };
+        let Runner { evm, profiles, .. } = &mut main.runner;
+        let profiles = profiles.get_or_insert_default();
         let layer = Layer::new(&evm.ctx.journaled_state, *state);
         let start = Start { engine, spec, context, layer };
-        let mut planner = Planner::new(start, profiles, rest);
-        let wave = planner.plan(gas);
+        let mut planner = Planner::new(start, profiles, rest, kept);
+        let plan = planner.plan(gas);
         report.times.predict += planner.times.predict;
         report.times.partition += planner.times.partition;
-        wave
+        plan
+    }
+
+    /// Whom fees go to at once, if that is so.
+    pub(super) fn beneficiary(&self) -> Option<Address> {
+        (self.spec.fees == FeeRule::Beneficiary).then_some(self.context.header.beneficiary)
     }
 
     /// Whether what transactions pay in fees can be added up in any order. It can not where paying nothing makes a
