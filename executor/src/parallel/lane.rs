@@ -27,6 +27,7 @@ pub(crate) struct Lane<T> {
     pub(crate) gas_used: u64,
     /// Those of which a speculative run was what came of them.
     pub(crate) reused: usize,
+    /// What running it took, speculative runs that were reused included.
     pub(crate) time: Duration,
 }
 
@@ -78,6 +79,7 @@ impl<T: BlockTransaction> Lane<T> {
         wave: &Wave,
     ) -> Result<(), ExecutionError<S::Error>> {
         let start = Instant::now();
+        let mut saved = Duration::ZERO;
         let mut until_look = 0;
         for place in 0..self.numbers.len() {
             if until_look == 0 {
@@ -99,8 +101,9 @@ impl<T: BlockTransaction> Lane<T> {
             let [tx, ..] = self.rest.as_slice() else { break };
             let number = self.numbers[place];
             let result = match wave.adopt(number, runner) {
-                Ok(Some(ran)) => {
+                Ok(Some((ran, time))) => {
                     self.reused += 1;
+                    saved += time;
                     Ok(ran)
                 }
                 Ok(None) => runner.run(tx, u64::MAX),
@@ -115,7 +118,7 @@ impl<T: BlockTransaction> Lane<T> {
         }
         let done = self.numbers.len();
         self.own(wave, done - done.min(LOOK_AHEAD)..done, runner);
-        self.time = start.elapsed();
+        self.time = start.elapsed() + saved;
         Ok(())
     }
 

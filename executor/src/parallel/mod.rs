@@ -65,6 +65,8 @@ pub struct Engine {
     /// The calling thread.
     alone: Workers,
     counters: Counters,
+    /// When lanes are thought of again.
+    pace: Mutex<Pace>,
     /// What blocks leave for the next.
     memory: Mutex<Memory>,
 }
@@ -94,6 +96,7 @@ impl Engine {
             workers: Workers::new(config.workers.get().min(WORKERS_MAX)),
             alone: Workers::new(1),
             counters: Counters::default(),
+            pace: Mutex::new(Pace::new(config.grain.stride)),
             memory: Mutex::default(),
         }
     }
@@ -150,7 +153,6 @@ impl Engine {
             context: context.clone(),
             state,
             in_lanes: mode != Mode::Sequential && self.workers() > 1,
-            pace: Pace::new(self.config.grain.stride),
             main,
             pending: Vec::new(),
             speculations: Vec::new(),
@@ -172,7 +174,6 @@ pub struct EngineBlock<'a, S: StateView, T = BlockTx> {
     state: S,
     /// Whether transactions may run in lanes.
     in_lanes: bool,
-    pace: Pace,
     /// The block so far, but for what is pending.
     main: BlockExecutor<S, T>,
     /// Lanes of the last wave, whose changes `main` has not taken over.

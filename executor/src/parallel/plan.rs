@@ -1,6 +1,6 @@
 //! Which transactions run next in lanes, and in which.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
 use turnpike_state::StateView;
@@ -31,6 +31,12 @@ const CHUNKS_PER_WORKER: usize = 8;
 /// Transactions of a chunk, at most: so many that its keys can be numbered.
 const CHUNK_LEN_MAX: usize = 1_024;
 
+/// Of so many transactions, one may run by itself first: where more would have to, little is known and little is gained.
+const SPECULATED_PART: usize = 8;
+
+/// So many may in any case.
+const SPECULATED_MIN: usize = 8;
+
 /// A wave that was planned: transactions from the front of a slice, in lanes.
 #[derive(Debug)]
 pub(super) struct Wave {
@@ -38,6 +44,8 @@ pub(super) struct Wave {
     pub(super) partition: Partition,
     /// Runs of some of the transactions by themselves, in their order.
     pub(super) speculations: Vec<Speculation>,
+    /// What it took to plan it.
+    pub(super) planned_in: Duration,
 }
 
 impl Wave {
@@ -50,13 +58,15 @@ impl Wave {
         &self.chunks[tx as usize / self.chunks[0].costs.len()]
     }
 
-    /// Takes what came of a transaction when it ran by itself for what comes of it now, if that is so.
+    /// Takes what came of a transaction when it ran by itself for what comes of it now, if that is so; tells what running
+    /// it took.
     pub(super) fn adopt<S: StateView + Copy>(
         &self,
         tx: u32,
         runner: &mut Runner<Layer<'_, S>>,
-    ) -> Result<Option<Ran>, ExecutionError<S::Error>> {
-        find(&self.speculations, tx).map_or(Ok(None), |run| run.adopt(runner, None))
+    ) -> Result<Option<(Ran, Duration)>, ExecutionError<S::Error>> {
+        let Some(run) = find(&self.speculations, tx) else { return Ok(None) };
+        Ok(run.adopt(runner, None)?.map(|ran| (ran, run.time)))
     }
 }
 
@@ -147,7 +157,8 @@ where
             self.times.partition += start.elapsed();
             if partition.time(workers.count()) <= time_max {
                 let speculations = std::mem::take(&mut self.speculations);
-                return Ok(Plan::InLanes(Wave { chunks, partition, speculations }));
+                let planned_in = self.times.predict + self.times.partition;
+                return Ok(Plan::InLanes(Wave { chunks, partition, speculations, planned_in }));
             }
             // The longer a wave, the more of it hangs together.
             chunks.truncate(chunks.len() / 2);
@@ -237,7 +248,8 @@ where
         self.speculate(unguarded)?;
         for chunk in chunks {
             let speculation = |tx| find(&self.speculations, tx);
-            chunk.complete(speculation, |tx| kinds.guard(tx), &self.recipients);
+            let callee = |tx: u32| Some(self.rest[tx as usize].call()?.0);
+            chunk.complete(speculation, |tx| kinds.guard(tx), callee, &self.recipients);
         }
         Ok(())
     }
@@ -246,6 +258,8 @@ where
     fn speculate(&mut self, mut wanted: Vec<u32>) -> Result<(), Panicked> {
         let Self { start, profiles, rest, speculations, .. } = self;
         wanted.retain(|tx| find(speculations, *tx).is_none());
+        let room = (rest.len() / SPECULATED_PART).max(SPECULATED_MIN);
+        wanted.truncate(room.saturating_sub(speculations.len()));
         if wanted.is_empty() {
             return Ok(());
         }

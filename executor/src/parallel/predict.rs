@@ -128,16 +128,21 @@ impl Chunk {
     }
 
     /// Takes what unknown transactions did when they ran by themselves for what they are going to do. Of those that did
-    /// not, `guard` tells what they change in any case.
+    /// not, `guard` tells what they change in any case; if that is nothing, they are taken to change whom they call.
     pub(crate) fn complete<'s>(
         &mut self,
         speculation: impl Fn(u32) -> Option<&'s Speculation>,
         guard: impl Fn(u32) -> &'s [Key],
+        callee: impl Fn(u32) -> Option<Address>,
         recipients: &[Address],
     ) {
         for tx in std::mem::take(&mut self.unknown) {
             let Some(Speculation { gas_used, state, .. }) = speculation(tx) else {
-                for Key { address, slot } in guard(tx) {
+                let keys = guard(tx);
+                if let Some(key) = callee(tx).filter(|_| keys.is_empty()) {
+                    self.expect_account(tx, key, Access::Write, recipients);
+                }
+                for Key { address, slot } in keys {
                     match slot {
                         None => self.expect_account(tx, *address, Access::Write, recipients),
                         Some(slot) => self.expect_slot(tx, (*address, *slot), Access::Write),

@@ -28,6 +28,14 @@ pub struct LaneReport {
     pub time: Duration,
 }
 
+impl StageTimes {
+    /// What there is to running in lanes, apart from telling beforehand what transactions touch.
+    pub(super) fn in_lanes(&self) -> Duration {
+        let Self { predict: _, partition, execute, check, merge, sequential: _ } = *self;
+        partition + execute + check + merge
+    }
+}
+
 /// What the stages of a slice took, on the wall.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StageTimes {

@@ -3,6 +3,8 @@
 //! Such a run tells what its transaction will touch, unless one before it changes what it looks at; what it did is
 //! learned; and if nothing that it looked at was changed when its turn comes, it is what comes of the transaction.
 
+use std::time::{Duration, Instant};
+
 use alloy_primitives::{
     Address,
     map::{DefaultHashBuilder, HashMap},
@@ -25,6 +27,8 @@ pub(crate) struct Speculation {
     pub(crate) tx: u32,
     /// What it came to, if it was valid and the state has not moved on.
     ran: Option<Ran>,
+    /// What running it took.
+    pub(crate) time: Duration,
     /// Gas that it used.
     pub(crate) gas_used: Option<u64>,
     /// What it looked at and changed.
@@ -42,6 +46,7 @@ impl<S: StateView + Copy> Worker<'_, S> {
         tx: u32,
         transaction: &T,
     ) -> Speculation {
+        let start = Instant::now();
         let runner = &mut self.runner;
         runner.evm.ctx.journaled_state.next_lane(Default::default());
         runner.evm.ctx.chain.watched = Some(Vec::new());
@@ -59,7 +64,7 @@ impl<S: StateView + Copy> Worker<'_, S> {
         let state = runner.evm.ctx.journaled_state.next_lane(Default::default());
         let ran = ran.ok();
         let gas_used = ran.as_ref().map(|ran| ran.gas_used);
-        Speculation { tx, ran, gas_used, state, seen }
+        Speculation { tx, ran, time: start.elapsed(), gas_used, state, seen }
     }
 }
 

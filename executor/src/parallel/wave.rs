@@ -8,6 +8,7 @@ use turnpike_state::StateView;
 use super::{
     EngineBlock, SliceReport,
     lane::Lane,
+    lock,
     partition::Partition,
     plan::{Plan, Planner, find},
     run::Start,
@@ -32,21 +33,26 @@ where
             match self.next(rest.as_slice(), report)? {
                 Plan::InOrder { len, speculations, was_futile } => {
                     if was_futile {
-                        self.pace.was_not_worth_it();
+                        lock(&self.engine.pace).was_not_worth_it();
                     }
                     self.run_in_order(rest.by_ref().take(len), &speculations, report)?;
                     self.keep(speculations, len);
                 }
                 Plan::InLanes(wave) => {
+                    let before = report.times.in_lanes();
                     let start = Instant::now();
                     let lanes = distribute(&wave.partition, rest.by_ref().take(wave.len()));
                     report.times.partition += start.elapsed();
-                    match self.run_wave(&wave, lanes, report)? {
-                        Ok(()) => self.pace.was_worth_it(),
-                        Err(lanes) => {
-                            self.pace.was_not_worth_it();
-                            self.run_in_order(collect(lanes), &[], report)?;
-                        }
+                    let ran = self.run_wave(&wave, lanes, report)?;
+                    let taken = wave.planned_in + (report.times.in_lanes() - before);
+                    let mut pace = lock(&self.engine.pace);
+                    match &ran {
+                        Ok(saved) if *saved >= taken => pace.was_worth_it(),
+                        _ => pace.was_not_worth_it(),
+                    }
+                    drop(pace);
+                    if let Err(lanes) = ran {
+                        self.run_in_order(collect(lanes), &[], report)?;
                     }
                     self.keep(wave.speculations, wave.partition.lane_of.len());
                 }
@@ -105,7 +111,7 @@ where
         if !self.in_lanes || rest.len() < transactions_from || !self.fees_commute()? {
             return Ok(in_order(rest.len(), kept));
         }
-        let paced = self.pace.take(rest.len());
+        let paced = lock(&self.engine.pace).take(rest.len());
         if paced > 0 {
             return Ok(in_order(paced, kept));
         }
