@@ -1,7 +1,10 @@
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
+use serde::Serialize;
+
 /// How blocks run. The outcome is the same in every mode.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// One transaction after the other, on the calling thread: the oracle.
     Sequential,
@@ -21,6 +24,11 @@ pub struct EngineConfig {
     pub workers: NonZeroUsize,
     /// What is not worth a thread, or a lane.
     pub grain: Grain,
+}
+
+impl EngineConfig {
+    /// Workers, at most: more are not started.
+    pub const WORKERS_MAX: usize = 256;
 }
 
 /// How small the pieces are that work is cut into. Affects no outcome.

@@ -1,9 +1,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::Serialize;
+
 use super::SliceReport;
 
 /// What happened in an engine since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EngineCounters {
     /// Slices that ran.
     pub slices: u64,

@@ -93,7 +93,7 @@ impl Engine {
         Self {
             config,
             mode: Mutex::new(config.mode),
-            workers: Workers::new(config.workers.get().min(WORKERS_MAX)),
+            workers: Workers::new(config.workers.get().min(EngineConfig::WORKERS_MAX)),
             alone: Workers::new(1),
             counters: Counters::default(),
             pace: Mutex::new(Pace::new(config.grain.stride)),
@@ -161,9 +161,6 @@ impl Engine {
         })
     }
 }
-
-/// Workers, at most.
-const WORKERS_MAX: usize = 256;
 
 /// A block under way.
 #[allow(missing_debug_implementations)] // revm's EVM has none worth reading
