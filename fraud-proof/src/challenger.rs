@@ -4,6 +4,7 @@ use alloy::signers::local::PrivateKeySigner;
 use tokio::{task::block_in_place, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use turnpike_executor::EngineConfig;
 use turnpike_l1::{L1Client, L1Error, L1Sender, L1View};
 use turnpike_protocol::Genesis;
 
@@ -26,6 +27,8 @@ pub struct ChallengerConfig {
     pub l1_confirmations: u64,
     /// How often L1 is looked at.
     pub poll: Duration,
+    /// What runs the derived blocks.
+    pub execution: EngineConfig,
     /// Key that challenges; without it wrong outputs are only reported.
     pub key: Option<PrivateKeySigner>,
     /// JSON-RPC endpoint of a node that serves the claimed chain: makes reports more exact. Not trusted.
@@ -93,7 +96,7 @@ struct Challenger {
 
 impl Challenger {
     async fn connect(genesis: &Genesis, config: &ChallengerConfig) -> anyhow::Result<Self> {
-        let verifier = block_in_place(|| Verifier::new(genesis));
+        let verifier = block_in_place(|| Verifier::new_with(genesis, config.execution));
         let client = L1Client::connect(&config.l1_url, genesis).await?;
         client.check_genesis(genesis, &verifier.genesis_output()).await?;
         let confirmations = config.l1_confirmations;
@@ -200,6 +203,7 @@ mod tests {
             l1_url: String::new(),
             l1_confirmations: 0,
             poll: Duration::ZERO,
+            execution: EngineConfig::default(),
             key: None,
             peer: None,
             once: true,

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
 use alloy_primitives::{Address, B256};
 use serde::Serialize;
 use tracing::warn;
-use turnpike_executor::{BlockOutcome, Chain, ExecutionError};
+use turnpike_executor::{BlockOutcome, Chain, Engine, EngineConfig, ExecutionError};
 use turnpike_l1::ProposedOutput;
 use turnpike_protocol::{
     BatchFault, BlockInput, DeriveError, EntryData, Genesis, Header, OutputRoot, derive,
@@ -115,7 +115,13 @@ pub enum VerifierError {
 impl Verifier {
     /// A verifier that knows the genesis block.
     pub fn new(genesis: &Genesis) -> Self {
-        let chain = Chain::from_genesis_with(genesis, history::STATES);
+        Self::new_with(genesis, EngineConfig::default())
+    }
+
+    /// A verifier that knows the genesis block, with a choice of what runs blocks.
+    pub fn new_with(genesis: &Genesis, execution: EngineConfig) -> Self {
+        let mut chain = Chain::from_genesis_with(genesis, history::STATES);
+        chain.set_engine(Engine::new(execution));
         let head = chain.head();
         let entry = DerivedEntry {
             last_block: 0,

@@ -1,5 +1,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use turnpike_executor::EngineConfig;
+
 use crate::PoolLimits;
 
 /// How a sequencer runs.
@@ -21,6 +23,8 @@ pub struct SequencerConfig {
     pub heartbeat: Duration,
     /// Inbox entries that sealed blocks may wait for; past it no block is sealed and the pool fills.
     pub backlog_entries_max: u64,
+    /// What runs blocks, the journal's at the start included.
+    pub execution: EngineConfig,
     /// Bounds of the transaction pool.
     pub pool: PoolLimits,
     /// Longest request body, in bytes.

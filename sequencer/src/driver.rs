@@ -11,13 +11,13 @@ use tokio::{
     sync::{oneshot, watch},
     task::block_in_place,
 };
-use tracing::{debug, info, warn};
+use tracing::{debug, info, info_span, warn};
 use turnpike_executor::{BlockOutcome, Chain};
 use turnpike_protocol::{Origin, QueuedDeposit};
 use turnpike_storage::{BlockRecord, Database, JournalRecord, ReceiptRecord};
 
 use crate::{
-    PooledTx, Refusal, SequencerConfig, Shared,
+    BlockExecution, PooledTx, Refusal, SequencerConfig, Shared,
     admission::{CheckedTx, check_state, check_stateless},
     backlog::Backlog,
     builder::{self, BlockPlan, BuiltBlock},
@@ -180,7 +180,9 @@ impl Driver {
         let Some(plan) = self.plan(&chain).await else { return Ok(()) };
         let mut built = {
             let mut pool = shared.pool.write().await;
-            block_in_place(|| builder::build(&chain, &mut pool, plan))?
+            // Whatever is logged on the way names the block.
+            let span = info_span!("block", number = chain.head().header.number + 1);
+            block_in_place(|| span.in_scope(|| builder::build(&chain, &mut pool, plan)))?
         };
         let nothing = built.included.is_empty() && built.plan.deposits.is_empty();
         if nothing && !quiet {
@@ -220,7 +222,7 @@ impl Driver {
 
     /// Makes a block the chain's head: state, journal and look-ups, pool, and then everybody may see it.
     async fn commit(&mut self, chain: &mut Chain, built: BuiltBlock) -> anyhow::Result<()> {
-        let BuiltBlock { plan, executed, included, refused } = built;
+        let BuiltBlock { plan, executed, slices, included, refused } = built;
         let outcome = block_in_place(|| chain.seal(executed, &plan.origin));
         let record = JournalRecord {
             number: outcome.header.number,
@@ -245,6 +247,8 @@ impl Driver {
         let changed = outcome.diff.accounts.iter().map(|change| change.address);
         self.settle_nonces(chain, changed.chain(refused.iter().map(|(tx, _)| tx.sender))).await?;
         self.sealed_at = Instant::now();
+        let execution = BlockExecution::new(record.number, &slices);
+        *self.shared.last_execution.write().await = Some(execution);
         self.head.send_replace(record.number);
         info!(
             block = record.number,

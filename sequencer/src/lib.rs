@@ -18,6 +18,7 @@ mod builder;
 mod checkpoints;
 mod config;
 mod driver;
+mod execution;
 mod pool;
 mod refusal;
 mod restore;
@@ -26,6 +27,7 @@ mod shared;
 mod tracker;
 
 pub use config::SequencerConfig;
+pub use execution::{BlockExecution, StageMicroseconds};
 pub use pool::{Pool, PoolLimits, PooledTx};
 pub use refusal::Refusal;
 pub use service::{Sequencer, run};

@@ -10,7 +10,7 @@ use alloy_primitives::Bytes;
 use anyhow::{Context as _, bail, ensure};
 use tokio::task::block_in_place;
 use tracing::{info, warn};
-use turnpike_executor::{BlockOutcome, Chain};
+use turnpike_executor::{BlockOutcome, Chain, Engine, EngineConfig};
 use turnpike_protocol::{BlockInput, SignedTx, decode_transaction};
 use turnpike_state::checkpoint::{CheckpointStore, Loaded};
 use turnpike_storage::{Database, JournalRecord};
@@ -39,11 +39,13 @@ pub(crate) struct Replayed {
     blocks_run: u64,
 }
 
-/// Brings the chain, which is at its genesis block, to the end of the journal.
+/// Brings the chain, which is at its genesis block, to the end of the journal. `execution` says what runs its blocks, now
+/// and later.
 pub(crate) async fn restore(
     genesis: Chain,
     database: &Database,
     directory: &Path,
+    execution: EngineConfig,
 ) -> anyhow::Result<Restored> {
     let resumed = resume(&genesis, database, directory).await.unwrap_or_else(|doubt| {
         let doubt = format!("{doubt:#}");
@@ -62,6 +64,7 @@ pub(crate) async fn restore(
             (genesis, checkpoints)
         }
     };
+    chain.set_engine(Engine::new(execution));
     let replayed = replay(&mut chain, database, &mut checkpoints).await?;
     if !is_resumed {
         checkpoints.begin(&chain);
@@ -166,7 +169,7 @@ mod tests {
     use std::fs;
 
     use tempfile::TempDir;
-    use turnpike_executor::{Head, RECENT_STATES};
+    use turnpike_executor::{Head, Mode, RECENT_STATES};
     use turnpike_protocol::{Genesis, Origin};
     use turnpike_storage::genesis_id;
 
@@ -191,7 +194,12 @@ mod tests {
             let path = self.folder.path().join("sequencer.db");
             let database = Database::open(&path, genesis_id(&self.genesis)).await.expect("opens");
             let chain = Chain::from_genesis(&self.genesis);
-            let restored = restore(chain, &database, &self.directory()).await.expect("restores");
+            let execution = EngineConfig { mode: Mode::Shadow, ..EngineConfig::default() };
+            let restored = restore(chain, &database, &self.directory(), execution).await;
+            let restored = restored.expect("restores");
+            assert_eq!(restored.chain.engine().mode(), Mode::Shadow);
+            let shadowed = restored.chain.engine().counters().shadowed;
+            assert_eq!(shadowed, restored.replayed.blocks_run);
             (database, restored)
         }
 

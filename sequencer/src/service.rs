@@ -69,7 +69,7 @@ impl Sequencer {
         database.record_genesis(&genesis_output.block_hash, &genesis_block).await?;
         let directory = config.database.with_extension("state");
         let Restored { chain, checkpoints, replayed } =
-            restore(chain, &database, &directory).await?;
+            restore(chain, &database, &directory, config.execution).await?;
 
         let client = L1Client::connect(&config.l1_url, genesis).await?;
         client.check_genesis(genesis, &genesis_output).await?;
@@ -83,6 +83,7 @@ impl Sequencer {
         let shared = Arc::new(Shared {
             config: genesis.config.clone(),
             chain: RwLock::new(chain),
+            last_execution: RwLock::default(),
             pool: RwLock::new(Pool::new(config.pool)),
             settlement: RwLock::new(Settlement::default()),
             database,

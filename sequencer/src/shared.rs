@@ -7,7 +7,7 @@ use turnpike_l1::{L1Head, ProposedOutput};
 use turnpike_protocol::{ChainConfig, Entry, Origin, OutputRoot};
 use turnpike_storage::Database;
 
-use crate::{Pool, Refusal, admission::CheckedTx};
+use crate::{BlockExecution, Pool, Refusal, admission::CheckedTx};
 
 /// What the API reads.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Shared {
     pub config: ChainConfig,
     /// State and head. Changed by the driver only, together with the journal.
     pub chain: RwLock<Chain>,
+    /// How the newest block ran that was built since the start.
+    pub last_execution: RwLock<Option<BlockExecution>>,
     /// Transactions that wait.
     pub pool: RwLock<Pool>,
     /// What L1 says of the chain.

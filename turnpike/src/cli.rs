@@ -4,6 +4,8 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand};
 
+use crate::execution::ExecutionArgs;
+
 /// Turnpike, an optimistic rollup for decentralised finance.
 #[derive(Debug, Parser)]
 #[command(version, about, arg_required_else_help = true)]
@@ -58,6 +60,8 @@ pub(crate) struct DevArgs {
     /// Milliseconds between L2 blocks while there are transactions.
     #[arg(long, value_name = "MS", default_value_t = 100)]
     pub(crate) block_interval_ms: u64,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
     /// Print the banner and what the challenger finds as JSON lines.
     #[arg(long)]
     pub(crate) json: bool,
@@ -83,6 +87,8 @@ pub(crate) struct ChainArgs {
 pub(crate) struct SequencerArgs {
     #[command(flatten)]
     pub(crate) chain: ChainArgs,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
     /// The sequencer's database. Checkpoints of the state are kept beside it, in a folder that ends in `.state`.
     #[arg(long, value_name = "FILE", default_value = "sequencer.db")]
     pub(crate) database: PathBuf,
@@ -131,6 +137,8 @@ pub(crate) struct BatcherArgs {
 pub(crate) struct ChallengerArgs {
     #[command(flatten)]
     pub(crate) chain: ChainArgs,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
     /// Key that challenges; without it wrong outputs are only reported.
     #[arg(long, env = "TURNPIKE_CHALLENGER_KEY", hide_env_values = true)]
     pub(crate) key: Option<Key>,

@@ -4,6 +4,7 @@ mod bench;
 mod cli;
 mod conformance;
 mod dev;
+mod execution;
 mod roles;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -16,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Our own words only: a library's may hold an endpoint's URL, and with it a key.
-const LOG_DEFAULT: &str = "off,turnpike=info,turnpike_sequencer=info,turnpike_batcher=info,turnpike_fraud_proof=info,turnpike_l1=info,turnpike_storage=info";
+const LOG_DEFAULT: &str = "off,turnpike=info,turnpike_sequencer=info,turnpike_batcher=info,turnpike_executor=info,turnpike_fraud_proof=info,turnpike_l1=info,turnpike_storage=info";
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

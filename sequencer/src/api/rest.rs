@@ -10,6 +10,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use turnpike_executor::Engine;
 use turnpike_l1::OutputStatus;
 use turnpike_protocol::ReceiptEnvelope;
 use turnpike_storage::{BlockRecord, StorageError, TransactionPlace};
@@ -266,7 +267,10 @@ fn block_summary(record: &BlockRecord) -> Value {
 
 /// `GET /v1/status`: where the chain is.
 pub(crate) async fn status(State(shared): Api) -> Json<Value> {
-    let head = shared.chain.read().await.head().clone();
+    let (head, execution) = {
+        let chain = shared.chain.read().await;
+        (chain.head().clone(), execution(&shared, chain.engine()).await)
+    };
     let pool = shared.pool.read().await.len();
     let settlement = shared.settlement.read().await;
     let newest = settlement.outputs.last();
@@ -281,6 +285,7 @@ pub(crate) async fn status(State(shared): Api) -> Json<Value> {
         "safe": settlement.safe(),
         "finalized": settlement.finalized(),
         "pool": { "transactions": pool },
+        "execution": execution,
         "l1": {
             "block": settlement.l1.map(|l1| l1.number),
             "entries": settlement.posted.len() + 1,
@@ -303,6 +308,17 @@ pub(crate) async fn status(State(shared): Api) -> Json<Value> {
                 .max(),
         },
     }))
+}
+
+/// How blocks are run: what is set, how the newest block ran (null before the first since the start), and what happened
+/// since the start, the journal's blocks that were run again included.
+async fn execution(shared: &Shared, engine: &Engine) -> Value {
+    json!({
+        "mode": engine.mode(),
+        "workers": engine.workers(),
+        "lastBlock": *shared.last_execution.read().await,
+        "sinceStart": engine.counters(),
+    })
 }
 
 /// Any other path.
