@@ -144,6 +144,17 @@ test("a program that cannot start says why", async (t) => {
         /a private key is 32 bytes in hexadecimal/,
       ],
       ["an unknown flag", words`dev --lair`, /--lair/],
+      ["dev: an unknown mode", words`dev --execution fast`, /--execution .*shadow/s],
+      [
+        "sequencer: no workers",
+        [...sequencer(dev.genesis, at("7.db")), ...words`--execution-workers 0`],
+        /--execution-workers .*1 to 256/,
+      ],
+      [
+        "challenger: too many workers",
+        words`challenger --l1-url ${anvil.url} --genesis ${dev.genesis} --execution-workers 257`,
+        /--execution-workers .*1 to 256/,
+      ],
     ];
     for (const [what, args, message] of cases) await t.test(what, (t) => fails(t, args, message));
   });
