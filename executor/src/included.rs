@@ -101,8 +101,8 @@ impl<T> Transactions<T> {
         self.stretches.push(Stretch { lanes: vec![vec![tx]], order: None });
     }
 
-    #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "lanes need threads"))]
     /// Adds what ran side by side after all that are here. `order` names the lane of each.
+    #[cfg(any(feature = "std", test))]
     pub(crate) fn push_lanes(&mut self, lanes: Vec<Vec<Included<T>>>, order: Vec<LaneNumber>) {
         self.len += lanes.iter().map(Vec::len).sum::<usize>();
         self.stretches.push(Stretch { lanes, order: Some(order) });
@@ -126,10 +126,10 @@ impl<T> IntoIterator for Transactions<T> {
 /// Goes through [`Transactions`].
 #[derive(Debug)]
 pub struct IncludedIter<T> {
-    stretches: core::iter::Flatten<
-        vec::IntoIter<Interleaved<vec::IntoIter<Included<T>>, vec::IntoIter<LaneNumber>>>,
-    >,
+    stretches: core::iter::Flatten<vec::IntoIter<IntoLanes<T>>>,
 }
+
+type IntoLanes<T> = Interleaved<vec::IntoIter<Included<T>>, vec::IntoIter<LaneNumber>>;
 
 impl<T> Iterator for IncludedIter<T> {
     type Item = Included<T>;

@@ -23,12 +23,6 @@ pub(crate) struct Memo {
 }
 
 impl Memo {
-    /// The hash of an input, if it is known.
-    pub(crate) fn get(&self, input: &[u8; INPUT_BYTES]) -> Option<B256> {
-        let (known, hash) = self.entries.get(place(input))?;
-        (known == input).then_some(*hash)
-    }
-
     /// Notes the hash of an input.
     pub(crate) fn set(&mut self, input: &[u8; INPUT_BYTES], hash: B256) {
         *self.entry(input) = (*input, hash);

@@ -22,12 +22,17 @@ mod env;
 mod error;
 mod handler;
 mod included;
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "lanes need threads"))]
 mod journal;
 mod keccak;
 mod outcome;
 #[cfg(feature = "std")]
 mod parallel;
 mod precompiles;
+#[cfg_attr(
+    not(feature = "std"),
+    allow(dead_code, reason = "nothing is learned where every step is to be proven")
+)]
 mod profile;
 mod runner;
 mod spec;
@@ -48,8 +53,8 @@ pub use included::{Included, IncludedIter, Transactions};
 pub use outcome::{BlockOutcome, Executed, ExecutedTx, Skipped};
 #[cfg(feature = "std")]
 pub use parallel::{
-    Engine, EngineBlock, EngineConfig, EngineCounters, Grain, LaneReport, Mode, SliceReport,
-    StageTimes,
+    Engine, EngineBlock, EngineConfig, EngineCounters, Finished, Grain, LaneReport, Mode,
+    SliceReport, StageTimes,
 };
 pub use revm::{
     context::TxEnv,

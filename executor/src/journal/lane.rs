@@ -1,7 +1,7 @@
 //! What lanes start from, what they leave, and how a block takes it over.
 
 use alloy_primitives::{Address, B256, U256, map::B256Map};
-use revm::state::{Account as RevmAccount, Bytecode};
+use revm::state::{Account as RevmAccount, Bytecode, TransactionId};
 use turnpike_state::{Account, StateDiff, StateView, StorageId};
 
 use super::{AddressKey, Entry, Journal, Slot, SlotKey, Tables, credits::Amounts};
@@ -125,6 +125,23 @@ impl<S: StateView> Journal<S> {
             && let Some(at) = self.tables.slot(self.tables.accounts[at].space, slot)
         {
             self.tables.slots[at].own = true;
+        }
+    }
+
+    /// The transaction that runs next.
+    pub(crate) const fn turn(&self) -> TransactionId {
+        self.transaction
+    }
+
+    /// Whether an account or a slot was looked at by a transaction, and by none since.
+    pub(crate) fn was_touched(&self, key: &Key, turn: TransactionId) -> bool {
+        let Some(entry) = self.tables.entry(&key.address) else { return false };
+        match key.slot {
+            None => entry.account.transaction_id == turn,
+            Some(slot) => self
+                .tables
+                .slot(entry.space, slot)
+                .is_some_and(|at| self.tables.slots[at].value.transaction_id == turn),
         }
     }
 

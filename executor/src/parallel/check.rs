@@ -10,20 +10,29 @@
 //! changes in the other lanes. What the lanes expected to change and did not is taken for changed.
 
 use super::{partition::Partition, predict::Chunk};
-use crate::{included::LaneNumber, journal::LaneState};
+use crate::{included::LaneNumber, journal::LaneState, profile::Key};
 
-/// Pairs of lanes that have to run as one, for all of which this one is the first.
+/// Two lanes that have to run as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Escape {
+    pub(crate) lanes: (LaneNumber, LaneNumber),
+    /// What one of them changed and the other looked at.
+    pub(crate) key: Key,
+}
+
+/// A lane's escapes. `merged` tells in which lane each lane ended up that was planned.
 pub(crate) fn escapes(
     chunks: &[Chunk],
     partition: &Partition,
     merged: &[LaneNumber],
     states: &[&LaneState],
     lane: LaneNumber,
-) -> Vec<(LaneNumber, LaneNumber)> {
-    let mut pairs = Vec::new();
-    let mut note = |other: LaneNumber| {
-        if other != lane && pairs.last() != Some(&(lane, other)) {
-            pairs.push((lane, other));
+) -> Vec<Escape> {
+    let mut escapes: Vec<Escape> = Vec::new();
+    let mut note = |other: LaneNumber, address, slot| {
+        let lanes = (lane, other);
+        if other != lane && escapes.last().is_none_or(|last| last.lanes != lanes) {
+            escapes.push(Escape { lanes, key: Key { address, slot } });
         }
     };
     let expected = |writer: LaneNumber| merged[usize::from(writer)];
@@ -31,24 +40,23 @@ pub(crate) fn escapes(
     let state = states[usize::from(lane)];
     for (address, changed) in state.accounts() {
         match partition.writer_of_account(chunks, address) {
-            Some(writer) => note(expected(writer)),
+            Some(writer) => note(expected(writer), *address, None),
             None if changed => {
-                others()
-                    .filter(|(_, state)| state.has_account(address))
-                    .for_each(|(at, _)| note(at));
+                let found = others().filter(|(_, state)| state.has_account(address));
+                found.for_each(|(other, _)| note(other, *address, None));
             }
             None => {}
         }
     }
     for (address, slot, changed) in state.slots() {
         match partition.writer_of_slot(chunks, &(*address, slot)) {
-            Some(writer) => note(expected(writer)),
+            Some(writer) => note(expected(writer), *address, Some(slot)),
             None if changed => {
-                let has = |state: &LaneState| state.has_slot(address, slot);
-                others().filter(|(_, state)| has(state)).for_each(|(at, _)| note(at));
+                let found = others().filter(|(_, state)| state.has_slot(address, slot));
+                found.for_each(|(other, _)| note(other, *address, Some(slot)));
             }
             None => {}
         }
     }
-    pairs
+    escapes
 }

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::Serialize;
 
 use super::SliceReport;
+use crate::profile::ProfileCounters;
 
 /// What happened in an engine since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -18,6 +19,20 @@ pub struct EngineCounters {
     pub lanes: u64,
     /// Lanes that ran again because they touched what another one changed.
     pub escapes: u64,
+    /// Functions of which profiles are held now, those of a router for each set of tokens apart.
+    pub functions: u64,
+    /// Profiles that were given up for others.
+    pub evictions: u64,
+    /// Transactions whose accesses were told from profiles of what they call.
+    pub predicted: u64,
+    /// Transactions of which too little was known to tell.
+    pub unknown: u64,
+    /// Transactions that ran by themselves first, on the state before their turn.
+    pub speculated: u64,
+    /// Those of them of which that was what came of them.
+    pub reused: u64,
+    /// Transactions that touched what nobody expected and so made lanes run again.
+    pub misses: u64,
     /// Waves that ran again in order because a worker panicked.
     pub panics: u64,
     /// Waves that ran again in order because a transaction looked at what all others pay fees to.
@@ -52,6 +67,13 @@ pub(super) struct Counters {
     in_lanes: AtomicU64,
     lanes: AtomicU64,
     escapes: AtomicU64,
+    functions: AtomicU64,
+    evictions: AtomicU64,
+    predicted: AtomicU64,
+    unknown: AtomicU64,
+    speculated: AtomicU64,
+    reused: AtomicU64,
+    misses: AtomicU64,
     panics: AtomicU64,
     fee_readers: AtomicU64,
     out_of_rounds: AtomicU64,
@@ -67,6 +89,11 @@ impl Counters {
         add(&self.in_lanes, report.in_lanes);
         add(&self.lanes, report.lanes.len());
         add(&self.escapes, report.escapes);
+        add(&self.misses, report.misses);
+        add(&self.reused, report.reused);
+        add(&self.speculated, report.speculated);
+        add(&self.unknown, report.unknown);
+        add(&self.predicted, report.predicted);
     }
 
     pub(super) fn count_panic(&self) {
@@ -91,6 +118,12 @@ impl Counters {
         }
     }
 
+    /// Takes over what profiles count themselves.
+    pub(super) fn note_profiles(&self, profiles: ProfileCounters) {
+        self.functions.store(profiles.functions as u64, Ordering::Relaxed);
+        self.evictions.store(profiles.evictions, Ordering::Relaxed);
+    }
+
     /// A block ran both ways.
     pub(super) fn count_shadow(&self, is_same: bool) {
         add(&self.shadowed, 1);
@@ -108,6 +141,13 @@ impl Counters {
             in_lanes: read(&self.in_lanes),
             lanes: read(&self.lanes),
             escapes: read(&self.escapes),
+            functions: read(&self.functions),
+            evictions: read(&self.evictions),
+            predicted: read(&self.predicted),
+            unknown: read(&self.unknown),
+            speculated: read(&self.speculated),
+            reused: read(&self.reused),
+            misses: read(&self.misses),
             panics: read(&self.panics),
             fee_readers: read(&self.fee_readers),
             out_of_rounds: read(&self.out_of_rounds),

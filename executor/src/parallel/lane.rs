@@ -4,12 +4,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy_primitives::Address;
 use turnpike_state::StateView;
 
-use super::plan::Wave;
+use super::{plan::Wave, predict::Chunk};
 use crate::{
     BlockTransaction, ExecutionError, Included, SkipReason,
     journal::{LaneState, Layer},
+    profile::Key,
     runner::{LOOK_AHEAD, Ran, Runner, Stop},
 };
 
@@ -25,11 +27,24 @@ pub(crate) struct Lane<T> {
     pub(crate) skipped: Vec<(u32, T, SkipReason)>,
     pub(crate) state: LaneState,
     pub(crate) gas_used: u64,
+    /// Calls that touched what nobody expected and so made lanes run again.
+    pub(crate) missed: Vec<Missed>,
     /// Those of which a speculative run was what came of them.
     pub(crate) reused: usize,
     /// What running it took, speculative runs that were reused included.
     pub(crate) time: Duration,
 }
+
+/// A call that was predicted wrongly.
+#[derive(Clone, Debug)]
+pub(crate) struct Missed {
+    pub(crate) caller: Address,
+    pub(crate) to: Address,
+    pub(crate) data: Vec<u8>,
+}
+
+/// Calls of a lane that are noted as wrongly predicted, at most.
+const MISSED_MAX: usize = 16;
 
 impl<T> Default for Lane<T> {
     fn default() -> Self {
@@ -47,6 +62,7 @@ impl<T> Lane<T> {
             skipped: Vec::new(),
             state: LaneState::default(),
             gas_used: 0,
+            missed: Vec::new(),
             reused: 0,
             time: Duration::ZERO,
         }
@@ -77,6 +93,7 @@ impl<T: BlockTransaction> Lane<T> {
         &mut self,
         runner: &mut Runner<Layer<'_, S>>,
         wave: &Wave,
+        missed: &[Key],
     ) -> Result<(), ExecutionError<S::Error>> {
         let start = Instant::now();
         let mut saved = Duration::ZERO;
@@ -100,6 +117,7 @@ impl<T: BlockTransaction> Lane<T> {
             // It stays with the lane if running it panics.
             let [tx, ..] = self.rest.as_slice() else { break };
             let number = self.numbers[place];
+            let turn = runner.evm.ctx.journaled_state.turn();
             let result = match wave.adopt(number, runner) {
                 Ok(Some((ran, time))) => {
                     self.reused += 1;
@@ -110,6 +128,11 @@ impl<T: BlockTransaction> Lane<T> {
                 Err(error) => return Err(error),
             };
             let Some(tx) = self.rest.next() else { break };
+            if !missed.is_empty() {
+                let journal = &runner.evm.ctx.journaled_state;
+                let touched = missed.iter().filter(|key| journal.was_touched(key, turn));
+                self.note_miss(&tx, touched, wave.chunk_of(number), number);
+            }
             match result {
                 Ok(ran) => self.include(tx, ran),
                 Err(Stop::Skip(reason)) => self.skipped.push((number, tx, reason)),
@@ -120,6 +143,28 @@ impl<T: BlockTransaction> Lane<T> {
         self.own(wave, done - done.min(LOOK_AHEAD)..done, runner);
         self.time = start.elapsed() + saved;
         Ok(())
+    }
+
+    /// Notes a call that touched one of these keys, if it was not expected to.
+    fn note_miss<'k>(
+        &mut self,
+        tx: &T,
+        mut touched: impl Iterator<Item = &'k Key>,
+        chunk: &Chunk,
+        number: u32,
+    ) {
+        let is_expected = |key: &Key| match key.slot {
+            None => chunk.accounts_of(number).iter().any(|other| other.key == key.address),
+            Some(slot) => {
+                chunk.slots_of(number).iter().any(|other| other.key == (key.address, slot))
+            }
+        };
+        if self.missed.len() < MISSED_MAX
+            && !touched.all(is_expected)
+            && let (Ok(caller), Some((to, data))) = (tx.sender(), tx.call())
+        {
+            self.missed.push(Missed { caller, to, data: data.to_vec() });
+        }
     }
 
     /// Notes what the wave gave to this lane to change, of what transactions looked at.

@@ -208,7 +208,7 @@ where
     }
 
     /// Ends the block, and tells how it ran, slice by slice. The state view is as it was.
-    pub fn finish(mut self) -> Result<(Executed<T>, Vec<SliceReport>), ExecutionError<S::Error>> {
+    pub fn finish(mut self) -> Result<Finished<T>, ExecutionError<S::Error>> {
         let start = Instant::now();
         let overlays = self.overlays()?;
         let Self { engine, main, pending, oracle, mut slices, .. } = self;
@@ -216,6 +216,7 @@ where
             last.times.merge += start.elapsed();
         }
         let (mut executed, workspace) = main.finish()?;
+        engine.counters.note_profiles(workspace.profiles.counters());
         executed.overlays.extend(overlays);
         let mut memory = lock(&engine.memory);
         memory.block = workspace;
@@ -230,6 +231,9 @@ where
         Ok((executed, slices))
     }
 }
+
+/// A block that has run, and how, slice by slice.
+pub type Finished<T> = (Executed<T>, Vec<SliceReport>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

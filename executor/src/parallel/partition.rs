@@ -169,8 +169,11 @@ fn lanes(
         || (),
         |(), at| {
             let Chunk { first, costs, .. } = &chunks[at];
-            let lane_of = |tx| totals[union.root(tx) as usize].load(Ordering::Relaxed);
-            let lanes = (*first..).take(costs.len()).map(|tx| numbers[lane_of(tx) as usize]);
+            let lane_of = |tx| {
+                let lane = totals[union.root(tx) as usize].load(Ordering::Relaxed);
+                usize::try_from(lane).expect("invariant: it is one of the lanes")
+            };
+            let lanes = (*first..).take(costs.len()).map(|tx| numbers[lane_of(tx)]);
             lanes.collect::<Vec<LaneNumber>>()
         },
     )?;

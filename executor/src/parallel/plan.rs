@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use turnpike_state::StateView;
 
 use super::{
-    StageTimes,
+    SliceReport,
     pace::PROBE,
     partition::{CHUNKS_MAX, Partition},
     predict::Chunk,
@@ -94,7 +94,7 @@ pub(super) struct Planner<'a, S, T> {
     recipients: Vec<Address>,
     /// In the order of their transactions.
     speculations: Vec<Speculation>,
-    pub(super) times: StageTimes,
+    pub(super) report: &'a mut SliceReport,
 }
 
 impl<'a, S, T> Planner<'a, S, T>
@@ -108,17 +108,18 @@ where
         profiles: &'a mut Profiles,
         rest: &'a [T],
         speculations: Vec<Speculation>,
+        report: &'a mut SliceReport,
     ) -> Self {
         let recipients = match start.spec.fees {
             FeeRule::Vaults => VAULTS.to_vec(),
             FeeRule::Beneficiary => vec![start.context.header.beneficiary],
         };
-        let times = StageTimes::default();
-        Self { start, profiles, rest, recipients, speculations, times }
+        Self { start, profiles, rest, recipients, speculations, report }
     }
 
     /// Plans a wave of transactions that ask for no more than so much gas.
     pub(super) fn plan(&mut self, gas: u64) -> Result<Plan, Panicked> {
+        let begin = Instant::now();
         let engine = self.start.engine;
         let (workers, grain) = (&engine.workers, engine.config.grain);
         let probe_len = PROBE.min(self.rest.len());
@@ -136,7 +137,7 @@ where
         }
         let start = Instant::now();
         let time = Partition::new(&engine.alone, &probe, grain)?.time(workers.count());
-        self.times.partition += start.elapsed();
+        self.report.times.partition += start.elapsed();
         if expected < grain.threads_from || time > grain.time_max() {
             return Ok(self.in_order(probe_len, time > grain.time_max()));
         }
@@ -154,10 +155,10 @@ where
         while chunks.iter().map(Chunk::cost).sum::<u64>() >= grain.threads_from.max(1) {
             let start = Instant::now();
             let partition = Partition::new(workers, &chunks, grain)?;
-            self.times.partition += start.elapsed();
+            self.report.times.partition += start.elapsed();
             if partition.time(workers.count()) <= time_max {
                 let speculations = std::mem::take(&mut self.speculations);
-                let planned_in = self.times.predict + self.times.partition;
+                let planned_in = begin.elapsed();
                 return Ok(Plan::InLanes(Wave { chunks, partition, speculations, planned_in }));
             }
             // The longer a wave, the more of it hangs together.
@@ -202,7 +203,8 @@ where
         if chunks.iter().any(|chunk| !chunk.unknown.is_empty()) {
             self.look_into(workers, &parts, &mut chunks)?;
         }
-        self.times.predict += start.elapsed();
+        self.report.predicted += chunks.iter().map(|chunk| chunk.known).sum::<usize>();
+        self.report.times.predict += start.elapsed();
         Ok(chunks)
     }
 
@@ -244,6 +246,7 @@ where
         }
         kinds.find_guards(|tx| find(&self.speculations, tx));
         let mut unguarded = unknown(chunks);
+        self.report.unknown += unguarded.len();
         unguarded.retain(|tx| kinds.guard(*tx).is_empty());
         self.speculate(unguarded)?;
         for chunk in chunks {
@@ -256,7 +259,7 @@ where
 
     /// Runs transactions by themselves, if they did not, and learns from it.
     fn speculate(&mut self, mut wanted: Vec<u32>) -> Result<(), Panicked> {
-        let Self { start, profiles, rest, speculations, .. } = self;
+        let Self { start, profiles, rest, speculations, report, .. } = self;
         wanted.retain(|tx| find(speculations, *tx).is_none());
         let room = (rest.len() / SPECULATED_PART).max(SPECULATED_MIN);
         wanted.truncate(room.saturating_sub(speculations.len()));
@@ -268,6 +271,7 @@ where
             || start.worker(),
             |worker, at| worker.speculate(wanted[at], &rest[wanted[at] as usize]),
         )?;
+        report.speculated += done.len();
         for speculation in &done {
             if let Some(call) = call(&rest[speculation.tx as usize]) {
                 speculation.teach(call, profiles, |address| start.has_code(address));

@@ -22,6 +22,8 @@ pub(crate) struct Chunk {
     pub(crate) slots: Vec<Expected<(Address, U256)>>,
     /// What was hashed to find the slots, in the order of the transactions.
     pub(crate) hashes: Vec<(u32, [u8; INPUT_BYTES], B256)>,
+    /// Transactions of which profiles tell what they are going to touch.
+    pub(crate) known: usize,
     /// Transactions of which nothing is known but what they say themselves.
     pub(crate) unknown: Vec<u32>,
     /// Transactions that look at an account that all of them pay fees to.
@@ -116,6 +118,7 @@ impl Chunk {
             .collect();
         self.hashes = hashes;
         self.accounts.sort_by_key(|account| account.tx);
+        self.known = known.len();
         for (tx, gas) in known {
             self.expect_gas(tx, gas);
         }

@@ -13,6 +13,16 @@ pub struct SliceReport {
     pub escapes: usize,
     /// Times that lanes ran before none escaped.
     pub rounds: usize,
+    /// Transactions whose accesses were told from profiles of what they call, of those that were looked at.
+    pub predicted: usize,
+    /// Transactions of which too little was known, of those that were looked at.
+    pub unknown: usize,
+    /// Transactions that ran by themselves first, on the state before their turn.
+    pub speculated: usize,
+    /// Those of them of which that was what came of them.
+    pub reused: usize,
+    /// Transactions that touched what nobody expected and so made lanes run again.
+    pub misses: usize,
     /// What the stages took.
     pub times: StageTimes,
 }

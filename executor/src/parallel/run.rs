@@ -9,19 +9,35 @@ use alloy_primitives::{Address, U256};
 use turnpike_state::{StateDiff, StateView};
 
 use super::{
-    Engine, EngineBlock, LaneReport, SliceReport, check::escapes, counters::Fallback, lane::Lane,
-    lock, plan::Wave,
+    Engine, EngineBlock, LaneReport, SliceReport,
+    check::{Escape, escapes},
+    counters::Fallback,
+    lane::{Lane, Missed},
+    lock,
+    plan::Wave,
 };
 use crate::{
     BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, Skipped,
     base::ViewError,
     included::{LaneNumber, NO_LANE},
     journal::{Amounts, LaneState, Layer},
+    profile::{Call, Key},
     runner::Runner,
 };
 
 /// Times that lanes run before what does not come out clean is left to the oracle.
 const ROUNDS_MAX: usize = 4;
+
+/// Keys that made lanes run again, of which it is found out who touched them: at most.
+const MISSED_KEYS_MAX: usize = 16;
+
+/// How a wave ended.
+pub(super) enum WaveEnd<T> {
+    /// It is part of the block; its transactions would have taken so long one after the other.
+    Done(Duration),
+    /// Nothing came of it: the lanes' transactions have to run one after the other.
+    Failed(Vec<Lane<T>>),
+}
 
 /// What a worker runs lanes with.
 pub(super) struct Worker<'a, S: StateView + Copy> {
@@ -42,10 +58,11 @@ impl<S: StateView + Copy> Worker<'_, S> {
         &mut self,
         lane: &mut Lane<T>,
         wave: &Wave,
+        missed: &[Key],
     ) -> Result<(), ExecutionError<S::Error>> {
         let memory = lock(&self.engine.memory).lanes.pop().unwrap_or_default();
         self.runner.evm.ctx.journaled_state.next_lane(memory);
-        lane.run(&mut self.runner, wave)?;
+        lane.run(&mut self.runner, wave, missed)?;
         lane.state = self.runner.evm.ctx.journaled_state.next_lane(Default::default());
         Ok(())
     }
@@ -74,13 +91,15 @@ where
     ) -> Result<(), Fallback> {
         let workers = &self.engine.workers;
         let mut waiting: Vec<usize> = (0..lanes.len()).collect();
+        // What made lanes run again: whoever touches that and was not expected to is the one who missed.
+        let mut missed: Vec<Key> = Vec::new();
         for _ in 0..ROUNDS_MAX {
             report.rounds += 1;
             let start = Instant::now();
             let results = workers.map(
                 waiting.len(),
                 || self.worker(),
-                |worker, at| worker.run(&mut lock(&lanes[waiting[at]]), wave).is_ok(),
+                |worker, at| worker.run(&mut lock(&lanes[waiting[at]]), wave, &missed).is_ok(),
             );
             report.times.execute += start.elapsed();
             let is_fine = results.map_err(|_| Fallback::Panic)?.into_iter().all(|is_ok| is_ok);
@@ -90,7 +109,7 @@ where
             let start = Instant::now();
             let held: Vec<MutexGuard<'_, Lane<T>>> = lanes.iter().map(lock).collect();
             let states: Vec<&LaneState> = held.iter().map(|lane| &lane.state).collect();
-            let pairs = workers.map(
+            let found = workers.map(
                 states.len(),
                 || (),
                 |(), lane| {
@@ -99,12 +118,13 @@ where
                 },
             );
             drop(states);
-            let pairs = pairs.map_err(|_| Fallback::Panic)?.concat();
+            let escapes = found.map_err(|_| Fallback::Panic)?.concat();
             report.times.check += start.elapsed();
-            if pairs.is_empty() {
+            if escapes.is_empty() {
                 return Ok(());
             }
-            waiting = join(held, merged, &pairs);
+            missed = escapes.iter().map(|escape| escape.key).take(MISSED_KEYS_MAX).collect();
+            waiting = join(held, merged, &escapes);
             report.escapes += waiting.len();
         }
         Err(Fallback::Rounds)
@@ -118,8 +138,9 @@ where
 
     pub(super) fn worker(&self) -> Worker<'a, S> {
         let engine = self.engine;
-        let runner = Runner::new(self.spec, self.context, self.layer);
-        let mut runner = runner.ok().expect("invariant: the block is open, so its fork is known");
+        let Ok(mut runner) = Runner::new(self.spec, self.context, self.layer) else {
+            unreachable!("invariant: the block is open, so its fork is known");
+        };
         let journal = &mut runner.evm.ctx.journaled_state;
         if self.spec.fees == FeeRule::Beneficiary {
             journal.set_credit_recipients(&[self.context.header.beneficiary]);
@@ -136,14 +157,13 @@ where
     S::Error: Send + Sync,
     T: BlockTransaction + Clone + Send + Sync,
 {
-    /// Runs a wave's lanes and takes over what comes of them; tells how long the transactions would have taken one after
-    /// the other. The inner error holds the lanes if nothing was taken over, and the wave has to run in order.
+    /// Runs a wave's lanes and takes over what comes of them.
     pub(super) fn run_wave(
         &mut self,
         wave: &Wave,
         lanes: Vec<Lane<T>>,
         report: &mut SliceReport,
-    ) -> Result<Result<Duration, Vec<Lane<T>>>, ExecutionError<S::Error>> {
+    ) -> Result<WaveEnd<T>, ExecutionError<S::Error>> {
         assert!(self.pending.is_empty(), "invariant: a wave starts from the block's journal");
         let lanes: Vec<_> = lanes.into_iter().map(Mutex::new).collect();
         let mut order: Vec<LaneNumber> = (0..).take(lanes.len()).collect();
@@ -157,11 +177,11 @@ where
                 let in_order = lanes.iter().map(|lane| lane.time).sum();
                 self.merge(wave, lanes, &order, &credits, report)?;
                 report.times.merge += start.elapsed();
-                Ok(Ok(in_order))
+                Ok(WaveEnd::Done(in_order))
             }
             Err(reason) => {
                 self.engine.counters.count_fallback(reason, wave.len());
-                Ok(Err(lanes))
+                Ok(WaveEnd::Failed(lanes))
             }
         }
     }
@@ -200,6 +220,7 @@ where
         report: &mut SliceReport,
     ) -> Result<(), ExecutionError<S::Error>> {
         let beneficiary = self.beneficiary();
+        self.learn_from_misses(&lanes, report);
         let journal = &mut self.main.runner.evm.ctx.journaled_state;
         journal
             .absorb_credits(credits, beneficiary)
@@ -209,6 +230,7 @@ where
         let (mut included, mut skipped) = (Vec::with_capacity(lanes.len()), Vec::new());
         let first = self.main.offered();
         for lane in lanes {
+            report.reused += lane.reused;
             if lane.len() > 0 {
                 let (transactions, gas, time) = (lane.len(), lane.gas_used, lane.time);
                 report.lanes.push(LaneReport { transactions, gas, time });
@@ -224,6 +246,19 @@ where
         self.main.include_lanes(included, order, skipped);
         report.in_lanes += wave.len();
         Ok(())
+    }
+
+    /// Has profiles forget what was wrong in them.
+    fn learn_from_misses(&mut self, lanes: &[Lane<T>], report: &mut SliceReport) {
+        let Self { engine, spec, context, state, main, .. } = self;
+        let Runner { evm, profiles: Some(profiles), .. } = &mut main.runner else { return };
+        let layer = Layer::new(&evm.ctx.journaled_state, *state);
+        let start = Start { engine, spec, context, layer };
+        for Missed { caller, to, data } in lanes.iter().flat_map(|lane| &lane.missed) {
+            report.misses += 1;
+            let call = Call { caller: *caller, to: *to, data };
+            profiles.miss(call, |address| start.has_code(address));
+        }
     }
 
     /// Has the block's journal take over what is pending.
@@ -264,10 +299,10 @@ where
 fn join<T>(
     mut lanes: Vec<MutexGuard<'_, Lane<T>>>,
     merged: &mut [LaneNumber],
-    pairs: &[(LaneNumber, LaneNumber)],
+    escapes: &[Escape],
 ) -> Vec<usize> {
     let mut into: Vec<LaneNumber> = (0..).take(lanes.len()).collect();
-    for (one, other) in pairs {
+    for Escape { lanes: (one, other), .. } in escapes {
         let (one, other) = (into[usize::from(*one)], into[usize::from(*other)]);
         let (low, high) = (one.min(other), one.max(other));
         into.iter_mut().filter(|lane| **lane == high).for_each(|lane| *lane = low);

@@ -11,7 +11,7 @@ use super::{
     lock,
     partition::Partition,
     plan::{Plan, Planner, find},
-    run::Start,
+    run::{Start, WaveEnd},
     speculate::Speculation,
     workers::Panicked,
 };
@@ -47,11 +47,11 @@ where
                     let taken = wave.planned_in + (report.times.in_lanes() - before);
                     let mut pace = lock(&self.engine.pace);
                     match &ran {
-                        Ok(saved) if *saved >= taken => pace.was_worth_it(),
+                        WaveEnd::Done(in_order) if *in_order >= taken => pace.was_worth_it(),
                         _ => pace.was_not_worth_it(),
                     }
                     drop(pace);
-                    if let Err(lanes) = ran {
+                    if let WaveEnd::Failed(lanes) = ran {
                         self.run_in_order(collect(lanes), &[], report)?;
                     }
                     self.keep(wave.speculations, wave.partition.lane_of.len());
@@ -85,7 +85,9 @@ where
             for (number, tx) in (0..).zip(transactions) {
                 let ran = match find(speculations, number) {
                     Some(run) if tx.gas_limit() <= self.main.gas_remaining() => {
-                        run.adopt(&mut self.main.runner, beneficiary)?
+                        let ran = run.adopt(&mut self.main.runner, beneficiary)?;
+                        report.reused += usize::from(ran.is_some());
+                        ran
                     }
                     _ => None,
                 };
@@ -135,11 +137,7 @@ where
         let profiles = profiles.get_or_insert_default();
         let layer = Layer::new(&evm.ctx.journaled_state, *state);
         let start = Start { engine, spec, context, layer };
-        let mut planner = Planner::new(start, profiles, rest, kept);
-        let plan = planner.plan(gas);
-        report.times.predict += planner.times.predict;
-        report.times.partition += planner.times.partition;
-        plan
+        Planner::new(start, profiles, rest, kept, report).plan(gas)
     }
 
     /// Whom fees go to at once, if that is so.

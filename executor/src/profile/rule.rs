@@ -118,6 +118,7 @@ impl Source {
 
 impl Order {
     /// What is hashed.
+    #[cfg(test)]
     pub(super) fn input(self, key: &[u8; WORD_BYTES], position: U256) -> [u8; INPUT_BYTES] {
         let mut input = [0; INPUT_BYTES];
         *self.key_mut(&mut input) = *key;
