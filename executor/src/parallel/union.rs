@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU32, Ordering};
+use super::sync::{AtomicU32, Ordering};
 
 /// Sets of numbers that many threads join at a time, without a lock.
 ///

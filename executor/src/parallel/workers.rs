@@ -1,13 +1,12 @@
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        OnceLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::OnceLock,
 };
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::queue::Queue;
 
 /// The threads of an engine: the calling one and a pool of its own.
 pub(crate) struct Workers {
@@ -77,27 +76,10 @@ impl fmt::Debug for Workers {
     }
 }
 
-/// Hands out numbers from 0 on, each to one taker.
-#[derive(Debug)]
-struct Queue {
-    next: AtomicUsize,
-    len: usize,
-}
-
-impl Queue {
-    const fn new(len: usize) -> Self {
-        Self { next: AtomicUsize::new(0), len }
-    }
-
-    fn take(&self) -> Option<usize> {
-        // What a taker finds was there before the workers started: nothing is to be ordered.
-        let part = self.next.fetch_add(1, Ordering::Relaxed);
-        (part < self.len).then_some(part)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
