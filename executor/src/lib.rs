@@ -20,6 +20,8 @@ mod call;
 mod chain;
 mod env;
 mod error;
+#[cfg(feature = "faults")]
+pub mod faults;
 mod handler;
 mod included;
 #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "lanes need threads"))]

@@ -5,6 +5,8 @@ use revm::state::{Account as RevmAccount, Bytecode, TransactionId};
 use turnpike_state::{Account, StateDiff, StateView, StorageId};
 
 use super::{AddressKey, Entry, Journal, Slot, SlotKey, Tables, credits::Amounts};
+#[cfg(feature = "faults")]
+use crate::faults::{self, Fault};
 use crate::{
     base::ViewError,
     profile::{Key, Touch},
@@ -84,6 +86,8 @@ impl Tables {
 
     #[inline]
     fn slot(&self, space: usize, key: U256) -> Option<usize> {
+        #[cfg(feature = "faults")]
+        let key = faults::taken_for(Fault::LaneKeyTruncated, key, self.keys(space));
         let is_key = |at: usize| self.slots[at].space == space && self.slots[at].key == key;
         self.slot_places.find(&SlotKey { space, key }, is_key)
     }
@@ -177,6 +181,10 @@ impl<S: StateView> Journal<S> {
             }
         }
         for slot in tables.slots.as_slice().iter().filter(|slot| slot.changed) {
+            #[cfg(feature = "faults")]
+            if faults::is(Fault::SlotsForgotten) {
+                break;
+            }
             let owner = &tables.accounts[slot.owner];
             if owner.space != slot.space || !owner.exists {
                 continue;
@@ -213,6 +221,8 @@ impl<S: StateView> Journal<S> {
             let mine = owner.and_then(|owner| self.tables.slot(owner.space, slot.key));
             mine.is_some_and(|at| self.tables.slots[at].changed)
         });
+        #[cfg(feature = "faults")]
+        let has_changed = has_changed && !faults::is(Fault::AdoptUnchecked);
         if has_changed {
             return Ok(false);
         }

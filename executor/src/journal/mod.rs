@@ -42,6 +42,8 @@ use revm::{
 };
 use turnpike_state::StateView;
 
+#[cfg(feature = "faults")]
+use crate::faults::{self, Fault};
 use crate::{
     base::{Base, ViewError},
     profile::Touch,
@@ -98,6 +100,13 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
+    /// Keys of the slots that are known of a storage.
+    #[cfg(feature = "faults")]
+    fn keys(&self, space: usize) -> impl Iterator<Item = U256> {
+        let slots = self.slots.as_slice().iter();
+        slots.filter(move |slot| slot.space == space).map(|slot| slot.key)
+    }
+
     fn clear(&mut self) {
         let Self { accounts, places, slots, slot_places, undo, values, positions } = self;
         accounts.clear();
@@ -342,6 +351,8 @@ impl<S: StateView> Journal<S> {
     fn load_slot(&mut self, owner: usize, key: U256, skip_cold: bool) -> Load<(usize, bool), S> {
         let entry = &self.tables.accounts[owner];
         let (address, space) = (entry.address, entry.space);
+        #[cfg(feature = "faults")]
+        let key = faults::taken_for(Fault::KeyTruncated, key, self.tables.keys(space));
         let Tables { slots, slot_places, .. } = &self.tables;
         let is_key = |at: usize| slots[at].space == space && slots[at].key == key;
         let at = match slot_places.find(&SlotKey { space, key }, is_key) {

@@ -5,6 +5,8 @@ use revm::{primitives::hardfork::SpecId, state::Bytecode};
 use turnpike_state::StateView;
 
 use super::Journal;
+#[cfg(feature = "faults")]
+use crate::faults::{self, Fault};
 
 /// RIPEMD-160. Mainnet block 2,675,119 deleted it although the call that touched it ran out of gas, and every client
 /// since keeps that touch (yellow paper, K.1).
@@ -62,6 +64,11 @@ impl<S: StateView> Journal<S> {
     }
 
     fn revert(&mut self, undo: Undo) {
+        #[cfg(feature = "faults")]
+        if matches!(undo, Undo::Slot(_)) && faults::is(Fault::RevertForgotten) {
+            self.value_before();
+            return;
+        }
         match undo {
             Undo::Warmed(at) => self.tables.accounts[at].account.mark_cold(),
             Undo::Touched(at) => {

@@ -10,6 +10,8 @@
 //! changes in the other lanes. What the lanes expected to change and did not is taken for changed.
 
 use super::{partition::Partition, predict::Chunk};
+#[cfg(feature = "faults")]
+use crate::faults::{self, Fault};
 use crate::{included::LaneNumber, journal::LaneState, profile::Key};
 
 /// Two lanes that have to run as one.
@@ -39,6 +41,10 @@ pub(crate) fn escapes(
     let others = || (0..).zip(states).filter(|(other, _)| *other != lane);
     let state = states[usize::from(lane)];
     for (address, changed) in state.accounts() {
+        #[cfg(feature = "faults")]
+        if faults::is(Fault::AccountsUnchecked) {
+            break;
+        }
         match partition.writer_of_account(chunks, address) {
             Some(writer) => note(expected(writer), *address, None),
             None if changed => {
@@ -49,6 +55,10 @@ pub(crate) fn escapes(
         }
     }
     for (address, slot, changed) in state.slots() {
+        #[cfg(feature = "faults")]
+        if faults::is(Fault::SlotsUnchecked) {
+            break;
+        }
         match partition.writer_of_slot(chunks, &(*address, slot)) {
             Some(writer) => note(expected(writer), *address, Some(slot)),
             None if changed => {

@@ -117,6 +117,8 @@ impl<T: BlockTransaction> Lane<T> {
             // It stays with the lane if running it panics.
             let [tx, ..] = self.rest.as_slice() else { break };
             let number = self.numbers[place];
+            #[cfg(feature = "faults")]
+            crate::faults::before(number).map_err(ExecutionError::Evm)?;
             let turn = runner.evm.ctx.journaled_state.turn();
             let result = match wave.adopt(number, runner) {
                 Ok(Some((ran, time))) => {

@@ -14,6 +14,8 @@ use super::{
     speculate::{Kinds, Speculation, call},
     workers::{Panicked, Workers},
 };
+#[cfg(feature = "faults")]
+use crate::faults::{self, Fault};
 use crate::{
     BlockTransaction, ExecutionError, FeeRule,
     journal::Layer,
@@ -120,6 +122,8 @@ where
     /// Plans a wave of transactions that ask for no more than so much gas.
     pub(super) fn plan(&mut self, gas: u64) -> Result<Plan, Panicked> {
         let begin = Instant::now();
+        #[cfg(feature = "faults")]
+        let gas = if faults::is(Fault::GasUnchecked) { u64::MAX } else { gas };
         let engine = self.start.engine;
         let (workers, grain) = (&engine.workers, engine.config.grain);
         let probe_len = PROBE.min(self.rest.len());

@@ -80,6 +80,8 @@ impl Chunk {
         if !calls.is_empty() {
             let mut predictions = Predictions::default();
             profiles.predict(calls.into_iter(), has_code, &mut predictions);
+            #[cfg(feature = "faults")]
+            crate::faults::mispredict(&mut predictions);
             chunk.add(predictions, recipients);
         }
         chunk.bound();

@@ -16,6 +16,8 @@ use super::{
     lock,
     plan::Wave,
 };
+#[cfg(feature = "faults")]
+use crate::faults::{self, Fault};
 use crate::{
     BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, Skipped,
     base::ViewError,
@@ -126,6 +128,10 @@ where
             missed = escapes.iter().map(|escape| escape.key).take(MISSED_KEYS_MAX).collect();
             waiting = join(held, merged, &escapes);
             report.escapes += waiting.len();
+            tracing::debug!(
+                lanes = waiting.len(),
+                "lanes touched what others changed, they run again"
+            );
         }
         Err(Fallback::Rounds)
     }
@@ -195,6 +201,8 @@ where
     /// What the lanes pay in fees, all together.
     fn credits(&self, lanes: &[Lane<T>]) -> Result<Amounts, Fallback> {
         let mut sums = Amounts::default();
+        #[cfg(feature = "faults")]
+        let lanes = &lanes[usize::from(faults::is(Fault::FeesForgotten))..];
         for lane in lanes.iter().filter(|lane| lane.len() > 0) {
             let amounts = lane.state.credits().ok_or(Fallback::Order)?;
             for (sum, amount) in sums.iter_mut().zip(amounts) {
@@ -284,6 +292,8 @@ where
         let lanes: Vec<_> = self.pending.iter_mut().map(Mutex::new).collect();
         let diffs = self.engine.workers.map(lanes.len(), || (), |(), at| lock(&lanes[at]).diff());
         drop(lanes);
+        #[cfg(feature = "faults")]
+        let diffs = diffs.map(|diffs| faults::without_last(Fault::OverlayForgotten, diffs));
         match diffs {
             Ok(diffs) => Ok(diffs),
             Err(_) => {
@@ -318,6 +328,10 @@ fn join<T>(
         let taken = members.iter().map(|lane| std::mem::take(&mut *lanes[*lane]));
         let mut transactions: Vec<(u32, T)> = taken.flat_map(Lane::into_transactions).collect();
         transactions.sort_unstable_by_key(|(number, _)| *number);
+        #[cfg(feature = "faults")]
+        if faults::is(Fault::JoinBackwards) {
+            transactions.reverse();
+        }
         let (numbers, transactions) = transactions.into_iter().unzip();
         *lanes[first] = Lane::new(numbers, transactions);
         waiting.push(first);

@@ -14,6 +14,8 @@ const CASES_VARIABLE: &str = "TURNPIKE_CASES";
 const LONG_VARIABLE: &str = "TURNPIKE_LONG";
 const LONG_FACTOR: u64 = 100;
 
+/// Set to 0 to have failures told as they are.
+const MINIMIZE_VARIABLE: &str = "TURNPIKE_MINIMIZE";
 /// How long a failure is made smaller.
 const MINIMIZING_MAX: Duration = Duration::from_secs(30);
 
@@ -59,6 +61,9 @@ pub(crate) fn for_each_seed(
 
 /// Leaves out whatever a failure does not need, as far as time allows.
 pub(crate) fn minimize<T: Clone>(mut items: Vec<T>, mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
+    if env::var(MINIMIZE_VARIABLE).is_ok_and(|wanted| wanted == "0") {
+        return items;
+    }
     let start = Instant::now();
     let mut size = items.len() / 2;
     while size > 0 && start.elapsed() < MINIMIZING_MAX {
