@@ -205,8 +205,8 @@ where
     }
 
     /// Gas that the block has left.
-    pub const fn gas_remaining(&self) -> u64 {
-        self.main.gas_remaining()
+    pub fn gas_remaining(&self) -> u64 {
+        self.oracle.as_ref().unwrap_or(&self.main).gas_remaining()
     }
 
     /// Ends the block, and tells how it ran, slice by slice. The state view is as it was.

@@ -131,7 +131,7 @@ where
         kept: Vec<Speculation>,
         report: &mut SliceReport,
     ) -> Result<Plan, Panicked> {
-        let gas = self.gas_remaining();
+        let gas = self.main.gas_remaining();
         let Self { engine, spec, context, state, main, .. } = self;
         let Runner { evm, profiles, .. } = &mut main.runner;
         let profiles = profiles.get_or_insert_default();
