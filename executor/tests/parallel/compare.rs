@@ -92,8 +92,19 @@ fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     })
 }
 
-/// Runs a script on an engine, beside the oracle.
+/// Runs a script on an engine, beside the oracle, and sees that the engine did not only get over what went wrong.
 fn run(script: &Script, engine: &Engine, totals: &mut Totals) -> Result<(), String> {
+    run_blocks(script, engine, totals)?;
+    let in_shadow = script.blocks.iter().filter(|block| block.mode == Mode::Shadow).count();
+    judge(&engine.counters(), in_shadow)
+}
+
+/// Runs a script on an engine, beside the oracle.
+pub(crate) fn run_blocks(
+    script: &Script,
+    engine: &Engine,
+    totals: &mut Totals,
+) -> Result<(), String> {
     let genesis = |chain: &Chain| NodeState::from_genesis(&chain.genesis.to_diff()).0;
     let mut states: Vec<_> = script.chains.iter().map(genesis).map(|s| (s.clone(), s)).collect();
     for (at, block) in script.blocks.iter().enumerate() {
@@ -102,8 +113,7 @@ fn run(script: &Script, engine: &Engine, totals: &mut Totals) -> Result<(), Stri
         run_block(block, spec, engine, expected, got, totals)
             .map_err(|failure| format!("block {at}: {failure}"))?;
     }
-    let in_shadow = script.blocks.iter().filter(|block| block.mode == Mode::Shadow).count();
-    judge(&engine.counters(), in_shadow)
+    Ok(())
 }
 
 /// What an engine gets over is wrong nevertheless: a panic, a lane that cannot go on, another outcome in shadow mode.

@@ -5,6 +5,8 @@
 //! hundred times as many. What fails is cut down to the transactions that it takes.
 
 mod compare;
+mod log;
+mod poisoned;
 #[path = "../random/mod.rs"]
 mod random;
 mod reach;

@@ -1,0 +1,153 @@
+//! Blocks come out as the oracle's even if what must not happen happens: lanes panic or cannot go on, predictions are
+//! wrong, lanes come out wrong in shadow mode. It is counted, and logged.
+//!
+//! The faults are made by `turnpike_executor::faults`, one at a time.
+
+#[path = "parallel/compare.rs"]
+#[allow(dead_code, reason = "a test uses a part")]
+mod compare;
+#[path = "parallel/log.rs"]
+mod log;
+mod random;
+#[path = "parallel/script.rs"]
+mod script;
+
+use std::{
+    panic::{PanicHookInfo, set_hook, take_hook},
+    sync::Once,
+};
+
+use turnpike_executor::{
+    EngineCounters, Mode,
+    faults::{Fault, inject},
+};
+
+use compare::{Totals, engine, run_blocks};
+use log::{count_of, logged};
+use random::Rng;
+use script::{Family, Script};
+
+const SCRIPTS: u64 = 40;
+const WORKERS: usize = 3;
+
+const PANICKED: &str = "ERROR a worker panicked, the wave runs in order";
+const IN_ORDER: &str = "DEBUG the wave runs in order";
+const AGAIN: &str = "DEBUG lanes touched what others changed, they run again";
+const MISMATCH: &str = "ERROR a block came out differently in lanes, the oracle's outcome counts";
+
+/// Panics on purpose are not told.
+fn hush() {
+    static HUSHED: Once = Once::new();
+    HUSHED.call_once(|| {
+        let tell = take_hook();
+        set_hook(Box::new(move |panic: &PanicHookInfo<'_>| {
+            if !panic.payload_as_str().is_some_and(|text| text.contains("on purpose")) {
+                tell(panic);
+            }
+        }));
+    });
+}
+
+/// Runs random blocks of both families under a fault, all of which have to be the oracle's. Returns what was counted and
+/// logged, script by script.
+fn run_with(fault: Fault, mode: Mode) -> Vec<(EngineCounters, Vec<String>)> {
+    hush();
+    let run = |seed: u64| {
+        let family = if seed % 2 == 0 { Family::Ethereum } else { Family::Turnpike };
+        let script = Script::random(&mut Rng::new(seed), family).in_mode(mode);
+        let engine = engine(WORKERS, script.grain);
+        let _injected = inject(fault);
+        let (result, lines) = logged(|| run_blocks(&script, &engine, &mut Totals::default()));
+        result.unwrap_or_else(|failure| panic!("{fault:?}, script {seed}: {failure}"));
+        (engine.counters(), lines)
+    };
+    (0..SCRIPTS).map(run).collect()
+}
+
+/// Sees that something was counted, and logged as often.
+fn assert_told(
+    runs: &[(EngineCounters, Vec<String>)],
+    counter: fn(&EngineCounters) -> u64,
+    beginning: &str,
+) {
+    for (counters, lines) in runs {
+        assert_eq!(counter(counters), count_of(lines, beginning), "{counters:?}, {lines:#?}");
+    }
+    let scripts = runs.iter().filter(|(counters, _)| counter(counters) > 0).count();
+    assert!(scripts > runs.len() / 2, "only {scripts} scripts show it");
+}
+
+/// Sees that no wave of several transactions ran in lanes: in each, one fails.
+fn assert_no_lanes(runs: &[(EngineCounters, Vec<String>)]) {
+    assert!(runs.iter().all(|(counters, _)| counters.in_lanes == counters.lanes));
+}
+
+#[test]
+fn a_lane_that_panics_once_is_run_in_order() {
+    let runs = run_with(Fault::LanePanicsOnce, Mode::Parallel);
+    assert_told(&runs, |counters| counters.panics, PANICKED);
+    assert!(runs.iter().all(|(counters, _)| counters.panics <= 1));
+    assert!(runs.iter().any(|(counters, _)| counters.panics == 1 && counters.in_lanes > 0));
+}
+
+#[test]
+fn lanes_that_always_panic_are_run_in_order() {
+    let runs = run_with(Fault::LanePanics, Mode::Parallel);
+    assert_told(&runs, |counters| counters.panics, PANICKED);
+    assert!(runs.iter().any(|(counters, _)| counters.panics > 1));
+    assert_no_lanes(&runs);
+}
+
+#[test]
+fn lanes_that_cannot_go_on_are_run_in_order() {
+    let runs = run_with(Fault::LaneFails, Mode::Parallel);
+    let in_order = |counters: &EngineCounters| counters.lane_errors;
+    assert_told(&runs, in_order, &format!("{IN_ORDER} reason=Error"));
+    assert_no_lanes(&runs);
+}
+
+#[test]
+fn predicting_that_panics_has_blocks_run_in_order() {
+    assert_told(&run_with(Fault::PredictPanics, Mode::Parallel), |c| c.panics, PANICKED);
+}
+
+/// Sees that lanes touched each other, which was counted and logged, and that no more was amiss.
+fn assert_escapes(fault: Fault) {
+    let runs = run_with(fault, Mode::Parallel);
+    let mut escapes = 0;
+    for (counters, lines) in &runs {
+        assert_eq!(counters.escapes > 0, count_of(lines, AGAIN) > 0, "{counters:?}, {lines:#?}");
+        assert_eq!((counters.panics, counters.lane_errors), (0, 0));
+        let in_order = count_of(lines, &format!("{IN_ORDER} reason=Rounds"));
+        assert_eq!(counters.out_of_rounds, in_order);
+        escapes += counters.escapes;
+    }
+    assert!(escapes > SCRIPTS, "only {escapes} lanes ran again");
+}
+
+#[test]
+fn calls_that_are_said_to_touch_nothing_are_the_oracles() {
+    assert_escapes(Fault::PredictNothing);
+}
+
+#[test]
+fn calls_that_are_said_to_touch_what_others_do_are_the_oracles() {
+    assert_escapes(Fault::PredictShuffled);
+}
+
+#[test]
+fn calls_that_are_said_to_change_nothing_are_the_oracles() {
+    assert_escapes(Fault::PredictReads);
+}
+
+#[test]
+fn shadow_mode_counts_blocks_that_come_out_wrong_and_takes_the_oracles() {
+    for fault in [Fault::FeesForgotten, Fault::SlotsUnchecked, Fault::OverlayForgotten] {
+        let runs = run_with(fault, Mode::Shadow);
+        for (counters, lines) in &runs {
+            assert_eq!(counters.mismatches, count_of(lines, MISMATCH), "{fault:?}");
+        }
+        let mismatches: u64 = runs.iter().map(|(counters, _)| counters.mismatches).sum();
+        assert!(mismatches > 0, "{fault:?} is never noticed");
+    }
+}
