@@ -2,7 +2,7 @@
 # Needed beforehand: Rust (rustup), Node.js and a C compiler. Everything else is installed from the lock files.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build test test-rust test-contracts test-e2e test-riscv lint bench artifacts tools clean
+.PHONY: help dev build test test-rust test-faults test-contracts test-e2e test-riscv lint bench artifacts tools clean
 
 TOOLS := node_modules/.package-lock.json
 TURNPIKE := target/debug/turnpike
@@ -27,10 +27,15 @@ $(TOOLS): package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $(TOOLS)
 
-test: test-contracts test-rust test-e2e test-riscv
+test: test-contracts test-rust test-faults test-e2e test-riscv
 
 test-rust: $(TOOLS)
 	cargo $(RUN_TESTS) --locked --workspace
+
+# The executor with its feature `faults`: it gets over what must not happen, and no suite stays green that must not.
+test-faults: $(TOOLS)
+	cargo test --locked --workspace --features turnpike-executor/faults --test faults
+	node tools/mutants.mjs
 
 test-contracts: $(TOOLS)
 	contracts/forge test

@@ -1,0 +1,80 @@
+// Whether tests notice: builds the executor with its feature `faults`, breaks one thing at a time and expects the suite
+// that looks after it to fail. Exits 0 if each does, and none fails where nothing is broken.
+//
+//   node tools/mutants.mjs [fault…]   all faults, or these
+import { spawnSync } from "node:child_process";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const EXECUTOR = join(dirname(dirname(fileURLToPath(import.meta.url))), "executor");
+
+/** What libtest exits with when a test failed: a fault that nobody knows, or a crash, is another code. */
+const TESTS_FAILED = 101;
+const SECONDS_MAX = 60;
+
+/** Suites: the tests that run, how many cases, and what they must notice. Faults are those of executor/src/faults.rs. */
+const SUITES = [
+  {
+    test: "parallel",
+    filter: "_are_the_oracles",
+    cases: 150,
+    faults: [
+      "accounts-unchecked",
+      "slots-unchecked",
+      "lane-key-truncated",
+      "fees-forgotten",
+      "adopt-unchecked",
+      "slots-forgotten",
+      "overlay-forgotten",
+      "join-backwards",
+      "gas-unchecked",
+    ],
+  },
+  {
+    test: "differential",
+    filter: "a_block_is_what_plain_revm_makes_of_its_transactions",
+    cases: 1_000,
+    faults: ["key-truncated", "revert-forgotten"],
+  },
+];
+
+/** Builds the suites; returns the path of each one's executable. */
+function build() {
+  const suites = SUITES.flatMap(({ test }) => ["--test", test]);
+  // The whole workspace, so that no dependency is built again with other features.
+  const features = ["--workspace", "--features", "turnpike-executor/faults"];
+  const args = ["test", "--locked", ...features, ...suites, "--no-run", "--message-format=json-render-diagnostics"];
+  const options = { cwd: EXECUTOR, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 28 };
+  const { status, stdout } = spawnSync("cargo", args, options);
+  if (status !== 0) process.exit(1);
+  const messages = stdout.split("\n").filter((line) => line.startsWith("{")).map((line) => JSON.parse(line));
+  const built = messages.filter(({ executable, manifest_path }) => executable && dirname(manifest_path) === EXECUTOR);
+  return Object.fromEntries(built.map(({ target, executable }) => [target.name, executable]));
+}
+
+/** Runs a suite; returns its exit code, how many of its tests failed, and what it took. */
+function run(executable, { filter, cases }, fault) {
+  const env = { ...process.env, TURNPIKE_CASES: String(cases), TURNPIKE_MINIMIZE: "0", RUST_BACKTRACE: "0" };
+  for (const other of ["TURNPIKE_FAULT", "TURNPIKE_SEED", "TURNPIKE_LONG"]) delete env[other];
+  if (fault) env.TURNPIKE_FAULT = fault;
+  const start = Date.now();
+  const options = { cwd: EXECUTOR, env, encoding: "utf8", timeout: SECONDS_MAX * 1_000, maxBuffer: 1 << 28 };
+  const { status, stdout } = spawnSync(executable, [filter], options);
+  const [, passed = "0", failed = "0"] = /(\d+) passed; (\d+) failed/.exec(stdout ?? "") ?? [];
+  return { status, passed: Number(passed), failed: Number(failed), seconds: (Date.now() - start) / 1_000 };
+}
+
+const wanted = process.argv.slice(2);
+const executables = build();
+let survivors = 0;
+for (const suite of SUITES) {
+  const faults = suite.faults.filter((fault) => wanted.length === 0 || wanted.includes(fault));
+  for (const fault of [undefined, ...faults]) {
+    const { status, passed, failed, seconds } = run(executables[suite.test], suite, fault);
+    const isRight = fault ? status === TESTS_FAILED && failed > 0 : status === 0 && passed > 0;
+    const came = `${failed} of ${passed + failed} tests failed, exit code ${status}, ${seconds.toFixed(1)} s`;
+    console.log(`${isRight ? "ok  " : "BAD "} ${suite.test}: ${fault ?? "nothing broken"}: ${came}`);
+    if (!isRight) survivors += 1;
+  }
+}
+process.exit(survivors === 0 ? 0 : 1);
