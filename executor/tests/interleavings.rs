@@ -1,7 +1,8 @@
 //! What the engine's workers share without a lock, in every order in which threads can take their steps and with every
 //! value that the memory model lets them see (by loom).
 //!
-//! The files are those of the engine; here they find loom's atomics in `super::sync`.
+//! The files are those of the engine; here they find loom's atomics in `super::sync`. In [`torn`] they find atomics whose
+//! changes take two steps, so that the same checks have to fail.
 
 #[path = "../src/parallel/queue.rs"]
 mod queue;
@@ -12,14 +13,116 @@ mod sync {
     pub(super) use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 }
 
+#[path = "."]
+mod torn {
+    #[path = "../src/parallel/queue.rs"]
+    pub(super) mod queue;
+    #[path = "../src/parallel/union.rs"]
+    pub(super) mod union;
+
+    mod sync {
+        use loom::sync::atomic;
+
+        pub(super) use loom::sync::atomic::Ordering;
+
+        #[derive(Debug)]
+        pub(super) struct AtomicU32(atomic::AtomicU32);
+
+        impl AtomicU32 {
+            pub(super) fn new(value: u32) -> Self {
+                Self(atomic::AtomicU32::new(value))
+            }
+
+            pub(super) fn load(&self, order: Ordering) -> u32 {
+                self.0.load(order)
+            }
+
+            pub(super) fn store(&self, value: u32, order: Ordering) {
+                self.0.store(value, order);
+            }
+
+            pub(super) fn compare_exchange(
+                &self,
+                current: u32,
+                new: u32,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<u32, u32> {
+                let found = self.0.load(failure);
+                if found != current {
+                    return Err(found);
+                }
+                self.0.store(new, success);
+                Ok(found)
+            }
+        }
+
+        #[derive(Debug)]
+        pub(super) struct AtomicUsize(atomic::AtomicUsize);
+
+        impl AtomicUsize {
+            pub(super) fn new(value: usize) -> Self {
+                Self(atomic::AtomicUsize::new(value))
+            }
+
+            pub(super) fn fetch_add(&self, value: usize, order: Ordering) -> usize {
+                let found = self.0.load(order);
+                self.0.store(found + value, order);
+                found
+            }
+        }
+    }
+}
+
 use std::sync::Arc;
 
 use loom::{model, thread};
 
-use queue::Queue;
-use union::Union;
-
 type Pair = (u32, u32);
+
+/// Sets that threads join.
+trait Sets: Send + Sync + 'static {
+    fn new(len: u32) -> Self;
+    fn root(&self, number: u32) -> u32;
+    fn join(&self, one: u32, other: u32);
+}
+
+/// Numbers that threads take.
+trait Numbers: Send + Sync + 'static {
+    fn new(len: usize) -> Self;
+    fn take(&self) -> Option<usize>;
+}
+
+macro_rules! implement {
+    ($union:ty, $queue:ty) => {
+        impl Sets for $union {
+            fn new(len: u32) -> Self {
+                Self::new(len)
+            }
+
+            fn root(&self, number: u32) -> u32 {
+                self.root(number)
+            }
+
+            fn join(&self, one: u32, other: u32) {
+                self.join(one, other);
+            }
+        }
+
+        impl Numbers for $queue {
+            fn new(len: usize) -> Self {
+                Self::new(len)
+            }
+
+            fn take(&self) -> Option<usize> {
+                self.take()
+            }
+        }
+    };
+}
+
+implement!(union::Union, queue::Queue);
+implement!(torn::union::Union, torn::queue::Queue);
 
 /// Runs one thread for each of these, and all to the end.
 fn run_all<I: Send + 'static, R: 'static>(
@@ -35,10 +138,13 @@ fn run_all<I: Send + 'static, R: 'static>(
 }
 
 /// Has threads join numbers, each its pairs, and asks for the roots.
-fn check_joins<const THREADS: usize>(joins: [&'static [Pair]; THREADS], roots: &'static [u32]) {
+fn check_joins<U: Sets, const THREADS: usize>(
+    joins: [&'static [Pair]; THREADS],
+    roots: &'static [u32],
+) {
     model(move || {
         let count = u32::try_from(roots.len()).expect("few");
-        let union = Arc::new(Union::new(count));
+        let union = Arc::new(U::new(count));
         let shared = Arc::clone(&union);
         run_all(joins.to_vec(), move |pairs| {
             for (one, other) in pairs {
@@ -51,39 +157,56 @@ fn check_joins<const THREADS: usize>(joins: [&'static [Pair]; THREADS], roots: &
     });
 }
 
+/// Has threads take all there is.
+fn check_takes<Q: Numbers>(takers: usize, parts: usize) {
+    model(move || {
+        let queue = Arc::new(Q::new(parts));
+        let taken = run_all(vec![(); takers], move |()| {
+            let mut own = Vec::new();
+            while let Some(part) = queue.take() {
+                own.push(part);
+            }
+            own
+        });
+        let mut taken = taken.concat();
+        taken.sort_unstable();
+        assert_eq!(taken, (0..parts).collect::<Vec<_>>());
+    });
+}
+
 #[test]
 fn joins_of_the_same_roots_are_not_lost() {
-    check_joins([&[(0, 2)], &[(1, 2)]], &[0, 0, 0]);
-    check_joins([&[(1, 2)], &[(0, 1)]], &[0, 0, 0]);
-    check_joins([&[(0, 3)], &[(1, 3)], &[(2, 3)]], &[0, 0, 0, 0]);
+    check_joins::<union::Union, _>([&[(0, 2)], &[(1, 2)]], &[0, 0, 0]);
+    check_joins::<union::Union, _>([&[(1, 2)], &[(0, 1)]], &[0, 0, 0]);
+    check_joins::<union::Union, _>([&[(0, 3)], &[(1, 3)], &[(2, 3)]], &[0, 0, 0, 0]);
 }
 
 #[test]
 fn joins_along_a_chain_meet() {
-    check_joins([&[(2, 3), (1, 2)], &[(0, 1)]], &[0, 0, 0, 0]);
-    check_joins([&[(3, 4), (2, 3)], &[(0, 1), (1, 2)]], &[0, 0, 0, 0, 0]);
+    check_joins::<union::Union, _>([&[(2, 3), (1, 2)], &[(0, 1)]], &[0, 0, 0, 0]);
+    check_joins::<union::Union, _>([&[(3, 4), (2, 3)], &[(0, 1), (1, 2)]], &[0, 0, 0, 0, 0]);
 }
 
 #[test]
 fn sets_that_nobody_joins_stay_apart() {
-    check_joins([&[(0, 2)], &[(1, 3)]], &[0, 1, 0, 1]);
+    check_joins::<union::Union, _>([&[(0, 2)], &[(1, 3)]], &[0, 1, 0, 1]);
 }
 
 #[test]
 fn a_part_is_taken_once_and_none_is_lost() {
     for (takers, parts) in [(2, 3), (3, 2), (3, 3)] {
-        model(move || {
-            let queue = Arc::new(Queue::new(parts));
-            let taken = run_all(vec![(); takers], move |()| {
-                let mut own = Vec::new();
-                while let Some(part) = queue.take() {
-                    own.push(part);
-                }
-                own
-            });
-            let mut taken = taken.concat();
-            taken.sort_unstable();
-            assert_eq!(taken, (0..parts).collect::<Vec<_>>());
-        });
+        check_takes::<queue::Queue>(takers, parts);
     }
+}
+
+#[test]
+#[should_panic(expected = "[[(0, 2)], [(1, 2)]]")]
+fn joins_in_two_steps_are_seen_to_be_lost() {
+    check_joins::<torn::union::Union, _>([&[(0, 2)], &[(1, 2)]], &[0, 0, 0]);
+}
+
+#[test]
+#[should_panic(expected = "assertion `left == right` failed")]
+fn parts_taken_in_two_steps_are_seen_to_be_taken_twice() {
+    check_takes::<torn::queue::Queue>(2, 3);
 }
