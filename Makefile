@@ -56,6 +56,7 @@ test-riscv:
 lint: $(TOOLS)
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --features turnpike-executor/faults --test faults -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	npm run --silent fmt:check
 

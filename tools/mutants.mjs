@@ -65,6 +65,11 @@ function run(executable, { filter, cases }, fault) {
 }
 
 const wanted = process.argv.slice(2);
+const unknown = wanted.filter((fault) => !SUITES.some(({ faults }) => faults.includes(fault)));
+if (unknown.length > 0) {
+  console.error(`no such fault: ${unknown.join(", ")}`);
+  process.exit(1);
+}
 const executables = build();
 let survivors = 0;
 for (const suite of SUITES) {

@@ -53,7 +53,7 @@ fn hush() {
 fn run_with(fault: Fault, mode: Mode) -> Vec<(EngineCounters, Vec<String>)> {
     hush();
     let run = |seed: u64| {
-        let family = if seed % 2 == 0 { Family::Ethereum } else { Family::Turnpike };
+        let family = if seed.is_multiple_of(2) { Family::Ethereum } else { Family::Turnpike };
         let script = Script::random(&mut Rng::new(seed), family).in_mode(mode);
         let engine = engine(WORKERS, script.grain);
         let _injected = inject(fault);

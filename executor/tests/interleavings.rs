@@ -3,6 +3,7 @@
 //!
 //! The files are those of the engine; here they find loom's atomics in `super::sync`. In [`torn`] they find atomics whose
 //! changes take two steps, so that the same checks have to fail.
+#![allow(clippy::duplicate_mod, reason = "the same files over other atomics")]
 
 #[path = "../src/parallel/queue.rs"]
 mod queue;
