@@ -1,19 +1,25 @@
 //! What is logged while something runs.
 
 use std::{
+    cell::RefCell,
     fmt::{Debug, Write as _},
-    sync::{Arc, Mutex},
+    sync::Once,
 };
 
 use tracing::{
     Event, Subscriber,
+    callsite::rebuild_interest_cache,
     field::{Field, Visit},
+    subscriber::set_global_default,
 };
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-/// Lines: level, message and fields.
-#[derive(Clone, Debug, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    /// Lines that this thread logged, if somebody wants to know: level, message and fields.
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+struct Log;
 
 struct Line(String);
 
@@ -29,19 +35,26 @@ impl Visit for Line {
 
 impl<S: Subscriber> Layer<S> for Log {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut line = Line(event.metadata().level().to_string());
-        event.record(&mut line);
-        self.0.lock().expect("nobody panics here").push(line.0);
+        LINES.with_borrow_mut(|lines| {
+            let Some(lines) = lines else { return };
+            let mut line = Line(event.metadata().level().to_string());
+            event.record(&mut line);
+            lines.push(line.0);
+        });
     }
 }
 
 /// Runs something on this thread and returns what it logged there as well.
 pub(crate) fn logged<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::registry().with(log.clone());
-    let result = tracing::subscriber::with_default(subscriber, work);
-    let lines = std::mem::take(&mut *log.0.lock().expect("nobody panics here"));
-    (result, lines)
+    // For all threads: with a subscriber of one, others that log first can have events taken for unwanted.
+    static SUBSCRIBED: Once = Once::new();
+    SUBSCRIBED.call_once(|| {
+        set_global_default(tracing_subscriber::registry().with(Log)).expect("nobody else did");
+        rebuild_interest_cache();
+    });
+    LINES.set(Some(Vec::new()));
+    let result = work();
+    (result, LINES.take().unwrap_or_default())
 }
 
 /// How many lines begin with this.
