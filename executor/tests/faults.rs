@@ -151,3 +151,13 @@ fn shadow_mode_counts_blocks_that_come_out_wrong_and_takes_the_oracles() {
         assert!(mismatches > 0, "{fault:?} is never noticed");
     }
 }
+
+#[test]
+fn shadow_mode_sees_no_difference_in_what_the_engine_gets_over() {
+    for fault in [Fault::LanePanics, Fault::LaneFails, Fault::PredictPanics, Fault::PredictReads] {
+        for (counters, lines) in run_with(fault, Mode::Shadow) {
+            assert!(counters.shadowed > 0);
+            assert_eq!((counters.mismatches, count_of(&lines, MISMATCH)), (0, 0), "{fault:?}");
+        }
+    }
+}
