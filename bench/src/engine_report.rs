@@ -146,8 +146,15 @@ mod tests {
         let lane = |gas, time| LaneReport { transactions: 2, gas, time: ms(time) };
         let times = StageTimes { predict: ms(10), execute: ms(40), ..StageTimes::default() };
         let lanes = vec![lane(300, 40), lane(100, 20)];
-        let slice =
-            SliceReport { transactions: 5, in_lanes: 4, lanes, escapes: 1, rounds: 2, times };
+        let slice = SliceReport {
+            transactions: 5,
+            in_lanes: 4,
+            lanes,
+            escapes: 1,
+            rounds: 2,
+            times,
+            ..SliceReport::default()
+        };
         let time = Time { wall: ms(80), ..Time::default() };
         let runs = vec![Run { time, slices: vec![slice], ..Run::default() }; 3];
         let report = EngineReport::of(runs.iter(), 3, 2).expect("there are slices");

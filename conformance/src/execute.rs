@@ -194,6 +194,10 @@ impl BlockTransaction for Probe {
         self.gas_limit.unwrap_or_else(|| self.tx.gas_limit())
     }
 
+    fn access_list(&self) -> Option<&alloy_eips::eip2930::AccessList> {
+        self.tx.access_list()
+    }
+
     /// None: what is asked is whether the rules let it run.
     fn plain_transfer(&self) -> Option<PlainTransfer> {
         None

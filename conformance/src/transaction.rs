@@ -78,6 +78,13 @@ impl BlockTransaction for TestTransaction {
         }
     }
 
+    fn access_list(&self) -> Option<&alloy_eips::eip2930::AccessList> {
+        match self {
+            Self::Product(tx) => tx.access_list(),
+            Self::Blob { tx, .. } => Some(&tx.access_list),
+        }
+    }
+
     fn plain_transfer(&self) -> Option<PlainTransfer> {
         match self {
             Self::Product(tx) => tx.plain_transfer(),

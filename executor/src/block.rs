@@ -207,16 +207,18 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.offered
     }
 
-    /// Takes over transactions that ran in lanes, after all that ran here; `order` names the lane of each.
+    /// Takes over transactions that ran in lanes, after all that ran here, and used so much gas; `order` names the lane
+    /// of each.
     #[cfg(feature = "std")]
     pub(crate) fn include_lanes(
         &mut self,
         lanes: Vec<Vec<Included<T>>>,
         order: Vec<crate::included::LaneNumber>,
         skipped: Vec<Skipped>,
+        gas_used: u64,
     ) {
         self.offered += order.len();
-        self.gas_used += lanes.iter().flatten().map(|tx| tx.gas_used).sum::<u64>();
+        self.gas_used += gas_used;
         self.transactions.push_lanes(lanes, order);
         self.skipped.extend(skipped);
     }

@@ -1,6 +1,7 @@
 use alloc::sync::Arc;
 
 use alloy_consensus::Transaction as _;
+use alloy_eips::eip2930::AccessList;
 use alloy_primitives::{Address, B256};
 use revm::context::TxEnv;
 use turnpike_protocol::{L1Fee, SignatureError, SignedTx, TxEnvelope};
@@ -23,6 +24,9 @@ pub trait BlockTransaction {
 
     /// Gas it may use.
     fn gas_limit(&self) -> u64;
+
+    /// The accounts and slots that it declares (EIP-2930), if it has such a list.
+    fn access_list(&self) -> Option<&AccessList>;
 
     /// Its hash.
     fn hash(&self) -> B256;
@@ -78,6 +82,10 @@ impl BlockTransaction for BlockTx {
 
     fn gas_limit(&self) -> u64 {
         self.envelope().gas_limit()
+    }
+
+    fn access_list(&self) -> Option<&AccessList> {
+        self.envelope().access_list()
     }
 
     fn hash(&self) -> B256 {

@@ -106,6 +106,7 @@ mod tests {
                 merge: Duration::from_micros(7),
                 ..StageTimes::default()
             },
+            ..SliceReport::default()
         };
         let in_order = SliceReport {
             transactions: 1,

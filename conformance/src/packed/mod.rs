@@ -175,6 +175,10 @@ impl BlockTransaction for Packed {
         Some((self.env.kind.into_to()?, &self.env.data))
     }
 
+    fn access_list(&self) -> Option<&alloy_eips::eip2930::AccessList> {
+        Some(&self.env.access_list)
+    }
+
     fn gas_limit(&self) -> u64 {
         self.env.gas_limit
     }

@@ -46,33 +46,25 @@ const LANES_PER_WORKER: u64 = 16;
 impl Partition {
     /// Cuts the transactions of chunks into lanes.
     pub(crate) fn new(workers: &Workers, chunks: &[Chunk], grain: Grain) -> Result<Self, Panicked> {
-        let keys = |of: fn(&Chunk) -> usize| chunks.iter().map(of).sum();
-        let accounts = Writers::new(keys(|chunk| chunk.accounts.len()));
-        let slots = Writers::new(keys(|chunk| chunk.slots.len()));
         let len = chunks.last().map_or(0, |last| last.first + count(last.costs.len()));
         let union = Union::new(len);
-        let note = |(): &mut (), at: usize| {
-            let base = count(at) << CHUNK_KEYS_LOG2;
-            let of = |number| account(chunks, number);
-            let some = writes(&chunks[at].accounts, base);
-            accounts.note(
-                some,
-                |number| &of(number).key,
-                |new, known| {
-                    union.join(of(new).tx, of(known).tx);
-                },
-            );
-            let of = |number| slot(chunks, number);
-            let some = writes(&chunks[at].slots, base);
-            slots.note(
-                some,
-                |number| &of(number).key,
-                |new, known| {
-                    union.join(of(new).tx, of(known).tx);
-                },
-            );
-        };
-        workers.map(chunks.len(), || (), note)?;
+        let base = |at: usize| count(at) << CHUNK_KEYS_LOG2;
+        let of = |number| account(chunks, number);
+        let accounts = Writers::new(
+            workers,
+            chunks.len(),
+            |at| writes(&chunks[at].accounts, base(at)),
+            |number| &of(number).key,
+            |number, first| union.join(of(number).tx, of(first).tx),
+        )?;
+        let of = |number| slot(chunks, number);
+        let slots = Writers::new(
+            workers,
+            chunks.len(),
+            |at| writes(&chunks[at].slots, base(at)),
+            |number| &of(number).key,
+            |number, first| union.join(of(number).tx, of(first).tx),
+        )?;
         let look = |(): &mut (), at: usize| {
             for read in reads(&chunks[at].accounts) {
                 if let Some(writer) = accounts.find(&read.key, |at| &account(chunks, at).key) {

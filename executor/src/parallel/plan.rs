@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use alloy_eips::eip2930::AccessListItem;
 use alloy_primitives::Address;
 use turnpike_state::StateView;
 
@@ -19,7 +20,7 @@ use crate::faults::{self, Fault};
 use crate::{
     BlockTransaction, ExecutionError, FeeRule,
     journal::Layer,
-    profile::Profiles,
+    profile::{Key, Profiles},
     runner::{Ran, Runner},
     spec::VAULTS,
 };
@@ -255,8 +256,8 @@ where
         self.speculate(unguarded)?;
         for chunk in chunks {
             let speculation = |tx| find(&self.speculations, tx);
-            let callee = |tx: u32| Some(self.rest[tx as usize].call()?.0);
-            chunk.complete(speculation, |tx| kinds.guard(tx), callee, &self.recipients);
+            let said = |tx: u32| said(&self.rest[tx as usize]);
+            chunk.complete(speculation, |tx| kinds.guard(tx), said, &self.recipients);
         }
         Ok(())
     }
@@ -284,6 +285,20 @@ where
         speculations.extend(done);
         speculations.sort_unstable_by_key(|speculation| speculation.tx);
         Ok(())
+    }
+}
+
+/// What a transaction says of itself: the slots that its access list names, which it is taken to change, or if there are
+/// none, the account that it calls.
+fn said<T: BlockTransaction>(tx: &T) -> Vec<Key> {
+    let list = tx.access_list().map_or(&[][..], |list| &list.0);
+    let slots = list.iter().flat_map(|AccessListItem { address, storage_keys }| {
+        storage_keys.iter().map(|slot| Key { address: *address, slot: Some((*slot).into()) })
+    });
+    let slots: Vec<Key> = slots.collect();
+    match tx.call() {
+        Some((address, _)) if slots.is_empty() => vec![Key { address, slot: None }],
+        _ => slots,
     }
 }
 

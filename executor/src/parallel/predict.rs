@@ -22,6 +22,8 @@ pub(crate) struct Chunk {
     pub(crate) slots: Vec<Expected<(Address, U256)>>,
     /// What was hashed to find the slots, in the order of the transactions.
     pub(crate) hashes: Vec<(u32, [u8; INPUT_BYTES], B256)>,
+    /// Where the accounts, slots and hashes of each transaction begin, and, after the last, where they end.
+    index: Vec<[u32; 3]>,
     /// Transactions of which profiles tell what they are going to touch.
     pub(crate) known: usize,
     /// Transactions of which nothing is known but what they say themselves.
@@ -84,13 +86,33 @@ impl Chunk {
             crate::faults::mispredict(&mut predictions);
             chunk.add(predictions, recipients);
         }
-        chunk.bound();
+        chunk.arrange();
         chunk
     }
 
-    /// Forgets slots that are too many: nobody expects them then, which is safe.
-    fn bound(&mut self) {
-        self.slots.truncate(CHUNK_KEYS_MAX);
+    /// Brings keys in the order of the transactions, and notes where those of each begin. Forgets slots that are too many:
+    /// nobody expects them then, which is safe.
+    fn arrange(&mut self) {
+        let Self { first, costs, accounts, slots, hashes, index, .. } = self;
+        accounts.sort_by_key(|account| account.tx);
+        slots.sort_by_key(|slot| slot.tx);
+        slots.truncate(CHUNK_KEYS_MAX);
+        index.clear();
+        let mut at = [0; 3];
+        for tx in (*first..).take(costs.len()) {
+            index.push(at.map(number));
+            advance(&mut at[0], accounts, |account| account.tx == tx);
+            advance(&mut at[1], slots, |slot| slot.tx == tx);
+            advance(&mut at[2], hashes, |hash| hash.0 == tx);
+        }
+        index.push(at.map(number));
+    }
+
+    #[inline]
+    fn of<'i, T>(&self, items: &'i [T], tx: u32, list: usize) -> &'i [T] {
+        let place = (tx - self.first) as usize;
+        let [from, to] = [self.index[place][list], self.index[place + 1][list]];
+        &items[from as usize..to as usize]
     }
 
     /// Whether its transactions can run in lanes: all accounts can be numbered, and none looks at fees.
@@ -119,7 +141,6 @@ impl Chunk {
             .map(|(tx, address, slot, access)| Expected { key: (address, slot), tx, access })
             .collect();
         self.hashes = hashes;
-        self.accounts.sort_by_key(|account| account.tx);
         self.known = known.len();
         for (tx, gas) in known {
             self.expect_gas(tx, gas);
@@ -133,21 +154,22 @@ impl Chunk {
     }
 
     /// Takes what unknown transactions did when they ran by themselves for what they are going to do. Of those that did
-    /// not, `guard` tells what they change in any case; if that is nothing, they are taken to change whom they call.
+    /// not, `guard` tells what they change in any case; if that is nothing, they are
+    /// taken to change what they `said`.
     pub(crate) fn complete<'s>(
         &mut self,
         speculation: impl Fn(u32) -> Option<&'s Speculation>,
         guard: impl Fn(u32) -> &'s [Key],
-        callee: impl Fn(u32) -> Option<Address>,
+        said: impl Fn(u32) -> Vec<Key>,
         recipients: &[Address],
     ) {
         for tx in std::mem::take(&mut self.unknown) {
             let Some(Speculation { gas_used, state, .. }) = speculation(tx) else {
-                let keys = guard(tx);
-                if let Some(key) = callee(tx).filter(|_| keys.is_empty()) {
-                    self.expect_account(tx, key, Access::Write, recipients);
-                }
-                for Key { address, slot } in keys {
+                let (guard, said) = match guard(tx) {
+                    [] => (&[][..], said(tx)),
+                    guard => (guard, Vec::new()),
+                };
+                for Key { address, slot } in guard.iter().chain(&said) {
                     match slot {
                         None => self.expect_account(tx, *address, Access::Write, recipients),
                         Some(slot) => self.expect_slot(tx, (*address, *slot), Access::Write),
@@ -169,24 +191,22 @@ impl Chunk {
                 self.expect_gas(tx, *gas);
             }
         }
-        self.accounts.sort_by_key(|account| account.tx);
-        self.slots.sort_by_key(|slot| slot.tx);
-        self.bound();
+        self.arrange();
     }
 
     /// The accounts that a transaction is expected to touch.
     pub(crate) fn accounts_of(&self, tx: u32) -> &[Expected<Address>] {
-        of(&self.accounts, tx, |account| account.tx)
+        self.of(&self.accounts, tx, 0)
     }
 
     /// The slots that a transaction is expected to touch.
     pub(crate) fn slots_of(&self, tx: u32) -> &[Expected<(Address, U256)>] {
-        of(&self.slots, tx, |slot| slot.tx)
+        self.of(&self.slots, tx, 1)
     }
 
     /// The hashes that a transaction is expected to ask for.
     pub(crate) fn hashes_of(&self, tx: u32) -> &[(u32, [u8; INPUT_BYTES], B256)] {
-        of(&self.hashes, tx, |hash| hash.0)
+        self.of(&self.hashes, tx, 2)
     }
 
     /// What they are likely to cost together.
@@ -195,9 +215,11 @@ impl Chunk {
     }
 }
 
-/// The items of a transaction, among items in the order of theirs.
-fn of<T>(items: &[T], tx: u32, tx_of: fn(&T) -> u32) -> &[T] {
-    let items = &items[items.partition_point(|item| tx_of(item) < tx)..];
-    let count = items.iter().take_while(|item| tx_of(item) == tx).count();
-    &items[..count]
+/// Moves on over the items that are meant.
+fn advance<T>(at: &mut usize, items: &[T], is_meant: impl Fn(&T) -> bool) {
+    *at += items[*at..].iter().take_while(|item| is_meant(item)).count();
+}
+
+fn number(place: usize) -> u32 {
+    u32::try_from(place).expect("invariant: a chunk's keys are numbered")
 }

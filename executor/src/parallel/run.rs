@@ -237,7 +237,9 @@ where
         let mut order: Vec<_> = lane_of.map(|lane| merged[usize::from(*lane)]).collect();
         let (mut included, mut skipped) = (Vec::with_capacity(lanes.len()), Vec::new());
         let first = self.main.offered();
+        let mut gas_used = 0;
         for lane in lanes {
+            gas_used += lane.gas_used;
             report.reused += lane.reused;
             if lane.len() > 0 {
                 let (transactions, gas, time) = (lane.len(), lane.gas_used, lane.time);
@@ -251,7 +253,7 @@ where
             self.pending.push(lane.state);
         }
         skipped.sort_unstable_by_key(|skipped| skipped.index);
-        self.main.include_lanes(included, order, skipped);
+        self.main.include_lanes(included, order, skipped, gas_used);
         report.in_lanes += wave.len();
         Ok(())
     }

@@ -1,137 +1,154 @@
 use std::{
     fmt,
     hash::{BuildHasher, Hash},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use alloy_primitives::map::DefaultHashBuilder;
 
-/// A hash table that many threads fill at a time, without a lock: for each key the first who named it, by number.
+use super::workers::{Panicked, Workers};
+
+/// For each key the first who named it, by number.
 ///
-/// A word holds a part of the key's hash and the number; whoever asks finds the key by its number and compares it in
-/// full. Words are written once.
+/// Keys are dealt to shards by a part of their hash, and each shard is a hash table that one worker fills: so threads
+/// share nothing. A word holds a part of the hash and the number; whoever asks finds the key by its number and compares
+/// it in full.
 pub(crate) struct Writers {
-    words: Vec<AtomicU64>,
+    shards: Vec<Vec<u64>>,
     hasher: DefaultHashBuilder,
 }
 
 impl fmt::Debug for Writers {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Writers").field("words", &self.words.len()).finish_non_exhaustive()
+        formatter.debug_struct("Writers").finish_non_exhaustive()
     }
 }
+
+/// Shards, as a power of two.
+const SHARDS_LOG2: u32 = 4;
+
+const SHARDS: usize = 1 << SHARDS_LOG2;
 
 /// A word that says nothing.
 const EMPTY: u64 = u64::MAX;
 
-/// Keys whose places are looked at together, so that the waits for memory overlap.
-pub(crate) const TOGETHER: usize = 16;
+/// Words of the smallest shard.
+const WORDS_MIN: usize = 8;
 
 impl Writers {
-    /// A table for at most so many keys.
-    pub(crate) fn new(keys: usize) -> Self {
-        let words = (2 * keys).next_power_of_two().max(TOGETHER);
-        let words = (0..words).map(|_| AtomicU64::new(EMPTY)).collect();
-        Self { words, hasher: DefaultHashBuilder::default() }
-    }
-
-    /// Notes keys, each under its number, and tells for each that was known before under which.
-    pub(crate) fn note<'k, K: Hash + Eq + 'k>(
-        &self,
-        keys: impl Iterator<Item = (&'k K, u32)> + Clone,
-        key_of: impl Fn(u32) -> &'k K,
-        mut known: impl FnMut(u32, u32),
-    ) {
-        let mut homes = [(0, 0); TOGETHER];
-        let mut keys = keys.peekable();
-        while keys.peek().is_some() {
-            let some = keys.clone();
-            let mut count = 0;
-            for (home, (key, _)) in homes.iter_mut().zip(some) {
-                let tag = self.tag(key);
-                *home = (tag, self.home(tag));
-                std::hint::black_box(self.words[home.1].load(Ordering::Relaxed));
-                count += 1;
-            }
-            for ((tag, home), (key, number)) in homes[..count].iter().zip(keys.by_ref()) {
-                if let Some(first) = self.note_one(*tag, *home, key, number, &key_of) {
-                    known(number, first);
+    /// Takes in the keys of several parts, in order, each under its number. `known` is told of each key that was there
+    /// before: its number and the first one's.
+    pub(crate) fn new<'k, K, I>(
+        workers: &Workers,
+        parts: usize,
+        keys_of: impl Fn(usize) -> I + Sync,
+        key_of: impl Fn(u32) -> &'k K + Sync,
+        known: impl Fn(u32, u32) + Sync,
+    ) -> Result<Self, Panicked>
+    where
+        K: Hash + Eq + 'k,
+        I: Iterator<Item = (&'k K, u32)>,
+    {
+        let hasher = DefaultHashBuilder::default();
+        let deal = |(): &mut (), part| {
+            let named = keys_of(part).map(|(key, number)| word(tag(&hasher, key), number));
+            Hands::deal(named)
+        };
+        let dealt: Vec<Hands> = workers.map(parts, || (), deal)?;
+        let fill = |(): &mut (), shard: usize| {
+            let count: usize = dealt.iter().map(|hands| hands.of(shard).len()).sum();
+            let mut words = vec![EMPTY; (2 * count).next_power_of_two().max(WORDS_MIN)];
+            for word in dealt.iter().flat_map(|hands| hands.of(shard)) {
+                let (tag, number) = split(*word);
+                let is_key = |first| key_of(first) == key_of(number);
+                match find(&words, tag, is_key) {
+                    Ok(first) => known(number, first),
+                    Err(free) => words[free] = *word,
                 }
             }
-        }
+            words
+        };
+        let shards = workers.map(SHARDS, || (), fill)?;
+        Ok(Self { shards, hasher })
     }
 
-    fn note_one<'k, K: Eq + 'k>(
-        &self,
-        tag: u32,
-        home: usize,
-        key: &K,
-        number: u32,
-        key_of: impl Fn(u32) -> &'k K,
-    ) -> Option<u32> {
-        let word = u64::from(tag) << 32 | u64::from(number);
-        let mut at = home;
-        loop {
-            let held = match self.words[at].load(Ordering::Relaxed) {
-                EMPTY => {
-                    let swapped = self.words[at].compare_exchange(
-                        EMPTY,
-                        word,
-                        Ordering::Relaxed,
-                        Ordering::Relaxed,
-                    );
-                    match swapped {
-                        Ok(_) => return None,
-                        Err(held) => held,
-                    }
-                }
-                held => held,
-            };
-            let (held_tag, first) = split(held);
-            if held_tag == tag && key_of(first) == key {
-                return Some(first);
-            }
-            at = self.after(at);
-        }
-    }
-
-    /// The number under which a key was noted first.
+    /// The number under which a key was named first.
     #[inline]
     pub(crate) fn find<'k, K: Hash + Eq + 'k>(
         &self,
         key: &K,
         key_of: impl Fn(u32) -> &'k K,
     ) -> Option<u32> {
-        let tag = self.tag(key);
-        let mut at = self.home(tag);
-        loop {
-            let held = self.words[at].load(Ordering::Relaxed);
-            if held == EMPTY {
-                return None;
-            }
-            let (held_tag, first) = split(held);
-            if held_tag == tag && key_of(first) == key {
-                return Some(first);
-            }
-            at = self.after(at);
+        let tag = tag(&self.hasher, key);
+        find(&self.shards[shard_of(tag)], tag, |number| key_of(number) == key).ok()
+    }
+}
+
+/// The words of a part, those of a shard together.
+struct Hands {
+    words: Vec<u64>,
+    /// Where the words of each shard begin, and where the last's end.
+    bounds: [usize; SHARDS + 1],
+}
+
+impl Hands {
+    fn deal(named: impl Iterator<Item = u64>) -> Self {
+        let mut all = Vec::with_capacity(named.size_hint().1.unwrap_or_default());
+        all.extend(named);
+        let mut bounds = [0; SHARDS + 1];
+        for word in &all {
+            bounds[shard_of(split(*word).0) + 1] += 1;
         }
+        for shard in 0..SHARDS {
+            bounds[shard + 1] += bounds[shard];
+        }
+        let mut next = bounds;
+        let mut words = vec![EMPTY; all.len()];
+        for word in all {
+            let place = &mut next[shard_of(split(word).0)];
+            words[*place] = word;
+            *place += 1;
+        }
+        Self { words, bounds }
     }
 
-    #[inline]
-    fn tag<K: Hash>(&self, key: &K) -> u32 {
-        split(self.hasher.hash_one(key)).0
+    fn of(&self, shard: usize) -> &[u64] {
+        &self.words[self.bounds[shard]..self.bounds[shard + 1]]
     }
+}
 
-    #[inline]
-    fn home(&self, tag: u32) -> usize {
-        let place = (u64::from(tag) * self.words.len() as u64) >> 32;
-        usize::try_from(place).expect("invariant: a place is less than the table is long")
+/// The number of a key, or the free place where it belongs.
+#[inline]
+fn find(words: &[u64], wanted: u32, is_key: impl Fn(u32) -> bool) -> Result<u32, usize> {
+    // What is left of the tag when the shard is known.
+    let rest = u64::from(wanted << SHARDS_LOG2);
+    let home = (rest * words.len() as u64) >> 32;
+    let mut at = usize::try_from(home).expect("invariant: a place is less than the shard is long");
+    loop {
+        let word = words[at];
+        if word == EMPTY {
+            return Err(at);
+        }
+        let (tag, number) = split(word);
+        if tag == wanted && is_key(number) {
+            return Ok(number);
+        }
+        at = if at + 1 == words.len() { 0 } else { at + 1 };
     }
+}
 
-    #[inline]
-    fn after(&self, at: usize) -> usize {
-        if at + 1 == self.words.len() { 0 } else { at + 1 }
-    }
+#[inline]
+fn tag<K: Hash>(hasher: &DefaultHashBuilder, key: &K) -> u32 {
+    split(hasher.hash_one(key)).0
+}
+
+#[inline]
+const fn shard_of(tag: u32) -> usize {
+    (tag >> (u32::BITS - SHARDS_LOG2)) as usize
+}
+
+#[inline]
+fn word(tag: u32, number: u32) -> u64 {
+    u64::from(tag) << 32 | u64::from(number)
 }
 
 /// Tag and number.
@@ -139,4 +156,41 @@ impl Writers {
 #[allow(clippy::cast_possible_truncation, reason = "takes a word apart")]
 const fn split(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Mutex};
+
+    use super::*;
+
+    #[test]
+    fn the_first_of_each_key_is_found_whoever_deals() {
+        // Each key three times, in parts of different length.
+        let keys: Vec<u64> = (0..3_000).map(|at| at * 7_919 % 1_000).collect();
+        let parts: Vec<Vec<u32>> =
+            vec![(0..10).collect(), (10..2_000).collect(), vec![], (2_000..3_000).collect()];
+        let mut first = BTreeMap::new();
+        for (number, key) in (0_u32..).zip(&keys) {
+            first.entry(*key).or_insert(number);
+        }
+        for count in [1, 2, 8] {
+            let repeated = Mutex::new(Vec::new());
+            let key_of = |number: u32| &keys[number as usize];
+            let keys_of = |part: usize| parts[part].iter().map(|at| (key_of(*at), *at));
+            let known = |number, first| repeated.lock().expect("no panic").push((number, first));
+            let workers = Workers::new(count);
+            let writers = Writers::new(&workers, parts.len(), keys_of, key_of, known);
+            let writers = writers.expect("no panic");
+            for (key, number) in &first {
+                assert_eq!(writers.find(key, key_of), Some(*number), "{count} workers");
+            }
+            assert_eq!(writers.find(&1_000, key_of), None);
+            let repeated = repeated.into_inner().expect("no panic");
+            assert_eq!(repeated.len(), 2_000);
+            for (number, known) in repeated {
+                assert_eq!(first[key_of(number)], known);
+            }
+        }
+    }
 }

@@ -96,6 +96,10 @@ impl BlockTransaction for Tx {
         self.env.gas_limit
     }
 
+    fn access_list(&self) -> Option<&AccessList> {
+        Some(&self.env.access_list)
+    }
+
     fn hash(&self) -> B256 {
         U256::from(self.id).into()
     }
