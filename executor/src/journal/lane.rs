@@ -228,7 +228,8 @@ impl<S: StateView> Journal<S> {
         }
         if let Some(address) = beneficiary {
             let at = self.place(address)?;
-            if !self.can_hold(at, credits[0]) {
+            // A reward of nothing still touches the account.
+            if credits[0].is_zero() || !self.can_hold(at, credits[0]) {
                 return Ok(false);
             }
         }
@@ -262,6 +263,12 @@ impl<S: StateView> Journal<S> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the block changed an account, or a slot of it.
+    pub(crate) fn changes(&self, address: &Address) -> bool {
+        let entry = self.tables.entry(address);
+        entry.is_some_and(|entry| entry.changed || entry.slots_changed)
     }
 
     /// Accounts that the block changed, themselves or in a slot.
@@ -309,10 +316,17 @@ impl LaneState {
         self.tables.place(address).is_some()
     }
 
-    /// Whether the lane looked at a slot of the storage that the account had before.
+    /// Whether the lane looked at a slot of the storage that the account has now. If that is another than before, the account
+    /// changed, which whoever looks at its slots looks at too.
     pub(crate) fn has_slot(&self, address: &Address, slot: U256) -> bool {
         let entry = self.tables.entry(address);
         entry.is_some_and(|entry| self.tables.slot(entry.space, slot).is_some())
+    }
+
+    /// Accounts that the lane changed, themselves or in a slot.
+    pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = &Address> {
+        let entries = self.tables.accounts.as_slice().iter();
+        entries.filter(|entry| entry.changed || entry.slots_changed).map(|entry| &entry.address)
     }
 
     /// Whether the lane changed an account, or a slot of it.

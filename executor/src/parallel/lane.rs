@@ -129,6 +129,12 @@ impl<T: BlockTransaction> Lane<T> {
                 Ok(None) => runner.run(tx, u64::MAX),
                 Err(error) => return Err(error),
             };
+            let result = match result {
+                // The transaction stays with the lane, as if it had not had its turn.
+                Err(Stop::Fatal(error)) => return Err(error),
+                Err(Stop::Skip(reason)) => Err(reason),
+                Ok(ran) => Ok(ran),
+            };
             let Some(tx) = self.rest.next() else { break };
             if !missed.is_empty() {
                 let journal = &runner.evm.ctx.journaled_state;
@@ -137,8 +143,7 @@ impl<T: BlockTransaction> Lane<T> {
             }
             match result {
                 Ok(ran) => self.include(tx, ran),
-                Err(Stop::Skip(reason)) => self.skipped.push((number, tx, reason)),
-                Err(Stop::Fatal(error)) => return Err(error),
+                Err(reason) => self.skipped.push((number, tx, reason)),
             }
         }
         let done = self.numbers.len();

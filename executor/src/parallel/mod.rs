@@ -164,6 +164,9 @@ impl Engine {
     }
 }
 
+/// Lanes' memories that are kept for the next block, at most.
+const LANES_KEPT_MAX: usize = 1_024;
+
 /// A block under way.
 #[allow(missing_debug_implementations)] // revm's EVM has none worth reading
 pub struct EngineBlock<'a, S: StateView, T = BlockTx> {
@@ -223,6 +226,7 @@ where
         let mut memory = lock(&engine.memory);
         memory.block = workspace;
         memory.lanes.extend(pending.into_iter().map(LaneState::into_memory));
+        memory.lanes.truncate(LANES_KEPT_MAX);
         drop(memory);
         if let Some(oracle) = oracle {
             let (mut expected, workspace) = oracle.finish()?;

@@ -36,8 +36,8 @@ const CHUNK_KEYS_LOG2: u32 = 16;
 /// Accounts of a chunk, at most, and slots.
 pub(crate) const CHUNK_KEYS_MAX: usize = 1 << CHUNK_KEYS_LOG2;
 
-/// Chunks of a wave, at most.
-pub(crate) const CHUNKS_MAX: usize = 1 << (u32::BITS - CHUNK_KEYS_LOG2);
+/// Chunks of a wave, at most: one less than there are numbers for, so that no key's number has all bits set.
+pub(crate) const CHUNKS_MAX: usize = (1 << (u32::BITS - CHUNK_KEYS_LOG2)) - 1;
 
 /// Lanes that a slice is cut into for each worker, if it can be: so many that what a wrong prediction costs is little,
 /// so few that a lane's beginning and end do not count.

@@ -40,6 +40,9 @@ const SPECULATED_PART: usize = 8;
 /// So many may in any case.
 const SPECULATED_MIN: usize = 8;
 
+/// Nor may they ask for more than such a part of the gas that the block has left, or so much in any case.
+const SPECULATED_GAS_MIN: u64 = 16_000_000;
+
 /// A wave that was planned: transactions from the front of a slice, in lanes.
 #[derive(Debug)]
 pub(super) struct Wave {
@@ -97,7 +100,9 @@ pub(super) struct Planner<'a, S, T> {
     recipients: Vec<Address>,
     /// In the order of their transactions.
     speculations: Vec<Speculation>,
-    pub(super) report: &'a mut SliceReport,
+    /// Gas that the block has left.
+    gas: u64,
+    report: &'a mut SliceReport,
 }
 
 impl<'a, S, T> Planner<'a, S, T>
@@ -111,20 +116,23 @@ where
         profiles: &'a mut Profiles,
         rest: &'a [T],
         speculations: Vec<Speculation>,
+        gas: u64,
         report: &'a mut SliceReport,
     ) -> Self {
         let recipients = match start.spec.fees {
             FeeRule::Vaults => VAULTS.to_vec(),
             FeeRule::Beneficiary => vec![start.context.header.beneficiary],
         };
-        Self { start, profiles, rest, recipients, speculations, report }
+        Self { start, profiles, rest, recipients, speculations, gas, report }
     }
 
-    /// Plans a wave of transactions that ask for no more than so much gas.
-    pub(super) fn plan(&mut self, gas: u64) -> Result<Plan, Panicked> {
+    /// Plans a wave of transactions that ask for no more gas than there is.
+    pub(super) fn plan(&mut self) -> Result<Plan, Panicked> {
         let begin = Instant::now();
         #[cfg(feature = "faults")]
-        let gas = if faults::is(Fault::GasUnchecked) { u64::MAX } else { gas };
+        let gas = if faults::is(Fault::GasUnchecked) { u64::MAX } else { self.gas };
+        #[cfg(not(feature = "faults"))]
+        let gas = self.gas;
         let engine = self.start.engine;
         let (workers, grain) = (&engine.workers, engine.config.grain);
         let probe_len = PROBE.min(self.rest.len());
@@ -140,6 +148,9 @@ where
         if let Some(plan) = self.stop_at_fees(&probe, probe_len) {
             return Ok(plan);
         }
+        if !probe.iter().all(Chunk::is_numbered) {
+            return Ok(self.in_order(probe_len, true));
+        }
         let start = Instant::now();
         let time = Partition::new(&engine.alone, &probe, grain)?.time(workers.count());
         self.report.times.partition += start.elapsed();
@@ -148,7 +159,7 @@ where
         }
         let time_max = grain.time_max().min(SLOWER_MAX * time);
         let chunk_len = self.rest.len().div_ceil(workers.count() * CHUNKS_PER_WORKER);
-        let chunk_len = chunk_len.clamp(grain.chunk_transactions, CHUNK_LEN_MAX);
+        let chunk_len = chunk_len.max(grain.chunk_transactions).clamp(1, CHUNK_LEN_MAX);
         let mut chunks = self.predict(workers, self.rest.len(), chunk_len)?;
         let mut asked = 0_u64;
         let fitting = chunks.iter().take_while(|chunk| {
@@ -182,7 +193,7 @@ where
             self.rest = &self.rest[..first];
             None
         } else if readers().count() * 2 * from < probe_len {
-            Some(self.in_order(first + 1, false))
+            Some(self.in_order(first + 1, true))
         } else {
             Some(self.in_order(probe_len, true))
         }
@@ -264,10 +275,19 @@ where
 
     /// Runs transactions by themselves, if they did not, and learns from it.
     fn speculate(&mut self, mut wanted: Vec<u32>) -> Result<(), Panicked> {
-        let Self { start, profiles, rest, speculations, report, .. } = self;
+        let Self { start, profiles, rest, speculations, report, gas, .. } = self;
         wanted.retain(|tx| find(speculations, *tx).is_none());
         let room = (rest.len() / SPECULATED_PART).max(SPECULATED_MIN);
         wanted.truncate(room.saturating_sub(speculations.len()));
+        let gas_max = (*gas / SPECULATED_PART as u64).max(SPECULATED_GAS_MIN);
+        // Of those that are behind the wave's end, nothing is to be run any more.
+        let gas_limit = |tx: u32| rest.get(tx as usize).map_or(0, BlockTransaction::gas_limit);
+        let mut asked =
+            speculations.iter().map(|run| gas_limit(run.tx)).fold(0, u64::saturating_add);
+        wanted.retain(|tx| {
+            asked = asked.saturating_add(gas_limit(*tx));
+            asked <= gas_max
+        });
         if wanted.is_empty() {
             return Ok(());
         }

@@ -115,9 +115,14 @@ impl Chunk {
         &items[from as usize..to as usize]
     }
 
-    /// Whether its transactions can run in lanes: all accounts can be numbered, and none looks at fees.
+    /// Whether all its accounts can be numbered.
+    pub(crate) fn is_numbered(&self) -> bool {
+        self.accounts.len() <= CHUNK_KEYS_MAX
+    }
+
+    /// Whether its transactions can run in lanes.
     pub(crate) fn fits_lanes(&self) -> bool {
-        self.accounts.len() <= CHUNK_KEYS_MAX && self.fee_readers.is_empty()
+        self.is_numbered() && self.fee_readers.is_empty()
     }
 
     fn expect_account(&mut self, tx: u32, key: Address, access: Access, recipients: &[Address]) {

@@ -33,6 +33,9 @@ const ROUNDS_MAX: usize = 4;
 /// Keys that made lanes run again, of which it is found out who touched them: at most.
 const MISSED_KEYS_MAX: usize = 16;
 
+/// Accounts that the block's journal changed are looked for in the lanes if they are so few, else the other way round.
+const FEW_ACCOUNTS: usize = 16;
+
 /// How a wave ended.
 pub(super) enum WaveEnd<T> {
     /// It is part of the block; its transactions would have taken so long one after the other.
@@ -284,10 +287,19 @@ where
     /// What is pending, as changes next to those of the block's journal. Has the journal take it over if both changed
     /// the same account.
     pub(super) fn overlays(&mut self) -> Result<Vec<StateDiff>, ExecutionError<S::Error>> {
-        let mut changed = self.main.runner.evm.ctx.journaled_state.changed_accounts();
-        let is_shared =
-            changed.any(|address| self.pending.iter().any(|lane| lane.changes(address)));
-        drop(changed);
+        let Self { engine, main, pending, .. } = self;
+        let journal = &main.runner.evm.ctx.journaled_state;
+        let few: Vec<&Address> = journal.changed_accounts().take(FEW_ACCOUNTS + 1).collect();
+        let is_shared = if few.len() <= FEW_ACCOUNTS {
+            few.iter().any(|address| pending.iter().any(|lane| lane.changes(address)))
+        } else {
+            let lanes: &[LaneState] = pending;
+            let is_shared = |(): &mut (), at: usize| {
+                lanes[at].changed_accounts().any(|address| journal.changes(address))
+            };
+            let found = engine.workers.map(lanes.len(), || (), is_shared);
+            found.map_or(true, |found| found.into_iter().any(|is_shared| is_shared))
+        };
         if is_shared {
             self.absorb_pending()?;
         }
@@ -316,6 +328,9 @@ fn join<T>(
     let mut into: Vec<LaneNumber> = (0..).take(lanes.len()).collect();
     for Escape { lanes: (one, other), .. } in escapes {
         let (one, other) = (into[usize::from(*one)], into[usize::from(*other)]);
+        if one == other {
+            continue;
+        }
         let (low, high) = (one.min(other), one.max(other));
         into.iter_mut().filter(|lane| **lane == high).for_each(|lane| *lane = low);
     }

@@ -82,6 +82,11 @@ impl Speculation {
         Ok(adopted.then(|| ran.clone()))
     }
 
+    /// Whether it may be what comes of the transaction.
+    pub(crate) const fn is_current(&self) -> bool {
+        self.ran.is_some()
+    }
+
     /// The run of a transaction of which `gone` others before it are done: on a state that has moved on, so that it still
     /// tells what the transaction touches, and no longer what comes of it.
     pub(crate) fn outdated(self, gone: u32) -> Option<Self> {
@@ -139,7 +144,11 @@ impl Kinds {
 
     /// Transactions from which the others of their kinds can be known.
     pub(super) fn samples(&self) -> Vec<u32> {
-        self.kinds.values().flat_map(|kind| kind.samples.iter().copied()).collect()
+        let mut all: Vec<u32> =
+            self.kinds.values().flat_map(|kind| kind.samples.iter().copied()).collect();
+        // The same in every run.
+        all.sort_unstable();
+        all
     }
 
     /// Finds out what transactions of a kind change in any case, from how the samples ran.
@@ -148,13 +157,16 @@ impl Kinds {
         {
             let written = |tx: &u32| -> Vec<Key> {
                 let touches = speculation(*tx).into_iter().flat_map(|run| run.state.touches());
-                touches.filter(|touch| touch.written).map(|touch| touch.key).collect()
+                let mut keys: Vec<Key> =
+                    touches.filter(|touch| touch.written).map(|touch| touch.key).collect();
+                keys.sort_unstable();
+                keys
             };
             let [first, others @ ..] = samples.as_slice() else { continue };
             *guard = written(first);
             for other in others {
                 let written = written(other);
-                guard.retain(|key| written.contains(key));
+                guard.retain(|key| written.binary_search(key).is_ok());
             }
             guard.truncate(GUARD_KEYS_MAX);
         }

@@ -54,7 +54,8 @@ where
                     if let WaveEnd::Failed(lanes) = ran {
                         self.run_in_order(collect(lanes), &[], report)?;
                     }
-                    self.keep(wave.speculations, wave.partition.lane_of.len());
+                    let len = wave.len();
+                    self.keep(wave.speculations, len);
                 }
             }
         }
@@ -78,7 +79,7 @@ where
     ) -> Result<(), ExecutionError<S::Error>> {
         let start = Instant::now();
         self.absorb_pending()?;
-        if speculations.is_empty() {
+        if !speculations.iter().any(Speculation::is_current) {
             self.main.execute_all(transactions)?;
         } else {
             let beneficiary = self.beneficiary();
@@ -137,7 +138,7 @@ where
         let profiles = profiles.get_or_insert_default();
         let layer = Layer::new(&evm.ctx.journaled_state, *state);
         let start = Start { engine, spec, context, layer };
-        Planner::new(start, profiles, rest, kept, report).plan(gas)
+        Planner::new(start, profiles, rest, kept, gas, report).plan()
     }
 
     /// Whom fees go to at once, if that is so.
