@@ -54,7 +54,7 @@ use crate::{
     keccak::Memo,
 };
 use counters::Counters;
-use pace::Pace;
+use pace::{Pace, Trust};
 use speculate::Speculation;
 use workers::Workers;
 
@@ -69,6 +69,8 @@ pub struct Engine {
     counters: Counters,
     /// When lanes are thought of again.
     pace: Mutex<Pace>,
+    /// Whether runs beforehand are worth it.
+    trust: Mutex<Trust>,
     /// What blocks leave for the next.
     memory: Mutex<Memory>,
 }
@@ -99,6 +101,7 @@ impl Engine {
             alone: Workers::new(1),
             counters: Counters::default(),
             pace: Mutex::new(Pace::new(config.grain.stride)),
+            trust: Mutex::default(),
             memory: Mutex::default(),
         }
     }
@@ -202,6 +205,7 @@ where
         }
         let mut report = SliceReport { transactions: transactions.len(), ..SliceReport::default() };
         self.run_slice(transactions, &mut report)?;
+        lock(&self.engine.trust).note(report.speculated, report.reused);
         self.engine.counters.count_slice(&report);
         self.slices.push(report);
         Ok(())

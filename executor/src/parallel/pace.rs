@@ -1,6 +1,29 @@
 /// Transactions that are looked at by themselves, to see whether lanes are worth it.
 pub(super) const PROBE: usize = 512;
 
+/// How many transactions may run by themselves first: all, as long as most of them need not run again.
+#[derive(Debug, Default)]
+pub(super) struct Trust {
+    is_lost: bool,
+}
+
+/// Of so many transactions, one may run by itself first where that was mostly for nothing before: to learn from it.
+const SPECULATED_PART: usize = 8;
+
+impl Trust {
+    /// How many of so many transactions, or so much of some gas, may be run beforehand.
+    pub(super) const fn part(&self) -> usize {
+        if self.is_lost { SPECULATED_PART } else { 1 }
+    }
+
+    /// Takes note of what came of runs beforehand.
+    pub(super) fn note(&mut self, runs: usize, reused: usize) {
+        if runs > 0 {
+            self.is_lost = 2 * reused < runs;
+        }
+    }
+}
+
 /// Strides, at most.
 const STRIDE_MAX: usize = 1 << 18;
 

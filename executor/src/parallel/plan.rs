@@ -7,7 +7,7 @@ use alloy_primitives::Address;
 use turnpike_state::StateView;
 
 use super::{
-    SliceReport,
+    SliceReport, lock,
     pace::PROBE,
     partition::{CHUNKS_MAX, Partition},
     predict::Chunk,
@@ -34,13 +34,10 @@ const CHUNKS_PER_WORKER: usize = 8;
 /// Transactions of a chunk, at most: so many that its keys can be numbered.
 const CHUNK_LEN_MAX: usize = 1_024;
 
-/// Of so many transactions, one may run by itself first: where more would have to, little is known and little is gained.
-const SPECULATED_PART: usize = 8;
-
-/// So many may in any case.
+/// Transactions that may run by themselves first in any case.
 const SPECULATED_MIN: usize = 8;
 
-/// Nor may they ask for more than such a part of the gas that the block has left, or so much in any case.
+/// Gas that they may ask for in any case.
 const SPECULATED_GAS_MIN: u64 = 16_000_000;
 
 /// A wave that was planned: transactions from the front of a slice, in lanes.
@@ -277,9 +274,10 @@ where
     fn speculate(&mut self, mut wanted: Vec<u32>) -> Result<(), Panicked> {
         let Self { start, profiles, rest, speculations, report, gas, .. } = self;
         wanted.retain(|tx| find(speculations, *tx).is_none());
-        let room = (rest.len() / SPECULATED_PART).max(SPECULATED_MIN);
+        let part = lock(&start.engine.trust).part();
+        let room = (rest.len() / part).max(SPECULATED_MIN);
         wanted.truncate(room.saturating_sub(speculations.len()));
-        let gas_max = (*gas / SPECULATED_PART as u64).max(SPECULATED_GAS_MIN);
+        let gas_max = (*gas / part as u64).max(SPECULATED_GAS_MIN);
         // Of those that are behind the wave's end, nothing is to be run any more.
         let gas_limit = |tx: u32| rest.get(tx as usize).map_or(0, BlockTransaction::gas_limit);
         let mut asked =

@@ -101,6 +101,9 @@ impl Speculation {
         has_code: impl Fn(&Address) -> bool,
     ) {
         let Some(ran) = self.ran.as_ref().filter(|ran| ran.is_success) else { return };
+        if !profiles.is_curious(call, &has_code) {
+            return;
+        }
         let touches: Vec<Touch> = self.state.touches().collect();
         let observed = Observed { touches: &touches, seen: &self.seen, gas_used: ran.gas_used };
         profiles.learn(call, &observed, has_code);

@@ -27,6 +27,8 @@ mod variants;
 #[cfg(test)]
 mod tests;
 
+use core::sync::atomic::{AtomicU32, Ordering};
+
 use alloy_primitives::{Address, U256, map::HashMap};
 
 pub(crate) use self::{call::Call, predictions::Predictions};
@@ -41,6 +43,9 @@ use crate::keccak::INPUT_BYTES;
 
 /// Variants of functions that are remembered. One that is being learned takes 30 KiB at the very most.
 const FUNCTIONS_MAX: usize = 4_096;
+
+/// Of so many calls one is learned from where there is no room.
+const LEARNED_PART: u32 = 8;
 
 /// What identifies a piece of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +86,8 @@ pub(crate) struct Profiles {
     functions: HashMap<Function, Variants>,
     ring: Ring,
     counts: ProfileCounters,
+    /// How often it was asked whether something is to be learned, since there is no room.
+    asked: AtomicU32,
 }
 
 /// What became of profiles so far.
@@ -99,11 +106,23 @@ pub(crate) struct ProfileCounters {
 impl Profiles {
     /// Whether something is to be learned from this call's run.
     pub(crate) fn is_curious(&self, call: Call<'_>, has_code: impl Fn(&Address) -> bool) -> bool {
+        self.is_new(call, has_code) && self.has_time()
+    }
+
+    /// Whether too little is known of a call.
+    fn is_new(&self, call: Call<'_>, has_code: impl Fn(&Address) -> bool) -> bool {
         LEARNING_RUNS > 0
             && match self.functions.get(&call.function()) {
                 Some(variants) => variants.is_curious(&call, has_code),
                 None => has_code(&call.to),
             }
+    }
+
+    /// Whether something may be learned now. Where there is more than can be held, what is learned is soon given up again:
+    /// then only some of it is learned at all.
+    fn has_time(&self) -> bool {
+        let is_full = self.ring.len() >= FUNCTIONS_MAX;
+        !is_full || self.asked.fetch_add(1, Ordering::Relaxed) % LEARNED_PART == 0
     }
 
     /// Learns from what a call did that something is to be learned from.
@@ -113,7 +132,7 @@ impl Profiles {
         observed: &Observed<'_>,
         has_code: impl Fn(&Address) -> bool,
     ) {
-        if !self.is_curious(call, &has_code) {
+        if !self.is_new(call, &has_code) {
             return;
         }
         self.counts.learned += 1;
