@@ -248,7 +248,7 @@ impl<S: StateView> Journal<S> {
         Ok(true)
     }
 
-    /// Takes over what lanes paid to the recipients of fees. Under [`FeeRule::Beneficiary`] that is one account, which
+    /// Takes over what lanes paid to the recipients of fees. Under `FeeRule::Beneficiary` that is one account, which
     /// can hold as much.
     pub(crate) fn absorb_credits(
         &mut self,

@@ -122,7 +122,7 @@ impl Profiles {
     /// then only some of it is learned at all.
     fn has_time(&self) -> bool {
         let is_full = self.ring.len() >= FUNCTIONS_MAX;
-        !is_full || self.asked.fetch_add(1, Ordering::Relaxed) % LEARNED_PART == 0
+        !is_full || self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(LEARNED_PART)
     }
 
     /// Learns from what a call did that something is to be learned from.
