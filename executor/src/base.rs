@@ -9,12 +9,20 @@ use revm::{
 use turnpike_protocol::{history_slot, predeploys::HISTORY_STORAGE};
 use turnpike_state::{Account, StateView, StorageId};
 
+use crate::ExecutionError;
+
 /// A state view's error, in the form that revm wants.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) struct ViewError<E: core::error::Error>(pub(crate) E);
 
 impl<E: core::error::Error + Send + Sync + 'static> DBErrorMarker for ViewError<E> {}
+
+impl<E: core::error::Error> From<ViewError<E>> for ExecutionError<E> {
+    fn from(ViewError(error): ViewError<E>) -> Self {
+        Self::State(error)
+    }
+}
 
 /// Where BLOCKHASH looks.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,6 @@ use turnpike_state::{StateCommit, StateRoots, StateView};
 use crate::{
     BlockHashes, BlockOutcome, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
     Included, Skipped, Transactions,
-    base::ViewError,
     env::EvmContext,
     journal::Tables,
     keccak::Memo,
@@ -233,8 +232,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         let Self { runner, header, transactions, skipped, .. } = self;
         let Runner { evm, profiles, .. } = runner;
         let EvmContext::<S> { journaled_state: journal, chain: hashes, .. } = evm.ctx;
-        let result = journal.into_diff();
-        let (diff, tables) = result.map_err(|ViewError(error)| ExecutionError::State(error))?;
+        let (diff, tables) = journal.into_diff()?;
         let workspace =
             Workspace { tables, memo: hashes.memo, profiles: profiles.unwrap_or_default() };
         let overlays = alloc::vec![diff];

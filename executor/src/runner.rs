@@ -110,9 +110,8 @@ impl<S: StateView> Runner<S> {
         let mut predictions = core::mem::take(&mut self.predictions);
         predictions.clear();
         let calls = (0..).zip(ahead).filter_map(|(number, tx)| {
-            let (to, data) = tx.call()?;
-            let call = Call { caller: tx.sender().ok()?, to, data };
-            (!data.is_empty()).then_some((number, call))
+            let call = Call::of(tx)?;
+            (!call.data.is_empty()).then_some((number, call))
         });
         let journal = RefCell::new(&mut self.evm.ctx.journaled_state);
         let has_code = |address: &Address| journal.borrow_mut().has_code(address);
@@ -238,12 +237,12 @@ impl<S: StateView> Runner<S> {
         let EvmContext::<S> { block, cfg, journaled_state: journal, .. } = &mut self.evm.ctx;
         journal
             .transfer_plainly(cfg, block, sender, transfer, self.fees, &l1_fee)
-            .map_err(|ViewError(error)| Stop::Fatal(ExecutionError::State(error)))
+            .map_err(|error| Stop::Fatal(error.into()))
     }
 
     fn nonce_of(&mut self, address: Address) -> Result<u64, Stop<S>> {
         let nonce = self.evm.ctx.journaled_state.nonce_of(address);
-        nonce.map_err(|ViewError(error)| Stop::Fatal(ExecutionError::State(error)))
+        nonce.map_err(|error| Stop::Fatal(error.into()))
     }
 
     fn transact(

@@ -128,7 +128,12 @@ impl Tables {
 impl Entry {
     /// Whether the state after the block differs in this account.
     const fn differs(&self) -> bool {
-        (self.changed || self.slots_changed) && (self.in_base || self.exists)
+        self.has_changed() && (self.in_base || self.exists)
+    }
+
+    /// Whether a transaction changed the account, or a slot of it.
+    pub(super) const fn has_changed(&self) -> bool {
+        self.changed || self.slots_changed
     }
 }
 

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256, map::B256Map};
 use revm::state::{Account as RevmAccount, Bytecode, TransactionId};
 use turnpike_state::{Account, StateDiff, StateView, StorageId};
 
-use super::{AddressKey, Entry, Journal, Slot, SlotKey, Tables, credits::Amounts};
+use super::{Entry, Journal, Slot, SlotKey, Tables, credits::Amounts};
 #[cfg(feature = "faults")]
 use crate::faults::{self, Fault};
 use crate::{
@@ -75,11 +75,6 @@ impl<S: StateView + Copy> StateView for Layer<'_, S> {
 
 impl Tables {
     #[inline]
-    fn place(&self, address: &Address) -> Option<usize> {
-        self.places.find(&AddressKey(*address), |at| self.accounts[at].address == *address)
-    }
-
-    #[inline]
     fn entry(&self, address: &Address) -> Option<&Entry> {
         self.place(address).map(|at| &self.accounts[at])
     }
@@ -90,6 +85,17 @@ impl Tables {
         let key = faults::taken_for(Fault::LaneKeyTruncated, key, self.keys(space));
         let is_key = |at: usize| self.slots[at].space == space && self.slots[at].key == key;
         self.slot_places.find(&SlotKey { space, key }, is_key)
+    }
+}
+
+impl Tables {
+    fn changes(&self, address: &Address) -> bool {
+        self.entry(address).is_some_and(Entry::has_changed)
+    }
+
+    fn changed_accounts(&self) -> impl Iterator<Item = &Address> {
+        let entries = self.accounts.as_slice().iter();
+        entries.filter(|entry| entry.has_changed()).map(|entry| &entry.address)
     }
 }
 
@@ -267,14 +273,12 @@ impl<S: StateView> Journal<S> {
 
     /// Whether the block changed an account, or a slot of it.
     pub(crate) fn changes(&self, address: &Address) -> bool {
-        let entry = self.tables.entry(address);
-        entry.is_some_and(|entry| entry.changed || entry.slots_changed)
+        self.tables.changes(address)
     }
 
     /// Accounts that the block changed, themselves or in a slot.
     pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = &Address> {
-        let entries = self.tables.accounts.as_slice().iter();
-        entries.filter(|entry| entry.changed || entry.slots_changed).map(|entry| &entry.address)
+        self.tables.changed_accounts()
     }
 }
 
@@ -325,14 +329,12 @@ impl LaneState {
 
     /// Accounts that the lane changed, themselves or in a slot.
     pub(crate) fn changed_accounts(&self) -> impl Iterator<Item = &Address> {
-        let entries = self.tables.accounts.as_slice().iter();
-        entries.filter(|entry| entry.changed || entry.slots_changed).map(|entry| &entry.address)
+        self.tables.changed_accounts()
     }
 
     /// Whether the lane changed an account, or a slot of it.
     pub(crate) fn changes(&self, address: &Address) -> bool {
-        let entry = self.tables.entry(address);
-        entry.is_some_and(|entry| entry.changed || entry.slots_changed)
+        self.tables.changes(address)
     }
 
     /// What the lane changed.

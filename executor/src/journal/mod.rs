@@ -100,6 +100,12 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
+    /// The place of an account.
+    #[inline]
+    fn place(&self, address: &Address) -> Option<usize> {
+        self.places.find(&AddressKey(*address), |at| self.accounts[at].address == *address)
+    }
+
     /// Keys of the slots that are known of a storage.
     #[cfg(feature = "faults")]
     fn keys(&self, space: usize) -> impl Iterator<Item = U256> {
@@ -223,8 +229,7 @@ impl<S: StateView> Journal<S> {
         {
             return Some(at);
         }
-        let Tables { accounts, places, .. } = &self.tables;
-        let at = places.find(&AddressKey(*address), |at| accounts[at].address == *address)?;
+        let at = self.tables.place(address)?;
         self.last = Some((*address, at));
         Some(at)
     }

@@ -24,11 +24,10 @@ impl<S: StateView> Journal<S> {
     pub(crate) fn has_code(&mut self, address: &Address) -> bool {
         match self.find(address) {
             Some(at) => !self.tables.accounts[at].account.info.is_empty_code_hash(),
-            None => self.base.account(address).is_ok_and(|found| {
-                found.is_some_and(|(account, _)| {
-                    account.code_hash != alloy_primitives::KECCAK256_EMPTY
-                })
-            }),
+            None => self
+                .base
+                .account(address)
+                .is_ok_and(|found| found.is_some_and(|(account, _)| account.has_code())),
         }
     }
 

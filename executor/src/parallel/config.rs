@@ -59,9 +59,7 @@ impl Grain {
         time_percent_max: 100,
         stride: 0,
     };
-}
 
-impl Grain {
     pub(super) fn time_max(&self) -> f64 {
         f64::from(self.time_percent_max) / 100.0
     }

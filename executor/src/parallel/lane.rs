@@ -203,3 +203,10 @@ impl<T: BlockTransaction> Lane<T> {
         self.included.push(Included::new(tx, ran));
     }
 }
+
+/// Takes lanes apart: their transactions in order, each with its place in the slice.
+pub(crate) fn take_apart<T>(lanes: impl IntoIterator<Item = Lane<T>>) -> Vec<(u32, T)> {
+    let mut all: Vec<(u32, T)> = lanes.into_iter().flat_map(Lane::into_transactions).collect();
+    all.sort_unstable_by_key(|(number, _)| *number);
+    all
+}

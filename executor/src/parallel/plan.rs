@@ -12,7 +12,7 @@ use super::{
     partition::{CHUNKS_MAX, Partition},
     predict::Chunk,
     run::Start,
-    speculate::{Kinds, Speculation, call},
+    speculate::{Kinds, Speculation},
     workers::{Panicked, Workers},
 };
 #[cfg(feature = "faults")]
@@ -20,7 +20,7 @@ use crate::faults::{self, Fault};
 use crate::{
     BlockTransaction, ExecutionError, FeeRule,
     journal::Layer,
-    profile::{Key, Profiles},
+    profile::{Call, Key, Profiles},
     runner::{Ran, Runner},
     spec::VAULTS,
 };
@@ -188,12 +188,10 @@ where
         let from = self.start.engine.config.grain.transactions_from;
         if first >= from {
             self.rest = &self.rest[..first];
-            None
-        } else if readers().count() * 2 * from < probe_len {
-            Some(self.in_order(first + 1, true))
-        } else {
-            Some(self.in_order(probe_len, true))
+            return None;
         }
+        let are_few = readers().count() * 2 * from < probe_len;
+        Some(self.in_order(if are_few { first + 1 } else { probe_len }, true))
     }
 
     fn in_order(&mut self, len: usize, was_futile: bool) -> Plan {
@@ -296,7 +294,7 @@ where
         )?;
         report.speculated += done.len();
         for speculation in &done {
-            if let Some(call) = call(&rest[speculation.tx as usize]) {
+            if let Some(call) = Call::of(&rest[speculation.tx as usize]) {
                 speculation.teach(call, profiles, |address| start.has_code(address));
             }
         }

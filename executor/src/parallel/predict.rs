@@ -132,8 +132,12 @@ impl Chunk {
         self.accounts.push(Expected { key, tx, access });
     }
 
-    fn expect_slot(&mut self, tx: u32, key: (Address, U256), access: Access) {
-        self.slots.push(Expected { key, tx, access });
+    fn expect(&mut self, tx: u32, key: Key, access: Access, recipients: &[Address]) {
+        let Key { address, slot } = key;
+        match slot {
+            None => self.expect_account(tx, address, access, recipients),
+            Some(slot) => self.slots.push(Expected { key: (address, slot), tx, access }),
+        }
     }
 
     fn add(&mut self, predictions: Predictions, recipients: &[Address]) {
@@ -159,8 +163,8 @@ impl Chunk {
     }
 
     /// Takes what unknown transactions did when they ran by themselves for what they are going to do. Of those that did
-    /// not, `guard` tells what they change in any case; if that is nothing, they are
-    /// taken to change what they `said`.
+    /// not, `guard` tells what they change in any case; if that is nothing, they are taken to change what they
+    /// `said`.
     pub(crate) fn complete<'s>(
         &mut self,
         speculation: impl Fn(u32) -> Option<&'s Speculation>,
@@ -174,23 +178,17 @@ impl Chunk {
                     [] => (&[][..], said(tx)),
                     guard => (guard, Vec::new()),
                 };
-                for Key { address, slot } in guard.iter().chain(&said) {
-                    match slot {
-                        None => self.expect_account(tx, *address, Access::Write, recipients),
-                        Some(slot) => self.expect_slot(tx, (*address, *slot), Access::Write),
-                    }
+                for key in guard.iter().chain(&said) {
+                    self.expect(tx, *key, Access::Write, recipients);
                 }
                 continue;
             };
             if state.credits().is_none() {
                 self.fee_readers.push(tx);
             }
-            for Touch { key: Key { address, slot }, written } in state.touches() {
+            for Touch { key, written } in state.touches() {
                 let access = if written { Access::Write } else { Access::Read };
-                match slot {
-                    None => self.expect_account(tx, address, access, recipients),
-                    Some(slot) => self.expect_slot(tx, (address, slot), access),
-                }
+                self.expect(tx, key, access, recipients);
             }
             if let Some(gas) = gas_used {
                 self.expect_gas(tx, *gas);

@@ -12,7 +12,7 @@ use super::{
     Engine, EngineBlock, LaneReport, SliceReport,
     check::{Escape, escapes},
     counters::Fallback,
-    lane::{Lane, Missed},
+    lane::{Lane, Missed, take_apart},
     lock,
     plan::Wave,
 };
@@ -20,7 +20,6 @@ use super::{
 use crate::faults::{self, Fault};
 use crate::{
     BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, Skipped,
-    base::ViewError,
     included::{LaneNumber, NO_LANE},
     journal::{Amounts, LaneState, Layer},
     profile::{Call, Key},
@@ -195,7 +194,7 @@ where
         }
     }
 
-    fn start(&self) -> Start<'_, S> {
+    pub(super) fn start(&self) -> Start<'_, S> {
         let Self { engine, spec, context, .. } = self;
         let layer = Layer::new(&self.main.runner.evm.ctx.journaled_state, self.state);
         Start { engine, spec, context, layer }
@@ -233,9 +232,7 @@ where
         let beneficiary = self.beneficiary();
         self.learn_from_misses(&lanes, report);
         let journal = &mut self.main.runner.evm.ctx.journaled_state;
-        journal
-            .absorb_credits(credits, beneficiary)
-            .map_err(|ViewError(error)| ExecutionError::State(error))?;
+        journal.absorb_credits(credits, beneficiary)?;
         let lane_of = wave.partition.lane_of.iter();
         let mut order: Vec<_> = lane_of.map(|lane| merged[usize::from(*lane)]).collect();
         let (mut included, mut skipped) = (Vec::with_capacity(lanes.len()), Vec::new());
@@ -278,7 +275,7 @@ where
     pub(super) fn absorb_pending(&mut self) -> Result<(), ExecutionError<S::Error>> {
         let journal = &mut self.main.runner.evm.ctx.journaled_state;
         for lane in self.pending.drain(..) {
-            journal.absorb(&lane).map_err(|ViewError(error)| ExecutionError::State(error))?;
+            journal.absorb(&lane)?;
             lock(&self.engine.memory).lanes.push(lane.into_memory());
         }
         Ok(())
@@ -342,13 +339,13 @@ fn join<T>(
         if members.len() < 2 {
             continue;
         }
-        let taken = members.iter().map(|lane| std::mem::take(&mut *lanes[*lane]));
-        let mut transactions: Vec<(u32, T)> = taken.flat_map(Lane::into_transactions).collect();
-        transactions.sort_unstable_by_key(|(number, _)| *number);
+        let transactions =
+            take_apart(members.iter().map(|lane| std::mem::take(&mut *lanes[*lane])));
         #[cfg(feature = "faults")]
-        if faults::is(Fault::JoinBackwards) {
-            transactions.reverse();
-        }
+        let transactions: Vec<_> = match faults::is(Fault::JoinBackwards) {
+            true => transactions.into_iter().rev().collect(),
+            false => transactions,
+        };
         let (numbers, transactions) = transactions.into_iter().unzip();
         *lanes[first] = Lane::new(numbers, transactions);
         waiting.push(first);

@@ -14,7 +14,6 @@ use turnpike_state::StateView;
 use super::run::Worker;
 use crate::{
     BlockTransaction, ExecutionError,
-    base::ViewError,
     journal::LaneState,
     profile::{Call, Key, Observed, Profiles, Seen, Touch},
     runner::{Ran, Runner, Stop},
@@ -77,8 +76,7 @@ impl Speculation {
         beneficiary: Option<Address>,
     ) -> Result<Option<Ran>, ExecutionError<S::Error>> {
         let Some(ran) = &self.ran else { return Ok(None) };
-        let adopted = runner.evm.ctx.journaled_state.adopt(&self.state, beneficiary);
-        let adopted = adopted.map_err(|ViewError(error)| ExecutionError::State(error))?;
+        let adopted = runner.evm.ctx.journaled_state.adopt(&self.state, beneficiary)?;
         Ok(adopted.then(|| ran.clone()))
     }
 
@@ -134,7 +132,7 @@ impl Kinds {
         let hasher = DefaultHashBuilder::default();
         let mut all = Self::default();
         for tx in unknown {
-            let Some(call) = call(&transactions[tx as usize]) else { continue };
+            let Some(call) = Call::of(&transactions[tx as usize]) else { continue };
             let kind = call.kind(&hasher, &has_code);
             let Kind { samples, .. } = all.kinds.entry(kind).or_default();
             if samples.len() < SAMPLES {
@@ -184,9 +182,3 @@ impl Kinds {
 
 /// Keys by which transactions of a kind are kept together, at most.
 const GUARD_KEYS_MAX: usize = 8;
-
-/// A transaction as far as functions are learned from it.
-pub(super) fn call<T: BlockTransaction>(tx: &T) -> Option<Call<'_>> {
-    let (to, data) = tx.call()?;
-    Some(Call { caller: tx.sender().ok()?, to, data })
-}

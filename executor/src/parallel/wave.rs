@@ -7,7 +7,7 @@ use turnpike_state::StateView;
 
 use super::{
     EngineBlock, SliceReport,
-    lane::Lane,
+    lane::{Lane, take_apart},
     lock,
     partition::Partition,
     plan::{Plan, Planner, find},
@@ -52,7 +52,8 @@ where
                     }
                     drop(pace);
                     if let WaveEnd::Failed(lanes) = ran {
-                        self.run_in_order(collect(lanes), &[], report)?;
+                        let transactions = take_apart(lanes).into_iter().map(|(_, tx)| tx);
+                        self.run_in_order(transactions, &[], report)?;
                     }
                     let len = wave.len();
                     self.keep(wave.speculations, len);
@@ -152,8 +153,7 @@ where
         if self.spec.fees == FeeRule::Vaults {
             return Ok(true);
         }
-        let mut layer = Layer::new(&self.main.runner.evm.ctx.journaled_state, self.state);
-        let found = layer.account(&self.context.header.beneficiary);
+        let found = self.start().layer.account(&self.context.header.beneficiary);
         Ok(match found.map_err(ExecutionError::State)? {
             Some((account, _)) => !account.is_empty(),
             None => self.spec.fork.is_enabled_in(SpecId::SPURIOUS_DRAGON),
@@ -173,11 +173,4 @@ fn distribute<T>(partition: &Partition, transactions: impl Iterator<Item = T>) -
         transactions.push(tx);
     }
     lanes.into_iter().map(|(numbers, transactions)| Lane::new(numbers, transactions)).collect()
-}
-
-/// Takes lanes apart: their transactions, in order.
-pub(super) fn collect<T>(lanes: Vec<Lane<T>>) -> Vec<T> {
-    let mut all: Vec<(u32, T)> = lanes.into_iter().flat_map(Lane::into_transactions).collect();
-    all.sort_unstable_by_key(|(number, _)| *number);
-    all.into_iter().map(|(_, tx)| tx).collect()
 }

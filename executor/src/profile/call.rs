@@ -2,6 +2,8 @@ use core::hash::{Hash, Hasher};
 
 use alloy_primitives::{Address, B256};
 
+use crate::BlockTransaction;
+
 /// Words of the calldata that are looked at: as keys, and as contracts.
 pub(super) const WORDS_MAX: usize = 12;
 
@@ -39,6 +41,12 @@ impl Hash for Function {
 }
 
 impl<'a> Call<'a> {
+    /// The call that a transaction makes, if it is not a creation and has a sender.
+    pub(crate) fn of(tx: &'a impl BlockTransaction) -> Option<Self> {
+        let (to, data) = tx.call()?;
+        Some(Self { caller: tx.sender().ok()?, to, data })
+    }
+
     pub(super) fn function(&self) -> Function {
         Function { contract: self.to, selector: self.data.first_chunk().copied() }
     }
