@@ -1,5 +1,5 @@
 use alloy_primitives::Bytes;
-use turnpike_protocol::{Batch, BatchBlock, ChainConfig, DepositHint};
+use turnpike_protocol::{Batch, BatchBlock, ChainConfig, DepositHint, state_root_prefix};
 use turnpike_storage::JournalRecord;
 
 /// Compression level: past it a batch shrinks by less than it costs.
@@ -98,7 +98,7 @@ fn encode(records: &[JournalRecord]) -> std::io::Result<Vec<u8>> {
         .map(|record| BatchBlock {
             timestamp: record.timestamp,
             deposit_count: record.deposits.len() as u64,
-            state_root: record.state_root,
+            state_root: state_root_prefix(&record.state_root),
             transactions: record.transactions.clone(),
         })
         .collect();

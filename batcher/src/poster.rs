@@ -1,7 +1,7 @@
 use anyhow::{Context as _, bail};
 use tokio::task::block_in_place;
 use tracing::{debug, info, warn};
-use turnpike_l1::{L1Sender, L1View, PostedEntry};
+use turnpike_l1::{EntryPayload, L1Sender, L1View, PostedEntry};
 use turnpike_protocol::{Batch, ChainConfig, DataKind, Entry, Parent, calldata_hash, derive};
 use turnpike_storage::{Database, PostedBatch};
 
@@ -75,7 +75,7 @@ impl Poster {
             Some(sent) => sent,
             // The outbox was lost: L1 knows all the same.
             None => {
-                let data = view.client().entry_data(posted).await?;
+                let data = view.client().payload(posted).await?.data;
                 let inflated_max = usize::try_from(self.config.entry_inflated_bytes_max)?;
                 let blocks = Batch::decode(&data, inflated_max)
                     .with_context(|| format!("inbox entry {} holds a bad batch", entry.index))?
@@ -170,7 +170,8 @@ impl Poster {
             origin: packed.origin,
             ..previous.entry
         };
-        let source = view.source_of(entry, packed.data.clone())?;
+        let payload = EntryPayload { data: packed.data.clone(), ..EntryPayload::default() };
+        let source = view.source_of(entry, payload)?;
         let derived = block_in_place(|| derive(&self.config, parent, &source.as_data()))?;
         match derived.fault {
             Some(fault) => bail!("blocks from {} on cannot be posted: {fault}", packed.first_block),

@@ -6,7 +6,8 @@ use tracing::warn;
 use turnpike_executor::{BlockOutcome, Chain, Engine, EngineConfig, ExecutionError};
 use turnpike_l1::ProposedOutput;
 use turnpike_protocol::{
-    BatchFault, BlockInput, DeriveError, EntryData, Genesis, Header, OutputRoot, derive,
+    BatchFault, BlockInput, DeriveError, EntryData, Genesis, Header, OutputRoot, StateRootPrefix,
+    derive, state_root_prefix,
 };
 use turnpike_state::FlatState;
 
@@ -45,8 +46,8 @@ pub struct DerivedEntry {
     pub header: Header,
     /// Where the state roots posted with its batch first differ from the derived ones.
     pub first_divergence: Option<BatchDivergence>,
-    /// The state root posted for its last block, if any.
-    pub claimed_state_root: Option<B256>,
+    /// Beginning of the state root posted for its last block, if any.
+    pub claimed_state_root: Option<StateRootPrefix>,
     /// Why its batch was passed over.
     pub fault: Option<BatchFault>,
 }
@@ -67,8 +68,8 @@ pub struct BatchDivergence {
     pub entry: u64,
     /// The block.
     pub block: u64,
-    /// State root that was posted.
-    pub claimed: B256,
+    /// Beginning of the state root that was posted.
+    pub claimed: StateRootPrefix,
     /// State root that derivation gives.
     pub derived: B256,
 }
@@ -204,7 +205,8 @@ impl Verifier {
             let outcome = self.execute(input)?;
             claimed_state_root = claims.next();
             let derived = outcome.output.state_root;
-            if let Some(claimed) = claimed_state_root.filter(|claimed| *claimed != derived) {
+            let is_other = |claimed: &StateRootPrefix| *claimed != state_root_prefix(&derived);
+            if let Some(claimed) = claimed_state_root.filter(is_other) {
                 let divergence = BatchDivergence { entry: found, block, claimed, derived };
                 self.note(divergence);
                 first_divergence.get_or_insert(divergence);
@@ -302,7 +304,7 @@ impl Verifier {
     ) -> FirstBlock {
         let (first, last) = (true_block + 1, derived.last_block);
         // The posted roots speak for the claimed chain only if the claim is the one they end with.
-        if derived.claimed_state_root == Some(output.output.state_root) {
+        if derived.claimed_state_root == Some(state_root_prefix(&output.output.state_root)) {
             let entries = self.entries.iter().take(usize::try_from(output.entry).unwrap_or(0) + 1);
             let noted = entries
                 .skip_while(|entry| entry.last_block <= true_block)

@@ -8,12 +8,12 @@ use alloy::{
     transports::http::{Http, reqwest},
 };
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::B256;
 use turnpike_protocol::{
     ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot, calldata_hash, output_claim,
 };
 
-use crate::{Inbox, L1Error, PostedEntry, Rollup};
+use crate::{EntryPayload, Inbox, L1Error, PostedEntry, Rollup};
 
 /// How long L1 may take over one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -114,13 +114,16 @@ impl L1Client {
         })
     }
 
-    /// The batch data of an entry: the calldata of the transaction that appended it, checked against what the entry
-    /// commits to. Empty for a forced entry.
-    pub async fn entry_data(&self, posted: &PostedEntry) -> Result<Bytes, L1Error> {
-        if posted.entry.data_kind == DataKind::None {
-            return Ok(Bytes::new());
-        }
+    /// The batch data of an entry, checked against what the entry commits to. Empty for a forced entry.
+    pub async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
         let index = posted.entry.index;
+        match posted.entry.data_kind {
+            DataKind::None => return Ok(EntryPayload::default()),
+            DataKind::Calldata => {}
+            DataKind::Blobs => {
+                return Err(L1Error::NotYet(format!("the blobs of entry {index} cannot be read")));
+            }
+        }
         let tx = self.provider.get_transaction_by_hash(posted.l1_transaction).await?;
         let tx = tx.ok_or_else(|| {
             L1Error::NotYet(format!("the transaction of entry {index} is missing"))
@@ -135,7 +138,7 @@ impl L1Client {
                 "the calldata of entry {index} is not what the entry commits to"
             )));
         }
-        Ok(call.data)
+        Ok(EntryPayload { data: call.data, blob_hashes: Vec::new() })
     }
 
     pub(crate) async fn header(

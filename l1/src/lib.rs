@@ -21,5 +21,5 @@ pub use client::{L1Client, L1Head};
 pub use deploy::deploy;
 pub use error::L1Error;
 pub use sender::{L1Sender, PreparedTx};
-pub use source::EntrySource;
-pub use view::{L1View, OutputStatus, PostedEntry, ProposedOutput, is_undisputed};
+pub use source::{EntryPayload, EntrySource};
+pub use view::{Advance, L1View, OutputStatus, PostedEntry, ProposedOutput, Reorg, is_undisputed};

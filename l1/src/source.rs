@@ -1,7 +1,16 @@
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use turnpike_protocol::{Deposit, Entry, EntryData};
 
 use crate::{L1Error, L1View};
+
+/// What L1 holds of an entry's batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntryPayload {
+    /// Calldata, or whole blobs one after the other; empty for a forced entry.
+    pub data: Bytes,
+    /// Versioned hashes of the blobs.
+    pub blob_hashes: Vec<B256>,
+}
 
 /// An entry with all that deriving it takes, owned.
 #[derive(Clone, Debug)]
@@ -10,6 +19,7 @@ pub struct EntrySource {
     deposits_before: u64,
     origin: Entry,
     data: Bytes,
+    blob_hashes: Vec<B256>,
     deposits: Vec<Deposit>,
 }
 
@@ -21,6 +31,7 @@ impl EntrySource {
             deposits_before: self.deposits_before,
             origin: &self.origin,
             data: &self.data,
+            blob_hashes: &self.blob_hashes,
             deposits: &self.deposits,
         }
     }
@@ -31,12 +42,12 @@ impl L1View {
     pub async fn source(&self, index: u64) -> Result<Option<EntrySource>, L1Error> {
         let at = usize::try_from(index).ok();
         let Some(posted) = at.and_then(|at| self.entries().get(at)) else { return Ok(None) };
-        let data = self.client().entry_data(posted).await?;
-        self.source_of(posted.entry, data).map(Some)
+        let payload = self.client().payload(posted).await?;
+        self.source_of(posted.entry, payload).map(Some)
     }
 
-    /// An entry as it would be appended with this data, on top of the entries that L1 holds.
-    pub fn source_of(&self, entry: Entry, data: Bytes) -> Result<EntrySource, L1Error> {
+    /// An entry as it would be appended with this payload, on top of the entries that L1 holds.
+    pub fn source_of(&self, entry: Entry, payload: EntryPayload) -> Result<EntrySource, L1Error> {
         let index = entry.index;
         let missing =
             |what| L1Error::Inconsistent(format!("the {what} of entry {index} are missing"));
@@ -51,6 +62,7 @@ impl L1View {
         let consumed = queue(deposits_before)..queue(entry.deposit_count);
         let queued = self.deposits().get(consumed).ok_or_else(|| missing("deposits"))?;
         let deposits = queued.iter().map(|queued| queued.deposit.clone()).collect();
-        Ok(EntrySource { entry, deposits_before, origin, data, deposits })
+        let EntryPayload { data, blob_hashes } = payload;
+        Ok(EntrySource { entry, deposits_before, origin, data, blob_hashes, deposits })
     }
 }

@@ -88,6 +88,28 @@ pub fn is_undisputed(outputs: &[ProposedOutput], output: &ProposedOutput) -> boo
     }
 }
 
+/// What a look at L1 brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advance {
+    /// Where L1 is.
+    pub head: L1Head,
+    /// L1 has dropped blocks that were read, and the view has gone back before it went on.
+    pub reorg: Option<Reorg>,
+}
+
+/// How much of a view was left when L1 had dropped blocks that were read; all after it was read anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reorg {
+    /// The last L1 block that is still there.
+    pub block: u64,
+    /// Entries that are still there, entry 0 included: the first of those that may be others has this index.
+    pub entries: u64,
+    /// Deposits that are still there, and have the same names.
+    pub deposits: u64,
+    /// Outputs that are still there, the genesis output included.
+    pub outputs: u64,
+}
+
 /// Everything the chain's contracts have recorded so far, read from L1 logs and checked.
 #[derive(Debug)]
 pub struct L1View {
@@ -147,7 +169,7 @@ impl L1View {
     }
 
     /// Reads what L1 has added since the last call. On an error nothing was taken over, and the call may be repeated.
-    pub async fn advance(&mut self) -> Result<L1Head, L1Error> {
+    pub async fn advance(&mut self) -> Result<Advance, L1Error> {
         let head = self.client.head().await?;
         self.check_canonical().await?;
         let readable = head.number.saturating_sub(self.confirmations);
@@ -168,7 +190,7 @@ impl L1View {
             return Err(error);
         }
         self.head = Some(head);
-        Ok(head)
+        Ok(Advance { head, reorg: None })
     }
 
     /// Number of the last L1 block that was read.

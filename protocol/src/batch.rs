@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, FixedBytes};
 use alloy_rlp::{Decodable, Encodable as _, RlpDecodable, RlpEncodable};
 use ruzstd::{
     decoding::{BlockDecodingStrategy, FrameDecoder},
@@ -21,6 +21,14 @@ pub struct Batch {
     pub deposit_hints: Vec<DepositHint>,
 }
 
+/// The first bytes of a state root: enough to tell in which block a false chain begins.
+pub type StateRootPrefix = FixedBytes<4>;
+
+/// The beginning of a state root.
+pub fn state_root_prefix(state_root: &B256) -> StateRootPrefix {
+    StateRootPrefix::from_slice(&state_root[..StateRootPrefix::len_bytes()])
+}
+
 /// One block of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct BatchBlock {
@@ -28,8 +36,9 @@ pub struct BatchBlock {
     pub timestamp: u64,
     /// Deposits of the queue that the block consumes.
     pub deposit_count: u64,
-    /// State root that the sequencer computed. No rule reads it: it tells a verifier where a false chain begins.
-    pub state_root: B256,
+    /// Beginning of the state root that the sequencer computed. No rule reads it: it tells a verifier where a false
+    /// chain begins.
+    pub state_root: StateRootPrefix,
     /// EIP-2718 bytes of the transactions, in order.
     pub transactions: Vec<Bytes>,
 }
@@ -148,7 +157,7 @@ mod tests {
         let block = (
             any::<u64>(),
             any::<u64>(),
-            any::<[u8; 32]>(),
+            any::<[u8; 4]>(),
             prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..8),
         )
             .prop_map(|(timestamp, deposit_count, root, transactions)| BatchBlock {

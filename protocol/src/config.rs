@@ -1,4 +1,4 @@
-use alloy_primitives::{B256, U256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_rlp::{Encodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
 
@@ -35,8 +35,10 @@ pub struct ChainConfig {
     pub time_drift_max: u64,
     /// How many entries back an entry's origin may lie.
     pub origin_lag_max: u64,
-    /// Batch bytes in one entry, as posted.
+    /// Batch bytes in one entry whose data is calldata, as posted.
     pub entry_bytes_max: u64,
+    /// Blobs of one entry, at most.
+    pub entry_blobs_max: u64,
     /// Batch bytes in one entry, inflated.
     pub entry_inflated_bytes_max: u64,
     /// Blocks that one entry may derive.
@@ -53,6 +55,14 @@ pub struct ChainConfig {
     pub proposer_bond: U256,
     /// Wei locked by whoever challenges an output.
     pub challenger_bond: U256,
+    /// May pause withdrawals for a while, and nothing else; nobody may if it is zero.
+    pub guardian: Address,
+    /// Seconds that a pause lasts, at most, and of any four times as many seconds the part that may be paused.
+    pub pause_max: u64,
+    /// May name another batcher, after a delay, and do nothing else; nobody may if it is zero.
+    pub key_admin: Address,
+    /// Seconds from the naming of another batcher until it may post.
+    pub key_delay: u64,
 }
 
 /// Why a configuration cannot be a chain's.
@@ -99,6 +109,7 @@ impl ChainConfig {
             (self.precompile_input_bytes_max, "precompileInputBytesMax"),
             (self.origin_lag_max, "originLagMax"),
             (self.entry_bytes_max, "entryBytesMax"),
+            (self.entry_blobs_max, "entryBlobsMax"),
             (self.entry_inflated_bytes_max, "entryInflatedBytesMax"),
             (self.entry_blocks_max, "entryBlocksMax"),
             (self.entry_deposits_max, "entryDepositsMax"),

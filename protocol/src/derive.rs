@@ -1,11 +1,12 @@
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, vec::Vec};
 
 use alloy_primitives::B256;
 
 use crate::{
-    Batch, BatchBlock, BatchError, BlockInput, ChainConfig, DataKind, Deposit, DepositError, Entry,
-    Origin, Parent, QueuedDeposit, SignedTx, SourceHash, TxDecodeError, TxEnvelope, calldata_hash,
-    decode_transaction,
+    BLOB_BYTES, Batch, BatchBlock, BatchError, BlockInput, ChainConfig, DataKind, Deposit,
+    DepositError, Entry, Origin, Parent, QueuedDeposit, SignedTx, SourceHash, StateRootPrefix,
+    TxDecodeError, TxEnvelope, blob_data_bytes, blobs_hash, calldata_hash, decode_transaction,
+    unpack_blobs,
 };
 
 /// An inbox entry with all that its accumulator authenticates.
@@ -17,8 +18,10 @@ pub struct EntryData<'a> {
     pub deposits_before: u64,
     /// The entry that `entry.origin` names.
     pub origin: &'a Entry,
-    /// Batch data; empty for a forced entry.
+    /// Batch data as posted, for blobs the blobs themselves, one after the other; empty for a forced entry.
     pub data: &'a [u8],
+    /// Versioned hashes of the blobs. It is the caller who has checked that these are the hashes of those blobs.
+    pub blob_hashes: &'a [B256],
     /// The deposits that the entry consumes, in queue order.
     pub deposits: &'a [Deposit],
 }
@@ -28,8 +31,8 @@ pub struct EntryData<'a> {
 pub struct Derived {
     /// At least one block.
     pub blocks: Vec<BlockInput>,
-    /// State roots that the sequencer claims for the blocks: empty when it made none. No rule reads them.
-    pub claimed_state_roots: Vec<B256>,
+    /// Beginnings of the state roots that the sequencer claims for the blocks: empty when it made none. No rule reads them.
+    pub claimed_state_roots: Vec<StateRootPrefix>,
     /// Why the entry's data was passed over; the entry then derives one block with its deposits.
     pub fault: Option<BatchFault>,
 }
@@ -46,6 +49,14 @@ pub enum DeriveError {
         expected: B256,
         /// What the data hashes to.
         found: B256,
+    },
+    /// The blobs are not as many as their hashes.
+    #[error("entry {index}: {expected} whole blobs are expected")]
+    Blobs {
+        /// The entry.
+        index: u64,
+        /// Blobs that it commits to.
+        expected: usize,
     },
     /// The origin is not the entry it should be.
     #[error("entry {index}: origin is entry {expected}, entry {found} was given")]
@@ -78,6 +89,9 @@ pub enum BatchFault {
     /// It does not decode.
     #[error(transparent)]
     Codec(#[from] BatchError),
+    /// The blobs do not hold data as `pack_blobs` puts it there.
+    #[error("blobs hold no batch")]
+    Blobs,
     /// The entry has more bytes than allowed.
     #[error("batch of {0} bytes is too long")]
     TooLong(usize),
@@ -139,7 +153,7 @@ pub fn derive(
     check_arguments(source)?;
     let batch = match source.entry.data_kind {
         DataKind::None => None,
-        DataKind::Calldata => Some(read_batch(config, parent, source)),
+        DataKind::Calldata | DataKind::Blobs => Some(read_batch(config, parent, source)),
     };
     match batch {
         Some(Ok((batch, transactions))) => {
@@ -161,11 +175,18 @@ pub fn derive(
 fn check_arguments(source: &EntryData<'_>) -> Result<(), DeriveError> {
     let entry = source.entry;
     let index = entry.index;
-    if entry.data_kind == DataKind::Calldata {
-        let found = calldata_hash(source.data);
-        if found != entry.data_hash {
-            return Err(DeriveError::DataHash { index, expected: entry.data_hash, found });
-        }
+    let found = match entry.data_kind {
+        DataKind::None => B256::ZERO,
+        DataKind::Calldata => calldata_hash(source.data),
+        DataKind::Blobs => blobs_hash(source.blob_hashes),
+    };
+    if found != entry.data_hash {
+        return Err(DeriveError::DataHash { index, expected: entry.data_hash, found });
+    }
+    let blobs = source.data.len() / BLOB_BYTES;
+    let whole_blobs = source.data.len().is_multiple_of(BLOB_BYTES);
+    if entry.data_kind == DataKind::Blobs && (blobs != source.blob_hashes.len() || !whole_blobs) {
+        return Err(DeriveError::Blobs { index, expected: source.blob_hashes.len() });
     }
     if source.origin.index != entry.origin {
         return Err(DeriveError::Origin {
@@ -233,10 +254,19 @@ fn read_batch(
     source: &EntryData<'_>,
 ) -> Result<(Batch, Vec<Vec<TxEnvelope>>), BatchFault> {
     let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
-    if source.data.len() > at_most(config.entry_bytes_max) {
-        return Err(BatchFault::TooLong(source.data.len()));
+    let (data, bytes_max) = match source.entry.data_kind {
+        DataKind::Blobs => {
+            let data = unpack_blobs(source.data).ok_or(BatchFault::Blobs)?;
+            (Cow::Owned(data), blob_data_bytes(at_most(config.entry_blobs_max)))
+        }
+        DataKind::None | DataKind::Calldata => {
+            (Cow::Borrowed(source.data), at_most(config.entry_bytes_max))
+        }
+    };
+    if data.len() > bytes_max {
+        return Err(BatchFault::TooLong(data.len()));
     }
-    let batch = Batch::decode(source.data, at_most(config.entry_inflated_bytes_max))?;
+    let batch = Batch::decode(&data, at_most(config.entry_inflated_bytes_max))?;
     if batch.blocks.is_empty() || batch.blocks.len() > at_most(config.entry_blocks_max) {
         return Err(BatchFault::BlockCount(batch.blocks.len()));
     }

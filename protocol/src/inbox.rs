@@ -15,6 +15,8 @@ pub enum DataKind {
     None,
     /// In the calldata of the L1 transaction that appended the entry.
     Calldata,
+    /// In the blobs of the L1 transaction that appended the entry.
+    Blobs,
 }
 
 impl DataKind {
@@ -23,6 +25,7 @@ impl DataKind {
         match self {
             Self::None => 0,
             Self::Calldata => 1,
+            Self::Blobs => 2,
         }
     }
 
@@ -31,6 +34,7 @@ impl DataKind {
         match byte {
             0 => Some(Self::None),
             1 => Some(Self::Calldata),
+            2 => Some(Self::Blobs),
             _ => None,
         }
     }
@@ -46,7 +50,7 @@ pub struct Entry {
     pub index: u64,
     /// Where the batch data is.
     pub data_kind: DataKind,
-    /// Commitment to the batch data: for calldata, [`calldata_hash`].
+    /// Commitment to the batch data: [`calldata_hash`] or [`blobs_hash`]; zero for none.
     pub data_hash: B256,
     /// Deposit accumulator after this entry.
     pub deposit_acc: B256,
@@ -92,6 +96,11 @@ impl Entry {
 pub fn calldata_hash(data: &[u8]) -> B256 {
     let hashes: Vec<B256> = data.chunks(CHUNK_BYTES_MAX).map(keccak256).collect();
     keccak256(hashes.as_flattened_bytes())
+}
+
+/// Commitment to blobs: the hash of their versioned hashes (EIP-4844).
+pub fn blobs_hash(versioned_hashes: &[B256]) -> B256 {
+    keccak256(versioned_hashes.as_flattened_bytes())
 }
 
 /// A number as a 32-byte big-endian word.

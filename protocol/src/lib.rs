@@ -15,6 +15,7 @@
 extern crate alloc;
 
 mod batch;
+mod blob;
 mod block;
 mod config;
 mod deposit;
@@ -26,7 +27,10 @@ mod output;
 pub mod predeploys;
 mod transaction;
 
-pub use batch::{BATCH_VERSION, Batch, BatchBlock, BatchError, DepositHint};
+pub use batch::{
+    BATCH_VERSION, Batch, BatchBlock, BatchError, DepositHint, StateRootPrefix, state_root_prefix,
+};
+pub use blob::{BLOB_BYTES, blob_data_bytes, blobs_for, pack_blobs, unpack_blobs};
 pub use block::{
     BlockInput, Origin, Parent, QueuedDeposit, Receipt, history_slot, mix_hash, next_base_fee,
 };
@@ -37,7 +41,7 @@ pub use deposit::{
 pub use derive::{BatchFault, DeriveError, Derived, EntryData, derive};
 pub use fee::L1Fee;
 pub use genesis::{Genesis, GenesisAccount, L1Deployment};
-pub use inbox::{CHUNK_BYTES_MAX, DataKind, Entry, calldata_hash};
+pub use inbox::{CHUNK_BYTES_MAX, DataKind, Entry, blobs_hash, calldata_hash};
 pub use output::{OutputRoot, output_claim};
 pub use transaction::{
     SignatureError, SignedTx, TxDecodeError, decode_transaction, recover_authority,

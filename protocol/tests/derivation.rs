@@ -5,7 +5,8 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, U256, hex};
 use turnpike_protocol::{
     Batch, BatchBlock, BatchFault, DataKind, Deposit, DepositHint, DeriveError, Derived, Entry,
-    EntryData, Genesis, Parent, SourceHash, TxEnvelope, calldata_hash, derive, mix_hash,
+    EntryData, Genesis, Parent, SourceHash, StateRootPrefix, TxEnvelope, calldata_hash, derive,
+    mix_hash,
 };
 
 const KEY: [u8; 32] = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
@@ -64,6 +65,7 @@ impl Case {
                 deposits_before: 5,
                 origin: &origin,
                 data: &data,
+                blob_hashes: &[],
                 deposits: &self.deposits,
             },
         )
@@ -114,7 +116,12 @@ fn deposit(index: u64, l1_block_number: u64) -> Deposit {
 }
 
 fn block(timestamp: u64, deposit_count: u64, transactions: Vec<Bytes>) -> BatchBlock {
-    BatchBlock { timestamp, deposit_count, state_root: B256::repeat_byte(7), transactions }
+    BatchBlock {
+        timestamp,
+        deposit_count,
+        state_root: StateRootPrefix::repeat_byte(7),
+        transactions,
+    }
 }
 
 fn transfer(nonce: u64) -> Bytes {
@@ -144,7 +151,7 @@ fn a_batch_becomes_its_blocks() {
     .with_deposits(&[3, 3], &[(1, 4), (1, 6)]);
     let derived = case.derive().expect("derives");
     assert_eq!(derived.fault, None);
-    assert_eq!(derived.claimed_state_roots, [B256::repeat_byte(7); 3]);
+    assert_eq!(derived.claimed_state_roots, [StateRootPrefix::repeat_byte(7); 3]);
     let shape: Vec<_> = derived
         .blocks
         .iter()
@@ -262,8 +269,14 @@ fn arguments_that_the_entry_does_not_commit_to_are_errors() {
     let config = Genesis::dev().config;
     let forced = Entry { data_kind: DataKind::None, ..entry(9, 1_100, 2) };
     let origin = entry_at(2);
-    let honest =
-        EntryData { entry: &forced, deposits_before: 0, origin: &origin, data: &[], deposits: &[] };
+    let honest = EntryData {
+        entry: &forced,
+        deposits_before: 0,
+        origin: &origin,
+        data: &[],
+        blob_hashes: &[],
+        deposits: &[],
+    };
     assert!(derive(&config, PARENT, &honest).is_ok());
     let wrong_origin = entry_at(3);
     let wrong = EntryData { origin: &wrong_origin, ..honest.clone() };

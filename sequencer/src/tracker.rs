@@ -92,7 +92,7 @@ impl Tracker {
 
     /// Reads what is new on L1.
     pub(crate) async fn step(&mut self) -> anyhow::Result<L1News> {
-        let head = self.view.advance().await?;
+        let head = self.view.advance().await?.head;
         while let Some(entry) = self.view.entries().get(self.ranges.len() + 1).copied() {
             let range = self.match_entry(&entry).await?;
             let PostedRange { first_block, last_block, .. } = range;

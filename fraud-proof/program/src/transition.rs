@@ -21,6 +21,8 @@ struct Input {
     deposits_before: u64,
     origin: Entry,
     data: Bytes,
+    #[serde(default)]
+    blob_hashes: Vec<B256>,
     deposits: Vec<Deposit>,
     /// Trie nodes and codes.
     preimages: Vec<Bytes>,
@@ -53,6 +55,7 @@ pub(crate) fn transition(input: &[u8]) -> Result<B256, Fault> {
         deposits_before: input.deposits_before,
         origin: &origin,
         data: &input.data,
+        blob_hashes: &input.blob_hashes,
         deposits: &input.deposits,
     };
     let derived = derive(&config, parent, &source).map_err(|_| Fault::Derive)?;
@@ -125,8 +128,14 @@ mod tests {
         let (entry, origin) = (entry(1), entry(0));
         let parent = Parent { number: 0, timestamp: header.timestamp, origin: None };
         let (data, deposits): (&[u8], &[Deposit]) = (&[], &[]);
-        let source =
-            EntryData { entry: &entry, deposits_before: 0, origin: &origin, data, deposits };
+        let source = EntryData {
+            entry: &entry,
+            deposits_before: 0,
+            origin: &origin,
+            data,
+            blob_hashes: &[],
+            deposits,
+        };
         let derived = derive(&genesis.config, parent, &source).expect("derives");
         let [block] = derived.blocks.as_slice() else { panic!("a forced entry has one block") };
         let hash = header.hash_slow();

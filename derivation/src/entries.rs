@@ -1,0 +1,119 @@
+use turnpike_l1::{EntrySource, PostedEntry};
+use turnpike_protocol::{
+    BatchFault, BlockInput, ChainConfig, DeriveError, Derived, Parent, SignedTx, derive,
+};
+use turnpike_storage::JournalRecord;
+
+/// Which blocks each inbox entry derives.
+#[derive(Clone, Debug)]
+pub struct Derivation {
+    config: ChainConfig,
+    genesis: Parent,
+    /// Entry 1 first: the inbox's own entry 0 derives nothing.
+    entries: Vec<DerivedEntry>,
+}
+
+/// What an entry came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DerivedEntry {
+    /// The entry on L1.
+    pub posted: PostedEntry,
+    /// Its first block.
+    pub first_block: u64,
+    /// Its last block, as the next one sees it.
+    pub last: Parent,
+    /// Why its batch was passed over.
+    pub fault: Option<BatchFault>,
+}
+
+/// Why an entry was not taken. None of it is the chain's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum DerivationError {
+    /// Entries have to come in order.
+    #[error("entry {expected} comes next, entry {found} was given")]
+    Order {
+        /// The next entry.
+        expected: u64,
+        /// The entry given.
+        found: u64,
+    },
+    /// The data is not the entry's.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
+}
+
+impl Derivation {
+    /// A chain of its genesis block alone.
+    pub const fn new(config: ChainConfig, genesis: Parent) -> Self {
+        Self { config, genesis, entries: Vec::new() }
+    }
+
+    /// Index of the entry that comes next.
+    pub const fn next_entry(&self) -> u64 {
+        self.entries.len() as u64 + 1
+    }
+
+    /// The last block, as the next one sees it.
+    pub fn head(&self) -> Parent {
+        self.entries.last().map_or(self.genesis, |entry| entry.last)
+    }
+
+    /// The derived entries; entry 1 first.
+    pub fn entries(&self) -> &[DerivedEntry] {
+        &self.entries
+    }
+
+    /// A derived entry, by its index.
+    pub fn entry(&self, index: u64) -> Option<&DerivedEntry> {
+        self.entries.get(usize::try_from(index.checked_sub(1)?).ok()?)
+    }
+
+    /// The entry that derives block `number`.
+    pub fn entry_of_block(&self, number: u64) -> Option<&DerivedEntry> {
+        let at = self.entries.partition_point(|entry| entry.last.number < number);
+        self.entries.get(at).filter(|entry| entry.first_block <= number)
+    }
+
+    /// What the next entry would derive.
+    pub fn preview(&self, source: &EntrySource) -> Result<Derived, DerivationError> {
+        let data = source.as_data();
+        let (expected, found) = (self.next_entry(), data.entry.index);
+        if expected != found {
+            return Err(DerivationError::Order { expected, found });
+        }
+        Ok(derive(&self.config, self.head(), &data)?)
+    }
+
+    /// Derives the next entry. After an error nothing has changed.
+    pub fn derive(
+        &mut self,
+        posted: &PostedEntry,
+        source: &EntrySource,
+    ) -> Result<Derived, DerivationError> {
+        let derived = self.preview(source)?;
+        let first_block = self.head().number + 1;
+        let last = derived.blocks.last().map_or_else(|| self.head(), BlockInput::as_parent);
+        let fault = derived.fault.clone();
+        self.entries.push(DerivedEntry { posted: *posted, first_block, last, fault });
+        Ok(derived)
+    }
+
+    /// Forgets entry `next` and all after it.
+    pub fn rewind(&mut self, next: u64) {
+        let kept = usize::try_from(next.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.entries.truncate(kept);
+    }
+}
+
+/// Whether a journal's record is that very block.
+pub fn is_block(record: &JournalRecord, block: &BlockInput) -> bool {
+    let transactions = block.transactions.iter().map(SignedTx::encoded);
+    record.number == block.number
+        && record.timestamp == block.timestamp
+        && record.origin == block.origin
+        && record.transactions.iter().map(|raw| raw.to_vec()).eq(transactions)
+        && record.deposits.iter().all(|queued| {
+            let expected = queued.deposit.to_transaction(queued.hint.source());
+            expected.is_ok_and(|expected| block.deposits.contains(&expected))
+        })
+}
