@@ -1,0 +1,283 @@
+// L1 alone gives the chain: whatever happened to it on the way, a fresh node comes to the sequencer's head.
+import assert from "node:assert/strict";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { createPublicClient, createWalletClient, http, keccak256, parseEther, parseGwei } from "viem";
+import { mnemonicToAccount } from "viem/accounts";
+import { walletActionsL1 } from "viem/op-stack";
+import { anvil as anvilChain } from "viem/chains";
+
+import { abiOf, compileProbe } from "./clients.mjs";
+import { CHAIN_ID, get, post, rpc, startAnvil, step, until } from "./harness.mjs";
+import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
+import { buildWorkload } from "./workload.mjs";
+
+const MNEMONIC = "test test test test test test test test test test test junk";
+const FORCE_WINDOW_SECONDS = 60;
+const TRANSFERS = 3_000;
+const REORG_DEPTHS = [1, 4];
+
+const keyOf = (account) => `0x${Buffer.from(account.getHdKey().privateKey).toString("hex")}`;
+
+/** A rollup whose roles come and go, on an L1 that is moved by hand. */
+class Chain {
+  #roles = {};
+
+  constructor(t, anvil, folder) {
+    Object.assign(this, { t, folder, l1Url: anvil.url });
+    this.accounts = [...Array(10).keys()].map((addressIndex) =>
+      mnemonicToAccount(MNEMONIC, { addressIndex }),
+    );
+    const options = { chain: anvilChain, transport: http(anvil.url), pollingInterval: 50, cacheTime: 0 };
+    this.l1 = createPublicClient(options);
+    this.l1Wallet = (account) => createWalletClient({ account, ...options }).extend(walletActionsL1());
+  }
+
+  file(name) {
+    return join(this.folder, name);
+  }
+
+  get batcher() {
+    return this.accounts[7];
+  }
+
+  async deploy() {
+    const { stdout } = await run(this.t, turnpike(), ["genesis"]);
+    writeFileSync(this.file("undeployed.json"), stdout);
+    await rpc(this.l1Url, "evm_setAutomine", [true]);
+    const files = ["--genesis", this.file("undeployed.json"), "--out", this.file("genesis.json")];
+    const keys = ["--key", keyOf(this.accounts[6]), "--batcher", this.batcher.address];
+    const deployed = await run(this.t, turnpike(), ["deploy", "--l1-url", this.l1Url, ...files, ...keys]);
+    assert.equal(deployed.code, 0, deployed.stderr);
+    await rpc(this.l1Url, "evm_setAutomine", [false]);
+    const { inbox, portal } = JSON.parse(deployed.stdout);
+    this.inbox = { address: inbox, abi: abiOf("Inbox") };
+    this.portal = { address: portal, abi: abiOf("Portal") };
+  }
+
+  #start(name, args) {
+    const follow = ["--genesis", this.file("genesis.json"), "--l1-url", this.l1Url];
+    const deep = ["--l1-confirmations", "0", "--l1-poll-ms", "50"];
+    this.#roles[name] = new Program(this.t, name, turnpike(), [name, ...follow, ...deep, ...args]);
+    return this.#roles[name];
+  }
+
+  async startSequencer() {
+    const files = ["--database", this.file("sequencer.db"), "--listen", "127.0.0.1:0"];
+    const sequencer = this.#start("sequencer", files);
+    const listening = () => sequencer.stderr.match(/sequencer is up address=(\S+)/);
+    this.url = `http://${(await until(listening, "the sequencer to listen"))[1]}`;
+  }
+
+  startBatcher(...args) {
+    const files = ["--journal", this.file("sequencer.db"), "--database", this.file("batcher.db")];
+    this.#start("batcher", [...files, "--key", keyOf(this.batcher), ...args]);
+  }
+
+  loseDatabases() {
+    for (const name of readdirSync(this.folder)) {
+      if (!name.endsWith(".json")) rmSync(this.file(name), { recursive: true });
+    }
+  }
+
+  stop(name) {
+    return this.#roles[name].stop();
+  }
+
+  kill(name) {
+    return this.#roles[name].kill();
+  }
+
+  /** Mines while waiting. */
+  settle(predicate, what) {
+    return until(
+      async () => {
+        await rpc(this.l1Url, "evm_mine");
+        return predicate();
+      },
+      what,
+      60_000,
+    );
+  }
+
+  async status() {
+    return (await get(`${this.url}/v1/status`)).body;
+  }
+
+  /** Waits until L1 holds every block, and `more` besides. */
+  settleAll(more = () => true) {
+    return this.settle(async () => {
+      const { head, safe } = await this.status();
+      return safe === head.number && (await more());
+    }, "every block to be safe");
+  }
+
+  async submit(raws) {
+    const { status, body } = await post(`${this.url}/v1/transactions`, { transactions: raws });
+    assert.equal(status, 200, JSON.stringify(body));
+    for (const result of body.results) assert.ok(result.hash, JSON.stringify(result));
+    return body.results.map(({ hash }) => hash);
+  }
+
+  async deposit(from, value) {
+    const request = { gas: 100_000n, mint: value, to: from.address, value: 0n };
+    const wallet = this.l1Wallet(from);
+    return wallet.depositTransaction({ portalAddress: this.portal.address, request, gas: 300_000n });
+  }
+
+  /** Appends to the inbox with the batcher's key, as somebody who has stolen it would. */
+  async appendGarbage(data) {
+    const read = (functionName, args = []) => this.l1.readContract({ ...this.inbox, functionName, args });
+    const count = await read("entryCount");
+    const deposits = await read("consumedDeposits");
+    const depositAcc = await this.l1.readContract({
+      ...this.portal,
+      functionName: "depositAcc",
+      args: [deposits],
+    });
+    const hash = await this.l1Wallet(this.batcher).writeContract({
+      ...this.inbox,
+      functionName: "append",
+      args: [await read("acc", [count - 1n]), deposits, depositAcc, count - 1n, data],
+    });
+    await rpc(this.l1Url, "evm_mine");
+    const receipt = await this.l1.getTransactionReceipt({ hash });
+    assert.equal(receipt.status, "success");
+  }
+
+  /** What a node makes of L1 that knows nothing else. */
+  async derive() {
+    const follow = ["--genesis", this.file("genesis.json"), "--l1-url", this.l1Url];
+    const { code, stdout, stderr } = await run(this.t, turnpike(), ["derive", ...follow, "--json"]);
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout);
+  }
+
+  /** A fresh node comes to the sequencer's safe head. */
+  async checkDerived() {
+    const { head, entries } = await this.derive();
+    const { body: block } = await get(`${this.url}/v1/blocks/safe`);
+    assert.deepEqual(
+      { number: head.number, hash: head.hash, stateRoot: head.stateRoot },
+      { number: block.number, hash: block.hash, stateRoot: block.stateRoot },
+    );
+    return { head, entries };
+  }
+}
+
+test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
+  const chain = new Chain(t, await startAnvil(t), temporaryFolder(t));
+  const [alice, bob] = chain.accounts;
+  const acknowledged = [];
+  await chain.deploy();
+  await chain.startSequencer();
+  chain.startBatcher("--data", "blobs");
+  let workload;
+
+  /** Ether from accounts of their own, which nothing else moves. */
+  const transfers = async (from, count) => {
+    const { body } = await post(chain.url, {
+      jsonrpc: "2.0",
+      id: 1,
+      method: "eth_getTransactionCount",
+      params: [from.address, "pending"],
+    });
+    const first = Number(body.result);
+    const sign = (nonce) =>
+      from.signTransaction({
+        chainId: CHAIN_ID,
+        nonce,
+        gas: 21_000n,
+        maxFeePerGas: parseGwei("1"),
+        maxPriorityFeePerGas: 0n,
+        to: `0x${keccak256(`0x${nonce.toString(16).padStart(8, "0")}`).slice(26)}`,
+        value: BigInt(nonce),
+      });
+    const raws = await Promise.all(Array.from({ length: count }, (_, index) => sign(first + index)));
+    for (let at = 0; at < raws.length; at += 500) {
+      acknowledged.push(...(await chain.submit(raws.slice(at, at + 500))));
+    }
+  };
+
+  await step(t, "thousands of transactions and deposits go into blobs", async () => {
+    workload = await buildWorkload(chain.accounts.slice(0, 8), compileProbe());
+    acknowledged.push(...(await chain.submit(workload.setUp.map(({ raw }) => raw))));
+    for (let index = 0; index < 5; index++) await chain.deposit(alice, parseEther("1"));
+    await rpc(chain.l1Url, "evm_mine");
+    await transfers(chain.accounts[8], TRANSFERS / 2);
+    await chain.settleAll();
+    const { entries } = await chain.checkDerived();
+    assert.ok(entries.blobs > 0, JSON.stringify(entries));
+    assert.deepEqual([entries.calldata, entries.forced, entries.bad], [0, 0, 0]);
+  });
+
+  await step(t, "and into calldata", async () => {
+    await chain.stop("batcher");
+    chain.startBatcher("--data", "calldata");
+    acknowledged.push(...(await chain.submit(workload.mixed.map(({ raw }) => raw))));
+    await transfers(chain.accounts[8], TRANSFERS / 2);
+    await chain.settleAll();
+    const { entries } = await chain.checkDerived();
+    assert.ok(entries.calldata > 0, JSON.stringify(entries));
+  });
+
+  await step(t, "garbage in the batcher's name changes the order of blocks and loses nothing", async () => {
+    await chain.stop("batcher");
+    await transfers(bob, 10);
+    for (const data of ["0xdeadbeef", "0x", `0x01${"00".repeat(5_000)}`]) await chain.appendGarbage(data);
+    chain.startBatcher("--data", "blobs");
+    await transfers(bob, 10);
+    await chain.settleAll(async () => (await chain.derive()).entries.bad === 3);
+    await chain.checkDerived();
+  });
+
+  await step(t, "deposits are forced while nobody posts", async () => {
+    await chain.stop("batcher");
+    await transfers(bob, 5);
+    await chain.deposit(bob, parseEther("3"));
+    await rpc(chain.l1Url, "evm_mine");
+    await rpc(chain.l1Url, "evm_increaseTime", [FORCE_WINDOW_SECONDS + 1]);
+    await rpc(chain.l1Url, "evm_mine");
+    await chain.l1Wallet(alice).writeContract({ ...chain.inbox, functionName: "forceInclude" });
+    await rpc(chain.l1Url, "evm_mine");
+    await until(async () => (await chain.derive()).entries.forced === 1, "the forced entry");
+    chain.startBatcher("--data", "blobs");
+    await transfers(bob, 5);
+    await chain.settleAll();
+    await chain.checkDerived();
+  });
+
+  for (const depth of REORG_DEPTHS) {
+    await step(t, `L1 drops ${depth} blocks`, async () => {
+      await transfers(bob, 5);
+      await chain.deposit(alice, parseEther("1"));
+      await chain.settleAll();
+      await rpc(chain.l1Url, "anvil_reorg", [depth, []]);
+      await transfers(bob, 5);
+      await chain.settleAll();
+      await chain.checkDerived();
+    });
+  }
+
+  await step(t, "everything that was acknowledged is in a block", async () => {
+    for (const hash of acknowledged) {
+      const { status, body } = await get(`${chain.url}/v1/transactions/${hash}`);
+      assert.equal(status, 200, hash);
+      assert.ok(["safe", "proposed", "final"].includes(body.state), `${hash} is ${body.state}`);
+    }
+    const { transactions } = await chain.derive();
+    assert.ok(transactions >= acknowledged.length, `${transactions} of ${acknowledged.length} transactions`);
+  });
+
+  await step(t, "the sequencer loses its database and derives the chain again", async () => {
+    const before = await chain.derive();
+    await chain.kill("sequencer");
+    await chain.stop("batcher");
+    chain.loseDatabases();
+    await chain.startSequencer();
+    await until(async () => (await chain.status()).head.number >= before.head.number, "the chain to be back");
+    await chain.checkDerived();
+  });
+});
