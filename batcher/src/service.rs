@@ -1,14 +1,18 @@
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::bail;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use turnpike_derivation::DerivationError;
 use turnpike_l1::{L1Client, L1Error, L1Sender, L1View};
 use turnpike_protocol::{Genesis, OutputRoot};
 use turnpike_storage::{Database, genesis_id};
 
-use crate::{BatcherConfig, poster::Poster, proposer::Proposer};
+use crate::{BatcherConfig, PostingConfig, poster::Poster, proposer::Proposer};
 
 /// Runs a batcher, and a proposer if there is a key for one, until `stop`. `genesis_output` is the output root after
 /// the genesis block.
@@ -26,25 +30,40 @@ pub async fn run(
     let journal = Arc::new(Database::open_read_only(&config.journal, chain).await?);
     let client = L1Client::connect(&config.l1_url, genesis).await?;
     client.check_genesis(genesis, &genesis_output).await?;
-    let sender = L1Sender::new(client.clone(), config.key.clone());
-    info!(account = %sender.address(), "batcher is up");
-    let mut poster = Poster::new(genesis.config.clone(), sender, Arc::clone(&journal), outbox);
-    let mut proposer = config.proposer_key.clone().map(|key| {
-        let sender = L1Sender::new(client.clone(), key);
-        Proposer::new(genesis.config.clone(), sender, Arc::clone(&journal), config.propose_interval)
+    info!(account = %config.key.address(), "batcher is up");
+    let posting =
+        PostingConfig { confirmations: config.l1_confirmations, ..config.posting.clone() };
+    let mut poster = Poster::new(
+        genesis,
+        genesis_output,
+        posting,
+        client.clone(),
+        config.key.clone(),
+        Arc::clone(&journal),
+        outbox,
+    );
+    let mut outputs = config.proposer_key.clone().map(|key| {
+        let (sender, journal) = (L1Sender::new(client.clone(), key), Arc::clone(&journal));
+        let view = L1View::new(client, config.l1_confirmations, genesis_output);
+        let interval = config.propose_interval;
+        (view, Proposer::new(genesis.config.clone(), sender, journal, interval))
     });
-    let mut view = L1View::new(client, config.l1_confirmations, genesis_output);
     let mut ticks = tokio::time::interval(config.poll);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let looked = async {
             ticks.tick().await;
-            step(&mut view, &mut poster, proposer.as_mut()).await
+            let posted = poster.look(now()).await;
+            // A batch that cannot be posted now does not keep outputs from becoming final.
+            if let Some((view, proposer)) = &mut outputs {
+                propose(view, proposer, poster.last_blocks()).await?;
+            }
+            posted
         };
         tokio::select! {
             () = stop.cancelled() => break,
             looked = looked => match looked {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(error) if may_pass(&error) => {
                     warn!(error = format!("{error:#}"), "will try again");
                 }
@@ -57,25 +76,29 @@ pub async fn run(
     Ok(())
 }
 
-async fn step(
+/// Outputs stand on confirmed entries.
+async fn propose(
     view: &mut L1View,
-    poster: &mut Poster,
-    proposer: Option<&mut Proposer>,
+    proposer: &mut Proposer,
+    mut last_blocks: Vec<u64>,
 ) -> anyhow::Result<()> {
     view.advance().await?;
-    let posted = poster.step(view).await;
-    // A batch that cannot be posted now does not keep outputs from becoming final.
-    if let Some(proposer) = proposer {
-        proposer.step(view, poster.confirmed()).await?;
-    }
-    posted
+    last_blocks.truncate(view.entries().len());
+    proposer.step(view, &last_blocks).await
 }
 
-/// Whether the next look at L1 may find things better: it did not answer, or a transaction crossed with another.
+/// Now, in seconds.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+/// Whether the next look may find things better: L1 did not answer, reorganised while it was read, or a transaction
+/// crossed with another.
 fn may_pass(error: &anyhow::Error) -> bool {
-    match error.downcast_ref::<L1Error>() {
-        Some(L1Error::Rejected(_)) => true,
+    let is_l1 = match error.downcast_ref::<L1Error>() {
+        Some(L1Error::Rejected(_) | L1Error::Reorg { .. } | L1Error::Inconsistent(_)) => true,
         Some(error) => error.is_retryable(),
         None => false,
-    }
+    };
+    is_l1 || error.downcast_ref::<DerivationError>().is_some()
 }

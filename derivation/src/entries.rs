@@ -98,6 +98,17 @@ impl Derivation {
         Ok(derived)
     }
 
+    /// Takes over what the next entry was seen to derive before. It is the caller who knows that it was that very entry,
+    /// after the same entries: its accumulator says so.
+    pub fn resume(&mut self, entry: DerivedEntry) -> Result<(), DerivationError> {
+        let (expected, found) = (self.next_entry(), entry.posted.entry.index);
+        if expected != found {
+            return Err(DerivationError::Order { expected, found });
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+
     /// Forgets entry `next` and all after it.
     pub fn rewind(&mut self, next: u64) {
         let kept = usize::try_from(next.saturating_sub(1)).unwrap_or(usize::MAX);

@@ -8,7 +8,9 @@
 //! All roles see L1 through this crate, and none believes more than it checks: entries and deposits must chain to the
 //! accumulators that the contracts store. It holds no keys longer than its owner and decides nothing.
 
+mod append;
 mod bindings;
+mod blobs;
 mod client;
 mod deploy;
 mod error;
@@ -16,6 +18,7 @@ mod sender;
 mod source;
 mod view;
 
+pub use append::{Append, AppendCall, Fees, Prices, SenderAccount, SignedAppend};
 pub use bindings::{Inbox, Portal, Rollup};
 pub use client::{L1Client, L1Head};
 pub use deploy::deploy;

@@ -9,7 +9,7 @@ use alloy::{
 use alloy_primitives::{Address, B256, Bytes, U256};
 use turnpike_protocol::OutputRoot;
 
-use crate::{Inbox, L1Client, L1Error, ProposedOutput, Rollup};
+use crate::{L1Client, L1Error, ProposedOutput, Rollup};
 
 /// Room above the estimate, in percent: state may move between estimate and inclusion.
 const GAS_MARGIN_PERCENT: u64 = 20;
@@ -19,7 +19,7 @@ const GAS_MARGIN_PERCENT: u64 = 20;
 pub struct L1Sender {
     client: L1Client,
     wallet: EthereumWallet,
-    address: Address,
+    signer: PrivateKeySigner,
 }
 
 /// A signed transaction that was not broadcast yet.
@@ -35,27 +35,22 @@ pub struct PreparedTx {
 impl L1Sender {
     /// A sender that signs with `key`.
     pub fn new(client: L1Client, key: PrivateKeySigner) -> Self {
-        let address = key.address();
-        Self { client, wallet: key.into(), address }
+        Self { client, wallet: key.clone().into(), signer: key }
     }
 
     /// The account it sends from.
     pub const fn address(&self) -> Address {
-        self.address
+        self.signer.address()
     }
 
-    /// Signs an `append` of batch data. Fails if it would revert: another entry came first, say.
-    pub async fn prepare_append(
-        &self,
-        previous_acc: B256,
-        deposit_count: u64,
-        deposit_acc: B256,
-        origin: u64,
-        data: Bytes,
-    ) -> Result<PreparedTx, L1Error> {
-        let inbox = Inbox::new(self.client.deployment().inbox, self.client.provider());
-        let call = inbox.append(previous_acc, deposit_count, deposit_acc, origin, data);
-        self.prepare(call.into_transaction_request()).await
+    /// The connection that it sends through.
+    pub(crate) const fn client(&self) -> &L1Client {
+        &self.client
+    }
+
+    /// Its key.
+    pub(crate) const fn signer(&self) -> &PrivateKeySigner {
+        &self.signer
     }
 
     /// Signs a proposal of `output`, whose header is `header`, after entry `entry` on top of `parent`.
@@ -100,7 +95,12 @@ impl L1Sender {
 
     /// Hands a prepared transaction to L1. One that L1 already knows is fine.
     pub async fn broadcast(&self, tx: &PreparedTx) -> Result<(), L1Error> {
-        match self.client.provider().send_raw_transaction(&tx.raw).await {
+        self.broadcast_raw(&tx.raw).await
+    }
+
+    /// Hands a signed transaction to L1, as it travels between nodes. One that L1 already knows is fine.
+    pub(crate) async fn broadcast_raw(&self, raw: &[u8]) -> Result<(), L1Error> {
+        match self.client.provider().send_raw_transaction(raw).await {
             Ok(_) => Ok(()),
             Err(error) if error.to_string().contains("already") => Ok(()),
             Err(error) => Err(L1Error::of_transaction(error)),
@@ -119,9 +119,9 @@ impl L1Sender {
 
     async fn prepare(&self, request: TransactionRequest) -> Result<PreparedTx, L1Error> {
         let provider = self.client.provider();
-        let request = request.with_from(self.address);
+        let request = request.with_from(self.address());
         let gas = provider.estimate_gas(request.clone()).await.map_err(L1Error::of_transaction)?;
-        let nonce = provider.get_transaction_count(self.address).await?;
+        let nonce = provider.get_transaction_count(self.address()).await?;
         let fees = provider.estimate_eip1559_fees().await?;
         let request = request
             .with_nonce(nonce)

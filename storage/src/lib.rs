@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! sequencer ─► pending, journal, blocks, transactions, refused      (sequencer.db)
-//! batcher   ─► batches                                              (batcher.db; reads sequencer.db)
+//! batcher   ─► batches, attempts, derived                           (batcher.db; reads sequencer.db)
 //! ```
 //!
 //! One schema (`migrations/`), one set of queries. A file has one writer, guarded by a lock file; any number of
@@ -20,5 +20,5 @@ mod record;
 pub use database::{Database, genesis_id};
 pub use error::StorageError;
 pub use lookups::TransactionPlace;
-pub use outbox::PostedBatch;
+pub use outbox::{Attempt, DerivedRecord, Inclusion, OutboxBatch};
 pub use record::{BlockRecord, JournalRecord, ReceiptRecord};

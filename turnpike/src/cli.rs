@@ -2,7 +2,7 @@ use std::{fmt, net::SocketAddr, num::NonZero, path::PathBuf};
 
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::execution::ExecutionArgs;
 
@@ -10,6 +10,9 @@ use crate::execution::ExecutionArgs;
 #[derive(Debug, Parser)]
 #[command(version, about, arg_required_else_help = true)]
 pub(crate) struct Cli {
+    /// Serve Prometheus metrics at this address, under /metrics; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", global = true)]
+    pub(crate) metrics: Option<SocketAddr>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -125,12 +128,53 @@ pub(crate) struct BatcherArgs {
     /// Key that may append to the inbox.
     #[arg(long, env = "TURNPIKE_BATCHER_KEY", hide_env_values = true)]
     pub(crate) key: Key,
+    #[command(flatten)]
+    pub(crate) posting: PostingArgs,
     /// Key that proposes outputs; without it none are proposed.
     #[arg(long, env = "TURNPIKE_PROPOSER_KEY", hide_env_values = true)]
     pub(crate) proposer_key: Option<Key>,
     /// L1 seconds between an output and the next.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) propose_interval: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PostingArgs {
+    /// Where batches go on L1.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = DataArg::Auto)]
+    pub(crate) data: DataArg,
+    /// Seconds that a sealed block waits for others to share its batch, at most.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) max_latency: u64,
+    /// Blobs that make a batch large enough to be posted before that.
+    #[arg(long, value_name = "BLOBS", default_value_t = 6)]
+    pub(crate) target_blobs: u64,
+    /// Most that is offered per gas, in gwei. Above it batches wait, unless a deposit would be overdue.
+    #[arg(long, value_name = "GWEI", default_value_t = 100)]
+    pub(crate) max_fee_gwei: u64,
+    /// Most that is offered per blob gas, in gwei.
+    #[arg(long, value_name = "GWEI", default_value_t = 100)]
+    pub(crate) max_blob_fee_gwei: u64,
+    /// L1 blocks that a transaction may wait before it is replaced by one that pays more.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 4)]
+    pub(crate) bump_blocks: u64,
+    /// How much cheaper, in percent, blobs have to be than calldata, or calldata than blobs, for a switch.
+    #[arg(long, value_name = "PERCENT", default_value_t = 20)]
+    pub(crate) switch_margin: u64,
+    /// L1 blocks in a row in which they have to be.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 3)]
+    pub(crate) switch_blocks: u32,
+}
+
+/// Where batches go.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DataArg {
+    /// Where it is cheaper.
+    Auto,
+    /// Into calldata, unless a block is too large for it.
+    Calldata,
+    /// Into blobs.
+    Blobs,
 }
 
 #[derive(Debug, Args)]

@@ -4,13 +4,15 @@ use alloy::signers::local::PrivateKeySigner;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use turnpike_batcher::BatcherConfig;
+use turnpike_batcher::{BatcherConfig, DataMode, PostingConfig};
 use turnpike_executor::Chain;
 use turnpike_fraud_proof::{ChallengerConfig, Event};
 use turnpike_protocol::{Genesis, OutputRoot};
 use turnpike_sequencer::{PoolLimits, SequencerConfig};
 
-use crate::cli::{BatcherArgs, ChallengerArgs, Command, DeployArgs, Key, SequencerArgs};
+use crate::cli::{
+    BatcherArgs, ChallengerArgs, Command, DataArg, DeployArgs, Key, PostingArgs, SequencerArgs,
+};
 
 /// Exit code of a challenger that found a wrong output.
 const WRONG_OUTPUT: u8 = 2;
@@ -61,11 +63,33 @@ async fn batcher(args: BatcherArgs) -> anyhow::Result<ExitCode> {
         journal: args.journal,
         database: args.database,
         key: args.key.signer().context("--key")?,
+        posting: args.posting.into(),
         proposer_key: signer(args.proposer_key.as_ref()).context("--proposer-key")?,
         propose_interval: args.propose_interval,
     };
     turnpike_batcher::run(&genesis, genesis_output(&genesis), config, stop_on_signal()?).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl From<PostingArgs> for PostingConfig {
+    fn from(args: PostingArgs) -> Self {
+        const GWEI: u128 = 1_000_000_000;
+        Self {
+            data: match args.data {
+                DataArg::Auto => DataMode::Auto,
+                DataArg::Calldata => DataMode::Calldata,
+                DataArg::Blobs => DataMode::Blobs,
+            },
+            latency_max: args.max_latency,
+            target_blobs: args.target_blobs,
+            max_fee_per_gas: u128::from(args.max_fee_gwei) * GWEI,
+            max_fee_per_blob_gas: u128::from(args.max_blob_fee_gwei) * GWEI,
+            bump_blocks: args.bump_blocks.max(1),
+            switch_margin_percent: args.switch_margin,
+            switch_blocks: args.switch_blocks.max(1),
+            ..Self::default()
+        }
+    }
 }
 
 async fn challenger(args: ChallengerArgs) -> anyhow::Result<ExitCode> {

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use turnpike_batcher::BatcherConfig;
+use turnpike_batcher::{BatcherConfig, DataMode, PostingConfig};
 use turnpike_fraud_proof::ChallengerConfig;
 use turnpike_protocol::Genesis;
 use turnpike_sequencer::{PoolLimits, SequencerConfig};
@@ -164,6 +164,12 @@ impl Dev<'_> {
             journal: self.data.file("sequencer.db"),
             database: self.data.file("batcher.db"),
             key: self.accounts.batcher(),
+            // A block is on L1 as soon as there is one.
+            posting: PostingConfig {
+                data: DataMode::Calldata,
+                latency_max: 0,
+                ..PostingConfig::default()
+            },
             proposer_key: Some(self.accounts.proposer()),
             propose_interval: PROPOSE_INTERVAL,
         }

@@ -1,0 +1,74 @@
+use turnpike_protocol::ChainConfig;
+use turnpike_storage::{Database, JournalRecord, StorageError};
+
+/// Journal records read at once: a block may be large.
+const RECORDS_PER_READ: u32 = 32;
+
+/// Bytes that a block and each of its transactions take in a batch besides their own, roughly.
+const OVERHEAD_BYTES: usize = 16;
+
+/// The journal's blocks that no entry holds yet, as many as one batch could take, kept in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    records: Vec<JournalRecord>,
+    /// Newest block of the journal.
+    head: u64,
+}
+
+impl Backlog {
+    /// The first blocks, in order.
+    pub(crate) fn records(&self) -> &[JournalRecord] {
+        &self.records
+    }
+
+    /// Newest block of the journal.
+    pub(crate) const fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Takes in what the journal holds from block `first` on.
+    pub(crate) async fn refresh(
+        &mut self,
+        journal: &Database,
+        config: &ChainConfig,
+        first: u64,
+    ) -> Result<(), StorageError> {
+        self.head = journal.journal_head().await?.unwrap_or_default();
+        self.records.retain(|record| record.number >= first);
+        let last = self.records.last().map(|record| (record.number, record.hash));
+        let is_current = match last {
+            _ if self.records.first().is_some_and(|record| record.number != first) => false,
+            None => true,
+            // The journal may have been rewritten: a block's hash says what it and all before it are.
+            Some((number, hash)) => {
+                let found = journal.journal(number, 1).await?;
+                found.first().is_some_and(|record| record.number == number && record.hash == hash)
+            }
+        };
+        if !is_current {
+            self.records.clear();
+        }
+        let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut bytes: usize = self.records.iter().map(size).sum();
+        while self.records.len() < at_most(config.entry_blocks_max)
+            && bytes < at_most(config.entry_inflated_bytes_max)
+        {
+            let next = first + self.records.len() as u64;
+            let read = journal.journal(next, RECORDS_PER_READ).await?;
+            let in_order = read.iter().zip(next..).take_while(|(record, n)| record.number == *n);
+            let count = in_order.count();
+            bytes += read[..count].iter().map(size).sum::<usize>();
+            self.records.extend(read.into_iter().take(count));
+            if count < RECORDS_PER_READ as usize {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of a block before compression, roughly.
+pub(crate) fn size(record: &JournalRecord) -> usize {
+    let raw: usize = record.transactions.iter().map(|raw| raw.len() + OVERHEAD_BYTES).sum();
+    OVERHEAD_BYTES + record.deposits.len() * 2 * OVERHEAD_BYTES + raw
+}

@@ -1,0 +1,189 @@
+use alloy_primitives::B256;
+use anyhow::Context as _;
+use tokio::task::block_in_place;
+use tracing::{info, warn};
+use turnpike_derivation::{Derivation, DerivedEntry, is_block};
+use turnpike_l1::{EntryPayload, PostedEntry};
+use turnpike_protocol::{BlockInput, ChainConfig, Parent};
+use turnpike_storage::{Database, DerivedRecord, JournalRecord, StorageError};
+
+use crate::Poster;
+
+/// The inbox's entries, derived, as far as the journal holds the same blocks.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    derivation: Derivation,
+    /// L2 hash of each entry's last block, as the journal has it.
+    hashes: Vec<B256>,
+    /// The entry whose blocks the journal was last seen not to hold.
+    differs: Option<B256>,
+}
+
+impl Follower {
+    pub(crate) const fn new(config: ChainConfig, genesis: Parent) -> Self {
+        Self { derivation: Derivation::new(config, genesis), hashes: Vec::new(), differs: None }
+    }
+
+    pub(crate) const fn derivation(&self) -> &Derivation {
+        &self.derivation
+    }
+
+    /// The last block that both hold.
+    pub(crate) fn head(&self) -> Parent {
+        self.derivation.head()
+    }
+
+    /// Last block of each entry, entry 0 included.
+    pub(crate) fn last_blocks(&self) -> Vec<u64> {
+        std::iter::once(0).chain(self.derivation.entries().iter().map(|e| e.last.number)).collect()
+    }
+
+    /// Goes back to the entries that L1 still holds.
+    fn match_inbox(&mut self, inbox: &[PostedEntry]) {
+        while let Some(last) = self.derivation.entries().last() {
+            let index = last.posted.entry.index;
+            let posted = usize::try_from(index).ok().and_then(|at| inbox.get(at));
+            if posted.is_some_and(|posted| posted.acc == last.posted.acc) {
+                return;
+            }
+            warn!(entry = index, "L1 has dropped an entry");
+            self.pop();
+        }
+    }
+
+    /// Goes back to the entries whose blocks the journal still holds.
+    async fn match_journal(&mut self, journal: &Database) -> Result<(), StorageError> {
+        while let Some(last) = self.derivation.entries().last() {
+            let hash = hash_of(journal, last.last.number).await?;
+            if hash.is_some() && hash == self.hashes.last().copied() {
+                return Ok(());
+            }
+            info!(entry = last.posted.entry.index, "the journal has changed");
+            self.pop();
+        }
+        Ok(())
+    }
+
+    fn pop(&mut self) {
+        self.derivation.rewind(self.derivation.next_entry() - 1);
+        self.hashes.pop();
+    }
+}
+
+impl Poster {
+    /// Derives what the inbox holds and compares it with the journal. `false` while the journal holds other blocks, or has not
+    /// come so far.
+    pub(crate) async fn follow(&mut self) -> anyhow::Result<bool> {
+        self.follower.match_inbox(self.view.entries());
+        self.follower.match_journal(&self.journal).await?;
+        loop {
+            let next = self.follower.derivation.next_entry();
+            let at = usize::try_from(next)?;
+            let Some(posted) = self.view.entries().get(at).copied() else { return Ok(true) };
+            if !self.resume(&posted).await? && !self.derive(&posted).await? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Takes over what was recorded about an entry.
+    async fn resume(&mut self, posted: &PostedEntry) -> anyhow::Result<bool> {
+        let recorded = self.outbox.derived(posted.entry.index).await?;
+        let Some(recorded) = recorded.filter(|recorded| recorded.acc == posted.acc) else {
+            return Ok(false);
+        };
+        if hash_of(&self.journal, recorded.last_block).await? != Some(recorded.last_hash) {
+            return Ok(false);
+        }
+        let last = Parent {
+            number: recorded.last_block,
+            timestamp: recorded.last_timestamp,
+            origin: recorded.last_origin,
+        };
+        let first_block = recorded.first_block;
+        self.follower.derivation.resume(DerivedEntry {
+            posted: *posted,
+            first_block,
+            last,
+            fault: None,
+        })?;
+        self.follower.hashes.push(recorded.last_hash);
+        Ok(true)
+    }
+
+    /// Derives an entry, and records what came out if the journal holds it.
+    async fn derive(&mut self, posted: &PostedEntry) -> anyhow::Result<bool> {
+        let index = posted.entry.index;
+        let payload = self.payload(posted).await?;
+        let source = self.view.source_of(posted.entry, payload)?;
+        let derivation = &mut self.follower.derivation;
+        let derived = block_in_place(|| derivation.derive(posted, &source))?;
+        let first_block = derived.blocks.first().map_or(0, |block| block.number);
+        let hash = matching(&self.journal, first_block, &derived.blocks).await?;
+        let Some(last_hash) = hash else {
+            self.follower.derivation.rewind(index);
+            if self.follower.differs.replace(posted.acc) != Some(posted.acc) {
+                warn!(
+                    entry = index,
+                    first_block,
+                    "the inbox holds blocks that the journal does not: nothing is posted until it does"
+                );
+            }
+            return Ok(false);
+        };
+        if let Some(fault) = derived.fault {
+            warn!(entry = index, %fault, "bad batch: passed over by rule");
+        }
+        self.follower.hashes.push(last_hash);
+        self.follower.differs = None;
+        let last = self.follower.head();
+        self.outbox
+            .record_derived(&DerivedRecord {
+                entry: index,
+                acc: posted.acc,
+                first_block,
+                last_block: last.number,
+                last_timestamp: last.timestamp,
+                last_origin: last.origin,
+                last_hash,
+            })
+            .await?;
+        Ok(true)
+    }
+
+    /// What L1 holds of an entry's batch: from the outbox if it is ours, else from L1.
+    async fn payload(&mut self, posted: &PostedEntry) -> anyhow::Result<EntryPayload> {
+        let recorded = self.outbox.batch(posted.entry.index).await?;
+        let own = recorded.filter(|batch| {
+            batch.data_hash == posted.entry.data_hash
+                && batch.kind == posted.entry.data_kind
+                && !batch.data.is_empty()
+        });
+        match own {
+            Some(batch) => Ok(self.call_of(&batch)?.payload),
+            None => Ok(self.view.client().payload(posted).await?),
+        }
+    }
+}
+
+/// L2 hash of the last of these blocks, if the journal holds them all.
+pub(crate) async fn matching(
+    journal: &Database,
+    first_block: u64,
+    blocks: &[BlockInput],
+) -> anyhow::Result<Option<B256>> {
+    let count = u32::try_from(blocks.len()).context("an entry of few blocks")?;
+    let records = journal.journal(first_block, count).await?;
+    let same = records.len() == blocks.len()
+        && records.iter().zip(blocks).all(|(record, block)| is_block(record, block));
+    Ok(records.last().filter(|_| same).map(|record| record.hash))
+}
+
+/// L2 hash of a block of the journal.
+pub(crate) async fn hash_of(
+    journal: &Database,
+    number: u64,
+) -> Result<Option<B256>, StorageError> {
+    let records: Vec<JournalRecord> = journal.journal(number, 1).await?;
+    Ok(records.first().filter(|record| record.number == number).map(|record| record.hash))
+}
