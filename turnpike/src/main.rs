@@ -5,6 +5,7 @@ mod cli;
 mod conformance;
 mod dev;
 mod execution;
+mod metrics;
 mod roles;
 
 use std::{io::IsTerminal as _, process::ExitCode};
@@ -36,7 +37,13 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    runtime.block_on(roles::run(cli.command)).unwrap_or_else(|error| {
+    let run = async {
+        if let Some(address) = cli.metrics {
+            metrics::serve(address).await?;
+        }
+        roles::run(cli.command).await
+    };
+    runtime.block_on(run).unwrap_or_else(|error: anyhow::Error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
