@@ -12,6 +12,15 @@ const L1_CONTRACTS = ["Inbox", "Portal", "Rollup"];
 // Genesis takes the runtime code of these as it is, so they can have neither immutables nor links.
 const L2_CONTRACTS = ["L1Block", "L2ToL1MessagePasser", "GasPriceOracle", "FeeVault"];
 
+// What a chain takes: EIP-170 and EIP-3860.
+const CODE_BYTES_MAX = 24_576;
+const CREATION_CODE_BYTES_MAX = 2 * CODE_BYTES_MAX;
+
+function checkSize(name, what, code, max) {
+  const bytes = (code.length - 2) / 2;
+  if (bytes > max) throw new Error(`${name}: ${bytes} bytes of ${what}; no chain takes more than ${max}`);
+}
+
 function build() {
   const { status, error, stdout, stderr } =
     spawnSync(join(CONTRACTS, "forge"), ["build", "--skip", "test"], { encoding: "utf8" });
@@ -28,6 +37,8 @@ function artifact(name) {
   if (L2_CONTRACTS.includes(name) && immutables.length !== 0) {
     throw new Error(`${name}: a predeploy has immutables, which genesis would leave zero`);
   }
+  checkSize(name, "creation code", bytecode.object, CREATION_CODE_BYTES_MAX);
+  checkSize(name, "code", deployedBytecode.object, CODE_BYTES_MAX);
   return {
     contractName: name,
     abi: built.abi,

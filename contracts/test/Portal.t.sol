@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import { Portal } from "../src/L1/Portal.sol";
-import { IPortal } from "../src/interfaces/IPortal.sol";
+import { IPortal, PortalConfig } from "../src/interfaces/IPortal.sol";
+import { IRollup } from "../src/interfaces/IRollup.sol";
 import { AddressAliasHelper } from "../src/lib/AddressAliasHelper.sol";
 import { Relay } from "./utils/Fakes.sol";
 import { Test } from "./utils/Test.sol";
@@ -19,7 +20,7 @@ contract PortalTest is Test {
     function setUp() public {
         vm.warp(START_TIME);
         vm.roll(START_BLOCK);
-        portal = new Portal();
+        portal = new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
         vm.deal(USER, 1e30);
     }
 

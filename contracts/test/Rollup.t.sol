@@ -120,7 +120,7 @@ contract RollupTest is RollupFixture {
         uint256 parent = proposeOn(0, "a");
         challenge(parent);
         proposeReverts(
-            abi.encodeWithSelector(IRollup.Rollup_ParentChallenged.selector, parent),
+            abi.encodeWithSelector(IRollup.Rollup_ParentDisputed.selector, parent, Status.Challenged),
             proposalOn(parent, 2, 2, "b")
         );
     }
@@ -318,17 +318,22 @@ contract RollupTest is RollupFixture {
         rollup.finalize(1);
     }
 
-    function test_finalize_beforeParent_reverts() public {
+    function test_finalize_takesAncestorsAlong_oldestFirst() public {
         uint256 parent = proposeOn(0, "a");
         uint256 child = proposeOn(parent, "b");
+        uint256 grandchild = proposeOn(child, "c");
         vm.warp(START_TIME + WINDOW);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRollup.Rollup_ParentNotFinal.selector, parent, Status.Proposed)
-        );
-        rollup.finalize(child);
+        for (uint256 index = parent; index <= grandchild; ++index) {
+            vm.expectEmit(address(rollup));
+            emit IRollup.OutputFinalized(index, rollup.output(index).claim);
+        }
+        rollup.finalize(grandchild);
+        vm.assertTrue(rollup.output(parent).status == Status.Final);
+        vm.assertTrue(rollup.output(child).status == Status.Final);
+        vm.assertEq(rollup.lastFinalIndex(), grandchild);
+        vm.assertEq(rollup.bondCredit(PROPOSER), 3 * PROPOSER_BOND);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, parent, Status.Final));
         rollup.finalize(parent);
-        rollup.finalize(child);
-        vm.assertEq(rollup.lastFinalIndex(), child);
     }
 
     function test_finalize_childOfChallenged_reverts() public {
@@ -337,7 +342,7 @@ contract RollupTest is RollupFixture {
         challenge(parent);
         vm.warp(START_TIME + 100 * WINDOW);
         vm.expectRevert(
-            abi.encodeWithSelector(IRollup.Rollup_ParentNotFinal.selector, parent, Status.Challenged)
+            abi.encodeWithSelector(IRollup.Rollup_AncestorDisputed.selector, parent, Status.Challenged)
         );
         rollup.finalize(child);
     }

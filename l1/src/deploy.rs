@@ -1,45 +1,85 @@
 use alloy::{
+    contract::CallBuilder,
     network::EthereumWallet,
     providers::{Provider, ProviderBuilder},
     signers::local::PrivateKeySigner,
 };
 use alloy_primitives::Address;
-use turnpike_protocol::{Genesis, L1Deployment, OutputRoot};
+use turnpike_protocol::{ChainConfig, Genesis, L1Deployment, OutputRoot};
 
 use crate::{Inbox, L1Error, Portal, Rollup};
 
-/// Deploys a chain's contracts with the parameters of its genesis. `batcher` is the only account that may append to
-/// the inbox without being forced to.
+/// Deploys a chain's contracts with the parameters of its genesis, and returns the genesis with their addresses in it.
+///
+/// `batcher` is the only account that may append to the inbox without being forced to. `output_of` computes the output
+/// of the genesis block. The contracts name each other, so their addresses are computed before the first of them
+/// exists: `deployer` must not send anything else meanwhile.
 pub async fn deploy(
     url: &str,
     deployer: PrivateKeySigner,
     batcher: Address,
-    genesis: &Genesis,
-    genesis_output: &OutputRoot,
-) -> Result<L1Deployment, L1Error> {
+    mut genesis: Genesis,
+    output_of: impl FnOnce(&Genesis) -> OutputRoot,
+) -> Result<Genesis, L1Error> {
     let endpoint = url.parse().map_err(|_| L1Error::Unreachable("the URL is malformed".into()))?;
+    let account = deployer.address();
     let provider =
         ProviderBuilder::new().wallet(EthereumWallet::from(deployer)).connect_http(endpoint);
     let chain_id = provider.get_chain_id().await?;
     let block_number = provider.get_block_number().await?;
+    let first_nonce = provider.get_transaction_count(account).await?;
+    let [portal, inbox, rollup] = [0, 1, 2].map(|i| account.create(first_nonce + i));
+
+    let output = output_of(&genesis);
     let config = &genesis.config;
-    let portal = *Portal::deploy(&provider).await?.address();
-    let inbox_config = Inbox::InboxConfig {
+    let config_hash = config.hash(output.block_hash);
+    let (p, root) = (&provider, output.hash());
+    place(first_nonce, portal, Portal::deploy_builder(p, portal_config(config, rollup))).await?;
+    let inbox_config = inbox_config(config);
+    let builder = Inbox::deploy_builder(p, config_hash, portal, batcher, inbox_config);
+    place(first_nonce + 1, inbox, builder).await?;
+    let builder = Rollup::deploy_builder(p, inbox, root, rollup_config(config));
+    place(first_nonce + 2, rollup, builder).await?;
+    genesis.l1 = Some(L1Deployment { chain_id, block_number, inbox, portal, rollup });
+    Ok(genesis)
+}
+
+/// Deploys a contract with this nonce, and checks that it has the address that follows from it.
+async fn place<P: Provider>(
+    nonce: u64,
+    expected: Address,
+    builder: CallBuilder<P, ()>,
+) -> Result<(), L1Error> {
+    let found = builder.nonce(nonce).deploy().await?;
+    if found != expected {
+        return Err(L1Error::Inconsistent(format!(
+            "a contract was deployed at {found}, expected {expected}"
+        )));
+    }
+    Ok(())
+}
+
+fn portal_config(config: &ChainConfig, rollup: Address) -> Portal::PortalConfig {
+    Portal::PortalConfig { rollup, guardian: config.guardian, pauseMax: config.pause_max }
+}
+
+fn inbox_config(config: &ChainConfig) -> Inbox::InboxConfig {
+    Inbox::InboxConfig {
         forceWindow: config.force_window,
         depositsPerEntryMax: config.entry_deposits_max,
         originLagMax: config.origin_lag_max,
         entryBytesMax: config.entry_bytes_max,
-    };
-    let config_hash = config.hash(genesis_output.block_hash);
-    let inbox =
-        *Inbox::deploy(&provider, config_hash, portal, batcher, inbox_config).await?.address();
-    let rollup_config = Rollup::RollupConfig {
+        entryBlobsMax: config.entry_blobs_max,
+        keyAdmin: config.key_admin,
+        keyDelay: config.key_delay,
+    }
+}
+
+fn rollup_config(config: &ChainConfig) -> Rollup::RollupConfig {
+    Rollup::RollupConfig {
         challengeWindow: config.challenge_window,
         entriesPerOutputMax: config.output_entries_max,
         proposerBond: config.proposer_bond,
         challengerBond: config.challenger_bond,
-    };
-    let rollup =
-        *Rollup::deploy(&provider, inbox, genesis_output.hash(), rollup_config).await?.address();
-    Ok(L1Deployment { chain_id, block_number, inbox, portal, rollup })
+    }
 }

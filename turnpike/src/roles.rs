@@ -110,19 +110,16 @@ async fn challenger(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn deploy(args: DeployArgs) -> anyhow::Result<ExitCode> {
-    let mut genesis = read_genesis(&args.genesis)?;
-    let output = genesis_output(&genesis);
-    let deployment = turnpike_l1::deploy(
+    let genesis = turnpike_l1::deploy(
         &args.l1_url,
         args.key.signer().context("--key")?,
         args.batcher,
-        &genesis,
-        &output,
+        read_genesis(&args.genesis)?,
+        genesis_output,
     )
     .await?;
-    genesis.l1 = Some(deployment);
     write_genesis(&args.out, &genesis)?;
-    println!("{}", to_json(&deployment)?);
+    println!("{}", to_json(&genesis.l1)?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,6 +11,7 @@ import { ChunkHash } from "../lib/ChunkHash.sol";
 contract Inbox is IInbox {
     uint8 private constant DATA_KIND_NONE = 0;
     uint8 private constant DATA_KIND_CALLDATA = 1;
+    uint8 private constant DATA_KIND_BLOBS = 2;
 
     /// @dev Where the data starts in a canonical call to append: selector, five argument words, length.
     uint256 private constant WORD_BYTES = 32;
@@ -21,8 +22,6 @@ contract Inbox is IInbox {
     /// @inheritdoc IInbox
     IPortal public immutable portal;
     /// @inheritdoc IInbox
-    address public immutable batcher;
-    /// @inheritdoc IInbox
     uint64 public immutable forceWindow;
     /// @inheritdoc IInbox
     uint64 public immutable depositsPerEntryMax;
@@ -30,17 +29,34 @@ contract Inbox is IInbox {
     uint64 public immutable originLagMax;
     /// @inheritdoc IInbox
     uint64 public immutable entryBytesMax;
+    /// @inheritdoc IInbox
+    uint64 public immutable entryBlobsMax;
+    /// @inheritdoc IInbox
+    address public immutable keyAdmin;
+    /// @inheritdoc IInbox
+    uint64 public immutable keyDelay;
 
-    /// @dev Accumulator after entry k at index k.
-    bytes32[] private _accs;
+    /// @dev What the next entry builds on; one slot, so that an entry costs one update.
+    struct Tail {
+        uint64 entryCount;
+        uint64 consumedDeposits;
+        uint64 lastOrigin;
+    }
+
+    /// @dev Accumulator after entry k at key k.
+    mapping(uint64 k => bytes32 acc) private _accs;
+    Tail private _tail;
     /// @inheritdoc IInbox
-    uint64 public consumedDeposits;
+    address public batcher;
     /// @inheritdoc IInbox
-    uint64 public lastOrigin;
+    address public pendingBatcher;
+    /// @inheritdoc IInbox
+    uint64 public pendingBatcherFrom;
 
     constructor(bytes32 chainConfigHash_, IPortal portal_, address batcher_, InboxConfig memory config) {
         bool works = chainConfigHash_ != 0 && address(portal_).code.length != 0 && batcher_ != address(0)
-            && config.depositsPerEntryMax != 0 && config.originLagMax != 0 && config.entryBytesMax != 0;
+            && config.depositsPerEntryMax != 0 && config.originLagMax != 0 && config.entryBytesMax != 0
+            && config.entryBlobsMax != 0;
         if (!works) revert Inbox_BadConfig();
         chainConfigHash = chainConfigHash_;
         portal = portal_;
@@ -49,8 +65,11 @@ contract Inbox is IInbox {
         depositsPerEntryMax = config.depositsPerEntryMax;
         originLagMax = config.originLagMax;
         entryBytesMax = config.entryBytesMax;
+        entryBlobsMax = config.entryBlobsMax;
+        keyAdmin = config.keyAdmin;
+        keyDelay = config.keyDelay;
 
-        _record(chainConfigHash_, DATA_KIND_NONE, bytes32(0), bytes32(0), 0, 0);
+        _record(0, chainConfigHash_, DATA_KIND_NONE, bytes32(0), bytes32(0), 0, 0);
     }
 
     /// @inheritdoc IInbox
@@ -61,42 +80,105 @@ contract Inbox is IInbox {
         uint64 origin,
         bytes calldata data
     ) external {
-        if (msg.sender != batcher) revert Inbox_NotBatcher(msg.sender);
-        if (!CallerLib.isPlainTopLevelCall()) revert Inbox_NotTopLevel();
+        _checkCaller();
         if (data.length > entryBytesMax) revert Inbox_DataTooLong(data.length, entryBytesMax);
         _checkCanonical(data);
+        _append(
+            expectedPrevAcc, depositCount, expectedDepositAcc, origin, DATA_KIND_CALLDATA, ChunkHash.hash(data)
+        );
+    }
 
-        uint64 index = entryCount();
-        bytes32 prevAcc = _accs[index - 1];
-        if (prevAcc != expectedPrevAcc) revert Inbox_WrongPrevAcc(expectedPrevAcc, prevAcc);
-        _checkOrigin(index, origin);
-        _checkDeposits(depositCount, expectedDepositAcc);
-
-        _record(prevAcc, DATA_KIND_CALLDATA, ChunkHash.hash(data), expectedDepositAcc, depositCount, origin);
+    /// @inheritdoc IInbox
+    function appendBlobs(
+        bytes32 expectedPrevAcc,
+        uint64 depositCount,
+        bytes32 expectedDepositAcc,
+        uint64 origin
+    ) external {
+        _checkCaller();
+        _append(
+            expectedPrevAcc, depositCount, expectedDepositAcc, origin, DATA_KIND_BLOBS, _hashBlobs(entryBlobsMax)
+        );
     }
 
     /// @inheritdoc IInbox
     function forceInclude() external {
-        uint64 consumed = consumedDeposits;
+        Tail memory tail = _tail;
+        uint64 consumed = tail.consumedDeposits;
         uint64 depositCount = _overdueEnd(consumed);
         if (depositCount == consumed) revert Inbox_NothingOverdue();
 
-        uint64 last = entryCount() - 1;
-        _record(_accs[last], DATA_KIND_NONE, bytes32(0), portal.depositAcc(depositCount), depositCount, last);
+        uint64 last = tail.entryCount - 1;
+        bytes32 depositAcc = portal.depositAcc(depositCount);
+        _record(tail.entryCount, _accs[last], DATA_KIND_NONE, bytes32(0), depositAcc, depositCount, last);
+    }
+
+    /// @inheritdoc IInbox
+    function nameBatcher(address newBatcher) external {
+        // A zero admin calls nothing, so nobody passes where none is configured.
+        if (msg.sender != keyAdmin) revert Inbox_NotKeyAdmin(msg.sender);
+        if (newBatcher == address(0)) revert Inbox_BadBatcher(newBatcher);
+        uint64 from = uint64(block.timestamp) + keyDelay;
+        pendingBatcher = newBatcher;
+        pendingBatcherFrom = from;
+        emit BatcherNamed(newBatcher, from);
+    }
+
+    /// @inheritdoc IInbox
+    function changeBatcher() external {
+        address next = pendingBatcher;
+        if (next == address(0)) revert Inbox_NoPendingBatcher();
+        uint64 from = pendingBatcherFrom;
+        if (block.timestamp < from) revert Inbox_KeyDelayNotOver(from);
+
+        address previous = batcher;
+        batcher = next;
+        pendingBatcher = address(0);
+        pendingBatcherFrom = 0;
+        emit BatcherChanged(previous, next);
     }
 
     /// @inheritdoc IInbox
     function acc(uint64 k) external view returns (bytes32) {
-        if (k >= entryCount()) revert Inbox_UnknownEntry(k, entryCount());
+        uint64 count = _tail.entryCount;
+        if (k >= count) revert Inbox_UnknownEntry(k, count);
         return _accs[k];
     }
 
     /// @inheritdoc IInbox
-    function entryCount() public view returns (uint64) {
-        return uint64(_accs.length);
+    function entryCount() external view returns (uint64) {
+        return _tail.entryCount;
+    }
+
+    /// @inheritdoc IInbox
+    function consumedDeposits() external view returns (uint64) {
+        return _tail.consumedDeposits;
+    }
+
+    /// @inheritdoc IInbox
+    function lastOrigin() external view returns (uint64) {
+        return _tail.lastOrigin;
+    }
+
+    function _append(
+        bytes32 expectedPrevAcc,
+        uint64 depositCount,
+        bytes32 expectedDepositAcc,
+        uint64 origin,
+        uint8 dataKind,
+        bytes32 dataHash
+    ) private {
+        Tail memory tail = _tail;
+        bytes32 prevAcc = _accs[tail.entryCount - 1];
+        if (prevAcc != expectedPrevAcc) revert Inbox_WrongPrevAcc(expectedPrevAcc, prevAcc);
+        _checkOrigin(tail, origin);
+        _checkDeposits(tail.consumedDeposits, depositCount, expectedDepositAcc);
+
+        _record(tail.entryCount, prevAcc, dataKind, dataHash, expectedDepositAcc, depositCount, origin);
     }
 
     function _record(
+        uint64 index,
         bytes32 prevAcc,
         uint8 dataKind,
         bytes32 dataHash,
@@ -105,7 +187,7 @@ contract Inbox is IInbox {
         uint64 origin
     ) private {
         Entry memory entry = Entry({
-            index: entryCount(),
+            index: index,
             dataKind: dataKind,
             dataHash: dataHash,
             depositAcc: depositAcc,
@@ -118,10 +200,26 @@ contract Inbox is IInbox {
             origin: origin
         });
         bytes32 newAcc = keccak256(abi.encode(prevAcc, entry));
-        _accs.push(newAcc);
-        consumedDeposits = depositCount;
-        lastOrigin = origin;
-        emit EntryAppended(entry.index, newAcc, prevAcc, entry);
+        _accs[index] = newAcc;
+        _tail = Tail({ entryCount: index + 1, consumedDeposits: depositCount, lastOrigin: origin });
+        emit EntryAppended(index, newAcc, prevAcc, entry);
+    }
+
+    function _checkCaller() private view {
+        if (msg.sender != batcher) revert Inbox_NotBatcher(msg.sender);
+        if (!CallerLib.isPlainTopLevelCall()) revert Inbox_NotTopLevel();
+    }
+
+    /// @dev Commitment to the transaction's blobs. The loop ends: L1 limits the blobs of a transaction.
+    function _hashBlobs(uint64 max) private view returns (bytes32) {
+        uint256 count;
+        while (blobhash(count) != 0) ++count;
+        if (count == 0 || count > max) revert Inbox_BadBlobCount(count, max);
+        bytes32[] memory hashes = new bytes32[](count);
+        for (uint256 i; i < count; ++i) {
+            hashes[i] = blobhash(i);
+        }
+        return keccak256(abi.encodePacked(hashes));
     }
 
     function _checkCanonical(bytes calldata data) private pure {
@@ -134,14 +232,14 @@ contract Inbox is IInbox {
         if (!canonical) revert Inbox_NonCanonicalCalldata();
     }
 
-    function _checkOrigin(uint64 index, uint64 origin) private view {
-        if (origin < lastOrigin) revert Inbox_OriginGoesBack(origin, lastOrigin);
+    function _checkOrigin(Tail memory tail, uint64 origin) private view {
+        uint64 index = tail.entryCount;
+        if (origin < tail.lastOrigin) revert Inbox_OriginGoesBack(origin, tail.lastOrigin);
         if (origin >= index) revert Inbox_OriginNotEarlier(origin, index);
         if (index - origin > originLagMax) revert Inbox_OriginTooOld(origin, index, originLagMax);
     }
 
-    function _checkDeposits(uint64 depositCount, bytes32 expectedDepositAcc) private view {
-        uint64 consumed = consumedDeposits;
+    function _checkDeposits(uint64 consumed, uint64 depositCount, bytes32 expectedDepositAcc) private view {
         uint64 queued = portal.depositCount();
         if (depositCount < consumed || depositCount > queued) {
             revert Inbox_BadDepositCount(depositCount, consumed, queued);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import { IPortal } from "../interfaces/IPortal.sol";
+import { IPortal, PortalConfig } from "../interfaces/IPortal.sol";
 import { AddressAliasHelper } from "../lib/AddressAliasHelper.sol";
 import { CallerLib } from "../lib/CallerLib.sol";
+import { Withdrawals } from "./Withdrawals.sol";
 
 /// @title Portal
-/// @notice The deposit queue; see IPortal.
-contract Portal is IPortal {
+/// @notice The deposit queue, and the way out; see IPortal.
+contract Portal is Withdrawals {
     /// @inheritdoc IPortal
     uint256 public constant DEPOSIT_VERSION = 0;
     /// @inheritdoc IPortal
@@ -31,6 +32,8 @@ contract Portal is IPortal {
     bytes32[] private _accs;
     /// @dev Time of deposit n at index n; four to a slot.
     uint64[] private _times;
+
+    constructor(PortalConfig memory config) Withdrawals(config) { }
 
     /// @dev Burns what the body did not use of the L1 gas that `gasLimit` costs.
     modifier metered(uint64 gasLimit) {

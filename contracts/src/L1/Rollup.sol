@@ -2,25 +2,20 @@
 pragma solidity 0.8.37;
 
 import { IInbox } from "../interfaces/IInbox.sol";
-import { IRollup, Output, OutputRootProof, RollupConfig, Status } from "../interfaces/IRollup.sol";
+import { IRollup, OutputRootProof, RollupConfig, Status } from "../interfaces/IRollup.sol";
 import { HeaderReader } from "../lib/HeaderReader.sol";
 import { OutputHash } from "../lib/OutputHash.sol";
+import { OutputTree } from "./OutputTree.sol";
 
 /// @title Rollup
 /// @notice Outputs and their bonds; see IRollup.
-contract Rollup is IRollup {
+contract Rollup is OutputTree {
     bytes32 private constant OUTPUT_VERSION = bytes32(0);
     uint64 private constant GENESIS_ENTRY = 0;
     uint64 private constant GENESIS_L2_BLOCK_NUMBER = 0;
-    uint256 private constant GENESIS_INDEX = 0;
-
-    /// @dev Blob data is gone from L1 after about 18 days; a challenger must be able to read it in the window.
-    uint64 private constant CHALLENGE_WINDOW_MAX = 14 days;
 
     /// @inheritdoc IRollup
     IInbox public immutable inbox;
-    /// @inheritdoc IRollup
-    uint64 public immutable challengeWindow;
     /// @inheritdoc IRollup
     uint64 public immutable entriesPerOutputMax;
     /// @inheritdoc IRollup
@@ -28,20 +23,16 @@ contract Rollup is IRollup {
     /// @inheritdoc IRollup
     uint256 public immutable challengerBond;
 
-    Output[] private _outputs;
     /// @dev Index plus one; zero where nobody made the claim.
     mapping(bytes32 claim => uint256 indexPlusOne) private _indexOf;
     /// @inheritdoc IRollup
-    uint256 public lastFinalIndex;
-    /// @inheritdoc IRollup
     mapping(address account => uint256 amount) public bondCredit;
 
-    constructor(IInbox inbox_, bytes32 genesisOutputRoot, RollupConfig memory config) {
-        bool works = genesisOutputRoot != 0 && config.challengeWindow != 0
-            && config.challengeWindow <= CHALLENGE_WINDOW_MAX && config.entriesPerOutputMax != 0;
-        if (!works) revert Rollup_BadConfig();
+    constructor(IInbox inbox_, bytes32 genesisOutputRoot, RollupConfig memory config)
+        OutputTree(config.challengeWindow)
+    {
+        if (genesisOutputRoot == 0 || config.entriesPerOutputMax == 0) revert Rollup_BadConfig();
         inbox = inbox_;
-        challengeWindow = config.challengeWindow;
         entriesPerOutputMax = config.entriesPerOutputMax;
         proposerBond = config.proposerBond;
         challengerBond = config.challengerBond;
@@ -49,18 +40,19 @@ contract Rollup is IRollup {
         bytes32 claim =
             OutputHash.claim(bytes32(0), GENESIS_ENTRY, inbox_.acc(GENESIS_ENTRY), genesisOutputRoot);
         _outputs.push(
-            Output({
+            Record({
                 claim: claim,
                 outputRoot: genesisOutputRoot,
-                parentIndex: GENESIS_INDEX,
                 entry: GENESIS_ENTRY,
                 l2BlockNumber: GENESIS_L2_BLOCK_NUMBER,
-                proposedAt: uint64(block.timestamp),
+                parentIndex: uint64(GENESIS_INDEX),
+                proposedAt: uint40(block.timestamp),
+                status: Status.Final,
                 proposer: address(0),
-                challenger: address(0),
-                status: Status.Final
+                challenger: address(0)
             })
         );
+        _finals.push(uint64(GENESIS_INDEX));
         _indexOf[claim] = GENESIS_INDEX + 1;
         emit OutputFinalized(GENESIS_INDEX, claim);
     }
@@ -75,7 +67,7 @@ contract Rollup is IRollup {
         bytes calldata header
     ) external payable returns (uint256 index) {
         if (msg.value != proposerBond) revert Rollup_WrongBond(proposerBond, msg.value);
-        Output storage parent = _at(parentIndex);
+        Record storage parent = _at(parentIndex);
         _checkParent(parent, parentIndex, parentClaim);
         _checkEntry(entry, parent.entry, expectedAcc);
         uint64 l2BlockNumber = _checkHeader(proof, header, parent.l2BlockNumber);
@@ -86,16 +78,16 @@ contract Rollup is IRollup {
 
         index = _outputs.length;
         _indexOf[claim] = index + 1;
-        Output memory proposed = Output({
+        Record memory proposed = Record({
             claim: claim,
             outputRoot: outputRoot,
-            parentIndex: parentIndex,
             entry: entry,
             l2BlockNumber: l2BlockNumber,
-            proposedAt: uint64(block.timestamp),
+            parentIndex: uint64(parentIndex),
+            proposedAt: uint40(block.timestamp),
+            status: Status.Proposed,
             proposer: msg.sender,
-            challenger: address(0),
-            status: Status.Proposed
+            challenger: address(0)
         });
         _outputs.push(proposed);
         _emitProposed(index, proposed, proof, header);
@@ -104,7 +96,7 @@ contract Rollup is IRollup {
     /// @inheritdoc IRollup
     function challenge(uint256 index, bytes32 claim) external payable {
         if (msg.value != challengerBond) revert Rollup_WrongBond(challengerBond, msg.value);
-        Output storage challenged = _at(index);
+        Record storage challenged = _at(index);
         if (challenged.claim != claim) revert Rollup_WrongClaim(index, claim, challenged.claim);
         if (challenged.status != Status.Proposed) revert Rollup_NotProposed(index, challenged.status);
         uint64 endsAt = challenged.proposedAt + challengeWindow;
@@ -117,18 +109,20 @@ contract Rollup is IRollup {
 
     /// @inheritdoc IRollup
     function finalize(uint256 index) external {
-        Output storage finalized = _at(index);
-        if (finalized.status != Status.Proposed) revert Rollup_NotProposed(index, finalized.status);
-        uint64 endsAt = finalized.proposedAt + challengeWindow;
+        Record storage last = _at(index);
+        if (last.status != Status.Proposed) revert Rollup_NotProposed(index, last.status);
+        uint64 endsAt = last.proposedAt + challengeWindow;
+        // An ancestor was proposed no later, so its window is over too.
         if (block.timestamp < endsAt) revert Rollup_WindowOpen(index, endsAt);
-        uint256 parentIndex = finalized.parentIndex;
-        Status parentStatus = _outputs[parentIndex].status;
-        if (parentStatus != Status.Final) revert Rollup_ParentNotFinal(parentIndex, parentStatus);
 
-        finalized.status = Status.Final;
-        if (finalized.entry > _outputs[lastFinalIndex].entry) lastFinalIndex = index;
-        bondCredit[finalized.proposer] += proposerBond;
-        emit OutputFinalized(index, finalized.claim);
+        uint256[] memory path = _pathFromFinal(index);
+        for (uint256 i; i < path.length; ++i) {
+            Record storage finalized = _outputs[path[i]];
+            finalized.status = Status.Final;
+            _recordFinal(path[i]);
+            bondCredit[finalized.proposer] += proposerBond;
+            emit OutputFinalized(path[i], finalized.claim);
+        }
     }
 
     /// @inheritdoc IRollup
@@ -142,25 +136,16 @@ contract Rollup is IRollup {
     }
 
     /// @inheritdoc IRollup
-    function outputCount() external view returns (uint256) {
-        return _outputs.length;
-    }
-
-    /// @inheritdoc IRollup
-    function output(uint256 index) external view returns (Output memory) {
-        return _at(index);
-    }
-
-    /// @inheritdoc IRollup
     function indexOf(bytes32 claim) external view returns (uint256) {
         uint256 indexPlusOne = _indexOf[claim];
         if (indexPlusOne == 0) revert Rollup_UnknownClaim(claim);
         return indexPlusOne - 1;
     }
 
-    function _checkParent(Output storage parent, uint256 parentIndex, bytes32 parentClaim) private view {
+    function _checkParent(Record storage parent, uint256 parentIndex, bytes32 parentClaim) private view {
         if (parent.claim != parentClaim) revert Rollup_WrongClaim(parentIndex, parentClaim, parent.claim);
-        if (parent.status == Status.Challenged) revert Rollup_ParentChallenged(parentIndex);
+        bool well = parent.status == Status.Proposed || parent.status == Status.Final;
+        if (!well) revert Rollup_ParentDisputed(parentIndex, parent.status);
     }
 
     function _checkEntry(uint64 entry, uint64 parentEntry, bytes32 expectedAcc) private view {
@@ -192,7 +177,7 @@ contract Rollup is IRollup {
 
     function _emitProposed(
         uint256 index,
-        Output memory proposed,
+        Record memory proposed,
         OutputRootProof calldata proof,
         bytes calldata header
     ) private {
@@ -210,8 +195,21 @@ contract Rollup is IRollup {
         );
     }
 
-    function _at(uint256 index) private view returns (Output storage) {
-        if (index >= _outputs.length) revert Rollup_UnknownOutput(index, _outputs.length);
-        return _outputs[index];
+    /// @dev The output at `index` and its ancestors that are not final, the oldest first.
+    function _pathFromFinal(uint256 index) private view returns (uint256[] memory path) {
+        uint256 length;
+        uint256 current = index;
+        while (_outputs[current].status == Status.Proposed) {
+            ++length;
+            current = _outputs[current].parentIndex;
+        }
+        if (_outputs[current].status != Status.Final) revert Rollup_AncestorDisputed(current, _outputs[current].status);
+
+        path = new uint256[](length);
+        current = index;
+        while (length != 0) {
+            path[--length] = current;
+            current = _outputs[current].parentIndex;
+        }
     }
 }

@@ -7,10 +7,12 @@ import { IPortal } from "./IPortal.sol";
 struct Entry {
     /// Position in the inbox; entry 0 is recorded at deployment.
     uint64 index;
-    /// Where the data is: 0 none, 1 calldata of the L1 transaction, 2 blobs (not in use).
+    /// Where the data is: 0 none, 1 calldata of the L1 transaction, 2 blobs of the L1 transaction. No other kind
+    /// exists.
     uint8 dataKind;
     /// Commitment to the data; zero when there is none. Calldata: keccak256 over the concatenated keccak256 hashes
-    /// of consecutive chunks of at most 98,304 bytes, so keccak256("") for empty data.
+    /// of consecutive chunks of at most 98,304 bytes, so keccak256("") for empty data. Blobs: keccak256 over the
+    /// concatenated versioned hashes of all the transaction's blobs, in order.
     bytes32 dataHash;
     /// Accumulator over the first `depositCount` deposits.
     bytes32 depositAcc;
@@ -34,8 +36,14 @@ struct InboxConfig {
     uint64 depositsPerEntryMax;
     /// Most entries by which an entry's origin may lie behind it.
     uint64 originLagMax;
-    /// Most data bytes in one entry.
+    /// Most data bytes in one entry whose data is calldata.
     uint64 entryBytesMax;
+    /// Most blobs in one entry.
+    uint64 entryBlobsMax;
+    /// May name another batcher, and do nothing else; nobody may if it is zero.
+    address keyAdmin;
+    /// Seconds from the naming of another batcher until it may take over.
+    uint64 keyDelay;
 }
 
 /// @title IInbox
@@ -46,7 +54,7 @@ struct InboxConfig {
 ///         where acc_{-1} is the hash of the chain's configuration. One 32-byte value authenticates everything that
 ///         derivation reads up to entry k.
 ///
-///         The batcher appends data. It cannot leave deposits out for longer than the force window: from then on
+///         The batcher appends data, as calldata or in blobs. It cannot leave deposits out for longer than the force window: from then on
 ///         its entries revert without them, and anyone may append an entry that holds nothing but deposits.
 interface IInbox {
     /// @notice The configuration makes no working inbox.
@@ -75,13 +83,29 @@ interface IInbox {
     error Inbox_OriginTooOld(uint64 origin, uint64 index, uint64 max);
     /// @notice The data is longer than one entry may hold.
     error Inbox_DataTooLong(uint256 length, uint64 max);
+    /// @notice The transaction carries no blob, or more than one entry may hold.
+    error Inbox_BadBlobCount(uint256 count, uint64 max);
     /// @notice No deposit is overdue.
     error Inbox_NothingOverdue();
     /// @notice There is no such entry yet.
     error Inbox_UnknownEntry(uint64 index, uint64 count);
+    /// @notice The caller may not name a batcher.
+    error Inbox_NotKeyAdmin(address caller);
+    /// @notice Nobody can be the batcher under this address.
+    error Inbox_BadBatcher(address batcher);
+    /// @notice No other batcher is named.
+    error Inbox_NoPendingBatcher();
+    /// @notice The named batcher may take over only later.
+    error Inbox_KeyDelayNotOver(uint64 from);
 
     /// @notice An entry was recorded; entry 0 at deployment.
     event EntryAppended(uint64 indexed index, bytes32 indexed acc, bytes32 prevAcc, Entry entry);
+
+    /// @notice Another batcher was named; it may take over at L1 time `from`, in seconds.
+    event BatcherNamed(address indexed batcher, uint64 from);
+
+    /// @notice Another batcher took over.
+    event BatcherChanged(address indexed previous, address indexed batcher);
 
     /// @notice Appends an entry with data. Only the batcher, which must be an account without code, and only as the
     ///         outermost call with canonically encoded arguments: so the data is the transaction's input from byte
@@ -101,10 +125,27 @@ interface IInbox {
         bytes calldata data
     ) external;
 
+    /// @notice Appends an entry whose data is all the blobs of the transaction: 1 to entryBlobsMax() of them. Only the
+    ///         batcher, and only as the outermost call, as for append.
+    /// @dev The parameters are those of append.
+    function appendBlobs(
+        bytes32 expectedPrevAcc,
+        uint64 depositCount,
+        bytes32 expectedDepositAcc,
+        uint64 origin
+    ) external;
+
     /// @notice Appends an entry without data that consumes the overdue deposits, at most depositsPerEntryMax().
     ///         Anyone may call it, but only when a deposit is overdue: nobody else can get between the batcher's
     ///         entries. Its origin is the entry before it.
     function forceInclude() external;
+
+    /// @notice Names another batcher, which may take over after keyDelay(). Only keyAdmin(). Naming again replaces
+    ///         what was named, and the delay starts anew; naming the present batcher takes a naming back.
+    function nameBatcher(address newBatcher) external;
+
+    /// @notice Lets the named batcher take over, once its delay is over. Anyone may call it.
+    function changeBatcher() external;
 
     /// @notice Accumulator after entry `k`.
     function acc(uint64 k) external view returns (bytes32);
@@ -127,6 +168,18 @@ interface IInbox {
     /// @notice The account that appends data.
     function batcher() external view returns (address);
 
+    /// @notice The account that was named to be the next batcher; zero if none is.
+    function pendingBatcher() external view returns (address);
+
+    /// @notice L1 time in seconds from which pendingBatcher() may take over.
+    function pendingBatcherFrom() external view returns (uint64);
+
+    /// @notice The account that names batchers; zero if nobody may.
+    function keyAdmin() external view returns (address);
+
+    /// @notice Seconds from the naming of a batcher until it may take over.
+    function keyDelay() external view returns (uint64);
+
     /// @notice Seconds after which a deposit is overdue.
     function forceWindow() external view returns (uint64);
 
@@ -136,6 +189,9 @@ interface IInbox {
     /// @notice Most entries by which an entry's origin may lie behind it.
     function originLagMax() external view returns (uint64);
 
-    /// @notice Most data bytes in one entry.
+    /// @notice Most data bytes in one entry whose data is calldata.
     function entryBytesMax() external view returns (uint64);
+
+    /// @notice Most blobs in one entry.
+    function entryBlobsMax() external view returns (uint64);
 }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import { IInbox } from "./IInbox.sol";
+import { IL2OutputOracle } from "./IL2OutputOracle.sol";
 
 /// @notice What an output root commits to: version 0 of the OP stack.
 struct OutputRootProof {
@@ -12,11 +13,13 @@ struct OutputRootProof {
 }
 
 /// @notice Where an output is in its life.
+/// @dev Rejected is for outputs that lose a dispute; nothing leads there yet.
 enum Status {
     None,
     Proposed,
     Challenged,
-    Final
+    Final,
+    Rejected
 }
 
 /// @notice A claim about L2's state after an inbox entry.
@@ -49,10 +52,10 @@ struct RollupConfig {
 /// @title IRollup
 /// @notice Outputs: bonded claims about L2's state, each on top of an earlier one. An output is final when its
 ///         parent is, its window is over, and nobody challenged it.
-/// @dev WARNING: until the dispute game exists, a challenge is never resolved. It stops the output and everything
-///      built on it for good, and both bonds stay locked. A chain with honest parties is not harmed: the same state
-///      can be claimed again from the same parent with another entry.
-interface IRollup {
+/// @dev WARNING: a challenge is never resolved so far. It stops the output and everything built on it for good, and
+///      their bonds stay locked. The chain goes on next to it: the same state can be claimed again from the same
+///      parent with another entry.
+interface IRollup is IL2OutputOracle {
     /// @notice The configuration makes no working rollup.
     error Rollup_BadConfig();
     /// @notice The ether sent along is not exactly the bond.
@@ -63,8 +66,8 @@ interface IRollup {
     error Rollup_UnknownClaim(bytes32 claim);
     /// @notice The output at this index makes another claim.
     error Rollup_WrongClaim(uint256 index, bytes32 expected, bytes32 found);
-    /// @notice The parent was challenged.
-    error Rollup_ParentChallenged(uint256 parentIndex);
+    /// @notice The parent was challenged or rejected.
+    error Rollup_ParentDisputed(uint256 parentIndex, Status status);
     /// @notice The entry is not after the parent's.
     error Rollup_EntryNotLater(uint64 entry, uint64 parentEntry);
     /// @notice The output covers more entries than one may.
@@ -81,14 +84,14 @@ interface IRollup {
     error Rollup_BlockNotLater(uint64 l2BlockNumber, uint64 parentL2BlockNumber);
     /// @notice The claim has been made already.
     error Rollup_DuplicateClaim(bytes32 claim, uint256 index);
-    /// @notice The output was challenged or is final.
+    /// @notice The output was challenged, or is final or rejected.
     error Rollup_NotProposed(uint256 index, Status status);
     /// @notice The challenge window is over.
     error Rollup_WindowOver(uint256 index, uint64 endedAt);
     /// @notice The challenge window is still open.
     error Rollup_WindowOpen(uint256 index, uint64 endsAt);
-    /// @notice The parent is not final.
-    error Rollup_ParentNotFinal(uint256 parentIndex, Status status);
+    /// @notice An ancestor is not final and cannot become so: it was challenged or rejected.
+    error Rollup_AncestorDisputed(uint256 ancestorIndex, Status status);
     /// @notice The account has no credit.
     error Rollup_NothingToWithdraw(address account);
     /// @notice The account does not accept ether.
@@ -118,7 +121,9 @@ interface IRollup {
     event BondWithdrawn(address indexed account, uint256 amount);
 
     /// @notice Proposes the output after `entry`; send exactly proposerBond().
-    /// @dev `parentClaim` and `expectedAcc` bind the proposal to what the proposer saw, whatever L1 reorganises.
+    /// @dev WARNING: look at isDisputed(parentIndex) first. Only the parent itself is checked here, not what it is
+    ///      built on.
+    ///      `parentClaim` and `expectedAcc` bind the proposal to what the proposer saw, whatever L1 reorganises.
     /// @param parentIndex Output to build on; proposed or final.
     /// @param parentClaim Its claim.
     /// @param entry Inbox entry after which the claimed state holds.
@@ -138,7 +143,10 @@ interface IRollup {
     /// @notice Challenges an output within its window; send exactly challengerBond(). See the contract's warning.
     function challenge(uint256 index, bytes32 claim) external payable;
 
-    /// @notice Makes an output final and credits the proposer's bond.
+    /// @notice Makes an output final, after those of its ancestors that are not, the oldest first; credits the
+    ///         proposers' bonds. Anyone may call it once the output's window is over.
+    /// @dev Gas grows with the number of ancestors that are not final; where there are too many for one transaction,
+    ///      finalize an ancestor first.
     function finalize(uint256 index) external;
 
     /// @notice Pays the caller's credit to the caller.
@@ -149,6 +157,11 @@ interface IRollup {
 
     /// @notice The output at `index`.
     function output(uint256 index) external view returns (Output memory);
+
+    /// @notice Whether the output at `index`, or one that it is built on, was challenged or rejected: so it cannot
+    ///         become final as things stand.
+    /// @dev Gas grows with the number of ancestors that are not final.
+    function isDisputed(uint256 index) external view returns (bool);
 
     /// @notice Index of the output that makes `claim`.
     function indexOf(bytes32 claim) external view returns (uint256);

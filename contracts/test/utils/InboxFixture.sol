@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import { Inbox } from "../../src/L1/Inbox.sol";
 import { Portal } from "../../src/L1/Portal.sol";
 import { InboxConfig } from "../../src/interfaces/IInbox.sol";
+import { PortalConfig } from "../../src/interfaces/IPortal.sol";
+import { IRollup } from "../../src/interfaces/IRollup.sol";
 import { Test } from "./Test.sol";
 
 /// @title InboxFixture
@@ -14,9 +16,12 @@ abstract contract InboxFixture is Test {
     uint64 internal constant DEPOSITS_PER_ENTRY_MAX = 4;
     uint64 internal constant ORIGIN_LAG_MAX = 5;
     uint64 internal constant ENTRY_BYTES_MAX = 300_000;
+    uint64 internal constant ENTRY_BLOBS_MAX = 3;
+    uint64 internal constant KEY_DELAY = 2 days;
 
     address internal immutable BATCHER = account("batcher");
     address internal immutable USER = account("user");
+    address internal immutable KEY_ADMIN = account("key admin");
 
     Portal internal portal;
     Inbox internal inbox;
@@ -24,18 +29,27 @@ abstract contract InboxFixture is Test {
     function setUp() public virtual {
         vm.warp(START_TIME);
         vm.roll(START_BLOCK);
-        portal = new Portal();
+        portal = newPortal();
         inbox = new Inbox(CHAIN_CONFIG_HASH, portal, BATCHER, defaultInboxConfig());
         vm.deal(USER, 1e30);
     }
 
-    function defaultInboxConfig() internal pure returns (InboxConfig memory) {
+    function defaultInboxConfig() internal view returns (InboxConfig memory) {
         return InboxConfig({
             forceWindow: FORCE_WINDOW,
             depositsPerEntryMax: DEPOSITS_PER_ENTRY_MAX,
             originLagMax: ORIGIN_LAG_MAX,
-            entryBytesMax: ENTRY_BYTES_MAX
+            entryBytesMax: ENTRY_BYTES_MAX,
+            entryBlobsMax: ENTRY_BLOBS_MAX,
+            keyAdmin: KEY_ADMIN,
+            keyDelay: KEY_DELAY
         });
+    }
+
+    /// @dev A portal whose way out leads nowhere: for tests that only make deposits.
+    function newPortal() internal returns (Portal) {
+        return
+            new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
     }
 
     /// @dev Goes on by `blocks` blocks of 12 seconds.

@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import { Portal } from "../../src/L1/Portal.sol";
+import { PortalConfig } from "../../src/interfaces/IPortal.sol";
+import { IRollup } from "../../src/interfaces/IRollup.sol";
 import { IPortal } from "../../src/interfaces/IPortal.sol";
 import { AddressAliasHelper } from "../../src/lib/AddressAliasHelper.sol";
 import { Test } from "../utils/Test.sol";
@@ -14,7 +16,7 @@ contract DepositVectorsTest is Test {
 
     function test_queue() public {
         string memory json = readVectors("deposits");
-        Portal portal = new Portal();
+        Portal portal = new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
         uint256 count = lengthOf(json, "deposits");
         vm.assertEq(count, 4);
         for (uint64 i; i < count; ++i) {
@@ -68,7 +70,7 @@ contract DepositVectorsTest is Test {
 
     function test_minimumGasLimits() public {
         string memory json = readVectors("deposits");
-        Portal portal = new Portal();
+        Portal portal = new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
         uint256 count = lengthOf(json, "minimumGasLimits");
         vm.assertEq(count, 8);
         for (uint256 i; i < count; ++i) {

@@ -45,7 +45,10 @@ contract InboxVectorsTest is Test {
             forceWindow: 0,
             depositsPerEntryMax: type(uint64).max,
             originLagMax: type(uint64).max,
-            entryBytesMax: 300_000
+            entryBytesMax: 300_000,
+            entryBlobsMax: 16,
+            keyAdmin: address(0),
+            keyDelay: 0
         });
         return new Inbox(chainConfigHash, IPortal(payable(address(portal))), BATCHER, config);
     }

@@ -64,12 +64,11 @@ async fn chain(
         Some(genesis) => genesis,
         None => {
             l1.mine_at_once().await?;
-            let mut genesis = Genesis::dev();
-            let output = genesis_output(&genesis);
             let (deployer, batcher) = (accounts.deployer(), accounts.batcher().address());
-            let deployment =
-                turnpike_l1::deploy(l1.url(), deployer, batcher, &genesis, &output).await;
-            genesis.l1 = Some(deployment.context("cannot deploy the contracts")?);
+            let genesis =
+                turnpike_l1::deploy(l1.url(), deployer, batcher, Genesis::dev(), genesis_output)
+                    .await
+                    .context("cannot deploy the contracts")?;
             data.write_genesis(&genesis)?;
             genesis
         }

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { IPortal, PortalConfig, WithdrawalTransaction } from "../interfaces/IPortal.sol";
+import { IRollup, OutputRootProof, Status } from "../interfaces/IRollup.sol";
+import { OutputHash } from "../lib/OutputHash.sol";
+import { WithdrawalLib } from "../lib/WithdrawalLib.sol";
+
+/// @title Withdrawals
+/// @notice The way out of L2: proofs, their waiting time, execution and the guardian's pause; see IPortal.
+abstract contract Withdrawals is IPortal {
+    /// @inheritdoc IPortal
+    string public constant version = "2.8.0";
+    /// @inheritdoc IPortal
+    uint256 public constant WITHDRAWAL_GAS_MAX = 15_000_000;
+
+    /// @dev What l2Sender() answers while no message is executed; that of the OP stack.
+    address private constant NO_L2_SENDER = 0x000000000000000000000000000000000000dEaD;
+
+    /// @dev Gas between the check and the message's first instruction: a call to a cold account that comes into
+    ///      being, with value, and what leads to it.
+    uint256 private constant CALL_GAS = 60_000;
+    /// @dev A call passes on at most all but one in 64 parts of the gas (EIP-150).
+    uint256 private constant CALL_GAS_PARTS = 64;
+
+    uint64 private constant PAUSE_MAX_BOUND = 14 days;
+    /// @dev From the beginning of a pause to that of the next, as a multiple of its length.
+    uint64 private constant PAUSE_PERIOD = 4;
+
+    /// @dev The proof of a withdrawal.
+    struct Proof {
+        bytes32 outputRoot;
+        uint128 timestamp;
+        uint128 l2OutputIndex;
+    }
+
+    IRollup private immutable _rollup;
+    /// @inheritdoc IPortal
+    address public immutable guardian;
+    /// @inheritdoc IPortal
+    uint64 public immutable pauseMax;
+
+    mapping(bytes32 withdrawalHash => Proof) private _proofs;
+    /// @inheritdoc IPortal
+    mapping(bytes32 withdrawalHash => bool) public finalizedWithdrawals;
+    /// @inheritdoc IPortal
+    uint64 public pausedUntil;
+    /// @inheritdoc IPortal
+    uint64 public nextPauseFrom;
+    /// @dev Sender of the message that is being executed, in this transaction only.
+    address private transient _l2Sender;
+
+    constructor(PortalConfig memory config) {
+        bool works = address(config.rollup) != address(0) && config.pauseMax <= PAUSE_MAX_BOUND;
+        if (!works) revert Portal_BadConfig();
+        _rollup = config.rollup;
+        guardian = config.guardian;
+        pauseMax = config.pauseMax;
+    }
+
+    modifier whenNotPaused() {
+        if (paused()) revert Portal_Paused(pausedUntil);
+        _;
+    }
+
+    modifier onlyGuardian() {
+        if (msg.sender != guardian) revert Portal_NotGuardian(msg.sender);
+        _;
+    }
+
+    /// @inheritdoc IPortal
+    function proveWithdrawalTransaction(
+        WithdrawalTransaction calldata _tx,
+        uint256 _l2OutputIndex,
+        OutputRootProof calldata _outputRootProof,
+        bytes[] calldata _withdrawalProof
+    ) external whenNotPaused {
+        if (_tx.target == address(this)) revert Portal_BadTarget(_tx.target);
+        bytes32 withdrawalHash = WithdrawalLib.hash(_tx);
+        _checkUnproven(withdrawalHash);
+        bytes32 outputRoot = _checkOutput(_l2OutputIndex, _outputRootProof);
+        bool sent = WithdrawalLib.isSent(
+            withdrawalHash, _outputRootProof.messagePasserStorageRoot, _withdrawalProof
+        );
+        if (!sent) revert Portal_NotSent(withdrawalHash);
+
+        _proofs[withdrawalHash] = Proof({
+            outputRoot: outputRoot,
+            timestamp: uint128(block.timestamp),
+            l2OutputIndex: uint128(_l2OutputIndex)
+        });
+        emit WithdrawalProven(withdrawalHash, _tx.sender, _tx.target);
+    }
+
+    /// @inheritdoc IPortal
+    function finalizeWithdrawalTransaction(WithdrawalTransaction calldata _tx) external whenNotPaused {
+        if (_l2Sender != address(0)) revert Portal_Reentered();
+        bytes32 withdrawalHash = WithdrawalLib.hash(_tx);
+        if (finalizedWithdrawals[withdrawalHash]) revert Portal_AlreadyFinalized(withdrawalHash);
+        _checkMature(withdrawalHash);
+
+        finalizedWithdrawals[withdrawalHash] = true;
+        emit WithdrawalFinalized(withdrawalHash, true);
+        // A message from the zero address cannot be sent, so the mark is never zero here.
+        _l2Sender = _tx.sender;
+        _execute(withdrawalHash, _tx);
+        _l2Sender = address(0);
+    }
+
+    /// @inheritdoc IPortal
+    function pause() external onlyGuardian {
+        if (block.timestamp < nextPauseFrom) revert Portal_PausedTooRecently(nextPauseFrom);
+        pausedUntil = uint64(block.timestamp) + pauseMax;
+        nextPauseFrom = uint64(block.timestamp) + PAUSE_PERIOD * pauseMax;
+        emit Paused(msg.sender);
+    }
+
+    /// @inheritdoc IPortal
+    function unpause() external onlyGuardian {
+        if (!paused()) revert Portal_NotPaused();
+        pausedUntil = uint64(block.timestamp);
+        emit Unpaused(msg.sender);
+    }
+
+    /// @inheritdoc IPortal
+    function paused() public view returns (bool) {
+        return block.timestamp < pausedUntil;
+    }
+
+    /// @inheritdoc IPortal
+    function l2Oracle() external view returns (IRollup) {
+        return _rollup;
+    }
+
+    /// @inheritdoc IPortal
+    function l2Sender() external view returns (address) {
+        return _l2Sender == address(0) ? NO_L2_SENDER : _l2Sender;
+    }
+
+    /// @inheritdoc IPortal
+    function provenWithdrawals(bytes32 withdrawalHash)
+        external
+        view
+        returns (bytes32 outputRoot, uint128 timestamp, uint128 l2OutputIndex)
+    {
+        Proof memory proof = _proofs[withdrawalHash];
+        bool stands = proof.timestamp != 0 && !_rollup.isDisputed(proof.l2OutputIndex);
+        if (stands) return (proof.outputRoot, proof.timestamp, proof.l2OutputIndex);
+    }
+
+    /// @inheritdoc IPortal
+    function isOutputFinalized(uint256 _l2OutputIndex) public view returns (bool) {
+        return _rollup.output(_l2OutputIndex).status == Status.Final;
+    }
+
+    function _checkUnproven(bytes32 withdrawalHash) private view {
+        if (finalizedWithdrawals[withdrawalHash]) revert Portal_AlreadyFinalized(withdrawalHash);
+        Proof memory proof = _proofs[withdrawalHash];
+        bool stands = proof.timestamp != 0 && !_rollup.isDisputed(proof.l2OutputIndex);
+        if (stands) revert Portal_AlreadyProven(withdrawalHash, proof.l2OutputIndex);
+    }
+
+    /// @dev The root of an output that is not disputed itself, if `proof` is its preimage. What it is built on need
+    ///      not be looked at: if that is disputed, the proof can be replaced.
+    function _checkOutput(uint256 index, OutputRootProof calldata proof)
+        private
+        view
+        returns (bytes32 outputRoot)
+    {
+        Status status = _rollup.output(index).status;
+        bool well = status == Status.Proposed || status == Status.Final;
+        if (!well) revert Portal_OutputDisputed(index);
+        outputRoot = _rollup.output(index).outputRoot;
+        bytes32 found = OutputHash.root(proof);
+        if (found != outputRoot) revert Portal_WrongOutputRoot(outputRoot, found);
+    }
+
+    /// @dev Checks that the proof has stood long enough, and that its output is final or becomes so.
+    function _checkMature(bytes32 withdrawalHash) private {
+        Proof memory proof = _proofs[withdrawalHash];
+        if (proof.timestamp == 0) revert Portal_NotProven(withdrawalHash);
+        uint256 from = uint256(proof.timestamp) + _rollup.challengeWindow();
+        if (block.timestamp < from) revert Portal_ProofTooYoung(withdrawalHash, from);
+        if (!isOutputFinalized(proof.l2OutputIndex)) _rollup.finalize(proof.l2OutputIndex);
+    }
+
+    /// @dev Makes the message's call, which gets the gas that it asks for at least.
+    function _execute(bytes32 withdrawalHash, WithdrawalTransaction calldata _tx) private {
+        uint256 asked = _tx.gasLimit < WITHDRAWAL_GAS_MAX ? _tx.gasLimit : WITHDRAWAL_GAS_MAX;
+        bytes memory data = _tx.data;
+        uint256 needed = asked * CALL_GAS_PARTS / (CALL_GAS_PARTS - 1) + CALL_GAS;
+        if (gasleft() < needed) revert Portal_NotEnoughGas(gasleft(), needed);
+        (bool success, bytes memory reason) = _tx.target.call{ value: _tx.value }(data);
+        if (!success) revert Portal_CallFailed(withdrawalHash, reason);
+    }
+}
