@@ -187,6 +187,21 @@ impl Chain {
         outcome
     }
 
+    /// Takes the chain back to where `block` was its newest: state, tries and head are what they were. False, and nothing
+    /// happens, for a block that is not the chain's, or whose state is not kept. Costs as much as what changed since.
+    pub fn rewind(&mut self, block: u64) -> bool {
+        let Some(head) = self.head_at(block).cloned() else { return false };
+        let Some(undo) = self.history.truncate(block) else { return false };
+        let roots = match self.engine.pool() {
+            Some(pool) => self.state.apply_on(&undo, pool),
+            None => self.state.apply(&undo),
+        };
+        assert_eq!(roots.state_root, head.output.state_root, "invariant: undo is exact");
+        self.heads.retain(|head| head.header.number < block);
+        self.head = head;
+        true
+    }
+
     /// Runs the next block, and leaves the state as it is.
     pub fn run(&self, input: &BlockInput) -> Result<Executed, ExecutionError<Infallible>> {
         let mut block = self.open_block(input.timestamp, &input.origin)?;

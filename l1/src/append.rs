@@ -16,7 +16,7 @@ use alloy::{
 use alloy_primitives::{B256, Bytes, TxKind, U256};
 use turnpike_protocol::{DataKind, blobs_hash, calldata_hash, pack_blobs};
 
-use crate::{EntryPayload, Inbox, L1Error, L1Sender, blobs};
+use crate::{EntryPayload, Inbox, L1Error, L1Sender, sidecar};
 
 alloy::sol! {
     /// Appends an entry whose data is in the transaction's blobs.
@@ -115,8 +115,8 @@ impl Append {
         }
         let too_long = || L1Error::Inconsistent("data too long for blobs".to_owned());
         let packed = pack_blobs(&self.data).ok_or_else(too_long)?;
-        let sidecar = blobs::sidecar(&packed)?;
-        let blob_hashes = blobs::versioned_hashes(&sidecar);
+        let sidecar = sidecar::of(&packed)?;
+        let blob_hashes = sidecar::versioned_hashes(&sidecar);
         Ok(AppendCall {
             input,
             sidecar: Some(sidecar),

@@ -1,44 +1,73 @@
-use alloy::eips::{eip4844::Bytes48, eip7594::BlobTransactionSidecarEip7594};
+//! Blobs against their versioned hashes (EIP-4844): by computing each blob's KZG commitment, so that whoever serves a blob
+//! need not be believed.
+
+use alloy_eips::eip4844::{c_kzg, kzg_to_versioned_hash};
 use alloy_primitives::B256;
-use c_kzg::{BYTES_PER_BLOB, Blob, KzgSettings, ethereum_kzg_settings};
 
-use crate::L1Error;
-
-/// Precomputation of Ethereum's setup: none. It pays for many proofs a second only.
+/// Commitments need no table beyond the trusted setup itself.
 const PRECOMPUTE: u64 = 0;
 
-/// Whole blobs, one after the other, with the commitments and cell proofs (EIP-7594) that L1's nodes ask for. The same
-/// blobs give the same sidecar, byte for byte.
-pub(crate) fn sidecar(blobs: &[u8]) -> Result<BlobTransactionSidecarEip7594, L1Error> {
-    let settings = ethereum_kzg_settings(PRECOMPUTE);
-    let count = blobs.len() / BYTES_PER_BLOB;
-    let mut sidecar = BlobTransactionSidecarEip7594 {
-        blobs: Vec::with_capacity(count),
-        commitments: Vec::with_capacity(count),
-        cell_proofs: Vec::new(),
-    };
-    for bytes in blobs.chunks(BYTES_PER_BLOB) {
-        add(&mut sidecar, bytes, settings)
-            .map_err(|error| L1Error::Inconsistent(format!("no blob: {error}")))?;
-    }
-    Ok(sidecar)
+/// Why blobs are not the ones that were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BlobError {
+    #[error("{expected} blobs are expected, {found} were given")]
+    Count { expected: usize, found: usize },
+    #[error("blob {0} is no run of 4,096 field elements")]
+    Malformed(usize),
+    #[error("blob {index} has versioned hash {found}, expected {expected}")]
+    Hash { index: usize, expected: B256, found: B256 },
 }
 
-fn add(
-    sidecar: &mut BlobTransactionSidecarEip7594,
-    bytes: &[u8],
-    settings: &KzgSettings,
-) -> Result<(), c_kzg::Error> {
-    let blob = Blob::from_bytes(bytes)?;
-    let commitment = settings.blob_to_kzg_commitment(&blob)?;
-    let (_, proofs) = settings.compute_cells_and_kzg_proofs(&blob)?;
-    sidecar.blobs.push(alloy::eips::eip4844::Blob::from_slice(bytes));
-    sidecar.commitments.push(Bytes48::from(*commitment.to_bytes()));
-    sidecar.cell_proofs.extend(proofs.iter().map(|proof| Bytes48::from(*proof.to_bytes())));
+/// The versioned hash of a blob; `None` for bytes that are no blob. The first call loads the trusted setup.
+pub(crate) fn versioned_hash(blob: &[u8]) -> Option<B256> {
+    let blob = c_kzg::Blob::from_bytes(blob).ok()?;
+    let settings = c_kzg::ethereum_kzg_settings(PRECOMPUTE);
+    let commitment = settings.blob_to_kzg_commitment(&blob).ok()?;
+    Some(kzg_to_versioned_hash(commitment.to_bytes().as_slice()))
+}
+
+/// Checks that these blobs, in this order, have these versioned hashes.
+pub(crate) fn check_blobs(blobs: &[&[u8]], hashes: &[B256]) -> Result<(), BlobError> {
+    if blobs.len() != hashes.len() {
+        return Err(BlobError::Count { expected: hashes.len(), found: blobs.len() });
+    }
+    for (index, (blob, expected)) in blobs.iter().zip(hashes).enumerate() {
+        let found = versioned_hash(blob).ok_or(BlobError::Malformed(index))?;
+        if found != *expected {
+            return Err(BlobError::Hash { index, expected: *expected, found });
+        }
+    }
     Ok(())
 }
 
-/// Versioned hashes of a sidecar's blobs, in order.
-pub(crate) fn versioned_hashes(sidecar: &BlobTransactionSidecarEip7594) -> Vec<B256> {
-    sidecar.versioned_hashes().collect()
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::b256;
+    use turnpike_protocol::{BLOB_BYTES, pack_blobs};
+
+    use super::*;
+
+    #[test]
+    fn the_empty_blobs_hash_is_ethereums() {
+        // The commitment to the zero polynomial is the point at infinity.
+        let expected = b256!("010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014");
+        assert_eq!(versioned_hash(&[0; BLOB_BYTES]), Some(expected));
+    }
+
+    #[test]
+    fn another_blob_is_refused() {
+        let blobs = pack_blobs(b"a batch").expect("short");
+        let hash = versioned_hash(&blobs).expect("a blob");
+        assert_eq!(check_blobs(&[&blobs], &[hash]), Ok(()));
+        let mut tampered = blobs.clone();
+        tampered[40] ^= 1;
+        let found = versioned_hash(&tampered).expect("a blob");
+        let refused = BlobError::Hash { index: 0, expected: hash, found };
+        assert_eq!(check_blobs(&[&tampered], &[hash]), Err(refused));
+        tampered[0] = 0xff;
+        assert_eq!(check_blobs(&[&tampered], &[hash]), Err(BlobError::Malformed(0)));
+        assert_eq!(check_blobs(&[&blobs[1..]], &[hash]), Err(BlobError::Malformed(0)));
+        let too_many = BlobError::Count { expected: 1, found: 2 };
+        assert_eq!(check_blobs(&[&blobs, &blobs], &[hash]), Err(too_many));
+    }
 }

@@ -1,27 +1,48 @@
 use std::time::Duration;
 
 use alloy::{
-    eips::BlockNumberOrTag,
+    eips::{BlockId, BlockNumberOrTag},
     providers::{DynProvider, Provider as _, ProviderBuilder},
-    rpc::client::RpcClient,
+    rpc::{
+        client::RpcClient,
+        types::{Filter, Log},
+    },
     sol_types::SolCall as _,
     transports::http::{Http, reqwest},
 };
 use alloy_consensus::Transaction as _;
-use alloy_primitives::B256;
-use turnpike_protocol::{
-    ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot, calldata_hash, output_claim,
+use alloy_primitives::{B256, Bytes};
+use turnpike_protocol::{ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot, output_claim};
+
+use crate::{
+    Counts, EntryPayload, Inbox, L1Block, L1Error, L1Source, Portal, PostedEntry, Rollup,
+    beacon::Beacon,
 };
 
-use crate::{EntryPayload, Inbox, L1Error, PostedEntry, Rollup};
-
 /// How long L1 may take over one request.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where L1 is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct L1Endpoints {
+    /// URL of the JSON-RPC endpoint.
+    pub rpc: String,
+    /// URL of the beacon API, which serves blobs; the RPC endpoint's if there is none of its own.
+    pub beacon: Option<String>,
+}
+
+impl<T: Into<String>> From<T> for L1Endpoints {
+    /// One endpoint that serves both.
+    fn from(rpc: T) -> Self {
+        Self { rpc: rpc.into(), beacon: None }
+    }
+}
 
 /// A connection to the chain's contracts on L1.
 #[derive(Clone, Debug)]
 pub struct L1Client {
     provider: DynProvider,
+    beacon: Beacon,
     deployment: L1Deployment,
     config: ChainConfig,
 }
@@ -41,9 +62,14 @@ pub struct L1Head {
 
 impl L1Client {
     /// Connects, and checks that the endpoint serves the chain and the contracts that the genesis file names.
-    pub async fn connect(url: &str, genesis: &Genesis) -> Result<Self, L1Error> {
+    pub async fn connect(
+        endpoints: impl Into<L1Endpoints>,
+        genesis: &Genesis,
+    ) -> Result<Self, L1Error> {
         let deployment = genesis.l1.ok_or(L1Error::NotDeployed)?;
-        let provider = provider(url)?;
+        let endpoints = endpoints.into();
+        let provider = provider(&endpoints.rpc)?;
+        let beacon = Beacon::new(endpoints.beacon.as_deref().unwrap_or(&endpoints.rpc))?;
         let found = provider.get_chain_id().await?;
         if found != deployment.chain_id {
             return Err(L1Error::WrongChain { expected: deployment.chain_id, found });
@@ -57,7 +83,7 @@ impl L1Client {
                 return Err(L1Error::NoContract { contract, address });
             }
         }
-        Ok(Self { provider, deployment, config: genesis.config.clone() })
+        Ok(Self { provider, beacon, deployment, config: genesis.config.clone() })
     }
 
     /// Checks that the contracts were deployed for this very chain.
@@ -82,11 +108,6 @@ impl L1Client {
             return Err(L1Error::OtherChain { contract: "Rollup", what, expected, found });
         }
         Ok(())
-    }
-
-    /// What the inbox's first accumulator starts from.
-    pub(crate) fn config_hash(&self, genesis_output: &OutputRoot) -> B256 {
-        self.config.hash(genesis_output.block_hash)
     }
 
     /// Where the contracts are.
@@ -116,29 +137,31 @@ impl L1Client {
 
     /// The batch data of an entry, checked against what the entry commits to. Empty for a forced entry.
     pub async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
-        let index = posted.entry.index;
-        match posted.entry.data_kind {
-            DataKind::None => return Ok(EntryPayload::default()),
-            DataKind::Calldata => {}
-            DataKind::Blobs => {
-                return Err(L1Error::NotYet(format!("the blobs of entry {index} cannot be read")));
-            }
+        let entry = &posted.entry;
+        let index = entry.index;
+        if entry.data_kind == DataKind::None {
+            return Ok(EntryPayload::default());
         }
         let tx = self.provider.get_transaction_by_hash(posted.l1_transaction).await?;
         let tx = tx.ok_or_else(|| {
             L1Error::NotYet(format!("the transaction of entry {index} is missing"))
         })?;
+        if entry.data_kind == DataKind::Blobs {
+            let blob_hashes = tx.blob_versioned_hashes().unwrap_or_default().to_vec();
+            let mut payload = EntryPayload { data: Bytes::new(), blob_hashes };
+            payload.check(entry)?;
+            let hashes = &payload.blob_hashes;
+            payload.data = self.beacon.blobs(entry.l1_block_number, entry.l1_time, hashes).await?;
+            return Ok(payload);
+        }
         let call = Inbox::appendCall::abi_decode(tx.input()).map_err(|error| {
             L1Error::Inconsistent(format!(
                 "the calldata of entry {index} is not an append: {error}"
             ))
         })?;
-        if calldata_hash(&call.data) != posted.entry.data_hash {
-            return Err(L1Error::Inconsistent(format!(
-                "the calldata of entry {index} is not what the entry commits to"
-            )));
-        }
-        Ok(EntryPayload { data: call.data, blob_hashes: Vec::new() })
+        let payload = EntryPayload { data: call.data, blob_hashes: Vec::new() };
+        payload.check(entry)?;
+        Ok(payload)
     }
 
     pub(crate) async fn header(
@@ -149,12 +172,65 @@ impl L1Client {
     }
 }
 
+impl L1Source for L1Client {
+    fn deployment(&self) -> &L1Deployment {
+        &self.deployment
+    }
+
+    fn config(&self) -> &ChainConfig {
+        &self.config
+    }
+
+    async fn head(&self) -> Result<L1Head, L1Error> {
+        self.head().await
+    }
+
+    async fn block(&self, number: u64) -> Result<Option<L1Block>, L1Error> {
+        let header = self.header(number.into()).await?;
+        Ok(header.map(|header| L1Block {
+            number: header.number,
+            hash: header.hash,
+            parent_hash: header.parent_hash,
+            time: header.timestamp,
+        }))
+    }
+
+    async fn logs(&self, first: u64, last: u64) -> Result<Vec<Log>, L1Error> {
+        let L1Deployment { inbox, portal, rollup, .. } = self.deployment;
+        let filter =
+            Filter::new().address(vec![inbox, portal, rollup]).from_block(first).to_block(last);
+        Ok(self.provider.get_logs(&filter).await?)
+    }
+
+    async fn counts(&self, block: B256) -> Result<Counts, L1Error> {
+        let at = BlockId::hash(block);
+        let inbox = Inbox::new(self.deployment.inbox, &self.provider);
+        let portal = Portal::new(self.deployment.portal, &self.provider);
+        let rollup = Rollup::new(self.deployment.rollup, &self.provider);
+        let deposits = portal.depositCount().block(at).call().await?;
+        Ok(Counts {
+            entries: inbox.entryCount().block(at).call().await?,
+            deposits,
+            deposit_acc: portal.depositAcc(deposits).block(at).call().await?,
+            outputs: rollup.outputCount().block(at).call().await?.saturating_to(),
+        })
+    }
+
+    async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
+        self.payload(posted).await
+    }
+}
+
 pub(crate) fn provider(url: &str) -> Result<DynProvider, L1Error> {
-    let url = url.parse().map_err(|_| L1Error::Unreachable("the URL is malformed".to_owned()))?;
-    let http = reqwest::Client::builder()
-        .timeout(REQUEST_TIMEOUT)
-        .build()
-        .map_err(|_| L1Error::Unreachable("cannot make an HTTP client".to_owned()))?;
-    let client = RpcClient::new(Http::with_client(http, url), false);
+    let client = RpcClient::new(Http::with_client(http_client()?, parse_url(url)?), false);
     Ok(DynProvider::new(ProviderBuilder::default().connect_client(client)))
+}
+
+pub(crate) fn parse_url(url: &str) -> Result<reqwest::Url, L1Error> {
+    url.parse().map_err(|_| L1Error::Unreachable("the URL is malformed".to_owned()))
+}
+
+pub(crate) fn http_client() -> Result<reqwest::Client, L1Error> {
+    let built = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build();
+    built.map_err(|_| L1Error::Unreachable("cannot make an HTTP client".to_owned()))
 }

@@ -43,16 +43,6 @@ pub enum L1Error {
         /// What the contract holds.
         found: B256,
     },
-    /// L1 has dropped a block that was read.
-    #[error("L1 reorganised below block {number}: it was {was}, it is {is}")]
-    Reorg {
-        /// The block.
-        number: u64,
-        /// Hash that was read.
-        was: B256,
-        /// Hash now.
-        is: B256,
-    },
     /// What the endpoint serves contradicts itself.
     #[error("L1 answers do not fit together: {0}")]
     Inconsistent(String),
@@ -61,10 +51,35 @@ pub enum L1Error {
     Rejected(String),
 }
 
+/// What an error asks of whoever meets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// To try the same again later.
+    Temporary,
+    /// To look again at where L1 is, and go on from there.
+    Reset,
+    /// To stop: trying again does not help.
+    Critical,
+}
+
 impl L1Error {
+    /// What the error asks of whoever meets it.
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::Unreachable(_) | Self::NotYet(_) => Severity::Temporary,
+            // L1 may have moved on since the transaction was made.
+            Self::Rejected(_) => Severity::Reset,
+            Self::WrongChain { .. }
+            | Self::NotDeployed
+            | Self::NoContract { .. }
+            | Self::OtherChain { .. }
+            | Self::Inconsistent(_) => Severity::Critical,
+        }
+    }
+
     /// Whether the same request may succeed later.
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::NotYet(_))
+        matches!(self.severity(), Severity::Temporary)
     }
 }
 

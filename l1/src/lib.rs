@@ -1,28 +1,37 @@
 //! The L1 side: contract bindings, deployment and the readers of inbox, deposits and outputs.
 //!
 //! ```text
-//! L1 node ─► L1Client ─► L1View: entries, deposits, outputs, each checked against its accumulator
-//!                └─────► L1Sender: signed transactions, hash and nonce known before they are broadcast
+//! L1 node, beacon API ─► L1Client ─► L1View: entries, deposits, outputs, each checked against its accumulator
+//!                            └─────► L1Sender: signed transactions, hash and nonce known before they are broadcast
 //! ```
 //!
 //! All roles see L1 through this crate, and none believes more than it checks: entries and deposits must chain to the
 //! accumulators that the contracts store. It holds no keys longer than its owner and decides nothing.
 
 mod append;
+mod beacon;
 mod bindings;
 mod blobs;
 mod client;
 mod deploy;
+mod entry;
 mod error;
+#[cfg(feature = "memory")]
+pub mod memory;
+mod output;
+mod records;
 mod sender;
+mod sidecar;
 mod source;
 mod view;
 
 pub use append::{Append, AppendCall, Fees, Prices, SenderAccount, SignedAppend};
 pub use bindings::{Inbox, Portal, Rollup};
-pub use client::{L1Client, L1Head};
+pub use client::{L1Client, L1Endpoints, L1Head};
 pub use deploy::deploy;
-pub use error::L1Error;
+pub use entry::{EntryPayload, EntrySource, PostedEntry};
+pub use error::{L1Error, Severity};
+pub use output::{OutputStatus, ProposedOutput, is_undisputed};
 pub use sender::{L1Sender, PreparedTx};
-pub use source::{EntryPayload, EntrySource};
-pub use view::{Advance, L1View, OutputStatus, PostedEntry, ProposedOutput, Reorg, is_undisputed};
+pub use source::{Counts, L1Block, L1Source};
+pub use view::{Advance, L1View, Reorg};

@@ -1,68 +1,64 @@
-use alloy_primitives::{B256, Bytes};
-use turnpike_protocol::{Deposit, Entry, EntryData};
+use std::fmt;
 
-use crate::{L1Error, L1View};
+use alloy::rpc::types::Log;
+use alloy_primitives::B256;
+use turnpike_protocol::{ChainConfig, L1Deployment};
 
-/// What L1 holds of an entry's batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct EntryPayload {
-    /// Calldata, or whole blobs one after the other; empty for a forced entry.
-    pub data: Bytes,
-    /// Versioned hashes of the blobs.
-    pub blob_hashes: Vec<B256>,
+use crate::{EntryPayload, L1Error, L1Head, PostedEntry};
+
+/// Where a view of L1 comes from: an RPC endpoint, or a test's own L1 in memory.
+///
+/// A source may lag behind its own answers, and may serve another fork from one call to the next: it is for the view to
+/// notice.
+pub trait L1Source: fmt::Debug + Send + Sync {
+    /// Where the chain's contracts are.
+    fn deployment(&self) -> &L1Deployment;
+
+    /// The chain's rules.
+    fn config(&self) -> &ChainConfig;
+
+    /// Where L1 is now.
+    fn head(&self) -> impl Future<Output = Result<L1Head, L1Error>> + Send;
+
+    /// The block of this number, if the source has it.
+    fn block(&self, number: u64) -> impl Future<Output = Result<Option<L1Block>, L1Error>> + Send;
+
+    /// Logs of inbox, portal and rollup in the blocks from `first` to `last`, in order.
+    fn logs(&self, first: u64, last: u64)
+    -> impl Future<Output = Result<Vec<Log>, L1Error>> + Send;
+
+    /// What the contracts have counted after the block with this hash. An error if the source does not have it.
+    fn counts(&self, block: B256) -> impl Future<Output = Result<Counts, L1Error>> + Send;
+
+    /// The batch data of an entry, checked against what the entry commits to. Empty for a forced entry.
+    fn payload(
+        &self,
+        posted: &PostedEntry,
+    ) -> impl Future<Output = Result<EntryPayload, L1Error>> + Send;
 }
 
-/// An entry with all that deriving it takes, owned.
-#[derive(Clone, Debug)]
-pub struct EntrySource {
-    entry: Entry,
-    deposits_before: u64,
-    origin: Entry,
-    data: Bytes,
-    blob_hashes: Vec<B256>,
-    deposits: Vec<Deposit>,
+/// What is known of an L1 block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct L1Block {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: B256,
+    /// Hash of the block before it.
+    pub parent_hash: B256,
+    /// Its timestamp, in seconds.
+    pub time: u64,
 }
 
-impl EntrySource {
-    /// What derivation takes.
-    pub fn as_data(&self) -> EntryData<'_> {
-        EntryData {
-            entry: &self.entry,
-            deposits_before: self.deposits_before,
-            origin: &self.origin,
-            data: &self.data,
-            blob_hashes: &self.blob_hashes,
-            deposits: &self.deposits,
-        }
-    }
-}
-
-impl L1View {
-    /// An entry that L1 holds, with its data, its deposits and its origin; `None` for an entry that is not there yet.
-    pub async fn source(&self, index: u64) -> Result<Option<EntrySource>, L1Error> {
-        let at = usize::try_from(index).ok();
-        let Some(posted) = at.and_then(|at| self.entries().get(at)) else { return Ok(None) };
-        let payload = self.client().payload(posted).await?;
-        self.source_of(posted.entry, payload).map(Some)
-    }
-
-    /// An entry as it would be appended with this payload, on top of the entries that L1 holds.
-    pub fn source_of(&self, entry: Entry, payload: EntryPayload) -> Result<EntrySource, L1Error> {
-        let index = entry.index;
-        let missing =
-            |what| L1Error::Inconsistent(format!("the {what} of entry {index} are missing"));
-        let entry_at = |index: u64| {
-            let posted = usize::try_from(index).ok().and_then(|at| self.entries().get(at));
-            posted.map(|posted| posted.entry)
-        };
-        let previous = index.checked_sub(1).and_then(entry_at);
-        let deposits_before = previous.map_or(0, |previous| previous.deposit_count);
-        let origin = entry_at(entry.origin).ok_or_else(|| missing("origin's attributes"))?;
-        let queue = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        let consumed = queue(deposits_before)..queue(entry.deposit_count);
-        let queued = self.deposits().get(consumed).ok_or_else(|| missing("deposits"))?;
-        let deposits = queued.iter().map(|queued| queued.deposit.clone()).collect();
-        let EntryPayload { data, blob_hashes } = payload;
-        Ok(EntrySource { entry, deposits_before, origin, data, blob_hashes, deposits })
-    }
+/// What the contracts have counted: logs that were read must come to the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Inbox entries, entry 0 included.
+    pub entries: u64,
+    /// Queued deposits.
+    pub deposits: u64,
+    /// The queue's accumulator after them.
+    pub deposit_acc: B256,
+    /// Outputs, the genesis output included.
+    pub outputs: u64,
 }

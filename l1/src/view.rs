@@ -1,92 +1,14 @@
-use std::collections::HashMap;
+use alloy::rpc::types::Log;
+use alloy_primitives::B256;
+use turnpike_protocol::{OutputRoot, QueuedDeposit};
 
-use alloy::{
-    providers::Provider as _,
-    rpc::types::{Filter, Log},
-    sol_types::SolEvent,
+use crate::{
+    L1Block, L1Client, L1Error, L1Head, L1Source, PostedEntry, ProposedOutput,
+    records::{Point, Records, malformed},
 };
-use alloy_primitives::{Address, B256, Bytes};
-use turnpike_protocol::{
-    DataKind, Deposit, DepositHint, Entry, OutputRoot, QueuedDeposit, output_claim,
-};
-
-use crate::{Inbox, L1Client, L1Error, L1Head, Portal, Rollup};
 
 /// Blocks asked for in one request for logs.
 const LOG_RANGE_BLOCKS: u64 = 1_000;
-
-/// An inbox entry and the transaction that appended it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PostedEntry {
-    /// The entry.
-    pub entry: Entry,
-    /// Accumulator after it.
-    pub acc: B256,
-    /// L1 transaction that appended it.
-    pub l1_transaction: B256,
-}
-
-/// How an output stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputStatus {
-    /// In its challenge window, or past it and not finalized yet.
-    Proposed,
-    /// Somebody disputes it: it will not become final.
-    Challenged,
-    /// Final.
-    Final,
-}
-
-/// An output as it was proposed, and how it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProposedOutput {
-    /// Its index in the `Rollup` contract.
-    pub index: u64,
-    /// What it asserts, hashed.
-    pub claim: B256,
-    /// Index of its parent.
-    pub parent: u64,
-    /// Entry after which it claims to hold.
-    pub entry: u64,
-    /// The claimed root's preimage.
-    pub output: OutputRoot,
-    /// RLP of the claimed L2 header; empty for the genesis output.
-    pub header: Bytes,
-    /// Number of the claimed L2 block.
-    pub l2_block: u64,
-    /// Who proposed it.
-    pub proposer: Address,
-    /// L1 timestamp of the proposal, in seconds.
-    pub proposed_at: u64,
-    /// L1 transaction that proposed it.
-    pub l1_transaction: B256,
-    /// How it stands.
-    pub status: OutputStatus,
-}
-
-impl ProposedOutput {
-    /// The output that this one stands on; `None` for the genesis output.
-    pub fn parent_in<'a>(&self, outputs: &'a [Self]) -> Option<&'a Self> {
-        let parent = usize::try_from(self.parent).ok().and_then(|at| outputs.get(at));
-        parent.filter(|parent| parent.index < self.index)
-    }
-}
-
-/// Whether neither an output nor anything it stands on is challenged.
-pub fn is_undisputed(outputs: &[ProposedOutput], output: &ProposedOutput) -> bool {
-    let mut output = output;
-    loop {
-        match output.status {
-            OutputStatus::Challenged => return false,
-            OutputStatus::Final => return true,
-            OutputStatus::Proposed => {}
-        }
-        match output.parent_in(outputs) {
-            Some(parent) => output = parent,
-            None => return true,
-        }
-    }
-}
 
 /// What a look at L1 brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,119 +32,61 @@ pub struct Reorg {
     pub outputs: u64,
 }
 
-/// Everything the chain's contracts have recorded so far, read from L1 logs and checked.
-#[derive(Debug)]
-pub struct L1View {
-    client: L1Client,
-    /// Blocks that L1 must have on top of one before it is read.
-    confirmations: u64,
-    next_block: u64,
-    last_read: Option<(u64, B256)>,
-    head: Option<L1Head>,
-    entries: Vec<PostedEntry>,
-    deposits: Vec<QueuedDeposit>,
-    deposit_accs: Vec<B256>,
-    outputs: Vec<ProposedOutput>,
-    /// Chain-config hash: what entry 0 must start from.
-    config_hash: B256,
-}
-
-/// How much of a view there was, to go back to.
-struct Mark {
-    next_block: u64,
-    last_read: Option<(u64, B256)>,
-    entries: usize,
-    deposits: usize,
-    outputs: Vec<ProposedOutput>,
-}
-
-impl L1View {
-    /// A view of nothing yet; `genesis_output` is the output that the `Rollup` contract was deployed with.
-    pub fn new(client: L1Client, confirmations: u64, genesis_output: OutputRoot) -> Self {
-        let next_block = client.deployment().block_number;
-        let config_hash = client.config_hash(&genesis_output);
-        let genesis = ProposedOutput {
-            index: 0,
-            claim: B256::ZERO,
-            parent: 0,
-            entry: 0,
-            output: genesis_output,
-            header: Bytes::new(),
-            l2_block: 0,
-            proposer: Address::ZERO,
-            proposed_at: 0,
-            l1_transaction: B256::ZERO,
-            status: OutputStatus::Final,
-        };
+impl Reorg {
+    /// What both have left.
+    fn merge(self, other: Self) -> Self {
         Self {
-            client,
-            confirmations,
-            next_block,
-            last_read: None,
-            head: None,
-            entries: Vec::new(),
-            deposits: Vec::new(),
-            deposit_accs: vec![B256::ZERO],
-            outputs: vec![genesis],
-            config_hash,
+            block: self.block.min(other.block),
+            entries: self.entries.min(other.entries),
+            deposits: self.deposits.min(other.deposits),
+            outputs: self.outputs.min(other.outputs),
         }
     }
+}
 
-    /// Reads what L1 has added since the last call. On an error nothing was taken over, and the call may be repeated.
+/// Everything the chain's contracts have recorded so far, read from L1 logs and checked.
+///
+/// Blocks that were read are remembered: when L1 has dropped some, the view goes back to the newest that is still there
+/// and reads on. An endpoint that lags is told from a reorganised L1 and gives [`L1Error::NotYet`].
+#[derive(Debug)]
+pub struct L1View<S = L1Client> {
+    source: S,
+    /// Blocks that L1 must have on top of one before it is read.
+    confirmations: u64,
+    head: Option<L1Head>,
+    records: Records,
+    /// The last block at the last [`Self::advance`] that went well: what its callers know.
+    told: Option<u64>,
+    /// What has been dropped of that since.
+    reorg: Option<Reorg>,
+}
+
+impl<S: L1Source> L1View<S> {
+    /// A view of nothing yet; `genesis_output` is the output that the `Rollup` contract was deployed with.
+    pub fn new(source: S, confirmations: u64, genesis_output: OutputRoot) -> Self {
+        let config_hash = source.config().hash(genesis_output.block_hash);
+        let records = Records::new(config_hash, genesis_output);
+        Self { source, confirmations, head: None, records, told: None, reorg: None }
+    }
+
+    /// Reads what L1 has added since the last call. After an error the view may be anywhere between what it was and what
+    /// L1 is, unchecked: call again, until it goes well, before anything is made of it. No reorg goes untold.
     pub async fn advance(&mut self) -> Result<Advance, L1Error> {
-        let head = self.client.head().await?;
-        self.check_canonical().await?;
-        let readable = head.number.saturating_sub(self.confirmations);
-        let mark = Mark {
-            next_block: self.next_block,
-            last_read: self.last_read,
-            entries: self.entries.len(),
-            deposits: self.deposits.len(),
-            outputs: self.outputs.clone(),
-        };
-        if let Err(error) = self.read_to(readable, mark.deposits).await {
-            self.next_block = mark.next_block;
-            self.last_read = mark.last_read;
-            self.entries.truncate(mark.entries);
-            self.deposits.truncate(mark.deposits);
-            self.deposit_accs.truncate(mark.deposits + 1);
-            self.outputs = mark.outputs;
-            return Err(error);
+        let head = self.source.head().await?;
+        let common = self.common_points(&head).await?;
+        if common < self.records.points().len() {
+            self.go_back(common);
         }
+        let readable = head.number.saturating_sub(self.confirmations);
+        self.read_to(readable).await?;
+        self.told = self.last_read();
         self.head = Some(head);
-        Ok(Advance { head, reorg: None })
+        Ok(Advance { head, reorg: self.reorg.take() })
     }
 
     /// Number of the last L1 block that was read.
     pub fn last_read(&self) -> Option<u64> {
-        self.last_read.map(|(number, _)| number)
-    }
-
-    async fn read_to(&mut self, readable: u64, deposits_before: usize) -> Result<(), L1Error> {
-        while self.next_block <= readable {
-            let to = readable.min(self.next_block + LOG_RANGE_BLOCKS - 1);
-            self.read_range(to).await?;
-            self.next_block = to + 1;
-        }
-        if self.deposits.len() != deposits_before {
-            self.check_deposits(readable).await?;
-        }
-        Ok(())
-    }
-
-    /// Deposits are minted before any entry authenticates them: what was read must be what the portal has queued.
-    async fn check_deposits(&self, block: u64) -> Result<(), L1Error> {
-        let portal = Portal::new(self.client.deployment().portal, self.client.provider());
-        let count = self.deposits.len() as u64;
-        let queued = portal.depositCount().block(block.into()).call().await?;
-        if queued != count {
-            return Err(L1Error::NotYet(format!("{count} of {queued} deposits were served")));
-        }
-        let acc = portal.depositAcc(count).block(block.into()).call().await?;
-        if self.deposit_acc(count) != Some(acc) {
-            return Err(malformed("deposits that the portal has not queued"));
-        }
-        Ok(())
+        self.records.points().back().map(|newest| newest.number)
     }
 
     /// Where L1 was at the last [`Self::advance`].
@@ -231,199 +95,171 @@ impl L1View {
     }
 
     /// The connection behind the view.
-    pub const fn client(&self) -> &L1Client {
-        &self.client
+    pub const fn client(&self) -> &S {
+        &self.source
     }
 
     /// Inbox entries, by index.
     pub fn entries(&self) -> &[PostedEntry] {
-        &self.entries
+        &self.records.entries
     }
 
     /// Deposits, by their place in the queue.
     pub fn deposits(&self) -> &[QueuedDeposit] {
-        &self.deposits
+        &self.records.deposits
     }
 
     /// The queue's accumulator after `count` deposits.
     pub fn deposit_acc(&self, count: u64) -> Option<B256> {
-        self.deposit_accs.get(usize::try_from(count).ok()?).copied()
+        self.records.deposit_acc(count)
     }
 
     /// Outputs, by index.
     pub fn outputs(&self) -> &[ProposedOutput] {
-        &self.outputs
+        &self.records.outputs
     }
 
-    async fn check_canonical(&self) -> Result<(), L1Error> {
-        let Some((number, was)) = self.last_read else {
-            return Ok(());
+    /// How many of the remembered blocks L1 still has. Past one that it has dropped, it has dropped all.
+    async fn common_points(&self, head: &L1Head) -> Result<usize, L1Error> {
+        let points = self.records.points();
+        // What lies beyond the head cannot be told from what the endpoint does not know yet.
+        let visible = points.partition_point(|point| point.number <= head.number);
+        let Some(newest) = visible.checked_sub(1) else {
+            return if points.is_empty() { Ok(0) } else { Err(missing(points[0].number)) };
         };
-        match self.client.header(number.into()).await? {
-            None => Err(L1Error::NotYet(format!("block {number} is missing"))),
-            Some(header) if header.hash != was => {
-                Err(L1Error::Reorg { number, was, is: header.hash })
-            }
-            Some(_) => Ok(()),
+        if self.has(&points[newest]).await? {
+            let is_behind = visible < points.len();
+            return if is_behind { Err(missing(points[visible].number)) } else { Ok(visible) };
         }
+        let (mut kept, mut dropped) = (0, newest);
+        while kept < dropped {
+            let middle = kept + (dropped - kept) / 2;
+            if self.has(&points[middle]).await? {
+                kept = middle + 1;
+            } else {
+                dropped = middle;
+            }
+        }
+        Ok(kept)
     }
 
-    async fn read_range(&mut self, to: u64) -> Result<(), L1Error> {
-        let deployment = *self.client.deployment();
-        let filter = Filter::new()
-            .address(vec![deployment.inbox, deployment.portal, deployment.rollup])
-            .from_block(self.next_block)
-            .to_block(to);
-        let logs = self.client.provider().get_logs(&filter).await?;
-        let last = self
-            .client
-            .header(to.into())
-            .await?
-            .ok_or_else(|| L1Error::NotYet(format!("block {to} is missing")))?;
-        let mut times = HashMap::new();
-        for log in &logs {
-            self.read_log(log, &mut times).await?;
-        }
-        self.last_read = Some((to, last.hash));
-        Ok(())
+    async fn has(&self, point: &Point) -> Result<bool, L1Error> {
+        let block = self.block(point.number).await?;
+        Ok(block.hash == point.hash)
     }
 
-    async fn read_log(&mut self, log: &Log, times: &mut HashMap<u64, u64>) -> Result<(), L1Error> {
-        match log.topic0() {
-            Some(&Inbox::EntryAppended::SIGNATURE_HASH) => self.read_entry(log),
-            Some(&Portal::TransactionDeposited::SIGNATURE_HASH) => self.read_deposit(log),
-            Some(&Rollup::OutputProposed::SIGNATURE_HASH) => {
-                let number = log.block_number.ok_or_else(|| malformed("a log without a block"))?;
-                let time = match times.get(&number) {
-                    Some(time) => *time,
-                    None => {
-                        let header = self.client.header(number.into()).await?;
-                        header
-                            .ok_or_else(|| L1Error::NotYet(format!("block {number} is missing")))?
-                            .timestamp
-                    }
-                };
-                times.insert(number, time);
-                self.read_proposal(log, time)
-            }
-            Some(&Rollup::OutputChallenged::SIGNATURE_HASH) => {
-                let event = decode::<Rollup::OutputChallenged>(log)?;
-                self.set_status(event.index.saturating_to(), OutputStatus::Challenged)
-            }
-            Some(&Rollup::OutputFinalized::SIGNATURE_HASH) => {
-                let event = decode::<Rollup::OutputFinalized>(log)?;
-                self.set_status(event.index.saturating_to(), OutputStatus::Final)
-            }
-            _ => Ok(()),
-        }
+    async fn block(&self, number: u64) -> Result<L1Block, L1Error> {
+        self.source.block(number).await?.ok_or_else(|| missing(number))
     }
 
-    fn read_entry(&mut self, log: &Log) -> Result<(), L1Error> {
-        let event = decode::<Inbox::EntryAppended>(log)?;
-        let entry = Entry {
-            index: event.entry.index,
-            data_kind: DataKind::from_u8(event.entry.dataKind)
-                .ok_or_else(|| malformed("an entry of unknown kind"))?,
-            data_hash: event.entry.dataHash,
-            deposit_acc: event.entry.depositAcc,
-            deposit_count: event.entry.depositCount,
-            l1_block_number: event.entry.l1BlockNumber,
-            l1_time: event.entry.l1Time,
-            l1_base_fee: event.entry.l1BaseFee,
-            l1_blob_base_fee: event.entry.l1BlobBaseFee,
-            l1_parent_hash: event.entry.l1ParentHash,
-            origin: event.entry.origin,
+    /// Goes back to the first so many of the remembered blocks.
+    fn go_back(&mut self, points: usize) {
+        let extent = self.records.go_back(points);
+        let before_deployment = self.source.deployment().block_number.saturating_sub(1);
+        let block = self.last_read().unwrap_or(before_deployment);
+        // What was read since the last success nobody knows of.
+        if self.told.is_none_or(|told| told <= block) {
+            return;
+        }
+        self.told = self.last_read();
+        let left = Reorg {
+            block,
+            entries: extent.entries as u64,
+            deposits: extent.deposits as u64,
+            outputs: extent.outputs as u64,
         };
-        let previous = self.entries.last().map_or(self.config_hash, |posted| posted.acc);
-        let in_place = entry.index == self.entries.len() as u64;
-        if !in_place || entry.accumulate(previous) != event.acc {
-            return Err(L1Error::Inconsistent(format!(
-                "entry {} does not follow from entry {}",
-                entry.index,
-                self.entries.len().saturating_sub(1)
-            )));
+        self.reorg = Some(self.reorg.map_or(left, |earlier| earlier.merge(left)));
+    }
+
+    async fn read_to(&mut self, readable: u64) -> Result<(), L1Error> {
+        let mut newest = None;
+        loop {
+            let deployed = self.source.deployment().block_number;
+            let first = self.last_read().map_or(deployed, |last| last + 1);
+            if first > readable {
+                break;
+            }
+            let last = readable.min(first + LOG_RANGE_BLOCKS - 1);
+            newest = Some(self.read_range(first, last).await?);
         }
-        if self.deposit_acc(entry.deposit_count) != Some(entry.deposit_acc) {
-            return Err(L1Error::Inconsistent(format!(
-                "entry {} consumes deposits that the queue does not hold",
-                entry.index
-            )));
-        }
-        let l1_transaction = transaction_of(log)?;
-        self.entries.push(PostedEntry { entry, acc: event.acc, l1_transaction });
-        if entry.index == 0 {
-            let genesis = &mut self.outputs[0];
-            genesis.claim = output_claim(B256::ZERO, 0, event.acc, genesis.output.hash());
+        let Some(newest) = newest else { return Ok(()) };
+        let counts = self.source.counts(newest).await?;
+        if let Err(error) = self.records.check(&counts) {
+            self.forget_unchecked();
+            return Err(error);
         }
         Ok(())
     }
 
-    fn read_deposit(&mut self, log: &Log) -> Result<(), L1Error> {
-        let event = decode::<Portal::TransactionDeposited>(log)?;
-        let place = log.block_number.zip(log.block_hash).zip(log.log_index);
-        let ((l1_block_number, l1_block_hash), log_index) =
-            place.ok_or_else(|| malformed("a deposit log without a place"))?;
-        let deposit = Deposit {
-            index: self.deposits.len() as u64,
-            l1_block_number,
-            from: event.from,
-            to: event.to,
-            version: event.version,
-            opaque_data: event.opaqueData,
+    /// Forgets all that was read since the last success: a part of it was never served.
+    fn forget_unchecked(&mut self) {
+        let points = self.records.points();
+        let checked = points.partition_point(|point| Some(point.number) <= self.told);
+        self.go_back(checked);
+    }
+
+    /// Reads the blocks from `first` to `last` and returns the hash of the last; or takes over nothing of them.
+    async fn read_range(&mut self, first: u64, last: u64) -> Result<B256, L1Error> {
+        let end = self.block(last).await?;
+        let logs = self.source.logs(first, last).await?;
+        let blocks = self.blocks_of(&logs, first, &end).await?;
+        self.check_unmoved(first, &end).await?;
+        let kept = self.records.points().len();
+        for (block, logs) in blocks {
+            if let Err(error) = self.records.read_block(logs, block.time) {
+                self.records.go_back(kept);
+                self.forget_unchecked();
+                return Err(error);
+            }
+            self.records.remember(block.number, block.hash);
+        }
+        self.records.remember(end.number, end.hash);
+        Ok(end.hash)
+    }
+
+    /// The blocks that hold these logs, each with its own.
+    async fn blocks_of<'a>(
+        &self,
+        logs: &'a [Log],
+        first: u64,
+        end: &L1Block,
+    ) -> Result<Vec<(L1Block, &'a [Log])>, L1Error> {
+        let mut blocks: Vec<(L1Block, &[Log])> = Vec::new();
+        for logs in logs.chunk_by(|a, b| a.block_number == b.block_number) {
+            let number = logs[0].block_number.ok_or_else(|| malformed("a log without a block"))?;
+            let before = blocks.last().map_or(first, |(block, _)| block.number + 1);
+            if number < before || number > end.number {
+                return Err(malformed("logs that were not asked for, or in no order"));
+            }
+            let block = if number == end.number { *end } else { self.block(number).await? };
+            if logs.iter().any(|log| log.block_hash != Some(block.hash)) {
+                return Err(moved(number));
+            }
+            blocks.push((block, logs));
+        }
+        Ok(blocks)
+    }
+
+    /// Checks that what was read of the blocks from `first` to `end` is all of one fork, and on top of what was read
+    /// before.
+    async fn check_unmoved(&self, first: u64, end: &L1Block) -> Result<(), L1Error> {
+        if self.block(end.number).await?.hash != end.hash {
+            return Err(moved(end.number));
+        }
+        let Some(before) = self.records.points().back() else { return Ok(()) };
+        let is_on_top = if first == end.number {
+            end.parent_hash == before.hash
+        } else {
+            self.has(before).await?
         };
-        let previous = self.deposit_accs.last().expect("invariant: starts with one");
-        self.deposit_accs.push(deposit.accumulate(*previous));
-        let hint = DepositHint { l1_block_hash, log_index };
-        self.deposits.push(QueuedDeposit { deposit, hint });
-        Ok(())
-    }
-
-    fn read_proposal(&mut self, log: &Log, proposed_at: u64) -> Result<(), L1Error> {
-        let event = decode::<Rollup::OutputProposed>(log)?;
-        let index: u64 = event.index.saturating_to();
-        if index != self.outputs.len() as u64 {
-            return Err(malformed("outputs out of order"));
-        }
-        let output = OutputRoot {
-            state_root: event.stateRoot,
-            message_passer_storage_root: event.messagePasserStorageRoot,
-            block_hash: alloy_primitives::keccak256(&event.header),
-        };
-        if output.hash() != event.outputRoot {
-            return Err(malformed("an output that is not its preimage's hash"));
-        }
-        self.outputs.push(ProposedOutput {
-            index,
-            claim: event.claim,
-            parent: event.parentIndex.saturating_to(),
-            entry: event.entry,
-            output,
-            header: event.header,
-            l2_block: event.l2BlockNumber,
-            proposer: event.proposer,
-            proposed_at,
-            l1_transaction: transaction_of(log)?,
-            status: OutputStatus::Proposed,
-        });
-        Ok(())
-    }
-
-    fn set_status(&mut self, index: u64, status: OutputStatus) -> Result<(), L1Error> {
-        let output = usize::try_from(index).ok().and_then(|index| self.outputs.get_mut(index));
-        output.ok_or_else(|| malformed("an event of an unknown output"))?.status = status;
-        Ok(())
+        if is_on_top { Ok(()) } else { Err(moved(before.number)) }
     }
 }
 
-fn decode<E: SolEvent>(log: &Log) -> Result<E, L1Error> {
-    let decoded = log.log_decode::<E>();
-    Ok(decoded.map_err(|error| L1Error::Inconsistent(error.to_string()))?.inner.data)
+fn missing(number: u64) -> L1Error {
+    L1Error::NotYet(format!("block {number} is missing"))
 }
 
-fn transaction_of(log: &Log) -> Result<B256, L1Error> {
-    log.transaction_hash.ok_or_else(|| malformed("a log without a transaction"))
-}
-
-fn malformed(what: &str) -> L1Error {
-    L1Error::Inconsistent(what.to_owned())
+fn moved(number: u64) -> L1Error {
+    L1Error::NotYet(format!("block {number} is another while it is being read"))
 }

@@ -1,0 +1,81 @@
+use alloy_primitives::{Address, B256, Bytes};
+use turnpike_protocol::OutputRoot;
+
+/// How an output stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputStatus {
+    /// In its challenge window, or past it and not finalized yet.
+    Proposed,
+    /// Somebody disputes it: it will not become final.
+    Challenged,
+    /// Final.
+    Final,
+}
+
+/// An output as it was proposed, and how it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProposedOutput {
+    /// Its index in the `Rollup` contract.
+    pub index: u64,
+    /// What it asserts, hashed.
+    pub claim: B256,
+    /// Index of its parent.
+    pub parent: u64,
+    /// Entry after which it claims to hold.
+    pub entry: u64,
+    /// The claimed root's preimage.
+    pub output: OutputRoot,
+    /// RLP of the claimed L2 header; empty for the genesis output.
+    pub header: Bytes,
+    /// Number of the claimed L2 block.
+    pub l2_block: u64,
+    /// Who proposed it.
+    pub proposer: Address,
+    /// L1 timestamp of the proposal, in seconds.
+    pub proposed_at: u64,
+    /// L1 transaction that proposed it.
+    pub l1_transaction: B256,
+    /// How it stands.
+    pub status: OutputStatus,
+}
+
+impl ProposedOutput {
+    /// The output that the `Rollup` contract was deployed with. Its claim follows from inbox entry 0.
+    pub(crate) const fn genesis(output: OutputRoot) -> Self {
+        Self {
+            index: 0,
+            claim: B256::ZERO,
+            parent: 0,
+            entry: 0,
+            output,
+            header: Bytes::new(),
+            l2_block: 0,
+            proposer: Address::ZERO,
+            proposed_at: 0,
+            l1_transaction: B256::ZERO,
+            status: OutputStatus::Final,
+        }
+    }
+
+    /// The output that this one stands on; `None` for the genesis output.
+    pub fn parent_in<'a>(&self, outputs: &'a [Self]) -> Option<&'a Self> {
+        let parent = usize::try_from(self.parent).ok().and_then(|at| outputs.get(at));
+        parent.filter(|parent| parent.index < self.index)
+    }
+}
+
+/// Whether neither an output nor anything it stands on is challenged.
+pub fn is_undisputed(outputs: &[ProposedOutput], output: &ProposedOutput) -> bool {
+    let mut output = output;
+    loop {
+        match output.status {
+            OutputStatus::Challenged => return false,
+            OutputStatus::Final => return true,
+            OutputStatus::Proposed => {}
+        }
+        match output.parent_in(outputs) {
+            Some(parent) => output = parent,
+            None => return true,
+        }
+    }
+}

@@ -1,0 +1,275 @@
+use std::collections::VecDeque;
+
+use alloy::{rpc::types::Log, sol_types::SolEvent};
+use alloy_primitives::B256;
+use turnpike_protocol::{
+    DataKind, Deposit, DepositHint, Entry, OutputRoot, QueuedDeposit, output_claim,
+};
+
+use crate::{Counts, Inbox, L1Error, OutputStatus, Portal, PostedEntry, ProposedOutput, Rollup};
+
+/// Blocks that are remembered, newest last: those with logs of ours, and those at which a look at L1 ended.
+const POINTS_MAX: usize = 1_024;
+
+/// What the contracts have recorded, and how much of it after each of the last blocks: pure, no I/O.
+///
+/// Invariant: what a block recorded follows from what was there, by the contracts' own accumulators.
+#[derive(Debug)]
+pub(crate) struct Records {
+    /// Chain-config hash: what entry 0 must start from.
+    config_hash: B256,
+    pub(crate) entries: Vec<PostedEntry>,
+    pub(crate) deposits: Vec<QueuedDeposit>,
+    deposit_accs: Vec<B256>,
+    pub(crate) outputs: Vec<ProposedOutput>,
+    /// Every change of an output's status, in order.
+    statuses: Vec<(usize, OutputStatus)>,
+    /// The blocks that can be gone back to, in order.
+    points: VecDeque<Point>,
+}
+
+/// A block of L1, and how much was recorded after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub(crate) number: u64,
+    pub(crate) hash: B256,
+    pub(crate) extent: Extent,
+}
+
+/// How much is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) entries: usize,
+    pub(crate) deposits: usize,
+    pub(crate) outputs: usize,
+    statuses: usize,
+}
+
+impl Extent {
+    /// Before the contracts were deployed.
+    const NOTHING: Self = Self { entries: 0, deposits: 0, outputs: 1, statuses: 0 };
+}
+
+impl Records {
+    pub(crate) fn new(config_hash: B256, genesis_output: OutputRoot) -> Self {
+        Self {
+            config_hash,
+            entries: Vec::new(),
+            deposits: Vec::new(),
+            deposit_accs: vec![B256::ZERO],
+            outputs: vec![ProposedOutput::genesis(genesis_output)],
+            statuses: Vec::new(),
+            points: VecDeque::new(),
+        }
+    }
+
+    /// The blocks that can be gone back to, in order.
+    pub(crate) const fn points(&self) -> &VecDeque<Point> {
+        &self.points
+    }
+
+    /// The queue's accumulator after `count` deposits.
+    pub(crate) fn deposit_acc(&self, count: u64) -> Option<B256> {
+        self.deposit_accs.get(usize::try_from(count).ok()?).copied()
+    }
+
+    /// Takes in the logs of one block, which has `time`. After an error go back: some of them may have been taken in.
+    pub(crate) fn read_block(&mut self, logs: &[Log], time: u64) -> Result<(), L1Error> {
+        logs.iter().try_for_each(|log| self.read_log(log, time))
+    }
+
+    /// Remembers a block whose logs, if it has any, were taken in.
+    pub(crate) fn remember(&mut self, number: u64, hash: B256) {
+        if self.points.back().is_some_and(|newest| newest.number == number) {
+            return;
+        }
+        let extent = self.extent();
+        self.points.push_back(Point { number, hash, extent });
+        if self.points.len() > POINTS_MAX {
+            self.points.pop_front();
+        }
+    }
+
+    fn extent(&self) -> Extent {
+        Extent {
+            entries: self.entries.len(),
+            deposits: self.deposits.len(),
+            outputs: self.outputs.len(),
+            statuses: self.statuses.len(),
+        }
+    }
+
+    /// Goes back to the first so many of the remembered blocks; with 0, to before the deployment. What was recorded
+    /// since is forgotten.
+    pub(crate) fn go_back(&mut self, points: usize) -> Extent {
+        self.points.truncate(points);
+        let extent = self.points.back().map_or(Extent::NOTHING, |point| point.extent);
+        self.entries.truncate(extent.entries);
+        self.deposits.truncate(extent.deposits);
+        self.deposit_accs.truncate(extent.deposits + 1);
+        self.outputs.truncate(extent.outputs);
+        self.statuses.truncate(extent.statuses);
+        for output in self.outputs.iter_mut().skip(1) {
+            output.status = OutputStatus::Proposed;
+        }
+        for (output, status) in &self.statuses {
+            self.outputs[*output].status = *status;
+        }
+        extent
+    }
+
+    /// Checks that logs were served for everything that the contracts have counted.
+    pub(crate) fn check(&self, counts: &Counts) -> Result<(), L1Error> {
+        let read = [
+            ("entries", self.entries.len(), counts.entries),
+            ("deposits", self.deposits.len(), counts.deposits),
+            ("outputs", self.outputs.len(), counts.outputs),
+        ];
+        for (what, read, counted) in read {
+            if read as u64 != counted {
+                return Err(L1Error::NotYet(format!("{read} of {counted} {what} were served")));
+            }
+        }
+        // Deposits are minted before any entry authenticates them.
+        if self.deposit_acc(counts.deposits) != Some(counts.deposit_acc) {
+            return Err(malformed("deposits that the portal has not queued"));
+        }
+        Ok(())
+    }
+
+    fn read_log(&mut self, log: &Log, time: u64) -> Result<(), L1Error> {
+        match log.topic0() {
+            Some(&Inbox::EntryAppended::SIGNATURE_HASH) => self.read_entry(log),
+            Some(&Portal::TransactionDeposited::SIGNATURE_HASH) => self.read_deposit(log),
+            Some(&Rollup::OutputProposed::SIGNATURE_HASH) => self.read_proposal(log, time),
+            Some(&Rollup::OutputChallenged::SIGNATURE_HASH) => {
+                let event = decode::<Rollup::OutputChallenged>(log)?;
+                self.set_status(event.index.saturating_to(), OutputStatus::Challenged)
+            }
+            Some(&Rollup::OutputFinalized::SIGNATURE_HASH) => {
+                let event = decode::<Rollup::OutputFinalized>(log)?;
+                self.set_status(event.index.saturating_to(), OutputStatus::Final)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read_entry(&mut self, log: &Log) -> Result<(), L1Error> {
+        let event = decode::<Inbox::EntryAppended>(log)?;
+        let entry = Entry {
+            index: event.entry.index,
+            data_kind: DataKind::from_u8(event.entry.dataKind)
+                .ok_or_else(|| malformed("an entry of unknown kind"))?,
+            data_hash: event.entry.dataHash,
+            deposit_acc: event.entry.depositAcc,
+            deposit_count: event.entry.depositCount,
+            l1_block_number: event.entry.l1BlockNumber,
+            l1_time: event.entry.l1Time,
+            l1_base_fee: event.entry.l1BaseFee,
+            l1_blob_base_fee: event.entry.l1BlobBaseFee,
+            l1_parent_hash: event.entry.l1ParentHash,
+            origin: event.entry.origin,
+        };
+        in_place("entry", entry.index, self.entries.len())?;
+        let previous = self.entries.last().map_or(self.config_hash, |posted| posted.acc);
+        if entry.accumulate(previous) != event.acc {
+            return Err(malformed("an entry that does not follow from the one before"));
+        }
+        match self.deposit_acc(entry.deposit_count) {
+            Some(acc) if acc == entry.deposit_acc => {}
+            Some(_) => return Err(malformed("an entry that consumes other deposits")),
+            None => {
+                let (count, found) = (entry.deposit_count, self.deposits.len());
+                return Err(L1Error::NotYet(format!("{found} of {count} deposits were served")));
+            }
+        }
+        let l1_transaction = transaction_of(log)?;
+        self.entries.push(PostedEntry { entry, acc: event.acc, l1_transaction });
+        if entry.index == 0 {
+            let genesis = &mut self.outputs[0];
+            genesis.claim = output_claim(B256::ZERO, 0, event.acc, genesis.output.hash());
+        }
+        Ok(())
+    }
+
+    fn read_deposit(&mut self, log: &Log) -> Result<(), L1Error> {
+        let event = decode::<Portal::TransactionDeposited>(log)?;
+        let place = log.block_number.zip(log.block_hash).zip(log.log_index);
+        let ((l1_block_number, l1_block_hash), log_index) =
+            place.ok_or_else(|| malformed("a deposit log without a place"))?;
+        let deposit = Deposit {
+            index: self.deposits.len() as u64,
+            l1_block_number,
+            from: event.from,
+            to: event.to,
+            version: event.version,
+            opaque_data: event.opaqueData,
+        };
+        let previous = self.deposit_accs.last().expect("invariant: starts with one");
+        self.deposit_accs.push(deposit.accumulate(*previous));
+        let hint = DepositHint { l1_block_hash, log_index };
+        self.deposits.push(QueuedDeposit { deposit, hint });
+        Ok(())
+    }
+
+    fn read_proposal(&mut self, log: &Log, proposed_at: u64) -> Result<(), L1Error> {
+        let event = decode::<Rollup::OutputProposed>(log)?;
+        let index: u64 = event.index.saturating_to();
+        in_place("output", index, self.outputs.len())?;
+        let output = OutputRoot {
+            state_root: event.stateRoot,
+            message_passer_storage_root: event.messagePasserStorageRoot,
+            block_hash: alloy_primitives::keccak256(&event.header),
+        };
+        if output.hash() != event.outputRoot {
+            return Err(malformed("an output that is not its preimage's hash"));
+        }
+        self.outputs.push(ProposedOutput {
+            index,
+            claim: event.claim,
+            parent: event.parentIndex.saturating_to(),
+            entry: event.entry,
+            output,
+            header: event.header,
+            l2_block: event.l2BlockNumber,
+            proposer: event.proposer,
+            proposed_at,
+            l1_transaction: transaction_of(log)?,
+            status: OutputStatus::Proposed,
+        });
+        Ok(())
+    }
+
+    fn set_status(&mut self, index: u64, status: OutputStatus) -> Result<(), L1Error> {
+        let at = usize::try_from(index).ok().filter(|at| *at < self.outputs.len());
+        let at = at.ok_or_else(|| L1Error::NotYet(format!("output {index} was not served")))?;
+        self.outputs[at].status = status;
+        self.statuses.push((at, status));
+        Ok(())
+    }
+}
+
+/// Logs that are served late leave a gap.
+fn in_place(what: &str, found: u64, expected: usize) -> Result<(), L1Error> {
+    let expected = expected as u64;
+    match found.cmp(&expected) {
+        std::cmp::Ordering::Equal => Ok(()),
+        std::cmp::Ordering::Greater => {
+            Err(L1Error::NotYet(format!("{what} {expected} was not served, {what} {found} was")))
+        }
+        std::cmp::Ordering::Less => Err(malformed(&format!("{what} {found} a second time"))),
+    }
+}
+
+fn decode<E: SolEvent>(log: &Log) -> Result<E, L1Error> {
+    let decoded = log.log_decode::<E>();
+    Ok(decoded.map_err(|error| L1Error::Inconsistent(error.to_string()))?.inner.data)
+}
+
+fn transaction_of(log: &Log) -> Result<B256, L1Error> {
+    log.transaction_hash.ok_or_else(|| malformed("a log without a transaction"))
+}
+
+pub(crate) fn malformed(what: &str) -> L1Error {
+    L1Error::Inconsistent(what.to_owned())
+}

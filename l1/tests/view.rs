@@ -1,0 +1,460 @@
+//! The view of an L1 that forks and of endpoints that lag: after every success it is what a fresh view is.
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use proptest::prelude::*;
+use turnpike_l1::{
+    L1Error, L1View, OutputStatus, PostedEntry, ProposedOutput, Reorg,
+    memory::{L1Event, MemoryL1},
+};
+use turnpike_protocol::{Genesis, OutputRoot, QueuedDeposit, pack_blobs};
+
+/// Blocks that a view remembers, at least those of its last so many looks.
+const POINTS_MAX: usize = 1_024;
+
+fn genesis_output() -> OutputRoot {
+    OutputRoot {
+        state_root: B256::repeat_byte(1),
+        message_passer_storage_root: B256::repeat_byte(2),
+        block_hash: B256::repeat_byte(3),
+    }
+}
+
+fn l1() -> MemoryL1 {
+    MemoryL1::new(&Genesis::dev(), &genesis_output())
+}
+
+fn view_of(l1: &MemoryL1) -> L1View<MemoryL1> {
+    L1View::new(l1.clone(), 0, genesis_output())
+}
+
+fn deposit(seed: u8) -> L1Event {
+    let (from, to) = (Address::repeat_byte(seed), Address::repeat_byte(0xdd));
+    L1Event::Deposit { from, to, opaque_data: Bytes::from(vec![seed; 80]) }
+}
+
+fn calldata(seed: u8, deposits: u64) -> L1Event {
+    L1Event::Calldata { data: Bytes::from(vec![seed; 9]), deposits, origin: 0 }
+}
+
+fn output(seed: u8, parent: u64, entry: u64) -> L1Event {
+    let header = Bytes::from(vec![seed; 5]);
+    let block_hash = keccak256(&header);
+    let output = OutputRoot { block_hash, ..genesis_output() };
+    L1Event::Output { parent, entry, output, header, l2_block: entry }
+}
+
+/// What a view holds.
+type Content = (Vec<PostedEntry>, Vec<QueuedDeposit>, Vec<ProposedOutput>, Option<u64>);
+
+fn content(view: &L1View<MemoryL1>) -> Content {
+    let outputs = view.outputs().to_vec();
+    (view.entries().to_vec(), view.deposits().to_vec(), outputs, view.last_read())
+}
+
+async fn fresh(l1: &MemoryL1) -> Content {
+    let mut view = view_of(l1);
+    assert_eq!(view.advance().await.expect("nothing moves").reorg, None);
+    content(&view)
+}
+
+/// Twelve blocks: deposits, entries, outputs, one of them challenged, one final.
+fn eventful() -> MemoryL1 {
+    let l1 = l1();
+    l1.mine(&[deposit(1), deposit(2)]);
+    l1.mine(&[calldata(1, 1), L1Event::Forced { deposits: 1 }]);
+    l1.mine(&[]);
+    l1.mine(&[output(1, 0, 1)]);
+    l1.mine(&[deposit(3), calldata(2, 1)]);
+    l1.mine(&[output(2, 1, 2), output(3, 1, 3)]);
+    l1.mine(&[L1Event::Finalized(1)]);
+    l1.mine(&[L1Event::Challenged(3)]);
+    l1.mine(&[calldata(3, 0), L1Event::Finalized(2)]);
+    l1.mine(&[deposit(4)]);
+    l1
+}
+
+#[tokio::test]
+async fn it_reads_what_the_contracts_recorded() {
+    let l1 = eventful();
+    l1.finalize(4);
+    let mut view = view_of(&l1);
+    let advance = view.advance().await.expect("read");
+    assert_eq!((advance.reorg, advance.head.finalized), (None, Some(4)));
+    assert_eq!((view.entries().len(), view.deposits().len(), view.outputs().len()), (5, 4, 4));
+    let statuses: Vec<_> = view.outputs().iter().map(|output| output.status).collect();
+    let (is_final, challenged) = (OutputStatus::Final, OutputStatus::Challenged);
+    assert_eq!(statuses, [is_final, is_final, is_final, challenged]);
+    let again = view.advance().await.expect("nothing new");
+    assert_eq!(again, advance);
+}
+
+#[tokio::test]
+async fn it_goes_back_to_the_newest_block_that_is_still_there() {
+    for depth in 1..=10 {
+        // Whether it looked at every block, or at all of them at once.
+        for at_once in [true, false] {
+            let (l1, whole) = (l1(), eventful());
+            let mut view = view_of(&l1);
+            for hidden in (0..if at_once { 1 } else { 11 }).rev() {
+                l1.switch_to(&whole.fork());
+                l1.lag(hidden, hidden);
+                view.advance().await.expect("read");
+            }
+            let number = l1.number();
+            l1.reorg(depth);
+            for seed in 0..=depth {
+                l1.mine(&[deposit(0x40 + u8::try_from(seed).expect("small"))]);
+            }
+            let reorg = view.advance().await.expect("read").reorg.expect("dropped");
+            let common = number - depth as u64;
+            assert!(reorg.block <= common, "{reorg:?}, depth {depth}");
+            assert!(at_once || reorg.block == common, "{reorg:?}, depth {depth}");
+            assert_eq!(content(&view), fresh(&l1).await, "depth {depth}");
+            assert_eq!(view.advance().await.expect("nothing new").reorg, None);
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_tells_what_is_left() {
+    let l1 = eventful();
+    let mut view = view_of(&l1);
+    view.advance().await.expect("read");
+    // The last deposit; the block before stays.
+    l1.reorg(1);
+    l1.mine(&[]);
+    let reorg = view.advance().await.expect("read").reorg;
+    assert_eq!(reorg, Some(Reorg { block: 10, entries: 5, deposits: 3, outputs: 4 }));
+    // A status changes back with the block that changed it.
+    l1.reorg(4);
+    l1.mine(&[]);
+    l1.mine(&[]);
+    l1.mine(&[]);
+    l1.mine(&[]);
+    let reorg = view.advance().await.expect("read").reorg;
+    assert_eq!(reorg, Some(Reorg { block: 7, entries: 4, deposits: 3, outputs: 4 }));
+    let statuses: Vec<_> = view.outputs().iter().map(|output| output.status).collect();
+    let (is_final, proposed) = (OutputStatus::Final, OutputStatus::Proposed);
+    assert_eq!(statuses, [is_final, proposed, proposed, proposed]);
+}
+
+#[tokio::test]
+async fn deposits_have_other_names_on_another_fork() {
+    let l1 = l1();
+    let mut view = view_of(&l1);
+    l1.mine(&[deposit(1)]);
+    l1.mine(&[deposit(2)]);
+    view.advance().await.expect("read");
+    let before = view.deposits().to_vec();
+    l1.reorg(1);
+    l1.mine(&[deposit(2)]);
+    l1.mine(&[]);
+    let reorg = view.advance().await.expect("read").reorg.expect("dropped");
+    assert_eq!(reorg.deposits, 1);
+    assert_eq!(view.deposits()[0], before[0]);
+    assert_eq!(view.deposits()[1].deposit, before[1].deposit);
+    assert_ne!(view.deposits()[1].hint, before[1].hint);
+}
+
+#[tokio::test]
+async fn below_what_it_remembers_it_starts_over() {
+    let l1 = l1();
+    let mut view = view_of(&l1);
+    l1.mine(&[calldata(1, 0)]);
+    for _ in 0..POINTS_MAX + 10 {
+        l1.mine(&[]);
+        view.advance().await.expect("read");
+    }
+    l1.reorg(POINTS_MAX + 9);
+    for _ in 0..POINTS_MAX + 20 {
+        l1.mine(&[]);
+    }
+    let reorg = view.advance().await.expect("read").reorg;
+    assert_eq!(reorg, Some(Reorg { block: 0, entries: 0, deposits: 0, outputs: 1 }));
+    assert_eq!(content(&view), fresh(&l1).await);
+}
+
+#[tokio::test]
+async fn a_lagging_endpoint_is_no_reorg() {
+    let l1 = eventful();
+    let mut view = view_of(&l1);
+    view.advance().await.expect("read");
+    let before = content(&view);
+    for (head, others) in [(3, 3), (0, 3), (11, 11), (3, 5), (12, 12)] {
+        l1.lag(head, others);
+        let error = view.advance().await.expect_err("behind what was read");
+        assert!(matches!(error, L1Error::NotYet(_)) && error.is_retryable(), "{error}");
+        assert_eq!(content(&view), before);
+    }
+    // New blocks that not everybody knows.
+    l1.lag(0, 1);
+    l1.mine(&[calldata(7, 1), deposit(9)]);
+    assert!(matches!(view.advance().await, Err(L1Error::NotYet(_))));
+    l1.lag(0, 0);
+    assert_eq!(view.advance().await.expect("read").reorg, None);
+    assert_eq!(content(&view), fresh(&l1).await);
+}
+
+#[tokio::test]
+async fn a_reorg_is_noticed_by_an_endpoint_that_lags() {
+    let l1 = eventful();
+    let mut view = view_of(&l1);
+    view.advance().await.expect("read");
+    l1.reorg(4);
+    l1.mine(&[deposit(7)]);
+    // Shorter than what was read, and another chain.
+    let reorg = view.advance().await.expect("read").reorg.expect("dropped");
+    assert_eq!(reorg.block, 7);
+    assert_eq!(content(&view), fresh(&l1).await);
+}
+
+#[tokio::test]
+async fn confirmations_keep_it_from_the_newest_blocks() {
+    let l1 = eventful();
+    let mut view = L1View::new(l1.clone(), 2, genesis_output());
+    view.advance().await.expect("read");
+    assert_eq!(view.last_read(), Some(l1.number() - 2));
+    l1.reorg(2);
+    l1.mine(&[deposit(8)]);
+    l1.mine(&[]);
+    assert_eq!(view.advance().await.expect("read").reorg, None);
+}
+
+#[tokio::test]
+async fn whatever_call_the_fork_comes_between() {
+    for calls in 0..24 {
+        let l1 = eventful();
+        let mut view = view_of(&l1);
+        view.advance().await.expect("read");
+        let mut seen = Seen::default();
+        seen.take(&view, None);
+        l1.mine(&[calldata(5, 1)]);
+        l1.mine(&[output(5, 2, 5)]);
+        let old = l1.fork();
+        l1.reorg(5);
+        for seed in 0..6 {
+            l1.mine(&[deposit(0x60 + seed), calldata(0x60 + seed, 0)]);
+        }
+        let new = l1.fork();
+        l1.switch_to(&old);
+        l1.switch_after(calls, new.clone());
+        for _ in 0..6 {
+            match view.advance().await {
+                Ok(advance) => seen.take(&view, advance.reorg),
+                Err(error) => assert!(error.is_retryable(), "{error} after {calls} calls"),
+            }
+        }
+        l1.switch_to(&new);
+        let reorg = view.advance().await.expect("read").reorg;
+        seen.take(&view, reorg);
+        assert_eq!(content(&view), fresh(&l1).await, "after {calls} calls");
+        // And back again, in the middle of it.
+        l1.switch_after(calls, old.clone());
+        for _ in 0..6 {
+            if let Ok(advance) = view.advance().await {
+                seen.take(&view, advance.reorg);
+            }
+        }
+        l1.switch_to(&old);
+        l1.mine(&[]);
+        let reorg = view.advance().await.expect("read").reorg;
+        seen.take(&view, reorg);
+        assert_eq!(content(&view), fresh(&l1).await, "back after {calls} calls");
+    }
+}
+
+#[tokio::test]
+async fn payloads_are_what_the_entries_commit_to() {
+    let l1 = l1();
+    let blobs: Bytes = pack_blobs(&[7; 140_000]).expect("short").into();
+    l1.mine(&[
+        calldata(1, 0),
+        L1Event::Blobs { data: blobs.clone(), deposits: 0, origin: 0 },
+        L1Event::Forced { deposits: 0 },
+    ]);
+    let mut view = view_of(&l1);
+    view.advance().await.expect("read");
+    let source = view.source(1).await.expect("served").expect("there");
+    assert_eq!(source.as_data().data, [1; 9]);
+    let source = view.source(2).await.expect("served").expect("there");
+    assert_eq!((source.as_data().data, source.as_data().blob_hashes.len()), (&*blobs, 2));
+    let source = view.source(3).await.expect("served").expect("there");
+    assert!(source.as_data().data.is_empty());
+    assert!(view.source(4).await.expect("served").is_none());
+    l1.tamper(view.entries()[2].l1_transaction);
+    let error = view.source(2).await.expect_err("tampered");
+    assert!(error.to_string().contains("blob 0 has versioned hash"), "{error}");
+}
+
+/// What somebody knows who listens to a view, and believes what it says of reorgs.
+#[derive(Default)]
+struct Seen {
+    entries: Vec<PostedEntry>,
+    deposits: Vec<QueuedDeposit>,
+    outputs: Vec<B256>,
+}
+
+impl Seen {
+    fn take(&mut self, view: &L1View<MemoryL1>, reorg: Option<Reorg>) {
+        let at = |count: u64| usize::try_from(count).expect("small");
+        if let Some(reorg) = reorg {
+            self.entries.truncate(at(reorg.entries));
+            self.deposits.truncate(at(reorg.deposits));
+            self.outputs.truncate(at(reorg.outputs));
+        }
+        self.entries.extend(&view.entries()[self.entries.len()..]);
+        self.deposits.extend_from_slice(&view.deposits()[self.deposits.len()..]);
+        let claims: Vec<_> = view.outputs().iter().map(|output| output.claim).collect();
+        // The genesis claim comes with entry 0.
+        let old = self.outputs.len().max(1);
+        self.outputs.truncate(old);
+        if self.outputs.is_empty() {
+            self.outputs.push(claims[0]);
+        }
+        self.outputs[0] = claims[0];
+        self.outputs.extend(&claims[self.outputs.len()..]);
+        assert_eq!(self.entries, view.entries());
+        assert_eq!(self.deposits, view.deposits());
+        assert_eq!(self.outputs, claims);
+    }
+}
+
+/// What a random L1 does next.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A block with so many deposits, then so many entries; the last consumes what is queued.
+    Block {
+        deposits: u8,
+        entries: u8,
+        output: bool,
+        status: u8,
+    },
+    Reorg {
+        depth: usize,
+        longer: usize,
+    },
+    Look {
+        lag: (usize, usize),
+    },
+    /// A reorg between two calls of one look.
+    Race {
+        calls: u32,
+        depth: usize,
+    },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let block =
+        (0..3u8, 0..3u8, any::<bool>(), 0..4u8).prop_map(|(deposits, entries, output, status)| {
+            Step::Block { deposits, entries, output, status }
+        });
+    let step = prop_oneof![
+        5 => block,
+        2 => (1..12usize, 0..3usize).prop_map(|(depth, longer)| Step::Reorg { depth, longer }),
+        4 => Just(Step::Look { lag: (0, 0) }),
+        1 => (0..4usize, 0..4usize).prop_map(|lag| Step::Look { lag }),
+        2 => (0..12u32, 1..6usize).prop_map(|(calls, depth)| Step::Race { calls, depth }),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// A random L1, and what its contracts hold.
+struct Random {
+    l1: MemoryL1,
+    seed: u8,
+}
+
+impl Random {
+    async fn block(&mut self, deposits: u8, entries: u8, output_too: bool, status: u8) {
+        let view = {
+            let mut view = view_of(&self.l1);
+            view.advance().await.expect("nothing moves");
+            view
+        };
+        let mut events = Vec::new();
+        for _ in 0..deposits {
+            self.seed = self.seed.wrapping_add(1);
+            events.push(deposit(self.seed));
+        }
+        let consumed = view.entries().last().map_or(0, |posted| posted.entry.deposit_count);
+        let queued = view.deposits().len() as u64 + u64::from(deposits) - consumed;
+        for entry in 0..entries {
+            self.seed = self.seed.wrapping_add(1);
+            events.push(calldata(self.seed, if entry == 0 { queued } else { 0 }));
+        }
+        let newest = view.outputs().len() as u64 - 1;
+        if output_too && view.entries().len() > 1 {
+            self.seed = self.seed.wrapping_add(1);
+            let header = Bytes::from([&[self.seed][..], &self.l1.number().to_be_bytes()].concat());
+            let output = genesis_output();
+            let entry = view.entries().len() as u64 - 1;
+            events.push(L1Event::Output { parent: newest, entry, output, header, l2_block: 1 });
+        }
+        match status {
+            1 if newest > 0 => events.push(L1Event::Challenged(newest)),
+            2 if newest > 0 => events.push(L1Event::Finalized(newest)),
+            _ => {}
+        }
+        self.l1.mine(&events);
+    }
+
+    async fn reorg(&mut self, depth: usize, longer: usize) {
+        let depth = depth.min(usize::try_from(self.l1.number()).expect("small") - 1);
+        self.l1.reorg(depth);
+        for _ in 0..depth + longer {
+            self.seed = self.seed.wrapping_add(1);
+            let seed = self.seed;
+            self.block(seed % 2, seed % 3, seed % 5 == 0, seed % 4).await;
+        }
+    }
+}
+
+async fn follows(steps: Vec<Step>) {
+    let l1 = l1();
+    let mut random = Random { l1: l1.clone(), seed: 0 };
+    let mut view = view_of(&l1);
+    let mut seen = Seen::default();
+    for step in steps {
+        match step {
+            Step::Block { deposits, entries, output, status } => {
+                random.block(deposits, entries, output, status).await;
+            }
+            Step::Reorg { depth, longer } => random.reorg(depth, longer).await,
+            Step::Look { lag } => {
+                l1.lag(lag.0, lag.1);
+                match view.advance().await {
+                    Ok(advance) => seen.take(&view, advance.reorg),
+                    Err(error) => assert!(error.is_retryable(), "{error}"),
+                }
+                l1.lag(0, 0);
+            }
+            Step::Race { calls, depth } => {
+                let old = l1.fork();
+                random.reorg(depth, 1).await;
+                let new = l1.fork();
+                l1.switch_to(&old);
+                l1.switch_after(calls, new.clone());
+                match view.advance().await {
+                    Ok(advance) => seen.take(&view, advance.reorg),
+                    Err(error) => assert!(error.is_retryable(), "{error}"),
+                }
+                l1.cancel_switches();
+                l1.switch_to(&new);
+            }
+        }
+    }
+    random.block(1, 1, true, 0).await;
+    let reorg = view.advance().await.expect("nothing moves").reorg;
+    seen.take(&view, reorg);
+    assert_eq!(content(&view), fresh(&l1).await);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_ends_as_a_fresh_view(steps in steps()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(follows(steps));
+    }
+}
