@@ -2,6 +2,8 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_rlp::{Encodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
 
+use crate::BatchLimits;
+
 /// The most gas one transaction may ask for (EIP-7825). Deposits obey it as well.
 const TRANSACTION_GAS_LIMIT_MAX: u64 = 1 << 24;
 
@@ -87,6 +89,17 @@ impl ChainConfig {
     /// The most gas one transaction may ask for (EIP-7825).
     pub const fn transaction_gas_limit_max(&self) -> u64 {
         TRANSACTION_GAS_LIMIT_MAX
+    }
+
+    /// How large the batch of one entry may be when it is decoded.
+    pub fn batch_limits(&self) -> BatchLimits {
+        let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+        BatchLimits {
+            blocks_max: at_most(self.entry_blocks_max),
+            block_transactions_max: at_most(self.block_transactions_max),
+            deposits_max: at_most(self.entry_deposits_max),
+            inflated_bytes_max: at_most(self.entry_inflated_bytes_max),
+        }
     }
 
     /// Commitment to the configuration and the genesis block: what the inbox's first accumulator starts from.

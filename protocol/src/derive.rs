@@ -5,8 +5,7 @@ use alloy_primitives::B256;
 use crate::{
     BLOB_BYTES, Batch, BatchBlock, BatchError, BlockInput, ChainConfig, DataKind, Deposit,
     DepositError, Entry, Origin, Parent, QueuedDeposit, SignedTx, SourceHash, StateRootPrefix,
-    TxDecodeError, TxEnvelope, blob_data_bytes, blobs_hash, calldata_hash, decode_transaction,
-    unpack_blobs,
+    blob_data_bytes, blobs_hash, calldata_hash, unpack_blobs,
 };
 
 /// An inbox entry with all that its accumulator authenticates.
@@ -31,8 +30,9 @@ pub struct EntryData<'a> {
 pub struct Derived {
     /// At least one block.
     pub blocks: Vec<BlockInput>,
-    /// Beginnings of the state roots that the sequencer claims for the blocks: empty when it made none. No rule reads them.
-    pub claimed_state_roots: Vec<StateRootPrefix>,
+    /// Beginnings of the state roots that the sequencer claims for the blocks: one for each block of a batch, `None` where
+    /// the block holds no transactions. No rule reads them.
+    pub claimed_state_roots: Vec<Option<StateRootPrefix>>,
     /// Why the entry's data was passed over; the entry then derives one block with its deposits.
     pub fault: Option<BatchFault>,
 }
@@ -95,17 +95,9 @@ pub enum BatchFault {
     /// The entry has more bytes than allowed.
     #[error("batch of {0} bytes is too long")]
     TooLong(usize),
-    /// No block, or more than allowed.
-    #[error("batch has {0} blocks")]
-    BlockCount(usize),
-    /// A block holds more transactions than allowed.
-    #[error("block {block} has {count} transactions")]
-    TransactionCount {
-        /// Place of the block in the batch.
-        block: usize,
-        /// Its transactions.
-        count: usize,
-    },
+    /// No block.
+    #[error("batch has no block")]
+    NoBlock,
     /// A block's time lies outside of what its parent, origin and entry allow.
     #[error("block {block} has timestamp {found}, allowed are {min} to {max}")]
     Timestamp {
@@ -124,21 +116,11 @@ pub enum BatchFault {
         /// Deposits that the entry consumes.
         expected: usize,
         /// Sum over the blocks.
-        found: u64,
+        found: usize,
     },
-    /// The deposit hints are too many, too few, or not strictly increasing.
-    #[error("deposit hints are not one for each deposit in the order of L1")]
+    /// The deposit hints are not strictly increasing.
+    #[error("deposit hints are not in the order of L1")]
     DepositHints,
-    /// A transaction does not decode.
-    #[error("block {block}, transaction {index}: {error}")]
-    Transaction {
-        /// Place of the block in the batch.
-        block: usize,
-        /// Place of the transaction in the block.
-        index: usize,
-        /// Why.
-        error: TxDecodeError,
-    },
 }
 
 /// Derives the blocks of an inbox entry on top of `parent`.
@@ -156,9 +138,9 @@ pub fn derive(
         DataKind::Calldata | DataKind::Blobs => Some(read_batch(config, parent, source)),
     };
     match batch {
-        Some(Ok((batch, transactions))) => {
+        Some(Ok(batch)) => {
             let claimed_state_roots = batch.blocks.iter().map(|block| block.state_root).collect();
-            let blocks = batch_blocks(config, parent, source, batch, transactions)?;
+            let blocks = batch_blocks(config, parent, source, batch)?;
             Ok(Derived { blocks, claimed_state_roots, fault: None })
         }
         Some(Err(fault)) => {
@@ -225,7 +207,6 @@ fn batch_blocks(
     mut parent: Parent,
     source: &EntryData<'_>,
     batch: Batch,
-    transactions: Vec<Vec<TxEnvelope>>,
 ) -> Result<Vec<BlockInput>, DeriveError> {
     let origin = Origin::from(source.origin);
     let mut queue = source
@@ -234,11 +215,11 @@ fn batch_blocks(
         .zip(batch.deposit_hints)
         .map(|(deposit, hint)| QueuedDeposit { deposit: deposit.clone(), hint });
     let mut blocks = Vec::with_capacity(batch.blocks.len());
-    for (block, transactions) in batch.blocks.iter().zip(transactions) {
+    for block in batch.blocks {
         // `read_batch` has checked that the counts sum to the queue's length.
         let count = usize::try_from(block.deposit_count).unwrap_or(usize::MAX);
         let queued: Vec<_> = queue.by_ref().take(count).collect();
-        let transactions = transactions.into_iter().map(SignedTx::recover).collect();
+        let transactions = block.transactions.into_iter().map(SignedTx::recover).collect();
         let input =
             BlockInput::new(config, parent, origin, block.timestamp, &queued, transactions)?;
         parent = input.as_parent();
@@ -252,7 +233,7 @@ fn read_batch(
     config: &ChainConfig,
     parent: Parent,
     source: &EntryData<'_>,
-) -> Result<(Batch, Vec<Vec<TxEnvelope>>), BatchFault> {
+) -> Result<Batch, BatchFault> {
     let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     let (data, bytes_max) = match source.entry.data_kind {
         DataKind::Blobs => {
@@ -266,27 +247,13 @@ fn read_batch(
     if data.len() > bytes_max {
         return Err(BatchFault::TooLong(data.len()));
     }
-    let batch = Batch::decode(&data, at_most(config.entry_inflated_bytes_max))?;
-    if batch.blocks.is_empty() || batch.blocks.len() > at_most(config.entry_blocks_max) {
-        return Err(BatchFault::BlockCount(batch.blocks.len()));
+    let batch = Batch::decode(&data, &config.batch_limits())?;
+    if batch.blocks.is_empty() {
+        return Err(BatchFault::NoBlock);
     }
     check_timestamps(config, parent, source, &batch.blocks)?;
     check_deposits(source.deposits, &batch)?;
-    let mut transactions = Vec::with_capacity(batch.blocks.len());
-    for (block, BatchBlock { transactions: raw, .. }) in batch.blocks.iter().enumerate() {
-        if raw.len() > at_most(config.block_transactions_max) {
-            return Err(BatchFault::TransactionCount { block, count: raw.len() });
-        }
-        let decode = |(index, bytes): (usize, &alloy_primitives::Bytes)| {
-            decode_transaction(bytes).map_err(|error| BatchFault::Transaction {
-                block,
-                index,
-                error,
-            })
-        };
-        transactions.push(raw.iter().enumerate().map(decode).collect::<Result<Vec<_>, _>>()?);
-    }
-    Ok((batch, transactions))
+    Ok(batch)
 }
 
 fn check_timestamps(
@@ -307,11 +274,10 @@ fn check_timestamps(
 }
 
 fn check_deposits(deposits: &[Deposit], batch: &Batch) -> Result<(), BatchFault> {
-    let found = batch.blocks.iter().fold(0u64, |sum, b| sum.saturating_add(b.deposit_count));
-    if found != deposits.len() as u64 {
-        return Err(BatchFault::DepositCount { expected: deposits.len(), found });
-    }
     let hints = &batch.deposit_hints;
+    if hints.len() != deposits.len() {
+        return Err(BatchFault::DepositCount { expected: deposits.len(), found: hints.len() });
+    }
     // Within an L1 block the hash stays and the log index grows; another L1 block has another hash.
     let increasing = deposits.windows(2).zip(hints.windows(2)).all(|(deposits, hints)| {
         let same_hash = hints[0].l1_block_hash == hints[1].l1_block_hash;
@@ -321,7 +287,7 @@ fn check_deposits(deposits: &[Deposit], batch: &Batch) -> Result<(), BatchFault>
             !same_hash
         }
     });
-    if hints.len() != deposits.len() || !increasing {
+    if !increasing {
         return Err(BatchFault::DepositHints);
     }
     Ok(())

@@ -28,7 +28,8 @@ pub mod predeploys;
 mod transaction;
 
 pub use batch::{
-    BATCH_VERSION, Batch, BatchBlock, BatchError, DepositHint, StateRootPrefix, state_root_prefix,
+    BATCH_VERSION, Batch, BatchBlock, BatchEncoder, BatchError, BatchLimits, DepositHint, Effort,
+    StateRootPrefix, state_root_prefix,
 };
 pub use blob::{BLOB_BYTES, blob_data_bytes, blobs_for, pack_blobs, unpack_blobs};
 pub use block::{

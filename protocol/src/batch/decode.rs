@@ -1,0 +1,70 @@
+use alloc::vec::Vec;
+
+use super::{
+    BATCH_VERSION, Batch, BatchBlock, BatchError, BatchLimits,
+    coder::Reader,
+    columns::{BlockHead, Columns},
+    fields::Fields,
+};
+
+/// Memories that a batch may name.
+const MEMORIES: core::ops::RangeInclusive<u8> = 4..=10;
+
+impl Batch {
+    /// Decodes posted bytes, within limits. All or nothing.
+    pub fn decode(bytes: &[u8], limits: &BatchLimits) -> Result<Self, BatchError> {
+        let (version, rest) = bytes.split_first().ok_or(BatchError::Empty)?;
+        if *version != BATCH_VERSION {
+            return Err(BatchError::Version(*version));
+        }
+        let (memory, rest) = rest.split_first().ok_or(BatchError::Truncated)?;
+        if !MEMORIES.contains(memory) {
+            return Err(BatchError::Malformed("no such memory"));
+        }
+        let (length, rest) = split_length(rest)?;
+        let (coded, plain) = rest.split_at_checked(length).ok_or(BatchError::Truncated)?;
+        let mut reader = Reader::new((1 << memory) - 1, coded, plain);
+        let mut columns = Columns::new(*limits);
+        let mut batch = Self::default();
+        while columns.more(&mut reader, false) {
+            if batch.blocks.len() == limits.blocks_max {
+                return Err(BatchError::TooMany("blocks", limits.blocks_max + 1));
+            }
+            let head = columns.block(&mut reader, &BlockHead::default())?;
+            if batch.deposit_hints.len() + head.hints.len() > limits.deposits_max {
+                let count = batch.deposit_hints.len() + head.hints.len();
+                return Err(BatchError::TooMany("deposits", count));
+            }
+            let mut transactions = Vec::with_capacity(head.transactions);
+            for _ in 0..head.transactions {
+                let fields = columns.transaction(&mut reader, &Fields::default())?;
+                let envelope = fields.into_envelope();
+                transactions.push(envelope.ok_or(BatchError::Malformed("no transaction"))?);
+            }
+            batch.blocks.push(BatchBlock {
+                timestamp: head.timestamp,
+                deposit_count: head.hints.len() as u64,
+                state_root: head.state_root,
+                transactions,
+            });
+            batch.deposit_hints.extend_from_slice(&head.hints);
+        }
+        reader.finish()?;
+        Ok(batch)
+    }
+}
+
+/// A number in groups of 7 bits, the lowest first, without needless ones; and what follows it.
+fn split_length(bytes: &[u8]) -> Result<(usize, &[u8]), BatchError> {
+    let mut length = 0;
+    for (place, byte) in bytes.iter().take(4).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * place);
+        if byte & 0x80 == 0 {
+            if *byte == 0 && place > 0 {
+                return Err(BatchError::Malformed("an overlong length"));
+            }
+            return Ok((length, &bytes[place + 1..]));
+        }
+    }
+    Err(BatchError::Truncated)
+}

@@ -1,0 +1,148 @@
+use alloc::vec::Vec;
+
+use alloy_primitives::Bytes;
+
+use super::{
+    BATCH_VERSION, Batch, BatchError, BatchLimits, DepositHint, StateRootPrefix,
+    coder::Writer,
+    columns::{BlockHead, Columns},
+    fields::Fields,
+};
+
+/// How much time the encoder may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// Once, by the setting that is best on the whole.
+    #[default]
+    Fast,
+    /// By every setting; the shortest is kept.
+    Thorough,
+}
+
+impl Effort {
+    /// Memories that are tried: the logarithm of the number of bits a chance learns from.
+    const fn memories(self) -> &'static [u8] {
+        match self {
+            Self::Fast => &[8],
+            Self::Thorough => &[6, 8, 10],
+        }
+    }
+}
+
+/// Encodes a batch while its blocks are sealed: whatever is pushed is coded at once, so that the size is known at
+/// any time and nothing is left to do at the end.
+#[derive(Clone, Debug)]
+pub struct BatchEncoder {
+    streams: Vec<Stream>,
+}
+
+#[derive(Clone, Debug)]
+struct Stream {
+    memory: u8,
+    columns: Columns,
+    writer: Writer,
+}
+
+impl BatchEncoder {
+    /// Of a batch that is to decode within `limits`.
+    pub fn new(limits: BatchLimits, effort: Effort) -> Self {
+        let stream = |memory: &u8| Stream {
+            memory: *memory,
+            columns: Columns::new(limits),
+            writer: Writer::new((1 << memory) - 1),
+        };
+        Self { streams: effort.memories().iter().map(stream).collect() }
+    }
+
+    /// Appends a block: its timestamp, the beginning of its state root (kept if it has transactions), one hint for
+    /// each deposit that it consumes, and the EIP-2718 bytes of its transactions.
+    ///
+    /// # Errors
+    ///
+    /// If a transaction is not one that [`crate::decode_transaction`] takes or the batch outgrows the limits. The
+    /// encoder is of no use then.
+    pub fn push(
+        &mut self,
+        timestamp: u64,
+        state_root: StateRootPrefix,
+        hints: &[DepositHint],
+        transactions: &[Bytes],
+    ) -> Result<(), BatchError> {
+        let head = BlockHead {
+            timestamp,
+            state_root: Some(state_root),
+            transactions: transactions.len(),
+            hints: hints.to_vec(),
+        };
+        for Stream { columns, writer, .. } in &mut self.streams {
+            columns.more(writer, true);
+            columns.block(writer, &head)?;
+        }
+        for (index, bytes) in transactions.iter().enumerate() {
+            let fields = Fields::read(bytes).ok_or(BatchError::Transaction(index))?;
+            for Stream { columns, writer, .. } in &mut self.streams {
+                columns.transaction(writer, &fields)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the batch if it ends here: never fewer than [`Self::finish`] returns, and a dozen more at most.
+    pub fn bytes_max(&self) -> usize {
+        let bytes = self.streams.iter().map(|stream| stream.writer.bytes_max()).min();
+        // Version, memory, length and the last bit's.
+        bytes.unwrap_or(0) + 2 + 5 + 2
+    }
+
+    /// The bytes to post.
+    pub fn finish(self) -> Vec<u8> {
+        self.streams.into_iter().map(Stream::finish).min_by_key(Vec::len).unwrap_or_default()
+    }
+}
+
+impl Stream {
+    fn finish(mut self) -> Vec<u8> {
+        self.columns.more(&mut self.writer, false);
+        let (coded, plain) = self.writer.finish();
+        let mut bytes = Vec::with_capacity(coded.len() + plain.len() + 7);
+        bytes.extend_from_slice(&[BATCH_VERSION, self.memory]);
+        let mut length = coded.len();
+        loop {
+            let [low, ..] = (length & 0x7f).to_le_bytes();
+            length >>= 7;
+            bytes.push(low | if length > 0 { 0x80 } else { 0 });
+            if length == 0 {
+                break;
+            }
+        }
+        bytes.extend_from_slice(&coded);
+        bytes.extend_from_slice(&plain);
+        bytes
+    }
+}
+
+impl Batch {
+    /// Encodes the whole batch at once.
+    ///
+    /// # Errors
+    ///
+    /// If the hints are not as many as the blocks' deposits or the batch exceeds the limits.
+    pub fn encode(&self, limits: BatchLimits, effort: Effort) -> Result<Vec<u8>, BatchError> {
+        let mut encoder = BatchEncoder::new(limits, effort);
+        let mut hints = self.deposit_hints.as_slice();
+        for block in &self.blocks {
+            let count = usize::try_from(block.deposit_count).unwrap_or(usize::MAX);
+            let (of_block, rest) =
+                hints.split_at_checked(count).ok_or(BatchError::Malformed("too few hints"))?;
+            hints = rest;
+            let raw = |tx| alloy_eips::eip2718::Encodable2718::encoded_2718(tx).into();
+            let transactions: Vec<Bytes> = block.transactions.iter().map(raw).collect();
+            let state_root = block.state_root.unwrap_or_default();
+            encoder.push(block.timestamp, state_root, of_block, &transactions)?;
+        }
+        if !hints.is_empty() {
+            return Err(BatchError::Malformed("too many hints"));
+        }
+        Ok(encoder.finish())
+    }
+}

@@ -1,0 +1,180 @@
+//! Columns of addresses and of 32-byte words: calldata is coded by these, one for each place behind each selector.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use alloy_primitives::{Address, map::HashMap};
+
+use super::{
+    BatchError,
+    bytes::ByteModel,
+    coder::Coder,
+    models::{Decimal, Index, Scalar, Tree},
+};
+
+/// What all columns share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared {
+    pub(super) addresses: Addresses,
+    pub(super) bytes: ByteModel,
+    /// Timestamp of the block.
+    pub(super) time: u64,
+    times: Scalar,
+}
+
+/// All addresses of the batch, in order of first appearance.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Addresses {
+    list: Vec<Address>,
+    index: Index,
+    /// Of a writer only.
+    places: HashMap<Address, usize>,
+}
+
+/// Addresses at one place: those seen there by their place in a list of its own, others by their place in the
+/// batch, new ones as they are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AddressColumn {
+    known: Tree<4>,
+    index: Index,
+    seen: Vec<usize>,
+    /// Of a writer only: from a place in the batch to one in `seen`.
+    places: HashMap<usize, usize>,
+}
+
+impl AddressColumn {
+    const HERE: usize = 0;
+    const ELSEWHERE: usize = 1;
+    const NEW: usize = 2;
+
+    pub(super) fn code<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        all: &mut Addresses,
+        address: Address,
+    ) -> Result<Address, BatchError> {
+        let place = if C::WRITES { all.places.get(&address).copied() } else { None };
+        let here = place.and_then(|place| self.places.get(&place).copied());
+        let known = match (here, place) {
+            (Some(_), _) => Self::HERE,
+            (None, Some(_)) => Self::ELSEWHERE,
+            (None, None) => Self::NEW,
+        };
+        let place = match self.known.code(coder, known) {
+            Self::HERE => {
+                let here = self.index.code(coder, here.unwrap_or(0), self.seen.len())?;
+                return Ok(all.list[self.seen[here]]);
+            }
+            Self::ELSEWHERE => all.index.code(coder, place.unwrap_or(0), all.list.len())?,
+            Self::NEW => {
+                let address = Address::new(coder.plain_bytes(address.0.0)?);
+                if C::WRITES {
+                    all.places.insert(address, all.list.len());
+                }
+                all.list.push(address);
+                all.list.len() - 1
+            }
+            _ => return Err(BatchError::Malformed("unknown kind of address")),
+        };
+        if C::WRITES {
+            self.places.insert(place, self.seen.len());
+        }
+        self.seen.push(place);
+        Ok(all.list[place])
+    }
+}
+
+/// Words at one place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WordColumn {
+    class: Tree<8>,
+    /// Words that came up, those that came up again in front.
+    recent: [[u8; 32]; 4],
+    addresses: Option<Box<AddressColumn>>,
+    amounts: Option<Box<Decimal>>,
+}
+
+/// How far a time may lie from the block's, in seconds, to be coded as the difference.
+const TIME_RANGE: u64 = 1 << 17;
+
+impl WordColumn {
+    // Below these: a place in `recent`.
+    const ADDRESS: usize = 4;
+    const AMOUNT: usize = 5;
+    const TIME: usize = 6;
+    const BYTES: usize = 7;
+
+    pub(super) fn code<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        shared: &mut Shared,
+        word: [u8; 32],
+    ) -> Result<[u8; 32], BatchError> {
+        let class = if C::WRITES { self.classify(shared.time, &word) } else { 0 };
+        let word = match self.class.code(coder, class) {
+            Self::ADDRESS => {
+                let address = Address::from_slice(&word[12..]);
+                let column = self.addresses.get_or_insert_default();
+                let address = column.code(coder, &mut shared.addresses, address)?;
+                return Ok(address.into_word().0);
+            }
+            Self::AMOUNT => {
+                let column = self.amounts.get_or_insert_default();
+                from_number(column.code(coder, to_number(&word))?)
+            }
+            Self::TIME => {
+                let ahead = shared.times.code_u64(coder, zigzag(shared.time, &word))?;
+                let sign = (ahead & 1).wrapping_neg();
+                from_number(shared.time.wrapping_add((ahead >> 1) ^ sign).into())
+            }
+            Self::BYTES => {
+                let mut bytes = word;
+                shared.bytes.code(coder, &mut bytes);
+                bytes
+            }
+            place => {
+                self.recent[..=place].rotate_right(1);
+                return Ok(self.recent[0]);
+            }
+        };
+        self.recent[3] = word;
+        Ok(word)
+    }
+
+    fn classify(&self, time: u64, word: &[u8; 32]) -> usize {
+        if let Some(place) = self.recent.iter().position(|recent| recent == word) {
+            return place;
+        }
+        let first = word.iter().position(|byte| *byte != 0).unwrap_or(32);
+        match first {
+            0..12 => Self::BYTES,
+            12..16 => Self::ADDRESS,
+            _ => {
+                let number = to_number(word);
+                let is_time = |number: u64| {
+                    time > 64 * TIME_RANGE && number.abs_diff(time) < TIME_RANGE
+                };
+                let is_time = u64::try_from(number).is_ok_and(is_time);
+                if is_time { Self::TIME } else { Self::AMOUNT }
+            }
+        }
+    }
+}
+
+fn to_number(word: &[u8; 32]) -> u128 {
+    let mut low = [0; 16];
+    low.copy_from_slice(&word[16..]);
+    u128::from_be_bytes(low)
+}
+
+fn from_number(number: u128) -> [u8; 32] {
+    let mut word = [0; 32];
+    word[16..].copy_from_slice(&number.to_be_bytes());
+    word
+}
+
+/// How far the number in `word` lies ahead of `time`, the sign in the lowest bit.
+fn zigzag(time: u64, word: &[u8; 32]) -> u64 {
+    let number = u64::try_from(to_number(word)).unwrap_or(0);
+    let ahead = number.wrapping_sub(time);
+    (ahead << 1) ^ (ahead >> 63).wrapping_neg()
+}
