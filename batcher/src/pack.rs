@@ -102,8 +102,10 @@ fn encode(records: &[JournalRecord]) -> std::io::Result<Vec<u8>> {
             transactions: record.transactions.clone(),
         })
         .collect();
-    let deposit_hints: Vec<DepositHint> =
-        records.iter().flat_map(|record| &record.deposits).map(|queued| queued.hint).collect();
+    let hints = records.iter().flat_map(|record| &record.deposits).map(|queued| queued.hint);
+    // The sequencer rebuilds such blocks as soon as L1 does not hold them.
+    let unnamed = || std::io::Error::other("a forced block's deposits cannot be posted in a batch");
+    let deposit_hints = hints.collect::<Option<Vec<DepositHint>>>().ok_or_else(unnamed)?;
     let batch = Batch { blocks, deposit_hints };
     Ok(Batch::frame(&zstd::bulk::compress(&batch.to_rlp(), ZSTD_LEVEL)?))
 }
@@ -140,7 +142,7 @@ mod tests {
                         version: U256::ZERO,
                         opaque_data: Bytes::new(),
                     },
-                    hint: DepositHint { l1_block_hash: B256::ZERO, log_index: index },
+                    hint: Some(DepositHint { l1_block_hash: B256::ZERO, log_index: index }),
                 })
                 .collect(),
             transactions: vec![noise.into()],

@@ -1,6 +1,6 @@
 use turnpike_l1::{EntrySource, PostedEntry};
 use turnpike_protocol::{
-    BatchFault, BlockInput, ChainConfig, DeriveError, Derived, Parent, SignedTx, derive,
+    BatchFault, BlockInput, ChainConfig, DEPOSITOR_ACCOUNT, DeriveError, Derived, Parent, SignedTx, derive,
 };
 use turnpike_storage::JournalRecord;
 
@@ -123,8 +123,18 @@ pub fn is_block(record: &JournalRecord, block: &BlockInput) -> bool {
         && record.timestamp == block.timestamp
         && record.origin == block.origin
         && record.transactions.iter().map(|raw| raw.to_vec()).eq(transactions)
-        && record.deposits.iter().all(|queued| {
-            let expected = queued.deposit.to_transaction(queued.hint.source());
-            expected.is_ok_and(|expected| block.deposits.contains(&expected))
+        && is_same_queue(record, block)
+}
+
+/// Whether a record's deposits are all that the block takes from the queue, in order. The attributes transaction, which comes
+/// before them, follows from the origins, and only the parent of a block can tell whether it has one.
+fn is_same_queue(record: &JournalRecord, block: &BlockInput) -> bool {
+    let attributes = block.deposits.first().filter(|first| {
+        first.as_deposit().is_some_and(|deposit| deposit.from == DEPOSITOR_ACCOUNT)
+    });
+    let queue = &block.deposits[usize::from(attributes.is_some())..];
+    record.deposits.len() == queue.len()
+        && record.deposits.iter().zip(queue).all(|(queued, expected)| {
+            queued.to_transaction().is_ok_and(|found| found == *expected)
         })
 }

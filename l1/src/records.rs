@@ -207,7 +207,7 @@ impl Records {
         };
         let previous = self.deposit_accs.last().expect("invariant: starts with one");
         self.deposit_accs.push(deposit.accumulate(*previous));
-        let hint = DepositHint { l1_block_hash, log_index };
+        let hint = Some(DepositHint { l1_block_hash, log_index });
         self.deposits.push(QueuedDeposit { deposit, hint });
         Ok(())
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ChainConfig, Deposit, DepositError, DepositHint, Entry, Header, ReceiptEnvelope, SignedTx,
-    TxEnvelope, attributes_deposit,
+    SourceHash, TxEnvelope, attributes_deposit,
     inbox::{FlattenedBytes, word},
 };
 
@@ -73,13 +73,28 @@ pub struct BlockInput {
     pub transactions: Vec<SignedTx>,
 }
 
-/// A deposit and where L1 has it.
+/// A deposit and what names its transaction.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+#[rlp(trailing)]
 pub struct QueuedDeposit {
     /// The deposit.
     pub deposit: Deposit,
-    /// Its L1 block hash and log index.
-    pub hint: DepositHint,
+    /// Its L1 block hash and log index; `None` in the block of an entry without usable hints, where its place in the
+    /// queue names it.
+    pub hint: Option<DepositHint>,
+}
+
+impl QueuedDeposit {
+    /// What names the deposit's transaction.
+    pub fn source(&self) -> SourceHash {
+        let queue = SourceHash::Queue { index: self.deposit.index };
+        self.hint.map_or(queue, DepositHint::source)
+    }
+
+    /// The L2 transaction the deposit becomes.
+    pub fn to_transaction(&self) -> Result<TxEnvelope, DepositError> {
+        self.deposit.to_transaction(self.source())
+    }
 }
 
 impl BlockInput {
@@ -97,8 +112,8 @@ impl BlockInput {
         if parent.origin != Some(origin.entry) {
             deposits.push(attributes_deposit(config, &origin, number));
         }
-        for QueuedDeposit { deposit, hint } in queued {
-            deposits.push(deposit.to_transaction(hint.source())?);
+        for queued in queued {
+            deposits.push(queued.to_transaction()?);
         }
         Ok(Self { number, timestamp, origin, deposits, transactions })
     }

@@ -4,8 +4,8 @@ use alloy_primitives::B256;
 
 use crate::{
     BLOB_BYTES, Batch, BatchBlock, BatchError, BlockInput, ChainConfig, DataKind, Deposit,
-    DepositError, Entry, Origin, Parent, QueuedDeposit, SignedTx, SourceHash, StateRootPrefix,
-    blob_data_bytes, blobs_hash, calldata_hash, unpack_blobs,
+    DepositError, Entry, Origin, Parent, QueuedDeposit, SignedTx, StateRootPrefix, blob_data_bytes,
+    blobs_hash, calldata_hash, unpack_blobs,
 };
 
 /// An inbox entry with all that its accumulator authenticates.
@@ -195,11 +195,12 @@ fn forced_block(
 ) -> Result<BlockInput, DeriveError> {
     let origin = Origin::from(source.origin);
     let timestamp = parent.timestamp.max(source.entry.l1_time);
-    let mut block = BlockInput::new(config, parent, origin, timestamp, &[], Vec::new())?;
-    for deposit in source.deposits {
-        block.deposits.push(deposit.to_transaction(SourceHash::Queue { index: deposit.index })?);
-    }
-    Ok(block)
+    let queued: Vec<_> = source
+        .deposits
+        .iter()
+        .map(|deposit| QueuedDeposit { deposit: deposit.clone(), hint: None })
+        .collect();
+    Ok(BlockInput::new(config, parent, origin, timestamp, &queued, Vec::new())?)
 }
 
 fn batch_blocks(
@@ -213,7 +214,7 @@ fn batch_blocks(
         .deposits
         .iter()
         .zip(batch.deposit_hints)
-        .map(|(deposit, hint)| QueuedDeposit { deposit: deposit.clone(), hint });
+        .map(|(deposit, hint)| QueuedDeposit { deposit: deposit.clone(), hint: Some(hint) });
     let mut blocks = Vec::with_capacity(batch.blocks.len());
     for block in batch.blocks {
         // `read_batch` has checked that the counts sum to the queue's length.

@@ -31,7 +31,7 @@ fn record(number: u64, transactions: &[&[u8]]) -> JournalRecord {
                 version: U256::ZERO,
                 opaque_data: Bytes::from_static(b"data"),
             },
-            hint: DepositHint { l1_block_hash: B256::repeat_byte(5), log_index: 6 },
+            hint: Some(DepositHint { l1_block_hash: B256::repeat_byte(5), log_index: 6 }),
         }],
         transactions: transactions.iter().map(|raw| Bytes::copy_from_slice(raw)).collect(),
         hash: B256::with_last_byte(u8::try_from(number).expect("small")),
