@@ -1,44 +1,25 @@
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::{Decodable as _, Encodable};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
 
-use crate::{BlockRecord, Database, JournalRecord, StorageError, pending::remove_pending};
-
-/// The only epoch there is while one sequencer owns the journal.
-const EPOCH: i64 = 0;
+use crate::{
+    BlockRecord, Database, JournalRecord, SealedBlock, StorageError, pending::remove_pending,
+};
 
 impl Database {
     /// Appends a sealed block with its look-ups, takes its transactions off the pending list and records those that
     /// were refused at its turn: all of it or nothing, durable on return.
     pub async fn append_block(
         &self,
-        record: &JournalRecord,
-        block: &BlockRecord,
-        hashes: &[B256],
+        sealed: &SealedBlock,
         refused: &[(B256, String)],
     ) -> Result<(), StorageError> {
-        let payload = alloy_rlp::encode(record);
-        let number = signed(record.number);
         let mut tx = self.writer().begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query(
-            "INSERT INTO journal (sequence, epoch, payload, checksum) VALUES ($1, $2, $3, $4)",
-        )
-        .bind(number)
-        .bind(EPOCH)
-        .bind(payload.as_slice())
-        .bind(checksum(record.number, &payload).to_vec())
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query("INSERT INTO blocks (number, hash, payload) VALUES ($1, $2, $3)")
-            .bind(number)
-            .bind(record.hash.as_slice())
-            .bind(encoded(block))
-            .execute(&mut *tx)
-            .await?;
-        for (position, hash) in (0i64..).zip(hashes) {
+        insert_block(&mut tx, sealed).await?;
+        for (position, hash) in (0i64..).zip(&sealed.hashes) {
             sqlx::query("INSERT INTO transactions (hash, block, position) VALUES ($1, $2, $3)")
                 .bind(hash.as_slice())
-                .bind(number)
+                .bind(signed(sealed.record.number))
                 .bind(position)
                 .execute(&mut *tx)
                 .await?;
@@ -78,6 +59,48 @@ impl Database {
         .await?;
         rows.iter().map(read_record).collect()
     }
+}
+
+/// Inserts a block into journal and look-ups, the index of transactions excepted.
+pub(crate) async fn insert_block(
+    tx: &mut Transaction<'_, Sqlite>,
+    sealed: &SealedBlock,
+) -> Result<(), StorageError> {
+    let SealedBlock { record, block, passer_proof, withdrawals, .. } = sealed;
+    let payload = encoded(record);
+    let number = signed(record.number);
+    sqlx::query(
+        "INSERT INTO journal (sequence, epoch, payload, checksum)
+         VALUES ($1, (SELECT COALESCE(MAX(epoch), 0) FROM reorganisations), $2, $3)",
+    )
+    .bind(number)
+    .bind(payload.as_slice())
+    .bind(checksum(record.number, &payload).to_vec())
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("INSERT INTO blocks (number, hash, payload) VALUES ($1, $2, $3)")
+        .bind(number)
+        .bind(record.hash.as_slice())
+        .bind(encoded(block))
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("INSERT INTO passer_proofs (block, payload) VALUES ($1, $2)")
+        .bind(number)
+        .bind(encoded(passer_proof))
+        .execute(&mut **tx)
+        .await?;
+    for withdrawal in withdrawals {
+        sqlx::query(
+            "INSERT INTO withdrawals (hash, block, l2_transaction, payload) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(withdrawal.hash.as_slice())
+        .bind(number)
+        .bind(withdrawal.transaction.as_slice())
+        .bind(encoded(withdrawal))
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
 }
 
 fn read_record(row: &SqliteRow) -> Result<JournalRecord, StorageError> {

@@ -1,7 +1,8 @@
 //! What the roles keep on disk: the journal, its look-ups and the posting outbox.
 //!
 //! ```text
-//! sequencer ─► pending, journal, blocks, transactions, refused      (sequencer.db)
+//! sequencer ─► pending, journal, blocks, transactions, refused,     (sequencer.db)
+//!              withdrawals, passer_proofs, reorganisations, reverted
 //! batcher   ─► batches, attempts, derived                           (batcher.db; reads sequencer.db)
 //! ```
 //!
@@ -16,9 +17,14 @@ mod lookups;
 mod outbox;
 mod pending;
 mod record;
+mod reorganisation;
+mod withdrawals;
 
 pub use database::{Database, genesis_id};
 pub use error::StorageError;
 pub use lookups::TransactionPlace;
 pub use outbox::{Attempt, DerivedRecord, Inclusion, OutboxBatch};
-pub use record::{BlockRecord, JournalRecord, ReceiptRecord};
+pub use record::{
+    BlockRecord, JournalRecord, PasserProof, ReceiptRecord, SealedBlock, WithdrawalRecord,
+};
+pub use reorganisation::{Reorganisation, RevertedFrom};

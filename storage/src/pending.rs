@@ -16,17 +16,7 @@ impl Database {
     ) -> Result<(), StorageError> {
         let mut tx = self.writer().begin_with("BEGIN IMMEDIATE").await?;
         for (arrival, hash, raw) in accepted {
-            sqlx::query("INSERT INTO pending (arrival, hash, raw) VALUES ($1, $2, $3)")
-                .bind(signed(*arrival))
-                .bind(hash.as_slice())
-                .bind(raw.as_ref())
-                .execute(&mut *tx)
-                .await?;
-            // One that was refused may come again.
-            sqlx::query("DELETE FROM refused WHERE hash = $1")
-                .bind(hash.as_slice())
-                .execute(&mut *tx)
-                .await?;
+            restore(&mut tx, *arrival, hash, raw).await?;
         }
         for (hash, reason) in replaced {
             refuse(&mut tx, hash, reason).await?;
@@ -78,6 +68,27 @@ pub(crate) async fn refuse(
     sqlx::query("INSERT INTO refused (hash, reason) VALUES ($1, $2) ON CONFLICT (hash) DO UPDATE SET reason = excluded.reason")
         .bind(hash.as_slice())
         .bind(reason)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// Puts a transaction on the pending list.
+pub(crate) async fn restore(
+    tx: &mut Transaction<'_, Sqlite>,
+    arrival: u64,
+    hash: &B256,
+    raw: &Bytes,
+) -> Result<(), StorageError> {
+    sqlx::query("INSERT INTO pending (arrival, hash, raw) VALUES ($1, $2, $3)")
+        .bind(signed(arrival))
+        .bind(hash.as_slice())
+        .bind(raw.as_ref())
+        .execute(&mut **tx)
+        .await?;
+    // One that was refused may come again.
+    sqlx::query("DELETE FROM refused WHERE hash = $1")
+        .bind(hash.as_slice())
         .execute(&mut **tx)
         .await?;
     Ok(())

@@ -21,6 +21,57 @@ pub struct JournalRecord {
     pub state_root: B256,
 }
 
+/// A sealed block with all that the database keeps of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedBlock {
+    /// What the journal holds.
+    pub record: JournalRecord,
+    /// What the look-ups hold.
+    pub block: BlockRecord,
+    /// Hashes of its transactions, deposits included, in order.
+    pub hashes: Vec<B256>,
+    /// The message passer's account in the state after it.
+    pub passer_proof: PasserProof,
+    /// The messages to L1 that it sends, in order.
+    pub withdrawals: Vec<WithdrawalRecord>,
+}
+
+/// The message passer's account, proven in the state after a block. Its slots are proven anew from its messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub struct PasserProof {
+    /// Its nonce.
+    pub nonce: u64,
+    /// Its balance, in wei.
+    pub balance: U256,
+    /// Root of its storage.
+    pub storage_root: B256,
+    /// Hash of its code.
+    pub code_hash: B256,
+    /// Nodes from the state root to the account, root first.
+    pub account_proof: Vec<Bytes>,
+}
+
+/// A message from L2 to L1, as `MessagePassed` tells of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
+pub struct WithdrawalRecord {
+    /// Its hash, under which both sides know it.
+    pub hash: B256,
+    /// L2 transaction that sent it.
+    pub transaction: B256,
+    /// Its nonce, the version included.
+    pub nonce: U256,
+    /// Who sent it.
+    pub sender: Address,
+    /// Whom L1 is to call.
+    pub target: Address,
+    /// Wei that the call carries.
+    pub value: U256,
+    /// Gas that the call gets at least.
+    pub gas_limit: U256,
+    /// Its call data.
+    pub data: Bytes,
+}
+
 /// A block with its receipts, as the look-ups hold it.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct BlockRecord {

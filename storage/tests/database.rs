@@ -5,7 +5,8 @@ use std::path::Path;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use turnpike_protocol::{Deposit, DepositHint, Header, Origin, QueuedDeposit};
 use turnpike_storage::{
-    BlockRecord, Database, JournalRecord, PostedBatch, ReceiptRecord, StorageError,
+    BlockRecord, Database, JournalRecord, PasserProof, PostedBatch, ReceiptRecord, Reorganisation,
+    RevertedFrom, SealedBlock, StorageError, WithdrawalRecord,
 };
 
 const CHAIN: B256 = B256::repeat_byte(1);
@@ -59,9 +60,36 @@ fn block(record: &JournalRecord) -> BlockRecord {
     }
 }
 
-async fn append(database: &Database, record: &JournalRecord) {
+fn sealed(record: &JournalRecord) -> SealedBlock {
     let hashes: Vec<_> = record.transactions.iter().map(keccak256).collect();
-    database.append_block(record, &block(record), &hashes, &[]).await.expect("appends");
+    SealedBlock {
+        record: record.clone(),
+        block: block(record),
+        withdrawals: hashes.iter().map(withdrawal).collect(),
+        hashes,
+        passer_proof: proof(record.number),
+    }
+}
+
+fn withdrawal(transaction: &B256) -> WithdrawalRecord {
+    WithdrawalRecord {
+        hash: keccak256(transaction),
+        transaction: *transaction,
+        value: U256::from(5),
+        ..WithdrawalRecord::default()
+    }
+}
+
+fn proof(block: u64) -> PasserProof {
+    PasserProof {
+        nonce: block,
+        account_proof: vec![Bytes::from_static(b"node")],
+        ..PasserProof::default()
+    }
+}
+
+async fn append(database: &Database, record: &JournalRecord) {
+    database.append_block(&sealed(record), &[]).await.expect("appends");
 }
 
 async fn open(path: &Path) -> Database {
@@ -105,8 +133,7 @@ async fn an_append_is_whole_or_nothing() {
     database.accept(&[(0, keccak256(b"two"), Bytes::from_static(b"two"))], &[]).await.expect("ok");
     // The second block's transaction is indexed already: the whole append fails.
     let second = record(2, &[b"two", b"one"]);
-    let hashes = [keccak256(b"two"), keccak256(b"one")];
-    assert!(database.append_block(&second, &block(&second), &hashes, &[]).await.is_err());
+    assert!(database.append_block(&sealed(&second), &[]).await.is_err());
     assert_eq!(database.journal(1, 10).await.expect("reads").len(), 1);
     assert_eq!(database.pending().await.expect("reads").len(), 1);
     assert_eq!(database.transaction(&keccak256(b"two")).await.expect("reads"), None);
@@ -181,4 +208,97 @@ async fn the_outbox_keeps_the_last_attempt() {
     database.record_batch(&batch).await.expect("records");
     assert_eq!(database.batch(1).await.expect("reads"), Some(batch));
     assert_eq!(database.batch(2).await.expect("reads"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorganisation_replaces_the_end_of_everything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sequencer.db");
+    let database = open(&path).await;
+    append(&database, &record(1, &[b"one"])).await;
+    append(&database, &record(2, &[b"two", b"lost"])).await;
+    append(&database, &record(3, &[b"three"])).await;
+    assert_eq!(database.epoch().await.expect("reads"), 0);
+
+    let hash = |raw: &[u8]| keccak256(raw);
+    let mut other = record(2, &[b"foreign", b"three"]);
+    other.hash = B256::repeat_byte(0x22);
+    let change = Reorganisation {
+        first_block: 2,
+        reason: "forced".into(),
+        reverted: vec![(hash(b"two"), 2), (hash(b"lost"), 2), (hash(b"three"), 3)],
+        blocks: vec![sealed(&other)],
+        pending: vec![(7, hash(b"two"), Bytes::from_static(b"two"))],
+        refused: vec![(hash(b"lost"), "nonce too low".into())],
+    };
+    database.reorganise(&change).await.expect("reorganises");
+    drop(database);
+
+    let database = open(&path).await;
+    assert_eq!(database.epoch().await.expect("reads"), 1);
+    let journal = database.journal(1, 10).await.expect("reads");
+    assert_eq!(journal, [record(1, &[b"one"]), other.clone()]);
+    assert_eq!(database.block(3).await.expect("reads"), None);
+    assert_eq!(database.block_number(&B256::with_last_byte(2)).await.expect("reads"), None);
+    assert_eq!(database.pending().await.expect("reads"), [(7, Bytes::from_static(b"two"))]);
+    let refusal = database.refusal(&hash(b"lost")).await.expect("reads");
+    assert_eq!(refusal.as_deref(), Some("nonce too low"));
+    assert_eq!(database.transaction(&hash(b"two")).await.expect("reads"), None);
+    let three = database.transaction(&hash(b"three")).await.expect("reads").expect("there");
+    assert_eq!((three.block, three.position), (2, 1));
+    let from = database.reverted_from(&hash(b"three")).await.expect("reads");
+    assert_eq!(from, Some(RevertedFrom { block: 3, reason: "forced".into() }));
+    assert_eq!(database.reverted_from(&hash(b"one")).await.expect("reads"), None);
+    let withdrawn = database.withdrawals_of(&hash(b"three"), 9).await.expect("reads");
+    assert_eq!(withdrawn, [(2, withdrawal(&hash(b"three")))]);
+    assert_eq!(database.withdrawals_of(&hash(b"two"), 9).await.expect("reads"), []);
+    assert_eq!(database.withdrawal_hashes(1).await.expect("reads"), [keccak256(hash(b"one"))]);
+    assert_eq!(database.passer_proof(3).await.expect("reads"), None);
+
+    // What only adds takes nothing back.
+    let more = Reorganisation {
+        first_block: 3,
+        blocks: vec![sealed(&record(3, &[b"two"]))],
+        ..Reorganisation::default()
+    };
+    database.reorganise(&more).await.expect("appends");
+    assert_eq!(database.epoch().await.expect("reads"), 1);
+    assert_eq!(database.pending().await.expect("reads"), [], "included");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorganisation_is_whole_or_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = open(&folder.path().join("sequencer.db")).await;
+    append(&database, &record(1, &[b"one"])).await;
+    append(&database, &record(2, &[b"two"])).await;
+    // It takes back block 2 and puts a second block 1 beside the first.
+    let change = Reorganisation {
+        first_block: 2,
+        reverted: vec![(keccak256(b"two"), 2)],
+        blocks: vec![sealed(&record(1, &[]))],
+        ..Reorganisation::default()
+    };
+    assert!(database.reorganise(&change).await.is_err());
+    assert_eq!(database.journal(1, 10).await.expect("reads").len(), 2);
+    assert_eq!(database.epoch().await.expect("reads"), 0);
+    assert!(database.transaction(&keccak256(b"two")).await.expect("reads").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proofs_are_kept_for_the_last_blocks_of_entries() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = open(&folder.path().join("sequencer.db")).await;
+    for number in 1..=4 {
+        append(&database, &record(number, &[])).await;
+    }
+    database.keep_passer_proof(2, None).await.expect("keeps");
+    database.drop_passer_proofs(1, 3).await.expect("drops");
+    let mut kept = Vec::new();
+    for number in 1..=4 {
+        kept.push(database.passer_proof(number).await.expect("reads").map(|proof| proof.nonce));
+    }
+    assert_eq!(kept, [None, Some(2), None, Some(4)]);
+    database.keep_passer_proof(3, Some(&proof(3))).await.expect("keeps");
+    assert_eq!(database.passer_proof(3).await.expect("reads"), Some(proof(3)));
 }

@@ -1,0 +1,107 @@
+use alloy_primitives::B256;
+use alloy_rlp::Decodable;
+use sqlx::{Row as _, sqlite::SqliteRow};
+
+use crate::{
+    Database, PasserProof, StorageError, WithdrawalRecord,
+    journal::{encoded, signed, unsigned},
+};
+
+impl Database {
+    /// The message passer's account as it was proven after a block; `None` if that proof was not kept.
+    pub async fn passer_proof(&self, block: u64) -> Result<Option<PasserProof>, StorageError> {
+        let row = sqlx::query("SELECT payload FROM passer_proofs WHERE block = $1")
+            .bind(signed(block))
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| decode(row.try_get(0)?, "passer_proofs", block)).transpose()
+    }
+
+    /// Keeps the proof after a block for good. `proof` is recorded if there is none.
+    pub async fn keep_passer_proof(
+        &self,
+        block: u64,
+        proof: Option<&PasserProof>,
+    ) -> Result<(), StorageError> {
+        if let Some(proof) = proof {
+            sqlx::query(
+                "INSERT INTO passer_proofs (block, payload) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            )
+            .bind(signed(block))
+            .bind(encoded(proof))
+            .execute(self.writer())
+            .await?;
+        }
+        sqlx::query("UPDATE passer_proofs SET kept = 1 WHERE block = $1")
+            .bind(signed(block))
+            .execute(self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets the proofs after the blocks from `from` to `to`, both included, that are not kept for good.
+    pub async fn drop_passer_proofs(&self, from: u64, to: u64) -> Result<(), StorageError> {
+        sqlx::query("DELETE FROM passer_proofs WHERE block >= $1 AND block <= $2 AND kept = 0")
+            .bind(signed(from))
+            .bind(signed(to))
+            .execute(self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// A withdrawal, and the block that holds it.
+    pub async fn withdrawal(
+        &self,
+        hash: &B256,
+    ) -> Result<Option<(u64, WithdrawalRecord)>, StorageError> {
+        let row = sqlx::query("SELECT block, payload FROM withdrawals WHERE hash = $1")
+            .bind(hash.as_slice())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(read_withdrawal).transpose()
+    }
+
+    /// The withdrawals of an L2 transaction, `limit` at most, in order, each with its block.
+    pub async fn withdrawals_of(
+        &self,
+        transaction: &B256,
+        limit: u32,
+    ) -> Result<Vec<(u64, WithdrawalRecord)>, StorageError> {
+        let rows = sqlx::query(
+            "SELECT block, payload FROM withdrawals WHERE l2_transaction = $1 LIMIT $2",
+        )
+        .bind(transaction.as_slice())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        let mut found: Vec<_> = rows.iter().map(read_withdrawal).collect::<Result<_, _>>()?;
+        found.sort_by_key(|(_, withdrawal)| withdrawal.nonce);
+        Ok(found)
+    }
+
+    /// Hashes of all withdrawals in the blocks up to `block`, this one included.
+    pub async fn withdrawal_hashes(&self, block: u64) -> Result<Vec<B256>, StorageError> {
+        let rows = sqlx::query("SELECT hash FROM withdrawals WHERE block <= $1")
+            .bind(signed(block))
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| Ok(B256::right_padding_from(row.try_get(0)?))).collect()
+    }
+}
+
+fn read_withdrawal(row: &SqliteRow) -> Result<(u64, WithdrawalRecord), StorageError> {
+    let block = unsigned(row.try_get(0)?);
+    Ok((block, decode(row.try_get(1)?, "withdrawals", block)?))
+}
+
+fn decode<T: Decodable>(
+    mut payload: &[u8],
+    table: &'static str,
+    key: u64,
+) -> Result<T, StorageError> {
+    T::decode(&mut payload).map_err(|error| StorageError::Damaged {
+        table,
+        key,
+        reason: error.to_string(),
+    })
+}
