@@ -4,8 +4,8 @@ use alloy_primitives::B256;
 
 use crate::{
     BLOB_BYTES, Batch, BatchBlock, BatchError, BlockInput, ChainConfig, DataKind, Deposit,
-    DepositError, Entry, Origin, Parent, QueuedDeposit, SignedTx, StateRootPrefix, blob_data_bytes,
-    blobs_hash, calldata_hash, unpack_blobs,
+    DepositError, DepositHint, Entry, Origin, Parent, QueuedDeposit, SignedTx, StateRootPrefix,
+    blob_data_bytes, blobs_hash, calldata_hash, unpack_blobs,
 };
 
 /// An inbox entry with all that its accumulator authenticates.
@@ -30,6 +30,8 @@ pub struct EntryData<'a> {
 pub struct Derived {
     /// At least one block.
     pub blocks: Vec<BlockInput>,
+    /// What the batch names the entry's deposits by, in queue order; empty where their places in the queue name them.
+    pub deposit_hints: Vec<DepositHint>,
     /// Beginnings of the state roots that the sequencer claims for the blocks: one for each block of a batch, `None` where
     /// the block holds no transactions. No rule reads them.
     pub claimed_state_roots: Vec<Option<StateRootPrefix>>,
@@ -140,17 +142,12 @@ pub fn derive(
     match batch {
         Some(Ok(batch)) => {
             let claimed_state_roots = batch.blocks.iter().map(|block| block.state_root).collect();
+            let deposit_hints = batch.deposit_hints.clone();
             let blocks = batch_blocks(config, parent, source, batch)?;
-            Ok(Derived { blocks, claimed_state_roots, fault: None })
+            Ok(Derived { blocks, deposit_hints, claimed_state_roots, fault: None })
         }
-        Some(Err(fault)) => {
-            let blocks = alloc::vec![forced_block(config, parent, source)?];
-            Ok(Derived { blocks, claimed_state_roots: Vec::new(), fault: Some(fault) })
-        }
-        None => {
-            let blocks = alloc::vec![forced_block(config, parent, source)?];
-            Ok(Derived { blocks, claimed_state_roots: Vec::new(), fault: None })
-        }
+        Some(Err(fault)) => forced(config, parent, source, Some(fault)),
+        None => forced(config, parent, source, None),
     }
 }
 
@@ -188,11 +185,12 @@ fn check_arguments(source: &EntryData<'_>) -> Result<(), DeriveError> {
 }
 
 /// The one block of an entry without usable data.
-fn forced_block(
+fn forced(
     config: &ChainConfig,
     parent: Parent,
     source: &EntryData<'_>,
-) -> Result<BlockInput, DeriveError> {
+    fault: Option<BatchFault>,
+) -> Result<Derived, DeriveError> {
     let origin = Origin::from(source.origin);
     let timestamp = parent.timestamp.max(source.entry.l1_time);
     let queued: Vec<_> = source
@@ -200,7 +198,9 @@ fn forced_block(
         .iter()
         .map(|deposit| QueuedDeposit { deposit: deposit.clone(), hint: None })
         .collect();
-    Ok(BlockInput::new(config, parent, origin, timestamp, &queued, Vec::new())?)
+    let block = BlockInput::new(config, parent, origin, timestamp, &queued, Vec::new())?;
+    let (deposit_hints, claimed_state_roots) = (Vec::new(), Vec::new());
+    Ok(Derived { blocks: alloc::vec![block], deposit_hints, claimed_state_roots, fault })
 }
 
 fn batch_blocks(
