@@ -1,6 +1,7 @@
 use turnpike_l1::{EntrySource, PostedEntry};
 use turnpike_protocol::{
-    BatchFault, BlockInput, ChainConfig, DEPOSITOR_ACCOUNT, DeriveError, Derived, Parent, SignedTx, derive,
+    BatchFault, BlockInput, ChainConfig, DEPOSITOR_ACCOUNT, DeriveError, Derived, Parent, SignedTx,
+    derive,
 };
 use turnpike_storage::JournalRecord;
 
@@ -134,7 +135,9 @@ fn is_same_queue(record: &JournalRecord, block: &BlockInput) -> bool {
     });
     let queue = &block.deposits[usize::from(attributes.is_some())..];
     record.deposits.len() == queue.len()
-        && record.deposits.iter().zip(queue).all(|(queued, expected)| {
-            queued.to_transaction().is_ok_and(|found| found == *expected)
-        })
+        && record
+            .deposits
+            .iter()
+            .zip(queue)
+            .all(|(queued, expected)| queued.to_transaction().is_ok_and(|found| found == *expected))
 }

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use turnpike_protocol::ChainConfig;
 use turnpike_storage::JournalRecord;
 
-use crate::builder::bytes_in_block;
+use crate::builder::{bytes_in_block, entry_bytes_max};
 
 /// What a sealed block takes of an inbox entry.
 #[derive(Clone, Copy, Debug)]
@@ -38,8 +38,17 @@ impl Backlog {
         }
     }
 
-    /// Entries that the blocks will take, at most: uncompressed, split where an entry must be.
+    /// Takes out blocks from `first` on.
+    pub(crate) fn truncate(&mut self, first: u64) {
+        while self.0.back().is_some_and(|unposted| unposted.block >= first) {
+            self.0.pop_back();
+        }
+    }
+
+    /// Entries that the blocks will take, at most: uncompressed, each as full as blobs or calldata can make it, split where an
+    /// entry must be.
     pub(crate) fn entries(&self, config: &ChainConfig) -> u64 {
+        let bytes_max = entry_bytes_max(config) as u64;
         let (mut entries, mut blocks, mut bytes, mut deposits) = (0, 0, 0, 0);
         let mut origin = None;
         for unposted in &self.0 {
@@ -48,7 +57,7 @@ impl Backlog {
             deposits += unposted.deposits;
             let fits = origin == Some(unposted.origin)
                 && blocks <= config.entry_blocks_max
-                && bytes <= config.entry_bytes_max
+                && bytes <= bytes_max
                 && deposits <= config.entry_deposits_max;
             if !fits {
                 entries += 1;
@@ -81,7 +90,7 @@ mod tests {
 
     #[test]
     fn counts_the_entries_that_blocks_will_take() {
-        let config = Genesis::dev().config;
+        let config = ChainConfig { entry_inflated_bytes_max: 98_304, ..Genesis::dev().config };
         let mut backlog = Backlog::default();
         assert_eq!(backlog.entries(&config), 0);
         for number in 1..=10 {

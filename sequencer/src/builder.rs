@@ -6,10 +6,13 @@ use turnpike_executor::{
     BlockOutcome, BlockTx, Chain, Executed, ExecutionError, SliceReport, block_transactions,
 };
 use turnpike_protocol::{
-    BlockInput, ChainConfig, DepositError, Origin, QueuedDeposit, next_base_fee,
+    BlockInput, ChainConfig, DepositError, Origin, QueuedDeposit, blob_data_bytes, next_base_fee,
 };
 
 use crate::{Pool, PooledTx};
+
+/// Blobs that a transaction can carry in any fork so far known, and more: keeps the arithmetic in bounds.
+const BLOBS_MAX: usize = 1_024;
 
 /// Bytes that a batch adds to the transactions of a block, at most.
 const BATCH_OVERHEAD_BYTES: usize = 4 * 1024;
@@ -47,11 +50,17 @@ pub(crate) enum BuildError {
     Execution(#[from] ExecutionError<Infallible>),
 }
 
+/// Bytes of batch data that an entry may hold, in blobs or as calldata, whichever carries more: where the price of one is
+/// against it, a block that only fits the other waits for nothing else.
+pub(crate) fn entry_bytes_max(config: &ChainConfig) -> usize {
+    let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
+    let blobs = blob_data_bytes(at_most(config.entry_blobs_max).min(BLOBS_MAX));
+    at_most(config.entry_bytes_max).max(blobs).min(at_most(config.entry_inflated_bytes_max))
+}
+
 /// Bytes of transactions that one block may hold, so that even incompressible it fits an entry.
 pub(crate) fn block_bytes_max(config: &ChainConfig) -> usize {
-    usize::try_from(config.entry_bytes_max)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(BATCH_OVERHEAD_BYTES)
+    entry_bytes_max(config).saturating_sub(BATCH_OVERHEAD_BYTES)
 }
 
 /// Bytes that a transaction takes of a block's.
@@ -252,17 +261,33 @@ mod tests {
 
         let bytes_max = BATCH_OVERHEAD_BYTES + 1_000;
         let (built, _) = build_from(200, TRANSFER_GAS, |config| {
-            config.entry_bytes_max = bytes_max as u64;
+            config.entry_inflated_bytes_max = bytes_max as u64;
         });
         let bytes: usize = built.included.iter().map(|tx| bytes_in_block(&tx.raw)).sum();
         assert!((800..=1_000).contains(&bytes), "{bytes} bytes");
     }
 
     #[test]
+    fn an_entry_holds_what_calldata_or_blobs_hold() {
+        let rules = |bytes, blobs, inflated| ChainConfig {
+            entry_bytes_max: bytes,
+            entry_blobs_max: blobs,
+            entry_inflated_bytes_max: inflated,
+            ..Genesis::dev().config
+        };
+        assert_eq!(entry_bytes_max(&rules(100_000, 6, u64::MAX)), blob_data_bytes(6));
+        assert_eq!(entry_bytes_max(&rules(1_000_000, 6, u64::MAX)), 1_000_000);
+        assert_eq!(entry_bytes_max(&rules(1_000_000, 6, 50_000)), 50_000);
+        assert_eq!(entry_bytes_max(&rules(10, u64::MAX, u64::MAX)), blob_data_bytes(BLOBS_MAX));
+    }
+
+    #[test]
     fn what_certainly_fits_runs_together() {
         let count = SLICE_TRANSACTIONS_MAX as u64 + 100;
-        let (built, pool) =
-            build_from(count, TRANSFER_GAS, |config| config.entry_bytes_max = 10_000_000);
+        let (built, pool) = build_from(count, TRANSFER_GAS, |config| {
+            config.entry_bytes_max = 10_000_000;
+            config.entry_inflated_bytes_max = 20_000_000;
+        });
         assert!(pool.is_empty());
         let slices: Vec<_> = built.slices.iter().map(|slice| slice.transactions).collect();
         assert_eq!(slices, [1, SLICE_TRANSACTIONS_MAX, 100], "the deposit runs first");

@@ -117,6 +117,19 @@ impl Checkpoints {
         }
     }
 
+    /// Forgets the blocks after `block`, to which the chain was taken back.
+    pub(crate) fn rewind(&mut self, block: u64) {
+        assert!(self.to <= block, "invariant: no checkpoint is newer than the oldest state kept");
+        while self.recent.pop_back_if(|recent| recent.number > block).is_some() {}
+    }
+
+    /// Lets a write that is under way end. Nothing is written any more.
+    pub(crate) async fn stop(&mut self) {
+        self.wait().await;
+        self.writer = Writer::Off;
+        self.changes = MergedDiff::default();
+    }
+
     fn merge(&mut self, block: &Block) {
         if matches!(self.writer, Writer::Off) {
             return;

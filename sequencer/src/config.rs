@@ -32,3 +32,10 @@ pub struct SequencerConfig {
     /// Demonstration only: falsify the state from the first block with a transaction on.
     pub lie: bool,
 }
+
+impl SequencerConfig {
+    /// The folder of the state's checkpoints, beside the database.
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.database.with_extension("state")
+    }
+}

@@ -20,6 +20,15 @@ pub struct PoolLimits {
     pub nonce_gap_max: u64,
 }
 
+impl PoolLimits {
+    /// No bounds.
+    const NONE: Self = Self {
+        transactions_max: usize::MAX,
+        sender_transactions_max: usize::MAX,
+        nonce_gap_max: u64::MAX,
+    };
+}
+
 impl Default for PoolLimits {
     fn default() -> Self {
         Self { transactions_max: 100_000, sender_transactions_max: 1_024, nonce_gap_max: 1_024 }
@@ -134,6 +143,24 @@ impl Pool {
             self.ready.insert(arrival, sender);
         }
         Ok(replaced)
+    }
+
+    /// Adds a transaction that was acknowledged before, however full the pool is. One that is here already with its nonce came
+    /// later, and stays only if it was acknowledged in this one's place.
+    pub fn restore(
+        &mut self,
+        tx: PooledTx,
+        account_nonce: u64,
+    ) -> Result<Option<PooledTx>, Refusal> {
+        let limits = std::mem::replace(&mut self.limits, PoolLimits::NONE);
+        let added = self.add(tx, account_nonce);
+        self.limits = limits;
+        added
+    }
+
+    /// Everybody whose transactions are here.
+    pub fn senders(&self) -> Vec<Address> {
+        self.senders.keys().copied().collect()
     }
 
     /// Takes the first transaction in the order of arrival whose turn it is and that pays `base_fee`.

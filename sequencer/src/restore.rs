@@ -47,7 +47,18 @@ pub(crate) async fn restore(
     directory: &Path,
     execution: EngineConfig,
 ) -> anyhow::Result<Restored> {
-    let resumed = resume(&genesis, database, directory).await.unwrap_or_else(|doubt| {
+    restore_to(genesis, database, directory, execution, u64::MAX).await
+}
+
+/// [`restore`], to block `last` of the journal if that goes further.
+pub(crate) async fn restore_to(
+    genesis: Chain,
+    database: &Database,
+    directory: &Path,
+    execution: EngineConfig,
+    last: u64,
+) -> anyhow::Result<Restored> {
+    let resumed = resume(&genesis, database, directory, last).await.unwrap_or_else(|doubt| {
         let doubt = format!("{doubt:#}");
         warn!(doubt, "state checkpoint not used: the whole journal is run");
         None
@@ -65,7 +76,7 @@ pub(crate) async fn restore(
         }
     };
     chain.set_engine(Engine::new(execution));
-    let replayed = replay(&mut chain, database, &mut checkpoints).await?;
+    let replayed = replay(&mut chain, database, &mut checkpoints, last).await?;
     if !is_resumed {
         checkpoints.begin(&chain);
     }
@@ -77,6 +88,7 @@ async fn resume(
     genesis: &Chain,
     database: &Database,
     directory: &Path,
+    last: u64,
 ) -> anyhow::Result<Option<(Chain, CheckpointStore)>> {
     let (store, recovery) = block_in_place(|| CheckpointStore::open(directory))?;
     for discarded in &recovery.discarded {
@@ -86,6 +98,7 @@ async fn resume(
         ensure!(recovery.discarded.is_empty(), "no segment is usable");
         return Ok(None);
     };
+    ensure!(block <= last, "it is of block {block}, block {last} is needed");
     if block == 0 {
         // Nothing is saved by it, and no journal record speaks for it.
         ensure!(state_root == genesis.head().header.state_root, "it is of another genesis");
@@ -113,12 +126,14 @@ async fn replay(
     chain: &mut Chain,
     database: &Database,
     checkpoints: &mut Checkpoints,
+    last: u64,
 ) -> anyhow::Result<Replayed> {
     let start = chain.head().header.number;
     let mut replayed = Replayed::default();
     let mut next = 1;
     loop {
-        let records = database.journal(next, REPLAY_BLOCKS).await?;
+        let mut records = database.journal(next, REPLAY_BLOCKS).await?;
+        records.retain(|record| record.number <= last);
         if records.is_empty() {
             if replayed.blocks_run > 0 {
                 let (head, blocks) = (chain.head().header.number, replayed.blocks_run);
@@ -174,7 +189,7 @@ mod tests {
     use turnpike_storage::genesis_id;
 
     use super::*;
-    use crate::driver::block_record;
+    use crate::driver::sealed_block;
 
     /// Blocks that are run again in any case, for their states.
     const KEPT: u64 = RECENT_STATES.blocks_max as u64;
@@ -249,18 +264,8 @@ mod tests {
         let parent = chain.head().parent;
         let input = BlockInput::new(chain.config(), parent, origin, timestamp, &[], Vec::new());
         let outcome = chain.execute(&input.expect("valid")).expect("runs");
-        let record = JournalRecord {
-            number,
-            timestamp,
-            origin,
-            deposits: Vec::new(),
-            transactions: Vec::new(),
-            hash: outcome.hash(),
-            state_root: outcome.header.state_root,
-        };
-        let block = block_record(&outcome, origin);
-        let hashes = crate::builder::hashes(&outcome);
-        database.append_block(&record, &block, &hashes, &[]).await.expect("appends");
+        let sealed = sealed_block(chain, &outcome, origin, Vec::new(), Vec::new());
+        database.append_block(&sealed, &[]).await.expect("appends");
         restored.checkpoints.push(chain, outcome).await;
     }
 

@@ -8,6 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
+use turnpike_derivation::Derivation;
 use turnpike_executor::Chain;
 use turnpike_l1::{L1Client, L1View};
 use turnpike_protocol::{Genesis, Origin};
@@ -18,7 +19,7 @@ use crate::{
     driver::Driver,
     restore::{Restored, restore},
     shared::Submission,
-    tracker::Tracker,
+    tracker::{L1News, Tracker},
 };
 
 /// Requests that may wait for the driver.
@@ -67,16 +68,15 @@ impl Sequencer {
             receipts: Vec::new(),
         };
         database.record_genesis(&genesis_output.block_hash, &genesis_block).await?;
-        let directory = config.database.with_extension("state");
+        let directory = config.checkpoints();
         let Restored { chain, checkpoints, replayed } =
             restore(chain, &database, &directory, config.execution).await?;
 
         let client = L1Client::connect(&config.l1_url, genesis).await?;
         client.check_genesis(genesis, &genesis_output).await?;
         let view = L1View::new(client, config.l1_confirmations, genesis_output);
-        let mut tracker =
-            Tracker::new(view, Arc::clone(&database), genesis.config.clone(), genesis_parent);
-        let news = tracker.step().await?;
+        let derivation = Derivation::new(genesis.config.clone(), genesis_parent);
+        let mut tracker = Tracker::new(view, derivation, Arc::clone(&database));
 
         let (head, head_seen) = watch::channel(chain.head().header.number);
         let (submit, submissions) = mpsc::channel(SUBMISSIONS_MAX);
@@ -91,9 +91,9 @@ impl Sequencer {
             submissions: submit,
             calls: Semaphore::new(CALLS_MAX),
         });
-        let mut driver = Driver::new(config, shared, head, replayed, checkpoints);
-        driver.take_news(news).await;
+        let mut driver = Driver::new(config, genesis.clone(), shared, head, replayed, checkpoints);
         driver.take_pending().await?;
+        follow(&mut driver, &mut tracker).await?;
         Ok(Self { driver, listener, tracker, submissions })
     }
 
@@ -137,7 +137,11 @@ impl Sequencer {
                     ended??;
                     bail!("the API server ended");
                 }
-                Some(message) = news.recv() => driver.take_news(message).await,
+                Some((message, done)) = news.recv() => {
+                    driver.take_news(message).await?;
+                    // A tracker that has stopped does not care.
+                    let _ = done.send(());
+                }
                 _ = ticks.tick() => driver.produce().await?,
                 Some(first) = submissions.recv() => {
                     driver.admit(group(first, &mut submissions)).await?;
@@ -154,6 +158,18 @@ impl Sequencer {
         tracking.await??;
         api.await??;
         Ok(())
+    }
+}
+
+/// Takes in all that L1 holds.
+async fn follow(driver: &mut Driver, tracker: &mut Tracker) -> anyhow::Result<()> {
+    loop {
+        let news = tracker.next().await?;
+        let is_all = matches!(news, L1News::Progress(_));
+        driver.take_news(news).await?;
+        if is_all {
+            return Ok(());
+        }
     }
 }
 

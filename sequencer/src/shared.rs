@@ -3,8 +3,8 @@ use std::sync::Arc;
 use alloy_primitives::{B256, Bytes};
 use tokio::sync::{RwLock, Semaphore, mpsc, oneshot, watch};
 use turnpike_executor::Chain;
-use turnpike_l1::{L1Head, ProposedOutput};
-use turnpike_protocol::{ChainConfig, Entry, Origin, OutputRoot};
+use turnpike_l1::{L1Head, ProposedOutput, is_undisputed};
+use turnpike_protocol::{ChainConfig, Entry, Origin, OutputRoot, QueuedDeposit};
 use turnpike_storage::Database;
 
 use crate::{BlockExecution, Pool, Refusal, admission::CheckedTx};
@@ -39,7 +39,7 @@ pub(crate) struct Submission {
 }
 
 /// Blocks that an inbox entry holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostedRange {
     /// The entry.
     pub entry: Entry,
@@ -51,6 +51,12 @@ pub struct PostedRange {
     pub output: OutputRoot,
     /// L1 transaction that appended it.
     pub l1_transaction: B256,
+    /// Bytes of its data on L1: of calldata, or of whole blobs.
+    pub bytes: u64,
+    /// Transactions in its blocks, deposits apart.
+    pub transactions: u64,
+    /// Why its batch was passed over.
+    pub fault: Option<String>,
 }
 
 /// What L1 says of the chain.
@@ -62,6 +68,10 @@ pub struct Settlement {
     pub l1_error: Option<String>,
     /// The newest entry's attributes: the origin of the next block.
     pub origin: Option<Origin>,
+    /// The inbox's own entry, number 0.
+    pub first_entry: Option<Entry>,
+    /// All deposits of the queue.
+    pub deposits: Vec<QueuedDeposit>,
     /// Which blocks each entry after the first holds, in order.
     pub posted: Vec<PostedRange>,
     /// Outputs, by index.
@@ -71,6 +81,44 @@ pub struct Settlement {
 }
 
 impl Settlement {
+    /// An entry, by its index.
+    pub fn entry(&self, index: u64) -> Option<&Entry> {
+        match usize::try_from(index).ok()?.checked_sub(1) {
+            Some(at) => self.posted.get(at).map(|range| &range.entry),
+            None => self.first_entry.as_ref(),
+        }
+    }
+
+    /// The newest entry.
+    pub fn newest_entry(&self) -> Option<&Entry> {
+        self.posted.last().map(|range| &range.entry).or(self.first_entry.as_ref())
+    }
+
+    /// Deposits that entries have consumed: so many of the queue's first.
+    pub fn deposits_consumed(&self) -> u64 {
+        self.newest_entry().map_or(0, |entry| entry.deposit_count)
+    }
+
+    /// Forgets what L1 has dropped: `entries`, entry 0 counted, and `deposits` are left.
+    pub(crate) fn rewind(&mut self, entries: u64, deposits: u64) {
+        let at_most = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        self.posted.truncate(at_most(entries.saturating_sub(1)));
+        self.deposits.truncate(at_most(deposits));
+        self.origin = None;
+        self.agree();
+    }
+
+    /// Finds the outputs that say what this chain says and stand on undisputed ground.
+    pub(crate) fn agree(&mut self) {
+        let agrees = |output: &ProposedOutput| {
+            let at = usize::try_from(output.entry).ok().and_then(|entry| entry.checked_sub(1));
+            let range = at.and_then(|at| self.posted.get(at));
+            range.is_some_and(|range| range.output == output.output)
+                && is_undisputed(&self.outputs, output)
+        };
+        self.agreed = (0..self.outputs.len()).filter(|at| agrees(&self.outputs[*at])).collect();
+    }
+
     /// The newest block that L1 holds.
     pub fn safe(&self) -> u64 {
         self.posted.last().map_or(0, |range| range.last_block)

@@ -1,82 +1,109 @@
 use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
-use tokio::{sync::mpsc, task::block_in_place};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::block_in_place,
+};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
-use turnpike_l1::{L1Error, L1Head, L1View, PostedEntry, ProposedOutput, is_undisputed};
-use turnpike_protocol::{BlockInput, ChainConfig, Origin, Parent, QueuedDeposit, derive};
-use turnpike_storage::{Database, JournalRecord};
+use tracing::warn;
+use turnpike_derivation::{Derivation, is_block};
+use turnpike_l1::{EntrySource, L1Error, L1Head, L1View, PostedEntry, ProposedOutput, Reorg};
+use turnpike_protocol::{
+    BatchFault, BlockInput, DEPOSITOR_ACCOUNT, Derived, Entry, QueuedDeposit, TxEnvelope,
+};
+use turnpike_storage::Database;
 
-use crate::shared::PostedRange;
-
-/// News from L1.
+/// News from L1. They are told one by one, and the next is looked for once the one before was dealt with.
 #[derive(Debug)]
 pub(crate) enum L1News {
-    /// L1 answered.
-    Progress(Box<L1Progress>),
     /// L1 did not answer; it will be asked again.
     Silence(String),
+    /// L1 has dropped blocks that were read. What took their place follows.
+    Reorg(Reorg),
+    /// The next entry.
+    Entry(Box<EntryNews>),
+    /// Where L1 is, after all entries were told.
+    Progress(Box<L1Progress>),
 }
 
-/// What L1 holds that was not known before.
+/// An inbox entry, and what it derives.
+#[derive(Debug)]
+pub(crate) struct EntryNews {
+    pub(crate) posted: PostedEntry,
+    /// Why its batch was passed over.
+    pub(crate) fault: Option<BatchFault>,
+    /// Bytes of its data on L1: of calldata, or of whole blobs.
+    pub(crate) bytes: u64,
+    /// Transactions of its blocks, deposits apart.
+    pub(crate) transactions: u64,
+    pub(crate) first_block: u64,
+    pub(crate) last_block: u64,
+    /// Its blocks from the first on that the journal does not hold as they are.
+    pub(crate) unknown: Vec<DerivedBlock>,
+}
+
+/// A block as L1 gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DerivedBlock {
+    pub(crate) input: BlockInput,
+    /// Deposits that it takes from the queue.
+    pub(crate) queued: Vec<QueuedDeposit>,
+}
+
+/// What L1 holds that was not known before, entries excepted.
 #[derive(Debug)]
 pub(crate) struct L1Progress {
     pub(crate) head: L1Head,
-    /// Entries that are new, and the blocks they hold.
-    pub(crate) posted: Vec<PostedRange>,
-    /// What the newest entry recorded; none while not even the first is deep enough to be read.
-    pub(crate) origin: Option<Origin>,
+    /// The last L1 block that was read.
+    pub(crate) last_read: u64,
+    /// The inbox's own entry; none while not even that is deep enough to be read.
+    pub(crate) first_entry: Option<Entry>,
     /// Deposits that are new.
     pub(crate) deposits: Vec<QueuedDeposit>,
     /// Every output.
     pub(crate) outputs: Vec<ProposedOutput>,
-    /// Those of them that say what the journal says and stand on undisputed ground, by index.
-    pub(crate) agreed: Vec<usize>,
 }
+
+/// News on their way to the driver, and how it says that it has dealt with them.
+pub(crate) type Told = (L1News, oneshot::Sender<()>);
 
 /// Follows L1 and compares every entry with the journal, by deriving it.
 #[derive(Debug)]
 pub(crate) struct Tracker {
     view: L1View,
+    derivation: Derivation,
     database: Arc<Database>,
-    config: ChainConfig,
-    /// The blocks of each entry after the first, in order.
-    ranges: Vec<PostedRange>,
-    /// How many of the ranges and deposits were reported.
-    reported: (usize, usize),
-    /// The last safe block.
-    safe: Parent,
+    /// What the last look at L1 found, until everything that follows from it was told.
+    looked: Option<L1Head>,
+    /// Deposits that were told.
+    deposits: usize,
 }
 
 impl Tracker {
-    pub(crate) const fn new(
-        view: L1View,
-        database: Arc<Database>,
-        config: ChainConfig,
-        genesis: Parent,
-    ) -> Self {
-        Self { view, database, config, ranges: Vec::new(), reported: (0, 0), safe: genesis }
+    pub(crate) const fn new(view: L1View, derivation: Derivation, database: Arc<Database>) -> Self {
+        Self { view, derivation, database, looked: None, deposits: 0 }
     }
 
-    /// Asks L1 every `poll` until told to stop. Ends with an error when L1 holds what this sequencer did not make.
+    /// Asks L1 every `poll` until told to stop.
     pub(crate) async fn run(
         mut self,
         poll: Duration,
-        news: mpsc::Sender<L1News>,
+        news: mpsc::Sender<Told>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let mut ticks = tokio::time::interval(poll);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let looked = async {
-                ticks.tick().await;
-                self.step().await
+                if self.looked.is_none() {
+                    ticks.tick().await;
+                }
+                self.next().await
             };
             let message = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 looked = looked => match looked {
-                    Ok(progress) => progress,
+                    Ok(message) => message,
                     Err(error) if is_retryable(&error) => {
                         warn!(error = format!("{error:#}"), "L1 does not answer");
                         L1News::Silence(format!("{error:#}"))
@@ -84,94 +111,109 @@ impl Tracker {
                     Err(error) => return Err(error),
                 }
             };
-            if news.send(message).await.is_err() {
+            let (done, is_done) = oneshot::channel();
+            if news.send((message, done)).await.is_err() || is_done.await.is_err() {
                 return Ok(());
             }
         }
     }
 
-    /// Reads what is new on L1.
-    pub(crate) async fn step(&mut self) -> anyhow::Result<L1News> {
-        let head = self.view.advance().await?.head;
-        while let Some(entry) = self.view.entries().get(self.ranges.len() + 1).copied() {
-            let range = self.match_entry(&entry).await?;
-            let PostedRange { first_block, last_block, .. } = range;
-            info!(entry = entry.entry.index, first_block, last_block, "blocks are safe");
-            self.ranges.push(range);
+    /// The next news; a look at L1 begins when all that the last one found was told, or could not be told.
+    pub(crate) async fn next(&mut self) -> anyhow::Result<L1News> {
+        let found = self.find().await;
+        if !matches!(&found, Ok(L1News::Entry(_) | L1News::Reorg(_))) {
+            self.looked = None;
         }
-        let (ranges, deposits) = self.reported;
-        self.reported = (self.ranges.len(), self.view.deposits().len());
+        found
+    }
+
+    async fn find(&mut self) -> anyhow::Result<L1News> {
+        let head = match self.looked {
+            Some(head) => head,
+            None => {
+                let advance = self.view.advance().await?;
+                self.looked = Some(advance.head);
+                if let Some(reorg) = advance.reorg {
+                    self.derivation.rewind(reorg.entries.max(1));
+                    let left = usize::try_from(reorg.deposits).unwrap_or(usize::MAX);
+                    self.deposits = self.deposits.min(left);
+                    return Ok(L1News::Reorg(reorg));
+                }
+                advance.head
+            }
+        };
+        let next = self.derivation.next_entry();
+        if let Some(source) = self.view.source(next).await? {
+            return Ok(L1News::Entry(Box::new(self.derive(&source).await?)));
+        }
+        let told = std::mem::replace(&mut self.deposits, self.view.deposits().len());
         Ok(L1News::Progress(Box::new(L1Progress {
             head,
-            posted: self.ranges[ranges..].to_vec(),
-            origin: self.view.entries().last().map(|newest| Origin::from(&newest.entry)),
-            deposits: self.view.deposits()[deposits..].to_vec(),
+            last_read: self.view.last_read().unwrap_or(0),
+            first_entry: self.view.entries().first().map(|posted| posted.entry),
+            deposits: self.view.deposits()[told..].to_vec(),
             outputs: self.view.outputs().to_vec(),
-            agreed: self.agreed(),
         })))
     }
 
-    fn agreed(&self) -> Vec<usize> {
-        let outputs = self.view.outputs();
-        let agrees = |output: &ProposedOutput| {
-            let range = usize::try_from(output.entry).ok().and_then(|entry| entry.checked_sub(1));
-            let range = range.and_then(|at| self.ranges.get(at));
-            range.is_some_and(|range| range.output == output.output)
-                && is_undisputed(outputs, output)
-        };
-        (0..outputs.len()).filter(|index| agrees(&outputs[*index])).collect()
-    }
-
-    /// Derives an entry and finds its blocks in the journal; an entry that holds others is the end of this sequencer's
-    /// chain.
-    async fn match_entry(&mut self, posted: &PostedEntry) -> anyhow::Result<PostedRange> {
-        let entry = posted.entry;
-        let index = entry.index;
-        let derived = self.derive(index).await?;
-        let first_block = self.safe.number + 1;
-        let count = u32::try_from(derived.len())?;
-        let records = self.database.journal(first_block, count).await?;
-        let same = records.len() == derived.len()
-            && records.iter().zip(&derived).all(|(record, block)| is_same_block(record, block));
-        if !same {
-            bail!(
-                "inbox entry {index} derives blocks from {first_block} on that are not this sequencer's: they were forced, or the database is not the one that the batches were made from"
-            );
-        }
-        let last = derived.last().context("an entry derives at least one block")?;
-        let block = self.database.block(last.number).await?;
-        let block =
-            block.with_context(|| format!("block {} is not in the look-ups", last.number))?;
-        self.safe = last.as_parent();
-        Ok(PostedRange {
-            entry,
-            first_block,
-            last_block: last.number,
-            output: block.output(),
-            l1_transaction: posted.l1_transaction,
-        })
-    }
-
-    async fn derive(&self, index: u64) -> anyhow::Result<Vec<BlockInput>> {
-        let source = self.view.source(index).await?.context("the entry is gone")?;
-        let derived = block_in_place(|| derive(&self.config, self.safe, &source.as_data()))?;
-        if let Some(fault) = derived.fault {
+    /// Derives the next entry and finds its blocks in the journal.
+    async fn derive(&mut self, source: &EntrySource) -> anyhow::Result<EntryNews> {
+        let data = source.as_data();
+        let index = data.entry.index;
+        let at = usize::try_from(index).unwrap_or(usize::MAX);
+        let posted = *self.view.entries().get(at).expect("invariant: its source was given");
+        let first_block = self.derivation.head().number + 1;
+        let derivation = &self.derivation;
+        let derived = block_in_place(|| derivation.preview(source))?;
+        if let Some(fault) = &derived.fault {
             warn!(entry = index, %fault, "bad batch: passed over by rule");
         }
-        Ok(derived.blocks)
+        let transactions = derived.blocks.iter().map(|block| block.transactions.len() as u64).sum();
+        let fault = derived.fault.clone();
+        let last_block = first_block + derived.blocks.len() as u64 - 1;
+        let blocks = with_deposits(derived, data.deposits);
+        let known = known_blocks(&self.database, &blocks).await?;
+        let news = EntryNews {
+            posted,
+            fault,
+            bytes: data.data.len() as u64,
+            transactions,
+            first_block,
+            last_block,
+            unknown: blocks.into_iter().skip(known).collect(),
+        };
+        self.derivation.derive(&posted, source)?;
+        Ok(news)
     }
 }
 
-fn is_same_block(record: &JournalRecord, block: &BlockInput) -> bool {
-    let transactions = block.transactions.iter().map(turnpike_protocol::SignedTx::encoded);
-    record.number == block.number
-        && record.timestamp == block.timestamp
-        && record.origin == block.origin
-        && record.transactions.iter().map(|raw| raw.to_vec()).eq(transactions)
-        && record.deposits.iter().all(|queued| {
-            let expected = queued.deposit.to_transaction(queued.hint.source());
-            expected.is_ok_and(|expected| block.deposits.contains(&expected))
-        })
+/// How many of the blocks, from the first on, the journal holds as they are.
+pub(crate) async fn known_blocks(
+    database: &Database,
+    blocks: &[DerivedBlock],
+) -> anyhow::Result<usize> {
+    let Some(first) = blocks.first() else { return Ok(0) };
+    let records = database.journal(first.input.number, u32::try_from(blocks.len())?).await?;
+    let pairs = records.iter().zip(blocks);
+    Ok(pairs.take_while(|(record, block)| is_block(record, &block.input)).count())
+}
+
+/// Gives each block the deposits that it takes from the queue, named as the batch names them.
+fn with_deposits(derived: Derived, deposits: &[turnpike_protocol::Deposit]) -> Vec<DerivedBlock> {
+    let mut hints = derived.deposit_hints.into_iter();
+    let mut queue = deposits
+        .iter()
+        .map(|deposit| QueuedDeposit { deposit: deposit.clone(), hint: hints.next() });
+    let blocks = derived.blocks.into_iter().map(|input| {
+        let count = input.deposits.iter().filter(|deposit| is_of_queue(deposit)).count();
+        DerivedBlock { queued: queue.by_ref().take(count).collect(), input }
+    });
+    blocks.collect()
+}
+
+/// Whether a deposit is not the attributes transaction, whose sender nobody else can be.
+fn is_of_queue(deposit: &TxEnvelope) -> bool {
+    deposit.as_deposit().is_none_or(|deposit| deposit.from != DEPOSITOR_ACCOUNT)
 }
 
 fn is_retryable(error: &anyhow::Error) -> bool {

@@ -35,6 +35,13 @@ impl Database {
             .collect()
     }
 
+    /// The arrival of the transaction that has waited longest.
+    pub async fn oldest_pending(&self) -> Result<Option<u64>, StorageError> {
+        let row = sqlx::query("SELECT MIN(arrival) FROM pending").fetch_one(&self.readers).await?;
+        let oldest: Option<i64> = row.try_get(0)?;
+        Ok(oldest.map(crate::journal::unsigned))
+    }
+
     /// The bytes of a transaction that was acknowledged and is in no block.
     pub async fn pending_raw(&self, hash: &B256) -> Result<Option<Bytes>, StorageError> {
         let row = sqlx::query("SELECT raw FROM pending WHERE hash = $1")

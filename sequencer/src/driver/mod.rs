@@ -1,10 +1,14 @@
+mod news;
+mod reorganise;
+mod sealed;
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::VecDeque,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256};
 use anyhow::Context as _;
 use tokio::{
@@ -12,9 +16,9 @@ use tokio::{
     task::block_in_place,
 };
 use tracing::{debug, info, info_span, warn};
-use turnpike_executor::{BlockOutcome, Chain};
-use turnpike_protocol::{Origin, QueuedDeposit};
-use turnpike_storage::{BlockRecord, Database, JournalRecord, ReceiptRecord};
+use turnpike_executor::Chain;
+use turnpike_protocol::Genesis;
+use turnpike_storage::Database;
 
 use crate::{
     BlockExecution, PooledTx, Refusal, SequencerConfig, Shared,
@@ -24,8 +28,13 @@ use crate::{
     checkpoints::Checkpoints,
     restore::Replayed,
     shared::Submission,
-    tracker::L1News,
 };
+
+use self::reorganise::Step;
+pub(crate) use self::sealed::sealed_block;
+
+/// Arrival of a chain's first transaction. What is taken back from blocks waits before all others: there is room for it.
+const ARRIVAL_FIRST: u64 = 1 << 62;
 
 type Reply = oneshot::Sender<Vec<Result<B256, Refusal>>>;
 
@@ -33,11 +42,10 @@ type Reply = oneshot::Sender<Vec<Result<B256, Refusal>>>;
 #[derive(Debug)]
 pub(crate) struct Driver {
     config: SequencerConfig,
+    genesis: Genesis,
     shared: Arc<Shared>,
     head: watch::Sender<u64>,
-    /// Deposits that no block holds yet, in queue order.
-    deposits: VecDeque<QueuedDeposit>,
-    /// Deposits that blocks hold.
+    /// Deposits that blocks hold: so many of the queue's first.
     deposits_consumed: u64,
     /// Sealed blocks that L1 does not hold yet.
     backlog: Backlog,
@@ -46,11 +54,18 @@ pub(crate) struct Driver {
     arrivals: u64,
     sealed_at: Instant,
     has_lied: bool,
+    /// Whether L1 may have dropped what blocks were made from that it does not hold: then none is sealed.
+    is_in_doubt: bool,
+    /// No other block up to this one can become the last of an entry.
+    proofs_settled: u64,
+    /// Where a test has a reorganisation stop.
+    stop_after: Option<Step>,
 }
 
 impl Driver {
     pub(crate) fn new(
         config: SequencerConfig,
+        genesis: Genesis,
         shared: Arc<Shared>,
         head: watch::Sender<u64>,
         replayed: Replayed,
@@ -58,15 +73,18 @@ impl Driver {
     ) -> Self {
         Self {
             config,
+            genesis,
             shared,
             head,
-            deposits: VecDeque::new(),
             deposits_consumed: replayed.deposits,
             backlog: replayed.backlog,
             checkpoints,
-            arrivals: 0,
+            arrivals: ARRIVAL_FIRST,
             sealed_at: Instant::now(),
             has_lied: false,
+            is_in_doubt: true,
+            proofs_settled: 0,
+            stop_after: None,
         }
     }
 
@@ -86,26 +104,6 @@ impl Driver {
         *self.head.borrow()
     }
 
-    /// Takes in what L1 says.
-    pub(crate) async fn take_news(&mut self, news: L1News) {
-        let mut settlement = self.shared.settlement.write().await;
-        match news {
-            L1News::Silence(error) => settlement.l1_error = Some(error),
-            L1News::Progress(news) => {
-                settlement.l1 = Some(news.head);
-                settlement.l1_error = None;
-                settlement.origin = news.origin;
-                settlement.posted.extend(news.posted);
-                settlement.outputs = news.outputs;
-                settlement.agreed = news.agreed;
-                self.backlog.drop_to(settlement.safe());
-                let consumed = self.deposits_consumed;
-                let queued = news.deposits.into_iter();
-                self.deposits.extend(queued.filter(|queued| queued.deposit.index >= consumed));
-            }
-        }
-    }
-
     /// Takes up what was acknowledged before the last stop. Only what can never be included is refused; what lacks funds or
     /// fees for now waits.
     pub(crate) async fn take_pending(&mut self) -> anyhow::Result<()> {
@@ -118,7 +116,7 @@ impl Driver {
                 let hash = alloy_primitives::keccak256(&raw);
                 let added = check_stateless(chain.config(), raw).and_then(|tx| {
                     let account = chain.state().account(&tx.sender).unwrap_or_default();
-                    pool.add(pooled(tx, arrival), account.nonce)
+                    pool.restore(pooled(tx, arrival), account.nonce)
                 });
                 if let Err(refusal) = added {
                     refused.push((hash, refusal.to_string()));
@@ -171,7 +169,9 @@ impl Driver {
     /// Seals a block if there is anything to put into one, or if it has been quiet for long.
     pub(crate) async fn produce(&mut self) -> anyhow::Result<()> {
         let quiet = self.sealed_at.elapsed() >= self.config.heartbeat;
-        if !quiet && self.deposits.is_empty() && !self.shared.pool.read().await.has_ready() {
+        let queued = self.shared.settlement.read().await.deposits.len() as u64;
+        let waiting = queued > self.deposits_consumed || self.shared.pool.read().await.has_ready();
+        if !quiet && !waiting {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);
@@ -199,6 +199,9 @@ impl Driver {
 
     /// What the next block starts from; `None` while L1 is too far behind to allow one.
     async fn plan(&self, chain: &Chain) -> Option<BlockPlan> {
+        if self.is_in_doubt {
+            return None;
+        }
         let config = &self.shared.config;
         let waiting = self.backlog.entries(config);
         if waiting >= self.config.backlog_entries_max {
@@ -216,7 +219,9 @@ impl Driver {
             return None;
         }
         let count = usize::try_from(config.entry_deposits_max).unwrap_or(usize::MAX);
-        let deposits = self.deposits.iter().take(count).cloned().collect();
+        let consumed = usize::try_from(self.deposits_consumed).unwrap_or(usize::MAX);
+        let queue = settlement.deposits.get(consumed..).unwrap_or_default();
+        let deposits = queue.iter().take(count).cloned().collect();
         Some(BlockPlan { timestamp, origin, deposits })
     }
 
@@ -224,23 +229,12 @@ impl Driver {
     async fn commit(&mut self, chain: &mut Chain, built: BuiltBlock) -> anyhow::Result<()> {
         let BuiltBlock { plan, executed, slices, included, refused } = built;
         let outcome = block_in_place(|| chain.seal(executed, &plan.origin));
-        let record = JournalRecord {
-            number: outcome.header.number,
-            timestamp: outcome.header.timestamp,
-            origin: plan.origin,
-            deposits: plan.deposits,
-            transactions: included.into_iter().map(|tx| tx.raw).collect(),
-            hash: outcome.hash(),
-            state_root: outcome.header.state_root,
-        };
-        let block = block_record(&outcome, plan.origin);
-        self.shared
-            .database
-            .append_block(&record, &block, &builder::hashes(&outcome), &reasons(&refused))
-            .await
-            .context("cannot append a block to the journal")?;
+        let transactions = included.into_iter().map(|tx| tx.raw).collect();
+        let sealed = sealed_block(chain, &outcome, plan.origin, plan.deposits, transactions);
+        let written = self.shared.database.append_block(&sealed, &reasons(&refused)).await;
+        written.context("cannot append a block to the journal")?;
 
-        self.deposits.drain(..record.deposits.len());
+        let record = sealed.record;
         self.deposits_consumed += record.deposits.len() as u64;
         self.backlog.push(&record);
         // Nonces move with transactions, but also with deposits, delegations and creations.
@@ -310,25 +304,4 @@ fn reasons(refused: &[(PooledTx, String)]) -> Vec<(B256, String)> {
 fn pooled(tx: CheckedTx, arrival: u64) -> PooledTx {
     let CheckedTx { tx, raw, sender } = tx;
     PooledTx { tx, raw, sender, arrival }
-}
-
-pub(crate) fn block_record(outcome: &BlockOutcome, origin: Origin) -> BlockRecord {
-    let receipts = outcome
-        .transactions
-        .iter()
-        .map(|tx| ReceiptRecord {
-            transaction: tx.envelope().encoded_2718().into(),
-            sender: tx.sender,
-            receipt: tx.receipt.envelope.encoded_2718().into(),
-            gas_used: tx.receipt.gas_used,
-            effective_gas_price: tx.receipt.effective_gas_price,
-            l1_fee: tx.receipt.l1_fee,
-        })
-        .collect();
-    BlockRecord {
-        header: outcome.header.clone(),
-        message_passer_storage_root: outcome.output.message_passer_storage_root,
-        origin,
-        receipts,
-    }
 }
