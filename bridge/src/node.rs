@@ -1,0 +1,189 @@
+use std::{fmt, time::Duration};
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    providers::{DynProvider, Provider as _, ProviderBuilder},
+    rpc::{
+        client::RpcClient,
+        json_rpc::{RpcRecv, RpcSend},
+        types::{EIP1186AccountProofResponse, Log},
+    },
+    transports::http::{Http, reqwest},
+};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use serde::Deserialize;
+use turnpike_protocol::{OutputRoot, predeploys::MESSAGE_PASSER};
+
+use crate::{BridgeError, Withdrawal};
+
+/// How long a node may take over one request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One of the two chains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Where the contracts are.
+    L1,
+    /// The rollup.
+    L2,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::L1 => "L1",
+            Self::L2 => "L2",
+        })
+    }
+}
+
+/// A node of either layer, over JSON-RPC.
+#[derive(Clone, Debug)]
+pub struct Node {
+    layer: Layer,
+    provider: DynProvider,
+}
+
+/// What is read of a receipt. The layers' receipts differ in the rest.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The transaction.
+    pub transaction_hash: B256,
+    /// Number of its block.
+    pub block_number: U64,
+    /// Hash of its block.
+    pub block_hash: B256,
+    /// One if it succeeded.
+    pub status: U64,
+    /// Its logs.
+    pub logs: Vec<Log>,
+}
+
+impl Receipt {
+    /// Whether the transaction did what it was to do.
+    pub fn is_success(&self) -> bool {
+        self.status == U64::ONE
+    }
+
+    /// Number of the block that holds it.
+    pub fn block(&self) -> u64 {
+        self.block_number.to()
+    }
+
+    /// The messages to L1 that it has sent.
+    pub fn withdrawals(&self) -> Result<Vec<Withdrawal>, BridgeError> {
+        Withdrawal::all_in(self.logs.iter().map(|log| &log.inner))
+    }
+}
+
+/// What is read of a block.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Block {
+    /// Its number.
+    pub number: U64,
+    /// Its hash.
+    pub hash: B256,
+    /// Root of the state after it.
+    pub state_root: B256,
+    /// Its time, in seconds.
+    pub timestamp: U64,
+}
+
+impl Node {
+    /// A node at `url`; nothing is sent yet.
+    pub fn new(layer: Layer, url: &str) -> Result<Self, BridgeError> {
+        let malformed = |what: &str| match layer {
+            Layer::L1 => turnpike_l1::L1Error::Unreachable(what.to_owned()).into(),
+            Layer::L2 => BridgeError::L2Unreachable(what.to_owned()),
+        };
+        let url = url.parse().map_err(|_| malformed("the URL is malformed"))?;
+        let http = reqwest::Client::builder()
+            .timeout(REQUEST_TIMEOUT)
+            .build()
+            .map_err(|_| malformed("cannot make an HTTP client"))?;
+        let client = RpcClient::new(Http::with_client(http, url), false);
+        let provider = DynProvider::new(ProviderBuilder::default().connect_client(client));
+        Ok(Self { layer, provider })
+    }
+
+    /// The L2 node at `url`, if it serves the chain with this id.
+    pub async fn connect_l2(url: &str, chain_id: u64) -> Result<Self, BridgeError> {
+        let node = Self::new(Layer::L2, url)?;
+        let found = node.provider.get_chain_id().await;
+        let found = found.map_err(|error| BridgeError::transport(Layer::L2, error))?;
+        if found == chain_id {
+            Ok(node)
+        } else {
+            Err(BridgeError::WrongL2Chain { expected: chain_id, found })
+        }
+    }
+
+    /// Which chain it serves.
+    pub const fn layer(&self) -> Layer {
+        self.layer
+    }
+
+    /// The connection itself.
+    pub const fn provider(&self) -> &DynProvider {
+        &self.provider
+    }
+
+    /// A transaction's receipt, once it is in a block.
+    pub async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, BridgeError> {
+        self.ask("eth_getTransactionReceipt", (hash,)).await
+    }
+
+    /// Whether the node knows a transaction, included or waiting.
+    pub async fn knows(&self, hash: B256) -> Result<bool, BridgeError> {
+        let found: Option<serde::de::IgnoredAny> =
+            self.ask("eth_getTransactionByHash", (hash,)).await?;
+        Ok(found.is_some())
+    }
+
+    /// A block, if there is one.
+    pub async fn block(&self, block: BlockNumberOrTag) -> Result<Option<Block>, BridgeError> {
+        self.ask("eth_getBlockByNumber", (block, false)).await
+    }
+
+    /// The newest block.
+    pub async fn latest_block(&self) -> Result<Block, BridgeError> {
+        let latest = self.block(BlockNumberOrTag::Latest).await?;
+        latest.ok_or_else(|| BridgeError::Inconsistent(format!("{} has no block", self.layer)))
+    }
+
+    /// Wei that an account has.
+    pub async fn balance(&self, account: Address) -> Result<U256, BridgeError> {
+        self.ask("eth_getBalance", (account, BlockNumberOrTag::Latest)).await
+    }
+
+    /// The output after a block of L2, as this node sees it, and the nodes of a withdrawal's storage proof in that state;
+    /// `None` if the node has no such block.
+    pub async fn withdrawal_proof(
+        &self,
+        block: u64,
+        withdrawal: &Withdrawal,
+    ) -> Result<Option<(OutputRoot, Vec<Bytes>)>, BridgeError> {
+        let Some(header) = self.block(block.into()).await? else { return Ok(None) };
+        let slot = B256::from(withdrawal.storage_slot());
+        let proof: EIP1186AccountProofResponse =
+            self.ask("eth_getProof", (MESSAGE_PASSER, [slot], BlockNumberOrTag::from(block))).await?;
+        let output = OutputRoot {
+            state_root: header.state_root,
+            message_passer_storage_root: proof.storage_hash,
+            block_hash: header.hash,
+        };
+        let nodes = proof.storage_proof.into_iter().next().map(|slot| slot.proof);
+        Ok(Some((output, nodes.unwrap_or_default())))
+    }
+
+    async fn ask<P: RpcSend, R: RpcRecv>(
+        &self,
+        method: &'static str,
+        params: P,
+    ) -> Result<R, BridgeError> {
+        let answer = self.provider.client().request(method, params).await;
+        answer.map_err(|error| BridgeError::transport(self.layer, error))
+    }
+}

@@ -1,0 +1,176 @@
+use std::collections::BTreeSet;
+
+use alloy_primitives::B256;
+use tokio::task::block_in_place;
+use turnpike_derivation::Derivation;
+use turnpike_executor::{BlockOutcome, Chain};
+use turnpike_l1::{L1Client, L1View, ProposedOutput, is_undisputed};
+use turnpike_protocol::{Genesis, predeploys::MESSAGE_PASSER};
+use turnpike_state::HistoryLimits;
+
+use crate::{BridgeError, SentDeposit, Withdrawal, WithdrawalProof};
+
+/// Only the newest state is asked for.
+const STATES: HistoryLimits = HistoryLimits { blocks_max: 1, items_max: 0 };
+
+/// The chain as L1 alone gives it: derived and run here, entry by entry, with no help from any node of L2.
+///
+/// Needs the multi-threaded runtime: running blocks takes a thread for a while.
+#[derive(Debug)]
+pub struct Replay {
+    view: L1View,
+    derivation: Derivation,
+    chain: Chain,
+}
+
+/// A transaction that was found in the derived chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its hash on L2.
+    pub l2_transaction: B256,
+    /// Number of its block.
+    pub block: u64,
+    /// Inbox entry of that block.
+    pub entry: u64,
+    /// Whether it succeeded.
+    pub is_success: bool,
+    /// The messages to L1 that it has sent.
+    pub withdrawals: Vec<Withdrawal>,
+}
+
+impl Replay {
+    /// The chain of its genesis block alone, and all that L1 holds of it as of now.
+    ///
+    /// `confirmations`: L1 blocks on top of one before it is believed.
+    pub async fn new(
+        client: L1Client,
+        genesis: &Genesis,
+        confirmations: u64,
+    ) -> Result<Self, BridgeError> {
+        let chain = block_in_place(|| Chain::from_genesis_with(genesis, STATES));
+        let genesis_output = chain.head().output;
+        client.check_genesis(genesis, &genesis_output).await?;
+        let mut view = L1View::new(client, confirmations, genesis_output);
+        view.advance().await?;
+        let derivation = Derivation::new(genesis.config.clone(), chain.head().parent);
+        Ok(Self { view, derivation, chain })
+    }
+
+    /// The names that a deposit can have on L2: the sequencer's, and that of a forced entry.
+    pub fn names(&self, deposit: &SentDeposit) -> Result<Vec<B256>, BridgeError> {
+        let mut names = vec![deposit.l2_hash()?];
+        let queued = self.view.deposits().iter().find(|queued| {
+            let SentDeposit { l1_block_hash, log_index, .. } = *deposit;
+            queued.hint.l1_block_hash == l1_block_hash && queued.hint.log_index == log_index
+        });
+        if let Some(queued) = queued {
+            names.push(deposit.forced_l2_hash(queued.deposit.index)?);
+        }
+        Ok(names)
+    }
+
+    /// Goes on until a transaction with one of these names was run, to the end of its entry; `None` if L1 does not hold it.
+    /// `progress` is told of every entry that was run, and how many there are.
+    pub async fn find(
+        &mut self,
+        names: &[B256],
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Option<Found>, BridgeError> {
+        while let Some(blocks) = self.run_entry().await? {
+            let entry = self.derivation.next_entry() - 1;
+            progress(entry, self.last_entry());
+            for block in &blocks {
+                if let Some(found) = find_in(block, entry, names)? {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes on until an output on L1 that stands says what the chain says here, and proves the withdrawal on it: that output's
+    /// index and the proof. Call it after [`Self::find`]. Outputs that cover the withdrawal and say something else are passed
+    /// over.
+    pub async fn prove(
+        &mut self,
+        found: &Found,
+        withdrawal: &Withdrawal,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(u64, WithdrawalProof), BridgeError> {
+        let mut disagreeing = BTreeSet::new();
+        loop {
+            let entry = self.derivation.next_entry() - 1;
+            let output = self.chain.head().output;
+            for claimed in self.outputs_after(entry) {
+                if claimed.output == output {
+                    let nodes = self.nodes(withdrawal);
+                    return Ok((claimed.index, WithdrawalProof::new(output, withdrawal, nodes)?));
+                }
+                disagreeing.insert(claimed.index);
+            }
+            if self.run_entry().await?.is_none() {
+                break;
+            }
+            progress(entry + 1, self.last_entry());
+        }
+        let disagreeing: Vec<_> = disagreeing.into_iter().collect();
+        Err(if disagreeing.is_empty() {
+            BridgeError::NotYetProvable { block: found.block, estimated_seconds: None }
+        } else {
+            BridgeError::NoTrueOutput { disagreeing }
+        })
+    }
+
+    /// Outputs after an entry that can become final.
+    fn outputs_after(&self, entry: u64) -> impl Iterator<Item = &ProposedOutput> {
+        let outputs = self.view.outputs();
+        let after = outputs.iter().filter(move |output| output.index > 0 && output.entry == entry);
+        after.filter(|output| is_undisputed(outputs, output))
+    }
+
+    /// The withdrawal's storage proof in the newest state.
+    fn nodes(&self, withdrawal: &Withdrawal) -> Vec<alloy_primitives::Bytes> {
+        let proof = self.chain.state().proof(&MESSAGE_PASSER, &[withdrawal.storage_slot()]);
+        proof.storage.into_iter().next().map(|slot| slot.proof).unwrap_or_default()
+    }
+
+    fn last_entry(&self) -> u64 {
+        (self.view.entries().len() as u64).saturating_sub(1)
+    }
+
+    /// Derives and runs the next entry, if L1 has one.
+    async fn run_entry(&mut self) -> Result<Option<Vec<BlockOutcome>>, BridgeError> {
+        let next = self.derivation.next_entry();
+        let Some(source) = self.view.source(next).await? else { return Ok(None) };
+        let posted = usize::try_from(next).ok().and_then(|at| self.view.entries().get(at).copied());
+        let posted = posted.expect("invariant: its source was found");
+        let derived = self.derivation.derive(&posted, &source)?;
+        block_in_place(|| {
+            let run = derived.blocks.iter().map(|input| {
+                self.chain.execute(input).map_err(|error| BridgeError::Execution {
+                    block: input.number,
+                    reason: error.to_string(),
+                })
+            });
+            run.collect::<Result<_, _>>()
+        })
+        .map(Some)
+    }
+}
+
+fn find_in(
+    block: &BlockOutcome,
+    entry: u64,
+    names: &[B256],
+) -> Result<Option<Found>, BridgeError> {
+    let mut executed = block.transactions.iter();
+    let found = executed.find(|executed| names.contains(&executed.envelope().tx_hash()));
+    let Some(executed) = found else { return Ok(None) };
+    Ok(Some(Found {
+        l2_transaction: executed.envelope().tx_hash(),
+        block: block.header.number,
+        entry,
+        is_success: executed.receipt.envelope.status(),
+        withdrawals: Withdrawal::all_in(executed.receipt.envelope.logs())?,
+    }))
+}

@@ -1,0 +1,305 @@
+use serde::Serialize;
+
+/// How far a withdrawal is, in viem's words. What comes next, and in how many seconds of L1, if that can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "stage")]
+pub enum WithdrawalStage {
+    /// No output that can become final covers its block. Next: somebody proposes one.
+    WaitingToProve {
+        /// Seconds until there is likely to be one.
+        estimated_seconds: Option<u64>,
+    },
+    /// Next: `prove`.
+    ReadyToProve {
+        /// The output to prove it on.
+        output: u64,
+    },
+    /// It is proven. Next: the output's challenge window ends.
+    WaitingToFinalize {
+        /// The output it is proven on.
+        output: u64,
+        /// Seconds until it can be finalized.
+        estimated_seconds: u64,
+    },
+    /// Next: `finalize`.
+    ReadyToFinalize {
+        /// The output it is proven on.
+        output: u64,
+    },
+    /// Done: L1 has made the call.
+    Finalized,
+}
+
+/// An output as far as a withdrawal depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputFacts {
+    /// Its index.
+    pub index: u64,
+    /// L2 block that it speaks for.
+    pub l2_block: u64,
+    /// L1 time of the proposal, in seconds.
+    pub proposed_at: u64,
+    /// Whether neither it nor anything it stands on is challenged.
+    pub stands: bool,
+    /// Whether it is final.
+    pub is_final: bool,
+}
+
+/// A proof that L1 holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProvenFacts {
+    /// The output it was made on, as it stands now.
+    pub output: OutputFacts,
+    /// Whether that is still the output that was proven: an L1 reorganisation may have put another in its place.
+    pub is_same_output: bool,
+}
+
+/// What a withdrawal's stage follows from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithdrawalFacts {
+    /// L1 time, in seconds.
+    pub now: u64,
+    /// L2 block that holds it.
+    pub l2_block: u64,
+    /// The newest final output and all after it, by index.
+    pub outputs: Vec<OutputFacts>,
+    /// Its proof on L1.
+    pub proven: Option<ProvenFacts>,
+    /// Whether L1 has made its call.
+    pub is_finalized: bool,
+    /// Seconds in which an output may be challenged.
+    pub challenge_window: u64,
+}
+
+impl WithdrawalFacts {
+    /// How far the withdrawal is.
+    pub fn stage(&self) -> WithdrawalStage {
+        if self.is_finalized {
+            return WithdrawalStage::Finalized;
+        }
+        // A proof on what was challenged, or is gone, is none: it can be made again.
+        let proven = self.proven.filter(|proven| proven.output.stands && proven.is_same_output);
+        if let Some(ProvenFacts { output, .. }) = proven {
+            let (output, estimated_seconds) = (output.index, self.seconds_to_final(&output));
+            return match estimated_seconds {
+                0 => WithdrawalStage::ReadyToFinalize { output },
+                _ => WithdrawalStage::WaitingToFinalize { output, estimated_seconds },
+            };
+        }
+        match self.provable_on().next() {
+            Some(output) => WithdrawalStage::ReadyToProve { output: output.index },
+            None => WithdrawalStage::WaitingToProve {
+                estimated_seconds: seconds_to_next_output(self.now, &self.outputs),
+            },
+        }
+    }
+
+    /// The outputs that it can be proven on, the one that becomes final first before the others.
+    pub fn provable_on(&self) -> impl Iterator<Item = &OutputFacts> {
+        self.outputs.iter().filter(|output| output.stands && output.l2_block >= self.l2_block)
+    }
+
+    /// Seconds of L1 until the call can be made, if nothing is challenged: until an output is there to prove it on, and
+    /// until that is final.
+    pub fn seconds_to_finalize(&self) -> Option<u64> {
+        match self.stage() {
+            WithdrawalStage::Finalized | WithdrawalStage::ReadyToFinalize { .. } => Some(0),
+            WithdrawalStage::WaitingToFinalize { estimated_seconds, .. } => Some(estimated_seconds),
+            WithdrawalStage::ReadyToProve { .. } => {
+                self.provable_on().next().map(|output| self.seconds_to_final(output))
+            }
+            WithdrawalStage::WaitingToProve { estimated_seconds } => {
+                estimated_seconds.map(|seconds| seconds.saturating_add(self.challenge_window))
+            }
+        }
+    }
+
+    /// Seconds until an output can be final. Those it stands on are older, so their windows end before.
+    fn seconds_to_final(&self, output: &OutputFacts) -> u64 {
+        if output.is_final {
+            return 0;
+        }
+        output.proposed_at.saturating_add(self.challenge_window).saturating_sub(self.now)
+    }
+}
+
+/// Seconds until there is likely to be another output: as long after the last one as outputs have been apart at least.
+/// Quiet times between outputs say nothing about the next one, so the shortest distance counts.
+fn seconds_to_next_output(now: u64, outputs: &[OutputFacts]) -> Option<u64> {
+    let times = outputs.iter().map(|output| output.proposed_at);
+    let distances = times.clone().zip(times.clone().skip(1));
+    let interval = distances.map(|(earlier, later)| later.saturating_sub(earlier)).min()?;
+    Some(times.last()?.saturating_add(interval).saturating_sub(now))
+}
+
+/// How far a deposit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "stage")]
+pub enum DepositStage {
+    /// In the queue. Next: the sequencer includes it.
+    Queued {
+        /// Seconds until L2 is likely to hold it, or until it is overdue if the sequencer is late.
+        estimated_seconds: u64,
+        /// L1 time from which on anybody may force it.
+        overdue_at: u64,
+    },
+    /// In the queue for longer than the sequencer may leave it there. Next: `force --include`.
+    Overdue {
+        /// L1 time since when.
+        overdue_at: u64,
+    },
+    /// An inbox entry holds it: it is part of the chain, whatever any node says.
+    Posted,
+    /// L2 holds it.
+    Included {
+        /// The block.
+        block: u64,
+        /// Whether its call succeeded; its ether is minted all the same.
+        success: bool,
+    },
+}
+
+/// What a deposit's stage follows from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DepositFacts {
+    /// L1 time, in seconds.
+    pub now: u64,
+    /// L1 time at which it was queued.
+    pub queued_at: u64,
+    /// Seconds after which it is overdue.
+    pub force_window: u64,
+    /// Seconds between L1 blocks, as of late.
+    pub l1_block_seconds: u64,
+    /// Whether an inbox entry has consumed it.
+    pub is_consumed: bool,
+    /// L2 block that holds it and whether its call succeeded, if an L2 node says so.
+    pub included: Option<(u64, bool)>,
+}
+
+/// L1 blocks on top of a deposit that a sequencer usually waits for, and one to post it.
+const USUAL_BLOCKS: u64 = 3;
+
+impl DepositFacts {
+    /// How far the deposit is.
+    pub fn stage(&self) -> DepositStage {
+        let overdue_at = self.queued_at.saturating_add(self.force_window);
+        if let Some((block, success)) = self.included {
+            return DepositStage::Included { block, success };
+        }
+        if self.is_consumed {
+            return DepositStage::Posted;
+        }
+        if self.now >= overdue_at {
+            return DepositStage::Overdue { overdue_at };
+        }
+        let usual = self.queued_at.saturating_add(USUAL_BLOCKS * self.l1_block_seconds);
+        let expected = if self.now < usual { usual.min(overdue_at) } else { overdue_at };
+        DepositStage::Queued { estimated_seconds: expected.saturating_sub(self.now), overdue_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: u64 = 20;
+
+    const fn output(index: u64, proposed_at: u64) -> OutputFacts {
+        OutputFacts { index, l2_block: index * 10, proposed_at, stands: true, is_final: index == 0 }
+    }
+
+    fn facts(now: u64, outputs: Vec<OutputFacts>) -> WithdrawalFacts {
+        WithdrawalFacts {
+            now,
+            l2_block: 15,
+            outputs,
+            proven: None,
+            is_finalized: false,
+            challenge_window: WINDOW,
+        }
+    }
+
+    const fn proven(output: OutputFacts) -> Option<ProvenFacts> {
+        Some(ProvenFacts { output, is_same_output: true })
+    }
+
+    #[test]
+    fn waits_for_an_output_that_covers_it() {
+        let lone = facts(101, vec![output(0, 100)]);
+        assert_eq!(lone.stage(), WithdrawalStage::WaitingToProve { estimated_seconds: None });
+        assert_eq!(lone.seconds_to_finalize(), None, "nothing is known of the next output");
+        // Outputs come 10 seconds apart at best; the last is 4 seconds old.
+        let some = facts(134, vec![output(0, 100), output(1, 120), output(1, 130)]);
+        let stage = WithdrawalStage::WaitingToProve { estimated_seconds: Some(6) };
+        assert_eq!(some.stage(), stage);
+        assert_eq!(some.seconds_to_finalize(), Some(6 + WINDOW));
+        let late = WithdrawalFacts { now: 900, ..some };
+        let stage = WithdrawalStage::WaitingToProve { estimated_seconds: Some(0) };
+        assert_eq!(late.stage(), stage);
+    }
+
+    #[test]
+    fn is_proven_on_the_first_output_that_stands() {
+        let outputs = vec![
+            output(1, 110),
+            OutputFacts { stands: false, ..output(2, 120) },
+            output(3, 130),
+            output(4, 140),
+        ];
+        let facts = facts(145, outputs);
+        assert_eq!(facts.stage(), WithdrawalStage::ReadyToProve { output: 3 });
+        assert_eq!(facts.seconds_to_finalize(), Some(130 + WINDOW - 145));
+        let on: Vec<_> = facts.provable_on().map(|output| output.index).collect();
+        assert_eq!(on, [3, 4]);
+    }
+
+    #[test]
+    fn waits_for_the_window_of_the_output_it_is_proven_on() {
+        let mut facts = facts(135, vec![output(2, 120), output(3, 130)]);
+        facts.proven = proven(output(2, 120));
+        let stage = WithdrawalStage::WaitingToFinalize { output: 2, estimated_seconds: 5 };
+        assert_eq!(facts.stage(), stage);
+        assert_eq!(facts.seconds_to_finalize(), Some(5));
+        facts.now = 140;
+        assert_eq!(facts.stage(), WithdrawalStage::ReadyToFinalize { output: 2 });
+        facts.now = 121;
+        facts.proven = proven(OutputFacts { is_final: true, ..output(2, 120) });
+        assert_eq!(facts.stage(), WithdrawalStage::ReadyToFinalize { output: 2 });
+        facts.is_finalized = true;
+        assert_eq!(facts.stage(), WithdrawalStage::Finalized);
+        assert_eq!(facts.seconds_to_finalize(), Some(0));
+    }
+
+    #[test]
+    fn a_proof_on_what_does_not_stand_is_made_again() {
+        let mut facts = facts(135, vec![output(3, 130)]);
+        facts.proven = proven(OutputFacts { stands: false, ..output(2, 120) });
+        assert_eq!(facts.stage(), WithdrawalStage::ReadyToProve { output: 3 });
+        assert_eq!(facts.seconds_to_finalize(), Some(130 + WINDOW - 135));
+        facts.proven = Some(ProvenFacts { output: output(2, 120), is_same_output: false });
+        assert_eq!(facts.stage(), WithdrawalStage::ReadyToProve { output: 3 });
+    }
+
+    #[test]
+    fn a_deposit_goes_its_way() {
+        let queued = DepositFacts {
+            now: 1_000,
+            queued_at: 1_000,
+            force_window: 600,
+            l1_block_seconds: 12,
+            is_consumed: false,
+            included: None,
+        };
+        let stage = |estimated_seconds| DepositStage::Queued { estimated_seconds, overdue_at: 1_600 };
+        assert_eq!(queued.stage(), stage(36));
+        assert_eq!(DepositFacts { now: 1_030, ..queued }.stage(), stage(6));
+        // The sequencer is late: what is certain is the force window.
+        assert_eq!(DepositFacts { now: 1_036, ..queued }.stage(), stage(564));
+        let overdue = DepositFacts { now: 1_600, ..queued };
+        assert_eq!(overdue.stage(), DepositStage::Overdue { overdue_at: 1_600 });
+        let posted = DepositFacts { is_consumed: true, ..overdue };
+        assert_eq!(posted.stage(), DepositStage::Posted);
+        let included = DepositFacts { included: Some((7, false)), ..overdue };
+        assert_eq!(included.stage(), DepositStage::Included { block: 7, success: false });
+    }
+}
