@@ -8,9 +8,18 @@ import { fileURLToPath } from "node:url";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const CONTRACTS = join(ROOT, "contracts");
 const ARTIFACTS = join(CONTRACTS, "artifacts");
-const L1_CONTRACTS = ["Inbox", "Portal", "Rollup"];
+const L1_CONTRACTS = ["Inbox", "Portal", "Rollup", "L1StandardBridge"];
 // Genesis takes the runtime code of these as it is, so they can have neither immutables nor links.
-const L2_CONTRACTS = ["L1Block", "L2ToL1MessagePasser", "GasPriceOracle", "FeeVault"];
+const L2_CONTRACTS = [
+  "L1Block",
+  "L2ToL1MessagePasser",
+  "GasPriceOracle",
+  "FeeVault",
+  "L2StandardBridge",
+  "OptimismMintableERC20Factory",
+];
+// The factory deploys it; nothing else takes its code.
+const TOKENS = ["OptimismMintableERC20"];
 
 // What a chain takes: EIP-170 and EIP-3860.
 const CODE_BYTES_MAX = 24_576;
@@ -61,7 +70,7 @@ function main() {
   build();
   mkdirSync(ARTIFACTS, { recursive: true });
   const stale = [];
-  for (const name of [...L1_CONTRACTS, ...L2_CONTRACTS]) {
+  for (const name of [...L1_CONTRACTS, ...L2_CONTRACTS, ...TOKENS]) {
     const path = join(ARTIFACTS, `${name}.json`);
     const text = `${JSON.stringify(artifact(name), null, 2)}\n`;
     if (committed(path) === text) continue;

@@ -23,7 +23,10 @@ const funded = [...Array(10).keys()].map(
 const vault = { code: code("FeeVault"), storage: { "0x0": pad(funded[9], { size: 32 }) } };
 const predeploys = {
   "0x420000000000000000000000000000000000000f": { code: code("GasPriceOracle") },
+  // The address of the bridge on L1 goes into slot 1 when that is deployed.
+  "0x4200000000000000000000000000000000000010": { code: code("L2StandardBridge") },
   "0x4200000000000000000000000000000000000011": vault,
+  "0x4200000000000000000000000000000000000012": { code: code("OptimismMintableERC20Factory") },
   "0x4200000000000000000000000000000000000015": { code: code("L1Block") },
   "0x4200000000000000000000000000000000000016": { code: code("L2ToL1MessagePasser") },
   "0x4200000000000000000000000000000000000019": vault,

@@ -19,3 +19,9 @@ alloy::sol!(
     Rollup,
     "../contracts/artifacts/Rollup.json"
 );
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    L1StandardBridge,
+    "../contracts/artifacts/L1StandardBridge.json"
+);

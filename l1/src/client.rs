@@ -78,6 +78,7 @@ impl L1Client {
             ("Inbox", deployment.inbox),
             ("Portal", deployment.portal),
             ("Rollup", deployment.rollup),
+            ("L1StandardBridge", deployment.bridge),
         ] {
             if provider.get_code_at(address).await?.is_empty() {
                 return Err(L1Error::NoContract { contract, address });

@@ -7,7 +7,7 @@ use alloy::{
 use alloy_primitives::Address;
 use turnpike_protocol::{ChainConfig, Genesis, L1Deployment, OutputRoot};
 
-use crate::{Inbox, L1Error, Portal, Rollup};
+use crate::{Inbox, L1Error, L1StandardBridge, Portal, Rollup};
 
 /// Deploys a chain's contracts with the parameters of its genesis, and returns the genesis with their addresses in it.
 ///
@@ -28,8 +28,9 @@ pub async fn deploy(
     let chain_id = provider.get_chain_id().await?;
     let block_number = provider.get_block_number().await?;
     let first_nonce = provider.get_transaction_count(account).await?;
-    let [portal, inbox, rollup] = [0, 1, 2].map(|i| account.create(first_nonce + i));
+    let [portal, inbox, rollup, bridge] = [0, 1, 2, 3].map(|i| account.create(first_nonce + i));
 
+    genesis.connect_bridge(bridge);
     let output = output_of(&genesis);
     let config = &genesis.config;
     let config_hash = config.hash(output.block_hash);
@@ -40,7 +41,8 @@ pub async fn deploy(
     place(first_nonce + 1, inbox, builder).await?;
     let builder = Rollup::deploy_builder(p, inbox, root, rollup_config(config));
     place(first_nonce + 2, rollup, builder).await?;
-    genesis.l1 = Some(L1Deployment { chain_id, block_number, inbox, portal, rollup });
+    place(first_nonce + 3, bridge, L1StandardBridge::deploy_builder(p, portal)).await?;
+    genesis.l1 = Some(L1Deployment { chain_id, block_number, inbox, portal, rollup, bridge });
     Ok(genesis)
 }
 

@@ -5,7 +5,13 @@ use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
-use crate::{ChainConfig, Header, predeploys::SEQUENCER_FEE_VAULT};
+use crate::{
+    ChainConfig, Header,
+    predeploys::{L2_STANDARD_BRIDGE, SEQUENCER_FEE_VAULT},
+};
+
+/// Storage slot in which the bridge on L2 keeps the address of the bridge on L1.
+const OTHER_BRIDGE_SLOT: U256 = U256::ONE;
 
 /// A chain's beginning: its rules, its first state and, once it is deployed, its contracts on L1.
 ///
@@ -34,10 +40,12 @@ pub struct L1Deployment {
     pub block_number: u64,
     /// The inbox of batches.
     pub inbox: Address,
-    /// The queue of deposits.
+    /// The queue of deposits, and the way out.
     pub portal: Address,
     /// The outputs.
     pub rollup: Address,
+    /// The bridge for ether and tokens, whose other end is a predeploy.
+    pub bridge: Address,
 }
 
 /// An account of block 0.
@@ -69,6 +77,15 @@ impl Genesis {
             .expect("invariant: the shipped genesis file is valid")
     }
 
+    /// Tells the bridge on L2 where the bridge on L1 is. This changes the genesis block, so it comes first of all.
+    ///
+    /// A chain without a bridge among its accounts stays as it is.
+    pub fn connect_bridge(&mut self, l1_bridge: Address) {
+        if let Some(bridge) = self.alloc.get_mut(&L2_STANDARD_BRIDGE) {
+            bridge.storage.insert(OTHER_BRIDGE_SLOT, U256::from_be_slice(l1_bridge.as_slice()));
+        }
+    }
+
     /// Header of block 0, from the root of its state.
     pub fn header(&self, state_root: B256) -> Header {
         Header {
@@ -88,5 +105,28 @@ impl Genesis {
             requests_hash: Some(EMPTY_REQUESTS_HASH),
             ..Header::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bridge_on_l2_learns_of_the_bridge_on_l1() {
+        let mut genesis = Genesis::dev();
+        assert!(genesis.alloc[&L2_STANDARD_BRIDGE].storage.is_empty());
+        genesis.connect_bridge(Address::repeat_byte(0x21));
+        let expected = U256::from_be_slice(Address::repeat_byte(0x21).as_slice());
+        assert_eq!(genesis.alloc[&L2_STANDARD_BRIDGE].storage[&U256::ONE], expected);
+    }
+
+    #[test]
+    fn a_chain_without_a_bridge_stays_as_it_is() {
+        let mut genesis = Genesis::dev();
+        genesis.alloc.remove(&L2_STANDARD_BRIDGE);
+        let before = genesis.clone();
+        genesis.connect_bridge(Address::repeat_byte(0x21));
+        assert_eq!(genesis, before);
     }
 }

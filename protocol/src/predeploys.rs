@@ -4,8 +4,12 @@ use alloy_primitives::{Address, address};
 
 /// `GasPriceOracle`: `getL1Fee(bytes)` and the parameters behind it.
 pub const GAS_PRICE_ORACLE: Address = address!("420000000000000000000000000000000000000F");
+/// `L2StandardBridge`: the other end of the bridge on L1, whose address it keeps in storage.
+pub const L2_STANDARD_BRIDGE: Address = address!("4200000000000000000000000000000000000010");
 /// Receives priority fees; the beneficiary of every block.
 pub const SEQUENCER_FEE_VAULT: Address = address!("4200000000000000000000000000000000000011");
+/// `OptimismMintableERC20Factory`: makes the tokens that stand for those of L1.
+pub const MINTABLE_ERC20_FACTORY: Address = address!("4200000000000000000000000000000000000012");
 /// `L1Block`: the L1 attributes of the current origin.
 pub const L1_BLOCK: Address = address!("4200000000000000000000000000000000000015");
 /// `L2ToL1MessagePasser`: its storage root is part of the output root.

@@ -30,6 +30,9 @@ interface Vm {
     function assertNotEq(bytes32 left, bytes32 right) external pure;
     function assertTrue(bool condition) external pure;
     function blobBaseFee(uint256 wei_) external;
+    function blobhashes(bytes32[] calldata hashes) external;
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function cool(address target) external;
     function deal(address account, uint256 wei_) external;
     function etch(address account, bytes calldata code) external;
     function expectEmit(address emitter) external;
@@ -37,13 +40,20 @@ interface Vm {
     function expectRevert(bytes4 selector) external;
     function expectRevert(bytes calldata data) external;
     function fee(uint256 wei_) external;
+    function getNonce(address account) external view returns (uint64);
     function getRecordedLogs() external returns (Log[] memory);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
     function load(address account, bytes32 slot) external view returns (bytes32);
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonBool(string calldata json, string calldata key) external pure returns (bool);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);
+    function parseJsonBytesArray(string calldata json, string calldata key) external pure returns (bytes[] memory);
     function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
+    function parseJsonBytes32Array(string calldata json, string calldata key)
+        external
+        pure
+        returns (bytes32[] memory);
+    function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
     function prank(address sender) external;
     function prank(address sender, address origin) external;

@@ -38,6 +38,7 @@ impl Banner<'_> {
                 "inbox": l1.inbox,
                 "portal": l1.portal,
                 "rollup": l1.rollup,
+                "bridge": l1.bridge,
             })),
             "accounts": accounts,
         });
@@ -54,8 +55,9 @@ impl Banner<'_> {
         if let Some(l1) = self.genesis.l1 {
             println!("  L1    {}  (chain id {})", self.l1_url, l1.chain_id);
             println!("        inbox   {}", l1.inbox);
-            println!("        portal  {}  (deposits)", l1.portal);
+            println!("        portal  {}  (deposits and withdrawals)", l1.portal);
             println!("        rollup  {}  (outputs)", l1.rollup);
+            println!("        bridge  {}  (ether and tokens)", l1.bridge);
         }
         println!("  data  {}  (--fresh starts over)", self.data.path().display());
         println!();
