@@ -1,15 +1,8 @@
 use alloy_primitives::Bytes;
-use turnpike_protocol::{Batch, BatchBlock, ChainConfig, DepositHint, state_root_prefix};
+use turnpike_protocol::{
+    BatchEncoder, BatchError, BatchLimits, ChainConfig, DepositHint, Effort, state_root_prefix,
+};
 use turnpike_storage::JournalRecord;
-
-/// Compression level: past it a batch shrinks by less than it costs.
-const ZSTD_LEVEL: i32 = 3;
-
-/// Bytes that a block adds to a batch besides its transactions, at most.
-const BLOCK_OVERHEAD_BYTES: usize = 64;
-
-/// Bytes that a transaction or a deposit hint adds, at most.
-const ITEM_OVERHEAD_BYTES: usize = 48;
 
 /// A batch, ready to be posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,86 +27,110 @@ pub enum PackError {
     BlockTooLarge {
         /// The block.
         block: u64,
-        /// Bytes of its batch.
+        /// Bytes of its batch, at most.
         bytes: usize,
         /// Bytes allowed.
         max: usize,
     },
-    /// The compressor failed.
-    #[error("cannot compress: {0}")]
-    Compress(#[from] std::io::Error),
+    /// The first block is that of a forced entry.
+    #[error("block {0} was forced: no batch holds it")]
+    Forced(u64),
+    /// A single block breaks another limit of batches, or holds what is no transaction.
+    #[error("block {block} makes no batch: {error}")]
+    Block {
+        /// The block.
+        block: u64,
+        /// Why.
+        error: BatchError,
+    },
 }
 
-/// Packs as many of the first records as share an origin and fit one entry. `None` for no records.
+/// Packs as many of the first records as share an origin and fit one entry's calldata. `None` for no records.
 pub fn pack(config: &ChainConfig, records: &[JournalRecord]) -> Result<Option<Packed>, PackError> {
-    let mut count = candidates(config, records);
-    let max = usize::try_from(config.entry_bytes_max).unwrap_or(usize::MAX);
-    while let Some(records) = records.get(..count).filter(|records| !records.is_empty()) {
-        let data = encode(records)?;
-        if data.len() <= max {
-            let (first, last) = (&records[0], &records[records.len() - 1]);
-            return Ok(Some(Packed {
-                data: data.into(),
-                first_block: first.number,
-                last_block: last.number,
-                origin: first.origin.entry,
-                deposits: records.iter().map(|record| record.deposits.len() as u64).sum(),
-            }));
-        }
-        if count == 1 {
-            let block = records[0].number;
-            return Err(PackError::BlockTooLarge { block, bytes: data.len(), max });
-        }
-        count /= 2;
+    let bytes_max = usize::try_from(config.entry_bytes_max).unwrap_or(usize::MAX);
+    pack_within(config, records, bytes_max, Effort::Fast)
+}
+
+/// Packs as many of the first records as share an origin, keep the chain's limits and make a batch of at most
+/// `bytes_max` bytes (up to a dozen of which may stay unused). `None` for no records.
+///
+/// Encodes once if all fit, twice otherwise.
+pub fn pack_within(
+    config: &ChainConfig,
+    records: &[JournalRecord],
+    bytes_max: usize,
+    effort: Effort,
+) -> Result<Option<Packed>, PackError> {
+    let Some(first) = records.first() else { return Ok(None) };
+    let limits = config.batch_limits();
+    if !is_named(first) {
+        return Err(PackError::Forced(first.number));
     }
-    Ok(None)
+    let follows =
+        |record: &&JournalRecord| record.origin.entry == first.origin.entry && is_named(record);
+    let records = &records[..records.iter().take_while(follows).count()];
+    let (count, encoder) = encode(limits, records, bytes_max, effort)?;
+    let records = &records[..count];
+    let data = match encoder {
+        Some(encoder) => encoder.finish(),
+        None => {
+            let (_, encoder) = encode(limits, records, bytes_max, effort)?;
+            encoder.expect("invariant: these records fit before").finish()
+        }
+    };
+    Ok(records.last().map(|last| Packed {
+        data: data.into(),
+        first_block: first.number,
+        last_block: last.number,
+        origin: first.origin.entry,
+        deposits: records.iter().map(|record| record.deposits.len() as u64).sum(),
+    }))
 }
 
-/// How many of the first records one entry may hold before compression is looked at.
-fn candidates(config: &ChainConfig, records: &[JournalRecord]) -> usize {
-    let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
-    let (mut bytes, mut deposits) = (0, 0);
-    records
-        .iter()
-        .take(at_most(config.entry_blocks_max))
-        .take_while(|record| {
-            bytes += size(record);
-            deposits += record.deposits.len();
-            record.origin.entry == records[0].origin.entry
-                && deposits <= at_most(config.entry_deposits_max)
-                && bytes <= at_most(config.entry_inflated_bytes_max)
-        })
-        .count()
+/// How many of the first records fit, at least one; and if it is all, an encoder that holds them.
+fn encode(
+    limits: BatchLimits,
+    records: &[JournalRecord],
+    bytes_max: usize,
+    effort: Effort,
+) -> Result<(usize, Option<BatchEncoder>), PackError> {
+    let mut encoder = BatchEncoder::new(limits, effort);
+    for (count, record) in records.iter().enumerate() {
+        let pushed = push(&mut encoder, record);
+        let bytes = encoder.bytes_max();
+        match pushed {
+            Ok(()) if bytes <= bytes_max => {}
+            _ if count > 0 => return Ok((count, None)),
+            Ok(()) => {
+                let block = record.number;
+                return Err(PackError::BlockTooLarge { block, bytes, max: bytes_max });
+            }
+            Err(error) => return Err(PackError::Block { block: record.number, error }),
+        }
+    }
+    Ok((records.len(), Some(encoder)))
 }
 
-fn size(record: &JournalRecord) -> usize {
-    let items = record.transactions.len() + record.deposits.len();
-    let transactions: usize = record.transactions.iter().map(|raw| raw.len()).sum();
-    BLOCK_OVERHEAD_BYTES + items * ITEM_OVERHEAD_BYTES + transactions
+fn push(encoder: &mut BatchEncoder, record: &JournalRecord) -> Result<(), BatchError> {
+    let hints: Vec<DepositHint> = record.deposits.iter().filter_map(|queued| queued.hint).collect();
+    let state_root = state_root_prefix(&record.state_root);
+    encoder.push(record.timestamp, state_root, &hints, &record.transactions)
 }
 
-fn encode(records: &[JournalRecord]) -> std::io::Result<Vec<u8>> {
-    let blocks = records
-        .iter()
-        .map(|record| BatchBlock {
-            timestamp: record.timestamp,
-            deposit_count: record.deposits.len() as u64,
-            state_root: state_root_prefix(&record.state_root),
-            transactions: record.transactions.clone(),
-        })
-        .collect();
-    let hints = records.iter().flat_map(|record| &record.deposits).map(|queued| queued.hint);
-    // The sequencer rebuilds such blocks as soon as L1 does not hold them.
-    let unnamed = || std::io::Error::other("a forced block's deposits cannot be posted in a batch");
-    let deposit_hints = hints.collect::<Option<Vec<DepositHint>>>().ok_or_else(unnamed)?;
-    let batch = Batch { blocks, deposit_hints };
-    Ok(Batch::frame(&zstd::bulk::compress(&batch.to_rlp(), ZSTD_LEVEL)?))
+/// Whether a batch can name all deposits of a block. In a block that was forced they are named by their places in the queue,
+/// and no batch holds it.
+fn is_named(record: &JournalRecord) -> bool {
+    record.deposits.iter().all(|queued| queued.hint.is_some())
 }
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::{Address, B256, U256, keccak256};
-    use turnpike_protocol::{Deposit, Genesis, Origin, QueuedDeposit};
+    use alloy::{
+        consensus::{SignableTransaction as _, TxLegacy},
+        eips::eip2718::Encodable2718 as _,
+    };
+    use alloy_primitives::{Address, B256, Signature, TxKind, U256, keccak256};
+    use turnpike_protocol::{Batch, Deposit, Genesis, Origin, QueuedDeposit, TxEnvelope};
 
     use super::*;
 
@@ -121,6 +138,9 @@ mod tests {
         let noise: Vec<u8> = (0..bytes / 32)
             .flat_map(|i| keccak256([number.to_be_bytes(), (i as u64).to_be_bytes()].concat()).0)
             .collect();
+        let tx = TxLegacy { input: noise.into(), to: TxKind::Create, ..Default::default() };
+        let signed = tx.into_signed(Signature::test_signature());
+        let transaction = TxEnvelope::from(signed).encoded_2718();
         JournalRecord {
             number,
             timestamp: number,
@@ -145,7 +165,7 @@ mod tests {
                     hint: Some(DepositHint { l1_block_hash: B256::ZERO, log_index: index }),
                 })
                 .collect(),
-            transactions: vec![noise.into()],
+            transactions: vec![transaction.into()],
             hash: B256::ZERO,
             state_root: B256::ZERO,
         }
@@ -161,7 +181,7 @@ mod tests {
             [3, 3, 4].iter().zip(1..).map(|(o, n)| record(n, *o, 0, 64)).collect();
         let packed = pack(&config(), &records).expect("packs").expect("some");
         assert_eq!((packed.first_block, packed.last_block, packed.origin), (1, 2, 3));
-        let batch = Batch::decode(&packed.data, 1 << 20).expect("decodes");
+        let batch = Batch::decode(&packed.data, &config().batch_limits()).expect("decodes");
         assert_eq!(batch.blocks.len(), 2);
         assert_eq!(pack(&config(), &[]).expect("packs"), None);
     }
@@ -180,5 +200,33 @@ mod tests {
             pack(&config(), &too_large),
             Err(PackError::BlockTooLarge { block: 1, .. })
         ));
+    }
+
+    #[test]
+    fn batches_are_as_full_as_allowed() {
+        let records: Vec<_> = (1..30).map(|n| record(n, 0, 0, 320)).collect();
+        let whole = |effort| pack_within(&config(), &records, 1 << 20, effort);
+        let all = whole(Effort::Fast).expect("packs").expect("some");
+        assert_eq!(all.last_block, 29);
+        let thorough = whole(Effort::Thorough).expect("packs").expect("some");
+        assert!(thorough.data.len() <= all.data.len());
+        for bytes_max in [600, 5_000, all.data.len() - 1] {
+            let part = pack_within(&config(), &records, bytes_max, Effort::Fast);
+            let part = part.expect("packs").expect("some");
+            assert!(part.data.len() <= bytes_max && part.last_block < 29);
+            let count = part.last_block as usize + 1;
+            let more = pack_within(&config(), &records[..count], 1 << 20, Effort::Fast);
+            let more = more.expect("packs").expect("some").data.len();
+            assert!(more + 16 > bytes_max, "{more} of {bytes_max} bytes");
+        }
+    }
+
+    #[test]
+    fn what_is_no_transaction_is_refused() {
+        let mut bad = record(7, 0, 0, 64);
+        bad.transactions.push(Bytes::from_static(&[0x7e, 0xc0]));
+        let error = BatchError::Transaction(1);
+        let refused = pack(&config(), &[bad]).expect_err("no transaction");
+        assert!(matches!(refused, PackError::Block { block: 7, error: e } if e == error));
     }
 }

@@ -203,7 +203,7 @@ impl Verifier {
         for input in derived.blocks {
             let block = input.number;
             let outcome = self.execute(input)?;
-            claimed_state_root = claims.next();
+            claimed_state_root = claims.next().flatten();
             let derived = outcome.output.state_root;
             let is_other = |claimed: &StateRootPrefix| *claimed != state_root_prefix(&derived);
             if let Some(claimed) = claimed_state_root.filter(is_other) {

@@ -241,6 +241,8 @@ pub(super) struct Columns {
     limits: BatchLimits,
     /// Bytes so far, as [`BatchLimits::inflated_bytes_max`] counts them.
     inflated_bytes: usize,
+    blocks: usize,
+    deposits: usize,
     more: Chance,
     is_empty: Chance,
     step: u64,
@@ -277,6 +279,8 @@ impl Columns {
         Self {
             limits,
             inflated_bytes: 0,
+            blocks: 0,
+            deposits: 0,
             more: Chance::default(),
             is_empty: Chance::default(),
             step: 0,
@@ -318,6 +322,10 @@ impl Columns {
         coder: &mut C,
         block: &BlockHead,
     ) -> Result<BlockHead, BatchError> {
+        self.blocks += 1;
+        if self.blocks > self.limits.blocks_max {
+            return Err(BatchError::TooMany("blocks", self.blocks));
+        }
         self.take(1, BLOCK_BYTES)?;
         let step = block.timestamp.wrapping_sub(self.shared.time);
         let is_empty = block.transactions == 0 && block.hints.is_empty() && step == self.step;
@@ -332,6 +340,10 @@ impl Columns {
             return Err(BatchError::TooMany("transactions of a block", transactions));
         }
         let deposits = self.count(coder, 1, block.hints.len())?;
+        self.deposits = self.deposits.saturating_add(deposits);
+        if self.deposits > self.limits.deposits_max {
+            return Err(BatchError::TooMany("deposits", self.deposits));
+        }
         self.take(deposits, HINT_BYTES)?;
         let mut hints = Vec::with_capacity(deposits);
         for place in 0..deposits {

@@ -27,14 +27,7 @@ impl Batch {
         let mut columns = Columns::new(*limits);
         let mut batch = Self::default();
         while columns.more(&mut reader, false) {
-            if batch.blocks.len() == limits.blocks_max {
-                return Err(BatchError::TooMany("blocks", limits.blocks_max + 1));
-            }
             let head = columns.block(&mut reader, &BlockHead::default())?;
-            if batch.deposit_hints.len() + head.hints.len() > limits.deposits_max {
-                let count = batch.deposit_hints.len() + head.hints.len();
-                return Err(BatchError::TooMany("deposits", count));
-            }
             let mut transactions = Vec::with_capacity(head.transactions);
             for _ in 0..head.transactions {
                 let fields = columns.transaction(&mut reader, &Fields::default())?;
