@@ -31,7 +31,6 @@ pub struct Poster {
     pub(crate) sender: L1Sender,
     /// L1 up to its newest block: the next entry stands on what was included last.
     pub(crate) view: L1View,
-    genesis_output: OutputRoot,
     pub(crate) journal: Arc<Database>,
     pub(crate) outbox: Database,
     pub(crate) follower: Follower,
@@ -86,7 +85,6 @@ impl Poster {
         Self {
             sender: L1Sender::new(client.clone(), key),
             view: L1View::new(client, 0, genesis_output),
-            genesis_output,
             journal,
             outbox,
             follower: Follower::new(config.clone(), parent),
@@ -130,15 +128,8 @@ impl Poster {
 
     /// Looks at L1 and the journal and sends what is due. `now` is the time, in seconds.
     pub async fn look(&mut self, now: u64) -> anyhow::Result<Looked> {
-        match self.view.advance().await {
-            Ok(advance) if advance.reorg.is_none() => {}
-            Ok(_) => self.metrics.reorgs.increment(1),
-            Err(error @ L1Error::Reorg { .. }) => {
-                self.metrics.reorgs.increment(1);
-                self.view = L1View::new(self.view.client().clone(), 0, self.genesis_output);
-                return Err(error.into());
-            }
-            Err(error) => return Err(error.into()),
+        if self.view.advance().await?.reorg.is_some() {
+            self.metrics.reorgs.increment(1);
         }
         let in_step = self.follow().await?;
         self.settle().await?;

@@ -96,7 +96,7 @@ fn now() -> u64 {
 /// crossed with another.
 fn may_pass(error: &anyhow::Error) -> bool {
     let is_l1 = match error.downcast_ref::<L1Error>() {
-        Some(L1Error::Rejected(_) | L1Error::Reorg { .. } | L1Error::Inconsistent(_)) => true,
+        Some(L1Error::Rejected(_) | L1Error::Inconsistent(_)) => true,
         Some(error) => error.is_retryable(),
         None => false,
     };

@@ -1,0 +1,179 @@
+//! Posting on a real L1: whatever happens, each block of the journal lands exactly once, in order.
+#![allow(unused_crate_dependencies)]
+
+mod fixture;
+
+use alloy_primitives::U256;
+use fixture::{GWEI, World, account, batcher};
+use turnpike_batcher::{Crash, DataMode, Faults, Looked, Step, Wait};
+
+/// What becomes of L1's pool while the poster is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pool {
+    Kept,
+    Lost,
+}
+
+/// Posts, dies at `step`, and goes on with a new process on the same database.
+async fn crash(world: &mut World, step: Step, pool: Pool) {
+    world.seal(2).await;
+    let mut dying = world.poster(Faults::crash_at(step)).await;
+    if matches!(step, Step::Replacing | Step::Replaced) {
+        // The first offer is too low for the blocks that follow, so that it is replaced.
+        dying.look(world.now).await.expect("posts");
+        world.anvil.set_base_fee(30 * GWEI).await;
+    }
+    let mut died = world.run(&mut dying).await;
+    if died.is_ok() {
+        died = world.look(&mut dying, 6).await.map(drop);
+    }
+    let error = died.expect_err("it dies");
+    assert_eq!(error.downcast_ref::<Crash>(), Some(&Crash(step)), "{error:#}");
+    drop(dying);
+    if pool == Pool::Lost {
+        world.anvil.empty_pool().await;
+    }
+    world.seal(1).await;
+    let mut poster = world.poster(Faults::default()).await;
+    world.run(&mut poster).await.expect("goes on");
+    world.seal(1).await;
+    world.run(&mut poster).await.expect("goes on");
+    world.check().await;
+}
+
+async fn crash_everywhere(data: DataMode, pool: Pool) {
+    let mut world = World::new(data).await;
+    for step in Step::ALL {
+        crash(&mut world, step, pool).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_block_lands_once_though_it_crashes_at_every_step_with_calldata() {
+    crash_everywhere(DataMode::Calldata, Pool::Kept).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_block_lands_once_though_it_crashes_at_every_step_with_blobs() {
+    crash_everywhere(DataMode::Blobs, Pool::Kept).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_block_lands_once_though_l1_loses_what_was_sent() {
+    crash_everywhere(DataMode::Auto, Pool::Lost).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spike_is_waited_out() {
+    let mut world = World::new(DataMode::Calldata).await;
+    world.posting.max_fee_per_gas = 20 * u128::from(GWEI);
+    world.seal(1).await;
+    let mut poster = world.poster(Faults::default()).await;
+    // A hundred times what it was.
+    world.anvil.set_base_fee(100 * GWEI).await;
+    let before = world.anvil.nonce(batcher().address()).await;
+    for _ in 0..3 {
+        let looked = world.look(&mut poster, 1).await.expect("looks");
+        assert_eq!(looked, Looked::Waits(Wait::Price));
+    }
+    assert_eq!(world.anvil.nonce(batcher().address()).await, before);
+    assert_eq!(poster.outbox().attempts().await.expect("reads"), []);
+    // Empty blocks let it fall by an eighth each.
+    world.run(&mut poster).await.expect("goes on by itself");
+    world.check().await;
+    let [batch] = &poster.outbox().unconfirmed_batches().await.expect("reads")[..] else {
+        panic!("one batch")
+    };
+    let inclusion = batch.inclusion.expect("on L1");
+    assert!(inclusion.gas_price <= 20 * GWEI && inclusion.gas_used > 21_000);
+    assert_eq!((batch.transactions, inclusion.blob_gas_used), (3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_caught_by_a_spike_is_replaced_within_the_limit() {
+    let mut world = World::new(DataMode::Blobs).await;
+    world.seal(1).await;
+    let mut poster = world.poster(Faults::default()).await;
+    let first = poster.look(world.now).await.expect("posts");
+    world.anvil.set_base_fee(40 * GWEI).await;
+    world.run(&mut poster).await.expect("goes on");
+    let attempts = poster.outbox().attempts().await.expect("reads");
+    assert!(attempts.len() > 1, "{first:?} was replaced");
+    assert!(attempts.iter().all(|attempt| attempt.nonce == attempts[0].nonce));
+    let fees: Vec<u64> = attempts.iter().map(|attempt| attempt.max_fee_per_gas).collect();
+    assert!(fees.windows(2).all(|fees| fees[1] >= 2 * fees[0]), "{fees:?}");
+    assert_eq!(world.check().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_funds_nothing_is_sent_and_with_them_all_of_it() {
+    let mut world = World::new(DataMode::Auto).await;
+    world.seal(3).await;
+    let address = batcher().address();
+    world.anvil.set_balance(address, U256::from(GWEI)).await;
+    let mut poster = world.poster(Faults::default()).await;
+    for _ in 0..5 {
+        let looked = world.look(&mut poster, 1).await.expect("looks");
+        assert_eq!(looked, Looked::Waits(Wait::Funds));
+    }
+    assert_eq!(poster.outbox().attempts().await.expect("reads"), []);
+    world.anvil.set_balance(address, U256::from(GWEI) * U256::from(GWEI)).await;
+    world.run(&mut poster).await.expect("goes on by itself");
+    world.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_l1_reorganised_away_is_posted_again() {
+    let mut world = World::new(DataMode::Calldata).await;
+    world.seal(2).await;
+    let mut poster = world.poster(Faults::default()).await;
+    world.run(&mut poster).await.expect("posts");
+    for depth in [1, 2, 3] {
+        world.look(&mut poster, 3).await.expect("looks");
+        world.anvil.reorg(depth + 2).await;
+        world.run(&mut poster).await.expect("goes on");
+        assert_eq!(world.check().await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_other_transactions_do_no_harm() {
+    let mut world = World::new(DataMode::Auto).await;
+    let (key, other) = (batcher().address(), account(0).address());
+    world.seal(1).await;
+    let mut poster = world.poster(Faults::default()).await;
+    // Somebody sends with the key; then again while a batch waits to be sent anew.
+    let nonce = world.anvil.nonce(key).await;
+    world.anvil.send(key, other, nonce).await;
+    let looked = poster.look(world.now).await.expect("looks");
+    assert_eq!(looked, Looked::Waits(Wait::Foreign));
+    world.anvil.mine().await;
+    world.run(&mut poster).await.expect("posts");
+    world.seal(1).await;
+    let Looked::Sent { l1_transaction, .. } = poster.look(world.now).await.expect("posts") else {
+        panic!("sends")
+    };
+    world.anvil.empty_pool().await;
+    assert!(!world.anvil.has(l1_transaction).await);
+    let nonce = world.anvil.nonce(key).await;
+    world.anvil.send(key, other, nonce).await;
+    world.anvil.mine().await;
+    world.run(&mut poster).await.expect("gets over it");
+    assert_eq!(world.check().await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_database_does_not_post_anything_twice() {
+    let mut world = World::new(DataMode::Auto).await;
+    world.seal(2).await;
+    let mut poster = world.poster(Faults::default()).await;
+    world.run(&mut poster).await.expect("posts");
+    world.seal(1).await;
+    poster.look(world.now).await.expect("sends");
+    poster.close().await;
+    drop(poster);
+    world.lose_outbox();
+    let mut poster = world.poster(Faults::default()).await;
+    world.run(&mut poster).await.expect("goes on");
+    assert_eq!(world.check().await, 2);
+}
