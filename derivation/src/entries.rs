@@ -1,9 +1,11 @@
 use turnpike_l1::{EntrySource, PostedEntry};
 use turnpike_protocol::{
-    BatchFault, BlockInput, ChainConfig, DEPOSITOR_ACCOUNT, DeriveError, Derived, Parent, SignedTx,
+    BatchFault, BlockInput, ChainConfig, DEPOSITOR_ACCOUNT, Derived, EntryData, Parent, SignedTx,
     derive,
 };
 use turnpike_storage::JournalRecord;
+
+use crate::DerivationError;
 
 /// Which blocks each inbox entry derives.
 #[derive(Clone, Debug)]
@@ -25,22 +27,6 @@ pub struct DerivedEntry {
     pub last: Parent,
     /// Why its batch was passed over.
     pub fault: Option<BatchFault>,
-}
-
-/// Why an entry was not taken. None of it is the chain's fault.
-#[derive(Debug, thiserror::Error)]
-pub enum DerivationError {
-    /// Entries have to come in order.
-    #[error("entry {expected} comes next, entry {found} was given")]
-    Order {
-        /// The next entry.
-        expected: u64,
-        /// The entry given.
-        found: u64,
-    },
-    /// The data is not the entry's.
-    #[error(transparent)]
-    Derive(#[from] DeriveError),
 }
 
 impl Derivation {
@@ -77,12 +63,15 @@ impl Derivation {
 
     /// What the next entry would derive.
     pub fn preview(&self, source: &EntrySource) -> Result<Derived, DerivationError> {
-        let data = source.as_data();
+        self.preview_data(&source.as_data())
+    }
+
+    fn preview_data(&self, data: &EntryData<'_>) -> Result<Derived, DerivationError> {
         let (expected, found) = (self.next_entry(), data.entry.index);
         if expected != found {
             return Err(DerivationError::Order { expected, found });
         }
-        Ok(derive(&self.config, self.head(), &data)?)
+        Ok(derive(&self.config, self.head(), data)?)
     }
 
     /// Derives the next entry. After an error nothing has changed.
@@ -91,7 +80,16 @@ impl Derivation {
         posted: &PostedEntry,
         source: &EntrySource,
     ) -> Result<Derived, DerivationError> {
-        let derived = self.preview(source)?;
+        self.derive_data(posted, &source.as_data())
+    }
+
+    /// Derives the next entry from data that is borrowed. After an error nothing has changed.
+    pub fn derive_data(
+        &mut self,
+        posted: &PostedEntry,
+        data: &EntryData<'_>,
+    ) -> Result<Derived, DerivationError> {
+        let derived = self.preview_data(data)?;
         let first_block = self.head().number + 1;
         let last = derived.blocks.last().map_or_else(|| self.head(), BlockInput::as_parent);
         let fault = derived.fault.clone();
@@ -108,6 +106,23 @@ impl Derivation {
         }
         self.entries.push(entry);
         Ok(())
+    }
+
+    /// Index of the first entry that is not among `entries`, those of L1 by index: what was derived before it holds on L1.
+    pub fn common(&self, entries: &[PostedEntry]) -> u64 {
+        let is_there = |derived: &DerivedEntry| {
+            let at = usize::try_from(derived.posted.entry.index).ok();
+            at.and_then(|at| entries.get(at)).is_some_and(|posted| posted.acc == derived.posted.acc)
+        };
+        // An accumulator stands for all entries up to its own.
+        self.entries.partition_point(is_there) as u64 + 1
+    }
+
+    /// Number of the last block of the newest entry in an L1 block up to `l1_block`; 0 is the genesis block.
+    pub fn last_block_within(&self, l1_block: u64) -> u64 {
+        let within = |derived: &DerivedEntry| derived.posted.entry.l1_block_number <= l1_block;
+        let count = self.entries.partition_point(within);
+        count.checked_sub(1).map_or(self.genesis.number, |newest| self.entries[newest].last.number)
     }
 
     /// Forgets entry `next` and all after it.

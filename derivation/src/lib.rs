@@ -1,12 +1,21 @@
-//! The chain as L1 alone gives it: which blocks each inbox entry derives.
+//! The chain as L1 alone gives it: which blocks each inbox entry derives, and what they come to.
 //!
 //! ```text
-//! L1View ─► EntrySource ─► Derivation ─► BlockInputs ─► whoever runs or compares them
+//! L1View ─► EntrySource ─► Derivation ─► BlockInputs ─► Follower: state, head, output of every entry
+//! └───────────────────────────── Node ─────────────────────────────┘
 //! ```
 //!
-//! [`Derivation`] is pure: it remembers where the blocks of each entry end, and can be taken back to an earlier entry when L1
-//! has reorganised. It runs nothing: a block's input depends on its parent's number, time and origin alone.
+//! Each stage stands on the one before and can be taken back to an earlier entry when L1 has reorganised. [`Derivation`] is pure
+//! and runs nothing: a block's input depends on its parent's number, time and origin alone. [`Follower`] runs the blocks and
+//! goes back by value. [`Node`] keeps a follower in step with a view of L1. Errors say what they ask for
+//! ([`turnpike_l1::Severity`]).
 
 mod entries;
+mod error;
+mod follower;
+mod node;
 
-pub use entries::{Derivation, DerivationError, DerivedEntry, is_block};
+pub use entries::{Derivation, DerivedEntry, is_block};
+pub use error::{DerivationError, FollowError};
+pub use follower::{EntryOutput, FollowedBlock, Follower, STATES};
+pub use node::{NextEntry, Node};

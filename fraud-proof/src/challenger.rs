@@ -5,7 +5,7 @@ use tokio::{task::block_in_place, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use turnpike_executor::EngineConfig;
-use turnpike_l1::{L1Client, L1Error, L1Sender, L1View};
+use turnpike_l1::{L1Client, L1Endpoints, L1Error, L1Sender, L1View, Reorg};
 use turnpike_protocol::Genesis;
 
 use crate::{
@@ -21,8 +21,8 @@ const ONCE_FAILURES_MAX: u32 = 10;
 /// How a challenger runs.
 #[derive(Clone, Debug)]
 pub struct ChallengerConfig {
-    /// L1 endpoint.
-    pub l1_url: String,
+    /// Where L1 is served.
+    pub l1: L1Endpoints,
     /// L1 blocks on top of one before it is believed.
     pub l1_confirmations: u64,
     /// How often L1 is looked at.
@@ -88,16 +88,14 @@ struct Challenger {
     /// `None`: watch only.
     disputes: Option<Disputes>,
     peer: Option<Peer>,
-    /// Index of the output that is judged next. The genesis output was compared with the contracts already.
-    next_output: usize,
-    ok: u64,
-    wrong: u64,
+    /// Whether each output that was judged is right, by index. The genesis output was compared with the contracts.
+    judged: Vec<bool>,
 }
 
 impl Challenger {
     async fn connect(genesis: &Genesis, config: &ChallengerConfig) -> anyhow::Result<Self> {
         let verifier = block_in_place(|| Verifier::new_with(genesis, config.execution));
-        let client = L1Client::connect(&config.l1_url, genesis).await?;
+        let client = L1Client::connect(config.l1.clone(), genesis).await?;
         client.check_genesis(genesis, &verifier.genesis_output()).await?;
         let confirmations = config.l1_confirmations;
         let disputes = config.key.clone().map(|key| {
@@ -108,17 +106,22 @@ impl Challenger {
         });
         let peer = config.peer.as_deref().map(Peer::new).transpose()?;
         let view = L1View::new(client, confirmations, verifier.genesis_output());
-        Ok(Self { verifier, view, disputes, peer, next_output: 1, ok: 0, wrong: 0 })
+        Ok(Self { verifier, view, disputes, peer, judged: vec![true] })
     }
 
     fn summary(&self) -> Summary {
         let challenged = self.disputes.as_ref().map_or(0, Disputes::included);
-        Summary { ok: self.ok, wrong: self.wrong, challenged }
+        let ok = self.judged.iter().skip(1).filter(|is_ok| **is_ok).count() as u64;
+        Summary { ok, wrong: self.judged.len() as u64 - 1 - ok, challenged }
     }
 
     /// Takes in what L1 has added: derives, judges, challenges.
     async fn step(&mut self, report: &mut impl FnMut(Event)) -> anyhow::Result<Progress> {
-        self.view.advance().await?;
+        let reorg = self.view.advance().await?.reorg;
+        block_in_place(|| self.verifier.rewind_to_common(self.view.entries()));
+        if let Some(reorg) = reorg {
+            self.go_back(reorg, report);
+        }
         self.dispute(report).await?;
         self.judge(report).await?;
         while self.derive_next().await? {
@@ -129,24 +132,36 @@ impl Challenger {
         Ok(if is_settled { Progress::Settled } else { Progress::Busy })
     }
 
+    /// Forgets what was judged and challenged on L1 blocks that are gone.
+    fn go_back(&mut self, reorg: Reorg, report: &mut impl FnMut(Event)) {
+        let Reorg { block, outputs, .. } = reorg;
+        warn!(l1_block = block, outputs, "L1 has reorganised");
+        self.judged.truncate(usize::try_from(outputs).unwrap_or(usize::MAX));
+        if let Some(disputes) = &mut self.disputes {
+            disputes.go_back(block, outputs);
+        }
+        report(Event::Reorg { block, outputs });
+    }
+
     /// Derives the next entry, if L1 has one.
     async fn derive_next(&mut self) -> anyhow::Result<bool> {
         let next = self.verifier.next_entry();
+        let posted = usize::try_from(next).ok().and_then(|at| self.view.entries().get(at));
+        let Some(posted) = posted.copied() else { return Ok(false) };
         let Some(source) = self.view.source(next).await? else { return Ok(false) };
-        block_in_place(|| self.verifier.feed(&source.as_data()))?;
+        block_in_place(|| self.verifier.feed(&posted, &source.as_data()).map(drop))?;
         Ok(true)
     }
 
     /// Judges every output that can be, in the order of their indexes.
     async fn judge(&mut self, report: &mut impl FnMut(Event)) -> anyhow::Result<()> {
-        while let Some(output) = self.view.outputs().get(self.next_output) {
+        while let Some(output) = self.view.outputs().get(self.judged.len()) {
             let mut verdict = block_in_place(|| self.verifier.judge(output, self.view.outputs()));
             let (index, entry, block) = (output.index, output.entry, output.l2_block);
             match &mut verdict {
                 Verdict::Unknown => return Ok(()),
-                Verdict::Ok => self.ok += 1,
+                Verdict::Ok => {}
                 Verdict::Wrong { divergence } => {
-                    self.wrong += 1;
                     if let Some(disputes) = &mut self.disputes {
                         disputes.add(index);
                     }
@@ -159,7 +174,7 @@ impl Challenger {
                     }
                 }
             }
-            self.next_output += 1;
+            self.judged.push(verdict == Verdict::Ok);
             report(Event::Output { index, entry, block, verdict });
         }
         Ok(())
@@ -200,7 +215,7 @@ mod tests {
     fn a_challenger_can_be_spawned() {
         const fn spawnable<F: Future + Send + 'static>(_: &F) {}
         let config = ChallengerConfig {
-            l1_url: String::new(),
+            l1: L1Endpoints::from(""),
             l1_confirmations: 0,
             poll: Duration::ZERO,
             execution: EngineConfig::default(),

@@ -59,6 +59,13 @@ impl Disputes {
         self.wrong.insert(output);
     }
 
+    /// Forgets outputs from index `outputs` on, and challenges in L1 blocks after `block`: L1 has dropped them.
+    pub(crate) fn go_back(&mut self, block: u64, outputs: u64) {
+        self.wrong.retain(|index| *index < outputs);
+        self.refused.retain(|index| *index < outputs);
+        self.included.retain(|index, l1_block| *index < outputs && *l1_block <= block);
+    }
+
     /// Number of outputs whose challenge L1 holds.
     pub(crate) fn included(&self) -> u64 {
         self.included.len() as u64

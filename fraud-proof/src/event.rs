@@ -9,7 +9,7 @@ use crate::Verdict;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "event")]
 pub enum Event {
-    /// An output was judged. Each is, once, in the order of their indexes.
+    /// An output was judged. Each is, once, in the order of their indexes; again after a reorg that it did not survive.
     Output {
         /// Its index.
         index: u64,
@@ -20,6 +20,13 @@ pub enum Event {
         /// What it is.
         #[serde(flatten)]
         verdict: Verdict,
+    },
+    /// L1 has dropped blocks that were read. What was said of outputs that were in them is void.
+    Reorg {
+        /// The last L1 block that is still there.
+        block: u64,
+        /// Outputs that are still there, the genesis output included.
+        outputs: u64,
     },
     /// A challenge is on L1.
     Challenged {
@@ -40,6 +47,9 @@ impl fmt::Display for Event {
                     Verdict::Ok => write!(f, "ok"),
                     Verdict::Wrong { divergence } => write!(f, "WRONG\n  {divergence}"),
                 }
+            }
+            Self::Reorg { block, outputs } => {
+                write!(f, "L1 has reorganised after block {block}: {outputs} outputs are left")
             }
             Self::Challenged { index, l1_transaction } => {
                 write!(f, "output {index}: challenged, L1 transaction {l1_transaction}")

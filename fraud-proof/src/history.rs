@@ -2,12 +2,9 @@ use std::collections::VecDeque;
 
 use turnpike_executor::Chain;
 use turnpike_protocol::BlockInput;
-use turnpike_state::{FlatState, HistoryLimits};
+use turnpike_state::FlatState;
 
 use crate::Replay;
-
-/// States that a verifier's chain keeps: what an output stands on is explained by them.
-pub(crate) const STATES: HistoryLimits = HistoryLimits { blocks_max: 50_000, items_max: 500_000 };
 
 /// Deposits and transactions that the kept blocks may hold together.
 const TRANSACTIONS_MAX: usize = 500_000;
@@ -30,6 +27,14 @@ impl History {
             }
             self.transactions -= transactions(oldest);
             self.inputs.pop_front();
+        }
+    }
+
+    /// Forgets the blocks after `block`.
+    pub(crate) fn truncate(&mut self, block: u64) {
+        while let Some(newest) = self.inputs.back().filter(|newest| newest.number > block) {
+            self.transactions -= transactions(newest);
+            self.inputs.pop_back();
         }
     }
 

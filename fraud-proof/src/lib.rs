@@ -32,4 +32,5 @@ pub use enquiry::enquire;
 pub use event::{Event, Summary};
 pub use peer::{Peer, PeerError};
 pub use replay::{FirstChange, Replay};
-pub use verifier::{BatchDivergence, DerivedBlock, DerivedEntry, Verdict, Verifier, VerifierError};
+pub use turnpike_derivation::DerivationError as VerifierError;
+pub use verifier::{BatchDivergence, DerivedBlock, DerivedEntry, Verdict, Verifier};

@@ -1,13 +1,13 @@
-use std::{collections::BTreeSet, convert::Infallible, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use alloy_primitives::{Address, B256};
 use serde::Serialize;
 use tracing::warn;
-use turnpike_executor::{BlockOutcome, Chain, Engine, EngineConfig, ExecutionError};
-use turnpike_l1::ProposedOutput;
+use turnpike_derivation::{DerivationError, FollowedBlock, Follower};
+use turnpike_executor::EngineConfig;
+use turnpike_l1::{PostedEntry, ProposedOutput};
 use turnpike_protocol::{
-    BatchFault, BlockInput, DeriveError, EntryData, Genesis, Header, OutputRoot, StateRootPrefix,
-    derive, state_root_prefix,
+    BatchFault, EntryData, Genesis, Header, OutputRoot, StateRootPrefix, state_root_prefix,
 };
 use turnpike_state::FlatState;
 
@@ -24,7 +24,7 @@ const TOUCHED_MAX: usize = 256;
 /// proposed output. No I/O, no clock; what the sequencer says of its own blocks is used to explain, never to decide.
 #[derive(Debug)]
 pub struct Verifier {
-    chain: Chain,
+    follower: Follower,
     /// By index; entry 0 is the genesis block's.
     entries: Vec<DerivedEntry>,
     /// By number; block 0 is the genesis block.
@@ -89,30 +89,6 @@ pub enum Verdict {
     },
 }
 
-/// Why an entry was not taken. None of it is the chain's fault.
-#[derive(Debug, thiserror::Error)]
-pub enum VerifierError {
-    /// Entries have to come in order.
-    #[error("entry {expected} comes next, entry {found} was given")]
-    Order {
-        /// The next entry.
-        expected: u64,
-        /// The entry given.
-        found: u64,
-    },
-    /// The data is not the entry's.
-    #[error(transparent)]
-    Derive(#[from] DeriveError),
-    /// The executor gave up.
-    #[error("block {block}: {error}")]
-    Execution {
-        /// The block.
-        block: u64,
-        /// Why.
-        error: ExecutionError<Infallible>,
-    },
-}
-
 impl Verifier {
     /// A verifier that knows the genesis block.
     pub fn new(genesis: &Genesis) -> Self {
@@ -121,9 +97,8 @@ impl Verifier {
 
     /// A verifier that knows the genesis block, with a choice of what runs blocks.
     pub fn new_with(genesis: &Genesis, execution: EngineConfig) -> Self {
-        let mut chain = Chain::from_genesis_with(genesis, history::STATES);
-        chain.set_engine(Engine::new(execution));
-        let head = chain.head();
+        let follower = Follower::new(genesis, execution);
+        let head = follower.head();
         let entry = DerivedEntry {
             last_block: 0,
             output: head.output,
@@ -134,7 +109,7 @@ impl Verifier {
         };
         let block = DerivedBlock { hash: head.hash(), state_root: head.output.state_root };
         Self {
-            chain,
+            follower,
             entries: vec![entry],
             blocks: vec![block],
             history: History::default(),
@@ -145,7 +120,7 @@ impl Verifier {
 
     /// Index of the entry that comes next; the inbox's own entry 0 has no blocks and is not fed.
     pub const fn next_entry(&self) -> u64 {
-        self.entries.len() as u64
+        self.follower.next_entry()
     }
 
     /// The output root's preimage after the genesis block.
@@ -165,7 +140,7 @@ impl Verifier {
 
     /// Number of the newest derived block.
     pub const fn head(&self) -> u64 {
-        self.chain.head().header.number
+        self.follower.head().header.number
     }
 
     /// The first block of the chain for which the sequencer posted a false state root.
@@ -175,63 +150,64 @@ impl Verifier {
 
     /// The state after a block, while the blocks since are kept.
     pub fn state_after(&self, block: u64) -> Option<FlatState> {
-        history::state_after(&self.chain, block)
+        history::state_after(self.follower.chain(), block)
     }
 
     /// A block to be run again, while it is kept. That of [`Self::first_divergence`] is kept for good.
     pub fn replay(&self, block: u64) -> Option<Arc<Replay>> {
         match self.pinned.as_ref().filter(|pinned| pinned.number() == block) {
             Some(pinned) => Some(Arc::clone(pinned)),
-            None => self.history.replay(&self.chain, block).map(Arc::new),
+            None => self.history.replay(self.follower.chain(), block).map(Arc::new),
         }
     }
 
-    /// Derives and executes the next entry. After a [`VerifierError::Order`] or [`VerifierError::Derive`] the
+    /// Derives and executes the next entry. After a [`DerivationError::Order`] or [`DerivationError::Derive`] the
     /// verifier is as it was.
-    pub fn feed(&mut self, source: &EntryData<'_>) -> Result<&DerivedEntry, VerifierError> {
-        let (expected, found) = (self.next_entry(), source.entry.index);
-        if expected != found {
-            return Err(VerifierError::Order { expected, found });
-        }
-        let derived = derive(self.chain.config(), self.chain.head().parent, source)?;
-        if let Some(fault) = &derived.fault {
-            warn!(entry = found, %fault, "bad batch: passed over");
-        }
-        let mut first_divergence = None;
-        let mut claims = derived.claimed_state_roots.iter().copied();
+    pub fn feed(
+        &mut self,
+        posted: &PostedEntry,
+        source: &EntryData<'_>,
+    ) -> Result<&DerivedEntry, DerivationError> {
+        let entry = source.entry.index;
+        let mut divergences = Vec::new();
         let mut claimed_state_root = None;
-        for input in derived.blocks {
-            let block = input.number;
-            let outcome = self.execute(input)?;
-            claimed_state_root = claims.next().flatten();
-            let derived = outcome.output.state_root;
+        let Self { follower, history, blocks, .. } = self;
+        let show = |FollowedBlock { chain, input, outcome, claimed }: FollowedBlock<'_>| {
+            let (block, derived) = (input.number, outcome.output.state_root);
+            history.push(chain, input);
+            blocks.push(DerivedBlock { hash: outcome.hash(), state_root: derived });
+            claimed_state_root = claimed;
             let is_other = |claimed: &StateRootPrefix| *claimed != state_root_prefix(&derived);
-            if let Some(claimed) = claimed_state_root.filter(is_other) {
-                let divergence = BatchDivergence { entry: found, block, claimed, derived };
-                self.note(divergence);
-                first_divergence.get_or_insert(divergence);
+            if let Some(claimed) = claimed.filter(is_other) {
+                divergences.push(BatchDivergence { entry, block, claimed, derived });
             }
-        }
-        let head = self.chain.head();
+        };
+        let fault = follower.feed_with(posted, source, show)?.fault.clone();
+        let head = self.follower.head();
         self.entries.push(DerivedEntry {
             last_block: head.header.number,
             output: head.output,
             header: head.header.clone(),
-            first_divergence,
+            first_divergence: divergences.first().copied(),
             claimed_state_root,
-            fault: derived.fault,
+            fault,
         });
+        if let Some(divergence) = divergences.first() {
+            self.note(*divergence);
+        }
         Ok(self.entries.last().expect("invariant: just pushed"))
     }
 
-    fn execute(&mut self, input: BlockInput) -> Result<BlockOutcome, VerifierError> {
-        let block = input.number;
-        let failed = |error| VerifierError::Execution { block, error };
-        let outcome = self.chain.execute(&input).map_err(failed)?;
-        self.history.push(&self.chain, input);
-        self.blocks
-            .push(DerivedBlock { hash: outcome.hash(), state_root: outcome.output.state_root });
-        Ok(outcome)
+    /// Forgets the entries that are not among `entries`, those of L1 by index. If they go too far back, all are
+    /// forgotten.
+    pub fn rewind_to_common(&mut self, entries: &[PostedEntry]) {
+        self.follower.rewind_to_common(entries);
+        let head = self.head();
+        self.entries.truncate(usize::try_from(self.next_entry()).unwrap_or(usize::MAX));
+        self.blocks.truncate(usize::try_from(head + 1).unwrap_or(usize::MAX));
+        self.history.truncate(head);
+        self.first_divergence = self.first_divergence.filter(|it| it.block <= head);
+        self.pinned = self.pinned.take().filter(|pinned| pinned.number() <= head);
     }
 
     /// Remembers the chain's first divergence, with all that it takes to explain it.

@@ -8,6 +8,7 @@ use alloy_primitives::B256;
 const PRECOMPUTE: u64 = 0;
 
 /// Why blobs are not the ones that were asked for.
+#[cfg(any(test, feature = "memory"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BlobError {
     #[error("{expected} blobs are expected, {found} were given")]
@@ -27,6 +28,7 @@ pub(crate) fn versioned_hash(blob: &[u8]) -> Option<B256> {
 }
 
 /// Checks that these blobs, in this order, have these versioned hashes.
+#[cfg(any(test, feature = "memory"))]
 pub(crate) fn check_blobs(blobs: &[&[u8]], hashes: &[B256]) -> Result<(), BlobError> {
     if blobs.len() != hashes.len() {
         return Err(BlobError::Count { expected: hashes.len(), found: blobs.len() });
