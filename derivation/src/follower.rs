@@ -1,5 +1,7 @@
+use std::convert::Infallible;
+
 use tracing::{info, warn};
-use turnpike_executor::{BlockOutcome, Chain, Engine, EngineConfig, Head};
+use turnpike_executor::{BlockOutcome, Chain, Engine, EngineConfig, ExecutionError, Head};
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{BlockInput, EntryData, Genesis, Header, OutputRoot, StateRootPrefix};
 use turnpike_state::HistoryLimits;
@@ -23,6 +25,7 @@ pub struct Follower {
     derivation: Derivation,
     /// By index; entry 0 is the genesis block's.
     outputs: Vec<EntryOutput>,
+    lie: bool,
 }
 
 /// What the chain came to after an entry.
@@ -60,7 +63,13 @@ impl Follower {
         let head = chain.head();
         let outputs = vec![EntryOutput { output: head.output, header: head.header.clone() }];
         let derivation = Derivation::new(genesis.config.clone(), head.parent);
-        Self { genesis: genesis.clone(), execution, limits, chain, derivation, outputs }
+        Self { genesis: genesis.clone(), execution, limits, chain, derivation, outputs, lie: false }
+    }
+
+    /// Demonstration only: from now on the state is falsified in the first block with a transaction.
+    #[must_use]
+    pub fn lying(self) -> Self {
+        Self { lie: true, ..self }
     }
 
     /// The executed chain.
@@ -113,18 +122,27 @@ impl Follower {
         let mut claims = derived.claimed_state_roots.into_iter();
         for input in derived.blocks {
             let block = input.number;
-            let outcome = match self.chain.execute(&input) {
+            let outcome = match self.execute(&input) {
                 Ok(outcome) => outcome,
                 Err(error) => {
                     self.rewind(entry);
                     return Err(DerivationError::Execution { block, error });
                 }
             };
-            show(FollowedBlock { chain: &self.chain, input, outcome, claimed: claims.next() });
+            show(FollowedBlock { chain: &self.chain, input, outcome, claimed: claims.next().flatten() });
         }
         let head = self.chain.head();
         self.outputs.push(EntryOutput { output: head.output, header: head.header.clone() });
         Ok(self.derivation.entry(entry).expect("invariant: just derived"))
+    }
+
+    fn execute(&mut self, input: &BlockInput) -> Result<BlockOutcome, ExecutionError<Infallible>> {
+        let mut executed = self.chain.run(input)?;
+        if self.lie && !input.transactions.is_empty() {
+            executed.falsify();
+            self.lie = false;
+        }
+        Ok(self.chain.seal(executed, &input.origin))
     }
 
     /// Forgets entry `next` and all after it: state and head are what they were. If that is further back than states are

@@ -127,6 +127,16 @@ impl<T: BlockTransaction> Executed<T> {
 }
 
 impl Executed {
+    /// Demonstration only: credits the last transaction's sender with an ether that nobody paid.
+    pub fn falsify(&mut self) {
+        const ETHER: u64 = 1_000_000_000_000_000_000;
+        let Some(sender) = self.transactions.last().map(|tx| tx.sender) else { return };
+        let change = self.diff().accounts.iter_mut().find(|change| change.address == sender);
+        if let Some(account) = change.and_then(|change| change.account.as_mut()) {
+            account.balance += alloy_primitives::U256::from(ETHER);
+        }
+    }
+
     /// The transactions with their receipts.
     pub fn into_executed(self) -> Vec<ExecutedTx> {
         with_receipts(self.transactions, self.header.base_fee_per_gas)

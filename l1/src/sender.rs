@@ -93,6 +93,12 @@ impl L1Sender {
         self.prepare(rollup.finalize(U256::from(index)).into_transaction_request()).await
     }
 
+    /// Signs the withdrawal of what bonds have been credited.
+    pub async fn prepare_withdraw_bond(&self) -> Result<PreparedTx, L1Error> {
+        let rollup = Rollup::new(self.client.deployment().rollup, self.client.provider());
+        self.prepare(rollup.withdrawBond().into_transaction_request()).await
+    }
+
     /// Hands a prepared transaction to L1. One that L1 already knows is fine.
     pub async fn broadcast(&self, tx: &PreparedTx) -> Result<(), L1Error> {
         self.broadcast_raw(&tx.raw).await

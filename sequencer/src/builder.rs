@@ -150,16 +150,6 @@ fn split(offered: Vec<PooledTx>, executed: &Executed) -> (Vec<PooledTx>, Vec<(Po
     (included, refused)
 }
 
-/// Demonstration only: credits the last transaction's sender with an ether that nobody paid.
-pub(crate) fn falsify(executed: &mut Executed) {
-    let ether = U256::from(10).pow(U256::from(18));
-    let Some(sender) = executed.transactions.last().map(|tx| tx.sender) else { return };
-    let change = executed.diff().accounts.iter_mut().find(|change| change.address == sender);
-    if let Some(account) = change.and_then(|change| change.account.as_mut()) {
-        account.balance += ether;
-    }
-}
-
 /// Hashes of all transactions of a block, deposits first, in order.
 pub(crate) fn hashes(outcome: &BlockOutcome) -> Vec<B256> {
     outcome.transactions.iter().map(|tx| tx.envelope().tx_hash()).collect()

@@ -190,7 +190,7 @@ impl Driver {
             return self.settle_refused(&chain, &built.refused).await;
         }
         if self.config.lie && !self.has_lied && !built.included.is_empty() {
-            builder::falsify(&mut built.executed);
+            built.executed.falsify();
             self.has_lied = true;
             warn!("demonstration: this block's state is false");
         }

@@ -1,0 +1,16 @@
+//! The proposer: derives the chain from L1 alone and stands up, with a bond, for what it came to.
+//!
+//! ```text
+//! L1 ─► Node: derive, execute ─► decide: finalize, propose, withdraw ─► L1, one transaction at a time
+//! ```
+//!
+//! It keeps no state of its own: what there is to do follows from L1, after a restart as after a reorg. It needs no
+//! sequencer, and builds on whoever's outputs are right. What is done is decided by pure code ([`decide`](mod@decide)).
+
+mod config;
+mod decide;
+mod proposer;
+mod service;
+
+pub use config::ProposerConfig;
+pub use service::run;

@@ -1,0 +1,196 @@
+use alloy::providers::Provider as _;
+use alloy_primitives::{B256, U256};
+use tokio::task::block_in_place;
+use tracing::{info, warn};
+use turnpike_derivation::{FollowError, Follower, Node};
+use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, PreparedTx, Rollup};
+use turnpike_protocol::{ChainConfig, Genesis, OutputRoot};
+
+use crate::{
+    ProposerConfig,
+    decide::{Action, Look},
+};
+
+/// L1 blocks that transactions of an earlier run are waited for; then they are replaced.
+const UNKNOWN_BLOCKS_MAX: u64 = 20;
+
+/// Derives, decides, and has one transaction in flight.
+#[derive(Debug)]
+pub(crate) struct Proposer {
+    config: ChainConfig,
+    interval: u64,
+    withdraw_bonds: bool,
+    node: Node,
+    sender: L1Sender,
+    /// What the chain came to after each entry, by index.
+    derived: Vec<OutputRoot>,
+    in_flight: Option<B256>,
+    /// The L1 block at which a transaction was refused: it is tried again on the next.
+    refused_at: Option<u64>,
+    /// The L1 block at which transactions were first seen in flight that this run has not sent.
+    unknown_since: Option<u64>,
+    is_disputed: bool,
+}
+
+impl Proposer {
+    pub(crate) async fn connect(
+        genesis: &Genesis,
+        config: &ProposerConfig,
+    ) -> anyhow::Result<Self> {
+        let follower = block_in_place(|| Follower::new(genesis, config.execution));
+        let follower = if config.lie { follower.lying() } else { follower };
+        let genesis_output = follower.head().output;
+        let client = L1Client::connect(config.l1.clone(), genesis).await?;
+        client.check_genesis(genesis, &genesis_output).await?;
+        let sender = L1Sender::new(client.clone(), config.key.clone());
+        info!(account = %sender.address(), "proposer is up");
+        let view = L1View::new(client, config.l1_confirmations, genesis_output);
+        Ok(Self {
+            config: genesis.config.clone(),
+            interval: config.interval,
+            withdraw_bonds: config.withdraw_bonds,
+            node: Node::new(view, follower),
+            sender,
+            derived: vec![genesis_output],
+            in_flight: None,
+            refused_at: None,
+            unknown_since: None,
+            is_disputed: false,
+        })
+    }
+
+    /// Takes in what L1 has added and does the next thing that is to be done.
+    pub(crate) async fn step(&mut self) -> anyhow::Result<()> {
+        self.follow().await?;
+        if self.is_waiting().await? {
+            return Ok(());
+        }
+        let prepared = match self.prepare().await {
+            Err(error) => Err(error),
+            Ok(None) => return Ok(()),
+            Ok(Some(tx)) => {
+                // It may arrive even if the answer does not.
+                self.in_flight = Some(tx.hash);
+                self.sender.broadcast(&tx).await
+            }
+        };
+        if let Err(L1Error::Rejected(reason)) = &prepared {
+            // Somebody was first, say: the view will show it.
+            warn!(reason, "L1 refuses the transaction");
+            (self.in_flight, self.refused_at) = (None, self.node.view().last_read());
+            return Ok(());
+        }
+        Ok(prepared?)
+    }
+
+    /// Derives and executes all that L1 holds.
+    async fn follow(&mut self) -> Result<(), FollowError> {
+        let reorg = self.node.advance().await?.reorg;
+        if let Some(reorg) = reorg {
+            warn!(l1_block = reorg.block, "L1 has reorganised");
+        }
+        loop {
+            let fed = usize::try_from(self.node.follower().next_entry()).unwrap_or(usize::MAX);
+            self.derived.truncate(fed);
+            let Some(next) = self.node.next_entry().await? else { return Ok(()) };
+            block_in_place(|| self.node.feed(&next))?;
+            self.derived.push(self.node.follower().head().output);
+        }
+    }
+
+    /// Whether there is a transaction to wait for, or another block.
+    async fn is_waiting(&mut self) -> Result<bool, L1Error> {
+        let last_read = self.node.view().last_read();
+        if self.refused_at.is_some() && self.refused_at >= last_read {
+            return Ok(true);
+        }
+        if let Some(hash) = self.in_flight {
+            match self.sender.receipt(hash).await? {
+                // Until the view has read its block, what it did would be done again.
+                Some(receipt) if receipt.block_number > last_read => return Ok(true),
+                Some(receipt) if !receipt.status() => {
+                    warn!(l1_transaction = %hash, "transaction failed on L1");
+                }
+                Some(_) => {}
+                None if self.sender.is_known(hash).await? => return Ok(true),
+                None => warn!(l1_transaction = %hash, "L1 has lost a transaction"),
+            }
+            self.in_flight = None;
+        }
+        self.has_unknown().await
+    }
+
+    /// Whether transactions of an earlier run are in flight.
+    async fn has_unknown(&mut self) -> Result<bool, L1Error> {
+        let (provider, own) = (self.node.view().client().provider(), self.sender.address());
+        let included = provider.get_transaction_count(own).await?;
+        let pending = provider.get_transaction_count(own).pending().await?;
+        let now = self.node.view().head().map_or(0, |head| head.number);
+        if pending <= included {
+            self.unknown_since = None;
+            return Ok(false);
+        }
+        if self.unknown_since.is_none() {
+            info!(count = pending - included, "waiting for transactions of an earlier run");
+        }
+        let since = *self.unknown_since.get_or_insert(now);
+        Ok(now < since.saturating_add(UNKNOWN_BLOCKS_MAX))
+    }
+
+    /// Signs the transaction that is due, if one is.
+    async fn prepare(&mut self) -> Result<Option<PreparedTx>, L1Error> {
+        let view = self.node.view();
+        let Some(head) = view.head() else { return Ok(None) };
+        let look = Look {
+            config: &self.config,
+            interval: self.interval,
+            own: self.sender.address(),
+            l1_time: head.time,
+            entries: view.entries(),
+            derived: &self.derived,
+            outputs: view.outputs(),
+        };
+        let (action, disputed) = (look.decide(), look.disputed());
+        if let (Some(output), false) = (disputed, self.is_disputed) {
+            warn!(output, "our output is challenged: no more are proposed until it is settled");
+        }
+        self.is_disputed = disputed.is_some();
+        match action {
+            Some(Action::Finalize(index)) => {
+                let tx = self.sender.prepare_finalize(index).await?;
+                info!(output = index, l1_transaction = %tx.hash, "output is being finalized");
+                Ok(Some(tx))
+            }
+            Some(Action::Propose { parent, entry }) => self.propose(parent, entry).await.map(Some),
+            None if self.withdraw_bonds => self.withdraw().await,
+            None => Ok(None),
+        }
+    }
+
+    async fn propose(&self, parent: usize, entry: usize) -> Result<PreparedTx, L1Error> {
+        let view = self.node.view();
+        let (parent, posted) = (&view.outputs()[parent], &view.entries()[entry]);
+        let derived = self.node.follower().output(posted.entry.index);
+        let derived = derived.expect("invariant: decided by what was derived");
+        let (index, bond) = (posted.entry.index, self.config.proposer_bond);
+        let (output, header) = (&derived.output, alloy_rlp::encode(&derived.header).into());
+        let tx =
+            self.sender.prepare_propose(parent, index, posted.acc, output, header, bond).await?;
+        let (block, root) = (derived.header.number, output.hash());
+        info!(entry, block, %root, parent = parent.index, l1_transaction = %tx.hash, "output proposed");
+        Ok(tx)
+    }
+
+    /// Takes out the bonds of outputs that became final.
+    async fn withdraw(&self) -> Result<Option<PreparedTx>, L1Error> {
+        let client = self.node.view().client();
+        let rollup = Rollup::new(client.deployment().rollup, client.provider());
+        let credit = rollup.bondCredit(self.sender.address()).call().await?;
+        if credit == U256::ZERO {
+            return Ok(None);
+        }
+        let tx = self.sender.prepare_withdraw_bond().await?;
+        info!(wei = %credit, l1_transaction = %tx.hash, "bonds are being taken out");
+        Ok(Some(tx))
+    }
+}
