@@ -350,6 +350,9 @@ impl Columns {
             let hint = block.hints.get(place).copied().unwrap_or_default();
             hints.push(self.hint(coder, hint)?);
         }
+        if C::WRITES {
+            self.shared.addresses.reserve(transactions);
+        }
         let state_root = block.state_root.unwrap_or_default();
         let state_root = match transactions {
             0 => None,

@@ -2,7 +2,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use alloy_primitives::{Address, map::HashMap};
+use alloy_primitives::{Address, map::AddressMap};
 
 use super::{
     BatchError,
@@ -27,7 +27,15 @@ pub(super) struct Addresses {
     list: Vec<Address>,
     index: Index,
     /// Of a writer only.
-    places: HashMap<Address, usize>,
+    places: AddressMap<usize>,
+}
+
+impl Addresses {
+    /// Makes room for so many new ones.
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.places.reserve(count);
+        self.list.reserve(count);
+    }
 }
 
 /// Addresses at one place: those seen there by their place in a list of its own, others by their place in the
@@ -37,8 +45,8 @@ pub(super) struct AddressColumn {
     known: Tree<4>,
     index: Index,
     seen: Vec<usize>,
-    /// Of a writer only: from a place in the batch to one in `seen`.
-    places: HashMap<usize, usize>,
+    /// Of a writer only: for each place in the batch one more than the place in `seen`, or 0.
+    places: Vec<u32>,
 }
 
 impl AddressColumn {
@@ -53,7 +61,8 @@ impl AddressColumn {
         address: Address,
     ) -> Result<Address, BatchError> {
         let place = if C::WRITES { all.places.get(&address).copied() } else { None };
-        let here = place.and_then(|place| self.places.get(&place).copied());
+        let here = place.and_then(|place| self.places.get(place)).filter(|here| **here > 0);
+        let here = here.map(|here| *here as usize - 1);
         let known = match (here, place) {
             (Some(_), _) => Self::HERE,
             (None, Some(_)) => Self::ELSEWHERE,
@@ -62,7 +71,8 @@ impl AddressColumn {
         let place = match self.known.code(coder, known) {
             Self::HERE => {
                 let here = self.index.code(coder, here.unwrap_or(0), self.seen.len())?;
-                return Ok(all.list[self.seen[here]]);
+                // A writer has it already; looking it up costs a cache miss.
+                return Ok(if C::WRITES { address } else { all.list[self.seen[here]] });
             }
             Self::ELSEWHERE => all.index.code(coder, place.unwrap_or(0), all.list.len())?,
             Self::NEW => {
@@ -76,7 +86,10 @@ impl AddressColumn {
             _ => return Err(BatchError::Malformed("unknown kind of address")),
         };
         if C::WRITES {
-            self.places.insert(place, self.seen.len());
+            if self.places.len() <= place {
+                self.places.resize(all.list.len(), 0);
+            }
+            self.places[place] = u32::try_from(self.seen.len() + 1).unwrap_or(0);
         }
         self.seen.push(place);
         Ok(all.list[place])
