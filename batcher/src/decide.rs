@@ -406,7 +406,10 @@ mod tests {
         let mut young = look();
         young.backlog.oldest = NOW - 59;
         assert_eq!(posting().decide(&young), Decision::Wait(Wait::Filling));
-        assert_eq!(posting().decide(&Look { now: NOW + 1, ..young.clone() }), posting().decide(&look()));
+        assert_eq!(
+            posting().decide(&Look { now: NOW + 1, ..young.clone() }),
+            posting().decide(&look())
+        );
         let send = sent(posting().decide(&look()));
         assert_eq!((send.batch, send.nonce, send.floor), (BatchSource::New, 5, None));
         let mut full = young.clone();

@@ -180,10 +180,7 @@ pub(crate) async fn matching(
 }
 
 /// L2 hash of a block of the journal.
-pub(crate) async fn hash_of(
-    journal: &Database,
-    number: u64,
-) -> Result<Option<B256>, StorageError> {
+pub(crate) async fn hash_of(journal: &Database, number: u64) -> Result<Option<B256>, StorageError> {
     let records: Vec<JournalRecord> = journal.journal(number, 1).await?;
     Ok(records.first().filter(|record| record.number == number).map(|record| record.hash))
 }

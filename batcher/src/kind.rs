@@ -54,7 +54,10 @@ impl KindChoice {
 mod tests {
     use super::*;
 
-    fn choice(calldata: u64, blobs: u64) -> (KindChoice, impl FnMut(&mut KindChoice, u64, u64) -> DataKind) {
+    fn choice(
+        calldata: u64,
+        blobs: u64,
+    ) -> (KindChoice, impl FnMut(&mut KindChoice, u64, u64) -> DataKind) {
         let mut block = 0;
         let mut choice = KindChoice::new(20, 3);
         choice.look(block, U256::from(calldata), U256::from(blobs));

@@ -1,6 +1,4 @@
-use metrics::{
-    Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge,
-};
+use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, gauge};
 use turnpike_protocol::DataKind;
 use turnpike_storage::{Inclusion, OutboxBatch};
 
@@ -140,7 +138,10 @@ fn describe() {
     describe_gauge!("turnpike_batcher_base_fee_gwei", "Base fee of the next L1 block");
     describe_gauge!("turnpike_batcher_blob_base_fee_gwei", "Blob base fee of the next L1 block");
     describe_counter!("turnpike_batcher_attempts_total", "Transactions signed");
-    describe_counter!("turnpike_batcher_replacements_total", "Transactions replaced by dearer ones");
+    describe_counter!(
+        "turnpike_batcher_replacements_total",
+        "Transactions replaced by dearer ones"
+    );
     describe_counter!("turnpike_batcher_rebroadcasts_total", "Transactions that L1 had lost");
     describe_counter!("turnpike_batcher_refusals_total", "Transactions that L1 did not take");
     describe_counter!("turnpike_batcher_reverts_total", "Transactions that failed on L1");

@@ -143,8 +143,7 @@ impl Poster {
     }
 
     async fn act(&mut self, look: &Look, batch: Option<OutboxBatch>) -> anyhow::Result<Looked> {
-        let circumstances =
-            (look.l1_block, look.prices, look.account.balance, self.backlog.head());
+        let circumstances = (look.l1_block, look.prices, look.account.balance, self.backlog.head());
         if let Some((before, wait)) = self.stalled
             && before == circumstances
         {
@@ -172,7 +171,8 @@ impl Poster {
         now: u64,
         is_journal_in_step: bool,
     ) -> anyhow::Result<Option<(Look, Option<OutboxBatch>)>> {
-        let (Some(head), Some(tip)) = (self.view.head(), self.view.entries().last().copied()) else {
+        let (Some(head), Some(tip)) = (self.view.head(), self.view.entries().last().copied())
+        else {
             return Ok(None);
         };
         let account = self.sender.account().await?;
@@ -334,7 +334,10 @@ impl Poster {
         let blocks = usize::try_from(look.backlog.blocks).unwrap_or(usize::MAX);
         let bytes: usize = self.backlog.records().iter().take(blocks).map(size).sum();
         let permille = usize::try_from(self.packed_permille).unwrap_or(1_000);
-        self.choose_kind(look, DataSize { bytes: bytes.saturating_mul(permille) / 1_000, zeros: 0 });
+        self.choose_kind(
+            look,
+            DataSize { bytes: bytes.saturating_mul(permille) / 1_000, zeros: 0 },
+        );
     }
 
     /// The kind that so much data goes into.

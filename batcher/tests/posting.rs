@@ -20,14 +20,16 @@ async fn crash(world: &mut World, step: Step, pool: Pool) {
     let mut dying = world.poster(Faults::crash_at(step)).await;
     if matches!(step, Step::Replacing | Step::Replaced) {
         // The first offer is too low for the blocks that follow, so that it is replaced.
-        dying.look(world.now).await.expect("posts");
+        world.anvil.set_base_fee(GWEI).await;
+        world.anvil.mine().await;
+        world.look_once(&mut dying).await.expect("posts");
         world.anvil.set_base_fee(30 * GWEI).await;
     }
     let mut died = world.run(&mut dying).await;
     if died.is_ok() {
         died = world.look(&mut dying, 6).await.map(drop);
     }
-    let error = died.expect_err("it dies");
+    let Err(error) = died else { panic!("it gets past {step:?}") };
     assert_eq!(error.downcast_ref::<Crash>(), Some(&Crash(step)), "{error:#}");
     drop(dying);
     if pool == Pool::Lost {
@@ -94,7 +96,7 @@ async fn a_batch_caught_by_a_spike_is_replaced_within_the_limit() {
     let mut world = World::new(DataMode::Blobs).await;
     world.seal(1).await;
     let mut poster = world.poster(Faults::default()).await;
-    let first = poster.look(world.now).await.expect("posts");
+    let first = world.look_once(&mut poster).await.expect("posts");
     world.anvil.set_base_fee(40 * GWEI).await;
     world.run(&mut poster).await.expect("goes on");
     let attempts = poster.outbox().attempts().await.expect("reads");
@@ -145,14 +147,14 @@ async fn the_keys_other_transactions_do_no_harm() {
     // Somebody sends with the key; then again while a batch waits to be sent anew.
     let nonce = world.anvil.nonce(key).await;
     world.anvil.send(key, other, nonce).await;
-    let looked = poster.look(world.now).await.expect("looks");
+    let looked = world.look_once(&mut poster).await.expect("looks");
     assert_eq!(looked, Looked::Waits(Wait::Foreign));
     world.anvil.mine().await;
     world.run(&mut poster).await.expect("posts");
     world.seal(1).await;
-    let Looked::Sent { l1_transaction, .. } = poster.look(world.now).await.expect("posts") else {
-        panic!("sends")
-    };
+    world.look_once(&mut poster).await.expect("posts");
+    let attempts = poster.outbox().attempts().await.expect("reads");
+    let l1_transaction = attempts.last().expect("sent").l1_transaction;
     world.anvil.empty_pool().await;
     assert!(!world.anvil.has(l1_transaction).await);
     let nonce = world.anvil.nonce(key).await;
@@ -169,7 +171,7 @@ async fn a_lost_database_does_not_post_anything_twice() {
     let mut poster = world.poster(Faults::default()).await;
     world.run(&mut poster).await.expect("posts");
     world.seal(1).await;
-    poster.look(world.now).await.expect("sends");
+    world.look_once(&mut poster).await.expect("sends");
     poster.close().await;
     drop(poster);
     world.lose_outbox();

@@ -256,8 +256,7 @@ impl Database {
 
     /// Number of the newest block in the sequencer's journal.
     pub async fn journal_head(&self) -> Result<Option<u64>, StorageError> {
-        let row =
-            sqlx::query("SELECT MAX(sequence) FROM journal").fetch_one(&self.readers).await?;
+        let row = sqlx::query("SELECT MAX(sequence) FROM journal").fetch_one(&self.readers).await?;
         Ok(row.try_get::<Option<i64>, _>(0)?.map(unsigned))
     }
 

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use turnpike_protocol::{Deposit, DepositHint, Header, Origin, QueuedDeposit};
+use turnpike_protocol::{DataKind, Deposit, DepositHint, Header, Origin, QueuedDeposit};
 use turnpike_storage::{
-    BlockRecord, Database, JournalRecord, PasserProof, PostedBatch, ReceiptRecord, Reorganisation,
-    RevertedFrom, SealedBlock, StorageError, WithdrawalRecord,
+    Attempt, BlockRecord, Database, DerivedRecord, Inclusion, JournalRecord, OutboxBatch,
+    PasserProof, ReceiptRecord, Reorganisation, RevertedFrom, SealedBlock, StorageError,
+    WithdrawalRecord,
 };
 
 const CHAIN: B256 = B256::repeat_byte(1);
@@ -188,26 +189,105 @@ async fn a_damaged_record_is_an_error() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_outbox_keeps_the_last_attempt() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let database = open(&folder.path().join("batcher.db")).await;
-    let mut batch = PostedBatch {
-        entry: 1,
+fn batch(entry: u64, data: &'static [u8]) -> OutboxBatch {
+    OutboxBatch {
+        entry,
+        previous_acc: B256::repeat_byte(1),
         first_block: 1,
         last_block: 4,
-        data_hash: B256::repeat_byte(1),
-        nonce: 0,
-        l1_transaction: B256::repeat_byte(2),
-        l1_block: None,
-    };
-    database.record_batch(&batch).await.expect("records");
-    batch.l1_transaction = B256::repeat_byte(3);
-    database.record_batch(&batch).await.expect("records");
-    batch.l1_block = Some(9);
-    database.record_batch(&batch).await.expect("records");
-    assert_eq!(database.batch(1).await.expect("reads"), Some(batch));
+        last_hash: B256::repeat_byte(2),
+        transactions: 9,
+        origin: 0,
+        deposit_count: 3,
+        deposit_acc: B256::repeat_byte(3),
+        kind: DataKind::Blobs,
+        data_hash: B256::repeat_byte(4),
+        data_bytes: data.len() as u64,
+        data: Bytes::from_static(data),
+        confirmed: false,
+        inclusion: None,
+    }
+}
+
+fn attempt(hash: u8, nonce: u64) -> Attempt {
+    Attempt {
+        l1_transaction: B256::repeat_byte(hash),
+        entry: 1,
+        nonce,
+        kind: DataKind::Blobs,
+        gas_limit: 100_000,
+        max_fee_per_gas: 30,
+        max_priority_fee_per_gas: 2,
+        max_fee_per_blob_gas: 7,
+        l1_block: 12,
+        raw: Bytes::from_static(b"signed"),
+    }
+}
+
+#[tokio::test]
+async fn an_outbox_keeps_what_was_signed_until_it_is_confirmed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("batcher.db");
+    let database = open(&path).await;
+    // The later hash sorts first: the order is that of signing.
+    let (first, second, other) = (attempt(9, 5), attempt(8, 5), attempt(7, 6));
+    database.record_batch(&batch(1, b"old"), &first).await.expect("records");
+    database.record_batch(&batch(1, b"new"), &second).await.expect("records");
+    database.record_attempt(&other).await.expect("records");
+    database.record_attempt(&other).await.expect("once is enough");
+    database.close().await;
+    drop(database);
+
+    let database = open(&path).await;
+    assert_eq!(database.batch(1).await.expect("reads"), Some(batch(1, b"new")));
     assert_eq!(database.batch(2).await.expect("reads"), None);
+    assert_eq!(database.attempts().await.expect("reads"), [first, second, other.clone()]);
+    let inclusion = Inclusion {
+        l1_transaction: B256::repeat_byte(8),
+        l1_block: 13,
+        gas_used: 100,
+        gas_price: 7,
+        blob_gas_used: 10,
+        blob_gas_price: 3,
+    };
+    assert_eq!(inclusion.cost(), U256::from(730));
+    database.record_inclusion(1, Some(&inclusion)).await.expect("records");
+    let included = OutboxBatch { inclusion: Some(inclusion), ..batch(1, b"new") };
+    assert_eq!(database.unconfirmed_batches().await.expect("reads"), [included.clone()]);
+    database.record_inclusion(1, None).await.expect("records");
+    assert_eq!(database.batch(1).await.expect("reads"), Some(batch(1, b"new")));
+
+    database.record_inclusion(1, Some(&inclusion)).await.expect("records");
+    database.confirm_batch(1, 6).await.expect("records");
+    let confirmed = OutboxBatch { data: Bytes::new(), confirmed: true, ..included };
+    assert_eq!(database.batch(1).await.expect("reads"), Some(confirmed));
+    assert_eq!(database.unconfirmed_batches().await.expect("reads"), []);
+    assert_eq!(database.attempts().await.expect("reads"), [other]);
+    database.forget_batch(1).await.expect("records");
+    assert_eq!(database.batch(1).await.expect("reads"), None);
+}
+
+#[tokio::test]
+async fn what_an_entry_derives_gives_way_with_all_after_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let database = open(&folder.path().join("batcher.db")).await;
+    let derived = |entry: u64, byte: u8| DerivedRecord {
+        entry,
+        acc: B256::repeat_byte(byte),
+        first_block: entry * 2,
+        last_block: entry * 2 + 1,
+        last_timestamp: 77,
+        last_origin: Some(entry - 1),
+        last_hash: B256::repeat_byte(byte + 1),
+    };
+    for entry in 1..4 {
+        database.record_derived(&derived(entry, 10)).await.expect("records");
+    }
+    database.record_derived(&derived(2, 20)).await.expect("records");
+    assert_eq!(database.derived(1).await.expect("reads"), Some(derived(1, 10)));
+    assert_eq!(database.derived(2).await.expect("reads"), Some(derived(2, 20)));
+    assert_eq!(database.derived(3).await.expect("reads"), None);
+    assert_eq!(database.journal_head().await.expect("reads"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
