@@ -22,6 +22,7 @@ import {
   parseTransaction,
   serializeTransaction,
   sha256,
+  size,
   stringToHex,
   toRlp,
 } from "viem";
@@ -76,6 +77,9 @@ function chunkHashes(data) {
 }
 const dataHash = (data) => keccak256(concatHex(["0x", ...chunkHashes(data)]));
 
+/** What a blob's commitment is called in a transaction (EIP-4844): a version byte and 31 bytes of a hash. */
+const versionedHash = (name) => concatHex(["0x01", `0x${named(name).slice(4)}`]);
+
 function inboxVectors() {
   const chainConfigHash = named("turnpike vectors: chain configuration");
   const entries = [
@@ -89,21 +93,28 @@ function inboxVectors() {
       l1BlockNumber: 2_000n, l1Time: 1_800_022_800n, l1BaseFee: 0n, l1BlobBaseFee: 7n, origin: 2n },
     { dataKind: 1, data: noise("entry", 40), depositAcc: named("queue after 67"), depositCount: 67n,
       l1BlockNumber: 2_000n, l1Time: 1_800_022_800n, l1BaseFee: UINT64_MAX, l1BlobBaseFee: 1_000n, origin: 2n },
+    { dataKind: 2, blobs: 1, data: null, depositAcc: named("queue after 67"), depositCount: 67n, l1BlockNumber: 2_001n,
+      l1Time: 1_800_022_812n, l1BaseFee: 9n, l1BlobBaseFee: 2n, origin: 3n },
+    { dataKind: 2, blobs: 6, data: null, depositAcc: named("queue after 70"), depositCount: 70n, l1BlockNumber: 2_002n,
+      l1Time: 1_800_022_824n, l1BaseFee: 9n, l1BlobBaseFee: 2n, origin: 5n },
     { dataKind: 1, data: noise("last", 200), depositAcc: named("queue, full"), depositCount: UINT64_MAX,
-      l1BlockNumber: UINT64_MAX, l1Time: UINT64_MAX, l1BaseFee: 10n ** 18n, l1BlobBaseFee: 1n, origin: 4n },
+      l1BlockNumber: UINT64_MAX, l1Time: UINT64_MAX, l1BaseFee: 10n ** 18n, l1BlobBaseFee: 1n, origin: 6n },
   ];
   let prevAcc = chainConfigHash;
   const chain = entries.map((entry, index) => {
-    const { data } = entry;
+    const { data, blobs = 0 } = entry;
+    const blobHashes = Array.from({ length: blobs }, (_, i) => versionedHash(`blob ${index} ${i}`));
+    const dataHashes = { 0: () => ZERO_HASH, 1: () => dataHash(data), 2: () => keccak256(concatHex(blobHashes)) };
     const fields = {
       prevAcc, index: BigInt(index), ...entry, l1ParentHash: named(`L1 parent ${index}`),
-      dataHash: data === null ? ZERO_HASH : dataHash(data),
+      dataHash: dataHashes[entry.dataKind](),
     };
     const preimage = encodeAbiParameters(ENTRY_TYPES, ENTRY_TYPES.map(({ name }) => fields[name]));
     prevAcc = keccak256(preimage);
     return {
       ...printed(Object.fromEntries(ENTRY_TYPES.map(({ name }) => [name, fields[name]]))),
       data: data === null ? null : bytesToHex(data),
+      ...(blobs === 0 ? {} : { blobHashes }),
       preimage,
       acc: prevAcc,
     };
@@ -114,7 +125,7 @@ function inboxVectors() {
   });
   return {
     about: "acc_k = keccak256(abi.encode(prevAcc, entry_k)); prevAcc of entry 0 is chainConfigHash. "
-      + "dataHashes: data has byte[i] = i % 251.",
+      + "blobHashes: the versioned hashes of the transaction's blobs. dataHashes: data has byte[i] = i % 251.",
     chainConfigHash,
     chunkBytesMax: CHUNK_BYTES_MAX.toString(),
     entries: chain,
@@ -237,6 +248,186 @@ function outputVectors() {
       + "genesis; the others' latestBlockhash is the hash of headers[headerIndex].",
     headers,
     outputs,
+  };
+}
+
+// ---------------------------------------------------------------------------------------------- withdrawals.json
+
+const NIBBLES = "0123456789abcdef";
+const nibblesOf = (key) => key.slice(2);
+
+/** Hex-prefix encoding of nibbles; the flag is 2 for leaves. */
+function hexPrefix(nibbles, flag) {
+  const odd = nibbles.length % 2;
+  return `0x${flag + odd}${odd ? "" : "0"}${nibbles}`;
+}
+
+/** The node over `leaves`, pairs of remaining nibbles and value, as nested lists. */
+function trieNode(leaves) {
+  if (leaves.length === 1) return [hexPrefix(leaves[0][0], 2), leaves[0][1]];
+  const [first] = leaves[0];
+  let shared = 0;
+  while (leaves.every(([nibbles]) => nibbles[shared] === first[shared])) shared += 1;
+  const rest = leaves.map(([nibbles, value]) => [nibbles.slice(shared), value]);
+  if (shared > 0) return [hexPrefix(first.slice(0, shared), 0), reference(trieNode(rest))];
+  const children = [...NIBBLES].map((nibble) => {
+    const below = rest.filter(([nibbles]) => nibbles[0] === nibble).map(([nibbles, value]) => [nibbles.slice(1), value]);
+    return below.length === 0 ? "0x" : reference(trieNode(below));
+  });
+  return [...children, "0x"];
+}
+
+/** What stands for a node in its parent: itself if it is short, or else its hash, under which `known` keeps it. */
+const known = new Map();
+function reference(node) {
+  const rlp = toRlp(node);
+  if (size(rlp) < 32) return node;
+  known.set(keccak256(rlp), node);
+  return keccak256(rlp);
+}
+
+/** The nodes on the way to `key` as RLP: what eth_getProof gives, or, with `inner`, with short nodes repeated. */
+function proofOf(root, key, inner = false) {
+  let node = root;
+  let nibbles = nibblesOf(key);
+  const nodes = [toRlp(root)];
+  for (;;) {
+    let child;
+    if (node.length === 17) {
+      child = node[Number.parseInt(nibbles[0], 16)];
+      nibbles = nibbles.slice(1);
+    } else {
+      const [flag] = nibblesOf(node[0]);
+      const path = nibblesOf(node[0]).slice(Number(flag) % 2 === 1 ? 1 : 2);
+      if (Number(flag) >= 2 || !nibbles.startsWith(path)) return nodes;
+      nibbles = nibbles.slice(path.length);
+      child = node[1];
+    }
+    if (child === "0x") return nodes;
+    const isInner = Array.isArray(child);
+    node = isInner ? child : known.get(child);
+    if (!isInner || inner) nodes.push(toRlp(node));
+  }
+}
+
+function trieVectors() {
+  const SENT = "0x01";
+  const hashed = Array.from({ length: 300 }, (_, i) => named(`key ${i}`));
+  const near = (tail) => `${named("near").slice(0, 66 - tail.length)}${tail}`;
+  const sets = {
+    "one leaf": [[hashed[0], SENT]],
+    "a branch at the root": [[`0x${"1".repeat(64)}`, SENT], [`0x${"2".repeat(64)}`, SENT]],
+    "an extension at the root": [[near("aaaa".repeat(12)), SENT], [near("bbbb".repeat(12)), SENT]],
+    "five keys": hashed.slice(0, 5).map((key) => [key, SENT]),
+    "three hundred keys": hashed.map((key) => [key, SENT]),
+    "long values": hashed.slice(0, 3).map((key, i) => [key, toRlp(bytesToHex(noise(`value ${i}`, 32)))]),
+    "short leaves in a branch": [...hashed.slice(0, 2).map((key) => [key, SENT]), [near("11"), SENT], [near("12"), SENT]],
+    "a short branch below a short extension": [[near("aaa1"), SENT], [near("aab1"), SENT]],
+    "keys that part at the last nibble": [[near("0"), SENT], [near("f"), SENT]],
+  };
+  const proofs = [];
+  const refused = [];
+  for (const [about, entries] of Object.entries(sets)) {
+    const root = trieNode(entries.map(([key, value]) => [nibblesOf(key), value]));
+    const rootHash = keccak256(toRlp(root));
+    const shown = entries.filter((_, i) => i < 4 || i % 50 === 0);
+    for (const [key, value] of shown) {
+      const nodes = proofOf(root, key);
+      proofs.push({ about, root: rootHash, key, value, nodes });
+      const repeated = proofOf(root, key, true);
+      if (repeated.length !== nodes.length) {
+        proofs.push({ about: `${about}, short nodes repeated`, root: rootHash, key, value, nodes: repeated });
+      }
+    }
+    const [[key]] = entries;
+    const nodes = proofOf(root, key);
+    const absent = named(`absent from ${about}`);
+    const refuse = (why, changed, error, of = key) =>
+      refused.push({ about: `${about}: ${why}`, root: rootHash, key: of, nodes: changed, error });
+    refuse("a key that is absent", proofOf(root, absent), "MerkleTrie_KeyAbsent", absent);
+    const sibling = `${key.slice(0, 65)}${NIBBLES[(Number.parseInt(key[65], 16) + 1) % 16]}`;
+    if (!entries.some(([other]) => other === sibling)) {
+      refuse("a key that differs in its last nibble", proofOf(root, sibling), "MerkleTrie_KeyAbsent", sibling);
+    }
+    refuse("no nodes", [], "MerkleTrie_ProofTooShort");
+    refuse("without the root", nodes.slice(1), nodes.length > 1 ? "MerkleTrie_WrongNode" : "MerkleTrie_ProofTooShort");
+    if (nodes.length > 1) refuse("cut off", nodes.slice(0, -1), "MerkleTrie_ProofTooShort");
+    nodes.forEach((node, i) => {
+      const last = `0x${node.slice(2, -2)}${(Number.parseInt(node.slice(-2), 16) ^ 1).toString(16).padStart(2, "0")}`;
+      refuse(`node ${i} tampered with`, nodes.with(i, last), "MerkleTrie_WrongNode");
+      refuse(`node ${i} one byte longer`, nodes.with(i, `${node}00`), "MerkleTrie_WrongNode");
+    });
+    const repeats = proofOf(root, key, true);
+    refuse("a node too many", [...repeats, "0x80"], "MerkleTrie_ProofTooLong");
+    if (repeats.length > nodes.length) {
+      refuse("a short node that is another", [...nodes, toRlp(["0x20", "0x02"])], "MerkleTrie_WrongNode");
+    }
+  }
+  return { proofs, refused: [...refused, ...malformedNodes()] };
+}
+
+/** Proofs whose root's hash is right, but whose nodes are none that a trie has. */
+function malformedNodes() {
+  const key = named("malformed");
+  const nibbles = nibblesOf(key);
+  const leaf = toRlp([hexPrefix(nibbles, 2), "0x01"]);
+  const header = (bytes) => (bytes < 56 ? numberToHex(0xc0 + bytes) : concatHex(["0xf8", numberToHex(bytes)]));
+  const list = (...items) => concatHex([header(size(concatHex(items))), ...items]);
+  const path = toRlp(hexPrefix(nibbles, 2));
+  const branch = (children, value = "0x") => Array.from({ length: 17 }, (_, i) => (i === 16 ? value : children(i)));
+  const hash = named("child");
+  const cases = {
+    "a string": "0x8101", "an empty list": "0xc0", "nothing": "0x",
+    "one item": toRlp([hexPrefix(nibbles, 2)]),
+    "three items": toRlp([hexPrefix(nibbles, 2), "0x01", "0x01"]),
+    "sixteen items": toRlp(branch(() => hash).slice(1)),
+    "eighteen items": toRlp([...branch(() => hash), "0x"]),
+    "a branch with a value": toRlp(branch(() => hash, "0x01")),
+    "flag 4": toRlp([`0x40${nibbles}`, "0x01"]),
+    "padding that is not zero": toRlp([`0x21${nibbles}`, "0x01"]),
+    "no path": toRlp(["0x", "0x01"]),
+    "a path that is a list": list("0xc0", "0x01"),
+    "a leaf with a nibble too few": toRlp([hexPrefix(nibbles.slice(0, 63), 2), "0x01"]),
+    "a leaf with a nibble too many": toRlp([hexPrefix(`${nibbles}0`, 2), "0x01"]),
+    "an extension without a path": toRlp([hexPrefix("", 0), hash]),
+    "an extension over the whole key": toRlp([hexPrefix(nibbles, 0), hash]),
+    "a value that is a list": list(path, "0xc0"),
+    "a child that is no hash": toRlp([hexPrefix(nibbles.slice(0, 4), 0), "0x010203"]),
+    "a child of 32 bytes inside": toRlp([hexPrefix(nibbles.slice(0, 4), 0), [bytesToHex(noise("inside", 30))]]),
+    "a length that is not short enough": concatHex(["0xf8", numberToHex(size(leaf) - 1), `0x${leaf.slice(4)}`]),
+    "a length with a leading zero": concatHex(["0xf900", numberToHex(size(leaf) - 1), `0x${leaf.slice(4)}`]),
+    "a length of three bytes": concatHex(["0xfa0000", numberToHex(size(leaf) - 1), `0x${leaf.slice(4)}`]),
+    "a list that is longer than the node": leaf.slice(0, -2),
+    "an item that is longer than the list": list(path, "0x82ff"),
+    "a byte that should be itself": list(path, "0x8101"),
+  };
+  return Object.entries(cases).map(([about, node]) => ({
+    about: `malformed: ${about}`, root: keccak256(node), key, nodes: [node], error: "MerkleTrie_Malformed",
+  }));
+}
+
+function withdrawalVectors() {
+  const NONCE = 1n << 240n;
+  const messages = [
+    { nonce: NONCE, sender: addressOf("sender"), target: addressOf("target"), value: 10n ** 18n, gasLimit: 21_000n, data: "0x" },
+    { nonce: NONCE + 1n, sender: addressOf("sender"), target: addressOf("target"), value: 0n, gasLimit: 200_000n,
+      data: bytesToHex(noise("message", 68)) },
+    { nonce: 2n ** 256n - 1n, sender: getAddress(`0x${"ff".repeat(20)}`), target: ZERO_ADDRESS, value: 2n ** 256n - 1n,
+      gasLimit: 2n ** 256n - 1n, data: "0x00" },
+  ].map((message) => {
+    const { nonce, sender, target, value, gasLimit, data } = message;
+    const hash = keccak256(encodeAbiParameters(
+      ["uint256", "address", "address", "uint256", "uint256", "bytes"].map((type) => ({ type })),
+      [nonce, sender, target, value, gasLimit, data]));
+    const slot = keccak256(concatHex([hash, ZERO_HASH]));
+    return { ...printed(message), hash, slot, key: keccak256(slot) };
+  });
+  return {
+    about: "messages: hash = keccak256(abi.encode(nonce, sender, target, value, gasLimit, data)); slot is where "
+      + "L2ToL1MessagePasser keeps it, and key = keccak256(slot) where the storage trie does. proofs: the trie with this "
+      + "root holds value under key, and nodes show it. refused: they do not.",
+    messages,
+    ...trieVectors(),
   };
 }
 
@@ -405,6 +596,7 @@ const files = {
   inbox: inboxVectors(),
   deposits: depositVectors(),
   output: outputVectors(),
+  withdrawals: withdrawalVectors(),
   l1fee: await l1FeeVectors(),
 };
 mkdirSync(VECTORS, { recursive: true });

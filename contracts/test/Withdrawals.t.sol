@@ -72,8 +72,15 @@ contract WithdrawalsTest is WithdrawalFixture {
         if (field % 6 == 3) w.value ^= change;
         if (field % 6 == 4) w.gasLimit ^= change;
         if (field % 6 == 5) w.data = abi.encode(change);
-        vm.expectRevert(MerkleTrie.MerkleTrie_KeyAbsent.selector);
-        this.proveWith(w, index, outputProof(index), nodes);
+        // The nodes lead elsewhere: they end, or name another node, where the way to the message's slot parts.
+        try this.proveWith(w, index, outputProof(index), nodes) {
+            revert("proven");
+        } catch (bytes memory reason) {
+            bool refused = bytes4(reason) == MerkleTrie.MerkleTrie_KeyAbsent.selector
+                || bytes4(reason) == MerkleTrie.MerkleTrie_WrongNode.selector
+                || bytes4(reason) == MerkleTrie.MerkleTrie_ProofTooShort.selector;
+            vm.assertTrue(refused);
+        }
     }
 
     function proveWith(
@@ -136,8 +143,7 @@ contract WithdrawalsTest is WithdrawalFixture {
         uint256 later = proposeHolding(index, w);
         prove(w, index);
         vm.warp(START_TIME + 100);
-        bytes memory reason =
-            abi.encodeWithSelector(IPortal.Portal_AlreadyProven.selector, hashOf(w), index);
+        bytes memory reason = abi.encodeWithSelector(IPortal.Portal_AlreadyProven.selector, hashOf(w), index);
         proveReverts(reason, w, index);
         proveReverts(reason, w, later);
         vm.assertEq(timestampOf(w), START_TIME);
@@ -198,7 +204,7 @@ contract WithdrawalsTest is WithdrawalFixture {
         vm.assertEq(address(target).balance, 2 ether);
         vm.assertEq(target.number(), 7);
         vm.assertEq(target.l2Sender(), USER);
-        vm.assertTrue(target.gasFound() >= 100_000 - 1_000);
+        vm.assertTrue(target.gasFound() >= 100_000 - 1000);
         vm.assertEq(portal.l2Sender(), NO_SENDER);
         vm.assertTrue(portal.finalizedWithdrawals(hashOf(w)));
         vm.assertTrue(portal.isOutputFinalized(index));
@@ -256,9 +262,7 @@ contract WithdrawalsTest is WithdrawalFixture {
         prove(w, index);
         challenge(index);
         vm.warp(START_TIME + 100 * WINDOW);
-        vm.expectRevert(
-            abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, index, Status.Challenged)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, index, Status.Challenged));
         portal.finalizeWithdrawalTransaction(w);
     }
 
@@ -282,7 +286,9 @@ contract WithdrawalsTest is WithdrawalFixture {
         proveAndWait(w);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IPortal.Portal_CallFailed.selector, hashOf(w), abi.encodeWithSignature("Error(string)", "wait")
+                IPortal.Portal_CallFailed.selector,
+                hashOf(w),
+                abi.encodeWithSignature("Error(string)", "wait")
             )
         );
         portal.finalizeWithdrawalTransaction(w);
@@ -312,7 +318,7 @@ contract WithdrawalsTest is WithdrawalFixture {
         rollup.finalize(proveAndWait(w));
         try portal.finalizeWithdrawalTransaction{ gas: gas }(w) {
             // The target sees it after its own first instructions.
-            vm.assertTrue(target.gasFound() + 1_000 >= gasLimit);
+            vm.assertTrue(target.gasFound() + 1000 >= gasLimit);
         } catch {
             vm.assertEq(target.number(), 0);
             vm.assertEq(portal.finalizedWithdrawals(hashOf(w)), false);
@@ -435,9 +441,8 @@ contract WithdrawalsTest is WithdrawalFixture {
         uint256 count;
         for (uint256 i; i < steps.length; ++i) {
             vm.warp(block.timestamp + bound(steps[i] >> 8, 0, 2 * PAUSE_MAX));
-            bytes memory call = steps[i] % 3 == 0
-                ? abi.encodeCall(portal.unpause, ())
-                : abi.encodeCall(portal.pause, ());
+            bytes memory call =
+                steps[i] % 3 == 0 ? abi.encodeCall(portal.unpause, ()) : abi.encodeCall(portal.pause, ());
             vm.prank(GUARDIAN);
             (bool ok,) = address(portal).call(call);
             if (!ok) continue;

@@ -26,6 +26,7 @@ mod inbox;
 mod output;
 pub mod predeploys;
 mod transaction;
+mod withdrawal;
 
 pub use batch::{
     BATCH_VERSION, Batch, BatchBlock, BatchEncoder, BatchError, BatchLimits, DepositHint, Effort,
@@ -47,6 +48,7 @@ pub use output::{OutputRoot, output_claim};
 pub use transaction::{
     SignatureError, SignedTx, TxDecodeError, decode_transaction, recover_authority,
 };
+pub use withdrawal::Withdrawal;
 
 pub use alloy_consensus::Header;
 pub use op_alloy_consensus::{OpReceiptEnvelope as ReceiptEnvelope, OpTxEnvelope as TxEnvelope};

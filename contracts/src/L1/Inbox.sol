@@ -84,7 +84,12 @@ contract Inbox is IInbox {
         if (data.length > entryBytesMax) revert Inbox_DataTooLong(data.length, entryBytesMax);
         _checkCanonical(data);
         _append(
-            expectedPrevAcc, depositCount, expectedDepositAcc, origin, DATA_KIND_CALLDATA, ChunkHash.hash(data)
+            expectedPrevAcc,
+            depositCount,
+            expectedDepositAcc,
+            origin,
+            DATA_KIND_CALLDATA,
+            ChunkHash.hash(data)
         );
     }
 
@@ -97,7 +102,12 @@ contract Inbox is IInbox {
     ) external {
         _checkCaller();
         _append(
-            expectedPrevAcc, depositCount, expectedDepositAcc, origin, DATA_KIND_BLOBS, _hashBlobs(entryBlobsMax)
+            expectedPrevAcc,
+            depositCount,
+            expectedDepositAcc,
+            origin,
+            DATA_KIND_BLOBS,
+            _hashBlobs(entryBlobsMax)
         );
     }
 

@@ -100,8 +100,8 @@ contract L1StandardBridge is StandardBridge, IL1StandardBridge {
 
     function _send(uint256 value, bytes memory message, uint32 minGasLimit) internal override {
         uint64 dataBytes = uint64(message.length);
-        uint64 gasLimit = portal.minimumGasLimit(dataBytes, false) + DELIVERY_GAS
-            + DELIVERY_BYTE_GAS * dataBytes + uint64(minGasLimit) * CALL_GAS_PARTS / (CALL_GAS_PARTS - 1);
+        uint64 gasLimit = portal.minimumGasLimit(dataBytes, false) + DELIVERY_GAS + DELIVERY_BYTE_GAS
+            * dataBytes + uint64(minGasLimit) * CALL_GAS_PARTS / (CALL_GAS_PARTS - 1);
         portal.depositTransaction{ value: value }(
             Predeploys.L2_STANDARD_BRIDGE, value, gasLimit, false, message
         );

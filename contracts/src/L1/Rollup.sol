@@ -203,7 +203,9 @@ contract Rollup is OutputTree {
             ++length;
             current = _outputs[current].parentIndex;
         }
-        if (_outputs[current].status != Status.Final) revert Rollup_AncestorDisputed(current, _outputs[current].status);
+        if (_outputs[current].status != Status.Final) {
+            revert Rollup_AncestorDisputed(current, _outputs[current].status);
+        }
 
         path = new uint256[](length);
         current = index;

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import { IPortal, PortalConfig, WithdrawalTransaction } from "../interfaces/IPortal.sol";
-import { IRollup, OutputRootProof, Status } from "../interfaces/IRollup.sol";
+import { IRollup, Output, OutputRootProof, Status } from "../interfaces/IRollup.sol";
 import { OutputHash } from "../lib/OutputHash.sol";
 import { WithdrawalLib } from "../lib/WithdrawalLib.sol";
 
@@ -75,7 +75,9 @@ abstract contract Withdrawals is IPortal {
         OutputRootProof calldata _outputRootProof,
         bytes[] calldata _withdrawalProof
     ) external whenNotPaused {
-        if (_tx.target == address(this)) revert Portal_BadTarget(_tx.target);
+        if (_tx.target == address(this)) {
+            revert Portal_BadTarget(_tx.target);
+        }
         bytes32 withdrawalHash = WithdrawalLib.hash(_tx);
         _checkUnproven(withdrawalHash);
         bytes32 outputRoot = _checkOutput(_l2OutputIndex, _outputRootProof);
@@ -167,10 +169,10 @@ abstract contract Withdrawals is IPortal {
         view
         returns (bytes32 outputRoot)
     {
-        Status status = _rollup.output(index).status;
-        bool well = status == Status.Proposed || status == Status.Final;
+        Output memory output = _rollup.output(index);
+        bool well = output.status == Status.Proposed || output.status == Status.Final;
         if (!well) revert Portal_OutputDisputed(index);
-        outputRoot = _rollup.output(index).outputRoot;
+        outputRoot = output.outputRoot;
         bytes32 found = OutputHash.root(proof);
         if (found != outputRoot) revert Portal_WrongOutputRoot(outputRoot, found);
     }

@@ -28,6 +28,9 @@ library MerkleTrie {
     error MerkleTrie_KeyAbsent();
 
     uint256 private constant KEY_NIBBLES = 64;
+    uint256 private constant NIBBLE_BITS = 4;
+    uint256 private constant NIBBLE_MASK = 0xf;
+    uint256 private constant BYTE_BITS = 8;
     uint256 private constant HASH_BYTES = 32;
     uint256 private constant BRANCH_ITEMS = 17;
     uint256 private constant BRANCH_VALUE = 16;
@@ -97,34 +100,33 @@ library MerkleTrie {
     }
 
     /// @dev Follows the path of a leaf or an extension.
-    function _followPath(
-        bytes calldata node,
-        Items memory items,
-        bytes32 key,
-        uint256 depth,
-        uint256 index
-    ) private pure returns (bool isLeaf, uint256 newDepth) {
+    function _followPath(bytes calldata node, Items memory items, bytes32 key, uint256 depth, uint256 index)
+        private
+        pure
+        returns (bool isLeaf, uint256 newDepth)
+    {
         if (items.count != PATH_ITEMS) revert MerkleTrie_Malformed(index);
         bytes calldata path = _string(_item(node, items, 0), index);
         if (path.length == 0 || path.length > HASH_BYTES + 1) revert MerkleTrie_Malformed(index);
-        uint256 flags = uint8(path[0]) >> 4;
+        uint256 flags = uint8(path[0]) >> NIBBLE_BITS;
         isLeaf = flags & FLAG_LEAF != 0;
         bool isOdd = flags & FLAG_ODD != 0;
-        bool clean = flags <= FLAGS_MAX && (isOdd || uint8(path[0]) & 0x0f == 0);
-        uint256 skipped = isOdd ? 1 : 2;
-        newDepth = depth + 2 * path.length - skipped;
-        bool fits = isLeaf ? newDepth == KEY_NIBBLES : newDepth != depth && newDepth < KEY_NIBBLES;
+        bool clean = flags <= FLAGS_MAX && (isOdd || uint8(path[0]) & NIBBLE_MASK == 0);
+        uint256 length = 2 * path.length - (isOdd ? 1 : 2);
+        newDepth = depth + length;
+        bool fits = isLeaf ? newDepth == KEY_NIBBLES : length != 0 && newDepth < KEY_NIBBLES;
         if (!clean || !fits) revert MerkleTrie_Malformed(index);
-        _checkNibbles(path, skipped, key, depth);
+        _checkNibbles(path, length, key, depth);
     }
 
-    /// @dev Checks that the nibbles of `path` after the flags are those of the key from `depth` on.
-    function _checkNibbles(bytes calldata path, uint256 skipped, bytes32 key, uint256 depth) private pure {
-        for (uint256 i = skipped; i < 2 * path.length; ++i) {
-            uint256 pair = uint8(path[i / 2]);
-            uint256 nibble = i % 2 == 0 ? pair >> 4 : pair & 0x0f;
-            if (nibble != _nibble(key, depth + i - skipped)) revert MerkleTrie_KeyAbsent();
-        }
+    /// @dev Checks that the `length` nibbles at the end of `path` are those of the key from `depth` on.
+    function _checkNibbles(bytes calldata path, uint256 length, bytes32 key, uint256 depth) private pure {
+        uint256 mask = length == KEY_NIBBLES ? type(uint256).max : (1 << NIBBLE_BITS * length) - 1;
+        uint256 found = path.length > HASH_BYTES
+            ? uint256(bytes32(path[1:]))
+            : uint256(bytes32(path)) >> BYTE_BITS * (HASH_BYTES - path.length);
+        uint256 expected = uint256(key) >> NIBBLE_BITS * (KEY_NIBBLES - depth - length);
+        if ((found ^ expected) & mask != 0) revert MerkleTrie_KeyAbsent();
     }
 
     /// @dev The node that `child` names or is.
@@ -156,7 +158,11 @@ library MerkleTrie {
         while (start < end) {
             if (items.count == BRANCH_ITEMS) revert MerkleTrie_Malformed(index);
             items.starts[items.count++] = start;
-            (, start) = _payload(node, start, index);
+            // The two items that branches are made of, without more ado; the check below finds one that is cut off.
+            uint256 first = uint8(node[start]);
+            if (first == HASH_STRING) start += HASH_BYTES + 1;
+            else if (first == STRING) start += 1;
+            else (, start) = _payload(node, start, index);
         }
         // The last item reached beyond the list.
         if (start != end) revert MerkleTrie_Malformed(index);
@@ -193,7 +199,7 @@ library MerkleTrie {
             if (!readable || rlp[start] == 0) revert MerkleTrie_Malformed(index);
             length = 0;
             for (uint256 i; i < lengthBytes; ++i) {
-                length = length << 8 | uint8(rlp[start + i]);
+                length = length << BYTE_BITS | uint8(rlp[start + i]);
             }
             if (length <= SHORT_BYTES_MAX) revert MerkleTrie_Malformed(index);
             start += lengthBytes;
@@ -205,7 +211,6 @@ library MerkleTrie {
     }
 
     function _nibble(bytes32 key, uint256 i) private pure returns (uint256) {
-        uint256 pair = uint8(key[i / 2]);
-        return i % 2 == 0 ? pair >> 4 : pair & 0x0f;
+        return uint256(key) >> NIBBLE_BITS * (KEY_NIBBLES - 1 - i) & NIBBLE_MASK;
     }
 }

@@ -48,8 +48,7 @@ abstract contract InboxFixture is Test {
 
     /// @dev A portal whose way out leads nowhere: for tests that only make deposits.
     function newPortal() internal returns (Portal) {
-        return
-            new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
+        return new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
     }
 
     /// @dev Goes on by `blocks` blocks of 12 seconds.

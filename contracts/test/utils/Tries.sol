@@ -51,7 +51,11 @@ library Tries {
     }
 
     /// @dev Compact encoding of the key's nibbles from `from` to `to`.
-    function path(bytes32 key, uint256 from, uint256 to, uint256 flag) internal pure returns (bytes memory out) {
+    function path(bytes32 key, uint256 from, uint256 to, uint256 flag)
+        internal
+        pure
+        returns (bytes memory out)
+    {
         bool odd = (to - from) % 2 == 1;
         out = new bytes((to - from) / 2 + 1);
         out[0] = bytes1(uint8((odd ? flag + 1 : flag) << 4));

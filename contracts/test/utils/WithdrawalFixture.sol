@@ -86,7 +86,11 @@ abstract contract WithdrawalFixture is RollupFixture {
         return _proofOf[index];
     }
 
-    function storageProof(uint256 index, WithdrawalTransaction memory w) internal view returns (bytes[] memory) {
+    function storageProof(uint256 index, WithdrawalTransaction memory w)
+        internal
+        view
+        returns (bytes[] memory)
+    {
         return Tries.prove(_keysOf[index], keyOf(w));
     }
 

@@ -16,7 +16,8 @@ contract DepositVectorsTest is Test {
 
     function test_queue() public {
         string memory json = readVectors("deposits");
-        Portal portal = new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
+        Portal portal =
+            new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
         uint256 count = lengthOf(json, "deposits");
         vm.assertEq(count, 4);
         for (uint64 i; i < count; ++i) {
@@ -70,7 +71,8 @@ contract DepositVectorsTest is Test {
 
     function test_minimumGasLimits() public {
         string memory json = readVectors("deposits");
-        Portal portal = new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
+        Portal portal =
+            new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
         uint256 count = lengthOf(json, "minimumGasLimits");
         vm.assertEq(count, 8);
         for (uint256 i; i < count; ++i) {

@@ -21,7 +21,7 @@ contract InboxVectorsTest is Test {
         vm.assertEq(inbox.acc(0), hashAt(json, item("entries", 0), "acc"));
 
         uint256 count = lengthOf(json, "entries");
-        vm.assertEq(count, 6);
+        vm.assertEq(count, 8);
         for (uint64 i = 1; i < count; ++i) {
             setL1Block(json, i);
             addEntry(inbox, portal, json, item("entries", i));
@@ -58,6 +58,7 @@ contract InboxVectorsTest is Test {
         bytes32 depositAcc = hashAt(json, path, "depositAcc");
         portal.set(depositCount, depositAcc, uint64(block.timestamp));
         if (uintAt(json, path, "dataKind") == 0) return inbox.forceInclude();
+        if (uintAt(json, path, "dataKind") == 2) return addBlobs(inbox, json, path);
         append(
             inbox,
             hashAt(json, path, "prevAcc"),
@@ -65,6 +66,17 @@ contract InboxVectorsTest is Test {
             depositAcc,
             uint64At(json, path, "origin"),
             bytesAt(json, path, "data")
+        );
+    }
+
+    function addBlobs(Inbox inbox, string memory json, string memory path) private {
+        vm.blobhashes(vm.parseJsonBytes32Array(json, string.concat(path, ".blobHashes")));
+        vm.prank(BATCHER, BATCHER);
+        inbox.appendBlobs(
+            hashAt(json, path, "prevAcc"),
+            uint64At(json, path, "depositCount"),
+            hashAt(json, path, "depositAcc"),
+            uint64At(json, path, "origin")
         );
     }
 

@@ -1,0 +1,54 @@
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use serde::{Deserialize, Serialize};
+
+use crate::inbox::{FlattenedBytes, word};
+
+/// Bytes of a word of the ABI encoding.
+const WORD_BYTES: usize = 32;
+/// Where the data starts in the ABI encoding: behind six words, of which the last is this very offset.
+const DATA_OFFSET: u64 = 6 * 32;
+/// The slot of `L2ToL1MessagePasser` in which the mapping of sent messages is.
+const SENT_MESSAGES_SLOT: B256 = B256::ZERO;
+
+/// A message from L2 to L1, as `L2ToL1MessagePasser` records it and the Portal executes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Withdrawal {
+    /// Number of the message; its version is in the upper 16 bits.
+    pub nonce: U256,
+    /// Who sent it on L2.
+    pub sender: Address,
+    /// Whom it calls on L1.
+    pub target: Address,
+    /// Wei that the call carries.
+    pub value: U256,
+    /// L1 gas that the call gets at least.
+    pub gas_limit: U256,
+    /// L1 calldata.
+    pub data: Bytes,
+}
+
+impl Withdrawal {
+    /// `keccak256(abi.encode(nonce, sender, target, value, gasLimit, data))`: what identifies the message.
+    pub fn hash(&self) -> B256 {
+        let length = u64::try_from(self.data.len()).expect("invariant: a length fits 64 bits");
+        let words = [
+            self.nonce.into(),
+            self.sender.into_word(),
+            self.target.into_word(),
+            self.value.into(),
+            self.gas_limit.into(),
+            word(DATA_OFFSET),
+            word(length),
+        ];
+        let mut preimage = words.as_flattened_bytes();
+        preimage.extend_from_slice(&self.data);
+        preimage.resize(preimage.len().next_multiple_of(WORD_BYTES), 0);
+        keccak256(preimage)
+    }
+
+    /// The storage slot of `L2ToL1MessagePasser` that holds 1 once the message is sent.
+    pub fn slot(&self) -> B256 {
+        keccak256([self.hash(), SENT_MESSAGES_SLOT].as_flattened_bytes())
+    }
+}
