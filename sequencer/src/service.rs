@@ -37,6 +37,7 @@ pub struct Sequencer {
     driver: Driver,
     listener: TcpListener,
     tracker: Tracker,
+    l1: L1Client,
     submissions: mpsc::Receiver<Submission>,
 }
 
@@ -74,7 +75,7 @@ impl Sequencer {
 
         let client = L1Client::connect(&config.l1_url, genesis).await?;
         client.check_genesis(genesis, &genesis_output).await?;
-        let view = L1View::new(client, config.l1_confirmations, genesis_output);
+        let view = L1View::new(client.clone(), config.l1_confirmations, genesis_output);
         let derivation = Derivation::new(genesis.config.clone(), genesis_parent);
         let mut tracker = Tracker::new(view, derivation, Arc::clone(&database));
 
@@ -94,7 +95,7 @@ impl Sequencer {
         let mut driver = Driver::new(config, genesis.clone(), shared, head, replayed, checkpoints);
         driver.take_pending().await?;
         follow(&mut driver, &mut tracker).await?;
-        Ok(Self { driver, listener, tracker, submissions })
+        Ok(Self { driver, listener, tracker, l1: client, submissions })
     }
 
     /// Where the API is served.
@@ -114,14 +115,14 @@ impl Sequencer {
 
     /// The only place where anything is decided: one event at a time.
     async fn drive(self, stop: &CancellationToken) -> anyhow::Result<()> {
-        let Self { mut driver, listener, tracker, mut submissions } = self;
+        let Self { mut driver, listener, tracker, l1, mut submissions } = self;
         let config = driver.config().clone();
         info!(address = %listener.local_addr()?, head = driver.head(), "sequencer is up");
 
         let (send_news, mut news) = mpsc::channel(1);
         let mut tracking = tokio::spawn(tracker.run(config.l1_poll, send_news, stop.clone()));
         let shared = Arc::clone(driver.shared());
-        let api = crate::api::serve(listener, shared, config.body_bytes_max, stop.clone());
+        let api = crate::api::serve(listener, shared, l1, config.body_bytes_max, stop.clone());
         let mut api = tokio::spawn(api);
         let mut ticks = tokio::time::interval(config.block_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

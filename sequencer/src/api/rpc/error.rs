@@ -3,7 +3,7 @@ use alloy_primitives::Bytes;
 use serde_json::{Value, json};
 use turnpike_storage::StorageError;
 
-use crate::Refusal;
+use crate::{Refusal, api::passer::PasserError};
 
 /// An error as JSON-RPC answers it. Codes and texts are geth's.
 #[derive(Clone, Debug)]
@@ -69,6 +69,13 @@ impl From<Refusal> for RpcError {
 
 impl From<StorageError> for RpcError {
     fn from(error: StorageError) -> Self {
+        tracing::error!(%error, "request failed");
+        Self::new(-32603, "internal error".to_owned())
+    }
+}
+
+impl From<PasserError> for RpcError {
+    fn from(error: PasserError) -> Self {
         tracing::error!(%error, "request failed");
         Self::new(-32603, "internal error".to_owned())
     }

@@ -11,11 +11,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{sync::RwLockReadGuard, task::block_in_place};
 use turnpike_executor::{Chain, Head};
-use turnpike_protocol::{ChainConfig, SignedTx, decode_transaction};
+use turnpike_protocol::{ChainConfig, SignedTx, decode_transaction, predeploys::MESSAGE_PASSER};
 use turnpike_state::{AccountProof, HistoricalView};
 
 use super::{convert::RpcBlock, error::RpcError, gas::permit, params::Params};
-use crate::{Refusal, Shared};
+use crate::{Refusal, Shared, api::passer};
 
 /// Blocks that one `eth_getLogs` may span.
 const LOG_RANGE_BLOCKS_MAX: u64 = 10_000;
@@ -153,6 +153,11 @@ async fn find_transaction(
 ) -> Result<Option<(RpcBlock, usize)>, RpcError> {
     let Some(place) = shared.database.transaction(&hash).await? else { return Ok(None) };
     let Some(record) = shared.database.block(place.block).await? else { return Ok(None) };
+    // The block may have been taken back in between.
+    let held = record.receipts.get(place.position);
+    if held.is_none_or(|receipt| keccak256(&receipt.transaction) != hash) {
+        return Ok(None);
+    }
     Ok(Some((RpcBlock::new(record)?, place.position)))
 }
 
@@ -293,9 +298,15 @@ pub(crate) async fn proof(shared: &Shared, mut params: Params) -> Answer {
         return Err(RpcError::invalid_params(message));
     }
     let _permit = permit(shared).await?;
-    let chain = state_at(shared, params.optional()?).await?;
     let slots: Vec<U256> = keys.iter().map(|key| key.as_b256().into()).collect();
-    let proof = chain.proof(&address, &slots);
+    let id = params.optional()?;
+    let proof = match state_at(shared, id).await {
+        Ok(chain) => chain.proof(&address, &slots),
+        Err(error) if address == MESSAGE_PASSER => {
+            kept_proof(shared, id, &slots).await?.ok_or(error)?
+        }
+        Err(error) => return Err(error),
+    };
     let account = proof.account.unwrap_or_default();
     to_json(EIP1186AccountProofResponse {
         address,
@@ -310,6 +321,16 @@ pub(crate) async fn proof(shared: &Shared, mut params: Params) -> Answer {
             .map(|(key, slot)| EIP1186StorageProof::new(key, slot.value, slot.proof))
             .collect(),
     })
+}
+
+/// The message passer, proven in a state that is not kept any more: withdrawals can be proven for as long as there are outputs.
+async fn kept_proof(
+    shared: &Shared,
+    id: Option<BlockId>,
+    slots: &[U256],
+) -> Result<Option<AccountProof>, RpcError> {
+    let Some(number) = number_of(shared, id.unwrap_or_default()).await? else { return Ok(None) };
+    Ok(passer::proof(&shared.database, number, slots).await?)
 }
 
 pub(crate) async fn send_raw_transaction(shared: &Arc<Shared>, mut params: Params) -> Answer {

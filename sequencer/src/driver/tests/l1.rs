@@ -1,0 +1,250 @@
+//! An L1 in memory, as the sequencer sees it: entries with the blocks they derive, and deposits; it can forget its end.
+
+use alloy_primitives::{Address, B256, U256, keccak256};
+use turnpike_l1::{L1Head, PostedEntry, Reorg};
+use turnpike_protocol::{
+    BlockInput, ChainConfig, DataKind, Deposit, DepositHint, Entry, Origin, Parent, QueuedDeposit,
+    SignedTx, decode_transaction,
+};
+use turnpike_storage::{Database, JournalRecord};
+
+use crate::tracker::{DerivedBlock, EntryNews, L1News, L1Progress, known_blocks};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Event {
+    Entry(Entry, Vec<DerivedBlock>),
+    Deposit(QueuedDeposit),
+}
+
+#[derive(Debug)]
+pub(super) struct FakeL1 {
+    config: ChainConfig,
+    genesis: Parent,
+    events: Vec<Event>,
+    /// Only grows, whatever is forgotten: L1 grows past what it has dropped.
+    height: u64,
+    told: Vec<Event>,
+}
+
+impl FakeL1 {
+    pub(super) fn new(config: ChainConfig, genesis: Parent) -> Self {
+        let mut l1 = Self { config, genesis, events: Vec::new(), height: 0, told: Vec::new() };
+        l1.append(DataKind::None, 0, 0, Vec::new());
+        l1
+    }
+
+    /// Whoever starts anew has been told nothing.
+    pub(super) fn forget_told(&mut self) {
+        self.told.clear();
+    }
+
+    fn entries(&self) -> impl DoubleEndedIterator<Item = (&Entry, &[DerivedBlock])> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Entry(entry, blocks) => Some((entry, blocks.as_slice())),
+            Event::Deposit(_) => None,
+        })
+    }
+
+    fn deposits(&self) -> Vec<QueuedDeposit> {
+        let deposits = self.events.iter().filter_map(|event| match event {
+            Event::Deposit(deposit) => Some(deposit.clone()),
+            Event::Entry(..) => None,
+        });
+        deposits.collect()
+    }
+
+    /// All blocks that L1 gives, in order.
+    pub(super) fn blocks(&self) -> Vec<DerivedBlock> {
+        self.entries().flat_map(|(_, blocks)| blocks.to_vec()).collect()
+    }
+
+    fn head(&self) -> Parent {
+        self.blocks().last().map_or(self.genesis, |block| block.input.as_parent())
+    }
+
+    fn newest(&self) -> Entry {
+        *self.entries().next_back().expect("entry 0").0
+    }
+
+    pub(super) const fn time(&self) -> u64 {
+        1_750_000_000 + 12 * self.height
+    }
+
+    fn append(
+        &mut self,
+        data_kind: DataKind,
+        deposit_count: u64,
+        origin: u64,
+        blocks: Vec<DerivedBlock>,
+    ) {
+        self.height += 1;
+        let entry = Entry {
+            index: self.entries().count() as u64,
+            data_kind,
+            data_hash: B256::ZERO,
+            deposit_acc: B256::ZERO,
+            deposit_count,
+            l1_block_number: self.height,
+            l1_time: self.time(),
+            l1_base_fee: U256::from(7),
+            l1_blob_base_fee: U256::from(1),
+            l1_parent_hash: keccak256(self.height.to_be_bytes()),
+            origin,
+        };
+        self.events.push(Event::Entry(entry, blocks));
+    }
+
+    pub(super) fn deposit(&mut self, to: Address) {
+        self.height += 1;
+        let mut opaque_data = U256::from(5).to_be_bytes_vec();
+        opaque_data.extend(U256::from(5).to_be_bytes::<32>());
+        opaque_data.extend(100_000u64.to_be_bytes());
+        opaque_data.push(0);
+        let deposit = Deposit {
+            index: self.deposits().len() as u64,
+            l1_block_number: self.height,
+            from: Address::repeat_byte(0x77),
+            to,
+            version: U256::ZERO,
+            opaque_data: opaque_data.into(),
+        };
+        let l1_block_hash = keccak256((self.height << 32).to_be_bytes());
+        let hint = Some(DepositHint { l1_block_hash, log_index: 1 });
+        self.events.push(Event::Deposit(QueuedDeposit { deposit, hint }));
+    }
+
+    /// Takes up the next blocks of a journal, as a batcher would. False if there are none that the inbox would take.
+    pub(super) async fn post_own(&mut self, database: &Database, blocks_max: u32) -> bool {
+        let parent = self.head();
+        let next = database.journal(parent.number + 1, blocks_max).await.expect("reads");
+        let Some(origin) = next.first().map(|record| record.origin) else { return false };
+        let known = self.entries().nth(usize::try_from(origin.entry).expect("small"));
+        if known.map(|(entry, _)| Origin::from(entry)) != Some(origin) {
+            return false;
+        }
+        let consumed = self.newest().deposit_count;
+        let (queue, mut deposits) = (self.deposits(), consumed);
+        let (mut parent, mut blocks) = (parent, Vec::new());
+        for record in next.into_iter().take_while(|record| record.origin == origin) {
+            let from = usize::try_from(deposits).expect("small");
+            let queued = queue.get(from..from + record.deposits.len());
+            if queued != Some(record.deposits.as_slice()) {
+                return false;
+            }
+            deposits += record.deposits.len() as u64;
+            blocks.push(block_of(&self.config, parent, record));
+            parent = blocks.last().expect("just pushed").input.as_parent();
+        }
+        self.append(DataKind::Calldata, deposits, origin.entry, blocks);
+        true
+    }
+
+    /// Somebody forces the first `count` deposits that wait. False if none does.
+    pub(super) fn force(&mut self, count: usize) -> bool {
+        let consumed = self.newest().deposit_count;
+        let waiting = self.deposits().split_off(usize::try_from(consumed).expect("small"));
+        let queued: Vec<_> = waiting
+            .into_iter()
+            .take(count)
+            .map(|queued| QueuedDeposit { hint: None, ..queued })
+            .collect();
+        if queued.is_empty() {
+            return false;
+        }
+        let count = consumed + queued.len() as u64;
+        self.append_foreign(DataKind::None, count, queued, Vec::new());
+        true
+    }
+
+    /// An entry of somebody else's, with one block.
+    pub(super) fn post_foreign(&mut self, transactions: Vec<SignedTx>) {
+        let consumed = self.newest().deposit_count;
+        self.append_foreign(DataKind::Calldata, consumed, Vec::new(), transactions);
+    }
+
+    fn append_foreign(
+        &mut self,
+        kind: DataKind,
+        deposit_count: u64,
+        queued: Vec<QueuedDeposit>,
+        transactions: Vec<SignedTx>,
+    ) {
+        let (parent, newest) = (self.head(), self.newest());
+        let timestamp = parent.timestamp.max(self.time() + 12);
+        let origin = Origin::from(&newest);
+        let input = BlockInput::new(&self.config, parent, origin, timestamp, &queued, transactions);
+        let input = input.expect("valid deposits");
+        self.append(kind, deposit_count, newest.index, vec![DerivedBlock { input, queued }]);
+    }
+
+    /// L1 drops the last `depth` entries and deposits, but never the inbox's own entry.
+    pub(super) fn reorg(&mut self, depth: usize) {
+        self.events.truncate(self.events.len().saturating_sub(depth).max(1));
+        self.height += 1;
+    }
+
+    /// What is new since the last call, as the tracker tells it; an entry's news are made when the one before was taken in.
+    pub(super) async fn next_news(&mut self, database: &Database) -> L1News {
+        let same = self.events.iter().zip(&self.told).take_while(|(a, b)| a == b).count();
+        if same < self.told.len() {
+            self.told.truncate(same);
+            let entries = self.told.iter().filter(|event| matches!(event, Event::Entry(..)));
+            let entries = entries.count() as u64;
+            let deposits = self.told.len() as u64 - entries;
+            return L1News::Reorg(Reorg { block: 0, entries, deposits, outputs: 1 });
+        }
+        let told = |events: &[Event]| {
+            events.iter().filter(|event| matches!(event, Event::Entry(..))).count()
+        };
+        let next = told(&self.told);
+        let mut before = self.genesis.number;
+        for (at, event) in self.events.iter().enumerate() {
+            let Event::Entry(entry, blocks) = event else { continue };
+            let last_block = before + blocks.len() as u64;
+            // The inbox's own entry derives nothing.
+            if at >= self.told.len() && entry.index > 0 && told(&self.events[..at]) >= next {
+                self.told = self.events[..=at].to_vec();
+                let known = known_blocks(database, blocks).await.expect("reads");
+                return L1News::Entry(Box::new(EntryNews {
+                    posted: PostedEntry {
+                        entry: *entry,
+                        acc: B256::ZERO,
+                        l1_transaction: B256::ZERO,
+                    },
+                    fault: None,
+                    bytes: 0,
+                    transactions: 0,
+                    first_block: before + 1,
+                    last_block,
+                    unknown: blocks[known..].to_vec(),
+                }));
+            }
+            before = last_block;
+        }
+        self.told = self.events.clone();
+        let head =
+            L1Head { number: self.height, hash: B256::ZERO, time: self.time(), finalized: None };
+        L1News::Progress(Box::new(L1Progress {
+            head,
+            last_read: self.height,
+            first_entry: self.entries().next().map(|(entry, _)| *entry),
+            deposits: self.deposits(),
+            outputs: Vec::new(),
+        }))
+    }
+}
+
+/// The block that a journal record stands for.
+pub(super) fn block_of(
+    config: &ChainConfig,
+    parent: Parent,
+    record: JournalRecord,
+) -> DerivedBlock {
+    let JournalRecord { timestamp, origin, deposits, transactions, .. } = record;
+    let transactions = transactions
+        .iter()
+        .map(|raw| SignedTx::recover(decode_transaction(raw).expect("decodes")))
+        .collect();
+    let input = BlockInput::new(config, parent, origin, timestamp, &deposits, transactions);
+    DerivedBlock { input: input.expect("valid deposits"), queued: deposits }
+}
