@@ -202,7 +202,7 @@ impl Dice {
 async fn after_any_timeline_the_chain_is_l1s_and_nothing_is_lost() {
     let seeds = if std::env::var_os("TURNPIKE_LONG").is_some() { 1_000 } else { 20 };
     for seed in 1..=seeds {
-        let mut dice = Dice(seed * 0x9e37_79b9_7f4a_7c15);
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed));
         let mut world = World::new().await;
         world.sync().await.expect("follows");
         for _ in 0..40 {
