@@ -1,0 +1,69 @@
+// L1 drops blocks that were believed: the chain is made from what L1 has now, and nothing that was taken is lost.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { parseEther } from "viem";
+
+import { rpc, step, until } from "./harness.mjs";
+import { startSolo } from "./solo.mjs";
+
+const FORCE_WINDOW = 40;
+const DEPTHS = [1, 2, 5, 20];
+
+test("L1 reorganises at several depths", async (t) => {
+  const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
+  const [, bob] = solo.accounts;
+  const mint = parseEther("1");
+  const sent = [];
+  const balance = (blockTag = "latest") => solo.l2.getBalance({ address: bob.address, blockTag });
+  const start = await balance();
+
+  await step(t, "the first blocks", async () => {
+    sent.push(await solo.transfer(0, 0));
+    await solo.sealed(sent[0]);
+  });
+
+  for (const depth of DEPTHS) {
+    await step(t, `a deposit that L1 drops is taken back (depth ${depth})`, async () => {
+      const before = await balance();
+      await solo.mine(1);
+      const l1Transaction = await solo.deposit(3, { gas: 100_000n, mint, to: bob.address });
+      await until(async () => (await balance()) === before + mint, "the deposit to be minted");
+      const { deposits } = await solo.get(`/v1/deposits?l1Transaction=${l1Transaction}`);
+      const name = deposits[0].transaction.hash;
+      sent.push(await solo.transfer(0, sent.length));
+      await solo.sealed(sent.at(-1));
+      await solo.mine(depth - 1);
+
+      await rpc(solo.l1Url, "anvil_reorg", [depth, []]);
+      await solo.mine(1);
+      await until(async () => (await balance()) === before, "the deposit to be taken back");
+      const life = await solo.life(name);
+      assert.deepEqual([life.state, life.block], ["reverted", undefined]);
+      assert.match(life.revertedFrom.reason, /L1 has dropped deposit/);
+      for (const hash of sent) assert.equal((await solo.sealed(hash)).status, "success");
+    });
+  }
+
+  await step(t, "an entry that L1 drops is no longer safe, and its block is built anew", async () => {
+    await solo.deposit(3, { gas: 100_000n, mint, to: bob.address });
+    await until(async () => (await balance()) === start + mint, "the deposit to be minted");
+    await solo.mine(1, FORCE_WINDOW);
+    await solo.forceInclude(4);
+    await until(async () => (await solo.status()).safe === 1, "the forced block to be safe");
+    for (const hash of sent) await solo.sealed(hash);
+    await rpc(solo.l1Url, "anvil_reorg", [1, []]);
+    await solo.mine(1);
+    await until(async () => (await solo.status()).safe === 0, "no block to be safe");
+    await until(async () => (await balance()) === start + mint, "the deposit to be in a block of the sequencer's own");
+    for (const hash of sent) assert.equal((await solo.sealed(hash)).status, "success");
+  });
+
+  await step(t, "the chain goes on, through a restart as well", async () => {
+    await solo.kill();
+    await solo.start();
+    sent.push(await solo.transfer(0, sent.length));
+    for (const hash of sent) assert.equal((await solo.sealed(hash)).status, "success");
+    assert.equal(await balance(), start + mint);
+  });
+});

@@ -1,0 +1,140 @@
+// A sequencer by itself, on an L1 that is moved by hand: nobody posts, proposes or challenges unless the test does.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { mnemonicToAccount } from "viem/accounts";
+
+import { abiOf, connect } from "./clients.mjs";
+import { L1_CHAIN_ID, CHAIN_ID, get, post, rpc, startAnvil, until } from "./harness.mjs";
+import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
+
+const MNEMONIC = "test test test test test test test test test test test junk";
+const ACCOUNTS = 10;
+const [DEPLOYER, BATCHER] = [6, 7];
+
+const keyOf = (account) => `0x${Buffer.from(account.getHdKey().privateKey).toString("hex")}`;
+
+/** Deploys a chain whose rules differ from the development chain's in `rules`, and starts its sequencer. */
+export async function startSolo(t, rules = {}) {
+  const anvil = await startAnvil(t);
+  const folder = temporaryFolder(t);
+  const at = (name) => join(folder, name);
+  const accounts = Array.from({ length: ACCOUNTS }, (_, addressIndex) =>
+    mnemonicToAccount(MNEMONIC, { addressIndex }),
+  );
+  const { code, stdout } = await run(t, turnpike(), ["genesis"]);
+  assert.equal(code, 0);
+  const genesis = JSON.parse(stdout);
+  Object.assign(genesis.config, rules);
+  writeFileSync(at("undeployed.json"), JSON.stringify(genesis));
+  await rpc(anvil.url, "evm_setAutomine", [true]);
+  const files = ["--genesis", at("undeployed.json"), "--out", at("genesis.json")];
+  const keys = ["--key", keyOf(accounts[DEPLOYER]), "--batcher", accounts[BATCHER].address];
+  const deployed = await run(t, turnpike(), ["deploy", "--l1-url", anvil.url, ...files, ...keys]);
+  assert.equal(deployed.code, 0, deployed.stderr);
+  await rpc(anvil.url, "evm_setAutomine", [false]);
+  const { l1: contracts } = JSON.parse(readFileSync(at("genesis.json"), "utf8"));
+  const solo = new Solo(t, { at, accounts, contracts, l1Url: anvil.url });
+  await solo.start();
+  return solo;
+}
+
+/** A running sequencer. */
+export class Solo {
+  #t;
+  #at;
+  #accounts;
+  #program;
+
+  constructor(t, { at, accounts, contracts, l1Url }) {
+    this.#t = t;
+    this.#at = at;
+    this.#accounts = accounts;
+    Object.assign(this, { contracts, l1Url });
+  }
+
+  /** Starts the sequencer, on a database of this name. */
+  async start(database = "sequencer.db") {
+    const args = ["sequencer", "--genesis", this.#at("genesis.json"), "--l1-url", this.l1Url];
+    args.push("--l1-confirmations", "0", "--l1-poll-ms", "50");
+    args.push("--database", this.#at(database), "--listen", "127.0.0.1:0");
+    const program = new Program(this.#t, "turnpike sequencer", turnpike(), args);
+    const listening = () => program.stderr.match(/sequencer is up address=(\S+)/);
+    this.l2Url = `http://${(await until(listening, "the sequencer to listen"))[1]}`;
+    this.#program = program;
+    const privateKeys = this.#accounts.map((account) => ({ privateKey: keyOf(account) }));
+    const ready = { chainId: CHAIN_ID, l1ChainId: L1_CHAIN_ID };
+    Object.assign(this, connect({ ...this, ready, accounts: privateKeys }));
+  }
+
+  kill() {
+    return this.#program.kill();
+  }
+
+  /** Mines L1 blocks; the first comes `seconds` later than it would. */
+  async mine(blocks = 1, seconds = 0) {
+    if (seconds > 0) await rpc(this.l1Url, "evm_increaseTime", [seconds]);
+    for (let block = 0; block < blocks; block++) await rpc(this.l1Url, "evm_mine");
+  }
+
+  /** Sends an L1 transaction and mines it. */
+  async l1Send(hash) {
+    const sent = await hash;
+    await this.mine();
+    const { status } = await this.l1.getTransactionReceipt({ hash: sent });
+    assert.equal(status, "success");
+    return sent;
+  }
+
+  deposit(user, request) {
+    return this.l1Send(
+      this.l1Wallets[user].depositTransaction({ portalAddress: this.contracts.portal, request }),
+    );
+  }
+
+  forceInclude(user) {
+    const inbox = { address: this.contracts.inbox, abi: abiOf("Inbox") };
+    return this.l1Send(this.l1Wallets[user].writeContract({ ...inbox, functionName: "forceInclude" }));
+  }
+
+  async get(path) {
+    const { status, body } = await get(`${this.l2Url}${path}`);
+    assert.equal(status, 200, JSON.stringify(body));
+    return body;
+  }
+
+  status() {
+    return this.get("/v1/status");
+  }
+
+  life(hash) {
+    return this.get(`/v1/transactions/${hash}`);
+  }
+
+  /** Offers a plain transfer, and returns its hash. */
+  async transfer(user, nonce) {
+    const account = this.accounts[user];
+    const transaction = await account.signTransaction({
+      type: "eip1559",
+      chainId: CHAIN_ID,
+      nonce,
+      to: account.address,
+      value: 1n,
+      gas: 21_000n,
+      maxFeePerGas: 1_000_000_000n,
+      maxPriorityFeePerGas: 0n,
+    });
+    const { status, body } = await post(`${this.l2Url}/v1/transactions`, { transaction });
+    assert.equal(status, 202, JSON.stringify(body));
+    return body.hash;
+  }
+
+  /** Waits until a transaction is in a block. */
+  sealed(hash) {
+    return until(async () => {
+      const life = await this.life(hash);
+      return life.block && life;
+    }, `${hash} to be in a block`);
+  }
+}
