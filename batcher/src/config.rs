@@ -1,12 +1,13 @@
 use std::{path::PathBuf, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
+use turnpike_l1::L1Endpoints;
 
 /// How a batcher runs.
 #[derive(Clone, Debug)]
 pub struct BatcherConfig {
-    /// L1 endpoint.
-    pub l1_url: String,
+    /// Where L1 is served.
+    pub l1: L1Endpoints,
     /// L1 blocks on top of one before it is believed.
     pub l1_confirmations: u64,
     /// How often L1 and the journal are looked at.
@@ -19,10 +20,6 @@ pub struct BatcherConfig {
     pub key: PrivateKeySigner,
     /// When, how and for how much batches are posted.
     pub posting: PostingConfig,
-    /// Key that proposes outputs; none are proposed without it.
-    pub proposer_key: Option<PrivateKeySigner>,
-    /// L1 seconds between an output and the next.
-    pub propose_interval: u64,
 }
 
 /// Where batches go.

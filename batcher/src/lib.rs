@@ -1,4 +1,4 @@
-//! The L1 side of the sequencer: posts sealed blocks as batches and proposes outputs.
+//! The L1 side of the sequencer: posts sealed blocks as batches.
 //!
 //! ```text
 //! L1 inbox ─► follow (derive, compare with the journal) ─► settle (what became of batches)
@@ -23,7 +23,6 @@ mod kind;
 mod metrics;
 mod pack;
 mod poster;
-mod proposer;
 mod send;
 mod service;
 mod settle;

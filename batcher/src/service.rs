@@ -3,32 +3,27 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::bail;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use turnpike_derivation::DerivationError;
-use turnpike_l1::{L1Client, L1Error, L1Sender, L1View};
+use turnpike_l1::{L1Client, L1Error};
 use turnpike_protocol::{Genesis, OutputRoot};
 use turnpike_storage::{Database, genesis_id};
 
-use crate::{BatcherConfig, PostingConfig, poster::Poster, proposer::Proposer};
+use crate::{BatcherConfig, PostingConfig, poster::Poster};
 
-/// Runs a batcher, and a proposer if there is a key for one, until `stop`. `genesis_output` is the output root after
-/// the genesis block.
+/// Runs a batcher until `stop`. `genesis_output` is the output root after the genesis block.
 pub async fn run(
     genesis: &Genesis,
     genesis_output: OutputRoot,
     config: BatcherConfig,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    if config.proposer_key.as_ref().is_some_and(|key| key.address() == config.key.address()) {
-        bail!("batcher and proposer need a key each: their transactions would cross");
-    }
     let chain = genesis_id(genesis);
     let outbox = Database::open(&config.database, chain).await?;
     let journal = Arc::new(Database::open_read_only(&config.journal, chain).await?);
-    let client = L1Client::connect(&config.l1_url, genesis).await?;
+    let client = L1Client::connect(config.l1.clone(), genesis).await?;
     client.check_genesis(genesis, &genesis_output).await?;
     info!(account = %config.key.address(), "batcher is up");
     let posting =
@@ -37,28 +32,17 @@ pub async fn run(
         genesis,
         genesis_output,
         posting,
-        client.clone(),
+        client,
         config.key.clone(),
         Arc::clone(&journal),
         outbox,
     );
-    let mut outputs = config.proposer_key.clone().map(|key| {
-        let (sender, journal) = (L1Sender::new(client.clone(), key), Arc::clone(&journal));
-        let view = L1View::new(client, config.l1_confirmations, genesis_output);
-        let interval = config.propose_interval;
-        (view, Proposer::new(genesis.config.clone(), sender, journal, interval))
-    });
     let mut ticks = tokio::time::interval(config.poll);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let looked = async {
             ticks.tick().await;
-            let posted = poster.look(now()).await;
-            // A batch that cannot be posted now does not keep outputs from becoming final.
-            if let Some((view, proposer)) = &mut outputs {
-                propose(view, proposer, poster.last_blocks()).await?;
-            }
-            posted
+            poster.look(now()).await
         };
         tokio::select! {
             () = stop.cancelled() => break,
@@ -74,17 +58,6 @@ pub async fn run(
     journal.close().await;
     poster.close().await;
     Ok(())
-}
-
-/// Outputs stand on confirmed entries.
-async fn propose(
-    view: &mut L1View,
-    proposer: &mut Proposer,
-    mut last_blocks: Vec<u64>,
-) -> anyhow::Result<()> {
-    view.advance().await?;
-    last_blocks.truncate(view.entries().len());
-    proposer.step(view, &last_blocks).await
 }
 
 /// Now, in seconds.

@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{B256, U256};
+use alloy_primitives::B256;
 use turnpike_executor::{
     BlockOutcome, BlockTx, Chain, Executed, ExecutionError, SliceReport, block_transactions,
 };

@@ -1,6 +1,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use turnpike_executor::EngineConfig;
+use turnpike_l1::L1Endpoints;
 
 use crate::PoolLimits;
 
@@ -11,8 +12,8 @@ pub struct SequencerConfig {
     pub listen: SocketAddr,
     /// The database file.
     pub database: PathBuf,
-    /// L1 endpoint.
-    pub l1_url: String,
+    /// Where L1 is served.
+    pub l1: L1Endpoints,
     /// L1 blocks on top of one before it is believed.
     pub l1_confirmations: u64,
     /// How often L1 is asked for news.

@@ -73,7 +73,7 @@ impl Sequencer {
         let Restored { chain, checkpoints, replayed } =
             restore(chain, &database, &directory, config.execution).await?;
 
-        let client = L1Client::connect(&config.l1_url, genesis).await?;
+        let client = L1Client::connect(config.l1.clone(), genesis).await?;
         client.check_genesis(genesis, &genesis_output).await?;
         let view = L1View::new(client.clone(), config.l1_confirmations, genesis_output);
         let derivation = Derivation::new(genesis.config.clone(), genesis_parent);

@@ -50,8 +50,9 @@ test("each role runs by itself", async (t) => {
     const sequencer = role("sequencer", ["--database", at("sequencer.db"), "--listen", "127.0.0.1:0"]);
     const listening = () => sequencer.stderr.match(/sequencer is up address=(\S+)/);
     url = `http://${(await until(listening, "the sequencer to listen"))[1]}`;
-    const keys = ["--key", keyOf(batcher), "--proposer-key", keyOf(proposer), "--propose-interval", "1"];
-    role("batcher", ["--journal", at("sequencer.db"), "--database", at("batcher.db"), ...keys]);
+    const databases = ["--journal", at("sequencer.db"), "--database", at("batcher.db")];
+    role("batcher", [...databases, "--key", keyOf(batcher)]);
+    role("proposer", ["--key", keyOf(proposer), "--propose-interval", "1"]);
     judge = role("challenger", ["--key", keyOf(challenger), "--json"]);
   });
 

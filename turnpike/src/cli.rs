@@ -3,6 +3,7 @@ use std::{fmt, net::SocketAddr, num::NonZero, path::PathBuf};
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use turnpike_l1::L1Endpoints;
 
 use crate::execution::ExecutionArgs;
 
@@ -23,10 +24,14 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Take transactions and build blocks.
     Sequencer(SequencerArgs),
-    /// Post the sequencer's blocks to L1 and propose outputs.
+    /// Post the sequencer's blocks to L1.
     Batcher(BatcherArgs),
+    /// Derive the chain from L1 alone, propose what it came to and finalize what nobody challenged.
+    Proposer(ProposerArgs),
     /// Derive the chain from L1 alone, compare every output with it and challenge those that are wrong.
     Challenger(ChallengerArgs),
+    /// Derive the chain from L1 alone and print what it came to; nothing is written anywhere.
+    Derive(DeriveArgs),
     /// Deploy a chain's contracts on L1 and write the genesis file that everybody else needs.
     Deploy(DeployArgs),
     /// Print the development chain's genesis file, not yet deployed.
@@ -78,6 +83,9 @@ pub(crate) struct ChainArgs {
     /// L1 endpoint.
     #[arg(long, value_name = "URL", env = "TURNPIKE_L1_URL", hide_env_values = true)]
     pub(crate) l1_url: String,
+    /// L1's beacon API, which serves blobs; without it, the L1 endpoint is asked for them.
+    #[arg(long, value_name = "URL", env = "TURNPIKE_L1_BEACON_URL", hide_env_values = true)]
+    pub(crate) l1_beacon_url: Option<String>,
     /// L1 blocks on top of one before it is believed.
     #[arg(long, value_name = "BLOCKS", default_value_t = 2)]
     pub(crate) l1_confirmations: u64,
@@ -130,12 +138,41 @@ pub(crate) struct BatcherArgs {
     pub(crate) key: Key,
     #[command(flatten)]
     pub(crate) posting: PostingArgs,
-    /// Key that proposes outputs; without it none are proposed.
+}
+
+impl ChainArgs {
+    /// Where L1 is served.
+    pub(crate) fn l1(&self) -> L1Endpoints {
+        L1Endpoints { rpc: self.l1_url.clone(), beacon: self.l1_beacon_url.clone() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProposerArgs {
+    #[command(flatten)]
+    pub(crate) chain: ChainArgs,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
+    /// Key that proposes; its account puts up the bonds.
     #[arg(long, env = "TURNPIKE_PROPOSER_KEY", hide_env_values = true)]
-    pub(crate) proposer_key: Option<Key>,
+    pub(crate) key: Key,
     /// L1 seconds between an output and the next.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) propose_interval: u64,
+    /// Take out the bonds of outputs that became final.
+    #[arg(long)]
+    pub(crate) withdraw_bonds: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeriveArgs {
+    #[command(flatten)]
+    pub(crate) chain: ChainArgs,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,9 @@
-//! The turnpike command: dev, sequencer, batcher, challenger, deploy, genesis, bench, conformance.
+//! The turnpike command: dev, sequencer, batcher, proposer, challenger, derive, deploy, genesis, bench, conformance.
 
 mod bench;
 mod cli;
 mod conformance;
+mod derive;
 mod dev;
 mod execution;
 mod metrics;
@@ -18,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Our own words only: a library's may hold an endpoint's URL, and with it a key.
-const LOG_DEFAULT: &str = "off,turnpike=info,turnpike_sequencer=info,turnpike_batcher=info,turnpike_executor=info,turnpike_fraud_proof=info,turnpike_l1=info,turnpike_storage=info";
+const LOG_DEFAULT: &str = "off,turnpike=info,turnpike_sequencer=info,turnpike_batcher=info,turnpike_derivation=info,turnpike_executor=info,turnpike_fraud_proof=info,turnpike_l1=info,turnpike_proposer=info,turnpike_storage=info";
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

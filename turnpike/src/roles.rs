@@ -7,11 +7,13 @@ use tokio_util::sync::CancellationToken;
 use turnpike_batcher::{BatcherConfig, DataMode, PostingConfig};
 use turnpike_executor::Chain;
 use turnpike_fraud_proof::{ChallengerConfig, Event};
+use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::{Genesis, OutputRoot};
 use turnpike_sequencer::{PoolLimits, SequencerConfig};
 
 use crate::cli::{
-    BatcherArgs, ChallengerArgs, Command, DataArg, DeployArgs, Key, PostingArgs, SequencerArgs,
+    BatcherArgs, ChallengerArgs, Command, DataArg, DeployArgs, Key, PostingArgs, ProposerArgs,
+    SequencerArgs,
 };
 
 /// Exit code of a challenger that found a wrong output.
@@ -22,7 +24,9 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => crate::dev::run(args).await,
         Command::Sequencer(args) => sequencer(args).await,
         Command::Batcher(args) => batcher(args).await,
+        Command::Proposer(args) => proposer(args).await,
         Command::Challenger(args) => challenger(args).await,
+        Command::Derive(args) => crate::derive::run(args).await,
         Command::Deploy(args) => deploy(args).await,
         Command::Bench(args) => tokio::task::block_in_place(|| crate::bench::run(args.bench))
             .map(|()| ExitCode::SUCCESS),
@@ -39,7 +43,7 @@ async fn sequencer(args: SequencerArgs) -> anyhow::Result<ExitCode> {
     let config = SequencerConfig {
         listen: args.listen,
         database: args.database,
-        l1_url: args.chain.l1_url,
+        l1: args.chain.l1(),
         l1_confirmations: args.chain.l1_confirmations,
         l1_poll: Duration::from_millis(args.chain.l1_poll_ms),
         block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
@@ -57,17 +61,31 @@ async fn sequencer(args: SequencerArgs) -> anyhow::Result<ExitCode> {
 async fn batcher(args: BatcherArgs) -> anyhow::Result<ExitCode> {
     let genesis = read_genesis(&args.chain.genesis)?;
     let config = BatcherConfig {
-        l1_url: args.chain.l1_url,
+        l1: args.chain.l1(),
         l1_confirmations: args.chain.l1_confirmations,
         poll: Duration::from_millis(args.chain.l1_poll_ms),
         journal: args.journal,
         database: args.database,
         key: args.key.signer().context("--key")?,
         posting: args.posting.into(),
-        proposer_key: signer(args.proposer_key.as_ref()).context("--proposer-key")?,
-        propose_interval: args.propose_interval,
     };
     turnpike_batcher::run(&genesis, genesis_output(&genesis), config, stop_on_signal()?).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn proposer(args: ProposerArgs) -> anyhow::Result<ExitCode> {
+    let genesis = read_genesis(&args.chain.genesis)?;
+    let config = ProposerConfig {
+        l1: args.chain.l1(),
+        l1_confirmations: args.chain.l1_confirmations,
+        poll: Duration::from_millis(args.chain.l1_poll_ms),
+        execution: args.execution.into(),
+        key: args.key.signer().context("--key")?,
+        interval: args.propose_interval,
+        withdraw_bonds: args.withdraw_bonds,
+        lie: false,
+    };
+    turnpike_proposer::run(&genesis, config, stop_on_signal()?).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -95,7 +113,7 @@ impl From<PostingArgs> for PostingConfig {
 async fn challenger(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
     let genesis = read_genesis(&args.chain.genesis)?;
     let config = ChallengerConfig {
-        l1_url: args.chain.l1_url,
+        l1: args.chain.l1(),
         l1_confirmations: if args.once { 0 } else { args.chain.l1_confirmations },
         poll: Duration::from_millis(args.chain.l1_poll_ms),
         execution: args.execution.into(),
@@ -160,7 +178,7 @@ pub(crate) fn write_genesis(path: &Path, genesis: &Genesis) -> anyhow::Result<()
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn to_json(value: &impl serde::Serialize) -> anyhow::Result<String> {
+pub(crate) fn to_json(value: &impl serde::Serialize) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(value)?)
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 use turnpike_batcher::{BatcherConfig, DataMode, PostingConfig};
 use turnpike_fraud_proof::ChallengerConfig;
+use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
 use turnpike_sequencer::{PoolLimits, SequencerConfig};
 
@@ -128,6 +129,11 @@ impl Dev<'_> {
             let result = turnpike_batcher::run(&chain, output, config, stopped).await;
             result.context("the batcher failed")
         });
+        let (chain, config, stopped) = (self.genesis.clone(), self.proposer(), stop.clone());
+        tasks.spawn(async move {
+            let result = turnpike_proposer::run(&chain, config, stopped).await;
+            result.context("the proposer failed")
+        });
         let (chain, config, stopped) =
             (self.genesis.clone(), self.challenger(l2_url), stop.clone());
         let json = self.args.json;
@@ -142,7 +148,7 @@ impl Dev<'_> {
         SequencerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], self.args.port)),
             database: self.data.file("sequencer.db"),
-            l1_url: self.l1.url().to_owned(),
+            l1: self.l1.url().into(),
             l1_confirmations: 0,
             l1_poll: L1_POLL,
             block_interval: Duration::from_millis(self.args.block_interval_ms.max(1)),
@@ -157,7 +163,7 @@ impl Dev<'_> {
 
     fn batcher(&self) -> BatcherConfig {
         BatcherConfig {
-            l1_url: self.l1.url().to_owned(),
+            l1: self.l1.url().into(),
             l1_confirmations: 0,
             poll: L1_POLL,
             journal: self.data.file("sequencer.db"),
@@ -169,14 +175,25 @@ impl Dev<'_> {
                 latency_max: 0,
                 ..PostingConfig::default()
             },
-            proposer_key: Some(self.accounts.proposer()),
-            propose_interval: PROPOSE_INTERVAL,
+        }
+    }
+
+    fn proposer(&self) -> ProposerConfig {
+        ProposerConfig {
+            l1: self.l1.url().into(),
+            l1_confirmations: 0,
+            poll: L1_POLL,
+            execution: self.args.execution.into(),
+            key: self.accounts.proposer(),
+            interval: PROPOSE_INTERVAL,
+            withdraw_bonds: false,
+            lie: self.args.liar,
         }
     }
 
     fn challenger(&self, l2_url: &str) -> ChallengerConfig {
         ChallengerConfig {
-            l1_url: self.l1.url().to_owned(),
+            l1: self.l1.url().into(),
             l1_confirmations: 0,
             poll: L1_POLL,
             execution: self.args.execution.into(),
