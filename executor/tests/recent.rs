@@ -128,6 +128,38 @@ fn a_call_at_a_recent_block_runs_in_its_environment() {
 }
 
 #[test]
+fn a_chain_is_taken_back_to_a_recent_block() {
+    for number in BLOCKS - KEPT..=BLOCKS {
+        let (mut chain, counter, snapshots) = chain();
+        let was = &snapshots[usize::try_from(number).expect("small")];
+        assert!(chain.rewind(number), "block {number}");
+        assert_eq!(chain.head(), &was.head);
+        assert_eq!(chain.state().account(&RICH), was.rich, "block {number}");
+        assert_eq!(chain.state().storage(&counter, U256::ZERO), was.count, "block {number}");
+        assert_eq!(chain.state().roots().state_root, was.head.header.state_root);
+        assert_eq!(chain.oldest_state(), BLOCKS - KEPT, "what was kept still is");
+        for again in number + 1..=BLOCKS {
+            assert!(chain.head_at(again).is_none(), "block {again}");
+            advance(&mut chain, counter);
+        }
+        assert_eq!(chain.head(), &snapshots[12].head, "the same way leads to the same place");
+        for kept in BLOCKS - KEPT..=BLOCKS {
+            let was = &snapshots[usize::try_from(kept).expect("small")];
+            assert_eq!(chain.head_at(kept), Some(&was.head));
+        }
+    }
+}
+
+#[test]
+fn a_chain_is_not_taken_where_it_cannot_go() {
+    let (mut chain, _, snapshots) = chain();
+    for number in [0, BLOCKS - KEPT - 1, BLOCKS + 1, u64::MAX] {
+        assert!(!chain.rewind(number), "block {number}");
+        assert_eq!(chain.head(), &snapshots[12].head);
+    }
+}
+
+#[test]
 fn what_is_older_or_to_come_is_not_there() {
     let (chain, ..) = chain();
     for number in [0, BLOCKS - KEPT - 1, BLOCKS + 1, u64::MAX] {

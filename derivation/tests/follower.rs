@@ -1,0 +1,290 @@
+//! Chains that follow an L1 that forks: after every reorg they are what is derived afresh.
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
+use proptest::prelude::*;
+use turnpike_derivation::{FollowError, Follower, Node, STATES};
+use turnpike_executor::EngineConfig;
+use turnpike_l1::{
+    L1View, Severity,
+    memory::{L1Event, MemoryL1},
+};
+use turnpike_protocol::{Batch, BatchBlock, DataKind, Genesis, OutputRoot, SignedTx, pack_blobs};
+use turnpike_state::HistoryLimits;
+
+const KEY: B256 = b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
+const BOB: Address = Address::repeat_byte(0xb0);
+
+/// What an entry holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Calldata,
+    Blobs,
+    Forced,
+    Garbage,
+    GarbageBlobs,
+}
+
+/// An L1 on which a sequencer of sorts posts transfers.
+struct Scene {
+    l1: MemoryL1,
+    output: OutputRoot,
+    /// Makes every batch another.
+    nonce: u64,
+}
+
+fn follower(limits: HistoryLimits) -> Follower {
+    Follower::new_with(&Genesis::dev(), EngineConfig::default(), limits)
+}
+
+fn transfer(nonce: u64, value: u64) -> Bytes {
+    let tx = TxEip1559 {
+        chain_id: 4242,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 1_000_000_000,
+        to: TxKind::Call(BOB),
+        value: U256::from(value),
+        ..Default::default()
+    };
+    let signature = sign_message(KEY, tx.signature_hash()).expect("signs");
+    SignedTx::recover(tx.into_signed(signature).into()).encoded().into()
+}
+
+fn encode(batch: &Batch) -> Vec<u8> {
+    Batch::frame(&zstd::bulk::compress(&batch.to_rlp(), 3).expect("compresses"))
+}
+
+impl Scene {
+    fn new() -> Self {
+        let output = follower(STATES).head().output;
+        Self { l1: MemoryL1::new(&Genesis::dev(), &output), output, nonce: 0 }
+    }
+
+    fn node(&self, limits: HistoryLimits) -> Node<MemoryL1> {
+        let view = L1View::new(self.l1.clone(), 0, self.output);
+        Node::new(view, follower(limits))
+    }
+
+    fn deposit(&self, mint: u64) {
+        let mut opaque_data = U256::from(mint).to_be_bytes::<32>().to_vec();
+        opaque_data.extend(U256::ZERO.to_be_bytes::<32>());
+        opaque_data.extend(100_000u64.to_be_bytes());
+        opaque_data.push(0);
+        self.l1.mine(&[L1Event::Deposit { from: BOB, to: BOB, opaque_data: opaque_data.into() }]);
+    }
+
+    /// Mines a block with an entry that consumes all deposits and names the newest entry as its origin.
+    async fn post(&mut self, kind: Kind) {
+        let mut view = L1View::new(self.l1.clone(), 0, self.output);
+        let l1_time = view.advance().await.expect("nothing moves").head.time;
+        let newest = view.entries().last().expect("deployed").entry;
+        let consumed = usize::try_from(newest.deposit_count).expect("small");
+        let waiting = &view.deposits()[consumed..];
+        let (deposits, origin) = (waiting.len() as u64, newest.index);
+        let batch = Batch {
+            blocks: vec![
+                BatchBlock {
+                    timestamp: l1_time,
+                    deposit_count: deposits,
+                    transactions: vec![transfer(self.nonce, 1 + self.nonce)],
+                    ..BatchBlock::default()
+                },
+                BatchBlock { timestamp: l1_time + 1, ..BatchBlock::default() },
+            ],
+            deposit_hints: waiting.iter().map(|queued| queued.hint).collect(),
+        };
+        self.nonce += 1;
+        let event = match kind {
+            Kind::Calldata => L1Event::Calldata { data: encode(&batch).into(), deposits, origin },
+            Kind::Blobs => {
+                let data = pack_blobs(&encode(&batch)).expect("short").into();
+                L1Event::Blobs { data, deposits, origin }
+            }
+            Kind::Forced => L1Event::Forced { deposits },
+            Kind::Garbage => {
+                let data = Bytes::from(self.nonce.to_be_bytes());
+                L1Event::Calldata { data, deposits, origin }
+            }
+            Kind::GarbageBlobs => {
+                let mut data = pack_blobs(&self.nonce.to_be_bytes()).expect("short");
+                *data.last_mut().expect("long") = 1;
+                L1Event::Blobs { data: data.into(), deposits, origin }
+            }
+        };
+        self.l1.mine(&[event]);
+    }
+}
+
+async fn follow(node: &mut Node<MemoryL1>) -> Result<(), FollowError> {
+    node.advance().await?;
+    while let Some(next) = node.next_entry().await? {
+        node.feed(&next)?;
+    }
+    Ok(())
+}
+
+/// Follows, and compares with a node that derives everything afresh.
+async fn check(scene: &Scene, node: &mut Node<MemoryL1>) {
+    follow(node).await.expect("L1 is there");
+    let mut fresh = scene.node(STATES);
+    follow(&mut fresh).await.expect("L1 is there");
+    let (a, b) = (node.follower(), fresh.follower());
+    assert_eq!(a.head(), b.head());
+    assert_eq!(a.chain().state().roots(), b.chain().state().roots());
+    assert_eq!(a.derivation().entries(), b.derivation().entries());
+    for index in 0..b.next_entry() {
+        assert_eq!(a.output(index), b.output(index), "entry {index}");
+    }
+    assert_eq!((node.safe(), node.finalized()), (fresh.safe(), fresh.finalized()));
+}
+
+#[tokio::test]
+async fn entries_of_all_kinds_are_followed() {
+    let mut scene = Scene::new();
+    let mut node = scene.node(STATES);
+    let kinds =
+        [Kind::Calldata, Kind::Blobs, Kind::Forced, Kind::Garbage, Kind::GarbageBlobs, Kind::Blobs];
+    for (mint, kind) in (1..).zip(kinds) {
+        scene.deposit(mint);
+        scene.post(kind).await;
+    }
+    follow(&mut node).await.expect("L1 is there");
+    let entries = node.follower().derivation().entries();
+    let blocks: Vec<_> = entries.iter().map(|it| it.last.number - it.first_block + 1).collect();
+    assert_eq!(blocks, [2, 2, 1, 1, 1, 2]);
+    let faults: Vec<_> = entries.iter().map(|it| it.fault.is_some()).collect();
+    assert_eq!(faults, [false, false, false, true, true, false]);
+    // Every deposit mints, whatever the data; two of the three transfers are there, the last has a gap before it.
+    let bob = node.follower().chain().state().account(&BOB).expect("rich");
+    assert_eq!(bob.balance, U256::from(1 + 2 + 3 + 4 + 5 + 6 + 1 + 2));
+    check(&scene, &mut node).await;
+}
+
+#[tokio::test]
+async fn every_depth_is_gone_back_to() {
+    for limits in [STATES, HistoryLimits { blocks_max: 3, items_max: 1_000 }] {
+        for depth in 1..=10 {
+            let mut scene = Scene::new();
+            let mut node = scene.node(limits);
+            for round in 0..5 {
+                scene.deposit(round);
+                scene.post(if round == 3 { Kind::Forced } else { Kind::Calldata }).await;
+                follow(&mut node).await.expect("L1 is there");
+            }
+            let before = node.follower().head().hash();
+            scene.l1.reorg(depth);
+            scene.nonce = 0;
+            scene.deposit(77);
+            scene.post(Kind::Calldata).await;
+            check(&scene, &mut node).await;
+            assert_ne!(node.follower().head().hash(), before);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fork_that_comes_back_leaves_no_trace() {
+    let mut scene = Scene::new();
+    let mut node = scene.node(STATES);
+    scene.deposit(1);
+    scene.post(Kind::Calldata).await;
+    scene.post(Kind::Calldata).await;
+    let fork = scene.l1.fork();
+    follow(&mut node).await.expect("L1 is there");
+    let before = node.follower().head().clone();
+    scene.l1.reorg(2);
+    scene.post(Kind::Forced).await;
+    scene.post(Kind::Garbage).await;
+    check(&scene, &mut node).await;
+    assert_ne!(node.follower().head(), &before);
+    scene.l1.switch_to(&fork);
+    check(&scene, &mut node).await;
+    assert_eq!(node.follower().head(), &before);
+}
+
+#[tokio::test]
+async fn blocks_are_final_with_their_l1_block() {
+    let mut scene = Scene::new();
+    let mut node = scene.node(STATES);
+    scene.post(Kind::Calldata).await;
+    let first = scene.l1.number();
+    scene.post(Kind::Forced).await;
+    follow(&mut node).await.expect("L1 is there");
+    assert_eq!((node.safe(), node.finalized()), (3, 0));
+    scene.l1.finalize(first);
+    follow(&mut node).await.expect("L1 is there");
+    assert_eq!((node.safe(), node.finalized()), (3, 2));
+    scene.l1.finalize(first + 1);
+    follow(&mut node).await.expect("L1 is there");
+    assert_eq!(node.finalized(), 3);
+}
+
+#[tokio::test]
+async fn tampered_blobs_are_refused() {
+    let mut scene = Scene::new();
+    let mut node = scene.node(STATES);
+    scene.post(Kind::Blobs).await;
+    node.advance().await.expect("L1 is there");
+    let posted = node.view().entries()[1];
+    assert_eq!(posted.entry.data_kind, DataKind::Blobs);
+    scene.l1.tamper(posted.l1_transaction);
+    let error = node.next_entry().await.expect_err("tampered");
+    assert_eq!(error.severity(), Severity::Critical);
+    assert_eq!(node.follower().next_entry(), 1);
+}
+
+/// What a random L1 does next.
+#[derive(Clone, Debug)]
+enum Step {
+    Deposit(u64),
+    Post(Kind),
+    Reorg(usize),
+    Follow,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let kind = prop_oneof![
+        20 => Just(Kind::Calldata),
+        1 => Just(Kind::Blobs),
+        6 => Just(Kind::Forced),
+        6 => Just(Kind::Garbage),
+    ];
+    let step = prop_oneof![
+        2 => (1..9u64).prop_map(Step::Deposit),
+        5 => kind.prop_map(Step::Post),
+        2 => (1..8usize).prop_map(Step::Reorg),
+        3 => Just(Step::Follow),
+    ];
+    prop::collection::vec(step, 1..30)
+}
+
+async fn run(steps: Vec<Step>, kept: usize) {
+    let mut scene = Scene::new();
+    let mut node = scene.node(HistoryLimits { blocks_max: kept, items_max: 10_000 });
+    for step in steps {
+        match step {
+            Step::Deposit(mint) => scene.deposit(mint),
+            Step::Post(kind) => scene.post(kind).await,
+            Step::Reorg(depth) => {
+                let depth = depth.min(usize::try_from(scene.l1.number()).expect("small") - 1);
+                scene.l1.reorg(depth);
+                for _ in 0..depth {
+                    scene.post(Kind::Calldata).await;
+                }
+            }
+            Step::Follow => follow(&mut node).await.expect("nothing moves"),
+        }
+    }
+    check(&scene, &mut node).await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_history_ends_as_a_fresh_derivation(steps in steps(), kept in 0..40usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(run(steps, kept));
+    }
+}
