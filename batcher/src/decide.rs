@@ -252,7 +252,6 @@ impl Posting {
         let is_patient = age < self.config.bump_blocks;
         let is_next = in_flight.nonce == look.account.nonce;
         Some(match in_flight.fate {
-            Fate::Displaced => Decision::Send(self.send(look, BatchSource::Recorded)),
             // Its nonce is not the next: what comes before it may still arrive.
             Fate::Waiting | Fate::Unknown | Fate::Refused if !is_next && is_patient => {
                 Decision::Wait(Wait::InFlight)

@@ -6,6 +6,7 @@ mod fixture;
 use alloy_primitives::U256;
 use fixture::{GWEI, World, account, batcher};
 use turnpike_batcher::{Crash, DataMode, Faults, Looked, Step, Wait};
+use turnpike_l1::L1Error;
 
 /// What becomes of L1's pool while the poster is down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +123,22 @@ async fn without_funds_nothing_is_sent_and_with_them_all_of_it() {
     world.anvil.set_balance(address, U256::from(GWEI) * U256::from(GWEI)).await;
     world.run(&mut poster).await.expect("goes on by itself");
     world.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_l1_is_down_the_poster_waits_and_then_goes_on() {
+    let mut world = World::new(DataMode::Calldata).await;
+    world.seal(1).await;
+    let mut poster = world.poster(Faults::default()).await;
+    world.look_once(&mut poster).await.expect("posts");
+    world.seal(2).await;
+    world.anvil.pause(true);
+    let error = poster.look(world.now).await.expect_err("L1 is down");
+    let error = error.downcast_ref::<L1Error>().expect("L1's");
+    assert!(error.is_retryable(), "{error}");
+    world.anvil.pause(false);
+    world.run(&mut poster).await.expect("goes on by itself");
+    assert_eq!(world.check().await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -224,7 +224,7 @@ fn attempt(hash: u8, nonce: u64) -> Attempt {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_outbox_keeps_what_was_signed_until_it_is_confirmed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("batcher.db");
@@ -267,7 +267,7 @@ async fn an_outbox_keeps_what_was_signed_until_it_is_confirmed() {
     assert_eq!(database.batch(1).await.expect("reads"), None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_an_entry_derives_gives_way_with_all_after_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = open(&folder.path().join("batcher.db")).await;

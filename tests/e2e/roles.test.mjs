@@ -51,7 +51,7 @@ test("each role runs by itself", async (t) => {
     const listening = () => sequencer.stderr.match(/sequencer is up address=(\S+)/);
     url = `http://${(await until(listening, "the sequencer to listen"))[1]}`;
     const databases = ["--journal", at("sequencer.db"), "--database", at("batcher.db")];
-    role("batcher", [...databases, "--key", keyOf(batcher)]);
+    role("batcher", [...databases, "--max-latency", "0", "--key", keyOf(batcher)]);
     role("proposer", ["--key", keyOf(proposer), "--propose-interval", "1"]);
     judge = role("challenger", ["--key", keyOf(challenger), "--json"]);
   });
