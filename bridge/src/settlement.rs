@@ -18,7 +18,7 @@ const REQUESTS_MAX: usize = 32;
 const RECENT_BLOCKS: u64 = 16;
 
 /// `Status` in the `Rollup` contract.
-const CHALLENGED: u8 = 2;
+const PROPOSED: u8 = 1;
 const FINAL: u8 = 3;
 
 /// The chain's contracts on L1, and what is asked of them.
@@ -91,10 +91,8 @@ impl Settlement {
         let proven_on = if proven.timestamp == 0 { None } else { proven.l2OutputIndex.try_into().ok() };
         let (held, base) = self.held_outputs(proven_on).await?;
         let facts = |index: u64| facts_of(&held, index);
-        let proven = proven_on.and_then(|index| {
-            let is_same_output = held.get(&index)?.root == proven.outputRoot;
-            Some(ProvenFacts { output: facts(index)?, is_same_output })
-        });
+        let at = u64::try_from(proven.timestamp).unwrap_or(u64::MAX);
+        let proven = proven_on.and_then(facts).map(|output| ProvenFacts { output, at });
         Ok(WithdrawalFacts {
             now: self.now().await?,
             l2_block,
@@ -131,7 +129,7 @@ impl Settlement {
                 self.read_outputs(some, &mut held).await?;
             }
             // Parents are older, so this ends.
-            let parents = held.values().filter(|output| output.status != FINAL);
+            let parents = held.values().filter(|output| output.status == PROPOSED);
             let parents = parents.map(|output| output.parent);
             missing = parents.filter(|parent| !held.contains_key(parent)).collect();
             missing.dedup();
@@ -263,9 +261,8 @@ fn facts_of(held: &BTreeMap<u64, HeldOutput>, index: u64) -> Option<OutputFacts>
     let mut below = output;
     let stands = loop {
         match below.status {
-            FINAL => break true,
-            CHALLENGED => break false,
-            _ => below = held.get(&below.parent)?,
+            PROPOSED => below = held.get(&below.parent)?,
+            status => break status == FINAL,
         }
     };
     Some(OutputFacts {
@@ -281,7 +278,8 @@ fn facts_of(held: &BTreeMap<u64, HeldOutput>, index: u64) -> Option<OutputFacts>
 mod tests {
     use super::*;
 
-    const PROPOSED: u8 = 1;
+    const CHALLENGED: u8 = 2;
+    const REJECTED: u8 = 4;
 
     const fn output(parent: u64, status: u8) -> HeldOutput {
         HeldOutput { root: B256::ZERO, parent, l2_block: 7, proposed_at: 9, status }
@@ -296,11 +294,12 @@ mod tests {
             (7, output(6, PROPOSED)),
             (8, output(4, PROPOSED)),
             (9, output(8, PROPOSED)),
+            (10, output(9, REJECTED)),
         ]);
         let stands = |index| facts_of(&held, index).map(|facts| (facts.stands, facts.is_final));
         assert_eq!(stands(4), Some((true, true)));
-        assert_eq!([5, 6, 7].map(stands), [Some((false, false)); 3]);
+        assert_eq!([5, 6, 7, 10].map(stands), [Some((false, false)); 4]);
         assert_eq!([8, 9].map(stands), [Some((true, false)); 2]);
-        assert_eq!(stands(10), None);
+        assert_eq!(stands(11), None);
     }
 }

@@ -14,7 +14,7 @@ pub enum WithdrawalStage {
         /// The output to prove it on.
         output: u64,
     },
-    /// It is proven. Next: the output's challenge window ends.
+    /// It is proven. Next: the proof is as old as a challenge window, and the output's own window is over.
     WaitingToFinalize {
         /// The output it is proven on.
         output: u64,
@@ -50,8 +50,8 @@ pub struct OutputFacts {
 pub struct ProvenFacts {
     /// The output it was made on, as it stands now.
     pub output: OutputFacts,
-    /// Whether that is still the output that was proven: an L1 reorganisation may have put another in its place.
-    pub is_same_output: bool,
+    /// L1 time at which it was made, in seconds.
+    pub at: u64,
 }
 
 /// What a withdrawal's stage follows from.
@@ -77,10 +77,10 @@ impl WithdrawalFacts {
         if self.is_finalized {
             return WithdrawalStage::Finalized;
         }
-        // A proof on what was challenged, or is gone, is none: it can be made again.
-        let proven = self.proven.filter(|proven| proven.output.stands && proven.is_same_output);
-        if let Some(ProvenFacts { output, .. }) = proven {
-            let (output, estimated_seconds) = (output.index, self.seconds_to_final(&output));
+        // A proof on what was challenged is none: it can be made again.
+        if let Some(ProvenFacts { output, at }) = self.proven.filter(|it| it.output.stands) {
+            let estimated_seconds = self.seconds_to_mature(&output, at);
+            let output = output.index;
             return match estimated_seconds {
                 0 => WithdrawalStage::ReadyToFinalize { output },
                 _ => WithdrawalStage::WaitingToFinalize { output, estimated_seconds },
@@ -106,7 +106,7 @@ impl WithdrawalFacts {
             WithdrawalStage::Finalized | WithdrawalStage::ReadyToFinalize { .. } => Some(0),
             WithdrawalStage::WaitingToFinalize { estimated_seconds, .. } => Some(estimated_seconds),
             WithdrawalStage::ReadyToProve { .. } => {
-                self.provable_on().next().map(|output| self.seconds_to_final(output))
+                self.provable_on().next().map(|output| self.seconds_to_mature(output, self.now))
             }
             WithdrawalStage::WaitingToProve { estimated_seconds } => {
                 estimated_seconds.map(|seconds| seconds.saturating_add(self.challenge_window))
@@ -114,12 +114,11 @@ impl WithdrawalFacts {
         }
     }
 
-    /// Seconds until an output can be final. Those it stands on are older, so their windows end before.
-    fn seconds_to_final(&self, output: &OutputFacts) -> u64 {
-        if output.is_final {
-            return 0;
-        }
-        output.proposed_at.saturating_add(self.challenge_window).saturating_sub(self.now)
+    /// Seconds until a proof made on `output` at `proven_at` is old enough, and the output can be final. Those it stands on
+    /// are older, so their windows end before.
+    fn seconds_to_mature(&self, output: &OutputFacts, proven_at: u64) -> u64 {
+        let since = if output.is_final { proven_at } else { proven_at.max(output.proposed_at) };
+        since.saturating_add(self.challenge_window).saturating_sub(self.now)
     }
 }
 
@@ -219,8 +218,8 @@ mod tests {
         }
     }
 
-    const fn proven(output: OutputFacts) -> Option<ProvenFacts> {
-        Some(ProvenFacts { output, is_same_output: true })
+    const fn proven(output: OutputFacts, at: u64) -> Option<ProvenFacts> {
+        Some(ProvenFacts { output, at })
     }
 
     #[test]
@@ -248,22 +247,21 @@ mod tests {
         ];
         let facts = facts(145, outputs);
         assert_eq!(facts.stage(), WithdrawalStage::ReadyToProve { output: 3 });
-        assert_eq!(facts.seconds_to_finalize(), Some(130 + WINDOW - 145));
+        assert_eq!(facts.seconds_to_finalize(), Some(WINDOW), "a proof made now has to age");
         let on: Vec<_> = facts.provable_on().map(|output| output.index).collect();
         assert_eq!(on, [3, 4]);
     }
 
     #[test]
-    fn waits_for_the_window_of_the_output_it_is_proven_on() {
+    fn waits_for_the_proof_to_age() {
         let mut facts = facts(135, vec![output(2, 120), output(3, 130)]);
-        facts.proven = proven(output(2, 120));
-        let stage = WithdrawalStage::WaitingToFinalize { output: 2, estimated_seconds: 5 };
+        facts.proven = proven(output(2, 120), 125);
+        let stage = WithdrawalStage::WaitingToFinalize { output: 2, estimated_seconds: 10 };
         assert_eq!(facts.stage(), stage);
-        assert_eq!(facts.seconds_to_finalize(), Some(5));
-        facts.now = 140;
-        assert_eq!(facts.stage(), WithdrawalStage::ReadyToFinalize { output: 2 });
-        facts.now = 121;
-        facts.proven = proven(OutputFacts { is_final: true, ..output(2, 120) });
+        assert_eq!(facts.seconds_to_finalize(), Some(10));
+        facts.proven = proven(OutputFacts { is_final: true, ..output(2, 120) }, 125);
+        assert_eq!(facts.stage(), stage, "on a final output as well");
+        facts.now = 145;
         assert_eq!(facts.stage(), WithdrawalStage::ReadyToFinalize { output: 2 });
         facts.is_finalized = true;
         assert_eq!(facts.stage(), WithdrawalStage::Finalized);
@@ -273,11 +271,9 @@ mod tests {
     #[test]
     fn a_proof_on_what_does_not_stand_is_made_again() {
         let mut facts = facts(135, vec![output(3, 130)]);
-        facts.proven = proven(OutputFacts { stands: false, ..output(2, 120) });
+        facts.proven = proven(OutputFacts { stands: false, ..output(2, 120) }, 121);
         assert_eq!(facts.stage(), WithdrawalStage::ReadyToProve { output: 3 });
-        assert_eq!(facts.seconds_to_finalize(), Some(130 + WINDOW - 135));
-        facts.proven = Some(ProvenFacts { output: output(2, 120), is_same_output: false });
-        assert_eq!(facts.stage(), WithdrawalStage::ReadyToProve { output: 3 });
+        assert_eq!(facts.seconds_to_finalize(), Some(WINDOW));
     }
 
     #[test]

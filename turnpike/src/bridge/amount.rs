@@ -1,0 +1,70 @@
+use alloy_primitives::{
+    U256,
+    utils::{ParseUnits, parse_units},
+};
+
+/// Units, the longer names before those that they end with, and their decimals.
+const UNITS: [(&str, u8); 4] = [("ether", 18), ("eth", 18), ("gwei", 9), ("wei", 0)];
+
+/// Reads `1.5ether`, `20gwei`, `7wei` or `7`, the last two alike.
+pub(crate) fn parse_amount(text: &str) -> Result<U256, String> {
+    let expected = || "expected an amount like 1.5ether, 20gwei or a number of wei".to_owned();
+    let unit = UNITS.into_iter().find_map(|(name, decimals)| {
+        text.strip_suffix(name).map(|number| (number.trim_end(), decimals))
+    });
+    let (number, decimals) = unit.unwrap_or((text, 0));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) {
+        return Err(expected());
+    }
+    if fraction.len() > usize::from(decimals) {
+        return Err(format!("{}: a wei cannot be divided", expected()));
+    }
+    match parse_units(number, decimals) {
+        Ok(ParseUnits::U256(amount)) => Ok(amount),
+        _ => Err(expected()),
+    }
+}
+
+/// An amount of ether, as people write it.
+pub(crate) fn ether(wei: U256) -> String {
+    let text = alloy_primitives::utils::format_ether(wei);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text} ether")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read() {
+        let wei = |text| parse_amount(text).map(|amount| amount.to::<u128>());
+        assert_eq!(wei("1.5ether"), Ok(1_500_000_000_000_000_000));
+        assert_eq!(wei("2 eth"), Ok(2_000_000_000_000_000_000));
+        assert_eq!(wei("0.5gwei"), Ok(500_000_000));
+        assert_eq!(wei("7wei"), Ok(7));
+        assert_eq!(wei("7"), Ok(7));
+        assert_eq!(wei("0.000000000000000001ether"), Ok(1));
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        let bad = ["", "ether", "1.5", "-1ether", "1e18", "0x10", "1.5wei", "1,5ether", ".5ether"];
+        for text in bad.into_iter().chain(["0.0000000000000000001ether", "1 2ether"]) {
+            parse_amount(text).expect_err(text);
+        }
+        let huge = "9".repeat(90);
+        parse_amount(&huge).expect_err("more than 256 bits");
+    }
+
+    #[test]
+    fn ether_is_written_short() {
+        let amount = |text| ether(parse_amount(text).expect("an amount"));
+        assert_eq!(amount("1.50ether"), "1.5 ether");
+        assert_eq!(amount("100ether"), "100 ether");
+        assert_eq!(amount("1"), "0.000000000000000001 ether");
+        assert_eq!(amount("0"), "0 ether");
+    }
+}
