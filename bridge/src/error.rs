@@ -48,6 +48,9 @@ pub enum BridgeError {
     /// The transaction has sent no message to L1.
     #[error("transaction {0} is not a withdrawal: it has sent no message to L1")]
     NotAWithdrawal(B256),
+    /// An L1 transaction that neither deposits nor forces anything.
+    #[error("L1 transaction {0} has queued no deposit")]
+    NotABridging(B256),
     /// The transaction has failed on L2.
     #[error("transaction {0} has failed on L2: nothing was withdrawn")]
     WithdrawalFailed(B256),

@@ -9,7 +9,7 @@
 //! What decides is pure; nodes are only asked. What an L2 node says is checked against L1 before anything is sent. With
 //! [`Replay`] no L2 node is needed: the chain is derived and run from L1 alone, and the proof made from that state.
 
-mod contracts;
+pub mod contracts;
 mod deposit;
 mod error;
 mod node;

@@ -69,6 +69,16 @@ impl Replay {
         Ok(names)
     }
 
+    /// Reads what L1 has added meanwhile.
+    pub async fn refresh(&mut self) -> Result<(), BridgeError> {
+        let reorg = self.view.advance().await?.reorg;
+        if reorg.is_some_and(|reorg| reorg.entries < self.derivation.next_entry()) {
+            let what = "L1 has reorganised below what was derived: try again";
+            return Err(BridgeError::Inconsistent(what.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Goes on until a transaction with one of these names was run, to the end of its entry; `None` if L1 does not hold it.
     /// `progress` is told of every entry that was run, and how many there are.
     pub async fn find(
@@ -93,7 +103,7 @@ impl Replay {
     /// over.
     pub async fn prove(
         &mut self,
-        found: &Found,
+        l2_block: u64,
         withdrawal: &Withdrawal,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(u64, WithdrawalProof), BridgeError> {
@@ -115,7 +125,7 @@ impl Replay {
         }
         let disagreeing: Vec<_> = disagreeing.into_iter().collect();
         Err(if disagreeing.is_empty() {
-            BridgeError::NotYetProvable { block: found.block, estimated_seconds: None }
+            BridgeError::NotYetProvable { block: l2_block, estimated_seconds: None }
         } else {
             BridgeError::NoTrueOutput { disagreeing }
         })

@@ -5,7 +5,7 @@ use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use turnpike_l1::L1Endpoints;
 
-use crate::execution::ExecutionArgs;
+use crate::{bridge::BridgeArgs, execution::ExecutionArgs};
 
 /// Turnpike, an optimistic rollup for decentralised finance.
 #[derive(Debug, Parser)]
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Derive(DeriveArgs),
     /// Deploy a chain's contracts on L1 and write the genesis file that everybody else needs.
     Deploy(DeployArgs),
+    /// Move money between L1 and L2: deposits, withdrawals, and transactions that the sequencer cannot leave out.
+    Bridge(BridgeArgs),
     /// Print the development chain's genesis file, not yet deployed.
     Genesis,
     /// Measure this machine: execution against plain revm, roots against alloy-trie, and what a transaction costs at each other stage.

@@ -1,6 +1,7 @@
-//! The turnpike command: dev, sequencer, batcher, proposer, challenger, derive, deploy, genesis, bench, conformance.
+//! The turnpike command: dev, sequencer, batcher, proposer, challenger, derive, deploy, bridge, genesis, bench, conformance.
 
 mod bench;
+mod bridge;
 mod cli;
 mod conformance;
 mod derive;

@@ -28,6 +28,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Challenger(args) => challenger(args).await,
         Command::Derive(args) => crate::derive::run(args).await,
         Command::Deploy(args) => deploy(args).await,
+        Command::Bridge(args) => crate::bridge::run(args).await,
         Command::Bench(args) => tokio::task::block_in_place(|| crate::bench::run(args.bench))
             .map(|()| ExitCode::SUCCESS),
         Command::Conformance(args) => tokio::task::block_in_place(|| crate::conformance::run(args)),
