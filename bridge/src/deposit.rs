@@ -1,7 +1,4 @@
-use alloy::{
-    rpc::types::Log,
-    sol_types::SolEvent as _,
-};
+use alloy::{rpc::types::Log, sol_types::SolEvent as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use turnpike_l1::Portal::TransactionDeposited;
 use turnpike_protocol::{Deposit, SourceHash};

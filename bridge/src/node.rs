@@ -167,8 +167,9 @@ impl Node {
     ) -> Result<Option<(OutputRoot, Vec<Bytes>)>, BridgeError> {
         let Some(header) = self.block(block.into()).await? else { return Ok(None) };
         let slot = B256::from(withdrawal.storage_slot());
-        let proof: EIP1186AccountProofResponse =
-            self.ask("eth_getProof", (MESSAGE_PASSER, [slot], BlockNumberOrTag::from(block))).await?;
+        let proof: EIP1186AccountProofResponse = self
+            .ask("eth_getProof", (MESSAGE_PASSER, [slot], BlockNumberOrTag::from(block)))
+            .await?;
         let output = OutputRoot {
             state_root: header.state_root,
             message_passer_storage_root: proof.storage_hash,

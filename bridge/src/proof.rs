@@ -49,8 +49,8 @@ fn embedded_leaf(key: &Nibbles, node: &[u8]) -> Option<Bytes> {
         let path = Bytes::decode(&mut leaf.first().copied()?).ok()?;
         let rest = leaf_path(&path)?;
         let branch_at = key.len().checked_sub(rest.len() + 1)?;
-        let is_ours = usize::from(key.get(branch_at)?) == nibble
-            && key.slice(branch_at + 1..) == rest;
+        let is_ours =
+            usize::from(key.get(branch_at)?) == nibble && key.slice(branch_at + 1..) == rest;
         is_ours.then(|| Bytes::copy_from_slice(child))
     })
 }
@@ -105,7 +105,8 @@ mod tests {
         let target = key(&withdrawals[0]);
         let mut keys: Vec<_> = withdrawals.iter().map(key).collect();
         keys.sort();
-        let mut builder = HashBuilder::default().with_proof_retainer(ProofRetainer::new(vec![target]));
+        let mut builder =
+            HashBuilder::default().with_proof_retainer(ProofRetainer::new(vec![target]));
         keys.iter().for_each(|key| builder.add_leaf(*key, &alloy_rlp::encode(U256::ONE)));
         let message_passer_storage_root = builder.root();
         let output = OutputRoot {

@@ -168,11 +168,7 @@ impl Replay {
     }
 }
 
-fn find_in(
-    block: &BlockOutcome,
-    entry: u64,
-    names: &[B256],
-) -> Result<Option<Found>, BridgeError> {
+fn find_in(block: &BlockOutcome, entry: u64, names: &[B256]) -> Result<Option<Found>, BridgeError> {
     let mut executed = block.transactions.iter();
     let found = executed.find(|executed| names.contains(&executed.envelope().tx_hash()));
     let Some(executed) = found else { return Ok(None) };

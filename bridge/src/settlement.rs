@@ -88,7 +88,8 @@ impl Settlement {
         let is_finalized =
             portal.finalizedWithdrawals(withdrawal).call().await.map_err(L1Error::from)?;
         let proven = portal.provenWithdrawals(withdrawal).call().await.map_err(L1Error::from)?;
-        let proven_on = if proven.timestamp == 0 { None } else { proven.l2OutputIndex.try_into().ok() };
+        let proven_on =
+            if proven.timestamp == 0 { None } else { proven.l2OutputIndex.try_into().ok() };
         let (held, base) = self.held_outputs(proven_on).await?;
         let facts = |index: u64| facts_of(&held, index);
         let at = u64::try_from(proven.timestamp).unwrap_or(u64::MAX);
@@ -173,7 +174,9 @@ impl Settlement {
     pub async fn queue_index(&self, deposit: &SentDeposit) -> Result<u64, BridgeError> {
         let missing = || {
             let block = deposit.l1_block_number;
-            BridgeError::Inconsistent(format!("the portal has not queued L1 block {block}'s deposit"))
+            BridgeError::Inconsistent(format!(
+                "the portal has not queued L1 block {block}'s deposit"
+            ))
         };
         let block = self.node.block(deposit.l1_block_number.into()).await?.ok_or_else(missing)?;
         let time = block.timestamp.to();

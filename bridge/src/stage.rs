@@ -286,7 +286,8 @@ mod tests {
             is_consumed: false,
             included: None,
         };
-        let stage = |estimated_seconds| DepositStage::Queued { estimated_seconds, overdue_at: 1_600 };
+        let stage =
+            |estimated_seconds| DepositStage::Queued { estimated_seconds, overdue_at: 1_600 };
         assert_eq!(queued.stage(), stage(36));
         assert_eq!(DepositFacts { now: 1_030, ..queued }.stage(), stage(6));
         // The sequencer is late: what is certain is the force window.

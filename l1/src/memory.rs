@@ -135,6 +135,7 @@ impl MemoryL1 {
             inbox: Address::repeat_byte(1),
             portal: Address::repeat_byte(2),
             rollup: Address::repeat_byte(3),
+            bridge: Address::repeat_byte(4),
         };
         let nothing = Contracts {
             entries: Vec::new(),

@@ -10,13 +10,41 @@ import { Program, ROOT, temporaryFolder, turnpike } from "./programs.mjs";
 
 const run = promisify(execFile);
 
+const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+
+/** The commands between two headings. */
+function commandsOf(from, to) {
+  const section = readme.slice(readme.indexOf(from), readme.indexOf(to));
+  return [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block);
+}
+
 test("the README's tour", async (t) => {
-  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-  const tour = readme.slice(readme.indexOf("## Two-minute tour"), readme.indexOf("## The API"));
-  const [start, ...commands] = [...tour.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block);
+  const [start, ...commands] = commandsOf("## Two-minute tour", "## The API");
   assert.equal(start, "make dev\n");
   assert.equal(commands.length, 4);
 
+  const stdout = await typeIn(t, commands);
+  const [send, rest, deposit, verify] = stdout.split("---\n");
+  assert.match(send, /^status +1 \(success\)/m);
+  assert.match(rest, /^\{"hash":"0x[0-9a-f]{64}"\}/);
+  assert.match(rest, /"state":"(safe|proposed|final)"/);
+  // 10,000 less two transfers of one and some fees, plus the two deposited.
+  assert.match(deposit, /^(9999|10000)\d{18}$/m);
+  assert.match(verify, /^challenger: output 1 \(entry 1, block 1\): ok$/m);
+});
+
+test("the README's bridge", async (t) => {
+  const commands = commandsOf("## Bridge", "## Tests");
+  assert.equal(commands.length, 2);
+  const [deposit, withdrawal] = (await typeIn(t, commands)).split("---\n");
+  assert.match(deposit, /^done: L2 block \d+ holds 0x[0-9a-f]{64}$/m);
+  assert.match(withdrawal, /^proven on output \d+: L1 block \d+$/m);
+  assert.match(withdrawal, /^finalized: L1 block \d+, 0.5 ether to 0xf39Fd6e5/m);
+  assert.match(withdrawal, /finalized: nothing is left to do$/m);
+});
+
+/** Starts a chain and has bash run blocks of commands on it. Their output, with a line `---` between blocks. */
+async function typeIn(t, commands) {
   const data = temporaryFolder(t);
   const flags = ["--json", "--data", data, "--port", "0", "--l1-port", "0"];
   const program = new Program(t, "turnpike dev", turnpike(), ["dev", ...flags]);
@@ -30,11 +58,5 @@ test("the README's tour", async (t) => {
     .replaceAll("target/debug/turnpike", turnpike())
     .replaceAll(".turnpike/dev", data);
   const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], { cwd: ROOT });
-  const [send, rest, deposit, verify] = stdout.split("---\n");
-  assert.match(send, /^status +1 \(success\)/m);
-  assert.match(rest, /^\{"hash":"0x[0-9a-f]{64}"\}/);
-  assert.match(rest, /"state":"(safe|proposed|final)"/);
-  // 10,000 less two transfers of one and some fees, plus the two deposited.
-  assert.match(deposit, /^(9999|10000)\d{18}$/m);
-  assert.match(verify, /^challenger: output 1 \(entry 1, block 1\): ok$/m);
-});
+  return stdout;
+}

@@ -189,7 +189,8 @@ async fn token_deposit(
         let approve = Token::approveCall { spender: bridge, amount: args.amount };
         let transaction = wallet.send(Call::of(l1_token, &approve)).await?;
         let event = json!({ "event": "approved", "l1Transaction": transaction });
-        session.say(&event, format!("the bridge may take the tokens: L1 transaction {transaction}"));
+        session
+            .say(&event, format!("the bridge may take the tokens: L1 transaction {transaction}"));
         wallet.included(transaction).await?;
     }
     let call = TokenDeposits::depositERC20ToCall {
@@ -271,9 +272,17 @@ async fn say_queued(
 async fn wait_for_l2(session: &Session, transaction: B256) -> anyhow::Result<ExitCode> {
     let mut said = None;
     loop {
-        let Some(state) = state_of(session, transaction).await? else {
-            session.pause().await;
-            continue;
+        let state = match state_of(session, transaction).await {
+            Ok(Some(state)) => state,
+            Ok(None) => {
+                session.pause().await;
+                continue;
+            }
+            Err(error) if error.may_pass() => {
+                session.pause().await;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
         };
         if let DepositStage::Included { block, success } = state.stage {
             let event = json!({
@@ -378,10 +387,12 @@ impl DepositState {
                 format!("waiting for L2: expected{}", when(Some(estimated_seconds)))
             }
             DepositStage::Overdue { .. } => {
-                "overdue: the sequencer leaves it out. Next: turnpike bridge force --include".to_owned()
+                "overdue: the sequencer leaves it out. Next: turnpike bridge force --include"
+                    .to_owned()
             }
             DepositStage::Posted => {
-                "in the inbox on L1: it is part of the chain, whatever the sequencer does".to_owned()
+                "in the inbox on L1: it is part of the chain, whatever the sequencer does"
+                    .to_owned()
             }
             DepositStage::Included { block, success: true } => format!("done: L2 block {block}"),
             DepositStage::Included { block, success: false } => {

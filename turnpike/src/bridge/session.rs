@@ -3,7 +3,9 @@ use std::{fmt, time::Duration};
 use alloy_primitives::B256;
 use anyhow::Context as _;
 use serde_json::Value;
-use turnpike_bridge::{BridgeError, Layer, Node, Replay, SentDeposit, Settlement, Wallet, Withdrawal};
+use turnpike_bridge::{
+    BridgeError, Layer, Node, Replay, SentDeposit, Settlement, Wallet, Withdrawal,
+};
 use turnpike_l1::{L1Client, L1Endpoints};
 use turnpike_protocol::Genesis;
 
@@ -40,7 +42,8 @@ pub(super) enum Source {
 impl Session {
     pub(super) async fn open(args: &EndpointArgs) -> anyhow::Result<Self> {
         let genesis = read_genesis(&args.genesis)?;
-        let endpoints = L1Endpoints { rpc: args.l1_url.clone(), beacon: args.l1_beacon_url.clone() };
+        let endpoints =
+            L1Endpoints { rpc: args.l1_url.clone(), beacon: args.l1_beacon_url.clone() };
         let client = L1Client::connect(endpoints, &genesis).await.context("--l1-url")?;
         let node = Node::new(Layer::L1, &args.l1_url)?;
         let l1 = Settlement::new(client, node, genesis.config.clone());
@@ -104,7 +107,10 @@ impl Session {
     }
 
     /// The deposits of an L1 transaction; none if L1 does not hold it.
-    pub(super) async fn deposits(&self, transaction: B256) -> Result<Vec<SentDeposit>, BridgeError> {
+    pub(super) async fn deposits(
+        &self,
+        transaction: B256,
+    ) -> Result<Vec<SentDeposit>, BridgeError> {
         let receipt = self.l1.node().receipt(transaction).await?;
         let logs = receipt.map(|receipt| receipt.logs).unwrap_or_default();
         SentDeposit::all_in(self.l1.client().deployment().portal, &logs)
@@ -224,7 +230,10 @@ mod tests {
     #[test]
     fn durations_are_said_briefly() {
         let said = [45, 119, 120, 7_199, 7_200, 90_000, 604_800].map(about);
-        assert_eq!(said, ["45 s", "119 s", "2 min", "119 min", "2 h 0 min", "25 h 0 min", "7 d 0 h"]);
+        assert_eq!(
+            said,
+            ["45 s", "119 s", "2 min", "119 min", "2 h 0 min", "25 h 0 min", "7 d 0 h"]
+        );
         assert_eq!(when(None), "");
         assert_eq!(when(Some(0)), " any moment");
         assert_eq!(when(Some(5)), " in about 5 s");

@@ -4,8 +4,8 @@ use alloy_primitives::{B256, U256};
 use anyhow::bail;
 use serde_json::{Value, json};
 use turnpike_bridge::{
-    BridgeError, Call, Layer, Wallet, WithdrawalProof, WithdrawalFacts, WithdrawalStage,
-    Withdrawal,
+    BridgeError, Call, Layer, Wallet, Withdrawal, WithdrawalFacts, WithdrawalProof,
+    WithdrawalStage,
     contracts::{
         MessagePasser, OutputRootProof, Token, TokenWithdrawals, WithdrawalPortal,
         WithdrawalTransaction,
@@ -111,7 +111,8 @@ pub(super) async fn prove(args: &ProveArgs) -> anyhow::Result<ExitCode> {
     })
     .await?;
     if !matches!(facts.stage(), WithdrawalStage::ReadyToProve { .. }) {
-        let text = format!("already proven\n{}", next_step(&facts, facts.stage(), found.transaction));
+        let text =
+            format!("already proven\n{}", next_step(&facts, facts.stage(), found.transaction));
         session.say(&state_event("already-proven", withdrawal, &facts), text);
         return Ok(ExitCode::SUCCESS);
     }
@@ -204,13 +205,17 @@ async fn wait_until(
 ) -> Result<WithdrawalFacts, BridgeError> {
     let mut is_said = false;
     loop {
-        let facts = session.l1.withdrawal_facts(withdrawal.hash(), found.block).await?;
+        let facts = match session.l1.withdrawal_facts(withdrawal.hash(), found.block).await {
+            Err(error) if wait && error.may_pass() => {
+                session.pause().await;
+                continue;
+            }
+            facts => facts?,
+        };
         let stage = facts.stage();
         let Err(error) = check(&facts, stage) else { return Ok(facts) };
-        let passes = matches!(
-            error,
-            BridgeError::NotYetProvable { .. } | BridgeError::NotYetFinal { .. }
-        );
+        let passes =
+            matches!(error, BridgeError::NotYetProvable { .. } | BridgeError::NotYetFinal { .. });
         if !wait || !passes {
             return Err(error);
         }
@@ -299,9 +304,9 @@ pub(super) fn next_step(
             "proven on output {output}; can be finalized in about {}\nnext: turnpike bridge finalize {transaction}",
             about(estimated_seconds)
         ),
-        WithdrawalStage::ReadyToFinalize { output } => format!(
-            "proven on output {output}\nnext: turnpike bridge finalize {transaction}"
-        ),
+        WithdrawalStage::ReadyToFinalize { output } => {
+            format!("proven on output {output}\nnext: turnpike bridge finalize {transaction}")
+        }
         WithdrawalStage::Finalized => "finalized: nothing is left to do".to_owned(),
     }
 }

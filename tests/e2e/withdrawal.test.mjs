@@ -1,0 +1,265 @@
+// Deposits and withdrawals with viem's op-stack actions, unmodified.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { parseEther, parseEventLogs } from "viem";
+import { getL2TransactionHashes, getWithdrawals } from "viem/op-stack";
+
+import { abiOf, succeeded } from "./clients.mjs";
+import { CHALLENGE_WINDOW, PROPOSE_INTERVAL, startDev, step } from "./harness.mjs";
+import {
+  L2_STANDARD_BRIDGE,
+  TOKEN_FACTORY,
+  atL1Time,
+  opStack,
+  propose,
+  refuses,
+  tokenArtifact,
+  waitsOf,
+} from "./opstack.mjs";
+
+/** Seconds that viem adds to what is left of a waiting time. */
+const VIEM_BUFFER = 10;
+/** What proving and finalizing may cost together, in gas. */
+const GAS_MAX = 400_000n;
+const GUARDIAN = 6;
+const VALUE = parseEther("1.5");
+
+test("viem's op-stack actions deposit and withdraw", async (t) => {
+  const dev = await startDev(t);
+  const { accounts, l1, l2, l1Wallets, l2Wallets, l2Chain: targetChain } = opStack(dev);
+  const [alice, bob] = accounts;
+  const [aliceL1] = l1Wallets;
+  const [aliceL2] = l2Wallets;
+  const portal = { address: dev.contracts.portal, abi: abiOf("Portal") };
+  const rollup = { address: dev.contracts.rollup, abi: abiOf("Rollup") };
+  const read = (contract, functionName, ...args) => l1.readContract({ ...contract, functionName, args });
+  /** Sends on L1 and has it mined. */
+  const onL1 = async (sending) => {
+    const hash = await sending;
+    await dev.advanceL1();
+    return succeeded(l1, hash);
+  };
+  const status = (receipt) => atL1Time(l1, () => l1.getWithdrawalStatus({ receipt, targetChain }));
+  const hasOutput = async (receipt) =>
+    l1.getL2Output({ l2BlockNumber: receipt.blockNumber, targetChain }).catch(() => false);
+  /** Lets the roles work until an output covers a receipt's block. */
+  const settleOutput = async (receipt) => {
+    await dev.settle(
+      async () => (await dev.status()).safe >= Number(receipt.blockNumber),
+      "the withdrawal's block to be posted",
+    );
+    await dev.advanceL1(1, PROPOSE_INTERVAL);
+    await dev.settle(() => hasOutput(receipt), "an output that covers the withdrawal");
+  };
+  const proofOf = async (receipt) => {
+    const { output, withdrawal } = await l1.waitToProve({ receipt, targetChain });
+    return l2.buildProveWithdrawal({ account: alice, output, withdrawal });
+  };
+
+  await step(t, "a deposit is built, sent and found on L2 by its hash", async () => {
+    const before = await l2.getBalance(bob);
+    const deposit = await l2.buildDepositTransaction({ mint: VALUE, to: bob.address });
+    const receipt = await onL1(aliceL1.depositTransaction({ ...deposit, account: alice }));
+    const [hash, ...more] = getL2TransactionHashes(receipt);
+    assert.deepEqual(more, []);
+    await succeeded(l2, hash);
+    assert.equal(await l2.getBalance(bob), before + VALUE);
+  });
+
+  let receipt, withdrawal;
+  await step(t, "a withdrawal is initiated and waits for an output", async () => {
+    const before = await l2.getBalance(alice);
+    const request = await l1.buildInitiateWithdrawal({ to: bob.address, value: VALUE });
+    receipt = await succeeded(l2, aliceL2.initiateWithdrawal({ ...request, account: alice }));
+    const paid = receipt.gasUsed * receipt.effectiveGasPrice + receipt.l1Fee;
+    assert.equal(await l2.getBalance(alice), before - VALUE - paid);
+    [withdrawal] = getWithdrawals(receipt);
+    assert.deepEqual([withdrawal.sender, withdrawal.target], [alice.address, bob.address]);
+    assert.equal(withdrawal.value, VALUE);
+    assert.equal(await status(receipt), "waiting-to-prove");
+    const { interval, seconds } = await atL1Time(l1, () => l1.getTimeToProve({ receipt, targetChain }));
+    assert.ok(interval > 0 && seconds > 0, `${interval}, ${seconds}`);
+  });
+
+  await step(t, "it cannot be proven on an output before it", async () => {
+    const output = { outputIndex: 0n, l2BlockNumber: 0n };
+    const proof = await l2.buildProveWithdrawal({ account: alice, output, withdrawal });
+    await refuses(aliceL1.proveWithdrawal(proof), "Portal_NotSent");
+    const unknown = aliceL1.proveWithdrawal({ ...proof, l2OutputIndex: 99n });
+    await refuses(unknown, "Rollup_UnknownOutput");
+    await refuses(aliceL1.finalizeWithdrawal({ withdrawal, targetChain }), "Portal_NotProven");
+  });
+
+  let proof;
+  await step(t, "with an output it can be proven, and only as it is", async () => {
+    await settleOutput(receipt);
+    assert.equal(await status(receipt), "ready-to-prove");
+    assert.equal((await atL1Time(l1, () => l1.getTimeToProve({ receipt, targetChain }))).seconds, 0);
+    proof = await proofOf(receipt);
+    const tampered = [
+      [{ ...proof, withdrawal: { ...withdrawal, value: VALUE + 1n } }, "Portal_NotSent"],
+      [{ ...proof, withdrawal: { ...withdrawal, target: alice.address } }, "Portal_NotSent"],
+      [{ ...proof, l2OutputIndex: 0n }, "Portal_WrongOutputRoot"],
+      [
+        { ...proof, outputRootProof: { ...proof.outputRootProof, stateRoot: `0x${"11".repeat(32)}` } },
+        "Portal_WrongOutputRoot",
+      ],
+    ];
+    for (const [args, error] of tampered) await refuses(aliceL1.proveWithdrawal(args), error);
+    const nodes = proof.withdrawalProof.map((node) => `${node.slice(0, -2)}ff`);
+    await assert.rejects(aliceL1.proveWithdrawal({ ...proof, withdrawalProof: nodes }));
+    await assert.rejects(aliceL1.proveWithdrawal({ ...proof, withdrawalProof: [] }));
+    assert.equal(await status(receipt), "ready-to-prove");
+  });
+
+  let gas = 0n;
+  await step(t, "it is proven, once, and waits", async () => {
+    const proven = await onL1(aliceL1.proveWithdrawal(proof));
+    gas += proven.gasUsed;
+    assert.equal(await status(receipt), "waiting-to-finalize");
+    const args = { withdrawalHash: withdrawal.withdrawalHash, targetChain };
+    const left = await atL1Time(l1, () => l1.getTimeToFinalize(args));
+    assert.deepEqual([left.period, left.seconds], [CHALLENGE_WINDOW, CHALLENGE_WINDOW + VIEM_BUFFER]);
+    const waits = await atL1Time(l1, () => waitsOf(() => l1.waitToFinalize(args)));
+    assert.deepEqual(waits, [CHALLENGE_WINDOW + VIEM_BUFFER]);
+    await refuses(aliceL1.finalizeWithdrawal({ withdrawal, targetChain }), "Portal_ProofTooYoung");
+    await refuses(aliceL1.proveWithdrawal(proof), "Portal_AlreadyProven");
+  });
+
+  await step(t, "it is finalized, once, and the ether is there", async () => {
+    await dev.advanceL1(1, CHALLENGE_WINDOW);
+    assert.equal(await status(receipt), "ready-to-finalize");
+    const args = { withdrawalHash: withdrawal.withdrawalHash, targetChain };
+    assert.deepEqual(await atL1Time(l1, () => waitsOf(() => l1.waitToFinalize(args))), []);
+    const [before, held] = await Promise.all([l1.getBalance(bob), l1.getBalance(portal)]);
+    const finalized = await onL1(aliceL1.finalizeWithdrawal({ withdrawal, targetChain }));
+    gas += finalized.gasUsed;
+    assert.equal(await l1.getBalance(bob), before + VALUE);
+    assert.equal(await l1.getBalance(portal), held - VALUE);
+    assert.equal(await status(receipt), "finalized");
+    await refuses(aliceL1.finalizeWithdrawal({ withdrawal, targetChain }), "Portal_AlreadyFinalized");
+    await refuses(aliceL1.proveWithdrawal(proof), "Portal_AlreadyFinalized");
+    assert.ok(gas < GAS_MAX, `proving and finalizing cost ${gas} gas`);
+  });
+
+  const balance = (client, token, { address }) =>
+    client.readContract({ ...token, functionName: "balanceOf", args: [address] });
+
+  const supply = parseEther("1000");
+  const amount = parseEther("7");
+  let l1Token, l2Token;
+  await step(t, "a token of L1 comes to L2", async () => {
+    const { abi, bytecode } = tokenArtifact();
+    const deployed = await onL1(
+      aliceL1.deployContract({ abi, bytecode, args: ["Coin", "COIN", supply, alice.address] }),
+    );
+    l1Token = { address: deployed.contractAddress, abi };
+    const factory = { address: TOKEN_FACTORY, abi: abiOf("OptimismMintableERC20Factory") };
+    const created = await succeeded(
+      l2,
+      aliceL2.writeContract({
+        ...factory,
+        functionName: "createOptimismMintableERC20",
+        args: [l1Token.address, "Coin", "COIN"],
+      }),
+    );
+    const [{ args }] = parseEventLogs({
+      abi: factory.abi,
+      logs: created.logs,
+      eventName: "OptimismMintableERC20Created",
+    });
+    l2Token = { address: args.localToken, abi };
+    const bridge = { address: dev.contracts.bridge, abi: abiOf("L1StandardBridge") };
+    await onL1(
+      aliceL1.writeContract({ ...l1Token, functionName: "approve", args: [bridge.address, amount] }),
+    );
+    const sent = await onL1(
+      aliceL1.writeContract({
+        ...bridge,
+        functionName: "depositERC20",
+        args: [l1Token.address, l2Token.address, amount, 200_000, "0x"],
+      }),
+    );
+    const [hash] = getL2TransactionHashes(sent);
+    await succeeded(l2, hash);
+    assert.equal(await balance(l2, l2Token, alice), amount);
+    assert.equal(await balance(l1, l1Token, alice), supply - amount);
+  });
+
+  let tokenReceipt;
+  await step(t, "it goes back; meanwhile the guardian pauses withdrawals and nothing else", async () => {
+    tokenReceipt = await succeeded(
+      l2,
+      aliceL2.writeContract({
+        address: L2_STANDARD_BRIDGE,
+        abi: abiOf("L2StandardBridge"),
+        functionName: "withdraw",
+        args: [l2Token.address, amount, 200_000, "0x"],
+      }),
+    );
+    assert.equal(await balance(l2, l2Token, alice), 0n);
+    await settleOutput(tokenReceipt);
+    const tokenProof = await proofOf(tokenReceipt);
+
+    await onL1(l1Wallets[GUARDIAN].writeContract({ ...portal, functionName: "pause" }));
+    assert.equal(await read(portal, "paused"), true);
+    await refuses(aliceL1.proveWithdrawal(tokenProof), "Portal_Paused");
+    const deposit = await l2.buildDepositTransaction({ mint: 1n, to: bob.address });
+    const [hash] = getL2TransactionHashes(
+      await onL1(aliceL1.depositTransaction({ ...deposit, account: alice })),
+    );
+    await succeeded(l2, hash);
+    await onL1(l1Wallets[GUARDIAN].writeContract({ ...portal, functionName: "unpause" }));
+
+    await onL1(aliceL1.proveWithdrawal(tokenProof));
+    await dev.advanceL1(1, CHALLENGE_WINDOW);
+    const [tokenWithdrawal] = getWithdrawals(tokenReceipt);
+    await onL1(aliceL1.finalizeWithdrawal({ withdrawal: tokenWithdrawal, targetChain }));
+    assert.equal(await balance(l1, l1Token, alice), supply);
+    assert.equal(await status(tokenReceipt), "finalized");
+  });
+
+  await step(t, "a proof on an output that is challenged afterwards is made again on another", async () => {
+    const request = { to: bob.address, value: VALUE, gas: 21_000n };
+    const last = await succeeded(l2, aliceL2.initiateWithdrawal({ request, account: alice }));
+    await settleOutput(last);
+    const { outputIndex } = await hasOutput(last);
+    const { claim, parentIndex } = await read(rollup, "output", outputIndex);
+    await onL1(aliceL1.proveWithdrawal(await proofOf(last)));
+    assert.equal(await status(last), "waiting-to-finalize");
+    await onL1(
+      l1Wallets[5].writeContract({
+        ...rollup,
+        functionName: "challenge",
+        args: [outputIndex, claim],
+        value: await read(rollup, "challengerBond"),
+      }),
+    );
+    assert.equal(await status(last), "waiting-to-prove");
+
+    // Somebody proposes the same chain a little later: another entry makes it another claim.
+    const next = await succeeded(l2, l2Wallets[1].sendTransaction({ to: alice.address, value: 1n }));
+    const block = Number(next.blockNumber);
+    await dev.settle(async () => (await dev.status()).safe >= block, "the next block to be posted");
+    if (!(await hasOutput(last))) {
+      const inbox = { address: dev.contracts.inbox, abi: abiOf("Inbox") };
+      const entry = (await read(inbox, "entryCount")) - 1n;
+      const proposal = { parent: parentIndex, entry, block: (await dev.status()).safe };
+      await onL1(propose(dev, { l1, wallet: l1Wallets[4] }, proposal));
+    }
+    assert.equal(await status(last), "ready-to-prove");
+    await onL1(aliceL1.proveWithdrawal(await proofOf(last)));
+    const { l2OutputIndex } = await provenOn(getWithdrawals(last)[0]);
+    assert.notEqual(l2OutputIndex, outputIndex);
+    await dev.advanceL1(1, CHALLENGE_WINDOW);
+    const before = await l1.getBalance(bob);
+    await onL1(aliceL1.finalizeWithdrawal({ withdrawal: getWithdrawals(last)[0], targetChain }));
+    assert.equal(await l1.getBalance(bob), before + VALUE);
+  });
+
+  async function provenOn({ withdrawalHash }) {
+    const [outputRoot, timestamp, l2OutputIndex] = await read(portal, "provenWithdrawals", withdrawalHash);
+    return { outputRoot, timestamp, l2OutputIndex };
+  }
+});
