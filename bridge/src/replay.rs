@@ -61,7 +61,7 @@ impl Replay {
         let mut names = vec![deposit.l2_hash()?];
         let queued = self.view.deposits().iter().find(|queued| {
             let SentDeposit { l1_block_hash, log_index, .. } = *deposit;
-            queued.hint.l1_block_hash == l1_block_hash && queued.hint.log_index == log_index
+            queued.hint == Some(DepositHint { l1_block_hash, log_index })
         });
         if let Some(queued) = queued {
             names.push(deposit.forced_l2_hash(queued.deposit.index)?);
