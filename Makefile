@@ -2,7 +2,7 @@
 # Needed beforehand: Rust (rustup), Node.js and a C compiler. Everything else is installed from the lock files.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build test test-rust test-faults test-contracts test-e2e test-riscv lint bench artifacts tools clean
+.PHONY: help dev build test test-rust test-faults test-contracts test-e2e test-riscv lint bench bench-codec artifacts tools clean
 
 TOOLS := node_modules/.package-lock.json
 TURNPIKE := target/debug/turnpike
@@ -62,6 +62,12 @@ lint: $(TOOLS)
 
 bench: $(TOOLS)
 	cargo run --locked --release -p turnpike -- bench
+	$(if $(TURNPIKE_TEST_DATA),$(MAKE) bench-codec)
+
+# The batch codec and the OP stack's encoder on the same recorded transactions.
+bench-codec:
+	cargo run --locked --release -p turnpike-protocol --example codec -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin
+	cargo run --locked --release --manifest-path bench/op-span/Cargo.toml -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin
 
 # After a change to a contract: what genesis and bindings are made from.
 artifacts: $(TOOLS)

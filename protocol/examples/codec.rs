@@ -1,52 +1,88 @@
-//! Scratch measurement.
-use std::time::Instant;
-use alloy_primitives::Bytes;
+//! Measures the batch codec: bytes and processor time per transaction.
+//!
+//! `codec FILE…`: each file holds EIP-2718 bytes, each transaction preceded by its length as u32, little-endian. All
+//! transactions of a file make one batch of one block. `bench/op-span` measures the OP stack's encoder on the same files.
+
 use alloy_eips::eip2718::Encodable2718 as _;
-use turnpike_protocol::*;
-fn main() {
-    let path = std::env::args().nth(1).unwrap();
-    let data = std::fs::read(path).unwrap();
-    let mut txs = Vec::new();
-    let mut rest = &data[..];
-    while !rest.is_empty() {
-        let n = u32::from_le_bytes(rest[..4].try_into().unwrap()) as usize;
-        txs.push(Bytes::copy_from_slice(&rest[4..4 + n]));
-        rest = &rest[4 + n..];
-    }
-    let limits = BatchLimits { blocks_max: 10000, block_transactions_max: 100000, deposits_max: 10, inflated_bytes_max: 1 << 26 };
-    let n = txs.len() as f64;
-    for effort in [Effort::Fast, Effort::Thorough] {
-        let mut best = f64::MAX; let mut out = Vec::new();
-        for _ in 0..15 {
-            let t = Instant::now();
-            let mut e = BatchEncoder::new(limits, effort);
-            e.push(1_760_000_000, Default::default(), &[], &txs).unwrap();
-            let max = e.bytes_max();
-            out = e.finish();
-            assert!(max >= out.len(), "{max} {}", out.len());
-            best = best.min(t.elapsed().as_secs_f64());
+use alloy_primitives::Bytes;
+use turnpike_protocol::{Batch, BatchEncoder, BatchLimits, Effort, StateRootPrefix};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Repetitions; the fastest counts.
+const ROUNDS: usize = 20;
+
+/// The block's timestamp, in seconds.
+const TIME: u64 = 1_760_000_000;
+
+const LIMITS: BatchLimits = BatchLimits {
+    blocks_max: 1,
+    block_transactions_max: usize::MAX,
+    deposits_max: 0,
+    inflated_bytes_max: usize::MAX,
+};
+
+fn main() -> Result<(), Failure> {
+    println!(
+        "{:<28}{:>10}{:>12}{:>12}{:>12}",
+        "turnpike batch", "txs", "bytes/tx", "us/tx", "decode us"
+    );
+    for path in std::env::args().skip(1) {
+        let transactions = read(&path)?;
+        println!("{path}");
+        for effort in [Effort::Fast, Effort::Thorough] {
+            measure(effort, &transactions)?;
         }
-        let mut bd = f64::MAX;
-        let mut b = Batch::default();
-        for _ in 0..5 {
-            let t = Instant::now();
-            b = Batch::decode(&out, &limits).unwrap();
-            bd = bd.min(t.elapsed().as_secs_f64());
-        }
-        for (a, b) in txs.iter().zip(&b.blocks[0].transactions) { assert_eq!(a[..], b.encoded_2718()[..]); }
-        println!("{effort:?} {} memory {} bytes/tx {:.3} encode us/tx {:.3} decode us/tx {:.3}", txs.len(), out[1], out.len() as f64 / n, best * 1e6 / n, bd * 1e6 / n);
     }
-    for size in [10, 100, 1000] {
-        let mut total = 0;
-        let mut k = 0;
-        for chunk in txs.chunks(size).take(20) {
-            let mut e = BatchEncoder::new(limits, Effort::Thorough);
-            e.push(1_760_000_000, Default::default(), &[], chunk).unwrap();
-            total += e.finish().len(); k += chunk.len();
+    Ok(())
+}
+
+fn measure(effort: Effort, transactions: &[Bytes]) -> Result<(), Failure> {
+    let (mut encode, mut decode) = (f64::MAX, f64::MAX);
+    let mut bytes = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = processor_seconds()?;
+        let mut encoder = BatchEncoder::new(LIMITS, effort);
+        encoder.push(TIME, StateRootPrefix::ZERO, &[], transactions)?;
+        bytes = encoder.finish();
+        encode = encode.min(processor_seconds()? - start);
+        let start = processor_seconds()?;
+        let batch = Batch::decode(&bytes, &LIMITS)?;
+        decode = decode.min(processor_seconds()? - start);
+        let same =
+            |(raw, tx): (&Bytes, &turnpike_protocol::TxEnvelope)| **raw == *tx.encoded_2718();
+        if !transactions.iter().zip(&batch.blocks[0].transactions).all(same) {
+            return Err("decodes to other transactions".into());
         }
-        println!("batches of {size}: {:.2}", total as f64 / k as f64);
     }
-    let mut e = BatchEncoder::new(limits, Effort::Fast);
-    for i in 0..1000 { e.push(1_760_000_000 + i, Default::default(), &[], &[]).unwrap(); }
-    println!("1000 empty blocks: {}", e.finish().len());
+    let count = transactions.len();
+    let per_tx = |amount: f64| amount / count as f64;
+    let (encode, decode) = (per_tx(encode * 1e6), per_tx(decode * 1e6));
+    let length = per_tx(bytes.len() as f64);
+    let name = format!("  {effort:?}");
+    println!("{name:<28}{count:>10}{length:>12.2}{encode:>12.2}{decode:>12.2}");
+    Ok(())
+}
+
+fn read(path: &str) -> Result<Vec<Bytes>, Failure> {
+    let file = std::fs::read(path)?;
+    let mut rest = file.as_slice();
+    let mut transactions = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let length = usize::try_from(u32::from_le_bytes(*length))?;
+        let (bytes, after) = after.split_at_checked(length).ok_or("the file is cut off")?;
+        transactions.push(Bytes::copy_from_slice(bytes));
+        rest = after;
+    }
+    if !rest.is_empty() || transactions.is_empty() {
+        return Err(format!("{path} holds no transactions").into());
+    }
+    Ok(transactions)
+}
+
+/// Processor time of this thread, in seconds: other load does not count. Linux only.
+fn processor_seconds() -> Result<f64, Failure> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds: f64 = stat.split(' ').next().unwrap_or_default().parse()?;
+    Ok(nanoseconds / 1e9)
 }

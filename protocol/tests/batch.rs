@@ -47,8 +47,9 @@ fn any_word() -> impl Strategy<Value = [u8; 32]> {
         Just([0xff; 32]),
         (0u8..4).prop_map(|byte| Address::repeat_byte(byte).into_word().0),
         any::<[u8; 20]>().prop_map(|address| Address::new(address).into_word().0),
-        (1u64..2_000, 0u32..24)
-            .prop_map(|(digits, zeros)| (U256::from(digits) * U256::from(10).pow(U256::from(zeros))).to_be_bytes()),
+        (1u64..2_000, 0u32..24).prop_map(|(digits, zeros)| (U256::from(digits)
+            * U256::from(10).pow(U256::from(zeros)))
+        .to_be_bytes()),
         any::<u128>().prop_map(|number| U256::from(number).to_be_bytes()),
         (1_799_900_000u64..1_800_100_000).prop_map(|time| U256::from(time).to_be_bytes()),
         any::<[u8; 32]>(),
@@ -155,8 +156,10 @@ fn any_transaction() -> impl Strategy<Value = TxEnvelope> {
 }
 
 fn any_batch() -> impl Strategy<Value = Batch> {
-    let hint = (0u8..3, any_u64())
-        .prop_map(|(hash, log_index)| DepositHint { l1_block_hash: B256::repeat_byte(hash), log_index });
+    let hint = (0u8..3, any_u64()).prop_map(|(hash, log_index)| DepositHint {
+        l1_block_hash: B256::repeat_byte(hash),
+        log_index,
+    });
     let block = (
         prop_oneof![1_800_000_000u64..1_800_000_010, any_u64()],
         any::<[u8; 4]>(),

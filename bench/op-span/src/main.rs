@@ -10,7 +10,9 @@ use std::{
 
 use alloy_primitives::Bytes;
 use anyhow::Context as _;
-use kona_protocol::{RawSpanBatch, SpanBatchPayload, SpanBatchPrefix, SpanBatchBits, SpanBatchTransactions};
+use kona_protocol::{
+    RawSpanBatch, SpanBatchBits, SpanBatchPayload, SpanBatchPrefix, SpanBatchTransactions,
+};
 
 /// The chain that the transactions are for.
 const CHAIN_ID: u64 = 4242;

@@ -100,12 +100,13 @@ impl ByteModel {
         let mut node = 1;
         for shift in (0..8).rev() {
             // The match stands for a bit as long as the bits before it came true.
-            let expected = expected.map(usize::from).filter(|expected| {
-                (expected | 256) >> (shift + 1) == node
-            });
+            let expected = expected
+                .map(usize::from)
+                .filter(|expected| (expected | 256) >> (shift + 1) == node);
             let expected = expected.map(|byte| (byte >> shift) & 1 == 1);
             let bit = (byte >> shift) & 1 == 1;
-            node = 2 * node + usize::from(self.code_bit(coder, &bases, node, expected, confidence, bit));
+            node = 2 * node
+                + usize::from(self.code_bit(coder, &bases, node, expected, confidence, bit));
         }
         let [byte, ..] = node.to_le_bytes();
         self.append(byte);
@@ -133,7 +134,8 @@ impl ByteModel {
         }
         let set = if expected.is_some() { (confidence / 2 + 1) * 256 } else { 0 } + node;
         let weights = &mut self.weights[set];
-        let sum: i64 = inputs.iter().zip(&*weights).map(|(i, w)| i64::from(*i) * i64::from(*w)).sum();
+        let sum: i64 =
+            inputs.iter().zip(&*weights).map(|(i, w)| i64::from(*i) * i64::from(*w)).sum();
         let mixed = squash(i32::try_from((sum >> 16).clamp(-2047, 2047)).unwrap_or(0));
         let set = u32::try_from(mixed * 16 + 8).unwrap_or(1 << 15).max(1);
         let bit = coder.bit_by(set, bit);

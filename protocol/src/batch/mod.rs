@@ -1,4 +1,37 @@
 //! Batches: what the sequencer posts.
+//!
+//! ```text
+//! batch  = version (1) | memory | length of coded | coded | plain
+//! coded  = bits by adaptive chances (`coder`); plain = bits as they are: signatures, new addresses, low digits
+//! blocks = (more, block)* no more
+//! ```
+//!
+//! There is no other compressor: each value is coded by the model of its column (`models`), which learns as it goes,
+//! so that a writer codes a block when it is sealed and knows the size of the batch at any time. Reader and writer are
+//! the same code (`columns`), over another [`coder::Coder`].
+//!
+//! | column | coded as |
+//! |---|---|
+//! | version | the byte 1 |
+//! | memory | a byte, 4 to 10: a chance learns from the last 2^memory - 1 bits, roughly |
+//! | length | bytes of `coded`, 7 bits in each byte, the lowest first |
+//! | block | one bit if empty and as far from the last as that one was from the one before; else step, transactions, deposits |
+//! | deposit hint | L1 block hash if it is another one, then the log index as difference |
+//! | state root | 4 plain bytes, if the block holds transactions |
+//! | template | type, chain id, creation, access list, selector and words of calldata: place in the list of those seen |
+//! | recipient, other addresses | place among those of the column, or of the batch, or 20 plain bytes |
+//! | gas limit | by template: place among those seen, or digits and decimal exponent |
+//! | nonce | length in bits, two bits, the rest plain |
+//! | tip and fee | place of the pair among those seen; or the tip, then the difference |
+//! | value, words of calldata | one of four recent ones; address; digits and exponent; distance to the block's time; bytes |
+//! | other calldata | length, bytes by mixed contexts (`bytes`) |
+//! | access list, authorizations | counts, addresses, words, nonces |
+//! | signature | `r`, `s`, 64 plain bytes, the parity in the highest bit of `s` |
+//!
+//! The 20,000 transactions of a synthetic DeFi mix (237.5 bytes each, 64 of them signature) take 89.6 bytes each as one
+//! batch; columns of bytes under zstd-3 take 95.6, the OP stack's span batch under brotli-10 97.3: chances of single bits
+//! come closer to the entropy than tables of bytes do, and most of what is repeated is a whole address or word.
+//! [`Effort::Thorough`] tries other memories; in large batches it gains nothing, small ones like a shorter one.
 
 mod bytes;
 mod coder;

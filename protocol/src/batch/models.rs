@@ -66,10 +66,14 @@ impl Magnitude {
     fn code<C: Coder>(
         &mut self,
         coder: &mut C,
-        lengths: &mut Tree<256>,
+        lengths: &mut Tree<128>,
         value: u128,
     ) -> Result<u128, BatchError> {
-        let length = lengths.code(coder, (128 - value.leading_zeros()) as usize);
+        let given = 128 - value.leading_zeros() as usize;
+        let mut length = lengths.code(coder, given.min(127));
+        if length == 127 {
+            length += usize::from(coder.plain(u64::from(given == 128), 1)? == 1);
+        }
         let top = self.top.get_mut(length).ok_or(BatchError::Malformed("number too long"))?;
         if length <= 1 {
             return Ok(length as u128);
@@ -89,7 +93,7 @@ impl Magnitude {
 /// Whole numbers without a favourite base: nonces, times, counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Number {
-    lengths: Tree<256>,
+    lengths: Tree<128>,
     magnitude: Magnitude,
 }
 
@@ -115,8 +119,9 @@ impl Number {
 /// Amounts that people choose: a number times a power of ten.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Decimal {
+    has_zeros: Chance,
     exponent: Tree<64>,
-    lengths: [Tree<256>; 3],
+    lengths: [Tree<128>; 3],
     magnitude: Magnitude,
 }
 
@@ -127,7 +132,10 @@ impl Decimal {
         value: u128,
     ) -> Result<u128, BatchError> {
         let (digits, exponent) = if C::WRITES { split_decimal(value) } else { (0, 0) };
-        let exponent = self.exponent.code(coder, exponent);
+        let exponent = match coder.bit(&mut self.has_zeros, exponent > 0) {
+            true => self.exponent.code(coder, exponent),
+            false => 0,
+        };
         let lengths = match exponent {
             0 => &mut self.lengths[0],
             1..3 => &mut self.lengths[1],
@@ -169,7 +177,7 @@ fn split_decimal(mut value: u128) -> (u128, usize) {
 /// own for each length, or three and the rest as it is.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
-    lengths: Tree<32>,
+    lengths: Tree<16>,
     low: Box<[Chance; 512]>,
     high: [[Chance; 8]; 32],
 }
@@ -203,7 +211,12 @@ impl Index {
         index: usize,
     ) -> Result<usize, BatchError> {
         let value = index as u64 + 1;
-        let length = self.lengths.code(coder, 63 - value.leading_zeros() as usize);
+        let given = 63 - value.leading_zeros();
+        let mut length = self.lengths.code(coder, given.min(15) as usize);
+        if length == 15 {
+            let more = coder.plain(u64::from(given.saturating_sub(15)), 4)?;
+            length += usize::try_from(more).unwrap_or(0);
+        }
         let mut rest = u32::try_from(length).unwrap_or(0);
         let mut node = 1;
         if length < 9 {

@@ -27,7 +27,7 @@ pub(super) struct Addresses {
     list: Vec<Address>,
     index: Index,
     /// Of a writer only.
-    places: AddressMap<usize>,
+    places: AddressMap<u32>,
 }
 
 impl Addresses {
@@ -60,7 +60,8 @@ impl AddressColumn {
         all: &mut Addresses,
         address: Address,
     ) -> Result<Address, BatchError> {
-        let place = if C::WRITES { all.places.get(&address).copied() } else { None };
+        let place =
+            if C::WRITES { all.places.get(&address).map(|place| *place as usize) } else { None };
         let here = place.and_then(|place| self.places.get(place)).filter(|here| **here > 0);
         let here = here.map(|here| *here as usize - 1);
         let known = match (here, place) {
@@ -78,7 +79,7 @@ impl AddressColumn {
             Self::NEW => {
                 let address = Address::new(coder.plain_bytes(address.0.0)?);
                 if C::WRITES {
-                    all.places.insert(address, all.list.len());
+                    all.places.insert(address, u32::try_from(all.list.len()).unwrap_or(0));
                 }
                 all.list.push(address);
                 all.list.len() - 1
@@ -163,9 +164,8 @@ impl WordColumn {
             12..16 => Self::ADDRESS,
             _ => {
                 let number = to_number(word);
-                let is_time = |number: u64| {
-                    time > 64 * TIME_RANGE && number.abs_diff(time) < TIME_RANGE
-                };
+                let is_time =
+                    |number: u64| time > 64 * TIME_RANGE && number.abs_diff(time) < TIME_RANGE;
                 let is_time = u64::try_from(number).is_ok_and(is_time);
                 if is_time { Self::TIME } else { Self::AMOUNT }
             }
