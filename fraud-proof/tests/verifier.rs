@@ -217,6 +217,37 @@ fn entries_come_in_order_and_with_their_data() {
 }
 
 #[test]
+fn what_l1_has_dropped_is_forgotten() {
+    let mut rollup = Rollup::new(Some(3));
+    rollup.post(&[1, 1]);
+    rollup.propose(1);
+    rollup.post(&[1]);
+    rollup.propose(2);
+    rollup.post(&[1]);
+    assert_eq!(rollup.divergence(2).first_block, exact(3, Evidence::Batch));
+    assert!(rollup.verifier.first_divergence().is_some());
+
+    // L1 holds entry 1 and nothing of what came after.
+    rollup.posted.truncate(2);
+    rollup.verifier.rewind_to_common(&rollup.posted);
+    assert_eq!((rollup.verifier.next_entry(), rollup.verifier.head()), (2, 2));
+    assert_eq!(rollup.verifier.first_divergence(), None);
+    assert!(rollup.verifier.block(3).is_none() && rollup.verifier.replay(3).is_none());
+    assert_eq!([rollup.judge(1), rollup.judge(2)], [Verdict::Ok, Verdict::Unknown]);
+
+    // It holds an honest entry in its place.
+    assert!(rollup.sequencer.rewind(2));
+    (rollup.nonce, rollup.lie_in) = (2, None);
+    rollup.outputs.truncate(2);
+    rollup.post(&[2, 1]);
+    rollup.propose(2);
+    assert_eq!([rollup.judge(1), rollup.judge(2)], [Verdict::Ok, Verdict::Ok]);
+    assert_eq!(rollup.verifier.head(), 4);
+    let replay = rollup.verifier.replay(3).expect("kept");
+    assert_eq!(replay.transactions().expect("runs").len(), 3);
+}
+
+#[test]
 fn reports_read_well() {
     let mut rollup = Rollup::new(Some(1));
     rollup.post(&[1]);

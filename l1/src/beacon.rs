@@ -162,3 +162,95 @@ impl Beacon {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        net::TcpListener,
+        thread,
+    };
+
+    use alloy_primitives::hex;
+    use turnpike_protocol::{BLOB_BYTES, pack_blobs};
+
+    use super::*;
+
+    /// Answers as many requests as come, from a table of path beginnings; else with 404.
+    fn serve(answers: Vec<(&'static str, String)>) -> String {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let address = listener.local_addr().expect("bound");
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
+                let line = lines.next().expect("a request").expect("text");
+                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                let path = line.split(' ').nth(1).expect("a path");
+                let found = answers.iter().find(|(begin, _)| path.starts_with(begin));
+                let (status, body) = found.map_or(("404 Not Found", ""), |(_, it)| ("200 OK", it));
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n");
+                let _ =
+                    stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes());
+            }
+        });
+        format!("http://{address}")
+    }
+
+    fn blobs(data: &[u8]) -> (Vec<u8>, Vec<B256>) {
+        let blobs = pack_blobs(data).expect("short");
+        let hashes = blobs.chunks(BLOB_BYTES).map(|blob| versioned_hash(blob).expect("a blob"));
+        let hashes = hashes.collect();
+        (blobs, hashes)
+    }
+
+    fn json(blobs: &[u8]) -> String {
+        let blobs: Vec<_> = blobs.chunks(BLOB_BYTES).map(hex::encode_prefixed).collect();
+        serde_json::json!({ "data": blobs }).to_string()
+    }
+
+    #[tokio::test]
+    async fn blobs_are_found_by_slot_and_put_in_order() {
+        let (data, mut hashes) = blobs(&[7; 140_000]);
+        let url = serve(vec![
+            ("/key/eth/v1/config/spec", r#"{"data":{"SECONDS_PER_SLOT":"12","X":[]}}"#.into()),
+            ("/key/eth/v1/beacon/genesis", r#"{"data":{"genesis_time":"1000"}}"#.into()),
+            ("/key/eth/v1/beacon/blobs/25?", json(&data)),
+        ]);
+        let beacon = Beacon::new(&format!("{url}/key")).expect("a URL");
+        let found = beacon.blobs(7, 1_300, &hashes).await.expect("served");
+        assert_eq!(found, data);
+        hashes.reverse();
+        let found = beacon.blobs(7, 1_300, &hashes).await.expect("served");
+        assert_eq!(found[..BLOB_BYTES], data[BLOB_BYTES..]);
+        let error = beacon.blobs(7, 1_312, &hashes).await.expect_err("another slot");
+        assert!(matches!(error, L1Error::NotYet(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_development_node_knows_blocks_by_number() {
+        let (data, hashes) = blobs(b"a batch");
+        let genesis = r#"{"data":{"genesis_time":"1000"}}"#;
+        let url = serve(vec![
+            ("/eth/v1/beacon/genesis", genesis.into()),
+            ("/eth/v1/beacon/blobs/7?", json(&data)),
+        ]);
+        let beacon = Beacon::new(&url).expect("a URL");
+        assert_eq!(beacon.blobs(7, 1_300, &hashes).await.expect("served"), data);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_the_blob_is_not_taken_for_it() {
+        let (mut data, hashes) = blobs(b"a batch");
+        data[40] ^= 1;
+        let url = serve(vec![("/eth/v1/beacon/blobs/7?", json(&data))]);
+        let beacon = Beacon::new(&url).expect("a URL");
+        let error = beacon.blobs(7, 1_300, &hashes).await.expect_err("tampered");
+        assert!(error.to_string().contains("is not served, 1 others are"), "{error}");
+        let url = serve(vec![("/eth/v1/beacon/blobs/7?", "[]".into())]);
+        let error = Beacon::new(&url).expect("a URL").blobs(7, 0, &hashes).await;
+        let error = error.expect_err("malformed").to_string();
+        assert!(error.contains("malformed"), "{error}");
+    }
+}

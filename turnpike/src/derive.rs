@@ -1,18 +1,22 @@
 //! `turnpike derive`: the chain as L1 alone gives it, for whoever wants to compare.
 
-use std::{fmt, process::ExitCode};
+use std::{fmt, process::ExitCode, time::Duration};
 
 use alloy_primitives::B256;
 use serde::Serialize;
 use tokio::task::block_in_place;
-use turnpike_derivation::{DerivedEntry, Follower, Node};
-use turnpike_l1::{L1Client, L1Head, L1View, OutputStatus, ProposedOutput};
+use tracing::warn;
+use turnpike_derivation::{DerivedEntry, FollowError, Follower, Node};
+use turnpike_l1::{L1Client, L1Head, L1View, OutputStatus, ProposedOutput, Severity};
 use turnpike_protocol::DataKind;
 
 use crate::{
     cli::DeriveArgs,
     roles::{read_genesis, to_json},
 };
+
+/// Looks at L1 that may fail before this gives up.
+const FAILURES_MAX: u32 = 10;
 
 /// What L1 gives.
 #[derive(Debug, Serialize)]
@@ -72,10 +76,18 @@ pub(crate) async fn run(args: DeriveArgs) -> anyhow::Result<ExitCode> {
     let client = L1Client::connect(args.chain.l1(), &genesis).await?;
     client.check_genesis(&genesis, &genesis_output).await?;
     let mut node = Node::new(L1View::new(client, 0, genesis_output), follower);
-    let head = node.advance().await?.head;
-    while let Some(next) = node.next_entry().await? {
-        block_in_place(|| node.feed(&next))?;
-    }
+    let mut failures = 0;
+    let head = loop {
+        match catch_up(&mut node).await {
+            Ok(head) => break head,
+            Err(error) if error.severity() < Severity::Critical && failures < FAILURES_MAX => {
+                failures += 1;
+                warn!(%error, "will try again");
+                tokio::time::sleep(Duration::from_millis(args.chain.l1_poll_ms)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    };
     let report = Report::new(&node, head);
     if args.json {
         println!("{}", to_json(&report)?);
@@ -83,6 +95,15 @@ pub(crate) async fn run(args: DeriveArgs) -> anyhow::Result<ExitCode> {
         print!("{report}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Derives all that L1 holds.
+async fn catch_up(node: &mut Node) -> Result<L1Head, FollowError> {
+    let head = node.advance().await?.head;
+    while let Some(next) = node.next_entry().await? {
+        block_in_place(|| node.feed(&next))?;
+    }
+    Ok(head)
 }
 
 impl Report {
