@@ -31,8 +31,7 @@ impl Poster {
         look: &Look,
         batch: OutboxBatch,
     ) -> anyhow::Result<Looked> {
-        let attempts = self.outbox.attempts().await?;
-        let newest = attempts.into_iter().rev().find(|attempt| attempt.entry == batch.entry);
+        let newest = self.outbox.newest_attempt(batch.entry).await?;
         let Some(newest) = newest else { return Ok(Looked::Waits(Wait::Nothing)) };
         let call = self.call_of(&batch)?;
         if let Err(error) = self.sender.estimate_append(&call).await {

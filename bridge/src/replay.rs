@@ -5,7 +5,7 @@ use tokio::task::block_in_place;
 use turnpike_derivation::Derivation;
 use turnpike_executor::{BlockOutcome, Chain};
 use turnpike_l1::{L1Client, L1View, ProposedOutput, is_undisputed};
-use turnpike_protocol::{Genesis, predeploys::MESSAGE_PASSER};
+use turnpike_protocol::{DepositHint, Genesis, predeploys::MESSAGE_PASSER};
 use turnpike_state::HistoryLimits;
 
 use crate::{BridgeError, SentDeposit, Withdrawal, WithdrawalProof};

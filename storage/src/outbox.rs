@@ -166,19 +166,40 @@ impl Database {
         row.as_ref().map(read_batch).transpose()
     }
 
-    /// The batches that are not confirmed, in order.
+    /// The batches that are not confirmed, in order, without their data.
     pub async fn unconfirmed_batches(&self) -> Result<Vec<OutboxBatch>, StorageError> {
-        let rows = sqlx::query("SELECT * FROM batches WHERE NOT confirmed ORDER BY entry")
+        let rows = sqlx::query(
+            "SELECT entry, previous_acc, first_block, last_block, last_hash, transactions, origin, deposit_count,
+                 deposit_acc, data_kind, data_hash, data_bytes, substr(data, 1, 0) AS data, confirmed, l1_transaction,
+                 l1_block, gas_used, gas_price, blob_gas_used, blob_gas_price
+             FROM batches WHERE NOT confirmed ORDER BY entry",
+        )
             .fetch_all(&self.readers)
             .await?;
         rows.iter().map(read_batch).collect()
     }
 
-    /// Every transaction that was signed and whose nonce was not used up for good, in the order of signing.
+    /// Every transaction that was signed and whose nonce was not used up for good, in the order of signing, without its
+    /// bytes.
     pub async fn attempts(&self) -> Result<Vec<Attempt>, StorageError> {
-        let rows =
-            sqlx::query("SELECT * FROM attempts ORDER BY attempt").fetch_all(&self.readers).await?;
+        let rows = sqlx::query(
+            "SELECT l1_transaction, attempt, entry, nonce, data_kind, gas_limit, max_fee_per_gas,
+                 max_priority_fee_per_gas, max_fee_per_blob_gas, l1_block, substr(raw, 1, 0) AS raw
+             FROM attempts ORDER BY attempt",
+        )
+        .fetch_all(&self.readers)
+        .await?;
         rows.iter().map(read_attempt).collect()
+    }
+
+    /// The newest transaction that was signed for an entry, with its bytes.
+    pub async fn newest_attempt(&self, entry: u64) -> Result<Option<Attempt>, StorageError> {
+        let row =
+            sqlx::query("SELECT * FROM attempts WHERE entry = $1 ORDER BY attempt DESC LIMIT 1")
+                .bind(signed(entry))
+                .fetch_optional(&self.readers)
+                .await?;
+        row.as_ref().map(read_attempt).transpose()
     }
 
     /// Records that L1 holds a batch, or with `None` that it does not hold it any more.
