@@ -158,7 +158,7 @@ pub(crate) fn hashes(outcome: &BlockOutcome) -> Vec<B256> {
 #[cfg(test)]
 mod tests {
     use alloy_consensus::{SignableTransaction as _, TxEip1559};
-    use alloy_primitives::{Address, Signature, TxKind};
+    use alloy_primitives::{Address, Signature, TxKind, U256};
     use turnpike_protocol::{Genesis, GenesisAccount, SignedTx};
 
     use super::*;
