@@ -16,8 +16,9 @@ use turnpike_l1::{Inbox, Portal, Rollup};
 
 use crate::{BridgeError, Node, Receipt};
 
-/// Room above the estimate, in percent: state may move between estimate and inclusion.
-const GAS_MARGIN_PERCENT: u64 = 20;
+/// Room above the estimate, in percent: state may move between estimate and inclusion, so that a finalized withdrawal, say,
+/// has to finalize its output as well.
+const GAS_MARGIN_PERCENT: u64 = 60;
 
 /// Times in a row that a node may not know a transaction that was handed to it.
 const UNKNOWN_MAX: u32 = 20;

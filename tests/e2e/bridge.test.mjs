@@ -96,10 +96,11 @@ test("turnpike bridge moves money between the layers", async (t) => {
     );
     const proven = await bridge.does(t, "prove", ...key, withdrawn.l2Transaction);
     assert.deepEqual([proven.event, proven.stage], ["proven", "waiting-to-finalize"]);
-    assert.equal(proven.estimatedSeconds, CHALLENGE_WINDOW);
+    const left = proven.estimatedSeconds;
+    assert.ok(left > 0 && left <= CHALLENGE_WINDOW, `${left}`);
+    await bridge.refuses(t, /not yet final/, "finalize", ...key, withdrawn.l2Transaction);
     const again = await bridge.does(t, "prove", ...key, withdrawn.l2Transaction);
     assert.equal(again.event, "already-proven");
-    await bridge.refuses(t, /not yet final/, "finalize", ...key, withdrawn.l2Transaction);
   });
 
   await step(t, "it is finalized, once", async (t) => {

@@ -9,6 +9,7 @@ import { abiOf, succeeded } from "./clients.mjs";
 import { CHALLENGE_WINDOW, PROPOSE_INTERVAL, startDev, step } from "./harness.mjs";
 import {
   L2_STANDARD_BRIDGE,
+  MESSAGE_PASSER,
   TOKEN_FACTORY,
   atL1Time,
   opStack,
@@ -23,6 +24,8 @@ const VIEM_BUFFER = 10;
 /** What proving and finalizing may cost together, in gas. */
 const GAS_MAX = 400_000n;
 const GUARDIAN = 6;
+/** What the portal says of a proof that does not lead to the withdrawal. */
+const TRIE_ERRORS = ["Portal_NotSent", "MerkleTrie_KeyAbsent", "MerkleTrie_WrongNode", "MerkleTrie_Malformed"];
 const VALUE = parseEther("1.5");
 
 test("viem's op-stack actions deposit and withdraw", async (t) => {
@@ -51,6 +54,13 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     );
     await dev.advanceL1(1, PROPOSE_INTERVAL);
     await dev.settle(() => hasOutput(receipt), "an output that covers the withdrawal");
+  };
+  /** Lets the waiting time of a proof pass, and the proposer finalize: what viem estimates does not change meanwhile. */
+  const settleFinal = async ({ withdrawalHash }) => {
+    const { l2OutputIndex } = await provenOn(withdrawalHash);
+    await dev.advanceL1(1, CHALLENGE_WINDOW);
+    const isFinal = () => read(portal, "isOutputFinalized", l2OutputIndex);
+    await dev.settle(isFinal, "the output to be final");
   };
   const proofOf = async (receipt) => {
     const { output, withdrawal } = await l1.waitToProve({ receipt, targetChain });
@@ -83,10 +93,24 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
   });
 
   await step(t, "it cannot be proven on an output before it", async () => {
-    const output = { outputIndex: 0n, l2BlockNumber: 0n };
-    const proof = await l2.buildProveWithdrawal({ account: alice, output, withdrawal });
-    await refuses(aliceL1.proveWithdrawal(proof), "Portal_NotSent");
-    const unknown = aliceL1.proveWithdrawal({ ...proof, l2OutputIndex: 99n });
+    const waiting = l1.getL2Output({ l2BlockNumber: receipt.blockNumber, targetChain });
+    await assert.rejects(waiting, /has not been proposed/);
+    // Output 0 speaks for block 0, in whose state nothing was sent yet.
+    const [block, { storageHash }] = await Promise.all([
+      l2.getBlock({ blockNumber: 0n }),
+      l2.getProof({ address: MESSAGE_PASSER, storageKeys: [], blockNumber: 0n }),
+    ]);
+    const outputRootProof = {
+      version: `0x${"00".repeat(32)}`,
+      stateRoot: block.stateRoot,
+      messagePasserStorageRoot: storageHash,
+      latestBlockhash: block.hash,
+    };
+    const proof = { withdrawal, l2OutputIndex: 0n, outputRootProof, targetChain };
+    await refuses(aliceL1.proveWithdrawal({ ...proof, withdrawalProof: [] }), "MerkleTrie_ProofTooShort");
+    const emptyTrie = { ...proof, withdrawalProof: ["0x80"] };
+    await refuses(aliceL1.proveWithdrawal(emptyTrie), ...TRIE_ERRORS);
+    const unknown = aliceL1.proveWithdrawal({ ...emptyTrie, l2OutputIndex: 99n });
     await refuses(unknown, "Rollup_UnknownOutput");
     await refuses(aliceL1.finalizeWithdrawal({ withdrawal, targetChain }), "Portal_NotProven");
   });
@@ -98,18 +122,18 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     assert.equal((await atL1Time(l1, () => l1.getTimeToProve({ receipt, targetChain }))).seconds, 0);
     proof = await proofOf(receipt);
     const tampered = [
-      [{ ...proof, withdrawal: { ...withdrawal, value: VALUE + 1n } }, "Portal_NotSent"],
-      [{ ...proof, withdrawal: { ...withdrawal, target: alice.address } }, "Portal_NotSent"],
+      [{ ...proof, withdrawal: { ...withdrawal, value: VALUE + 1n } }, ...TRIE_ERRORS],
+      [{ ...proof, withdrawal: { ...withdrawal, target: alice.address } }, ...TRIE_ERRORS],
       [{ ...proof, l2OutputIndex: 0n }, "Portal_WrongOutputRoot"],
       [
         { ...proof, outputRootProof: { ...proof.outputRootProof, stateRoot: `0x${"11".repeat(32)}` } },
         "Portal_WrongOutputRoot",
       ],
     ];
-    for (const [args, error] of tampered) await refuses(aliceL1.proveWithdrawal(args), error);
+    for (const [args, ...errors] of tampered) await refuses(aliceL1.proveWithdrawal(args), ...errors);
     const nodes = proof.withdrawalProof.map((node) => `${node.slice(0, -2)}ff`);
-    await assert.rejects(aliceL1.proveWithdrawal({ ...proof, withdrawalProof: nodes }));
-    await assert.rejects(aliceL1.proveWithdrawal({ ...proof, withdrawalProof: [] }));
+    await refuses(aliceL1.proveWithdrawal({ ...proof, withdrawalProof: nodes }), "MerkleTrie_WrongNode");
+    await refuses(aliceL1.proveWithdrawal({ ...proof, withdrawalProof: [] }), "MerkleTrie_ProofTooShort");
     assert.equal(await status(receipt), "ready-to-prove");
   });
 
@@ -128,7 +152,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
   });
 
   await step(t, "it is finalized, once, and the ether is there", async () => {
-    await dev.advanceL1(1, CHALLENGE_WINDOW);
+    await settleFinal(withdrawal);
     assert.equal(await status(receipt), "ready-to-finalize");
     const args = { withdrawalHash: withdrawal.withdrawalHash, targetChain };
     assert.deepEqual(await atL1Time(l1, () => waitsOf(() => l1.waitToFinalize(args))), []);
@@ -213,8 +237,8 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     await onL1(l1Wallets[GUARDIAN].writeContract({ ...portal, functionName: "unpause" }));
 
     await onL1(aliceL1.proveWithdrawal(tokenProof));
-    await dev.advanceL1(1, CHALLENGE_WINDOW);
     const [tokenWithdrawal] = getWithdrawals(tokenReceipt);
+    await settleFinal(tokenWithdrawal);
     await onL1(aliceL1.finalizeWithdrawal({ withdrawal: tokenWithdrawal, targetChain }));
     assert.equal(await balance(l1, l1Token, alice), supply);
     assert.equal(await status(tokenReceipt), "finalized");
@@ -250,15 +274,16 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     }
     assert.equal(await status(last), "ready-to-prove");
     await onL1(aliceL1.proveWithdrawal(await proofOf(last)));
-    const { l2OutputIndex } = await provenOn(getWithdrawals(last)[0]);
+    const { l2OutputIndex } = await provenOn(getWithdrawals(last)[0].withdrawalHash);
     assert.notEqual(l2OutputIndex, outputIndex);
+    // The portal finalizes the output itself: nobody else has to.
     await dev.advanceL1(1, CHALLENGE_WINDOW);
     const before = await l1.getBalance(bob);
     await onL1(aliceL1.finalizeWithdrawal({ withdrawal: getWithdrawals(last)[0], targetChain }));
     assert.equal(await l1.getBalance(bob), before + VALUE);
   });
 
-  async function provenOn({ withdrawalHash }) {
+  async function provenOn(withdrawalHash) {
     const [outputRoot, timestamp, l2OutputIndex] = await read(portal, "provenWithdrawals", withdrawalHash);
     return { outputRoot, timestamp, l2OutputIndex };
   }
