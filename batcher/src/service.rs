@@ -47,7 +47,7 @@ pub async fn run(
         tokio::select! {
             () = stop.cancelled() => break,
             looked = looked => match looked {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(error) if may_pass(&error) => {
                     warn!(error = format!("{error:#}"), "will try again");
                 }
