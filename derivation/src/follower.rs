@@ -129,7 +129,12 @@ impl Follower {
                     return Err(DerivationError::Execution { block, error });
                 }
             };
-            show(FollowedBlock { chain: &self.chain, input, outcome, claimed: claims.next().flatten() });
+            show(FollowedBlock {
+                chain: &self.chain,
+                input,
+                outcome,
+                claimed: claims.next().flatten(),
+            });
         }
         let head = self.chain.head();
         self.outputs.push(EntryOutput { output: head.output, header: head.header.clone() });

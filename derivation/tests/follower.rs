@@ -9,7 +9,10 @@ use turnpike_l1::{
     L1View, Severity,
     memory::{L1Event, MemoryL1},
 };
-use turnpike_protocol::{Batch, BatchBlock, DataKind, Genesis, OutputRoot, SignedTx, pack_blobs};
+use turnpike_protocol::{
+    Batch, BatchBlock, DataKind, Effort, Genesis, OutputRoot, StateRootPrefix, TxEnvelope,
+    pack_blobs,
+};
 use turnpike_state::HistoryLimits;
 
 const KEY: B256 = b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
@@ -37,7 +40,7 @@ fn follower(limits: HistoryLimits) -> Follower {
     Follower::new_with(&Genesis::dev(), EngineConfig::default(), limits)
 }
 
-fn transfer(nonce: u64, value: u64) -> Bytes {
+fn transfer(nonce: u64, value: u64) -> TxEnvelope {
     let tx = TxEip1559 {
         chain_id: 4242,
         nonce,
@@ -48,11 +51,12 @@ fn transfer(nonce: u64, value: u64) -> Bytes {
         ..Default::default()
     };
     let signature = sign_message(KEY, tx.signature_hash()).expect("signs");
-    SignedTx::recover(tx.into_signed(signature).into()).encoded().into()
+    tx.into_signed(signature).into()
 }
 
 fn encode(batch: &Batch) -> Vec<u8> {
-    Batch::frame(&zstd::bulk::compress(&batch.to_rlp(), 3).expect("compresses"))
+    let limits = Genesis::dev().config.batch_limits();
+    batch.encode(limits, Effort::Fast).expect("within the limits")
 }
 
 impl Scene {
@@ -87,12 +91,13 @@ impl Scene {
                 BatchBlock {
                     timestamp: l1_time,
                     deposit_count: deposits,
+                    state_root: Some(StateRootPrefix::ZERO),
                     transactions: vec![transfer(self.nonce, 1 + self.nonce)],
                     ..BatchBlock::default()
                 },
                 BatchBlock { timestamp: l1_time + 1, ..BatchBlock::default() },
             ],
-            deposit_hints: waiting.iter().map(|queued| queued.hint).collect(),
+            deposit_hints: waiting.iter().filter_map(|queued| queued.hint).collect(),
         };
         self.nonce += 1;
         let event = match kind {

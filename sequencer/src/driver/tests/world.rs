@@ -51,7 +51,7 @@ impl World {
         let config = SequencerConfig {
             listen: ([127, 0, 0, 1], 0).into(),
             database: folder.path().join("sequencer.db"),
-            l1_url: String::new(),
+            l1: "".into(),
             l1_confirmations: 0,
             l1_poll: Duration::ZERO,
             block_interval: Duration::ZERO,
