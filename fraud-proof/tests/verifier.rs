@@ -244,7 +244,7 @@ fn what_l1_has_dropped_is_forgotten() {
     assert_eq!([rollup.judge(1), rollup.judge(2)], [Verdict::Ok, Verdict::Ok]);
     assert_eq!(rollup.verifier.head(), 4);
     let replay = rollup.verifier.replay(3).expect("kept");
-    assert_eq!(replay.transactions().expect("runs").len(), 3);
+    assert_eq!(replay.transactions().expect("runs").len(), 2);
 }
 
 #[test]
