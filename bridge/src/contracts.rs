@@ -53,7 +53,7 @@ alloy::sol! {
         function initiateWithdrawal(address _target, uint256 _gasLimit, bytes _data) external payable;
     }
 
-    /// L1StandardBridge.
+    /// The `L1StandardBridge`.
     #[derive(Debug)]
     interface TokenDeposits {
         function depositERC20To(
@@ -66,7 +66,7 @@ alloy::sol! {
         ) external;
     }
 
-    /// L2StandardBridge.
+    /// The `L2StandardBridge`.
     #[derive(Debug)]
     interface TokenWithdrawals {
         function withdrawTo(

@@ -163,7 +163,7 @@ impl Settlement {
             parent: output.parentIndex.saturating_to(),
             l2_block: output.l2BlockNumber,
             proposed_at: output.proposedAt,
-            status: output.status.into(),
+            status: output.status,
         })
     }
 

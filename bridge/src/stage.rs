@@ -125,10 +125,10 @@ impl WithdrawalFacts {
 /// Seconds until there is likely to be another output: as long after the last one as outputs have been apart at least.
 /// Quiet times between outputs say nothing about the next one, so the shortest distance counts.
 fn seconds_to_next_output(now: u64, outputs: &[OutputFacts]) -> Option<u64> {
-    let times = outputs.iter().map(|output| output.proposed_at);
+    let mut times = outputs.iter().map(|output| output.proposed_at);
     let distances = times.clone().zip(times.clone().skip(1));
     let interval = distances.map(|(earlier, later)| later.saturating_sub(earlier)).min()?;
-    Some(times.last()?.saturating_add(interval).saturating_sub(now))
+    Some(times.next_back()?.saturating_add(interval).saturating_sub(now))
 }
 
 /// How far a deposit is.

@@ -120,6 +120,14 @@ test("turnpike bridge moves money between the layers", async (t) => {
     await bridge.refuses(t, /already finalized/, "prove", ...key, withdrawn.l2Transaction);
   });
 
+  await step(t, "L1 pays out no more than was deposited", async (t) => {
+    const much = await bridge.does(t, "withdraw", ...key, "--amount", "5000ether");
+    await settleOutput(much.l2Block);
+    await bridge.does(t, "prove", ...key, much.l2Transaction);
+    await dev.advanceL1(1, CHALLENGE_WINDOW);
+    await bridge.refuses(t, /the portal holds 1.25\d* ether/, "finalize", ...key, much.l2Transaction);
+  });
+
   await step(t, "a token goes to L2 and back", async (t) => {
     const { abi, bytecode } = tokenArtifact();
     const args = ["Coin", "COIN", 1_000n, alice.address];
@@ -173,8 +181,9 @@ test("turnpike bridge moves money between the layers", async (t) => {
     const isIncluded = async () =>
       (await bridge.does(t, "status", forced.l1Transaction)).stage === "included";
     await dev.settle(isIncluded, "the forced withdrawal to be on L2");
+    await settleOutput((await bridge.does(t, "status", forced.l1Transaction)).block);
     const { withdrawals } = await bridge.does(t, "status", forced.l1Transaction);
-    assert.equal(withdrawals[0].stage, "waiting-to-prove");
+    assert.equal(withdrawals[0].stage, "ready-to-prove");
     await bridge.refuses(t, /no deposit waits|nothing to force/, "force", ...key, "--include");
   });
 

@@ -27,6 +27,8 @@ const GUARDIAN = 6;
 /** What the portal says of a proof that does not lead to the withdrawal. */
 const TRIE_ERRORS = ["Portal_NotSent", "MerkleTrie_KeyAbsent", "MerkleTrie_WrongNode", "MerkleTrie_Malformed"];
 const VALUE = parseEther("1.5");
+/** The portal pays out what was deposited: L2's ether of genesis has nothing behind it on L1. */
+const DEPOSITED = 2n * VALUE;
 
 test("viem's op-stack actions deposit and withdraw", async (t) => {
   const dev = await startDev(t);
@@ -58,7 +60,8 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
   /** Lets the waiting time of a proof pass, and the proposer finalize: what viem estimates does not change meanwhile. */
   const settleFinal = async ({ withdrawalHash }) => {
     const { l2OutputIndex } = await provenOn(withdrawalHash);
-    await dev.advanceL1(1, CHALLENGE_WINDOW);
+    // At the very second at which it is over viem still waits.
+    await dev.advanceL1(1, CHALLENGE_WINDOW + 1);
     const isFinal = () => read(portal, "isOutputFinalized", l2OutputIndex);
     await dev.settle(isFinal, "the output to be final");
   };
@@ -69,12 +72,12 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
 
   await step(t, "a deposit is built, sent and found on L2 by its hash", async () => {
     const before = await l2.getBalance(bob);
-    const deposit = await l2.buildDepositTransaction({ mint: VALUE, to: bob.address });
+    const deposit = await l2.buildDepositTransaction({ mint: DEPOSITED, to: bob.address });
     const receipt = await onL1(aliceL1.depositTransaction({ ...deposit, account: alice }));
     const [hash, ...more] = getL2TransactionHashes(receipt);
     assert.deepEqual(more, []);
     await succeeded(l2, hash);
-    assert.equal(await l2.getBalance(bob), before + VALUE);
+    assert.equal(await l2.getBalance(bob), before + DEPOSITED);
   });
 
   let receipt, withdrawal;

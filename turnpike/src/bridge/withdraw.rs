@@ -166,6 +166,7 @@ pub(super) async fn finalize(args: &ProveArgs) -> anyhow::Result<ExitCode> {
     if session.l1.is_paused().await? {
         return Err(BridgeError::Paused.into());
     }
+    check_portal(&session, withdrawal).await?;
     let call =
         WithdrawalPortal::finalizeWithdrawalTransactionCall { _tx: transaction_of(withdrawal) };
     let call = Call::of(session.l1.client().deployment().portal, &call);
@@ -185,6 +186,19 @@ pub(super) async fn finalize(args: &ProveArgs) -> anyhow::Result<ExitCode> {
     );
     session.say(&event, text);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ether that L2 had from genesis has nothing behind it on L1, where development chains are generous with it.
+async fn check_portal(session: &Session, withdrawal: &Withdrawal) -> anyhow::Result<()> {
+    let held = session.l1.node().balance(session.l1.client().deployment().portal).await?;
+    if held < withdrawal.value {
+        bail!(
+            "L1 can pay out what was deposited: the portal holds {}, the withdrawal takes {}",
+            ether(held),
+            ether(withdrawal.value)
+        );
+    }
+    Ok(())
 }
 
 /// Sends a call on L1 and waits until it is included: its transaction and block.
