@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
@@ -11,12 +11,13 @@ use alloy::{
     transports::http::{Http, reqwest},
 };
 use alloy_consensus::Transaction as _;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, U256};
+use tracing::warn;
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot, output_claim};
 
 use crate::{
     Counts, EntryPayload, Inbox, L1Block, L1Error, L1Source, Portal, PostedEntry, Rollup,
-    beacon::Beacon,
+    archive::Archive, beacon::Beacon,
 };
 
 /// How long L1 may take over one request.
@@ -29,12 +30,14 @@ pub struct L1Endpoints {
     pub rpc: String,
     /// URL of the beacon API, which serves blobs; the RPC endpoint's if there is none of its own.
     pub beacon: Option<String>,
+    /// Folder where batch data is kept once it was read, since L1 does not serve blobs for ever.
+    pub archive: Option<PathBuf>,
 }
 
 impl<T: Into<String>> From<T> for L1Endpoints {
     /// One endpoint that serves both.
     fn from(rpc: T) -> Self {
-        Self { rpc: rpc.into(), beacon: None }
+        Self { rpc: rpc.into(), beacon: None, archive: None }
     }
 }
 
@@ -43,6 +46,7 @@ impl<T: Into<String>> From<T> for L1Endpoints {
 pub struct L1Client {
     provider: DynProvider,
     beacon: Beacon,
+    archive: Option<Archive>,
     deployment: L1Deployment,
     config: ChainConfig,
 }
@@ -84,7 +88,8 @@ impl L1Client {
                 return Err(L1Error::NoContract { contract, address });
             }
         }
-        Ok(Self { provider, beacon, deployment, config: genesis.config.clone() })
+        let archive = endpoints.archive.map(Archive::new);
+        Ok(Self { provider, beacon, archive, deployment, config: genesis.config.clone() })
     }
 
     /// Checks that the contracts were deployed for this very chain.
@@ -103,7 +108,7 @@ impl L1Client {
         let acc = inbox.acc(0).call().await?;
         let expected = output_claim(B256::ZERO, 0, acc, genesis_output.hash());
         let rollup = Rollup::new(self.deployment.rollup, &self.provider);
-        let found = rollup.output(alloy_primitives::U256::ZERO).call().await?.claim;
+        let found = rollup.output(U256::ZERO).call().await?.claim;
         if found != expected {
             let what = "genesis claim";
             return Err(L1Error::OtherChain { contract: "Rollup", what, expected, found });
@@ -139,10 +144,24 @@ impl L1Client {
     /// The batch data of an entry, checked against what the entry commits to. Empty for a forced entry.
     pub async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
         let entry = &posted.entry;
-        let index = entry.index;
         if entry.data_kind == DataKind::None {
             return Ok(EntryPayload::default());
         }
+        let Some(archive) = &self.archive else { return self.fetch(posted).await };
+        if let Some(payload) = archive.get(entry) {
+            return Ok(payload);
+        }
+        let payload = self.fetch(posted).await?;
+        if let Err(error) = archive.put(entry, &payload) {
+            warn!(entry = entry.index, %error, "batch data cannot be kept");
+        }
+        Ok(payload)
+    }
+
+    /// The batch data of an entry, from L1.
+    async fn fetch(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
+        let entry = &posted.entry;
+        let index = entry.index;
         let tx = self.provider.get_transaction_by_hash(posted.l1_transaction).await?;
         let tx = tx.ok_or_else(|| {
             L1Error::NotYet(format!("the transaction of entry {index} is missing"))
@@ -208,17 +227,28 @@ impl L1Source for L1Client {
         let inbox = Inbox::new(self.deployment.inbox, &self.provider);
         let portal = Portal::new(self.deployment.portal, &self.provider);
         let rollup = Rollup::new(self.deployment.rollup, &self.provider);
-        let deposits = portal.depositCount().block(at).call().await?;
+        let deposits = deployed(portal.depositCount().block(at).call().await, 0)?;
+        let deposit_acc = portal.depositAcc(deposits).block(at).call().await;
+        let outputs = rollup.outputCount().block(at).call().await;
         Ok(Counts {
-            entries: inbox.entryCount().block(at).call().await?,
+            entries: deployed(inbox.entryCount().block(at).call().await, 0)?,
             deposits,
-            deposit_acc: portal.depositAcc(deposits).block(at).call().await?,
-            outputs: rollup.outputCount().block(at).call().await?.saturating_to(),
+            deposit_acc: deployed(deposit_acc, B256::ZERO)?,
+            // The genesis output is known before its contract is there.
+            outputs: deployed(outputs, U256::from(1))?.saturating_to(),
         })
     }
 
     async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
         self.payload(posted).await
+    }
+}
+
+/// What a contract answers; `before` in a block before its deployment, where nobody does.
+fn deployed<T>(answer: alloy::contract::Result<T>, before: T) -> Result<T, L1Error> {
+    match answer {
+        Err(alloy::contract::Error::ZeroData(..)) => Ok(before),
+        answer => Ok(answer?),
     }
 }
 

@@ -9,6 +9,7 @@
 //! accumulators that the contracts store. It holds no keys longer than its owner and decides nothing.
 
 mod append;
+mod archive;
 mod beacon;
 mod bindings;
 mod blobs;

@@ -70,6 +70,9 @@ pub(crate) struct DevArgs {
     /// Milliseconds between L2 blocks while there are transactions.
     #[arg(long, value_name = "MS", default_value_t = 100)]
     pub(crate) block_interval_ms: u64,
+    /// Where batches go on L1. An anvil that is started again has its calldata still, but no blobs.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = DataArg::Calldata)]
+    pub(crate) data_kind: DataArg,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
     /// Print the banner and what the challenger finds as JSON lines.
@@ -88,6 +91,10 @@ pub(crate) struct ChainArgs {
     /// L1's beacon API, which serves blobs; without it, the L1 endpoint is asked for them.
     #[arg(long, value_name = "URL", env = "TURNPIKE_L1_BEACON_URL", hide_env_values = true)]
     pub(crate) l1_beacon_url: Option<String>,
+    /// Keep batch data here once it was read: L1 serves blobs for some weeks only. Roles may share the folder. The sequencer
+    /// has one beside its database without being told.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) archive: Option<PathBuf>,
     /// L1 blocks on top of one before it is believed.
     #[arg(long, value_name = "BLOCKS", default_value_t = 2)]
     pub(crate) l1_confirmations: u64,
@@ -145,7 +152,11 @@ pub(crate) struct BatcherArgs {
 impl ChainArgs {
     /// Where L1 is served.
     pub(crate) fn l1(&self) -> L1Endpoints {
-        L1Endpoints { rpc: self.l1_url.clone(), beacon: self.l1_beacon_url.clone() }
+        L1Endpoints {
+            rpc: self.l1_url.clone(),
+            beacon: self.l1_beacon_url.clone(),
+            archive: self.archive.clone(),
+        }
     }
 }
 
@@ -181,7 +192,7 @@ pub(crate) struct DeriveArgs {
 pub(crate) struct PostingArgs {
     /// Where batches go on L1.
     #[arg(long, value_name = "KIND", value_enum, default_value_t = DataArg::Auto)]
-    pub(crate) data: DataArg,
+    pub(crate) data_kind: DataArg,
     /// Seconds that a sealed block waits for others to share its batch, at most.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) max_latency: u64,

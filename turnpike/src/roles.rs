@@ -41,10 +41,12 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 async fn sequencer(args: SequencerArgs) -> anyhow::Result<ExitCode> {
     let genesis = read_genesis(&args.chain.genesis)?;
+    let mut l1 = args.chain.l1();
+    l1.archive.get_or_insert_with(|| args.database.with_extension("entries"));
     let config = SequencerConfig {
         listen: args.listen,
         database: args.database,
-        l1: args.chain.l1(),
+        l1,
         l1_confirmations: args.chain.l1_confirmations,
         l1_poll: Duration::from_millis(args.chain.l1_poll_ms),
         block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
@@ -90,15 +92,21 @@ async fn proposer(args: ProposerArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl From<DataArg> for DataMode {
+    fn from(arg: DataArg) -> Self {
+        match arg {
+            DataArg::Auto => Self::Auto,
+            DataArg::Calldata => Self::Calldata,
+            DataArg::Blobs => Self::Blobs,
+        }
+    }
+}
+
 impl From<PostingArgs> for PostingConfig {
     fn from(args: PostingArgs) -> Self {
         const GWEI: u128 = 1_000_000_000;
         Self {
-            data: match args.data {
-                DataArg::Auto => DataMode::Auto,
-                DataArg::Calldata => DataMode::Calldata,
-                DataArg::Blobs => DataMode::Blobs,
-            },
+            data: args.data_kind.into(),
             latency_max: args.max_latency,
             target_blobs: args.target_blobs,
             max_fee_per_gas: u128::from(args.max_fee_gwei) * GWEI,

@@ -43,7 +43,7 @@ impl Session {
     pub(super) async fn open(args: &EndpointArgs) -> anyhow::Result<Self> {
         let genesis = read_genesis(&args.genesis)?;
         let endpoints =
-            L1Endpoints { rpc: args.l1_url.clone(), beacon: args.l1_beacon_url.clone() };
+            L1Endpoints { beacon: args.l1_beacon_url.clone(), ..args.l1_url.as_str().into() };
         let client = L1Client::connect(endpoints, &genesis).await.context("--l1-url")?;
         let node = Node::new(Layer::L1, &args.l1_url)?;
         let l1 = Settlement::new(client, node, genesis.config.clone());

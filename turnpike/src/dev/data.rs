@@ -14,6 +14,9 @@ const GENESIS_FILE: &str = "genesis.json";
 /// The checkpoints of the state.
 const STATE_FOLDER: &str = "sequencer.state";
 
+/// Batch data that was read from L1.
+pub(crate) const ARCHIVE_FOLDER: &str = "entries";
+
 /// All else that a data folder may hold: what starting over deletes.
 const FILES: [&str; 10] = [
     GENESIS_FILE,
@@ -44,8 +47,9 @@ impl DataDir {
         let lock = lock(&path)?;
         let data = Self { path, _lock: lock };
         if fresh || liar {
-            let folder = data.file(STATE_FOLDER);
-            deleted(&folder, std::fs::remove_dir_all(&folder))?;
+            for folder in [STATE_FOLDER, ARCHIVE_FOLDER].map(|name| data.file(name)) {
+                deleted(&folder, std::fs::remove_dir_all(&folder))?;
+            }
             for file in FILES.map(|name| data.file(name)) {
                 deleted(&file, std::fs::remove_file(&file))?;
             }

@@ -11,13 +11,19 @@ use anyhow::Context as _;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use turnpike_batcher::{BatcherConfig, DataMode, PostingConfig};
+use turnpike_batcher::{BatcherConfig, PostingConfig};
 use turnpike_fraud_proof::ChallengerConfig;
+use turnpike_l1::L1Endpoints;
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
 use turnpike_sequencer::{PoolLimits, SequencerConfig};
 
-use self::{accounts::Accounts, anvil::L1, banner::Banner, data::DataDir};
+use self::{
+    accounts::Accounts,
+    anvil::L1,
+    banner::Banner,
+    data::{ARCHIVE_FOLDER, DataDir},
+};
 use crate::{
     cli::DevArgs,
     roles::{genesis_output, print_event, stop_on_signal},
@@ -144,11 +150,16 @@ impl Dev<'_> {
         });
     }
 
+    /// The L1, and where what it holds is kept.
+    fn l1(&self) -> L1Endpoints {
+        L1Endpoints { archive: Some(self.data.file(ARCHIVE_FOLDER)), ..self.l1.url().into() }
+    }
+
     fn sequencer(&self) -> SequencerConfig {
         SequencerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], self.args.port)),
             database: self.data.file("sequencer.db"),
-            l1: self.l1.url().into(),
+            l1: self.l1(),
             l1_confirmations: 0,
             l1_poll: L1_POLL,
             block_interval: Duration::from_millis(self.args.block_interval_ms.max(1)),
@@ -163,7 +174,7 @@ impl Dev<'_> {
 
     fn batcher(&self) -> BatcherConfig {
         BatcherConfig {
-            l1: self.l1.url().into(),
+            l1: self.l1(),
             l1_confirmations: 0,
             poll: L1_POLL,
             journal: self.data.file("sequencer.db"),
@@ -171,7 +182,7 @@ impl Dev<'_> {
             key: self.accounts.batcher(),
             // A block is on L1 as soon as there is one.
             posting: PostingConfig {
-                data: DataMode::Calldata,
+                data: self.args.data_kind.into(),
                 latency_max: 0,
                 ..PostingConfig::default()
             },
@@ -180,7 +191,7 @@ impl Dev<'_> {
 
     fn proposer(&self) -> ProposerConfig {
         ProposerConfig {
-            l1: self.l1.url().into(),
+            l1: self.l1(),
             l1_confirmations: 0,
             poll: L1_POLL,
             execution: self.args.execution.into(),
@@ -193,7 +204,7 @@ impl Dev<'_> {
 
     fn challenger(&self, l2_url: &str) -> ChallengerConfig {
         ChallengerConfig {
-            l1: self.l1.url().into(),
+            l1: self.l1(),
             l1_confirmations: 0,
             poll: L1_POLL,
             execution: self.args.execution.into(),

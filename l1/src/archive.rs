@@ -1,0 +1,139 @@
+//! Batch data on disk. L1 serves blobs for some weeks only, and a node derives from the first entry on whenever it has lost or
+//! distrusts what it made of them.
+//!
+//! A file holds what belongs to one commitment and is named by it: the number of blobs (one byte), their versioned hashes,
+//! the data without the zeros at its end, and the Keccak-256 of all that.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use alloy_primitives::{B256, Bytes, hex, keccak256};
+use turnpike_protocol::{BLOB_BYTES, DataKind, Entry};
+
+use crate::EntryPayload;
+
+/// Bytes of a hash.
+const HASH_BYTES: usize = 32;
+
+/// A folder of batch data, which several roles may share.
+#[derive(Clone, Debug)]
+pub(crate) struct Archive(Arc<PathBuf>);
+
+impl Archive {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self(Arc::new(folder))
+    }
+
+    /// The data of an entry, if it is here whole.
+    pub(crate) fn get(&self, entry: &Entry) -> Option<EntryPayload> {
+        let file = fs::read(self.path(entry)).ok()?;
+        let payload = decode(&file, entry.data_kind)?;
+        payload.check(entry).is_ok().then_some(payload)
+    }
+
+    /// Adds the data of an entry, which was checked.
+    pub(crate) fn put(&self, entry: &Entry, payload: &EntryPayload) -> io::Result<()> {
+        let path = self.path(entry);
+        if path.exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(self.0.as_path())?;
+        // Two roles may write the same at once.
+        let draft = path.with_extension(std::process::id().to_string());
+        fs::write(&draft, encode(payload)).and_then(|()| fs::rename(&draft, &path))
+    }
+
+    fn path(&self, entry: &Entry) -> PathBuf {
+        Path::join(&self.0, hex::encode(entry.data_hash))
+    }
+}
+
+fn encode(payload: &EntryPayload) -> Vec<u8> {
+    let EntryPayload { data, blob_hashes } = payload;
+    let blobs =
+        u8::try_from(blob_hashes.len()).expect("invariant: an L1 transaction has few blobs");
+    let zeros = match blobs {
+        0 => 0,
+        _ => data.iter().rev().take_while(|byte| **byte == 0).count(),
+    };
+    let mut file = vec![blobs];
+    blob_hashes.iter().for_each(|hash| file.extend_from_slice(hash.as_slice()));
+    file.extend_from_slice(&data[..data.len() - zeros]);
+    let checksum = keccak256(&file);
+    file.extend_from_slice(checksum.as_slice());
+    file
+}
+
+fn decode(file: &[u8], kind: DataKind) -> Option<EntryPayload> {
+    let (content, checksum) = file.split_at_checked(file.len().checked_sub(HASH_BYTES)?)?;
+    if keccak256(content).as_slice() != checksum {
+        return None;
+    }
+    let (blobs, rest) = content.split_first()?;
+    let (hashes, data) = rest.split_at_checked(usize::from(*blobs) * HASH_BYTES)?;
+    let blob_hashes: Vec<_> = hashes.chunks_exact(HASH_BYTES).map(B256::from_slice).collect();
+    let mut data = data.to_vec();
+    if kind == DataKind::Blobs {
+        data.resize(blob_hashes.len() * BLOB_BYTES, 0);
+    }
+    Some(EntryPayload { data: Bytes::from(data), blob_hashes })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::U256;
+    use turnpike_protocol::{blobs_hash, calldata_hash, pack_blobs};
+
+    use super::*;
+
+    fn entry(data_kind: DataKind, data_hash: B256) -> Entry {
+        Entry {
+            index: 1,
+            data_kind,
+            data_hash,
+            deposit_acc: B256::ZERO,
+            deposit_count: 0,
+            l1_block_number: 1,
+            l1_time: 1,
+            l1_base_fee: U256::ZERO,
+            l1_blob_base_fee: U256::ZERO,
+            l1_parent_hash: B256::ZERO,
+            origin: 0,
+        }
+    }
+
+    #[test]
+    fn what_was_put_is_there_unless_it_is_damaged() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let archive = Archive::new(folder.path().join("entries"));
+        // Zeros at the end belong to calldata.
+        let data = Bytes::from_static(b"batch\0\0");
+        let calldata = EntryPayload { data: data.clone(), blob_hashes: Vec::new() };
+        let data = pack_blobs(&data).expect("short").into();
+        let blobs = EntryPayload { data, blob_hashes: vec![B256::repeat_byte(1)] };
+        let entries = [
+            (entry(DataKind::Calldata, calldata_hash(&calldata.data)), calldata),
+            (entry(DataKind::Blobs, blobs_hash(&blobs.blob_hashes)), blobs),
+        ];
+        for (entry, payload) in entries {
+            assert_eq!(archive.get(&entry), None);
+            archive.put(&entry, &payload).expect("writes");
+            archive.put(&entry, &payload).expect("is there");
+            assert_eq!(archive.get(&entry).as_ref(), Some(&payload));
+            let path = archive.path(&entry);
+            let file = fs::read(&path).expect("reads");
+            assert!(file.len() < 200, "{} bytes", file.len());
+            for at in [0, 40, file.len() - 1] {
+                let mut damaged = file.clone();
+                damaged[at.min(file.len() - 1)] ^= 1;
+                fs::write(&path, damaged).expect("writes");
+                assert_eq!(archive.get(&entry), None);
+            }
+            fs::write(&path, &file[..file.len() / 2]).expect("writes");
+            assert_eq!(archive.get(&entry), None);
+        }
+    }
+}
