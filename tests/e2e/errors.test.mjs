@@ -201,7 +201,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 180_000 }, as
         await signed(alice, { nonce: 1, gas: 10_000_000n, data: noise(TRANSACTION_BYTES_MAX) }),
         413,
         "oversized",
-        /^oversized data: transaction size \d+, limit 94208/,
+        /^oversized data: transaction size \d+, limit 131072/,
       ],
     ];
     for (const [what, raw, status, code, message] of cases) {
