@@ -93,7 +93,6 @@ impl Scene {
                     deposit_count: deposits,
                     state_root: Some(StateRootPrefix::ZERO),
                     transactions: vec![transfer(self.nonce, 1 + self.nonce)],
-                    ..BatchBlock::default()
                 },
                 BatchBlock { timestamp: l1_time + 1, ..BatchBlock::default() },
             ],

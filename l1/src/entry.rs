@@ -24,8 +24,8 @@ pub struct EntryPayload {
 }
 
 impl EntryPayload {
-    /// Checks that this is what `entry` commits to. Blobs are compared with their versioned hashes only by
-    /// [`Self::check_blobs`].
+    /// Checks that this is what `entry` commits to. Whether blobs have their versioned hashes is for
+    /// whoever reads them to check.
     pub(crate) fn check(&self, entry: &Entry) -> Result<(), L1Error> {
         let (what, hash) = match entry.data_kind {
             DataKind::None => ("data is", B256::ZERO),

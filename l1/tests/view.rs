@@ -407,7 +407,7 @@ impl Random {
         for _ in 0..depth + longer {
             self.seed = self.seed.wrapping_add(1);
             let seed = self.seed;
-            self.block(seed % 2, seed % 3, seed % 5 == 0, seed % 4).await;
+            self.block(seed % 2, seed % 3, seed.is_multiple_of(5), seed % 4).await;
         }
     }
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It keeps no state of its own: what there is to do follows from L1, after a restart as after a reorg. It needs no
-//! sequencer, and builds on whoever's outputs are right. What is done is decided by pure code ([`decide`](mod@decide)).
+//! sequencer, and builds on whoever's outputs are right. What is done is decided by pure code (`decide.rs`).
 
 mod config;
 mod decide;

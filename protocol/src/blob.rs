@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn data(bytes: usize) -> Vec<u8> {
-        (0..bytes).map(|i| (i * 31 % 251) as u8 | 0x81).collect()
+        (0..251u8).map(|byte| byte.wrapping_mul(31) | 0x81).cycle().take(bytes).collect()
     }
 
     #[test]

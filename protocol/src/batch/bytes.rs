@@ -23,6 +23,7 @@ const LIMIT: u32 = 126;
 const RATE: i32 = 6;
 
 /// ln(p / (1 - p)) for p in 2^-12, in 2^-8: the inverse of [`squash`].
+#[expect(clippy::cast_sign_loss, reason = "probabilities are not negative")]
 static STRETCHED: [i16; 4096] = {
     let mut table = [0; 4096];
     let mut p = 0;

@@ -165,7 +165,7 @@ fn split_decimal(mut value: u128) -> (u128, usize) {
     }
     for step in [32, 16, 8, 4, 2, 1] {
         let power = 10u128.pow(step);
-        if value.trailing_zeros() >= step && value % power == 0 {
+        if value.trailing_zeros() >= step && value.is_multiple_of(power) {
             value /= power;
             exponent += step as usize;
         }

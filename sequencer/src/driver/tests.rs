@@ -26,7 +26,7 @@ async fn a_forced_entry_takes_the_place_of_unposted_blocks() {
     assert_eq!(world.node.head(), 2, "one own block and the forced one");
     assert!(before > 2);
     // They wait in their old order, and the chain goes on with them.
-    let database = world.node.shared.database.clone();
+    let database = std::sync::Arc::clone(&world.node.shared.database);
     let waiting = database.pending().await.expect("reads");
     let hashes: Vec<_> = waiting.iter().map(|(_, raw)| alloy_primitives::keccak256(raw)).collect();
     assert_eq!(hashes, sent);
