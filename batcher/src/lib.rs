@@ -30,6 +30,6 @@ mod settle;
 pub use config::{BatcherConfig, DataMode, PostingConfig};
 pub use decide::Wait;
 pub use faults::{Crash, Faults, Step};
-pub use pack::{PackError, Packed, pack, pack_within};
+pub use pack::{PackError, Packed, pack};
 pub use poster::{Looked, Poster};
 pub use service::run;

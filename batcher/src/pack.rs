@@ -45,17 +45,11 @@ pub enum PackError {
     },
 }
 
-/// Packs as many of the first records as share an origin and fit one entry's calldata. `None` for no records.
-pub fn pack(config: &ChainConfig, records: &[JournalRecord]) -> Result<Option<Packed>, PackError> {
-    let bytes_max = usize::try_from(config.entry_bytes_max).unwrap_or(usize::MAX);
-    pack_within(config, records, bytes_max, Effort::Fast)
-}
-
 /// Packs as many of the first records as share an origin, keep the chain's limits and make a batch of at most
 /// `bytes_max` bytes (up to a dozen of which may stay unused). `None` for no records.
 ///
 /// Encodes once if all fit, twice otherwise.
-pub fn pack_within(
+pub fn pack(
     config: &ChainConfig,
     records: &[JournalRecord],
     bytes_max: usize,
@@ -175,29 +169,36 @@ mod tests {
         Genesis::dev().config
     }
 
+    /// Packs for one entry's calldata.
+    fn pack_calldata(records: &[JournalRecord]) -> Result<Option<Packed>, PackError> {
+        let config = config();
+        let bytes_max = usize::try_from(config.entry_bytes_max).expect("small");
+        pack(&config, records, bytes_max, Effort::Fast)
+    }
+
     #[test]
     fn a_batch_has_one_origin() {
         let records: Vec<_> =
             [3, 3, 4].iter().zip(1..).map(|(o, n)| record(n, *o, 0, 64)).collect();
-        let packed = pack(&config(), &records).expect("packs").expect("some");
+        let packed = pack_calldata(&records).expect("packs").expect("some");
         assert_eq!((packed.first_block, packed.last_block, packed.origin), (1, 2, 3));
         let batch = Batch::decode(&packed.data, &config().batch_limits()).expect("decodes");
         assert_eq!(batch.blocks.len(), 2);
-        assert_eq!(pack(&config(), &[]).expect("packs"), None);
+        assert_eq!(pack_calldata(&[]).expect("packs"), None);
     }
 
     #[test]
     fn deposits_and_bytes_are_bounded() {
         let records: Vec<_> = (1..4).map(|n| record(n, 0, 16, 64)).collect();
-        let packed = pack(&config(), &records).expect("packs").expect("some");
+        let packed = pack_calldata(&records).expect("packs").expect("some");
         assert_eq!((packed.last_block, packed.deposits), (2, 32));
         let records: Vec<_> = (1..9).map(|n| record(n, 0, 0, 40_000)).collect();
-        let packed = pack(&config(), &records).expect("packs").expect("some");
+        let packed = pack_calldata(&records).expect("packs").expect("some");
         assert_eq!(packed.last_block, 2);
         assert!(packed.data.len() as u64 <= config().entry_bytes_max);
         let too_large = [record(1, 0, 0, 200_000)];
         assert!(matches!(
-            pack(&config(), &too_large),
+            pack_calldata(&too_large),
             Err(PackError::BlockTooLarge { block: 1, .. })
         ));
     }
@@ -205,17 +206,17 @@ mod tests {
     #[test]
     fn batches_are_as_full_as_allowed() {
         let records: Vec<_> = (1..30).map(|n| record(n, 0, 0, 320)).collect();
-        let whole = |effort| pack_within(&config(), &records, 1 << 20, effort);
+        let whole = |effort| pack(&config(), &records, 1 << 20, effort);
         let all = whole(Effort::Fast).expect("packs").expect("some");
         assert_eq!(all.last_block, 29);
         let thorough = whole(Effort::Thorough).expect("packs").expect("some");
         assert!(thorough.data.len() <= all.data.len());
         for bytes_max in [600, 5_000, all.data.len() - 1] {
-            let part = pack_within(&config(), &records, bytes_max, Effort::Fast);
+            let part = pack(&config(), &records, bytes_max, Effort::Fast);
             let part = part.expect("packs").expect("some");
             assert!(part.data.len() <= bytes_max && part.last_block < 29);
             let count = part.last_block as usize + 1;
-            let more = pack_within(&config(), &records[..count], 1 << 20, Effort::Fast);
+            let more = pack(&config(), &records[..count], 1 << 20, Effort::Fast);
             let more = more.expect("packs").expect("some").data.len();
             assert!(more + 16 > bytes_max, "{more} of {bytes_max} bytes");
         }
@@ -226,7 +227,7 @@ mod tests {
         let mut bad = record(7, 0, 0, 64);
         bad.transactions.push(Bytes::from_static(&[0x7e, 0xc0]));
         let error = BatchError::Transaction(1);
-        let refused = pack(&config(), &[bad]).expect_err("no transaction");
+        let refused = pack_calldata(&[bad]).expect_err("no transaction");
         assert!(matches!(refused, PackError::Block { block: 7, error: e } if e == error));
     }
 }

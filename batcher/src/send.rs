@@ -1,8 +1,8 @@
 use alloy_primitives::B256;
 use tracing::{error, info, warn};
 use turnpike_l1::{Append, AppendCall, Fees, L1Error};
-use turnpike_protocol::{ChainConfig, DataKind, Entry, blob_data_bytes};
-use turnpike_storage::{Attempt, JournalRecord, OutboxBatch};
+use turnpike_protocol::{DataKind, Effort, Entry, blob_data_bytes};
+use turnpike_storage::{Attempt, OutboxBatch};
 
 use crate::{
     DataMode, Looked, PackError, Packed, Poster, Step, Wait,
@@ -15,6 +15,9 @@ use crate::{
 
 /// Room above the estimate, in percent: state may move between estimate and inclusion.
 const GAS_MARGIN_PERCENT: u64 = 20;
+
+/// Transactions up to which a batch is worth more effort: there is time for it when there is little to post.
+const THOROUGH_TRANSACTIONS_MAX: usize = 2_000;
 
 /// A batch that is not recorded yet, as L1 takes it.
 struct Prepared {
@@ -175,8 +178,14 @@ impl Poster {
         if count == 0 {
             return Ok(Err(Wait::Clock));
         }
-        let Some((packed, kind)) = self.pack(look, count, send.kind)? else {
-            return Ok(Err(Wait::Rejected));
+        let (packed, kind) = match self.pack(look, count, send.kind) {
+            Ok(Some(packed)) => packed,
+            Ok(None) => return Ok(Err(Wait::Rejected)),
+            // L1 has dropped a forced entry, and the sequencer has not noticed yet.
+            Err(error) if matches!(error.downcast_ref(), Some(PackError::Forced(_))) => {
+                return Ok(Err(Wait::Journal));
+            }
+            Err(error) => return Err(error),
         };
         let fees = offer(&look.prices, kind, send.floor.as_ref(), send.limits.as_ref());
         let Some(fees) = fees else { return Ok(Err(Wait::Price)) };
@@ -284,7 +293,12 @@ impl Poster {
     /// Packs as many of the first `count` blocks as fit.
     fn fill(&self, count: usize, bytes_max: usize) -> Result<Option<Packed>, PackError> {
         let records = &self.backlog.records()[..count];
-        tokio::task::block_in_place(|| fill(&self.config, records, bytes_max))
+        let transactions: usize = records.iter().map(|record| record.transactions.len()).sum();
+        let effort = match transactions {
+            0..=THOROUGH_TRANSACTIONS_MAX => Effort::Thorough,
+            _ => Effort::Fast,
+        };
+        tokio::task::block_in_place(|| pack(&self.config, records, bytes_max, effort))
     }
 
     /// Derives an entry as everybody else will. L2 hash of its last block if its blocks are the journal's.
@@ -303,14 +317,4 @@ impl Poster {
         }
         Ok(hash)
     }
-}
-
-/// Packs as many of the first records as `bytes_max` allow.
-fn fill(
-    config: &ChainConfig,
-    records: &[JournalRecord],
-    bytes_max: usize,
-) -> Result<Option<Packed>, PackError> {
-    let config = ChainConfig { entry_bytes_max: bytes_max as u64, ..config.clone() };
-    pack(&config, records)
 }

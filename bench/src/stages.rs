@@ -8,7 +8,9 @@ use alloy::{
 use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use anyhow::Context as _;
 use turnpike_executor::{BlockTx, Chain};
-use turnpike_protocol::{ChainConfig, Genesis, GenesisAccount, SignedTx, decode_transaction};
+use turnpike_protocol::{
+    ChainConfig, Effort, Genesis, GenesisAccount, SignedTx, decode_transaction,
+};
 use turnpike_storage::JournalRecord;
 
 use crate::terms::Terms;
@@ -68,15 +70,15 @@ pub fn stages() -> anyhow::Result<()> {
         Ok(elapsed)
     })?;
     row("roots and header", seal);
-    batch(genesis.config, &record.context("at least one round")?)
+    batch(&genesis.config, &record.context("at least one round")?)
 }
 
-fn batch(mut config: ChainConfig, record: &JournalRecord) -> anyhow::Result<()> {
-    config.entry_bytes_max = u64::MAX;
+fn batch(config: &ChainConfig, record: &JournalRecord) -> anyhow::Result<()> {
     let mut bytes = 0;
     let pack = best(|| {
         let start = Instant::now();
-        let packed = turnpike_batcher::pack(&config, std::slice::from_ref(record))?;
+        let packed =
+            turnpike_batcher::pack(config, std::slice::from_ref(record), usize::MAX, Effort::Fast)?;
         bytes = packed.context("one block")?.data.len();
         Ok(start.elapsed())
     })?;
