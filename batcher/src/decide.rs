@@ -257,7 +257,8 @@ impl Posting {
                 Decision::Wait(Wait::InFlight)
             }
             Fate::Waiting if is_patient => Decision::Wait(Wait::InFlight),
-            Fate::Unknown if is_next => Decision::Rebroadcast,
+            // One that L1 hides is replaced like one that waits.
+            Fate::Unknown if is_next && is_patient => Decision::Rebroadcast,
             // Once in an L1 block: what is offered doubles each time.
             Fate::Refused if age == 0 => Decision::Wait(Wait::Rejected),
             _ => Decision::Send(self.send(look, BatchSource::Recorded)),
@@ -449,6 +450,9 @@ mod tests {
     #[test]
     fn what_l1_lost_is_sent_again_as_it_was() {
         assert_eq!(posting().decide(&in_flight(Fate::Unknown)), Decision::Rebroadcast);
+        let mut hidden = in_flight(Fate::Unknown);
+        hidden.l1_block = 103;
+        assert_eq!(sent(posting().decide(&hidden)).batch, BatchSource::Recorded);
         assert_eq!(posting().decide(&in_flight(Fate::Included)), Decision::Wait(Wait::Inclusion));
         let mut refused = in_flight(Fate::Refused);
         assert_eq!(posting().decide(&refused), Decision::Wait(Wait::Rejected));

@@ -253,6 +253,7 @@ impl Poster {
     ) -> anyhow::Result<Option<(Packed, DataKind)>> {
         let blobs = usize::try_from(self.config.entry_blobs_max).unwrap_or(usize::MAX);
         let calldata_max = usize::try_from(self.config.entry_bytes_max).unwrap_or(usize::MAX);
+        let replaced = kind;
         let kind = match (kind, self.posting.data) {
             (Some(kind), _) => Some(kind),
             (None, DataMode::Auto) => None,
@@ -262,8 +263,9 @@ impl Poster {
         if kind == Some(DataKind::Calldata) {
             match self.fill(count, calldata_max) {
                 Ok(packed) => return Ok(packed.map(|packed| (packed, DataKind::Calldata))),
-                // A block too large for calldata may fit blobs.
-                Err(PackError::BlockTooLarge { .. }) => {}
+                // A block too large for calldata may fit blobs, but blobs replace nothing but blobs.
+                Err(PackError::BlockTooLarge { .. }) if replaced.is_none() => {}
+                Err(PackError::BlockTooLarge { .. }) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }
         }

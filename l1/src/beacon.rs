@@ -117,7 +117,7 @@ impl Beacon {
     async fn learn_clock(&self) -> Result<Clock, L1Error> {
         let number = |text: &str| {
             text.parse::<u64>().map_err(|_| {
-                L1Error::Inconsistent(format!("the beacon API gives {text:?} for a number"))
+                L1Error::Unreachable(format!("the beacon API gives {text:?} for a number"))
             })
         };
         let spec = self.get::<Answer<BeaconSpec>>(self.join("eth/v1/config/spec")?).await?;
@@ -151,14 +151,12 @@ impl Beacon {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(L1Error::Inconsistent(
-                    "the beacon API's answer is too long".to_owned(),
-                ));
+                return Err(L1Error::Unreachable("the beacon API's answer is too long".to_owned()));
             }
             body.extend_from_slice(&chunk);
         }
         serde_json::from_slice(&body).map(Some).map_err(|error| {
-            L1Error::Inconsistent(format!("the beacon API's answer is malformed: {error}"))
+            L1Error::Unreachable(format!("the beacon API's answer is malformed: {error}"))
         })
     }
 }

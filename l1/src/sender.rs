@@ -108,7 +108,7 @@ impl L1Sender {
     pub(crate) async fn broadcast_raw(&self, raw: &[u8]) -> Result<(), L1Error> {
         match self.client.provider().send_raw_transaction(raw).await {
             Ok(_) => Ok(()),
-            Err(error) if error.to_string().contains("already") => Ok(()),
+            Err(error) if is_known(&error.to_string()) => Ok(()),
             Err(error) => Err(L1Error::of_transaction(error)),
         }
     }
@@ -141,4 +141,9 @@ impl L1Sender {
             .map_err(|error| L1Error::Inconsistent(format!("cannot sign: {error}")))?;
         Ok(PreparedTx { hash: *envelope.tx_hash(), nonce, raw: envelope.encoded_2718() })
     }
+}
+
+/// Whether L1 refuses a transaction because it has it: in geth's words, Nethermind's, or anvil's.
+fn is_known(refusal: &str) -> bool {
+    ["already known", "AlreadyKnown", "already imported"].iter().any(|text| refusal.contains(text))
 }

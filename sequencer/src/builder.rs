@@ -14,8 +14,12 @@ use crate::{Pool, PooledTx};
 /// Blobs that a transaction can carry in any fork so far known, and more: keeps the arithmetic in bounds.
 const BLOBS_MAX: usize = 1_024;
 
-/// Bytes that a batch adds to the transactions of a block, at most.
-const BATCH_OVERHEAD_BYTES: usize = 4 * 1024;
+/// Bytes that a batch adds to the transactions of a block.
+const BATCH_OVERHEAD_BYTES: usize = 16 * 1024;
+
+/// The part of an entry, one in so many bytes, that is left to transactions made to be coded badly: what the codec's model
+/// takes for unlikely takes more bytes than it has.
+const RESERVED_PART: usize = 8;
 
 /// Bytes that a batch adds to one transaction, at most.
 const TRANSACTION_OVERHEAD_BYTES: usize = 4;
@@ -58,9 +62,10 @@ pub(crate) fn entry_bytes_max(config: &ChainConfig) -> usize {
     at_most(config.entry_bytes_max).max(blobs).min(at_most(config.entry_inflated_bytes_max))
 }
 
-/// Bytes of transactions that one block may hold, so that even incompressible it fits an entry.
+/// Bytes of transactions that one block may hold, so that even incompressible, or worse, it fits an entry.
 pub(crate) fn block_bytes_max(config: &ChainConfig) -> usize {
-    entry_bytes_max(config).saturating_sub(BATCH_OVERHEAD_BYTES)
+    let entry = entry_bytes_max(config);
+    (entry - entry / RESERVED_PART).saturating_sub(BATCH_OVERHEAD_BYTES)
 }
 
 /// Bytes that a transaction takes of a block's.
@@ -249,7 +254,7 @@ mod tests {
         let (built, _) = build_from(200, TRANSFER_GAS, |config| config.block_transactions_max = 7);
         assert_eq!(built.included.len(), 7);
 
-        let bytes_max = BATCH_OVERHEAD_BYTES + 1_000;
+        let bytes_max = (BATCH_OVERHEAD_BYTES + 1_000) * RESERVED_PART / (RESERVED_PART - 1);
         let (built, _) = build_from(200, TRANSFER_GAS, |config| {
             config.entry_inflated_bytes_max = bytes_max as u64;
         });

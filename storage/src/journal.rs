@@ -17,12 +17,15 @@ impl Database {
         let mut tx = self.writer().begin_with("BEGIN IMMEDIATE").await?;
         insert_block(&mut tx, sealed).await?;
         for (position, hash) in (0i64..).zip(&sealed.hashes) {
-            sqlx::query("INSERT INTO transactions (hash, block, position) VALUES ($1, $2, $3)")
-                .bind(hash.as_slice())
-                .bind(signed(sealed.record.number))
-                .bind(position)
-                .execute(&mut *tx)
-                .await?;
+            // A batch of another's may have given a deposit this name before.
+            sqlx::query(
+                "INSERT INTO transactions (hash, block, position) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            )
+            .bind(hash.as_slice())
+            .bind(signed(sealed.record.number))
+            .bind(position)
+            .execute(&mut *tx)
+            .await?;
             remove_pending(&mut tx, hash).await?;
         }
         for (hash, reason) in refused {

@@ -53,6 +53,8 @@ impl Driver {
                 Some(fault) => format!("inbox entry {index} was passed over: {fault}"),
             };
             self.reorganise(first.input.number, unknown, reason).await?;
+            // The inbox takes no origin that is older than this entry's. Nothing is sealed until the newest is known.
+            self.shared.settlement.write().await.origin = None;
         }
         let block = self.shared.database.block(last_block).await?;
         let block = block.with_context(|| format!("block {last_block} is not in the look-ups"))?;
