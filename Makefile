@@ -42,6 +42,7 @@ test-contracts: $(TOOLS)
 	node tools/artifacts.mjs --check
 	node tools/dev-genesis.mjs --check
 	node contracts/vectors.mjs --check
+	node bench/traffic.mjs --check
 	npm run --silent snapshot:check
 
 # Real clients against the real binary.
@@ -66,8 +67,8 @@ bench: $(TOOLS)
 
 # The batch codec and the OP stack's encoder on the same recorded transactions.
 bench-codec:
-	cargo run --locked --release -p turnpike-protocol --example codec -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin
-	cargo run --locked --release --manifest-path bench/op-span/Cargo.toml -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin
+	cargo run --locked --release -p turnpike-protocol --example codec -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin bench/traffic.bin
+	cargo run --locked --release --manifest-path bench/op-span/Cargo.toml -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin bench/traffic.bin
 
 # After a change to a contract: what genesis and bindings are made from.
 artifacts: $(TOOLS)
