@@ -30,4 +30,3 @@ pub use stage::{
     DepositFacts, DepositStage, OutputFacts, ProvenFacts, WithdrawalFacts, WithdrawalStage,
 };
 pub use wallet::{Call, Wallet};
-pub use withdrawal::Withdrawal;

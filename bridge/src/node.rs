@@ -12,9 +12,9 @@ use alloy::{
 };
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use serde::Deserialize;
-use turnpike_protocol::{OutputRoot, predeploys::MESSAGE_PASSER};
+use turnpike_protocol::{OutputRoot, Withdrawal, predeploys::MESSAGE_PASSER};
 
-use crate::{BridgeError, Withdrawal};
+use crate::{BridgeError, withdrawal::withdrawals_in};
 
 /// How long a node may take over one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ impl Receipt {
 
     /// The messages to L1 that it has sent.
     pub fn withdrawals(&self) -> Result<Vec<Withdrawal>, BridgeError> {
-        Withdrawal::all_in(self.logs.iter().map(|log| &log.inner))
+        withdrawals_in(self.logs.iter().map(|log| &log.inner))
     }
 }
 
@@ -166,7 +166,7 @@ impl Node {
         withdrawal: &Withdrawal,
     ) -> Result<Option<(OutputRoot, Vec<Bytes>)>, BridgeError> {
         let Some(header) = self.block(block.into()).await? else { return Ok(None) };
-        let slot = B256::from(withdrawal.storage_slot());
+        let slot = withdrawal.slot();
         let proof: EIP1186AccountProofResponse = self
             .ask("eth_getProof", (MESSAGE_PASSER, [slot], BlockNumberOrTag::from(block)))
             .await?;

@@ -1,9 +1,9 @@
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_rlp::{Decodable as _, Header};
 use alloy_trie::{Nibbles, proof::verify_proof};
-use turnpike_protocol::OutputRoot;
+use turnpike_protocol::{OutputRoot, Withdrawal};
 
-use crate::{BridgeError, Withdrawal};
+use crate::BridgeError;
 
 /// Items of a branch node.
 const BRANCH_ITEMS: usize = 17;
@@ -25,7 +25,7 @@ impl WithdrawalProof {
         withdrawal: &Withdrawal,
         nodes: Vec<Bytes>,
     ) -> Result<Self, BridgeError> {
-        let key = keccak256(withdrawal.storage_slot().to_be_bytes::<32>());
+        let key = keccak256(withdrawal.slot());
         let value = alloy_rlp::encode(U256::ONE);
         let root = output.message_passer_storage_root;
         verify_proof(root, Nibbles::unpack(key), Some(value), &nodes).map_err(|error| {
@@ -99,9 +99,7 @@ mod tests {
 
     /// A storage that holds these withdrawals, and the proof of the first.
     fn storage(withdrawals: &[Withdrawal]) -> (OutputRoot, Vec<Bytes>) {
-        let key = |withdrawal: &Withdrawal| {
-            Nibbles::unpack(keccak256(withdrawal.storage_slot().to_be_bytes::<32>()))
-        };
+        let key = |withdrawal: &Withdrawal| Nibbles::unpack(keccak256(withdrawal.slot()));
         let target = key(&withdrawals[0]);
         let mut keys: Vec<_> = withdrawals.iter().map(key).collect();
         keys.sort();
@@ -165,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_leaf_within_its_branch_is_repeated() {
-        let key = keccak256(withdrawal(0).storage_slot().to_be_bytes::<32>());
+        let key = keccak256(withdrawal(0).slot());
         for depth in [40, 41] {
             let (node, leaf) = branch(&Nibbles::unpack(key), depth);
             let nodes = with_embedded_leaf(&key, vec![node.clone().into()]);

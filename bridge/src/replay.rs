@@ -5,10 +5,10 @@ use tokio::task::block_in_place;
 use turnpike_derivation::Derivation;
 use turnpike_executor::{BlockOutcome, Chain};
 use turnpike_l1::{L1Client, L1View, ProposedOutput, is_undisputed};
-use turnpike_protocol::{DepositHint, Genesis, predeploys::MESSAGE_PASSER};
+use turnpike_protocol::{DepositHint, Genesis, Withdrawal, predeploys::MESSAGE_PASSER};
 use turnpike_state::HistoryLimits;
 
-use crate::{BridgeError, SentDeposit, Withdrawal, WithdrawalProof};
+use crate::{BridgeError, SentDeposit, WithdrawalProof, withdrawal::withdrawals_in};
 
 /// Only the newest state is asked for.
 const STATES: HistoryLimits = HistoryLimits { blocks_max: 1, items_max: 0 };
@@ -140,7 +140,7 @@ impl Replay {
 
     /// The withdrawal's storage proof in the newest state.
     fn nodes(&self, withdrawal: &Withdrawal) -> Vec<alloy_primitives::Bytes> {
-        let proof = self.chain.state().proof(&MESSAGE_PASSER, &[withdrawal.storage_slot()]);
+        let proof = self.chain.state().proof(&MESSAGE_PASSER, &[withdrawal.slot().into()]);
         proof.storage.into_iter().next().map(|slot| slot.proof).unwrap_or_default()
     }
 
@@ -177,6 +177,6 @@ fn find_in(block: &BlockOutcome, entry: u64, names: &[B256]) -> Result<Option<Fo
         block: block.header.number,
         entry,
         is_success: executed.receipt.envelope.status(),
-        withdrawals: Withdrawal::all_in(executed.receipt.envelope.logs())?,
+        withdrawals: withdrawals_in(executed.receipt.envelope.logs())?,
     }))
 }

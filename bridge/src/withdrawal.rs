@@ -1,76 +1,38 @@
-use alloy::{
-    primitives::{Address, B256, Bytes, Log, U256, keccak256},
-    sol_types::{SolEvent as _, SolValue as _},
-};
-use serde::Serialize;
-use turnpike_protocol::predeploys::MESSAGE_PASSER;
+use alloy::{primitives::Log, sol_types::SolEvent as _};
+use turnpike_protocol::{Withdrawal, predeploys::MESSAGE_PASSER};
 
 use crate::{BridgeError, contracts::MessagePasser::MessagePassed};
 
-/// Slot of the mapping `sentMessages` in the message passer.
-const SENT_MESSAGES_SLOT: U256 = U256::ZERO;
-
-/// A message from L2 to L1, as the message passer recorded it: a withdrawal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Withdrawal {
-    /// Its number; the version is in the upper 16 bits.
-    pub nonce: U256,
-    /// Who sent it on L2.
-    pub sender: Address,
-    /// Who is called on L1.
-    pub target: Address,
-    /// Wei that the call carries.
-    pub value: U256,
-    /// L1 gas that the call gets at least.
-    pub gas_limit: U256,
-    /// The call's data.
-    pub data: Bytes,
+/// The withdrawals among a transaction's logs, in order.
+///
+/// Fails if the message passer's log does not hold the hash of its own fields: whoever serves it lies.
+pub(crate) fn withdrawals_in<'a>(
+    logs: impl IntoIterator<Item = &'a Log>,
+) -> Result<Vec<Withdrawal>, BridgeError> {
+    let passed = logs.into_iter().filter(|log| {
+        log.address == MESSAGE_PASSER
+            && log.topics().first() == Some(&MessagePassed::SIGNATURE_HASH)
+    });
+    passed.map(read).collect()
 }
 
-impl Withdrawal {
-    /// `keccak256(abi.encode(nonce, sender, target, value, gasLimit, data))`: what names it on both layers.
-    pub fn hash(&self) -> B256 {
-        let Self { nonce, sender, target, value, gas_limit, data } = self;
-        let fields = (*nonce, *sender, *target, *value, *gas_limit, data.clone());
-        keccak256(fields.abi_encode_params())
-    }
-
-    /// The slot in which the message passer holds a one for it.
-    pub fn storage_slot(&self) -> U256 {
-        let key = (self.hash(), SENT_MESSAGES_SLOT).abi_encode();
-        keccak256(key).into()
-    }
-
-    /// The withdrawals among a transaction's logs, in order.
-    ///
-    /// Fails if the message passer's log does not hold the hash of its own fields: whoever serves it lies.
-    pub fn all_in<'a>(logs: impl IntoIterator<Item = &'a Log>) -> Result<Vec<Self>, BridgeError> {
-        let passed = logs.into_iter().filter(|log| {
-            log.address == MESSAGE_PASSER
-                && log.topics().first() == Some(&MessagePassed::SIGNATURE_HASH)
-        });
-        passed.map(Self::from_log).collect()
-    }
-
-    fn from_log(log: &Log) -> Result<Self, BridgeError> {
-        let malformed = || BridgeError::Inconsistent("a withdrawal's log is malformed".to_owned());
-        let event = MessagePassed::decode_log(log).map_err(|_| malformed())?.data;
-        let withdrawal = Self {
-            nonce: event.nonce,
-            sender: event.sender,
-            target: event.target,
-            value: event.value,
-            gas_limit: event.gasLimit,
-            data: event.data,
-        };
-        if withdrawal.hash() == event.withdrawalHash { Ok(withdrawal) } else { Err(malformed()) }
-    }
+fn read(log: &Log) -> Result<Withdrawal, BridgeError> {
+    let malformed = || BridgeError::Inconsistent("a withdrawal's log is malformed".to_owned());
+    let event = MessagePassed::decode_log(log).map_err(|_| malformed())?.data;
+    let withdrawal = Withdrawal {
+        nonce: event.nonce,
+        sender: event.sender,
+        target: event.target,
+        value: event.value,
+        gas_limit: event.gasLimit,
+        data: event.data,
+    };
+    if withdrawal.hash() == event.withdrawalHash { Ok(withdrawal) } else { Err(malformed()) }
 }
 
 #[cfg(test)]
 mod tests {
-    use alloy::primitives::{LogData, address, b256};
+    use alloy::primitives::{B256, Bytes, LogData, U256, address};
 
     use super::*;
 
@@ -98,29 +60,19 @@ mod tests {
         Log { address: MESSAGE_PASSER, data: event.encode_log_data() }
     }
 
-    /// Made with viem's `encodeAbiParameters`, `keccak256` and `getWithdrawalHashStorageSlot`.
-    #[test]
-    fn hash_and_slot_are_viems() {
-        assert_eq!(withdrawal().hash(), HASH);
-        assert_eq!(B256::from(withdrawal().storage_slot()), SLOT);
-    }
-
-    const HASH: B256 = b256!("27a70070a8ccfea34045e4cadda6039d62271669b94ddc026880542b36f35a22");
-    const SLOT: B256 = b256!("4f7a798ab69c243cdf1f0d59d82e149fbffa097a480d73cfcd502860b5405dd3");
-
     #[test]
     fn is_read_from_logs() {
         let sent = withdrawal();
         let other = Log { address: sent.sender, ..log(&sent, sent.hash()) };
         let unknown = Log { address: MESSAGE_PASSER, data: LogData::default() };
         let logs = [other, unknown, log(&sent, sent.hash())];
-        assert_eq!(Withdrawal::all_in(&logs).expect("well formed"), [sent]);
+        assert_eq!(withdrawals_in(&logs).expect("well formed"), [sent]);
     }
 
     #[test]
     fn a_hash_that_is_not_the_fields_is_refused() {
         let sent = withdrawal();
-        let error = Withdrawal::all_in(&[log(&sent, B256::repeat_byte(1))]).expect_err("a lie");
+        let error = withdrawals_in(&[log(&sent, B256::repeat_byte(1))]).expect_err("a lie");
         assert!(matches!(error, BridgeError::Inconsistent(_)), "{error}");
     }
 }

@@ -22,13 +22,14 @@ pub struct L1Sender {
     signer: PrivateKeySigner,
 }
 
-/// A signed transaction that was not broadcast yet.
+/// A signed transaction.
 #[derive(Clone, Debug)]
 pub struct PreparedTx {
     /// Its hash.
     pub hash: B256,
     /// Its nonce.
     pub nonce: u64,
+    request: TransactionRequest,
     raw: Vec<u8>,
 }
 
@@ -135,11 +136,28 @@ impl L1Sender {
             .with_gas_limit(gas + gas * GAS_MARGIN_PERCENT / 100)
             .with_max_fee_per_gas(fees.max_fee_per_gas)
             .with_max_priority_fee_per_gas(fees.max_priority_fee_per_gas);
+        self.sign(request, nonce).await
+    }
+
+    /// Signs a transaction that waits again, for twice what it offered, or what is asked for by now if that is more.
+    pub async fn prepare_replacement(&self, waiting: &PreparedTx) -> Result<PreparedTx, L1Error> {
+        let fees = self.client.provider().estimate_eip1559_fees().await?;
+        let request = waiting.request.clone();
+        let twice = |fee: Option<u128>| fee.unwrap_or_default().saturating_mul(2);
+        let max_fee = twice(request.max_fee_per_gas).max(fees.max_fee_per_gas);
+        let tip = twice(request.max_priority_fee_per_gas).max(fees.max_priority_fee_per_gas);
+        let request =
+            request.with_max_fee_per_gas(max_fee).with_max_priority_fee_per_gas(tip.min(max_fee));
+        self.sign(request, waiting.nonce).await
+    }
+
+    async fn sign(&self, request: TransactionRequest, nonce: u64) -> Result<PreparedTx, L1Error> {
         let envelope: TxEnvelope = request
+            .clone()
             .build(&self.wallet)
             .await
             .map_err(|error| L1Error::Inconsistent(format!("cannot sign: {error}")))?;
-        Ok(PreparedTx { hash: *envelope.tx_hash(), nonce, raw: envelope.encoded_2718() })
+        Ok(PreparedTx { hash: *envelope.tx_hash(), nonce, request, raw: envelope.encoded_2718() })
     }
 }
 

@@ -1,5 +1,5 @@
 use alloy::providers::Provider as _;
-use alloy_primitives::{B256, U256};
+use alloy_primitives::U256;
 use tokio::task::block_in_place;
 use tracing::{info, warn};
 use turnpike_derivation::{FollowError, Follower, Node};
@@ -14,6 +14,16 @@ use crate::{
 /// L1 blocks that transactions of an earlier run are waited for; then they are replaced.
 const UNKNOWN_BLOCKS_MAX: u64 = 20;
 
+/// L1 blocks that a transaction waits before more is offered for it.
+const BUMP_BLOCKS: u64 = 5;
+
+/// A transaction that was sent, and the L1 block at that time.
+#[derive(Clone, Debug)]
+struct InFlight {
+    tx: PreparedTx,
+    since: u64,
+}
+
 /// Derives, decides, and has one transaction in flight.
 #[derive(Debug)]
 pub(crate) struct Proposer {
@@ -24,7 +34,7 @@ pub(crate) struct Proposer {
     sender: L1Sender,
     /// What the chain came to after each entry, by index.
     derived: Vec<OutputRoot>,
-    in_flight: Option<B256>,
+    in_flight: Option<InFlight>,
     /// The L1 block at which a transaction was refused: it is tried again on the next.
     refused_at: Option<u64>,
     /// The L1 block at which transactions were first seen in flight that this run has not sent.
@@ -68,11 +78,7 @@ impl Proposer {
         let prepared = match self.prepare().await {
             Err(error) => Err(error),
             Ok(None) => return Ok(()),
-            Ok(Some(tx)) => {
-                // It may arrive even if the answer does not.
-                self.in_flight = Some(tx.hash);
-                self.sender.broadcast(&tx).await
-            }
+            Ok(Some(tx)) => self.send(tx).await,
         };
         if let Err(L1Error::Rejected(reason)) = &prepared {
             // Somebody was first, say: the view will show it.
@@ -81,6 +87,18 @@ impl Proposer {
             return Ok(());
         }
         Ok(prepared?)
+    }
+
+    /// Hands a transaction to L1. It may arrive even if the answer does not.
+    async fn send(&mut self, tx: PreparedTx) -> Result<(), L1Error> {
+        let sent = self.sender.broadcast(&tx).await;
+        self.note(tx);
+        sent
+    }
+
+    fn note(&mut self, tx: PreparedTx) {
+        let since = self.node.view().head().map_or(0, |head| head.number);
+        self.in_flight = Some(InFlight { tx, since });
     }
 
     /// Derives and executes all that L1 holds.
@@ -101,10 +119,12 @@ impl Proposer {
     /// Whether there is a transaction to wait for, or another block.
     async fn is_waiting(&mut self) -> Result<bool, L1Error> {
         let last_read = self.node.view().last_read();
+        let now = self.node.view().head().map_or(0, |head| head.number);
         if self.refused_at.is_some() && self.refused_at >= last_read {
             return Ok(true);
         }
-        if let Some(hash) = self.in_flight {
+        if let Some(InFlight { tx, since }) = self.in_flight.clone() {
+            let hash = tx.hash;
             match self.sender.receipt(hash).await? {
                 // Until the view has read its block, what it did would be done again.
                 Some(receipt) if receipt.block_number > last_read => return Ok(true),
@@ -112,12 +132,33 @@ impl Proposer {
                     warn!(l1_transaction = %hash, "transaction failed on L1");
                 }
                 Some(_) => {}
-                None if self.sender.is_known(hash).await? => return Ok(true),
+                None if self.sender.is_known(hash).await? => {
+                    if now >= since.saturating_add(BUMP_BLOCKS) {
+                        self.replace(&tx).await?;
+                    }
+                    return Ok(true);
+                }
                 None => warn!(l1_transaction = %hash, "L1 has lost a transaction"),
             }
             self.in_flight = None;
         }
         self.has_unknown().await
+    }
+
+    /// Offers more for a transaction that waits.
+    async fn replace(&mut self, waiting: &PreparedTx) -> Result<(), L1Error> {
+        let replacement = self.sender.prepare_replacement(waiting).await?;
+        let (hash, instead_of) = (replacement.hash, waiting.hash);
+        info!(l1_transaction = %hash, %instead_of, "offering more");
+        match self.send(replacement).await {
+            Err(L1Error::Rejected(reason)) => {
+                // The account may hold too little for it, say. The one that waits is waited for as long again.
+                warn!(reason, "L1 refuses the transaction");
+                self.note(waiting.clone());
+                Ok(())
+            }
+            sent => sent,
+        }
     }
 
     /// Whether transactions of an earlier run are in flight.

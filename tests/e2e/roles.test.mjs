@@ -1,10 +1,10 @@
 // The roles apart, each its own process, on an L1 that must be a few blocks deep before it is believed.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { parseEther } from "viem";
+import { parseEther, parseGwei } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 
 import { get, post, rpc, startAnvil, step, until } from "./harness.mjs";
@@ -72,5 +72,41 @@ test("each role runs by itself", async (t) => {
     await settle(async () => (await life()).state === "proposed", "the transaction to be proposed");
     const ok = () => judge.events.find(({ event, verdict }) => event === "output" && verdict === "ok");
     assert.equal((await settle(ok, "the challenger's verdict")).block, 1);
+  });
+
+  await step(t, "the proposer offers more when what it offered is too little", async () => {
+    const rollup = JSON.parse(readFileSync(at("genesis.json"), "utf8")).l1.rollup.toLowerCase();
+    const waiting = async () => {
+      const { pending } = await rpc(anvil.url, "txpool_content");
+      const all = Object.values(pending).flatMap((byNonce) => Object.values(byNonce));
+      return all.find(({ to }) => to?.toLowerCase() === rollup)?.hash;
+    };
+    const transaction = await alice.signTransaction({
+      chainId: 4242,
+      nonce: 1,
+      gas: 21_000n,
+      maxFeePerGas: 1_000_000_000n,
+      maxPriorityFeePerGas: 0n,
+      to: batcher.address,
+      value: 1n,
+    });
+    await post(`${url}/v1/transactions`, { transaction });
+    const first = await until(async () => {
+      const found = await waiting();
+      if (found === undefined) await rpc(anvil.url, "evm_mine");
+      return found;
+    }, "the proposer to send something");
+    // For good: no block includes what was offered before.
+    const price = `0x${parseGwei("20").toString(16)}`;
+    const replaced = await until(async () => {
+      const now = await waiting();
+      if (now !== first) return now;
+      await rpc(anvil.url, "anvil_setNextBlockBaseFeePerGas", [price]);
+      await rpc(anvil.url, "evm_mine");
+    }, "another transaction in its place");
+    await rpc(anvil.url, "evm_mine");
+    const receipt = await rpc(anvil.url, "eth_getTransactionReceipt", [replaced]);
+    assert.equal(receipt.status, "0x1");
+    assert.equal(await rpc(anvil.url, "eth_getTransactionReceipt", [first]), null);
   });
 });

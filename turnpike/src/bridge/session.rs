@@ -3,11 +3,9 @@ use std::{fmt, time::Duration};
 use alloy_primitives::B256;
 use anyhow::Context as _;
 use serde_json::Value;
-use turnpike_bridge::{
-    BridgeError, Layer, Node, Replay, SentDeposit, Settlement, Wallet, Withdrawal,
-};
+use turnpike_bridge::{BridgeError, Layer, Node, Replay, SentDeposit, Settlement, Wallet};
 use turnpike_l1::{L1Client, L1Endpoints};
-use turnpike_protocol::Genesis;
+use turnpike_protocol::{Genesis, Withdrawal};
 
 use super::args::{EndpointArgs, WithdrawalArgs};
 use crate::{cli::Key, roles::read_genesis};

@@ -4,14 +4,16 @@ use alloy_primitives::{B256, U256};
 use anyhow::bail;
 use serde_json::{Value, json};
 use turnpike_bridge::{
-    BridgeError, Call, Layer, Wallet, Withdrawal, WithdrawalFacts, WithdrawalProof,
-    WithdrawalStage,
+    BridgeError, Call, Layer, Wallet, WithdrawalFacts, WithdrawalProof, WithdrawalStage,
     contracts::{
         MessagePasser, OutputRootProof, Token, TokenWithdrawals, WithdrawalPortal,
         WithdrawalTransaction,
     },
 };
-use turnpike_protocol::predeploys::{L2_STANDARD_BRIDGE, MESSAGE_PASSER};
+use turnpike_protocol::{
+    Withdrawal,
+    predeploys::{L2_STANDARD_BRIDGE, MESSAGE_PASSER},
+};
 
 use super::{
     amount::ether,
