@@ -199,6 +199,9 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
       });
     const raws = await Promise.all(Array.from({ length: count }, (_, index) => sign(first + index)));
     for (let at = 0; at < raws.length; at += 500) {
+      // The pool holds so many of a sender at a time.
+      const isEmpty = async () => (await chain.status()).pool.transactions === 0;
+      if (at > 0) await until(isEmpty, "the pool to be empty");
       acknowledged.push(...(await chain.submit(raws.slice(at, at + 500))));
     }
   };
