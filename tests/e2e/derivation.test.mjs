@@ -1,25 +1,22 @@
 // L1 alone gives the chain: whatever happened to it on the way, a fresh node comes to the sequencer's head.
 import assert from "node:assert/strict";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { createPublicClient, createWalletClient, http, keccak256, parseEther, parseGwei } from "viem";
-import { mnemonicToAccount } from "viem/accounts";
 import { walletActionsL1 } from "viem/op-stack";
 import { anvil as anvilChain } from "viem/chains";
 
 import { abiOf, compileProbe } from "./clients.mjs";
 import { CHAIN_ID, get, post, rpc, startAnvil, step, until } from "./harness.mjs";
 import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
+import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
 import { buildWorkload } from "./workload.mjs";
 
-const MNEMONIC = "test test test test test test test test test test test junk";
 const FORCE_WINDOW_SECONDS = 60;
 const TRANSFERS = 3_000;
 const REORG_DEPTHS = [1, 4];
-
-const keyOf = (account) => `0x${Buffer.from(account.getHdKey().privateKey).toString("hex")}`;
 
 /** A rollup whose roles come and go, on an L1 that is moved by hand. */
 class Chain {
@@ -27,9 +24,7 @@ class Chain {
 
   constructor(t, anvil, folder) {
     Object.assign(this, { t, folder, l1Url: anvil.url });
-    this.accounts = [...Array(10).keys()].map((addressIndex) =>
-      mnemonicToAccount(MNEMONIC, { addressIndex }),
-    );
+    this.accounts = developmentAccounts();
     const options = { chain: anvilChain, transport: http(anvil.url), pollingInterval: 50, cacheTime: 0 };
     this.l1 = createPublicClient(options);
     this.l1Wallet = (account) => createWalletClient({ account, ...options }).extend(walletActionsL1());
@@ -44,15 +39,7 @@ class Chain {
   }
 
   async deploy() {
-    const { stdout } = await run(this.t, turnpike(), ["genesis"]);
-    writeFileSync(this.file("undeployed.json"), stdout);
-    await rpc(this.l1Url, "evm_setAutomine", [true]);
-    const files = ["--genesis", this.file("undeployed.json"), "--out", this.file("genesis.json")];
-    const keys = ["--key", keyOf(this.accounts[6]), "--batcher", this.batcher.address];
-    const deployed = await run(this.t, turnpike(), ["deploy", "--l1-url", this.l1Url, ...files, ...keys]);
-    assert.equal(deployed.code, 0, deployed.stderr);
-    await rpc(this.l1Url, "evm_setAutomine", [false]);
-    const { inbox, portal } = JSON.parse(deployed.stdout);
+    const { inbox, portal } = await deployChain(this.t, this.l1Url, this.folder);
     this.inbox = { address: inbox, abi: abiOf("Inbox") };
     this.portal = { address: portal, abi: abiOf("Portal") };
   }

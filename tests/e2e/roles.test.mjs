@@ -1,27 +1,23 @@
 // The roles apart, each its own process, on an L1 that must be a few blocks deep before it is believed.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 
 import { parseEther, parseGwei } from "viem";
-import { mnemonicToAccount } from "viem/accounts";
 
 import { get, post, rpc, startAnvil, step, until } from "./harness.mjs";
-import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
+import { Program, temporaryFolder, turnpike } from "./programs.mjs";
+import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
 
-const MNEMONIC = "test test test test test test test test test test test junk";
 const CONFIRMATIONS = 2;
-
-const keyOf = (account) => `0x${Buffer.from(account.getHdKey().privateKey).toString("hex")}`;
 
 test("each role runs by itself", async (t) => {
   const anvil = await startAnvil(t);
   const folder = temporaryFolder(t);
   const at = (name) => join(folder, name);
-  const [alice, deployer, batcher, proposer, challenger] = [0, 6, 7, 8, 9].map((addressIndex) =>
-    mnemonicToAccount(MNEMONIC, { addressIndex }),
-  );
+  const accounts = developmentAccounts();
+  const [alice, batcher, proposer, challenger] = [0, 7, 8, 9].map((index) => accounts[index]);
   const chain = ["--genesis", at("genesis.json"), "--l1-url", anvil.url];
   const follow = [...chain, "--l1-confirmations", `${CONFIRMATIONS}`, "--l1-poll-ms", "50"];
   const role = (name, args) => new Program(t, name, turnpike(), [name, ...follow, ...args]);
@@ -35,15 +31,7 @@ test("each role runs by itself", async (t) => {
   let judge;
 
   await step(t, "the chain is deployed", async () => {
-    const { code, stdout } = await run(t, turnpike(), ["genesis"]);
-    assert.equal(code, 0);
-    writeFileSync(at("undeployed.json"), stdout);
-    await rpc(anvil.url, "evm_setAutomine", [true]);
-    const files = ["--genesis", at("undeployed.json"), "--out", at("genesis.json")];
-    const keys = ["--key", keyOf(deployer), "--batcher", batcher.address];
-    const deployed = await run(t, turnpike(), ["deploy", "--l1-url", anvil.url, ...files, ...keys]);
-    assert.equal(deployed.code, 0, deployed.stderr);
-    await rpc(anvil.url, "evm_setAutomine", [false]);
+    await deployChain(t, anvil.url, folder);
   });
 
   await step(t, "all start before the deployment is deep enough", async () => {

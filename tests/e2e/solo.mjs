@@ -13,28 +13,41 @@ const MNEMONIC = "test test test test test test test test test test test junk";
 const ACCOUNTS = 10;
 const [DEPLOYER, BATCHER] = [6, 7];
 
-const keyOf = (account) => `0x${Buffer.from(account.getHdKey().privateKey).toString("hex")}`;
+/** A development account's key. */
+export const keyOf = (account) => `0x${Buffer.from(account.getHdKey().privateKey).toString("hex")}`;
 
-/** Deploys a chain whose rules differ from the development chain's in `rules`, and starts its sequencer. */
-export async function startSolo(t, rules = {}) {
-  const anvil = await startAnvil(t);
-  const folder = temporaryFolder(t);
+/** The accounts that every development tool funds. */
+export const developmentAccounts = () =>
+  Array.from({ length: ACCOUNTS }, (_, addressIndex) => mnemonicToAccount(MNEMONIC, { addressIndex }));
+
+/**
+ * Deploys a chain whose rules differ from the development chain's in `rules`, and leaves its genesis file, `genesis.json`,
+ * in the folder. Returns its contracts.
+ */
+export async function deployChain(t, l1Url, folder, rules = {}) {
   const at = (name) => join(folder, name);
-  const accounts = Array.from({ length: ACCOUNTS }, (_, addressIndex) =>
-    mnemonicToAccount(MNEMONIC, { addressIndex }),
-  );
+  const accounts = developmentAccounts();
   const { code, stdout } = await run(t, turnpike(), ["genesis"]);
   assert.equal(code, 0);
   const genesis = JSON.parse(stdout);
   Object.assign(genesis.config, rules);
   writeFileSync(at("undeployed.json"), JSON.stringify(genesis));
-  await rpc(anvil.url, "evm_setAutomine", [true]);
+  await rpc(l1Url, "evm_setAutomine", [true]);
   const files = ["--genesis", at("undeployed.json"), "--out", at("genesis.json")];
   const keys = ["--key", keyOf(accounts[DEPLOYER]), "--batcher", accounts[BATCHER].address];
-  const deployed = await run(t, turnpike(), ["deploy", "--l1-url", anvil.url, ...files, ...keys]);
+  const deployed = await run(t, turnpike(), ["deploy", "--l1-url", l1Url, ...files, ...keys]);
   assert.equal(deployed.code, 0, deployed.stderr);
-  await rpc(anvil.url, "evm_setAutomine", [false]);
-  const { l1: contracts } = JSON.parse(readFileSync(at("genesis.json"), "utf8"));
+  await rpc(l1Url, "evm_setAutomine", [false]);
+  return JSON.parse(readFileSync(at("genesis.json"), "utf8")).l1;
+}
+
+/** Deploys such a chain and starts its sequencer. */
+export async function startSolo(t, rules = {}) {
+  const anvil = await startAnvil(t);
+  const folder = temporaryFolder(t);
+  const at = (name) => join(folder, name);
+  const accounts = developmentAccounts();
+  const contracts = await deployChain(t, anvil.url, folder, rules);
   const solo = new Solo(t, { at, accounts, contracts, l1Url: anvil.url });
   await solo.start();
   return solo;
