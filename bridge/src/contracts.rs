@@ -39,20 +39,6 @@ alloy::sol! {
         function paused() external view returns (bool);
     }
 
-    #[derive(Debug)]
-    interface MessagePasser {
-        event MessagePassed(
-            uint256 indexed nonce,
-            address indexed sender,
-            address indexed target,
-            uint256 value,
-            uint256 gasLimit,
-            bytes data,
-            bytes32 withdrawalHash
-        );
-        function initiateWithdrawal(address _target, uint256 _gasLimit, bytes _data) external payable;
-    }
-
     /// The `L1StandardBridge`.
     #[derive(Debug)]
     interface TokenDeposits {

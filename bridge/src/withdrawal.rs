@@ -1,7 +1,8 @@
 use alloy::{primitives::Log, sol_types::SolEvent as _};
+use turnpike_l1::L2ToL1MessagePasser::MessagePassed;
 use turnpike_protocol::{Withdrawal, predeploys::MESSAGE_PASSER};
 
-use crate::{BridgeError, contracts::MessagePasser::MessagePassed};
+use crate::BridgeError;
 
 /// The withdrawals among a transaction's logs, in order.
 ///

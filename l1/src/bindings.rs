@@ -25,3 +25,9 @@ alloy::sol!(
     L1StandardBridge,
     "../contracts/artifacts/L1StandardBridge.json"
 );
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    L2ToL1MessagePasser,
+    "../contracts/artifacts/L2ToL1MessagePasser.json"
+);

@@ -2,6 +2,7 @@ use alloy::sol_types::SolEvent as _;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::Bytes;
 use turnpike_executor::{BlockOutcome, Chain};
+use turnpike_l1::L2ToL1MessagePasser::MessagePassed;
 use turnpike_protocol::{Origin, QueuedDeposit, predeploys::MESSAGE_PASSER};
 use turnpike_state::AccountProof;
 use turnpike_storage::{
@@ -9,18 +10,6 @@ use turnpike_storage::{
 };
 
 use crate::builder;
-
-alloy::sol! {
-    event MessagePassed(
-        uint256 indexed nonce,
-        address indexed sender,
-        address indexed target,
-        uint256 value,
-        uint256 gasLimit,
-        bytes data,
-        bytes32 withdrawalHash
-    );
-}
 
 /// The head of `chain` as the database keeps it.
 pub(crate) fn sealed_block(

@@ -5,9 +5,9 @@ use anyhow::bail;
 use serde_json::{Value, json};
 use turnpike_bridge::{
     BridgeError, Call, DepositStage, SentDeposit, Wallet,
-    contracts::{MessagePasser, Token, TokenDeposits},
+    contracts::{Token, TokenDeposits},
 };
-use turnpike_l1::{Inbox, Portal};
+use turnpike_l1::{Inbox, L2ToL1MessagePasser, Portal};
 use turnpike_protocol::predeploys::MESSAGE_PASSER;
 
 use super::{
@@ -56,7 +56,7 @@ pub(super) async fn force(args: &ForceArgs) -> anyhow::Result<ExitCode> {
     }
     let (to, value, data) = match (args.withdraw, args.to) {
         (Some(amount), to) => {
-            let call = MessagePasser::initiateWithdrawalCall {
+            let call = L2ToL1MessagePasser::initiateWithdrawalCall {
                 _target: to.unwrap_or_else(|| wallet.address()),
                 _gasLimit: U256::from(WITHDRAWAL_GAS),
                 _data: Bytes::new(),

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use turnpike_bridge::{
     BridgeError, Call, Layer, Wallet, WithdrawalFacts, WithdrawalProof, WithdrawalStage,
     contracts::{
-        MessagePasser, OutputRootProof, Token, TokenWithdrawals, WithdrawalPortal,
-        WithdrawalTransaction,
+        OutputRootProof, Token, TokenWithdrawals, WithdrawalPortal, WithdrawalTransaction,
     },
 };
+use turnpike_l1::L2ToL1MessagePasser;
 use turnpike_protocol::{
     Withdrawal,
     predeploys::{L2_STANDARD_BRIDGE, MESSAGE_PASSER},
@@ -46,7 +46,7 @@ pub(super) async fn withdraw(args: &WithdrawArgs) -> anyhow::Result<ExitCode> {
         }
         None => {
             wallet.check_balance(args.amount).await?;
-            let call = MessagePasser::initiateWithdrawalCall {
+            let call = L2ToL1MessagePasser::initiateWithdrawalCall {
                 _target: to,
                 _gasLimit: U256::from(args.gas_limit.unwrap_or(ETHER_GAS)),
                 _data: args.data.clone(),
