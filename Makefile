@@ -51,7 +51,7 @@ test-e2e: build
 
 # protocol, state and executor link into a pure RV64IM program.
 test-riscv:
-	cargo test --locked --manifest-path fraud-proof/program/Cargo.toml
+	cargo test --locked --manifest-path fraud-proof/guest/Cargo.toml
 	tools/riscv check
 
 lint: $(TOOLS)

@@ -23,6 +23,7 @@ mod derive;
 mod fee;
 mod genesis;
 mod inbox;
+mod oracle;
 mod output;
 pub mod predeploys;
 mod transaction;
@@ -44,6 +45,10 @@ pub use derive::{BatchFault, DeriveError, Derived, EntryData, derive};
 pub use fee::L1Fee;
 pub use genesis::{Genesis, GenesisAccount, L1Deployment};
 pub use inbox::{CHUNK_BYTES_MAX, DataKind, Entry, blobs_hash, calldata_hash};
+pub use oracle::{
+    LocalInput, LocalInputs, ORACLE_WORD_BYTES, Oracle, OracleWord, Preimage, Preimages, blob_key,
+    is_oracle_key, keccak_key, precompile_key,
+};
 pub use output::{OutputRoot, output_claim};
 pub use transaction::{
     SignatureError, SignedTx, TxDecodeError, decode_transaction, recover_authority,

@@ -30,7 +30,7 @@ struct Input {
 
 /// Why there is no output root; the values are the program's exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The input is empty.
     NoInput = 2,
     /// The input does not parse.
@@ -42,7 +42,7 @@ pub(crate) enum Fault {
 }
 
 /// The output root after the entry's last block.
-pub(crate) fn transition(input: &[u8]) -> Result<B256, Fault> {
+pub fn transition(input: &[u8]) -> Result<B256, Fault> {
     if input.is_empty() {
         return Err(Fault::NoInput);
     }

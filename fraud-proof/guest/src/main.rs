@@ -12,9 +12,6 @@
 #![cfg_attr(not(test), no_main)]
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
-extern crate alloc;
-
 mod heap;
 #[cfg(not(test))]
 mod machine;
-mod transition;

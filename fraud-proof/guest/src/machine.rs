@@ -8,8 +8,9 @@ use core::{
 };
 
 use alloy_primitives::B256;
+use turnpike_program::transition;
 
-use crate::{heap::Bump, transition::transition};
+use crate::heap::Bump;
 
 /// Exit code of a panic, an exhausted heap included.
 const PANICKED: u64 = 101;

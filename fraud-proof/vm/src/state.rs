@@ -1,0 +1,44 @@
+use alloy_primitives::{B256, keccak256};
+
+/// Bytes of an encoded [`State`].
+pub const STATE_BYTES: usize = 32 + 8 + 31 * 8 + 1 + 8 + 8;
+
+/// The machine's state between two steps, its memory by root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Root of the memory's Merkle tree.
+    pub memory_root: B256,
+    /// Address of the instruction that comes next.
+    pub pc: u64,
+    /// `x1` to `x31`; `x0` is always zero.
+    pub registers: [u64; 31],
+    /// How the machine halted, if it did: from then on no field changes.
+    pub exit: Option<u64>,
+    /// Steps so far.
+    pub step: u64,
+}
+
+impl State {
+    /// The state as L1 reads it: memory root, program counter, registers, exit flag and code, step; numbers are
+    /// big-endian and packed.
+    pub fn encode(&self) -> [u8; STATE_BYTES] {
+        let mut bytes = [0; STATE_BYTES];
+        let mut at = 0;
+        let mut put = |field: &[u8]| {
+            bytes[at..at + field.len()].copy_from_slice(field);
+            at += field.len();
+        };
+        put(self.memory_root.as_slice());
+        put(&self.pc.to_be_bytes());
+        self.registers.iter().for_each(|value| put(&value.to_be_bytes()));
+        put(&[u8::from(self.exit.is_some())]);
+        put(&self.exit.unwrap_or_default().to_be_bytes());
+        put(&self.step.to_be_bytes());
+        bytes
+    }
+
+    /// What stands for the state in a dispute.
+    pub fn hash(&self) -> B256 {
+        keccak256(self.encode())
+    }
+}
