@@ -9,7 +9,6 @@
 //! What decides is pure; nodes are only asked. What an L2 node says is checked against L1 before anything is sent. With
 //! [`Replay`] no L2 node is needed: the chain is derived and run from L1 alone, and the proof made from that state.
 
-pub mod contracts;
 mod deposit;
 mod error;
 mod node;
@@ -17,6 +16,7 @@ mod proof;
 mod replay;
 mod settlement;
 mod stage;
+mod token;
 mod wallet;
 mod withdrawal;
 
@@ -29,4 +29,5 @@ pub use settlement::{Queue, Settlement};
 pub use stage::{
     DepositFacts, DepositStage, OutputFacts, ProvenFacts, WithdrawalFacts, WithdrawalStage,
 };
+pub use token::Token;
 pub use wallet::{Call, Wallet};

@@ -8,7 +8,6 @@ use turnpike_protocol::ChainConfig;
 
 use crate::{
     BridgeError, DepositFacts, Node, OutputFacts, ProvenFacts, SentDeposit, WithdrawalFacts,
-    contracts::WithdrawalPortal,
 };
 
 /// Requests that wait for answers at the same time, at most.
@@ -253,8 +252,8 @@ impl Settlement {
         Ok((seconds / blocks).max(1))
     }
 
-    fn portal(&self) -> WithdrawalPortal::WithdrawalPortalInstance<&alloy::providers::DynProvider> {
-        WithdrawalPortal::new(self.client.deployment().portal, self.client.provider())
+    fn portal(&self) -> Portal::PortalInstance<&alloy::providers::DynProvider> {
+        Portal::new(self.client.deployment().portal, self.client.provider())
     }
 }
 

@@ -28,6 +28,12 @@ alloy::sol!(
 alloy::sol!(
     #[sol(rpc)]
     #[derive(Debug)]
+    L2StandardBridge,
+    "../contracts/artifacts/L2StandardBridge.json"
+);
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
     L2ToL1MessagePasser,
     "../contracts/artifacts/L2ToL1MessagePasser.json"
 );

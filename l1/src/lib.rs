@@ -27,7 +27,9 @@ mod source;
 mod view;
 
 pub use append::{Append, AppendCall, Fees, Prices, SenderAccount, SignedAppend};
-pub use bindings::{Inbox, L1StandardBridge, L2ToL1MessagePasser, Portal, Rollup};
+pub use bindings::{
+    Inbox, L1StandardBridge, L2StandardBridge, L2ToL1MessagePasser, Portal, Rollup,
+};
 pub use client::{L1Client, L1Endpoints, L1Head};
 pub use deploy::deploy;
 pub use entry::{EntryPayload, EntrySource, PostedEntry};

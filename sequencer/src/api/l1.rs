@@ -19,15 +19,6 @@ use turnpike_protocol::DepositHint;
 /// Answers of each kind that are remembered.
 const REMEMBERED_MAX: usize = 4_096;
 
-alloy::sol! {
-    #[sol(rpc)]
-    interface Withdrawals {
-        function provenWithdrawals(bytes32 hash)
-            external view returns (bytes32 outputRoot, uint128 timestamp, uint128 l2OutputIndex);
-        function finalizedWithdrawals(bytes32 hash) external view returns (bool);
-    }
-}
-
 /// What an L1 transaction cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct L1Cost {
@@ -126,7 +117,7 @@ impl L1Desk {
 
     /// How far a withdrawal has come; `None` if this chain's portal takes none.
     pub(super) async fn withdrawn(&self, hash: B256) -> Result<Option<Withdrawn>, L1Error> {
-        let portal = Withdrawals::new(self.client.deployment().portal, self.client.provider());
+        let portal = Portal::new(self.client.deployment().portal, self.client.provider());
         let is_finalized = match portal.finalizedWithdrawals(hash).call().await {
             Ok(is_finalized) => is_finalized,
             Err(error) if is_refusal(&error) => return Ok(None),

@@ -3,11 +3,8 @@ use std::process::ExitCode;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use anyhow::bail;
 use serde_json::{Value, json};
-use turnpike_bridge::{
-    BridgeError, Call, DepositStage, SentDeposit, Wallet,
-    contracts::{Token, TokenDeposits},
-};
-use turnpike_l1::{Inbox, L2ToL1MessagePasser, Portal};
+use turnpike_bridge::{BridgeError, Call, DepositStage, SentDeposit, Token, Wallet};
+use turnpike_l1::{Inbox, L1StandardBridge, L2ToL1MessagePasser, Portal};
 use turnpike_protocol::predeploys::MESSAGE_PASSER;
 
 use super::{
@@ -193,7 +190,7 @@ async fn token_deposit(
             .say(&event, format!("the bridge may take the tokens: L1 transaction {transaction}"));
         wallet.included(transaction).await?;
     }
-    let call = TokenDeposits::depositERC20ToCall {
+    let call = L1StandardBridge::depositERC20ToCall {
         _l1Token: l1_token,
         _l2Token: l2_token,
         _to: to,

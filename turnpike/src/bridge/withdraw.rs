@@ -4,12 +4,9 @@ use alloy_primitives::{B256, U256};
 use anyhow::bail;
 use serde_json::{Value, json};
 use turnpike_bridge::{
-    BridgeError, Call, Layer, Wallet, WithdrawalFacts, WithdrawalProof, WithdrawalStage,
-    contracts::{
-        OutputRootProof, Token, TokenWithdrawals, WithdrawalPortal, WithdrawalTransaction,
-    },
+    BridgeError, Call, Layer, Token, Wallet, WithdrawalFacts, WithdrawalProof, WithdrawalStage,
 };
-use turnpike_l1::L2ToL1MessagePasser;
+use turnpike_l1::{L2StandardBridge, L2ToL1MessagePasser, Portal};
 use turnpike_protocol::{
     Withdrawal,
     predeploys::{L2_STANDARD_BRIDGE, MESSAGE_PASSER},
@@ -35,7 +32,7 @@ pub(super) async fn withdraw(args: &WithdrawArgs) -> anyhow::Result<ExitCode> {
     let call = match args.token {
         Some(token) => {
             check_token(&session, &wallet, token, args.amount).await?;
-            let call = TokenWithdrawals::withdrawToCall {
+            let call = L2StandardBridge::withdrawToCall {
                 _l2Token: token,
                 _to: to,
                 _amount: args.amount,
@@ -122,10 +119,10 @@ pub(super) async fn prove(args: &ProveArgs) -> anyhow::Result<ExitCode> {
         return Err(BridgeError::Paused.into());
     }
     let (output, proof) = proof_of(&session, &mut source, &found, withdrawal, &facts).await?;
-    let call = WithdrawalPortal::proveWithdrawalTransactionCall {
+    let call = Portal::proveWithdrawalTransactionCall {
         _tx: transaction_of(withdrawal),
         _l2OutputIndex: U256::from(output),
-        _outputRootProof: OutputRootProof {
+        _outputRootProof: Portal::OutputRootProof {
             version: B256::ZERO,
             stateRoot: proof.output.state_root,
             messagePasserStorageRoot: proof.output.message_passer_storage_root,
@@ -169,8 +166,7 @@ pub(super) async fn finalize(args: &ProveArgs) -> anyhow::Result<ExitCode> {
         return Err(BridgeError::Paused.into());
     }
     check_portal(&session, withdrawal).await?;
-    let call =
-        WithdrawalPortal::finalizeWithdrawalTransactionCall { _tx: transaction_of(withdrawal) };
+    let call = Portal::finalizeWithdrawalTransactionCall { _tx: transaction_of(withdrawal) };
     let call = Call::of(session.l1.client().deployment().portal, &call);
     let (transaction, block) = send(&session, &wallet, call).await?;
     let event = json!({
@@ -272,9 +268,9 @@ async fn proof_of(
     Err(BridgeError::NoTrueOutput { disagreeing })
 }
 
-fn transaction_of(withdrawal: &Withdrawal) -> WithdrawalTransaction {
+fn transaction_of(withdrawal: &Withdrawal) -> Portal::WithdrawalTransaction {
     let Withdrawal { nonce, sender, target, value, gas_limit, data } = withdrawal.clone();
-    WithdrawalTransaction { nonce, sender, target, value, gasLimit: gas_limit, data }
+    Portal::WithdrawalTransaction { nonce, sender, target, value, gasLimit: gas_limit, data }
 }
 
 /// A withdrawal's stage as JSON.
