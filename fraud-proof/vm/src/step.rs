@@ -1,0 +1,176 @@
+//! One step, as L1 takes it: the machine's definition. Everything faster has to equal it.
+
+use alloy_primitives::B256;
+use thiserror::Error;
+use turnpike_protocol::{ORACLE_WORD_BYTES, Oracle, is_oracle_key};
+
+use crate::{
+    bits::low,
+    compute::{compute, extend, is_taken},
+    cpu::{Cpu, Registers},
+    decode::decode,
+    instruction::{Class, Instruction, Op},
+    memory::{MEMORY_BYTES, Memory},
+};
+
+/// Exit codes of a machine that was stopped: 128 and the number of the signal that Linux would send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trap {
+    /// Not an instruction (SIGILL).
+    IllegalInstruction = 132,
+    /// `ebreak` (SIGTRAP).
+    Breakpoint = 133,
+    /// A misaligned instruction or access (SIGBUS).
+    Misaligned = 135,
+    /// An instruction or access past the end of memory (SIGSEGV).
+    OutOfRange = 139,
+    /// An `ecall` that does not exist, or a read of the oracle that does not (SIGSYS).
+    BadCall = 159,
+}
+
+/// `ecall` number (`a7`) of the end.
+pub(crate) const EXIT: u64 = 93;
+/// `ecall` number (`a7`) of a read of the oracle.
+pub(crate) const READ_ORACLE: u64 = 1000;
+
+/// Where the calling convention passes arguments: `a0` to `a4`, and `a7`.
+const A0: u8 = 10;
+const A4: u8 = 14;
+const A7: u8 = 17;
+
+/// The program reads what the oracle does not have. The machine stays where it was, and can go on once it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the program reads at {offset} behind key {key}, which the oracle does not have")]
+pub struct MissingPreimage {
+    /// What it reads.
+    pub key: B256,
+    /// From which byte on.
+    pub offset: u64,
+}
+
+/// Why there is no next instruction.
+enum Stop {
+    /// The machine exits.
+    Exit(u64),
+    Missing(MissingPreimage),
+}
+
+impl From<Trap> for Stop {
+    fn from(trap: Trap) -> Self {
+        Self::Exit(trap as u64)
+    }
+}
+
+/// What was done to memory.
+pub(crate) type WatchedStore = Option<u64>;
+
+/// Takes one step. Returns the address of a store to a page that is watched.
+pub(crate) fn step(
+    cpu: &mut Cpu,
+    memory: &mut Memory,
+    oracle: &mut impl Oracle,
+) -> Result<WatchedStore, MissingPreimage> {
+    if cpu.exit.is_some() {
+        return Ok(None);
+    }
+    let mut watched = None;
+    match execute(cpu, memory, oracle, &mut watched) {
+        Ok(pc) => cpu.pc = pc,
+        Err(Stop::Exit(code)) => cpu.exit = Some(code),
+        Err(Stop::Missing(missing)) => return Err(missing),
+    }
+    cpu.step += 1;
+    Ok(watched)
+}
+
+/// The instruction that comes next.
+pub(crate) fn fetch(pc: u64, memory: &Memory) -> Result<Instruction, Trap> {
+    check_access(pc, 4)?;
+    decode(low(memory.load(pc, 4))).ok_or(Trap::IllegalInstruction)
+}
+
+/// Whether an access may happen at all.
+pub(crate) const fn check_access(address: u64, bytes: u64) -> Result<(), Trap> {
+    if !address.is_multiple_of(bytes) {
+        return Err(Trap::Misaligned);
+    }
+    if address >= MEMORY_BYTES {
+        return Err(Trap::OutOfRange);
+    }
+    Ok(())
+}
+
+/// Executes one instruction and returns where the next one is. Nothing has changed if there is none.
+fn execute(
+    cpu: &mut Cpu,
+    memory: &mut Memory,
+    oracle: &mut impl Oracle,
+    watched: &mut WatchedStore,
+) -> Result<u64, Stop> {
+    let instruction = fetch(cpu.pc, memory)?;
+    let Instruction { op, rd, rs1, rs2, .. } = instruction;
+    let x = &mut cpu.registers;
+    let (a, b, imm) = (x.get(rs1), x.get(rs2), instruction.imm64());
+    let next = cpu.pc.wrapping_add(4);
+    match op.class() {
+        Class::Upper if op == Op::Auipc => x.set(rd, cpu.pc.wrapping_add(imm)),
+        Class::Jump => {
+            x.set(rd, next);
+            let target = if op == Op::Jal { cpu.pc } else { a }.wrapping_add(imm);
+            // Of `jalr` the specification asks it, of `jal` it is zero.
+            return Ok(target & !1);
+        }
+        Class::Branch if is_taken(op, a, b) == Some(true) => return Ok(cpu.pc.wrapping_add(imm)),
+        Class::Branch | Class::Fence => {}
+        Class::Load => {
+            let (address, bytes) = (a.wrapping_add(imm), op.access_bytes());
+            check_access(address, bytes)?;
+            x.set(rd, extend(op, memory.load(address, bytes)).expect("invariant: a load"));
+        }
+        Class::Store => {
+            let (address, bytes) = (a.wrapping_add(imm), op.access_bytes());
+            check_access(address, bytes)?;
+            *watched = memory.store(address, bytes, b).then_some(address);
+        }
+        Class::Ecall if op == Op::Ebreak => return Err(Trap::Breakpoint.into()),
+        Class::Ecall => call(x, oracle)?,
+        Class::Upper | Class::Alu | Class::Mul | Class::Div => {
+            let b = if op.has_immediate() { imm } else { b };
+            x.set(rd, compute(op, a, b).expect("invariant: a computation"));
+        }
+    }
+    Ok(next)
+}
+
+fn call(x: &mut Registers, oracle: &mut impl Oracle) -> Result<(), Stop> {
+    match x.get(A7) {
+        EXIT => return Err(Stop::Exit(x.get(A0))),
+        READ_ORACLE => {}
+        _ => return Err(Trap::BadCall.into()),
+    }
+    let (key, offset) = oracle_read(x).ok_or(Trap::BadCall)?;
+    let answer = oracle.read(&key, offset).ok_or(Stop::Missing(MissingPreimage { key, offset }))?;
+    for (register, bytes) in (A0..).zip(answer.word.as_chunks().0) {
+        x.set(register, u64::from_le_bytes(*bytes));
+    }
+    x.set(A4, answer.len);
+    Ok(())
+}
+
+/// What the registers of a `READ_ORACLE` name: key and offset, if that can be read at all.
+pub(crate) fn oracle_read(x: &Registers) -> Option<(B256, u64)> {
+    let mut key = B256::ZERO;
+    for (register, bytes) in (A0..).zip(key.as_chunks_mut().0) {
+        *bytes = x.get(register).to_le_bytes();
+    }
+    let offset = x.get(A4);
+    (offset.is_multiple_of(ORACLE_WORD_BYTES as u64) && is_oracle_key(&key))
+        .then_some((key, offset))
+}
+
+/// What the machine would read from the oracle in its next step.
+pub(crate) fn next_oracle_read(cpu: &Cpu, memory: &Memory) -> Option<(B256, u64)> {
+    let calls = fetch(cpu.pc, memory).is_ok_and(|instruction| instruction.op == Op::Ecall);
+    (cpu.exit.is_none() && calls && cpu.registers.get(A7) == READ_ORACLE)
+        .then(|| oracle_read(&cpu.registers))?
+}
