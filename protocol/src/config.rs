@@ -1,5 +1,7 @@
+use alloc::vec::Vec;
+
 use alloy_primitives::{Address, B256, U256, keccak256};
-use alloy_rlp::{Encodable, RlpEncodable};
+use alloy_rlp::{Decodable as _, Encodable as _, RlpDecodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
 
 use crate::BatchLimits;
@@ -10,7 +12,7 @@ const TRANSACTION_GAS_LIMIT_MAX: u64 = 1 << 24;
 /// The parameters of a chain: fixed at genesis, committed to by [`ChainConfig::hash`].
 ///
 /// Every limit is part of the rules: two parties that disagree on one derive different chains.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable, RlpDecodable)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChainConfig {
     /// EIP-155 chain id.
@@ -104,10 +106,21 @@ impl ChainConfig {
 
     /// Commitment to the configuration and the genesis block: what the inbox's first accumulator starts from.
     pub fn hash(&self, genesis_hash: B256) -> B256 {
-        let mut bytes = alloc::vec::Vec::with_capacity(256);
+        keccak256(self.preimage(genesis_hash))
+    }
+
+    /// What [`Self::hash`] hashes: the configuration's RLP, then the genesis hash.
+    pub fn preimage(&self, genesis_hash: B256) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
         self.encode(&mut bytes);
         bytes.extend_from_slice(genesis_hash.as_slice());
-        keccak256(bytes)
+        bytes
+    }
+
+    /// The configuration with this preimage, and the genesis hash. `None` for bytes that [`Self::preimage`] does not make.
+    pub fn from_preimage(mut bytes: &[u8]) -> Option<(Self, B256)> {
+        let config = Self::decode(&mut bytes).ok()?;
+        Some((config, B256::try_from(bytes).ok()?))
     }
 
     /// Checks that the parameters make sense together.
@@ -163,6 +176,16 @@ mod tests {
         other.challenger_bond += U256::from(1);
         assert_ne!(config.hash(B256::ZERO), other.hash(B256::ZERO));
         assert_ne!(config.hash(B256::ZERO), config.hash(B256::repeat_byte(1)));
+    }
+
+    #[test]
+    fn preimages_are_read_back() {
+        let genesis_hash = B256::repeat_byte(0xf8);
+        let bytes = dev().preimage(genesis_hash);
+        assert_eq!(keccak256(&bytes), dev().hash(genesis_hash));
+        assert_eq!(ChainConfig::from_preimage(&bytes), Some((dev(), genesis_hash)));
+        assert_eq!(ChainConfig::from_preimage(&bytes[..bytes.len() - 1]), None);
+        assert_eq!(ChainConfig::from_preimage(&bytes[1..]), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ChainConfig, Origin, TxEnvelope,
-    inbox::{FlattenedBytes, word},
+    inbox::{FlattenedBytes, number, word, words},
     predeploys::L1_BLOCK,
 };
 
@@ -27,6 +27,9 @@ const OPAQUE_DATA_VERSION: U256 = U256::ZERO;
 /// Bytes of `opaqueData` before the call data: mint, value, gas limit, creation flag.
 const OPAQUE_HEAD_BYTES: usize = 32 + 32 + 8 + 1;
 
+/// Words of a deposit's preimage.
+const DEPOSIT_WORDS: usize = 7;
+
 /// A deposit as the L1 queue holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, RlpEncodable, RlpDecodable)]
 #[serde(rename_all = "camelCase")]
@@ -43,6 +46,23 @@ pub struct Deposit {
     pub version: U256,
     /// Mint, value, gas limit, creation flag and call data, packed.
     pub opaque_data: Bytes,
+}
+
+/// What the preimage of the queue's accumulator says of the newest deposit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DepositPreimage {
+    /// The accumulator before the deposit.
+    pub previous: B256,
+    /// The deposit, its opaque data left empty.
+    pub deposit: Deposit,
+    /// What the opaque data hashes to.
+    pub opaque_data_hash: B256,
+}
+
+/// The address in a word; `None` for a word that is none.
+fn address(word: B256) -> Option<Address> {
+    let address = Address::from_word(word);
+    (address.into_word() == word).then_some(address)
 }
 
 /// A deposit that the portal would never have queued.
@@ -108,7 +128,12 @@ impl Deposit {
     /// The queue's accumulator after this deposit:
     /// `keccak256(abi.encode(previous, index, l1BlockNumber, from, to, version, keccak256(opaqueData)))`.
     pub fn accumulate(&self, previous: B256) -> B256 {
-        let words = [
+        keccak256(self.preimage(previous))
+    }
+
+    /// What [`Self::accumulate`] hashes.
+    pub fn preimage(&self, previous: B256) -> Vec<u8> {
+        let words: [B256; DEPOSIT_WORDS] = [
             previous,
             word(self.index),
             word(self.l1_block_number),
@@ -117,7 +142,23 @@ impl Deposit {
             self.version.into(),
             keccak256(&self.opaque_data),
         ];
-        keccak256(words.as_flattened_bytes())
+        words.as_flattened_bytes()
+    }
+
+    /// The accumulator before the deposit, the hash of its opaque data, and the deposit without them. `None` for bytes that
+    /// [`Self::preimage`] does not make.
+    pub fn from_preimage(bytes: &[u8]) -> Option<DepositPreimage> {
+        let [previous, index, l1_block_number, from, to, version, opaque_data_hash] =
+            words::<DEPOSIT_WORDS>(bytes)?;
+        let deposit = Self {
+            index: number(index)?,
+            l1_block_number: number(l1_block_number)?,
+            from: address(from)?,
+            to: address(to)?,
+            version: version.into(),
+            opaque_data: Bytes::new(),
+        };
+        Some(DepositPreimage { previous, deposit, opaque_data_hash })
     }
 
     /// The L2 transaction the deposit becomes.
@@ -214,6 +255,27 @@ mod tests {
         assert_eq!(tx.input.as_ref(), b"hi");
         let creation = deposit(packed(U256::ZERO, 1, b"")).to_transaction(source).expect("valid");
         assert_eq!(creation.as_deposit().expect("a deposit").to, TxKind::Create);
+    }
+
+    #[test]
+    fn preimages_are_read_back() {
+        let deposit = deposit(packed(U256::from(7), 0, b"hi"));
+        let previous = B256::repeat_byte(5);
+        let bytes = deposit.preimage(previous);
+        assert_eq!(keccak256(&bytes), deposit.accumulate(previous));
+        let expected = DepositPreimage {
+            previous,
+            opaque_data_hash: keccak256(&deposit.opaque_data),
+            deposit: Deposit { opaque_data: Bytes::new(), ..deposit },
+        };
+        assert_eq!(Deposit::from_preimage(&bytes), Some(expected));
+        assert_eq!(Deposit::from_preimage(&bytes[..192]), None);
+        // An index and two addresses that are none.
+        for at in [32, 3 * 32, 4 * 32 + 11] {
+            let mut bytes = bytes.clone();
+            bytes[at] = 1;
+            assert_eq!(Deposit::from_preimage(&bytes), None, "byte {at}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use alloy_primitives::B256;
 use crate::{
     BLOB_BYTES, Batch, BatchBlock, BatchError, BlockInput, ChainConfig, DataKind, Deposit,
     DepositError, DepositHint, Entry, Origin, Parent, QueuedDeposit, SignedTx, StateRootPrefix,
-    blob_data_bytes, blobs_hash, calldata_hash, unpack_blobs,
+    TxEnvelope, blob_data_bytes, blobs_hash, calldata_hash, unpack_blobs,
 };
 
 /// An inbox entry with all that its accumulator authenticates.
@@ -32,8 +32,7 @@ pub struct Derived {
     pub blocks: Vec<BlockInput>,
     /// What the batch names the entry's deposits by, in queue order; empty where their places in the queue name them.
     pub deposit_hints: Vec<DepositHint>,
-    /// Beginnings of the state roots that the sequencer claims for the blocks: one for each block of a batch, `None` where
-    /// the block holds no transactions. No rule reads them.
+    /// Beginnings of the state roots that the sequencer claims, one for each block: `None` where it holds no transactions. No rule reads them.
     pub claimed_state_roots: Vec<Option<StateRootPrefix>>,
     /// Why the entry's data was passed over; the entry then derives one block with its deposits.
     pub fault: Option<BatchFault>,
@@ -100,7 +99,7 @@ pub enum BatchFault {
     /// No block.
     #[error("batch has no block")]
     NoBlock,
-    /// A block's time lies outside of what its parent, origin and entry allow.
+    /// A block's time lies outside of what origin and entry and the block before it in the batch allow.
     #[error("block {block} has timestamp {found}, allowed are {min} to {max}")]
     Timestamp {
         /// Place of the block in the batch.
@@ -134,20 +133,100 @@ pub fn derive(
     parent: Parent,
     source: &EntryData<'_>,
 ) -> Result<Derived, DeriveError> {
-    check_arguments(source)?;
-    let batch = match source.entry.data_kind {
-        DataKind::None => None,
-        DataKind::Calldata | DataKind::Blobs => Some(read_batch(config, parent, source)),
-    };
-    match batch {
-        Some(Ok(batch)) => {
-            let claimed_state_roots = batch.blocks.iter().map(|block| block.state_root).collect();
-            let deposit_hints = batch.deposit_hints.clone();
-            let blocks = batch_blocks(config, parent, source, batch)?;
-            Ok(Derived { blocks, deposit_hints, claimed_state_roots, fault: None })
+    let entry = EntryBlocks::open(config, source)?;
+    let claimed_state_roots = entry.blocks.iter().map(|block| block.state_root).collect();
+    let (deposit_hints, fault) = (entry.deposit_hints.clone(), entry.fault.clone());
+    let blocks = entry.all(parent)?;
+    Ok(Derived { blocks, deposit_hints, claimed_state_roots, fault })
+}
+
+/// Which blocks an entry derives. Each follows from this, the rules and the block before it, and from nothing else: how
+/// many there are does not depend on what they are built on.
+#[derive(Clone, Debug)]
+pub struct EntryBlocks<'a> {
+    config: &'a ChainConfig,
+    origin: Origin,
+    deposits: &'a [Deposit],
+    /// Empty where places in the queue name the deposits.
+    deposit_hints: Vec<DepositHint>,
+    /// At least one; their deposit counts sum to the entry's.
+    blocks: Vec<BatchBlock>,
+    fault: Option<BatchFault>,
+}
+
+impl<'a> EntryBlocks<'a> {
+    /// Reads the entry's data by every rule of batches. Total as [`derive`] is.
+    pub fn open(config: &'a ChainConfig, source: &EntryData<'a>) -> Result<Self, DeriveError> {
+        check_arguments(source)?;
+        let origin = Origin::from(source.origin);
+        let deposits = source.deposits;
+        let (batch, fault) = match source.entry.data_kind {
+            DataKind::None => (forced(source), None),
+            DataKind::Calldata | DataKind::Blobs => match read_batch(config, source) {
+                Ok(batch) => (batch, None),
+                Err(fault) => (forced(source), Some(fault)),
+            },
+        };
+        let Batch { blocks, deposit_hints } = batch;
+        Ok(Self { config, origin, deposits, deposit_hints, blocks, fault })
+    }
+
+    /// How many there are; one at least.
+    #[expect(clippy::len_without_is_empty, reason = "never empty")]
+    pub const fn len(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// The `index`-th block, on top of `parent`, its signers found by `recover`; `None` if there is none.
+    pub fn block(
+        mut self,
+        index: usize,
+        parent: Parent,
+        recover: impl FnMut(TxEnvelope) -> SignedTx,
+    ) -> Result<Option<BlockInput>, DeriveError> {
+        if index >= self.blocks.len() {
+            return Ok(None);
         }
-        Some(Err(fault)) => forced(config, parent, source, Some(fault)),
-        None => forced(config, parent, source, None),
+        let block = self.blocks.swap_remove(index);
+        let before: u64 = self.blocks[..index].iter().map(|block| block.deposit_count).sum();
+        self.make(parent, before, block, recover).map(Some)
+    }
+
+    fn all(mut self, mut parent: Parent) -> Result<Vec<BlockInput>, DeriveError> {
+        let mut deposits_before = 0;
+        let mut made = Vec::with_capacity(self.blocks.len());
+        for block in core::mem::take(&mut self.blocks) {
+            let deposit_count = block.deposit_count;
+            let block = self.make(parent, deposits_before, block, SignedTx::recover)?;
+            deposits_before += deposit_count;
+            parent = block.as_parent();
+            made.push(block);
+        }
+        Ok(made)
+    }
+
+    fn make(
+        &self,
+        parent: Parent,
+        deposits_before: u64,
+        block: BatchBlock,
+        recover: impl FnMut(TxEnvelope) -> SignedTx,
+    ) -> Result<BlockInput, DeriveError> {
+        let at = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let queued: Vec<_> = self
+            .deposits
+            .iter()
+            .enumerate()
+            .skip(at(deposits_before))
+            .take(at(block.deposit_count))
+            .map(|(i, deposit)| QueuedDeposit {
+                deposit: deposit.clone(),
+                hint: self.deposit_hints.get(i).copied(),
+            })
+            .collect();
+        let timestamp = parent.timestamp.max(block.timestamp);
+        let transactions = block.transactions.into_iter().map(recover).collect();
+        Ok(BlockInput::new(self.config, parent, self.origin, timestamp, &queued, transactions)?)
     }
 }
 
@@ -184,57 +263,18 @@ fn check_arguments(source: &EntryData<'_>) -> Result<(), DeriveError> {
     Ok(())
 }
 
-/// The one block of an entry without usable data.
-fn forced(
-    config: &ChainConfig,
-    parent: Parent,
-    source: &EntryData<'_>,
-    fault: Option<BatchFault>,
-) -> Result<Derived, DeriveError> {
-    let origin = Origin::from(source.origin);
-    let timestamp = parent.timestamp.max(source.entry.l1_time);
-    let queued: Vec<_> = source
-        .deposits
-        .iter()
-        .map(|deposit| QueuedDeposit { deposit: deposit.clone(), hint: None })
-        .collect();
-    let block = BlockInput::new(config, parent, origin, timestamp, &queued, Vec::new())?;
-    let (deposit_hints, claimed_state_roots) = (Vec::new(), Vec::new());
-    Ok(Derived { blocks: alloc::vec![block], deposit_hints, claimed_state_roots, fault })
-}
-
-fn batch_blocks(
-    config: &ChainConfig,
-    mut parent: Parent,
-    source: &EntryData<'_>,
-    batch: Batch,
-) -> Result<Vec<BlockInput>, DeriveError> {
-    let origin = Origin::from(source.origin);
-    let mut queue = source
-        .deposits
-        .iter()
-        .zip(batch.deposit_hints)
-        .map(|(deposit, hint)| QueuedDeposit { deposit: deposit.clone(), hint: Some(hint) });
-    let mut blocks = Vec::with_capacity(batch.blocks.len());
-    for block in batch.blocks {
-        // `read_batch` has checked that the counts sum to the queue's length.
-        let count = usize::try_from(block.deposit_count).unwrap_or(usize::MAX);
-        let queued: Vec<_> = queue.by_ref().take(count).collect();
-        let transactions = block.transactions.into_iter().map(SignedTx::recover).collect();
-        let input =
-            BlockInput::new(config, parent, origin, block.timestamp, &queued, transactions)?;
-        parent = input.as_parent();
-        blocks.push(input);
-    }
-    Ok(blocks)
+/// The one block of an entry without usable data, as a batch.
+fn forced(source: &EntryData<'_>) -> Batch {
+    let block = BatchBlock {
+        timestamp: source.entry.l1_time,
+        deposit_count: source.deposits.len() as u64,
+        ..BatchBlock::default()
+    };
+    Batch { blocks: alloc::vec![block], deposit_hints: Vec::new() }
 }
 
 /// Decodes the entry's data and checks it against every rule of batches.
-fn read_batch(
-    config: &ChainConfig,
-    parent: Parent,
-    source: &EntryData<'_>,
-) -> Result<Batch, BatchFault> {
+fn read_batch(config: &ChainConfig, source: &EntryData<'_>) -> Result<Batch, BatchFault> {
     let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     let (data, bytes_max) = match source.entry.data_kind {
         DataKind::Blobs => {
@@ -252,19 +292,20 @@ fn read_batch(
     if batch.blocks.is_empty() {
         return Err(BatchFault::NoBlock);
     }
-    check_timestamps(config, parent, source, &batch.blocks)?;
+    check_timestamps(config, source, &batch.blocks)?;
     check_deposits(source.deposits, &batch)?;
     Ok(batch)
 }
 
+/// The block before the entry has no say: where its time is later, the blocks take that. So an entry's data alone tells how
+/// many blocks it derives, and a proof need not know where the entries before it end.
 fn check_timestamps(
     config: &ChainConfig,
-    parent: Parent,
     source: &EntryData<'_>,
     blocks: &[BatchBlock],
 ) -> Result<(), BatchFault> {
     let max = source.entry.l1_time.saturating_add(config.time_drift_max);
-    let mut min = parent.timestamp.max(source.origin.l1_time);
+    let mut min = source.origin.l1_time;
     for (block, BatchBlock { timestamp: found, .. }) in blocks.iter().enumerate() {
         if *found < min || *found > max {
             return Err(BatchFault::Timestamp { block, found: *found, min, max });

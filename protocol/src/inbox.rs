@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// preimage the proof must open on L1 exceeds it.
 pub const CHUNK_BYTES_MAX: usize = 96 * 1024;
 
+/// Words of an entry's preimage.
+const ENTRY_WORDS: usize = 12;
+
 /// Where an entry's batch data is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -74,7 +77,12 @@ impl Entry {
     /// The accumulator after this entry: `keccak256(abi.encode(previous, entry))`. For entry 0 `previous` is the
     /// chain-config hash.
     pub fn accumulate(&self, previous: B256) -> B256 {
-        let words: [B256; 12] = [
+        keccak256(self.preimage(previous))
+    }
+
+    /// What [`Self::accumulate`] hashes.
+    pub fn preimage(&self, previous: B256) -> Vec<u8> {
+        let words: [B256; ENTRY_WORDS] = [
             previous,
             word(self.index),
             B256::with_last_byte(self.data_kind.as_u8()),
@@ -88,7 +96,39 @@ impl Entry {
             self.l1_parent_hash,
             word(self.origin),
         ];
-        keccak256(words.as_flattened_bytes())
+        words.as_flattened_bytes()
+    }
+
+    /// The accumulator before the entry, and the entry. `None` for bytes that [`Self::preimage`] does not make.
+    pub fn from_preimage(bytes: &[u8]) -> Option<(B256, Self)> {
+        let [
+            previous,
+            index,
+            data_kind,
+            data_hash,
+            deposit_acc,
+            deposit_count,
+            l1_block_number,
+            l1_time,
+            l1_base_fee,
+            l1_blob_base_fee,
+            l1_parent_hash,
+            origin,
+        ] = words::<ENTRY_WORDS>(bytes)?;
+        let entry = Self {
+            index: number(index)?,
+            data_kind: DataKind::from_u8(number(data_kind)?.try_into().ok()?)?,
+            data_hash,
+            deposit_acc,
+            deposit_count: number(deposit_count)?,
+            l1_block_number: number(l1_block_number)?,
+            l1_time: number(l1_time)?,
+            l1_base_fee: l1_base_fee.into(),
+            l1_blob_base_fee: l1_blob_base_fee.into(),
+            l1_parent_hash,
+            origin: number(origin)?,
+        };
+        Some((previous, entry))
     }
 }
 
@@ -108,6 +148,18 @@ pub(crate) fn word(value: u64) -> B256 {
     U256::from(value).into()
 }
 
+/// The number in a word; `None` for one that is too large.
+pub(crate) fn number(word: B256) -> Option<u64> {
+    U256::from_be_bytes(word.0).try_into().ok()
+}
+
+/// Exactly so many words.
+pub(crate) fn words<const N: usize>(bytes: &[u8]) -> Option<[B256; N]> {
+    let (words, rest) = bytes.as_chunks::<32>();
+    let words = <[[u8; 32]; N]>::try_from(words).ok()?;
+    rest.is_empty().then(|| words.map(B256::from))
+}
+
 /// The bytes of a run of words, one after the other.
 pub(crate) trait FlattenedBytes {
     /// Concatenates the words.
@@ -117,5 +169,40 @@ pub(crate) trait FlattenedBytes {
 impl FlattenedBytes for [B256] {
     fn as_flattened_bytes(&self) -> Vec<u8> {
         self.iter().flat_map(|word| word.0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preimages_are_read_back() {
+        let entry = Entry {
+            index: 1,
+            data_kind: DataKind::Blobs,
+            data_hash: B256::repeat_byte(2),
+            deposit_acc: B256::repeat_byte(3),
+            deposit_count: 4,
+            l1_block_number: u64::MAX,
+            l1_time: 6,
+            l1_base_fee: U256::MAX,
+            l1_blob_base_fee: U256::from(8),
+            l1_parent_hash: B256::repeat_byte(9),
+            origin: 10,
+        };
+        let previous = B256::repeat_byte(7);
+        let bytes = entry.preimage(previous);
+        assert_eq!(keccak256(&bytes), entry.accumulate(previous));
+        assert_eq!(Entry::from_preimage(&bytes), Some((previous, entry)));
+
+        assert_eq!(Entry::from_preimage(&bytes[1..]), None);
+        assert_eq!(Entry::from_preimage(&[&bytes[..], &[0; 32]].concat()), None);
+        // An index, a kind and an origin that are none.
+        for (at, byte) in [(32, 1), (64 + 31, 3), (64, 1), (11 * 32 + 23, 1)] {
+            let mut bytes = bytes.clone();
+            bytes[at] = byte;
+            assert_eq!(Entry::from_preimage(&bytes), None, "byte {at}");
+        }
     }
 }

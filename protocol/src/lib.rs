@@ -39,9 +39,10 @@ pub use block::{
 };
 pub use config::{ChainConfig, ConfigError};
 pub use deposit::{
-    ATTRIBUTES_GAS_LIMIT, DEPOSITOR_ACCOUNT, Deposit, DepositError, SourceHash, attributes_deposit,
+    ATTRIBUTES_GAS_LIMIT, DEPOSITOR_ACCOUNT, Deposit, DepositError, DepositPreimage, SourceHash,
+    attributes_deposit,
 };
-pub use derive::{BatchFault, DeriveError, Derived, EntryData, derive};
+pub use derive::{BatchFault, DeriveError, Derived, EntryBlocks, EntryData, derive};
 pub use fee::L1Fee;
 pub use genesis::{Genesis, GenesisAccount, L1Deployment};
 pub use inbox::{CHUNK_BYTES_MAX, DataKind, Entry, blobs_hash, calldata_hash};

@@ -1,7 +1,9 @@
+use alloc::vec::Vec;
+
 use alloy_primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
 
-use crate::inbox::{FlattenedBytes, word};
+use crate::inbox::{FlattenedBytes, word, words};
 
 /// Version of the output root's preimage (OP stack, version 0).
 const OUTPUT_VERSION: B256 = B256::ZERO;
@@ -21,9 +23,21 @@ pub struct OutputRoot {
 impl OutputRoot {
     /// `keccak256(version ++ stateRoot ++ messagePasserStorageRoot ++ blockHash)`.
     pub fn hash(&self) -> B256 {
+        keccak256(self.preimage())
+    }
+
+    /// What [`Self::hash`] hashes.
+    pub fn preimage(&self) -> Vec<u8> {
         let words =
             [OUTPUT_VERSION, self.state_root, self.message_passer_storage_root, self.block_hash];
-        keccak256(words.as_flattened_bytes())
+        words.as_flattened_bytes()
+    }
+
+    /// The output with this preimage. `None` for bytes that [`Self::preimage`] does not make.
+    pub fn from_preimage(bytes: &[u8]) -> Option<Self> {
+        let [version, state_root, message_passer_storage_root, block_hash] = words(bytes)?;
+        let output = Self { state_root, message_passer_storage_root, block_hash };
+        (version == OUTPUT_VERSION).then_some(output)
     }
 }
 
@@ -31,4 +45,22 @@ impl OutputRoot {
 /// top of the parent's claim. The genesis claim has a zero parent and entry 0.
 pub fn output_claim(parent: B256, entry: u64, acc: B256, output_root: B256) -> B256 {
     keccak256([parent, word(entry), acc, output_root].as_flattened_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preimages_are_read_back() {
+        let [state_root, message_passer_storage_root, block_hash] =
+            [1, 2, 3].map(B256::repeat_byte);
+        let output = OutputRoot { state_root, message_passer_storage_root, block_hash };
+        let mut bytes = output.preimage();
+        assert_eq!(keccak256(&bytes), output.hash());
+        assert_eq!(OutputRoot::from_preimage(&bytes), Some(output));
+        assert_eq!(OutputRoot::from_preimage(&bytes[..96]), None);
+        bytes[31] = 1;
+        assert_eq!(OutputRoot::from_preimage(&bytes), None, "another version");
+    }
 }

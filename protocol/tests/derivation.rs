@@ -3,9 +3,9 @@
 use alloy_consensus::{SignableTransaction as _, TxEip1559};
 use alloy_primitives::{Address, B256, Bytes, Signature, U256, hex};
 use turnpike_protocol::{
-    Batch, BatchBlock, BatchError, BatchFault, BatchLimits, DataKind, Deposit, DepositHint,
-    DeriveError, Derived, Effort, Entry, EntryData, Genesis, Parent, SourceHash, StateRootPrefix,
-    TxEnvelope, calldata_hash, derive, mix_hash,
+    Batch, BatchBlock, BatchError, BatchFault, BatchLimits, ChainConfig, DataKind, Deposit,
+    DepositHint, DeriveError, Derived, Effort, Entry, EntryBlocks, EntryData, Genesis, Parent,
+    SignedTx, SourceHash, StateRootPrefix, TxEnvelope, calldata_hash, derive, mix_hash,
 };
 
 const KEY: [u8; 32] = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
@@ -20,6 +20,7 @@ const WIDE: BatchLimits = BatchLimits {
 };
 
 /// An entry under test: everything an honest reader of L1 would hand over.
+#[derive(Clone)]
 struct Case {
     batch: Batch,
     data: Option<Vec<u8>>,
@@ -53,7 +54,7 @@ impl Case {
         self
     }
 
-    fn derive(&self) -> Result<Derived, DeriveError> {
+    fn with_source<T>(&self, then: impl FnOnce(&ChainConfig, &EntryData<'_>) -> T) -> T {
         let encode = || self.batch.encode(WIDE, Effort::Fast).expect("encodes");
         let data = self.data.clone().unwrap_or_else(encode);
         let data = if self.kind == DataKind::None { Vec::new() } else { data };
@@ -63,19 +64,19 @@ impl Case {
             deposit_count: 5 + self.deposits.len() as u64,
             ..entry(9, 1_100, self.origin)
         };
-        let origin = entry_at(self.origin);
-        derive(
-            &Genesis::dev().config,
-            self.parent,
-            &EntryData {
-                entry: &entry,
-                deposits_before: 5,
-                origin: &origin,
-                data: &data,
-                blob_hashes: &[],
-                deposits: &self.deposits,
-            },
-        )
+        let source = EntryData {
+            entry: &entry,
+            deposits_before: 5,
+            origin: &entry_at(self.origin),
+            data: &data,
+            blob_hashes: &[],
+            deposits: &self.deposits,
+        };
+        then(&Genesis::dev().config, &source)
+    }
+
+    fn derive(&self) -> Result<Derived, DeriveError> {
+        self.with_source(|config, source| derive(config, self.parent, source))
     }
 
     /// Derives, expecting the batch to be passed over.
@@ -212,27 +213,65 @@ fn bad_data_is_passed_over() {
 }
 
 #[test]
-fn times_stay_within_parent_origin_and_drift() {
+fn times_stay_within_origin_and_drift() {
     let fault = |times: &[u64]| {
         Case::new(times.iter().map(|time| block(*time, 0, vec![])).collect())
             .derive()
             .expect("total")
             .fault
     };
-    assert_eq!(fault(&[1_000, 1_700]), None);
-    assert!(matches!(fault(&[999]), Some(BatchFault::Timestamp { block: 0, min: 1_000, .. })));
+    assert_eq!(fault(&[920, 1_700]), None);
+    assert!(matches!(fault(&[919]), Some(BatchFault::Timestamp { block: 0, min: 920, .. })));
     assert!(matches!(
         fault(&[1_000, 1_701]),
         Some(BatchFault::Timestamp { block: 1, max: 1_700, .. })
     ));
     assert!(matches!(fault(&[1_010, 1_009]), Some(BatchFault::Timestamp { block: 1, .. })));
-    // The origin's time is a lower bound as well.
-    let mut case = Case::new(vec![block(1_000, 0, vec![])]);
-    (case.origin, case.parent.timestamp) = (3, 100);
-    assert!(case.derive().expect("total").fault.is_none());
-    let mut early = Case::new(vec![block(929, 0, vec![])]);
-    (early.origin, early.parent.timestamp) = (3, 100);
-    assert!(matches!(early.fault(), BatchFault::Timestamp { min: 930, .. }));
+}
+
+#[test]
+fn times_do_not_go_back_behind_the_block_before_the_entry() {
+    let posted = [920, 999, 999, 1_001];
+    let case = Case::new(posted.map(|time| block(time, 0, vec![])).to_vec());
+    let times = |parent| {
+        let derived = Case { parent, ..case.clone() }.derive().expect("total");
+        assert_eq!(derived.fault, None);
+        derived.blocks.iter().map(|block| block.timestamp).collect::<Vec<_>>()
+    };
+    assert_eq!(times(PARENT), [1_000, 1_000, 1_000, 1_001]);
+    // However late that block is, there are as many.
+    assert_eq!(times(Parent { timestamp: 5_000, ..PARENT }), [5_000; 4]);
+    assert_eq!(times(Parent { timestamp: 0, ..PARENT }), posted);
+}
+
+#[test]
+fn one_block_of_an_entry_is_the_one_among_all() {
+    let blocks = vec![
+        block(900, 1, vec![transfer(0)]),
+        block(1_005, 0, vec![transfer(1), transfer(2)]),
+        block(1_005, 2, vec![]),
+    ];
+    let mut case = Case::new(blocks).with_deposits(&[3, 3, 4], &[(1, 4), (1, 6), (2, 0)]);
+    case.origin = 3;
+    let forced = Case { kind: DataKind::None, ..case.clone() };
+    let garbage = Case { data: Some(b"garbage".to_vec()), ..case.clone() };
+    for case in [case, forced, garbage] {
+        let all = case.derive().expect("derives").blocks;
+        let mut parent = case.parent;
+        let one = |index, parent| {
+            case.with_source(|config, source| {
+                let entry = EntryBlocks::open(config, source).expect("opens");
+                assert_eq!(entry.len(), all.len());
+                entry.block(index, parent, SignedTx::recover).expect("derives")
+            })
+        };
+        for (index, block) in all.iter().enumerate() {
+            assert_eq!(one(index, parent).as_ref(), Some(block));
+            parent = block.as_parent();
+        }
+        assert_eq!(one(all.len(), parent), None);
+        assert_eq!(one(usize::MAX, parent), None);
+    }
 }
 
 #[test]
