@@ -8,9 +8,9 @@ use core::{
 };
 
 use alloy_primitives::B256;
-use turnpike_program::transition;
+use turnpike_protocol::{Oracle, OracleWord};
 
-use crate::heap::Bump;
+use crate::heap::Heap;
 
 /// Exit code of a panic, an exhausted heap included.
 const PANICKED: u64 = 101;
@@ -20,6 +20,9 @@ const MEMORY_BYTES: usize = 1 << 32;
 
 /// The system call that ends the program: Linux's `exit`.
 const EXIT: u64 = 93;
+
+/// The system call that reads the oracle.
+const READ_ORACLE: u64 = 1000;
 
 global_asm!(
     ".section .text.start, \"ax\"",
@@ -32,31 +35,58 @@ global_asm!(
 );
 
 unsafe extern "C" {
-    static _input_start: u8;
-    static _input_end: u8;
     static _heap_start: u8;
 }
 
 #[global_allocator]
-static HEAP: Bump = Bump::new(&raw const _heap_start, ptr::without_provenance(MEMORY_BYTES));
+static HEAP: Heap = Heap::new(&raw const _heap_start, ptr::without_provenance(MEMORY_BYTES));
 
 extern "C" fn main() -> ! {
-    match transition(input()) {
+    match turnpike_program::run(&mut MachineOracle) {
         Ok(output_root) => exit(0, output_root),
-        Err(fault) => exit(fault as u64, B256::ZERO),
+        Err(fault) => exit(fault.exit_code(), B256::ZERO),
     }
 }
 
-fn input() -> &'static [u8] {
-    let (start, end) = (&raw const _input_start, &raw const _input_end);
-    // SAFETY: the linker script puts both symbols around one read-only section.
-    unsafe { &*ptr::slice_from_raw_parts(start, end.addr() - start.addr()) }
+/// The oracle, by system call. The machine stops at a key whose preimage is not there.
+#[derive(Debug)]
+struct MachineOracle;
+
+impl Oracle for MachineOracle {
+    fn read(&mut self, key: &B256, offset: u64) -> Option<OracleWord> {
+        let [mut a0, mut a1, mut a2, mut a3] = to_registers(key);
+        let mut a4 = offset;
+        // SAFETY: the call changes these registers and touches no memory.
+        unsafe {
+            asm!(
+                "ecall",
+                in("a7") READ_ORACLE,
+                inlateout("a0") a0,
+                inlateout("a1") a1,
+                inlateout("a2") a2,
+                inlateout("a3") a3,
+                inlateout("a4") a4,
+                options(nostack, nomem),
+            );
+        }
+        let mut word = B256::ZERO;
+        let (bytes, _) = word.as_chunks_mut::<8>();
+        for (bytes, register) in bytes.iter_mut().zip([a0, a1, a2, a3]) {
+            *bytes = register.to_le_bytes();
+        }
+        Some(OracleWord { word, len: a4 })
+    }
 }
 
-/// Stops the machine with a code in `a0` and the output root's words, first bytes lowest, in `a1..a4`.
+/// Four registers that hold 32 bytes, the first ones lowest.
+fn to_registers(bytes: &B256) -> [u64; 4] {
+    let (words, _) = bytes.as_chunks::<8>();
+    [0, 1, 2, 3].map(|i: usize| u64::from_le_bytes(words[i]))
+}
+
+/// Stops the machine with a code in `a0` and the output root in `a1..a4`.
 fn exit(code: u64, output_root: B256) -> ! {
-    let (words, _) = output_root.as_chunks::<8>();
-    let [a1, a2, a3, a4] = [0, 1, 2, 3].map(|i: usize| u64::from_le_bytes(words[i]));
+    let [a1, a2, a3, a4] = to_registers(&output_root);
     // SAFETY: the call does not return and touches no memory.
     unsafe {
         asm!(

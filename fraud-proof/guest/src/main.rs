@@ -1,13 +1,18 @@
-//! The state transition, linked for the proof machine.
-//!
-//! Proves that derivation, execution and the partial state compile and link for bare RV64IM (no atomics, compressed
-//! instructions or floats), with one entry point that reaches all of them. It is not yet the proof program: nothing
-//! checks its input against what L1 authenticates, and the machine that would run it comes later. Until then the
-//! linked input is empty, and the program exits with [`Fault::NoInput`]'s code.
+//! The proof program, linked for the proof machine: bare RV64IM, without atomics, compressed instructions or floats.
 //!
 //! ```text
-//! _start ─► main ─► transition(input) ─► exit: a0 = code, a1..a4 = output root
+//! _start ─► main ─► turnpike_program::run ─► exit: a0 = code, a1..a4 = output root
+//!                        │ ▲
+//!              key, offset ▼ │ 32 bytes: `ecall`
+//!                       oracle
 //! ```
+//!
+//! | a0 | how it ended |
+//! |---|---|
+//! | 0 | with an output root |
+//! | 2 to 6 | with a [`Fault`](turnpike_program::Fault) |
+//! | 101 | in a panic, or because the heap is full |
+//! | 139 | because the stack is full: it grows down to address 0 |
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(not(test), no_main)]
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]

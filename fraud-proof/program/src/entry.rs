@@ -1,0 +1,137 @@
+//! The entry in question, with all that its accumulator authenticates.
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use alloy_primitives::{B256, Bytes};
+use turnpike_protocol::{
+    BLOB_BYTES, CHUNK_BYTES_MAX, ChainConfig, DataKind, Deposit, DepositPreimage, Entry, EntryData,
+    Oracle, keccak_key,
+};
+
+use crate::{Fault, preimages::Preimages};
+
+/// An entry as [`EntryData`] borrows it.
+#[derive(Debug)]
+pub(crate) struct OpenedEntry {
+    pub(crate) entry: Entry,
+    /// The entry before it.
+    pub(crate) previous: Entry,
+    origin: Entry,
+    data: Vec<u8>,
+    blob_hashes: Vec<B256>,
+    deposits: Vec<Deposit>,
+}
+
+impl OpenedEntry {
+    /// Opens the entry behind the inbox's accumulator. `None` for entry 0, which derives nothing.
+    pub(crate) fn open(
+        oracle: &mut Preimages<'_, impl Oracle>,
+        config: &ChainConfig,
+        acc: &B256,
+    ) -> Result<Option<Self>, Fault> {
+        let (before, entry) = read_entry(oracle, acc)?;
+        if entry.index == 0 {
+            return Ok(None);
+        }
+        let (previous, origin) = read_earlier(oracle, config, &entry, before)?;
+        let (data, blob_hashes) = read_data(oracle, config, &entry)?;
+        let deposits = read_deposits(oracle, config, &entry, previous.deposit_count)?;
+        Ok(Some(Self { entry, previous, origin, data, blob_hashes, deposits }))
+    }
+
+    pub(crate) fn as_data(&self) -> EntryData<'_> {
+        EntryData {
+            entry: &self.entry,
+            deposits_before: self.previous.deposit_count,
+            origin: &self.origin,
+            data: &self.data,
+            blob_hashes: &self.blob_hashes,
+            deposits: &self.deposits,
+        }
+    }
+}
+
+fn read_entry(oracle: &mut Preimages<'_, impl Oracle>, acc: &B256) -> Result<(B256, Entry), Fault> {
+    oracle.parsed(acc, "inbox entry", Entry::from_preimage)
+}
+
+/// The entry before `entry`, whose accumulator is `acc`, and its origin: the same one, or one further back.
+fn read_earlier(
+    oracle: &mut Preimages<'_, impl Oracle>,
+    config: &ChainConfig,
+    entry: &Entry,
+    acc: B256,
+) -> Result<(Entry, Entry), Fault> {
+    let lag = entry.index.checked_sub(entry.origin);
+    let lag = lag.filter(|lag| (1..=config.origin_lag_max).contains(lag));
+    let lag =
+        lag.ok_or_else(|| malformed(&acc, "entry that is followed by one with its origin"))?;
+    let (mut acc, previous) = read_entry(oracle, &acc)?;
+    let mut origin = previous;
+    for _ in 1..lag {
+        (acc, origin) = read_entry(oracle, &acc)?;
+    }
+    Ok((previous, origin))
+}
+
+fn read_data(
+    oracle: &mut Preimages<'_, impl Oracle>,
+    config: &ChainConfig,
+    entry: &Entry,
+) -> Result<(Vec<u8>, Vec<B256>), Fault> {
+    let mut data = Vec::new();
+    let mut hashes = |max: u64, expected| {
+        oracle.parsed(&entry.data_hash, expected, |bytes| {
+            let (hashes, rest) = bytes.as_chunks::<32>();
+            let fits = rest.is_empty() && hashes.len() as u64 <= max;
+            fits.then(|| hashes.iter().map(B256::from).collect::<Vec<_>>())
+        })
+    };
+    match entry.data_kind {
+        DataKind::None => Ok((data, Vec::new())),
+        DataKind::Calldata => {
+            let chunks_max = config.entry_bytes_max.div_ceil(CHUNK_BYTES_MAX as u64);
+            for chunk in hashes(chunks_max, "list of chunks")? {
+                data.extend_from_slice(&oracle.keccak(&chunk)?);
+            }
+            Ok((data, Vec::new()))
+        }
+        DataKind::Blobs => {
+            let hashes = hashes(config.entry_blobs_max, "list of blobs")?;
+            data.reserve_exact(hashes.len() * BLOB_BYTES);
+            for hash in &hashes {
+                oracle.append_blob(hash, &mut data)?;
+            }
+            Ok((data, hashes))
+        }
+    }
+}
+
+/// The deposits that the entry consumes, of which the queue gives the newest first.
+fn read_deposits(
+    oracle: &mut Preimages<'_, impl Oracle>,
+    config: &ChainConfig,
+    entry: &Entry,
+    before: u64,
+) -> Result<Vec<Deposit>, Fault> {
+    let mut acc = entry.deposit_acc;
+    let count = entry.deposit_count.checked_sub(before);
+    if count.is_none_or(|count| count > config.entry_deposits_max) {
+        return Err(malformed(&acc, "queue of as many deposits as an entry consumes"));
+    }
+    let mut deposits = VecDeque::new();
+    for index in (before..entry.deposit_count).rev() {
+        let DepositPreimage { previous, mut deposit, opaque_data_hash } =
+            oracle.parsed(&acc, "deposit", |bytes| {
+                Deposit::from_preimage(bytes).filter(|found| found.deposit.index == index)
+            })?;
+        deposit.opaque_data = Bytes::from(oracle.keccak(&opaque_data_hash)?);
+        deposits.push_front(deposit);
+        acc = previous;
+    }
+    Ok(deposits.into())
+}
+
+fn malformed(hash: &B256, expected: &'static str) -> Fault {
+    Fault::Malformed { key: keccak_key(*hash), expected }
+}

@@ -1,0 +1,82 @@
+use alloy_primitives::{B256, U256};
+use turnpike_executor::execute_next_block;
+use turnpike_protocol::{
+    BlockInput, ChainConfig, EntryBlocks, Header, LocalInput, Oracle, OutputRoot, Parent, SignedTx,
+};
+use turnpike_state::PartialState;
+
+use crate::{Fault, entry::OpenedEntry, preimages::Preimages};
+
+/// The block that both sides agree on.
+#[derive(Debug)]
+struct Head {
+    output: OutputRoot,
+    header: Header,
+}
+
+/// The output root after block [`LocalInput::BlockIndex`] of the entry behind [`LocalInput::InboxAcc`], on top of
+/// [`LocalInput::OutputRoot`]; that root itself if the entry derives no such block.
+pub fn run(oracle: &mut impl Oracle) -> Result<B256, Fault> {
+    let mut oracle = Preimages(oracle);
+    let config_hash = oracle.local(LocalInput::ChainConfig)?;
+    let agreed_root = oracle.local(LocalInput::OutputRoot)?;
+    let (config, _) = oracle.parsed(&config_hash, "chain config", ChainConfig::from_preimage)?;
+    let head = Head::read(&mut oracle, &agreed_root)?;
+    match derive_block(&mut oracle, &config, &head)? {
+        Some(block) => execute(oracle, &config, &head, &block),
+        None => Ok(agreed_root),
+    }
+}
+
+impl Head {
+    fn read(oracle: &mut Preimages<'_, impl Oracle>, root: &B256) -> Result<Self, Fault> {
+        let output = oracle.parsed(root, "output root", OutputRoot::from_preimage)?;
+        let header =
+            oracle.parsed(&output.block_hash, "header", |rlp| alloy_rlp::decode_exact(rlp).ok())?;
+        Ok(Self { output, header })
+    }
+}
+
+/// The block in question, its signers known.
+fn derive_block(
+    oracle: &mut Preimages<'_, impl Oracle>,
+    config: &ChainConfig,
+    head: &Head,
+) -> Result<Option<BlockInput>, Fault> {
+    let acc = oracle.local(LocalInput::InboxAcc)?;
+    let index = U256::from_be_bytes(oracle.local(LocalInput::BlockIndex)?.0);
+    let (Some(opened), Ok(index)) = (OpenedEntry::open(oracle, config, &acc)?, index.try_into())
+    else {
+        return Ok(None);
+    };
+    let parent = Parent {
+        number: head.header.number,
+        timestamp: head.header.timestamp,
+        origin: parent_origin(&opened, index),
+    };
+    let blocks = EntryBlocks::open(config, &opened.as_data()).map_err(|_| Fault::Derive)?;
+    blocks.block(index, parent, SignedTx::recover).map_err(|_| Fault::Derive)
+}
+
+/// Where the block before has its origin: the entry's blocks share one, those before it have that of the entry before, and
+/// the genesis block has none.
+const fn parent_origin(opened: &OpenedEntry, index: usize) -> Option<u64> {
+    match (index, opened.previous.index) {
+        (0, 0) => None,
+        (0, _) => Some(opened.previous.origin),
+        _ => Some(opened.entry.origin),
+    }
+}
+
+fn execute(
+    oracle: Preimages<'_, impl Oracle>,
+    config: &ChainConfig,
+    head: &Head,
+    block: &BlockInput,
+) -> Result<B256, Fault> {
+    let mut state = PartialState::new(head.output.state_root, oracle);
+    let outcome =
+        execute_next_block(config, &head.header, head.output.block_hash, block, &mut state)
+            .map_err(|_| Fault::Execute)?;
+    Ok(outcome.output.hash())
+}

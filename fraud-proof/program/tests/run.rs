@@ -1,0 +1,165 @@
+//! The program against the node's derivation and execution, block by block.
+
+mod fixture;
+
+use alloy_primitives::{Address, B256, U256, keccak256};
+use fixture::{Chain, Posted, deposit, transfer};
+use turnpike_program::{Fault, run};
+use turnpike_protocol::{
+    BatchBlock, DataKind, LocalInput, Oracle, OracleWord, Preimage, Preimages, keccak_key,
+};
+
+fn block(timestamp: u64, deposit_count: u64, nonces: core::ops::Range<u64>) -> BatchBlock {
+    BatchBlock {
+        timestamp,
+        deposit_count,
+        transactions: nonces.map(transfer).collect(),
+        ..Default::default()
+    }
+}
+
+/// Every block of an entry, and two that it does not have.
+fn check(posted: &Posted) {
+    assert!(!posted.blocks.is_empty());
+    for (index, (preimages, expected)) in posted.blocks.iter().enumerate() {
+        assert_eq!(run(&mut preimages.clone()), Ok(*expected), "block {index}");
+    }
+    let (preimages, last) = posted.blocks.last().expect("not empty");
+    for index in [posted.blocks.len() as u64, u64::MAX] {
+        let mut after = preimages.clone();
+        after.add(Preimage::Keccak { bytes: posted.last_output.clone() });
+        after.add(Preimage::Keccak { bytes: posted.last_header.clone() });
+        (after.local.output_root, after.local.block_index) = (*last, index);
+        assert_eq!(run(&mut after), Ok(*last), "there is no block {index}");
+    }
+}
+
+#[test]
+fn agrees_with_the_node_on_every_kind_of_entry() {
+    let mut chain = Chain::new();
+    let start = chain.l1_time();
+    // Entry 1: calldata on the genesis block.
+    check(&chain.batch(
+        DataKind::Calldata,
+        0,
+        &[],
+        vec![block(start, 0, 0..3), block(start, 0, 0..0), block(start + 1, 0, 3..5)],
+    ));
+    // Entry 2: forced, with deposits of which one creates a contract.
+    check(&chain.entry(DataKind::None, 1, &[deposit(0), deposit(1)], Vec::new()));
+    // Entry 3: blobs, deposits, the same origin as the entry before it.
+    check(&chain.batch(
+        DataKind::Blobs,
+        1,
+        &[deposit(2), deposit(3), deposit(4)],
+        vec![block(start, 1, 5..6), block(start, 0, 6..8), block(start + 1, 2, 8..8)],
+    ));
+    // Entry 4: garbage.
+    check(&chain.entry(DataKind::Calldata, 3, &[deposit(5)], b"garbage".to_vec()));
+    // Entry 5: no data where there should be some.
+    check(&chain.entry(DataKind::Calldata, 3, &[], Vec::new()));
+    // Entry 6: an origin further back, and a batch that nothing of is valid at its turn.
+    check(&chain.batch(DataKind::Calldata, 3, &[], vec![block(start + 2, 0, 0..2)]));
+}
+
+#[test]
+fn the_entry_that_the_inbox_begins_with_derives_nothing() {
+    let chain = Chain::new();
+    let mut preimages = chain.witness_before_any_entry();
+    assert_eq!(run(&mut preimages), Ok(preimages.local.output_root));
+}
+
+/// What is not as it should be is a fault, not a panic, and not the right root.
+#[test]
+fn what_is_missing_or_malformed_is_a_fault() {
+    let mut chain = Chain::new();
+    let start = chain.l1_time();
+    let queued = deposit(0);
+    let opaque_data = keccak_key(keccak256(&queued.opaque_data));
+    let posted = chain.batch(DataKind::Calldata, 0, &[queued], vec![block(start, 1, 0..1)]);
+    let (preimages, expected) = &posted.blocks[0];
+    let keys: Vec<B256> = preimages.iter().map(|(key, _)| *key).collect();
+    let mut read = 0;
+    for key in keys {
+        let mut tampered =
+            Tampered { inner: preimages.clone(), key, with: Tamper::Missing, hit: false };
+        let missing = run(&mut tampered);
+        if !tampered.hit {
+            continue;
+        }
+        read += 1;
+        assert!(matches!(missing, Err(Fault::Missing(_) | Fault::Execute)), "{missing:?}");
+        for with in [Tamper::Short, Tamper::Long] {
+            match run(&mut Tampered { inner: preimages.clone(), key, with, hit: false }) {
+                // Of any length; that it is the right one is for L1 to say.
+                Ok(root) => assert!(key == opaque_data && root != *expected),
+                Err(fault) => assert!((2..=6).contains(&fault.exit_code())),
+            }
+        }
+    }
+    assert!(read > 20, "{read} preimages read");
+    let endless = Fault::TooLong {
+        key: keccak_key(preimages.local.chain_config),
+        found: u64::MAX,
+        max: 98_304,
+    };
+    let key = keccak_key(preimages.local.chain_config);
+    let mut tampered =
+        Tampered { inner: preimages.clone(), key, with: Tamper::Endless, hit: false };
+    assert_eq!(run(&mut tampered), Err(endless));
+}
+
+#[derive(Clone, Copy)]
+enum Tamper {
+    Missing,
+    /// A byte less.
+    Short,
+    /// A byte more.
+    Long,
+    Endless,
+}
+
+struct Tampered {
+    inner: Preimages,
+    key: B256,
+    with: Tamper,
+    hit: bool,
+}
+
+impl Oracle for Tampered {
+    fn read(&mut self, key: &B256, offset: u64) -> Option<OracleWord> {
+        let word = self.inner.read(key, offset)?;
+        if *key != self.key {
+            return Some(word);
+        }
+        self.hit = true;
+        match self.with {
+            Tamper::Missing => None,
+            Tamper::Short => Some(OracleWord { len: word.len - 1, ..word }),
+            Tamper::Long => Some(OracleWord { len: word.len + 1, ..word }),
+            Tamper::Endless => Some(OracleWord { len: u64::MAX, ..word }),
+        }
+    }
+}
+
+/// The local inputs decide, each of them.
+#[test]
+fn local_inputs_bind() {
+    let mut chain = Chain::new();
+    let start = chain.l1_time();
+    let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(start, 0, 0..1)]);
+    let (preimages, expected) = &posted.blocks[0];
+    for input in [LocalInput::ChainConfig, LocalInput::OutputRoot, LocalInput::InboxAcc] {
+        let mut other = preimages.clone();
+        match input {
+            LocalInput::ChainConfig => other.local.chain_config = B256::repeat_byte(1),
+            LocalInput::OutputRoot => other.local.output_root = B256::repeat_byte(1),
+            _ => other.local.inbox_acc = B256::repeat_byte(1),
+        }
+        let key = keccak_key(B256::repeat_byte(1));
+        assert_eq!(run(&mut other), Err(Fault::Missing(key)), "{input:?}");
+    }
+    assert_eq!(run(&mut preimages.clone()), Ok(*expected));
+    let recipient = Address::repeat_byte(0xee);
+    assert_eq!(chain.balance(&recipient), U256::from(1), "the transfer happened");
+}
