@@ -90,7 +90,8 @@ fn workloads_are_what_their_names_say() {
     let chain = made("raw-chain").transactions;
     assert!(chain.windows(2).all(|pair| to(&pair[0]) == sender(&pair[1])));
     let one_sender = made("erc20-one-sender").transactions;
-    let nonces: Vec<_> = one_sender.iter().map(|tx| tx.tx_env(sender(tx)).nonce).collect();
+    let nonces: Vec<_> =
+        one_sender.iter().map(|tx| tx.tx_env(sender(tx), &mut |_| None).nonce).collect();
     assert_eq!(nonces, (0..TRANSACTIONS as u64).collect::<Vec<_>>());
     let defi_b = made("defi-b").transactions;
     let share = |is: fn(&[u8]) -> bool| {

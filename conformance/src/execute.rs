@@ -8,7 +8,7 @@ use turnpike_executor::{
     EngineConfig, EngineCounters, Grain, Included, InvalidTransaction, Mode, PlainTransfer,
     SkipReason, TxEnv,
 };
-use turnpike_protocol::{Header, SignedTx};
+use turnpike_protocol::{EcrecoverInput, Header, SignedTx, ecrecover};
 use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
 
 pub(crate) use turnpike_executor::{Executed, SpecId as Fork};
@@ -179,8 +179,12 @@ impl BlockTransaction for Probe {
         self.tx.sender()
     }
 
-    fn tx_env(&self, sender: Address) -> TxEnv {
-        let mut env = self.tx.tx_env(sender);
+    fn tx_env(
+        &self,
+        sender: Address,
+        recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
+    ) -> TxEnv {
+        let mut env = self.tx.tx_env(sender, recover);
         env.value = U256::ZERO;
         env.gas_limit = self.gas_limit.unwrap_or(env.gas_limit);
         env
@@ -219,7 +223,7 @@ impl BlockTransaction for Probe {
 /// Offers a probe to a block in which all gas is free and its sender is rich. Returns why it is refused.
 fn probe_block(chain_id: u64, fork: Fork, probe: Probe) -> Result<Option<SkipReason>, String> {
     let sender = probe.sender().map_err(|reason| reason.to_string())?;
-    let nonce = probe.tx_env(sender).nonce;
+    let nonce = probe.tx_env(sender, &mut ecrecover).nonce;
     let rich = PreAccount { balance: U256::MAX, nonce, ..PreAccount::default() };
     let header = Header {
         number: 1,

@@ -1,6 +1,7 @@
 use alloy_consensus::{Transaction as _, TxEip4844};
 use alloy_primitives::{Address, B256};
 use turnpike_executor::{BlockTransaction, BlockTx, PlainTransfer, SkipReason, TxEnv};
+use turnpike_protocol::EcrecoverInput;
 
 /// EIP-2718 type of a blob transaction (EIP-4844).
 pub(crate) const BLOB: u8 = 3;
@@ -42,9 +43,13 @@ impl BlockTransaction for TestTransaction {
         }
     }
 
-    fn tx_env(&self, sender: Address) -> TxEnv {
+    fn tx_env(
+        &self,
+        sender: Address,
+        recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
+    ) -> TxEnv {
         match self {
-            Self::Product(tx) => tx.tx_env(sender),
+            Self::Product(tx) => tx.tx_env(sender, recover),
             Self::Blob { tx, .. } => TxEnv {
                 tx_type: BLOB,
                 caller: sender,

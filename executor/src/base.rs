@@ -50,6 +50,10 @@ impl<S> Base<S> {
     pub(crate) const fn new(view: S, number: u64, hashes: BlockHashes) -> Self {
         Self { view, number, hashes }
     }
+
+    pub(crate) const fn view_mut(&mut self) -> &mut S {
+        &mut self.view
+    }
 }
 
 impl<S: StateView> Base<S> {

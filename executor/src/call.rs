@@ -4,7 +4,10 @@ use alloy_eips::{eip2930::AccessList, eip7702::SignedAuthorization};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use revm::{
     context::TxEnv,
-    context_interface::result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    context_interface::{
+        JournalTr as _,
+        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
+    },
     handler::Handler as _,
 };
 use turnpike_protocol::{ChainConfig, Header};
@@ -84,6 +87,7 @@ pub fn call<S: StateView>(
     evm.ctx.cfg.disable_eip3607 = true;
     evm.ctx.cfg.disable_base_fee = true;
     evm.ctx.cfg.tx_gas_limit_cap = Some(u64::MAX);
+    let base = evm.ctx.journaled_state.db_mut();
     let tx = TxEnv {
         // The type decides what revm looks at.
         tx_type: match (request.authorizations.is_empty(), request.access_list.is_empty()) {
@@ -98,7 +102,7 @@ pub fn call<S: StateView>(
         data: request.input.clone(),
         chain_id: Some(config.chain_id),
         access_list: request.access_list.clone(),
-        authorization_list: recovered(&request.authorizations),
+        authorization_list: recovered(&request.authorizations, &mut |input| base.ecrecover(input)),
         ..TxEnv::default()
     };
     evm.ctx.tx = tx;

@@ -20,7 +20,7 @@ use revm::{
         hardfork::SpecId,
     },
 };
-use turnpike_protocol::{Header, TxEnvelope, recover_authority};
+use turnpike_protocol::{EcrecoverInput, Header, TxEnvelope, recover_authority_with};
 use turnpike_state::StateView;
 
 use crate::{
@@ -103,9 +103,10 @@ fn block_env(fork: SpecId, header: &Header) -> BlockEnv {
 /// Authorizations as revm takes them, each with the account that signed it.
 pub(crate) fn recovered(
     authorizations: &[SignedAuthorization],
+    recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
 ) -> Vec<Either<SignedAuthorization, RecoveredAuthorization>> {
     let recover = |signed: &SignedAuthorization| {
-        let authority = recover_authority(signed)
+        let authority = recover_authority_with(signed, recover)
             .map_or(RecoveredAuthority::Invalid, RecoveredAuthority::Valid);
         Either::Right(RecoveredAuthorization::new_unchecked(signed.inner().clone(), authority))
     };
@@ -113,8 +114,12 @@ pub(crate) fn recovered(
 }
 
 /// A transaction as revm takes it.
-pub(crate) fn tx_env(tx: &TxEnvelope, caller: Address) -> TxEnv {
-    let authorization_list = recovered(tx.authorization_list().unwrap_or_default());
+pub(crate) fn tx_env(
+    tx: &TxEnvelope,
+    caller: Address,
+    recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
+) -> TxEnv {
+    let authorization_list = recovered(tx.authorization_list().unwrap_or_default(), recover);
     TxEnv {
         tx_type: match tx {
             // To revm a deposit is a plain transaction without a price; the handler makes the difference.
@@ -138,6 +143,8 @@ pub(crate) fn tx_env(tx: &TxEnvelope, caller: Address) -> TxEnv {
 
 /// The least gas limit a transaction may have: its intrinsic gas, and the floor that its calldata sets (EIP-7623).
 pub fn intrinsic_gas(tx: &TxEnvelope) -> (u64, u64) {
-    let gas = calculate_initial_tx_gas_for_tx(tx_env(tx, Address::ZERO), FORK, None);
+    // Who signed an authorization makes no difference.
+    let env = tx_env(tx, Address::ZERO, &mut |_| None);
+    let gas = calculate_initial_tx_gas_for_tx(env, FORK, None);
     (gas.initial_total_gas(), gas.floor_gas())
 }

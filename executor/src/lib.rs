@@ -58,6 +58,7 @@ pub use parallel::{
     Engine, EngineBlock, EngineConfig, EngineCounters, Finished, Grain, LaneReport, Mode,
     SliceReport, StageTimes,
 };
+pub use precompiles::{is_oracle_precompile, precompile_outcome};
 pub use revm::{
     context::TxEnv,
     context_interface::result::{HaltReason, InvalidTransaction},

@@ -156,7 +156,8 @@ impl<S: StateView> Runner<S> {
         {
             return Ok(ran(sender, transfer.nonce, rules, true, TRANSFER_GAS, Vec::new()));
         }
-        let mut env = tx.tx_env(sender);
+        let base = self.evm.ctx.journaled_state.db_mut();
+        let mut env = tx.tx_env(sender, &mut |input| base.ecrecover(input));
         match rules {
             Rules::Deposit { .. } => {
                 env.nonce = self.nonce_of(sender)?;

@@ -4,7 +4,7 @@ use alloy_consensus::Transaction as _;
 use alloy_eips::eip2930::AccessList;
 use alloy_primitives::{Address, B256};
 use revm::context::TxEnv;
-use turnpike_protocol::{L1Fee, SignatureError, SignedTx, TxEnvelope};
+use turnpike_protocol::{EcrecoverInput, L1Fee, SignatureError, SignedTx, TxEnvelope};
 
 use crate::{PlainTransfer, SkipReason, env::tx_env, handler::Rules};
 
@@ -13,8 +13,13 @@ pub trait BlockTransaction {
     /// Who sends it.
     fn sender(&self) -> Result<Address, SkipReason>;
 
-    /// The transaction in revm's form, sent by `sender`.
-    fn tx_env(&self, sender: Address) -> TxEnv;
+    /// The transaction in revm's form, sent by `sender`. Who signed its authorizations (EIP-7702) is found out by
+    /// `recover`, which computes [`turnpike_protocol::ecrecover`].
+    fn tx_env(
+        &self,
+        sender: Address,
+        recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
+    ) -> TxEnv;
 
     /// The account that it calls or pays, and with what, if it is not a creation.
     fn call(&self) -> Option<(Address, &[u8])>;
@@ -68,8 +73,12 @@ impl BlockTransaction for BlockTx {
         }
     }
 
-    fn tx_env(&self, sender: Address) -> TxEnv {
-        tx_env(self.envelope(), sender)
+    fn tx_env(
+        &self,
+        sender: Address,
+        recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
+    ) -> TxEnv {
+        tx_env(self.envelope(), sender, recover)
     }
 
     fn call(&self) -> Option<(Address, &[u8])> {

@@ -181,6 +181,8 @@ mod tests {
     use alloy_eips::eip2930::{AccessList, AccessListItem};
     use alloy_primitives::{Bytes, Signature};
 
+    use turnpike_protocol::ecrecover;
+
     use super::*;
     use crate::env::tx_env;
 
@@ -235,7 +237,10 @@ mod tests {
             ];
             for envelope in envelopes {
                 let transfer = PlainTransfer::from_envelope(&envelope);
-                assert_eq!(transfer, PlainTransfer::from_env(&tx_env(&envelope, Address::ZERO)));
+                assert_eq!(
+                    transfer,
+                    PlainTransfer::from_env(&tx_env(&envelope, Address::ZERO, &mut ecrecover))
+                );
                 transfers += usize::from(transfer.is_some());
             }
         }
@@ -244,6 +249,9 @@ mod tests {
         let delegating: TxEnvelope =
             TxEip7702 { value: U256::from(5), ..Default::default() }.into_signed(signature).into();
         assert_eq!(PlainTransfer::from_envelope(&delegating), None);
-        assert_eq!(PlainTransfer::from_env(&tx_env(&delegating, Address::ZERO)), None);
+        assert_eq!(
+            PlainTransfer::from_env(&tx_env(&delegating, Address::ZERO, &mut ecrecover)),
+            None
+        );
     }
 }

@@ -155,7 +155,7 @@ pub struct EntryBlocks<'a> {
 }
 
 impl<'a> EntryBlocks<'a> {
-    /// Reads the entry's data by every rule of batches. Total as [`derive`] is.
+    /// Reads the entry's data by every rule of batches. Total as [`derive()`] is.
     pub fn open(config: &'a ChainConfig, source: &EntryData<'a>) -> Result<Self, DeriveError> {
         check_arguments(source)?;
         let origin = Origin::from(source.origin);

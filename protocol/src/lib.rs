@@ -52,7 +52,8 @@ pub use oracle::{
 };
 pub use output::{OutputRoot, output_claim};
 pub use transaction::{
-    SignatureError, SignedTx, TxDecodeError, decode_transaction, recover_authority,
+    EcrecoverInput, SignatureError, SignedTx, TxDecodeError, decode_transaction, ecrecover,
+    recover_authority, recover_authority_with,
 };
 pub use withdrawal::Withdrawal;
 

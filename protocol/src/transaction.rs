@@ -72,10 +72,18 @@ struct Known {
 }
 
 impl SignedTx {
-    /// Recovers the signer. The signature's ranges are checked here, before any backend sees it, so that every
-    /// backend agrees.
+    /// Recovers the signer.
     pub fn recover(envelope: TxEnvelope) -> Self {
-        let signer = recover_signer(&envelope);
+        Self::recover_with(envelope, &mut ecrecover)
+    }
+
+    /// The same, by another way to compute [`ecrecover`]. The signature's ranges are checked here, before any backend
+    /// sees it, so that every backend agrees.
+    pub fn recover_with(
+        envelope: TxEnvelope,
+        recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
+    ) -> Self {
+        let signer = recover_signer(&envelope, recover);
         Self::new(envelope, signer)
     }
 
@@ -121,7 +129,40 @@ impl SignedTx {
     }
 }
 
-fn recover_signer(envelope: &TxEnvelope) -> Result<Address, SignatureError> {
+/// What the ecrecover precompile takes: digest, `v` (27 or 28), `r` and `s`, 32 bytes each.
+pub type EcrecoverInput = [u8; 128];
+
+const WORD_BYTES: usize = 32;
+/// `v` of a public key with an even y coordinate.
+const V_EVEN: u8 = 27;
+/// `v` of one with an odd y coordinate.
+const V_ODD: u8 = 28;
+
+/// The address whose key made a signature: what the precompile of this name answers, in the machine's own code. `None`
+/// where the precompile's output is empty.
+pub fn ecrecover(input: &EcrecoverInput) -> Option<Address> {
+    let [digest, v, r, s] = [0, 1, 2, 3].map(|word| {
+        let bytes: [u8; WORD_BYTES] = core::array::from_fn(|at| input[word * WORD_BYTES + at]);
+        B256::from(bytes)
+    });
+    let odd = B256::with_last_byte(V_ODD);
+    if v != odd && v != B256::with_last_byte(V_EVEN) {
+        return None;
+    }
+    let signature = Signature::new(r.into(), s.into(), v == odd);
+    alloy_consensus::crypto::secp256k1::recover_signer_unchecked(&signature, digest).ok()
+}
+
+fn ecrecover_input(signature: &Signature, digest: B256) -> EcrecoverInput {
+    let v = B256::with_last_byte(if signature.v() { V_ODD } else { V_EVEN });
+    let words = [digest, v, signature.r().into(), signature.s().into()];
+    core::array::from_fn(|at| words[at / WORD_BYTES][at % WORD_BYTES])
+}
+
+fn recover_signer(
+    envelope: &TxEnvelope,
+    recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
+) -> Result<Address, SignatureError> {
     let (signature, digest) = match envelope {
         TxEnvelope::Legacy(tx) => (tx.signature(), tx.signature_hash()),
         TxEnvelope::Eip2930(tx) => (tx.signature(), tx.signature_hash()),
@@ -129,11 +170,15 @@ fn recover_signer(envelope: &TxEnvelope) -> Result<Address, SignatureError> {
         TxEnvelope::Eip7702(tx) => (tx.signature(), tx.signature_hash()),
         TxEnvelope::Deposit(_) | TxEnvelope::PostExec(_) => return Err(SignatureError::Unsigned),
     };
-    recover_address(signature, digest)
+    recover_address(signature, digest, recover)
 }
 
 /// The address whose key made `signature` over `digest`, by the rules of transactions (EIP-2).
-fn recover_address(signature: &Signature, digest: B256) -> Result<Address, SignatureError> {
+fn recover_address(
+    signature: &Signature,
+    digest: B256,
+    recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
+) -> Result<Address, SignatureError> {
     let in_range = |value: U256| !value.is_zero() && value < SECP256K1_N;
     if !in_range(signature.r())
         || !in_range(signature.s())
@@ -141,14 +186,21 @@ fn recover_address(signature: &Signature, digest: B256) -> Result<Address, Signa
     {
         return Err(SignatureError::OutOfRange);
     }
-    alloy_consensus::crypto::secp256k1::recover_signer_unchecked(signature, digest)
-        .map_err(|_| SignatureError::NoSigner)
+    recover(&ecrecover_input(signature, digest)).ok_or(SignatureError::NoSigner)
 }
 
 /// The account whose key signed an EIP-7702 authorization; `None` makes the authorization void.
 pub fn recover_authority(authorization: &SignedAuthorization) -> Option<Address> {
+    recover_authority_with(authorization, &mut ecrecover)
+}
+
+/// The same, by another way to compute [`ecrecover`].
+pub fn recover_authority_with(
+    authorization: &SignedAuthorization,
+    recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
+) -> Option<Address> {
     let signature = authorization.signature().ok()?;
-    recover_address(&signature, authorization.signature_hash()).ok()
+    recover_address(&signature, authorization.signature_hash(), recover).ok()
 }
 
 #[cfg(test)]
@@ -210,10 +262,45 @@ mod tests {
             (U256::from(1), SECP256K1_N),
         ] {
             let signature = Signature::new(r, s, false);
-            assert_eq!(recover_address(&signature, digest), Err(SignatureError::OutOfRange));
+            let mut never = |_: &EcrecoverInput| panic!("out of range: no backend sees it");
+            assert_eq!(
+                recover_address(&signature, digest, &mut never),
+                Err(SignatureError::OutOfRange)
+            );
         }
         // x = 5 is on no point of the curve.
         let signature = Signature::new(U256::from(5), U256::from(1), false);
-        assert_eq!(recover_address(&signature, digest), Err(SignatureError::NoSigner));
+        assert_eq!(
+            recover_address(&signature, digest, &mut ecrecover),
+            Err(SignatureError::NoSigner)
+        );
+    }
+
+    #[test]
+    fn another_backend_is_asked_as_the_precompile_is() {
+        let tx = signed(TxEip1559 { chain_id: 4242, ..Default::default() });
+        let TxEnvelope::Eip1559(inner) = &tx else { unreachable!() };
+        let (digest, signature) = (inner.signature_hash(), *inner.signature());
+        let mut asked = Vec::new();
+        let elsewhere = Address::repeat_byte(7);
+        let recovered = SignedTx::recover_with(tx, &mut |input| {
+            asked.push(*input);
+            Some(elsewhere)
+        });
+        assert_eq!(recovered.signer(), Ok(elsewhere));
+        let v = B256::with_last_byte(27 + u8::from(signature.v()));
+        let (r, s) = (B256::from(signature.r()), B256::from(signature.s()));
+        assert_eq!(
+            asked.iter().flatten().copied().collect::<Vec<u8>>(),
+            [digest, v, r, s].concat()
+        );
+        assert_eq!(ecrecover(&asked[0]), Some(ACCOUNT));
+        // `v` is a whole word.
+        let mut foreign = asked[0];
+        foreign[40] = 1;
+        assert_eq!(ecrecover(&foreign), None);
+        foreign = asked[0];
+        foreign[63] = 29;
+        assert_eq!(ecrecover(&foreign), None);
     }
 }

@@ -69,7 +69,7 @@ pub use revm_bytecode::Bytecode;
 pub use state_trie::StateTrie;
 pub use trie::{NoNodes, NodeSource, Trie, TrieError};
 pub use turnpike_keccak::Lanes;
-pub use view::{StateCommit, StateRoots, StateView, StorageId};
+pub use view::{PrecompileOutcome, StateCommit, StateRoots, StateView, StorageId};
 pub use witness::{PreimageSource, RecordingSource, Witness};
 
 /// The root of a trie that holds nothing: `keccak256(rlp(""))`.

@@ -7,8 +7,8 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256, map::B25
 use revm_bytecode::Bytecode;
 
 use crate::{
-    Account, AccountProof, PreimageSource, StateCommit, StateDiff, StateRoots, StateTrie,
-    StateView, StorageId, TrieError, flat::analyse, witness::Nodes,
+    Account, AccountProof, PrecompileOutcome, PreimageSource, StateCommit, StateDiff, StateRoots,
+    StateTrie, StateView, StorageId, TrieError, flat::analyse, witness::Nodes,
 };
 
 /// Why a partial state could not answer.
@@ -129,6 +129,10 @@ impl<S: PreimageSource> StateView for PartialState<S> {
         let code = self.load_code(hash)?;
         self.codes.insert(*hash, code.clone());
         Ok(code)
+    }
+
+    fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
+        self.source.precompile(address, input)
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::{Address, B256, U256};
 use revm_bytecode::Bytecode;
 
-use crate::{Account, StateDiff, StateView, StorageId};
+use crate::{Account, PrecompileOutcome, StateDiff, StateView, StorageId};
 
 /// Accounts, slots and codes that were read or written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,5 +70,9 @@ impl<V: StateView> StateView for RecordingView<V> {
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error> {
         self.touched.codes.insert(*hash);
         self.inner.code(hash)
+    }
+
+    fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
+        self.inner.precompile(address, input)
     }
 }

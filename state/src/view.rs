@@ -1,6 +1,6 @@
 //! The seam between execution and state: what may be read, and how writes come back.
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use revm_bytecode::Bytecode;
 
 use crate::{Account, StateDiff};
@@ -50,6 +50,15 @@ impl StorageId {
     }
 }
 
+/// What a precompile makes of an input when it is given all the gas it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrecompileOutcome {
+    /// It succeeds with this output.
+    Output(Bytes),
+    /// It fails, whatever the gas.
+    Failure,
+}
+
 /// Read access to one state.
 ///
 /// `&mut self` because a partial state resolves what it reads; a full one needs only `&self` and
@@ -79,6 +88,12 @@ pub trait StateView {
 
     /// The same for slots.
     fn prefetch_slots(&mut self, _slots: &[(Address, U256)]) {}
+
+    /// What a precompile makes of `input`, from a view that knows what is expensive to compute; from others `None`, and
+    /// the caller computes it. The caller has checked the gas, and everything that the input's length decides.
+    fn precompile(&mut self, _address: &Address, _input: &[u8]) -> Option<PrecompileOutcome> {
+        None
+    }
 }
 
 /// A state that can move to its successor.
@@ -113,6 +128,10 @@ impl<V: StateView + ?Sized> StateView for &mut V {
 
     fn prefetch_slots(&mut self, slots: &[(Address, U256)]) {
         (**self).prefetch_slots(slots);
+    }
+
+    fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
+        (**self).precompile(address, input)
     }
 }
 

@@ -1,21 +1,31 @@
 //! Preimages by keccak hash: what a stateless execution is fed.
 
 use alloc::collections::BTreeMap;
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 
-use crate::NodeSource;
+use crate::{NodeSource, PrecompileOutcome};
 
 /// Supplies trie nodes and codes by their keccak hash.
 ///
-/// Sources are not trusted: whoever asks checks the hash of the answer.
+/// Sources are not trusted: whoever asks for a preimage checks the hash of the answer.
 pub trait PreimageSource {
     /// The bytes whose keccak hash is `hash`, if the source has them.
     fn preimage(&mut self, hash: &B256) -> Option<Bytes>;
+
+    /// What a precompile makes of `input`, by the terms of [`StateView::precompile`](crate::StateView::precompile). This
+    /// is the one answer that nobody checks.
+    fn precompile(&mut self, _address: &Address, _input: &[u8]) -> Option<PrecompileOutcome> {
+        None
+    }
 }
 
 impl<S: PreimageSource + ?Sized> PreimageSource for &mut S {
     fn preimage(&mut self, hash: &B256) -> Option<Bytes> {
         (**self).preimage(hash)
+    }
+
+    fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
+        (**self).precompile(address, input)
     }
 }
 
@@ -85,6 +95,10 @@ impl<S: PreimageSource> PreimageSource for RecordingSource<S> {
         let bytes = self.inner.preimage(hash)?;
         self.used.insert(*hash, bytes.clone());
         Some(bytes)
+    }
+
+    fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
+        self.inner.precompile(address, input)
     }
 }
 

@@ -5,6 +5,7 @@ use revm::{
     database::{CacheDB, EmptyDB},
 };
 use turnpike_executor::{BlockHashes, BlockTransaction};
+use turnpike_protocol::ecrecover;
 
 use crate::Block;
 
@@ -39,7 +40,7 @@ impl<'a, T: BlockTransaction> Prepared<'a, T> {
         ensure!(later.is_none(), "block {}: a deposit after other transactions", block.number);
         let mut envs = free_envs(block, deposits)?;
         for tx in &transactions[deposits..] {
-            envs.push(tx.tx_env(tx.sender()?));
+            envs.push(tx.tx_env(tx.sender()?, &mut ecrecover));
         }
         Ok(Self { block, db, envs, deposits })
     }
@@ -58,7 +59,7 @@ fn free_envs<T: BlockTransaction>(block: &Block<T>, count: usize) -> anyhow::Res
     let envs = deposits.map(|tx| {
         let sender = tx.sender()?;
         ensure!(tx.mint() == Some(0), "a deposit that mints, which plain revm cannot");
-        Ok(TxEnv { nonce: nonce_of(sender), chain_id: None, ..tx.tx_env(sender) })
+        Ok(TxEnv { nonce: nonce_of(sender), chain_id: None, ..tx.tx_env(sender, &mut ecrecover) })
     });
     let envs: anyhow::Result<_> = envs.collect();
     envs.with_context(|| format!("block {}", block.number))

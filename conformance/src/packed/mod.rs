@@ -15,6 +15,7 @@ use std::{
 
 use alloy_primitives::{Address, B256, keccak256};
 use turnpike_executor::{BlockTransaction, Engine, PlainTransfer, SkipReason, TxEnv};
+use turnpike_protocol::EcrecoverInput;
 
 use crate::{
     ConformanceError, Report,
@@ -167,7 +168,7 @@ impl BlockTransaction for Packed {
         Ok(self.env.caller)
     }
 
-    fn tx_env(&self, _: Address) -> TxEnv {
+    fn tx_env(&self, _: Address, _: &mut impl FnMut(&EcrecoverInput) -> Option<Address>) -> TxEnv {
         self.env.clone()
     }
 

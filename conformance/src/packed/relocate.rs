@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use turnpike_executor::{BlockTransaction as _, TxEnv};
+use turnpike_protocol::ecrecover;
 
 use super::Packed;
 use crate::{execute::PreAccount, state_test::StateCase};
@@ -19,7 +20,7 @@ struct Moves(BTreeMap<Address, Address>);
 pub(super) fn relocate(case: StateCase, index: u16) -> (BTreeMap<Address, PreAccount>, Packed) {
     let StateCase { accounts, transaction, header, .. } = case;
     let sender = transaction.sender().expect("invariant: who sends it was asked before");
-    let env = transaction.tx_env(sender);
+    let env = transaction.tx_env(sender, &mut ecrecover);
     let named = accounts.keys().copied().chain([sender]).chain(env.kind.into_to());
     let movable = named.filter(|address| {
         *address != header.beneficiary && address[..PREFIX_BYTES].iter().any(|byte| *byte != 0)

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, U256, map::B256Map};
 use revm::state::{Account as RevmAccount, Bytecode, TransactionId};
-use turnpike_state::{Account, StateDiff, StateView, StorageId};
+use turnpike_state::{Account, PrecompileOutcome, StateDiff, StateView, StorageId};
 
 use super::{Entry, Journal, Slot, SlotKey, Tables, credits::Amounts};
 #[cfg(feature = "faults")]
@@ -70,6 +70,10 @@ impl<S: StateView + Copy> StateView for Layer<'_, S> {
 
     fn prefetch_slots(&mut self, slots: &[(Address, U256)]) {
         self.base.prefetch_slots(slots);
+    }
+
+    fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
+        self.base.precompile(address, input)
     }
 }
 

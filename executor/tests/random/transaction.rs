@@ -8,6 +8,7 @@ use revm::context_interface::{
     },
 };
 use turnpike_executor::{BlockTransaction, PlainTransfer, SkipReason, SpecId, TxEnv};
+use turnpike_protocol::EcrecoverInput;
 
 use super::{
     CHILDREN, Program, Rng, World,
@@ -80,7 +81,7 @@ impl BlockTransaction for Tx {
         Ok(self.env.caller)
     }
 
-    fn tx_env(&self, _: Address) -> TxEnv {
+    fn tx_env(&self, _: Address, _: &mut impl FnMut(&EcrecoverInput) -> Option<Address>) -> TxEnv {
         self.env.clone()
     }
 

@@ -1,0 +1,133 @@
+mod oracle;
+#[cfg(test)]
+mod tests;
+
+use alloc::string::{String, ToString};
+
+use alloy_primitives::{Address, Bytes, map::AddressSet};
+use revm::{
+    context_interface::{Cfg, ContextTr, JournalTr, LocalContextTr},
+    handler::{EthPrecompiles, PrecompileProvider, precompile_output_to_interpreter_result},
+    interpreter::{CallInputs, Gas, InstructionResult, InterpreterResult},
+    precompile::{PrecompileHalt, PrecompileOutput},
+    primitives::hardfork::SpecId,
+};
+use turnpike_protocol::EcrecoverInput;
+use turnpike_state::{PrecompileOutcome, StateView};
+
+use crate::{ChainSpec, base::Base, env::EvmContext};
+use oracle::Charged;
+
+pub use oracle::{is_oracle_precompile, precompile_outcome};
+
+/// What a failure says of which only the fact is known.
+const FAILED: PrecompileHalt = PrecompileHalt::other_static("invalid input");
+
+/// Ethereum's precompiles, with the chain's bounds: a call that takes more input or costs more gas than L1 could
+/// repeat within one transaction runs out of gas. What the state's view knows of a call is not computed again.
+#[derive(Clone, Debug)]
+pub(crate) struct BoundedPrecompiles {
+    inner: EthPrecompiles,
+    gas_max: u64,
+    input_bytes_max: u64,
+}
+
+impl BoundedPrecompiles {
+    pub(crate) fn new(spec: &ChainSpec) -> Self {
+        Self {
+            inner: EthPrecompiles::new(spec.fork),
+            gas_max: spec.precompile_gas_max,
+            input_bytes_max: spec.precompile_input_bytes_max,
+        }
+    }
+
+    /// The result of an oracle precompile, if it is known without computing it. Who asks a view and who computes are
+    /// charged alike: by the same code.
+    fn known(
+        &self,
+        view: &mut impl StateView,
+        address: &Address,
+        input: &[u8],
+        gas_limit: u64,
+        reservoir: u64,
+    ) -> Option<PrecompileOutput> {
+        if self.inner.spec < SpecId::OSAKA {
+            return None;
+        }
+        let Charged { gas, input } = match oracle::charge(address, input, gas_limit)? {
+            Ok(charged) => charged,
+            Err(halt) => return Some(PrecompileOutput::halt(halt, reservoir)),
+        };
+        Some(match view.precompile(address, input)? {
+            PrecompileOutcome::Output(output) => PrecompileOutput::new(gas, output, reservoir),
+            PrecompileOutcome::Failure => PrecompileOutput::halt(FAILED, reservoir),
+        })
+    }
+}
+
+impl<S: StateView> PrecompileProvider<EvmContext<S>> for BoundedPrecompiles {
+    type Output = InterpreterResult;
+
+    fn set_spec(&mut self, spec: <<EvmContext<S> as ContextTr>::Cfg as Cfg>::Spec) -> bool {
+        PrecompileProvider::<EvmContext<S>>::set_spec(&mut self.inner, spec)
+    }
+
+    fn run(
+        &mut self,
+        context: &mut EvmContext<S>,
+        inputs: &CallInputs,
+    ) -> Result<Option<InterpreterResult>, String> {
+        let address = &inputs.bytecode_address;
+        let Some(precompile) = self.inner.precompiles.get(address) else {
+            return Ok(None);
+        };
+        let EvmContext::<S> { journaled_state, local, .. } = context;
+        let output = {
+            let input = inputs.input.as_bytes_local(local);
+            if input.len() as u64 > self.input_bytes_max {
+                return Ok(Some(out_of_gas(inputs.gas_limit)));
+            }
+            let gas_limit = inputs.gas_limit.min(self.gas_max);
+            let view = journaled_state.db_mut().view_mut();
+            match self.known(view, address, &input, gas_limit, inputs.reservoir) {
+                Some(output) => output,
+                None => precompile
+                    .execute(&input, gas_limit, inputs.reservoir)
+                    .map_err(|error| error.to_string())?,
+            }
+        };
+        if let Some(reason) = output.halt_reason().filter(|reason| !reason.is_oog())
+            && journaled_state.depth() == 1
+        {
+            local.set_precompile_error_context(reason.to_string());
+        }
+        Ok(Some(precompile_output_to_interpreter_result(output, inputs.gas_limit)))
+    }
+
+    fn warm_addresses(&self) -> &AddressSet {
+        self.inner.warm_addresses()
+    }
+
+    fn contains(&self, address: &Address) -> bool {
+        self.inner.contains(address)
+    }
+}
+
+impl<S: StateView> Base<S> {
+    /// [`turnpike_protocol::ecrecover`], as the view answers it.
+    pub(crate) fn ecrecover(&mut self, input: &EcrecoverInput) -> Option<Address> {
+        match self.view_mut().precompile(&oracle::ECRECOVER, input) {
+            None => turnpike_protocol::ecrecover(input),
+            Some(PrecompileOutcome::Output(output)) => {
+                (output.len() == 32).then(|| Address::from_slice(&output[12..]))
+            }
+            Some(PrecompileOutcome::Failure) => None,
+        }
+    }
+}
+
+fn out_of_gas(gas_limit: u64) -> InterpreterResult {
+    let mut gas = Gas::new(gas_limit);
+    gas.spend_all();
+    InterpreterResult::new(InstructionResult::PrecompileOOG, Bytes::new(), gas)
+}
