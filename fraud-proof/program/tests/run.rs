@@ -3,7 +3,7 @@
 mod fixture;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
-use fixture::{Chain, Posted, deposit, transfer};
+use fixture::{Chain, Posted, deposit, machine, output_root, transfer};
 use turnpike_program::{Fault, run};
 use turnpike_protocol::{
     BatchBlock, DataKind, LocalInput, Oracle, OracleWord, Preimage, Preimages, keccak_key,
@@ -23,6 +23,9 @@ fn check(posted: &Posted) {
     assert!(!posted.blocks.is_empty());
     for (index, (preimages, expected)) in posted.blocks.iter().enumerate() {
         assert_eq!(run(&mut preimages.clone()), Ok(*expected), "block {index}");
+        let mut machine = machine();
+        machine.run(&mut preimages.clone(), u64::MAX).expect("all that it reads is there");
+        assert_eq!(output_root(&machine), *expected, "block {index} in the machine");
     }
     let (preimages, last) = posted.blocks.last().expect("not empty");
     for index in [posted.blocks.len() as u64, u64::MAX] {

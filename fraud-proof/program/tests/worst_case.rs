@@ -1,0 +1,360 @@
+//! The worst blocks that the limits of genesis allow, in the machine: each must stay under a quarter of the machine's bounds.
+//!
+//! Always on is a small part of each block, from which the whole is extrapolated. With `TURNPIKE_LONG=1` as much is run as
+//! one transaction holds, 2^24 gas.
+
+mod fixture;
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, Bytes, U256, hex};
+use fixture::{Chain, Posted, call, deposit_of, machine, output_root, transfer};
+use turnpike_protocol::{BatchBlock, DataKind, Genesis, GenesisAccount, TxEnvelope};
+
+/// A quarter of the steps that a proof can have.
+const STEPS_MAX: u64 = (1 << 42) / 4;
+
+/// A quarter of the machine's memory.
+const MEMORY_BYTES_MAX: u64 = (1 << 32) / 4;
+
+/// Gas of a transaction whose block is measured.
+fn sample_gas() -> u64 {
+    if long() { 1 << 24 } else { 2_000_000 }
+}
+
+fn long() -> bool {
+    std::env::var("TURNPIKE_LONG").is_ok_and(|value| value == "1")
+}
+
+/// What a block costs.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    gas: u64,
+    steps: u64,
+    memory_bytes: u64,
+}
+
+/// Runs an entry's block in the machine.
+fn measure(posted: &Posted, index: usize) -> Cost {
+    let (preimages, expected) = &posted.blocks[index];
+    let mut machine = machine();
+    machine.run(&mut preimages.clone(), STEPS_MAX).expect("all that it reads is there");
+    assert_eq!(output_root(&machine), *expected);
+    let memory_bytes = machine.usage().bytes();
+    Cost { gas: posted.gas_used[index], steps: machine.steps(), memory_bytes }
+}
+
+/// What of a transaction's memory the block keeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    All,
+    /// The next transaction uses the same memory again.
+    Nothing,
+}
+
+/// Checks the block made of transactions like this one, up to the block's gas limit.
+fn check(name: &str, keeps: Keeps, empty: Cost, sample: Cost) {
+    let limit = Genesis::dev().config.block_gas_limit;
+    let whole = |part: u64, base: u64| {
+        let more =
+            u128::from(part.saturating_sub(base)) * u128::from(limit) / u128::from(sample.gas);
+        base + u64::try_from(more).expect("fits")
+    };
+    let steps = whole(sample.steps, empty.steps);
+    let memory = match keeps {
+        Keeps::All => whole(sample.memory_bytes, empty.memory_bytes),
+        // The part of a transaction that was run, as a whole transaction.
+        Keeps::Nothing => {
+            let part = sample.memory_bytes - empty.memory_bytes;
+            empty.memory_bytes + part * (1 << 24) / sample.gas
+        }
+    };
+    println!(
+        "{name:12} gas {:>10} steps {:>12} memory {:>10} | per gas {:>6.1} | block 2^{:.1} steps, {} MiB",
+        sample.gas,
+        sample.steps,
+        sample.memory_bytes,
+        (sample.steps - empty.steps) as f64 / sample.gas as f64,
+        (steps as f64).log2(),
+        memory >> 20,
+    );
+    assert!(steps < STEPS_MAX, "{name}: {steps} steps");
+    assert!(memory < MEMORY_BYTES_MAX, "{name}: {memory} bytes");
+}
+
+/// Where the contract under test is.
+const CONTRACT: Address = Address::repeat_byte(0xc0);
+
+/// A loop that goes on while there is more than `gas_left`: `start`, then `body` again and again. The body may not be longer
+/// than a byte can count.
+fn code(start: &[u8], body: &[u8], gas_left: u16) -> Bytes {
+    let [high, low] = gas_left.to_be_bytes();
+    let target = u8::try_from(start.len()).expect("short");
+    let end = [0x61, high, low, 0x5a, 0x11, 0x60, target, 0x57, 0x00];
+    [start, &[0x5b], body, &end].concat().into()
+}
+
+/// A chain on which `CONTRACT` has this code and storage, with blocks to look back on.
+fn chain(
+    code: Bytes,
+    storage: BTreeMap<U256, U256>,
+    others: BTreeMap<Address, GenesisAccount>,
+) -> Chain {
+    let mut genesis = Genesis::dev();
+    let contract = GenesisAccount { nonce: 1, code, storage, balance: U256::from(1_000_000) };
+    genesis.alloc.insert(CONTRACT, contract);
+    genesis.alloc.extend(others);
+    Chain::from_genesis(genesis)
+}
+
+fn block(timestamp: u64, transactions: Vec<TxEnvelope>) -> BatchBlock {
+    BatchBlock { timestamp, transactions, ..Default::default() }
+}
+
+/// The cost of a block without, and of one with a call of the contract.
+fn costs(mut chain: Chain) -> (Cost, Cost) {
+    let time = chain.l1_time();
+    let mut blocks = vec![block(time, vec![]); 258];
+    blocks.push(block(time, vec![call(0, CONTRACT, sample_gas(), [0; 32].into())]));
+    let posted = chain.batch_from(DataKind::Calldata, 0, &[], blocks, 257);
+    let (empty, sample) = (measure(&posted, 0), measure(&posted, 1));
+    assert!(sample.gas > sample_gas() / 2, "the gas is used: {}", sample.gas);
+    (empty, sample)
+}
+
+fn check_code(name: &str, keeps: Keeps, code: Bytes) {
+    check_chain(name, keeps, chain(code, BTreeMap::new(), BTreeMap::new()));
+}
+
+fn check_chain(name: &str, keeps: Keeps, chain: Chain) {
+    let (empty, sample) = costs(chain);
+    check(name, keeps, empty, sample);
+}
+
+/// So many slots that a path in their trie is as long as in a large contract.
+fn slots() -> BTreeMap<U256, U256> {
+    (0..100_000).map(|slot| (U256::from(slot), U256::from(slot + 1))).collect()
+}
+
+#[test]
+fn keccak() {
+    // KECCAK256 of 128 KiB.
+    check_code("keccak", Keeps::Nothing, code(&hex!(""), &hex!("62020000 5f 20 50"), 0x8000));
+}
+
+#[test]
+fn keccak_of_slots() {
+    // KECCAK256 of 64 bytes, another one each time.
+    let body = hex!("60 01 01 80 5f 52 60 40 5f 20 50");
+    check_code("keccak-64", Keeps::Nothing, code(&hex!("5f"), &body, 0x1000));
+}
+
+#[test]
+fn sload() {
+    let code = code(&hex!("5f"), &hex!("80 54 50 60 01 01"), 0x1000);
+    check_chain("sload", Keeps::All, chain(code, slots(), BTreeMap::new()));
+}
+
+#[test]
+fn sstore() {
+    // Another value for a slot that has one.
+    let code = code(&hex!("5f"), &hex!("5a 81 55 60 01 01"), 0x4000);
+    check_chain("sstore", Keeps::All, chain(code, slots(), BTreeMap::new()));
+}
+
+#[test]
+fn sstore_of_new_slots() {
+    let code = code(&hex!("62100000"), &hex!("5a 81 55 60 01 01"), 0x7000);
+    check_chain("sstore-new", Keeps::All, chain(code, slots(), BTreeMap::new()));
+}
+
+#[test]
+fn logs() {
+    check_code("log", Keeps::All, code(&[], &hex!("5f 5f a0"), 0x1000));
+}
+
+#[test]
+fn logs_of_topics() {
+    check_code("log-4", Keeps::All, code(&[], &hex!("5a 5a 5a 5a 5f 5f a4"), 0x1000));
+}
+
+#[test]
+fn logs_of_data() {
+    // LOG0 of 16 KiB.
+    check_code("log-data", Keeps::All, code(&[], &hex!("61 4000 5f a0"), 0xffff));
+}
+
+#[test]
+fn creations() {
+    // Contracts without code.
+    check_code("create", Keeps::All, code(&[], &hex!("5f 5f 5f f0 50"), 0xa000));
+}
+
+#[test]
+fn creations_of_hashed_code() {
+    // CREATE2 of 48 KiB of zeros: of which the first stops.
+    let body = hex!("5a 61c000 5f 5f f5 50");
+    check_code("create2", Keeps::All, code(&[], &body, 0xffff));
+}
+
+#[test]
+fn memory() {
+    // MCOPY within 1 MiB, or what there is gas for.
+    check_code("mcopy", Keeps::Nothing, code(&[], &hex!("62020000 60 20 5f 5e"), 0xf000));
+}
+
+#[test]
+fn memory_that_grows() {
+    let body = hex!("59 61 0400 01 51 50");
+    check_code("memory", Keeps::Nothing, code(&[], &body, 0x8000));
+}
+
+#[test]
+fn identity() {
+    // STATICCALL of 0x04 with 96 KiB in and out.
+    let body = hex!("62018000 5f 62018000 5f 6004 5a fa 50");
+    check_code("identity", Keeps::Nothing, code(&[], &body, 0x8000));
+}
+
+#[test]
+fn sha256() {
+    let body = hex!("5f 5f 62018000 5f 6002 5a fa 50");
+    check_code("sha256", Keeps::Nothing, code(&[], &body, 0xffff));
+}
+
+#[test]
+fn ripemd160() {
+    let body = hex!("5f 5f 61 1000 5f 6003 5a fa 50");
+    check_code("ripemd160", Keeps::Nothing, code(&[], &body, 0xffff));
+}
+
+#[test]
+fn blake2f() {
+    // 60,000 rounds: 4 bytes, then state, message, offsets and the last flag, 213 bytes in all.
+    let start = hex!("61ea60 60e0 1b 5f 52");
+    let body = hex!("5f 5f 60d5 5f 6009 5a fa 50");
+    check_code("blake2f", Keeps::Nothing, code(&start, &body, 0xffff));
+}
+
+#[test]
+fn ecrecover() {
+    let body = hex!("5f 5f 6080 5f 6001 5a fa 50");
+    check_code(
+        "ecrecover",
+        Keeps::Nothing,
+        code(&hex!("601b602052 6001604052 6001606052"), &body, 0x4000),
+    );
+}
+
+#[test]
+fn arithmetic() {
+    // Operands that make divisions long: a modulus of 193 bits.
+    let start = hex!("5f 19 80 60 3f 1c");
+    check_code("mulmod", Keeps::Nothing, code(&start, &hex!("80 82 83 09 50"), 0x1000));
+    check_code("addmod", Keeps::Nothing, code(&start, &hex!("80 82 83 08 50"), 0x1000));
+    check_code("sdiv", Keeps::Nothing, code(&start, &hex!("80 82 05 50"), 0x1000));
+    check_code("mod", Keeps::Nothing, code(&start, &hex!("80 82 06 50"), 0x1000));
+    check_code("exp", Keeps::Nothing, code(&start, &hex!("81 82 0a 50"), 0x1000));
+}
+
+#[test]
+fn jumps() {
+    check_code("jumpdest", Keeps::Nothing, code(&[], &[0x5b; 100], 0x1000));
+}
+
+#[test]
+fn calls() {
+    // Of an account that stops at once: warm after the first time.
+    let others = [(
+        Address::with_last_byte(0xee),
+        GenesisAccount { code: hex!("00").into(), nonce: 1, ..Default::default() },
+    )];
+    let body = hex!("5f 5f 5f 5f 60ee 5a fa 50");
+    check_chain(
+        "call",
+        Keeps::Nothing,
+        chain(code(&[], &body, 0x2000), BTreeMap::new(), others.into()),
+    );
+}
+
+#[test]
+fn block_hashes() {
+    let start = hex!("60ff 43 03");
+    let body = hex!("80 40 50");
+    check_code("blockhash", Keeps::Nothing, code(&start, &body, 0x1000));
+}
+
+#[test]
+fn transient_storage() {
+    check_code("tstore", Keeps::Nothing, code(&hex!("5f"), &hex!("5a 81 5d 60 01 01"), 0x1000));
+}
+
+#[test]
+fn accounts() {
+    // BALANCE of one account after the other.
+    let base = U256::from(1u64 << 40);
+    let others = (0..20_000u64)
+        .map(|i| {
+            (
+                Address::from_word((base + U256::from(i)).into()),
+                GenesisAccount { balance: U256::from(1), ..Default::default() },
+            )
+        })
+        .collect();
+    let body = hex!("80 31 50 60 01 01");
+    check_chain(
+        "balance",
+        Keeps::All,
+        chain(code(&hex!("65010000000000"), &body, 0x1000), BTreeMap::new(), others),
+    );
+}
+
+#[test]
+fn codes() {
+    // EXTCODESIZE of one large contract after the other.
+    let base = U256::from(1u64 << 40);
+    let count = sample_gas() / 2_600;
+    let others = (0..count)
+        .map(|i| {
+            let mut code = vec![0x5b; 24_576];
+            code[..8].copy_from_slice(&i.to_be_bytes());
+            (
+                Address::from_word((base + U256::from(i)).into()),
+                GenesisAccount { code: code.into(), nonce: 1, ..Default::default() },
+            )
+        })
+        .collect();
+    let body = hex!("80 3b 50 60 01 01");
+    check_chain(
+        "code",
+        Keeps::All,
+        chain(code(&hex!("65010000000000"), &body, 0x1000), BTreeMap::new(), others),
+    );
+}
+
+#[test]
+fn signatures() {
+    let mut chain = Chain::new();
+    let time = chain.l1_time();
+    let count = sample_gas() / 21_000;
+    let blocks = vec![block(time, vec![]), block(time, (0..count).map(transfer).collect())];
+    let posted = chain.batch(DataKind::Blobs, 0, &[], blocks);
+    check("transfers", Keeps::All, measure(&posted, 0), measure(&posted, 1));
+}
+
+#[test]
+fn deposits() {
+    let config = Genesis::dev().config;
+    let count = config.entry_deposits_max;
+    let gas = sample_gas() / count;
+    let code = code(&[], &hex!("62020000 5f 20 50"), 0x8000);
+    let mut chain = chain(code, BTreeMap::new(), BTreeMap::new());
+    let posted = chain.entry(DataKind::None, 0, &[], Vec::new());
+    let empty = measure(&posted, 0);
+    let deposits: Vec<_> = (0..count)
+        .map(|index| deposit_of(index, CONTRACT, gas.max(700_000), vec![1; 65_536]))
+        .collect();
+    let posted = chain.entry(DataKind::None, 0, &deposits, Vec::new());
+    let sample = measure(&posted, 0);
+    check("deposits", Keeps::Nothing, empty, sample);
+}
