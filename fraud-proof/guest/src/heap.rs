@@ -11,17 +11,14 @@ use core::{
 /// Alignment of every block.
 const ALIGN: usize = 16;
 
-/// Up to here a class for every multiple of [`ALIGN`].
-const SMALL_BYTES_MAX: usize = 512;
+/// Up to here a class for every multiple of [`ALIGN`]; above, one for every power of two, so that there are few of them.
+const SMALL_BYTES_MAX: usize = 1024;
 
 /// Classes of small blocks.
 const SMALL_CLASSES: usize = SMALL_BYTES_MAX / ALIGN;
 
-/// Above, that many classes from one power of two to the next.
-const STEPS: usize = 4;
-
 /// Classes of large blocks: up to the machine's whole memory.
-const LARGE_CLASSES: usize = (32 - SMALL_BYTES_MAX.ilog2() as usize) * STEPS;
+const LARGE_CLASSES: usize = 32 - SMALL_BYTES_MAX.ilog2() as usize;
 
 /// An allocator over one region of zeroed memory, for one thread.
 #[derive(Debug)]
@@ -48,12 +45,8 @@ const fn class_of(size: usize) -> Option<(usize, usize)> {
     if size > 1 << 32 {
         return None;
     }
-    // With 2^power < size <= 2^(power + 1).
-    let power = (size - 1).ilog2() as usize;
-    let step_bytes = (1 << power) / STEPS;
-    let step = (size - 1 - (1 << power)) / step_bytes;
-    let class = SMALL_CLASSES + (power - SMALL_BYTES_MAX.ilog2() as usize) * STEPS + step;
-    Some((class, (1 << power) + (step + 1) * step_bytes))
+    let power = size.next_power_of_two().ilog2() as usize;
+    Some((SMALL_CLASSES + power - SMALL_BYTES_MAX.ilog2() as usize - 1, 1 << power))
 }
 
 impl Heap {
@@ -169,7 +162,7 @@ unsafe impl GlobalAlloc for Heap {
 mod tests {
     use super::*;
 
-    const BYTES: usize = 1 << 16;
+    const BYTES: usize = 1 << 17;
 
     fn layout(size: usize, align: usize) -> Layout {
         Layout::from_size_align(size, align).expect("a layout")
@@ -182,12 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_in_order_and_waste_a_quarter_at_most() {
+    fn classes_are_in_order_and_waste_half_at_most() {
         let mut last = (0, 16);
         for size in (1..5_000).chain((5_000..=1 << 32).step_by(99_991)).chain([1 << 31, 1 << 32]) {
             let (class, bytes) = class_of(size).expect("a class");
             assert!(bytes >= size && bytes % ALIGN == 0, "{size}");
-            assert!(bytes - size < ALIGN.max(size / 4), "{size} in {bytes}");
+            assert!(bytes - size < ALIGN.max(size), "{size} in {bytes}");
             assert!(class < SMALL_CLASSES + LARGE_CLASSES);
             assert_eq!(class_of(bytes), Some((class, bytes)), "a class holds its own size");
             if size < 5_000 {

@@ -18,5 +18,6 @@
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 mod heap;
+mod keccak;
 #[cfg(not(test))]
 mod machine;

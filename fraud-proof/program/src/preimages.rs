@@ -2,23 +2,41 @@
 
 use alloc::vec::Vec;
 
-use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, address};
 use turnpike_protocol::{
-    BLOB_BYTES, CHUNK_BYTES_MAX, LocalInput, ORACLE_WORD_BYTES, Oracle, OracleWord, blob_key,
-    keccak_key,
+    BLOB_BYTES, CHUNK_BYTES_MAX, EcrecoverInput, LocalInput, ORACLE_WORD_BYTES, Oracle, OracleWord,
+    blob_key, keccak_key, precompile_key,
 };
-use turnpike_state::PreimageSource;
+use turnpike_state::{PrecompileOutcome, PreimageSource};
 
 use crate::Fault;
 
 /// Longest preimage in bytes. The chunks of calldata are the longest there are; code and opaque data of deposits come next.
 const PREIMAGE_BYTES_MAX: usize = CHUNK_BYTES_MAX;
 
+/// Longest answer of a precompile in bytes: modexp's output (EIP-7823), and the byte before it.
+const ANSWER_BYTES_MAX: usize = 1 + 1_024;
+
+const ECRECOVER: Address = address!("0000000000000000000000000000000000000001");
+
 /// An oracle, read by what is wanted of it.
 #[derive(Debug)]
-pub(crate) struct Preimages<'a, O>(pub(crate) &'a mut O);
+pub(crate) struct Preimages<'a, O> {
+    oracle: &'a mut O,
+    /// What execution could not be told of when it asked: then its result is worth nothing.
+    fault: Option<Fault>,
+}
 
-impl<O: Oracle> Preimages<'_, O> {
+impl<'a, O: Oracle> Preimages<'a, O> {
+    pub(crate) const fn new(oracle: &'a mut O) -> Self {
+        Self { oracle, fault: None }
+    }
+
+    /// The first fault of those that execution ran into.
+    pub(crate) const fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
     pub(crate) fn local(&mut self, input: LocalInput) -> Result<B256, Fault> {
         Ok(self.word(&input.key(), 0)?.word)
     }
@@ -66,13 +84,48 @@ impl<O: Oracle> Preimages<'_, O> {
         Ok(())
     }
 
+    /// What a precompile makes of an input, given enough gas.
+    fn call(&mut self, address: &Address, input: &[u8]) -> Result<PrecompileOutcome, Fault> {
+        let key = precompile_key(address, input);
+        self.oracle.hint_precompile(address, input);
+        let mut answer = Vec::new();
+        self.append(&key, ANSWER_BYTES_MAX, &mut answer)?;
+        match answer.split_first() {
+            Some((1, _)) => Ok(PrecompileOutcome::Output(Bytes::from(answer).slice(1..))),
+            Some((0, [])) => Ok(PrecompileOutcome::Failure),
+            _ => Err(Fault::Malformed { key, expected: "precompile's answer" }),
+        }
+    }
+
+    /// [`turnpike_protocol::ecrecover`], as L1 answers it.
+    pub(crate) fn ecrecover(&mut self, input: &EcrecoverInput) -> Result<Option<Address>, Fault> {
+        let outcome = self.call(&ECRECOVER, input)?;
+        let PrecompileOutcome::Output(output) = outcome else { return Ok(None) };
+        Ok(B256::try_from(output.as_ref()).ok().map(Address::from_word))
+    }
+
     fn word(&mut self, key: &B256, offset: u64) -> Result<OracleWord, Fault> {
-        self.0.read(key, offset).ok_or(Fault::Missing(*key))
+        self.oracle.read(key, offset).ok_or(Fault::Missing(*key))
     }
 }
 
 impl<O: Oracle> PreimageSource for Preimages<'_, O> {
     fn preimage(&mut self, hash: &B256) -> Option<Bytes> {
-        self.keccak(hash).ok().map(Bytes::from)
+        match self.keccak(hash) {
+            Ok(bytes) => Some(bytes.into()),
+            Err(fault) => {
+                self.fault.get_or_insert(fault);
+                None
+            }
+        }
+    }
+
+    /// Never `None`: nothing that the oracle answers is computed instead.
+    fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
+        let outcome = self.call(address, input);
+        Some(outcome.unwrap_or_else(|fault| {
+            self.fault.get_or_insert(fault);
+            PrecompileOutcome::Failure
+        }))
     }
 }

@@ -1,7 +1,8 @@
 use alloy_primitives::{B256, U256};
 use turnpike_executor::execute_next_block;
 use turnpike_protocol::{
-    BlockInput, ChainConfig, EntryBlocks, Header, LocalInput, Oracle, OutputRoot, Parent, SignedTx,
+    BlockInput, ChainConfig, EcrecoverInput, EntryBlocks, Header, LocalInput, Oracle, OutputRoot,
+    Parent, SignedTx,
 };
 use turnpike_state::PartialState;
 
@@ -17,7 +18,7 @@ struct Head {
 /// The output root after block [`LocalInput::BlockIndex`] of the entry behind [`LocalInput::InboxAcc`], on top of
 /// [`LocalInput::OutputRoot`]; that root itself if the entry derives no such block.
 pub fn run(oracle: &mut impl Oracle) -> Result<B256, Fault> {
-    let mut oracle = Preimages(oracle);
+    let mut oracle = Preimages::new(oracle);
     let config_hash = oracle.local(LocalInput::ChainConfig)?;
     let agreed_root = oracle.local(LocalInput::OutputRoot)?;
     let (config, _) = oracle.parsed(&config_hash, "chain config", ChainConfig::from_preimage)?;
@@ -55,7 +56,17 @@ fn derive_block(
         origin: parent_origin(&opened, index),
     };
     let blocks = EntryBlocks::open(config, &opened.as_data()).map_err(|_| Fault::Derive)?;
-    blocks.block(index, parent, SignedTx::recover).map_err(|_| Fault::Derive)
+    let mut fault = None;
+    let mut ecrecover = |input: &EcrecoverInput| {
+        let recovered = oracle.ecrecover(input);
+        recovered.unwrap_or_else(|missing| {
+            fault.get_or_insert(missing);
+            None
+        })
+    };
+    let recover = |envelope| SignedTx::recover_with(envelope, &mut ecrecover);
+    let block = blocks.block(index, parent, recover).map_err(|_| Fault::Derive)?;
+    fault.map_or(Ok(block), Err)
 }
 
 /// Where the block before has its origin: the entry's blocks share one, those before it have that of the entry before, and
@@ -76,7 +87,9 @@ fn execute(
 ) -> Result<B256, Fault> {
     let mut state = PartialState::new(head.output.state_root, oracle);
     let outcome =
-        execute_next_block(config, &head.header, head.output.block_hash, block, &mut state)
-            .map_err(|_| Fault::Execute)?;
-    Ok(outcome.output.hash())
+        execute_next_block(config, &head.header, head.output.block_hash, block, &mut state);
+    match (state.into_source().fault(), outcome) {
+        (Some(fault), _) => Err(fault),
+        (None, outcome) => Ok(outcome.map_err(|_| Fault::Execute)?.output.hash()),
+    }
 }
