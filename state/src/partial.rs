@@ -35,6 +35,9 @@ pub enum WitnessError {
     Abandoned,
 }
 
+/// Bytes of code that are kept in case they are asked for again.
+const LOADED_BYTES_MAX: usize = 32 << 20;
+
 /// The state at a root, resolved lazily from `S`.
 ///
 /// Reads that fail leave the state usable. A failed [`commit`](StateCommit::commit) does not:
@@ -42,7 +45,11 @@ pub enum WitnessError {
 #[derive(Clone, Debug)]
 pub struct PartialState<S> {
     trie: StateTrie,
+    /// Codes that diffs brought.
     codes: B256Map<Bytecode>,
+    /// Codes that the source gave, and would give again.
+    loaded: B256Map<Bytecode>,
+    loaded_bytes: usize,
     source: S,
     abandoned: bool,
 }
@@ -50,8 +57,14 @@ pub struct PartialState<S> {
 impl<S> PartialState<S> {
     /// The state with this root, of which nothing is known yet.
     pub fn new(state_root: B256, source: S) -> Self {
-        let trie = StateTrie::blinded(state_root);
-        Self { trie, codes: B256Map::default(), source, abandoned: false }
+        Self {
+            trie: StateTrie::blinded(state_root),
+            codes: B256Map::default(),
+            loaded: B256Map::default(),
+            loaded_bytes: 0,
+            source,
+            abandoned: false,
+        }
     }
 
     /// The source.
@@ -123,11 +136,16 @@ impl<S: PreimageSource> StateView for PartialState<S> {
         if *hash == KECCAK256_EMPTY {
             return Ok(Bytecode::new());
         }
-        if let Some(code) = self.codes.get(hash) {
+        if let Some(code) = self.codes.get(hash).or_else(|| self.loaded.get(hash)) {
             return Ok(code.clone());
         }
         let code = self.load_code(hash)?;
-        self.codes.insert(*hash, code.clone());
+        self.loaded_bytes += code.len();
+        if self.loaded_bytes > LOADED_BYTES_MAX {
+            self.loaded.clear();
+            self.loaded_bytes = code.len();
+        }
+        self.loaded.insert(*hash, code.clone());
         Ok(code)
     }
 

@@ -6,8 +6,9 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use common::{Model, address, code_of, diff, slot};
 use proptest::{collection, prelude::*};
 use turnpike_state::{
-    Account, AccountDiff, NodeState, PartialState, RecordingSource, RecordingView, StateCommit,
-    StateDiff, StateRoots, StateView, StorageId, Touched, TrieError, Witness, WitnessError,
+    Account, AccountDiff, NodeState, PartialState, PreimageSource, RecordingSource, RecordingView,
+    StateCommit, StateDiff, StateRoots, StateView, StorageId, Touched, TrieError, Witness,
+    WitnessError,
 };
 
 type Reads = Vec<(Address, U256)>;
@@ -196,4 +197,31 @@ fn an_empty_state_needs_no_witness() {
     let expected = NodeState::from_genesis(&diff).1;
     assert_eq!(partial.commit(&diff), Ok(expected));
     assert_ne!(expected.state_root, B256::ZERO);
+}
+
+#[test]
+fn codes_do_not_fill_memory() {
+    fn code(index: usize) -> Bytes {
+        vec![u8::try_from(index).expect("few"); 1 << 20].into()
+    }
+    struct Counting(usize);
+    impl PreimageSource for Counting {
+        fn preimage(&mut self, _: &B256) -> Option<Bytes> {
+            self.0 += 1;
+            Some(code(self.0 - 1))
+        }
+    }
+    let mut state = PartialState::new(turnpike_state::EMPTY_ROOT, Counting(0));
+    let hashes: Vec<B256> = (0..40).map(|index| keccak256(code(index))).collect();
+    for hash in &hashes[..30] {
+        state.code(hash).expect("is there");
+        state.code(hash).expect("is kept");
+    }
+    assert_eq!(state.source().0, 30, "what is kept is not asked for");
+    for hash in &hashes[30..] {
+        state.code(hash).expect("is there");
+    }
+    // The source would give another one.
+    let mismatch = WitnessError::CodeMismatch { hash: hashes[0] };
+    assert_eq!(state.code(&hashes[0]).expect_err("is asked for again"), mismatch);
 }

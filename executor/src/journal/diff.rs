@@ -6,7 +6,7 @@ use alloy_primitives::{Bytes, map::B256Map};
 use revm::{primitives::hardfork::SpecId, state::Bytecode};
 use turnpike_state::{Account, AccountDiff, StateDiff, StateView};
 
-use super::{Entry, Journal, Tables, Undo};
+use super::{CODE_BYTES_MAX, Entry, Journal, Tables, Undo};
 use crate::base::ViewError;
 
 impl<S: StateView> Journal<S> {
@@ -40,6 +40,17 @@ impl<S: StateView> Journal<S> {
         self.depth = 0;
         self.warm.end_transaction();
         self.transaction.increment();
+        if self.code_bytes > CODE_BYTES_MAX {
+            self.forget_codes();
+        }
+    }
+
+    /// Drops the codes that the base gave, and may be asked for again. New ones are in `codes`.
+    fn forget_codes(&mut self) {
+        for at in 0..self.tables.accounts.len() {
+            self.tables.accounts[at].account.info.code = None;
+        }
+        self.code_bytes = 0;
     }
 
     /// Marks what a change of the transaction leaves different.

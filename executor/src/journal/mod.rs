@@ -60,6 +60,9 @@ use warm::Warm;
 
 type Load<T, S> = Result<T, JournalLoadError<ViewError<<S as StateView>::Error>>>;
 
+/// Bytes of code from which on a transaction leaves none behind. A block can read more code than the proof machine has memory.
+const CODE_BYTES_MAX: usize = 32 << 20;
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct Journal<S> {
@@ -71,6 +74,8 @@ pub(crate) struct Journal<S> {
     last: Option<(Address, usize)>,
     spaces: usize,
     codes: B256Map<Bytecode>,
+    /// Bytes of code that were read from the base and are kept with their accounts.
+    code_bytes: usize,
     credits: Credits,
     // The transaction that is running.
     transaction: TransactionId,
@@ -203,6 +208,7 @@ impl<S: StateView> Journal<S> {
             last: None,
             spaces: 0,
             codes: B256Map::default(),
+            code_bytes: 0,
             credits: Credits::default(),
             transaction,
             logs: Vec::new(),
@@ -346,7 +352,11 @@ impl<S: StateView> Journal<S> {
         } else {
             match self.codes.get(&info.code_hash) {
                 Some(code) => code.clone(),
-                None => self.base.code_by_hash(info.code_hash)?,
+                None => {
+                    let code = self.base.code_by_hash(info.code_hash)?;
+                    self.code_bytes += code.len();
+                    code
+                }
             }
         });
         Ok(())
