@@ -49,7 +49,7 @@ test-contracts: $(TOOLS)
 test-e2e: build
 	node --test --test-concurrency=2 tests/e2e/*.test.mjs
 
-# protocol, state and executor link into a pure RV64IM program.
+# The proof program is pure RV64IM, and the committed one is what these sources make.
 test-riscv:
 	cargo test --locked --manifest-path fraud-proof/guest/Cargo.toml
 	tools/riscv check
