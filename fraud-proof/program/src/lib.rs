@@ -9,7 +9,7 @@
 //!                   Oracle
 //! ```
 //!
-//! [`run`] reads nothing but its [`Oracle`](turnpike_protocol::Oracle), and of that only what the four local inputs lead to.
+//! [`run()`] reads nothing but its [`Oracle`](turnpike_protocol::Oracle), and of that only what the four local inputs lead to.
 //! What is behind a key needs no check of its own: L1 shows for every word read that it belongs to the key, and a key of a hash
 //! holds all of it but the first byte, the 248 bits of which nobody finds a second preimage. (The partial state hashes
 //! its nodes and codes all the same, as it does wherever it runs.) Lengths are bounded before memory is reserved.

@@ -114,6 +114,24 @@ fn what_is_missing_or_malformed_is_a_fault() {
     assert_eq!(run(&mut tampered), Err(endless));
 }
 
+/// The machine ends with the fault's code.
+#[test]
+fn faults_are_exits() {
+    let mut chain = Chain::new();
+    let start = chain.l1_time();
+    let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(start, 0, 0..1)]);
+    let preimages = &posted.blocks[0].0;
+    let exit = |key, with| {
+        let mut machine = machine();
+        let mut oracle = Tampered { inner: preimages.clone(), key, with, hit: false };
+        machine.run(&mut oracle, u64::MAX).expect("all that it reads is there");
+        machine.exit()
+    };
+    let config = keccak_key(preimages.local.chain_config);
+    assert_eq!(exit(config, Tamper::Endless), Some(3));
+    assert_eq!(exit(config, Tamper::Short), Some(4));
+}
+
 #[derive(Clone, Copy)]
 enum Tamper {
     Missing,

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, Bytes, U256, hex};
 use fixture::{Chain, Posted, call, deposit_of, machine, output_root, transfer};
-use turnpike_protocol::{BatchBlock, DataKind, Genesis, GenesisAccount, TxEnvelope};
+use turnpike_protocol::{
+    BatchBlock, DataKind, Genesis, GenesisAccount, TxEnvelope, blob_data_bytes,
+};
 
 /// A quarter of the steps that a proof can have.
 const STEPS_MAX: u64 = (1 << 42) / 4;
@@ -19,7 +21,7 @@ const MEMORY_BYTES_MAX: u64 = (1 << 32) / 4;
 
 /// Gas of a transaction whose block is measured.
 fn sample_gas() -> u64 {
-    if long() { 1 << 24 } else { 2_000_000 }
+    if long() { 1 << 24 } else { 1_000_000 }
 }
 
 fn long() -> bool {
@@ -133,7 +135,7 @@ fn check_chain(name: &str, keeps: Keeps, chain: Chain) {
 
 /// So many slots that a path in their trie is as long as in a large contract.
 fn slots() -> BTreeMap<U256, U256> {
-    (0..100_000).map(|slot| (U256::from(slot), U256::from(slot + 1))).collect()
+    (0..20_000).map(|slot| (U256::from(slot), U256::from(slot + 1))).collect()
 }
 
 #[test]
@@ -293,7 +295,7 @@ fn transient_storage() {
 fn accounts() {
     // BALANCE of one account after the other.
     let base = U256::from(1u64 << 40);
-    let others = (0..20_000u64)
+    let others = (0..7_000u64)
         .map(|i| {
             (
                 Address::from_word((base + U256::from(i)).into()),
@@ -309,27 +311,52 @@ fn accounts() {
     );
 }
 
+/// Addresses of large contracts, each with a code of its own.
+fn large_contracts(count: u64) -> BTreeMap<Address, GenesisAccount> {
+    let contract = |i: u64| {
+        let mut code = vec![0x5b; 24_576];
+        code[..8].copy_from_slice(&i.to_be_bytes());
+        let address = Address::from_word((U256::from(1_u64 << 40) + U256::from(i)).into());
+        (address, GenesisAccount { code: code.into(), nonce: 1, ..Default::default() })
+    };
+    (0..count).map(contract).collect()
+}
+
+/// EXTCODESIZE of one contract after the other, from the one that the call names.
+fn reads_codes() -> Bytes {
+    code(&hex!("5f 35"), &hex!("80 3b 50 60 01 01"), 0x1000)
+}
+
 #[test]
 fn codes() {
-    // EXTCODESIZE of one large contract after the other.
-    let base = U256::from(1u64 << 40);
-    let count = sample_gas() / 2_600;
-    let others = (0..count)
-        .map(|i| {
-            let mut code = vec![0x5b; 24_576];
-            code[..8].copy_from_slice(&i.to_be_bytes());
-            (
-                Address::from_word((base + U256::from(i)).into()),
-                GenesisAccount { code: code.into(), nonce: 1, ..Default::default() },
-            )
-        })
-        .collect();
-    let body = hex!("80 3b 50 60 01 01");
-    check_chain(
-        "code",
-        Keeps::All,
-        chain(code(&hex!("65010000000000"), &body, 0x1000), BTreeMap::new(), others),
-    );
+    let mut start = [0; 32];
+    start[26] = 1;
+    let mut chain = chain(reads_codes(), BTreeMap::new(), large_contracts(sample_gas() / 2_600));
+    let time = chain.l1_time();
+    let transaction = call(0, CONTRACT, sample_gas(), start.into());
+    let blocks = vec![block(time, vec![]), block(time, vec![transaction])];
+    let posted = chain.batch(DataKind::Calldata, 0, &[], blocks);
+    check("code", Keeps::Nothing, measure(&posted, 0), measure(&posted, 1));
+}
+
+#[test]
+fn codes_of_one_transaction_make_place_for_those_of_the_next() {
+    if !long() {
+        return;
+    }
+    const EACH: u64 = 3_000;
+    let mut chain = chain(reads_codes(), BTreeMap::new(), large_contracts(4 * EACH));
+    let transactions = (0..4).map(|nonce| {
+        let start = U256::from(1_u64 << 40) + U256::from(nonce * EACH);
+        call(nonce, CONTRACT, EACH * 2_620 + 40_000, start.to_be_bytes::<32>().into())
+    });
+    let blocks = vec![block(chain.l1_time(), transactions.collect())];
+    let posted = chain.batch(DataKind::Calldata, 0, &[], blocks);
+    let cost = measure(&posted, 0);
+    println!("codes: gas {} memory {} MiB", cost.gas, cost.memory_bytes >> 20);
+    assert!(cost.gas > 3 * EACH * 2_600, "they are read");
+    // Two transactions' worth, with room for what is kept, but not four.
+    assert!(cost.memory_bytes < 3 * EACH * 32_768, "{} bytes", cost.memory_bytes);
 }
 
 #[test]
@@ -357,4 +384,47 @@ fn deposits() {
     let posted = chain.entry(DataKind::None, 0, &deposits, Vec::new());
     let sample = measure(&posted, 0);
     check("deposits", Keeps::Nothing, empty, sample);
+}
+
+/// Checks a block whose cost is its entry's data, of which `1 / parts` was there.
+fn check_data(name: &str, parts: u64, empty: Cost, sample: Cost) {
+    let steps = empty.steps + (sample.steps - empty.steps) * parts;
+    let memory = empty.memory_bytes + (sample.memory_bytes - empty.memory_bytes) * parts;
+    println!("{name:12} block 2^{:.1} steps, {} MiB", (steps as f64).log2(), memory >> 20);
+    assert!(steps < STEPS_MAX, "{name}: {steps} steps");
+    assert!(memory < MEMORY_BYTES_MAX, "{name}: {memory} bytes");
+}
+
+/// An entry of one block with this transaction, whose input makes it invalid.
+fn data_costs(kind: DataKind, input: Vec<u8>) -> (Cost, Cost) {
+    let mut chain = Chain::new();
+    let time = chain.l1_time();
+    let empty = chain.batch(kind, 0, &[], vec![block(time, vec![])]);
+    let transaction = call(0, CONTRACT, 30_000, input.into());
+    let posted = chain.batch(kind, 0, &[], vec![block(time, vec![transaction])]);
+    (measure(&empty, 0), measure(&posted, 0))
+}
+
+#[test]
+fn inflation() {
+    // A few bytes become as many as a batch may have.
+    let max = usize::try_from(Genesis::dev().config.entry_inflated_bytes_max).expect("fits");
+    let parts = if long() { 1 } else { 64 };
+    let (empty, sample) = data_costs(DataKind::Calldata, vec![0; (max - 1_000) / parts]);
+    check_data("inflation", parts as u64, empty, sample);
+}
+
+#[test]
+fn full_blobs() {
+    let max = blob_data_bytes(usize::try_from(Genesis::dev().config.entry_blobs_max).expect("few"));
+    let parts = if long() { 1 } else { 16 };
+    // Bytes that the codec gains next to nothing on.
+    let mut seed = 1_u64;
+    let noise = core::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        seed.to_be_bytes()[0]
+    });
+    let input = noise.take((max - max / 16) / parts).collect();
+    let (empty, sample) = data_costs(DataKind::Blobs, input);
+    check_data("blobs", parts as u64, empty, sample);
 }
