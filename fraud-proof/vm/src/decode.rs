@@ -179,3 +179,77 @@ const fn register(word: u32, funct3: u32) -> Option<Op> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::instruction::Class;
+
+    /// An instruction with the registers and immediates that its format has room for.
+    fn instruction() -> impl Strategy<Value = Instruction> {
+        let op = prop::sample::select(Op::ALL.as_slice());
+        (op, 0..32_u8, 0..32_u8, 0..32_u8, any::<i32>()).prop_map(|(op, rd, rs1, rs2, imm)| {
+            let (rd, rs1, rs2, imm) = match op {
+                Op::Lui | Op::Auipc => (rd, 0, 0, imm & !0xfff),
+                Op::Jal => (rd, 0, 0, imm << 12 >> 11),
+                Op::Jalr => (rd, rs1, 0, imm >> 20),
+                Op::Fence | Op::Ecall | Op::Ebreak => (0, 0, 0, 0),
+                Op::Slli | Op::Srli | Op::Srai => (rd, rs1, 0, imm & 63),
+                Op::Slliw | Op::Srliw | Op::Sraiw => (rd, rs1, 0, imm & 31),
+                op => match op.class() {
+                    Class::Branch => (0, rs1, rs2, imm >> 20 << 1),
+                    Class::Store => (0, rs1, rs2, imm >> 20),
+                    _ if op.has_immediate() => (rd, rs1, 0, imm >> 20),
+                    _ => (rd, rs1, rs2, 0),
+                },
+            };
+            Instruction { op, rd, rs1, rs2, imm }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn decodes_what_was_encoded(instruction in instruction()) {
+            prop_assert_eq!(decode(instruction.encode()), Some(instruction));
+        }
+
+        #[test]
+        fn encodes_what_was_decoded(word: u32) {
+            if let Some(instruction) = decode(word).filter(|instruction| instruction.op != Op::Fence) {
+                prop_assert_eq!(instruction.encode(), word);
+            }
+        }
+    }
+
+    /// Words that an assembler made.
+    #[test]
+    fn disassembles_what_was_assembled() {
+        let words = [
+            (0x0000_0013, "addi zero, zero, 0"),
+            (0xff01_0113, "addi sp, sp, -16"),
+            (0x41f5_d593, "srai a1, a1, 31"),
+            (0x0015_959b, "slliw a1, a1, 1"),
+            (0x40b5_053b, "subw a0, a0, a1"),
+            (0x02b5_753b, "remuw a0, a0, a1"),
+            (0x0005_6503, "lwu a0, 0(a0)"),
+            (0x00b5_3023, "sd a1, 0(a0)"),
+            (0xfeb5_3c23, "sd a1, -8(a0)"),
+            (0x00b5_0463, "beq a0, a1, 8"),
+            (0xfe05_1ee3, "bne a0, zero, -4"),
+            (0x0000_8067, "jalr zero, 0(ra)"),
+            (0xffdf_f0ef, "jal ra, -4"),
+            (0x8000_0537, "lui a0, 0x80000"),
+            (0x0ff0_000f, "fence"),
+            (0x0000_0073, "ecall"),
+            (0x0010_0073, "ebreak"),
+        ];
+        for (word, text) in words {
+            let instruction = decode(word).expect("RV64IM");
+            assert_eq!(instruction.to_string(), text, "{word:#010x}");
+        }
+    }
+}
