@@ -5,7 +5,7 @@ use crate::{
     cpu::SINK,
     decode::decode,
     instruction::{Instruction, Op},
-    memory::{MEMORY_BYTES, Memory, PAGE_BYTES},
+    memory::{MEMORY_BYTES, Memory, PAGE_BYTES, PAGES, boxed},
 };
 
 /// Instructions of a page.
@@ -25,14 +25,13 @@ const LEAVE: Instruction = Instruction { op: Op::Ebreak, rd: 0, rs1: 0, rs2: 0, 
 /// [`refresh`](Self::refresh): they always are what decoding them now would give.
 pub(crate) struct Code {
     /// By page: 0, or where it is in `pages` and 1.
-    slots: Vec<u32>,
+    slots: Box<[u32; PAGES]>,
     pages: Vec<(usize, Box<CodePage>)>,
 }
 
 impl Code {
     pub(crate) fn new() -> Self {
-        let count = MEMORY_BYTES.next_multiple_of(PAGE_BYTES as u64);
-        Self { slots: vec![0; page_of(count - 1) + 1], pages: Vec::new() }
+        Self { slots: boxed(vec![0; PAGES]), pages: Vec::new() }
     }
 
     /// The page of an address; `None` if the instruction there faults whatever the page holds, or the page is empty.

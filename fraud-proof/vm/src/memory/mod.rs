@@ -16,7 +16,8 @@ use crate::bits::{leaf_of, page_of};
 /// Bytes of memory: addresses from here on fault.
 pub const MEMORY_BYTES: u64 = 1 << 32;
 
-const PAGES: usize = 1 << (MEMORY_HEIGHT - PAGE_HEIGHT);
+/// Pages that there are room for.
+pub(crate) const PAGES: usize = 1 << (MEMORY_HEIGHT - PAGE_HEIGHT);
 
 /// The page is this machine's own and on the dirty list: it can be written to.
 const WRITABLE: u8 = 1;
@@ -26,8 +27,8 @@ const WATCHED: u8 = 2;
 /// The memory of one machine.
 pub(crate) struct Memory {
     /// What loads and stores see; absent pages are zeros.
-    pages: Vec<Option<Arc<Page>>>,
-    flags: Vec<u8>,
+    pages: Box<[Option<Arc<Page>>; PAGES]>,
+    flags: Box<[u8; PAGES]>,
     /// Pages that may differ from `tree`: those that are [`WRITABLE`].
     dirty: Vec<usize>,
     /// The pages as they were last committed, which is what snapshots hold.
@@ -55,8 +56,8 @@ impl Usage {
 impl Memory {
     pub(crate) fn new() -> Self {
         Self {
-            pages: std::iter::repeat_with(|| None).take(PAGES).collect(),
-            flags: vec![0; PAGES],
+            pages: boxed(std::iter::repeat_with(|| None).take(PAGES).collect()),
+            flags: boxed(vec![0; PAGES]),
             dirty: Vec::new(),
             tree: None,
             usage: Usage::default(),
@@ -212,6 +213,11 @@ impl Memory {
         let index = (page_of(address) << PAGE_HEIGHT) | leaf_of(address);
         (leaf, tree::siblings(&self.tree, index))
     }
+}
+
+/// A table with an entry for each page. An index made by [`page_of`] needs no check.
+pub(crate) fn boxed<T: std::fmt::Debug>(entries: Vec<T>) -> Box<[T; PAGES]> {
+    entries.into_boxed_slice().try_into().expect("invariant: one for each page")
 }
 
 /// Where the `bytes` at an address lie within their 8-byte word: the shift, and the mask after it.
