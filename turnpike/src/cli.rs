@@ -5,7 +5,7 @@ use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use turnpike_l1::L1Endpoints;
 
-use crate::{bridge::BridgeArgs, execution::ExecutionArgs};
+use crate::{bridge::BridgeArgs, execution::ExecutionArgs, vm::VmArgs};
 
 /// Turnpike, an optimistic rollup for decentralised finance.
 #[derive(Debug, Parser)]
@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Run Ethereum's public test suites, or real blocks, through this node's own executor and trie.
     Conformance(ConformanceArgs),
+    /// Run programs on the proof machine: RV64IM, every step of which L1 can repeat.
+    Vm(VmArgs),
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! The turnpike command: dev, sequencer, batcher, proposer, challenger, derive, deploy, bridge, genesis, bench, conformance.
+//! The turnpike command: dev, sequencer, batcher, proposer, challenger, derive, deploy, bridge, genesis, bench, conformance, vm.
 
 mod bench;
 mod bridge;
@@ -9,6 +9,7 @@ mod dev;
 mod execution;
 mod metrics;
 mod roles;
+mod vm;
 
 use std::{io::IsTerminal as _, process::ExitCode};
 

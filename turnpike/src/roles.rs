@@ -32,6 +32,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Bench(args) => tokio::task::block_in_place(|| crate::bench::run(args.bench))
             .map(|()| ExitCode::SUCCESS),
         Command::Conformance(args) => tokio::task::block_in_place(|| crate::conformance::run(args)),
+        Command::Vm(args) => tokio::task::block_in_place(|| crate::vm::run(args)),
         Command::Genesis => {
             println!("{}", to_json(&Genesis::dev())?);
             Ok(ExitCode::SUCCESS)

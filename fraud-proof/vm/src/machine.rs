@@ -10,7 +10,7 @@ use crate::{
     instruction::Instruction,
     memory::{LEAF_BYTES, MEMORY_BYTES, MEMORY_HEIGHT, Memory, PAGE_BYTES, Subtree, Usage},
     observe::{Counts, Observer},
-    step::{MissingPreimage, Trap, check_access, fetch, next_oracle_read, step},
+    step::{MissingPreimage, Trap, check_access, fetch, next_oracle_read, step, trap},
 };
 
 /// Bytes that prove one leaf of memory: the leaf and its siblings from the bottom up.
@@ -211,6 +211,11 @@ impl Machine {
     /// How the machine exited, if it did.
     pub const fn exit(&self) -> Option<u64> {
         self.cpu.exit
+    }
+
+    /// Why the machine was stopped, if it did not exit by a call of its program.
+    pub fn trap(&self) -> Option<Trap> {
+        trap(&self.cpu, &self.memory)
     }
 
     /// Steps so far.

@@ -1,5 +1,7 @@
 //! One step, as L1 takes it: the machine's definition. Everything faster has to equal it.
 
+use std::fmt;
+
 use alloy_primitives::B256;
 use thiserror::Error;
 use turnpike_protocol::{ORACLE_WORD_BYTES, Oracle, is_oracle_key};
@@ -26,6 +28,36 @@ pub enum Trap {
     OutOfRange = 139,
     /// An `ecall` that does not exist, or a read of the oracle that does not (SIGSYS).
     BadCall = 159,
+}
+
+impl Trap {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::IllegalInstruction,
+        Self::Breakpoint,
+        Self::Misaligned,
+        Self::OutOfRange,
+        Self::BadCall,
+    ];
+
+    /// The machine's exit code.
+    pub const fn code(self) -> u64 {
+        self as u64
+    }
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::IllegalInstruction => "not an RV64IM instruction",
+            Self::Breakpoint => "breakpoint",
+            Self::Misaligned => "misaligned address",
+            Self::OutOfRange => "address not within the memory of 2^32 bytes",
+            Self::BadCall => {
+                "ecall that the machine does not have, or a read that no oracle answers"
+            }
+        })
+    }
 }
 
 /// `ecall` number (`a7`) of the end.
@@ -57,7 +89,7 @@ enum Stop {
 
 impl From<Trap> for Stop {
     fn from(trap: Trap) -> Self {
-        Self::Exit(trap as u64)
+        Self::Exit(trap.code())
     }
 }
 
@@ -173,4 +205,12 @@ pub(crate) fn next_oracle_read(cpu: &Cpu, memory: &Memory) -> Option<(B256, u64)
     let calls = fetch(cpu.pc, memory).is_ok_and(|instruction| instruction.op == Op::Ecall);
     (cpu.exit.is_none() && calls && cpu.registers.get(A7) == READ_ORACLE)
         .then(|| oracle_read(&cpu.registers))?
+}
+
+/// Why a machine was stopped, if it did not exit by a call.
+pub(crate) fn trap(cpu: &Cpu, memory: &Memory) -> Option<Trap> {
+    let code = cpu.exit?;
+    let exited = fetch(cpu.pc, memory).is_ok_and(|instruction| instruction.op == Op::Ecall)
+        && cpu.registers.get(A7) == EXIT;
+    if exited { None } else { Trap::ALL.into_iter().find(|trap| trap.code() == code) }
 }

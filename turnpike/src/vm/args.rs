@@ -1,0 +1,75 @@
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Debug, Args)]
+pub(crate) struct VmArgs {
+    #[command(subcommand)]
+    pub(crate) command: VmCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum VmCommand {
+    /// Run a program to its end. The exit status is the program's: the low byte of a0 at its exit, or 132 (no
+    /// instruction), 133 (ebreak), 135 (misaligned), 139 (out of memory's range) or 159 (no such ecall) if it was stopped.
+    Run(RunArgs),
+    /// Print what each step of a program does.
+    Trace(TraceArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProgramArgs {
+    /// The program: a static RV64IM executable, at addresses below 2^32.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) elf: PathBuf,
+    /// Start here instead of where the file says; hexadecimal with 0x.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_number)]
+    pub(crate) entry: Option<u64>,
+    /// What the program may read: preimages, as JSON. Without it there are none, and the local inputs are zeros.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) oracle: Option<PathBuf>,
+    /// How to print.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
+    /// Stop after so many steps, with exit status 124. The default is what a dispute has room for.
+    #[arg(long, value_name = "STEPS", default_value_t = 1 << 42, value_parser = parse_number)]
+    pub(crate) max_steps: u64,
+    /// Count instructions by class as well, which is slower.
+    #[arg(long)]
+    pub(crate) count: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TraceArgs {
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
+    /// The first step to print; those before it are run.
+    #[arg(long, value_name = "STEP", default_value_t = 0, value_parser = parse_number)]
+    pub(crate) from: u64,
+    /// Steps to print, at most.
+    #[arg(long, value_name = "STEPS", default_value_t = 100, value_parser = parse_number)]
+    pub(crate) count: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs: a JSON object a line.
+    Json,
+}
+
+/// A number, hexadecimal with `0x`.
+fn parse_number(text: &str) -> Result<u64, String> {
+    let number = match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    number.map_err(|error| format!("{error}: expected a number, hexadecimal with 0x"))
+}
