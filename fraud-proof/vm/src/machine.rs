@@ -233,6 +233,11 @@ impl Machine {
         self.cpu.registers.set(number & 31, value);
     }
 
+    /// Sets where the next instruction is, as no program could have: for tests of single steps.
+    pub const fn set_pc(&mut self, pc: u64) {
+        self.cpu.pc = pc;
+    }
+
     /// The next instruction's word; `None` if there can be none.
     pub fn instruction_word(&self) -> Option<u32> {
         check_access(self.cpu.pc, 4).ok()?;

@@ -129,7 +129,7 @@ fn run_until(machine: &mut Machine, step: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases()))]
+    #![proptest_config(config(cases()))]
 
     #[test]
     fn runs_equal_steps(program in program(), stops in prop::collection::btree_set(1..STEPS_MAX, 1..8)) {
@@ -146,7 +146,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases() / 5))]
+    #![proptest_config(config(cases() / 5))]
 
     #[test]
     fn restored_machines_repeat_themselves(
@@ -181,6 +181,10 @@ proptest! {
             prop_assert_eq!(state, states[usize::try_from(snapshot.steps()).expect("few")]);
         }
     }
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn cases() -> u32 {

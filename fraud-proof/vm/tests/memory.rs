@@ -56,7 +56,7 @@ fn fold(address: u64, proof: &[u8]) -> B256 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn roots_are_those_of_the_whole_tree(

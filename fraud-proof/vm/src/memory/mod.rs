@@ -147,10 +147,8 @@ impl Memory {
                 self.usage.end = self.usage.end.max(((index + 1) * PAGE_BYTES) as u64);
                 self.pages[index] = Some(Arc::new(Page::zero()));
             }
-            Some(page) => match Arc::get_mut(page) {
-                Some(page) => page.forget_root(),
-                None => *page = Arc::new(page.to_dirty()),
-            },
+            // The tree holds it as well.
+            Some(page) => *page = Arc::new(page.to_dirty()),
         }
         self.flags[index] |= WRITABLE;
         self.dirty.push(index);

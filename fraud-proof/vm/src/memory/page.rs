@@ -37,11 +37,6 @@ impl Page {
         Self { words, root: OnceLock::new() }
     }
 
-    /// Takes the root back: the page is about to be written to.
-    pub(crate) fn forget_root(&mut self) {
-        self.root.take();
-    }
-
     pub(crate) fn root(&self) -> Option<B256> {
         self.root.get().copied()
     }
