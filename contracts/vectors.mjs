@@ -589,6 +589,83 @@ async function l1FeeVectors() {
   };
 }
 
+// --------------------------------------------------------------------------------------------------- oracle.json
+
+const BLS_MODULUS = 0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001n;
+const BLOB_ELEMENTS = 4_096n;
+
+function power(base, exponent) {
+  let result = 1n;
+  for (let square = base, rest = exponent; rest > 0n; rest >>= 1n, square = square * square % BLS_MODULUS) {
+    if (rest & 1n) result = result * square % BLS_MODULUS;
+  }
+  return result;
+}
+
+/** `hash` with another first byte. */
+const keyOf = (kind, hash) => concatHex([numberToHex(kind, { size: 1 }), `0x${hash.slice(4)}`]);
+
+/** Where the polynomial of a blob has the value of an element: its bit-reversed index, as a power of a root of unity. */
+function evaluationPoint(index) {
+  const root = power(7n, (BLS_MODULUS - 1n) / BLOB_ELEMENTS);
+  const reversed = [...index.toString(2).padStart(12, "0")].reverse().join("");
+  return power(root, BigInt(`0b${reversed}`));
+}
+
+/** The 32 bytes of `data` at an offset. */
+const wordAt = (data, offset) => bytesToHex(Uint8Array.from({ length: 32 }, (_, i) => data[offset + i] ?? 0));
+
+function oracleVectors() {
+  const parts = (data, offsets) => ({
+    length: data.length.toString(),
+    parts: offsets.map((offset) => ({ offset: offset.toString(), word: wordAt(data, offset) })),
+  });
+  const local = { chainConfig: named("config"), outputRoot: named("output"), inboxAcc: named("acc"), blockIndex: 513n };
+  const locals = Object.values(local).map((value, number) => ({
+    key: keyOf(1, numberToHex(number, { size: 32 })),
+    word: typeof value === "bigint" ? numberToHex(value, { size: 32 }) : value,
+  }));
+  const keccak = [[0, [0, 32]], [1, [0]], [31, [0]], [32, [0, 32]], [33, [0, 32, 64]], [6_200, [0, 6_112, 6_144, 6_176, 6_208]]]
+    .map(([length, offsets]) => {
+      const preimage = noise(`preimage ${length}`, length);
+      return { preimage: bytesToHex(preimage), key: keyOf(2, keccak256(preimage)), ...parts(preimage, offsets) };
+    });
+  const three = (...numbers) => concatHex(numbers.map((number) => numberToHex(number, { size: 32 })));
+  const calls = [
+    ["ecrecover of nothing", "0x01", "0x", "0x"],
+    ["3 ** 5 % 7", "0x05", concatHex([three(1, 1, 1), "0x030507"]), "0x05"],
+    ["infinity added to itself", "0x06", "0x", concatHex([ZERO_HASH, ZERO_HASH])],
+    ["no point of bn254", "0x07", three(1, 1, 1), null],
+    ["no pairs", "0x08", "0x", three(1)],
+    ["no field element of BLS12-381", "0x10", `0x${"ff".repeat(64)}`, null],
+    ["a signature of nobody", "0x0100", "0x", "0x"],
+  ].map(([name, number, input, output]) => {
+    const address = pad(number, { size: 20 });
+    const result = hexToBytes(output === null ? "0x00" : concatHex(["0x01", output]));
+    return { name, address, input, succeeds: output !== null, key: keyOf(4, keccak256(concatHex([address, input]))), ...parts(result, [0, 32, 64]) };
+  });
+  // Commits to the polynomial X: the second point of the powers of tau of Ethereum's setup. (X - z) / (X - z) is 1, so
+  // the generator proves every value.
+  const commitment =
+    "0xad3eb50121139aa34db1d545093ac9374ab7bca2c0f3bf28e27c8dcd8fc7cb42d25926fc0c97b336e9f0fb35e5a04c81";
+  const proof = "0x97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb";
+  const versionedHash = concatHex(["0x01", `0x${sha256(commitment).slice(4)}`]);
+  const elements = [0, 1, 2, 3, 7, 1_000, 2_047, 2_048, 4_094, 4_095].map((index) => ({
+    index: index.toString(),
+    element: numberToHex(evaluationPoint(index), { size: 32 }),
+  }));
+  return {
+    about: "The first byte of a key is its kind, the rest is of the hash: local inputs 1, keccak preimages 2, blobs 3, "
+      + "precompile calls 4 (keccak256(address ++ input)). parts: the 32 bytes at an offset. What is behind a call is 1 "
+      + "and its output, or 0 if it fails. blob: the one whose polynomial is X.",
+    local: printed(local),
+    locals,
+    keccak,
+    calls,
+    blob: { versionedHash, key: keyOf(3, versionedHash), commitment, proof, elements },
+  };
+}
+
 // ---------------------------------------------------------------------------------------------------------- main
 
 const check = process.argv.includes("--check");
@@ -598,6 +675,7 @@ const files = {
   output: outputVectors(),
   withdrawals: withdrawalVectors(),
   l1fee: await l1FeeVectors(),
+  oracle: oracleVectors(),
 };
 mkdirSync(VECTORS, { recursive: true });
 for (const [name, content] of Object.entries(files)) {

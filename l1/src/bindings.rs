@@ -37,3 +37,9 @@ alloy::sol!(
     L2ToL1MessagePasser,
     "../contracts/artifacts/L2ToL1MessagePasser.json"
 );
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    PreimageOracle,
+    "../contracts/artifacts/PreimageOracle.json"
+);

@@ -3,8 +3,9 @@
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde_json::Value;
 use turnpike_protocol::{
-    DataKind, Deposit, Entry, Genesis, Header, L1Fee, Origin, OutputRoot, SourceHash, TxEnvelope,
-    Withdrawal, blobs_hash, calldata_hash, output_claim,
+    BLOB_BYTES, DataKind, Deposit, Entry, Genesis, Header, L1Fee, LocalInputs, Oracle as _,
+    OracleWord, Origin, OutputRoot, Preimage, Preimages, SourceHash, TxEnvelope, Withdrawal,
+    blobs_hash, calldata_hash, output_claim,
 };
 
 fn read(name: &str) -> Value {
@@ -210,4 +211,49 @@ fn l1_fees() {
             assert_eq!(L1Fee::new(&config, &origin).of(&data), expected, "{}", case["name"]);
         }
     }
+}
+
+#[test]
+fn oracle_words() {
+    let vectors = read("oracle");
+    let local = &vectors["local"];
+    let mut preimages = Preimages::new(LocalInputs {
+        chain_config: hash(local, "chainConfig"),
+        output_root: hash(local, "outputRoot"),
+        inbox_acc: hash(local, "inboxAcc"),
+        block_index: number(local, "blockIndex"),
+    });
+    for vector in list(&vectors, "locals") {
+        let expected = OracleWord { word: hash(vector, "word"), len: 32 };
+        assert_eq!(preimages.read(&hash(vector, "key"), 0), Some(expected));
+    }
+    for vector in list(&vectors, "keccak") {
+        preimages.add(Preimage::Keccak { bytes: bytes(vector, "preimage") });
+    }
+    for vector in list(&vectors, "calls") {
+        let result = &list(vector, "parts")[0];
+        let output = match vector["succeeds"].as_bool().expect("yes or no") {
+            true => {
+                let len = usize::try_from(number(vector, "length")).expect("short");
+                let word_of = |part| hash(part, "word");
+                let words: Vec<_> = list(vector, "parts").iter().map(word_of).collect();
+                Some(Bytes::copy_from_slice(&words.concat()[1..len]))
+            }
+            false => None,
+        };
+        assert_eq!(hash(result, "word")[0], u8::from(output.is_some()));
+        let address = text(vector, "address").parse().expect("an address");
+        preimages.add(Preimage::Precompile { address, input: bytes(vector, "input"), output });
+    }
+    for vector in list(&vectors, "keccak").iter().chain(list(&vectors, "calls")) {
+        for part in list(vector, "parts") {
+            let expected = OracleWord { word: hash(part, "word"), len: number(vector, "length") };
+            let word = preimages.read(&hash(vector, "key"), number(part, "offset"));
+            assert_eq!(word, Some(expected));
+        }
+    }
+    let blob = &vectors["blob"];
+    let versioned_hash = hash(blob, "versionedHash");
+    let bytes = vec![0; BLOB_BYTES].into();
+    assert_eq!(Preimage::Blob { versioned_hash, bytes }.key(), hash(blob, "key"));
 }
