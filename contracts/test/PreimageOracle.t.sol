@@ -149,6 +149,14 @@ contract PreimageOracleTest is Test {
 
     // --------------------------------------------------------------------------------------------- precompiles
 
+    function test_constructor_nothingAnswersWithoutGas() public view {
+        // What the constructor goes by: nothing answers without gas, and no precompile does.
+        (bool isNothing,) = address(0x12).staticcall{ gas: 0 }("");
+        vm.assertTrue(isNothing);
+        (isNothing,) = address(0x04).staticcall{ gas: 0 }("");
+        vm.assertEq(isNothing, false);
+    }
+
     function test_loadPrecompile_othersRevert() public {
         address[8] memory others = [
             address(0),

@@ -43,7 +43,7 @@ interface IPreimageOracle {
     error PreimageOracle_NotOfTheOracle(address precompile);
     /// @notice The call failed, and it is not shown that its input is the reason: perhaps there was too little gas.
     error PreimageOracle_FailureNotShown(address precompile);
-    /// @notice What the precompile returned is no output of its: this L1 does not have it.
+    /// @notice This L1 does not have the precompile.
     error PreimageOracle_NoSuchPrecompile(address precompile);
 
     /// @notice Loads a part of what hashes to keccak256(preimage).
