@@ -11,6 +11,8 @@ use turnpike_executor::{
 use turnpike_protocol::{EcrecoverInput, Header, SignedTx, ecrecover};
 use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
 
+use crate::answered;
+
 pub(crate) use turnpike_executor::{Executed, SpecId as Fork};
 
 /// Blocks that BLOCKHASH looks back.
@@ -65,9 +67,9 @@ pub(crate) fn execute<T: BlockTransaction + Clone + Send + Sync>(
     let spec = ChainSpec::ethereum(chain_id, fork);
     let context = BlockContext { header, hashes: BlockHashes::Given(hashes), l1_fee: None };
     let Some(engine) = engine else {
-        return turnpike_executor::execute_block(&spec, &context, transactions, state)
-            .map(|(executed, _)| executed)
-            .map_err(|error| error.to_string());
+        let mut executed = answered::execute(&spec, &context, &transactions, state)?;
+        state.apply(executed.diff());
+        return Ok(executed);
     };
     let mut oracle =
         BlockExecutor::open(&spec, &context, state.flat()).map_err(|error| error.to_string())?;
@@ -77,7 +79,7 @@ pub(crate) fn execute<T: BlockTransaction + Clone + Send + Sync>(
         engine.open(&spec, &context, state.flat()).map_err(|error| error.to_string())?;
     block.execute_slice(transactions).map_err(|error| error.to_string())?;
     let (mut executed, _) = block.finish().map_err(|error| error.to_string())?;
-    compare(expected, &mut executed)?;
+    compare(expected, &mut executed).map_err(|difference| format!("in lanes: {difference}"))?;
     // The outcome would be right nevertheless.
     let EngineCounters { panics, lane_errors, .. } = engine.counters();
     if panics > 0 || lane_errors > 0 {
@@ -87,8 +89,8 @@ pub(crate) fn execute<T: BlockTransaction + Clone + Send + Sync>(
     Ok(executed)
 }
 
-/// Compares what the engine made of a block with what the oracle made of it.
-fn compare<T: BlockTransaction>(
+/// Compares what the engine, or anything else, made of a block with what the oracle made of it.
+pub(crate) fn compare<T: BlockTransaction>(
     mut expected: Executed<T>,
     got: &mut Executed<T>,
 ) -> Result<(), String> {
@@ -97,7 +99,7 @@ fn compare<T: BlockTransaction>(
             executed.skipped.iter().map(|s| (s.index, s.reason.to_string())).collect()
         };
         let (expected, got) = (places(&expected), places(got));
-        return Err(format!("in lanes: skipped: expected {expected:?}, got {got:?}"));
+        return Err(format!("skipped: expected {expected:?}, got {got:?}"));
     }
     let results = |executed: &Executed<T>| -> Vec<_> {
         let result = |included: &Included<T>| {
@@ -109,11 +111,11 @@ fn compare<T: BlockTransaction>(
     let (expected_results, got_results) = (results(&expected), results(got));
     let differs = |(expected, got): &(_, _)| expected != got;
     if let Some((expected, got)) = expected_results.iter().zip(&got_results).find(differs) {
-        return Err(format!("in lanes: included: expected {expected:?}, got {got:?}"));
+        return Err(format!("included: expected {expected:?}, got {got:?}"));
     }
     if expected_results.len() != got_results.len() {
         let (expected, got) = (expected_results.len(), got_results.len());
-        return Err(format!("in lanes: included: expected {expected}, got {got}"));
+        return Err(format!("included: expected {expected}, got {got}"));
     }
     expected.diff().sort();
     got.diff().sort();
@@ -121,7 +123,7 @@ fn compare<T: BlockTransaction>(
         let (expected, got) = (expected.diff(), got.diff());
         let accounts = expected.accounts.iter().zip(&got.accounts);
         let different = accounts.into_iter().find(|(expected, got)| expected != got);
-        return Err(format!("in lanes: state: expected and got {different:?}"));
+        return Err(format!("state: expected and got {different:?}"));
     }
     Ok(())
 }

@@ -13,6 +13,7 @@
 //! [`NodeState`](turnpike_state::NodeState). On request all runs in lanes as well ([`Options::workers`]), and many
 //! state tests in one block ([`run_packed`]). What is known to fail is listed case by case in `expected.rs`.
 
+mod answered;
 mod block_test;
 mod error;
 mod execute;
