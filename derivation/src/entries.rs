@@ -66,7 +66,8 @@ impl Derivation {
         self.preview_data(&source.as_data())
     }
 
-    fn preview_data(&self, data: &EntryData<'_>) -> Result<Derived, DerivationError> {
+    /// What the next entry would derive, from data that is borrowed.
+    pub fn preview_data(&self, data: &EntryData<'_>) -> Result<Derived, DerivationError> {
         let (expected, found) = (self.next_entry(), data.entry.index);
         if expected != found {
             return Err(DerivationError::Order { expected, found });

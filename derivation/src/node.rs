@@ -17,6 +17,13 @@ pub struct NextEntry {
     source: EntrySource,
 }
 
+impl NextEntry {
+    /// All that deriving it takes.
+    pub const fn source(&self) -> &EntrySource {
+        &self.source
+    }
+}
+
 impl<S: L1Source> Node<S> {
     /// A node that has read nothing yet.
     pub const fn new(view: L1View<S>, follower: Follower) -> Self {
@@ -31,6 +38,12 @@ impl<S: L1Source> Node<S> {
     /// The chain that follows from it.
     pub const fn follower(&self) -> &Follower {
         &self.follower
+    }
+
+    /// What L1 holds, and the chain that follows from it, for whoever moves the chain by hand. [`Self::advance`] puts it
+    /// back in step.
+    pub const fn parts_mut(&mut self) -> (&L1View<S>, &mut Follower) {
+        (&self.view, &mut self.follower)
     }
 
     /// Looks at L1 and forgets what it does not hold any more.
