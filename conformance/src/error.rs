@@ -14,6 +14,14 @@ pub enum ConformanceError {
     /// Nothing that looks like a suite is there.
     #[error("no test suite found in {}", .0.display())]
     NothingFound(PathBuf),
+    /// A file is not what its place or its shape promises.
+    #[error("{path}: {reason}", path = path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A block is none that can be run.
     #[error("block {path}: {reason}", path = path.display())]
     Block {

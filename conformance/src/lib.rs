@@ -11,7 +11,7 @@
 //! touch. Out: a [`Report`], whose order depends on the files alone. There is no second executor here: every
 //! transaction runs in [`execute_block`](turnpike_executor::execute_block), every root comes from
 //! [`NodeState`](turnpike_state::NodeState). On request all runs in lanes as well ([`Options::workers`]), and many
-//! state tests in one block ([`run_packed`]). What is known to fail is listed case by case in `expected.rs`.
+//! state tests in one block ([`run_packed`]); [`state_chains`] makes chains of them for whoever proves blocks. What is known to fail is listed case by case in `expected.rs`.
 
 mod answered;
 mod block_test;
@@ -38,4 +38,5 @@ pub use packed::{PackOptions, run_packed};
 pub use print::{write_json, write_markdown, write_table};
 pub use report::{Counts, Failure, Kind, Report, SuiteReport, Unreadable, Verdict};
 pub use run::{Options, blocks, run, suites};
+pub use state_test::{StateChain, state_chains};
 pub use transaction::TestTransaction;

@@ -1,5 +1,6 @@
 //! State tests: one transaction on a small state, for each fork and each choice of data, gas and value.
 
+mod chain;
 mod format;
 mod template;
 
@@ -17,6 +18,7 @@ use crate::{
     tally::{Case, Tally},
     transaction::{BLOB, TestTransaction},
 };
+pub use chain::{StateChain, state_chains};
 use format::{Env, Post, StateTest};
 
 /// A case, before it has run.

@@ -65,13 +65,7 @@ impl Template {
     /// Who sends the transaction: by its key, or as it is given.
     pub(crate) fn sender(&self) -> Result<Address, FormatError> {
         let content = |text: String| Err(FormatError::Content(text));
-        let by_key = match &self.secret_key {
-            Some(key) => match PrivateKeySigner::from_bytes(key) {
-                Ok(signer) => Some(signer.address()),
-                Err(_) => return content("secretKey is no private key".to_owned()),
-            },
-            None => None,
-        };
+        let by_key = self.signer()?.map(|signer| signer.address());
         match (self.sender, by_key) {
             (Some(sender), Some(by_key)) if sender != by_key => {
                 content(format!("sender is {sender}, but the secretKey's address is {by_key}"))
@@ -79,6 +73,12 @@ impl Template {
             (Some(sender), _) | (None, Some(sender)) => Ok(sender),
             (None, None) => content("neither sender nor secretKey".to_owned()),
         }
+    }
+
+    /// What signs the transaction, if the test says.
+    pub(crate) fn signer(&self) -> Result<Option<PrivateKeySigner>, FormatError> {
+        let signer = self.secret_key.as_ref().map(PrivateKeySigner::from_bytes).transpose();
+        signer.map_err(|_| FormatError::Content("secretKey is no private key".to_owned()))
     }
 
     /// The transaction of one choice. The inner error is that of a transaction which no encoding can hold.
