@@ -23,6 +23,7 @@ mod event;
 mod history;
 mod l1_step;
 mod peer;
+pub mod prove;
 mod replay;
 mod verifier;
 
