@@ -1,5 +1,5 @@
 //! Measurements: what execution costs against plain revm and roots against alloy-trie, each in the same run, and what the
-//! other stages cost.
+//! other stages and proofs cost.
 //!
 //! ```text
 //! workload ─► Blocks: World (common state before) + transactions ─► every Implementation, round-robin ─► Report
@@ -22,6 +22,8 @@ mod engine_report;
 mod execute;
 mod implementation;
 mod outcome;
+#[cfg(feature = "prove")]
+mod prove;
 mod random;
 mod report;
 mod root;
@@ -39,6 +41,8 @@ pub use args::{ExecuteArgs, RootArgs};
 pub use block::Block;
 pub use engine_report::{EngineReport, StageShares};
 pub use execute::{execute, measure};
+#[cfg(feature = "prove")]
+pub use prove::{ProveArgs, prove};
 pub use report::{Bench, Figures, Line, WorstBlock};
 pub use root::{Part, measure_roots, root};
 #[cfg(feature = "stages")]

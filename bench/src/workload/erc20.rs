@@ -47,8 +47,17 @@ impl Code {
 
     /// A new token, its supply in `owner`'s hands.
     pub(super) fn deploy(&self, setup: &mut Setup, owner: Address) -> anyhow::Result<Token> {
-        let arguments = ("Bench".to_string(), "BENCH".to_string(), SUPPLY, owner);
-        Ok(Token(setup.deploy(owner, &self.0, &arguments.abi_encode_params())?))
+        Ok(Token(setup.deploy(owner, &self.0, &Self::arguments(owner))?))
+    }
+
+    /// What creates a token, its supply in `owner`'s hands.
+    #[cfg(feature = "prove")]
+    pub(super) fn creation(&self, owner: Address) -> Bytes {
+        [self.0.as_ref(), &Self::arguments(owner)].concat().into()
+    }
+
+    fn arguments(owner: Address) -> Vec<u8> {
+        ("Bench".to_string(), "BENCH".to_string(), SUPPLY, owner).abi_encode_params()
     }
 }
 

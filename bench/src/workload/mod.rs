@@ -2,6 +2,8 @@
 
 mod erc20;
 mod mixed;
+#[cfg(feature = "prove")]
+pub(crate) mod proven;
 mod raw;
 mod real;
 mod small;
