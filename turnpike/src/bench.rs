@@ -1,6 +1,6 @@
 //! `turnpike bench`.
 
-use turnpike_bench::{ExecuteArgs, RootArgs, execute, root, stages};
+use turnpike_bench::{ExecuteArgs, ProveArgs, RootArgs, execute, prove, root, stages};
 
 use crate::cli::Bench;
 
@@ -10,12 +10,15 @@ pub(crate) fn run(bench: Option<Bench>) -> anyhow::Result<()> {
         Some(Bench::Execute(args)) => execute(&args),
         Some(Bench::Root(args)) => root(&args),
         Some(Bench::Stages) => stages(),
+        Some(Bench::Prove(args)) => prove(&args),
         None => {
             execute(&ExecuteArgs::default())?;
             println!();
             root(&RootArgs::quick())?;
             println!();
-            stages()
+            stages()?;
+            println!();
+            prove(&ProveArgs::default())
         }
     }
 }

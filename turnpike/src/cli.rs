@@ -5,7 +5,7 @@ use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use turnpike_l1::L1Endpoints;
 
-use crate::{bridge::BridgeArgs, execution::ExecutionArgs, vm::VmArgs};
+use crate::{bridge::BridgeArgs, execution::ExecutionArgs, prove::Prove, vm::VmArgs};
 
 /// Turnpike, an optimistic rollup for decentralised finance.
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ pub(crate) enum Command {
     Challenger(ChallengerArgs),
     /// Derive the chain from L1 alone and print what it came to; nothing is written anywhere.
     Derive(DeriveArgs),
+    /// Prove what a block of the chain that L1 holds comes to.
+    #[command(subcommand)]
+    Prove(Prove),
     /// Deploy a chain's contracts on L1 and write the genesis file that everybody else needs.
     Deploy(DeployArgs),
     /// Move money between L1 and L2: deposits, withdrawals, and transactions that the sequencer cannot leave out.
@@ -283,6 +286,8 @@ pub(crate) enum Bench {
     Root(turnpike_bench::RootArgs),
     /// The other stages, on one core: signatures, roots, batches.
     Stages,
+    /// Instructions of the proof program, by kind of transaction and for a mixed block.
+    Prove(turnpike_bench::ProveArgs),
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! The turnpike command: dev, sequencer, batcher, proposer, challenger, derive, deploy, bridge, genesis, bench, conformance, vm.
+//! The turnpike command: dev, sequencer, batcher, proposer, challenger, derive, prove, deploy, bridge, genesis, bench, conformance, vm.
 
 mod bench;
 mod bridge;
@@ -8,6 +8,7 @@ mod derive;
 mod dev;
 mod execution;
 mod metrics;
+mod prove;
 mod roles;
 mod vm;
 

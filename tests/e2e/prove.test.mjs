@@ -1,0 +1,224 @@
+// A block of a live chain is proven: by the node, by the program natively and by the program in the machine.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { createPublicClient, createWalletClient, http, parseEther } from "viem";
+import { anvil as anvilChain } from "viem/chains";
+import { walletActionsL1 } from "viem/op-stack";
+
+import { abiOf, compileProbe } from "./clients.mjs";
+import { get, post, rpc, startAnvil, step, until } from "./harness.mjs";
+import { Program, ROOT, run, temporaryFolder, turnpike } from "./programs.mjs";
+import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
+import { buildWorkload } from "./workload.mjs";
+
+const PROGRAM = join(ROOT, "fraud-proof/guest/program.elf");
+const FORCE_WINDOW_SECONDS = 60;
+const BATCHER = 7;
+const BLOCK_TRANSACTIONS = 120;
+/** Deposits move their sender's nonce: this account sends nothing else. */
+const DEPOSITOR = 9;
+
+test("whatever a block came from, it is proven", async (t) => {
+  const anvil = await startAnvil(t);
+  const folder = temporaryFolder(t);
+  const accounts = developmentAccounts();
+  const at = (name) => `${folder}/${name}`;
+  const { inbox, portal } = await deployChain(t, anvil.url, folder);
+  const follow = ["--genesis", at("genesis.json"), "--l1-url", anvil.url];
+  const deep = ["--l1-confirmations", "0", "--l1-poll-ms", "50"];
+  const start = (name, args) => new Program(t, name, turnpike(), [name, ...follow, ...deep, ...args]);
+  const options = { chain: anvilChain, transport: http(anvil.url), pollingInterval: 50, cacheTime: 0 };
+  const l1 = createPublicClient(options);
+  const wallet = (account) => createWalletClient({ account, ...options }).extend(walletActionsL1());
+  const contract = { address: inbox, abi: abiOf("Inbox") };
+  const mine = () => rpc(anvil.url, "evm_mine");
+
+  const sequencer = start("sequencer", ["--database", at("sequencer.db"), "--listen", "127.0.0.1:0"]);
+  const listening = () => sequencer.stderr.match(/sequencer is up address=(\S+)/);
+  const url = `http://${(await until(listening, "the sequencer to listen"))[1]}`;
+  const startBatcher = (kind) =>
+    start("batcher", [
+      ...["--journal", at("sequencer.db"), "--database", at("batcher.db"), "--key", keyOf(accounts[BATCHER])],
+      ...["--max-latency", "0", "--data-kind", kind],
+    ]);
+
+  const status = async () => (await get(`${url}/v1/status`)).body;
+  const settleAll = () =>
+    until(
+      async () => {
+        await mine();
+        const { head, safe, pool } = await status();
+        return pool.transactions === 0 && safe === head.number;
+      },
+      "every block to be safe",
+      60_000,
+    );
+  const submit = async (raws) => {
+    const { status, body } = await post(`${url}/v1/transactions`, { transactions: raws });
+    assert.equal(status, 200, JSON.stringify(body));
+    for (const result of body.results) assert.ok(result.hash, JSON.stringify(result));
+  };
+  const deposit = async () => {
+    const request = { gas: 100_000n, mint: parseEther("1"), to: accounts[DEPOSITOR].address, value: 0n };
+    await wallet(accounts[DEPOSITOR]).depositTransaction({ portalAddress: portal, request, gas: 300_000n });
+    await mine();
+  };
+  const appendGarbage = async (data) => {
+    const read = (functionName, args = []) => l1.readContract({ ...contract, functionName, args });
+    const [count, deposits] = [await read("entryCount"), await read("consumedDeposits")];
+    const depositAcc = await l1.readContract({
+      ...{ address: portal, abi: abiOf("Portal") },
+      ...{ functionName: "depositAcc", args: [deposits] },
+    });
+    const args = [await read("acc", [count - 1n]), deposits, depositAcc, count - 1n, data];
+    await wallet(accounts[BATCHER]).writeContract({ ...contract, functionName: "append", args });
+    await mine();
+  };
+
+  const prove = (...args) => run(t, turnpike(), ["prove", "block", ...args, ...follow]);
+  /** Proves what is asked for, and returns the report. */
+  const proven = async (...args) => {
+    const { code, stdout, stderr } = await prove(...args, "--dry-run", "--format", "json");
+    assert.equal(code, 0, `${args}: ${stderr}\n${stdout}`);
+    const report = JSON.parse(stdout);
+    assert.equal(report.agrees, true);
+    assert.equal(report.native.outputRoot, report.node);
+    assert.equal(report.machine.outputRoot, report.node);
+    const byKind = Object.values(report.instructionsByKind).reduce((sum, count) => sum + count, 0);
+    assert.equal(byKind, report.instructions);
+    return report;
+  };
+  /** What every block that L1 holds came from: one report each. */
+  const reports = [];
+  const batches = async () => (await get(`${url}/v1/batches?limit=100`)).body.batches;
+
+  await step(t, "before anything is posted, there is nothing to prove", async () => {
+    for (const [args, message] of [
+      [["1", "--dry-run"], /block 1 is not on L1 yet: the last one there is 0/],
+      [["0", "--dry-run"], /block 0 is the genesis block/],
+      [["--entry", "0", "--dry-run"], /inbox entry 0 is the contract's own/],
+      [["--entry", "1", "--dry-run"], /inbox entry 1 is not on L1 yet: the last one there is 0/],
+      [["1"], /there is no game to play yet/],
+      [["--dry-run"], /<NUMBER>/],
+      [["1", "--entry", "1", "--dry-run"], /cannot be used with/],
+      [["1", "--dry-run", "--elf", at("genesis.json")], /the program's ELF|not on L1/],
+    ]) {
+      const { code, stdout, stderr } = await prove(...args);
+      assert.notEqual(code, 0, args.join(" "));
+      assert.match(stderr, message);
+      assert.equal(stdout, "");
+    }
+    const nowhere = ["--genesis", at("genesis.json"), "--l1-url", "http://127.0.0.1:1"];
+    const { code, stderr } = await run(t, turnpike(), ["prove", "block", "1", "--dry-run", ...nowhere]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: /m);
+  });
+
+  await step(t, "blocks with deposits, tokens and pools, in blobs and in calldata", async () => {
+    const batcher = startBatcher("blobs");
+    await deposit();
+    const workload = await buildWorkload(accounts.slice(0, 8), compileProbe());
+    await submit(workload.setUp.map(({ raw }) => raw));
+    await settleAll();
+    await batcher.stop();
+    // Several blocks wait for the batcher, and are one entry.
+    const raws = workload.mixed.map(({ raw }) => raw);
+    for (let from = 0; from < raws.length; from += BLOCK_TRANSACTIONS) {
+      await submit(raws.slice(from, from + BLOCK_TRANSACTIONS));
+      await until(async () => (await status()).pool.transactions === 0, "the pool to be empty");
+    }
+    const second = startBatcher("calldata");
+    await settleAll();
+    await second.stop();
+  });
+
+  await step(t, "an entry that holds no batch, and one that is forced", async () => {
+    await appendGarbage("0xdeadbeef");
+    await deposit();
+    await rpc(anvil.url, "evm_increaseTime", [FORCE_WINDOW_SECONDS + 1]);
+    await mine();
+    await wallet(accounts[8]).writeContract({ ...contract, functionName: "forceInclude" });
+    await mine();
+    await until(async () => (await batches()).some(({ kind }) => kind === "forced"), "the forced entry");
+  });
+
+  await step(t, "of every entry the first and the last block are proven, and that there is no other", async () => {
+    for (const { entry, firstBlock, lastBlock, kind } of (await batches()).reverse()) {
+      for (const number of new Set([firstBlock, lastBlock])) {
+        const report = await proven(`${number}`);
+        assert.deepEqual([report.entry, report.index, report.dataKind], [entry, number - firstBlock, kindOf(kind)]);
+        const { body } = await get(`${url}/v1/blocks/${number}`);
+        assert.deepEqual([report.block.number, report.block.hash], [number, body.hash]);
+        reports.push(report);
+      }
+      const past = ["--entry", `${entry}`, "--index", `${lastBlock - firstBlock + 1}`];
+      const none = await proven(...past);
+      assert.equal(none.block, null);
+      assert.equal(none.node, none.outputRootBefore);
+      assert.equal(none.node, reports.at(-1).node);
+    }
+  });
+
+  await step(t, "and all kinds of blocks were among them", async () => {
+    const some = (what, predicate) => assert.ok(reports.some(predicate), what);
+    for (const kind of ["none", "calldata", "blobs"]) some(kind, ({ dataKind }) => dataKind === kind);
+    some("garbage", ({ fault, block }) => fault !== null && block.transactions <= 1);
+    some("the first block", ({ block }) => block.number === 1);
+    some("one of several blocks", ({ index }) => index > 0);
+    some("transactions", ({ block }) => block.transactions > 50);
+    some("a forced deposit", ({ dataKind, block }) => dataKind === "none" && block.deposits >= 1);
+    some("a deposit of a batch", ({ dataKind, block }) => dataKind !== "none" && block.deposits >= 2);
+    some("precompiles", ({ witness }) => witness.precompiles.count > 0);
+    some("blobs", ({ witness }) => witness.blobs.count > 0);
+  });
+
+  await step(t, "people are told the same, and the witness is there to be kept", async () => {
+    const { number } = reports[0].block;
+    const told = await prove(`${number}`, "--dry-run", "--witness", at("witness.json"));
+    assert.equal(told.code, 0, told.stderr);
+    assert.match(told.stdout, /node, native program and machine AGREE/);
+    for (const word of ["block", "entry", "transactions", "output root", "instructions", "memory", "witness"]) {
+      assert.match(told.stdout, new RegExp(`^${word} `, "m"));
+    }
+    const { local, preimages } = JSON.parse(readFileSync(at("witness.json"), "utf8"));
+    assert.equal(local.outputRoot, reports[0].outputRootBefore);
+    const { keccak, blobs, precompiles } = reports[0].witness;
+    assert.equal(Object.keys(preimages).length, keccak.count + blobs.count + precompiles.count);
+    const machine = ["vm", "run", "--elf", PROGRAM, "--oracle", at("witness.json"), "--format", "json"];
+    const { code, stdout, stderr } = await run(t, turnpike(), machine);
+    assert.equal(code, 0, stderr);
+    assert.equal(JSON.parse(stdout).steps, reports[0].instructions);
+  });
+
+  await step(t, "another program is noticed", async () => {
+    const elf = readFileSync(PROGRAM);
+    // The first instruction of all: the program is stopped before it has done anything.
+    const entry = Number(elf.readBigUInt64LE(24));
+    elf.writeUInt32LE(0, offsetOf(elf, entry));
+    writeFileSync(at("other.elf"), elf);
+    const { number } = reports[0].block;
+    const { code, stdout } = await prove(`${number}`, "--dry-run", "--elf", at("other.elf"), "--format", "json");
+    assert.equal(code, 1);
+    const { agrees, native, machine, node } = JSON.parse(stdout);
+    assert.deepEqual([agrees, native.outputRoot, machine.outputRoot], [false, node, undefined]);
+    assert.match(machine.error, /exits with code 132/);
+  });
+});
+
+/** Where in the file an address of an ELF's is loaded from. */
+function offsetOf(elf, address) {
+  const [table, size, count] = [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)];
+  for (let at = table; at < table + size * count; at += size) {
+    const [offset, start, length] = [8, 16, 32].map((field) => Number(elf.readBigUInt64LE(at + field)));
+    if (elf.readUInt32LE(at) === 1 && address >= start && address < start + length) return offset + address - start;
+  }
+  throw new Error(`nothing is loaded at ${address}`);
+}
+
+/** A batch's kind, as the proof calls it. */
+function kindOf(kind) {
+  return kind === "forced" ? "none" : kind;
+}
