@@ -43,3 +43,9 @@ alloy::sol!(
     PreimageOracle,
     "../contracts/artifacts/PreimageOracle.json"
 );
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
+    RiscvStep,
+    "../contracts/artifacts/RiscvStep.json"
+);

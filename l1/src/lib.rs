@@ -28,7 +28,8 @@ mod view;
 
 pub use append::{Append, AppendCall, Fees, Prices, SenderAccount, SignedAppend};
 pub use bindings::{
-    Inbox, L1StandardBridge, L2StandardBridge, L2ToL1MessagePasser, Portal, PreimageOracle, Rollup,
+    Inbox, L1StandardBridge, L2StandardBridge, L2ToL1MessagePasser, Portal, PreimageOracle,
+    RiscvStep, Rollup,
 };
 pub use client::{L1Client, L1Endpoints, L1Head};
 pub use deploy::deploy;
