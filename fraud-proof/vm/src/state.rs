@@ -37,8 +37,65 @@ impl State {
         bytes
     }
 
+    /// The state that [`encode`](Self::encode) gave these bytes; `None` if no state does.
+    pub fn decode(bytes: &[u8; STATE_BYTES]) -> Option<Self> {
+        let (memory_root, mut rest) = bytes.split_first_chunk()?;
+        let pc = take_number(&mut rest)?;
+        let mut registers = [0; 31];
+        for register in &mut registers {
+            *register = take_number(&mut rest)?;
+        }
+        let (exited, end) = rest.split_first()?;
+        rest = end;
+        let exit = match (exited, take_number(&mut rest)?) {
+            (0, 0) => None,
+            (1, code) => Some(code),
+            _ => return None,
+        };
+        Some(Self {
+            memory_root: memory_root.into(),
+            pc,
+            registers,
+            exit,
+            step: take_number(&mut rest)?,
+        })
+    }
+
     /// What stands for the state in a dispute.
     pub fn hash(&self) -> B256 {
         keccak256(self.encode())
+    }
+}
+
+fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(u64::from_be_bytes(*number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings_mean_one_state() {
+        let running = State {
+            memory_root: B256::repeat_byte(7),
+            pc: 0x8000_0000,
+            registers: std::array::from_fn(|index| 1 << (2 * index)),
+            exit: None,
+            step: u64::MAX,
+        };
+        for state in
+            [running, State { exit: Some(0), ..running }, State { exit: Some(1 << 63), ..running }]
+        {
+            let mut bytes = state.encode();
+            assert_eq!(State::decode(&bytes), Some(state));
+            bytes[288] = 2;
+            assert_eq!(State::decode(&bytes), None);
+        }
+        let mut bytes = running.encode();
+        bytes[296] = 1;
+        assert_eq!(State::decode(&bytes), None);
     }
 }
