@@ -32,7 +32,7 @@ pub use difference::{Difference, ReceiptDifference, StateDifference, StateKey};
 pub use divergence::{Divergence, Evidence, Findings, FirstBlock, FirstTransaction};
 pub use enquiry::enquire;
 pub use event::{Event, Summary};
-pub use l1_step::{NotABlob, load_call};
+pub use l1_step::{L1Gas, L1Step, L1StepError, NotABlob, StepDifference, Stepped, load_call};
 pub use peer::{Peer, PeerError};
 pub use replay::{FirstChange, Replay};
 pub use turnpike_derivation::DerivationError as VerifierError;
