@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -15,6 +15,9 @@ pub(crate) enum VmCommand {
     Run(RunArgs),
     /// Print what each step of a program does.
     Trace(TraceArgs),
+    /// Take steps of a program on L1, too: by its contract, in an EVM in this process. Stops at the first that differs,
+    /// with exit status 1.
+    Check(CheckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -57,6 +60,31 @@ pub(crate) struct TraceArgs {
     pub(crate) count: u64,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) program: ProgramArgs,
+    /// Check so many steps, spread evenly; of every instruction, however rare, a sixteenth as many and at least 16, if
+    /// there are as many; and the last step.
+    #[arg(long, value_name = "STEPS", default_value_t = 1000, value_parser = parse_number)]
+    pub(crate) sample: u64,
+    /// Decides which steps a sample has.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, value_parser = parse_number)]
+    pub(crate) seed: u64,
+    /// Check every step instead of a sample.
+    #[arg(long, conflicts_with_all = ["sample", "seed", "steps"])]
+    pub(crate) every: bool,
+    /// Check every one of these steps instead of a sample: those from FROM on, before TO.
+    #[arg(long, value_name = "FROM..TO", value_parser = parse_range, conflicts_with_all = ["sample", "seed"])]
+    pub(crate) steps: Option<Range<u64>>,
+    /// Go no further than so many steps. The default is what a dispute has room for.
+    #[arg(long, value_name = "STEPS", default_value_t = 1 << 42, value_parser = parse_number)]
+    pub(crate) max_steps: u64,
+    /// Check this build of the contract: a JSON artefact. The default is the one built in.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) contract: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people.
@@ -72,4 +100,10 @@ fn parse_number(text: &str) -> Result<u64, String> {
         None => text.parse(),
     };
     number.map_err(|error| format!("{error}: expected a number, hexadecimal with 0x"))
+}
+
+/// Two numbers with `..` between them.
+fn parse_range(text: &str) -> Result<Range<u64>, String> {
+    let (from, to) = text.split_once("..").ok_or("expected FROM..TO")?;
+    Ok(parse_number(from)?..parse_number(to)?)
 }

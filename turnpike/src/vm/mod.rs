@@ -1,7 +1,10 @@
 //! `turnpike vm`: programs on the proof machine.
 
 mod args;
+mod check;
+mod difference;
 mod run;
+mod sample;
 mod trace;
 
 use std::{fs, process::ExitCode};
@@ -20,6 +23,7 @@ pub(crate) fn run(args: VmArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         VmCommand::Run(args) => run::run(&args),
         VmCommand::Trace(args) => trace::trace(&args),
+        VmCommand::Check(args) => check::check(&args),
     }
 }
 
