@@ -33,9 +33,11 @@ test-rust: $(TOOLS)
 	cargo $(RUN_TESTS) --locked --workspace
 
 # The executor with its feature `faults`: it gets over what must not happen, and no suite stays green that must not.
+# Neither do the tests of one step with a RiscvStep that is wrong.
 test-faults: $(TOOLS)
 	cargo test --locked --workspace --features turnpike-executor/faults --test faults
 	node tools/mutants.mjs
+	node tools/step-mutants.mjs
 
 test-contracts: $(TOOLS)
 	contracts/forge test
