@@ -187,10 +187,16 @@ test("whatever a block came from, it is proven", async (t) => {
     assert.equal(local.outputRoot, reports[0].outputRootBefore);
     const { keccak, blobs, precompiles } = reports[0].witness;
     assert.equal(Object.keys(preimages).length, keccak.count + blobs.count + precompiles.count);
-    const machine = ["vm", "run", "--elf", PROGRAM, "--oracle", at("witness.json"), "--format", "json"];
-    const { code, stdout, stderr } = await run(t, turnpike(), machine);
-    assert.equal(code, 0, stderr);
-    assert.equal(JSON.parse(stdout).steps, reports[0].instructions);
+    const machine = async (command, ...args) => {
+      const same = ["--elf", PROGRAM, "--oracle", at("witness.json"), "--format", "json"];
+      const { code, stdout, stderr } = await run(t, turnpike(), ["vm", command, ...same, ...args]);
+      assert.equal(code, 0, stderr);
+      return JSON.parse(stdout);
+    };
+    assert.equal((await machine("run")).steps, reports[0].instructions);
+    const checked = await machine("check", "--sample", "200");
+    assert.equal(checked.steps, reports[0].instructions);
+    assert.ok(checked.checked > 200);
   });
 
   await step(t, "another program is noticed", async () => {

@@ -111,7 +111,7 @@ pub(crate) fn step(
         Err(Stop::Exit(code)) => cpu.exit = Some(code),
         Err(Stop::Missing(missing)) => return Err(missing),
     }
-    cpu.step += 1;
+    cpu.step = cpu.step.wrapping_add(1);
     Ok(watched)
 }
 
