@@ -34,13 +34,23 @@ test("the README's tour", async (t) => {
 });
 
 test("the README's bridge", async (t) => {
-  const commands = commandsOf("## Bridge", "## Tests");
+  const commands = commandsOf("## Bridge", "## Fraud proof");
   assert.equal(commands.length, 2);
   const [deposit, withdrawal] = (await typeIn(t, commands)).split("---\n");
   assert.match(deposit, /^done: L2 block \d+ holds 0x[0-9a-f]{64}$/m);
   assert.match(withdrawal, /^proven on output \d+: L1 block \d+$/m);
   assert.match(withdrawal, /^finalized: L1 block \d+, 0.5 ether to 0xf39Fd6e5/m);
   assert.match(withdrawal, /finalized: nothing is left to do$/m);
+});
+
+test("the README's fraud proof", async (t) => {
+  const [, send] = commandsOf("## Two-minute tour", "## The API");
+  const [prove] = commandsOf("## Fraud proof", "## Tests");
+  const witness = `${temporaryFolder(t)}/block-1.json`;
+  const stdout = await typeIn(t, [send, prove.replaceAll("block-1.json", witness)]);
+  const [, proven] = stdout.split("---\n");
+  assert.match(proven, /node, native program and machine AGREE$/m);
+  assert.match(proven, /^checked \d+ of \d+ steps in .*: all alike; exit 0$/m);
 });
 
 /** Starts a chain and has bash run blocks of commands on it. Their output, with a line `---` between blocks. */
