@@ -11,7 +11,9 @@
 //! accumulators on L1 authenticate. [`run`] is the driver around it. A peer that serves the claimed chain only makes
 //! a report more exact; it decides nothing.
 //!
-//! A challenge blocks an output for good; this crate does not yet play the game that decides who is right.
+//! A challenge blocks an output for good; this crate does not yet play the game that decides who is right. What the game will need
+//! is here: [`prove`] has a block's witness and runs the proof program on it, natively and in the machine, and [`L1Step`] takes
+//! the machine's steps by the contract, in an EVM of this process.
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 mod challenger;

@@ -4,10 +4,27 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_rlp::{Decodable as _, Encodable as _, RlpDecodable, RlpEncodable};
 use serde::{Deserialize, Serialize};
 
-use crate::BatchLimits;
+use crate::{BatchLimits, CHUNK_BYTES_MAX};
 
 /// The most gas one transaction may ask for (EIP-7825). Deposits obey it as well.
 const TRANSACTION_GAS_LIMIT_MAX: u64 = 1 << 24;
+
+/// What a proof has room for, and L1 in one transaction: a chain that allowed more could have blocks that nobody can prove.
+const PROVABLE: Limits = Limits {
+    block_gas: 1_000_000_000,
+    precompile_gas: 6_000_000,
+    precompile_input_bytes: CHUNK_BYTES_MAX as u64,
+    inflated_bytes: 8 << 20,
+    blobs: 6,
+};
+
+struct Limits {
+    block_gas: u64,
+    precompile_gas: u64,
+    precompile_input_bytes: u64,
+    inflated_bytes: u64,
+    blobs: u64,
+}
 
 /// The parameters of a chain: fixed at genesis, committed to by [`ChainConfig::hash`].
 ///
@@ -75,6 +92,26 @@ pub enum ConfigError {
     /// A divisor or a limit is zero.
     #[error("chain config: `{0}` must not be zero")]
     Zero(&'static str),
+    /// A limit allows more than can be proven.
+    #[error("chain config: `{field}` is {found}, no more than {max} can be proven")]
+    Unprovable {
+        /// The limit.
+        field: &'static str,
+        /// Its value.
+        found: u64,
+        /// The most that it may be.
+        max: u64,
+    },
+    /// An account of the genesis block has more code than can be proven.
+    #[error("genesis: {address} has {found} bytes of code, no more than {max} can be proven")]
+    Code {
+        /// The account.
+        address: Address,
+        /// Bytes of its code.
+        found: usize,
+        /// The most that there may be.
+        max: usize,
+    },
     /// The deposits an entry may have to carry would not fit one block.
     #[error(
         "chain config: blockGasLimit {limit} is too low for entryDepositsMax deposits of 2^24 gas: {needed} needed"
@@ -144,6 +181,21 @@ impl ChainConfig {
         if let Some((_, name)) = nonzero.into_iter().find(|(value, _)| *value == 0) {
             return Err(ConfigError::Zero(name));
         }
+        let provable = [
+            (self.block_gas_limit, PROVABLE.block_gas, "blockGasLimit"),
+            (self.precompile_gas_max, PROVABLE.precompile_gas, "precompileGasMax"),
+            (
+                self.precompile_input_bytes_max,
+                PROVABLE.precompile_input_bytes,
+                "precompileInputBytesMax",
+            ),
+            (self.entry_inflated_bytes_max, PROVABLE.inflated_bytes, "entryInflatedBytesMax"),
+            (self.entry_blobs_max, PROVABLE.blobs, "entryBlobsMax"),
+        ];
+        if let Some((found, max, field)) = provable.into_iter().find(|(found, max, _)| found > max)
+        {
+            return Err(ConfigError::Unprovable { field, found, max });
+        }
         let needed = self
             .entry_deposits_max
             .saturating_mul(TRANSACTION_GAS_LIMIT_MAX)
@@ -186,6 +238,22 @@ mod tests {
         assert_eq!(ChainConfig::from_preimage(&bytes), Some((dev(), genesis_hash)));
         assert_eq!(ChainConfig::from_preimage(&bytes[..bytes.len() - 1]), None);
         assert_eq!(ChainConfig::from_preimage(&bytes[1..]), None);
+    }
+
+    #[test]
+    fn rejects_what_could_not_be_proven() {
+        let config = ChainConfig { precompile_gas_max: 6_000_001, ..dev() };
+        let expected =
+            ConfigError::Unprovable { field: "precompileGasMax", found: 6_000_001, max: 6_000_000 };
+        assert_eq!(config.validate(), Err(expected));
+        for config in [
+            ChainConfig { block_gas_limit: 1_000_000_001, ..dev() },
+            ChainConfig { precompile_input_bytes_max: 98_305, ..dev() },
+            ChainConfig { entry_inflated_bytes_max: (8 << 20) + 1, ..dev() },
+            ChainConfig { entry_blobs_max: 7, ..dev() },
+        ] {
+            assert!(matches!(config.validate(), Err(ConfigError::Unprovable { .. })));
+        }
     }
 
     #[test]

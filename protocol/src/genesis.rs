@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ChainConfig, Header,
+    CHUNK_BYTES_MAX, ChainConfig, ConfigError, Header,
     predeploys::{L2_STANDARD_BRIDGE, SEQUENCER_FEE_VAULT},
 };
 
@@ -77,6 +77,18 @@ impl Genesis {
             .expect("invariant: the shipped genesis file is valid")
     }
 
+    /// Checks that a chain can begin like this, and that all of it can be proven.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.config.validate()?;
+        let max = CHUNK_BYTES_MAX;
+        match self.alloc.iter().find(|(_, account)| account.code.len() > max) {
+            Some((&address, account)) => {
+                Err(ConfigError::Code { address, found: account.code.len(), max })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Tells the bridge on L2 where the bridge on L1 is. This changes the genesis block, so it comes first of all.
     ///
     /// A chain without a bridge among its accounts stays as it is.
@@ -119,6 +131,17 @@ mod tests {
         genesis.connect_bridge(Address::repeat_byte(0x21));
         let expected = U256::from_be_slice(Address::repeat_byte(0x21).as_slice());
         assert_eq!(genesis.alloc[&L2_STANDARD_BRIDGE].storage[&U256::ONE], expected);
+    }
+
+    #[test]
+    fn code_that_no_proof_could_read_is_rejected() {
+        let mut genesis = Genesis::dev();
+        assert_eq!(genesis.validate(), Ok(()));
+        let address = Address::repeat_byte(0xc0);
+        let code = Bytes::from(alloc::vec![0; CHUNK_BYTES_MAX + 1]);
+        genesis.alloc.insert(address, GenesisAccount { code, ..GenesisAccount::default() });
+        let (found, max) = (CHUNK_BYTES_MAX + 1, CHUNK_BYTES_MAX);
+        assert_eq!(genesis.validate(), Err(ConfigError::Code { address, found, max }));
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub use fee::L1Fee;
 pub use genesis::{Genesis, GenesisAccount, L1Deployment};
 pub use inbox::{CHUNK_BYTES_MAX, DataKind, Entry, blobs_hash, calldata_hash};
 pub use oracle::{
-    LocalInput, LocalInputs, ORACLE_WORD_BYTES, Oracle, OracleWord, Preimage, Preimages, blob_key,
-    is_oracle_key, keccak_key, precompile_key,
+    LocalInput, LocalInputs, ORACLE_WORD_BYTES, Oracle, OracleWord, Preimage, Preimages,
+    PreimagesError, blob_key, is_oracle_key, keccak_key, precompile_key,
 };
 pub use output::{OutputRoot, output_claim};
 pub use transaction::{

@@ -203,11 +203,60 @@ impl Preimage {
 
 /// All that a run of the program reads: the witness of a proof.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Unchecked")]
 pub struct Preimages {
     /// What the game sets.
     pub local: LocalInputs,
     preimages: BTreeMap<B256, Preimage>,
+}
+
+/// [`Preimages`] as somebody wrote them down.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Unchecked {
+    local: LocalInputs,
+    preimages: BTreeMap<B256, Preimage>,
+}
+
+/// Preimages that are not what they stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PreimagesError {
+    /// They have another key.
+    #[error("the preimage of key {found} is listed under key {listed}")]
+    Key {
+        /// The key under which they are listed.
+        listed: B256,
+        /// The key that they have.
+        found: B256,
+    },
+    /// They are no blob.
+    #[error("{found} bytes are listed as the blob of key {key}")]
+    BlobBytes {
+        /// The key.
+        key: B256,
+        /// How many bytes there are.
+        found: usize,
+    },
+}
+
+impl TryFrom<Unchecked> for Preimages {
+    type Error = PreimagesError;
+
+    fn try_from(Unchecked { local, preimages }: Unchecked) -> Result<Self, PreimagesError> {
+        for (listed, preimage) in &preimages {
+            let found = preimage.key();
+            if found != *listed {
+                return Err(PreimagesError::Key { listed: *listed, found });
+            }
+            match preimage {
+                Preimage::Blob { bytes, .. } if bytes.len() != BLOB_BYTES => {
+                    return Err(PreimagesError::BlobBytes { key: found, found: bytes.len() });
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { local, preimages })
+    }
 }
 
 impl Preimages {
@@ -270,6 +319,22 @@ mod tests {
         assert!(!is_oracle_key(&B256::repeat_byte(5)));
         let hash = B256::repeat_byte(9);
         assert_ne!(keccak_key(hash), blob_key(hash));
+    }
+
+    #[test]
+    fn preimages_are_read_under_their_own_keys() {
+        let mut all = Preimages::default();
+        all.add(Preimage::Keccak { bytes: Bytes::from_static(b"a node") });
+        let json = serde_json::to_string(&all).expect("serializes");
+        assert_eq!(serde_json::from_str::<Preimages>(&json).expect("reads"), all);
+
+        let other = json.replace("0x02", "0x03");
+        let error = serde_json::from_str::<Preimages>(&other).expect_err("another key");
+        assert!(error.to_string().contains("is listed under key 0x03"), "{error}");
+        let blob = Preimage::Blob { versioned_hash: B256::repeat_byte(1), bytes: Bytes::new() };
+        let (local, preimages) = (LocalInputs::default(), [(blob.key(), blob)].into());
+        let error = Preimages::try_from(Unchecked { local, preimages });
+        assert!(matches!(error, Err(PreimagesError::BlobBytes { found: 0, .. })));
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(crate) struct ProveBlockArgs {
     pub(crate) elf: Option<PathBuf>,
 }
 
-/// Looks at L1 that may fail before this gives up.
+/// Looks at L1 that may fail in all before this gives up.
 const FAILURES_MAX: u32 = 10;
 
 /// Proves a block. The exit code is 0 if node, native program and machine agree on what it comes to, and 1 if not.

@@ -177,7 +177,7 @@ pub(crate) fn read_genesis(path: &Path) -> anyhow::Result<Genesis> {
         .with_context(|| format!("cannot read the genesis file {}", path.display()))?;
     let genesis: Genesis = serde_json::from_str(&text)
         .with_context(|| format!("{} is not a genesis file", path.display()))?;
-    genesis.config.validate()?;
+    genesis.validate()?;
     Ok(genesis)
 }
 

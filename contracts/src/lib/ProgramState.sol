@@ -7,7 +7,4 @@ library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
         0x0f27783e8b4919b0a7ff6dd58fb2110a169971dfc43587940f2e5db9895d8a55;
-
-    /// @notice SHA-256 of that file.
-    bytes32 internal constant ELF_SHA256 = 0xc21e068f18afbc2870be2c72393ac1cebb86f41c7151df1a3f1d954901651bf1;
 }

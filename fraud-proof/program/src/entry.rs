@@ -8,7 +8,7 @@ use turnpike_protocol::{
     Oracle, keccak_key,
 };
 
-use crate::{Fault, preimages::Preimages};
+use crate::{Fault, reader::Reader};
 
 /// An entry as [`EntryData`] borrows it.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct OpenedEntry {
 impl OpenedEntry {
     /// Opens the entry behind the inbox's accumulator. `None` for entry 0, which derives nothing.
     pub(crate) fn open(
-        oracle: &mut Preimages<'_, impl Oracle>,
+        oracle: &mut Reader<'_, impl Oracle>,
         config: &ChainConfig,
         acc: &B256,
     ) -> Result<Option<Self>, Fault> {
@@ -51,13 +51,13 @@ impl OpenedEntry {
     }
 }
 
-fn read_entry(oracle: &mut Preimages<'_, impl Oracle>, acc: &B256) -> Result<(B256, Entry), Fault> {
+fn read_entry(oracle: &mut Reader<'_, impl Oracle>, acc: &B256) -> Result<(B256, Entry), Fault> {
     oracle.parsed(acc, "inbox entry", Entry::from_preimage)
 }
 
 /// The entry before `entry`, whose accumulator is `acc`, and its origin: the same one, or one further back.
 fn read_earlier(
-    oracle: &mut Preimages<'_, impl Oracle>,
+    oracle: &mut Reader<'_, impl Oracle>,
     config: &ChainConfig,
     entry: &Entry,
     acc: B256,
@@ -75,7 +75,7 @@ fn read_earlier(
 }
 
 fn read_data(
-    oracle: &mut Preimages<'_, impl Oracle>,
+    oracle: &mut Reader<'_, impl Oracle>,
     config: &ChainConfig,
     entry: &Entry,
 ) -> Result<(Vec<u8>, Vec<B256>), Fault> {
@@ -109,7 +109,7 @@ fn read_data(
 
 /// The deposits that the entry consumes, of which the queue gives the newest first.
 fn read_deposits(
-    oracle: &mut Preimages<'_, impl Oracle>,
+    oracle: &mut Reader<'_, impl Oracle>,
     config: &ChainConfig,
     entry: &Entry,
     before: u64,

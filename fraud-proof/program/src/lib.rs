@@ -14,8 +14,8 @@
 //! holds all of it but the first byte, the 248 bits of which nobody finds a second preimage. (The partial state hashes
 //! its nodes and codes all the same, as it does wherever it runs.) Lengths are bounded before memory is reserved.
 //!
-//! The result does not depend on where memory is, on time or on chance: there are no threads, the hash maps have fixed seeds,
-//! and nothing hashes what a map iterated.
+//! The result does not depend on where memory is, on time or on chance: there are no threads, and nothing hashes or puts out
+//! what a hash map iterated. (Maps are seeded from addresses, which only moves entries about.)
 #![no_std]
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
@@ -25,7 +25,7 @@ extern crate std;
 
 mod entry;
 mod fault;
-mod preimages;
+mod reader;
 mod run;
 
 pub use fault::Fault;

@@ -6,7 +6,7 @@ use turnpike_protocol::{
 };
 use turnpike_state::PartialState;
 
-use crate::{Fault, entry::OpenedEntry, preimages::Preimages};
+use crate::{Fault, entry::OpenedEntry, reader::Reader};
 
 /// The block that both sides agree on.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ struct Head {
 /// The output root after block [`LocalInput::BlockIndex`] of the entry behind [`LocalInput::InboxAcc`], on top of
 /// [`LocalInput::OutputRoot`]; that root itself if the entry derives no such block.
 pub fn run(oracle: &mut impl Oracle) -> Result<B256, Fault> {
-    let mut oracle = Preimages::new(oracle);
+    let mut oracle = Reader::new(oracle);
     let config_hash = oracle.local(LocalInput::ChainConfig)?;
     let agreed_root = oracle.local(LocalInput::OutputRoot)?;
     let (config, _) = oracle.parsed(&config_hash, "chain config", ChainConfig::from_preimage)?;
@@ -30,7 +30,7 @@ pub fn run(oracle: &mut impl Oracle) -> Result<B256, Fault> {
 }
 
 impl Head {
-    fn read(oracle: &mut Preimages<'_, impl Oracle>, root: &B256) -> Result<Self, Fault> {
+    fn read(oracle: &mut Reader<'_, impl Oracle>, root: &B256) -> Result<Self, Fault> {
         let output = oracle.parsed(root, "output root", OutputRoot::from_preimage)?;
         let header =
             oracle.parsed(&output.block_hash, "header", |rlp| alloy_rlp::decode_exact(rlp).ok())?;
@@ -40,7 +40,7 @@ impl Head {
 
 /// The block in question, its signers known.
 fn derive_block(
-    oracle: &mut Preimages<'_, impl Oracle>,
+    oracle: &mut Reader<'_, impl Oracle>,
     config: &ChainConfig,
     head: &Head,
 ) -> Result<Option<BlockInput>, Fault> {
@@ -80,7 +80,7 @@ const fn parent_origin(opened: &OpenedEntry, index: usize) -> Option<u64> {
 }
 
 fn execute(
-    oracle: Preimages<'_, impl Oracle>,
+    oracle: Reader<'_, impl Oracle>,
     config: &ChainConfig,
     head: &Head,
     block: &BlockInput,

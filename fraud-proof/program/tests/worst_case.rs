@@ -14,7 +14,7 @@ use turnpike_protocol::{
 };
 
 /// A quarter of the steps that a proof can have.
-const STEPS_MAX: u64 = (1 << 42) / 4;
+const STEPS_MAX: u64 = turnpike_vm::STEPS_MAX / 4;
 
 /// A quarter of the machine's memory.
 const MEMORY_BYTES_MAX: u64 = (1 << 32) / 4;
@@ -133,7 +133,7 @@ fn check_chain(name: &str, keeps: Keeps, chain: Chain) {
     check(name, keeps, empty, sample);
 }
 
-/// So many slots that a path in their trie is as long as in a large contract.
+/// So many that most nodes of their trie are read once: in one of 10^8 slots a path is about twice as long.
 fn slots() -> BTreeMap<U256, U256> {
     (0..20_000).map(|slot| (U256::from(slot), U256::from(slot + 1))).collect()
 }

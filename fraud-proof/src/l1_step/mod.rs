@@ -129,9 +129,10 @@ impl L1Step {
     ) -> Result<Stepped, L1StepError> {
         if let Some((key, offset)) = witness.read
             && let Some(preimage) = preimages.get(&key)
-            && self.loaded.insert((key, offset))
+            && !self.loaded.contains(&(key, offset))
         {
             self.load(preimage, offset)?;
+            self.loaded.insert((key, offset));
         }
         self.step(&witness.state.encode(), &witness.proof, &preimages.local)
     }

@@ -23,9 +23,9 @@ use turnpike_executor::ExecutionError;
 pub use proof::{Proof, Size, WitnessSize};
 pub use recorder::Recorder;
 pub use report::{Outcome, Report};
-pub use run::{MachineFault, MachineRun, NativeRun, STEPS_MAX, run_machine, run_native};
+pub use run::{MachineFault, MachineRun, NativeRun, run_machine, run_native};
 pub use statement::{Position, StatedBlock, Statement, position_of, statement_at};
-pub use turnpike_vm::MEMORY_BYTES;
+pub use turnpike_vm::{MEMORY_BYTES, STEPS_MAX};
 pub use witness::{Inbox, witness};
 
 /// The program that proofs are about, for the machine.

@@ -3,12 +3,9 @@ use std::time::{Duration, Instant};
 use alloy_primitives::B256;
 use turnpike_program::Fault;
 use turnpike_protocol::Preimages;
-use turnpike_vm::{Counts, ElfError, Machine, MissingPreimage, Usage};
+use turnpike_vm::{Counts, ElfError, Machine, MissingPreimage, STEPS_MAX, Usage};
 
 use super::Recorder;
-
-/// Steps that a game can bisect: a run is over within them, or lost.
-pub const STEPS_MAX: u64 = 1 << 42;
 
 /// Numbers of the registers that hold the output root at the end.
 const ROOT_REGISTERS: [u8; 4] = [11, 12, 13, 14];

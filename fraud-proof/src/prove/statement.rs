@@ -144,7 +144,9 @@ pub async fn statement_at<S: L1Source>(
     }
     node.parts_mut().1.rewind(entry);
     while node.follower().next_entry() < entry {
-        feed_next(node).await?;
+        if !feed_next(node).await? {
+            return Err(ProveError::EntryMissing(node.follower().next_entry()));
+        }
     }
     let next = node.next_entry().await?.ok_or(ProveError::EntryMissing(entry))?;
     let (view, follower) = node.parts_mut();

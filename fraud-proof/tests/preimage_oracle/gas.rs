@@ -90,6 +90,9 @@ fn most_expensive_loads_fit_a_transaction() {
         let data = load_call(&preimage, 0).expect("a blob").expect("a call");
         let (limit, used) = measure(&mut l1, &data);
         println!("| {name} | {} | {precompile_gas} | {limit} | {used} |", data.len());
-        assert!(used <= limit && limit <= GAS_MAX, "{name}");
+        assert!(
+            used <= limit && limit * 5 / 4 <= GAS_MAX,
+            "{name}: room for L1 to charge a quarter more"
+        );
     }
 }

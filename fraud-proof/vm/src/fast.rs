@@ -23,6 +23,8 @@ pub(crate) fn run(
     observer: &mut impl Observer,
 ) {
     debug_assert!(cpu.exit.is_none());
+    // So that no sum of steps and places overflows. Nobody gets as far; the rest is the step function's.
+    let until_step = until_step.min(u64::MAX - SLOTS as u64);
     while cpu.step < until_step {
         let Some(page) = code.page(cpu.pc, memory) else { return };
         let mut at = At::new(cpu.pc, until_step - cpu.step);

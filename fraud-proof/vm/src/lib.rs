@@ -45,5 +45,5 @@ pub use instruction::{Class, Instruction, Op, REGISTER_NAMES};
 pub use machine::{Machine, Snapshot, StepWitness};
 pub use memory::{MEMORY_BYTES, Usage};
 pub use observe::Counts;
-pub use state::{STATE_BYTES, State};
+pub use state::{STATE_BYTES, STEPS_MAX, State};
 pub use step::{MissingPreimage, Trap};

@@ -1,5 +1,8 @@
 use alloy_primitives::{B256, keccak256};
 
+/// Steps that a dispute has room for: a program that takes more proves nothing.
+pub const STEPS_MAX: u64 = 1 << 42;
+
 /// Bytes of an encoded [`State`].
 pub const STATE_BYTES: usize = 32 + 8 + 31 * 8 + 1 + 8 + 8;
 

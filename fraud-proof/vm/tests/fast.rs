@@ -236,6 +236,21 @@ fn a_store_changes_the_instruction_after_it() {
 }
 
 #[test]
+fn steps_are_counted_without_a_bound() {
+    // Further along the page than there were steps.
+    const AHEAD: usize = 500;
+    let mut words = vec![immediate(Op::Jal, 0, 0, 4 * AHEAD as i32)];
+    words.resize(AHEAD, 0);
+    words.extend(EXIT);
+    let (mut fast, mut reference) = (machine(&words), machine(&words));
+    run_until(&mut fast, u64::MAX);
+    while reference.exit().is_none() {
+        reference.step(&mut no_oracle()).expect("no oracle is read");
+    }
+    assert_eq!((fast.steps(), fast.state()), (3, reference.state()));
+}
+
+#[test]
 fn counting_changes_nothing_and_counts_everything() {
     let words = [
         immediate(Op::Addi, 5, 0, 100),

@@ -1,6 +1,7 @@
 use std::{ops::Range, path::PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
+use turnpike_vm::STEPS_MAX;
 
 #[derive(Debug, Args)]
 pub(crate) struct VmArgs {
@@ -41,7 +42,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) program: ProgramArgs,
     /// Stop after so many steps, with exit status 124. The default is what a dispute has room for.
-    #[arg(long, value_name = "STEPS", default_value_t = 1 << 42, value_parser = parse_number)]
+    #[arg(long, value_name = "STEPS", default_value_t = STEPS_MAX, value_parser = parse_number)]
     pub(crate) max_steps: u64,
     /// Count instructions by class as well, which is slower.
     #[arg(long)]
@@ -78,7 +79,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FROM..TO", value_parser = parse_range, conflicts_with_all = ["sample", "seed"])]
     pub(crate) steps: Option<Range<u64>>,
     /// Go no further than so many steps. The default is what a dispute has room for.
-    #[arg(long, value_name = "STEPS", default_value_t = 1 << 42, value_parser = parse_number)]
+    #[arg(long, value_name = "STEPS", default_value_t = STEPS_MAX, value_parser = parse_number)]
     pub(crate) max_steps: u64,
     /// Check this build of the contract: a JSON artefact. The default is the one built in.
     #[arg(long, value_name = "FILE")]
@@ -105,5 +106,6 @@ fn parse_number(text: &str) -> Result<u64, String> {
 /// Two numbers with `..` between them.
 fn parse_range(text: &str) -> Result<Range<u64>, String> {
     let (from, to) = text.split_once("..").ok_or("expected FROM..TO")?;
-    Ok(parse_number(from)?..parse_number(to)?)
+    let range = parse_number(from)?..parse_number(to)?;
+    if range.is_empty() { Err("no step is in it".to_owned()) } else { Ok(range) }
 }

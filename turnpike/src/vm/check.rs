@@ -9,7 +9,7 @@ use std::{
 };
 
 use alloy_primitives::Bytes;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use serde_json::json;
 use turnpike_fraud_proof::{L1Step, StepDifference};
@@ -39,6 +39,12 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             difference.witness.state.step
         );
         return Ok(ExitCode::FAILURE);
+    }
+    if checked == 0 {
+        bail!(
+            "no step was checked: the program takes {} before it ends or is stopped",
+            machine.steps()
+        );
     }
     print(args.program.format, checked, &machine, start.elapsed())?;
     Ok(ExitCode::SUCCESS)

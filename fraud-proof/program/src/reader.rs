@@ -21,13 +21,13 @@ const ECRECOVER: Address = address!("0000000000000000000000000000000000000001");
 
 /// An oracle, read by what is wanted of it.
 #[derive(Debug)]
-pub(crate) struct Preimages<'a, O> {
+pub(crate) struct Reader<'a, O> {
     oracle: &'a mut O,
     /// What execution could not be told of when it asked: then its result is worth nothing.
     fault: Option<Fault>,
 }
 
-impl<'a, O: Oracle> Preimages<'a, O> {
+impl<'a, O: Oracle> Reader<'a, O> {
     pub(crate) const fn new(oracle: &'a mut O) -> Self {
         Self { oracle, fault: None }
     }
@@ -109,7 +109,7 @@ impl<'a, O: Oracle> Preimages<'a, O> {
     }
 }
 
-impl<O: Oracle> PreimageSource for Preimages<'_, O> {
+impl<O: Oracle> PreimageSource for Reader<'_, O> {
     fn preimage(&mut self, hash: &B256) -> Option<Bytes> {
         match self.keccak(hash) {
             Ok(bytes) => Some(bytes.into()),
