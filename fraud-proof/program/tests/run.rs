@@ -132,6 +132,24 @@ fn faults_are_exits() {
     assert_eq!(exit(config, Tamper::Short), Some(4));
 }
 
+/// The stack ends where memory does: what overflows it writes nothing else.
+#[test]
+fn a_full_stack_is_an_exit() {
+    const SP: u8 = 2;
+    const SET_UP: u64 = 2;
+    const LEFT: u64 = 1024;
+    let mut chain = Chain::new();
+    let start = chain.l1_time();
+    let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(start, 0, 0..1)]);
+    let mut oracle = posted.blocks[0].0.clone();
+    let mut machine = machine();
+    machine.run(&mut oracle, SET_UP).expect("nothing is read");
+    assert_eq!(machine.register(SP), 16 << 20, "the stack is set up");
+    machine.set_register(SP, LEFT);
+    machine.run(&mut oracle, u64::MAX).expect("all that it reads is there");
+    assert_eq!(machine.exit(), Some(139));
+}
+
 #[derive(Clone, Copy)]
 enum Tamper {
     Missing,
