@@ -73,14 +73,14 @@ const MUTANTS = [
     file: "L1/RiscvStep.sol",
     right: "return uint256(key << 8) >> 8 < LOCAL_INPUTS;",
     wrong: "return uint8(uint256(key)) < LOCAL_INPUTS;",
-    tests: "random::random_steps_are_those_of_l1",
+    tests: "random::a_million_random_steps_are_the_same_to_all",
   },
   {
     name: "key-kind-unbound",
     file: "L1/RiscvStep.sol",
     right: "return kind >= KECCAK_KEY && kind <= PRECOMPILE_KEY;",
     wrong: "return kind >= KECCAK_KEY;",
-    tests: "random::random_steps_are_those_of_l1",
+    tests: "random::a_million_random_steps_are_the_same_to_all",
   },
   {
     name: "word-divisions-by-immediate",
