@@ -342,7 +342,7 @@ fn codes() {
 #[test]
 fn codes_of_one_transaction_make_place_for_those_of_the_next() {
     if !long() {
-        eprintln!("NOT RUN: takes 13 seconds or so; set TURNPIKE_LONG=1");
+        eprintln!("NOT RUN: takes a minute; set TURNPIKE_LONG=1");
         return;
     }
     const EACH: u64 = 3_000;
