@@ -1,22 +1,15 @@
 //! `turnpike derive`: the chain as L1 alone gives it, for whoever wants to compare.
 
-use std::{fmt, process::ExitCode, time::Duration};
+use std::{fmt, process::ExitCode};
 
 use alloy_primitives::B256;
 use serde::Serialize;
 use tokio::task::block_in_place;
-use tracing::warn;
-use turnpike_derivation::{DerivedEntry, FollowError, Follower, Node};
-use turnpike_l1::{L1Client, L1Head, L1View, OutputStatus, ProposedOutput, Severity};
+use turnpike_derivation::{DerivedEntry, FollowError, Node};
+use turnpike_l1::{L1Head, OutputStatus, ProposedOutput};
 use turnpike_protocol::DataKind;
 
-use crate::{
-    cli::DeriveArgs,
-    roles::{read_genesis, to_json},
-};
-
-/// Looks at L1 that may fail before this gives up.
-const FAILURES_MAX: u32 = 10;
+use crate::{cli::DeriveArgs, follow, roles::to_json};
 
 /// What L1 gives.
 #[derive(Debug, Serialize)]
@@ -70,24 +63,9 @@ struct Output {
 }
 
 pub(crate) async fn run(args: DeriveArgs) -> anyhow::Result<ExitCode> {
-    let genesis = read_genesis(&args.chain.genesis)?;
-    let follower = block_in_place(|| Follower::new(&genesis, args.execution.into()));
-    let genesis_output = follower.head().output;
-    let client = L1Client::connect(args.chain.l1(), &genesis).await?;
-    client.check_genesis(&genesis, &genesis_output).await?;
-    let mut node = Node::new(L1View::new(client, 0, genesis_output), follower);
-    let mut failures = 0;
-    let head = loop {
-        match catch_up(&mut node).await {
-            Ok(head) => break head,
-            Err(error) if error.severity() < Severity::Critical && failures < FAILURES_MAX => {
-                failures += 1;
-                warn!(%error, "will try again");
-                tokio::time::sleep(Duration::from_millis(args.chain.l1_poll_ms)).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    };
+    let chain = &args.chain;
+    let mut node = follow::open(chain, args.execution.into()).await?;
+    let head = follow::look(&mut node, chain, catch_up, FollowError::severity).await?;
     let report = Report::new(&node, head);
     if args.json {
         println!("{}", to_json(&report)?);

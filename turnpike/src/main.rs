@@ -7,6 +7,7 @@ mod conformance;
 mod derive;
 mod dev;
 mod execution;
+mod follow;
 mod metrics;
 mod prove;
 mod roles;

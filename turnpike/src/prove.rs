@@ -4,26 +4,18 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use tokio::task::block_in_place;
-use tracing::warn;
-use turnpike_derivation::{Follower, Node};
+use turnpike_derivation::Node;
 use turnpike_fraud_proof::prove::{
     Position, Proof, ProveError, Report, Statement, position_of, statement_at,
 };
-use turnpike_l1::{L1Client, L1View, Severity};
 use turnpike_protocol::Preimages;
 
-use crate::{
-    cli::ChainArgs,
-    execution::ExecutionArgs,
-    roles::{read_genesis, to_json},
-    vm::Format,
-};
+use crate::{cli::ChainArgs, execution::ExecutionArgs, follow, roles::to_json, vm::Format};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Prove {
@@ -59,9 +51,6 @@ pub(crate) struct ProveBlockArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) elf: Option<PathBuf>,
 }
-
-/// Looks at L1 that may fail in all before this gives up.
-const FAILURES_MAX: u32 = 10;
 
 /// Proves a block. The exit code is 0 if node, native program and machine agree on what it comes to, and 1 if not.
 pub(crate) async fn run(prove: Prove) -> anyhow::Result<ExitCode> {
@@ -100,26 +89,9 @@ fn write_witness(path: &Path, witness: &Preimages) -> anyhow::Result<()> {
 /// What there is to prove, by L1 alone.
 async fn statement(args: &ProveBlockArgs) -> anyhow::Result<Statement> {
     let chain = &args.chain;
-    let genesis = read_genesis(&chain.genesis)?;
-    let follower = block_in_place(|| Follower::new(&genesis, args.execution.into()));
-    let genesis_output = follower.head().output;
-    let client = L1Client::connect(chain.l1(), &genesis).await?;
-    client.check_genesis(&genesis, &genesis_output).await?;
-    let mut node = Node::new(L1View::new(client, 0, genesis_output), follower);
-    let mut failures = 0;
-    loop {
-        match look(&mut node, args).await {
-            Ok(statement) => return Ok(statement),
-            Err(ProveError::Follow(error))
-                if error.severity() < Severity::Critical && failures < FAILURES_MAX =>
-            {
-                failures += 1;
-                warn!(%error, "will try again");
-                tokio::time::sleep(Duration::from_millis(chain.l1_poll_ms)).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let mut node = follow::open(chain, args.execution.into()).await?;
+    let look = async |node: &mut Node| look(node, args).await;
+    Ok(follow::look(&mut node, chain, look, ProveError::severity).await?)
 }
 
 async fn look(node: &mut Node, args: &ProveBlockArgs) -> Result<Statement, ProveError> {

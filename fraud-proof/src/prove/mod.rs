@@ -19,6 +19,7 @@ use std::convert::Infallible;
 
 use turnpike_derivation::{DerivationError, FollowError};
 use turnpike_executor::ExecutionError;
+use turnpike_l1::Severity;
 
 pub use proof::{Proof, Size, WitnessSize};
 pub use recorder::Recorder;
@@ -77,4 +78,14 @@ pub enum ProveError {
     /// The executor gave up.
     #[error(transparent)]
     Execution(#[from] ExecutionError<Infallible>),
+}
+
+impl ProveError {
+    /// What the error asks of whoever meets it.
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::Follow(error) => error.severity(),
+            _ => Severity::Critical,
+        }
+    }
 }
