@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const CONTRACTS = join(ROOT, "contracts");
 const ARTIFACTS = join(CONTRACTS, "artifacts");
-const L1_CONTRACTS = ["Inbox", "Portal", "Rollup", "L1StandardBridge", "PreimageOracle", "RiscvStep"];
+const L1_CONTRACTS = ["Inbox", "Portal", "Rollup", "Dispute", "L1StandardBridge", "PreimageOracle", "RiscvStep"];
 // Genesis takes the runtime code of these as it is, so they can have neither immutables nor links.
 const L2_CONTRACTS = [
   "L1Block",

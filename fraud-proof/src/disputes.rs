@@ -126,7 +126,10 @@ impl Disputes {
 
     async fn send(&mut self, output: &ProposedOutput) -> Result<(), L1Error> {
         let index = output.index;
-        let prepared = self.sender.prepare_challenge(output, self.config.challenger_bond).await;
+        let prepared = self
+            .sender
+            .prepare_call(Default::default(), self.config.game_bond, Default::default())
+            .await;
         let sent = match prepared {
             // Noted as in flight even if the broadcast fails: it may have arrived all the same.
             Ok(tx) => {

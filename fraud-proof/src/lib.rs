@@ -22,6 +22,7 @@ mod disputes;
 mod divergence;
 mod enquiry;
 mod event;
+pub mod game;
 mod history;
 mod l1_step;
 mod peer;

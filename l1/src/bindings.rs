@@ -22,6 +22,12 @@ alloy::sol!(
 alloy::sol!(
     #[sol(rpc)]
     #[derive(Debug)]
+    Dispute,
+    "../contracts/artifacts/Dispute.json"
+);
+alloy::sol!(
+    #[sol(rpc)]
+    #[derive(Debug)]
     L1StandardBridge,
     "../contracts/artifacts/L1StandardBridge.json"
 );

@@ -16,7 +16,7 @@ use tracing::warn;
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot, output_claim};
 
 use crate::{
-    Counts, EntryPayload, Inbox, L1Block, L1Error, L1Source, Portal, PostedEntry, Rollup,
+    Counts, Dispute, EntryPayload, Inbox, L1Block, L1Error, L1Source, Portal, PostedEntry, Rollup,
     archive::Archive, beacon::Beacon,
 };
 
@@ -82,6 +82,8 @@ impl L1Client {
             ("Inbox", deployment.inbox),
             ("Portal", deployment.portal),
             ("Rollup", deployment.rollup),
+            ("Dispute", deployment.dispute),
+            ("PreimageOracle", deployment.preimage_oracle),
             ("L1StandardBridge", deployment.bridge),
         ] {
             if provider.get_code_at(address).await?.is_empty() {
@@ -216,9 +218,11 @@ impl L1Source for L1Client {
     }
 
     async fn logs(&self, first: u64, last: u64) -> Result<Vec<Log>, L1Error> {
-        let L1Deployment { inbox, portal, rollup, .. } = self.deployment;
-        let filter =
-            Filter::new().address(vec![inbox, portal, rollup]).from_block(first).to_block(last);
+        let L1Deployment { inbox, portal, rollup, dispute, .. } = self.deployment;
+        let filter = Filter::new()
+            .address(vec![inbox, portal, rollup, dispute])
+            .from_block(first)
+            .to_block(last);
         Ok(self.provider.get_logs(&filter).await?)
     }
 
@@ -230,12 +234,17 @@ impl L1Source for L1Client {
         let deposits = deployed(portal.depositCount().block(at).call().await, 0)?;
         let deposit_acc = portal.depositAcc(deposits).block(at).call().await;
         let outputs = rollup.outputCount().block(at).call().await;
+        let dispute = Dispute::new(self.deployment.dispute, &self.provider);
+        let challenges = dispute.challengeCount().block(at).call().await;
+        let games = dispute.gameCount().block(at).call().await;
         Ok(Counts {
             entries: deployed(inbox.entryCount().block(at).call().await, 0)?,
             deposits,
             deposit_acc: deployed(deposit_acc, B256::ZERO)?,
             // The genesis output is known before its contract is there.
             outputs: deployed(outputs, U256::from(1))?.saturating_to(),
+            challenges: deployed(challenges, U256::ZERO)?.saturating_to(),
+            games: deployed(games, U256::ZERO)?.saturating_to(),
         })
     }
 

@@ -7,7 +7,7 @@ use alloy::{
 use alloy_primitives::Address;
 use turnpike_protocol::{ChainConfig, Genesis, L1Deployment, OutputRoot};
 
-use crate::{Inbox, L1Error, L1StandardBridge, Portal, Rollup};
+use crate::{Dispute, Inbox, L1Error, L1StandardBridge, Portal, PreimageOracle, RiscvStep, Rollup};
 
 /// Deploys a chain's contracts with the parameters of its genesis, and returns the genesis with their addresses in it.
 ///
@@ -28,7 +28,8 @@ pub async fn deploy(
     let chain_id = provider.get_chain_id().await?;
     let block_number = provider.get_block_number().await?;
     let first_nonce = provider.get_transaction_count(account).await?;
-    let [portal, inbox, rollup, bridge] = [0, 1, 2, 3].map(|i| account.create(first_nonce + i));
+    let [portal, inbox, rollup, preimage_oracle, riscv_step, dispute, bridge] =
+        [0, 1, 2, 3, 4, 5, 6].map(|i| account.create(first_nonce + i));
 
     genesis.connect_bridge(bridge);
     let output = output_of(&genesis);
@@ -39,10 +40,24 @@ pub async fn deploy(
     let inbox_config = inbox_config(config);
     let builder = Inbox::deploy_builder(p, config_hash, portal, batcher, inbox_config);
     place(first_nonce + 1, inbox, builder).await?;
-    let builder = Rollup::deploy_builder(p, inbox, root, rollup_config(config));
+    let builder = Rollup::deploy_builder(p, inbox, dispute, root, rollup_config(config));
     place(first_nonce + 2, rollup, builder).await?;
-    place(first_nonce + 3, bridge, L1StandardBridge::deploy_builder(p, portal)).await?;
-    genesis.l1 = Some(L1Deployment { chain_id, block_number, inbox, portal, rollup, bridge });
+    place(first_nonce + 3, preimage_oracle, PreimageOracle::deploy_builder(p)).await?;
+    let builder = RiscvStep::deploy_builder(p, preimage_oracle);
+    place(first_nonce + 4, riscv_step, builder).await?;
+    let builder = Dispute::deploy_builder(p, rollup, riscv_step, dispute_config(config)?);
+    place(first_nonce + 5, dispute, builder).await?;
+    place(first_nonce + 6, bridge, L1StandardBridge::deploy_builder(p, portal)).await?;
+    genesis.l1 = Some(L1Deployment {
+        chain_id,
+        block_number,
+        inbox,
+        portal,
+        rollup,
+        dispute,
+        preimage_oracle,
+        bridge,
+    });
     Ok(genesis)
 }
 
@@ -82,6 +97,19 @@ fn rollup_config(config: &ChainConfig) -> Rollup::RollupConfig {
         challengeWindow: config.challenge_window,
         entriesPerOutputMax: config.output_entries_max,
         proposerBond: config.proposer_bond,
-        challengerBond: config.challenger_bond,
     }
+}
+
+fn dispute_config(config: &ChainConfig) -> Result<Dispute::DisputeConfig, L1Error> {
+    let seconds = |value: u64| {
+        value.try_into().map_err(|_| {
+            L1Error::Inconsistent(format!("a game's clock cannot have {value} seconds"))
+        })
+    };
+    Ok(Dispute::DisputeConfig {
+        blocksPerEntryMax: config.entry_blocks_max,
+        gameBond: config.game_bond,
+        gameClock: seconds(config.game_clock)?,
+        gameIncrement: seconds(config.game_increment)?,
+    })
 }

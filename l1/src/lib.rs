@@ -15,6 +15,7 @@ mod bindings;
 mod blobs;
 mod client;
 mod deploy;
+mod dispute;
 mod entry;
 mod error;
 #[cfg(feature = "memory")]
@@ -28,11 +29,15 @@ mod view;
 
 pub use append::{Append, AppendCall, Fees, Prices, SenderAccount, SignedAppend};
 pub use bindings::{
-    Inbox, L1StandardBridge, L2StandardBridge, L2ToL1MessagePasser, Portal, PreimageOracle,
-    RiscvStep, Rollup,
+    Dispute, Inbox, L1StandardBridge, L2StandardBridge, L2ToL1MessagePasser, Portal,
+    PreimageOracle, RiscvStep, Rollup,
 };
 pub use client::{L1Client, L1Endpoints, L1Head};
 pub use deploy::deploy;
+pub use dispute::{
+    Answer, Bisection, Challenge, ChallengeStatus, DisputedOutput, Disputes, Game, GameEnd,
+    GameStatus, MACHINE_STEPS, Move, Phase, SEGMENTS_MAX, Segment, Side, positions,
+};
 pub use entry::{EntryPayload, EntrySource, PostedEntry};
 pub use error::{L1Error, Severity};
 pub use output::{OutputStatus, ProposedOutput, is_undisputed};

@@ -135,6 +135,8 @@ impl MemoryL1 {
             inbox: Address::repeat_byte(1),
             portal: Address::repeat_byte(2),
             rollup: Address::repeat_byte(3),
+            dispute: Address::repeat_byte(5),
+            preimage_oracle: Address::repeat_byte(6),
             bridge: Address::repeat_byte(4),
         };
         let nothing = Contracts {
@@ -324,10 +326,10 @@ impl Mining {
             }
             L1Event::Challenged(index) => {
                 let index = U256::from(*index);
-                let (claim, challenger) = (self.claim(index), Address::repeat_byte(9));
+                let claim = self.claim(index);
                 self.log(
                     self.deployment.rollup,
-                    &Rollup::OutputChallenged { index, claim, challenger },
+                    &Rollup::OutputChallenged { index, claim, openChallenges: 1 },
                 );
             }
             L1Event::Finalized(index) => {
@@ -511,6 +513,8 @@ impl L1Source for MemoryL1 {
             deposits: deposit_accs.len() as u64 - 1,
             deposit_acc: *deposit_accs.last().expect("invariant: starts with one"),
             outputs: claims.len().max(1) as u64,
+            challenges: 0,
+            games: 0,
         })
     }
 

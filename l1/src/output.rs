@@ -6,10 +6,14 @@ use turnpike_protocol::OutputRoot;
 pub enum OutputStatus {
     /// In its challenge window, or past it and not finalized yet.
     Proposed,
-    /// Somebody disputes it: it will not become final.
+    /// It is challenged, and that is not decided.
     Challenged,
     /// Final.
     Final,
+    /// A challenge of it was won.
+    Rejected,
+    /// It is built on a rejected one, and its bond was returned.
+    Void,
 }
 
 /// An output as it was proposed, and how it stands.
@@ -64,12 +68,12 @@ impl ProposedOutput {
     }
 }
 
-/// Whether neither an output nor anything it stands on is challenged.
+/// Whether neither an output nor anything it stands on is challenged or rejected.
 pub fn is_undisputed(outputs: &[ProposedOutput], output: &ProposedOutput) -> bool {
     let mut output = output;
     loop {
         match output.status {
-            OutputStatus::Challenged => return false,
+            OutputStatus::Challenged | OutputStatus::Rejected | OutputStatus::Void => return false,
             OutputStatus::Final => return true,
             OutputStatus::Proposed => {}
         }

@@ -6,7 +6,9 @@ use turnpike_protocol::{
     DataKind, Deposit, DepositHint, Entry, OutputRoot, QueuedDeposit, output_claim,
 };
 
-use crate::{Counts, Inbox, L1Error, OutputStatus, Portal, PostedEntry, ProposedOutput, Rollup};
+use crate::{
+    Counts, Disputes, Inbox, L1Error, OutputStatus, Portal, PostedEntry, ProposedOutput, Rollup,
+};
 
 /// Blocks that are remembered, newest last: those with logs of ours, and those at which a look at L1 ended.
 const POINTS_MAX: usize = 1_024;
@@ -24,6 +26,7 @@ pub(crate) struct Records {
     pub(crate) outputs: Vec<ProposedOutput>,
     /// Every change of an output's status, in order.
     statuses: Vec<(usize, OutputStatus)>,
+    pub(crate) disputes: Disputes,
     /// The blocks that can be gone back to, in order.
     points: VecDeque<Point>,
 }
@@ -43,11 +46,12 @@ pub(crate) struct Extent {
     pub(crate) deposits: usize,
     pub(crate) outputs: usize,
     statuses: usize,
+    disputes: usize,
 }
 
 impl Extent {
     /// Before the contracts were deployed.
-    const NOTHING: Self = Self { entries: 0, deposits: 0, outputs: 1, statuses: 0 };
+    const NOTHING: Self = Self { entries: 0, deposits: 0, outputs: 1, statuses: 0, disputes: 0 };
 }
 
 impl Records {
@@ -59,6 +63,7 @@ impl Records {
             deposit_accs: vec![B256::ZERO],
             outputs: vec![ProposedOutput::genesis(genesis_output)],
             statuses: Vec::new(),
+            disputes: Disputes::default(),
             points: VecDeque::new(),
         }
     }
@@ -96,6 +101,7 @@ impl Records {
             deposits: self.deposits.len(),
             outputs: self.outputs.len(),
             statuses: self.statuses.len(),
+            disputes: self.disputes.events(),
         }
     }
 
@@ -109,6 +115,7 @@ impl Records {
         self.deposit_accs.truncate(extent.deposits + 1);
         self.outputs.truncate(extent.outputs);
         self.statuses.truncate(extent.statuses);
+        self.disputes.truncate(extent.disputes);
         for output in self.outputs.iter_mut().skip(1) {
             output.status = OutputStatus::Proposed;
         }
@@ -124,6 +131,8 @@ impl Records {
             ("entries", self.entries.len(), counts.entries),
             ("deposits", self.deposits.len(), counts.deposits),
             ("outputs", self.outputs.len(), counts.outputs),
+            ("challenges", self.disputes.challenges().len(), counts.challenges),
+            ("games", self.disputes.games().len(), counts.games),
         ];
         for (what, read, counted) in read {
             if read as u64 != counted {
@@ -146,11 +155,26 @@ impl Records {
                 let event = decode::<Rollup::OutputChallenged>(log)?;
                 self.set_status(event.index.saturating_to(), OutputStatus::Challenged)
             }
+            Some(&Rollup::OutputUpheld::SIGNATURE_HASH) => {
+                let event = decode::<Rollup::OutputUpheld>(log)?;
+                let is_open = event.openChallenges != 0;
+                let status =
+                    if is_open { OutputStatus::Challenged } else { OutputStatus::Proposed };
+                self.set_status(event.index.saturating_to(), status)
+            }
+            Some(&Rollup::OutputRejected::SIGNATURE_HASH) => {
+                let event = decode::<Rollup::OutputRejected>(log)?;
+                self.set_status(event.index.saturating_to(), OutputStatus::Rejected)
+            }
+            Some(&Rollup::OutputVoided::SIGNATURE_HASH) => {
+                let event = decode::<Rollup::OutputVoided>(log)?;
+                self.set_status(event.index.saturating_to(), OutputStatus::Void)
+            }
             Some(&Rollup::OutputFinalized::SIGNATURE_HASH) => {
                 let event = decode::<Rollup::OutputFinalized>(log)?;
                 self.set_status(event.index.saturating_to(), OutputStatus::Final)
             }
-            _ => Ok(()),
+            _ => self.disputes.read_log(log, time),
         }
     }
 
@@ -250,7 +274,7 @@ impl Records {
 }
 
 /// Logs that are served late leave a gap.
-fn in_place(what: &str, found: u64, expected: usize) -> Result<(), L1Error> {
+pub(crate) fn in_place(what: &str, found: u64, expected: usize) -> Result<(), L1Error> {
     let expected = expected as u64;
     match found.cmp(&expected) {
         std::cmp::Ordering::Equal => Ok(()),
@@ -261,12 +285,12 @@ fn in_place(what: &str, found: u64, expected: usize) -> Result<(), L1Error> {
     }
 }
 
-fn decode<E: SolEvent>(log: &Log) -> Result<E, L1Error> {
+pub(crate) fn decode<E: SolEvent>(log: &Log) -> Result<E, L1Error> {
     let decoded = log.log_decode::<E>();
     Ok(decoded.map_err(|error| L1Error::Inconsistent(error.to_string()))?.inner.data)
 }
 
-fn transaction_of(log: &Log) -> Result<B256, L1Error> {
+pub(crate) fn transaction_of(log: &Log) -> Result<B256, L1Error> {
     log.transaction_hash.ok_or_else(|| malformed("a log without a transaction"))
 }
 

@@ -77,15 +77,10 @@ impl L1Sender {
         self.prepare(call.into_transaction_request()).await
     }
 
-    /// Signs a challenge of an output.
-    pub async fn prepare_challenge(
-        &self,
-        output: &ProposedOutput,
-        bond: U256,
-    ) -> Result<PreparedTx, L1Error> {
+    /// Signs the return of the bond of an output that is built on a rejected one.
+    pub async fn prepare_void(&self, index: u64) -> Result<PreparedTx, L1Error> {
         let rollup = Rollup::new(self.client.deployment().rollup, self.client.provider());
-        let call = rollup.challenge(U256::from(output.index), output.claim).value(bond);
-        self.prepare(call.into_transaction_request()).await
+        self.prepare(rollup.voidOutput(U256::from(index)).into_transaction_request()).await
     }
 
     /// Signs the finalization of an output.
@@ -122,6 +117,17 @@ impl L1Sender {
     /// Whether L1 still knows a transaction, included or waiting.
     pub async fn is_known(&self, hash: B256) -> Result<bool, L1Error> {
         Ok(self.client.provider().get_transaction_by_hash(hash).await?.is_some())
+    }
+
+    /// Signs a call of a contract.
+    pub async fn prepare_call(
+        &self,
+        to: Address,
+        value: U256,
+        input: Bytes,
+    ) -> Result<PreparedTx, L1Error> {
+        self.prepare(TransactionRequest::default().with_to(to).with_value(value).with_input(input))
+            .await
     }
 
     async fn prepare(&self, request: TransactionRequest) -> Result<PreparedTx, L1Error> {

@@ -23,7 +23,7 @@ pub trait L1Source: fmt::Debug + Send + Sync {
     /// The block of this number, if the source has it.
     fn block(&self, number: u64) -> impl Future<Output = Result<Option<L1Block>, L1Error>> + Send;
 
-    /// Logs of inbox, portal and rollup in the blocks from `first` to `last`, in order.
+    /// Logs of inbox, portal, rollup and dispute in the blocks from `first` to `last`, in order.
     fn logs(&self, first: u64, last: u64)
     -> impl Future<Output = Result<Vec<Log>, L1Error>> + Send;
 
@@ -61,4 +61,8 @@ pub struct Counts {
     pub deposit_acc: B256,
     /// Outputs, the genesis output included.
     pub outputs: u64,
+    /// Challenges.
+    pub challenges: u64,
+    /// Games.
+    pub games: u64,
 }

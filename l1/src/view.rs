@@ -3,7 +3,7 @@ use alloy_primitives::B256;
 use turnpike_protocol::{OutputRoot, QueuedDeposit};
 
 use crate::{
-    L1Block, L1Client, L1Error, L1Head, L1Source, PostedEntry, ProposedOutput,
+    Disputes, L1Block, L1Client, L1Error, L1Head, L1Source, PostedEntry, ProposedOutput,
     records::{Point, Records, malformed},
 };
 
@@ -117,6 +117,11 @@ impl<S: L1Source> L1View<S> {
     /// Outputs, by index.
     pub fn outputs(&self) -> &[ProposedOutput] {
         &self.records.outputs
+    }
+
+    /// Challenges of outputs, and their games.
+    pub const fn disputes(&self) -> &Disputes {
+        &self.records.disputes
     }
 
     /// How many of the remembered blocks L1 still has. Past one that it has dropped, it has dropped all.

@@ -57,9 +57,9 @@ impl Look<'_> {
         for output in self.outputs {
             let derived = at(output.entry).and_then(|at| self.derived.get(at));
             let stands = match (output.status, output.parent_in(self.outputs)) {
-                (OutputStatus::Challenged, _) => false,
+                (OutputStatus::Rejected | OutputStatus::Void, _) => false,
                 (OutputStatus::Final, _) | (_, None) => true,
-                (OutputStatus::Proposed, Some(parent)) => {
+                (OutputStatus::Proposed | OutputStatus::Challenged, Some(parent)) => {
                     at(parent.index).is_some_and(|at| sound[at])
                 }
             };

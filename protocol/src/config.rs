@@ -74,8 +74,12 @@ pub struct ChainConfig {
     pub challenge_window: u64,
     /// Wei locked by whoever proposes an output.
     pub proposer_bond: U256,
-    /// Wei locked by whoever challenges an output.
-    pub challenger_bond: U256,
+    /// Wei locked by whoever challenges an output, and by whoever defends it.
+    pub game_bond: U256,
+    /// Seconds that each side of a game has for all its moves.
+    pub game_clock: u64,
+    /// Seconds that each side of a game has at least for its next move.
+    pub game_increment: u64,
     /// May pause withdrawals for a while, and nothing else; nobody may if it is zero.
     pub guardian: Address,
     /// Seconds that a pause lasts, at most, and of any four times as many seconds the part that may be paused.
@@ -177,6 +181,8 @@ impl ChainConfig {
             (self.entry_blocks_max, "entryBlocksMax"),
             (self.entry_deposits_max, "entryDepositsMax"),
             (self.output_entries_max, "outputEntriesMax"),
+            (self.game_clock, "gameClock"),
+            (self.game_increment, "gameIncrement"),
         ];
         if let Some((_, name)) = nonzero.into_iter().find(|(value, _)| *value == 0) {
             return Err(ConfigError::Zero(name));
@@ -225,7 +231,7 @@ mod tests {
     fn hash_binds_every_part() {
         let config = dev();
         let mut other = config.clone();
-        other.challenger_bond += U256::from(1);
+        other.game_bond += U256::from(1);
         assert_ne!(config.hash(B256::ZERO), other.hash(B256::ZERO));
         assert_ne!(config.hash(B256::ZERO), config.hash(B256::repeat_byte(1)));
     }

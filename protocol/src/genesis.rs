@@ -44,6 +44,10 @@ pub struct L1Deployment {
     pub portal: Address,
     /// The outputs.
     pub rollup: Address,
+    /// Challenges of outputs, and the games that decide them.
+    pub dispute: Address,
+    /// What the proof program may read, as far as L1 was shown it.
+    pub preimage_oracle: Address,
     /// The bridge for ether and tokens, whose other end is a predeploy.
     pub bridge: Address,
 }

@@ -99,6 +99,8 @@ impl Report {
                 OutputStatus::Proposed => "proposed",
                 OutputStatus::Challenged => "challenged",
                 OutputStatus::Final => "final",
+                OutputStatus::Rejected => "rejected",
+                OutputStatus::Void => "void",
             },
             agrees: agrees(output),
         };

@@ -19,16 +19,13 @@ abstract contract OutputTree is IRollup {
         uint40 proposedAt;
         Status status;
         address proposer;
-        address challenger;
+        uint64 openChallenges;
     }
 
     uint256 internal constant GENESIS_INDEX = 0;
     /// @dev Outputs whose distance in time SUBMISSION_INTERVAL() looks at.
     uint256 private constant INTERVALS_SEEN_MAX = 4;
     uint256 private constant L2_BLOCK_SECONDS = 1;
-
-    /// @dev Blob data is gone from L1 after about 18 days; a challenger must be able to read it in the window.
-    uint64 private constant CHALLENGE_WINDOW_MAX = 14 days;
 
     /// @inheritdoc IRollup
     uint64 public immutable challengeWindow;
@@ -40,8 +37,7 @@ abstract contract OutputTree is IRollup {
     uint256 public lastFinalIndex;
 
     constructor(uint64 challengeWindow_) {
-        bool works = challengeWindow_ != 0 && challengeWindow_ <= CHALLENGE_WINDOW_MAX;
-        if (!works) revert Rollup_BadConfig();
+        if (challengeWindow_ == 0) revert Rollup_BadConfig();
         challengeWindow = challengeWindow_;
     }
 
@@ -61,7 +57,7 @@ abstract contract OutputTree is IRollup {
             l2BlockNumber: record.l2BlockNumber,
             proposedAt: record.proposedAt,
             proposer: record.proposer,
-            challenger: record.challenger,
+            openChallenges: record.openChallenges,
             status: record.status
         });
     }

@@ -5,11 +5,12 @@ import { IInbox } from "../interfaces/IInbox.sol";
 import { IRollup, OutputRootProof, RollupConfig, Status } from "../interfaces/IRollup.sol";
 import { HeaderReader } from "../lib/HeaderReader.sol";
 import { OutputHash } from "../lib/OutputHash.sol";
+import { Bonds } from "./Bonds.sol";
 import { OutputTree } from "./OutputTree.sol";
 
 /// @title Rollup
 /// @notice Outputs and their bonds; see IRollup.
-contract Rollup is OutputTree {
+contract Rollup is OutputTree, Bonds {
     bytes32 private constant OUTPUT_VERSION = bytes32(0);
     uint64 private constant GENESIS_ENTRY = 0;
     uint64 private constant GENESIS_L2_BLOCK_NUMBER = 0;
@@ -21,21 +22,24 @@ contract Rollup is OutputTree {
     /// @inheritdoc IRollup
     uint256 public immutable proposerBond;
     /// @inheritdoc IRollup
-    uint256 public immutable challengerBond;
+    address public immutable dispute;
 
     /// @dev Index plus one; zero where nobody made the claim.
     mapping(bytes32 claim => uint256 indexPlusOne) private _indexOf;
-    /// @inheritdoc IRollup
-    mapping(address account => uint256 amount) public bondCredit;
 
-    constructor(IInbox inbox_, bytes32 genesisOutputRoot, RollupConfig memory config)
+    modifier onlyDispute() {
+        if (msg.sender != dispute) revert Rollup_NotDispute(msg.sender);
+        _;
+    }
+
+    constructor(IInbox inbox_, address dispute_, bytes32 genesisOutputRoot, RollupConfig memory config)
         OutputTree(config.challengeWindow)
     {
         if (genesisOutputRoot == 0 || config.entriesPerOutputMax == 0) revert Rollup_BadConfig();
         inbox = inbox_;
+        dispute = dispute_;
         entriesPerOutputMax = config.entriesPerOutputMax;
         proposerBond = config.proposerBond;
-        challengerBond = config.challengerBond;
 
         bytes32 claim =
             OutputHash.claim(bytes32(0), GENESIS_ENTRY, inbox_.acc(GENESIS_ENTRY), genesisOutputRoot);
@@ -49,7 +53,7 @@ contract Rollup is OutputTree {
                 proposedAt: uint40(block.timestamp),
                 status: Status.Final,
                 proposer: address(0),
-                challenger: address(0)
+                openChallenges: 0
             })
         );
         _finals.push(uint64(GENESIS_INDEX));
@@ -87,24 +91,54 @@ contract Rollup is OutputTree {
             proposedAt: uint40(block.timestamp),
             status: Status.Proposed,
             proposer: msg.sender,
-            challenger: address(0)
+            openChallenges: 0
         });
         _outputs.push(proposed);
         _emitProposed(index, proposed, proof, header);
     }
 
     /// @inheritdoc IRollup
-    function challenge(uint256 index, bytes32 claim) external payable {
-        if (msg.value != challengerBond) revert Rollup_WrongBond(challengerBond, msg.value);
-        Record storage challenged = _at(index);
-        if (challenged.claim != claim) revert Rollup_WrongClaim(index, claim, challenged.claim);
-        if (challenged.status != Status.Proposed) revert Rollup_NotProposed(index, challenged.status);
-        uint64 endsAt = challenged.proposedAt + challengeWindow;
+    function openChallenge(uint256 index, bytes32 claim) external onlyDispute {
+        Record storage record = _at(index);
+        if (record.claim != claim) revert Rollup_WrongClaim(index, claim, record.claim);
+        bool open = record.status == Status.Proposed || record.status == Status.Challenged;
+        if (!open) revert Rollup_NotProposed(index, record.status);
+        uint64 endsAt = record.proposedAt + challengeWindow;
         if (block.timestamp >= endsAt) revert Rollup_WindowOver(index, endsAt);
 
-        challenged.status = Status.Challenged;
-        challenged.challenger = msg.sender;
-        emit OutputChallenged(index, claim, msg.sender);
+        record.status = Status.Challenged;
+        emit OutputChallenged(index, claim, ++record.openChallenges);
+    }
+
+    /// @inheritdoc IRollup
+    function upholdOutput(uint256 index) external onlyDispute {
+        Record storage record = _at(index);
+        uint64 openChallenges = --record.openChallenges;
+        if (openChallenges == 0) record.status = Status.Proposed;
+        emit OutputUpheld(index, record.claim, openChallenges);
+    }
+
+    /// @inheritdoc IRollup
+    function rejectOutput(uint256 index) external onlyDispute {
+        Record storage record = _at(index);
+        record.status = Status.Rejected;
+        emit OutputRejected(index, record.claim);
+        _pay(msg.sender, proposerBond);
+    }
+
+    /// @inheritdoc IRollup
+    function voidOutput(uint256 index) external {
+        Record storage record = _at(index);
+        if (record.status != Status.Proposed) revert Rollup_NotProposed(index, record.status);
+        Status parent = _outputs[record.parentIndex].status;
+        bool falls = parent == Status.Rejected || parent == Status.Void;
+        if (!falls) revert Rollup_ParentStands(record.parentIndex, parent);
+        uint64 endsAt = record.proposedAt + challengeWindow;
+        if (block.timestamp < endsAt) revert Rollup_WindowOpen(index, endsAt);
+
+        record.status = Status.Void;
+        _credit(record.proposer, proposerBond);
+        emit OutputVoided(index, record.claim);
     }
 
     /// @inheritdoc IRollup
@@ -120,19 +154,9 @@ contract Rollup is OutputTree {
             Record storage finalized = _outputs[path[i]];
             finalized.status = Status.Final;
             _recordFinal(path[i]);
-            bondCredit[finalized.proposer] += proposerBond;
+            _credit(finalized.proposer, proposerBond);
             emit OutputFinalized(path[i], finalized.claim);
         }
-    }
-
-    /// @inheritdoc IRollup
-    function withdrawBond() external {
-        uint256 amount = bondCredit[msg.sender];
-        if (amount == 0) revert Rollup_NothingToWithdraw(msg.sender);
-        bondCredit[msg.sender] = 0;
-        emit BondWithdrawn(msg.sender, amount);
-        (bool sent,) = msg.sender.call{ value: amount }("");
-        if (!sent) revert Rollup_TransferFailed(msg.sender);
     }
 
     /// @inheritdoc IRollup
@@ -144,8 +168,8 @@ contract Rollup is OutputTree {
 
     function _checkParent(Record storage parent, uint256 parentIndex, bytes32 parentClaim) private view {
         if (parent.claim != parentClaim) revert Rollup_WrongClaim(parentIndex, parentClaim, parent.claim);
-        bool well = parent.status == Status.Proposed || parent.status == Status.Final;
-        if (!well) revert Rollup_ParentDisputed(parentIndex, parent.status);
+        bool falls = parent.status == Status.Rejected || parent.status == Status.Void;
+        if (falls) revert Rollup_ParentRejected(parentIndex, parent.status);
     }
 
     function _checkEntry(uint64 entry, uint64 parentEntry, bytes32 expectedAcc) private view {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { IBonds } from "./IBonds.sol";
 import { IInbox } from "./IInbox.sol";
 import { IL2OutputOracle } from "./IL2OutputOracle.sol";
 
@@ -13,13 +14,15 @@ struct OutputRootProof {
 }
 
 /// @notice Where an output is in its life.
-/// @dev Rejected is for outputs that lose a dispute; nothing leads there yet.
+/// @dev Proposed and Challenged may follow each other while the window is open; Final, Rejected and Void are for good.
+///      Void is what was built on a rejected output, once its proposer's bond is returned.
 enum Status {
     None,
     Proposed,
     Challenged,
     Final,
-    Rejected
+    Rejected,
+    Void
 }
 
 /// @notice A claim about L2's state after an inbox entry.
@@ -33,8 +36,8 @@ struct Output {
     /// L1 time in seconds.
     uint64 proposedAt;
     address proposer;
-    /// Zero unless challenged.
-    address challenger;
+    /// Challenges that are not decided.
+    uint64 openChallenges;
     Status status;
 }
 
@@ -44,18 +47,17 @@ struct RollupConfig {
     uint64 challengeWindow;
     /// Most entries that one output covers.
     uint64 entriesPerOutputMax;
-    /// Wei that a proposer and a challenger put up.
+    /// Wei that a proposer puts up.
     uint256 proposerBond;
-    uint256 challengerBond;
 }
 
 /// @title IRollup
 /// @notice Outputs: bonded claims about L2's state, each on top of an earlier one. An output is final when its
-///         parent is, its window is over, and nobody challenged it.
-/// @dev WARNING: a challenge is never resolved so far. It stops the output and everything built on it for good, and
-///      their bonds stay locked. The chain goes on next to it: the same state can be claimed again from the same
-///      parent with another entry.
-interface IRollup is IL2OutputOracle {
+///         parent is, its window is over, and no challenge of it is open; a challenge that is won rejects it. Challenges
+///         are made and decided in the dispute contract.
+/// @dev What is built on a rejected output never becomes final. The chain goes on next to it: a claim is made once, but
+///      the same state can be claimed again from the same parent with another entry.
+interface IRollup is IL2OutputOracle, IBonds {
     /// @notice The configuration makes no working rollup.
     error Rollup_BadConfig();
     /// @notice The ether sent along is not exactly the bond.
@@ -66,8 +68,12 @@ interface IRollup is IL2OutputOracle {
     error Rollup_UnknownClaim(bytes32 claim);
     /// @notice The output at this index makes another claim.
     error Rollup_WrongClaim(uint256 index, bytes32 expected, bytes32 found);
-    /// @notice The parent was challenged or rejected.
-    error Rollup_ParentDisputed(uint256 parentIndex, Status status);
+    /// @notice The caller is not the dispute contract.
+    error Rollup_NotDispute(address caller);
+    /// @notice The parent is neither rejected nor void.
+    error Rollup_ParentStands(uint256 parentIndex, Status status);
+    /// @notice The parent was rejected, or built on what was.
+    error Rollup_ParentRejected(uint256 parentIndex, Status status);
     /// @notice The entry is not after the parent's.
     error Rollup_EntryNotLater(uint64 entry, uint64 parentEntry);
     /// @notice The output covers more entries than one may.
@@ -84,7 +90,7 @@ interface IRollup is IL2OutputOracle {
     error Rollup_BlockNotLater(uint64 l2BlockNumber, uint64 parentL2BlockNumber);
     /// @notice The claim has been made already.
     error Rollup_DuplicateClaim(bytes32 claim, uint256 index);
-    /// @notice The output was challenged, or is final or rejected.
+    /// @notice The output is challenged, or is final, rejected or void.
     error Rollup_NotProposed(uint256 index, Status status);
     /// @notice The challenge window is over.
     error Rollup_WindowOver(uint256 index, uint64 endedAt);
@@ -92,10 +98,6 @@ interface IRollup is IL2OutputOracle {
     error Rollup_WindowOpen(uint256 index, uint64 endsAt);
     /// @notice An ancestor is not final and cannot become so: it was challenged or rejected.
     error Rollup_AncestorDisputed(uint256 ancestorIndex, Status status);
-    /// @notice The account has no credit.
-    error Rollup_NothingToWithdraw(address account);
-    /// @notice The account does not accept ether.
-    error Rollup_TransferFailed(address account);
 
     /// @notice An output was proposed. The event holds the output root's whole preimage.
     event OutputProposed(
@@ -111,20 +113,26 @@ interface IRollup is IL2OutputOracle {
         bytes header
     );
 
-    /// @notice An output was challenged.
-    event OutputChallenged(uint256 indexed index, bytes32 indexed claim, address indexed challenger);
+    /// @notice An output was challenged; so many challenges of it are open now.
+    event OutputChallenged(uint256 indexed index, bytes32 indexed claim, uint64 openChallenges);
+
+    /// @notice A challenge of an output failed; so many others are open.
+    event OutputUpheld(uint256 indexed index, bytes32 indexed claim, uint64 openChallenges);
+
+    /// @notice An output was rejected: a challenge of it was won.
+    event OutputRejected(uint256 indexed index, bytes32 indexed claim);
+
+    /// @notice The bond of an output was returned that is built on a rejected one.
+    event OutputVoided(uint256 indexed index, bytes32 indexed claim);
 
     /// @notice An output became final; output 0 is from the start.
     event OutputFinalized(uint256 indexed index, bytes32 indexed claim);
-
-    /// @notice An account took out its credit.
-    event BondWithdrawn(address indexed account, uint256 amount);
 
     /// @notice Proposes the output after `entry`; send exactly proposerBond().
     /// @dev WARNING: look at isDisputed(parentIndex) first. Only the parent itself is checked here, not what it is
     ///      built on.
     ///      `parentClaim` and `expectedAcc` bind the proposal to what the proposer saw, whatever L1 reorganises.
-    /// @param parentIndex Output to build on; proposed or final.
+    /// @param parentIndex Output to build on; proposed, challenged or final.
     /// @param parentClaim Its claim.
     /// @param entry Inbox entry after which the claimed state holds.
     /// @param expectedAcc The inbox accumulator after that entry.
@@ -140,8 +148,19 @@ interface IRollup is IL2OutputOracle {
         bytes calldata header
     ) external payable returns (uint256 index);
 
-    /// @notice Challenges an output within its window; send exactly challengerBond(). See the contract's warning.
-    function challenge(uint256 index, bytes32 claim) external payable;
+    /// @notice For the dispute contract alone: notes that the output is challenged, which it must be within its window.
+    /// @param claim The output's claim, as the challenger read it.
+    function openChallenge(uint256 index, bytes32 claim) external;
+
+    /// @notice For the dispute contract alone: notes that a challenge of the output failed.
+    function upholdOutput(uint256 index) external;
+
+    /// @notice For the dispute contract alone: rejects the output, and hands over its proposer's bond.
+    function rejectOutput(uint256 index) external;
+
+    /// @notice Credits the bond of an output whose parent is rejected or void to its proposer. Anyone may call it once
+    ///         the output's window is over and no challenge of it is open.
+    function voidOutput(uint256 index) external;
 
     /// @notice Makes an output final, after those of its ancestors that are not, the oldest first; credits the
     ///         proposers' bonds. Anyone may call it once the output's window is over.
@@ -149,16 +168,13 @@ interface IRollup is IL2OutputOracle {
     ///      finalize an ancestor first.
     function finalize(uint256 index) external;
 
-    /// @notice Pays the caller's credit to the caller.
-    function withdrawBond() external;
-
     /// @notice Number of outputs, output 0 included.
     function outputCount() external view returns (uint256);
 
     /// @notice The output at `index`.
     function output(uint256 index) external view returns (Output memory);
 
-    /// @notice Whether the output at `index`, or one that it is built on, was challenged or rejected: so it cannot
+    /// @notice Whether the output at `index`, or one that it is built on, is challenged or rejected: so it cannot
     ///         become final as things stand.
     /// @dev Gas grows with the number of ancestors that are not final.
     function isDisputed(uint256 index) external view returns (bool);
@@ -168,9 +184,6 @@ interface IRollup is IL2OutputOracle {
 
     /// @notice The final output with the latest entry; the first of them where several have it.
     function lastFinalIndex() external view returns (uint256);
-
-    /// @notice Wei that `account` can take out.
-    function bondCredit(address account) external view returns (uint256);
 
     /// @notice The inbox that outputs refer to.
     function inbox() external view returns (IInbox);
@@ -184,6 +197,6 @@ interface IRollup is IL2OutputOracle {
     /// @notice Wei that a proposer puts up.
     function proposerBond() external view returns (uint256);
 
-    /// @notice Wei that a challenger puts up.
-    function challengerBond() external view returns (uint256);
+    /// @notice Where outputs are challenged.
+    function dispute() external view returns (address);
 }

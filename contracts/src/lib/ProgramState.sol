@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0x0f27783e8b4919b0a7ff6dd58fb2110a169971dfc43587940f2e5db9895d8a55;
+        0xa078c3ea5d3bb0a0f041911f5132bf632607a88f501fef337edf99aba7f2bc84;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import { LibBit } from "solady/utils/LibBit.sol";
+
 /// @title RiscvState
 /// @notice Reads and changes the proof machine's state in its encoding, whose layout is IRiscvStep's.
 /// @dev A field is looked at through the 32 bytes that end where it ends: none ends before byte 32, so they are never
@@ -28,6 +30,17 @@ library RiscvState {
 
     function exited(bytes memory self) internal pure returns (bool) {
         return uint8(_field(self, EXITED_END)) != RUNNING;
+    }
+
+    function exitCode(bytes memory self) internal pure returns (uint64) {
+        return _field(self, EXIT_CODE_END);
+    }
+
+    /// @dev What the proof program leaves in a1 to a4, whose bytes are in little-endian order.
+    function outputRoot(bytes memory self) internal pure returns (bytes32) {
+        uint256 reversed = uint256(register(self, 11)) | uint256(register(self, 12)) << 64
+            | uint256(register(self, 13)) << 128 | uint256(register(self, 14)) << 192;
+        return bytes32(LibBit.reverseBytes(reversed));
     }
 
     function memoryRoot(bytes memory self) internal pure returns (bytes32 root) {

@@ -40,6 +40,8 @@ pub(super) fn summary(settlement: &Settlement, at: usize, window: u64) -> Value 
         OutputStatus::Proposed => "proposed",
         OutputStatus::Challenged => "challenged",
         OutputStatus::Final => "final",
+        OutputStatus::Rejected => "rejected",
+        OutputStatus::Void => "void",
     };
     let window_ends = output.proposed_at.saturating_add(window);
     let left = settlement.l1.map(|l1| window_ends.saturating_sub(l1.time));

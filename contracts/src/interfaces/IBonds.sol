@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+/// @title IBonds
+/// @notice What was won or returned, until its owner takes it out.
+interface IBonds {
+    /// @notice The account has no credit.
+    error Bonds_NothingToWithdraw(address account);
+    /// @notice The account does not accept ether.
+    error Bonds_TransferFailed(address account);
+
+    /// @notice An account was credited.
+    event BondCredited(address indexed account, uint256 amount);
+
+    /// @notice An account took out its credit.
+    event BondWithdrawn(address indexed account, uint256 amount);
+
+    /// @notice Pays the caller's credit to the caller.
+    function withdrawBond() external;
+
+    /// @notice Wei that `account` can take out.
+    function bondCredit(address account) external view returns (uint256);
+}
