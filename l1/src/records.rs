@@ -101,7 +101,7 @@ impl Records {
             deposits: self.deposits.len(),
             outputs: self.outputs.len(),
             statuses: self.statuses.len(),
-            disputes: self.disputes.events(),
+            disputes: self.disputes.records(),
         }
     }
 

@@ -1,0 +1,173 @@
+use alloy::rpc::types::Log;
+
+use super::{Challenge, ChallengeStatus, Game, GameEnd, GameStatus, Side, record::Record};
+use crate::{L1Error, OutputStatus, ProposedOutput, records::in_place};
+
+/// All challenges and games, and how they came about.
+#[derive(Clone, Debug, Default)]
+pub struct Disputes {
+    challenges: Vec<Challenge>,
+    games: Vec<Game>,
+    /// Places of each challenge's games.
+    games_of: Vec<Vec<usize>>,
+    /// What takes back each record that was taken in.
+    undos: Vec<Undo>,
+}
+
+/// What takes back a record.
+#[derive(Clone, Copy, Debug)]
+enum Undo {
+    Challenge,
+    Game,
+    Move { game: usize, status: GameStatus, clocks: [u64; 2] },
+    End { game: usize, end: Option<GameEnd> },
+    GameStatus { game: usize, status: GameStatus },
+    ChallengeStatus { challenge: usize, status: ChallengeStatus },
+}
+
+impl Disputes {
+    /// Challenges, by number.
+    pub fn challenges(&self) -> &[Challenge] {
+        &self.challenges
+    }
+
+    /// Games, by number.
+    pub fn games(&self) -> &[Game] {
+        &self.games
+    }
+
+    /// A challenge.
+    pub fn challenge(&self, index: u64) -> Option<&Challenge> {
+        self.challenges.get(usize::try_from(index).ok()?)
+    }
+
+    /// A game.
+    pub fn game(&self, index: u64) -> Option<&Game> {
+        self.games.get(usize::try_from(index).ok()?)
+    }
+
+    /// The games of a challenge, by number.
+    pub fn games_of(&self, challenge: u64) -> impl Iterator<Item = &Game> {
+        let places = usize::try_from(challenge).ok().and_then(|at| self.games_of.get(at));
+        places.into_iter().flatten().map(|at| &self.games[*at])
+    }
+
+    /// How many challenges of an output are not decided.
+    pub fn open_challenges(&self, output: u64) -> usize {
+        let is_open = |challenge: &&Challenge| {
+            challenge.output == output && challenge.status == ChallengeStatus::Open
+        };
+        self.challenges.iter().filter(is_open).count()
+    }
+
+    /// Whether a challenge can still be played: it is not decided, nor its output rejected by another.
+    pub fn is_playable(&self, challenge: &Challenge, outputs: &[ProposedOutput]) -> bool {
+        let output = usize::try_from(challenge.output).ok().and_then(|at| outputs.get(at));
+        challenge.status == ChallengeStatus::Open
+            && output.is_some_and(|output| output.status == OutputStatus::Challenged)
+    }
+
+    /// How much was recorded: what [`Self::truncate`] goes back to.
+    pub(crate) const fn records(&self) -> usize {
+        self.undos.len()
+    }
+
+    /// Forgets what was recorded after so many records. It costs as much as that is.
+    pub(crate) fn truncate(&mut self, records: usize) {
+        let kept = records.min(self.undos.len());
+        for undo in self.undos.split_off(kept).into_iter().rev() {
+            self.undo(undo);
+        }
+    }
+
+    /// Takes in a log of the contract; others are left alone.
+    pub(crate) fn read_log(&mut self, log: &Log, time: u64) -> Result<(), L1Error> {
+        let Some(record) = Record::of(log, time)? else { return Ok(()) };
+        let undo = self.apply(record)?;
+        self.undos.push(undo);
+        Ok(())
+    }
+
+    fn apply(&mut self, record: Record) -> Result<Undo, L1Error> {
+        Ok(match record {
+            Record::Challenged(challenge) => {
+                in_place("challenge", challenge.index, self.challenges.len())?;
+                self.challenges.push(challenge);
+                self.games_of.push(Vec::new());
+                Undo::Challenge
+            }
+            Record::GameOpened { game: index, challenge, defender } => {
+                in_place("game", index, self.games.len())?;
+                let at = self.challenge_at(challenge)?;
+                self.games_of[at].push(self.games.len());
+                self.games.push(Game {
+                    index,
+                    challenge,
+                    defender,
+                    moves: Vec::new(),
+                    status: GameStatus::ToMove(Side::Defender),
+                    challenger_clock: 0,
+                    defender_clock: 0,
+                    end: None,
+                });
+                Undo::Game
+            }
+            Record::Moved { game, status, clocks, made } => {
+                let at = self.game_at(game)?;
+                let game = &mut self.games[at];
+                game.moves.push(made);
+                let clocks = game.set_clocks(clocks);
+                Undo::Move { game: at, status: std::mem::replace(&mut game.status, status), clocks }
+            }
+            Record::Decided { game, end } => {
+                let at = self.game_at(game)?;
+                Undo::End { game: at, end: self.games[at].end.replace(end) }
+            }
+            Record::GameEnded { game, status } => {
+                let at = self.game_at(game)?;
+                let status = std::mem::replace(&mut self.games[at].status, status);
+                Undo::GameStatus { game: at, status }
+            }
+            Record::ChallengeEnded { challenge, status } => {
+                let at = self.challenge_at(challenge)?;
+                let status = std::mem::replace(&mut self.challenges[at].status, status);
+                Undo::ChallengeStatus { challenge: at, status }
+            }
+        })
+    }
+
+    fn undo(&mut self, undo: Undo) {
+        match undo {
+            Undo::Challenge => {
+                self.challenges.pop();
+                self.games_of.pop();
+            }
+            Undo::Game => {
+                let game = self.games.pop().expect("invariant: it was opened");
+                let at = usize::try_from(game.challenge).expect("invariant: it was found");
+                self.games_of[at].pop();
+            }
+            Undo::Move { game, status, clocks } => {
+                let game = &mut self.games[game];
+                game.moves.pop();
+                game.set_clocks(clocks);
+                game.status = status;
+            }
+            Undo::End { game, end } => self.games[game].end = end,
+            Undo::GameStatus { game, status } => self.games[game].status = status,
+            Undo::ChallengeStatus { challenge, status } => {
+                self.challenges[challenge].status = status;
+            }
+        }
+    }
+
+    fn challenge_at(&self, index: u64) -> Result<usize, L1Error> {
+        let at = usize::try_from(index).ok().filter(|at| *at < self.challenges.len());
+        at.ok_or_else(|| L1Error::NotYet(format!("challenge {index} was not served")))
+    }
+
+    fn game_at(&self, index: u64) -> Result<usize, L1Error> {
+        let at = usize::try_from(index).ok().filter(|at| *at < self.games.len());
+        at.ok_or_else(|| L1Error::NotYet(format!("game {index} was not served")))
+    }
+}

@@ -1,0 +1,113 @@
+use alloy::{rpc::types::Log, sol_types::SolEvent as _};
+use alloy_primitives::{Address, B256};
+
+use super::{Bisection, Challenge, ChallengeStatus, GameEnd, GameStatus, Move, Side};
+use crate::{
+    Dispute, L1Error,
+    records::{decode, malformed, transaction_of},
+};
+
+/// What a log of the contract says.
+#[derive(Clone, Debug)]
+pub(super) enum Record {
+    /// An output was challenged.
+    Challenged(Challenge),
+    /// Somebody has taken up a challenge; their first move follows.
+    GameOpened { game: u64, challenge: u64, defender: Address },
+    /// The side that is not to move now has moved.
+    Moved { game: u64, status: GameStatus, clocks: [u64; 2], made: Move },
+    /// What a game is decided by; its end follows.
+    Decided { game: u64, end: GameEnd },
+    /// A game is over.
+    GameEnded { game: u64, status: GameStatus },
+    /// A challenge is over.
+    ChallengeEnded { challenge: u64, status: ChallengeStatus },
+}
+
+impl Record {
+    /// Reads a log of a block that has this time; `None` if it is none of the contract's.
+    pub(super) fn of(log: &Log, time: u64) -> Result<Option<Self>, L1Error> {
+        Ok(Some(match log.topic0() {
+            Some(&Dispute::ChallengeOpened::SIGNATURE_HASH) => {
+                let event = decode::<Dispute::ChallengeOpened>(log)?;
+                Self::Challenged(Challenge {
+                    index: event.challenge.saturating_to(),
+                    output: event.output.saturating_to(),
+                    challenger: event.challenger,
+                    started_at: time,
+                    opening: read_move(&event.bisection, event.bisectionHash, log, time)?,
+                    status: ChallengeStatus::Open,
+                })
+            }
+            Some(&Dispute::GameOpened::SIGNATURE_HASH) => {
+                let event = decode::<Dispute::GameOpened>(log)?;
+                let challenge = event.challenge.saturating_to();
+                let game = event.game.saturating_to();
+                Self::GameOpened { game, challenge, defender: event.defender }
+            }
+            Some(&Dispute::Moved::SIGNATURE_HASH) => {
+                let event = decode::<Dispute::Moved>(log)?;
+                Self::Moved {
+                    game: event.game.saturating_to(),
+                    status: game_status(event.status)?,
+                    clocks: [event.challengerClock.to(), event.defenderClock.to()],
+                    made: read_move(&event.bisection, event.bisectionHash, log, time)?,
+                }
+            }
+            Some(&Dispute::StepProven::SIGNATURE_HASH) => {
+                let event = decode::<Dispute::StepProven>(log)?;
+                let end = GameEnd::StepProven { claimed: event.claimed, state: event.state };
+                Self::Decided { game: event.game.saturating_to(), end }
+            }
+            Some(&Dispute::TimedOut::SIGNATURE_HASH) => {
+                let event = decode::<Dispute::TimedOut>(log)?;
+                Self::Decided { game: event.game.saturating_to(), end: GameEnd::TimedOut }
+            }
+            Some(&Dispute::GameEnded::SIGNATURE_HASH) => {
+                let event = decode::<Dispute::GameEnded>(log)?;
+                let status = game_status(event.status)?;
+                Self::GameEnded { game: event.game.saturating_to(), status }
+            }
+            Some(&Dispute::ChallengeEnded::SIGNATURE_HASH) => {
+                let event = decode::<Dispute::ChallengeEnded>(log)?;
+                let status = challenge_status(event.status)?;
+                Self::ChallengeEnded { challenge: event.challenge.saturating_to(), status }
+            }
+            _ => return Ok(None),
+        }))
+    }
+}
+
+fn read_move(
+    bisection: &Dispute::Bisection,
+    hash: B256,
+    log: &Log,
+    at: u64,
+) -> Result<Move, L1Error> {
+    let bisection = Bisection::try_from(bisection)?;
+    if bisection.hash() != hash {
+        return Err(malformed("a bisection that is not its hash's"));
+    }
+    Ok(Move { bisection, hash, at, l1_transaction: transaction_of(log)? })
+}
+
+fn game_status(number: u8) -> Result<GameStatus, L1Error> {
+    Ok(match number {
+        1 => GameStatus::ToMove(Side::Challenger),
+        2 => GameStatus::ToMove(Side::Defender),
+        3 => GameStatus::Won(Side::Challenger),
+        4 => GameStatus::Won(Side::Defender),
+        5 => GameStatus::Returned,
+        _ => return Err(malformed("a game of unknown status")),
+    })
+}
+
+fn challenge_status(number: u8) -> Result<ChallengeStatus, L1Error> {
+    Ok(match number {
+        1 => ChallengeStatus::Open,
+        2 => ChallengeStatus::Won,
+        3 => ChallengeStatus::Failed,
+        4 => ChallengeStatus::Moot,
+        _ => return Err(malformed("a challenge of unknown status")),
+    })
+}
