@@ -666,6 +666,72 @@ function oracleVectors() {
   };
 }
 
+// -------------------------------------------------------------------------------------------------- dispute.json
+
+const SEGMENTS_MAX = 32n;
+const MACHINE_STEPS = 2n ** 42n;
+const BLOCKS = 0n;
+const MACHINE = 1n;
+const BISECTION = {
+  type: "tuple",
+  components: [
+    ["bytes32", "answered"],
+    ["uint8", "phase"],
+    ["uint64", "block"],
+    ["bytes32", "agreedRoot"],
+    ["uint64", "first"],
+    ["uint64", "last"],
+    ["bytes32", "start"],
+    ["bytes32[]", "claims"],
+  ].map(([type, name]) => ({ type, name })),
+};
+
+/** Where the parts of a range begin and end: as many as there may be, all as long as the first but the last one. */
+function divided(first, last) {
+  const stride = (last - first + SEGMENTS_MAX - 1n) / SEGMENTS_MAX;
+  const ends = [];
+  for (let end = first + stride; end < last; end += stride) ends.push(end);
+  return [...ends, last].map((end, i) => [i === 0 ? first : ends[i - 1], end]);
+}
+
+function disputeVectors() {
+  const ranges = [
+    [BLOCKS, 0n, 0n, 2n],
+    [BLOCKS, 0n, 3n, 34n],
+    [BLOCKS, 0n, 0n, 32n],
+    [BLOCKS, 0n, 0n, 33n],
+    [BLOCKS, 0n, 1_000n, 1_100n],
+    [BLOCKS, 0n, 0n, 1_024n],
+    [BLOCKS, 0n, 0n, 1_025n],
+    [BLOCKS, 0n, 0n, 2n ** 18n],
+    [BLOCKS, 0n, 0n, 2n ** 18n - 5n],
+    [BLOCKS, 0n, UINT64_MAX - 100n, UINT64_MAX],
+    [MACHINE, 0n, 0n, MACHINE_STEPS],
+    [MACHINE, 262_143n, MACHINE_STEPS - 2n ** 37n, MACHINE_STEPS],
+    [MACHINE, 7n, 4_096n, 4_100n],
+    [MACHINE, UINT64_MAX, 2n ** 41n, 2n ** 41n + 2n],
+  ];
+  const bisections = ranges.map(([phase, block, first, last], i) => {
+    const ends = divided(first, last);
+    const fields = {
+      answered: named(`answered ${i}`), phase, block, agreedRoot: phase === MACHINE ? named(`agreed ${i}`) : ZERO_HASH,
+      first, last, start: named(`start ${i}`), claims: ends.map((_, part) => named(`claim ${i} ${part}`)),
+    };
+    return {
+      ...printed(fields),
+      hash: keccak256(encodeAbiParameters([BISECTION], [fields])),
+      segments: ends.map(([begin, end], part) => printed({
+        first: begin, last: end, start: part === 0 ? fields.start : fields.claims[part - 1], end: fields.claims[part],
+      })),
+    };
+  });
+  return {
+    about: "hash = keccak256(abi.encode(bisection)). phase: 0 is Blocks, 1 is Machine. segments: the parts that the range "
+      + "is divided into, at most 32.",
+    bisections,
+  };
+}
+
 // ---------------------------------------------------------------------------------------------------------- main
 
 const check = process.argv.includes("--check");
@@ -676,6 +742,7 @@ const files = {
   withdrawals: withdrawalVectors(),
   l1fee: await l1FeeVectors(),
   oracle: oracleVectors(),
+  dispute: disputeVectors(),
 };
 mkdirSync(VECTORS, { recursive: true });
 for (const [name, content] of Object.entries(files)) {
