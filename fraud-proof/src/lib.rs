@@ -16,10 +16,12 @@
 //! the machine's steps by the contract, in an EVM of this process.
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
+mod calls;
 mod challenger;
 mod difference;
 mod disputes;
 mod divergence;
+mod duties;
 mod enquiry;
 mod event;
 pub mod game;
@@ -30,9 +32,11 @@ pub mod prove;
 mod replay;
 mod verifier;
 
+pub use calls::{Call, Calls};
 pub use challenger::{ChallengerConfig, run};
 pub use difference::{Difference, ReceiptDifference, StateDifference, StateKey};
 pub use divergence::{Divergence, Evidence, Findings, FirstBlock, FirstTransaction};
+pub use duties::{Due, Duty, Scene};
 pub use enquiry::enquire;
 pub use event::{Event, Summary};
 pub use l1_step::{L1Gas, L1Step, L1StepError, NotABlob, StepDifference, Stepped, load_call};
