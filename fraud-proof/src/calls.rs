@@ -1,22 +1,11 @@
 //! The calls that a dispute is played with, for whoever sends them.
 
 use alloy::sol_types::SolCall;
-use alloy_primitives::{Address, Bytes, U256};
-use turnpike_l1::{Answer, Bisection, Dispute, DisputedOutput, Rollup};
+use alloy_primitives::{Address, U256};
+use turnpike_l1::{Answer, Bisection, Call, Dispute, DisputedOutput, Rollup};
 use turnpike_protocol::{ChainConfig, L1Deployment};
 
 use crate::game::StepProof;
-
-/// A call of a contract.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Call {
-    /// The contract.
-    pub to: Address,
-    /// Wei that go with it.
-    pub value: U256,
-    /// Function and arguments.
-    pub input: Bytes,
-}
 
 /// Makes the calls of one chain's contracts.
 #[derive(Clone, Copy, Debug)]

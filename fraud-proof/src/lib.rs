@@ -32,7 +32,7 @@ pub mod prove;
 mod replay;
 mod verifier;
 
-pub use calls::{Call, Calls};
+pub use calls::Calls;
 pub use challenger::{ChallengerConfig, run};
 pub use difference::{Difference, ReceiptDifference, StateDifference, StateKey};
 pub use divergence::{Divergence, Evidence, Findings, FirstBlock, FirstTransaction};
@@ -43,4 +43,5 @@ pub use l1_step::{L1Gas, L1Step, L1StepError, NotABlob, StepDifference, Stepped,
 pub use peer::{Peer, PeerError};
 pub use replay::{FirstChange, Replay};
 pub use turnpike_derivation::DerivationError as VerifierError;
+pub use turnpike_l1::Call;
 pub use verifier::{BatchDivergence, DerivedBlock, DerivedEntry, Verdict, Verifier};

@@ -269,7 +269,7 @@ impl L1Sender {
         }
     }
 
-    fn signature(&self, hash: &B256) -> Result<alloy_primitives::Signature, L1Error> {
+    pub(crate) fn signature(&self, hash: &B256) -> Result<alloy_primitives::Signature, L1Error> {
         let signature = self.signer().sign_hash_sync(hash);
         signature.map_err(|error| L1Error::Inconsistent(format!("cannot sign: {error}")))
     }

@@ -13,6 +13,7 @@ mod archive;
 mod beacon;
 mod bindings;
 mod blobs;
+mod call;
 mod client;
 mod deploy;
 mod dispute;
@@ -32,6 +33,7 @@ pub use bindings::{
     Dispute, Inbox, L1StandardBridge, L2StandardBridge, L2ToL1MessagePasser, Portal,
     PreimageOracle, RiscvStep, Rollup,
 };
+pub use call::{Call, SignedCall};
 pub use client::{L1Client, L1Endpoints, L1Head};
 pub use deploy::deploy;
 pub use dispute::{
