@@ -102,6 +102,29 @@ contract OutputViewsTest is RollupFixture {
         vm.assertEq(rollup.getL2OutputIndexAfter(10), first);
     }
 
+    /// @dev A challenge that fails leaves no trace; what is rejected, and what was built on it, never comes back.
+    function test_challengeEnds_whatStands_isThereAgain() public {
+        uint256 first = proposeTen(0, "first");
+        uint256 second = proposeTen(first, "second");
+        challenge(first);
+        vm.assertEq(rollup.latestOutputIndex(), 0);
+        uphold(first);
+        vm.assertEq(rollup.isDisputed(second), false);
+        vm.assertEq(rollup.latestOutputIndex(), second);
+        vm.assertEq(rollup.getL2OutputIndexAfter(11), second);
+
+        challenge(first);
+        reject(first);
+        vm.assertTrue(rollup.isDisputed(second));
+        vm.assertEq(rollup.latestOutputIndex(), 0);
+        vm.warp(START_TIME + WINDOW);
+        rollup.voidOutput(second);
+        vm.assertTrue(rollup.isDisputed(second));
+        vm.assertEq(rollup.latestOutputIndex(), 0);
+        vm.expectRevert(NOT_PROPOSED);
+        rollup.getL2OutputIndexAfter(1);
+    }
+
     /// @dev A lie that is not challenged yet moves nothing that is final.
     function test_finalChain_isPreferred() public {
         uint256 first = proposeTen(0, "first");

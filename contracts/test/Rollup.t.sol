@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import { Rollup } from "../src/L1/Rollup.sol";
+import { IBonds } from "../src/interfaces/IBonds.sol";
 import { IInbox } from "../src/interfaces/IInbox.sol";
 import { IRollup, Output, RollupConfig, Status } from "../src/interfaces/IRollup.sol";
 import { HeaderReader } from "../src/lib/HeaderReader.sol";
@@ -31,17 +32,16 @@ contract RollupTest is RollupFixture {
         vm.assertEq(rollup.challengeWindow(), WINDOW);
         vm.assertEq(rollup.entriesPerOutputMax(), ENTRIES_MAX);
         vm.assertEq(rollup.proposerBond(), PROPOSER_BOND);
-        vm.assertEq(rollup.challengerBond(), CHALLENGER_BOND);
+        vm.assertEq(rollup.dispute(), DISPUTE);
     }
 
     function test_constructor_badConfig_reverts() public {
         RollupConfig memory config = defaultRollupConfig();
         vm.expectRevert(IRollup.Rollup_BadConfig.selector);
-        new Rollup(IInbox(address(inbox)), bytes32(0), config);
-        config.challengeWindow = 0;
+        new Rollup(IInbox(address(inbox)), DISPUTE, bytes32(0), config);
         vm.expectRevert(IRollup.Rollup_BadConfig.selector);
-        newRollup(config);
-        config.challengeWindow = 14 days + 1;
+        new Rollup(IInbox(address(inbox)), address(0), GENESIS_ROOT, config);
+        config.challengeWindow = 0;
         vm.expectRevert(IRollup.Rollup_BadConfig.selector);
         newRollup(config);
         config = defaultRollupConfig();
@@ -83,7 +83,7 @@ contract RollupTest is RollupFixture {
         vm.assertEq(output.l2BlockNumber, 1234);
         vm.assertEq(output.proposedAt, START_TIME);
         vm.assertEq(output.proposer, PROPOSER);
-        vm.assertEq(output.challenger, address(0));
+        vm.assertEq(output.openChallenges, 0);
         vm.assertTrue(output.status == Status.Proposed);
         vm.assertEq(rollup.indexOf(claim), 1);
         vm.assertEq(rollup.outputCount(), 2);
@@ -116,12 +116,32 @@ contract RollupTest is RollupFixture {
         proposeReverts(abi.encodeWithSelector(IRollup.Rollup_WrongClaim.selector, 0, p.parentClaim, found), p);
     }
 
-    function test_propose_challengedParent_reverts() public {
+    /// @dev A challenge may fail: it does not hold up who builds on the output.
+    function test_propose_onChallengedParent() public {
         uint256 parent = proposeOn(0, "a");
         challenge(parent);
+        uint256 child = proposeOn(parent, "b");
+        vm.warp(START_TIME + WINDOW);
+        uphold(parent);
+        rollup.finalize(child);
+        vm.assertTrue(rollup.output(child).status == Status.Final);
+    }
+
+    function test_propose_onRejectedParent_reverts() public {
+        uint256 parent = proposeOn(0, "a");
+        Proposal memory p = proposalOn(parent, 2, 2, "b");
+        challenge(parent);
+        reject(parent);
         proposeReverts(
-            abi.encodeWithSelector(IRollup.Rollup_ParentDisputed.selector, parent, Status.Challenged),
-            proposalOn(parent, 2, 2, "b")
+            abi.encodeWithSelector(IRollup.Rollup_ParentRejected.selector, parent, Status.Rejected), p
+        );
+    }
+
+    function test_propose_onVoidParent_reverts() public {
+        uint256 child = voidChild();
+        proposeReverts(
+            abi.encodeWithSelector(IRollup.Rollup_ParentRejected.selector, child, Status.Void),
+            proposalOn(child, 3, 3, "c")
         );
     }
 
@@ -199,8 +219,10 @@ contract RollupTest is RollupFixture {
             IRollup.Rollup_DuplicateClaim.selector, rollup.output(index).claim, index
         );
         proposeReverts(reason, p);
-        // Neither a challenge nor time makes room for it again.
+        // Neither a challenge, nor its end, nor time makes room for it again.
         challenge(index);
+        proposeReverts(reason, p);
+        reject(index);
         proposeReverts(reason, p);
         vm.warp(START_TIME + 2 * WINDOW);
         proposeReverts(reason, p);
@@ -213,73 +235,210 @@ contract RollupTest is RollupFixture {
         vm.assertEq(rollup.output(3).parentIndex, 2);
     }
 
-    // --- challenge
+    // --- openChallenge, upholdOutput
 
-    function test_challenge_stopsTheOutput() public {
+    function test_openChallenge_stopsTheOutput() public {
         uint256 index = proposeOn(0, "a");
         bytes32 claim = rollup.output(index).claim;
         vm.warp(START_TIME + WINDOW - 1);
         vm.expectEmit(address(rollup));
-        emit IRollup.OutputChallenged(index, claim, CHALLENGER);
+        emit IRollup.OutputChallenged(index, claim, 1);
         challenge(index);
 
         vm.assertTrue(rollup.output(index).status == Status.Challenged);
-        vm.assertEq(rollup.output(index).challenger, CHALLENGER);
-        vm.assertEq(address(rollup).balance, PROPOSER_BOND + CHALLENGER_BOND);
+        vm.assertEq(rollup.output(index).openChallenges, 1);
         vm.warp(START_TIME + 100 * WINDOW);
         vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, index, Status.Challenged));
         rollup.finalize(index);
     }
 
-    function test_challenge_wrongBond_reverts() public {
+    function test_openChallenge_counts() public {
         uint256 index = proposeOn(0, "a");
         bytes32 claim = rollup.output(index).claim;
-        vm.expectRevert(
-            abi.encodeWithSelector(IRollup.Rollup_WrongBond.selector, CHALLENGER_BOND, PROPOSER_BOND)
-        );
-        vm.prank(CHALLENGER);
-        rollup.challenge{ value: PROPOSER_BOND }(index, claim);
+        challenge(index);
+        vm.expectEmit(address(rollup));
+        emit IRollup.OutputChallenged(index, claim, 2);
+        challenge(index);
+        vm.expectEmit(address(rollup));
+        emit IRollup.OutputUpheld(index, claim, 1);
+        uphold(index);
+        vm.assertTrue(rollup.output(index).status == Status.Challenged);
+        vm.expectEmit(address(rollup));
+        emit IRollup.OutputUpheld(index, claim, 0);
+        uphold(index);
+        vm.assertTrue(rollup.output(index).status == Status.Proposed);
+        challenge(index);
+        vm.assertTrue(rollup.output(index).status == Status.Challenged);
+        vm.assertEq(rollup.output(index).openChallenges, 1);
     }
 
-    function test_challenge_unknownOutput_reverts() public {
+    function test_openChallenge_unknownOutput_reverts() public {
         vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_UnknownOutput.selector, 1, 1));
-        vm.prank(CHALLENGER);
-        rollup.challenge{ value: CHALLENGER_BOND }(1, bytes32(0));
+        vm.prank(DISPUTE);
+        rollup.openChallenge(1, bytes32(0));
     }
 
-    function test_challenge_wrongClaim_reverts() public {
+    function test_openChallenge_wrongClaim_reverts() public {
         uint256 index = proposeOn(0, "a");
         bytes32 found = rollup.output(index).claim;
         vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_WrongClaim.selector, index, bytes32(0), found));
-        vm.prank(CHALLENGER);
-        rollup.challenge{ value: CHALLENGER_BOND }(index, bytes32(0));
+        vm.prank(DISPUTE);
+        rollup.openChallenge(index, bytes32(0));
     }
 
-    function test_challenge_twice_reverts() public {
-        uint256 index = proposeOn(0, "a");
-        challenge(index);
-        challengeReverts(
-            abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, index, Status.Challenged), index
+    function test_openChallenge_decidedOutput_reverts() public {
+        openChallengeReverts(abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, 0, Status.Final), 0);
+        uint256 rejected = proposeOn(0, "a");
+        challenge(rejected);
+        reject(rejected);
+        openChallengeReverts(
+            abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, rejected, Status.Rejected), rejected
+        );
+        uint256 child = voidChild();
+        openChallengeReverts(
+            abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, child, Status.Void), child
         );
     }
 
-    function test_challenge_finalOutput_reverts() public {
-        challengeReverts(abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, 0, Status.Final), 0);
-    }
-
-    function test_challenge_windowOver_reverts() public {
+    function test_openChallenge_windowOver_reverts() public {
         uint256 index = proposeOn(0, "a");
+        challenge(index);
         vm.warp(START_TIME + WINDOW);
-        challengeReverts(
+        openChallengeReverts(
             abi.encodeWithSelector(IRollup.Rollup_WindowOver.selector, index, START_TIME + WINDOW), index
         );
     }
 
-    function challengeReverts(bytes memory reason, uint256 index) private {
+    function openChallengeReverts(bytes memory reason, uint256 index) private {
         bytes32 claim = rollup.output(index).claim;
         vm.expectRevert(reason);
-        vm.prank(CHALLENGER);
-        rollup.challenge{ value: CHALLENGER_BOND }(index, claim);
+        vm.prank(DISPUTE);
+        rollup.openChallenge(index, claim);
+    }
+
+    function test_disputeFunctions_notDispute_revert() public {
+        uint256 index = proposeOn(0, "a");
+        bytes32 claim = rollup.output(index).claim;
+        challenge(index);
+        bytes memory reason = abi.encodeWithSelector(IRollup.Rollup_NotDispute.selector, PROPOSER);
+        vm.expectRevert(reason);
+        vm.prank(PROPOSER);
+        rollup.openChallenge(index, claim);
+        vm.expectRevert(reason);
+        vm.prank(PROPOSER);
+        rollup.upholdOutput(index);
+        vm.expectRevert(reason);
+        vm.prank(PROPOSER);
+        rollup.rejectOutput(index);
+    }
+
+    // --- rejectOutput, voidOutput
+
+    function test_rejectOutput_paysTheBondOut() public {
+        uint256 index = proposeOn(0, "a");
+        challenge(index);
+        challenge(index);
+        vm.expectEmit(address(rollup));
+        emit IRollup.OutputRejected(index, rollup.output(index).claim);
+        reject(index);
+
+        vm.assertTrue(rollup.output(index).status == Status.Rejected);
+        vm.assertEq(rollup.output(index).openChallenges, 0);
+        vm.assertEq(DISPUTE.balance, PROPOSER_BOND);
+        vm.assertEq(address(rollup).balance, 0);
+        vm.warp(START_TIME + 100 * WINDOW);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, index, Status.Rejected));
+        rollup.finalize(index);
+    }
+
+    function test_voidOutput_returnsTheBond() public {
+        uint256 parent = proposeOn(0, "a");
+        vm.warp(START_TIME + 10);
+        uint256 child = proposeOn(parent, "b");
+        challenge(parent);
+        reject(parent);
+        vm.warp(START_TIME + 10 + WINDOW);
+        vm.expectEmit(address(rollup));
+        emit IRollup.OutputVoided(child, rollup.output(child).claim);
+        rollup.voidOutput(child);
+
+        vm.assertTrue(rollup.output(child).status == Status.Void);
+        vm.assertEq(rollup.bondCredit(PROPOSER), PROPOSER_BOND);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, child, Status.Void));
+        rollup.voidOutput(child);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, child, Status.Void));
+        rollup.finalize(child);
+    }
+
+    function test_voidOutput_goesDownTheBranch() public {
+        uint256 parent = proposeOn(0, "a");
+        uint256 child = proposeOn(parent, "b");
+        uint256 grandchild = proposeOn(child, "c");
+        challenge(parent);
+        reject(parent);
+        vm.warp(START_TIME + WINDOW);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_ParentStands.selector, child, Status.Proposed));
+        rollup.voidOutput(grandchild);
+        vm.expectRevert(
+            abi.encodeWithSelector(IRollup.Rollup_AncestorDisputed.selector, parent, Status.Rejected)
+        );
+        rollup.finalize(grandchild);
+        rollup.voidOutput(child);
+        rollup.voidOutput(grandchild);
+        vm.assertEq(rollup.bondCredit(PROPOSER), 2 * PROPOSER_BOND);
+        vm.assertEq(address(rollup).balance, 2 * PROPOSER_BOND);
+    }
+
+    function test_voidOutput_parentStands_reverts() public {
+        uint256 parent = proposeOn(0, "a");
+        uint256 child = proposeOn(parent, "b");
+        vm.warp(START_TIME + WINDOW);
+        bytes4 reason = IRollup.Rollup_ParentStands.selector;
+        vm.expectRevert(abi.encodeWithSelector(reason, 0, Status.Final));
+        rollup.voidOutput(parent);
+        vm.expectRevert(abi.encodeWithSelector(reason, parent, Status.Proposed));
+        rollup.voidOutput(child);
+    }
+
+    function test_voidOutput_windowOpen_reverts() public {
+        uint256 parent = proposeOn(0, "a");
+        uint256 child = proposeOn(parent, "b");
+        challenge(parent);
+        reject(parent);
+        vm.warp(START_TIME + WINDOW - 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IRollup.Rollup_WindowOpen.selector, child, START_TIME + WINDOW)
+        );
+        rollup.voidOutput(child);
+    }
+
+    /// @dev What is built on a rejected output may be disproved itself, and then its bond is lost.
+    function test_voidOutput_challenged_reverts() public {
+        uint256 parent = proposeOn(0, "a");
+        uint256 child = proposeOn(parent, "b");
+        challenge(parent);
+        challenge(child);
+        reject(parent);
+        vm.warp(START_TIME + WINDOW);
+        vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_NotProposed.selector, child, Status.Challenged));
+        rollup.voidOutput(child);
+        uphold(child);
+        rollup.voidOutput(child);
+        vm.assertEq(rollup.bondCredit(PROPOSER), PROPOSER_BOND);
+    }
+
+    function test_voidOutput_unknownOutput_reverts() public {
+        vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_UnknownOutput.selector, 1, 1));
+        rollup.voidOutput(1);
+    }
+
+    function voidChild() private returns (uint256 child) {
+        uint256 parent = proposeOn(0, "void parent");
+        child = proposeOn(parent, "void child");
+        challenge(parent);
+        reject(parent);
+        vm.warp(block.timestamp + WINDOW);
+        rollup.voidOutput(child);
     }
 
     // --- finalize
@@ -287,6 +446,8 @@ contract RollupTest is RollupFixture {
     function test_finalize_creditsTheProposer() public {
         uint256 index = proposeOn(0, "a");
         vm.warp(START_TIME + WINDOW);
+        vm.expectEmit(address(rollup));
+        emit IBonds.BondCredited(PROPOSER, PROPOSER_BOND);
         vm.expectEmit(address(rollup));
         emit IRollup.OutputFinalized(index, rollup.output(index).claim);
         rollup.finalize(index);
@@ -345,6 +506,9 @@ contract RollupTest is RollupFixture {
             abi.encodeWithSelector(IRollup.Rollup_AncestorDisputed.selector, parent, Status.Challenged)
         );
         rollup.finalize(child);
+        uphold(parent);
+        rollup.finalize(child);
+        vm.assertEq(rollup.lastFinalIndex(), child);
     }
 
     function test_finalize_lastFinalIsTheLatestEntry() public {
@@ -362,13 +526,13 @@ contract RollupTest is RollupFixture {
         rollupWithCredit();
         uint256 before = PROPOSER.balance;
         vm.expectEmit(address(rollup));
-        emit IRollup.BondWithdrawn(PROPOSER, PROPOSER_BOND);
+        emit IBonds.BondWithdrawn(PROPOSER, PROPOSER_BOND);
         vm.prank(PROPOSER);
         rollup.withdrawBond();
         vm.assertEq(PROPOSER.balance, before + PROPOSER_BOND);
         vm.assertEq(address(rollup).balance, 0);
 
-        vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_NothingToWithdraw.selector, PROPOSER));
+        vm.expectRevert(abi.encodeWithSelector(IBonds.Bonds_NothingToWithdraw.selector, PROPOSER));
         vm.prank(PROPOSER);
         rollup.withdrawBond();
     }
@@ -376,7 +540,7 @@ contract RollupTest is RollupFixture {
     function test_withdrawBond_refusedTransfer_reverts() public {
         rollupWithCredit();
         vm.etch(PROPOSER, type(Refuser).runtimeCode);
-        vm.expectRevert(abi.encodeWithSelector(IRollup.Rollup_TransferFailed.selector, PROPOSER));
+        vm.expectRevert(abi.encodeWithSelector(IBonds.Bonds_TransferFailed.selector, PROPOSER));
         vm.prank(PROPOSER);
         rollup.withdrawBond();
         vm.assertEq(rollup.bondCredit(PROPOSER), PROPOSER_BOND);

@@ -6,7 +6,7 @@ import { Output, Status } from "../src/interfaces/IRollup.sol";
 import { RollupFixture } from "./utils/RollupFixture.sol";
 import { FuzzSelector } from "./utils/Vm.sol";
 
-/// @notice Proposers, challengers and the clock at random.
+/// @notice Proposers, the dispute contract and the clock at random.
 contract RollupActors is RollupFixture {
     uint256 private _salt;
 
@@ -17,7 +17,7 @@ contract RollupActors is RollupFixture {
     function proposeSomewhere(uint256 parentSeed, uint256 entries, uint256 blocks) external {
         uint256 parentIndex = bound(parentSeed, 0, rollup.outputCount() - 1);
         Output memory parent = rollup.output(parentIndex);
-        if (parent.status == Status.Challenged) return;
+        if (parent.status == Status.Rejected || parent.status == Status.Void) return;
         uint64 entry = parent.entry + bound64(entries, 1, ENTRIES_MAX);
         uint64 l2BlockNumber = parent.l2BlockNumber + bound64(blocks, 1, 1000);
         propose(proposalOn(parentIndex, entry, l2BlockNumber, vm.toString(++_salt)));
@@ -26,8 +26,22 @@ contract RollupActors is RollupFixture {
     function challengeSomething(uint256 seed) external {
         uint256 index = bound(seed, 0, rollup.outputCount() - 1);
         Output memory output = rollup.output(index);
-        bool open = output.status == Status.Proposed && block.timestamp < output.proposedAt + WINDOW;
-        if (open && seed % 3 == 0) challenge(index);
+        bool open = output.status == Status.Proposed || output.status == Status.Challenged;
+        if (open && block.timestamp < output.proposedAt + WINDOW && seed % 3 == 0) challenge(index);
+    }
+
+    function decideSomething(uint256 seed) external {
+        uint256 index = bound(seed, 0, rollup.outputCount() - 1);
+        if (rollup.output(index).status != Status.Challenged) return;
+        if (seed % 3 == 0) reject(index);
+        else uphold(index);
+    }
+
+    function voidEverything() external {
+        for (uint256 index; index < rollup.outputCount(); ++index) {
+            (bool ok,) = address(rollup).call(abi.encodeCall(rollup.voidOutput, (index)));
+            ok; // what is not void says so
+        }
     }
 
     function finalizeEverything() external {
@@ -65,33 +79,49 @@ contract RollupInvariants is RollupFixture {
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
         targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector({ addr: address(actors), selectors: new bytes4[](5) });
+        targets[0] = FuzzSelector({ addr: address(actors), selectors: new bytes4[](7) });
         targets[0].selectors[0] = RollupActors.proposeSomewhere.selector;
         targets[0].selectors[1] = RollupActors.challengeSomething.selector;
         targets[0].selectors[2] = RollupActors.finalizeEverything.selector;
         targets[0].selectors[3] = RollupActors.withdraw.selector;
         targets[0].selectors[4] = RollupActors.wait.selector;
+        targets[0].selectors[5] = RollupActors.decideSomething.selector;
+        targets[0].selectors[6] = RollupActors.voidEverything.selector;
     }
 
-    /// @dev The contract holds the bonds that are locked and the credits that were not taken out: no more, no less.
+    /// @dev The contract holds the bonds that are locked and the credits that were not taken out: no more, no less. Those of
+    ///      rejected outputs are the dispute contract's.
     function invariant_bonds_areConserved() public view {
         uint256 locked;
+        uint256 lost;
         for (uint256 i; i < rollup.outputCount(); ++i) {
             Status status = rollup.output(i).status;
-            if (status == Status.Proposed) locked += PROPOSER_BOND;
-            if (status == Status.Challenged) locked += PROPOSER_BOND + CHALLENGER_BOND;
+            if (status == Status.Proposed || status == Status.Challenged) locked += PROPOSER_BOND;
+            if (status == Status.Rejected) lost += PROPOSER_BOND;
         }
+        vm.assertEq(DISPUTE.balance, lost);
         vm.assertEq(address(rollup).balance, locked + rollup.bondCredit(PROPOSER));
     }
 
-    /// @dev A final output has final ancestors, a window that is over, and no challenger.
+    /// @dev A final output has final ancestors, a window that is over, and no open challenge.
     function invariant_finalOutputs_restOnFinalOutputs() public view {
         for (uint256 i = 1; i < rollup.outputCount(); ++i) {
             Output memory output = rollup.output(i);
             if (output.status != Status.Final) continue;
             vm.assertTrue(rollup.output(output.parentIndex).status == Status.Final);
             vm.assertGe(block.timestamp, output.proposedAt + WINDOW);
-            vm.assertEq(output.challenger, address(0));
+            vm.assertEq(output.openChallenges, 0);
+        }
+    }
+
+    /// @dev An output is void only for what it is built on, and open challenges are those of challenged outputs.
+    function invariant_voidOutputs_restOnRejectedOutputs() public view {
+        for (uint256 i = 1; i < rollup.outputCount(); ++i) {
+            Output memory output = rollup.output(i);
+            vm.assertEq(output.status == Status.Challenged, output.openChallenges != 0);
+            if (output.status != Status.Void) continue;
+            Status parent = rollup.output(output.parentIndex).status;
+            vm.assertTrue(parent == Status.Rejected || parent == Status.Void);
         }
     }
 

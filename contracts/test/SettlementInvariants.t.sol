@@ -11,7 +11,7 @@ import { BridgeFixture } from "./utils/BridgeFixture.sol";
 import { TestToken } from "./utils/Tokens.sol";
 import { FuzzSelector } from "./utils/Vm.sol";
 
-/// @notice Users who deposit and withdraw, an honest proposer, a liar who invents withdrawals, a challenger who stops
+/// @notice Users who deposit and withdraw, an honest proposer, a liar who invents withdrawals, challenges that stop
 ///         every lie in time and honest outputs now and then, and the guardian; all at random.
 contract SettlementActors is BridgeFixture {
     /// @dev Withdrawals that one run makes at most: tries grow slow.
@@ -46,7 +46,6 @@ contract SettlementActors is BridgeFixture {
         vm.prank(USER);
         token.approve(address(bridge), 1e24);
         vm.deal(PROPOSER, 1e24);
-        vm.deal(CHALLENGER, 1e24);
         _honest.push(0);
     }
 
@@ -144,7 +143,8 @@ contract SettlementActors is BridgeFixture {
         if (_forged.length == WITHDRAWALS_MAX) return;
         uint256 parentIndex =
             onLie && _lies.length != 0 ? _lies[_lies.length - 1] : _honest[_honest.length - 1];
-        if (rollup.output(parentIndex).status == Status.Challenged) return;
+        Status parent = rollup.output(parentIndex).status;
+        if (parent == Status.Rejected || parent == Status.Void) return;
         WithdrawalTransaction memory w = newWithdrawal(USER, RECIPIENT, address(portal).balance, 21_000, "");
         uint256 index =
             proposeHolding(parentIndex, 1 + uint64(rollup.outputCount() % ENTRIES_MAX), keysWith(w));
@@ -152,14 +152,23 @@ contract SettlementActors is BridgeFixture {
         _lies.push(index);
     }
 
-    /// @dev Stops an honest output, and what is built on it.
+    /// @dev Challenges the newest honest output.
     function challengeHonest(uint256 seed) external {
         uint256 index = _honest[_honest.length - 1];
-        bool open = rollup.output(index).status == Status.Proposed
+        Status status = rollup.output(index).status;
+        bool open = (status == Status.Proposed || status == Status.Challenged)
             && block.timestamp < rollup.output(index).proposedAt + WINDOW;
-        if (seed % 4 != 0 || !open) return;
-        challenge(index);
-        _honest.pop();
+        if (seed % 4 == 0 && open) challenge(index);
+    }
+
+    /// @dev The challenges of an honest output fail, or nobody defends it: what is built on it is lost with it.
+    function decideHonest(uint256 seed) external {
+        uint256 place = bound(seed, 0, _honest.length - 1);
+        uint256 index = _honest[place];
+        if (rollup.output(index).status != Status.Challenged) return;
+        if (seed % 4 != 0) return uphold(index);
+        reject(index);
+        while (_honest.length > place) _honest.pop();
     }
 
     /// @dev Time goes by, but no lie survives its window.
@@ -168,6 +177,12 @@ contract SettlementActors is BridgeFixture {
             if (rollup.output(_lies[i]).status == Status.Proposed) challenge(_lies[i]);
         }
         vm.warp(block.timestamp + bound(secs, 0, WINDOW));
+    }
+
+    function rejectLie(uint256 seed) external {
+        if (_lies.length == 0) return;
+        uint256 index = _lies[seed % _lies.length];
+        if (rollup.output(index).status == Status.Challenged) reject(index);
     }
 
     function pause(bool on) external {
@@ -194,7 +209,7 @@ contract SettlementInvariants is BridgeFixture {
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
         targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector({ addr: address(actors), selectors: new bytes4[](13) });
+        targets[0] = FuzzSelector({ addr: address(actors), selectors: new bytes4[](15) });
         targets[0].selectors[0] = SettlementActors.depositEther.selector;
         targets[0].selectors[1] = SettlementActors.depositTokens.selector;
         targets[0].selectors[2] = SettlementActors.withdrawEther.selector;
@@ -209,6 +224,8 @@ contract SettlementInvariants is BridgeFixture {
         // What moves things on comes up more often.
         targets[0].selectors[11] = SettlementActors.proveSomething.selector;
         targets[0].selectors[12] = SettlementActors.wait.selector;
+        targets[0].selectors[13] = SettlementActors.decideHonest.selector;
+        targets[0].selectors[14] = SettlementActors.rejectLie.selector;
     }
 
     /// @dev One campaign for all: each takes seconds.

@@ -199,7 +199,9 @@ contract Dispute is IDispute, Bonds {
     function returnBond(uint256 gameId) external {
         Game storage game = _gameAt(gameId);
         _checkRuns(gameId, game);
-        if (_isPlayable(_challenges[game.challenge])) revert Dispute_ChallengeOpen(game.challenge);
+        Challenge storage ended = _challenges[game.challenge];
+        if (_isPlayable(ended)) revert Dispute_ChallengeOpen(game.challenge);
+        --ended.openGames;
         game.status = GameStatus.Returned;
         emit GameEnded(gameId, GameStatus.Returned);
         _credit(game.defender, gameBond);
@@ -240,9 +242,7 @@ contract Dispute is IDispute, Bonds {
         game.status = game.status == GameStatus.ChallengerToMove
             ? GameStatus.DefenderToMove
             : GameStatus.ChallengerToMove;
-        emit Moved(
-            gameId, bisectionHash, game.status, game.challengerClock, game.defenderClock, bisection
-        );
+        emit Moved(gameId, bisectionHash, game.status, game.challengerClock, game.defenderClock, bisection);
     }
 
     /// @dev Stops the mover's clock.
@@ -266,9 +266,8 @@ contract Dispute is IDispute, Bonds {
         uint64 length = segment.last - segment.first;
         bisection.answered = segment.answered;
         bisection.claims = answer.claims;
-        bytes32 end = bisection.claims.length == 0
-            ? bytes32(0)
-            : bisection.claims[bisection.claims.length - 1];
+        bytes32 end =
+            bisection.claims.length == 0 ? bytes32(0) : bisection.claims[bisection.claims.length - 1];
         if (length > 1) {
             if (answer.finalState.length != 0) revert Dispute_UnexpectedFinalState();
             if (end == segment.end) revert Dispute_SameClaim(end);
@@ -306,7 +305,9 @@ contract Dispute is IDispute, Bonds {
 
     function _checkState(bytes32 expected, bytes calldata state) private pure {
         bytes32 found = keccak256(state);
-        if (found != expected || state.length != RiscvState.BYTES) revert Dispute_WrongState(expected, found);
+        if (found != expected || state.length != RiscvState.BYTES) {
+            revert Dispute_WrongState(expected, found);
+        }
     }
 
     /// @dev The segment in question of the bisection that is to be answered.
@@ -344,10 +345,10 @@ contract Dispute is IDispute, Bonds {
 
     function _end(uint256 gameId, Game storage game, bool challengerWon) private {
         Challenge storage disputed = _challenges[game.challenge];
+        --disputed.openGames;
         game.status = challengerWon ? GameStatus.ChallengerWon : GameStatus.DefenderWon;
         emit GameEnded(gameId, game.status);
         if (challengerWon) {
-            --disputed.openGames;
             _forfeit(gameBond, disputed.challenger);
         } else {
             _endChallenge(game.challenge, disputed, ChallengeStatus.Failed);
@@ -377,8 +378,7 @@ contract Dispute is IDispute, Bonds {
     /// @dev A game that the caller has to move in.
     function _mover(uint256 gameId) private view returns (Game storage game, Challenge storage disputed) {
         (game, disputed) = _openGame(gameId);
-        address mover =
-            game.status == GameStatus.ChallengerToMove ? disputed.challenger : game.defender;
+        address mover = game.status == GameStatus.ChallengerToMove ? disputed.challenger : game.defender;
         if (msg.sender != mover) revert Dispute_NotYourMove(mover, msg.sender);
     }
 

@@ -35,7 +35,8 @@ contract Rollup is OutputTree, Bonds {
     constructor(IInbox inbox_, address dispute_, bytes32 genesisOutputRoot, RollupConfig memory config)
         OutputTree(config.challengeWindow)
     {
-        if (genesisOutputRoot == 0 || config.entriesPerOutputMax == 0) revert Rollup_BadConfig();
+        bool works = dispute_ != address(0) && genesisOutputRoot != 0 && config.entriesPerOutputMax != 0;
+        if (!works) revert Rollup_BadConfig();
         inbox = inbox_;
         dispute = dispute_;
         entriesPerOutputMax = config.entriesPerOutputMax;
@@ -122,6 +123,7 @@ contract Rollup is OutputTree, Bonds {
     function rejectOutput(uint256 index) external onlyDispute {
         Record storage record = _at(index);
         record.status = Status.Rejected;
+        record.openChallenges = 0;
         emit OutputRejected(index, record.claim);
         _pay(msg.sender, proposerBond);
     }

@@ -64,6 +64,7 @@ struct Challenge {
     address challenger;
     /// L1 time in seconds.
     uint40 startedAt;
+    /// Games that are neither decided nor returned.
     uint32 openGames;
     ChallengeStatus status;
     /// Index of the output.
@@ -209,6 +210,9 @@ interface IDispute is IBonds {
     event BondBurned(uint256 amount);
 
     /// @notice Challenges an output within its window; send exactly gameBond().
+    /// @dev WARNING: that somebody else has challenged it is no reason not to: whoever it is may lose on purpose.
+    ///      WARNING: look at the parent's root first. If that is wrong, nothing right can be said from there on; it is the
+    ///      parent that is to be challenged.
     /// @param output Index of the output.
     /// @param claim The output's claim.
     /// @param answer Answer to the output, taken as a single segment 0 from the parent's root to its own.
@@ -219,6 +223,7 @@ interface IDispute is IBonds {
 
     /// @notice Defends an output against a challenge, with the first answer to it; send exactly gameBond(). Anyone may,
     ///         for gameClock() seconds from the challenge on.
+    /// @dev WARNING: that somebody else defends it is no reason not to: whoever it is may lose on purpose.
     function defend(uint256 challengeId, Bisection calldata answered, Answer calldata answer)
         external
         payable

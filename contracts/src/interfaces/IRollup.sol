@@ -36,14 +36,15 @@ struct Output {
     /// L1 time in seconds.
     uint64 proposedAt;
     address proposer;
-    /// Challenges that are not decided.
+    /// Challenges that are not decided; none once one of them is won.
     uint64 openChallenges;
     Status status;
 }
 
 /// @notice Parameters of a rollup, fixed at deployment.
 struct RollupConfig {
-    /// Seconds in which an output can be challenged; at most 14 days.
+    /// Seconds in which an output can be challenged. With the longest dispute after it, at most 14 days, which is for
+    /// the dispute contract to check.
     uint64 challengeWindow;
     /// Most entries that one output covers.
     uint64 entriesPerOutputMax;

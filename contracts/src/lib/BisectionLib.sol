@@ -37,10 +37,9 @@ library BisectionLib {
 
     /// @notice How often a range of `length` positions, at least 1, is divided until its parts are single positions.
     function depth(uint64 length) internal pure returns (uint64 rounds) {
-        do {
+        for (; length > 1; ++rounds) {
             length = _ceilDiv(length, SEGMENTS_MAX);
-            ++rounds;
-        } while (length > 1);
+        }
     }
 
     /// @notice A segment of a bisection, which must have it.

@@ -15,10 +15,10 @@ abstract contract RollupFixture is Test {
     uint64 internal constant WINDOW = 1 days;
     uint64 internal constant ENTRIES_MAX = 10;
     uint256 internal constant PROPOSER_BOND = 3 ether;
-    uint256 internal constant CHALLENGER_BOND = 2 ether;
 
     address internal immutable PROPOSER = account("proposer");
-    address internal immutable CHALLENGER = account("challenger");
+    /// @dev Stands for the dispute contract.
+    address internal immutable DISPUTE = account("dispute");
 
     FakeInbox internal inbox;
     Rollup internal rollup;
@@ -39,20 +39,16 @@ abstract contract RollupFixture is Test {
         inbox = new FakeInbox();
         rollup = newRollup(defaultRollupConfig());
         vm.deal(PROPOSER, 1000 ether);
-        vm.deal(CHALLENGER, 1000 ether);
     }
 
     function defaultRollupConfig() internal pure returns (RollupConfig memory) {
         return RollupConfig({
-            challengeWindow: WINDOW,
-            entriesPerOutputMax: ENTRIES_MAX,
-            proposerBond: PROPOSER_BOND,
-            challengerBond: CHALLENGER_BOND
+            challengeWindow: WINDOW, entriesPerOutputMax: ENTRIES_MAX, proposerBond: PROPOSER_BOND
         });
     }
 
-    function newRollup(RollupConfig memory config) internal returns (Rollup) {
-        return new Rollup(IInbox(address(inbox)), GENESIS_ROOT, config);
+    function newRollup(RollupConfig memory config) internal virtual returns (Rollup) {
+        return new Rollup(IInbox(address(inbox)), DISPUTE, GENESIS_ROOT, config);
     }
 
     /// @dev A good proposal on `parentIndex`; its state is made up from `salt`.
@@ -97,7 +93,17 @@ abstract contract RollupFixture is Test {
 
     function challenge(uint256 index) internal {
         bytes32 claim = rollup.output(index).claim;
-        vm.prank(CHALLENGER);
-        rollup.challenge{ value: CHALLENGER_BOND }(index, claim);
+        vm.prank(DISPUTE);
+        rollup.openChallenge(index, claim);
+    }
+
+    function uphold(uint256 index) internal {
+        vm.prank(DISPUTE);
+        rollup.upholdOutput(index);
+    }
+
+    function reject(uint256 index) internal {
+        vm.prank(DISPUTE);
+        rollup.rejectOutput(index);
     }
 }

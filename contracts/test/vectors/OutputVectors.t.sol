@@ -41,8 +41,9 @@ contract OutputVectorsTest is Test {
         }
         Rollup rollup = new Rollup(
             IInbox(address(inbox)),
+            address(this),
             hashAt(json, item("outputs", 0), "outputRoot"),
-            RollupConfig({ challengeWindow: 1, entriesPerOutputMax: 100, proposerBond: 0, challengerBond: 0 })
+            RollupConfig({ challengeWindow: 1, entriesPerOutputMax: 100, proposerBond: 0 })
         );
         for (uint256 i; i < count; ++i) {
             if (i != 0) propose(rollup, json, item("outputs", i), i - 1);
