@@ -9,11 +9,12 @@
 //! An honest player believes what derivation gives. Whoever believes something else plays by the same rules, and loses.
 
 mod answer;
+mod checkpoints;
 mod trace;
 
 use alloy_primitives::B256;
 pub use answer::{Play, StepProof, answer, open};
-pub use trace::{Trace, TraceError};
+pub use trace::{Fault, Trace, TraceError};
 use turnpike_l1::DisputedOutput;
 
 /// What a player holds to be true.

@@ -71,7 +71,7 @@ pub fn run_machine(elf: &[u8], witness: &Preimages) -> Result<MachineRun, ElfErr
     let time = start.elapsed();
     let result = match (ran, machine.exit()) {
         (Err(missing), _) => Err(missing.into()),
-        (Ok(()), Some(0)) => Ok(output_root(&machine)),
+        (Ok(()), Some(0)) => Ok(output_root(|number| machine.register(number))),
         (Ok(()), Some(code)) => Err(MachineFault::Exit(code)),
         (Ok(()), None) => Err(MachineFault::Endless(machine.steps())),
     };
@@ -79,11 +79,11 @@ pub fn run_machine(elf: &[u8], witness: &Preimages) -> Result<MachineRun, ElfErr
     Ok(MachineRun { result, read: oracle.into_read(), counts, steps, memory, time })
 }
 
-/// What the program leaves when it exits with 0; byte 0 is the lowest of the first register.
-fn output_root(machine: &Machine) -> B256 {
+/// What the program leaves in registers, by their numbers, when it exits with 0; byte 0 is the lowest of the first one.
+pub(crate) fn output_root(register: impl Fn(u8) -> u64) -> B256 {
     let mut root = B256::ZERO;
-    for (bytes, register) in root.as_chunks_mut::<8>().0.iter_mut().zip(ROOT_REGISTERS) {
-        *bytes = machine.register(register).to_le_bytes();
+    for (bytes, number) in root.as_chunks_mut::<8>().0.iter_mut().zip(ROOT_REGISTERS) {
+        *bytes = register(number).to_le_bytes();
     }
     root
 }
