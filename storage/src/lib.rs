@@ -1,9 +1,10 @@
-//! What the roles keep on disk: the journal, its look-ups and the posting outbox.
+//! What the roles keep on disk: the journal, its look-ups, the posting outbox and what a challenger has sent.
 //!
 //! ```text
-//! sequencer ─► pending, journal, blocks, transactions, refused,     (sequencer.db)
-//!              withdrawals, passer_proofs, reorganisations, reverted
-//! batcher   ─► batches, attempts, derived                           (batcher.db; reads sequencer.db)
+//! sequencer  ─► pending, journal, blocks, transactions, refused,    (sequencer.db)
+//!               withdrawals, passer_proofs, reorganisations, reverted
+//! batcher    ─► batches, attempts, derived                          (batcher.db; reads sequencer.db)
+//! challenger ─► sent                                                (challenger.db)
 //! ```
 //!
 //! One schema (`migrations/`), one set of queries. A file has one writer, guarded by a lock file; any number of
@@ -18,6 +19,7 @@ mod outbox;
 mod pending;
 mod record;
 mod reorganisation;
+mod sent;
 mod withdrawals;
 
 pub use database::{Database, genesis_id};
@@ -28,3 +30,4 @@ pub use record::{
     BlockRecord, JournalRecord, PasserProof, ReceiptRecord, SealedBlock, WithdrawalRecord,
 };
 pub use reorganisation::{Reorganisation, RevertedFrom};
+pub use sent::SentTransaction;

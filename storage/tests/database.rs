@@ -6,8 +6,8 @@ use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use turnpike_protocol::{DataKind, Deposit, DepositHint, Header, Origin, QueuedDeposit};
 use turnpike_storage::{
     Attempt, BlockRecord, Database, DerivedRecord, Inclusion, JournalRecord, OutboxBatch,
-    PasserProof, ReceiptRecord, Reorganisation, RevertedFrom, SealedBlock, StorageError,
-    WithdrawalRecord,
+    PasserProof, ReceiptRecord, Reorganisation, RevertedFrom, SealedBlock, SentTransaction,
+    StorageError, WithdrawalRecord,
 };
 
 const CHAIN: B256 = B256::repeat_byte(1);
@@ -386,4 +386,36 @@ async fn proofs_are_kept_for_the_last_blocks_of_entries() {
     assert_eq!(kept, [None, Some(2), None, Some(4)]);
     database.keep_passer_proof(3, Some(&proof(3))).await.expect("keeps");
     assert_eq!(database.passer_proof(3).await.expect("reads"), Some(proof(3)));
+}
+
+fn sent(hash: u8, nonce: u64) -> SentTransaction {
+    SentTransaction {
+        l1_transaction: B256::repeat_byte(hash),
+        nonce,
+        purpose: format!("for {nonce}"),
+        deadline: u64::MAX,
+        l1_block: 7,
+        raw: Bytes::copy_from_slice(&[hash, 1]),
+    }
+}
+
+#[tokio::test]
+async fn what_a_challenger_has_sent_survives_until_its_nonce_is_used_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("challenger.db");
+    // A dearer one follows with the same nonce; hashes are in no order.
+    let urgent = SentTransaction { deadline: 1_234, ..sent(2, 5) };
+    let all = [sent(9, 5), sent(4, 6), urgent];
+    let database = open(&path).await;
+    for sent in &all {
+        database.record_sent(sent).await.expect("records");
+    }
+    database.record_sent(&all[0]).await.expect("once is enough");
+    database.close().await;
+    drop(database);
+
+    let database = open(&path).await;
+    assert_eq!(database.sent().await.expect("reads"), all);
+    database.forget_sent(5).await.expect("forgets");
+    assert_eq!(database.sent().await.expect("reads"), all[1..2]);
 }
