@@ -37,7 +37,7 @@ pub use call::{Call, SignedCall};
 pub use client::{L1Client, L1Endpoints, L1Head};
 pub use deploy::deploy;
 pub use dispute::{
-    Answer, Bisection, Challenge, ChallengeStatus, DisputedOutput, Disputes, Game, GameEnd,
+    Answer, Bisection, Challenge, ChallengeStatus, DisputedOutput, Disputes, Ended, Game, GameEnd,
     GameStatus, MACHINE_STEPS, Move, Phase, SEGMENTS_MAX, Segment, Side, positions,
 };
 pub use entry::{EntryPayload, EntrySource, PostedEntry};

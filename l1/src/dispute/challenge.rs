@@ -1,6 +1,6 @@
 use alloy_primitives::Address;
 
-use super::Move;
+use super::{Ended, Move};
 
 /// How a challenge stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -31,4 +31,6 @@ pub struct Challenge {
     pub opening: Move,
     /// How it stands.
     pub status: ChallengeStatus,
+    /// Where on L1 it was decided, if it was.
+    pub ended: Option<Ended>,
 }

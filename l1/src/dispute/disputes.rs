@@ -109,6 +109,7 @@ impl Disputes {
                     challenger_clock: 0,
                     defender_clock: 0,
                     end: None,
+                    ended: None,
                 });
                 Undo::Game
             }
@@ -123,14 +124,17 @@ impl Disputes {
                 let at = self.game_at(game)?;
                 Undo::End { game: at, end: self.games[at].end.replace(end) }
             }
-            Record::GameEnded { game, status } => {
+            Record::GameEnded { game, status, ended } => {
                 let at = self.game_at(game)?;
-                let status = std::mem::replace(&mut self.games[at].status, status);
-                Undo::GameStatus { game: at, status }
+                let game = &mut self.games[at];
+                game.ended = Some(ended);
+                Undo::GameStatus { game: at, status: std::mem::replace(&mut game.status, status) }
             }
-            Record::ChallengeEnded { challenge, status } => {
+            Record::ChallengeEnded { challenge, status, ended } => {
                 let at = self.challenge_at(challenge)?;
-                let status = std::mem::replace(&mut self.challenges[at].status, status);
+                let challenge = &mut self.challenges[at];
+                challenge.ended = Some(ended);
+                let status = std::mem::replace(&mut challenge.status, status);
                 Undo::ChallengeStatus { challenge: at, status }
             }
         })
@@ -154,9 +158,13 @@ impl Disputes {
                 game.status = status;
             }
             Undo::End { game, end } => self.games[game].end = end,
-            Undo::GameStatus { game, status } => self.games[game].status = status,
+            Undo::GameStatus { game, status } => {
+                let game = &mut self.games[game];
+                (game.status, game.ended) = (status, None);
+            }
             Undo::ChallengeStatus { challenge, status } => {
-                self.challenges[challenge].status = status;
+                let challenge = &mut self.challenges[challenge];
+                (challenge.status, challenge.ended) = (status, None);
             }
         }
     }

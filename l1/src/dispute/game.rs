@@ -58,6 +58,17 @@ pub struct Game {
     pub defender_clock: u64,
     /// What ended it, if it was played to its end.
     pub end: Option<GameEnd>,
+    /// Where on L1 it ended, if it did.
+    pub ended: Option<Ended>,
+}
+
+/// Where on L1 something ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// L1 time, in seconds.
+    pub at: u64,
+    /// The L1 transaction.
+    pub l1_transaction: B256,
 }
 
 /// A bisection on L1.

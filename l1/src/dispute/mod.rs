@@ -21,6 +21,6 @@ pub use answer::Answer;
 pub use bisection::{Bisection, Phase, SEGMENTS_MAX, positions};
 pub use challenge::{Challenge, ChallengeStatus};
 pub use disputes::Disputes;
-pub use game::{Game, GameEnd, GameStatus, Move, Side};
+pub use game::{Ended, Game, GameEnd, GameStatus, Move, Side};
 pub use output::DisputedOutput;
 pub use segment::{MACHINE_STEPS, Segment};

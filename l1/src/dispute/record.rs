@@ -1,7 +1,7 @@
 use alloy::{rpc::types::Log, sol_types::SolEvent as _};
 use alloy_primitives::{Address, B256};
 
-use super::{Bisection, Challenge, ChallengeStatus, GameEnd, GameStatus, Move, Side};
+use super::{Bisection, Challenge, ChallengeStatus, Ended, GameEnd, GameStatus, Move, Side};
 use crate::{
     Dispute, L1Error,
     records::{decode, malformed, transaction_of},
@@ -19,9 +19,9 @@ pub(super) enum Record {
     /// What a game is decided by; its end follows.
     Decided { game: u64, end: GameEnd },
     /// A game is over.
-    GameEnded { game: u64, status: GameStatus },
+    GameEnded { game: u64, status: GameStatus, ended: Ended },
     /// A challenge is over.
-    ChallengeEnded { challenge: u64, status: ChallengeStatus },
+    ChallengeEnded { challenge: u64, status: ChallengeStatus, ended: Ended },
 }
 
 impl Record {
@@ -37,6 +37,7 @@ impl Record {
                     started_at: time,
                     opening: read_move(&event.bisection, event.bisectionHash, log, time)?,
                     status: ChallengeStatus::Open,
+                    ended: None,
                 })
             }
             Some(&Dispute::GameOpened::SIGNATURE_HASH) => {
@@ -66,12 +67,14 @@ impl Record {
             Some(&Dispute::GameEnded::SIGNATURE_HASH) => {
                 let event = decode::<Dispute::GameEnded>(log)?;
                 let status = game_status(event.status)?;
-                Self::GameEnded { game: event.game.saturating_to(), status }
+                let ended = ended(log, time)?;
+                Self::GameEnded { game: event.game.saturating_to(), status, ended }
             }
             Some(&Dispute::ChallengeEnded::SIGNATURE_HASH) => {
                 let event = decode::<Dispute::ChallengeEnded>(log)?;
                 let status = challenge_status(event.status)?;
-                Self::ChallengeEnded { challenge: event.challenge.saturating_to(), status }
+                let ended = ended(log, time)?;
+                Self::ChallengeEnded { challenge: event.challenge.saturating_to(), status, ended }
             }
             _ => return Ok(None),
         }))
@@ -89,6 +92,10 @@ fn read_move(
         return Err(malformed("a bisection that is not its hash's"));
     }
     Ok(Move { bisection, hash, at, l1_transaction: transaction_of(log)? })
+}
+
+fn ended(log: &Log, at: u64) -> Result<Ended, L1Error> {
+    Ok(Ended { at, l1_transaction: transaction_of(log)? })
 }
 
 fn game_status(number: u8) -> Result<GameStatus, L1Error> {
