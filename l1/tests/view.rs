@@ -1,60 +1,54 @@
 //! The view of an L1 that forks and of endpoints that lag: after every success it is what a fresh view is.
 
-use alloy_primitives::{Address, B256, Bytes, keccak256};
+mod fixture;
+
+use alloy_primitives::{B256, Bytes};
+use fixture::{calldata, challenge, deposit, disputes, genesis_output, l1, output, view_of};
 use proptest::prelude::*;
 use turnpike_l1::{
-    L1Error, L1View, OutputStatus, PostedEntry, ProposedOutput, Reorg,
+    Challenge, ChallengeStatus, Game, GameStatus, L1Error, L1View, OutputStatus, PostedEntry,
+    ProposedOutput, Reorg, Side,
     memory::{L1Event, MemoryL1},
 };
-use turnpike_protocol::{Genesis, OutputRoot, QueuedDeposit, pack_blobs};
+use turnpike_protocol::{QueuedDeposit, pack_blobs};
 
 /// Blocks that a view remembers, at least those of its last so many looks.
 const POINTS_MAX: usize = 1_024;
 
-fn genesis_output() -> OutputRoot {
-    OutputRoot {
-        state_root: B256::repeat_byte(1),
-        message_passer_storage_root: B256::repeat_byte(2),
-        block_hash: B256::repeat_byte(3),
+/// What a view holds.
+#[derive(Clone, Debug, PartialEq)]
+struct Content {
+    entries: Vec<PostedEntry>,
+    deposits: Vec<QueuedDeposit>,
+    outputs: Vec<ProposedOutput>,
+    challenges: Vec<Challenge>,
+    games: Vec<Game>,
+    /// Numbers of each challenge's games.
+    games_of: Vec<Vec<u64>>,
+    last_read: Option<u64>,
+}
+
+fn content(view: &L1View<MemoryL1>) -> Content {
+    let disputes = view.disputes();
+    let challenges = disputes.challenges();
+    let games_of = |challenge: &Challenge| disputes.games_of(challenge.index).map(|it| it.index);
+    Content {
+        entries: view.entries().to_vec(),
+        deposits: view.deposits().to_vec(),
+        outputs: view.outputs().to_vec(),
+        challenges: challenges.to_vec(),
+        games: disputes.games().to_vec(),
+        games_of: challenges.iter().map(|it| games_of(it).collect()).collect(),
+        last_read: view.last_read(),
     }
 }
 
-fn l1() -> MemoryL1 {
-    MemoryL1::new(&Genesis::dev(), &genesis_output())
-}
-
-fn view_of(l1: &MemoryL1) -> L1View<MemoryL1> {
-    L1View::new(l1.clone(), 0, genesis_output())
-}
-
-fn deposit(seed: u8) -> L1Event {
-    let (from, to) = (Address::repeat_byte(seed), Address::repeat_byte(0xdd));
-    L1Event::Deposit { from, to, opaque_data: Bytes::from(vec![seed; 80]) }
-}
-
-fn calldata(seed: u8, deposits: u64) -> L1Event {
-    L1Event::Calldata { data: Bytes::from(vec![seed; 9]), deposits, origin: 0 }
-}
-
-fn output(seed: u8, parent: u64, entry: u64) -> L1Event {
-    let header = Bytes::from(vec![seed; 5]);
-    let block_hash = keccak256(&header);
-    let output = OutputRoot { block_hash, ..genesis_output() };
-    L1Event::Output { parent, entry, output, header, l2_block: entry }
-}
-
-/// What a view holds.
-type Content = (Vec<PostedEntry>, Vec<QueuedDeposit>, Vec<ProposedOutput>, Option<u64>);
-
-fn content(view: &L1View<MemoryL1>) -> Content {
-    let outputs = view.outputs().to_vec();
-    (view.entries().to_vec(), view.deposits().to_vec(), outputs, view.last_read())
-}
-
+/// What a fresh view holds, which is what the contracts hold.
 async fn fresh(l1: &MemoryL1) -> Content {
-    let mut view = view_of(l1);
-    assert_eq!(view.advance().await.expect("nothing moves").reorg, None);
-    content(&view)
+    let content = content(&fixture::fresh_view(l1).await);
+    assert_eq!((&content.challenges, &content.games), (&l1.challenges(), &l1.games()));
+    assert_eq!(content.outputs, l1.outputs());
+    content
 }
 
 /// Twelve blocks: deposits, entries, outputs, one of them challenged, one final.
@@ -67,7 +61,8 @@ fn eventful() -> MemoryL1 {
     l1.mine(&[deposit(3), calldata(2, 1)]);
     l1.mine(&[output(2, 1, 2), output(3, 1, 3)]);
     l1.mine(&[L1Event::Finalized(1)]);
-    l1.mine(&[L1Event::Challenged(3)]);
+    let claims = vec![B256::repeat_byte(0xcc); 32];
+    l1.mine(&[L1Event::Challenged { output: 3, challenger: fixture::CHALLENGER, claims }]);
     l1.mine(&[calldata(3, 0), L1Event::Finalized(2)]);
     l1.mine(&[deposit(4)]);
     l1
@@ -112,6 +107,80 @@ async fn it_goes_back_to_the_newest_block_that_is_still_there() {
             assert_eq!(content(&view), fresh(&l1).await, "depth {depth}");
             assert_eq!(view.advance().await.expect("nothing new").reorg, None);
         }
+    }
+}
+
+/// Three challenges of an output: the first fails by a proof, the second is won by the clock, and the third is moot.
+#[tokio::test]
+async fn it_reads_disputes_and_takes_back_what_l1_drops_of_them() {
+    let l1 = l1();
+    l1.mine(&[calldata(1, 0), calldata(2, 0), calldata(3, 0)]);
+    l1.mine(&[output(1, 0, 1), output(2, 1, 2), output(3, 2, 3)]);
+    let mut view = view_of(&l1);
+    view.advance().await.expect("read");
+    let mut contents = vec![content(&view)];
+    let mut happen = async |view: &mut L1View<MemoryL1>, event: L1Event| {
+        l1.mine(&[event]);
+        assert_eq!(view.advance().await.expect("read").reorg, None);
+        contents.push(content(view));
+    };
+    for seed in 1..=3 {
+        let event = challenge(&view, 1, seed);
+        happen(&mut view, event).await;
+    }
+    for defended in [0, 0, 1, 2] {
+        let event = fixture::defend(&view.disputes().challenges()[defended], 1, 7);
+        happen(&mut view, event).await;
+    }
+    let mut moves = 0;
+    while view.disputes().games()[0].end.is_none() {
+        moves += 1;
+        let event = fixture::play(&view, &view.disputes().games()[0], 0, 0x80 + moves);
+        happen(&mut view, event).await;
+    }
+    assert_eq!(moves, 10, "9 bisections of the machine's steps, and a proof");
+    let event = fixture::play(&view, &view.disputes().games()[2], 31, 8);
+    happen(&mut view, event).await;
+    for event in [
+        L1Event::Returned(1),
+        L1Event::TimedOut(2),
+        L1Event::Resolved(1),
+        L1Event::Returned(3),
+        L1Event::Voided(2),
+        L1Event::Voided(3),
+        L1Event::Resolved(2),
+    ] {
+        happen(&mut view, event).await;
+    }
+
+    let challenges = view.disputes().challenges().iter().map(|challenge| challenge.status);
+    let (failed, won, moot) =
+        (ChallengeStatus::Failed, ChallengeStatus::Won, ChallengeStatus::Moot);
+    assert!(challenges.eq([failed, won, moot]));
+    let games = view.disputes().games().iter().map(|game| game.status);
+    let won = GameStatus::Won;
+    let returned = GameStatus::Returned;
+    assert!(games.eq([won(Side::Defender), returned, won(Side::Challenger), returned]));
+    let statuses: Vec<_> = view.outputs().iter().map(|output| output.status).collect();
+    let (is_final, rejected, void) =
+        (OutputStatus::Final, OutputStatus::Rejected, OutputStatus::Void);
+    assert_eq!(statuses, [is_final, rejected, void, void]);
+    assert_eq!(content(&view), fresh(&l1).await);
+
+    let whole = l1.fork();
+    for (depth, before) in contents.iter().rev().enumerate() {
+        l1.reorg(depth);
+        for _ in 0..depth {
+            l1.mine(&[]);
+        }
+        let reorg = view.advance().await.expect("read").reorg;
+        assert_eq!(reorg.is_some(), depth > 0);
+        let last_read = view.last_read();
+        assert_eq!(content(&view), Content { last_read, ..before.clone() }, "depth {depth}");
+        // And forth again.
+        l1.switch_to(&whole);
+        view.advance().await.expect("read");
+        assert_eq!(content(&view), contents[contents.len() - 1], "after depth {depth}");
     }
 }
 
@@ -330,7 +399,8 @@ enum Step {
         deposits: u8,
         entries: u8,
         output: bool,
-        status: u8,
+        /// What happens to outputs, of all that can.
+        dispute: u8,
     },
     Reorg {
         depth: usize,
@@ -347,10 +417,9 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let block =
-        (0..3u8, 0..3u8, any::<bool>(), 0..4u8).prop_map(|(deposits, entries, output, status)| {
-            Step::Block { deposits, entries, output, status }
-        });
+    let block = (0..3u8, 0..3u8, any::<bool>(), any::<u8>()).prop_map(
+        |(deposits, entries, output, dispute)| Step::Block { deposits, entries, output, dispute },
+    );
     let step = prop_oneof![
         5 => block,
         2 => (1..12usize, 0..3usize).prop_map(|(depth, longer)| Step::Reorg { depth, longer }),
@@ -368,12 +437,8 @@ struct Random {
 }
 
 impl Random {
-    async fn block(&mut self, deposits: u8, entries: u8, output_too: bool, status: u8) {
-        let view = {
-            let mut view = view_of(&self.l1);
-            view.advance().await.expect("nothing moves");
-            view
-        };
+    async fn block(&mut self, deposits: u8, entries: u8, output_too: bool, dispute: u8) {
+        let view = fixture::fresh_view(&self.l1).await;
         let mut events = Vec::new();
         for _ in 0..deposits {
             self.seed = self.seed.wrapping_add(1);
@@ -385,18 +450,28 @@ impl Random {
             self.seed = self.seed.wrapping_add(1);
             events.push(calldata(self.seed, if entry == 0 { queued } else { 0 }));
         }
-        let newest = view.outputs().len() as u64 - 1;
-        if output_too && view.entries().len() > 1 {
+        let entry = view.entries().len() as u64 - 1;
+        let mut standing =
+            view.outputs().iter().rev().filter(|output| {
+                !matches!(output.status, OutputStatus::Rejected | OutputStatus::Void)
+            });
+        let parent = standing.find(|output| output.entry < entry).filter(|_| output_too);
+        if let Some(parent) = parent {
             self.seed = self.seed.wrapping_add(1);
             let header = Bytes::from([&[self.seed][..], &self.l1.number().to_be_bytes()].concat());
-            let output = genesis_output();
-            let entry = view.entries().len() as u64 - 1;
-            events.push(L1Event::Output { parent: newest, entry, output, header, l2_block: 1 });
+            let (parent, output) = (parent.index, genesis_output());
+            events.push(L1Event::Output { parent, entry, output, header, l2_block: 1 });
         }
-        match status {
-            1 if newest > 0 => events.push(L1Event::Challenged(newest)),
-            2 if newest > 0 => events.push(L1Event::Finalized(newest)),
-            _ => {}
+        let newest = view.outputs().last().filter(|output| output.status == OutputStatus::Proposed);
+        if let (0, Some(newest)) = (dispute % 8, newest) {
+            events.push(L1Event::Finalized(newest.index));
+        } else {
+            let seed = self.seed;
+            let mut disputes = disputes(&view, seed);
+            if !disputes.is_empty() {
+                let chosen = usize::from(dispute) % disputes.len();
+                events.push(disputes.swap_remove(chosen));
+            }
         }
         self.l1.mine(&events);
     }
@@ -407,7 +482,7 @@ impl Random {
         for _ in 0..depth + longer {
             self.seed = self.seed.wrapping_add(1);
             let seed = self.seed;
-            self.block(seed % 2, seed % 3, seed.is_multiple_of(5), seed % 4).await;
+            self.block(seed % 2, seed % 3, seed.is_multiple_of(5), seed.wrapping_mul(37)).await;
         }
     }
 }
@@ -419,8 +494,8 @@ async fn follows(steps: Vec<Step>) {
     let mut seen = Seen::default();
     for step in steps {
         match step {
-            Step::Block { deposits, entries, output, status } => {
-                random.block(deposits, entries, output, status).await;
+            Step::Block { deposits, entries, output, dispute } => {
+                random.block(deposits, entries, output, dispute).await;
             }
             Step::Reorg { depth, longer } => random.reorg(depth, longer).await,
             Step::Look { lag } => {
