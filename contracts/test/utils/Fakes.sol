@@ -26,6 +26,8 @@ contract FakePortal {
 /// @title FakeInbox
 /// @notice Answers for an inbox with accumulators that it was told, or else a hash of the index.
 contract FakeInbox {
+    bytes32 public constant chainConfigHash = keccak256("chain configuration");
+
     mapping(uint64 entry => bytes32) private _accs;
 
     function set(uint64 entry, bytes32 acc_) external {

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { IPreimageOracle, LocalInputs } from "../../src/interfaces/IPreimageOracle.sol";
+import { IRiscvStep } from "../../src/interfaces/IRiscvStep.sol";
+
+/// @title FakeMachine
+/// @notice A made-up truth: every block of every entry leads to some output root, and the machine that shows it comes
+///         there in HALTED_AT steps. Every state of it can be told without those before.
+contract FakeMachine is IRiscvStep {
+    /// @notice Steps that it takes for any block.
+    uint64 public constant HALTED_AT = 5000;
+    uint256 private constant STATE_BYTES = 305;
+    uint256 private constant EXITED_AT = 288;
+
+    IPreimageOracle public constant oracle = IPreimageOracle(address(0));
+    uint64 private immutable _blocksPerEntry;
+    mapping(bytes32 acc => bytes32 root) private _rootAfter;
+
+    constructor(uint64 blocksPerEntry) {
+        _blocksPerEntry = blocksPerEntry;
+    }
+
+    /// @dev Makes `root` the truth after the entry with this accumulator.
+    function set(bytes32 acc, bytes32 root) external {
+        _rootAfter[acc] = root;
+    }
+
+    /// @dev The true output root after a block.
+    function rootAfter(bytes32 acc, uint64 blockIndex) public view returns (bytes32) {
+        if (blockIndex + 1 == _blocksPerEntry && _rootAfter[acc] != 0) return _rootAfter[acc];
+        return keccak256(abi.encode("root", acc, blockIndex));
+    }
+
+    /// @dev The true state after `steps` steps, at least 1.
+    function stateAt(LocalInputs memory local, uint64 steps) public view returns (bytes memory) {
+        if (steps < HALTED_AT) return encode(keccak256(abi.encode(local, steps)), 0, false, 0, steps);
+        bytes32 root = rootAfter(local.inboxAcc, local.blockIndex);
+        return encode(keccak256(abi.encode(local)), root, true, 0, HALTED_AT);
+    }
+
+    /// @inheritdoc IRiscvStep
+    function step(bytes calldata state, bytes calldata proof, LocalInputs calldata local)
+        external
+        view
+        returns (bytes32)
+    {
+        if (state.length != STATE_BYTES) revert RiscvStep_WrongStateLength(STATE_BYTES, state.length);
+        if (proof.length != 0) revert RiscvStep_WrongProofLength(0, proof.length);
+        if (state[EXITED_AT] != 0) return keccak256(state);
+        uint64 steps = uint64(bytes8(state[STATE_BYTES - 8:]));
+        return keccak256(stateAt(local, steps + 1));
+    }
+
+    /// @dev A state with `root` in a1 to a4, as the machine leaves it there.
+    function encode(bytes32 memoryRoot, bytes32 root, bool exited, uint64 code, uint64 steps)
+        public
+        pure
+        returns (bytes memory)
+    {
+        bytes memory registers = new bytes(32);
+        for (uint256 i; i < 32; ++i) {
+            registers[i ^ 7] = root[i];
+        }
+        bytes memory head = abi.encodePacked(memoryRoot, uint64(0), new bytes(80), registers);
+        return abi.encodePacked(head, new bytes(136), exited, code, steps);
+    }
+}
