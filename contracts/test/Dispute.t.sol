@@ -106,7 +106,7 @@ contract DisputeTest is DisputeFixture {
         vm.assertEq(address(dispute.inbox()), address(inbox));
         vm.assertEq(address(dispute.riscvStep()), address(fake));
         vm.assertEq(rollup.dispute(), address(dispute));
-        vm.assertEq(dispute.blocksPerEntryMax(), BLOCKS_PER_ENTRY);
+        vm.assertEq(dispute.blocksPerEntryMax(), blocksPerEntry());
         vm.assertEq(dispute.gameBond(), GAME_BOND);
         vm.assertEq(dispute.gameClock(), GAME_CLOCK);
         vm.assertEq(dispute.gameIncrement(), GAME_INCREMENT);

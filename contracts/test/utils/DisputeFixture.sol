@@ -36,7 +36,6 @@ struct Play {
 /// @title DisputeFixture
 /// @notice Outputs, right ones and wrong ones, in a made-up world, and players who know what follows from their beliefs.
 abstract contract DisputeFixture is RollupFixture {
-    uint64 internal constant BLOCKS_PER_ENTRY = 100;
     /// @dev Odd, so that half of it is not a whole number.
     uint256 internal constant GAME_BOND = 1 ether + 1;
     uint24 internal constant GAME_CLOCK = 1 hours;
@@ -56,7 +55,7 @@ abstract contract DisputeFixture is RollupFixture {
     uint256 private _lies;
 
     function setUp() public virtual override {
-        fake = new FakeMachine(BLOCKS_PER_ENTRY);
+        fake = new FakeMachine(blocksPerEntry());
         super.setUp();
         for (uint64 entry = 1; entry <= ENTRIES; ++entry) {
             fake.set(inbox.acc(entry), OutputHash.root(rightProposal(0, entry).proof));
@@ -67,9 +66,14 @@ abstract contract DisputeFixture is RollupFixture {
         vm.deal(PUPPET, 1000 ether);
     }
 
+    /// @dev No power of anything.
+    function blocksPerEntry() internal pure virtual returns (uint64) {
+        return 100;
+    }
+
     function defaultDisputeConfig() internal view virtual returns (DisputeConfig memory) {
         return DisputeConfig({
-            blocksPerEntryMax: BLOCKS_PER_ENTRY,
+            blocksPerEntryMax: blocksPerEntry(),
             gameBond: GAME_BOND,
             gameClock: GAME_CLOCK,
             gameIncrement: GAME_INCREMENT
@@ -106,7 +110,7 @@ abstract contract DisputeFixture is RollupFixture {
 
     function lastPosition(uint256 index) internal view returns (uint64) {
         Output memory output = rollup.output(index);
-        return (output.entry - rollup.output(output.parentIndex).entry) * BLOCKS_PER_ENTRY;
+        return (output.entry - rollup.output(output.parentIndex).entry) * blocksPerEntry();
     }
 
     // --- beliefs
@@ -132,8 +136,8 @@ abstract contract DisputeFixture is RollupFixture {
         return LocalInputs({
             chainConfig: inbox.chainConfigHash(),
             outputRoot: agreedRoot,
-            inboxAcc: inbox.acc(parentEntry + 1 + blockPosition / BLOCKS_PER_ENTRY),
-            blockIndex: blockPosition % BLOCKS_PER_ENTRY
+            inboxAcc: inbox.acc(parentEntry + 1 + blockPosition / blocksPerEntry()),
+            blockIndex: blockPosition % blocksPerEntry()
         });
     }
 
