@@ -159,7 +159,7 @@ abstract contract DisputeFixture is RollupFixture {
         uint64 blockPosition,
         bytes32 agreedRoot,
         uint64 steps
-    ) internal view returns (bytes memory) {
+    ) internal view virtual returns (bytes memory) {
         bool lies = belief.fromBlock == blockPosition + 1 && steps >= belief.fromStep;
         if (!lies) return fake.stateAt(localInputs(index, blockPosition, agreedRoot), steps);
         if (steps < fake.HALTED_AT()) {
@@ -310,10 +310,16 @@ abstract contract DisputeFixture is RollupFixture {
     {
         uint256 index = dispute.challengeAt(dispute.gameAt(game).challenge).output;
         Play memory play = playOn(belief, index, answered);
+        bytes memory proof = stepProof();
         if (!play.proves) bisection = bisectionOf(segmentAt(answered, play.answer.segment), play.answer);
         vm.prank(mover(game));
-        if (play.proves) dispute.prove(game, answered, play.answer.segment, play.state, "");
+        if (play.proves) dispute.prove(game, answered, play.answer.segment, play.state, proof);
         else dispute.move(game, answered, play.answer);
+    }
+
+    /// @dev What shows the step in question, beside the state.
+    function stepProof() internal view virtual returns (bytes memory) {
+        return "";
     }
 
     /// @dev Whose move it is.

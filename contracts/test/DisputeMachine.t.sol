@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import { PreimageOracle } from "../src/L1/PreimageOracle.sol";
+import { RiscvStep } from "../src/L1/RiscvStep.sol";
+import { Bisection, GameStatus, IDispute } from "../src/interfaces/IDispute.sol";
+import { IPreimageOracle } from "../src/interfaces/IPreimageOracle.sol";
+import { IRiscvStep } from "../src/interfaces/IRiscvStep.sol";
+import { Belief, DisputeFixture, Play } from "./utils/DisputeFixture.sol";
+import { Machine, RiscvFixture } from "./utils/RiscvFixture.sol";
+
+/// @notice The last move of a game, made by the real step with the real oracle. Only the state before the step in
+///         question and the one after it are a machine's; what else is claimed is made up.
+contract DisputeMachineTest is DisputeFixture, RiscvFixture {
+    uint64 private constant PC = 0x10000;
+    uint64 private constant DATA = 0xfffffff8;
+    uint256 private constant A0 = 10;
+    uint32 private constant ADDI_A0_A0_MINUS_1 = 0xfff50513;
+    uint32 private constant SD_A0_A1 = 0x00a5b023;
+    uint32 private constant ECALL = 0x00000073;
+
+    /// @dev The last block of nine entries is a segment of its own in a challenge's opening, so that it is the liar whose
+    ///      claims come down to single steps.
+    uint64 private constant ENTRY = 9;
+    uint64 private constant BLOCK = 899;
+    uint64 private constant STEP = 7;
+
+    PreimageOracle private oracle;
+    Machine private expected;
+    bytes private proof;
+    uint256 private index;
+    uint256 private game;
+    Bisection private last;
+
+    function setUp() public override(DisputeFixture, RiscvFixture) {
+        RiscvFixture.setUp();
+        DisputeFixture.setUp();
+        machine.pc = PC;
+        machine.step = STEP;
+        index = proposeWrong(0, ENTRY);
+    }
+
+    function stepper() internal override returns (IRiscvStep) {
+        oracle = new PreimageOracle();
+        return new RiscvStep(oracle);
+    }
+
+    function stepProof() internal view override returns (bytes memory) {
+        return proof;
+    }
+
+    function stateAt(Belief memory belief, uint256 output, uint64 position, bytes32 agreedRoot, uint64 steps)
+        internal
+        view
+        override
+        returns (bytes memory)
+    {
+        if (position == BLOCK && steps == STEP) return encode(machine);
+        if (position == BLOCK && steps == STEP + 1 && belief.fromBlock == 0) return encode(expected);
+        return super.stateAt(belief, output, position, agreedRoot, steps);
+    }
+
+    /// @dev The machine as it is, one instruction on.
+    function expectNext() private {
+        proof = path(PC);
+        expected = machine;
+        expected.pc += 4;
+        expected.step += 1;
+    }
+
+    /// @dev Plays until the honest side has to prove.
+    function playToTheStep() private {
+        Belief memory liar = trusting(BLOCK + 1, STEP + 1);
+        (uint256 id, Bisection memory opened) = open(CHALLENGER, index, truth());
+        Bisection memory bisection;
+        (game, bisection) = defend(LIAR, id, opened, liar);
+        for (;;) {
+            bool isLiar = mover(game) == LIAR;
+            Play memory play = playOn(isLiar ? liar : truth(), index, bisection);
+            if (play.proves) break;
+            bisection = move(game, bisection, isLiar ? liar : truth());
+        }
+        vm.assertEq(mover(game), CHALLENGER);
+        last = bisection;
+    }
+
+    function proves() private {
+        playToTheStep();
+        provesNow();
+    }
+
+    function provesNow() private {
+        vm.expectEmit(address(dispute));
+        emit IDispute.StepProven(
+            game,
+            keccak256(super.stateAt(trusting(BLOCK + 1, STEP + 1), index, BLOCK, 0, STEP + 1)),
+            keccak256(encode(expected))
+        );
+        move(game, last, truth());
+        vm.assertTrue(dispute.gameAt(game).status == GameStatus.ChallengerWon);
+    }
+
+    function test_prove_computes() public {
+        next(ADDI_A0_A0_MINUS_1);
+        expectNext();
+        expected.registers[A0] = type(uint64).max;
+        proves();
+    }
+
+    function test_prove_stores() public {
+        next(SD_A0_A1);
+        machine.registers[A0] = 0x0123456789abcdef;
+        machine.registers[A0 + 1] = DATA;
+        Machine memory before = machine;
+        expectNext();
+        proof = abi.encodePacked(path(PC), path(DATA));
+        write(DATA, 8, 0x0123456789abcdef);
+        expected.memoryRoot = machine.memoryRoot;
+        machine.memoryRoot = before.memoryRoot;
+        proves();
+    }
+
+    function test_prove_halts() public {
+        proof = path(PC);
+        expected = machine;
+        expected.step += 1;
+        expected.exited = true;
+        expected.exitCode = 132;
+        proves();
+    }
+
+    /// @dev A machine that has halted stays as it is: nobody can claim that it went on.
+    function test_prove_haltedMachine_staysAsItIs() public {
+        machine.exited = true;
+        expected = machine;
+        proves();
+    }
+
+    // --- what the game sets
+
+    function test_prove_readsChainConfig() public {
+        readsLocal(0, inbox.chainConfigHash());
+    }
+
+    function test_prove_readsAgreedRoot() public {
+        readsLocal(1, rootAt(truth(), index, BLOCK));
+    }
+
+    function test_prove_readsAccumulatorOfTheEntry() public {
+        readsLocal(2, inbox.acc(ENTRY));
+    }
+
+    function test_prove_readsBlockIndex() public {
+        readsLocal(3, bytes32(uint256(blocksPerEntry() - 1)));
+    }
+
+    /// @dev Positions count from the parent output, and blocks within their entry.
+    function test_prove_readsAccumulator_onALaterParent() public {
+        index = proposeWrong(proposeRight(0, 3), ENTRY);
+        readsLocal(2, inbox.acc(3 + ENTRY));
+    }
+
+    function readsLocal(uint256 number, bytes32 word) private {
+        reads(bytes32(1 << 248 | number), 0, word, 32);
+        proves();
+    }
+
+    // --- what has to be loaded
+
+    /// @dev Until what the step reads is loaded, which anyone may do, there is no proof; and then there is.
+    function test_prove_readsPreimage_onceLoaded() public {
+        bytes memory preimage = pattern(32 * 1024);
+        bytes32 key = bytes32(uint256(keccak256(preimage)) & type(uint248).max | 2 << 248);
+        bytes32 word;
+        assembly ("memory-safe") {
+            word := mload(add(preimage, 0x60))
+        }
+        reads(key, 64, word, uint64(preimage.length));
+        playToTheStep();
+        Play memory play = playOn(truth(), index, last);
+        Bisection memory answered = last;
+        vm.expectRevert(abi.encodeWithSelector(IPreimageOracle.PreimageOracle_NotLoaded.selector, key, 64));
+        vm.prank(CHALLENGER);
+        dispute.prove(game, answered, play.answer.segment, play.state, proof);
+        vm.prank(PUPPET);
+        oracle.loadKeccak(64, preimage);
+        provesNow();
+    }
+
+    function reads(bytes32 key, uint64 offset, bytes32 word, uint64 length) private {
+        next(ECALL);
+        machine.registers[17] = 1000;
+        setWord(key, offset);
+        Machine memory asked = machine;
+        setWord(word, length);
+        expectNext();
+        machine = asked;
+    }
+
+    /// @dev a0 to a3, in little-endian order, and a4.
+    function setWord(bytes32 word, uint64 fourth) private {
+        for (uint256 i; i < 4; ++i) {
+            machine.registers[A0 + i] = 0;
+        }
+        for (uint256 i; i < 32; ++i) {
+            machine.registers[A0 + i / 8] |= uint64(uint8(word[i])) << uint64(8 * (i % 8));
+        }
+        machine.registers[A0 + 4] = fourth;
+    }
+}
