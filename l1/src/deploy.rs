@@ -7,7 +7,14 @@ use alloy::{
 use alloy_primitives::Address;
 use turnpike_protocol::{ChainConfig, Genesis, L1Deployment, OutputRoot};
 
-use crate::{Dispute, Inbox, L1Error, L1StandardBridge, Portal, PreimageOracle, RiscvStep, Rollup};
+use crate::{
+    Dispute, Inbox, L1Error, L1StandardBridge, MACHINE_STEPS, Portal, PreimageOracle, RiscvStep,
+    Rollup, rounds,
+};
+
+/// Seconds that a challenge window and the longest game after it may take, as the contracts have it: blobs are gone from L1
+/// after about 18 days, and whoever plays must be able to read them until the end.
+const WINDOW_AND_GAME_MAX: u64 = 14 * 24 * 60 * 60;
 
 /// Deploys a chain's contracts with the parameters of its genesis, and returns the genesis with their addresses in it.
 ///
@@ -21,6 +28,7 @@ pub async fn deploy(
     mut genesis: Genesis,
     output_of: impl FnOnce(&Genesis) -> OutputRoot,
 ) -> Result<Genesis, L1Error> {
+    let dispute_config = dispute_config(&genesis.config)?;
     let endpoint = url.parse().map_err(|_| L1Error::Unreachable("the URL is malformed".into()))?;
     let account = deployer.address();
     let provider =
@@ -45,7 +53,7 @@ pub async fn deploy(
     place(first_nonce + 3, preimage_oracle, PreimageOracle::deploy_builder(p)).await?;
     let builder = RiscvStep::deploy_builder(p, preimage_oracle);
     place(first_nonce + 4, riscv_step, builder).await?;
-    let builder = Dispute::deploy_builder(p, rollup, riscv_step, dispute_config(config)?);
+    let builder = Dispute::deploy_builder(p, rollup, riscv_step, dispute_config);
     place(first_nonce + 5, dispute, builder).await?;
     place(first_nonce + 6, bridge, L1StandardBridge::deploy_builder(p, portal)).await?;
     genesis.l1 = Some(L1Deployment {
@@ -100,16 +108,49 @@ fn rollup_config(config: &ChainConfig) -> Rollup::RollupConfig {
     }
 }
 
+/// The parameters of disputes, if the contract accepts them.
 fn dispute_config(config: &ChainConfig) -> Result<Dispute::DisputeConfig, L1Error> {
-    let seconds = |value: u64| {
-        value.try_into().map_err(|_| {
-            L1Error::Inconsistent(format!("a game's clock cannot have {value} seconds"))
-        })
-    };
+    let ChainConfig { challenge_window, game_clock, game_increment, .. } = *config;
+    let longest = dispute_seconds_max(config).and_then(|it| it.checked_add(challenge_window));
+    if longest.is_none_or(|seconds| seconds > WINDOW_AND_GAME_MAX) {
+        return Err(L1Error::BadConfig(format!(
+            "a challengeWindow of {challenge_window} seconds and the longest game after it, with a gameClock of \
+             {game_clock} and a gameIncrement of {game_increment} seconds, may take no more than \
+             {WINDOW_AND_GAME_MAX} seconds together"
+        )));
+    }
+    let seconds = |value: u64| value.try_into().expect("invariant: much less than 2^24");
     Ok(Dispute::DisputeConfig {
         blocksPerEntryMax: config.entry_blocks_max,
         gameBond: config.game_bond,
-        gameClock: seconds(config.game_clock)?,
-        gameIncrement: seconds(config.game_increment)?,
+        gameClock: seconds(game_clock),
+        gameIncrement: seconds(game_increment),
     })
+}
+
+/// Most seconds from a challenge to the end of its last game: both clocks, and what every move adds.
+fn dispute_seconds_max(config: &ChainConfig) -> Option<u64> {
+    let blocks = config.entry_blocks_max.checked_mul(config.output_entries_max)?;
+    let moves = rounds(blocks) + rounds(MACHINE_STEPS) + 1;
+    let increments = config.game_increment.checked_mul(moves)?;
+    config.game_clock.checked_mul(2)?.checked_add(increments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_game_that_outlasts_the_blobs_is_refused() {
+        let mut config = Genesis::dev().config;
+        assert_eq!(dispute_seconds_max(&config), Some(2 * 60 + 14 * 10));
+        config.challenge_window = WINDOW_AND_GAME_MAX - (2 * 60 + 14 * 10);
+        assert!(dispute_config(&config).is_ok(), "just in time");
+        for (clock, increment) in [(61, 10), (60, 11), (1 << 24, 10), (u64::MAX, 1), (1, u64::MAX)]
+        {
+            (config.game_clock, config.game_increment) = (clock, increment);
+            let error = dispute_config(&config).expect_err("too long").to_string();
+            assert!(error.contains(&format!("gameClock of {clock}")), "{error}");
+        }
+    }
 }

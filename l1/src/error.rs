@@ -43,6 +43,9 @@ pub enum L1Error {
         /// What the contract holds.
         found: B256,
     },
+    /// The contracts would refuse the chain's parameters.
+    #[error("the chain cannot be deployed with these parameters: {0}")]
+    BadConfig(String),
     /// What the endpoint serves contradicts itself.
     #[error("L1 answers do not fit together: {0}")]
     Inconsistent(String),
@@ -73,6 +76,7 @@ impl L1Error {
             | Self::NotDeployed
             | Self::NoContract { .. }
             | Self::OtherChain { .. }
+            | Self::BadConfig(_)
             | Self::Inconsistent(_) => Severity::Critical,
         }
     }

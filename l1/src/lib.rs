@@ -38,7 +38,7 @@ pub use client::{L1Client, L1Endpoints, L1Head};
 pub use deploy::deploy;
 pub use dispute::{
     Answer, Bisection, Challenge, ChallengeStatus, DisputedOutput, Disputes, Ended, Game, GameEnd,
-    GameStatus, MACHINE_STEPS, Move, Phase, SEGMENTS_MAX, Segment, Side, positions,
+    GameStatus, MACHINE_STEPS, Move, Phase, SEGMENTS_MAX, Segment, Side, positions, rounds,
 };
 pub use entry::{EntryPayload, EntrySource, PostedEntry};
 pub use error::{L1Error, Severity};

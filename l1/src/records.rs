@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use alloy::{rpc::types::Log, sol_types::SolEvent};
 use alloy_primitives::B256;
@@ -8,6 +8,7 @@ use turnpike_protocol::{
 
 use crate::{
     Counts, Disputes, Inbox, L1Error, OutputStatus, Portal, PostedEntry, ProposedOutput, Rollup,
+    dispute::DisputeRecord,
 };
 
 /// Blocks that are remembered, newest last: those with logs of ours, and those at which a look at L1 ended.
@@ -26,7 +27,8 @@ pub(crate) struct Records {
     pub(crate) outputs: Vec<ProposedOutput>,
     /// Every change of an output's status, in order.
     statuses: Vec<(usize, OutputStatus)>,
-    pub(crate) disputes: Disputes,
+    /// Shared with whoever tells of it: it is copied when it changes meanwhile.
+    pub(crate) disputes: Arc<Disputes>,
     /// The blocks that can be gone back to, in order.
     points: VecDeque<Point>,
 }
@@ -63,7 +65,7 @@ impl Records {
             deposit_accs: vec![B256::ZERO],
             outputs: vec![ProposedOutput::genesis(genesis_output)],
             statuses: Vec::new(),
-            disputes: Disputes::default(),
+            disputes: Arc::default(),
             points: VecDeque::new(),
         }
     }
@@ -115,7 +117,9 @@ impl Records {
         self.deposit_accs.truncate(extent.deposits + 1);
         self.outputs.truncate(extent.outputs);
         self.statuses.truncate(extent.statuses);
-        self.disputes.truncate(extent.disputes);
+        if extent.disputes < self.disputes.records() {
+            Arc::make_mut(&mut self.disputes).truncate(extent.disputes);
+        }
         for output in self.outputs.iter_mut().skip(1) {
             output.status = OutputStatus::Proposed;
         }
@@ -174,8 +178,13 @@ impl Records {
                 let event = decode::<Rollup::OutputFinalized>(log)?;
                 self.set_status(event.index.saturating_to(), OutputStatus::Final)
             }
-            _ => self.disputes.read_log(log, time),
+            _ => self.read_dispute(log, time),
         }
+    }
+
+    fn read_dispute(&mut self, log: &Log, time: u64) -> Result<(), L1Error> {
+        let Some(record) = DisputeRecord::of(log, time)? else { return Ok(()) };
+        Arc::make_mut(&mut self.disputes).take(record)
     }
 
     fn read_entry(&mut self, log: &Log) -> Result<(), L1Error> {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use alloy::rpc::types::Log;
 use alloy_primitives::B256;
 use turnpike_protocol::{OutputRoot, QueuedDeposit};
@@ -120,7 +122,7 @@ impl<S: L1Source> L1View<S> {
     }
 
     /// Challenges of outputs, and their games.
-    pub const fn disputes(&self) -> &Disputes {
+    pub const fn disputes(&self) -> &Arc<Disputes> {
         &self.records.disputes
     }
 

@@ -76,6 +76,16 @@ pub fn positions(first: u64, last: u64) -> impl Iterator<Item = u64> {
     (1..=count).map(move |part| last.min(first + part * stride))
 }
 
+/// How often a range of so many positions is divided until its parts are single positions.
+pub fn rounds(length: u64) -> u64 {
+    let (mut length, mut rounds) = (length.div_ceil(SEGMENTS_MAX), 1);
+    while length > 1 {
+        length = length.div_ceil(SEGMENTS_MAX);
+        rounds += 1;
+    }
+    rounds
+}
+
 /// How long the segments of a range are, but for the last.
 fn stride(first: u64, last: u64) -> u64 {
     (last - first).div_ceil(SEGMENTS_MAX).max(1)

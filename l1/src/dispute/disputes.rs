@@ -1,6 +1,4 @@
-use alloy::rpc::types::Log;
-
-use super::{Challenge, ChallengeStatus, Game, GameEnd, GameStatus, Side, record::Record};
+use super::{Challenge, ChallengeStatus, Game, GameEnd, GameStatus, Side, record::DisputeRecord};
 use crate::{L1Error, OutputStatus, ProposedOutput, records::in_place};
 
 /// All challenges and games, and how they came about.
@@ -80,23 +78,22 @@ impl Disputes {
         }
     }
 
-    /// Takes in a log of the contract; others are left alone.
-    pub(crate) fn read_log(&mut self, log: &Log, time: u64) -> Result<(), L1Error> {
-        let Some(record) = Record::of(log, time)? else { return Ok(()) };
+    /// Takes in a record. After an error nothing is changed.
+    pub(crate) fn take(&mut self, record: DisputeRecord) -> Result<(), L1Error> {
         let undo = self.apply(record)?;
         self.undos.push(undo);
         Ok(())
     }
 
-    fn apply(&mut self, record: Record) -> Result<Undo, L1Error> {
+    fn apply(&mut self, record: DisputeRecord) -> Result<Undo, L1Error> {
         Ok(match record {
-            Record::Challenged(challenge) => {
+            DisputeRecord::Challenged(challenge) => {
                 in_place("challenge", challenge.index, self.challenges.len())?;
                 self.challenges.push(challenge);
                 self.games_of.push(Vec::new());
                 Undo::Challenge
             }
-            Record::GameOpened { game: index, challenge, defender } => {
+            DisputeRecord::GameOpened { game: index, challenge, defender } => {
                 in_place("game", index, self.games.len())?;
                 let at = self.challenge_at(challenge)?;
                 self.games_of[at].push(self.games.len());
@@ -113,24 +110,24 @@ impl Disputes {
                 });
                 Undo::Game
             }
-            Record::Moved { game, status, clocks, made } => {
+            DisputeRecord::Moved { game, status, clocks, made } => {
                 let at = self.game_at(game)?;
                 let game = &mut self.games[at];
                 game.moves.push(made);
                 let clocks = game.set_clocks(clocks);
                 Undo::Move { game: at, status: std::mem::replace(&mut game.status, status), clocks }
             }
-            Record::Decided { game, end } => {
+            DisputeRecord::Decided { game, end } => {
                 let at = self.game_at(game)?;
                 Undo::End { game: at, end: self.games[at].end.replace(end) }
             }
-            Record::GameEnded { game, status, ended } => {
+            DisputeRecord::GameEnded { game, status, ended } => {
                 let at = self.game_at(game)?;
                 let game = &mut self.games[at];
                 game.ended = Some(ended);
                 Undo::GameStatus { game: at, status: std::mem::replace(&mut game.status, status) }
             }
-            Record::ChallengeEnded { challenge, status, ended } => {
+            DisputeRecord::ChallengeEnded { challenge, status, ended } => {
                 let at = self.challenge_at(challenge)?;
                 let challenge = &mut self.challenges[at];
                 challenge.ended = Some(ended);

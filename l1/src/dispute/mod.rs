@@ -18,9 +18,10 @@ mod record;
 mod segment;
 
 pub use answer::Answer;
-pub use bisection::{Bisection, Phase, SEGMENTS_MAX, positions};
+pub use bisection::{Bisection, Phase, SEGMENTS_MAX, positions, rounds};
 pub use challenge::{Challenge, ChallengeStatus};
 pub use disputes::Disputes;
 pub use game::{Ended, Game, GameEnd, GameStatus, Move, Side};
 pub use output::DisputedOutput;
+pub(crate) use record::DisputeRecord;
 pub use segment::{MACHINE_STEPS, Segment};

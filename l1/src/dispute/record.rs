@@ -9,7 +9,7 @@ use crate::{
 
 /// What a log of the contract says.
 #[derive(Clone, Debug)]
-pub(super) enum Record {
+pub(crate) enum DisputeRecord {
     /// An output was challenged.
     Challenged(Challenge),
     /// Somebody has taken up a challenge; their first move follows.
@@ -24,9 +24,9 @@ pub(super) enum Record {
     ChallengeEnded { challenge: u64, status: ChallengeStatus, ended: Ended },
 }
 
-impl Record {
+impl DisputeRecord {
     /// Reads a log of a block that has this time; `None` if it is none of the contract's.
-    pub(super) fn of(log: &Log, time: u64) -> Result<Option<Self>, L1Error> {
+    pub(crate) fn of(log: &Log, time: u64) -> Result<Option<Self>, L1Error> {
         Ok(Some(match log.topic0() {
             Some(&Dispute::ChallengeOpened::SIGNATURE_HASH) => {
                 let event = decode::<Dispute::ChallengeOpened>(log)?;

@@ -2,7 +2,7 @@ use alloy_primitives::{Address, B256, U256};
 
 use super::mining::{Mining, at};
 use crate::{
-    Answer, Bisection, Challenge, ChallengeStatus, Dispute, DisputedOutput, Game, GameEnd,
+    Answer, Bisection, Challenge, ChallengeStatus, Dispute, DisputedOutput, Ended, Game, GameEnd,
     GameStatus, Move, OutputStatus, Phase, Rollup, Segment, Side,
 };
 
@@ -36,6 +36,7 @@ impl Mining {
             started_at: self.block.header.time,
             opening,
             status: ChallengeStatus::Open,
+            ended: None,
         };
         let event = Dispute::ChallengeOpened {
             challenge: U256::from(challenge.index),
@@ -60,6 +61,7 @@ impl Mining {
             challenger_clock: self.config.game_clock,
             defender_clock: self.config.game_clock,
             end: None,
+            ended: None,
         });
         let (game, challenge) = (U256::from(index), U256::from(challenge));
         self.log(self.deployment.dispute, &Dispute::GameOpened { game, challenge, defender });
@@ -163,15 +165,24 @@ impl Mining {
     }
 
     fn end_game(&mut self, index: u64, status: GameStatus) {
-        self.block.contracts.games[at(index)].status = status;
+        let ended = Some(self.ended());
+        let game = &mut self.block.contracts.games[at(index)];
+        (game.status, game.ended) = (status, ended);
         let (game, status) = (U256::from(index), game_status(status));
         self.log(self.deployment.dispute, &Dispute::GameEnded { game, status });
     }
 
     fn end_challenge(&mut self, index: u64, status: ChallengeStatus) {
-        self.block.contracts.challenges[at(index)].status = status;
+        let ended = Some(self.ended());
+        let challenge = &mut self.block.contracts.challenges[at(index)];
+        (challenge.status, challenge.ended) = (status, ended);
         let (challenge, status) = (U256::from(index), challenge_status(status));
         self.log(self.deployment.dispute, &Dispute::ChallengeEnded { challenge, status });
+    }
+
+    /// That something ends with the log that comes next.
+    fn ended(&self) -> Ended {
+        Ended { at: self.block.header.time, l1_transaction: self.transaction() }
     }
 
     /// The claims within a segment, as the move that comes next.
