@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import { Answer, Bisection, ChallengeStatus, GameStatus, IDispute } from "../src/interfaces/IDispute.sol";
 import { IBonds } from "../src/interfaces/IBonds.sol";
 import { IRollup, Status } from "../src/interfaces/IRollup.sol";
-import { Belief, DisputeFixture, Play } from "./utils/DisputeFixture.sol";
+import { Belief, DisputeFixture } from "./utils/DisputeFixture.sol";
 
 /// @notice Whole games, several at once, and who has what in the end.
 contract DisputeGamesTest is DisputeFixture {
@@ -142,46 +142,24 @@ contract DisputeGamesTest is DisputeFixture {
     function testFuzz_garbage_loses(uint256 entries, bytes32 seed) public {
         uint256 index = proposeWrong(0, bound64(entries, 1, ENTRIES_MAX));
         (uint256 id, Bisection memory last) = open(CHALLENGER, index, truth());
-        (bool moves, Play memory garbage) = garbageOn(last, seed);
-        vm.assertTrue(moves);
-        Bisection memory next = bisectionOf(segmentAt(last, garbage.answer.segment), garbage.answer);
+        (Answer memory garbage, Bisection memory made) = garbageOn(last, seed);
         vm.prank(LIAR);
-        uint256 game = dispute.defend{ value: GAME_BOND }(id, last, garbage.answer);
-        last = move(game, next, truth());
+        uint256 game = dispute.defend{ value: GAME_BOND }(id, last, garbage);
         while (isOpen(game)) {
+            last = move(game, made, truth());
+            if (!isOpen(game)) break;
             seed = keccak256(abi.encode(seed));
-            (moves, garbage) = garbageOn(last, seed);
-            if (!moves) {
+            (garbage, made) = garbageOn(last, seed);
+            if (garbage.claims.length == 0) {
                 timeOut(game);
-                break;
+            } else {
+                vm.prank(LIAR);
+                dispute.move(game, last, garbage);
             }
-            next = bisectionOf(segmentAt(last, garbage.answer.segment), garbage.answer);
-            vm.prank(LIAR);
-            dispute.move(game, last, garbage.answer);
-            last = move(game, next, truth());
         }
         vm.assertTrue(dispute.gameAt(game).status == GameStatus.ChallengerWon);
         resolve(id);
         isStatus(index, Status.Rejected);
-    }
-
-    /// @dev An answer made up anew to any of the segments; none if that is a step.
-    function garbageOn(Bisection memory last, bytes32 seed) private view returns (bool, Play memory garbage) {
-        garbage.answer.segment = uint64(uint256(seed) % last.claims.length);
-        uint64 length = inner(segmentAt(last, garbage.answer.segment)).last
-            - inner(segmentAt(last, garbage.answer.segment)).first;
-        if (length == 1) return (false, garbage);
-        uint64 stride = ceilDiv(length, PARTS_MAX);
-        garbage.answer.claims = new bytes32[](ceilDiv(length, stride));
-        for (uint256 i; i < garbage.answer.claims.length; ++i) {
-            garbage.answer.claims[i] = keccak256(abi.encode(seed, i));
-        }
-        Bisection memory next = bisectionOf(segmentAt(last, garbage.answer.segment), garbage.answer);
-        if (next.phase != last.phase) {
-            garbage.answer.finalState = fake.encode(seed, seed, true, 0, 1);
-            garbage.answer.claims[garbage.answer.claims.length - 1] = keccak256(garbage.answer.finalState);
-        }
-        return (true, garbage);
     }
 
     /// @dev Who says nothing more loses, whoever it is, and a dispute takes no longer than the contract says.

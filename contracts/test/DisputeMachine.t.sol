@@ -1,71 +1,34 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import { PreimageOracle } from "../src/L1/PreimageOracle.sol";
-import { RiscvStep } from "../src/L1/RiscvStep.sol";
 import { Bisection, GameStatus, IDispute } from "../src/interfaces/IDispute.sol";
 import { IPreimageOracle } from "../src/interfaces/IPreimageOracle.sol";
-import { IRiscvStep } from "../src/interfaces/IRiscvStep.sol";
-import { Belief, DisputeFixture, Play } from "./utils/DisputeFixture.sol";
-import { Machine, RiscvFixture } from "./utils/RiscvFixture.sol";
+import { Belief, Play } from "./utils/DisputeFixture.sol";
+import { DisputeMachineFixture } from "./utils/DisputeMachineFixture.sol";
+import { Machine } from "./utils/RiscvFixture.sol";
 
-/// @notice The last move of a game, made by the real step with the real oracle. Only the state before the step in
-///         question and the one after it are a machine's; what else is claimed is made up.
-contract DisputeMachineTest is DisputeFixture, RiscvFixture {
-    uint64 private constant PC = 0x10000;
+/// @notice The last move of a game, made by the real step with the real oracle.
+contract DisputeMachineTest is DisputeMachineFixture {
     uint64 private constant DATA = 0xfffffff8;
-    uint256 private constant A0 = 10;
     uint32 private constant ADDI_A0_A0_MINUS_1 = 0xfff50513;
     uint32 private constant SD_A0_A1 = 0x00a5b023;
-    uint32 private constant ECALL = 0x00000073;
 
     /// @dev The last block of nine entries is a segment of its own in a challenge's opening, so that it is the liar whose
     ///      claims come down to single steps.
     uint64 private constant ENTRY = 9;
     uint64 private constant BLOCK = 899;
-    uint64 private constant STEP = 7;
 
-    PreimageOracle private oracle;
-    Machine private expected;
-    bytes private proof;
     uint256 private index;
     uint256 private game;
     Bisection private last;
 
-    function setUp() public override(DisputeFixture, RiscvFixture) {
-        RiscvFixture.setUp();
-        DisputeFixture.setUp();
-        machine.pc = PC;
-        machine.step = STEP;
+    function setUp() public override {
+        super.setUp();
         index = proposeWrong(0, ENTRY);
     }
 
-    function stepper() internal override returns (IRiscvStep) {
-        oracle = new PreimageOracle();
-        return new RiscvStep(oracle);
-    }
-
-    function stepProof() internal view override returns (bytes memory) {
-        return proof;
-    }
-
-    function stateAt(Belief memory belief, uint256 output, uint64 position, bytes32 agreedRoot, uint64 steps)
-        internal
-        view
-        override
-        returns (bytes memory)
-    {
-        if (position == BLOCK && steps == STEP) return encode(machine);
-        if (position == BLOCK && steps == STEP + 1 && belief.fromBlock == 0) return encode(expected);
-        return super.stateAt(belief, output, position, agreedRoot, steps);
-    }
-
-    /// @dev The machine as it is, one instruction on.
-    function expectNext() private {
-        proof = path(PC);
-        expected = machine;
-        expected.pc += 4;
-        expected.step += 1;
+    function disputedBlock() internal pure override returns (uint64) {
+        return BLOCK;
     }
 
     /// @dev Plays until the honest side has to prove.
@@ -169,42 +132,18 @@ contract DisputeMachineTest is DisputeFixture, RiscvFixture {
 
     /// @dev Until what the step reads is loaded, which anyone may do, there is no proof; and then there is.
     function test_prove_readsPreimage_onceLoaded() public {
-        bytes memory preimage = pattern(32 * 1024);
-        bytes32 key = bytes32(uint256(keccak256(preimage)) & type(uint248).max | 2 << 248);
-        bytes32 word;
-        assembly ("memory-safe") {
-            word := mload(add(preimage, 0x60))
-        }
-        reads(key, 64, word, uint64(preimage.length));
+        bytes memory preimage = pattern(1000);
+        (bytes32 key, uint64 offset) = readsPreimage(preimage);
         playToTheStep();
         Play memory play = playOn(truth(), index, last);
         Bisection memory answered = last;
-        vm.expectRevert(abi.encodeWithSelector(IPreimageOracle.PreimageOracle_NotLoaded.selector, key, 64));
+        vm.expectRevert(
+            abi.encodeWithSelector(IPreimageOracle.PreimageOracle_NotLoaded.selector, key, offset)
+        );
         vm.prank(CHALLENGER);
         dispute.prove(game, answered, play.answer.segment, play.state, proof);
         vm.prank(PUPPET);
-        oracle.loadKeccak(64, preimage);
+        oracle.loadKeccak(offset, preimage);
         provesNow();
-    }
-
-    function reads(bytes32 key, uint64 offset, bytes32 word, uint64 length) private {
-        next(ECALL);
-        machine.registers[17] = 1000;
-        setWord(key, offset);
-        Machine memory asked = machine;
-        setWord(word, length);
-        expectNext();
-        machine = asked;
-    }
-
-    /// @dev a0 to a3, in little-endian order, and a4.
-    function setWord(bytes32 word, uint64 fourth) private {
-        for (uint256 i; i < 4; ++i) {
-            machine.registers[A0 + i] = 0;
-        }
-        for (uint256 i; i < 32; ++i) {
-            machine.registers[A0 + i / 8] |= uint64(uint8(word[i])) << uint64(8 * (i % 8));
-        }
-        machine.registers[A0 + 4] = fourth;
     }
 }

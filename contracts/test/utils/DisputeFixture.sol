@@ -276,6 +276,27 @@ abstract contract DisputeFixture is RollupFixture {
         });
     }
 
+    /// @dev An answer that is made up, to any of the segments; without claims if that is a step.
+    function garbageOn(Bisection memory answered, bytes32 seed)
+        internal
+        view
+        returns (Answer memory answer, Bisection memory made)
+    {
+        answer.segment = uint64(uint256(seed) % answered.claims.length);
+        Segment memory segment = segmentAt(answered, answer.segment);
+        uint64 length = inner(segment).last - inner(segment).first;
+        if (length == 1) return (answer, made);
+        answer.claims = new bytes32[](ceilDiv(length, ceilDiv(length, PARTS_MAX)));
+        for (uint256 i; i < answer.claims.length; ++i) {
+            answer.claims[i] = keccak256(abi.encode(seed, i));
+        }
+        if (inner(segment).phase != segment.phase) {
+            answer.finalState = fake.encode(seed, seed, true, 0, 1);
+            answer.claims[answer.claims.length - 1] = keccak256(answer.finalState);
+        }
+        made = bisectionOf(segment, answer);
+    }
+
     function ceilDiv(uint64 a, uint64 b) internal pure returns (uint64) {
         return a / b + (a % b == 0 ? 0 : 1);
     }
