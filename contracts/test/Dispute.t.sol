@@ -117,15 +117,16 @@ contract DisputeTest is DisputeFixture {
     }
 
     function test_constructor_badConfig_reverts() public {
+        RollupConfig memory window = defaultRollupConfig();
         DisputeConfig memory config = defaultDisputeConfig();
         config.blocksPerEntryMax = 0;
-        constructorReverts(config);
+        constructorReverts(window, config);
         config = defaultDisputeConfig();
         config.gameClock = 0;
-        constructorReverts(config);
+        constructorReverts(window, config);
         config = defaultDisputeConfig();
         config.gameIncrement = 0;
-        constructorReverts(config);
+        constructorReverts(window, config);
     }
 
     /// @dev Whoever plays must be able to read blobs until the end: the window and the longest dispute are 14 days at most.
@@ -134,13 +135,20 @@ contract DisputeTest is DisputeFixture {
         window.challengeWindow = uint64(14 days - dispute.disputeSecondsMax());
         newRollup(window);
         window.challengeWindow += 1;
-        rollup = new Rollup(IInbox(address(inbox)), address(this), GENESIS_ROOT, window);
-        constructorReverts(defaultDisputeConfig());
+        constructorReverts(window, defaultDisputeConfig());
     }
 
-    function constructorReverts(DisputeConfig memory config) private {
+    function test_constructor_rollupHasAnother_reverts() public {
+        DisputeConfig memory config = defaultDisputeConfig();
         vm.expectRevert(IDispute.Dispute_BadConfig.selector);
         new Dispute(IRollup(address(rollup)), IRiscvStep(address(fake)), config);
+    }
+
+    function constructorReverts(RollupConfig memory window, DisputeConfig memory config) private {
+        address predicted = vm.computeCreateAddress(address(this), vm.getNonce(address(this)) + 1);
+        Rollup made = new Rollup(IInbox(address(inbox)), predicted, GENESIS_ROOT, window);
+        vm.expectRevert(IDispute.Dispute_BadConfig.selector);
+        new Dispute(IRollup(address(made)), IRiscvStep(address(fake)), config);
     }
 
     function test_receive_notRollup_reverts() public {

@@ -60,7 +60,7 @@ contract Dispute is IDispute, Bonds {
 
     constructor(IRollup rollup_, IRiscvStep riscvStep_, DisputeConfig memory config) {
         bool works = config.blocksPerEntryMax != 0 && config.gameClock != 0 && config.gameIncrement != 0;
-        if (!works) revert Dispute_BadConfig();
+        if (!works || rollup_.dispute() != address(this)) revert Dispute_BadConfig();
         rollup = rollup_;
         inbox = rollup_.inbox();
         riscvStep = riscvStep_;

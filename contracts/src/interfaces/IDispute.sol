@@ -123,7 +123,8 @@ struct DisputeConfig {
 ///         Of a bond that is lost, half goes to the winner and half is burned, so that nobody gets it back by playing
 ///         against themselves.
 interface IDispute is IBonds {
-    /// @notice The configuration makes no working game, or one that may take longer than blob data is kept.
+    /// @notice The configuration makes no working game, or one that may take longer than blob data is kept, or the rollup
+    ///         has another dispute contract.
     error Dispute_BadConfig();
     /// @notice The ether sent along is not exactly the bond.
     error Dispute_WrongBond(uint256 expected, uint256 found);

@@ -97,7 +97,7 @@ interface IRollup is IL2OutputOracle, IBonds {
     error Rollup_WindowOver(uint256 index, uint64 endedAt);
     /// @notice The challenge window is still open.
     error Rollup_WindowOpen(uint256 index, uint64 endsAt);
-    /// @notice An ancestor is not final and cannot become so: it was challenged or rejected.
+    /// @notice An ancestor is challenged, rejected or void: as things stand it cannot become final.
     error Rollup_AncestorDisputed(uint256 ancestorIndex, Status status);
 
     /// @notice An output was proposed. The event holds the output root's whole preimage.
@@ -175,7 +175,7 @@ interface IRollup is IL2OutputOracle, IBonds {
     /// @notice The output at `index`.
     function output(uint256 index) external view returns (Output memory);
 
-    /// @notice Whether the output at `index`, or one that it is built on, is challenged or rejected: so it cannot
+    /// @notice Whether the output at `index`, or one that it is built on, is challenged, rejected or void: so it cannot
     ///         become final as things stand.
     /// @dev Gas grows with the number of ancestors that are not final.
     function isDisputed(uint256 index) external view returns (bool);
