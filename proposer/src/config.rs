@@ -19,7 +19,7 @@ pub struct ProposerConfig {
     pub key: PrivateKeySigner,
     /// L1 seconds between an output and the next.
     pub interval: u64,
-    /// Whether bonds of outputs that became final are taken out.
+    /// Whether bonds that came back are taken out.
     pub withdraw_bonds: bool,
     /// Demonstration only: stand up for a state that is falsified from the first block with a transaction on.
     pub lie: bool,

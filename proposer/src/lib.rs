@@ -1,7 +1,7 @@
 //! The proposer: derives the chain from L1 alone and stands up, with a bond, for what it came to.
 //!
 //! ```text
-//! L1 ─► Node: derive, execute ─► decide: finalize, propose, withdraw ─► L1, one transaction at a time
+//! L1 ─► Node: derive, execute ─► decide: finalize, propose, claim back, withdraw ─► L1, one transaction at a time
 //! ```
 //!
 //! It keeps no state of its own: what there is to do follows from L1, after a restart as after a reorg. It needs no

@@ -3,7 +3,7 @@ use alloy_primitives::U256;
 use tokio::task::block_in_place;
 use tracing::{info, warn};
 use turnpike_derivation::{FollowError, Follower, Node};
-use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, PreparedTx, Rollup};
+use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, OutputStatus, PreparedTx, Rollup};
 use turnpike_protocol::{ChainConfig, Genesis, OutputRoot};
 
 use crate::{
@@ -39,7 +39,15 @@ pub(crate) struct Proposer {
     refused_at: Option<u64>,
     /// The L1 block at which transactions were first seen in flight that this run has not sent.
     unknown_since: Option<u64>,
-    is_disputed: bool,
+    /// Our outputs that were challenged at the last look, and those that were rejected.
+    contested: Contested,
+}
+
+/// Outputs by index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Contested {
+    challenged: Vec<u64>,
+    rejected: Vec<u64>,
 }
 
 impl Proposer {
@@ -65,7 +73,7 @@ impl Proposer {
             in_flight: None,
             refused_at: None,
             unknown_since: None,
-            is_disputed: false,
+            contested: Contested::default(),
         })
     }
 
@@ -191,21 +199,39 @@ impl Proposer {
             derived: &self.derived,
             outputs: view.outputs(),
         };
-        let (action, disputed) = (look.decide(), look.disputed());
-        if let (Some(output), false) = (disputed, self.is_disputed) {
-            warn!(output, "our output is challenged: no more are proposed until it is settled");
-        }
-        self.is_disputed = disputed.is_some();
+        let action = look.decide();
+        let contested = Contested {
+            challenged: look.own(OutputStatus::Challenged),
+            rejected: look.own(OutputStatus::Rejected),
+        };
+        self.note_contested(contested);
         match action {
             Some(Action::Finalize(index)) => {
                 let tx = self.sender.prepare_finalize(index).await?;
                 info!(output = index, l1_transaction = %tx.hash, "output is being finalized");
                 Ok(Some(tx))
             }
+            Some(Action::Void(index)) => {
+                let tx = self.sender.prepare_void(index).await?;
+                info!(output = index, l1_transaction = %tx.hash, "a bond is being claimed back");
+                Ok(Some(tx))
+            }
             Some(Action::Propose { parent, entry }) => self.propose(parent, entry).await.map(Some),
             None if self.withdraw_bonds => self.withdraw().await,
             None => Ok(None),
         }
+    }
+
+    /// Says what has become of our outputs since the last look. A proposer defends nothing: a challenger does.
+    fn note_contested(&mut self, contested: Contested) {
+        let Contested { challenged, rejected } = &contested;
+        if *challenged != self.contested.challenged && !challenged.is_empty() {
+            warn!(outputs = ?challenged, "outputs of ours are challenged: a challenger has to defend them");
+        }
+        if *rejected != self.contested.rejected && !rejected.is_empty() {
+            warn!(outputs = ?rejected, "outputs of ours were rejected: nobody has defended them, or they were wrong");
+        }
+        self.contested = contested;
     }
 
     async fn propose(&self, parent: usize, entry: usize) -> Result<PreparedTx, L1Error> {
@@ -222,7 +248,7 @@ impl Proposer {
         Ok(tx)
     }
 
-    /// Takes out the bonds of outputs that became final.
+    /// Takes out the bonds of outputs that became final, or were void.
     async fn withdraw(&self) -> Result<Option<PreparedTx>, L1Error> {
         let client = self.node.view().client();
         let rollup = Rollup::new(client.deployment().rollup, client.provider());

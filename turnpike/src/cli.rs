@@ -177,7 +177,7 @@ pub(crate) struct ProposerArgs {
     /// L1 seconds between an output and the next.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) propose_interval: u64,
-    /// Take out the bonds of outputs that became final.
+    /// Take out the bonds of outputs that became final, or that fell with a rejected one.
     #[arg(long)]
     pub(crate) withdraw_bonds: bool,
 }
