@@ -3,7 +3,7 @@ use std::sync::Arc;
 use alloy_primitives::{B256, Bytes};
 use tokio::sync::{RwLock, Semaphore, mpsc, oneshot, watch};
 use turnpike_executor::Chain;
-use turnpike_l1::{L1Head, ProposedOutput, is_undisputed};
+use turnpike_l1::{Disputes, L1Head, OutputStatus, ProposedOutput};
 use turnpike_protocol::{ChainConfig, Entry, Origin, OutputRoot, QueuedDeposit};
 use turnpike_storage::Database;
 
@@ -76,8 +76,12 @@ pub struct Settlement {
     pub posted: Vec<PostedRange>,
     /// Outputs, by index.
     pub outputs: Vec<ProposedOutput>,
-    /// Those of them that say what this chain says and stand on undisputed ground, by index.
+    /// Those of them that say what this chain says, and so does what they are built on, by index.
     pub agreed: Vec<usize>,
+    /// Those of the agreed ones that are not challenged or rejected, nor is what they are built on, by index.
+    pub standing: Vec<usize>,
+    /// Challenges of outputs, and their games.
+    pub disputes: Arc<Disputes>,
 }
 
 impl Settlement {
@@ -108,15 +112,29 @@ impl Settlement {
         self.agree();
     }
 
-    /// Finds the outputs that say what this chain says and stand on undisputed ground.
+    /// Finds the outputs that say what this chain says, and those of them that stand.
     pub(crate) fn agree(&mut self) {
-        let agrees = |output: &ProposedOutput| {
-            let at = usize::try_from(output.entry).ok().and_then(|entry| entry.checked_sub(1));
-            let range = at.and_then(|at| self.posted.get(at));
-            range.is_some_and(|range| range.output == output.output)
-                && is_undisputed(&self.outputs, output)
-        };
-        self.agreed = (0..self.outputs.len()).filter(|at| agrees(&self.outputs[*at])).collect();
+        // By index; the genesis output does both.
+        let (mut agreed, mut standing) = (vec![true], vec![true]);
+        for output in self.outputs.iter().skip(1) {
+            let parent = usize::try_from(output.parent).unwrap_or(usize::MAX);
+            let of_parent = |all: &[bool]| all.get(parent).copied().unwrap_or(false);
+            let says_the_same = of_parent(&agreed) && self.says_the_same(output);
+            let stands = match output.status {
+                OutputStatus::Final => true,
+                OutputStatus::Proposed => of_parent(&standing),
+                OutputStatus::Challenged | OutputStatus::Rejected | OutputStatus::Void => false,
+            };
+            agreed.push(says_the_same);
+            standing.push(stands && says_the_same);
+        }
+        let places = |all: Vec<bool>| (1..all.len()).filter(|at| all[*at]).collect();
+        (self.agreed, self.standing) = (places(agreed), places(standing));
+    }
+
+    fn says_the_same(&self, output: &ProposedOutput) -> bool {
+        let at = usize::try_from(output.entry).ok().and_then(|entry| entry.checked_sub(1));
+        at.and_then(|at| self.posted.get(at)).is_some_and(|range| range.output == output.output)
     }
 
     /// The newest block that L1 holds.
@@ -137,10 +155,10 @@ impl Settlement {
         self.posted.get(at).filter(|range| range.first_block <= block)
     }
 
-    /// The output that speaks for a block: the first agreed one at or after it.
+    /// The output that speaks for a block: the first standing one at or after it.
     pub fn output(&self, block: u64) -> Option<&ProposedOutput> {
-        let mut agreed = self.agreed.iter().filter_map(|index| self.outputs.get(*index));
-        agreed.find(|output| output.l2_block >= block)
+        let mut standing = self.standing.iter().filter_map(|index| self.outputs.get(*index));
+        standing.find(|output| output.l2_block >= block)
     }
 }
 
@@ -189,4 +207,87 @@ fn split(
         })
         .collect();
     (txs, results)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{Address, Bytes, U256};
+    use turnpike_protocol::DataKind;
+
+    use super::*;
+
+    fn root(seed: u8) -> OutputRoot {
+        let word = B256::repeat_byte(seed);
+        OutputRoot { state_root: word, message_passer_storage_root: word, block_hash: word }
+    }
+
+    fn posted(index: u8) -> PostedRange {
+        let entry = Entry {
+            index: index.into(),
+            data_kind: DataKind::None,
+            data_hash: B256::ZERO,
+            deposit_acc: B256::ZERO,
+            deposit_count: 0,
+            l1_block_number: 1,
+            l1_time: 1,
+            l1_base_fee: U256::ZERO,
+            l1_blob_base_fee: U256::ZERO,
+            l1_parent_hash: B256::ZERO,
+            origin: 0,
+        };
+        PostedRange {
+            entry,
+            first_block: index.into(),
+            last_block: index.into(),
+            output: root(index),
+            l1_transaction: B256::ZERO,
+            bytes: 0,
+            transactions: 0,
+            fault: None,
+        }
+    }
+
+    fn output(parent: u64, entry: u8, seed: u8, status: OutputStatus) -> ProposedOutput {
+        ProposedOutput {
+            index: 0,
+            claim: B256::ZERO,
+            parent,
+            entry: entry.into(),
+            output: root(seed),
+            header: Bytes::new(),
+            l2_block: entry.into(),
+            proposer: Address::ZERO,
+            proposed_at: 0,
+            l1_transaction: B256::ZERO,
+            status,
+        }
+    }
+
+    #[test]
+    fn an_output_agrees_though_it_is_challenged_but_speaks_for_a_block_only_if_it_stands() {
+        use OutputStatus::{Challenged, Final, Proposed, Rejected, Void};
+        let mut settlement = Settlement {
+            posted: (1..=4).map(posted).collect(),
+            outputs: vec![
+                output(0, 0, 0, Final),
+                output(0, 1, 1, Final),
+                output(1, 2, 2, Challenged),
+                output(2, 3, 3, Proposed),
+                output(1, 2, 0x66, Rejected),
+                output(4, 3, 3, Void),
+                output(1, 4, 4, Proposed),
+                output(6, 5, 5, Proposed),
+            ],
+            ..Settlement::default()
+        };
+        settlement.agree();
+        assert_eq!(
+            settlement.agreed,
+            [1, 2, 3, 6],
+            "not on what is wrong, nor beyond what is posted"
+        );
+        assert_eq!(settlement.standing, [1, 6]);
+        let entry_of = |block| settlement.output(block).map(|output| output.entry);
+        assert_eq!([1, 2, 3, 4, 5].map(entry_of), [Some(1), Some(4), Some(4), Some(4), None]);
+    }
 }

@@ -7,7 +7,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use turnpike_derivation::{Derivation, is_block};
-use turnpike_l1::{EntrySource, L1Error, L1Head, L1View, PostedEntry, ProposedOutput, Reorg};
+use turnpike_l1::{
+    Disputes, EntrySource, L1Error, L1Head, L1View, PostedEntry, ProposedOutput, Reorg,
+};
 use turnpike_protocol::{
     BatchFault, BlockInput, DEPOSITOR_ACCOUNT, Derived, Entry, QueuedDeposit, TxEnvelope,
 };
@@ -62,6 +64,8 @@ pub(crate) struct L1Progress {
     pub(crate) deposits: Vec<QueuedDeposit>,
     /// Every output.
     pub(crate) outputs: Vec<ProposedOutput>,
+    /// Every challenge of one, and every game.
+    pub(crate) disputes: Arc<Disputes>,
 }
 
 /// News on their way to the driver, and how it says that it has dealt with them.
@@ -153,6 +157,7 @@ impl Tracker {
             first_entry: self.view.entries().first().map(|posted| posted.entry),
             deposits: self.view.deposits()[told..].to_vec(),
             outputs: self.view.outputs().to_vec(),
+            disputes: Arc::clone(self.view.disputes()),
         })))
     }
 

@@ -84,6 +84,7 @@ impl Driver {
             settlement.origin = settlement.newest_entry().map(Origin::from);
             settlement.deposits.extend(news.deposits);
             settlement.outputs = news.outputs;
+            settlement.disputes = news.disputes;
             settlement.agree();
             settlement.finalized()
         };

@@ -38,6 +38,8 @@ impl Banner<'_> {
                 "inbox": l1.inbox,
                 "portal": l1.portal,
                 "rollup": l1.rollup,
+                "dispute": l1.dispute,
+                "preimageOracle": l1.preimage_oracle,
                 "bridge": l1.bridge,
             })),
             "accounts": accounts,
@@ -57,6 +59,7 @@ impl Banner<'_> {
             println!("        inbox   {}", l1.inbox);
             println!("        portal  {}  (deposits and withdrawals)", l1.portal);
             println!("        rollup  {}  (outputs)", l1.rollup);
+            println!("        dispute {}  (challenges of outputs)", l1.dispute);
             println!("        bridge  {}  (ether and tokens)", l1.bridge);
         }
         println!("  data  {}  (--fresh starts over)", self.data.path().display());

@@ -1,8 +1,10 @@
-//! REST below `/v1`: what became of transactions, blocks, batches, outputs, deposits and withdrawals.
+//! REST below `/v1`: what became of transactions, blocks, batches, outputs, disputes, deposits and
+//! withdrawals.
 
 mod batches;
 mod blocks;
 mod deposits;
+mod disputes;
 mod outputs;
 mod query;
 mod status;
@@ -39,6 +41,8 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/v1/batches/{entry}", get(batches::batch))
         .route("/v1/outputs", get(outputs::outputs))
         .route("/v1/outputs/{index}", get(outputs::output))
+        .route("/v1/disputes", get(disputes::disputes))
+        .route("/v1/disputes/{challenge}", get(disputes::dispute))
         .route("/v1/deposits", get(deposits::deposits))
         .route("/v1/deposits/{index}", get(deposits::deposit))
         .route("/v1/forced", get(deposits::forced))

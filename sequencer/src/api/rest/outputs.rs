@@ -44,7 +44,12 @@ pub(super) fn summary(settlement: &Settlement, at: usize, window: u64) -> Value 
         OutputStatus::Void => "void",
     };
     let window_ends = output.proposed_at.saturating_add(window);
-    let left = settlement.l1.map(|l1| window_ends.saturating_sub(l1.time));
+    let left = match output.status {
+        OutputStatus::Proposed => settlement.l1.map(|l1| window_ends.saturating_sub(l1.time)),
+        OutputStatus::Final => Some(0),
+        // A challenge takes as long as it takes.
+        OutputStatus::Challenged | OutputStatus::Rejected | OutputStatus::Void => None,
+    };
     json!({
         "index": output.index,
         "parent": output.parent,
@@ -59,7 +64,8 @@ pub(super) fn summary(settlement: &Settlement, at: usize, window: u64) -> Value 
         "l1Transaction": output.l1_transaction,
         "state": state,
         "agreed": settlement.agreed.contains(&at),
+        "openChallenges": settlement.disputes.open_challenges(output.index),
         "windowEndsAt": window_ends,
-        "secondsToFinal": if output.status == OutputStatus::Final { Some(0) } else { left },
+        "secondsToFinal": left,
     })
 }

@@ -4,7 +4,7 @@ use turnpike_executor::Engine;
 use turnpike_l1::OutputStatus;
 
 use super::Api;
-use crate::Shared;
+use crate::{Settlement, Shared};
 
 /// `GET /v1/status`: where the chain is.
 pub(in crate::api) async fn status(State(shared): Api) -> Json<Value> {
@@ -35,12 +35,8 @@ pub(in crate::api) async fn status(State(shared): Api) -> Json<Value> {
         "outputs": {
             "count": settlement.outputs.len(),
             "newestBlock": newest.map(|output| output.l2_block),
-            "challenged": settlement
-                .outputs
-                .iter()
-                .filter(|output| output.status == OutputStatus::Challenged)
-                .map(|output| output.index)
-                .collect::<Vec<_>>(),
+            "challenged": indexes(&settlement, OutputStatus::Challenged),
+            "rejected": indexes(&settlement, OutputStatus::Rejected),
             "final": settlement
                 .outputs
                 .iter()
@@ -49,6 +45,12 @@ pub(in crate::api) async fn status(State(shared): Api) -> Json<Value> {
                 .max(),
         },
     }))
+}
+
+/// The outputs that stand like this.
+fn indexes(settlement: &Settlement, status: OutputStatus) -> Vec<u64> {
+    let outputs = settlement.outputs.iter().filter(|output| output.status == status);
+    outputs.map(|output| output.index).collect()
 }
 
 /// How blocks are run: what is set, how the newest block ran (null before the first since the start), and what happened

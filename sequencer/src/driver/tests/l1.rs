@@ -230,6 +230,7 @@ impl FakeL1 {
             first_entry: self.entries().next().map(|(entry, _)| *entry),
             deposits: self.deposits(),
             outputs: Vec::new(),
+            disputes: std::sync::Arc::default(),
         }))
     }
 }
