@@ -39,7 +39,7 @@ pub struct OutputFacts {
     pub l2_block: u64,
     /// L1 time of the proposal, in seconds.
     pub proposed_at: u64,
-    /// Whether neither it nor anything it stands on is challenged.
+    /// Whether neither it nor anything it stands on is challenged or rejected.
     pub stands: bool,
     /// Whether it is final.
     pub is_final: bool,
@@ -77,7 +77,8 @@ impl WithdrawalFacts {
         if self.is_finalized {
             return WithdrawalStage::Finalized;
         }
-        // A proof on what was challenged is none: it can be made again.
+        // A proof on what is challenged or rejected counts for nothing: it can be made again. It counts again once the
+        // challenge has failed.
         if let Some(ProvenFacts { output, at }) = self.proven.filter(|it| it.output.stands) {
             let estimated_seconds = self.seconds_to_mature(&output, at);
             let output = output.index;
@@ -88,6 +89,10 @@ impl WithdrawalFacts {
         }
         match self.provable_on().next() {
             Some(output) => WithdrawalStage::ReadyToProve { output: output.index },
+            // Nobody knows how long a challenge of what covers it takes.
+            None if self.outputs.iter().any(|output| output.l2_block >= self.l2_block) => {
+                WithdrawalStage::WaitingToProve { estimated_seconds: None }
+            }
             None => WithdrawalStage::WaitingToProve {
                 estimated_seconds: seconds_to_next_output(self.now, &self.outputs),
             },
@@ -271,9 +276,16 @@ mod tests {
     #[test]
     fn a_proof_on_what_does_not_stand_is_made_again() {
         let mut facts = facts(135, vec![output(3, 130)]);
-        facts.proven = proven(OutputFacts { stands: false, ..output(2, 120) }, 121);
+        let challenged = OutputFacts { stands: false, ..output(2, 120) };
+        facts.proven = proven(challenged, 121);
         assert_eq!(facts.stage(), WithdrawalStage::ReadyToProve { output: 3 });
         assert_eq!(facts.seconds_to_finalize(), Some(WINDOW));
+        // Nothing else is there: it waits for as long as the challenge takes, and the old proof counts if that fails.
+        facts.outputs = vec![output(0, 100), output(1, 110), challenged];
+        assert_eq!(facts.stage(), WithdrawalStage::WaitingToProve { estimated_seconds: None });
+        facts.proven = proven(output(2, 120), 121);
+        let stage = WithdrawalStage::WaitingToFinalize { output: 2, estimated_seconds: 6 };
+        assert_eq!(facts.stage(), stage);
     }
 
     #[test]
