@@ -44,4 +44,4 @@ pub use peer::{Peer, PeerError};
 pub use replay::{FirstChange, Replay};
 pub use turnpike_derivation::DerivationError as VerifierError;
 pub use turnpike_l1::Call;
-pub use verifier::{BatchDivergence, DerivedBlock, DerivedEntry, Verdict, Verifier};
+pub use verifier::{BatchDivergence, DerivedBlock, DerivedEntry, EngineFault, Verdict, Verifier};

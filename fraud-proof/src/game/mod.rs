@@ -11,10 +11,12 @@
 mod answer;
 mod checkpoints;
 mod trace;
+mod truth;
 
 use alloy_primitives::B256;
 pub use answer::{Play, StepProof, answer, open};
 pub use trace::{Fault, Trace, TraceError};
+pub use truth::{Disagreement, Traces, Truth};
 use turnpike_l1::DisputedOutput;
 
 /// What a player holds to be true.
@@ -42,6 +44,9 @@ pub enum Unsure {
         /// Which of its blocks.
         index: u64,
     },
+    /// The proof program, which is the law, says something else of a block than this node.
+    #[error("node and proof program disagree on {0}")]
+    Disagreement(Disagreement),
     /// The machine cannot run.
     #[error(transparent)]
     Trace(#[from] TraceError),

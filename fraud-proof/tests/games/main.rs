@@ -1,7 +1,11 @@
-//! How games are played: the runs that players look at, and whole games that the honest side wins.
+//! How games are played: the runs that players look at, what they believe, and whole games that the honest side wins.
 
+mod derived;
+#[path = "../inbox/mod.rs"]
+mod inbox;
 mod program;
 #[path = "../one_step/rng.rs"]
 #[allow(dead_code)] // shared by several tests
 mod rng;
 mod trace;
+mod truth;

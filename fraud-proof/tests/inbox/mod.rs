@@ -29,7 +29,7 @@ pub struct Rollup {
     nonce: u64,
 }
 
-fn genesis() -> Genesis {
+pub fn genesis() -> Genesis {
     let mut genesis = Genesis::dev();
     genesis.config.entry_bytes_max = 2 * CHUNK_BYTES_MAX as u64;
     genesis

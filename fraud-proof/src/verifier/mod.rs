@@ -1,22 +1,25 @@
-use std::{collections::BTreeSet, sync::Arc};
+//! What the chain is by L1 alone, and what that makes of outputs.
 
-use alloy_primitives::{Address, B256};
+mod confirm;
+mod judge;
+mod prove;
+
+use std::sync::Arc;
+
+use alloy_primitives::B256;
+pub use confirm::EngineFault;
+use confirm::Recheck;
 use serde::Serialize;
 use tracing::warn;
 use turnpike_derivation::{DerivationError, FollowedBlock, Follower};
-use turnpike_executor::EngineConfig;
-use turnpike_l1::{PostedEntry, ProposedOutput};
+use turnpike_executor::{EngineConfig, Mode};
+use turnpike_l1::PostedEntry;
 use turnpike_protocol::{
     BatchFault, EntryData, Genesis, Header, OutputRoot, StateRootPrefix, state_root_prefix,
 };
 use turnpike_state::FlatState;
 
-use crate::{
-    Divergence, Evidence, FirstBlock, Replay, difference::compare, history, history::History,
-};
-
-/// Touched accounts that a report holds.
-const TOUCHED_MAX: usize = 256;
+use crate::{Divergence, Replay, history, history::History};
 
 /// Derives and executes the chain, entry by entry, and judges outputs by it.
 ///
@@ -33,6 +36,9 @@ pub struct Verifier {
     first_divergence: Option<BatchDivergence>,
     /// The block of `first_divergence`: kept for as long as it takes until an output stands on it.
     pinned: Option<Arc<Replay>>,
+    /// How blocks run, unless the sequential engine has to confirm what came of them.
+    mode: Mode,
+    recheck: Recheck,
 }
 
 /// What an entry came to.
@@ -50,6 +56,8 @@ pub struct DerivedEntry {
     pub claimed_state_root: Option<StateRootPrefix>,
     /// Why its batch was passed over.
     pub fault: Option<BatchFault>,
+    /// Whether the sequential engine, the oracle, has run its blocks.
+    pub is_confirmed: bool,
 }
 
 /// What is kept of every block.
@@ -59,6 +67,8 @@ pub struct DerivedBlock {
     pub hash: B256,
     /// State root after it.
     pub state_root: B256,
+    /// Output root after it.
+    pub output_root: B256,
 }
 
 /// A block for which the sequencer posted a state root that its transactions do not lead to.
@@ -106,8 +116,13 @@ impl Verifier {
             first_divergence: None,
             claimed_state_root: None,
             fault: None,
+            is_confirmed: true,
         };
-        let block = DerivedBlock { hash: head.hash(), state_root: head.output.state_root };
+        let block = DerivedBlock {
+            hash: head.hash(),
+            state_root: head.output.state_root,
+            output_root: head.output.hash(),
+        };
         Self {
             follower,
             entries: vec![entry],
@@ -115,6 +130,8 @@ impl Verifier {
             history: History::default(),
             first_divergence: None,
             pinned: None,
+            mode: execution.mode,
+            recheck: Recheck::default(),
         }
     }
 
@@ -169,13 +186,16 @@ impl Verifier {
         source: &EntryData<'_>,
     ) -> Result<&DerivedEntry, DerivationError> {
         let entry = source.entry.index;
+        let mode = self.recheck.mode_for(entry, self.mode);
+        self.follower.chain().engine().set_mode(mode);
         let mut divergences = Vec::new();
         let mut claimed_state_root = None;
         let Self { follower, history, blocks, .. } = self;
         let show = |FollowedBlock { chain, input, outcome, claimed }: FollowedBlock<'_>| {
             let (block, derived) = (input.number, outcome.output.state_root);
+            let (hash, output_root) = (outcome.hash(), outcome.output.hash());
             history.push(chain, input);
-            blocks.push(DerivedBlock { hash: outcome.hash(), state_root: derived });
+            blocks.push(DerivedBlock { hash, state_root: derived, output_root });
             claimed_state_root = claimed;
             let is_other = |claimed: &StateRootPrefix| *claimed != state_root_prefix(&derived);
             if let Some(claimed) = claimed.filter(is_other) {
@@ -191,7 +211,9 @@ impl Verifier {
             first_divergence: divergences.first().copied(),
             claimed_state_root,
             fault,
+            is_confirmed: confirm::is_oracle(mode),
         });
+        self.recheck.compare(entry, posted.acc, head.output.hash());
         if let Some(divergence) = divergences.first() {
             self.note(*divergence);
         }
@@ -202,6 +224,17 @@ impl Verifier {
     /// forgotten.
     pub fn rewind_to_common(&mut self, entries: &[PostedEntry]) {
         self.follower.rewind_to_common(entries);
+        self.forget();
+    }
+
+    /// Forgets entry `next` and all after it. If that is too far back, all are forgotten: see [`Self::next_entry`].
+    pub fn rewind(&mut self, next: u64) {
+        self.follower.rewind(next);
+        self.forget();
+    }
+
+    /// Forgets what the follower has forgotten.
+    fn forget(&mut self) {
         let head = self.head();
         self.entries.truncate(usize::try_from(self.next_entry()).unwrap_or(usize::MAX));
         self.blocks.truncate(usize::try_from(head + 1).unwrap_or(usize::MAX));
@@ -219,88 +252,5 @@ impl Verifier {
         warn!(entry, block, %claimed, %derived, "the sequencer posted a false state root");
         self.first_divergence = Some(divergence);
         self.pinned = self.replay(block);
-    }
-
-    /// Judges `output`. `outputs` are all of them, by index: they say what it stands on.
-    pub fn judge(&self, output: &ProposedOutput, outputs: &[ProposedOutput]) -> Verdict {
-        let Some(derived) = self.entry(output.entry) else { return Verdict::Unknown };
-        if self.is_genesis(output) {
-            return Verdict::Ok;
-        }
-        let differences = compare(output, &derived.output, &derived.header);
-        if differences.is_empty() {
-            return Verdict::Ok;
-        }
-        let true_block = self.true_block(output, outputs);
-        let first_block = self.first_block(output, derived, true_block);
-        let in_header = differences.iter().filter(|it| it.part.starts_with("header"));
-        let state_only = in_header.map(|it| it.part.as_str()).eq(["header.stateRoot"]);
-        let divergence = Divergence {
-            output: output.index,
-            entry: output.entry,
-            claimed_block: output.l2_block,
-            derived_block: derived.last_block,
-            true_block,
-            claimed_root: output.output.hash(),
-            derived_root: derived.output.hash(),
-            claimed_hash: output.output.block_hash,
-            differences,
-            state_only,
-            first_block,
-            touched: first_block.exact().map(|block| self.touched(block)).unwrap_or_default(),
-            findings: None,
-        };
-        Verdict::Wrong { divergence: Box::new(divergence) }
-    }
-
-    /// The genesis output has no header: the contract was deployed with its root.
-    fn is_genesis(&self, output: &ProposedOutput) -> bool {
-        output.index == 0 && output.entry == 0 && output.output == self.genesis_output()
-    }
-
-    /// Last block of the nearest output below `output` that is right.
-    fn true_block(&self, output: &ProposedOutput, outputs: &[ProposedOutput]) -> u64 {
-        let mut below = output;
-        loop {
-            let parent = usize::try_from(below.parent).ok().and_then(|at| outputs.get(at));
-            // A parent is always older, so this ends.
-            let Some(parent) = parent.filter(|parent| parent.index < below.index) else { return 0 };
-            match self.entry(parent.entry) {
-                Some(derived) if derived.output == parent.output => return derived.last_block,
-                _ => below = parent,
-            }
-        }
-    }
-
-    fn first_block(
-        &self,
-        output: &ProposedOutput,
-        derived: &DerivedEntry,
-        true_block: u64,
-    ) -> FirstBlock {
-        let (first, last) = (true_block + 1, derived.last_block);
-        // The posted roots speak for the claimed chain only if the claim is the one they end with.
-        if derived.claimed_state_root == Some(state_root_prefix(&output.output.state_root)) {
-            let entries = self.entries.iter().take(usize::try_from(output.entry).unwrap_or(0) + 1);
-            let noted = entries
-                .skip_while(|entry| entry.last_block <= true_block)
-                .find_map(|entry| entry.first_divergence.filter(|it| it.block > true_block));
-            if let Some(BatchDivergence { block, .. }) = noted {
-                return FirstBlock::Exact { block, evidence: Evidence::Batch };
-            }
-        }
-        if first >= last {
-            FirstBlock::Exact { block: last, evidence: Evidence::OnlyBlock }
-        } else {
-            FirstBlock::Range { first, last }
-        }
-    }
-
-    /// Accounts that a block changes, while it is kept; the first of them, if they are many.
-    fn touched(&self, block: u64) -> Vec<Address> {
-        let keys = self.replay(block).and_then(|replay| replay.changed_keys().ok());
-        let keys = keys.unwrap_or_default();
-        let addresses: BTreeSet<Address> = keys.into_iter().map(|key| key.address).collect();
-        addresses.into_iter().take(TOUCHED_MAX).collect()
     }
 }

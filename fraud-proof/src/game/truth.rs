@@ -1,0 +1,153 @@
+use std::{collections::VecDeque, fmt};
+
+use alloy_primitives::B256;
+use tracing::{error, info};
+use turnpike_l1::DisputedOutput;
+use turnpike_protocol::LocalInputs;
+
+use super::{Belief, Trace, Unsure};
+use crate::{
+    Verifier,
+    prove::{NativeRun, PROGRAM, Statement, run_native},
+};
+
+/// Runs that are kept, at most.
+const TRACES_MAX: usize = 4;
+
+/// What an honest player holds to be true: what its verifier has derived, and the runs that are prepared.
+#[derive(Debug)]
+pub struct Truth<'a> {
+    verifier: &'a Verifier,
+    traces: &'a mut Traces,
+}
+
+/// Runs of the proof program on disputed blocks: those that were asked for last.
+#[derive(Debug)]
+pub struct Traces {
+    max: usize,
+    /// By what decides a run. The one that was asked for last is last.
+    prepared: VecDeque<(LocalInputs, Result<Trace, Disagreement>)>,
+}
+
+/// Node and proof program come to different output roots. The program is the law, and the node must not act against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// The inbox entry.
+    pub entry: u64,
+    /// Which of its blocks, from 0.
+    pub index: u64,
+    /// What the node comes to.
+    pub node: B256,
+    /// What the program comes to natively: an output root, or why there is none.
+    pub native: String,
+    /// What it comes to in the machine.
+    pub machine: String,
+}
+
+impl<'a> Truth<'a> {
+    /// What `verifier` has derived so far.
+    pub const fn new(verifier: &'a Verifier, traces: &'a mut Traces) -> Self {
+        Self { verifier, traces }
+    }
+
+    /// Has the run on a block at hand, for which [`Verifier::statement`] said what there is to prove. Runs the program
+    /// natively and in the machine, which takes its time.
+    ///
+    /// # Errors
+    ///
+    /// If they do not come to what the verifier has derived. Then nothing can be said of that block from now on.
+    pub fn prepare(&mut self, statement: &Statement) -> Result<(), Unsure> {
+        let (entry, index) = (statement.position.entry, statement.position.index);
+        let local = self.local_inputs(entry, index)?;
+        let node = self.verifier.root_after(entry, index + 1).ok_or(Unsure::NotDerived(entry))?;
+        if statement.witness.local != local {
+            return Err(Unsure::NotPrepared { entry, index });
+        }
+        let NativeRun { result: native, read, time } = run_native(&statement.witness);
+        let mut trace = Trace::new(PROGRAM, read)?;
+        let machine = trace.output_root();
+        let agrees = native.as_ref().is_ok_and(|root| *root == node)
+            && machine.as_ref().is_ok_and(|root| *root == Some(node))
+            && statement.output_root == node;
+        if agrees {
+            let steps = trace.steps_taken();
+            info!(entry, index, steps, native_seconds = time.as_secs_f64(), "run prepared");
+            self.traces.insert(local, Ok(trace));
+            return Ok(());
+        }
+        let machine = match machine {
+            Ok(Some(root)) => root.to_string(),
+            Ok(None) => "it does not end well".into(),
+            Err(error) => error.to_string(),
+        };
+        let native = native.map_or_else(|error| error.to_string(), |root| root.to_string());
+        let disagreement = Disagreement { entry, index, node, native, machine };
+        error!(%disagreement, "node and proof program disagree: nothing is done about this block");
+        self.traces.insert(local, Err(disagreement.clone()));
+        Err(Unsure::Disagreement(disagreement))
+    }
+
+    fn local_inputs(&self, entry: u64, index: u64) -> Result<LocalInputs, Unsure> {
+        self.verifier.local_inputs(entry, index).ok_or(Unsure::NotDerived(entry))
+    }
+}
+
+impl Belief for Truth<'_> {
+    fn root_at(&mut self, output: &DisputedOutput, position: u64) -> Result<B256, Unsure> {
+        // So many of an entry's blocks come before the position.
+        let (entry, blocks) = match position.checked_sub(1) {
+            Some(last) => {
+                let (entry, index) = output.block_at(last);
+                (entry, index + 1)
+            }
+            None => (output.parent_entry, output.blocks_per_entry),
+        };
+        self.verifier.root_after(entry, blocks).ok_or(Unsure::NotDerived(entry))
+    }
+
+    fn trace(&mut self, output: &DisputedOutput, position: u64) -> Result<&mut Trace, Unsure> {
+        let (entry, index) = output.block_at(position);
+        let local = self.local_inputs(entry, index)?;
+        match self.traces.get(&local) {
+            Some(Ok(trace)) => Ok(trace),
+            Some(Err(disagreement)) => Err(Unsure::Disagreement(disagreement.clone())),
+            None => Err(Unsure::NotPrepared { entry, index }),
+        }
+    }
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self::with_max(TRACES_MAX)
+    }
+}
+
+impl Traces {
+    /// None yet, and never more than so many.
+    pub const fn with_max(max: usize) -> Self {
+        Self { max, prepared: VecDeque::new() }
+    }
+
+    fn get(&mut self, local: &LocalInputs) -> Option<&mut Result<Trace, Disagreement>> {
+        let at = self.prepared.iter().position(|(prepared, _)| prepared == local)?;
+        let asked_for = self.prepared.remove(at)?;
+        self.prepared.push_back(asked_for);
+        self.prepared.back_mut().map(|(_, run)| run)
+    }
+
+    fn insert(&mut self, local: LocalInputs, run: Result<Trace, Disagreement>) {
+        self.prepared.retain(|(prepared, _)| *prepared != local);
+        while !self.prepared.is_empty() && self.prepared.len() >= self.max {
+            self.prepared.pop_front();
+        }
+        self.prepared.push_back((local, run));
+    }
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { entry, index, node, native, machine } = self;
+        write!(f, "block {index} of inbox entry {entry}: the node comes to {node}, ")?;
+        write!(f, "the proof program natively to {native}, in the machine to {machine}")
+    }
+}

@@ -1,0 +1,46 @@
+use alloy_primitives::B256;
+use turnpike_l1::PostedEntry;
+use turnpike_protocol::{EntryData, LocalInputs};
+
+use super::Verifier;
+use crate::prove::{ProveError, Statement};
+
+impl Verifier {
+    /// The output root after so many blocks of an entry, or after all that it has; `None` if it is not derived yet.
+    pub fn root_after(&self, entry: u64, blocks: u64) -> Option<B256> {
+        let last = self.entry(entry)?.last_block;
+        let before = match entry.checked_sub(1) {
+            Some(before) => self.entry(before)?.last_block,
+            None => 0,
+        };
+        let block = before.saturating_add(blocks).min(last);
+        Some(self.block(block)?.output_root)
+    }
+
+    /// What decides the proof of the `index`-th block of an entry, from 0; `None` if the entry is not derived yet.
+    pub fn local_inputs(&self, entry: u64, index: u64) -> Option<LocalInputs> {
+        let output_root = self.root_after(entry, index)?;
+        let posted = self.follower.derivation().entry(entry)?.posted;
+        let genesis = self.block(0)?;
+        Some(LocalInputs {
+            chain_config: self.follower.chain().config().hash(genesis.hash),
+            output_root,
+            inbox_acc: posted.acc,
+            block_index: index,
+        })
+    }
+
+    /// What there is to prove of the next entry at its `index`-th block. The entry is run for that and forgotten again:
+    /// it is still the next. For an earlier one, [`rewind`](Self::rewind) first.
+    pub fn statement(
+        &mut self,
+        entries: &[PostedEntry],
+        data: &EntryData<'_>,
+        index: u64,
+    ) -> Result<Statement, ProveError> {
+        let next = self.next_entry();
+        let statement = Statement::of_next_entry(&mut self.follower, entries, data, index);
+        self.rewind(next);
+        statement
+    }
+}
