@@ -1,11 +1,15 @@
 //! How games are played: the runs that players look at, what they believe, and whole games that the honest side wins.
 
+mod chain;
 mod derived;
 #[path = "../inbox/mod.rs"]
 mod inbox;
+mod l1;
+mod liars;
 mod program;
 #[path = "../one_step/rng.rs"]
 #[allow(dead_code)] // shared by several tests
 mod rng;
 mod trace;
 mod truth;
+mod whole;

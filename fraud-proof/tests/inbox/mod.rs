@@ -115,7 +115,7 @@ pub fn noise(bytes: usize) -> Vec<u8> {
 }
 
 /// A batch of these blocks, and the deposits that they consume, all of one L1 block.
-fn batch(blocks: Vec<Block>) -> (Vec<u8>, u64) {
+pub fn batch(blocks: Vec<Block>) -> (Vec<u8>, u64) {
     let deposits = blocks.iter().map(|block| block.deposits).sum();
     let hint = |log_index| DepositHint { l1_block_hash: B256::repeat_byte(7), log_index };
     let batch = Batch {
