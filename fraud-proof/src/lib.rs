@@ -1,25 +1,27 @@
 //! The challenger: derives the chain from L1, re-executes it and disputes false outputs.
 //!
 //! ```text
-//! L1 ─► L1View ─► entries ─► Verifier: derive, execute, remember ─┐
-//!          └────► outputs ───────────────────────────────► judge ─┴─► Verdict ─► Event
-//!                                             (a peer, if any) ─► enquire ─┘        │
-//!                                                            challenge ◄────────────┘
+//! L1 ─► L1View ─► entries ──► Verifier: derive, execute, remember ─┐
+//!          ├────► outputs ──────────────────────────────► judge ─┴─► Verdict ─► Event
+//!          │                             (a peer, if any) ─► enquire ─┘     │
+//!          └────► disputes ─► Scene: duties ◄─────────────────────────────────┘
+//!                                 └─► Truth: answer ─► Calls ─► Sender ─► L1
 //! ```
 //!
 //! [`Verifier`] is the whole judgement: synchronous, pure, and trusting nothing but the genesis file and what the
 //! accumulators on L1 authenticate. [`run`] is the driver around it. A peer that serves the claimed chain only makes
 //! a report more exact; it decides nothing.
 //!
-//! A challenge blocks an output for good; this crate does not yet play the game that decides who is right. What the game will need
-//! is here: [`prove`] has a block's witness and runs the proof program on it, natively and in the machine, and [`L1Step`] takes
-//! the machine's steps by the contract, in an EVM of this process.
+//! [`Challenger`] plays: what it has to do follows from L1 ([`Scene::duties`]), what it says from what it has derived
+//! ([`game`], [`prove`]), and one sender with a database of its own brings it onto L1, whatever happens in between.
+//! [`L1Step`] takes the machine's steps by the contract, in an EVM of this process.
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
+mod act;
 mod calls;
 mod challenger;
+mod config;
 mod difference;
-mod disputes;
 mod divergence;
 mod duties;
 mod enquiry;
@@ -27,21 +29,29 @@ mod event;
 pub mod game;
 mod history;
 mod l1_step;
+mod metrics;
 mod peer;
+mod propose;
 pub mod prove;
 mod replay;
+mod sender;
+mod service;
+mod story;
 mod verifier;
 
 pub use calls::Calls;
-pub use challenger::{ChallengerConfig, run};
+pub use challenger::{Challenger, Progress};
+pub use config::{ChallengerConfig, ProposeConfig};
 pub use difference::{Difference, ReceiptDifference, StateDifference, StateKey};
 pub use divergence::{Divergence, Evidence, Findings, FirstBlock, FirstTransaction};
 pub use duties::{Due, Duty, Scene};
 pub use enquiry::enquire;
-pub use event::{Event, Summary};
+pub use event::{Event, GameName, Stretch, Summary};
 pub use l1_step::{L1Gas, L1Step, L1StepError, NotABlob, StepDifference, Stepped, load_call};
 pub use peer::{Peer, PeerError};
 pub use replay::{FirstChange, Replay};
+pub use sender::FeePolicy;
+pub use service::run;
 pub use turnpike_derivation::DerivationError as VerifierError;
 pub use turnpike_l1::Call;
 pub use verifier::{BatchDivergence, DerivedBlock, DerivedEntry, EngineFault, Verdict, Verifier};

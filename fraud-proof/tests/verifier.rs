@@ -274,7 +274,8 @@ fn reports_read_well() {
     assert_eq!(json["divergence"]["firstBlock"], first);
 
     let l1_transaction = B256::repeat_byte(1);
-    let json = serde_json::to_value(Event::Challenged { index: 4, l1_transaction }).expect("JSON");
+    let json = serde_json::to_value(Event::Challenged { index: 4, challenge: 2, l1_transaction })
+        .expect("JSON");
     assert_eq!(json["event"], "challenged");
     assert_eq!(json["l1Transaction"], l1_transaction.to_string());
 }

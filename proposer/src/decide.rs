@@ -6,25 +6,26 @@ use turnpike_protocol::{ChainConfig, OutputRoot, output_claim};
 
 /// What a proposer sees.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Look<'a> {
-    pub(crate) config: &'a ChainConfig,
+pub struct Look<'a> {
+    /// The chain's parameters.
+    pub config: &'a ChainConfig,
     /// L1 seconds between an output and the next.
-    pub(crate) interval: u64,
+    pub interval: u64,
     /// The proposer's account.
-    pub(crate) own: Address,
+    pub own: Address,
     /// Timestamp of L1's newest block.
-    pub(crate) l1_time: u64,
+    pub l1_time: u64,
     /// The inbox, by index.
-    pub(crate) entries: &'a [PostedEntry],
+    pub entries: &'a [PostedEntry],
     /// What the chain came to after each entry, by index.
-    pub(crate) derived: &'a [OutputRoot],
+    pub derived: &'a [OutputRoot],
     /// All outputs, by index.
-    pub(crate) outputs: &'a [ProposedOutput],
+    pub outputs: &'a [ProposedOutput],
 }
 
 /// What it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     /// Finalizes the output with this index.
     Finalize(u64),
     /// Has the bond of the output with this index returned, which is built on a rejected one.
@@ -40,7 +41,7 @@ pub(crate) enum Action {
 
 impl Look<'_> {
     /// What is to be done now, if anything is.
-    pub(crate) fn decide(&self) -> Option<Action> {
+    pub fn decide(&self) -> Option<Action> {
         let sound = self.sound();
         self.finalizable(&sound)
             .map(Action::Finalize)
@@ -49,7 +50,7 @@ impl Look<'_> {
     }
 
     /// Our outputs that stand like this.
-    pub(crate) fn own(&self, status: OutputStatus) -> Vec<u64> {
+    pub fn own(&self, status: OutputStatus) -> Vec<u64> {
         let is_own =
             |output: &&ProposedOutput| output.proposer == self.own && output.status == status;
         self.outputs.iter().filter(is_own).map(|output| output.index).collect()

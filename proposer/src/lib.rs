@@ -13,4 +13,5 @@ mod proposer;
 mod service;
 
 pub use config::ProposerConfig;
+pub use decide::{Action, Look};
 pub use service::run;

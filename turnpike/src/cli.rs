@@ -28,7 +28,7 @@ pub(crate) enum Command {
     Batcher(BatcherArgs),
     /// Derive the chain from L1 alone, propose what it came to and finalize what nobody challenged.
     Proposer(ProposerArgs),
-    /// Derive the chain from L1 alone, compare every output with it and challenge those that are wrong.
+    /// Derive the chain from L1 alone, challenge the outputs that are wrong, and defend those that are right.
     Challenger(ChallengerArgs),
     /// Derive the chain from L1 alone and print what it came to; nothing is written anywhere.
     Derive(DeriveArgs),
@@ -238,9 +238,22 @@ pub(crate) struct ChallengerArgs {
     pub(crate) chain: ChainArgs,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
-    /// Key that challenges; without it wrong outputs are only reported.
+    /// Key that challenges and defends; without it wrong outputs are only reported.
     #[arg(long, env = "TURNPIKE_CHALLENGER_KEY", hide_env_values = true)]
     pub(crate) key: Option<Key>,
+    /// The challenger's own database: what it has sent to L1, so that it goes on wherever it was stopped. Only used with a key,
+    /// and not with --once.
+    #[arg(long, value_name = "FILE", default_value = "challenger.db")]
+    pub(crate) database: PathBuf,
+    /// Most that is offered per gas, in gwei, for what has time. What would miss its deadline pays what it takes.
+    #[arg(long, value_name = "GWEI", default_value_t = 100)]
+    pub(crate) max_fee_gwei: u64,
+    /// Propose and finalize outputs as well, with the same key.
+    #[arg(long, requires = "key", conflicts_with = "once")]
+    pub(crate) propose: bool,
+    /// L1 seconds between an output and the next, with --propose.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "propose")]
+    pub(crate) propose_interval: u64,
     /// A node that serves the claimed chain: with it, reports name transaction and account. Not trusted.
     #[arg(long, value_name = "URL")]
     pub(crate) peer: Option<String>,

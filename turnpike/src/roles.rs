@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use turnpike_batcher::{BatcherConfig, DataMode, PostingConfig};
 use turnpike_executor::Chain;
-use turnpike_fraud_proof::{ChallengerConfig, Event};
+use turnpike_fraud_proof::{ChallengerConfig, Event, FeePolicy, ProposeConfig};
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::{Genesis, OutputRoot};
 use turnpike_sequencer::{PoolLimits, SequencerConfig};
@@ -18,6 +18,9 @@ use crate::cli::{
 
 /// Exit code of a challenger that found a wrong output.
 const WRONG_OUTPUT: u8 = 2;
+
+/// Wei in a gwei.
+const GWEI: u128 = 1_000_000_000;
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
@@ -106,7 +109,6 @@ impl From<DataArg> for DataMode {
 
 impl From<PostingArgs> for PostingConfig {
     fn from(args: PostingArgs) -> Self {
-        const GWEI: u128 = 1_000_000_000;
         Self {
             data: args.data_kind.into(),
             latency_max: args.max_latency,
@@ -129,6 +131,13 @@ async fn challenger(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
         poll: Duration::from_millis(args.chain.l1_poll_ms),
         execution: args.execution.into(),
         key: signer(args.key.as_ref()).context("--key")?,
+        // One that runs once leaves nothing to go on with.
+        database: (!args.once).then_some(args.database),
+        fees: FeePolicy {
+            max_fee_per_gas: u128::from(args.max_fee_gwei) * GWEI,
+            ..FeePolicy::default()
+        },
+        propose: args.propose.then_some(ProposeConfig { interval: args.propose_interval }),
         peer: args.peer,
         once: args.once,
     };

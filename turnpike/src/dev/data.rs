@@ -18,7 +18,7 @@ const STATE_FOLDER: &str = "sequencer.state";
 pub(crate) const ARCHIVE_FOLDER: &str = "entries";
 
 /// All else that a data folder may hold: what starting over deletes.
-const FILES: [&str; 10] = [
+const FILES: [&str; 14] = [
     GENESIS_FILE,
     "sequencer.db",
     "sequencer.db-wal",
@@ -28,6 +28,10 @@ const FILES: [&str; 10] = [
     "batcher.db-wal",
     "batcher.db-shm",
     "batcher.lock",
+    "challenger.db",
+    "challenger.db-wal",
+    "challenger.db-shm",
+    "challenger.lock",
     "l1-state.json",
 ];
 

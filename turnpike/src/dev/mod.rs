@@ -12,7 +12,7 @@ use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use turnpike_batcher::{BatcherConfig, PostingConfig};
-use turnpike_fraud_proof::ChallengerConfig;
+use turnpike_fraud_proof::{ChallengerConfig, FeePolicy};
 use turnpike_l1::L1Endpoints;
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
@@ -209,6 +209,9 @@ impl Dev<'_> {
             poll: L1_POLL,
             execution: self.args.execution.into(),
             key: Some(self.accounts.challenger()),
+            database: Some(self.data.file("challenger.db")),
+            fees: FeePolicy::default(),
+            propose: None,
             peer: Some(l2_url.to_owned()),
             once: false,
         }

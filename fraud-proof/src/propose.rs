@@ -1,0 +1,89 @@
+//! A challenger that proposes as well: what to do is the proposer's decision.
+
+use alloy_primitives::{B256, U256};
+use tracing::{info, warn};
+use turnpike_l1::Rollup;
+use turnpike_proposer::{Action, Look};
+
+use crate::{
+    act::derived_outputs,
+    challenger::Challenger,
+    sender::{Order, Outcome, Purpose},
+};
+
+impl Challenger {
+    /// Finalizes or proposes what is to be: one at a time.
+    pub(crate) async fn propose(&mut self) -> anyhow::Result<()> {
+        let (Some(propose), Some(sender), Some(head)) =
+            (self.propose, &self.sender, self.view.head())
+        else {
+            return Ok(());
+        };
+        if sender.is_proposing() {
+            return Ok(());
+        }
+        let derived = derived_outputs(&self.verifier);
+        let look = Look {
+            config: &self.config,
+            interval: propose.interval,
+            own: sender.address(),
+            l1_time: head.time,
+            entries: self.view.entries(),
+            derived: &derived,
+            outputs: self.view.outputs(),
+        };
+        let order = match look.decide() {
+            None => return Ok(()),
+            Some(Action::Finalize(output)) => self.finalization(output),
+            Some(Action::Void(output)) => self.voiding(output),
+            Some(Action::Propose { parent, entry }) => self.proposal(parent, entry),
+        };
+        let Some(order) = order else { return Ok(()) };
+        let purpose = order.purpose.clone();
+        if let Some(Outcome::Sent(l1_transaction)) = self.send(order).await? {
+            info!(?purpose, %l1_transaction, "proposing");
+        }
+        Ok(())
+    }
+
+    /// Finalizes an output.
+    fn finalization(&self, output: u64) -> Option<Order> {
+        let claim = self.view.outputs().get(usize::try_from(output).ok()?)?.claim;
+        let call = self.calls.rollup(&Rollup::finalizeCall { index: U256::from(output) });
+        Some(Order { purpose: Purpose::Finalize { output, claim }, call, deadline: u64::MAX })
+    }
+
+    /// Has the bond of an output returned that is built on a rejected one.
+    fn voiding(&self, output: u64) -> Option<Order> {
+        let claim = self.view.outputs().get(usize::try_from(output).ok()?)?.claim;
+        let call = self.calls.rollup(&Rollup::voidOutputCall { index: U256::from(output) });
+        Some(Order { purpose: Purpose::Void { output, claim }, call, deadline: u64::MAX })
+    }
+
+    /// Proposes what the chain came to after an entry.
+    fn proposal(&self, parent: usize, entry: usize) -> Option<Order> {
+        let (parent, posted) = (self.view.outputs().get(parent)?, self.view.entries().get(entry)?);
+        let index = posted.entry.index;
+        let Some(derived) = self.verifier.entry(index) else {
+            warn!(entry, "an entry is to be proposed that is not derived");
+            return None;
+        };
+        let proof = Rollup::OutputRootProof {
+            version: B256::ZERO,
+            stateRoot: derived.output.state_root,
+            messagePasserStorageRoot: derived.output.message_passer_storage_root,
+            latestBlockhash: derived.output.block_hash,
+        };
+        let call = self.calls.rollup(&Rollup::proposeCall {
+            parentIndex: U256::from(parent.index),
+            parentClaim: parent.claim,
+            entry: index,
+            expectedAcc: posted.acc,
+            proof,
+            header: alloy_rlp::encode(&derived.header).into(),
+        });
+        let call = turnpike_l1::Call { value: self.config.proposer_bond, ..call };
+        let purpose = Purpose::Propose { entry: index, acc: posted.acc };
+        Some(Order { purpose, call, deadline: u64::MAX })
+    }
+}

@@ -1,0 +1,256 @@
+//! What is in flight, and what it needs: pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy_primitives::{B256, U256};
+use turnpike_l1::{Prices, SignedCall};
+
+use super::{
+    FeePolicy, Purpose,
+    offer::{Urgency, worst_cost},
+};
+
+/// L1 blocks on top of a transaction after which no reorg is expected to drop it.
+const KEPT_BLOCKS: u64 = 64;
+
+/// L1, as a sender sees it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Look {
+    /// Hash of the newest block.
+    pub(crate) hash: B256,
+    /// Its number.
+    pub(crate) head: u64,
+    /// Its timestamp, in seconds.
+    pub(crate) time: u64,
+    /// Number of the last block that duties follow from.
+    pub(crate) read: u64,
+    /// Seconds between blocks.
+    pub(crate) block_seconds: u64,
+    /// Transactions of the account that L1 holds.
+    pub(crate) nonce: u64,
+    /// The same, with those that wait in the pool.
+    pub(crate) pending_nonce: u64,
+    /// What the account has, in wei.
+    pub(crate) balance: U256,
+    /// What the next block asks for.
+    pub(crate) prices: Prices,
+}
+
+/// A signed transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) purpose: Purpose,
+    /// Timestamp, in seconds, of the last L1 block that it is good for.
+    pub(crate) deadline: u64,
+    /// Newest L1 block when it was signed.
+    pub(crate) l1_block: u64,
+    pub(crate) tx: SignedCall,
+}
+
+/// What has become of a nonce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The newest transaction waits.
+    Waiting,
+    /// L1 does not know the newest transaction.
+    Lost,
+    /// One of them is in this block.
+    Included(u64),
+    /// None of them is what used it up. Seen at this block.
+    Taken(u64),
+}
+
+/// All that was signed with one nonce; at most one of it counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    /// The newest last. Never empty.
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) fate: Fate,
+}
+
+/// What a nonce in flight needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upkeep {
+    /// It is settled for good.
+    Forget,
+    /// L1 is to be told again.
+    Rebroadcast,
+    /// More is to be offered for the same.
+    Raise(Urgency),
+    /// It is to be used up by a transaction that does nothing: others wait behind it.
+    Clear(Urgency),
+}
+
+/// What is in flight, by nonce.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Book {
+    pub(crate) slots: BTreeMap<u64, Slot>,
+}
+
+impl Slot {
+    pub(crate) fn newest(&self) -> &Sent {
+        self.sent.last().expect("invariant: a slot has something in it")
+    }
+
+    /// Whether it is on its way, as far as is known.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.fate, Fate::Waiting | Fate::Lost)
+    }
+
+    /// Whether duties that follow from L1 up to block `read` do not know of it.
+    const fn is_unread(&self, read: u64) -> bool {
+        match self.fate {
+            Fate::Waiting | Fate::Lost => true,
+            Fate::Included(block) | Fate::Taken(block) => block > read,
+        }
+    }
+}
+
+impl Look {
+    /// How urgent something with this deadline is.
+    pub(crate) const fn urgency(&self, deadline: u64, policy: &FeePolicy) -> Urgency {
+        let urgent_seconds = policy.urgent_blocks.saturating_mul(self.block_seconds);
+        if deadline.saturating_sub(self.time) <= urgent_seconds {
+            Urgency::Urgent
+        } else {
+            Urgency::HasTime
+        }
+    }
+}
+
+impl Book {
+    /// Adds what was signed.
+    pub(crate) fn add(&mut self, sent: Sent, fate: Fate) {
+        let slot = self.slots.entry(sent.tx.nonce).or_insert(Slot { sent: Vec::new(), fate });
+        slot.sent.push(sent);
+        slot.fate = fate;
+    }
+
+    /// Forgets that blocks after `block` held anything: L1 has dropped them.
+    pub(crate) fn go_back(&mut self, block: u64) {
+        for slot in self.slots.values_mut() {
+            if matches!(slot.fate, Fate::Included(at) | Fate::Taken(at) if at > block) {
+                slot.fate = Fate::Waiting;
+            }
+        }
+    }
+
+    /// Nonces of which more is to be learnt.
+    pub(crate) fn unsettled(&self, read: u64) -> Vec<u64> {
+        let unread = self.slots.iter().filter(|(_, slot)| slot.is_unread(read));
+        unread.map(|(nonce, _)| *nonce).collect()
+    }
+
+    /// Whether something for this purpose is on its way, or in a block that duties do not know of yet.
+    pub(crate) fn is_busy(&self, purpose: &Purpose, read: u64) -> bool {
+        self.is_any_busy(read, |other| other == purpose)
+    }
+
+    /// The same for any purpose of a kind.
+    pub(crate) fn is_any_busy(&self, read: u64, is_of_kind: impl Fn(&Purpose) -> bool) -> bool {
+        let mut unread = self.slots.values().filter(|slot| slot.is_unread(read));
+        unread.any(|slot| slot.sent.iter().any(|sent| is_of_kind(&sent.purpose)))
+    }
+
+    /// How many transactions are on their way.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.slots.values().filter(|slot| slot.is_open()).count()
+    }
+
+    /// Most that those on their way can take from the account, in wei, that with nonce `without` apart.
+    pub(crate) fn committed(&self, without: Option<u64>) -> U256 {
+        let open =
+            self.slots.iter().filter(|(nonce, slot)| slot.is_open() && Some(**nonce) != without);
+        open.map(|(_, slot)| worst_cost(&slot.newest().tx)).sum()
+    }
+
+    /// Whether transactions wait that are not ours, from the same account.
+    pub(crate) fn has_foreign(&self, look: &Look) -> bool {
+        let ours = self.slots.iter().filter(|(_, slot)| slot.is_open()).map(|(nonce, _)| nonce + 1);
+        look.pending_nonce > ours.max().unwrap_or_default().max(look.nonce)
+    }
+
+    /// The nonce for the next transaction: the first that nobody uses.
+    pub(crate) fn next_nonce(&self, look: &Look) -> u64 {
+        let first = if self.has_foreign(look) { look.pending_nonce } else { look.nonce };
+        (first..).find(|nonce| !self.slots.contains_key(nonce)).unwrap_or(first)
+    }
+
+    /// What there is to be done for what is in flight, by nonce. `wanted` is what has still to be done on L1.
+    pub(crate) fn upkeep(
+        &self,
+        look: &Look,
+        wanted: &BTreeSet<Purpose>,
+        policy: &FeePolicy,
+    ) -> Vec<(u64, Upkeep)> {
+        let open = self.slots.iter().filter(|(_, slot)| slot.is_open()).map(|(nonce, _)| *nonce);
+        let gaps = open.max().map_or(0..0, |last| look.nonce..last);
+        let nonces = self.slots.keys().copied().chain(gaps).collect::<BTreeSet<_>>();
+        let mut due = Vec::new();
+        // Until when those from here on are needed. Nothing gets past those before it.
+        let mut deadline: Option<u64> = None;
+        for nonce in nonces.into_iter().rev() {
+            let Some(slot) = self.slots.get(&nonce) else {
+                let upkeep = deadline.and_then(|by| Self::gap(nonce, by, look, policy));
+                due.extend(upkeep.map(|upkeep| (nonce, upkeep)));
+                continue;
+            };
+            let newest = slot.newest();
+            let is_wanted = newest.purpose.is_standing() || wanted.contains(&newest.purpose);
+            if slot.is_open() && is_wanted {
+                deadline = Some(deadline.map_or(newest.deadline, |by| by.min(newest.deadline)));
+            }
+            let upkeep = match (slot.is_open(), deadline) {
+                (false, _) => Self::settled(slot, look),
+                // It takes its course, or waits until its nonce is needed.
+                (true, None) => None,
+                (true, Some(by)) => {
+                    let urgency = look.urgency(by, policy);
+                    Self::needed(newest, slot.fate, is_wanted, look, urgency, policy)
+                }
+            };
+            due.extend(upkeep.map(|upkeep| (nonce, upkeep)));
+        }
+        due.reverse();
+        due
+    }
+
+    /// A nonce that nothing of ours has. If somebody else's transaction waits there, it gets its time.
+    fn gap(nonce: u64, deadline: u64, look: &Look, policy: &FeePolicy) -> Option<Upkeep> {
+        let urgency = look.urgency(deadline, policy);
+        let is_empty = look.pending_nonce <= nonce;
+        (is_empty || urgency == Urgency::Urgent).then_some(Upkeep::Clear(urgency))
+    }
+
+    fn settled(slot: &Slot, look: &Look) -> Option<Upkeep> {
+        let is_settled = match slot.fate {
+            Fate::Included(block) => look.head >= block.saturating_add(KEPT_BLOCKS),
+            Fate::Taken(block) => look.read >= block,
+            Fate::Waiting | Fate::Lost => false,
+        };
+        is_settled.then_some(Upkeep::Forget)
+    }
+
+    /// What a transaction needs that itself, or one behind it, has still to be on L1.
+    fn needed(
+        newest: &Sent,
+        fate: Fate,
+        is_wanted: bool,
+        look: &Look,
+        urgency: Urgency,
+        policy: &FeePolicy,
+    ) -> Option<Upkeep> {
+        let age = look.head.saturating_sub(newest.l1_block);
+        let patience = if urgency == Urgency::Urgent { 1 } else { policy.bump_blocks };
+        let is_old = age >= patience;
+        let is_too_cheap = newest.tx.fees.max_fee_per_gas < look.prices.base_fee;
+        let does_nothing = newest.purpose == Purpose::Nothing;
+        match (fate, is_wanted || does_nothing) {
+            (Fate::Lost, true) if is_too_cheap => Some(Upkeep::Raise(urgency)),
+            (Fate::Lost, true) => Some(Upkeep::Rebroadcast),
+            (_, true) => is_old.then_some(Upkeep::Raise(urgency)),
+            (Fate::Lost, false) => Some(Upkeep::Clear(urgency)),
+            (_, false) => is_old.then_some(Upkeep::Clear(urgency)),
+        }
+    }
+}
