@@ -64,7 +64,7 @@ export class Solo {
     this.#t = t;
     this.#at = at;
     this.#accounts = accounts;
-    Object.assign(this, { contracts, l1Url });
+    Object.assign(this, { contracts, l1Url, genesis: at("genesis.json") });
   }
 
   /** Starts the sequencer, on a database of this name. */

@@ -5,7 +5,9 @@ use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use turnpike_l1::L1Endpoints;
 
-use crate::{bridge::BridgeArgs, execution::ExecutionArgs, prove::Prove, vm::VmArgs};
+use crate::{
+    bridge::BridgeArgs, dispute::DisputeArgs, execution::ExecutionArgs, prove::Prove, vm::VmArgs,
+};
 
 /// Turnpike, an optimistic rollup for decentralised finance.
 #[derive(Debug, Parser)]
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Challenger(ChallengerArgs),
     /// Derive the chain from L1 alone and print what it came to; nothing is written anywhere.
     Derive(DeriveArgs),
+    /// Follow disputes over outputs: what is claimed, who is right and why, and moves made by hand.
+    Dispute(DisputeArgs),
     /// Prove what a block of the chain that L1 holds comes to.
     #[command(subcommand)]
     Prove(Prove),

@@ -7,8 +7,12 @@ use tracing::warn;
 use turnpike_derivation::{Follower, Node};
 use turnpike_executor::EngineConfig;
 use turnpike_l1::{L1Client, L1View, Severity};
+use turnpike_protocol::Genesis;
 
-use crate::{cli::ChainArgs, roles::read_genesis};
+use crate::{
+    cli::ChainArgs,
+    roles::{genesis_output, read_genesis},
+};
 
 /// Looks at L1 that may fail in all before this gives up.
 const FAILURES_MAX: u32 = 10;
@@ -23,16 +27,28 @@ pub(crate) async fn open(chain: &ChainArgs, execution: EngineConfig) -> anyhow::
     Ok(Node::new(L1View::new(client, 0, genesis_output), follower))
 }
 
-/// Looks, and looks again after an error that may pass.
-pub(crate) async fn look<T, E: Display>(
-    node: &mut Node,
+/// A view that has read nothing yet, for commands that derive nothing.
+pub(crate) async fn view(
     chain: &ChainArgs,
-    mut look: impl AsyncFnMut(&mut Node) -> Result<T, E>,
+    genesis: &Genesis,
+    confirmations: u64,
+) -> anyhow::Result<L1View> {
+    let output = block_in_place(|| genesis_output(genesis));
+    let client = L1Client::connect(chain.l1(), genesis).await?;
+    client.check_genesis(genesis, &output).await?;
+    Ok(L1View::new(client, confirmations, output))
+}
+
+/// Looks, and looks again after an error that may pass.
+pub(crate) async fn look<L, T, E: Display>(
+    looker: &mut L,
+    chain: &ChainArgs,
+    mut look: impl AsyncFnMut(&mut L) -> Result<T, E>,
     severity: impl Fn(&E) -> Severity,
 ) -> Result<T, E> {
     let mut failures = 0;
     loop {
-        match look(node).await {
+        match look(looker).await {
             Err(error) if severity(&error) < Severity::Critical && failures < FAILURES_MAX => {
                 failures += 1;
                 warn!(%error, "will try again");

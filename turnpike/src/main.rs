@@ -1,4 +1,4 @@
-//! The turnpike command: dev, sequencer, batcher, proposer, challenger, derive, prove, deploy, bridge, genesis, bench, conformance, vm.
+//! The turnpike command: dev, sequencer, batcher, proposer, challenger, derive, dispute, prove, deploy, bridge, genesis, bench, conformance, vm.
 
 mod bench;
 mod bridge;
@@ -6,6 +6,7 @@ mod cli;
 mod conformance;
 mod derive;
 mod dev;
+mod dispute;
 mod execution;
 mod follow;
 mod metrics;

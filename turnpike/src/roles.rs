@@ -30,6 +30,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Proposer(args) => proposer(args).await,
         Command::Challenger(args) => challenger(args).await,
         Command::Derive(args) => crate::derive::run(args).await,
+        Command::Dispute(args) => crate::dispute::run(args).await,
         Command::Prove(prove) => crate::prove::run(prove).await,
         Command::Deploy(args) => deploy(args).await,
         Command::Bridge(args) => crate::bridge::run(args).await,

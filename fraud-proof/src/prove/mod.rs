@@ -23,7 +23,7 @@ use turnpike_l1::Severity;
 
 pub use proof::{Proof, Size, WitnessSize};
 pub use recorder::Recorder;
-pub use report::{Outcome, Report};
+pub use report::{Outcome, Report, grouped};
 pub(crate) use run::output_root;
 pub use run::{MachineFault, MachineRun, NativeRun, run_machine, run_native};
 pub use statement::{Position, StatedBlock, Statement, position_of, statement_at};

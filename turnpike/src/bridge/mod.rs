@@ -9,8 +9,8 @@ mod withdraw;
 
 use std::process::ExitCode;
 
-pub(crate) use self::args::BridgeArgs;
 use self::args::BridgeCommand;
+pub(crate) use self::{amount::ether, args::BridgeArgs};
 
 pub(crate) async fn run(args: BridgeArgs) -> anyhow::Result<ExitCode> {
     match args.command {

@@ -48,7 +48,8 @@ fn is_closed(result: &io::Result<()>) -> bool {
 }
 
 /// What one step did.
-struct Step {
+#[derive(Debug)]
+pub(crate) struct Step {
     step: u64,
     pc: u64,
     word: Option<u32>,
@@ -61,7 +62,11 @@ struct Step {
 }
 
 impl Step {
-    fn take(machine: &mut Machine, oracle: &mut impl Oracle) -> Result<Self, MissingPreimage> {
+    /// Takes the machine's next step.
+    pub(crate) fn take(
+        machine: &mut Machine,
+        oracle: &mut impl Oracle,
+    ) -> Result<Self, MissingPreimage> {
         let before: Vec<u64> = (0..32).map(|number| machine.register(number)).collect();
         let instruction = machine.instruction().ok();
         let stores = instruction.filter(|instruction| instruction.op.class() == Class::Store);
@@ -89,7 +94,7 @@ impl Step {
         Ok(taken)
     }
 
-    fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let word = self.word.map_or_else(|| "-".into(), |word| format!("{word:08x}"));
         let instruction = self.instruction.as_deref().unwrap_or("-");
         let mut text = format!("{:>10}  {:08x}  {word:<8}  {instruction:<28}", self.step, self.pc);
@@ -106,7 +111,7 @@ impl Step {
         text
     }
 
-    fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let registers: Map<String, Value> = self
             .registers
             .iter()

@@ -1,0 +1,47 @@
+use turnpike_l1::{L1Error, L1View};
+use turnpike_protocol::{ChainConfig, Genesis};
+
+use super::board::Records;
+use crate::{cli::ChainArgs, follow, roles::read_genesis};
+
+/// What L1 has recorded of disputes; nothing is derived.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) genesis: Genesis,
+    pub(super) view: L1View,
+}
+
+impl Session {
+    /// Reads L1 up to its newest block.
+    pub(super) async fn look(chain: &ChainArgs) -> anyhow::Result<Self> {
+        let mut session = Self::open(chain, 0).await?;
+        session.advance(chain).await?;
+        Ok(session)
+    }
+
+    /// Reads what L1 has added.
+    pub(super) async fn advance(&mut self, chain: &ChainArgs) -> Result<(), L1Error> {
+        let advance = async |view: &mut L1View| view.advance().await.map(drop);
+        follow::look(&mut self.view, chain, advance, L1Error::severity).await
+    }
+
+    /// Has read nothing yet.
+    pub(super) async fn open(chain: &ChainArgs, confirmations: u64) -> anyhow::Result<Self> {
+        let genesis = read_genesis(&chain.genesis)?;
+        let view = follow::view(chain, &genesis, confirmations).await?;
+        Ok(Self { genesis, view })
+    }
+
+    pub(super) fn records(&self) -> Records<'_> {
+        Records {
+            config: self.config(),
+            outputs: self.view.outputs(),
+            disputes: self.view.disputes(),
+            now: self.view.head().map_or(0, |head| head.time),
+        }
+    }
+
+    pub(super) const fn config(&self) -> &ChainConfig {
+        &self.genesis.config
+    }
+}
