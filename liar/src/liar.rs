@@ -248,4 +248,3 @@ fn first_that_works(
     }
     Ok(None)
 }
-

@@ -1,15 +1,15 @@
 use std::{fmt, process::ExitCode};
 
 use serde::Serialize;
-use turnpike_fraud_proof::{Peer, Verdict, enquire, prove::StatedBlock};
-use turnpike_l1::{Challenge, DisputedOutput, Game, Phase, Side};
+use turnpike_fraud_proof::{Peer, Verdict, enquire, game::Trace, prove::StatedBlock};
+use turnpike_l1::{DisputedOutput, Game, Phase, Side};
 
 use super::{
     args::ExplainArgs,
     check::{CheckedRound, FalseClaim, Finding, check_all},
     session::Session,
     step::DisputedStep,
-    truth::{Truth, judge},
+    truth::Truth,
     words::Range,
 };
 use crate::vm::Format;
@@ -55,9 +55,9 @@ pub(super) async fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let records = session.records();
     let (challenge, only) = args.target.find(&records)?;
     let output = records.output_of(challenge);
-    let mut truth = Truth::derive(&args.chain, args.execution, output).await?;
-    let check = async |truth: &mut Truth, game: Option<&Game>| {
-        truth.ask(&args.chain, |belief| check_all(belief, &output, challenge, game)).await
+    let mut truth = Truth::derive(&session, args.execution, output).await?;
+    let check = async |truth: &mut Truth<'_>, game: Option<&Game>| {
+        truth.ask(|truth| check_all(truth, &output, challenge, game)).await
     };
     let opening = check(&mut truth, None).await?.swap_remove(0);
     let mut games = Vec::new();
@@ -65,10 +65,10 @@ pub(super) async fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         if only.is_none_or(|only| only.index == game.index) {
             let mut rounds = check(&mut truth, Some(game)).await?;
             rounds.remove(0);
-            games.push(explained(args, &mut truth, &output, game, rounds).await?);
+            games.push(explained(&session, &mut truth, &output, game, rounds).await?);
         }
     }
-    let verdict = verdict(args, challenge, &truth).await?;
+    let verdict = verdict(args, &truth).await?;
     let explanation = Explanation {
         challenge: challenge.index,
         output: challenge.output,
@@ -86,51 +86,41 @@ pub(super) async fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 
 /// Adds the block and the step that a game has come to.
 async fn explained(
-    args: &ExplainArgs,
-    truth: &mut Truth,
+    session: &Session,
+    truth: &mut Truth<'_>,
     output: &DisputedOutput,
     game: &Game,
     rounds: Vec<CheckedRound>,
 ) -> anyhow::Result<ExplainedGame> {
     let mut explained = ExplainedGame { game: game.index, rounds, block: None, step: None };
     let Some(newest) = game.moves.last().map(|made| &made.bisection) else { return Ok(explained) };
-    let claim = explained.rounds.last().and_then(|round| match &round.finding {
-        Finding::False(claim) => Some(claim.as_ref().clone()),
+    let single = explained.rounds.last().and_then(|round| match &round.finding {
+        Finding::False(claim) if claim.segment.length() == 1 => Some(claim.as_ref().clone()),
         _ => None,
     });
-    let single = claim.filter(|claim| claim.segment.length() == 1);
     let position = match (newest.phase, &single) {
         (Phase::Machine, _) => Some(newest.block),
         (Phase::Blocks, Some(claim)) => Some(claim.segment.first),
         (Phase::Blocks, None) => None,
     };
     let Some(position) = position else { return Ok(explained) };
-    let entries = truth.node().view().entries().to_vec();
-    let run = truth.run(&args.chain, position).await?;
+    let of_machine = |claim: &&FalseClaim| claim.segment.phase == Phase::Machine;
+    let step = single.as_ref().filter(of_machine);
+    let entries = session.view.entries();
+    let look =
+        |trace: &mut Trace| step.map(|claim| DisputedStep::new(trace, entries, claim)).transpose();
+    let (block, step) = truth.run(position, look).await?;
     let range = Range::of(output, Phase::Blocks, 0, position, position + 1);
-    explained.block = Some(DisputedBlock { range, block: run.block.clone() });
-    let of_machine = |claim: &FalseClaim| claim.segment.phase == Phase::Machine;
-    if let Some(claim) = single.filter(of_machine) {
-        explained.step = Some(DisputedStep::new(&run.trace, &entries, &claim)?);
-    }
+    explained.block = Some(DisputedBlock { range, block });
+    explained.step = step;
     Ok(explained)
 }
 
 /// What the output is, and of a wrong one what differs.
-async fn verdict(
-    args: &ExplainArgs,
-    challenge: &Challenge,
-    truth: &Truth,
-) -> anyhow::Result<Verdict> {
-    let outputs = truth.node().view().outputs();
-    let proposed = usize::try_from(challenge.output).ok().and_then(|at| outputs.get(at));
-    let Some(proposed) = proposed else {
-        anyhow::bail!("L1 has dropped output {}", challenge.output);
-    };
-    let (verifier, mut verdict) =
-        judge(&args.chain, args.execution, proposed, truth.node()).await?;
+async fn verdict(args: &ExplainArgs, truth: &Truth<'_>) -> anyhow::Result<Verdict> {
+    let mut verdict = truth.judge()?;
     if let (Verdict::Wrong { divergence }, Some(url)) = (&mut verdict, &args.peer) {
-        enquire(&Peer::new(url)?, &verifier, divergence).await;
+        enquire(&Peer::new(url)?, truth.verifier(), divergence).await;
     }
     Ok(verdict)
 }

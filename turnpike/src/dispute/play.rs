@@ -53,7 +53,7 @@ pub(super) async fn play(args: &MoveArgs) -> anyhow::Result<ExitCode> {
     let (turn, challenge, bisection) = turn(args, &records, account)?;
     let output = records.output_of(challenge);
     let calls = Calls::new(client.deployment(), session.config());
-    let calls = find(args, &turn, output, bisection, &calls).await?;
+    let calls = find(args, &session, &turn, output, bisection, &calls).await?;
     for (what, call) in &calls {
         match (&hand, args.format) {
             (Some(hand), _) => hand.send(what, call).await?,
@@ -131,14 +131,14 @@ fn may_move(
 /// The calls that the truth makes of a turn.
 async fn find(
     args: &MoveArgs,
+    session: &Session,
     turn: &Turn,
     output: DisputedOutput,
     bisection: &Bisection,
     calls: &Calls,
 ) -> anyhow::Result<Vec<(String, Call)>> {
-    let chain = &args.chain;
-    let mut truth = Truth::derive(chain, args.execution, output).await?;
-    let play = truth.ask(chain, |belief| answer(belief, &output, bisection)).await?;
+    let mut truth = Truth::derive(session, args.execution, output).await?;
+    let play = truth.ask(|truth| answer(truth, &output, bisection)).await?;
     let play = play.context("there is nothing to object to: every claim is true")?;
     Ok(match (turn, play) {
         (Turn::Defence { challenge }, Play::Answer(answer)) => {
