@@ -16,8 +16,8 @@ use tracing::warn;
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot, output_claim};
 
 use crate::{
-    Counts, Dispute, EntryPayload, Inbox, L1Block, L1Error, L1Source, Portal, PostedEntry, Rollup,
-    archive::Archive, beacon::Beacon,
+    Counts, Dispute, EntryPayload, Inbox, L1Block, L1Error, L1Source, Portal, PostedEntry,
+    RiscvStep, Rollup, archive::Archive, beacon::Beacon,
 };
 
 /// How long L1 may take over one request.
@@ -114,6 +114,25 @@ impl L1Client {
         if found != expected {
             let what = "genesis claim";
             return Err(L1Error::OtherChain { contract: "Rollup", what, expected, found });
+        }
+        self.check_dispute().await
+    }
+
+    /// Checks that outputs are challenged where the genesis file says.
+    async fn check_dispute(&self) -> Result<(), L1Error> {
+        let rollup = Rollup::new(self.deployment.rollup, &self.provider);
+        let found = rollup.dispute().call().await?;
+        let dispute = Dispute::new(self.deployment.dispute, &self.provider);
+        let step = RiscvStep::new(dispute.riscvStep().call().await?, &self.provider);
+        let oracle = step.oracle().call().await?;
+        for (contract, what, expected, found) in [
+            ("Rollup", "dispute contract", self.deployment.dispute, found),
+            ("RiscvStep", "preimage oracle", self.deployment.preimage_oracle, oracle),
+        ] {
+            if found != expected {
+                let (expected, found) = (expected.into_word(), found.into_word());
+                return Err(L1Error::OtherChain { contract, what, expected, found });
+            }
         }
         Ok(())
     }
