@@ -6,7 +6,7 @@ import { parseEther, parseEventLogs } from "viem";
 import { getL2TransactionHashes, getWithdrawals } from "viem/op-stack";
 
 import { abiOf, succeeded } from "./clients.mjs";
-import { CHALLENGE_WINDOW, PROPOSE_INTERVAL, startDev, step } from "./harness.mjs";
+import { CHALLENGE_WINDOW, PROPOSE_INTERVAL, get, startDev, step } from "./harness.mjs";
 import {
   L2_STANDARD_BRIDGE,
   MESSAGE_PASSER,
@@ -24,6 +24,9 @@ const VIEM_BUFFER = 10;
 /** What proving and finalizing may cost together, in gas. */
 const GAS_MAX = 400_000n;
 const GUARDIAN = 6;
+/** Seconds that each side of a game has, as in the development chain, and parts that a range is divided into. */
+const GAME_CLOCK = 60;
+const SEGMENTS = 32;
 /** What the portal says of a proof that does not lead to the withdrawal. */
 const TRIE_ERRORS = ["Portal_NotSent", "MerkleTrie_KeyAbsent", "MerkleTrie_WrongNode", "MerkleTrie_Malformed"];
 const VALUE = parseEther("1.5");
@@ -38,6 +41,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
   const [aliceL2] = l2Wallets;
   const portal = { address: dev.contracts.portal, abi: abiOf("Portal") };
   const rollup = { address: dev.contracts.rollup, abi: abiOf("Rollup") };
+  const dispute = { address: dev.contracts.dispute, abi: abiOf("Dispute") };
   const read = (contract, functionName, ...args) => l1.readContract({ ...contract, functionName, args });
   /** Sends on L1 and has it mined. */
   const onL1 = async (sending) => {
@@ -252,17 +256,10 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     const last = await succeeded(l2, aliceL2.initiateWithdrawal({ request, account: alice }));
     await settleOutput(last);
     const { outputIndex } = await hasOutput(last);
-    const { claim, parentIndex } = await read(rollup, "output", outputIndex);
+    const { parentIndex } = await read(rollup, "output", outputIndex);
     await onL1(aliceL1.proveWithdrawal(await proofOf(last)));
     assert.equal(await status(last), "waiting-to-finalize");
-    await onL1(
-      l1Wallets[5].writeContract({
-        ...rollup,
-        functionName: "challenge",
-        args: [outputIndex, claim],
-        value: await read(rollup, "challengerBond"),
-      }),
-    );
+    const { challenge, game } = await challengeAndDefend(outputIndex);
     assert.equal(await status(last), "waiting-to-prove");
 
     // Somebody proposes the same chain a little later: another entry makes it another claim.
@@ -284,7 +281,82 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     const before = await l1.getBalance(bob);
     await onL1(aliceL1.finalizeWithdrawal({ withdrawal: getWithdrawals(last)[0], targetChain }));
     assert.equal(await l1.getBalance(bob), before + VALUE);
+
+    // Whoever challenged has nothing to answer with.
+    await dev.advanceL1(1, GAME_CLOCK);
+    // A challenger that defends the output as well may be faster.
+    const timeOut = l1Wallets[4].writeContract({ ...dispute, functionName: "timeOut", args: [BigInt(game)] });
+    await timeOut.catch(() => {});
+    const isFinal = async () => (await output(outputIndex)).state === "final";
+    await dev.settle(isFinal, "the output to be final after all");
+    const { state, playable, games } = await rest(`disputes/${challenge}`);
+    assert.deepEqual([state, playable], ["failed", false]);
+    assert.ok(games.some(({ state, end }) => state === "defenderWon" && end.by === "clock"));
+    assert.equal((await output(outputIndex)).openChallenges, 0);
   });
+
+  /** Challenges an output that is right, and defends it: the way a challenge is that nobody plays on. */
+  async function challengeAndDefend(index) {
+    const { claim, outputRoot } = await read(rollup, "output", index);
+    const bond = { value: await read(dispute, "gameBond") };
+    const said = `0x${"66".repeat(32)}`;
+    const answer = (claims) => ({ segment: 0n, claims, finalState: "0x" });
+    const challenging = await onL1(
+      l1Wallets[5].writeContract({
+        ...dispute,
+        functionName: "challenge",
+        args: [index, claim, answer(Array(SEGMENTS).fill(said))],
+        ...bond,
+      }),
+    );
+    const [opened] = parseEventLogs({ ...dispute, logs: challenging.logs, eventName: "ChallengeOpened" });
+    const challenge = Number(opened.args.challenge);
+    const isKnown = async () => (await dev.status()).outputs.challenged.includes(Number(index));
+    await dev.settle(isKnown, "the sequencer to know of the challenge");
+    const before = await rest(`disputes/${challenge}`);
+    assert.deepEqual([before.output, before.challenger], [Number(index), l1Wallets[5].account.address.toLowerCase()]);
+    assert.deepEqual([before.state, before.playable], ["open", true]);
+    assert.ok(before.secondsToDefend > 0 && before.secondsToDefend <= GAME_CLOCK, `${before.secondsToDefend}`);
+    assert.equal(before.l1Transaction, challenging.transactionHash);
+    const challenged = await output(index);
+    assert.deepEqual([challenged.state, challenged.agreed, challenged.secondsToFinal], ["challenged", true, null]);
+    assert.equal(challenged.openChallenges, 1);
+
+    const { first, last } = before.opening;
+    const parts = Number((BigInt(last - first) + BigInt(SEGMENTS) - 1n) / BigInt(SEGMENTS));
+    const defending = await onL1(
+      l1Wallets[3].writeContract({
+        ...dispute,
+        functionName: "defend",
+        args: [opened.args.challenge, opened.args.bisection, answer(Array(SEGMENTS).fill(outputRoot))],
+        ...bond,
+      }),
+    );
+    const [taken] = parseEventLogs({ ...dispute, logs: defending.logs, eventName: "GameOpened" });
+    const game = Number(taken.args.game);
+    const find = async () => (await rest(`disputes/${challenge}`)).games.find((it) => it.game === game);
+    const found = await dev.settle(find, "the sequencer to know of the game");
+    assert.equal(found.defender, l1Wallets[3].account.address.toLowerCase());
+    assert.deepEqual([found.state, found.toMove, found.rounds, found.phase], ["open", "challenger", 2, "blocks"]);
+    assert.deepEqual([found.first, found.last], [first, first + parts]);
+    const { timestamp } = await l1.getBlock({ blockNumber: defending.blockNumber });
+    assert.equal(found.deadline, Number(timestamp) + GAME_CLOCK);
+    const [move, ...more] = found.moves;
+    assert.deepEqual([move.side, move.l1Transaction, more], ["defender", defending.transactionHash, []]);
+    const { disputes } = await rest("disputes?limit=1");
+    assert.deepEqual(disputes.map((it) => it.challenge), [challenge]);
+    return { challenge, game };
+  }
+
+  async function rest(path) {
+    const { status, body } = await get(`${dev.l2Url}/v1/${path}`);
+    assert.equal(status, 200, JSON.stringify(body));
+    return body;
+  }
+
+  function output(index) {
+    return rest(`outputs/${index}`);
+  }
 
   async function provenOn(withdrawalHash) {
     const [outputRoot, timestamp, l2OutputIndex] = await read(portal, "provenWithdrawals", withdrawalHash);
