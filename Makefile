@@ -35,7 +35,7 @@ test-rust: $(TOOLS)
 # The executor with its feature `faults`: it gets over what must not happen, and no suite stays green that must not.
 # Neither do the tests of one step with a RiscvStep that is wrong.
 test-faults: $(TOOLS)
-	cargo test --locked --workspace --features turnpike-executor/faults --test faults
+	cargo test --locked --workspace --features turnpike-executor/faults,turnpike-fraud-proof/faults --test faults
 	node tools/mutants.mjs
 	node tools/step-mutants.mjs
 
@@ -59,7 +59,7 @@ test-riscv:
 lint: $(TOOLS)
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --workspace --features turnpike-executor/faults --test faults -- -D warnings
+	cargo clippy --locked --workspace --features turnpike-executor/faults,turnpike-fraud-proof/faults --test faults -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	npm run --silent fmt:check
 
