@@ -11,11 +11,12 @@ const EVEN_MAX: usize = 128;
 /// Snapshots where something was asked for, at most: what both sides claim of one range.
 const ASKED_MAX: usize = 64;
 
-/// What even snapshots may hold together, in bytes, if they share nothing. Of the largest programs there are fewer.
-const EVEN_BYTES_MAX: u64 = 8 << 30;
+/// What the snapshots of either kind may hold together, in bytes, if they share nothing, which is far from what they do.
+/// Of programs that write to much memory there are fewer snapshots.
+const BYTES_MAX: u64 = 4 << 30;
 
-/// However large a program is, that many there are.
-const EVEN_MIN: usize = 8;
+/// However much a program writes to, that many there are of either kind.
+const SNAPSHOTS_MIN: usize = 8;
 
 /// Where a run can be taken up again: in even distances over all of it, and near what was asked for last.
 ///
@@ -60,7 +61,7 @@ impl Checkpoints {
             return;
         }
         self.even.insert(step, machine.snapshot());
-        while self.even.len() > even_max(machine) {
+        while self.even.len() > fitting(machine, EVEN_MAX) {
             self.stride *= 2;
             self.even.retain(|step, _| step.is_multiple_of(self.stride));
         }
@@ -71,14 +72,15 @@ impl Checkpoints {
         if self.nearest(machine.steps()).steps() == machine.steps() {
             return;
         }
-        if self.asked.len() == ASKED_MAX {
+        while self.asked.len() >= fitting(machine, ASKED_MAX) {
             self.asked.pop_front();
         }
         self.asked.push_back(machine.snapshot());
     }
 }
 
-fn even_max(machine: &Machine) -> usize {
-    let fit = EVEN_BYTES_MAX / machine.usage().bytes().max(1);
-    usize::try_from(fit).unwrap_or(usize::MAX).clamp(EVEN_MIN, EVEN_MAX)
+/// How many snapshots there may be of what a machine has written to, but no more than `max`.
+fn fitting(machine: &Machine, max: usize) -> usize {
+    let fit = BYTES_MAX / machine.usage().bytes().max(1);
+    usize::try_from(fit).unwrap_or(usize::MAX).clamp(SNAPSHOTS_MIN, max)
 }
