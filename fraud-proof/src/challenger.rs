@@ -44,6 +44,8 @@ pub struct Challenger {
     pub(crate) traces: Traces,
     /// Whether each output that was judged is right, by index. The genesis output was compared with the contracts.
     pub(crate) judged: Vec<bool>,
+    /// Whether the parallel engine was never found to be wrong.
+    trusts_engine: bool,
     /// Of what it was said that nothing is certain.
     pub(crate) unsure: BTreeSet<Purpose>,
     pub(crate) is_out_of_funds: bool,
@@ -81,6 +83,7 @@ impl Challenger {
             metrics,
             traces: Traces::default(),
             judged: vec![true],
+            trusts_engine: true,
             unsure: BTreeSet::new(),
             is_out_of_funds: false,
             peer: config.peer.as_deref().map(Peer::new).transpose()?,
@@ -147,7 +150,11 @@ impl Challenger {
 
     /// Judges every output that can be, in the order of their indexes.
     async fn judge(&mut self, report: &mut impl FnMut(Event)) -> anyhow::Result<()> {
-        let trusted = self.verifier.engine_fault().is_none();
+        if self.verifier.engine_fault().is_some() && self.trusts_engine {
+            error!("outputs are judged again, by the sequential engine alone");
+            self.trusts_engine = false;
+            self.judged.truncate(1);
+        }
         while let Some(output) = self.view.outputs().get(self.judged.len()).cloned() {
             let outputs = self.view.outputs();
             let mut verdict = block_in_place(|| self.verifier.judge(&output, outputs));
@@ -157,11 +164,6 @@ impl Challenger {
             // What is said against somebody is said by the oracle. It derives once more what this rests on.
             if verdict != Verdict::Ok && !self.verifier.confirm(&output, outputs) {
                 return Ok(());
-            }
-            if trusted && self.verifier.engine_fault().is_some() {
-                error!("outputs are judged again, by the sequential engine alone");
-                self.judged.truncate(1);
-                continue;
             }
             self.judged.push(verdict == Verdict::Ok);
             if let Verdict::Wrong { divergence } = &mut verdict {

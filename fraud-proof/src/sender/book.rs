@@ -254,3 +254,157 @@ impl Book {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Address;
+    use turnpike_l1::{Call, Fees};
+
+    use super::*;
+
+    const POLICY: FeePolicy =
+        FeePolicy { max_fee_per_gas: 1_000, bump_blocks: 3, urgent_blocks: 5 };
+
+    fn timed(game: u64) -> Purpose {
+        Purpose::TimeOut { game }
+    }
+
+    fn sent(purpose: Purpose, nonce: u64, deadline: u64, l1_block: u64) -> Sent {
+        let call = Call { to: Address::ZERO, value: U256::from(5), input: Default::default() };
+        let fees =
+            Fees { max_fee_per_gas: 20, max_priority_fee_per_gas: 1, max_fee_per_blob_gas: 0 };
+        let (hash, raw) = (B256::with_last_byte(1), Default::default());
+        let tx = SignedCall { hash, nonce, call, gas_limit: 100, fees, raw };
+        Sent { purpose, deadline, l1_block, tx }
+    }
+
+    /// L1 at block 100, with a block a second, and an account that has sent 5 transactions.
+    fn look() -> Look {
+        Look {
+            head: 100,
+            time: 1_000,
+            read: 100,
+            block_seconds: 1,
+            nonce: 5,
+            pending_nonce: 5,
+            prices: Prices { base_fee: 10, ..Prices::default() },
+            ..Look::default()
+        }
+    }
+
+    fn book(slots: &[(u64, u64, u64, u64, Fate)]) -> Book {
+        let mut book = Book::default();
+        for (nonce, game, deadline, l1_block, fate) in slots {
+            book.add(sent(timed(*game), *nonce, *deadline, *l1_block), *fate);
+        }
+        book
+    }
+
+    fn wanted(games: &[u64]) -> BTreeSet<Purpose> {
+        games.iter().copied().map(timed).collect()
+    }
+
+    #[test]
+    fn what_waits_is_raised_when_it_is_old_and_sooner_when_it_is_urgent() {
+        let upkeep = |deadline, l1_block| {
+            let book = book(&[(5, 1, deadline, l1_block, Fate::Waiting)]);
+            book.upkeep(&look(), &wanted(&[1]), &POLICY)
+        };
+        assert_eq!(upkeep(u64::MAX, 98), []);
+        assert_eq!(upkeep(u64::MAX, 97), [(5, Upkeep::Raise(Urgency::HasTime))]);
+        assert_eq!(upkeep(1_006, 98), []);
+        assert_eq!(upkeep(1_005, 99), [(5, Upkeep::Raise(Urgency::Urgent))]);
+        assert_eq!(upkeep(1_005, 100), [], "it may be in the next block");
+    }
+
+    #[test]
+    fn what_l1_has_lost_is_told_again_or_dearer_if_prices_have_risen() {
+        let book = book(&[(5, 1, u64::MAX, 100, Fate::Lost)]);
+        let again = book.upkeep(&look(), &wanted(&[1]), &POLICY);
+        assert_eq!(again, [(5, Upkeep::Rebroadcast)]);
+        let mut spike = look();
+        spike.prices.base_fee = 21;
+        let dearer = book.upkeep(&spike, &wanted(&[1]), &POLICY);
+        assert_eq!(dearer, [(5, Upkeep::Raise(Urgency::HasTime))]);
+    }
+
+    #[test]
+    fn what_nobody_wants_any_more_is_left_unless_others_wait_behind_it() {
+        let (stale, behind) =
+            ((5, 1, u64::MAX, 90, Fate::Waiting), (6, 2, 1_002, 100, Fate::Waiting));
+        let alone = book(&[stale]).upkeep(&look(), &wanted(&[]), &POLICY);
+        assert_eq!(alone, []);
+        let before = book(&[stale, behind]).upkeep(&look(), &wanted(&[2]), &POLICY);
+        assert_eq!(before, [(5, Upkeep::Clear(Urgency::Urgent))]);
+    }
+
+    #[test]
+    fn what_is_before_something_urgent_is_as_urgent() {
+        let book = book(&[
+            (5, 1, u64::MAX, 99, Fate::Waiting),
+            (6, 2, 1_002, 100, Fate::Waiting),
+            (7, 3, u64::MAX, 99, Fate::Waiting),
+        ]);
+        let upkeep = book.upkeep(&look(), &wanted(&[1, 2, 3]), &POLICY);
+        assert_eq!(upkeep, [(5, Upkeep::Raise(Urgency::Urgent))]);
+    }
+
+    #[test]
+    fn a_gap_is_filled_unless_somebody_elses_transaction_is_there() {
+        let with_time = book(&[(6, 2, u64::MAX, 100, Fate::Waiting)]);
+        let upkeep = with_time.upkeep(&look(), &wanted(&[2]), &POLICY);
+        assert_eq!(upkeep, [(5, Upkeep::Clear(Urgency::HasTime))]);
+        let foreign = Look { pending_nonce: 7, ..look() };
+        assert_eq!(with_time.upkeep(&foreign, &wanted(&[2]), &POLICY), []);
+        let urgent = book(&[(6, 2, 1_002, 100, Fate::Waiting)]);
+        let upkeep = urgent.upkeep(&foreign, &wanted(&[2]), &POLICY);
+        assert_eq!(upkeep, [(5, Upkeep::Clear(Urgency::Urgent))]);
+    }
+
+    #[test]
+    fn nothing_is_sent_twice_until_duties_know_of_it() {
+        let busy = |fate| book(&[(4, 1, u64::MAX, 90, fate)]).is_busy(&timed(1), 100);
+        assert!(busy(Fate::Waiting) && busy(Fate::Lost));
+        assert!(busy(Fate::Included(101)) && busy(Fate::Taken(101)));
+        assert!(!busy(Fate::Included(100)) && !busy(Fate::Taken(100)));
+        // Nor what was replaced: any one of them may be the one that counts.
+        let mut replaced = book(&[(4, 1, u64::MAX, 90, Fate::Waiting)]);
+        replaced.add(sent(Purpose::Nothing, 4, u64::MAX, 95), Fate::Waiting);
+        assert!(replaced.is_busy(&timed(1), 100));
+    }
+
+    #[test]
+    fn what_is_on_l1_is_kept_for_as_long_as_a_reorg_may_drop_it() {
+        let book = |block| book(&[(4, 1, u64::MAX, 30, Fate::Included(block))]);
+        assert_eq!(book(37).upkeep(&look(), &wanted(&[]), &POLICY), []);
+        assert_eq!(book(36).upkeep(&look(), &wanted(&[]), &POLICY), [(4, Upkeep::Forget)]);
+        let mut dropped = book(60);
+        dropped.go_back(60);
+        assert!(!dropped.is_busy(&timed(1), 100), "block 60 is still there");
+        dropped.go_back(59);
+        assert!(dropped.is_busy(&timed(1), 100), "the very same is waited for again");
+    }
+
+    #[test]
+    fn nonces_of_others_are_passed_over() {
+        let book = book(&[(5, 1, u64::MAX, 100, Fate::Waiting)]);
+        let next = |pending_nonce| book.next_nonce(&Look { pending_nonce, ..look() });
+        assert_eq!((next(5), next(6)), (6, 6));
+        let foreign = Look { pending_nonce: 8, ..look() };
+        assert!(book.has_foreign(&foreign));
+        assert_eq!(book.next_nonce(&foreign), 8);
+        assert_eq!(Book::default().next_nonce(&look()), 5);
+    }
+
+    #[test]
+    fn money_is_spent_once() {
+        let book = book(&[
+            (4, 9, u64::MAX, 90, Fate::Included(99)),
+            (5, 1, u64::MAX, 100, Fate::Waiting),
+            (6, 2, u64::MAX, 100, Fate::Lost),
+        ]);
+        let each = U256::from(5 + 100 * 20);
+        assert_eq!(book.committed(None), each * U256::from(2));
+        assert_eq!(book.committed(Some(5)), each);
+    }
+}

@@ -72,6 +72,7 @@ pub(crate) struct Sender {
     refused: BTreeSet<Purpose>,
     /// What waits for money.
     unpaid: BTreeSet<Purpose>,
+    is_unpaid_said: bool,
     /// Whether the newest block is looked at for the first time.
     is_first_look: bool,
     /// Bonds that were taken out, not told yet.
@@ -113,6 +114,7 @@ impl Sender {
             kept_up: B256::ZERO,
             refused: BTreeSet::new(),
             unpaid: BTreeSet::new(),
+            is_unpaid_said: false,
             is_first_look: false,
             withdrawn: Vec::new(),
             is_foreign_said: false,
@@ -174,7 +176,8 @@ impl Sender {
         }
         self.say_foreign();
         self.refused.clear();
-        self.unpaid.retain(|purpose| *purpose != Purpose::Nothing);
+        self.is_unpaid_said &= !self.unpaid.is_empty();
+        self.unpaid.clear();
         self.metrics.account(self.look.balance, self.look.prices.base_fee, self.in_flight());
         self.look.hash = head.hash;
         Ok(())
@@ -371,7 +374,8 @@ impl Sender {
     }
 
     fn say_unpaid(&mut self, purpose: &Purpose, needed: U256) {
-        if self.unpaid.insert(purpose.clone()) {
+        self.unpaid.insert(purpose.clone());
+        if !std::mem::replace(&mut self.is_unpaid_said, true) {
             let (account, balance) = (self.address(), self.look.balance);
             warn!(?purpose, %account, %balance, %needed, "the challenger's account cannot pay: send it ether");
         }

@@ -5,4 +5,5 @@
 // shared with the batcher's tests
 mod anvil;
 mod games;
+mod sending;
 mod world;

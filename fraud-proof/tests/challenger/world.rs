@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 
-use alloy::{
-    providers::Provider as _,
-    signers::local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::English},
-};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy::{providers::Provider as _, signers::local::PrivateKeySigner};
+use alloy_primitives::{Address, B256, Bytes, U256, b256};
 use serde_json::json;
 use tempfile::TempDir;
 use turnpike_executor::{Chain, EngineConfig};
@@ -18,8 +15,14 @@ use turnpike_protocol::{DataKind, Genesis, OutputRoot};
 
 use crate::anvil::Anvil;
 
-/// What anvil's accounts are made from.
-const MNEMONIC: &str = "test test test test test test test test test test test junk";
+/// Keys of anvil's accounts 1 and 6 to 9: a griefer, the deployer, the batcher, the proposer, the challenger.
+const KEYS: [(u32, B256); 5] = [
+    (1, b256!("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")),
+    (6, b256!("92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e")),
+    (7, b256!("4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356")),
+    (8, b256!("dbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97")),
+    (9, b256!("2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6")),
+];
 
 /// L1 blocks that something may take.
 const BLOCKS_MAX: usize = 40;
@@ -35,11 +38,8 @@ pub(crate) struct World {
 
 /// One of the accounts that anvil knows.
 pub(crate) fn account(index: u32) -> PrivateKeySigner {
-    MnemonicBuilder::<English>::default()
-        .phrase(MNEMONIC)
-        .index(index)
-        .and_then(|builder| builder.build())
-        .expect("a key")
+    let (_, key) = KEYS.into_iter().find(|(known, _)| *known == index).expect("one that is used");
+    PrivateKeySigner::from_bytes(&key).expect("a key")
 }
 
 pub(crate) fn challenger() -> PrivateKeySigner {
