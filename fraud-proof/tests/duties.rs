@@ -243,16 +243,8 @@ async fn the_most_urgent_comes_first() {
     let mut table = Table::right().await;
     table.challenge(OTHER).await;
     table.defend(0, OWN).await;
-    let second = table.challenge(OTHER).await;
-    let now = table.reply(0).await;
-    let duties = table.due(now);
-    let by = now + 48;
-    assert_eq!(
-        duties,
-        [(Duty::Defend { challenge: 1 }, second + 60), (Duty::Move { game: 0 }, by)]
-    );
-    let now = table.reply(0).await;
-    let now = table.reply(0).await.max(now);
-    let first = table.due(now).first().copied();
-    assert_eq!(first, Some((Duty::Move { game: 0 }, now + 36)));
+    let replied = table.reply(0).await;
+    let challenged = table.challenge(OTHER).await;
+    let (game, challenge) = (Duty::Move { game: 0 }, Duty::Defend { challenge: 1 });
+    assert_eq!(table.due(challenged), [(game, replied + 48), (challenge, challenged + 60)]);
 }

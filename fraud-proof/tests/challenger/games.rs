@@ -116,6 +116,8 @@ async fn claims_that_are_anything_lose_to_a_proof() {
         if moves == 3 {
             drop(challenger);
             challenger = world.challenger().await;
+            // It tells all from the beginning.
+            world.step(&mut challenger).await;
         }
     }
     let proven = |it: &&Event| matches!(it, Event::StepProven { .. });
