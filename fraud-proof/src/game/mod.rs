@@ -6,7 +6,8 @@
 //!                     Belief: output roots by block, Trace: machine states by step
 //! ```
 //!
-//! An honest player believes [`Truth`]: what derivation gives, and the proof program confirms. Whoever believes something else plays by the same rules, and loses.
+//! An honest player believes [`Truth`]: what derivation gives, and the proof program confirms. Whoever believes something
+//! else plays by the same rules, and loses.
 
 mod answer;
 mod checkpoints;

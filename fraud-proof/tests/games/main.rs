@@ -6,6 +6,7 @@ mod derived;
 mod inbox;
 mod l1;
 mod liars;
+mod play;
 mod program;
 #[path = "../one_step/rng.rs"]
 #[allow(dead_code)] // shared by several tests
