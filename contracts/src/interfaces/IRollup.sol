@@ -130,8 +130,8 @@ interface IRollup is IL2OutputOracle, IBonds {
     event OutputFinalized(uint256 indexed index, bytes32 indexed claim);
 
     /// @notice Proposes the output after `entry`; send exactly proposerBond().
-    /// @dev WARNING: look at isDisputed(parentIndex) first. Only the parent itself is checked here, not what it is
-    ///      built on.
+    /// @dev WARNING: what is built on an output that is rejected falls with it. Only the parent itself is checked here,
+    ///      not what that is built on.
     ///      `parentClaim` and `expectedAcc` bind the proposal to what the proposer saw, whatever L1 reorganises.
     /// @param parentIndex Output to build on; proposed, challenged or final.
     /// @param parentClaim Its claim.
