@@ -1,7 +1,7 @@
 //! Whole disputes, as the challenger plays them.
 
 use alloy_primitives::{B256, U256};
-use turnpike_fraud_proof::Event;
+use turnpike_fraud_proof::{Event, ProposeConfig, Verdict};
 use turnpike_l1::{Answer, DisputedOutput, OutputStatus, Phase, Side, positions};
 use turnpike_vm::State;
 
@@ -124,4 +124,34 @@ async fn claims_that_are_anything_lose_to_a_proof() {
     assert_eq!(world.events.iter().filter(proven).count(), 1);
     let won = |it: &Event| matches!(it, Event::GameEnded { winner: Side::Defender, .. });
     assert!(world.events.iter().any(won));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_proposes_and_challenges() {
+    let mut world = World::new().await;
+    world.propose = Some(ProposeConfig { interval: 0 });
+    world.output(false).await;
+    let before = world.balance(own()).await;
+    let mut challenger = world.challenger().await;
+    let right = |it: &Event| matches!(it, Event::Output { index: 2, verdict: Verdict::Ok, .. });
+    world.play_until(&mut challenger, right).await;
+    let (wrong, right) = (world.output_at(1).await, world.output_at(2).await);
+    assert_eq!((wrong.status, right.status), (OutputStatus::Challenged, OutputStatus::Proposed));
+    assert_eq!((right.proposer, right.parent), (own(), 0), "not on what is wrong");
+    // Both bonds come back, and half of another's, through the same account.
+    world.wait(world.genesis.config.challenge_window).await;
+    let rollup = world.genesis.l1.expect("deployed").rollup;
+    let finished = |it: &Event| matches!(it, Event::BondWithdrawn { from, .. } if *from == rollup);
+    world.play_until(&mut challenger, finished).await;
+    for _ in 0..3 {
+        world.step(&mut challenger).await;
+        world.anvil.mine().await;
+    }
+    let statuses = [world.output_at(1).await.status, world.output_at(2).await.status];
+    assert_eq!(statuses, [OutputStatus::Rejected, OutputStatus::Final]);
+    assert_eq!(world.credit(own()).await, U256::ZERO);
+    let won = world.genesis.config.proposer_bond / U256::from(2);
+    let gained = world.balance(own()).await - before;
+    assert!(gained < won && gained > won * U256::from(8) / U256::from(10), "{gained}");
+    assert_eq!(world.view().await.outputs().len(), 3, "proposed once");
 }
