@@ -6,7 +6,7 @@
 //!           Book: what is in flight ─┴── upkeep: again, dearer, given up ◄── receipts, nonces ◄───┘
 //! ```
 //!
-//! What is decided is decided by pure code: [`Book`] of what is in flight, `offer` of fees. Whatever is signed is recorded before
+//! What is decided is decided by pure code: `Book` of what is in flight, `offer` of fees. Whatever is signed is recorded before
 //! it is broadcast, and kept until no reorg brings it back: after a crash, a lost pool or a reorg the very same transaction is
 //! told again, so that no bond is paid twice.
 

@@ -37,7 +37,13 @@ async fn check(world: &World, transactions: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_after_broadcasting_costs_no_second_bond() {
-    let (mut world, challenger) = challenging().await;
+    let mut world = World::new().await;
+    world.output(false).await;
+    // It is urgent: nothing is waited for.
+    world.wait(world.genesis.config.challenge_window - 20).await;
+    let mut challenger = world.challenger().await;
+    world.step(&mut challenger).await;
+    assert_eq!(waiting(&world).await, 1);
     drop(challenger);
     let mut challenger = world.challenger().await;
     world.step(&mut challenger).await;
