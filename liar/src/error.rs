@@ -18,9 +18,7 @@ use crate::Kind;
 #[non_exhaustive]
 pub enum LiarError {
     /// The block has nothing of what the lie is about.
-    #[error(
-        "there is nothing in block {index} of inbox entry {entry} to tell a lie of kind {kind} about"
-    )]
+    #[error("there is nothing in block {index} of inbox entry {entry} to tell a lie of kind {kind} about")]
     Nothing {
         /// The lie.
         kind: Kind,

@@ -248,3 +248,4 @@ fn first_that_works(
     }
     Ok(None)
 }
+

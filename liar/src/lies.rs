@@ -91,8 +91,7 @@ pub(crate) fn decompression(block: &Block<'_>) -> Result<Option<Lie>, LiarError>
     } else {
         // The first chunk is said to hold all of it, the others nothing.
         let chunks = source.data.chunks(CHUNK_BYTES_MAX).map(alloy_primitives::keccak256);
-        let said =
-            std::iter::once(Bytes::from(data.clone())).chain(std::iter::repeat(Bytes::new()));
+        let said = std::iter::once(Bytes::from(data.clone())).chain(std::iter::repeat(Bytes::new()));
         lies.extend(chunks.map(keccak_key).zip(said));
         (Entry { data_hash: calldata_hash(&data), ..*source.entry }, data)
     };

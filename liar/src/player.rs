@@ -6,7 +6,9 @@ use turnpike_fraud_proof::{
     Calls, Due, Duty, Scene,
     game::{Belief, Play, answer, open},
 };
-use turnpike_l1::{Answer, Call, DisputedOutput, Fees, L1Client, L1Error, L1Sender, L1View, Phase};
+use turnpike_l1::{
+    Answer, Call, DisputedOutput, Fees, L1Client, L1Error, L1Sender, L1View, Phase,
+};
 use turnpike_protocol::ChainConfig;
 
 use crate::{LiarError, Manner};
