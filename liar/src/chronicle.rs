@@ -45,10 +45,11 @@ impl Chronicle {
         Ok(chronicle)
     }
 
-    /// Whether this is what a view has read.
-    pub fn is_of<S: L1Source>(&self, view: &L1View<S>) -> bool {
-        let newest = |entries: &[PostedEntry]| entries.last().map(|entry| entry.acc);
-        newest(&self.entries) == newest(view.entries())
+    /// Whether a view has read all this.
+    pub fn is_part_of<S: L1Source>(&self, view: &L1View<S>) -> bool {
+        let newest = self.entries.last().map(|entry| entry.acc);
+        let at = self.entries.len().saturating_sub(1);
+        newest == view.entries().get(at).map(|entry| entry.acc)
     }
 
     /// The chain's rules and its beginning.

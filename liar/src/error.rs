@@ -18,7 +18,9 @@ use crate::Kind;
 #[non_exhaustive]
 pub enum LiarError {
     /// The block has nothing of what the lie is about.
-    #[error("there is nothing in block {index} of inbox entry {entry} to tell a lie of kind {kind} about")]
+    #[error(
+        "there is nothing in block {index} of inbox entry {entry} to tell a lie of kind {kind} about"
+    )]
     Nothing {
         /// The lie.
         kind: Kind,
@@ -60,4 +62,15 @@ pub enum LiarError {
     /// The player does not know what it believes.
     #[error(transparent)]
     Unsure(#[from] Unsure),
+}
+
+impl LiarError {
+    /// Whether the next look at L1 may find things better.
+    pub const fn is_retryable(&self) -> bool {
+        match self {
+            Self::L1(L1Error::Rejected(_)) | Self::Unsure(_) => true,
+            Self::L1(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
 }

@@ -1,15 +1,19 @@
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::Context as _;
 use tokio::task::block_in_place;
-use tracing::{info, warn};
+use tracing::warn;
 use turnpike_executor::Chain;
-use turnpike_fraud_proof::prove::Position;
-use turnpike_l1::{L1Client, L1Endpoints, L1Sender, L1View, OutputStatus, ProposedOutput};
+use turnpike_fraud_proof::{Duty, prove::Position};
+use turnpike_l1::{
+    GameStatus, L1Client, L1Endpoints, L1Sender, L1View, OutputStatus, ProposedOutput, Side,
+};
 use turnpike_protocol::{Genesis, Header, OutputRoot};
 
-use crate::{Chronicle, Doctrine, Kind, LiarError, Manner, Player, forge};
+use crate::{
+    Chronicle, Deed, Doctrine, Forgery, Kind, LiarError, Manner, Player, Roots, Said, forge,
+};
 
 /// How a liar runs.
 #[derive(Clone, Debug)]
@@ -27,10 +31,10 @@ pub struct LiarConfig {
 /// Whose part a liar plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Proposes a false output after this entry, whose last block that can be lied about is false, and defends it.
+    /// Proposes a false output after an entry, whose last block that can be lied about is false, and defends it.
     Proposer {
-        /// The entry.
-        entry: u64,
+        /// The entry; `None` for the first that can be lied about.
+        entry: Option<u64>,
     },
     /// Challenges an output, whose last block that can be lied about it says to be another.
     Challenger {
@@ -51,6 +55,14 @@ pub struct Liar {
     view: L1View,
     players: Vec<Player>,
     lies: Option<Lies>,
+    /// Outputs and games whose loss was told.
+    told: BTreeSet<Loss>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Loss {
+    Output(u64),
+    Game(u64),
 }
 
 /// What is lied, on what L1 holds.
@@ -59,8 +71,16 @@ struct Lies {
     chronicle: Arc<Chronicle>,
     /// One for each player: runs cannot be shared.
     doctrines: Vec<Doctrine>,
-    /// The false block at the end, if the liar has made one.
-    last: Option<(OutputRoot, Header)>,
+    /// What is to be proposed, if the liar proposes.
+    proposal: Option<Proposal>,
+}
+
+/// A false output.
+#[derive(Debug)]
+struct Proposal {
+    entry: u64,
+    output: OutputRoot,
+    header: Header,
 }
 
 impl Liar {
@@ -78,53 +98,99 @@ impl Liar {
             Player::new(L1Sender::new(client.clone(), key), &client, &genesis.config, manner)
         };
         let players: Vec<_> = keys.into_iter().take(count).enumerate().map(player).collect();
-        let first = players.first().context("a liar without a key")?;
-        info!(account = %first.address(), lie = kind.words(), "liar is up");
+        players.first().context("a liar without a key")?;
         let view = L1View::new(client, 0, genesis_output);
-        Ok(Self { genesis: genesis.clone(), kind, role, view, players, lies: None })
+        Ok(Self {
+            genesis: genesis.clone(),
+            kind,
+            role,
+            view,
+            players,
+            lies: None,
+            told: BTreeSet::new(),
+        })
     }
 
-    /// Its accounts.
-    pub fn accounts(&self) -> impl Iterator<Item = alloy_primitives::Address> + '_ {
-        self.players.iter().map(Player::address)
+    /// Who it is.
+    pub fn introduction(&self) -> Deed {
+        Deed::Up { account: self.players[0].address(), kind: self.kind }
     }
 
     /// Looks at L1 and does what is to be done: how many transactions were sent.
-    pub async fn step(&mut self) -> Result<usize, LiarError> {
+    pub async fn step(&mut self, report: &mut impl FnMut(Deed)) -> Result<usize, LiarError> {
         if let Some(reorg) = self.view.advance().await?.reorg {
             warn!(l1_block = reorg.block, "L1 has reorganised");
         }
-        if !self.lies.as_ref().is_some_and(|lies| lies.chronicle.is_of(&self.view)) {
+        self.tell_losses(report);
+        if !self.lies.as_ref().is_some_and(|lies| self.still_holds(lies)) {
             let chronicle = Arc::new(Chronicle::read(&self.genesis, &self.view).await?);
             self.lies = block_in_place(|| self.lie(chronicle))?;
         }
         let Some(mut lies) = self.lies.take() else { return Ok(0) };
-        let sent = self.act(&mut lies).await;
+        let sent = self.act(&mut lies, report).await;
         self.lies = Some(lies);
         sent
     }
 
-    async fn act(&mut self, lies: &mut Lies) -> Result<usize, LiarError> {
-        if let (Role::Proposer { entry }, Some((output, header))) = (self.role, &lies.last) {
-            match self.own_output(output) {
+    /// Whether L1 still holds what is lied about, and no output that the lies do not reach to.
+    fn still_holds(&self, lies: &Lies) -> bool {
+        let newest = self.view.outputs().iter().map(|output| output.entry).max();
+        lies.chronicle.is_part_of(&self.view) && newest <= Some(lies.chronicle.newest())
+    }
+
+    async fn act(
+        &mut self,
+        lies: &mut Lies,
+        report: &mut impl FnMut(Deed),
+    ) -> Result<usize, LiarError> {
+        match (self.role, &lies.proposal) {
+            (Role::Proposer { .. }, Some(proposal)) => match self.own_output(&proposal.output) {
                 Some(index) => self.give_part(index),
-                None => return self.propose(entry, output, header).await,
-            }
-        }
-        match self.role {
-            Role::Challenger { output } => {
+                None => return self.propose(proposal, report).await,
+            },
+            (Role::Proposer { .. }, None) => return Ok(0),
+            (Role::Challenger { output }, _) => {
                 for player in &mut self.players {
                     player.challenge.insert(output);
                 }
             }
-            Role::Accomplice => self.defend_falsehoods(&lies.doctrines[0]),
-            Role::Proposer { .. } => {}
+            (Role::Accomplice, _) => self.defend_falsehoods(&lies.doctrines[0]),
         }
         let mut sent = 0;
         for (player, doctrine) in self.players.iter_mut().zip(&mut lies.doctrines) {
-            sent += player.step(&self.view, doctrine).await?;
+            for said in player.step(&self.view, doctrine).await? {
+                sent += usize::from(said.refusal.is_none());
+                if let Some(deed) = deed(&self.view, said) {
+                    report(deed);
+                }
+            }
         }
         Ok(sent)
+    }
+
+    fn tell_losses(&mut self, report: &mut impl FnMut(Deed)) {
+        let own: BTreeSet<_> = self.players.iter().map(Player::address).collect();
+        let config = &self.genesis.config;
+        for output in self.view.outputs() {
+            let index = output.index;
+            let is_lost = output.status == OutputStatus::Rejected && own.contains(&output.proposer);
+            if is_lost && self.told.insert(Loss::Output(index)) {
+                report(Deed::OutputLost { output: index, bond: config.proposer_bond });
+            }
+        }
+        let disputes = self.view.disputes();
+        for game in disputes.games() {
+            let challenger = disputes.challenge(game.challenge).map(|it| it.challenger);
+            let loser = match game.status {
+                GameStatus::Won(Side::Challenger) => Some(game.defender),
+                GameStatus::Won(Side::Defender) => challenger,
+                _ => None,
+            };
+            if loser.is_some_and(|it| own.contains(&it)) && self.told.insert(Loss::Game(game.index))
+            {
+                report(Deed::GameLost { game: game.index, bond: config.game_bond });
+            }
+        }
     }
 
     /// Who does what about the liar's own output.
@@ -157,25 +223,25 @@ impl Liar {
         found.map(|output| output.index)
     }
 
-    /// Proposes the false output on top of the newest one that is true.
+    /// Proposes the false output on top of the newest one that is final.
     async fn propose(
-        &self,
-        entry: u64,
-        output: &OutputRoot,
-        header: &Header,
+        &mut self,
+        proposal: &Proposal,
+        report: &mut impl FnMut(Deed),
     ) -> Result<usize, LiarError> {
+        let Proposal { entry, output, header } = proposal;
         let sender = self.players[0].sender();
         let account = sender.account().await?;
-        let posted = usize::try_from(entry).ok().and_then(|at| self.view.entries().get(at));
-        let (Some(parent), Some(posted)) = (self.parent(entry), posted) else { return Ok(0) };
+        let posted = usize::try_from(*entry).ok().and_then(|at| self.view.entries().get(at));
+        let (Some(parent), Some(posted)) = (self.parent(*entry), posted) else { return Ok(0) };
         if account.pending_nonce > account.nonce {
             return Ok(0);
         }
         let bond = self.genesis.config.proposer_bond;
         let header = alloy_rlp::encode(header).into();
-        let tx = sender.prepare_propose(parent, entry, posted.acc, output, header, bond).await?;
+        let tx = sender.prepare_propose(parent, *entry, posted.acc, output, header, bond).await?;
         sender.broadcast(&tx).await?;
-        info!(entry, root = %output.hash(), lie = self.kind.words(), "false output proposed");
+        report(Deed::Proposed { entry: *entry, root: output.hash(), kind: self.kind });
         Ok(1)
     }
 
@@ -187,51 +253,78 @@ impl Liar {
 
     /// What to believe, given what L1 holds. `None` if there is nothing to lie about yet.
     fn lie(&self, chronicle: Arc<Chronicle>) -> Result<Option<Lies>, LiarError> {
-        let (parent, entry) = match self.role {
+        let truth = chronicle.roots()?;
+        let blocks = |entry| (0..truth.blocks(entry)).map(move |index| Position { entry, index });
+        let newest = chronicle.newest();
+        let ranges: Vec<Vec<Position>> = match self.role {
             Role::Accomplice => {
                 let doctrine = Doctrine::new(Arc::clone(&chronicle), chronicle.falsified_roots()?);
-                return Ok(Some(Lies { chronicle, doctrines: vec![doctrine], last: None }));
+                return Ok(Some(Lies { chronicle, doctrines: vec![doctrine], proposal: None }));
             }
-            Role::Proposer { entry } => (self.parent(entry).map(|it| it.entry), entry),
+            Role::Proposer { entry: None } => {
+                (1..=newest).map(|entry| blocks(entry).collect()).collect()
+            }
+            Role::Proposer { entry: Some(entry) } => {
+                let Some(parent) = self.parent(entry) else { return Ok(None) };
+                vec![(parent.entry + 1..=entry.min(newest)).flat_map(blocks).collect()]
+            }
             Role::Challenger { output } => {
                 let outputs = self.view.outputs();
                 let at = usize::try_from(output).ok();
                 let Some(output) = at.and_then(|at| outputs.get(at)) else { return Ok(None) };
-                (output.parent_in(outputs).map(|it| it.entry), output.entry)
+                let Some(parent) = output.parent_in(outputs) else { return Ok(None) };
+                vec![(parent.entry + 1..=output.entry.min(newest)).flat_map(blocks).collect()]
             }
         };
-        let Some(parent) = parent else { return Ok(None) };
-        if chronicle.newest() < entry {
-            return Ok(None);
+        for range in ranges {
+            let first = first_that_works(self.kind, &chronicle, &range)?;
+            if let (Some(forgery), Some(last)) = (first, range.last()) {
+                return self.lies_over(chronicle, truth, &range, forgery, last.entry).map(Some);
+            }
         }
-        let truth = chronicle.roots()?;
-        let blocks = |entry| (0..truth.blocks(entry)).map(move |index| Position { entry, index });
-        let range: Vec<_> = (parent + 1..=entry).flat_map(blocks).collect();
-        let mut last = None;
-        let mut doctrines = Vec::new();
+        Ok(None)
+    }
+
+    /// The lies of all players over a range of blocks.
+    fn lies_over(
+        &self,
+        chronicle: Arc<Chronicle>,
+        truth: Roots,
+        range: &[Position],
+        forgery: Forgery,
+        entry: u64,
+    ) -> Result<Lies, LiarError> {
+        let (at, output, header) = (forgery.at, forgery.output, forgery.header.clone());
+        let before = range.iter().rev().find(|it| (it.entry, it.index) < (at.entry, at.index));
+        let (mut doctrines, mut first) = (Vec::new(), Some(forgery));
         for index in 0..self.players.len() {
             let accomplice = self.kind == Kind::Puppet && index > 0;
             let kind = if accomplice { Kind::Exit } else { self.kind };
-            let Some(forgery) = first_that_works(kind, &chronicle, &range)? else {
-                return Ok(None);
+            let forgery = match first.take() {
+                Some(forgery) => forgery,
+                None => forge(kind, &chronicle, at)?,
             };
-            if !accomplice {
-                last = Some((forgery.output, forgery.header.clone()));
-            }
             let mut doctrine = Doctrine::new(Arc::clone(&chronicle), truth.clone());
-            if self.kind == Kind::Middle
-                && let Some(before) = range.iter().rev().find(|at| precedes(at, &forgery.at))
-            {
+            if let (Kind::Middle, Some(before)) = (self.kind, before) {
                 doctrine = doctrine.with_one(forge(Kind::Exit, &chronicle, *before)?);
             }
             doctrines.push(doctrine.with_last(forgery));
         }
-        Ok(Some(Lies { chronicle, doctrines, last }))
+        Ok(Lies { chronicle, doctrines, proposal: Some(Proposal { entry, output, header }) })
     }
 }
 
-const fn precedes(at: &Position, other: &Position) -> bool {
-    at.entry < other.entry || (at.entry == other.entry && at.index < other.index)
+/// What is worth telling of what a player said.
+fn deed(view: &L1View, Said { duty, refusal }: Said) -> Option<Deed> {
+    match (duty, refusal) {
+        (Duty::Move { game }, Some(reason)) => Some(Deed::Refused { game, reason }),
+        (Duty::Challenge { output }, None) => Some(Deed::Challenged { output }),
+        (Duty::Defend { challenge }, None) => {
+            let output = view.disputes().challenge(challenge)?.output;
+            Some(Deed::Defended { challenge, output })
+        }
+        _ => None,
+    }
 }
 
 /// The last block of a range that the lie can be told about.
@@ -239,7 +332,7 @@ fn first_that_works(
     kind: Kind,
     chronicle: &Chronicle,
     range: &[Position],
-) -> Result<Option<crate::Forgery>, LiarError> {
+) -> Result<Option<Forgery>, LiarError> {
     for at in range.iter().rev() {
         match forge(kind, chronicle, *at) {
             Err(LiarError::Nothing { .. } | LiarError::Harmless(_)) => {}
@@ -248,4 +341,3 @@ fn first_that_works(
     }
     Ok(None)
 }
-

@@ -11,6 +11,7 @@
 //! anybody who wants to win.
 
 mod chronicle;
+mod deed;
 mod doctrine;
 mod error;
 mod falsify;
@@ -21,13 +22,16 @@ mod lies;
 mod oracle;
 mod player;
 mod roots;
+mod service;
 
 pub use chronicle::Chronicle;
+pub use deed::Deed;
 pub use doctrine::Doctrine;
 pub use error::LiarError;
 pub use forge::{Forgery, forge};
 pub use kind::{Kind, Manner, UnknownKind};
 pub use liar::{Liar, LiarConfig, Role};
 pub use oracle::LyingOracle;
-pub use player::Player;
+pub use player::{Player, Said};
 pub use roots::Roots;
+pub use service::run;

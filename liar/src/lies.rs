@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use alloy_primitives::{Address, B256, Bytes, U256, address};
 use turnpike_fraud_proof::prove::{run_native, witness};
-use turnpike_l1::PostedEntry;
 use turnpike_protocol::{
-    Batch, BatchBlock, BlockInput, CHUNK_BYTES_MAX, DataKind, EcrecoverInput, Effort, Entry,
+    BLOB_BYTES, Batch, BatchBlock, BlockInput, DataKind, EcrecoverInput, Effort, Entry,
     EntryBlocks, EntryData, LocalInput, Preimage, Preimages, SignedTx, blob_key, calldata_hash,
     derive, ecrecover, keccak_key, pack_blobs, precompile_key, unpack_blobs,
 };
@@ -57,15 +56,19 @@ pub(crate) fn deposit(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
         data = encode(block, &batch)?.into();
         (entry.data_kind, entry.data_hash) = (DataKind::Calldata, calldata_hash(&data));
     }
-    let source =
-        EntryData { entry: &entry, data: &data, blob_hashes: &[], deposits: &[], ..source };
-    let Some(input) = input_of(block, &source, SignedTx::recover)? else { return Ok(None) };
-    let mut false_entries = entries.to_vec();
-    false_entries[index] = PostedEntry { entry, ..entries[index] };
-    let inbox = block.chronicle.inbox(&false_entries, &source);
+    other_entry(block, &EntryData { entry: &entry, data: &data, deposits: &[], ..source })
+}
+
+/// L1 is said to hold another entry.
+fn other_entry(block: &Block<'_>, source: &EntryData<'_>) -> Result<Option<Lie>, LiarError> {
+    let Some(input) = input_of(block, source, SignedTx::recover)? else { return Ok(None) };
+    let mut entries = block.chronicle.entries().to_vec();
+    let index = usize::try_from(source.entry.index).expect("invariant: entries are in memory");
+    let (before, acc) = (entries[index - 1].acc, entries[index].acc);
+    entries[index].entry = *source.entry;
+    let inbox = block.chronicle.inbox(&entries, source);
     let witness = witness(&block.chain, &inbox, block.at.index, Some(&input))?;
-    let said = entry.preimage(before.acc).into();
-    let lies = Lies::from([(keccak_key(entries[index].acc), said)]);
+    let lies = Lies::from([(keccak_key(acc), source.entry.preimage(before).into())]);
     Ok(Some(Lie { witness, lies, head: block.chain.head().clone(), input }))
 }
 
@@ -78,24 +81,16 @@ pub(crate) fn decompression(block: &Block<'_>) -> Result<Option<Lie>, LiarError>
     }
     let batch = read_batch(block).map_or_else(|| invented(&source), |it| shortened(it, block));
     let data = encode(block, &batch)?;
-    let mut lies = Lies::new();
-    let (entry, data) = if source.entry.data_kind == DataKind::Blobs {
-        let Some(packed) = pack_blobs(&data) else { return Ok(None) };
-        let blob_bytes = packed.len() / source.blob_hashes.len().max(1);
-        if packed.len() != source.data.len() {
-            return Ok(None);
-        }
-        let blobs = packed.chunks(blob_bytes).map(Bytes::copy_from_slice);
-        lies.extend(source.blob_hashes.iter().map(|hash| blob_key(*hash)).zip(blobs));
-        (*source.entry, packed)
-    } else {
-        // The first chunk is said to hold all of it, the others nothing.
-        let chunks = source.data.chunks(CHUNK_BYTES_MAX).map(alloy_primitives::keccak256);
-        let said = std::iter::once(Bytes::from(data.clone())).chain(std::iter::repeat(Bytes::new()));
-        lies.extend(chunks.map(keccak_key).zip(said));
-        (Entry { data_hash: calldata_hash(&data), ..*source.entry }, data)
-    };
-    let false_source = EntryData { entry: &entry, data: &data, ..source.clone() };
+    if source.entry.data_kind == DataKind::Calldata {
+        let entry = Entry { data_hash: calldata_hash(&data), ..*source.entry };
+        return other_entry(block, &EntryData { entry: &entry, data: &data, ..source });
+    }
+    // What is in a blob the program does not compare with its hash.
+    let packed = pack_blobs(&data).filter(|packed| packed.len() == source.data.len());
+    let Some(packed) = packed else { return Ok(None) };
+    let blobs = packed.chunks(BLOB_BYTES).map(Bytes::copy_from_slice);
+    let lies = source.blob_hashes.iter().map(|hash| blob_key(*hash)).zip(blobs).collect();
+    let false_source = EntryData { data: &packed, ..source.clone() };
     let Some(input) = input_of(block, &false_source, SignedTx::recover)? else { return Ok(None) };
     let witness = true_witness(block, &source, &input)?;
     Ok(Some(Lie { witness, lies, head: block.chain.head().clone(), input }))

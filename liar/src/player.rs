@@ -1,14 +1,12 @@
 use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, B256, keccak256};
-use tracing::{debug, info};
+use tracing::debug;
 use turnpike_fraud_proof::{
     Calls, Due, Duty, Scene,
     game::{Belief, Play, answer, open},
 };
-use turnpike_l1::{
-    Answer, Call, DisputedOutput, Fees, L1Client, L1Error, L1Sender, L1View, Phase,
-};
+use turnpike_l1::{Answer, Call, DisputedOutput, Fees, L1Client, L1Error, L1Sender, L1View, Phase};
 use turnpike_protocol::ChainConfig;
 
 use crate::{LiarError, Manner};
@@ -32,6 +30,15 @@ pub struct Player {
     /// What L1 refuses is not tried again.
     refused: BTreeSet<Duty>,
     noise: u64,
+}
+
+/// What a player had to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Which duty was to be done.
+    pub duty: Duty,
+    /// Why L1 would not take it; `None` if it was sent.
+    pub refusal: Option<String>,
 }
 
 impl Player {
@@ -60,18 +67,17 @@ impl Player {
         &self.sender
     }
 
-    /// Sends what is due by what a view has read, once nothing that was sent before waits any more. How many transactions
-    /// that were.
+    /// Sends what is due by what a view has read, once nothing that was sent before waits any more.
     pub async fn step(
         &mut self,
         view: &L1View,
         belief: &mut impl Belief,
-    ) -> Result<usize, LiarError> {
+    ) -> Result<Vec<Said>, LiarError> {
         let account = self.sender.account().await?;
         if account.pending_nonce > account.nonce {
-            return Ok(0);
+            return Ok(Vec::new());
         }
-        let Some(head) = view.head() else { return Ok(0) };
+        let Some(head) = view.head() else { return Ok(Vec::new()) };
         let scene = Scene {
             own: self.address(),
             l1_time: head.time,
@@ -81,31 +87,34 @@ impl Player {
             challenge: &self.challenge,
             defend: &self.defend,
         };
-        let mut sent = 0;
-        for due in scene.duties() {
-            if !self.acts(&due, head.time) {
+        let (mut said, mut nonce) = (Vec::new(), account.nonce);
+        for Due { duty, deadline } in scene.duties() {
+            if !self.acts(duty, deadline, head.time) {
                 continue;
             }
-            let Some(call) = self.call(due.duty, view, belief)? else { continue };
-            match self.send(call, account.nonce + sent).await {
-                Ok(()) => sent += 1,
+            let Some(call) = self.call(duty, view, belief)? else { continue };
+            match self.send(call, nonce).await {
+                Ok(()) => {
+                    nonce += 1;
+                    said.push(Said { duty, refusal: None });
+                }
                 Err(L1Error::Rejected(reason)) => {
-                    self.refused.insert(due.duty);
-                    info!(duty = ?due.duty, reason, "L1 refuses what the liar has to say");
+                    self.refused.insert(duty);
+                    said.push(Said { duty, refusal: Some(reason) });
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(usize::try_from(sent).unwrap_or(usize::MAX))
+        Ok(said)
     }
 
-    fn acts(&self, due: &Due, l1_time: u64) -> bool {
-        if self.refused.contains(&due.duty) {
+    fn acts(&self, duty: Duty, deadline: u64, l1_time: u64) -> bool {
+        if self.refused.contains(&duty) {
             return false;
         }
-        match (self.manner, due.duty) {
+        match (self.manner, duty) {
             (Manner::Silent, Duty::Defend { .. } | Duty::Move { .. }) => false,
-            (Manner::Late, Duty::Defend { .. } | Duty::Move { .. }) => l1_time + 1 >= due.deadline,
+            (Manner::Late, Duty::Defend { .. } | Duty::Move { .. }) => l1_time + 1 >= deadline,
             _ => true,
         }
     }

@@ -4,6 +4,7 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use turnpike_l1::L1Endpoints;
+use turnpike_liar::Kind;
 
 use crate::{
     bridge::BridgeArgs, dispute::DisputeArgs, execution::ExecutionArgs, prove::Prove, vm::VmArgs,
@@ -61,9 +62,11 @@ pub(crate) struct DevArgs {
     /// Start over: delete what an earlier run kept.
     #[arg(long)]
     pub(crate) fresh: bool,
-    /// Have the sequencer falsify the state, so that the challenger can be seen at work. Always starts over.
-    #[arg(long)]
-    pub(crate) liar: bool,
+    /// Have a liar at work, so that the challenger can be seen at work. By default, `state`, the sequencer falsifies the state; of
+    /// other kinds are lies about single outputs of a chain that is right: receipt, deposit, signature, decompression, precompile,
+    /// middle, exit, step, children, silence, last-second, many, puppet. Always starts over.
+    #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "state")]
+    pub(crate) liar: Option<Kind>,
     /// Port of the L2's JSON-RPC and REST on loopback; 0 takes a free one.
     #[arg(long, default_value_t = 9545)]
     pub(crate) port: u16,

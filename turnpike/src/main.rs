@@ -24,7 +24,7 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Our own words only: a library's may hold an endpoint's URL, and with it a key.
-const LOG_DEFAULT: &str = "off,turnpike=info,turnpike_sequencer=info,turnpike_batcher=info,turnpike_derivation=info,turnpike_executor=info,turnpike_fraud_proof=info,turnpike_l1=info,turnpike_proposer=info,turnpike_storage=info";
+const LOG_DEFAULT: &str = "off,turnpike=info,turnpike_sequencer=info,turnpike_batcher=info,turnpike_derivation=info,turnpike_executor=info,turnpike_fraud_proof=info,turnpike_l1=info,turnpike_liar=info,turnpike_proposer=info,turnpike_storage=info";
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

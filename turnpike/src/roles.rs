@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use turnpike_batcher::{BatcherConfig, DataMode, PostingConfig};
 use turnpike_executor::Chain;
 use turnpike_fraud_proof::{ChallengerConfig, Event, FeePolicy, ProposeConfig};
+use turnpike_liar::Deed;
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::{Genesis, OutputRoot};
 use turnpike_sequencer::{PoolLimits, SequencerConfig};
@@ -175,6 +176,15 @@ pub(crate) fn print_event(event: &Event, json: bool) {
     let mut line = serde_json::to_value(event).expect("invariant: an event is JSON");
     line["text"] = event.to_string().into();
     println!("{line}");
+}
+
+/// Prints what a liar tells of itself.
+pub(crate) fn print_deed(deed: &Deed, json: bool) {
+    if json {
+        println!("{}", serde_json::json!({ "event": "liar", "text": deed.to_string() }));
+    } else {
+        println!("liar: {deed}");
+    }
 }
 
 /// The output root's preimage after the genesis block.

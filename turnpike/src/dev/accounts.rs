@@ -40,6 +40,11 @@ impl Accounts {
         self.0[9].clone()
     }
 
+    /// The user's last ones, which a liar takes if there is one.
+    pub(crate) fn liars(&self) -> Vec<PrivateKeySigner> {
+        [5, 4, 3].map(|index: usize| self.0[index].clone()).to_vec()
+    }
+
     /// Addresses and keys, as text.
     pub(crate) fn listed(&self) -> impl Iterator<Item = (String, String)> + '_ {
         self.0.iter().map(|account| {

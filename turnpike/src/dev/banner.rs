@@ -1,4 +1,5 @@
 use serde_json::json;
+use turnpike_liar::Kind;
 use turnpike_protocol::Genesis;
 
 use super::{accounts::Accounts, data::DataDir};
@@ -67,6 +68,7 @@ impl Banner<'_> {
         println!("  Accounts with 10,000 ETH on both layers. Their keys are public.");
         for (index, (address, key)) in self.accounts.listed().enumerate() {
             let role = match index {
+                5 if self.args.liar.is_some() => "  liar",
                 6 => "  deployer",
                 7 => "  batcher",
                 8 => "  proposer",
@@ -76,10 +78,12 @@ impl Banner<'_> {
             println!("  ({index}) {address}  {key}{role}");
         }
         println!();
-        if self.args.liar {
-            println!(
+        match self.args.liar {
+            Some(Kind::State) => println!(
                 "  This sequencer lies: the first block with a transaction of yours gets a false state."
-            );
+            ),
+            Some(kind) => println!("  Somebody will lie here: {}.", kind.words()),
+            None => {}
         }
         println!("  Ctrl-C stops everything.");
         println!();

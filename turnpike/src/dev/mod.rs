@@ -14,6 +14,7 @@ use tracing::info;
 use turnpike_batcher::{BatcherConfig, PostingConfig};
 use turnpike_fraud_proof::{ChallengerConfig, FeePolicy};
 use turnpike_l1::L1Endpoints;
+use turnpike_liar::{Kind, LiarConfig, Role};
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
 use turnpike_sequencer::{PoolLimits, SequencerConfig};
@@ -26,7 +27,7 @@ use self::{
 };
 use crate::{
     cli::DevArgs,
-    roles::{genesis_output, print_event, stop_on_signal},
+    roles::{genesis_output, print_deed, print_event, stop_on_signal},
 };
 
 /// How often the roles look at L1.
@@ -46,7 +47,7 @@ const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
-    let data = DataDir::open(args.data.clone(), args.fresh, args.liar)?;
+    let data = DataDir::open(args.data.clone(), args.fresh, args.liar.is_some())?;
     let accounts = Accounts::well_known()?;
     let mut l1 = L1::start(&args, &data).await?;
     let result = match chain(&data, &l1, &accounts, args.l1_block_time).await {
@@ -140,9 +141,17 @@ impl Dev<'_> {
             let result = turnpike_proposer::run(&chain, config, stopped).await;
             result.context("the proposer failed")
         });
+        let json = self.args.json;
+        if let Some(kind) = self.args.liar {
+            let (chain, config, stopped) = (self.genesis.clone(), self.liar(kind), stop.clone());
+            tasks.spawn(async move {
+                let report = move |deed| print_deed(&deed, json);
+                let result = turnpike_liar::run(&chain, config, L1_POLL, stopped, report).await;
+                result.context("the liar failed")
+            });
+        }
         let (chain, config, stopped) =
             (self.genesis.clone(), self.challenger(l2_url), stop.clone());
-        let json = self.args.json;
         tasks.spawn(async move {
             let report = move |event| print_event(&event, json);
             let result = turnpike_fraud_proof::run(chain, config, stopped, report).await;
@@ -168,7 +177,7 @@ impl Dev<'_> {
             execution: self.args.execution.into(),
             pool: PoolLimits::default(),
             body_bytes_max: BODY_BYTES_MAX,
-            lie: self.args.liar,
+            lie: self.lies_about_state(),
         }
     }
 
@@ -198,8 +207,23 @@ impl Dev<'_> {
             key: self.accounts.proposer(),
             interval: PROPOSE_INTERVAL,
             withdraw_bonds: false,
-            lie: self.args.liar,
+            lie: self.lies_about_state(),
         }
+    }
+
+    /// Whether the whole chain is a lie, and not an output alone.
+    fn lies_about_state(&self) -> bool {
+        self.args.liar == Some(Kind::State)
+    }
+
+    /// Whoever stands up for what is false, with accounts of its own.
+    fn liar(&self, kind: Kind) -> LiarConfig {
+        let role = match kind {
+            // The proposer follows the sequencer's false chain; its outputs are defended.
+            Kind::State => Role::Accomplice,
+            _ => Role::Proposer { entry: None },
+        };
+        LiarConfig { l1: self.l1(), kind, role, keys: self.accounts.liars() }
     }
 
     fn challenger(&self, l2_url: &str) -> ChallengerConfig {
