@@ -1,24 +1,33 @@
-// A sequencer that lies about the state: the challenger finds it, says what is wrong, and L1 never makes it final.
+// A sequencer that lies about the state: the challenger finds it, says what is wrong, and beats whoever defends it, down to one
+// instruction. The output is rejected, and the bonds of the liars are lost.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { BaseError, ContractFunctionRevertedError, parseEther, parseGwei } from "viem";
 
 import { abiOf, connect, succeeded } from "./clients.mjs";
-import { CHAIN_ID, CHALLENGE_WINDOW, PROPOSE_INTERVAL, startDev, step, until } from "./harness.mjs";
+import { CHAIN_ID, PROPOSE_INTERVAL, startDev, step, until } from "./harness.mjs";
 import { run, turnpike } from "./programs.mjs";
 
 /** Output statuses of the Rollup contract. */
 const PROPOSED = 1;
+const REJECTED = 4;
 const CHALLENGED = 2;
+/** Seconds that each side of a game has, as in the development chain. */
+const GAME_CLOCK = 60;
+/** Wei that stand behind an output, and behind its defence. */
+const BOND = parseEther("0.1");
 /** Exit code of a challenger that found a wrong output. */
 const WRONG_OUTPUT = 2;
 
-test("a false output is challenged and does not become final", async (t) => {
+test("a false output is challenged, defended and rejected", async (t) => {
   const dev = await startDev(t, { liar: true });
   const { accounts, l1, l2, l1Wallets, l2Wallets } = connect(dev);
   const [alice, bob, carol, dave] = accounts;
   const rollup = { address: dev.contracts.rollup, abi: abiOf("Rollup") };
+  const dispute = { address: dev.contracts.dispute, abi: abiOf("Dispute") };
+  const [liar, proposer, challenger] = [5, 8, 9].map((index) => accounts[index]);
+  const said = (name) => dev.program.events.find(({ event, output }) => event === name && output === wrong.index);
   const output = (index) => l1.readContract({ ...rollup, functionName: "output", args: [BigInt(index)] });
 
   let honest;
@@ -95,13 +104,12 @@ test("a false output is challenged and does not become final", async (t) => {
 
   await step(t, "the challenge lands on L1 within the window", async () => {
     const isSaid = ({ event, index }) => event === "challenged" && index === wrong.index;
-    const waiting = await dev.l1Transaction("rollup", "the challenger to send its challenge");
+    const waiting = await dev.l1Transaction("dispute", "the challenger to send its challenge");
     assert.equal((await output(wrong.index)).status, PROPOSED);
     assert.equal(dev.program.events.find(isSaid), undefined, "it is not said before it is so");
     await dev.advanceL1();
     await succeeded(l1, waiting);
-    const { status, challenger } = await output(wrong.index);
-    assert.deepEqual([status, challenger], [CHALLENGED, accounts[9].address]);
+    assert.equal((await output(wrong.index)).status, CHALLENGED);
     const { l1Transaction } = await until(
       () => dev.program.events.find(isSaid),
       "the challenger to say that it has challenged",
@@ -115,8 +123,40 @@ test("a false output is challenged and does not become final", async (t) => {
     await dev.settle(async () => (await dev.status()).safe >= follower.blockNumber, "its block to be posted");
   });
 
-  await step(t, "the output does not become final; the honest one does", async () => {
-    await dev.advanceL1(1, CHALLENGE_WINDOW + PROPOSE_INTERVAL);
+  await step(t, "the liar defends the output, down to one instruction, and has nothing left to say", async () => {
+    await dev.settle(() => said("defended"), "the liar to defend the output");
+    assert.equal(said("defended").defender, liar.address.toLowerCase());
+    await dev.settle(() => said("machineEntered"), "the game to come down to a block");
+    assert.equal(said("machineEntered").l2Block, Number(lie.blockNumber));
+    const isRefused = ({ event, text }) => event === "liar" && text.includes("has nothing to say");
+    // Whose turn it is to show the step depends on how many blocks there were.
+    await dev.settle(
+      () => said("gameEnded") ?? dev.program.events.find(isRefused),
+      "the game to come down to an instruction",
+    );
+    await dev.advanceL1(1, GAME_CLOCK + 1);
+    await dev.settle(() => said("gameEnded"), "the game to be decided");
+    assert.equal(said("gameEnded").winner, "challenger");
+  });
+
+  await step(t, "the output is rejected, the challenger is paid, and the liars' bonds are lost", async () => {
+    const isRejected = ({ event, index }) => event === "outputRejected" && index === wrong.index;
+    await dev.settle(() => dev.program.events.find(isRejected), "the challenge to be resolved");
+    assert.equal((await output(wrong.index)).status, REJECTED);
+    assert.equal((await output(wrong.index)).proposer, proposer.address);
+    const isWithdrawn = ({ event }) => event === "bondWithdrawn";
+    const { wei } = await dev.settle(() => dev.program.events.find(isWithdrawn), "the challenger to be paid");
+    // Its own bond, and half of what the proposer and the defender have lost.
+    assert.equal(BigInt(wei), BOND + BOND / 2n + BOND / 2n);
+    for (const account of [liar, challenger]) {
+      const owed = { ...dispute, functionName: "bondCredit", args: [account.address] };
+      assert.equal(await l1.readContract(owed), 0n);
+    }
+    const isLost = ({ event, text }) => event === "liar" && text.includes("its bond of 0.1 ether");
+    await until(() => dev.program.events.find(isLost), "the liar to say what it has lost");
+  });
+
+  await step(t, "the honest output is final, and the false one never will be", async () => {
     const attempt = l1.simulateContract({
       ...rollup,
       functionName: "finalize",
@@ -133,13 +173,9 @@ test("a false output is challenged and does not become final", async (t) => {
       async () => (await dev.status()).outputs.final === honest.block,
       "the honest output to be final",
     );
-    // Nor does the sequencer talk its way around the challenge.
-    await dev.advanceL1(2, CHALLENGE_WINDOW);
-    assert.equal((await output(wrong.index)).status, CHALLENGED);
-    const { outputs } = await dev.status();
-    assert.deepEqual([outputs.final, outputs.challenged], [honest.block, [wrong.index]]);
     for (const { transactionHash } of [lie, follower]) {
-      assert.equal((await dev.life(transactionHash)).state, "safe", "posted, and no output speaks for it");
+      const { state } = await dev.life(transactionHash);
+      assert.ok(["safe", "proposed"].includes(state), `posted, and not final: ${state}`);
     }
   });
 
