@@ -5,14 +5,13 @@ use anyhow::Context as _;
 use tokio::task::block_in_place;
 use tracing::warn;
 use turnpike_executor::Chain;
-use turnpike_fraud_proof::{Duty, prove::Position};
-use turnpike_l1::{
-    GameStatus, L1Client, L1Endpoints, L1Sender, L1View, OutputStatus, ProposedOutput, Side,
-};
-use turnpike_protocol::{Genesis, Header, OutputRoot};
+use turnpike_fraud_proof::Duty;
+use turnpike_l1::{GameStatus, L1Client, L1Endpoints, L1Sender, L1View, OutputStatus, Side};
+use turnpike_protocol::{Genesis, OutputRoot};
 
 use crate::{
-    Chronicle, Deed, Doctrine, Forgery, Kind, LiarError, Manner, Player, Roots, Said, forge,
+    Chronicle, Deed, Doctrine, Kind, LiarError, Manner, Player, Said,
+    plan::{Lies, Plan, Proposal},
 };
 
 /// How a liar runs.
@@ -65,24 +64,6 @@ enum Loss {
     Game(u64),
 }
 
-/// What is lied, on what L1 holds.
-#[derive(Debug)]
-struct Lies {
-    chronicle: Arc<Chronicle>,
-    /// One for each player: runs cannot be shared.
-    doctrines: Vec<Doctrine>,
-    /// What is to be proposed, if the liar proposes.
-    proposal: Option<Proposal>,
-}
-
-/// A false output.
-#[derive(Debug)]
-struct Proposal {
-    entry: u64,
-    output: OutputRoot,
-    header: Header,
-}
-
 impl Liar {
     /// Connects to L1.
     pub async fn connect(genesis: &Genesis, config: LiarConfig) -> anyhow::Result<Self> {
@@ -124,7 +105,8 @@ impl Liar {
         self.tell_losses(report);
         if !self.lies.as_ref().is_some_and(|lies| self.still_holds(lies)) {
             let chronicle = Arc::new(Chronicle::read(&self.genesis, &self.view).await?);
-            self.lies = block_in_place(|| self.lie(chronicle))?;
+            let plan = self.plan();
+            self.lies = block_in_place(|| plan.lies(chronicle))?;
         }
         let Some(mut lies) = self.lies.take() else { return Ok(0) };
         let sent = self.act(&mut lies, report).await;
@@ -233,7 +215,9 @@ impl Liar {
         let sender = self.players[0].sender();
         let account = sender.account().await?;
         let posted = usize::try_from(*entry).ok().and_then(|at| self.view.entries().get(at));
-        let (Some(parent), Some(posted)) = (self.parent(*entry), posted) else { return Ok(0) };
+        let (Some(parent), Some(posted)) = (self.plan().parent(*entry), posted) else {
+            return Ok(0);
+        };
         if account.pending_nonce > account.nonce {
             return Ok(0);
         }
@@ -245,72 +229,9 @@ impl Liar {
         Ok(1)
     }
 
-    /// The final output that comes nearest before an entry.
-    fn parent(&self, entry: u64) -> Option<&ProposedOutput> {
-        let finals = self.view.outputs().iter().filter(|it| it.status == OutputStatus::Final);
-        finals.filter(|it| it.entry < entry).max_by_key(|it| it.entry)
-    }
-
-    /// What to believe, given what L1 holds. `None` if there is nothing to lie about yet.
-    fn lie(&self, chronicle: Arc<Chronicle>) -> Result<Option<Lies>, LiarError> {
-        let truth = chronicle.roots()?;
-        let blocks = |entry| (0..truth.blocks(entry)).map(move |index| Position { entry, index });
-        let newest = chronicle.newest();
-        let ranges: Vec<Vec<Position>> = match self.role {
-            Role::Accomplice => {
-                let doctrine = Doctrine::new(Arc::clone(&chronicle), chronicle.falsified_roots()?);
-                return Ok(Some(Lies { chronicle, doctrines: vec![doctrine], proposal: None }));
-            }
-            Role::Proposer { entry: None } => {
-                (1..=newest).map(|entry| blocks(entry).collect()).collect()
-            }
-            Role::Proposer { entry: Some(entry) } => {
-                let Some(parent) = self.parent(entry) else { return Ok(None) };
-                vec![(parent.entry + 1..=entry.min(newest)).flat_map(blocks).collect()]
-            }
-            Role::Challenger { output } => {
-                let outputs = self.view.outputs();
-                let at = usize::try_from(output).ok();
-                let Some(output) = at.and_then(|at| outputs.get(at)) else { return Ok(None) };
-                let Some(parent) = output.parent_in(outputs) else { return Ok(None) };
-                vec![(parent.entry + 1..=output.entry.min(newest)).flat_map(blocks).collect()]
-            }
-        };
-        for range in ranges {
-            let first = first_that_works(self.kind, &chronicle, &range)?;
-            if let (Some(forgery), Some(last)) = (first, range.last()) {
-                return self.lies_over(chronicle, truth, &range, forgery, last.entry).map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    /// The lies of all players over a range of blocks.
-    fn lies_over(
-        &self,
-        chronicle: Arc<Chronicle>,
-        truth: Roots,
-        range: &[Position],
-        forgery: Forgery,
-        entry: u64,
-    ) -> Result<Lies, LiarError> {
-        let (at, output, header) = (forgery.at, forgery.output, forgery.header.clone());
-        let before = range.iter().rev().find(|it| (it.entry, it.index) < (at.entry, at.index));
-        let (mut doctrines, mut first) = (Vec::new(), Some(forgery));
-        for index in 0..self.players.len() {
-            let accomplice = self.kind == Kind::Puppet && index > 0;
-            let kind = if accomplice { Kind::Exit } else { self.kind };
-            let forgery = match first.take() {
-                Some(forgery) => forgery,
-                None => forge(kind, &chronicle, at)?,
-            };
-            let mut doctrine = Doctrine::new(Arc::clone(&chronicle), truth.clone());
-            if let (Kind::Middle, Some(before)) = (self.kind, before) {
-                doctrine = doctrine.with_one(forge(Kind::Exit, &chronicle, *before)?);
-            }
-            doctrines.push(doctrine.with_last(forgery));
-        }
-        Ok(Lies { chronicle, doctrines, proposal: Some(Proposal { entry, output, header }) })
+    fn plan(&self) -> Plan<'_> {
+        let outputs = self.view.outputs();
+        Plan { kind: self.kind, role: self.role, players: self.players.len(), outputs }
     }
 }
 
@@ -325,19 +246,4 @@ fn deed(view: &L1View, Said { duty, refusal }: Said) -> Option<Deed> {
         }
         _ => None,
     }
-}
-
-/// The last block of a range that the lie can be told about.
-fn first_that_works(
-    kind: Kind,
-    chronicle: &Chronicle,
-    range: &[Position],
-) -> Result<Option<Forgery>, LiarError> {
-    for at in range.iter().rev() {
-        match forge(kind, chronicle, *at) {
-            Err(LiarError::Nothing { .. } | LiarError::Harmless(_)) => {}
-            forged => return forged.map(Some),
-        }
-    }
-    Ok(None)
 }

@@ -20,6 +20,7 @@ mod kind;
 mod liar;
 mod lies;
 mod oracle;
+mod plan;
 mod player;
 mod roots;
 mod service;
