@@ -215,7 +215,8 @@ impl Liar {
         let sender = self.players[0].sender();
         let account = sender.account().await?;
         let posted = usize::try_from(*entry).ok().and_then(|at| self.view.entries().get(at));
-        let (Some(parent), Some(posted)) = (self.plan().parent(*entry), posted) else {
+        let plan = self.plan();
+        let (Some(parent), Some(posted)) = (plan.parent(*entry), posted) else {
             return Ok(0);
         };
         if account.pending_nonce > account.nonce {
