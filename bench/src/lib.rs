@@ -47,5 +47,7 @@ pub use report::{Bench, Figures, Line, WorstBlock};
 pub use root::{Part, measure_roots, root};
 #[cfg(feature = "stages")]
 pub use stages::stages;
+#[cfg(feature = "prove")]
+pub use workload::proven::{ProvenBlock, defi_block};
 pub use workload::{Kind, WORKLOADS, Workload};
 pub use world::{World, WorldAccount};

@@ -45,12 +45,18 @@ test("the README's bridge", async (t) => {
 
 test("the README's fraud proof", async (t) => {
   const [, send] = commandsOf("## Two-minute tour", "## The API");
-  const [prove] = commandsOf("## Fraud proof", "## Tests");
+  const [prove] = commandsOf("## Fraud proof", "## Disputes");
   const witness = `${temporaryFolder(t)}/block-1.json`;
   const stdout = await typeIn(t, [send, prove.replaceAll("block-1.json", witness)]);
   const [, proven] = stdout.split("---\n");
   assert.match(proven, /node, native program and machine AGREE$/m);
   assert.match(proven, /^checked \d+ of \d+ steps in .*: all alike; exit 0$/m);
+});
+
+test("the README's disputes", async (t) => {
+  const commands = commandsOf("## Disputes", "## Tests");
+  assert.equal(commands.length, 1);
+  assert.equal(await typeIn(t, commands), "there is no challenge\n");
 });
 
 /** Starts a chain and has bash run blocks of commands on it. Their output, with a line `---` between blocks. */

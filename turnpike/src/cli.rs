@@ -7,7 +7,8 @@ use turnpike_l1::L1Endpoints;
 use turnpike_liar::Kind;
 
 use crate::{
-    bridge::BridgeArgs, dispute::DisputeArgs, execution::ExecutionArgs, prove::Prove, vm::VmArgs,
+    bench::DisputeBenchArgs, bridge::BridgeArgs, dispute::DisputeArgs, execution::ExecutionArgs,
+    prove::Prove, vm::VmArgs,
 };
 
 /// Turnpike, an optimistic rollup for decentralised finance.
@@ -293,7 +294,7 @@ pub(crate) struct DeployArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Without it, all of them.
+    /// Without it, all but the dispute, which takes an anvil.
     #[command(subcommand)]
     pub(crate) bench: Option<Bench>,
 }
@@ -308,6 +309,8 @@ pub(crate) enum Bench {
     Stages,
     /// Instructions of the proof program, by kind of transaction and for a mixed block.
     Prove(turnpike_bench::ProveArgs),
+    /// A whole dispute over a block of DeFi transactions, both sides, on an anvil with a block a second: gas and time by round.
+    Dispute(DisputeBenchArgs),
 }
 
 #[derive(Debug, Args)]

@@ -35,8 +35,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Prove(prove) => crate::prove::run(prove).await,
         Command::Deploy(args) => deploy(args).await,
         Command::Bridge(args) => crate::bridge::run(args).await,
-        Command::Bench(args) => tokio::task::block_in_place(|| crate::bench::run(args.bench))
-            .map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => crate::bench::run(args.bench).await.map(|()| ExitCode::SUCCESS),
         Command::Conformance(args) => tokio::task::block_in_place(|| crate::conformance::run(args)),
         Command::Vm(args) => tokio::task::block_in_place(|| crate::vm::run(args)),
         Command::Genesis => {

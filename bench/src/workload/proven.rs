@@ -96,10 +96,13 @@ const fn kind(
 
 /// A block to be proven, and the chain before it.
 #[derive(Clone, Debug)]
-pub(crate) struct ProvenBlock {
-    pub(crate) genesis: Genesis,
-    pub(crate) transactions: Vec<TxEnvelope>,
-    pub(crate) deposits: Vec<Deposit>,
+pub struct ProvenBlock {
+    /// The chain before it.
+    pub genesis: Genesis,
+    /// Its transactions.
+    pub transactions: Vec<TxEnvelope>,
+    /// Its deposits.
+    pub deposits: Vec<Deposit>,
 }
 
 /// So many transactions of one kind, on a state of at least so many accounts.
@@ -122,6 +125,16 @@ pub(crate) fn mixed_block(transactions: usize, accounts: usize) -> anyhow::Resul
         let choice = MIX[turn % MIX.len()];
         let kind = PROVEN_KINDS[choice[turn / MIX.len() % choice.len()]];
         (kind.add)(&mut builder, turn)?;
+    }
+    builder.finish()
+}
+
+/// So many transfers of ether and of a token, and swaps on Uniswap v2 and v3, in turn.
+pub fn defi_block(transactions: usize, accounts: usize) -> anyhow::Result<ProvenBlock> {
+    let mut builder = Builder::new(accounts)?;
+    let kinds = [transfer, erc20_transfer, v2_swap, v3_swap];
+    for turn in 0..transactions {
+        kinds[turn % kinds.len()](&mut builder, turn)?;
     }
     builder.finish()
 }

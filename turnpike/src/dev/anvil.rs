@@ -1,7 +1,7 @@
 use std::{
     fs::File,
     net::{Ipv4Addr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
@@ -41,9 +41,13 @@ impl L1 {
             })?;
             return Ok(l1);
         }
-        let port = free_port(args.l1_port)?;
-        let log_path = data.file("anvil.log");
-        let log = File::create(&log_path)
+        Self::spawn(args.l1_port, &data.file("anvil.log"), &data.file("l1-state.json")).await
+    }
+
+    /// Starts anvil at a port, or at any for 0, on the state that this file holds.
+    pub(crate) async fn spawn(port: u16, log_path: &Path, state: &Path) -> anyhow::Result<Self> {
+        let port = free_port(port)?;
+        let log = File::create(log_path)
             .with_context(|| format!("cannot create {}", log_path.display()))?;
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "anvil-keeper"])
@@ -51,7 +55,7 @@ impl L1 {
             .args(["--host", "127.0.0.1", "--port", &port.to_string()])
             .args(["--hardfork", "osaka", "--slots-in-an-epoch", "1"])
             .arg("--state")
-            .arg(data.file("l1-state.json"))
+            .arg(state)
             .args(["--state-interval", "5"])
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)

@@ -19,9 +19,8 @@ use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
 use turnpike_sequencer::{PoolLimits, SequencerConfig};
 
+pub(crate) use self::{accounts::Accounts, anvil::L1};
 use self::{
-    accounts::Accounts,
-    anvil::L1,
     banner::Banner,
     data::{ARCHIVE_FOLDER, DataDir},
 };

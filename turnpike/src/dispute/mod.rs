@@ -20,9 +20,8 @@ mod words;
 
 use std::process::ExitCode;
 
-pub(crate) use args::DisputeArgs;
-
 use self::args::DisputeCommand;
+pub(crate) use self::{args::DisputeArgs, words::Range};
 
 pub(crate) async fn run(args: DisputeArgs) -> anyhow::Result<ExitCode> {
     match args.command {

@@ -10,7 +10,7 @@ use turnpike_l1::{
 /// What a bisection is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Range {
+pub(crate) struct Range {
     /// What positions count.
     pub(super) phase: Phase,
     /// Machine: the entry of the block.
@@ -21,11 +21,12 @@ pub(super) struct Range {
     pub(super) block_of_entry: Option<u64>,
     pub(super) first: u64,
     pub(super) last: u64,
-    pub(super) text: String,
+    /// It in words.
+    pub(crate) text: String,
 }
 
 impl Range {
-    pub(super) fn new(output: &DisputedOutput, bisection: &Bisection) -> Self {
+    pub(crate) fn new(output: &DisputedOutput, bisection: &Bisection) -> Self {
         let Bisection { phase, block, first, last, .. } = *bisection;
         Self::of(output, phase, block, first, last)
     }
