@@ -309,7 +309,7 @@ pub(crate) enum Bench {
     Stages,
     /// Instructions of the proof program, by kind of transaction and for a mixed block.
     Prove(turnpike_bench::ProveArgs),
-    /// A whole dispute over a block of DeFi transactions, both sides, on an anvil with a block a second: gas and time by round.
+    /// A whole dispute over a block of transfers and swaps, both sides, on an anvil with a block a second: gas and time by round.
     Dispute(DisputeBenchArgs),
 }
 

@@ -9,7 +9,7 @@ use turnpike_protocol::{Batch, BatchBlock, Effort, Genesis, StateRootPrefix, TxE
 
 use crate::{
     dev::{Accounts, L1},
-    roles::genesis_output,
+    roles::{genesis_output, write_genesis},
 };
 
 /// Seconds between L1 blocks.
@@ -41,6 +41,9 @@ impl Chain {
                 turnpike_l1::deploy(l1.url(), deployer, batcher, block.genesis, genesis_output)
                     .await
                     .context("cannot deploy the contracts")?;
+            let path = at("genesis.json");
+            write_genesis(&path, &genesis)?;
+            eprintln!("to look on: --genesis {} --l1-url {}", path.display(), l1.url());
             post(&l1, &accounts, &genesis, Vec::new()).await?;
             post(&l1, &accounts, &genesis, block.transactions).await?;
             l1.mine_every(L1_BLOCK_TIME).await?;

@@ -49,12 +49,12 @@ pub(super) async fn lie(
     let config = LiarConfig {
         l1: chain.l1.url().into(),
         kind,
-        role: Role::Proposer { entry: ENTRY },
+        role: Role::Proposer { entry: Some(ENTRY) },
         keys: vec![chain.accounts.proposer()],
     };
     let mut liar = Liar::connect(&chain.genesis, config).await?;
     while !stop.is_cancelled() {
-        if let Err(error) = busy.count(liar.step()).await {
+        if let Err(error) = busy.count(liar.step(&mut drop)).await {
             warn!(%error, "the liar will try again");
         }
         tokio::time::sleep(POLL).await;
