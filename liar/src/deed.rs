@@ -39,8 +39,6 @@ pub enum Deed {
     Refused {
         /// The game.
         game: u64,
-        /// Why.
-        reason: String,
     },
     /// It has lost a game.
     GameLost {
@@ -69,16 +67,33 @@ impl fmt::Display for Deed {
             Self::Defended { challenge, output } => {
                 write!(f, "defends the false output {output} against challenge {challenge}")
             }
-            Self::Refused { game, reason } => {
-                write!(f, "has nothing to say in game {game} that L1 takes: {reason}")
-            }
+            Self::Refused { game } => write!(
+                f,
+                "has nothing to say in game {game}: L1 refuses the step that would lead to what it claims"
+            ),
             Self::GameLost { game, bond } => {
-                write!(f, "has lost game {game}, and its bond of {} ether", format_ether(*bond))
+                write!(f, "has lost game {game}, and its bond of {} ether", ether(*bond))
             }
             Self::OutputLost { output, bond } => {
-                let bond = format_ether(*bond);
+                let bond = ether(*bond);
                 write!(f, "output {output} is rejected, and its bond of {bond} ether is lost")
             }
         }
+    }
+}
+
+fn ether(wei: U256) -> String {
+    let number = format_ether(wei);
+    number.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bonds_are_told_in_ether() {
+        let lost = Deed::GameLost { game: 3, bond: U256::from(10).pow(U256::from(17)) };
+        assert_eq!(lost.to_string(), "has lost game 3, and its bond of 0.1 ether");
     }
 }

@@ -239,7 +239,7 @@ impl Liar {
 /// What is worth telling of what a player said.
 fn deed(view: &L1View, Said { duty, refusal }: Said) -> Option<Deed> {
     match (duty, refusal) {
-        (Duty::Move { game }, Some(reason)) => Some(Deed::Refused { game, reason }),
+        (Duty::Move { game }, Some(_)) => Some(Deed::Refused { game }),
         (Duty::Challenge { output }, None) => Some(Deed::Challenged { output }),
         (Duty::Defend { challenge }, None) => {
             let output = view.disputes().challenge(challenge)?.output;

@@ -99,6 +99,7 @@ impl Player {
                     said.push(Said { duty, refusal: None });
                 }
                 Err(L1Error::Rejected(reason)) => {
+                    debug!(?duty, reason, "L1 refuses what there is to say");
                     self.refused.insert(duty);
                     said.push(Said { duty, refusal: Some(reason) });
                 }
