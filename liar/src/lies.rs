@@ -103,7 +103,7 @@ pub(crate) fn signature(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
     let transactions = &block.input.transactions;
     // Nobody may see the difference unless the transaction counts now.
     let forged = transactions.iter().find(|tx| skipped.contains(&tx.hash()));
-    let Some(forged) = forged.or(transactions.last()) else { return Ok(None) };
+    let Some(forged) = forged.or_else(|| transactions.last()) else { return Ok(None) };
     let signs = |account: &Address| {
         let found = block.chain.state().account(account);
         forged.signer() != Ok(*account)

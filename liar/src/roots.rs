@@ -21,7 +21,7 @@ impl Roots {
     pub fn after_block(&self, at: Position) -> Option<B256> {
         let blocks = self.0.get(usize::try_from(at.entry).ok()?)?;
         let index = usize::try_from(at.index).unwrap_or(usize::MAX);
-        blocks.get(index).or(blocks.last()).copied()
+        blocks.get(index).or_else(|| blocks.last()).copied()
     }
 
     /// The root before a block.
