@@ -84,7 +84,7 @@ contract DisputeActors is DisputeFixture {
     // --- outputs
 
     function proposeTruth(uint256 seed, uint256 entries) external {
-        uint256 parent = seed % rollup.outputCount();
+        uint256 parent = parentFor(seed);
         if (!isSound[parent] || !mayPropose(parent)) return;
         Proposal memory p = rightProposal(parent, rollup.output(parent).entry + bound64(entries, 1, 3));
         try this.proposeAny(p) returns (uint256 index) {
@@ -97,8 +97,15 @@ contract DisputeActors is DisputeFixture {
     }
 
     function proposeLie(uint256 seed, uint256 entries) external {
-        uint256 parent = seed % rollup.outputCount();
+        uint256 parent = parentFor(seed);
         if (mayPropose(parent)) proposeWrong(parent, bound64(entries, 1, 3));
+    }
+
+    /// @dev Any output; the last final one instead of those that are older.
+    function parentFor(uint256 seed) private view returns (uint256 parent) {
+        parent = seed % rollup.outputCount();
+        uint256 lastFinal = rollup.lastFinalIndex();
+        if (rollup.output(parent).entry < rollup.output(lastFinal).entry) parent = lastFinal;
     }
 
     function mayPropose(uint256 parent) private view returns (bool) {

@@ -129,8 +129,8 @@ contract OutputViewsTest is RollupFixture {
     function test_finalChain_isPreferred() public {
         uint256 first = proposeTen(0, "first");
         vm.warp(START_TIME + WINDOW);
-        rollup.finalize(first);
         uint256 lie = propose(proposalOn(0, 5, 3, "lie"));
+        rollup.finalize(first);
         vm.assertEq(rollup.latestOutputIndex(), lie);
         vm.assertEq(rollup.getL2OutputIndexAfter(3), first);
         vm.assertEq(rollup.getL2OutputIndexAfter(10), first);

@@ -145,6 +145,49 @@ contract RollupTest is RollupFixture {
         );
     }
 
+    function test_propose_onOlderFinalParent_reverts() public {
+        uint256 older = proposeOn(0, "a");
+        uint256 last = propose(proposalOn(older, 5, 5, "b"));
+        vm.warp(START_TIME + WINDOW);
+        rollup.finalize(last);
+        bytes4 reason = IRollup.Rollup_ParentTooOld.selector;
+        proposeReverts(abi.encodeWithSelector(reason, 0, 0, 5), proposalOn(0, 6, 6, "c"));
+        proposeReverts(abi.encodeWithSelector(reason, older, 1, 5), proposalOn(older, 6, 6, "c"));
+        proposeOn(last, "c");
+    }
+
+    function test_propose_onOlderPendingParent_reverts() public {
+        uint256 last = propose(proposalOn(0, 5, 5, "final"));
+        uint256 proposed = propose(proposalOn(0, 4, 4, "proposed"));
+        uint256 challenged = propose(proposalOn(0, 3, 3, "challenged"));
+        challenge(challenged);
+        vm.warp(START_TIME + WINDOW);
+        proposeOn(proposed, "in time");
+        rollup.finalize(last);
+        bytes4 reason = IRollup.Rollup_ParentTooOld.selector;
+        proposeReverts(abi.encodeWithSelector(reason, proposed, 4, 5), proposalOn(proposed, 6, 6, "late"));
+        proposeReverts(abi.encodeWithSelector(reason, challenged, 3, 5), proposalOn(challenged, 6, 6, "late"));
+    }
+
+    /// @dev Whether a parent is final, pending or challenged, on the final branch or another: its entry counts.
+    function test_propose_onParentsNotBeforeTheLastFinal() public {
+        uint256 last = propose(proposalOn(0, 5, 5, "final"));
+        uint256 rival = propose(proposalOn(0, 5, 5, "rival"));
+        uint256 later = propose(proposalOn(0, 6, 6, "later"));
+        uint256 challenged = propose(proposalOn(0, 7, 7, "challenged"));
+        challenge(challenged);
+        vm.warp(START_TIME + WINDOW);
+        rollup.finalize(last);
+        proposeOn(last, "on the final one");
+        proposeOn(rival, "on its rival");
+        proposeOn(later, "on the later one");
+        proposeOn(challenged, "on the challenged one");
+
+        rollup.finalize(rival);
+        vm.assertEq(rollup.lastFinalIndex(), last);
+        proposeOn(rival, "on its rival, final as well");
+    }
+
     function test_propose_entryNotLater_reverts() public {
         uint256 parent = propose(proposalOn(0, 5, 5, "a"));
         proposeReverts(
@@ -548,7 +591,7 @@ contract RollupTest is RollupFixture {
 
     function test_withdrawBond_reentered_paysOnce() public {
         rollupWithCredit();
-        proposeOn(0, "locked");
+        proposeOn(rollup.lastFinalIndex(), "locked");
         vm.etch(PROPOSER, type(Reenterer).runtimeCode);
         uint256 before = PROPOSER.balance;
         vm.prank(PROPOSER);

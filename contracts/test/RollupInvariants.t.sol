@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import { Rollup } from "../src/L1/Rollup.sol";
-import { Output, Status } from "../src/interfaces/IRollup.sol";
+import { IRollup, Output, Status } from "../src/interfaces/IRollup.sol";
 import { RollupFixture } from "./utils/RollupFixture.sol";
 import { FuzzSelector } from "./utils/Vm.sol";
 
@@ -18,9 +18,23 @@ contract RollupActors is RollupFixture {
         uint256 parentIndex = bound(parentSeed, 0, rollup.outputCount() - 1);
         Output memory parent = rollup.output(parentIndex);
         if (parent.status == Status.Rejected || parent.status == Status.Void) return;
+        uint256 lastFinal = rollup.lastFinalIndex();
+        if (parent.entry < rollup.output(lastFinal).entry) {
+            tooOldReverts(parentIndex, parent.entry, rollup.output(lastFinal).entry);
+            (parentIndex, parent) = (lastFinal, rollup.output(lastFinal));
+        }
         uint64 entry = parent.entry + bound64(entries, 1, ENTRIES_MAX);
         uint64 l2BlockNumber = parent.l2BlockNumber + bound64(blocks, 1, 1000);
         propose(proposalOn(parentIndex, entry, l2BlockNumber, vm.toString(++_salt)));
+    }
+
+    function tooOldReverts(uint256 parentIndex, uint64 parentEntry, uint64 finalEntry) private {
+        proposeReverts(
+            abi.encodeWithSelector(
+                IRollup.Rollup_ParentTooOld.selector, parentIndex, parentEntry, finalEntry
+            ),
+            proposalOn(parentIndex, parentEntry + 1, type(uint64).max, "too old")
+        );
     }
 
     function challengeSomething(uint256 seed) external {

@@ -145,6 +145,8 @@ contract SettlementActors is BridgeFixture {
             onLie && _lies.length != 0 ? _lies[_lies.length - 1] : _honest[_honest.length - 1];
         Status parent = rollup.output(parentIndex).status;
         if (parent == Status.Rejected || parent == Status.Void) return;
+        bool isOld = rollup.output(parentIndex).entry < rollup.output(rollup.lastFinalIndex()).entry;
+        if (isOld) parentIndex = _honest[_honest.length - 1];
         WithdrawalTransaction memory w = newWithdrawal(USER, RECIPIENT, address(portal).balance, 21_000, "");
         uint256 index =
             proposeHolding(parentIndex, 1 + uint64(rollup.outputCount() % ENTRIES_MAX), keysWith(w));

@@ -172,6 +172,8 @@ contract Rollup is OutputTree, Bonds {
         if (parent.claim != parentClaim) revert Rollup_WrongClaim(parentIndex, parentClaim, parent.claim);
         bool falls = parent.status == Status.Rejected || parent.status == Status.Void;
         if (falls) revert Rollup_ParentRejected(parentIndex, parent.status);
+        uint64 finalEntry = _outputs[lastFinalIndex].entry;
+        if (parent.entry < finalEntry) revert Rollup_ParentTooOld(parentIndex, parent.entry, finalEntry);
     }
 
     function _checkEntry(uint64 entry, uint64 parentEntry, bytes32 expectedAcc) private view {

@@ -75,6 +75,8 @@ interface IRollup is IL2OutputOracle, IBonds {
     error Rollup_ParentStands(uint256 parentIndex, Status status);
     /// @notice The parent was rejected, or built on what was.
     error Rollup_ParentRejected(uint256 parentIndex, Status status);
+    /// @notice An output after a later entry is final already.
+    error Rollup_ParentTooOld(uint256 parentIndex, uint64 parentEntry, uint64 finalEntry);
     /// @notice The entry is not after the parent's.
     error Rollup_EntryNotLater(uint64 entry, uint64 parentEntry);
     /// @notice The output covers more entries than one may.
@@ -132,8 +134,12 @@ interface IRollup is IL2OutputOracle, IBonds {
     /// @notice Proposes the output after `entry`; send exactly proposerBond().
     /// @dev WARNING: what is built on an output that is rejected falls with it. Only the parent itself is checked here,
     ///      not what that is built on.
+    ///      A dispute is about the entries after the parent's. Long ago ones would be lost to whoever has to play it: L1
+    ///      drops blobs, and nodes what is final. Who proposes what is right builds on the latest right output, whose
+    ///      entry is never before that of a final one.
     ///      `parentClaim` and `expectedAcc` bind the proposal to what the proposer saw, whatever L1 reorganises.
-    /// @param parentIndex Output to build on; proposed, challenged or final.
+    /// @param parentIndex Output to build on; proposed, challenged or final, its entry not before that of the output at
+    ///        lastFinalIndex().
     /// @param parentClaim Its claim.
     /// @param entry Inbox entry after which the claimed state holds.
     /// @param expectedAcc The inbox accumulator after that entry.
