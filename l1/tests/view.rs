@@ -455,7 +455,10 @@ impl Random {
             view.outputs().iter().rev().filter(|output| {
                 !matches!(output.status, OutputStatus::Rejected | OutputStatus::Void)
             });
-        let parent = standing.find(|output| output.entry < entry).filter(|_| output_too);
+        let finals = view.outputs().iter().filter(|output| output.status == OutputStatus::Final);
+        let is_final = finals.map(|output| output.entry).max() == Some(entry);
+        let parent =
+            standing.find(|output| output.entry < entry).filter(|_| output_too && !is_final);
         if let Some(parent) = parent {
             self.seed = self.seed.wrapping_add(1);
             let header = Bytes::from([&[self.seed][..], &self.l1.number().to_be_bytes()].concat());

@@ -119,6 +119,10 @@ impl Look<'_> {
         // The latest that is right; the first of those that say the same.
         let sound = self.outputs.iter().zip(sound).filter(|(_, sound)| **sound);
         let parent = sound.map(|(output, _)| output).rev().max_by_key(|output| output.entry)?;
+        // L1 lets nobody build on less. Whoever sees no more has still to derive what is final, or it is wrong.
+        if parent.entry < self.final_entry() {
+            return None;
+        }
         let newest = (self.derived.len().min(self.entries.len()) as u64).checked_sub(1)?;
         let furthest = parent.entry.saturating_add(self.config.output_entries_max);
         // What does not fit into one output is caught up with at once.
@@ -130,6 +134,12 @@ impl Look<'_> {
         let mut entries = (parent.entry + 1..=newest.min(furthest)).rev().filter_map(at);
         let entry = entries.find(|entry| !self.is_claimed(parent, *entry))?;
         Some(Action::Propose { parent: at(parent.index)?, entry })
+    }
+
+    /// The latest entry of a final output.
+    fn final_entry(&self) -> u64 {
+        let finals = self.outputs.iter().filter(|output| output.status == OutputStatus::Final);
+        finals.map(|output| output.entry).max().unwrap_or_default()
     }
 
     fn is_claimed(&self, parent: &ProposedOutput, entry: usize) -> bool {

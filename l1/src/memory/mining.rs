@@ -195,6 +195,12 @@ impl Mining {
     ) {
         let output = OutputRoot { block_hash: keccak256(header), ..*output };
         let contracts = &self.block.contracts;
+        let parent_entry = contracts.outputs[at(parent)].entry;
+        let mut finals = contracts.outputs.iter().filter(|it| it.status == OutputStatus::Final);
+        assert!(
+            finals.all(|it| it.entry <= parent_entry),
+            "the parent is not before a final output"
+        );
         let acc = contracts.accs[at(entry)];
         let claim = output_claim(contracts.outputs[at(parent)].claim, entry, acc, output.hash());
         let is_claimed = contracts.outputs.iter().any(|output| output.claim == claim);

@@ -158,6 +158,31 @@ fn nothing_is_built_on_a_wrong_output_whoever_proposed_it() {
 }
 
 #[test]
+fn nothing_is_built_on_what_is_before_a_final_output() {
+    let mut scene = Scene::new(5);
+    scene.add(0, 2, OTHER, OutputStatus::Proposed, 950);
+    scene.add(0, 3, OTHER, OutputStatus::Proposed, 950);
+    scene.outputs[2].output = root(0x66);
+    assert_eq!(scene.decide(), propose(1, 5));
+    scene.outputs[2].status = OutputStatus::Final;
+    assert_eq!(scene.decide(), None, "L1 would refuse it");
+    // An output next to the final one does as well, if it is not before it.
+    scene.add(0, 3, OTHER, OutputStatus::Proposed, 950);
+    assert_eq!(scene.decide(), propose(3, 5));
+}
+
+#[test]
+fn nothing_is_proposed_before_what_is_final_is_derived() {
+    let mut scene = Scene::new(5);
+    scene.add(0, 4, OTHER, OutputStatus::Final, 800);
+    let derived = scene.derived.clone();
+    scene.derived.truncate(4);
+    assert_eq!(scene.decide(), None);
+    scene.derived = derived;
+    assert_eq!(scene.decide(), propose(1, 5));
+}
+
+#[test]
 fn after_a_rejection_it_goes_on_from_the_parent_and_makes_no_claim_twice() {
     let mut scene = Scene::new(3);
     scene.add(0, 1, OWN, OutputStatus::Proposed, 950);
