@@ -32,7 +32,7 @@ pub struct LiarConfig {
 pub enum Role {
     /// Proposes a false output after an entry, whose last block that can be lied about is false, and defends it.
     Proposer {
-        /// The entry; `None` for the first that can be lied about.
+        /// The entry; `None` for the first after the last final output that can be lied about.
         entry: Option<u64>,
     },
     /// Challenges an output, whose last block that can be lied about it says to be another.
@@ -114,10 +114,16 @@ impl Liar {
         sent
     }
 
-    /// Whether L1 still holds what is lied about, and no output that the lies do not reach to.
+    /// Whether L1 still holds what is lied about, no output that the lies do not reach to, and none that is final after
+    /// the entry that is to be lied about.
     fn still_holds(&self, lies: &Lies) -> bool {
         let newest = self.view.outputs().iter().map(|output| output.entry).max();
-        lies.chronicle.is_part_of(&self.view) && newest <= Some(lies.chronicle.newest())
+        let can_be_told = lies.proposal.as_ref().is_none_or(|it| {
+            self.own_output(&it.output).is_some() || self.plan().parent(it.entry).is_some()
+        });
+        can_be_told
+            && lies.chronicle.is_part_of(&self.view)
+            && newest <= Some(lies.chronicle.newest())
     }
 
     async fn act(
@@ -232,7 +238,8 @@ impl Liar {
 
     fn plan(&self) -> Plan<'_> {
         let outputs = self.view.outputs();
-        Plan { kind: self.kind, role: self.role, players: self.players.len(), outputs }
+        let own = self.players[0].address();
+        Plan { kind: self.kind, role: self.role, own, players: self.players.len(), outputs }
     }
 }
 

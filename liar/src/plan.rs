@@ -1,5 +1,6 @@
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
+use alloy_primitives::Address;
 use turnpike_fraud_proof::prove::Position;
 use turnpike_l1::{OutputStatus, ProposedOutput};
 use turnpike_protocol::{Header, OutputRoot};
@@ -11,6 +12,8 @@ use crate::{Chronicle, Doctrine, Forgery, Kind, LiarError, Role, Roots, forge};
 pub(crate) struct Plan<'a> {
     pub(crate) kind: Kind,
     pub(crate) role: Role,
+    /// The account that proposes.
+    pub(crate) own: Address,
     /// How many accounts it has.
     pub(crate) players: usize,
     /// All outputs, by index.
@@ -36,41 +39,73 @@ pub(crate) struct Proposal {
 }
 
 impl Plan<'_> {
-    /// The final output that comes nearest before an entry.
+    /// What an output after an entry can be proposed on: the last final output. `None` if that comes later.
     pub(crate) fn parent(&self, entry: u64) -> Option<&ProposedOutput> {
+        self.last_final().filter(|it| it.entry < entry)
+    }
+
+    fn last_final(&self) -> Option<&ProposedOutput> {
         let finals = self.outputs.iter().filter(|it| it.status == OutputStatus::Final);
-        finals.filter(|it| it.entry < entry).max_by_key(|it| it.entry)
+        finals.max_by_key(|it| it.entry)
     }
 
     /// What to believe, given what L1 holds. `None` if there is nothing to lie about yet.
     pub(crate) fn lies(&self, chronicle: Arc<Chronicle>) -> Result<Option<Lies>, LiarError> {
         let truth = chronicle.roots()?;
-        let blocks = |entry| (0..truth.blocks(entry)).map(move |index| Position { entry, index });
         let newest = chronicle.newest();
         let ranges: Vec<Vec<Position>> = match self.role {
             Role::Accomplice => {
                 let doctrine = Doctrine::new(Arc::clone(&chronicle), chronicle.falsified_roots()?);
                 return Ok(Some(Lies { chronicle, doctrines: vec![doctrine], proposal: None }));
             }
-            Role::Proposer { entry: None } => {
-                (1..=newest).map(|entry| blocks(entry).collect()).collect()
-            }
-            Role::Proposer { entry: Some(entry) } => {
-                let Some(parent) = self.parent(entry) else { return Ok(None) };
-                vec![(parent.entry + 1..=entry.min(newest)).flat_map(blocks).collect()]
+            Role::Proposer { entry } => {
+                if let Some(told) = self.told(&chronicle, &truth, entry)? {
+                    return Ok(Some(told));
+                }
+                let Some(parent) = self.last_final() else { return Ok(None) };
+                let first = parent.entry + 1;
+                match entry {
+                    None => (first..=newest).map(|entry| blocks(&truth, entry..=entry)).collect(),
+                    Some(last) => vec![blocks(&truth, first..=last.min(newest))],
+                }
             }
             Role::Challenger { output } => {
                 let at = usize::try_from(output).ok();
                 let output = at.and_then(|at| self.outputs.get(at));
                 let Some(output) = output else { return Ok(None) };
                 let Some(parent) = output.parent_in(self.outputs) else { return Ok(None) };
-                vec![(parent.entry + 1..=output.entry.min(newest)).flat_map(blocks).collect()]
+                vec![blocks(&truth, parent.entry + 1..=output.entry.min(newest))]
             }
         };
         for range in ranges {
             let first = first_that_works(self.kind, &chronicle, &range)?;
             if let (Some(forgery), Some(last)) = (first, range.last()) {
                 return self.lies_over(chronicle, &truth, &range, forgery, last.entry).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The lies behind an output that this liar has proposed, on what was the last final output then.
+    fn told(
+        &self,
+        chronicle: &Arc<Chronicle>,
+        truth: &Roots,
+        entry: Option<u64>,
+    ) -> Result<Option<Lies>, LiarError> {
+        let own = self.outputs.iter().filter(|it| it.proposer == self.own);
+        for output in own.filter(|it| it.entry <= chronicle.newest()) {
+            let Some(parent) = output.parent_in(self.outputs) else { continue };
+            let first = match entry {
+                None => output.entry,
+                Some(entry) if entry == output.entry => parent.entry + 1,
+                Some(_) => continue,
+            };
+            let range = blocks(truth, first..=output.entry);
+            let forgery = first_that_works(self.kind, chronicle, &range)?;
+            if let Some(forgery) = forgery.filter(|it| it.output == output.output) {
+                let chronicle = Arc::clone(chronicle);
+                return self.lies_over(chronicle, truth, &range, forgery, output.entry).map(Some);
             }
         }
         Ok(None)
@@ -105,6 +140,12 @@ impl Plan<'_> {
     }
 }
 
+/// The blocks of some entries.
+fn blocks(truth: &Roots, entries: RangeInclusive<u64>) -> Vec<Position> {
+    let of = |entry| (0..truth.blocks(entry)).map(move |index| Position { entry, index });
+    entries.flat_map(of).collect()
+}
+
 /// The last block of a range that the lie can be told about.
 fn first_that_works(
     kind: Kind,
@@ -118,4 +159,37 @@ fn first_that_works(
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{B256, Bytes};
+
+    use super::*;
+
+    #[test]
+    fn an_output_is_built_on_the_last_final_one() {
+        let word = B256::ZERO;
+        let root =
+            OutputRoot { state_root: word, message_passer_storage_root: word, block_hash: word };
+        let output = |(index, status)| ProposedOutput {
+            index,
+            claim: word,
+            parent: 0,
+            entry: 3 * index,
+            output: root,
+            header: Bytes::new(),
+            l2_block: index,
+            proposer: Address::ZERO,
+            proposed_at: 0,
+            l1_transaction: word,
+            status,
+        };
+        let statuses = [OutputStatus::Final, OutputStatus::Final, OutputStatus::Proposed];
+        let outputs: Vec<_> = (0..).zip(statuses).map(output).collect();
+        let (kind, role) = (Kind::State, Role::Proposer { entry: None });
+        let plan = Plan { kind, role, own: Address::ZERO, players: 1, outputs: &outputs };
+        assert_eq!(plan.parent(4).map(|it| it.index), Some(1));
+        assert_eq!(plan.parent(3), None, "L1 takes no older parent");
+    }
 }
