@@ -181,6 +181,12 @@ impl L1Sender {
 
     /// What the next block asks for.
     pub async fn prices(&self) -> Result<Prices, L1Error> {
+        let blob_base_fee = self.client().provider().get_blob_base_fee().await?;
+        Ok(Prices { blob_base_fee, ..self.gas_prices().await? })
+    }
+
+    /// The same for those who send no blobs: the blob base fee is left at zero.
+    pub async fn gas_prices(&self) -> Result<Prices, L1Error> {
         let provider = self.client().provider();
         let history = provider
             .get_fee_history(
@@ -197,7 +203,7 @@ impl L1Sender {
         Ok(Prices {
             base_fee: history.next_block_base_fee().ok_or_else(missing)?,
             priority_fee: median.max(PRIORITY_FEE_MIN),
-            blob_base_fee: provider.get_blob_base_fee().await?,
+            blob_base_fee: 0,
         })
     }
 

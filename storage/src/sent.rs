@@ -49,10 +49,10 @@ impl Database {
         rows.iter().map(read_sent).collect()
     }
 
-    /// Forgets all that was signed with a nonce.
-    pub async fn forget_sent(&self, nonce: u64) -> Result<(), StorageError> {
-        sqlx::query("DELETE FROM sent WHERE nonce = $1")
-            .bind(signed(nonce))
+    /// Forgets a transaction: others with its nonce may be another account's.
+    pub async fn forget_sent(&self, l1_transaction: B256) -> Result<(), StorageError> {
+        sqlx::query("DELETE FROM sent WHERE l1_transaction = $1")
+            .bind(l1_transaction.to_vec())
             .execute(self.writer())
             .await?;
         Ok(())
