@@ -152,6 +152,11 @@ impl Book {
         unread.any(|slot| slot.sent.iter().any(|sent| is_of_kind(&sent.purpose)))
     }
 
+    /// Whether others wait behind a nonce.
+    pub(crate) fn is_before_others(&self, nonce: u64) -> bool {
+        self.slots.range(nonce.saturating_add(1)..).any(|(_, slot)| slot.is_open())
+    }
+
     /// How many transactions are on their way.
     pub(crate) fn in_flight(&self) -> usize {
         self.slots.values().filter(|slot| slot.is_open()).count()
@@ -196,9 +201,12 @@ impl Book {
                 continue;
             };
             let newest = slot.newest();
-            let is_wanted = newest.purpose.is_standing() || wanted.contains(&newest.purpose);
-            if slot.is_open() && is_wanted {
-                deadline = Some(deadline.map_or(newest.deadline, |by| by.min(newest.deadline)));
+            // Any of what was signed with a nonce may keep its purpose from being served by another.
+            let is_needed = |it: &&Sent| it.purpose.is_standing() || wanted.contains(&it.purpose);
+            let needed_by = slot.sent.iter().filter(is_needed).map(|sent| sent.deadline).min();
+            let is_wanted = needed_by.is_some();
+            if slot.is_open() {
+                deadline = deadline.into_iter().chain(needed_by).min();
             }
             let upkeep = match (slot.is_open(), deadline) {
                 (false, _) => Self::settled(slot, look),
@@ -246,7 +254,8 @@ impl Book {
         let is_too_cheap = newest.tx.fees.max_fee_per_gas < look.prices.base_fee;
         let does_nothing = newest.purpose == Purpose::Nothing;
         match (fate, is_wanted || does_nothing) {
-            (Fate::Lost, true) if is_too_cheap => Some(Upkeep::Raise(urgency)),
+            // What L1 does not take for some blocks, it does not take at this price.
+            (Fate::Lost, true) if is_too_cheap || is_old => Some(Upkeep::Raise(urgency)),
             (Fate::Lost, true) => Some(Upkeep::Rebroadcast),
             (_, true) => is_old.then_some(Upkeep::Raise(urgency)),
             (Fate::Lost, false) => Some(Upkeep::Clear(urgency)),
@@ -326,6 +335,37 @@ mod tests {
         spike.prices.base_fee = 21;
         let dearer = book.upkeep(&spike, &wanted(&[1]), &POLICY);
         assert_eq!(dearer, [(5, Upkeep::Raise(Urgency::HasTime))]);
+    }
+
+    #[test]
+    fn what_l1_does_not_take_for_some_blocks_is_raised() {
+        let upkeep = |deadline, l1_block| {
+            let book = book(&[(5, 1, deadline, l1_block, Fate::Lost)]);
+            book.upkeep(&look(), &wanted(&[1]), &POLICY)
+        };
+        assert_eq!(upkeep(u64::MAX, 98), [(5, Upkeep::Rebroadcast)]);
+        assert_eq!(upkeep(u64::MAX, 97), [(5, Upkeep::Raise(Urgency::HasTime))]);
+        assert_eq!(upkeep(1_002, 99), [(5, Upkeep::Raise(Urgency::Urgent))]);
+    }
+
+    #[test]
+    fn a_nonce_is_wanted_if_anything_signed_with_it_is() {
+        let mut cleared = book(&[(5, 1, 1_002, 90, Fate::Waiting)]);
+        cleared.add(sent(Purpose::Nothing, 5, u64::MAX, 99), Fate::Waiting);
+        let upkeep = cleared.upkeep(&look(), &wanted(&[1]), &POLICY);
+        assert_eq!(upkeep, [(5, Upkeep::Raise(Urgency::Urgent))]);
+        assert_eq!(cleared.upkeep(&look(), &wanted(&[]), &POLICY), []);
+    }
+
+    #[test]
+    fn only_what_is_open_waits_behind_a_nonce() {
+        let book = book(&[
+            (5, 1, u64::MAX, 90, Fate::Waiting),
+            (6, 2, u64::MAX, 90, Fate::Lost),
+            (7, 3, u64::MAX, 90, Fate::Included(99)),
+        ]);
+        assert!(book.is_before_others(5));
+        assert!(!book.is_before_others(6));
     }
 
     #[test]

@@ -9,12 +9,15 @@ use turnpike_storage::{Database, SentTransaction, StorageError};
 use super::{
     FeePolicy, Look, Purpose,
     book::{Book, Fate, Sent, Upkeep},
-    offer::{Urgency, affordable, offer, worst_cost},
+    offer::{Urgency, affordable, offer, urgent_limit, worst_cost},
 };
 use crate::{Event, metrics::ChallengerMetrics};
 
-/// Transactions on their way at the same time.
+/// Transactions on their way at the same time, before one that has time is sent.
 const IN_FLIGHT_MAX: usize = 16;
+
+/// The same, before one that is urgent is sent: pools keep no more of an account's.
+const IN_FLIGHT_URGENT_MAX: usize = 64;
 
 /// Room above the estimate, in percent: state may move between estimate and inclusion.
 const GAS_MARGIN_PERCENT: u64 = 20;
@@ -48,9 +51,9 @@ pub(crate) enum Outcome {
 /// Why a transaction cannot be sent or followed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SenderError {
-    #[error(transparent)]
+    #[error("cannot send or follow transactions")]
     L1(#[from] L1Error),
-    #[error(transparent)]
+    #[error("cannot record transactions")]
     Storage(#[from] StorageError),
 }
 
@@ -169,7 +172,7 @@ impl Sender {
             nonce,
             pending_nonce: account.pending_nonce,
             balance: account.balance,
-            prices: self.l1.prices().await?,
+            prices: self.l1.gas_prices().await?,
         };
         for nonce in self.book.unsettled(read) {
             self.follow(nonce).await?;
@@ -252,7 +255,10 @@ impl Sender {
 
     async fn forget(&mut self, nonce: u64) -> Result<(), StorageError> {
         if let Some(database) = &self.database {
-            database.forget_sent(nonce).await?;
+            let slot = self.book.slots.get(&nonce);
+            for sent in slot.iter().flat_map(|slot| &slot.sent) {
+                database.forget_sent(sent.tx.hash).await?;
+            }
         }
         self.book.slots.remove(&nonce);
         Ok(())
@@ -261,14 +267,20 @@ impl Sender {
     /// Offers more for what waits.
     async fn raise(&mut self, nonce: u64, urgency: Urgency) -> Result<(), SenderError> {
         let Some(slot) = self.book.slots.get(&nonce) else { return Ok(()) };
+        let is_lost = slot.fate == Fate::Lost;
         let Sent { purpose, deadline, tx, .. } = slot.newest().clone();
         let gas = match self.estimate(&purpose, &tx.call).await? {
             Some(gas) => gas.max(tx.gas_limit),
-            // It would fail by now. Whatever waits behind it has its nonce cleared when it is not wanted any more.
+            // It would fail by now: it must not keep others waiting.
+            None if self.book.is_before_others(nonce) => return self.clear(nonce, urgency).await,
             None => return Ok(()),
         };
-        let order = Order { purpose, call: tx.call, deadline };
-        self.sign_and_send(order, nonce, gas, urgency, Some(&tx.fees)).await.map(drop)
+        let order = Order { purpose, call: tx.call.clone(), deadline };
+        let outcome = self.sign_and_send(order, nonce, gas, urgency, Some(&tx.fees)).await?;
+        if outcome == Outcome::Held && is_lost {
+            self.broadcast(&tx).await?;
+        }
+        Ok(())
     }
 
     /// Uses up a nonce that others wait behind.
@@ -284,7 +296,8 @@ impl Sender {
         let urgency = self.look.urgency(order.deadline, &self.policy);
         // What an earlier run without a database has sent may be the same.
         let is_blocked = self.book.has_foreign(&self.look) && urgency == Urgency::HasTime;
-        if self.is_busy(&order.purpose) || is_blocked || self.in_flight() >= IN_FLIGHT_MAX {
+        let is_full = self.in_flight() >= in_flight_max(urgency);
+        if self.is_busy(&order.purpose) || is_blocked || is_full {
             return Ok(Outcome::Held);
         }
         if self.available(None) < order.call.value {
@@ -329,11 +342,11 @@ impl Sender {
         let can_pay = affordable(self.available(Some(nonce)), call.value, gas_limit);
         let limit = match urgency {
             Urgency::HasTime => can_pay.min(self.policy.max_fee_per_gas),
-            Urgency::Urgent => can_pay,
+            Urgency::Urgent => urgent_limit(can_pay, &self.look.prices),
         };
         let Some(fees) = offer(&self.look.prices, replaced, limit, urgency) else {
-            if limit == can_pay {
-                let price = self.look.prices.base_fee + self.look.prices.priority_fee;
+            let price = self.look.prices.base_fee + self.look.prices.priority_fee;
+            if can_pay < price {
                 self.say_unpaid(&purpose, call.value + U256::from(price) * U256::from(gas_limit));
             }
             return Ok(Outcome::Held);
@@ -412,6 +425,14 @@ impl Sender {
     }
 }
 
+/// Transactions that may be on their way before another of this urgency is sent.
+const fn in_flight_max(urgency: Urgency) -> usize {
+    match urgency {
+        Urgency::HasTime => IN_FLIGHT_MAX,
+        Urgency::Urgent => IN_FLIGHT_URGENT_MAX,
+    }
+}
+
 /// What a transaction has taken out.
 fn withdrawals(receipt: &TransactionReceipt, account: Address) -> Vec<Event> {
     let logs = receipt.inner.logs().iter();
@@ -432,5 +453,24 @@ fn record(sent: &Sent) -> SentTransaction {
         deadline: sent.deadline,
         l1_block: sent.l1_block,
         raw: sent.tx.raw.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::challenger::may_pass;
+
+    #[test]
+    fn what_l1_does_not_answer_while_sending_may_pass() {
+        let unreachable = SenderError::from(L1Error::Unreachable(String::new()));
+        assert!(may_pass(&unreachable.into()));
+        let wrong = SenderError::from(L1Error::NotDeployed);
+        assert!(!may_pass(&wrong.into()));
+    }
+
+    #[test]
+    fn what_has_time_leaves_room_for_what_is_urgent() {
+        assert!(in_flight_max(Urgency::HasTime) < in_flight_max(Urgency::Urgent));
     }
 }

@@ -6,6 +6,12 @@ use turnpike_l1::{Fees, Prices, SignedCall};
 /// The base fee may rise by an eighth with each block: it takes six of them to outrun an offer.
 const BASE_FEE_MULTIPLE: u128 = 2;
 
+/// Most that an urgent transaction tips, in what the next block asks for: more than that buys nothing.
+const URGENT_TIP_MULTIPLE: u128 = 64;
+
+/// The part of what is left that one urgent transaction may reserve above what the next blocks ask for: others come after it.
+const URGENT_SHARE: u128 = 4;
+
 /// What a challenger pays for gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeePolicy {
@@ -13,7 +19,7 @@ pub struct FeePolicy {
     pub max_fee_per_gas: u128,
     /// L1 blocks that a transaction waits before more is offered for it, if it has time.
     pub bump_blocks: u64,
-    /// L1 blocks before its deadline from which on a transaction pays what it takes, up to the balance.
+    /// L1 blocks before its deadline from which on a transaction pays what it takes, up to a share of the balance.
     pub urgent_blocks: u64,
 }
 
@@ -51,7 +57,11 @@ pub(crate) fn offer(
     let raised_tip = replaced.filter(|_| urgency == Urgency::Urgent).map_or(0, |fees| {
         fees.max_priority_fee_per_gas.saturating_mul(2).min(limit.saturating_sub(base_fee))
     });
-    let tip = priority_fee.max(least_tip).max(raised_tip);
+    let tip_max = base_fee.saturating_add(priority_fee).saturating_mul(URGENT_TIP_MULTIPLE);
+    let tip = priority_fee.max(least_tip).max(raised_tip.min(tip_max));
+    if urgency == Urgency::Urgent && tip > tip_max {
+        return None;
+    }
     let fresh = base_fee.saturating_mul(BASE_FEE_MULTIPLE).saturating_add(tip).min(limit);
     let max_fee = fresh.max(least_max).max(tip);
     (max_fee <= limit).then_some(Fees {
@@ -70,6 +80,12 @@ pub(crate) fn worst_cost(tx: &SignedCall) -> U256 {
 pub(crate) fn affordable(available: U256, value: U256, gas_limit: u64) -> u128 {
     let left = available.saturating_sub(value);
     left.checked_div(U256::from(gas_limit)).unwrap_or_default().saturating_to()
+}
+
+/// Most that an urgent transaction may offer per gas, of what the account can pay.
+pub(crate) fn urgent_limit(can_pay: u128, prices: &Prices) -> u128 {
+    let asked = prices.base_fee.saturating_add(prices.priority_fee);
+    can_pay.min(asked.saturating_mul(BASE_FEE_MULTIPLE).max(can_pay / URGENT_SHARE))
 }
 
 #[cfg(test)]
@@ -111,6 +127,24 @@ mod tests {
         assert_eq!(dearer, fees(240, 80));
         let dearer = offer(&PRICES, Some(&waiting), 160, Urgency::Urgent);
         assert_eq!(dearer, None, "no pool takes less than a tenth more");
+    }
+
+    #[test]
+    fn an_urgent_tip_ends_somewhere() {
+        let mut waiting = fees(210, 10);
+        while let Some(dearer) = offer(&PRICES, Some(&waiting), u128::MAX, Urgency::Urgent) {
+            assert!(dearer.max_priority_fee_per_gas > waiting.max_priority_fee_per_gas);
+            assert!(dearer.max_priority_fee_per_gas <= 110 * URGENT_TIP_MULTIPLE);
+            waiting = dearer;
+        }
+        assert!(waiting.max_priority_fee_per_gas > 110 * URGENT_TIP_MULTIPLE / 2);
+    }
+
+    #[test]
+    fn one_urgent_transaction_reserves_a_share_unless_prices_ask_for_more() {
+        assert_eq!(urgent_limit(4_000, &PRICES), 1_000);
+        assert_eq!(urgent_limit(400, &PRICES), 220);
+        assert_eq!(urgent_limit(150, &PRICES), 150);
     }
 
     #[test]
