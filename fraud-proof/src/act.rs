@@ -5,29 +5,37 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_primitives::{Address, B256, U256};
-use tokio::task::block_in_place;
+use alloy_primitives::{Address, U256};
 use tracing::warn;
-use turnpike_l1::{
-    Bisection, Call, Dispute, DisputedOutput, L1Client, L1Error, Move, PreimageOracle, Rollup,
-};
+use turnpike_l1::{Dispute, L1Error, Move, Rollup};
 
 use crate::{
     Due, Duty, Event, Scene, Verifier,
     challenger::Challenger,
-    game::{Play, StepProof, Truth, Unsure, answer, open},
+    game::Unsure,
     sender::{Order, Outcome, Purpose, Sender},
+    think::Decision,
 };
 
-/// How long moves may be thought over before L1 is looked at again.
-const THOUGHT_MAX: Duration = Duration::from_secs(2);
+/// How long moves may be thought over, or entries derived, before L1 is looked at again.
+pub(crate) const THOUGHT_MAX: Duration = Duration::from_secs(2);
 
-/// Runs that one move may need: of the block that is in question, and no other.
-const RUNS_MAX: usize = 2;
+/// Whose duties count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Outputs that are judged.
+    Judged,
+    /// Those that are not as well, as if they were both right and wrong.
+    All,
+}
 
 impl Challenger {
-    /// Sees to what is in flight, and does what is due, the most urgent first.
-    pub(crate) async fn act(&mut self, report: &mut impl FnMut(Event)) -> anyhow::Result<()> {
+    /// Sees to what is in flight, and does what is due, the most urgent first. What fails does not keep the rest waiting.
+    pub(crate) async fn act(
+        &mut self,
+        is_derived: bool,
+        report: &mut impl FnMut(Event),
+    ) -> anyhow::Result<()> {
         let (Some(head), Some(read)) = (self.view.head(), self.view.last_read()) else {
             return Ok(());
         };
@@ -37,36 +45,50 @@ impl Challenger {
             report(withdrawn);
         }
         let own = sender.address();
-        let dues = self.duties(own, head.time);
+        let dues = self.duties(own, head.time, Reach::Judged);
         self.measure(own, &dues, head.time);
-        let wanted = dues.iter().flat_map(|due| self.purposes(due.duty)).collect::<BTreeSet<_>>();
+        // What was sent about an output by the last run of this challenger is not taken back before that output is judged.
+        let possible = self.duties(own, head.time, Reach::All);
+        let wanted = possible.iter().flat_map(|due| self.purposes(due.duty)).collect();
         if let Some(sender) = &mut self.sender {
             sender.keep_up(&wanted).await?;
         }
-        let started = Instant::now();
+        let (started, reached) = (Instant::now(), self.verifier.next_entry());
+        let mut result = Ok(());
         for due in &dues {
-            self.fulfil(due).await?;
+            let fulfilled = self.fulfil(due).await;
+            if let Err(error) = &fulfilled {
+                warn!(duty = ?due.duty, error = format!("{error:#}"), "cannot be done now");
+            }
+            result = result.and(fulfilled);
             if started.elapsed() > THOUGHT_MAX {
                 break;
             }
         }
         if !self.once {
-            self.withdraw().await?;
-            self.propose().await?;
+            result = result.and(self.withdraw().await);
+            // A chain that is being derived again is not proposed.
+            if is_derived && self.verifier.next_entry() == reached {
+                result = result.and(self.propose().await);
+            }
         }
         self.say_funds(own, report);
-        Ok(())
+        result
     }
 
-    fn duties(&self, own: Address, l1_time: u64) -> Vec<Due> {
+    fn duties(&self, own: Address, l1_time: u64, reach: Reach) -> Vec<Due> {
         let outputs = self.view.outputs();
-        let is_right = |index: u64| self.judgement(index) == Some(true);
         let (mut challenge, mut defend) = (BTreeSet::new(), BTreeSet::new());
-        for output in outputs.iter().skip(1).filter(|output| is_right(output.parent)) {
-            match self.judgement(output.index) {
-                Some(true) => drop(defend.insert(output.index)),
-                Some(false) => drop(challenge.insert(output.index)),
-                None => {}
+        for output in outputs.iter().skip(1) {
+            let (parent, index) = (self.judgement(output.parent), output.index);
+            match self.judgement(index) {
+                Some(true) if parent == Some(true) => drop(defend.insert(index)),
+                Some(false) if parent == Some(true) => drop(challenge.insert(index)),
+                None if parent != Some(false) && reach == Reach::All => {
+                    defend.insert(index);
+                    challenge.insert(index);
+                }
+                _ => {}
             }
         }
         let (config, disputes) = (&self.config, self.view.disputes());
@@ -127,7 +149,7 @@ impl Challenger {
         purpose.into_iter().collect()
     }
 
-    fn newest_move(&self, game: u64) -> Option<&Move> {
+    pub(crate) fn newest_move(&self, game: u64) -> Option<&Move> {
         let disputes = self.view.disputes();
         let game = disputes.game(game)?;
         Some(game.newest(disputes.challenge(game.challenge)?))
@@ -141,15 +163,23 @@ impl Challenger {
         if purposes.iter().any(|purpose| sender.is_busy(purpose)) {
             return Ok(());
         }
-        match self.call_for(due.duty).await? {
-            Ok(Some((is_load, call))) => {
-                let purpose = if is_load { purposes.last().cloned() } else { Some(purpose) };
-                let Some(purpose) = purpose else { return Ok(()) };
-                self.send(Order { purpose, call, deadline: due.deadline }).await?;
+        let (purpose, call) = match self.decide(due.duty).await {
+            Ok(Decision::Send(call)) => (purpose, call),
+            Ok(Decision::Load(call)) => (purposes.last().cloned().unwrap_or(purpose), call),
+            Ok(Decision::Nothing) => {
+                self.doubt(purpose, "there is nothing wrong with it");
+                return Ok(());
             }
-            Ok(None) => self.doubt(purpose, "there is nothing wrong with it"),
-            Err(unsure) => self.doubt(purpose, &unsure.to_string()),
-        }
+            Err(error) => {
+                match error.downcast::<Unsure>()? {
+                    // It will be, and is no news.
+                    Unsure::NotDerived(_) => {}
+                    unsure => self.doubt(purpose, &unsure.to_string()),
+                }
+                return Ok(());
+            }
+        };
+        self.send(Order { purpose, call, deadline: due.deadline }).await?;
         Ok(())
     }
 
@@ -166,112 +196,6 @@ impl Challenger {
     pub(crate) async fn send(&mut self, order: Order) -> anyhow::Result<Option<Outcome>> {
         let Some(sender) = &mut self.sender else { return Ok(None) };
         Ok(Some(sender.send(order).await?))
-    }
-
-    /// The call that a duty takes, and whether it only loads what another reads. `None` if there is nothing to be said.
-    async fn call_for(
-        &mut self,
-        duty: Duty,
-    ) -> anyhow::Result<Result<Option<(bool, Call)>, Unsure>> {
-        let calls = self.calls;
-        let call = match duty {
-            Duty::TimeOut { game } => calls.time_out(game),
-            Duty::Resolve { challenge } => calls.resolve(challenge),
-            Duty::ReturnBond { game } => calls.return_bond(game),
-            Duty::Challenge { output } => {
-                let Some(output) = self.disputed(output) else { return Ok(Ok(None)) };
-                let opening = block_in_place(|| {
-                    open(&mut Truth::new(&self.verifier, &mut self.traces), &output)
-                });
-                return Ok(opening.map(|opening| {
-                    opening.map(|opening| (false, calls.challenge(&output, &opening)))
-                }));
-            }
-            Duty::Defend { challenge } => {
-                let Some(defended) = self.view.disputes().challenge(challenge).cloned() else {
-                    return Ok(Ok(None));
-                };
-                let opening = defended.opening.bisection;
-                let play = match self.think(defended.output, &opening).await? {
-                    Ok(play) => play,
-                    Err(unsure) => return Ok(Err(unsure)),
-                };
-                let Some(Play::Answer(answer)) = play else { return Ok(Ok(None)) };
-                calls.defend(challenge, &opening, &answer)
-            }
-            Duty::Move { game } => return self.next_move(game).await,
-        };
-        Ok(Ok(Some((false, call))))
-    }
-
-    async fn next_move(
-        &mut self,
-        game: u64,
-    ) -> anyhow::Result<Result<Option<(bool, Call)>, Unsure>> {
-        let disputes = self.view.disputes();
-        let challenge = disputes.game(game).and_then(|game| disputes.challenge(game.challenge));
-        let made = self.newest_move(game).map(|made| made.bisection.clone());
-        let (Some(output), Some(answered)) = (challenge.map(|it| it.output), made) else {
-            return Ok(Ok(None));
-        };
-        let play = match self.think(output, &answered).await? {
-            Ok(play) => play,
-            Err(unsure) => return Ok(Err(unsure)),
-        };
-        let calls = self.calls;
-        Ok(Ok(match play {
-            None => None,
-            Some(Play::Answer(answer)) => Some((false, calls.answer(game, &answered, &answer))),
-            Some(Play::Prove(proof)) => match calls.load(&proof) {
-                Some(load) if !is_loaded(self.view.client(), &proof).await? => Some((true, load)),
-                _ => Some((false, calls.prove(game, &answered, &proof))),
-            },
-        }))
-    }
-
-    /// The answer to a bisection. What it takes is prepared first.
-    async fn think(
-        &mut self,
-        output: u64,
-        answered: &Bisection,
-    ) -> anyhow::Result<Result<Option<Play>, Unsure>> {
-        let Some(output) = self.disputed(output) else { return Ok(Ok(None)) };
-        for _ in 0..RUNS_MAX {
-            let thought = block_in_place(|| {
-                answer(&mut Truth::new(&self.verifier, &mut self.traces), &output, answered)
-            });
-            match thought {
-                Err(Unsure::NotPrepared { entry, index }) => {
-                    if let Err(unsure) = self.prepare(entry, index).await? {
-                        return Ok(Err(unsure));
-                    }
-                }
-                thought => return Ok(thought),
-            }
-        }
-        Ok(Ok(None))
-    }
-
-    fn disputed(&self, output: u64) -> Option<DisputedOutput> {
-        DisputedOutput::of(self.view.outputs(), output, self.config.entry_blocks_max)
-    }
-
-    /// Has the machine run on a block: the verifier goes back to its entry, and on again afterwards.
-    async fn prepare(&mut self, entry: u64, index: u64) -> anyhow::Result<Result<(), Unsure>> {
-        block_in_place(|| self.verifier.rewind(entry));
-        while self.verifier.next_entry() < entry {
-            if !self.derive_next().await? {
-                return Ok(Err(Unsure::NotDerived(entry)));
-            }
-        }
-        let Some(source) = self.view.source(entry).await? else {
-            return Ok(Err(Unsure::NotDerived(entry)));
-        };
-        let statement = block_in_place(|| {
-            self.verifier.statement(self.view.entries(), &source.as_data(), index)
-        })?;
-        while self.derive_next().await? {}
-        Ok(block_in_place(|| Truth::new(&self.verifier, &mut self.traces).prepare(&statement)))
     }
 
     /// Takes out what was won or returned.
@@ -304,25 +228,6 @@ impl Challenger {
             report(Event::OutOfFunds { account, waiting });
         }
         self.is_out_of_funds = waiting > 0;
-    }
-}
-
-/// Whether L1 holds what a step reads.
-async fn is_loaded(client: &L1Client, proof: &StepProof) -> Result<bool, L1Error> {
-    let Some((key, offset)) = proof.read else { return Ok(true) };
-    let oracle = PreimageOracle::new(client.deployment().preimage_oracle, client.provider());
-    let local = PreimageOracle::LocalInputs {
-        chainConfig: B256::ZERO,
-        outputRoot: B256::ZERO,
-        inboxAcc: B256::ZERO,
-        blockIndex: 0,
-    };
-    match oracle.read(key, U256::from(offset), local).call().await {
-        Ok(_) => Ok(true),
-        Err(alloy::contract::Error::TransportError(error)) if error.as_error_resp().is_some() => {
-            Ok(false)
-        }
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,17 +1,22 @@
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Instant,
+};
 
 use tokio::task::block_in_place;
 use tracing::{error, info, warn};
-use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, Reorg};
+use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, ProposedOutput, Reorg};
 use turnpike_protocol::{ChainConfig, Genesis};
 use turnpike_storage::{Database, genesis_id};
 
 use crate::{
     Calls, ChallengerConfig, Event, ProposeConfig, Summary, Verdict, Verifier,
+    act::THOUGHT_MAX,
     enquiry::enquire,
     game::Traces,
     metrics::ChallengerMetrics,
     peer::Peer,
+    prove::Position,
     sender::{Purpose, Sender},
     story::{Stage, Story},
 };
@@ -19,7 +24,7 @@ use crate::{
 /// Whether there is more to do than to wait for L1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// A transaction is on its way, or an output is not judged.
+    /// A transaction is on its way, or an entry is not derived, or an output not judged.
     Busy,
     /// Every output is judged, and what could be done is done.
     Settled,
@@ -42,6 +47,8 @@ pub struct Challenger {
     pub(crate) metrics: ChallengerMetrics,
     /// Runs of the machine on disputed blocks.
     pub(crate) traces: Traces,
+    /// The block on which the machine is to run once the verifier has come to it.
+    pub(crate) preparing: Option<Position>,
     /// Whether each output that was judged is right, by index. The genesis output was compared with the contracts.
     pub(crate) judged: Vec<bool>,
     /// Whether the parallel engine was never found to be wrong.
@@ -50,6 +57,8 @@ pub struct Challenger {
     pub(crate) unsure: BTreeSet<Purpose>,
     pub(crate) is_out_of_funds: bool,
     peer: Option<Peer>,
+    /// Outputs that are judged, and of which nothing is told yet.
+    untold: VecDeque<(ProposedOutput, Verdict)>,
     story: Story,
 }
 
@@ -82,11 +91,13 @@ impl Challenger {
             sender,
             metrics,
             traces: Traces::default(),
+            preparing: None,
             judged: vec![true],
             trusts_engine: true,
             unsure: BTreeSet::new(),
             is_out_of_funds: false,
             peer: config.peer.as_deref().map(Peer::new).transpose()?,
+            untold: VecDeque::new(),
             story: Story::default(),
         })
     }
@@ -108,13 +119,28 @@ impl Challenger {
             self.go_back(reorg, report);
         }
         // Data that cannot be had now must not keep games waiting that do not need it.
-        let derived = self.derive(report).await;
-        self.tell(report);
-        let acted = self.act(report).await;
+        let derived = self.derive().await;
+        let is_derived = !matches!(derived, Ok(false));
+        self.tell_verdicts(report);
+        // A game is told of by blocks that are derived.
+        if is_derived {
+            self.tell(report);
+        }
+        let acted = self.act(is_derived, report).await;
+        // Last, since a peer may take its time.
+        self.ask_peer().await;
+        self.tell_verdicts(report);
         derived?;
         acted?;
         let is_settled = self.sender.as_ref().is_none_or(Sender::is_settled);
+        let is_settled = is_settled && self.is_caught_up() && self.untold.is_empty();
         Ok(if is_settled { Progress::Settled } else { Progress::Busy })
+    }
+
+    /// Whether all that L1 holds is derived and judged.
+    fn is_caught_up(&self) -> bool {
+        self.verifier.next_entry() >= self.view.entries().len() as u64
+            && self.judged.len() >= self.view.outputs().len()
     }
 
     /// Forgets what was judged and done on L1 blocks that are gone.
@@ -123,63 +149,73 @@ impl Challenger {
         warn!(l1_block = block, outputs, "L1 has reorganised");
         self.metrics.reorgs.increment(1);
         self.judged.truncate(usize::try_from(outputs).unwrap_or(usize::MAX));
+        self.untold.retain(|(output, _)| output.index < outputs);
+        self.preparing = None;
         if let Some(sender) = &mut self.sender {
             sender.go_back(block);
         }
         report(Event::Reorg { block, outputs });
     }
 
-    /// Derives and judges all that L1 holds.
-    async fn derive(&mut self, report: &mut impl FnMut(Event)) -> anyhow::Result<()> {
-        self.judge(report).await?;
+    /// Derives and judges what L1 holds, for a while. Whether all is derived.
+    async fn derive(&mut self) -> anyhow::Result<bool> {
+        let started = Instant::now();
+        self.judge();
         while self.derive_next().await? {
-            self.judge(report).await?;
+            self.judge();
+            if started.elapsed() > THOUGHT_MAX {
+                break;
+            }
         }
-        Ok(())
-    }
-
-    /// Derives the next entry, if L1 has one.
-    pub(crate) async fn derive_next(&mut self) -> anyhow::Result<bool> {
-        let next = self.verifier.next_entry();
-        let posted = usize::try_from(next).ok().and_then(|at| self.view.entries().get(at));
-        let Some(posted) = posted.copied() else { return Ok(false) };
-        let Some(source) = self.view.source(next).await? else { return Ok(false) };
-        block_in_place(|| self.verifier.feed(&posted, &source.as_data()).map(drop))?;
-        Ok(true)
+        Ok(self.is_caught_up())
     }
 
     /// Judges every output that can be, in the order of their indexes.
-    async fn judge(&mut self, report: &mut impl FnMut(Event)) -> anyhow::Result<()> {
+    fn judge(&mut self) {
         if self.verifier.engine_fault().is_some() && self.trusts_engine {
             error!("outputs are judged again, by the sequential engine alone");
             self.trusts_engine = false;
             self.judged.truncate(1);
+            self.untold.clear();
         }
         while let Some(output) = self.view.outputs().get(self.judged.len()).cloned() {
             let outputs = self.view.outputs();
-            let mut verdict = block_in_place(|| self.verifier.judge(&output, outputs));
+            let verdict = block_in_place(|| self.verifier.judge(&output, outputs));
             if verdict == Verdict::Unknown {
-                return Ok(());
+                return;
             }
             // What is said against somebody is said by the oracle. It derives once more what this rests on.
             if verdict != Verdict::Ok && !self.verifier.confirm(&output, outputs) {
-                return Ok(());
+                return;
             }
             self.judged.push(verdict == Verdict::Ok);
-            if let Verdict::Wrong { divergence } = &mut verdict {
+            if verdict != Verdict::Ok {
                 self.metrics.outputs_wrong.increment(1);
-                // First things first: the challenge must not wait for what a peer may take its time to say.
-                if let Err(error) = self.act(report).await {
-                    warn!(error = format!("{error:#}"), "cannot challenge now, will try again");
-                }
-                if let Some(peer) = &self.peer {
-                    enquire(peer, &self.verifier, divergence).await;
-                }
             }
-            let (index, entry, block) = (output.index, output.entry, output.l2_block);
+            self.untold.push_back((output, verdict));
+        }
+    }
+
+    /// Has a peer explain the first verdict that waits for it.
+    async fn ask_peer(&mut self) {
+        if let (Some(peer), Some((_, Verdict::Wrong { divergence }))) =
+            (&self.peer, self.untold.front_mut())
+        {
+            enquire(peer, &self.verifier, divergence).await;
+        }
+    }
+
+    /// Tells verdicts, up to the first that a peer is still to explain.
+    fn tell_verdicts(&mut self, report: &mut impl FnMut(Event)) {
+        let has_peer = self.peer.is_some();
+        let is_ready = |(_, verdict): &mut (ProposedOutput, Verdict)| match verdict {
+            Verdict::Wrong { divergence } => !has_peer || divergence.findings.is_some(),
+            _ => true,
+        };
+        while let Some((output, verdict)) = self.untold.pop_front_if(is_ready) {
+            let ProposedOutput { index, entry, l2_block: block, .. } = output;
             report(Event::Output { index, entry, block, verdict });
         }
-        Ok(())
     }
 
     /// Tells what has happened in disputes.

@@ -216,12 +216,13 @@ impl Stretch {
 }
 
 impl GameName {
-    fn who(&self, side: Side) -> &'static str {
+    /// Who divides what is in question.
+    fn divides(&self, side: Side) -> &'static str {
         match (self.own == Some(side), side) {
-            (true, Side::Challenger) => "we, the challenger,",
-            (true, Side::Defender) => "we, the defender,",
-            (false, Side::Challenger) => "the challenger",
-            (false, Side::Defender) => "the defender",
+            (true, Side::Challenger) => "we, the challenger, divide",
+            (true, Side::Defender) => "we, the defender, divide",
+            (false, Side::Challenger) => "the challenger divides",
+            (false, Side::Defender) => "the defender divides",
         }
     }
 }
@@ -292,8 +293,8 @@ impl fmt::Display for Event {
             },
             Self::Moved { game, side, round, stretch, l1_transaction } => write!(
                 f,
-                "{game}, round {round}: {} divides {stretch}, L1 transaction {l1_transaction}",
-                game.who(*side)
+                "{game}, round {round}: {} {stretch}, L1 transaction {l1_transaction}",
+                game.divides(*side)
             ),
             Self::MachineEntered { game, entry, block_in_entry, l2_block } => match l2_block {
                 Some(block) => write!(
@@ -330,7 +331,7 @@ impl fmt::Display for Event {
             Self::BondWithdrawn { from, wei, l1_transaction } => write!(
                 f,
                 "{} ETH taken out of {from}, L1 transaction {l1_transaction}",
-                format_ether(*wei)
+                ether(*wei)
             ),
             Self::OutOfFunds { account, waiting } => write!(
                 f,
@@ -338,6 +339,12 @@ impl fmt::Display for Event {
             ),
         }
     }
+}
+
+/// Wei in ether, without zeros at the end.
+fn ether(wei: U256) -> String {
+    let ether = format_ether(wei);
+    ether.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 const fn name_of(side: Side) -> &'static str {
@@ -356,4 +363,20 @@ pub struct Summary {
     pub wrong: u64,
     /// Challenges of this challenger's that L1 holds.
     pub challenged: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_and_moves_read_well() {
+        let wei = |text: &str| U256::from_str_radix(text, 10).expect("a number");
+        assert_eq!(ether(wei("100000000000000000")), "0.1");
+        assert_eq!(ether(wei("20000000000000000000")), "20");
+        assert_eq!(ether(wei("1")), "0.000000000000000001");
+        let name = GameName { game: 1, challenge: 0, output: 2, own: Some(Side::Challenger) };
+        assert_eq!(name.divides(Side::Challenger), "we, the challenger, divide");
+        assert_eq!(name.divides(Side::Defender), "the defender divides");
+    }
 }

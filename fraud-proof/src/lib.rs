@@ -37,6 +37,7 @@ mod replay;
 mod sender;
 mod service;
 mod story;
+mod think;
 mod verifier;
 
 pub use calls::Calls;

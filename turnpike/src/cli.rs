@@ -104,8 +104,8 @@ pub(crate) struct ChainArgs {
     /// L1's beacon API, which serves blobs; without it, the L1 endpoint is asked for them.
     #[arg(long, value_name = "URL", env = "TURNPIKE_L1_BEACON_URL", hide_env_values = true)]
     pub(crate) l1_beacon_url: Option<String>,
-    /// Keep batch data here once it was read: L1 serves blobs for some weeks only. Roles may share the folder. The sequencer
-    /// has one beside its database without being told.
+    /// Keep batch data here once it was read: L1 serves blobs for some weeks only. Roles may share the folder. The sequencer,
+    /// and a challenger with a key, have one beside their database without being told.
     #[arg(long, value_name = "DIR")]
     pub(crate) archive: Option<PathBuf>,
     /// L1 blocks on top of one before it is believed.

@@ -126,8 +126,13 @@ impl From<PostingArgs> for PostingConfig {
 
 async fn challenger(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
     let genesis = read_genesis(&args.chain.genesis)?;
+    let mut l1 = args.chain.l1();
+    if args.key.is_some() && !args.once {
+        // A game may come back to an entry whose blobs L1 does not serve any more.
+        l1.archive.get_or_insert_with(|| args.database.with_extension("entries"));
+    }
     let config = ChallengerConfig {
-        l1: args.chain.l1(),
+        l1,
         l1_confirmations: if args.once { 0 } else { args.chain.l1_confirmations },
         poll: Duration::from_millis(args.chain.l1_poll_ms),
         execution: args.execution.into(),

@@ -48,6 +48,16 @@ pub enum Unsure {
     /// The proof program, which is the law, says something else of a block than this node.
     #[error("node and proof program disagree on {0}")]
     Disagreement(Disagreement),
+    /// It cannot be stated what there is to prove of a block.
+    #[error("block {index} of inbox entry {entry} cannot be proven: {reason}")]
+    NoStatement {
+        /// The entry.
+        entry: u64,
+        /// Which of its blocks.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
     /// The machine cannot run.
     #[error(transparent)]
     Trace(#[from] TraceError),

@@ -3,16 +3,19 @@ use std::{collections::VecDeque, fmt};
 use alloy_primitives::B256;
 use tracing::{error, info};
 use turnpike_l1::DisputedOutput;
-use turnpike_protocol::LocalInputs;
+use turnpike_protocol::{LocalInputs, Preimages};
 
 use super::{Belief, Trace, Unsure};
 use crate::{
     Verifier,
-    prove::{NativeRun, PROGRAM, Statement, run_native},
+    prove::{NativeRun, PROGRAM, Position, ProveError, Statement, run_native},
 };
 
 /// Runs that are kept, at most.
-const TRACES_MAX: usize = 4;
+const RUNS_MAX: usize = 4;
+
+/// Blocks of which it is kept what a run of them reads, at most: the runs can then be made again without the chain.
+const BLOCKS_MAX: usize = 64;
 
 /// What an honest player holds to be true: what its verifier has derived, and the runs that are prepared.
 #[derive(Debug)]
@@ -24,9 +27,24 @@ pub struct Truth<'a> {
 /// Runs of the proof program on disputed blocks: those that were asked for last.
 #[derive(Debug)]
 pub struct Traces {
+    /// As far as the machine was run.
+    runs: Latest<Trace>,
+    /// What they read, or why nothing can be said of the block: far smaller, and so kept of more blocks.
+    blocks: Latest<Result<Preimages, Doubt>>,
+}
+
+/// So many things at most, by what decides a run. What was asked for last is last.
+#[derive(Debug)]
+struct Latest<T> {
     max: usize,
-    /// By what decides a run. The one that was asked for last is last.
-    prepared: VecDeque<(LocalInputs, Result<Trace, Disagreement>)>,
+    kept: VecDeque<(LocalInputs, T)>,
+}
+
+/// Why nothing can be said of a block, whenever it is asked for.
+#[derive(Clone, Debug)]
+enum Doubt {
+    Disagreement(Disagreement),
+    NoStatement { entry: u64, index: u64, reason: String },
 }
 
 /// Node and proof program come to different output roots. The program is the law, and the node must not act against it.
@@ -72,7 +90,8 @@ impl<'a> Truth<'a> {
         if agrees {
             let steps = trace.steps_taken();
             info!(entry, index, steps, native_seconds = time.as_secs_f64(), "run prepared");
-            self.traces.insert(local, Ok(trace));
+            self.traces.blocks.insert(local, Ok(trace.preimages().clone()));
+            self.traces.runs.insert(local, trace);
             return Ok(());
         }
         let machine = match machine {
@@ -83,8 +102,18 @@ impl<'a> Truth<'a> {
         let native = native.map_or_else(|error| error.to_string(), |root| root.to_string());
         let disagreement = Disagreement { entry, index, node, native, machine };
         error!(%disagreement, "node and proof program disagree: nothing is done about this block");
-        self.traces.insert(local, Err(disagreement.clone()));
+        self.traces.doubt(local, Doubt::Disagreement(disagreement.clone()));
         Err(Unsure::Disagreement(disagreement))
+    }
+
+    /// Notes that it cannot be stated what there is to prove of a block: nothing is said of it from now on.
+    pub(crate) fn give_up(&mut self, position: Position, reason: &ProveError) {
+        let Position { entry, index } = position;
+        error!(entry, index, %reason, "nothing is done about a block of which no proof can be stated");
+        if let Ok(local) = self.local_inputs(entry, index) {
+            let reason = reason.to_string();
+            self.traces.doubt(local, Doubt::NoStatement { entry, index, reason });
+        }
     }
 
     fn local_inputs(&self, entry: u64, index: u64) -> Result<LocalInputs, Unsure> {
@@ -108,9 +137,15 @@ impl Belief for Truth<'_> {
     fn trace(&mut self, output: &DisputedOutput, position: u64) -> Result<&mut Trace, Unsure> {
         let (entry, index) = output.block_at(position);
         let local = self.local_inputs(entry, index)?;
-        match self.traces.get(&local) {
-            Some(Ok(trace)) => Ok(trace),
-            Some(Err(disagreement)) => Err(Unsure::Disagreement(disagreement.clone())),
+        match self.traces.blocks.get(&local) {
+            Some(Ok(read)) => {
+                if self.traces.runs.get(&local).is_none() {
+                    let trace = Trace::new(PROGRAM, read.clone())?;
+                    self.traces.runs.insert(local, trace);
+                }
+                Ok(self.traces.runs.get(&local).expect("invariant: just inserted"))
+            }
+            Some(Err(doubt)) => Err(doubt.clone().into()),
             None => Err(Unsure::NotPrepared { entry, index }),
         }
     }
@@ -118,29 +153,51 @@ impl Belief for Truth<'_> {
 
 impl Default for Traces {
     fn default() -> Self {
-        Self::with_max(TRACES_MAX)
+        Self::with_max(RUNS_MAX, BLOCKS_MAX)
     }
 }
 
 impl Traces {
-    /// None yet, and never more than so many.
-    pub const fn with_max(max: usize) -> Self {
-        Self { max, prepared: VecDeque::new() }
+    /// None yet, and never more than so many runs, of so many blocks.
+    pub const fn with_max(runs: usize, blocks: usize) -> Self {
+        Self { runs: Latest::with_max(runs), blocks: Latest::with_max(blocks) }
     }
 
-    fn get(&mut self, local: &LocalInputs) -> Option<&mut Result<Trace, Disagreement>> {
-        let at = self.prepared.iter().position(|(prepared, _)| prepared == local)?;
-        let asked_for = self.prepared.remove(at)?;
-        self.prepared.push_back(asked_for);
-        self.prepared.back_mut().map(|(_, run)| run)
+    fn doubt(&mut self, local: LocalInputs, doubt: Doubt) {
+        self.runs.kept.retain(|(kept, _)| *kept != local);
+        self.blocks.insert(local, Err(doubt));
+    }
+}
+
+impl<T> Latest<T> {
+    const fn with_max(max: usize) -> Self {
+        Self { max, kept: VecDeque::new() }
     }
 
-    fn insert(&mut self, local: LocalInputs, run: Result<Trace, Disagreement>) {
-        self.prepared.retain(|(prepared, _)| *prepared != local);
-        while !self.prepared.is_empty() && self.prepared.len() >= self.max {
-            self.prepared.pop_front();
+    fn get(&mut self, local: &LocalInputs) -> Option<&mut T> {
+        let at = self.kept.iter().position(|(kept, _)| kept == local)?;
+        let asked_for = self.kept.remove(at)?;
+        self.kept.push_back(asked_for);
+        self.kept.back_mut().map(|(_, value)| value)
+    }
+
+    fn insert(&mut self, local: LocalInputs, value: T) {
+        self.kept.retain(|(kept, _)| *kept != local);
+        while !self.kept.is_empty() && self.kept.len() >= self.max {
+            self.kept.pop_front();
         }
-        self.prepared.push_back((local, run));
+        self.kept.push_back((local, value));
+    }
+}
+
+impl From<Doubt> for Unsure {
+    fn from(doubt: Doubt) -> Self {
+        match doubt {
+            Doubt::Disagreement(disagreement) => Self::Disagreement(disagreement),
+            Doubt::NoStatement { entry, index, reason } => {
+                Self::NoStatement { entry, index, reason }
+            }
+        }
     }
 }
 

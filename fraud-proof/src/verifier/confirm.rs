@@ -23,6 +23,8 @@ pub struct EngineFault {
 pub(super) struct Recheck {
     /// Accumulators, and output roots in parallel, by entry.
     before: BTreeMap<u64, (B256, B256)>,
+    /// What the oracle came to: the same, by entry. It need not say so twice.
+    confirmed: BTreeMap<u64, (B256, B256)>,
     fault: Option<EngineFault>,
 }
 
@@ -34,6 +36,14 @@ impl Recheck {
         } else {
             usual
         }
+    }
+
+    /// Whether the oracle has said, now or before, what an entry came to.
+    pub(super) fn is_confirmed(&mut self, entry: u64, acc: B256, root: B256, mode: Mode) -> bool {
+        if is_oracle(mode) {
+            self.confirmed.insert(entry, (acc, root));
+        }
+        self.confirmed.get(&entry) == Some(&(acc, root))
     }
 
     /// Takes in what an entry came to.
@@ -49,8 +59,8 @@ impl Recheck {
 }
 
 impl Verifier {
-    /// Whether the sequential engine, the oracle, says what the verdict on `output` rests on: nobody should act on a wrong
-    /// output before. If not, the entries since the output's last right ancestor are forgotten, and the oracle derives them
+    /// Whether the sequential engine, the oracle, says what the verdict on `output` rests on: nobody should challenge or defend
+    /// it before. If not, the entries since the output's last right ancestor are forgotten, and the oracle derives them
     /// when they are fed again; then `output`, and every other with a later entry, has to be judged again.
     pub fn confirm(&mut self, output: &ProposedOutput, outputs: &[ProposedOutput]) -> bool {
         let first = self.true_entry(output, outputs).map_or(1, |(entry, _)| entry + 1);
@@ -81,6 +91,6 @@ impl Verifier {
 }
 
 /// Whether the outcome is the oracle's.
-pub(super) const fn is_oracle(mode: Mode) -> bool {
+const fn is_oracle(mode: Mode) -> bool {
     matches!(mode, Mode::Sequential | Mode::Shadow)
 }

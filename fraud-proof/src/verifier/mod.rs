@@ -56,7 +56,7 @@ pub struct DerivedEntry {
     pub claimed_state_root: Option<StateRootPrefix>,
     /// Why its batch was passed over.
     pub fault: Option<BatchFault>,
-    /// Whether the sequential engine, the oracle, has run its blocks.
+    /// Whether the sequential engine, the oracle, has run its blocks, now or before.
     pub is_confirmed: bool,
 }
 
@@ -204,6 +204,8 @@ impl Verifier {
         };
         let fault = follower.feed_with(posted, source, show)?.fault.clone();
         let head = self.follower.head();
+        let root = head.output.hash();
+        let is_confirmed = self.recheck.is_confirmed(entry, posted.acc, root, mode);
         self.entries.push(DerivedEntry {
             last_block: head.header.number,
             output: head.output,
@@ -211,9 +213,9 @@ impl Verifier {
             first_divergence: divergences.first().copied(),
             claimed_state_root,
             fault,
-            is_confirmed: confirm::is_oracle(mode),
+            is_confirmed,
         });
-        self.recheck.compare(entry, posted.acc, head.output.hash());
+        self.recheck.compare(entry, posted.acc, root);
         if let Some(divergence) = divergences.first() {
             self.note(*divergence);
         }

@@ -127,6 +127,36 @@ async fn claims_that_are_anything_lose_to_a_proof() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_output_of_a_single_block_is_challenged_by_the_machine() {
+    let mut world = World::with(|config| config.entry_blocks_max = 1).await;
+    world.output(false).await;
+    let mut challenger = world.challenger().await;
+    world.play_until(&mut challenger, |it| matches!(it, Event::Challenged { .. })).await;
+    let view = world.view().await;
+    let opening = &view.disputes().challenges()[0].opening.bisection;
+    assert_eq!(opening.phase, Phase::Machine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_output_is_defended_once_the_sequential_engine_has_confirmed_it() {
+    let mut world = World::new().await;
+    let right = world.output(true).await;
+    grief(&world, right).await;
+    let mut challenger = world.challenger().await;
+    let waiting = async |world: &World| {
+        let account = world.sender(9).await.account().await.expect("answers");
+        account.pending_nonce - account.nonce
+    };
+    // The parallel engine has derived it, and it is derived again.
+    world.step(&mut challenger).await;
+    assert_eq!(waiting(&world).await, 0);
+    world.step(&mut challenger).await;
+    assert_eq!(waiting(&world).await, 1);
+    let defended = |it: &Event| matches!(it, Event::Defended { .. });
+    world.play_until(&mut challenger, defended).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_key_proposes_and_challenges() {
     let mut world = World::new().await;
     world.propose = Some(ProposeConfig { interval: 0 });

@@ -58,6 +58,30 @@ async fn a_crash_after_broadcasting_costs_no_second_bond() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_is_not_taken_back_before_all_is_judged() {
+    let mut world = World::new().await;
+    world.output_on(0, false).await;
+    world.output_on(0, false).await;
+    // So urgent that what is not wanted is replaced at once.
+    world.wait(world.genesis.config.challenge_window - 20).await;
+    let mut challenger = world.challenger().await;
+    world.step(&mut challenger).await;
+    assert_eq!(waiting(&world).await, 2);
+    let pool = async |world: &World| {
+        let content = world.anvil.ask("txpool_content", json!([])).await;
+        content["pending"][own().to_string()].clone()
+    };
+    let sent = pool(&world).await;
+    assert_eq!(sent.as_object().map(|sent| sent.len()), Some(2));
+    drop(challenger);
+    let mut challenger = world.challenger().await;
+    world.step(&mut challenger).await;
+    assert_eq!(pool(&world).await, sent);
+    world.anvil.mine().await;
+    assert_eq!(world.view().await.disputes().challenges().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_before_broadcasting_loses_nothing() {
     let (mut world, challenger) = challenging().await;
     drop(challenger);

@@ -11,7 +11,7 @@ use turnpike_fraud_proof::{
     Calls, Challenger, ChallengerConfig, Event, FeePolicy, ProposeConfig, Verifier,
 };
 use turnpike_l1::{Append, Call, Dispute, L1Client, L1Sender, L1View, ProposedOutput, Rollup};
-use turnpike_protocol::{DataKind, Genesis, OutputRoot};
+use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot};
 
 use crate::anvil::Anvil;
 
@@ -57,9 +57,15 @@ fn genesis_output(genesis: &Genesis) -> OutputRoot {
 impl World {
     /// A chain with an entry, whose batch is garbage.
     pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The same with other parameters.
+    pub(crate) async fn with(change: impl FnOnce(&mut ChainConfig)) -> Self {
         let anvil = Anvil::start();
         let mut genesis = Genesis::dev();
         genesis.config.challenge_window = 1_000;
+        change(&mut genesis.config);
         let (deployer, batcher) = (account(6), account(7).address());
         let deployed =
             turnpike_l1::deploy(anvil.url(), deployer, batcher, genesis, genesis_output).await;
@@ -130,8 +136,14 @@ impl World {
         verifier
     }
 
-    /// Proposes the newest entry, rightly or not. Index of the output.
+    /// Proposes the newest entry on the newest output, rightly or not. Index of the output.
     pub(crate) async fn output(&self, is_right: bool) -> u64 {
+        let newest = self.view().await.outputs().len() - 1;
+        self.output_on(newest, is_right).await
+    }
+
+    /// Proposes the newest entry on an output, rightly or not. Index of the new output.
+    pub(crate) async fn output_on(&self, parent: usize, is_right: bool) -> u64 {
         let (view, verifier) = (self.view().await, self.verifier().await);
         let entry = view.entries().last().expect("entry 0");
         let derived = verifier.entry(entry.entry.index).expect("derived");
@@ -144,7 +156,7 @@ impl World {
             block_hash: header.hash_slow(),
             ..derived.output
         };
-        let parent = view.outputs().last().expect("genesis").clone();
+        let parent = view.outputs()[parent].clone();
         let bond = self.genesis.config.proposer_bond;
         let header = alloy_rlp::encode(&header).into();
         let sender = self.sender(8).await;
@@ -154,7 +166,7 @@ impl World {
             .expect("passes");
         sender.broadcast(&proposed).await.expect("takes it");
         self.anvil.mine().await;
-        parent.index + 1
+        view.outputs().len() as u64
     }
 
     /// Sends a call of somebody's and mines it.

@@ -51,7 +51,7 @@ impl World {
         let verifier = Verifier::new(&genesis);
         let mut l1 = L1::new(&genesis.config, &verifier.genesis_output(), TIME);
         let entries = vec![l1.first_entry()];
-        let traces = Traces::with_max(TRACES);
+        let traces = Traces::with_max(TRACES, TRACES);
         let chain = Chain { verifier, entries, data: vec![Bytes::new()], traces };
         Self { l1, chain, rollup: Rollup::new(), true_outputs: BTreeMap::new() }
     }

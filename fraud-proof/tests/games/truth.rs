@@ -130,7 +130,7 @@ async fn the_runs_that_were_asked_for_last_are_kept() {
     let mut derived = derived().await;
     let output = derived.propose(0, 4, Some(7));
     let each = blocks_per_entry();
-    let mut traces = Traces::with_max(2);
+    let mut traces = Traces::with_max(1, 2);
     let [first, second, third] = [0, 1, 3 * each];
     assert!(!is_prepared(&derived, &mut traces, &output, first));
     for (entry, index) in [(1, 0), (1, 1)] {
@@ -144,6 +144,14 @@ async fn the_runs_that_were_asked_for_last_are_kept() {
     assert!(is_prepared(&derived, &mut traces, &output, third));
     assert!(is_prepared(&derived, &mut traces, &output, first));
     assert!(!is_prepared(&derived, &mut traces, &output, second));
+    // Of one machine at a time: another is made again of what its run reads, without the chain.
+    let mut truth = Truth::new(&derived.verifier, &mut traces);
+    for (position, entry) in [(first, 1), (third, 4), (first, 1)] {
+        let trace = truth.trace(&output, position).expect("prepared");
+        assert_eq!(trace.steps_taken(), 0, "made again");
+        let root = trace.output_root().expect("runs");
+        assert_eq!(root, derived.verifier.root_after(entry, 1));
+    }
     // What is not derived any more is not believed any more, and comes back with it.
     derived.verifier.rewind(4);
     let mut truth = Truth::new(&derived.verifier, &mut traces);
@@ -204,6 +212,11 @@ async fn a_wrong_output_is_confirmed_once_by_the_sequential_engine() {
         (0..5).map(|entry| derived.verifier.entry(entry).expect("derived").is_confirmed).collect();
     assert_eq!(confirmed, [true, false, true, true, true]);
     assert_eq!(derived.verifier.engine_fault(), None);
+    // What was confirmed once stays so, by whatever engine it is derived again.
+    let statement = derived.statement(3, 0);
+    assert_eq!(statement.position.entry, 3);
+    assert!(derived.confirm(wrong.index));
+    assert_eq!(derived.verifier.next_entry(), 5);
     // What comes later runs as before.
     let block = derived.rollup.block(100, 1, 0);
     derived.rollup.calldata(2, vec![block]);
