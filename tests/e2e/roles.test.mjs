@@ -41,7 +41,7 @@ test("each role runs by itself", async (t) => {
     const databases = ["--journal", at("sequencer.db"), "--database", at("batcher.db")];
     role("batcher", [...databases, "--max-latency", "0", "--key", keyOf(batcher)]);
     role("proposer", ["--key", keyOf(proposer), "--propose-interval", "1"]);
-    judge = role("challenger", ["--key", keyOf(challenger), "--json"]);
+    judge = role("challenger", ["--database", at("challenger.db"), "--key", keyOf(challenger), "--json"]);
   });
 
   await step(t, "a transaction is taken, sealed, posted, proposed and found right", async () => {
