@@ -67,17 +67,18 @@ impl Player {
         &self.sender
     }
 
-    /// Sends what is due by what a view has read, once nothing that was sent before waits any more.
+    /// Sends what is due by what a view has read, once that has all in it that was sent before.
     pub async fn step(
         &mut self,
         view: &L1View,
         belief: &mut impl Belief,
     ) -> Result<Vec<Said>, LiarError> {
+        let Some(head) = view.head() else { return Ok(Vec::new()) };
         let account = self.sender.account().await?;
-        if account.pending_nonce > account.nonce {
+        // What it sent may be on L1 since the view has read: then what is due by the view is done already.
+        if account.pending_nonce > self.sender.nonce_at(head.hash).await? {
             return Ok(Vec::new());
         }
-        let Some(head) = view.head() else { return Ok(Vec::new()) };
         let scene = Scene {
             own: self.address(),
             l1_time: head.time,
