@@ -47,11 +47,14 @@ impl Challenger {
         let own = sender.address();
         let dues = self.duties(own, head.time, Reach::Judged);
         self.measure(own, &dues, head.time);
-        // What was sent about an output by the last run of this challenger is not taken back before that output is judged.
-        let possible = self.duties(own, head.time, Reach::All);
-        let wanted = possible.iter().flat_map(|due| self.purposes(due.duty)).collect();
-        if let Some(sender) = &mut self.sender {
-            sender.keep_up(&wanted).await?;
+        if self.sender.as_ref().is_some_and(Sender::is_upkeep_due) {
+            // What was sent about an output by the last run of this challenger is not taken back before that output is
+            // judged.
+            let possible = self.duties(own, head.time, Reach::All);
+            let wanted = possible.iter().flat_map(|due| self.purposes(due.duty)).collect();
+            if let Some(sender) = &mut self.sender {
+                sender.keep_up(&wanted).await?;
+            }
         }
         let (started, reached) = (Instant::now(), self.verifier.next_entry());
         let mut result = Ok(());

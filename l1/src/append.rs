@@ -1,7 +1,7 @@
 use alloy::{
     consensus::{
-        SignableTransaction as _, Signed, TxEip1559, TxEip4844, TxEip4844Variant,
-        TxEip4844WithSidecar, TxEnvelope,
+        SignableTransaction as _, Signed, TxEip4844, TxEip4844Variant, TxEip4844WithSidecar,
+        TxEnvelope,
     },
     eips::{
         BlockId, BlockNumberOrTag, Decodable2718 as _, Encodable2718 as _,
@@ -13,10 +13,10 @@ use alloy::{
     signers::SignerSync as _,
     sol_types::SolCall as _,
 };
-use alloy_primitives::{B256, Bytes, TxKind, U256};
+use alloy_primitives::{B256, Bytes, U256};
 use turnpike_protocol::{DataKind, blobs_hash, calldata_hash, pack_blobs};
 
-use crate::{EntryPayload, Inbox, L1Error, L1Sender, sidecar};
+use crate::{Call, EntryPayload, Inbox, L1Error, L1Sender, SignedCall, sidecar};
 
 alloy::sol! {
     /// Appends an entry whose data is in the transaction's blobs.
@@ -230,39 +230,26 @@ impl L1Sender {
     ) -> Result<SignedAppend, L1Error> {
         let deployment = self.client().deployment();
         let (chain_id, inbox) = (deployment.chain_id, deployment.inbox);
-        let envelope = match &call.sidecar {
-            None => {
-                let tx = TxEip1559 {
-                    chain_id,
-                    nonce,
-                    gas_limit,
-                    max_fee_per_gas: fees.max_fee_per_gas,
-                    max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
-                    to: TxKind::Call(inbox),
-                    input: call.input.clone(),
-                    ..TxEip1559::default()
-                };
-                let signature = self.signature(&tx.signature_hash())?;
-                TxEnvelope::from(tx.into_signed(signature))
-            }
-            Some(_) => {
-                let tx = TxEip4844 {
-                    chain_id,
-                    nonce,
-                    gas_limit,
-                    max_fee_per_gas: fees.max_fee_per_gas,
-                    max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
-                    to: inbox,
-                    value: U256::ZERO,
-                    access_list: alloy::eips::eip2930::AccessList::default(),
-                    blob_versioned_hashes: call.payload.blob_hashes.clone(),
-                    max_fee_per_blob_gas: fees.max_fee_per_blob_gas,
-                    input: call.input.clone(),
-                };
-                let signature = self.signature(&tx.signature_hash())?;
-                TxEnvelope::from(tx.into_signed(signature))
-            }
+        if call.sidecar.is_none() {
+            let call = Call { to: inbox, value: U256::ZERO, input: call.input.clone() };
+            let SignedCall { hash, raw, .. } = self.sign_call(call, nonce, gas_limit, *fees)?;
+            return Ok(SignedAppend { hash, raw });
+        }
+        let tx = TxEip4844 {
+            chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: fees.max_fee_per_gas,
+            max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
+            to: inbox,
+            value: U256::ZERO,
+            access_list: alloy::eips::eip2930::AccessList::default(),
+            blob_versioned_hashes: call.payload.blob_hashes.clone(),
+            max_fee_per_blob_gas: fees.max_fee_per_blob_gas,
+            input: call.input.clone(),
         };
+        let signature = self.signature(&tx.signature_hash())?;
+        let envelope = TxEnvelope::from(tx.into_signed(signature));
         Ok(SignedAppend { hash: *envelope.tx_hash(), raw: envelope.encoded_2718().into() })
     }
 

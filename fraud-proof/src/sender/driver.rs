@@ -231,11 +231,13 @@ impl Sender {
         self.is_foreign_said = has_foreign;
     }
 
-    /// Sees to what is in flight, once for each block. `wanted` is what has still to be done on L1.
+    /// Whether what is in flight was not seen to yet at the newest block.
+    pub(crate) fn is_upkeep_due(&self) -> bool {
+        self.kept_up != self.look.hash
+    }
+
+    /// Sees to what is in flight, which is due once for each block. `wanted` is what has still to be done on L1.
     pub(crate) async fn keep_up(&mut self, wanted: &BTreeSet<Purpose>) -> Result<(), SenderError> {
-        if self.kept_up == self.look.hash {
-            return Ok(());
-        }
         for (nonce, upkeep) in self.book.upkeep(&self.look, wanted, &self.policy) {
             match upkeep {
                 Upkeep::Forget => self.forget(nonce).await?,
