@@ -1,11 +1,14 @@
 # Two commands: `make dev` runs the whole rollup, `make test` runs all tests.
-# Needed beforehand: Rust (rustup), Node.js and a C compiler. Everything else is installed from the lock files.
+# Needed beforehand: Rust (rustup), Node.js and a C compiler. Everything else is installed from the lock files. Tests on PostgreSQL are
+# left out where it is not installed; with CI set that is an error.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build test test-rust test-faults test-contracts test-e2e test-riscv lint bench bench-codec artifacts tools clean
+.PHONY: help dev build test test-rust test-faults test-contracts test-e2e test-crash test-riscv python-env lint bench bench-codec bench-load bench-restart bench-attack artifacts tools clean
 
 TOOLS := node_modules/.package-lock.json
 TURNPIKE := target/debug/turnpike
+# They want the machine for themselves.
+CRASH_TESTS := tests/e2e/crash.test.mjs tests/e2e/journal.test.mjs
 # cargo nextest where it is installed, cargo test otherwise.
 RUN_TESTS := $(shell cargo nextest --version >/dev/null 2>&1 && echo nextest run || echo test)
 
@@ -14,6 +17,9 @@ help:
 	@echo 'make test     all tests'
 	@echo 'make lint     formatting and lints'
 	@echo 'make bench    measure this machine'
+	@echo 'make bench-load  a sequencer under load, next to anvil'
+	@echo 'make bench-restart  a sequencer with a million accounts, killed and started again'
+	@echo 'make bench-attack  a healthy client while others attack'
 
 dev: build
 	$(TURNPIKE) dev $(ARGS)
@@ -27,7 +33,7 @@ $(TOOLS): package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $(TOOLS)
 
-test: test-contracts test-rust test-faults test-e2e test-riscv
+test: test-contracts test-rust test-faults test-e2e test-crash test-riscv
 
 test-rust: $(TOOLS)
 	cargo $(RUN_TESTS) --locked --workspace
@@ -48,8 +54,17 @@ test-contracts: $(TOOLS)
 	npm run --silent snapshot:check
 
 # Real clients against the real binary.
-test-e2e: build
-	node --test --test-concurrency=2 tests/e2e/*.test.mjs
+test-e2e: build python-env
+	cargo build --locked -p turnpike-storage-testing
+	node --test --test-concurrency=2 $(filter-out $(CRASH_TESTS),$(wildcard tests/e2e/*.test.mjs))
+
+# What tests in Python need. Where that cannot be had they are left out, and it says so; with CI set that is an error.
+python-env:
+	@tools/python-env >/dev/null || [ $$? -eq 3 ]
+
+# The real binary on a store that forgets what was not synced, that fills up and that fails.
+test-crash: build
+	node --test --test-concurrency=1 tests/crash/*.test.mjs $(wildcard $(CRASH_TESTS))
 
 # The proof program is pure RV64IM, and the committed one is what these sources make.
 test-riscv:
@@ -71,6 +86,21 @@ bench: $(TOOLS)
 bench-codec:
 	cargo run --locked --release -p turnpike-protocol --example codec -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin bench/traffic.bin
 	cargo run --locked --release --manifest-path bench/op-span/Cargo.toml -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin bench/traffic.bin
+
+# The sequencer's maximum, its latency at half of that, and anvil's maximum, in one run (ARGS="--html load.html" passes flags on).
+bench-load: $(TOOLS)
+	cargo build --locked --release -p turnpike
+	node tools/bench-load.mjs $(ARGS)
+
+# How long a sequencer with a million accounts takes to answer again after kill -9 (ACCOUNTS and KILLS say how many).
+bench-restart: $(TOOLS)
+	cargo build --locked --release -p turnpike
+	node tools/bench-restart.mjs
+
+# What a healthy client notices of an attack (ARGS="--seconds 30" passes flags on).
+bench-attack: $(TOOLS)
+	cargo build --locked --release -p turnpike
+	node tools/bench-attack.mjs $(ARGS)
 
 # After a change to a contract: what genesis and bindings are made from.
 artifacts: $(TOOLS)

@@ -1,5 +1,5 @@
 use turnpike_protocol::ChainConfig;
-use turnpike_storage::{Database, JournalRecord, StorageError};
+use turnpike_storage::{Database, SealedInput, StorageError};
 
 /// Journal records read at once: a block may be large.
 const RECORDS_PER_READ: u32 = 32;
@@ -10,14 +10,14 @@ const OVERHEAD_BYTES: usize = 16;
 /// The journal's blocks that no entry holds yet, as many as one batch could take, kept in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
-    records: Vec<JournalRecord>,
+    records: Vec<SealedInput>,
     /// Newest block of the journal.
     head: u64,
 }
 
 impl Backlog {
     /// The first blocks, in order.
-    pub(crate) fn records(&self) -> &[JournalRecord] {
+    pub(crate) fn records(&self) -> &[SealedInput] {
         &self.records
     }
 
@@ -33,17 +33,14 @@ impl Backlog {
         config: &ChainConfig,
         first: u64,
     ) -> Result<(), StorageError> {
-        self.head = journal.journal_head().await?.unwrap_or_default();
+        self.head = journal.head_block().await?.unwrap_or_default();
         self.records.retain(|record| record.number >= first);
         let last = self.records.last().map(|record| (record.number, record.hash));
         let is_current = match last {
             _ if self.records.first().is_some_and(|record| record.number != first) => false,
             None => true,
             // The journal may have been rewritten: a block's hash says what it and all before it are.
-            Some((number, hash)) => {
-                let found = journal.journal(number, 1).await?;
-                found.first().is_some_and(|record| record.number == number && record.hash == hash)
-            }
+            Some((number, hash)) => journal.block_hash(number).await? == Some(hash),
         };
         if !is_current {
             self.records.clear();
@@ -54,7 +51,7 @@ impl Backlog {
             && bytes < at_most(config.entry_inflated_bytes_max)
         {
             let next = first + self.records.len() as u64;
-            let read = journal.journal(next, RECORDS_PER_READ).await?;
+            let read = journal.sealed_blocks(next, RECORDS_PER_READ).await?;
             let in_order = read.iter().zip(next..).take_while(|(record, n)| record.number == *n);
             let count = in_order.count();
             bytes += read[..count].iter().map(size).sum::<usize>();
@@ -68,7 +65,7 @@ impl Backlog {
 }
 
 /// Bytes of a block before compression, roughly.
-pub(crate) fn size(record: &JournalRecord) -> usize {
+pub(crate) fn size(record: &SealedInput) -> usize {
     let raw: usize = record.transactions.iter().map(|raw| raw.len() + OVERHEAD_BYTES).sum();
     OVERHEAD_BYTES + record.deposits.len() * 2 * OVERHEAD_BYTES + raw
 }

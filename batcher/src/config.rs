@@ -1,7 +1,8 @@
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
 use turnpike_l1::L1Endpoints;
+use turnpike_storage::DatabaseLocation;
 
 /// How a batcher runs.
 #[derive(Clone, Debug)]
@@ -13,9 +14,9 @@ pub struct BatcherConfig {
     /// How often L1 and the journal are looked at.
     pub poll: Duration,
     /// The sequencer's database, read only.
-    pub journal: PathBuf,
+    pub journal: DatabaseLocation,
     /// The batcher's own database.
-    pub database: PathBuf,
+    pub database: DatabaseLocation,
     /// Key of the only account that may append to the inbox.
     pub key: PrivateKeySigner,
     /// When, how and for how much batches are posted.

@@ -5,7 +5,7 @@ use tracing::{info, warn};
 use turnpike_derivation::{Derivation, DerivedEntry, is_block};
 use turnpike_l1::{EntryPayload, PostedEntry};
 use turnpike_protocol::{BlockInput, ChainConfig, Parent};
-use turnpike_storage::{Database, DerivedRecord, JournalRecord, StorageError};
+use turnpike_storage::{Database, DerivedRecord, StorageError};
 
 use crate::Poster;
 
@@ -54,7 +54,7 @@ impl Follower {
     /// Goes back to the entries whose blocks the journal still holds.
     async fn match_journal(&mut self, journal: &Database) -> Result<(), StorageError> {
         while let Some(last) = self.derivation.entries().last() {
-            let hash = hash_of(journal, last.last.number).await?;
+            let hash = journal.block_hash(last.last.number).await?;
             if hash.is_some() && hash == self.hashes.last().copied() {
                 return Ok(());
             }
@@ -92,7 +92,7 @@ impl Poster {
         let Some(recorded) = recorded.filter(|recorded| recorded.acc == posted.acc) else {
             return Ok(false);
         };
-        if hash_of(&self.journal, recorded.last_block).await? != Some(recorded.last_hash) {
+        if self.journal.block_hash(recorded.last_block).await? != Some(recorded.last_hash) {
             return Ok(false);
         }
         let last = Parent {
@@ -173,14 +173,8 @@ pub(crate) async fn matching(
     blocks: &[BlockInput],
 ) -> anyhow::Result<Option<B256>> {
     let count = u32::try_from(blocks.len()).context("an entry of few blocks")?;
-    let records = journal.journal(first_block, count).await?;
+    let records = journal.sealed_blocks(first_block, count).await?;
     let same = records.len() == blocks.len()
         && records.iter().zip(blocks).all(|(record, block)| is_block(record, block));
     Ok(records.last().filter(|_| same).map(|record| record.hash))
-}
-
-/// L2 hash of a block of the journal.
-pub(crate) async fn hash_of(journal: &Database, number: u64) -> Result<Option<B256>, StorageError> {
-    let records: Vec<JournalRecord> = journal.journal(number, 1).await?;
-    Ok(records.first().filter(|record| record.number == number).map(|record| record.hash))
 }

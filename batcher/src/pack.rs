@@ -2,7 +2,7 @@ use alloy_primitives::Bytes;
 use turnpike_protocol::{
     BatchEncoder, BatchError, BatchLimits, ChainConfig, DepositHint, Effort, state_root_prefix,
 };
-use turnpike_storage::JournalRecord;
+use turnpike_storage::SealedInput;
 
 /// A batch, ready to be posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum PackError {
 /// Encodes once if all fit, twice otherwise.
 pub fn pack(
     config: &ChainConfig,
-    records: &[JournalRecord],
+    records: &[SealedInput],
     bytes_max: usize,
     effort: Effort,
 ) -> Result<Option<Packed>, PackError> {
@@ -61,7 +61,7 @@ pub fn pack(
         return Err(PackError::Forced(first.number));
     }
     let follows =
-        |record: &&JournalRecord| record.origin.entry == first.origin.entry && is_named(record);
+        |record: &&SealedInput| record.origin.entry == first.origin.entry && is_named(record);
     let records = &records[..records.iter().take_while(follows).count()];
     let (count, encoder) = encode(limits, records, bytes_max, effort)?;
     let records = &records[..count];
@@ -84,7 +84,7 @@ pub fn pack(
 /// How many of the first records fit, at least one; and if it is all, an encoder that holds them.
 fn encode(
     limits: BatchLimits,
-    records: &[JournalRecord],
+    records: &[SealedInput],
     bytes_max: usize,
     effort: Effort,
 ) -> Result<(usize, Option<BatchEncoder>), PackError> {
@@ -105,7 +105,7 @@ fn encode(
     Ok((records.len(), Some(encoder)))
 }
 
-fn push(encoder: &mut BatchEncoder, record: &JournalRecord) -> Result<(), BatchError> {
+fn push(encoder: &mut BatchEncoder, record: &SealedInput) -> Result<(), BatchError> {
     let hints: Vec<DepositHint> = record.deposits.iter().filter_map(|queued| queued.hint).collect();
     let state_root = state_root_prefix(&record.state_root);
     encoder.push(record.timestamp, state_root, &hints, &record.transactions)
@@ -113,7 +113,7 @@ fn push(encoder: &mut BatchEncoder, record: &JournalRecord) -> Result<(), BatchE
 
 /// Whether a batch can name all deposits of a block. In a block that was forced they are named by their places in the queue,
 /// and no batch holds it.
-fn is_named(record: &JournalRecord) -> bool {
+fn is_named(record: &SealedInput) -> bool {
     record.deposits.iter().all(|queued| queued.hint.is_some())
 }
 
@@ -128,14 +128,14 @@ mod tests {
 
     use super::*;
 
-    fn record(number: u64, origin: u64, deposits: u64, bytes: usize) -> JournalRecord {
+    fn record(number: u64, origin: u64, deposits: u64, bytes: usize) -> SealedInput {
         let noise: Vec<u8> = (0..bytes / 32)
             .flat_map(|i| keccak256([number.to_be_bytes(), (i as u64).to_be_bytes()].concat()).0)
             .collect();
         let tx = TxLegacy { input: noise.into(), to: TxKind::Create, ..Default::default() };
         let signed = tx.into_signed(Signature::test_signature());
         let transaction = TxEnvelope::from(signed).encoded_2718();
-        JournalRecord {
+        SealedInput {
             number,
             timestamp: number,
             origin: Origin {
@@ -170,7 +170,7 @@ mod tests {
     }
 
     /// Packs for one entry's calldata.
-    fn pack_calldata(records: &[JournalRecord]) -> Result<Option<Packed>, PackError> {
+    fn pack_calldata(records: &[SealedInput]) -> Result<Option<Packed>, PackError> {
         let config = config();
         let bytes_max = usize::try_from(config.entry_bytes_max).expect("small");
         pack(&config, records, bytes_max, Effort::Fast)

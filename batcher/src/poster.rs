@@ -12,7 +12,7 @@ use crate::{
     backlog::{Backlog, size},
     decide::{BacklogView, Decision, Fate, InFlight, Look, Posting, slot},
     fees::{DataSize, blobs_cost, calldata_cost},
-    follow::{Follower, hash_of},
+    follow::Follower,
     kind::KindChoice,
     metrics::{BatcherMetrics, gwei},
 };
@@ -192,7 +192,7 @@ impl Poster {
                     && batch.previous_acc == tip.acc
                     && batch.first_block == first
                     && self.view.deposit_acc(batch.deposit_count) == Some(batch.deposit_acc)
-                    && hash_of(&self.journal, batch.last_block).await? == Some(batch.last_hash);
+                    && self.journal.block_hash(batch.last_block).await? == Some(batch.last_hash);
                 self.in_flight(is_valid, next, &attempts, account.nonce).await?
             }
             None => None,

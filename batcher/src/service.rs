@@ -21,7 +21,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let chain = genesis_id(genesis);
-    let outbox = Database::open(&config.database, chain).await?;
+    let outbox = Database::open_plain(&config.database, chain).await?;
     let journal = Arc::new(Database::open_read_only(&config.journal, chain).await?);
     let client = L1Client::connect(config.l1.clone(), genesis).await?;
     client.check_genesis(genesis, &genesis_output).await?;

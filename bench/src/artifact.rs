@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 /// Creation code of the contract in this artefact, a path inside `node_modules`.
-pub(crate) fn creation_code(path: &str) -> anyhow::Result<Bytes> {
+pub fn creation_code(path: &str) -> anyhow::Result<Bytes> {
     let file = node_modules()?.join(path);
     let text = std::fs::read_to_string(&file)
         .with_context(|| format!("no contract at {}: run `make tools`", file.display()))?;

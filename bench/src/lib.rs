@@ -17,6 +17,7 @@
 mod args;
 mod artifact;
 mod block;
+pub mod calls;
 mod clock;
 mod engine_report;
 mod execute;
@@ -38,11 +39,13 @@ mod workload;
 mod world;
 
 pub use args::{ExecuteArgs, RootArgs};
+pub use artifact::creation_code;
 pub use block::Block;
 pub use engine_report::{EngineReport, StageShares};
 pub use execute::{execute, measure};
 #[cfg(feature = "prove")]
 pub use prove::{ProveArgs, prove};
+pub use random::Random;
 pub use report::{Bench, Figures, Line, WorstBlock};
 pub use root::{Part, measure_roots, root};
 #[cfg(feature = "stages")]

@@ -1,13 +1,15 @@
 /// `SplitMix64`: numbers that are the same in every run.
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    pub(crate) const fn new(seed: u64) -> Self {
+    /// The numbers that follow from this seed.
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -16,13 +18,13 @@ impl Random {
     }
 
     /// A number below `end`, which is not zero.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         let end = end as u64;
-        usize::try_from(self.next() % end).expect("invariant: below a usize")
+        usize::try_from(self.next_u64() % end).expect("invariant: below a usize")
     }
 
     /// Two different numbers below `end`, which is at least 2.
-    pub(crate) fn pair_below(&mut self, end: usize) -> (usize, usize) {
+    pub fn pair_below(&mut self, end: usize) -> (usize, usize) {
         let one = self.below(end);
         (one, (one + 1 + self.below(end - 1)) % end)
     }

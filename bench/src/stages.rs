@@ -11,7 +11,7 @@ use turnpike_executor::{BlockTx, Chain};
 use turnpike_protocol::{
     ChainConfig, Effort, Genesis, GenesisAccount, SignedTx, decode_transaction,
 };
-use turnpike_storage::JournalRecord;
+use turnpike_storage::SealedInput;
 
 use crate::terms::Terms;
 
@@ -58,7 +58,7 @@ pub fn stages() -> anyhow::Result<()> {
         let start = Instant::now();
         let outcome = chain.seal(executed, &Terms::origin());
         let elapsed = start.elapsed();
-        record = Some(JournalRecord {
+        record = Some(SealedInput {
             number: outcome.header.number,
             timestamp: outcome.header.timestamp,
             origin: Terms::origin(),
@@ -73,7 +73,7 @@ pub fn stages() -> anyhow::Result<()> {
     batch(&genesis.config, &record.context("at least one round")?)
 }
 
-fn batch(config: &ChainConfig, record: &JournalRecord) -> anyhow::Result<()> {
+fn batch(config: &ChainConfig, record: &SealedInput) -> anyhow::Result<()> {
     let mut bytes = 0;
     let pack = best(|| {
         let start = Instant::now();

@@ -3,7 +3,7 @@ use turnpike_protocol::{
     BatchFault, BlockInput, ChainConfig, DEPOSITOR_ACCOUNT, Derived, EntryData, Parent, SignedTx,
     derive,
 };
-use turnpike_storage::JournalRecord;
+use turnpike_storage::SealedInput;
 
 use crate::DerivationError;
 
@@ -134,7 +134,7 @@ impl Derivation {
 }
 
 /// Whether a journal's record is that very block.
-pub fn is_block(record: &JournalRecord, block: &BlockInput) -> bool {
+pub fn is_block(record: &SealedInput, block: &BlockInput) -> bool {
     let transactions = block.transactions.iter().map(SignedTx::encoded);
     record.number == block.number
         && record.timestamp == block.timestamp
@@ -145,7 +145,7 @@ pub fn is_block(record: &JournalRecord, block: &BlockInput) -> bool {
 
 /// Whether a record's deposits are all that the block takes from the queue, in order. The attributes transaction, which comes
 /// before them, follows from the origins, and only the parent of a block can tell whether it has one.
-fn is_same_queue(record: &JournalRecord, block: &BlockInput) -> bool {
+fn is_same_queue(record: &SealedInput, block: &BlockInput) -> bool {
     let attributes = block.deposits.first().filter(|first| {
         first.as_deposit().is_some_and(|deposit| deposit.from == DEPOSITOR_ACCOUNT)
     });

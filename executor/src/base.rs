@@ -9,6 +9,8 @@ use revm::{
 use turnpike_protocol::{history_slot, predeploys::HISTORY_STORAGE};
 use turnpike_state::{Account, StateView, StorageId};
 
+#[cfg(feature = "std")]
+use crate::DeferredHash;
 use crate::ExecutionError;
 
 /// A state view's error, in the form that revm wants.
@@ -33,6 +35,9 @@ pub enum BlockHashes {
         /// Hash of the block before the one that runs.
         parent: B256,
     },
+    /// As [`Self::History`], but that the parent's hash is not known yet: who looks at it waits.
+    #[cfg(feature = "std")]
+    Deferred(DeferredHash),
     /// Here, by block number; zero where there is none.
     Given(BTreeMap<u64, B256>),
 }
@@ -49,6 +54,17 @@ pub(crate) struct Base<S> {
 impl<S> Base<S> {
     pub(crate) const fn new(view: S, number: u64, hashes: BlockHashes) -> Self {
         Self { view, number, hashes }
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) const fn hashes(&self) -> &BlockHashes {
+        &self.hashes
+    }
+
+    /// Number of the block that runs.
+    #[cfg(feature = "std")]
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
     }
 
     pub(crate) const fn view_mut(&mut self) -> &mut S {
@@ -107,14 +123,14 @@ impl<S: StateView> Database for Base<S> {
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, Self::Error> {
+        let is_parent = number.checked_add(1) == Some(self.number);
         match &self.hashes {
-            BlockHashes::History { parent } if number.checked_add(1) == Some(self.number) => {
-                Ok(*parent)
-            }
-            BlockHashes::History { .. } => {
-                self.storage(HISTORY_STORAGE, history_slot(number)).map(B256::from)
-            }
+            BlockHashes::History { parent } if is_parent => Ok(*parent),
+            // Of a parent that was given up nothing is kept that ran on it.
+            #[cfg(feature = "std")]
+            BlockHashes::Deferred(parent) if is_parent => Ok(parent.wait().unwrap_or_default()),
             BlockHashes::Given(hashes) => Ok(hashes.get(&number).copied().unwrap_or_default()),
+            _ => self.storage(HISTORY_STORAGE, history_slot(number)).map(B256::from),
         }
     }
 }

@@ -39,7 +39,19 @@ impl BlockContext {
         timestamp: u64,
         origin: &Origin,
     ) -> Self {
-        let number = parent.number + 1;
+        let base_fee = next_base_fee(config, parent);
+        Self::with_base_fee(config, parent.number + 1, parent_hash, base_fee, timestamp, origin)
+    }
+
+    /// The block with this number and base fee, after the one with this hash.
+    pub(crate) fn with_base_fee(
+        config: &ChainConfig,
+        number: u64,
+        parent_hash: B256,
+        base_fee: u64,
+        timestamp: u64,
+        origin: &Origin,
+    ) -> Self {
         let header = Header {
             parent_hash,
             ommers_hash: EMPTY_OMMER_ROOT_HASH,
@@ -48,7 +60,7 @@ impl BlockContext {
             gas_limit: config.block_gas_limit,
             timestamp,
             mix_hash: mix_hash(origin, number),
-            base_fee_per_gas: Some(next_base_fee(config, parent)),
+            base_fee_per_gas: Some(base_fee),
             withdrawals_root: Some(EMPTY_ROOT_HASH),
             blob_gas_used: Some(0),
             excess_blob_gas: Some(0),
@@ -142,7 +154,11 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         runner.evm.ctx.chain.memo = workspace.memo;
         runner.profiles = Some(workspace.profiles);
         if spec.records_parent_hash {
-            runner.record_parent_hash(context.header.parent_hash)?;
+            match &context.hashes {
+                #[cfg(feature = "std")]
+                BlockHashes::Deferred(hash) => runner.record_deferred_hash(hash)?,
+                _ => runner.record_parent_hash(context.header.parent_hash)?,
+            }
         }
         Ok(Self {
             runner,
@@ -222,20 +238,39 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.skipped.extend(skipped);
     }
 
+    /// Takes what the block holds and nobody has taken.
+    #[cfg(feature = "std")]
+    pub(crate) fn take_transactions(&mut self) -> Transactions<T> {
+        core::mem::take(&mut self.transactions)
+    }
+
+    /// What the block does not hold so far.
+    #[cfg(feature = "std")]
+    pub(crate) fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
     /// Gas that the block has left.
     pub const fn gas_remaining(&self) -> u64 {
         self.header.gas_limit.saturating_sub(self.gas_used)
     }
 
-    /// Ends the block. What it changed is in the result; the state view is as it was.
+    /// Ends the block. What it changed is in the result; the state view is as it was. Waits for the parent's hash, if that
+    /// is deferred.
     pub fn finish(self) -> Result<(Executed<T>, Workspace), ExecutionError<S::Error>> {
-        let Self { runner, header, transactions, skipped, .. } = self;
+        #[cfg_attr(not(feature = "std"), allow(unused_mut, reason = "the parent is known"))]
+        let Self { runner, mut header, transactions, skipped, .. } = self;
         let Runner { evm, profiles, .. } = runner;
+        #[cfg(feature = "std")]
+        if let BlockHashes::Deferred(hash) = evm.ctx.journaled_state.hashes() {
+            header.parent_hash = hash.wait().ok_or(ExecutionError::ParentAbandoned)?;
+        }
         let EvmContext::<S> { journaled_state: journal, chain: hashes, .. } = evm.ctx;
         let (diff, tables) = journal.into_diff()?;
         let workspace =
             Workspace { tables, memo: hashes.memo, profiles: profiles.unwrap_or_default() };
         let overlays = alloc::vec![diff];
-        Ok((Executed { header, transactions, skipped, overlays }, workspace))
+        let taken = Vec::new();
+        Ok((Executed { header, taken, transactions, skipped, overlays }, workspace))
     }
 }

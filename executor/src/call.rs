@@ -1,24 +1,13 @@
-use std::string::ToString as _;
-
 use alloy_eips::{eip2930::AccessList, eip7702::SignedAuthorization};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
 use revm::{
     context::TxEnv,
-    context_interface::{
-        JournalTr as _,
-        result::{EVMError, ExecutionResult, HaltReason, InvalidTransaction},
-    },
-    handler::Handler as _,
+    context_interface::result::{ExecutionResult, HaltReason},
 };
-use turnpike_protocol::{ChainConfig, Header};
-use turnpike_state::StateView;
+use turnpike_protocol::{ChainConfig, Header, ecrecover};
+use turnpike_state::HistoricalView;
 
-use crate::{
-    BlockHashes, ChainSpec, ExecutionError, FeeRule,
-    base::ViewError,
-    env::{evm, recovered},
-    handler::{Rules, TransactionHandler},
-};
+use crate::{Checks, Sandbox, SandboxError, SandboxTx, env::recovered};
 
 /// A call that leaves no trace: `eth_call`, and each probe of `eth_estimateGas`.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +16,14 @@ pub struct CallRequest {
     pub from: Address,
     /// Callee, or a creation.
     pub to: TxKind,
+    /// Its nonce, where that is looked at.
+    pub nonce: u64,
     /// Gas to give it.
     pub gas_limit: u64,
+    /// Most wei to pay per gas. Without, nothing is paid.
+    pub gas_price: u128,
+    /// Most wei of it to pay as a tip, if not all (EIP-1559).
+    pub priority_fee: Option<u128>,
     /// Wei to send along.
     pub value: U256,
     /// Input.
@@ -37,6 +32,40 @@ pub struct CallRequest {
     pub access_list: AccessList,
     /// EIP-7702 authorizations to apply first.
     pub authorizations: Vec<SignedAuthorization>,
+}
+
+impl CallRequest {
+    /// The type of the transaction that it would be.
+    pub const fn tx_type(&self) -> u8 {
+        if !self.authorizations.is_empty() {
+            4
+        } else if self.priority_fee.is_some() {
+            2
+        } else if !self.access_list.0.is_empty() {
+            1
+        } else {
+            0
+        }
+    }
+
+    pub(crate) fn tx_env(&self, config: &ChainConfig) -> TxEnv {
+        TxEnv {
+            // The type decides what revm looks at.
+            tx_type: self.tx_type(),
+            caller: self.from,
+            gas_limit: self.gas_limit,
+            gas_price: self.gas_price,
+            gas_priority_fee: self.priority_fee,
+            kind: self.to,
+            value: self.value,
+            data: self.input.clone(),
+            nonce: self.nonce,
+            chain_id: Some(config.chain_id),
+            access_list: self.access_list.clone(),
+            authorization_list: recovered(&self.authorizations, &mut ecrecover),
+            ..TxEnv::default()
+        }
+    }
 }
 
 /// What came of a call.
@@ -60,64 +89,32 @@ pub enum CallOutcome {
     Halt {
         /// Why.
         reason: HaltReason,
+        /// Gas used: all of it.
+        gas_used: u64,
     },
 }
 
-/// A call that could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError<E: core::error::Error> {
-    /// The request is invalid on this state.
-    #[error("{0}")]
-    Invalid(InvalidTransaction),
-    /// The state view failed.
-    #[error(transparent)]
-    Execution(ExecutionError<E>),
+impl From<ExecutionResult> for CallOutcome {
+    fn from(result: ExecutionResult) -> Self {
+        let gas_used = result.tx_gas_used();
+        match result {
+            ExecutionResult::Success { output, .. } => {
+                Self::Success { output: output.into_data(), gas_used }
+            }
+            ExecutionResult::Revert { output, .. } => Self::Revert { output, gas_used },
+            ExecutionResult::Halt { reason, .. } => Self::Halt { reason, gas_used },
+        }
+    }
 }
 
-/// Runs a call in the environment of `header`, on `state`. Nonces and senders' codes are not looked at, no fee is taken.
-pub fn call<S: StateView>(
+/// Runs a call in the environment of `header`, on `state`.
+pub fn call(
     config: &ChainConfig,
     header: &Header,
-    state: S,
+    state: HistoricalView<'_>,
     request: &CallRequest,
-) -> Result<CallOutcome, CallError<S::Error>> {
-    let hashes = BlockHashes::History { parent: header.parent_hash };
-    let mut evm = evm(&ChainSpec::turnpike(config), header, hashes, state);
-    evm.ctx.cfg.disable_nonce_check = true;
-    evm.ctx.cfg.disable_eip3607 = true;
-    evm.ctx.cfg.disable_base_fee = true;
-    evm.ctx.cfg.tx_gas_limit_cap = Some(u64::MAX);
-    let base = evm.ctx.journaled_state.db_mut();
-    let tx = TxEnv {
-        // The type decides what revm looks at.
-        tx_type: match (request.authorizations.is_empty(), request.access_list.is_empty()) {
-            (false, _) => 4,
-            (true, false) => 1,
-            (true, true) => 0,
-        },
-        caller: request.from,
-        gas_limit: request.gas_limit,
-        kind: request.to,
-        value: request.value,
-        data: request.input.clone(),
-        chain_id: Some(config.chain_id),
-        access_list: request.access_list.clone(),
-        authorization_list: recovered(&request.authorizations, &mut |input| base.ecrecover(input)),
-        ..TxEnv::default()
-    };
-    evm.ctx.tx = tx;
-    let mut handler = TransactionHandler::new(Rules::User { l1_fee: U256::ZERO }, FeeRule::Vaults);
-    let result = handler.run(&mut evm).map_err(|error| match error {
-        EVMError::Transaction(error) => CallError::Invalid(error),
-        EVMError::Database(ViewError(error)) => CallError::Execution(ExecutionError::State(error)),
-        other => CallError::Execution(ExecutionError::Evm(other.to_string())),
-    })?;
-    let gas_used = result.tx_gas_used();
-    Ok(match result {
-        ExecutionResult::Success { output, .. } => {
-            CallOutcome::Success { output: output.into_data(), gas_used }
-        }
-        ExecutionResult::Revert { output, .. } => CallOutcome::Revert { output, gas_used },
-        ExecutionResult::Halt { reason, .. } => CallOutcome::Halt { reason },
-    })
+) -> Result<CallOutcome, SandboxError> {
+    let mut sandbox = Sandbox::new(config, header, state);
+    let tx = SandboxTx::call(config, request, Checks::Call);
+    Ok(sandbox.run(&tx)?.result.into())
 }

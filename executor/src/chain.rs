@@ -1,15 +1,23 @@
-use std::{collections::VecDeque, convert::Infallible, mem};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, VecDeque},
+    convert::Infallible,
+    mem,
+    sync::{Arc, OnceLock},
+};
 
 use alloy_primitives::{Address, B256, U256, keccak256};
-use turnpike_protocol::{BlockInput, ChainConfig, Genesis, Header, Origin, OutputRoot, Parent};
+use turnpike_protocol::{
+    BlockInput, ChainConfig, Genesis, Header, Origin, OutputRoot, Parent, next_base_fee,
+};
 use turnpike_state::{
     Account, AccountDiff, AccountProof, FlatState, HistoricalView, History, HistoryLimits,
-    NodeState, StateDiff,
+    MergedDiff, NodeState, StateDiff,
 };
 
 use crate::{
-    BlockContext, BlockOutcome, ChainSpec, Engine, EngineBlock, Executed, ExecutionError,
-    block_transactions, outcome::output_of,
+    BlockContext, BlockOutcome, ClosedBlock, DeferredHash, Engine, EngineBlock, Executed,
+    ExecutionError, NextBlock, Tip, block_transactions, outcome::output_of,
 };
 
 /// States that a chain keeps if it is not told otherwise: as many as other nodes do, but no more changes than a proof of
@@ -45,16 +53,41 @@ impl Head {
 }
 
 /// A chain's rules, its full state and its head, moved forward one block at a time, and the states of its last blocks.
+///
+/// ```text
+/// open ─► slices ─► finish ─► close ───► complete ───► set_head
+///                               │        roots, hash       └ head
+///                               └ state, tip
+///                                   open ─► slices ─► …
+/// ```
+///
+/// A block that is closed is in the state, so that the next one can run, while its roots are computed beside: by
+/// [`ClosedBlock::complete`], which needs no hold on the chain. Until it is the head, whatever is asked of sealed blocks is
+/// answered as if it were not there. [`Self::seal`] is the three steps in one.
 #[derive(Debug)]
 pub struct Chain {
     config: ChainConfig,
+    /// After `tip`.
     state: NodeState,
+    /// The newest block that ran.
+    tip: Tip,
     head: Head,
+    /// The blocks after the head, up to `tip`.
+    closed: VecDeque<Closed>,
     /// How to get back from the state to those before it.
     history: History,
+    /// What takes the state back to that after the head, once somebody has asked for it.
+    undo_to_head: OnceLock<MergedDiff>,
     /// The heads that the chain had before, as far back as `history` goes.
     heads: VecDeque<Head>,
-    engine: Engine,
+    engine: Arc<Engine>,
+}
+
+/// A block that has run and is not the head yet.
+#[derive(Debug)]
+struct Closed {
+    parent: Parent,
+    hash: DeferredHash,
 }
 
 impl Chain {
@@ -88,9 +121,17 @@ impl Chain {
     }
 
     fn at(config: ChainConfig, state: NodeState, head: Head, limits: HistoryLimits) -> Self {
-        let history = History::new(head.header.number, limits);
-        let heads = VecDeque::new();
-        Self { config, state, head, history, heads, engine: Engine::default() }
+        Self {
+            tip: Tip::of(&config, &head),
+            config,
+            state,
+            closed: VecDeque::new(),
+            history: History::new(head.header.number, limits),
+            undo_to_head: OnceLock::new(),
+            heads: VecDeque::new(),
+            head,
+            engine: Arc::default(),
+        }
     }
 
     /// The chain's rules.
@@ -98,12 +139,18 @@ impl Chain {
         &self.config
     }
 
-    /// The newest block.
+    /// The newest block that is sealed.
     pub const fn head(&self) -> &Head {
         &self.head
     }
 
-    /// The state after the newest block.
+    /// The newest block that ran.
+    pub const fn tip(&self) -> &Tip {
+        &self.tip
+    }
+
+    /// The state after the newest block that ran. Who asks for roots or proofs that are being computed computes them too, or
+    /// waits.
     pub const fn state(&self) -> &NodeState {
         &self.state
     }
@@ -121,8 +168,13 @@ impl Chain {
         }
     }
 
-    /// The state after `block`, if it is kept. Costs as much as what changed since.
+    /// The state after `block`, if it is kept. Costs as much as what changed since; of the head, only the first time.
     pub fn state_at(&self, block: u64) -> Option<HistoricalView<'_>> {
+        if block == self.head.header.number && !self.closed.is_empty() {
+            let merged = || self.history.merged_to(block).expect("invariant: the head's is kept");
+            let undo = self.undo_to_head.get_or_init(merged);
+            return Some(HistoricalView::new(self.state.flat(), Cow::Borrowed(undo)));
+        }
         self.history.view(self.state.flat(), block)
     }
 
@@ -134,61 +186,119 @@ impl Chain {
     /// Merkle proofs of an account and some of its slots in the state after `block`, if it is kept. Costs as much as
     /// committing what changed since.
     pub fn proof_at(&self, block: u64, address: &Address, slots: &[U256]) -> Option<AccountProof> {
-        if block == self.head.header.number {
+        if block == self.tip.parent.number {
             return Some(self.state.proof(address, slots));
         }
         Some(self.state.proof_at(&self.undo_to(block)?, address, slots))
     }
 
+    /// Root of the state after `block` with further `changes`, if that state is kept. Costs as much as committing them and what
+    /// changed since.
+    pub fn state_root_with(&self, block: u64, changes: StateDiff) -> Option<B256> {
+        let mut diff = self.undo_to(block)?;
+        let places: HashMap<Address, usize> =
+            diff.accounts.iter().enumerate().map(|(at, change)| (change.address, at)).collect();
+        for change in changes.accounts {
+            match places.get(&change.address) {
+                Some(at) => diff.accounts[*at].merge(change),
+                None => diff.accounts.push(change),
+            }
+        }
+        let proof = self.state.proof_at(&diff, &Address::ZERO, &[]);
+        proof.account_proof.first().map(keccak256)
+    }
+
     /// What runs the chain's blocks.
-    pub const fn engine(&self) -> &Engine {
+    pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
     /// Has another engine run the chain's blocks.
     pub fn set_engine(&mut self, engine: Engine) {
-        self.engine = engine;
+        self.engine = Arc::new(engine);
     }
 
-    /// Opens the next block on the current state, which stays as it is until the block is sealed.
+    /// Opens the block after the newest one that ran, on the current state, which stays as it is until the block is closed.
     pub fn open_block(
         &self,
         timestamp: u64,
         origin: &Origin,
     ) -> Result<EngineBlock<'_, &FlatState>, ExecutionError<Infallible>> {
-        let context = self.head.next_block(&self.config, timestamp, origin);
-        self.engine.open(&ChainSpec::turnpike(&self.config), &context, self.state.flat())
+        self.tip.open(&self.config, &self.engine, self.state.flat(), timestamp, origin)
     }
 
-    /// Commits a block that ran on the current state, with this origin.
-    pub fn seal(&mut self, mut executed: Executed, origin: &Origin) -> BlockOutcome {
-        let diff = executed.diff();
+    /// The same without a hold on the chain.
+    pub fn next_block(&self) -> NextBlock {
+        NextBlock {
+            config: self.config.clone(),
+            tip: self.tip.clone(),
+            flat: self.state.share_flat(),
+            engine: Arc::clone(&self.engine),
+        }
+    }
+
+    /// Takes over a block that ran on the current state, with this origin: the state is that after it, and the next block
+    /// can be opened.
+    ///
+    /// # Panics
+    ///
+    /// If the block is not the one after the newest that ran, or if a [`NextBlock`] is held.
+    pub fn close(&mut self, mut executed: Executed, origin: &Origin) -> ClosedBlock {
+        let gas_used = executed.gas_used();
+        let header = Header { gas_used, ..executed.header.clone() };
+        let (number, timestamp) = (header.number, header.timestamp);
+        assert_eq!(number, self.tip.parent.number + 1, "invariant: blocks follow one another");
+        let diff = Arc::new(mem::take(executed.diff()));
+        executed.overlays.clear();
         let (undo, roots) = match self.engine.pool() {
             Some(pool) => {
-                (self.state.flat().undo_of_on(diff, pool), self.state.apply_on(diff, pool))
+                let undo = self.state.flat().undo_of_on(&diff, pool);
+                (undo, self.state.advance_on(Arc::clone(&diff), pool))
             }
-            None => (self.state.flat().undo_of(diff), self.state.apply(diff)),
+            None => (self.state.flat().undo_of(&diff), self.state.advance(Arc::clone(&diff))),
         };
-        let outcome = executed.seal(roots);
-        let head = Head {
-            header: outcome.header.clone(),
-            parent: Parent {
-                number: outcome.header.number,
-                timestamp: outcome.header.timestamp,
-                origin: Some(origin.entry),
-            },
-            output: outcome.output,
+        self.history.push_ahead(number, undo);
+        self.undo_to_head = OnceLock::new();
+        let (promise, hash) = DeferredHash::promised();
+        let parent = Parent { number, timestamp, origin: Some(origin.entry) };
+        let next_base_fee = next_base_fee(&self.config, &header);
+        self.tip = Tip { parent, next_base_fee, hash: hash.clone() };
+        self.closed.push_back(Closed { parent, hash });
+        ClosedBlock { executed, diff, roots, hash: promise, engine: Arc::clone(&self.engine) }
+    }
+
+    /// Makes a block that was closed the head. False, and nothing happens, if it is not the first of those that were closed
+    /// since the head, as the chain has them.
+    pub fn set_head(&mut self, outcome: &BlockOutcome) -> bool {
+        let is_next = |closed: &Closed| closed.hash.get() == Some(outcome.hash());
+        let Some(Closed { parent, .. }) = self.closed.front().filter(|next| is_next(next)) else {
+            return false;
         };
-        self.history.push(head.header.number, undo);
-        self.heads.push_back(mem::replace(&mut self.head, head));
+        let (header, parent, output) = (outcome.header.clone(), *parent, outcome.output);
+        self.closed.pop_front();
+        self.undo_to_head = OnceLock::new();
+        self.heads.push_back(mem::replace(&mut self.head, Head { header, parent, output }));
+        self.history.trim(parent.number);
         while self.heads.front().is_some_and(|head| head.header.number < self.history.oldest()) {
             self.heads.pop_front();
         }
+        true
+    }
+
+    /// Commits a block that ran on the current state, with this origin.
+    pub fn seal(&mut self, executed: Executed, origin: &Origin) -> BlockOutcome {
+        let outcome = self.close(executed, origin).complete();
+        assert!(self.set_head(&outcome), "invariant: all blocks before it are sealed");
         outcome
     }
 
-    /// Takes the chain back to where `block` was its newest: state, tries and head are what they were. False, and nothing
-    /// happens, for a block that is not the chain's, or whose state is not kept. Costs as much as what changed since.
+    /// Takes the chain back to where `block` was its head and the newest that ran: state, tries and head are what they were.
+    /// Blocks that are being completed come to nothing. False, and nothing happens, for a block that is not the chain's, or
+    /// whose state is not kept. Costs as much as what changed since.
+    ///
+    /// # Panics
+    ///
+    /// If a [`NextBlock`] is held.
     pub fn rewind(&mut self, block: u64) -> bool {
         let Some(head) = self.head_at(block).cloned() else { return false };
         let Some(undo) = self.history.truncate(block) else { return false };
@@ -198,6 +308,9 @@ impl Chain {
         };
         assert_eq!(roots.state_root, head.output.state_root, "invariant: undo is exact");
         self.heads.retain(|head| head.header.number < block);
+        self.closed.clear();
+        self.undo_to_head = OnceLock::new();
+        self.tip = Tip::of(&self.config, &head);
         self.head = head;
         true
     }

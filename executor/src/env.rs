@@ -68,7 +68,7 @@ pub(crate) fn evm<S: StateView>(
 }
 
 /// The most blobs a transaction may carry: a block's, until a transaction had a limit of its own (EIP-7594).
-const fn blobs_max(fork: SpecId) -> u64 {
+pub(crate) const fn blobs_max(fork: SpecId) -> u64 {
     if fork.is_enabled_in(SpecId::OSAKA) {
         eip7594::MAX_BLOBS_PER_TX_FUSAKA
     } else if fork.is_enabled_in(SpecId::PRAGUE) {
@@ -78,7 +78,7 @@ const fn blobs_max(fork: SpecId) -> u64 {
     }
 }
 
-fn block_env(fork: SpecId, header: &Header) -> BlockEnv {
+pub(crate) fn block_env(fork: SpecId, header: &Header) -> BlockEnv {
     let fraction = if fork.is_enabled_in(SpecId::PRAGUE) {
         BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE
     } else {

@@ -32,4 +32,8 @@ pub enum ExecutionError<E: core::error::Error> {
     /// revm gave up for a reason that is none of the transaction's.
     #[error("evm: {0}")]
     Evm(alloc::string::String),
+    /// The hash of the block before was to be known later, and whoever was to compute it has given up.
+    #[cfg(feature = "std")]
+    #[error("the block before was given up")]
+    ParentAbandoned,
 }

@@ -2,6 +2,8 @@ use alloc::{vec, vec::Vec};
 
 use alloy_primitives::{Address, Log, U256};
 
+#[cfg(feature = "std")]
+use crate::BlockTransaction;
 use crate::{BlockTx, runner::Ran};
 
 /// A transaction that its block holds, as it ran.
@@ -28,6 +30,20 @@ impl<T> Included<T> {
     pub(crate) fn new(tx: T, ran: Ran) -> Self {
         let Ran { sender, nonce, is_success, gas_used, logs, l1_fee } = ran;
         Self { tx, sender, nonce, is_success, gas_used, logs, l1_fee }
+    }
+}
+
+#[cfg(feature = "std")]
+impl<T: BlockTransaction> Transactions<T> {
+    /// Whether another run of the same transactions came to the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let is_same = |(one, other): (&Included<T>, &Included<T>)| {
+            let Included { tx, sender, nonce, is_success, gas_used, logs, l1_fee } = one;
+            tx.hash() == other.tx.hash()
+                && (sender, nonce, is_success) == (&other.sender, &other.nonce, &other.is_success)
+                && (gas_used, logs, l1_fee) == (&other.gas_used, &other.logs, &other.l1_fee)
+        };
+        self.len == other.len && self.iter().zip(other.iter()).all(is_same)
     }
 }
 

@@ -18,6 +18,10 @@ mod block;
 mod call;
 #[cfg(feature = "std")]
 mod chain;
+#[cfg(feature = "std")]
+mod closed;
+#[cfg(feature = "std")]
+mod deferred;
 mod env;
 mod error;
 #[cfg(feature = "faults")]
@@ -27,6 +31,8 @@ mod included;
 #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "lanes need threads"))]
 mod journal;
 mod keccak;
+#[cfg(feature = "std")]
+mod next;
 mod outcome;
 #[cfg(feature = "std")]
 mod parallel;
@@ -36,7 +42,10 @@ mod precompiles;
     allow(dead_code, reason = "nothing is learned where every step is to be proven")
 )]
 mod profile;
+mod receipts;
 mod runner;
+#[cfg(feature = "std")]
+mod sandbox;
 mod spec;
 mod transaction;
 mod transfer;
@@ -46,13 +55,19 @@ pub use block::{
     BlockContext, BlockExecutor, Workspace, block_transactions, execute_block, execute_next_block,
 };
 #[cfg(feature = "std")]
-pub use call::{CallError, CallOutcome, CallRequest, call};
+pub use call::{CallOutcome, CallRequest, call};
 #[cfg(feature = "std")]
 pub use chain::{Chain, Head, RECENT_STATES};
+#[cfg(feature = "std")]
+pub use closed::ClosedBlock;
+#[cfg(feature = "std")]
+pub use deferred::{DeferredHash, HashPromise};
 pub use env::intrinsic_gas;
 pub use error::{ExecutionError, SkipReason};
 pub use included::{Included, IncludedIter, Transactions};
-pub use outcome::{BlockOutcome, Executed, ExecutedTx, Skipped};
+#[cfg(feature = "std")]
+pub use next::{NextBlock, Tip};
+pub use outcome::{BlockOutcome, Executed, ExecutedTx, Skipped, SliceOutcome};
 #[cfg(feature = "std")]
 pub use parallel::{
     Engine, EngineBlock, EngineConfig, EngineCounters, Finished, Grain, LaneReport, Mode,
@@ -61,8 +76,13 @@ pub use parallel::{
 pub use precompiles::{is_oracle_precompile, precompile_outcome};
 pub use revm::{
     context::TxEnv,
-    context_interface::result::{HaltReason, InvalidTransaction},
+    context_interface::result::{ExecutionResult, HaltReason, InvalidTransaction},
     primitives::hardfork::SpecId,
+};
+#[cfg(feature = "std")]
+pub use sandbox::{
+    Checks, ReadError, Sandbox, SandboxContext, SandboxDatabase, SandboxError, SandboxOutcome,
+    SandboxState, SandboxTx, StateReader,
 };
 pub use spec::{ChainSpec, FeeRule, TransactionTypes};
 pub use transaction::{BlockTransaction, BlockTx};

@@ -1,21 +1,14 @@
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use core::mem;
 
-use alloy_consensus::{
-    Transaction as _,
-    proofs::{calculate_receipt_root, calculate_transaction_root},
-};
+use alloy_consensus::proofs::{calculate_receipt_root, calculate_transaction_root};
 use alloy_primitives::{Address, B256, Bloom};
-use op_alloy_consensus::OpTxType;
-use turnpike_protocol::{Header, OutputRoot, Receipt, ReceiptEnvelope, TxEnvelope};
+use turnpike_protocol::{Header, OutputRoot, Receipt, TxEnvelope};
 use turnpike_state::{StateDiff, StateRoots};
 
 #[cfg(feature = "std")]
 use crate::BlockTransaction;
-use crate::{BlockTx, Included, SkipReason, Transactions};
-
-/// Version of a deposit's receipt encoding (the OP stack's Canyon).
-const DEPOSIT_RECEIPT_VERSION: u64 = 1;
+use crate::{BlockTx, SkipReason, Transactions, receipts};
 
 /// A transaction that its block holds, with its receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +32,22 @@ pub struct Skipped {
     pub reason: SkipReason,
 }
 
+/// What a block came to since somebody asked last.
+#[derive(Clone, Debug, Default)]
+pub struct SliceOutcome {
+    /// What the block holds, in order.
+    pub executed: Vec<Arc<ExecutedTx>>,
+    /// What it does not hold.
+    pub skipped: Vec<Skipped>,
+}
+
 /// A block that has run, before its state root is known.
 #[derive(Debug)]
 pub struct Executed<T = BlockTx> {
     pub(crate) header: Header,
-    /// What the block holds, in order.
+    /// What the block holds first, in order, with receipts: what was asked for while it ran.
+    pub(crate) taken: Vec<Arc<ExecutedTx>>,
+    /// What the block holds after what was asked for while it ran, in order.
     pub transactions: Transactions<T>,
     /// What it does not hold.
     pub skipped: Vec<Skipped>,
@@ -59,7 +63,7 @@ pub struct BlockOutcome {
     /// The preimage of the output root after the block; holds the block's hash.
     pub output: OutputRoot,
     /// What the block holds, in order.
-    pub transactions: Vec<ExecutedTx>,
+    pub transactions: Vec<Arc<ExecutedTx>>,
     /// What it does not hold.
     pub skipped: Vec<Skipped>,
     /// What it changed.
@@ -70,31 +74,6 @@ impl ExecutedTx {
     /// The transaction.
     pub fn envelope(&self) -> &TxEnvelope {
         self.tx.envelope()
-    }
-}
-
-impl Included {
-    /// Completes the receipt. `base_fee` is the block's, `cumulative_gas_used` includes this transaction's.
-    fn into_executed(self, base_fee: Option<u64>, cumulative_gas_used: u64) -> ExecutedTx {
-        let Self { tx, sender, nonce, is_success, gas_used, logs, l1_fee } = self;
-        let envelope = tx.envelope();
-        let tx_type = envelope.tx_type();
-        let is_deposit = tx_type == OpTxType::Deposit;
-        let effective_gas_price =
-            if is_deposit { 0 } else { envelope.effective_gas_price(base_fee) };
-        let envelope = ReceiptEnvelope::from_parts(
-            is_success,
-            cumulative_gas_used,
-            &logs,
-            tx_type,
-            is_deposit.then_some(nonce),
-            is_deposit.then_some(DEPOSIT_RECEIPT_VERSION),
-        );
-        ExecutedTx {
-            tx,
-            sender,
-            receipt: Receipt { envelope, gas_used, effective_gas_price, l1_fee },
-        }
     }
 }
 
@@ -111,18 +90,13 @@ impl<T> Executed<T> {
 
 #[cfg(feature = "std")]
 impl<T: BlockTransaction> Executed<T> {
-    /// Whether another run of the same transactions came to the same.
+    /// Whether another run of the same transactions came to the same, apart from what was taken of the two.
     pub(crate) fn is_same(&mut self, other: &mut Self) -> bool {
-        let outcome = |tx: &Included<T>| {
-            let Included { tx, sender, nonce, is_success, gas_used, logs, l1_fee } = tx;
-            (tx.hash(), *sender, *nonce, *is_success, *gas_used, logs.clone(), *l1_fee)
-        };
         self.diff().sort();
         other.diff().sort();
-        let transactions = self.transactions.iter().map(outcome);
         self.overlays == other.overlays
             && self.skipped == other.skipped
-            && transactions.eq(other.transactions.iter().map(outcome))
+            && self.transactions.is_same(&other.transactions)
     }
 }
 
@@ -130,44 +104,78 @@ impl Executed {
     /// Demonstration only: credits the last transaction's sender with an ether that nobody paid.
     pub fn falsify(&mut self) {
         const ETHER: u64 = 1_000_000_000_000_000_000;
-        let Some(sender) = self.transactions.last().map(|tx| tx.sender) else { return };
+        let last = self.transactions.last().map(|tx| tx.sender);
+        let Some(sender) = last.or_else(|| Some(self.taken.last()?.sender)) else { return };
         let change = self.diff().accounts.iter_mut().find(|change| change.address == sender);
         if let Some(account) = change.and_then(|change| change.account.as_mut()) {
             account.balance += alloy_primitives::U256::from(ETHER);
         }
     }
 
-    /// The transactions with their receipts.
-    pub fn into_executed(self) -> Vec<ExecutedTx> {
-        with_receipts(self.transactions, self.header.base_fee_per_gas)
+    /// The transactions with their receipts, in order.
+    pub fn into_executed(self) -> Vec<Arc<ExecutedTx>> {
+        let Self { header, mut taken, transactions, .. } = self;
+        receipts::complete(&mut taken, transactions, header.base_fee_per_gas);
+        taken
+    }
+
+    /// Completes all receipts, on the threads of a pool where that is worth it.
+    #[cfg(feature = "std")]
+    pub(crate) fn complete_receipts_on(&mut self, pool: Option<&rayon::ThreadPool>) {
+        let rest = mem::take(&mut self.transactions);
+        receipts::complete_on(pool, &mut self.taken, rest, self.header.base_fee_per_gas);
+    }
+
+    /// Gas that the block used.
+    #[cfg(feature = "std")]
+    pub(crate) fn gas_used(&self) -> u64 {
+        let rest = self.transactions.iter().map(|tx| tx.gas_used);
+        receipts::gas_used(&self.taken) + rest.sum::<u64>()
     }
 
     /// Completes the header with the roots of the state after the block.
     pub fn seal(mut self, roots: StateRoots) -> BlockOutcome {
+        let rest = mem::take(&mut self.transactions);
+        receipts::complete(&mut self.taken, rest, self.header.base_fee_per_gas);
+        let lists = ListRoots::of(&self.taken);
+        self.seal_with(roots, lists)
+    }
+
+    /// The same where all receipts are complete and the other roots are known.
+    pub(crate) fn seal_with(mut self, roots: StateRoots, lists: ListRoots) -> BlockOutcome {
         let diff = mem::take(self.diff());
-        let Self { mut header, transactions, skipped, .. } = self;
-        let transactions = with_receipts(transactions, header.base_fee_per_gas);
-        let envelopes: Vec<_> = transactions.iter().map(ExecutedTx::envelope).collect();
-        let receipts: Vec<_> = transactions.iter().map(|tx| &tx.receipt.envelope).collect();
+        let Self { mut header, taken: transactions, skipped, .. } = self;
+        let blooms = transactions.iter().map(|tx| tx.receipt.envelope.logs_bloom());
         header.state_root = roots.state_root;
-        header.transactions_root = calculate_transaction_root(&envelopes);
-        header.receipts_root = calculate_receipt_root(&receipts);
-        header.logs_bloom =
-            receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom());
-        header.gas_used = receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used());
+        header.transactions_root = lists.transactions;
+        header.receipts_root = lists.receipts;
+        header.logs_bloom = blooms.fold(Bloom::ZERO, |bloom, of_one| bloom | *of_one);
+        header.gas_used = receipts::gas_used(&transactions);
         let output = output_of(&header, roots);
         BlockOutcome { header, output, transactions, skipped, diff }
     }
 }
 
-fn with_receipts(transactions: Transactions, base_fee: Option<u64>) -> Vec<ExecutedTx> {
-    let mut gas = 0;
-    let mut executed = Vec::with_capacity(transactions.len());
-    for tx in transactions {
-        gas += tx.gas_used;
-        executed.push(tx.into_executed(base_fee, gas));
+/// The roots of what a block holds.
+pub(crate) struct ListRoots {
+    pub(crate) transactions: B256,
+    pub(crate) receipts: B256,
+}
+
+impl ListRoots {
+    pub(crate) fn of(executed: &[Arc<ExecutedTx>]) -> Self {
+        Self { transactions: transactions_root(executed), receipts: receipts_root(executed) }
     }
-    executed
+}
+
+pub(crate) fn transactions_root(executed: &[Arc<ExecutedTx>]) -> B256 {
+    let envelopes: Vec<_> = executed.iter().map(|tx| tx.envelope()).collect();
+    calculate_transaction_root(&envelopes)
+}
+
+pub(crate) fn receipts_root(executed: &[Arc<ExecutedTx>]) -> B256 {
+    let receipts: Vec<_> = executed.iter().map(|tx| &tx.receipt.envelope).collect();
+    calculate_receipt_root(&receipts)
 }
 
 /// The output root's preimage after the block with this header.

@@ -1,6 +1,8 @@
 use alloc::{string::ToString as _, vec::Vec};
 use core::cell::RefCell;
 
+#[cfg(feature = "std")]
+use alloy_eips::eip2935::HISTORY_STORAGE_CODE;
 use alloy_primitives::{Address, B256, Bytes, Log, U256};
 use revm::{
     context::TxEnv,
@@ -14,6 +16,8 @@ use revm::{
 use turnpike_protocol::{L1Fee, predeploys::HISTORY_STORAGE};
 use turnpike_state::StateView;
 
+#[cfg(feature = "std")]
+use crate::DeferredHash;
 use crate::{
     BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, SkipReason,
     base::ViewError,
@@ -58,6 +62,10 @@ pub(crate) enum Stop<S: StateView> {
     Fatal(ExecutionError<S::Error>),
 }
 
+/// Kept in a slot in place of a hash that is not known yet: no hash, and not zero.
+#[cfg(feature = "std")]
+const NO_HASH: B256 = B256::repeat_byte(0xff);
+
 /// Transactions whose accounts are asked for together.
 pub(crate) const LOOK_AHEAD: usize = 64;
 
@@ -100,6 +108,23 @@ impl<S: StateView> Runner<S> {
             .run_system_call(&mut self.evm)
             .map(|_| ())
             .map_err(fatal)
+    }
+
+    /// [`Self::record_parent_hash`] of a hash that need not be known before somebody looks at the slot. Waits for it if the
+    /// contract could make anything else of it than to keep it.
+    #[cfg(feature = "std")]
+    pub(crate) fn record_deferred_hash(
+        &mut self,
+        hash: &DeferredHash,
+    ) -> Result<(), ExecutionError<S::Error>> {
+        let journal = &mut self.evm.ctx.journaled_state;
+        if !journal.has_code_of(&HISTORY_STORAGE, &HISTORY_STORAGE_CODE)? {
+            let hash = hash.wait().ok_or(ExecutionError::ParentAbandoned)?;
+            return self.record_parent_hash(hash);
+        }
+        self.record_parent_hash(NO_HASH)?;
+        self.evm.ctx.journaled_state.defer_parent_hash();
+        Ok(())
     }
 
     /// Computes and fetches what these transactions, which are about to run, are likely to look up: so the waits for

@@ -74,7 +74,7 @@ impl Challenger {
         let mut sender = None;
         if let Some(key) = config.key.clone() {
             let database = match &config.database {
-                Some(path) => Some(Database::open(path, genesis_id(genesis)).await?),
+                Some(location) => Some(Database::open_plain(location, genesis_id(genesis)).await?),
                 None => None,
             };
             let l1 = L1Sender::new(client.clone(), key);

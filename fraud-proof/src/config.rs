@@ -1,8 +1,9 @@
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
 use turnpike_executor::EngineConfig;
 use turnpike_l1::L1Endpoints;
+use turnpike_storage::DatabaseLocation;
 
 use crate::FeePolicy;
 
@@ -20,7 +21,7 @@ pub struct ChallengerConfig {
     /// Key that challenges and defends; without it wrong outputs are only reported.
     pub key: Option<PrivateKeySigner>,
     /// Where what was sent is kept. Without it, a challenger that starts again does not know what is on its way.
-    pub database: Option<PathBuf>,
+    pub database: Option<DatabaseLocation>,
     /// What is paid for gas.
     pub fees: FeePolicy,
     /// To propose and finalize outputs as well, with the same key.

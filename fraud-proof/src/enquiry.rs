@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy_primitives::{Address, KECCAK256_EMPTY, Log, U256};
 use tokio::task::block_in_place;
@@ -120,7 +120,10 @@ async fn same_hash(peer: &Peer, verifier: &Verifier, number: u64) -> Result<bool
 }
 
 /// The first transaction whose receipt differs.
-fn first_receipt(derived: &[ExecutedTx], claimed: Vec<PeerReceipt>) -> Option<FirstTransaction> {
+fn first_receipt(
+    derived: &[Arc<ExecutedTx>],
+    claimed: Vec<PeerReceipt>,
+) -> Option<FirstTransaction> {
     let (derived_count, claimed_count) = (derived.len(), claimed.len());
     for (index, (ours, theirs)) in derived.iter().zip(claimed).enumerate() {
         if let Some(receipt) = compare_receipts(ours, theirs) {

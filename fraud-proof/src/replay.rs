@@ -1,4 +1,4 @@
-use std::{convert::Infallible, mem};
+use std::{convert::Infallible, mem, sync::Arc};
 
 use alloy_primitives::B256;
 use turnpike_executor::{
@@ -43,7 +43,7 @@ impl Replay {
     }
 
     /// The block's transactions and receipts.
-    pub fn transactions(&self) -> Result<Vec<ExecutedTx>, ExecutionError<Infallible>> {
+    pub fn transactions(&self) -> Result<Vec<Arc<ExecutedTx>>, ExecutionError<Infallible>> {
         Ok(self.run(self.len())?.into_executed())
     }
 

@@ -5,6 +5,7 @@ mod fixture;
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    sync::Arc,
     thread,
 };
 
@@ -159,7 +160,7 @@ async fn a_false_receipt_is_named() {
     let rollup = liar();
     let mut lie = rollup.divergence(2);
     let mut blocks = rollup.blocks.clone();
-    blocks[2].transactions[1].receipt.gas_used += 1;
+    Arc::make_mut(&mut blocks[2].transactions[1]).receipt.gas_used += 1;
     let state = rollup.sequencer.state().flat().clone();
     let peer = Peer::new(&Served { blocks, state }.serve()).expect("a URL");
     enquire(&peer, &rollup.verifier, &mut lie).await;

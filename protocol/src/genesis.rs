@@ -26,6 +26,9 @@ pub struct Genesis {
     /// The contracts on L1; absent until they are deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l1: Option<L1Deployment>,
+    /// Whose signature makes a preconfirmation, if the sequencer is to be held to any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequencer: Option<Address>,
     /// Accounts of block 0.
     pub alloc: BTreeMap<Address, GenesisAccount>,
 }

@@ -1,9 +1,8 @@
 use std::collections::VecDeque;
 
 use turnpike_protocol::ChainConfig;
-use turnpike_storage::JournalRecord;
 
-use crate::builder::{bytes_in_block, entry_bytes_max};
+use crate::builder::entry_bytes_max;
 
 /// What a sealed block takes of an inbox entry.
 #[derive(Clone, Copy, Debug)]
@@ -20,15 +19,10 @@ struct Unposted {
 pub(crate) struct Backlog(VecDeque<Unposted>);
 
 impl Backlog {
-    /// Adds a sealed block.
-    pub(crate) fn push(&mut self, record: &JournalRecord) {
-        let bytes: usize = record.transactions.iter().map(|raw| bytes_in_block(raw)).sum();
-        self.0.push_back(Unposted {
-            block: record.number,
-            origin: record.origin.entry,
-            bytes: bytes as u64,
-            deposits: record.deposits.len() as u64,
-        });
+    /// Adds a complete block, whose transactions take so many bytes of it; `origin` is the entry of its origin.
+    pub(crate) fn push(&mut self, block: u64, origin: u64, bytes: usize, deposits: usize) {
+        let (bytes, deposits) = (bytes as u64, deposits as u64);
+        self.0.push_back(Unposted { block, origin, bytes, deposits });
     }
 
     /// Takes out what L1 holds.
@@ -71,22 +65,9 @@ impl Backlog {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::{B256, Bytes};
-    use turnpike_protocol::{Genesis, Origin};
+    use turnpike_protocol::Genesis;
 
     use super::*;
-
-    fn record(number: u64, entry: u64, bytes: usize) -> JournalRecord {
-        JournalRecord {
-            number,
-            timestamp: 0,
-            origin: Origin { entry, ..Origin::default() },
-            deposits: Vec::new(),
-            transactions: vec![Bytes::from(vec![0; bytes])],
-            hash: B256::ZERO,
-            state_root: B256::ZERO,
-        }
-    }
 
     #[test]
     fn counts_the_entries_that_blocks_will_take() {
@@ -94,11 +75,11 @@ mod tests {
         let mut backlog = Backlog::default();
         assert_eq!(backlog.entries(&config), 0);
         for number in 1..=10 {
-            backlog.push(&record(number, 0, 30_000));
+            backlog.push(number, 0, 30_004, 0);
         }
         // Three of them fit one entry.
         assert_eq!(backlog.entries(&config), 4);
-        backlog.push(&record(11, 1, 10));
+        backlog.push(11, 1, 14, 0);
         assert_eq!(backlog.entries(&config), 5);
         backlog.drop_to(9);
         assert_eq!(backlog.entries(&config), 2);

@@ -22,11 +22,11 @@ use turnpike_state::{
     checkpoint::{CheckpointError, CheckpointStore, load},
 };
 
-/// Blocks from one checkpoint to the next: about as many as are run again after a crash.
-const BLOCKS_BETWEEN: u64 = 1_000;
+use crate::config::CHECKPOINT_BLOCKS;
 
-/// Changes of accounts and slots after which a checkpoint is due earlier: they are held in memory until then.
-const ITEMS_BETWEEN: usize = 500_000;
+/// Changes of accounts and slots after which a checkpoint is due earlier: they are held in memory until then, and the next start
+/// makes them again.
+const ITEMS_BETWEEN: usize = 100_000;
 
 /// The writer of a node's checkpoints.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(crate) struct Checkpoints {
     changes: MergedDiff,
     /// Changes that were merged, the same ones counted again.
     items: usize,
+    /// Blocks from one checkpoint to the next.
+    interval: u64,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,13 @@ impl Checkpoints {
             state_root: head.state_root,
             changes: MergedDiff::default(),
             items: 0,
+            interval: CHECKPOINT_BLOCKS,
         }
+    }
+
+    /// Has checkpoints follow each other after so many blocks.
+    pub(crate) fn set_interval(&mut self, blocks: u64) {
+        self.interval = blocks;
     }
 
     /// Starts over with a whole state of `chain`, whose blocks were all pushed.
@@ -112,7 +120,7 @@ impl Checkpoints {
         while let Some(block) = self.recent.pop_front_if(|block| block.number <= oldest) {
             self.merge(&block);
         }
-        if self.to - self.from >= BLOCKS_BETWEEN || self.items >= ITEMS_BETWEEN {
+        if self.to - self.from >= self.interval || self.items >= ITEMS_BETWEEN {
             self.write();
         }
     }

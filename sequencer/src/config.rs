@@ -1,17 +1,26 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use alloy::signers::local::PrivateKeySigner;
 use turnpike_executor::EngineConfig;
 use turnpike_l1::L1Endpoints;
+use turnpike_storage::DatabaseLocation;
 
-use crate::PoolLimits;
+use crate::{AdminConfig, ApiLimits, Intake, PoolLimits};
+
+/// Blocks from one checkpoint of the state to the next, unless told otherwise.
+pub const CHECKPOINT_BLOCKS: u64 = 1_000;
 
 /// How a sequencer runs.
 #[derive(Clone, Debug)]
 pub struct SequencerConfig {
     /// Where REST and JSON-RPC are served.
     pub listen: SocketAddr,
-    /// The database file.
-    pub database: PathBuf,
+    /// The database.
+    pub database: DatabaseLocation,
+    /// The folder of the state's checkpoints.
+    pub state: PathBuf,
+    /// Blocks from one checkpoint to the next: about as many as are run again after a crash.
+    pub checkpoint_blocks: u64,
     /// Where L1 is served.
     pub l1: L1Endpoints,
     /// L1 blocks on top of one before it is believed.
@@ -28,15 +37,16 @@ pub struct SequencerConfig {
     pub execution: EngineConfig,
     /// Bounds of the transaction pool.
     pub pool: PoolLimits,
+    /// Key that signs preconfirmations; without one they are not signed.
+    pub key: Option<PrivateKeySigner>,
     /// Longest request body, in bytes.
     pub body_bytes_max: usize,
+    /// What clients may take of the listener.
+    pub limits: ApiLimits,
+    /// How the node is administered, if it is.
+    pub admin: Option<AdminConfig>,
+    /// Where transactions go.
+    pub intake: Intake,
     /// Demonstration only: falsify the state from the first block with a transaction on.
     pub lie: bool,
-}
-
-impl SequencerConfig {
-    /// The folder of the state's checkpoints, beside the database.
-    pub(crate) fn checkpoints(&self) -> PathBuf {
-        self.database.with_extension("state")
-    }
 }

@@ -1,34 +1,62 @@
 //! The sequencer: admission, ordering, block production and the HTTP API.
 //!
 //! ```text
-//! HTTP ─► admission ─► pool ─► block ─► chain ─► journal ─► published
-//!                                ▲                             │
-//! L1 ─► tracker: origin, deposits, safe and final heads ◄──────┘ (compares what L1 holds with the journal)
+//! HTTP ─► admission ─► producer: pool, slices ─► committer: journal ─► published: answers, promises
+//!                          │ block complete           ▲
+//!                          └──────► sealer: roots ────┴──► indexer: look-ups ─► head
+//! L1 ─► tracker ─► driver: origin, deposits, safe and final heads; has the producer stand still where L1 takes blocks back
 //! ```
 //!
-//! [`run`] is the driver and the only writer of pool, chain and database; everything it decides is decided by
-//! synchronous code ([`Pool`], the block builder) that takes the time as an argument. The API reads through
-//! [`Shared`]. A transaction is acknowledged when it is durable in the pending list, a block is visible when it is
-//! durable in the journal.
+//! [`run`] runs one task or thread for each part; all queues between them are bounded. Pool and state have one writer at a time: the
+//! producer, or the driver while the producer stands still. The API reads through [`Shared`]. A submission is answered when the
+//! journal's row with it is durable, as preconfirmed if it ran; a block is visible when the look-ups hold it.
+//!
+//! [`run_replica`] follows another node's journal instead and runs all of it again; [`verify`] and [`rebuild`] do so with a database.
 
 mod admission;
+mod announce;
 mod api;
 mod backlog;
 mod builder;
 mod checkpoints;
+mod committer;
 mod config;
+mod control;
 mod driver;
 mod execution;
+mod gathered;
+mod given;
+mod hashes;
+mod intake;
+mod maintenance;
+mod metrics;
 mod pool;
+mod preconfirmation;
+mod producer;
+mod published;
+#[cfg(test)]
+mod published_table;
 mod refusal;
+mod replay;
+mod replica;
 mod restore;
+mod sealed;
+mod sealer;
 mod service;
+mod settling;
 mod shared;
+mod signers;
 mod tracker;
 
-pub use config::SequencerConfig;
+pub use api::{AdminConfig, AdminSecret, ApiLimits, LogControl, Patience, TokenError};
+pub use config::{CHECKPOINT_BLOCKS, SequencerConfig};
 pub use execution::{BlockExecution, StageMicroseconds};
-pub use pool::{Pool, PoolLimits, PooledTx};
+pub use intake::Intake;
+pub use maintenance::{Rebuilt, Verified, VerifyConfig, VerifyScope, rebuild, verify};
+pub use pool::{Added, Pool, PoolLimits, PooledTx};
+pub use preconfirmation::{Preconfirmation, Promise, PromiseDomain, PromiseSigner, WrongKey};
+pub use published::WaitEnd;
 pub use refusal::Refusal;
+pub use replica::{Divergence, Replica, ReplicaConfig, ReplicaEnd, ReplicaSource, run_replica};
 pub use service::{Sequencer, run};
-pub use shared::{PostedRange, Settlement, Shared};
+pub use shared::{Accepted, PostedRange, Settlement, Shared};

@@ -1,6 +1,15 @@
 use alloy_primitives::{Address, U256};
+use axum::http::StatusCode;
+#[cfg(test)]
+use turnpike_protocol::{SignatureError, TxDecodeError};
 
 /// Why a transaction is not taken. The texts are geth's where geth has one: clients match on them.
+///
+/// JSON-RPC answers the text with code −32000, REST a problem document of the code and the status, and
+/// `turnpike_sequencer_refusals_total{code}` counts them. What was accepted and could not be included after all has the text as
+/// its reason.
+///
+#[doc = include_str!("../refusals.md")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -138,35 +147,128 @@ pub enum Refusal {
         /// Transactions allowed.
         limit: usize,
     },
+    /// It could not run, and the full pool needed its room.
+    #[error("dropped from the full txpool: it could not run")]
+    Evicted,
+    /// A nonce before its own was missing for too long.
+    #[error("dropped from the txpool: no transaction with a lower nonce came within {seconds} s")]
+    GapTimeout {
+        /// How long it waited, in seconds.
+        seconds: u64,
+    },
+    /// More is offered than can be looked at.
+    #[error("server is busy: too many transactions wait for their signatures to be checked")]
+    Busy,
+    /// Nothing can be made durable, so nothing is accepted.
+    #[error("{reason}; nothing is accepted")]
+    JournalFailed {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The node follows a sequencer and takes nothing itself.
+    #[error("this node is a read-only replica: transactions go to the sequencer")]
+    ReadOnly,
+    /// The sequencer, to which it was sent on, does not take it.
+    #[error("{0}")]
+    Forwarded(String),
+    /// An administrator has the sequencer finish what it has, and take nothing more.
+    #[error("sequencer is draining: no transactions are taken")]
+    Draining,
     /// The sequencer is stopping.
     #[error("sequencer is shutting down")]
     Stopping,
 }
 
-impl Refusal {
-    /// A stable name for programs.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Undecodable(_) => "undecodable",
-            Self::Oversized { .. } => "oversized",
-            Self::ChainId { .. } => "wrong-chain-id",
-            Self::Signature(_) => "invalid-signature",
-            Self::GasCap { .. } => "gas-limit-too-high",
-            Self::IntrinsicGas { .. } => "intrinsic-gas-too-low",
-            Self::FloorGas { .. } => "floor-gas-too-low",
-            Self::InitCode { .. } => "initcode-too-long",
-            Self::TipAboveFee { .. } => "tip-above-fee-cap",
-            Self::FeeTooLow { .. } => "fee-cap-below-base-fee",
-            Self::NoAuthorizations { .. } => "no-authorizations",
-            Self::SenderIsContract { .. } => "sender-not-eoa",
-            Self::NonceTooLow { .. } => "nonce-too-low",
-            Self::NonceTooHigh { .. } => "nonce-too-high",
-            Self::InsufficientFunds { .. } => "insufficient-funds",
-            Self::AlreadyKnown => "already-known",
-            Self::Underpriced => "replacement-underpriced",
-            Self::PoolFull => "pool-full",
-            Self::SenderFull { .. } => "sender-full",
-            Self::Stopping => "stopping",
+/// The stable name and the HTTP status of each refusal, with an example for the table of them: one line, so that none is
+/// without.
+macro_rules! refusals {
+    ($($refusal:pat => $code:literal, $status:ident, $example:expr;)*) => {
+        impl Refusal {
+            /// A stable name for programs.
+            pub const fn code(&self) -> &'static str {
+                match self {
+                    $($refusal => $code,)*
+                }
+            }
+
+            /// How REST answers it.
+            pub(crate) const fn status(&self) -> StatusCode {
+                match self {
+                    $($refusal => StatusCode::$status,)*
+                }
+            }
+
+            /// The code and the status of each.
+            pub(crate) fn codes() -> impl Iterator<Item = (&'static str, StatusCode)> {
+                [$(($code, StatusCode::$status),)*].into_iter()
+            }
+
+            #[cfg(test)]
+            fn examples() -> Vec<(&'static str, Self)> {
+                vec![$(($code, $example),)*]
+            }
         }
+    };
+}
+
+refusals! {
+    Self::Undecodable(_) => "undecodable", BAD_REQUEST, Self::Undecodable(TxDecodeError::UnsupportedType(3));
+    Self::Oversized { .. } => "oversized", PAYLOAD_TOO_LARGE, Self::Oversized { size: 140_000, limit: 131_072 };
+    Self::ChainId { .. } => "wrong-chain-id", UNPROCESSABLE_ENTITY, Self::ChainId { have: 1, want: 901 };
+    Self::Signature(_) => "invalid-signature", UNPROCESSABLE_ENTITY, Self::Signature(SignatureError::OutOfRange);
+    Self::GasCap { .. } => "gas-limit-too-high", UNPROCESSABLE_ENTITY, Self::GasCap { gas_limit: 20_000_000, cap: 16_777_216 };
+    Self::IntrinsicGas { .. } => "intrinsic-gas-too-low", UNPROCESSABLE_ENTITY, Self::IntrinsicGas { gas_limit: 20_000, needed: 21_000 };
+    Self::FloorGas { .. } => "floor-gas-too-low", UNPROCESSABLE_ENTITY, Self::FloorGas { gas_limit: 21_500, needed: 22_000 };
+    Self::InitCode { .. } => "initcode-too-long", UNPROCESSABLE_ENTITY, Self::InitCode { size: 50_000, limit: 49_152 };
+    Self::TipAboveFee { .. } => "tip-above-fee-cap", UNPROCESSABLE_ENTITY, Self::TipAboveFee { sender: SAMPLE_SENDER, tip: 2, fee: 1 };
+    Self::FeeTooLow { .. } => "fee-cap-below-base-fee", UNPROCESSABLE_ENTITY, Self::FeeTooLow { sender: SAMPLE_SENDER, fee: 1, base_fee: 7 };
+    Self::NoAuthorizations { .. } => "no-authorizations", UNPROCESSABLE_ENTITY, Self::NoAuthorizations { sender: SAMPLE_SENDER };
+    Self::SenderIsContract { .. } => "sender-not-eoa", UNPROCESSABLE_ENTITY, Self::SenderIsContract { sender: SAMPLE_SENDER };
+    Self::NonceTooLow { .. } => "nonce-too-low", UNPROCESSABLE_ENTITY, Self::NonceTooLow { next: 5, nonce: 4 };
+    Self::NonceTooHigh { .. } => "nonce-too-high", UNPROCESSABLE_ENTITY, Self::NonceTooHigh { next: 5, nonce: 2_000, limit: 1_024 };
+    Self::InsufficientFunds { .. } => "insufficient-funds", UNPROCESSABLE_ENTITY, Self::InsufficientFunds { balance: U256::from(1), cost: U256::from(3) };
+    Self::AlreadyKnown => "already-known", UNPROCESSABLE_ENTITY, Self::AlreadyKnown;
+    Self::Underpriced => "replacement-underpriced", UNPROCESSABLE_ENTITY, Self::Underpriced;
+    Self::PoolFull => "pool-full", SERVICE_UNAVAILABLE, Self::PoolFull;
+    Self::SenderFull { .. } => "sender-full", UNPROCESSABLE_ENTITY, Self::SenderFull { limit: 1_024 };
+    Self::Evicted => "evicted", UNPROCESSABLE_ENTITY, Self::Evicted;
+    Self::GapTimeout { .. } => "nonce-gap-timeout", UNPROCESSABLE_ENTITY, Self::GapTimeout { seconds: 600 };
+    Self::Busy => "busy", SERVICE_UNAVAILABLE, Self::Busy;
+    Self::JournalFailed { .. } => "journal-failed", SERVICE_UNAVAILABLE, Self::JournalFailed { reason: "the journal cannot be written: disk is full".to_owned() };
+    Self::ReadOnly => "read-only", FORBIDDEN, Self::ReadOnly;
+    Self::Forwarded(_) => "refused-by-sequencer", UNPROCESSABLE_ENTITY, Self::Forwarded("the sequencer does not answer".to_owned());
+    Self::Draining => "draining", SERVICE_UNAVAILABLE, Self::Draining;
+    Self::Stopping => "stopping", SERVICE_UNAVAILABLE, Self::Stopping;
+}
+
+#[cfg(test)]
+const SAMPLE_SENDER: Address = Address::repeat_byte(0x5e);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// `refusals.md` as it has to be.
+    fn table() -> String {
+        let mut table = String::from("| code | HTTP | text, for example |\n|---|---|---|\n");
+        for (code, example) in Refusal::examples() {
+            assert_eq!(example.code(), code, "the example of {code} is another refusal");
+            let status = example.status().as_u16();
+            table.push_str(&format!("| `{code}` | {status} | {example} |\n"));
+        }
+        table
+    }
+
+    #[test]
+    fn the_table_tells_of_every_refusal() {
+        crate::published_table::assert_published("refusals.md", &table());
+    }
+
+    #[test]
+    fn no_two_have_the_same_code() {
+        let codes: Vec<_> = Refusal::examples().into_iter().map(|(code, _)| code).collect();
+        assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
     }
 }

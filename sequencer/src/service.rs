@@ -1,44 +1,53 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex as SyncMutex},
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
+use futures_util::FutureExt as _;
 use tokio::{
     net::TcpListener,
-    sync::{RwLock, Semaphore, mpsc, watch},
-    time::MissedTickBehavior,
+    runtime::Handle,
+    sync::{Mutex, mpsc},
+    task::{AbortHandle, JoinSet, spawn_blocking},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use turnpike_derivation::Derivation;
 use turnpike_executor::Chain;
 use turnpike_l1::{L1Client, L1View};
-use turnpike_protocol::{Genesis, Origin};
-use turnpike_storage::{BlockRecord, Database, genesis_id};
+use turnpike_protocol::{Genesis, SignedTx, decode_transaction};
+use turnpike_storage::{AcceptedTx, Database, JournalEntry, SliceEntry, genesis_id};
 
 use crate::{
-    Pool, SequencerConfig, Settlement, Shared,
+    AdminConfig, PooledTx, PromiseSigner, SequencerConfig, Shared,
+    committer::{COMMITS_WAITING_MAX, Commit, Committer},
     driver::Driver,
+    producer::{Control, Event, Outlook, Pace, Producer},
     restore::{Restored, restore},
-    shared::Submission,
+    sealed::genesis_record,
+    sealer::{CLOSINGS_WAITING_MAX, INDEXINGS_WAITING_MAX, Indexer, Sealer},
+    settling::ProofKeeping,
+    shared::Tellers,
     tracker::{L1News, Tracker},
 };
 
-/// Requests that may wait for the driver.
-const SUBMISSIONS_MAX: usize = 1_024;
+/// Requests that may wait for the producer.
+const EVENTS_WAITING_MAX: usize = 4_096;
 
-/// Calls that run the EVM at the same time: the rest of the node needs its cores as well.
-const CALLS_MAX: usize = 2;
-
-/// Transactions taken into one commit of the pending list.
-const GROUP_TRANSACTIONS_MAX: usize = 4_096;
+/// From one slice to the next, at least: so much is shared by those that come together.
+const SLICE_INTERVAL: Duration = Duration::from_millis(2);
 
 /// A sequencer that is ready to run: the chain rebuilt, L1 read, the port bound.
 #[derive(Debug)]
 pub struct Sequencer {
-    driver: Driver,
+    node: Node,
     listener: TcpListener,
+    admin: Option<(TcpListener, AdminConfig)>,
     tracker: Tracker,
     l1: L1Client,
-    submissions: mpsc::Receiver<Submission>,
 }
 
 /// Runs a sequencer until `stop`; `ready` is told the address it listens on.
@@ -48,54 +57,31 @@ pub async fn run(
     stop: CancellationToken,
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
-    let sequencer = Sequencer::open(genesis, config).await?;
+    let Some(sequencer) = Sequencer::open(genesis, config, &stop).await? else { return Ok(()) };
     ready(sequencer.address()?);
     sequencer.serve(stop).await
 }
 
 impl Sequencer {
-    /// Binds the port, rebuilds the chain from checkpoint and journal, takes up what was pending and reads L1 once.
-    pub async fn open(genesis: &Genesis, config: SequencerConfig) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", config.listen))?;
-        let chain = Chain::from_genesis(genesis);
-        let (genesis_output, genesis_parent) = (chain.head().output, chain.head().parent);
-        let database = Arc::new(Database::open(&config.database, genesis_id(genesis)).await?);
-        let genesis_block = BlockRecord {
-            header: chain.head().header.clone(),
-            message_passer_storage_root: genesis_output.message_passer_storage_root,
-            origin: Origin::default(),
-            receipts: Vec::new(),
-        };
-        database.record_genesis(&genesis_output.block_hash, &genesis_block).await?;
-        let directory = config.checkpoints();
-        let Restored { chain, checkpoints, replayed } =
-            restore(chain, &database, &directory, config.execution).await?;
-
-        let client = L1Client::connect(config.l1.clone(), genesis).await?;
-        client.check_genesis(genesis, &genesis_output).await?;
-        let view = L1View::new(client.clone(), config.l1_confirmations, genesis_output);
-        let derivation = Derivation::new(genesis.config.clone(), genesis_parent);
-        let mut tracker = Tracker::new(view, derivation, Arc::clone(&database));
-
-        let (head, head_seen) = watch::channel(chain.head().header.number);
-        let (submit, submissions) = mpsc::channel(SUBMISSIONS_MAX);
-        let shared = Arc::new(Shared {
-            config: genesis.config.clone(),
-            chain: RwLock::new(chain),
-            last_execution: RwLock::default(),
-            pool: RwLock::new(Pool::new(config.pool)),
-            settlement: RwLock::new(Settlement::default()),
-            database,
-            head: head_seen,
-            submissions: submit,
-            calls: Semaphore::new(CALLS_MAX),
-        });
-        let mut driver = Driver::new(config, genesis.clone(), shared, head, replayed, checkpoints);
-        driver.take_pending().await?;
-        follow(&mut driver, &mut tracker).await?;
-        Ok(Self { driver, listener, tracker, l1: client, submissions })
+    /// Binds the ports, rebuilds the chain from checkpoint and journal, takes up what waited and reads L1 once. `None` after `stop`.
+    pub async fn open(
+        genesis: &Genesis,
+        config: SequencerConfig,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Option<Self>> {
+        let listener = crate::api::bind(config.listen)?;
+        let admin = config.admin.clone();
+        let admin = admin.map(|admin| anyhow::Ok((crate::api::bind(admin.listen)?, admin)));
+        let admin = admin.transpose()?;
+        let started = stop.run_until_cancelled(Node::start(genesis, config)).await;
+        let Some(mut node) = started.transpose()? else { return Ok(None) };
+        let begun = stop.run_until_cancelled(begin(genesis, &mut node.driver)).await;
+        if let Some(Ok((tracker, l1))) = begun {
+            return Ok(Some(Self { node, listener, admin, tracker, l1 }));
+        }
+        // Its parts run, and end in no other way.
+        node.stop().await?;
+        begun.transpose().map(|_| None)
     }
 
     /// Where the API is served.
@@ -106,82 +92,336 @@ impl Sequencer {
     /// Runs until `stop`, or until a part fails: then the others stop as well.
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
         let stop = stop.child_token();
-        let database = Arc::clone(self.driver.database());
+        let database = Arc::clone(&self.node.driver.shared.database);
         let result = self.drive(&stop).await;
         stop.cancel();
         database.close().await;
         result
     }
 
-    /// The only place where anything is decided: one event at a time.
+    /// The only place where L1's news are dealt with: one at a time.
     async fn drive(self, stop: &CancellationToken) -> anyhow::Result<()> {
-        let Self { mut driver, listener, tracker, l1, mut submissions } = self;
-        let config = driver.config().clone();
-        info!(address = %listener.local_addr()?, head = driver.head(), "sequencer is up");
+        let Self { mut node, listener, admin, tracker, l1 } = self;
+        let config = node.driver.config.clone();
+        let shared = Arc::clone(&node.driver.shared);
+        info!(address = %listener.local_addr()?, head = node.driver.head(), "sequencer is up");
 
         let (send_news, mut news) = mpsc::channel(1);
         let mut tracking = tokio::spawn(tracker.run(config.l1_poll, send_news, stop.clone()));
-        let shared = Arc::clone(driver.shared());
-        let api = crate::api::serve(listener, shared, l1, config.body_bytes_max, stop.clone());
+        let api = crate::api::serve(
+            listener,
+            Arc::clone(&shared),
+            l1,
+            config.body_bytes_max,
+            config.limits.clone(),
+            stop.clone(),
+        );
         let mut api = tokio::spawn(api);
-        let mut ticks = tokio::time::interval(config.block_interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
+        let mut admin = tokio::spawn(administer(admin, Arc::clone(&shared), stop.clone()));
+        let mut ended = loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
-                ended = &mut tracking => {
-                    ended??;
-                    bail!("the L1 tracker ended");
-                }
-                ended = &mut api => {
-                    ended??;
-                    bail!("the API server ended");
-                }
+                () = stop.cancelled() => break Ok(()),
+                ended = node.ended() => break ended,
+                ended = &mut tracking => break ended_early("the L1 tracker", ended),
+                ended = &mut api => break ended_early("the API server", ended),
+                ended = &mut admin => break ended_early("the administrators' server", ended),
                 Some((message, done)) = news.recv() => {
-                    driver.take_news(message).await?;
-                    // A tracker that has stopped does not care.
-                    let _ = done.send(());
-                }
-                _ = ticks.tick() => driver.produce().await?,
-                Some(first) = submissions.recv() => {
-                    driver.admit(group(first, &mut submissions)).await?;
+                    // Where it runs the journal again it takes long, and whatever it has begun the next start does again.
+                    match stop.run_until_cancelled(node.driver.take_news(message)).await {
+                        // A tracker that has stopped does not care.
+                        Some(Ok(())) => drop(done.send(())),
+                        Some(Err(error)) => break Err(error),
+                        None => break Ok(()),
+                    }
                 }
             }
-        }
-        // What was offered is answered; what was accepted is durable already.
-        submissions.close();
-        while let Ok(submission) = submissions.try_recv() {
-            driver.admit(vec![submission]).await?;
-        }
+        };
+        stop.cancel();
         drop(news);
-        driver.finish().await;
-        tracking.await??;
-        api.await??;
-        Ok(())
+        shared.published.stop();
+        // What was offered is answered before what answers it stops.
+        for part in [&mut api, &mut admin, &mut tracking] {
+            if !part.is_finished() {
+                ended = ended.and(part.await.map_err(Into::into).flatten());
+            }
+        }
+        let stopped = node.stop().await;
+        // Parts end because one has failed: that is the one to hear of, whichever was noticed first.
+        match shared.failure.get() {
+            Some(reason) => bail!("{reason}"),
+            None => ended.and(stopped),
+        }
     }
 }
 
-/// Takes in all that L1 holds.
-async fn follow(driver: &mut Driver, tracker: &mut Tracker) -> anyhow::Result<()> {
+/// Serves administrators until `stop`, if there may be any.
+async fn administer(
+    admin: Option<(TcpListener, AdminConfig)>,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    match admin {
+        Some((listener, config)) => crate::api::serve_admin(listener, shared, config, stop).await,
+        None => {
+            stop.cancelled().await;
+            Ok(())
+        }
+    }
+}
+
+/// A part that does not end by itself has ended.
+pub(crate) fn ended_early(
+    part: &str,
+    ended: Result<anyhow::Result<()>, tokio::task::JoinError>,
+) -> anyhow::Result<()> {
+    ended??;
+    bail!("{part} ended")
+}
+
+/// Reads all that L1 holds.
+async fn begin(genesis: &Genesis, driver: &mut Driver) -> anyhow::Result<(Tracker, L1Client)> {
+    let config = &driver.config;
+    let genesis_head = Chain::from_genesis(genesis).head().clone();
+    let client = L1Client::connect(config.l1.clone(), genesis).await?;
+    client.check_genesis(genesis, &genesis_head.output).await?;
+    let view = L1View::new(client.clone(), config.l1_confirmations, genesis_head.output);
+    let derivation = Derivation::new(genesis.config.clone(), genesis_head.parent);
+    let mut tracker = Tracker::new(view, derivation, Arc::clone(&driver.shared.database));
     loop {
         let news = tracker.next().await?;
         let is_all = matches!(news, L1News::Progress(_));
         driver.take_news(news).await?;
         if is_all {
-            return Ok(());
+            return Ok((tracker, client));
         }
     }
 }
 
-/// Takes what else waits, so that one commit serves many requests.
-fn group(first: Submission, waiting: &mut mpsc::Receiver<Submission>) -> Vec<Submission> {
-    let mut count = first.txs.len();
-    let mut group = vec![first];
-    while count < GROUP_TRANSACTIONS_MAX {
-        let Ok(next) = waiting.try_recv() else { break };
-        count += next.txs.len();
-        group.push(next);
+/// The parts that make blocks and keep them, running.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) driver: Driver,
+    parts: JoinSet<anyhow::Result<()>>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests crash it"))]
+    committer: AbortHandle,
+}
+
+impl Node {
+    /// Brings the chain to where the journal ends, and starts the parts. No block is made before the driver knows what L1 holds.
+    pub(crate) async fn start(genesis: &Genesis, config: SequencerConfig) -> anyhow::Result<Self> {
+        let chain = Chain::from_genesis(genesis);
+        let sign = |key| PromiseSigner::of(genesis, chain.head().hash(), key);
+        let signer = config.key.clone().map(sign).transpose()?;
+        let database = Arc::new(Database::open(&config.database, genesis_id(genesis)).await?);
+        database.record_genesis(&chain.head().hash(), &genesis_record(&chain)).await?;
+        let restored = restore(chain, &database, &config.state, config.execution).await?;
+        let Restored { chain, mut checkpoints, pending, arrivals, unindexed, .. } = restored;
+        checkpoints.set_interval(config.checkpoint_blocks);
+
+        let (send_events, events) = mpsc::channel(EVENTS_WAITING_MAX);
+        let (send_commits, commits) = mpsc::channel(COMMITS_WAITING_MAX);
+        let (send_closings, closings) = mpsc::channel(CLOSINGS_WAITING_MAX);
+        let (send_indexings, indexings) = mpsc::channel(INDEXINGS_WAITING_MAX);
+        let intake = config.intake.clone();
+        let (shared, tellers) =
+            Shared::new(chain, database, intake, config.pool, signer, send_events.clone()).await?;
+        let Tellers { head, journal_end, settlement_changed } = tellers;
+        let (head, journal_end) = (Arc::new(head), Arc::new(journal_end));
+        let mut outlook = Outlook::new();
+        arrivals.into_iter().for_each(|arrival| outlook.note_arrival(arrival));
+        let refused = take_up(&shared, pending).await;
+        let outlook = Arc::new(SyncMutex::new(outlook));
+        let checkpoints = Arc::new(Mutex::new(checkpoints));
+        let now = Instant::now();
+        let producer = Producer {
+            shared: Arc::clone(&shared),
+            outlook: Arc::clone(&outlook),
+            pace: Pace {
+                block_interval: config.block_interval,
+                slice_interval: SLICE_INTERVAL,
+                heartbeat: config.heartbeat,
+                backlog_entries_max: config.backlog_entries_max,
+            },
+            runtime: Handle::current(),
+            events,
+            commits: send_commits.clone(),
+            closings: send_closings,
+            lies: config.lie,
+            started_at: now,
+            opened_at: now,
+            sliced_at: now,
+            has_more: true,
+            stale: Vec::new(),
+        };
+        if !refused.is_empty() {
+            let entry = JournalEntry::Slice(SliceEntry { refused, ..SliceEntry::default() });
+            let commit = Commit { entries: vec![entry], ..Commit::default() };
+            send_commits.send(commit).await.ok().context("the committer has ended")?;
+        }
+        let sealer = Sealer {
+            shared: Arc::clone(&shared),
+            closings,
+            commits: send_commits,
+            indexings: send_indexings,
+            checkpoints: Arc::clone(&checkpoints),
+        };
+        let indexer = Indexer { shared: Arc::clone(&shared), indexings, head: Arc::clone(&head) };
+        let committer =
+            Committer::new(Arc::clone(&shared), commits, Arc::clone(&journal_end), unindexed);
+        let mut parts = JoinSet::new();
+        let producing = async { spawn_blocking(|| producer.run()).await? };
+        let committer = parts.spawn(told(Arc::clone(&shared), "committer", committer.run()));
+        parts.spawn(told(Arc::clone(&shared), "sealer", sealer.run()));
+        parts.spawn(told(Arc::clone(&shared), "indexer", indexer.run()));
+        parts.spawn(told(Arc::clone(&shared), "producer", producing));
+        let driver = Driver {
+            config,
+            genesis: genesis.clone(),
+            shared,
+            outlook,
+            checkpoints,
+            events: send_events,
+            head,
+            journal_end,
+            settlement_changed,
+            proofs: ProofKeeping::default(),
+            #[cfg(test)]
+            stop_after: None,
+        };
+        Ok(Self { driver, parts, committer })
     }
-    group
+
+    /// Waits for a part to end, which none does by itself.
+    async fn ended(&mut self) -> anyhow::Result<()> {
+        match self.parts.join_next().await {
+            Some(ended) => {
+                ended??;
+                bail!("a part of the node ended")
+            }
+            None => bail!("all parts of the node ended"),
+        }
+    }
+
+    /// Has the open block completed and everything written. The first error is that of the part that failed.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        // Gone, if the producer has ended already.
+        let _ = self.driver.events.send(Event::Control(Control::Stop)).await;
+        let mut result = Ok(());
+        while let Some(ended) = self.parts.join_next().await {
+            let ended = ended.map_err(anyhow::Error::from).flatten();
+            result = result.and(ended);
+        }
+        let checkpoints = Arc::try_unwrap(self.driver.checkpoints);
+        let checkpoints = checkpoints.ok().context("invariant: nobody else holds them")?;
+        checkpoints.into_inner().finish().await;
+        result
+    }
+}
+
+#[cfg(test)]
+impl Node {
+    /// Ends as a crash would: what is not durable is lost.
+    pub(crate) async fn crash(mut self) {
+        self.committer.abort();
+        let _ = self.driver.events.send(Event::Control(Control::Stop)).await;
+        while self.parts.join_next().await.is_some() {}
+        self.driver.shared.database.close().await;
+    }
+
+    /// Has so many blocks completed, and waits for them.
+    pub(crate) async fn seal(&self, blocks: usize) {
+        for _ in 0..blocks {
+            let (done, is_done) = tokio::sync::oneshot::channel();
+            let seal = Event::Control(Control::Seal(done));
+            self.driver.events.send(seal).await.expect("runs");
+            is_done.await.expect("makes a block");
+        }
+        let newest = self.driver.shared.chain.read().await.tip().parent.number;
+        let mut head = self.driver.head.subscribe();
+        head.wait_for(|head| *head >= newest).await.expect("never ends");
+    }
+}
+
+/// Has everybody hear of it if a part fails, however it does: others may wait for what it does not do any more.
+async fn told(
+    shared: Arc<Shared>,
+    part: &str,
+    run: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let ended = AssertUnwindSafe(run).catch_unwind().await;
+    let ended = ended.unwrap_or_else(|_| Err(anyhow!("the {part} has panicked")));
+    ended.inspect_err(|error| shared.fail(format!("{error:#}")))
+}
+
+/// Takes up what waited at the last stop. Only what can never run is refused; what lacks funds or fees for now waits.
+async fn take_up(
+    shared: &Shared,
+    pending: Vec<AcceptedTx>,
+) -> Vec<(alloy_primitives::B256, String)> {
+    let chain = shared.chain.read().await;
+    let mut pool = shared.pool_mut();
+    let mut refused = Vec::new();
+    for AcceptedTx { arrival, received_ms, tx } in pending {
+        let hash = alloy_primitives::keccak256(&tx.raw);
+        let taken =
+            decode_transaction(&tx.raw).map_err(crate::Refusal::from).and_then(|envelope| {
+                let (raw, sender) = (tx.raw, tx.sender);
+                let tx = SignedTx::new_unchecked(envelope, sender);
+                let nonce = chain.state().account(&sender).unwrap_or_default().nonce;
+                let tx = PooledTx { tx, raw, sender, arrival, received_ms };
+                pool.restore(tx, nonce, Instant::now())
+            });
+        if let Err(refusal) = taken {
+            refused.push((hash, refusal.to_string()));
+        }
+    }
+    refused
+}
+
+#[cfg(test)]
+mod tests {
+    use turnpike_protocol::L1Deployment;
+
+    use super::*;
+    use crate::driver::tests::world::config_in;
+
+    #[tokio::test]
+    async fn everybody_hears_of_a_part_that_panics() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (shared, ..) = Shared::of_new(folder.path(), &Genesis::dev()).await;
+        let ended = told(Arc::clone(&shared), "sealer", async { panic!("on purpose") }).await;
+        assert!(ended.is_err() && shared.failed.is_cancelled());
+        assert_eq!(shared.failure.get().map(String::as_str), Some("the sealer has panicked"));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stop_is_heard_before_it_is_open() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // It takes connections, and never answers.
+        let l1 = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let url = format!("http://{}", l1.local_addr().expect("bound"));
+        let config = SequencerConfig { l1: url.as_str().into(), ..config_in(folder.path()) };
+        let contract = alloy_primitives::Address::repeat_byte(1);
+        let deployment = L1Deployment {
+            chain_id: 1,
+            block_number: 0,
+            inbox: contract,
+            portal: contract,
+            rollup: contract,
+            dispute: contract,
+            preimage_oracle: contract,
+            bridge: contract,
+        };
+        let genesis = Genesis { l1: Some(deployment), ..Genesis::dev() };
+        let stop = CancellationToken::new();
+        let running = run(&genesis, config, stop.clone(), |_| panic!("it is not open"));
+        let stopping = async {
+            let asked = l1.accept().await.expect("is asked");
+            stop.cancel();
+            asked
+        };
+        let (ended, _asked) = tokio::join!(running, stopping);
+        ended.expect("ends well");
+    }
 }

@@ -1,41 +1,120 @@
-use std::sync::Arc;
+use std::{
+    sync::{Arc, OnceLock, PoisonError, RwLockReadGuard, RwLockWriteGuard},
+    time::Instant,
+};
 
-use alloy_primitives::{B256, Bytes};
-use tokio::sync::{RwLock, Semaphore, mpsc, oneshot, watch};
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use turnpike_executor::Chain;
 use turnpike_l1::{Disputes, L1Head, OutputStatus, ProposedOutput};
-use turnpike_protocol::{ChainConfig, Entry, Origin, OutputRoot, QueuedDeposit};
-use turnpike_storage::Database;
+use turnpike_protocol::{
+    ChainConfig, Entry, Origin, OutputRoot, QueuedDeposit, SignedTx, decode_transaction,
+};
+use turnpike_storage::{Database, StorageError, unix_milliseconds};
 
-use crate::{BlockExecution, Pool, Refusal, admission::CheckedTx};
+use crate::{
+    BlockExecution, Intake, Pool, PoolLimits, Preconfirmation, PromiseSigner, Refusal, WaitEnd,
+    admission::{Admission, CheckedTx},
+    announce::Announcements,
+    api::Filters,
+    control::Control,
+    intake::OpenIntake,
+    metrics::refused,
+    producer::Event,
+    published::{Published, Stage},
+};
+
+/// Calls that run the EVM at the same time: the rest of the node needs its cores as well.
+const CALLS_MAX: usize = 2;
+
+/// Bytes of transactions that may wait for the producer.
+const SUBMITTED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What the API reads.
 #[derive(Debug)]
 pub struct Shared {
     /// Rules of the chain.
     pub config: ChainConfig,
-    /// State and head. Changed by the driver only, together with the journal.
+    /// State and head. Changed by the producer, the sealer and, where L1 demands it, the driver.
     pub chain: RwLock<Chain>,
     /// How the newest block ran that was built since the start.
     pub last_execution: RwLock<Option<BlockExecution>>,
-    /// Transactions that wait.
-    pub pool: RwLock<Pool>,
     /// What L1 says of the chain.
     pub settlement: RwLock<Settlement>,
-    /// Blocks, transactions and refusals.
+    /// Counts changes of `settlement`.
+    pub settlement_changed: watch::Receiver<u64>,
+    /// The journal, and the look-ups: blocks, transactions and refusals.
     pub database: Arc<Database>,
-    /// Number of the newest block that is durable.
+    /// Number of the newest block that the look-ups hold.
     pub head: watch::Receiver<u64>,
-    pub(crate) submissions: mpsc::Sender<Submission>,
+    /// The end of the journal: all rows before it are durable.
+    pub journal_end: watch::Receiver<u64>,
+    /// Transactions that wait.
+    pub(crate) pool: std::sync::RwLock<Pool>,
+    /// What happened and is not in the look-ups yet.
+    pub(crate) published: Published,
+    /// What listeners are told.
+    pub(crate) announcements: Announcements,
+    /// What clients poll.
+    pub(crate) filters: Filters,
+    /// Signs preconfirmations, if there is a key.
+    pub signer: Option<PromiseSigner>,
+    pub(crate) admission: Admission,
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Permits for bytes of transactions that wait for the producer.
+    submitted_bytes: Arc<Semaphore>,
     /// Permits for calls that run the EVM.
     pub(crate) calls: Semaphore,
+    /// Where transactions go.
+    pub(crate) intake: OpenIntake,
+    /// What an operator has the node do.
+    pub(crate) control: Control,
+    /// Why nothing can be made durable any more.
+    pub(crate) failure: OnceLock<String>,
+    /// Cancelled when that is so.
+    pub(crate) failed: CancellationToken,
 }
 
-/// Transactions on their way from a request to the driver.
+/// How a node's parts tell what [`Shared`] shows.
+#[derive(Debug)]
+pub(crate) struct Tellers {
+    pub(crate) head: watch::Sender<u64>,
+    pub(crate) journal_end: watch::Sender<u64>,
+    pub(crate) settlement_changed: watch::Sender<u64>,
+}
+
+/// A transaction that was accepted.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Its hash.
+    pub hash: B256,
+    /// Whether it was not here before.
+    pub is_new: bool,
+    /// Its place and its receipt, if it ran already.
+    pub preconfirmation: Option<Arc<Preconfirmation>>,
+}
+
+/// How a request is answered: a result for each of its transactions.
+pub(crate) type Reply = oneshot::Sender<Vec<Result<Accepted, Refusal>>>;
+
+/// Transactions on their way from a request to the producer.
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) txs: Vec<CheckedTx>,
-    pub(crate) reply: oneshot::Sender<Vec<Result<B256, Refusal>>>,
+    /// When they came, in Unix milliseconds.
+    pub(crate) received_ms: u64,
+    pub(crate) reply: Reply,
+    /// Leave to wait, a permit for each byte of theirs.
+    pub(crate) waits: OwnedSemaphorePermit,
+}
+
+impl Submission {
+    /// Bytes of its transactions.
+    pub(crate) fn bytes(&self) -> usize {
+        self.waits.num_permits()
+    }
 }
 
 /// Blocks that an inbox entry holds.
@@ -66,6 +145,8 @@ pub struct Settlement {
     pub l1: Option<L1Head>,
     /// Why L1 did not answer the last time it was asked.
     pub l1_error: Option<String>,
+    /// When L1 last answered.
+    pub l1_seen_at: Option<Instant>,
     /// The newest entry's attributes: the origin of the next block.
     pub origin: Option<Origin>,
     /// The inbox's own entry, number 0.
@@ -163,38 +244,231 @@ impl Settlement {
 }
 
 impl Shared {
-    /// Offers raw transactions to the pool. The result of each is in the order given; an accepted one is durable.
-    pub async fn submit(self: &Arc<Self>, raws: Vec<Bytes>) -> Vec<Result<B256, Refusal>> {
-        let shared = Arc::clone(self);
-        let checked = tokio::task::spawn_blocking(move || {
-            let check = |raw| crate::admission::check_stateless(&shared.config, raw);
-            raws.into_iter().map(check).collect::<Vec<_>>()
-        })
-        .await
-        .expect("invariant: checking does not panic");
-        let (txs, mut results): (Vec<_>, Vec<_>) = split(checked);
-        if txs.is_empty() {
-            return results.into_iter().map(|result| result.expect("all were refused")).collect();
-        }
-        let (reply, answer) = oneshot::channel();
-        let count = txs.len();
-        let sent = self.submissions.send(Submission { txs, reply }).await;
-        let answers = match sent {
-            Ok(()) => answer.await.unwrap_or_else(|_| vec![Err(Refusal::Stopping); count]),
-            Err(_) => vec![Err(Refusal::Stopping); count],
+    /// What a node shows whose chain and whose database have come equally far, and that knows nothing of L1.
+    pub(crate) async fn new(
+        chain: Chain,
+        database: Arc<Database>,
+        intake: Intake,
+        pool: PoolLimits,
+        signer: Option<PromiseSigner>,
+        events: mpsc::Sender<Event>,
+    ) -> anyhow::Result<(Arc<Self>, Tellers)> {
+        let (head, head_seen) = watch::channel(chain.head().header.number);
+        let (journal_end, journal_end_seen) = watch::channel(database.journal_end().await?);
+        let (settlement_changed, settlement_changed_seen) = watch::channel(0);
+        let config = chain.config().clone();
+        let shared = Self {
+            admission: Admission::new(config.clone())?,
+            config,
+            chain: RwLock::new(chain),
+            last_execution: RwLock::default(),
+            settlement: RwLock::default(),
+            settlement_changed: settlement_changed_seen,
+            database,
+            head: head_seen,
+            journal_end: journal_end_seen,
+            pool: std::sync::RwLock::new(Pool::new(pool)),
+            published: Published::default(),
+            announcements: Announcements::default(),
+            filters: Filters::default(),
+            signer,
+            events,
+            submitted_bytes: Arc::new(Semaphore::new(SUBMITTED_BYTES_MAX)),
+            calls: Semaphore::new(CALLS_MAX),
+            intake: intake.open()?,
+            control: Control::default(),
+            failure: OnceLock::new(),
+            failed: CancellationToken::new(),
         };
-        let mut answers = answers.into_iter();
-        for result in results.iter_mut().filter(|result| result.is_none()) {
-            *result = answers.next();
-        }
-        results.into_iter().map(|result| result.expect("one answer for each")).collect()
+        Ok((Arc::new(shared), Tellers { head, journal_end, settlement_changed }))
     }
+
+    /// Offers raw transactions. The result of each is in the order given, and durable. One that is known already is accepted again
+    /// for as long as it waits or is in a block.
+    pub async fn submit(self: &Arc<Self>, raws: Vec<Bytes>) -> Vec<Result<Accepted, Refusal>> {
+        match &self.intake {
+            OpenIntake::Own => {}
+            OpenIntake::Refused => return vec![Err(Refusal::ReadOnly); raws.len()],
+            OpenIntake::Forwarded(sequencer) => {
+                let results = sequencer.submit(raws.clone()).await;
+                self.announcements.accepted(results.iter(), |hash| signed(&raws, hash));
+                return results;
+            }
+        }
+        if self.failure.get().is_some() {
+            return vec![Err(self.failed_refusal()); raws.len()];
+        }
+        let _let_in = match self.control.let_in().await {
+            Ok(let_in) => let_in,
+            Err(refusal) => {
+                refused(&refusal);
+                return vec![Err(refusal); raws.len()];
+            }
+        };
+        let received_ms = unix_milliseconds();
+        let (txs, mut results) = split(self.admission.check(raws.clone()).await);
+        if !txs.is_empty() {
+            let count = txs.len();
+            let answers = self.hand_over(txs, received_ms).await;
+            let mut answers =
+                answers.unwrap_or_else(|refusal| vec![Err(refusal); count]).into_iter();
+            for result in results.iter_mut().filter(|result| result.is_none()) {
+                *result = answers.next();
+            }
+        }
+        let mut settled = Vec::with_capacity(results.len());
+        for (result, raw) in results.into_iter().zip(raws) {
+            let mut result = result.expect("invariant: one answer for each");
+            if let Err(Refusal::NonceTooLow { .. }) = result {
+                // One that a block holds has no nonce left to it.
+                let hash = keccak256(&raw);
+                if let Ok(Some(_)) = self.database.transaction(&hash).await {
+                    result = Ok(Accepted { hash, is_new: false, preconfirmation: None });
+                }
+            }
+            result.as_ref().inspect_err(|refusal| refused(refusal)).ok();
+            settled.push(result);
+        }
+        settled
+    }
+
+    /// Has the producer take transactions in, and waits for what it says of each. An error is about all of them.
+    async fn hand_over(
+        &self,
+        txs: Vec<CheckedTx>,
+        received_ms: u64,
+    ) -> Result<Vec<Result<Accepted, Refusal>>, Refusal> {
+        let bytes = txs.iter().map(|tx| tx.raw.len()).sum::<usize>();
+        let bytes = u32::try_from(bytes).map_err(|_| Refusal::Busy)?;
+        let waits = Arc::clone(&self.submitted_bytes).try_acquire_many_owned(bytes);
+        let waits = waits.map_err(|_| Refusal::Busy)?;
+        let (reply, answer) = oneshot::channel();
+        let submission = Submission { txs, received_ms, reply, waits };
+        let sent = self.events.send(Event::Submission(submission)).await;
+        sent.map_err(|_| self.failed_refusal())?;
+        answer.await.map_err(|_| self.failed_refusal())
+    }
+
+    /// What was promised of a transaction, from its slice's commit until its block is in the look-ups.
+    pub fn preconfirmed(&self, hash: &B256) -> Option<Arc<Preconfirmation>> {
+        self.published.preconfirmed(hash)
+    }
+
+    /// Waits until a transaction is preconfirmed that waits or runs. The caller bounds the wait.
+    pub async fn wait_preconfirmed(&self, hash: B256) -> Result<Arc<Preconfirmation>, WaitEnd> {
+        match self.published.wait(hash) {
+            Ok(found) => Ok(found),
+            Err(wait) => wait.await.unwrap_or(Err(WaitEnd::Stopping)),
+        }
+    }
+
+    /// A transaction that was accepted and is in no block yet: its bytes and its sender.
+    pub fn waiting(&self, hash: &B256) -> Option<(Bytes, Address)> {
+        // In the order in which they move: a transaction that is found nowhere has moved on.
+        if let Some(tx) = self.pool().get(hash) {
+            return Some((tx.raw.clone(), tx.sender));
+        }
+        match self.published.stage(hash)? {
+            Stage::Running { raw, sender } => Some((raw, sender)),
+            Stage::Preconfirmed(promise) => {
+                let tx = &promise.transaction;
+                Some((tx.envelope().encoded_2718().into(), tx.sender))
+            }
+        }
+    }
+
+    /// The nonce that a waiting transaction waits for, if it is not its own.
+    pub(crate) fn missing_nonce(&self, hash: &B256) -> Option<u64> {
+        let pool = self.pool();
+        let tx = pool.get(hash)?;
+        pool.next_nonce(&tx.sender).filter(|next| *next < tx.tx.nonce())
+    }
+
+    /// Whether a transaction will be in a block as soon as there is one.
+    pub(crate) fn is_on_its_way(&self, hash: &B256) -> bool {
+        self.missing_nonce(hash).is_none()
+            && (self.pool().get(hash).is_some() || self.published.stage(hash).is_some())
+    }
+
+    /// Why a transaction that was accepted will not run.
+    pub async fn refusal(&self, hash: &B256) -> Result<Option<String>, StorageError> {
+        match self.published.refusal(hash) {
+            Some(reason) => Ok(Some(reason)),
+            None => self.database.refusal(hash).await,
+        }
+    }
+
+    /// The nonce that a sender's next transaction should have, if that is not the account's: preconfirmed ones count, and those
+    /// that wait without a gap.
+    pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
+        let pooled = self.pool().next_nonce(sender);
+        pooled.max(self.published.next_nonce(sender))
+    }
+
+    /// The pool, to read.
+    pub(crate) fn pool(&self) -> RwLockReadGuard<'_, Pool> {
+        self.pool.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pool, for the producer, and the driver while that stands still.
+    pub(crate) fn pool_mut(&self) -> RwLockWriteGuard<'_, Pool> {
+        self.pool.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds what is promised of accepted transactions by now.
+    pub(crate) fn with_promises(
+        &self,
+        mut results: Vec<Result<Accepted, Refusal>>,
+    ) -> Vec<Result<Accepted, Refusal>> {
+        self.published.promise(results.iter_mut().flatten());
+        results
+    }
+
+    /// Nothing can be made durable any more: nothing is accepted.
+    pub(crate) fn fail(&self, reason: String) {
+        let _ = self.failure.set(reason);
+        self.failed.cancel();
+        self.published.stop();
+    }
+
+    /// Why nothing is accepted.
+    pub(crate) fn failed_refusal(&self) -> Refusal {
+        match self.failure.get() {
+            Some(reason) => Refusal::JournalFailed { reason: reason.clone() },
+            None => Refusal::Stopping,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Shared {
+    /// What a node shows of a new chain, whose database is in `folder`; and what is offered to it.
+    pub(crate) async fn of_new(
+        folder: &std::path::Path,
+        genesis: &turnpike_protocol::Genesis,
+    ) -> (Arc<Self>, Tellers, mpsc::Receiver<Event>) {
+        let location = folder.join("sequencer.db").into();
+        let id = turnpike_storage::genesis_id(genesis);
+        let database = Arc::new(Database::open(&location, id).await.expect("opens"));
+        let (send, events) = mpsc::channel(16);
+        let (chain, pool) = (Chain::from_genesis(genesis), PoolLimits::default());
+        let made = Self::new(chain, database, Intake::Own, pool, None, send).await;
+        let (shared, tellers) = made.expect("is ready");
+        (shared, tellers, events)
+    }
+}
+
+/// The one of these transactions that has this hash, and who signed it.
+fn signed(raws: &[Bytes], hash: &B256) -> Option<(Bytes, Address)> {
+    let raw = raws.iter().find(|raw| keccak256(raw) == *hash)?;
+    let sender = SignedTx::recover(decode_transaction(raw).ok()?).signer().ok()?;
+    Some((raw.clone(), sender))
 }
 
 /// Separates what goes on from what is refused already, keeping the places.
 fn split(
     checked: Vec<Result<CheckedTx, Refusal>>,
-) -> (Vec<CheckedTx>, Vec<Option<Result<B256, Refusal>>>) {
+) -> (Vec<CheckedTx>, Vec<Option<Result<Accepted, Refusal>>>) {
     let mut txs = Vec::new();
     let results = checked
         .into_iter()
@@ -261,6 +535,34 @@ mod tests {
             l1_transaction: B256::ZERO,
             status,
         }
+    }
+
+    #[tokio::test]
+    async fn bytes_that_wait_for_the_producer_are_bounded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let genesis = turnpike_protocol::Genesis::dev();
+        let (shared, _tellers, mut events) = Shared::of_new(folder.path(), &genesis).await;
+        let tx = |bytes: usize| CheckedTx {
+            tx: turnpike_protocol::SignedTx::new_unchecked(
+                alloy_consensus::SignableTransaction::into_signed(
+                    alloy_consensus::TxEip1559::default(),
+                    alloy_primitives::Signature::new(U256::from(1), U256::from(1), false),
+                )
+                .into(),
+                Address::ZERO,
+            ),
+            raw: vec![0; bytes].into(),
+            sender: Address::ZERO,
+        };
+        let mut most = Box::pin(shared.hand_over(vec![tx(SUBMITTED_BYTES_MAX - 10)], 0));
+        assert!(futures_util::poll!(&mut most).is_pending());
+        let busy = shared.hand_over(vec![tx(6), tx(5)], 0).await;
+        assert!(matches!(busy, Err(Refusal::Busy)), "{busy:?}");
+        let Some(Event::Submission(taken)) = events.recv().await else { panic!("it waits") };
+        assert_eq!(taken.bytes(), SUBMITTED_BYTES_MAX - 10);
+        drop(taken);
+        let mut next = Box::pin(shared.hand_over(vec![tx(6), tx(5)], 0));
+        assert!(futures_util::poll!(&mut next).is_pending(), "there is room again");
     }
 
     #[test]

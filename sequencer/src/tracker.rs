@@ -198,7 +198,7 @@ pub(crate) async fn known_blocks(
     blocks: &[DerivedBlock],
 ) -> anyhow::Result<usize> {
     let Some(first) = blocks.first() else { return Ok(0) };
-    let records = database.journal(first.input.number, u32::try_from(blocks.len())?).await?;
+    let records = database.sealed_blocks(first.input.number, u32::try_from(blocks.len())?).await?;
     let pairs = records.iter().zip(blocks);
     Ok(pairs.take_while(|(record, block)| is_block(record, &block.input)).count())
 }

@@ -32,6 +32,10 @@
 //! builds without `std`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(
+    not(feature = "std"),
+    allow(clippy::arc_with_non_send_sync, reason = "there is one thread")
+)]
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 extern crate alloc;
@@ -44,6 +48,7 @@ mod diff;
 mod flat;
 mod forest;
 mod history;
+mod lock;
 mod merged;
 mod node_state;
 mod partial;
@@ -52,6 +57,7 @@ mod record;
 mod state_trie;
 mod table;
 mod trie;
+mod tries;
 mod view;
 mod witness;
 mod workers;
@@ -61,7 +67,7 @@ pub use diff::{AccountDiff, StateDiff};
 pub use flat::FlatState;
 pub use history::{HistoricalView, History, HistoryLimits};
 pub use merged::{MergedAccount, MergedDiff};
-pub use node_state::{NodeState, StateMemory};
+pub use node_state::{NodeState, PendingRoots, StateMemory};
 pub use partial::{PartialState, WitnessError};
 pub use proof::{AccountProof, StorageProof};
 pub use record::{RecordingView, Touched};

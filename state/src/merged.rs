@@ -76,14 +76,19 @@ impl MergedDiff {
 
     /// The changes as one diff, in canonical order.
     #[must_use]
-    pub fn into_diff(self) -> StateDiff {
-        let accounts = self.accounts.into_iter().map(|(address, change)| {
+    pub fn into_diff(mut self) -> StateDiff {
+        self.take()
+    }
+
+    /// The changes as one diff, in canonical order. None are left, only the room for them.
+    pub(crate) fn take(&mut self) -> StateDiff {
+        let accounts = self.accounts.drain().map(|(address, change)| {
             let MergedAccount { account, storage_cleared, storage } = change;
             let storage = storage.into_iter().collect();
             AccountDiff { address, account, storage_cleared, storage }
         });
         let mut diff =
-            StateDiff { accounts: accounts.collect(), codes: self.codes.into_iter().collect() };
+            StateDiff { accounts: accounts.collect(), codes: self.codes.drain().collect() };
         diff.sort();
         diff
     }

@@ -1,5 +1,6 @@
 //! The state of a full node: flat tables to read from and the tries that authenticate them.
 
+use alloc::sync::Arc;
 use alloy_primitives::{Address, B256, U256};
 use core::convert::Infallible;
 use revm_bytecode::Bytecode;
@@ -8,19 +9,62 @@ use turnpike_keccak::Lanes;
 use crate::{
     Account, AccountProof, FlatState, StateCommit, StateDiff, StateRoots, StateView, StorageId,
     Touched, Witness,
-    forest::{Engine, Forest},
+    changes::Changes,
+    forest::Engine,
+    lock::Lock,
+    tries::{Step, Tries},
     workers::Workers,
 };
 
-/// Flat tables and tries, always at the same block.
+/// Flat tables and tries, which see to it that they are at the same block when both are asked.
+///
+/// [`Self::advance`] moves the tables on and leaves the tries for later, or for another thread: what only the tables
+/// answer does not wait for them.
 ///
 /// Invariant: the tries are full (no blinded nodes) and their content is that of the flat tables,
 /// so nothing here can fail.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct NodeState {
-    flat: FlatState,
-    forest: Forest,
+    flat: Arc<FlatState>,
+    tries: Arc<Tries>,
     lanes: Lanes,
+}
+
+/// The roots of a state whose tables have moved on, to be computed.
+#[derive(Debug)]
+#[must_use = "the roots are computed when they are asked for"]
+pub struct PendingRoots {
+    tries: Arc<Tries>,
+    roots: Arc<Lock<Option<StateRoots>>>,
+}
+
+impl PendingRoots {
+    /// Computes them on the calling thread, unless somebody has needed the tries before.
+    pub fn compute(self) -> StateRoots {
+        self.compute_with(Workers::default())
+    }
+
+    /// [`Self::compute`] on the threads of a pool, which must not be the one of a thread that waits for the roots.
+    #[cfg(feature = "std")]
+    pub fn compute_on(self, pool: &rayon::ThreadPool) -> StateRoots {
+        self.compute_with(Workers::pool(pool))
+    }
+
+    fn compute_with(self, workers: Workers<'_>) -> StateRoots {
+        let known = *self.roots.read();
+        known.unwrap_or_else(|| {
+            self.tries.catch_up(workers);
+            self.roots.read().expect("invariant: whoever follows a step leaves its roots")
+        })
+    }
+}
+
+impl Clone for NodeState {
+    /// A state of its own.
+    fn clone(&self) -> Self {
+        let flat = Arc::new(FlatState::clone(&self.flat));
+        Self { flat, tries: Arc::new(self.tries.copy()), lanes: self.lanes }
+    }
 }
 
 impl Default for NodeState {
@@ -45,7 +89,7 @@ impl NodeState {
     /// The state without accounts, with a choice of how to hash.
     #[must_use]
     pub fn with_lanes(lanes: Lanes) -> Self {
-        Self { flat: FlatState::default(), forest: Forest::default(), lanes }
+        Self { flat: Arc::default(), tries: Arc::default(), lanes }
     }
 
     /// The state that holds exactly what `diff` sets, and its roots.
@@ -81,19 +125,69 @@ impl NodeState {
         self.apply_with(diff, Workers::pool(pool))
     }
 
-    fn apply_with(&mut self, diff: &StateDiff, workers: Workers<'_>) -> StateRoots {
-        let changes = self.flat.follow_with(diff, workers);
+    pub(crate) fn apply_with(&mut self, diff: &StateDiff, workers: Workers<'_>) -> StateRoots {
+        let changes = self.move_tables(diff, workers);
         let engine = Engine { lanes: self.lanes, workers };
-        let roots = self.forest.follow(diff, &changes, &self.flat, engine);
-        self.flat.release();
+        let roots = self.tries.follow(diff, &changes, &self.flat, engine);
+        self.tables_mut().release();
         roots
+    }
+
+    /// Applies a diff to the tables alone, on the calling thread. The tries follow when somebody needs them.
+    ///
+    /// # Panics
+    ///
+    /// Where [`FlatState::apply`] does, and if somebody holds [`Self::share_flat`].
+    pub fn advance(&mut self, diff: Arc<StateDiff>) -> PendingRoots {
+        self.advance_with(diff, Workers::default())
+    }
+
+    /// [`Self::advance`] on the threads of a pool.
+    ///
+    /// # Panics
+    ///
+    /// Where that does.
+    #[cfg(feature = "std")]
+    pub fn advance_on(&mut self, diff: Arc<StateDiff>, pool: &rayon::ThreadPool) -> PendingRoots {
+        self.advance_with(diff, Workers::pool(pool))
+    }
+
+    fn advance_with(&mut self, diff: Arc<StateDiff>, workers: Workers<'_>) -> PendingRoots {
+        let changes = self.move_tables(&diff, workers);
+        let roots = Arc::default();
+        self.tries.fall_behind(Step {
+            flat: Arc::clone(&self.flat),
+            diff,
+            changes,
+            lanes: self.lanes,
+            roots: Arc::clone(&roots),
+        });
+        PendingRoots { tries: Arc::clone(&self.tries), roots }
+    }
+
+    /// Applies a diff to the tables once the tries have caught up with them.
+    fn move_tables(&mut self, diff: &StateDiff, workers: Workers<'_>) -> Changes {
+        self.tries.catch_up(workers);
+        let flat = self.tables_mut();
+        flat.release();
+        flat.follow_with(diff, workers)
+    }
+
+    fn tables_mut(&mut self) -> &mut FlatState {
+        Arc::get_mut(&mut self.flat).expect("invariant: nobody holds tables that change")
     }
 
     /// Bytes that the state takes, codes excepted.
     #[must_use]
     pub fn memory(&self) -> StateMemory {
         let (accounts, slots) = self.flat.memory();
-        StateMemory { accounts, slots, tries: self.forest.memory() }
+        StateMemory { accounts, slots, tries: self.tries.read(|forest| forest.memory()) }
+    }
+
+    /// The tables, to be held while they stay as they are: until [`Self::apply`] or [`Self::advance`].
+    #[must_use]
+    pub fn share_flat(&self) -> Arc<FlatState> {
+        Arc::clone(&self.flat)
     }
 
     /// The tables, for readers.
@@ -123,13 +217,13 @@ impl NodeState {
     /// The current roots.
     #[must_use]
     pub fn roots(&self) -> StateRoots {
-        self.forest.roots(&self.flat)
+        self.tries.read(|forest| forest.roots(&self.flat))
     }
 
     /// Merkle proofs of an account and some of its slots, as `eth_getProof` returns them.
     #[must_use]
     pub fn proof(&self, address: &Address, slots: &[U256]) -> AccountProof {
-        self.forest.account_proof(&self.flat, address, slots)
+        self.tries.read(|forest| forest.account_proof(&self.flat, address, slots))
     }
 
     /// The preimages that executing a block over a [`PartialState`](crate::PartialState) at the
@@ -137,7 +231,7 @@ impl NodeState {
     #[must_use]
     pub fn witness(&self, touched: &Touched) -> Witness {
         let mut witness = Witness::default();
-        self.forest.collect_witness(&self.flat, touched, &mut witness);
+        self.tries.read(|forest| forest.collect_witness(&self.flat, touched, &mut witness));
         for hash in &touched.codes {
             if let Some(code) = self.flat.code(hash) {
                 witness.insert(*hash, code.original_bytes());
@@ -151,7 +245,7 @@ impl StateView for NodeState {
     type Error = Infallible;
 
     fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Infallible> {
-        StateView::account(&mut self.flat, address)
+        StateView::account(&mut &*self.flat, address)
     }
 
     fn storage(
@@ -160,11 +254,11 @@ impl StateView for NodeState {
         id: StorageId,
         slot: U256,
     ) -> Result<U256, Infallible> {
-        StateView::storage(&mut self.flat, address, id, slot)
+        StateView::storage(&mut &*self.flat, address, id, slot)
     }
 
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Infallible> {
-        StateView::code(&mut self.flat, hash)
+        StateView::code(&mut &*self.flat, hash)
     }
 }
 

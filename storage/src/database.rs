@@ -1,33 +1,33 @@
-use std::{
-    fs::{File, TryLockError},
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::fs::File;
 
 use alloy_primitives::{B256, keccak256};
-use sqlx::{
-    Row as _,
-    sqlite::{
-        SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-    },
-};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _, migrate::Migrator};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use turnpike_protocol::Genesis;
 
-use crate::StorageError;
+use crate::{DatabaseLocation, StorageError, connect::Part, journal::Writer, sql::unsigned};
 
-/// Connections that read at the same time.
-const READERS_MAX: u32 = 8;
-
-/// How long a reader waits for the writer's checkpoint.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A role's database.
+/// A role's database: ground truth, and with a journal the look-ups that follow from it.
 #[derive(Debug)]
 pub struct Database {
-    pub(crate) readers: SqlitePool,
-    pub(crate) writer: Option<SqlitePool>,
+    pub(crate) location: DatabaseLocation,
+    pub(crate) chain: B256,
+    /// Connections that read the ground truth.
+    pub(crate) readers: AnyPool,
+    /// The connection that writes it; none in what was opened to read, or was closed.
+    writer: Mutex<Option<Writer>>,
+    lookups: Option<Lookups>,
     /// Held for as long as this process writes the file.
-    _lock: Option<File>,
+    lock: Mutex<Option<File>>,
+}
+
+/// What follows from the journal.
+#[derive(Debug)]
+pub(crate) struct Lookups {
+    pub(crate) readers: AnyPool,
+    writer: Mutex<Option<AnyConnection>>,
+    /// Epoch of whoever writes them.
+    pub(crate) epoch: u64,
 }
 
 /// What ties a database to a chain: the hash of its genesis file, L1 contracts included.
@@ -37,97 +37,156 @@ pub fn genesis_id(genesis: &Genesis) -> B256 {
 }
 
 impl Database {
-    /// Opens the role's own database to write it, and creates it if it is not there.
-    pub async fn open(path: &Path, chain: B256) -> Result<Self, StorageError> {
-        let lock = lock(path)?;
-        let options = options(path).create_if_missing(true);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options)
-            .await
-            .map_err(unusable(path))?;
-        sqlx::migrate!("../migrations").run(&writer).await?;
-        let readers = readers(path).await?;
-        let database = Self { readers, writer: Some(writer), _lock: Some(lock) };
-        database.check_chain(path, chain).await?;
-        Ok(database)
-    }
-
-    /// Opens another role's database to read it.
-    pub async fn open_read_only(path: &Path, chain: B256) -> Result<Self, StorageError> {
-        let database = Self { readers: readers(path).await?, writer: None, _lock: None };
-        database.check_chain(path, chain).await?;
-        Ok(database)
-    }
-
-    /// Lets the last transaction finish and closes the file.
-    pub async fn close(&self) {
-        self.readers.close().await;
-        if let Some(writer) = &self.writer {
-            writer.close().await;
-        }
-    }
-
-    pub(crate) fn writer(&self) -> &SqlitePool {
-        self.writer.as_ref().expect("invariant: only the owner of a database writes it")
-    }
-
-    async fn check_chain(&self, path: &Path, expected: B256) -> Result<(), StorageError> {
-        let row = sqlx::query("SELECT value FROM meta WHERE name = 'chain'")
-            .fetch_optional(&self.readers)
+    /// Opens a sequencer's or a replica's own database to write it, and creates it if it is not there. A new epoch begins: whoever wrote
+    /// before cannot any more.
+    pub async fn open(location: &DatabaseLocation, chain: B256) -> Result<Self, StorageError> {
+        let mut database = Self::open_plain(location, chain).await?;
+        let mut writer = location.connect(Part::Lookups).await?;
+        migrate(sqlx::migrate!("../migrations/lookups"), &mut writer).await?;
+        let (epoch, end) = {
+            let main = database.writer().await?;
+            (main.epoch(), main.end())
+        };
+        let row = sqlx::query("UPDATE indexed SET epoch = $1 RETURNING sequence")
+            .bind(crate::sql::signed(epoch))
+            .fetch_one(&mut writer)
             .await?;
-        let Some(row) = row else {
-            if let Some(writer) = &self.writer {
+        let indexed = unsigned(row.try_get(0)?);
+        if indexed > end {
+            return Err(StorageError::EndMissing { location: location.clone(), end, indexed });
+        }
+        let readers = database.readers_of(Part::Lookups).await?;
+        database.lookups = Some(Lookups { readers, writer: Mutex::new(Some(writer)), epoch });
+        Ok(database)
+    }
+
+    /// Opens another's database to read it.
+    pub async fn open_read_only(
+        location: &DatabaseLocation,
+        chain: B256,
+    ) -> Result<Self, StorageError> {
+        let mut database = Self {
+            location: location.clone(),
+            chain,
+            readers: location.readers(Part::Main).await?,
+            writer: Mutex::new(None),
+            lookups: None,
+            lock: Mutex::new(None),
+        };
+        let found = chain_of(&database.readers).await.map_err(|error| location.unusable(error))?;
+        check_chain(location, chain, found)?;
+        let readers = database.readers_of(Part::Lookups).await?;
+        database.lookups = Some(Lookups { readers, writer: Mutex::new(None), epoch: 0 });
+        Ok(database)
+    }
+
+    /// Opens a database without a journal, a batcher's or a challenger's own, to write it.
+    pub async fn open_plain(
+        location: &DatabaseLocation,
+        chain: B256,
+    ) -> Result<Self, StorageError> {
+        let lock = location.lock_file()?;
+        let mut connection = location.connect(Part::Main).await?;
+        location.check_layout(&mut connection).await?;
+        location.lock_session(&mut connection).await?;
+        migrate(sqlx::migrate!("../migrations/main"), &mut connection).await?;
+        match chain_of(&mut connection).await? {
+            None => {
                 sqlx::query("INSERT INTO meta (name, value) VALUES ('chain', $1)")
-                    .bind(expected.as_slice())
-                    .execute(writer)
+                    .bind(chain.as_slice())
+                    .execute(&mut connection)
                     .await?;
             }
-            return Ok(());
-        };
-        let found = B256::right_padding_from(row.try_get::<&[u8], _>(0)?);
-        if found != expected {
-            return Err(StorageError::OtherGenesis { path: path.into(), expected, found });
+            found => check_chain(location, chain, found)?,
         }
-        Ok(())
+        let readers = location.readers(Part::Main).await?;
+        let writer = Writer::begin(connection, location, chain).await?;
+        Ok(Self {
+            location: location.clone(),
+            chain,
+            readers,
+            writer: Mutex::new(Some(writer)),
+            lookups: None,
+            lock: Mutex::new(lock),
+        })
+    }
+
+    /// Lets the last transaction finish and closes the database: from then on others may write it.
+    pub async fn close(&self) {
+        if let Some(lookups) = &self.lookups {
+            lookups.readers.close().await;
+            let writer = lookups.writer.lock().await.take();
+            close(writer).await;
+        }
+        self.readers.close().await;
+        let writer = self.writer.lock().await.take();
+        close(writer.map(Writer::into_connection)).await;
+        self.lock.lock().await.take();
+    }
+
+    /// Where it is.
+    pub const fn location(&self) -> &DatabaseLocation {
+        &self.location
+    }
+
+    /// The connection that writes the ground truth.
+    pub(crate) async fn writer(&self) -> Result<MappedMutexGuard<'_, Writer>, StorageError> {
+        let guard = self.writer.lock().await;
+        MutexGuard::try_map(guard, Option::as_mut).map_err(|_| StorageError::Closed)
+    }
+
+    pub(crate) fn lookups(&self) -> &Lookups {
+        self.lookups.as_ref().expect("invariant: only who has a journal has look-ups")
+    }
+
+    async fn readers_of(&self, part: Part) -> Result<AnyPool, StorageError> {
+        if self.location.is_one() {
+            Ok(self.readers.clone())
+        } else {
+            self.location.readers(part).await
+        }
     }
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT)
-}
-
-async fn readers(path: &Path) -> Result<SqlitePool, StorageError> {
-    SqlitePoolOptions::new()
-        .max_connections(READERS_MAX)
-        .connect_with(options(path).read_only(true))
-        .await
-        .map_err(unusable(path))
-}
-
-fn unusable(path: &Path) -> impl Fn(sqlx::Error) -> StorageError + '_ {
-    |error| StorageError::Unusable {
-        path: path.into(),
-        reason: error
-            .as_database_error()
-            .map_or_else(|| error.to_string(), |e| e.message().to_owned()),
+impl Lookups {
+    /// The connection that writes them.
+    pub(crate) async fn writer(&self) -> Result<MappedMutexGuard<'_, AnyConnection>, StorageError> {
+        let guard = self.writer.lock().await;
+        MutexGuard::try_map(guard, Option::as_mut).map_err(|_| StorageError::Closed)
     }
 }
 
-fn lock(path: &Path) -> Result<File, StorageError> {
-    let file_error = |path: PathBuf| move |source| StorageError::File { path, source };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(file_error(folder.into()))?;
+async fn close(connection: Option<AnyConnection>) {
+    if let Some(connection) = connection {
+        // One that is broken is closed, too.
+        let _ = connection.close().await;
     }
-    let lock_path = path.with_extension("lock");
-    let file = File::create(&lock_path).map_err(file_error(lock_path.clone()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StorageError::InUse(path.into())),
-        Err(TryLockError::Error(source)) => Err(StorageError::File { path: lock_path, source }),
+}
+
+async fn migrate(
+    mut migrator: Migrator,
+    connection: &mut AnyConnection,
+) -> Result<(), StorageError> {
+    // On a server the other part's are there as well.
+    migrator.set_ignore_missing(true);
+    Ok(migrator.run_direct(None, connection, false).await?)
+}
+
+async fn chain_of(executor: impl sqlx::AnyExecutor<'_>) -> sqlx::Result<Option<B256>> {
+    let row = sqlx::query("SELECT value FROM meta WHERE name = 'chain'").fetch_optional(executor);
+    let row = row.await?;
+    row.map(|row| Ok(B256::right_padding_from(row.try_get::<&[u8], _>(0)?))).transpose()
+}
+
+fn check_chain(
+    location: &DatabaseLocation,
+    expected: B256,
+    found: Option<B256>,
+) -> Result<(), StorageError> {
+    match found {
+        Some(found) if found != expected => {
+            Err(StorageError::OtherGenesis { location: location.clone(), expected, found })
+        }
+        _ => Ok(()),
     }
 }

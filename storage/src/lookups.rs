@@ -1,10 +1,12 @@
+use std::ops::Range;
+
 use alloy_primitives::B256;
 use alloy_rlp::Decodable as _;
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     BlockRecord, Database, StorageError,
-    journal::{signed, unsigned},
+    sql::{prefix, signed, unsigned},
 };
 
 /// Where a transaction is.
@@ -17,11 +19,29 @@ pub struct TransactionPlace {
 }
 
 impl Database {
+    /// Number of the newest block.
+    pub async fn head_block(&self) -> Result<Option<u64>, StorageError> {
+        let row = sqlx::query("SELECT MAX(number) FROM blocks")
+            .fetch_one(&self.lookups().readers)
+            .await?;
+        Ok(row.try_get::<Option<i64>, _>(0)?.map(unsigned))
+    }
+
+    /// The rows of the journal that hold a block: from that of its first part to that of its last, the end excluded. Others may lie
+    /// between. The genesis block has none.
+    pub async fn rows_of(&self, block: u64) -> Result<Option<Range<u64>>, StorageError> {
+        let row = sqlx::query("SELECT first_row, end_row FROM blocks WHERE number = $1")
+            .bind(signed(block))
+            .fetch_optional(&self.lookups().readers)
+            .await?;
+        row.as_ref().map_or(Ok(None), |row| rows_in(row, 0))
+    }
+
     /// The block with this number.
     pub async fn block(&self, number: u64) -> Result<Option<BlockRecord>, StorageError> {
         let row = sqlx::query("SELECT number, payload FROM blocks WHERE number = $1")
             .bind(signed(number))
-            .fetch_optional(&self.readers)
+            .fetch_optional(&self.lookups().readers)
             .await?;
         row.as_ref().map(read_block).transpose()
     }
@@ -33,7 +53,7 @@ impl Database {
         )
         .bind(signed(from))
         .bind(signed(to))
-        .fetch_all(&self.readers)
+        .fetch_all(&self.lookups().readers)
         .await?;
         rows.iter().map(read_block).collect()
     }
@@ -42,17 +62,22 @@ impl Database {
     pub async fn block_number(&self, hash: &B256) -> Result<Option<u64>, StorageError> {
         let row = sqlx::query("SELECT number FROM blocks WHERE hash = $1")
             .bind(hash.as_slice())
-            .fetch_optional(&self.readers)
+            .fetch_optional(&self.lookups().readers)
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.map(unsigned))
     }
 
     /// Where a transaction is, if a block holds it.
     pub async fn transaction(&self, hash: &B256) -> Result<Option<TransactionPlace>, StorageError> {
-        let row = sqlx::query("SELECT block, position FROM transactions WHERE hash = $1")
-            .bind(hash.as_slice())
-            .fetch_optional(&self.readers)
-            .await?;
+        // A batch of another's can give two deposits one name: then the first has it.
+        let row = sqlx::query(
+            "SELECT block, position FROM transactions WHERE substr(hash, 1, 8) = $1 AND hash = $2
+             ORDER BY block, position LIMIT 1",
+        )
+        .bind(prefix(hash))
+        .bind(hash.as_slice())
+        .fetch_optional(&self.lookups().readers)
+        .await?;
         row.map(|row| {
             let position = usize::try_from(unsigned(row.try_get(1)?))
                 .expect("invariant: a position indexes memory");
@@ -62,7 +87,7 @@ impl Database {
     }
 }
 
-fn read_block(row: &SqliteRow) -> Result<BlockRecord, StorageError> {
+pub(crate) fn read_block(row: &AnyRow) -> Result<BlockRecord, StorageError> {
     let number = unsigned(row.try_get(0)?);
     let mut payload: &[u8] = row.try_get(1)?;
     BlockRecord::decode(&mut payload).map_err(|error| StorageError::Damaged {
@@ -70,4 +95,11 @@ fn read_block(row: &SqliteRow) -> Result<BlockRecord, StorageError> {
         key: number,
         reason: error.to_string(),
     })
+}
+
+/// The rows in two columns from `column` on.
+pub(crate) fn rows_in(row: &AnyRow, column: usize) -> Result<Option<Range<u64>>, StorageError> {
+    let first: Option<i64> = row.try_get(column)?;
+    let end: Option<i64> = row.try_get(column + 1)?;
+    Ok(first.zip(end).map(|(first, end)| unsigned(first)..unsigned(end)))
 }

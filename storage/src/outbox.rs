@@ -1,10 +1,10 @@
 use alloy_primitives::{B256, Bytes, U256};
-use sqlx::{Row as _, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{AnyConnection, Connection as _, Row as _, any::AnyRow};
 use turnpike_protocol::DataKind;
 
 use crate::{
     Database, StorageError,
-    journal::{bytes, signed, unsigned},
+    sql::{bytes, signed, unsigned},
 };
 
 /// The batch that an inbox entry is meant to hold.
@@ -119,7 +119,8 @@ impl Database {
         batch: &OutboxBatch,
         attempt: &Attempt,
     ) -> Result<(), StorageError> {
-        let mut tx = self.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut writer = self.writer().await?;
+        let mut tx = writer.connection().begin().await?;
         sqlx::query("DELETE FROM batches WHERE entry = $1")
             .bind(signed(batch.entry))
             .execute(&mut *tx)
@@ -151,7 +152,8 @@ impl Database {
 
     /// Records another transaction for a batch, before it is broadcast.
     pub async fn record_attempt(&self, attempt: &Attempt) -> Result<(), StorageError> {
-        let mut tx = self.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut writer = self.writer().await?;
+        let mut tx = writer.connection().begin().await?;
         insert_attempt(&mut tx, attempt).await?;
         tx.commit().await?;
         Ok(())
@@ -172,7 +174,7 @@ impl Database {
             "SELECT entry, previous_acc, first_block, last_block, last_hash, transactions, origin, deposit_count,
                  deposit_acc, data_kind, data_hash, data_bytes, substr(data, 1, 0) AS data, confirmed, l1_transaction,
                  l1_block, gas_used, gas_price, blob_gas_used, blob_gas_price
-             FROM batches WHERE NOT confirmed ORDER BY entry",
+             FROM batches WHERE confirmed = 0 ORDER BY entry",
         )
             .fetch_all(&self.readers)
             .await?;
@@ -219,7 +221,7 @@ impl Database {
         .bind(inclusion.map(|inclusion| signed(inclusion.gas_price)))
         .bind(inclusion.map(|inclusion| signed(inclusion.blob_gas_used)))
         .bind(inclusion.map(|inclusion| signed(inclusion.blob_gas_price)))
-        .execute(self.writer())
+        .execute(self.writer().await?.connection())
         .await?;
         Ok(())
     }
@@ -227,10 +229,11 @@ impl Database {
     /// Records that an entry is confirmed: its batch's data is dropped, and so are all transactions with nonces below
     /// `nonce`.
     pub async fn confirm_batch(&self, entry: u64, nonce: u64) -> Result<(), StorageError> {
-        let mut tx = self.writer().begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query("UPDATE batches SET confirmed = TRUE, data = $2 WHERE entry = $1")
+        let mut writer = self.writer().await?;
+        let mut tx = writer.connection().begin().await?;
+        sqlx::query("UPDATE batches SET confirmed = 1, data = $2 WHERE entry = $1")
             .bind(signed(entry))
-            .bind(Vec::new())
+            .bind(Vec::<u8>::new())
             .execute(&mut *tx)
             .await?;
         sqlx::query("DELETE FROM attempts WHERE nonce < $1")
@@ -245,14 +248,15 @@ impl Database {
     pub async fn forget_batch(&self, entry: u64) -> Result<(), StorageError> {
         sqlx::query("DELETE FROM batches WHERE entry = $1")
             .bind(signed(entry))
-            .execute(self.writer())
+            .execute(self.writer().await?.connection())
             .await?;
         Ok(())
     }
 
     /// Records what an entry derives.
     pub async fn record_derived(&self, derived: &DerivedRecord) -> Result<(), StorageError> {
-        let mut tx = self.writer().begin_with("BEGIN IMMEDIATE").await?;
+        let mut writer = self.writer().await?;
+        let mut tx = writer.connection().begin().await?;
         // What came after another entry in its place is void.
         sqlx::query("DELETE FROM derived WHERE entry >= $1")
             .bind(signed(derived.entry))
@@ -275,12 +279,6 @@ impl Database {
         Ok(())
     }
 
-    /// Number of the newest block in the sequencer's journal.
-    pub async fn journal_head(&self) -> Result<Option<u64>, StorageError> {
-        let row = sqlx::query("SELECT MAX(sequence) FROM journal").fetch_one(&self.readers).await?;
-        Ok(row.try_get::<Option<i64>, _>(0)?.map(unsigned))
-    }
-
     /// What an entry derives.
     pub async fn derived(&self, entry: u64) -> Result<Option<DerivedRecord>, StorageError> {
         let row = sqlx::query("SELECT * FROM derived WHERE entry = $1")
@@ -291,10 +289,7 @@ impl Database {
     }
 }
 
-async fn insert_attempt(
-    tx: &mut Transaction<'_, Sqlite>,
-    attempt: &Attempt,
-) -> Result<(), StorageError> {
+async fn insert_attempt(tx: &mut AnyConnection, attempt: &Attempt) -> Result<(), StorageError> {
     sqlx::query(
         "INSERT INTO attempts (l1_transaction, attempt, entry, nonce, data_kind, gas_limit, max_fee_per_gas,
              max_priority_fee_per_gas, max_fee_per_blob_gas, l1_block, raw)
@@ -311,12 +306,12 @@ async fn insert_attempt(
     .bind(signed(attempt.max_fee_per_blob_gas))
     .bind(signed(attempt.l1_block))
     .bind(attempt.raw.to_vec())
-    .execute(&mut **tx)
+    .execute(tx)
     .await?;
     Ok(())
 }
 
-fn read_batch(row: &SqliteRow) -> Result<OutboxBatch, StorageError> {
+fn read_batch(row: &AnyRow) -> Result<OutboxBatch, StorageError> {
     let number = |name: &str| Ok::<_, StorageError>(unsigned(row.try_get(name)?));
     let hash = |name: &str| Ok::<_, StorageError>(B256::right_padding_from(row.try_get(name)?));
     let entry = number("entry")?;
@@ -345,12 +340,12 @@ fn read_batch(row: &SqliteRow) -> Result<OutboxBatch, StorageError> {
         data_hash: hash("data_hash")?,
         data_bytes: number("data_bytes")?,
         data: bytes(row.try_get("data")?),
-        confirmed: row.try_get("confirmed")?,
+        confirmed: row.try_get::<i64, _>("confirmed")? != 0,
         inclusion,
     })
 }
 
-fn read_attempt(row: &SqliteRow) -> Result<Attempt, StorageError> {
+fn read_attempt(row: &AnyRow) -> Result<Attempt, StorageError> {
     let number = |name: &str| Ok::<_, StorageError>(unsigned(row.try_get(name)?));
     Ok(Attempt {
         l1_transaction: B256::right_padding_from(row.try_get("l1_transaction")?),
@@ -366,7 +361,7 @@ fn read_attempt(row: &SqliteRow) -> Result<Attempt, StorageError> {
     })
 }
 
-fn read_derived(row: &SqliteRow) -> Result<DerivedRecord, StorageError> {
+fn read_derived(row: &AnyRow) -> Result<DerivedRecord, StorageError> {
     let number = |name: &str| Ok::<_, StorageError>(unsigned(row.try_get(name)?));
     Ok(DerivedRecord {
         entry: number("entry")?,
@@ -379,7 +374,7 @@ fn read_derived(row: &SqliteRow) -> Result<DerivedRecord, StorageError> {
     })
 }
 
-fn kind(table: &'static str, key: u64, row: &SqliteRow) -> Result<DataKind, StorageError> {
+fn kind(table: &'static str, key: u64, row: &AnyRow) -> Result<DataKind, StorageError> {
     let byte: i64 = row.try_get("data_kind")?;
     let kind = u8::try_from(byte).ok().and_then(DataKind::from_u8);
     let reason = || format!("there is no data kind {byte}");

@@ -2,9 +2,9 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
 use turnpike_protocol::{Header, Origin, OutputRoot, QueuedDeposit};
 
-/// A sealed block as the journal holds it: all that is needed to run it again, and what came out.
-#[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
-pub struct JournalRecord {
+/// A sealed block as it was put in: all that is needed to run it again, and what came out. The batcher posts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedInput {
     /// Block number.
     pub number: u64,
     /// Timestamp, in seconds.
@@ -19,21 +19,6 @@ pub struct JournalRecord {
     pub hash: B256,
     /// State root after the block.
     pub state_root: B256,
-}
-
-/// A sealed block with all that the database keeps of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SealedBlock {
-    /// What the journal holds.
-    pub record: JournalRecord,
-    /// What the look-ups hold.
-    pub block: BlockRecord,
-    /// Hashes of its transactions, deposits included, in order.
-    pub hashes: Vec<B256>,
-    /// The message passer's account in the state after it.
-    pub passer_proof: PasserProof,
-    /// The messages to L1 that it sends, in order.
-    pub withdrawals: Vec<WithdrawalRecord>,
 }
 
 /// The message passer's account, proven in the state after a block. Its slots are proven anew from its messages.

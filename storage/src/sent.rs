@@ -1,9 +1,9 @@
 use alloy_primitives::{B256, Bytes};
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Database, StorageError,
-    journal::{bytes, signed, unsigned},
+    sql::{bytes, signed, unsigned},
 };
 
 /// A transaction that a challenger has signed.
@@ -37,7 +37,7 @@ impl Database {
         .bind(i64::try_from(sent.deadline).unwrap_or(i64::MAX))
         .bind(signed(sent.l1_block))
         .bind(sent.raw.to_vec())
-        .execute(self.writer())
+        .execute(self.writer().await?.connection())
         .await?;
         Ok(())
     }
@@ -53,13 +53,13 @@ impl Database {
     pub async fn forget_sent(&self, l1_transaction: B256) -> Result<(), StorageError> {
         sqlx::query("DELETE FROM sent WHERE l1_transaction = $1")
             .bind(l1_transaction.to_vec())
-            .execute(self.writer())
+            .execute(self.writer().await?.connection())
             .await?;
         Ok(())
     }
 }
 
-fn read_sent(row: &SqliteRow) -> Result<SentTransaction, StorageError> {
+fn read_sent(row: &AnyRow) -> Result<SentTransaction, StorageError> {
     let number = |name: &str| Ok::<_, StorageError>(unsigned(row.try_get(name)?));
     Ok(SentTransaction {
         l1_transaction: B256::right_padding_from(row.try_get("l1_transaction")?),

@@ -1,10 +1,10 @@
 use alloy_primitives::B256;
 use alloy_rlp::Decodable;
-use sqlx::{Row as _, sqlite::SqliteRow};
+use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     Database, PasserProof, StorageError, WithdrawalRecord,
-    journal::{encoded, signed, unsigned},
+    sql::{encoded, signed, unsigned},
 };
 
 impl Database {
@@ -12,7 +12,7 @@ impl Database {
     pub async fn passer_proof(&self, block: u64) -> Result<Option<PasserProof>, StorageError> {
         let row = sqlx::query("SELECT payload FROM passer_proofs WHERE block = $1")
             .bind(signed(block))
-            .fetch_optional(&self.readers)
+            .fetch_optional(&self.lookups().readers)
             .await?;
         row.map(|row| decode(row.try_get(0)?, "passer_proofs", block)).transpose()
     }
@@ -23,28 +23,30 @@ impl Database {
         block: u64,
         proof: Option<&PasserProof>,
     ) -> Result<(), StorageError> {
+        let mut writer = self.lookups().writer().await?;
         if let Some(proof) = proof {
             sqlx::query(
                 "INSERT INTO passer_proofs (block, payload) VALUES ($1, $2) ON CONFLICT DO NOTHING",
             )
             .bind(signed(block))
             .bind(encoded(proof))
-            .execute(self.writer())
+            .execute(&mut *writer)
             .await?;
         }
         sqlx::query("UPDATE passer_proofs SET kept = 1 WHERE block = $1")
             .bind(signed(block))
-            .execute(self.writer())
+            .execute(&mut *writer)
             .await?;
         Ok(())
     }
 
     /// Forgets the proofs after the blocks from `from` to `to`, both included, that are not kept for good.
     pub async fn drop_passer_proofs(&self, from: u64, to: u64) -> Result<(), StorageError> {
+        let mut writer = self.lookups().writer().await?;
         sqlx::query("DELETE FROM passer_proofs WHERE block >= $1 AND block <= $2 AND kept = 0")
             .bind(signed(from))
             .bind(signed(to))
-            .execute(self.writer())
+            .execute(&mut *writer)
             .await?;
         Ok(())
     }
@@ -56,7 +58,7 @@ impl Database {
     ) -> Result<Option<(u64, WithdrawalRecord)>, StorageError> {
         let row = sqlx::query("SELECT block, payload FROM withdrawals WHERE hash = $1")
             .bind(hash.as_slice())
-            .fetch_optional(&self.readers)
+            .fetch_optional(&self.lookups().readers)
             .await?;
         row.as_ref().map(read_withdrawal).transpose()
     }
@@ -71,8 +73,8 @@ impl Database {
             "SELECT block, payload FROM withdrawals WHERE l2_transaction = $1 LIMIT $2",
         )
         .bind(transaction.as_slice())
-        .bind(limit)
-        .fetch_all(&self.readers)
+        .bind(i64::from(limit))
+        .fetch_all(&self.lookups().readers)
         .await?;
         let mut found: Vec<_> = rows.iter().map(read_withdrawal).collect::<Result<_, _>>()?;
         found.sort_by_key(|(_, withdrawal)| withdrawal.nonce);
@@ -83,13 +85,13 @@ impl Database {
     pub async fn withdrawal_hashes(&self, block: u64) -> Result<Vec<B256>, StorageError> {
         let rows = sqlx::query("SELECT hash FROM withdrawals WHERE block <= $1")
             .bind(signed(block))
-            .fetch_all(&self.readers)
+            .fetch_all(&self.lookups().readers)
             .await?;
         rows.iter().map(|row| Ok(B256::right_padding_from(row.try_get(0)?))).collect()
     }
 }
 
-fn read_withdrawal(row: &SqliteRow) -> Result<(u64, WithdrawalRecord), StorageError> {
+fn read_withdrawal(row: &AnyRow) -> Result<(u64, WithdrawalRecord), StorageError> {
     let block = unsigned(row.try_get(0)?);
     Ok((block, decode(row.try_get(1)?, "withdrawals", block)?))
 }

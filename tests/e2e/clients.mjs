@@ -3,12 +3,26 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import assert from "node:assert/strict";
 
-import { createPublicClient, createWalletClient, defineChain, http } from "viem";
+import { createPublicClient, createWalletClient, defineChain, http, parseGwei } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { chainConfig, walletActionsL1 } from "viem/op-stack";
 
-import { until } from "./harness.mjs";
+import { CHAIN_ID, until } from "./harness.mjs";
 import { ROOT, require } from "./programs.mjs";
+
+/** An account that nobody has the key of. */
+export const NOBODY = "0x00000000000000000000000000000000000a11ce";
+
+/** A transfer to it, as it is signed by hand: who signs adds a nonce. */
+export const transfer = {
+  type: "eip1559",
+  chainId: CHAIN_ID,
+  to: NOBODY,
+  value: 1n,
+  gas: 21_000n,
+  maxFeePerGas: parseGwei("1"),
+  maxPriorityFeePerGas: 0n,
+};
 
 const POLL_MS = 50;
 const RECEIPT_TIMEOUT_MS = 30_000;

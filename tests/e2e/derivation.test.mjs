@@ -96,8 +96,8 @@ class Chain {
   /** Waits until L1 holds every block, and `more` besides. */
   settleAll(more = () => true) {
     return this.settle(async () => {
-      const { head, safe, pool } = await this.status();
-      return pool.transactions === 0 && safe === head.number && (await more());
+      const { head, safe, pool, preconfirmed } = await this.status();
+      return pool.transactions + preconfirmed.transactions === 0 && safe === head.number && (await more());
     }, "every block to be safe");
   }
 
@@ -187,7 +187,10 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
     const raws = await Promise.all(Array.from({ length: count }, (_, index) => sign(first + index)));
     for (let at = 0; at < raws.length; at += 500) {
       // The pool holds so many of a sender at a time.
-      const isEmpty = async () => (await chain.status()).pool.transactions === 0;
+      const isEmpty = async () => {
+        const { pool, preconfirmed } = await chain.status();
+        return pool.transactions + preconfirmed.transactions === 0;
+      };
       if (at > 0) await until(isEmpty, "the pool to be empty");
       acknowledged.push(...(await chain.submit(raws.slice(at, at + 500))));
     }

@@ -15,7 +15,7 @@ import {
   trim,
 } from "viem";
 
-import { accountsOf, connect, succeeded } from "./clients.mjs";
+import { NOBODY, accountsOf, connect, succeeded, transfer } from "./clients.mjs";
 import { CHAIN_ID, ask, get, post, rpc, startAnvil, startDev, step, until } from "./harness.mjs";
 
 const GAS_CAP = 2 ** 24;
@@ -24,23 +24,12 @@ const INITCODE_BYTES_MAX = 49_152;
 const BODY_BYTES_MAX = 10 * 1024 * 1024;
 const NONCE_GAP_MAX = 1_024;
 const GROUP_ORDER = "0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
-const NOBODY = "0x00000000000000000000000000000000000a11ce";
 
 const SERVER_ERROR = -32_000;
 const PARSE_ERROR = -32_700;
 const INVALID_REQUEST = -32_600;
 const UNKNOWN_METHOD = -32_601;
 const INVALID_PARAMS = -32_602;
-
-const transfer = {
-  type: "eip1559",
-  chainId: CHAIN_ID,
-  to: NOBODY,
-  value: 1n,
-  gas: 21_000n,
-  maxFeePerGas: parseGwei("1"),
-  maxPriorityFeePerGas: 0n,
-};
 
 /** Bytes that do not compress and are not zero. */
 const noise = (bytes) => `0x${"a7".repeat(bytes)}`;

@@ -14,7 +14,7 @@ export const CHAIN_ID = 4242;
 export const L1_CHAIN_ID = 31_337;
 
 /** A transaction's states, in the order in which it comes to them. */
-const STATES = ["received", "sealed", "safe", "proposed", "final"];
+const STATES = ["received", "preconfirmed", "sealed", "safe", "proposed", "final"];
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
 

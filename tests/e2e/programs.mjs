@@ -76,10 +76,10 @@ export class Program {
   code = undefined;
   #endExpected = false;
 
-  constructor(t, name, command, args, { cwd = ROOT, linesShown = LOG_LINES_SHOWN } = {}) {
+  constructor(t, name, command, args, { cwd = ROOT, env = {}, linesShown = LOG_LINES_SHOWN } = {}) {
     Object.assign(this, { name, linesShown });
-    const env = { ...process.env, NO_COLOR: "1" };
-    this.child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    const all = { ...process.env, NO_COLOR: "1", ...env };
+    this.child = spawn(command, args, { cwd, env: all, stdio: ["ignore", "pipe", "pipe"] });
     this.pid = this.child.pid;
     running.add(this);
     createInterface({ input: this.child.stdout }).on("line", (line) => this.#take("stdout", line));

@@ -30,7 +30,7 @@ test("the README's tour", async (t) => {
   assert.match(rest, /"state":"(safe|proposed|final)"/);
   // 10,000 less two transfers of one and some fees, plus the two deposited.
   assert.match(deposit, /^(9999|10000)\d{18}$/m);
-  assert.match(verify, /^challenger: output 1 \(entry 1, block 1\): ok$/m);
+  assert.match(verify, /^challenger: output 1 \(entry 1, block \d+\): ok$/m);
 });
 
 test("the README's bridge", async (t) => {
@@ -57,6 +57,16 @@ test("the README's disputes", async (t) => {
   const commands = commandsOf("## Disputes", "## Tests");
   assert.equal(commands.length, 1);
   assert.equal(await typeIn(t, commands), "there is no challenge\n");
+});
+
+test("the README's load", async (t) => {
+  const commands = commandsOf("## Load", "## Running the roles apart");
+  assert.equal(commands.length, 1);
+  const page = `${temporaryFolder(t)}/load.html`;
+  const stdout = await typeIn(t, [commands[0].replace("load.html", page)]);
+  assert.match(stdout, /^    sent        600 accepted, 0 refused, 0 withheld, 0 not sent,/m);
+  assert.match(stdout, /^    check       600 of 600 included, 0 lost, 0 twice; 0 of 600 receipts failed$/m);
+  assert.match(readFileSync(page, "utf8"), /<svg/);
 });
 
 /** Starts a chain and has bash run blocks of commands on it. Their output, with a line `---` between blocks. */

@@ -48,7 +48,11 @@ test("receipts are those of another implementation", { timeout: 180_000 }, async
       async () => (await dev.life(all[length - 1].hash)).state === "sealed",
       "the last transaction to be sealed",
     );
-    await until(async () => (await dev.status()).pool.transactions === 0, "the pool to be empty");
+    const isQuiet = async () => {
+      const { pool, preconfirmed } = await dev.status();
+      return pool.transactions + preconfirmed.transactions === 0;
+    };
+    await until(isQuiet, "everything to be in blocks");
     for (const { hash, what } of all) assert.equal((await dev.life(hash)).state, "sealed", what);
   });
 

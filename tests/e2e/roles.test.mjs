@@ -7,20 +7,33 @@ import { test } from "node:test";
 import { parseEther, parseGwei } from "viem";
 
 import { get, post, rpc, startAnvil, step, until } from "./harness.mjs";
+import { startPostgres } from "./postgres.mjs";
 import { Program, temporaryFolder, turnpike } from "./programs.mjs";
 import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
 
 const CONFIRMATIONS = 2;
 
-test("each role runs by itself", async (t) => {
+test("each role runs by itself", (t) => rolesApart(t, (folder) => (name) => join(folder, `${name}.db`)));
+
+test("each role runs by itself, on databases of a server", async (t) => {
+  const createDatabase = await startPostgres(t);
+  if (createDatabase === undefined) return t.skip("PostgreSQL is not installed");
+  const urls = {};
+  for (const role of ["sequencer", "batcher", "challenger"]) urls[role] = await createDatabase();
+  await rolesApart(t, () => (name) => urls[name]);
+});
+
+/** A whole chain; `databases` says where in a folder, or outside it, each role keeps what it must not forget. */
+async function rolesApart(t, databases) {
   const anvil = await startAnvil(t);
   const folder = temporaryFolder(t);
   const at = (name) => join(folder, name);
+  const database = databases(folder);
   const accounts = developmentAccounts();
   const [alice, batcher, proposer, challenger] = [0, 7, 8, 9].map((index) => accounts[index]);
   const chain = ["--genesis", at("genesis.json"), "--l1-url", anvil.url];
   const follow = [...chain, "--l1-confirmations", `${CONFIRMATIONS}`, "--l1-poll-ms", "50"];
-  const role = (name, args) => new Program(t, name, turnpike(), [name, ...follow, ...args]);
+  const role = (name, args) => new Program(t, name, turnpike(), [name, ...follow, ...args], { cwd: folder });
   /** Mines while waiting: a deep enough block is what everybody waits for. */
   const settle = (predicate, what) =>
     until(async () => {
@@ -35,13 +48,13 @@ test("each role runs by itself", async (t) => {
   });
 
   await step(t, "all start before the deployment is deep enough", async () => {
-    const sequencer = role("sequencer", ["--database", at("sequencer.db"), "--listen", "127.0.0.1:0"]);
+    const sequencer = role("sequencer", ["--database", database("sequencer"), "--listen", "127.0.0.1:0"]);
     const listening = () => sequencer.stderr.match(/sequencer is up address=(\S+)/);
     url = `http://${(await until(listening, "the sequencer to listen"))[1]}`;
-    const databases = ["--journal", at("sequencer.db"), "--database", at("batcher.db")];
-    role("batcher", [...databases, "--max-latency", "0", "--key", keyOf(batcher)]);
+    const both = ["--journal", database("sequencer"), "--database", database("batcher")];
+    role("batcher", [...both, "--max-latency", "0", "--key", keyOf(batcher)]);
     role("proposer", ["--key", keyOf(proposer), "--propose-interval", "1"]);
-    judge = role("challenger", ["--database", at("challenger.db"), "--key", keyOf(challenger), "--json"]);
+    judge = role("challenger", ["--database", database("challenger"), "--key", keyOf(challenger), "--json"]);
   });
 
   await step(t, "a transaction is taken, sealed, posted, proposed and found right", async () => {
@@ -97,4 +110,4 @@ test("each role runs by itself", async (t) => {
     assert.equal(receipt.status, "0x1");
     assert.equal(await rpc(anvil.url, "eth_getTransactionReceipt", [first]), null);
   });
-});
+}

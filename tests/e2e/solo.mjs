@@ -9,7 +9,8 @@ import { abiOf, connect } from "./clients.mjs";
 import { L1_CHAIN_ID, CHAIN_ID, get, post, rpc, startAnvil, until } from "./harness.mjs";
 import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
 
-const MNEMONIC = "test test test test test test test test test test test junk";
+/** The words that every development tool knows. */
+export const MNEMONIC = "test test test test test test test test test test test junk";
 const ACCOUNTS = 10;
 const [DEPLOYER, BATCHER] = [6, 7];
 
@@ -41,14 +42,14 @@ export async function deployChain(t, l1Url, folder, rules = {}) {
   return JSON.parse(readFileSync(at("genesis.json"), "utf8")).l1;
 }
 
-/** Deploys such a chain and starts its sequencer. */
-export async function startSolo(t, rules = {}) {
+/** Deploys such a chain and starts its sequencer, with further flags. */
+export async function startSolo(t, rules = {}, flags = []) {
   const anvil = await startAnvil(t);
   const folder = temporaryFolder(t);
   const at = (name) => join(folder, name);
   const accounts = developmentAccounts();
   const contracts = await deployChain(t, anvil.url, folder, rules);
-  const solo = new Solo(t, { at, accounts, contracts, l1Url: anvil.url });
+  const solo = new Solo(t, { at, accounts, contracts, l1Url: anvil.url, flags });
   await solo.start();
   return solo;
 }
@@ -58,21 +59,25 @@ export class Solo {
   #t;
   #at;
   #accounts;
+  #flags;
   #program;
 
-  constructor(t, { at, accounts, contracts, l1Url }) {
+  constructor(t, { at, accounts, contracts, l1Url, flags }) {
     this.#t = t;
     this.#at = at;
     this.#accounts = accounts;
+    this.#flags = flags;
     Object.assign(this, { contracts, l1Url, genesis: at("genesis.json") });
   }
 
-  /** Starts the sequencer, on a database of this name. */
+  /** Starts the sequencer, on a database of this name or at this URL. */
   async start(database = "sequencer.db") {
     const args = ["sequencer", "--genesis", this.#at("genesis.json"), "--l1-url", this.l1Url];
     args.push("--l1-confirmations", "0", "--l1-poll-ms", "50");
-    args.push("--database", this.#at(database), "--listen", "127.0.0.1:0");
-    const program = new Program(this.#t, "turnpike sequencer", turnpike(), args);
+    const location = database.includes("://") ? database : this.#at(database);
+    args.push("--database", location, "--listen", "127.0.0.1:0");
+    args.push("--state", this.#at("sequencer.state"), "--archive", this.#at("sequencer.entries"));
+    const program = new Program(this.#t, "turnpike sequencer", turnpike(), [...args, ...this.#flags]);
     const listening = () => program.stderr.match(/sequencer is up address=(\S+)/);
     this.l2Url = `http://${(await until(listening, "the sequencer to listen"))[1]}`;
     this.#program = program;
@@ -81,8 +86,21 @@ export class Solo {
     Object.assign(this, connect({ ...this, ready, accounts: privateKeys }));
   }
 
+  /** What it logs. */
+  get log() {
+    return this.#program.stderr;
+  }
+
   kill() {
     return this.#program.kill();
+  }
+
+  stop() {
+    return this.#program.stop();
+  }
+
+  rpc(method, params) {
+    return rpc(this.l2Url, method, params);
   }
 
   /** Mines L1 blocks; the first comes `seconds` later than it would. */
@@ -143,11 +161,11 @@ export class Solo {
     return body.hash;
   }
 
-  /** Waits until a transaction is in a block. */
+  /** Waits until a transaction is in a block that is sealed. */
   sealed(hash) {
     return until(async () => {
       const life = await this.life(hash);
-      return life.block && life;
-    }, `${hash} to be in a block`);
+      return life.block?.hash && life;
+    }, `${hash} to be in a sealed block`);
   }
 }

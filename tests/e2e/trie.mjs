@@ -1,7 +1,7 @@
 // Merkle-Patricia tries, from scratch: checks proofs (eth_getProof) against a root, and computes a storage's root.
 import assert from "node:assert/strict";
 
-import { concat, fromRlp, keccak256, pad, toRlp, trim } from "viem";
+import { concat, fromRlp, keccak256, pad, toHex, toRlp, trim } from "viem";
 
 /** RLP of an empty string, and the root of a trie that holds nothing. */
 export const EMPTY_ROOT = keccak256("0x80");
@@ -70,6 +70,13 @@ export function storageRoot(slots) {
   const leaves = Object.entries(slots)
     .filter(([, value]) => BigInt(value) !== 0n)
     .map(([slot, value]) => [[...keccak256(pad(slot, { size: 32 })).slice(2)], toRlp(trim(value))]);
+  return leaves.length === 0 ? EMPTY_ROOT : keccak256(toRlp(build(leaves)));
+}
+
+/** The root of a list, as headers have them of transactions and receipts: each by its place. */
+export function listRoot(items) {
+  const key = (index) => [...toRlp(index === 0 ? "0x" : toHex(index)).slice(2)];
+  const leaves = items.map((item, index) => [key(index), item]);
   return leaves.length === 0 ? EMPTY_ROOT : keccak256(toRlp(build(leaves)));
 }
 

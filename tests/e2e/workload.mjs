@@ -82,6 +82,7 @@ class Workload {
     const request = { type, chainId: CHAIN_ID, nonce, gas: CALL_GAS, ...fees, ...transaction };
     const raw = await this.accounts[from].signTransaction(request);
     this.#phase.push({
+      from,
       what: `${what} from account ${from}, nonce ${nonce}, ${type}`,
       raw,
       hash: keccak256(raw),

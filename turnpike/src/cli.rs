@@ -1,14 +1,25 @@
-use std::{fmt, net::SocketAddr, num::NonZero, path::PathBuf};
+use std::{fmt, net::SocketAddr, num::NonZero, path::PathBuf, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use turnpike_l1::L1Endpoints;
 use turnpike_liar::Kind;
+use turnpike_load::LoadArgs;
+use turnpike_sequencer::{CHECKPOINT_BLOCKS, PoolLimits};
+use turnpike_storage::DatabaseLocation;
 
 use crate::{
-    bench::DisputeBenchArgs, bridge::BridgeArgs, dispute::DisputeArgs, execution::ExecutionArgs,
-    prove::Prove, vm::VmArgs,
+    admin::AdminArgs,
+    api::{AdminServerArgs, LimitArgs},
+    bench::DisputeBenchArgs,
+    bridge::BridgeArgs,
+    db::Db,
+    dispute::DisputeArgs,
+    execution::ExecutionArgs,
+    prove::Prove,
+    replica::ReplicaArgs,
+    vm::VmArgs,
 };
 
 /// Turnpike, an optimistic rollup for decentralised finance.
@@ -28,6 +39,10 @@ pub(crate) enum Command {
     Dev(DevArgs),
     /// Take transactions and build blocks.
     Sequencer(SequencerArgs),
+    /// Follow a sequencer's feed or database, or L1 alone: run all of it again and serve reads.
+    Replica(ReplicaArgs),
+    /// Tell a sequencer that runs: pause, resume, drain, execution mode, log level.
+    Admin(AdminArgs),
     /// Post the sequencer's blocks to L1.
     Batcher(BatcherArgs),
     /// Derive the chain from L1 alone, propose what it came to and finalize what nobody challenged.
@@ -41,6 +56,9 @@ pub(crate) enum Command {
     /// Prove what a block of the chain that L1 holds comes to.
     #[command(subcommand)]
     Prove(Prove),
+    /// Verify a sequencer's or a replica's database, or make its look-ups anew.
+    #[command(subcommand)]
+    Db(Db),
     /// Deploy a chain's contracts on L1 and write the genesis file that everybody else needs.
     Deploy(DeployArgs),
     /// Move money between L1 and L2: deposits, withdrawals, and transactions that the sequencer cannot leave out.
@@ -49,6 +67,8 @@ pub(crate) enum Command {
     Genesis,
     /// Measure this machine: execution against plain revm, roots against alloy-trie, and what a transaction costs at each other stage.
     Bench(BenchArgs),
+    /// Put load on a node, this or any other that speaks JSON-RPC: throughput, latency, and whether everything accepted is there.
+    Load(LoadArgs),
     /// Run Ethereum's public test suites, or real blocks, through this node's own executor and trie.
     Conformance(ConformanceArgs),
     /// Run programs on the proof machine: RV64IM, every step of which L1 can repeat.
@@ -122,9 +142,19 @@ pub(crate) struct SequencerArgs {
     pub(crate) chain: ChainArgs,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
-    /// The sequencer's database. Checkpoints of the state are kept beside it, in a folder that ends in `.state`.
-    #[arg(long, value_name = "FILE", default_value = "sequencer.db")]
-    pub(crate) database: PathBuf,
+    /// The sequencer's database: a SQLite file, or the URL of a PostgreSQL database (`postgres://…`).
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        default_value = "sequencer.db",
+        env = "TURNPIKE_DATABASE",
+        hide_env_values = true
+    )]
+    pub(crate) database: DatabaseLocation,
+    /// Where checkpoints of the state are kept; if not told, in a folder that ends in `.state`, beside the database if that is a file,
+    /// else `sequencer.state` here.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     /// Where JSON-RPC and REST are served.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9545")]
     pub(crate) listen: SocketAddr,
@@ -137,12 +167,53 @@ pub(crate) struct SequencerArgs {
     /// Inbox entries that sealed blocks may wait for; past it no block is sealed and the pool fills.
     #[arg(long, value_name = "ENTRIES", default_value_t = 64)]
     pub(crate) backlog_entries_max: u64,
-    /// Transactions in the pool, at most.
-    #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
-    pub(crate) pool_transactions_max: usize,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+    /// Key that signs preconfirmations; its account must be the genesis file's `sequencer`, if that names one.
+    #[arg(long, env = "TURNPIKE_SEQUENCER_KEY", hide_env_values = true)]
+    pub(crate) key: Option<Key>,
+    /// Blocks from one checkpoint of the state to the next: about as many are run again after a crash.
+    #[arg(long, value_name = "BLOCKS", default_value_t = CHECKPOINT_BLOCKS)]
+    pub(crate) checkpoint_blocks: u64,
     /// Longest request body, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     pub(crate) body_bytes_max: usize,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    #[command(flatten)]
+    pub(crate) admin: AdminServerArgs,
+}
+
+/// Bounds of the transaction pool.
+#[derive(Debug, Args)]
+pub(crate) struct PoolArgs {
+    /// Transactions in the pool, at most.
+    #[arg(long, value_name = "COUNT", default_value_t = PoolLimits::default().transactions_max)]
+    pub(crate) pool_transactions_max: usize,
+    /// Bytes in the pool, at most.
+    #[arg(long, value_name = "BYTES", default_value_t = PoolLimits::default().bytes_max)]
+    pub(crate) pool_bytes_max: usize,
+    /// Transactions of one sender in the pool, at most.
+    #[arg(long, value_name = "COUNT", default_value_t = PoolLimits::default().sender_transactions_max)]
+    pub(crate) pool_sender_transactions_max: usize,
+    /// How far a nonce may be ahead of its account's.
+    #[arg(long, value_name = "NONCES", default_value_t = PoolLimits::default().nonce_gap_max)]
+    pub(crate) pool_nonce_gap_max: u64,
+    /// Seconds that transactions wait for a nonce that is missing before them.
+    #[arg(long, value_name = "SECONDS", default_value_t = PoolLimits::default().gap_timeout.as_secs())]
+    pub(crate) pool_gap_timeout: u64,
+}
+
+impl From<PoolArgs> for PoolLimits {
+    fn from(args: PoolArgs) -> Self {
+        Self {
+            transactions_max: args.pool_transactions_max,
+            bytes_max: args.pool_bytes_max,
+            sender_transactions_max: args.pool_sender_transactions_max,
+            nonce_gap_max: args.pool_nonce_gap_max,
+            gap_timeout: Duration::from_secs(args.pool_gap_timeout),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -150,11 +221,23 @@ pub(crate) struct BatcherArgs {
     #[command(flatten)]
     pub(crate) chain: ChainArgs,
     /// The sequencer's database; only read.
-    #[arg(long, value_name = "FILE", default_value = "sequencer.db")]
-    pub(crate) journal: PathBuf,
-    /// The batcher's own database.
-    #[arg(long, value_name = "FILE", default_value = "batcher.db")]
-    pub(crate) database: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        default_value = "sequencer.db",
+        env = "TURNPIKE_JOURNAL",
+        hide_env_values = true
+    )]
+    pub(crate) journal: DatabaseLocation,
+    /// The batcher's own database, not the sequencer's: a SQLite file, or the URL of a PostgreSQL database.
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        default_value = "batcher.db",
+        env = "TURNPIKE_BATCHER_DATABASE",
+        hide_env_values = true
+    )]
+    pub(crate) database: DatabaseLocation,
     /// Key that may append to the inbox.
     #[arg(long, env = "TURNPIKE_BATCHER_KEY", hide_env_values = true)]
     pub(crate) key: Key,
@@ -250,9 +333,15 @@ pub(crate) struct ChallengerArgs {
     #[arg(long, env = "TURNPIKE_CHALLENGER_KEY", hide_env_values = true)]
     pub(crate) key: Option<Key>,
     /// The challenger's own database: what it has sent to L1, so that it goes on wherever it was stopped. Only used with a key,
-    /// and not with --once.
-    #[arg(long, value_name = "FILE", default_value = "challenger.db")]
-    pub(crate) database: PathBuf,
+    /// and not with --once. A SQLite file, or the URL of a PostgreSQL database.
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        default_value = "challenger.db",
+        env = "TURNPIKE_CHALLENGER_DATABASE",
+        hide_env_values = true
+    )]
+    pub(crate) database: DatabaseLocation,
     /// Most that is offered per gas, in gwei, for what has time. What would miss its deadline pays what it takes.
     #[arg(long, value_name = "GWEI", default_value_t = 100)]
     pub(crate) max_fee_gwei: u64,
@@ -287,6 +376,9 @@ pub(crate) struct DeployArgs {
     /// Account that may append to the inbox.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) batcher: Address,
+    /// Account that signs preconfirmations; without it none is named, and the sequencer may sign with any key, or none.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) sequencer: Option<Address>,
     /// Where the deployed genesis file is written.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 use turnpike_executor::{EngineConfig, Mode};
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -26,8 +27,9 @@ pub(crate) struct ExecutionArgs {
     execution_workers: Option<NonZero<usize>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ExecutionMode {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ExecutionMode {
     /// One transaction after the other.
     Sequential,
     /// Both ways, compared: the sequential result counts, a difference is logged and counted.

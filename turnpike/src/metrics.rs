@@ -1,14 +1,20 @@
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use hyper::{Request, Response, StatusCode, body::Incoming, header, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
 use tracing::info;
 
-/// How long a client may take over a request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may take over a request and its answer.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections at the same time; others wait.
+const CONNECTIONS_MAX: usize = 16;
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -28,15 +34,20 @@ pub(crate) async fn serve(address: SocketAddr) -> anyhow::Result<()> {
         PrometheusBuilder::new().install_recorder().context("metrics are recorded already")?;
     info!(address = %listener.local_addr()?, "metrics are served");
     tokio::spawn(async move {
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            let permit = permit.expect("invariant: the semaphore is never closed");
             let Ok((stream, _)) = listener.accept().await else {
                 // Out of file descriptors, say: others will be closed.
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            // One at a time: who asks slowly has five seconds.
             let answered = answer_one(stream, handle.clone());
-            let _ = tokio::time::timeout(HEAD_TIMEOUT, answered).await;
+            tokio::spawn(async move {
+                let _ = tokio::time::timeout(EXCHANGE_TIMEOUT, answered).await;
+                drop(permit);
+            });
         }
     });
     Ok(())
@@ -49,8 +60,7 @@ async fn answer_one(stream: TcpStream, handle: PrometheusHandle) {
     });
     // A client that goes away has nothing to be told.
     let _ = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
+        .header_read_timeout(None)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
         .await;

@@ -1,4 +1,8 @@
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::Context as _;
@@ -10,7 +14,8 @@ use turnpike_fraud_proof::{ChallengerConfig, Event, FeePolicy, ProposeConfig};
 use turnpike_liar::Deed;
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::{Genesis, OutputRoot};
-use turnpike_sequencer::{PoolLimits, SequencerConfig};
+use turnpike_sequencer::{Intake, LogControl, SequencerConfig};
+use turnpike_storage::DatabaseLocation;
 
 use crate::cli::{
     BatcherArgs, ChallengerArgs, Command, DataArg, DeployArgs, Key, PostingArgs, ProposerArgs,
@@ -23,19 +28,23 @@ const WRONG_OUTPUT: u8 = 2;
 /// Wei in a gwei.
 const GWEI: u128 = 1_000_000_000;
 
-pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(command: Command, log: LogControl) -> anyhow::Result<ExitCode> {
     match command {
         Command::Dev(args) => crate::dev::run(args).await,
-        Command::Sequencer(args) => sequencer(args).await,
+        Command::Sequencer(args) => sequencer(args, log).await,
+        Command::Replica(args) => crate::replica::run(args).await,
         Command::Batcher(args) => batcher(args).await,
         Command::Proposer(args) => proposer(args).await,
         Command::Challenger(args) => challenger(args).await,
+        Command::Admin(args) => crate::admin::run(args).await,
         Command::Derive(args) => crate::derive::run(args).await,
         Command::Dispute(args) => crate::dispute::run(args).await,
         Command::Prove(prove) => crate::prove::run(prove).await,
+        Command::Db(db) => crate::db::run(db).await,
         Command::Deploy(args) => deploy(args).await,
         Command::Bridge(args) => crate::bridge::run(args).await,
         Command::Bench(args) => crate::bench::run(args.bench).await.map(|()| ExitCode::SUCCESS),
+        Command::Load(args) => crate::load::run(args).await,
         Command::Conformance(args) => tokio::task::block_in_place(|| crate::conformance::run(args)),
         Command::Vm(args) => tokio::task::block_in_place(|| crate::vm::run(args)),
         Command::Genesis => {
@@ -45,22 +54,29 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn sequencer(args: SequencerArgs) -> anyhow::Result<ExitCode> {
+async fn sequencer(args: SequencerArgs, log: LogControl) -> anyhow::Result<ExitCode> {
     let genesis = read_genesis(&args.chain.genesis)?;
     let mut l1 = args.chain.l1();
-    l1.archive.get_or_insert_with(|| args.database.with_extension("entries"));
+    l1.archive.get_or_insert_with(|| beside(&args.database, "sequencer.entries"));
+    let state = args.state.unwrap_or_else(|| beside(&args.database, "sequencer.state"));
     let config = SequencerConfig {
         listen: args.listen,
         database: args.database,
+        state,
         l1,
         l1_confirmations: args.chain.l1_confirmations,
         l1_poll: Duration::from_millis(args.chain.l1_poll_ms),
         block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
         heartbeat: Duration::from_secs(args.heartbeat),
         backlog_entries_max: args.backlog_entries_max,
+        checkpoint_blocks: args.checkpoint_blocks.max(1),
         execution: args.execution.into(),
-        pool: PoolLimits { transactions_max: args.pool_transactions_max, ..PoolLimits::default() },
+        pool: args.pool.into(),
+        key: signer(args.key.as_ref()).context("--key")?,
         body_bytes_max: args.body_bytes_max,
+        limits: args.limits.into(),
+        admin: args.admin.config(log)?,
+        intake: Intake::Own,
         lie: false,
     };
     turnpike_sequencer::run(&genesis, config, stop_on_signal()?, |_| ()).await?;
@@ -129,7 +145,7 @@ async fn challenger(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
     let mut l1 = args.chain.l1();
     if args.key.is_some() && !args.once {
         // A game may come back to an entry whose blobs L1 does not serve any more.
-        l1.archive.get_or_insert_with(|| args.database.with_extension("entries"));
+        l1.archive.get_or_insert_with(|| beside(&args.database, "challenger.entries"));
     }
     let config = ChallengerConfig {
         l1,
@@ -154,17 +170,25 @@ async fn challenger(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn deploy(args: DeployArgs) -> anyhow::Result<ExitCode> {
+    let mut genesis = read_genesis(&args.genesis)?;
+    genesis.sequencer = args.sequencer.or(genesis.sequencer);
     let genesis = turnpike_l1::deploy(
         &args.l1_url,
         args.key.signer().context("--key")?,
         args.batcher,
-        read_genesis(&args.genesis)?,
+        genesis,
         genesis_output,
     )
     .await?;
     write_genesis(&args.out, &genesis)?;
     println!("{}", to_json(&genesis.l1)?);
     Ok(ExitCode::SUCCESS)
+}
+
+/// What lies beside a database, under its name if that is a file; of a server's this name in the working directory.
+pub(crate) fn beside(database: &DatabaseLocation, name: &str) -> PathBuf {
+    let extension = Path::new(name).extension().unwrap_or_default();
+    database.file().map_or_else(|| name.into(), |path| path.with_extension(extension))
 }
 
 fn signer(key: Option<&Key>) -> anyhow::Result<Option<PrivateKeySigner>> {

@@ -9,6 +9,7 @@ use alloy_primitives::{Address, Bytes, U256};
 use super::{Draft, population};
 use crate::{
     artifact::creation_code,
+    calls::{approveCall, transferCall},
     random::Random,
     setup::{Setup, actor, mapping_slot},
 };
@@ -16,8 +17,6 @@ use crate::{
 sol! {
     function balanceOf(address account) external view returns (uint256);
     function allowance(address owner, address spender) external view returns (uint256);
-    function transfer(address to, uint256 amount) external returns (bool);
-    function approve(address spender, uint256 amount) external returns (bool);
 }
 
 /// Gas limit of a transfer or an approval.

@@ -1,9 +1,6 @@
 //! Swaps through Uniswap v2's router, as published.
 
-use alloy::{
-    sol,
-    sol_types::{SolCall as _, SolValue as _},
-};
+use alloy::sol_types::{SolCall as _, SolValue as _};
 use alloy_primitives::{Address, U256};
 
 use super::{
@@ -12,28 +9,9 @@ use super::{
 };
 use crate::{
     artifact::creation_code,
+    calls::{addLiquidityCall, swapExactTokensForTokensCall},
     setup::{Setup, actor},
 };
-
-sol! {
-    function addLiquidity(
-        address tokenA,
-        address tokenB,
-        uint256 amountADesired,
-        uint256 amountBDesired,
-        uint256 amountAMin,
-        uint256 amountBMin,
-        address to,
-        uint256 deadline
-    ) external returns (uint256 amountA, uint256 amountB, uint256 liquidity);
-    function swapExactTokensForTokens(
-        uint256 amountIn,
-        uint256 amountOutMin,
-        address[] calldata path,
-        address to,
-        uint256 deadline
-    ) external returns (uint256[] memory amounts);
-}
 
 /// Pools where there are many.
 const POOLS: usize = 1_000;

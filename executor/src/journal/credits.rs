@@ -30,6 +30,12 @@ impl Credits {
     pub(super) fn position(&self, address: &Address) -> Option<usize> {
         self.recipients[..self.len].iter().position(|recipient| recipient == address)
     }
+
+    /// What is on its way to an account.
+    #[cfg(feature = "std")]
+    pub(super) fn waiting(&self, address: &Address) -> U256 {
+        self.position(address).map_or(U256::ZERO, |recipient| self.amounts[recipient])
+    }
 }
 
 impl<S: StateView> Journal<S> {

@@ -105,6 +105,8 @@ impl<S: StateView> Journal<S> {
     /// What the block changes, and its memory.
     pub(crate) fn into_diff(mut self) -> Result<(StateDiff, Tables), ViewError<S::Error>> {
         self.collect_credits()?;
+        #[cfg(feature = "std")]
+        self.resolve();
         let diff = self.tables.diff(&self.codes);
         Ok((diff, self.tables))
     }

@@ -46,10 +46,9 @@ impl<S: StateView + Copy> StateView for Layer<'_, S> {
 
     #[inline]
     fn storage(&mut self, address: &Address, id: StorageId, slot: U256) -> Result<U256, S::Error> {
-        let Tables { slots, .. } = &self.block.tables;
         match self.block.tables.entry(address) {
             Some(entry) => match self.block.tables.slot(entry.space, slot) {
-                Some(at) => Ok(slots[at].value.present_value),
+                Some(at) => Ok(self.block.value_of(at)),
                 None if entry.base_storage => self.base.storage(address, id, slot),
                 None => Ok(U256::ZERO),
             },
@@ -84,7 +83,7 @@ impl Tables {
     }
 
     #[inline]
-    fn slot(&self, space: usize, key: U256) -> Option<usize> {
+    pub(super) fn slot(&self, space: usize, key: U256) -> Option<usize> {
         #[cfg(feature = "faults")]
         let key = faults::taken_for(Fault::LaneKeyTruncated, key, self.keys(space));
         let is_key = |at: usize| self.slots[at].space == space && self.slots[at].key == key;
@@ -205,6 +204,9 @@ impl<S: StateView> Journal<S> {
                 Some(place) => place,
                 None => self.insert_slot(at, space, slot.key, U256::ZERO),
             };
+            if self.deferred == Some(place) {
+                self.deferred = None;
+            }
             let mine = &mut self.tables.slots[place];
             mine.value.present_value = slot.value.present_value;
             mine.changed = true;
@@ -275,6 +277,34 @@ impl<S: StateView> Journal<S> {
         Ok(())
     }
 
+    /// An account as it is between transactions, what it was paid in fees included, over which `lane` ran and is not
+    /// absorbed.
+    pub(crate) fn account_so_far(
+        &mut self,
+        address: &Address,
+        lane: Option<&LaneState>,
+    ) -> Result<Option<Account>, S::Error> {
+        let changed = lane.and_then(|lane| lane.tables.entry(address));
+        let found = match changed.or_else(|| self.tables.entry(address)) {
+            Some(entry) => entry.exists.then(|| entry.settled().0),
+            None => {
+                let found = self.base.account(address).map_err(|ViewError(error)| error)?;
+                found.map(|(account, _)| account)
+            }
+        };
+        let credit = self.credits.waiting(address);
+        if credit.is_zero() {
+            return Ok(found);
+        }
+        let account = found.unwrap_or_default();
+        Ok(Some(Account { balance: account.balance.saturating_add(credit), ..account }))
+    }
+
+    /// A code that was not stored before the block.
+    pub(crate) fn new_code(&self, hash: &B256) -> Option<&Bytecode> {
+        self.codes.get(hash)
+    }
+
     /// Whether the block changed an account, or a slot of it.
     pub(crate) fn changes(&self, address: &Address) -> bool {
         self.tables.changes(address)
@@ -339,6 +369,17 @@ impl LaneState {
     /// Whether the lane changed an account, or a slot of it.
     pub(crate) fn changes(&self, address: &Address) -> bool {
         self.tables.changes(address)
+    }
+
+    /// Accounts of which the lane changed more than slots.
+    pub(crate) fn changed_themselves(&self) -> impl Iterator<Item = &Address> {
+        let entries = self.tables.accounts.as_slice().iter();
+        entries.filter(|entry| entry.changed).map(|entry| &entry.address)
+    }
+
+    /// A code that the lane stored.
+    pub(crate) fn code(&self, hash: &B256) -> Option<&Bytecode> {
+        self.codes.get(hash)
     }
 
     /// What the lane changed.

@@ -20,6 +20,8 @@
 
 mod account;
 mod credits;
+#[cfg(feature = "std")]
+mod deferred;
 mod diff;
 mod host;
 mod index;
@@ -88,6 +90,9 @@ pub(crate) struct Journal<S> {
     spec: SpecId,
     /// What the transaction touches, if somebody wants to know.
     watched: Option<Vec<Touch>>,
+    /// The slot that is to hold the parent's hash, which nobody has looked at yet.
+    #[cfg(feature = "std")]
+    deferred: Option<usize>,
 }
 
 /// The tables of a journal: the next block's can be built in the same memory.
@@ -218,6 +223,8 @@ impl<S: StateView> Journal<S> {
             warm: Warm::default(),
             spec: SpecId::default(),
             watched: None,
+            #[cfg(feature = "std")]
+            deferred: None,
         }
     }
 
@@ -384,14 +391,18 @@ impl<S: StateView> Journal<S> {
                 self.insert_slot(owner, space, key, value)
             }
         };
-        let slot = &mut self.tables.slots[at].value;
-        if !slot.is_cold_transaction_id(self.transaction) {
+        if !self.tables.slots[at].value.is_cold_transaction_id(self.transaction) {
             return Ok((at, false));
         }
         let is_cold = !self.warm.has_slot(&address, &key);
         if is_cold && skip_cold {
             return Err(JournalLoadError::ColdLoadSkipped);
         }
+        #[cfg(feature = "std")]
+        if self.deferred == Some(at) {
+            self.resolve();
+        }
+        let slot = &mut self.tables.slots[at].value;
         slot.mark_warm_with_transaction_id(self.transaction);
         if is_cold {
             self.tables.undo.push(Undo::SlotWarmed(at));

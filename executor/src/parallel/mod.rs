@@ -24,6 +24,7 @@ mod counters;
 mod lane;
 mod pace;
 mod partition;
+mod pending;
 mod plan;
 mod predict;
 mod queue;
@@ -31,13 +32,14 @@ mod report;
 mod run;
 mod speculate;
 mod sync;
+mod taken;
 mod union;
 mod wave;
 mod workers;
 mod writers;
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -48,13 +50,14 @@ pub use counters::EngineCounters;
 pub use report::{LaneReport, SliceReport, StageTimes};
 
 use crate::{
-    BlockContext, BlockExecutor, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
-    Workspace,
+    BlockContext, BlockExecutor, BlockHashes, BlockTransaction, BlockTx, ChainSpec, Executed,
+    ExecutedTx, ExecutionError, Workspace,
     journal::{LaneState, Tables},
     keccak::Memo,
 };
 use counters::Counters;
 use pace::{Pace, Trust};
+use pending::Pending;
 use speculate::Speculation;
 use workers::Workers;
 
@@ -64,6 +67,8 @@ pub struct Engine {
     config: EngineConfig,
     mode: Mutex<Mode>,
     workers: Workers,
+    /// Threads that compute roots beside a block that runs: those above may be waiting for the roots.
+    root_workers: Workers,
     /// The calling thread.
     alone: Workers,
     counters: Counters,
@@ -94,10 +99,12 @@ impl Default for Engine {
 impl Engine {
     /// An engine with its own threads, which start when they are first needed.
     pub fn new(config: EngineConfig) -> Self {
+        let workers = config.workers.get().min(EngineConfig::WORKERS_MAX);
         Self {
             config,
             mode: Mutex::new(config.mode),
-            workers: Workers::new(config.workers.get().min(EngineConfig::WORKERS_MAX)),
+            workers: Workers::new(workers),
+            root_workers: Workers::new(workers),
             alone: Workers::new(1),
             counters: Counters::default(),
             pace: Mutex::new(Pace::new(config.grain.stride)),
@@ -114,6 +121,11 @@ impl Engine {
     /// The threads that blocks run on, if there are several.
     pub(crate) fn pool(&self) -> Option<&rayon::ThreadPool> {
         self.workers.pool()
+    }
+
+    /// The threads that roots are computed on while the next block may run, if there are several.
+    pub(crate) fn root_pool(&self) -> Option<&rayon::ThreadPool> {
+        self.root_workers.pool()
     }
 
     /// How blocks run.
@@ -159,10 +171,13 @@ impl Engine {
             state,
             in_lanes: mode != Mode::Sequential && self.workers() > 1,
             main,
-            pending: Vec::new(),
+            pending: Pending::default(),
             speculations: Vec::new(),
             oracle,
             slices: Vec::new(),
+            taken: Vec::new(),
+            skipped_taken: 0,
+            is_same_so_far: true,
         })
     }
 }
@@ -182,12 +197,18 @@ pub struct EngineBlock<'a, S: StateView, T = BlockTx> {
     /// The block so far, but for what is pending.
     main: BlockExecutor<S, T>,
     /// Lanes of the last wave, whose changes `main` has not taken over.
-    pending: Vec<LaneState>,
+    pending: Pending,
     /// Runs by themselves of transactions of the slice that have not had their turn.
     speculations: Vec<Speculation>,
     /// In shadow mode, the same block by the oracle alone.
     oracle: Option<BlockExecutor<S, T>>,
     slices: Vec<SliceReport>,
+    /// What was taken of the block so far.
+    taken: Vec<Arc<ExecutedTx>>,
+    /// How many of those that it does not hold were told.
+    skipped_taken: usize,
+    /// Whether, in shadow mode, what was taken came out the same both ways.
+    is_same_so_far: bool,
 }
 
 impl<S, T> EngineBlock<'_, S, T>
@@ -205,6 +226,11 @@ where
         }
         let mut report = SliceReport { transactions: transactions.len(), ..SliceReport::default() };
         self.run_slice(transactions, &mut report)?;
+        if let BlockHashes::Deferred(parent) = &self.context.hashes
+            && parent.is_abandoned()
+        {
+            return Err(ExecutionError::ParentAbandoned);
+        }
         lock(&self.engine.trust).note(report.speculated, report.reused);
         self.engine.counters.count_slice(&report);
         self.slices.push(report);
@@ -216,11 +242,12 @@ where
         self.oracle.as_ref().unwrap_or(&self.main).gas_remaining()
     }
 
-    /// Ends the block, and tells how it ran, slice by slice. The state view is as it was.
+    /// Ends the block, and tells how it ran, slice by slice. The state view is as it was. Waits for the parent's hash, if that
+    /// is deferred.
     pub fn finish(mut self) -> Result<Finished<T>, ExecutionError<S::Error>> {
         let start = Instant::now();
         let overlays = self.overlays()?;
-        let Self { engine, main, pending, oracle, mut slices, .. } = self;
+        let Self { engine, main, pending, oracle, mut slices, taken, is_same_so_far, .. } = self;
         if let Some(last) = slices.last_mut() {
             last.times.merge += start.elapsed();
         }
@@ -229,15 +256,17 @@ where
         executed.overlays.extend(overlays);
         let mut memory = lock(&engine.memory);
         memory.block = workspace;
-        memory.lanes.extend(pending.into_iter().map(LaneState::into_memory));
+        memory.lanes.extend(pending.into_lanes().map(LaneState::into_memory));
         memory.lanes.truncate(LANES_KEPT_MAX);
         drop(memory);
         if let Some(oracle) = oracle {
             let (mut expected, workspace) = oracle.finish()?;
             lock(&engine.memory).oracle = workspace;
-            engine.counters.count_shadow(expected.is_same(&mut executed));
+            let is_same = is_same_so_far && expected.is_same(&mut executed);
+            engine.counters.count_shadow(is_same);
             executed = expected;
         }
+        executed.taken = taken;
         Ok((executed, slices))
     }
 }

@@ -274,7 +274,7 @@ where
     /// Has the block's journal take over what is pending.
     pub(super) fn absorb_pending(&mut self) -> Result<(), ExecutionError<S::Error>> {
         let journal = &mut self.main.runner.evm.ctx.journaled_state;
-        for lane in self.pending.drain(..) {
+        for lane in self.pending.drain() {
             journal.absorb(&lane)?;
             lock(&self.engine.memory).lanes.push(lane.into_memory());
         }
@@ -288,9 +288,9 @@ where
         let journal = &main.runner.evm.ctx.journaled_state;
         let few: Vec<&Address> = journal.changed_accounts().take(FEW_ACCOUNTS + 1).collect();
         let is_shared = if few.len() <= FEW_ACCOUNTS {
-            few.iter().any(|address| pending.iter().any(|lane| lane.changes(address)))
+            few.iter().any(|address| pending.lanes().iter().any(|lane| lane.changes(address)))
         } else {
-            let lanes: &[LaneState] = pending;
+            let lanes = pending.lanes();
             let is_shared = |(): &mut (), at: usize| {
                 lanes[at].changed_accounts().any(|address| journal.changes(address))
             };
@@ -300,7 +300,7 @@ where
         if is_shared {
             self.absorb_pending()?;
         }
-        let lanes: Vec<_> = self.pending.iter_mut().map(Mutex::new).collect();
+        let lanes: Vec<_> = self.pending.lanes_mut().iter_mut().map(Mutex::new).collect();
         let diffs = self.engine.workers.map(lanes.len(), || (), |(), at| lock(&lanes[at]).diff());
         drop(lanes);
         #[cfg(feature = "faults")]

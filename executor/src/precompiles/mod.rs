@@ -27,9 +27,9 @@ const FAILED: PrecompileHalt = PrecompileHalt::other_static("invalid input");
 /// repeat within one transaction runs out of gas. What the state's view knows of a call is not computed again.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundedPrecompiles {
-    inner: EthPrecompiles,
-    gas_max: u64,
-    input_bytes_max: u64,
+    pub(crate) inner: EthPrecompiles,
+    pub(crate) gas_max: u64,
+    pub(crate) input_bytes_max: u64,
 }
 
 impl BoundedPrecompiles {
@@ -126,7 +126,7 @@ impl<S: StateView> Base<S> {
     }
 }
 
-fn out_of_gas(gas_limit: u64) -> InterpreterResult {
+pub(crate) fn out_of_gas(gas_limit: u64) -> InterpreterResult {
     let mut gas = Gas::new(gas_limit);
     gas.spend_all();
     InterpreterResult::new(InstructionResult::PrecompileOOG, Bytes::new(), gas)

@@ -4,13 +4,16 @@ use std::{
     fmt,
     num::NonZeroUsize,
     panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
+    thread,
 };
 
+use alloy_primitives::{Address, B256, keccak256};
 use turnpike_executor::{
-    BlockExecutor, Engine, EngineConfig, EngineCounters, Executed, Grain, Included, Mode,
-    SliceReport,
+    BlockContext, BlockExecutor, BlockHashes, DeferredHash, Engine, EngineBlock, EngineConfig,
+    EngineCounters, Executed, Grain, HashPromise, Included, Mode, SliceReport,
 };
-use turnpike_state::{NodeState, StateDiff};
+use turnpike_protocol::Header;
+use turnpike_state::{FlatState, MergedDiff, NodeState, StateDiff};
 
 use crate::{
     random::{Tx, minimize},
@@ -22,6 +25,9 @@ pub(crate) fn engine(workers: usize, grain: Grain) -> Engine {
     let workers = NonZeroUsize::new(workers).expect("not zero");
     Engine::new(EngineConfig { mode: Mode::default(), workers, grain })
 }
+
+/// Has no account.
+const NOBODY: Address = Address::repeat_byte(0xe7);
 
 /// What running scripts came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -138,7 +144,12 @@ fn run_block(
     let text = |error: &dyn fmt::Display| format!("gave up: {error}");
     let mut oracle = BlockExecutor::open(spec, context, expected_state.flat()).expect("known fork");
     engine.set_mode(block.mode);
-    let mut ours = engine.open(spec, context, state.flat()).map_err(|error| text(&error))?;
+    let (promise, context) = deferred(context);
+    if let Some((promise, hash)) = promise {
+        // At about the time at which the block runs.
+        thread::spawn(move || promise.keep(hash));
+    }
+    let mut ours = engine.open(spec, &context, state.flat()).map_err(|error| text(&error))?;
     for (at, slice) in block.slices.iter().enumerate() {
         slice.iter().for_each(|tx| oracle.execute(tx.clone()).expect("full state"));
         ours.execute_slice(slice.clone()).map_err(|error| text(&error))?;
@@ -146,6 +157,8 @@ fn run_block(
         if expected != got {
             return Err(format!("gas left after slice {at}: expected {expected}, got {got}"));
         }
+        compare_accounts(block, at, spec, expected_state, &mut ours)
+            .map_err(|failure| format!("after slice {at}: {failure}"))?;
     }
     let (expected, _) = oracle.finish().expect("full state");
     let (got, reports) = ours.finish().map_err(|error| text(&error))?;
@@ -160,6 +173,52 @@ fn run_block(
     let got = overlays.iter().rev().map(|overlay| state.apply(overlay)).last();
     let got = got.unwrap_or_else(|| state.roots());
     if expected == got { Ok(()) } else { Err(format!("roots: expected {expected:?}, got {got:?}")) }
+}
+
+/// The same block, which gets to know its parent's hash only when the promise is kept. No block has the hash zero.
+fn deferred(context: &BlockContext) -> (Option<(HashPromise, B256)>, BlockContext) {
+    let parent = match context.hashes {
+        BlockHashes::History { parent } if !parent.is_zero() => parent,
+        _ => return (None, context.clone()),
+    };
+    let (promise, hash) = DeferredHash::promised();
+    let header = Header { parent_hash: B256::ZERO, ..context.header.clone() };
+    let hashes = BlockHashes::Deferred(hash);
+    (Some((promise, parent)), BlockContext { header, hashes, ..context.clone() })
+}
+
+/// Compares accounts in the middle of a block, after slice `last`, with what would be there if the block ended.
+fn compare_accounts(
+    block: &Block,
+    last: usize,
+    spec: &turnpike_executor::ChainSpec,
+    state: &NodeState,
+    ours: &mut EngineBlock<'_, &FlatState, Tx>,
+) -> Result<(), String> {
+    let mut oracle = BlockExecutor::open(spec, &block.context, state.flat()).expect("known fork");
+    let so_far = block.slices[..=last].iter().flatten().cloned();
+    oracle.execute_all(so_far).expect("full state");
+    let (mut executed, _) = oracle.finish().expect("full state");
+    let mut changed = MergedDiff::default();
+    changed.push(executed.diff());
+    let named = executed.diff().accounts.iter().map(|change| change.address);
+    let named: Vec<Address> = named.chain([NOBODY]).collect();
+    for address in named.iter().copied().chain(state.flat().iter_accounts().map(|(at, _)| at)) {
+        let expected = match changed.account(&address) {
+            Some(change) => change.account,
+            None => state.account(&address),
+        };
+        let got = ours.account(&address);
+        if expected != got {
+            return Err(format!("account {address}: expected {expected:?}, got {got:?}"));
+        }
+        let Some(hash) = got.map(|account| account.code_hash) else { continue };
+        let code = ours.code(&hash).original_bytes();
+        if keccak256(&code) != hash {
+            return Err(format!("account {address}: code {code} does not have hash {hash}"));
+        }
+    }
+    Ok(())
 }
 
 /// Compares what a block holds, what it does not and what it changes, and returns the latter.

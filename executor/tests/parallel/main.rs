@@ -6,6 +6,7 @@
 
 mod compare;
 mod log;
+mod pipelined;
 mod poisoned;
 #[path = "../random/mod.rs"]
 mod random;

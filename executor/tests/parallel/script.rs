@@ -24,7 +24,7 @@ const PLENTY_OF_GAS: u64 = 400_000;
 /// A grain at which small transactions share lanes and chunks.
 const COARSER: Grain = Grain { lane_from: 200_000, chunk_transactions: 8, ..Grain::FINEST };
 
-const MODES: [Mode; 3] = [Mode::Sequential, Mode::Shadow, Mode::Parallel];
+pub(crate) const MODES: [Mode; 3] = [Mode::Sequential, Mode::Shadow, Mode::Parallel];
 
 /// More gas than any block here uses.
 const ROOMY: u64 = 10_000_000_000;

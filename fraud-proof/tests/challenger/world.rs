@@ -191,7 +191,7 @@ impl World {
             poll: std::time::Duration::from_millis(1),
             execution: EngineConfig::default(),
             key: Some(challenger()),
-            database: Some(self.database()),
+            database: Some(self.database().into()),
             fees: self.fees,
             propose: self.propose,
             peer: None,

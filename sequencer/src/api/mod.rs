@@ -1,35 +1,71 @@
-//! The HTTP API: one listener, JSON-RPC at `POST /`, REST below `/v1`.
+//! The HTTP API: one listener, JSON-RPC at `/`, over HTTP and WebSocket, REST below `/v1`, described at `/docs`, health at `/healthz` and
+//! `/readyz`. Administrators have a port of their own.
 
+mod admin;
+mod client;
+mod connections;
+mod exchange;
+mod feed;
+mod health;
 mod l1;
+mod limits;
 mod listener;
+mod openapi;
+mod pace;
 mod passer;
 mod problem;
+mod rate;
 mod rest;
 mod rpc;
+mod secret;
+mod stream;
+mod wait;
+mod wire;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},
-    routing::post,
+    middleware::from_fn,
+    routing::{get, post},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
+use tower_http::cors::CorsLayer;
 use turnpike_l1::L1Client;
 
-use self::l1::L1Desk;
+pub(crate) use self::{
+    admin::serve as serve_admin, feed::CHAIN_HEADER, listener::bind, rpc::Filters,
+};
+pub use self::{
+    admin::{AdminConfig, LogControl},
+    limits::{ApiLimits, Patience},
+    secret::{AdminSecret, TokenError},
+};
+use self::{feed::Feed, l1::L1Desk, stream::Streams};
 use crate::Shared;
 
+/// WebSockets open at the same time, and at most half of all connections.
+const SOCKETS_MAX: usize = 1_024;
+
 /// What a browser that finds the port is told.
-const GREETING: &str = "Turnpike sequencer. JSON-RPC: POST /. REST: /v1/status, /v1/blocks/{id}, /v1/transactions, \
-     /v1/batches, /v1/outputs, /v1/deposits/{index}, /v1/withdrawals/{hash}, /v1/forced.\n";
+const GREETING: &str = "Turnpike sequencer. JSON-RPC: POST /, or a WebSocket. REST: below /v1, described at /docs and by /openapi.json. \
+     Events: /v1/stream. Journal: a WebSocket at /v1/feed.\n";
 
 /// What requests are answered from.
 #[derive(Clone, Debug)]
 struct ApiState {
     shared: Arc<Shared>,
     l1: Arc<L1Desk>,
+    /// Permits for WebSockets.
+    sockets: Arc<Semaphore>,
+    /// Longest request, in bytes.
+    body_bytes_max: usize,
+    /// Told when the node stops.
+    stop: CancellationToken,
+    feed: Arc<Feed>,
+    streams: Arc<Streams>,
 }
 
 impl FromRef<ApiState> for Arc<Shared> {
@@ -44,20 +80,49 @@ impl FromRef<ApiState> for Arc<L1Desk> {
     }
 }
 
+impl FromRef<ApiState> for Arc<Feed> {
+    fn from_ref(state: &ApiState) -> Self {
+        Self::clone(&state.feed)
+    }
+}
+
+impl FromRef<ApiState> for Arc<Streams> {
+    fn from_ref(state: &ApiState) -> Self {
+        Self::clone(&state.streams)
+    }
+}
+
 /// Serves the API until `stop`; requests under way are finished.
 pub(crate) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
     l1: L1Client,
     body_bytes_max: usize,
+    limits: ApiLimits,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let journal_end = shared.journal_end.clone();
+    let feed = Arc::new(Feed::new(Arc::clone(&shared.database), journal_end, stop.clone()));
+    let health = health::routes(Arc::clone(&shared), stop.clone());
+    let sockets_max = SOCKETS_MAX.min(limits.connections().div_ceil(2));
     let router = Router::new()
-        .route("/", post(rpc::handle).get(async || GREETING))
-        .merge(rest::routes())
+        .route("/", post(rpc::handle).get(rpc::upgrade))
+        .merge(openapi::routes().route("/v1/feed", get(feed::handle)).layer(from_fn(rest::charge)))
+        .route("/problems/{code}", get(problem::explain))
+        .merge(health)
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(DefaultBodyLimit::max(body_bytes_max))
-        .with_state(ApiState { shared, l1: Arc::new(L1Desk::new(l1)) });
-    listener::serve(listener, router, stop).await
+        // Wallets' pages call from anywhere, and nothing here depends on who they are.
+        .layer(CorsLayer::permissive())
+        .with_state(ApiState {
+            streams: Arc::new(Streams::new(Arc::clone(&shared), stop.clone())),
+            shared,
+            l1: Arc::new(L1Desk::new(l1)),
+            feed,
+            sockets: Arc::new(Semaphore::new(sockets_max)),
+            body_bytes_max,
+            stop: stop.clone(),
+        });
+    listener::serve(listener, router, &limits, stop).await
 }

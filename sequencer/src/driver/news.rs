@@ -1,101 +1,78 @@
-use anyhow::Context as _;
-use tokio::task::block_in_place;
-use tracing::{info, warn};
+use tracing::warn;
 use turnpike_l1::Reorg;
-use turnpike_protocol::{DataKind, Origin, QueuedDeposit, predeploys::MESSAGE_PASSER};
-use turnpike_storage::JournalRecord;
+use turnpike_protocol::{DataKind, Origin, QueuedDeposit};
+use turnpike_storage::SealedInput;
 
-use super::{Driver, sealed::passer_proof};
+use super::Driver;
 use crate::{
-    PostedRange, Settlement,
+    Settlement,
     backlog::Backlog,
+    builder::bytes_in_block,
+    settling::note_entry,
     tracker::{EntryNews, L1News, L1Progress},
 };
 
-/// Journal records read at a time.
-const RECORDS_STEP: u32 = 1_000;
+/// Blocks read at a time.
+const BLOCKS_STEP: u32 = 16;
 
 impl Driver {
     /// Takes in what L1 says. Afterwards the chain goes on from what L1 holds.
     pub(crate) async fn take_news(&mut self, news: L1News) -> anyhow::Result<()> {
+        let taken = self.take(news).await;
+        self.settlement_changed.send_modify(|changes| *changes += 1);
+        taken
+    }
+
+    async fn take(&mut self, news: L1News) -> anyhow::Result<()> {
         match news {
             L1News::Silence(error) => {
                 self.shared.settlement.write().await.l1_error = Some(error);
                 Ok(())
             }
-            L1News::Reorg(reorg) => {
-                self.take_back(reorg).await;
-                Ok(())
-            }
+            L1News::Reorg(reorg) => self.doubt(reorg).await,
             L1News::Entry(entry) => self.take_entry(*entry).await,
             L1News::Progress(progress) => self.take_progress(*progress).await,
         }
     }
 
     /// L1 has dropped blocks: nothing is sealed until it has told what took their place.
-    async fn take_back(&mut self, reorg: Reorg) {
+    async fn doubt(&mut self, reorg: Reorg) -> anyhow::Result<()> {
         warn!(l1_block = reorg.block, entries = reorg.entries, "L1 has dropped blocks");
-        self.is_in_doubt = true;
+        self.outlook().is_in_doubt = true;
+        // What is open may be made from what was dropped: it is looked at together with what is complete.
+        self.complete().await?;
         self.shared.settlement.write().await.rewind(reorg.entries, reorg.deposits);
+        Ok(())
     }
 
     /// The blocks of an entry are safe. Where they are not the chain's, they take the place of the chain's.
     async fn take_entry(&mut self, news: EntryNews) -> anyhow::Result<()> {
-        let EntryNews { posted, fault, bytes, transactions, first_block, last_block, unknown } =
-            news;
-        let index = posted.entry.index;
-        if let Some(first) = unknown.first() {
-            let reason = match &fault {
+        let EntryNews { posted, fault, last_block, .. } = &news;
+        let (index, last_block) = (posted.entry.index, *last_block);
+        if let Some(first) = news.unknown.first() {
+            let reason = match fault {
                 None if posted.entry.data_kind == DataKind::None => {
                     format!("inbox entry {index} was forced")
                 }
                 None => format!("inbox entry {index} holds other blocks"),
                 Some(fault) => format!("inbox entry {index} was passed over: {fault}"),
             };
-            self.reorganise(first.input.number, unknown, reason).await?;
+            let deposits = posted.entry.deposit_count;
+            let blocks = news.unknown.clone();
             // The inbox takes no origin that is older than this entry's. Nothing is sealed until the newest is known.
             self.shared.settlement.write().await.origin = None;
+            self.reorganise(first.input.number, blocks, reason, deposits).await?;
         }
-        let block = self.shared.database.block(last_block).await?;
-        let block = block.with_context(|| format!("block {last_block} is not in the look-ups"))?;
-        self.keep_proof(last_block).await?;
-        let range = PostedRange {
-            entry: posted.entry,
-            first_block,
-            last_block,
-            output: block.output(),
-            l1_transaction: posted.l1_transaction,
-            bytes,
-            transactions,
-            fault: fault.map(|fault| fault.to_string()),
-        };
-        info!(entry = index, first_block, last_block, "blocks are safe");
-        self.shared.settlement.write().await.posted.push(range);
-        self.backlog.drop_to(last_block);
+        note_entry(&self.shared, news).await?;
+        self.outlook().backlog.drop_to(last_block);
         Ok(())
     }
 
     async fn take_progress(&mut self, news: L1Progress) -> anyhow::Result<()> {
-        let finalized = {
-            let mut settlement = self.shared.settlement.write().await;
-            settlement.l1 = Some(news.head);
-            settlement.l1_error = None;
-            settlement.first_entry = news.first_entry;
-            settlement.origin = settlement.newest_entry().map(Origin::from);
-            settlement.deposits.extend(news.deposits);
-            settlement.outputs = news.outputs;
-            settlement.disputes = news.disputes;
-            settlement.agree();
-            settlement.finalized()
-        };
-        if self.is_in_doubt {
-            self.is_in_doubt = !self.check_unposted(news.last_read).await?;
-        }
-        if finalized > self.proofs_settled {
-            // No other block can become the last of an entry any more.
-            let database = &self.shared.database;
-            database.drop_passer_proofs(self.proofs_settled + 1, finalized).await?;
-            self.proofs_settled = finalized;
+        let last_read = news.last_read;
+        self.proofs.note_progress(&self.shared, news).await?;
+        if self.outlook().is_in_doubt && self.check_unposted(last_read).await? {
+            self.outlook().is_in_doubt = false;
         }
         Ok(())
     }
@@ -103,47 +80,39 @@ impl Driver {
     /// Finds blocks that no entry can hold any more, because what they took from L1 is gone, and takes them back. False if L1
     /// has not yet come as far as a block was made from.
     async fn check_unposted(&mut self, last_read: u64) -> anyhow::Result<bool> {
-        let mut backlog = Backlog::default();
-        let mut next = self.shared.settlement.read().await.safe() + 1;
-        let mut gone = None;
-        'journal: loop {
-            let records = self.shared.database.journal(next, RECORDS_STEP).await?;
-            if records.is_empty() {
+        let (mut backlog, mut gone) = (Backlog::default(), None);
+        let (mut next, mut deposits) = {
+            let settlement = self.shared.settlement.read().await;
+            (settlement.safe() + 1, settlement.deposits_consumed())
+        };
+        'blocks: loop {
+            let blocks = self.shared.database.sealed_blocks(next, BLOCKS_STEP).await?;
+            if blocks.is_empty() {
                 break;
             }
             let settlement = self.shared.settlement.read().await;
-            for record in records {
-                gone = what_is_gone(&settlement, &record).map(|gone| (record.number, gone));
+            for block in blocks {
+                gone = what_is_gone(&settlement, &block).map(|gone| (block.number, gone));
                 if gone.is_some() {
-                    break 'journal;
+                    break 'blocks;
                 }
-                next = record.number + 1;
-                backlog.push(&record);
+                next = block.number + 1;
+                deposits += block.deposits.len() as u64;
+                let bytes = block.transactions.iter().map(|raw| bytes_in_block(raw)).sum();
+                backlog.push(block.number, block.origin.entry, bytes, block.deposits.len());
             }
         }
         match gone {
             Some((_, Gone { l1_block, .. })) if l1_block > last_read => return Ok(false),
             Some((first, Gone { what, .. })) => {
-                self.reorganise(first, Vec::new(), format!("L1 has dropped {what}")).await?;
+                let reason = format!("L1 has dropped {what}");
+                self.reorganise(first, Vec::new(), reason, deposits).await?;
             }
             None => {}
         }
-        self.backlog = backlog;
+        let mut outlook = self.outlook();
+        (outlook.backlog, outlook.deposits_consumed) = (backlog, deposits);
         Ok(true)
-    }
-
-    /// Keeps the proof from which withdrawals up to a block can be proven.
-    async fn keep_proof(&self, block: u64) -> anyhow::Result<()> {
-        let database = &self.shared.database;
-        let proof = match database.passer_proof(block).await? {
-            Some(_) => None,
-            None => {
-                let chain = self.shared.chain.read().await;
-                let proof = || chain.proof_at(block, &MESSAGE_PASSER, &[]);
-                block_in_place(proof).map(passer_proof)
-            }
-        };
-        Ok(database.keep_passer_proof(block, proof.as_ref()).await?)
     }
 }
 
@@ -154,7 +123,7 @@ struct Gone {
     l1_block: u64,
 }
 
-fn what_is_gone(settlement: &Settlement, record: &JournalRecord) -> Option<Gone> {
+fn what_is_gone(settlement: &Settlement, record: &SealedInput) -> Option<Gone> {
     let origin = record.origin;
     if settlement.entry(origin.entry).map(Origin::from) != Some(origin) {
         let what = format!("the origin, inbox entry {}", origin.entry);

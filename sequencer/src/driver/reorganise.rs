@@ -1,27 +1,32 @@
 //! The end of the chain taken back, because L1 holds other blocks or has dropped what ours were made from.
 //!
 //! ```text
-//! rewind state ─► run L1's blocks ─► journal, look-ups, pending list: one transaction ─► pool, heads
+//! producer stands still ─► rewind state ─► run L1's blocks ─► journal: one append ─► look-ups ─► pool, heads
 //! ```
 //!
-//! Only the database outlives a crash, and it changes at once: whoever stops before finds the old chain at the next start, and
+//! Only the journal outlives a crash, and it changes at once: whoever stops before finds the old chain at the next start, and
 //! L1 demands the same again; whoever stops after finds the new one.
 
 use std::{collections::HashSet, sync::Arc};
 
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use anyhow::{Context as _, ensure};
 use tokio::task::block_in_place;
 use tracing::{info, warn};
-use turnpike_executor::{BlockOutcome, Chain};
+use turnpike_executor::{BlockTx, Chain, ExecutedTx};
 use turnpike_protocol::{SignedTx, decode_transaction};
-use turnpike_storage::{Reorganisation, SealedBlock};
+use turnpike_storage::{
+    AcceptedTx, IndexBatch, JournalEntry, JournalTx, SliceEntry, TakenBack, TakenBackEntry,
+    unix_milliseconds,
+};
 
-use super::{Driver, sealed::sealed_block};
+use super::Driver;
 use crate::{
     PooledTx, Refusal,
     builder::{block_bytes_max, bytes_in_block},
-    restore::{Restored, restore_to},
+    given::{GivenBlock, run},
+    producer::Halted,
+    restore::restore_to,
     tracker::DerivedBlock,
 };
 
@@ -33,13 +38,11 @@ const DEPOSIT_TYPE: u8 = 0x7e;
 
 /// What the blocks taken back held.
 #[derive(Debug, Default)]
-struct TakenBack {
+struct TakenBackTxs {
     /// All transactions, each with its block.
     all: Vec<(B256, u64)>,
     /// Those of users, in order.
     users: Vec<PooledTx>,
-    /// Deposits of the queue.
-    deposits: u64,
 }
 
 /// Points at which a test can have a reorganisation stop.
@@ -49,22 +52,25 @@ pub(crate) enum Step {
     Rewound,
     /// L1's blocks have run.
     Run,
-    /// The database has changed.
+    /// The journal has changed.
     Recorded,
 }
 
 impl Driver {
-    /// Takes back all blocks from `first` on and puts `blocks` there. The transactions of those taken back wait again, as far
-    /// as they can still be included.
+    /// Takes back all blocks from `first` on, the open one included, and puts `blocks` there. The transactions of those taken
+    /// back wait again, as far as they can still be included. Afterwards blocks hold so many `deposits` of the queue.
     pub(super) async fn reorganise(
         &mut self,
         first: u64,
         blocks: Vec<DerivedBlock>,
         reason: String,
+        deposits: u64,
     ) -> anyhow::Result<()> {
+        let Halted { open, mut said, resume } = self.halt().await?;
         let before = self.head();
-        let taken_back = self.taken_back(first).await?;
-        if before >= first {
+        let taken_back = self.taken_back(first, open.as_deref()).await?;
+        let is_void = before >= first || open.is_some();
+        if is_void {
             let transactions = taken_back.users.len();
             warn!(first, last = before, transactions, reason, "blocks are taken back");
         }
@@ -72,81 +78,134 @@ impl Driver {
         if shared.chain.read().await.oldest_state() >= first {
             self.rebuild(first - 1).await?;
         }
-        // Held until everything fits together again.
         let mut chain = shared.chain.write().await;
         ensure!(block_in_place(|| chain.rewind(first - 1)), "block {} is unknown", first - 1);
-        self.checkpoints.rewind(first - 1);
+        let mut checkpoints = self.checkpoints.lock().await;
+        checkpoints.rewind(first - 1);
         self.passed(Step::Rewound)?;
-        let (outcomes, sealed) = block_in_place(|| run(&mut chain, blocks))?;
+        let ran = block_in_place(|| run(&mut chain, blocks))?;
         self.passed(Step::Run)?;
 
-        let consumed: usize = sealed.iter().map(|sealed| sealed.record.deposits.len()).sum();
-        let (change, waiting) = self.change(&chain, first, reason, &taken_back, sealed).await?;
-        shared.database.reorganise(&change).await.context("cannot replace the journal's end")?;
+        let included = ran.iter().flat_map(|ran| &ran.outcome.transactions);
+        let included: HashSet<_> = included.map(|tx| tx.envelope().tx_hash()).collect();
+        let (waiting, mut refused) = self.sort_out(&chain, &included, &reason, &taken_back);
+        refused.extend(self.settle_pool(&chain, &waiting, &included));
+        let accepted: Vec<_> = waiting.iter().map(accepted).collect();
+        let mut entries = Vec::new();
+        if is_void {
+            entries.push(JournalEntry::TakenBack(TakenBackEntry {
+                first_block: first,
+                reason: reason.clone(),
+                waiting: accepted.clone(),
+                refused: refused.clone(),
+            }));
+        } else if !refused.is_empty() {
+            let refused = refused.clone();
+            entries.push(JournalEntry::Slice(SliceEntry { refused, ..SliceEntry::default() }));
+        }
+        let before_blocks = entries.len() as u64;
+        entries.extend(ran.iter().flat_map(GivenBlock::entries));
+        let at_ms = unix_milliseconds();
+        let rows = shared.database.append_at(&entries, at_ms).await;
+        let rows = rows.context("cannot replace the journal's end")?;
+        self.journal_end.send_replace(rows.end);
         self.passed(Step::Recorded)?;
 
-        self.deposits_consumed -= taken_back.deposits;
-        self.deposits_consumed += consumed as u64;
-        self.backlog.truncate(first);
-        for outcome in outcomes {
-            self.checkpoints.push(&chain, outcome).await;
+        let first_rows = (rows.start + before_blocks..).step_by(GivenBlock::ROWS);
+        let sealed = ran.iter().zip(first_rows).map(|(ran, row)| ran.sealed(row, at_ms));
+        let taken_back = TakenBack { first_block: first, reason, reverted: taken_back.all };
+        said.accept(accepted);
+        said.refuse(refused);
+        said.include(included);
+        let (accepted, refused) = said.into_parts();
+        let batch = IndexBatch {
+            to: rows.end,
+            taken_back: is_void.then_some(taken_back),
+            accepted,
+            blocks: sealed.collect(),
+            refused,
+        };
+        if is_void {
+            shared.announcements.before_take_back(&shared, first).await;
         }
-        self.settle_pool(&chain, waiting).await?;
+        shared.database.index(&batch).await.context("the look-ups cannot be written")?;
+        {
+            let mut outlook = self.outlook();
+            outlook.deposits_consumed = deposits;
+            outlook.backlog.truncate(first);
+        }
         let head = chain.head().header.number;
         self.head.send_replace(head);
-        info!(first, head, pending = change.pending.len(), "the chain is as L1 has it");
-        Ok(())
+        shared.published.take_back(&batch.refused, ran.iter().map(|ran| &ran.outcome));
+        for ran in ran {
+            checkpoints.push(&chain, ran.outcome).await;
+        }
+        info!(first, head, pending = waiting.len(), "the chain is as L1 has it");
+        // Everything fits together again.
+        resume.send(()).ok().context("the producer has ended")
     }
 
-    /// What blocks from `first` on hold.
-    async fn taken_back(&self, first: u64) -> anyhow::Result<TakenBack> {
-        let (mut found, head) = (TakenBack::default(), self.head());
+    /// What blocks from `first` on hold, and what ran in the open one.
+    async fn taken_back(
+        &self,
+        first: u64,
+        open: Option<&[Arc<ExecutedTx>]>,
+    ) -> anyhow::Result<TakenBackTxs> {
+        let (mut found, head) = (TakenBackTxs::default(), self.head());
+        // What L1 gave was not received here before.
+        let now = unix_milliseconds();
         let mut next = first;
         while next <= head {
             let last = head.min(next + BLOCKS_STEP - 1);
             for block in self.shared.database.blocks(next, last).await? {
-                for receipt in block.receipts {
+                let times = self.shared.database.block_times(block.header.number).await?.parts;
+                for (position, receipt) in block.receipts.into_iter().enumerate() {
                     let (raw, sender) = (receipt.transaction, receipt.sender);
                     found.all.push((keccak256(&raw), block.header.number));
                     if raw.first() != Some(&DEPOSIT_TYPE) {
                         let tx = SignedTx::new_unchecked(decode_transaction(&raw)?, sender);
-                        found.users.push(PooledTx { tx, raw, sender, arrival: 0 });
+                        let received_ms = times.of(position).received_ms.unwrap_or(now);
+                        found.users.push(PooledTx { tx, raw, sender, arrival: 0, received_ms });
                     }
                 }
             }
-            let count = u32::try_from(last - next + 1)?;
-            let records = self.shared.database.journal(next, count).await?;
-            found.deposits +=
-                records.iter().map(|record| record.deposits.len() as u64).sum::<u64>();
             next = last + 1;
+        }
+        for executed in open.into_iter().flatten() {
+            if let BlockTx::User(tx) = &executed.tx {
+                found.all.push((tx.hash(), head + 1));
+                let promise = self.shared.preconfirmed(&tx.hash());
+                let received_ms = promise.and_then(|promise| promise.times().received_ms);
+                let (received_ms, sender) = (received_ms.unwrap_or(now), executed.sender);
+                let (raw, tx) = (tx.encoded().into(), tx.clone());
+                found.users.push(PooledTx { tx, raw, sender, arrival: 0, received_ms });
+            }
         }
         Ok(found)
     }
 
     /// Has the journal run again up to `block`, whose state is not kept any more, and makes that the chain.
-    async fn rebuild(&mut self, block: u64) -> anyhow::Result<()> {
+    async fn rebuild(&self, block: u64) -> anyhow::Result<()> {
         info!(block, "the state is not kept any more: the journal is run again");
-        self.checkpoints.stop().await;
-        let database = Arc::clone(&self.shared.database);
+        let mut checkpoints = self.checkpoints.lock().await;
+        checkpoints.stop().await;
         let genesis = Chain::from_genesis(&self.genesis);
-        let (directory, execution) = (self.config.checkpoints(), self.config.execution);
-        let restored = restore_to(genesis, &database, &directory, execution, block).await?;
-        let Restored { chain, checkpoints, .. } = restored;
-        *self.shared.chain.write().await = chain;
-        self.checkpoints = checkpoints;
+        let (directory, execution) = (self.config.state.clone(), self.config.execution);
+        let restored = restore_to(genesis, self.database(), &directory, execution, block).await?;
+        (*self.shared.chain.write().await, *checkpoints) = restored;
+        checkpoints.set_interval(self.config.checkpoint_blocks);
         Ok(())
     }
 
-    /// What the database is to take over, and the transactions that the pool gets back. `chain` is the new one.
-    async fn change(
-        &mut self,
+    /// The transactions taken back that wait again, before all that wait now and in the order that they had; and those that can
+    /// no longer be included, each with the reason. `chain` is the new one.
+    fn sort_out(
+        &self,
         chain: &Chain,
-        first: u64,
-        reason: String,
-        taken_back: &TakenBack,
-        blocks: Vec<SealedBlock>,
-    ) -> anyhow::Result<(Reorganisation, Vec<PooledTx>)> {
-        let included: HashSet<_> = blocks.iter().flat_map(|sealed| &sealed.hashes).collect();
+        included: &HashSet<B256>,
+        reason: &str,
+        taken_back: &TakenBackTxs,
+    ) -> (Vec<PooledTx>, Vec<(B256, String)>) {
         let (mut waiting, mut refused) = (Vec::new(), Vec::new());
         for tx in &taken_back.users {
             let hash = tx.tx.hash();
@@ -158,39 +217,59 @@ impl Driver {
                 Err(refusal) => refused.push((hash, format!("{refusal}, after {reason}"))),
             }
         }
-        // They come before all that wait now, in the order that they had.
-        let oldest = self.shared.database.oldest_pending().await?.unwrap_or(self.arrivals);
-        for (tx, arrival) in waiting.iter_mut().zip(oldest - taken_back.users.len() as u64..) {
+        let mut outlook = self.outlook();
+        outlook.arrivals.start -= waiting.len() as u64;
+        for (tx, arrival) in waiting.iter_mut().zip(outlook.arrivals.start..) {
             tx.arrival = arrival;
         }
-        let pending = waiting.iter().map(|tx| (tx.arrival, tx.tx.hash(), tx.raw.clone())).collect();
-        let reverted = taken_back.all.clone();
-        let change =
-            Reorganisation { first_block: first, reason, reverted, blocks, pending, refused };
-        Ok((change, waiting))
+        (waiting, refused)
     }
 
-    /// Tells the pool where nonces stand, and gives it back what waits again.
-    async fn settle_pool(&mut self, chain: &Chain, waiting: Vec<PooledTx>) -> anyhow::Result<()> {
-        let senders = self.shared.pool.read().await.senders();
-        self.settle_nonces(chain, senders.into_iter()).await?;
+    /// Tells the pool where nonces stand, and gives it back what waits again. Returns what leaves it for that, other than into blocks.
+    fn settle_pool(
+        &self,
+        chain: &Chain,
+        waiting: &[PooledTx],
+        included: &HashSet<B256>,
+    ) -> Vec<(B256, String)> {
+        let nonce_of = |address: &Address| chain.state().account(address).unwrap_or_default().nonce;
+        let mut pool = self.shared.pool_mut();
         let mut refused = Vec::new();
-        {
-            let mut pool = self.shared.pool.write().await;
-            for tx in waiting {
-                let (hash, nonce) = (tx.tx.hash(), chain.state().account(&tx.sender));
-                if let Err(refusal) = pool.restore(tx, nonce.unwrap_or_default().nonce) {
-                    refused.push((hash, refusal.to_string()));
+        for sender in pool.senders() {
+            let next = nonce_of(&sender);
+            for tx in pool.set_nonce(sender, next) {
+                let (hash, nonce) = (tx.tx.hash(), tx.tx.nonce());
+                if !included.contains(&hash) {
+                    refused.push((hash, Refusal::NonceTooLow { next, nonce }.to_string()));
                 }
             }
         }
-        Ok(self.shared.database.refuse(&refused).await?)
+        let now = std::time::Instant::now();
+        for tx in waiting {
+            let (hash, nonce) = (tx.tx.hash(), nonce_of(&tx.sender));
+            if let Err(refusal) = pool.restore(tx.clone(), nonce, now) {
+                refused.push((hash, refusal.to_string()));
+            }
+        }
+        refused
     }
 
+    #[cfg_attr(
+        not(test),
+        allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "stops in tests only")
+    )]
     fn passed(&self, step: Step) -> anyhow::Result<()> {
+        #[cfg(test)]
         ensure!(self.stop_after != Some(step), "stopped after {step:?}");
+        let _ = step;
         Ok(())
     }
+}
+
+fn accepted(tx: &PooledTx) -> AcceptedTx {
+    let (raw, sender) = (tx.raw.clone(), tx.sender);
+    let (arrival, received_ms) = (tx.arrival, tx.received_ms);
+    AcceptedTx { arrival, received_ms, tx: JournalTx { raw, sender } }
 }
 
 /// Whether a transaction that was in a block can be in one again.
@@ -205,21 +284,4 @@ fn check_again(chain: &Chain, tx: &PooledTx) -> Result<(), Refusal> {
         return Err(Refusal::NonceTooLow { next, nonce });
     }
     Ok(())
-}
-
-/// Runs the blocks that L1 gives, and seals them.
-fn run(
-    chain: &mut Chain,
-    blocks: Vec<DerivedBlock>,
-) -> anyhow::Result<(Vec<BlockOutcome>, Vec<SealedBlock>)> {
-    let mut outcomes = Vec::with_capacity(blocks.len());
-    let mut sealed = Vec::with_capacity(blocks.len());
-    for DerivedBlock { input, queued } in blocks {
-        let outcome = chain.execute(&input)?;
-        // What is skipped stays in the journal: the block is what L1 holds.
-        let transactions = input.transactions.iter().map(|tx| Bytes::from(tx.encoded())).collect();
-        sealed.push(sealed_block(chain, &outcome, input.origin, queued, transactions));
-        outcomes.push(outcome);
-    }
-    Ok((outcomes, sealed))
 }

@@ -9,7 +9,7 @@ use super::{
     error::ReadError,
     read::{read_base, read_delta},
 };
-use crate::NodeState;
+use crate::{NodeState, workers::Workers};
 
 /// What a directory of checkpoints holds.
 #[derive(Debug, Default)]
@@ -48,6 +48,14 @@ pub struct Discarded {
 /// Fails only if the file system does. Damage is no failure: it is reported, and what is before
 /// it is used.
 pub fn load(directory: &Path) -> Result<Recovery, CheckpointError> {
+    load_with(directory, Workers::default())
+}
+
+/// [`load`] on the threads of a pool.
+pub(crate) fn load_with(
+    directory: &Path,
+    workers: Workers<'_>,
+) -> Result<Recovery, CheckpointError> {
     let mut discarded = Vec::new();
     let segments = segments(directory)?;
     let (mut bases, mut deltas): (Vec<_>, Vec<_>) =
@@ -56,7 +64,7 @@ pub fn load(directory: &Path) -> Result<Recovery, CheckpointError> {
     deltas.sort_by_key(|segment| Reverse(segment.to()));
     let mut loaded = None;
     for base in bases {
-        match refusal(directory, base, read_base(directory, base))? {
+        match refusal(directory, base, read_base(directory, base, workers))? {
             Ok((state, state_root, bytes)) => {
                 let chain = vec![(base, bytes)];
                 loaded = Some(Loaded { block: base.to(), state_root, state, chain });
@@ -69,7 +77,7 @@ pub fn load(directory: &Path) -> Result<Recovery, CheckpointError> {
     let oldest = loaded.as_ref().map_or(0, |loaded| loaded.block);
     deltas.retain(|segment| from(*segment) >= oldest);
     if let Some(loaded) = &mut loaded {
-        loaded.follow(directory, &mut deltas, &mut discarded)?;
+        loaded.follow(directory, workers, &mut deltas, &mut discarded)?;
     }
     for segment in deltas {
         let reason = SegmentError::Unreachable { from: from(segment) };
@@ -83,12 +91,13 @@ impl Loaded {
     fn follow(
         &mut self,
         directory: &Path,
+        workers: Workers<'_>,
         deltas: &mut Vec<Segment>,
         discarded: &mut Vec<Discarded>,
     ) -> Result<(), CheckpointError> {
         while let Some(next) = deltas.iter().position(|segment| from(*segment) == self.block) {
             let segment = deltas.remove(next);
-            let result = read_delta(directory, segment, &mut self.state);
+            let result = read_delta(directory, segment, workers, &mut self.state);
             match refusal(directory, segment, result)? {
                 Ok((state_root, bytes)) => {
                     self.block = segment.to();

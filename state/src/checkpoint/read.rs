@@ -4,7 +4,10 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use std::{
     fs::File,
     io::{self, BufReader},
+    panic::resume_unwind,
     path::Path,
+    sync::mpsc::sync_channel,
+    thread,
 };
 
 use super::{
@@ -13,34 +16,43 @@ use super::{
     error::{ReadError, SegmentError},
     frame::FrameReader,
 };
-use crate::{Account, AccountDiff, FlatState, MergedDiff, NodeState};
+use crate::{Account, AccountDiff, FlatState, MergedDiff, NodeState, StateDiff, workers::Workers};
 
 /// Codes, accounts and slots that are gathered before they are applied to a base.
 const CHUNK_ITEMS_MAX: usize = 1 << 18;
+
+/// Records that go from the thread that reads them to the one that applies them, together.
+const BATCH_RECORDS: usize = 4_096;
+
+/// Such batches that wait, at most.
+const BATCHES_WAITING_MAX: usize = 4;
 
 /// The state in a base. Returns it with its root and the file's length in bytes.
 pub(crate) fn read_base(
     directory: &Path,
     segment: Segment,
+    workers: Workers<'_>,
 ) -> Result<(NodeState, B256, u64), ReadError> {
-    read_base_with(directory, segment, CHUNK_ITEMS_MAX)
+    read_base_with(directory, segment, workers, CHUNK_ITEMS_MAX)
 }
 
 fn read_base_with(
     directory: &Path,
     segment: Segment,
+    workers: Workers<'_>,
     chunk_items_max: usize,
 ) -> Result<(NodeState, B256, u64), ReadError> {
-    let mut reader = SegmentReader::open(directory, segment)?;
+    let reader = SegmentReader::open(directory, segment)?;
     let mut state = NodeState::default();
     let mut chunk = Chunk::new(segment);
-    while let Some((record, offset)) = reader.next()? {
+    let reader = reader.for_each(|record, offset| {
         chunk.add(record, state.flat()).map_err(malformed(offset))?;
         if chunk.items >= chunk_items_max {
-            state.apply(&chunk.take().into_diff());
+            state.apply_with(&chunk.take(), workers);
         }
-    }
-    let found = state.apply(&chunk.take().into_diff()).state_root;
+        Ok(())
+    })?;
+    let found = state.apply_with(&chunk.take(), workers).state_root;
     reader.check_root(found)?;
     Ok((state, found, reader.bytes))
 }
@@ -50,19 +62,19 @@ fn read_base_with(
 pub(crate) fn read_delta(
     directory: &Path,
     segment: Segment,
+    workers: Workers<'_>,
     state: &mut NodeState,
 ) -> Result<(B256, u64), ReadError> {
-    let mut reader = SegmentReader::open(directory, segment)?;
+    let reader = SegmentReader::open(directory, segment)?;
     let mut chunk = Chunk::new(segment);
-    while let Some((record, offset)) = reader.next()? {
-        chunk.add(record, state.flat()).map_err(malformed(offset))?;
-    }
-    let diff = chunk.take().into_diff();
+    let reader = reader
+        .for_each(|record, offset| chunk.add(record, state.flat()).map_err(malformed(offset)))?;
+    let diff = chunk.take();
     let before = state.roots();
     let undo = state.flat().undo_of(&diff);
-    let found = state.apply(&diff).state_root;
+    let found = state.apply_with(&diff, workers).state_root;
     if let Err(error) = reader.check_root(found) {
-        assert_eq!(state.apply(&undo), before, "invariant: undoing leads back");
+        assert_eq!(state.apply_with(&undo, workers), before, "invariant: undoing leads back");
         return Err(error.into());
     }
     Ok((found, reader.bytes))
@@ -95,6 +107,40 @@ impl SegmentReader {
             Record::Header { .. } => Err(malformed(offset)("header of another segment").into()),
             _ => Err(malformed(offset)("no header").into()),
         }
+    }
+
+    /// Reads on a thread of its own, and has `take` take each record and where it begins. Ends after a footer that is right.
+    fn for_each(
+        mut self,
+        mut take: impl FnMut(Record, u64) -> Result<(), SegmentError>,
+    ) -> Result<Self, ReadError> {
+        let (send, batches) = sync_channel(BATCHES_WAITING_MAX);
+        thread::scope(|scope| {
+            let reading = scope.spawn(move || {
+                loop {
+                    let mut batch = Vec::with_capacity(BATCH_RECORDS);
+                    let end = self.fill(&mut batch);
+                    // Whoever does not take it any more has found an error before.
+                    if send.send(batch).is_err() || end.as_ref().is_ok_and(|is_end| *is_end) {
+                        return Ok(self);
+                    }
+                    end?;
+                }
+            });
+            for (record, offset) in batches.into_iter().flatten() {
+                take(record, offset)?;
+            }
+            reading.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    /// Fills a batch; whether there is nothing more.
+    fn fill(&mut self, batch: &mut Vec<(Record, u64)>) -> Result<bool, ReadError> {
+        while batch.len() < BATCH_RECORDS {
+            let Some(next) = self.next()? else { return Ok(true) };
+            batch.push(next);
+        }
+        Ok(false)
     }
 
     /// The next record and where it begins; `None` after a footer that is right.
@@ -142,9 +188,9 @@ impl Chunk {
         Self { is_base, diff: MergedDiff::default(), items: 0 }
     }
 
-    fn take(&mut self) -> MergedDiff {
+    fn take(&mut self) -> StateDiff {
         self.items = 0;
-        core::mem::take(&mut self.diff)
+        self.diff.take()
     }
 
     /// Adds a record that is to be applied to `state`. What it names must be there.
@@ -220,7 +266,7 @@ impl ReadError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{StateDiff, checkpoint::write::write_state};
+    use crate::checkpoint::write::write_state;
 
     #[test]
     fn a_base_is_the_same_state_in_chunks_of_any_size() {
@@ -241,7 +287,8 @@ mod tests {
         let segment = Segment::Base { block: 1 };
         write_state(directory.path(), segment, roots.state_root, state.flat()).expect("written");
         for chunk_items_max in [1, 2, 7, 600, usize::MAX] {
-            let read = read_base_with(directory.path(), segment, chunk_items_max);
+            let read =
+                read_base_with(directory.path(), segment, Workers::default(), chunk_items_max);
             let (read, root, _) = read.expect("intact");
             assert_eq!((read.roots(), root), (roots, roots.state_root));
             assert_eq!(read.flat().iter_slots().count(), state.flat().iter_slots().count());

@@ -8,11 +8,11 @@ use std::{
 
 use super::{
     CheckpointError, Recovery, Segment,
-    load::{load, names, segments},
+    load::{load_with, names, segments},
     segment::is_temporary,
     write::{sync_directory, write_diff, write_state},
 };
-use crate::{FlatState, StateDiff};
+use crate::{FlatState, StateDiff, workers::Workers};
 
 /// Appends segments to a directory and deletes those that are no longer needed.
 ///
@@ -28,7 +28,7 @@ pub struct CheckpointStore {
 }
 
 impl CheckpointStore {
-    /// Loads what `directory` holds and readies it for more. Creates the directory if there is
+    /// Loads what `directory` holds, with all processors, and readies it for more. Creates the directory if there is
     /// none, and deletes what unfinished writes left behind.
     pub fn open(directory: &Path) -> Result<(Self, Recovery), CheckpointError> {
         fs::create_dir_all(directory).map_err(CheckpointError::io(directory))?;
@@ -38,7 +38,10 @@ impl CheckpointStore {
         }
         // A segment may have been renamed just before a crash.
         sync_directory(directory)?;
-        let recovery = load(directory)?;
+        // Whoever opens it waits for it, and has nothing else to do.
+        let pool = rayon::ThreadPoolBuilder::new().build().ok();
+        let recovery =
+            load_with(directory, pool.as_ref().map_or_else(Workers::default, Workers::pool))?;
         let chain = recovery.loaded.as_ref().map_or_else(Vec::new, |loaded| loaded.chain.clone());
         let stale = recovery.discarded.iter().map(|discarded| discarded.segment).collect();
         Ok((Self { directory: directory.to_owned(), chain, stale }, recovery))

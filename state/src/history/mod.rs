@@ -12,7 +12,7 @@ mod proof;
 mod undo;
 mod view;
 
-use alloc::collections::VecDeque;
+use alloc::{borrow::Cow, collections::VecDeque};
 
 use crate::{FlatState, MergedDiff, StateDiff};
 pub use view::HistoricalView;
@@ -70,14 +70,34 @@ impl History {
     ///
     /// If `block` does not follow the newest one.
     pub fn push(&mut self, block: u64, undo: StateDiff) {
+        self.push_ahead(block, undo);
+        self.trim(block);
+    }
+
+    /// Takes up `block`, which `undo` undoes, and lets go of nothing: it may not be the chain's for good.
+    ///
+    /// # Panics
+    ///
+    /// If `block` does not follow the newest one.
+    pub fn push_ahead(&mut self, block: u64, undo: StateDiff) {
         let next = self.newest.checked_add(1);
         assert_eq!(Some(block), next, "invariant: blocks follow one another");
         let items = undo.accounts.iter().map(|change| 1 + change.storage.len()).sum();
         self.newest = block;
         self.items += items;
         self.undos.push_back(Undo { diff: undo, items });
-        while self.undos.len() > self.limits.blocks_max || self.items > self.limits.items_max {
-            let Some(oldest) = self.undos.pop_front() else { break };
+    }
+
+    /// Lets go of the oldest beyond the limits, of which blocks after `head` are not a part: its state can be had in any
+    /// case.
+    pub fn trim(&mut self, head: u64) {
+        let ahead = usize::try_from(self.newest.saturating_sub(head)).unwrap_or(usize::MAX);
+        let blocks_max = self.limits.blocks_max.saturating_add(ahead);
+        let is_over = |history: &Self| {
+            history.undos.len() > blocks_max || history.items > history.limits.items_max
+        };
+        while self.oldest() < head && is_over(self) {
+            let oldest = self.undos.pop_front().expect("invariant: the oldest can be undone to");
             self.items -= oldest.items;
         }
     }
@@ -100,7 +120,7 @@ impl History {
     /// Costs as much as the blocks in between changed; reads from the view are look-ups.
     #[must_use]
     pub fn view<'a>(&self, flat: &'a FlatState, block: u64) -> Option<HistoricalView<'a>> {
-        Some(HistoricalView::new(flat, self.merged_to(block)?))
+        Some(HistoricalView::new(flat, Cow::Owned(self.merged_to(block)?)))
     }
 
     /// What leads from the newest state to that after `block`, in canonical order. `None` if the
@@ -110,7 +130,9 @@ impl History {
         Some(self.merged_to(block)?.into_diff())
     }
 
-    fn merged_to(&self, block: u64) -> Option<MergedDiff> {
+    /// The same by key, to read from.
+    #[must_use]
+    pub fn merged_to(&self, block: u64) -> Option<MergedDiff> {
         if block < self.oldest() {
             return None;
         }

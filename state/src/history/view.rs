@@ -1,5 +1,6 @@
 //! A recent state to read from.
 
+use alloc::borrow::Cow;
 use alloy_primitives::{Address, B256, U256};
 use core::convert::Infallible;
 use revm_bytecode::Bytecode;
@@ -11,13 +12,13 @@ use crate::{Account, FlatState, MergedDiff, StateView, StorageId};
 #[derive(Clone, Debug)]
 pub struct HistoricalView<'a> {
     flat: &'a FlatState,
-    undo: MergedDiff,
+    undo: Cow<'a, MergedDiff>,
 }
 
 impl<'a> HistoricalView<'a> {
     /// The state that `undo` leads to from `flat`.
     #[must_use]
-    pub fn new(flat: &'a FlatState, undo: MergedDiff) -> Self {
+    pub const fn new(flat: &'a FlatState, undo: Cow<'a, MergedDiff>) -> Self {
         Self { flat, undo }
     }
 

@@ -5,10 +5,11 @@ use anyhow::Context as _;
 /// The phrase behind the accounts that every Ethereum development tool funds. Public: never for real funds.
 const MNEMONIC: &str = "test test test test test test test test test test test junk";
 
-/// How many accounts are funded.
-const COUNT: u32 = 10;
+/// How many accounts are funded: the phrase's first.
+const FUNDED_COUNT: u32 = 10;
 
-/// The well-known development accounts. The first six are the user's, the others are the roles' on L1.
+/// The well-known development accounts. The first six are the user's, four are the roles' on L1, and the one after the funded
+/// ones only signs.
 #[derive(Debug)]
 pub(crate) struct Accounts(Vec<PrivateKeySigner>);
 
@@ -20,7 +21,7 @@ impl Accounts {
                 .index(index)
                 .and_then(|builder| builder.build())
         };
-        let accounts = (0..COUNT).map(account).collect::<Result<_, _>>();
+        let accounts = (0..=FUNDED_COUNT).map(account).collect::<Result<_, _>>();
         Ok(Self(accounts.context("cannot make the development accounts")?))
     }
 
@@ -40,14 +41,19 @@ impl Accounts {
         self.0[9].clone()
     }
 
+    /// Signs preconfirmations.
+    pub(crate) fn sequencer(&self) -> PrivateKeySigner {
+        self.0[10].clone()
+    }
+
     /// The user's last ones, which a liar takes if there is one.
     pub(crate) fn liars(&self) -> Vec<PrivateKeySigner> {
         [5, 4, 3].map(|index: usize| self.0[index].clone()).to_vec()
     }
 
-    /// Addresses and keys, as text.
+    /// Addresses and keys of those with funds, as text.
     pub(crate) fn listed(&self) -> impl Iterator<Item = (String, String)> + '_ {
-        self.0.iter().map(|account| {
+        self.0.iter().take(FUNDED_COUNT as usize).map(|account| {
             let key: B256 = account.to_bytes();
             (account.address().to_string(), hex::encode_prefixed(key))
         })

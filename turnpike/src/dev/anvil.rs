@@ -122,7 +122,7 @@ fn free_port(port: u16) -> anyhow::Result<u16> {
 }
 
 /// Where npm installed anvil: in the project around the working folder or around this program, or on the path.
-fn find_anvil() -> anyhow::Result<PathBuf> {
+pub(crate) fn find_anvil() -> anyhow::Result<PathBuf> {
     if let Some(path) = std::env::var_os("TURNPIKE_ANVIL") {
         return Ok(path.into());
     }

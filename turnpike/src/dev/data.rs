@@ -12,17 +12,20 @@ use crate::roles::{read_genesis, write_genesis};
 const GENESIS_FILE: &str = "genesis.json";
 
 /// The checkpoints of the state.
-const STATE_FOLDER: &str = "sequencer.state";
+pub(crate) const STATE_FOLDER: &str = "sequencer.state";
 
 /// Batch data that was read from L1.
 pub(crate) const ARCHIVE_FOLDER: &str = "entries";
 
 /// All else that a data folder may hold: what starting over deletes.
-const FILES: [&str; 14] = [
+const FILES: [&str; 17] = [
     GENESIS_FILE,
     "sequencer.db",
     "sequencer.db-wal",
     "sequencer.db-shm",
+    "sequencer.index.db",
+    "sequencer.index.db-wal",
+    "sequencer.index.db-shm",
     "sequencer.lock",
     "batcher.db",
     "batcher.db-wal",

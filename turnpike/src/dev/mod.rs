@@ -17,12 +17,15 @@ use turnpike_l1::L1Endpoints;
 use turnpike_liar::{Kind, LiarConfig, Role};
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
-use turnpike_sequencer::{PoolLimits, SequencerConfig};
+use turnpike_sequencer::{ApiLimits, CHECKPOINT_BLOCKS, Intake, PoolLimits, SequencerConfig};
 
-pub(crate) use self::{accounts::Accounts, anvil::L1};
+pub(crate) use self::{
+    accounts::Accounts,
+    anvil::{L1, find_anvil},
+};
 use self::{
     banner::Banner,
-    data::{ARCHIVE_FOLDER, DataDir},
+    data::{ARCHIVE_FOLDER, DataDir, STATE_FOLDER},
 };
 use crate::{
     cli::DevArgs,
@@ -72,10 +75,11 @@ async fn chain(
         None => {
             l1.mine_at_once().await?;
             let (deployer, batcher) = (accounts.deployer(), accounts.batcher().address());
-            let genesis =
-                turnpike_l1::deploy(l1.url(), deployer, batcher, Genesis::dev(), genesis_output)
-                    .await
-                    .context("cannot deploy the contracts")?;
+            let sequencer = Some(accounts.sequencer().address());
+            let genesis = Genesis { sequencer, ..Genesis::dev() };
+            let genesis = turnpike_l1::deploy(l1.url(), deployer, batcher, genesis, genesis_output)
+                .await
+                .context("cannot deploy the contracts")?;
             data.write_genesis(&genesis)?;
             genesis
         }
@@ -166,16 +170,22 @@ impl Dev<'_> {
     fn sequencer(&self) -> SequencerConfig {
         SequencerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], self.args.port)),
-            database: self.data.file("sequencer.db"),
+            database: self.data.file("sequencer.db").into(),
+            state: self.data.file(STATE_FOLDER),
             l1: self.l1(),
             l1_confirmations: 0,
             l1_poll: L1_POLL,
             block_interval: Duration::from_millis(self.args.block_interval_ms.max(1)),
             heartbeat: HEARTBEAT,
             backlog_entries_max: BACKLOG_ENTRIES_MAX,
+            checkpoint_blocks: CHECKPOINT_BLOCKS,
             execution: self.args.execution.into(),
             pool: PoolLimits::default(),
+            key: Some(self.accounts.sequencer()),
             body_bytes_max: BODY_BYTES_MAX,
+            limits: ApiLimits::default(),
+            admin: None,
+            intake: Intake::Own,
             lie: self.lies_about_state(),
         }
     }
@@ -185,8 +195,8 @@ impl Dev<'_> {
             l1: self.l1(),
             l1_confirmations: 0,
             poll: L1_POLL,
-            journal: self.data.file("sequencer.db"),
-            database: self.data.file("batcher.db"),
+            journal: self.data.file("sequencer.db").into(),
+            database: self.data.file("batcher.db").into(),
             key: self.accounts.batcher(),
             // A block is on L1 as soon as there is one.
             posting: PostingConfig {
@@ -232,7 +242,7 @@ impl Dev<'_> {
             poll: L1_POLL,
             execution: self.args.execution.into(),
             key: Some(self.accounts.challenger()),
-            database: Some(self.data.file("challenger.db")),
+            database: Some(self.data.file("challenger.db").into()),
             fees: FeePolicy::default(),
             propose: None,
             peer: Some(l2_url.to_owned()),

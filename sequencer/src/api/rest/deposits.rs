@@ -1,32 +1,134 @@
 use std::sync::Arc;
 
+use alloy_primitives::{Address, B256};
 use axum::{
     Json,
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 use turnpike_protocol::{DataKind, QueuedDeposit};
+use utoipa::ToSchema;
 
 use super::{
-    Answer, Api, L1, parse_hash, parse_index,
-    query::{Page, Query},
-    transactions::sealed_transaction,
+    Answer, Api, L1, Life, LifeState, Name,
+    life::Lives,
+    parse_hash, parse_index,
+    query::{Page, Query, malformed},
 };
 use crate::{
     Shared,
-    api::{l1::L1Desk, problem::Problem},
+    api::{
+        l1::L1Desk,
+        openapi::{AddressText, Failing, Hash, L1Silent, Malformed, Missing},
+        problem::Problem,
+    },
 };
 
 /// Deposits of one L1 transaction, and of those that wait, that are told of.
 const DEPOSITS_MAX: usize = 100;
 
-/// `GET /v1/deposits/{index}`: a deposit, by its place in the queue.
+/// How far a deposit has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum DepositState {
+    /// It waits in the queue on L1.
+    Queued,
+    /// It is in a block.
+    Sealed,
+    /// L1 holds that block.
+    Safe,
+    /// An output on L1 speaks for it.
+    Proposed,
+    /// That output is final.
+    Final,
+}
+
+impl DepositState {
+    const fn of(life: &Life) -> Self {
+        match life.state {
+            LifeState::Safe => Self::Safe,
+            LifeState::Proposed => Self::Proposed,
+            LifeState::Final => Self::Final,
+            _ => Self::Sealed,
+        }
+    }
+}
+
+/// A deposit's life so far. Times are L1's, in Unix seconds.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Deposit {
+    /// Its place in the queue.
+    index: u64,
+    /// Who made it, as L2 knows them.
+    #[schema(value_type = AddressText)]
+    from: Address,
+    /// The L1 block that queued it.
+    l1_block: u64,
+    state: DepositState,
+    /// The L2 transaction that it became.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction: Option<Life>,
+    /// The L1 transaction that queued it. This and what follows is not known of what L1 gave without naming it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Hash)]
+    l1_transaction: Option<B256>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queued_at: Option<u64>,
+    /// The sequencer aims at having it in a block by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<u64>,
+    /// From then on anybody may force it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forced_from: Option<u64>,
+    /// The time of the newest L1 block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l1_time: Option<u64>,
+}
+
+/// Deposits, in order.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Deposits {
+    deposits: Vec<Deposit>,
+}
+
+/// What is overdue, and what was forced.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Forced {
+    /// Deposits that wait for longer than half of the force window, oldest first, 100 at most.
+    deposits: Vec<Deposit>,
+    /// Entries that were forced, newest first.
+    entries: Vec<ForcedEntry>,
+}
+
+/// An entry that was forced.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ForcedEntry {
+    entry: u64,
+    /// Its first block.
+    block: u64,
+    #[schema(value_type = Hash)]
+    l1_transaction: B256,
+    l1_block: u64,
+    /// Unix seconds.
+    l1_time: u64,
+}
+
+/// A deposit
+#[utoipa::path(
+    get,
+    path = "/v1/deposits/{index}",
+    tag = "Bridge",
+    params(("index" = u64, Path, description = "Its place in the queue on L1, from 0 on", example = 0)),
+    responses((status = 200, description = "Its life so far", body = Deposit), Malformed, Missing, Failing, L1Silent),
+)]
 pub(in crate::api) async fn deposit(
     State(shared): Api,
     State(l1): L1,
-    Path(index): Path<String>,
-) -> Answer<Json<Value>> {
-    let index = parse_index(&index, "a deposit")?;
+    name: Name,
+) -> Answer<Json<Deposit>> {
+    let index = parse_index(&name.0, "a deposit")?;
     let at = usize::try_from(index).ok();
     let queued = {
         let settlement = shared.settlement.read().await;
@@ -36,16 +138,23 @@ pub(in crate::api) async fn deposit(
     Ok(Json(life(&shared, &l1, &queued).await?))
 }
 
-/// `GET /v1/deposits?l1Transaction=0x…`: the deposits that an L1 transaction queued.
+/// The deposits that an L1 transaction queued
+#[utoipa::path(
+    get,
+    path = "/v1/deposits",
+    tag = "Bridge",
+    params(("l1Transaction" = Hash, Query, description = "The L1 transaction")),
+    responses((status = 200, description = "The newest 100 of its deposits, in order", body = Deposits), Malformed, Failing, L1Silent),
+)]
 pub(in crate::api) async fn deposits(
     State(shared): Api,
     State(l1): L1,
     RawQuery(query): RawQuery,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<Deposits>> {
     let query = Query::parse(query.as_deref(), &["l1Transaction"])?;
-    let hash = query.get("l1Transaction").ok_or_else(|| {
-        Problem::bad_request("malformed-query", "l1Transaction names an L1 transaction")
-    })?;
+    let hash = query
+        .get("l1Transaction")
+        .ok_or_else(|| malformed("l1Transaction names an L1 transaction"))?;
     let names = l1.deposits_of(parse_hash(hash)?).await?;
     let found: Vec<_> = {
         let settlement = shared.settlement.read().await;
@@ -57,16 +166,22 @@ pub(in crate::api) async fn deposits(
     for queued in found.iter().rev() {
         deposits.push(life(&shared, &l1, queued).await?);
     }
-    Ok(Json(json!({ "deposits": deposits })))
+    Ok(Json(Deposits { deposits }))
 }
 
-/// `GET /v1/forced?before=&limit=`: deposits that wait for longer than half of the force window, oldest first, and entries that
-/// were forced, newest first.
+/// What is overdue, and what was forced
+#[utoipa::path(
+    get,
+    path = "/v1/forced",
+    tag = "Bridge",
+    params(Page),
+    responses((status = 200, description = "Overdue deposits, and forced entries", body = Forced), Malformed, Failing, L1Silent),
+)]
 pub(in crate::api) async fn forced(
     State(shared): Api,
     State(l1): L1,
     RawQuery(query): RawQuery,
-) -> Answer<Json<Value>> {
+) -> Answer<Json<Forced>> {
     let page = Page::of(&Query::parse(query.as_deref(), &["before", "limit"])?)?;
     let (waiting, entries) = {
         let settlement = shared.settlement.read().await;
@@ -77,61 +192,64 @@ pub(in crate::api) async fn forced(
             .posted
             .iter()
             .filter(|range| range.entry.data_kind == DataKind::None)
-            .map(|range| {
-                json!({
-                    "entry": range.entry.index,
-                    "block": range.first_block,
-                    "l1Transaction": range.l1_transaction,
-                    "l1Block": range.entry.l1_block_number,
-                    "l1Time": range.entry.l1_time,
-                })
+            .map(|range| ForcedEntry {
+                entry: range.entry.index,
+                block: range.first_block,
+                l1_transaction: range.l1_transaction,
+                l1_block: range.entry.l1_block_number,
+                l1_time: range.entry.l1_time,
             })
             .collect();
-        let entries: Vec<_> = page.places(forced.len()).map(|at| forced[at].clone()).collect();
+        let entries = page.places(forced.len()).map(|at| forced[at].clone()).collect();
         (waiting, entries)
     };
     let mut due = Vec::new();
     for queued in &waiting {
         let deposit = life(&shared, &l1, queued).await?;
-        let is_due = deposit["dueAt"].as_u64() <= deposit["l1Time"].as_u64();
+        let is_due = deposit.due_at <= deposit.l1_time;
         // The queue is in the order of time.
         if !is_due {
             break;
         }
         due.push(deposit);
     }
-    Ok(Json(json!({ "deposits": due, "entries": entries })))
+    Ok(Json(Forced { deposits: due, entries }))
 }
 
 /// A deposit's life so far.
-async fn life(shared: &Shared, l1: &Arc<L1Desk>, queued: &QueuedDeposit) -> Answer<Value> {
+async fn life(shared: &Shared, l1: &Arc<L1Desk>, queued: &QueuedDeposit) -> Answer<Deposit> {
     let deposit = &queued.deposit;
-    let mut answer = json!({
-        "index": deposit.index,
-        "from": deposit.from,
-        "l1Block": deposit.l1_block_number,
-        "state": "queued",
-    });
+    let mut answer = Deposit {
+        index: deposit.index,
+        from: deposit.from,
+        l1_block: deposit.l1_block_number,
+        state: DepositState::Queued,
+        transaction: None,
+        l1_transaction: None,
+        queued_at: None,
+        due_at: None,
+        forced_from: None,
+        l1_time: None,
+    };
     // Consumed by an entry, only its block knows its name: it may have none but its place in the queue.
     let unnamed = QueuedDeposit { hint: None, ..queued.clone() };
     for name in [queued, &unnamed] {
         let Ok(tx) = name.to_transaction() else { continue };
-        if let Some(sealed) = sealed_transaction(shared, tx.tx_hash()).await? {
-            answer["state"] = sealed["state"].clone();
-            answer["transaction"] = sealed;
+        if let Some(sealed) = Lives::new(shared).sealed(tx.tx_hash()).await? {
+            answer.state = DepositState::of(&sealed);
+            answer.transaction = Some(sealed);
             break;
         }
     }
     if let Some(hint) = queued.hint {
         let place = l1.deposit_place(hint).await?;
-        let now = shared.settlement.read().await.l1.map(|l1| l1.time);
         let window = shared.config.force_window;
-        answer["l1Transaction"] = json!(place.transaction);
-        answer["queuedAt"] = place.time.into();
+        answer.l1_transaction = Some(place.transaction);
+        answer.queued_at = Some(place.time);
         // The sequencer aims at half of the window; from its end on anybody may force it.
-        answer["dueAt"] = place.time.saturating_add(window / 2).into();
-        answer["forcedFrom"] = place.time.saturating_add(window).into();
-        answer["l1Time"] = json!(now);
+        answer.due_at = Some(place.time.saturating_add(window / 2));
+        answer.forced_from = Some(place.time.saturating_add(window));
+        answer.l1_time = shared.settlement.read().await.l1.map(|l1| l1.time);
     }
     Ok(answer)
 }

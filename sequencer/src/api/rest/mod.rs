@@ -1,54 +1,67 @@
-//! REST below `/v1`: what became of transactions, blocks, batches, outputs, disputes, deposits and
+//! REST below `/v1`: what became of transactions, accounts, blocks, batches, outputs, disputes, deposits and
 //! withdrawals.
 
+mod accounts;
 mod batches;
 mod blocks;
 mod deposits;
 mod disputes;
+mod life;
 mod outputs;
 mod query;
+mod settled;
 mod status;
 mod transactions;
 mod withdrawals;
 
 use std::sync::Arc;
 
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use axum::{
-    Router,
-    extract::{Request, State},
-    http::StatusCode,
-    routing::{get, post},
+    extract::{FromRequestParts, Path, Request, State},
+    http::request::Parts,
+    middleware::Next,
+    response::{IntoResponse as _, Response},
 };
-use serde_json::{Value, json};
-use turnpike_l1::{L1Error, OutputStatus};
+use turnpike_l1::L1Error;
 use turnpike_storage::StorageError;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{ApiState, l1::L1Desk, problem::Problem};
-use crate::{Settlement, Shared};
+pub(super) use self::{
+    life::{Life, Lives, State as LifeState},
+    query::{Query, malformed},
+};
+use super::{
+    ApiState,
+    l1::L1Desk,
+    problem::{Code, Problem},
+    rate::{Allowance, REST_UNITS},
+};
+use crate::Shared;
 
 type Api = State<Arc<Shared>>;
 type L1 = State<Arc<L1Desk>>;
-type Answer<T> = Result<T, Problem>;
+pub(super) type Answer<T> = Result<T, Problem>;
 
 /// The paths below `/v1`.
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/v1/transactions", post(transactions::submit))
-        .route("/v1/transactions/{hash}", get(transactions::transaction))
-        .route("/v1/blocks/{id}", get(blocks::block))
-        .route("/v1/batches", get(batches::batches))
-        .route("/v1/batches/{entry}", get(batches::batch))
-        .route("/v1/outputs", get(outputs::outputs))
-        .route("/v1/outputs/{index}", get(outputs::output))
-        .route("/v1/disputes", get(disputes::disputes))
-        .route("/v1/disputes/{challenge}", get(disputes::dispute))
-        .route("/v1/deposits", get(deposits::deposits))
-        .route("/v1/deposits/{index}", get(deposits::deposit))
-        .route("/v1/forced", get(deposits::forced))
-        .route("/v1/withdrawals", get(withdrawals::withdrawals))
-        .route("/v1/withdrawals/{hash}", get(withdrawals::withdrawal))
-        .route("/v1/status", get(status::status))
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(transactions::submit))
+        .routes(routes!(transactions::transaction))
+        .routes(routes!(accounts::account))
+        .routes(routes!(blocks::block))
+        .routes(routes!(batches::batches))
+        .routes(routes!(batches::batch))
+        .routes(routes!(outputs::outputs))
+        .routes(routes!(outputs::output))
+        .routes(routes!(disputes::disputes))
+        .routes(routes!(disputes::dispute))
+        .routes(routes!(deposits::deposits))
+        .routes(routes!(deposits::deposit))
+        .routes(routes!(deposits::forced))
+        .routes(routes!(withdrawals::withdrawals))
+        .routes(routes!(withdrawals::withdrawal))
+        .routes(routes!(status::status))
 }
 
 impl From<StorageError> for Problem {
@@ -59,40 +72,65 @@ impl From<StorageError> for Problem {
 
 impl From<L1Error> for Problem {
     fn from(error: L1Error) -> Self {
-        let detail = format!("L1 did not answer: {error}");
-        Self::new(StatusCode::BAD_GATEWAY, "l1-unreachable", detail)
+        Self::new(Code::L1Unreachable, format!("L1 did not answer: {error}"))
+    }
+}
+
+/// What a path ends in.
+#[derive(Clone, Debug)]
+pub(super) struct Name(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(name) =
+            path.map_err(|error| Problem::new(Code::MalformedPath, error.body_text()))?;
+        Ok(Self(name))
     }
 }
 
 /// A hash as a path or a query has it.
-fn parse_hash(text: &str) -> Answer<B256> {
-    text.parse()
-        .map_err(|_| Problem::bad_request("malformed-hash", format!("{text:?} is not a hash")))
+pub(super) fn parse_hash(text: &str) -> Answer<B256> {
+    let hash = text.starts_with("0x").then(|| text.parse().ok()).flatten();
+    hash.ok_or_else(|| Problem::new(Code::MalformedHash, format!("{text:?} is not a hash")))
+}
+
+/// An address as a path or a query has it.
+pub(super) fn parse_address(text: &str) -> Answer<Address> {
+    let address = text.starts_with("0x").then(|| text.parse().ok()).flatten();
+    let malformed = || Problem::new(Code::MalformedAddress, format!("{text:?} is not an address"));
+    address.ok_or_else(malformed)
 }
 
 /// A position as a path has it; `what` it is the position of.
 fn parse_index(text: &str, what: &str) -> Answer<u64> {
-    text.parse().map_err(|_| {
-        Problem::bad_request("malformed-index", format!("{text:?} is not the number of {what}"))
+    parse_number(text).ok_or_else(|| {
+        Problem::new(Code::MalformedIndex, format!("{text:?} is not the number of {what}"))
     })
 }
 
-/// How far a block has come, with the details put into `into`.
-fn settle(settlement: &Settlement, block: u64, into: &mut Value) -> &'static str {
-    let Some(range) = settlement.posted(block) else { return "sealed" };
-    into["posted"] = json!({
-        "entry": range.entry.index,
-        "l1Transaction": range.l1_transaction,
-        "l1Block": range.entry.l1_block_number,
-    });
-    let Some(output) = settlement.output(block) else { return "safe" };
-    let is_final = output.status == OutputStatus::Final;
-    into["output"] = json!({
-        "index": output.index,
-        "l1Transaction": output.l1_transaction,
-        "final": is_final,
-    });
-    if is_final { "final" } else { "proposed" }
+/// Largest number that a request may name anything by: what the document calls an int64.
+const NUMBER_MAX: u64 = i64::MAX.unsigned_abs();
+
+/// A number in decimal digits, and nothing else.
+fn parse_number(text: &str) -> Option<u64> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.parse::<u64>().ok().filter(|number| *number <= NUMBER_MAX);
+    if is_plain { number } else { None }
+}
+
+/// Has a request paid for.
+pub(in crate::api) async fn charge(request: Request, next: Next) -> Response {
+    let paid = match request.extensions().get::<Allowance>() {
+        Some(allowance) => allowance.charge(REST_UNITS),
+        None => Ok(()),
+    };
+    match paid {
+        Ok(()) => next.run(request).await,
+        Err(exceeded) => Problem::from(exceeded).into_response(),
+    }
 }
 
 /// Any other path.
@@ -103,5 +141,5 @@ pub(in crate::api) async fn not_found(request: Request) -> Problem {
 /// A path that exists, with another method.
 pub(in crate::api) async fn method_not_allowed(request: Request) -> Problem {
     let detail = format!("{} does not take {}", request.uri().path(), request.method());
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+    Problem::new(Code::MethodNotAllowed, detail)
 }

@@ -1,5 +1,7 @@
-use super::Answer;
-use crate::api::problem::Problem;
+use utoipa::IntoParams;
+
+use super::{Answer, parse_number};
+use crate::api::problem::{Code, Problem};
 
 /// Items on one page, if the query does not say.
 const PAGE_DEFAULT: usize = 20;
@@ -9,39 +11,48 @@ const PAGE_MAX: usize = 100;
 
 /// The query of a request: plain names and values.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(in crate::api) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Reads a query that may have no other names than these.
-    pub(super) fn parse(raw: Option<&str>, names: &[&str]) -> Answer<Self> {
+    pub(in crate::api) fn parse(raw: Option<&str>, names: &[&str]) -> Answer<Self> {
         let mut pairs = Vec::new();
-        for pair in raw.unwrap_or("").split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if !names.contains(&name) || pairs.iter().any(|(known, _)| known == name) {
+        for (name, value) in form_urlencoded::parse(raw.unwrap_or("").as_bytes()) {
+            let is_known = names.contains(&name.as_ref());
+            if !is_known || pairs.iter().any(|(known, _)| *known == name) {
                 let detail = format!("{name:?} is not one of {names:?}, each given once");
-                return Err(Problem::bad_request("malformed-query", detail));
+                return Err(malformed(detail));
             }
-            pairs.push((name.to_owned(), value.to_owned()));
+            pairs.push((name.into_owned(), value.into_owned()));
         }
         Ok(Self(pairs))
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(in crate::api) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    fn number(&self, name: &str) -> Answer<Option<u64>> {
-        let malformed = |value: &str| {
-            Problem::bad_request("malformed-query", format!("{name} is {value:?}: no number"))
+    pub(super) fn number(&self, name: &str) -> Answer<Option<u64>> {
+        let parse = |value| {
+            parse_number(value).ok_or_else(|| malformed(format!("{name} is {value:?}: no number")))
         };
-        self.get(name).map(|value| value.parse().map_err(|_| malformed(value))).transpose()
+        self.get(name).map(parse).transpose()
     }
 }
 
+/// A query that cannot be understood.
+pub(in crate::api) fn malformed(detail: impl Into<String>) -> Problem {
+    Problem::new(Code::MalformedQuery, detail)
+}
+
 /// Which of a growing list are asked for: the newest, or those before one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Page {
+    /// Only what is older than the item with this number.
     before: Option<u64>,
+    /// How many items.
+    #[param(minimum = 1, maximum = 100, default = 20, required = false)]
     limit: usize,
 }
 
@@ -58,7 +69,7 @@ impl Page {
                 Ok(limit @ 1..=PAGE_MAX) => limit,
                 _ => {
                     let detail = format!("limit is {limit}: 1 to {PAGE_MAX} are allowed");
-                    return Err(Problem::bad_request("malformed-query", detail));
+                    return Err(malformed(detail));
                 }
             },
         };
@@ -92,9 +103,16 @@ mod tests {
 
     #[test]
     fn anything_else_is_a_problem() {
-        for raw in
-            ["limit=0", "limit=101", "limit=-1", "limit=x", "before=", "after=1", "limit=1&limit=2"]
-        {
+        for raw in [
+            "limit=0",
+            "limit=101",
+            "limit=-1",
+            "limit=x",
+            "before=",
+            "before=9223372036854775808",
+            "after=1",
+            "limit=1&limit=2",
+        ] {
             assert!(Page::parse(Some(raw)).is_err(), "{raw}");
         }
     }

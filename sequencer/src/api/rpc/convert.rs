@@ -1,68 +1,105 @@
+use std::ops::Range;
+
 use alloy::rpc::types::{Block, BlockTransactions, Header, Log, TransactionReceipt};
 use alloy_consensus::{ReceiptWithBloom, Transaction as _, transaction::Recovered};
 use alloy_eips::eip2718::Decodable2718 as _;
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{Address, B256, U256};
+use alloy_rlp::Encodable as _;
 use op_alloy_consensus::OpReceipt;
 use op_alloy_rpc_types::{L1BlockInfo, OpTransactionReceipt, Transaction};
 use turnpike_protocol::{L1Fee, Origin, ReceiptEnvelope, TxEnvelope};
 use turnpike_storage::{BlockRecord, ReceiptRecord};
 
 use super::error::RpcError;
+use crate::{Preconfirmation, hashes::hash_all, sealed::created};
 
-/// A block with what its answers need, decoded once.
+/// A block with what its answers need, decoded once: all of its transactions, or one.
 pub(crate) struct RpcBlock {
     pub(crate) hash: B256,
     record: BlockRecord,
-    txs: Vec<(TxEnvelope, ReceiptEnvelope)>,
+    /// Those from position `first` on.
+    txs: Vec<DecodedTx>,
+    first: usize,
+}
+
+struct DecodedTx {
+    tx: TxEnvelope,
+    receipt: ReceiptEnvelope,
+    /// Logs of the block that come before its own.
+    logs_before: usize,
 }
 
 impl RpcBlock {
+    /// A block whose transactions are all asked for.
     pub(crate) fn new(record: BlockRecord) -> Result<Self, RpcError> {
-        let damaged = |_| RpcError::server("damaged block record");
-        let txs = record
-            .receipts
-            .iter()
-            .map(|stored| {
-                let tx = TxEnvelope::decode_2718(&mut stored.transaction.as_ref());
-                let receipt = ReceiptEnvelope::decode_2718(&mut stored.receipt.as_ref());
-                Ok((tx.map_err(damaged)?, receipt.map_err(damaged)?))
-            })
-            .collect::<Result<_, RpcError>>()?;
-        Ok(Self { hash: record.header.hash_slow(), record, txs })
+        let all = 0..record.receipts.len();
+        Self::decoded(record, all)
+    }
+
+    /// A block of which only the transaction at this position is asked for.
+    pub(crate) fn with_one(record: BlockRecord, at: usize) -> Result<Self, RpcError> {
+        Self::decoded(record, at..at + 1)
+    }
+
+    fn decoded(record: BlockRecord, wanted: Range<usize>) -> Result<Self, RpcError> {
+        let mut logs_before = 0;
+        for stored in &record.receipts[..wanted.start] {
+            logs_before += count_logs(&stored.receipt).map_err(damaged)?;
+        }
+        let first = wanted.start;
+        let mut txs = Vec::with_capacity(wanted.len());
+        for stored in &record.receipts[wanted] {
+            let tx = TxEnvelope::decode_2718(&mut stored.transaction.as_ref()).map_err(damaged)?;
+            let receipt = ReceiptEnvelope::decode_2718(&mut stored.receipt.as_ref());
+            let receipt = receipt.map_err(damaged)?;
+            let logs = receipt.logs().len();
+            txs.push(DecodedTx { tx, receipt, logs_before });
+            logs_before += logs;
+        }
+        Ok(Self { hash: record.header.hash_slow(), record, txs, first })
+    }
+
+    fn at(&self, position: usize) -> &DecodedTx {
+        &self.txs[position - self.first]
     }
 
     pub(crate) const fn record(&self) -> &BlockRecord {
         &self.record
     }
 
+    /// The contract that a transaction creates, if it does.
+    pub(super) fn created(&self, at: usize) -> Option<Address> {
+        let DecodedTx { tx, receipt, .. } = self.at(at);
+        created(tx, receipt, self.sender(at))
+    }
+
+    /// Who sent a transaction.
+    pub(super) fn sender(&self, at: usize) -> Address {
+        self.record.receipts[at].sender
+    }
+
+    /// Whether a transaction succeeded.
+    pub(super) fn is_success(&self, at: usize) -> bool {
+        self.at(at).receipt.status()
+    }
+
+    /// A transaction as it is encoded.
+    pub(crate) fn envelope(&self, at: usize) -> &TxEnvelope {
+        &self.at(at).tx
+    }
+
     pub(crate) const fn len(&self) -> usize {
-        self.txs.len()
+        self.record.receipts.len()
     }
 
-    pub(crate) fn block(&self, full: bool) -> Block<Transaction> {
-        let transactions = if full {
-            BlockTransactions::Full((0..self.len()).map(|at| self.transaction(at)).collect())
-        } else {
-            BlockTransactions::Hashes(self.txs.iter().map(|(tx, _)| tx.tx_hash()).collect())
-        };
-        let header = Header {
-            hash: self.hash,
-            inner: self.record.header.clone(),
-            total_difficulty: None,
-            size: Some(U256::from(self.size())),
-        };
-        Block { header, uncles: Vec::new(), transactions, withdrawals: Some(Default::default()) }
-    }
-
-    /// Length in bytes of header and transactions.
-    fn size(&self) -> usize {
-        let transactions: usize =
-            self.record.receipts.iter().map(|stored| stored.transaction.len()).sum();
-        alloy_rlp_length(&self.record.header) + transactions
+    /// The block with its transactions.
+    pub(crate) fn block(&self) -> Block<Transaction> {
+        let transactions = (0..self.len()).map(|at| self.transaction(at)).collect();
+        answer_block(&self.record, BlockTransactions::Full(transactions))
     }
 
     pub(crate) fn transaction(&self, at: usize) -> Transaction {
-        let (tx, receipt) = &self.txs[at];
+        let DecodedTx { tx, receipt, .. } = self.at(at);
         let stored = &self.record.receipts[at];
         let deposit = receipt.as_deposit_receipt();
         Transaction {
@@ -80,11 +117,11 @@ impl RpcBlock {
     }
 
     pub(crate) fn receipt(&self, at: usize) -> OpTransactionReceipt {
-        let (tx, receipt) = &self.txs[at];
+        let DecodedTx { tx, receipt: envelope, .. } = self.at(at);
         let stored = &self.record.receipts[at];
         let logs = self.logs_of(at);
-        let bloom = *receipt.logs_bloom();
-        let receipt = with_rpc_logs(receipt.clone().into(), logs);
+        let bloom = *envelope.logs_bloom();
+        let receipt = with_rpc_logs(envelope.clone().into(), logs);
         OpTransactionReceipt {
             inner: TransactionReceipt {
                 inner: ReceiptWithBloom { receipt, logs_bloom: bloom },
@@ -98,7 +135,7 @@ impl RpcBlock {
                 blob_gas_price: None,
                 from: stored.sender,
                 to: tx.to(),
-                contract_address: self.contract_address(at),
+                contract_address: created(tx, envelope, stored.sender),
             },
             l1_block_info: l1_info(&self.record.origin, stored, tx),
             op_gas_refund: None,
@@ -109,15 +146,9 @@ impl RpcBlock {
         (0..self.len()).map(|at| self.receipt(at)).collect()
     }
 
-    /// The logs of all transactions, in order.
-    pub(crate) fn logs(&self) -> impl Iterator<Item = Log> + '_ {
-        (0..self.len()).flat_map(|at| self.logs_of(at))
-    }
-
     fn logs_of(&self, at: usize) -> Vec<Log> {
-        let before: usize = self.txs[..at].iter().map(|(_, receipt)| receipt.logs().len()).sum();
-        let (tx, receipt) = &self.txs[at];
-        (before..)
+        let DecodedTx { tx, receipt, logs_before } = self.at(at);
+        (*logs_before..)
             .zip(receipt.logs())
             .map(|(index, log)| Log {
                 inner: log.clone(),
@@ -131,19 +162,91 @@ impl RpcBlock {
             })
             .collect()
     }
-
-    fn contract_address(&self, at: usize) -> Option<alloy_primitives::Address> {
-        let (tx, receipt) = &self.txs[at];
-        let nonce = match receipt.as_deposit_receipt() {
-            Some(deposit) => deposit.deposit_nonce?,
-            None => tx.nonce(),
-        };
-        tx.kind().is_create().then(|| self.record.receipts[at].sender.create(nonce))
-    }
 }
 
-fn alloy_rlp_length(header: &turnpike_protocol::Header) -> usize {
-    alloy_rlp::Encodable::length(header)
+fn damaged(_: impl std::error::Error) -> RpcError {
+    RpcError::server("damaged block record")
+}
+
+/// A block with the hashes of its transactions.
+pub(super) fn block_of_hashes(record: &BlockRecord) -> Block<Transaction> {
+    let raws: Vec<_> = record.receipts.iter().map(|stored| &stored.transaction).collect();
+    answer_block(record, BlockTransactions::Hashes(hash_all(&raws)))
+}
+
+/// A block's header. Its size is that of header and transactions.
+pub(super) fn header_of(record: &BlockRecord) -> Header {
+    let length: usize = record.receipts.iter().map(|stored| stored.transaction.len()).sum();
+    let size = Some(U256::from(record.header.length() + length));
+    let (hash, inner) = (record.header.hash_slow(), record.header.clone());
+    Header { hash, inner, total_difficulty: None, size }
+}
+
+fn answer_block(
+    record: &BlockRecord,
+    transactions: BlockTransactions<Transaction>,
+) -> Block<Transaction> {
+    let header = header_of(record);
+    Block { header, uncles: Vec::new(), transactions, withdrawals: Some(Default::default()) }
+}
+
+/// Logs of an encoded receipt: type, then a list of status, gas, bloom and the list of logs.
+fn count_logs(receipt: &[u8]) -> alloy_rlp::Result<usize> {
+    let mut rest = match receipt {
+        [kind, list @ ..] if *kind < alloy_rlp::EMPTY_LIST_CODE => list,
+        list => list,
+    };
+    let mut fields = alloy_rlp::Header::decode_bytes(&mut rest, true)?;
+    for _ in 0..3 {
+        alloy_rlp::Header::decode_bytes(&mut fields, false)?;
+    }
+    let mut logs = alloy_rlp::Header::decode_bytes(&mut fields, true)?;
+    let mut count = 0;
+    while !logs.is_empty() {
+        alloy_rlp::Header::decode_bytes(&mut logs, true)?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// The receipt of a transaction whose block has no hash yet. Which of the block's logs its own are is not told.
+pub(in crate::api) fn preconfirmed_receipt(found: &Preconfirmation) -> OpTransactionReceipt {
+    let executed = &found.transaction;
+    let (tx, receipt) = (executed.envelope(), &executed.receipt);
+    let (hash, bloom) = (tx.tx_hash(), *receipt.envelope.logs_bloom());
+    let log = |log: &alloy_primitives::Log| Log {
+        inner: log.clone(),
+        block_hash: None,
+        block_number: Some(found.block),
+        block_timestamp: None,
+        transaction_hash: Some(hash),
+        transaction_index: Some(found.index),
+        log_index: None,
+        removed: false,
+    };
+    let logs = receipt.envelope.logs().iter().map(log).collect();
+    let with_logs = with_rpc_logs(receipt.envelope.clone().into(), logs);
+    OpTransactionReceipt {
+        inner: TransactionReceipt {
+            inner: ReceiptWithBloom { receipt: with_logs, logs_bloom: bloom },
+            transaction_hash: hash,
+            transaction_index: Some(found.index),
+            block_hash: None,
+            block_number: Some(found.block),
+            gas_used: receipt.gas_used,
+            effective_gas_price: receipt.effective_gas_price,
+            blob_gas_used: None,
+            blob_gas_price: None,
+            from: executed.sender,
+            to: tx.to(),
+            contract_address: created(tx, &receipt.envelope, executed.sender),
+        },
+        l1_block_info: L1BlockInfo {
+            l1_fee: (!tx.is_deposit()).then(|| receipt.l1_fee.saturating_to()),
+            ..L1BlockInfo::default()
+        },
+        op_gas_refund: None,
+    }
 }
 
 fn with_rpc_logs(receipt: OpReceipt, logs: Vec<Log>) -> OpReceipt<Log> {
@@ -177,5 +280,41 @@ fn l1_info(origin: &Origin, stored: &ReceiptRecord, tx: &TxEnvelope) -> L1BlockI
         l1_fee: Some(stored.l1_fee.saturating_to()),
         l1_gas_used: Some(u128::from(L1Fee::gas_of(&stored.transaction))),
         ..L1BlockInfo::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_consensus::{Eip658Value, Receipt, TxReceipt as _};
+    use alloy_eips::eip2718::Encodable2718 as _;
+    use alloy_primitives::{Bytes, LogData};
+
+    use super::*;
+
+    #[test]
+    fn logs_are_counted_without_being_decoded() {
+        for count in [0, 1, 7] {
+            let log = |n: usize| alloy_primitives::Log {
+                address: Address::with_last_byte(1),
+                data: LogData::new_unchecked(vec![B256::ZERO; n % 4], Bytes::from(vec![7; 9 * n])),
+            };
+            let logs = (0..count).map(log).collect();
+            let receipt =
+                Receipt { status: Eip658Value::Eip658(true), cumulative_gas_used: 70_000, logs };
+            let deposit = op_alloy_consensus::OpDepositReceipt {
+                inner: receipt.clone(),
+                deposit_nonce: Some(3),
+                deposit_receipt_version: Some(1),
+            };
+            for receipt in [
+                ReceiptEnvelope::Legacy(receipt.clone().into_with_bloom()),
+                ReceiptEnvelope::Eip1559(receipt.into_with_bloom()),
+                ReceiptEnvelope::Deposit(deposit.into_with_bloom()),
+            ] {
+                let encoded = receipt.encoded_2718();
+                assert_eq!(count_logs(&encoded).ok(), Some(count));
+                assert!(count_logs(&encoded[..encoded.len() - 1]).is_err());
+            }
+        }
     }
 }

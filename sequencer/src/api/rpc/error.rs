@@ -1,9 +1,20 @@
+use std::time::Duration;
+
 use alloy::sol_types::{Revert, SolError as _};
-use alloy_primitives::Bytes;
-use serde_json::{Value, json};
+use alloy_primitives::{B256, Bytes};
+use serde_json::{json, value::RawValue};
 use turnpike_storage::StorageError;
 
-use crate::{Refusal, api::passer::PasserError};
+use crate::{
+    Refusal,
+    api::{passer::PasserError, rate::RateExceeded},
+};
+
+/// Code of what went wrong with a request that is well formed, refusals of transactions included.
+const SERVER_ERROR: i64 = -32_000;
+
+/// Code of a request whose client has spent what it may (EIP-1474).
+const LIMIT_EXCEEDED: i64 = -32_005;
 
 /// An error as JSON-RPC answers it. Codes and texts are geth's.
 #[derive(Clone, Debug)]
@@ -14,8 +25,20 @@ pub(crate) struct RpcError {
 }
 
 impl RpcError {
-    const fn new(code: i64, message: String) -> Self {
+    /// An error with a code of its own.
+    pub(crate) const fn new(code: i64, message: String) -> Self {
         Self { code, message, data: None }
+    }
+
+    /// Its text.
+    pub(crate) fn into_message(self) -> String {
+        self.message
+    }
+
+    /// Its code.
+    #[cfg(test)]
+    pub(crate) const fn code(&self) -> i64 {
+        self.code
     }
 
     pub(crate) fn parse(error: &serde_json::Error) -> Self {
@@ -35,7 +58,26 @@ impl RpcError {
     }
 
     pub(crate) fn server(message: impl Into<String>) -> Self {
-        Self::new(-32000, message.into())
+        Self::new(SERVER_ERROR, message.into())
+    }
+
+    /// Whether a transaction was refused, rather than something wrong with the request.
+    pub(super) const fn is_refusal(&self) -> bool {
+        self.code == SERVER_ERROR
+    }
+
+    /// More was asked for than is answered at once. Other nodes have this code for it, and clients look for it.
+    pub(crate) fn limit_exceeded(message: impl Into<String>) -> Self {
+        Self::new(-32005, message.into())
+    }
+
+    /// Nothing can be sent unasked to this client.
+    pub(crate) fn notifications_unsupported() -> Self {
+        Self::new(-32601, "notifications not supported".to_owned())
+    }
+
+    pub(crate) fn unknown_subscription(kind: &str) -> Self {
+        Self::new(-32601, format!("no {kind:?} subscription in eth namespace"))
     }
 
     /// The answers of a batch together have become too long.
@@ -52,18 +94,42 @@ impl RpcError {
         Self { code: 3, message, data: Some(output) }
     }
 
-    pub(crate) fn response(self, id: Value) -> Value {
+    /// EIP-7966: the transaction was accepted and is in no block yet.
+    pub(crate) fn timed_out(hash: B256, limit: Duration) -> Self {
+        let message = format!(
+            "the transaction was added to the mempool but wasn't processed in {} ms",
+            limit.as_millis()
+        );
+        Self { code: 4, message, data: Some(hash.into()) }
+    }
+
+    /// EIP-7966: the transaction was accepted and cannot run, because one with this nonce is missing.
+    pub(crate) fn unready(hash: B256, missing: u64) -> Self {
+        let message = format!(
+            "the transaction was added to the mempool but wasn't processed: the nonce {missing} is missing before its own"
+        );
+        Self { code: 5, message, data: Some(hash.into()) }
+    }
+
+    /// The error as the answer to a request.
+    pub(super) fn answered(self, id: Option<&RawValue>) -> String {
         let mut error = json!({ "code": self.code, "message": self.message });
         if let Some(data) = self.data {
             error["data"] = json!(data);
         }
-        json!({ "jsonrpc": "2.0", "id": id, "error": error })
+        format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, super::id_text(id))
     }
 }
 
 impl From<Refusal> for RpcError {
     fn from(refusal: Refusal) -> Self {
         Self::server(refusal.to_string())
+    }
+}
+
+impl From<RateExceeded> for RpcError {
+    fn from(exceeded: RateExceeded) -> Self {
+        Self::new(LIMIT_EXCEEDED, exceeded.to_string())
     }
 }
 

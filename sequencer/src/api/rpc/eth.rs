@@ -1,35 +1,60 @@
-use std::sync::Arc;
+use std::time::Duration;
 
 use alloy::rpc::types::{
-    BlockId, BlockNumberOrTag, EIP1186AccountProofResponse, EIP1186StorageProof, Filter,
-    FilterBlockOption, RpcBlockHash, serde_helpers::JsonStorageKey,
+    BlockId, BlockNumberOrTag, EIP1186AccountProofResponse, EIP1186StorageProof, RpcBlockHash,
+    serde_helpers::JsonStorageKey,
 };
 use alloy_consensus::transaction::Recovered;
+use alloy_eips::eip2718::Decodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use op_alloy_rpc_types::Transaction;
 use serde::Serialize;
 use serde_json::{Value, json};
-use tokio::{sync::RwLockReadGuard, task::block_in_place};
+use tokio::{sync::RwLockReadGuard, task::block_in_place, time::timeout};
 use turnpike_executor::{Chain, Head};
-use turnpike_protocol::{ChainConfig, SignedTx, decode_transaction, predeploys::MESSAGE_PASSER};
-use turnpike_state::{AccountProof, HistoricalView};
+use turnpike_protocol::{ChainConfig, TxEnvelope, predeploys::MESSAGE_PASSER};
+use turnpike_state::{AccountProof, HistoricalView, StateDiff};
+use turnpike_storage::BlockRecord;
 
-use super::{convert::RpcBlock, error::RpcError, gas::permit, params::Params};
-use crate::{Refusal, Shared, api::passer};
+use super::{
+    Answer,
+    convert::{RpcBlock, block_of_hashes},
+    error::RpcError,
+    gas::permit,
+    method::methods,
+    params::Params,
+};
+use crate::{
+    Shared,
+    api::{
+        passer,
+        wait::{Goal, reached},
+    },
+};
 
-/// Blocks that one `eth_getLogs` may span.
-const LOG_RANGE_BLOCKS_MAX: u64 = 10_000;
-
-/// Blocks read at a time while looking for logs.
-const LOG_STEP_BLOCKS: u64 = 100;
-
-/// Logs in one answer.
-const LOGS_MAX: usize = 10_000;
+/// How long a receipt is waited for whose transaction is on its way into a block.
+const RECEIPT_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Slots in one `eth_getProof`.
 const PROOF_SLOTS_MAX: usize = 1_024;
 
-type Answer = Result<Value, RpcError>;
+methods! {
+    "eth_blockNumber", 1, "" => |s, p| Ok(quantity(*s.head.borrow()));
+    "eth_getBlockByNumber", 5, "" => |s, p| block(s, p).await;
+    "eth_getBlockByHash", 5, "" => |s, p| block(s, p).await;
+    "eth_getBlockTransactionCountByNumber", 5, "" => |s, p| block_transaction_count(s, p).await;
+    "eth_getBlockTransactionCountByHash", 5, "" => |s, p| block_transaction_count(s, p).await;
+    "eth_getBlockReceipts", 20, "" => |s, p| block_receipts(s, p).await;
+    "eth_getTransactionByHash", 2, "" => |s, p| transaction(s, p).await;
+    "eth_getTransactionByBlockNumberAndIndex", 5, "" => |s, p| transaction_by_index(s, p).await;
+    "eth_getTransactionByBlockHashAndIndex", 5, "" => |s, p| transaction_by_index(s, p).await;
+    "eth_getTransactionReceipt", 2, "waits up to half a second for a block that is being made; null until it is sealed" => |s, p| receipt(s, p).await;
+    "eth_getBalance", 1, "" => |s, p| balance(s, p).await;
+    "eth_getTransactionCount", 1, "" => |s, p| transaction_count(s, p).await;
+    "eth_getCode", 1, "" => |s, p| code(s, p).await;
+    "eth_getStorageAt", 1, "" => |s, p| storage_at(s, p).await;
+    "eth_getProof", 20, "" => |s, p| proof(s, p).await;
+}
 
 pub(crate) fn quantity(value: u64) -> Value {
     json!(U64::from(value))
@@ -61,10 +86,16 @@ pub(crate) async fn number_of(shared: &Shared, id: BlockId) -> Result<Option<u64
     Ok((number <= head).then_some(number))
 }
 
-async fn find_block(shared: &Shared, id: BlockId) -> Result<Option<RpcBlock>, RpcError> {
+pub(super) async fn find_record(
+    shared: &Shared,
+    id: BlockId,
+) -> Result<Option<BlockRecord>, RpcError> {
     let Some(number) = number_of(shared, id).await? else { return Ok(None) };
-    let record = shared.database.block(number).await?;
-    record.map(RpcBlock::new).transpose()
+    Ok(shared.database.block(number).await?)
+}
+
+pub(super) async fn find_block(shared: &Shared, id: BlockId) -> Result<Option<RpcBlock>, RpcError> {
+    find_record(shared, id).await?.map(RpcBlock::new).transpose()
 }
 
 /// The chain as it was when some recent block was its newest.
@@ -81,6 +112,12 @@ impl RecentChain<'_> {
 
     pub(crate) fn head(&self) -> &Head {
         self.chain.head_at(self.block).expect("invariant: looked up when this was made")
+    }
+
+    /// Root of the state with these changes.
+    pub(crate) fn state_root_with(&self, changes: StateDiff) -> B256 {
+        let root = || self.chain.state_root_with(self.block, changes);
+        block_in_place(root).expect("invariant: looked up when this was made")
     }
 
     pub(crate) fn is_newest(&self) -> bool {
@@ -128,29 +165,30 @@ pub(crate) async fn state_at(
 pub(crate) async fn block(shared: &Shared, mut params: Params) -> Answer {
     let id = params.next::<BlockId>()?;
     let full = params.optional::<bool>()?.unwrap_or(false);
-    match find_block(shared, id).await? {
-        Some(block) => to_json(block.block(full)),
+    match find_record(shared, id).await? {
+        Some(record) if full => to_json(RpcBlock::new(record)?.block()),
+        Some(record) => to_json(block_of_hashes(&record)),
         None => Ok(Value::Null),
     }
 }
 
 pub(crate) async fn block_transaction_count(shared: &Shared, mut params: Params) -> Answer {
-    let block = find_block(shared, params.next()?).await?;
-    Ok(block.map_or(Value::Null, |block| quantity(block.len() as u64)))
+    let record = find_record(shared, params.next()?).await?;
+    Ok(record.map_or(Value::Null, |record| quantity(record.receipts.len() as u64)))
 }
 
 pub(crate) async fn block_receipts(shared: &Shared, mut params: Params) -> Answer {
-    match find_block(shared, params.next()?).await? {
-        Some(block) => to_json(block.receipts()),
+    match find_record(shared, params.next()?).await? {
+        Some(record) => to_json(RpcBlock::new(record)?.receipts()),
         None => Ok(Value::Null),
     }
 }
 
 /// The block of a transaction, and its place there.
-async fn find_transaction(
+pub(super) async fn find_transaction(
     shared: &Shared,
     hash: B256,
-) -> Result<Option<(RpcBlock, usize)>, RpcError> {
+) -> Result<Option<(BlockRecord, usize)>, RpcError> {
     let Some(place) = shared.database.transaction(&hash).await? else { return Ok(None) };
     let Some(record) = shared.database.block(place.block).await? else { return Ok(None) };
     // The block may have been taken back in between.
@@ -158,27 +196,36 @@ async fn find_transaction(
     if held.is_none_or(|receipt| keccak256(&receipt.transaction) != hash) {
         return Ok(None);
     }
-    Ok(Some((RpcBlock::new(record)?, place.position)))
+    Ok(Some((record, place.position)))
 }
 
 pub(crate) async fn transaction(shared: &Shared, mut params: Params) -> Answer {
     let hash = params.next::<B256>()?;
-    if let Some((block, at)) = find_transaction(shared, hash).await? {
-        return to_json(block.transaction(at));
+    if let Some((record, at)) = find_transaction(shared, hash).await? {
+        return to_json(RpcBlock::with_one(record, at)?.transaction(at));
     }
-    let Some(raw) = shared.database.pending_raw(&hash).await? else {
+    let Some((raw, sender)) = shared.waiting(&hash) else {
         // It may have moved into a block in between.
         return match find_transaction(shared, hash).await? {
-            Some((block, at)) => to_json(block.transaction(at)),
+            Some((record, at)) => to_json(RpcBlock::with_one(record, at)?.transaction(at)),
             None => Ok(Value::Null),
         };
     };
-    let damaged = || RpcError::server("damaged pending record");
-    let tx = SignedTx::recover(decode_transaction(&raw).map_err(|_| damaged())?);
-    let sender = tx.signer().map_err(|_| damaged())?;
-    to_json(Transaction {
+    waiting_transaction(&raw, sender)
+}
+
+/// A transaction that is in no block yet.
+pub(super) fn waiting_transaction(raw: &Bytes, sender: Address) -> Answer {
+    let envelope = TxEnvelope::decode_2718(&mut raw.as_ref());
+    let envelope = envelope.map_err(|_| RpcError::server("damaged transaction"))?;
+    to_json(without_block(envelope, sender))
+}
+
+/// A transaction that is in no block.
+pub(super) const fn without_block(envelope: TxEnvelope, sender: Address) -> Transaction {
+    Transaction {
         inner: alloy::rpc::types::Transaction {
-            inner: Recovered::new_unchecked(tx.envelope().clone(), sender),
+            inner: Recovered::new_unchecked(envelope, sender),
             block_hash: None,
             block_number: None,
             transaction_index: None,
@@ -187,72 +234,37 @@ pub(crate) async fn transaction(shared: &Shared, mut params: Params) -> Answer {
         },
         deposit_nonce: None,
         deposit_receipt_version: None,
-    })
+    }
 }
 
 pub(crate) async fn transaction_by_index(shared: &Shared, mut params: Params) -> Answer {
-    let block = find_block(shared, params.next()?).await?;
+    let record = find_record(shared, params.next()?).await?;
     let index = usize::try_from(params.next::<U64>()?.to::<u64>()).unwrap_or(usize::MAX);
-    match block.filter(|block| index < block.len()) {
-        Some(block) => to_json(block.transaction(index)),
+    match record.filter(|record| index < record.receipts.len()) {
+        Some(record) => to_json(RpcBlock::with_one(record, index)?.transaction(index)),
         None => Ok(Value::Null),
     }
 }
 
 pub(crate) async fn receipt(shared: &Shared, mut params: Params) -> Answer {
-    match find_transaction(shared, params.next()?).await? {
-        Some((block, at)) => to_json(block.receipt(at)),
-        None => Ok(Value::Null),
+    let hash = params.next()?;
+    let found = receipt_of(shared, hash).await?;
+    // A client that finds nothing may not ask again before the next block, which nobody may have a reason to make.
+    if found.is_null() && shared.is_on_its_way(&hash) {
+        let sealed = timeout(RECEIPT_WAIT_MAX, reached(shared, hash, Goal::Sealed)).await;
+        if matches!(sealed, Ok(Ok(()))) {
+            return receipt_of(shared, hash).await;
+        }
     }
+    Ok(found)
 }
 
-pub(crate) async fn logs(shared: &Shared, mut params: Params) -> Answer {
-    let filter = params.next::<Filter>()?;
-    let head = *shared.head.borrow();
-    let (from, to) = match filter.block_option {
-        FilterBlockOption::AtBlockHash(hash) => {
-            let number = shared.database.block_number(&hash).await?;
-            let number = number.ok_or_else(|| RpcError::server("unknown block"))?;
-            (number, number)
-        }
-        FilterBlockOption::Range { from_block, to_block } => {
-            let resolve = async |tag: Option<BlockNumberOrTag>| match tag.unwrap_or_default() {
-                BlockNumberOrTag::Number(number) => Ok(number),
-                tag => number_of(shared, tag.into()).await.map(|number| number.unwrap_or(head)),
-            };
-            (resolve(from_block).await?, resolve(to_block).await?.min(head))
-        }
-    };
-    if from > head.max(to) {
-        return Ok(json!([]));
+/// A transaction's receipt, once its block is sealed.
+pub(super) async fn receipt_of(shared: &Shared, hash: B256) -> Answer {
+    match find_transaction(shared, hash).await? {
+        Some((record, at)) => to_json(RpcBlock::with_one(record, at)?.receipt(at)),
+        None => Ok(Value::Null),
     }
-    if to < from {
-        return Err(RpcError::invalid_params("invalid block range params"));
-    }
-    if to - from >= LOG_RANGE_BLOCKS_MAX {
-        return Err(RpcError::invalid_params(format!(
-            "block range too large: {} blocks, limit {LOG_RANGE_BLOCKS_MAX}",
-            to - from + 1
-        )));
-    }
-    let mut found = Vec::new();
-    let mut next = from;
-    while next <= to {
-        let last = to.min(next + LOG_STEP_BLOCKS - 1);
-        for record in shared.database.blocks(next, last).await? {
-            if filter.matches_bloom(record.header.logs_bloom) {
-                let block = RpcBlock::new(record)?;
-                found.extend(block.logs().filter(|log| filter.matches(&log.inner)));
-            }
-            if found.len() > LOGS_MAX {
-                return Err(RpcError::invalid_params(format!(
-                    "query returns more than {LOGS_MAX} logs: ask for fewer blocks"
-                )));
-            }
-        }
-        next = last + 1;
-    }
-    to_json(found)
 }
 
 pub(crate) async fn balance(shared: &Shared, mut params: Params) -> Answer {
@@ -267,8 +279,7 @@ pub(crate) async fn transaction_count(shared: &Shared, mut params: Params) -> An
     let chain = state_at(shared, id).await?;
     let mut nonce = chain.state().account(&address).unwrap_or_default().nonce;
     if id.is_some_and(|id| id.is_pending()) {
-        let pool = shared.pool.read().await;
-        nonce = pool.next_nonce(&address).map_or(nonce, |next| next.max(nonce));
+        nonce = shared.next_nonce(&address).map_or(nonce, |next| next.max(nonce));
     }
     Ok(quantity(nonce))
 }
@@ -331,26 +342,4 @@ async fn kept_proof(
 ) -> Result<Option<AccountProof>, RpcError> {
     let Some(number) = number_of(shared, id.unwrap_or_default()).await? else { return Ok(None) };
     Ok(passer::proof(&shared.database, number, slots).await?)
-}
-
-pub(crate) async fn send_raw_transaction(shared: &Arc<Shared>, mut params: Params) -> Answer {
-    let raw = params.next::<Bytes>()?;
-    let hash = keccak256(&raw);
-    match shared.submit(vec![raw]).await.remove(0) {
-        Ok(hash) => Ok(json!(hash)),
-        // One that a block holds already has no nonce left to it; clients want to hear that it is known.
-        Err(Refusal::NonceTooLow { .. }) if shared.database.transaction(&hash).await?.is_some() => {
-            Err(Refusal::AlreadyKnown.into())
-        }
-        Err(refusal) => Err(refusal.into()),
-    }
-}
-
-pub(crate) async fn pool_status(shared: &Shared) -> Answer {
-    let pool = shared.pool.read().await;
-    let ready = pool.ready_len();
-    Ok(json!({
-        "pending": U64::from(ready),
-        "queued": U64::from(pool.len() - ready),
-    }))
 }

@@ -1,140 +1,175 @@
-//! JSON-RPC 2.0 over HTTP, single requests and batches.
+//! JSON-RPC 2.0 over HTTP and WebSocket, single requests and batches.
+//!
+//! ```text
+//! text ─► request ─┬─► transactions: submitted together ─► accepted, or sealed ─┐
+//!                  └─► anything else: side by side ─────────────────────────────┴─► answers, in order
+//! ```
 
+mod batch;
+mod call;
+mod chain;
 mod convert;
 mod error;
 mod eth;
+mod filter;
 mod gas;
+mod logs;
+mod method;
+mod optimism;
+mod otterscan;
+mod overrides;
 mod params;
+mod pool;
+mod raw;
+mod replay;
+mod request;
+mod send;
+mod simulate;
+mod socket;
+mod subscribe;
+mod trace;
+mod transfers;
+mod watch;
 
 use std::sync::Arc;
 
 use axum::{
     body::Bytes,
-    extract::{State, rejection::BytesRejection},
-    http::{StatusCode, header::CONTENT_TYPE},
+    extract::{Extension, State, rejection::BytesRejection},
+    http::{
+        StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
     response::{IntoResponse as _, Response},
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Value, value::RawValue};
 
-use self::{error::RpcError, params::Params};
+pub(crate) use self::filter::Filters;
+use self::{
+    batch::answer_batch,
+    error::RpcError,
+    request::{Message, Request},
+    subscribe::Frame,
+};
+pub(super) use self::{convert::preconfirmed_receipt, socket::upgrade};
+use super::rate::{Allowance, REFUSED_TRANSACTION_UNITS, RateExceeded};
 use crate::Shared;
 
-/// Requests in one batch.
-const BATCH_REQUESTS_MAX: usize = 1_000;
+/// What a method answers.
+type Answer = Result<Value, RpcError>;
 
-/// Bytes of answers after which the rest of a batch is not looked at (geth's limit).
-const BATCH_ANSWER_BYTES_MAX: usize = 25 * 1000 * 1000;
-
-#[derive(Deserialize)]
-struct Request {
-    #[serde(default)]
-    id: Value,
-    method: String,
-    #[serde(default)]
-    params: Value,
-}
+/// An answer, or several in a list, as JSON.
+type Answered = String;
 
 /// `POST /`.
 pub(crate) async fn handle(
     State(shared): State<Arc<Shared>>,
+    Extension(allowance): Extension<Allowance>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let body = match body {
-        Ok(body) => body,
+    match body {
+        Ok(body) => answer_text(&shared, &allowance, &body, None).await.into_response(),
         Err(error) => {
             let refusal = RpcError::invalid_request(format!("the body cannot be read: {error}"));
-            return respond(error.status(), &refusal.response(Value::Null));
+            respond(error.status(), refusal.answered(None))
         }
-    };
-    let answer = match serde_json::from_slice::<Value>(&body) {
-        Err(error) => RpcError::parse(&error).response(Value::Null),
-        Ok(Value::Array(requests)) => answer_batch(&shared, requests).await,
-        Ok(request) => answer_one(&shared, request).await,
-    };
-    respond(StatusCode::OK, &answer)
-}
-
-fn respond(status: StatusCode, answer: &Value) -> Response {
-    (status, [(CONTENT_TYPE, "application/json")], answer.to_string()).into_response()
-}
-
-async fn answer_batch(shared: &Arc<Shared>, requests: Vec<Value>) -> Value {
-    if requests.is_empty() {
-        return RpcError::invalid_request("empty batch").response(Value::Null);
-    }
-    if requests.len() > BATCH_REQUESTS_MAX {
-        let message = format!("batch of {} requests, limit {BATCH_REQUESTS_MAX}", requests.len());
-        return RpcError::invalid_request(message).response(Value::Null);
-    }
-    let mut answers = Vec::with_capacity(requests.len());
-    let mut bytes = 0;
-    for request in requests {
-        if bytes > BATCH_ANSWER_BYTES_MAX {
-            let id = request.get("id").cloned().unwrap_or_default();
-            answers.push(RpcError::response_too_large().response(id));
-            continue;
-        }
-        let answer = answer_one(shared, request).await;
-        bytes += answer.to_string().len();
-        answers.push(answer);
-    }
-    Value::Array(answers)
-}
-
-async fn answer_one(shared: &Arc<Shared>, request: Value) -> Value {
-    let request: Request = match serde_json::from_value(request) {
-        Ok(request) => request,
-        Err(error) => return RpcError::invalid_request(error.to_string()).response(Value::Null),
-    };
-    let Request { id, method, params } = request;
-    let answer = match Params::new(params) {
-        Ok(params) => dispatch(shared, &method, params).await,
-        Err(error) => Err(error),
-    };
-    match answer {
-        Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
-        Err(error) => error.response(id),
     }
 }
 
-async fn dispatch(shared: &Arc<Shared>, method: &str, params: Params) -> Result<Value, RpcError> {
-    let s = shared;
-    let p = params;
-    match method {
-        "eth_chainId" => Ok(eth::quantity(s.config.chain_id)),
-        "net_version" => Ok(s.config.chain_id.to_string().into()),
-        "net_listening" => Ok(true.into()),
-        "web3_clientVersion" => Ok(concat!("turnpike/", env!("CARGO_PKG_VERSION")).into()),
-        "web3_sha3" => eth::sha3(p),
-        "eth_syncing" | "eth_mining" => Ok(false.into()),
-        "eth_accounts" => Ok(json!([])),
-        "eth_blockNumber" => Ok(eth::quantity(*s.head.borrow())),
-        "eth_getBlockByNumber" | "eth_getBlockByHash" => eth::block(s, p).await,
-        "eth_getBlockTransactionCountByNumber" | "eth_getBlockTransactionCountByHash" => {
-            eth::block_transaction_count(s, p).await
-        }
-        "eth_getBlockReceipts" => eth::block_receipts(s, p).await,
-        "eth_getTransactionByHash" => eth::transaction(s, p).await,
-        "eth_getTransactionByBlockNumberAndIndex" | "eth_getTransactionByBlockHashAndIndex" => {
-            eth::transaction_by_index(s, p).await
-        }
-        "eth_getTransactionReceipt" => eth::receipt(s, p).await,
-        "eth_getLogs" => eth::logs(s, p).await,
-        "eth_getBalance" => eth::balance(s, p).await,
-        "eth_getTransactionCount" => eth::transaction_count(s, p).await,
-        "eth_getCode" => eth::code(s, p).await,
-        "eth_getStorageAt" => eth::storage_at(s, p).await,
-        "eth_getProof" => eth::proof(s, p).await,
-        "eth_sendRawTransaction" => eth::send_raw_transaction(s, p).await,
-        "eth_call" => gas::call(s, p).await,
-        "eth_estimateGas" => gas::estimate(s, p).await,
-        "eth_gasPrice" => gas::price(s).await,
-        // Order is by arrival: a tip buys nothing.
-        "eth_maxPriorityFeePerGas" | "net_peerCount" => Ok(eth::quantity(0)),
-        "eth_feeHistory" => gas::fee_history(s, p).await,
-        "eth_blobBaseFee" => Ok(eth::quantity(1)),
-        "txpool_status" => eth::pool_status(s).await,
-        other => Err(RpcError::unknown_method(other)),
+fn respond(status: StatusCode, answer: Answered) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], answer).into_response()
+}
+
+/// What a text is answered by.
+#[derive(Debug)]
+struct Reply {
+    /// `None`: it consists of notifications, which are not answered.
+    text: Option<Answered>,
+    /// Why nothing was done, if the client has spent what it may.
+    exceeded: Option<RateExceeded>,
+}
+
+impl Reply {
+    fn exceeded(exceeded: RateExceeded, id: Option<&RawValue>) -> Self {
+        Self { text: Some(RpcError::from(exceeded).answered(id)), exceeded: Some(exceeded) }
     }
+
+    fn into_response(self) -> Response {
+        let Some(text) = self.text else { return StatusCode::OK.into_response() };
+        let Some(exceeded) = self.exceeded else { return respond(StatusCode::OK, text) };
+        let mut response = respond(StatusCode::TOO_MANY_REQUESTS, text);
+        response.headers_mut().insert(RETRY_AFTER, exceeded.seconds().into());
+        response
+    }
+}
+
+impl From<Option<Answered>> for Reply {
+    fn from(text: Option<Answered>) -> Self {
+        Self { text, exceeded: None }
+    }
+}
+
+/// Answers what was sent, as a `frame` of a WebSocket or over HTTP.
+async fn answer_text(
+    shared: &Arc<Shared>,
+    allowance: &Allowance,
+    text: &[u8],
+    frame: Option<&Frame>,
+) -> Reply {
+    if let Err(exceeded) = allowance.charge_bytes(text.len()) {
+        return Reply::exceeded(exceeded, None);
+    }
+    match Message::parse(text) {
+        Err(error) => Some(error.answered(None)).into(),
+        Ok(Message::Many(texts)) => answer_batch(shared, allowance, texts, frame).await.into(),
+        Ok(Message::One(text)) => match Request::parse(text) {
+            Err(error) => Some(error.answered(None)).into(),
+            Ok(request) => match allowance.charge(request.cost()) {
+                Err(exceeded) => Reply::exceeded(exceeded, request.id),
+                Ok(()) => answer_request(shared, allowance, &request, frame).await.into(),
+            },
+        },
+    }
+}
+
+/// Answers a request that is paid for, or does what a notification asks for.
+async fn answer_request(
+    shared: &Arc<Shared>,
+    allowance: &Allowance,
+    request: &Request<'_>,
+    frame: Option<&Frame>,
+) -> Option<Answered> {
+    let result = dispatch(shared, request, frame).await;
+    if send::submits(request) {
+        pay_for_refusal(allowance, &result);
+    }
+    request.id.map(|id| answered(Some(id), result))
+}
+
+/// A transaction that is refused costs more than one that is taken.
+fn pay_for_refusal(allowance: &Allowance, submitted: &Answer) {
+    if submitted.as_ref().is_err_and(RpcError::is_refusal) {
+        allowance.debit(REFUSED_TRANSACTION_UNITS);
+    }
+}
+
+async fn dispatch(shared: &Arc<Shared>, request: &Request<'_>, frame: Option<&Frame>) -> Answer {
+    let method = method::find(&request.method)?;
+    if let Some(frame) = frame
+        && let Some(answer) = frame.answer(shared, request).await
+    {
+        return answer;
+    }
+    (method.run)(Arc::clone(shared), request.params()?).await
+}
+
+fn answered(id: Option<&RawValue>, result: Answer) -> Answered {
+    match result {
+        Ok(result) => format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, id_text(id)),
+        Err(error) => error.answered(id),
+    }
+}
+
+fn id_text(id: Option<&RawValue>) -> &str {
+    id.map_or("null", RawValue::get)
 }

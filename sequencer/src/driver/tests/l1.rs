@@ -6,7 +6,7 @@ use turnpike_protocol::{
     BlockInput, ChainConfig, DataKind, Deposit, DepositHint, Entry, Origin, Parent, QueuedDeposit,
     SignedTx, decode_transaction,
 };
-use turnpike_storage::{Database, JournalRecord};
+use turnpike_storage::{Database, SealedInput};
 
 use crate::tracker::{DerivedBlock, EntryNews, L1News, L1Progress, known_blocks};
 
@@ -116,7 +116,7 @@ impl FakeL1 {
     /// Takes up the next blocks of a journal, as a batcher would. False if there are none that the inbox would take.
     pub(super) async fn post_own(&mut self, database: &Database, blocks_max: u32) -> bool {
         let parent = self.head();
-        let next = database.journal(parent.number + 1, blocks_max).await.expect("reads");
+        let next = database.sealed_blocks(parent.number + 1, blocks_max).await.expect("reads");
         let Some(origin) = next.first().map(|record| record.origin) else { return false };
         let known = self.entries().nth(usize::try_from(origin.entry).expect("small"));
         if known.map(|(entry, _)| Origin::from(entry)) != Some(origin) {
@@ -236,12 +236,8 @@ impl FakeL1 {
 }
 
 /// The block that a journal record stands for.
-pub(super) fn block_of(
-    config: &ChainConfig,
-    parent: Parent,
-    record: JournalRecord,
-) -> DerivedBlock {
-    let JournalRecord { timestamp, origin, deposits, transactions, .. } = record;
+pub(super) fn block_of(config: &ChainConfig, parent: Parent, record: SealedInput) -> DerivedBlock {
+    let SealedInput { timestamp, origin, deposits, transactions, .. } = record;
     let transactions = transactions
         .iter()
         .map(|raw| SignedTx::recover(decode_transaction(raw).expect("decodes")))

@@ -1,43 +1,69 @@
 //! A sequencer without network on an L1 in memory, with users whose every acknowledged transaction is remembered.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use alloy::signers::{SignerSync as _, local::PrivateKeySigner};
 use alloy_consensus::{SignableTransaction as _, TxEip1559};
-use alloy_primitives::{B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use tempfile::TempDir;
-use tokio::sync::{RwLock, Semaphore, mpsc, oneshot, watch};
 use turnpike_executor::{Chain, EngineConfig, Mode};
-use turnpike_protocol::{Genesis, GenesisAccount, SignedTx, decode_transaction};
-use turnpike_storage::{BlockRecord, Database, genesis_id};
+use turnpike_protocol::{Genesis, GenesisAccount, SignedTx};
 
 use super::{
     super::{Driver, Step},
     l1::{FakeL1, block_of},
 };
 use crate::{
-    Pool, PoolLimits, SequencerConfig, Settlement, Shared,
-    admission::check_stateless,
-    restore::{Restored, restore},
-    shared::Submission,
-    tracker::L1News,
+    CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, Shared, service::Node, tracker::L1News,
 };
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 const USERS: u8 = 3;
 
-pub(super) struct World {
+/// A contract that writes a log with the first word of its input as its topic.
+pub(super) const LOGGER: Address = Address::repeat_byte(0x10);
+const LOGGER_CODE: &[u8] = &hex!("5f355f5fa100");
+
+/// How a node runs that makes no block by itself; what it keeps is in `folder`.
+pub(crate) fn config_in(folder: &Path) -> SequencerConfig {
+    SequencerConfig {
+        listen: ([127, 0, 0, 1], 0).into(),
+        database: folder.join("sequencer.db").into(),
+        state: folder.join("sequencer.state"),
+        l1: "".into(),
+        l1_confirmations: 0,
+        l1_poll: Duration::ZERO,
+        // Blocks are made on demand.
+        block_interval: HOUR,
+        heartbeat: HOUR,
+        backlog_entries_max: u64::MAX,
+        checkpoint_blocks: CHECKPOINT_BLOCKS,
+        execution: EngineConfig { mode: Mode::Sequential, ..EngineConfig::default() },
+        pool: PoolLimits::default(),
+        key: None,
+        body_bytes_max: 0,
+        limits: crate::ApiLimits::default(),
+        admin: None,
+        intake: crate::Intake::Own,
+        lie: false,
+    }
+}
+
+pub(crate) struct World {
     folder: TempDir,
     config: SequencerConfig,
     pub(super) genesis: Genesis,
     pub(super) users: Vec<PrivateKeySigner>,
     pub(super) l1: FakeL1,
-    pub(super) node: Driver,
+    /// None while it is being started again.
+    node: Option<Node>,
     /// Hashes of what was acknowledged.
     acknowledged: Vec<B256>,
 }
 
 impl World {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let key = |user: u8| PrivateKeySigner::from_bytes(&B256::repeat_byte(user + 1));
         let users: Vec<_> = (0..USERS).map(|user| key(user).expect("a key")).collect();
@@ -48,57 +74,43 @@ impl World {
             let account = GenesisAccount { balance, ..GenesisAccount::default() };
             genesis.alloc.insert(user.address(), account);
         }
-        let config = SequencerConfig {
-            listen: ([127, 0, 0, 1], 0).into(),
-            database: folder.path().join("sequencer.db"),
-            l1: "".into(),
-            l1_confirmations: 0,
-            l1_poll: Duration::ZERO,
-            block_interval: Duration::ZERO,
-            // Every call seals a block.
-            heartbeat: Duration::ZERO,
-            backlog_entries_max: u64::MAX,
-            execution: EngineConfig { mode: Mode::Sequential, ..EngineConfig::default() },
-            pool: PoolLimits::default(),
-            body_bytes_max: 0,
-            lie: false,
-        };
+        let code = Bytes::from_static(LOGGER_CODE);
+        genesis.alloc.insert(LOGGER, GenesisAccount { code, ..GenesisAccount::default() });
+        let config = config_in(folder.path());
         let parent = Chain::from_genesis(&genesis).head().parent;
         let l1 = FakeL1::new(genesis.config.clone(), parent);
-        let node = start(&config, &genesis).await;
+        let node = Node::start(&genesis, config.clone()).await.expect("starts");
+        let node = Some(node);
         let acknowledged = Vec::new();
         Self { folder, config, genesis, users, l1, node, acknowledged }
     }
 
     /// Ends the node as a crash would, and starts it again on what it left.
     pub(super) async fn restart(&mut self) {
-        self.node.shared.database.close().await;
-        // The lock on the database goes with its last owner.
-        let placeholder = tempfile::tempdir().expect("a folder");
-        let mut other = self.config.clone();
-        other.database = placeholder.path().join("none.db");
-        self.node = start(&other, &self.genesis).await;
-        self.node = start(&self.config, &self.genesis).await;
+        self.node.take().expect("runs").crash().await;
+        let node = Node::start(&self.genesis, self.config.clone()).await;
+        self.node = Some(node.expect("starts again"));
         self.l1.forget_told();
     }
 
     /// Ends the node, and starts another that has nothing. What was acknowledged is the other's business.
     pub(super) async fn restart_empty(&mut self) {
-        self.config.database = self.folder.path().join("empty.db");
+        self.config.database = self.folder.path().join("empty.db").into();
         self.acknowledged.clear();
         self.restart().await;
     }
 
     /// Takes in all that L1 holds.
-    pub(super) async fn sync(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn sync(&mut self) -> anyhow::Result<()> {
         loop {
-            let mut news = self.l1.next_news(&self.node.shared.database).await;
+            let shared = Arc::clone(self.shared());
+            let mut news = self.l1.next_news(&shared.database).await;
             let is_all = matches!(news, L1News::Progress(_));
             if let L1News::Progress(progress) = &mut news {
-                let told = self.node.shared.settlement.read().await.deposits.len();
+                let told = shared.settlement.read().await.deposits.len();
                 progress.deposits.drain(..told);
             }
-            self.node.take_news(news).await?;
+            self.driver().take_news(news).await?;
             if is_all {
                 return Ok(());
             }
@@ -107,9 +119,9 @@ impl World {
 
     /// A sync that stops in the middle of a reorganisation, if there is one.
     pub(super) async fn sync_until(&mut self, step: Step) -> anyhow::Result<()> {
-        self.node.stop_after = Some(step);
+        self.driver().stop_after = Some(step);
         let synced = self.sync().await;
-        self.node.stop_after = None;
+        self.driver().stop_after = None;
         synced
     }
 
@@ -129,64 +141,94 @@ impl World {
     }
 
     /// Offers a transaction, and remembers it if it is taken.
-    pub(super) async fn submit(&mut self, tx: &SignedTx) -> bool {
-        let (reply, answer) = oneshot::channel();
-        let checked = check_stateless(&self.genesis.config, Bytes::from(tx.encoded()));
-        let txs = vec![checked.expect("well formed")];
-        self.node.admit(vec![Submission { txs, reply }]).await.expect("admits");
-        let taken = answer.await.expect("an answer").remove(0).is_ok();
+    pub(crate) async fn submit(&mut self, tx: &SignedTx) -> bool {
+        let raw = Bytes::from(tx.encoded());
+        let taken = self.shared().submit(vec![raw]).await.remove(0).is_ok();
         if taken {
             self.acknowledged.push(tx.hash());
         }
         taken
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.node().driver.shared
+    }
+
+    pub(super) fn node(&self) -> &Node {
+        self.node.as_ref().expect("runs")
+    }
+
+    pub(super) fn driver(&mut self) -> &mut Driver {
+        &mut self.node.as_mut().expect("runs").driver
+    }
+
+    pub(super) fn head(&self) -> u64 {
+        self.node().driver.head()
+    }
+
     /// The nonce that a user's next transaction has.
     pub(super) async fn next_nonce(&self, user: usize) -> u64 {
         let address = self.users[user].address();
-        let account = self.node.shared.chain.read().await.state().account(&address);
-        let pooled = self.node.shared.pool.read().await.next_nonce(&address);
-        pooled.unwrap_or_else(|| account.unwrap_or_default().nonce)
+        let account = self.shared().chain.read().await.state().account(&address);
+        let nonce = account.unwrap_or_default().nonce;
+        self.shared().next_nonce(&address).unwrap_or(0).max(nonce)
     }
 
     /// Offers a user's next transaction.
-    pub(super) async fn send(&mut self, user: usize) -> B256 {
+    pub(crate) async fn send(&mut self, user: usize) -> B256 {
         let tx = self.transfer(user, self.next_nonce(user).await, 0);
         assert!(self.submit(&tx).await);
         tx.hash()
     }
 
-    pub(super) async fn build(&mut self, blocks: usize) {
-        for _ in 0..blocks {
-            self.node.produce().await.expect("seals");
-        }
+    /// Offers a user's next transaction, which writes a log with this topic.
+    pub(super) async fn log(&mut self, user: usize, topic: B256) -> B256 {
+        let tx = TxEip1559 {
+            chain_id: self.genesis.config.chain_id,
+            nonce: self.next_nonce(user).await,
+            gas_limit: 60_000,
+            max_fee_per_gas: 10_000_000_000,
+            to: TxKind::Call(LOGGER),
+            input: topic.into(),
+            ..TxEip1559::default()
+        };
+        let signature = self.users[user].sign_hash_sync(&tx.signature_hash()).expect("signs");
+        let tx = SignedTx::recover(tx.into_signed(signature).into());
+        assert!(self.submit(&tx).await);
+        tx.hash()
     }
 
-    pub(super) async fn post(&mut self, blocks_max: u32) -> bool {
-        self.l1.post_own(&self.node.shared.database, blocks_max).await
+    pub(crate) async fn build(&mut self, blocks: usize) {
+        self.node().seal(blocks).await;
+    }
+
+    pub(crate) async fn post(&mut self, blocks_max: u32) -> bool {
+        let database = Arc::clone(&self.shared().database);
+        self.l1.post_own(&database, blocks_max).await
     }
 
     /// Checks that the chain is what L1 gives and then the node's own blocks, in state, journal and look-ups, and that no
     /// acknowledged transaction is lost.
     pub(super) async fn check(&self) {
-        let database = &self.node.shared.database;
-        let chain = self.node.shared.chain.read().await;
+        let shared = self.shared();
+        let database = &shared.database;
+        let chain = shared.chain.read().await;
         let mut fresh = Chain::from_genesis(&self.genesis);
         for block in self.l1.blocks() {
             fresh.execute(&block.input).expect("runs");
         }
-        let journal = database.journal(1, u32::MAX).await.expect("reads");
+        let journal = database.sealed_blocks(1, u32::MAX).await.expect("reads");
         let safe = usize::try_from(fresh.head().header.number).expect("small");
-        assert_eq!(self.node.shared.settlement.read().await.safe(), safe as u64);
+        assert_eq!(shared.settlement.read().await.safe(), safe as u64);
         for record in &journal[safe..] {
             let block = block_of(&self.genesis.config, fresh.head().parent, record.clone());
             assert_eq!(fresh.execute(&block.input).expect("runs").hash(), record.hash);
         }
         assert_eq!(fresh.head(), chain.head());
         assert_eq!(chain.state().roots().state_root, fresh.head().header.state_root);
-        assert_eq!(self.node.head(), journal.len() as u64);
+        assert_eq!(self.head(), journal.len() as u64);
         let deposits: u64 = journal.iter().map(|record| record.deposits.len() as u64).sum();
-        assert_eq!(self.node.deposits_consumed, deposits);
+        assert_eq!(self.deposits_consumed(), deposits);
         for record in &journal {
             let block = database.block(record.number).await.expect("reads").expect("indexed");
             assert_eq!(block.header.hash_slow(), record.hash);
@@ -198,14 +240,7 @@ impl World {
     }
 
     async fn check_acknowledged(&self) {
-        let database = &self.node.shared.database;
-        let pool = self.node.shared.pool.read().await;
-        let pending = database.pending().await.expect("reads");
-        assert_eq!(pool.len(), pending.len(), "the pool holds what waits");
-        for (arrival, raw) in &pending {
-            let tx = SignedTx::recover(decode_transaction(raw).expect("decodes"));
-            assert_eq!(pool.get(&tx.hash()).map(|tx| tx.arrival), Some(*arrival));
-        }
+        let database = &self.shared().database;
         for hash in &self.acknowledged {
             if let Some(place) = database.transaction(hash).await.expect("reads") {
                 let block = database.block(place.block).await.expect("reads").expect("indexed");
@@ -213,40 +248,14 @@ impl World {
                 assert_eq!(alloy_primitives::keccak256(raw), *hash);
                 continue;
             }
-            let waits = database.pending_raw(hash).await.expect("reads").is_some();
-            let refused = database.refusal(hash).await.expect("reads").is_some();
+            let waits = self.shared().waiting(hash).is_some();
+            let refused = self.shared().refusal(hash).await.expect("reads").is_some();
             assert!(waits || refused, "{hash} was acknowledged and is lost");
         }
     }
-}
 
-async fn start(config: &SequencerConfig, genesis: &Genesis) -> Driver {
-    let chain = Chain::from_genesis(genesis);
-    let database = Database::open(&config.database, genesis_id(genesis)).await.expect("opens");
-    let genesis_block = BlockRecord {
-        header: chain.head().header.clone(),
-        message_passer_storage_root: chain.head().output.message_passer_storage_root,
-        origin: Default::default(),
-        receipts: Vec::new(),
-    };
-    database.record_genesis(&chain.head().hash(), &genesis_block).await.expect("records");
-    let restored = restore(chain, &database, &config.checkpoints(), config.execution).await;
-    let Restored { chain, checkpoints, replayed } = restored.expect("restores");
-    let (head, head_seen) = watch::channel(chain.head().header.number);
-    let (submissions, _) = mpsc::channel(1);
-    let shared = Arc::new(Shared {
-        config: genesis.config.clone(),
-        chain: RwLock::new(chain),
-        last_execution: RwLock::default(),
-        pool: RwLock::new(Pool::new(config.pool)),
-        settlement: RwLock::new(Settlement::default()),
-        database: Arc::new(database),
-        head: head_seen,
-        submissions,
-        calls: Semaphore::new(1),
-    });
-    let mut driver =
-        Driver::new(config.clone(), genesis.clone(), shared, head, replayed, checkpoints);
-    driver.take_pending().await.expect("reads");
-    driver
+    /// Deposits that blocks hold.
+    pub(super) fn deposits_consumed(&self) -> u64 {
+        self.node().driver.outlook.lock().expect("no panic").deposits_consumed
+    }
 }

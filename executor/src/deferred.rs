@@ -1,0 +1,101 @@
+//! The hash of a block whose roots are being computed while the next one runs.
+
+use std::sync::{Arc, OnceLock};
+
+use alloy_primitives::B256;
+
+/// A block's hash, known once whoever holds the [`HashPromise`] keeps it. Clones are of the same.
+#[derive(Clone, Debug)]
+pub struct DeferredHash(Arc<OnceLock<Option<B256>>>);
+
+/// The promise of a [`DeferredHash`]. Dropped without being kept, it leaves nobody waiting.
+#[derive(Debug)]
+pub struct HashPromise(DeferredHash);
+
+impl DeferredHash {
+    /// A hash to be known later, and who makes it known.
+    pub fn promised() -> (HashPromise, Self) {
+        let hash = Self(Arc::default());
+        (HashPromise(hash.clone()), hash)
+    }
+
+    /// One that is known.
+    pub fn known(hash: B256) -> Self {
+        Self(Arc::new(OnceLock::from(Some(hash))))
+    }
+
+    /// The hash, if it is known by now.
+    pub fn get(&self) -> Option<B256> {
+        self.0.get().copied().flatten()
+    }
+
+    /// The hash. Waits for it; `None` if nobody is going to make it known any more.
+    pub fn wait(&self) -> Option<B256> {
+        *self.0.wait()
+    }
+
+    /// Whether nobody is going to make it known any more.
+    pub fn is_abandoned(&self) -> bool {
+        self.0.get().is_some_and(Option::is_none)
+    }
+}
+
+impl PartialEq for DeferredHash {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for DeferredHash {}
+
+impl HashPromise {
+    /// Makes the hash known to whoever waits.
+    pub fn keep(self, hash: B256) {
+        let is_first = self.0.0.set(Some(hash)).is_ok();
+        assert!(is_first, "invariant: a promise is kept once");
+    }
+}
+
+impl Drop for HashPromise {
+    fn drop(&mut self) {
+        // Nothing happens if it was kept.
+        let _ = self.0.0.set(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const HASH: B256 = B256::repeat_byte(7);
+
+    #[test]
+    fn whoever_waits_gets_the_hash() {
+        let (promise, hash) = DeferredHash::promised();
+        assert_eq!(hash.get(), None);
+        thread::scope(|scope| {
+            let waiting = [hash.clone(), hash.clone()].map(|hash| scope.spawn(move || hash.wait()));
+            promise.keep(HASH);
+            for waiting in waiting {
+                assert_eq!(waiting.join().expect("ends"), Some(HASH));
+            }
+        });
+        assert_eq!((hash.get(), hash.is_abandoned()), (Some(HASH), false));
+        assert_eq!(DeferredHash::known(HASH).wait(), Some(HASH));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_promise_that_is_gone() {
+        let (promise, hash) = DeferredHash::promised();
+        assert!(!hash.is_abandoned());
+        let waiting = thread::spawn({
+            let hash = hash.clone();
+            move || hash.wait()
+        });
+        drop(promise);
+        assert_eq!(waiting.join().expect("ends"), None);
+        assert_eq!((hash.get(), hash.is_abandoned()), (None, true));
+    }
+}

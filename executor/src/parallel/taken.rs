@@ -1,0 +1,67 @@
+//! What can be learned of a block between its slices.
+
+use std::convert::Infallible;
+
+use alloy_primitives::{Address, B256};
+use revm::state::Bytecode;
+use turnpike_state::{Account, StateView};
+
+use super::EngineBlock;
+use crate::{BlockTransaction, SliceOutcome, receipts};
+
+impl<S> EngineBlock<'_, S>
+where
+    S: StateView + Copy + Send + Sync,
+{
+    /// Takes what ran since the last call: transactions in order, with complete receipts, and what was skipped. The block
+    /// goes on to hold them. In shadow mode it is the oracle's outcome, which is what counts.
+    pub fn take_executed(&mut self) -> SliceOutcome {
+        let ours = self.main.take_transactions();
+        let (transactions, skipped) = match &mut self.oracle {
+            None => (ours, self.main.skipped()),
+            Some(oracle) => {
+                let expected = oracle.take_transactions();
+                self.is_same_so_far &= expected.is_same(&ours);
+                (expected, oracle.skipped())
+            }
+        };
+        let first = self.taken.len();
+        let base_fee = self.context.header.base_fee_per_gas;
+        receipts::complete_on(self.engine.pool(), &mut self.taken, transactions, base_fee);
+        let skipped = skipped[self.skipped_taken..].to_vec();
+        self.skipped_taken += skipped.len();
+        SliceOutcome { executed: self.taken[first..].to_vec(), skipped }
+    }
+}
+
+impl<S, T> EngineBlock<'_, S, T>
+where
+    S: StateView<Error = Infallible> + Copy + Send + Sync,
+    T: BlockTransaction,
+{
+    /// An account as the block has it so far. After a slice that ran in lanes, the first call costs as much as the accounts
+    /// that it changed, all others are look-ups.
+    pub fn account(&mut self, address: &Address) -> Option<Account> {
+        let Ok(found) = match &mut self.oracle {
+            Some(oracle) => oracle.runner.evm.ctx.journaled_state.account_so_far(address, None),
+            None => {
+                let lane = self.pending.lane_of(address);
+                self.main.runner.evm.ctx.journaled_state.account_so_far(address, lane)
+            }
+        };
+        found
+    }
+
+    /// The code with this hash, which must be that of an account as the block has it so far.
+    pub fn code(&self, hash: &B256) -> Bytecode {
+        let block = self.oracle.as_ref().unwrap_or(&self.main);
+        let found = self.pending.lanes().iter().find_map(|lane| lane.code(hash));
+        match found.or_else(|| block.runner.evm.ctx.journaled_state.new_code(hash)) {
+            Some(code) => code.clone(),
+            None => {
+                let Ok(code) = { self.state }.code(hash);
+                code
+            }
+        }
+    }
+}

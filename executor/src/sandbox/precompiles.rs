@@ -1,0 +1,100 @@
+use alloy_primitives::{
+    Address,
+    map::{AddressMap, AddressSet},
+};
+use revm::{
+    context_interface::{Cfg, ContextTr, JournalTr as _, LocalContextTr as _},
+    handler::{PrecompileProvider, precompile_output_to_interpreter_result},
+    interpreter::{CallInputs, InterpreterResult},
+    precompile::Precompile,
+};
+
+use super::{SandboxContext, SandboxDatabase};
+use crate::{
+    ChainSpec,
+    precompiles::{BoundedPrecompiles, out_of_gas},
+};
+
+/// The chain's precompiles, which may be moved away, as an override of the state can ask for.
+#[derive(Clone, Debug)]
+pub(super) struct SandboxPrecompiles {
+    bounded: BoundedPrecompiles,
+    /// Whose precompile is at an address now; `None` where there was one and is none any more.
+    changed: AddressMap<Option<Address>>,
+    addresses: AddressSet,
+}
+
+impl SandboxPrecompiles {
+    pub(super) fn new(spec: &ChainSpec) -> Self {
+        let bounded = BoundedPrecompiles::new(spec);
+        let addresses = bounded.inner.precompiles.addresses_set().clone();
+        Self { bounded, changed: AddressMap::default(), addresses }
+    }
+
+    pub(super) const fn addresses(&self) -> &AddressSet {
+        &self.addresses
+    }
+
+    /// Takes the precompile at an address away, and puts it to another.
+    pub(super) fn remove(&mut self, from: Address, to: Option<Address>) {
+        let origin = self.origin(&from);
+        self.changed.insert(from, None);
+        self.addresses.remove(&from);
+        if let (Some(origin), Some(to)) = (origin, to) {
+            self.changed.insert(to, Some(origin));
+            self.addresses.insert(to);
+        }
+    }
+
+    /// Where the precompile at this address is when nothing is moved.
+    fn origin(&self, address: &Address) -> Option<Address> {
+        match self.changed.get(address) {
+            Some(changed) => *changed,
+            None => self.addresses.contains(address).then_some(*address),
+        }
+    }
+
+    fn find(&self, address: &Address) -> Option<&Precompile> {
+        self.bounded.inner.precompiles.get(&self.origin(address)?)
+    }
+}
+
+impl<DB: SandboxDatabase> PrecompileProvider<SandboxContext<DB>> for SandboxPrecompiles {
+    type Output = InterpreterResult;
+
+    fn set_spec(&mut self, _: <<SandboxContext<DB> as ContextTr>::Cfg as Cfg>::Spec) -> bool {
+        false
+    }
+
+    fn run(
+        &mut self,
+        context: &mut SandboxContext<DB>,
+        inputs: &CallInputs,
+    ) -> Result<Option<InterpreterResult>, String> {
+        let Some(precompile) = self.find(&inputs.bytecode_address) else { return Ok(None) };
+        let output = {
+            let input = inputs.input.as_bytes_local(&context.local);
+            if input.len() as u64 > self.bounded.input_bytes_max {
+                return Ok(Some(out_of_gas(inputs.gas_limit)));
+            }
+            let gas_limit = inputs.gas_limit.min(self.bounded.gas_max);
+            precompile
+                .execute(&input, gas_limit, inputs.reservoir)
+                .map_err(|error| error.to_string())?
+        };
+        if let Some(reason) = output.halt_reason().filter(|reason| !reason.is_oog())
+            && context.journaled_state.depth() == 1
+        {
+            context.local.set_precompile_error_context(reason.to_string());
+        }
+        Ok(Some(precompile_output_to_interpreter_result(output, inputs.gas_limit)))
+    }
+
+    fn warm_addresses(&self) -> &AddressSet {
+        &self.addresses
+    }
+
+    fn contains(&self, address: &Address) -> bool {
+        self.addresses.contains(address)
+    }
+}

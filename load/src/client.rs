@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    drive::{Drive, Wire, drive},
+    measure::{each_us, steady_rate},
+    plan::lanes,
+    sign::Signed,
+    sink,
+};
+
+/// Requests that a sink gets.
+const REQUESTS: usize = 4_000;
+
+/// Transactions that it gets, at most.
+const TRANSACTIONS_MAX: usize = 100_000;
+
+/// Time that this takes, at most.
+const DURATION: Duration = Duration::from_secs(5);
+
+/// What the client itself costs, against a sink that takes everything: it shares the machine with the node.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClientCost {
+    /// Processor time of the sending threads for a transaction.
+    pub(crate) cpu_us: f64,
+    /// What it sends with that many connections, the sink on the same machine.
+    pub(crate) per_second: f64,
+    /// What was sent.
+    pub(crate) transactions: u64,
+}
+
+/// Sends transactions like these to a sink, as the node is going to get them.
+pub(crate) async fn measure_client(
+    wire: Wire,
+    connections: usize,
+    batch: usize,
+    threads: usize,
+    like: &Signed,
+) -> anyhow::Result<ClientCost> {
+    let mut signed = Signed::default();
+    for index in 0..(REQUESTS * batch).min(TRANSACTIONS_MAX) {
+        let of = index % like.len();
+        signed.push(u32::try_from(index)?, like.raw(of), like.hashes()[of]);
+    }
+    let lanes = lanes(signed.senders(), None, connections);
+    let endpoint = sink::start(wire)?;
+    let stop_after = DURATION;
+    let work = Drive { endpoint, wire, signed, lanes, batch, threads, stop_after };
+    let (_, driven) = drive(work).await?;
+    let transactions = driven.accepted.len() as u64;
+    let times = driven.accepted.iter().map(|record| record.acknowledged).collect();
+    let cpu_us = each_us(driven.cpu, transactions);
+    Ok(ClientCost { cpu_us, per_second: steady_rate(times), transactions })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Format;
+
+    #[tokio::test]
+    async fn a_sink_takes_everything_over_every_wire() {
+        let mut like = Signed::default();
+        like.push(0, &[2, 3, 4], alloy_primitives::B256::ZERO);
+        for wire in [
+            Wire::Http(Format::JsonRpc),
+            Wire::Http(Format::Bulk),
+            Wire::WebSocket { in_flight: 4 },
+        ] {
+            let cost = measure_client(wire, 2, 2, 2, &like).await.unwrap();
+            assert_eq!(cost.transactions, 8_000, "{wire:?}");
+            assert!(cost.cpu_us > 0.0 && cost.per_second > 0.0, "{wire:?}: {cost:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sink_that_answers_while_it_is_sent_to_holds_nobody_up() {
+        // More under way than both sides' buffers hold.
+        let mut like = Signed::default();
+        like.push(0, &[7; 2_000], alloy_primitives::B256::ZERO);
+        let wire = Wire::WebSocket { in_flight: 100_000 };
+        let cost = measure_client(wire, 1, 25, 1, &like).await.unwrap();
+        assert_eq!(cost.transactions, 100_000);
+    }
+}

@@ -1,0 +1,135 @@
+//! Multiples of points, from which each lane takes its own.
+
+use std::sync::LazyLock;
+
+use super::{
+    LANES,
+    field::Field,
+    jacobian::{Affine, Jacobian},
+    vector::{load, store, transpose},
+};
+use crate::{
+    curve::{GENERATOR, Point},
+    digits::Digit,
+};
+
+/// Bits of a digit of the point's multiplier, and how many it takes.
+pub(super) const POINT_WIDTH: usize = 5;
+pub(super) const POINT_DIGITS: usize = 26;
+
+/// The same for the generator, of which a larger table is worth it.
+pub(super) const GENERATOR_WIDTH: usize = 2 * POINT_WIDTH;
+pub(super) const GENERATOR_DIGITS: usize = POINT_DIGITS / 2;
+
+/// Multiples from one to the largest digit.
+const POINT_MULTIPLES: usize = 1 << (POINT_WIDTH - 1);
+const GENERATOR_MULTIPLES: usize = 1 << (GENERATOR_WIDTH - 1);
+
+/// A point: the words of x, then those of y, lowest first. One line of the cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Row([u64; LANES]);
+
+/// Points of which each lane takes one.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn gather([r0, r1, r2, r3, r4, r5, r6, r7]: [&Row; LANES]) -> Affine {
+    let [r0, r1, r2, r3] = [load(&r0.0), load(&r1.0), load(&r2.0), load(&r3.0)];
+    let [r4, r5, r6, r7] = [load(&r4.0), load(&r5.0), load(&r6.0), load(&r7.0)];
+    let [x0, x1, x2, x3, y0, y1, y2, y3] = transpose([r0, r1, r2, r3, r4, r5, r6, r7]);
+    Affine { x: Field::from_words([x0, x1, x2, x3]), y: Field::from_words([y0, y1, y2, y3]) }
+}
+
+/// Each lane's point.
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+fn scatter(point: Affine) -> [Row; LANES] {
+    let [x0, x1, x2, x3] = point.x.canonical().to_words();
+    let [y0, y1, y2, y3] = point.y.canonical().to_words();
+    let [r0, r1, r2, r3, r4, r5, r6, r7] = transpose([x0, x1, x2, x3, y0, y1, y2, y3]);
+    let row = |vector| Row(store(vector));
+    [row(r0), row(r1), row(r2), row(r3), row(r4), row(r5), row(r6), row(r7)]
+}
+
+/// Small multiples of the generator, the same for all.
+#[derive(Debug)]
+pub(super) struct Generators(Vec<Row>);
+
+impl Generators {
+    /// Computed once, within a few milliseconds.
+    pub(super) fn get() -> &'static Self {
+        static GENERATORS: LazyLock<Generators> = LazyLock::new(Generators::new);
+        &GENERATORS
+    }
+
+    fn new() -> Self {
+        let multiples = std::iter::successors(Some(GENERATOR), |point| Some(point.add(GENERATOR)));
+        let row = |Point { x, y }: Point| {
+            let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x.into_limbs(), y.into_limbs());
+            Row([x0, x1, x2, x3, y0, y1, y2, y3])
+        };
+        Self(multiples.take(GENERATOR_MULTIPLES).map(row).collect())
+    }
+
+    /// The multiples that the digits ask for; any, where a digit is zero.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    pub(super) fn select(&self, digit: &Digit) -> Affine {
+        let points = gather(digit.entries.map(|entry| &self.0[usize::from(entry)]));
+        points.negate(digit.negative)
+    }
+}
+
+/// Small multiples of each lane's point. They are on another curve, isomorphic to the usual one: there it is `(x / z², y / z³)`
+/// that is `(x, y)` here.
+#[derive(Debug)]
+pub(super) struct Points {
+    rows: [[Row; LANES]; POINT_MULTIPLES],
+    pub(super) z: Field,
+}
+
+impl Points {
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    pub(super) fn new(point: Affine) -> Self {
+        let mut multiples = [point.jacobian(); POINT_MULTIPLES];
+        // By what the z coordinate of one multiple is multiplied for that of the next.
+        let mut ratios = [Field::small(1); POINT_MULTIPLES];
+        multiples[1] = multiples[0].double();
+        ratios[1] = multiples[1].z;
+        for at in 2..POINT_MULTIPLES {
+            let before = multiples[at - 1];
+            (multiples[at], ratios[at]) = before.add(point, before.z);
+        }
+        let z = multiples[POINT_MULTIPLES - 1].z;
+        let mut rows = [[Row([0; LANES]); LANES]; POINT_MULTIPLES];
+        // The last multiple's z coordinate over this one's.
+        let mut ratio = Field::small(1);
+        for at in (0..POINT_MULTIPLES).rev() {
+            rows[at] = scatter(scale(multiples[at], ratio));
+            ratio = ratio.mul(ratios[at]);
+        }
+        Self { rows, z }
+    }
+
+    /// The points themselves.
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn once(&self) -> Jacobian {
+        gather(core::array::from_fn(|lane| &self.rows[0][lane])).jacobian()
+    }
+
+    /// The multiples that the digits ask for; any, where a digit is zero.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    pub(super) fn select(&self, digit: &Digit) -> Affine {
+        let row = |lane: usize| &self.rows[usize::from(digit.entries[lane])][lane];
+        gather(core::array::from_fn(row)).negate(digit.negative)
+    }
+}
+
+/// `(x·factor², y·factor³)`.
+#[target_feature(enable = "avx512f,avx512ifma")]
+#[inline]
+pub(super) fn scale(point: Jacobian, factor: Field) -> Affine {
+    let square = factor.square();
+    Affine { x: point.x.mul(square), y: point.y.mul(square.mul(factor)) }
+}

@@ -1,0 +1,311 @@
+use std::{
+    collections::VecDeque,
+    num::NonZero,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::{JoinHandle, available_parallelism},
+};
+
+use alloy_primitives::Bytes;
+use tokio::sync::oneshot;
+use turnpike_protocol::ChainConfig;
+
+use super::{CheckedTx, check_stateless};
+use crate::{Refusal, metrics::AdmissionMetrics};
+
+/// Transactions that may wait for a worker.
+const QUEUE_TRANSACTIONS_MAX: usize = 32_768;
+
+/// Bytes that may wait for a worker.
+const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Transactions of one request that stay together: enough to make handing over cheap, and to recover signers eight at a time.
+const JOB_TRANSACTIONS_MAX: usize = 32;
+
+/// Transactions that a worker takes from the queue and checks together, from whatever requests they are: about a millisecond's
+/// work.
+const BATCH_TRANSACTIONS_MAX: usize = 128;
+
+type Checked = Vec<Result<CheckedTx, Refusal>>;
+
+/// Worker threads that decode transactions and recover their signers, for all requests together. Ends with its last owner.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    desk: Arc<Desk>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+/// What requests and workers share.
+#[derive(Debug)]
+struct Desk {
+    config: ChainConfig,
+    workers: usize,
+    queue: Mutex<Queue>,
+    /// Something is in the queue, or it is closed.
+    changed: Condvar,
+    metrics: AdmissionMetrics,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    transactions: usize,
+    bytes: usize,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Job {
+    raws: Vec<Bytes>,
+    bytes: usize,
+    reply: oneshot::Sender<Checked>,
+}
+
+impl Admission {
+    /// Starts as many workers as there are cores: whoever waits for a signature waits for nothing else.
+    pub(crate) fn new(config: ChainConfig) -> std::io::Result<Self> {
+        Self::with_workers(config, available_parallelism().map_or(1, NonZero::get))
+    }
+
+    fn with_workers(config: ChainConfig, workers: usize) -> std::io::Result<Self> {
+        let desk = Arc::new(Desk {
+            config,
+            workers,
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+            metrics: AdmissionMetrics::new(),
+        });
+        let mut admission = Self { desk, workers: Vec::with_capacity(workers) };
+        for number in 0..workers {
+            let desk = Arc::clone(&admission.desk);
+            let thread = std::thread::Builder::new().name(format!("admission-{number}"));
+            admission.workers.push(thread.spawn(move || desk.work())?);
+        }
+        Ok(admission)
+    }
+
+    /// Checks everything that does not depend on the state. The result of each is in the order given.
+    pub(crate) async fn check(&self, raws: Vec<Bytes>) -> Checked {
+        let count = raws.len();
+        let (jobs, answers): (Vec<_>, Vec<_>) = jobs(raws).unzip();
+        if let Err(refusal) = self.desk.push(jobs) {
+            return vec![Err(refusal); count];
+        }
+        let mut checked = Vec::with_capacity(count);
+        for answer in answers {
+            checked.extend(answer.await.expect("invariant: checking does not panic"));
+        }
+        checked
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.desk.lock().is_closed = true;
+        self.desk.changed.notify_all();
+        for worker in self.workers.drain(..) {
+            // It has caught whatever went wrong.
+            let _ = worker.join();
+        }
+    }
+}
+
+/// Cuts a request into jobs.
+fn jobs(raws: Vec<Bytes>) -> impl Iterator<Item = (Job, oneshot::Receiver<Checked>)> {
+    let mut raws = raws.into_iter();
+    std::iter::from_fn(move || {
+        let raws: Vec<_> = raws.by_ref().take(JOB_TRANSACTIONS_MAX).collect();
+        let bytes = raws.iter().map(|raw| raw.len()).sum();
+        let (reply, answer) = oneshot::channel();
+        (!raws.is_empty()).then_some((Job { raws, bytes, reply }, answer))
+    })
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a request, all of it or nothing.
+    fn push(&self, jobs: Vec<Job>) -> Result<(), Refusal> {
+        let count: usize = jobs.iter().map(|job| job.raws.len()).sum();
+        let bytes: usize = jobs.iter().map(|job| job.bytes).sum();
+        let is_one = jobs.len() == 1;
+        {
+            let mut queue = self.lock();
+            if queue.is_closed {
+                return Err(Refusal::Stopping);
+            }
+            let is_full = queue.transactions + count > QUEUE_TRANSACTIONS_MAX
+                || queue.bytes + bytes > QUEUE_BYTES_MAX;
+            if is_full {
+                return Err(Refusal::Busy);
+            }
+            queue.transactions += count;
+            queue.bytes += bytes;
+            queue.jobs.extend(jobs);
+        }
+        self.metrics.waiting.increment(count as f64);
+        if is_one {
+            self.changed.notify_one()
+        } else {
+            self.changed.notify_all()
+        }
+        Ok(())
+    }
+
+    /// A worker's life.
+    fn work(&self) {
+        while let Some(batch) = self.take() {
+            let count: usize = batch.iter().map(|job| job.raws.len()).sum();
+            self.metrics.waiting.decrement(count as f64);
+            self.metrics.batch.record(count as f64);
+            self.metrics.checked.increment(count as u64);
+            if catch_unwind(AssertUnwindSafe(|| self.check(batch))).is_err() {
+                tracing::error!("checking transactions panicked");
+            }
+        }
+    }
+
+    /// Checks the transactions of all jobs together, and answers each.
+    fn check(&self, batch: Vec<Job>) {
+        let (raws, replies): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|Job { raws, reply, .. }| (raws, reply)).unzip();
+        let counts: Vec<_> = raws.iter().map(Vec::len).collect();
+        let mut checked = check_stateless(&self.config, raws.into_iter().flatten()).into_iter();
+        for (reply, count) in replies.into_iter().zip(counts) {
+            // A client that went away needs no answer.
+            let _ = reply.send(checked.by_ref().take(count).collect());
+        }
+    }
+
+    /// Waits for work and takes a fair share of it; `None` once there is none and will be none.
+    fn take(&self) -> Option<Vec<Job>> {
+        let mut queue = self.lock();
+        while queue.jobs.is_empty() {
+            if queue.is_closed {
+                return None;
+            }
+            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let share = queue.transactions.div_ceil(self.workers).min(BATCH_TRANSACTIONS_MAX);
+        let (mut batch, mut taken) = (Vec::new(), 0);
+        while taken < share {
+            let Some(job) = queue.jobs.pop_front() else { break };
+            taken += job.raws.len();
+            queue.bytes -= job.bytes;
+            batch.push(job);
+        }
+        queue.transactions -= taken;
+        Some(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
+    use alloy_eips::eip2718::Encodable2718 as _;
+    use alloy_primitives::{Address, keccak256};
+    use futures_util::poll;
+    use turnpike_protocol::Genesis;
+
+    use super::*;
+
+    /// Raw bytes that are refused each in its own words: by how many bytes there are.
+    fn raws(lengths: std::ops::Range<usize>) -> Vec<Bytes> {
+        let limit = 128 * 1024;
+        lengths.map(|more| vec![2; limit + 1 + more].into()).collect()
+    }
+
+    fn sizes(checked: &Checked) -> Vec<usize> {
+        let size = |result: &Result<CheckedTx, Refusal>| match result {
+            Err(Refusal::Oversized { size, .. }) => *size - 128 * 1024 - 1,
+            other => panic!("{other:?}"),
+        };
+        checked.iter().map(size).collect()
+    }
+
+    fn desk(workers: usize) -> Admission {
+        Admission::with_workers(Genesis::dev().config, workers).expect("threads start")
+    }
+
+    #[tokio::test]
+    async fn answers_come_in_order_whoever_works() {
+        let admission = desk(3);
+        let requests = [0..100, 100..101, 101..101, 101..200];
+        let answers = requests.clone().map(|lengths| admission.check(raws(lengths)));
+        for (lengths, checked) in
+            requests.into_iter().zip(futures_util::future::join_all(answers).await)
+        {
+            assert_eq!(sizes(&checked), lengths.collect::<Vec<_>>());
+        }
+    }
+
+    /// A transaction whose nonce tells it from others, by a key of its own, and who that is.
+    fn signed(nonce: u64) -> (Bytes, Address) {
+        let config = Genesis::dev().config;
+        let tx = TxEip1559 {
+            chain_id: config.chain_id,
+            nonce,
+            gas_limit: 21_000,
+            to: Address::ZERO.into(),
+            ..Default::default()
+        };
+        let (key, hash) = (keccak256(nonce.to_be_bytes()), tx.signature_hash());
+        let signature = sign_message(key, hash).expect("is a key");
+        let sender = signature.recover_address_from_prehash(&hash).expect("is signed");
+        (tx.into_signed(signature).encoded_2718().into(), sender)
+    }
+
+    #[tokio::test]
+    async fn each_has_its_own_sender_whatever_is_checked_with_it() {
+        let admission = desk(2);
+        let requests = [0..1, 1..40, 40..170, 170..173].map(|nonces| {
+            let mut txs: Vec<_> = nonces.map(signed).collect();
+            // No transaction.
+            txs.insert(txs.len() / 2, (Bytes::from_static(&[2]), Address::ZERO));
+            txs
+        });
+        let raws = |txs: &[(Bytes, Address)]| txs.iter().map(|(raw, _)| raw.clone()).collect();
+        let answers = requests.iter().map(|txs| admission.check(raws(txs)));
+        for (txs, checked) in requests.iter().zip(futures_util::future::join_all(answers).await) {
+            assert_eq!(checked.len(), txs.len());
+            for ((raw, sender), checked) in txs.iter().zip(checked) {
+                match checked {
+                    Ok(checked) => assert_eq!((&checked.raw, checked.sender), (raw, *sender)),
+                    Err(refusal) => assert_eq!(*sender, Address::ZERO, "{refusal}"),
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_busy_and_a_closed_one_stopping() {
+        let admission = desk(0);
+        let some = |count| vec![Bytes::from_static(&[2]); count];
+        let mut waits = Box::pin(admission.check(some(QUEUE_TRANSACTIONS_MAX - 1)));
+        assert!(matches!(poll!(&mut waits), Poll::Pending));
+        assert_eq!(admission.check(some(2)).await.len(), 2);
+        let busy = admission.check(some(2)).await;
+        assert!(busy.iter().all(|result| matches!(result, Err(Refusal::Busy))));
+        let mut fits = Box::pin(admission.check(some(1)));
+        assert!(matches!(poll!(&mut fits), Poll::Pending));
+
+        admission.desk.lock().is_closed = true;
+        let stopping = admission.check(some(1)).await;
+        assert!(matches!(stopping[..], [Err(Refusal::Stopping)]));
+    }
+
+    #[tokio::test]
+    async fn bytes_that_wait_are_bounded() {
+        let admission = desk(0);
+        let half = || vec![Bytes::from(vec![0; QUEUE_BYTES_MAX / 2])];
+        let mut first = Box::pin(admission.check(half()));
+        let mut second = Box::pin(admission.check(half()));
+        assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+        let third = admission.check(vec![Bytes::from_static(&[0])]).await;
+        assert!(matches!(third[..], [Err(Refusal::Busy)]));
+    }
+}

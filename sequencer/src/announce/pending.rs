@@ -1,0 +1,45 @@
+use alloy_primitives::{Address, B256, Bytes};
+
+use super::{Behind, Reader, TapeLimits};
+
+/// Commits whose transactions are kept. At full load there are some hundreds a second.
+pub(super) const LIMITS: TapeLimits =
+    TapeLimits { events_max: 65_536, bytes_max: 64 * 1024 * 1024 };
+
+/// A transaction that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PendingTx {
+    pub(crate) hash: B256,
+    /// Its bytes and its sender, if it was still here when it was told of.
+    pub(crate) signed: Option<(Bytes, Address)>,
+}
+
+impl PendingTx {
+    /// Bytes that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        100 + self.signed.as_ref().map_or(0, |(raw, _)| raw.len())
+    }
+}
+
+impl Reader<Vec<PendingTx>> {
+    /// Shows transactions that came, `count_max` at most: the rest comes next time.
+    pub(crate) fn transactions(
+        &mut self,
+        count_max: usize,
+        mut show: impl FnMut(&PendingTx),
+    ) -> Result<(), Behind> {
+        let mut count = 0;
+        while let Some(event) = self.event()? {
+            for tx in &event[self.within..] {
+                if count == count_max {
+                    return Ok(());
+                }
+                show(tx);
+                count += 1;
+                self.within += 1;
+            }
+            self.advance();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+use std::net::{IpAddr, Ipv6Addr};
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+
+/// Header in which proxies name whom they forward for, the newest last.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Bits of an IPv6 address that tell clients apart: whoever has one address has all of its network.
+const IPV6_CLIENT_BITS: u32 = 64;
+
+/// Whose limits hold: an IPv4 address, or an IPv6 network of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Client(IpAddr);
+
+impl Client {
+    pub(super) fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V6(address) if !address.is_loopback() => {
+                let mask = u128::MAX << (u128::BITS - IPV6_CLIENT_BITS);
+                Ipv6Addr::from_bits(address.to_bits() & mask).into()
+            }
+            address => address,
+        })
+    }
+
+    pub(super) const fn is_loopback(&self) -> bool {
+        self.0.is_loopback()
+    }
+}
+
+/// Who sent a request: who is connected, or, where that is a trusted proxy, the newest in `X-Forwarded-For` that is none.
+pub(super) fn sender(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    if !is_trusted(peer, trusted) {
+        return peer;
+    }
+    let mut sender = peer;
+    for value in headers.get_all(FORWARDED_FOR).iter().rev() {
+        for named in value.to_str().unwrap_or_default().rsplit(',') {
+            // What came before something that is no address is anybody's invention.
+            let Ok(address) = named.trim().parse::<IpAddr>() else { return sender };
+            sender = address.to_canonical();
+            if !is_trusted(sender, trusted) {
+                return sender;
+            }
+        }
+    }
+    sender
+}
+
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    trusted.iter().any(|network| network.contains(&address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("is an address")
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_client() {
+        let client = |text| Client::of(ip(text));
+        assert_eq!(client("2001:db8:1:2::1"), client("2001:db8:1:2:ffff::9"));
+        assert_ne!(client("2001:db8:1:2::1"), client("2001:db8:1:3::1"));
+        assert_ne!(client("10.0.0.1"), client("10.0.0.2"));
+        assert_eq!(client("::ffff:10.0.0.1"), client("10.0.0.1"));
+        assert!(client("::1").is_loopback() && client("127.9.9.9").is_loopback());
+        assert!(client("::ffff:127.0.0.1").is_loopback());
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_names_senders() {
+        let trusted: Vec<IpNet> =
+            ["10.0.0.0/8", "fd00::/8"].map(|text| text.parse().expect("is a network")).into();
+        let of = |peer: &str, values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(FORWARDED_FOR, value.parse().expect("is a value"));
+            }
+            sender(ip(peer), &headers, &trusted)
+        };
+        assert_eq!(of("9.9.9.9", &["1.1.1.1"]), ip("9.9.9.9"), "anybody can claim that");
+        assert_eq!(of("10.0.0.1", &[]), ip("10.0.0.1"));
+        assert_eq!(of("10.0.0.1", &["1.1.1.1"]), ip("1.1.1.1"));
+        assert_eq!(of("::ffff:10.0.0.1", &["1.1.1.1"]), ip("1.1.1.1"));
+        assert_eq!(of("10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.0.0.2"]), ip("1.1.1.1"), "not the claim");
+        assert_eq!(of("10.0.0.1", &["6.6.6.6", "1.1.1.1, fd00::1"]), ip("1.1.1.1"));
+        assert_eq!(of("10.0.0.1", &["1.1.1.1, unknown"]), ip("10.0.0.1"));
+        assert_eq!(of("10.0.0.1", &["1.1.1.1, x, 10.0.0.2"]), ip("10.0.0.2"));
+    }
+}

@@ -1,0 +1,243 @@
+use axum::{body::Bytes, routing::post};
+use futures_util::stream;
+use tokio::{
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
+
+use super::*;
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// Short, and waited for by nobody but the server.
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Bytes of an answer that no system holds for a client that does not read.
+const ENDLESS_CHUNK: usize = 1024 * 1024;
+
+/// A patience that never ends, so that a test can have one part of it end.
+const ENDLESS: Patience =
+    Patience { head: LONG, idle: LONG, stall: LONG, bytes_per_second: 1, grace: LONG };
+
+struct World {
+    address: SocketAddr,
+    serving: JoinHandle<anyhow::Result<()>>,
+    stop: CancellationToken,
+    /// Lets one request at `/wait` end.
+    go_on: Arc<Notify>,
+    /// Told when a request at `/wait` has begun.
+    begun: mpsc::UnboundedReceiver<()>,
+    /// Told when an answer of `/endless` is given up.
+    given_up: mpsc::UnboundedReceiver<()>,
+}
+
+/// Tells when it is dropped.
+struct Tell(mpsc::UnboundedSender<()>);
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
+impl World {
+    fn new(limits: ApiLimits) -> Self {
+        let (go_on, (send_begun, begun)) = (Arc::new(Notify::new()), mpsc::unbounded_channel());
+        let (send_given_up, given_up) = mpsc::unbounded_channel();
+        let wait = {
+            let go_on = Arc::clone(&go_on);
+            move || async move {
+                let _ = send_begun.send(());
+                go_on.notified().await;
+                "waited"
+            }
+        };
+        let endless = move || async move {
+            let chunk = Bytes::from(vec![0; ENDLESS_CHUNK]);
+            let told = Tell(send_given_up);
+            Body::from_stream(stream::unfold(told, move |told| {
+                let chunk = chunk.clone();
+                async move { Some((Ok::<_, Infallible>(chunk), told)) }
+            }))
+        };
+        let router = Router::new()
+            .route("/", post(|body: Bytes| async move { body.len().to_string() }))
+            .route("/wait", post(wait))
+            .route("/endless", post(endless));
+        let listener = bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+        let address = listener.local_addr().expect("is bound");
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let serving = tokio::spawn(async move { serve(listener, router, &limits, stopped).await });
+        Self { address, serving, stop, go_on, begun, given_up }
+    }
+
+    fn patient(patience: Patience) -> Self {
+        Self::new(ApiLimits { patience, ..ApiLimits::default() })
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.expect("connects")
+    }
+
+    /// Sends a text, and reads until the server closes the connection.
+    async fn all_of(&self, text: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(text.as_bytes()).await.expect("sends");
+        rest(&mut stream).await
+    }
+
+    async fn stopped(self) {
+        self.stop.cancel();
+        self.serving.await.expect("no panic").expect("stops");
+    }
+}
+
+fn request(path: &str, body: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    // A reset is an end as well.
+    let _ = stream.read_to_end(&mut text).await;
+    String::from_utf8(text).expect("is text")
+}
+
+/// Sends a request and reads an answer that ends with this.
+async fn ask(stream: &mut TcpStream, path: &str, body: &str, answer: &str) -> String {
+    stream.write_all(request(path, body).as_bytes()).await.expect("sends");
+    read_answer(stream, answer).await
+}
+
+async fn read_answer(stream: &mut TcpStream, answer: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(&format!("\r\n\r\n{answer}")) {
+        let mut some = [0; 1_024];
+        let bytes = stream.read(&mut some).await.expect("reads");
+        assert!(bytes > 0, "the answer ends with {text}");
+        text.push_str(std::str::from_utf8(&some[..bytes]).expect("is text"));
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_ends_the_connection() {
+    let world = World::patient(Patience { head: SHORT, ..ENDLESS });
+    for head in ["", "P", "POST / HTTP/1.1\r\nhost: a\r\n"] {
+        assert_eq!(world.all_of(head).await, "", "{head:?}");
+    }
+    // Nor does one that comes after an answer.
+    let text = world.all_of(&format!("{}POST", request("/", "four"))).await;
+    assert!(text.starts_with("HTTP/1.1 200 OK") && text.ends_with("\r\n\r\n4"), "{text}");
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_ends() {
+    let world = World::patient(Patience { idle: SHORT, ..ENDLESS });
+    let text = world.all_of(&request("/", "")).await;
+    assert!(text.ends_with("\r\n\r\n0"), "{text}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up() {
+    let world = World::patient(Patience { stall: SHORT, ..ENDLESS });
+    let text = world.all_of("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nfour").await;
+    assert!(text.starts_with("HTTP/1.1 408 Request Timeout"), "{text}");
+    assert!(text.contains("connection: close") && text.contains("/problems/slow-body"), "{text}");
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_is_given_up() {
+    let mut world = World::patient(Patience { stall: SHORT, ..ENDLESS });
+    let mut stream = world.connect().await;
+    stream.write_all(request("/endless", "").as_bytes()).await.expect("sends");
+    world.given_up.recv().await.expect("is given up");
+}
+
+#[tokio::test]
+async fn what_waits_the_longest_makes_room() {
+    let limits = ApiLimits { connections_max: Some(2), patience: ENDLESS, ..ApiLimits::default() };
+    let mut world = World::new(limits);
+    let mut first = world.connect().await;
+    ask(&mut first, "/", "", "0").await;
+    let mut second = world.connect().await;
+    ask(&mut second, "/", "", "0").await;
+    ask(&mut first, "/", "12", "2").await;
+    let mut third = world.connect().await;
+    ask(&mut third, "/", "123", "3").await;
+    assert_eq!(rest(&mut second).await, "", "it made room");
+    // Those that are being answered do not.
+    first.write_all(request("/wait", "").as_bytes()).await.expect("sends");
+    third.write_all(request("/wait", "").as_bytes()).await.expect("sends");
+    world.begun.recv().await.expect("begins");
+    world.begun.recv().await.expect("begins");
+    let text = world.all_of(&request("/", "")).await;
+    assert!(text.starts_with("HTTP/1.1 503 Service Unavailable"), "{text}");
+    assert!(text.contains("retry-after: 5") && text.contains("connections-full"), "{text}");
+    world.go_on.notify_waiters();
+    read_answer(&mut first, "waited").await;
+    read_answer(&mut third, "waited").await;
+    ask(&mut world.connect().await, "/", "", "0").await;
+}
+
+#[tokio::test]
+async fn an_address_has_its_share() {
+    let limits =
+        ApiLimits { connections_per_address: Some(1), patience: ENDLESS, ..ApiLimits::default() };
+    let world = World::new(limits);
+    let mut first = world.connect().await;
+    ask(&mut first, "/", "", "0").await;
+    let text = world.all_of(&request("/", "")).await;
+    assert!(text.starts_with("HTTP/1.1 429 Too Many Requests"), "{text}");
+    assert!(text.contains("retry-after: 5"), "{text}");
+    ask(&mut first, "/", "1", "1").await;
+}
+
+#[tokio::test]
+async fn heads_are_bounded() {
+    let world = World::patient(ENDLESS);
+    let close = "\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let long = |bytes| "x".repeat(bytes);
+    for (head, status) in [
+        (format!("POST /?{} HTTP/1.1", long(URI_BYTES_MAX - 2)), "200"),
+        (format!("POST /?{} HTTP/1.1", long(URI_BYTES_MAX - 1)), "414"),
+        (format!("POST / HTTP/1.1\r\na: {}", long(HEAD_BYTES_MAX)), "431"),
+        (format!("POST / HTTP/1.1{}", "\r\na: b".repeat(HEADERS_MAX - 2)), "200"),
+        (format!("POST / HTTP/1.1{}", "\r\na: b".repeat(HEADERS_MAX - 1)), "431"),
+    ] {
+        let text = world.all_of(&format!("{head}{close}")).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_finish() {
+    let mut world = World::patient(ENDLESS);
+    let (mut idle, mut busy) = (world.connect().await, world.connect().await);
+    let mut fresh = world.connect().await;
+    ask(&mut idle, "/", "", "0").await;
+    busy.write_all(request("/wait", "").as_bytes()).await.expect("sends");
+    world.begun.recv().await.expect("begins");
+    world.stop.cancel();
+    assert_eq!(rest(&mut idle).await, "");
+    assert_eq!(rest(&mut fresh).await, "");
+    assert!(!world.serving.is_finished());
+    world.go_on.notify_waiters();
+    let text = rest(&mut busy).await;
+    assert!(text.contains("connection: close") && text.ends_with("waited"), "{text}");
+    let address = world.address;
+    world.stopped().await;
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_ever() {
+    let mut world = World::patient(Patience { grace: SHORT, ..ENDLESS });
+    let mut busy = world.connect().await;
+    busy.write_all(request("/wait", "").as_bytes()).await.expect("sends");
+    world.begun.recv().await.expect("begins");
+    world.stopped().await;
+    assert_eq!(rest(&mut busy).await, "");
+}

@@ -1,0 +1,216 @@
+//! What clients spend: each method and path has a cost in units, and each client so many units a second.
+//!
+//! A client's account is one instant: when it will have been quiet long enough to have all of its burst again (the generic cell
+//! rate algorithm). Accounts are kept of the clients seen last; one that is forgotten begins with a full burst.
+
+use std::{
+    net::IpAddr,
+    num::NonZero,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::http::HeaderMap;
+use ipnet::IpNet;
+use lru::LruCache;
+
+use super::{
+    client::{Client, sender},
+    limits::{ApiLimits, Rate},
+};
+use crate::metrics::ApiMetrics;
+
+/// Clients whose accounts are kept.
+const CLIENTS_MAX: NonZero<usize> = NonZero::new(65_536).unwrap();
+
+/// Bytes of a request's body that cost a unit.
+const BYTES_PER_UNIT: usize = 4 * 1024;
+
+/// What a transaction that is refused costs besides: signatures are checked for nothing.
+pub(super) const REFUSED_TRANSACTION_UNITS: u32 = 20;
+
+/// What a REST request costs; one that submits transactions pays for those besides.
+pub(super) const REST_UNITS: u32 = 5;
+
+/// What a transaction costs that is offered over REST; JSON-RPC's costs are in its tables.
+pub(super) const TRANSACTION_UNITS: u32 = 10;
+
+/// Keeps the accounts of clients.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    rate: Option<Rate>,
+    counts_loopback: bool,
+    trusted: Vec<IpNet>,
+    accounts: Mutex<LruCache<Client, Instant>>,
+    metrics: ApiMetrics,
+}
+
+/// What whoever sent a request may spend.
+#[derive(Clone, Debug)]
+pub(super) struct Allowance {
+    /// `None`: as much as it likes.
+    account: Option<(Arc<Limiter>, Client)>,
+}
+
+/// There is not enough left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("rate limit exceeded: retry in {} s", self.seconds())]
+pub(super) struct RateExceeded {
+    /// When there will be.
+    pub(super) after: Duration,
+}
+
+impl RateExceeded {
+    /// Whole seconds, for `Retry-After`.
+    pub(super) fn seconds(&self) -> u64 {
+        self.after.as_secs() + u64::from(self.after.subsec_nanos() > 0)
+    }
+}
+
+impl Limiter {
+    pub(super) fn new(limits: &ApiLimits) -> Arc<Self> {
+        let (rate, counts_loopback) = limits.rate();
+        let trusted = limits.trusted_proxies.clone();
+        let accounts = Mutex::new(LruCache::new(CLIENTS_MAX));
+        Arc::new(Self { rate, counts_loopback, trusted, accounts, metrics: ApiMetrics::new() })
+    }
+
+    /// What the sender of a request may spend.
+    pub(super) fn allowance(self: &Arc<Self>, peer: IpAddr, headers: &HeaderMap) -> Allowance {
+        let client = Client::of(sender(peer, headers, &self.trusted));
+        let is_counted = self.rate.is_some() && (self.counts_loopback || !client.is_loopback());
+        Allowance { account: is_counted.then(|| (Arc::clone(self), client)) }
+    }
+
+    fn charge(&self, client: Client, units: u32, now: Instant) -> Result<(), RateExceeded> {
+        let Some(rate) = self.rate else { return Ok(()) };
+        let mut accounts = self.lock();
+        let full_at = accounts.get_or_insert_mut(client, || now);
+        let from = (*full_at).max(now);
+        // What costs more than a burst has to wait for all of it.
+        let (cost, burst) = (rate.time(units), rate.burst());
+        let over = ((from - now) + cost.min(burst)).saturating_sub(burst);
+        if !over.is_zero() {
+            self.metrics.rate_limited.increment(1);
+            return Err(RateExceeded { after: over });
+        }
+        *full_at = from + cost;
+        Ok(())
+    }
+
+    fn debit(&self, client: Client, units: u32, now: Instant) {
+        let Some(rate) = self.rate else { return };
+        let mut accounts = self.lock();
+        let full_at = accounts.get_or_insert_mut(client, || now);
+        *full_at = (*full_at).max(now) + rate.time(units);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<Client, Instant>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rate {
+    /// How long units take to come back.
+    fn time(&self, units: u32) -> Duration {
+        Duration::from_nanos(u64::from(units) * 1_000_000_000 / u64::from(self.units_per_second))
+    }
+
+    fn burst(&self) -> Duration {
+        self.time(self.burst_units)
+    }
+}
+
+impl Allowance {
+    /// Spends units, if there are so many.
+    pub(super) fn charge(&self, units: u32) -> Result<(), RateExceeded> {
+        let Some((limiter, client)) = &self.account else { return Ok(()) };
+        limiter.charge(*client, units, Instant::now())
+    }
+
+    /// Spends units in any case: the work is done.
+    pub(super) fn debit(&self, units: u32) {
+        if let Some((limiter, client)) = &self.account {
+            limiter.debit(*client, units, Instant::now());
+        }
+    }
+
+    /// Spends what reading a body of that length costs.
+    pub(super) fn charge_bytes(&self, bytes: usize) -> Result<(), RateExceeded> {
+        match u32::try_from(bytes / BYTES_PER_UNIT).unwrap_or(u32::MAX) {
+            0 => Ok(()),
+            units => self.charge(units),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiter(units_per_second: u32, burst_units: u32) -> Arc<Limiter> {
+        let limits = ApiLimits {
+            units_per_second: Some(units_per_second),
+            burst_units: Some(burst_units),
+            ..ApiLimits::default()
+        };
+        Limiter::new(&limits)
+    }
+
+    fn client(last: u8) -> Client {
+        Client::of([10, 0, 0, last].into())
+    }
+
+    #[test]
+    fn a_burst_is_spent_and_comes_back() {
+        let (limiter, now) = (limiter(10, 30), Instant::now());
+        let charge = |units, after| limiter.charge(client(1), units, now + after);
+        assert_eq!(charge(20, Duration::ZERO), Ok(()));
+        assert_eq!(charge(10, Duration::ZERO), Ok(()));
+        let exceeded = charge(5, Duration::ZERO).expect_err("is spent");
+        assert_eq!((exceeded.after, exceeded.seconds()), (Duration::from_millis(500), 1));
+        assert_eq!(limiter.charge(client(2), 30, now), Ok(()), "another has its own");
+        // What was asked for in vain costs nothing.
+        assert_eq!(charge(5, Duration::from_millis(500)), Ok(()));
+        assert!(charge(1, Duration::from_millis(500)).is_err());
+        // There is never more than a burst.
+        assert!(charge(30, Duration::from_secs(3_600)).is_ok());
+        assert!(charge(1, Duration::from_secs(3_600)).is_err());
+    }
+
+    #[test]
+    fn what_costs_more_than_a_burst_takes_all_of_it() {
+        let (limiter, now) = (limiter(10, 30), Instant::now());
+        assert!(limiter.charge(client(1), 100, now).is_ok());
+        let exceeded = limiter.charge(client(1), 1, now).expect_err("is in debt");
+        assert_eq!(exceeded.after, Duration::from_millis(7_100));
+    }
+
+    #[test]
+    fn work_that_is_done_is_paid_for() {
+        let (limiter, now) = (limiter(10, 30), Instant::now());
+        limiter.debit(client(1), 40, now);
+        let exceeded = limiter.charge(client(1), 1, now).expect_err("is in debt");
+        assert_eq!(exceeded.after, Duration::from_millis(1_100));
+    }
+
+    #[test]
+    fn accounts_are_bounded() {
+        let (limiter, now) = (limiter(10, 30), Instant::now());
+        for address in 0..u32::try_from(CLIENTS_MAX.get()).expect("small") + 5 {
+            let client = Client::of(IpAddr::from(address.to_be_bytes()));
+            assert!(limiter.charge(client, 1, now).is_ok());
+        }
+        assert_eq!(limiter.lock().len(), CLIENTS_MAX.get());
+    }
+
+    #[test]
+    fn this_machine_is_spared_unless_told() {
+        let headers = HeaderMap::new();
+        let (local, remote) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 1]));
+        let by_default = Limiter::new(&ApiLimits::default());
+        assert!(by_default.allowance(local, &headers).account.is_none());
+        assert!(by_default.allowance(remote, &headers).account.is_some());
+        assert!(limiter(1, 1).allowance(local, &headers).account.is_some());
+    }
+}

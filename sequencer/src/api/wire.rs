@@ -1,0 +1,181 @@
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::{
+    connections::{Phase, Slot},
+    limits::Patience,
+    pace::Pace,
+};
+
+/// A connection that does not wait for ever: for the head of a request, for the next request, or to be read from.
+#[derive(Debug)]
+pub(super) struct Stream {
+    tcp: TcpStream,
+    /// Held for as long as the connection is open, whatever it has become.
+    slot: Arc<Slot>,
+    patience: Patience,
+    head: Head,
+    read_alarm: Alarm,
+    write_pace: Pace,
+    write_alarm: Alarm,
+}
+
+/// How far the head of the next request has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Head {
+    /// It is not looked for.
+    Unasked,
+    /// None of it is there.
+    Awaited { until: Instant },
+    /// Some of it is.
+    Begun { until: Instant },
+}
+
+/// A clock that is only wound when somebody waits.
+#[derive(Debug, Default)]
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Ready once it is `until`.
+    fn poll(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if sleep.deadline() != until {
+            sleep.as_mut().reset(until);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+impl Stream {
+    /// A connection that is new: the head of its first request is expected at once.
+    pub(super) fn new(tcp: TcpStream, slot: Arc<Slot>, patience: Patience) -> Self {
+        let Patience { head, stall, bytes_per_second, .. } = patience;
+        Self {
+            tcp,
+            slot,
+            patience,
+            head: Head::Begun { until: Instant::now() + head },
+            read_alarm: Alarm::default(),
+            write_pace: Pace::new(stall, bytes_per_second),
+            write_alarm: Alarm::default(),
+        }
+    }
+
+    /// Nothing can be read: gives up if that has been so for too long.
+    fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.slot.poll_waiting(cx) {
+            self.head = Head::Unasked;
+            return Poll::Pending;
+        }
+        if self.slot.is_closing() && !self.write_pace.is_waiting() {
+            // As if the client had closed it: all answers have gone out.
+            return Poll::Ready(Ok(()));
+        }
+        if self.head == Head::Unasked {
+            self.head = Head::Awaited { until: Instant::now() + self.patience.idle };
+        }
+        let (until, dropped, why) = match self.head {
+            Head::Begun { until } => (until, &self.slot.metrics().slow_head, "no whole head came"),
+            Head::Awaited { until } => (until, &self.slot.metrics().idle, "no request came"),
+            Head::Unasked => return Poll::Pending,
+        };
+        ready!(self.read_alarm.poll(cx, until));
+        dropped.increment(1);
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
+    }
+
+    /// Something was read.
+    fn note_read(&mut self) {
+        match self.head {
+            _ if self.slot.phase() != Phase::Waiting => self.head = Head::Unasked,
+            Head::Unasked | Head::Awaited { .. } => {
+                self.head = Head::Begun { until: Instant::now() + self.patience.head };
+            }
+            Head::Begun { .. } => {}
+        }
+    }
+
+    /// What came of an attempt to write.
+    fn pace_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        wrote: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let now = Instant::now();
+        match wrote {
+            Poll::Ready(wrote) => {
+                self.write_pace.moved(now, wrote.as_ref().map_or(0, |bytes| *bytes));
+                Poll::Ready(wrote)
+            }
+            Poll::Pending => {
+                ready!(self.write_alarm.poll(cx, self.write_pace.wait(now)));
+                self.slot.metrics().slow_reader.increment(1);
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads")))
+            }
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        match Pin::new(&mut this.tcp).poll_read(cx, buffer) {
+            Poll::Pending => this.poll_head(cx),
+            Poll::Ready(read) => {
+                if buffer.filled().len() > before {
+                    this.note_read();
+                }
+                Poll::Ready(read)
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.tcp).poll_write(cx, bytes);
+        this.pace_write(cx, wrote)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.tcp).poll_write_vectored(cx, parts);
+        this.pace_write(cx, wrote)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,214 @@
+//! What listeners are told while L1 changes the chain under them.
+
+use std::sync::Arc;
+
+use alloy_primitives::{B256, keccak256};
+use turnpike_storage::{BlockKey, BlockQuery, IndexBatch, TakenBack};
+
+use super::{
+    Dice, random_step_of,
+    world::{LOGGER, World},
+};
+use crate::announce::{AnnouncedLog, Announcements, HeadEvent, Missed, PendingTx, Reader, logs_in};
+
+/// A listener that keeps the chain it was told of.
+struct Listener {
+    heads: Reader<HeadEvent>,
+    logs: Reader<HeadEvent>,
+    /// Number of the block before the first.
+    base: u64,
+    /// Hashes of the blocks.
+    chain: Vec<B256>,
+    /// Topics of their logs, each with its block.
+    topics: Vec<(B256, B256)>,
+}
+
+impl Listener {
+    async fn new(world: &World) -> Self {
+        let shared = world.shared();
+        let heads = Announcements::heads(shared).await.expect("reads");
+        let logs = Announcements::heads(shared).await.expect("reads");
+        Self { heads, logs, base: world.head(), chain: Vec::new(), topics: Vec::new() }
+    }
+
+    /// Takes in what was told. Every block builds on the one before, and only the newest goes.
+    async fn listen(&mut self, world: &World) {
+        let shared = world.shared();
+        shared.announcements.catch_up(shared).await.expect("reads");
+        while let Some(event) = self.heads.take().expect("in time") {
+            match &*event {
+                HeadEvent::Added(block) => {
+                    self.chain.push(block.hash);
+                    assert_eq!(block.number, self.base + self.chain.len() as u64);
+                }
+                HeadEvent::Removed(block) => {
+                    assert_eq!(block.number, self.base + self.chain.len() as u64);
+                    assert_eq!(self.chain.pop(), Some(block.hash));
+                }
+                HeadEvent::Lost => panic!("all blocks are known"),
+            }
+        }
+        let mut told = Vec::new();
+        // In small steps: what does not fit is told the next time.
+        loop {
+            let before = told.len();
+            let show = |log: &AnnouncedLog, is_removed| {
+                let log = log.log.clone();
+                told.push((log.topics()[0], log.block_hash.expect("sealed"), is_removed));
+            };
+            self.logs.logs(1, |log| log.log.address() == LOGGER, show).expect("in time");
+            if told.len() == before {
+                break;
+            }
+        }
+        for (topic, block, is_removed) in told {
+            if is_removed {
+                assert_eq!(self.topics.pop(), Some((topic, block)), "the newest goes first");
+            } else {
+                self.topics.push((topic, block));
+            }
+        }
+    }
+
+    /// What was told is what the look-ups hold.
+    async fn check(&self, world: &World) {
+        let database = &world.shared().database;
+        let (mut hashes, mut topics) = (Vec::new(), Vec::new());
+        for block in database.blocks(self.base + 1, u64::MAX >> 1).await.expect("reads") {
+            let hash = block.header.hash_slow();
+            hashes.push(hash);
+            let logs = logs_in(&block, |log| log.address == LOGGER).expect("decodes");
+            topics.extend(logs.iter().map(|log| (log.topics()[0], hash)));
+            let query = BlockQuery::new([vec![BlockKey::address(&LOGGER)]]);
+            let number = block.header.number;
+            let found = database.blocks_with(number, number, &query).await.expect("reads");
+            assert_eq!(found.is_empty(), logs.is_empty(), "the index knows block {number}");
+        }
+        assert_eq!(self.chain, hashes);
+        assert_eq!(self.topics, topics);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listeners_hear_of_blocks_that_go_and_come() {
+    let mut world = World::new().await;
+    world.sync().await.expect("follows");
+    let mut listener = Listener::new(&world).await;
+    for n in 1..=3u8 {
+        world.log(0, B256::repeat_byte(n)).await;
+        world.log(1, B256::repeat_byte(0x10 + n)).await;
+        world.build(1).await;
+    }
+    listener.listen(&world).await;
+    listener.check(&world).await;
+    let before = listener.chain.clone();
+    assert_eq!((before.len(), listener.topics.len()), (3, 6));
+    world.l1.deposit(world.users[2].address());
+    assert!(world.l1.force(1));
+    world.sync().await.expect("follows");
+    listener.listen(&world).await;
+    listener.check(&world).await;
+    assert_eq!((listener.chain.len(), listener.topics.len()), (1, 0), "the forced block");
+    world.build(1).await;
+    listener.listen(&world).await;
+    listener.check(&world).await;
+    assert_eq!(listener.topics.len(), 6, "they are in a block again");
+    assert!(!before.contains(&listener.chain[1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_hears_that_blocks_go_which_came_before_it() {
+    let mut world = World::new().await;
+    world.sync().await.expect("follows");
+    for n in 1..=2u8 {
+        world.log(0, B256::repeat_byte(n)).await;
+        world.build(1).await;
+    }
+    let mut late = Listener::new(&world).await;
+    world.l1.deposit(world.users[2].address());
+    assert!(world.l1.force(1));
+    world.sync().await.expect("follows");
+    let shared = Arc::clone(world.shared());
+    shared.announcements.catch_up(&shared).await.expect("reads");
+    let mut told = Vec::new();
+    let show = |log: &AnnouncedLog, is_removed| told.push((log.log.topics()[0], is_removed));
+    late.logs.logs(10, |_| true, show).expect("they are known");
+    let gone = |n| (B256::repeat_byte(n), true);
+    assert_eq!(told, [gone(2), gone(1)], "the newest goes first");
+    let blocks = late.heads.blocks(10).expect("in time");
+    assert_eq!(blocks.iter().map(|block| block.number).collect::<Vec<_>>(), [1], "the forced one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_is_told_that_it_missed_what_is_not_known() {
+    let mut world = World::new().await;
+    world.sync().await.expect("follows");
+    world.log(0, B256::ZERO).await;
+    world.build(1).await;
+    let mut late = Listener::new(&world).await;
+    let shared = Arc::clone(world.shared());
+    let to = shared.database.indexed_to().await.expect("reads");
+    let taken_back = TakenBack { first_block: 1, reason: String::new(), reverted: Vec::new() };
+    let batch = IndexBatch { to, taken_back: Some(taken_back), ..IndexBatch::default() };
+    // Without a word before.
+    shared.database.index(&batch).await.expect("indexes");
+    shared.announcements.catch_up(&shared).await.expect("reads");
+    assert_eq!(late.logs.logs(10, |_| true, |_, _| {}), Err(Missed::Lost));
+    assert!(late.heads.blocks(10).expect("heads are never missed").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listeners_hear_of_what_is_accepted_once() {
+    let mut world = World::new().await;
+    world.sync().await.expect("follows");
+    let unheard = world.send(0).await;
+    let mut reader = world.shared().announcements.pending();
+    let mut sent = Vec::new();
+    for user in [0, 1, 0] {
+        sent.push(world.send(user).await);
+    }
+    // It is known: it is accepted again, and is nothing new.
+    let again = world.transfer(1, 0, 0);
+    assert!(world.submit(&again).await);
+    // This one waits for another.
+    let early = world.transfer(2, 5, 0);
+    assert!(world.submit(&early).await);
+    sent.push(early.hash());
+    world.build(2).await;
+    let mut told = Vec::<PendingTx>::new();
+    reader.transactions(2, |tx| told.push(tx.clone())).expect("in time");
+    assert_eq!(told.len(), 2, "no more than is asked for");
+    reader.transactions(100, |tx| told.push(tx.clone())).expect("in time");
+    let hashes: Vec<_> = told.iter().map(|tx| tx.hash).collect();
+    assert_eq!(hashes, sent);
+    assert!(!hashes.contains(&unheard));
+    for PendingTx { hash, signed } in &told {
+        let (raw, _) = signed.as_ref().expect("was here");
+        assert_eq!(keccak256(raw), *hash);
+    }
+}
+
+/// Whatever happens, what a listener was told comes to the chain as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_any_timeline_a_listener_has_the_chain() {
+    let seeds = if std::env::var_os("TURNPIKE_LONG").is_some() { 500 } else { 10 };
+    for seed in 1..=seeds {
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed));
+        let mut world = World::new().await;
+        world.sync().await.expect("follows");
+        let mut listener = Listener::new(&world).await;
+        for step in 0..40u8 {
+            if dice.roll(2) == 0 {
+                let user = dice.index(world.users.len());
+                world.log(user, keccak256([step])).await;
+            }
+            random_step_of(&mut world, &mut dice, 11).await;
+            if dice.roll(3) == 0 {
+                listener.listen(&world).await;
+            }
+        }
+        world.sync().await.expect("follows");
+        listener.listen(&world).await;
+        listener.check(&world).await;
+    }
+}

@@ -1,0 +1,110 @@
+use std::collections::HashMap;
+
+use alloy_primitives::{B256, keccak256};
+use turnpike_storage::AcceptedTx;
+
+/// What was said of transactions that wait or will not run, as it stands now: of each the last word counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gathered {
+    waiting: HashMap<B256, AcceptedTx>,
+    refused: HashMap<B256, String>,
+}
+
+impl Gathered {
+    /// Transactions wait.
+    pub(crate) fn accept(&mut self, accepted: impl IntoIterator<Item = AcceptedTx>) {
+        for accepted in accepted {
+            let hash = keccak256(&accepted.tx.raw);
+            self.refused.remove(&hash);
+            self.waiting.insert(hash, accepted);
+        }
+    }
+
+    /// Transactions will not run.
+    pub(crate) fn refuse(&mut self, refused: impl IntoIterator<Item = (B256, String)>) {
+        for (hash, reason) in refused {
+            self.waiting.remove(&hash);
+            self.refused.insert(hash, reason);
+        }
+    }
+
+    /// Transactions are in a block: neither is true of them any more.
+    pub(crate) fn include(&mut self, hashes: impl IntoIterator<Item = B256>) {
+        if self.is_empty() {
+            return;
+        }
+        for hash in hashes {
+            self.waiting.remove(&hash);
+            self.refused.remove(&hash);
+        }
+    }
+
+    /// Adds what came later.
+    pub(crate) fn extend(&mut self, later: Self) {
+        for (hash, accepted) in later.waiting {
+            self.refused.remove(&hash);
+            self.waiting.insert(hash, accepted);
+        }
+        self.refuse(later.refused);
+    }
+
+    /// Whether there is nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.refused.is_empty()
+    }
+
+    /// The arrivals of what waits.
+    pub(crate) fn arrivals(&self) -> impl Iterator<Item = u64> {
+        self.waiting.values().map(|accepted| accepted.arrival)
+    }
+
+    /// What was refused, each with the reason.
+    pub(crate) const fn refused(&self) -> &HashMap<B256, String> {
+        &self.refused
+    }
+
+    /// What waits, in the order of arrival, and what was refused, each with the reason.
+    pub(crate) fn into_parts(self) -> (Vec<AcceptedTx>, Vec<(B256, String)>) {
+        let mut waiting: Vec<_> = self.waiting.into_values().collect();
+        waiting.sort_by_key(|accepted| accepted.arrival);
+        let mut refused: Vec<_> = self.refused.into_iter().collect();
+        refused.sort();
+        (waiting, refused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Address;
+    use turnpike_storage::JournalTx;
+
+    use super::*;
+
+    fn waits(arrival: u64, seed: u8) -> AcceptedTx {
+        let tx = JournalTx { raw: vec![seed].into(), sender: Address::ZERO };
+        AcceptedTx { arrival, received_ms: 0, tx }
+    }
+
+    fn refusal(seed: u8) -> (B256, String) {
+        (keccak256([seed]), "too late".into())
+    }
+
+    #[test]
+    fn the_last_word_counts() {
+        let mut gathered = Gathered::default();
+        gathered.accept([waits(3, 1), waits(2, 2), waits(1, 3)]);
+        gathered.refuse([refusal(1), refusal(4)]);
+        gathered.accept([waits(9, 4)]);
+        gathered.include([keccak256([3])]);
+        assert_eq!(
+            gathered.clone().into_parts(),
+            (vec![waits(2, 2), waits(9, 4)], vec![refusal(1)])
+        );
+
+        let mut later = Gathered::default();
+        later.refuse([refusal(2)]);
+        later.accept([waits(10, 1)]);
+        gathered.extend(later);
+        assert_eq!(gathered.into_parts(), (vec![waits(9, 4), waits(10, 1)], vec![refusal(2)]));
+    }
+}

@@ -1,0 +1,84 @@
+//! Where the transactions go that a node is offered.
+
+use alloy::{
+    rpc::client::{RpcClient, Waiter},
+    transports::{RpcError, TransportError},
+};
+use alloy_primitives::{B256, Bytes, keccak256};
+use anyhow::Context as _;
+
+use crate::{Accepted, Refusal};
+
+/// Transactions sent on in one request.
+const BATCH_TRANSACTIONS: usize = 100;
+
+/// Where transactions go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Intake {
+    /// Into this node's pool.
+    #[default]
+    Own,
+    /// Nowhere: the node can only be read.
+    Refused,
+    /// To the sequencer whose JSON-RPC is at this URL.
+    Forwarded(String),
+}
+
+/// An intake that is ready.
+#[derive(Debug)]
+pub(crate) enum OpenIntake {
+    Own,
+    Refused,
+    Forwarded(Forwarder),
+}
+
+impl Intake {
+    pub(crate) fn open(self) -> anyhow::Result<OpenIntake> {
+        Ok(match self {
+            Self::Own => OpenIntake::Own,
+            Self::Refused => OpenIntake::Refused,
+            Self::Forwarded(url) => {
+                let url = url.parse().context("the URL to forward to is none")?;
+                OpenIntake::Forwarded(Forwarder(RpcClient::new_http(url)))
+            }
+        })
+    }
+}
+
+/// Sends transactions on.
+#[derive(Debug)]
+pub(crate) struct Forwarder(RpcClient);
+
+impl Forwarder {
+    /// Offers transactions to the sequencer. The result of each is the sequencer's.
+    pub(crate) async fn submit(&self, raws: Vec<Bytes>) -> Vec<Result<Accepted, Refusal>> {
+        let mut results = Vec::with_capacity(raws.len());
+        for raws in raws.chunks(BATCH_TRANSACTIONS) {
+            let mut batch = self.0.new_batch();
+            let mut waiters: Vec<Result<Waiter<B256>, TransportError>> = Vec::new();
+            for raw in raws {
+                waiters.push(batch.add_call("eth_sendRawTransaction", &(raw,)));
+            }
+            // Whoever waits hears of a failure.
+            let sent = batch.send().await;
+            for (waiter, raw) in waiters.into_iter().zip(raws) {
+                let answer = match (waiter, &sent) {
+                    (Ok(waiter), Ok(())) => waiter.await,
+                    (Err(error), _) => Err(error),
+                    (Ok(_), Err(error)) => Err(RpcError::local_usage_str(&error.to_string())),
+                };
+                results.push(match answer {
+                    Ok(_) => {
+                        Ok(Accepted { hash: keccak256(raw), is_new: true, preconfirmation: None })
+                    }
+                    Err(RpcError::ErrorResp(refused)) => {
+                        Err(Refusal::Forwarded(refused.message.into_owned()))
+                    }
+                    // No URL, which may hold a key, is repeated.
+                    Err(_) => Err(Refusal::Forwarded("the sequencer does not answer".into())),
+                });
+            }
+        }
+        results
+    }
+}

@@ -1,0 +1,9 @@
+//! What can be done with a database that nobody writes, or that somebody else does: verify it, and make its look-ups anew.
+
+mod look_ups;
+mod rebuild;
+mod scan;
+mod verify;
+
+pub use rebuild::{Rebuilt, rebuild};
+pub use verify::{Verified, VerifyConfig, VerifyScope, verify};

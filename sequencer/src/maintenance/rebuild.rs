@@ -1,0 +1,45 @@
+//! Look-ups made anew from the journal.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use tokio::task::block_in_place;
+use turnpike_executor::{Chain, EngineConfig};
+use turnpike_protocol::Genesis;
+use turnpike_storage::{Database, DatabaseLocation, genesis_id};
+
+use crate::{
+    restore::{Ending, restore_with},
+    sealed::genesis_record,
+};
+
+/// What a rebuild came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rebuilt {
+    /// Rows of the journal.
+    pub rows: u64,
+    /// Number of the newest block in the look-ups.
+    pub head: u64,
+}
+
+/// Deletes the look-ups and makes them from the journal, which is run from the genesis block on. Fails if another process writes
+/// the database. One that was interrupted is finished by the next start, or by the next rebuild.
+pub async fn rebuild(
+    genesis: &Genesis,
+    location: &DatabaseLocation,
+    checkpoints: PathBuf,
+    execution: EngineConfig,
+) -> anyhow::Result<Rebuilt> {
+    let database = Database::open(location, genesis_id(genesis)).await?;
+    let chain = block_in_place(|| Chain::from_genesis(genesis));
+    let genesis_block = genesis_record(&chain);
+    database.clear_lookups().await?;
+    database.record_genesis(&chain.head().hash(), &genesis_block).await?;
+    let restored = restore_with(chain, &database, &checkpoints, execution, Ending::Open).await?;
+    restored.checkpoints.finish().await;
+    let rows = database.journal_end().await?;
+    let head = database.head_block().await?.unwrap_or(0);
+    database.close().await;
+    Ok(Rebuilt { rows, head })
+}

@@ -1,0 +1,127 @@
+//! A journal read from end to end: checksums, gaps, and whether its rows fit together.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{B256, keccak256};
+use turnpike_storage::{
+    Assembled, BlockAssembler, BlockPart, Database, JournalEntry, JournalRow, SliceEntry,
+    StorageError,
+};
+
+use crate::{Divergence, gathered::Gathered};
+
+/// Rows read at a time.
+const ROWS_STEP: u32 = 256;
+
+/// What a journal consists of.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// Rows that were read.
+    pub(super) rows: u64,
+    /// Rows that take blocks back, each with the first of these.
+    voids: Vec<(u64, u64)>,
+    /// What waits and what was refused after the last row that the look-ups hold.
+    pub(super) gathered: Gathered,
+    /// Transactions of blocks that were taken back within those rows, each with its newest such block.
+    pub(super) reverted: BTreeMap<B256, u64>,
+}
+
+impl Scan {
+    /// Reads the whole journal, of which the look-ups hold the rows before `indexed_to`. An error is the first thing that is wrong.
+    pub(super) async fn of(
+        database: &Database,
+        indexed_to: u64,
+    ) -> Result<Result<Self, Divergence>, StorageError> {
+        let mut scan = Self::default();
+        let mut assembler = BlockAssembler::new(1);
+        let mut chain = BTreeMap::<u64, Vec<B256>>::new();
+        loop {
+            let rows = match damage(database.rows(scan.rows, ROWS_STEP).await)? {
+                Ok(rows) => rows,
+                Err(divergence) => return Ok(Err(divergence)),
+            };
+            if rows.is_empty() {
+                return Ok(Ok(scan));
+            }
+            for row in rows {
+                let assembled = match damage(assembler.push(&row))? {
+                    Ok(assembled) => assembled,
+                    Err(divergence) => return Ok(Err(divergence)),
+                };
+                scan.rows = row.sequence + 1;
+                scan.take(&mut chain, row, indexed_to);
+                if let Some(Assembled::Block(block)) = assembled
+                    && scan.rows <= indexed_to
+                {
+                    let transactions = block.transactions.iter();
+                    scan.gathered.include(transactions.map(|tx| keccak256(&tx.raw)));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, chain: &mut BTreeMap<u64, Vec<B256>>, row: JournalRow, indexed_to: u64) {
+        let is_indexed = row.sequence < indexed_to;
+        match row.entry {
+            JournalEntry::Slice(slice) => {
+                if let Some(part) = slice.part {
+                    let hashes = part.transactions.iter().map(|tx| keccak256(&tx.raw));
+                    chain.entry(part.block).or_default().extend(hashes);
+                }
+                if is_indexed {
+                    self.gathered.accept(slice.accepted);
+                    self.gathered.refuse(slice.refused);
+                }
+            }
+            JournalEntry::Sealed(_) => {}
+            JournalEntry::TakenBack(taken) => {
+                self.voids.push((row.sequence, taken.first_block));
+                let void = chain.split_off(&taken.first_block);
+                if is_indexed {
+                    let all = void.into_iter().flat_map(|(block, hashes)| {
+                        hashes.into_iter().map(move |hash| (hash, block))
+                    });
+                    self.reverted.extend(all);
+                    self.gathered.accept(taken.waiting);
+                    self.gathered.refuse(taken.refused);
+                }
+            }
+        }
+    }
+
+    /// Whether a later row than `sequence` takes the block back.
+    fn is_void(&self, sequence: u64, block: u64) -> bool {
+        self.voids.iter().any(|(at, first)| *at > sequence && block >= *first)
+    }
+
+    /// What a row says of the chain as it stands at the end. Other rows keep their places.
+    pub(super) fn standing(&self, mut row: JournalRow) -> JournalRow {
+        let sequence = row.sequence;
+        match &mut row.entry {
+            JournalEntry::Slice(slice) => {
+                slice.part.take_if(|part: &mut BlockPart| self.is_void(sequence, part.block));
+            }
+            JournalEntry::Sealed(sealed) if !self.is_void(sequence, sealed.number) => {}
+            JournalEntry::Sealed(_) | JournalEntry::TakenBack(_) => {
+                row.entry = JournalEntry::Slice(SliceEntry::default());
+            }
+        }
+        row
+    }
+}
+
+/// Tells what is wrong with the database from why it does not answer.
+pub(super) fn damage<T>(
+    result: Result<T, StorageError>,
+) -> Result<Result<T, Divergence>, StorageError> {
+    match result {
+        Ok(value) => Ok(Ok(value)),
+        Err(StorageError::Damaged { table: "journal", key: sequence, reason }) => {
+            Ok(Err(Divergence::Row { sequence, reason }))
+        }
+        Err(StorageError::Damaged { table, key, reason }) => {
+            Ok(Err(Divergence::LookUp { table, key: key.to_string(), reason }))
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,334 @@
+//! A database verified: the journal is whole, running it comes to what it says, and the look-ups say the same.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+};
+
+use anyhow::Context as _;
+use serde::Serialize;
+use tokio::task::block_in_place;
+use tracing::info;
+use turnpike_executor::{Chain, Engine, EngineConfig};
+use turnpike_protocol::Genesis;
+use turnpike_state::checkpoint::load;
+use turnpike_storage::{
+    Assembled, BlockAssembler, Database, DatabaseLocation, JournalBlock, SealedEntry, StorageError,
+    genesis_id,
+};
+
+use super::{
+    look_ups::{check_block, check_genesis, check_unrun, check_waiting},
+    scan::{Scan, damage},
+};
+use crate::{
+    Divergence,
+    replay::{Senders, check_sealed, run_block},
+    sealed::{genesis_record, sealed_block_of},
+};
+
+/// Rows read at a time.
+const ROWS_STEP: u32 = 256;
+
+/// Look-ups that are wrong, after which no more are looked for.
+const WRONG_MAX: usize = 100;
+
+/// What is to be verified.
+#[derive(Clone, Debug)]
+pub struct VerifyConfig {
+    /// The database.
+    pub database: DatabaseLocation,
+    /// The folder of the state's checkpoints, if there is one.
+    pub checkpoints: Option<PathBuf>,
+    /// Which blocks are run.
+    pub scope: VerifyScope,
+    /// Whether the checkpoint is compared with what the blocks come to.
+    pub state: bool,
+    /// What runs blocks.
+    pub execution: EngineConfig,
+}
+
+/// Which blocks are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyScope {
+    /// All of them.
+    Genesis,
+    /// Those after the newest checkpoint; all of them if there is none. Of those before, roots and hashes are compared.
+    Checkpoint,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verified {
+    /// Rows of the journal.
+    pub rows: u64,
+    /// Number of the newest complete block.
+    pub head: u64,
+    /// Blocks that were run.
+    pub blocks_run: u64,
+    /// Transactions of users in these.
+    pub transactions_run: u64,
+    /// The newest block in the look-ups.
+    pub indexed: u64,
+    /// Whether the database changed meanwhile, so that what is written all the time was not compared.
+    pub is_in_use: bool,
+    /// What is wrong, in the order in which it was found. Nothing after the first row or block that is wrong is looked at.
+    pub wrong: Vec<Divergence>,
+}
+
+/// See the module.
+struct Verifying<'a> {
+    database: &'a Database,
+    chain: Chain,
+    /// Rows before this one are in the look-ups.
+    indexed_to: u64,
+    /// The state that a checkpoint holds, to be compared: its block and its root.
+    checkpoint: Option<SealedEntry>,
+    /// Blocks that ran, until their rows say what they came to.
+    unsealed: VecDeque<SealedEntry>,
+    found: Verified,
+}
+
+/// Verifies a database. An error says why it could not be looked at; what is wrong with it is in the result.
+pub async fn verify(genesis: &Genesis, config: VerifyConfig) -> anyhow::Result<Verified> {
+    let database = Database::open_read_only(&config.database, genesis_id(genesis)).await?;
+    let verified = verify_open(genesis, &config, &database).await;
+    database.close().await;
+    verified
+}
+
+async fn verify_open(
+    genesis: &Genesis,
+    config: &VerifyConfig,
+    database: &Database,
+) -> anyhow::Result<Verified> {
+    let chain = block_in_place(|| Chain::from_genesis(genesis));
+    let mut found = Verified::default();
+    let indexed_to = database.indexed_to().await?;
+    let end = database.journal_end().await?;
+    if end < indexed_to {
+        let reason =
+            format!("rows from {end} on are missing: the look-ups know those up to {indexed_to}");
+        found.wrong.push(Divergence::Row { sequence: end, reason });
+    }
+    let genesis_block = genesis_record(&chain);
+    if let Err(wrong) = check_genesis(database, &genesis_block).await? {
+        found.wrong.push(wrong);
+    }
+    let scan = match Scan::of(database, indexed_to).await? {
+        Ok(scan) => scan,
+        Err(wrong) => {
+            found.wrong.push(wrong);
+            return Ok(found);
+        }
+    };
+    found.rows = scan.rows;
+    let mut verifying = Verifying {
+        database,
+        chain,
+        indexed_to,
+        checkpoint: None,
+        unsealed: VecDeque::new(),
+        found,
+    };
+    verifying.take_checkpoint(config).await?;
+    verifying.chain.set_engine(Engine::new(config.execution));
+    if let Err(wrong) = verifying.run(&scan).await? {
+        verifying.found.wrong.push(wrong);
+        return Ok(verifying.found);
+    }
+    verifying.finish(&scan).await
+}
+
+impl Verifying<'_> {
+    /// Loads the newest checkpoint, if it is asked for: the chain begins there, or comes past it.
+    async fn take_checkpoint(&mut self, config: &VerifyConfig) -> anyhow::Result<()> {
+        let is_start = config.scope == VerifyScope::Checkpoint;
+        let Some(directory) = config.checkpoints.as_ref().filter(|_| is_start || config.state)
+        else {
+            return Ok(());
+        };
+        let recovery = block_in_place(|| load(directory)).context("cannot read the checkpoints")?;
+        for discarded in recovery.discarded {
+            self.find(Divergence::LookUp {
+                table: "checkpoints",
+                key: discarded.segment.to_string(),
+                reason: discarded.reason.to_string(),
+            });
+        }
+        let Some(loaded) = recovery.loaded else { return Ok(()) };
+        let (block, state_root) = (loaded.block, loaded.state_root);
+        let record = match block {
+            0 => None,
+            _ => self.database.block(block).await?,
+        };
+        let header = match &record {
+            Some(record) => &record.header,
+            None if block == 0 => &self.chain.head().header,
+            None => {
+                let reason = format!("the look-ups do not hold block {block}");
+                let (table, key) = ("checkpoints", block.to_string());
+                self.find(Divergence::LookUp { table, key, reason });
+                return Ok(());
+            }
+        };
+        let (hash, expected) = (header.hash_slow(), header.state_root);
+        if expected != state_root {
+            let reason =
+                format!("its state root is {state_root}, that of block {block} is {expected}");
+            let (table, key) = ("checkpoints", block.to_string());
+            self.find(Divergence::LookUp { table, key, reason });
+            return Ok(());
+        }
+        if is_start && block > 0 {
+            let origin = record.as_ref().map(|record| record.origin.entry);
+            let (rules, header) = (self.chain.config().clone(), header.clone());
+            let resumed = block_in_place(|| Chain::resume(rules, loaded.state, header, origin));
+            self.chain = resumed.context("invariant: the state has that root")?;
+            info!(block, "blocks are run from a checkpoint on");
+        }
+        self.checkpoint = Some(SealedEntry { number: block, hash, state_root });
+        Ok(())
+    }
+
+    /// Goes through the rows of the chain as it stands at the end.
+    async fn run(&mut self, scan: &Scan) -> Result<Result<(), Divergence>, StorageError> {
+        let mut assembler = BlockAssembler::new(1);
+        // Blocks before the checkpoint, until their rows say what they came to.
+        let mut unrun = BTreeMap::<u64, JournalBlock>::new();
+        let mut next = 0;
+        while next < scan.rows {
+            let rows = match damage(self.database.rows(next, ROWS_STEP).await)? {
+                Ok(rows) => rows,
+                Err(wrong) => return Ok(Err(wrong)),
+            };
+            for row in rows.into_iter().take_while(|row| row.sequence < scan.rows) {
+                next = row.sequence + 1;
+                let row = scan.standing(row);
+                let assembled = match damage(assembler.push(&row))? {
+                    Ok(assembled) => assembled,
+                    Err(wrong) => return Ok(Err(wrong)),
+                };
+                let is_right = match assembled {
+                    Some(Assembled::Block(block)) => {
+                        if block.number <= self.chain.head().header.number {
+                            unrun.insert(block.number, block);
+                            Ok(())
+                        } else {
+                            self.run_block(block).await?
+                        }
+                    }
+                    Some(Assembled::Sealed(sealed)) => match unrun.remove(&sealed.number) {
+                        Some(block) => self.take_unrun(&block, &sealed).await?,
+                        None => self.seal(&sealed),
+                    },
+                    Some(Assembled::TakenBack(_)) | None => Ok(()),
+                };
+                if let Err(wrong) = is_right {
+                    return Ok(Err(wrong));
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    async fn run_block(
+        &mut self,
+        block: JournalBlock,
+    ) -> Result<Result<(), Divergence>, StorageError> {
+        let outcome =
+            match block_in_place(|| run_block(&mut self.chain, &block, Senders::Recovered)) {
+                Ok(outcome) => outcome,
+                Err(wrong) => return Ok(Err(wrong)),
+            };
+        let number = block.number;
+        let (hash, state_root) = (outcome.hash(), outcome.header.state_root);
+        let found = SealedEntry { number, hash, state_root };
+        if let Some(checkpoint) = self.checkpoint.take_if(|checkpoint| checkpoint.number == number)
+            && let Err(wrong) = check_sealed(&checkpoint, &found)
+        {
+            self.find(wrong);
+        }
+        self.unsealed.push_back(found);
+        self.found.head = number;
+        self.found.blocks_run += 1;
+        self.found.transactions_run += block.transactions.len() as u64;
+        if self.is_indexed(&block) {
+            self.found.indexed = number;
+            let expected = sealed_block_of(&self.chain, &outcome, block);
+            if self.looks_on()
+                && let Err(wrong) = check_block(self.database, &expected).await?
+            {
+                self.find(wrong);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn seal(&mut self, sealed: &SealedEntry) -> Result<(), Divergence> {
+        // Those before a checkpoint may be sealed after it.
+        let Some(front) = self.unsealed.front() else { return Ok(()) };
+        if front.number != sealed.number {
+            return Ok(());
+        }
+        let found = self.unsealed.pop_front().expect("invariant: it was looked at");
+        check_sealed(sealed, &found)
+    }
+
+    /// A block before the checkpoint: the look-ups are to have what its row says.
+    async fn take_unrun(
+        &mut self,
+        block: &JournalBlock,
+        sealed: &SealedEntry,
+    ) -> Result<Result<(), Divergence>, StorageError> {
+        self.found.head = block.number;
+        if self.is_indexed(block) {
+            self.found.indexed = block.number;
+            if self.looks_on()
+                && let Err(wrong) = check_unrun(self.database, block, sealed).await?
+            {
+                self.find(wrong);
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// What can only be compared at the end.
+    async fn finish(mut self, scan: &Scan) -> anyhow::Result<Verified> {
+        self.found.is_in_use = self.database.indexed_to().await? != self.indexed_to;
+        if self.found.is_in_use {
+            return Ok(self.found);
+        }
+        let head = self.database.head_block().await?.unwrap_or(0);
+        if head > self.found.indexed {
+            let reason = format!("the journal holds no such block before row {}", self.indexed_to);
+            self.find(Divergence::LookUp { table: "blocks", key: head.to_string(), reason });
+        }
+        if let Err(wrong) = check_waiting(self.database, scan).await? {
+            self.find(wrong);
+        }
+        if let Some(checkpoint) = self.checkpoint.take()
+            && checkpoint.number > self.found.head
+        {
+            let (table, key) = ("checkpoints", checkpoint.number.to_string());
+            let reason = "the journal does not come so far".into();
+            self.find(Divergence::LookUp { table, key, reason });
+        }
+        Ok(self.found)
+    }
+
+    const fn is_indexed(&self, block: &JournalBlock) -> bool {
+        block.rows.end <= self.indexed_to
+    }
+
+    const fn looks_on(&self) -> bool {
+        self.found.wrong.len() < WRONG_MAX
+    }
+
+    fn find(&mut self, wrong: Divergence) {
+        if self.looks_on() {
+            self.found.wrong.push(wrong);
+        }
+    }
+}

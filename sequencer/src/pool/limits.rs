@@ -1,0 +1,41 @@
+use std::time::Duration;
+
+/// Bounds of the pool.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolLimits {
+    /// Transactions in all.
+    pub transactions_max: usize,
+    /// Bytes of their encodings in all.
+    pub bytes_max: usize,
+    /// Transactions of one sender.
+    pub sender_transactions_max: usize,
+    /// How far a nonce may be ahead of the account's.
+    pub nonce_gap_max: u64,
+    /// How long transactions wait for a nonce that is missing before them.
+    pub gap_timeout: Duration,
+}
+
+impl PoolLimits {
+    /// No bounds but that of time.
+    pub(super) const fn unbounded(self) -> Self {
+        Self {
+            transactions_max: usize::MAX,
+            bytes_max: usize::MAX,
+            sender_transactions_max: usize::MAX,
+            nonce_gap_max: u64::MAX,
+            gap_timeout: self.gap_timeout,
+        }
+    }
+}
+
+impl Default for PoolLimits {
+    fn default() -> Self {
+        Self {
+            transactions_max: 100_000,
+            bytes_max: 128 * 1024 * 1024,
+            sender_transactions_max: 1_024,
+            nonce_gap_max: 1_024,
+            gap_timeout: Duration::from_secs(600),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+use std::{collections::BTreeMap, time::Instant};
+
+use super::{PooledTx, order::Head};
+
+/// One sender's transactions, by nonce.
+///
+/// ```text
+/// next ─► [n] [n+1] [n+2]  ·  [n+4] [n+5]
+///         └── in turn ──┘  ▲  └ behind a gap
+///                         end
+/// ```
+#[derive(Debug)]
+pub(super) struct Queue {
+    /// The account's nonce as it was last told: what was taken since is not in `by_nonce`, and not in the state either.
+    told: u64,
+    /// Nonce that the sender's next transaction must have.
+    next: u64,
+    /// The first nonce from `next` on that is missing.
+    end: u64,
+    by_nonce: BTreeMap<u64, PooledTx>,
+    /// What the pool's order has of this queue.
+    pub(super) listed: Listed,
+}
+
+/// What the pool's order has of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) head: Option<Head>,
+    pub(super) gap: Option<Gap>,
+    /// Transactions in turn.
+    pub(super) in_turn: usize,
+}
+
+/// A nonce that is missing, and since when others wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) missing: u64,
+    pub(super) since: Instant,
+}
+
+impl Queue {
+    pub(super) fn new(account_nonce: u64) -> Self {
+        Self {
+            told: account_nonce,
+            next: account_nonce,
+            end: account_nonce,
+            by_nonce: BTreeMap::new(),
+            listed: Listed::default(),
+        }
+    }
+
+    pub(super) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) const fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_nonce.len()
+    }
+
+    pub(super) fn get(&self, nonce: u64) -> Option<&PooledTx> {
+        self.by_nonce.get(&nonce)
+    }
+
+    /// Whether nothing would be lost with the queue.
+    pub(super) fn is_forgettable(&self) -> bool {
+        self.by_nonce.is_empty() && self.next <= self.told
+    }
+
+    /// The transaction whose turn it is.
+    pub(super) fn head(&self) -> Option<Head> {
+        let head = self.by_nonce.get(&self.next)?;
+        Some(Head { arrival: head.arrival, fee_cap: head.fee_cap() })
+    }
+
+    /// The nonce that transactions wait for, if any do.
+    pub(super) fn missing(&self) -> Option<u64> {
+        let last = self.by_nonce.last_key_value().map(|(nonce, _)| *nonce);
+        last.filter(|last| *last > self.end).map(|_| self.end)
+    }
+
+    /// Transactions that have no gap before them.
+    pub(super) fn in_turn_len(&self) -> usize {
+        usize::try_from(self.end - self.next).expect("invariant: they are in memory")
+    }
+
+    /// Transactions that have no gap before them, in order.
+    pub(super) fn in_turn(&self) -> impl DoubleEndedIterator<Item = &PooledTx> {
+        self.by_nonce.range(self.next..self.end).map(|(_, tx)| tx)
+    }
+
+    /// Transactions behind a gap, in order.
+    pub(super) fn behind_gap(&self) -> impl DoubleEndedIterator<Item = &PooledTx> {
+        self.by_nonce.range(self.end..).map(|(_, tx)| tx)
+    }
+
+    /// An account's nonce that was not told of is only believed if nothing here contradicts it.
+    pub(super) fn hear_nonce(&mut self, account_nonce: u64) {
+        if self.by_nonce.is_empty() && account_nonce > self.next {
+            (self.told, self.next, self.end) = (account_nonce, account_nonce, account_nonce);
+        }
+    }
+
+    /// Adds a transaction; gives back the one whose place it takes.
+    pub(super) fn insert(&mut self, tx: PooledTx) -> Option<PooledTx> {
+        let nonce = tx.tx.nonce();
+        let replaced = self.by_nonce.insert(nonce, tx);
+        if nonce == self.end {
+            self.extend();
+        }
+        replaced
+    }
+
+    pub(super) fn remove(&mut self, nonce: u64) -> Option<PooledTx> {
+        let removed = self.by_nonce.remove(&nonce)?;
+        self.end = self.end.min(nonce);
+        Some(removed)
+    }
+
+    /// Takes the transaction whose turn it is.
+    pub(super) fn take_head(&mut self) -> Option<PooledTx> {
+        let head = self.by_nonce.remove(&self.next)?;
+        self.next += 1;
+        Some(head)
+    }
+
+    /// Puts back one that was taken.
+    pub(super) fn put_back(&mut self, tx: PooledTx) {
+        let nonce = tx.tx.nonce();
+        let was_next = nonce.checked_add(1) == Some(self.next);
+        self.by_nonce.insert(nonce, tx);
+        self.next = self.next.min(nonce);
+        if !was_next {
+            self.end = self.next;
+            self.extend();
+        }
+    }
+
+    /// The account's nonce is this one. Gives back what it has passed.
+    pub(super) fn set_nonce(&mut self, account_nonce: u64) -> Vec<PooledTx> {
+        let kept = self.by_nonce.split_off(&account_nonce);
+        let stale = std::mem::replace(&mut self.by_nonce, kept);
+        let is_in_turn = (self.next..=self.end).contains(&account_nonce);
+        (self.told, self.next) = (account_nonce, account_nonce);
+        if !is_in_turn {
+            self.end = account_nonce;
+            self.extend();
+        }
+        stale.into_values().collect()
+    }
+
+    /// Takes out what waits behind a gap.
+    pub(super) fn split_gap(&mut self) -> Vec<PooledTx> {
+        self.by_nonce.split_off(&self.end).into_values().collect()
+    }
+
+    fn extend(&mut self) {
+        let in_turn = self.by_nonce.range(self.end..).zip(self.end..);
+        let length = in_turn.take_while(|((nonce, _), expected)| *nonce == expected).count();
+        self.end += length as u64;
+    }
+}

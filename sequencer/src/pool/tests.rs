@@ -1,0 +1,213 @@
+use std::time::{Duration, Instant};
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559};
+use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
+use turnpike_protocol::SignedTx;
+
+use super::{Added, Pool, PoolLimits, PooledTx};
+use crate::Refusal;
+
+/// A transaction of a sender that is known by its number, with fee cap and tip alike.
+pub(super) fn tx(sender: u8, nonce: u64, arrival: u64, fee: u128) -> PooledTx {
+    with_tip(sender, nonce, arrival, fee, fee)
+}
+
+fn with_tip(sender: u8, nonce: u64, arrival: u64, fee: u128, tip: u128) -> PooledTx {
+    let sender = Address::repeat_byte(sender);
+    let envelope = TxEip1559 {
+        chain_id: 1,
+        nonce,
+        max_fee_per_gas: fee,
+        max_priority_fee_per_gas: tip,
+        to: TxKind::Call(sender),
+        ..Default::default()
+    }
+    .into_signed(Signature::new(U256::from(1), U256::from(1), false));
+    let tx = SignedTx::new_unchecked(envelope.into(), sender);
+    PooledTx { tx, raw: Bytes::from_static(&[0; 10]), sender, arrival, received_ms: 0 }
+}
+
+fn limits() -> PoolLimits {
+    PoolLimits {
+        transactions_max: 6,
+        bytes_max: 1_000,
+        sender_transactions_max: 4,
+        nonce_gap_max: 8,
+        gap_timeout: Duration::from_secs(60),
+    }
+}
+
+fn pool() -> Pool {
+    Pool::new(limits())
+}
+
+fn add(pool: &mut Pool, tx: PooledTx) -> Result<Added, Refusal> {
+    pool.add(tx, 0, Instant::now())
+}
+
+fn drain(pool: &mut Pool, base_fee: u64) -> Vec<u64> {
+    arrivals(std::iter::from_fn(|| pool.pop_ready(base_fee)))
+}
+
+fn arrivals(txs: impl IntoIterator<Item = PooledTx>) -> Vec<u64> {
+    txs.into_iter().map(|tx| tx.arrival).collect()
+}
+
+#[test]
+fn order_is_arrival_then_nonce() {
+    let mut pool = pool();
+    // Sender 1's second transaction arrives first: it waits for the one before it.
+    for tx in [tx(1, 1, 0, 9), tx(2, 0, 1, 9), tx(1, 0, 2, 9), tx(2, 1, 3, 9)] {
+        add(&mut pool, tx).expect("fits");
+    }
+    assert_eq!(pool.next_nonce(&Address::repeat_byte(1)), Some(2));
+    assert_eq!(drain(&mut pool, 0), [1, 2, 0, 3]);
+    assert!(pool.is_empty());
+}
+
+#[test]
+fn a_gap_holds_back_and_a_low_fee_waits() {
+    let mut pool = pool();
+    add(&mut pool, tx(1, 1, 0, 9)).expect("fits");
+    add(&mut pool, tx(2, 0, 1, 3)).expect("fits");
+    add(&mut pool, tx(3, 0, 2, 9)).expect("fits");
+    assert_eq!(drain(&mut pool, 5), [2]);
+    assert!(pool.has_ready() && !pool.has_runnable());
+    pool.set_base_fee(3);
+    assert!(pool.has_runnable());
+    assert_eq!(drain(&mut pool, 0), [1]);
+    assert!(!pool.has_ready());
+    assert_eq!(pool.len(), 1);
+    pool.set_nonce(Address::repeat_byte(1), 1);
+    assert_eq!(drain(&mut pool, 0), [0]);
+}
+
+#[test]
+fn replacement_needs_a_tenth_more_of_both_fee_and_tip() {
+    let mut pool = pool();
+    add(&mut pool, with_tip(1, 0, 0, 100, 50)).expect("fits");
+    assert_eq!(add(&mut pool, with_tip(1, 0, 1, 100, 50)).map(drop), Err(Refusal::AlreadyKnown));
+    for (fee, tip) in [(109, 55), (110, 54), (200, 50), (100, 100)] {
+        let added = add(&mut pool, with_tip(1, 0, 1, fee, tip));
+        assert_eq!(added.map(drop), Err(Refusal::Underpriced), "{fee} {tip}");
+    }
+    let added = add(&mut pool, with_tip(1, 0, 2, 110, 55)).expect("outbids");
+    assert_eq!(arrivals(added.replaced), [0]);
+    assert_eq!(drain(&mut pool, 0), [2]);
+}
+
+#[test]
+fn limits_are_named() {
+    let mut pool = pool();
+    let early = pool.add(tx(1, 3, 0, 1), 4, Instant::now());
+    assert!(matches!(early, Err(Refusal::NonceTooLow { next: 4, nonce: 3 })));
+    assert!(matches!(add(&mut pool, tx(1, 9, 0, 1)), Err(Refusal::NonceTooHigh { limit: 8, .. })));
+    for nonce in 0..4 {
+        add(&mut pool, tx(1, nonce, nonce, 1)).expect("fits");
+    }
+    assert!(matches!(add(&mut pool, tx(1, 4, 4, 1)), Err(Refusal::SenderFull { limit: 4 })));
+    add(&mut pool, tx(2, 0, 5, 1)).expect("fits");
+    add(&mut pool, tx(3, 0, 6, 1)).expect("fits");
+    assert_eq!(add(&mut pool, tx(4, 0, 7, 1)).map(drop), Err(Refusal::PoolFull));
+    // Another of the same nonce takes no more room.
+    add(&mut pool, tx(2, 0, 7, 2)).expect("replaces");
+}
+
+#[test]
+fn a_full_pool_lets_go_of_gaps_first_and_then_of_low_fees() {
+    let mut pool = pool();
+    pool.set_base_fee(5);
+    let start = Instant::now();
+    let offer = |pool: &mut Pool, tx: PooledTx| {
+        let at = start + Duration::from_secs(tx.arrival);
+        pool.add(tx, 0, at).map(|added| arrivals(added.evicted))
+    };
+    let waiting = [tx(1, 0, 0, 4), tx(1, 1, 1, 9), tx(2, 1, 2, 9), tx(2, 2, 3, 9)];
+    for tx in waiting.into_iter().chain([tx(3, 1, 4, 9), tx(4, 0, 5, 3)]) {
+        assert_eq!(offer(&mut pool, tx), Ok(vec![]));
+    }
+    // Who cannot run pushes out nobody.
+    assert_eq!(offer(&mut pool, tx(5, 1, 6, 9)), Err(Refusal::PoolFull));
+    assert_eq!(offer(&mut pool, tx(5, 0, 6, 4)), Err(Refusal::PoolFull));
+    // Sender 2 waits longest with a gap, its last goes first. Then the lowest fee, then sender 1's, the last first.
+    let gone = (6..12).map(|at| offer(&mut pool, tx(at, 0, at.into(), 9)).expect("fits"));
+    assert_eq!(gone.flatten().collect::<Vec<_>>(), [3, 2, 4, 5, 1, 0]);
+    // What can run stays, whatever the newcomer pays.
+    assert_eq!(offer(&mut pool, tx(20, 0, 20, 1_000)), Err(Refusal::PoolFull));
+    assert_eq!(drain(&mut pool, 5), [6, 7, 8, 9, 10, 11]);
+}
+
+#[test]
+fn nobody_pushes_out_its_own() {
+    let mut pool = Pool::new(PoolLimits { transactions_max: 2, ..limits() });
+    add(&mut pool, tx(1, 1, 0, 9)).expect("fits");
+    add(&mut pool, tx(1, 2, 1, 9)).expect("fits");
+    assert_eq!(add(&mut pool, tx(1, 0, 2, 9)).map(drop), Err(Refusal::PoolFull));
+}
+
+#[test]
+fn bytes_are_bounded_and_nothing_goes_in_vain() {
+    let mut pool = Pool::new(PoolLimits { bytes_max: 40, ..limits() });
+    for at in 1..5 {
+        add(&mut pool, tx(at, 1, at.into(), 9)).expect("fits");
+    }
+    assert_eq!(pool.bytes(), 40);
+    let long = |bytes| PooledTx { raw: vec![0; bytes].into(), ..tx(9, 0, 9, 9) };
+    assert_eq!(add(&mut pool, long(41)).map(drop), Err(Refusal::PoolFull));
+    assert_eq!((pool.len(), pool.bytes()), (4, 40));
+    let added = add(&mut pool, long(25)).expect("three make room");
+    assert_eq!(arrivals(added.evicted), [1, 2, 3]);
+    assert_eq!((pool.len(), pool.bytes()), (2, 35));
+}
+
+#[test]
+fn a_gap_is_waited_for_only_so_long() {
+    let mut pool = pool();
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    for tx in [tx(1, 0, 0, 9), tx(1, 2, 1, 9), tx(2, 1, 2, 9), tx(2, 3, 3, 9)] {
+        pool.add(tx, 0, start).expect("fits");
+    }
+    // The nonce comes that two of the gaps' transactions wait for: for the next that is missing the time begins anew.
+    pool.add(tx(2, 0, 4, 9), 0, at(30)).expect("fits");
+    assert_eq!(arrivals(pool.expire(at(59))), [0; 0]);
+    assert_eq!(arrivals(pool.expire(at(60))), [1]);
+    assert_eq!(arrivals(pool.expire(at(89))), [0; 0]);
+    assert_eq!(arrivals(pool.expire(at(90))), [3]);
+    assert_eq!(drain(&mut pool, 0), [0, 4, 2]);
+}
+
+#[test]
+fn put_back_restores() {
+    let mut pool = pool();
+    for tx in [tx(1, 0, 0, 9), tx(1, 1, 1, 9), tx(2, 0, 2, 9)] {
+        add(&mut pool, tx).expect("fits");
+    }
+    let first = pool.pop_ready(0).expect("ready");
+    let second = pool.pop_ready(0).expect("ready");
+    pool.put_back(first);
+    pool.put_back(second);
+    assert_eq!(drain(&mut pool, 0), [0, 1, 2]);
+}
+
+#[test]
+fn a_nonce_that_was_taken_is_not_given_again() {
+    let mut pool = pool();
+    add(&mut pool, tx(1, 0, 0, 9)).expect("fits");
+    pool.pop_ready(0).expect("ready");
+    let again = add(&mut pool, tx(1, 0, 1, 99)).map(drop);
+    assert_eq!(again, Err(Refusal::NonceTooLow { next: 1, nonce: 0 }));
+}
+
+#[test]
+fn stale_nonces_are_given_back() {
+    let mut pool = pool();
+    for nonce in 0..3 {
+        add(&mut pool, tx(1, nonce, nonce, 9)).expect("fits");
+    }
+    let stale = pool.set_nonce(Address::repeat_byte(1), 2);
+    assert_eq!(arrivals(stale), [0, 1]);
+    assert_eq!(drain(&mut pool, 0), [2]);
+    pool.set_nonce(Address::repeat_byte(1), 3);
+    assert!(pool.senders().is_empty());
+}

@@ -1,0 +1,151 @@
+use std::{collections::BTreeMap, time::Instant};
+
+use alloy_primitives::B256;
+use turnpike_protocol::L1Fee;
+use turnpike_storage::{AcceptedTx, JournalTx};
+
+use super::{OpenBlock, Producer};
+use crate::{
+    Accepted, PooledTx, Refusal, Shared,
+    admission::{CheckedTx, StateRules, check_state},
+    committer::Answer,
+    shared::Submission,
+};
+
+/// What was taken in since the last slice, and what is to be said of it.
+#[derive(Debug, Default)]
+pub(super) struct TakenIn {
+    answers: Vec<Answer>,
+    /// Transactions that are new in the pool.
+    fresh: Vec<B256>,
+    /// Transactions that were accepted, now or before, and will not run.
+    refused: BTreeMap<B256, String>,
+}
+
+impl TakenIn {
+    /// A transaction that was accepted will not run.
+    pub(super) fn refuse(&mut self, hash: B256, reason: String) {
+        self.refused.insert(hash, reason);
+    }
+
+    /// The account's nonce has moved past transactions.
+    pub(super) fn refuse_stale(&mut self, stale: impl IntoIterator<Item = PooledTx>, next: u64) {
+        for tx in stale {
+            let nonce = tx.tx.nonce();
+            self.refuse(tx.tx.hash(), Refusal::NonceTooLow { next, nonce }.to_string());
+        }
+    }
+
+    /// What requests are told, which transactions wait, and which will not run.
+    pub(super) fn settle(
+        self,
+        shared: &Shared,
+    ) -> (Vec<Answer>, Vec<AcceptedTx>, Vec<(B256, String)>) {
+        let Self { answers, fresh, refused } = self;
+        let pool = shared.pool();
+        let waits = |hash: &B256| {
+            let PooledTx { raw, sender, arrival, received_ms, .. } = pool.get(hash)?.clone();
+            Some(AcceptedTx { arrival, received_ms, tx: JournalTx { raw, sender } })
+        };
+        (answers, fresh.iter().filter_map(waits).collect(), refused.into_iter().collect())
+    }
+}
+
+impl Producer {
+    /// Takes transactions in while no block is open.
+    pub(super) fn take_in_at_rest(&self, submissions: Vec<Submission>, intake: &mut TakenIn) {
+        if submissions.is_empty() {
+            return;
+        }
+        let origin = self.shared.settlement.blocking_read().origin;
+        let chain = self.shared.chain.blocking_read();
+        let rules = StateRules {
+            base_fee: chain.tip().next_base_fee,
+            l1_fee: origin.map(|origin| L1Fee::new(chain.config(), &origin)),
+        };
+        self.add(submissions, intake, |tx| {
+            let account = chain.state().account(&tx.sender);
+            check_state(&rules, account, |hash| chain.state().code(hash), tx)
+        });
+    }
+
+    /// Takes transactions in on the state as an open block has it.
+    pub(super) fn take_in(
+        &self,
+        submissions: Vec<Submission>,
+        open: &mut OpenBlock<'_>,
+        intake: &mut TakenIn,
+    ) {
+        if submissions.is_empty() {
+            return;
+        }
+        let rules = open.rules();
+        self.add(submissions, intake, |tx| {
+            let account = open.account(&tx.sender);
+            check_state(&rules, account, |hash| Some(open.code(hash)), tx)
+        });
+    }
+
+    fn add(
+        &self,
+        submissions: Vec<Submission>,
+        intake: &mut TakenIn,
+        mut check: impl FnMut(&CheckedTx) -> Result<u64, Refusal>,
+    ) {
+        let now = Instant::now();
+        let mut outlook = self.outlook();
+        let mut pool = self.shared.pool_mut();
+        for Submission { txs, received_ms, reply, .. } in submissions {
+            let mut results = Vec::with_capacity(txs.len());
+            for tx in txs {
+                let hash = tx.tx.hash();
+                let added = check(&tx).and_then(|nonce| {
+                    let CheckedTx { tx, raw, sender } = tx;
+                    let arrival = outlook.arrivals.end;
+                    pool.add(PooledTx { tx, raw, sender, arrival, received_ms }, nonce, now)
+                });
+                let result = match added {
+                    Ok(added) => {
+                        outlook.arrivals.end += 1;
+                        intake.fresh.push(hash);
+                        // It may have been refused just before.
+                        intake.refused.remove(&hash);
+                        if let Some(old) = added.replaced {
+                            let reason = format!("replaced by {hash} with a higher fee");
+                            intake.refuse(old.tx.hash(), reason);
+                        }
+                        for evicted in added.evicted {
+                            intake.refuse(evicted.tx.hash(), Refusal::Evicted.to_string());
+                        }
+                        Ok(Accepted { hash, is_new: true, preconfirmation: None })
+                    }
+                    Err(refusal) => {
+                        let is_known = match refusal {
+                            Refusal::AlreadyKnown => true,
+                            Refusal::NonceTooLow { .. } => {
+                                self.shared.published.stage(&hash).is_some()
+                            }
+                            _ => false,
+                        };
+                        let known = Accepted { hash, is_new: false, preconfirmation: None };
+                        if is_known { Ok(known) } else { Err(refusal) }
+                    }
+                };
+                results.push(result);
+            }
+            intake.answers.push(Answer { reply, results });
+        }
+    }
+
+    /// Lets go of what has waited too long, or was overtaken.
+    pub(super) fn expire(&mut self, intake: &mut TakenIn) {
+        for (tx, next) in self.stale.drain(..) {
+            intake.refuse_stale([tx], next);
+        }
+        let mut pool = self.shared.pool_mut();
+        let seconds = pool.limits().gap_timeout.as_secs();
+        for tx in pool.expire(Instant::now()) {
+            intake.refuse(tx.tx.hash(), Refusal::GapTimeout { seconds }.to_string());
+        }
+    }
+}

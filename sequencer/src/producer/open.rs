@@ -1,0 +1,212 @@
+use std::{convert::Infallible, sync::Arc};
+
+use alloy_primitives::{Address, B256};
+use turnpike_executor::{
+    BlockTx, EngineBlock, Executed, ExecutedTx, ExecutionError, NextBlock, SliceReport,
+    block_transactions,
+};
+use turnpike_protocol::{BlockInput, L1Fee};
+use turnpike_state::{Account, Bytecode, FlatState};
+use turnpike_storage::{BlockOpening, BlockPart, JournalTx};
+
+use crate::{
+    PooledTx, Preconfirmation,
+    admission::StateRules,
+    builder::{BlockPlan, BuildError, Room, block_bytes_max, bytes_in_block},
+    hashes::receipt_hashes,
+};
+
+/// A block that takes transactions.
+pub(super) struct OpenBlock<'a> {
+    next: &'a NextBlock,
+    block: EngineBlock<'a, &'a FlatState>,
+    plan: BlockPlan,
+    number: u64,
+    base_fee: u64,
+    transactions_left: u64,
+    bytes_left: usize,
+    /// Bytes of the transactions that it holds.
+    bytes: usize,
+    /// The place of the next transaction.
+    position: u64,
+    /// Whether nothing has run in it but its deposits.
+    is_new: bool,
+    /// Whether a part told how it begins.
+    is_announced: bool,
+    /// What ran and no part has told.
+    untold: Part,
+    /// Transactions of users that it holds.
+    users: Vec<Arc<ExecutedTx>>,
+}
+
+/// A part of a block, and what is promised with it.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) part: BlockPart,
+    pub(super) promises: Vec<Arc<Preconfirmation>>,
+    /// When its transactions were received, in Unix milliseconds.
+    pub(super) received_ms: Vec<u64>,
+}
+
+/// A block that is complete.
+#[derive(Debug)]
+pub(super) struct EndedBlock {
+    pub(super) executed: Executed,
+    pub(super) slices: Vec<SliceReport>,
+    pub(super) plan: BlockPlan,
+    /// Bytes of its transactions.
+    pub(super) bytes: usize,
+    /// How many transactions of users it holds.
+    pub(super) users: usize,
+}
+
+impl Part {
+    const fn of(block: u64) -> Self {
+        let part = BlockPart {
+            block,
+            opening: None,
+            transactions: Vec::new(),
+            outcomes: Vec::new(),
+            is_last: false,
+        };
+        Self { part, promises: Vec::new(), received_ms: Vec::new() }
+    }
+}
+
+impl<'a> OpenBlock<'a> {
+    /// Opens the block that follows, and runs its deposits.
+    pub(super) fn new(next: &'a NextBlock, plan: BlockPlan) -> Result<Self, BuildError> {
+        let (config, parent) = (next.config(), next.tip().parent);
+        let number = parent.number + 1;
+        let mut block = next.open(plan.timestamp, &plan.origin)?;
+        let BlockPlan { timestamp, origin, deposits } = &plan;
+        let input = BlockInput::new(config, parent, *origin, *timestamp, deposits, Vec::new())?;
+        block.execute_slice(block_transactions(&input).collect())?;
+        Ok(Self {
+            next,
+            block,
+            plan,
+            number,
+            base_fee: next.tip().next_base_fee,
+            transactions_left: config.block_transactions_max,
+            bytes_left: block_bytes_max(config),
+            bytes: 0,
+            position: 0,
+            is_new: true,
+            is_announced: false,
+            untold: Part::of(number),
+            users: Vec::new(),
+        })
+    }
+
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) const fn base_fee(&self) -> u64 {
+        self.base_fee
+    }
+
+    /// What transactions are checked by that may go into it.
+    pub(super) fn rules(&self) -> StateRules {
+        let l1_fee = Some(L1Fee::new(self.next.config(), &self.plan.origin));
+        StateRules { base_fee: self.base_fee, l1_fee }
+    }
+
+    /// The account as the block has it so far.
+    pub(super) fn account(&mut self, address: &Address) -> Option<Account> {
+        self.block.account(address)
+    }
+
+    /// The code with this hash, which is that of an account as the block has it so far.
+    pub(super) fn code(&self, hash: &B256) -> Bytecode {
+        self.block.code(hash)
+    }
+
+    /// Whether nothing has run in it but its deposits.
+    pub(super) const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// Whether it holds nothing that somebody waits for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.users.is_empty() && self.plan.deposits.is_empty()
+    }
+
+    /// What it has left.
+    pub(super) fn room(&self) -> Room {
+        Room {
+            transactions: self.transactions_left,
+            bytes: self.bytes_left,
+            gas: self.block.gas_remaining(),
+        }
+    }
+
+    /// Runs transactions. Returns those that were invalid at their turn, each with the reason.
+    pub(super) fn run(
+        &mut self,
+        txs: Vec<PooledTx>,
+    ) -> Result<Vec<(PooledTx, String)>, BuildError> {
+        self.is_new = false;
+        if !txs.is_empty() {
+            let some = txs.iter().map(|tx| BlockTx::User(tx.tx.clone())).collect();
+            self.block.execute_slice(some)?;
+        }
+        let outcome = self.block.take_executed();
+        // In the same order as those that ran.
+        let mut received = txs.iter().map(|tx| (tx.tx.hash(), tx.received_ms));
+        let receipt_hashes = receipt_hashes(&outcome.executed);
+        for (tx, receipt_hash) in outcome.executed.into_iter().zip(receipt_hashes) {
+            let mut received_ms = None;
+            if let BlockTx::User(user) = &tx.tx {
+                let hash = user.hash();
+                received_ms = received.find(|(found, _)| *found == hash).map(|(_, ms)| ms);
+                self.users.push(Arc::clone(&tx));
+            }
+            let promise =
+                Preconfirmation::new(self.number, self.position, tx, receipt_hash, received_ms);
+            self.untold.part.outcomes.push(promise.outcome());
+            self.untold.promises.push(Arc::new(promise));
+            self.position += 1;
+        }
+        let mut refused = Vec::new();
+        let mut skipped = outcome.skipped.into_iter().peekable();
+        for tx in txs {
+            if let Some(skip) = skipped.next_if(|skip| skip.hash == tx.tx.hash()) {
+                refused.push((tx, format!("skipped at its turn: {}", skip.reason)));
+                continue;
+            }
+            let bytes = bytes_in_block(&tx.raw);
+            self.bytes += bytes;
+            self.bytes_left = self.bytes_left.saturating_sub(bytes);
+            self.transactions_left = self.transactions_left.saturating_sub(1);
+            self.untold.received_ms.push(tx.received_ms);
+            self.untold.part.transactions.push(JournalTx { raw: tx.raw, sender: tx.sender });
+        }
+        Ok(refused)
+    }
+
+    /// What ran since the last part.
+    pub(super) fn take_part(&mut self, is_last: bool) -> Part {
+        let mut part = std::mem::replace(&mut self.untold, Part::of(self.number));
+        if !std::mem::replace(&mut self.is_announced, true) {
+            let BlockPlan { timestamp, origin, deposits } = &self.plan;
+            let opening =
+                BlockOpening { timestamp: *timestamp, origin: *origin, deposits: deposits.clone() };
+            part.part.opening = Some(opening);
+        }
+        part.part.is_last = is_last;
+        part
+    }
+
+    /// The block is void; what users sent that ran in it, if anybody was told of it.
+    pub(super) fn into_void(self) -> Option<Vec<Arc<ExecutedTx>>> {
+        self.is_announced.then_some(self.users)
+    }
+
+    pub(super) fn finish(self) -> Result<EndedBlock, ExecutionError<Infallible>> {
+        let Self { block, plan, bytes, users, .. } = self;
+        let (executed, slices) = block.finish()?;
+        Ok(EndedBlock { executed, slices, plan, bytes, users: users.len() })
+    }
+}

@@ -1,0 +1,254 @@
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use alloy_consensus::{SignableTransaction as _, TxEip1559};
+use alloy_primitives::{Address, Signature, TxKind, U256};
+use tempfile::TempDir;
+use tokio::{
+    runtime::Runtime,
+    sync::{Semaphore, mpsc, oneshot},
+};
+use turnpike_executor::Chain;
+use turnpike_protocol::{ChainConfig, Genesis, GenesisAccount, Origin, SignedTx};
+
+use super::{
+    Commit, Event, INTAKE_BYTES_MAX, Outlook, Pace, Producer, intake::TakenIn, open::OpenBlock,
+};
+use crate::{
+    Pool, PoolLimits, PooledTx, Refusal, Shared,
+    admission::CheckedTx,
+    builder::{
+        BATCH_OVERHEAD_BYTES, BlockPlan, RESERVED_PART, Rest, SLICE_TRANSACTIONS_MAX, pop_some,
+    },
+    shared::Submission,
+};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+const TRANSFER_GAS: u64 = 21_000;
+
+/// A plain transfer between two accounts that nobody else touches, with this much gas.
+fn transfer(number: u64, gas_limit: u64) -> PooledTx {
+    let account = |side: u64| Address::left_padding_from(&(number << 1 | side).to_be_bytes());
+    let envelope = TxEip1559 {
+        chain_id: Genesis::dev().config.chain_id,
+        gas_limit,
+        max_fee_per_gas: 1_000_000_000,
+        to: TxKind::Call(account(1)),
+        value: U256::from(1),
+        ..Default::default()
+    };
+    let signature = Signature::new(U256::from(1), U256::from(number + 1), false);
+    let sender = account(0);
+    let tx = SignedTx::new_unchecked(envelope.into_signed(signature).into(), sender);
+    PooledTx { raw: tx.encoded().into(), tx, sender, arrival: number, received_ms: number }
+}
+
+/// What went into a block.
+struct Built {
+    included: Vec<PooledTx>,
+    gas_used: u64,
+    bytes: usize,
+    /// Transactions in each slice.
+    slices: Vec<usize>,
+}
+
+/// Builds a block by other rules than the development chain's, from so many transfers that ask for this much gas.
+fn build_from(count: u64, gas_limit: u64, rules: impl FnOnce(&mut ChainConfig)) -> (Built, Pool) {
+    let mut genesis = Genesis::dev();
+    rules(&mut genesis.config);
+    let limits = PoolLimits { transactions_max: usize::MAX, ..PoolLimits::default() };
+    let mut pool = Pool::new(limits);
+    // Above the precompiles.
+    for tx in (0..count).map(|number| transfer(number + 1_000_000, gas_limit)) {
+        let balance = U256::from(10).pow(U256::from(18));
+        genesis.alloc.insert(tx.sender, GenesisAccount { balance, ..Default::default() });
+        pool.add(tx, 0, Instant::now()).expect("fits the pool");
+    }
+    let chain = Chain::from_genesis(&genesis);
+    let origin = Origin { l1_time: genesis.timestamp, ..Origin::default() };
+    let plan = BlockPlan { timestamp: genesis.timestamp, origin, deposits: Vec::new() };
+    let next = chain.next_block();
+    let mut open = OpenBlock::new(&next, plan).expect("opens");
+    let mut included = Vec::new();
+    loop {
+        let (some, rest) = pop_some(&mut pool, open.base_fee(), open.room());
+        included.extend(some.iter().cloned());
+        assert!(open.run(some).expect("runs").is_empty(), "none is refused");
+        if rest != Rest::More {
+            break;
+        }
+    }
+    let arrivals: Vec<u64> = included.iter().map(|tx| tx.arrival - 1_000_000).collect();
+    assert_eq!(arrivals, (0..arrivals.len() as u64).collect::<Vec<_>>(), "in order");
+    let taken = included.len() as u64;
+    let next = pool.pop_ready(0).inspect(|tx| pool.put_back(tx.clone()));
+    let first_left = next.map(|tx| tx.arrival - 1_000_000);
+    assert_eq!(first_left, Some(taken).filter(|taken| *taken < count), "the others wait");
+    let part = open.take_part(true);
+    assert_eq!(part.part.transactions.len(), included.len());
+    let gas_used = part.promises.iter().map(|promise| promise.transaction.receipt.gas_used).sum();
+    let ended = open.finish().expect("ends");
+    let slices = ended.slices.iter().map(|slice| slice.transactions).collect();
+    (Built { included, gas_used, bytes: ended.bytes, slices }, pool)
+}
+
+#[test]
+fn generous_gas_limits_leave_no_block_half_empty() {
+    let (block_gas, gas_limit) = (20_000_000, 1_000_000);
+    let (built, pool) = build_from(1_000, gas_limit, |config| config.block_gas_limit = block_gas);
+    assert!(!pool.is_empty());
+    let used = built.gas_used;
+    assert!(used <= block_gas);
+    assert!(used + gas_limit > block_gas, "{used} gas used, another transaction would fit");
+    assert!(built.included.len() as u64 > (block_gas - gas_limit) / TRANSFER_GAS - 10);
+}
+
+#[test]
+fn a_block_holds_what_fits_by_gas_bytes_and_count() {
+    let block_gas = 2_000_000;
+    let (built, _) = build_from(200, TRANSFER_GAS, |config| config.block_gas_limit = block_gas);
+    assert!((block_gas - TRANSFER_GAS + 1..=block_gas).contains(&built.gas_used));
+
+    let (built, _) = build_from(200, TRANSFER_GAS, |config| config.block_transactions_max = 7);
+    assert_eq!(built.included.len(), 7);
+
+    let bytes_max = (BATCH_OVERHEAD_BYTES + 1_000) * RESERVED_PART / (RESERVED_PART - 1);
+    let (built, _) = build_from(200, TRANSFER_GAS, |config| {
+        config.entry_inflated_bytes_max = bytes_max as u64;
+    });
+    let bytes = built.bytes;
+    assert!((800..=1_000).contains(&bytes), "{bytes} bytes");
+}
+
+#[test]
+fn what_certainly_fits_runs_together() {
+    let count = SLICE_TRANSACTIONS_MAX as u64 + 100;
+    let (built, pool) = build_from(count, TRANSFER_GAS, |config| {
+        config.entry_bytes_max = 10_000_000;
+        config.entry_inflated_bytes_max = 20_000_000;
+    });
+    assert!(pool.is_empty());
+    assert_eq!(built.slices, [1, SLICE_TRANSACTIONS_MAX, 100], "the deposit runs first");
+}
+
+/// A producer whose thread is the test, and that knows nothing of L1.
+struct Idle {
+    producer: Producer,
+    events: mpsc::Sender<Event>,
+    _commits: mpsc::Receiver<Commit>,
+    runtime: Runtime,
+    _folder: TempDir,
+}
+
+fn idle() -> Idle {
+    let folder = tempfile::tempdir().expect("a folder");
+    let runtime = Runtime::new().expect("starts");
+    let genesis = Genesis::dev();
+    let (shared, _, received) = runtime.block_on(Shared::of_new(folder.path(), &genesis));
+    let (send_commits, commits) = mpsc::channel(16);
+    let (closings, _) = mpsc::channel(1);
+    let now = Instant::now();
+    let events = shared.events.clone();
+    let pace = Pace {
+        block_interval: HOUR,
+        slice_interval: Duration::ZERO,
+        heartbeat: HOUR,
+        backlog_entries_max: u64::MAX,
+    };
+    let producer = Producer {
+        shared,
+        outlook: Arc::new(Mutex::new(Outlook::new())),
+        pace,
+        runtime: runtime.handle().clone(),
+        events: received,
+        commits: send_commits,
+        closings,
+        lies: false,
+        started_at: now,
+        opened_at: now,
+        sliced_at: now,
+        has_more: true,
+        stale: Vec::new(),
+    };
+    Idle { producer, events, _commits: commits, runtime, _folder: folder }
+}
+
+fn submission(txs: Vec<CheckedTx>, bytes: usize) -> Submission {
+    let permits = u32::try_from(bytes).expect("few");
+    let waits = Arc::new(Semaphore::new(bytes)).try_acquire_many_owned(permits);
+    Submission {
+        txs,
+        received_ms: 0,
+        reply: oneshot::channel().0,
+        waits: waits.expect("there are enough"),
+    }
+}
+
+#[test]
+fn what_no_block_can_be_made_of_is_not_looked_at_all_the_time() {
+    let mut idle = idle();
+    let producer = &mut idle.producer;
+    assert!(producer.next_look() <= Instant::now());
+    let control = producer.make_block(TakenIn::default(), true).expect("makes none");
+    assert!(control.is_none());
+    assert!(producer.next_look() > Instant::now());
+}
+
+#[test]
+fn a_slice_is_bounded_in_bytes() {
+    let mut idle = idle();
+    let Idle { producer, events, runtime, .. } = &mut idle;
+    let _entered = runtime.enter();
+    for _ in 0..3 {
+        let submission = submission(Vec::new(), INTAKE_BYTES_MAX / 2);
+        events.blocking_send(Event::Submission(submission)).expect("there is room");
+    }
+    let taken = |producer: &mut Producer| {
+        producer.gather(Instant::now()).expect("goes on").submissions.len()
+    };
+    assert_eq!((taken(producer), taken(producer)), (2, 1));
+}
+
+#[test]
+fn a_contract_of_the_open_block_sends_nothing() {
+    let mut idle = idle();
+    let producer = &mut idle.producer;
+    let mut genesis = Genesis::dev();
+    let creator = Address::repeat_byte(0xcc);
+    let balance = U256::from(10).pow(U256::from(18));
+    genesis.alloc.insert(creator, GenesisAccount { balance, ..Default::default() });
+    let sent_by = |sender: Address, to: TxKind| {
+        let envelope = TxEip1559 {
+            chain_id: genesis.config.chain_id,
+            gas_limit: 100_000,
+            max_fee_per_gas: 1_000_000_000,
+            to,
+            // Returns one byte of code.
+            input: alloy_primitives::bytes!("600060005360016000f3"),
+            ..Default::default()
+        };
+        let signature = Signature::new(U256::from(1), U256::from(1), false);
+        let tx = SignedTx::new_unchecked(envelope.into_signed(signature).into(), sender);
+        CheckedTx { raw: tx.encoded().into(), tx, sender }
+    };
+    let chain = Chain::from_genesis(&genesis);
+    let origin = Origin { l1_time: genesis.timestamp, ..Origin::default() };
+    let plan = BlockPlan { timestamp: genesis.timestamp, origin, deposits: Vec::new() };
+    let next = chain.next_block();
+    let mut open = OpenBlock::new(&next, plan).expect("opens");
+    let CheckedTx { tx, raw, sender } = sent_by(creator, TxKind::Create);
+    let refused =
+        open.run(vec![PooledTx { tx, raw, sender, arrival: 0, received_ms: 0 }]).expect("runs");
+    assert!(refused.is_empty());
+
+    let contract = creator.create(0);
+    let offered = sent_by(contract, TxKind::Call(creator));
+    let mut intake = TakenIn::default();
+    producer.take_in(vec![submission(vec![offered], 0)], &mut open, &mut intake);
+    let (answers, ..) = intake.settle(&producer.shared);
+    let refusal = answers[0].results[0].as_ref().expect_err("is refused");
+    assert!(matches!(refusal, Refusal::SenderIsContract { sender } if *sender == contract));
+}

@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use turnpike_storage::{Database, DatabaseLocation, JournalRow};
+
+use super::{
+    Divergence,
+    source::{Cursor, Source, SourceError},
+};
+
+/// Rows read at a time.
+const ROWS_STEP: u32 = 256;
+
+/// Time between two looks at a journal that has not moved.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Another node's database.
+#[derive(Debug)]
+pub(crate) struct DatabaseSource {
+    location: DatabaseLocation,
+    chain: B256,
+    cursor: Cursor,
+    database: Option<Database>,
+}
+
+impl DatabaseSource {
+    /// The journal in this database.
+    pub(crate) const fn new(location: DatabaseLocation, chain: B256, cursor: Cursor) -> Self {
+        Self { location, chain, cursor, database: None }
+    }
+}
+
+impl Source for DatabaseSource {
+    async fn connect(&mut self, cursor: Cursor) -> Result<(), SourceError> {
+        self.cursor = cursor;
+        if let Some(database) = self.database.take() {
+            database.close().await;
+        }
+        let database = Database::open_read_only(&self.location, self.chain).await?;
+        let end = database.journal_end().await?;
+        if end < cursor.next {
+            database.close().await;
+            let reason =
+                format!("its journal ends before row {end}, row {} is wanted", cursor.next);
+            return Err(SourceError::Lost(reason));
+        }
+        if let Some(sequence) = cursor.next.checked_sub(1)
+            && database.encoded_rows(sequence, 1).await?.first().map(|row| row.checksum)
+                != Some(cursor.checksum)
+        {
+            return Err(Divergence::Rewritten { sequence }.into());
+        }
+        self.database = Some(database);
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Vec<JournalRow>, SourceError> {
+        let Cursor { next, checksum } = self.cursor;
+        let lost = || SourceError::Lost("it is not open".into());
+        let database = self.database.as_ref().ok_or_else(lost)?;
+        loop {
+            let encoded = database.encoded_rows(next, ROWS_STEP).await?;
+            let Some(last) = encoded.last() else {
+                tokio::time::sleep(LOOK_INTERVAL).await;
+                continue;
+            };
+            let (first, end) =
+                (&encoded[0], Cursor { next: last.sequence + 1, checksum: last.checksum });
+            let expected = first.checksum_after(checksum);
+            if first.checksum != expected {
+                let found = first.checksum;
+                return Err(Divergence::Checksum { sequence: next, expected, found }.into());
+            }
+            let decode = |row: &turnpike_storage::EncodedRow| {
+                let sequence = row.sequence;
+                row.decode().map_err(|reason| Divergence::Row { sequence, reason })
+            };
+            let rows: Result<_, Divergence> = encoded.iter().map(decode).collect();
+            self.cursor = end;
+            return Ok(rows?);
+        }
+    }
+
+    fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+}

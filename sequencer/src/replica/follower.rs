@@ -1,0 +1,406 @@
+//! What a journal's rows demand, one by one: blocks to run, heads to compare, an end of the chain to take back.
+//!
+//! ```text
+//! row ─► push ─► Run ─► ran ───────────┐
+//!                Seal, TakeBack, Note ─┴─► vouched: rows that may be kept and served
+//! ```
+//!
+//! It decides, and does nothing itself. A row is vouched for once all that it says was seen to be so: a part of a block with the
+//! whole block. Until then it is held in memory.
+
+use std::collections::VecDeque;
+
+use alloy_primitives::{B256, keccak256};
+use turnpike_storage::{
+    Assembled, BlockAssembler, JournalBlock, JournalEntry, JournalRow, JournalTx, SealedEntry,
+    StorageError, TakenBackEntry,
+};
+
+use super::Divergence;
+use crate::{gathered::Gathered, replay::check_sealed};
+
+/// Bytes of transactions in rows that are held, at most. A block has far fewer: what goes beyond is no journal.
+const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Rows that are held, at most.
+const HELD_ROWS_MAX: usize = 1 << 20;
+
+/// Blocks that are complete and of which the journal does not say what they came to, at most. A sequencer has one or two.
+const UNSEALED_MAX: usize = 64;
+
+/// Bytes that a row takes besides its transactions.
+const ROW_BYTES: usize = 64;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    assembler: BlockAssembler,
+    next_row: u64,
+    held: Vec<JournalRow>,
+    held_bytes: usize,
+    /// So many of the held rows, from the first on, are vouched for.
+    vouched: usize,
+    /// A block was given to run, and what it came to is not known yet.
+    running: Option<Ran>,
+    /// Blocks that ran, until their rows say that they came to the same.
+    unsealed: VecDeque<Ran>,
+    /// What was said of transactions since the newest complete block.
+    gathered: Gathered,
+}
+
+/// A block that ran, and what was said of other transactions up to its last row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Ran {
+    found: SealedEntry,
+    transactions: Vec<B256>,
+    gathered: Gathered,
+}
+
+/// What is to be done before the next row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Run a block, and tell [`Follower::ran`].
+    Run(JournalBlock),
+    /// The block of this number came to what the journal says: it can go into the look-ups, with what was said of other
+    /// transactions up to its last row.
+    Seal {
+        /// Its number.
+        block: u64,
+        /// When the row that says so was written, in Unix milliseconds.
+        written_at_ms: u64,
+        /// What was said of other transactions.
+        gathered: Gathered,
+    },
+    /// Take the end of the chain back, and note what was said of other transactions before.
+    TakeBack {
+        /// What the row says.
+        entry: TakenBackEntry,
+        /// What was said of other transactions before, and is in no block that stays.
+        gathered: Gathered,
+        /// Transactions of users in parts of void blocks that are not sealed, each with its block.
+        void: Vec<(B256, u64)>,
+    },
+    /// Nothing is open: note what was said of transactions.
+    Note(Gathered),
+}
+
+impl Follower {
+    /// Goes on at row `next_row`, where block `next_block` opens. `unsealed` are blocks before it, all of them in the look-ups, of
+    /// which no row up to here says what they came to; `gathered` is what rows said that are not in the look-ups.
+    pub(crate) fn new(
+        next_row: u64,
+        next_block: u64,
+        unsealed: impl IntoIterator<Item = SealedEntry>,
+        gathered: Gathered,
+    ) -> Self {
+        let ran = |found| Ran { found, transactions: Vec::new(), gathered: Gathered::default() };
+        Self {
+            assembler: BlockAssembler::new(next_block),
+            next_row,
+            held: Vec::new(),
+            held_bytes: 0,
+            vouched: 0,
+            running: None,
+            unsealed: unsealed.into_iter().map(ran).collect(),
+            gathered,
+        }
+    }
+
+    /// Takes in the next row. What it demands is to be done before the next.
+    pub(crate) fn push(&mut self, row: JournalRow) -> Result<Option<Task>, Divergence> {
+        assert!(self.running.is_none(), "invariant: a block's run is told before the next row");
+        let (sequence, written_at_ms) = (row.sequence, row.written_at_ms);
+        if sequence != self.next_row {
+            return Err(Divergence::Sequence { expected: self.next_row, found: sequence });
+        }
+        let refused = |reason: String| Divergence::Row { sequence, reason };
+        let open = match row.entry {
+            JournalEntry::TakenBack(_) => self.assembler.open(),
+            JournalEntry::Slice(_) | JournalEntry::Sealed(_) => None,
+        };
+        let open = open.map(|open| (open.number, hashes(&open.transactions)));
+        let assembled = self.assembler.push(&row).map_err(|error| refused(reason_of(error)))?;
+        self.next_row += 1;
+        if let JournalEntry::Slice(slice) = &row.entry {
+            self.gathered.accept(slice.accepted.clone());
+            self.gathered.refuse(slice.refused.clone());
+        }
+        self.hold(row).map_err(refused)?;
+        let task = match assembled {
+            Some(Assembled::Block(block)) => {
+                // What it comes to is filled in by `ran`.
+                let (number, none) = (block.number, B256::ZERO);
+                let found = SealedEntry { number, hash: none, state_root: none };
+                let transactions = hashes(&block.transactions);
+                let mut gathered = std::mem::take(&mut self.gathered);
+                gathered.include(transactions.iter().copied());
+                self.running = Some(Ran { found, transactions, gathered });
+                return Ok(Some(Task::Run(block)));
+            }
+            Some(Assembled::Sealed(entry)) => Some(self.seal(sequence, written_at_ms, &entry)?),
+            Some(Assembled::TakenBack(entry)) => Some(self.take_back(entry, open)),
+            None => self.note(),
+        };
+        if self.assembler.open().is_none() {
+            self.vouched = self.held.len();
+        }
+        Ok(task)
+    }
+
+    /// The block that was given last came to this.
+    pub(crate) fn ran(&mut self, found: SealedEntry) -> Result<(), Divergence> {
+        let ran = self.running.take().expect("invariant: a block was given to run");
+        assert_eq!(ran.found.number, found.number, "invariant: it is that block");
+        if self.unsealed.len() >= UNSEALED_MAX {
+            let reason = format!("it is complete, and {UNSEALED_MAX} before it are not sealed");
+            return Err(Divergence::Block { block: found.number, reason });
+        }
+        self.unsealed.push_back(Ran { found, ..ran });
+        self.vouched = self.held.len();
+        Ok(())
+    }
+
+    /// Rows that were vouched for since this was last asked, in order.
+    pub(crate) fn vouched(&mut self) -> Vec<JournalRow> {
+        let rest = self.held.split_off(std::mem::take(&mut self.vouched));
+        let vouched = std::mem::replace(&mut self.held, rest);
+        self.held_bytes -= vouched.iter().map(bytes_of).sum::<usize>();
+        vouched
+    }
+
+    fn hold(&mut self, row: JournalRow) -> Result<(), String> {
+        self.held_bytes += bytes_of(&row);
+        self.held.push(row);
+        if self.held.len() > HELD_ROWS_MAX || self.held_bytes > HELD_BYTES_MAX {
+            return Err("a block goes on and on".into());
+        }
+        Ok(())
+    }
+
+    fn seal(
+        &mut self,
+        sequence: u64,
+        written_at_ms: u64,
+        entry: &SealedEntry,
+    ) -> Result<Task, Divergence> {
+        let Some(Ran { found, .. }) = self.unsealed.front() else {
+            let reason = format!("block {} is sealed a second time", entry.number);
+            return Err(Divergence::Row { sequence, reason });
+        };
+        if found.number != entry.number {
+            let reason = format!("block {} is sealed before block {}", entry.number, found.number);
+            return Err(Divergence::Row { sequence, reason });
+        }
+        check_sealed(entry, found)?;
+        let ran = self.unsealed.pop_front().expect("invariant: it was looked at");
+        Ok(Task::Seal { block: entry.number, written_at_ms, gathered: ran.gathered })
+    }
+
+    fn take_back(&mut self, entry: TakenBackEntry, open: Option<(u64, Vec<B256>)>) -> Task {
+        let mut void: Vec<_> = open.into_iter().collect();
+        let mut gathered = std::mem::take(&mut self.gathered);
+        while let Some(ran) = self.unsealed.pop_back_if(|ran| ran.found.number >= entry.first_block)
+        {
+            let later = std::mem::replace(&mut gathered, ran.gathered);
+            gathered.extend(later);
+            void.push((ran.found.number, ran.transactions));
+        }
+        let in_block =
+            |(block, hashes): (u64, Vec<B256>)| hashes.into_iter().map(move |hash| (hash, block));
+        let void = void.into_iter().flat_map(in_block).collect();
+        Task::TakeBack { entry, gathered, void }
+    }
+
+    fn note(&mut self) -> Option<Task> {
+        let is_quiet = self.assembler.open().is_none() && self.unsealed.is_empty();
+        (is_quiet && !self.gathered.is_empty())
+            .then(|| Task::Note(std::mem::take(&mut self.gathered)))
+    }
+}
+
+fn hashes(transactions: &[JournalTx]) -> Vec<B256> {
+    transactions.iter().map(|tx| keccak256(&tx.raw)).collect()
+}
+
+fn reason_of(error: StorageError) -> String {
+    match error {
+        StorageError::Damaged { reason, .. } => reason,
+        other => other.to_string(),
+    }
+}
+
+/// Bytes that a row takes in memory, about.
+fn bytes_of(row: &JournalRow) -> usize {
+    let JournalEntry::Slice(slice) = &row.entry else { return ROW_BYTES };
+    let part = slice.part.iter().flat_map(|part| &part.transactions);
+    let accepted = slice.accepted.iter().map(|accepted| &accepted.tx);
+    let transactions = part.chain(accepted).map(|tx| tx.raw.len() + ROW_BYTES);
+    let refused = slice.refused.iter().map(|(_, reason)| reason.len() + ROW_BYTES);
+    ROW_BYTES + transactions.chain(refused).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{Address, B64};
+    use turnpike_protocol::Origin;
+    use turnpike_storage::{AcceptedTx, BlockOpening, BlockPart, SliceEntry};
+
+    use super::*;
+
+    fn tx(seed: u8) -> JournalTx {
+        JournalTx { raw: vec![seed].into(), sender: Address::ZERO }
+    }
+
+    fn waits(seed: u8) -> AcceptedTx {
+        AcceptedTx { arrival: seed.into(), received_ms: 0, tx: tx(seed) }
+    }
+
+    /// A part of a block with one transaction.
+    fn part(block: u64, seed: u8, is_first: bool, is_last: bool) -> JournalEntry {
+        let opening =
+            || BlockOpening { timestamp: 1, origin: Origin::default(), deposits: Vec::new() };
+        let part = BlockPart {
+            block,
+            opening: is_first.then(opening),
+            transactions: vec![tx(seed)],
+            outcomes: vec![B64::ZERO],
+            is_last,
+        };
+        JournalEntry::Slice(SliceEntry { part: Some(part), ..SliceEntry::default() })
+    }
+
+    fn said(accepted: &[u8]) -> JournalEntry {
+        let accepted = accepted.iter().copied().map(waits).collect();
+        JournalEntry::Slice(SliceEntry { accepted, ..SliceEntry::default() })
+    }
+
+    fn entry(number: u64) -> SealedEntry {
+        let word = B256::with_last_byte(u8::try_from(number).expect("few"));
+        SealedEntry { number, hash: word, state_root: word }
+    }
+
+    fn taken_back(first_block: u64) -> JournalEntry {
+        JournalEntry::TakenBack(TakenBackEntry {
+            first_block,
+            reason: "L1".into(),
+            waiting: Vec::new(),
+            refused: Vec::new(),
+        })
+    }
+
+    struct Rows {
+        follower: Follower,
+        next: u64,
+    }
+
+    impl Rows {
+        fn new() -> Self {
+            Self { follower: Follower::new(0, 1, [], Gathered::default()), next: 0 }
+        }
+
+        /// Gives the next row. A block that it demands comes to what `entry` says.
+        fn push(&mut self, entry: JournalEntry) -> Result<Option<Task>, Divergence> {
+            let task = self.follower.push(JournalRow {
+                sequence: self.next,
+                epoch: 1,
+                written_at_ms: 1,
+                entry,
+            })?;
+            self.next += 1;
+            if let Some(Task::Run(block)) = &task {
+                self.follower.ran(self::entry(block.number))?;
+            }
+            Ok(task)
+        }
+
+        fn vouched(&mut self) -> Vec<u64> {
+            self.follower.vouched().iter().map(|row| row.sequence).collect()
+        }
+    }
+
+    #[test]
+    fn rows_are_vouched_for_with_their_whole_block() {
+        let mut rows = Rows::new();
+        assert_eq!(rows.push(part(1, 1, true, false)), Ok(None));
+        assert_eq!(rows.vouched(), [0; 0]);
+        assert!(matches!(rows.push(part(1, 2, false, true)), Ok(Some(Task::Run(_)))));
+        assert_eq!(rows.push(part(2, 3, true, false)), Ok(None));
+        let sealed = rows.push(JournalEntry::Sealed(entry(1)));
+        let gathered = Gathered::default();
+        assert_eq!(sealed, Ok(Some(Task::Seal { block: 1, written_at_ms: 1, gathered })));
+        assert_eq!(rows.vouched(), [0, 1], "the second block goes on");
+        rows.push(part(2, 4, false, true)).expect("fits");
+        assert_eq!(rows.vouched(), [2, 3, 4]);
+    }
+
+    #[test]
+    fn what_is_not_so_is_not_vouched_for() {
+        let mut rows = Rows::new();
+        rows.push(part(1, 1, true, true)).expect("fits");
+        let wrong = SealedEntry { hash: B256::ZERO, ..entry(1) };
+        let found = rows.push(JournalEntry::Sealed(wrong)).expect_err("is wrong");
+        assert!(matches!(found, Divergence::Header { block: 1, field: "hash", .. }), "{found}");
+        assert_eq!(rows.vouched(), [0]);
+    }
+
+    #[test]
+    fn rows_come_in_their_order() {
+        let mut rows = Rows::new();
+        rows.push(part(1, 1, true, true)).expect("fits");
+        rows.push(part(2, 1, true, true)).expect("fits");
+        let early = rows.push(JournalEntry::Sealed(entry(2))).expect_err("1 comes first");
+        assert!(matches!(early, Divergence::Row { sequence: 2, .. }), "{early}");
+
+        let mut rows = Rows::new();
+        rows.next = 1;
+        let later = rows.push(said(&[1])).expect_err("0 comes first");
+        assert_eq!(later, Divergence::Sequence { expected: 0, found: 1 });
+        rows.next = 0;
+        let unopened = rows.push(part(1, 1, false, false)).expect_err("it was not opened");
+        assert!(matches!(unopened, Divergence::Row { sequence: 0, .. }), "{unopened}");
+
+        let mut rows = Rows::new();
+        rows.push(part(1, 1, true, true)).expect("fits");
+        rows.push(JournalEntry::Sealed(entry(1))).expect("fits");
+        let twice = rows.push(JournalEntry::Sealed(entry(1))).expect_err("it is sealed");
+        assert!(matches!(twice, Divergence::Row { sequence: 2, .. }), "{twice}");
+    }
+
+    #[test]
+    fn what_is_said_of_others_goes_with_the_block_after_it() {
+        let mut rows = Rows::new();
+        let mut gathered = Gathered::default();
+        gathered.accept(vec![waits(1)]);
+        assert_eq!(rows.push(said(&[1])), Ok(Some(Task::Note(gathered))), "nothing is open");
+        rows.push(part(1, 9, true, false)).expect("fits");
+        assert_eq!(rows.push(said(&[2, 3])), Ok(None));
+        // It runs itself.
+        rows.push(part(1, 3, false, true)).expect("fits");
+        assert_eq!(rows.push(said(&[4])), Ok(None), "the block is not sealed");
+        let mut gathered = Gathered::default();
+        gathered.accept(vec![waits(2)]);
+        let sealed = rows.push(JournalEntry::Sealed(entry(1)));
+        assert_eq!(sealed, Ok(Some(Task::Seal { block: 1, written_at_ms: 1, gathered })));
+        let mut gathered = Gathered::default();
+        gathered.accept(vec![waits(4), waits(5)]);
+        assert_eq!(rows.push(said(&[5])), Ok(Some(Task::Note(gathered))));
+    }
+
+    #[test]
+    fn what_is_taken_back_was_never_sealed() {
+        let mut rows = Rows::new();
+        rows.push(part(1, 1, true, true)).expect("fits");
+        rows.push(JournalEntry::Sealed(entry(1))).expect("fits");
+        rows.push(said(&[7])).expect("fits");
+        rows.push(part(2, 2, true, true)).expect("fits");
+        rows.push(part(3, 3, true, false)).expect("fits");
+        rows.push(said(&[8])).expect("fits");
+        let task = rows.push(taken_back(2)).expect("fits");
+        let Some(Task::TakeBack { gathered, void, .. }) = task else { panic!("{task:?}") };
+        assert_eq!(gathered.into_parts().0, [waits(8)]);
+        assert_eq!(void, [(keccak256([3]), 3), (keccak256([2]), 2)]);
+        assert_eq!(rows.vouched(), [0, 1, 2, 3, 4, 5, 6]);
+        rows.push(part(2, 4, true, true)).expect("the block is another one now");
+        rows.push(JournalEntry::Sealed(entry(2))).expect("fits");
+    }
+}

@@ -1,0 +1,233 @@
+use std::{path::PathBuf, sync::Arc};
+
+use alloy_primitives::B256;
+use anyhow::{Context as _, ensure};
+use tokio::{sync::watch, task::block_in_place};
+use tracing::{info, warn};
+use turnpike_executor::{BlockOutcome, Chain, EngineConfig};
+use turnpike_protocol::Genesis;
+use turnpike_storage::{
+    IndexBatch, JournalBlock, JournalRow, SealedBlock, SealedEntry, TakenBack, TakenBackEntry,
+};
+
+use super::{
+    Divergence,
+    follower::{Follower, Task},
+};
+use crate::{
+    Shared,
+    checkpoints::Checkpoints,
+    gathered::Gathered,
+    replay::{Senders, run_block},
+    restore::{restore_to, reverted_from},
+    sealed::sealed_block_of,
+};
+
+/// Blocks that ran and are not in the look-ups, after which what there is is written: they are in memory.
+const BLOCKS_WAITING_MAX: usize = 16;
+
+/// Does what a journal's rows demand, and keeps what was vouched for: journal, checkpoints, look-ups, in this order.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    pub(crate) genesis: Genesis,
+    pub(crate) execution: EngineConfig,
+    /// The folder of checkpoints.
+    pub(crate) directory: PathBuf,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) follower: Follower,
+    pub(crate) head: watch::Sender<u64>,
+    pub(crate) journal_end: watch::Sender<u64>,
+    /// Blocks that ran and that the journal has not yet, for the checkpoints.
+    pub(crate) ran: Vec<BlockOutcome>,
+    /// Blocks that ran, until their rows say that they came to the same.
+    pub(crate) unsealed: Vec<SealedBlock>,
+    /// What goes into the look-ups once its rows are in the journal.
+    pub(crate) batches: Vec<IndexBatch>,
+}
+
+/// Why rows are not taken over.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    /// They are not true.
+    #[error(transparent)]
+    Diverged(#[from] Divergence),
+    /// This node cannot.
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
+}
+
+impl From<turnpike_storage::StorageError> for KeepError {
+    fn from(error: turnpike_storage::StorageError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Keeper {
+    /// Takes rows over. What was found to be true before the first that is not, is kept.
+    pub(crate) async fn take(&mut self, rows: Vec<JournalRow>) -> Result<(), KeepError> {
+        for row in rows {
+            if let Err(error) = self.take_row(row).await {
+                if matches!(error, KeepError::Diverged(_)) {
+                    self.flush().await?;
+                }
+                return Err(error);
+            }
+        }
+        Ok(self.flush().await?)
+    }
+
+    async fn take_row(&mut self, row: JournalRow) -> Result<(), KeepError> {
+        let next = row.sequence + 1;
+        match self.follower.push(row)? {
+            Some(Task::Run(block)) => self.run(block).await,
+            Some(Task::Seal { block, written_at_ms, gathered }) => {
+                self.seal(block, written_at_ms, gathered).await
+            }
+            Some(Task::TakeBack { entry, gathered, void }) => {
+                Ok(self.take_back(next, entry, gathered, void).await?)
+            }
+            Some(Task::Note(gathered)) => {
+                let (accepted, refused) = gathered.into_parts();
+                self.batches.push(IndexBatch {
+                    to: next,
+                    accepted,
+                    refused,
+                    ..IndexBatch::default()
+                });
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn run(&mut self, block: JournalBlock) -> Result<(), KeepError> {
+        let outcome = {
+            let mut chain = self.shared.chain.write().await;
+            let outcome = block_in_place(|| run_block(&mut chain, &block, Senders::Recovered))?;
+            self.unsealed.push(sealed_block_of(&chain, &outcome, block));
+            outcome
+        };
+        self.follower.ran(SealedEntry {
+            number: outcome.header.number,
+            hash: outcome.hash(),
+            state_root: outcome.header.state_root,
+        })?;
+        self.ran.push(outcome);
+        if self.ran.len() >= BLOCKS_WAITING_MAX {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn seal(
+        &mut self,
+        number: u64,
+        written_at_ms: u64,
+        gathered: Gathered,
+    ) -> Result<(), KeepError> {
+        let Some(at) = self.unsealed.iter().position(|block| block.block.header.number == number)
+        else {
+            // It was in the look-ups at the start.
+            return Ok(self.shared.database.note_sealed(number, written_at_ms).await?);
+        };
+        let mut block = self.unsealed.remove(at);
+        block.times.sealed_ms = Some(written_at_ms);
+        let (accepted, refused) = gathered.into_parts();
+        self.batches.push(IndexBatch {
+            to: block.rows.end,
+            taken_back: None,
+            accepted,
+            blocks: vec![block],
+            refused,
+        });
+        Ok(())
+    }
+
+    async fn take_back(
+        &mut self,
+        to: u64,
+        entry: TakenBackEntry,
+        mut gathered: Gathered,
+        void: Vec<(B256, u64)>,
+    ) -> anyhow::Result<()> {
+        let TakenBackEntry { first_block, reason, waiting, refused } = entry;
+        // The row is among what is written now: should this end before the look-ups know of it, the next start reads it.
+        self.flush().await?;
+        warn!(first = first_block, reason, "blocks are taken back");
+        self.rewind(first_block - 1).await?;
+        self.unsealed.retain(|block| block.block.header.number < first_block);
+        gathered.accept(waiting);
+        gathered.refuse(refused);
+        let (accepted, refused) = gathered.into_parts();
+        let database = &self.shared.database;
+        let mut reverted = void;
+        let known: std::collections::HashSet<_> = reverted.iter().map(|(hash, _)| *hash).collect();
+        let rest = reverted_from(database, first_block).await?;
+        reverted.extend(rest.into_iter().filter(|(hash, _)| !known.contains(hash)));
+        let taken_back = Some(TakenBack { first_block, reason, reverted });
+        let batch = IndexBatch { to, taken_back, accepted, blocks: Vec::new(), refused };
+        self.shared.announcements.before_take_back(&self.shared, first_block).await;
+        database.index(&batch).await.context("the look-ups cannot be written")?;
+        self.head.send_replace(first_block - 1);
+        Ok(())
+    }
+
+    /// Takes the chain back to a block that the look-ups hold.
+    async fn rewind(&mut self, block: u64) -> anyhow::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        if shared.chain.read().await.oldest_state() > block {
+            info!(block, "the state is not kept any more: the journal is run again");
+            self.checkpoints.stop().await;
+            let genesis = Chain::from_genesis(&self.genesis);
+            let (chain, checkpoints) =
+                restore_to(genesis, &shared.database, &self.directory, self.execution, block)
+                    .await?;
+            *shared.chain.write().await = chain;
+            self.checkpoints = checkpoints;
+            return Ok(());
+        }
+        let mut chain = shared.chain.write().await;
+        ensure!(block_in_place(|| chain.rewind(block)), "block {block} is unknown");
+        self.checkpoints.rewind(block);
+        Ok(())
+    }
+
+    /// Writes what was vouched for.
+    async fn flush(&mut self) -> anyhow::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let rows = self.follower.vouched();
+        if let Some(last) = rows.last() {
+            let end = last.sequence + 1;
+            let written = shared.database.append_rows(&rows).await;
+            written.context("the journal cannot be written")?;
+            self.journal_end.send_replace(end);
+        }
+        if !self.ran.is_empty() {
+            let chain = shared.chain.read().await;
+            for outcome in self.ran.drain(..) {
+                self.checkpoints.push(&chain, outcome).await;
+            }
+        }
+        for batch in self.batches.drain(..) {
+            let indexed = shared.database.index(&batch).await;
+            indexed.context("the look-ups cannot be written")?;
+            if let Some(block) = batch.blocks.last() {
+                let header = &block.block.header;
+                self.head.send_replace(header.number);
+                info!(
+                    block = header.number,
+                    hash = %header.hash_slow(),
+                    transactions = block.hashes.len(),
+                    "block followed"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends: what the next start can use is written.
+    pub(crate) async fn finish(self) {
+        self.checkpoints.finish().await;
+    }
+}

@@ -1,0 +1,170 @@
+use std::time::Duration;
+
+use alloy_primitives::{B64, B256};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use turnpike_storage::{JournalRow, StorageError};
+
+use super::Divergence;
+
+/// Pause after the first failure; twice as long after each that follows.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Longest pause.
+const BACK_OFF_MAX: Duration = Duration::from_secs(5);
+
+/// The next row that is wanted, and what it has to be chained to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// Its sequence.
+    pub(crate) next: u64,
+    /// Checksum of the row before.
+    pub(crate) checksum: B64,
+}
+
+/// Where a journal's rows come from.
+pub(crate) trait Source: Send + 'static {
+    /// Gets ready to give the rows from the cursor on.
+    fn connect(&mut self, cursor: Cursor) -> impl Future<Output = Result<(), SourceError>> + Send;
+
+    /// The next rows, one at least: waits until there is one. Each follows from the one before.
+    fn next(&mut self) -> impl Future<Output = Result<Vec<JournalRow>, SourceError>> + Send;
+
+    /// Where the rows that were given end.
+    fn cursor(&self) -> Cursor;
+}
+
+/// Why a source gives no rows.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    /// It may give them later.
+    #[error("{0}")]
+    Lost(String),
+    /// It has another journal.
+    #[error(transparent)]
+    Diverged(#[from] Divergence),
+    /// It is of another chain.
+    #[error("the source is of another chain: it has genesis {found}, this one has {expected}")]
+    OtherChain {
+        /// Id of this chain's genesis.
+        expected: B256,
+        /// Id of the source's.
+        found: B256,
+    },
+}
+
+impl From<StorageError> for SourceError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Damaged { key: sequence, reason, .. } => {
+                Self::Diverged(Divergence::Row { sequence, reason })
+            }
+            StorageError::OtherGenesis { expected, found, .. } => {
+                Self::OtherChain { expected, found }
+            }
+            other => Self::Lost(other.to_string()),
+        }
+    }
+}
+
+/// Gives `rows` what a source has from the cursor on, through its failures, until `stop`. Ends with what no patience helps against.
+pub(crate) async fn pump<S: Source>(
+    mut source: S,
+    mut cursor: Cursor,
+    rows: mpsc::Sender<Vec<JournalRow>>,
+    stop: CancellationToken,
+) -> Result<(), SourceError> {
+    let mut pause = BACK_OFF;
+    loop {
+        let from = cursor;
+        let ended = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            ended = follow(&mut source, &mut cursor, &rows) => ended,
+        };
+        let Err(error) = ended else { return Ok(()) };
+        let SourceError::Lost(reason) = error else { return Err(error) };
+        if cursor != from {
+            pause = BACK_OFF;
+        }
+        warn!(row = cursor.next, reason, "the source is lost, will try again");
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = (pause * 2).min(BACK_OFF_MAX);
+    }
+}
+
+/// Follows until the source fails; ends well once nobody wants rows any more.
+async fn follow<S: Source>(
+    source: &mut S,
+    cursor: &mut Cursor,
+    rows: &mpsc::Sender<Vec<JournalRow>>,
+) -> Result<(), SourceError> {
+    source.connect(*cursor).await?;
+    info!(row = cursor.next, "following the source");
+    loop {
+        let found = source.next().await?;
+        let end = source.cursor();
+        if rows.send(found).await.is_err() {
+            return Ok(());
+        }
+        // After they were handed over, and not before: nothing is missed if this is dropped in between.
+        *cursor = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use turnpike_storage::{JournalEntry, SliceEntry};
+
+    use super::*;
+
+    /// Gives a row at a time, and is lost after every second.
+    struct Flaky {
+        at: u64,
+        given: u64,
+        end: u64,
+    }
+
+    impl Source for Flaky {
+        async fn connect(&mut self, cursor: Cursor) -> Result<(), SourceError> {
+            (self.at, self.given) = (cursor.next, 0);
+            Ok(())
+        }
+
+        async fn next(&mut self) -> Result<Vec<JournalRow>, SourceError> {
+            if self.at == self.end {
+                let (expected, found) = (self.end, 0);
+                return Err(Divergence::Sequence { expected, found }.into());
+            }
+            if self.given == 2 {
+                return Err(SourceError::Lost("cut".into()));
+            }
+            let entry = JournalEntry::Slice(SliceEntry::default());
+            let row = JournalRow { sequence: self.at, epoch: 1, written_at_ms: 1, entry };
+            (self.at, self.given) = (self.at + 1, self.given + 1);
+            Ok(vec![row])
+        }
+
+        fn cursor(&self) -> Cursor {
+            Cursor { next: self.at, checksum: B64::ZERO }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_that_is_lost_again_and_again_gives_every_row_once() {
+        let (send, mut receive) = mpsc::channel(1);
+        let source = Flaky { at: 0, given: 0, end: 12 };
+        let cursor = Cursor { next: 3, checksum: B64::ZERO };
+        let pumping = tokio::spawn(pump(source, cursor, send, CancellationToken::new()));
+        let mut given = Vec::new();
+        while let Some(rows) = receive.recv().await {
+            given.extend(rows.iter().map(|row| row.sequence));
+        }
+        assert_eq!(given, (3..12).collect::<Vec<_>>());
+        let ended = pumping.await.expect("does not panic");
+        assert!(matches!(ended, Err(SourceError::Diverged(_))), "{ended:?}");
+    }
+}

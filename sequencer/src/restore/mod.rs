@@ -1,0 +1,468 @@
+//! The chain as it was at the last stop.
+//!
+//! ```text
+//! checkpoint ─► state after some block ─► rows of the journal after it ─► state, look-ups and pool after the last
+//! ```
+//!
+//! The journal is the ground truth. A checkpoint only says what running its first blocks comes to, and is used if the
+//! look-ups hold its block with that state root. On any doubt all of the journal is run. What the look-ups do not hold yet is
+//! made up for. A block whose last part is missing is completed with what it has: its transactions were told of.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Range,
+    path::Path,
+};
+
+use alloy_primitives::{B256, keccak256};
+use anyhow::{Context as _, ensure};
+use tokio::task::block_in_place;
+use tracing::{info, warn};
+use turnpike_executor::{BlockOutcome, Chain, Engine, EngineConfig};
+use turnpike_state::checkpoint::{CheckpointStore, Loaded};
+use turnpike_storage::{
+    AcceptedTx, Assembled, BlockAssembler, BlockPart, Database, IndexBatch, JournalBlock,
+    JournalEntry, JournalRow, SealedBlock, SealedEntry, SliceEntry, TakenBack, TakenBackEntry,
+    unix_milliseconds,
+};
+
+use crate::{
+    checkpoints::Checkpoints,
+    gathered::Gathered,
+    replay::{Senders, check_sealed, run_block},
+    sealed::sealed_block_of,
+};
+
+/// Rows of the journal read at a time.
+const ROWS_STEP: u32 = 256;
+
+/// What journal and checkpoints gave back.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    pub(crate) chain: Chain,
+    pub(crate) checkpoints: Checkpoints,
+    /// Transactions that wait, in the order of arrival.
+    pub(crate) pending: Vec<AcceptedTx>,
+    /// Arrivals that the look-ups hold or are going to hold: others must have others.
+    pub(crate) arrivals: Vec<u64>,
+    /// What rows say of transactions that the look-ups do not hold yet.
+    pub(crate) unindexed: Gathered,
+    /// Blocks of which no row says what they came to.
+    pub(crate) unsealed: Vec<SealedEntry>,
+    /// Blocks that were run.
+    #[cfg(test)]
+    pub(crate) blocks_run: u64,
+}
+
+/// What becomes of the end of a journal that is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It is completed: the journal is this node's own to write.
+    Complete,
+    /// It stays: rows come from elsewhere.
+    Open,
+}
+
+/// Brings the chain, which is at its genesis block, to the end of the journal, and the look-ups as well. `execution` says what
+/// runs its blocks, now and later.
+pub(crate) async fn restore(
+    genesis: Chain,
+    database: &Database,
+    directory: &Path,
+    execution: EngineConfig,
+) -> anyhow::Result<Restored> {
+    restore_with(genesis, database, directory, execution, Ending::Complete).await
+}
+
+/// [`restore`], with a choice of what becomes of the journal's end.
+pub(crate) async fn restore_with(
+    genesis: Chain,
+    database: &Database,
+    directory: &Path,
+    execution: EngineConfig,
+    ending: Ending,
+) -> anyhow::Result<Restored> {
+    let (chain, checkpoints, is_resumed) =
+        begin(genesis, database, directory, execution, u64::MAX).await?;
+    let mut restoring = Restoring::new(chain, checkpoints, database).await?;
+    restoring.run(ending).await?;
+    let Restoring { chain, mut checkpoints, unindexed, unsealed, blocks_run, .. } = restoring;
+    let unsealed = unsealed.into_values().collect();
+    if blocks_run > 0 {
+        info!(
+            head = chain.head().header.number,
+            blocks = blocks_run,
+            "chain rebuilt from the journal"
+        );
+    }
+    if !is_resumed {
+        checkpoints.begin(&chain);
+    }
+    let mut waiting = Gathered::default();
+    waiting.accept(database.pending().await?);
+    let arrivals = waiting.arrivals().chain(unindexed.arrivals()).collect();
+    waiting.extend(unindexed.clone());
+    let (pending, _) = waiting.into_parts();
+    Ok(Restored {
+        chain,
+        checkpoints,
+        pending,
+        arrivals,
+        unindexed,
+        unsealed,
+        #[cfg(test)]
+        blocks_run,
+    })
+}
+
+/// The chain after `block`, which the look-ups hold, in a state that it does not keep any more.
+pub(crate) async fn restore_to(
+    genesis: Chain,
+    database: &Database,
+    directory: &Path,
+    execution: EngineConfig,
+    block: u64,
+) -> anyhow::Result<(Chain, Checkpoints)> {
+    let (mut chain, mut checkpoints, is_resumed) =
+        begin(genesis, database, directory, execution, block).await?;
+    while chain.head().header.number < block {
+        let next = chain.head().header.number + 1;
+        let rows = database.rows_of(next).await?;
+        let rows = rows.with_context(|| format!("the look-ups do not hold block {next}"))?;
+        let block = journal_block(database, next, rows).await?;
+        let outcome = block_in_place(|| run_block(&mut chain, &block, Senders::Known))?;
+        checkpoints.push(&chain, outcome).await;
+    }
+    if !is_resumed {
+        checkpoints.begin(&chain);
+    }
+    Ok((chain, checkpoints))
+}
+
+/// A block, from the rows that hold it.
+pub(crate) async fn journal_block(
+    database: &Database,
+    number: u64,
+    rows: Range<u64>,
+) -> anyhow::Result<JournalBlock> {
+    let mut assembler = BlockAssembler::new(number);
+    let limit = u32::try_from(rows.end - rows.start)?;
+    for row in database.rows(rows.start, limit).await? {
+        if let Some(Assembled::Block(block)) = assembler.push(&row)? {
+            return Ok(block);
+        }
+    }
+    anyhow::bail!("rows {} to {} of the journal do not hold block {number}", rows.start, rows.end)
+}
+
+/// The chain from which the journal is run, its checkpoints, and whether it comes from them.
+async fn begin(
+    genesis: Chain,
+    database: &Database,
+    directory: &Path,
+    execution: EngineConfig,
+    last: u64,
+) -> anyhow::Result<(Chain, Checkpoints, bool)> {
+    let resumed = resume(&genesis, database, directory, last).await.unwrap_or_else(|doubt| {
+        let doubt = format!("{doubt:#}");
+        warn!(doubt, "state checkpoint not used: the whole journal is run");
+        None
+    });
+    let is_resumed = resumed.is_some();
+    let (mut chain, checkpoints) = match resumed {
+        Some((chain, store)) => {
+            info!(block = chain.head().header.number, "state loaded from a checkpoint");
+            let checkpoints = Checkpoints::after(directory, store, &chain);
+            (chain, checkpoints)
+        }
+        None => {
+            let checkpoints = Checkpoints::none(directory, &genesis);
+            (genesis, checkpoints)
+        }
+    };
+    chain.set_engine(Engine::new(execution));
+    Ok((chain, checkpoints, is_resumed))
+}
+
+/// The chain at its newest checkpoint; `None` if there is none. An error says why one cannot be trusted.
+async fn resume(
+    genesis: &Chain,
+    database: &Database,
+    directory: &Path,
+    last: u64,
+) -> anyhow::Result<Option<(Chain, CheckpointStore)>> {
+    let (store, recovery) = block_in_place(|| CheckpointStore::open(directory))?;
+    for discarded in &recovery.discarded {
+        warn!(segment = %discarded.segment, reason = %discarded.reason, "state checkpoint damaged");
+    }
+    let Some(Loaded { block, state_root, state, .. }) = recovery.loaded else {
+        ensure!(recovery.discarded.is_empty(), "no segment is usable");
+        return Ok(None);
+    };
+    ensure!(block <= last, "it is of block {block}, block {last} is needed");
+    if block == 0 {
+        // Nothing is saved by it, and no journal record speaks for it.
+        ensure!(state_root == genesis.head().header.state_root, "it is of another genesis");
+        let header = genesis.head().header.clone();
+        let chain = Chain::resume(genesis.config().clone(), state, header, None);
+        return Ok(chain.map(|chain| (chain, store)));
+    }
+    let record = database.block(block).await?;
+    let record = record.with_context(|| format!("the look-ups do not hold block {block}"))?;
+    ensure!(
+        record.header.state_root == state_root,
+        "it has state root {state_root} after block {block}, the look-ups {}",
+        record.header.state_root
+    );
+    let is_void = is_taken_back(database, block).await?;
+    ensure!(!is_void, "block {block} was taken back");
+    let origin = Some(record.origin.entry);
+    let chain = Chain::resume(genesis.config().clone(), state, record.header, origin);
+    let chain = chain.with_context(|| format!("it is not the state after block {block}"))?;
+    Ok(Some((chain, store)))
+}
+
+/// Whether rows that the look-ups have not taken in void a block.
+async fn is_taken_back(database: &Database, block: u64) -> anyhow::Result<bool> {
+    let taken = database.taken_back_from(database.indexed_to().await?).await?;
+    Ok(taken.iter().any(|(_, taken)| taken.first_block <= block))
+}
+
+/// The journal's rows being run.
+struct Restoring<'a> {
+    database: &'a Database,
+    chain: Chain,
+    checkpoints: Checkpoints,
+    assembler: BlockAssembler,
+    /// The first row that the look-ups do not hold.
+    indexed_to: u64,
+    /// Later rows that take blocks back, each with the first of them.
+    voids: Vec<(u64, u64)>,
+    /// What was said of transactions since the newest block, and goes into the look-ups with the next.
+    unindexed: Gathered,
+    /// Transactions of parts that are void, with their blocks, until the row that voids them.
+    void: Vec<(B256, u64)>,
+    /// Blocks that were run and whose `Sealed` row was not seen.
+    unsealed: BTreeMap<u64, SealedEntry>,
+    blocks_run: u64,
+}
+
+impl<'a> Restoring<'a> {
+    async fn new(
+        chain: Chain,
+        checkpoints: Checkpoints,
+        database: &'a Database,
+    ) -> anyhow::Result<Self> {
+        let head = chain.head().header.number;
+        Ok(Self {
+            database,
+            chain,
+            checkpoints,
+            assembler: BlockAssembler::new(head + 1),
+            indexed_to: database.indexed_to().await?,
+            voids: Vec::new(),
+            unindexed: Gathered::default(),
+            void: Vec::new(),
+            unsealed: BTreeMap::new(),
+            blocks_run: 0,
+        })
+    }
+
+    async fn run(&mut self, ending: Ending) -> anyhow::Result<()> {
+        let mut next = match self.chain.head().header.number {
+            0 => 0,
+            block => {
+                let rows = self.database.rows_of(block).await?;
+                rows.with_context(|| format!("the look-ups do not hold block {block}"))?.end
+            }
+        };
+        let voids = self.database.taken_back_from(next).await?;
+        self.voids = voids.iter().map(|(row, taken)| (*row, taken.first_block)).collect();
+        loop {
+            let rows = self.database.rows(next, ROWS_STEP).await?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in rows {
+                next = row.sequence + 1;
+                self.take(row).await?;
+            }
+        }
+        if ending == Ending::Complete {
+            self.complete(next).await?;
+            self.seal_rest().await?;
+        }
+        Ok(())
+    }
+
+    fn is_new(&self, sequence: u64) -> bool {
+        sequence >= self.indexed_to
+    }
+
+    async fn take(&mut self, mut row: JournalRow) -> anyhow::Result<()> {
+        let (sequence, is_new) = (row.sequence, self.is_new(row.sequence));
+        if let JournalEntry::Slice(slice) = &mut row.entry {
+            if let Some(part) =
+                slice.part.take_if(|part| is_void(&self.voids, sequence, part.block))
+                && is_new
+            {
+                let hashes: Vec<_> =
+                    part.transactions.iter().map(|tx| keccak256(&tx.raw)).collect();
+                self.unindexed.include(hashes.iter().copied());
+                self.void.extend(hashes.into_iter().map(|hash| (hash, part.block)));
+            }
+            if is_new {
+                self.unindexed.accept(std::mem::take(&mut slice.accepted));
+                self.unindexed.refuse(std::mem::take(&mut slice.refused));
+            }
+        }
+        let first = match &row.entry {
+            JournalEntry::Slice(_) => None,
+            JournalEntry::Sealed(sealed) => Some(sealed.number),
+            JournalEntry::TakenBack(taken) => {
+                let is_known = self.voids.iter().any(|(at, _)| *at == sequence);
+                ensure!(is_known, "row {sequence} takes blocks back, and came after the others");
+                Some(taken.first_block)
+            }
+        };
+        if first.is_some_and(|block| is_void(&self.voids, sequence, block)) {
+            let empty = JournalEntry::Slice(SliceEntry::default());
+            if let JournalEntry::TakenBack(taken) = std::mem::replace(&mut row.entry, empty)
+                && is_new
+            {
+                // Another takes back more: only what waits because of it counts.
+                self.unindexed.accept(taken.waiting);
+                self.unindexed.refuse(taken.refused);
+            }
+        }
+        match self.assembler.push(&row)? {
+            Some(Assembled::Block(block)) => self.run_block(block).await,
+            Some(Assembled::Sealed(sealed)) => {
+                self.unsealed.remove(&sealed.number);
+                if is_new {
+                    self.database.note_sealed(sealed.number, row.written_at_ms).await?;
+                }
+                if let Some(head) = self.chain.head_at(sealed.number) {
+                    let (hash, state_root) = (head.hash(), head.header.state_root);
+                    check_sealed(&sealed, &SealedEntry { hash, state_root, ..sealed.clone() })?;
+                }
+                Ok(())
+            }
+            Some(Assembled::TakenBack(taken)) if is_new => self.take_back(sequence, taken).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn run_block(&mut self, block: JournalBlock) -> anyhow::Result<()> {
+        let outcome: BlockOutcome =
+            block_in_place(|| run_block(&mut self.chain, &block, Senders::Known))?;
+        self.blocks_run += 1;
+        let number = block.number;
+        let (hash, state_root) = (outcome.hash(), outcome.header.state_root);
+        self.unsealed.insert(number, SealedEntry { number, hash, state_root });
+        if self.is_new(block.rows.start) {
+            let hashes = outcome.transactions.iter().map(|tx| tx.envelope().tx_hash());
+            self.unindexed.include(hashes);
+            let to = block.rows.end;
+            let sealed = sealed_block_of(&self.chain, &outcome, block);
+            self.index(to, None, vec![sealed]).await?;
+        }
+        self.checkpoints.push(&self.chain, outcome).await;
+        Ok(())
+    }
+
+    /// Blocks that the look-ups hold are void, and so is what followed.
+    async fn take_back(&mut self, sequence: u64, taken: TakenBackEntry) -> anyhow::Result<()> {
+        let TakenBackEntry { first_block, reason, waiting, refused } = taken;
+        let mut reverted = std::mem::take(&mut self.void);
+        let known: HashSet<_> = reverted.iter().map(|(hash, _)| *hash).collect();
+        for (hash, block) in reverted_from(self.database, first_block).await? {
+            if !known.contains(&hash) {
+                reverted.push((hash, block));
+            }
+        }
+        self.unindexed.accept(waiting);
+        self.unindexed.refuse(refused);
+        self.unsealed.retain(|number, _| *number < first_block);
+        let taken_back = TakenBack { first_block, reason, reverted };
+        self.index(sequence + 1, Some(taken_back), Vec::new()).await
+    }
+
+    /// Completes a block whose last part is missing; `end` is the end of the journal.
+    async fn complete(&mut self, end: u64) -> anyhow::Result<()> {
+        let Some(open) = self.assembler.open() else { return Ok(()) };
+        let block = open.number;
+        info!(block, transactions = open.transactions.len(), "the last block is completed");
+        let part = BlockPart {
+            block,
+            opening: None,
+            transactions: Vec::new(),
+            outcomes: Vec::new(),
+            is_last: true,
+        };
+        let entry = JournalEntry::Slice(SliceEntry { part: Some(part), ..SliceEntry::default() });
+        let written_at_ms = unix_milliseconds();
+        let written = self.database.append_at(std::slice::from_ref(&entry), written_at_ms).await;
+        let rows = written?;
+        ensure!(rows.start == end, "the journal has grown meanwhile");
+        let row = JournalRow { sequence: end, epoch: 0, written_at_ms, entry };
+        self.take(row).await
+    }
+
+    /// Records what those blocks came to of which that is missing.
+    async fn seal_rest(&mut self) -> anyhow::Result<()> {
+        let sealed: Vec<_> = std::mem::take(&mut self.unsealed).into_values().collect();
+        let numbers: Vec<_> = sealed.iter().map(|sealed| sealed.number).collect();
+        let entries: Vec<_> = sealed.into_iter().map(JournalEntry::Sealed).collect();
+        if !entries.is_empty() {
+            let at_ms = unix_milliseconds();
+            self.database.append_at(&entries, at_ms).await?;
+            for number in numbers {
+                self.database.note_sealed(number, at_ms).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the look-ups to row `to`.
+    async fn index(
+        &mut self,
+        to: u64,
+        taken_back: Option<TakenBack>,
+        blocks: Vec<SealedBlock>,
+    ) -> anyhow::Result<()> {
+        let (accepted, refused) = std::mem::take(&mut self.unindexed).into_parts();
+        let batch = IndexBatch { to, taken_back, accepted, blocks, refused };
+        Ok(self.database.index(&batch).await?)
+    }
+}
+
+/// Whether a later row takes a block back that a row is about.
+fn is_void(voids: &[(u64, u64)], sequence: u64, block: u64) -> bool {
+    voids.iter().any(|(at, first)| *at > sequence && block >= *first)
+}
+
+/// Transactions of blocks from `first` on in the look-ups, deposits included, each with its block.
+pub(crate) async fn reverted_from(
+    database: &Database,
+    first: u64,
+) -> anyhow::Result<Vec<(B256, u64)>> {
+    /// Blocks read at a time.
+    const STEP: u64 = 100;
+    let (mut found, mut next) = (Vec::new(), first);
+    loop {
+        let blocks = database.blocks(next, next + STEP - 1).await?;
+        if blocks.is_empty() {
+            return Ok(found);
+        }
+        for block in blocks {
+            let number = block.header.number;
+            let hashes = block.receipts.iter().map(|receipt| keccak256(&receipt.transaction));
+            found.extend(hashes.map(|hash| (hash, number)));
+            next = number + 1;
+        }
+    }
+}

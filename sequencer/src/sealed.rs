@@ -1,0 +1,141 @@
+use std::ops::Range;
+
+use alloy::sol_types::SolEvent as _;
+use alloy_consensus::Transaction as _;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::Address;
+use turnpike_executor::{BlockOutcome, Chain};
+use turnpike_l1::L2ToL1MessagePasser::MessagePassed;
+use turnpike_protocol::{Origin, ReceiptEnvelope, TxEnvelope, predeploys::MESSAGE_PASSER};
+use turnpike_state::AccountProof;
+use turnpike_storage::{
+    BlockKey, BlockKeys, BlockRecord, JournalBlock, PasserProof, ReceiptRecord, SealedBlock,
+    StoredTimes, WithdrawalRecord,
+};
+
+/// The genesis block, which `chain` is at, as the look-ups keep it.
+pub(crate) fn genesis_record(chain: &Chain) -> BlockRecord {
+    let head = chain.head();
+    BlockRecord {
+        header: head.header.clone(),
+        message_passer_storage_root: head.output.message_passer_storage_root,
+        origin: Origin::default(),
+        receipts: Vec::new(),
+    }
+}
+
+/// A block as the look-ups keep it; `rows` of the journal hold it.
+pub(crate) fn sealed_block(
+    outcome: &BlockOutcome,
+    origin: Origin,
+    rows: Range<u64>,
+    passer_proof: AccountProof,
+    times: StoredTimes,
+) -> SealedBlock {
+    SealedBlock {
+        rows,
+        hash: outcome.hash(),
+        block: block_record(outcome, origin),
+        hashes: outcome.transactions.iter().map(|tx| tx.envelope().tx_hash()).collect(),
+        block_keys: block_keys(
+            outcome.transactions.iter().map(|tx| (tx.envelope(), &tx.receipt.envelope, tx.sender)),
+        ),
+        passer_proof: self::passer_proof(passer_proof),
+        withdrawals: withdrawals(outcome),
+        times,
+    }
+}
+
+/// The head of `chain`, which the journal gave. The time at which it was sealed is missing.
+pub(crate) fn sealed_block_of(
+    chain: &Chain,
+    outcome: &BlockOutcome,
+    block: JournalBlock,
+) -> SealedBlock {
+    let proof = chain.state().proof(&MESSAGE_PASSER, &[]);
+    // When its hash was written is in a later row.
+    let times = StoredTimes { sealed_ms: None, parts: block.times };
+    sealed_block(outcome, block.opening.origin, block.rows, proof, times)
+}
+
+/// All that a block can be looked for by: its logs, and the accounts of its transactions, each of which comes with its receipt and its
+/// sender.
+pub(crate) fn block_keys<'a>(
+    txs: impl Iterator<Item = (&'a TxEnvelope, &'a ReceiptEnvelope, Address)> + Clone,
+) -> BlockKeys {
+    let logs = txs.clone().flat_map(|(_, receipt, _)| receipt.logs());
+    let accounts = txs.flat_map(|(tx, receipt, sender)| {
+        let recipient = tx.to().or_else(|| created(tx, receipt, sender));
+        let recipient = recipient.map(|address| BlockKey::recipient(&address));
+        [Some(BlockKey::sender(&sender)), recipient].into_iter().flatten()
+    });
+    BlockKeys::of(logs).and(accounts)
+}
+
+/// The contract that a transaction creates, if it does.
+pub(crate) fn created(
+    tx: &TxEnvelope,
+    receipt: &ReceiptEnvelope,
+    sender: Address,
+) -> Option<Address> {
+    let nonce = match receipt.as_deposit_receipt() {
+        Some(deposit) => deposit.deposit_nonce?,
+        None => tx.nonce(),
+    };
+    tx.kind().is_create().then(|| sender.create(nonce))
+}
+
+/// What is kept of the message passer's proof.
+pub(crate) fn passer_proof(proof: AccountProof) -> PasserProof {
+    let account = proof.account.unwrap_or_default();
+    PasserProof {
+        nonce: account.nonce,
+        balance: account.balance,
+        storage_root: proof.storage_root,
+        code_hash: account.code_hash,
+        account_proof: proof.account_proof,
+    }
+}
+
+/// The messages to L1 that a block sends, in order.
+fn withdrawals(outcome: &BlockOutcome) -> Vec<WithdrawalRecord> {
+    let mut found = Vec::new();
+    for tx in &outcome.transactions {
+        let logs = tx.receipt.envelope.logs().iter();
+        for log in logs.filter(|log| log.address == MESSAGE_PASSER) {
+            let Ok(passed) = MessagePassed::decode_log(log) else { continue };
+            found.push(WithdrawalRecord {
+                hash: passed.withdrawalHash,
+                transaction: tx.envelope().tx_hash(),
+                nonce: passed.nonce,
+                sender: passed.sender,
+                target: passed.target,
+                value: passed.value,
+                gas_limit: passed.gasLimit,
+                data: passed.data.data.clone(),
+            });
+        }
+    }
+    found
+}
+
+fn block_record(outcome: &BlockOutcome, origin: Origin) -> BlockRecord {
+    let receipts = outcome
+        .transactions
+        .iter()
+        .map(|tx| ReceiptRecord {
+            transaction: tx.envelope().encoded_2718().into(),
+            sender: tx.sender,
+            receipt: tx.receipt.envelope.encoded_2718().into(),
+            gas_used: tx.receipt.gas_used,
+            effective_gas_price: tx.receipt.effective_gas_price,
+            l1_fee: tx.receipt.l1_fee,
+        })
+        .collect();
+    BlockRecord {
+        header: outcome.header.clone(),
+        message_passer_storage_root: outcome.output.message_passer_storage_root,
+        origin,
+        receipts,
+    }
+}

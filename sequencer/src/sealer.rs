@@ -1,0 +1,161 @@
+//! What becomes of a complete block: its roots and header, beside the next block; its row in the journal; the look-ups; and then
+//! everybody may see it.
+//!
+//! ```text
+//! producer ─► sealer: roots, header ─► journal: `Sealed` ─► checkpoints ─► indexer: look-ups ─► head
+//! ```
+//!
+//! Both queues are short: a disk or a CPU that does not keep up slows the producer down, it does not fill the memory.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::{
+    sync::{Mutex, mpsc, oneshot, watch},
+    task::block_in_place,
+};
+use tracing::{debug, info};
+use turnpike_executor::{ClosedBlock, SliceReport};
+use turnpike_protocol::predeploys::MESSAGE_PASSER;
+use turnpike_storage::{IndexBatch, JournalEntry, SealedBlock, SealedEntry, StoredTimes};
+
+use crate::{
+    BlockExecution, Shared,
+    builder::BlockPlan,
+    checkpoints::Checkpoints,
+    committer::{Commit, Durable},
+    gathered::Gathered,
+    sealed::sealed_block,
+};
+
+/// Blocks that wait for their roots, at most.
+pub(crate) const CLOSINGS_WAITING_MAX: usize = 1;
+
+/// Blocks that wait for the look-ups, at most, and that go there together if they do: most of what one changes there the next one changes
+/// again.
+pub(crate) const INDEXINGS_WAITING_MAX: usize = 16;
+
+/// A block that is complete.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) block: ClosedBlock,
+    pub(crate) plan: BlockPlan,
+    pub(crate) slices: Vec<SliceReport>,
+    /// Told when its last part is durable.
+    pub(crate) durable: oneshot::Receiver<Durable>,
+}
+
+/// A block that the look-ups are to hold.
+#[derive(Debug)]
+pub(crate) struct Indexing {
+    execution: BlockExecution,
+    /// What was said since the block before of transactions that are in neither.
+    said: Gathered,
+    block: SealedBlock,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) closings: mpsc::Receiver<Closing>,
+    pub(crate) commits: mpsc::Sender<Commit>,
+    pub(crate) indexings: mpsc::Sender<Indexing>,
+    pub(crate) checkpoints: Arc<Mutex<Checkpoints>>,
+}
+
+impl Sealer {
+    /// Seals blocks for as long as there can be any.
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        while let Some(closing) = self.closings.recv().await {
+            if self.seal(closing).await.is_none() {
+                // The committer has ended, and knows why.
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn seal(&self, closing: Closing) -> Option<()> {
+        let Closing { block, plan, slices, durable } = closing;
+        let number = block.number();
+        debug!(block = number, "seal begins");
+        let outcome = block_in_place(|| block.complete());
+        self.shared.chain.write().await.set_head(&outcome);
+        let mut durable = durable.await.ok()?;
+        let (done, sealed) = oneshot::channel();
+        let entry =
+            SealedEntry { number, hash: outcome.hash(), state_root: outcome.header.state_root };
+        let entries = vec![JournalEntry::Sealed(entry)];
+        let commit = Commit { entries, is_durable: Some(done), ..Commit::default() };
+        self.commits.send(commit).await.ok()?;
+        let sealed_ms = Some(sealed.await.ok()?);
+        debug!(block = number, "seal ended");
+
+        let execution = BlockExecution::new(number, &slices);
+        let block = {
+            let chain = self.shared.chain.read().await;
+            let proof = || chain.proof_at(number, &MESSAGE_PASSER, &[]);
+            let proof = block_in_place(proof).expect("invariant: the newest states are kept");
+            let times = StoredTimes { sealed_ms, parts: std::mem::take(&mut durable.times) };
+            let sealed = sealed_block(&outcome, plan.origin, durable.rows.clone(), proof, times);
+            self.checkpoints.lock().await.push(&chain, outcome).await;
+            sealed
+        };
+        self.indexings.send(Indexing { execution, said: durable.said, block }).await.ok()
+    }
+}
+
+/// Writes the look-ups, and then moves the head.
+#[derive(Debug)]
+pub(crate) struct Indexer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) indexings: mpsc::Receiver<Indexing>,
+    pub(crate) head: Arc<watch::Sender<u64>>,
+}
+
+impl Indexer {
+    /// Writes look-ups for as long as there can be any.
+    pub(crate) async fn run(mut self) -> anyhow::Result<()> {
+        let mut group = Vec::new();
+        while self.indexings.recv_many(&mut group, INDEXINGS_WAITING_MAX).await > 0 {
+            if let Err(error) = self.index(&mut group).await {
+                self.shared.fail(format!("{error:#}"));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn index(&self, group: &mut Vec<Indexing>) -> anyhow::Result<()> {
+        let (mut said, mut blocks, mut refused) = (Gathered::default(), Vec::new(), Vec::new());
+        let mut last = None;
+        for Indexing { execution, said: later, block } in group.drain(..) {
+            refused.extend(later.refused().keys().copied());
+            said.extend(later);
+            said.include(block.hashes.iter().copied());
+            last = Some((block.block.header.number, block.rows.end, execution));
+            blocks.push(block);
+        }
+        let Some((number, to, execution)) = last else { return Ok(()) };
+        let (accepted, still_refused) = said.into_parts();
+        let batch = IndexBatch { to, taken_back: None, accepted, blocks, refused: still_refused };
+        debug!(block = number, "index begins");
+        self.shared.database.index(&batch).await.context("the look-ups cannot be written")?;
+        debug!(block = number, "index ended");
+        *self.shared.last_execution.write().await = Some(execution);
+        self.shared.published.indexed(number, refused.iter(), || {
+            self.head.send_replace(number);
+        });
+        for SealedBlock { hash, block, hashes, .. } in &batch.blocks {
+            info!(
+                block = block.header.number,
+                %hash,
+                transactions = hashes.len(),
+                gas_used = block.header.gas_used,
+                "block sealed"
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+use crate::{
+    BlockPart, BlockTimes, JournalBlock, JournalEntry, JournalRow, SealedEntry, StorageError,
+    TakenBackEntry,
+};
+
+/// Puts the journal's rows together to blocks, and rejects what does not fit.
+///
+/// What rows tell of transactions that wait or are refused is in the rows themselves.
+#[derive(Clone, Debug)]
+pub struct BlockAssembler {
+    /// Number of the open block, or of the one that opens next.
+    next_block: u64,
+    /// Sequence of the next row; none before the first.
+    next_row: Option<u64>,
+    /// Number of the newest block that was sealed; none before the first.
+    sealed: Option<u64>,
+    open: Option<JournalBlock>,
+}
+
+/// What a row completes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Assembled {
+    /// A block that has all its transactions.
+    Block(JournalBlock),
+    /// A complete block, earlier than any that is complete and not sealed, came to this.
+    Sealed(SealedEntry),
+    /// Blocks are void, an open one included.
+    TakenBack(TakenBackEntry),
+}
+
+impl BlockAssembler {
+    /// Begins at a row after which `next_block` opens.
+    pub const fn new(next_block: u64) -> Self {
+        Self { next_block, next_row: None, sealed: None, open: None }
+    }
+
+    /// Takes in the next row. After an error nothing has changed.
+    pub fn push(&mut self, row: &JournalRow) -> Result<Option<Assembled>, StorageError> {
+        if let Some(expected) = self.next_row
+            && row.sequence != expected
+        {
+            return Err(damaged(row, format!("row {expected} is missing")));
+        }
+        let assembled = match &row.entry {
+            JournalEntry::Slice(slice) => match &slice.part {
+                Some(part) => self.take_part(row, part, &slice.received_ms)?.map(Assembled::Block),
+                None => None,
+            },
+            JournalEntry::Sealed(sealed) => {
+                self.take_sealed(row, sealed)?;
+                Some(Assembled::Sealed(sealed.clone()))
+            }
+            JournalEntry::TakenBack(entry) => {
+                self.take_back(row, entry)?;
+                Some(Assembled::TakenBack(entry.clone()))
+            }
+        };
+        self.next_row = Some(row.sequence + 1);
+        Ok(assembled)
+    }
+
+    /// The block that is not complete, as far as it goes.
+    pub const fn open(&self) -> Option<&JournalBlock> {
+        self.open.as_ref()
+    }
+
+    /// Number of the open block, or of the one that opens next.
+    pub const fn next_block(&self) -> u64 {
+        self.next_block
+    }
+
+    /// Takes in a part, wherever it is.
+    pub(crate) fn take_part(
+        &mut self,
+        row: &JournalRow,
+        part: &BlockPart,
+        received_ms: &[u64],
+    ) -> Result<Option<JournalBlock>, StorageError> {
+        let next = self.next_block;
+        if part.block != next {
+            return Err(damaged(row, format!("it is of block {}, {next} goes on", part.block)));
+        }
+        check_part(part, received_ms).map_err(|reason| damaged(row, reason))?;
+        match (&mut self.open, &part.opening) {
+            (Some(open), None) => {
+                open.transactions.extend_from_slice(&part.transactions);
+                open.outcomes.extend_from_slice(&part.outcomes);
+                open.times.push(row.written_at_ms, part, received_ms);
+                open.rows.end = row.sequence + 1;
+            }
+            (open @ None, Some(opening)) => {
+                let mut times = BlockTimes::default();
+                times.push(row.written_at_ms, part, received_ms);
+                *open = Some(JournalBlock {
+                    number: part.block,
+                    opening: opening.clone(),
+                    transactions: part.transactions.clone(),
+                    outcomes: part.outcomes.clone(),
+                    times,
+                    rows: row.sequence..row.sequence + 1,
+                    is_complete: false,
+                });
+            }
+            (Some(_), Some(_)) => {
+                return Err(damaged(row, format!("block {next} opens a second time")));
+            }
+            (None, None) => return Err(damaged(row, format!("block {next} was not opened"))),
+        }
+        if !part.is_last {
+            return Ok(None);
+        }
+        self.next_block += 1;
+        Ok(self.open.take().map(|block| JournalBlock { is_complete: true, ..block }))
+    }
+
+    fn take_sealed(&mut self, row: &JournalRow, entry: &SealedEntry) -> Result<(), StorageError> {
+        if entry.number >= self.next_block {
+            return Err(damaged(row, format!("block {} is not complete", entry.number)));
+        }
+        if let Some(sealed) = self.sealed
+            && entry.number != sealed + 1
+        {
+            let number = entry.number;
+            return Err(damaged(row, format!("block {number} is sealed after block {sealed}")));
+        }
+        self.sealed = Some(entry.number);
+        Ok(())
+    }
+
+    fn take_back(&mut self, row: &JournalRow, entry: &TakenBackEntry) -> Result<(), StorageError> {
+        let (first, next) = (entry.first_block, self.next_block);
+        if first == 0 || first > next {
+            return Err(damaged(row, format!("block {first} is taken back, {next} goes on")));
+        }
+        self.open = None;
+        self.next_block = first;
+        self.sealed = self.sealed.map(|sealed| sealed.min(first - 1));
+        Ok(())
+    }
+}
+
+/// Whether a part has an outcome for everything that it adds, and times of reception for all or none.
+pub(crate) fn check_part(part: &BlockPart, received_ms: &[u64]) -> Result<(), String> {
+    let (outcomes, transactions) = (part.outcomes.len(), part.transactions.len());
+    let fits = match &part.opening {
+        // And one more if the attributes changed.
+        Some(opening) => outcomes >= opening.deposits.len() + transactions,
+        None => outcomes == transactions,
+    };
+    let times = received_ms.len();
+    if !fits {
+        Err(format!("it has {outcomes} outcomes for {transactions} transactions"))
+    } else if times != 0 && times != transactions {
+        Err(format!("it has {times} times of reception for {transactions} transactions"))
+    } else {
+        Ok(())
+    }
+}
+
+fn damaged(row: &JournalRow, reason: String) -> StorageError {
+    StorageError::Damaged { table: "journal", key: row.sequence, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{Address, B64, B256, Bytes};
+    use turnpike_protocol::Origin;
+
+    use super::*;
+    use crate::{BlockOpening, JournalTx, SliceEntry};
+
+    /// Rows in order, each with what it completes.
+    struct Rows(BlockAssembler, u64);
+
+    impl Rows {
+        fn push(&mut self, entry: JournalEntry) -> Result<Option<Assembled>, StorageError> {
+            let row = JournalRow { sequence: self.1, epoch: 1, written_at_ms: 1, entry };
+            let pushed = self.0.push(&row);
+            self.1 += u64::from(pushed.is_ok());
+            pushed
+        }
+
+        /// Pushes what does not fit: nothing changes.
+        fn reject(&mut self, entry: JournalEntry) {
+            let before = format!("{:?}", self.0);
+            assert!(matches!(self.push(entry), Err(StorageError::Damaged { .. })));
+            assert_eq!(format!("{:?}", self.0), before);
+        }
+    }
+
+    fn part(block: u64, opens: bool, raw: &'static [u8], is_last: bool) -> JournalEntry {
+        let opening =
+            BlockOpening { timestamp: 5, origin: Origin::default(), deposits: Vec::new() };
+        let part = BlockPart {
+            block,
+            opening: opens.then_some(opening),
+            transactions: vec![JournalTx { raw: Bytes::from_static(raw), sender: Address::ZERO }],
+            outcomes: vec![B64::ZERO],
+            is_last,
+        };
+        JournalEntry::Slice(SliceEntry { part: Some(part), ..SliceEntry::default() })
+    }
+
+    fn sealed(number: u64) -> JournalEntry {
+        JournalEntry::Sealed(SealedEntry { number, hash: B256::ZERO, state_root: B256::ZERO })
+    }
+
+    fn taken_back(first_block: u64) -> JournalEntry {
+        JournalEntry::TakenBack(TakenBackEntry {
+            first_block,
+            reason: String::new(),
+            waiting: Vec::new(),
+            refused: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn blocks_are_put_together() {
+        let mut rows = Rows(BlockAssembler::new(4), 100);
+        assert_eq!(rows.push(part(4, true, b"a", false)).expect("fits"), None);
+        assert_eq!(rows.push(JournalEntry::Slice(SliceEntry::default())).expect("fits"), None);
+        assert_eq!(
+            rows.0.open().map(|open| (open.rows.clone(), open.is_complete)),
+            Some((100..101, false))
+        );
+        let Ok(Some(Assembled::Block(block))) = rows.push(part(4, false, b"b", true)) else {
+            panic!("it is complete")
+        };
+        assert_eq!((block.number, block.rows, block.is_complete), (4, 100..103, true));
+        assert_eq!(block.transactions.len(), 2);
+        rows.push(part(5, true, b"c", false)).expect("runs beside the roots of block 4");
+        assert!(matches!(rows.push(sealed(4)), Ok(Some(Assembled::Sealed(_)))));
+        rows.push(part(5, false, b"d", true)).expect("fits");
+        assert_eq!(rows.0.next_block(), 6);
+    }
+
+    #[test]
+    fn what_is_taken_back_comes_again() {
+        let mut rows = Rows(BlockAssembler::new(4), 0);
+        for entry in [part(4, true, b"a", true), sealed(4), part(5, true, b"b", true)] {
+            rows.push(entry).expect("fits");
+        }
+        rows.push(part(6, true, b"c", false)).expect("fits");
+        assert!(matches!(rows.push(taken_back(5)), Ok(Some(Assembled::TakenBack(_)))));
+        assert_eq!(rows.0.open(), None);
+        rows.reject(sealed(5));
+        rows.push(part(5, true, b"d", true)).expect("fits");
+        rows.push(sealed(5)).expect("fits");
+        // Further back than where it began.
+        rows.push(taken_back(2)).expect("fits");
+        rows.push(part(2, true, b"e", false)).expect("fits");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_rejected() {
+        let mut rows = Rows(BlockAssembler::new(4), 0);
+        rows.reject(part(4, false, b"not opened", false));
+        rows.reject(part(5, true, b"another", false));
+        rows.reject(sealed(4));
+        rows.reject(taken_back(5));
+        rows.reject(taken_back(0));
+        rows.push(part(4, true, b"a", false)).expect("fits");
+        rows.reject(part(4, true, b"opened twice", false));
+        rows.reject(part(5, true, b"another", false));
+        rows.reject(sealed(4));
+        rows.push(part(4, false, b"b", true)).expect("fits");
+        rows.push(sealed(4)).expect("fits");
+        rows.reject(sealed(4));
+        rows.1 += 1;
+        rows.reject(part(5, true, b"after a gap", false));
+    }
+}

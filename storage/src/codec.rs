@@ -1,0 +1,283 @@
+//! How the journal's entries are written: a byte for the version, a byte for what it is, eight big-endian for the time at which it was
+//! written, in Unix milliseconds, and RLP.
+
+use alloy_primitives::{B64, B256};
+use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
+
+use crate::{
+    AcceptedTx, BlockOpening, BlockPart, JournalEntry, JournalTx, SliceEntry, TakenBackEntry,
+    times::{received, waited},
+};
+
+/// The format that is written.
+const VERSION: u8 = 2;
+
+/// Bytes before the RLP.
+const HEAD_BYTES: usize = 10;
+
+const SLICE: u8 = 1;
+const SEALED: u8 = 2;
+const TAKEN_BACK: u8 = 3;
+
+/// What an entry that takes blocks back begins with, and no other.
+pub(crate) const TAKEN_BACK_HEAD: [u8; 2] = [VERSION, TAKEN_BACK];
+
+#[derive(RlpEncodable, RlpDecodable)]
+struct Slice {
+    /// One at most.
+    part: Vec<Part>,
+    accepted: Vec<AcceptedTx>,
+    refused: Vec<Refused>,
+    /// How long the part's transactions had been there, in milliseconds.
+    waited_ms: Vec<u64>,
+}
+
+#[derive(RlpEncodable, RlpDecodable)]
+struct Part {
+    block: u64,
+    /// One at most.
+    opening: Vec<BlockOpening>,
+    transactions: Vec<JournalTx>,
+    outcomes: Vec<B64>,
+    is_last: bool,
+}
+
+#[derive(RlpEncodable, RlpDecodable)]
+struct TakenBack {
+    first_block: u64,
+    reason: String,
+    waiting: Vec<AcceptedTx>,
+    refused: Vec<Refused>,
+}
+
+#[derive(RlpEncodable, RlpDecodable)]
+struct Refused {
+    hash: B256,
+    reason: String,
+}
+
+/// The bytes of an entry that is written at this time.
+pub(crate) fn encode(at_ms: u64, entry: &JournalEntry) -> Vec<u8> {
+    match entry {
+        JournalEntry::Slice(slice) => tagged(SLICE, at_ms, &Slice::of(at_ms, slice)),
+        JournalEntry::Sealed(sealed) => tagged(SEALED, at_ms, sealed),
+        JournalEntry::TakenBack(taken_back) => {
+            tagged(TAKEN_BACK, at_ms, &TakenBack::from(taken_back))
+        }
+    }
+}
+
+/// The entry that has these bytes, with the time at which it was written, or why there is none.
+pub(crate) fn decode(payload: &[u8]) -> Result<(u64, JournalEntry), String> {
+    let &[version, kind, ref rest @ ..] = payload else { return Err("it is too short".into()) };
+    if version != VERSION {
+        return Err(format!("it is of version {version}, this is made for {VERSION}"));
+    }
+    let (at_ms, rest) = rest.split_first_chunk().ok_or("it is too short")?;
+    let at_ms = u64::from_be_bytes(*at_ms);
+    let entry = match kind {
+        SLICE => JournalEntry::Slice(whole::<Slice>(rest)?.written(at_ms)?),
+        SEALED => JournalEntry::Sealed(whole(rest)?),
+        TAKEN_BACK => JournalEntry::TakenBack(whole::<TakenBack>(rest)?.into()),
+        _ => return Err(format!("there is no entry of kind {kind}")),
+    };
+    Ok((at_ms, entry))
+}
+
+fn tagged(kind: u8, at_ms: u64, value: &impl Encodable) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + value.length());
+    bytes.extend([VERSION, kind]);
+    bytes.extend(at_ms.to_be_bytes());
+    value.encode(&mut bytes);
+    bytes
+}
+
+fn whole<T: Decodable>(mut bytes: &[u8]) -> Result<T, String> {
+    let value = T::decode(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.is_empty() { Ok(value) } else { Err("there are bytes left".into()) }
+}
+
+fn one_at_most<T>(mut values: Vec<T>) -> Result<Option<T>, String> {
+    let value = values.pop();
+    if values.is_empty() { Ok(value) } else { Err("there is more than one".into()) }
+}
+
+impl Slice {
+    fn of(at_ms: u64, slice: &SliceEntry) -> Self {
+        Self {
+            part: slice.part.iter().map(Part::from).collect(),
+            accepted: slice.accepted.clone(),
+            refused: refused(&slice.refused),
+            waited_ms: slice.received_ms.iter().map(|ms| waited(at_ms, *ms)).collect(),
+        }
+    }
+
+    fn written(self, at_ms: u64) -> Result<SliceEntry, String> {
+        Ok(SliceEntry {
+            part: one_at_most(self.part)?.map(BlockPart::try_from).transpose()?,
+            accepted: self.accepted,
+            refused: reasons(self.refused),
+            received_ms: self.waited_ms.iter().map(|ms| received(at_ms, *ms)).collect(),
+        })
+    }
+}
+
+impl From<&BlockPart> for Part {
+    fn from(part: &BlockPart) -> Self {
+        Self {
+            block: part.block,
+            opening: part.opening.iter().cloned().collect(),
+            transactions: part.transactions.clone(),
+            outcomes: part.outcomes.clone(),
+            is_last: part.is_last,
+        }
+    }
+}
+
+impl TryFrom<Part> for BlockPart {
+    type Error = String;
+
+    fn try_from(part: Part) -> Result<Self, String> {
+        Ok(Self {
+            block: part.block,
+            opening: one_at_most(part.opening)?,
+            transactions: part.transactions,
+            outcomes: part.outcomes,
+            is_last: part.is_last,
+        })
+    }
+}
+
+impl From<&TakenBackEntry> for TakenBack {
+    fn from(entry: &TakenBackEntry) -> Self {
+        Self {
+            first_block: entry.first_block,
+            reason: entry.reason.clone(),
+            waiting: entry.waiting.clone(),
+            refused: refused(&entry.refused),
+        }
+    }
+}
+
+impl From<TakenBack> for TakenBackEntry {
+    fn from(entry: TakenBack) -> Self {
+        Self {
+            first_block: entry.first_block,
+            reason: entry.reason,
+            waiting: entry.waiting,
+            refused: reasons(entry.refused),
+        }
+    }
+}
+
+fn refused(reasons: &[(B256, String)]) -> Vec<Refused> {
+    reasons.iter().map(|(hash, reason)| Refused { hash: *hash, reason: reason.clone() }).collect()
+}
+
+fn reasons(refused: Vec<Refused>) -> Vec<(B256, String)> {
+    refused.into_iter().map(|Refused { hash, reason }| (hash, reason)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{Address, Bytes, U256};
+    use proptest::{collection::vec, option, prelude::*};
+    use turnpike_protocol::{Deposit, DepositHint, Origin, QueuedDeposit};
+
+    use super::*;
+    use crate::SealedEntry;
+
+    fn hash() -> impl Strategy<Value = B256> {
+        any::<[u8; 32]>().prop_map(B256::from)
+    }
+
+    fn bytes() -> impl Strategy<Value = Bytes> {
+        vec(any::<u8>(), 0..80).prop_map(Bytes::from)
+    }
+
+    fn transaction() -> impl Strategy<Value = JournalTx> {
+        (bytes(), any::<[u8; 20]>())
+            .prop_map(|(raw, sender)| JournalTx { raw, sender: Address::from(sender) })
+    }
+
+    fn accepted() -> impl Strategy<Value = Vec<AcceptedTx>> {
+        vec(
+            (any::<u64>(), any::<u64>(), transaction())
+                .prop_map(|(arrival, received_ms, tx)| AcceptedTx { arrival, received_ms, tx }),
+            0..3,
+        )
+    }
+
+    fn refused() -> impl Strategy<Value = Vec<(B256, String)>> {
+        vec((hash(), ".*"), 0..3)
+    }
+
+    prop_compose! {
+        fn deposit()(index: u64, from: [u8; 20], opaque_data in bytes(), hint in option::of((hash(), any::<u64>()))) -> QueuedDeposit {
+            let hint = hint.map(|(l1_block_hash, log_index)| DepositHint { l1_block_hash, log_index });
+            let from = Address::from(from);
+            let deposit = Deposit { index, l1_block_number: 7, from, to: from, version: U256::from(index), opaque_data };
+            QueuedDeposit { deposit, hint }
+        }
+    }
+
+    prop_compose! {
+        fn opening()(timestamp: u64, entry: u64, l1_hash in hash(), deposits in vec(deposit(), 0..3)) -> BlockOpening {
+            let origin = Origin { entry, l1_hash, ..Origin::default() };
+            BlockOpening { timestamp, origin, deposits }
+        }
+    }
+
+    prop_compose! {
+        fn part()(
+            block: u64,
+            opening in option::of(opening()),
+            transactions in vec(transaction(), 0..4),
+            outcomes in vec(any::<[u8; 8]>().prop_map(B64::from), 0..4),
+            is_last: bool,
+        ) -> BlockPart {
+            BlockPart { block, opening, transactions, outcomes, is_last }
+        }
+    }
+
+    fn entry() -> impl Strategy<Value = JournalEntry> {
+        let slice = (option::of(part()), accepted(), refused(), vec(any::<u64>(), 0..4)).prop_map(
+            |(part, accepted, refused, received_ms)| {
+                JournalEntry::Slice(SliceEntry { part, accepted, refused, received_ms })
+            },
+        );
+        let sealed = (any::<u64>(), hash(), hash()).prop_map(|(number, hash, state_root)| {
+            JournalEntry::Sealed(SealedEntry { number, hash, state_root })
+        });
+        let taken_back = (any::<u64>(), ".*", accepted(), refused()).prop_map(
+            |(first_block, reason, waiting, refused)| {
+                JournalEntry::TakenBack(TakenBackEntry { first_block, reason, waiting, refused })
+            },
+        );
+        prop_oneof![slice, sealed, taken_back]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(at_ms: u64, entry in entry()) {
+            prop_assert_eq!(decode(&encode(at_ms, &entry)), Ok((at_ms, entry)));
+        }
+
+        #[test]
+        fn there_is_one_way_to_write_it(entry in entry(), cut in any::<usize>()) {
+            let payload = encode(7, &entry);
+            let cut = cut % payload.len();
+            prop_assert!(decode(&payload[..cut]).is_err());
+            prop_assert!(decode(&[&payload[..], &[0]].concat()).is_err());
+        }
+    }
+
+    #[test]
+    fn other_versions_are_not_guessed_at() {
+        let mut payload = encode(7, &JournalEntry::Slice(SliceEntry::default()));
+        payload[0] = 1;
+        assert_eq!(decode(&payload), Err("it is of version 1, this is made for 2".into()));
+        payload[..2].copy_from_slice(&[2, 9]);
+        assert_eq!(decode(&payload), Err("there is no entry of kind 9".into()));
+    }
+}

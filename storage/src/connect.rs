@@ -1,0 +1,204 @@
+//! Connections to SQLite files and PostgreSQL servers. All that differs between the two is here.
+
+use std::{
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    time::Duration,
+};
+
+use sqlx::{
+    AnyConnection, AnyPool, ConnectOptions as _, Executor as _, Row as _,
+    any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
+};
+
+use crate::{DatabaseLocation, StorageError};
+
+/// Connections that read at the same time.
+const READERS_MAX: u32 = 8;
+
+/// How often a server is asked for the lock: one that lost its writer just now needs a moment to see it.
+const LOCK_ATTEMPTS: u32 = 20;
+
+/// Time between these.
+const LOCK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// What the lock on a server is known by, besides the schema.
+const LOCK_CLASS: i32 = 0x7475_726e;
+
+/// What a SQLite connection that writes the journal is told.
+const JOURNAL_PRAGMAS: &str =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000";
+
+/// What a SQLite connection that writes look-ups is told. Its cache, in KiB, holds the inner pages of the indexes. Its log is taken into
+/// the file often, a little at a time: whoever appends to the journal shares the disk.
+const LOOKUP_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536";
+
+/// What a SQLite connection that reads is told: it may have to wait for the writer's checkpoint.
+const READER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000";
+
+/// What a session that writes on a server is told. A machine that vanished is noticed within half a minute.
+const SESSION_SETTINGS: &str =
+    "SET synchronous_commit = on; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
+     SET tcp_keepalives_count = 4";
+
+/// A part of a database: a file, or the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The ground truth.
+    Main,
+    /// What follows from it.
+    Lookups,
+}
+
+impl DatabaseLocation {
+    /// The file that holds a part.
+    fn part(&self, part: Part) -> Option<PathBuf> {
+        let path = self.file()?;
+        Some(match part {
+            Part::Main => path.into(),
+            Part::Lookups => path.with_extension("index.db"),
+        })
+    }
+
+    /// Whether both parts are one database.
+    pub(crate) fn is_one(&self) -> bool {
+        self.file().is_none()
+    }
+
+    /// What a row lock is called, where several may write at once.
+    pub(crate) fn row_lock(&self) -> &'static str {
+        if self.is_one() { "FOR SHARE" } else { "" }
+    }
+
+    fn options(&self, part: Part, mode: &str) -> Result<AnyConnectOptions, StorageError> {
+        install_default_drivers();
+        let url = match (self.part(part), self.url()) {
+            (Some(path), _) => {
+                let path = std::path::absolute(&path)
+                    .map_err(|source| StorageError::File { path: path.clone(), source })?;
+                format!("sqlite://{}?mode={mode}", escaped(&path))
+            }
+            (None, url) => url.unwrap_or_default().into(),
+        };
+        AnyConnectOptions::from_str(&url).map_err(|error| self.unusable(error))
+    }
+
+    /// A connection to write a part.
+    pub(crate) async fn connect(&self, part: Part) -> Result<AnyConnection, StorageError> {
+        let options = self.options(part, "rwc")?;
+        let settings = match (self.is_one(), part) {
+            (true, _) => SESSION_SETTINGS,
+            (false, Part::Main) => JOURNAL_PRAGMAS,
+            (false, Part::Lookups) => LOOKUP_PRAGMAS,
+        };
+        let connected = async {
+            let mut connection = options.connect().await?;
+            connection.execute(settings).await?;
+            Ok(connection)
+        };
+        connected.await.map_err(|error| self.unusable(error))
+    }
+
+    /// Connections to read a part.
+    pub(crate) async fn readers(&self, part: Part) -> Result<AnyPool, StorageError> {
+        let is_file = !self.is_one();
+        AnyPoolOptions::new()
+            .max_connections(READERS_MAX)
+            .after_connect(move |connection, _| {
+                Box::pin(async move {
+                    if is_file {
+                        connection.execute(READER_PRAGMAS).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .connect_with(self.options(part, "ro")?)
+            .await
+            .map_err(|error| self.unusable(error))
+    }
+
+    /// Locks the file for this process, creating its folder; on a server there is none.
+    pub(crate) fn lock_file(&self) -> Result<Option<File>, StorageError> {
+        let Some(path) = self.file() else { return Ok(None) };
+        let file_error = |path: PathBuf| move |source| StorageError::File { path, source };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(file_error(folder.into()))?;
+        }
+        let lock_path = path.with_extension("lock");
+        let file = File::create(&lock_path).map_err(file_error(lock_path.clone()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Err(StorageError::InUse(self.clone())),
+            Err(TryLockError::Error(source)) => Err(StorageError::File { path: lock_path, source }),
+        }
+    }
+
+    /// Locks the server's schema for this connection, for as long as it lives; of a file it has no meaning.
+    pub(crate) async fn lock_session(
+        &self,
+        connection: &mut AnyConnection,
+    ) -> Result<(), StorageError> {
+        if !self.is_one() {
+            return Ok(());
+        }
+        for attempt in 1..=LOCK_ATTEMPTS {
+            let row = sqlx::query("SELECT pg_try_advisory_lock($1, hashtext(current_schema()))")
+                .bind(LOCK_CLASS)
+                .fetch_one(&mut *connection)
+                .await?;
+            match row.try_get::<Option<bool>, _>(0)? {
+                Some(true) => return Ok(()),
+                Some(false) => {}
+                None => {
+                    let reason = "there is no such schema".into();
+                    return Err(StorageError::Unusable { location: self.clone(), reason });
+                }
+            }
+            if attempt < LOCK_ATTEMPTS {
+                tokio::time::sleep(LOCK_INTERVAL).await;
+            }
+        }
+        Err(StorageError::InUse(self.clone()))
+    }
+
+    /// Refuses a file that an earlier version has made.
+    pub(crate) async fn check_layout(
+        &self,
+        connection: &mut AnyConnection,
+    ) -> Result<(), StorageError> {
+        if self.is_one() {
+            return Ok(());
+        }
+        let found = sqlx::query("SELECT name FROM sqlite_master WHERE name = 'reorganisations'")
+            .fetch_optional(connection)
+            .await
+            .map_err(|error| self.unusable(error))?;
+        if found.is_some() { Err(StorageError::OldLayout(self.clone())) } else { Ok(()) }
+    }
+
+    /// The error of a database that cannot be opened.
+    pub(crate) fn unusable(&self, error: sqlx::Error) -> StorageError {
+        let reason = error
+            .as_database_error()
+            .map_or_else(|| error.to_string(), |error| error.message().to_owned());
+        match StorageError::from(error) {
+            corrupt @ StorageError::Corrupt(_) => corrupt,
+            _ => StorageError::Unusable { location: self.clone(), reason },
+        }
+    }
+}
+
+/// A path as a URL holds it.
+fn escaped(path: &Path) -> String {
+    let mut text = String::new();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                text.push(char::from(*byte));
+            }
+            _ => text.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    text
+}

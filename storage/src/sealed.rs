@@ -1,0 +1,136 @@
+use std::ops::Range;
+
+use alloy_primitives::B256;
+use sqlx::{Row as _, any::AnyRow};
+
+use crate::{
+    BlockAssembler, BlockPart, Database, JournalBlock, JournalEntry, JournalRow, SealedInput,
+    StorageError,
+    lookups::rows_in,
+    sql::{signed, unsigned},
+};
+
+/// Rows between two blocks that are read with them, rather than with another query.
+const GAP_ROWS_MAX: u64 = 64;
+
+/// Rows read at once.
+const ROWS_MAX: u64 = 256;
+
+/// What the look-ups know of a block.
+struct Known {
+    number: u64,
+    hash: B256,
+    state_root: B256,
+    rows: Range<u64>,
+}
+
+impl Database {
+    /// Sealed blocks from number `from` on, `limit` at most, in order: as the journal holds them, as far as the look-ups go.
+    pub async fn sealed_blocks(
+        &self,
+        from: u64,
+        limit: u32,
+    ) -> Result<Vec<SealedInput>, StorageError> {
+        let rows = sqlx::query(
+            "SELECT number, hash, state_root, first_row, end_row FROM blocks
+             WHERE number >= $1 AND first_row IS NOT NULL ORDER BY number LIMIT $2",
+        )
+        .bind(signed(from))
+        .bind(i64::from(limit))
+        .fetch_all(&self.lookups().readers)
+        .await?;
+        let known: Vec<_> = rows.iter().map(read_known).collect::<Result<_, _>>()?;
+        let mut sealed = Vec::with_capacity(known.len());
+        for group in known.chunk_by(|block, next| is_near(&block.rows, &next.rows)) {
+            self.read_group(group, &mut sealed).await?;
+        }
+        Ok(sealed)
+    }
+
+    /// L2 hash of a sealed block.
+    pub async fn block_hash(&self, number: u64) -> Result<Option<B256>, StorageError> {
+        let row = sqlx::query("SELECT hash FROM blocks WHERE number = $1")
+            .bind(signed(number))
+            .fetch_optional(&self.lookups().readers)
+            .await?;
+        row.map(|row| Ok(B256::right_padding_from(row.try_get(0)?))).transpose()
+    }
+
+    /// Reads blocks that lie close together.
+    async fn read_group(
+        &self,
+        group: &[Known],
+        sealed: &mut Vec<SealedInput>,
+    ) -> Result<(), StorageError> {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
+        let mut blocks = group.iter();
+        let mut next = blocks.next();
+        let mut assembler = BlockAssembler::new(first.number);
+        let mut at = first.rows.start;
+        while at < last.rows.end {
+            let count = (last.rows.end - at).min(ROWS_MAX);
+            let rows = self.rows(at, u32::try_from(count).expect("invariant: bounded")).await?;
+            if rows.is_empty() {
+                return Err(damaged(at, "it is missing".into()));
+            }
+            at += rows.len() as u64;
+            for row in rows {
+                let Some(known) = next else { return Ok(()) };
+                let Some((part, received_ms)) = part_of(&row, known) else { continue };
+                if let Some(block) = assembler.take_part(&row, part, received_ms)? {
+                    sealed.push(known.input(block)?);
+                    next = blocks.next();
+                }
+            }
+        }
+        match next {
+            None => Ok(()),
+            Some(known) => {
+                Err(damaged(last.rows.end, format!("block {} does not end", known.number)))
+            }
+        }
+    }
+}
+
+impl Known {
+    fn input(&self, block: JournalBlock) -> Result<SealedInput, StorageError> {
+        if block.rows != self.rows {
+            let reason = format!("block {} is in other rows: {:?}", self.number, block.rows);
+            return Err(StorageError::Damaged { table: "blocks", key: self.number, reason });
+        }
+        Ok(SealedInput {
+            number: self.number,
+            timestamp: block.opening.timestamp,
+            origin: block.opening.origin,
+            deposits: block.opening.deposits,
+            transactions: block.transactions.into_iter().map(|tx| tx.raw).collect(),
+            hash: self.hash,
+            state_root: self.state_root,
+        })
+    }
+}
+
+/// What a row has of the block. Rows of one that was taken back can lie before it, never within it.
+fn part_of<'a>(row: &'a JournalRow, block: &Known) -> Option<(&'a BlockPart, &'a [u64])> {
+    let JournalEntry::Slice(slice) = &row.entry else { return None };
+    let part = slice.part.as_ref()?;
+    let is_its = block.rows.contains(&row.sequence) && part.block == block.number;
+    is_its.then_some((part, slice.received_ms.as_slice()))
+}
+
+fn is_near(block: &Range<u64>, next: &Range<u64>) -> bool {
+    next.start.checked_sub(block.end).is_some_and(|gap| gap <= GAP_ROWS_MAX)
+}
+
+fn read_known(row: &AnyRow) -> Result<Known, StorageError> {
+    let number = unsigned(row.try_get(0)?);
+    let damaged = |reason: String| StorageError::Damaged { table: "blocks", key: number, reason };
+    let rows = rows_in(row, 3)?.ok_or_else(|| damaged("it has no rows".into()))?;
+    let hash = B256::right_padding_from(row.try_get(1)?);
+    let state_root = B256::right_padding_from(row.try_get(2)?);
+    Ok(Known { number, hash, state_root, rows })
+}
+
+fn damaged(sequence: u64, reason: String) -> StorageError {
+    StorageError::Damaged { table: "journal", key: sequence, reason }
+}

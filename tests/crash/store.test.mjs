@@ -1,0 +1,157 @@
+// The store that forgets, on processes that do one thing each.
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+
+import { loseAll, loseNothing, losePower } from "./power.mjs";
+import { Store } from "./store.mjs";
+
+/** Runs a script in a folder with these files on a store, and returns how it ended and what it left. */
+function run(t, script, { files = {}, rules = [], survives = loseAll } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "turnpike-store-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const store = new Store(join(folder, "root"));
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(store.root, name), content);
+  const prelude = `const fs = require("node:fs"); const root = ${JSON.stringify(store.root)};
+    const at = (name) => root + "/" + name;
+    const sync = (path) => { const fd = fs.openSync(path, "r"); fs.fsyncSync(fd); fs.closeSync(fd); };`;
+  const env = { ...process.env, ...store.environment(rules) };
+  store.arm();
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ["-e", prelude + script], { env });
+  const left = () =>
+    Object.fromEntries(readdirSync(store.root).map((name) => [name, `${readFileSync(join(store.root, name))}`]));
+  const written = left();
+  const atRisk = store.losePower(survives);
+  return { status, signal, said: `${stdout}${stderr}`, written, atRisk, left: left() };
+}
+
+test("what was written and not synced is gone, what was synced is there", (t) => {
+  const script = `
+    const fd = fs.openSync(at("file"), "r+");
+    fs.writeSync(fd, "12", 0); fs.writeSync(fd, "3456", 4);
+    fs.fsyncSync(fd);
+    fs.writeSync(fd, "xx", 1); fs.ftruncateSync(fd, 3); fs.writeSync(fd, "yyyyyyyy", 2);`;
+  const { written, atRisk, left, status } = run(t, script, { files: { file: "abcdef" } });
+  assert.equal(status, 0);
+  assert.equal(written.file, "1xyyyyyyyy");
+  assert.deepEqual(atRisk, { writes: 3, names: 0 });
+  assert.equal(left.file, "12cd3456");
+  assert.equal(run(t, script, { files: { file: "abcdef" }, survives: loseNothing }).left.file, "1xyyyyyyyy");
+});
+
+test("each change can be the only one that the disk has", (t) => {
+  const script = `
+    const fd = fs.openSync(at("file"), "r+");
+    fs.writeSync(fd, "1234", 0); fs.writeSync(fd, "56", 3); fs.writeSync(fd, "7", 7);`;
+  const only = (wanted) => {
+    let count = 0;
+    return () => (count++ === wanted ? 1 : 0);
+  };
+  const left = [0, 1, 2].map((wanted) => run(t, script, { files: { file: "abcdef" }, survives: only(wanted) }).left.file);
+  assert.deepEqual(left, ["1234ef", "abc56f", "abcdef\x007"]);
+});
+
+test("a write may be torn at a sector", (t) => {
+  const files = { file: "a".repeat(2048) };
+  const { left } = run(t, `fs.writeSync(fs.openSync(at("file"), "r+"), "b".repeat(2048), 0);`, {
+    files,
+    survives: () => 0.6,
+  });
+  assert.equal(left.file, "b".repeat(1024) + "a".repeat(1024));
+});
+
+test("names are durable with their folder, bytes with their file", (t) => {
+  const script = `
+    fs.writeFileSync(at("new"), "new"); sync(at("new"));
+    fs.writeFileSync(at("draft"), "second"); sync(at("draft"));
+    fs.renameSync(at("draft"), at("file"));
+    fs.unlinkSync(at("old"));`;
+  const files = { file: "first", old: "old" };
+  assert.deepEqual(run(t, script, { files }).left, files);
+  const all = { file: "second", new: "new" };
+  assert.deepEqual(run(t, `${script} sync(root);`, { files }).left, all);
+  // The folder knows the names, the files were not told to keep anything.
+  const unsynced = script.replaceAll(/ sync\(at\(\S+\)\);/g, "");
+  assert.deepEqual(run(t, `${unsynced} sync(root);`, { files }).left, { file: "", new: "" });
+});
+
+test("a file that is opened to be emptied is emptied once it is synced", (t) => {
+  const script = `const fd = fs.openSync(at("file"), "w");`;
+  assert.deepEqual(run(t, script, { files: { file: "abc" } }).left, { file: "abc" });
+  assert.deepEqual(run(t, `${script} fs.fsyncSync(fd);`, { files: { file: "abc" } }).left, { file: "" });
+});
+
+test("a sync that is skipped is no sync, and the next one makes up for it", (t) => {
+  const script = `
+    const fd = fs.openSync(at("file"), "r+");
+    fs.writeSync(fd, "1", 0); fs.fsyncSync(fd);`;
+  const options = { files: { file: "abc" }, rules: ["skip f* sync 1"] };
+  assert.equal(run(t, script, options).left.file, "abc");
+  assert.equal(run(t, `${script} fs.fdatasyncSync(fd);`, options).left.file, "1bc");
+  assert.equal(run(t, `${script} fs.fdatasyncSync(fd);`, { ...options, rules: ["skip f* sync 1+"] }).left.file, "abc");
+});
+
+test("after a sync that failed what it was to cover is lost", (t) => {
+  const script = `
+    const fd = fs.openSync(at("file"), "r+");
+    fs.writeSync(fd, "1", 0);
+    try { fs.fsyncSync(fd); } catch (error) { console.log(error.code); }
+    fs.writeSync(fd, "2", 1); fs.fsyncSync(fd);`;
+  const options = { files: { file: "abc" }, rules: ["fail file sync 1 5"] };
+  const { said, left } = run(t, script, { ...options, survives: loseNothing });
+  assert.equal(said, "EIO\n");
+  assert.equal(left.file, "a2c");
+});
+
+test("calls fail from the one that is named on, and others do not", (t) => {
+  const script = `
+    const [one, two] = ["one", "two"].map((name) => fs.openSync(at(name), "w"));
+    for (const [index, fd] of [one, two, one, two, one].entries())
+      try { fs.writeSync(fd, "abcd"); } catch (error) { console.log(index, error.code); }`;
+  const { said, written } = run(t, script, { rules: ["fail one write 2+ 28"] });
+  assert.equal(said, "2 ENOSPC\n4 ENOSPC\n");
+  assert.deepEqual(written, { one: "abcd", two: "abcdabcd" });
+});
+
+test("the process ends before, within or after a call", (t) => {
+  const script = `
+    const fd = fs.openSync(at("file"), "r+");
+    for (let index = 0; index < 3; index++) { fs.writeSync(fd, "1234", 4 * index); fs.fsyncSync(fd); }`;
+  const end = (rule) => {
+    const { signal, written, left } = run(t, script, { files: { file: "" }, rules: [rule] });
+    assert.equal(signal, "SIGKILL");
+    return [written.file, left.file];
+  };
+  assert.deepEqual(end("kill-before file write 2"), ["1234", "1234"]);
+  assert.deepEqual(end("kill-within file write 2"), ["123412", "1234"]);
+  assert.deepEqual(end("kill-after file write 2"), ["12341234", "1234"]);
+  assert.deepEqual(end("kill-before file sync 2"), ["12341234", "1234"]);
+  assert.deepEqual(end("kill-after file sync 2"), ["12341234", "12341234"]);
+});
+
+test("the process ends when it has said something", (t) => {
+  const script = `for (const word of ["one begins", "two ends", "two begins", "three"]) fs.writeSync(2, word + ";");`;
+  const { signal, said } = run(t, script, { rules: ["kill-after *?begins* say 2"] });
+  assert.deepEqual([signal, said], ["SIGKILL", "one begins;two ends;two begins;"]);
+});
+
+test("a rule that makes no sense ends the process at once", (t) => {
+  for (const rule of ["melt file write 1", "kill-before file write 0", "kill-before file write 1x"]) {
+    const folder = mkdtempSync(join(tmpdir(), "turnpike-store-"));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const env = { ...process.env, ...new Store(join(folder, "root")).environment([rule]) };
+    const { status, stderr } = spawnSync(process.execPath, ["-e", ""], { env });
+    assert.equal(status, 70);
+    assert.match(`${stderr}`, /^store: /);
+  }
+});
+
+test("a log that does not make sense is not believed", (t) => {
+  const side = mkdtempSync(join(tmpdir(), "turnpike-store-"));
+  t.after(() => rmSync(side, { recursive: true, force: true }));
+  writeFileSync(join(side, "log"), Buffer.concat([Buffer.from([1, 0, 0, 0, 9, 0, 0, 0]), Buffer.alloc(24)]));
+  assert.throws(() => losePower(side, side), /the log ends within a record at 0/);
+});

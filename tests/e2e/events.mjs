@@ -1,0 +1,65 @@
+// Server-sent events as a client reads them.
+import { until } from "./harness.mjs";
+import { later } from "./programs.mjs";
+
+/** Opens a stream. What it tells is in `events`, in order, each with its name, id and data. */
+export async function openEvents(t, url, { lastEventId } = {}) {
+  const controller = new AbortController();
+  const headers = lastEventId ? { "last-event-id": lastEventId } : {};
+  const response = await fetch(url, { headers, signal: controller.signal });
+  const stream = new Events(response, controller);
+  later(t, () => stream.close());
+  return stream;
+}
+
+class Events {
+  events = [];
+  #controller;
+  #ended;
+
+  constructor(response, controller) {
+    Object.assign(this, { status: response.status, mediaType: response.headers.get("content-type") });
+    this.#controller = controller;
+    this.#ended = this.#read(response.body).catch((error) => {
+      if (error.name !== "AbortError") this.failure = error;
+    });
+  }
+
+  async #read(body) {
+    let text = "";
+    for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      const blocks = text.split("\n\n");
+      text = blocks.pop();
+      for (const block of blocks) this.#take(block.split("\n"));
+    }
+  }
+
+  #take(lines) {
+    const field = (name) => lines.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+    const data = field("data");
+    if (data) this.events.push({ name: field("event"), id: field("id"), data: JSON.parse(data) });
+  }
+
+  named(name) {
+    return this.events.filter((event) => event.name === name);
+  }
+
+  /** Waits for an event of that name of which the predicate is true. */
+  async has(name, predicate = () => true) {
+    const found = () => this.named(name).find(({ data }) => predicate(data));
+    return until(found, `an event ${name}, after ${JSON.stringify(this.events).slice(0, 2_000)}`);
+  }
+
+  /** Ends the stream from this side. */
+  async close() {
+    this.#controller.abort();
+    await this.#ended;
+  }
+
+  /** Waits until the other side has ended it. */
+  async ended() {
+    await this.#ended;
+    if (this.failure) throw this.failure;
+  }
+}

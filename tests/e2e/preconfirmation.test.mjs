@@ -1,0 +1,217 @@
+// What the sequencer promises before a block is sealed: signed, kept, and told to whoever waits for it.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { concat, keccak256, numberToHex, toRlp, trim, verifyTypedData } from "viem";
+import WebSocket from "ws";
+
+import { accountsOf, connect, transfer } from "./clients.mjs";
+import { CHAIN_ID, ask, get, post, rpc, startDev, step, until } from "./harness.mjs";
+
+/** Long enough for everything that is to be seen before the seal. */
+const BLOCK_INTERVAL_MS = 1_500;
+const BULK = 300;
+
+const TIMED_OUT = 4;
+const UNREADY = 5;
+const SERVER_ERROR = -32_000;
+
+/** The receipt's EIP-2718 bytes, as the block's receipts root has them. */
+function encodedReceipt({ type, status, cumulativeGasUsed, logsBloom, logs }) {
+  const quantity = (value) => (BigInt(value) === 0n ? "0x" : trim(value));
+  const parts = [
+    quantity(status),
+    quantity(cumulativeGasUsed),
+    logsBloom,
+    logs.map(({ address, topics, data }) => [address, topics, data]),
+  ];
+  return concat([numberToHex(Number(type), { size: 1 }), toRlp(parts)]);
+}
+
+/** Opens a WebSocket and answers requests on it by their id. */
+async function openSocket(url) {
+  const socket = new WebSocket(url.replace("http", "ws"));
+  const answers = [];
+  socket.addEventListener("message", ({ data }) => answers.push(JSON.parse(data)));
+  await new Promise((resolve, reject) => {
+    socket.addEventListener("open", resolve);
+    socket.addEventListener("error", reject);
+  });
+  const answerTo = (id) => answers.find((answer) => answer.id === id || answer[0]?.id === id);
+  return { socket, answers, answerTo };
+}
+
+test("what is preconfirmed is signed, and stays", { timeout: 180_000 }, async (t) => {
+  const dev = await startDev(t, { args: ["--block-interval-ms", String(BLOCK_INTERVAL_MS)] });
+  const { l2 } = connect(dev);
+  const [alice, bob, carol, dave, erin] = accountsOf(dev);
+  const transactions = `${dev.l2Url}/v1/transactions`;
+  const signed = (account, fields) => account.signTransaction({ ...transfer, ...fields });
+  const { sequencer } = await dev.status();
+  assert.equal(sequencer, dev.genesis?.sequencer ?? sequencer);
+  const { hash: genesisHash } = await l2.getBlock({ blockNumber: 0n });
+  const verify = ({ hash, block, position, receiptHash, signature }, changed = {}) =>
+    verifyTypedData({
+      address: sequencer,
+      domain: { name: "Turnpike", version: "1", chainId: CHAIN_ID, salt: genesisHash },
+      primaryType: "Preconfirmation",
+      types: {
+        Preconfirmation: [
+          { name: "block", type: "uint64" },
+          { name: "index", type: "uint64" },
+          { name: "transactionHash", type: "bytes32" },
+          { name: "receiptHash", type: "bytes32" },
+        ],
+      },
+      message: {
+        block: BigInt(block.number),
+        index: BigInt(position),
+        transactionHash: hash,
+        receiptHash,
+        ...changed,
+      },
+      signature,
+    });
+
+  let promised;
+  await step(t, "a promise comes before the seal, and wallets can verify it", async () => {
+    const { status, body } = await post(`${transactions}?wait=preconfirmed`, {
+      transaction: await signed(alice, { nonce: 0 }),
+    });
+    assert.equal(status, 200, JSON.stringify(body));
+    assert.deepEqual([body.state, body.block.hash, body.status], ["preconfirmed", null, "success"]);
+    assert.equal(body.receipt.blockHash ?? null, null);
+    assert.equal(body.receiptHash, keccak256(encodedReceipt(body.receipt)));
+    assert.ok(await verify(body));
+    assert.ok(!(await verify(body, { index: BigInt(body.position + 1) })));
+    promised = body;
+    // JSON-RPC knows of sealed receipts only, but counts the nonce.
+    assert.equal(await rpc(dev.l2Url, "eth_getTransactionReceipt", [body.hash]), null);
+    assert.equal((await rpc(dev.l2Url, "eth_getTransactionByHash", [body.hash])).blockHash, null);
+    assert.equal(await rpc(dev.l2Url, "eth_getTransactionCount", [alice.address, "pending"]), "0x1");
+    assert.equal((await dev.life(body.hash)).state, "preconfirmed");
+  });
+
+  await step(t, "the sealed block keeps it", async () => {
+    const life = await dev.lifeIs(promised.hash, "sealed");
+    const { block, position, receiptHash, signature } = life;
+    assert.deepEqual(
+      [block.number, position, receiptHash, signature],
+      [promised.block.number, promised.position, promised.receiptHash, promised.signature],
+    );
+    const receipt = await rpc(dev.l2Url, "eth_getTransactionReceipt", [promised.hash]);
+    assert.equal(receipt.blockHash, block.hash);
+    assert.equal(keccak256(encodedReceipt(receipt)), receiptHash);
+  });
+
+  await step(t, "many wait together", async () => {
+    const raws = await Promise.all(Array.from({ length: 20 }, (_, nonce) => signed(bob, { nonce })));
+    const { status, body } = await post(`${transactions}?wait=sealed`, { transactions: [...raws, "0x02"] });
+    assert.equal(status, 200);
+    const lives = body.results.slice(0, -1).map(({ transaction }) => transaction);
+    assert.deepEqual([...new Set(lives.map(({ state }) => state))], ["sealed"]);
+    assert.deepEqual(
+      lives.map(({ hash }) => hash),
+      raws.map((raw) => keccak256(raw)),
+    );
+    assert.equal(body.results.at(-1).error.type, "/problems/undecodable");
+    // Sent again, they are what they were.
+    const again = await post(`${transactions}?wait=preconfirmed`, { transaction: raws[0] });
+    assert.deepEqual([again.status, again.body.state, again.body.block.hash], [
+      200,
+      "sealed",
+      lives[0].block.hash,
+    ]);
+  });
+
+  await step(t, "a wait that is too short tells how far it came", async () => {
+    const waiting = await post(`${transactions}?wait=sealed&timeout=1`, {
+      transaction: await signed(carol, { nonce: 1 }),
+    });
+    assert.deepEqual([waiting.status, waiting.body.state, waiting.body.waitingForNonce], [202, "received", 0]);
+    for (const query of ["wait=soon", "wait=sealed&timeout=0", "timeout=5", "until=sealed"]) {
+      const { status, body } = await post(`${transactions}?${query}`, { transaction: "0x02" });
+      assert.deepEqual([status, body.type], [400, "/problems/malformed-query"], query);
+    }
+  });
+
+  await step(t, "eth_sendRawTransactionSync answers with the receipt, or says why not", async () => {
+    const sync = async (fields, ...rest) =>
+      ask(dev.l2Url, "eth_sendRawTransactionSync", [await signed(carol, fields), ...rest]);
+    const gap = await sync({ nonce: 3 });
+    assert.equal(gap.error.code, UNREADY, JSON.stringify(gap));
+    assert.match(gap.error.message, /nonce 0 is missing/);
+    assert.equal(gap.error.data, keccak256(await signed(carol, { nonce: 3 })));
+    const late = await sync({ nonce: 0 }, 1);
+    assert.equal(late.error.code, TIMED_OUT, JSON.stringify(late));
+    assert.equal(late.error.data, keccak256(await signed(carol, { nonce: 0 })));
+    const { result } = await sync({ nonce: 2 }, numberToHex(20_000));
+    assert.deepEqual([result.status, result.from], ["0x1", carol.address.toLowerCase()]);
+    assert.equal((await l2.getBlock({ blockHash: result.blockHash })).number, BigInt(result.blockNumber));
+    const refused = await sync({ nonce: 0, value: 2n });
+    assert.equal(refused.error.code, SERVER_ERROR);
+    assert.match(refused.error.message, /^nonce too low/);
+  });
+
+  await step(t, "a batch of transactions is one group, answered in order", async () => {
+    const raws = await Promise.all(Array.from({ length: BULK }, (_, nonce) => signed(dave, { nonce })));
+    const requests = raws.flatMap((raw, id) => [
+      { jsonrpc: "2.0", id, method: "eth_sendRawTransaction", params: [raw] },
+      ...(id % 100 === 0 ? [{ jsonrpc: "2.0", id: `c${id}`, method: "eth_chainId" }] : []),
+    ]);
+    const { body } = await post(dev.l2Url, requests);
+    assert.deepEqual(
+      body.map(({ id }) => id),
+      requests.map(({ id }) => id),
+    );
+    const results = body.filter(({ id }) => typeof id === "number").map(({ result }) => result);
+    assert.deepEqual(
+      results,
+      raws.map((raw) => keccak256(raw)),
+    );
+    await dev.lifeIs(results.at(-1), "sealed");
+    const lives = await Promise.all([results[0], results.at(-1)].map((hash) => dev.life(hash)));
+    assert.ok(lives[1].block.number - lives[0].block.number <= 1, "at most a block's end between them");
+  });
+
+  await step(t, "JSON-RPC over WebSocket: side by side, one by one and in batches", async () => {
+    const { socket, answers, answerTo } = await openSocket(dev.l2Url);
+    const send = (request) => socket.send(typeof request === "string" ? request : JSON.stringify(request));
+    const call = (id, method, params = []) => ({ jsonrpc: "2.0", id, method, params });
+    send(call("slow", "eth_sendRawTransactionSync", [await signed(erin, { nonce: 0 }), 20_000]));
+    send(call("fast", "eth_chainId"));
+    send([call("b1", "eth_blockNumber"), call("b2", "no_such")]);
+    send("{");
+    await until(() => answers.length === 4, "all answers");
+    assert.equal(answers.at(-1).id, "slow", "what waits holds up nothing else");
+    assert.equal(answerTo("slow").result.status, "0x1");
+    assert.equal(answerTo("fast").result, numberToHex(CHAIN_ID));
+    assert.deepEqual([answerTo("b1")[0].id, answerTo("b1")[1].error.code], ["b1", -32_601]);
+    assert.equal(answerTo(null).error.code, -32_700);
+    // Some clients send JSON as bytes.
+    socket.send(Buffer.from(JSON.stringify(call("bytes", "eth_chainId"))));
+    await until(() => answers.length === 5, "the answer to bytes");
+    assert.equal(answerTo("bytes").result, numberToHex(CHAIN_ID));
+    socket.close();
+    assert.match((await get(dev.l2Url)).body, /^Turnpike sequencer/, "a browser is greeted as ever");
+  });
+
+  await step(t, "whoever waits for L1 hears of it when it happens", async () => {
+    const submitted = post(`${transactions}?wait=posted&timeout=60`, {
+      transaction: await signed(alice, { nonce: 1 }),
+    });
+    let answer;
+    submitted.then((found) => (answer = found));
+    await dev.settle(() => answer, "the transaction to be posted");
+    assert.equal(answer.status, 200, JSON.stringify(answer.body));
+    assert.ok(["safe", "proposed", "final"].includes(answer.body.state), answer.body.state);
+    assert.ok(answer.body.posted.entry > 0);
+  });
+
+  await step(t, "open sockets do not keep the node from stopping", async () => {
+    const { socket } = await openSocket(dev.l2Url);
+    const closed = new Promise((resolve) => socket.addEventListener("close", resolve));
+    assert.deepEqual(await dev.stop(), { code: 0, signal: null });
+    await closed;
+  });
+});

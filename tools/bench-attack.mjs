@@ -1,0 +1,116 @@
+// What a healthy client notices while others hold connections open, send heads that never end and flood the node with transactions
+// that nobody takes, all at once. The attackers are a process of their own, with addresses of their own.
+import { spawn } from "node:child_process";
+import { Agent } from "node:http";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { mnemonicToAccount } from "viem/accounts";
+
+import { call, send } from "./attack.mjs";
+import { ROOT, deploy, run, sequencer } from "./bench-node.mjs";
+
+const MNEMONIC = "test test test test test test test test test test test junk";
+const PHASE_MS = 10_000;
+/** Between two requests of the healthy client. */
+const PAUSE_MS = 10;
+/** What the node is told: the default limits, which also hold for this machine's addresses. */
+const LIMITS = ["--rate-limit", "5000", "--connections-per-ip", "512"];
+/** A tenth of the idle connections comes from each of so many addresses. */
+const IDLE_ADDRESSES = 10;
+
+const { values } = parseArgs({
+  options: {
+    idle: { type: "string", default: "5000" },
+    slow: { type: "string", default: "500" },
+    flood: { type: "string", default: "32" },
+    seconds: { type: "string", default: `${PHASE_MS / 1_000}` },
+  },
+});
+const count = (name) => Number(values[name]);
+
+const account = mnemonicToAccount(MNEMONIC);
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+
+/** Transfers, signed beforehand: signing is not the node's work. */
+async function transfers(chainId, wanted) {
+  const all = [];
+  for (let nonce = 0; nonce < wanted; nonce++) {
+    const fees = { gas: 21_000n, maxFeePerGas: 1_000_000_000n, maxPriorityFeePerGas: 0n };
+    all.push(
+      await account.signTransaction({ type: "eip1559", chainId, nonce, to: account.address, value: 1n, ...fees }),
+    );
+  }
+  return all;
+}
+
+/** What the client does, one after the other. */
+const KINDS = {
+  send: (url, transactions) => send(url, { agent, body: call("eth_sendRawTransaction", [transactions.shift()]) }),
+  read: (url) => send(url, { agent, body: call("eth_getBalance", [account.address, "latest"]) }),
+  connect: (url) => send(url, { agent: new Agent(), body: call("eth_blockNumber") }),
+};
+
+/** Milliseconds that each request took, by kind. */
+async function measure(url, transactions) {
+  const taken = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, []]));
+  const end = performance.now() + count("seconds") * 1_000;
+  while (performance.now() < end) {
+    for (const [kind, act] of Object.entries(KINDS)) {
+      const start = performance.now();
+      const { status, body } = await act(url, transactions);
+      taken[kind].push(performance.now() - start);
+      if (status !== 200 || body.error) throw new Error(`${kind}: ${status} ${JSON.stringify(body)}`);
+      await pause();
+    }
+  }
+  return taken;
+}
+
+function report(phase, taken) {
+  const rows = { ...taken, all: Object.values(taken).flat() };
+  for (const [kind, all] of Object.entries(rows)) {
+    all.sort((a, b) => a - b);
+    const at = (share) => all[Math.min(all.length - 1, Math.floor(all.length * share))].toFixed(1);
+    const figures = [all.length, at(0.5), at(0.99), all.at(-1).toFixed(1)];
+    console.log([phase.padEnd(8), kind.padEnd(8), ...figures.map((figure) => `${figure}`.padStart(9))].join(" "));
+  }
+}
+
+/** Starts the attackers, and waits until all of them are at work. */
+function attack(url, chainId) {
+  const idle = Array(IDLE_ADDRESSES).fill(Math.ceil(count("idle") / IDLE_ADDRESSES));
+  const order = { url, chainId, idle, slow: [count("slow")], floods: [count("flood") / 2, count("flood") / 2] };
+  const child = spawn("node", [join(ROOT, "tools/attack.mjs"), JSON.stringify(order)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  process.on("exit", () => child.kill("SIGKILL"));
+  let said = "";
+  const ended = new Promise((resolve) => child.once("close", () => resolve(said)));
+  return new Promise((resolve, reject) => {
+    child.once("close", () => reject(new Error("the attackers ended")));
+    child.stdout.on("data", (chunk) => {
+      said += chunk;
+      if (said.startsWith("up\n")) resolve({ child, ended });
+    });
+  });
+}
+
+run(async () => {
+  const { url } = await sequencer([...(await deploy()), ...LIMITS]);
+  const chainId = Number((await send(url, { agent, body: call("eth_chainId") })).body.result);
+  const wanted = Math.ceil((2 * count("seconds") * 1_000) / (3 * PAUSE_MS)) + 10;
+  const transactions = await transfers(chainId, wanted);
+  console.log(`${cpus().length} processors; latency in milliseconds`);
+  console.log(`phase    kind     ${["requests", "p50", "p99", "max"].map((name) => name.padStart(9)).join(" ")}`);
+  report("before", await measure(url, transactions));
+  const { child, ended } = await attack(url, chainId);
+  const under = await measure(url, transactions);
+  child.kill("SIGTERM");
+  report("attack", under);
+  const [, fared] = (await ended).split("\n");
+  console.log(`attackers: ${fared}`);
+  return 0;
+});
