@@ -1,9 +1,8 @@
 use std::{
-    borrow::Cow,
     collections::{HashMap, VecDeque},
     convert::Infallible,
     mem,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -76,8 +75,8 @@ pub struct Chain {
     closed: VecDeque<Closed>,
     /// How to get back from the state to those before it.
     history: History,
-    /// What takes the state back to that after the head, once somebody has asked for it.
-    undo_to_head: OnceLock<MergedDiff>,
+    /// The newest block whose state somebody has asked for since the last block was closed, and what takes the state back to it.
+    asked: Mutex<Option<(u64, Arc<MergedDiff>)>>,
     /// The heads that the chain had before, as far back as `history` goes.
     heads: VecDeque<Head>,
     engine: Arc<Engine>,
@@ -127,7 +126,7 @@ impl Chain {
             state,
             closed: VecDeque::new(),
             history: History::new(head.header.number, limits),
-            undo_to_head: OnceLock::new(),
+            asked: Mutex::default(),
             heads: VecDeque::new(),
             head,
             engine: Arc::default(),
@@ -168,14 +167,28 @@ impl Chain {
         }
     }
 
-    /// The state after `block`, if it is kept. Costs as much as what changed since; of the head, only the first time.
+    /// The state after `block`, if it is kept. Costs as much as what changed since; of the newest block that is asked for, only the
+    /// first time.
     pub fn state_at(&self, block: u64) -> Option<HistoricalView<'_>> {
-        if block == self.head.header.number && !self.closed.is_empty() {
-            let merged = || self.history.merged_to(block).expect("invariant: the head's is kept");
-            let undo = self.undo_to_head.get_or_init(merged);
-            return Some(HistoricalView::new(self.state.flat(), Cow::Borrowed(undo)));
+        Some(HistoricalView::new(self.state.flat(), self.merged_to(block)?))
+    }
+
+    fn merged_to(&self, block: u64) -> Option<Arc<MergedDiff>> {
+        if block < self.oldest_state() {
+            return None;
         }
-        self.history.view(self.state.flat(), block)
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*asked {
+            Some((newest, undo)) if *newest == block => return Some(Arc::clone(undo)),
+            Some((newest, _)) if *newest > block => {
+                drop(asked);
+                return self.history.merged_to(block).map(Arc::new);
+            }
+            _ => {}
+        }
+        let undo = Arc::new(self.history.merged_to(block)?);
+        *asked = Some((block, Arc::clone(&undo)));
+        Some(undo)
     }
 
     /// What takes the state back to that after `block`, if it is kept.
@@ -258,7 +271,7 @@ impl Chain {
             None => (self.state.flat().undo_of(&diff), self.state.advance(Arc::clone(&diff))),
         };
         self.history.push_ahead(number, undo);
-        self.undo_to_head = OnceLock::new();
+        self.asked = Mutex::default();
         let (promise, hash) = DeferredHash::promised();
         let parent = Parent { number, timestamp, origin: Some(origin.entry) };
         let next_base_fee = next_base_fee(&self.config, &header);
@@ -276,7 +289,6 @@ impl Chain {
         };
         let (header, parent, output) = (outcome.header.clone(), *parent, outcome.output);
         self.closed.pop_front();
-        self.undo_to_head = OnceLock::new();
         self.heads.push_back(mem::replace(&mut self.head, Head { header, parent, output }));
         self.history.trim(parent.number);
         while self.heads.front().is_some_and(|head| head.header.number < self.history.oldest()) {
@@ -309,7 +321,7 @@ impl Chain {
         assert_eq!(roots.state_root, head.output.state_root, "invariant: undo is exact");
         self.heads.retain(|head| head.header.number < block);
         self.closed.clear();
-        self.undo_to_head = OnceLock::new();
+        self.asked = Mutex::default();
         self.tip = Tip::of(&self.config, &head);
         self.head = head;
         true

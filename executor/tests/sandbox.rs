@@ -5,7 +5,7 @@
 
 mod random;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::{Address, B256, Log, U256};
 use revm::inspector::NoOpInspector;
@@ -83,7 +83,7 @@ impl Case {
     }
 
     fn view(&self) -> HistoricalView<'_> {
-        HistoricalView::new(self.state.flat(), Cow::Owned(MergedDiff::default()))
+        HistoricalView::new(self.state.flat(), Arc::new(MergedDiff::default()))
     }
 
     /// In a block, as blocks are made.

@@ -7,7 +7,7 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use turnpike_executor::Chain;
+use turnpike_executor::{Chain, Head};
 use turnpike_l1::{Disputes, L1Head, OutputStatus, ProposedOutput};
 use turnpike_protocol::{
     ChainConfig, Entry, Origin, OutputRoot, QueuedDeposit, SignedTx, decode_transaction,
@@ -398,6 +398,11 @@ impl Shared {
         }
     }
 
+    /// The newest block that can be looked up. The chain may be ahead of it, with blocks that nobody may see yet.
+    pub(crate) fn newest<'chain>(&self, chain: &'chain Chain) -> &'chain Head {
+        chain.head_at(*self.head.borrow()).unwrap_or_else(|| chain.head())
+    }
+
     /// The nonce that a sender's next transaction should have, if that is not the account's: preconfirmed ones count, and those
     /// that wait without a gap.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
@@ -486,7 +491,7 @@ fn split(
 #[cfg(test)]
 mod tests {
     use alloy_primitives::{Address, Bytes, U256};
-    use turnpike_protocol::DataKind;
+    use turnpike_protocol::{BlockInput, DataKind, Genesis, Origin};
 
     use super::*;
 
@@ -538,9 +543,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_block_is_the_newest_once_it_can_be_looked_up() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let genesis = Genesis::dev();
+        let (shared, tellers, _events) = Shared::of_new(folder.path(), &genesis).await;
+        let newest = async || shared.newest(&*shared.chain.read().await).header.number;
+        for number in 1..=2 {
+            let origin = Origin { entry: 1, l1_time: genesis.timestamp, ..Origin::default() };
+            let timestamp = genesis.timestamp + number;
+            let (deposits, transactions) = (Vec::new(), Vec::new());
+            let input = BlockInput { number, timestamp, origin, deposits, transactions };
+            shared.chain.write().await.execute(&input).expect("an empty block is valid");
+            assert_eq!(newest().await, 0);
+        }
+        tellers.head.send_replace(1);
+        assert_eq!(newest().await, 1);
+        assert!(shared.chain.write().await.rewind(0));
+        assert_eq!(newest().await, 0, "what was taken back is nowhere");
+    }
+
+    #[tokio::test]
     async fn bytes_that_wait_for_the_producer_are_bounded() {
         let folder = tempfile::tempdir().expect("a folder");
-        let genesis = turnpike_protocol::Genesis::dev();
+        let genesis = Genesis::dev();
         let (shared, _tellers, mut events) = Shared::of_new(folder.path(), &genesis).await;
         let tx = |bytes: usize| CheckedTx {
             tx: turnpike_protocol::SignedTx::new_unchecked(

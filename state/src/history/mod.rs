@@ -12,7 +12,7 @@ mod proof;
 mod undo;
 mod view;
 
-use alloc::{borrow::Cow, collections::VecDeque};
+use alloc::{collections::VecDeque, sync::Arc};
 
 use crate::{FlatState, MergedDiff, StateDiff};
 pub use view::HistoricalView;
@@ -120,7 +120,7 @@ impl History {
     /// Costs as much as the blocks in between changed; reads from the view are look-ups.
     #[must_use]
     pub fn view<'a>(&self, flat: &'a FlatState, block: u64) -> Option<HistoricalView<'a>> {
-        Some(HistoricalView::new(flat, Cow::Owned(self.merged_to(block)?)))
+        Some(HistoricalView::new(flat, Arc::new(self.merged_to(block)?)))
     }
 
     /// What leads from the newest state to that after `block`, in canonical order. `None` if the

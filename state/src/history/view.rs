@@ -1,6 +1,6 @@
 //! A recent state to read from.
 
-use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use alloy_primitives::{Address, B256, U256};
 use core::convert::Infallible;
 use revm_bytecode::Bytecode;
@@ -12,13 +12,13 @@ use crate::{Account, FlatState, MergedDiff, StateView, StorageId};
 #[derive(Clone, Debug)]
 pub struct HistoricalView<'a> {
     flat: &'a FlatState,
-    undo: Cow<'a, MergedDiff>,
+    undo: Arc<MergedDiff>,
 }
 
 impl<'a> HistoricalView<'a> {
     /// The state that `undo` leads to from `flat`.
     #[must_use]
-    pub const fn new(flat: &'a FlatState, undo: Cow<'a, MergedDiff>) -> Self {
+    pub const fn new(flat: &'a FlatState, undo: Arc<MergedDiff>) -> Self {
         Self { flat, undo }
     }
 

@@ -63,9 +63,7 @@ pub(in crate::api) async fn account(State(shared): Api, name: Name) -> Answer<Js
     let address = parse_address(&name.0)?;
     let (block, found) = {
         let chain = shared.chain.read().await;
-        // The newest block that can be looked up, which the chain may be ahead of.
-        let head = *shared.head.borrow();
-        let block = if chain.head_at(head).is_some() { head } else { chain.head().header.number };
+        let block = shared.newest(&chain).header.number;
         let state = chain.state_at(block).expect("invariant: the newest states are kept");
         (block, state.account(&address).unwrap_or_default())
     };

@@ -106,9 +106,7 @@ pub(super) struct OutputsStatus {
 pub(in crate::api) async fn status(State(shared): Api) -> Json<Status> {
     let (head, execution) = {
         let chain = shared.chain.read().await;
-        // The newest block that can be looked up, which the chain may be ahead of.
-        let head = chain.head_at(*shared.head.borrow()).unwrap_or_else(|| chain.head());
-        (head.clone(), execution(&shared, chain.engine()).await)
+        (shared.newest(&chain).clone(), execution(&shared, chain.engine()).await)
     };
     let pool = shared.pool().len();
     let settlement = shared.settlement.read().await;

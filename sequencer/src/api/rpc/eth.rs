@@ -103,6 +103,7 @@ pub(super) async fn find_block(shared: &Shared, id: BlockId) -> Result<Option<Rp
 pub(crate) struct RecentChain<'a> {
     chain: RwLockReadGuard<'a, Chain>,
     block: u64,
+    is_newest: bool,
 }
 
 impl RecentChain<'_> {
@@ -120,14 +121,15 @@ impl RecentChain<'_> {
         block_in_place(root).expect("invariant: looked up when this was made")
     }
 
-    pub(crate) fn is_newest(&self) -> bool {
-        self.block == self.chain.head().header.number
+    /// Whether it is the chain as it is now.
+    pub(crate) const fn is_newest(&self) -> bool {
+        self.is_newest
     }
 
     /// The state to read from.
     pub(crate) fn state(&self) -> HistoricalView<'_> {
         let state = || self.chain.state_at(self.block);
-        let state = if self.is_newest() { state() } else { block_in_place(state) };
+        let state = if self.is_newest { state() } else { block_in_place(state) };
         state.expect("invariant: looked up when this was made")
     }
 
@@ -146,11 +148,10 @@ pub(crate) async fn state_at(
     let number = number_of(shared, id).await?;
     let number = number.ok_or_else(|| RpcError::server("header not found"))?;
     let chain = shared.chain.read().await;
-    // A block may have been sealed since the tag was resolved.
+    let newest = shared.newest(&chain).header.number;
+    // Blocks may have come or gone since the tag was resolved.
     let block = match id {
-        BlockId::Number(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => {
-            chain.head().header.number
-        }
+        BlockId::Number(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => newest,
         _ => number,
     };
     if chain.head_at(block).is_none() {
@@ -159,7 +160,7 @@ pub(crate) async fn state_at(
             chain.oldest_state()
         )));
     }
-    Ok(RecentChain { chain, block })
+    Ok(RecentChain { chain, block, is_newest: block == newest })
 }
 
 pub(crate) async fn block(shared: &Shared, mut params: Params) -> Answer {

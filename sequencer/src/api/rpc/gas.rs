@@ -37,7 +37,7 @@ pub(super) async fn permit(shared: &Shared) -> Result<SemaphorePermit<'_>, RpcEr
 
 pub(crate) async fn price(shared: &Shared) -> Answer {
     let chain = shared.chain.read().await;
-    let base_fee = next_base_fee(chain.config(), &chain.head().header);
+    let base_fee = next_base_fee(chain.config(), &shared.newest(&chain).header);
     Ok(quantity(base_fee + base_fee * PRICE_MARGIN_PERCENT / 100))
 }
 
