@@ -38,19 +38,32 @@ const WARM_UP_TRANSACTIONS: usize = 1_000;
 /// Transactions like which the client's own cost is measured.
 const SAMPLES: usize = 256;
 
-/// Puts load on a node, and on another one if asked for, and reports. Returns whether everything that was accepted is there.
+/// Whose figures they are going to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Side {
+    /// The node that is measured: it may lose nothing.
+    Ours,
+    /// The one that it is compared with: what it loses is told.
+    Theirs,
+    /// The same, started for it and like this: only its maximum is asked for.
+    Anvil(String),
+}
+
+/// Puts load on a node, and on another one if asked for, and reports. Returns whether everything that the first accepted is there.
 ///
 /// `find_anvil` says where anvil is, should it be needed.
 pub async fn run(
     args: LoadArgs,
     find_anvil: impl FnOnce() -> anyhow::Result<PathBuf>,
 ) -> anyhow::Result<bool> {
-    let mut nodes = vec![load_node(&args, &args.rpc, None).await?];
+    let mut nodes = vec![load_node(&args, &args.rpc, Side::Ours).await?];
     match &args.against {
-        Some(Against::Node(endpoint)) => nodes.push(load_node(&args, endpoint, None).await?),
+        Some(Against::Node(endpoint)) => {
+            nodes.push(load_node(&args, endpoint, Side::Theirs).await?)
+        }
         Some(Against::Anvil) => {
             let anvil = Anvil::start(&find_anvil()?, args.anvil_blocks).await?;
-            let report = load_node(&args, &anvil.endpoint, Some(anvil.how.clone())).await;
+            let report = load_node(&args, &anvil.endpoint, Side::Anvil(anvil.how.clone())).await;
             anvil.stop().await;
             nodes.push(report.context("on anvil")?);
         }
@@ -62,11 +75,7 @@ pub async fn run(
 }
 
 /// Everything that is measured on one node.
-async fn load_node(
-    args: &LoadArgs,
-    endpoint: &Endpoint,
-    how: Option<String>,
-) -> anyhow::Result<NodeReport> {
+async fn load_node(args: &LoadArgs, endpoint: &Endpoint, side: Side) -> anyhow::Result<NodeReport> {
     let settings = Settings::of(args);
     eprintln!("{endpoint}: preparing {} senders", args.workload.senders(args.senders));
     let mut node = Node::prepare(endpoint, args.key, args.workload, args.senders).await?;
@@ -76,17 +85,18 @@ async fn load_node(
     let (in_flight, count) = (args.batch.max(IN_FLIGHT), WARM_UP_TRANSACTIONS);
     let warm_up = run_phase(&mut node, &settings, Load::Closed { in_flight }, count, None).await?;
     ensure!(warm_up.accepted > 0, "the node takes nothing: {:?}", warm_up.errors);
-    ensure!(warm_up.check.is_good(), "the node lost transactions: {:?}", warm_up.check);
+    let may_go_on = side != Side::Ours || warm_up.check.is_good();
+    ensure!(may_go_on, "the node lost transactions: {:?}", warm_up.check);
 
     let mut run = Run { args, settings, node, phases: Vec::new() };
     let maximum = if args.find_max {
-        // The other node is there for its maximum.
-        Some(run.find_max(&warm_up, how.is_none()).await?)
+        Some(run.find_max(&warm_up, !matches!(side, Side::Anvil(_))).await?)
     } else {
         run.single(load).await?;
         None
     };
     let Run { node, phases, .. } = run;
+    let how = if let Side::Anvil(how) = side { Some(how) } else { None };
     Ok(NodeReport::new(&node, how, client, phases, maximum))
 }
 

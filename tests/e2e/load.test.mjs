@@ -215,6 +215,13 @@ test("load on another node, and against one", async (t) => {
     assert.deepEqual({ accepted, included, lost }, { accepted: 200, included: 199, lost: 1 });
   });
 
+  await step(t, "what the node forgets that it is compared with is told", async (t) => {
+    const node = await altered(t, url, { [WARM_UP + 199]: { result: `0x${"00".repeat(32)}` } });
+    const args = ["--closed", "4", "--transactions", "200", "--drain", "2", "--against", node];
+    const [ours, theirs] = (await load(t, url, ...args)).nodes.map(({ phases }) => phases[0].check);
+    assert.deepEqual([ours.lost, theirs.lost], [0, 1]);
+  });
+
   await step(t, "where there is no room it is tried again, what is refused is counted", async (t) => {
     const error = (message) => ({ error: { code: -32000, message } });
     const answers = { [WARM_UP + 5]: error("txpool is full"), [WARM_UP + 200]: error("no, not 0x12") };
