@@ -21,14 +21,25 @@ CREATE TABLE blocks (
     times BYTEA
 );
 
--- Where transactions are. The hash's first eight bytes are what is searched for: an index of whole hashes takes several times as long to
--- write.
-CREATE TABLE transactions (
-    block BIGINT NOT NULL,
-    position BIGINT NOT NULL,
-    hash BYTEA NOT NULL
+-- Where transactions are: runs of entries, sorted by hash. Those of one level are merged into one of the next.
+CREATE TABLE transaction_runs (
+    id BIGINT PRIMARY KEY,
+    level BIGINT NOT NULL,
+    -- Its entries are of blocks from this one to that one.
+    first_block BIGINT NOT NULL,
+    last_block BIGINT NOT NULL,
+    -- The run that takes over its entries, those with low hashes first.
+    merged_into BIGINT
 );
-CREATE INDEX transactions_by_prefix ON transactions (substr(hash, 1, 8));
+
+-- Their entries. One is a hash and eight bytes: the block's number, but for the last three, which are the transaction's place in it. A row
+-- holds those after the row before, up to the last one whose hash begins with the seven bytes of `last`.
+CREATE TABLE transactions (
+    run BIGINT NOT NULL,
+    last BIGINT NOT NULL,
+    entries BYTEA NOT NULL,
+    PRIMARY KEY (run, last)
+);
 
 -- Transactions that were acknowledged and are in no block yet, in the order of their arrival.
 CREATE TABLE pending (

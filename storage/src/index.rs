@@ -8,7 +8,8 @@ use sqlx::{AnyConnection, Connection as _, Row as _};
 use crate::{
     AcceptedTx, BlockKeys, BlockRecord, Database, PasserProof, StorageError, StoredTimes,
     WithdrawalRecord, block_index,
-    sql::{encoded, for_rows, prefix, signed, unsigned},
+    sql::{encoded, for_rows, signed, unsigned},
+    transaction_index,
 };
 
 /// What of the journal goes into the look-ups next, in the order of its fields.
@@ -59,9 +60,10 @@ pub struct SealedBlock {
 }
 
 /// Tables that follow from the journal.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "DELETE FROM blocks",
     "DELETE FROM transactions",
+    "DELETE FROM transaction_runs",
     "DELETE FROM pending",
     "DELETE FROM refused",
     "DELETE FROM reorganisations",
@@ -183,11 +185,8 @@ async fn take_back(
         sqlx::query(delete).bind(first).execute(&mut *tx).await?;
     }
     block_index::take_back(tx, *first_block).await?;
-    let delete = format!(
-        "DELETE FROM transactions WHERE block >= {first} AND substr(hash, 1, 8) IN (VALUES ?)"
-    );
-    for_rows::<1, _>(tx, &delete, reverted, |query, (hash, _)| query.bind(prefix(hash).to_vec()))
-        .await?;
+    let hashes = reverted.iter().map(|(hash, _)| hash);
+    transaction_index::take_back(tx, *first_block, hashes).await?;
     let row = sqlx::query(
         "INSERT INTO reorganisations (id, first_block, reason)
          VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM reorganisations), $1, $2) RETURNING id",
@@ -250,7 +249,6 @@ async fn insert_blocks(tx: &mut AnyConnection, blocks: &[SealedBlock]) -> Result
             .bind(encoded(&sealed.passer_proof))
             .execute(&mut *tx)
             .await?;
-        insert_transactions(tx, number, &sealed.hashes).await?;
         for_rows::<4, _>(
             tx,
             "INSERT INTO withdrawals (hash, block, l2_transaction, payload) VALUES ?",
@@ -265,34 +263,11 @@ async fn insert_blocks(tx: &mut AnyConnection, blocks: &[SealedBlock]) -> Result
         )
         .await?;
     }
+    let hashes = blocks.iter().map(|sealed| (sealed.block.header.number, &sealed.hashes[..]));
+    transaction_index::insert(tx, hashes).await?;
     let keys: Vec<_> =
         blocks.iter().map(|sealed| (sealed.block.header.number, &sealed.block_keys)).collect();
     block_index::insert(tx, &keys).await
-}
-
-/// Says where a block's transactions are: all hashes in one parameter, since each parameter costs more than the row that it is for.
-async fn insert_transactions(
-    tx: &mut AnyConnection,
-    block: i64,
-    hashes: &[B256],
-) -> Result<(), StorageError> {
-    if hashes.is_empty() {
-        return Ok(());
-    }
-    let count = i64::try_from(hashes.len()).expect("invariant: memory has less");
-    sqlx::query(
-        "WITH RECURSIVE positions (position) AS (
-             SELECT 0 UNION ALL SELECT position + 1 FROM positions WHERE position + 1 < $3
-         )
-         INSERT INTO transactions (block, position, hash)
-         SELECT $2, position, substr($1, position * 32 + 1, 32) FROM positions",
-    )
-    .bind(hashes.iter().flatten().copied().collect::<Vec<u8>>())
-    .bind(block)
-    .bind(count)
-    .execute(tx)
-    .await?;
-    Ok(())
 }
 
 /// Takes transactions off the pending list.

@@ -1,7 +1,7 @@
 //! What the roles keep: the journal, its look-ups, the posting outbox and what a challenger has sent.
 //!
 //! ```text
-//! sequencer  ─► journal ─► blocks, transactions, pending, refused,     (sequencer.db, sequencer.index.db)
+//! sequencer  ─► journal ─► blocks, transactions, transaction_runs, pending, refused,     (sequencer.db, sequencer.index.db)
 //!                          withdrawals, passer_proofs, reorganisations, reverted,
 //!                          block_keys, block_postings
 //! batcher    ─► batches, attempts, derived                             (batcher.db; reads the sequencer's)
@@ -33,6 +33,7 @@ mod sealed;
 mod sent;
 mod sql;
 mod times;
+mod transaction_index;
 mod withdrawals;
 
 pub use assemble::{Assembled, BlockAssembler};
@@ -46,9 +47,9 @@ pub use entry::{
 pub use error::StorageError;
 pub use index::{IndexBatch, SealedBlock, TakenBack};
 pub use location::DatabaseLocation;
-pub use lookups::TransactionPlace;
 pub use outbox::{Attempt, DerivedRecord, Inclusion, OutboxBatch};
 pub use record::{BlockRecord, PasserProof, ReceiptRecord, SealedInput, WithdrawalRecord};
 pub use reorganisation::{Reorganisation, RevertedFrom};
 pub use sent::SentTransaction;
 pub use times::{BlockTimes, StoredTimes, TransactionTimes, unix_milliseconds};
+pub use transaction_index::TransactionPlace;

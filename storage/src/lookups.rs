@@ -6,17 +6,8 @@ use sqlx::{Row as _, any::AnyRow};
 
 use crate::{
     BlockRecord, Database, StorageError,
-    sql::{prefix, signed, unsigned},
+    sql::{signed, unsigned},
 };
-
-/// Where a transaction is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TransactionPlace {
-    /// Number of its block.
-    pub block: u64,
-    /// Its place in the block, deposits counted.
-    pub position: usize,
-}
 
 impl Database {
     /// Number of the newest block.
@@ -65,25 +56,6 @@ impl Database {
             .fetch_optional(&self.lookups().readers)
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.map(unsigned))
-    }
-
-    /// Where a transaction is, if a block holds it.
-    pub async fn transaction(&self, hash: &B256) -> Result<Option<TransactionPlace>, StorageError> {
-        // A batch of another's can give two deposits one name: then the first has it.
-        let row = sqlx::query(
-            "SELECT block, position FROM transactions WHERE substr(hash, 1, 8) = $1 AND hash = $2
-             ORDER BY block, position LIMIT 1",
-        )
-        .bind(prefix(hash))
-        .bind(hash.as_slice())
-        .fetch_optional(&self.lookups().readers)
-        .await?;
-        row.map(|row| {
-            let position = usize::try_from(unsigned(row.try_get(1)?))
-                .expect("invariant: a position indexes memory");
-            Ok(TransactionPlace { block: unsigned(row.try_get(0)?), position })
-        })
-        .transpose()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::Bytes;
 use alloy_rlp::Encodable;
 use sqlx::{Any, AnyConnection, AssertSqlSafe, any::AnyArguments, query::Query};
 
@@ -59,11 +59,6 @@ pub(crate) fn unsigned(value: i64) -> u64 {
 
 pub(crate) fn bytes(raw: &[u8]) -> Bytes {
     Bytes::copy_from_slice(raw)
-}
-
-/// What a hash is searched for by. It may place a row; only the whole hash identifies it.
-pub(crate) fn prefix(hash: &B256) -> &[u8] {
-    &hash[..8]
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod journal;
 mod logs;
 mod lookups;
 mod place;
+mod places;
 mod roles;
 mod servers;
 mod writers;
@@ -60,6 +61,9 @@ fn main() {
         logs:
             an_index_finds_what_a_scan_finds,
             what_the_index_does_not_know_is_looked_at;
+        places:
+            an_index_finds_what_a_map_finds,
+            a_cut_entry_is_found;
         writers:
             one_writer_and_one_chain,
             whoever_has_an_older_epoch_cannot_write,
