@@ -87,7 +87,8 @@ bench-codec:
 	cargo run --locked --release -p turnpike-protocol --example codec -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin bench/traffic.bin
 	cargo run --locked --release --manifest-path bench/op-span/Cargo.toml -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin bench/traffic.bin
 
-# The sequencer's maximum, its latency at half of that, and anvil's maximum, in one run (ARGS="--html load.html" passes flags on).
+# The sequencer's maximum, its latency at half of that, and anvil's maximum, in one run, as most use them and each in the shape that suits
+# it best (ARGS="--html load.html" passes flags on).
 bench-load: $(TOOLS)
 	cargo build --locked --release -p turnpike
 	node tools/bench-load.mjs $(ARGS)

@@ -5,12 +5,15 @@ import { deploy, load, run, sequencer } from "./bench-node.mjs";
 
 const MEASURE = ["--workload", "erc20-random", "--find-max", "--against", "anvil"];
 const BEST = ["--senders", "2000", "--transport", "rest", "--batch", "100", "--half"];
-// Few accounts, since anvil hashes all of them for each block; little patience, since it mines no more at some point.
-const USUAL = ["--senders", "200", "--anvil-blocks", "automine", "--drain", "10"];
+// Few accounts, since anvil hashes all of them for each block; less patience with both, since anvil mines no more at some point.
+const USUAL = ["--senders", "200", "--anvil-blocks", "automine", "--drain", "20"];
 
 run(async () => {
   const { url } = await sequencer(await deploy());
   let status = 0;
-  for (const shape of [USUAL, BEST]) status ||= await load(url, [...MEASURE, ...shape, ...process.argv.slice(2)]);
+  for (const shape of [USUAL, BEST]) {
+    const code = await load(url, [...MEASURE, ...shape, ...process.argv.slice(2)]);
+    status ||= code;
+  }
   return status;
 });

@@ -2,7 +2,7 @@ use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
     mem,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -75,11 +75,18 @@ pub struct Chain {
     closed: VecDeque<Closed>,
     /// How to get back from the state to those before it.
     history: History,
-    /// The newest block whose state somebody has asked for since the last block was closed, and what takes the state back to it.
-    asked: Mutex<Option<(u64, Arc<MergedDiff>)>>,
+    /// The newest block whose state somebody has asked for since the last block was closed.
+    asked: Mutex<Option<Asked>>,
     /// The heads that the chain had before, as far back as `history` goes.
     heads: VecDeque<Head>,
     engine: Arc<Engine>,
+}
+
+/// A block whose state was asked for, and what takes the state back to it, once whoever was first has made that.
+#[derive(Clone, Debug)]
+struct Asked {
+    block: u64,
+    undo: Arc<OnceLock<Arc<MergedDiff>>>,
 }
 
 /// A block that has run and is not the head yet.
@@ -174,21 +181,24 @@ impl Chain {
     }
 
     fn merged_to(&self, block: u64) -> Option<Arc<MergedDiff>> {
-        if block < self.oldest_state() {
+        let merged = || self.history.merged_to(block).map(Arc::new);
+        if !(self.oldest_state()..=self.history.newest()).contains(&block) {
             return None;
         }
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*asked {
-            Some((newest, undo)) if *newest == block => return Some(Arc::clone(undo)),
-            Some((newest, _)) if *newest > block => {
+        let Asked { undo, .. } = {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            if asked.as_ref().is_some_and(|newest| newest.block > block) {
                 drop(asked);
-                return self.history.merged_to(block).map(Arc::new);
+                return merged();
             }
-            _ => {}
-        }
-        let undo = Arc::new(self.history.merged_to(block)?);
-        *asked = Some((block, Arc::clone(&undo)));
-        Some(undo)
+            let is_other = |asked: &Asked| asked.block != block;
+            if asked.as_ref().is_none_or(is_other) {
+                *asked = Some(Asked { block, undo: Arc::default() });
+            }
+            asked.clone()?
+        };
+        let kept = || merged().expect("invariant: it is within the history");
+        Some(Arc::clone(undo.get_or_init(kept)))
     }
 
     /// What takes the state back to that after `block`, if it is kept.

@@ -45,7 +45,7 @@ enum Side {
     Ours,
     /// The one that it is compared with: what it loses is told.
     Theirs,
-    /// The same, started for it and like this: only its maximum is asked for.
+    /// The same, started for it and like this: nobody asks what it does at half of its maximum.
     Anvil(String),
 }
 

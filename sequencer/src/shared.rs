@@ -12,7 +12,7 @@ use turnpike_l1::{Disputes, L1Head, OutputStatus, ProposedOutput};
 use turnpike_protocol::{
     ChainConfig, Entry, Origin, OutputRoot, QueuedDeposit, SignedTx, decode_transaction,
 };
-use turnpike_storage::{Database, StorageError, unix_milliseconds};
+use turnpike_storage::{Database, StorageError, TransactionPlace, unix_milliseconds};
 
 use crate::{
     BlockExecution, Intake, Pool, PoolLimits, Preconfirmation, PromiseSigner, Refusal, WaitEnd,
@@ -398,9 +398,19 @@ impl Shared {
         }
     }
 
-    /// The newest block that can be looked up. The chain may be ahead of it, with blocks that nobody may see yet.
+    /// The newest block that everybody may see: it is durable, and can be looked up. The chain may be ahead of it; where it is so far
+    /// ahead that the state after that block is gone, and where blocks were taken back, it is the chain's head.
     pub(crate) fn newest<'chain>(&self, chain: &'chain Chain) -> &'chain Head {
         chain.head_at(*self.head.borrow()).unwrap_or_else(|| chain.head())
+    }
+
+    /// Where a transaction is, if everybody may see its block.
+    pub(crate) async fn place_of(
+        &self,
+        hash: &B256,
+    ) -> Result<Option<TransactionPlace>, StorageError> {
+        let place = self.database.transaction(hash).await?;
+        Ok(place.filter(|place| place.block <= *self.head.borrow()))
     }
 
     /// The nonce that a sender's next transaction should have, if that is not the account's: preconfirmed ones count, and those

@@ -2,13 +2,16 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use common::{Model, diff, set};
 use proptest::{collection, prelude::*};
 use turnpike_protocol::predeploys::MESSAGE_PASSER;
 use turnpike_state::{
-    Account, AccountDiff, History, HistoryLimits, MergedDiff, NodeState, StateDiff, StateView,
+    Account, AccountDiff, HistoricalView, History, HistoryLimits, MergedDiff, NodeState, StateDiff,
+    StateView,
 };
 
 const ROOMY: HistoryLimits = HistoryLimits { blocks_max: 64, items_max: 100_000 };
@@ -40,9 +43,13 @@ impl Chain {
         self.snapshots.push((model, root));
     }
 
+    fn view(&self, block: u64) -> Option<HistoricalView<'_>> {
+        Some(HistoricalView::new(self.state.flat(), Arc::new(self.history.merged_to(block)?)))
+    }
+
     fn check(&self, block: u64) {
         let (model, root) = &self.snapshots[usize::try_from(block - FIRST).expect("small")];
-        let mut view = self.history.view(self.state.flat(), block).expect("within the history");
+        let mut view = self.view(block).expect("within the history");
         let undo = self.history.undo_to(block).expect("within the history");
         let slots: Vec<U256> = (0..12).map(U256::from).collect();
         for address in addresses() {
@@ -165,7 +172,7 @@ fn a_removed_accounts_storage_comes_back() {
     for block in FIRST..=FIRST + 3 {
         chain.check(block);
     }
-    let view = chain.history.view(chain.state.flat(), FIRST).expect("kept");
+    let view = chain.view(FIRST).expect("kept");
     assert_eq!(view.storage(&alice, U256::from(1)), U256::from(10));
     assert_eq!(view.storage(&bob, U256::from(4)), U256::ZERO);
 }
@@ -182,7 +189,7 @@ fn history_ends_at_its_limits() {
         chain.check(block);
     }
     for block in [0, FIRST + 4, FIRST + 9, u64::MAX] {
-        assert!(chain.history.view(chain.state.flat(), block).is_none(), "block {block}");
+        assert!(chain.view(block).is_none(), "block {block}");
         assert!(chain.history.undo_to(block).is_none(), "block {block}");
         assert!(chain.history.truncate(block).is_none(), "block {block}");
     }

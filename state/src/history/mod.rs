@@ -1,7 +1,7 @@
 //! Recent states: what has to be undone to get back to them.
 //!
 //! Job: keep, for the newest blocks, the diff that leads from after each block to before it, and
-//! answer for the state after any of them. Inputs: [`FlatState::undo_of`] each diff, taken before
+//! answer for the state after any of them. Inputs: [`FlatState::undo_of`](crate::FlatState::undo_of) each diff, taken before
 //! the diff is applied. Outputs: a [`HistoricalView`] to execute on, and a merged diff from which
 //! [`NodeState::proof_at`](crate::NodeState::proof_at) makes Merkle proofs.
 //!
@@ -12,9 +12,9 @@ mod proof;
 mod undo;
 mod view;
 
-use alloc::{collections::VecDeque, sync::Arc};
+use alloc::collections::VecDeque;
 
-use crate::{FlatState, MergedDiff, StateDiff};
+use crate::{MergedDiff, StateDiff};
 pub use view::HistoricalView;
 
 /// How much history is kept; whichever is reached first ends it.
@@ -112,15 +112,6 @@ impl History {
             self.newest -= 1;
         }
         Some(undo)
-    }
-
-    /// The state after `block`, read only, where `flat` is the state after the newest block.
-    /// `None` if the history does not reach `block`.
-    ///
-    /// Costs as much as the blocks in between changed; reads from the view are look-ups.
-    #[must_use]
-    pub fn view<'a>(&self, flat: &'a FlatState, block: u64) -> Option<HistoricalView<'a>> {
-        Some(HistoricalView::new(flat, Arc::new(self.merged_to(block)?)))
     }
 
     /// What leads from the newest state to that after `block`, in canonical order. `None` if the

@@ -61,13 +61,15 @@ pub(super) struct AccountAnswer {
 )]
 pub(in crate::api) async fn account(State(shared): Api, name: Name) -> Answer<Json<AccountAnswer>> {
     let address = parse_address(&name.0)?;
+    // Before the state: what is not ahead of that any more is in it.
+    let ahead = shared.next_nonce(&address).unwrap_or(0);
     let (block, found) = {
         let chain = shared.chain.read().await;
         let block = shared.newest(&chain).header.number;
         let state = chain.state_at(block).expect("invariant: the newest states are kept");
         (block, state.account(&address).unwrap_or_default())
     };
-    let next_nonce = shared.next_nonce(&address).unwrap_or(0).max(found.nonce);
+    let next_nonce = ahead.max(found.nonce);
     let (pooled_count, pooled) = pooled(&shared.pool(), &address);
     Ok(Json(AccountAnswer {
         address,

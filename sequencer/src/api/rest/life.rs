@@ -300,7 +300,7 @@ impl<'a> Lives<'a> {
     /// A transaction that a block of the look-ups holds.
     pub(super) async fn sealed(&mut self, hash: B256) -> Answer<Option<Life>> {
         let shared = self.shared;
-        let Some(place) = shared.database.transaction(&hash).await? else { return Ok(None) };
+        let Some(place) = shared.place_of(&hash).await? else { return Ok(None) };
         let TransactionPlace { block, position } = place;
         let known = self.block(block).await?;
         // The block may have been taken back in between.

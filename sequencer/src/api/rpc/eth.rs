@@ -129,7 +129,8 @@ impl RecentChain<'_> {
     /// The state to read from.
     pub(crate) fn state(&self) -> HistoricalView<'_> {
         let state = || self.chain.state_at(self.block);
-        let state = if self.is_newest { state() } else { block_in_place(state) };
+        let is_head = self.block == self.chain.head().header.number;
+        let state = if is_head { state() } else { block_in_place(state) };
         state.expect("invariant: looked up when this was made")
     }
 
@@ -190,7 +191,7 @@ pub(super) async fn find_transaction(
     shared: &Shared,
     hash: B256,
 ) -> Result<Option<(BlockRecord, usize)>, RpcError> {
-    let Some(place) = shared.database.transaction(&hash).await? else { return Ok(None) };
+    let Some(place) = shared.place_of(&hash).await? else { return Ok(None) };
     let Some(record) = shared.database.block(place.block).await? else { return Ok(None) };
     // The block may have been taken back in between.
     let held = record.receipts.get(place.position);
@@ -277,12 +278,12 @@ pub(crate) async fn balance(shared: &Shared, mut params: Params) -> Answer {
 pub(crate) async fn transaction_count(shared: &Shared, mut params: Params) -> Answer {
     let address = params.next::<Address>()?;
     let id = params.optional::<BlockId>()?;
+    // Before the state: what is not ahead of that any more is in it.
+    let is_pending = id.is_some_and(|id| id.is_pending());
+    let ahead = is_pending.then(|| shared.next_nonce(&address)).flatten().unwrap_or(0);
     let chain = state_at(shared, id).await?;
-    let mut nonce = chain.state().account(&address).unwrap_or_default().nonce;
-    if id.is_some_and(|id| id.is_pending()) {
-        nonce = shared.next_nonce(&address).map_or(nonce, |next| next.max(nonce));
-    }
-    Ok(quantity(nonce))
+    let nonce = chain.state().account(&address).unwrap_or_default().nonce;
+    Ok(quantity(nonce.max(ahead)))
 }
 
 pub(crate) async fn code(shared: &Shared, mut params: Params) -> Answer {

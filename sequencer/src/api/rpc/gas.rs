@@ -36,8 +36,8 @@ pub(super) async fn permit(shared: &Shared) -> Result<SemaphorePermit<'_>, RpcEr
 }
 
 pub(crate) async fn price(shared: &Shared) -> Answer {
-    let chain = shared.chain.read().await;
-    let base_fee = next_base_fee(chain.config(), &shared.newest(&chain).header);
+    // What is offered now is held to it.
+    let base_fee = shared.chain.read().await.tip().next_base_fee;
     Ok(quantity(base_fee + base_fee * PRICE_MARGIN_PERCENT / 100))
 }
 
