@@ -172,10 +172,8 @@ test("db verify finds what is wrong, db rebuild makes the look-ups anew", async 
       { kind: "lookUp", table: "blocks", key: "3" },
     ],
     "a transaction that is said to be elsewhere": [
-      (database) => sql(
-          index(database),
-          "UPDATE transactions SET entries = CAST(substr(entries, 1, length(entries) - 1) || x'09' AS BLOB)",
-        ),
+      (database) =>
+        sql(index(database), "UPDATE transactions SET entries = CAST(substr(entries, 1, length(entries) - 1) || x'09' AS BLOB)"),
       { kind: "lookUp", table: "transactions" },
     ],
     "a transaction that is not found": [
