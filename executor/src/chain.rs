@@ -83,7 +83,7 @@ pub struct Chain {
 }
 
 /// A block whose state was asked for, and what takes the state back to it, once whoever was first has made that.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Asked {
     block: u64,
     undo: Arc<OnceLock<Arc<MergedDiff>>>,
@@ -185,18 +185,13 @@ impl Chain {
         if !(self.oldest_state()..=self.history.newest()).contains(&block) {
             return None;
         }
-        let Asked { undo, .. } = {
-            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-            if asked.as_ref().is_some_and(|newest| newest.block > block) {
-                drop(asked);
-                return merged();
-            }
-            let is_other = |asked: &Asked| asked.block != block;
-            if asked.as_ref().is_none_or(is_other) {
-                *asked = Some(Asked { block, undo: Arc::default() });
-            }
-            asked.clone()?
+        let undo = {
+            let mut newest = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            newest.take_if(|asked| asked.block < block);
+            let asked = newest.get_or_insert_with(|| Asked { block, undo: Arc::default() });
+            (asked.block == block).then(|| Arc::clone(&asked.undo))
         };
+        let Some(undo) = undo else { return merged() };
         let kept = || merged().expect("invariant: it is within the history");
         Some(Arc::clone(undo.get_or_init(kept)))
     }

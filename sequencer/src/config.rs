@@ -39,8 +39,6 @@ pub struct SequencerConfig {
     pub pool: PoolLimits,
     /// Key that signs preconfirmations; without one they are not signed.
     pub key: Option<PrivateKeySigner>,
-    /// Longest request body, in bytes.
-    pub body_bytes_max: usize,
     /// What clients may take of the listener.
     pub limits: ApiLimits,
     /// How the node is administered, if it is.

@@ -104,18 +104,16 @@ impl Sequencer {
         let Self { mut node, listener, admin, tracker, l1 } = self;
         let config = node.driver.config.clone();
         let shared = Arc::clone(&node.driver.shared);
+        // The API's address comes last: who has read it has read both.
+        if let Some((listener, _)) = &admin {
+            info!(address = %listener.local_addr()?, "administrators are served");
+        }
         info!(address = %listener.local_addr()?, head = node.driver.head(), "sequencer is up");
 
         let (send_news, mut news) = mpsc::channel(1);
         let mut tracking = tokio::spawn(tracker.run(config.l1_poll, send_news, stop.clone()));
-        let api = crate::api::serve(
-            listener,
-            Arc::clone(&shared),
-            l1,
-            config.body_bytes_max,
-            config.limits.clone(),
-            stop.clone(),
-        );
+        let limits = config.limits.clone();
+        let api = crate::api::serve(listener, Arc::clone(&shared), l1, limits, stop.clone());
         let mut api = tokio::spawn(api);
         let mut admin = tokio::spawn(administer(admin, Arc::clone(&shared), stop.clone()));
         let mut ended = loop {

@@ -24,6 +24,9 @@ pub(crate) struct LimitArgs {
     /// Units that one address may spend at once; without it those of ten seconds.
     #[arg(long, value_name = "UNITS")]
     rate_burst: Option<u32>,
+    /// Longest request body and WebSocket message, in bytes; without it 10 MiB.
+    #[arg(long, value_name = "BYTES")]
+    body_bytes_max: Option<usize>,
     /// Believe the X-Forwarded-For of proxies in this network; may be given several times.
     #[arg(long, value_name = "CIDR")]
     trusted_proxy: Vec<IpNet>,
@@ -36,6 +39,7 @@ impl From<LimitArgs> for ApiLimits {
             connections_per_address: args.connections_per_ip,
             units_per_second: args.rate_limit,
             burst_units: args.rate_burst,
+            body_bytes_max: args.body_bytes_max,
             trusted_proxies: args.trusted_proxy,
             ..Self::default()
         }

@@ -175,9 +175,6 @@ pub(crate) struct SequencerArgs {
     /// Blocks from one checkpoint of the state to the next: about as many are run again after a crash.
     #[arg(long, value_name = "BLOCKS", default_value_t = CHECKPOINT_BLOCKS)]
     pub(crate) checkpoint_blocks: u64,
-    /// Longest request body, in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
-    pub(crate) body_bytes_max: usize,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
     #[command(flatten)]

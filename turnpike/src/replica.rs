@@ -48,9 +48,6 @@ pub(crate) struct ReplicaArgs {
     /// Seconds for which the source may hold other blocks than L1, until it has seen L1 itself.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) l1_patience: u64,
-    /// Longest request body, in bytes.
-    #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
-    pub(crate) body_bytes_max: usize,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
     /// Print what is not right as a JSON object.
@@ -96,7 +93,6 @@ pub(crate) async fn run(args: ReplicaArgs) -> anyhow::Result<ExitCode> {
         l1_poll: Duration::from_millis(args.chain.l1_poll_ms),
         l1_patience: Duration::from_secs(args.l1_patience),
         execution: args.execution.into(),
-        body_bytes_max: args.body_bytes_max,
         limits: args.limits.into(),
         forward: args.forward,
     };

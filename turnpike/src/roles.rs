@@ -73,7 +73,6 @@ async fn sequencer(args: SequencerArgs, log: LogControl) -> anyhow::Result<ExitC
         execution: args.execution.into(),
         pool: args.pool.into(),
         key: signer(args.key.as_ref()).context("--key")?,
-        body_bytes_max: args.body_bytes_max,
         limits: args.limits.into(),
         admin: args.admin.config(log)?,
         intake: Intake::Own,

@@ -107,10 +107,9 @@ fn tiles(report: &Report) -> String {
         let (ours, theirs) = (short(ratio.ours), short(ratio.theirs));
         tile(&mut tiles, &times, &format!("{}: {ours} to {theirs}", ratio.what), "");
     }
-    let phases = || report.nodes.iter().take(1).flat_map(|node| &node.phases);
-    let lost: usize = phases().map(|phase| phase.check.lost + phase.check.twice).sum();
-    let included: usize = phases().map(|phase| phase.check.included).sum();
-    let class = if lost == 0 { "good" } else { "bad" };
+    let lost: usize = report.measured().map(|phase| phase.check.lost + phase.check.twice).sum();
+    let included: usize = report.measured().map(|phase| phase.check.included).sum();
+    let class = if report.is_good() { "good" } else { "bad" };
     tile(&mut tiles, &lost.to_string(), &format!("lost, {included} found in blocks"), class);
     tiles + "</div>"
 }

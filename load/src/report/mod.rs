@@ -126,7 +126,12 @@ impl Report {
 
     /// Whether everything that the measured node accepted is there.
     pub(crate) fn is_good(&self) -> bool {
-        self.nodes.first().is_none_or(|node| node.phases.iter().all(|phase| phase.check.is_good()))
+        self.measured().all(|phase| phase.check.is_good())
+    }
+
+    /// Phases of the measured node.
+    fn measured(&self) -> impl Iterator<Item = &PhaseReport> {
+        self.nodes.iter().take(1).flat_map(|node| &node.phases)
     }
 
     /// Writes it everywhere it was asked for.

@@ -117,7 +117,6 @@ pub(crate) async fn serve(
     config: AdminConfig,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    info!(address = %listener.local_addr()?, "administrators are served");
     let AdminConfig { secret, log, .. } = config;
     let health = health::routes(Arc::clone(&shared), stop.clone());
     let router = Router::new()

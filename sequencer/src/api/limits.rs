@@ -15,6 +15,9 @@ const CONNECTIONS_PER_ADDRESS_DEFAULT: usize = 512;
 /// Units that one address other than this machine may spend in a second, unless told otherwise: 500 transactions.
 const UNITS_PER_SECOND_DEFAULT: u32 = 5_000;
 
+/// Longest request body, in bytes, unless told otherwise.
+const BODY_BYTES_DEFAULT: usize = 10 * 1024 * 1024;
+
 /// Seconds of its rate that a client may spend at once, unless told otherwise.
 const BURST_SECONDS_DEFAULT: u32 = 10;
 
@@ -31,6 +34,8 @@ pub struct ApiLimits {
     pub units_per_second: Option<u32>,
     /// Units that a client may spend at once after it was quiet. `None`: those of ten seconds.
     pub burst_units: Option<u32>,
+    /// Longest request body and WebSocket message, in bytes. `None`: 10 MiB.
+    pub body_bytes_max: Option<usize>,
     /// Proxies whose `X-Forwarded-For` is believed. Their own connections are not counted per address.
     pub trusted_proxies: Vec<IpNet>,
     /// How long clients may take.
@@ -88,6 +93,11 @@ impl ApiLimits {
     pub(super) fn per_address(&self) -> (usize, bool) {
         let given = self.connections_per_address;
         (given.unwrap_or(CONNECTIONS_PER_ADDRESS_DEFAULT).max(1), given.is_some())
+    }
+
+    /// Longest request body and WebSocket message, in bytes.
+    pub(super) fn body_bytes(&self) -> usize {
+        self.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT)
     }
 
     /// What a client may spend, if that is bounded, and whether this machine's own clients are bounded.

@@ -97,7 +97,6 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
     l1: L1Client,
-    body_bytes_max: usize,
     limits: ApiLimits,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -112,7 +111,7 @@ pub(crate) async fn serve(
         .merge(health)
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
-        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(DefaultBodyLimit::max(limits.body_bytes()))
         // Wallets' pages call from anywhere, and nothing here depends on who they are.
         .layer(CorsLayer::permissive())
         .with_state(ApiState {
@@ -121,7 +120,7 @@ pub(crate) async fn serve(
             l1: Arc::new(L1Desk::new(l1)),
             feed,
             sockets: Arc::new(Semaphore::new(sockets_max)),
-            body_bytes_max,
+            body_bytes_max: limits.body_bytes(),
             stop: stop.clone(),
         });
     listener::serve(listener, router, &limits, stop).await

@@ -63,8 +63,6 @@ pub struct ReplicaConfig {
     pub l1_patience: Duration,
     /// What runs blocks.
     pub execution: EngineConfig,
-    /// Longest request body, in bytes.
-    pub body_bytes_max: usize,
     /// What clients may take of the listener.
     pub limits: ApiLimits,
     /// The sequencer that transactions are sent on to; without it they are refused.
@@ -145,7 +143,6 @@ impl ReplicaConfig {
             pool: PoolLimits::default(),
             // It promises nothing.
             key: None,
-            body_bytes_max: self.body_bytes_max,
             limits: self.limits,
             admin: None,
             intake,
@@ -232,14 +229,8 @@ impl Replica {
         let mut pumping = start(&config.source, &shared, cursor, send_rows, stop.clone());
         let (send_news, mut news) = mpsc::channel(1);
         let mut tracking = tokio::spawn(tracker.run(config.l1_poll, send_news, stop.clone()));
-        let api = crate::api::serve(
-            listener,
-            Arc::clone(&shared),
-            l1,
-            config.body_bytes_max,
-            config.limits.clone(),
-            stop.clone(),
-        );
+        let limits = config.limits;
+        let api = crate::api::serve(listener, Arc::clone(&shared), l1, limits, stop.clone());
         let mut api = tokio::spawn(api);
         let mut looks = tokio::time::interval(LOOK_INTERVAL);
         let ended = loop {

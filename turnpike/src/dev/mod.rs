@@ -44,9 +44,6 @@ const HEARTBEAT: Duration = Duration::from_secs(12);
 /// Inbox entries that sealed blocks may wait for: seconds, at an entry a second.
 const BACKLOG_ENTRIES_MAX: u64 = 16;
 
-/// Longest request body, in bytes.
-const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
-
 pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     let data = DataDir::open(args.data.clone(), args.fresh, args.liar.is_some())?;
@@ -182,7 +179,6 @@ impl Dev<'_> {
             execution: self.args.execution.into(),
             pool: PoolLimits::default(),
             key: Some(self.accounts.sequencer()),
-            body_bytes_max: BODY_BYTES_MAX,
             limits: ApiLimits::default(),
             admin: None,
             intake: Intake::Own,

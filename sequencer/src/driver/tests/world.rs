@@ -42,7 +42,6 @@ pub(crate) fn config_in(folder: &Path) -> SequencerConfig {
         execution: EngineConfig { mode: Mode::Sequential, ..EngineConfig::default() },
         pool: PoolLimits::default(),
         key: None,
-        body_bytes_max: 0,
         limits: crate::ApiLimits::default(),
         admin: None,
         intake: crate::Intake::Own,
