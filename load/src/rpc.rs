@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{io::ErrorKind, time::Duration};
 
 use alloy_primitives::{Address, U256};
 use anyhow::{Context as _, bail};
@@ -19,7 +19,10 @@ pub(crate) const BATCH_CALLS: usize = 100;
 /// JSON-RPC as it is needed beside the load: slow and comfortable.
 #[derive(Debug)]
 pub(crate) struct Rpc {
+    endpoint: Endpoint,
     connection: HttpConnection,
+    /// Whether the connection has brought an answer: from then on the node may close it whenever it is quiet.
+    was_used: bool,
 }
 
 /// An answer, its result not looked into.
@@ -33,9 +36,26 @@ struct Answer<'a> {
 
 impl Rpc {
     pub(crate) async fn open(endpoint: &Endpoint) -> anyhow::Result<Self> {
-        let media_type = Format::JsonRpc.media_type();
-        let connection = HttpConnection::open(endpoint, &endpoint.path, media_type).await;
-        Ok(Self { connection: connection.with_context(|| format!("no node at {endpoint}"))? })
+        let connection = connect(endpoint).await?;
+        Ok(Self { endpoint: endpoint.clone(), connection, was_used: false })
+    }
+
+    /// Sends a body and returns the answer's status and body. What finds its connection closed goes over a new one.
+    async fn exchange(&mut self, body: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
+        loop {
+            let exchange = tokio::time::timeout(ANSWER_TIMEOUT, self.connection.exchange(body));
+            match exchange.await.context("the node does not answer")? {
+                Ok((status, answer)) => {
+                    self.was_used = true;
+                    return Ok((status, answer.to_vec()));
+                }
+                Err(error) if self.was_used && is_closed(error.kind()) => {
+                    self.connection = connect(&self.endpoint).await?;
+                    self.was_used = false;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// A call's result.
@@ -71,11 +91,9 @@ impl Rpc {
                 |(id, params)| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }),
             );
             let body = Value::from_iter(calls).to_string();
-            let exchange =
-                tokio::time::timeout(ANSWER_TIMEOUT, self.connection.exchange(body.as_bytes()));
-            let (status, answer) = exchange.await.context("the node does not answer")??;
-            let answers: Vec<Answer<'_>> = serde_json::from_slice(answer).with_context(|| {
-                let text: String = String::from_utf8_lossy(answer).chars().take(200).collect();
+            let (status, answer) = self.exchange(body.as_bytes()).await?;
+            let answers: Vec<Answer<'_>> = serde_json::from_slice(&answer).with_context(|| {
+                let text: String = String::from_utf8_lossy(&answer).chars().take(200).collect();
                 format!("{method}: expected a batch, found (HTTP {status}) {text}")
             })?;
             let start = results.len();
@@ -106,5 +124,64 @@ impl Rpc {
         let params: Vec<_> = accounts.iter().map(|account| json!([account, "latest"])).collect();
         let nonces = self.batch_as::<U256>("eth_getTransactionCount", &params).await?;
         nonces.into_iter().map(|nonce| Ok(nonce?.saturating_to())).collect()
+    }
+}
+
+async fn connect(endpoint: &Endpoint) -> anyhow::Result<HttpConnection> {
+    let media_type = Format::JsonRpc.media_type();
+    let connection = HttpConnection::open(endpoint, &endpoint.path, media_type).await;
+    connection.with_context(|| format!("no node at {endpoint}"))
+}
+
+fn is_closed(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// A node that closes each connection after so many answers, and what becomes of three calls.
+    async fn calls(answers_each: usize) -> Vec<anyhow::Result<U256>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let node = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                for _ in 0..answers_each {
+                    let mut request = [0; 1_000];
+                    assert!(stream.read(&mut request).await.unwrap() > 0);
+                    let body = r#"[{"id":0,"result":"0x7"}]"#;
+                    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                    stream.write_all((head + body).as_bytes()).await.unwrap();
+                }
+            }
+        });
+        let endpoint = Endpoint { authority, path: "/".into() };
+        let mut rpc = Rpc::open(&endpoint).await.unwrap();
+        let mut found = Vec::new();
+        for _ in 0..3 {
+            found.push(rpc.quantity("eth_gasPrice", json!([])).await);
+        }
+        node.abort();
+        found
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_the_node_closed_is_opened_anew() {
+        for found in calls(1).await {
+            assert_eq!(found.unwrap(), U256::from(7));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_never_answers_is_not_asked_forever() {
+        let found = calls(0).await;
+        assert!(found.iter().all(Result::is_err));
     }
 }

@@ -209,7 +209,7 @@ test("load on another node, and against one", async (t) => {
 
   await step(t, "a transaction that the node forgets is missed", async (t) => {
     const node = await altered(t, url, { [WARM_UP + 199]: { result: `0x${"00".repeat(32)}` } });
-    const { code, report } = await runLoad(t, node, "--closed", "4", "--transactions", "200", "--drain", "2");
+    const { code, report } = await runLoad(t, node, "--closed", "4", "--transactions", "200", "--drain", "8");
     assert.equal(code, 2);
     const { accepted, included, lost } = report.nodes[0].phases[0].check;
     assert.deepEqual({ accepted, included, lost }, { accepted: 200, included: 199, lost: 1 });
@@ -217,7 +217,7 @@ test("load on another node, and against one", async (t) => {
 
   await step(t, "what the node forgets that it is compared with is told", async (t) => {
     const node = await altered(t, url, { [WARM_UP + 199]: { result: `0x${"00".repeat(32)}` } });
-    const args = ["--closed", "4", "--transactions", "200", "--drain", "2", "--against", node];
+    const args = ["--closed", "4", "--transactions", "200", "--drain", "8", "--against", node];
     const [ours, theirs] = (await load(t, url, ...args)).nodes.map(({ phases }) => phases[0].check);
     assert.deepEqual([ours.lost, theirs.lost], [0, 1]);
   });
