@@ -1,11 +1,13 @@
 use std::sync::Arc;
 
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::B256;
 use rayon::ThreadPool;
 use turnpike_state::{PendingRoots, StateDiff, StateRoots};
 
 use crate::{
-    BlockOutcome, Engine, Executed, ExecutedTx, HashPromise,
-    outcome::{ListRoots, receipts_root, transactions_root},
+    BlockOutcome, Engine, Executed, ExecutedTx, HashPromise, list_root::list_root,
+    outcome::ListRoots,
 };
 
 /// A block that a chain has taken over and whose roots are not known: needs nothing but threads to be completed, and no hold
@@ -40,7 +42,11 @@ impl ClosedBlock {
         executed.complete_receipts_on(pool);
         let (roots, lists) = match pool {
             Some(pool) => beside(pool, &executed.taken, || roots.compute_on(pool)),
-            None => (roots.compute(), ListRoots::of(&executed.taken)),
+            None => {
+                let transactions = transactions_root(&executed.taken);
+                let receipts = receipts_root(&executed.taken);
+                (roots.compute(), ListRoots { transactions, receipts })
+            }
         };
         // The tries are done with it, so that this moves it.
         executed.overlays.push(Arc::unwrap_or_clone(diff));
@@ -70,4 +76,12 @@ fn list_roots(executed: &[Arc<ExecutedTx>]) -> ListRoots {
     let (transactions, receipts) =
         rayon::join(|| transactions_root(executed), || receipts_root(executed));
     ListRoots { transactions, receipts }
+}
+
+fn transactions_root(executed: &[Arc<ExecutedTx>]) -> B256 {
+    list_root(executed.len(), |place, out| executed[place].envelope().encode_2718(out))
+}
+
+fn receipts_root(executed: &[Arc<ExecutedTx>]) -> B256 {
+    list_root(executed.len(), |place, out| executed[place].receipt.envelope.encode_2718(out))
 }

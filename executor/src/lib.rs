@@ -32,6 +32,8 @@ mod included;
 mod journal;
 mod keccak;
 #[cfg(feature = "std")]
+mod list_root;
+#[cfg(feature = "std")]
 mod next;
 mod outcome;
 #[cfg(feature = "std")]

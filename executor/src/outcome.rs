@@ -168,12 +168,12 @@ impl ListRoots {
     }
 }
 
-pub(crate) fn transactions_root(executed: &[Arc<ExecutedTx>]) -> B256 {
+fn transactions_root(executed: &[Arc<ExecutedTx>]) -> B256 {
     let envelopes: Vec<_> = executed.iter().map(|tx| tx.envelope()).collect();
     calculate_transaction_root(&envelopes)
 }
 
-pub(crate) fn receipts_root(executed: &[Arc<ExecutedTx>]) -> B256 {
+fn receipts_root(executed: &[Arc<ExecutedTx>]) -> B256 {
     let receipts: Vec<_> = executed.iter().map(|tx| &tx.receipt.envelope).collect();
     calculate_receipt_root(&receipts)
 }

@@ -25,7 +25,7 @@ export const transfer = {
 };
 
 const POLL_MS = 50;
-const RECEIPT_TIMEOUT_MS = 30_000;
+const RECEIPT_TIMEOUT_MS = 90_000;
 
 /** ABI of one of the rollup's contracts. */
 export function abiOf(contract) {

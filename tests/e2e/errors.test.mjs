@@ -48,7 +48,7 @@ function checkError({ result, error }, code, message) {
   assert.equal(error.code, code, error.message);
 }
 
-test("whatever a client does wrong has a clear answer", { timeout: 180_000 }, async (t) => {
+test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, async (t) => {
   const anvil = await startAnvil(t);
   const dev = await startDev(t, { l1Url: anvil.url });
   const { l2, l2Wallets } = connect(dev);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Program, checkAlive, recentLogs, temporaryFolder, tool, turnpike } from "./programs.mjs";
 
 const POLL_MS = 50;
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 90_000;
 
 /** Seconds in which an output may be challenged, and between two outputs, as in the development chain. */
 export const CHALLENGE_WINDOW = 20;

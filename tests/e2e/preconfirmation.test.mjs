@@ -41,7 +41,7 @@ async function openSocket(url) {
   return { socket, answers, answerTo };
 }
 
-test("what is preconfirmed is signed, and stays", { timeout: 180_000 }, async (t) => {
+test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t) => {
   const dev = await startDev(t, { args: ["--block-interval-ms", String(BLOCK_INTERVAL_MS)] });
   const { l2 } = connect(dev);
   const [alice, bob, carol, dave, erin] = accountsOf(dev);

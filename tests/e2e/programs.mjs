@@ -15,9 +15,9 @@ export const require = createRequire(import.meta.url);
 const LOG_LINES_SHOWN = 60;
 const LOG_COLUMNS_SHOWN = 400;
 /** A program that was told to end and has not after this is killed. */
-const STOP_TIMEOUT_MS = 15_000;
+const STOP_TIMEOUT_MS = 30_000;
 /** A program that should end by itself and has not after this is killed. */
-const RUN_TIMEOUT_MS = 60_000;
+const RUN_TIMEOUT_MS = 120_000;
 
 const running = new Set();
 const crashed = [];

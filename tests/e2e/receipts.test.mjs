@@ -32,7 +32,7 @@ const RECEIPT_FIELDS = [
 ];
 const LOG_FIELDS = ["address", "topics", "data", "logIndex", "blockNumber", "transactionHash", "removed"];
 
-test("receipts are those of another implementation", { timeout: 180_000 }, async (t) => {
+test("receipts are those of another implementation", { timeout: 600_000 }, async (t) => {
   const dev = await startDev(t);
   const accounts = accountsOf(dev);
   const workload = await buildWorkload(accounts, compileProbe());

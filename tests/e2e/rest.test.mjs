@@ -20,7 +20,7 @@ function checkProblem({ status, mediaType, body }, expected, code) {
   assert.ok(body.title && body.detail);
 }
 
-test("the REST API tells of lives, events and problems", { timeout: 180_000 }, async (t) => {
+test("the REST API tells of lives, events and problems", { timeout: 600_000 }, async (t) => {
   const anvil = await startAnvil(t);
   const data = temporaryFolder(t);
   const start = (fresh) => startDev(t, { data, fresh, l1Url: anvil.url });
