@@ -224,7 +224,7 @@ test("promised, sealed and derived are the same", async (t) => {
 
   await step(t, "L1 alone gives the same blocks", async () => {
     const newest = ledger.blocks.at(-1);
-    await until(async () => (await solo.status()).safe >= newest.number, "every block to be safe", 60_000);
+    await until(async () => (await solo.status()).safe >= newest.number, "every block to be safe");
     const { code, stdout, stderr } = await run(t, turnpike(), ["derive", ...follow, "--l1-confirmations", "0", "--json"]);
     assert.equal(code, 0, stderr);
     const { head, entries } = JSON.parse(stdout);

@@ -11,7 +11,7 @@ import { encodeFunctionData, keccak256, numberToHex } from "viem";
 import { WebSocket } from "ws";
 
 import { compileProbe, connect, deploy, succeeded } from "./clients.mjs";
-import { ask, startDev, step } from "./harness.mjs";
+import { SYNC_TIMEOUT_MAX, ask, startDev, step, until } from "./harness.mjs";
 import { ROOT, later, require } from "./programs.mjs";
 
 const { MetaMaskOpenRPCDocument: SPEC } = require("@metamask/api-specs");
@@ -143,7 +143,10 @@ function questions(world) {
     eth_feeHistory: [["0x2", "latest", [25, 75]], (found) => assert.equal(found.reward.length, 2)],
     eth_blobBaseFee: [[], is("0x1")],
     eth_sendRawTransaction: [[spare.first.raw], is(spare.first.hash)],
-    eth_sendRawTransactionSync: [[spare.second.raw], (found) => assert.equal(found.transactionHash, spare.second.hash)],
+    eth_sendRawTransactionSync: [
+      [spare.second.raw, SYNC_TIMEOUT_MAX],
+      (found) => assert.equal(found.transactionHash, spare.second.hash),
+    ],
     eth_createAccessList: [
       [{ from: alice.address, to: probe.address, input: write }, "latest"],
       (found) => assert.ok(found.accessList.some(({ storageKeys }) => storageKeys.length > 0)),
@@ -216,13 +219,18 @@ const withoutDeposits = (value) => {
 async function openSocket(t, url) {
   const socket = new WebSocket(url.replace("http", "ws"));
   later(t, () => socket.terminate());
+  const answers = new Map();
+  socket.on("message", (data) => {
+    const { id, ...answer } = JSON.parse(data);
+    answers.set(id, answer);
+  });
   await once(socket, "open");
-  return async (method, params) => {
+  // A connection that breaks leaves questions without an answer.
+  socket.on("error", () => {});
+  return (method, params) => {
+    answers.delete(method);
     socket.send(JSON.stringify({ jsonrpc: "2.0", id: method, method, params }));
-    for (;;) {
-      const answer = JSON.parse((await once(socket, "message"))[0]);
-      if (answer.id === method) return answer;
-    }
+    return until(() => answers.get(method), `the answer to ${method}`);
   };
 }
 

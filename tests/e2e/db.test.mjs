@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { parseEther, toHex } from "viem";
 
 import { checksumAfter, partOf, readEntry, sealedOf, writeEntry } from "./feed.mjs";
-import { get, rpc, step } from "./harness.mjs";
+import { get, rpc, step, until } from "./harness.mjs";
 import { run, temporaryFolder, turnpike } from "./programs.mjs";
 import { startSolo } from "./solo.mjs";
 
@@ -88,6 +88,8 @@ test("db verify finds what is wrong, db rebuild makes the look-ups anew", async 
 
   await step(t, "a chain with some blocks, and a transaction that waits", async () => {
     await solo.deposit(3, { gas: 100_000n, mint: parseEther("1"), to: solo.accounts[4].address });
+    const hasArrived = async () => (await solo.l2.getBalance(solo.accounts[4])) > parseEther("10000");
+    await until(hasArrived, "the deposit to arrive");
     for (let nonce = 0; nonce < BLOCKS; nonce++) {
       const hash = await solo.transfer(0, nonce);
       hashes.push(hash);

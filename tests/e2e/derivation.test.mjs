@@ -9,7 +9,7 @@ import { walletActionsL1 } from "viem/op-stack";
 import { anvil as anvilChain } from "viem/chains";
 
 import { abiOf, compileProbe } from "./clients.mjs";
-import { CHAIN_ID, get, post, rpc, startAnvil, step, until } from "./harness.mjs";
+import { CHAIN_ID, get, post, rpc, startAnvil, step, until, untilMined } from "./harness.mjs";
 import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
 import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
 import { buildWorkload } from "./workload.mjs";
@@ -79,14 +79,7 @@ class Chain {
 
   /** Mines while waiting. */
   settle(predicate, what) {
-    return until(
-      async () => {
-        await rpc(this.l1Url, "evm_mine");
-        return predicate();
-      },
-      what,
-      60_000,
-    );
+    return untilMined(this.l1Url, predicate, what);
   }
 
   async status() {

@@ -8,7 +8,7 @@ import { parseEther } from "viem";
 
 import { Bridge } from "./bridging.mjs";
 import { abiOf, connect, succeeded } from "./clients.mjs";
-import { CHALLENGE_WINDOW, rpc, startAnvil, startDev, step, until } from "./harness.mjs";
+import { CHALLENGE_WINDOW, startAnvil, startDev, step, until, untilMined } from "./harness.mjs";
 import { Program, temporaryFolder, turnpike } from "./programs.mjs";
 
 const FORCE_WINDOW = 60;
@@ -73,10 +73,8 @@ test("users leave without the operator", async (t) => {
       const { withdrawals } = await bridge.does(t, "status", "--from-l1", forced.l1Transaction);
       return withdrawals[0].stage === "ready-to-prove";
     };
-    await until(async () => {
-      await rpc(anvil.url, "evm_mine");
-      return (await outputCount()) > before && withdrawal();
-    }, "an output that covers the withdrawal");
+    const isCovered = async () => (await outputCount()) > before && withdrawal();
+    await untilMined(anvil.url, isCovered, "an output that covers the withdrawal");
     await program.stop();
   });
 

@@ -5,6 +5,8 @@ import { Program, checkAlive, recentLogs, temporaryFolder, tool, turnpike } from
 
 const POLL_MS = 50;
 const DEADLINE_MS = 90_000;
+/** An anvil that mines more often answers late. */
+const MINE_INTERVAL_MS = 300;
 
 /** Seconds in which an output may be challenged, and between two outputs, as in the development chain. */
 export const CHALLENGE_WINDOW = 20;
@@ -12,6 +14,9 @@ export const PROPOSE_INTERVAL = 5;
 
 export const CHAIN_ID = 4242;
 export const L1_CHAIN_ID = 31_337;
+
+/** The longest that eth_sendRawTransactionSync waits, in milliseconds. */
+export const SYNC_TIMEOUT_MAX = 60_000;
 
 /** A transaction's states, in the order in which it comes to them. */
 const STATES = ["received", "preconfirmed", "sealed", "safe", "proposed", "final"];
@@ -28,6 +33,18 @@ export async function until(predicate, what, deadlineMs = DEADLINE_MS) {
     if (Date.now() > deadline) throw new Error(`waited ${deadlineMs} ms for ${what}\n${recentLogs()}`);
     await pause();
   }
+}
+
+/** Mines L1 blocks until the predicate gives something truthy, and returns that. */
+export function untilMined(l1Url, predicate, what) {
+  let next = 0;
+  return until(async () => {
+    if (Date.now() >= next) {
+      await rpc(l1Url, "evm_mine");
+      next = Date.now() + MINE_INTERVAL_MS;
+    }
+    return predicate();
+  }, what);
 }
 
 /** One step of a timeline. The first that fails shows the logs and ends the timeline. */

@@ -9,7 +9,7 @@ import { accountsOf, connect, transfer } from "./clients.mjs";
 import { CHAIN_ID, ask, get, post, rpc, startDev, step, until } from "./harness.mjs";
 
 /** Long enough for everything that is to be seen before the seal. */
-const BLOCK_INTERVAL_MS = 1_500;
+const BLOCK_INTERVAL_MS = 3_000;
 const BULK = 300;
 
 const TIMED_OUT = 4;
@@ -44,7 +44,7 @@ async function openSocket(url) {
 test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t) => {
   const dev = await startDev(t, { args: ["--block-interval-ms", String(BLOCK_INTERVAL_MS)] });
   const { l2 } = connect(dev);
-  const [alice, bob, carol, dave, erin] = accountsOf(dev);
+  const [alice, bob, carol, dave, erin, frank] = accountsOf(dev);
   const transactions = `${dev.l2Url}/v1/transactions`;
   const signed = (account, fields) => account.signTransaction({ ...transfer, ...fields });
   const { sequencer } = await dev.status();
@@ -75,6 +75,9 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
 
   let promised;
   await step(t, "a promise comes before the seal, and wallets can verify it", async () => {
+    // Right after a seal a whole interval is left.
+    const first = await post(`${transactions}?wait=sealed`, { transaction: await signed(frank, { nonce: 0 }) });
+    assert.equal(first.status, 200, JSON.stringify(first.body));
     const { status, body } = await post(`${transactions}?wait=preconfirmed`, {
       transaction: await signed(alice, { nonce: 0 }),
     });

@@ -9,7 +9,7 @@ import { anvil as anvilChain } from "viem/chains";
 import { walletActionsL1 } from "viem/op-stack";
 
 import { abiOf, compileProbe } from "./clients.mjs";
-import { get, post, rpc, startAnvil, step, until } from "./harness.mjs";
+import { get, post, rpc, startAnvil, step, until, untilMined } from "./harness.mjs";
 import { Program, ROOT, run, temporaryFolder, turnpike } from "./programs.mjs";
 import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
 import { buildWorkload } from "./workload.mjs";
@@ -51,14 +51,13 @@ test("whatever a block came from, it is proven", async (t) => {
     return pool.transactions + preconfirmed.transactions === 0;
   };
   const settleAll = () =>
-    until(
+    untilMined(
+      anvil.url,
       async () => {
-        await mine();
         const { head, safe } = await status();
         return (await isQuiet()) && safe === head.number;
       },
       "every block to be safe",
-      60_000,
     );
   const submit = async (raws) => {
     const { status, body } = await post(`${url}/v1/transactions`, { transactions: raws });

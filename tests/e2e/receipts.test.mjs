@@ -160,7 +160,10 @@ test("receipts are those of another implementation", { timeout: 600_000 }, async
   await step(t, "derived from L1, it is the same once more", async () => {
     const { verdict } = await dev.settleAll();
     assert.equal(verdict, "ok");
-    for (const { hash, what } of all) assert.equal((await dev.life(hash)).state, "proposed", what);
+    for (const { hash, what } of all) {
+      const { state } = await dev.life(hash);
+      assert.ok(["proposed", "final"].includes(state), `${what}: ${state}`);
+    }
   });
 });
 

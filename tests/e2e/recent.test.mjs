@@ -112,13 +112,15 @@ test("recent states answer, older ones are refused", async (t) => {
     const first = await l2.getBalance({ ...alice, blockTag: "earliest" });
     assert.equal(first, states[0].alice);
     await dev.settleAll();
-    await succeeded(l2, aliceWallet.sendTransaction({ to: stranger.address, value: parseEther("1") }));
+    const send = aliceWallet.sendTransaction({ to: stranger.address, value: parseEther("1") });
+    const { blockNumber } = await succeeded(l2, send);
     const [safe, finalized] = await Promise.all(
       ["safe", "finalized"].map((blockTag) => l2.getBlock({ blockTag })),
     );
-    assert.equal(safe.number, states.at(-1).block.number);
+    // Empty blocks come by themselves, and change nothing that is looked at.
+    assert.ok(safe.number >= states.at(-1).block.number && safe.number < blockNumber, `${safe.number}`);
     assert.equal(await l2.getBalance({ ...stranger, blockTag: "safe" }), states.at(-1).stranger);
-    const known = states[Number(finalized.number)];
+    const known = states[Number(finalized.number)] ?? states.at(-1);
     assert.equal(await l2.getBalance({ ...stranger, blockTag: "finalized" }), known.stranger);
   });
 

@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { parseEther, parseGwei } from "viem";
 
-import { get, post, rpc, startAnvil, step, until } from "./harness.mjs";
+import { get, post, rpc, startAnvil, step, until, untilMined } from "./harness.mjs";
 import { startPostgres } from "./postgres.mjs";
 import { Program, temporaryFolder, turnpike } from "./programs.mjs";
 import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
@@ -35,11 +35,7 @@ async function rolesApart(t, databases) {
   const follow = [...chain, "--l1-confirmations", `${CONFIRMATIONS}`, "--l1-poll-ms", "50"];
   const role = (name, args) => new Program(t, name, turnpike(), [name, ...follow, ...args], { cwd: folder });
   /** Mines while waiting: a deep enough block is what everybody waits for. */
-  const settle = (predicate, what) =>
-    until(async () => {
-      await rpc(anvil.url, "evm_mine");
-      return predicate();
-    }, what);
+  const settle = (predicate, what) => untilMined(anvil.url, predicate, what);
   let url;
   let judge;
 
@@ -82,20 +78,29 @@ async function rolesApart(t, databases) {
       const all = Object.values(pending).flatMap((byNonce) => Object.values(byNonce));
       return all.find(({ to }) => to?.toLowerCase() === rollup)?.hash;
     };
-    const transaction = await alice.signTransaction({
-      chainId: 4242,
-      nonce: 1,
-      gas: 21_000n,
-      maxFeePerGas: 1_000_000_000n,
-      maxPriorityFeePerGas: 0n,
-      to: batcher.address,
-      value: 1n,
-    });
-    await post(`${url}/v1/transactions`, { transaction });
-    const first = await until(async () => {
+    const outputs = async () => (await get(`${url}/v1/status`)).body.outputs.count;
+    const pay = async (nonce) => {
+      const transaction = await alice.signTransaction({
+        chainId: 4242,
+        nonce,
+        gas: 21_000n,
+        maxFeePerGas: 1_000_000_000n,
+        maxPriorityFeePerGas: 0n,
+        to: batcher.address,
+        value: 1n,
+      });
+      await post(`${url}/v1/transactions`, { transaction });
+    };
+    let nonce = 1;
+    let count = await outputs();
+    await pay(nonce);
+    const first = await settle(async () => {
       const found = await waiting();
-      if (found === undefined) await rpc(anvil.url, "evm_mine");
-      return found;
+      if (found !== undefined) return found;
+      const now = await outputs();
+      // It was mined before it was seen: there has to be another.
+      if (now > count) await pay(++nonce);
+      count = now;
     }, "the proposer to send something");
     // For good: no block includes what was offered before.
     const price = `0x${parseGwei("20").toString(16)}`;

@@ -13,6 +13,8 @@ import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
 export const MNEMONIC = "test test test test test test test test test test test junk";
 const ACCOUNTS = 10;
 const [DEPLOYER, BATCHER] = [6, 7];
+/** Seconds. Blocks come with transactions alone, unless a test says otherwise. */
+const HEARTBEAT = 3_600;
 
 /** A development account's key. */
 export const keyOf = (account) => `0x${Buffer.from(account.getHdKey().privateKey).toString("hex")}`;
@@ -77,6 +79,7 @@ export class Solo {
     const location = database.includes("://") ? database : this.#at(database);
     args.push("--database", location, "--listen", "127.0.0.1:0");
     args.push("--state", this.#at("sequencer.state"), "--archive", this.#at("sequencer.entries"));
+    if (!this.#flags.includes("--heartbeat")) args.push("--heartbeat", `${HEARTBEAT}`);
     const program = new Program(this.#t, "turnpike sequencer", turnpike(), [...args, ...this.#flags]);
     const listening = () => program.stderr.match(/sequencer is up address=(\S+)/);
     this.l2Url = `http://${(await until(listening, "the sequencer to listen"))[1]}`;
@@ -143,8 +146,8 @@ export class Solo {
     return this.get(`/v1/transactions/${hash}`);
   }
 
-  /** Offers a plain transfer, and returns its hash. */
-  async transfer(user, nonce) {
+  /** Offers a plain transfer, and returns its hash; `query` may say what the answer waits for. */
+  async transfer(user, nonce, query = "") {
     const account = this.accounts[user];
     const transaction = await account.signTransaction({
       type: "eip1559",
@@ -156,8 +159,8 @@ export class Solo {
       maxFeePerGas: 1_000_000_000n,
       maxPriorityFeePerGas: 0n,
     });
-    const { status, body } = await post(`${this.l2Url}/v1/transactions`, { transaction });
-    assert.equal(status, 202, JSON.stringify(body));
+    const { status, body } = await post(`${this.l2Url}/v1/transactions${query}`, { transaction });
+    assert.equal(status, query === "" ? 202 : 200, JSON.stringify(body));
     return body.hash;
   }
 
