@@ -286,8 +286,8 @@ impl Chain {
     }
 
     /// Makes a block that was closed the head. False, and nothing happens, if it is not the first of those that were closed
-    /// since the head, as the chain has them.
-    pub fn set_head(&mut self, outcome: &BlockOutcome) -> bool {
+    /// since the head, as the chain has them. The state of `kept`, one of the last blocks, is kept, however much has changed since.
+    pub fn set_head(&mut self, outcome: &BlockOutcome, kept: u64) -> bool {
         let is_next = |closed: &Closed| closed.hash.get() == Some(outcome.hash());
         let Some(Closed { parent, .. }) = self.closed.front().filter(|next| is_next(next)) else {
             return false;
@@ -295,7 +295,7 @@ impl Chain {
         let (header, parent, output) = (outcome.header.clone(), *parent, outcome.output);
         self.closed.pop_front();
         self.heads.push_back(mem::replace(&mut self.head, Head { header, parent, output }));
-        self.history.trim(parent.number);
+        self.history.trim(parent.number, kept);
         while self.heads.front().is_some_and(|head| head.header.number < self.history.oldest()) {
             self.heads.pop_front();
         }
@@ -305,7 +305,7 @@ impl Chain {
     /// Commits a block that ran on the current state, with this origin.
     pub fn seal(&mut self, executed: Executed, origin: &Origin) -> BlockOutcome {
         let outcome = self.close(executed, origin).complete();
-        assert!(self.set_head(&outcome), "invariant: all blocks before it are sealed");
+        assert!(self.set_head(&outcome, u64::MAX), "invariant: all blocks before it are sealed");
         outcome
     }
 

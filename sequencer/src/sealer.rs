@@ -81,7 +81,9 @@ impl Sealer {
         let number = block.number();
         debug!(block = number, "seal begins");
         let outcome = block_in_place(|| block.complete());
-        self.shared.chain.write().await.set_head(&outcome);
+        // Of the newest block that everybody sees there is a state.
+        let seen = *self.shared.head.borrow();
+        self.shared.chain.write().await.set_head(&outcome, seen);
         let mut durable = durable.await.ok()?;
         let (done, sealed) = oneshot::channel();
         let entry =

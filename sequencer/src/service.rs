@@ -92,10 +92,10 @@ impl Sequencer {
     /// Runs until `stop`, or until a part fails: then the others stop as well.
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
         let stop = stop.child_token();
-        let database = Arc::clone(&self.node.driver.shared.database);
+        let shared = Arc::clone(&self.node.driver.shared);
         let result = self.drive(&stop).await;
         stop.cancel();
-        database.close().await;
+        shared.close().await;
         result
     }
 
@@ -324,7 +324,7 @@ impl Node {
         self.committer.abort();
         let _ = self.driver.events.send(Event::Control(Control::Stop)).await;
         while self.parts.join_next().await.is_some() {}
-        self.driver.shared.database.close().await;
+        self.driver.shared.close().await;
     }
 
     /// Has so many blocks completed, and waits for them.

@@ -29,6 +29,9 @@ use crate::{
 /// Calls that run the EVM at the same time: the rest of the node needs its cores as well.
 const CALLS_MAX: usize = 2;
 
+/// Traces at the same time.
+const TRACES_MAX: usize = 2;
+
 /// Bytes of transactions that may wait for the producer.
 const SUBMITTED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -47,6 +50,8 @@ pub struct Shared {
     pub settlement_changed: watch::Receiver<u64>,
     /// The journal, and the look-ups: blocks, transactions and refusals.
     pub database: Arc<Database>,
+    /// The same, to be read for clients: the node does not wait for what they ask for.
+    pub(crate) client_database: Arc<Database>,
     /// Number of the newest block that the look-ups hold.
     pub head: watch::Receiver<u64>,
     /// The end of the journal: all rows before it are durable.
@@ -67,6 +72,8 @@ pub struct Shared {
     submitted_bytes: Arc<Semaphore>,
     /// Permits for calls that run the EVM.
     pub(crate) calls: Semaphore,
+    /// Permits for traces, which may take long: no call waits for one.
+    pub(crate) traces: Semaphore,
     /// Where transactions go.
     pub(crate) intake: OpenIntake,
     /// What an operator has the node do.
@@ -264,6 +271,7 @@ impl Shared {
             last_execution: RwLock::default(),
             settlement: RwLock::default(),
             settlement_changed: settlement_changed_seen,
+            client_database: Arc::new(database.for_clients().await?),
             database,
             head: head_seen,
             journal_end: journal_end_seen,
@@ -275,6 +283,7 @@ impl Shared {
             events,
             submitted_bytes: Arc::new(Semaphore::new(SUBMITTED_BYTES_MAX)),
             calls: Semaphore::new(CALLS_MAX),
+            traces: Semaphore::new(TRACES_MAX),
             intake: intake.open()?,
             control: Control::default(),
             failure: OnceLock::new(),
@@ -322,7 +331,7 @@ impl Shared {
             if let Err(Refusal::NonceTooLow { .. }) = result {
                 // One that a block holds has no nonce left to it.
                 let hash = keccak256(&raw);
-                if let Ok(Some(_)) = self.database.transaction(&hash).await {
+                if let Ok(Some(_)) = self.client_database.transaction(&hash).await {
                     result = Ok(Accepted { hash, is_new: false, preconfirmation: None });
                 }
             }
@@ -394,8 +403,14 @@ impl Shared {
     pub async fn refusal(&self, hash: &B256) -> Result<Option<String>, StorageError> {
         match self.published.refusal(hash) {
             Some(reason) => Ok(Some(reason)),
-            None => self.database.refusal(hash).await,
+            None => self.client_database.refusal(hash).await,
         }
+    }
+
+    /// Closes the database: from then on others may write it. Who writes goes last, and leaves nothing beside the files.
+    pub(crate) async fn close(&self) {
+        self.client_database.close().await;
+        self.database.close().await;
     }
 
     /// The newest block that everybody may see: it is durable, and can be looked up. The chain may be ahead of it; where it is so far
@@ -409,7 +424,7 @@ impl Shared {
         &self,
         hash: &B256,
     ) -> Result<Option<TransactionPlace>, StorageError> {
-        let place = self.database.transaction(hash).await?;
+        let place = self.client_database.transaction(hash).await?;
         Ok(place.filter(|place| place.block <= *self.head.borrow()))
     }
 

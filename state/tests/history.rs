@@ -204,6 +204,23 @@ fn history_ends_at_its_limits() {
 }
 
 #[test]
+fn the_state_that_is_to_be_kept_is_kept() {
+    let mut history = History::new(FIRST, HistoryLimits { blocks_max: 4, items_max: 6 });
+    let undo = of(&[set(Address::with_last_byte(1), 1, &[(1, 1), (2, 2)])]);
+    let mut next = |kept| {
+        let block = history.newest() + 1;
+        history.push_ahead(block, undo.clone());
+        history.trim(block, kept);
+        history.oldest()
+    };
+    assert_eq!([next(FIRST), next(FIRST)], [FIRST, FIRST]);
+    assert_eq!(next(FIRST), FIRST, "too much, but it is to be kept");
+    assert_eq!(next(FIRST + 1), FIRST + 1);
+    assert_eq!([next(FIRST + 1), next(FIRST + 1)], [FIRST + 1, FIRST + 2], "blocks are bounded");
+    assert_eq!(next(u64::MAX), FIRST + 5, "two of three items");
+}
+
+#[test]
 #[should_panic(expected = "invariant: blocks follow one another")]
 fn blocks_do_not_skip() {
     History::new(FIRST, ROOMY).push(FIRST + 2, StateDiff::default());

@@ -100,11 +100,16 @@ impl DatabaseLocation {
         connected.await.map_err(|error| self.unusable(error))
     }
 
-    /// Connections to read a part.
-    pub(crate) async fn readers(&self, part: Part) -> Result<AnyPool, StorageError> {
+    /// Connections to read a part. A read waits for a free one so long.
+    pub(crate) async fn readers(
+        &self,
+        part: Part,
+        wait: Duration,
+    ) -> Result<AnyPool, StorageError> {
         let is_file = !self.is_one();
         AnyPoolOptions::new()
             .max_connections(READERS_MAX)
+            .acquire_timeout(wait)
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     if is_file {

@@ -1,4 +1,4 @@
-use std::fs::File;
+use std::{fs::File, time::Duration};
 
 use alloy_primitives::{B256, keccak256};
 use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _, migrate::Migrator};
@@ -6,6 +6,12 @@ use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use turnpike_protocol::Genesis;
 
 use crate::{DatabaseLocation, StorageError, connect::Part, journal::Writer, sql::unsigned};
+
+/// How long a read of the node's own waits for a connection.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long a read for a client does.
+const CLIENT_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// A role's database: ground truth, and with a journal the look-ups that follow from it.
 #[derive(Debug)]
@@ -55,7 +61,7 @@ impl Database {
         if indexed > end {
             return Err(StorageError::EndMissing { location: location.clone(), end, indexed });
         }
-        let readers = database.readers_of(Part::Lookups).await?;
+        let readers = database.readers_of(Part::Lookups, WAIT_MAX).await?;
         database.lookups = Some(Lookups { readers, writer: Mutex::new(Some(writer)), epoch });
         Ok(database)
     }
@@ -68,14 +74,14 @@ impl Database {
         let mut database = Self {
             location: location.clone(),
             chain,
-            readers: location.readers(Part::Main).await?,
+            readers: location.readers(Part::Main, WAIT_MAX).await?,
             writer: Mutex::new(None),
             lookups: None,
             lock: Mutex::new(None),
         };
         let found = chain_of(&database.readers).await.map_err(|error| location.unusable(error))?;
         check_chain(location, chain, found)?;
-        let readers = database.readers_of(Part::Lookups).await?;
+        let readers = database.readers_of(Part::Lookups, WAIT_MAX).await?;
         database.lookups = Some(Lookups { readers, writer: Mutex::new(None), epoch: 0 });
         Ok(database)
     }
@@ -99,7 +105,7 @@ impl Database {
             }
             found => check_chain(location, chain, found)?,
         }
-        let readers = location.readers(Part::Main).await?;
+        let readers = location.readers(Part::Main, WAIT_MAX).await?;
         let writer = Writer::begin(connection, location, chain).await?;
         Ok(Self {
             location: location.clone(),
@@ -109,6 +115,28 @@ impl Database {
             lookups: None,
             lock: Mutex::new(lock),
         })
+    }
+
+    /// The same database over other connections, to read it: however many reads wait for these, this one's do not wait. They are closed
+    /// before it.
+    pub async fn for_clients(&self) -> Result<Self, StorageError> {
+        self.read_apart(CLIENT_WAIT_MAX).await
+    }
+
+    async fn read_apart(&self, wait: Duration) -> Result<Self, StorageError> {
+        let mut database = Self {
+            location: self.location.clone(),
+            chain: self.chain,
+            readers: self.location.readers(Part::Main, wait).await?,
+            writer: Mutex::new(None),
+            lookups: None,
+            lock: Mutex::new(None),
+        };
+        if let Some(Lookups { epoch, .. }) = self.lookups {
+            let readers = database.readers_of(Part::Lookups, wait).await?;
+            database.lookups = Some(Lookups { readers, writer: Mutex::new(None), epoch });
+        }
+        Ok(database)
     }
 
     /// Lets the last transaction finish and closes the database: from then on others may write it.
@@ -139,11 +167,11 @@ impl Database {
         self.lookups.as_ref().expect("invariant: only who has a journal has look-ups")
     }
 
-    async fn readers_of(&self, part: Part) -> Result<AnyPool, StorageError> {
+    async fn readers_of(&self, part: Part, wait: Duration) -> Result<AnyPool, StorageError> {
         if self.location.is_one() {
             Ok(self.readers.clone())
         } else {
-            self.location.readers(part).await
+            self.location.readers(part, wait).await
         }
     }
 }
@@ -188,5 +216,35 @@ fn check_chain(
             Err(StorageError::OtherGenesis { location: location.clone(), expected, found })
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn clients_that_read_keep_nobody_else_waiting() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let location = DatabaseLocation::from(folder.path().join("sequencer.db"));
+        let database = Database::open(&location, B256::ZERO).await.expect("opens");
+        let clients = database.read_apart(Duration::from_millis(20)).await.expect("opens");
+        let pools = [&clients.readers, &clients.lookups().readers];
+        let mut held = Vec::new();
+        for pool in pools {
+            for _ in 0..pool.options().get_max_connections() {
+                held.push(pool.acquire().await.expect("is free"));
+            }
+        }
+        let busy = clients.head_block().await.expect_err("none is free");
+        assert!(matches!(busy, StorageError::Busy), "{busy}");
+        assert_eq!(database.head_block().await.expect("reads"), None);
+        database.rows(0, 1).await.expect("reads");
+        drop(held);
+        assert_eq!(clients.head_block().await.expect("reads"), None);
+        clients.close().await;
+        database.close().await;
+        let again = Database::open(&location, B256::ZERO).await.expect("nobody holds it");
+        again.close().await;
     }
 }

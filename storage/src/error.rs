@@ -88,6 +88,9 @@ pub enum StorageError {
     /// The database was closed, or opened to be read only.
     #[error("the database is closed, or open for reading only")]
     Closed,
+    /// Too many reads wait already.
+    #[error("the database is busy: too many reads wait already")]
+    Busy,
     /// The file cannot be reached.
     #[error("database {}: {source}", path.display())]
     File {
@@ -132,6 +135,7 @@ impl From<sqlx::Error> for StorageError {
                 None => Self::Sql(error),
             },
             sqlx::Error::PoolClosed => Self::Closed,
+            sqlx::Error::PoolTimedOut => Self::Busy,
             sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => {
                 Self::Lost(error)
             }

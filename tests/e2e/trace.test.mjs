@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { encodeFunctionData, getContractAddress, pad, parseEther, parseGwei, toHex } from "viem";
 
 import { compileProbe, receiptOf } from "./clients.mjs";
-import { CHAIN_ID, ask, rpc, startAnvil, step } from "./harness.mjs";
+import { CHAIN_ID, ask, rpc, startAnvil, step, until } from "./harness.mjs";
 import { startSolo } from "./solo.mjs";
 
 const WORD = pad("0x7", { size: 32 });
@@ -66,7 +66,8 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     const status = Object.values(sent).map(({ receipt }) => receipt.status === "success");
     assert.deepEqual(status, [true, true, true, true, false, true, true, true]);
     for (const { hash, receipt } of Object.values(sent)) {
-      const { gasUsed } = await rpc(anvil.url, "eth_getTransactionReceipt", [hash]);
+      const theirs = () => rpc(anvil.url, "eth_getTransactionReceipt", [hash]);
+      const { gasUsed } = await until(theirs, "anvil to run it as well");
       assert.equal(receipt.gasUsed, BigInt(gasUsed));
     }
   });
@@ -215,6 +216,11 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.match(message, /^insufficient funds for gas \* price \+ value: address/);
     const rich = { [poor.from]: { balance: toHex(parseEther("10")) } };
     assert.equal(await solo.rpc("eth_estimateGas", [poor, "latest", rich]), toHex(21_000));
+    assert.equal(await solo.rpc("eth_estimateGas", [{ ...plain, gas: "0x0" }]), toHex(21_000), "as without");
+    const estimate = async (...params) => (await refused(solo.l2Url, "eth_estimateGas", params)).message;
+    assert.equal(await estimate(poor, "latest"), "insufficient funds for transfer");
+    const short = { [poor.from]: { balance: toHex(parseGwei("100000")) } };
+    assert.equal(await estimate(poor, "latest", short), "gas required exceeds allowance (20000)");
     const cheap = { from: user.address, to: STRANGER, gasPrice: "0x1", gas: toHex(21_000) };
     const refusal = await refused(solo.l2Url, "eth_call", [cheap, "latest"]);
     assert.match(refusal.message, /^max fee per gas less than block base fee/);
@@ -280,6 +286,21 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.deepEqual(read, told(theirs)[1][0]);
     const full = await solo.rpc("eth_simulateV1", [{ ...payload, returnFullTransactions: true }, "latest"]);
     assert.equal(full[0].transactions[1].from.toLowerCase(), from.toLowerCase());
+    assert.equal(full[0].transactions[1].type, "0x2");
+  });
+
+  await step(t, "precompiles move for one simulated block, and contracts may send", async () => {
+    const identity = pad("0x04", { size: 20 });
+    const asked = (to) => ({ from: STRANGER, to, data: "0x1234", maxFeePerGas: toHex(parseGwei("5")) });
+    const moved = { [identity]: { movePrecompileToAddress: pad("0xcafe", { size: 20 }) } };
+    const sender = { [STRANGER]: { balance: toHex(parseEther("3")), code: "0x00" } };
+    const blockStateCalls = [
+      { stateOverrides: { ...moved, ...sender }, calls: [asked(identity)] },
+      { calls: [asked(identity)] },
+    ];
+    const blocks = await solo.rpc("eth_simulateV1", [{ blockStateCalls, validation: true }, "latest"]);
+    const answers = blocks.map(({ calls: [{ status, returnData }] }) => [status, returnData]);
+    assert.deepEqual(answers, [["0x1", "0x"], ["0x1", "0x1234"]]);
   });
 
   await step(t, "simulated blocks that cannot be are refused with the specification's codes", async () => {
@@ -289,6 +310,9 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
       (await refused(solo.l2Url, "eth_simulateV1", [{ blockStateCalls, ...more }, "latest"])).code;
     const number = (number) => ({ blockOverrides: { number: toHex(number) } });
     assert.equal(await code([]), -32602);
+    const account = (index) => [pad(toHex(index + 1), { size: 20 }), { balance: "0x1" }];
+    const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => account(index + 0xffff)));
+    assert.equal(await code([{ stateOverrides: many }, number(head + 256)]), -32016, "it takes too long");
     assert.equal(await code([number(head)]), -38020);
     assert.equal(await code([number(head + 300)]), -38026);
     assert.equal(await code([{ blockOverrides: { time: "0x1" } }]), -38021);

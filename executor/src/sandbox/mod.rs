@@ -81,10 +81,9 @@ pub enum SandboxError {
 /// What is looked at before a transaction runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checks {
-    /// All that decides whether it can be in a block.
+    /// All that decides whether it can be in a block, but for the sender's code, which no check looks at.
     Transaction,
-    /// What a call has to fulfil: nonce, the sender's code and the gas a transaction may have are not looked at, the base fee only if
-    /// it names a price.
+    /// What a call has to fulfil: nonce and the gas a transaction may have are not looked at, the base fee only if it names a price.
     Call,
 }
 
@@ -319,6 +318,11 @@ impl<'s> Sandbox<'s> {
         self.precompiles.remove(from, to);
     }
 
+    /// Has all precompiles where they belong.
+    pub fn restore_precompiles(&mut self) {
+        self.precompiles = SandboxPrecompiles::new(&self.spec);
+    }
+
     /// All changes, overrides included.
     pub fn diff(&self) -> StateDiff {
         let mut diff = StateDiff::default();
@@ -361,10 +365,11 @@ impl<'s> Sandbox<'s> {
 fn cfg_env(spec: &ChainSpec, tx: &SandboxTx) -> CfgEnv {
     let mut cfg = CfgEnv::new_with_spec(spec.fork).with_chain_id(spec.chain_id);
     cfg.tx_gas_limit_cap = spec.transaction_gas_limit_max;
+    // Nobody signs here, and what a block holds was checked.
+    cfg.disable_eip3607 = true;
     cfg.max_blobs_per_tx = Some(blobs_max(spec.fork));
     if tx.checks == Checks::Call {
         cfg.disable_nonce_check = true;
-        cfg.disable_eip3607 = true;
         cfg.disable_base_fee = tx.env.gas_price == 0;
         cfg.tx_gas_limit_cap = Some(u64::MAX);
     }

@@ -334,8 +334,8 @@ fn check(seed: u64) -> Result<(), String> {
                     run_beside(&block, &next, before.closed, &mut script.rng)?;
                 head.check(&chain)?;
                 same_outcome(&before.expected, &completed)?;
-                same("is the next head", &true, &chain.set_head(&completed))?;
-                same("is the next head again", &false, &chain.set_head(&completed))?;
+                same("is the next head", &true, &chain.set_head(&completed, u64::MAX))?;
+                same("is the next head again", &false, &chain.set_head(&completed, u64::MAX))?;
                 head = before.after;
                 head.check(&chain)?;
                 (executed, taken)
@@ -355,7 +355,7 @@ fn check(seed: u64) -> Result<(), String> {
         }
         same_outcome(&expected, &closed.complete())?;
         head.check(&chain)?;
-        same("is the next head", &true, &chain.set_head(&expected))?;
+        same("is the next head", &true, &chain.set_head(&expected, u64::MAX))?;
         head = after;
     }
     head.check(&chain)?;
@@ -367,7 +367,7 @@ fn check(seed: u64) -> Result<(), String> {
         }
         same_outcome(&expected, &closed.complete())?;
         head.check(&chain)?;
-        same("is the next head", &!goes_back, &chain.set_head(&expected))?;
+        same("is the next head", &!goes_back, &chain.set_head(&expected, u64::MAX))?;
         if goes_back { &head } else { &after }.check(&chain)?;
     }
     let counters = chain.engine().counters();
@@ -462,14 +462,14 @@ fn heads_follow_when_they_are_told_to() {
         snapshots[0].check(&chain).expect("blocks that are closed are not there");
     }
     for (number, outcome) in (1..).zip(&outcomes) {
-        assert!(chain.set_head(outcome), "block {number}");
+        assert!(chain.set_head(outcome, u64::MAX), "block {number}");
         snapshots[number].check(&chain).expect("the next head");
         let before = u64::try_from(number - 1).expect("small");
         assert_eq!(chain.oldest_state(), before, "one more is kept");
         assert_eq!(chain.head_at(before), Some(&snapshots[number - 1].head));
     }
     for wrong in &outcomes {
-        assert!(!chain.set_head(wrong));
+        assert!(!chain.set_head(wrong, u64::MAX));
     }
 }
 

@@ -19,7 +19,7 @@ use std::{
 use axum::{
     body::Bytes,
     extract::{
-        Query, State, WebSocketUpgrade,
+        Extension, Query, State, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket, close_code, rejection::WebSocketUpgradeRejection},
     },
     http::{HeaderName, HeaderValue},
@@ -29,14 +29,18 @@ use futures_util::StreamExt as _;
 use metrics::{counter, gauge};
 use serde::Deserialize;
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Mutex, watch},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 use turnpike_storage::{Database, StorageError};
 
-use super::problem::{Code, Problem};
+use super::{
+    places::{Place, Places},
+    problem::{Code, Problem},
+    rate::Allowance,
+};
 
 /// Clients at the same time.
 const CLIENTS_MAX: usize = 64;
@@ -77,7 +81,7 @@ const ROWS_METRIC: &str = "turnpike_sequencer_feed_rows_total";
 pub(crate) struct Feed {
     database: Arc<Database>,
     journal_end: watch::Receiver<u64>,
-    clients: Arc<Semaphore>,
+    clients: Arc<Places>,
     tail: Mutex<Tail>,
     stop: CancellationToken,
 }
@@ -115,10 +119,11 @@ enum End {
 /// Answers a request for the feed.
 pub(super) async fn handle(
     State(feed): State<Arc<Feed>>,
+    Extension(allowance): Extension<Allowance>,
     query: Result<Query<FeedQuery>, axum::extract::rejection::QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    match feed.accept(query.map(|query| query.0.from), upgrade) {
+    match feed.accept(&allowance, query.map(|query| query.0.from), upgrade) {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
@@ -131,12 +136,13 @@ impl Feed {
         stop: CancellationToken,
     ) -> Self {
         let tail = Tail { end: *journal_end.borrow(), ..Tail::default() };
-        let clients = Arc::new(Semaphore::new(CLIENTS_MAX));
+        let clients = Places::new(CLIENTS_MAX);
         Self { database, journal_end, clients, tail: Mutex::new(tail), stop }
     }
 
     fn accept(
         self: Arc<Self>,
+        allowance: &Allowance,
         from: Result<u64, axum::extract::rejection::QueryRejection>,
         upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     ) -> Result<Response, Problem> {
@@ -151,8 +157,8 @@ impl Feed {
                 format!("row {from} does not exist by far: the journal ends before row {end}");
             return Err(Problem::new(Code::CursorAhead, detail));
         }
-        let permit = Arc::clone(&self.clients).try_acquire_owned().map_err(|_| {
-            let detail = format!("{CLIENTS_MAX} clients follow the feed already");
+        let place = self.clients.take(allowance).ok_or_else(|| {
+            let detail = "as many clients follow the feed as may, or as many from one address";
             Problem::new(Code::FeedFull, detail)
         })?;
         let chain = HeaderValue::try_from(self.database.chain().to_string())
@@ -161,17 +167,12 @@ impl Feed {
             .max_message_size(MESSAGE_BYTES_MAX)
             .max_frame_size(MESSAGE_BYTES_MAX)
             .write_buffer_size(0);
-        let mut response = upgrade.on_upgrade(move |socket| self.serve(socket, from, permit));
+        let mut response = upgrade.on_upgrade(move |socket| self.serve(socket, from, place));
         response.headers_mut().insert(HeaderName::from_static(CHAIN_HEADER), chain);
         Ok(response)
     }
 
-    async fn serve(
-        self: Arc<Self>,
-        mut socket: WebSocket,
-        from: u64,
-        permit: OwnedSemaphorePermit,
-    ) {
+    async fn serve(self: Arc<Self>, mut socket: WebSocket, from: u64, place: Place) {
         gauge!(CLIENTS_METRIC).increment(1);
         let end = match self.stream(&mut socket, from).await {
             Ok(never) => match never {},
@@ -191,7 +192,7 @@ impl Feed {
             let _ = timeout(SEND_TIMEOUT, socket.send(Message::Close(Some(frame)))).await;
         }
         gauge!(CLIENTS_METRIC).decrement(1);
-        drop(permit);
+        drop(place);
     }
 
     /// Sends rows from `next` on until that is not possible any more.

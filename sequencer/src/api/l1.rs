@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use alloy::{
@@ -13,8 +14,18 @@ use alloy::{
     sol_types::SolEvent as _,
 };
 use alloy_primitives::B256;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use turnpike_l1::{L1Client, L1Error, Portal};
 use turnpike_protocol::DepositHint;
+
+/// Questions at the same time.
+const ASKING_MAX: usize = 8;
+
+/// How long a question waits for its turn.
+const ASKING_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Answers of each kind that are remembered.
 const REMEMBERED_MAX: usize = 4_096;
@@ -56,17 +67,27 @@ pub(super) struct Withdrawn {
     pub(super) is_finalized: bool,
 }
 
-/// Asks L1 on behalf of the API. What cannot change is asked for once.
+/// Asks L1 on behalf of the API. What cannot change is asked for once, and there are few questions at a time: the node asks the
+/// same endpoint.
 #[derive(Debug)]
 pub(super) struct L1Desk {
     client: L1Client,
+    asking: Semaphore,
     costs: Remembered<(B256, u64), L1Cost>,
     places: Remembered<(B256, u64), DepositPlace>,
 }
 
 impl L1Desk {
     pub(super) fn new(client: L1Client) -> Self {
-        Self { client, costs: Remembered::default(), places: Remembered::default() }
+        let asking = Semaphore::new(ASKING_MAX);
+        Self { client, asking, costs: Remembered::default(), places: Remembered::default() }
+    }
+
+    /// A permit to ask.
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, L1Error> {
+        let busy = |_| L1Error::Unreachable("too many requests ask it already".to_owned());
+        let permit = timeout(ASKING_WAIT_MAX, self.asking.acquire()).await.map_err(busy)?;
+        Ok(permit.expect("invariant: it is never closed"))
     }
 
     /// What a transaction cost that is in this L1 block.
@@ -74,6 +95,7 @@ impl L1Desk {
         if let Some(cost) = self.costs.get(&(transaction, block)) {
             return Ok(cost);
         }
+        let _permit = self.permit().await?;
         let receipt = self.client.provider().get_transaction_receipt(transaction).await?;
         let receipt = receipt.filter(|receipt| receipt.block_number == Some(block));
         let receipt = receipt
@@ -90,6 +112,7 @@ impl L1Desk {
 
     /// Names of the deposits that an L1 transaction queued; none if L1 does not know it.
     pub(super) async fn deposits_of(&self, transaction: B256) -> Result<Vec<DepositHint>, L1Error> {
+        let _permit = self.permit().await?;
         let receipt = self.client.provider().get_transaction_receipt(transaction).await?;
         let logs = receipt.as_ref().map_or(&[][..], |receipt| receipt.logs());
         Ok(logs.iter().filter(|log| self.is_deposit(log)).filter_map(name_of).collect())
@@ -101,6 +124,7 @@ impl L1Desk {
         if let Some(place) = self.places.get(&key) {
             return Ok(place);
         }
+        let _permit = self.permit().await?;
         let missing = || L1Error::NotYet(format!("block {} is missing", name.l1_block_hash));
         let portal = self.client.deployment().portal;
         let filter = Filter::new().address(portal).at_block_hash(name.l1_block_hash);
@@ -117,6 +141,7 @@ impl L1Desk {
 
     /// How far a withdrawal has come; `None` if this chain's portal takes none.
     pub(super) async fn withdrawn(&self, hash: B256) -> Result<Option<Withdrawn>, L1Error> {
+        let _permit = self.permit().await?;
         let portal = Portal::new(self.client.deployment().portal, self.client.provider());
         let is_finalized = match portal.finalizedWithdrawals(hash).call().await {
             Ok(is_finalized) => is_finalized,

@@ -13,6 +13,7 @@ mod listener;
 mod openapi;
 mod pace;
 mod passer;
+mod places;
 mod problem;
 mod rate;
 mod rest;
@@ -30,7 +31,7 @@ use axum::{
     middleware::from_fn,
     routing::{get, post},
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
 use turnpike_l1::L1Client;
@@ -43,7 +44,7 @@ pub use self::{
     limits::{ApiLimits, Patience},
     secret::{AdminSecret, TokenError},
 };
-use self::{feed::Feed, l1::L1Desk, stream::Streams};
+use self::{feed::Feed, l1::L1Desk, places::Places, stream::Streams};
 use crate::Shared;
 
 /// WebSockets open at the same time, and at most half of all connections.
@@ -58,8 +59,8 @@ const GREETING: &str = "Turnpike sequencer. JSON-RPC: POST /, or a WebSocket. RE
 struct ApiState {
     shared: Arc<Shared>,
     l1: Arc<L1Desk>,
-    /// Permits for WebSockets.
-    sockets: Arc<Semaphore>,
+    /// WebSockets' places.
+    sockets: Arc<Places>,
     /// Longest request, in bytes.
     body_bytes_max: usize,
     /// Told when the node stops.
@@ -101,7 +102,7 @@ pub(crate) async fn serve(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let journal_end = shared.journal_end.clone();
-    let feed = Arc::new(Feed::new(Arc::clone(&shared.database), journal_end, stop.clone()));
+    let feed = Arc::new(Feed::new(Arc::clone(&shared.client_database), journal_end, stop.clone()));
     let health = health::routes(Arc::clone(&shared), stop.clone());
     let sockets_max = SOCKETS_MAX.min(limits.connections().div_ceil(2));
     let router = Router::new()
@@ -119,7 +120,7 @@ pub(crate) async fn serve(
             shared,
             l1: Arc::new(L1Desk::new(l1)),
             feed,
-            sockets: Arc::new(Semaphore::new(sockets_max)),
+            sockets: Places::new(sockets_max),
             body_bytes_max: limits.body_bytes(),
             stop: stop.clone(),
         });

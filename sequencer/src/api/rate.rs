@@ -32,6 +32,9 @@ pub(super) const REFUSED_TRANSACTION_UNITS: u32 = 20;
 /// What a REST request costs; one that submits transactions pays for those besides.
 pub(super) const REST_UNITS: u32 = 5;
 
+/// What a REST request costs that has L1 asked.
+pub(super) const L1_REST_UNITS: u32 = 100;
+
 /// What a transaction costs that is offered over REST; JSON-RPC's costs are in its tables.
 pub(super) const TRANSACTION_UNITS: u32 = 10;
 
@@ -122,6 +125,11 @@ impl Rate {
 }
 
 impl Allowance {
+    /// Whose it is, if that is counted.
+    pub(super) fn client(&self) -> Option<Client> {
+        self.account.as_ref().map(|(_, client)| *client)
+    }
+
     /// Spends units, if there are so many.
     pub(super) fn charge(&self, units: u32) -> Result<(), RateExceeded> {
         let Some((limiter, client)) = &self.account else { return Ok(()) };

@@ -19,7 +19,7 @@ use std::{
 
 use alloy_primitives::{Address, B256, keccak256};
 use axum::{
-    extract::{RawQuery, State},
+    extract::{Extension, RawQuery, State},
     http::HeaderMap,
     response::{
         IntoResponse as _, Response,
@@ -30,7 +30,7 @@ use futures_util::stream::unfold;
 use metrics::gauge;
 use serde::Serialize;
 use serde_json::json;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use turnpike_l1::OutputStatus;
 use utoipa::{IntoParams, ToSchema};
@@ -39,8 +39,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     ApiState,
     openapi::{Full, Hash, Malformed},
+    places::{Place, Places},
     problem::{Code, Problem},
-    rest::{Answer, LifeState, Lives, Query, malformed, parse_address, parse_hash},
+    rate::Allowance,
+    rest::{Answer, LifeState, Lives, Query, malformed, parse_address, parse_hash, parse_number},
 };
 use crate::{
     Settlement, Shared,
@@ -163,11 +165,12 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 )]
 async fn stream(
     State(streams): State<Arc<Streams>>,
+    Extension(allowance): Extension<Allowance>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer<Response> {
     let wants = Wants::parse(query.as_deref(), &headers)?;
-    let client = Client::new(streams, wants).await?;
+    let client = Client::new(streams, &allowance, wants).await?;
     let events = unfold(client, |mut client| async {
         let event = client.next().await?;
         Some((Ok::<_, Infallible>(event), client))
@@ -189,8 +192,7 @@ impl Cursor {
             Some((number, hash)) => (number, parse_hash(hash).ok().map(Some)),
             None => (text, Some(None)),
         };
-        let number = number.parse().ok();
-        let parsed = number.zip(hash).map(|(number, hash)| Self { number, hash });
+        let parsed = parse_number(number).zip(hash).map(|(number, hash)| Self { number, hash });
         let detail = format!("{text:?} is no number of a block, and no id of an event");
         parsed.ok_or_else(|| Problem::new(Code::MalformedCursor, detail))
     }
@@ -253,7 +255,7 @@ fn names<T>(query: &Query, name: &str, parse: impl Fn(&str) -> Answer<T>) -> Ans
 #[derive(Debug)]
 pub(super) struct Streams {
     shared: Arc<Shared>,
-    permits: Arc<Semaphore>,
+    places: Arc<Places>,
     /// Newest blocks, read once for all clients.
     blocks: Mutex<VecDeque<Arc<BlockNews>>>,
     stop: CancellationToken,
@@ -269,19 +271,23 @@ struct BlockNews {
 
 impl Streams {
     pub(super) fn new(shared: Arc<Shared>, stop: CancellationToken) -> Self {
-        let permits = Arc::new(Semaphore::new(STREAMS_MAX));
-        Self { shared, permits, blocks: Mutex::default(), stop }
+        let places = Places::new(STREAMS_MAX);
+        Self { shared, places, blocks: Mutex::default(), stop }
     }
 
     /// The block of this number; `None` if there is none at the moment.
     async fn block(&self, number: u64) -> Answer<Option<Arc<BlockNews>>> {
         // Whoever comes while it is read waits for it.
         let mut kept = self.blocks.lock().await;
-        let Some(hash) = self.shared.database.block_hash(number).await? else { return Ok(None) };
+        let Some(hash) = self.shared.client_database.block_hash(number).await? else {
+            return Ok(None);
+        };
         if let Some(found) = kept.iter().find(|block| block.event.hash == hash) {
             return Ok(Some(Arc::clone(found)));
         }
-        let Some(record) = self.shared.database.block(number).await? else { return Ok(None) };
+        let Some(record) = self.shared.client_database.block(number).await? else {
+            return Ok(None);
+        };
         let receipts = &record.receipts;
         let transaction = |receipt: &turnpike_storage::ReceiptRecord| {
             (keccak256(&receipt.transaction), receipt.sender)
@@ -352,7 +358,7 @@ struct Client {
     followed: HashMap<B256, Option<LifeState>>,
     queue: VecDeque<Event>,
     is_over: bool,
-    _permit: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Drop for Client {
@@ -362,9 +368,10 @@ impl Drop for Client {
 }
 
 impl Client {
-    async fn new(streams: Arc<Streams>, wants: Wants) -> Answer<Self> {
-        let permit = Arc::clone(&streams.permits).try_acquire_owned().map_err(|_| {
-            Problem::new(Code::StreamsFull, format!("{STREAMS_MAX} streams are open already"))
+    async fn new(streams: Arc<Streams>, allowance: &Allowance, wants: Wants) -> Answer<Self> {
+        let place = streams.places.take(allowance).ok_or_else(|| {
+            let detail = "as many streams are open as may be, or as many of one address";
+            Problem::new(Code::StreamsFull, detail)
         })?;
         let shared = &streams.shared;
         // From here on nothing is missed.
@@ -375,7 +382,7 @@ impl Client {
         let newest = Cursor { number: *head.borrow_and_update(), hash: None };
         let mut last = wants.after.unwrap_or(newest);
         if last.hash.is_none() {
-            last.hash = shared.database.block_hash(last.number).await?;
+            last.hash = shared.client_database.block_hash(last.number).await?;
         }
         gauge!(STREAMS_METRIC).increment(1);
         let followed = wants.hashes.iter().map(|hash| (*hash, None)).collect();
@@ -388,7 +395,7 @@ impl Client {
             followed,
             queue: VecDeque::new(),
             is_over: false,
-            _permit: permit,
+            _place: place,
             wants,
             streams,
         };
@@ -445,7 +452,7 @@ impl Client {
     async fn take_block(&mut self) -> Result<bool, End> {
         let head = *self.head.borrow_and_update();
         let streams = Arc::clone(&self.streams);
-        let database = &streams.shared.database;
+        let database = &streams.shared.client_database;
         let stands = match self.last.hash {
             Some(hash) => database.block_hash(self.last.number).await? == Some(hash),
             None => false,
@@ -476,7 +483,7 @@ impl Client {
     async fn reset(&mut self, head: u64) -> Result<(), End> {
         let shared = Arc::clone(&self.streams.shared);
         let number = shared.settlement.read().await.safe().min(head).min(self.last.number);
-        self.last = Cursor { number, hash: shared.database.block_hash(number).await? };
+        self.last = Cursor { number, hash: shared.client_database.block_hash(number).await? };
         if self.wants.blocks {
             let reason = json!({ "nextBlock": number + 1, "reason": "blocks were taken back" });
             self.queue.push_back(Event::default().event("reset").data(reason.to_string()));
@@ -633,6 +640,15 @@ mod tests {
         assert_eq!(chosen.after, Some(Cursor { number: 12, hash: None }));
         let id = wants(&format!("after=12-{HASH}")).expect("well formed").after.expect("is given");
         assert_eq!((id.number, id.hash.map(|hash| hash.to_string())), (12, Some(HASH.into())));
+    }
+
+    #[test]
+    fn a_number_that_no_block_has_is_no_cursor() {
+        let (most, over) = (i64::MAX.unsigned_abs(), i64::MIN.unsigned_abs());
+        assert!(wants(&format!("after={most}")).is_ok());
+        for after in [format!("{over}"), format!("{over}-{HASH}"), "+1".into(), "-1".into()] {
+            assert!(wants(&format!("after={after}")).is_err(), "{after}");
+        }
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(super) async fn reached(shared: &Shared, hash: B256, goal: Goal) -> Result<(
         head.wait_for(|head| *head >= block).await.map_err(stopping)?;
         settled(shared, block, goal).await?;
         // Its block may have been taken back meanwhile: then it is somewhere else, or nowhere.
-        let place = shared.database.transaction(&hash).await?;
+        let place = shared.client_database.transaction(&hash).await?;
         if place.is_some_and(|place| place.block == block) {
             return Ok(());
         }
@@ -65,7 +65,7 @@ pub(super) async fn placed(shared: &Shared, hash: B256) -> Result<u64, WaitError
     if let Poll::Ready(found) = poll!(&mut wait) {
         return Ok(found?.block);
     }
-    if let Some(place) = shared.database.transaction(&hash).await? {
+    if let Some(place) = shared.client_database.transaction(&hash).await? {
         return Ok(place.block);
     }
     if let Some(reason) = shared.refusal(&hash).await? {

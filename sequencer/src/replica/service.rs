@@ -204,10 +204,10 @@ impl Replica {
     /// Runs until `stop`, until the source turns out to be wrong, or until a part fails: then the others stop as well.
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<ReplicaEnd> {
         let stop = stop.child_token();
-        let database = Arc::clone(&self.keeper.shared.database);
+        let shared = Arc::clone(&self.keeper.shared);
         let ended = self.drive(&stop).await;
         stop.cancel();
-        database.close().await;
+        shared.close().await;
         match ended {
             Ok(()) => Ok(ReplicaEnd::Stopped),
             Err(KeepError::Diverged(divergence)) => {

@@ -71,7 +71,7 @@ impl History {
     /// If `block` does not follow the newest one.
     pub fn push(&mut self, block: u64, undo: StateDiff) {
         self.push_ahead(block, undo);
-        self.trim(block);
+        self.trim(block, block);
     }
 
     /// Takes up `block`, which `undo` undoes, and lets go of nothing: it may not be the chain's for good.
@@ -89,12 +89,13 @@ impl History {
     }
 
     /// Lets go of the oldest beyond the limits, of which blocks after `head` are not a part: its state can be had in any
-    /// case.
-    pub fn trim(&mut self, head: u64) {
+    /// case. So can that of `kept`, one of the last blocks before it, however much has changed since.
+    pub fn trim(&mut self, head: u64, kept: u64) {
         let ahead = usize::try_from(self.newest.saturating_sub(head)).unwrap_or(usize::MAX);
         let blocks_max = self.limits.blocks_max.saturating_add(ahead);
         let is_over = |history: &Self| {
-            history.undos.len() > blocks_max || history.items > history.limits.items_max
+            let is_too_much = history.items > history.limits.items_max;
+            history.undos.len() > blocks_max || (is_too_much && history.oldest() < kept)
         };
         while self.oldest() < head && is_over(self) {
             let oldest = self.undos.pop_front().expect("invariant: the oldest can be undone to");

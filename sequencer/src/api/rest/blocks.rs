@@ -69,7 +69,7 @@ pub(in crate::api) async fn block(State(shared): Api, name: Name) -> Answer<Json
         "finalized" => shared.settlement.read().await.finalized(),
         hash if hash.starts_with("0x") => {
             let hash = parse_hash(hash).map_err(|_| malformed_block(id))?;
-            let number = shared.database.block_number(&hash).await?;
+            let number = shared.client_database.block_number(&hash).await?;
             number.ok_or_else(|| Problem::not_found(format!("block {hash} is unknown")))?
         }
         number => parse_number(number).ok_or_else(|| malformed_block(id))?,
@@ -78,9 +78,9 @@ pub(in crate::api) async fn block(State(shared): Api, name: Name) -> Answer<Json
     if number > *shared.head.borrow() {
         return Err(unknown());
     }
-    let record = shared.database.block(number).await?.ok_or_else(unknown)?;
+    let record = shared.client_database.block(number).await?.ok_or_else(unknown)?;
     let mut answer = described(&record);
-    answer.sealed_ms = shared.database.block_times(number).await?.sealed_ms;
+    answer.sealed_ms = shared.client_database.block_times(number).await?.sealed_ms;
     let settlement = shared.settlement.read().await;
     let settled = settled(&settlement, number, shared.config.challenge_window);
     answer.state = settled.state;

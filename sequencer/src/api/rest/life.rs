@@ -235,7 +235,9 @@ impl<'a> Lives<'a> {
             None => self.latest(hash).await?,
             life => life,
         };
-        let Some(from) = self.shared.database.reverted_from(&hash).await? else { return Ok(life) };
+        let Some(from) = self.shared.client_database.reverted_from(&hash).await? else {
+            return Ok(life);
+        };
         // A deposit under the name that it had is nowhere else.
         let mut life = life.unwrap_or_else(|| Life::new(hash, State::Reverted));
         life.reverted_from = Some(Reverted { block: from.block, reason: from.reason });
@@ -342,9 +344,9 @@ impl<'a> Lives<'a> {
             Entry::Occupied(known) => return Ok(known.get().clone()),
             Entry::Vacant(vacant) => vacant,
         };
-        let known = match self.shared.database.block(number).await? {
+        let known = match self.shared.client_database.block(number).await? {
             Some(record) => {
-                let times = self.shared.database.block_times(number).await?;
+                let times = self.shared.client_database.block_times(number).await?;
                 Some(Arc::new(KnownBlock { record, times }))
             }
             None => None,

@@ -35,7 +35,7 @@ use super::{
     ApiState,
     l1::L1Desk,
     problem::{Code, Problem},
-    rate::{Allowance, REST_UNITS},
+    rate::{Allowance, L1_REST_UNITS, REST_UNITS},
 };
 use crate::Shared;
 
@@ -66,7 +66,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 
 impl From<StorageError> for Problem {
     fn from(error: StorageError) -> Self {
-        Self::internal(&error)
+        match error {
+            StorageError::Busy => Self::new(Code::Busy, error.to_string()),
+            error => Self::internal(&error),
+        }
     }
 }
 
@@ -115,7 +118,7 @@ fn parse_index(text: &str, what: &str) -> Answer<u64> {
 const NUMBER_MAX: u64 = i64::MAX.unsigned_abs();
 
 /// A number in decimal digits, and nothing else.
-fn parse_number(text: &str) -> Option<u64> {
+pub(in crate::api) fn parse_number(text: &str) -> Option<u64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse::<u64>().ok().filter(|number| *number <= NUMBER_MAX);
     if is_plain { number } else { None }
@@ -124,13 +127,19 @@ fn parse_number(text: &str) -> Option<u64> {
 /// Has a request paid for.
 pub(in crate::api) async fn charge(request: Request, next: Next) -> Response {
     let paid = match request.extensions().get::<Allowance>() {
-        Some(allowance) => allowance.charge(REST_UNITS),
+        Some(allowance) => allowance.charge(units_of(request.uri().path())),
         None => Ok(()),
     };
     match paid {
         Ok(()) => next.run(request).await,
         Err(exceeded) => Problem::from(exceeded).into_response(),
     }
+}
+
+/// What a request costs: some have L1 asked, which the operator pays for.
+fn units_of(path: &str) -> u32 {
+    let asks_l1 = ["/v1/deposits", "/v1/withdrawals"].iter().any(|asks| path.starts_with(asks));
+    if asks_l1 { L1_REST_UNITS } else { REST_UNITS }
 }
 
 /// Any other path.

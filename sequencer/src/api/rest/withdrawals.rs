@@ -98,7 +98,7 @@ pub(in crate::api) async fn withdrawal(
     name: Name,
 ) -> Answer<Json<Withdrawal>> {
     let hash = parse_hash(&name.0)?;
-    let found = shared.database.withdrawal(&hash).await?;
+    let found = shared.client_database.withdrawal(&hash).await?;
     let unknown = || Problem::not_found(format!("withdrawal {hash} is unknown"));
     let (block, record) = found.ok_or_else(unknown)?;
     Ok(Json(life(&shared, &l1, block, &record).await?))
@@ -120,7 +120,7 @@ pub(in crate::api) async fn withdrawals(
     let query = Query::parse(query.as_deref(), &["transaction"])?;
     let hash =
         query.get("transaction").ok_or_else(|| malformed("transaction names an L2 transaction"))?;
-    let found = shared.database.withdrawals_of(&parse_hash(hash)?, WITHDRAWALS_MAX).await?;
+    let found = shared.client_database.withdrawals_of(&parse_hash(hash)?, WITHDRAWALS_MAX).await?;
     let mut withdrawals = Vec::with_capacity(found.len());
     for (block, record) in &found {
         withdrawals.push(life(&shared, &l1, *block, record).await?);

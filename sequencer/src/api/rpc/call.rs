@@ -1,6 +1,6 @@
 //! Calls that leave no trace.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use alloy::rpc::types::{BlockId, BlockOverrides, TransactionRequest, state::StateOverride};
 use alloy_primitives::{Address, TxKind, U64};
@@ -27,8 +27,17 @@ use crate::Shared;
 /// Gas that a call may use.
 pub(super) const CALL_GAS_MAX: u64 = 50_000_000;
 
+/// Gas of the cheapest transaction.
+const TRANSFER_GAS: u64 = 21_000;
+
 /// An estimate may be above the least gas by one part in this many (geth's 1.5 %).
 const ESTIMATE_TOLERANCE: u64 = 64;
+
+/// How long a request that runs several times may hold the state, which takes up no block in the meantime.
+const HELD_MAX: Duration = Duration::from_secs(1);
+
+/// Code of a request that took too long (geth's).
+const TIMED_OUT: i64 = -32_016;
 
 /// Runs for one access list: each warms what the one before touched, until nothing is new.
 const ACCESS_LIST_RUNS_MAX: usize = 16;
@@ -54,6 +63,14 @@ impl Overrides {
     fn of(params: &mut Params) -> Result<Self, RpcError> {
         Ok(Self::new(params.optional()?, params.optional()?))
     }
+}
+
+/// Whether a request that has held the state since `started` may go on.
+pub(super) fn check_held(started: Instant) -> Result<(), RpcError> {
+    if started.elapsed() < HELD_MAX {
+        return Ok(());
+    }
+    Err(RpcError::new(TIMED_OUT, format!("execution aborted (timeout = {HELD_MAX:?})")))
 }
 
 /// A sandbox on the state after a block, in the environment of `header`.
@@ -93,7 +110,9 @@ async fn call(shared: &Shared, mut params: Params) -> Answer {
 
 /// The least gas limit with which the call succeeds, within the tolerance.
 async fn estimate(shared: &Shared, mut params: Params) -> Answer {
-    let request = params.next::<TransactionRequest>()?;
+    let mut request = params.next::<TransactionRequest>()?;
+    // Less than the least is no limit.
+    request.gas = request.gas.filter(|gas| *gas >= TRANSFER_GAS);
     let id = params.optional()?;
     let overrides = Overrides::of(&mut params)?;
     let _permit = permit(shared).await?;
@@ -112,12 +131,19 @@ fn least_gas(
     mut request: CallRequest,
 ) -> Result<u64, RpcError> {
     let mut enough = request.gas_limit;
-    let used = match run(sandbox, config, &request)? {
+    let too_much = || RpcError::server(format!("gas required exceeds allowance ({enough})"));
+    let tx = SandboxTx::call(config, &request, Checks::Call);
+    let outcome = sandbox.run(&tx).map_err(|error| match error {
+        SandboxError::Invalid(
+            InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
+            | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
+        ) => too_much(),
+        error => refused(error, &request),
+    })?;
+    let used = match outcome.result.into() {
         CallOutcome::Success { gas_used, .. } => gas_used,
         CallOutcome::Revert { output, .. } => return Err(RpcError::reverted(output)),
-        CallOutcome::Halt { reason: HaltReason::OutOfGas(_), .. } => {
-            return Err(RpcError::server(format!("gas required exceeds allowance ({enough})")));
-        }
+        CallOutcome::Halt { reason: HaltReason::OutOfGas(_), .. } => return Err(too_much()),
         CallOutcome::Halt { reason, .. } => return Err(RpcError::server(halt_text(&reason))),
     };
     // What it used is often enough, and never more than needed.
@@ -156,7 +182,9 @@ async fn access_list(shared: &Shared, mut params: Params) -> Answer {
 }
 
 fn touched(sandbox: &mut Sandbox<'_>, config: &ChainConfig, mut request: CallRequest) -> Answer {
+    let started = Instant::now();
     for _ in 0..ACCESS_LIST_RUNS_MAX {
+        check_held(started)?;
         let mut inspector = AccessListInspector::new(request.access_list.clone());
         let tx = SandboxTx::call(config, &request, Checks::Call);
         let result = sandbox.inspect(&tx, &mut inspector).map_err(|e| refused(e, &request))?.result;
@@ -193,9 +221,11 @@ fn allowance(
     let price = request.gas_price.or(request.max_fee_per_gas).unwrap_or(0);
     let (Some(from), true) = (request.from, price > 0) else { return Ok(cap) };
     let balance = sandbox.account(from).map_err(refusal)?.balance;
-    let spendable = balance
-        .checked_sub(request.value.unwrap_or_default())
-        .ok_or_else(|| RpcError::server("insufficient funds for transfer"))?;
+    let value = request.value.unwrap_or_default();
+    if value >= balance {
+        return Err(RpcError::server("insufficient funds for transfer"));
+    }
+    let spendable = balance - value;
     let affordable: u64 = (spendable / alloy_primitives::U256::from(price)).saturating_to();
     Ok(cap.min(affordable))
 }
@@ -313,7 +343,6 @@ pub(super) fn invalid_text(error: &InvalidTransaction, from: Address) -> String 
         Invalid::NonceTooHigh { tx, state } => {
             format!("nonce too high: address {from}, tx: {tx} state: {state}")
         }
-        Invalid::RejectCallerWithCode => format!("sender not an eoa: address {from}"),
         Invalid::CreateInitCodeSizeLimit => "max initcode size exceeded".to_owned(),
         other => other.to_string(),
     }

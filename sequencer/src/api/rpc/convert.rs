@@ -174,12 +174,28 @@ pub(super) fn block_of_hashes(record: &BlockRecord) -> Block<Transaction> {
     answer_block(record, BlockTransactions::Hashes(hash_all(&raws)))
 }
 
-/// A block's header. Its size is that of header and transactions.
+/// A block's header, with the size of the whole block in RLP.
 pub(super) fn header_of(record: &BlockRecord) -> Header {
-    let length: usize = record.receipts.iter().map(|stored| stored.transaction.len()).sum();
-    let size = Some(U256::from(record.header.length() + length));
+    let transactions: usize =
+        record.receipts.iter().map(|stored| in_list(&stored.transaction)).sum();
+    // No ommers, no withdrawals.
+    let parts = record.header.length() + with_head(transactions) + 2 * with_head(0);
+    let size = Some(U256::from(with_head(parts)));
     let (hash, inner) = (record.header.hash_slow(), record.header.clone());
     Header { hash, inner, total_difficulty: None, size }
+}
+
+/// Length of a transaction in the list of a block: a typed one is a string there.
+fn in_list(transaction: &[u8]) -> usize {
+    match transaction.first() {
+        Some(first) if *first < alloy_rlp::EMPTY_LIST_CODE => with_head(transaction.len()),
+        _ => transaction.len(),
+    }
+}
+
+/// Length of a list, or of a string of several bytes, with what it holds.
+const fn with_head(payload_length: usize) -> usize {
+    alloy_rlp::length_of_length(payload_length) + payload_length
 }
 
 fn answer_block(
@@ -285,11 +301,50 @@ fn l1_info(origin: &Origin, stored: &ReceiptRecord, tx: &TxEnvelope) -> L1BlockI
 
 #[cfg(test)]
 mod tests {
-    use alloy_consensus::{Eip658Value, Receipt, TxReceipt as _};
+    use alloy_consensus::{Eip658Value, Receipt, SignableTransaction as _, TxReceipt as _};
     use alloy_eips::eip2718::Encodable2718 as _;
     use alloy_primitives::{Bytes, LogData};
 
     use super::*;
+
+    #[test]
+    fn a_blocks_size_is_that_of_its_encoding() {
+        let tx = |input: Vec<u8>| alloy_consensus::TxEip1559 {
+            input: input.into(),
+            ..Default::default()
+        };
+        let legacy = alloy_consensus::TxLegacy { chain_id: Some(4242), ..Default::default() };
+        let signature = alloy_primitives::Signature::test_signature();
+        let legacy: TxEnvelope = legacy.into_signed(signature).into();
+        let typed = [0, 300, 70_000].map(|len| tx(vec![7; len]).into_signed(signature).into());
+        for count in 0..5 {
+            let transactions: Vec<TxEnvelope> =
+                std::iter::once(legacy.clone()).chain(typed.clone()).take(count).collect();
+            let receipt = |tx: &TxEnvelope| ReceiptRecord {
+                transaction: tx.encoded_2718().into(),
+                sender: Address::ZERO,
+                receipt: Bytes::new(),
+                gas_used: 0,
+                effective_gas_price: 0,
+                l1_fee: U256::ZERO,
+            };
+            let header = alloy_consensus::Header {
+                base_fee_per_gas: Some(7),
+                withdrawals_root: Some(B256::ZERO),
+                ..Default::default()
+            };
+            let record = BlockRecord {
+                header: header.clone(),
+                message_passer_storage_root: B256::ZERO,
+                origin: Origin::default(),
+                receipts: transactions.iter().map(receipt).collect(),
+            };
+            let withdrawals = Some(Default::default());
+            let body = alloy_consensus::BlockBody { transactions, ommers: Vec::new(), withdrawals };
+            let encoded = alloy_rlp::encode(alloy_consensus::Block::new(header, body));
+            assert_eq!(header_of(&record).size, Some(U256::from(encoded.len())), "{count}");
+        }
+    }
 
     #[test]
     fn logs_are_counted_without_being_decoded() {

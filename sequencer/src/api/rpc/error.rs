@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use alloy::sol_types::{Revert, SolError as _};
-use alloy_primitives::{B256, Bytes};
+use alloy::sol_types::{Panic, Revert, SolError as _};
+use alloy_primitives::{B256, Bytes, U256};
 use serde_json::{json, value::RawValue};
 use turnpike_storage::StorageError;
 
@@ -87,8 +87,11 @@ impl RpcError {
 
     /// A call that reverted: the reason in words where it is one, the data in any case.
     pub(crate) fn reverted(output: Bytes) -> Self {
-        let message = match Revert::abi_decode(&output) {
-            Ok(revert) => format!("execution reverted: {}", revert.reason()),
+        let revert = Revert::abi_decode(&output).map(|revert| revert.reason().to_owned());
+        let reason =
+            revert.or_else(|_| Panic::abi_decode(&output).map(|panic| panic_text(panic.code)));
+        let message = match reason {
+            Ok(reason) => format!("execution reverted: {reason}"),
             Err(_) => "execution reverted".to_owned(),
         };
         Self { code: 3, message, data: Some(output) }
@@ -135,6 +138,9 @@ impl From<RateExceeded> for RpcError {
 
 impl From<StorageError> for RpcError {
     fn from(error: StorageError) -> Self {
+        if matches!(error, StorageError::Busy) {
+            return Self::limit_exceeded(error.to_string());
+        }
         tracing::error!(%error, "request failed");
         Self::new(-32603, "internal error".to_owned())
     }
@@ -144,5 +150,45 @@ impl From<PasserError> for RpcError {
     fn from(error: PasserError) -> Self {
         tracing::error!(%error, "request failed");
         Self::new(-32603, "internal error".to_owned())
+    }
+}
+
+/// geth's words for the codes of Solidity's panics.
+fn panic_text(code: U256) -> String {
+    let known = match u8::try_from(code) {
+        Ok(0x00) => "generic panic",
+        Ok(0x01) => "assert(false)",
+        Ok(0x11) => "arithmetic underflow or overflow",
+        Ok(0x12) => "division or modulo by zero",
+        Ok(0x21) => "enum overflow",
+        Ok(0x22) => "invalid encoded storage byte array accessed",
+        Ok(0x31) => "out-of-bounds array access; popping on an empty array",
+        Ok(0x32) => "out-of-bounds access of an array or bytesN",
+        Ok(0x41) => "out of memory",
+        Ok(0x51) => "uninitialized function",
+        _ => return format!("unknown panic code: {code:#x}"),
+    };
+    known.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reverts_are_told_in_geths_words() {
+        let revert = Revert::from("no funds").abi_encode();
+        let panic = |code: u16| Panic { code: U256::from(code) }.abi_encode();
+        for (output, text) in [
+            (revert, "execution reverted: no funds"),
+            (panic(0x11), "execution reverted: arithmetic underflow or overflow"),
+            (panic(0x01), "execution reverted: assert(false)"),
+            (panic(0x1ff), "execution reverted: unknown panic code: 0x1ff"),
+            (vec![1, 2, 3, 4], "execution reverted"),
+            (Vec::new(), "execution reverted"),
+        ] {
+            let error = RpcError::reverted(output.clone().into());
+            assert_eq!((error.code, &*error.message, error.data), (3, text, Some(output.into())));
+        }
     }
 }

@@ -73,7 +73,7 @@ pub(crate) async fn number_of(shared: &Shared, id: BlockId) -> Result<Option<u64
     let head = *shared.head.borrow();
     let number = match id {
         BlockId::Hash(RpcBlockHash { block_hash, .. }) => {
-            return Ok(shared.database.block_number(&block_hash).await?);
+            return Ok(shared.client_database.block_number(&block_hash).await?);
         }
         BlockId::Number(tag) => match tag {
             BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head,
@@ -91,7 +91,7 @@ pub(super) async fn find_record(
     id: BlockId,
 ) -> Result<Option<BlockRecord>, RpcError> {
     let Some(number) = number_of(shared, id).await? else { return Ok(None) };
-    Ok(shared.database.block(number).await?)
+    Ok(shared.client_database.block(number).await?)
 }
 
 pub(super) async fn find_block(shared: &Shared, id: BlockId) -> Result<Option<RpcBlock>, RpcError> {
@@ -167,11 +167,13 @@ pub(crate) async fn state_at(
 pub(crate) async fn block(shared: &Shared, mut params: Params) -> Answer {
     let id = params.next::<BlockId>()?;
     let full = params.optional::<bool>()?.unwrap_or(false);
-    match find_record(shared, id).await? {
+    let record = find_record(shared, id).await?;
+    // It may be long.
+    block_in_place(|| match record {
         Some(record) if full => to_json(RpcBlock::new(record)?.block()),
         Some(record) => to_json(block_of_hashes(&record)),
         None => Ok(Value::Null),
-    }
+    })
 }
 
 pub(crate) async fn block_transaction_count(shared: &Shared, mut params: Params) -> Answer {
@@ -180,10 +182,11 @@ pub(crate) async fn block_transaction_count(shared: &Shared, mut params: Params)
 }
 
 pub(crate) async fn block_receipts(shared: &Shared, mut params: Params) -> Answer {
-    match find_record(shared, params.next()?).await? {
+    let record = find_record(shared, params.next()?).await?;
+    block_in_place(|| match record {
         Some(record) => to_json(RpcBlock::new(record)?.receipts()),
         None => Ok(Value::Null),
-    }
+    })
 }
 
 /// The block of a transaction, and its place there.
@@ -192,7 +195,7 @@ pub(super) async fn find_transaction(
     hash: B256,
 ) -> Result<Option<(BlockRecord, usize)>, RpcError> {
     let Some(place) = shared.place_of(&hash).await? else { return Ok(None) };
-    let Some(record) = shared.database.block(place.block).await? else { return Ok(None) };
+    let Some(record) = shared.client_database.block(place.block).await? else { return Ok(None) };
     // The block may have been taken back in between.
     let held = record.receipts.get(place.position);
     if held.is_none_or(|receipt| keccak256(&receipt.transaction) != hash) {
@@ -343,5 +346,5 @@ async fn kept_proof(
     slots: &[U256],
 ) -> Result<Option<AccountProof>, RpcError> {
     let Some(number) = number_of(shared, id.unwrap_or_default()).await? else { return Ok(None) };
-    Ok(passer::proof(&shared.database, number, slots).await?)
+    Ok(passer::proof(&shared.client_database, number, slots).await?)
 }

@@ -1,7 +1,13 @@
+use std::time::Duration;
+
 use alloy::rpc::types::{BlockNumberOrTag, FeeHistory};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::U64;
-use tokio::sync::SemaphorePermit;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::block_in_place,
+    time::timeout,
+};
 use turnpike_protocol::{ChainConfig, next_base_fee};
 
 use super::{
@@ -16,6 +22,9 @@ use crate::Shared;
 
 /// What a legacy transaction is advised to offer above the base fee, in percent: a few full blocks' rise.
 const PRICE_MARGIN_PERCENT: u64 = 10;
+
+/// How long a call waits for its turn.
+const PERMIT_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Blocks in one `eth_feeHistory`: each is read with its receipts.
 const FEE_HISTORY_BLOCKS_MAX: u64 = 128;
@@ -32,7 +41,19 @@ methods! {
 
 /// A permit for a call that runs the EVM.
 pub(super) async fn permit(shared: &Shared) -> Result<SemaphorePermit<'_>, RpcError> {
-    shared.calls.acquire().await.map_err(|_| RpcError::server("the node is stopping"))
+    acquire(&shared.calls).await
+}
+
+/// A permit for a trace, which may take as long as a client asks for.
+pub(super) async fn trace_permit(shared: &Shared) -> Result<SemaphorePermit<'_>, RpcError> {
+    acquire(&shared.traces).await
+}
+
+async fn acquire(permits: &Semaphore) -> Result<SemaphorePermit<'_>, RpcError> {
+    match timeout(PERMIT_WAIT_MAX, permits.acquire()).await {
+        Ok(permit) => permit.map_err(|_| RpcError::server("the node is stopping")),
+        Err(_) => Err(RpcError::limit_exceeded("too many calls wait already: try again")),
+    }
 }
 
 pub(crate) async fn price(shared: &Shared) -> Answer {
@@ -54,27 +75,26 @@ pub(crate) async fn fee_history(shared: &Shared, mut params: Params) -> Answer {
     let newest = number_of(shared, newest.into()).await?;
     let newest = newest.ok_or_else(|| RpcError::server("request beyond head block"))?;
     let oldest = (newest + 1).saturating_sub(count);
-    let records = shared.database.blocks(oldest, newest).await?;
     let mut history = FeeHistory { oldest_block: oldest, ..FeeHistory::default() };
     let mut rewards = Vec::new();
-    for record in &records {
+    let mut next = shared.config.initial_base_fee;
+    // One at a time: they may be long.
+    for number in oldest..=newest {
+        let Some(record) = shared.client_database.block(number).await? else { break };
         let header = &record.header;
         history.base_fee_per_gas.push(u128::from(header.base_fee_per_gas.unwrap_or_default()));
         history.gas_used_ratio.push(ratio(header.gas_used, header.gas_limit));
         history.base_fee_per_blob_gas.push(1);
         history.blob_gas_used_ratio.push(0.0);
+        next = next_base_fee(&shared.config, header);
+        if let Some(percentiles) = &percentiles {
+            let block = block_in_place(|| RpcBlock::new(record))?;
+            rewards.push(tips(&block, percentiles, &shared.config));
+        }
     }
-    let next = records.last().map_or(shared.config.initial_base_fee, |record| {
-        next_base_fee(&shared.config, &record.header)
-    });
     history.base_fee_per_gas.push(u128::from(next));
     history.base_fee_per_blob_gas.push(1);
-    if let Some(percentiles) = percentiles {
-        for record in records {
-            rewards.push(tips(&RpcBlock::new(record)?, &percentiles, &shared.config));
-        }
-        history.reward = Some(rewards);
-    }
+    history.reward = percentiles.map(|_| rewards);
     to_json(history)
 }
 

@@ -134,7 +134,7 @@ impl LogFilter {
     async fn range(&self, shared: &Shared) -> Result<Option<(u64, u64)>, RpcError> {
         let (from, to) = match self.filter.block_option {
             FilterBlockOption::AtBlockHash(hash) => {
-                let number = shared.database.block_number(&hash).await?;
+                let number = shared.client_database.block_number(&hash).await?;
                 let number = number.ok_or_else(|| RpcError::server("unknown block"))?;
                 return Ok(Some((number, number)));
             }
@@ -186,12 +186,12 @@ async fn logs(shared: &Shared, mut params: Params) -> Answer {
 /// All logs that are asked for, of one and the same chain.
 pub(super) async fn find(shared: &Shared, filter: &LogFilter) -> Result<Vec<Log>, RpcError> {
     for _ in 0..ATTEMPTS_MAX {
-        let before = shared.database.reorganisations().await?;
+        let before = shared.client_database.reorganisations().await?;
         let found = match filter.range(shared).await? {
             Some((from, to)) => search(shared, filter, from, to).await,
             None => Ok(Vec::new()),
         };
-        if shared.database.reorganisations().await? == before {
+        if shared.client_database.reorganisations().await? == before {
             return found;
         }
     }
@@ -214,13 +214,13 @@ async fn search(
     let (mut found, mut data_bytes, mut next) = (Vec::new(), 0, from);
     while next <= to {
         let last = to.min((next / INDEX_STEP_BLOCKS + 1) * INDEX_STEP_BLOCKS - 1);
-        let candidates = shared.database.blocks_with(next, last, &query).await?;
+        let candidates = shared.client_database.blocks_with(next, last, &query).await?;
         for (first, last) in runs(&candidates) {
             if Instant::now() > ends_at {
                 let seconds = QUERY_TIME_MAX.as_secs();
                 return Err(narrow(format!("query timeout exceeded: {seconds} s"), from, first));
             }
-            for record in shared.database.blocks(first, last).await? {
+            for record in shared.client_database.blocks(first, last).await? {
                 let number = record.header.number;
                 let logs = block_in_place(|| logs_in(&record, |log| filter.matches(log)))?;
                 data_bytes += logs.iter().map(|log| log.data().data.len()).sum::<usize>();

@@ -53,7 +53,7 @@ async fn output_at_block(shared: &Shared, mut params: Params) -> Answer {
     let number = params.next::<U64>()?.to::<u64>();
     let number = number_of(shared, number.into()).await?;
     let number = number.ok_or_else(|| RpcError::server("block not found"))?;
-    let record = shared.database.block(number).await?;
+    let record = shared.client_database.block(number).await?;
     let record = record.ok_or_else(|| RpcError::server("block not found"))?;
     let output = record.output();
     Ok(json!({
@@ -67,7 +67,7 @@ async fn output_at_block(shared: &Shared, mut params: Params) -> Answer {
 }
 
 async fn l2_block(shared: &Shared, number: u64) -> Answer {
-    let record = shared.database.block(number).await?;
+    let record = shared.client_database.block(number).await?;
     Ok(record.as_ref().map_or(Value::Null, reference))
 }
 

@@ -25,7 +25,7 @@ use super::{
     convert::{RpcBlock, block_of_hashes, header_of},
     error::RpcError,
     eth::{find_block, find_record, state_at, to_json},
-    gas::permit,
+    gas::trace_permit,
     logs::{INDEX_STEP_BLOCKS, QUERY_TIME_MAX},
     method::methods,
     params::Params,
@@ -73,7 +73,7 @@ async fn again<T>(
     look: impl FnOnce(&mut Sandbox<'_>, &SandboxTx) -> Result<(SandboxOutcome, T), RpcError>,
 ) -> Result<T, RpcError> {
     let hash = params.next::<B256>()?;
-    let _permit = permit(shared).await?;
+    let _permit = trace_permit(shared).await?;
     let (block, at) = traceable(shared, hash).await?;
     let replay = Replay::new(&shared.config, &block)?;
     let mut sandbox = replay.run(shared, at + 1).await?;
@@ -265,7 +265,7 @@ impl<'a> Search<'a> {
         while next <= last {
             self.check_time()?;
             let end = last.min(next + INDEX_STEP_BLOCKS - 1);
-            found.extend(self.shared.database.blocks_with(next, end, &self.query).await?);
+            found.extend(self.shared.client_database.blocks_with(next, end, &self.query).await?);
             next = end + 1;
         }
         Ok(found)
@@ -274,7 +274,7 @@ impl<'a> Search<'a> {
     /// One of them; `None` if it was taken back meanwhile.
     async fn block(&self, number: u64) -> Result<Option<RpcBlock>, RpcError> {
         self.check_time()?;
-        let record = self.shared.database.block(number).await?;
+        let record = self.shared.client_database.block(number).await?;
         record.map(|record| block_in_place(|| RpcBlock::new(record))).transpose()
     }
 }

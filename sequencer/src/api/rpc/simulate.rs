@@ -1,5 +1,7 @@
 //! `eth_simulateV1`: blocks that might follow.
 
+use std::time::Instant;
+
 use alloy::rpc::types::{
     BlockOverrides, Log, TransactionRequest,
     simulate::{
@@ -24,7 +26,10 @@ use turnpike_storage::{BlockRecord, ReceiptRecord};
 
 use super::{
     Answer,
-    call::{CALL_GAS_MAX, Overrides, call_request, halt_text, invalid_text, refusal, sandbox},
+    call::{
+        CALL_GAS_MAX, Overrides, call_request, check_held, halt_text, invalid_text, refusal,
+        sandbox,
+    },
     convert::{RpcBlock, block_of_hashes},
     error::RpcError,
     eth::{RecentChain, state_at, to_json},
@@ -51,7 +56,6 @@ const INSUFFICIENT_FUNDS: i64 = -38014;
 const BLOCK_GAS_LIMIT_REACHED: i64 = -38015;
 const BLOCK_NUMBER_INVALID: i64 = -38020;
 const BLOCK_TIMESTAMP_INVALID: i64 = -38021;
-const SENDER_IS_NOT_EOA: i64 = -38024;
 const INIT_CODE_TOO_LARGE: i64 = -38025;
 const CLIENT_LIMIT_EXCEEDED: i64 = -38026;
 
@@ -83,6 +87,7 @@ async fn simulate(shared: &Shared, mut params: Params) -> Answer {
             parent: head.header.clone(),
             parent_hash: head.hash(),
             gas_left: CALL_GAS_MAX,
+            started: Instant::now(),
             checks: if payload.validation { Checks::Transaction } else { Checks::Call },
             traces_transfers: payload.trace_transfers,
             is_full: payload.return_full_transactions,
@@ -143,6 +148,7 @@ struct Simulation<'c> {
     parent: Header,
     parent_hash: B256,
     gas_left: u64,
+    started: Instant,
     checks: Checks,
     traces_transfers: bool,
     is_full: bool,
@@ -159,7 +165,9 @@ struct Made {
 impl Simulation<'_> {
     fn block(&mut self, planned: Planned) -> Result<Block, RpcError> {
         let mut header = self.header(&planned)?;
+        check_held(self.started)?;
         self.sandbox.set_block(&header);
+        self.sandbox.restore_precompiles();
         if let Some(state) = planned.block.state_overrides {
             override_state(&mut self.sandbox, state)?;
         }
@@ -176,6 +184,7 @@ impl Simulation<'_> {
         header.receipts_root = calculate_receipt_root(&receipts);
         let blooms = receipts.iter().map(|receipt| receipt.logs_bloom());
         header.logs_bloom = blooms.fold(Bloom::ZERO, |all, bloom| all | *bloom);
+        check_held(self.started)?;
         header.state_root = self.chain.state_root_with(self.sandbox.diff());
         self.answer(header, made)
     }
@@ -201,6 +210,7 @@ impl Simulation<'_> {
 
     /// Makes a call and takes its changes over. `header` knows the gas that those before it used.
     fn call(&mut self, request: &TransactionRequest, header: &Header) -> Result<Made, RpcError> {
+        check_held(self.started)?;
         let config = self.chain.config();
         let room = header.gas_limit.saturating_sub(header.gas_used);
         if request.gas.is_some_and(|gas| gas > room) {
@@ -217,6 +227,10 @@ impl Simulation<'_> {
             gas = gas.min(config.transaction_gas_limit_max());
         }
         let mut call = call_request(request, gas)?;
+        if request.gas_price.is_none() {
+            // Of type 2, then.
+            call.priority_fee.get_or_insert_default();
+        }
         if request.nonce.is_none() {
             call.nonce = self.sandbox.account(call.from).map_err(refusal)?.nonce;
         }
@@ -401,7 +415,6 @@ const fn invalid_code(error: &InvalidTransaction) -> i64 {
         }
         Invalid::LackOfFundForMaxFee { .. } => INSUFFICIENT_FUNDS,
         Invalid::CallerGasLimitMoreThanBlock => BLOCK_GAS_LIMIT_REACHED,
-        Invalid::RejectCallerWithCode => SENDER_IS_NOT_EOA,
         Invalid::CreateInitCodeSizeLimit => INIT_CODE_TOO_LARGE,
         _ => -32_000,
     }

@@ -16,10 +16,7 @@ use axum::{
 };
 use futures_util::{SinkExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use metrics::counter;
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, MissedTickBehavior, interval, timeout},
-};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::{
     answer_text,
@@ -30,6 +27,7 @@ use crate::{
     announce::Missed,
     api::{
         ApiState, GREETING,
+        places::Place,
         problem::{Code, Problem},
         rate::Allowance,
     },
@@ -66,23 +64,19 @@ pub(in crate::api) async fn upgrade(
         }
         Err(rejection) => return rejection.into_response(),
     };
-    let Ok(permit) = Arc::clone(&state.sockets).try_acquire_owned() else {
-        return Problem::new(Code::SocketsFull, "too many WebSockets are open").into_response();
+    let Some(place) = state.sockets.take(&allowance) else {
+        let detail = "as many WebSockets are open as may be, or as many of one address";
+        return Problem::new(Code::SocketsFull, detail).into_response();
     };
     let bytes_max = state.body_bytes_max;
     upgrade
         .max_message_size(bytes_max)
         .max_frame_size(bytes_max)
-        .on_upgrade(move |socket| serve(socket, state, allowance, permit))
+        .on_upgrade(move |socket| serve(socket, state, allowance, place))
 }
 
 /// Serves a connection until it ends, or the node does.
-async fn serve(
-    mut socket: WebSocket,
-    state: ApiState,
-    allowance: Allowance,
-    _permit: OwnedSemaphorePermit,
-) {
+async fn serve(mut socket: WebSocket, state: ApiState, allowance: Allowance, _place: Place) {
     let ApiState { shared, stop, .. } = state;
     let mut stopped = pin!(stop.cancelled_owned());
     let mut answers = FuturesUnordered::new();

@@ -16,7 +16,7 @@ use super::{
     convert::RpcBlock,
     error::RpcError,
     eth::{find_block, find_transaction, state_at, to_json},
-    gas::permit,
+    gas::trace_permit,
     method::methods,
     params::Params,
     replay::Replay,
@@ -100,7 +100,7 @@ impl Tracer {
 async fn trace_transaction(shared: &Shared, mut params: Params) -> Answer {
     let hash = params.next::<B256>()?;
     let options = params.optional::<GethDebugTracingOptions>()?.unwrap_or_default();
-    let _permit = permit(shared).await?;
+    let _permit = trace_permit(shared).await?;
     let mut tracer = Tracer::new(options)?;
     let (block, at) = traceable(shared, hash).await?;
     let replay = Replay::new(&shared.config, &block)?;
@@ -122,7 +122,7 @@ pub(super) async fn traceable(shared: &Shared, hash: B256) -> Result<(RpcBlock, 
 async fn trace_block(shared: &Shared, mut params: Params) -> Answer {
     let id = params.next::<BlockId>()?;
     let options = params.optional::<GethDebugTracingOptions>()?.unwrap_or_default();
-    let _permit = permit(shared).await?;
+    let _permit = trace_permit(shared).await?;
     let mut tracer = Tracer::new(options)?;
     let block = find_block(shared, id).await?;
     let block = block.ok_or_else(|| RpcError::server("block not found"))?;
@@ -148,7 +148,7 @@ async fn trace_call(shared: &Shared, mut params: Params) -> Answer {
     if options.tx_index.is_some() {
         return Err(RpcError::invalid_params("txIndex is not supported"));
     }
-    let _permit = permit(shared).await?;
+    let _permit = trace_permit(shared).await?;
     let mut tracer = Tracer::new(options.tracing_options)?;
     let overrides = Overrides::new(options.state_overrides, options.block_overrides);
     let chain = state_at(shared, id).await?;
