@@ -30,7 +30,8 @@ const PAGE: &str = "/docs";
         description = "What became of transactions, blocks, batches, outputs, disputes, deposits and withdrawals. \
             Amounts of wei are decimal strings. Times whose name ends in `Ms` and those of a transaction's life are Unix milliseconds; all \
             others are Unix seconds. Errors are RFC 9457 problem documents, told apart by `code`. \
-            JSON-RPC is at `/`, the journal as a WebSocket at `/v1/feed`.",
+            Of what a client may spend in a second, a request costs 5 units, one for deposits or withdrawals 100, as it has L1 asked, and \
+            each transaction that is sent 10. JSON-RPC is at `/`, the journal as a WebSocket at `/v1/feed`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     components(schemas(Problem, Goal)),

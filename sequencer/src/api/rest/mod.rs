@@ -152,3 +152,16 @@ pub(in crate::api) async fn method_not_allowed(request: Request) -> Problem {
     let detail = format!("{} does not take {}", request.uri().path(), request.method());
     Problem::new(Code::MethodNotAllowed, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_l1_asked_costs_more() {
+        for path in ["/v1/deposits", "/v1/withdrawals/0x12", "/v1/withdrawals"] {
+            assert_eq!(units_of(path), L1_REST_UNITS, "{path}");
+        }
+        assert_eq!(units_of("/v1/blocks/7"), REST_UNITS);
+    }
+}
