@@ -71,17 +71,25 @@ impl Database {
         location: &DatabaseLocation,
         chain: B256,
     ) -> Result<Self, StorageError> {
+        Self::open_readers(location, chain, WAIT_MAX).await
+    }
+
+    async fn open_readers(
+        location: &DatabaseLocation,
+        chain: B256,
+        wait: Duration,
+    ) -> Result<Self, StorageError> {
         let mut database = Self {
             location: location.clone(),
             chain,
-            readers: location.readers(Part::Main, WAIT_MAX).await?,
+            readers: location.readers(Part::Main, wait).await?,
             writer: Mutex::new(None),
             lookups: None,
             lock: Mutex::new(None),
         };
         let found = chain_of(&database.readers).await.map_err(|error| location.unusable(error))?;
         check_chain(location, chain, found)?;
-        let readers = database.readers_of(Part::Lookups, WAIT_MAX).await?;
+        let readers = database.readers_of(Part::Lookups, wait).await?;
         database.lookups = Some(Lookups { readers, writer: Mutex::new(None), epoch: 0 });
         Ok(database)
     }
@@ -120,23 +128,7 @@ impl Database {
     /// The same database over other connections, to read it: however many reads wait for these, this one's do not wait. They are closed
     /// before it.
     pub async fn for_clients(&self) -> Result<Self, StorageError> {
-        self.read_apart(CLIENT_WAIT_MAX).await
-    }
-
-    async fn read_apart(&self, wait: Duration) -> Result<Self, StorageError> {
-        let mut database = Self {
-            location: self.location.clone(),
-            chain: self.chain,
-            readers: self.location.readers(Part::Main, wait).await?,
-            writer: Mutex::new(None),
-            lookups: None,
-            lock: Mutex::new(None),
-        };
-        if let Some(Lookups { epoch, .. }) = self.lookups {
-            let readers = database.readers_of(Part::Lookups, wait).await?;
-            database.lookups = Some(Lookups { readers, writer: Mutex::new(None), epoch });
-        }
-        Ok(database)
+        Self::open_readers(&self.location, self.chain, CLIENT_WAIT_MAX).await
     }
 
     /// Lets the last transaction finish and closes the database: from then on others may write it.
@@ -228,7 +220,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let location = DatabaseLocation::from(folder.path().join("sequencer.db"));
         let database = Database::open(&location, B256::ZERO).await.expect("opens");
-        let clients = database.read_apart(Duration::from_millis(20)).await.expect("opens");
+        let wait = Duration::from_millis(20);
+        let clients = Database::open_readers(&location, B256::ZERO, wait).await.expect("opens");
         let pools = [&clients.readers, &clients.lookups().readers];
         let mut held = Vec::new();
         for pool in pools {

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     hash::Hash,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 use alloy::{
@@ -14,18 +13,14 @@ use alloy::{
     sol_types::SolEvent as _,
 };
 use alloy_primitives::B256;
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use turnpike_l1::{L1Client, L1Error, Portal};
 use turnpike_protocol::DepositHint;
 
+use super::places::turn;
+
 /// Questions at the same time.
 const ASKING_MAX: usize = 8;
-
-/// How long a question waits for its turn.
-const ASKING_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Answers of each kind that are remembered.
 const REMEMBERED_MAX: usize = 4_096;
@@ -85,9 +80,8 @@ impl L1Desk {
 
     /// A permit to ask.
     async fn permit(&self) -> Result<SemaphorePermit<'_>, L1Error> {
-        let busy = |_| L1Error::Unreachable("too many requests ask it already".to_owned());
-        let permit = timeout(ASKING_WAIT_MAX, self.asking.acquire()).await.map_err(busy)?;
-        Ok(permit.expect("invariant: it is never closed"))
+        let busy = || L1Error::Unreachable("too many requests ask it already".to_owned());
+        turn(&self.asking).await.ok_or_else(busy)
     }
 
     /// What a transaction cost that is in this L1 block.

@@ -1,14 +1,29 @@
-//! Places of which there are few, and of which one client may not have all.
+//! Places and turns of which there are few; one client may not have all places.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
 };
 
 use super::{client::Client, rate::Allowance};
 
 /// A client that is counted may have one part in this many.
 const SHARE: usize = 4;
+
+/// How long a turn is waited for.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// A turn at what few may do at a time; `None` if none came.
+pub(super) async fn turn(turns: &Semaphore) -> Option<SemaphorePermit<'_>> {
+    let turn = timeout(TURN_WAIT_MAX, turns.acquire()).await.ok()?;
+    Some(turn.expect("invariant: no turns are ever closed"))
+}
 
 /// All places of a kind.
 #[derive(Debug)]

@@ -1,12 +1,9 @@
-use std::time::Duration;
-
 use alloy::rpc::types::{BlockNumberOrTag, FeeHistory};
 use alloy_consensus::Transaction as _;
 use alloy_primitives::U64;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     task::block_in_place,
-    time::timeout,
 };
 use turnpike_protocol::{ChainConfig, next_base_fee};
 
@@ -18,13 +15,10 @@ use super::{
     method::methods,
     params::Params,
 };
-use crate::Shared;
+use crate::{Shared, api::places::turn};
 
 /// What a legacy transaction is advised to offer above the base fee, in percent: a few full blocks' rise.
 const PRICE_MARGIN_PERCENT: u64 = 10;
-
-/// How long a call waits for its turn.
-const PERMIT_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Blocks in one `eth_feeHistory`: each is read with its receipts.
 const FEE_HISTORY_BLOCKS_MAX: u64 = 128;
@@ -50,10 +44,8 @@ pub(super) async fn trace_permit(shared: &Shared) -> Result<SemaphorePermit<'_>,
 }
 
 async fn acquire(permits: &Semaphore) -> Result<SemaphorePermit<'_>, RpcError> {
-    match timeout(PERMIT_WAIT_MAX, permits.acquire()).await {
-        Ok(permit) => permit.map_err(|_| RpcError::server("the node is stopping")),
-        Err(_) => Err(RpcError::limit_exceeded("too many calls wait already: try again")),
-    }
+    let busy = || RpcError::limit_exceeded("too many calls wait already: try again");
+    turn(permits).await.ok_or_else(busy)
 }
 
 pub(crate) async fn price(shared: &Shared) -> Answer {

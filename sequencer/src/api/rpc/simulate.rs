@@ -165,7 +165,6 @@ struct Made {
 impl Simulation<'_> {
     fn block(&mut self, planned: Planned) -> Result<Block, RpcError> {
         let mut header = self.header(&planned)?;
-        check_held(self.started)?;
         self.sandbox.set_block(&header);
         self.sandbox.restore_precompiles();
         if let Some(state) = planned.block.state_overrides {
