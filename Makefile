@@ -8,7 +8,7 @@
 TOOLS := node_modules/.package-lock.json
 TURNPIKE := target/debug/turnpike
 # They want the machine for themselves.
-CRASH_TESTS := tests/e2e/crash.test.mjs tests/e2e/journal.test.mjs
+CRASH_TESTS := testing/e2e/crash.test.mjs testing/e2e/journal.test.mjs
 # cargo nextest where it is installed, cargo test otherwise.
 RUN_TESTS := $(shell cargo nextest --version >/dev/null 2>&1 && echo nextest run || echo test)
 
@@ -41,7 +41,7 @@ test-rust: $(TOOLS)
 # The executor with its feature `faults`: it gets over what must not happen, and no suite stays green that must not.
 # Neither do the tests of one step with a RiscvStep that is wrong.
 test-faults: $(TOOLS)
-	cargo test --locked --workspace --features turnpike-executor/faults,turnpike-fraud-proof/faults --test faults
+	cargo test --locked --workspace --features turnpike-executor/faults,turnpike-challenger/faults --test faults
 	node tools/mutants.mjs
 	node tools/step-mutants.mjs
 
@@ -50,13 +50,13 @@ test-contracts: $(TOOLS)
 	node tools/artifacts.mjs --check
 	node tools/dev-genesis.mjs --check
 	node contracts/vectors.mjs --check
-	node bench/traffic.mjs --check
+	node testing/bench/traffic.mjs --check
 	npm run --silent snapshot:check
 
 # Real clients against the real binary.
 test-e2e: build python-env
-	cargo build --locked -p turnpike-storage-testing
-	node --test --test-concurrency=2 $(filter-out $(CRASH_TESTS),$(wildcard tests/e2e/*.test.mjs))
+	cargo build --locked -p turnpike-test-postgres
+	node --test --test-concurrency=2 $(filter-out $(CRASH_TESTS),$(wildcard testing/e2e/*.test.mjs))
 
 # What tests in Python need. Where that cannot be had they are left out, and it says so; with CI set that is an error.
 python-env:
@@ -64,7 +64,7 @@ python-env:
 
 # The real binary on a store that forgets what was not synced, that fills up and that fails.
 test-crash: build
-	node --test --test-concurrency=1 tests/crash/*.test.mjs $(wildcard $(CRASH_TESTS))
+	node --test --test-concurrency=1 testing/crash/*.test.mjs $(wildcard $(CRASH_TESTS))
 
 # The proof program is pure RV64IM, and the committed one is what these sources make.
 test-riscv:
@@ -74,7 +74,7 @@ test-riscv:
 lint: $(TOOLS)
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --workspace --features turnpike-executor/faults,turnpike-fraud-proof/faults --test faults -- -D warnings
+	cargo clippy --locked --workspace --features turnpike-executor/faults,turnpike-challenger/faults --test faults -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	npm run --silent fmt:check
 
@@ -84,8 +84,8 @@ bench: $(TOOLS)
 
 # The batch codec and the OP stack's encoder on the same recorded transactions.
 bench-codec:
-	cargo run --locked --release -p turnpike-protocol --example codec -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin bench/traffic.bin
-	cargo run --locked --release --manifest-path bench/op-span/Cargo.toml -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin bench/traffic.bin
+	cargo run --locked --release -p turnpike-protocol --example codec -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin testing/bench/traffic.bin
+	cargo run --locked --release --manifest-path testing/bench/op-span/Cargo.toml -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin testing/bench/traffic.bin
 
 # The sequencer's maximum, its latency at half of that, and anvil's maximum, in one run, as most use them and each in the shape that suits
 # it best (ARGS="--html load.html" passes flags on).

@@ -26,7 +26,7 @@ function replace(path, pattern, replacement) {
 function copyWith(parts, copy) {
   const contracts = join(copy, "contracts");
   for (const name of ["src", "test", "foundry.toml"]) cpSync(join(CONTRACTS, name), join(contracts, name), { recursive: true });
-  for (const name of ["node_modules", "tools", "protocol"]) symlinkSync(join(ROOT, name), join(copy, name));
+  for (const name of ["node_modules", "tools", "crates"]) symlinkSync(join(ROOT, name), join(copy, name));
   replace(join(contracts, LIBRARY), /(SEGMENTS_MAX =) \d+;/, `$1 ${parts};`);
   replace(join(contracts, FIXTURE), /(PARTS_MAX =) \d+;/, `$1 ${parts};`);
   replace(join(contracts, TEST), /(ROUNDS_MAX =) \d+;/, "$1 100;");

@@ -1,4 +1,4 @@
-// Writes protocol/vectors/*.json: golden vectors that the Solidity and the Rust tests both read.
+// Writes crates/protocol/vectors/*.json: golden vectors that the Solidity and the Rust tests both read.
 // Nothing here comes from the contracts or from the Rust crates: hashes and encodings are viem's, and FastLZ is the
 // small implementation below, which checks itself by decompressing. With --check it writes nothing and fails where a
 // committed file differs.
@@ -751,7 +751,7 @@ for (const [name, content] of Object.entries(files)) {
   if (!check) {
     writeFileSync(path, text);
   } else if (readFileSync(path, "utf8") !== text) {
-    console.error(`protocol/vectors/${name}.json is stale: run \`node contracts/vectors.mjs\``);
+    console.error(`crates/protocol/vectors/${name}.json is stale: run \`node contracts/vectors.mjs\``);
     process.exitCode = 1;
   }
 }

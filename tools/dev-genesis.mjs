@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Writes protocol/genesis/dev.json: the development chain's genesis file, from the compiled predeploys in
+// Writes crates/protocol/genesis/dev.json: the development chain's genesis file, from the compiled predeploys in
 // contracts/artifacts. `--check` compares instead of writing and exits 1 on a difference.
 // The chain's parameters are those that the file already holds: edit them there.
 import { readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { mnemonicToAccount } from "viem/accounts";
 import { pad, parseEther, toHex } from "viem";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const path = join(root, "protocol/genesis/dev.json");
+const path = join(root, "crates/protocol/genesis/dev.json");
 
 const code = (name) =>
   JSON.parse(readFileSync(join(root, `contracts/artifacts/${name}.json`), "utf8")).deployedBytecode;
@@ -57,6 +57,6 @@ const text = JSON.stringify({ config, timestamp, alloc: sorted }, null, 2) + "\n
 if (!process.argv.includes("--check")) {
   writeFileSync(path, text);
 } else if (text !== current) {
-  console.error("protocol/genesis/dev.json is not what contracts/artifacts give: run tools/dev-genesis.mjs");
+  console.error("crates/protocol/genesis/dev.json is not what contracts/artifacts give: run tools/dev-genesis.mjs");
   process.exit(1);
 }

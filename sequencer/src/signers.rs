@@ -3,7 +3,7 @@
 use alloy_consensus::{SignableTransaction as _, Signed};
 use alloy_primitives::{Address, B256, Signature as Proof};
 use turnpike_protocol::{SignedTx, TxEnvelope};
-use turnpike_recovery::{Signature, recover_many};
+use turnpike_ecrecover::{Signature, recover_many};
 
 use crate::hashes::hash_all;
 

@@ -10,7 +10,7 @@ abstract contract Test {
 
     uint256 internal constant START_TIME = 1_800_000_000;
     uint256 internal constant START_BLOCK = 1000;
-    string private constant VECTORS = "../protocol/vectors/";
+    string private constant VECTORS = "../crates/protocol/vectors/";
 
     /// @dev An account with a key, named so that traces read well.
     function account(string memory name) internal pure returns (address) {

@@ -10,7 +10,7 @@ import { Test } from "../utils/Test.sol";
 import { Log } from "../utils/Vm.sol";
 
 /// @title DepositVectorsTest
-/// @notice The contracts against protocol/vectors/deposits.json, which contracts/vectors.mjs makes without them.
+/// @notice The contracts against crates/protocol/vectors/deposits.json, which contracts/vectors.mjs makes without them.
 contract DepositVectorsTest is Test {
     address private immutable BATCHER = account("batcher");
 

@@ -6,7 +6,7 @@ import { BisectionLib, Segment } from "../../src/lib/BisectionLib.sol";
 import { Test } from "../utils/Test.sol";
 
 /// @title DisputeVectorsTest
-/// @notice The library against protocol/vectors/dispute.json, which contracts/vectors.mjs makes without it.
+/// @notice The library against crates/protocol/vectors/dispute.json, which contracts/vectors.mjs makes without it.
 contract DisputeVectorsTest is Test {
     using BisectionLib for Bisection;
     using BisectionLib for uint64;

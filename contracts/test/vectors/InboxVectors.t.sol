@@ -9,7 +9,7 @@ import { Test } from "../utils/Test.sol";
 import { Log } from "../utils/Vm.sol";
 
 /// @title InboxVectorsTest
-/// @notice The contracts against protocol/vectors/inbox.json, which contracts/vectors.mjs makes without them.
+/// @notice The contracts against crates/protocol/vectors/inbox.json, which contracts/vectors.mjs makes without them.
 contract InboxVectorsTest is Test {
     address private immutable BATCHER = account("batcher");
 

@@ -8,7 +8,7 @@ import { Predeploys } from "../../src/lib/Predeploys.sol";
 import { Test } from "../utils/Test.sol";
 
 /// @title L1FeeVectorsTest
-/// @notice The contracts against protocol/vectors/l1fee.json, which contracts/vectors.mjs makes without them.
+/// @notice The contracts against crates/protocol/vectors/l1fee.json, which contracts/vectors.mjs makes without them.
 contract L1FeeVectorsTest is Test {
     function test_oracle() public {
         string memory json = readVectors("l1fee");

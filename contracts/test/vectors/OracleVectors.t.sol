@@ -6,7 +6,7 @@ import { LocalInputs } from "../../src/interfaces/IPreimageOracle.sol";
 import { Test } from "../utils/Test.sol";
 
 /// @title OracleVectorsTest
-/// @notice The contract against protocol/vectors/oracle.json, which contracts/vectors.mjs makes without it.
+/// @notice The contract against crates/protocol/vectors/oracle.json, which contracts/vectors.mjs makes without it.
 contract OracleVectorsTest is Test {
     PreimageOracle private immutable ORACLE = new PreimageOracle();
 

@@ -9,7 +9,7 @@ import { FakeInbox } from "../utils/Fakes.sol";
 import { Test } from "../utils/Test.sol";
 
 /// @title OutputVectorsTest
-/// @notice The contracts against protocol/vectors/output.json, which contracts/vectors.mjs makes without them.
+/// @notice The contracts against crates/protocol/vectors/output.json, which contracts/vectors.mjs makes without them.
 contract OutputVectorsTest is Test {
     function read(bytes calldata header) external pure returns (bytes32 stateRoot, uint64 number) {
         return HeaderReader.read(header);

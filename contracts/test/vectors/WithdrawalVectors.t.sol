@@ -7,7 +7,7 @@ import { WithdrawalLib } from "../../src/lib/WithdrawalLib.sol";
 import { Test } from "../utils/Test.sol";
 
 /// @title WithdrawalVectorsTest
-/// @notice The libraries against protocol/vectors/withdrawals.json, which contracts/vectors.mjs makes without them.
+/// @notice The libraries against crates/protocol/vectors/withdrawals.json, which contracts/vectors.mjs makes without them.
 contract WithdrawalVectorsTest is Test {
     function hash(WithdrawalTransaction calldata message) external pure returns (bytes32) {
         return WithdrawalLib.hash(message);

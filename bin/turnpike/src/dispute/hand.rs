@@ -1,0 +1,75 @@
+use std::{fmt, time::Duration};
+
+use alloy_primitives::{Address, B256};
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+use turnpike_challenger::{Call, prove::grouped};
+use turnpike_l1::{L1Client, L1Sender};
+
+use crate::{cli::Key, vm::Format};
+
+/// Sends calls, one after the other.
+#[derive(Debug)]
+pub(super) struct Hand {
+    sender: L1Sender,
+    poll: Duration,
+    format: Format,
+}
+
+/// A call that L1 has made.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Sent {
+    call: String,
+    l1_transaction: B256,
+    gas: u64,
+}
+
+impl Hand {
+    pub(super) fn new(
+        client: &L1Client,
+        key: &Key,
+        poll_ms: u64,
+        format: Format,
+    ) -> anyhow::Result<Self> {
+        let key = key.signer().context("--key")?;
+        let poll = Duration::from_millis(poll_ms.max(1));
+        Ok(Self { sender: L1Sender::new(client.clone(), key), poll, format })
+    }
+
+    pub(super) const fn address(&self) -> Address {
+        self.sender.address()
+    }
+
+    /// Makes a call and waits until L1 holds it.
+    pub(super) async fn send(&self, what: impl fmt::Display, call: &Call) -> anyhow::Result<()> {
+        let Call { to, value, input } = call.clone();
+        let tx = self.sender.prepare_call(to, value, input).await.context("L1 refuses")?;
+        self.sender.broadcast(&tx).await?;
+        let receipt = loop {
+            if let Some(receipt) = self.sender.receipt(tx.hash).await? {
+                break receipt;
+            }
+            if !self.sender.is_known(tx.hash).await? {
+                bail!("L1 has dropped transaction {}", tx.hash);
+            }
+            tokio::time::sleep(self.poll).await;
+        };
+        if !receipt.status() {
+            bail!("L1 transaction {} failed: something else came before it", tx.hash);
+        }
+        let sent = Sent { call: what.to_string(), l1_transaction: tx.hash, gas: receipt.gas_used };
+        match self.format {
+            Format::Text => println!("{sent}"),
+            Format::Json => println!("{}", serde_json::to_string(&sent)?),
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { call, l1_transaction, gas } = self;
+        write!(f, "{call}: L1 transaction {l1_transaction}, {} gas", grouped(*gas))
+    }
+}

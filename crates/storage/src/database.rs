@@ -1,0 +1,243 @@
+use std::{fs::File, time::Duration};
+
+use alloy_primitives::{B256, keccak256};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _, migrate::Migrator};
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
+use turnpike_protocol::Genesis;
+
+use crate::{DatabaseLocation, StorageError, connect::Part, journal::Writer, sql::unsigned};
+
+/// How long a read of the node's own waits for a connection.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long a read for a client does.
+const CLIENT_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// A role's database: ground truth, and with a journal the look-ups that follow from it.
+#[derive(Debug)]
+pub struct Database {
+    pub(crate) location: DatabaseLocation,
+    pub(crate) chain: B256,
+    /// Connections that read the ground truth.
+    pub(crate) readers: AnyPool,
+    /// The connection that writes it; none in what was opened to read, or was closed.
+    writer: Mutex<Option<Writer>>,
+    lookups: Option<Lookups>,
+    /// Held for as long as this process writes the file.
+    lock: Mutex<Option<File>>,
+}
+
+/// What follows from the journal.
+#[derive(Debug)]
+pub(crate) struct Lookups {
+    pub(crate) readers: AnyPool,
+    writer: Mutex<Option<AnyConnection>>,
+    /// Epoch of whoever writes them.
+    pub(crate) epoch: u64,
+}
+
+/// What ties a database to a chain: the hash of its genesis file, L1 contracts included.
+pub fn genesis_id(genesis: &Genesis) -> B256 {
+    // The genesis holds ordered maps only, so its JSON is canonical.
+    keccak256(serde_json::to_vec(genesis).expect("invariant: a genesis is JSON"))
+}
+
+impl Database {
+    /// Opens a sequencer's or a replica's own database to write it, and creates it if it is not there. A new epoch begins: whoever wrote
+    /// before cannot any more.
+    pub async fn open(location: &DatabaseLocation, chain: B256) -> Result<Self, StorageError> {
+        let mut database = Self::open_plain(location, chain).await?;
+        let mut writer = location.connect(Part::Lookups).await?;
+        migrate(sqlx::migrate!("../../migrations/index"), &mut writer).await?;
+        let (epoch, end) = {
+            let main = database.writer().await?;
+            (main.epoch(), main.end())
+        };
+        let row = sqlx::query("UPDATE indexed SET epoch = $1 RETURNING sequence")
+            .bind(crate::sql::signed(epoch))
+            .fetch_one(&mut writer)
+            .await?;
+        let indexed = unsigned(row.try_get(0)?);
+        if indexed > end {
+            return Err(StorageError::EndMissing { location: location.clone(), end, indexed });
+        }
+        let readers = database.readers_of(Part::Lookups, WAIT_MAX).await?;
+        database.lookups = Some(Lookups { readers, writer: Mutex::new(Some(writer)), epoch });
+        Ok(database)
+    }
+
+    /// Opens another's database to read it.
+    pub async fn open_read_only(
+        location: &DatabaseLocation,
+        chain: B256,
+    ) -> Result<Self, StorageError> {
+        Self::open_readers(location, chain, WAIT_MAX).await
+    }
+
+    async fn open_readers(
+        location: &DatabaseLocation,
+        chain: B256,
+        wait: Duration,
+    ) -> Result<Self, StorageError> {
+        let mut database = Self {
+            location: location.clone(),
+            chain,
+            readers: location.readers(Part::Main, wait).await?,
+            writer: Mutex::new(None),
+            lookups: None,
+            lock: Mutex::new(None),
+        };
+        let found = chain_of(&database.readers).await.map_err(|error| location.unusable(error))?;
+        check_chain(location, chain, found)?;
+        let readers = database.readers_of(Part::Lookups, wait).await?;
+        database.lookups = Some(Lookups { readers, writer: Mutex::new(None), epoch: 0 });
+        Ok(database)
+    }
+
+    /// Opens a database without a journal, a batcher's or a challenger's own, to write it.
+    pub async fn open_plain(
+        location: &DatabaseLocation,
+        chain: B256,
+    ) -> Result<Self, StorageError> {
+        let lock = location.lock_file()?;
+        let mut connection = location.connect(Part::Main).await?;
+        location.check_layout(&mut connection).await?;
+        location.lock_session(&mut connection).await?;
+        migrate(sqlx::migrate!("../../migrations/main"), &mut connection).await?;
+        match chain_of(&mut connection).await? {
+            None => {
+                sqlx::query("INSERT INTO meta (name, value) VALUES ('chain', $1)")
+                    .bind(chain.as_slice())
+                    .execute(&mut connection)
+                    .await?;
+            }
+            found => check_chain(location, chain, found)?,
+        }
+        let readers = location.readers(Part::Main, WAIT_MAX).await?;
+        let writer = Writer::begin(connection, location, chain).await?;
+        Ok(Self {
+            location: location.clone(),
+            chain,
+            readers,
+            writer: Mutex::new(Some(writer)),
+            lookups: None,
+            lock: Mutex::new(lock),
+        })
+    }
+
+    /// The same database over other connections, to read it: however many reads wait for these, this one's do not wait. They are closed
+    /// before it.
+    pub async fn for_clients(&self) -> Result<Self, StorageError> {
+        Self::open_readers(&self.location, self.chain, CLIENT_WAIT_MAX).await
+    }
+
+    /// Lets the last transaction finish and closes the database: from then on others may write it.
+    pub async fn close(&self) {
+        if let Some(lookups) = &self.lookups {
+            lookups.readers.close().await;
+            let writer = lookups.writer.lock().await.take();
+            close(writer).await;
+        }
+        self.readers.close().await;
+        let writer = self.writer.lock().await.take();
+        close(writer.map(Writer::into_connection)).await;
+        self.lock.lock().await.take();
+    }
+
+    /// Where it is.
+    pub const fn location(&self) -> &DatabaseLocation {
+        &self.location
+    }
+
+    /// The connection that writes the ground truth.
+    pub(crate) async fn writer(&self) -> Result<MappedMutexGuard<'_, Writer>, StorageError> {
+        let guard = self.writer.lock().await;
+        MutexGuard::try_map(guard, Option::as_mut).map_err(|_| StorageError::Closed)
+    }
+
+    pub(crate) fn lookups(&self) -> &Lookups {
+        self.lookups.as_ref().expect("invariant: only who has a journal has look-ups")
+    }
+
+    async fn readers_of(&self, part: Part, wait: Duration) -> Result<AnyPool, StorageError> {
+        if self.location.is_one() {
+            Ok(self.readers.clone())
+        } else {
+            self.location.readers(part, wait).await
+        }
+    }
+}
+
+impl Lookups {
+    /// The connection that writes them.
+    pub(crate) async fn writer(&self) -> Result<MappedMutexGuard<'_, AnyConnection>, StorageError> {
+        let guard = self.writer.lock().await;
+        MutexGuard::try_map(guard, Option::as_mut).map_err(|_| StorageError::Closed)
+    }
+}
+
+async fn close(connection: Option<AnyConnection>) {
+    if let Some(connection) = connection {
+        // One that is broken is closed, too.
+        let _ = connection.close().await;
+    }
+}
+
+async fn migrate(
+    mut migrator: Migrator,
+    connection: &mut AnyConnection,
+) -> Result<(), StorageError> {
+    // On a server the other part's are there as well.
+    migrator.set_ignore_missing(true);
+    Ok(migrator.run_direct(None, connection, false).await?)
+}
+
+async fn chain_of(executor: impl sqlx::AnyExecutor<'_>) -> sqlx::Result<Option<B256>> {
+    let row = sqlx::query("SELECT value FROM meta WHERE name = 'chain'").fetch_optional(executor);
+    let row = row.await?;
+    row.map(|row| Ok(B256::right_padding_from(row.try_get::<&[u8], _>(0)?))).transpose()
+}
+
+fn check_chain(
+    location: &DatabaseLocation,
+    expected: B256,
+    found: Option<B256>,
+) -> Result<(), StorageError> {
+    match found {
+        Some(found) if found != expected => {
+            Err(StorageError::OtherGenesis { location: location.clone(), expected, found })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn clients_that_read_keep_nobody_else_waiting() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let location = DatabaseLocation::from(folder.path().join("sequencer.db"));
+        let database = Database::open(&location, B256::ZERO).await.expect("opens");
+        let wait = Duration::from_millis(20);
+        let clients = Database::open_readers(&location, B256::ZERO, wait).await.expect("opens");
+        let pools = [&clients.readers, &clients.lookups().readers];
+        let mut held = Vec::new();
+        for pool in pools {
+            for _ in 0..pool.options().get_max_connections() {
+                held.push(pool.acquire().await.expect("is free"));
+            }
+        }
+        let busy = clients.head_block().await.expect_err("none is free");
+        assert!(matches!(busy, StorageError::Busy), "{busy}");
+        assert_eq!(database.head_block().await.expect("reads"), None);
+        database.rows(0, 1).await.expect("reads");
+        drop(held);
+        assert_eq!(clients.head_block().await.expect("reads"), None);
+        clients.close().await;
+        database.close().await;
+        let again = Database::open(&location, B256::ZERO).await.expect("nobody holds it");
+        again.close().await;
+    }
+}

@@ -1,0 +1,94 @@
+use std::{pin::Pin, str::FromStr as _};
+
+use libtest_mimic::{Failed, Trial};
+use sqlx::{
+    AnyConnection, ConnectOptions as _, Executor as _,
+    any::{AnyConnectOptions, install_default_drivers},
+};
+use tempfile::TempDir;
+use turnpike_storage::DatabaseLocation;
+
+/// Where databases are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// A test's own place for a database.
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
+    /// On a server.
+    url: Option<String>,
+}
+
+/// The two parts of a database.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Part {
+    Main,
+    Lookups,
+}
+
+type Test = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
+
+/// A test on one of the kinds; left out where there is none.
+pub(crate) fn trial(name: &str, kind: Kind, test: Test) -> Trial {
+    let is_missing = kind == Kind::Postgres && !turnpike_test_postgres::is_installed();
+    let name = format!("{}::{name}", format!("{kind:?}").to_lowercase());
+    Trial::test(name, move || run(kind, test)).with_ignored_flag(is_missing)
+}
+
+fn run(kind: Kind, test: Test) -> Result<(), Failed> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let url = match kind {
+        Kind::Sqlite => None,
+        Kind::Postgres => Some(turnpike_test_postgres::database()),
+    };
+    runtime.block_on(test(Place { folder: tempfile::tempdir()?, url }));
+    Ok(())
+}
+
+impl Place {
+    pub(crate) fn at(url: String) -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder"), url: Some(url) }
+    }
+
+    /// Another place of the same kind.
+    pub(crate) fn other(&self) -> Self {
+        let url = self.url.as_ref().map(|_| turnpike_test_postgres::database());
+        Self { folder: tempfile::tempdir().expect("a folder"), url }
+    }
+
+    /// The same database of a server, another schema in it.
+    pub(crate) fn with_schema(&self, name: &str) -> Self {
+        let url = self.url.as_ref().expect("a server");
+        Self::at(format!("{url}&options[search_path]={name}"))
+    }
+
+    pub(crate) fn location(&self) -> DatabaseLocation {
+        let Some(url) = &self.url else { return self.folder.path().join("role.db").into() };
+        let Ok(location) = url.parse();
+        location
+    }
+
+    /// A connection past all that guards the database.
+    pub(crate) async fn raw(&self, part: Part) -> AnyConnection {
+        install_default_drivers();
+        let file = match part {
+            Part::Main => "role.db",
+            Part::Lookups => "role.index.db",
+        };
+        let path = self.folder.path().join(file);
+        let url = self.url.clone().unwrap_or_else(|| format!("sqlite://{}", path.display()));
+        let options = AnyConnectOptions::from_str(&url).expect("a URL");
+        let mut raw = options.connect().await.expect("connects");
+        // Nothing that tests do this way has to last.
+        let careless = match self.url {
+            None => "PRAGMA synchronous = OFF",
+            Some(_) => "SET synchronous_commit = off",
+        };
+        raw.execute(careless).await.expect("is heard");
+        raw
+    }
+}

@@ -1,0 +1,249 @@
+//! A chain with one entry, whoever posts and proposes, and a challenger that may be started again.
+
+use std::path::PathBuf;
+
+use alloy::{providers::Provider as _, signers::local::PrivateKeySigner};
+use alloy_primitives::{Address, B256, Bytes, U256, b256};
+use serde_json::json;
+use tempfile::TempDir;
+use turnpike_executor::{Chain, EngineConfig};
+use turnpike_challenger::{
+    Calls, Challenger, ChallengerConfig, Event, FeePolicy, ProposeConfig, Verifier,
+};
+use turnpike_l1::{Append, Call, Dispute, L1Client, L1Sender, L1View, ProposedOutput, Rollup};
+use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot};
+
+use crate::anvil::Anvil;
+
+/// Keys of anvil's accounts 1 and 6 to 9: a griefer, the deployer, the batcher, the proposer, the challenger.
+const KEYS: [(u32, B256); 5] = [
+    (1, b256!("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")),
+    (6, b256!("92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e")),
+    (7, b256!("4bbbf85ce3377467afe5d46f804f221813b2bb87f24d81f60f1fcdbf7cbf4356")),
+    (8, b256!("dbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97")),
+    (9, b256!("2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6")),
+];
+
+/// L1 blocks that something may take.
+const BLOCKS_MAX: usize = 40;
+
+pub(crate) struct World {
+    pub(crate) anvil: Anvil,
+    pub(crate) genesis: Genesis,
+    pub(crate) fees: FeePolicy,
+    pub(crate) propose: Option<ProposeConfig>,
+    pub(crate) events: Vec<Event>,
+    folder: TempDir,
+}
+
+/// One of the accounts that anvil knows.
+pub(crate) fn account(index: u32) -> PrivateKeySigner {
+    let (_, key) = KEYS.into_iter().find(|(known, _)| *known == index).expect("one that is used");
+    PrivateKeySigner::from_bytes(&key).expect("a key")
+}
+
+pub(crate) fn challenger() -> PrivateKeySigner {
+    account(9)
+}
+
+pub(crate) fn own() -> Address {
+    challenger().address()
+}
+
+fn genesis_output(genesis: &Genesis) -> OutputRoot {
+    Chain::from_genesis(genesis).head().output
+}
+
+impl World {
+    /// A chain with an entry, whose batch is garbage.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// The same with other parameters.
+    pub(crate) async fn with(change: impl FnOnce(&mut ChainConfig)) -> Self {
+        let anvil = Anvil::start();
+        let mut genesis = Genesis::dev();
+        genesis.config.challenge_window = 1_000;
+        change(&mut genesis.config);
+        let (deployer, batcher) = (account(6), account(7).address());
+        let deployed =
+            turnpike_l1::deploy(anvil.url(), deployer, batcher, genesis, genesis_output).await;
+        let genesis = deployed.expect("deploys");
+        anvil.mine_at_once(false).await;
+        // Time is the test's as well.
+        anvil.ask("anvil_setBlockTimestampInterval", json!([1])).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let fees = FeePolicy { bump_blocks: 2, urgent_blocks: 2, ..FeePolicy::default() };
+        let world = Self { anvil, genesis, fees, propose: None, events: Vec::new(), folder };
+        world.post().await;
+        world
+    }
+
+    pub(crate) async fn client(&self) -> L1Client {
+        L1Client::connect(self.anvil.url(), &self.genesis).await.expect("connects")
+    }
+
+    pub(crate) async fn sender(&self, index: u32) -> L1Sender {
+        L1Sender::new(self.client().await, account(index))
+    }
+
+    pub(crate) fn calls(&self) -> Calls {
+        Calls::new(&self.genesis.l1.expect("deployed"), &self.genesis.config)
+    }
+
+    /// All of L1, read by somebody else.
+    pub(crate) async fn view(&self) -> L1View {
+        let mut view = L1View::new(self.client().await, 0, genesis_output(&self.genesis));
+        view.advance().await.expect("reads");
+        view
+    }
+
+    /// Posts an entry whose batch is garbage.
+    pub(crate) async fn post(&self) {
+        let view = self.view().await;
+        let last = view.entries().last().expect("entry 0");
+        let append = Append {
+            previous_acc: last.acc,
+            deposit_count: last.entry.deposit_count,
+            deposit_acc: last.entry.deposit_acc,
+            origin: last.entry.index,
+            kind: DataKind::Calldata,
+            data: Bytes::from_static(b"garbage"),
+        };
+        let sender = self.sender(7).await;
+        let call = append.call().expect("calldata");
+        let gas = sender.estimate_append(&call).await.expect("passes");
+        let nonce = sender.account().await.expect("answers").nonce;
+        let fees = turnpike_l1::Fees {
+            max_fee_per_gas: 100_000_000_000,
+            max_priority_fee_per_gas: 1,
+            max_fee_per_blob_gas: 0,
+        };
+        let signed = sender.sign_append(&call, nonce, gas * 2, &fees).expect("signs");
+        sender.broadcast_append(&signed.raw, &call).await.expect("takes it");
+        self.anvil.mine().await;
+    }
+
+    /// A verifier of all that L1 holds.
+    pub(crate) async fn verifier(&self) -> Verifier {
+        let view = self.view().await;
+        let mut verifier = Verifier::new(&self.genesis);
+        for posted in &view.entries()[1..] {
+            let source = view.source(posted.entry.index).await.expect("reads").expect("there");
+            verifier.feed(posted, &source.as_data()).expect("derives");
+        }
+        verifier
+    }
+
+    /// Proposes the newest entry on the newest output, rightly or not. Index of the output.
+    pub(crate) async fn output(&self, is_right: bool) -> u64 {
+        let newest = self.view().await.outputs().len() - 1;
+        self.output_on(newest, is_right).await
+    }
+
+    /// Proposes the newest entry on an output, rightly or not. Index of the new output.
+    pub(crate) async fn output_on(&self, parent: usize, is_right: bool) -> u64 {
+        let (view, verifier) = (self.view().await, self.verifier().await);
+        let entry = view.entries().last().expect("entry 0");
+        let derived = verifier.entry(entry.entry.index).expect("derived");
+        let mut header = derived.header.clone();
+        if !is_right {
+            header.state_root = B256::repeat_byte(0x66);
+        }
+        let output = OutputRoot {
+            state_root: header.state_root,
+            block_hash: header.hash_slow(),
+            ..derived.output
+        };
+        let parent = view.outputs()[parent].clone();
+        let bond = self.genesis.config.proposer_bond;
+        let header = alloy_rlp::encode(&header).into();
+        let sender = self.sender(8).await;
+        let proposed = sender
+            .prepare_propose(&parent, entry.entry.index, entry.acc, &output, header, bond)
+            .await
+            .expect("passes");
+        sender.broadcast(&proposed).await.expect("takes it");
+        self.anvil.mine().await;
+        view.outputs().len() as u64
+    }
+
+    /// Sends a call of somebody's and mines it.
+    pub(crate) async fn send(&self, index: u32, call: Call) {
+        let sender = self.sender(index).await;
+        let tx = sender.prepare_call(call.to, call.value, call.input).await.expect("passes");
+        sender.broadcast(&tx).await.expect("takes it");
+        self.anvil.mine().await;
+        let receipt = sender.receipt(tx.hash).await.expect("answers").expect("mined");
+        assert!(receipt.status(), "it reverted");
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("challenger.db")
+    }
+
+    /// A challenger that starts where the last one stopped.
+    pub(crate) async fn challenger(&self) -> Challenger {
+        let config = ChallengerConfig {
+            l1: self.anvil.url().into(),
+            l1_confirmations: 0,
+            poll: std::time::Duration::from_millis(1),
+            execution: EngineConfig::default(),
+            key: Some(challenger()),
+            database: Some(self.database().into()),
+            fees: self.fees,
+            propose: self.propose,
+            peer: None,
+            once: false,
+        };
+        Challenger::connect(&self.genesis, &config).await.expect("connects")
+    }
+
+    pub(crate) async fn step(&mut self, challenger: &mut Challenger) {
+        let events = &mut self.events;
+        challenger.step(&mut |event| events.push(event)).await.expect("steps");
+    }
+
+    /// Steps and mines until an event is told.
+    pub(crate) async fn play_until(
+        &mut self,
+        challenger: &mut Challenger,
+        is_it: impl Fn(&Event) -> bool,
+    ) {
+        for _ in 0..BLOCKS_MAX {
+            let told = self.events.len();
+            self.step(challenger).await;
+            if self.events[told..].iter().any(&is_it) {
+                return;
+            }
+            self.anvil.mine().await;
+        }
+        panic!("not told after {BLOCKS_MAX} blocks: {:#?}", self.events);
+    }
+
+    /// Mines a block that is so many seconds later.
+    pub(crate) async fn wait(&self, seconds: u64) {
+        let time = self.view().await.head().expect("advanced").time;
+        self.anvil.ask("evm_setNextBlockTimestamp", json!([time + seconds])).await;
+        self.anvil.mine().await;
+    }
+
+    pub(crate) async fn output_at(&self, index: usize) -> ProposedOutput {
+        self.view().await.outputs()[index].clone()
+    }
+
+    pub(crate) async fn balance(&self, account: Address) -> U256 {
+        self.client().await.provider().get_balance(account).await.expect("answers")
+    }
+
+    /// What both contracts owe an account.
+    pub(crate) async fn credit(&self, account: Address) -> U256 {
+        let client = self.client().await;
+        let deployment = *client.deployment();
+        let dispute = Dispute::new(deployment.dispute, client.provider());
+        let rollup = Rollup::new(deployment.rollup, client.provider());
+        dispute.bondCredit(account).call().await.expect("answers")
+            + rollup.bondCredit(account).call().await.expect("answers")
+    }
+}

@@ -1,0 +1,210 @@
+//! One whole game on L1's contracts, in bounded moves and gas.
+
+use std::sync::LazyLock;
+
+use alloy::sol_types::SolCall as _;
+use alloy_primitives::{B256, U256};
+use turnpike_challenger::{game::Play, prove::PROGRAM};
+use turnpike_l1::{Answer, Bisection, Dispute, DisputedOutput, Phase, Segment, Side};
+use turnpike_vm::Machine;
+
+use crate::{
+    chain::World,
+    inbox::genesis,
+    l1::{HONEST, L1, LIAR, Sent},
+    liars::{Honest, Player},
+};
+
+/// Bisections of a game, at most.
+const BISECTIONS_MAX: usize = 14;
+
+/// Gas of a bisection, and of a proven step with what it reads, at most.
+const BISECTION_GAS_MAX: u64 = 300_000;
+const PROOF_GAS_MAX: u64 = 1_500_000;
+
+/// Of both sides together.
+const GAME_GAS_MAX: u64 = 3_000_000;
+
+/// Hash of the machine's state before the first step: what L1 takes it for.
+static INITIAL_STATE: LazyLock<B256> =
+    LazyLock::new(|| Machine::load(PROGRAM, None).expect("a program").state().hash());
+
+/// What the contracts say of a game that the challenger or the defender has won, and of an output.
+const WON_BY: [u8; 2] = [3, 4];
+const PROPOSED: u8 = 1;
+const REJECTED: u8 = 4;
+
+/// How a game went.
+#[derive(Debug, Default)]
+pub(crate) struct Played {
+    pub(crate) bisections: usize,
+    /// Who showed L1 a step, if anybody did.
+    pub(crate) is_proven: bool,
+    /// The block that was disputed, if it came to that.
+    pub(crate) block: Option<u64>,
+    pub(crate) read: bool,
+    pub(crate) gas: u64,
+    pub(crate) gas_max: u64,
+}
+
+/// A game under way, as both sides see it.
+struct Game<'a> {
+    l1: &'a mut L1,
+    output: DisputedOutput,
+    /// What the next move answers.
+    newest: Bisection,
+    challenge: U256,
+    game: U256,
+    played: Played,
+}
+
+impl Game<'_> {
+    fn note(&mut self, sent: &Sent) {
+        self.played.gas += sent.gas;
+        self.played.gas_max = self.played.gas_max.max(sent.gas);
+    }
+
+    /// Notes a bisection, which has to be the one that L1 holds.
+    fn note_bisection(&mut self, segment: &Segment, answer: Answer, sent: &Sent) {
+        assert!(sent.gas < BISECTION_GAS_MAX, "a bisection of {} gas", sent.gas);
+        self.note(sent);
+        self.played.bisections += 1;
+        self.newest = segment.divided(answer.claims, *INITIAL_STATE);
+        if self.newest.phase == Phase::Machine {
+            self.played.block = Some(self.newest.block);
+        }
+    }
+
+    /// Makes a move; `None` if L1 refuses it.
+    fn make(&mut self, side: Side, is_honest: bool, play: Play) -> Option<()> {
+        self.l1.pass(1);
+        let from = if is_honest { HONEST } else { LIAR };
+        let answered = Dispute::Bisection::from(&self.newest);
+        let dispute = self.l1.dispute;
+        match play {
+            Play::Answer(answer) => {
+                let segment = self.newest.segment(answer.segment)?;
+                let call = (&answer).into();
+                let sent = if self.played.bisections == 1 {
+                    let bond = genesis().config.game_bond;
+                    let call =
+                        Dispute::defendCall { challengeId: self.challenge, answered, answer: call };
+                    let sent = self.l1.send(from, dispute, bond, &call).ok()?;
+                    self.game =
+                        Dispute::defendCall::abi_decode_returns(&sent.output).expect("decodes");
+                    sent
+                } else {
+                    let call = Dispute::moveCall { gameId: self.game, answered, answer: call };
+                    self.l1.send(from, dispute, U256::ZERO, &call).ok()?
+                };
+                self.note_bisection(&segment, answer, &sent);
+                let held = self.l1.view(dispute, &Dispute::gameAtCall { gameId: self.game });
+                assert_eq!(held.bisection, self.newest.hash());
+            }
+            Play::Prove(proof) => {
+                let mut gas = 0;
+                if let Some(load) = &proof.load {
+                    let sent = self.l1.load(from, load).ok()?;
+                    gas += sent.gas;
+                    self.note(&sent);
+                }
+                let call = Dispute::proveCall {
+                    gameId: self.game,
+                    answered,
+                    segment: proof.segment,
+                    state: proof.state,
+                    proof: proof.proof,
+                };
+                let sent = self.l1.send(from, dispute, U256::ZERO, &call).ok()?;
+                assert!(is_honest, "{side:?} has proven what is false");
+                self.note(&sent);
+                gas += sent.gas;
+                assert!(gas < PROOF_GAS_MAX, "a proof of {gas} gas");
+                self.played.is_proven = true;
+                self.played.read = proof.read.is_some();
+            }
+        }
+        Some(())
+    }
+
+    fn status(&mut self) -> u8 {
+        let dispute = self.l1.dispute;
+        self.l1.view(dispute, &Dispute::gameAtCall { gameId: self.game }).status
+    }
+}
+
+/// Plays for an output, or against it, until L1 has decided. The liar is silent once L1 refuses what it sends.
+pub(crate) fn play(
+    world: &mut World,
+    output: &DisputedOutput,
+    honest: Side,
+    liar: &mut impl Player,
+) -> Played {
+    let World { l1, chain, .. } = world;
+    let config = genesis().config;
+    let (challenger, opening) = match honest {
+        Side::Challenger => (HONEST, Honest.open(chain, output).expect("the output is wrong")),
+        Side::Defender => (LIAR, liar.open(chain, output).expect("a liar finds something")),
+    };
+    l1.pass(1);
+    let dispute = l1.dispute;
+    let credit = l1.view(dispute, &Dispute::bondCreditCall { account: HONEST });
+    let call = Dispute::challengeCall {
+        output: U256::from(output.index),
+        claim: output.claim,
+        answer: (&opening).into(),
+    };
+    let sent = l1.send(challenger, dispute, config.game_bond, &call).expect("can be challenged");
+    let challenge = Dispute::challengeCall::abi_decode_returns(&sent.output).expect("decodes");
+    let newest = output.segment().divided(Vec::new(), *INITIAL_STATE);
+    let (played, game) = (Played::default(), U256::MAX);
+    let mut game = Game { l1, output: *output, newest, challenge, game, played };
+    game.note_bisection(&output.segment(), opening, &sent);
+
+    let mut side = Side::Defender;
+    loop {
+        let is_honest = side == honest;
+        let newest = game.newest.clone();
+        let play = if is_honest {
+            let play = Honest.answer(chain, &game.output, &newest);
+            Some(play.expect("there is something to object to a liar's claims"))
+        } else {
+            liar.answer(chain, &game.output, &newest)
+        };
+        let made = play.and_then(|play| game.make(side, is_honest, play));
+        assert!(!is_honest || made.is_some(), "L1 refuses an honest move");
+        if made.is_none() || game.played.is_proven {
+            break;
+        }
+        side = side.other();
+    }
+    if !game.played.is_proven && game.game != U256::MAX {
+        game.l1.pass(config.game_clock + 1);
+        let call = Dispute::timeOutCall { gameId: game.game };
+        game.l1.send(HONEST, dispute, U256::ZERO, &call).expect("the liar's clock has run out");
+    }
+    if game.game != U256::MAX {
+        assert_eq!(game.status(), WON_BY[usize::from(honest == Side::Defender)]);
+    }
+    let Game { l1, played, .. } = game;
+    let (mut won, index) = (config.game_bond / U256::from(2), output.index);
+    match honest {
+        Side::Challenger => {
+            l1.pass(config.game_clock + 1);
+            let call = Dispute::resolveCall { challengeId: challenge };
+            l1.send(HONEST, dispute, U256::ZERO, &call).expect("all games are won");
+            won += config.proposer_bond / U256::from(2);
+            if played.bisections == 1 {
+                won -= config.game_bond / U256::from(2);
+            }
+            assert_eq!(l1.output(index).status, REJECTED);
+        }
+        Side::Defender => assert_eq!(l1.output(index).status, PROPOSED),
+    }
+    won += config.game_bond;
+    let credit_after = l1.view(dispute, &Dispute::bondCreditCall { account: HONEST });
+    assert_eq!(credit_after - credit, won);
+    assert!(played.bisections <= BISECTIONS_MAX, "{} bisections", played.bisections);
+    assert!(played.gas < GAME_GAS_MAX, "a game of {} gas", played.gas);
+    played
+}

@@ -1,0 +1,215 @@
+//! What a liar says that L1 holds. `None` where a block has nothing of what the lie is about.
+
+use std::borrow::Cow;
+
+use alloy_primitives::{Address, B256, Bytes, U256, address};
+use turnpike_challenger::prove::{run_native, witness};
+use turnpike_protocol::{
+    BLOB_BYTES, Batch, BatchBlock, BlockInput, DataKind, EcrecoverInput, Effort, Entry,
+    EntryBlocks, EntryData, LocalInput, Preimage, Preimages, SignedTx, blob_key, calldata_hash,
+    derive, ecrecover, keccak_key, pack_blobs, precompile_key, unpack_blobs,
+};
+
+use crate::{LiarError, chronicle::Block, forge::Lie, oracle::Lies};
+
+const ECRECOVER: Address = address!("0000000000000000000000000000000000000001");
+
+/// Wei that nobody paid.
+const ETHER: u64 = 1_000_000_000_000_000_000;
+
+/// The agreed state is one in which an account holds an ether more.
+pub(crate) fn state(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
+    let mut genesis = block.chronicle.genesis().clone();
+    let sender = block.input.transactions.last().and_then(|tx| tx.signer().ok());
+    let rich = genesis.alloc.iter().find(|(_, account)| !account.balance.is_zero());
+    let Some(account) = sender.or_else(|| rich.map(|(account, _)| *account)) else {
+        return Ok(None);
+    };
+    genesis.alloc.entry(account).or_default().balance += U256::from(ETHER);
+    let Some(false_block) = block.chronicle.before(&genesis, block.at)? else { return Ok(None) };
+    let mut witness = true_witness(&false_block, &block.source(), &block.input)?;
+    let head = false_block.chain.head().clone();
+    witness.local.output_root = block.chain.head().output.hash();
+    let said = Bytes::copy_from_slice(head.output.hash().as_slice());
+    let lies = Lies::from([(LocalInput::OutputRoot.key(), said)]);
+    Ok(Some(Lie { witness, lies, head, input: block.input.clone() }))
+}
+
+/// The entry consumes no deposits.
+pub(crate) fn deposit(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
+    let source = block.source();
+    if source.deposits.is_empty() {
+        return Ok(None);
+    }
+    let entries = block.chronicle.entries();
+    let index = usize::try_from(source.entry.index).expect("invariant: entries are in memory");
+    let before = &entries[index - 1];
+    let mut entry = Entry {
+        deposit_count: source.deposits_before,
+        deposit_acc: before.entry.deposit_acc,
+        ..*source.entry
+    };
+    let mut data = Cow::Borrowed(source.data);
+    if let Some(mut batch) = read_batch(block) {
+        batch.deposit_hints.clear();
+        batch.blocks.iter_mut().for_each(|block| block.deposit_count = 0);
+        data = encode(block, &batch)?.into();
+        (entry.data_kind, entry.data_hash) = (DataKind::Calldata, calldata_hash(&data));
+    }
+    other_entry(block, &EntryData { entry: &entry, data: &data, deposits: &[], ..source })
+}
+
+/// L1 is said to hold another entry.
+fn other_entry(block: &Block<'_>, source: &EntryData<'_>) -> Result<Option<Lie>, LiarError> {
+    let Some(input) = input_of(block, source, SignedTx::recover)? else { return Ok(None) };
+    let mut entries = block.chronicle.entries().to_vec();
+    let index = usize::try_from(source.entry.index).expect("invariant: entries are in memory");
+    let (before, acc) = (entries[index - 1].acc, entries[index].acc);
+    entries[index].entry = *source.entry;
+    let inbox = block.chronicle.inbox(&entries, source);
+    let witness = witness(&block.chain, &inbox, block.at.index, Some(&input))?;
+    let lies = Lies::from([(keccak_key(acc), source.entry.preimage(before).into())]);
+    Ok(Some(Lie { witness, lies, head: block.chain.head().clone(), input }))
+}
+
+/// The entry holds another batch: without the block's last transaction, or at another time if there is none. Where L1 holds
+/// garbage, it is a batch.
+pub(crate) fn decompression(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
+    let source = block.source();
+    if source.entry.data_kind == DataKind::None {
+        return Ok(None);
+    }
+    let batch = read_batch(block).map_or_else(|| invented(&source), |it| shortened(it, block));
+    let data = encode(block, &batch)?;
+    if source.entry.data_kind == DataKind::Calldata {
+        let entry = Entry { data_hash: calldata_hash(&data), ..*source.entry };
+        return other_entry(block, &EntryData { entry: &entry, data: &data, ..source });
+    }
+    // What is in a blob the program does not compare with its hash.
+    let packed = pack_blobs(&data).filter(|packed| packed.len() == source.data.len());
+    let Some(packed) = packed else { return Ok(None) };
+    let blobs = packed.chunks(BLOB_BYTES).map(Bytes::copy_from_slice);
+    let lies = source.blob_hashes.iter().map(|hash| blob_key(*hash)).zip(blobs).collect();
+    let false_source = EntryData { data: &packed, ..source.clone() };
+    let Some(input) = input_of(block, &false_source, SignedTx::recover)? else { return Ok(None) };
+    let witness = true_witness(block, &source, &input)?;
+    Ok(Some(Lie { witness, lies, head: block.chain.head().clone(), input }))
+}
+
+/// A transaction is said to be signed by an account that has its nonce, and did not sign it.
+pub(crate) fn signature(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
+    let executed = block.chain.run(&block.input)?;
+    let skipped = executed.skipped.iter().map(|tx| tx.hash).collect::<Vec<_>>();
+    let transactions = &block.input.transactions;
+    // Nobody may see the difference unless the transaction counts now.
+    let forged = transactions.iter().find(|tx| skipped.contains(&tx.hash()));
+    let Some(forged) = forged.or_else(|| transactions.last()) else { return Ok(None) };
+    let signs = |account: &Address| {
+        let found = block.chain.state().account(account);
+        forged.signer() != Ok(*account)
+            && found.is_some_and(|it| it.nonce == forged.nonce() && it.balance > U256::from(ETHER))
+    };
+    let Some(victim) = block.chronicle.genesis().alloc.keys().find(|it| signs(it)) else {
+        return Ok(None);
+    };
+    let mut asked: Option<EcrecoverInput> = None;
+    SignedTx::recover_with(forged.envelope().clone(), &mut |input| {
+        asked = Some(*input);
+        ecrecover(input)
+    });
+    let Some(asked) = asked else { return Ok(None) };
+    let lie = |input: &EcrecoverInput| {
+        if *input == asked { Some(*victim) } else { ecrecover(input) }
+    };
+    let source = block.source();
+    let recover = |envelope| SignedTx::recover_with(envelope, &mut |input| lie(input));
+    let Some(input) = input_of(block, &source, recover)? else { return Ok(None) };
+    let witness = true_witness(block, &source, &input)?;
+    let said = [&[1], victim.into_word().as_slice()].concat().into();
+    let lies = Lies::from([(precompile_key(&ECRECOVER, &asked), said)]);
+    Ok(Some(Lie { witness, lies, head: block.chain.head().clone(), input }))
+}
+
+/// A precompile is said to fail, or if it does to succeed.
+pub(crate) fn precompile(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
+    let witness = true_witness(block, &block.source(), &block.input)?;
+    let read = run_native(&witness).read;
+    let called = read.iter().find_map(|(key, preimage)| match preimage {
+        Preimage::Precompile { address, output, .. } if *address != ECRECOVER => {
+            Some((*key, output.is_some()))
+        }
+        _ => None,
+    });
+    let Some((key, succeeds)) = called else { return Ok(None) };
+    let said = Bytes::from_static(if succeeds { &[0] } else { &[1] });
+    let (head, input) = (block.chain.head().clone(), block.input.clone());
+    Ok(Some(Lie { witness, lies: Lies::from([(key, said)]), head, input }))
+}
+
+/// All that the program may read of a block's entry as L1 holds it, and of the state that `input` needs.
+fn true_witness(
+    block: &Block<'_>,
+    source: &EntryData<'_>,
+    input: &BlockInput,
+) -> Result<Preimages, LiarError> {
+    let inbox = block.chronicle.inbox(block.chronicle.entries(), source);
+    Ok(witness(&block.chain, &inbox, block.at.index, Some(input))?)
+}
+
+/// The block in question, as an entry derives it.
+fn input_of(
+    block: &Block<'_>,
+    source: &EntryData<'_>,
+    recover: impl FnMut(turnpike_protocol::TxEnvelope) -> SignedTx,
+) -> Result<Option<BlockInput>, LiarError> {
+    let config = &block.chronicle.genesis().config;
+    let index = usize::try_from(block.at.index).expect("invariant: the block was derived");
+    let parent = block.chain.head().parent;
+    Ok(EntryBlocks::open(config, source)?.block(index, parent, recover)?)
+}
+
+/// The entry's batch, if it is one.
+fn read_batch(block: &Block<'_>) -> Option<Batch> {
+    let source = block.source();
+    let config = &block.chronicle.genesis().config;
+    if derive(config, block.chain.head().parent, &source).ok()?.fault.is_some() {
+        return None;
+    }
+    let limits = config.batch_limits();
+    match source.entry.data_kind {
+        DataKind::None => None,
+        DataKind::Calldata => Batch::decode(source.data, &limits).ok(),
+        DataKind::Blobs => Batch::decode(&unpack_blobs(source.data)?, &limits).ok(),
+    }
+}
+
+fn encode(block: &Block<'_>, batch: &Batch) -> Result<Vec<u8>, LiarError> {
+    let limits = block.chronicle.genesis().config.batch_limits();
+    Ok(batch.encode(limits, Effort::Fast)?)
+}
+
+fn shortened(mut batch: Batch, block: &Block<'_>) -> Batch {
+    let index = usize::try_from(block.at.index).unwrap_or(usize::MAX);
+    if let Some(block) = batch.blocks.get_mut(index)
+        && block.transactions.pop().is_none()
+    {
+        block.timestamp += 1;
+    }
+    if let Some(block) = batch.blocks.get_mut(index)
+        && block.transactions.is_empty()
+    {
+        block.state_root = None;
+    }
+    batch
+}
+
+/// A batch of one block, a second later than what garbage derives.
+fn invented(source: &EntryData<'_>) -> Batch {
+    let deposit_count = source.deposits.len() as u64;
+    let hint = |log_index| turnpike_protocol::DepositHint { l1_block_hash: B256::ZERO, log_index };
+    let timestamp = source.entry.l1_time + 1;
+    Batch {
+        blocks: vec![BatchBlock { timestamp, deposit_count, ..BatchBlock::default() }],
+        deposit_hints: (0..deposit_count).map(hint).collect(),
+    }
+}

@@ -1,0 +1,75 @@
+use alloy_primitives::B256;
+use turnpike_challenger::prove::Position;
+use turnpike_l1::DisputedOutput;
+
+/// Output roots after the blocks of each entry; entry 0 has that of the genesis block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roots(Vec<Vec<B256>>);
+
+impl Roots {
+    /// From those of each entry, each of which has one at least.
+    pub(crate) const fn new(roots: Vec<Vec<B256>>) -> Self {
+        Self(roots)
+    }
+
+    /// The root after an entry's last block.
+    pub fn after(&self, entry: u64) -> Option<B256> {
+        self.0.get(usize::try_from(entry).ok()?)?.last().copied()
+    }
+
+    /// The root after a block, or if the entry has none there after its last.
+    pub fn after_block(&self, at: Position) -> Option<B256> {
+        let blocks = self.0.get(usize::try_from(at.entry).ok()?)?;
+        let index = usize::try_from(at.index).unwrap_or(usize::MAX);
+        blocks.get(index).or_else(|| blocks.last()).copied()
+    }
+
+    /// The root before a block.
+    pub fn before_block(&self, at: Position) -> Option<B256> {
+        match at.index.checked_sub(1) {
+            Some(index) => self.after_block(Position { index, ..at }),
+            None => self.after(at.entry.checked_sub(1)?),
+        }
+    }
+
+    /// The root at a position of the phase of blocks.
+    pub fn at(&self, output: &DisputedOutput, position: u64) -> Option<B256> {
+        let (entry, index) = output.block_at(position);
+        self.before_block(Position { entry, index })
+    }
+
+    /// How many entries there are, entry 0 among them.
+    pub const fn entries(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Blocks of an entry.
+    pub fn blocks(&self, entry: u64) -> u64 {
+        let at = usize::try_from(entry).unwrap_or(usize::MAX);
+        self.0.get(at).map_or(0, |blocks| blocks.len() as u64)
+    }
+
+    /// Says of one block that this is the root after it.
+    pub fn set(&mut self, at: Position, root: B256) {
+        for (entry, index, known) in self.iter_mut() {
+            if (entry, index) == (at.entry, at.index) {
+                *known = root;
+            }
+        }
+    }
+
+    /// Says of a block and all after it that this is the root.
+    pub fn set_from(&mut self, at: Position, root: B256) {
+        for (entry, index, known) in self.iter_mut() {
+            if (entry, index) >= (at.entry, at.index) {
+                *known = root;
+            }
+        }
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = (u64, u64, &mut B256)> {
+        (0..).zip(&mut self.0).flat_map(|(entry, blocks)| {
+            (0..).zip(blocks).map(move |(index, root)| (entry, index, root))
+        })
+    }
+}

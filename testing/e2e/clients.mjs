@@ -1,0 +1,109 @@
+// viem clients of both layers, as an application would make them.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import assert from "node:assert/strict";
+
+import { createPublicClient, createWalletClient, defineChain, http, parseGwei } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { chainConfig, walletActionsL1 } from "viem/op-stack";
+
+import { CHAIN_ID, until } from "./harness.mjs";
+import { ROOT, require } from "./programs.mjs";
+
+/** An account that nobody has the key of. */
+export const NOBODY = "0x00000000000000000000000000000000000a11ce";
+
+/** A transfer to it, as it is signed by hand: who signs adds a nonce. */
+export const transfer = {
+  type: "eip1559",
+  chainId: CHAIN_ID,
+  to: NOBODY,
+  value: 1n,
+  gas: 21_000n,
+  maxFeePerGas: parseGwei("1"),
+  maxPriorityFeePerGas: 0n,
+};
+
+const POLL_MS = 50;
+const RECEIPT_TIMEOUT_MS = 90_000;
+
+/** ABI of one of the rollup's contracts. */
+export function abiOf(contract) {
+  const path = join(ROOT, "contracts/artifacts", `${contract}.json`);
+  return JSON.parse(readFileSync(path, "utf8")).abi;
+}
+
+/** Compiles testing/e2e/Probe.sol. */
+export function compileProbe() {
+  const solc = require("solc");
+  const content = readFileSync(join(ROOT, "testing/e2e/Probe.sol"), "utf8");
+  const outputSelection = { "*": { "*": ["abi", "evm.bytecode.object"] } };
+  const input = {
+    language: "Solidity",
+    sources: { "Probe.sol": { content } },
+    settings: { outputSelection },
+  };
+  const { errors = [], contracts } = JSON.parse(solc.compile(JSON.stringify(input)));
+  const serious = errors.filter(({ severity }) => severity === "error");
+  assert.deepEqual(
+    serious.map(({ formattedMessage }) => formattedMessage),
+    [],
+  );
+  const { abi, evm } = contracts["Probe.sol"].Probe;
+  return { abi, bytecode: `0x${evm.bytecode.object}` };
+}
+
+export function accountsOf(dev) {
+  return dev.accounts.map(({ privateKey }) => privateKeyToAccount(privateKey));
+}
+
+/** Clients for a running rollup. L2 is an OP-stack chain to viem: deposits and L1 fees have names. */
+export function connect(dev) {
+  const nativeCurrency = { name: "Ether", symbol: "ETH", decimals: 18 };
+  const chain = (id, name, url, config = {}) =>
+    defineChain({ ...config, id, name, nativeCurrency, rpcUrls: { default: { http: [url] } } });
+  const l1Chain = chain(dev.ready.l1ChainId, "L1", dev.l1Url);
+  const l2Chain = chain(dev.ready.chainId, "Turnpike", dev.l2Url, chainConfig);
+  const options = (chain) => ({ chain, transport: http(), pollingInterval: POLL_MS, cacheTime: 0 });
+  const accounts = accountsOf(dev);
+  return {
+    accounts,
+    l1: createPublicClient(options(l1Chain)),
+    l2: createPublicClient(options(l2Chain)),
+    l1Wallets: accounts.map((account) =>
+      createWalletClient({ account, ...options(l1Chain) }).extend(walletActionsL1()),
+    ),
+    l2Wallets: accounts.map((account) => createWalletClient({ account, ...options(l2Chain) })),
+  };
+}
+
+/**
+ * Waits for a transaction's receipt. While viem looks for a replacement it may miss a block, and where blocks come only
+ * with transactions there is no other to remind it.
+ */
+export function receiptOf(client, hash) {
+  assert.ok(hash);
+  return client.waitForTransactionReceipt({ hash, timeout: RECEIPT_TIMEOUT_MS, checkReplacement: false });
+}
+
+/** Waits for a transaction's receipt and checks that it succeeded. */
+export async function succeeded(client, hash) {
+  const receipt = await receiptOf(client, await hash);
+  assert.equal(receipt.status, "success");
+  return receipt;
+}
+
+/** Deploys a contract and returns where. */
+export async function deploy(client, wallet, { abi, bytecode }, args = []) {
+  const { contractAddress } = await succeeded(client, wallet.deployContract({ abi, bytecode, args }));
+  return { address: contractAddress, abi };
+}
+
+/** Has blocks sealed, one transaction each, until there are that many. */
+export async function sealTo(dev, wallet, count) {
+  const head = async () => (await dev.status()).head.number;
+  for (let number = await head(); number < count; number++) {
+    await wallet.sendTransaction({ to: wallet.account.address, value: 1n, gas: 21_000n });
+    await until(async () => (await head()) > number, "the next block");
+  }
+}
