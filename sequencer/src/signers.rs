@@ -2,8 +2,8 @@
 
 use alloy_consensus::{SignableTransaction as _, Signed};
 use alloy_primitives::{Address, B256, Signature as Proof};
-use turnpike_protocol::{SignedTx, TxEnvelope};
 use turnpike_ecrecover::{Signature, recover_many};
+use turnpike_protocol::{SignedTx, TxEnvelope};
 
 use crate::hashes::hash_all;
 

@@ -9,10 +9,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use tokio::task::block_in_place;
-use turnpike_derivation::Node;
 use turnpike_challenger::prove::{
     Position, Proof, ProveError, Report, Statement, position_of, statement_at,
 };
+use turnpike_derivation::Node;
 use turnpike_protocol::Preimages;
 
 use crate::{cli::ChainArgs, execution::ExecutionArgs, follow, roles::to_json, vm::Format};

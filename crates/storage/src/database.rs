@@ -1,11 +1,17 @@
 use std::{fs::File, time::Duration};
 
 use alloy_primitives::{B256, keccak256};
-use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _, migrate::Migrator};
+use sqlx::{AnyConnection, AnyPool, Connection as _, Row as _};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use turnpike_protocol::Genesis;
 
-use crate::{DatabaseLocation, StorageError, connect::Part, journal::Writer, sql::unsigned};
+use crate::{
+    DatabaseLocation, StorageError,
+    connect::Part,
+    journal::Writer,
+    migrations::{INDEX, MAIN, migrate},
+    sql::unsigned,
+};
 
 /// How long a read of the node's own waits for a connection.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -48,7 +54,7 @@ impl Database {
     pub async fn open(location: &DatabaseLocation, chain: B256) -> Result<Self, StorageError> {
         let mut database = Self::open_plain(location, chain).await?;
         let mut writer = location.connect(Part::Lookups).await?;
-        migrate(sqlx::migrate!("../../migrations/index"), &mut writer).await?;
+        migrate(INDEX, &mut writer).await?;
         let (epoch, end) = {
             let main = database.writer().await?;
             (main.epoch(), main.end())
@@ -103,7 +109,7 @@ impl Database {
         let mut connection = location.connect(Part::Main).await?;
         location.check_layout(&mut connection).await?;
         location.lock_session(&mut connection).await?;
-        migrate(sqlx::migrate!("../../migrations/main"), &mut connection).await?;
+        migrate(MAIN, &mut connection).await?;
         match chain_of(&mut connection).await? {
             None => {
                 sqlx::query("INSERT INTO meta (name, value) VALUES ('chain', $1)")
@@ -181,15 +187,6 @@ async fn close(connection: Option<AnyConnection>) {
         // One that is broken is closed, too.
         let _ = connection.close().await;
     }
-}
-
-async fn migrate(
-    mut migrator: Migrator,
-    connection: &mut AnyConnection,
-) -> Result<(), StorageError> {
-    // On a server the other part's are there as well.
-    migrator.set_ignore_missing(true);
-    Ok(migrator.run_direct(None, connection, false).await?)
 }
 
 async fn chain_of(executor: impl sqlx::AnyExecutor<'_>) -> sqlx::Result<Option<B256>> {

@@ -25,6 +25,7 @@ mod index;
 mod journal;
 mod location;
 mod lookups;
+mod migrations;
 mod outbox;
 mod pending;
 mod record;

@@ -12,8 +12,8 @@ use std::{
 use alloy_primitives::{Address, B256, U256};
 use fixture::{ALICE, ETHER, Rollup, transfer};
 use serde_json::{Value, json};
-use turnpike_executor::BlockOutcome;
 use turnpike_challenger::{Evidence, FirstBlock, Peer, StateKey, enquire};
+use turnpike_executor::BlockOutcome;
 use turnpike_state::FlatState;
 
 /// The chain that a peer serves. Like the sequencer's node it knows the newest state only.

@@ -11,13 +11,13 @@ use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::si
 use alloy_primitives::{Address, B256, TxKind, U256, b256};
 use derived::Derived;
 use inbox::Rollup;
-use turnpike_executor::{
-    EngineConfig, Grain, Mode,
-    faults::{Fault, inject},
-};
 use turnpike_challenger::{
     Verdict,
     game::{Belief as _, Traces, Truth, Unsure},
+};
+use turnpike_executor::{
+    EngineConfig, Grain, Mode,
+    faults::{Fault, inject},
 };
 use turnpike_protocol::{Header, OutputRoot, TxEnvelope};
 

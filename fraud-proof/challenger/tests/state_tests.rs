@@ -17,10 +17,10 @@ use std::{
 
 use alloy_primitives::{B256, U256, keccak256};
 use libtest_mimic::{Arguments, Failed, Trial};
+use turnpike_challenger::prove::{PROGRAM, Proof, Report, Statement};
 use turnpike_conformance::{StateChain, state_chains};
 use turnpike_derivation::Follower;
 use turnpike_executor::EngineConfig;
-use turnpike_challenger::prove::{PROGRAM, Proof, Report, Statement};
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{DataKind, Entry, EntryData, calldata_hash};
 
@@ -40,7 +40,8 @@ fn main() {
 }
 
 fn trials() -> Vec<Trial> {
-    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testing/conformance/vectors/GeneralStateTests");
+    let shipped =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../testing/conformance/vectors/GeneralStateTests");
     let mut trials = vec![Trial::test("shipped", || prove_all(Path::new(shipped), 1))];
     match env::var_os(DATA_VARIABLE).map(PathBuf::from).filter(|path| path.is_dir()) {
         Some(root) => {

@@ -1,8 +1,8 @@
 use alloy_primitives::B256;
-use turnpike_derivation::Derivation;
-use turnpike_executor::Chain;
 use turnpike_challenger::prove::{Inbox, Position, run_native, witness};
 use turnpike_challenger::{game::Trace, prove::PROGRAM};
+use turnpike_derivation::Derivation;
+use turnpike_executor::Chain;
 use turnpike_l1::{EntrySource, L1Error, L1Source, L1View, PostedEntry};
 use turnpike_protocol::{BlockInput, EntryData, Genesis, Parent};
 

@@ -1,11 +1,11 @@
 use std::convert::Infallible;
 
-use turnpike_derivation::DerivationError;
-use turnpike_executor::ExecutionError;
 use turnpike_challenger::{
     game::{TraceError, Unsure},
     prove::ProveError,
 };
+use turnpike_derivation::DerivationError;
+use turnpike_executor::ExecutionError;
 use turnpike_l1::L1Error;
 use turnpike_program::Fault;
 use turnpike_protocol::{BatchError, DeriveError};

@@ -1,9 +1,9 @@
 use alloy_primitives::{B256, Bytes};
-use turnpike_executor::{BlockOutcome, Head, execute_next_block};
 use turnpike_challenger::{
     game::{Fault, Trace},
     prove::{PROGRAM, Position, Recorder},
 };
+use turnpike_executor::{BlockOutcome, Head, execute_next_block};
 use turnpike_protocol::{
     BlockInput, ChainConfig, Header, OutputRoot, Preimage, Preimages, keccak_key, precompile_key,
 };

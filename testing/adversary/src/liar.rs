@@ -4,8 +4,8 @@ use alloy::signers::local::PrivateKeySigner;
 use anyhow::Context as _;
 use tokio::task::block_in_place;
 use tracing::warn;
-use turnpike_executor::Chain;
 use turnpike_challenger::Duty;
+use turnpike_executor::Chain;
 use turnpike_l1::{GameStatus, L1Client, L1Endpoints, L1Sender, L1View, OutputStatus, Side};
 use turnpike_protocol::{Genesis, OutputRoot};
 

@@ -6,9 +6,9 @@ use alloy_primitives::{B256, U256, keccak256};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use serde::Serialize;
+use turnpike_challenger::prove::{PROGRAM, Proof, Report, StatedBlock, Statement, WitnessSize};
 use turnpike_derivation::Follower;
 use turnpike_executor::EngineConfig;
-use turnpike_challenger::prove::{PROGRAM, Proof, Report, StatedBlock, Statement, WitnessSize};
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{
     BLOB_BYTES, Batch, BatchBlock, DataKind, DepositHint, Effort, Entry, EntryData, Genesis,

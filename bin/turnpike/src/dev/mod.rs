@@ -11,10 +11,10 @@ use anyhow::Context as _;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
+use turnpike_adversary::{Kind, LiarConfig, Role};
 use turnpike_batcher::{BatcherConfig, PostingConfig};
 use turnpike_challenger::{ChallengerConfig, FeePolicy};
 use turnpike_l1::L1Endpoints;
-use turnpike_adversary::{Kind, LiarConfig, Role};
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
 use turnpike_sequencer::{ApiLimits, CHECKPOINT_BLOCKS, Intake, PoolLimits, SequencerConfig};
@@ -146,7 +146,8 @@ impl Dev<'_> {
             let (chain, config, stopped) = (self.genesis.clone(), self.liar(kind), stop.clone());
             tasks.spawn(async move {
                 let report = move |deed| print_deed(&deed, json);
-                let result = turnpike_adversary::run(&chain, config, L1_POLL, stopped, report).await;
+                let result =
+                    turnpike_adversary::run(&chain, config, L1_POLL, stopped, report).await;
                 result.context("the liar failed")
             });
         }

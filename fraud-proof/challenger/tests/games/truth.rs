@@ -1,12 +1,12 @@
 //! What an honest player believes is what its verifier has derived and the proof program confirms.
 
 use alloy_primitives::B256;
-use turnpike_executor::{EngineConfig, Mode};
 use turnpike_challenger::{
     Verdict,
     game::{Belief as _, Disagreement, Traces, Truth, Unsure, open},
     prove::Statement,
 };
+use turnpike_executor::{EngineConfig, Mode};
 use turnpike_l1::{DisputedOutput, memory::L1Event};
 
 use crate::{

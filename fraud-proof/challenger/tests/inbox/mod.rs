@@ -3,9 +3,9 @@
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, b256, keccak256};
+use turnpike_challenger::prove::{Position, Statement, statement_at};
 use turnpike_derivation::{Follower, Node};
 use turnpike_executor::EngineConfig;
-use turnpike_challenger::prove::{Position, Statement, statement_at};
 use turnpike_l1::{
     L1View,
     memory::{L1Event, MemoryL1},

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
-use turnpike_bench::defi_block;
 use turnpike_adversary::Kind;
+use turnpike_bench::defi_block;
 
 use self::{
     chain::Chain,

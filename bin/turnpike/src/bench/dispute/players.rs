@@ -8,8 +8,8 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use turnpike_challenger::{Challenger, ChallengerConfig, FeePolicy};
 use turnpike_adversary::{Kind, Liar, LiarConfig, Role};
+use turnpike_challenger::{Challenger, ChallengerConfig, FeePolicy};
 
 use super::chain::Chain;
 

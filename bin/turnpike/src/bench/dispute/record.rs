@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use alloy::{consensus::Transaction as _, providers::Provider as _, sol_types::SolCall as _};
 use alloy_primitives::{Address, B256};
+use turnpike_adversary::Kind;
 use turnpike_l1::{
     Dispute::{
         challengeCall, defendCall, moveCall, proveCall, resolveCall, returnBondCall, timeOutCall,
@@ -9,7 +10,6 @@ use turnpike_l1::{
     DisputedOutput, L1Client, L1View, OutputStatus,
     PreimageOracle::{loadBlobElementCall, loadKeccakCall, loadPrecompileCall},
 };
-use turnpike_adversary::Kind;
 
 use super::{
     chain::Chain,

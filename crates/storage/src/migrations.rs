@@ -1,0 +1,66 @@
+//! The SQL files of `migrations/`, embedded. SQLite keeps journal and index in files of their own; a PostgreSQL database holds both, so
+//! that versions are unique over both directories.
+
+use std::borrow::Cow;
+
+use sqlx::{
+    AnyConnection, SqlSafeStr as _,
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+use crate::StorageError;
+
+/// A migration file: version, description and statements.
+type File = (i64, &'static str, &'static str);
+
+macro_rules! file {
+    ($version:literal, $description:literal, $path:literal) => {
+        ($version, $description, include_str!(concat!("../../../migrations/", $path)))
+    };
+}
+
+/// Tables that hold the ground truth.
+pub(crate) const MAIN: &[File] = &[file!(1, "roles", "main/0001_roles.sql")];
+
+/// Tables that follow from the journal.
+pub(crate) const INDEX: &[File] = &[
+    file!(2, "lookups", "index/0002_lookups.sql"),
+    file!(3, "block index", "index/0003_block_index.sql"),
+];
+
+/// Applies those of `files` that the database does not have yet.
+pub(crate) async fn migrate(
+    files: &'static [File],
+    connection: &mut AnyConnection,
+) -> Result<(), StorageError> {
+    let migrations = files.iter().map(|&(version, description, sql)| {
+        let description = Cow::Borrowed(description);
+        Migration::new(version, description, MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    // On a PostgreSQL server, the other part's migrations are recorded in the same table.
+    migrator.set_ignore_missing(true);
+    Ok(migrator.run_direct(None, connection, false).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::{INDEX, MAIN};
+
+    #[test]
+    fn every_migration_file_is_embedded_once() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+        let mut versions = BTreeSet::new();
+        for (folder, files) in [("main", MAIN), ("index", INDEX)] {
+            let found = fs::read_dir(root.join(folder)).expect("the folder is there");
+            let found = found
+                .map(|file| fs::read_to_string(file.expect("a file").path()).expect("it is text"))
+                .collect::<BTreeSet<_>>();
+            let embedded = files.iter().map(|(_, _, sql)| (*sql).to_owned()).collect();
+            assert_eq!(found, embedded, "{folder}");
+            assert!(files.iter().all(|(version, ..)| versions.insert(*version)));
+        }
+    }
+}
