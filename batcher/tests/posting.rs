@@ -132,11 +132,11 @@ async fn while_l1_is_down_the_poster_waits_and_then_goes_on() {
     let mut poster = world.poster(Faults::default()).await;
     world.look_once(&mut poster).await.expect("posts");
     world.seal(2).await;
-    world.anvil.pause(true);
+    world.anvil.pause();
     let error = poster.look(world.now).await.expect_err("L1 is down");
     let error = error.downcast_ref::<L1Error>().expect("L1's");
     assert!(error.is_retryable(), "{error}");
-    world.anvil.pause(false);
+    world.anvil.resume();
     world.run(&mut poster).await.expect("goes on by itself");
     assert_eq!(world.check().await, 2);
 }

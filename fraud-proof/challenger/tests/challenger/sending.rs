@@ -69,7 +69,7 @@ async fn what_was_sent_is_not_taken_back_before_all_is_judged() {
     world.step(&mut challenger).await;
     assert_eq!(waiting(&world).await, 2);
     let pool = async |world: &World| {
-        let content = world.anvil.ask("txpool_content", json!([])).await;
+        let content = world.anvil.request("txpool_content", json!([])).await;
         content["pending"].clone()
     };
     let sent = pool(&world).await;
@@ -166,7 +166,7 @@ async fn without_money_it_says_so_and_goes_on_when_there_is_some() {
 async fn a_nonce_that_somebody_else_has_used_is_given_up() {
     let (mut world, mut challenger) = challenging().await;
     world.anvil.empty_pool().await;
-    world.anvil.ask("anvil_impersonateAccount", json!([own()])).await;
+    world.anvil.request("anvil_impersonateAccount", json!([own()])).await;
     world.anvil.send(own(), Address::repeat_byte(0xee), 0).await;
     world.anvil.mine().await;
     world.play_until(&mut challenger, is_challenged).await;

@@ -12,8 +12,7 @@ use turnpike_challenger::{
 use turnpike_executor::{Chain, EngineConfig};
 use turnpike_l1::{Append, Call, Dispute, L1Client, L1Sender, L1View, ProposedOutput, Rollup};
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot};
-
-use crate::anvil::Anvil;
+use turnpike_test_anvil::Anvil;
 
 /// Keys of anvil's accounts 1 and 6 to 9: a griefer, the deployer, the batcher, the proposer, the challenger.
 const KEYS: [(u32, B256); 5] = [
@@ -70,9 +69,9 @@ impl World {
         let deployed =
             turnpike_l1::deploy(anvil.url(), deployer, batcher, genesis, genesis_output).await;
         let genesis = deployed.expect("deploys");
-        anvil.mine_at_once(false).await;
+        anvil.disable_automine().await;
         // Time is the test's as well.
-        anvil.ask("anvil_setBlockTimestampInterval", json!([1])).await;
+        anvil.request("anvil_setBlockTimestampInterval", json!([1])).await;
         let folder = tempfile::tempdir().expect("a folder");
         let fees = FeePolicy { bump_blocks: 2, urgent_blocks: 2, ..FeePolicy::default() };
         let world = Self { anvil, genesis, fees, propose: None, events: Vec::new(), folder };
@@ -225,7 +224,7 @@ impl World {
     /// Mines a block that is so many seconds later.
     pub(crate) async fn wait(&self, seconds: u64) {
         let time = self.view().await.head().expect("advanced").time;
-        self.anvil.ask("evm_setNextBlockTimestamp", json!([time + seconds])).await;
+        self.anvil.request("evm_setNextBlockTimestamp", json!([time + seconds])).await;
         self.anvil.mine().await;
     }
 
