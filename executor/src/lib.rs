@@ -27,6 +27,8 @@ mod error;
 #[cfg(feature = "faults")]
 pub mod faults;
 mod handler;
+#[cfg(feature = "std")]
+mod hook;
 mod included;
 #[cfg_attr(not(feature = "std"), allow(dead_code, reason = "lanes need threads"))]
 mod journal;
@@ -66,6 +68,8 @@ pub use closed::ClosedBlock;
 pub use deferred::{DeferredHash, HashPromise};
 pub use env::intrinsic_gas;
 pub use error::{ExecutionError, SkipReason};
+#[cfg(feature = "std")]
+pub use hook::ExecutionHook;
 pub use included::{Included, IncludedIter, Transactions};
 #[cfg(feature = "std")]
 pub use next::{NextBlock, Tip};

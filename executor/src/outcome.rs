@@ -101,15 +101,14 @@ impl<T: BlockTransaction> Executed<T> {
 }
 
 impl Executed {
-    /// Demonstration only: credits the last transaction's sender with an ether that nobody paid.
-    pub fn falsify(&mut self) {
-        const ETHER: u64 = 1_000_000_000_000_000_000;
-        let last = self.transactions.last().map(|tx| tx.sender);
-        let Some(sender) = last.or_else(|| Some(self.taken.last()?.sender)) else { return };
-        let change = self.diff().accounts.iter_mut().find(|change| change.address == sender);
-        if let Some(account) = change.and_then(|change| change.account.as_mut()) {
-            account.balance += alloy_primitives::U256::from(ETHER);
-        }
+    /// The sender of the block's last transaction, if that is a user's: deposits come first in a block.
+    #[cfg(feature = "std")]
+    pub fn last_user(&self) -> Option<Address> {
+        let (tx, sender) = match self.transactions.last() {
+            Some(last) => (&last.tx, last.sender),
+            None => self.taken.last().map(|last| (&last.tx, last.sender))?,
+        };
+        matches!(tx, BlockTx::User(_)).then_some(sender)
     }
 
     /// The transactions with their receipts, in order.

@@ -45,6 +45,4 @@ pub struct SequencerConfig {
     pub admin: Option<AdminConfig>,
     /// Where transactions go.
     pub intake: Intake,
-    /// Demonstration only: falsify the state from the first block with a transaction on.
-    pub lie: bool,
 }

@@ -58,5 +58,5 @@ pub use preconfirmation::{Preconfirmation, Promise, PromiseDomain, PromiseSigner
 pub use published::WaitEnd;
 pub use refusal::Refusal;
 pub use replica::{Divergence, Replica, ReplicaConfig, ReplicaEnd, ReplicaSource, run_replica};
-pub use service::{Sequencer, run};
+pub use service::{Sequencer, run, run_with_hook};
 pub use shared::{Accepted, PostedRange, Settlement, Shared};

@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use turnpike_derivation::Derivation;
-use turnpike_executor::Chain;
+use turnpike_executor::{Chain, ExecutionHook};
 use turnpike_l1::{L1Client, L1View};
 use turnpike_protocol::{Genesis, SignedTx, decode_transaction};
 use turnpike_storage::{AcceptedTx, Database, JournalEntry, SliceEntry, genesis_id};
@@ -57,7 +57,19 @@ pub async fn run(
     stop: CancellationToken,
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<()> {
-    let Some(sequencer) = Sequencer::open(genesis, config, &stop).await? else { return Ok(()) };
+    run_with_hook(genesis, config, None, stop, ready).await
+}
+
+/// Runs a sequencer whose blocks a hook may change: for tests and `turnpike dev --liar`.
+pub async fn run_with_hook(
+    genesis: &Genesis,
+    config: SequencerConfig,
+    hook: Option<Box<dyn ExecutionHook>>,
+    stop: CancellationToken,
+    ready: impl FnOnce(SocketAddr),
+) -> anyhow::Result<()> {
+    let opened = Sequencer::open(genesis, config, hook, &stop).await?;
+    let Some(sequencer) = opened else { return Ok(()) };
     ready(sequencer.address()?);
     sequencer.serve(stop).await
 }
@@ -67,13 +79,14 @@ impl Sequencer {
     pub async fn open(
         genesis: &Genesis,
         config: SequencerConfig,
+        hook: Option<Box<dyn ExecutionHook>>,
         stop: &CancellationToken,
     ) -> anyhow::Result<Option<Self>> {
         let listener = crate::api::bind(config.listen)?;
         let admin = config.admin.clone();
         let admin = admin.map(|admin| anyhow::Ok((crate::api::bind(admin.listen)?, admin)));
         let admin = admin.transpose()?;
-        let started = stop.run_until_cancelled(Node::start(genesis, config)).await;
+        let started = stop.run_until_cancelled(Node::start(genesis, config, hook)).await;
         let Some(mut node) = started.transpose()? else { return Ok(None) };
         let begun = stop.run_until_cancelled(begin(genesis, &mut node.driver)).await;
         if let Some(Ok((tracker, l1))) = begun {
@@ -207,7 +220,11 @@ pub(crate) struct Node {
 
 impl Node {
     /// Brings the chain to where the journal ends, and starts the parts. No block is made before the driver knows what L1 holds.
-    pub(crate) async fn start(genesis: &Genesis, config: SequencerConfig) -> anyhow::Result<Self> {
+    pub(crate) async fn start(
+        genesis: &Genesis,
+        config: SequencerConfig,
+        hook: Option<Box<dyn ExecutionHook>>,
+    ) -> anyhow::Result<Self> {
         let chain = Chain::from_genesis(genesis);
         let sign = |key| PromiseSigner::of(genesis, chain.head().hash(), key);
         let signer = config.key.clone().map(sign).transpose()?;
@@ -245,7 +262,7 @@ impl Node {
             events,
             commits: send_commits.clone(),
             closings: send_closings,
-            lies: config.lie,
+            hook,
             started_at: now,
             opened_at: now,
             sliced_at: now,

@@ -76,7 +76,6 @@ async fn sequencer(args: SequencerArgs, log: LogControl) -> anyhow::Result<ExitC
         limits: args.limits.into(),
         admin: args.admin.config(log)?,
         intake: Intake::Own,
-        lie: false,
     };
     turnpike_sequencer::run(&genesis, config, stop_on_signal()?, |_| ()).await?;
     Ok(ExitCode::SUCCESS)
@@ -107,7 +106,6 @@ async fn proposer(args: ProposerArgs) -> anyhow::Result<ExitCode> {
         key: args.key.signer().context("--key")?,
         interval: args.propose_interval,
         withdraw_bonds: args.withdraw_bonds,
-        lie: false,
     };
     turnpike_proposer::run(&genesis, config, stop_on_signal()?).await?;
     Ok(ExitCode::SUCCESS)

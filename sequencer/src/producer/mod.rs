@@ -25,8 +25,8 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::timeout_at,
 };
-use tracing::{debug, info_span, warn};
-use turnpike_executor::ExecutedTx;
+use tracing::{debug, info_span};
+use turnpike_executor::{ExecutedTx, ExecutionHook};
 use turnpike_storage::{JournalEntry, SliceEntry};
 
 use self::{
@@ -142,8 +142,8 @@ pub(crate) struct Producer {
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) commits: mpsc::Sender<Commit>,
     pub(crate) closings: mpsc::Sender<Closing>,
-    /// Demonstration only: falsify the state of the next block that holds a transaction.
-    pub(crate) lies: bool,
+    /// What may change a block before its state root is computed; honest nodes have none.
+    pub(crate) hook: Option<Box<dyn ExecutionHook>>,
     pub(crate) started_at: Instant,
     pub(crate) opened_at: Instant,
     pub(crate) sliced_at: Instant,
@@ -331,11 +331,9 @@ impl Producer {
         ended: EndedBlock,
         durable: oneshot::Receiver<Durable>,
     ) -> anyhow::Result<()> {
-        let EndedBlock { mut executed, slices, plan, bytes, users } = ended;
-        if self.lies && users > 0 {
-            executed.falsify();
-            self.lies = false;
-            warn!("demonstration: this block's state is false");
+        let EndedBlock { mut executed, slices, plan, bytes } = ended;
+        if let Some(hook) = &mut self.hook {
+            hook.before_state_root(&mut executed);
         }
         let shared = Arc::clone(&self.shared);
         let block = {

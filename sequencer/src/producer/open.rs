@@ -56,8 +56,6 @@ pub(super) struct EndedBlock {
     pub(super) plan: BlockPlan,
     /// Bytes of its transactions.
     pub(super) bytes: usize,
-    /// How many transactions of users it holds.
-    pub(super) users: usize,
 }
 
 impl Part {
@@ -205,8 +203,8 @@ impl<'a> OpenBlock<'a> {
     }
 
     pub(super) fn finish(self) -> Result<EndedBlock, ExecutionError<Infallible>> {
-        let Self { block, plan, bytes, users, .. } = self;
+        let Self { block, plan, bytes, .. } = self;
         let (executed, slices) = block.finish()?;
-        Ok(EndedBlock { executed, slices, plan, bytes, users: users.len() })
+        Ok(EndedBlock { executed, slices, plan, bytes })
     }
 }

@@ -166,7 +166,7 @@ fn idle() -> Idle {
         events: received,
         commits: send_commits,
         closings,
-        lies: false,
+        hook: None,
         started_at: now,
         opened_at: now,
         sliced_at: now,

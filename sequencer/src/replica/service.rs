@@ -146,7 +146,6 @@ impl ReplicaConfig {
             limits: self.limits,
             admin: None,
             intake,
-            lie: false,
         }
     }
 }

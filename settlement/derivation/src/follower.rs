@@ -1,7 +1,9 @@
 use std::convert::Infallible;
 
 use tracing::{info, warn};
-use turnpike_executor::{BlockOutcome, Chain, Engine, EngineConfig, ExecutionError, Head};
+use turnpike_executor::{
+    BlockOutcome, Chain, Engine, EngineConfig, ExecutionError, ExecutionHook, Head,
+};
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{BlockInput, EntryData, Genesis, Header, OutputRoot, StateRootPrefix};
 use turnpike_state::HistoryLimits;
@@ -25,7 +27,7 @@ pub struct Follower {
     derivation: Derivation,
     /// By index; entry 0 is the genesis block's.
     outputs: Vec<EntryOutput>,
-    lie: bool,
+    hook: Option<Box<dyn ExecutionHook>>,
 }
 
 /// What the chain came to after an entry.
@@ -63,13 +65,14 @@ impl Follower {
         let head = chain.head();
         let outputs = vec![EntryOutput { output: head.output, header: head.header.clone() }];
         let derivation = Derivation::new(genesis.config.clone(), head.parent);
-        Self { genesis: genesis.clone(), execution, limits, chain, derivation, outputs, lie: false }
+        Self { genesis: genesis.clone(), execution, limits, chain, derivation, outputs, hook: None }
     }
 
-    /// Demonstration only: from now on the state is falsified in the first block with a transaction.
+    /// The same follower with a hook that may change every block before its state root is computed. It makes a dishonest
+    /// node; the hook stays when the follower derives the chain from its beginning.
     #[must_use]
-    pub fn lying(self) -> Self {
-        Self { lie: true, ..self }
+    pub fn with_hook(self, hook: Option<Box<dyn ExecutionHook>>) -> Self {
+        Self { hook, ..self }
     }
 
     /// The executed chain.
@@ -143,9 +146,8 @@ impl Follower {
 
     fn execute(&mut self, input: &BlockInput) -> Result<BlockOutcome, ExecutionError<Infallible>> {
         let mut executed = self.chain.run(input)?;
-        if self.lie && !input.transactions.is_empty() {
-            executed.falsify();
-            self.lie = false;
+        if let Some(hook) = &mut self.hook {
+            hook.before_state_root(&mut executed);
         }
         Ok(self.chain.seal(executed, &input.origin))
     }
@@ -160,7 +162,8 @@ impl Follower {
         let block = self.derivation.head().number;
         if !self.chain.rewind(block) {
             info!(block, "too far back to be undone: deriving the chain from its beginning");
-            *self = Self::new_with(&self.genesis, self.execution, self.limits);
+            let hook = self.hook.take();
+            *self = Self::new_with(&self.genesis, self.execution, self.limits).with_hook(hook);
         }
         self.outputs.truncate(self.derivation.entries().len() + 1);
     }

@@ -21,6 +21,4 @@ pub struct ProposerConfig {
     pub interval: u64,
     /// Whether bonds that came back are taken out.
     pub withdraw_bonds: bool,
-    /// Demonstration only: stand up for a state that is falsified from the first block with a transaction on.
-    pub lie: bool,
 }

@@ -14,4 +14,4 @@ mod service;
 
 pub use config::ProposerConfig;
 pub use decide::{Action, Look};
-pub use service::run;
+pub use service::{run, run_with_hook};

@@ -3,6 +3,7 @@ use alloy_primitives::U256;
 use tokio::task::block_in_place;
 use tracing::{info, warn};
 use turnpike_derivation::{FollowError, Follower, Node};
+use turnpike_executor::ExecutionHook;
 use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, OutputStatus, PreparedTx, Rollup};
 use turnpike_protocol::{ChainConfig, Genesis, OutputRoot};
 
@@ -54,9 +55,10 @@ impl Proposer {
     pub(crate) async fn connect(
         genesis: &Genesis,
         config: &ProposerConfig,
+        hook: Option<Box<dyn ExecutionHook>>,
     ) -> anyhow::Result<Self> {
         let follower = block_in_place(|| Follower::new(genesis, config.execution));
-        let follower = if config.lie { follower.lying() } else { follower };
+        let follower = follower.with_hook(hook);
         let genesis_output = follower.head().output;
         let client = L1Client::connect(config.l1.clone(), genesis).await?;
         client.check_genesis(genesis, &genesis_output).await?;

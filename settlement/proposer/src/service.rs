@@ -2,6 +2,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use turnpike_derivation::FollowError;
+use turnpike_executor::ExecutionHook;
 use turnpike_l1::{L1Error, Severity};
 use turnpike_protocol::Genesis;
 
@@ -15,7 +16,17 @@ pub async fn run(
     config: ProposerConfig,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut proposer = Proposer::connect(genesis, &config).await?;
+    run_with_hook(genesis, config, None, stop).await
+}
+
+/// Runs a proposer that proposes what a hook makes of the blocks: for tests and `turnpike dev --liar`.
+pub async fn run_with_hook(
+    genesis: &Genesis,
+    config: ProposerConfig,
+    hook: Option<Box<dyn ExecutionHook>>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut proposer = Proposer::connect(genesis, &config, hook).await?;
     let mut ticks = tokio::time::interval(config.poll.max(std::time::Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -64,7 +75,6 @@ mod tests {
             key: PrivateKeySigner::from_bytes(&B256::repeat_byte(1)).expect("a key"),
             interval: 0,
             withdraw_bonds: false,
-            lie: false,
         };
         spawnable(&run(&Genesis::dev(), config, CancellationToken::new()));
     }

@@ -6,7 +6,7 @@ use turnpike_executor::Chain;
 use turnpike_l1::{EntrySource, L1Error, L1Source, L1View, PostedEntry};
 use turnpike_protocol::{BlockInput, EntryData, Genesis, Parent};
 
-use crate::{LiarError, Roots};
+use crate::{FalseCredit, LiarError, Roots};
 
 /// All that L1 holds of a chain, in memory, so that any block can be looked at from any state.
 #[derive(Clone, Debug)]
@@ -84,23 +84,15 @@ impl Chronicle {
 
     /// What is true.
     pub fn roots(&self) -> Result<Roots, LiarError> {
-        self.roots_with(|_| false)
+        self.roots_with(None)
     }
 
     /// What a chain comes to whose state is falsified in the first block with a transaction.
     pub fn falsified_roots(&self) -> Result<Roots, LiarError> {
-        let mut is_told = false;
-        self.roots_with(|input| {
-            let lies = !is_told && !input.transactions.is_empty();
-            is_told |= lies;
-            lies
-        })
+        self.roots_with(Some(FalseCredit::default()))
     }
 
-    fn roots_with(
-        &self,
-        mut falsifies: impl FnMut(&BlockInput) -> bool,
-    ) -> Result<Roots, LiarError> {
+    fn roots_with(&self, mut false_credit: Option<FalseCredit>) -> Result<Roots, LiarError> {
         let mut chain = Chain::from_genesis(&self.genesis);
         let mut derivation = self.derivation();
         let mut roots = vec![vec![chain.head().output.hash()]];
@@ -108,8 +100,8 @@ impl Chronicle {
             let mut blocks = Vec::new();
             for input in derivation.derive(posted, source)?.blocks {
                 let mut executed = chain.run(&input)?;
-                if falsifies(&input) {
-                    executed.falsify();
+                if let Some(false_credit) = &mut false_credit {
+                    false_credit.apply(&mut executed);
                 }
                 blocks.push(chain.seal(executed, &input.origin).output.hash());
             }

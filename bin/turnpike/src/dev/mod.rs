@@ -11,9 +11,10 @@ use anyhow::Context as _;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use turnpike_adversary::{Kind, LiarConfig, Role};
+use turnpike_adversary::{FalseCredit, Kind, LiarConfig, Role};
 use turnpike_batcher::{BatcherConfig, PostingConfig};
 use turnpike_challenger::{ChallengerConfig, FeePolicy};
+use turnpike_executor::ExecutionHook;
 use turnpike_l1::L1Endpoints;
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
@@ -103,12 +104,13 @@ impl Dev<'_> {
         let mut tasks = JoinSet::new();
         let (ready, listening) = oneshot::channel();
         let (chain, config, stopped) = (self.genesis.clone(), self.sequencer(), stop.clone());
+        let hook = self.execution_hook();
         tasks.spawn(async move {
             let ready = |address| {
                 let _ = ready.send(address);
             };
-            let result = turnpike_sequencer::run(&chain, config, stopped, ready).await;
-            result.context("the sequencer failed")
+            let result = turnpike_sequencer::run_with_hook(&chain, config, hook, stopped, ready);
+            result.await.context("the sequencer failed")
         });
         // If the sequencer ends before it is up, its error says why.
         if let Ok(address) = listening.await {
@@ -137,8 +139,9 @@ impl Dev<'_> {
             result.context("the batcher failed")
         });
         let (chain, config, stopped) = (self.genesis.clone(), self.proposer(), stop.clone());
+        let hook = self.execution_hook();
         tasks.spawn(async move {
-            let result = turnpike_proposer::run(&chain, config, stopped).await;
+            let result = turnpike_proposer::run_with_hook(&chain, config, hook, stopped).await;
             result.context("the proposer failed")
         });
         let json = self.args.json;
@@ -183,7 +186,6 @@ impl Dev<'_> {
             limits: ApiLimits::default(),
             admin: None,
             intake: Intake::Own,
-            lie: self.lies_about_state(),
         }
     }
 
@@ -213,13 +215,14 @@ impl Dev<'_> {
             key: self.accounts.proposer(),
             interval: PROPOSE_INTERVAL,
             withdraw_bonds: false,
-            lie: self.lies_about_state(),
         }
     }
 
-    /// Whether the whole chain is a lie, and not an output alone.
-    fn lies_about_state(&self) -> bool {
-        self.args.liar == Some(Kind::State)
+    /// What falsifies the chain of the sequencer and its proposer under `--liar state`. Other attacks propose a false
+    /// output beside an honest chain.
+    fn execution_hook(&self) -> Option<Box<dyn ExecutionHook>> {
+        let is_state = self.args.liar == Some(Kind::State);
+        is_state.then(|| Box::new(FalseCredit::default()) as _)
     }
 
     /// Whoever stands up for what is false, with accounts of its own.

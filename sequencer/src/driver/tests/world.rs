@@ -45,7 +45,6 @@ pub(crate) fn config_in(folder: &Path) -> SequencerConfig {
         limits: crate::ApiLimits::default(),
         admin: None,
         intake: crate::Intake::Own,
-        lie: false,
     }
 }
 
@@ -78,7 +77,7 @@ impl World {
         let config = config_in(folder.path());
         let parent = Chain::from_genesis(&genesis).head().parent;
         let l1 = FakeL1::new(genesis.config.clone(), parent);
-        let node = Node::start(&genesis, config.clone()).await.expect("starts");
+        let node = Node::start(&genesis, config.clone(), None).await.expect("starts");
         let node = Some(node);
         let acknowledged = Vec::new();
         Self { folder, config, genesis, users, l1, node, acknowledged }
@@ -87,7 +86,7 @@ impl World {
     /// Ends the node as a crash would, and starts it again on what it left.
     pub(super) async fn restart(&mut self) {
         self.node.take().expect("runs").crash().await;
-        let node = Node::start(&self.genesis, self.config.clone()).await;
+        let node = Node::start(&self.genesis, self.config.clone(), None).await;
         self.node = Some(node.expect("starts again"));
         self.l1.forget_told();
     }
