@@ -1,25 +1,28 @@
 # Two commands: `make dev` runs the whole rollup, `make test` runs all tests.
-# Needed beforehand: Rust (rustup), Node.js and a C compiler. Everything else is installed from the lock files. Tests on PostgreSQL are
-# left out where it is not installed; with CI set that is an error.
+# Prerequisites: Rust (rustup), Node.js and a C compiler. Everything else is installed from the lock files. Tests that need PostgreSQL or
+# Python are skipped, with a message, where those are missing; with CI set that is an error.
 
 .DEFAULT_GOAL := help
-.PHONY: help dev build test test-rust test-faults test-contracts test-e2e test-crash test-riscv python-env lint bench bench-codec bench-load bench-restart bench-attack artifacts tools clean
+.PHONY: help dev build test test-build test-rust test-faults test-contracts test-e2e test-crash test-riscv python-env lint docs bench \
+	bench-codec bench-load bench-restart bench-attack artifacts tools clean
 
 TOOLS := node_modules/.package-lock.json
 TURNPIKE := target/debug/turnpike
-# They want the machine for themselves.
+# These suites kill and overload processes: nothing else runs beside them.
 CRASH_TESTS := testing/e2e/crash.test.mjs testing/e2e/journal.test.mjs
 # cargo nextest where it is installed, cargo test otherwise.
 RUN_TESTS := $(shell cargo nextest --version >/dev/null 2>&1 && echo nextest run || echo test)
+FAULTS := turnpike-executor/faults,turnpike-challenger/faults
 
 help:
 	@echo 'make dev      build and run the whole rollup (ARGS="--liar" passes flags on)'
-	@echo 'make test     all tests'
-	@echo 'make lint     formatting and lints'
+	@echo 'make test     run all tests (TURNPIKE_LONG=1 adds the long suites)'
+	@echo 'make lint     check formatting, lints, licences and links'
+	@echo 'make docs     build the book into target/book and the API documentation into target/doc'
 	@echo 'make bench    measure this machine'
-	@echo 'make bench-load  a sequencer under load, next to anvil'
-	@echo 'make bench-restart  a sequencer with a million accounts, killed and started again'
-	@echo 'make bench-attack  a healthy client while others attack'
+	@echo 'make bench-load     measure a sequencer under load, next to anvil'
+	@echo 'make bench-restart  time the restart of a sequencer with a million accounts after kill -9'
+	@echo 'make bench-attack   measure a healthy client while others attack'
 
 dev: build
 	$(TURNPIKE) dev $(ARGS)
@@ -33,15 +36,22 @@ $(TOOLS): package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $(TOOLS)
 
-test: test-contracts test-rust test-faults test-e2e test-crash test-riscv
+# Each suite, with the seconds that it took.
+test:
+	@tools/timed test-contracts test-build test-rust test-faults test-e2e test-crash test-riscv
 
-test-rust: $(TOOLS)
+# One build serves the Rust tests and the end-to-end tests: integration tests have the binaries built beside them.
+test-build: $(TOOLS)
+	cargo $(RUN_TESTS) --locked --workspace --no-run
+
+test-rust: test-build
 	cargo $(RUN_TESTS) --locked --workspace
+	cargo test --locked --workspace --doc
 
-# The executor with its feature `faults`: it gets over what must not happen, and no suite stays green that must not.
-# Neither do the tests of one step with a RiscvStep that is wrong.
-test-faults: $(TOOLS)
-	cargo test --locked --workspace --features turnpike-executor/faults,turnpike-challenger/faults --test faults
+# The executor with its feature `faults` breaks on purpose: the engine recovers from each fault that it must survive, and the suite
+# in charge of any other fault fails. The one-step tests fail with each wrong RiscvStep.
+test-faults: test-build
+	cargo test --locked --workspace --features $(FAULTS) --test faults
 	node tools/mutants.mjs
 	node tools/step-mutants.mjs
 
@@ -54,29 +64,36 @@ test-contracts: $(TOOLS)
 	npm run --silent snapshot:check
 
 # Real clients against the real binary.
-test-e2e: build python-env
-	cargo build --locked -p turnpike-test-postgres
+test-e2e: test-build python-env
 	node --test --test-concurrency=2 $(filter-out $(CRASH_TESTS),$(wildcard testing/e2e/*.test.mjs))
 
-# What tests in Python need. Where that cannot be had they are left out, and it says so; with CI set that is an error.
+# The pinned Python packages of tests and lints. Where they cannot be installed, tests and lints that need them are skipped with a message;
+# with CI set that is an error.
 python-env:
 	@tools/python-env >/dev/null || [ $$? -eq 3 ]
 
-# The real binary on a store that forgets what was not synced, that fills up and that fails.
-test-crash: build
+# The real binary on a store that loses unsynced writes, runs full and fails.
+test-crash: test-build
 	node --test --test-concurrency=1 testing/crash/*.test.mjs $(wildcard $(CRASH_TESTS))
 
-# The proof program is pure RV64IM, and the committed one is what these sources make.
+# The proof program is pure RV64IM, and the committed ELF is what these sources build.
 test-riscv:
-	cargo test --locked --manifest-path fraud-proof/guest/Cargo.toml
+	cargo test --locked --manifest-path fraud-proof/guest/Cargo.toml --target-dir target/guest
 	tools/riscv check
 
-lint: $(TOOLS)
+lint: $(TOOLS) python-env
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo clippy --locked --workspace --features turnpike-executor/faults,turnpike-challenger/faults --test faults -- -D warnings
+	cargo clippy --locked --workspace --features $(FAULTS) --test faults -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	npm run --silent fmt:check
+	node tools/check-links.mjs
+	tools/deny
+
+# mdBook is installed into target/tools on first use.
+docs:
+	tools/book
+	cargo doc --locked --workspace --no-deps
 
 bench: $(TOOLS)
 	cargo run --locked --release -p turnpike -- bench
@@ -87,23 +104,22 @@ bench-codec:
 	cargo run --locked --release -p turnpike-protocol --example codec -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin testing/bench/traffic.bin
 	cargo run --locked --release --manifest-path testing/bench/op-span/Cargo.toml -- $(TURNPIKE_TEST_DATA)/defi-transactions.bin testing/bench/traffic.bin
 
-# The sequencer's maximum, its latency at half of that, and anvil's maximum, in one run, as most use them and each in the shape that suits
-# it best (ARGS="--html load.html" passes flags on).
+# The sequencer's maximum throughput, its latency at half of that, and anvil's maximum, in one run (ARGS="--html load.html" passes flags on).
 bench-load: $(TOOLS)
 	cargo build --locked --release -p turnpike
 	node tools/bench-load.mjs $(ARGS)
 
-# How long a sequencer with a million accounts takes to answer again after kill -9 (ACCOUNTS and KILLS say how many).
+# Seconds until a sequencer with a million accounts answers again after kill -9 (ACCOUNTS and KILLS set the numbers).
 bench-restart: $(TOOLS)
 	cargo build --locked --release -p turnpike
 	node tools/bench-restart.mjs
 
-# What a healthy client notices of an attack (ARGS="--seconds 30" passes flags on).
+# Latency of a healthy client during an attack (ARGS="--seconds 30" passes flags on).
 bench-attack: $(TOOLS)
 	cargo build --locked --release -p turnpike
 	node tools/bench-attack.mjs $(ARGS)
 
-# After a change to a contract: what genesis and bindings are made from.
+# After a change to a contract: the artefacts that genesis and bindings are made from.
 artifacts: $(TOOLS)
 	node tools/artifacts.mjs
 	node tools/dev-genesis.mjs

@@ -15,7 +15,7 @@ const NOT_INSTALLED = /is not installed/;
  */
 export async function startPostgres(t) {
   if (!existsSync(SERVER)) {
-    throw new Error(`${SERVER} is missing: run \`cargo build -p turnpike-test-postgres\``);
+    throw new Error(`${SERVER} is missing: run \`make test-build\``);
   }
   const child = spawn(SERVER, { stdio: ["pipe", "pipe", "pipe"] });
   let errors = "";
