@@ -2,7 +2,7 @@ use alloy_primitives::B256;
 use anyhow::Context as _;
 use tokio::task::block_in_place;
 use tracing::{info, warn};
-use turnpike_derivation::{Derivation, DerivedEntry, is_block};
+use turnpike_derivation::{Derivation, DerivedEntry};
 use turnpike_l1::{EntryPayload, PostedEntry};
 use turnpike_protocol::{BlockInput, ChainConfig, Parent};
 use turnpike_storage::{Database, DerivedRecord, StorageError};
@@ -175,6 +175,6 @@ pub(crate) async fn matching(
     let count = u32::try_from(blocks.len()).context("an entry of few blocks")?;
     let records = journal.sealed_blocks(first_block, count).await?;
     let same = records.len() == blocks.len()
-        && records.iter().zip(blocks).all(|(record, block)| is_block(record, block));
+        && records.iter().zip(blocks).all(|(record, block)| record.is_block(block));
     Ok(records.last().filter(|_| same).map(|record| record.hash))
 }

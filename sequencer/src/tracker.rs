@@ -6,7 +6,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use turnpike_derivation::{Derivation, is_block};
+use turnpike_derivation::Derivation;
 use turnpike_l1::{
     Disputes, EntrySource, L1Error, L1Head, L1View, PostedEntry, ProposedOutput, Reorg,
 };
@@ -200,7 +200,7 @@ pub(crate) async fn known_blocks(
     let Some(first) = blocks.first() else { return Ok(0) };
     let records = database.sealed_blocks(first.input.number, u32::try_from(blocks.len())?).await?;
     let pairs = records.iter().zip(blocks);
-    Ok(pairs.take_while(|(record, block)| is_block(record, &block.input)).count())
+    Ok(pairs.take_while(|(record, block)| record.is_block(&block.input)).count())
 }
 
 /// Gives each block the deposits that it takes from the queue, named as the batch names them.

@@ -1,6 +1,8 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
-use turnpike_protocol::{Header, Origin, OutputRoot, QueuedDeposit};
+use turnpike_protocol::{
+    BlockInput, DEPOSITOR_ACCOUNT, Header, Origin, OutputRoot, QueuedDeposit, SignedTx, TxEnvelope,
+};
 
 /// A sealed block as it was put in: all that is needed to run it again, and what came out. The batcher posts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,31 @@ pub struct SealedInput {
     pub hash: B256,
     /// State root after the block.
     pub state_root: B256,
+}
+
+impl SealedInput {
+    /// Whether `block` has this record's number, timestamp, origin, deposits and transactions.
+    pub fn is_block(&self, block: &BlockInput) -> bool {
+        let transactions = block.transactions.iter().map(SignedTx::encoded);
+        self.number == block.number
+            && self.timestamp == block.timestamp
+            && self.origin == block.origin
+            && self.transactions.iter().map(|raw| raw.to_vec()).eq(transactions)
+            && self.has_deposits(block)
+    }
+
+    /// Whether the block takes exactly this record's deposits from the queue, in order. The attributes transaction before
+    /// them is not compared: it follows from the origins, and only the block's parent decides whether there is one.
+    fn has_deposits(&self, block: &BlockInput) -> bool {
+        let attributes = block.deposits.first().filter(|first| {
+            first.as_deposit().is_some_and(|deposit| deposit.from == DEPOSITOR_ACCOUNT)
+        });
+        let queue = &block.deposits[usize::from(attributes.is_some())..];
+        let is_same = |(queued, expected): (&QueuedDeposit, &TxEnvelope)| {
+            queued.to_transaction().is_ok_and(|found| found == *expected)
+        };
+        self.deposits.len() == queue.len() && self.deposits.iter().zip(queue).all(is_same)
+    }
 }
 
 /// The message passer's account, proven in the state after a block. Its slots are proven anew from its messages.

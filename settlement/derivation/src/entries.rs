@@ -1,9 +1,5 @@
 use turnpike_l1::{EntrySource, PostedEntry};
-use turnpike_protocol::{
-    BatchFault, BlockInput, ChainConfig, DEPOSITOR_ACCOUNT, Derived, EntryData, Parent, SignedTx,
-    derive,
-};
-use turnpike_storage::SealedInput;
+use turnpike_protocol::{BatchFault, BlockInput, ChainConfig, Derived, EntryData, Parent, derive};
 
 use crate::DerivationError;
 
@@ -131,29 +127,4 @@ impl Derivation {
         let kept = usize::try_from(next.saturating_sub(1)).unwrap_or(usize::MAX);
         self.entries.truncate(kept);
     }
-}
-
-/// Whether a journal's record is that very block.
-pub fn is_block(record: &SealedInput, block: &BlockInput) -> bool {
-    let transactions = block.transactions.iter().map(SignedTx::encoded);
-    record.number == block.number
-        && record.timestamp == block.timestamp
-        && record.origin == block.origin
-        && record.transactions.iter().map(|raw| raw.to_vec()).eq(transactions)
-        && is_same_queue(record, block)
-}
-
-/// Whether a record's deposits are all that the block takes from the queue, in order. The attributes transaction, which comes
-/// before them, follows from the origins, and only the parent of a block can tell whether it has one.
-fn is_same_queue(record: &SealedInput, block: &BlockInput) -> bool {
-    let attributes = block.deposits.first().filter(|first| {
-        first.as_deposit().is_some_and(|deposit| deposit.from == DEPOSITOR_ACCOUNT)
-    });
-    let queue = &block.deposits[usize::from(attributes.is_some())..];
-    record.deposits.len() == queue.len()
-        && record
-            .deposits
-            .iter()
-            .zip(queue)
-            .all(|(queued, expected)| queued.to_transaction().is_ok_and(|found| found == *expected))
 }

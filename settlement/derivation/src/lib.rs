@@ -15,7 +15,7 @@ mod error;
 mod follower;
 mod node;
 
-pub use entries::{Derivation, DerivedEntry, is_block};
+pub use entries::{Derivation, DerivedEntry};
 pub use error::{DerivationError, FollowError};
 pub use follower::{EntryOutput, FollowedBlock, Follower, STATES};
 pub use node::{NextEntry, Node};
