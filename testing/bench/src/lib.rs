@@ -15,9 +15,7 @@
 //! large state, and implementations must agree on the root after every round.
 
 mod args;
-mod artifact;
 mod block;
-pub mod calls;
 mod clock;
 mod engine_report;
 mod execute;
@@ -25,7 +23,6 @@ mod implementation;
 mod outcome;
 #[cfg(feature = "prove")]
 mod prove;
-mod random;
 mod report;
 mod root;
 mod samples;
@@ -39,13 +36,11 @@ mod workload;
 mod world;
 
 pub use args::{ExecuteArgs, RootArgs};
-pub use artifact::creation_code;
 pub use block::Block;
 pub use engine_report::{EngineReport, StageShares};
 pub use execute::{execute, measure};
 #[cfg(feature = "prove")]
 pub use prove::{ProveArgs, prove};
-pub use random::Random;
 pub use report::{Bench, Figures, Line, WorstBlock};
 pub use root::{Part, measure_roots, root};
 #[cfg(feature = "stages")]

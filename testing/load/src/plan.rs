@@ -1,7 +1,5 @@
 //! Who sends what when: decided before anything is sent.
 
-use turnpike_bench::Random;
-
 use crate::args::Arrivals;
 
 /// Nanoseconds in a second.
@@ -21,18 +19,15 @@ pub(crate) struct Slot {
 /// When transactions arrive, in nanoseconds after the start: so many, at this rate.
 pub(crate) fn arrivals(kind: Arrivals, per_second: u32, count: usize) -> Vec<u64> {
     let mean = SECOND as f64 / f64::from(per_second);
-    let mut random = Random::new(5);
+    let mut random = fastrand::Rng::with_seed(5);
     let mut at = 0.0;
     (0..count)
         .map(|_| {
             let now = at;
             at += match kind {
                 Arrivals::Even => mean,
-                // 53 bits make a number above 0 and up to 1.
-                Arrivals::Poisson => {
-                    let uniform = ((random.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64;
-                    -uniform.ln() * mean
-                }
+                // The logarithm takes a number above 0 and up to 1.
+                Arrivals::Poisson => -(1.0 - random.f64()).ln() * mean,
             };
             now as u64
         })

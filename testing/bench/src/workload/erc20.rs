@@ -5,14 +5,13 @@ use alloy::{
     sol_types::{SolCall as _, SolValue as _},
 };
 use alloy_primitives::{Address, Bytes, U256};
+use turnpike_workloads::{
+    Crowd, Pair, artifacts,
+    calls::{approveCall, transferCall},
+};
 
 use super::{Draft, population};
-use crate::{
-    artifact::creation_code,
-    calls::{approveCall, transferCall},
-    random::Random,
-    setup::{Setup, actor, mapping_slot},
-};
+use crate::setup::{Setup, actor, mapping_slot};
 
 sol! {
     function balanceOf(address account) external view returns (uint256);
@@ -40,8 +39,7 @@ pub(super) struct Code(Bytes);
 
 impl Code {
     pub(super) fn read() -> anyhow::Result<Self> {
-        creation_code("@openzeppelin/contracts/build/contracts/ERC20PresetFixedSupply.json")
-            .map(Self)
+        artifacts::creation_code(artifacts::ERC20).map(Self)
     }
 
     /// A new token, its supply in `owner`'s hands.
@@ -137,9 +135,9 @@ pub(super) fn independent(draft: &mut Draft, count: usize) -> anyhow::Result<()>
 pub(super) fn random(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
     let population = population(count);
     let token = held_by(draft, population)?;
-    let mut random = Random::new(2);
+    let mut crowd = Crowd::new(2, population, 1);
     for _ in 0..count {
-        let (from, to) = random.pair_below(population);
+        let Pair { from, to, .. } = crowd.pair();
         token.transfer(draft, actor(from), actor(to));
     }
     Ok(())

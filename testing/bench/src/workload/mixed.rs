@@ -1,11 +1,13 @@
 //! Transactions of several sorts in one block, by senders picked at random.
 
+use turnpike_workloads::{Crowd, Mix, MixedTransaction, Pair};
+
 use super::{
     Draft, erc20, population,
     uniswap_v2::UniswapV2,
     uniswap_v3::{self, UniswapV3},
 };
-use crate::{random::Random, setup::actor};
+use crate::setup::actor;
 
 /// Tokens of which every account holds one.
 const TOKENS: usize = 20;
@@ -13,27 +15,9 @@ const TOKENS: usize = 20;
 /// Pools of which every account trades in one.
 const POOLS: usize = 100;
 
-/// Senders and recipients, in classes that hold the same token or trade in the same pool.
-struct Crowd {
-    random: Random,
-    population: usize,
-    classes: usize,
-}
-
-impl Crowd {
-    fn new(count: usize, classes: usize) -> Self {
-        // Two in each class, so that everybody has somebody to pay.
-        let population = population(count).max(2 * classes);
-        Self { random: Random::new(3), population, classes }
-    }
-
-    /// A sender, a recipient of the same class, and the class.
-    fn pair(&mut self) -> (usize, usize, usize) {
-        let class = self.random.below(self.classes);
-        let members = (self.population - class).div_ceil(self.classes);
-        let (from, to) = self.random.pair_below(members);
-        (class + from * self.classes, class + to * self.classes, class)
-    }
+/// Accounts in classes that hold the same token or trade in the same pool: two in each class at least.
+fn crowd(count: usize, classes: usize) -> Crowd {
+    Crowd::new(3, population(count).max(2 * classes), classes)
 }
 
 /// 66 % ether, 32 % ERC-20, 2 % Uniswap v3 in 20 pools.
@@ -43,11 +27,11 @@ pub(super) fn hybrid(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
         (0..TOKENS).map(|_| uniswap.pool(&mut draft.setup)).collect::<anyhow::Result<_>>()?;
     let (mut crowd, tokens) = holders(draft, count)?;
     for turn in 0..count {
-        let (from, to, class) = crowd.pair();
+        let Pair { from, to, class } = crowd.pair();
         match turn % 50 {
             0 => {
                 // Traders are nobody else: they would be admitted over what they have.
-                let trader = actor(crowd.population + turn);
+                let trader = actor(crowd.population() + turn);
                 pools[class].admit(draft, trader);
                 pools[class].swap(draft, trader, turn / 50);
             }
@@ -62,11 +46,10 @@ pub(super) fn hybrid(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
 pub(super) fn defi_a(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
     let (mut crowd, tokens) = holders(draft, count)?;
     for turn in 0..count {
-        let (from, to, class) = crowd.pair();
-        if turn % 4 == 0 {
-            draft.transfer(actor(from), actor(to));
-        } else {
-            tokens[class].transfer(draft, actor(from), actor(to));
+        let Pair { from, to, class } = crowd.pair();
+        match Mix::DefiA.at(turn) {
+            MixedTransaction::Ether => draft.transfer(actor(from), actor(to)),
+            _ => tokens[class].transfer(draft, actor(from), actor(to)),
         }
     }
     Ok(())
@@ -77,20 +60,19 @@ pub(super) fn defi_b(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
     let uniswap = UniswapV2::deploy(&mut draft.setup)?;
     let pools = (0..POOLS.min(count)).map(|_| uniswap.pool(&mut draft.setup));
     let pools: Vec<_> = pools.collect::<anyhow::Result<_>>()?;
-    let mut crowd = Crowd::new(count, pools.len());
-    for index in 0..crowd.population {
+    let mut crowd = crowd(count, pools.len());
+    for index in 0..crowd.population() {
         pools[index % pools.len()].admit(draft, actor(index));
     }
     pools[0].check(draft, actor(0))?;
     for turn in 0..count {
-        let (from, to, class) = crowd.pair();
+        let Pair { from, to, class } = crowd.pair();
         let (pool, from, to) = (pools[class], actor(from), actor(to));
-        match turn % 20 {
-            0 => pool.tokens[0].approve(draft, from, to),
-            // Swaps spread over the block, not in a row.
-            turn if turn % 3 == 1 => pool.swap(draft, from, turn),
-            turn if turn % 6 == 3 => draft.transfer(from, to),
-            _ => pool.tokens[1].transfer(draft, from, to),
+        match Mix::DefiB.at(turn) {
+            MixedTransaction::Approval => pool.tokens[0].approve(draft, from, to),
+            MixedTransaction::Swap => pool.swap(draft, from, turn % 20),
+            MixedTransaction::Ether => draft.transfer(from, to),
+            MixedTransaction::Token => pool.tokens[1].transfer(draft, from, to),
         }
     }
     Ok(())
@@ -101,9 +83,9 @@ fn holders(draft: &mut Draft, count: usize) -> anyhow::Result<(Crowd, Vec<erc20:
     let code = erc20::Code::read()?;
     let tokens = (0..TOKENS).map(|_| code.deploy(&mut draft.setup, actor(usize::MAX)));
     let tokens: Vec<_> = tokens.collect::<anyhow::Result<_>>()?;
-    let crowd = Crowd::new(count, TOKENS);
-    draft.fund((0..crowd.population).map(actor));
-    for index in 0..crowd.population {
+    let crowd = crowd(count, TOKENS);
+    draft.fund((0..crowd.population()).map(actor));
+    for index in 0..crowd.population() {
         tokens[index % TOKENS].give(&mut draft.setup, actor(index));
     }
     for (index, token) in tokens.iter().enumerate() {

@@ -1,7 +1,9 @@
 //! Transfers of ether between accounts that exist.
 
+use turnpike_workloads::{Crowd, Pair};
+
 use super::{Draft, population};
-use crate::{random::Random, setup::actor};
+use crate::setup::actor;
 
 /// Between pairs that have nothing to do with each other.
 pub(super) fn independent(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
@@ -16,9 +18,9 @@ pub(super) fn independent(draft: &mut Draft, count: usize) -> anyhow::Result<()>
 pub(super) fn random(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
     let population = population(count);
     draft.fund((0..population).map(actor));
-    let mut random = Random::new(1);
+    let mut crowd = Crowd::new(1, population, 1);
     for _ in 0..count {
-        let (from, to) = random.pair_below(population);
+        let Pair { from, to, .. } = crowd.pair();
         draft.transfer(actor(from), actor(to));
     }
     Ok(())

@@ -2,16 +2,16 @@
 
 use alloy::sol_types::{SolCall as _, SolValue as _};
 use alloy_primitives::{Address, U256};
+use turnpike_workloads::{
+    artifacts::{self, creation_code},
+    calls::{addLiquidityCall, swapExactTokensForTokensCall},
+};
 
 use super::{
     Draft,
     erc20::{Code, Token},
 };
-use crate::{
-    artifact::creation_code,
-    calls::{addLiquidityCall, swapExactTokensForTokensCall},
-    setup::{Setup, actor},
-};
+use crate::setup::{Setup, actor};
 
 /// Pools where there are many.
 const POOLS: usize = 1_000;
@@ -43,11 +43,11 @@ pub(super) struct Pool {
 impl UniswapV2 {
     pub(super) fn deploy(setup: &mut Setup) -> anyhow::Result<Self> {
         let owner = actor(usize::MAX);
-        let weth = creation_code("@uniswap/v2-periphery/build/WETH9.json")?;
+        let weth = creation_code(artifacts::WETH)?;
         let weth = setup.deploy(owner, &weth, &[])?;
-        let factory = creation_code("@uniswap/v2-core/build/UniswapV2Factory.json")?;
+        let factory = creation_code(artifacts::UNISWAP_V2_FACTORY)?;
         let factory = setup.deploy(owner, &factory, &owner.abi_encode())?;
-        let router = creation_code("@uniswap/v2-periphery/build/UniswapV2Router02.json")?;
+        let router = creation_code(artifacts::UNISWAP_V2_ROUTER)?;
         let router = setup.deploy(owner, &router, &(factory, weth).abi_encode())?;
         Ok(Self { router, erc20: Code::read()?, owner })
     }

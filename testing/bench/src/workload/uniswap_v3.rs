@@ -8,15 +8,13 @@ use alloy_primitives::{
     Address, U256,
     aliases::{I24, U24, U160},
 };
+use turnpike_workloads::artifacts::{self, creation_code};
 
 use super::{
     Draft,
     erc20::{Code, Token},
 };
-use crate::{
-    artifact::creation_code,
-    setup::{Setup, actor},
-};
+use crate::setup::{Setup, actor};
 
 sol! {
     function createAndInitializePoolIfNecessary(
@@ -94,7 +92,7 @@ pub(super) struct Pool {
 impl UniswapV3 {
     pub(super) fn deploy(setup: &mut Setup) -> anyhow::Result<Self> {
         let owner = actor(usize::MAX);
-        let weth = creation_code("@uniswap/v2-periphery/build/WETH9.json")?;
+        let weth = creation_code(artifacts::WETH)?;
         let weth = setup.deploy(owner, &weth, &[])?;
         let core = |name| creation_code(&format!("@uniswap/v3-core/artifacts/contracts/{name}"));
         let factory = core("UniswapV3Factory.sol/UniswapV3Factory.json")?;

@@ -1,12 +1,15 @@
 use alloy::sol_types::{SolCall as _, SolValue as _};
 use alloy_primitives::{Address, TxKind, U256};
-use turnpike_bench::creation_code;
+use turnpike_workloads::{
+    artifacts::{self, creation_code},
+    calls::{addLiquidityCall, approveCall, transferCall},
+};
 
 use super::{
     Step,
     disperse::{self, Disperser},
 };
-use crate::workload::{Pool, TOKEN_GAS, addLiquidityCall, approveCall, transferCall};
+use crate::workload::{Pool, TOKEN_GAS};
 
 /// Units of a token.
 const SUPPLY: U256 = U256::from_limbs([0, 0, 1, 0]);
@@ -47,11 +50,11 @@ impl Contracts {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let weth = creation_code("@uniswap/v2-periphery/build/WETH9.json")?;
+        let weth = creation_code(artifacts::WETH)?;
         let weth = self.deploy(weth.to_vec());
-        let factory = creation_code("@uniswap/v2-core/build/UniswapV2Factory.json")?;
+        let factory = creation_code(artifacts::UNISWAP_V2_FACTORY)?;
         let factory = self.deploy([factory.to_vec(), self.owner.abi_encode()].concat());
-        let router = creation_code("@uniswap/v2-periphery/build/UniswapV2Router02.json")?;
+        let router = creation_code(artifacts::UNISWAP_V2_ROUTER)?;
         let router = self.deploy([router.to_vec(), (factory, weth).abi_encode()].concat());
         (0..count).map(|_| self.pool(router)).collect()
     }
@@ -65,8 +68,7 @@ impl Contracts {
     }
 
     fn token(&mut self) -> anyhow::Result<Address> {
-        let code =
-            creation_code("@openzeppelin/contracts/build/contracts/ERC20PresetFixedSupply.json")?;
+        let code = creation_code(artifacts::ERC20)?;
         let names = ("Load".to_string(), "LOAD".to_string(), SUPPLY, self.owner);
         Ok(self.deploy([code.to_vec(), names.abi_encode_params()].concat()))
     }

@@ -9,6 +9,7 @@ use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::{Address, TxKind, U256};
 use anyhow::{Context as _, ensure};
 use serde_json::json;
+use turnpike_workloads::calls::approveCall;
 
 use self::{
     contracts::Contracts,
@@ -19,7 +20,7 @@ use crate::{
     rpc::Rpc,
     senders::{Sender, senders},
     sign::Terms,
-    workload::{Kind, TOKEN_GAS, World, approveCall},
+    workload::{Kind, TOKEN_GAS, World},
 };
 
 /// The funder keeps all but one part in this many of its ether.

@@ -3,9 +3,9 @@
 use alloy_primitives::{Address, Bytes, U256};
 use clap::ValueEnum;
 use serde::Serialize;
-use turnpike_bench::Random;
-pub(crate) use turnpike_bench::calls::{
-    addLiquidityCall, approveCall, swapExactTokensForTokensCall, transferCall,
+use turnpike_workloads::{
+    Crowd, Mix, MixedTransaction, Pair,
+    calls::{approveCall, swapExactTokensForTokensCall, transferCall},
 };
 
 use crate::senders::partner;
@@ -74,6 +74,15 @@ impl Kind {
         }
     }
 
+    /// Classes of senders who may pay each other: those with the same token or pool.
+    const fn classes(self) -> usize {
+        match self {
+            Self::DefiA => TOKENS,
+            Self::DefiB => POOLS,
+            _ => 1,
+        }
+    }
+
     /// Uniswap v2 pools.
     pub(crate) fn pools(self) -> usize {
         match self {
@@ -114,13 +123,14 @@ pub(crate) struct Call {
 pub(crate) struct Workload {
     kind: Kind,
     world: World,
-    random: Random,
+    crowd: Crowd,
     turn: usize,
 }
 
 impl Workload {
     pub(crate) fn new(kind: Kind, world: World) -> Self {
-        Self { kind, world, random: Random::new(8), turn: 0 }
+        let crowd = Crowd::new(8, world.senders.len().max(2), kind.classes());
+        Self { kind, world, crowd, turn: 0 }
     }
 
     /// The next call.
@@ -141,39 +151,35 @@ impl Workload {
             }
             Kind::RawChain => self.ether(each, self.world.senders[(each + 1) % count]),
             Kind::RawRandom => {
-                let (from, to) = self.random.pair_below(count);
+                let Pair { from, to, .. } = self.crowd.pair();
                 self.ether(from, self.world.senders[to])
             }
             Kind::Erc20Independent => self.token(each, partner(self.world.senders[each])),
             Kind::Erc20HotRecipient => self.token(each, partner(Address::ZERO)),
             Kind::Erc20Random => {
-                let (from, to) = self.random.pair_below(count);
+                let Pair { from, to, .. } = self.crowd.pair();
                 self.token(from, self.world.senders[to])
             }
             Kind::UniswapV2Pools => self.swap(each, turn / count),
             Kind::DefiA => {
-                let (from, to) = self.pair(TOKENS);
-                if turn.is_multiple_of(4) { self.ether(from, to) } else { self.token(from, to) }
+                let Pair { from, to, .. } = self.crowd.pair();
+                let to = self.world.senders[to];
+                match Mix::DefiA.at(turn) {
+                    MixedTransaction::Ether => self.ether(from, to),
+                    _ => self.token(from, to),
+                }
             }
             Kind::DefiB => {
-                let (from, to) = self.pair(POOLS);
-                match turn % 20 {
-                    0 => self.approve(from, to),
-                    // Swaps spread over the block, not in a row.
-                    turn if turn % 3 == 1 => self.swap(from, turn),
-                    turn if turn % 6 == 3 => self.ether(from, to),
-                    _ => self.pool_token(from, to),
+                let Pair { from, to, .. } = self.crowd.pair();
+                let to = self.world.senders[to];
+                match Mix::DefiB.at(turn) {
+                    MixedTransaction::Approval => self.approve(from, to),
+                    MixedTransaction::Swap => self.swap(from, turn % 20),
+                    MixedTransaction::Ether => self.ether(from, to),
+                    MixedTransaction::Token => self.pool_token(from, to),
                 }
             }
         }
-    }
-
-    /// A sender and the address of another, who have to do with the same token or pool.
-    fn pair(&mut self, classes: usize) -> (usize, Address) {
-        let class = self.random.below(classes);
-        let members = (self.world.senders.len() - class).div_ceil(classes);
-        let (from, to) = self.random.pair_below(members);
-        (class + from * classes, self.world.senders[class + to * classes])
     }
 
     /// Units or wei that no other call has, so that transactions differ.
