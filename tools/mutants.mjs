@@ -16,7 +16,7 @@ const SECONDS_MAX = 60;
 const SUITES = [
   {
     test: "parallel",
-    filter: "_are_the_oracles",
+    filter: "_equal_the_reference",
     cases: 150,
     faults: [
       "accounts-unchecked",

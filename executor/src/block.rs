@@ -12,8 +12,8 @@ use turnpike_state::{StateCommit, StateRoots, StateView};
 use crate::{
     BlockHashes, BlockOutcome, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
     Included, Skipped, Transactions,
+    block_state::Tables,
     env::EvmContext,
-    journal::Tables,
     keccak::Memo,
     profile::Profiles,
     runner::{LOOK_AHEAD, Runner, Stop},
@@ -265,8 +265,8 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         if let BlockHashes::Deferred(hash) = evm.ctx.journaled_state.hashes() {
             header.parent_hash = hash.wait().ok_or(ExecutionError::ParentAbandoned)?;
         }
-        let EvmContext::<S> { journaled_state: journal, chain: hashes, .. } = evm.ctx;
-        let (diff, tables) = journal.into_diff()?;
+        let EvmContext::<S> { journaled_state: block_state, chain: hashes, .. } = evm.ctx;
+        let (diff, tables) = block_state.into_diff()?;
         let workspace =
             Workspace { tables, memo: hashes.memo, profiles: profiles.unwrap_or_default() };
         let overlays = alloc::vec![diff];

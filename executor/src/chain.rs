@@ -25,7 +25,7 @@ pub const RECENT_STATES: HistoryLimits = HistoryLimits { blocks_max: 128, items_
 
 /// The newest block of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct ChainHead {
     /// Its header.
     pub header: Header,
     /// What derivation needs to know of it.
@@ -34,7 +34,7 @@ pub struct Head {
     pub output: OutputRoot,
 }
 
-impl Head {
+impl ChainHead {
     /// Its hash.
     pub const fn hash(&self) -> B256 {
         self.output.block_hash
@@ -70,7 +70,7 @@ pub struct Chain {
     state: NodeState,
     /// The newest block that ran.
     tip: Tip,
-    head: Head,
+    head: ChainHead,
     /// The blocks after the head, up to `tip`.
     closed: VecDeque<Closed>,
     /// How to get back from the state to those before it.
@@ -78,7 +78,7 @@ pub struct Chain {
     /// The newest block whose state somebody has asked for since the last block was closed.
     asked: Mutex<Option<Asked>>,
     /// The heads that the chain had before, as far back as `history` goes.
-    heads: VecDeque<Head>,
+    heads: VecDeque<ChainHead>,
     engine: Arc<Engine>,
 }
 
@@ -108,7 +108,7 @@ impl Chain {
         let header = genesis.header(roots.state_root);
         let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
         let output = output_of(&header, roots);
-        Self::at(genesis.config.clone(), state, Head { header, parent, output }, limits)
+        Self::at(genesis.config.clone(), state, ChainHead { header, parent, output }, limits)
     }
 
     /// The chain at the block with this header, after which `state` is the state; `origin` is the entry of the block's
@@ -123,10 +123,10 @@ impl Chain {
         let parent = Parent { number: header.number, timestamp: header.timestamp, origin };
         let output = output_of(&header, roots);
         (roots.state_root == header.state_root)
-            .then(|| Self::at(config, state, Head { header, parent, output }, RECENT_STATES))
+            .then(|| Self::at(config, state, ChainHead { header, parent, output }, RECENT_STATES))
     }
 
-    fn at(config: ChainConfig, state: NodeState, head: Head, limits: HistoryLimits) -> Self {
+    fn at(config: ChainConfig, state: NodeState, head: ChainHead, limits: HistoryLimits) -> Self {
         Self {
             tip: Tip::of(&config, &head),
             config,
@@ -146,7 +146,7 @@ impl Chain {
     }
 
     /// The newest block that is sealed.
-    pub const fn head(&self) -> &Head {
+    pub const fn head(&self) -> &ChainHead {
         &self.head
     }
 
@@ -167,7 +167,7 @@ impl Chain {
     }
 
     /// The head that the chain had when `block` was the newest, if the state after it is kept.
-    pub fn head_at(&self, block: u64) -> Option<&Head> {
+    pub fn head_at(&self, block: u64) -> Option<&ChainHead> {
         match usize::try_from(self.head.header.number.checked_sub(block)?).ok()? {
             0 => Some(&self.head),
             back => self.heads.get(self.heads.len().checked_sub(back)?),
@@ -294,7 +294,7 @@ impl Chain {
         };
         let (header, parent, output) = (outcome.header.clone(), *parent, outcome.output);
         self.closed.pop_front();
-        self.heads.push_back(mem::replace(&mut self.head, Head { header, parent, output }));
+        self.heads.push_back(mem::replace(&mut self.head, ChainHead { header, parent, output }));
         self.history.trim(parent.number, kept);
         while self.heads.front().is_some_and(|head| head.header.number < self.history.oldest()) {
             self.heads.pop_front();

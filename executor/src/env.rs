@@ -26,13 +26,13 @@ use turnpike_state::StateView;
 use crate::{
     BlockHashes, ChainSpec, FeeRule,
     base::Base,
-    journal::Journal,
+    block_state::BlockState,
     keccak::{self, Hashes},
     precompiles::BoundedPrecompiles,
     spec::{FORK, VAULTS},
 };
 
-pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Base<S>, Journal<S>, Hashes>;
+pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Base<S>, BlockState<S>, Hashes>;
 
 pub(crate) type TurnpikeEvm<S> = Evm<
     EvmContext<S>,

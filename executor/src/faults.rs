@@ -31,7 +31,7 @@ pub enum Fault {
     SlotsUnchecked,
     /// A lane takes a slot of the block for another that agrees in the last 64 bits.
     LaneKeyTruncated,
-    /// So does every journal.
+    /// So does every block state.
     KeyTruncated,
     /// What one lane paid in fees is not added.
     FeesForgotten,

@@ -66,8 +66,8 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         evm: &mut TurnpikeEvm<S>,
         _init_and_floor_gas: &mut InitialAndFloorGas,
     ) -> Result<(), Self::Error> {
-        let (block, tx, cfg, journal, _, _) = evm.ctx().all_mut();
-        let mut caller = journal.load_account_with_code_mut(tx.caller())?.data;
+        let (block, tx, cfg, block_state, _, _) = evm.ctx().all_mut();
+        let mut caller = block_state.load_account_with_code_mut(tx.caller())?.data;
         let balance = *caller.balance();
         let balance = match self.rules {
             Rules::User { l1_fee } => {
@@ -135,20 +135,20 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         if self.fees == FeeRule::Beneficiary && !evm.ctx.journaled_state.is_lane() {
             return Ok(post_execution::reward_beneficiary(evm.ctx(), gas)?);
         }
-        let EvmContext::<S> { block, tx, cfg, journaled_state: journal, .. } = &mut evm.ctx;
+        let EvmContext::<S> { block, tx, cfg, journaled_state: block_state, .. } = &mut evm.ctx;
         let gas_used = u128::from(gas.used().saturating_sub(gas.reservoir()));
         let base_fee = u128::from(block.basefee());
         let price = tx.effective_gas_price(base_fee);
         match self.fees {
             FeeRule::Vaults => {
                 let tip = price.saturating_sub(base_fee).saturating_mul(gas_used);
-                journal.credit(base_fee.saturating_mul(gas_used), tip, &l1_fee);
+                block_state.credit(base_fee.saturating_mul(gas_used), tip, &l1_fee);
             }
             FeeRule::Beneficiary => {
                 let burnt = if cfg.spec.is_enabled_in(SpecId::LONDON) { base_fee } else { 0 };
                 match price.saturating_sub(burnt).checked_mul(gas_used) {
-                    Some(reward) => journal.credit(reward, 0, &U256::ZERO),
-                    None => journal.note_order(),
+                    Some(reward) => block_state.credit(reward, 0, &U256::ZERO),
+                    None => block_state.note_order(),
                 }
             }
         }
@@ -167,14 +167,14 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         let (Rules::Deposit { mint }, EVMError::Transaction(_)) = (self.rules, &error) else {
             return Err(error);
         };
-        let (_, tx, _, journal, _, _) = evm.ctx().all_mut();
+        let (_, tx, _, block_state, _, _) = evm.ctx().all_mut();
         let gas = ResultGas::default().with_total_gas_spent(tx.gas_limit());
         {
-            let mut sender = journal.load_account_mut(tx.caller())?.data;
+            let mut sender = block_state.load_account_mut(tx.caller())?.data;
             sender.incr_balance(U256::from(mint));
             sender.bump_nonce();
         }
-        journal.commit_tx();
+        block_state.commit_tx();
         Ok(ExecutionResult::Halt {
             reason: HaltReason::OutOfGas(OutOfGasError::Basic),
             gas,

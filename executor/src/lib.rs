@@ -14,6 +14,8 @@ extern crate alloc;
 
 mod base;
 mod block;
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "lanes need threads"))]
+mod block_state;
 #[cfg(feature = "std")]
 mod call;
 #[cfg(feature = "std")]
@@ -30,8 +32,6 @@ mod handler;
 #[cfg(feature = "std")]
 mod hook;
 mod included;
-#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "lanes need threads"))]
-mod journal;
 mod keccak;
 #[cfg(feature = "std")]
 mod list_root;
@@ -61,7 +61,7 @@ pub use block::{
 #[cfg(feature = "std")]
 pub use call::{CallOutcome, CallRequest, call};
 #[cfg(feature = "std")]
-pub use chain::{Chain, Head, RECENT_STATES};
+pub use chain::{Chain, ChainHead, RECENT_STATES};
 #[cfg(feature = "std")]
 pub use closed::ClosedBlock;
 #[cfg(feature = "std")]

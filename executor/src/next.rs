@@ -4,7 +4,8 @@ use turnpike_protocol::{ChainConfig, Origin, Parent, next_base_fee};
 use turnpike_state::FlatState;
 
 use crate::{
-    BlockContext, BlockHashes, ChainSpec, DeferredHash, Engine, EngineBlock, ExecutionError, Head,
+    BlockContext, BlockHashes, ChainHead, ChainSpec, DeferredHash, Engine, EngineBlock,
+    ExecutionError,
 };
 
 /// The newest block of a chain that has run: its head, or a block whose roots are being computed.
@@ -20,7 +21,7 @@ pub struct Tip {
 
 impl Tip {
     /// A block whose hash is known.
-    pub(crate) fn of(config: &ChainConfig, head: &Head) -> Self {
+    pub(crate) fn of(config: &ChainConfig, head: &ChainHead) -> Self {
         Self {
             parent: head.parent,
             next_base_fee: next_base_fee(config, &head.header),

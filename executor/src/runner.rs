@@ -29,7 +29,7 @@ use crate::{
     transfer::{PlainTransfer, TRANSFER_GAS},
 };
 
-/// Runs transactions, each on the state that those before it left: an EVM over a journal, with what a chain's rules add
+/// Runs transactions, each on the state that those before it left: an EVM over a block state, with what a chain's rules add
 /// to revm's. Knows nothing of a block but its context.
 pub(crate) struct Runner<S: StateView> {
     pub(crate) evm: TurnpikeEvm<S>,
@@ -117,8 +117,8 @@ impl<S: StateView> Runner<S> {
         &mut self,
         hash: &DeferredHash,
     ) -> Result<(), ExecutionError<S::Error>> {
-        let journal = &mut self.evm.ctx.journaled_state;
-        if !journal.has_code_of(&HISTORY_STORAGE, &HISTORY_STORAGE_CODE)? {
+        let block_state = &mut self.evm.ctx.journaled_state;
+        if !block_state.has_code_of(&HISTORY_STORAGE, &HISTORY_STORAGE_CODE)? {
             let hash = hash.wait().ok_or(ExecutionError::ParentAbandoned)?;
             return self.record_parent_hash(hash);
         }
@@ -138,8 +138,8 @@ impl<S: StateView> Runner<S> {
             let call = Call::of(tx)?;
             (!call.data.is_empty()).then_some((number, call))
         });
-        let journal = RefCell::new(&mut self.evm.ctx.journaled_state);
-        let has_code = |address: &Address| journal.borrow_mut().has_code(address);
+        let block_state = RefCell::new(&mut self.evm.ctx.journaled_state);
+        let has_code = |address: &Address| block_state.borrow_mut().has_code(address);
         profiles.predict(calls, has_code, &mut predictions);
         let slots = predictions.slots.iter().map(|(_, address, slot, _)| (*address, *slot));
         let hashes = predictions.hashes.iter().map(|(_, input, hash)| (input, *hash));
@@ -223,9 +223,9 @@ impl<S: StateView> Runner<S> {
     /// Whether something is to be learned from a call's run.
     fn is_curious(&mut self, call: Call<'_>) -> bool {
         let Self { evm, profiles: Some(profiles), .. } = self else { return false };
-        let journal = RefCell::new(&mut evm.ctx.journaled_state);
+        let block_state = RefCell::new(&mut evm.ctx.journaled_state);
         !call.data.is_empty()
-            && profiles.is_curious(call, |address| journal.borrow_mut().has_code(address))
+            && profiles.is_curious(call, |address| block_state.borrow_mut().has_code(address))
     }
 
     /// Has the next transaction observed.
@@ -247,8 +247,8 @@ impl<S: StateView> Runner<S> {
         if result.is_success() {
             let observed =
                 Observed { touches: &touches, seen: &seen, gas_used: result.tx_gas_used() };
-            let journal = RefCell::new(&mut evm.ctx.journaled_state);
-            profiles.learn(call, &observed, |address| journal.borrow_mut().has_code(address));
+            let block_state = RefCell::new(&mut evm.ctx.journaled_state);
+            profiles.learn(call, &observed, |address| block_state.borrow_mut().has_code(address));
         }
     }
 
@@ -260,8 +260,8 @@ impl<S: StateView> Runner<S> {
         rules: Rules,
     ) -> Result<bool, Stop<S>> {
         let Rules::User { l1_fee } = rules else { return Ok(false) };
-        let EvmContext::<S> { block, cfg, journaled_state: journal, .. } = &mut self.evm.ctx;
-        journal
+        let EvmContext::<S> { block, cfg, journaled_state: block_state, .. } = &mut self.evm.ctx;
+        block_state
             .transfer_plainly(cfg, block, sender, transfer, self.fees, &l1_fee)
             .map_err(|error| Stop::Fatal(error.into()))
     }

@@ -14,7 +14,7 @@ use revm::{
 use turnpike_protocol::TxEnvelope;
 use turnpike_state::StateView;
 
-use crate::{FeeRule, base::ViewError, journal::Journal};
+use crate::{FeeRule, base::ViewError, block_state::BlockState};
 
 /// Gas of a transaction that carries no data and runs no code, in every fork.
 pub(crate) const TRANSFER_GAS: u64 = 21_000;
@@ -132,7 +132,7 @@ impl Plan {
     }
 }
 
-impl<S: StateView> Journal<S> {
+impl<S: StateView> BlockState<S> {
     /// Runs a transfer if it is plainly valid: says whether it did.
     pub(crate) fn transfer_plainly(
         &mut self,

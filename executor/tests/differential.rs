@@ -1,5 +1,5 @@
-//! Blocks of random transactions between random contracts, on our journal and on plain revm: same status, gas, logs
-//! and state. The programs do what journals get wrong: destroy and make again, call back, revert, delegate, touch.
+//! Blocks of random transactions between random contracts, on our block state and on plain revm: same status, gas, logs
+//! and state. The programs do what block states get wrong: destroy and make again, call back, revert, delegate, touch.
 //!
 //! Each case is its seed: `TURNPIKE_SEED=<hex>` tries that one, `TURNPIKE_CASES=<n>` so many, `TURNPIKE_LONG=1` a
 //! hundred times as many.

@@ -1,4 +1,4 @@
-//! Blocks come out as the oracle's even if what must not happen happens: lanes panic or cannot go on, predictions are
+//! Blocks come out as the reference executor's even if what must not happen happens: lanes panic or cannot go on, predictions are
 //! wrong, lanes come out wrong in shadow mode. It is counted, and logged.
 //!
 //! The faults are made by `turnpike_executor::faults`, one at a time.
@@ -30,10 +30,10 @@ use script::{Family, Script};
 const SCRIPTS: u64 = 40;
 const WORKERS: usize = 3;
 
-const PANICKED: &str = "ERROR a worker panicked, the wave runs in order";
-const IN_ORDER: &str = "DEBUG the wave runs in order";
-const AGAIN: &str = "DEBUG lanes touched what others changed, they run again";
-const MISMATCH: &str = "ERROR a block came out differently in lanes, the oracle's outcome counts";
+const PANICKED: &str = "ERROR worker panicked, executing the wave sequentially";
+const IN_ORDER: &str = "DEBUG executing the wave sequentially";
+const AGAIN: &str = "DEBUG lanes conflict, executing them again";
+const MISMATCH: &str = "ERROR parallel outcome differs, keeping the reference outcome";
 
 /// Panics on purpose are not told.
 fn hush() {
@@ -48,7 +48,7 @@ fn hush() {
     });
 }
 
-/// Runs random blocks of both families under a fault, all of which have to be the oracle's. Returns what was counted and
+/// Runs random blocks of both families under a fault, all of which have to be the reference executor's. Returns what was counted and
 /// logged, script by script.
 fn run_with(fault: Fault, mode: Mode) -> Vec<(EngineCounters, Vec<String>)> {
     hush();
@@ -112,36 +112,36 @@ fn predicting_that_panics_has_blocks_run_in_order() {
 }
 
 /// Sees that lanes touched each other, which was counted and logged, and that no more was amiss.
-fn assert_escapes(fault: Fault) {
+fn assert_conflicts(fault: Fault) {
     let runs = run_with(fault, Mode::Parallel);
-    let mut escapes = 0;
+    let mut conflicts = 0;
     for (counters, lines) in &runs {
-        assert_eq!(counters.escapes > 0, count_of(lines, AGAIN) > 0, "{counters:?}, {lines:#?}");
+        assert_eq!(counters.conflicts > 0, count_of(lines, AGAIN) > 0, "{counters:?}, {lines:#?}");
         assert_eq!((counters.panics, counters.lane_errors), (0, 0));
         let in_order = count_of(lines, &format!("{IN_ORDER} reason=Rounds"));
         assert_eq!(counters.out_of_rounds, in_order);
-        escapes += counters.escapes;
+        conflicts += counters.conflicts;
     }
-    assert!(escapes > SCRIPTS, "only {escapes} lanes ran again");
+    assert!(conflicts > SCRIPTS, "only {conflicts} lanes ran again");
 }
 
 #[test]
-fn calls_that_are_said_to_touch_nothing_are_the_oracles() {
-    assert_escapes(Fault::PredictNothing);
+fn blocks_predicted_to_touch_nothing_equal_the_reference() {
+    assert_conflicts(Fault::PredictNothing);
 }
 
 #[test]
-fn calls_that_are_said_to_touch_what_others_do_are_the_oracles() {
-    assert_escapes(Fault::PredictShuffled);
+fn blocks_with_shuffled_predictions_equal_the_reference() {
+    assert_conflicts(Fault::PredictShuffled);
 }
 
 #[test]
-fn calls_that_are_said_to_change_nothing_are_the_oracles() {
-    assert_escapes(Fault::PredictReads);
+fn blocks_predicted_to_only_read_equal_the_reference() {
+    assert_conflicts(Fault::PredictReads);
 }
 
 #[test]
-fn shadow_mode_counts_blocks_that_come_out_wrong_and_takes_the_oracles() {
+fn shadow_mode_counts_mismatches_and_keeps_the_reference_outcome() {
     for fault in [Fault::FeesForgotten, Fault::SlotsUnchecked, Fault::OverlayForgotten] {
         let runs = run_with(fault, Mode::Shadow);
         for (counters, lines) in &runs {

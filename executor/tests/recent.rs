@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, B256, TxKind, U256, hex, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use op_alloy_consensus::TxDeposit;
-use turnpike_executor::{CallOutcome, CallRequest, Chain, Head, call};
+use turnpike_executor::{CallOutcome, CallRequest, Chain, ChainHead, call};
 use turnpike_protocol::{BlockInput, Genesis, Origin, TxEnvelope};
 use turnpike_state::{Account, HistoryLimits};
 
@@ -19,7 +19,7 @@ const COUNTER: [u8; 33] =
 
 /// What was there when a block was the newest.
 struct Snapshot {
-    head: Head,
+    head: ChainHead,
     rich: Option<Account>,
     count: U256,
 }

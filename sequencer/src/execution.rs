@@ -20,8 +20,9 @@ pub struct BlockExecution {
     /// Transactions in the largest lane.
     pub largest_lane_transactions: usize,
     /// Lanes that touched what another lane changed, and ran again.
-    pub escapes: usize,
-    /// Times that lanes ran before none escaped.
+    #[serde(rename = "escapes")]
+    pub conflicts: usize,
+    /// Times that lanes ran before none conflicted.
     pub rounds: usize,
     /// What the stages took.
     pub stage_microseconds: StageMicroseconds,
@@ -55,7 +56,7 @@ impl BlockExecution {
             sum.lanes += slice.lanes.len();
             let largest = slice.lanes.iter().map(|lane| lane.transactions).max().unwrap_or(0);
             sum.largest_lane_transactions = sum.largest_lane_transactions.max(largest);
-            sum.escapes += slice.escapes;
+            sum.conflicts += slice.conflicts;
             sum.rounds += slice.rounds;
             times.predict += slice.times.predict;
             times.partition += slice.times.partition;
@@ -98,7 +99,7 @@ mod tests {
             transactions: 9,
             in_lanes: 8,
             lanes: vec![lane(5), lane(3)],
-            escapes: 2,
+            conflicts: 2,
             rounds: 3,
             times: StageTimes {
                 // Parts of a microsecond are not lost.

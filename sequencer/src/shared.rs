@@ -7,7 +7,7 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use turnpike_executor::{Chain, Head};
+use turnpike_executor::{Chain, ChainHead};
 use turnpike_l1::{Disputes, L1Head, OutputStatus, ProposedOutput};
 use turnpike_protocol::{
     ChainConfig, Entry, Origin, OutputRoot, QueuedDeposit, SignedTx, decode_transaction,
@@ -415,7 +415,7 @@ impl Shared {
 
     /// The newest block that everybody may see: it is durable, and can be looked up. The chain may be ahead of it; where it is so far
     /// ahead that the state after that block is gone, and where blocks were taken back, it is the chain's head.
-    pub(crate) fn newest<'chain>(&self, chain: &'chain Chain) -> &'chain Head {
+    pub(crate) fn newest<'chain>(&self, chain: &'chain Chain) -> &'chain ChainHead {
         chain.head_at(*self.head.borrow()).unwrap_or_else(|| chain.head())
     }
 

@@ -6,9 +6,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// One transaction after the other, on the calling thread: the oracle.
+    /// One transaction after the other, on the calling thread: the reference executor.
     Sequential,
-    /// Both ways, compared; what counts is the oracle's outcome.
+    /// Both ways, compared; what counts is the reference executor's outcome.
     Shadow,
     /// In lanes, side by side.
     #[default]

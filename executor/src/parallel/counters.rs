@@ -18,7 +18,8 @@ pub struct EngineCounters {
     /// Lanes.
     pub lanes: u64,
     /// Lanes that ran again because they touched what another one changed.
-    pub escapes: u64,
+    #[serde(rename = "escapes")]
+    pub conflicts: u64,
     /// Functions of which profiles are held now, those of a router for each set of tokens apart.
     pub functions: u64,
     /// Profiles that were given up for others.
@@ -66,7 +67,7 @@ pub(super) struct Counters {
     transactions: AtomicU64,
     in_lanes: AtomicU64,
     lanes: AtomicU64,
-    escapes: AtomicU64,
+    conflicts: AtomicU64,
     functions: AtomicU64,
     evictions: AtomicU64,
     predicted: AtomicU64,
@@ -88,7 +89,7 @@ impl Counters {
         add(&self.transactions, report.transactions);
         add(&self.in_lanes, report.in_lanes);
         add(&self.lanes, report.lanes.len());
-        add(&self.escapes, report.escapes);
+        add(&self.conflicts, report.conflicts);
         add(&self.misses, report.misses);
         add(&self.reused, report.reused);
         add(&self.speculated, report.speculated);
@@ -112,9 +113,9 @@ impl Counters {
             1,
         );
         if reason == Fallback::Panic {
-            tracing::error!(transactions, "a worker panicked, the wave runs in order");
+            tracing::error!(transactions, "worker panicked, executing the wave sequentially");
         } else {
-            tracing::debug!(?reason, transactions, "the wave runs in order");
+            tracing::debug!(?reason, transactions, "executing the wave sequentially");
         }
     }
 
@@ -129,7 +130,7 @@ impl Counters {
         add(&self.shadowed, 1);
         if !is_same {
             add(&self.mismatches, 1);
-            tracing::error!("a block came out differently in lanes, the oracle's outcome counts");
+            tracing::error!("parallel outcome differs, keeping the reference outcome");
         }
     }
 
@@ -140,7 +141,7 @@ impl Counters {
             transactions: read(&self.transactions),
             in_lanes: read(&self.in_lanes),
             lanes: read(&self.lanes),
-            escapes: read(&self.escapes),
+            conflicts: read(&self.conflicts),
             functions: read(&self.functions),
             evictions: read(&self.evictions),
             predicted: read(&self.predicted),

@@ -10,7 +10,7 @@ use turnpike_state::StateView;
 use super::{plan::Wave, predict::Chunk};
 use crate::{
     BlockTransaction, ExecutionError, Included, SkipReason,
-    journal::{LaneState, Layer},
+    block_state::{LaneState, Layer},
     profile::Key,
     runner::{LOOK_AHEAD, Ran, Runner, Stop},
 };
@@ -137,8 +137,8 @@ impl<T: BlockTransaction> Lane<T> {
             };
             let Some(tx) = self.rest.next() else { break };
             if !missed.is_empty() {
-                let journal = &runner.evm.ctx.journaled_state;
-                let touched = missed.iter().filter(|key| journal.was_touched(key, turn));
+                let block_state = &runner.evm.ctx.journaled_state;
+                let touched = missed.iter().filter(|key| block_state.was_touched(key, turn));
                 self.note_miss(&tx, touched, wave.chunk_of(number), number);
             }
             match result {
@@ -181,7 +181,7 @@ impl<T: BlockTransaction> Lane<T> {
         places: Range<usize>,
         runner: &mut Runner<Layer<'_, S>>,
     ) {
-        let journal = &mut runner.evm.ctx.journaled_state;
+        let block_state = &mut runner.evm.ctx.journaled_state;
         for number in &self.numbers[places] {
             let chunk = wave.chunk_of(*number);
             let slots = chunk.slots_of(*number);
@@ -190,10 +190,10 @@ impl<T: BlockTransaction> Lane<T> {
                 continue;
             }
             for account in chunk.accounts_of(*number).iter().filter(|key| key.is_written()) {
-                journal.own_account(&account.key);
+                block_state.own_account(&account.key);
             }
             for slot in slots.iter().filter(|key| key.is_written()) {
-                journal.own_slot(&slot.key.0, slot.key.1);
+                block_state.own_slot(&slot.key.0, slot.key.1);
             }
         }
     }

@@ -8,7 +8,7 @@
 //!                                                        changed? ──┘ those run again, together, in order
 //! ```
 //!
-//! The block's own journal is that of the oracle, [`BlockExecutor`], to which whatever does not fit lanes is sent: what
+//! The block's own block state is that of the reference executor, [`BlockExecutor`], to which whatever does not fit lanes is sent: what
 //! is too little to pay for threads, what all depends on each other, what did not come out clean after a few rounds,
 //! what panicked. While lanes run, it is what they start from, and nobody changes it.
 //!
@@ -18,8 +18,8 @@
 //! - No key that one lane changed was looked at by another lane of the same wave.
 //! - A wave's transactions ask for no more gas than the block has left, so that none of them is skipped for that.
 
-mod check;
 mod config;
+mod conflicts;
 mod counters;
 mod lane;
 mod pace;
@@ -52,7 +52,7 @@ pub use report::{LaneReport, SliceReport, StageTimes};
 use crate::{
     BlockContext, BlockExecutor, BlockHashes, BlockTransaction, BlockTx, ChainSpec, Executed,
     ExecutedTx, ExecutionError, Workspace,
-    journal::{LaneState, Tables},
+    block_state::{LaneState, Tables},
     keccak::Memo,
 };
 use counters::Counters;
@@ -84,8 +84,8 @@ pub struct Engine {
 #[derive(Debug, Default)]
 struct Memory {
     block: Workspace,
-    /// Of the oracle, in shadow mode.
-    oracle: Workspace,
+    /// Of the reference executor, in shadow mode.
+    reference: Workspace,
     lanes: Vec<Tables>,
     memos: Vec<Memo>,
 }
@@ -157,9 +157,9 @@ impl Engine {
         let mode = self.mode();
         let workspace = std::mem::take(&mut lock(&self.memory).block);
         let main = BlockExecutor::open_in(workspace, spec, context, state)?;
-        let oracle = match mode {
+        let reference = match mode {
             Mode::Shadow => {
-                let workspace = std::mem::take(&mut lock(&self.memory).oracle);
+                let workspace = std::mem::take(&mut lock(&self.memory).reference);
                 Some(BlockExecutor::open_in(workspace, spec, context, state)?)
             }
             Mode::Sequential | Mode::Parallel => None,
@@ -173,7 +173,7 @@ impl Engine {
             main,
             pending: Pending::default(),
             speculations: Vec::new(),
-            oracle,
+            reference,
             slices: Vec::new(),
             taken: Vec::new(),
             skipped_taken: 0,
@@ -200,8 +200,8 @@ pub struct EngineBlock<'a, S: StateView, T = BlockTx> {
     pending: Pending,
     /// Runs by themselves of transactions of the slice that have not had their turn.
     speculations: Vec<Speculation>,
-    /// In shadow mode, the same block by the oracle alone.
-    oracle: Option<BlockExecutor<S, T>>,
+    /// In shadow mode, the same block by the reference executor alone.
+    reference: Option<BlockExecutor<S, T>>,
     slices: Vec<SliceReport>,
     /// What was taken of the block so far.
     taken: Vec<Arc<ExecutedTx>>,
@@ -221,8 +221,8 @@ where
     /// is invalid at its turn is noted as skipped and changes nothing; a deposit is never skipped. After an error the
     /// block is worth nothing and has to be dropped.
     pub fn execute_slice(&mut self, transactions: Vec<T>) -> Result<(), ExecutionError<S::Error>> {
-        if let Some(oracle) = &mut self.oracle {
-            oracle.execute_all(transactions.iter().cloned())?;
+        if let Some(reference) = &mut self.reference {
+            reference.execute_all(transactions.iter().cloned())?;
         }
         let mut report = SliceReport { transactions: transactions.len(), ..SliceReport::default() };
         self.run_slice(transactions, &mut report)?;
@@ -239,7 +239,7 @@ where
 
     /// Gas that the block has left.
     pub fn gas_remaining(&self) -> u64 {
-        self.oracle.as_ref().unwrap_or(&self.main).gas_remaining()
+        self.reference.as_ref().unwrap_or(&self.main).gas_remaining()
     }
 
     /// Ends the block, and tells how it ran, slice by slice. The state view is as it was. Waits for the parent's hash, if that
@@ -247,7 +247,7 @@ where
     pub fn finish(mut self) -> Result<Finished<T>, ExecutionError<S::Error>> {
         let start = Instant::now();
         let overlays = self.overlays()?;
-        let Self { engine, main, pending, oracle, mut slices, taken, is_same_so_far, .. } = self;
+        let Self { engine, main, pending, reference, mut slices, taken, is_same_so_far, .. } = self;
         if let Some(last) = slices.last_mut() {
             last.times.merge += start.elapsed();
         }
@@ -259,9 +259,9 @@ where
         memory.lanes.extend(pending.into_lanes().map(LaneState::into_memory));
         memory.lanes.truncate(LANES_KEPT_MAX);
         drop(memory);
-        if let Some(oracle) = oracle {
-            let (mut expected, workspace) = oracle.finish()?;
-            lock(&engine.memory).oracle = workspace;
+        if let Some(reference) = reference {
+            let (mut expected, workspace) = reference.finish()?;
+            lock(&engine.memory).reference = workspace;
             let is_same = is_same_so_far && expected.is_same(&mut executed);
             engine.counters.count_shadow(is_same);
             executed = expected;

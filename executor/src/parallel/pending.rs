@@ -1,8 +1,8 @@
 use alloy_primitives::{Address, map::AddressMap};
 
-use crate::journal::LaneState;
+use crate::block_state::LaneState;
 
-/// Lanes of a block's last wave, whose changes the block's journal has not taken over.
+/// Lanes of a block's last wave, whose changes the block's block state has not taken over.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     lanes: Vec<LaneState>,

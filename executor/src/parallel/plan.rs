@@ -19,7 +19,7 @@ use super::{
 use crate::faults::{self, Fault};
 use crate::{
     BlockTransaction, ExecutionError, FeeRule,
-    journal::Layer,
+    block_state::Layer,
     profile::{Call, Key, Profiles},
     runner::{Ran, Runner},
     spec::VAULTS,

@@ -10,7 +10,7 @@ pub struct SliceReport {
     /// The lanes, the first to be started first.
     pub lanes: Vec<LaneReport>,
     /// Lanes that touched what another lane changed, and ran again.
-    pub escapes: usize,
+    pub conflicts: usize,
     /// Times that lanes ran before none escaped.
     pub rounds: usize,
     /// Transactions whose accesses were told from profiles of what they call, of those that were looked at.

@@ -10,7 +10,7 @@ use turnpike_state::{StateDiff, StateView};
 
 use super::{
     Engine, EngineBlock, LaneReport, SliceReport,
-    check::{Escape, escapes},
+    conflicts::{Conflict, find_conflicts},
     counters::Fallback,
     lane::{Lane, Missed, take_apart},
     lock,
@@ -20,19 +20,19 @@ use super::{
 use crate::faults::{self, Fault};
 use crate::{
     BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, Skipped,
+    block_state::{Amounts, LaneState, Layer},
     included::{LaneNumber, NO_LANE},
-    journal::{Amounts, LaneState, Layer},
     profile::{Call, Key},
     runner::Runner,
 };
 
-/// Times that lanes run before what does not come out clean is left to the oracle.
+/// Times that lanes run before what does not come out clean is left to the reference executor.
 const ROUNDS_MAX: usize = 4;
 
 /// Keys that made lanes run again, of which it is found out who touched them: at most.
 const MISSED_KEYS_MAX: usize = 16;
 
-/// Accounts that the block's journal changed are looked for in the lanes if they are so few, else the other way round.
+/// Accounts that the block's block state changed are looked for in the lanes if they are so few, else the other way round.
 const FEW_ACCOUNTS: usize = 16;
 
 /// How a wave ended.
@@ -118,22 +118,19 @@ where
                 || (),
                 |(), lane| {
                     let lane = LaneNumber::try_from(lane).expect("invariant: lanes are numbered");
-                    escapes(&wave.chunks, &wave.partition, merged, &states, lane)
+                    find_conflicts(&wave.chunks, &wave.partition, merged, &states, lane)
                 },
             );
             drop(states);
-            let escapes = found.map_err(|_| Fallback::Panic)?.concat();
+            let conflicts = found.map_err(|_| Fallback::Panic)?.concat();
             report.times.check += start.elapsed();
-            if escapes.is_empty() {
+            if conflicts.is_empty() {
                 return Ok(());
             }
-            missed = escapes.iter().map(|escape| escape.key).take(MISSED_KEYS_MAX).collect();
-            waiting = join(held, merged, &escapes);
-            report.escapes += waiting.len();
-            tracing::debug!(
-                lanes = waiting.len(),
-                "lanes touched what others changed, they run again"
-            );
+            missed = conflicts.iter().map(|conflict| conflict.key).take(MISSED_KEYS_MAX).collect();
+            waiting = join(held, merged, &conflicts);
+            report.conflicts += waiting.len();
+            tracing::debug!(lanes = waiting.len(), "lanes conflict, executing them again");
         }
         Err(Fallback::Rounds)
     }
@@ -149,11 +146,11 @@ where
         let Ok(mut runner) = Runner::new(self.spec, self.context, self.layer) else {
             unreachable!("invariant: the block is open, so its fork is known");
         };
-        let journal = &mut runner.evm.ctx.journaled_state;
+        let block_state = &mut runner.evm.ctx.journaled_state;
         if self.spec.fees == FeeRule::Beneficiary {
-            journal.set_credit_recipients(&[self.context.header.beneficiary]);
+            block_state.set_credit_recipients(&[self.context.header.beneficiary]);
         }
-        journal.enter_lane();
+        block_state.enter_lane();
         runner.evm.ctx.chain.memo = lock(&engine.memory).memos.pop().unwrap_or_default();
         Worker { engine, runner }
     }
@@ -172,7 +169,7 @@ where
         lanes: Vec<Lane<T>>,
         report: &mut SliceReport,
     ) -> Result<WaveEnd<T>, ExecutionError<S::Error>> {
-        assert!(self.pending.is_empty(), "invariant: a wave starts from the block's journal");
+        assert!(self.pending.is_empty(), "invariant: a wave starts from the block's block_state");
         let lanes: Vec<_> = lanes.into_iter().map(Mutex::new).collect();
         let mut order: Vec<LaneNumber> = (0..).take(lanes.len()).collect();
         let result = self.start().run_rounds(wave, &lanes, &mut order, report);
@@ -231,8 +228,8 @@ where
     ) -> Result<(), ExecutionError<S::Error>> {
         let beneficiary = self.beneficiary();
         self.learn_from_misses(&lanes, report);
-        let journal = &mut self.main.runner.evm.ctx.journaled_state;
-        journal.absorb_credits(credits, beneficiary)?;
+        let block_state = &mut self.main.runner.evm.ctx.journaled_state;
+        block_state.absorb_credits(credits, beneficiary)?;
         let lane_of = wave.partition.lane_of.iter();
         let mut order: Vec<_> = lane_of.map(|lane| merged[usize::from(*lane)]).collect();
         let (mut included, mut skipped) = (Vec::with_capacity(lanes.len()), Vec::new());
@@ -271,28 +268,28 @@ where
         }
     }
 
-    /// Has the block's journal take over what is pending.
+    /// Has the block's block state take over what is pending.
     pub(super) fn absorb_pending(&mut self) -> Result<(), ExecutionError<S::Error>> {
-        let journal = &mut self.main.runner.evm.ctx.journaled_state;
+        let block_state = &mut self.main.runner.evm.ctx.journaled_state;
         for lane in self.pending.drain() {
-            journal.absorb(&lane)?;
+            block_state.absorb(&lane)?;
             lock(&self.engine.memory).lanes.push(lane.into_memory());
         }
         Ok(())
     }
 
-    /// What is pending, as changes next to those of the block's journal. Has the journal take it over if both changed
+    /// What is pending, as changes next to those of the block's block state. Has the block state take it over if both changed
     /// the same account.
     pub(super) fn overlays(&mut self) -> Result<Vec<StateDiff>, ExecutionError<S::Error>> {
         let Self { engine, main, pending, .. } = self;
-        let journal = &main.runner.evm.ctx.journaled_state;
-        let few: Vec<&Address> = journal.changed_accounts().take(FEW_ACCOUNTS + 1).collect();
+        let block_state = &main.runner.evm.ctx.journaled_state;
+        let few: Vec<&Address> = block_state.changed_accounts().take(FEW_ACCOUNTS + 1).collect();
         let is_shared = if few.len() <= FEW_ACCOUNTS {
             few.iter().any(|address| pending.lanes().iter().any(|lane| lane.changes(address)))
         } else {
             let lanes = pending.lanes();
             let is_shared = |(): &mut (), at: usize| {
-                lanes[at].changed_accounts().any(|address| journal.changes(address))
+                lanes[at].changed_accounts().any(|address| block_state.changes(address))
             };
             let found = engine.workers.map(lanes.len(), || (), is_shared);
             found.map_or(true, |found| found.into_iter().any(|is_shared| is_shared))
@@ -320,10 +317,10 @@ where
 fn join<T>(
     mut lanes: Vec<MutexGuard<'_, Lane<T>>>,
     merged: &mut [LaneNumber],
-    escapes: &[Escape],
+    conflicts: &[Conflict],
 ) -> Vec<usize> {
     let mut into: Vec<LaneNumber> = (0..).take(lanes.len()).collect();
-    for Escape { lanes: (one, other), .. } in escapes {
+    for Conflict { lanes: (one, other), .. } in conflicts {
         let (one, other) = (into[usize::from(*one)], into[usize::from(*other)]);
         if one == other {
             continue;

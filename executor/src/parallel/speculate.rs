@@ -14,7 +14,7 @@ use turnpike_state::StateView;
 use super::run::Worker;
 use crate::{
     BlockTransaction, ExecutionError,
-    journal::LaneState,
+    block_state::LaneState,
     profile::{Call, Key, Observed, Profiles, Seen, Touch},
     runner::{Ran, Runner, Stop},
 };
@@ -69,7 +69,7 @@ impl<S: StateView + Copy> Worker<'_, S> {
 
 impl Speculation {
     /// Takes what came of the transaction for what comes of it now, if nothing that it looked at has changed since in the
-    /// journal that it runs in. Where fees go to a single account at once, that is the `beneficiary`.
+    /// block state that it runs in. Where fees go to a single account at once, that is the `beneficiary`.
     pub(crate) fn adopt<S: StateView>(
         &self,
         runner: &mut Runner<S>,

@@ -14,15 +14,15 @@ where
     S: StateView + Copy + Send + Sync,
 {
     /// Takes what ran since the last call: transactions in order, with complete receipts, and what was skipped. The block
-    /// goes on to hold them. In shadow mode it is the oracle's outcome, which is what counts.
+    /// goes on to hold them. In shadow mode it is the reference executor's outcome, which is what counts.
     pub fn take_executed(&mut self) -> SliceOutcome {
         let ours = self.main.take_transactions();
-        let (transactions, skipped) = match &mut self.oracle {
+        let (transactions, skipped) = match &mut self.reference {
             None => (ours, self.main.skipped()),
-            Some(oracle) => {
-                let expected = oracle.take_transactions();
+            Some(reference) => {
+                let expected = reference.take_transactions();
                 self.is_same_so_far &= expected.is_same(&ours);
-                (expected, oracle.skipped())
+                (expected, reference.skipped())
             }
         };
         let first = self.taken.len();
@@ -42,8 +42,10 @@ where
     /// An account as the block has it so far. After a slice that ran in lanes, the first call costs as much as the accounts
     /// that it changed, all others are look-ups.
     pub fn account(&mut self, address: &Address) -> Option<Account> {
-        let Ok(found) = match &mut self.oracle {
-            Some(oracle) => oracle.runner.evm.ctx.journaled_state.account_so_far(address, None),
+        let Ok(found) = match &mut self.reference {
+            Some(reference) => {
+                reference.runner.evm.ctx.journaled_state.account_so_far(address, None)
+            }
             None => {
                 let lane = self.pending.lane_of(address);
                 self.main.runner.evm.ctx.journaled_state.account_so_far(address, lane)
@@ -54,7 +56,7 @@ where
 
     /// The code with this hash, which must be that of an account as the block has it so far.
     pub fn code(&self, hash: &B256) -> Bytecode {
-        let block = self.oracle.as_ref().unwrap_or(&self.main);
+        let block = self.reference.as_ref().unwrap_or(&self.main);
         let found = self.pending.lanes().iter().find_map(|lane| lane.code(hash));
         match found.or_else(|| block.runner.evm.ctx.journaled_state.new_code(hash)) {
             Some(code) => code.clone(),

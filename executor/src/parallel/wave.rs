@@ -15,7 +15,9 @@ use super::{
     speculate::Speculation,
     workers::Panicked,
 };
-use crate::{BlockTransaction, ExecutionError, FeeRule, SpecId, journal::Layer, runner::Runner};
+use crate::{
+    BlockTransaction, ExecutionError, FeeRule, SpecId, block_state::Layer, runner::Runner,
+};
 
 impl<S, T> EngineBlock<'_, S, T>
 where

@@ -1,4 +1,4 @@
-//! The engine's outcome of a script, block by block, against the oracle's.
+//! The engine's outcome of a script, block by block, against the reference executor's.
 
 use std::{
     fmt,
@@ -37,15 +37,15 @@ pub(crate) struct Totals {
     pub(crate) skipped: usize,
     pub(crate) in_lanes: usize,
     pub(crate) lanes: usize,
-    pub(crate) escapes: usize,
+    pub(crate) conflicts: usize,
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { blocks, included, skipped, in_lanes, lanes, escapes } = self;
+        let Self { blocks, included, skipped, in_lanes, lanes, conflicts } = self;
         write!(
             f,
-            "{blocks} blocks, {included} transactions, {skipped} skipped; {in_lanes} in {lanes} lanes, {escapes} escapes"
+            "{blocks} blocks, {included} transactions, {skipped} skipped; {in_lanes} in {lanes} lanes, {conflicts} conflicts"
         )
     }
 }
@@ -57,8 +57,8 @@ impl Totals {
     /// Tells what was seen, which has to be something.
     pub(crate) fn conclude(&self) {
         eprintln!("{self}");
-        let Self { blocks, included, in_lanes, escapes, .. } = *self;
-        let has_lanes = in_lanes > included / 10 && escapes > 0;
+        let Self { blocks, included, in_lanes, conflicts, .. } = *self;
+        let has_lanes = in_lanes > included / 10 && conflicts > 0;
         assert!(blocks < BLOCKS_THAT_TELL || has_lanes, "hardly anything ran in lanes: {self}");
     }
 
@@ -66,7 +66,7 @@ impl Totals {
         for report in reports {
             self.in_lanes += report.in_lanes;
             self.lanes += report.lanes.len();
-            self.escapes += report.escapes;
+            self.conflicts += report.conflicts;
         }
     }
 }
@@ -98,14 +98,14 @@ fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     })
 }
 
-/// Runs a script on an engine, beside the oracle, and sees that the engine did not only get over what went wrong.
+/// Runs a script on an engine, beside the reference executor, and sees that the engine did not only get over what went wrong.
 fn run(script: &Script, engine: &Engine, totals: &mut Totals) -> Result<(), String> {
     run_blocks(script, engine, totals)?;
     let in_shadow = script.blocks.iter().filter(|block| block.mode == Mode::Shadow).count();
     judge(&engine.counters(), in_shadow)
 }
 
-/// Runs a script on an engine, beside the oracle.
+/// Runs a script on an engine, beside the reference executor.
 pub(crate) fn run_blocks(
     script: &Script,
     engine: &Engine,
@@ -142,7 +142,8 @@ fn run_block(
 ) -> Result<(), String> {
     let context = &block.context;
     let text = |error: &dyn fmt::Display| format!("gave up: {error}");
-    let mut oracle = BlockExecutor::open(spec, context, expected_state.flat()).expect("known fork");
+    let mut reference =
+        BlockExecutor::open(spec, context, expected_state.flat()).expect("known fork");
     engine.set_mode(block.mode);
     let (promise, context) = deferred(context);
     if let Some((promise, hash)) = promise {
@@ -151,16 +152,16 @@ fn run_block(
     }
     let mut ours = engine.open(spec, &context, state.flat()).map_err(|error| text(&error))?;
     for (at, slice) in block.slices.iter().enumerate() {
-        slice.iter().for_each(|tx| oracle.execute(tx.clone()).expect("full state"));
+        slice.iter().for_each(|tx| reference.execute(tx.clone()).expect("full state"));
         ours.execute_slice(slice.clone()).map_err(|error| text(&error))?;
-        let (expected, got) = (oracle.gas_remaining(), ours.gas_remaining());
+        let (expected, got) = (reference.gas_remaining(), ours.gas_remaining());
         if expected != got {
             return Err(format!("gas left after slice {at}: expected {expected}, got {got}"));
         }
         compare_accounts(block, at, spec, expected_state, &mut ours)
             .map_err(|failure| format!("after slice {at}: {failure}"))?;
     }
-    let (expected, _) = oracle.finish().expect("full state");
+    let (expected, _) = reference.finish().expect("full state");
     let (got, reports) = ours.finish().map_err(|error| text(&error))?;
     totals.blocks += 1;
     totals.included += expected.transactions.len();
@@ -195,10 +196,11 @@ fn compare_accounts(
     state: &NodeState,
     ours: &mut EngineBlock<'_, &FlatState, Tx>,
 ) -> Result<(), String> {
-    let mut oracle = BlockExecutor::open(spec, &block.context, state.flat()).expect("known fork");
+    let mut reference =
+        BlockExecutor::open(spec, &block.context, state.flat()).expect("known fork");
     let so_far = block.slices[..=last].iter().flatten().cloned();
-    oracle.execute_all(so_far).expect("full state");
-    let (mut executed, _) = oracle.finish().expect("full state");
+    reference.execute_all(so_far).expect("full state");
+    let (mut executed, _) = reference.finish().expect("full state");
     let mut changed = MergedDiff::default();
     changed.push(executed.diff());
     let named = executed.diff().accounts.iter().map(|change| change.address);

@@ -1,4 +1,4 @@
-//! The parallel engine against the oracle, on chains of random blocks: what they hold, what they skip and why, what they
+//! The parallel engine against the reference executor, on chains of random blocks: what they hold, what they skip and why, what they
 //! change, and the roots.
 //!
 //! Each case is its seed: `TURNPIKE_SEED=<hex>` tries that one, `TURNPIKE_CASES=<n>` so many, `TURNPIKE_LONG=1` a
@@ -64,31 +64,31 @@ fn check_shadow(test: &str, family: Family) {
 }
 
 #[test]
-fn ethereum_blocks_are_the_oracles() {
-    check_any_workers("ethereum_blocks_are_the_oracles", Family::Ethereum);
+fn ethereum_blocks_equal_the_reference() {
+    check_any_workers("ethereum_blocks_equal_the_reference", Family::Ethereum);
 }
 
 #[test]
-fn turnpike_blocks_are_the_oracles() {
-    check_any_workers("turnpike_blocks_are_the_oracles", Family::Turnpike);
+fn turnpike_blocks_equal_the_reference() {
+    check_any_workers("turnpike_blocks_equal_the_reference", Family::Turnpike);
 }
 
 #[test]
-fn ethereum_blocks_are_the_same_with_any_number_of_workers() {
-    check_all_workers("ethereum_blocks_are_the_same_with_any_number_of_workers", Family::Ethereum);
+fn ethereum_blocks_are_equal_with_any_worker_count() {
+    check_all_workers("ethereum_blocks_are_equal_with_any_worker_count", Family::Ethereum);
 }
 
 #[test]
-fn turnpike_blocks_are_the_same_with_any_number_of_workers() {
-    check_all_workers("turnpike_blocks_are_the_same_with_any_number_of_workers", Family::Turnpike);
+fn turnpike_blocks_are_equal_with_any_worker_count() {
+    check_all_workers("turnpike_blocks_are_equal_with_any_worker_count", Family::Turnpike);
 }
 
 #[test]
-fn ethereum_blocks_in_shadow_are_the_oracles() {
-    check_shadow("ethereum_blocks_in_shadow_are_the_oracles", Family::Ethereum);
+fn ethereum_shadow_blocks_equal_the_reference() {
+    check_shadow("ethereum_shadow_blocks_equal_the_reference", Family::Ethereum);
 }
 
 #[test]
-fn turnpike_blocks_in_shadow_are_the_oracles() {
-    check_shadow("turnpike_blocks_in_shadow_are_the_oracles", Family::Turnpike);
+fn turnpike_shadow_blocks_equal_the_reference() {
+    check_shadow("turnpike_shadow_blocks_equal_the_reference", Family::Turnpike);
 }

@@ -17,8 +17,8 @@ use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, h
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use op_alloy_consensus::TxDeposit;
 use turnpike_executor::{
-    BlockOutcome, BlockTx, Chain, ClosedBlock, Engine, EngineBlock, EngineConfig, Executed,
-    ExecutedTx, ExecutionError, Grain, Head, Mode, NextBlock, block_transactions,
+    BlockOutcome, BlockTx, Chain, ChainHead, ClosedBlock, Engine, EngineBlock, EngineConfig,
+    Executed, ExecutedTx, ExecutionError, Grain, Mode, NextBlock, block_transactions,
     execute_next_block,
 };
 use turnpike_protocol::{
@@ -186,13 +186,13 @@ impl Script {
 
 /// What was there when a block was the newest.
 struct Snapshot {
-    head: Head,
+    head: ChainHead,
     people: Vec<Option<Account>>,
     slot: U256,
 }
 
 impl Snapshot {
-    fn of(head: &Head, state: &FlatState) -> Self {
+    fn of(head: &ChainHead, state: &FlatState) -> Self {
         let people = (0..PEOPLE).map(|number| state.account(&person(number))).collect();
         let slot = state.storage(&HISTORY_STORAGE, history_slot(head.header.number));
         Self { head: head.clone(), people, slot }
@@ -247,10 +247,10 @@ fn engine(workers: usize, mode: Mode) -> Engine {
 
 type Taken = Vec<Arc<ExecutedTx>>;
 
-/// The block by the oracle alone.
+/// The block by the reference executor alone.
 fn run_alone(
     genesis: &Genesis,
-    parent: &Head,
+    parent: &ChainHead,
     block: &Block,
     state: &mut NodeState,
 ) -> BlockOutcome {
@@ -318,7 +318,7 @@ fn check(seed: u64) -> Result<(), String> {
         let block = script.block();
         let expected = run_alone(&genesis, &newest, &block, &mut state);
         let (header, output) = (expected.header.clone(), expected.output);
-        newest = Head { header, parent: block.input.as_parent(), output };
+        newest = ChainHead { header, parent: block.input.as_parent(), output };
         let after = Snapshot::of(&newest, state.flat());
 
         let next = chain.next_block();
@@ -456,7 +456,7 @@ fn heads_follow_when_they_are_told_to() {
         let executed = chain.run(&block.input).expect("full state");
         let outcome = chain.close(executed, &block.input.origin).complete();
         let (header, output) = (outcome.header.clone(), outcome.output);
-        let head = Head { header, parent: block.input.as_parent(), output };
+        let head = ChainHead { header, parent: block.input.as_parent(), output };
         snapshots.push(Snapshot::of(&head, chain.state().flat()));
         outcomes.push(outcome);
         snapshots[0].check(&chain).expect("blocks that are closed are not there");

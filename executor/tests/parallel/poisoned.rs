@@ -160,11 +160,11 @@ fn check(poison: Poison) {
     for workers in WORKERS {
         let (learned, _) = run(None, Mode::Parallel, workers);
         let all = u64::try_from(PEOPLE).expect("few") * (BLOCKS_BEFORE + BLOCKS_AFTER);
-        assert_eq!((learned.in_lanes, learned.escapes), (all, 0), "{poison:?} is not predicted");
+        assert_eq!((learned.in_lanes, learned.conflicts), (all, 0), "{poison:?} is not predicted");
         for change in [0, PEOPLE / 2, PEOPLE] {
             let (counters, lines) = run(Some(change), Mode::Parallel, workers);
-            let again = count_of(&lines, "DEBUG lanes touched what others changed, they run again");
-            assert!(counters.escapes > 0 && again > 0, "{poison:?}, {change}: {counters:?}");
+            let again = count_of(&lines, "DEBUG lanes conflict, executing them again");
+            assert!(counters.conflicts > 0 && again > 0, "{poison:?}, {change}: {counters:?}");
             assert_eq!((counters.panics, counters.lane_errors), (0, 0));
             let (counters, _) = run(Some(change), Mode::Shadow, workers);
             assert_eq!((counters.shadowed, counters.mismatches), (4, 0));
@@ -173,11 +173,11 @@ fn check(poison: Poison) {
 }
 
 #[test]
-fn a_contract_that_goes_by_a_flag_is_the_oracles_when_the_flag_changes() {
+fn flag_flip_after_learning_never_changes_the_outcome() {
     check(Poison::Flag);
 }
 
 #[test]
-fn a_proxy_is_the_oracles_when_its_implementation_changes() {
+fn proxy_upgrade_after_learning_never_changes_the_outcome() {
     check(Poison::Proxy);
 }

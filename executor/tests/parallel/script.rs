@@ -165,7 +165,7 @@ impl Script {
     }
 }
 
-/// What the oracle makes of a block.
+/// What the reference executor makes of a block.
 fn run(
     spec: &ChainSpec,
     context: &BlockContext,

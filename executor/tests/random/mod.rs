@@ -1,6 +1,6 @@
 //! Random blocks: programs, the world that they live in, and transactions between its accounts.
 //!
-//! Everything comes from a [`Rng`], and that from a seed: a case is its seed. What journals and lanes get wrong is what
+//! Everything comes from a [`Rng`], and that from a seed: a case is its seed. What block states and lanes get wrong is what
 //! the pieces are made of: to destroy and make again, to call back, to revert, to delegate, to touch, to look alike.
 #![allow(dead_code, unused_imports, reason = "each of the tests uses a part")]
 

@@ -2,7 +2,7 @@ use std::{convert::Infallible, mem, sync::Arc};
 
 use alloy_primitives::B256;
 use turnpike_executor::{
-    BlockExecutor, ChainSpec, Executed, ExecutedTx, ExecutionError, Head, block_transactions,
+    BlockExecutor, ChainHead, ChainSpec, Executed, ExecutedTx, ExecutionError, block_transactions,
 };
 use turnpike_protocol::{BlockInput, ChainConfig};
 use turnpike_state::{AccountDiff, FlatState, StateDiff};
@@ -13,7 +13,7 @@ use crate::StateKey;
 #[derive(Debug)]
 pub struct Replay {
     config: ChainConfig,
-    parent: Head,
+    parent: ChainHead,
     input: BlockInput,
     state: FlatState,
 }
@@ -30,7 +30,7 @@ pub struct FirstChange {
 impl Replay {
     pub(crate) const fn new(
         config: ChainConfig,
-        parent: Head,
+        parent: ChainHead,
         input: BlockInput,
         state: FlatState,
     ) -> Self {

@@ -2,7 +2,7 @@ use std::fs;
 
 use alloy_primitives::Address;
 use tempfile::TempDir;
-use turnpike_executor::{Head, Mode, RECENT_STATES};
+use turnpike_executor::{ChainHead, Mode, RECENT_STATES};
 use turnpike_protocol::{BlockInput, Genesis, Origin};
 use turnpike_storage::{JournalTx, genesis_id};
 
@@ -45,7 +45,7 @@ impl Node {
     }
 
     /// Starts, seals blocks and stops, politely or not. Returns the head.
-    async fn run(&self, blocks: u64, is_killed: bool) -> Head {
+    async fn run(&self, blocks: u64, is_killed: bool) -> ChainHead {
         let (database, mut restored) = self.start().await;
         for _ in 0..blocks {
             seal(&database, &mut restored).await;
@@ -58,7 +58,7 @@ impl Node {
     }
 
     /// The head after a start, and how many blocks were run for it.
-    async fn look(&self) -> (Head, u64) {
+    async fn look(&self) -> (ChainHead, u64) {
         let (database, restored) = self.start().await;
         database.close().await;
         assert_eq!(restored.chain.state().roots().state_root, root(&restored.chain));

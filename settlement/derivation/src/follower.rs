@@ -2,7 +2,7 @@ use std::convert::Infallible;
 
 use tracing::{info, warn};
 use turnpike_executor::{
-    BlockOutcome, Chain, Engine, EngineConfig, ExecutionError, ExecutionHook, Head,
+    BlockOutcome, Chain, ChainHead, Engine, EngineConfig, ExecutionError, ExecutionHook,
 };
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{BlockInput, EntryData, Genesis, Header, OutputRoot, StateRootPrefix};
@@ -81,7 +81,7 @@ impl Follower {
     }
 
     /// The newest block: the safe head.
-    pub const fn head(&self) -> &Head {
+    pub const fn head(&self) -> &ChainHead {
         self.chain.head()
     }
 

@@ -3,7 +3,7 @@ use turnpike_challenger::{
     game::{Fault, Trace},
     prove::{PROGRAM, Position, Recorder},
 };
-use turnpike_executor::{BlockOutcome, Head, execute_next_block};
+use turnpike_executor::{BlockOutcome, ChainHead, execute_next_block};
 use turnpike_protocol::{
     BlockInput, ChainConfig, Header, OutputRoot, Preimage, Preimages, keccak_key, precompile_key,
 };
@@ -48,7 +48,7 @@ pub(crate) struct Lie {
     /// What is said instead.
     pub(crate) lies: Lies,
     /// The head that the block is built on, and the block.
-    pub(crate) head: Head,
+    pub(crate) head: ChainHead,
     pub(crate) input: BlockInput,
 }
 

@@ -68,7 +68,7 @@ impl EngineReport {
                 gas(|slice| lane_gas(slice).max().unwrap_or_default()),
                 gas(|slice| lane_gas(slice).sum()),
             ),
-            escapes: count(|slice| slice.escapes) / rounds as f64,
+            escapes: count(|slice| slice.conflicts) / rounds as f64,
             rounds: count(|slice| slice.rounds) / rounds as f64,
             serial: share(serial.as_secs_f64(), (serial + work).as_secs_f64()),
             stages: StageShares::of(slices.map(|slice| slice.times), wall),
@@ -150,7 +150,7 @@ mod tests {
             transactions: 5,
             in_lanes: 4,
             lanes,
-            escapes: 1,
+            conflicts: 1,
             rounds: 2,
             times,
             ..SliceReport::default()

@@ -11,7 +11,7 @@ use op_alloy_rpc_types::Transaction;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::{sync::RwLockReadGuard, task::block_in_place, time::timeout};
-use turnpike_executor::{Chain, Head};
+use turnpike_executor::{Chain, ChainHead};
 use turnpike_protocol::{ChainConfig, TxEnvelope, predeploys::MESSAGE_PASSER};
 use turnpike_state::{AccountProof, HistoricalView, StateDiff};
 use turnpike_storage::BlockRecord;
@@ -111,7 +111,7 @@ impl RecentChain<'_> {
         self.chain.config()
     }
 
-    pub(crate) fn head(&self) -> &Head {
+    pub(crate) fn head(&self) -> &ChainHead {
         self.chain.head_at(self.block).expect("invariant: looked up when this was made")
     }
 

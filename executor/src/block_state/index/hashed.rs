@@ -10,7 +10,7 @@ use alloy_primitives::map::DefaultHashBuilder;
 /// Where in a list the item with a key is, by open addressing. A word is a tag, which is a part of the key's hash, and
 /// a place in the list: eight bytes, so that the index stays in the cache where keys would not, and a key that is not
 /// there is mostly told by one word. The hash only finds candidates: whoever asks compares the keys.
-pub(in crate::journal) struct Index<K> {
+pub(in crate::block_state) struct Index<K> {
     words: Vec<u64>,
     len: usize,
     hasher: DefaultHashBuilder,
@@ -42,7 +42,7 @@ const SLACK_MAX: usize = 32;
 impl<K: Hash> Index<K> {
     /// The place of a key. `is_key` says whether the item at a place has it.
     #[inline]
-    pub(in crate::journal) fn find(
+    pub(in crate::block_state) fn find(
         &self,
         key: &K,
         is_key: impl Fn(usize) -> bool,
@@ -66,7 +66,7 @@ impl<K: Hash> Index<K> {
     }
 
     /// Notes the place of a key that is not in here.
-    pub(in crate::journal) fn insert(&mut self, key: K, place: usize) {
+    pub(in crate::block_state) fn insert(&mut self, key: K, place: usize) {
         if (self.len + 1) * 2 > self.words.len() {
             self.grow();
         }
@@ -76,7 +76,7 @@ impl<K: Hash> Index<K> {
         self.len += 1;
     }
 
-    pub(in crate::journal) fn clear(&mut self) {
+    pub(in crate::block_state) fn clear(&mut self) {
         if self.words.len() > SLACK_MAX * self.len.max(WORDS_MIN) {
             self.words = Vec::new();
         }

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256, address};
 use revm::{primitives::hardfork::SpecId, state::Bytecode};
 use turnpike_state::StateView;
 
-use super::Journal;
+use super::BlockState;
 #[cfg(feature = "faults")]
 use crate::faults::{self, Fault};
 
@@ -49,7 +49,7 @@ pub(super) struct Created {
     pub(super) base_storage: bool,
 }
 
-impl<S: StateView> Journal<S> {
+impl<S: StateView> BlockState<S> {
     /// Undoes all changes after the first `keep`, the last first.
     pub(super) fn revert_to(&mut self, keep: usize) {
         while self.tables.undo.len() > keep {

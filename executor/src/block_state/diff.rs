@@ -6,10 +6,10 @@ use alloy_primitives::{Bytes, map::B256Map};
 use revm::{primitives::hardfork::SpecId, state::Bytecode};
 use turnpike_state::{Account, AccountDiff, StateDiff, StateView};
 
-use super::{CODE_BYTES_MAX, Entry, Journal, Tables, Undo};
+use super::{BlockState, CODE_BYTES_MAX, Entry, Tables, Undo};
 use crate::base::ViewError;
 
-impl<S: StateView> Journal<S> {
+impl<S: StateView> BlockState<S> {
     /// Keeps what the running transaction changed and gets ready for the next.
     pub(super) fn commit(&mut self) {
         self.note_watched();

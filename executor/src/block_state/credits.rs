@@ -1,7 +1,7 @@
 use alloy_primitives::{Address, U256};
 use turnpike_state::StateView;
 
-use super::Journal;
+use super::BlockState;
 use crate::base::ViewError;
 
 /// Fees on their way to a few accounts that nearly every transaction pays and hardly any looks at.
@@ -14,9 +14,9 @@ pub(super) struct Credits {
     amounts: Amounts,
     /// How many of the recipients there are.
     len: usize,
-    /// Whether this is a lane's journal.
+    /// Whether this is a lane's block state.
     in_lane: bool,
-    /// Whether what this journal did depends on the order of transactions elsewhere.
+    /// Whether what this block state did depends on the order of transactions elsewhere.
     order_matters: bool,
 }
 
@@ -38,7 +38,7 @@ impl Credits {
     }
 }
 
-impl<S: StateView> Journal<S> {
+impl<S: StateView> BlockState<S> {
     /// Names the accounts that [`Self::credit`] pays. Before any account is loaded.
     pub(crate) fn set_credit_recipients(&mut self, recipients: &[Address]) {
         assert!(self.tables.accounts.len() == 0, "invariant: recipients are named first");
@@ -47,12 +47,12 @@ impl<S: StateView> Journal<S> {
         self.credits = credits;
     }
 
-    /// Makes this a lane's journal. Before any account is loaded.
+    /// Makes this a lane's block state. Before any account is loaded.
     pub(crate) const fn enter_lane(&mut self) {
         self.credits.in_lane = true;
     }
 
-    /// Whether this is a lane's journal.
+    /// Whether this is a lane's block state.
     pub(crate) const fn is_lane(&self) -> bool {
         self.credits.in_lane
     }
@@ -116,7 +116,7 @@ impl<S: StateView> Journal<S> {
 }
 
 /// The steps of a plain transfer, which is never undone.
-impl<S: StateView> Journal<S> {
+impl<S: StateView> BlockState<S> {
     /// The sender, if it has no code, this nonce, and at least so much.
     pub(crate) fn sender_of_transfer(
         &mut self,

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256, map::B256Map};
 use revm::state::{Account as RevmAccount, Bytecode, TransactionId};
 use turnpike_state::{Account, PrecompileOutcome, StateDiff, StateView, StorageId};
 
-use super::{Entry, Journal, Slot, SlotKey, Tables, credits::Amounts};
+use super::{BlockState, Entry, Slot, SlotKey, Tables, credits::Amounts};
 #[cfg(feature = "faults")]
 use crate::faults::{self, Fault};
 use crate::{
@@ -15,12 +15,12 @@ use crate::{
 /// The state in the middle of a block, as lanes see it: what the block changed so far, over the state before it.
 #[derive(Debug)]
 pub(crate) struct Layer<'a, S> {
-    block: &'a Journal<S>,
+    block: &'a BlockState<S>,
     base: S,
 }
 
 impl<'a, S: Copy> Layer<'a, S> {
-    pub(crate) const fn new(block: &'a Journal<S>, base: S) -> Self {
+    pub(crate) const fn new(block: &'a BlockState<S>, base: S) -> Self {
         Self { block, base }
     }
 }
@@ -122,7 +122,7 @@ pub(crate) struct LaneState {
     credits: Option<Amounts>,
 }
 
-impl<S: StateView> Journal<S> {
+impl<S: StateView> BlockState<S> {
     /// Notes that an account was given to this lane to change, if it was looked at.
     #[inline]
     pub(crate) fn own_account(&mut self, address: &Address) {
@@ -168,7 +168,7 @@ impl<S: StateView> Journal<S> {
         LaneState { tables, codes: core::mem::take(&mut self.codes), credits }
     }
 
-    /// Takes over what a lane changed, that began with this journal's state.
+    /// Takes over what a lane changed, that began with this block state's state.
     pub(crate) fn absorb(&mut self, lane: &LaneState) -> Result<(), ViewError<S::Error>> {
         let LaneState { tables, codes, .. } = lane;
         for (hash, code) in codes {

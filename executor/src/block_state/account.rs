@@ -9,16 +9,16 @@ use revm::{
 };
 use turnpike_state::StateView;
 
-use super::{Journal, Load, Undo};
+use super::{BlockState, Load, Undo};
 
-/// A loaded account, changed through its journal.
+/// A loaded account, changed through its block state.
 #[derive(Debug)]
-pub(crate) struct JournaledAccount<'a, S> {
-    pub(super) journal: &'a mut Journal<S>,
+pub(crate) struct BlockStateAccount<'a, S> {
+    pub(super) block_state: &'a mut BlockState<S>,
     pub(super) at: usize,
 }
 
-impl<S: StateView> Journal<S> {
+impl<S: StateView> BlockState<S> {
     /// Writes a slot of a loaded account.
     pub(super) fn store_slot(
         &mut self,
@@ -44,9 +44,9 @@ impl<S: StateView> Journal<S> {
     }
 }
 
-impl<S: StateView> JournaledAccountTr for JournaledAccount<'_, S> {
+impl<S: StateView> JournaledAccountTr for BlockStateAccount<'_, S> {
     fn account(&self) -> &Account {
-        &self.journal.tables.accounts[self.at].account
+        &self.block_state.tables.accounts[self.at].account
     }
 
     fn sload(
@@ -55,10 +55,10 @@ impl<S: StateView> JournaledAccountTr for JournaledAccount<'_, S> {
         skip_cold_load: bool,
     ) -> Result<StateLoad<&mut EvmStorageSlot>, JournalLoadErasedError> {
         let (slot, is_cold) = self
-            .journal
+            .block_state
             .load_slot(self.at, key, skip_cold_load)
             .map_err(|error| error.map(ErasedError::new))?;
-        Ok(StateLoad::new(&mut self.journal.tables.slots[slot].value, is_cold))
+        Ok(StateLoad::new(&mut self.block_state.tables.slots[slot].value, is_cold))
     }
 
     fn sstore(
@@ -67,14 +67,14 @@ impl<S: StateView> JournaledAccountTr for JournaledAccount<'_, S> {
         new: U256,
         skip_cold_load: bool,
     ) -> Result<StateLoad<SStoreResult>, JournalLoadErasedError> {
-        self.journal
+        self.block_state
             .store_slot(self.at, key, new, skip_cold_load)
             .map_err(|error| error.map(ErasedError::new))
     }
 
     fn load_code(&mut self) -> Result<&Bytecode, JournalLoadErasedError> {
-        self.journal.load_code(self.at).map_err(ErasedError::new)?;
-        let info = &self.journal.tables.accounts[self.at].account.info;
+        self.block_state.load_code(self.at).map_err(ErasedError::new)?;
+        let info = &self.block_state.tables.accounts[self.at].account.info;
         Ok(info.code.as_ref().expect("invariant: the code was just loaded"))
     }
 
@@ -95,15 +95,15 @@ impl<S: StateView> JournaledAccountTr for JournaledAccount<'_, S> {
     }
 
     fn touch(&mut self) {
-        self.journal.touch(self.at);
+        self.block_state.touch(self.at);
     }
 
     fn unsafe_mark_cold(&mut self) {
-        self.journal.tables.accounts[self.at].account.mark_cold();
+        self.block_state.tables.accounts[self.at].account.mark_cold();
     }
 
     fn set_balance(&mut self, balance: U256) {
-        self.journal.set_balance(self.at, balance);
+        self.block_state.set_balance(self.at, balance);
     }
 
     fn incr_balance(&mut self, balance: U256) -> bool {
@@ -125,15 +125,15 @@ impl<S: StateView> JournaledAccountTr for JournaledAccount<'_, S> {
     }
 
     fn set_nonce(&mut self, nonce: u64) {
-        self.journal.set_nonce(self.at, nonce);
+        self.block_state.set_nonce(self.at, nonce);
     }
 
     fn unsafe_set_nonce(&mut self, nonce: u64) {
-        self.journal.tables.accounts[self.at].account.info.nonce = nonce;
+        self.block_state.tables.accounts[self.at].account.info.nonce = nonce;
     }
 
     fn set_code(&mut self, code_hash: B256, code: Bytecode) {
-        self.journal.set_code(self.at, code, code_hash);
+        self.block_state.set_code(self.at, code, code_hash);
     }
 
     fn set_code_and_hash_slow(&mut self, code: Bytecode) {

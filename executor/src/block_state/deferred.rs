@@ -8,10 +8,10 @@ use revm::Database as _;
 use turnpike_protocol::{history_slot, predeploys::HISTORY_STORAGE};
 use turnpike_state::StateView;
 
-use super::Journal;
+use super::BlockState;
 use crate::{BlockHashes, base::ViewError};
 
-impl<S: StateView> Journal<S> {
+impl<S: StateView> BlockState<S> {
     /// Where BLOCKHASH looks.
     pub(crate) const fn hashes(&self) -> &BlockHashes {
         self.base.hashes()

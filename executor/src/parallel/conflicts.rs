@@ -12,29 +12,29 @@
 use super::{partition::Partition, predict::Chunk};
 #[cfg(feature = "faults")]
 use crate::faults::{self, Fault};
-use crate::{included::LaneNumber, journal::LaneState, profile::Key};
+use crate::{block_state::LaneState, included::LaneNumber, profile::Key};
 
 /// Two lanes that have to run as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Escape {
+pub(crate) struct Conflict {
     pub(crate) lanes: (LaneNumber, LaneNumber),
     /// What one of them changed and the other looked at.
     pub(crate) key: Key,
 }
 
-/// A lane's escapes. `merged` tells in which lane each lane ended up that was planned.
-pub(crate) fn escapes(
+/// A lane's conflicts. `merged` tells in which lane each lane ended up that was planned.
+pub(crate) fn find_conflicts(
     chunks: &[Chunk],
     partition: &Partition,
     merged: &[LaneNumber],
     states: &[&LaneState],
     lane: LaneNumber,
-) -> Vec<Escape> {
-    let mut escapes: Vec<Escape> = Vec::new();
+) -> Vec<Conflict> {
+    let mut conflicts: Vec<Conflict> = Vec::new();
     let mut note = |other: LaneNumber, address, slot| {
         let lanes = (lane, other);
-        if other != lane && escapes.last().is_none_or(|last| last.lanes != lanes) {
-            escapes.push(Escape { lanes, key: Key { address, slot } });
+        if other != lane && conflicts.last().is_none_or(|last| last.lanes != lanes) {
+            conflicts.push(Conflict { lanes, key: Key { address, slot } });
         }
     };
     let expected = |writer: LaneNumber| merged[usize::from(writer)];
@@ -68,5 +68,5 @@ pub(crate) fn escapes(
             None => {}
         }
     }
-    escapes
+    conflicts
 }

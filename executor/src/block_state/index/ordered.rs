@@ -2,7 +2,7 @@ use alloc::collections::BTreeMap;
 
 /// Places by key, each found in as many steps as the number of keys has digits.
 #[derive(Debug)]
-pub(in crate::journal) struct Index<K> {
+pub(in crate::block_state) struct Index<K> {
     places: BTreeMap<K, usize>,
 }
 
@@ -14,16 +14,16 @@ impl<K> Default for Index<K> {
 
 impl<K: Ord> Index<K> {
     /// The place of a key.
-    pub(in crate::journal) fn find(&self, key: &K, _: impl Fn(usize) -> bool) -> Option<usize> {
+    pub(in crate::block_state) fn find(&self, key: &K, _: impl Fn(usize) -> bool) -> Option<usize> {
         self.places.get(key).copied()
     }
 
     /// Notes the place of a key that is not in here.
-    pub(in crate::journal) fn insert(&mut self, key: K, place: usize) {
+    pub(in crate::block_state) fn insert(&mut self, key: K, place: usize) {
         self.places.insert(key, place);
     }
 
-    pub(in crate::journal) fn clear(&mut self) {
+    pub(in crate::block_state) fn clear(&mut self) {
         self.places.clear();
     }
 }

@@ -1,6 +1,6 @@
 //! The accounts and slots of a block under execution, and what undoes the transaction that is running.
 //!
-//! revm's own journal starts empty for each transaction and is drained into a map behind it. This one lives as long as
+//! revm's own block state starts empty for each transaction and is drained into a map behind it. This one lives as long as
 //! the block: an account is looked up in the base state once per block, a later transaction finds it where the earlier
 //! one left it, and the end of a transaction costs as much as the transaction changed.
 //!
@@ -67,7 +67,7 @@ const CODE_BYTES_MAX: usize = 32 << 20;
 
 /// See the module's documentation.
 #[derive(Debug)]
-pub(crate) struct Journal<S> {
+pub(crate) struct BlockState<S> {
     base: Base<S>,
     /// The state is in here until the block ends: there is nothing to hand to revm.
     state: (),
@@ -95,7 +95,7 @@ pub(crate) struct Journal<S> {
     deferred: Option<usize>,
 }
 
-/// The tables of a journal: the next block's can be built in the same memory.
+/// The tables of a block state: the next block's can be built in the same memory.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     accounts: Recycled<Entry>,
@@ -201,7 +201,7 @@ struct Slot {
     own: bool,
 }
 
-impl<S: StateView> Journal<S> {
+impl<S: StateView> BlockState<S> {
     pub(crate) fn with_base(base: Base<S>) -> Self {
         let mut transaction = TransactionId::ZERO;
         // Nothing is warm in a transaction that never was.

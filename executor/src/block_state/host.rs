@@ -17,15 +17,15 @@ use revm::{
 };
 use turnpike_state::StateView;
 
-use super::{Journal, Load, Undo, account::JournaledAccount, undo::Created};
+use super::{BlockState, Load, Undo, account::BlockStateAccount, undo::Created};
 use crate::base::{Base, ViewError};
 
-/// What revm asks of a journal.
-impl<S: StateView> JournalTr for Journal<S> {
+/// What revm asks of a block state.
+impl<S: StateView> JournalTr for BlockState<S> {
     type Database = Base<S>;
     type State = ();
     type JournaledAccount<'a>
-        = JournaledAccount<'a, S>
+        = BlockStateAccount<'a, S>
     where
         S: 'a;
 
@@ -145,7 +145,7 @@ impl<S: StateView> JournalTr for Journal<S> {
         self.spec = spec_id;
     }
 
-    /// For a fork that this journal does not know.
+    /// For a fork that this block state does not know.
     fn set_eip7708_config(&mut self, _disabled: bool, _delayed_clear_disabled: bool) {}
 
     fn touch_account(&mut self, address: Address) {
@@ -260,21 +260,21 @@ impl<S: StateView> JournalTr for Journal<S> {
         &mut self,
         address: Address,
         skip_cold: bool,
-    ) -> Load<StateLoad<JournaledAccount<'_, S>>, S> {
+    ) -> Load<StateLoad<BlockStateAccount<'_, S>>, S> {
         let (at, is_cold) = self.load(address, skip_cold)?;
-        Ok(StateLoad::new(JournaledAccount { journal: self, at }, is_cold))
+        Ok(StateLoad::new(BlockStateAccount { block_state: self, at }, is_cold))
     }
 
     fn load_account_mut_optional_code(
         &mut self,
         address: Address,
         load_code: bool,
-    ) -> Result<StateLoad<JournaledAccount<'_, S>>, ViewError<S::Error>> {
+    ) -> Result<StateLoad<BlockStateAccount<'_, S>>, ViewError<S::Error>> {
         let (at, is_cold) = self.load(address, false).map_err(JournalLoadError::unwrap_db_error)?;
         if load_code {
             self.load_code(at)?;
         }
-        Ok(StateLoad::new(JournaledAccount { journal: self, at }, is_cold))
+        Ok(StateLoad::new(BlockStateAccount { block_state: self, at }, is_cold))
     }
 
     fn set_code_with_hash(&mut self, address: Address, code: Bytecode, hash: B256) {
@@ -351,7 +351,7 @@ impl<S: StateView> JournalTr for Journal<S> {
         self.end_transaction();
     }
 
-    /// The state stays in the journal until the block ends.
+    /// The state stays in the block state until the block ends.
     fn finalize(&mut self) {}
 
     fn load_account_info_skip_cold_load(

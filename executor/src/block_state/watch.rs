@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 use alloy_primitives::Address;
 use turnpike_state::StateView;
 
-use super::{Journal, Undo};
+use super::{BlockState, Undo};
 use crate::profile::{Key, Touch};
 
-impl<S: StateView> Journal<S> {
+impl<S: StateView> BlockState<S> {
     /// Has the next transaction's accesses noted.
     pub(crate) fn watch(&mut self) {
         self.watched = Some(Vec::new());
