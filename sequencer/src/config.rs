@@ -2,10 +2,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
 use turnpike_executor::EngineConfig;
+use turnpike_http::HttpLimits;
 use turnpike_l1::L1Endpoints;
 use turnpike_storage::DatabaseLocation;
 
-use crate::{AdminConfig, ApiLimits, Intake, PoolLimits};
+use crate::{AdminConfig, Intake, PoolLimits};
 
 /// Blocks from one checkpoint of the state to the next, unless told otherwise.
 pub const CHECKPOINT_BLOCKS: u64 = 1_000;
@@ -40,7 +41,7 @@ pub struct SequencerConfig {
     /// Key that signs preconfirmations; without one they are not signed.
     pub key: Option<PrivateKeySigner>,
     /// What clients may take of the listener.
-    pub limits: ApiLimits,
+    pub limits: HttpLimits,
     /// How the node is administered, if it is.
     pub admin: Option<AdminConfig>,
     /// Where transactions go.

@@ -48,7 +48,7 @@ mod shared;
 mod signers;
 mod tracker;
 
-pub use api::{AdminConfig, AdminSecret, ApiLimits, LogControl, Patience, TokenError};
+pub use api::{AdminConfig, LogControl};
 pub use config::{CHECKPOINT_BLOCKS, SequencerConfig};
 pub use execution::{BlockExecution, StageMicroseconds};
 pub use intake::Intake;

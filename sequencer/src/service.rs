@@ -82,9 +82,9 @@ impl Sequencer {
         hook: Option<Box<dyn ExecutionHook>>,
         stop: &CancellationToken,
     ) -> anyhow::Result<Option<Self>> {
-        let listener = crate::api::bind(config.listen)?;
+        let listener = turnpike_http::bind(config.listen)?;
         let admin = config.admin.clone();
-        let admin = admin.map(|admin| anyhow::Ok((crate::api::bind(admin.listen)?, admin)));
+        let admin = admin.map(|admin| anyhow::Ok((turnpike_http::bind(admin.listen)?, admin)));
         let admin = admin.transpose()?;
         let started = stop.run_until_cancelled(Node::start(genesis, config, hook)).await;
         let Some(mut node) = started.transpose()? else { return Ok(None) };

@@ -10,7 +10,7 @@ use alloy::transports::http::reqwest::Client;
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use turnpike_sequencer::AdminSecret;
+use turnpike_http::JwtSecret;
 
 use crate::{execution::ExecutionMode, roles::to_json};
 
@@ -83,7 +83,7 @@ impl Order {
 
 /// Tells a node, and prints its answer as JSON. Fails if a drain is not over in time.
 pub(crate) async fn run(args: AdminArgs) -> anyhow::Result<ExitCode> {
-    let secret = AdminSecret::from_file(&args.secret).context("--secret")?;
+    let secret = JwtSecret::from_file(&args.secret).context("--secret")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let (method, params) = (args.order.method(), args.order.params());
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });

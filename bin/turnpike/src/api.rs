@@ -5,7 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use ipnet::IpNet;
-use turnpike_sequencer::{AdminConfig, AdminSecret, ApiLimits, LogControl};
+use turnpike_http::{HttpLimits, JwtSecret};
+use turnpike_sequencer::{AdminConfig, LogControl};
 
 /// What clients may take of the listener.
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ pub(crate) struct LimitArgs {
     trusted_proxy: Vec<IpNet>,
 }
 
-impl From<LimitArgs> for ApiLimits {
+impl From<LimitArgs> for HttpLimits {
     fn from(args: LimitArgs) -> Self {
         Self {
             connections_max: args.connections_max,
@@ -61,7 +62,7 @@ impl AdminServerArgs {
     /// How the node is administered, if it is.
     pub(crate) fn config(self, log: LogControl) -> anyhow::Result<Option<AdminConfig>> {
         let Some(path) = self.admin_secret else { return Ok(None) };
-        let secret = AdminSecret::from_file(&path).context("--admin-secret")?;
+        let secret = JwtSecret::from_file(&path).context("--admin-secret")?;
         Ok(Some(AdminConfig { listen: self.admin, secret, log }))
     }
 }

@@ -7,8 +7,9 @@ use turnpike_sequencer::LogControl;
 const VARIABLE: &str = "TURNPIKE_LOG";
 
 /// Our own words only: a library's may hold an endpoint's URL, and with it a key.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "turnpike",
+    "turnpike_http",
     "turnpike_sequencer",
     "turnpike_batcher",
     "turnpike_derivation",

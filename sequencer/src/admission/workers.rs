@@ -11,7 +11,10 @@ use tokio::sync::oneshot;
 use turnpike_protocol::ChainConfig;
 
 use super::{CheckedTx, check_stateless};
-use crate::{Refusal, metrics::AdmissionMetrics};
+use crate::{
+    Refusal,
+    metrics::{AdmissionMetrics, describe_refusals},
+};
 
 /// Transactions that may wait for a worker.
 const QUEUE_TRANSACTIONS_MAX: usize = 32_768;
@@ -68,12 +71,13 @@ impl Admission {
     }
 
     fn with_workers(config: ChainConfig, workers: usize) -> std::io::Result<Self> {
+        describe_refusals();
         let desk = Arc::new(Desk {
             config,
             workers,
             queue: Mutex::default(),
             changed: Condvar::new(),
-            metrics: AdmissionMetrics::new(),
+            metrics: AdmissionMetrics::default(),
         });
         let mut admission = Self { desk, workers: Vec::with_capacity(workers) };
         for number in 0..workers {

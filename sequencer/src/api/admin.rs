@@ -21,14 +21,12 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use turnpike_executor::Mode;
+use turnpike_http::{HttpLimits, JwtSecret};
 
 use super::{
     health,
-    limits::ApiLimits,
-    listener,
     problem::{Code, Problem},
-    rest,
-    secret::AdminSecret,
+    render_refusal, rest,
 };
 use crate::{Shared, control::Stopping};
 
@@ -57,7 +55,7 @@ pub struct AdminConfig {
     /// Where.
     pub listen: SocketAddr,
     /// What administrators prove that they know.
-    pub secret: AdminSecret,
+    pub secret: JwtSecret,
     /// Changes what is logged.
     pub log: LogControl,
 }
@@ -85,7 +83,7 @@ impl fmt::Debug for LogControl {
 #[derive(Clone, Debug)]
 struct Admin {
     shared: Arc<Shared>,
-    secret: AdminSecret,
+    secret: JwtSecret,
     log: LogControl,
 }
 
@@ -126,8 +124,8 @@ pub(crate) async fn serve(
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(Admin { shared, secret, log });
-    let limits = ApiLimits { connections_max: Some(CONNECTIONS_MAX), ..ApiLimits::default() };
-    listener::serve(listener, router, &limits, stop).await
+    let limits = HttpLimits { connections_max: Some(CONNECTIONS_MAX), ..HttpLimits::default() };
+    turnpike_http::serve(listener, router, render_refusal, &limits, stop).await
 }
 
 /// `POST /`.

@@ -34,13 +34,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
+use turnpike_http::{Allowance, ClientQuota, QuotaPermit};
 use turnpike_storage::{Database, StorageError};
 
-use super::{
-    places::{Place, Places},
-    problem::{Code, Problem},
-    rate::Allowance,
-};
+use super::problem::{Code, Problem};
 
 /// Clients at the same time.
 const CLIENTS_MAX: usize = 64;
@@ -81,7 +78,7 @@ const ROWS_METRIC: &str = "turnpike_sequencer_feed_rows_total";
 pub(crate) struct Feed {
     database: Arc<Database>,
     journal_end: watch::Receiver<u64>,
-    clients: Arc<Places>,
+    clients: Arc<ClientQuota>,
     tail: Mutex<Tail>,
     stop: CancellationToken,
 }
@@ -136,7 +133,7 @@ impl Feed {
         stop: CancellationToken,
     ) -> Self {
         let tail = Tail { end: *journal_end.borrow(), ..Tail::default() };
-        let clients = Places::new(CLIENTS_MAX);
+        let clients = ClientQuota::new(CLIENTS_MAX);
         Self { database, journal_end, clients, tail: Mutex::new(tail), stop }
     }
 
@@ -172,7 +169,7 @@ impl Feed {
         Ok(response)
     }
 
-    async fn serve(self: Arc<Self>, mut socket: WebSocket, from: u64, place: Place) {
+    async fn serve(self: Arc<Self>, mut socket: WebSocket, from: u64, permit: QuotaPermit) {
         gauge!(CLIENTS_METRIC).increment(1);
         let end = match self.stream(&mut socket, from).await {
             Ok(never) => match never {},
@@ -192,7 +189,7 @@ impl Feed {
             let _ = timeout(SEND_TIMEOUT, socket.send(Message::Close(Some(frame)))).await;
         }
         gauge!(CLIENTS_METRIC).decrement(1);
-        drop(place);
+        drop(permit);
     }
 
     /// Sends rows from `next` on until that is not possible any more.

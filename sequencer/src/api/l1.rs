@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use turnpike_l1::{L1Client, L1Error, Portal};
 use turnpike_protocol::DepositHint;
 
-use super::places::turn;
+use super::turn::turn;
 
 /// Questions at the same time.
 const ASKING_MAX: usize = 8;

@@ -2,26 +2,18 @@
 //! `/readyz`. Administrators have a port of their own.
 
 mod admin;
-mod client;
-mod connections;
-mod exchange;
+mod costs;
 mod feed;
 mod health;
 mod l1;
-mod limits;
-mod listener;
 mod openapi;
-mod pace;
 mod passer;
-mod places;
 mod problem;
-mod rate;
 mod rest;
 mod rpc;
-mod secret;
 mod stream;
+mod turn;
 mod wait;
-mod wire;
 
 use std::sync::Arc;
 
@@ -29,22 +21,18 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRef},
     middleware::from_fn,
+    response::{IntoResponse as _, Response},
     routing::{get, post},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::cors::CorsLayer;
+use turnpike_http::{ClientQuota, HttpLimits, ServerRefusal};
 use turnpike_l1::L1Client;
 
-pub(crate) use self::{
-    admin::serve as serve_admin, feed::CHAIN_HEADER, listener::bind, rpc::Filters,
-};
-pub use self::{
-    admin::{AdminConfig, LogControl},
-    limits::{ApiLimits, Patience},
-    secret::{AdminSecret, TokenError},
-};
-use self::{feed::Feed, l1::L1Desk, places::Places, stream::Streams};
+pub use self::admin::{AdminConfig, LogControl};
+pub(crate) use self::{admin::serve as serve_admin, feed::CHAIN_HEADER, rpc::Filters};
+use self::{feed::Feed, l1::L1Desk, problem::Problem, stream::Streams};
 use crate::Shared;
 
 /// WebSockets open at the same time, and at most half of all connections.
@@ -60,7 +48,7 @@ struct ApiState {
     shared: Arc<Shared>,
     l1: Arc<L1Desk>,
     /// WebSockets' places.
-    sockets: Arc<Places>,
+    sockets: Arc<ClientQuota>,
     /// Longest request, in bytes.
     body_bytes_max: usize,
     /// Told when the node stops.
@@ -93,12 +81,17 @@ impl FromRef<ApiState> for Arc<Streams> {
     }
 }
 
+/// Renders what the HTTP server refuses as a problem document.
+fn render_refusal(refusal: ServerRefusal) -> Response {
+    Problem::from(refusal).into_response()
+}
+
 /// Serves the API until `stop`; requests under way are finished.
 pub(crate) async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
     l1: L1Client,
-    limits: ApiLimits,
+    limits: HttpLimits,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let journal_end = shared.journal_end.clone();
@@ -120,9 +113,9 @@ pub(crate) async fn serve(
             shared,
             l1: Arc::new(L1Desk::new(l1)),
             feed,
-            sockets: Places::new(sockets_max),
+            sockets: ClientQuota::new(sockets_max),
             body_bytes_max: limits.body_bytes(),
             stop: stop.clone(),
         });
-    listener::serve(listener, router, &limits, stop).await
+    turnpike_http::serve(listener, router, render_refusal, &limits, stop).await
 }

@@ -8,9 +8,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use turnpike_http::{RateExceeded, ServerRefusal};
 use utoipa::ToSchema;
 
-use super::rate::RateExceeded;
 use crate::Refusal;
 
 /// Media type of a problem document.
@@ -180,6 +180,21 @@ pub(crate) async fn explain(path: Option<Path<String>>) -> Result<Json<Explanati
 impl From<&Refusal> for Problem {
     fn from(refusal: &Refusal) -> Self {
         Self::with(refusal.code(), refusal.status(), refusal.to_string())
+    }
+}
+
+impl From<ServerRefusal> for Problem {
+    fn from(refusal: ServerRefusal) -> Self {
+        let code = match refusal {
+            ServerRefusal::ConnectionsFull => Code::ConnectionsFull,
+            ServerRefusal::ConnectionsOfClient => Code::ConnectionsOfClient,
+            ServerRefusal::UriTooLong { .. } => Code::UriTooLong,
+            ServerRefusal::SlowBody => Code::SlowBody,
+            ServerRefusal::BodiesFull => Code::Busy,
+            _ => Code::Internal,
+        };
+        let retry_after = refusal.retry_after_seconds();
+        Self { retry_after, ..Self::new(code, refusal.to_string()) }
     }
 }
 

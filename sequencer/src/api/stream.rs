@@ -32,6 +32,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
+use turnpike_http::{Allowance, ClientQuota, QuotaPermit};
 use turnpike_l1::OutputStatus;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -39,9 +40,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     ApiState,
     openapi::{Full, Hash, Malformed},
-    places::{Place, Places},
     problem::{Code, Problem},
-    rate::Allowance,
     rest::{Answer, LifeState, Lives, Query, malformed, parse_address, parse_hash, parse_number},
 };
 use crate::{
@@ -255,7 +254,7 @@ fn names<T>(query: &Query, name: &str, parse: impl Fn(&str) -> Answer<T>) -> Ans
 #[derive(Debug)]
 pub(super) struct Streams {
     shared: Arc<Shared>,
-    places: Arc<Places>,
+    places: Arc<ClientQuota>,
     /// Newest blocks, read once for all clients.
     blocks: Mutex<VecDeque<Arc<BlockNews>>>,
     stop: CancellationToken,
@@ -271,7 +270,7 @@ struct BlockNews {
 
 impl Streams {
     pub(super) fn new(shared: Arc<Shared>, stop: CancellationToken) -> Self {
-        let places = Places::new(STREAMS_MAX);
+        let places = ClientQuota::new(STREAMS_MAX);
         Self { shared, places, blocks: Mutex::default(), stop }
     }
 
@@ -358,7 +357,7 @@ struct Client {
     followed: HashMap<B256, Option<LifeState>>,
     queue: VecDeque<Event>,
     is_over: bool,
-    _place: Place,
+    _permit: QuotaPermit,
 }
 
 impl Drop for Client {
@@ -369,7 +368,7 @@ impl Drop for Client {
 
 impl Client {
     async fn new(streams: Arc<Streams>, allowance: &Allowance, wants: Wants) -> Answer<Self> {
-        let place = streams.places.take(allowance).ok_or_else(|| {
+        let permit = streams.places.take(allowance).ok_or_else(|| {
             let detail = "as many streams are open as may be, or as many of one address";
             Problem::new(Code::StreamsFull, detail)
         })?;
@@ -395,7 +394,7 @@ impl Client {
             followed,
             queue: VecDeque::new(),
             is_over: false,
-            _place: place,
+            _permit: permit,
             wants,
             streams,
         };

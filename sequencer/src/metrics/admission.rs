@@ -1,54 +1,32 @@
-use metrics::{Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, gauge};
-use metrics::{Unit, describe_histogram, histogram};
+use metrics::{Counter, Gauge, Histogram, counter, describe_counter};
+use metrics_derive::Metrics;
 
 use crate::Refusal;
 
-/// What admission tells about itself.
-#[derive(Clone)]
+/// Counter of refused transactions by code. A code is only known when a transaction is refused.
+const REFUSALS_METRIC: &str = "turnpike_sequencer_refusals_total";
+
+/// Metrics of admission.
+#[derive(Clone, Metrics)]
+#[metrics(scope = "turnpike_sequencer_admission")]
 pub(crate) struct AdmissionMetrics {
-    /// `admission_checked_total`: transactions that were decoded and whose signers were recovered, refused ones included.
+    /// Transactions decoded and recovered, refused ones included
+    #[metric(rename = "checked_total")]
     pub(crate) checked: Counter,
-    /// `admission_waiting_transactions`: those that wait for a worker.
+    /// Transactions that wait to be decoded and recovered
+    #[metric(rename = "waiting_transactions")]
     pub(crate) waiting: Gauge,
-    /// `admission_batch_transactions`: how many a worker took at once.
+    /// Transactions that a worker took at once
+    #[metric(rename = "batch_transactions")]
     pub(crate) batch: Histogram,
 }
 
-impl std::fmt::Debug for AdmissionMetrics {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AdmissionMetrics")
-    }
+/// Describes `refusals_total{code}`.
+pub(crate) fn describe_refusals() {
+    describe_counter!(REFUSALS_METRIC, "Transactions that were refused, by code");
 }
 
-impl AdmissionMetrics {
-    /// Registers all of them with the process's recorder, if it has one.
-    pub(crate) fn new() -> Self {
-        describe_counter!(
-            "turnpike_sequencer_admission_checked_total",
-            "Transactions decoded and recovered"
-        );
-        describe_gauge!(
-            "turnpike_sequencer_admission_waiting_transactions",
-            "Transactions that wait to be decoded and recovered"
-        );
-        describe_histogram!(
-            "turnpike_sequencer_admission_batch_transactions",
-            Unit::Count,
-            "Transactions that a worker took at once"
-        );
-        describe_counter!(
-            "turnpike_sequencer_refusals_total",
-            "Transactions that were refused, by code"
-        );
-        Self {
-            checked: counter!("turnpike_sequencer_admission_checked_total"),
-            waiting: gauge!("turnpike_sequencer_admission_waiting_transactions"),
-            batch: histogram!("turnpike_sequencer_admission_batch_transactions"),
-        }
-    }
-}
-
-/// A client was told of a refusal: `refusals_total{code}`.
+/// Counts a refusal that a client was told: `refusals_total{code}`.
 pub(crate) fn refused(refusal: &Refusal) {
-    counter!("turnpike_sequencer_refusals_total", "code" => refusal.code()).increment(1);
+    counter!(REFUSALS_METRIC, "code" => refusal.code()).increment(1);
 }

@@ -1,11 +1,9 @@
-//! What the parts tell about themselves, a struct for each. Names begin with `turnpike_sequencer_`.
+//! The core's metrics, one struct per component. Names begin with `turnpike_sequencer_`.
 
 mod admission;
-mod api;
 mod pool;
 
 pub(crate) use self::{
-    admission::{AdmissionMetrics, refused},
-    api::ApiMetrics,
+    admission::{AdmissionMetrics, describe_refusals, refused},
     pool::PoolMetrics,
 };

@@ -67,7 +67,7 @@ impl Pool {
             order: Order::new(),
             bytes: 0,
             now: Instant::now(),
-            metrics: PoolMetrics::new(),
+            metrics: PoolMetrics::default(),
         }
     }
 

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use turnpike_derivation::Derivation;
 use turnpike_executor::{Chain, EngineConfig};
+use turnpike_http::HttpLimits;
 use turnpike_l1::{L1Client, L1Endpoints, L1View};
 use turnpike_protocol::Genesis;
 use turnpike_storage::{Database, DatabaseLocation, JournalRow, genesis_id};
@@ -25,7 +26,7 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    ApiLimits, CHECKPOINT_BLOCKS, Intake, PoolLimits, SequencerConfig, Shared,
+    CHECKPOINT_BLOCKS, Intake, PoolLimits, SequencerConfig, Shared,
     restore::{Ending, Restored, restore_with},
     sealed::genesis_record,
     service::ended_early,
@@ -64,7 +65,7 @@ pub struct ReplicaConfig {
     /// What runs blocks.
     pub execution: EngineConfig,
     /// What clients may take of the listener.
-    pub limits: ApiLimits,
+    pub limits: HttpLimits,
     /// The sequencer that transactions are sent on to; without it they are refused.
     pub forward: Option<String>,
 }
@@ -153,7 +154,7 @@ impl ReplicaConfig {
 impl Replica {
     /// Binds the port and brings the chain to where its own journal ends.
     pub async fn open(genesis: &Genesis, config: ReplicaConfig) -> anyhow::Result<Self> {
-        let listener = crate::api::bind(config.listen)?;
+        let listener = turnpike_http::bind(config.listen)?;
         let chain = Chain::from_genesis(genesis);
         let genesis_head = chain.head().clone();
         let client = L1Client::connect(config.l1.clone(), genesis).await?;

@@ -15,10 +15,11 @@ use turnpike_adversary::{FalseCredit, Kind, LiarConfig, Role};
 use turnpike_batcher::{BatcherConfig, PostingConfig};
 use turnpike_challenger::{ChallengerConfig, FeePolicy};
 use turnpike_executor::ExecutionHook;
+use turnpike_http::HttpLimits;
 use turnpike_l1::L1Endpoints;
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
-use turnpike_sequencer::{ApiLimits, CHECKPOINT_BLOCKS, Intake, PoolLimits, SequencerConfig};
+use turnpike_sequencer::{CHECKPOINT_BLOCKS, Intake, PoolLimits, SequencerConfig};
 
 pub(crate) use self::{
     accounts::Accounts,
@@ -183,7 +184,7 @@ impl Dev<'_> {
             execution: self.args.execution.into(),
             pool: PoolLimits::default(),
             key: Some(self.accounts.sequencer()),
-            limits: ApiLimits::default(),
+            limits: HttpLimits::default(),
             admin: None,
             intake: Intake::Own,
         }

@@ -31,11 +31,13 @@ pub(super) use self::{
     life::{Life, Lives, State as LifeState},
     query::{Query, malformed},
 };
+use turnpike_http::Allowance;
+
 use super::{
     ApiState,
+    costs::{L1_REST_UNITS, REST_UNITS},
     l1::L1Desk,
     problem::{Code, Problem},
-    rate::{Allowance, L1_REST_UNITS, REST_UNITS},
 };
 use crate::Shared;
 

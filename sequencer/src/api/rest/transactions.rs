@@ -10,6 +10,7 @@ use axum::{
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
+use turnpike_http::Allowance;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
@@ -21,9 +22,9 @@ use super::{
 use crate::{
     Accepted, Refusal, Shared, WaitEnd,
     api::{
+        costs::{REFUSED_TRANSACTION_UNITS, TRANSACTION_UNITS},
         openapi::{Data, Failing, Hash, Malformed, Missing, NotTaken},
         problem::{Code, Problem},
-        rate::{Allowance, REFUSED_TRANSACTION_UNITS, TRANSACTION_UNITS},
         wait::{Goal, WaitError, reached},
     },
 };

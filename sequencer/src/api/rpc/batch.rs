@@ -5,6 +5,7 @@ use std::sync::{
 
 use futures_util::{StreamExt as _, future::join, stream};
 use serde_json::value::RawValue;
+use turnpike_http::Allowance;
 
 use super::{
     Answered, answer_request,
@@ -13,7 +14,7 @@ use super::{
     send::{Send, send_all},
     subscribe::Frame,
 };
-use crate::{Shared, api::rate::Allowance};
+use crate::Shared;
 
 /// Requests in one batch.
 const BATCH_REQUESTS_MAX: usize = 1_000;

@@ -3,12 +3,10 @@ use std::time::Duration;
 use alloy::sol_types::{Panic, Revert, SolError as _};
 use alloy_primitives::{B256, Bytes, U256};
 use serde_json::{json, value::RawValue};
+use turnpike_http::RateExceeded;
 use turnpike_storage::StorageError;
 
-use crate::{
-    Refusal,
-    api::{passer::PasserError, rate::RateExceeded},
-};
+use crate::{Refusal, api::passer::PasserError};
 
 /// Code of what went wrong with a request that is well formed, refusals of transactions included.
 const SERVER_ERROR: i64 = -32_000;

@@ -15,7 +15,7 @@ use super::{
     method::methods,
     params::Params,
 };
-use crate::{Shared, api::places::turn};
+use crate::{Shared, api::turn::turn};
 
 /// What a legacy transaction is advised to offer above the base fee, in percent: a few full blocks' rise.
 const PRICE_MARGIN_PERCENT: u64 = 10;

@@ -52,7 +52,9 @@ use self::{
     subscribe::Frame,
 };
 pub(super) use self::{convert::preconfirmed_receipt, socket::upgrade};
-use super::rate::{Allowance, REFUSED_TRANSACTION_UNITS, RateExceeded};
+use turnpike_http::{Allowance, RateExceeded};
+
+use super::costs::REFUSED_TRANSACTION_UNITS;
 use crate::Shared;
 
 /// What a method answers.

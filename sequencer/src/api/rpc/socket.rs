@@ -17,6 +17,7 @@ use axum::{
 use futures_util::{SinkExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
 use metrics::counter;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use turnpike_http::{Allowance, QuotaPermit};
 
 use super::{
     answer_text,
@@ -27,9 +28,7 @@ use crate::{
     announce::Missed,
     api::{
         ApiState, GREETING,
-        places::Place,
         problem::{Code, Problem},
-        rate::Allowance,
     },
 };
 
@@ -76,7 +75,7 @@ pub(in crate::api) async fn upgrade(
 }
 
 /// Serves a connection until it ends, or the node does.
-async fn serve(mut socket: WebSocket, state: ApiState, allowance: Allowance, _place: Place) {
+async fn serve(mut socket: WebSocket, state: ApiState, allowance: Allowance, _permit: QuotaPermit) {
     let ApiState { shared, stop, .. } = state;
     let mut stopped = pin!(stop.cancelled_owned());
     let mut answers = FuturesUnordered::new();

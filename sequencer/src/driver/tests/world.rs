@@ -42,7 +42,7 @@ pub(crate) fn config_in(folder: &Path) -> SequencerConfig {
         execution: EngineConfig { mode: Mode::Sequential, ..EngineConfig::default() },
         pool: PoolLimits::default(),
         key: None,
-        limits: crate::ApiLimits::default(),
+        limits: turnpike_http::HttpLimits::default(),
         admin: None,
         intake: crate::Intake::Own,
     }

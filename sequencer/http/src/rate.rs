@@ -16,9 +16,9 @@ use lru::LruCache;
 
 use super::{
     client::{Client, sender},
-    limits::{ApiLimits, Rate},
+    limits::{HttpLimits, Rate},
+    metrics::HttpMetrics,
 };
-use crate::metrics::ApiMetrics;
 
 /// Clients whose accounts are kept.
 const CLIENTS_MAX: NonZero<usize> = NonZero::new(65_536).unwrap();
@@ -26,56 +26,44 @@ const CLIENTS_MAX: NonZero<usize> = NonZero::new(65_536).unwrap();
 /// Bytes of a request's body that cost a unit.
 const BYTES_PER_UNIT: usize = 4 * 1024;
 
-/// What a transaction that is refused costs besides: signatures are checked for nothing.
-pub(super) const REFUSED_TRANSACTION_UNITS: u32 = 20;
-
-/// What a REST request costs; one that submits transactions pays for those besides.
-pub(super) const REST_UNITS: u32 = 5;
-
-/// What a REST request costs that has L1 asked.
-pub(super) const L1_REST_UNITS: u32 = 100;
-
-/// What a transaction costs that is offered over REST; JSON-RPC's costs are in its tables.
-pub(super) const TRANSACTION_UNITS: u32 = 10;
-
 /// Keeps the accounts of clients.
 #[derive(Debug)]
-pub(super) struct Limiter {
+pub(super) struct RateLimiter {
     rate: Option<Rate>,
     counts_loopback: bool,
     trusted: Vec<IpNet>,
     accounts: Mutex<LruCache<Client, Instant>>,
-    metrics: ApiMetrics,
+    metrics: HttpMetrics,
 }
 
 /// What whoever sent a request may spend.
 #[derive(Clone, Debug)]
-pub(super) struct Allowance {
+pub struct Allowance {
     /// `None`: as much as it likes.
-    account: Option<(Arc<Limiter>, Client)>,
+    account: Option<(Arc<RateLimiter>, Client)>,
 }
 
 /// There is not enough left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("rate limit exceeded: retry in {} s", self.seconds())]
-pub(super) struct RateExceeded {
+pub struct RateExceeded {
     /// When there will be.
-    pub(super) after: Duration,
+    pub after: Duration,
 }
 
 impl RateExceeded {
     /// Whole seconds, for `Retry-After`.
-    pub(super) fn seconds(&self) -> u64 {
+    pub fn seconds(&self) -> u64 {
         self.after.as_secs() + u64::from(self.after.subsec_nanos() > 0)
     }
 }
 
-impl Limiter {
-    pub(super) fn new(limits: &ApiLimits) -> Arc<Self> {
+impl RateLimiter {
+    pub(super) fn new(limits: &HttpLimits) -> Arc<Self> {
         let (rate, counts_loopback) = limits.rate();
         let trusted = limits.trusted_proxies.clone();
         let accounts = Mutex::new(LruCache::new(CLIENTS_MAX));
-        Arc::new(Self { rate, counts_loopback, trusted, accounts, metrics: ApiMetrics::new() })
+        Arc::new(Self { rate, counts_loopback, trusted, accounts, metrics: HttpMetrics::default() })
     }
 
     /// What the sender of a request may spend.
@@ -131,20 +119,20 @@ impl Allowance {
     }
 
     /// Spends units, if there are so many.
-    pub(super) fn charge(&self, units: u32) -> Result<(), RateExceeded> {
+    pub fn charge(&self, units: u32) -> Result<(), RateExceeded> {
         let Some((limiter, client)) = &self.account else { return Ok(()) };
         limiter.charge(*client, units, Instant::now())
     }
 
     /// Spends units in any case: the work is done.
-    pub(super) fn debit(&self, units: u32) {
+    pub fn debit(&self, units: u32) {
         if let Some((limiter, client)) = &self.account {
             limiter.debit(*client, units, Instant::now());
         }
     }
 
     /// Spends what reading a body of that length costs.
-    pub(super) fn charge_bytes(&self, bytes: usize) -> Result<(), RateExceeded> {
+    pub fn charge_bytes(&self, bytes: usize) -> Result<(), RateExceeded> {
         match u32::try_from(bytes / BYTES_PER_UNIT).unwrap_or(u32::MAX) {
             0 => Ok(()),
             units => self.charge(units),
@@ -156,13 +144,13 @@ impl Allowance {
 mod tests {
     use super::*;
 
-    fn limiter(units_per_second: u32, burst_units: u32) -> Arc<Limiter> {
-        let limits = ApiLimits {
+    fn limiter(units_per_second: u32, burst_units: u32) -> Arc<RateLimiter> {
+        let limits = HttpLimits {
             units_per_second: Some(units_per_second),
             burst_units: Some(burst_units),
-            ..ApiLimits::default()
+            ..HttpLimits::default()
         };
-        Limiter::new(&limits)
+        RateLimiter::new(&limits)
     }
 
     fn client(last: u8) -> Client {
@@ -216,7 +204,7 @@ mod tests {
     fn this_machine_is_spared_unless_told() {
         let headers = HeaderMap::new();
         let (local, remote) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 1]));
-        let by_default = Limiter::new(&ApiLimits::default());
+        let by_default = RateLimiter::new(&HttpLimits::default());
         assert!(by_default.allowance(local, &headers).account.is_none());
         assert!(by_default.allowance(remote, &headers).account.is_some());
         assert!(limiter(1, 1).allowance(local, &headers).account.is_some());

@@ -16,8 +16,7 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::client::Client;
-use crate::metrics::ApiMetrics;
+use super::{client::Client, metrics::HttpMetrics};
 
 /// All open connections.
 #[derive(Debug)]
@@ -29,21 +28,21 @@ pub(super) struct Connections {
     inner: Mutex<Inner>,
     /// How many there are, those included that have to go and are not gone.
     open: watch::Sender<usize>,
-    pub(super) metrics: ApiMetrics,
+    pub(super) metrics: HttpMetrics,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     /// Names connections, and puts those that wait into their order.
     clock: u64,
-    seats: HashMap<u64, Seat>,
+    entries: HashMap<u64, ConnectionEntry>,
     /// Those that wait, by when they began to.
     waiting: BTreeMap<u64, u64>,
     by_client: HashMap<Client, usize>,
 }
 
 #[derive(Debug)]
-struct Seat {
+struct ConnectionEntry {
     /// Whose it is, if that is counted.
     client: Option<Client>,
     waits_since: Option<u64>,
@@ -52,11 +51,11 @@ struct Seat {
 
 /// Why there is no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
+pub(super) enum NoRoom {
     /// No connection waits that could make room.
-    Everywhere,
+    Total,
     /// The client has as many as it may have.
-    ForClient,
+    Client,
 }
 
 /// What a connection is doing.
@@ -73,7 +72,7 @@ pub(super) enum Phase {
 
 /// An open connection's place, for as long as this is held.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct ConnectionGuard {
     id: u64,
     phase: AtomicU8,
     /// Whether no other request is taken from it.
@@ -92,19 +91,22 @@ impl Connections {
             per_client_max,
             inner: Mutex::default(),
             open: watch::Sender::new(0),
-            metrics: ApiMetrics::new(),
+            metrics: HttpMetrics::default(),
         })
     }
 
     /// Takes in another connection, of this client if that is counted.
-    pub(super) fn admit(self: &Arc<Self>, client: Option<Client>) -> Result<Arc<Slot>, Full> {
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        client: Option<Client>,
+    ) -> Result<Arc<ConnectionGuard>, NoRoom> {
         let mut inner = self.lock();
         let count = client.and_then(|client| inner.by_client.get(&client).copied());
         if count.unwrap_or(0) >= self.per_client_max {
-            return Err(Full::ForClient);
+            return Err(NoRoom::Client);
         }
-        if inner.seats.len() >= self.max {
-            let evicted = inner.evict().ok_or(Full::Everywhere)?;
+        if inner.entries.len() >= self.max {
+            let evicted = inner.evict().ok_or(NoRoom::Total)?;
             self.metrics.evicted.increment(1);
             evicted.cancel();
         }
@@ -116,7 +118,7 @@ impl Connections {
         let phase = AtomicU8::new(Phase::Waiting as u8);
         let (waiting, connections) = (AtomicWaker::new(), Arc::clone(self));
         let is_closing = AtomicBool::new(false);
-        Ok(Arc::new(Slot { id, phase, is_closing, waiting, evicted, connections }))
+        Ok(Arc::new(ConnectionGuard { id, phase, is_closing, waiting, evicted, connections }))
     }
 
     /// Waits until all are gone.
@@ -143,7 +145,7 @@ impl Inner {
             *self.by_client.entry(client).or_default() += 1;
         }
         self.waiting.insert(id, id);
-        self.seats.insert(id, Seat { client, waits_since: Some(id), evicted });
+        self.entries.insert(id, ConnectionEntry { client, waits_since: Some(id), evicted });
         id
     }
 
@@ -153,8 +155,8 @@ impl Inner {
         self.release(id).map(|seat| seat.evicted)
     }
 
-    fn release(&mut self, id: u64) -> Option<Seat> {
-        let seat = self.seats.remove(&id)?;
+    fn release(&mut self, id: u64) -> Option<ConnectionEntry> {
+        let seat = self.entries.remove(&id)?;
         if let Some(since) = seat.waits_since {
             self.waiting.remove(&since);
         }
@@ -171,7 +173,7 @@ impl Inner {
 
     fn set_waiting(&mut self, id: u64, is_waiting: bool) {
         let now = self.tick();
-        let Some(seat) = self.seats.get_mut(&id) else { return };
+        let Some(seat) = self.entries.get_mut(&id) else { return };
         if let Some(since) = seat.waits_since.take() {
             self.waiting.remove(&since);
         }
@@ -182,7 +184,7 @@ impl Inner {
     }
 }
 
-impl Slot {
+impl ConnectionGuard {
     /// A request is under way.
     pub(super) fn begin(&self) {
         self.set(Phase::Busy);
@@ -227,7 +229,7 @@ impl Slot {
         }
     }
 
-    pub(super) fn metrics(&self) -> &ApiMetrics {
+    pub(super) fn metrics(&self) -> &HttpMetrics {
         &self.connections.metrics
     }
 
@@ -237,7 +239,7 @@ impl Slot {
     }
 }
 
-impl Drop for Slot {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.connections.lock().release(self.id);
         self.connections.open.send_modify(|open| *open -= 1);
@@ -261,7 +263,7 @@ mod tests {
         all[0].begin();
         all[0].finish();
         let fourth = connections.admit(None).expect("makes room");
-        let gone = || all.iter().map(|slot| slot.evicted.is_cancelled()).collect::<Vec<_>>();
+        let gone = || all.iter().map(|guard| guard.evicted.is_cancelled()).collect::<Vec<_>>();
         assert_eq!(gone(), [false, true, false]);
         // Whatever becomes of one that has to go, its place is the other's.
         all[1].begin();
@@ -282,7 +284,7 @@ mod tests {
         upgraded.upgrade();
         // The answer to the upgrade is through.
         upgraded.finish();
-        assert_eq!(connections.admit(None).err(), Some(Full::Everywhere));
+        assert_eq!(connections.admit(None).err(), Some(NoRoom::Total));
         drop(busy);
         assert!(connections.admit(None).is_ok());
         assert_eq!(upgraded.phase(), Phase::Upgraded);
@@ -293,7 +295,7 @@ mod tests {
         let connections = Connections::new(9, 2);
         let first = connections.admit(client(1)).expect("room");
         let _second = connections.admit(client(1)).expect("room");
-        assert_eq!(connections.admit(client(1)).err(), Some(Full::ForClient));
+        assert_eq!(connections.admit(client(1)).err(), Some(NoRoom::Client));
         let _other = connections.admit(client(2)).expect("room");
         let _uncounted: Vec<_> = (0..4).map(|_| connections.admit(None).expect("room")).collect();
         drop(first);
@@ -306,12 +308,12 @@ mod tests {
     async fn all_are_gone_when_the_last_is() {
         let connections = Connections::new(1, 9);
         let evicted = connections.admit(None).expect("room");
-        let slot = connections.admit(None).expect("makes room");
-        drop(slot);
+        let guard = connections.admit(None).expect("makes room");
+        drop(guard);
         assert_eq!(*connections.open.borrow(), 1, "it is still on its way out");
         drop(evicted);
         connections.closed().await;
         let inner = connections.lock();
-        assert!(inner.seats.is_empty() && inner.waiting.is_empty() && inner.by_client.is_empty());
+        assert!(inner.entries.is_empty() && inner.waiting.is_empty() && inner.by_client.is_empty());
     }
 }

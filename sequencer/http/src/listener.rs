@@ -1,7 +1,7 @@
 //! The accept loop: takes connections in, gives each request its place, and ends what takes too long.
 //!
 //! ```text
-//! accept ─► connections: room? ─► stream: head, idle, reading ─► exchange: body ─► router
+//! accept ─► connections: room? ─► stream: head, idle, reading ─► request_guard: body ─► router
 //!               └─ no ─► 503 or 429, and the end
 //! ```
 
@@ -16,9 +16,12 @@ use std::{
 use anyhow::Context as _;
 use axum::{
     Router,
-    body::Body,
-    http::{HeaderValue, StatusCode, header::CONNECTION},
-    response::{IntoResponse as _, Response},
+    body::{Body, to_bytes},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONNECTION, CONTENT_LENGTH},
+    },
+    response::Response,
 };
 use hyper::{
     Request,
@@ -38,12 +41,12 @@ use tracing::{debug, warn};
 
 use super::{
     client::{Client, is_trusted},
-    connections::{Connections, Full, Slot},
-    exchange::{Download, Exchange, Upload},
-    limits::{ApiLimits, Patience},
-    problem::{Code, Problem},
-    rate::Limiter,
-    wire::Stream,
+    connections::{ConnectionGuard, Connections, NoRoom},
+    limits::{HttpLimits, Timeouts},
+    rate::RateLimiter,
+    refusal::{RenderRefusal, ServerRefusal},
+    request::{RequestBody, RequestGuard, ResponseBody},
+    timed_stream::TimedStream,
 };
 
 /// Connections that the system holds until they are accepted.
@@ -70,17 +73,18 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Seconds after which a client that found no room may try again.
-const RETRY_SECONDS: u64 = 5;
+/// Bytes of a rendered refusal.
+const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves connections.
 #[derive(Debug)]
 struct Server {
     router: TowerToHyperService<Router>,
+    render: RenderRefusal,
     http: http1::Builder,
     connections: Arc<Connections>,
-    limiter: Arc<Limiter>,
-    patience: Patience,
+    limiter: Arc<RateLimiter>,
+    timeouts: Timeouts,
     /// Bytes of bodies that are held.
     held: Arc<AtomicUsize>,
     refusals: Arc<Semaphore>,
@@ -90,7 +94,7 @@ struct Server {
 }
 
 /// Listens at an address.
-pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let listen = || {
         let socket = socket?;
@@ -102,10 +106,11 @@ pub(crate) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves connections until `stop`, then lets requests under way finish.
-pub(super) async fn serve(
+pub async fn serve(
     listener: TcpListener,
     router: Router,
-    limits: &ApiLimits,
+    render: RenderRefusal,
+    limits: &HttpLimits,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let (per_client, counts_loopback) = limits.per_address();
@@ -118,10 +123,11 @@ pub(super) async fn serve(
         .max_buf_size(BUFFER_BYTES_MAX);
     let server = Arc::new(Server {
         router: TowerToHyperService::new(router),
+        render,
         http,
         connections: Arc::clone(&connections),
-        limiter: Limiter::new(limits),
-        patience: limits.patience,
+        limiter: RateLimiter::new(limits),
+        timeouts: limits.timeouts,
         held: Arc::default(),
         refusals: Arc::new(Semaphore::new(REFUSALS_MAX)),
         stop: stop.clone(),
@@ -147,7 +153,7 @@ pub(super) async fn serve(
         }
     }
     drop(listener);
-    let _ = timeout(limits.patience.grace, connections.closed()).await;
+    let _ = timeout(limits.timeouts.grace, connections.closed()).await;
     server.end.cancel();
     Ok(())
 }
@@ -157,10 +163,10 @@ impl Server {
     fn take(self: &Arc<Self>, tcp: TcpStream, peer: IpAddr, client: Option<Client>) {
         let _ = tcp.set_nodelay(true);
         match self.connections.admit(client) {
-            Ok(slot) => {
+            Ok(guard) => {
                 let server = Arc::clone(self);
                 tokio::spawn(async move {
-                    if let Err(error) = server.serve(tcp, peer, slot).await {
+                    if let Err(error) = server.serve(tcp, peer, guard).await {
                         debug!(%peer, %error, "connection ended early");
                     }
                 });
@@ -175,14 +181,14 @@ impl Server {
         self: Arc<Self>,
         tcp: TcpStream,
         peer: IpAddr,
-        slot: Arc<Slot>,
+        guard: Arc<ConnectionGuard>,
     ) -> hyper::Result<()> {
-        let stream = Stream::new(tcp, Arc::clone(&slot), self.patience);
-        let evicted = slot.evicted.clone();
+        let stream = TimedStream::new(tcp, Arc::clone(&guard), self.timeouts);
+        let evicted = guard.evicted.clone();
         let service = service_fn(|request| {
-            let exchange = Exchange::begin(Arc::clone(&slot), Arc::clone(&self.held));
+            let request_guard = RequestGuard::begin(Arc::clone(&guard), Arc::clone(&self.held));
             let server = Arc::clone(&self);
-            async move { server.answer(request, peer, exchange).await }
+            async move { server.answer(request, peer, request_guard).await }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection.with_upgrades());
@@ -191,7 +197,7 @@ impl Server {
             () = evicted.cancelled() => return Ok(()),
             () = self.stop.cancelled() => {}
         }
-        slot.close();
+        guard.close();
         connection.as_mut().graceful_shutdown();
         tokio::select! {
             ended = connection => ended,
@@ -203,14 +209,16 @@ impl Server {
         &self,
         request: Request<Incoming>,
         peer: IpAddr,
-        exchange: Arc<Exchange>,
-    ) -> Result<Response<Download>, Infallible> {
+        request_guard: Arc<RequestGuard>,
+    ) -> Result<Response<ResponseBody>, Infallible> {
         let uri_bytes = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
         let mut response = if uri_bytes > URI_BYTES_MAX {
-            let detail = format!("path and query of {uri_bytes} bytes, limit {URI_BYTES_MAX}");
-            Problem::new(Code::UriTooLong, detail).into_response()
+            let (bytes, limit) = (uri_bytes, URI_BYTES_MAX);
+            (self.render)(ServerRefusal::UriTooLong { bytes, limit })
         } else {
-            let upload = |body| Body::new(Upload::new(body, Arc::clone(&exchange), &self.patience));
+            let upload = |body| {
+                Body::new(RequestBody::new(body, Arc::clone(&request_guard), &self.timeouts))
+            };
             let mut request = request.map(upload);
             let allowance = self.limiter.allowance(peer, request.headers());
             request.extensions_mut().insert(allowance);
@@ -219,55 +227,52 @@ impl Server {
                 Err(never) => match never {},
             }
         };
-        if let Some(fault) = exchange.fault() {
-            response = Problem::from(fault).into_response();
+        if let Some(refusal) = request_guard.refusal() {
+            response = (self.render)(refusal);
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            exchange.upgrade();
+            request_guard.upgrade();
         }
-        Ok(response.map(|body| Download::new(body, exchange)))
+        Ok(response.map(|body| ResponseBody::new(body, request_guard)))
     }
 
-    /// Tells a client that there is no room for it.
-    fn refuse(&self, tcp: TcpStream, full: Full) {
+    /// Answers a connection that finds no room, and closes it.
+    fn refuse(&self, tcp: TcpStream, no_room: NoRoom) {
         let metrics = &self.connections.metrics;
-        let (refused, code, detail) = match full {
-            Full::Everywhere => (
-                &metrics.refused_full,
-                Code::ConnectionsFull,
-                "as many connections are open as the node can have",
-            ),
-            Full::ForClient => (
-                &metrics.refused_client,
-                Code::ConnectionsOfClient,
-                "as many connections are open as this address may have",
-            ),
+        let (refused, refusal) = match no_room {
+            NoRoom::Total => (&metrics.refused_full, ServerRefusal::ConnectionsFull),
+            NoRoom::Client => (&metrics.refused_client, ServerRefusal::ConnectionsOfClient),
         };
         refused.increment(1);
         let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
-        let problem = Problem::new(code, detail);
+        let response = (self.render)(refusal);
         tokio::spawn(async move {
-            let _ = timeout(REFUSAL_TIMEOUT, tell(tcp, code.status(), &problem)).await;
+            let _ = timeout(REFUSAL_TIMEOUT, write_refusal(tcp, response)).await;
             drop(permit);
         });
     }
 }
 
-/// Answers whatever is asked with a problem, and closes the connection.
-async fn tell(mut tcp: TcpStream, status: StatusCode, problem: &Problem) -> std::io::Result<()> {
-    // A connection that is closed with something unread in it is reset, and the answer may be lost.
-    let mut asked = vec![0; HEAD_BYTES_MAX];
-    let _ = tcp.read(&mut asked).await?;
-    let body = serde_json::to_string(problem)?;
-    let head = format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\nretry-after: {RETRY_SECONDS}\r\n\
-         connection: close\r\n\r\n",
-        body.len()
-    );
-    tcp.write_all(head.as_bytes()).await?;
-    tcp.write_all(body.as_bytes()).await?;
-    tcp.shutdown().await
+/// Reads what the client sent, writes the response and closes the connection.
+async fn write_refusal(mut tcp: TcpStream, response: Response) -> anyhow::Result<()> {
+    // Closing a connection with unread bytes resets it, and the response may be lost.
+    let mut request = vec![0; HEAD_BYTES_MAX];
+    let _ = tcp.read(&mut request).await?;
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, REFUSAL_BYTES_MAX).await?;
+    let mut text = format!("HTTP/1.1 {}\r\n", parts.status).into_bytes();
+    for (name, value) in parts.headers.iter().filter(|(name, _)| *name != CONTENT_LENGTH) {
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(value.as_bytes());
+        text.extend_from_slice(b"\r\n");
+    }
+    let end = format!("content-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    text.extend_from_slice(end.as_bytes());
+    text.extend_from_slice(&body);
+    tcp.write_all(&text).await?;
+    Ok(tcp.shutdown().await?)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ const BURST_SECONDS_DEFAULT: u32 = 10;
 /// Bounds of the listener. Whoever sets a bound for an address has it hold for this machine's own addresses as well; the defaults
 /// do not.
 #[derive(Clone, Debug, Default)]
-pub struct ApiLimits {
+pub struct HttpLimits {
     /// Connections at the same time, WebSockets included. `None`: half of the files that the process may open, 16,384 at most.
     pub connections_max: Option<usize>,
     /// Connections of one client: an IPv4 address, or an IPv6 network of 64 bits. `None`: 512, and no bound on loopback.
@@ -39,17 +39,17 @@ pub struct ApiLimits {
     /// Proxies whose `X-Forwarded-For` is believed. Their own connections are not counted per address.
     pub trusted_proxies: Vec<IpNet>,
     /// How long clients may take.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
 }
 
-/// How long clients may take over each part of an exchange.
+/// How long clients may take over each part of an request_guard.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// Over the head of a request, from its first byte or, the first on a connection, from the connection on.
     pub head: Duration,
     /// Between two requests on a connection.
     pub idle: Duration,
-    /// For how long a body, or the reading of an answer, may be behind [`Patience::bytes_per_second`].
+    /// For how long a body, or the reading of an answer, may be behind [`Timeouts::bytes_per_second`].
     pub stall: Duration,
     /// How fast bodies have to come and answers have to be read.
     pub bytes_per_second: u32,
@@ -57,7 +57,7 @@ pub struct Patience {
     pub grace: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(10),
@@ -76,9 +76,9 @@ pub(super) struct Rate {
     pub(super) burst_units: u32,
 }
 
-impl ApiLimits {
+impl HttpLimits {
     /// Connections at the same time. Has the system let the process open as many files as it ever may.
-    pub(super) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         let files = raise_file_limit();
         let default = (files / 2).clamp(1, CONNECTIONS_DEFAULT_MAX);
         let default = usize::try_from(default).unwrap_or(usize::MAX);
@@ -96,7 +96,7 @@ impl ApiLimits {
     }
 
     /// Longest request body and WebSocket message, in bytes.
-    pub(super) fn body_bytes(&self) -> usize {
+    pub fn body_bytes(&self) -> usize {
         self.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT)
     }
 
@@ -130,26 +130,26 @@ mod tests {
 
     #[test]
     fn defaults_spare_this_machine_and_flags_do_not() {
-        let none = ApiLimits::default();
+        let none = HttpLimits::default();
         assert_eq!(none.per_address(), (512, false));
         let rate = Rate { units_per_second: 5_000, burst_units: 50_000 };
         assert_eq!(none.rate(), (Some(rate), false));
-        let some = ApiLimits {
+        let some = HttpLimits {
             connections_per_address: Some(3),
             units_per_second: Some(7),
-            ..ApiLimits::default()
+            ..HttpLimits::default()
         };
         assert_eq!(some.per_address(), (3, true));
         assert_eq!(some.rate(), (Some(Rate { units_per_second: 7, burst_units: 70 }), true));
-        let off = ApiLimits { units_per_second: Some(0), ..ApiLimits::default() };
+        let off = HttpLimits { units_per_second: Some(0), ..HttpLimits::default() };
         assert_eq!(off.rate(), (None, true));
     }
 
     #[test]
     fn connections_leave_room_for_other_files() {
-        let default = ApiLimits::default().connections() as u64;
+        let default = HttpLimits::default().connections() as u64;
         assert!(default <= CONNECTIONS_DEFAULT_MAX && default * 2 <= raise_file_limit());
-        let given = ApiLimits { connections_max: Some(9), ..ApiLimits::default() };
+        let given = HttpLimits { connections_max: Some(9), ..HttpLimits::default() };
         assert_eq!(given.connections(), 9);
     }
 }

@@ -1,14 +1,17 @@
-//! The secret that administrators share with a node, and the tokens that prove it: HS256 JSON Web Tokens with an `iat`, as
-//! Ethereum's engine API has them.
+//! The secret that administrators share with a node, and the bearer tokens that prove its knowledge.
+//!
+//! Format: HS256 JSON Web Tokens with an `iat` claim, as Ethereum's engine API uses them. `iat` may be [`TOKEN_SECONDS_MAX`] away
+//! from the node's clock; every other claim is ignored.
 
 use std::{fmt, path::Path};
 
-use alloy_primitives::hex;
 use anyhow::Context as _;
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use chrono::DateTime;
+use jwt_compact::{
+    AlgorithmExt as _, Claims, Header, UntrustedToken, ValidationError,
+    alg::{Hs256, Hs256Key},
+};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 /// Bytes of the secret.
 const SECRET_BYTES: usize = 32;
@@ -19,130 +22,126 @@ const TOKEN_SECONDS_MAX: u64 = 60;
 /// Bytes of a token.
 const TOKEN_BYTES_MAX: usize = 4 * 1024;
 
-/// The only algorithm: HMAC with SHA-256.
+/// The only accepted algorithm.
 const ALGORITHM: &str = "HS256";
 
 /// A secret that administrators share with a node.
 #[derive(Clone)]
-pub struct AdminSecret([u8; SECRET_BYTES]);
+pub struct JwtSecret(Hs256Key);
 
-/// Why a token is not taken.
+/// Why a token is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// It has not the form of a token.
+    /// The text is not a JSON Web Token.
     #[error("not a JSON Web Token")]
     Malformed,
-    /// It is signed in another way, or not at all.
+    /// The token names another algorithm, or `none`.
     #[error("algorithm {0:?}: {ALGORITHM} is expected")]
     Algorithm(String),
-    /// It is signed with another secret.
+    /// The token is signed with another secret.
     #[error("the signature is wrong")]
     Signature,
-    /// It does not say when it was made.
+    /// The token does not say when it was issued.
     #[error("no iat")]
     NoIssuedAt,
-    /// It was made too long ago, or will be.
+    /// The token was issued too long ago, or in the future.
     #[error("iat {issued_at} is more than {TOKEN_SECONDS_MAX} s from the node's time {now}")]
     IssuedAt {
-        /// When it was made, in seconds.
+        /// When the token was issued, in Unix seconds.
         issued_at: u64,
-        /// The node's time, in seconds.
+        /// The node's time, in Unix seconds.
         now: u64,
     },
 }
 
+/// Claims other than `iat`: accepted and ignored.
 #[derive(Serialize, Deserialize)]
-struct Header {
-    alg: String,
-    #[serde(default)]
-    typ: Option<String>,
-}
+struct OtherClaims {}
 
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    iat: Option<u64>,
-}
-
-impl AdminSecret {
+impl JwtSecret {
     /// Reads a secret from a file: 64 hexadecimal digits.
     pub fn from_file(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the secret in {}", path.display()))?;
-        let bytes = hex::decode_to_array(text.trim()).map_err(|_| {
-            anyhow::anyhow!("{}: {SECRET_BYTES} bytes in hexadecimal are expected", path.display())
+        let bytes: [u8; SECRET_BYTES] = const_hex::decode_to_array(text.trim()).map_err(|_| {
+            let path = path.display();
+            anyhow::anyhow!("{path}: {SECRET_BYTES} bytes in hexadecimal are expected")
         })?;
-        Ok(Self(bytes))
+        Ok(Self(Hs256Key::new(bytes)))
     }
 
-    /// A token, made at `now`, in seconds.
+    /// A token that is issued at `now`, in Unix seconds.
     pub fn token(&self, now: u64) -> String {
-        let header = Header { alg: ALGORITHM.to_owned(), typ: Some("JWT".to_owned()) };
-        let text = format!("{}.{}", encode(&header), encode(&Claims { iat: Some(now) }));
-        let signature = self.mac(&text).finalize().into_bytes();
-        format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+        let mut claims = Claims::new(OtherClaims {});
+        claims.issued_at = i64::try_from(now).ok().and_then(|now| DateTime::from_timestamp(now, 0));
+        let header = Header::empty().with_token_type("JWT");
+        Hs256.token(&header, &claims, &self.0).expect("invariant: the claims are JSON")
     }
 
-    /// Checks a token at `now`, in seconds.
+    /// Checks a token at `now`, in Unix seconds. The signature is compared in constant time.
     pub fn check(&self, token: &str, now: u64) -> Result<(), TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenError::Malformed);
         }
-        let (text, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        let (header, claims) = text.split_once('.').ok_or(TokenError::Malformed)?;
-        let header: Header = decode(header)?;
-        if header.alg != ALGORITHM {
-            return Err(TokenError::Algorithm(header.alg));
-        }
-        let signature =
-            BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Malformed)?;
-        // In constant time.
-        self.mac(text).verify_slice(&signature).map_err(|_| TokenError::Signature)?;
-        let issued_at = decode::<Claims>(claims)?.iat.ok_or(TokenError::NoIssuedAt)?;
+        let token = UntrustedToken::new(token).map_err(|_| TokenError::Malformed)?;
+        let token = Hs256.validator::<OtherClaims>(&self.0).validate(&token)?;
+        let issued_at = token.claims().issued_at.ok_or(TokenError::NoIssuedAt)?;
+        let issued_at = u64::try_from(issued_at.timestamp()).map_err(|_| TokenError::Malformed)?;
         if now.abs_diff(issued_at) > TOKEN_SECONDS_MAX {
             return Err(TokenError::IssuedAt { issued_at, now });
         }
         Ok(())
     }
+}
 
-    fn mac(&self, text: &str) -> Hmac<Sha256> {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.0);
-        mac.expect("invariant: a key may have any length").chain_update(text.as_bytes())
+impl From<ValidationError> for TokenError {
+    fn from(error: ValidationError) -> Self {
+        match error {
+            ValidationError::AlgorithmMismatch { actual, .. } => Self::Algorithm(actual),
+            ValidationError::InvalidSignature
+            | ValidationError::InvalidSignatureLen { .. }
+            | ValidationError::MalformedSignature(_) => Self::Signature,
+            _ => Self::Malformed,
+        }
     }
 }
 
-impl fmt::Debug for AdminSecret {
+impl fmt::Debug for JwtSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AdminSecret(hidden)")
+        f.write_str("JwtSecret(hidden)")
     }
-}
-
-fn encode(part: &impl Serialize) -> String {
-    let json = serde_json::to_vec(part).expect("invariant: it is JSON");
-    BASE64_URL_SAFE_NO_PAD.encode(json)
-}
-
-fn decode<T: for<'a> Deserialize<'a>>(part: &str) -> Result<T, TokenError> {
-    let json = BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)?;
-    serde_json::from_slice(&json).map_err(|_| TokenError::Malformed)
 }
 
 #[cfg(test)]
 mod tests {
+    use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
+
     use super::*;
 
     const NOW: u64 = 1_800_000_000;
 
-    fn secret(byte: u8) -> AdminSecret {
-        AdminSecret([byte; SECRET_BYTES])
+    fn secret(byte: u8) -> JwtSecret {
+        JwtSecret(Hs256Key::new([byte; SECRET_BYTES]))
     }
 
-    /// A token of these parts, signed with the right secret.
+    /// Unpadded base64 with the URL alphabet, as a token's parts use it.
+    fn base64(bytes: &[u8]) -> String {
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let digits = bytes.chunks(3).flat_map(|chunk| {
+            let word = chunk.iter().fold(0, |word, byte| word << 8 | u32::from(*byte));
+            let word = word << (8 * (3 - chunk.len()));
+            (0..=chunk.len()).map(move |at| DIGITS[(word >> (18 - 6 * at)) as usize & 63])
+        });
+        digits.map(char::from).collect()
+    }
+
+    /// A token with this header and these claims, signed with the right secret.
     fn signed(header: &str, claims: &str) -> String {
-        let part = |json: &str| BASE64_URL_SAFE_NO_PAD.encode(json);
-        let text = format!("{}.{}", part(header), part(claims));
-        let signature = secret(1).mac(&text).finalize().into_bytes();
-        format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+        let text = format!("{}.{}", base64(header.as_bytes()), base64(claims.as_bytes()));
+        let signature = Hs256.sign(&secret(1).0, text.as_bytes());
+        format!("{text}.{}", base64(&signature.as_bytes()))
     }
 
     #[test]
@@ -208,7 +207,7 @@ mod tests {
             (String::new(), false),
         ] {
             std::fs::write(&path, &text).expect("writes");
-            let read = AdminSecret::from_file(&path);
+            let read = JwtSecret::from_file(&path);
             assert_eq!(read.is_ok(), is_secret, "{text:?}");
             if let Err(error) = read {
                 assert!(text.is_empty() || !error.to_string().contains(&text), "never the secret");
@@ -216,9 +215,9 @@ mod tests {
         }
         let read = |text| {
             std::fs::write(&path, text).expect("writes");
-            AdminSecret::from_file(&path).expect("is a secret")
+            JwtSecret::from_file(&path).expect("is a secret")
         };
         assert_eq!(read("01".repeat(32)).check(&secret(1).token(NOW), NOW), Ok(()));
-        assert_eq!(format!("{:?}", secret(1)), "AdminSecret(hidden)");
+        assert_eq!(format!("{:?}", secret(1)), "JwtSecret(hidden)");
     }
 }

@@ -1,14 +1,8 @@
-//! Places and turns of which there are few; one client may not have all places.
+//! ClientQuota and turns of which there are few; one client may not have all places.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
 };
 
 use super::{client::Client, rate::Allowance};
@@ -16,46 +10,38 @@ use super::{client::Client, rate::Allowance};
 /// A client that is counted may have one part in this many.
 const SHARE: usize = 4;
 
-/// How long a turn is waited for.
-const TURN_WAIT_MAX: Duration = Duration::from_secs(10);
-
-/// A turn at what few may do at a time; `None` if none came.
-pub(super) async fn turn(turns: &Semaphore) -> Option<SemaphorePermit<'_>> {
-    let turn = timeout(TURN_WAIT_MAX, turns.acquire()).await.ok()?;
-    Some(turn.expect("invariant: no turns are ever closed"))
-}
-
 /// All places of a kind.
 #[derive(Debug)]
-pub(super) struct Places {
+pub struct ClientQuota {
     max: usize,
-    taken: Mutex<Taken>,
+    taken: Mutex<QuotaUse>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct QuotaUse {
     count: usize,
     by_client: HashMap<Client, usize>,
 }
 
 /// A place, for as long as this is held.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Arc<Places>,
+pub struct QuotaPermit {
+    places: Arc<ClientQuota>,
     client: Option<Client>,
 }
 
-impl Places {
-    pub(super) fn new(max: usize) -> Arc<Self> {
+impl ClientQuota {
+    /// A quota of `max` permits, of which one client may hold one part in [`SHARE`].
+    pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { max, taken: Mutex::default() })
     }
 
     /// A place for whoever has this allowance; `None` if there is none, or none for them.
-    pub(super) fn take(self: &Arc<Self>, allowance: &Allowance) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, allowance: &Allowance) -> Option<QuotaPermit> {
         self.take_for(allowance.client())
     }
 
-    fn take_for(self: &Arc<Self>, client: Option<Client>) -> Option<Place> {
+    fn take_for(self: &Arc<Self>, client: Option<Client>) -> Option<QuotaPermit> {
         let mut taken = self.lock();
         if taken.count >= self.max {
             return None;
@@ -69,15 +55,15 @@ impl Places {
         }
         taken.count += 1;
         drop(taken);
-        Some(Place { places: Arc::clone(self), client })
+        Some(QuotaPermit { places: Arc::clone(self), client })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Taken> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, QuotaUse> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place {
+impl Drop for QuotaPermit {
     fn drop(&mut self) {
         let mut taken = self.places.lock();
         taken.count -= 1;
@@ -100,7 +86,7 @@ mod tests {
 
     #[test]
     fn one_client_does_not_get_all_places() {
-        let places = Places::new(9);
+        let places = ClientQuota::new(9);
         let mut first: Vec<_> = (0..3).map(|_| places.take_for(client(1))).collect();
         assert!(first.iter().all(Option::is_some));
         assert!(places.take_for(client(1)).is_none(), "its share");

@@ -1,4 +1,4 @@
-use axum::{body::Bytes, routing::post};
+use axum::{body::Bytes, http::header::RETRY_AFTER, response::IntoResponse as _, routing::post};
 use futures_util::stream;
 use tokio::{
     sync::{Notify, mpsc},
@@ -16,9 +16,27 @@ const SHORT: Duration = Duration::from_millis(50);
 /// Bytes of an answer that no system holds for a client that does not read.
 const ENDLESS_CHUNK: usize = 1024 * 1024;
 
-/// A patience that never ends, so that a test can have one part of it end.
-const ENDLESS: Patience =
-    Patience { head: LONG, idle: LONG, stall: LONG, bytes_per_second: 1, grace: LONG };
+/// A timeouts that never ends, so that a test can have one part of it end.
+const ENDLESS: Timeouts =
+    Timeouts { head: LONG, idle: LONG, stall: LONG, bytes_per_second: 1, grace: LONG };
+
+/// A refusal as a plain text that names it.
+fn render(refusal: ServerRefusal) -> Response {
+    let (status, code) = match refusal {
+        ServerRefusal::ConnectionsFull => (StatusCode::SERVICE_UNAVAILABLE, "connections-full"),
+        ServerRefusal::ConnectionsOfClient => {
+            (StatusCode::TOO_MANY_REQUESTS, "too-many-connections")
+        }
+        ServerRefusal::UriTooLong { .. } => (StatusCode::URI_TOO_LONG, "uri-too-long"),
+        ServerRefusal::SlowBody => (StatusCode::REQUEST_TIMEOUT, "slow-body"),
+        ServerRefusal::BodiesFull => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+    };
+    let mut response = (status, format!("/problems/{code}")).into_response();
+    if let Some(seconds) = refusal.retry_after_seconds() {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
 
 struct World {
     address: SocketAddr,
@@ -42,7 +60,7 @@ impl Drop for Tell {
 }
 
 impl World {
-    fn new(limits: ApiLimits) -> Self {
+    fn new(limits: HttpLimits) -> Self {
         let (go_on, (send_begun, begun)) = (Arc::new(Notify::new()), mpsc::unbounded_channel());
         let (send_given_up, given_up) = mpsc::unbounded_channel();
         let wait = {
@@ -69,12 +87,13 @@ impl World {
         let address = listener.local_addr().expect("is bound");
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let serving = tokio::spawn(async move { serve(listener, router, &limits, stopped).await });
+        let serving =
+            tokio::spawn(async move { serve(listener, router, render, &limits, stopped).await });
         Self { address, serving, stop, go_on, begun, given_up }
     }
 
-    fn patient(patience: Patience) -> Self {
-        Self::new(ApiLimits { patience, ..ApiLimits::default() })
+    fn patient(timeouts: Timeouts) -> Self {
+        Self::new(HttpLimits { timeouts, ..HttpLimits::default() })
     }
 
     async fn connect(&self) -> TcpStream {
@@ -124,7 +143,7 @@ async fn read_answer(stream: &mut TcpStream, answer: &str) -> String {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
-    let world = World::patient(Patience { head: SHORT, ..ENDLESS });
+    let world = World::patient(Timeouts { head: SHORT, ..ENDLESS });
     for head in ["", "P", "POST / HTTP/1.1\r\nhost: a\r\n"] {
         assert_eq!(world.all_of(head).await, "", "{head:?}");
     }
@@ -135,14 +154,14 @@ async fn a_head_that_does_not_come_ends_the_connection() {
 
 #[tokio::test]
 async fn a_connection_without_requests_ends() {
-    let world = World::patient(Patience { idle: SHORT, ..ENDLESS });
+    let world = World::patient(Timeouts { idle: SHORT, ..ENDLESS });
     let text = world.all_of(&request("/", "")).await;
     assert!(text.ends_with("\r\n\r\n0"), "{text}");
 }
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_given_up() {
-    let world = World::patient(Patience { stall: SHORT, ..ENDLESS });
+    let world = World::patient(Timeouts { stall: SHORT, ..ENDLESS });
     let text = world.all_of("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nfour").await;
     assert!(text.starts_with("HTTP/1.1 408 Request Timeout"), "{text}");
     assert!(text.contains("connection: close") && text.contains("/problems/slow-body"), "{text}");
@@ -150,7 +169,7 @@ async fn a_body_that_does_not_come_is_given_up() {
 
 #[tokio::test]
 async fn an_answer_that_nobody_reads_is_given_up() {
-    let mut world = World::patient(Patience { stall: SHORT, ..ENDLESS });
+    let mut world = World::patient(Timeouts { stall: SHORT, ..ENDLESS });
     let mut stream = world.connect().await;
     stream.write_all(request("/endless", "").as_bytes()).await.expect("sends");
     world.given_up.recv().await.expect("is given up");
@@ -158,7 +177,8 @@ async fn an_answer_that_nobody_reads_is_given_up() {
 
 #[tokio::test]
 async fn what_waits_the_longest_makes_room() {
-    let limits = ApiLimits { connections_max: Some(2), patience: ENDLESS, ..ApiLimits::default() };
+    let limits =
+        HttpLimits { connections_max: Some(2), timeouts: ENDLESS, ..HttpLimits::default() };
     let mut world = World::new(limits);
     let mut first = world.connect().await;
     ask(&mut first, "/", "", "0").await;
@@ -185,7 +205,7 @@ async fn what_waits_the_longest_makes_room() {
 #[tokio::test]
 async fn an_address_has_its_share() {
     let limits =
-        ApiLimits { connections_per_address: Some(1), patience: ENDLESS, ..ApiLimits::default() };
+        HttpLimits { connections_per_address: Some(1), timeouts: ENDLESS, ..HttpLimits::default() };
     let world = World::new(limits);
     let mut first = world.connect().await;
     ask(&mut first, "/", "", "0").await;
@@ -234,7 +254,7 @@ async fn a_stop_lets_requests_finish() {
 
 #[tokio::test]
 async fn a_stop_does_not_wait_for_ever() {
-    let mut world = World::patient(Patience { grace: SHORT, ..ENDLESS });
+    let mut world = World::patient(Timeouts { grace: SHORT, ..ENDLESS });
     let mut busy = world.connect().await;
     busy.write_all(request("/wait", "").as_bytes()).await.expect("sends");
     world.begun.recv().await.expect("begins");

@@ -12,27 +12,27 @@ use tokio::{
 };
 
 use super::{
-    connections::{Phase, Slot},
-    limits::Patience,
-    pace::Pace,
+    connections::{ConnectionGuard, Phase},
+    limits::Timeouts,
+    progress::ProgressTimer,
 };
 
 /// A connection that does not wait for ever: for the head of a request, for the next request, or to be read from.
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(super) struct TimedStream {
     tcp: TcpStream,
     /// Held for as long as the connection is open, whatever it has become.
-    slot: Arc<Slot>,
-    patience: Patience,
-    head: Head,
+    guard: Arc<ConnectionGuard>,
+    timeouts: Timeouts,
+    head: HeadState,
     read_alarm: Alarm,
-    write_pace: Pace,
+    write_pace: ProgressTimer,
     write_alarm: Alarm,
 }
 
 /// How far the head of the next request has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Head {
+enum HeadState {
     /// It is not looked for.
     Unasked,
     /// None of it is there.
@@ -56,38 +56,40 @@ impl Alarm {
     }
 }
 
-impl Stream {
+impl TimedStream {
     /// A connection that is new: the head of its first request is expected at once.
-    pub(super) fn new(tcp: TcpStream, slot: Arc<Slot>, patience: Patience) -> Self {
-        let Patience { head, stall, bytes_per_second, .. } = patience;
+    pub(super) fn new(tcp: TcpStream, guard: Arc<ConnectionGuard>, timeouts: Timeouts) -> Self {
+        let Timeouts { head, stall, bytes_per_second, .. } = timeouts;
         Self {
             tcp,
-            slot,
-            patience,
-            head: Head::Begun { until: Instant::now() + head },
+            guard,
+            timeouts,
+            head: HeadState::Begun { until: Instant::now() + head },
             read_alarm: Alarm::default(),
-            write_pace: Pace::new(stall, bytes_per_second),
+            write_pace: ProgressTimer::new(stall, bytes_per_second),
             write_alarm: Alarm::default(),
         }
     }
 
     /// Nothing can be read: gives up if that has been so for too long.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.slot.poll_waiting(cx) {
-            self.head = Head::Unasked;
+        if !self.guard.poll_waiting(cx) {
+            self.head = HeadState::Unasked;
             return Poll::Pending;
         }
-        if self.slot.is_closing() && !self.write_pace.is_waiting() {
+        if self.guard.is_closing() && !self.write_pace.is_waiting() {
             // As if the client had closed it: all answers have gone out.
             return Poll::Ready(Ok(()));
         }
-        if self.head == Head::Unasked {
-            self.head = Head::Awaited { until: Instant::now() + self.patience.idle };
+        if self.head == HeadState::Unasked {
+            self.head = HeadState::Awaited { until: Instant::now() + self.timeouts.idle };
         }
         let (until, dropped, why) = match self.head {
-            Head::Begun { until } => (until, &self.slot.metrics().slow_head, "no whole head came"),
-            Head::Awaited { until } => (until, &self.slot.metrics().idle, "no request came"),
-            Head::Unasked => return Poll::Pending,
+            HeadState::Begun { until } => {
+                (until, &self.guard.metrics().slow_head, "no whole head came")
+            }
+            HeadState::Awaited { until } => (until, &self.guard.metrics().idle, "no request came"),
+            HeadState::Unasked => return Poll::Pending,
         };
         ready!(self.read_alarm.poll(cx, until));
         dropped.increment(1);
@@ -97,11 +99,11 @@ impl Stream {
     /// Something was read.
     fn note_read(&mut self) {
         match self.head {
-            _ if self.slot.phase() != Phase::Waiting => self.head = Head::Unasked,
-            Head::Unasked | Head::Awaited { .. } => {
-                self.head = Head::Begun { until: Instant::now() + self.patience.head };
+            _ if self.guard.phase() != Phase::Waiting => self.head = HeadState::Unasked,
+            HeadState::Unasked | HeadState::Awaited { .. } => {
+                self.head = HeadState::Begun { until: Instant::now() + self.timeouts.head };
             }
-            Head::Begun { .. } => {}
+            HeadState::Begun { .. } => {}
         }
     }
 
@@ -119,14 +121,14 @@ impl Stream {
             }
             Poll::Pending => {
                 ready!(self.write_alarm.poll(cx, self.write_pace.wait(now)));
-                self.slot.metrics().slow_reader.increment(1);
+                self.guard.metrics().slow_reader.increment(1);
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads")))
             }
         }
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for TimedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -146,7 +148,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for TimedStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -4,23 +4,23 @@ use tokio::time::Instant;
 
 /// Whether the other side keeps up: for how long it may be waited for, when so many bytes a second are expected of it.
 ///
-/// Time that is spent waiting uses up the patience, and bytes that come of it give it back.
+/// Time that is spent waiting uses up the timeouts, and bytes that come of it give it back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pace {
-    patience: Duration,
+pub(super) struct ProgressTimer {
+    timeouts: Duration,
     bytes_per_second: u32,
     used: Duration,
     waits_since: Option<Instant>,
 }
 
-impl Pace {
-    pub(super) const fn new(patience: Duration, bytes_per_second: u32) -> Self {
-        Self { patience, bytes_per_second, used: Duration::ZERO, waits_since: None }
+impl ProgressTimer {
+    pub(super) const fn new(timeouts: Duration, bytes_per_second: u32) -> Self {
+        Self { timeouts, bytes_per_second, used: Duration::ZERO, waits_since: None }
     }
 
     /// It is waited for; until when.
     pub(super) fn wait(&mut self, now: Instant) -> Instant {
-        *self.waits_since.get_or_insert(now) + self.patience.saturating_sub(self.used)
+        *self.waits_since.get_or_insert(now) + self.timeouts.saturating_sub(self.used)
     }
 
     /// Whether it is waited for now.
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn whoever_keeps_up_may_take_for_ever() {
-        let (mut pace, start) = (Pace::new(seconds(10), 100), Instant::now());
+        let (mut pace, start) = (ProgressTimer::new(seconds(10), 100), Instant::now());
         for second in 0..1_000 {
             assert_eq!(pace.wait(start + seconds(second)), start + seconds(second + 10));
             pace.moved(start + seconds(second + 1), 100);
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn whoever_does_not_uses_up_the_patience() {
-        let (mut pace, start) = (Pace::new(seconds(10), 100), Instant::now());
+        let (mut pace, start) = (ProgressTimer::new(seconds(10), 100), Instant::now());
         assert_eq!(pace.wait(start), start + seconds(10));
         // Asked again, it still waits since then.
         assert_eq!(pace.wait(start + seconds(3)), start + seconds(10));

@@ -15,10 +15,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    connections::Slot,
-    limits::Patience,
-    pace::Pace,
-    problem::{Code, Problem},
+    connections::ConnectionGuard, limits::Timeouts, progress::ProgressTimer, refusal::ServerRefusal,
 };
 
 /// Bytes of bodies that are held at the same time, for all requests together.
@@ -29,92 +26,78 @@ const BODY_BYTES_ALWAYS: usize = 16 * 1024;
 
 /// A request that is being answered: from its head until its answer has gone out.
 #[derive(Debug)]
-pub(super) struct Exchange {
-    slot: Arc<Slot>,
+pub(super) struct RequestGuard {
+    guard: Arc<ConnectionGuard>,
     /// Bytes of bodies that are held, by all.
     held: Arc<AtomicUsize>,
     /// Bytes of this one's body.
     own: AtomicUsize,
-    fault: Mutex<Option<Fault>>,
+    refusal: Mutex<Option<ServerRefusal>>,
 }
 
-/// Why a request's body was not read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
-    #[error("the body comes too slowly")]
-    Slow,
-    #[error("too many large requests at the same time")]
-    Full,
-}
-
-impl From<Fault> for Problem {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Slow => Self::new(Code::SlowBody, fault.to_string()),
-            Fault::Full => Self::new(Code::Busy, fault.to_string()).retry_after(1),
-        }
-    }
-}
-
-impl Exchange {
-    pub(super) fn begin(slot: Arc<Slot>, held: Arc<AtomicUsize>) -> Arc<Self> {
-        slot.begin();
-        Arc::new(Self { slot, held, own: AtomicUsize::new(0), fault: Mutex::new(None) })
+impl RequestGuard {
+    pub(super) fn begin(guard: Arc<ConnectionGuard>, held: Arc<AtomicUsize>) -> Arc<Self> {
+        guard.begin();
+        Arc::new(Self { guard, held, own: AtomicUsize::new(0), refusal: Mutex::new(None) })
     }
 
     /// The connection is a WebSocket from here on.
     pub(super) fn upgrade(&self) {
-        self.slot.upgrade();
+        self.guard.upgrade();
     }
 
-    /// What was wrong with the body.
-    pub(super) fn fault(&self) -> Option<Fault> {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Why the body was not read to its end.
+    pub(super) fn refusal(&self) -> Option<ServerRefusal> {
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fail(&self, fault: Fault) -> Fault {
-        if fault == Fault::Slow {
-            self.slot.metrics().slow_body.increment(1);
+    fn refuse(&self, refusal: ServerRefusal) -> ServerRefusal {
+        if refusal == ServerRefusal::SlowBody {
+            self.guard.metrics().slow_body.increment(1);
         }
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
-        fault
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
+        refusal
     }
 
     /// Takes in some of the body.
-    fn hold(&self, bytes: usize) -> Result<(), Fault> {
+    fn hold(&self, bytes: usize) -> Result<(), ServerRefusal> {
         let own = self.own.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if held > BODY_BYTES_HELD_MAX && own > BODY_BYTES_ALWAYS {
-            return Err(self.fail(Fault::Full));
+            return Err(self.refuse(ServerRefusal::BodiesFull));
         }
         Ok(())
     }
 }
 
-impl Drop for Exchange {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.held.fetch_sub(self.own.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.slot.finish();
+        self.guard.finish();
     }
 }
 
 /// A request's body, which has to come at some pace.
 #[derive(Debug)]
-pub(super) struct Upload {
+pub(super) struct RequestBody {
     inner: Incoming,
-    exchange: Arc<Exchange>,
-    pace: Pace,
+    request_guard: Arc<RequestGuard>,
+    pace: ProgressTimer,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-impl Upload {
-    pub(super) fn new(inner: Incoming, exchange: Arc<Exchange>, patience: &Patience) -> Self {
-        let pace = Pace::new(patience.stall, patience.bytes_per_second);
-        Self { inner, exchange, pace, alarm: None }
+impl RequestBody {
+    pub(super) fn new(
+        inner: Incoming,
+        request_guard: Arc<RequestGuard>,
+        timeouts: &Timeouts,
+    ) -> Self {
+        let pace = ProgressTimer::new(timeouts.stall, timeouts.bytes_per_second);
+        Self { inner, request_guard, pace, alarm: None }
     }
 }
 
-impl HttpBody for Upload {
+impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = axum::BoxError;
 
@@ -127,7 +110,7 @@ impl HttpBody for Upload {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 this.pace.moved(Instant::now(), bytes);
-                let held = this.exchange.hold(bytes);
+                let held = this.request_guard.hold(bytes);
                 Poll::Ready(Some(held.map(|()| frame).map_err(Into::into)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
@@ -138,7 +121,10 @@ impl HttpBody for Upload {
                 if alarm.deadline() != until {
                     alarm.as_mut().reset(until);
                 }
-                alarm.as_mut().poll(cx).map(|()| Some(Err(this.exchange.fail(Fault::Slow).into())))
+                alarm
+                    .as_mut()
+                    .poll(cx)
+                    .map(|()| Some(Err(this.request_guard.refuse(ServerRefusal::SlowBody).into())))
             }
         }
     }
@@ -152,20 +138,20 @@ impl HttpBody for Upload {
     }
 }
 
-/// An answer's body; with it the exchange ends.
+/// An answer's body; with it the request_guard ends.
 #[derive(Debug)]
-pub(super) struct Download {
+pub(super) struct ResponseBody {
     inner: Body,
-    _exchange: Arc<Exchange>,
+    _exchange: Arc<RequestGuard>,
 }
 
-impl Download {
-    pub(super) const fn new(inner: Body, exchange: Arc<Exchange>) -> Self {
-        Self { inner, _exchange: exchange }
+impl ResponseBody {
+    pub(super) const fn new(inner: Body, request_guard: Arc<RequestGuard>) -> Self {
+        Self { inner, _exchange: request_guard }
     }
 }
 
-impl HttpBody for Download {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -195,19 +181,19 @@ mod tests {
     #[test]
     fn small_bodies_get_in_however_much_is_held() {
         let connections = Connections::new(2, 2);
-        let slot = connections.admit(None).expect("room");
+        let guard = connections.admit(None).expect("room");
         let held = Arc::new(AtomicUsize::new(0));
-        let large = Exchange::begin(Arc::clone(&slot), Arc::clone(&held));
+        let large = RequestGuard::begin(Arc::clone(&guard), Arc::clone(&held));
         assert_eq!(large.hold(BODY_BYTES_HELD_MAX), Ok(()));
-        let other = Exchange::begin(Arc::clone(&slot), Arc::clone(&held));
+        let other = RequestGuard::begin(Arc::clone(&guard), Arc::clone(&held));
         assert_eq!(other.hold(BODY_BYTES_ALWAYS), Ok(()));
-        assert_eq!(other.hold(1), Err(Fault::Full));
-        assert_eq!(other.fault(), Some(Fault::Full));
+        assert_eq!(other.hold(1), Err(ServerRefusal::BodiesFull));
+        assert_eq!(other.refusal(), Some(ServerRefusal::BodiesFull));
         drop(large);
-        let next = Exchange::begin(Arc::clone(&slot), Arc::clone(&held));
+        let next = RequestGuard::begin(Arc::clone(&guard), Arc::clone(&held));
         assert_eq!(next.hold(BODY_BYTES_HELD_MAX / 2), Ok(()));
         drop((other, next));
         assert_eq!(held.load(Ordering::Relaxed), 0);
-        assert_eq!(slot.phase(), Phase::Waiting);
+        assert_eq!(guard.phase(), Phase::Waiting);
     }
 }
