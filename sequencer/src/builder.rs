@@ -62,7 +62,7 @@ pub(crate) fn timestamp(now: u64, parent: u64, origin: &Origin, l1_time: u64, dr
 
 /// What a block has left.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
+pub(crate) struct BlockRoom {
     pub(crate) transactions: u64,
     pub(crate) bytes: usize,
     pub(crate) gas: u64,
@@ -74,32 +74,36 @@ pub(crate) const SLICE_TRANSACTIONS_MAX: usize = 2_048;
 
 /// What follows the transactions that were taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
+pub(crate) enum PoolRemainder {
     /// Nothing whose turn it is.
-    Nothing,
+    Empty,
     /// More, which may fit once these have run.
     More,
     /// More, none of which fits.
-    TooMuch,
+    TooLarge,
 }
 
 /// Takes the next transactions, as many as certainly fit.
-pub(crate) fn pop_some(pool: &mut Pool, base_fee: u64, mut room: Room) -> (Vec<PooledTx>, Rest) {
+pub(crate) fn pop_fitting(
+    pool: &mut Pool,
+    base_fee: u64,
+    mut room: BlockRoom,
+) -> (Vec<PooledTx>, PoolRemainder) {
     let mut some = Vec::new();
     while some.len() < SLICE_TRANSACTIONS_MAX {
-        let Some(tx) = pool.pop_ready(base_fee) else { return (some, Rest::Nothing) };
+        let Some(tx) = pool.pop_ready(base_fee) else { return (some, PoolRemainder::Empty) };
         let transactions = room.transactions.checked_sub(1);
         let bytes = room.bytes.checked_sub(bytes_in_block(&tx.raw));
         let gas = room.gas.checked_sub(tx.tx.envelope().gas_limit());
         let (Some(transactions), Some(bytes), Some(gas)) = (transactions, bytes, gas) else {
             pool.put_back(tx);
-            let rest = if some.is_empty() { Rest::TooMuch } else { Rest::More };
+            let rest = if some.is_empty() { PoolRemainder::TooLarge } else { PoolRemainder::More };
             return (some, rest);
         };
-        room = Room { transactions, bytes, gas };
+        room = BlockRoom { transactions, bytes, gas };
         some.push(tx);
     }
-    (some, Rest::More)
+    (some, PoolRemainder::More)
 }
 
 #[cfg(test)]

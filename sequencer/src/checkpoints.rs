@@ -32,9 +32,9 @@ const ITEMS_BETWEEN: usize = 100_000;
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     directory: PathBuf,
-    writer: Writer,
+    writer: CheckpointWriter,
     /// The newest blocks, as far back as the chain can undo them.
-    recent: VecDeque<Block>,
+    recent: VecDeque<UnmergedBlock>,
     /// The block of the last checkpoint, written or being written.
     from: u64,
     /// The block before `recent`, and its state root.
@@ -49,14 +49,14 @@ pub(crate) struct Checkpoints {
 }
 
 #[derive(Debug)]
-struct Block {
+struct UnmergedBlock {
     number: u64,
     state_root: B256,
     diff: StateDiff,
 }
 
 #[derive(Debug)]
-enum Writer {
+enum CheckpointWriter {
     Idle(CheckpointStore),
     Busy(JoinHandle<Result<CheckpointStore, CheckpointError>>),
     Off,
@@ -65,15 +65,15 @@ enum Writer {
 impl Checkpoints {
     /// Goes on after the last checkpoint of `store`, which is the head of `chain`.
     pub(crate) fn after(directory: &Path, store: CheckpointStore, chain: &Chain) -> Self {
-        Self::new(directory, Writer::Idle(store), chain)
+        Self::new(directory, CheckpointWriter::Idle(store), chain)
     }
 
     /// Nothing is written until [`Self::begin`].
     pub(crate) fn none(directory: &Path, chain: &Chain) -> Self {
-        Self::new(directory, Writer::Off, chain)
+        Self::new(directory, CheckpointWriter::Off, chain)
     }
 
-    fn new(directory: &Path, writer: Writer, chain: &Chain) -> Self {
+    fn new(directory: &Path, writer: CheckpointWriter, chain: &Chain) -> Self {
         let head = &chain.head().header;
         Self {
             directory: directory.to_owned(),
@@ -99,7 +99,7 @@ impl Checkpoints {
         let root = chain.head_at(oldest).map(|head| head.header.state_root);
         let (undo, root) =
             chain.undo_to(oldest).zip(root).expect("invariant: the oldest state is kept");
-        self.writer = Writer::of(block_in_place(|| {
+        self.writer = CheckpointWriter::of(block_in_place(|| {
             let mut state = chain.state().flat().clone();
             state.apply(&undo);
             delete(&self.directory)?;
@@ -115,7 +115,7 @@ impl Checkpoints {
         self.settle().await;
         let BlockOutcome { header, diff, .. } = block;
         let (number, state_root) = (header.number, header.state_root);
-        self.recent.push_back(Block { number, state_root, diff });
+        self.recent.push_back(UnmergedBlock { number, state_root, diff });
         let oldest = chain.oldest_state();
         while let Some(block) = self.recent.pop_front_if(|block| block.number <= oldest) {
             self.merge(&block);
@@ -134,12 +134,12 @@ impl Checkpoints {
     /// Lets a write that is under way end. Nothing is written any more.
     pub(crate) async fn stop(&mut self) {
         self.wait().await;
-        self.writer = Writer::Off;
+        self.writer = CheckpointWriter::Off;
         self.changes = MergedDiff::default();
     }
 
-    fn merge(&mut self, block: &Block) {
-        if matches!(self.writer, Writer::Off) {
+    fn merge(&mut self, block: &UnmergedBlock) {
+        if matches!(self.writer, CheckpointWriter::Off) {
             return;
         }
         self.changes.push(&block.diff);
@@ -157,14 +157,14 @@ impl Checkpoints {
 
     /// Has the changes written, unless a write is under way.
     fn write(&mut self) {
-        let mut store = match std::mem::replace(&mut self.writer, Writer::Off) {
-            Writer::Idle(store) if self.to > self.from => store,
+        let mut store = match std::mem::replace(&mut self.writer, CheckpointWriter::Off) {
+            CheckpointWriter::Idle(store) if self.to > self.from => store,
             other => return self.writer = other,
         };
         let changes = std::mem::take(&mut self.changes);
         let (from, to, state_root) = (self.from, self.to, self.state_root);
         let directory = self.directory.clone();
-        self.writer = Writer::Busy(spawn_blocking(move || {
+        self.writer = CheckpointWriter::Busy(spawn_blocking(move || {
             store.write_delta(from, to, state_root, &changes.into_diff())?;
             if store.needs_base() {
                 compact(&mut store, &directory)?;
@@ -178,22 +178,23 @@ impl Checkpoints {
 
     /// Takes note of a write that has ended.
     async fn settle(&mut self) {
-        if matches!(&self.writer, Writer::Busy(task) if task.is_finished()) {
+        if matches!(&self.writer, CheckpointWriter::Busy(task) if task.is_finished()) {
             self.wait().await;
         }
     }
 
     async fn wait(&mut self) {
-        if let Writer::Busy(task) = &mut self.writer {
-            self.writer = Writer::of(task.await.expect("invariant: writing does not panic"));
+        if let CheckpointWriter::Busy(task) = &mut self.writer {
+            self.writer =
+                CheckpointWriter::of(task.await.expect("invariant: writing does not panic"));
         }
-        if matches!(self.writer, Writer::Off) {
+        if matches!(self.writer, CheckpointWriter::Off) {
             self.changes = MergedDiff::default();
         }
     }
 }
 
-impl Writer {
+impl CheckpointWriter {
     fn of(written: Result<CheckpointStore, CheckpointError>) -> Self {
         match written {
             Ok(store) => Self::Idle(store),

@@ -16,8 +16,8 @@ use tracing::debug;
 use turnpike_storage::{BlockTimes, JournalEntry, unix_milliseconds};
 
 use crate::{
-    Accepted, Preconfirmation, Refusal, Shared, announce::SliceNews, gathered::Gathered,
-    shared::Reply,
+    Accepted, Preconfirmation, Refusal, Shared, notifications::SliceNotification, shared::Reply,
+    unindexed::UnindexedTxs,
 };
 
 /// Slices that wait for the commit under way, at most: the producer stops at the next.
@@ -25,33 +25,33 @@ pub(crate) const COMMITS_WAITING_MAX: usize = 4;
 
 /// Something to be made durable, and who is to hear of it then.
 #[derive(Debug, Default)]
-pub(crate) struct Commit {
+pub(crate) struct JournalCommit {
     /// Rows for the journal.
     pub(crate) entries: Vec<JournalEntry>,
     /// What is promised with them.
     pub(crate) preconfirmed: Vec<Arc<Preconfirmation>>,
     /// Requests that are answered by them.
-    pub(crate) answers: Vec<Answer>,
+    pub(crate) answers: Vec<SubmissionReply>,
     /// Whoever takes what happened on to the look-ups when they are durable.
-    pub(crate) done: Option<oneshot::Sender<Durable>>,
+    pub(crate) done: Option<oneshot::Sender<DurableRows>>,
     /// Whoever only waits until they are durable: told when they were written, in Unix milliseconds.
     pub(crate) is_durable: Option<oneshot::Sender<u64>>,
 }
 
 /// A request's answer, but for what is not durable yet.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct SubmissionReply {
     pub(crate) reply: Reply,
     pub(crate) results: Vec<Result<Accepted, Refusal>>,
 }
 
 /// What is durable.
 #[derive(Debug, Default)]
-pub(crate) struct Durable {
+pub(crate) struct DurableRows {
     /// From the row of the first part of the newest block to the end of the journal.
     pub(crate) rows: Range<u64>,
     /// What was said of transactions since the last time that this was told.
-    pub(crate) said: Gathered,
+    pub(crate) unindexed: UnindexedTxs,
     /// The times of the newest block's parts.
     pub(crate) times: BlockTimes,
 }
@@ -60,28 +60,28 @@ pub(crate) struct Durable {
 #[derive(Debug)]
 pub(crate) struct Committer {
     shared: Arc<Shared>,
-    commits: mpsc::Receiver<Commit>,
+    commits: mpsc::Receiver<JournalCommit>,
     journal_end: Arc<watch::Sender<u64>>,
     /// The row of the newest block's first part.
     block_start: u64,
     /// The times of its parts.
     block_times: BlockTimes,
-    /// What was said since somebody was last told [`Durable`].
-    said: Gathered,
+    /// What was said since somebody was last told [`DurableRows`].
+    unindexed: UnindexedTxs,
 }
 
 impl Committer {
     /// `unindexed` is what rows tell that the look-ups do not hold yet.
     pub(crate) fn new(
         shared: Arc<Shared>,
-        commits: mpsc::Receiver<Commit>,
+        commits: mpsc::Receiver<JournalCommit>,
         journal_end: Arc<watch::Sender<u64>>,
-        unindexed: Gathered,
+        unindexed: UnindexedTxs,
     ) -> Self {
         let block_start = *journal_end.borrow();
-        shared.published.publish(Vec::new(), unindexed.refused());
+        shared.preconfirmations.publish(Vec::new(), unindexed.refused());
         let block_times = BlockTimes::default();
-        Self { shared, commits, block_start, block_times, journal_end, said: unindexed }
+        Self { shared, commits, block_start, block_times, journal_end, unindexed: unindexed }
     }
 
     /// Makes durable what comes, until nothing can come any more.
@@ -101,7 +101,7 @@ impl Committer {
         Ok(())
     }
 
-    async fn commit(&mut self, group: &mut Vec<Commit>) -> anyhow::Result<()> {
+    async fn commit(&mut self, group: &mut Vec<JournalCommit>) -> anyhow::Result<()> {
         let mut entries = Vec::new();
         let mut counts = Vec::with_capacity(group.len());
         for commit in group.iter_mut() {
@@ -123,7 +123,7 @@ impl Committer {
         // In order: whoever is told of a commit has been told of those before.
         for (commit, count) in group.drain(..).zip(counts) {
             let mut refused = Vec::new();
-            let mut news = SliceNews::default();
+            let mut news = SliceNotification::default();
             for entry in entries.by_ref().take(count) {
                 if let JournalEntry::Slice(slice) = entry {
                     if let Some(part) = &slice.part {
@@ -136,7 +136,7 @@ impl Committer {
                     let waiting = slice.accepted.iter();
                     news.transactions
                         .extend(waiting.map(|waits| (keccak256(&waits.tx.raw), waits.tx.sender)));
-                    self.said.accept(slice.accepted);
+                    self.unindexed.accept(slice.accepted);
                     refused.extend(slice.refused);
                 }
                 sequence += 1;
@@ -146,37 +146,43 @@ impl Committer {
             news.refused.extend(refused.iter().map(|(hash, _)| *hash));
             self.publish(commit, refused, sequence, at_ms);
             // Whoever begins to listen after that looks, and finds it.
-            self.shared.announcements.slice(news);
+            self.shared.notifications.slice(news);
         }
         Ok(())
     }
 
-    fn publish(&mut self, commit: Commit, refused: Vec<(B256, String)>, end: u64, at_ms: u64) {
-        let Commit { preconfirmed, answers, done, is_durable, .. } = commit;
+    fn publish(
+        &mut self,
+        commit: JournalCommit,
+        refused: Vec<(B256, String)>,
+        end: u64,
+        at_ms: u64,
+    ) {
+        let JournalCommit { preconfirmed, answers, done, is_durable, .. } = commit;
         preconfirmed.iter().for_each(|promise| promise.is_durable(at_ms));
-        self.said.include(preconfirmed.iter().map(|promise| promise.hash()));
+        self.unindexed.include(preconfirmed.iter().map(|promise| promise.hash()));
         self.shared
-            .published
+            .preconfirmations
             .publish(preconfirmed, refused.iter().map(|(hash, reason)| (hash, reason)));
-        self.said.refuse(refused);
+        self.unindexed.refuse(refused);
         let accepted = answers.iter().flat_map(|answer| &answer.results);
-        self.shared.announcements.accepted(accepted, |hash| self.shared.waiting(hash));
-        for Answer { reply, results } in answers {
+        self.shared.notifications.accepted(accepted, |hash| self.shared.waiting(hash));
+        for SubmissionReply { reply, results } in answers {
             // A client that went away finds its answer under the hash.
             let _ = reply.send(self.shared.with_promises(results));
         }
         if let Some(done) = done {
             let (rows, times) = (self.block_start..end, self.block_times.clone());
-            let said = std::mem::take(&mut self.said);
-            let _ = done.send(Durable { rows, said, times });
+            let unindexed = std::mem::take(&mut self.unindexed);
+            let _ = done.send(DurableRows { rows, unindexed, times });
         }
         if let Some(is_durable) = is_durable {
             let _ = is_durable.send(at_ms);
         }
     }
 
-    fn fail(&self, commit: Commit) {
-        for Answer { reply, results } in commit.answers {
+    fn fail(&self, commit: JournalCommit) {
+        for SubmissionReply { reply, results } in commit.answers {
             let results = results
                 .into_iter()
                 .map(|result| result.and_then(|_| Err(self.shared.failed_refusal())));

@@ -6,7 +6,7 @@ use turnpike_http::HttpLimits;
 use turnpike_l1::L1Endpoints;
 use turnpike_storage::DatabaseLocation;
 
-use crate::{AdminConfig, Intake, PoolLimits};
+use crate::{AdminConfig, PoolLimits, SubmissionRoute};
 
 /// Blocks from one checkpoint of the state to the next, unless told otherwise.
 pub const CHECKPOINT_BLOCKS: u64 = 1_000;
@@ -45,5 +45,5 @@ pub struct SequencerConfig {
     /// How the node is administered, if it is.
     pub admin: Option<AdminConfig>,
     /// Where transactions go.
-    pub intake: Intake,
+    pub submission_route: SubmissionRoute,
 }

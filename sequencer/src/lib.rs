@@ -13,50 +13,50 @@
 //!
 //! [`run_replica`] follows another node's journal instead and runs all of it again; [`verify`] and [`rebuild`] do so with a database.
 
+mod admin_control;
 mod admission;
-mod announce;
 mod api;
 mod backlog;
 mod builder;
 mod checkpoints;
 mod committer;
 mod config;
-mod control;
+mod derived_block;
+#[cfg(test)]
+mod documented_table;
 mod driver;
 mod execution;
-mod gathered;
-mod given;
 mod hashes;
-mod intake;
 mod maintenance;
 mod metrics;
+mod notifications;
 mod pool;
 mod preconfirmation;
+mod preconfirmation_cache;
 mod producer;
-mod published;
-#[cfg(test)]
-mod published_table;
 mod refusal;
 mod replay;
 mod replica;
 mod restore;
+mod safe_head;
 mod sealed;
 mod sealer;
 mod service;
-mod settling;
 mod shared;
 mod signers;
+mod submission_route;
 mod tracker;
+mod unindexed;
 
 pub use api::{AdminConfig, LogControl};
 pub use config::{CHECKPOINT_BLOCKS, SequencerConfig};
 pub use execution::{BlockExecution, StageMicroseconds};
-pub use intake::Intake;
 pub use maintenance::{Rebuilt, Verified, VerifyConfig, VerifyScope, rebuild, verify};
 pub use pool::{Added, Pool, PoolLimits, PooledTx};
 pub use preconfirmation::{Preconfirmation, Promise, PromiseDomain, PromiseSigner, WrongKey};
-pub use published::WaitEnd;
+pub use preconfirmation_cache::PreconfirmationError;
 pub use refusal::Refusal;
 pub use replica::{Divergence, Replica, ReplicaConfig, ReplicaEnd, ReplicaSource, run_replica};
 pub use service::{Sequencer, run, run_with_hook};
 pub use shared::{Accepted, PostedRange, Settlement, Shared};
+pub use submission_route::SubmissionRoute;

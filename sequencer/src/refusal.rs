@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_table_tells_of_every_refusal() {
-        crate::published_table::assert_published("refusals.md", &table());
+        crate::documented_table::assert_documented("refusals.md", &table());
     }
 
     #[test]

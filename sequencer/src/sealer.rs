@@ -23,9 +23,9 @@ use crate::{
     BlockExecution, Shared,
     builder::BlockPlan,
     checkpoints::Checkpoints,
-    committer::{Commit, Durable},
-    gathered::Gathered,
+    committer::{DurableRows, JournalCommit},
     sealed::sealed_block,
+    unindexed::UnindexedTxs,
 };
 
 /// Blocks that wait for their roots, at most.
@@ -37,20 +37,20 @@ pub(crate) const INDEXINGS_WAITING_MAX: usize = 16;
 
 /// A block that is complete.
 #[derive(Debug)]
-pub(crate) struct Closing {
+pub(crate) struct BlockToSeal {
     pub(crate) block: ClosedBlock,
     pub(crate) plan: BlockPlan,
     pub(crate) slices: Vec<SliceReport>,
     /// Told when its last part is durable.
-    pub(crate) durable: oneshot::Receiver<Durable>,
+    pub(crate) durable: oneshot::Receiver<DurableRows>,
 }
 
 /// A block that the look-ups are to hold.
 #[derive(Debug)]
-pub(crate) struct Indexing {
+pub(crate) struct BlockToIndex {
     execution: BlockExecution,
     /// What was said since the block before of transactions that are in neither.
-    said: Gathered,
+    unindexed: UnindexedTxs,
     block: SealedBlock,
 }
 
@@ -58,9 +58,9 @@ pub(crate) struct Indexing {
 #[derive(Debug)]
 pub(crate) struct Sealer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) closings: mpsc::Receiver<Closing>,
-    pub(crate) commits: mpsc::Sender<Commit>,
-    pub(crate) indexings: mpsc::Sender<Indexing>,
+    pub(crate) closings: mpsc::Receiver<BlockToSeal>,
+    pub(crate) commits: mpsc::Sender<JournalCommit>,
+    pub(crate) indexings: mpsc::Sender<BlockToIndex>,
     pub(crate) checkpoints: Arc<Mutex<Checkpoints>>,
 }
 
@@ -76,8 +76,8 @@ impl Sealer {
         Ok(())
     }
 
-    async fn seal(&self, closing: Closing) -> Option<()> {
-        let Closing { block, plan, slices, durable } = closing;
+    async fn seal(&self, closing: BlockToSeal) -> Option<()> {
+        let BlockToSeal { block, plan, slices, durable } = closing;
         let number = block.number();
         debug!(block = number, "seal begins");
         let outcome = block_in_place(|| block.complete());
@@ -89,7 +89,7 @@ impl Sealer {
         let entry =
             SealedEntry { number, hash: outcome.hash(), state_root: outcome.header.state_root };
         let entries = vec![JournalEntry::Sealed(entry)];
-        let commit = Commit { entries, is_durable: Some(done), ..Commit::default() };
+        let commit = JournalCommit { entries, is_durable: Some(done), ..JournalCommit::default() };
         self.commits.send(commit).await.ok()?;
         let sealed_ms = Some(sealed.await.ok()?);
         debug!(block = number, "seal ended");
@@ -104,7 +104,10 @@ impl Sealer {
             self.checkpoints.lock().await.push(&chain, outcome).await;
             sealed
         };
-        self.indexings.send(Indexing { execution, said: durable.said, block }).await.ok()
+        self.indexings
+            .send(BlockToIndex { execution, unindexed: durable.unindexed, block })
+            .await
+            .ok()
     }
 }
 
@@ -112,7 +115,7 @@ impl Sealer {
 #[derive(Debug)]
 pub(crate) struct Indexer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) indexings: mpsc::Receiver<Indexing>,
+    pub(crate) indexings: mpsc::Receiver<BlockToIndex>,
     pub(crate) head: Arc<watch::Sender<u64>>,
 }
 
@@ -129,24 +132,25 @@ impl Indexer {
         Ok(())
     }
 
-    async fn index(&self, group: &mut Vec<Indexing>) -> anyhow::Result<()> {
-        let (mut said, mut blocks, mut refused) = (Gathered::default(), Vec::new(), Vec::new());
+    async fn index(&self, group: &mut Vec<BlockToIndex>) -> anyhow::Result<()> {
+        let (mut unindexed, mut blocks, mut refused) =
+            (UnindexedTxs::default(), Vec::new(), Vec::new());
         let mut last = None;
-        for Indexing { execution, said: later, block } in group.drain(..) {
+        for BlockToIndex { execution, unindexed: later, block } in group.drain(..) {
             refused.extend(later.refused().keys().copied());
-            said.extend(later);
-            said.include(block.hashes.iter().copied());
+            unindexed.extend(later);
+            unindexed.include(block.hashes.iter().copied());
             last = Some((block.block.header.number, block.rows.end, execution));
             blocks.push(block);
         }
         let Some((number, to, execution)) = last else { return Ok(()) };
-        let (accepted, still_refused) = said.into_parts();
+        let (accepted, still_refused) = unindexed.into_parts();
         let batch = IndexBatch { to, taken_back: None, accepted, blocks, refused: still_refused };
         debug!(block = number, "index begins");
         self.shared.database.index(&batch).await.context("the look-ups cannot be written")?;
         debug!(block = number, "index ended");
         *self.shared.last_execution.write().await = Some(execution);
-        self.shared.published.indexed(number, refused.iter(), || {
+        self.shared.preconfirmations.indexed(number, refused.iter(), || {
             self.head.send_replace(number);
         });
         for SealedBlock { hash, block, hashes, .. } in &batch.blocks {

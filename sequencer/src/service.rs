@@ -23,15 +23,15 @@ use turnpike_storage::{AcceptedTx, Database, JournalEntry, SliceEntry, genesis_i
 
 use crate::{
     AdminConfig, PooledTx, PromiseSigner, SequencerConfig, Shared,
-    committer::{COMMITS_WAITING_MAX, Commit, Committer},
+    committer::{COMMITS_WAITING_MAX, Committer, JournalCommit},
     driver::Driver,
-    producer::{Control, Event, Outlook, Pace, Producer},
+    producer::{Producer, ProducerCommand, ProducerConfig, ProducerEvent, ProductionState},
     restore::{Restored, restore},
+    safe_head::PasserProofRetention,
     sealed::genesis_record,
     sealer::{CLOSINGS_WAITING_MAX, INDEXINGS_WAITING_MAX, Indexer, Sealer},
-    settling::ProofKeeping,
-    shared::Tellers,
-    tracker::{L1News, Tracker},
+    shared::HeadSenders,
+    tracker::{L1Event, Tracker},
 };
 
 /// Requests that may wait for the producer.
@@ -139,7 +139,7 @@ impl Sequencer {
                 ended = &mut admin => break ended_early("the administrators' server", ended),
                 Some((message, done)) = news.recv() => {
                     // Where it runs the journal again it takes long, and whatever it has begun the next start does again.
-                    match stop.run_until_cancelled(node.driver.take_news(message)).await {
+                    match stop.run_until_cancelled(node.driver.handle_l1_event(message)).await {
                         // A tracker that has stopped does not care.
                         Some(Ok(())) => drop(done.send(())),
                         Some(Err(error)) => break Err(error),
@@ -150,7 +150,7 @@ impl Sequencer {
         };
         stop.cancel();
         drop(news);
-        shared.published.stop();
+        shared.preconfirmations.stop();
         // What was offered is answered before what answers it stops.
         for part in [&mut api, &mut admin, &mut tracking] {
             if !part.is_finished() {
@@ -201,8 +201,8 @@ async fn begin(genesis: &Genesis, driver: &mut Driver) -> anyhow::Result<(Tracke
     let mut tracker = Tracker::new(view, derivation, Arc::clone(&driver.shared.database));
     loop {
         let news = tracker.next().await?;
-        let is_all = matches!(news, L1News::Progress(_));
-        driver.take_news(news).await?;
+        let is_all = matches!(news, L1Event::Progress(_));
+        driver.handle_l1_event(news).await?;
         if is_all {
             return Ok((tracker, client));
         }
@@ -238,21 +238,28 @@ impl Node {
         let (send_commits, commits) = mpsc::channel(COMMITS_WAITING_MAX);
         let (send_closings, closings) = mpsc::channel(CLOSINGS_WAITING_MAX);
         let (send_indexings, indexings) = mpsc::channel(INDEXINGS_WAITING_MAX);
-        let intake = config.intake.clone();
-        let (shared, tellers) =
-            Shared::new(chain, database, intake, config.pool, signer, send_events.clone()).await?;
-        let Tellers { head, journal_end, settlement_changed } = tellers;
+        let submission_route = config.submission_route.clone();
+        let (shared, senders) = Shared::new(
+            chain,
+            database,
+            submission_route,
+            config.pool,
+            signer,
+            send_events.clone(),
+        )
+        .await?;
+        let HeadSenders { head, journal_end, settlement_changed } = senders;
         let (head, journal_end) = (Arc::new(head), Arc::new(journal_end));
-        let mut outlook = Outlook::new();
-        arrivals.into_iter().for_each(|arrival| outlook.note_arrival(arrival));
+        let mut production = ProductionState::new();
+        arrivals.into_iter().for_each(|arrival| production.note_arrival(arrival));
         let refused = take_up(&shared, pending).await;
-        let outlook = Arc::new(SyncMutex::new(outlook));
+        let production = Arc::new(SyncMutex::new(production));
         let checkpoints = Arc::new(Mutex::new(checkpoints));
         let now = Instant::now();
         let producer = Producer {
             shared: Arc::clone(&shared),
-            outlook: Arc::clone(&outlook),
-            pace: Pace {
+            production: Arc::clone(&production),
+            config: ProducerConfig {
                 block_interval: config.block_interval,
                 slice_interval: SLICE_INTERVAL,
                 heartbeat: config.heartbeat,
@@ -271,7 +278,7 @@ impl Node {
         };
         if !refused.is_empty() {
             let entry = JournalEntry::Slice(SliceEntry { refused, ..SliceEntry::default() });
-            let commit = Commit { entries: vec![entry], ..Commit::default() };
+            let commit = JournalCommit { entries: vec![entry], ..JournalCommit::default() };
             send_commits.send(commit).await.ok().context("the committer has ended")?;
         }
         let sealer = Sealer {
@@ -294,13 +301,13 @@ impl Node {
             config,
             genesis: genesis.clone(),
             shared,
-            outlook,
+            production,
             checkpoints,
             events: send_events,
             head,
             journal_end,
             settlement_changed,
-            proofs: ProofKeeping::default(),
+            proofs: PasserProofRetention::default(),
             #[cfg(test)]
             stop_after: None,
         };
@@ -320,8 +327,8 @@ impl Node {
 
     /// Has the open block completed and everything written. The first error is that of the part that failed.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        // Gone, if the producer has ended already.
-        let _ = self.driver.events.send(Event::Control(Control::Stop)).await;
+        // MissingL1Data, if the producer has ended already.
+        let _ = self.driver.events.send(ProducerEvent::Command(ProducerCommand::Stop)).await;
         let mut result = Ok(());
         while let Some(ended) = self.parts.join_next().await {
             let ended = ended.map_err(anyhow::Error::from).flatten();
@@ -339,7 +346,7 @@ impl Node {
     /// Ends as a crash would: what is not durable is lost.
     pub(crate) async fn crash(mut self) {
         self.committer.abort();
-        let _ = self.driver.events.send(Event::Control(Control::Stop)).await;
+        let _ = self.driver.events.send(ProducerEvent::Command(ProducerCommand::Stop)).await;
         while self.parts.join_next().await.is_some() {}
         self.driver.shared.close().await;
     }
@@ -348,7 +355,7 @@ impl Node {
     pub(crate) async fn seal(&self, blocks: usize) {
         for _ in 0..blocks {
             let (done, is_done) = tokio::sync::oneshot::channel();
-            let seal = Event::Control(Control::Seal(done));
+            let seal = ProducerEvent::Command(ProducerCommand::Seal(done));
             self.driver.events.send(seal).await.expect("runs");
             is_done.await.expect("makes a block");
         }
@@ -399,7 +406,7 @@ mod tests {
     use turnpike_protocol::L1Deployment;
 
     use super::*;
-    use crate::driver::tests::world::config_in;
+    use crate::driver::tests::test_sequencer::config_in;
 
     #[tokio::test]
     async fn everybody_hears_of_a_part_that_panics() {

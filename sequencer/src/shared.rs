@@ -15,15 +15,16 @@ use turnpike_protocol::{
 use turnpike_storage::{Database, StorageError, TransactionPlace, unix_milliseconds};
 
 use crate::{
-    BlockExecution, Intake, Pool, PoolLimits, Preconfirmation, PromiseSigner, Refusal, WaitEnd,
+    BlockExecution, Pool, PoolLimits, Preconfirmation, PreconfirmationError, PromiseSigner,
+    Refusal, SubmissionRoute,
+    admin_control::AdminControl,
     admission::{Admission, CheckedTx},
-    announce::Announcements,
     api::Filters,
-    control::Control,
-    intake::OpenIntake,
     metrics::refused,
-    producer::Event,
-    published::{Published, Stage},
+    notifications::Notifications,
+    preconfirmation_cache::{CachedTx, PreconfirmationCache},
+    producer::ProducerEvent,
+    submission_route::SubmissionSink,
 };
 
 /// Calls that run the EVM at the same time: the rest of the node needs its cores as well.
@@ -59,15 +60,15 @@ pub struct Shared {
     /// Transactions that wait.
     pub(crate) pool: std::sync::RwLock<Pool>,
     /// What happened and is not in the look-ups yet.
-    pub(crate) published: Published,
+    pub(crate) preconfirmations: PreconfirmationCache,
     /// What listeners are told.
-    pub(crate) announcements: Announcements,
+    pub(crate) notifications: Notifications,
     /// What clients poll.
     pub(crate) filters: Filters,
     /// Signs preconfirmations, if there is a key.
     pub signer: Option<PromiseSigner>,
     pub(crate) admission: Admission,
-    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) events: mpsc::Sender<ProducerEvent>,
     /// Permits for bytes of transactions that wait for the producer.
     submitted_bytes: Arc<Semaphore>,
     /// Permits for calls that run the EVM.
@@ -75,9 +76,9 @@ pub struct Shared {
     /// Permits for traces, which may take long: no call waits for one.
     pub(crate) traces: Semaphore,
     /// Where transactions go.
-    pub(crate) intake: OpenIntake,
+    pub(crate) submission_sink: SubmissionSink,
     /// What an operator has the node do.
-    pub(crate) control: Control,
+    pub(crate) control: AdminControl,
     /// Why nothing can be made durable any more.
     pub(crate) failure: OnceLock<String>,
     /// Cancelled when that is so.
@@ -86,7 +87,7 @@ pub struct Shared {
 
 /// How a node's parts tell what [`Shared`] shows.
 #[derive(Debug)]
-pub(crate) struct Tellers {
+pub(crate) struct HeadSenders {
     pub(crate) head: watch::Sender<u64>,
     pub(crate) journal_end: watch::Sender<u64>,
     pub(crate) settlement_changed: watch::Sender<u64>,
@@ -255,11 +256,11 @@ impl Shared {
     pub(crate) async fn new(
         chain: Chain,
         database: Arc<Database>,
-        intake: Intake,
+        submission_route: SubmissionRoute,
         pool: PoolLimits,
         signer: Option<PromiseSigner>,
-        events: mpsc::Sender<Event>,
-    ) -> anyhow::Result<(Arc<Self>, Tellers)> {
+        events: mpsc::Sender<ProducerEvent>,
+    ) -> anyhow::Result<(Arc<Self>, HeadSenders)> {
         let (head, head_seen) = watch::channel(chain.head().header.number);
         let (journal_end, journal_end_seen) = watch::channel(database.journal_end().await?);
         let (settlement_changed, settlement_changed_seen) = watch::channel(0);
@@ -276,31 +277,31 @@ impl Shared {
             head: head_seen,
             journal_end: journal_end_seen,
             pool: std::sync::RwLock::new(Pool::new(pool)),
-            published: Published::default(),
-            announcements: Announcements::default(),
+            preconfirmations: PreconfirmationCache::default(),
+            notifications: Notifications::default(),
             filters: Filters::default(),
             signer,
             events,
             submitted_bytes: Arc::new(Semaphore::new(SUBMITTED_BYTES_MAX)),
             calls: Semaphore::new(CALLS_MAX),
             traces: Semaphore::new(TRACES_MAX),
-            intake: intake.open()?,
-            control: Control::default(),
+            submission_sink: submission_route.open()?,
+            control: AdminControl::default(),
             failure: OnceLock::new(),
             failed: CancellationToken::new(),
         };
-        Ok((Arc::new(shared), Tellers { head, journal_end, settlement_changed }))
+        Ok((Arc::new(shared), HeadSenders { head, journal_end, settlement_changed }))
     }
 
     /// Offers raw transactions. The result of each is in the order given, and durable. One that is known already is accepted again
     /// for as long as it waits or is in a block.
     pub async fn submit(self: &Arc<Self>, raws: Vec<Bytes>) -> Vec<Result<Accepted, Refusal>> {
-        match &self.intake {
-            OpenIntake::Own => {}
-            OpenIntake::Refused => return vec![Err(Refusal::ReadOnly); raws.len()],
-            OpenIntake::Forwarded(sequencer) => {
+        match &self.submission_sink {
+            SubmissionSink::LocalPool => {}
+            SubmissionSink::Rejected => return vec![Err(Refusal::ReadOnly); raws.len()],
+            SubmissionSink::Forwarded(sequencer) => {
                 let results = sequencer.submit(raws.clone()).await;
-                self.announcements.accepted(results.iter(), |hash| signed(&raws, hash));
+                self.notifications.accepted(results.iter(), |hash| signed(&raws, hash));
                 return results;
             }
         }
@@ -353,21 +354,24 @@ impl Shared {
         let waits = waits.map_err(|_| Refusal::Busy)?;
         let (reply, answer) = oneshot::channel();
         let submission = Submission { txs, received_ms, reply, waits };
-        let sent = self.events.send(Event::Submission(submission)).await;
+        let sent = self.events.send(ProducerEvent::Submission(submission)).await;
         sent.map_err(|_| self.failed_refusal())?;
         answer.await.map_err(|_| self.failed_refusal())
     }
 
     /// What was promised of a transaction, from its slice's commit until its block is in the look-ups.
     pub fn preconfirmed(&self, hash: &B256) -> Option<Arc<Preconfirmation>> {
-        self.published.preconfirmed(hash)
+        self.preconfirmations.preconfirmed(hash)
     }
 
     /// Waits until a transaction is preconfirmed that waits or runs. The caller bounds the wait.
-    pub async fn wait_preconfirmed(&self, hash: B256) -> Result<Arc<Preconfirmation>, WaitEnd> {
-        match self.published.wait(hash) {
+    pub async fn wait_preconfirmed(
+        &self,
+        hash: B256,
+    ) -> Result<Arc<Preconfirmation>, PreconfirmationError> {
+        match self.preconfirmations.wait(hash) {
             Ok(found) => Ok(found),
-            Err(wait) => wait.await.unwrap_or(Err(WaitEnd::Stopping)),
+            Err(wait) => wait.await.unwrap_or(Err(PreconfirmationError::Stopping)),
         }
     }
 
@@ -377,9 +381,9 @@ impl Shared {
         if let Some(tx) = self.pool().get(hash) {
             return Some((tx.raw.clone(), tx.sender));
         }
-        match self.published.stage(hash)? {
-            Stage::Running { raw, sender } => Some((raw, sender)),
-            Stage::Preconfirmed(promise) => {
+        match self.preconfirmations.get(hash)? {
+            CachedTx::Running { raw, sender } => Some((raw, sender)),
+            CachedTx::Preconfirmed(promise) => {
                 let tx = &promise.transaction;
                 Some((tx.envelope().encoded_2718().into(), tx.sender))
             }
@@ -396,12 +400,12 @@ impl Shared {
     /// Whether a transaction will be in a block as soon as there is one.
     pub(crate) fn is_on_its_way(&self, hash: &B256) -> bool {
         self.missing_nonce(hash).is_none()
-            && (self.pool().get(hash).is_some() || self.published.stage(hash).is_some())
+            && (self.pool().get(hash).is_some() || self.preconfirmations.get(hash).is_some())
     }
 
     /// Why a transaction that was accepted will not run.
     pub async fn refusal(&self, hash: &B256) -> Result<Option<String>, StorageError> {
-        match self.published.refusal(hash) {
+        match self.preconfirmations.refusal(hash) {
             Some(reason) => Ok(Some(reason)),
             None => self.client_database.refusal(hash).await,
         }
@@ -432,7 +436,7 @@ impl Shared {
     /// that wait without a gap.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
         let pooled = self.pool().next_nonce(sender);
-        pooled.max(self.published.next_nonce(sender))
+        pooled.max(self.preconfirmations.next_nonce(sender))
     }
 
     /// The pool, to read.
@@ -450,7 +454,7 @@ impl Shared {
         &self,
         mut results: Vec<Result<Accepted, Refusal>>,
     ) -> Vec<Result<Accepted, Refusal>> {
-        self.published.promise(results.iter_mut().flatten());
+        self.preconfirmations.promise(results.iter_mut().flatten());
         results
     }
 
@@ -458,7 +462,7 @@ impl Shared {
     pub(crate) fn fail(&self, reason: String) {
         let _ = self.failure.set(reason);
         self.failed.cancel();
-        self.published.stop();
+        self.preconfirmations.stop();
     }
 
     /// Why nothing is accepted.
@@ -476,15 +480,15 @@ impl Shared {
     pub(crate) async fn of_new(
         folder: &std::path::Path,
         genesis: &turnpike_protocol::Genesis,
-    ) -> (Arc<Self>, Tellers, mpsc::Receiver<Event>) {
+    ) -> (Arc<Self>, HeadSenders, mpsc::Receiver<ProducerEvent>) {
         let location = folder.join("sequencer.db").into();
         let id = turnpike_storage::genesis_id(genesis);
         let database = Arc::new(Database::open(&location, id).await.expect("opens"));
         let (send, events) = mpsc::channel(16);
         let (chain, pool) = (Chain::from_genesis(genesis), PoolLimits::default());
-        let made = Self::new(chain, database, Intake::Own, pool, None, send).await;
-        let (shared, tellers) = made.expect("is ready");
-        (shared, tellers, events)
+        let made = Self::new(chain, database, SubmissionRoute::LocalPool, pool, None, send).await;
+        let (shared, senders) = made.expect("is ready");
+        (shared, senders, events)
     }
 }
 
@@ -571,7 +575,7 @@ mod tests {
     async fn a_block_is_the_newest_once_it_can_be_looked_up() {
         let folder = tempfile::tempdir().expect("a folder");
         let genesis = Genesis::dev();
-        let (shared, tellers, _events) = Shared::of_new(folder.path(), &genesis).await;
+        let (shared, senders, _events) = Shared::of_new(folder.path(), &genesis).await;
         let newest = async || shared.newest(&*shared.chain.read().await).header.number;
         for number in 1..=2 {
             let origin = Origin { entry: 1, l1_time: genesis.timestamp, ..Origin::default() };
@@ -581,7 +585,7 @@ mod tests {
             shared.chain.write().await.execute(&input).expect("an empty block is valid");
             assert_eq!(newest().await, 0);
         }
-        tellers.head.send_replace(1);
+        senders.head.send_replace(1);
         assert_eq!(newest().await, 1);
         assert!(shared.chain.write().await.rewind(0));
         assert_eq!(newest().await, 0, "what was taken back is nowhere");
@@ -608,7 +612,9 @@ mod tests {
         assert!(futures_util::poll!(&mut most).is_pending());
         let busy = shared.hand_over(vec![tx(6), tx(5)], 0).await;
         assert!(matches!(busy, Err(Refusal::Busy)), "{busy:?}");
-        let Some(Event::Submission(taken)) = events.recv().await else { panic!("it waits") };
+        let Some(ProducerEvent::Submission(taken)) = events.recv().await else {
+            panic!("it waits")
+        };
         assert_eq!(taken.bytes(), SUBMITTED_BYTES_MAX - 10);
         drop(taken);
         let mut next = Box::pin(shared.hand_over(vec![tx(6), tx(5)], 0));

@@ -17,20 +17,20 @@ use turnpike_storage::Database;
 
 /// News from L1. They are told one by one, and the next is looked for once the one before was dealt with.
 #[derive(Debug)]
-pub(crate) enum L1News {
+pub(crate) enum L1Event {
     /// L1 did not answer; it will be asked again.
     Silence(String),
     /// L1 has dropped blocks that were read. What took their place follows.
     Reorg(Reorg),
     /// The next entry.
-    Entry(Box<EntryNews>),
+    Entry(Box<DerivedEntry>),
     /// Where L1 is, after all entries were told.
     Progress(Box<L1Progress>),
 }
 
 /// An inbox entry, and what it derives.
 #[derive(Debug)]
-pub(crate) struct EntryNews {
+pub(crate) struct DerivedEntry {
     pub(crate) posted: PostedEntry,
     /// Why its batch was passed over.
     pub(crate) fault: Option<BatchFault>,
@@ -69,7 +69,7 @@ pub(crate) struct L1Progress {
 }
 
 /// News on their way to the driver, and how it says that it has dealt with them.
-pub(crate) type Told = (L1News, oneshot::Sender<()>);
+pub(crate) type PendingL1Event = (L1Event, oneshot::Sender<()>);
 
 /// Follows L1 and compares every entry with the journal, by deriving it.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Tracker {
     pub(crate) async fn run(
         mut self,
         poll: Duration,
-        news: mpsc::Sender<Told>,
+        news: mpsc::Sender<PendingL1Event>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let mut ticks = tokio::time::interval(poll);
@@ -110,7 +110,7 @@ impl Tracker {
                     Ok(message) => message,
                     Err(error) if is_retryable(&error) => {
                         warn!(error = format!("{error:#}"), "L1 does not answer");
-                        L1News::Silence(format!("{error:#}"))
+                        L1Event::Silence(format!("{error:#}"))
                     }
                     Err(error) => return Err(error),
                 }
@@ -123,15 +123,15 @@ impl Tracker {
     }
 
     /// The next news; a look at L1 begins when all that the last one found was told, or could not be told.
-    pub(crate) async fn next(&mut self) -> anyhow::Result<L1News> {
+    pub(crate) async fn next(&mut self) -> anyhow::Result<L1Event> {
         let found = self.find().await;
-        if !matches!(&found, Ok(L1News::Entry(_) | L1News::Reorg(_))) {
+        if !matches!(&found, Ok(L1Event::Entry(_) | L1Event::Reorg(_))) {
             self.looked = None;
         }
         found
     }
 
-    async fn find(&mut self) -> anyhow::Result<L1News> {
+    async fn find(&mut self) -> anyhow::Result<L1Event> {
         let head = match self.looked {
             Some(head) => head,
             None => {
@@ -141,17 +141,17 @@ impl Tracker {
                     self.derivation.rewind(reorg.entries.max(1));
                     let left = usize::try_from(reorg.deposits).unwrap_or(usize::MAX);
                     self.deposits = self.deposits.min(left);
-                    return Ok(L1News::Reorg(reorg));
+                    return Ok(L1Event::Reorg(reorg));
                 }
                 advance.head
             }
         };
         let next = self.derivation.next_entry();
         if let Some(source) = self.view.source(next).await? {
-            return Ok(L1News::Entry(Box::new(self.derive(&source).await?)));
+            return Ok(L1Event::Entry(Box::new(self.derive(&source).await?)));
         }
         let told = std::mem::replace(&mut self.deposits, self.view.deposits().len());
-        Ok(L1News::Progress(Box::new(L1Progress {
+        Ok(L1Event::Progress(Box::new(L1Progress {
             head,
             last_read: self.view.last_read().unwrap_or(0),
             first_entry: self.view.entries().first().map(|posted| posted.entry),
@@ -162,7 +162,7 @@ impl Tracker {
     }
 
     /// Derives the next entry and finds its blocks in the journal.
-    async fn derive(&mut self, source: &EntrySource) -> anyhow::Result<EntryNews> {
+    async fn derive(&mut self, source: &EntrySource) -> anyhow::Result<DerivedEntry> {
         let data = source.as_data();
         let index = data.entry.index;
         let at = usize::try_from(index).unwrap_or(usize::MAX);
@@ -178,7 +178,7 @@ impl Tracker {
         let last_block = first_block + derived.blocks.len() as u64 - 1;
         let blocks = with_deposits(derived, data.deposits);
         let known = known_blocks(&self.database, &blocks).await?;
-        let news = EntryNews {
+        let news = DerivedEntry {
             posted,
             fault,
             bytes: data.data.len() as u64,

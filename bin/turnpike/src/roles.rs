@@ -14,7 +14,7 @@ use turnpike_challenger::{ChallengerConfig, Event, FeePolicy, ProposeConfig};
 use turnpike_executor::Chain;
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::{Genesis, OutputRoot};
-use turnpike_sequencer::{Intake, LogControl, SequencerConfig};
+use turnpike_sequencer::{LogControl, SequencerConfig, SubmissionRoute};
 use turnpike_storage::DatabaseLocation;
 
 use crate::cli::{
@@ -75,7 +75,7 @@ async fn sequencer(args: SequencerArgs, log: LogControl) -> anyhow::Result<ExitC
         key: signer(args.key.as_ref()).context("--key")?,
         limits: args.limits.into(),
         admin: args.admin.config(log)?,
-        intake: Intake::Own,
+        submission_route: SubmissionRoute::LocalPool,
     };
     turnpike_sequencer::run(&genesis, config, stop_on_signal()?, |_| ()).await?;
     Ok(ExitCode::SUCCESS)

@@ -34,31 +34,31 @@ type Checked = Vec<Result<CheckedTx, Refusal>>;
 /// Worker threads that decode transactions and recover their signers, for all requests together. Ends with its last owner.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    desk: Arc<Desk>,
+    pool: Arc<WorkerPool>,
     workers: Vec<JoinHandle<()>>,
 }
 
 /// What requests and workers share.
 #[derive(Debug)]
-struct Desk {
+struct WorkerPool {
     config: ChainConfig,
     workers: usize,
-    queue: Mutex<Queue>,
+    queue: Mutex<JobQueue>,
     /// Something is in the queue, or it is closed.
     changed: Condvar,
     metrics: AdmissionMetrics,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
+struct JobQueue {
+    jobs: VecDeque<AdmissionJob>,
     transactions: usize,
     bytes: usize,
     is_closed: bool,
 }
 
 #[derive(Debug)]
-struct Job {
+struct AdmissionJob {
     raws: Vec<Bytes>,
     bytes: usize,
     reply: oneshot::Sender<Checked>,
@@ -72,18 +72,18 @@ impl Admission {
 
     fn with_workers(config: ChainConfig, workers: usize) -> std::io::Result<Self> {
         describe_refusals();
-        let desk = Arc::new(Desk {
+        let pool = Arc::new(WorkerPool {
             config,
             workers,
             queue: Mutex::default(),
             changed: Condvar::new(),
             metrics: AdmissionMetrics::default(),
         });
-        let mut admission = Self { desk, workers: Vec::with_capacity(workers) };
+        let mut admission = Self { pool, workers: Vec::with_capacity(workers) };
         for number in 0..workers {
-            let desk = Arc::clone(&admission.desk);
+            let pool = Arc::clone(&admission.pool);
             let thread = std::thread::Builder::new().name(format!("admission-{number}"));
-            admission.workers.push(thread.spawn(move || desk.work())?);
+            admission.workers.push(thread.spawn(move || pool.work())?);
         }
         Ok(admission)
     }
@@ -92,7 +92,7 @@ impl Admission {
     pub(crate) async fn check(&self, raws: Vec<Bytes>) -> Checked {
         let count = raws.len();
         let (jobs, answers): (Vec<_>, Vec<_>) = jobs(raws).unzip();
-        if let Err(refusal) = self.desk.push(jobs) {
+        if let Err(refusal) = self.pool.push(jobs) {
             return vec![Err(refusal); count];
         }
         let mut checked = Vec::with_capacity(count);
@@ -105,8 +105,8 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.desk.lock().is_closed = true;
-        self.desk.changed.notify_all();
+        self.pool.lock().is_closed = true;
+        self.pool.changed.notify_all();
         for worker in self.workers.drain(..) {
             // It has caught whatever went wrong.
             let _ = worker.join();
@@ -115,23 +115,23 @@ impl Drop for Admission {
 }
 
 /// Cuts a request into jobs.
-fn jobs(raws: Vec<Bytes>) -> impl Iterator<Item = (Job, oneshot::Receiver<Checked>)> {
+fn jobs(raws: Vec<Bytes>) -> impl Iterator<Item = (AdmissionJob, oneshot::Receiver<Checked>)> {
     let mut raws = raws.into_iter();
     std::iter::from_fn(move || {
         let raws: Vec<_> = raws.by_ref().take(JOB_TRANSACTIONS_MAX).collect();
         let bytes = raws.iter().map(|raw| raw.len()).sum();
         let (reply, answer) = oneshot::channel();
-        (!raws.is_empty()).then_some((Job { raws, bytes, reply }, answer))
+        (!raws.is_empty()).then_some((AdmissionJob { raws, bytes, reply }, answer))
     })
 }
 
-impl Desk {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+impl WorkerPool {
+    fn lock(&self) -> MutexGuard<'_, JobQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Queues a request, all of it or nothing.
-    fn push(&self, jobs: Vec<Job>) -> Result<(), Refusal> {
+    fn push(&self, jobs: Vec<AdmissionJob>) -> Result<(), Refusal> {
         let count: usize = jobs.iter().map(|job| job.raws.len()).sum();
         let bytes: usize = jobs.iter().map(|job| job.bytes).sum();
         let is_one = jobs.len() == 1;
@@ -172,9 +172,9 @@ impl Desk {
     }
 
     /// Checks the transactions of all jobs together, and answers each.
-    fn check(&self, batch: Vec<Job>) {
+    fn check(&self, batch: Vec<AdmissionJob>) {
         let (raws, replies): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|Job { raws, reply, .. }| (raws, reply)).unzip();
+            batch.into_iter().map(|AdmissionJob { raws, reply, .. }| (raws, reply)).unzip();
         let counts: Vec<_> = raws.iter().map(Vec::len).collect();
         let mut checked = check_stateless(&self.config, raws.into_iter().flatten()).into_iter();
         for (reply, count) in replies.into_iter().zip(counts) {
@@ -184,7 +184,7 @@ impl Desk {
     }
 
     /// Waits for work and takes a fair share of it; `None` once there is none and will be none.
-    fn take(&self) -> Option<Vec<Job>> {
+    fn take(&self) -> Option<Vec<AdmissionJob>> {
         let mut queue = self.lock();
         while queue.jobs.is_empty() {
             if queue.is_closed {
@@ -231,13 +231,13 @@ mod tests {
         checked.iter().map(size).collect()
     }
 
-    fn desk(workers: usize) -> Admission {
+    fn pool(workers: usize) -> Admission {
         Admission::with_workers(Genesis::dev().config, workers).expect("threads start")
     }
 
     #[tokio::test]
     async fn answers_come_in_order_whoever_works() {
-        let admission = desk(3);
+        let admission = pool(3);
         let requests = [0..100, 100..101, 101..101, 101..200];
         let answers = requests.clone().map(|lengths| admission.check(raws(lengths)));
         for (lengths, checked) in
@@ -265,7 +265,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_has_its_own_sender_whatever_is_checked_with_it() {
-        let admission = desk(2);
+        let admission = pool(2);
         let requests = [0..1, 1..40, 40..170, 170..173].map(|nonces| {
             let mut txs: Vec<_> = nonces.map(signed).collect();
             // No transaction.
@@ -287,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_is_busy_and_a_closed_one_stopping() {
-        let admission = desk(0);
+        let admission = pool(0);
         let some = |count| vec![Bytes::from_static(&[2]); count];
         let mut waits = Box::pin(admission.check(some(QUEUE_TRANSACTIONS_MAX - 1)));
         assert!(matches!(poll!(&mut waits), Poll::Pending));
@@ -297,14 +297,14 @@ mod tests {
         let mut fits = Box::pin(admission.check(some(1)));
         assert!(matches!(poll!(&mut fits), Poll::Pending));
 
-        admission.desk.lock().is_closed = true;
+        admission.pool.lock().is_closed = true;
         let stopping = admission.check(some(1)).await;
         assert!(matches!(stopping[..], [Err(Refusal::Stopping)]));
     }
 
     #[tokio::test]
     async fn bytes_that_wait_are_bounded() {
-        let admission = desk(0);
+        let admission = pool(0);
         let half = || vec![Bytes::from(vec![0; QUEUE_BYTES_MAX / 2])];
         let mut first = Box::pin(admission.check(half()));
         let mut second = Box::pin(admission.check(half()));

@@ -28,7 +28,7 @@ use super::{
     problem::{Code, Problem},
     render_refusal, rest,
 };
-use crate::{Shared, control::Stopping};
+use crate::{Shared, admin_control::ProducerStopped};
 
 /// Longest request, in bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -102,8 +102,8 @@ struct Failure(i64, String);
 
 type Answer = Result<Value, Failure>;
 
-impl From<Stopping> for Failure {
-    fn from(stopping: Stopping) -> Self {
+impl From<ProducerStopped> for Failure {
+    fn from(stopping: ProducerStopped) -> Self {
         Self(SERVER_ERROR, stopping.to_string())
     }
 }

@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_table_tells_of_every_problem() {
-        crate::published_table::assert_published("problems.md", &table());
+        crate::documented_table::assert_documented("problems.md", &table());
     }
 
     #[test]

@@ -45,7 +45,7 @@ use super::{
 };
 use crate::{
     Settlement, Shared,
-    announce::{Behind, Reader, SliceNews},
+    notifications::{EventCursor, Lagged, SliceNotification},
 };
 
 /// Streams at the same time.
@@ -314,7 +314,7 @@ impl Streams {
 #[derive(Debug, thiserror::Error)]
 enum End {
     #[error("this client is too slow: {0}; come again with the last id")]
-    Slow(#[from] Behind),
+    Slow(#[from] Lagged),
     #[error("more than {FOLLOWED_MAX} transactions of these senders are under way")]
     TooMany,
     #[error("the node stops")]
@@ -339,7 +339,7 @@ impl From<turnpike_storage::StorageError> for End {
 enum Woken {
     Head,
     Settlement,
-    Slice(Arc<SliceNews>),
+    Slice(Arc<SliceNotification>),
 }
 
 /// Somebody who follows what happens.
@@ -348,7 +348,7 @@ struct Client {
     wants: Wants,
     head: watch::Receiver<u64>,
     settlement: watch::Receiver<u64>,
-    slices: Reader<SliceNews>,
+    slices: EventCursor<SliceNotification>,
     /// The last block that it was told of.
     last: Cursor,
     /// What it was told of L1.
@@ -375,7 +375,7 @@ impl Client {
         let shared = &streams.shared;
         // From here on nothing is missed.
         let (mut head, mut settlement) = (shared.head.clone(), shared.settlement_changed.clone());
-        let slices = shared.announcements.slices();
+        let slices = shared.notifications.slices();
         settlement.mark_unchanged();
         let told = Told::of(&*shared.settlement.read().await);
         let newest = Cursor { number: *head.borrow_and_update(), hash: None };
@@ -491,7 +491,7 @@ impl Client {
         self.tell_lives(all).await
     }
 
-    async fn take_slice(&mut self, news: &SliceNews) -> Result<(), End> {
+    async fn take_slice(&mut self, news: &SliceNotification) -> Result<(), End> {
         self.take_transactions(&news.transactions).await?;
         let refused = news.refused.iter().filter(|hash| self.followed.contains_key(*hash));
         let refused = refused.copied().collect();

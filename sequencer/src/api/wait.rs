@@ -8,7 +8,7 @@ use turnpike_l1::OutputStatus;
 use turnpike_storage::StorageError;
 use utoipa::ToSchema;
 
-use crate::{Settlement, Shared, WaitEnd};
+use crate::{PreconfirmationError, Settlement, Shared};
 
 /// How far a transaction is to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
@@ -29,15 +29,15 @@ pub(super) enum Goal {
 pub(super) enum WaitError {
     /// The transaction will not come so far.
     #[error(transparent)]
-    End(#[from] WaitEnd),
+    End(#[from] PreconfirmationError),
     /// The look-ups cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
 
 /// The parts of the node that the waits hear of have ended.
-fn stopping<E>(_: E) -> WaitEnd {
-    WaitEnd::Stopping
+fn stopping<E>(_: E) -> PreconfirmationError {
+    PreconfirmationError::Stopping
 }
 
 /// Waits until a transaction that was accepted has come so far. The caller bounds the time.
@@ -71,14 +71,14 @@ pub(super) async fn placed(shared: &Shared, hash: B256) -> Result<u64, WaitError
     if let Some(reason) = shared.refusal(&hash).await? {
         // One that was sent again after it was refused waits.
         if shared.waiting(&hash).is_none() {
-            return Err(WaitEnd::Refused(reason).into());
+            return Err(PreconfirmationError::Refused(reason).into());
         }
     }
     Ok(wait.await?.block)
 }
 
 /// Waits until L1 holds a block, or its output is final.
-async fn settled(shared: &Shared, block: u64, goal: Goal) -> Result<(), WaitEnd> {
+async fn settled(shared: &Shared, block: u64, goal: Goal) -> Result<(), PreconfirmationError> {
     let mut changed = shared.settlement_changed.clone();
     loop {
         changed.mark_unchanged();

@@ -1,5 +1,5 @@
-mod news;
-mod reorganise;
+mod l1_events;
+mod reorg;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -13,12 +13,12 @@ use turnpike_storage::Database;
 use crate::{
     SequencerConfig, Shared,
     checkpoints::Checkpoints,
-    producer::{Control, Event, Halted, Outlook},
-    settling::ProofKeeping,
+    producer::{HaltedProducer, ProducerCommand, ProducerEvent, ProductionState},
+    safe_head::PasserProofRetention,
 };
 
 #[cfg(test)]
-use self::reorganise::Step;
+use self::reorg::ReorgStep;
 
 /// What the sequencer does when L1 has news. It changes the chain while the producer stands still.
 #[derive(Debug)]
@@ -26,16 +26,16 @@ pub(crate) struct Driver {
     pub(crate) config: SequencerConfig,
     pub(crate) genesis: Genesis,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) outlook: Arc<SyncMutex<Outlook>>,
+    pub(crate) production: Arc<SyncMutex<ProductionState>>,
     pub(crate) checkpoints: Arc<Mutex<Checkpoints>>,
-    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) events: mpsc::Sender<ProducerEvent>,
     pub(crate) head: Arc<watch::Sender<u64>>,
     pub(crate) journal_end: Arc<watch::Sender<u64>>,
     pub(crate) settlement_changed: watch::Sender<u64>,
-    pub(crate) proofs: ProofKeeping,
+    pub(crate) proofs: PasserProofRetention,
     /// Where a test has a reorganisation stop.
     #[cfg(test)]
-    pub(crate) stop_after: Option<Step>,
+    pub(crate) stop_after: Option<ReorgStep>,
 }
 
 impl Driver {
@@ -47,14 +47,14 @@ impl Driver {
         *self.head.borrow()
     }
 
-    fn outlook(&self) -> MutexGuard<'_, Outlook> {
-        self.outlook.lock().unwrap_or_else(PoisonError::into_inner)
+    fn production(&self) -> MutexGuard<'_, ProductionState> {
+        self.production.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the producer stand still, and everything that is complete come into the look-ups.
-    async fn halt(&self) -> anyhow::Result<Halted> {
+    async fn halt(&self) -> anyhow::Result<HaltedProducer> {
         let (reply, halted) = oneshot::channel();
-        self.control(Control::Halt(reply)).await?;
+        self.control(ProducerCommand::Halt(reply)).await?;
         let halted = halted.await.context("the producer has ended")?;
         self.settle().await?;
         Ok(halted)
@@ -63,13 +63,13 @@ impl Driver {
     /// Has the open block completed, and everything that is complete come into the look-ups.
     async fn complete(&self) -> anyhow::Result<()> {
         let (done, is_done) = oneshot::channel();
-        self.control(Control::Complete(done)).await?;
+        self.control(ProducerCommand::Complete(done)).await?;
         is_done.await.context("the producer has ended")?;
         self.settle().await
     }
 
-    async fn control(&self, control: Control) -> anyhow::Result<()> {
-        let sent = self.events.send(Event::Control(control)).await;
+    async fn control(&self, control: ProducerCommand) -> anyhow::Result<()> {
+        let sent = self.events.send(ProducerEvent::Command(control)).await;
         sent.ok().context("the producer has ended")
     }
 

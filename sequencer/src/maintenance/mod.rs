@@ -1,6 +1,6 @@
 //! What can be done with a database that nobody writes, or that somebody else does: verify it, and make its look-ups anew.
 
-mod look_ups;
+mod index;
 mod rebuild;
 mod scan;
 mod verify;

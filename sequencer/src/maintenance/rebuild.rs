@@ -9,7 +9,7 @@ use turnpike_protocol::Genesis;
 use turnpike_storage::{Database, DatabaseLocation, genesis_id};
 
 use crate::{
-    restore::{Ending, restore_with},
+    restore::{TailPolicy, restore_with},
     sealed::genesis_record,
 };
 
@@ -36,7 +36,8 @@ pub async fn rebuild(
     let genesis_block = genesis_record(&chain);
     database.clear_lookups().await?;
     database.record_genesis(&chain.head().hash(), &genesis_block).await?;
-    let restored = restore_with(chain, &database, &checkpoints, execution, Ending::Open).await?;
+    let restored =
+        restore_with(chain, &database, &checkpoints, execution, TailPolicy::Keep).await?;
     restored.checkpoints.finish().await;
     let rows = database.journal_end().await?;
     let head = database.head_block().await?.unwrap_or(0);

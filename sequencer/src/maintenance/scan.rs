@@ -8,25 +8,25 @@ use turnpike_storage::{
     StorageError,
 };
 
-use crate::{Divergence, gathered::Gathered};
+use crate::{Divergence, unindexed::UnindexedTxs};
 
 /// Rows read at a time.
 const ROWS_STEP: u32 = 256;
 
 /// What a journal consists of.
 #[derive(Debug, Default)]
-pub(super) struct Scan {
+pub(super) struct JournalScan {
     /// Rows that were read.
     pub(super) rows: u64,
     /// Rows that take blocks back, each with the first of these.
     voids: Vec<(u64, u64)>,
     /// What waits and what was refused after the last row that the look-ups hold.
-    pub(super) gathered: Gathered,
+    pub(super) unindexed: UnindexedTxs,
     /// Transactions of blocks that were taken back within those rows, each with its newest such block.
     pub(super) reverted: BTreeMap<B256, u64>,
 }
 
-impl Scan {
+impl JournalScan {
     /// Reads the whole journal, of which the look-ups hold the rows before `indexed_to`. An error is the first thing that is wrong.
     pub(super) async fn of(
         database: &Database,
@@ -54,7 +54,7 @@ impl Scan {
                     && scan.rows <= indexed_to
                 {
                     let transactions = block.transactions.iter();
-                    scan.gathered.include(transactions.map(|tx| keccak256(&tx.raw)));
+                    scan.unindexed.include(transactions.map(|tx| keccak256(&tx.raw)));
                 }
             }
         }
@@ -69,8 +69,8 @@ impl Scan {
                     chain.entry(part.block).or_default().extend(hashes);
                 }
                 if is_indexed {
-                    self.gathered.accept(slice.accepted);
-                    self.gathered.refuse(slice.refused);
+                    self.unindexed.accept(slice.accepted);
+                    self.unindexed.refuse(slice.refused);
                 }
             }
             JournalEntry::Sealed(_) => {}
@@ -82,8 +82,8 @@ impl Scan {
                         hashes.into_iter().map(move |hash| (hash, block))
                     });
                     self.reverted.extend(all);
-                    self.gathered.accept(taken.waiting);
-                    self.gathered.refuse(taken.refused);
+                    self.unindexed.accept(taken.waiting);
+                    self.unindexed.refuse(taken.refused);
                 }
             }
         }
@@ -120,7 +120,7 @@ pub(super) fn damage<T>(
             Ok(Err(Divergence::Row { sequence, reason }))
         }
         Err(StorageError::Damaged { table, key, reason }) => {
-            Ok(Err(Divergence::LookUp { table, key: key.to_string(), reason }))
+            Ok(Err(Divergence::Index { table, key: key.to_string(), reason }))
         }
         Err(error) => Err(error),
     }

@@ -18,8 +18,8 @@ use turnpike_storage::{
 };
 
 use super::{
-    look_ups::{check_block, check_genesis, check_unrun, check_waiting},
-    scan::{Scan, damage},
+    index::{check_block, check_genesis, check_unrun, check_waiting},
+    scan::{JournalScan, damage},
 };
 use crate::{
     Divergence,
@@ -78,7 +78,7 @@ pub struct Verified {
 }
 
 /// See the module.
-struct Verifying<'a> {
+struct Verification<'a> {
     database: &'a Database,
     chain: Chain,
     /// Rows before this one are in the look-ups.
@@ -116,7 +116,7 @@ async fn verify_open(
     if let Err(wrong) = check_genesis(database, &genesis_block).await? {
         found.wrong.push(wrong);
     }
-    let scan = match Scan::of(database, indexed_to).await? {
+    let scan = match JournalScan::of(database, indexed_to).await? {
         Ok(scan) => scan,
         Err(wrong) => {
             found.wrong.push(wrong);
@@ -124,7 +124,7 @@ async fn verify_open(
         }
     };
     found.rows = scan.rows;
-    let mut verifying = Verifying {
+    let mut verifying = Verification {
         database,
         chain,
         indexed_to,
@@ -141,7 +141,7 @@ async fn verify_open(
     verifying.finish(&scan).await
 }
 
-impl Verifying<'_> {
+impl Verification<'_> {
     /// Loads the newest checkpoint, if it is asked for: the chain begins there, or comes past it.
     async fn take_checkpoint(&mut self, config: &VerifyConfig) -> anyhow::Result<()> {
         let is_start = config.scope == VerifyScope::Checkpoint;
@@ -151,7 +151,7 @@ impl Verifying<'_> {
         };
         let recovery = block_in_place(|| load(directory)).context("cannot read the checkpoints")?;
         for discarded in recovery.discarded {
-            self.find(Divergence::LookUp {
+            self.find(Divergence::Index {
                 table: "checkpoints",
                 key: discarded.segment.to_string(),
                 reason: discarded.reason.to_string(),
@@ -169,7 +169,7 @@ impl Verifying<'_> {
             None => {
                 let reason = format!("the look-ups do not hold block {block}");
                 let (table, key) = ("checkpoints", block.to_string());
-                self.find(Divergence::LookUp { table, key, reason });
+                self.find(Divergence::Index { table, key, reason });
                 return Ok(());
             }
         };
@@ -178,7 +178,7 @@ impl Verifying<'_> {
             let reason =
                 format!("its state root is {state_root}, that of block {block} is {expected}");
             let (table, key) = ("checkpoints", block.to_string());
-            self.find(Divergence::LookUp { table, key, reason });
+            self.find(Divergence::Index { table, key, reason });
             return Ok(());
         }
         if is_start && block > 0 {
@@ -193,7 +193,7 @@ impl Verifying<'_> {
     }
 
     /// Goes through the rows of the chain as it stands at the end.
-    async fn run(&mut self, scan: &Scan) -> Result<Result<(), Divergence>, StorageError> {
+    async fn run(&mut self, scan: &JournalScan) -> Result<Result<(), Divergence>, StorageError> {
         let mut assembler = BlockAssembler::new(1);
         // Blocks before the checkpoint, until their rows say what they came to.
         let mut unrun = BTreeMap::<u64, JournalBlock>::new();
@@ -295,7 +295,7 @@ impl Verifying<'_> {
     }
 
     /// What can only be compared at the end.
-    async fn finish(mut self, scan: &Scan) -> anyhow::Result<Verified> {
+    async fn finish(mut self, scan: &JournalScan) -> anyhow::Result<Verified> {
         self.found.is_in_use = self.database.indexed_to().await? != self.indexed_to;
         if self.found.is_in_use {
             return Ok(self.found);
@@ -303,7 +303,7 @@ impl Verifying<'_> {
         let head = self.database.head_block().await?.unwrap_or(0);
         if head > self.found.indexed {
             let reason = format!("the journal holds no such block before row {}", self.indexed_to);
-            self.find(Divergence::LookUp { table: "blocks", key: head.to_string(), reason });
+            self.find(Divergence::Index { table: "blocks", key: head.to_string(), reason });
         }
         if let Err(wrong) = check_waiting(self.database, scan).await? {
             self.find(wrong);
@@ -313,7 +313,7 @@ impl Verifying<'_> {
         {
             let (table, key) = ("checkpoints", checkpoint.number.to_string());
             let reason = "the journal does not come so far".into();
-            self.find(Divergence::LookUp { table, key, reason });
+            self.find(Divergence::Index { table, key, reason });
         }
         Ok(self.found)
     }

@@ -29,8 +29,8 @@ use alloy_primitives::{Address, B256};
 
 pub use self::{limits::PoolLimits, transaction::PooledTx};
 use self::{
-    order::Order,
-    queue::{Gap, Listed, Queue},
+    order::SenderOrder,
+    queue::{Gap, QueueListing, SenderQueue},
 };
 use crate::{Refusal, metrics::PoolMetrics};
 
@@ -38,9 +38,9 @@ use crate::{Refusal, metrics::PoolMetrics};
 #[derive(Debug)]
 pub struct Pool {
     limits: PoolLimits,
-    senders: HashMap<Address, Queue>,
+    senders: HashMap<Address, SenderQueue>,
     by_hash: HashMap<B256, (Address, u64)>,
-    order: Order,
+    order: SenderOrder,
     /// Bytes of all encodings.
     bytes: usize,
     /// The time as it was last told.
@@ -64,7 +64,7 @@ impl Pool {
             limits,
             senders: HashMap::new(),
             by_hash: HashMap::new(),
-            order: Order::new(),
+            order: SenderOrder::new(),
             bytes: 0,
             now: Instant::now(),
             metrics: PoolMetrics::default(),
@@ -99,7 +99,7 @@ impl Pool {
 
     /// The nonce after the sender's last transaction that has no gap before it; `None` if none is here.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
-        self.senders.get(sender).map(Queue::end)
+        self.senders.get(sender).map(SenderQueue::end)
     }
 
     /// Transactions of a sender, by nonce: those that have no gap before them, and those behind one.
@@ -199,7 +199,7 @@ impl Pool {
         let (sender, nonce) = (tx.sender, tx.tx.nonce());
         self.by_hash.insert(tx.tx.hash(), (sender, nonce));
         self.bytes += tx.raw.len();
-        self.senders.entry(sender).or_insert_with(|| Queue::new(nonce)).put_back(tx);
+        self.senders.entry(sender).or_insert_with(|| SenderQueue::new(nonce)).put_back(tx);
         self.settle(sender);
     }
 
@@ -283,7 +283,7 @@ impl Pool {
         let (sender, nonce) = (tx.sender, tx.tx.nonce());
         self.by_hash.insert(tx.tx.hash(), (sender, nonce));
         self.bytes += tx.raw.len();
-        let queue = self.senders.entry(sender).or_insert_with(|| Queue::new(account_nonce));
+        let queue = self.senders.entry(sender).or_insert_with(|| SenderQueue::new(account_nonce));
         queue.hear_nonce(account_nonce);
         let replaced = queue.insert(tx);
         if let Some(replaced) = &replaced {
@@ -301,7 +301,7 @@ impl Pool {
         tx
     }
 
-    fn queue(&mut self, sender: &Address) -> &mut Queue {
+    fn queue(&mut self, sender: &Address) -> &mut SenderQueue {
         self.senders.get_mut(sender).expect("invariant: who is listed has a queue")
     }
 
@@ -320,7 +320,7 @@ impl Pool {
             Some(gap) if gap.missing == missing => gap,
             _ => Gap { missing, since: self.now },
         });
-        let new = Listed { head: queue.head(), gap, in_turn: queue.in_turn_len() };
+        let new = QueueListing { head: queue.head(), gap, in_turn: queue.in_turn_len() };
         queue.listed = new;
         if queue.is_forgettable() {
             self.senders.remove(&sender);

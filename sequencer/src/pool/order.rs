@@ -6,18 +6,18 @@ use std::{
 
 use alloy_primitives::Address;
 
-use super::queue::{Gap, Listed};
+use super::queue::{Gap, QueueListing};
 
 /// What a sender's next transaction is ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct QueueHead {
     pub(super) arrival: u64,
     pub(super) fee_cap: u128,
 }
 
 /// In which order senders get their turn, and in which they have to leave.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct SenderOrder {
     base_fee: u64,
     /// Senders whose next transaction is here and pays the base fee, by its arrival, with its fee cap.
     runnable: BTreeMap<u64, (Address, u128)>,
@@ -30,7 +30,7 @@ pub(super) struct Order {
     in_turn: usize,
 }
 
-impl Order {
+impl SenderOrder {
     pub(super) const fn new() -> Self {
         Self {
             base_fee: 0,
@@ -53,7 +53,7 @@ impl Order {
         if base_fee < before {
             let lowest = (fee, Reverse(u64::MAX), Address::ZERO);
             for (fee_cap, Reverse(arrival), sender) in self.priced_out.split_off(&lowest) {
-                self.list_head(sender, Head { arrival, fee_cap });
+                self.list_head(sender, QueueHead { arrival, fee_cap });
             }
         } else if fee > self.fee_floor {
             let mut floor = u128::MAX;
@@ -85,7 +85,7 @@ impl Order {
         self.has_runnable() || !self.priced_out.is_empty()
     }
 
-    pub(super) fn is_priced_out(&self, head: Head) -> bool {
+    pub(super) fn is_priced_out(&self, head: QueueHead) -> bool {
         !self.pays(head.fee_cap)
     }
 
@@ -110,7 +110,7 @@ impl Order {
     }
 
     /// Lists a queue as it is now, where it was listed as `old`.
-    pub(super) fn relist(&mut self, sender: Address, old: &Listed, new: &Listed) {
+    pub(super) fn relist(&mut self, sender: Address, old: &QueueListing, new: &QueueListing) {
         if old.head != new.head {
             if let Some(head) = old.head {
                 self.unlist_head(sender, head);
@@ -130,7 +130,7 @@ impl Order {
         self.in_turn = self.in_turn - old.in_turn + new.in_turn;
     }
 
-    fn list_head(&mut self, sender: Address, Head { arrival, fee_cap }: Head) {
+    fn list_head(&mut self, sender: Address, QueueHead { arrival, fee_cap }: QueueHead) {
         if self.pays(fee_cap) {
             self.runnable.insert(arrival, (sender, fee_cap));
             self.fee_floor = self.fee_floor.min(fee_cap);
@@ -139,7 +139,7 @@ impl Order {
         }
     }
 
-    fn unlist_head(&mut self, sender: Address, Head { arrival, fee_cap }: Head) {
+    fn unlist_head(&mut self, sender: Address, QueueHead { arrival, fee_cap }: QueueHead) {
         if self.pays(fee_cap) {
             self.runnable.remove(&arrival);
         } else {

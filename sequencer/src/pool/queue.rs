@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Instant};
 
-use super::{PooledTx, order::Head};
+use super::{PooledTx, order::QueueHead};
 
 /// One sender's transactions, by nonce.
 ///
@@ -10,7 +10,7 @@ use super::{PooledTx, order::Head};
 ///                         end
 /// ```
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(super) struct SenderQueue {
     /// The account's nonce as it was last told: what was taken since is not in `by_nonce`, and not in the state either.
     told: u64,
     /// Nonce that the sender's next transaction must have.
@@ -19,13 +19,13 @@ pub(super) struct Queue {
     end: u64,
     by_nonce: BTreeMap<u64, PooledTx>,
     /// What the pool's order has of this queue.
-    pub(super) listed: Listed,
+    pub(super) listed: QueueListing,
 }
 
 /// What the pool's order has of a queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Listed {
-    pub(super) head: Option<Head>,
+pub(super) struct QueueListing {
+    pub(super) head: Option<QueueHead>,
     pub(super) gap: Option<Gap>,
     /// Transactions in turn.
     pub(super) in_turn: usize,
@@ -38,14 +38,14 @@ pub(super) struct Gap {
     pub(super) since: Instant,
 }
 
-impl Queue {
+impl SenderQueue {
     pub(super) fn new(account_nonce: u64) -> Self {
         Self {
             told: account_nonce,
             next: account_nonce,
             end: account_nonce,
             by_nonce: BTreeMap::new(),
-            listed: Listed::default(),
+            listed: QueueListing::default(),
         }
     }
 
@@ -71,9 +71,9 @@ impl Queue {
     }
 
     /// The transaction whose turn it is.
-    pub(super) fn head(&self) -> Option<Head> {
+    pub(super) fn head(&self) -> Option<QueueHead> {
         let head = self.by_nonce.get(&self.next)?;
-        Some(Head { arrival: head.arrival, fee_cap: head.fee_cap() })
+        Some(QueueHead { arrival: head.arrival, fee_cap: head.fee_cap() })
     }
 
     /// The nonce that transactions wait for, if any do.

@@ -8,21 +8,21 @@ use super::{OpenBlock, Producer};
 use crate::{
     Accepted, PooledTx, Refusal, Shared,
     admission::{CheckedTx, StateRules, check_state},
-    committer::Answer,
+    committer::SubmissionReply,
     shared::Submission,
 };
 
 /// What was taken in since the last slice, and what is to be said of it.
 #[derive(Debug, Default)]
-pub(super) struct TakenIn {
-    answers: Vec<Answer>,
+pub(super) struct IntakeBatch {
+    answers: Vec<SubmissionReply>,
     /// Transactions that are new in the pool.
     fresh: Vec<B256>,
     /// Transactions that were accepted, now or before, and will not run.
     refused: BTreeMap<B256, String>,
 }
 
-impl TakenIn {
+impl IntakeBatch {
     /// A transaction that was accepted will not run.
     pub(super) fn refuse(&mut self, hash: B256, reason: String) {
         self.refused.insert(hash, reason);
@@ -40,7 +40,7 @@ impl TakenIn {
     pub(super) fn settle(
         self,
         shared: &Shared,
-    ) -> (Vec<Answer>, Vec<AcceptedTx>, Vec<(B256, String)>) {
+    ) -> (Vec<SubmissionReply>, Vec<AcceptedTx>, Vec<(B256, String)>) {
         let Self { answers, fresh, refused } = self;
         let pool = shared.pool();
         let waits = |hash: &B256| {
@@ -53,7 +53,7 @@ impl TakenIn {
 
 impl Producer {
     /// Takes transactions in while no block is open.
-    pub(super) fn take_in_at_rest(&self, submissions: Vec<Submission>, intake: &mut TakenIn) {
+    pub(super) fn take_in_at_rest(&self, submissions: Vec<Submission>, intake: &mut IntakeBatch) {
         if submissions.is_empty() {
             return;
         }
@@ -74,7 +74,7 @@ impl Producer {
         &self,
         submissions: Vec<Submission>,
         open: &mut OpenBlock<'_>,
-        intake: &mut TakenIn,
+        intake: &mut IntakeBatch,
     ) {
         if submissions.is_empty() {
             return;
@@ -89,11 +89,11 @@ impl Producer {
     fn add(
         &self,
         submissions: Vec<Submission>,
-        intake: &mut TakenIn,
+        intake: &mut IntakeBatch,
         mut check: impl FnMut(&CheckedTx) -> Result<u64, Refusal>,
     ) {
         let now = Instant::now();
-        let mut outlook = self.outlook();
+        let mut production = self.production();
         let mut pool = self.shared.pool_mut();
         for Submission { txs, received_ms, reply, .. } in submissions {
             let mut results = Vec::with_capacity(txs.len());
@@ -101,12 +101,12 @@ impl Producer {
                 let hash = tx.tx.hash();
                 let added = check(&tx).and_then(|nonce| {
                     let CheckedTx { tx, raw, sender } = tx;
-                    let arrival = outlook.arrivals.end;
+                    let arrival = production.arrivals.end;
                     pool.add(PooledTx { tx, raw, sender, arrival, received_ms }, nonce, now)
                 });
                 let result = match added {
                     Ok(added) => {
-                        outlook.arrivals.end += 1;
+                        production.arrivals.end += 1;
                         intake.fresh.push(hash);
                         // It may have been refused just before.
                         intake.refused.remove(&hash);
@@ -123,7 +123,7 @@ impl Producer {
                         let is_known = match refusal {
                             Refusal::AlreadyKnown => true,
                             Refusal::NonceTooLow { .. } => {
-                                self.shared.published.stage(&hash).is_some()
+                                self.shared.preconfirmations.get(&hash).is_some()
                             }
                             _ => false,
                         };
@@ -133,12 +133,12 @@ impl Producer {
                 };
                 results.push(result);
             }
-            intake.answers.push(Answer { reply, results });
+            intake.answers.push(SubmissionReply { reply, results });
         }
     }
 
     /// Lets go of what has waited too long, or was overtaken.
-    pub(super) fn expire(&mut self, intake: &mut TakenIn) {
+    pub(super) fn expire(&mut self, intake: &mut IntakeBatch) {
         for (tx, next) in self.stale.drain(..) {
             intake.refuse_stale([tx], next);
         }

@@ -30,17 +30,17 @@ use turnpike_executor::{ExecutedTx, ExecutionHook};
 use turnpike_storage::{JournalEntry, SliceEntry};
 
 use self::{
-    intake::TakenIn,
-    open::{EndedBlock, OpenBlock, Part},
+    intake::IntakeBatch,
+    open::{ExecutedBlock, OpenBlock, OpenBlockPart},
 };
 use crate::{
     PooledTx, Shared,
     backlog::Backlog,
-    builder::{self, BlockPlan, Rest},
-    committer::{Commit, Durable},
-    gathered::Gathered,
-    sealer::Closing,
+    builder::{self, BlockPlan, PoolRemainder},
+    committer::{DurableRows, JournalCommit},
+    sealer::BlockToSeal,
     shared::Submission,
+    unindexed::UnindexedTxs,
 };
 
 /// Arrival of a chain's first transaction. What is taken back from blocks waits before all others: there is room for it.
@@ -60,18 +60,18 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// What the producer is told.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum ProducerEvent {
     /// Transactions of a request.
     Submission(Submission),
     /// Something else to do.
-    Control(Control),
+    Command(ProducerCommand),
 }
 
 /// What ends a block.
 #[derive(Debug)]
-pub(crate) enum Control {
+pub(crate) enum ProducerCommand {
     /// L1 changes the chain: leave everything as it is until told to go on.
-    Halt(oneshot::Sender<Halted>),
+    Halt(oneshot::Sender<HaltedProducer>),
     /// Complete the block, if one is open.
     Complete(oneshot::Sender<()>),
     /// Complete the block, an empty one if there is nothing.
@@ -83,20 +83,20 @@ pub(crate) enum Control {
 
 /// The producer stands still until it is told to resume, and ends if it never is. All that it had done is durable.
 #[derive(Debug)]
-pub(crate) struct Halted {
+pub(crate) struct HaltedProducer {
     /// What ran in a block that was not complete, and is void now.
     pub(crate) open: Option<Vec<Arc<ExecutedTx>>>,
     /// What was said of transactions and the look-ups have not been told.
-    pub(crate) said: Gathered,
+    pub(crate) unindexed: UnindexedTxs,
     /// What to tell it then.
     pub(crate) resume: oneshot::Sender<()>,
 }
 
 /// What blocks are made from besides transactions, as far as it is not L1's.
 #[derive(Debug)]
-pub(crate) struct Outlook {
+pub(crate) struct ProductionState {
     /// Whether L1 may have dropped what blocks were made from that it does not hold: then none is opened.
-    pub(crate) is_in_doubt: bool,
+    pub(crate) awaits_l1_recheck: bool,
     /// Deposits that blocks hold: so many of the queue's first.
     pub(crate) deposits_consumed: u64,
     /// Complete blocks that L1 does not hold yet.
@@ -105,11 +105,16 @@ pub(crate) struct Outlook {
     pub(crate) arrivals: Range<u64>,
 }
 
-impl Outlook {
+impl ProductionState {
     /// Nothing has arrived, and what L1 holds is not known: it says how many deposits are consumed.
     pub(crate) fn new() -> Self {
         let arrivals = ARRIVAL_FIRST..ARRIVAL_FIRST;
-        Self { is_in_doubt: true, deposits_consumed: 0, backlog: Backlog::default(), arrivals }
+        Self {
+            awaits_l1_recheck: true,
+            deposits_consumed: 0,
+            backlog: Backlog::default(),
+            arrivals,
+        }
     }
 
     /// Takes note of a transaction that arrived before.
@@ -121,7 +126,7 @@ impl Outlook {
 
 /// How blocks are made.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+pub(crate) struct ProducerConfig {
     /// From one block to the next while there is something to put into them.
     pub(crate) block_interval: Duration,
     /// From one slice to the next, at least.
@@ -136,12 +141,12 @@ pub(crate) struct Pace {
 #[derive(Debug)]
 pub(crate) struct Producer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) outlook: Arc<Mutex<Outlook>>,
-    pub(crate) pace: Pace,
+    pub(crate) production: Arc<Mutex<ProductionState>>,
+    pub(crate) config: ProducerConfig,
     pub(crate) runtime: Handle,
-    pub(crate) events: mpsc::Receiver<Event>,
-    pub(crate) commits: mpsc::Sender<Commit>,
-    pub(crate) closings: mpsc::Sender<Closing>,
+    pub(crate) events: mpsc::Receiver<ProducerEvent>,
+    pub(crate) commits: mpsc::Sender<JournalCommit>,
+    pub(crate) closings: mpsc::Sender<BlockToSeal>,
     /// What may change a block before its state root is computed; honest nodes have none.
     pub(crate) hook: Option<Box<dyn ExecutionHook>>,
     pub(crate) started_at: Instant,
@@ -156,13 +161,13 @@ pub(crate) struct Producer {
 /// Another part has ended, and with it the producer: that one knows why.
 #[derive(Debug, thiserror::Error)]
 #[error("ended")]
-struct Ended;
+struct PartEnded;
 
-/// Events that came together.
+/// GatheredEvents that came together.
 #[derive(Debug, Default)]
-struct Events {
+struct GatheredEvents {
     submissions: Vec<Submission>,
-    control: Option<Control>,
+    control: Option<ProducerCommand>,
 }
 
 impl Producer {
@@ -170,21 +175,21 @@ impl Producer {
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
         match self.produce() {
             // They know why.
-            Err(error) if error.is::<Ended>() => Ok(()),
+            Err(error) if error.is::<PartEnded>() => Ok(()),
             ended => ended,
         }
     }
 
     fn produce(&mut self) -> anyhow::Result<()> {
         loop {
-            let Events { submissions, control } = self.gather(self.next_look())?;
-            let mut intake = TakenIn::default();
+            let GatheredEvents { submissions, control } = self.gather(self.next_look())?;
+            let mut intake = IntakeBatch::default();
             self.take_in_at_rest(submissions, &mut intake);
             self.expire(&mut intake);
             let control = match control {
                 None => self.make_block(intake, false)?,
                 #[cfg(test)]
-                Some(Control::Seal(done)) => {
+                Some(ProducerCommand::Seal(done)) => {
                     let control = self.make_block(intake, true)?;
                     let _ = done.send(());
                     control
@@ -195,12 +200,12 @@ impl Producer {
                 }
             };
             match control {
-                Some(Control::Stop) => return Ok(()),
-                Some(Control::Halt(reply)) => self.halt(reply, None)?,
+                Some(ProducerCommand::Stop) => return Ok(()),
+                Some(ProducerCommand::Halt(reply)) => self.halt(reply, None)?,
                 // Whoever asked may be gone.
-                Some(Control::Complete(done)) => drop(done.send(())),
+                Some(ProducerCommand::Complete(done)) => drop(done.send(())),
                 #[cfg(test)]
-                Some(Control::Seal(done)) => drop(done.send(())),
+                Some(ProducerCommand::Seal(done)) => drop(done.send(())),
                 None => {}
             }
         }
@@ -210,10 +215,10 @@ impl Producer {
     /// did not deal with.
     fn make_block(
         &mut self,
-        mut intake: TakenIn,
+        mut intake: IntakeBatch,
         is_demanded: bool,
-    ) -> anyhow::Result<Option<Control>> {
-        let is_due = is_demanded || self.opened_at.elapsed() >= self.pace.heartbeat;
+    ) -> anyhow::Result<Option<ProducerCommand>> {
+        let is_due = is_demanded || self.opened_at.elapsed() >= self.config.heartbeat;
         let plan = if is_due || self.has_work() { self.plan() } else { None };
         let Some(plan) = plan else {
             // What there may be has to wait: it is looked at again before long.
@@ -231,8 +236,8 @@ impl Producer {
         let mut control = None;
         loop {
             let rest = self.run_slice(&mut open, &mut intake)?;
-            self.has_more = rest != Rest::Nothing;
-            let is_full = rest == Rest::TooMuch;
+            self.has_more = rest != PoolRemainder::Empty;
+            let is_full = rest == PoolRemainder::TooLarge;
             let is_last = is_full || control.is_some() || Instant::now() >= deadline;
             if is_last && !is_due && open.is_empty() {
                 // Only transactions that were refused, or that wait for a lower base fee.
@@ -251,10 +256,10 @@ impl Producer {
             self.commit(intake, part)?;
             let until = if self.has_more { Instant::now() } else { deadline };
             let gathered = self.gather(until)?;
-            intake = TakenIn::default();
+            intake = IntakeBatch::default();
             self.take_in(gathered.submissions, &mut open, &mut intake);
             control = gathered.control;
-            if let Some(Control::Halt(reply)) = control {
+            if let Some(ProducerCommand::Halt(reply)) = control {
                 self.commit(intake, None)?;
                 let void = open.into_void();
                 drop(next);
@@ -265,12 +270,16 @@ impl Producer {
     }
 
     /// Runs what is ready, as far as it fits.
-    fn run_slice(&self, open: &mut OpenBlock<'_>, intake: &mut TakenIn) -> anyhow::Result<Rest> {
+    fn run_slice(
+        &self,
+        open: &mut OpenBlock<'_>,
+        intake: &mut IntakeBatch,
+    ) -> anyhow::Result<PoolRemainder> {
         let (some, rest) = {
             let mut pool = self.shared.pool_mut();
-            let some = builder::pop_some(&mut pool, open.base_fee(), open.room());
+            let some = builder::pop_fitting(&mut pool, open.base_fee(), open.room());
             // Before anybody can look into the pool again.
-            self.shared.published.run(&some.0);
+            self.shared.preconfirmations.run(&some.0);
             some
         };
         if some.is_empty() && !open.is_new() {
@@ -289,16 +298,16 @@ impl Producer {
     }
 
     /// Has a slice made durable and told.
-    fn commit(&self, intake: TakenIn, part: Option<Part>) -> Result<(), Ended> {
+    fn commit(&self, intake: IntakeBatch, part: Option<OpenBlockPart>) -> Result<(), PartEnded> {
         self.send(intake, part, None)
     }
 
     /// The same for a block's last slice; what comes back is told when it is durable.
     fn commit_last(
         &self,
-        intake: TakenIn,
-        part: Option<Part>,
-    ) -> Result<oneshot::Receiver<Durable>, Ended> {
+        intake: IntakeBatch,
+        part: Option<OpenBlockPart>,
+    ) -> Result<oneshot::Receiver<DurableRows>, PartEnded> {
         let (done, durable) = oneshot::channel();
         self.send(intake, part, Some(done))?;
         Ok(durable)
@@ -306,13 +315,15 @@ impl Producer {
 
     fn send(
         &self,
-        intake: TakenIn,
-        part: Option<Part>,
-        done: Option<oneshot::Sender<Durable>>,
-    ) -> Result<(), Ended> {
+        intake: IntakeBatch,
+        part: Option<OpenBlockPart>,
+        done: Option<oneshot::Sender<DurableRows>>,
+    ) -> Result<(), PartEnded> {
         let (answers, accepted, refused) = intake.settle(&self.shared);
         let (part, preconfirmed, received_ms) = match part {
-            Some(Part { part, promises, received_ms }) => (Some(part), promises, received_ms),
+            Some(OpenBlockPart { part, promises, received_ms }) => {
+                (Some(part), promises, received_ms)
+            }
             None => (None, Vec::new(), Vec::new()),
         };
         let slice = SliceEntry { part, accepted, refused, received_ms };
@@ -321,17 +332,17 @@ impl Producer {
             return Ok(());
         }
         let entries = if is_nothing { Vec::new() } else { vec![JournalEntry::Slice(slice)] };
-        let commit = Commit { entries, preconfirmed, answers, done, is_durable: None };
-        self.commits.blocking_send(commit).map_err(|_| Ended)
+        let commit = JournalCommit { entries, preconfirmed, answers, done, is_durable: None };
+        self.commits.blocking_send(commit).map_err(|_| PartEnded)
     }
 
     /// A block is complete: the state is that after it from now on.
     fn close(
         &mut self,
-        ended: EndedBlock,
-        durable: oneshot::Receiver<Durable>,
+        ended: ExecutedBlock,
+        durable: oneshot::Receiver<DurableRows>,
     ) -> anyhow::Result<()> {
-        let EndedBlock { mut executed, slices, plan, bytes } = ended;
+        let ExecutedBlock { mut executed, slices, plan, bytes } = ended;
         if let Some(hook) = &mut self.hook {
             hook.before_state_root(&mut executed);
         }
@@ -351,43 +362,43 @@ impl Producer {
             block
         };
         {
-            let mut outlook = self.outlook();
-            outlook.deposits_consumed += plan.deposits.len() as u64;
+            let mut production = self.production();
+            production.deposits_consumed += plan.deposits.len() as u64;
             let (number, deposits) = (block.number(), plan.deposits.len());
-            outlook.backlog.push(number, plan.origin.entry, bytes, deposits);
+            production.backlog.push(number, plan.origin.entry, bytes, deposits);
         }
         self.opened_at = Instant::now();
-        let closing = Closing { block, plan, slices, durable };
-        self.closings.blocking_send(closing).map_err(|_| Ended)?;
+        let closing = BlockToSeal { block, plan, slices, durable };
+        self.closings.blocking_send(closing).map_err(|_| PartEnded)?;
         Ok(())
     }
 
     /// Stands still until the other side has done what it wants to.
     fn halt(
         &mut self,
-        reply: oneshot::Sender<Halted>,
+        reply: oneshot::Sender<HaltedProducer>,
         open: Option<Vec<Arc<ExecutedTx>>>,
     ) -> anyhow::Result<()> {
-        let durable = self.commit_last(TakenIn::default(), None)?;
-        let durable = durable.blocking_recv().map_err(|_| Ended)?;
+        let durable = self.commit_last(IntakeBatch::default(), None)?;
+        let durable = durable.blocking_recv().map_err(|_| PartEnded)?;
         let (resume, is_over) = oneshot::channel();
-        let told = reply.send(Halted { open, said: durable.said, resume });
-        told.map_err(|_| Ended)?;
-        is_over.blocking_recv().map_err(|_| Ended)?;
+        let told = reply.send(HaltedProducer { open, unindexed: durable.unindexed, resume });
+        told.map_err(|_| PartEnded)?;
+        is_over.blocking_recv().map_err(|_| PartEnded)?;
         self.has_more = true;
         Ok(())
     }
 
     /// Waits for events until there were some, and then a little for more, so that slices are worth their commit.
-    fn gather(&mut self, until: Instant) -> Result<Events, Ended> {
-        let mut gathered = Events::default();
+    fn gather(&mut self, until: Instant) -> Result<GatheredEvents, PartEnded> {
+        let mut gathered = GatheredEvents::default();
         let (mut count, mut bytes) = (0, 0);
         let mut until = until;
         while count < INTAKE_TRANSACTIONS_MAX
             && bytes < INTAKE_BYTES_MAX
             && gathered.control.is_none()
         {
-            let stop = Event::Control(Control::Stop);
+            let stop = ProducerEvent::Command(ProducerCommand::Stop);
             let event = match self.events.try_recv() {
                 Ok(event) => event,
                 Err(mpsc::error::TryRecvError::Disconnected) => stop,
@@ -400,17 +411,17 @@ impl Producer {
                 }
             };
             match event {
-                Event::Submission(submission) => {
+                ProducerEvent::Submission(submission) => {
                     count += submission.txs.len();
                     bytes += submission.bytes();
                     gathered.submissions.push(submission);
-                    until = until.min(self.sliced_at + self.pace.slice_interval);
+                    until = until.min(self.sliced_at + self.config.slice_interval);
                 }
-                Event::Control(control) => gathered.control = Some(control),
+                ProducerEvent::Command(control) => gathered.control = Some(control),
             }
         }
         self.sliced_at = Instant::now();
-        if self.commits.is_closed() { Err(Ended) } else { Ok(gathered) }
+        if self.commits.is_closed() { Err(PartEnded) } else { Ok(gathered) }
     }
 
     /// When there may be work again though no event comes.
@@ -419,13 +430,13 @@ impl Producer {
         if self.has_more && !self.shared.control.is_paused() {
             now
         } else {
-            now + self.pace.block_interval.min(LOOK_MAX)
+            now + self.config.block_interval.min(LOOK_MAX)
         }
     }
 
     /// When a block that is opened now is complete: blocks end at whole intervals.
     fn deadline(&self) -> Instant {
-        let interval = self.pace.block_interval.max(MILLISECOND);
+        let interval = self.config.block_interval.max(MILLISECOND);
         let passed = self.started_at.elapsed().as_nanos() / interval.as_nanos();
         let next = u32::try_from(passed + 1).unwrap_or(u32::MAX);
         self.started_at + interval.saturating_mul(next)
@@ -433,7 +444,7 @@ impl Producer {
 
     fn has_work(&self) -> bool {
         let queued = self.shared.settlement.blocking_read().deposits.len() as u64;
-        queued > self.outlook().deposits_consumed || self.shared.pool().has_runnable()
+        queued > self.production().deposits_consumed || self.shared.pool().has_runnable()
     }
 
     /// What the next block starts from; `None` while production is paused, or L1 is too far behind to allow one.
@@ -442,17 +453,17 @@ impl Producer {
             return None;
         }
         let config = &self.shared.config;
-        let outlook = self.outlook();
-        if outlook.is_in_doubt {
+        let production = self.production();
+        if production.awaits_l1_recheck {
             return None;
         }
-        let waiting = outlook.backlog.entries(config);
-        if waiting >= self.pace.backlog_entries_max {
+        let waiting = production.backlog.entries(config);
+        if waiting >= self.config.backlog_entries_max {
             debug!(entries = waiting, "L1 is behind: no block is opened until it has caught up");
             return None;
         }
-        let consumed = usize::try_from(outlook.deposits_consumed).unwrap_or(usize::MAX);
-        drop(outlook);
+        let consumed = usize::try_from(production.deposits_consumed).unwrap_or(usize::MAX);
+        drop(production);
         let parent = self.shared.chain.blocking_read().tip().parent.timestamp;
         let settlement = self.shared.settlement.blocking_read();
         let (origin, l1) = settlement.origin.zip(settlement.l1)?;
@@ -469,7 +480,7 @@ impl Producer {
         Some(BlockPlan { timestamp, origin, deposits })
     }
 
-    fn outlook(&self) -> MutexGuard<'_, Outlook> {
-        self.outlook.lock().unwrap_or_else(PoisonError::into_inner)
+    fn production(&self) -> MutexGuard<'_, ProductionState> {
+        self.production.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,7 @@ use turnpike_storage::{BlockOpening, BlockPart, JournalTx};
 use crate::{
     PooledTx, Preconfirmation,
     admission::StateRules,
-    builder::{BlockPlan, BuildError, Room, block_bytes_max, bytes_in_block},
+    builder::{BlockPlan, BlockRoom, BuildError, block_bytes_max, bytes_in_block},
     hashes::receipt_hashes,
 };
 
@@ -34,14 +34,14 @@ pub(super) struct OpenBlock<'a> {
     /// Whether a part told how it begins.
     is_announced: bool,
     /// What ran and no part has told.
-    untold: Part,
+    untold: OpenBlockPart,
     /// Transactions of users that it holds.
     users: Vec<Arc<ExecutedTx>>,
 }
 
 /// A part of a block, and what is promised with it.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct OpenBlockPart {
     pub(super) part: BlockPart,
     pub(super) promises: Vec<Arc<Preconfirmation>>,
     /// When its transactions were received, in Unix milliseconds.
@@ -50,7 +50,7 @@ pub(super) struct Part {
 
 /// A block that is complete.
 #[derive(Debug)]
-pub(super) struct EndedBlock {
+pub(super) struct ExecutedBlock {
     pub(super) executed: Executed,
     pub(super) slices: Vec<SliceReport>,
     pub(super) plan: BlockPlan,
@@ -58,7 +58,7 @@ pub(super) struct EndedBlock {
     pub(super) bytes: usize,
 }
 
-impl Part {
+impl OpenBlockPart {
     const fn of(block: u64) -> Self {
         let part = BlockPart {
             block,
@@ -92,7 +92,7 @@ impl<'a> OpenBlock<'a> {
             position: 0,
             is_new: true,
             is_announced: false,
-            untold: Part::of(number),
+            untold: OpenBlockPart::of(number),
             users: Vec::new(),
         })
     }
@@ -132,8 +132,8 @@ impl<'a> OpenBlock<'a> {
     }
 
     /// What it has left.
-    pub(super) fn room(&self) -> Room {
-        Room {
+    pub(super) fn room(&self) -> BlockRoom {
+        BlockRoom {
             transactions: self.transactions_left,
             bytes: self.bytes_left,
             gas: self.block.gas_remaining(),
@@ -185,8 +185,8 @@ impl<'a> OpenBlock<'a> {
     }
 
     /// What ran since the last part.
-    pub(super) fn take_part(&mut self, is_last: bool) -> Part {
-        let mut part = std::mem::replace(&mut self.untold, Part::of(self.number));
+    pub(super) fn take_part(&mut self, is_last: bool) -> OpenBlockPart {
+        let mut part = std::mem::replace(&mut self.untold, OpenBlockPart::of(self.number));
         if !std::mem::replace(&mut self.is_announced, true) {
             let BlockPlan { timestamp, origin, deposits } = &self.plan;
             let opening =
@@ -202,9 +202,9 @@ impl<'a> OpenBlock<'a> {
         self.is_announced.then_some(self.users)
     }
 
-    pub(super) fn finish(self) -> Result<EndedBlock, ExecutionError<Infallible>> {
+    pub(super) fn finish(self) -> Result<ExecutedBlock, ExecutionError<Infallible>> {
         let Self { block, plan, bytes, .. } = self;
         let (executed, slices) = block.finish()?;
-        Ok(EndedBlock { executed, slices, plan, bytes })
+        Ok(ExecutedBlock { executed, slices, plan, bytes })
     }
 }

@@ -14,13 +14,15 @@ use turnpike_executor::Chain;
 use turnpike_protocol::{ChainConfig, Genesis, GenesisAccount, Origin, SignedTx};
 
 use super::{
-    Commit, Event, INTAKE_BYTES_MAX, Outlook, Pace, Producer, intake::TakenIn, open::OpenBlock,
+    INTAKE_BYTES_MAX, JournalCommit, Producer, ProducerConfig, ProducerEvent, ProductionState,
+    intake::IntakeBatch, open::OpenBlock,
 };
 use crate::{
     Pool, PoolLimits, PooledTx, Refusal, Shared,
     admission::CheckedTx,
     builder::{
-        BATCH_OVERHEAD_BYTES, BlockPlan, RESERVED_PART, Rest, SLICE_TRANSACTIONS_MAX, pop_some,
+        BATCH_OVERHEAD_BYTES, BlockPlan, PoolRemainder, RESERVED_PART, SLICE_TRANSACTIONS_MAX,
+        pop_fitting,
     },
     shared::Submission,
 };
@@ -74,10 +76,10 @@ fn build_from(count: u64, gas_limit: u64, rules: impl FnOnce(&mut ChainConfig)) 
     let mut open = OpenBlock::new(&next, plan).expect("opens");
     let mut included = Vec::new();
     loop {
-        let (some, rest) = pop_some(&mut pool, open.base_fee(), open.room());
+        let (some, rest) = pop_fitting(&mut pool, open.base_fee(), open.room());
         included.extend(some.iter().cloned());
         assert!(open.run(some).expect("runs").is_empty(), "none is refused");
-        if rest != Rest::More {
+        if rest != PoolRemainder::More {
             break;
         }
     }
@@ -137,8 +139,8 @@ fn what_certainly_fits_runs_together() {
 /// A producer whose thread is the test, and that knows nothing of L1.
 struct Idle {
     producer: Producer,
-    events: mpsc::Sender<Event>,
-    _commits: mpsc::Receiver<Commit>,
+    events: mpsc::Sender<ProducerEvent>,
+    _commits: mpsc::Receiver<JournalCommit>,
     runtime: Runtime,
     _folder: TempDir,
 }
@@ -152,7 +154,7 @@ fn idle() -> Idle {
     let (closings, _) = mpsc::channel(1);
     let now = Instant::now();
     let events = shared.events.clone();
-    let pace = Pace {
+    let config = ProducerConfig {
         block_interval: HOUR,
         slice_interval: Duration::ZERO,
         heartbeat: HOUR,
@@ -160,8 +162,8 @@ fn idle() -> Idle {
     };
     let producer = Producer {
         shared,
-        outlook: Arc::new(Mutex::new(Outlook::new())),
-        pace,
+        production: Arc::new(Mutex::new(ProductionState::new())),
+        config,
         runtime: runtime.handle().clone(),
         events: received,
         commits: send_commits,
@@ -192,7 +194,7 @@ fn what_no_block_can_be_made_of_is_not_looked_at_all_the_time() {
     let mut idle = idle();
     let producer = &mut idle.producer;
     assert!(producer.next_look() <= Instant::now());
-    let control = producer.make_block(TakenIn::default(), true).expect("makes none");
+    let control = producer.make_block(IntakeBatch::default(), true).expect("makes none");
     assert!(control.is_none());
     assert!(producer.next_look() > Instant::now());
 }
@@ -204,7 +206,7 @@ fn a_slice_is_bounded_in_bytes() {
     let _entered = runtime.enter();
     for _ in 0..3 {
         let submission = submission(Vec::new(), INTAKE_BYTES_MAX / 2);
-        events.blocking_send(Event::Submission(submission)).expect("there is room");
+        events.blocking_send(ProducerEvent::Submission(submission)).expect("there is room");
     }
     let taken = |producer: &mut Producer| {
         producer.gather(Instant::now()).expect("goes on").submissions.len()
@@ -246,7 +248,7 @@ fn a_contract_of_the_open_block_sends_nothing() {
 
     let contract = creator.create(0);
     let offered = sent_by(contract, TxKind::Call(creator));
-    let mut intake = TakenIn::default();
+    let mut intake = IntakeBatch::default();
     producer.take_in(vec![submission(vec![offered], 0)], &mut open, &mut intake);
     let (answers, ..) = intake.settle(&producer.shared);
     let refusal = answers[0].results[0].as_ref().expect_err("is refused");

@@ -5,7 +5,7 @@ use turnpike_storage::{Database, DatabaseLocation, JournalRow};
 
 use super::{
     Divergence,
-    source::{Cursor, Source, SourceError},
+    source::{JournalSource, SourceCursor, SourceError},
 };
 
 /// Rows read at a time.
@@ -19,19 +19,19 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 pub(crate) struct DatabaseSource {
     location: DatabaseLocation,
     chain: B256,
-    cursor: Cursor,
+    cursor: SourceCursor,
     database: Option<Database>,
 }
 
 impl DatabaseSource {
     /// The journal in this database.
-    pub(crate) const fn new(location: DatabaseLocation, chain: B256, cursor: Cursor) -> Self {
+    pub(crate) const fn new(location: DatabaseLocation, chain: B256, cursor: SourceCursor) -> Self {
         Self { location, chain, cursor, database: None }
     }
 }
 
-impl Source for DatabaseSource {
-    async fn connect(&mut self, cursor: Cursor) -> Result<(), SourceError> {
+impl JournalSource for DatabaseSource {
+    async fn connect(&mut self, cursor: SourceCursor) -> Result<(), SourceError> {
         self.cursor = cursor;
         if let Some(database) = self.database.take() {
             database.close().await;
@@ -55,7 +55,7 @@ impl Source for DatabaseSource {
     }
 
     async fn next(&mut self) -> Result<Vec<JournalRow>, SourceError> {
-        let Cursor { next, checksum } = self.cursor;
+        let SourceCursor { next, checksum } = self.cursor;
         let lost = || SourceError::Lost("it is not open".into());
         let database = self.database.as_ref().ok_or_else(lost)?;
         loop {
@@ -65,7 +65,7 @@ impl Source for DatabaseSource {
                 continue;
             };
             let (first, end) =
-                (&encoded[0], Cursor { next: last.sequence + 1, checksum: last.checksum });
+                (&encoded[0], SourceCursor { next: last.sequence + 1, checksum: last.checksum });
             let expected = first.checksum_after(checksum);
             if first.checksum != expected {
                 let found = first.checksum;
@@ -81,7 +81,7 @@ impl Source for DatabaseSource {
         }
     }
 
-    fn cursor(&self) -> Cursor {
+    fn cursor(&self) -> SourceCursor {
         self.cursor
     }
 }

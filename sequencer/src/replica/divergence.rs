@@ -130,7 +130,7 @@ pub enum Divergence {
     },
     /// A look-up says something else than the journal.
     #[error("{table} of {key}: {reason}")]
-    LookUp {
+    Index {
         /// The look-up.
         table: &'static str,
         /// Which of its entries.

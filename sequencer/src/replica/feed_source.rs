@@ -11,7 +11,7 @@ use turnpike_storage::{EncodedRow, JournalRow};
 
 use super::{
     Divergence,
-    source::{Cursor, Source, SourceError},
+    source::{JournalSource, SourceCursor, SourceError},
 };
 use crate::api::CHAIN_HEADER;
 
@@ -34,18 +34,18 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub(crate) struct FeedSource {
     url: String,
     chain: B256,
-    cursor: Cursor,
+    cursor: SourceCursor,
     socket: Option<Socket>,
 }
 
 impl FeedSource {
     /// The feed at a node's WebSocket URL, which may leave out the path.
-    pub(crate) fn new(url: &str, chain: B256, cursor: Cursor) -> Self {
+    pub(crate) fn new(url: &str, chain: B256, cursor: SourceCursor) -> Self {
         Self { url: feed_url(url), chain, cursor, socket: None }
     }
 
     fn take(&mut self, frame: &[u8]) -> Result<JournalRow, Divergence> {
-        let Cursor { next, checksum } = self.cursor;
+        let SourceCursor { next, checksum } = self.cursor;
         let row = EncodedRow::from_bytes(frame)
             .map_err(|reason| Divergence::Row { sequence: next, reason })?;
         if row.sequence != next {
@@ -55,13 +55,13 @@ impl FeedSource {
         if row.checksum != expected {
             return Err(Divergence::Checksum { sequence: next, expected, found: row.checksum });
         }
-        self.cursor = Cursor { next: next + 1, checksum: row.checksum };
+        self.cursor = SourceCursor { next: next + 1, checksum: row.checksum };
         row.decode().map_err(|reason| Divergence::Row { sequence: next, reason })
     }
 }
 
-impl Source for FeedSource {
-    async fn connect(&mut self, cursor: Cursor) -> Result<(), SourceError> {
+impl JournalSource for FeedSource {
+    async fn connect(&mut self, cursor: SourceCursor) -> Result<(), SourceError> {
         self.cursor = cursor;
         // Dropped first: it must not take up one of the node's places.
         self.socket = None;
@@ -124,7 +124,7 @@ impl Source for FeedSource {
         }
     }
 
-    fn cursor(&self) -> Cursor {
+    fn cursor(&self) -> SourceCursor {
         self.cursor
     }
 }
@@ -214,7 +214,7 @@ mod tests {
         let (sent, is_sent) = oneshot::channel();
         let (go, may_go) = oneshot::channel();
         let serving = tokio::spawn(serve(listener, chain, frames, sent, may_go));
-        let cursor = Cursor { next: 0, checksum };
+        let cursor = SourceCursor { next: 0, checksum };
         let mut source = FeedSource::new(&url, chain, cursor);
         source.connect(cursor).await.expect("connects");
         is_sent.await.expect("all is sent");

@@ -17,7 +17,7 @@ use turnpike_storage::{
 };
 
 use super::Divergence;
-use crate::{gathered::Gathered, replay::check_sealed};
+use crate::{replay::check_sealed, unindexed::UnindexedTxs};
 
 /// Bytes of transactions in rows that are held, at most. A block has far fewer: what goes beyond is no journal.
 const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -33,7 +33,7 @@ const ROW_BYTES: usize = 64;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Follower {
+pub(crate) struct JournalFollower {
     assembler: BlockAssembler,
     next_row: u64,
     held: Vec<JournalRow>,
@@ -41,25 +41,25 @@ pub(crate) struct Follower {
     /// So many of the held rows, from the first on, are vouched for.
     vouched: usize,
     /// A block was given to run, and what it came to is not known yet.
-    running: Option<Ran>,
+    running: Option<ExecutedBlock>,
     /// Blocks that ran, until their rows say that they came to the same.
-    unsealed: VecDeque<Ran>,
+    unsealed: VecDeque<ExecutedBlock>,
     /// What was said of transactions since the newest complete block.
-    gathered: Gathered,
+    unindexed: UnindexedTxs,
 }
 
 /// A block that ran, and what was said of other transactions up to its last row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Ran {
+struct ExecutedBlock {
     found: SealedEntry,
     transactions: Vec<B256>,
-    gathered: Gathered,
+    unindexed: UnindexedTxs,
 }
 
 /// What is to be done before the next row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Task {
-    /// Run a block, and tell [`Follower::ran`].
+pub(crate) enum FollowerTask {
+    /// Run a block, and tell [`JournalFollower::ran`].
     Run(JournalBlock),
     /// The block of this number came to what the journal says: it can go into the look-ups, with what was said of other
     /// transactions up to its last row.
@@ -69,31 +69,35 @@ pub(crate) enum Task {
         /// When the row that says so was written, in Unix milliseconds.
         written_at_ms: u64,
         /// What was said of other transactions.
-        gathered: Gathered,
+        unindexed: UnindexedTxs,
     },
     /// Take the end of the chain back, and note what was said of other transactions before.
-    TakeBack {
+    Rewind {
         /// What the row says.
         entry: TakenBackEntry,
         /// What was said of other transactions before, and is in no block that stays.
-        gathered: Gathered,
+        unindexed: UnindexedTxs,
         /// Transactions of users in parts of void blocks that are not sealed, each with its block.
         void: Vec<(B256, u64)>,
     },
     /// Nothing is open: note what was said of transactions.
-    Note(Gathered),
+    Index(UnindexedTxs),
 }
 
-impl Follower {
+impl JournalFollower {
     /// Goes on at row `next_row`, where block `next_block` opens. `unsealed` are blocks before it, all of them in the look-ups, of
-    /// which no row up to here says what they came to; `gathered` is what rows said that are not in the look-ups.
+    /// which no row up to here says what they came to; `unindexed` is what rows said that are not in the look-ups.
     pub(crate) fn new(
         next_row: u64,
         next_block: u64,
         unsealed: impl IntoIterator<Item = SealedEntry>,
-        gathered: Gathered,
+        unindexed: UnindexedTxs,
     ) -> Self {
-        let ran = |found| Ran { found, transactions: Vec::new(), gathered: Gathered::default() };
+        let ran = |found| ExecutedBlock {
+            found,
+            transactions: Vec::new(),
+            unindexed: UnindexedTxs::default(),
+        };
         Self {
             assembler: BlockAssembler::new(next_block),
             next_row,
@@ -102,12 +106,12 @@ impl Follower {
             vouched: 0,
             running: None,
             unsealed: unsealed.into_iter().map(ran).collect(),
-            gathered,
+            unindexed,
         }
     }
 
     /// Takes in the next row. What it demands is to be done before the next.
-    pub(crate) fn push(&mut self, row: JournalRow) -> Result<Option<Task>, Divergence> {
+    pub(crate) fn push(&mut self, row: JournalRow) -> Result<Option<FollowerTask>, Divergence> {
         assert!(self.running.is_none(), "invariant: a block's run is told before the next row");
         let (sequence, written_at_ms) = (row.sequence, row.written_at_ms);
         if sequence != self.next_row {
@@ -122,8 +126,8 @@ impl Follower {
         let assembled = self.assembler.push(&row).map_err(|error| refused(reason_of(error)))?;
         self.next_row += 1;
         if let JournalEntry::Slice(slice) = &row.entry {
-            self.gathered.accept(slice.accepted.clone());
-            self.gathered.refuse(slice.refused.clone());
+            self.unindexed.accept(slice.accepted.clone());
+            self.unindexed.refuse(slice.refused.clone());
         }
         self.hold(row).map_err(refused)?;
         let task = match assembled {
@@ -132,13 +136,13 @@ impl Follower {
                 let (number, none) = (block.number, B256::ZERO);
                 let found = SealedEntry { number, hash: none, state_root: none };
                 let transactions = hashes(&block.transactions);
-                let mut gathered = std::mem::take(&mut self.gathered);
-                gathered.include(transactions.iter().copied());
-                self.running = Some(Ran { found, transactions, gathered });
-                return Ok(Some(Task::Run(block)));
+                let mut unindexed = std::mem::take(&mut self.unindexed);
+                unindexed.include(transactions.iter().copied());
+                self.running = Some(ExecutedBlock { found, transactions, unindexed });
+                return Ok(Some(FollowerTask::Run(block)));
             }
             Some(Assembled::Sealed(entry)) => Some(self.seal(sequence, written_at_ms, &entry)?),
-            Some(Assembled::TakenBack(entry)) => Some(self.take_back(entry, open)),
+            Some(Assembled::TakenBack(entry)) => Some(self.rewind(entry, open)),
             None => self.note(),
         };
         if self.assembler.open().is_none() {
@@ -155,7 +159,7 @@ impl Follower {
             let reason = format!("it is complete, and {UNSEALED_MAX} before it are not sealed");
             return Err(Divergence::Block { block: found.number, reason });
         }
-        self.unsealed.push_back(Ran { found, ..ran });
+        self.unsealed.push_back(ExecutedBlock { found, ..ran });
         self.vouched = self.held.len();
         Ok(())
     }
@@ -182,8 +186,8 @@ impl Follower {
         sequence: u64,
         written_at_ms: u64,
         entry: &SealedEntry,
-    ) -> Result<Task, Divergence> {
-        let Some(Ran { found, .. }) = self.unsealed.front() else {
+    ) -> Result<FollowerTask, Divergence> {
+        let Some(ExecutedBlock { found, .. }) = self.unsealed.front() else {
             let reason = format!("block {} is sealed a second time", entry.number);
             return Err(Divergence::Row { sequence, reason });
         };
@@ -193,28 +197,28 @@ impl Follower {
         }
         check_sealed(entry, found)?;
         let ran = self.unsealed.pop_front().expect("invariant: it was looked at");
-        Ok(Task::Seal { block: entry.number, written_at_ms, gathered: ran.gathered })
+        Ok(FollowerTask::Seal { block: entry.number, written_at_ms, unindexed: ran.unindexed })
     }
 
-    fn take_back(&mut self, entry: TakenBackEntry, open: Option<(u64, Vec<B256>)>) -> Task {
+    fn rewind(&mut self, entry: TakenBackEntry, open: Option<(u64, Vec<B256>)>) -> FollowerTask {
         let mut void: Vec<_> = open.into_iter().collect();
-        let mut gathered = std::mem::take(&mut self.gathered);
+        let mut unindexed = std::mem::take(&mut self.unindexed);
         while let Some(ran) = self.unsealed.pop_back_if(|ran| ran.found.number >= entry.first_block)
         {
-            let later = std::mem::replace(&mut gathered, ran.gathered);
-            gathered.extend(later);
+            let later = std::mem::replace(&mut unindexed, ran.unindexed);
+            unindexed.extend(later);
             void.push((ran.found.number, ran.transactions));
         }
         let in_block =
             |(block, hashes): (u64, Vec<B256>)| hashes.into_iter().map(move |hash| (hash, block));
         let void = void.into_iter().flat_map(in_block).collect();
-        Task::TakeBack { entry, gathered, void }
+        FollowerTask::Rewind { entry, unindexed, void }
     }
 
-    fn note(&mut self) -> Option<Task> {
+    fn note(&mut self) -> Option<FollowerTask> {
         let is_quiet = self.assembler.open().is_none() && self.unsealed.is_empty();
-        (is_quiet && !self.gathered.is_empty())
-            .then(|| Task::Note(std::mem::take(&mut self.gathered)))
+        (is_quiet && !self.unindexed.is_empty())
+            .then(|| FollowerTask::Index(std::mem::take(&mut self.unindexed)))
     }
 }
 
@@ -289,17 +293,17 @@ mod tests {
     }
 
     struct Rows {
-        follower: Follower,
+        follower: JournalFollower,
         next: u64,
     }
 
     impl Rows {
         fn new() -> Self {
-            Self { follower: Follower::new(0, 1, [], Gathered::default()), next: 0 }
+            Self { follower: JournalFollower::new(0, 1, [], UnindexedTxs::default()), next: 0 }
         }
 
         /// Gives the next row. A block that it demands comes to what `entry` says.
-        fn push(&mut self, entry: JournalEntry) -> Result<Option<Task>, Divergence> {
+        fn push(&mut self, entry: JournalEntry) -> Result<Option<FollowerTask>, Divergence> {
             let task = self.follower.push(JournalRow {
                 sequence: self.next,
                 epoch: 1,
@@ -307,7 +311,7 @@ mod tests {
                 entry,
             })?;
             self.next += 1;
-            if let Some(Task::Run(block)) = &task {
+            if let Some(FollowerTask::Run(block)) = &task {
                 self.follower.ran(self::entry(block.number))?;
             }
             Ok(task)
@@ -323,11 +327,11 @@ mod tests {
         let mut rows = Rows::new();
         assert_eq!(rows.push(part(1, 1, true, false)), Ok(None));
         assert_eq!(rows.vouched(), [0; 0]);
-        assert!(matches!(rows.push(part(1, 2, false, true)), Ok(Some(Task::Run(_)))));
+        assert!(matches!(rows.push(part(1, 2, false, true)), Ok(Some(FollowerTask::Run(_)))));
         assert_eq!(rows.push(part(2, 3, true, false)), Ok(None));
         let sealed = rows.push(JournalEntry::Sealed(entry(1)));
-        let gathered = Gathered::default();
-        assert_eq!(sealed, Ok(Some(Task::Seal { block: 1, written_at_ms: 1, gathered })));
+        let unindexed = UnindexedTxs::default();
+        assert_eq!(sealed, Ok(Some(FollowerTask::Seal { block: 1, written_at_ms: 1, unindexed })));
         assert_eq!(rows.vouched(), [0, 1], "the second block goes on");
         rows.push(part(2, 4, false, true)).expect("fits");
         assert_eq!(rows.vouched(), [2, 3, 4]);
@@ -369,21 +373,25 @@ mod tests {
     #[test]
     fn what_is_said_of_others_goes_with_the_block_after_it() {
         let mut rows = Rows::new();
-        let mut gathered = Gathered::default();
-        gathered.accept(vec![waits(1)]);
-        assert_eq!(rows.push(said(&[1])), Ok(Some(Task::Note(gathered))), "nothing is open");
+        let mut unindexed = UnindexedTxs::default();
+        unindexed.accept(vec![waits(1)]);
+        assert_eq!(
+            rows.push(said(&[1])),
+            Ok(Some(FollowerTask::Index(unindexed))),
+            "nothing is open"
+        );
         rows.push(part(1, 9, true, false)).expect("fits");
         assert_eq!(rows.push(said(&[2, 3])), Ok(None));
         // It runs itself.
         rows.push(part(1, 3, false, true)).expect("fits");
         assert_eq!(rows.push(said(&[4])), Ok(None), "the block is not sealed");
-        let mut gathered = Gathered::default();
-        gathered.accept(vec![waits(2)]);
+        let mut unindexed = UnindexedTxs::default();
+        unindexed.accept(vec![waits(2)]);
         let sealed = rows.push(JournalEntry::Sealed(entry(1)));
-        assert_eq!(sealed, Ok(Some(Task::Seal { block: 1, written_at_ms: 1, gathered })));
-        let mut gathered = Gathered::default();
-        gathered.accept(vec![waits(4), waits(5)]);
-        assert_eq!(rows.push(said(&[5])), Ok(Some(Task::Note(gathered))));
+        assert_eq!(sealed, Ok(Some(FollowerTask::Seal { block: 1, written_at_ms: 1, unindexed })));
+        let mut unindexed = UnindexedTxs::default();
+        unindexed.accept(vec![waits(4), waits(5)]);
+        assert_eq!(rows.push(said(&[5])), Ok(Some(FollowerTask::Index(unindexed))));
     }
 
     #[test]
@@ -396,8 +404,8 @@ mod tests {
         rows.push(part(3, 3, true, false)).expect("fits");
         rows.push(said(&[8])).expect("fits");
         let task = rows.push(taken_back(2)).expect("fits");
-        let Some(Task::TakeBack { gathered, void, .. }) = task else { panic!("{task:?}") };
-        assert_eq!(gathered.into_parts().0, [waits(8)]);
+        let Some(FollowerTask::Rewind { unindexed, void, .. }) = task else { panic!("{task:?}") };
+        assert_eq!(unindexed.into_parts().0, [waits(8)]);
         assert_eq!(void, [(keccak256([3]), 3), (keccak256([2]), 2)]);
         assert_eq!(rows.vouched(), [0, 1, 2, 3, 4, 5, 6]);
         rows.push(part(2, 4, true, true)).expect("the block is another one now");

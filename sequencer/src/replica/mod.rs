@@ -12,10 +12,10 @@ mod database_source;
 mod divergence;
 mod feed_source;
 mod follower;
-mod keeper;
+mod l1_watcher;
 mod service;
 mod source;
-mod watch;
+mod writer;
 
 pub use divergence::Divergence;
 pub use service::{Replica, ReplicaConfig, ReplicaEnd, ReplicaSource, run_replica};

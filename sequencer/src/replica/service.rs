@@ -20,17 +20,17 @@ use super::{
     Divergence,
     database_source::DatabaseSource,
     feed_source::FeedSource,
-    follower::Follower,
-    keeper::{KeepError, Keeper},
-    source::{Cursor, SourceError, pump},
-    watch::Watch,
+    follower::JournalFollower,
+    l1_watcher::L1Watcher,
+    source::{SourceCursor, SourceError, pump},
+    writer::{ReplicaError, ReplicaWriter},
 };
 use crate::{
-    CHECKPOINT_BLOCKS, Intake, PoolLimits, SequencerConfig, Shared,
-    restore::{Ending, Restored, restore_with},
+    CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, Shared, SubmissionRoute,
+    restore::{Restored, TailPolicy, restore_with},
     sealed::genesis_record,
     service::ended_early,
-    shared::Tellers,
+    shared::HeadSenders,
     tracker::Tracker,
 };
 
@@ -93,12 +93,12 @@ pub enum ReplicaEnd {
 /// A replica of a feed or a database that is ready to run: its journal run, the port bound.
 #[derive(Debug)]
 pub struct Replica {
-    keeper: Keeper,
-    watch: Watch,
+    writer: ReplicaWriter,
+    watch: L1Watcher,
     tracker: Tracker,
     l1: L1Client,
     listener: TcpListener,
-    cursor: Cursor,
+    cursor: SourceCursor,
     config: ReplicaConfig,
 }
 
@@ -121,13 +121,13 @@ pub async fn run_replica(
 }
 
 impl ReplicaConfig {
-    fn intake(&self) -> Intake {
-        self.forward.clone().map_or(Intake::Refused, Intake::Forwarded)
+    fn submission_route(&self) -> SubmissionRoute {
+        self.forward.clone().map_or(SubmissionRoute::Rejected, SubmissionRoute::Forwarded)
     }
 
     /// A sequencer that makes no block.
     fn without_blocks(self) -> SequencerConfig {
-        let intake = self.intake();
+        let submission_route = self.submission_route();
         SequencerConfig {
             listen: self.listen,
             database: self.database,
@@ -146,7 +146,7 @@ impl ReplicaConfig {
             key: None,
             limits: self.limits,
             admin: None,
-            intake,
+            submission_route,
         }
     }
 }
@@ -162,7 +162,8 @@ impl Replica {
         let database = Arc::new(Database::open(&config.database, genesis_id(genesis)).await?);
         database.record_genesis(&genesis_head.hash(), &genesis_record(&chain)).await?;
         let (directory, execution) = (config.state.clone(), config.execution);
-        let restored = restore_with(chain, &database, &directory, execution, Ending::Open).await?;
+        let restored =
+            restore_with(chain, &database, &directory, execution, TailPolicy::Keep).await?;
         let Restored { chain, checkpoints, unindexed, unsealed, .. } = restored;
 
         let next = database.journal_end().await?;
@@ -171,17 +172,17 @@ impl Replica {
         let number = chain.head().header.number;
         // Nothing is ever sent: transactions go elsewhere.
         let (events, _) = mpsc::channel(1);
-        let (intake, pool) = (config.intake(), PoolLimits::default());
-        let (shared, tellers) =
-            Shared::new(chain, Arc::clone(&database), intake, pool, None, events).await?;
-        let Tellers { head, journal_end, settlement_changed } = tellers;
-        let keeper = Keeper {
+        let (submission_route, pool) = (config.submission_route(), PoolLimits::default());
+        let (shared, senders) =
+            Shared::new(chain, Arc::clone(&database), submission_route, pool, None, events).await?;
+        let HeadSenders { head, journal_end, settlement_changed } = senders;
+        let writer = ReplicaWriter {
             genesis: genesis.clone(),
             execution,
             directory,
             shared: Arc::clone(&shared),
             checkpoints,
-            follower: Follower::new(next, number + 1, unsealed, unindexed),
+            follower: JournalFollower::new(next, number + 1, unsealed, unindexed),
             head,
             journal_end,
             ran: Vec::new(),
@@ -191,9 +192,9 @@ impl Replica {
         let view = L1View::new(client.clone(), config.l1_confirmations, genesis_head.output);
         let derivation = Derivation::new(genesis.config.clone(), genesis_head.parent);
         let tracker = Tracker::new(view, derivation, database);
-        let watch = Watch::new(shared, settlement_changed, config.l1_patience);
-        let cursor = Cursor { next, checksum };
-        Ok(Self { keeper, watch, tracker, l1: client, listener, cursor, config })
+        let watch = L1Watcher::new(shared, settlement_changed, config.l1_patience);
+        let cursor = SourceCursor { next, checksum };
+        Ok(Self { writer, watch, tracker, l1: client, listener, cursor, config })
     }
 
     /// Where the API is served.
@@ -204,24 +205,24 @@ impl Replica {
     /// Runs until `stop`, until the source turns out to be wrong, or until a part fails: then the others stop as well.
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<ReplicaEnd> {
         let stop = stop.child_token();
-        let shared = Arc::clone(&self.keeper.shared);
+        let shared = Arc::clone(&self.writer.shared);
         let ended = self.drive(&stop).await;
         stop.cancel();
         shared.close().await;
         match ended {
             Ok(()) => Ok(ReplicaEnd::Stopped),
-            Err(KeepError::Diverged(divergence)) => {
+            Err(ReplicaError::Diverged(divergence)) => {
                 error!(%divergence, "the replica ends: what it follows is not right");
                 Ok(ReplicaEnd::Diverged(divergence))
             }
-            Err(KeepError::Failed(error)) => Err(error),
+            Err(ReplicaError::Failed(error)) => Err(error),
         }
     }
 
     /// The only place where anything is taken over: one event at a time.
-    async fn drive(self, stop: &CancellationToken) -> Result<(), KeepError> {
-        let Self { mut keeper, mut watch, tracker, l1, listener, cursor, config } = self;
-        let shared = Arc::clone(&keeper.shared);
+    async fn drive(self, stop: &CancellationToken) -> Result<(), ReplicaError> {
+        let Self { mut writer, mut watch, tracker, l1, listener, cursor, config } = self;
+        let shared = Arc::clone(&writer.shared);
         let address = listener.local_addr().map_err(anyhow::Error::from)?;
         info!(%address, head = *shared.head.borrow(), row = cursor.next, "replica is up");
 
@@ -237,7 +238,7 @@ impl Replica {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ok(()),
-                ended = &mut pumping => break rows_left(ended, &mut keeper, &mut rows).await,
+                ended = &mut pumping => break rows_left(ended, &mut writer, &mut rows).await,
                 ended = &mut tracking => {
                     break ended_early("the L1 tracker", ended).map_err(Into::into);
                 },
@@ -249,7 +250,7 @@ impl Replica {
                 },
                 Some(some) = rows.recv() => {
                     // Where it runs the journal again it takes long, and what it leaves undone the next start does.
-                    match stop.run_until_cancelled(keeper.take(some)).await {
+                    match stop.run_until_cancelled(writer.take(some)).await {
                         Some(Ok(())) => {}
                         Some(Err(error)) => break Err(error),
                         None => break Ok(()),
@@ -269,7 +270,7 @@ impl Replica {
                 let _ = part.await;
             }
         }
-        keeper.finish().await;
+        writer.finish().await;
         ended
     }
 }
@@ -278,7 +279,7 @@ impl Replica {
 fn start(
     source: &ReplicaSource,
     shared: &Shared,
-    cursor: Cursor,
+    cursor: SourceCursor,
     rows: mpsc::Sender<Vec<JournalRow>>,
     stop: CancellationToken,
 ) -> JoinHandle<Result<(), SourceError>> {
@@ -298,11 +299,11 @@ fn start(
 /// The source has ended: what it gave before is taken over, and may be wrong already.
 async fn rows_left(
     ended: Result<Result<(), SourceError>, tokio::task::JoinError>,
-    keeper: &mut Keeper,
+    writer: &mut ReplicaWriter,
     rows: &mut mpsc::Receiver<Vec<JournalRow>>,
-) -> Result<(), KeepError> {
+) -> Result<(), ReplicaError> {
     while let Some(some) = rows.recv().await {
-        keeper.take(some).await?;
+        writer.take(some).await?;
     }
     match ended.map_err(anyhow::Error::from)? {
         Ok(()) => Err(anyhow::anyhow!("the source ended").into()),

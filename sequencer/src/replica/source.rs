@@ -16,7 +16,7 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
 /// The next row that is wanted, and what it has to be chained to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
+pub(crate) struct SourceCursor {
     /// Its sequence.
     pub(crate) next: u64,
     /// Checksum of the row before.
@@ -24,15 +24,18 @@ pub(crate) struct Cursor {
 }
 
 /// Where a journal's rows come from.
-pub(crate) trait Source: Send + 'static {
+pub(crate) trait JournalSource: Send + 'static {
     /// Gets ready to give the rows from the cursor on.
-    fn connect(&mut self, cursor: Cursor) -> impl Future<Output = Result<(), SourceError>> + Send;
+    fn connect(
+        &mut self,
+        cursor: SourceCursor,
+    ) -> impl Future<Output = Result<(), SourceError>> + Send;
 
     /// The next rows, one at least: waits until there is one. Each follows from the one before.
     fn next(&mut self) -> impl Future<Output = Result<Vec<JournalRow>, SourceError>> + Send;
 
     /// Where the rows that were given end.
-    fn cursor(&self) -> Cursor;
+    fn cursor(&self) -> SourceCursor;
 }
 
 /// Why a source gives no rows.
@@ -69,9 +72,9 @@ impl From<StorageError> for SourceError {
 }
 
 /// Gives `rows` what a source has from the cursor on, through its failures, until `stop`. Ends with what no patience helps against.
-pub(crate) async fn pump<S: Source>(
+pub(crate) async fn pump<S: JournalSource>(
     mut source: S,
-    mut cursor: Cursor,
+    mut cursor: SourceCursor,
     rows: mpsc::Sender<Vec<JournalRow>>,
     stop: CancellationToken,
 ) -> Result<(), SourceError> {
@@ -97,9 +100,9 @@ pub(crate) async fn pump<S: Source>(
 }
 
 /// Follows until the source fails; ends well once nobody wants rows any more.
-async fn follow<S: Source>(
+async fn follow<S: JournalSource>(
     source: &mut S,
-    cursor: &mut Cursor,
+    cursor: &mut SourceCursor,
     rows: &mpsc::Sender<Vec<JournalRow>>,
 ) -> Result<(), SourceError> {
     source.connect(*cursor).await?;
@@ -128,8 +131,8 @@ mod tests {
         end: u64,
     }
 
-    impl Source for Flaky {
-        async fn connect(&mut self, cursor: Cursor) -> Result<(), SourceError> {
+    impl JournalSource for Flaky {
+        async fn connect(&mut self, cursor: SourceCursor) -> Result<(), SourceError> {
             (self.at, self.given) = (cursor.next, 0);
             Ok(())
         }
@@ -148,8 +151,8 @@ mod tests {
             Ok(vec![row])
         }
 
-        fn cursor(&self) -> Cursor {
-            Cursor { next: self.at, checksum: B64::ZERO }
+        fn cursor(&self) -> SourceCursor {
+            SourceCursor { next: self.at, checksum: B64::ZERO }
         }
     }
 
@@ -157,7 +160,7 @@ mod tests {
     async fn a_source_that_is_lost_again_and_again_gives_every_row_once() {
         let (send, mut receive) = mpsc::channel(1);
         let source = Flaky { at: 0, given: 0, end: 12 };
-        let cursor = Cursor { next: 3, checksum: B64::ZERO };
+        let cursor = SourceCursor { next: 3, checksum: B64::ZERO };
         let pumping = tokio::spawn(pump(source, cursor, send, CancellationToken::new()));
         let mut given = Vec::new();
         while let Some(rows) = receive.recv().await {

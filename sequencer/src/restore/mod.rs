@@ -31,9 +31,9 @@ use turnpike_storage::{
 
 use crate::{
     checkpoints::Checkpoints,
-    gathered::Gathered,
     replay::{Senders, check_sealed, run_block},
     sealed::sealed_block_of,
+    unindexed::UnindexedTxs,
 };
 
 /// Rows of the journal read at a time.
@@ -49,7 +49,7 @@ pub(crate) struct Restored {
     /// Arrivals that the look-ups hold or are going to hold: others must have others.
     pub(crate) arrivals: Vec<u64>,
     /// What rows say of transactions that the look-ups do not hold yet.
-    pub(crate) unindexed: Gathered,
+    pub(crate) unindexed: UnindexedTxs,
     /// Blocks of which no row says what they came to.
     pub(crate) unsealed: Vec<SealedEntry>,
     /// Blocks that were run.
@@ -59,11 +59,11 @@ pub(crate) struct Restored {
 
 /// What becomes of the end of a journal that is not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum TailPolicy {
     /// It is completed: the journal is this node's own to write.
     Complete,
     /// It stays: rows come from elsewhere.
-    Open,
+    Keep,
 }
 
 /// Brings the chain, which is at its genesis block, to the end of the journal, and the look-ups as well. `execution` says what
@@ -74,7 +74,7 @@ pub(crate) async fn restore(
     directory: &Path,
     execution: EngineConfig,
 ) -> anyhow::Result<Restored> {
-    restore_with(genesis, database, directory, execution, Ending::Complete).await
+    restore_with(genesis, database, directory, execution, TailPolicy::Complete).await
 }
 
 /// [`restore`], with a choice of what becomes of the journal's end.
@@ -83,13 +83,13 @@ pub(crate) async fn restore_with(
     database: &Database,
     directory: &Path,
     execution: EngineConfig,
-    ending: Ending,
+    ending: TailPolicy,
 ) -> anyhow::Result<Restored> {
     let (chain, checkpoints, is_resumed) =
         begin(genesis, database, directory, execution, u64::MAX).await?;
-    let mut restoring = Restoring::new(chain, checkpoints, database).await?;
+    let mut restoring = Restorer::new(chain, checkpoints, database).await?;
     restoring.run(ending).await?;
-    let Restoring { chain, mut checkpoints, unindexed, unsealed, blocks_run, .. } = restoring;
+    let Restorer { chain, mut checkpoints, unindexed, unsealed, blocks_run, .. } = restoring;
     let unsealed = unsealed.into_values().collect();
     if blocks_run > 0 {
         info!(
@@ -101,7 +101,7 @@ pub(crate) async fn restore_with(
     if !is_resumed {
         checkpoints.begin(&chain);
     }
-    let mut waiting = Gathered::default();
+    let mut waiting = UnindexedTxs::default();
     waiting.accept(database.pending().await?);
     let arrivals = waiting.arrivals().chain(unindexed.arrivals()).collect();
     waiting.extend(unindexed.clone());
@@ -232,7 +232,7 @@ async fn is_taken_back(database: &Database, block: u64) -> anyhow::Result<bool> 
 }
 
 /// The journal's rows being run.
-struct Restoring<'a> {
+struct Restorer<'a> {
     database: &'a Database,
     chain: Chain,
     checkpoints: Checkpoints,
@@ -242,7 +242,7 @@ struct Restoring<'a> {
     /// Later rows that take blocks back, each with the first of them.
     voids: Vec<(u64, u64)>,
     /// What was said of transactions since the newest block, and goes into the look-ups with the next.
-    unindexed: Gathered,
+    unindexed: UnindexedTxs,
     /// Transactions of parts that are void, with their blocks, until the row that voids them.
     void: Vec<(B256, u64)>,
     /// Blocks that were run and whose `Sealed` row was not seen.
@@ -250,7 +250,7 @@ struct Restoring<'a> {
     blocks_run: u64,
 }
 
-impl<'a> Restoring<'a> {
+impl<'a> Restorer<'a> {
     async fn new(
         chain: Chain,
         checkpoints: Checkpoints,
@@ -264,14 +264,14 @@ impl<'a> Restoring<'a> {
             assembler: BlockAssembler::new(head + 1),
             indexed_to: database.indexed_to().await?,
             voids: Vec::new(),
-            unindexed: Gathered::default(),
+            unindexed: UnindexedTxs::default(),
             void: Vec::new(),
             unsealed: BTreeMap::new(),
             blocks_run: 0,
         })
     }
 
-    async fn run(&mut self, ending: Ending) -> anyhow::Result<()> {
+    async fn run(&mut self, ending: TailPolicy) -> anyhow::Result<()> {
         let mut next = match self.chain.head().header.number {
             0 => 0,
             block => {
@@ -291,7 +291,7 @@ impl<'a> Restoring<'a> {
                 self.take(row).await?;
             }
         }
-        if ending == Ending::Complete {
+        if ending == TailPolicy::Complete {
             self.complete(next).await?;
             self.seal_rest().await?;
         }
@@ -351,7 +351,7 @@ impl<'a> Restoring<'a> {
                 }
                 Ok(())
             }
-            Some(Assembled::TakenBack(taken)) if is_new => self.take_back(sequence, taken).await,
+            Some(Assembled::TakenBack(taken)) if is_new => self.rewind(sequence, taken).await,
             _ => Ok(()),
         }
     }
@@ -375,7 +375,7 @@ impl<'a> Restoring<'a> {
     }
 
     /// Blocks that the look-ups hold are void, and so is what followed.
-    async fn take_back(&mut self, sequence: u64, taken: TakenBackEntry) -> anyhow::Result<()> {
+    async fn rewind(&mut self, sequence: u64, taken: TakenBackEntry) -> anyhow::Result<()> {
         let TakenBackEntry { first_block, reason, waiting, refused } = taken;
         let mut reverted = std::mem::take(&mut self.void);
         let known: HashSet<_> = reverted.iter().map(|(hash, _)| *hash).collect();

@@ -8,7 +8,7 @@ use turnpike_storage::{JournalTx, genesis_id};
 
 use super::*;
 use crate::{
-    given::{GivenBlock, run},
+    derived_block::{ExecutedDerivedBlock, run},
     tracker::DerivedBlock,
 };
 
@@ -79,7 +79,7 @@ fn root(chain: &Chain) -> alloy_primitives::B256 {
 }
 
 /// The chain's next block.
-fn next_block(chain: &mut Chain) -> GivenBlock {
+fn next_block(chain: &mut Chain) -> ExecutedDerivedBlock {
     let number = chain.head().header.number + 1;
     let origin = Origin { entry: number - 1, l1_time: 1_800_000_000, ..Origin::default() };
     let timestamp = origin.l1_time + number;

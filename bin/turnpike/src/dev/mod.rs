@@ -19,7 +19,7 @@ use turnpike_http::HttpLimits;
 use turnpike_l1::L1Endpoints;
 use turnpike_proposer::ProposerConfig;
 use turnpike_protocol::Genesis;
-use turnpike_sequencer::{CHECKPOINT_BLOCKS, Intake, PoolLimits, SequencerConfig};
+use turnpike_sequencer::{CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, SubmissionRoute};
 
 pub(crate) use self::{
     accounts::Accounts,
@@ -186,7 +186,7 @@ impl Dev<'_> {
             key: Some(self.accounts.sequencer()),
             limits: HttpLimits::default(),
             admin: None,
-            intake: Intake::Own,
+            submission_route: SubmissionRoute::LocalPool,
         }
     }
 

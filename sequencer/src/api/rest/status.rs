@@ -121,7 +121,7 @@ pub(in crate::api) async fn status(State(shared): Api) -> Json<Status> {
         safe: settlement.safe(),
         finalized: settlement.finalized(),
         pool: Count { transactions: pool },
-        preconfirmed: Count { transactions: shared.published.len() },
+        preconfirmed: Count { transactions: shared.preconfirmations.len() },
         sequencer: shared.signer.as_ref().map(PromiseSigner::address),
         execution,
         l1: L1Status {

@@ -20,7 +20,7 @@ use super::{
     query::{Query, malformed},
 };
 use crate::{
-    Accepted, Refusal, Shared, WaitEnd,
+    Accepted, PreconfirmationError, Refusal, Shared,
     api::{
         costs::{REFUSED_TRANSACTION_UNITS, TRANSACTION_UNITS},
         openapi::{Data, Failing, Hash, Malformed, Missing, NotTaken},
@@ -83,7 +83,7 @@ pub(super) enum Submitted {
         hash: B256,
     },
     /// It was accepted and waited for.
-    Waited {
+    PreconfirmationResult {
         /// Its life so far.
         transaction: Box<Life>,
     },
@@ -292,7 +292,7 @@ async fn told(
     match result {
         Ok(accepted) => {
             let transaction = Box::new(life(lives, accepted, goal).await?);
-            Ok(Submitted::Waited { transaction })
+            Ok(Submitted::PreconfirmationResult { transaction })
         }
         Err(refusal) => Ok(Submitted::Refused { error: refusal.into() }),
     }
@@ -308,7 +308,7 @@ async fn wait_for(shared: &Shared, accepted: &Accepted, wait: Wait) -> Answer<bo
         return Ok(true);
     }
     match timeout_at(wait.deadline, reached(shared, accepted.hash, wait.goal)).await {
-        Ok(Ok(()) | Err(WaitError::End(WaitEnd::Refused(_)))) => Ok(true),
+        Ok(Ok(()) | Err(WaitError::End(PreconfirmationError::Refused(_)))) => Ok(true),
         // What is known by then is still the answer.
         Ok(Err(WaitError::End(_))) | Err(_) => Ok(false),
         Ok(Err(WaitError::Storage(error))) => Err(error.into()),

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Shared,
-    announce::{AnnouncedLog, Announcements, HeadEvent, PendingTx, Reader},
+    notifications::{EventCursor, HeadEvent, LogNotification, Notifications, PendingTx},
 };
 
 /// Filters of all clients.
@@ -50,10 +50,10 @@ pub(crate) type Filters = Expiring<Filter>;
 /// What a filter is for, and how far it has come.
 #[derive(Debug)]
 pub(crate) enum Filter {
-    Logs(Box<LogFilter>, Mutex<Reader<HeadEvent>>),
-    Blocks(Mutex<Reader<HeadEvent>>),
+    Logs(Box<LogFilter>, Mutex<EventCursor<HeadEvent>>),
+    Blocks(Mutex<EventCursor<HeadEvent>>),
     /// Of transactions that are accepted: their hashes, or all of them.
-    Pending(Mutex<Reader<Vec<PendingTx>>>, Detail),
+    Pending(Mutex<EventCursor<Vec<PendingTx>>>, Detail),
 }
 
 /// What is told of a transaction.
@@ -96,31 +96,31 @@ fn add(shared: &Shared, filter: Filter) -> Answer {
 async fn new_logs(shared: &Arc<Shared>, mut params: Params) -> Answer {
     let filter = params.next::<LogFilter>()?;
     filter.check_new()?;
-    let reader = Announcements::heads(shared).await?;
+    let reader = Notifications::heads(shared).await?;
     add(shared, Filter::Logs(Box::new(filter), Mutex::new(reader)))
 }
 
 async fn new_blocks(shared: &Arc<Shared>) -> Answer {
-    let reader = Announcements::heads(shared).await?;
+    let reader = Notifications::heads(shared).await?;
     add(shared, Filter::Blocks(Mutex::new(reader)))
 }
 
 fn new_pending(shared: &Shared, mut params: Params) -> Answer {
     let detail = Detail::parse(&mut params)?;
-    add(shared, Filter::Pending(Mutex::new(shared.announcements.pending()), detail))
+    add(shared, Filter::Pending(Mutex::new(shared.notifications.pending()), detail))
 }
 
 /// What has come since the last time. A filter that has missed something is gone: its client begins again.
 async fn changes(shared: &Shared, mut params: Params) -> Answer {
     let id = params.next::<String>()?;
     let filter = shared.filters.get(&id, Instant::now()).ok_or_else(not_found)?;
-    shared.announcements.catch_up(shared).await?;
+    shared.notifications.catch_up(shared).await?;
     let mut found = Vec::new();
     let is_whole = match &*filter {
         Filter::Logs(filter, reader) => {
             let mut reader = reader.lock().await;
-            let is_asked_for = |log: &AnnouncedLog| filter.matches_new(&log.log);
-            let show = |log: &AnnouncedLog, is_removed| {
+            let is_asked_for = |log: &LogNotification| filter.matches_new(&log.log);
+            let show = |log: &LogNotification, is_removed| {
                 found.push(log.value(is_removed));
             };
             reader.logs(LOGS_MAX, is_asked_for, show).is_ok()

@@ -15,7 +15,7 @@ use super::{
     method::methods,
     params::Params,
 };
-use crate::{Shared, announce::logs_in};
+use crate::{Shared, notifications::logs_in};
 
 /// Blocks that one query may span if it names an address or a topic.
 const KEYED_RANGE_BLOCKS_MAX: u64 = 100_000;

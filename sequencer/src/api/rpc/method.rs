@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_table_tells_of_every_method() {
-        crate::published_table::assert_published("rpc-methods.md", &table());
+        crate::documented_table::assert_documented("rpc-methods.md", &table());
     }
 
     #[test]

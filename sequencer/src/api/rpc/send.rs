@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{Answer, error::RpcError, eth, method::methods, params::Params, request::Request};
 use crate::{
-    Accepted, Refusal, Shared, WaitEnd,
+    Accepted, PreconfirmationError, Refusal, Shared,
     api::wait::{Goal, WaitError, reached},
 };
 
@@ -107,7 +107,9 @@ async fn sealed(shared: &Arc<Shared>, hash: B256, limit: Duration) -> Answer {
     }
     match timeout(limit, reached(shared, hash, Goal::Sealed)).await {
         Ok(Ok(())) => eth::receipt_of(shared, hash).await,
-        Ok(Err(WaitError::End(WaitEnd::Refused(reason)))) => Err(RpcError::server(reason)),
+        Ok(Err(WaitError::End(PreconfirmationError::Refused(reason)))) => {
+            Err(RpcError::server(reason))
+        }
         Ok(Err(WaitError::End(end))) => Err(RpcError::server(end.to_string())),
         Ok(Err(WaitError::Storage(error))) => Err(error.into()),
         Err(_) => Err(RpcError::timed_out(hash, limit)),

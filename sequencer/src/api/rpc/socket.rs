@@ -25,11 +25,11 @@ use super::{
 };
 use crate::{
     Shared,
-    announce::Missed,
     api::{
         ApiState, GREETING,
         problem::{Code, Problem},
     },
+    notifications::MissedEvents,
 };
 
 /// Frames of one connection that are answered at the same time: while there are so many, no more are read.
@@ -156,12 +156,12 @@ fn close_frame(code: u16, reason: &'static str) -> Message {
 }
 
 /// Nothing is left out in silence: whoever missed something has to begin again.
-fn close_for(missed: &Missed) -> Message {
+fn close_for(missed: &MissedEvents) -> Message {
     match missed {
-        Missed::Behind(_) => {
+        MissedEvents::Lagged(_) => {
             close_frame(close_code::POLICY, "notifications are lost: the client reads too slowly")
         }
-        Missed::Lost => close_frame(
+        MissedEvents::Lost => close_frame(
             close_code::RESTART,
             "blocks were taken back whose logs are not known any more: subscribe again",
         ),

@@ -19,7 +19,9 @@ use super::{
 };
 use crate::{
     Shared,
-    announce::{AnnouncedLog, Announcements, HeadEvent, Missed, PendingTx, Reader},
+    notifications::{
+        EventCursor, HeadEvent, LogNotification, MissedEvents, Notifications, PendingTx,
+    },
 };
 
 /// Subscriptions of one connection.
@@ -123,9 +125,9 @@ pub(super) struct Subscription {
 
 #[derive(Debug)]
 enum Source {
-    Heads(Reader<HeadEvent>),
-    Logs(Box<LogFilter>, Reader<HeadEvent>),
-    Pending(Reader<Vec<PendingTx>>, Detail),
+    Heads(EventCursor<HeadEvent>),
+    Logs(Box<LogFilter>, EventCursor<HeadEvent>),
+    Pending(EventCursor<Vec<PendingTx>>, Detail),
     /// Of this there is never anything to tell: what is answered is here.
     Syncing,
 }
@@ -134,18 +136,18 @@ impl Source {
     async fn open(shared: &Arc<Shared>, mut params: Params) -> Result<Self, RpcError> {
         let kind = params.next::<String>()?;
         Ok(match kind.as_str() {
-            "newHeads" => Self::Heads(Announcements::heads(shared).await?),
+            "newHeads" => Self::Heads(Notifications::heads(shared).await?),
             "logs" => {
                 let filter = match params.optional::<LogFilter>()? {
                     Some(filter) => filter,
                     None => LogFilter::all(),
                 };
                 filter.check_new()?;
-                Self::Logs(Box::new(filter), Announcements::heads(shared).await?)
+                Self::Logs(Box::new(filter), Notifications::heads(shared).await?)
             }
             "newPendingTransactions" => {
                 let detail = Detail::parse(&mut params)?;
-                Self::Pending(shared.announcements.pending(), detail)
+                Self::Pending(shared.notifications.pending(), detail)
             }
             "syncing" => Self::Syncing,
             _ => return Err(RpcError::unknown_subscription(&kind)),
@@ -155,7 +157,7 @@ impl Source {
 
 impl Subscription {
     /// Adds what there is to tell, `count_max` at most.
-    fn take(&mut self, count_max: usize, texts: &mut Vec<String>) -> Result<(), Missed> {
+    fn take(&mut self, count_max: usize, texts: &mut Vec<String>) -> Result<(), MissedEvents> {
         let id = &self.id;
         match &mut self.source {
             Source::Heads(reader) => {
@@ -164,7 +166,7 @@ impl Subscription {
                 Ok(())
             }
             Source::Logs(filter, reader) => {
-                let is_asked_for = |log: &AnnouncedLog| filter.matches_new(&log.log);
+                let is_asked_for = |log: &LogNotification| filter.matches_new(&log.log);
                 reader.logs(count_max, is_asked_for, |log, is_removed| {
                     texts.push(notification(id, &log.text(is_removed)));
                 })
@@ -179,14 +181,14 @@ impl Subscription {
         }
     }
 
-    const fn heads(&self) -> Option<&Reader<HeadEvent>> {
+    const fn heads(&self) -> Option<&EventCursor<HeadEvent>> {
         match &self.source {
             Source::Heads(reader) | Source::Logs(_, reader) => Some(reader),
             Source::Pending(..) | Source::Syncing => None,
         }
     }
 
-    const fn pending(&self) -> Option<&Reader<Vec<PendingTx>>> {
+    const fn pending(&self) -> Option<&EventCursor<Vec<PendingTx>>> {
         match &self.source {
             Source::Pending(reader, _) => Some(reader),
             Source::Heads(_) | Source::Logs(..) | Source::Syncing => None,
@@ -226,7 +228,7 @@ impl Subscriptions {
         &mut self,
         connection: &Connection,
         count_max: usize,
-    ) -> Result<Vec<String>, Missed> {
+    ) -> Result<Vec<String>, MissedEvents> {
         let mut texts = Vec::new();
         let ids = connection.ids();
         self.0.retain(|subscription| ids.contains(&subscription.id));
@@ -239,7 +241,7 @@ impl Subscriptions {
 }
 
 /// Waits for one of these, which read the same.
-async fn wait<'a, T: 'a>(readers: impl Iterator<Item = &'a Reader<T>>) {
+async fn wait<'a, T: 'a>(readers: impl Iterator<Item = &'a EventCursor<T>>) {
     match readers.min_by_key(|reader| reader.position()) {
         Some(furthest_back) => furthest_back.ready().await,
         None => std::future::pending().await,
@@ -256,14 +258,14 @@ mod tests {
     /// Commits that are kept for a client that does not read.
     const KEPT: u64 = 65_536;
 
-    fn accept(announcements: &Announcements, n: u64) {
+    fn accept(notifications: &Notifications, n: u64) {
         let hash = B256::with_last_byte(u8::try_from(n % 256).expect("a byte"));
         let accepted = Accepted { hash, is_new: true, preconfirmation: None };
-        announcements.accepted([Ok(accepted)].iter(), |_| None);
+        notifications.accepted([Ok(accepted)].iter(), |_| None);
     }
 
-    fn subscribed(announcements: &Announcements) -> (Connection, Subscriptions) {
-        let source = Source::Pending(announcements.pending(), Detail::Hash);
+    fn subscribed(notifications: &Notifications) -> (Connection, Subscriptions) {
+        let source = Source::Pending(notifications.pending(), Detail::Hash);
         let subscription = Subscription { id: "0x1".into(), source };
         let connection = Connection(Mutex::new(HashSet::from([subscription.id.clone()])));
         let mut subscriptions = Subscriptions::default();
@@ -273,9 +275,9 @@ mod tests {
 
     #[test]
     fn all_is_told_in_steps_until_it_is_ended() {
-        let announcements = Announcements::default();
-        let (connection, mut subscriptions) = subscribed(&announcements);
-        (0..3).for_each(|n| accept(&announcements, n));
+        let notifications = Notifications::default();
+        let (connection, mut subscriptions) = subscribed(&notifications);
+        (0..3).for_each(|n| accept(&notifications, n));
         let mut told = Vec::new();
         for count in [2, 1, 0] {
             let texts = subscriptions.take(&connection, 2).expect("in time");
@@ -285,19 +287,19 @@ mod tests {
         let expected = r#"{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0x1","result":"0x0000000000000000000000000000000000000000000000000000000000000002"}}"#;
         assert_eq!(told[2], expected);
         connection.ids().clear();
-        accept(&announcements, 4);
+        accept(&notifications, 4);
         assert_eq!(subscriptions.take(&connection, 2), Ok(Vec::new()));
     }
 
     #[test]
     fn a_client_that_does_not_read_is_told_so_and_takes_no_memory() {
-        let announcements = Announcements::default();
-        let (connection, mut subscriptions) = subscribed(&announcements);
-        (0..KEPT).for_each(|n| accept(&announcements, n));
+        let notifications = Notifications::default();
+        let (connection, mut subscriptions) = subscribed(&notifications);
+        (0..KEPT).for_each(|n| accept(&notifications, n));
         assert_eq!(subscriptions.take(&connection, 1).expect("in time").len(), 1);
-        accept(&announcements, 0);
+        accept(&notifications, 0);
         assert_eq!(subscriptions.take(&connection, 1).expect("just in time").len(), 1);
-        (0..2).for_each(|n| accept(&announcements, n));
-        assert!(matches!(subscriptions.take(&connection, 1), Err(Missed::Behind(_))));
+        (0..2).for_each(|n| accept(&notifications, n));
+        assert!(matches!(subscriptions.take(&connection, 1), Err(MissedEvents::Lagged(_))));
     }
 }

@@ -8,10 +8,10 @@ use turnpike_protocol::{
 };
 use turnpike_storage::{Database, SealedInput};
 
-use crate::tracker::{DerivedBlock, EntryNews, L1News, L1Progress, known_blocks};
+use crate::tracker::{DerivedBlock, DerivedEntry, L1Event, L1Progress, known_blocks};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Event {
+enum L1Fact {
     Entry(Entry, Vec<DerivedBlock>),
     Deposit(QueuedDeposit),
 }
@@ -20,35 +20,35 @@ enum Event {
 pub(super) struct FakeL1 {
     config: ChainConfig,
     genesis: Parent,
-    events: Vec<Event>,
+    events: Vec<L1Fact>,
     /// Only grows, whatever is forgotten: L1 grows past what it has dropped.
     height: u64,
-    told: Vec<Event>,
+    reported: Vec<L1Fact>,
 }
 
 impl FakeL1 {
     pub(super) fn new(config: ChainConfig, genesis: Parent) -> Self {
-        let mut l1 = Self { config, genesis, events: Vec::new(), height: 0, told: Vec::new() };
+        let mut l1 = Self { config, genesis, events: Vec::new(), height: 0, reported: Vec::new() };
         l1.append(DataKind::None, 0, 0, Vec::new());
         l1
     }
 
     /// Whoever starts anew has been told nothing.
     pub(super) fn forget_told(&mut self) {
-        self.told.clear();
+        self.reported.clear();
     }
 
     fn entries(&self) -> impl DoubleEndedIterator<Item = (&Entry, &[DerivedBlock])> {
         self.events.iter().filter_map(|event| match event {
-            Event::Entry(entry, blocks) => Some((entry, blocks.as_slice())),
-            Event::Deposit(_) => None,
+            L1Fact::Entry(entry, blocks) => Some((entry, blocks.as_slice())),
+            L1Fact::Deposit(_) => None,
         })
     }
 
     fn deposits(&self) -> Vec<QueuedDeposit> {
         let deposits = self.events.iter().filter_map(|event| match event {
-            Event::Deposit(deposit) => Some(deposit.clone()),
-            Event::Entry(..) => None,
+            L1Fact::Deposit(deposit) => Some(deposit.clone()),
+            L1Fact::Entry(..) => None,
         });
         deposits.collect()
     }
@@ -91,7 +91,7 @@ impl FakeL1 {
             l1_parent_hash: keccak256(self.height.to_be_bytes()),
             origin,
         };
-        self.events.push(Event::Entry(entry, blocks));
+        self.events.push(L1Fact::Entry(entry, blocks));
     }
 
     pub(super) fn deposit(&mut self, to: Address) {
@@ -110,7 +110,7 @@ impl FakeL1 {
         };
         let l1_block_hash = keccak256((self.height << 32).to_be_bytes());
         let hint = Some(DepositHint { l1_block_hash, log_index: 1 });
-        self.events.push(Event::Deposit(QueuedDeposit { deposit, hint }));
+        self.events.push(L1Fact::Deposit(QueuedDeposit { deposit, hint }));
     }
 
     /// Takes up the next blocks of a journal, as a batcher would. False if there are none that the inbox would take.
@@ -184,28 +184,28 @@ impl FakeL1 {
     }
 
     /// What is new since the last call, as the tracker tells it; an entry's news are made when the one before was taken in.
-    pub(super) async fn next_news(&mut self, database: &Database) -> L1News {
-        let same = self.events.iter().zip(&self.told).take_while(|(a, b)| a == b).count();
-        if same < self.told.len() {
-            self.told.truncate(same);
-            let entries = self.told.iter().filter(|event| matches!(event, Event::Entry(..)));
+    pub(super) async fn next_news(&mut self, database: &Database) -> L1Event {
+        let same = self.events.iter().zip(&self.reported).take_while(|(a, b)| a == b).count();
+        if same < self.reported.len() {
+            self.reported.truncate(same);
+            let entries = self.reported.iter().filter(|event| matches!(event, L1Fact::Entry(..)));
             let entries = entries.count() as u64;
-            let deposits = self.told.len() as u64 - entries;
-            return L1News::Reorg(Reorg { block: 0, entries, deposits, outputs: 1 });
+            let deposits = self.reported.len() as u64 - entries;
+            return L1Event::Reorg(Reorg { block: 0, entries, deposits, outputs: 1 });
         }
-        let told = |events: &[Event]| {
-            events.iter().filter(|event| matches!(event, Event::Entry(..))).count()
+        let told = |events: &[L1Fact]| {
+            events.iter().filter(|event| matches!(event, L1Fact::Entry(..))).count()
         };
-        let next = told(&self.told);
+        let next = told(&self.reported);
         let mut before = self.genesis.number;
         for (at, event) in self.events.iter().enumerate() {
-            let Event::Entry(entry, blocks) = event else { continue };
+            let L1Fact::Entry(entry, blocks) = event else { continue };
             let last_block = before + blocks.len() as u64;
             // The inbox's own entry derives nothing.
-            if at >= self.told.len() && entry.index > 0 && told(&self.events[..at]) >= next {
-                self.told = self.events[..=at].to_vec();
+            if at >= self.reported.len() && entry.index > 0 && told(&self.events[..at]) >= next {
+                self.reported = self.events[..=at].to_vec();
                 let known = known_blocks(database, blocks).await.expect("reads");
-                return L1News::Entry(Box::new(EntryNews {
+                return L1Event::Entry(Box::new(DerivedEntry {
                     posted: PostedEntry {
                         entry: *entry,
                         acc: B256::ZERO,
@@ -221,10 +221,10 @@ impl FakeL1 {
             }
             before = last_block;
         }
-        self.told = self.events.clone();
+        self.reported = self.events.clone();
         let head =
             L1Head { number: self.height, hash: B256::ZERO, time: self.time(), finalized: None };
-        L1News::Progress(Box::new(L1Progress {
+        L1Event::Progress(Box::new(L1Progress {
             head,
             last_read: self.height,
             first_entry: self.entries().next().map(|(entry, _)| *entry),

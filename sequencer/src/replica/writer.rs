@@ -12,15 +12,15 @@ use turnpike_storage::{
 
 use super::{
     Divergence,
-    follower::{Follower, Task},
+    follower::{FollowerTask, JournalFollower},
 };
 use crate::{
     Shared,
     checkpoints::Checkpoints,
-    gathered::Gathered,
     replay::{Senders, run_block},
     restore::{restore_to, reverted_from},
     sealed::sealed_block_of,
+    unindexed::UnindexedTxs,
 };
 
 /// Blocks that ran and are not in the look-ups, after which what there is is written: they are in memory.
@@ -28,14 +28,14 @@ const BLOCKS_WAITING_MAX: usize = 16;
 
 /// Does what a journal's rows demand, and keeps what was vouched for: journal, checkpoints, look-ups, in this order.
 #[derive(Debug)]
-pub(crate) struct Keeper {
+pub(crate) struct ReplicaWriter {
     pub(crate) genesis: Genesis,
     pub(crate) execution: EngineConfig,
     /// The folder of checkpoints.
     pub(crate) directory: PathBuf,
     pub(crate) shared: Arc<Shared>,
     pub(crate) checkpoints: Checkpoints,
-    pub(crate) follower: Follower,
+    pub(crate) follower: JournalFollower,
     pub(crate) head: watch::Sender<u64>,
     pub(crate) journal_end: watch::Sender<u64>,
     /// Blocks that ran and that the journal has not yet, for the checkpoints.
@@ -48,7 +48,7 @@ pub(crate) struct Keeper {
 
 /// Why rows are not taken over.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KeepError {
+pub(crate) enum ReplicaError {
     /// They are not true.
     #[error(transparent)]
     Diverged(#[from] Divergence),
@@ -57,18 +57,18 @@ pub(crate) enum KeepError {
     Failed(#[from] anyhow::Error),
 }
 
-impl From<turnpike_storage::StorageError> for KeepError {
+impl From<turnpike_storage::StorageError> for ReplicaError {
     fn from(error: turnpike_storage::StorageError) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl Keeper {
+impl ReplicaWriter {
     /// Takes rows over. What was found to be true before the first that is not, is kept.
-    pub(crate) async fn take(&mut self, rows: Vec<JournalRow>) -> Result<(), KeepError> {
+    pub(crate) async fn take(&mut self, rows: Vec<JournalRow>) -> Result<(), ReplicaError> {
         for row in rows {
             if let Err(error) = self.take_row(row).await {
-                if matches!(error, KeepError::Diverged(_)) {
+                if matches!(error, ReplicaError::Diverged(_)) {
                     self.flush().await?;
                 }
                 return Err(error);
@@ -77,18 +77,18 @@ impl Keeper {
         Ok(self.flush().await?)
     }
 
-    async fn take_row(&mut self, row: JournalRow) -> Result<(), KeepError> {
+    async fn take_row(&mut self, row: JournalRow) -> Result<(), ReplicaError> {
         let next = row.sequence + 1;
         match self.follower.push(row)? {
-            Some(Task::Run(block)) => self.run(block).await,
-            Some(Task::Seal { block, written_at_ms, gathered }) => {
-                self.seal(block, written_at_ms, gathered).await
+            Some(FollowerTask::Run(block)) => self.run(block).await,
+            Some(FollowerTask::Seal { block, written_at_ms, unindexed }) => {
+                self.seal(block, written_at_ms, unindexed).await
             }
-            Some(Task::TakeBack { entry, gathered, void }) => {
-                Ok(self.take_back(next, entry, gathered, void).await?)
+            Some(FollowerTask::Rewind { entry, unindexed, void }) => {
+                Ok(self.rewind(next, entry, unindexed, void).await?)
             }
-            Some(Task::Note(gathered)) => {
-                let (accepted, refused) = gathered.into_parts();
+            Some(FollowerTask::Index(unindexed)) => {
+                let (accepted, refused) = unindexed.into_parts();
                 self.batches.push(IndexBatch {
                     to: next,
                     accepted,
@@ -101,7 +101,7 @@ impl Keeper {
         }
     }
 
-    async fn run(&mut self, block: JournalBlock) -> Result<(), KeepError> {
+    async fn run(&mut self, block: JournalBlock) -> Result<(), ReplicaError> {
         let outcome = {
             let mut chain = self.shared.chain.write().await;
             let outcome = block_in_place(|| run_block(&mut chain, &block, Senders::Recovered))?;
@@ -124,8 +124,8 @@ impl Keeper {
         &mut self,
         number: u64,
         written_at_ms: u64,
-        gathered: Gathered,
-    ) -> Result<(), KeepError> {
+        unindexed: UnindexedTxs,
+    ) -> Result<(), ReplicaError> {
         let Some(at) = self.unsealed.iter().position(|block| block.block.header.number == number)
         else {
             // It was in the look-ups at the start.
@@ -133,7 +133,7 @@ impl Keeper {
         };
         let mut block = self.unsealed.remove(at);
         block.times.sealed_ms = Some(written_at_ms);
-        let (accepted, refused) = gathered.into_parts();
+        let (accepted, refused) = unindexed.into_parts();
         self.batches.push(IndexBatch {
             to: block.rows.end,
             taken_back: None,
@@ -144,22 +144,22 @@ impl Keeper {
         Ok(())
     }
 
-    async fn take_back(
+    async fn rewind(
         &mut self,
         to: u64,
         entry: TakenBackEntry,
-        mut gathered: Gathered,
+        mut unindexed: UnindexedTxs,
         void: Vec<(B256, u64)>,
     ) -> anyhow::Result<()> {
         let TakenBackEntry { first_block, reason, waiting, refused } = entry;
         // The row is among what is written now: should this end before the look-ups know of it, the next start reads it.
         self.flush().await?;
         warn!(first = first_block, reason, "blocks are taken back");
-        self.rewind(first_block - 1).await?;
+        self.rewind_chain(first_block - 1).await?;
         self.unsealed.retain(|block| block.block.header.number < first_block);
-        gathered.accept(waiting);
-        gathered.refuse(refused);
-        let (accepted, refused) = gathered.into_parts();
+        unindexed.accept(waiting);
+        unindexed.refuse(refused);
+        let (accepted, refused) = unindexed.into_parts();
         let database = &self.shared.database;
         let mut reverted = void;
         let known: std::collections::HashSet<_> = reverted.iter().map(|(hash, _)| *hash).collect();
@@ -167,14 +167,14 @@ impl Keeper {
         reverted.extend(rest.into_iter().filter(|(hash, _)| !known.contains(hash)));
         let taken_back = Some(TakenBack { first_block, reason, reverted });
         let batch = IndexBatch { to, taken_back, accepted, blocks: Vec::new(), refused };
-        self.shared.announcements.before_take_back(&self.shared, first_block).await;
+        self.shared.notifications.before_rewind(&self.shared, first_block).await;
         database.index(&batch).await.context("the look-ups cannot be written")?;
         self.head.send_replace(first_block - 1);
         Ok(())
     }
 
     /// Takes the chain back to a block that the look-ups hold.
-    async fn rewind(&mut self, block: u64) -> anyhow::Result<()> {
+    async fn rewind_chain(&mut self, block: u64) -> anyhow::Result<()> {
         let shared = Arc::clone(&self.shared);
         if shared.chain.read().await.oldest_state() > block {
             info!(block, "the state is not kept any more: the journal is run again");

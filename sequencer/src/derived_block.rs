@@ -12,14 +12,14 @@ use turnpike_storage::{
 use crate::{replay::outcomes, sealed::sealed_block, tracker::DerivedBlock};
 
 /// One that has run.
-pub(crate) struct GivenBlock {
+pub(crate) struct ExecutedDerivedBlock {
     opening: BlockOpening,
     transactions: Vec<JournalTx>,
     pub(crate) outcome: BlockOutcome,
     passer_proof: AccountProof,
 }
 
-impl GivenBlock {
+impl ExecutedDerivedBlock {
     /// Rows of the journal that it takes.
     pub(crate) const ROWS: usize = 2;
 
@@ -55,7 +55,10 @@ impl GivenBlock {
 }
 
 /// Runs the blocks that L1 gives.
-pub(crate) fn run(chain: &mut Chain, blocks: Vec<DerivedBlock>) -> anyhow::Result<Vec<GivenBlock>> {
+pub(crate) fn run(
+    chain: &mut Chain,
+    blocks: Vec<DerivedBlock>,
+) -> anyhow::Result<Vec<ExecutedDerivedBlock>> {
     let run = |DerivedBlock { input, queued }| {
         let outcome = chain.execute(&input)?;
         let transactions = input.transactions.iter().map(|tx| JournalTx {
@@ -64,7 +67,7 @@ pub(crate) fn run(chain: &mut Chain, blocks: Vec<DerivedBlock>) -> anyhow::Resul
             sender: tx.signer().unwrap_or_default(),
         });
         let (timestamp, origin) = (input.timestamp, input.origin);
-        Ok(GivenBlock {
+        Ok(ExecutedDerivedBlock {
             opening: BlockOpening { timestamp, origin, deposits: queued },
             transactions: transactions.collect(),
             passer_proof: chain.state().proof(&MESSAGE_PASSER, &[]),

@@ -10,11 +10,11 @@ use turnpike_executor::{Chain, EngineConfig, Mode};
 use turnpike_protocol::{Genesis, GenesisAccount, SignedTx};
 
 use super::{
-    super::{Driver, Step},
+    super::{Driver, ReorgStep},
     l1::{FakeL1, block_of},
 };
 use crate::{
-    CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, Shared, service::Node, tracker::L1News,
+    CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, Shared, service::Node, tracker::L1Event,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -44,11 +44,11 @@ pub(crate) fn config_in(folder: &Path) -> SequencerConfig {
         key: None,
         limits: turnpike_http::HttpLimits::default(),
         admin: None,
-        intake: crate::Intake::Own,
+        submission_route: crate::SubmissionRoute::LocalPool,
     }
 }
 
-pub(crate) struct World {
+pub(crate) struct TestSequencer {
     folder: TempDir,
     config: SequencerConfig,
     pub(super) genesis: Genesis,
@@ -60,7 +60,7 @@ pub(crate) struct World {
     acknowledged: Vec<B256>,
 }
 
-impl World {
+impl TestSequencer {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let key = |user: u8| PrivateKeySigner::from_bytes(&B256::repeat_byte(user + 1));
@@ -103,12 +103,12 @@ impl World {
         loop {
             let shared = Arc::clone(self.shared());
             let mut news = self.l1.next_news(&shared.database).await;
-            let is_all = matches!(news, L1News::Progress(_));
-            if let L1News::Progress(progress) = &mut news {
+            let is_all = matches!(news, L1Event::Progress(_));
+            if let L1Event::Progress(progress) = &mut news {
                 let told = shared.settlement.read().await.deposits.len();
                 progress.deposits.drain(..told);
             }
-            self.driver().take_news(news).await?;
+            self.driver().handle_l1_event(news).await?;
             if is_all {
                 return Ok(());
             }
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// A sync that stops in the middle of a reorganisation, if there is one.
-    pub(super) async fn sync_until(&mut self, step: Step) -> anyhow::Result<()> {
+    pub(super) async fn sync_until(&mut self, step: ReorgStep) -> anyhow::Result<()> {
         self.driver().stop_after = Some(step);
         let synced = self.sync().await;
         self.driver().stop_after = None;
@@ -254,6 +254,6 @@ impl World {
 
     /// Deposits that blocks hold.
     pub(super) fn deposits_consumed(&self) -> u64 {
-        self.node().driver.outlook.lock().expect("no panic").deposits_consumed
+        self.node().driver.production.lock().expect("no panic").deposits_consumed
     }
 }

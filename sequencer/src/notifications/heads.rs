@@ -7,15 +7,15 @@ use tokio::{sync::watch, task::block_in_place};
 use tracing::warn;
 use turnpike_storage::{Database, Reorganisation, StorageError};
 
-use super::{AnnouncedBlock, AnnouncedLog, Behind, Reader, Tape, TapeLimits};
+use super::{BlockNotification, EventCursor, EventLog, EventLogLimits, Lagged, LogNotification};
 use crate::Shared;
 
 /// Changes of the head that are kept.
-const LIMITS: TapeLimits = TapeLimits { events_max: 4_096, bytes_max: 128 * 1024 * 1024 };
+const LIMITS: EventLogLimits = EventLogLimits { events_max: 4_096, bytes_max: 128 * 1024 * 1024 };
 
 /// Blocks that can be taken back with their logs, and bytes of them.
-const TOLD_BLOCKS_MAX: usize = 1_024;
-const TOLD_BYTES_MAX: usize = 64 * 1024 * 1024;
+const REWINDABLE_BLOCKS_MAX: usize = 1_024;
+const REWINDABLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Blocks read at a time.
 const BLOCKS_STEP: u64 = 16;
@@ -24,18 +24,18 @@ const BLOCKS_STEP: u64 = 16;
 #[derive(Debug)]
 pub(crate) enum HeadEvent {
     /// It has grown by this block.
-    Added(Arc<AnnouncedBlock>),
+    Added(Arc<BlockNotification>),
     /// This block, its newest, was taken back.
-    Removed(Arc<AnnouncedBlock>),
+    Removed(Arc<BlockNotification>),
     /// Blocks were taken back that are not known any more.
     Lost,
 }
 
 /// Why a listener has to begin again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Missed {
+pub(crate) enum MissedEvents {
     #[error(transparent)]
-    Behind(#[from] Behind),
+    Lagged(#[from] Lagged),
     #[error("blocks were taken back whose logs are not known any more")]
     Lost,
 }
@@ -43,7 +43,7 @@ pub(crate) enum Missed {
 /// Follows the look-ups, for as long as anybody listens.
 #[derive(Debug, Default)]
 pub(super) struct HeadTracker {
-    tape: Weak<Tape<HeadEvent>>,
+    log: Weak<EventLog<HeadEvent>>,
     /// Whether there is a task that follows the head.
     is_followed: bool,
     /// Number of the block that is told of next.
@@ -51,7 +51,7 @@ pub(super) struct HeadTracker {
     /// Reorganisations that were seen.
     reorganisations: u64,
     /// The newest blocks that were told of.
-    told: VecDeque<Arc<AnnouncedBlock>>,
+    told: VecDeque<Arc<BlockNotification>>,
     told_bytes: usize,
 }
 
@@ -60,27 +60,27 @@ impl HeadTracker {
     pub(super) async fn listen(
         &mut self,
         shared: &Shared,
-    ) -> Result<(Reader<HeadEvent>, bool), StorageError> {
-        if let Some(tape) = self.tape.upgrade() {
+    ) -> Result<(EventCursor<HeadEvent>, bool), StorageError> {
+        if let Some(log) = self.log.upgrade() {
             self.catch_up(&shared.database, &shared.head).await?;
-            return Ok((Reader::at_end(tape), false));
+            return Ok((EventCursor::at_end(log), false));
         }
         let (reorganisations, head) = position(&shared.database, &shared.head).await?;
-        let tape = Tape::new(LIMITS);
+        let log = EventLog::new(LIMITS);
         let has_to_start = !self.is_followed;
         *self = Self {
-            tape: Arc::downgrade(&tape),
+            log: Arc::downgrade(&log),
             is_followed: true,
             next: head + 1,
             reorganisations,
             ..Self::default()
         };
-        Ok((Reader::at_end(tape), has_to_start))
+        Ok((EventCursor::at_end(log), has_to_start))
     }
 
     /// Tells what has happened since the last time. False if nobody listens: then nothing follows the head any more.
     pub(super) async fn follow(&mut self, shared: &Shared) -> bool {
-        if self.tape.strong_count() == 0 {
+        if self.log.strong_count() == 0 {
             *self = Self::default();
             return false;
         }
@@ -96,10 +96,10 @@ impl HeadTracker {
         database: &Database,
         head: &watch::Receiver<u64>,
     ) -> Result<(), StorageError> {
-        let Some(tape) = self.tape.upgrade() else { return Ok(()) };
+        let Some(log) = self.log.upgrade() else { return Ok(()) };
         loop {
             for taken in database.reorganisations_after(self.reorganisations).await? {
-                self.take_back(&tape, taken);
+                self.rewind(&log, taken);
             }
             let head = *head.borrow();
             if self.next > head {
@@ -115,8 +115,8 @@ impl HeadTracker {
                 return Ok(());
             }
             for record in records {
-                let block = block_in_place(|| AnnouncedBlock::new(&record))?;
-                self.add(&tape, Arc::new(block));
+                let block = block_in_place(|| BlockNotification::new(&record))?;
+                self.add(&log, Arc::new(block));
             }
         }
     }
@@ -128,14 +128,14 @@ impl HeadTracker {
         database: &Database,
         head: &watch::Receiver<u64>,
     ) -> Result<(), StorageError> {
-        if self.tape.strong_count() == 0 {
+        if self.log.strong_count() == 0 {
             return Ok(());
         }
         self.catch_up(database, head).await?;
         let mut unknown = self.next - self.told.len() as u64;
         while first < unknown && self.has_room() {
             let Some(record) = database.block(unknown - 1).await? else { return Ok(()) };
-            let block = block_in_place(|| AnnouncedBlock::new(&record))?;
+            let block = block_in_place(|| BlockNotification::new(&record))?;
             self.told_bytes += block.bytes;
             self.told.push_front(Arc::new(block));
             unknown -= 1;
@@ -144,35 +144,35 @@ impl HeadTracker {
     }
 
     fn has_room(&self) -> bool {
-        self.told.len() < TOLD_BLOCKS_MAX && self.told_bytes < TOLD_BYTES_MAX
+        self.told.len() < REWINDABLE_BLOCKS_MAX && self.told_bytes < REWINDABLE_BYTES_MAX
     }
 
-    fn add(&mut self, tape: &Tape<HeadEvent>, block: Arc<AnnouncedBlock>) {
+    fn add(&mut self, log: &EventLog<HeadEvent>, block: Arc<BlockNotification>) {
         self.next = block.number + 1;
         self.told_bytes += block.bytes;
         self.told.push_back(Arc::clone(&block));
-        while self.told.len() > TOLD_BLOCKS_MAX || self.told_bytes > TOLD_BYTES_MAX {
+        while self.told.len() > REWINDABLE_BLOCKS_MAX || self.told_bytes > REWINDABLE_BYTES_MAX {
             let Some(oldest) = self.told.pop_front() else { break };
             self.told_bytes -= oldest.bytes;
         }
         let bytes = block.bytes;
-        tape.push(HeadEvent::Added(block), bytes);
+        log.push(HeadEvent::Added(block), bytes);
     }
 
     /// Tells of what was taken back, the newest block first.
-    fn take_back(&mut self, tape: &Tape<HeadEvent>, taken: Reorganisation) {
+    fn rewind(&mut self, log: &EventLog<HeadEvent>, taken: Reorganisation) {
         let Reorganisation { id, first_block } = taken;
         self.reorganisations = id;
         while self.next > first_block {
             self.next -= 1;
             let Some(block) = self.told.pop_back() else {
                 self.next = first_block;
-                tape.push(HeadEvent::Lost, 0);
+                log.push(HeadEvent::Lost, 0);
                 break;
             };
             self.told_bytes -= block.bytes;
             let bytes = block.bytes;
-            tape.push(HeadEvent::Removed(block), bytes);
+            log.push(HeadEvent::Removed(block), bytes);
         }
     }
 }
@@ -192,9 +192,12 @@ async fn position(
     }
 }
 
-impl Reader<HeadEvent> {
+impl EventCursor<HeadEvent> {
     /// The blocks that came, in order, `count_max` at most.
-    pub(crate) fn blocks(&mut self, count_max: usize) -> Result<Vec<Arc<AnnouncedBlock>>, Missed> {
+    pub(crate) fn blocks(
+        &mut self,
+        count_max: usize,
+    ) -> Result<Vec<Arc<BlockNotification>>, MissedEvents> {
         let mut found = Vec::new();
         while found.len() < count_max
             && let Some(event) = self.event()?
@@ -212,15 +215,15 @@ impl Reader<HeadEvent> {
     pub(crate) fn logs(
         &mut self,
         count_max: usize,
-        is_asked_for: impl Fn(&AnnouncedLog) -> bool,
-        mut show: impl FnMut(&AnnouncedLog, bool),
-    ) -> Result<(), Missed> {
+        is_asked_for: impl Fn(&LogNotification) -> bool,
+        mut show: impl FnMut(&LogNotification, bool),
+    ) -> Result<(), MissedEvents> {
         let mut count = 0;
         while let Some(event) = self.event()? {
             let (block, is_removed) = match &*event {
                 HeadEvent::Added(block) => (block, false),
                 HeadEvent::Removed(block) => (block, true),
-                HeadEvent::Lost => return Err(Missed::Lost),
+                HeadEvent::Lost => return Err(MissedEvents::Lost),
             };
             while self.within < block.logs.len() {
                 let at = if is_removed { block.logs.len() - 1 - self.within } else { self.within };

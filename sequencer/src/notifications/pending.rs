@@ -1,10 +1,10 @@
 use alloy_primitives::{Address, B256, Bytes};
 
-use super::{Behind, Reader, TapeLimits};
+use super::{EventCursor, EventLogLimits, Lagged};
 
 /// Commits whose transactions are kept. At full load there are some hundreds a second.
-pub(super) const LIMITS: TapeLimits =
-    TapeLimits { events_max: 65_536, bytes_max: 64 * 1024 * 1024 };
+pub(super) const LIMITS: EventLogLimits =
+    EventLogLimits { events_max: 65_536, bytes_max: 64 * 1024 * 1024 };
 
 /// A transaction that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +21,13 @@ impl PendingTx {
     }
 }
 
-impl Reader<Vec<PendingTx>> {
+impl EventCursor<Vec<PendingTx>> {
     /// Shows transactions that came, `count_max` at most: the rest comes next time.
     pub(crate) fn transactions(
         &mut self,
         count_max: usize,
         mut show: impl FnMut(&PendingTx),
-    ) -> Result<(), Behind> {
+    ) -> Result<(), Lagged> {
         let mut count = 0;
         while let Some(event) = self.event()? {
             for tx in &event[self.within..] {

@@ -14,32 +14,32 @@ const BATCH_TRANSACTIONS: usize = 100;
 
 /// Where transactions go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Intake {
+pub enum SubmissionRoute {
     /// Into this node's pool.
     #[default]
-    Own,
+    LocalPool,
     /// Nowhere: the node can only be read.
-    Refused,
+    Rejected,
     /// To the sequencer whose JSON-RPC is at this URL.
     Forwarded(String),
 }
 
 /// An intake that is ready.
 #[derive(Debug)]
-pub(crate) enum OpenIntake {
-    Own,
-    Refused,
+pub(crate) enum SubmissionSink {
+    LocalPool,
+    Rejected,
     Forwarded(Forwarder),
 }
 
-impl Intake {
-    pub(crate) fn open(self) -> anyhow::Result<OpenIntake> {
+impl SubmissionRoute {
+    pub(crate) fn open(self) -> anyhow::Result<SubmissionSink> {
         Ok(match self {
-            Self::Own => OpenIntake::Own,
-            Self::Refused => OpenIntake::Refused,
+            Self::LocalPool => SubmissionSink::LocalPool,
+            Self::Rejected => SubmissionSink::Rejected,
             Self::Forwarded(url) => {
                 let url = url.parse().context("the URL to forward to is none")?;
-                OpenIntake::Forwarded(Forwarder(RpcClient::new_http(url)))
+                SubmissionSink::Forwarded(Forwarder(RpcClient::new_http(url)))
             }
         })
     }

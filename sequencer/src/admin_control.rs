@@ -4,12 +4,12 @@ use tokio::sync::{RwLock, RwLockReadGuard, oneshot};
 
 use crate::{
     Refusal, Shared,
-    producer::{self, Event},
+    producer::{ProducerCommand, ProducerEvent},
 };
 
 /// What an operator has the node do. Nothing of it outlives the process.
 #[derive(Debug, Default)]
-pub(crate) struct Control {
+pub(crate) struct AdminControl {
     /// Whether no block is made.
     is_paused: AtomicBool,
     /// Whether no transaction is taken.
@@ -21,9 +21,9 @@ pub(crate) struct Control {
 /// The producer has ended.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the node is stopping")]
-pub(crate) struct Stopping;
+pub(crate) struct ProducerStopped;
 
-impl Control {
+impl AdminControl {
     pub(crate) fn is_paused(&self) -> bool {
         self.is_paused.load(Ordering::Relaxed)
     }
@@ -41,13 +41,13 @@ impl Control {
 
 impl Shared {
     /// Has the open block completed, and no other made. Transactions are taken, and durable, all the same.
-    pub(crate) async fn pause(&self) -> Result<(), Stopping> {
+    pub(crate) async fn pause(&self) -> Result<(), ProducerStopped> {
         self.control.is_paused.store(true, Ordering::Relaxed);
         self.complete_block().await
     }
 
     /// Has blocks made again, and transactions taken.
-    pub(crate) async fn resume(&self) -> Result<(), Stopping> {
+    pub(crate) async fn resume(&self) -> Result<(), ProducerStopped> {
         self.control.is_draining.store(false, Ordering::Relaxed);
         self.control.is_paused.store(false, Ordering::Relaxed);
         self.complete_block().await
@@ -60,25 +60,25 @@ impl Shared {
     }
 
     /// Waits until every transaction that can run is in a block that can be looked up.
-    pub(crate) async fn drained(&self) -> Result<(), Stopping> {
+    pub(crate) async fn drained(&self) -> Result<(), ProducerStopped> {
         let mut head = self.head.clone();
         loop {
             self.complete_block().await?;
             let newest = self.chain.read().await.tip().parent.number;
-            head.wait_for(|head| *head >= newest).await.map_err(|_| Stopping)?;
+            head.wait_for(|head| *head >= newest).await.map_err(|_| ProducerStopped)?;
             if !self.pool().has_runnable() {
                 return Ok(());
             }
-            head.changed().await.map_err(|_| Stopping)?;
+            head.changed().await.map_err(|_| ProducerStopped)?;
         }
     }
 
-    async fn complete_block(&self) -> Result<(), Stopping> {
+    async fn complete_block(&self) -> Result<(), ProducerStopped> {
         let (done, is_done) = oneshot::channel();
         self.events
-            .send(Event::Control(producer::Control::Complete(done)))
+            .send(ProducerEvent::Command(ProducerCommand::Complete(done)))
             .await
-            .map_err(|_| Stopping)?;
-        is_done.await.map_err(|_| Stopping)
+            .map_err(|_| ProducerStopped)?;
+        is_done.await.map_err(|_| ProducerStopped)
     }
 }

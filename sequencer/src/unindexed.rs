@@ -5,12 +5,12 @@ use turnpike_storage::AcceptedTx;
 
 /// What was said of transactions that wait or will not run, as it stands now: of each the last word counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Gathered {
+pub(crate) struct UnindexedTxs {
     waiting: HashMap<B256, AcceptedTx>,
     refused: HashMap<B256, String>,
 }
 
-impl Gathered {
+impl UnindexedTxs {
     /// Transactions wait.
     pub(crate) fn accept(&mut self, accepted: impl IntoIterator<Item = AcceptedTx>) {
         for accepted in accepted {
@@ -91,20 +91,20 @@ mod tests {
 
     #[test]
     fn the_last_word_counts() {
-        let mut gathered = Gathered::default();
-        gathered.accept([waits(3, 1), waits(2, 2), waits(1, 3)]);
-        gathered.refuse([refusal(1), refusal(4)]);
-        gathered.accept([waits(9, 4)]);
-        gathered.include([keccak256([3])]);
+        let mut unindexed = UnindexedTxs::default();
+        unindexed.accept([waits(3, 1), waits(2, 2), waits(1, 3)]);
+        unindexed.refuse([refusal(1), refusal(4)]);
+        unindexed.accept([waits(9, 4)]);
+        unindexed.include([keccak256([3])]);
         assert_eq!(
-            gathered.clone().into_parts(),
+            unindexed.clone().into_parts(),
             (vec![waits(2, 2), waits(9, 4)], vec![refusal(1)])
         );
 
-        let mut later = Gathered::default();
+        let mut later = UnindexedTxs::default();
         later.refuse([refusal(2)]);
         later.accept([waits(10, 1)]);
-        gathered.extend(later);
-        assert_eq!(gathered.into_parts(), (vec![waits(9, 4), waits(10, 1)], vec![refusal(2)]));
+        unindexed.extend(later);
+        assert_eq!(unindexed.into_parts(), (vec![waits(9, 4), waits(10, 1)], vec![refusal(2)]));
     }
 }

@@ -8,8 +8,8 @@ use crate::{
     Settlement,
     backlog::Backlog,
     builder::bytes_in_block,
-    settling::note_entry,
-    tracker::{EntryNews, L1News, L1Progress},
+    safe_head::advance_safe_head,
+    tracker::{DerivedEntry, L1Event, L1Progress},
 };
 
 /// Blocks read at a time.
@@ -17,28 +17,28 @@ const BLOCKS_STEP: u32 = 16;
 
 impl Driver {
     /// Takes in what L1 says. Afterwards the chain goes on from what L1 holds.
-    pub(crate) async fn take_news(&mut self, news: L1News) -> anyhow::Result<()> {
+    pub(crate) async fn handle_l1_event(&mut self, news: L1Event) -> anyhow::Result<()> {
         let taken = self.take(news).await;
         self.settlement_changed.send_modify(|changes| *changes += 1);
         taken
     }
 
-    async fn take(&mut self, news: L1News) -> anyhow::Result<()> {
+    async fn take(&mut self, news: L1Event) -> anyhow::Result<()> {
         match news {
-            L1News::Silence(error) => {
+            L1Event::Silence(error) => {
                 self.shared.settlement.write().await.l1_error = Some(error);
                 Ok(())
             }
-            L1News::Reorg(reorg) => self.doubt(reorg).await,
-            L1News::Entry(entry) => self.take_entry(*entry).await,
-            L1News::Progress(progress) => self.take_progress(*progress).await,
+            L1Event::Reorg(reorg) => self.doubt(reorg).await,
+            L1Event::Entry(entry) => self.take_entry(*entry).await,
+            L1Event::Progress(progress) => self.take_progress(*progress).await,
         }
     }
 
     /// L1 has dropped blocks: nothing is sealed until it has told what took their place.
     async fn doubt(&mut self, reorg: Reorg) -> anyhow::Result<()> {
         warn!(l1_block = reorg.block, entries = reorg.entries, "L1 has dropped blocks");
-        self.outlook().is_in_doubt = true;
+        self.production().awaits_l1_recheck = true;
         // What is open may be made from what was dropped: it is looked at together with what is complete.
         self.complete().await?;
         self.shared.settlement.write().await.rewind(reorg.entries, reorg.deposits);
@@ -46,8 +46,8 @@ impl Driver {
     }
 
     /// The blocks of an entry are safe. Where they are not the chain's, they take the place of the chain's.
-    async fn take_entry(&mut self, news: EntryNews) -> anyhow::Result<()> {
-        let EntryNews { posted, fault, last_block, .. } = &news;
+    async fn take_entry(&mut self, news: DerivedEntry) -> anyhow::Result<()> {
+        let DerivedEntry { posted, fault, last_block, .. } = &news;
         let (index, last_block) = (posted.entry.index, *last_block);
         if let Some(first) = news.unknown.first() {
             let reason = match fault {
@@ -61,18 +61,18 @@ impl Driver {
             let blocks = news.unknown.clone();
             // The inbox takes no origin that is older than this entry's. Nothing is sealed until the newest is known.
             self.shared.settlement.write().await.origin = None;
-            self.reorganise(first.input.number, blocks, reason, deposits).await?;
+            self.reorg(first.input.number, blocks, reason, deposits).await?;
         }
-        note_entry(&self.shared, news).await?;
-        self.outlook().backlog.drop_to(last_block);
+        advance_safe_head(&self.shared, news).await?;
+        self.production().backlog.drop_to(last_block);
         Ok(())
     }
 
     async fn take_progress(&mut self, news: L1Progress) -> anyhow::Result<()> {
         let last_read = news.last_read;
-        self.proofs.note_progress(&self.shared, news).await?;
-        if self.outlook().is_in_doubt && self.check_unposted(last_read).await? {
-            self.outlook().is_in_doubt = false;
+        self.proofs.apply_l1_progress(&self.shared, news).await?;
+        if self.production().awaits_l1_recheck && self.check_unposted(last_read).await? {
+            self.production().awaits_l1_recheck = false;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Driver {
             }
             let settlement = self.shared.settlement.read().await;
             for block in blocks {
-                gone = what_is_gone(&settlement, &block).map(|gone| (block.number, gone));
+                gone = missing_l1_data(&settlement, &block).map(|gone| (block.number, gone));
                 if gone.is_some() {
                     break 'blocks;
                 }
@@ -103,31 +103,31 @@ impl Driver {
             }
         }
         match gone {
-            Some((_, Gone { l1_block, .. })) if l1_block > last_read => return Ok(false),
-            Some((first, Gone { what, .. })) => {
+            Some((_, MissingL1Data { l1_block, .. })) if l1_block > last_read => return Ok(false),
+            Some((first, MissingL1Data { what, .. })) => {
                 let reason = format!("L1 has dropped {what}");
-                self.reorganise(first, Vec::new(), reason, deposits).await?;
+                self.reorg(first, Vec::new(), reason, deposits).await?;
             }
             None => {}
         }
-        let mut outlook = self.outlook();
-        (outlook.backlog, outlook.deposits_consumed) = (backlog, deposits);
+        let mut production = self.production();
+        (production.backlog, production.deposits_consumed) = (backlog, deposits);
         Ok(true)
     }
 }
 
 /// Something that a block took from L1 and that is not there.
-struct Gone {
+struct MissingL1Data {
     what: String,
     /// The L1 block that had it.
     l1_block: u64,
 }
 
-fn what_is_gone(settlement: &Settlement, record: &SealedInput) -> Option<Gone> {
+fn missing_l1_data(settlement: &Settlement, record: &SealedInput) -> Option<MissingL1Data> {
     let origin = record.origin;
     if settlement.entry(origin.entry).map(Origin::from) != Some(origin) {
         let what = format!("the origin, inbox entry {}", origin.entry);
-        return Some(Gone { what, l1_block: origin.l1_block_number });
+        return Some(MissingL1Data { what, l1_block: origin.l1_block_number });
     }
     let queue = &settlement.deposits;
     let is_there = |queued: &QueuedDeposit| {
@@ -136,5 +136,5 @@ fn what_is_gone(settlement: &Settlement, record: &SealedInput) -> Option<Gone> {
     };
     let gone = &record.deposits.iter().find(|queued| !is_there(queued))?.deposit;
     let what = format!("deposit {} or its name", gone.index);
-    Some(Gone { what, l1_block: gone.l1_block_number })
+    Some(MissingL1Data { what, l1_block: gone.l1_block_number })
 }

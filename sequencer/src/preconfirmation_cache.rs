@@ -20,7 +20,7 @@ const WAITED_FOR_MIN: usize = 1_024;
 /// Why there is no preconfirmation to wait for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WaitEnd {
+pub enum PreconfirmationError {
     /// The transaction will not run.
     #[error("{0}")]
     Refused(String),
@@ -30,11 +30,11 @@ pub enum WaitEnd {
 }
 
 /// How a wait ends.
-type Waited = Result<Arc<Preconfirmation>, WaitEnd>;
+type PreconfirmationResult = Result<Arc<Preconfirmation>, PreconfirmationError>;
 
 /// A transaction that is on its way from the pool to the look-ups.
 #[derive(Clone, Debug)]
-pub(crate) enum Stage {
+pub(crate) enum CachedTx {
     /// It runs, or ran and is not durable.
     Running {
         /// Its EIP-2718 bytes.
@@ -48,31 +48,31 @@ pub(crate) enum Stage {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(crate) struct Published(Mutex<Inner>);
+pub(crate) struct PreconfirmationCache(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    stages: HashMap<B256, Stage>,
-    /// Nonce that each sender of a transaction in `stages` has next, and the newest block of theirs.
+    transactions: HashMap<B256, CachedTx>,
+    /// Nonce that each sender of a transaction in `transactions` has next, and the newest block of theirs.
     nonces: HashMap<Address, (u64, u64)>,
     /// Why transactions were refused, until the look-ups say so.
     refused: HashMap<B256, String>,
     /// What leaves with each block.
     blocks: BTreeMap<u64, Vec<(B256, Address)>>,
-    waiting: Waiting,
+    waiting: Waiters,
     is_stopping: bool,
 }
 
 /// Who waits for which transaction.
 #[derive(Debug, Default)]
-struct Waiting {
-    by_hash: HashMap<B256, Vec<oneshot::Sender<Waited>>>,
+struct Waiters {
+    by_hash: HashMap<B256, Vec<oneshot::Sender<PreconfirmationResult>>>,
     /// Transactions that were waited for after those were last let go of for which nobody waits any more.
     kept: usize,
 }
 
-impl Waiting {
-    fn add(&mut self, hash: B256, send: oneshot::Sender<Waited>) {
+impl Waiters {
+    fn add(&mut self, hash: B256, send: oneshot::Sender<PreconfirmationResult>) {
         if self.by_hash.len() >= WAITED_FOR_MIN.max(2 * self.kept) {
             self.by_hash.retain(|_, waiting| {
                 waiting.retain(|other| !other.is_closed());
@@ -86,33 +86,33 @@ impl Waiting {
     }
 
     /// Tells all who wait for a transaction.
-    fn end(&mut self, hash: &B256, end: impl Fn() -> Waited) {
+    fn end(&mut self, hash: &B256, end: impl Fn() -> PreconfirmationResult) {
         for waiting in self.by_hash.remove(hash).into_iter().flatten() {
             let _ = waiting.send(end());
         }
     }
 }
 
-impl Published {
+impl PreconfirmationCache {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Transactions that run or ran and are not in the look-ups.
     pub(crate) fn len(&self) -> usize {
-        self.inner().stages.len()
+        self.inner().transactions.len()
     }
 
     /// Where a transaction is, if it has left the pool and is not in the look-ups.
-    pub(crate) fn stage(&self, hash: &B256) -> Option<Stage> {
-        self.inner().stages.get(hash).cloned()
+    pub(crate) fn get(&self, hash: &B256) -> Option<CachedTx> {
+        self.inner().transactions.get(hash).cloned()
     }
 
     /// What was promised of a transaction whose block is not in the look-ups yet.
     pub(crate) fn preconfirmed(&self, hash: &B256) -> Option<Arc<Preconfirmation>> {
-        match self.inner().stages.get(hash)? {
-            Stage::Preconfirmed(found) => Some(Arc::clone(found)),
-            Stage::Running { .. } => None,
+        match self.inner().transactions.get(hash)? {
+            CachedTx::Preconfirmed(found) => Some(Arc::clone(found)),
+            CachedTx::Running { .. } => None,
         }
     }
 
@@ -120,7 +120,7 @@ impl Published {
     pub(crate) fn promise<'a>(&self, accepted: impl Iterator<Item = &'a mut Accepted>) {
         let inner = self.inner();
         for accepted in accepted {
-            if let Some(Stage::Preconfirmed(found)) = inner.stages.get(&accepted.hash) {
+            if let Some(CachedTx::Preconfirmed(found)) = inner.transactions.get(&accepted.hash) {
                 accepted.preconfirmation = Some(Arc::clone(found));
             }
         }
@@ -140,14 +140,14 @@ impl Published {
     pub(crate) fn wait(
         &self,
         hash: B256,
-    ) -> Result<Arc<Preconfirmation>, oneshot::Receiver<Waited>> {
+    ) -> Result<Arc<Preconfirmation>, oneshot::Receiver<PreconfirmationResult>> {
         let mut inner = self.inner();
-        if let Some(Stage::Preconfirmed(found)) = inner.stages.get(&hash) {
+        if let Some(CachedTx::Preconfirmed(found)) = inner.transactions.get(&hash) {
             return Ok(Arc::clone(found));
         }
         let (send, receive) = oneshot::channel();
         if inner.is_stopping {
-            let _ = send.send(Err(WaitEnd::Stopping));
+            let _ = send.send(Err(PreconfirmationError::Stopping));
         } else {
             inner.waiting.add(hash, send);
         }
@@ -159,7 +159,7 @@ impl Published {
         let mut inner = self.inner();
         for tx in txs {
             let (raw, sender) = (tx.raw.clone(), tx.sender);
-            inner.stages.insert(tx.tx.hash(), Stage::Running { raw, sender });
+            inner.transactions.insert(tx.tx.hash(), CachedTx::Running { raw, sender });
         }
     }
 
@@ -180,11 +180,11 @@ impl Published {
             inner.blocks.entry(promise.block).or_default().push((hash, sender));
             inner.waiting.end(&hash, || Ok(Arc::clone(&promise)));
             inner.refused.remove(&hash);
-            inner.stages.insert(hash, Stage::Preconfirmed(promise));
+            inner.transactions.insert(hash, CachedTx::Preconfirmed(promise));
         }
         for (hash, reason) in refused {
-            inner.stages.remove(hash);
-            inner.waiting.end(hash, || Err(WaitEnd::Refused(reason.clone())));
+            inner.transactions.remove(hash);
+            inner.waiting.end(hash, || Err(PreconfirmationError::Refused(reason.clone())));
             inner.refused.insert(*hash, reason.clone());
         }
     }
@@ -201,7 +201,7 @@ impl Published {
         let inner = &mut *inner;
         let later = inner.blocks.split_off(&(block + 1));
         for (hash, sender) in std::mem::replace(&mut inner.blocks, later).into_values().flatten() {
-            inner.stages.remove(&hash);
+            inner.transactions.remove(&hash);
             if inner.nonces.get(&sender).is_some_and(|(_, newest)| *newest <= block) {
                 inner.nonces.remove(&sender);
             }
@@ -212,7 +212,7 @@ impl Published {
 
     /// All blocks that were not in the look-ups are void, and what ran in them waits again, but for what the look-ups hold now:
     /// these refusals, and these transactions in their blocks.
-    pub(crate) fn take_back<'a>(
+    pub(crate) fn rewind<'a>(
         &self,
         refused: &[(B256, String)],
         included: impl Iterator<Item = &'a BlockOutcome>,
@@ -220,7 +220,7 @@ impl Published {
         let mut inner = self.inner();
         for (hash, reason) in refused {
             inner.refused.remove(hash);
-            inner.waiting.end(hash, || Err(WaitEnd::Refused(reason.clone())));
+            inner.waiting.end(hash, || Err(PreconfirmationError::Refused(reason.clone())));
         }
         for block in included {
             let receipt_hashes = receipt_hashes(&block.transactions);
@@ -234,7 +234,7 @@ impl Published {
                 inner.waiting.end(&hash, || Ok(place()));
             }
         }
-        inner.stages.clear();
+        inner.transactions.clear();
         inner.nonces.clear();
         inner.blocks.clear();
     }
@@ -244,7 +244,7 @@ impl Published {
         let mut inner = self.inner();
         inner.is_stopping = true;
         for waiting in inner.waiting.by_hash.drain().flat_map(|(_, waiting)| waiting) {
-            let _ = waiting.send(Err(WaitEnd::Stopping));
+            let _ = waiting.send(Err(PreconfirmationError::Stopping));
         }
     }
 }
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn who_does_not_wait_any_more_is_forgotten() {
-        let published = Published::default();
+        let published = PreconfirmationCache::default();
         let waiting: Vec<_> = (0..10).map(|number| published.wait(hash(number))).collect();
         for number in 10..20_000 {
             drop(published.wait(hash(number)));
@@ -271,19 +271,22 @@ mod tests {
         );
         for wait in waiting {
             let told = wait.expect_err("it has not run").try_recv().expect("is told");
-            assert_eq!(told.expect_err("it will not run"), WaitEnd::Refused("late".into()));
+            assert_eq!(
+                told.expect_err("it will not run"),
+                PreconfirmationError::Refused("late".into())
+            );
         }
     }
 
     #[test]
     fn refusals_go_once_the_look_ups_hold_them() {
-        let published = Published::default();
+        let published = PreconfirmationCache::default();
         let refused: Vec<_> = (0..3).map(|number| (hash(number), "late".to_owned())).collect();
         published.publish(Vec::new(), refused.iter().map(|(hash, reason)| (hash, reason)));
         published.indexed(1, [&hash(0)].into_iter(), || {});
         assert_eq!(published.refusal(&hash(0)), None);
         assert_eq!(published.refusal(&hash(1)).as_deref(), Some("late"));
-        published.take_back(&refused[..2], std::iter::empty());
+        published.rewind(&refused[..2], std::iter::empty());
         assert_eq!(published.refusal(&hash(1)), None);
         assert_eq!(published.refusal(&hash(2)).as_deref(), Some("late"));
     }

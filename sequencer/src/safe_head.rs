@@ -10,12 +10,12 @@ use turnpike_protocol::{Origin, predeploys::MESSAGE_PASSER};
 use crate::{
     PostedRange, Shared,
     sealed::passer_proof,
-    tracker::{EntryNews, L1Progress},
+    tracker::{DerivedEntry, L1Progress},
 };
 
 /// The blocks of an entry, which the look-ups hold, are safe.
-pub(crate) async fn note_entry(shared: &Shared, news: EntryNews) -> anyhow::Result<()> {
-    let EntryNews { posted, fault, bytes, transactions, first_block, last_block, .. } = news;
+pub(crate) async fn advance_safe_head(shared: &Shared, news: DerivedEntry) -> anyhow::Result<()> {
+    let DerivedEntry { posted, fault, bytes, transactions, first_block, last_block, .. } = news;
     let block = shared.database.block(last_block).await?;
     let block = block.with_context(|| format!("block {last_block} is not in the look-ups"))?;
     keep_proof(shared, last_block).await?;
@@ -36,14 +36,14 @@ pub(crate) async fn note_entry(shared: &Shared, news: EntryNews) -> anyhow::Resu
 
 /// Which of the message passer's proofs are kept.
 #[derive(Debug, Default)]
-pub(crate) struct ProofKeeping {
+pub(crate) struct PasserProofRetention {
     /// No other block up to this one can become the last of an entry.
     settled: u64,
 }
 
-impl ProofKeeping {
+impl PasserProofRetention {
     /// Where L1 is. Proofs are dropped that nobody can ask for any more.
-    pub(crate) async fn note_progress(
+    pub(crate) async fn apply_l1_progress(
         &mut self,
         shared: &Shared,
         news: L1Progress,

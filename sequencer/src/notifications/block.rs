@@ -9,32 +9,32 @@ use turnpike_storage::{BlockRecord, StorageError};
 
 /// A block as its listeners hear of it, converted once for all of them.
 #[derive(Debug)]
-pub(crate) struct AnnouncedBlock {
+pub(crate) struct BlockNotification {
     pub(crate) number: u64,
     pub(crate) hash: B256,
     /// The header, as JSON.
     pub(crate) head: String,
-    pub(crate) logs: Vec<AnnouncedLog>,
+    pub(crate) logs: Vec<LogNotification>,
     /// Bytes that it takes, about.
     pub(super) bytes: usize,
 }
 
 /// A log of such a block.
 #[derive(Debug)]
-pub(crate) struct AnnouncedLog {
+pub(crate) struct LogNotification {
     pub(crate) log: Log,
     /// Its JSON, once somebody needed it.
     text: OnceLock<String>,
 }
 
-impl AnnouncedBlock {
+impl BlockNotification {
     pub(super) fn new(record: &BlockRecord) -> Result<Self, StorageError> {
         let (number, hash) = (record.header.number, record.header.hash_slow());
         let inner = record.header.clone();
         let head = json!(Header { hash, inner, total_difficulty: None, size: None }).to_string();
         let logs = logs_in(record, |_| true)?;
         let logs: Vec<_> =
-            logs.into_iter().map(|log| AnnouncedLog { log, text: OnceLock::new() }).collect();
+            logs.into_iter().map(|log| LogNotification { log, text: OnceLock::new() }).collect();
         // With its JSON, a log takes about three times what it holds.
         let in_logs: usize = logs.iter().map(|log| 1_000 + 3 * log.log.data().data.len()).sum();
         let bytes = head.len() + in_logs;
@@ -42,7 +42,7 @@ impl AnnouncedBlock {
     }
 }
 
-impl AnnouncedLog {
+impl LogNotification {
     /// The log as JSON; `is_removed` says that its block was taken back.
     pub(crate) fn text(&self, is_removed: bool) -> Cow<'_, str> {
         if is_removed {

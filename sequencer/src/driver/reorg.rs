@@ -24,8 +24,8 @@ use super::Driver;
 use crate::{
     PooledTx, Refusal,
     builder::{block_bytes_max, bytes_in_block},
-    given::{GivenBlock, run},
-    producer::Halted,
+    derived_block::{ExecutedDerivedBlock, run},
+    producer::HaltedProducer,
     restore::restore_to,
     tracker::DerivedBlock,
 };
@@ -38,7 +38,7 @@ const DEPOSIT_TYPE: u8 = 0x7e;
 
 /// What the blocks taken back held.
 #[derive(Debug, Default)]
-struct TakenBackTxs {
+struct RewoundTxs {
     /// All transactions, each with its block.
     all: Vec<(B256, u64)>,
     /// Those of users, in order.
@@ -47,26 +47,26 @@ struct TakenBackTxs {
 
 /// Points at which a test can have a reorganisation stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum ReorgStep {
     /// The state was taken back.
     Rewound,
     /// L1's blocks have run.
-    Run,
+    Executed,
     /// The journal has changed.
-    Recorded,
+    Journaled,
 }
 
 impl Driver {
     /// Takes back all blocks from `first` on, the open one included, and puts `blocks` there. The transactions of those taken
     /// back wait again, as far as they can still be included. Afterwards blocks hold so many `deposits` of the queue.
-    pub(super) async fn reorganise(
+    pub(super) async fn reorg(
         &mut self,
         first: u64,
         blocks: Vec<DerivedBlock>,
         reason: String,
         deposits: u64,
     ) -> anyhow::Result<()> {
-        let Halted { open, mut said, resume } = self.halt().await?;
+        let HaltedProducer { open, mut unindexed, resume } = self.halt().await?;
         let before = self.head();
         let taken_back = self.taken_back(first, open.as_deref()).await?;
         let is_void = before >= first || open.is_some();
@@ -82,9 +82,9 @@ impl Driver {
         ensure!(block_in_place(|| chain.rewind(first - 1)), "block {} is unknown", first - 1);
         let mut checkpoints = self.checkpoints.lock().await;
         checkpoints.rewind(first - 1);
-        self.passed(Step::Rewound)?;
+        self.passed(ReorgStep::Rewound)?;
         let ran = block_in_place(|| run(&mut chain, blocks))?;
-        self.passed(Step::Run)?;
+        self.passed(ReorgStep::Executed)?;
 
         let included = ran.iter().flat_map(|ran| &ran.outcome.transactions);
         let included: HashSet<_> = included.map(|tx| tx.envelope().tx_hash()).collect();
@@ -104,20 +104,20 @@ impl Driver {
             entries.push(JournalEntry::Slice(SliceEntry { refused, ..SliceEntry::default() }));
         }
         let before_blocks = entries.len() as u64;
-        entries.extend(ran.iter().flat_map(GivenBlock::entries));
+        entries.extend(ran.iter().flat_map(ExecutedDerivedBlock::entries));
         let at_ms = unix_milliseconds();
         let rows = shared.database.append_at(&entries, at_ms).await;
         let rows = rows.context("cannot replace the journal's end")?;
         self.journal_end.send_replace(rows.end);
-        self.passed(Step::Recorded)?;
+        self.passed(ReorgStep::Journaled)?;
 
-        let first_rows = (rows.start + before_blocks..).step_by(GivenBlock::ROWS);
+        let first_rows = (rows.start + before_blocks..).step_by(ExecutedDerivedBlock::ROWS);
         let sealed = ran.iter().zip(first_rows).map(|(ran, row)| ran.sealed(row, at_ms));
         let taken_back = TakenBack { first_block: first, reason, reverted: taken_back.all };
-        said.accept(accepted);
-        said.refuse(refused);
-        said.include(included);
-        let (accepted, refused) = said.into_parts();
+        unindexed.accept(accepted);
+        unindexed.refuse(refused);
+        unindexed.include(included);
+        let (accepted, refused) = unindexed.into_parts();
         let batch = IndexBatch {
             to: rows.end,
             taken_back: is_void.then_some(taken_back),
@@ -126,17 +126,17 @@ impl Driver {
             refused,
         };
         if is_void {
-            shared.announcements.before_take_back(&shared, first).await;
+            shared.notifications.before_rewind(&shared, first).await;
         }
         shared.database.index(&batch).await.context("the look-ups cannot be written")?;
         {
-            let mut outlook = self.outlook();
-            outlook.deposits_consumed = deposits;
-            outlook.backlog.truncate(first);
+            let mut production = self.production();
+            production.deposits_consumed = deposits;
+            production.backlog.truncate(first);
         }
         let head = chain.head().header.number;
         self.head.send_replace(head);
-        shared.published.take_back(&batch.refused, ran.iter().map(|ran| &ran.outcome));
+        shared.preconfirmations.rewind(&batch.refused, ran.iter().map(|ran| &ran.outcome));
         for ran in ran {
             checkpoints.push(&chain, ran.outcome).await;
         }
@@ -150,8 +150,8 @@ impl Driver {
         &self,
         first: u64,
         open: Option<&[Arc<ExecutedTx>]>,
-    ) -> anyhow::Result<TakenBackTxs> {
-        let (mut found, head) = (TakenBackTxs::default(), self.head());
+    ) -> anyhow::Result<RewoundTxs> {
+        let (mut found, head) = (RewoundTxs::default(), self.head());
         // What L1 gave was not received here before.
         let now = unix_milliseconds();
         let mut next = first;
@@ -204,7 +204,7 @@ impl Driver {
         chain: &Chain,
         included: &HashSet<B256>,
         reason: &str,
-        taken_back: &TakenBackTxs,
+        taken_back: &RewoundTxs,
     ) -> (Vec<PooledTx>, Vec<(B256, String)>) {
         let (mut waiting, mut refused) = (Vec::new(), Vec::new());
         for tx in &taken_back.users {
@@ -217,9 +217,9 @@ impl Driver {
                 Err(refusal) => refused.push((hash, format!("{refusal}, after {reason}"))),
             }
         }
-        let mut outlook = self.outlook();
-        outlook.arrivals.start -= waiting.len() as u64;
-        for (tx, arrival) in waiting.iter_mut().zip(outlook.arrivals.start..) {
+        let mut production = self.production();
+        production.arrivals.start -= waiting.len() as u64;
+        for (tx, arrival) in waiting.iter_mut().zip(production.arrivals.start..) {
             tx.arrival = arrival;
         }
         (waiting, refused)
@@ -258,7 +258,7 @@ impl Driver {
         not(test),
         allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "stops in tests only")
     )]
-    fn passed(&self, step: Step) -> anyhow::Result<()> {
+    fn passed(&self, step: ReorgStep) -> anyhow::Result<()> {
         #[cfg(test)]
         ensure!(self.stop_after != Some(step), "stopped after {step:?}");
         let _ = step;

@@ -14,11 +14,11 @@ use alloy_primitives::B256;
 use tokio::sync::{oneshot, watch};
 use tracing::warn;
 
-use super::{Divergence, keeper::KeepError};
+use super::{Divergence, writer::ReplicaError};
 use crate::{
     Shared,
-    settling::{ProofKeeping, note_entry},
-    tracker::{EntryNews, L1News, Told, known_blocks},
+    safe_head::{PasserProofRetention, advance_safe_head},
+    tracker::{DerivedEntry, L1Event, PendingL1Event, known_blocks},
 };
 
 /// Entries that wait for the source, at most. With more L1 is not read on.
@@ -26,23 +26,23 @@ const ENTRIES_WAITING_MAX: usize = 16;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct L1Watcher {
     shared: Arc<Shared>,
     changed: watch::Sender<u64>,
     /// How long the source may hold other blocks than L1.
     patience: Duration,
     /// Entries whose blocks the look-ups do not hold yet, in order.
-    waiting: VecDeque<EntryNews>,
-    /// Told when there is room for entries again.
+    waiting: VecDeque<DerivedEntry>,
+    /// PendingL1Event when there is room for entries again.
     held: Option<oneshot::Sender<()>>,
     /// Since when the look-ups differ from the first of them, or from what they held when it was safe.
     differs_since: Option<Instant>,
-    proofs: ProofKeeping,
+    proofs: PasserProofRetention,
 }
 
 /// Where the look-ups differ from what L1 holds.
 #[derive(Clone, Copy, Debug)]
-struct Difference {
+struct L1Difference {
     block: u64,
     /// The entry that holds the block.
     entry: u64,
@@ -50,7 +50,7 @@ struct Difference {
     hash: Option<B256>,
 }
 
-impl Watch {
+impl L1Watcher {
     pub(crate) fn new(
         shared: Arc<Shared>,
         changed: watch::Sender<u64>,
@@ -63,25 +63,25 @@ impl Watch {
             waiting: VecDeque::new(),
             held: None,
             differs_since: None,
-            proofs: ProofKeeping::default(),
+            proofs: PasserProofRetention::default(),
         }
     }
 
     /// Takes in what L1 says.
-    pub(crate) async fn take(&mut self, (news, done): Told) -> Result<(), KeepError> {
+    pub(crate) async fn take(&mut self, (news, done): PendingL1Event) -> Result<(), ReplicaError> {
         match news {
-            L1News::Silence(error) => {
+            L1Event::Silence(error) => {
                 self.shared.settlement.write().await.l1_error = Some(error);
             }
-            L1News::Reorg(reorg) => {
+            L1Event::Reorg(reorg) => {
                 warn!(l1_block = reorg.block, entries = reorg.entries, "L1 has dropped blocks");
                 self.waiting.retain(|entry| entry.posted.entry.index < reorg.entries);
                 self.differs_since = None;
                 self.shared.settlement.write().await.rewind(reorg.entries, reorg.deposits);
             }
-            L1News::Entry(entry) => self.waiting.push_back(*entry),
-            L1News::Progress(progress) => {
-                self.proofs.note_progress(&self.shared, *progress).await?;
+            L1Event::Entry(entry) => self.waiting.push_back(*entry),
+            L1Event::Progress(progress) => {
+                self.proofs.apply_l1_progress(&self.shared, *progress).await?;
             }
         }
         self.held = Some(done);
@@ -90,14 +90,14 @@ impl Watch {
 
     /// Sees whether the look-ups hold by now what entries wait for, and still what was safe. To be called when they have changed, and
     /// now and then.
-    pub(crate) async fn look(&mut self, now: Instant) -> Result<(), KeepError> {
+    pub(crate) async fn look(&mut self, now: Instant) -> Result<(), ReplicaError> {
         let difference = match self.lost().await? {
             Some(lost) => Some(lost),
             None => self.take_entries().await?,
         };
         match difference {
             None => self.differs_since = None,
-            Some(Difference { block, entry, hash }) => {
+            Some(L1Difference { block, entry, hash }) => {
                 let since = *self.differs_since.get_or_insert_with(|| {
                     warn!(entry, block, "L1 holds another block than the source");
                     now
@@ -118,7 +118,7 @@ impl Watch {
     }
 
     /// What was safe and is not there any more. While L1 does not answer it may be L1 that has changed.
-    async fn lost(&self) -> Result<Option<Difference>, KeepError> {
+    async fn lost(&self) -> Result<Option<L1Difference>, ReplicaError> {
         let (block, entry, safe) = {
             let settlement = self.shared.settlement.read().await;
             let Some(range) = settlement.posted.last() else { return Ok(None) };
@@ -128,25 +128,25 @@ impl Watch {
             (range.last_block, range.entry.index, range.output.block_hash)
         };
         let hash = self.shared.database.block_hash(block).await?;
-        Ok((hash != Some(safe)).then_some(Difference { block, entry, hash }))
+        Ok((hash != Some(safe)).then_some(L1Difference { block, entry, hash }))
     }
 
     /// Takes up the entries whose blocks the look-ups hold. Returns where the first of the others differs.
-    async fn take_entries(&mut self) -> Result<Option<Difference>, KeepError> {
+    async fn take_entries(&mut self) -> Result<Option<L1Difference>, ReplicaError> {
         let database = Arc::clone(&self.shared.database);
         while let Some(entry) = self.waiting.front() {
             let known = known_blocks(&database, &entry.unknown).await?;
             if let Some(missing) = entry.unknown.get(known) {
                 let (block, entry) = (missing.input.number, entry.posted.entry.index);
                 let hash = database.block_hash(block).await?;
-                return Ok(hash.map(|hash| Difference { block, entry, hash: Some(hash) }));
+                return Ok(hash.map(|hash| L1Difference { block, entry, hash: Some(hash) }));
             }
             // The source may take it back just now, or have done so since L1 was looked at.
             if database.block_hash(entry.last_block).await?.is_none() {
                 return Ok(None);
             }
             let entry = self.waiting.pop_front().expect("invariant: it was looked at");
-            note_entry(&self.shared, entry).await?;
+            advance_safe_head(&self.shared, entry).await?;
             self.differs_since = None;
         }
         Ok(None)
@@ -159,22 +159,22 @@ mod tests {
     use turnpike_storage::{IndexBatch, TakenBack};
 
     use super::*;
-    use crate::driver::tests::world::World;
+    use crate::driver::tests::test_sequencer::TestSequencer;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn what_was_safe_has_to_stay() {
-        let mut world = World::new().await;
-        world.sync().await.expect("follows");
-        world.send(0).await;
-        world.build(1).await;
-        assert!(world.post(10).await);
-        world.sync().await.expect("follows");
-        let shared = Arc::clone(world.shared());
+        let mut sequencer = TestSequencer::new().await;
+        sequencer.sync().await.expect("follows");
+        sequencer.send(0).await;
+        sequencer.build(1).await;
+        assert!(sequencer.post(10).await);
+        sequencer.sync().await.expect("follows");
+        let shared = Arc::clone(sequencer.shared());
         assert_eq!(shared.settlement.read().await.safe(), 1);
 
         let (patience, start) = (Duration::from_secs(60), Instant::now());
         let (changed, _) = watch::channel(0);
-        let mut watch = Watch::new(Arc::clone(&shared), changed, patience);
+        let mut watch = L1Watcher::new(Arc::clone(&shared), changed, patience);
         watch.look(start).await.expect("it is there");
         let reason = "the source says so".to_owned();
         let taken_back = Some(TakenBack { first_block: 1, reason, reverted: Vec::new() });
@@ -184,7 +184,7 @@ mod tests {
         watch.look(start).await.expect("L1 may say so, too");
         let late = start + patience;
         let ended = watch.look(late).await.expect_err("L1 holds it");
-        let KeepError::Diverged(found) = ended else { panic!("{ended}") };
+        let ReplicaError::Diverged(found) = ended else { panic!("{ended}") };
         assert_eq!(found, Divergence::L1 { block: 1, entry: 1, hash: None });
 
         shared.settlement.write().await.l1_error = Some("silent".into());
@@ -193,7 +193,7 @@ mod tests {
         watch.look(late).await.expect("it may say so now");
         let (done, _) = oneshot::channel();
         let reorg = Reorg { block: 0, entries: 1, deposits: 0, outputs: 1 };
-        watch.take((L1News::Reorg(reorg), done)).await.expect("L1 has dropped it");
+        watch.take((L1Event::Reorg(reorg), done)).await.expect("L1 has dropped it");
         watch.look(late + patience).await.expect("nothing is safe");
     }
 }

@@ -11,14 +11,14 @@ use turnpike_storage::{
     SealedEntry, StorageError,
 };
 
-use super::scan::{Scan, damage};
+use super::scan::{JournalScan, damage};
 use crate::{Divergence, sealed::block_keys};
 
 /// First byte of a deposit's encoding.
 const DEPOSIT_TYPE: u8 = 0x7e;
 
 /// Whether something is right; if not, the first thing that is not.
-type Found = Result<Result<(), Divergence>, StorageError>;
+type CheckResult = Result<Result<(), Divergence>, StorageError>;
 
 /// The result's value; another outcome is the caller's.
 macro_rules! right {
@@ -31,7 +31,7 @@ macro_rules! right {
 }
 
 /// Compares what the look-ups have of a block that ran here.
-pub(super) async fn check_block(database: &Database, expected: &SealedBlock) -> Found {
+pub(super) async fn check_block(database: &Database, expected: &SealedBlock) -> CheckResult {
     let number = expected.block.header.number;
     let found = right!(stored(database, number).await?);
     if let Some(difference) = difference(&expected.block, &found) {
@@ -62,7 +62,7 @@ pub(super) async fn check_unrun(
     database: &Database,
     block: &JournalBlock,
     sealed: &SealedEntry,
-) -> Found {
+) -> CheckResult {
     let number = block.number;
     let found = right!(stored(database, number).await?);
     let hash = found.header.hash_slow();
@@ -92,15 +92,15 @@ pub(super) async fn check_unrun(
 }
 
 /// Compares the genesis block.
-pub(super) async fn check_genesis(database: &Database, expected: &BlockRecord) -> Found {
+pub(super) async fn check_genesis(database: &Database, expected: &BlockRecord) -> CheckResult {
     let found = right!(stored(database, 0).await?);
     let difference = difference(expected, &found);
     Ok(difference.map_or(Ok(()), |difference| Err(wrong("blocks", 0, difference))))
 }
 
 /// Compares what the look-ups have of transactions that are in no block, and what of those that were in one.
-pub(super) async fn check_waiting(database: &Database, scan: &Scan) -> Found {
-    let (waiting, refused) = scan.gathered.clone().into_parts();
+pub(super) async fn check_waiting(database: &Database, scan: &JournalScan) -> CheckResult {
+    let (waiting, refused) = scan.unindexed.clone().into_parts();
     let mut expected = waiting.into_iter();
     for found in right!(damage(database.pending().await)?) {
         match expected.next() {
@@ -143,7 +143,12 @@ async fn stored(
 }
 
 /// Whether a block is found by its hash, and its rows by its number.
-async fn check_names(database: &Database, number: u64, hash: B256, rows: &Range<u64>) -> Found {
+async fn check_names(
+    database: &Database,
+    number: u64,
+    hash: B256,
+    rows: &Range<u64>,
+) -> CheckResult {
     let by_hash = right!(damage(database.block_number(&hash).await)?);
     if by_hash != Some(number) {
         return Ok(Err(wrong("blocks", number, format!("it is not found by its hash, {hash}"))));
@@ -157,7 +162,7 @@ async fn check_names(database: &Database, number: u64, hash: B256, rows: &Range<
 }
 
 /// Whether a block has the times that its rows tell of.
-async fn check_times(database: &Database, number: u64, expected: &BlockTimes) -> Found {
+async fn check_times(database: &Database, number: u64, expected: &BlockTimes) -> CheckResult {
     let found = right!(damage(database.block_times(number).await)?);
     if found.parts == *expected {
         return Ok(Ok(()));
@@ -166,7 +171,7 @@ async fn check_times(database: &Database, number: u64, expected: &BlockTimes) ->
 }
 
 /// Whether every transaction of a block is found where it is.
-async fn check_places(database: &Database, block: &BlockRecord) -> Found {
+async fn check_places(database: &Database, block: &BlockRecord) -> CheckResult {
     let number = block.header.number;
     for (position, receipt) in block.receipts.iter().enumerate() {
         let hash = keccak256(&receipt.transaction);
@@ -186,7 +191,7 @@ async fn check_places(database: &Database, block: &BlockRecord) -> Found {
 }
 
 /// Whether a block is found by all that it can be looked for by.
-async fn check_keys(database: &Database, number: u64, keys: &BlockKeys) -> Found {
+async fn check_keys(database: &Database, number: u64, keys: &BlockKeys) -> CheckResult {
     let is_found = right!(damage(database.has_keys(number, keys).await)?);
     let reason = "it is not found by its logs or accounts";
     Ok(if is_found { Ok(()) } else { Err(wrong("block_keys", number, reason)) })
@@ -271,5 +276,5 @@ fn difference(expected: &BlockRecord, found: &BlockRecord) -> Option<String> {
 }
 
 fn wrong(table: &'static str, key: impl Display, reason: impl Into<String>) -> Divergence {
-    Divergence::LookUp { table, key: key.to_string(), reason: reason.into() }
+    Divergence::Index { table, key: key.to_string(), reason: reason.into() }
 }

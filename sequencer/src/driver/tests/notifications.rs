@@ -6,15 +6,17 @@ use alloy_primitives::{B256, keccak256};
 use turnpike_storage::{BlockKey, BlockQuery, IndexBatch, TakenBack};
 
 use super::{
-    Dice, random_step_of,
-    world::{LOGGER, World},
+    TestRng, random_step_of,
+    test_sequencer::{LOGGER, TestSequencer},
 };
-use crate::announce::{AnnouncedLog, Announcements, HeadEvent, Missed, PendingTx, Reader, logs_in};
+use crate::notifications::{
+    EventCursor, HeadEvent, LogNotification, MissedEvents, Notifications, PendingTx, logs_in,
+};
 
 /// A listener that keeps the chain it was told of.
 struct Listener {
-    heads: Reader<HeadEvent>,
-    logs: Reader<HeadEvent>,
+    heads: EventCursor<HeadEvent>,
+    logs: EventCursor<HeadEvent>,
     /// Number of the block before the first.
     base: u64,
     /// Hashes of the blocks.
@@ -24,17 +26,17 @@ struct Listener {
 }
 
 impl Listener {
-    async fn new(world: &World) -> Self {
-        let shared = world.shared();
-        let heads = Announcements::heads(shared).await.expect("reads");
-        let logs = Announcements::heads(shared).await.expect("reads");
-        Self { heads, logs, base: world.head(), chain: Vec::new(), topics: Vec::new() }
+    async fn new(sequencer: &TestSequencer) -> Self {
+        let shared = sequencer.shared();
+        let heads = Notifications::heads(shared).await.expect("reads");
+        let logs = Notifications::heads(shared).await.expect("reads");
+        Self { heads, logs, base: sequencer.head(), chain: Vec::new(), topics: Vec::new() }
     }
 
     /// Takes in what was told. Every block builds on the one before, and only the newest goes.
-    async fn listen(&mut self, world: &World) {
-        let shared = world.shared();
-        shared.announcements.catch_up(shared).await.expect("reads");
+    async fn listen(&mut self, sequencer: &TestSequencer) {
+        let shared = sequencer.shared();
+        shared.notifications.catch_up(shared).await.expect("reads");
         while let Some(event) = self.heads.take().expect("in time") {
             match &*event {
                 HeadEvent::Added(block) => {
@@ -52,7 +54,7 @@ impl Listener {
         // In small steps: what does not fit is told the next time.
         loop {
             let before = told.len();
-            let show = |log: &AnnouncedLog, is_removed| {
+            let show = |log: &LogNotification, is_removed| {
                 let log = log.log.clone();
                 told.push((log.topics()[0], log.block_hash.expect("sealed"), is_removed));
             };
@@ -71,8 +73,8 @@ impl Listener {
     }
 
     /// What was told is what the look-ups hold.
-    async fn check(&self, world: &World) {
-        let database = &world.shared().database;
+    async fn check(&self, sequencer: &TestSequencer) {
+        let database = &sequencer.shared().database;
         let (mut hashes, mut topics) = (Vec::new(), Vec::new());
         for block in database.blocks(self.base + 1, u64::MAX >> 1).await.expect("reads") {
             let hash = block.header.hash_slow();
@@ -91,47 +93,47 @@ impl Listener {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn listeners_hear_of_blocks_that_go_and_come() {
-    let mut world = World::new().await;
-    world.sync().await.expect("follows");
-    let mut listener = Listener::new(&world).await;
+    let mut sequencer = TestSequencer::new().await;
+    sequencer.sync().await.expect("follows");
+    let mut listener = Listener::new(&sequencer).await;
     for n in 1..=3u8 {
-        world.log(0, B256::repeat_byte(n)).await;
-        world.log(1, B256::repeat_byte(0x10 + n)).await;
-        world.build(1).await;
+        sequencer.log(0, B256::repeat_byte(n)).await;
+        sequencer.log(1, B256::repeat_byte(0x10 + n)).await;
+        sequencer.build(1).await;
     }
-    listener.listen(&world).await;
-    listener.check(&world).await;
+    listener.listen(&sequencer).await;
+    listener.check(&sequencer).await;
     let before = listener.chain.clone();
     assert_eq!((before.len(), listener.topics.len()), (3, 6));
-    world.l1.deposit(world.users[2].address());
-    assert!(world.l1.force(1));
-    world.sync().await.expect("follows");
-    listener.listen(&world).await;
-    listener.check(&world).await;
+    sequencer.l1.deposit(sequencer.users[2].address());
+    assert!(sequencer.l1.force(1));
+    sequencer.sync().await.expect("follows");
+    listener.listen(&sequencer).await;
+    listener.check(&sequencer).await;
     assert_eq!((listener.chain.len(), listener.topics.len()), (1, 0), "the forced block");
-    world.build(1).await;
-    listener.listen(&world).await;
-    listener.check(&world).await;
+    sequencer.build(1).await;
+    listener.listen(&sequencer).await;
+    listener.check(&sequencer).await;
     assert_eq!(listener.topics.len(), 6, "they are in a block again");
     assert!(!before.contains(&listener.chain[1]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_hears_that_blocks_go_which_came_before_it() {
-    let mut world = World::new().await;
-    world.sync().await.expect("follows");
+    let mut sequencer = TestSequencer::new().await;
+    sequencer.sync().await.expect("follows");
     for n in 1..=2u8 {
-        world.log(0, B256::repeat_byte(n)).await;
-        world.build(1).await;
+        sequencer.log(0, B256::repeat_byte(n)).await;
+        sequencer.build(1).await;
     }
-    let mut late = Listener::new(&world).await;
-    world.l1.deposit(world.users[2].address());
-    assert!(world.l1.force(1));
-    world.sync().await.expect("follows");
-    let shared = Arc::clone(world.shared());
-    shared.announcements.catch_up(&shared).await.expect("reads");
+    let mut late = Listener::new(&sequencer).await;
+    sequencer.l1.deposit(sequencer.users[2].address());
+    assert!(sequencer.l1.force(1));
+    sequencer.sync().await.expect("follows");
+    let shared = Arc::clone(sequencer.shared());
+    shared.notifications.catch_up(&shared).await.expect("reads");
     let mut told = Vec::new();
-    let show = |log: &AnnouncedLog, is_removed| told.push((log.log.topics()[0], is_removed));
+    let show = |log: &LogNotification, is_removed| told.push((log.log.topics()[0], is_removed));
     late.logs.logs(10, |_| true, show).expect("they are known");
     let gone = |n| (B256::repeat_byte(n), true);
     assert_eq!(told, [gone(2), gone(1)], "the newest goes first");
@@ -141,40 +143,40 @@ async fn a_listener_hears_that_blocks_go_which_came_before_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_is_told_that_it_missed_what_is_not_known() {
-    let mut world = World::new().await;
-    world.sync().await.expect("follows");
-    world.log(0, B256::ZERO).await;
-    world.build(1).await;
-    let mut late = Listener::new(&world).await;
-    let shared = Arc::clone(world.shared());
+    let mut sequencer = TestSequencer::new().await;
+    sequencer.sync().await.expect("follows");
+    sequencer.log(0, B256::ZERO).await;
+    sequencer.build(1).await;
+    let mut late = Listener::new(&sequencer).await;
+    let shared = Arc::clone(sequencer.shared());
     let to = shared.database.indexed_to().await.expect("reads");
     let taken_back = TakenBack { first_block: 1, reason: String::new(), reverted: Vec::new() };
     let batch = IndexBatch { to, taken_back: Some(taken_back), ..IndexBatch::default() };
     // Without a word before.
     shared.database.index(&batch).await.expect("indexes");
-    shared.announcements.catch_up(&shared).await.expect("reads");
-    assert_eq!(late.logs.logs(10, |_| true, |_, _| {}), Err(Missed::Lost));
+    shared.notifications.catch_up(&shared).await.expect("reads");
+    assert_eq!(late.logs.logs(10, |_| true, |_, _| {}), Err(MissedEvents::Lost));
     assert!(late.heads.blocks(10).expect("heads are never missed").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn listeners_hear_of_what_is_accepted_once() {
-    let mut world = World::new().await;
-    world.sync().await.expect("follows");
-    let unheard = world.send(0).await;
-    let mut reader = world.shared().announcements.pending();
+    let mut sequencer = TestSequencer::new().await;
+    sequencer.sync().await.expect("follows");
+    let unheard = sequencer.send(0).await;
+    let mut reader = sequencer.shared().notifications.pending();
     let mut sent = Vec::new();
     for user in [0, 1, 0] {
-        sent.push(world.send(user).await);
+        sent.push(sequencer.send(user).await);
     }
     // It is known: it is accepted again, and is nothing new.
-    let again = world.transfer(1, 0, 0);
-    assert!(world.submit(&again).await);
+    let again = sequencer.transfer(1, 0, 0);
+    assert!(sequencer.submit(&again).await);
     // This one waits for another.
-    let early = world.transfer(2, 5, 0);
-    assert!(world.submit(&early).await);
+    let early = sequencer.transfer(2, 5, 0);
+    assert!(sequencer.submit(&early).await);
     sent.push(early.hash());
-    world.build(2).await;
+    sequencer.build(2).await;
     let mut told = Vec::<PendingTx>::new();
     reader.transactions(2, |tx| told.push(tx.clone())).expect("in time");
     assert_eq!(told.len(), 2, "no more than is asked for");
@@ -193,22 +195,22 @@ async fn listeners_hear_of_what_is_accepted_once() {
 async fn after_any_timeline_a_listener_has_the_chain() {
     let seeds = if std::env::var_os("TURNPIKE_LONG").is_some() { 500 } else { 10 };
     for seed in 1..=seeds {
-        let mut dice = Dice(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed));
-        let mut world = World::new().await;
-        world.sync().await.expect("follows");
-        let mut listener = Listener::new(&world).await;
+        let mut rng = TestRng(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed));
+        let mut sequencer = TestSequencer::new().await;
+        sequencer.sync().await.expect("follows");
+        let mut listener = Listener::new(&sequencer).await;
         for step in 0..40u8 {
-            if dice.roll(2) == 0 {
-                let user = dice.index(world.users.len());
-                world.log(user, keccak256([step])).await;
+            if rng.roll(2) == 0 {
+                let user = rng.index(sequencer.users.len());
+                sequencer.log(user, keccak256([step])).await;
             }
-            random_step_of(&mut world, &mut dice, 11).await;
-            if dice.roll(3) == 0 {
-                listener.listen(&world).await;
+            random_step_of(&mut sequencer, &mut rng, 11).await;
+            if rng.roll(3) == 0 {
+                listener.listen(&sequencer).await;
             }
         }
-        world.sync().await.expect("follows");
-        listener.listen(&world).await;
-        listener.check(&world).await;
+        sequencer.sync().await.expect("follows");
+        listener.listen(&sequencer).await;
+        listener.check(&sequencer).await;
     }
 }

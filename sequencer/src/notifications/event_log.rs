@@ -5,9 +5,9 @@ use std::{
 
 use tokio::sync::watch;
 
-/// How much of a tape is kept.
+/// How much of a log is kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TapeLimits {
+pub(crate) struct EventLogLimits {
     /// Events, at most.
     pub(crate) events_max: usize,
     /// Bytes of them, at most. The newest is kept whatever it takes.
@@ -17,11 +17,11 @@ pub(crate) struct TapeLimits {
 /// A sequence of events of which the newest are kept, once for all who read them. Each reader has its own place, and one that falls
 /// behind what is kept is told so: it takes no memory, and no other waits for it.
 #[derive(Debug)]
-pub(crate) struct Tape<T> {
+pub(crate) struct EventLog<T> {
     kept: Mutex<Kept<T>>,
     /// Counts all events.
     end: watch::Sender<u64>,
-    limits: TapeLimits,
+    limits: EventLogLimits,
 }
 
 #[derive(Debug)]
@@ -36,10 +36,10 @@ struct Kept<T> {
 /// Events were dropped before they were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("events are lost: they were not read in time")]
-pub(crate) struct Behind;
+pub(crate) struct Lagged;
 
-impl<T> Tape<T> {
-    pub(crate) fn new(limits: TapeLimits) -> Arc<Self> {
+impl<T> EventLog<T> {
+    pub(crate) fn new(limits: EventLogLimits) -> Arc<Self> {
         let kept = Kept { events: VecDeque::new(), bytes: 0, end: 0 };
         Arc::new(Self { kept: Mutex::new(kept), end: watch::channel(0).0, limits })
     }
@@ -65,37 +65,37 @@ impl<T> Tape<T> {
         self.end.send_modify(|seen| *seen = end.max(*seen));
     }
 
-    fn get(&self, at: u64) -> Result<Option<Arc<T>>, Behind> {
+    fn get(&self, at: u64) -> Result<Option<Arc<T>>, Lagged> {
         let kept = self.kept();
         let Some(back) = kept.end.checked_sub(at).filter(|back| *back > 0) else {
             return Ok(None);
         };
-        let back = usize::try_from(back).map_err(|_| Behind)?;
-        let place = kept.events.len().checked_sub(back).ok_or(Behind)?;
+        let back = usize::try_from(back).map_err(|_| Lagged)?;
+        let place = kept.events.len().checked_sub(back).ok_or(Lagged)?;
         Ok(kept.events.get(place).map(|(event, _)| Arc::clone(event)))
     }
 }
 
-/// A place on a tape.
+/// A place on a log.
 #[derive(Debug)]
-pub(crate) struct Reader<T> {
-    tape: Arc<Tape<T>>,
+pub(crate) struct EventCursor<T> {
+    log: Arc<EventLog<T>>,
     /// Number of the event that is read next.
     pub(super) place: u64,
     /// What of it was read before.
     pub(super) within: usize,
 }
 
-impl<T> Reader<T> {
+impl<T> EventCursor<T> {
     /// At the end: what comes from now on is read.
-    pub(crate) fn at_end(tape: Arc<Tape<T>>) -> Self {
-        let place = tape.kept().end;
-        Self { tape, place, within: 0 }
+    pub(crate) fn at_end(log: Arc<EventLog<T>>) -> Self {
+        let place = log.kept().end;
+        Self { log, place, within: 0 }
     }
 
     /// The event at this place, if it has come.
-    pub(super) fn event(&self) -> Result<Option<Arc<T>>, Behind> {
-        self.tape.get(self.place)
+    pub(super) fn event(&self) -> Result<Option<Arc<T>>, Lagged> {
+        self.log.get(self.place)
     }
 
     /// The event was read.
@@ -105,7 +105,7 @@ impl<T> Reader<T> {
     }
 
     /// The event at this place, if it has come, and goes on to the next.
-    pub(crate) fn take(&mut self) -> Result<Option<Arc<T>>, Behind> {
+    pub(crate) fn take(&mut self) -> Result<Option<Arc<T>>, Lagged> {
         let event = self.event()?;
         if event.is_some() {
             self.advance();
@@ -114,7 +114,7 @@ impl<T> Reader<T> {
     }
 
     /// Waits for the event at this place, and goes on to the next. Nothing is lost if this is given up.
-    pub(crate) async fn next(&mut self) -> Result<Arc<T>, Behind> {
+    pub(crate) async fn next(&mut self) -> Result<Arc<T>, Lagged> {
         loop {
             if let Some(event) = self.take()? {
                 return Ok(event);
@@ -130,7 +130,7 @@ impl<T> Reader<T> {
 
     /// Waits for an event at this place.
     pub(crate) async fn ready(&self) {
-        let mut end = self.tape.end.subscribe();
+        let mut end = self.log.end.subscribe();
         // The sender is this reader's own.
         let _ = end.wait_for(|end| *end > self.place).await;
     }
@@ -144,35 +144,35 @@ mod tests {
 
     #[test]
     fn a_reader_gets_every_event_once_or_hears_that_it_is_behind() {
-        let tape = Tape::new(TapeLimits { events_max: 3, bytes_max: 100 });
-        tape.push(0, 1);
+        let log = EventLog::new(EventLogLimits { events_max: 3, bytes_max: 100 });
+        log.push(0, 1);
         let (mut quick, slow) =
-            (Reader::at_end(Arc::clone(&tape)), Reader::at_end(Arc::clone(&tape)));
+            (EventCursor::at_end(Arc::clone(&log)), EventCursor::at_end(Arc::clone(&log)));
         assert_eq!(quick.event(), Ok(None));
         assert!(quick.ready().now_or_never().is_none());
         for event in 1..=4 {
-            tape.push(event, 1);
+            log.push(event, 1);
             assert!(quick.ready().now_or_never().is_some());
             assert_eq!(quick.event(), Ok(Some(Arc::new(event))));
             quick.advance();
             assert_eq!(quick.event(), Ok(None));
         }
-        assert_eq!(slow.event(), Err(Behind), "one more than is kept");
+        assert_eq!(slow.event(), Err(Lagged), "one more than is kept");
     }
 
     #[test]
     fn bytes_are_bounded_and_the_newest_event_stays() {
-        let tape = Tape::new(TapeLimits { events_max: 10, bytes_max: 100 });
-        let reader = Reader::at_end(Arc::clone(&tape));
-        tape.push('a', 60);
-        tape.push('b', 40);
+        let log = EventLog::new(EventLogLimits { events_max: 10, bytes_max: 100 });
+        let reader = EventCursor::at_end(Arc::clone(&log));
+        log.push('a', 60);
+        log.push('b', 40);
         assert_eq!(reader.event(), Ok(Some(Arc::new('a'))));
-        tape.push('c', 1);
-        assert_eq!(reader.event(), Err(Behind));
-        let newest = Reader { place: 3, ..Reader::at_end(Arc::clone(&tape)) };
-        tape.push('d', 1_000);
+        log.push('c', 1);
+        assert_eq!(reader.event(), Err(Lagged));
+        let newest = EventCursor { place: 3, ..EventCursor::at_end(Arc::clone(&log)) };
+        log.push('d', 1_000);
         assert_eq!(newest.event(), Ok(Some(Arc::new('d'))));
-        let kept = tape.kept();
+        let kept = log.kept();
         assert_eq!((kept.events.len(), kept.bytes), (1, 1_000));
     }
 }
