@@ -1,5 +1,5 @@
 // Whether tests notice a wrong RiscvStep: breaks one thing of its sources at a time, in a copy, and expects the tests of
-// one step (fraud-proof/challenger/tests/one_step) to fail. Exits 0 if they do each time, and not where nothing is broken.
+// one step (fraud-proof/game/tests/one_step) to fail. Exits 0 if they do each time, and not where nothing is broken.
 //
 //   node tools/step-mutants.mjs [name…]   all, or these
 import { spawnSync } from "node:child_process";

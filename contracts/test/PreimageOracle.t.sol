@@ -6,7 +6,7 @@ import { IPreimageOracle, LocalInputs } from "../src/interfaces/IPreimageOracle.
 import { Test } from "./utils/Test.sol";
 
 /// @title PreimageOracleTest
-/// @notice The rules of the oracle, one by one. Gas of whole transactions is measured in the crate turnpike-challenger.
+/// @notice The rules of the oracle, one by one. Gas of whole transactions is measured in the crate turnpike-game.
 contract PreimageOracleTest is Test {
     /// @dev Commits to the polynomial X, which takes the value of the point itself; the generator proves every value.
     bytes private constant COMMITMENT =

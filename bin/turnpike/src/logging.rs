@@ -7,7 +7,7 @@ use turnpike_sequencer::LogControl;
 const VARIABLE: &str = "TURNPIKE_LOG";
 
 /// Our own words only: a library's may hold an endpoint's URL, and with it a key.
-const CRATES: [&str; 11] = [
+const CRATES: [&str; 12] = [
     "turnpike",
     "turnpike_http",
     "turnpike_sequencer",
@@ -15,6 +15,7 @@ const CRATES: [&str; 11] = [
     "turnpike_derivation",
     "turnpike_executor",
     "turnpike_challenger",
+    "turnpike_game",
     "turnpike_l1",
     "turnpike_adversary",
     "turnpike_proposer",

@@ -9,10 +9,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use tokio::task::block_in_place;
-use turnpike_challenger::prove::{
-    Position, Proof, ProveError, Report, Statement, position_of, statement_at,
-};
 use turnpike_derivation::Node;
+use turnpike_game::prove::{
+    BlockPosition, Proof, ProofReport, ProveError, Statement, position_of, statement_at,
+};
 use turnpike_protocol::Preimages;
 
 use crate::{cli::ChainArgs, execution::ExecutionArgs, follow, roles::to_json, vm::Format};
@@ -66,7 +66,7 @@ pub(crate) async fn run(prove: Prove) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.witness {
         write_witness(path, proof.witness())?;
     }
-    let report = Report::from(&proof);
+    let report = ProofReport::from(&proof);
     match args.format {
         Format::Text => print!("{report}"),
         Format::Json => println!("{}", to_json(&report)?),
@@ -77,7 +77,7 @@ pub(crate) async fn run(prove: Prove) -> anyhow::Result<ExitCode> {
 fn program(elf: Option<&Path>) -> anyhow::Result<Vec<u8>> {
     match elf {
         Some(path) => fs::read(path).with_context(|| format!("cannot read {}", path.display())),
-        None => Ok(turnpike_challenger::prove::PROGRAM.to_vec()),
+        None => Ok(turnpike_game::prove::PROGRAM.to_vec()),
     }
 }
 
@@ -100,7 +100,7 @@ async fn look(node: &mut Node, args: &ProveBlockArgs) -> Result<Statement, Prove
         (Some(number), _) => position_of(node, number).await?,
         (None, entry) => {
             let entry = entry.unwrap_or_default();
-            Position { entry, index: args.index.unwrap_or_default() }
+            BlockPosition { entry, index: args.index.unwrap_or_default() }
         }
     };
     statement_at(node, position).await

@@ -7,12 +7,12 @@ use std::{
 
 use alloy_primitives::{Address, U256};
 use tracing::warn;
+use turnpike_game::{Action, ClaimError, PlayerView, ScheduledAction};
 use turnpike_l1::{Dispute, L1Error, Move, Rollup};
 
 use crate::{
-    Due, Duty, Event, Scene, Verifier,
+    Event, Verifier,
     challenger::Challenger,
-    game::Unsure,
     sender::{Order, Outcome, Purpose, Sender},
     think::Decision,
 };
@@ -51,7 +51,7 @@ impl Challenger {
             // What was sent about an output by the last run of this challenger is not taken back before that output is
             // judged.
             let possible = self.duties(own, head.time, Reach::All);
-            let wanted = possible.iter().flat_map(|due| self.purposes(due.duty)).collect();
+            let wanted = possible.iter().flat_map(|due| self.purposes(due.action)).collect();
             if let Some(sender) = &mut self.sender {
                 sender.keep_up(&wanted).await?;
             }
@@ -61,7 +61,7 @@ impl Challenger {
         for due in &dues {
             let fulfilled = self.fulfil(due).await;
             if let Err(error) = &fulfilled {
-                warn!(duty = ?due.duty, error = format!("{error:#}"), "cannot be done now");
+                warn!(action = ?due.action, error = format!("{error:#}"), "cannot be done now");
             }
             result = result.and(fulfilled);
             if started.elapsed() > THOUGHT_MAX {
@@ -79,7 +79,7 @@ impl Challenger {
         result
     }
 
-    fn duties(&self, own: Address, l1_time: u64, reach: Reach) -> Vec<Due> {
+    fn duties(&self, own: Address, l1_time: u64, reach: Reach) -> Vec<ScheduledAction> {
         let outputs = self.view.outputs();
         let (mut challenge, mut defend) = (BTreeSet::new(), BTreeSet::new());
         for output in outputs.iter().skip(1) {
@@ -95,18 +95,18 @@ impl Challenger {
             }
         }
         let (config, disputes) = (&self.config, self.view.disputes());
-        let (challenge, defend) = (&challenge, &defend);
-        let scene = Scene { own, l1_time, config, outputs, disputes, challenge, defend };
-        let mut duties = scene.duties();
-        duties.retain(|due| !self.once || matches!(due.duty, Duty::Challenge { .. }));
-        duties
+        let (to_challenge, to_defend) = (&challenge, &defend);
+        let view = PlayerView { own, l1_time, config, outputs, disputes, to_challenge, to_defend };
+        let mut actions = view.actions();
+        actions.retain(|it| !self.once || matches!(it.action, Action::Challenge { .. }));
+        actions
     }
 
     fn judgement(&self, output: u64) -> Option<bool> {
         self.judged.get(usize::try_from(output).ok()?).copied()
     }
 
-    fn measure(&self, own: Address, dues: &[Due], l1_time: u64) {
+    fn measure(&self, own: Address, dues: &[ScheduledAction], l1_time: u64) {
         let disputes = self.view.disputes();
         let outputs = self.view.outputs();
         let playable = |challenge| disputes.is_playable(challenge, outputs);
@@ -128,26 +128,26 @@ impl Challenger {
     }
 
     /// What transactions may serve a duty.
-    fn purposes(&self, duty: Duty) -> Vec<Purpose> {
+    fn purposes(&self, duty: Action) -> Vec<Purpose> {
         let disputes = self.view.disputes();
         let purpose = match duty {
-            Duty::Challenge { output } => {
+            Action::Challenge { output } => {
                 let claim = usize::try_from(output).ok().and_then(|at| self.view.outputs().get(at));
                 claim.map(|it| Purpose::Challenge { output, claim: it.claim })
             }
-            Duty::Defend { challenge } => disputes
+            Action::Defend { challenge } => disputes
                 .challenge(challenge)
                 .map(|it| Purpose::Defend { challenge, opening: it.opening.hash }),
-            Duty::Move { game } => {
+            Action::Move { game } => {
                 let answered = self.newest_move(game).map(|made| made.hash);
                 let purposes = answered.map(|answered| {
                     vec![Purpose::Move { game, answered }, Purpose::Load { game, answered }]
                 });
                 return purposes.unwrap_or_default();
             }
-            Duty::TimeOut { game } => Some(Purpose::TimeOut { game }),
-            Duty::Resolve { challenge } => Some(Purpose::Resolve { challenge }),
-            Duty::ReturnBond { game } => Some(Purpose::ReturnBond { game }),
+            Action::TimeOut { game } => Some(Purpose::TimeOut { game }),
+            Action::Resolve { challenge } => Some(Purpose::Resolve { challenge }),
+            Action::ReturnBond { game } => Some(Purpose::ReturnBond { game }),
         };
         purpose.into_iter().collect()
     }
@@ -159,14 +159,14 @@ impl Challenger {
     }
 
     /// Sends what a duty takes, unless it is on its way.
-    async fn fulfil(&mut self, due: &Due) -> anyhow::Result<()> {
-        let purposes = self.purposes(due.duty);
+    async fn fulfil(&mut self, due: &ScheduledAction) -> anyhow::Result<()> {
+        let purposes = self.purposes(due.action);
         let Some(sender) = &self.sender else { return Ok(()) };
         let Some(purpose) = purposes.first().cloned() else { return Ok(()) };
         if purposes.iter().any(|purpose| sender.is_busy(purpose)) {
             return Ok(());
         }
-        let (purpose, call) = match self.decide(due.duty).await {
+        let (purpose, call) = match self.decide(due.action).await {
             Ok(Decision::Send(call)) => (purpose, call),
             Ok(Decision::Load(call)) => (purposes.last().cloned().unwrap_or(purpose), call),
             Ok(Decision::Nothing) => {
@@ -174,9 +174,9 @@ impl Challenger {
                 return Ok(());
             }
             Err(error) => {
-                match error.downcast::<Unsure>()? {
+                match error.downcast::<ClaimError>()? {
                     // It will be, and is no news.
-                    Unsure::NotDerived(_) => {}
+                    ClaimError::NotDerived(_) => {}
                     unsure => self.doubt(purpose, &unsure.to_string()),
                 }
                 return Ok(());

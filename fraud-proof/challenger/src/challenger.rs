@@ -5,18 +5,17 @@ use std::{
 
 use tokio::task::block_in_place;
 use tracing::{error, info, warn};
+use turnpike_game::{Calls, prove::BlockPosition};
 use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, ProposedOutput, Reorg};
 use turnpike_protocol::{ChainConfig, Genesis};
 use turnpike_storage::{Database, genesis_id};
 
 use crate::{
-    Calls, ChallengerConfig, Event, ProposeConfig, Summary, Verdict, Verifier,
+    ChallengerConfig, Event, ProposeConfig, Summary, TraceCache, Verdict, Verifier,
     act::THOUGHT_MAX,
     enquiry::enquire,
-    game::Traces,
     metrics::ChallengerMetrics,
     peer::Peer,
-    prove::Position,
     sender::{Purpose, Sender},
     story::{Stage, Story},
 };
@@ -46,9 +45,9 @@ pub struct Challenger {
     pub(crate) sender: Option<Sender>,
     pub(crate) metrics: ChallengerMetrics,
     /// Runs of the machine on disputed blocks.
-    pub(crate) traces: Traces,
+    pub(crate) traces: TraceCache,
     /// The block on which the machine is to run once the verifier has come to it.
-    pub(crate) preparing: Option<Position>,
+    pub(crate) preparing: Option<BlockPosition>,
     /// Whether each output that was judged is right, by index. The genesis output was compared with the contracts.
     pub(crate) judged: Vec<bool>,
     /// Whether the parallel engine was never found to be wrong.
@@ -90,7 +89,7 @@ impl Challenger {
             verifier,
             sender,
             metrics,
-            traces: Traces::default(),
+            traces: TraceCache::default(),
             preparing: None,
             judged: vec![true],
             trusts_engine: true,

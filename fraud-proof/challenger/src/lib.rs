@@ -4,35 +4,31 @@
 //! L1 ─► L1View ─► entries ──► Verifier: derive, execute, remember ─┐
 //!          ├────► outputs ──────────────────────────────► judge ─┴─► Verdict ─► Event
 //!          │                             (a peer, if any) ─► enquire ─┘     │
-//!          └────► disputes ─► Scene: duties ◄─────────────────────────────────┘
-//!                                 └─► Truth: answer ─► Calls ─► Sender ─► L1
+//!          └────► disputes ─► PlayerView: duties ◄─────────────────────────────────┘
+//!                                 └─► HonestClaims: answer ─► Calls ─► Sender ─► L1
 //! ```
 //!
 //! [`Verifier`] is the whole judgement: synchronous, pure, and trusting nothing but the genesis file and what the
 //! accumulators on L1 authenticate. [`run`] is the driver around it. A peer that serves the claimed chain only makes
 //! a report more exact; it decides nothing.
 //!
-//! [`Challenger`] plays: what it has to do follows from L1 ([`Scene::duties`]), what it says from what it has derived
+//! [`Challenger`] plays: what it has to do follows from L1 ([`PlayerView::duties`]), what it says from what it has derived
 //! ([`game`], [`prove`]), and one sender with a database of its own brings it onto L1, whatever happens in between.
 //! [`L1Step`] takes the machine's steps by the contract, in an EVM of this process.
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 mod act;
-mod calls;
 mod challenger;
 mod config;
 mod difference;
 mod divergence;
-mod duties;
 mod enquiry;
 mod event;
-pub mod game;
 mod history;
-mod l1_step;
+mod honest;
 mod metrics;
 mod peer;
 mod propose;
-pub mod prove;
 mod replay;
 mod sender;
 mod service;
@@ -40,19 +36,16 @@ mod story;
 mod think;
 mod verifier;
 
-pub use calls::Calls;
 pub use challenger::{Challenger, Progress};
 pub use config::{ChallengerConfig, ProposeConfig};
 pub use difference::{Difference, ReceiptDifference, StateDifference, StateKey};
 pub use divergence::{Divergence, Evidence, Findings, FirstBlock, FirstTransaction};
-pub use duties::{Due, Duty, Scene};
 pub use enquiry::enquire;
 pub use event::{Event, GameName, Stretch, Summary};
-pub use l1_step::{L1Gas, L1Step, L1StepError, NotABlob, StepDifference, Stepped, load_call};
+pub use honest::{HonestClaims, TraceCache};
 pub use peer::{Peer, PeerError};
 pub use replay::{FirstChange, Replay};
 pub use sender::FeePolicy;
 pub use service::run;
 pub use turnpike_derivation::DerivationError as VerifierError;
-pub use turnpike_l1::Call;
 pub use verifier::{BatchDivergence, DerivedBlock, DerivedEntry, EngineFault, Verdict, Verifier};

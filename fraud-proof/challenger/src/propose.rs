@@ -1,8 +1,6 @@
 //! A challenger that proposes as well: what to do is the proposer's decision.
 
-use alloy_primitives::{B256, U256};
 use tracing::{info, warn};
-use turnpike_l1::Rollup;
 use turnpike_proposer::{Action, Look};
 
 use crate::{
@@ -49,40 +47,26 @@ impl Challenger {
     /// Finalizes an output.
     fn finalization(&self, output: u64) -> Option<Order> {
         let claim = self.view.outputs().get(usize::try_from(output).ok()?)?.claim;
-        let call = self.calls.rollup(&Rollup::finalizeCall { index: U256::from(output) });
+        let call = self.calls.finalize(output);
         Some(Order { purpose: Purpose::Finalize { output, claim }, call, deadline: u64::MAX })
     }
 
-    /// Has the bond of an output returned that is built on a rejected one.
+    /// Returns the bond of an output that is built on a rejected one.
     fn voiding(&self, output: u64) -> Option<Order> {
         let claim = self.view.outputs().get(usize::try_from(output).ok()?)?.claim;
-        let call = self.calls.rollup(&Rollup::voidOutputCall { index: U256::from(output) });
+        let call = self.calls.void_output(output);
         Some(Order { purpose: Purpose::Void { output, claim }, call, deadline: u64::MAX })
     }
 
-    /// Proposes what the chain came to after an entry.
+    /// Proposes the derived output after an entry.
     fn proposal(&self, parent: usize, entry: usize) -> Option<Order> {
         let (parent, posted) = (self.view.outputs().get(parent)?, self.view.entries().get(entry)?);
         let index = posted.entry.index;
         let Some(derived) = self.verifier.entry(index) else {
-            warn!(entry, "an entry is to be proposed that is not derived");
+            warn!(entry, "entry to propose is not derived");
             return None;
         };
-        let proof = Rollup::OutputRootProof {
-            version: B256::ZERO,
-            stateRoot: derived.output.state_root,
-            messagePasserStorageRoot: derived.output.message_passer_storage_root,
-            latestBlockhash: derived.output.block_hash,
-        };
-        let call = self.calls.rollup(&Rollup::proposeCall {
-            parentIndex: U256::from(parent.index),
-            parentClaim: parent.claim,
-            entry: index,
-            expectedAcc: posted.acc,
-            proof,
-            header: alloy_rlp::encode(&derived.header).into(),
-        });
-        let call = turnpike_l1::Call { value: self.config.proposer_bond, ..call };
+        let call = self.calls.propose(parent, posted, &derived.output, &derived.header);
         let purpose = Purpose::Propose { entry: index, acc: posted.acc };
         Some(Order { purpose, call, deadline: u64::MAX })
     }

@@ -5,15 +5,13 @@ use std::time::Instant;
 use alloy_primitives::{B256, U256};
 use tokio::task::block_in_place;
 use tracing::warn;
+use turnpike_game::{
+    Action, ClaimError, NextMove, StepProof, next_move, opening,
+    prove::{BlockPosition, ProveError, Statement},
+};
 use turnpike_l1::{Bisection, Call, DisputedOutput, L1Client, L1Error, PreimageOracle};
 
-use crate::{
-    Duty,
-    act::THOUGHT_MAX,
-    challenger::Challenger,
-    game::{Play, StepProof, Truth, Unsure, answer, open},
-    prove::{Position, ProveError, Statement},
-};
+use crate::{HonestClaims, act::THOUGHT_MAX, challenger::Challenger};
 
 /// Runs that one move may need: of the block that is in question, and no other.
 const RUNS_MAX: usize = 2;
@@ -30,31 +28,31 @@ pub(crate) enum Decision {
 }
 
 impl Challenger {
-    /// The call that a duty takes. Fails with [`Unsure`] if it is not certain what is true.
-    pub(crate) async fn decide(&mut self, duty: Duty) -> anyhow::Result<Decision> {
+    /// The call that a duty takes. Fails with [`ClaimError`] if it is not certain what is true.
+    pub(crate) async fn decide(&mut self, duty: Action) -> anyhow::Result<Decision> {
         let calls = self.calls;
         let call = match duty {
-            Duty::TimeOut { game } => calls.time_out(game),
-            Duty::Resolve { challenge } => calls.resolve(challenge),
-            Duty::ReturnBond { game } => calls.return_bond(game),
-            Duty::Challenge { output } => {
+            Action::TimeOut { game } => calls.time_out(game),
+            Action::Resolve { challenge } => calls.resolve(challenge),
+            Action::ReturnBond { game } => calls.return_bond(game),
+            Action::Challenge { output } => {
                 let Some(disputed) = self.disputed(output) else { return Ok(Decision::Nothing) };
-                let opening = self.think(output, |truth| open(truth, &disputed)).await?;
+                let opening = self.think(output, |truth| opening(truth, &disputed)).await?;
                 let Some(opening) = opening else { return Ok(Decision::Nothing) };
                 calls.challenge(&disputed, &opening)
             }
-            Duty::Defend { challenge } => {
+            Action::Defend { challenge } => {
                 let Some(defended) = self.view.disputes().challenge(challenge).cloned() else {
                     return Ok(Decision::Nothing);
                 };
                 let opening = defended.opening.bisection;
-                let Some(Play::Answer(answer)) = self.answer(defended.output, &opening).await?
+                let Some(NextMove::Bisect(answer)) = self.answer(defended.output, &opening).await?
                 else {
                     return Ok(Decision::Nothing);
                 };
                 calls.defend(challenge, &opening, &answer)
             }
-            Duty::Move { game } => return self.next_move(game).await,
+            Action::Move { game } => return self.next_move(game).await,
         };
         Ok(Decision::Send(call))
     }
@@ -70,36 +68,43 @@ impl Challenger {
         let calls = self.calls;
         Ok(match play {
             None => Decision::Nothing,
-            Some(Play::Answer(answer)) => Decision::Send(calls.answer(game, &answered, &answer)),
-            Some(Play::Prove(proof)) => match calls.load(&proof) {
+            Some(NextMove::Bisect(answer)) => {
+                Decision::Send(calls.answer(game, &answered, &answer))
+            }
+            Some(NextMove::Prove(proof)) => match calls.load(&proof) {
                 Some(load) if !is_loaded(self.view.client(), &proof).await? => Decision::Load(load),
                 _ => Decision::Send(calls.prove(game, &answered, &proof)),
             },
         })
     }
 
-    async fn answer(&mut self, output: u64, answered: &Bisection) -> anyhow::Result<Option<Play>> {
+    async fn answer(
+        &mut self,
+        output: u64,
+        answered: &Bisection,
+    ) -> anyhow::Result<Option<NextMove>> {
         let Some(disputed) = self.disputed(output) else { return Ok(None) };
-        self.think(output, |truth| answer(truth, &disputed, answered)).await
+        self.think(output, |truth| next_move(truth, &disputed, answered)).await
     }
 
     /// What follows from the truth about an output. What it takes is prepared first.
     async fn think<T>(
         &mut self,
         output: u64,
-        ask: impl Fn(&mut Truth<'_>) -> Result<Option<T>, Unsure>,
+        ask: impl Fn(&mut HonestClaims<'_>) -> Result<Option<T>, ClaimError>,
     ) -> anyhow::Result<Option<T>> {
         self.confirm(output)?;
         for _ in 0..RUNS_MAX {
-            let thought = block_in_place(|| ask(&mut Truth::new(&self.verifier, &mut self.traces)));
+            let thought =
+                block_in_place(|| ask(&mut HonestClaims::new(&self.verifier, &mut self.traces)));
             match thought {
-                Err(Unsure::NotPrepared { entry, index }) => {
-                    self.prepare(Position { entry, index }).await?;
+                Err(ClaimError::NotPrepared { entry, index }) => {
+                    self.prepare(BlockPosition { entry, index }).await?;
                 }
                 thought => return Ok(thought?),
             }
         }
-        Ok(block_in_place(|| ask(&mut Truth::new(&self.verifier, &mut self.traces)))?)
+        Ok(block_in_place(|| ask(&mut HonestClaims::new(&self.verifier, &mut self.traces)))?)
     }
 
     fn disputed(&self, output: u64) -> Option<DisputedOutput> {
@@ -107,7 +112,7 @@ impl Challenger {
     }
 
     /// Nothing is said of an output on the parallel engine's word alone: the oracle derives once more what it rests on.
-    fn confirm(&mut self, output: u64) -> Result<(), Unsure> {
+    fn confirm(&mut self, output: u64) -> Result<(), ClaimError> {
         let outputs = self.view.outputs();
         let Some(output) = usize::try_from(output).ok().and_then(|at| outputs.get(at)) else {
             return Ok(());
@@ -116,12 +121,12 @@ impl Challenger {
         if is_derived && block_in_place(|| self.verifier.confirm(output, outputs)) {
             return Ok(());
         }
-        Err(Unsure::NotDerived(output.entry))
+        Err(ClaimError::NotDerived(output.entry))
     }
 
     /// Has the machine run on a block: the verifier goes back to its entry, and states what there is to prove when it comes by.
     /// If that takes long, it goes on in the next step.
-    async fn prepare(&mut self, position: Position) -> anyhow::Result<()> {
+    async fn prepare(&mut self, position: BlockPosition) -> anyhow::Result<()> {
         let entry = position.entry;
         // One after the other: the verifier has to come by the first one.
         if self.preparing.is_none() {
@@ -136,7 +141,7 @@ impl Challenger {
                 }
             }
         }
-        if self.preparing.is_some() { Err(Unsure::NotDerived(entry).into()) } else { Ok(()) }
+        if self.preparing.is_some() { Err(ClaimError::NotDerived(entry).into()) } else { Ok(()) }
     }
 
     /// Derives the next entry, if L1 has one. If one of its blocks is to be proven, that is prepared.
@@ -161,8 +166,8 @@ impl Challenger {
     }
 
     /// Runs the machine on a block. What comes of it, good or bad, the truth knows from then on.
-    fn run_on(&mut self, position: Position, statement: Result<Statement, ProveError>) {
-        let mut truth = Truth::new(&self.verifier, &mut self.traces);
+    fn run_on(&mut self, position: BlockPosition, statement: Result<Statement, ProveError>) {
+        let mut truth = HonestClaims::new(&self.verifier, &mut self.traces);
         match statement {
             Ok(statement) => {
                 if let Err(unsure) = truth.prepare(&statement) {

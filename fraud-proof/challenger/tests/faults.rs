@@ -3,6 +3,7 @@
 #[path = "games/derived.rs"]
 #[allow(dead_code)] // shared by several tests
 mod derived;
+#[path = "../../game/tests/inbox/mod.rs"]
 mod inbox;
 
 use std::num::NonZeroUsize;
@@ -11,14 +12,12 @@ use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::si
 use alloy_primitives::{Address, B256, TxKind, U256, b256};
 use derived::Derived;
 use inbox::Rollup;
-use turnpike_challenger::{
-    Verdict,
-    game::{Belief as _, Traces, Truth, Unsure},
-};
+use turnpike_challenger::{HonestClaims, TraceCache, Verdict};
 use turnpike_executor::{
     EngineConfig, Grain, Mode,
     faults::{Fault, inject},
 };
+use turnpike_game::{ClaimError, ClaimProvider as _};
 use turnpike_protocol::{Header, OutputRoot, TxEnvelope};
 
 /// Of another funded account than the fixture's.
@@ -115,13 +114,13 @@ async fn where_the_program_contradicts_the_parallel_engine_nothing_is_done() {
     let output = derived.propose(0, 1, Some(7));
     let statement = derived.statement(1, 0);
     assert_eq!(statement.output_root, wrong);
-    let mut traces = Traces::default();
-    let mut truth = Truth::new(&derived.verifier, &mut traces);
-    let Err(Unsure::Disagreement(disagreement)) = truth.prepare(&statement) else {
+    let mut traces = TraceCache::default();
+    let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
+    let Err(ClaimError::Disagreement(disagreement)) = truth.prepare(&statement) else {
         panic!("there is a disagreement")
     };
     assert_eq!(disagreement.node, wrong);
     let program = right[1].0.hash().to_string();
     assert_eq!([disagreement.native, disagreement.machine], [program.clone(), program]);
-    assert!(matches!(truth.trace(&output, 0), Err(Unsure::Disagreement(_))));
+    assert!(matches!(truth.trace(&output, 0), Err(ClaimError::Disagreement(_))));
 }

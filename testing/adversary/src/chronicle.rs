@@ -1,8 +1,10 @@
 use alloy_primitives::B256;
-use turnpike_challenger::prove::{Inbox, Position, run_native, witness};
-use turnpike_challenger::{game::Trace, prove::PROGRAM};
 use turnpike_derivation::Derivation;
 use turnpike_executor::Chain;
+use turnpike_game::{
+    Trace,
+    prove::{BlockPosition, InboxData, PROGRAM, run_native, witness},
+};
 use turnpike_l1::{EntrySource, L1Error, L1Source, L1View, PostedEntry};
 use turnpike_protocol::{BlockInput, EntryData, Genesis, Parent};
 
@@ -23,7 +25,7 @@ pub struct Chronicle {
 #[derive(Debug)]
 pub(crate) struct Block<'a> {
     pub(crate) chronicle: &'a Chronicle,
-    pub(crate) at: Position,
+    pub(crate) at: BlockPosition,
     pub(crate) chain: Chain,
     pub(crate) input: BlockInput,
 }
@@ -78,8 +80,8 @@ impl Chronicle {
         &self,
         entries: &'a [PostedEntry],
         source: &'a EntryData<'a>,
-    ) -> Inbox<'a> {
-        Inbox { genesis_hash: self.genesis_hash, entries, source }
+    ) -> InboxData<'a> {
+        InboxData { genesis_hash: self.genesis_hash, entries, source }
     }
 
     /// What is true.
@@ -119,7 +121,7 @@ impl Chronicle {
     pub(crate) fn before(
         &self,
         genesis: &Genesis,
-        at: Position,
+        at: BlockPosition,
     ) -> Result<Option<Block<'_>>, LiarError> {
         let mut chain = Chain::from_genesis(genesis);
         let mut derivation = self.derivation();
@@ -135,7 +137,7 @@ impl Chronicle {
     }
 
     /// The honest run of a block that L1 holds.
-    pub fn trace(&self, at: Position) -> Result<Option<Trace>, LiarError> {
+    pub fn trace(&self, at: BlockPosition) -> Result<Option<Trace>, LiarError> {
         let Some(block) = self.before(&self.genesis, at)? else { return Ok(None) };
         let source = block.source();
         let inbox = self.inbox(&self.entries, &source);

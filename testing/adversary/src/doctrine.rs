@@ -2,10 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::B256;
 use tracing::warn;
-use turnpike_challenger::{
-    game::{Belief, Trace, Unsure},
-    prove::Position,
-};
+use turnpike_game::{ClaimError, ClaimProvider, Trace, prove::BlockPosition};
 use turnpike_l1::DisputedOutput;
 
 use crate::{Chronicle, Forgery, LiarError, Roots, forge::claiming};
@@ -55,7 +52,7 @@ impl Doctrine {
         &self.roots
     }
 
-    fn make_trace(&self, at: Position) -> Result<Option<Trace>, LiarError> {
+    fn make_trace(&self, at: BlockPosition) -> Result<Option<Trace>, LiarError> {
         let Some(mut honest) = self.chronicle.trace(at)? else { return Ok(None) };
         let believed = self.roots.after_block(at);
         if honest.output_root()? == believed {
@@ -65,22 +62,22 @@ impl Doctrine {
     }
 }
 
-impl Belief for Doctrine {
-    fn root_at(&mut self, output: &DisputedOutput, position: u64) -> Result<B256, Unsure> {
+impl ClaimProvider for Doctrine {
+    fn root_at(&mut self, output: &DisputedOutput, position: u64) -> Result<B256, ClaimError> {
         let (entry, _) = output.block_at(position);
-        self.roots.at(output, position).ok_or(Unsure::NotDerived(entry))
+        self.roots.at(output, position).ok_or(ClaimError::NotDerived(entry))
     }
 
-    fn trace(&mut self, output: &DisputedOutput, position: u64) -> Result<&mut Trace, Unsure> {
+    fn trace(&mut self, output: &DisputedOutput, position: u64) -> Result<&mut Trace, ClaimError> {
         let (entry, index) = output.block_at(position);
         let key = (entry, index);
         if !self.traces.contains_key(&key) {
-            let made = self.make_trace(Position { entry, index });
+            let made = self.make_trace(BlockPosition { entry, index });
             let made = made.inspect_err(|error| warn!(%error, entry, index, "no run of a block"));
             if let Ok(Some(trace)) = made {
                 self.traces.insert(key, trace);
             }
         }
-        self.traces.get_mut(&key).ok_or(Unsure::NotPrepared { entry, index })
+        self.traces.get_mut(&key).ok_or(ClaimError::NotPrepared { entry, index })
     }
 }

@@ -1,11 +1,8 @@
 use std::convert::Infallible;
 
-use turnpike_challenger::{
-    game::{TraceError, Unsure},
-    prove::ProveError,
-};
 use turnpike_derivation::DerivationError;
 use turnpike_executor::ExecutionError;
+use turnpike_game::{ClaimError, TraceError, prove::ProveError};
 use turnpike_l1::L1Error;
 use turnpike_program::Fault;
 use turnpike_protocol::{BatchError, DeriveError};
@@ -61,14 +58,14 @@ pub enum LiarError {
     Trace(#[from] TraceError),
     /// The player does not know what it believes.
     #[error(transparent)]
-    Unsure(#[from] Unsure),
+    ClaimError(#[from] ClaimError),
 }
 
 impl LiarError {
     /// Whether the next look at L1 may find things better.
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::L1(L1Error::Rejected(_)) | Self::Unsure(_) => true,
+            Self::L1(L1Error::Rejected(_)) | Self::ClaimError(_) => true,
             Self::L1(error) => error.is_retryable(),
             _ => false,
         }

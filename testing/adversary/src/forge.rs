@@ -1,9 +1,9 @@
 use alloy_primitives::{B256, Bytes};
-use turnpike_challenger::{
-    game::{Fault, Trace},
-    prove::{PROGRAM, Position, Recorder},
-};
 use turnpike_executor::{BlockOutcome, ChainHead, execute_next_block};
+use turnpike_game::{
+    Trace, TraceFault,
+    prove::{BlockPosition, PROGRAM, RecordingOracle},
+};
 use turnpike_protocol::{
     BlockInput, ChainConfig, Header, OutputRoot, Preimage, Preimages, keccak_key, precompile_key,
 };
@@ -31,7 +31,7 @@ const EXIT: u64 = 93;
 #[derive(Debug)]
 pub struct Forgery {
     /// Where.
-    pub at: Position,
+    pub at: BlockPosition,
     /// The output root's preimage after it.
     pub output: OutputRoot,
     /// Its header.
@@ -53,8 +53,8 @@ pub(crate) struct Lie {
 }
 
 /// Tells a lie about a block.
-pub fn forge(kind: Kind, chronicle: &Chronicle, at: Position) -> Result<Forgery, LiarError> {
-    let Position { entry, index } = at;
+pub fn forge(kind: Kind, chronicle: &Chronicle, at: BlockPosition) -> Result<Forgery, LiarError> {
+    let BlockPosition { entry, index } = at;
     let nothing = || LiarError::Nothing { kind, entry, index };
     let block = chronicle.before(chronicle.genesis(), at)?.ok_or_else(nothing)?;
     let lie = match kind {
@@ -73,14 +73,14 @@ pub fn forge(kind: Kind, chronicle: &Chronicle, at: Position) -> Result<Forgery,
         return Err(LiarError::Harmless(kind));
     }
     let Lie { witness, lies, .. } = lie;
-    let mut oracle = LyingOracle::new(Recorder::new(&witness), lies.clone());
+    let mut oracle = LyingOracle::new(RecordingOracle::new(&witness), lies.clone());
     let result = turnpike_program::run(&mut oracle);
     if result != Ok(outcome.output.hash()) {
         return Err(LiarError::Incoherent(result));
     }
     let read = oracle.into_truth().into_read();
     let oracle = LyingOracle::new(read.clone(), lies);
-    let trace = Trace::lying(PROGRAM, oracle, read, None)?;
+    let trace = Trace::forged(PROGRAM, oracle, read, None)?;
     Ok(Forgery { at, output: outcome.output, header: outcome.header, trace })
 }
 
@@ -104,19 +104,19 @@ fn fault(kind: Kind, mut block: Block<'_>) -> Result<Forgery, LiarError> {
 /// A run like an honest one that ends with another root.
 pub(crate) fn claiming(honest: &mut Trace, root: B256) -> Result<Trace, LiarError> {
     let end = honest.final_state()?.step;
-    let fault = Fault::new(end - 1, move |machine| {
+    let fault = TraceFault::new(end - 1, move |machine| {
         for (register, word) in root_registers(root) {
             machine.set_register(register, word);
         }
     });
-    Ok(Trace::lying(PROGRAM, honest.preimages().clone(), honest.preimages().clone(), Some(fault))?)
+    Ok(Trace::forged(PROGRAM, honest.preimages().clone(), honest.preimages().clone(), Some(fault))?)
 }
 
 /// A run like an honest one that jumps to its end half way, with another root.
 fn jumping(honest: &mut Trace, root: B256) -> Result<Trace, LiarError> {
     let end = honest.final_state()?.step;
     let exit = honest.state_at(end - 1)?.pc;
-    let fault = Fault::new(end / 2, move |machine| {
+    let fault = TraceFault::new(end / 2, move |machine| {
         machine.set_pc(exit);
         machine.set_register(CALL, EXIT);
         machine.set_register(EXIT_CODE, 0);
@@ -124,7 +124,7 @@ fn jumping(honest: &mut Trace, root: B256) -> Result<Trace, LiarError> {
             machine.set_register(register, word);
         }
     });
-    Ok(Trace::lying(PROGRAM, honest.preimages().clone(), honest.preimages().clone(), Some(fault))?)
+    Ok(Trace::forged(PROGRAM, honest.preimages().clone(), honest.preimages().clone(), Some(fault))?)
 }
 
 fn root_registers(root: B256) -> [(u8, u64); 4] {

@@ -4,8 +4,8 @@ use alloy::signers::local::PrivateKeySigner;
 use anyhow::Context as _;
 use tokio::task::block_in_place;
 use tracing::warn;
-use turnpike_challenger::Duty;
 use turnpike_executor::Chain;
+use turnpike_game::Action;
 use turnpike_l1::{GameStatus, L1Client, L1Endpoints, L1Sender, L1View, OutputStatus, Side};
 use turnpike_protocol::{Genesis, OutputRoot};
 
@@ -246,9 +246,9 @@ impl Liar {
 /// What is worth telling of what a player said.
 fn deed(view: &L1View, Said { duty, refusal }: Said) -> Option<Deed> {
     match (duty, refusal) {
-        (Duty::Move { game }, Some(_)) => Some(Deed::Refused { game }),
-        (Duty::Challenge { output }, None) => Some(Deed::Challenged { output }),
-        (Duty::Defend { challenge }, None) => {
+        (Action::Move { game }, Some(_)) => Some(Deed::Refused { game }),
+        (Action::Challenge { output }, None) => Some(Deed::Challenged { output }),
+        (Action::Defend { challenge }, None) => {
             let output = view.disputes().challenge(challenge)?.output;
             Some(Deed::Defended { challenge, output })
         }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use alloy_primitives::{Address, B256, Bytes, U256, address};
-use turnpike_challenger::prove::{run_native, witness};
+use turnpike_game::prove::{run_native, witness};
 use turnpike_protocol::{
     BLOB_BYTES, Batch, BatchBlock, BlockInput, DataKind, EcrecoverInput, Effort, Entry,
     EntryBlocks, EntryData, LocalInput, Preimage, Preimages, SignedTx, blob_key, calldata_hash,

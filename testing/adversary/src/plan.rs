@@ -1,7 +1,7 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use alloy_primitives::Address;
-use turnpike_challenger::prove::Position;
+use turnpike_game::prove::BlockPosition;
 use turnpike_l1::{OutputStatus, ProposedOutput};
 use turnpike_protocol::{Header, OutputRoot};
 
@@ -53,7 +53,7 @@ impl Plan<'_> {
     pub(crate) fn lies(&self, chronicle: Arc<Chronicle>) -> Result<Option<Lies>, LiarError> {
         let truth = chronicle.roots()?;
         let newest = chronicle.newest();
-        let ranges: Vec<Vec<Position>> = match self.role {
+        let ranges: Vec<Vec<BlockPosition>> = match self.role {
             Role::Accomplice => {
                 let doctrine = Doctrine::new(Arc::clone(&chronicle), chronicle.falsified_roots()?);
                 return Ok(Some(Lies { chronicle, doctrines: vec![doctrine], proposal: None }));
@@ -116,7 +116,7 @@ impl Plan<'_> {
         &self,
         chronicle: Arc<Chronicle>,
         truth: &Roots,
-        range: &[Position],
+        range: &[BlockPosition],
         forgery: Forgery,
         entry: u64,
     ) -> Result<Lies, LiarError> {
@@ -141,8 +141,8 @@ impl Plan<'_> {
 }
 
 /// The blocks of some entries.
-fn blocks(truth: &Roots, entries: RangeInclusive<u64>) -> Vec<Position> {
-    let of = |entry| (0..truth.blocks(entry)).map(move |index| Position { entry, index });
+fn blocks(truth: &Roots, entries: RangeInclusive<u64>) -> Vec<BlockPosition> {
+    let of = |entry| (0..truth.blocks(entry)).map(move |index| BlockPosition { entry, index });
     entries.flat_map(of).collect()
 }
 
@@ -150,7 +150,7 @@ fn blocks(truth: &Roots, entries: RangeInclusive<u64>) -> Vec<Position> {
 fn first_that_works(
     kind: Kind,
     chronicle: &Chronicle,
-    range: &[Position],
+    range: &[BlockPosition],
 ) -> Result<Option<Forgery>, LiarError> {
     for at in range.iter().rev() {
         match forge(kind, chronicle, *at) {

@@ -2,9 +2,8 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, B256, keccak256};
 use tracing::debug;
-use turnpike_challenger::{
-    Calls, Due, Duty, Scene,
-    game::{Belief, Play, answer, open},
+use turnpike_game::{
+    Action, Calls, ClaimProvider, NextMove, PlayerView, ScheduledAction, next_move, opening,
 };
 use turnpike_l1::{Answer, Call, DisputedOutput, Fees, L1Client, L1Error, L1Sender, L1View, Phase};
 use turnpike_protocol::ChainConfig;
@@ -28,7 +27,7 @@ pub struct Player {
     /// What was shown to L1's oracle.
     loaded: BTreeSet<(B256, u64)>,
     /// What L1 refuses is not tried again.
-    refused: BTreeSet<Duty>,
+    refused: BTreeSet<Action>,
     noise: u64,
 }
 
@@ -36,7 +35,7 @@ pub struct Player {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     /// Which duty was to be done.
-    pub duty: Duty,
+    pub duty: Action,
     /// Why L1 would not take it; `None` if it was sent.
     pub refusal: Option<String>,
 }
@@ -71,7 +70,7 @@ impl Player {
     pub async fn step(
         &mut self,
         view: &L1View,
-        belief: &mut impl Belief,
+        belief: &mut impl ClaimProvider,
     ) -> Result<Vec<Said>, LiarError> {
         let Some(head) = view.head() else { return Ok(Vec::new()) };
         let account = self.sender.account().await?;
@@ -79,17 +78,17 @@ impl Player {
         if account.pending_nonce > self.sender.nonce_at(head.hash).await? {
             return Ok(Vec::new());
         }
-        let scene = Scene {
+        let scene = PlayerView {
             own: self.address(),
             l1_time: head.time,
             config: &self.config,
             outputs: view.outputs(),
             disputes: view.disputes(),
-            challenge: &self.challenge,
-            defend: &self.defend,
+            to_challenge: &self.challenge,
+            to_defend: &self.defend,
         };
         let (mut said, mut nonce) = (Vec::new(), account.nonce);
-        for Due { duty, deadline } in scene.duties() {
+        for ScheduledAction { action: duty, deadline } in scene.actions() {
             if !self.acts(duty, deadline, head.time) {
                 continue;
             }
@@ -110,13 +109,13 @@ impl Player {
         Ok(said)
     }
 
-    fn acts(&self, duty: Duty, deadline: u64, l1_time: u64) -> bool {
+    fn acts(&self, duty: Action, deadline: u64, l1_time: u64) -> bool {
         if self.refused.contains(&duty) {
             return false;
         }
         match (self.manner, duty) {
-            (Manner::Silent, Duty::Defend { .. } | Duty::Move { .. }) => false,
-            (Manner::Late, Duty::Defend { .. } | Duty::Move { .. }) => l1_time + 1 >= deadline,
+            (Manner::Silent, Action::Defend { .. } | Action::Move { .. }) => false,
+            (Manner::Late, Action::Defend { .. } | Action::Move { .. }) => l1_time + 1 >= deadline,
             _ => true,
         }
     }
@@ -135,42 +134,42 @@ impl Player {
 
     fn call(
         &mut self,
-        duty: Duty,
+        duty: Action,
         view: &L1View,
-        belief: &mut impl Belief,
+        belief: &mut impl ClaimProvider,
     ) -> Result<Option<Call>, LiarError> {
         let blocks = self.config.entry_blocks_max;
         let of = |index| DisputedOutput::of(view.outputs(), index, blocks);
         let disputes = view.disputes();
         Ok(match duty {
-            Duty::Challenge { output } => {
+            Action::Challenge { output } => {
                 let Some(output) = of(output) else { return Ok(None) };
-                let opening = open(belief, &output)?;
+                let opening = opening(belief, &output)?;
                 opening.map(|opening| self.calls.challenge(&output, &opening))
             }
-            Duty::Defend { challenge } => {
+            Action::Defend { challenge } => {
                 let Some(challenge) = disputes.challenge(challenge) else { return Ok(None) };
                 let Some(output) = of(challenge.output) else { return Ok(None) };
                 let opening = &challenge.opening.bisection;
-                match answer(belief, &output, opening)? {
-                    Some(Play::Answer(answer)) => {
+                match next_move(belief, &output, opening)? {
+                    Some(NextMove::Bisect(answer)) => {
                         let answer = self.in_manner(answer);
                         Some(self.calls.defend(challenge.index, opening, &answer))
                     }
                     _ => None,
                 }
             }
-            Duty::Move { game } => {
+            Action::Move { game } => {
                 let Some(game) = disputes.game(game) else { return Ok(None) };
                 let Some(challenge) = disputes.challenge(game.challenge) else { return Ok(None) };
                 let Some(output) = of(challenge.output) else { return Ok(None) };
                 let newest = &game.newest(challenge).bisection;
-                match answer(belief, &output, newest)? {
-                    Some(Play::Answer(answer)) => {
+                match next_move(belief, &output, newest)? {
+                    Some(NextMove::Bisect(answer)) => {
                         let answer = self.in_manner(answer);
                         Some(self.calls.answer(game.index, newest, &answer))
                     }
-                    Some(Play::Prove(proof)) => {
+                    Some(NextMove::Prove(proof)) => {
                         debug_assert_eq!(newest.phase, Phase::Machine);
                         let load = self.calls.load(&proof);
                         let is_new = proof.read.is_some_and(|read| self.loaded.insert(read));
@@ -185,9 +184,9 @@ impl Player {
                     }
                 }
             }
-            Duty::TimeOut { game } => Some(self.calls.time_out(game)),
-            Duty::Resolve { challenge } => Some(self.calls.resolve(challenge)),
-            Duty::ReturnBond { game } => Some(self.calls.return_bond(game)),
+            Action::TimeOut { game } => Some(self.calls.time_out(game)),
+            Action::Resolve { challenge } => Some(self.calls.resolve(challenge)),
+            Action::ReturnBond { game } => Some(self.calls.return_bond(game)),
         })
     }
 

@@ -1,5 +1,5 @@
 use alloy_primitives::B256;
-use turnpike_challenger::prove::Position;
+use turnpike_game::prove::BlockPosition;
 use turnpike_l1::DisputedOutput;
 
 /// Output roots after the blocks of each entry; entry 0 has that of the genesis block.
@@ -18,16 +18,16 @@ impl Roots {
     }
 
     /// The root after a block, or if the entry has none there after its last.
-    pub fn after_block(&self, at: Position) -> Option<B256> {
+    pub fn after_block(&self, at: BlockPosition) -> Option<B256> {
         let blocks = self.0.get(usize::try_from(at.entry).ok()?)?;
         let index = usize::try_from(at.index).unwrap_or(usize::MAX);
         blocks.get(index).or_else(|| blocks.last()).copied()
     }
 
     /// The root before a block.
-    pub fn before_block(&self, at: Position) -> Option<B256> {
+    pub fn before_block(&self, at: BlockPosition) -> Option<B256> {
         match at.index.checked_sub(1) {
-            Some(index) => self.after_block(Position { index, ..at }),
+            Some(index) => self.after_block(BlockPosition { index, ..at }),
             None => self.after(at.entry.checked_sub(1)?),
         }
     }
@@ -35,7 +35,7 @@ impl Roots {
     /// The root at a position of the phase of blocks.
     pub fn at(&self, output: &DisputedOutput, position: u64) -> Option<B256> {
         let (entry, index) = output.block_at(position);
-        self.before_block(Position { entry, index })
+        self.before_block(BlockPosition { entry, index })
     }
 
     /// How many entries there are, entry 0 among them.
@@ -50,7 +50,7 @@ impl Roots {
     }
 
     /// Says of one block that this is the root after it.
-    pub fn set(&mut self, at: Position, root: B256) {
+    pub fn set(&mut self, at: BlockPosition, root: B256) {
         for (entry, index, known) in self.iter_mut() {
             if (entry, index) == (at.entry, at.index) {
                 *known = root;
@@ -59,7 +59,7 @@ impl Roots {
     }
 
     /// Says of a block and all after it that this is the root.
-    pub fn set_from(&mut self, at: Position, root: B256) {
+    pub fn set_from(&mut self, at: BlockPosition, root: B256) {
         for (entry, index, known) in self.iter_mut() {
             if (entry, index) >= (at.entry, at.index) {
                 *known = root;

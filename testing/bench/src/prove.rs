@@ -6,9 +6,9 @@ use alloy_primitives::{B256, U256, keccak256};
 use anyhow::{Context as _, ensure};
 use clap::Args;
 use serde::Serialize;
-use turnpike_challenger::prove::{PROGRAM, Proof, Report, StatedBlock, Statement, WitnessSize};
 use turnpike_derivation::Follower;
 use turnpike_executor::EngineConfig;
+use turnpike_game::prove::{PROGRAM, Proof, ProofReport, StatedBlock, Statement, WitnessSize};
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{
     BLOB_BYTES, Batch, BatchBlock, DataKind, DepositHint, Effort, Entry, EntryData, Genesis,
@@ -65,7 +65,7 @@ pub fn prove(args: &ProveArgs) -> anyhow::Result<()> {
         table(args, &mut out)?;
     }
     if args.mixed > 0 && args.kind.is_empty() {
-        let report = Report::from(&proven(&mixed_block(args.mixed, args.accounts)?)?);
+        let report = ProofReport::from(&proven(&mixed_block(args.mixed, args.accounts)?)?);
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&report)?)?;
         } else {
@@ -120,7 +120,7 @@ fn line(kind: &ProvenKind, args: &ProveArgs, empty: &Proof) -> anyhow::Result<Li
 /// The proof of a block; an error if it fails, or the block does not hold all that it was offered.
 fn proven(block: &ProvenBlock) -> anyhow::Result<Proof> {
     let proof = Proof::run(PROGRAM, statement(block)?)?;
-    ensure!(proof.agrees(), "{}", Report::from(&proof));
+    ensure!(proof.agrees(), "{}", ProofReport::from(&proof));
     let Some(StatedBlock { skipped, transactions, .. }) = &proof.statement.block else {
         anyhow::bail!("the entry has no block");
     };
@@ -203,7 +203,7 @@ fn entries(
 
 #[cfg(test)]
 mod tests {
-    use turnpike_challenger::prove::{MEMORY_BYTES, MachineRun, STEPS_MAX};
+    use turnpike_game::prove::{MEMORY_BYTES, MachineRun, STEPS_MAX};
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy_primitives::{Address, B256};
 use serde::Serialize;
-use turnpike_challenger::game::{Belief, Unsure};
+use turnpike_game::{ClaimError, ClaimProvider};
 use turnpike_l1::{Bisection, Challenge, DisputedOutput, Game, Phase, Segment, Side};
 
 use super::words::{self, Range};
@@ -48,11 +48,11 @@ pub(super) struct FalseClaim {
 
 /// All bisections of a game, the challenge's opening first; of a challenge without games, that alone.
 pub(super) fn check_all(
-    belief: &mut impl Belief,
+    belief: &mut impl ClaimProvider,
     output: &DisputedOutput,
     challenge: &Challenge,
     game: Option<&Game>,
-) -> Result<Vec<CheckedRound>, Unsure> {
+) -> Result<Vec<CheckedRound>, ClaimError> {
     let opening = (Side::Challenger, challenge.challenger, &challenge.opening.bisection);
     let moves = game.into_iter().flat_map(|game| {
         game.moves.iter().enumerate().map(|(at, made)| match at % 2 {
@@ -75,10 +75,10 @@ pub(super) fn check_all(
 }
 
 fn check(
-    belief: &mut impl Belief,
+    belief: &mut impl ClaimProvider,
     output: &DisputedOutput,
     bisection: &Bisection,
-) -> Result<Finding, Unsure> {
+) -> Result<Finding, ClaimError> {
     let (agreed, at) = match bisection.phase {
         Phase::Blocks => (bisection.start, bisection.first),
         Phase::Machine => (bisection.agreed_root, bisection.block),
@@ -129,7 +129,7 @@ impl fmt::Display for Finding {
 
 #[cfg(test)]
 mod tests {
-    use turnpike_challenger::game::Trace;
+    use turnpike_game::Trace;
 
     use super::*;
 
@@ -149,13 +149,13 @@ mod tests {
     /// Whose root is always the same.
     struct Constant;
 
-    impl Belief for Constant {
-        fn root_at(&mut self, _: &DisputedOutput, _: u64) -> Result<B256, Unsure> {
+    impl ClaimProvider for Constant {
+        fn root_at(&mut self, _: &DisputedOutput, _: u64) -> Result<B256, ClaimError> {
             Ok(TRUTH)
         }
 
-        fn trace(&mut self, output: &DisputedOutput, _: u64) -> Result<&mut Trace, Unsure> {
-            Err(Unsure::NotDerived(output.entry))
+        fn trace(&mut self, output: &DisputedOutput, _: u64) -> Result<&mut Trace, ClaimError> {
+            Err(ClaimError::NotDerived(output.entry))
         }
     }
 

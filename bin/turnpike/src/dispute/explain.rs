@@ -1,7 +1,8 @@
 use std::{fmt, process::ExitCode};
 
 use serde::Serialize;
-use turnpike_challenger::{Peer, Verdict, enquire, game::Trace, prove::StatedBlock};
+use turnpike_challenger::{Peer, Verdict, enquire};
+use turnpike_game::{Trace, prove::StatedBlock};
 use turnpike_l1::{DisputedOutput, Game, Phase, Side};
 
 use super::{

@@ -3,7 +3,7 @@ use std::{fmt, time::Duration};
 use alloy_primitives::{Address, B256};
 use anyhow::{Context as _, bail};
 use serde::Serialize;
-use turnpike_challenger::{Call, prove::grouped};
+use turnpike_game::{Call, prove::grouped};
 use turnpike_l1::{L1Client, L1Sender};
 
 use crate::{cli::Key, vm::Format};

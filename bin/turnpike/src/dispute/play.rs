@@ -3,10 +3,7 @@ use std::{fmt, process::ExitCode};
 use alloy_primitives::{Address, Bytes, U256};
 use anyhow::{Context as _, bail, ensure};
 use serde::Serialize;
-use turnpike_challenger::{
-    Call, Calls,
-    game::{Play, answer},
-};
+use turnpike_game::{Call, Calls, NextMove, next_move};
 use turnpike_l1::{Bisection, Challenge, DisputedOutput, Game, Side};
 
 use super::{
@@ -138,20 +135,20 @@ async fn find(
     calls: &Calls,
 ) -> anyhow::Result<Vec<(String, Call)>> {
     let mut truth = Truth::derive(session, args.execution, output).await?;
-    let play = truth.ask(|truth| answer(truth, &output, bisection)).await?;
+    let play = truth.ask(|truth| next_move(truth, &output, bisection)).await?;
     let play = play.context("there is nothing to object to: every claim is true")?;
     Ok(match (turn, play) {
-        (Turn::Defence { challenge }, Play::Answer(answer)) => {
+        (Turn::Defence { challenge }, NextMove::Bisect(answer)) => {
             let what = format!("challenge {challenge}: is defended");
             vec![(what, calls.defend(*challenge, bisection, &answer))]
         }
-        (Turn::Defence { .. }, Play::Prove(_)) => {
+        (Turn::Defence { .. }, NextMove::Prove(_)) => {
             bail!("a challenge is not opened with a single step")
         }
-        (Turn::Move { game }, Play::Answer(answer)) => {
+        (Turn::Move { game }, NextMove::Bisect(answer)) => {
             vec![(format!("game {game}: move"), calls.answer(*game, bisection, &answer))]
         }
-        (Turn::Move { game }, Play::Prove(proof)) => {
+        (Turn::Move { game }, NextMove::Prove(proof)) => {
             let load = calls.load(&proof);
             let load = load.map(|call| (format!("game {game}: what the step reads"), call));
             let prove = (format!("game {game}: the step"), calls.prove(*game, bisection, &proof));

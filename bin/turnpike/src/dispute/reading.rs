@@ -1,7 +1,7 @@
 //! What a step reads from the oracle, in words.
 
 use alloy_primitives::{Address, B256};
-use turnpike_challenger::prove::grouped;
+use turnpike_game::prove::grouped;
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{DataKind, LocalInput, ORACLE_WORD_BYTES, Preimage, Preimages, keccak_key};
 

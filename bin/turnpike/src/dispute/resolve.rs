@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use alloy_primitives::{Address, U256};
 use anyhow::bail;
-use turnpike_challenger::{Call, Calls};
+use turnpike_game::{Call, Calls};
 use turnpike_l1::{Challenge, Dispute, Game, L1Client, Rollup};
 
 use super::{

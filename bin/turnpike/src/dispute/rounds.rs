@@ -159,7 +159,7 @@ impl From<turnpike_l1::Ended> for Receipt {
 
 impl Receipt {
     fn gas_text(&self) -> String {
-        self.gas.map_or_else(|| "-".to_owned(), turnpike_challenger::prove::grouped)
+        self.gas.map_or_else(|| "-".to_owned(), turnpike_game::prove::grouped)
     }
 
     fn write_end(&self, f: &mut fmt::Formatter<'_>, what: &str, started_at: u64) -> fmt::Result {

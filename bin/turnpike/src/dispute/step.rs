@@ -5,7 +5,7 @@ use std::fmt;
 use alloy_primitives::B256;
 use serde::Serialize;
 use serde_json::Value;
-use turnpike_challenger::{game::Trace, prove::PROGRAM};
+use turnpike_game::{Trace, prove::PROGRAM};
 use turnpike_l1::PostedEntry;
 use turnpike_vm::Machine;
 

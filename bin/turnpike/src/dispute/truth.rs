@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
 use tokio::task::block_in_place;
-use turnpike_challenger::{
-    Verdict, Verifier, VerifierError,
-    game::{self, Belief as _, Trace, Traces, Unsure},
+use turnpike_challenger::{HonestClaims, TraceCache, Verdict, Verifier, VerifierError};
+use turnpike_game::{
+    ClaimError, ClaimProvider as _, Trace,
     prove::{ProveError, StatedBlock},
 };
 use turnpike_l1::{DisputedOutput, EntrySource, L1Error, L1View, PostedEntry};
@@ -18,7 +18,7 @@ pub(super) struct Truth<'a> {
     view: &'a L1View,
     output: DisputedOutput,
     verifier: Verifier,
-    traces: Traces,
+    traces: TraceCache,
     /// Blocks whose run was asked for, by entry and place in it; `None` past the entry's last.
     blocks: BTreeMap<(u64, u64), Option<StatedBlock>>,
 }
@@ -32,7 +32,7 @@ impl<'a> Truth<'a> {
     ) -> anyhow::Result<Self> {
         let genesis = &session.genesis;
         let verifier = block_in_place(|| Verifier::new_with(genesis, execution.into()));
-        let (traces, blocks) = (Traces::default(), BTreeMap::new());
+        let (traces, blocks) = (TraceCache::default(), BTreeMap::new());
         let mut truth = Self { view: &session.view, output, verifier, traces, blocks };
         truth.derive_until(output.entry).await?;
         Ok(truth)
@@ -41,12 +41,12 @@ impl<'a> Truth<'a> {
     /// What a question about the truth is answered with. Runs of blocks that it takes are made.
     pub(super) async fn ask<T>(
         &mut self,
-        mut question: impl FnMut(&mut game::Truth<'_>) -> Result<T, Unsure>,
+        mut question: impl FnMut(&mut HonestClaims<'_>) -> Result<T, ClaimError>,
     ) -> anyhow::Result<T> {
         loop {
-            let mut truth = game::Truth::new(&self.verifier, &mut self.traces);
+            let mut truth = HonestClaims::new(&self.verifier, &mut self.traces);
             match block_in_place(|| question(&mut truth)) {
-                Err(Unsure::NotPrepared { entry, index }) => self.prepare(entry, index).await?,
+                Err(ClaimError::NotPrepared { entry, index }) => self.prepare(entry, index).await?,
                 answer => return Ok(answer?),
             }
         }
@@ -94,7 +94,7 @@ impl<'a> Truth<'a> {
         let statement = block_in_place(|| verifier.statement(entries, &source.as_data(), index))
             .map_err(|error: ProveError| anyhow!(error))?;
         self.derive_until(self.output.entry).await?;
-        let mut truth = game::Truth::new(&self.verifier, &mut self.traces);
+        let mut truth = HonestClaims::new(&self.verifier, &mut self.traces);
         block_in_place(|| truth.prepare(&statement))?;
         self.blocks.insert((entry, index), statement.block);
         Ok(())

@@ -2,7 +2,7 @@
 
 use alloy_primitives::B256;
 use serde::Serialize;
-use turnpike_challenger::prove::grouped;
+use turnpike_game::prove::grouped;
 use turnpike_l1::{
     Bisection, ChallengeStatus, DisputedOutput, GameEnd, GameStatus, MACHINE_STEPS, Phase, Side,
 };

@@ -12,7 +12,7 @@ use alloy_primitives::Bytes;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use serde_json::json;
-use turnpike_challenger::{L1Step, StepDifference};
+use turnpike_game::{L1Step, StepDifference};
 use turnpike_protocol::Preimages;
 use turnpike_vm::Machine;
 

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use alloy_primitives::hex;
 use serde_json::{Value, json};
-use turnpike_challenger::StepDifference;
+use turnpike_game::StepDifference;
 use turnpike_vm::{REGISTER_NAMES, State, decode};
 
 /// What a step that L1 takes otherwise looks like to people.

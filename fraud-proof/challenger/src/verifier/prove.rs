@@ -1,9 +1,9 @@
 use alloy_primitives::B256;
+use turnpike_game::prove::{ProveError, Statement};
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{EntryData, LocalInputs};
 
 use super::Verifier;
-use crate::prove::{ProveError, Statement};
 
 impl Verifier {
     /// The output root after so many blocks of an entry, or after all that it has; `None` if it is not derived yet.

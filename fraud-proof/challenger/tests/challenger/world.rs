@@ -7,9 +7,10 @@ use alloy_primitives::{Address, B256, Bytes, U256, b256};
 use serde_json::json;
 use tempfile::TempDir;
 use turnpike_challenger::{
-    Calls, Challenger, ChallengerConfig, Event, FeePolicy, ProposeConfig, Verifier,
+    Challenger, ChallengerConfig, Event, FeePolicy, ProposeConfig, Verifier,
 };
 use turnpike_executor::{Chain, EngineConfig};
+use turnpike_game::Calls;
 use turnpike_l1::{Append, Call, Dispute, L1Client, L1Sender, L1View, ProposedOutput, Rollup};
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot};
 use turnpike_test_anvil::Anvil;

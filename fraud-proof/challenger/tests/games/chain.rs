@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{B256, Bytes, keccak256};
-use turnpike_challenger::{
-    Verifier,
-    game::{Belief as _, Trace, Traces, Truth, Unsure},
-};
+use turnpike_challenger::{HonestClaims, TraceCache, Verifier};
+use turnpike_game::{ClaimError, ClaimProvider as _, Trace};
 use turnpike_l1::{DisputedOutput, PostedEntry};
 use turnpike_protocol::{EntryData, Genesis, Header, OutputRoot};
 
@@ -32,7 +30,7 @@ pub(crate) struct Chain {
     entries: Vec<PostedEntry>,
     /// By entry.
     data: Vec<Bytes>,
-    traces: Traces,
+    traces: TraceCache,
 }
 
 /// The chain and its L1.
@@ -51,7 +49,7 @@ impl World {
         let verifier = Verifier::new(&genesis);
         let mut l1 = L1::new(&genesis.config, &verifier.genesis_output(), TIME);
         let entries = vec![l1.first_entry()];
-        let traces = Traces::with_max(TRACES, TRACES);
+        let traces = TraceCache::with_max(TRACES, TRACES);
         let chain = Chain { verifier, entries, data: vec![Bytes::new()], traces };
         Self { l1, chain, rollup: Rollup::new(), true_outputs: BTreeMap::new() }
     }
@@ -124,12 +122,12 @@ impl Chain {
     /// Asks the truth, and prepares what it takes to answer.
     pub(crate) fn ask<T>(
         &mut self,
-        mut question: impl FnMut(&mut Truth<'_>) -> Result<T, Unsure>,
+        mut question: impl FnMut(&mut HonestClaims<'_>) -> Result<T, ClaimError>,
     ) -> T {
         loop {
-            match question(&mut Truth::new(&self.verifier, &mut self.traces)) {
+            match question(&mut HonestClaims::new(&self.verifier, &mut self.traces)) {
                 Ok(answer) => return answer,
-                Err(Unsure::NotPrepared { entry, index }) => self.prepare(entry, index),
+                Err(ClaimError::NotPrepared { entry, index }) => self.prepare(entry, index),
                 Err(other) => panic!("{other}"),
             }
         }
@@ -142,7 +140,7 @@ impl Chain {
         let data = entry_data(&posted.entry, &self.entries[0].entry, &self.data[at]);
         let statement = self.verifier.statement(&self.entries, &data, index).expect("derived");
         self.feed();
-        Truth::new(&self.verifier, &mut self.traces).prepare(&statement).expect("agrees");
+        HonestClaims::new(&self.verifier, &mut self.traces).prepare(&statement).expect("agrees");
     }
 
     pub(crate) fn root_at(&mut self, output: &DisputedOutput, position: u64) -> B256 {

@@ -1,8 +1,9 @@
 //! A verifier that has derived what a test posts.
 
 use alloy_primitives::{Address, B256, Bytes};
-use turnpike_challenger::{Verdict, Verifier, prove::Statement};
+use turnpike_challenger::{Verdict, Verifier};
 use turnpike_executor::EngineConfig;
+use turnpike_game::prove::Statement;
 use turnpike_l1::{DisputedOutput, EntrySource, OutputStatus, PostedEntry, ProposedOutput};
 use turnpike_protocol::OutputRoot;
 

@@ -1,9 +1,9 @@
 //! Who plays for what is not so.
 
 use alloy_primitives::{B256, Bytes, keccak256};
-use turnpike_challenger::{
-    game::{Belief, Fault, Play, Trace, Truth, Unsure, answer, open},
-    prove::PROGRAM,
+use turnpike_challenger::HonestClaims;
+use turnpike_game::{
+    ClaimError, ClaimProvider, NextMove, Trace, TraceFault, next_move, opening, prove::PROGRAM,
 };
 use turnpike_l1::{Answer, Bisection, DisputedOutput, Phase, Segment, positions};
 use turnpike_protocol::{LocalInputs, Preimages};
@@ -19,7 +19,7 @@ pub(crate) trait Player {
         chain: &mut Chain,
         output: &DisputedOutput,
         bisection: &Bisection,
-    ) -> Option<Play>;
+    ) -> Option<NextMove>;
 }
 
 /// Plays for the truth.
@@ -27,7 +27,7 @@ pub(crate) struct Honest;
 
 impl Player for Honest {
     fn open(&mut self, chain: &mut Chain, output: &DisputedOutput) -> Option<Answer> {
-        chain.ask(|truth| open(truth, output))
+        chain.ask(|truth| opening(truth, output))
     }
 
     fn answer(
@@ -35,8 +35,8 @@ impl Player for Honest {
         chain: &mut Chain,
         output: &DisputedOutput,
         bisection: &Bisection,
-    ) -> Option<Play> {
-        chain.ask(|truth| answer(truth, output, bisection))
+    ) -> Option<NextMove> {
+        chain.ask(|truth| next_move(truth, output, bisection))
     }
 }
 
@@ -144,7 +144,7 @@ impl Player for Inventor {
         chain: &mut Chain,
         output: &DisputedOutput,
         bisection: &Bisection,
-    ) -> Option<Play> {
+    ) -> Option<NextMove> {
         let segments: Vec<Segment> = (0..).map_while(|at| bisection.segment(at)).collect();
         let wrong = segments
             .iter()
@@ -154,9 +154,9 @@ impl Player for Inventor {
         let (segment, index) = (segments[at], at as u64);
         if segment.phase == Phase::Machine && segment.length() == 1 {
             let prove = |run: &mut Trace| run.prove(segment.first, index).expect("runs");
-            return Some(Play::Prove(chain.run(output, segment.block, prove)));
+            return Some(NextMove::Prove(chain.run(output, segment.block, prove)));
         }
-        Some(Play::Answer(self.divide(chain, output, &segment, index)))
+        Some(NextMove::Bisect(self.divide(chain, output, &segment, index)))
     }
 }
 
@@ -197,12 +197,12 @@ impl Lie {
         match self {
             Self::NoBlock => told.local = LocalInputs { block_index: 1_023, ..told.local },
             Self::Register { after_step, number, difference } => {
-                fault = Some(Fault::new(after_step, move |machine| {
+                fault = Some(TraceFault::new(after_step, move |machine| {
                     machine.set_register(number, machine.register(number) ^ difference);
                 }));
             }
         }
-        Trace::lying(PROGRAM, told, preimages, fault).expect("a program")
+        Trace::forged(PROGRAM, told, preimages, fault).expect("a program")
     }
 
     /// Whether a run with this lie comes to an end within so many steps.
@@ -219,7 +219,7 @@ impl Lie {
 impl Player for Believer {
     fn open(&mut self, chain: &mut Chain, output: &DisputedOutput) -> Option<Answer> {
         self.prepare(chain, output);
-        chain.ask(|truth| open(&mut Conviction { truth, own: self }, output))
+        chain.ask(|truth| opening(&mut Conviction { truth, own: self }, output))
     }
 
     fn answer(
@@ -227,20 +227,20 @@ impl Player for Believer {
         chain: &mut Chain,
         output: &DisputedOutput,
         bisection: &Bisection,
-    ) -> Option<Play> {
+    ) -> Option<NextMove> {
         self.prepare(chain, output);
-        chain.ask(|truth| answer(&mut Conviction { truth, own: self }, output, bisection))
+        chain.ask(|truth| next_move(&mut Conviction { truth, own: self }, output, bisection))
     }
 }
 
 /// The truth, but for what a believer knows better.
 struct Conviction<'a, 'b> {
-    truth: &'a mut Truth<'b>,
+    truth: &'a mut HonestClaims<'b>,
     own: &'a mut Believer,
 }
 
-impl Belief for Conviction<'_, '_> {
-    fn root_at(&mut self, output: &DisputedOutput, position: u64) -> Result<B256, Unsure> {
+impl ClaimProvider for Conviction<'_, '_> {
+    fn root_at(&mut self, output: &DisputedOutput, position: u64) -> Result<B256, ClaimError> {
         if position <= self.own.position {
             return self.truth.root_at(output, position);
         }
@@ -250,7 +250,7 @@ impl Belief for Conviction<'_, '_> {
         Ok(keccak256(position.to_be_bytes()))
     }
 
-    fn trace(&mut self, output: &DisputedOutput, position: u64) -> Result<&mut Trace, Unsure> {
+    fn trace(&mut self, output: &DisputedOutput, position: u64) -> Result<&mut Trace, ClaimError> {
         if position != self.own.position {
             return self.truth.trace(output, position);
         }

@@ -2,15 +2,13 @@
 
 mod chain;
 mod derived;
-#[path = "../inbox/mod.rs"]
+#[path = "../../../game/tests/inbox/mod.rs"]
 mod inbox;
 mod l1;
 mod liars;
 mod play;
-mod program;
-#[path = "../one_step/rng.rs"]
+#[path = "../../../game/tests/one_step/rng.rs"]
 #[allow(dead_code)] // shared by several tests
 mod rng;
-mod trace;
 mod truth;
 mod whole;

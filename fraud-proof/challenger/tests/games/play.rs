@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use alloy::sol_types::SolCall as _;
 use alloy_primitives::{B256, U256};
-use turnpike_challenger::{game::Play, prove::PROGRAM};
+use turnpike_game::{NextMove, prove::PROGRAM};
 use turnpike_l1::{Answer, Bisection, Dispute, DisputedOutput, Phase, Segment, Side};
 use turnpike_vm::Machine;
 
@@ -76,13 +76,13 @@ impl Game<'_> {
     }
 
     /// Makes a move; `None` if L1 refuses it.
-    fn make(&mut self, side: Side, is_honest: bool, play: Play) -> Option<()> {
+    fn make(&mut self, side: Side, is_honest: bool, play: NextMove) -> Option<()> {
         self.l1.pass(1);
         let from = if is_honest { HONEST } else { LIAR };
         let answered = Dispute::Bisection::from(&self.newest);
         let dispute = self.l1.dispute;
         match play {
-            Play::Answer(answer) => {
+            NextMove::Bisect(answer) => {
                 let segment = self.newest.segment(answer.segment)?;
                 let call = (&answer).into();
                 let sent = if self.played.bisections == 1 {
@@ -101,7 +101,7 @@ impl Game<'_> {
                 let held = self.l1.view(dispute, &Dispute::gameAtCall { gameId: self.game });
                 assert_eq!(held.bisection, self.newest.hash());
             }
-            Play::Prove(proof) => {
+            NextMove::Prove(proof) => {
                 let mut gas = 0;
                 if let Some(load) = &proof.load {
                     let sent = self.l1.load(from, load).ok()?;

@@ -1,12 +1,9 @@
 //! What an honest player believes is what its verifier has derived and the proof program confirms.
 
 use alloy_primitives::B256;
-use turnpike_challenger::{
-    Verdict,
-    game::{Belief as _, Disagreement, Traces, Truth, Unsure, open},
-    prove::Statement,
-};
+use turnpike_challenger::{HonestClaims, TraceCache, Verdict};
 use turnpike_executor::{EngineConfig, Mode};
+use turnpike_game::{ClaimError, ClaimProvider as _, Disagreement, opening, prove::Statement};
 use turnpike_l1::{DisputedOutput, memory::L1Event};
 
 use crate::{
@@ -31,19 +28,23 @@ async fn derived() -> Derived {
     derived
 }
 
-fn prepare(derived: &Derived, traces: &mut Traces, statement: &Statement) -> Result<(), Unsure> {
-    Truth::new(&derived.verifier, traces).prepare(statement)
+fn prepare(
+    derived: &Derived,
+    traces: &mut TraceCache,
+    statement: &Statement,
+) -> Result<(), ClaimError> {
+    HonestClaims::new(&derived.verifier, traces).prepare(statement)
 }
 
 /// Whether the run at a position is at hand.
-fn is_prepared(derived: &Derived, traces: &mut Traces, it: &DisputedOutput, at: u64) -> bool {
-    match Truth::new(&derived.verifier, traces).trace(it, at) {
+fn is_prepared(derived: &Derived, traces: &mut TraceCache, it: &DisputedOutput, at: u64) -> bool {
+    match HonestClaims::new(&derived.verifier, traces).trace(it, at) {
         Ok(trace) => {
             let (entry, index) = it.block_at(at);
             assert_eq!(Some(trace.preimages().local), derived.verifier.local_inputs(entry, index));
             true
         }
-        Err(Unsure::NotPrepared { entry, index }) => {
+        Err(ClaimError::NotPrepared { entry, index }) => {
             assert_eq!((entry, index), it.block_at(at));
             false
         }
@@ -70,8 +71,8 @@ async fn roots_are_those_of_blocks_and_repeat_after_an_entrys_last() {
     assert_eq!(roots.iter().map(|(entry, _)| *entry).collect::<Vec<_>>(), [1, 1, 1, 2, 3, 4, 4]);
     let after = |block: usize| roots[block - 1].1;
     let each = blocks_per_entry();
-    let mut traces = Traces::default();
-    let mut truth = Truth::new(&derived.verifier, &mut traces);
+    let mut traces = TraceCache::default();
+    let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
     // The parent is after entry 1.
     for (position, block) in [
         (0, 3),
@@ -93,9 +94,9 @@ async fn roots_are_those_of_blocks_and_repeat_after_an_entrys_last() {
     assert_eq!(truth.root_at(&output, output.segment().last).expect("derived"), output.root);
     assert_eq!(truth.root_at(&output, 0).expect("derived"), output.parent_root);
     let error = truth.root_at(&output, 3 * each + 1).expect_err("there is no entry 5");
-    assert!(matches!(error, Unsure::NotDerived(5)));
+    assert!(matches!(error, ClaimError::NotDerived(5)));
     let error = truth.trace(&output, 3 * each).expect_err("there is no entry 5");
-    assert!(matches!(error, Unsure::NotDerived(5)));
+    assert!(matches!(error, ClaimError::NotDerived(5)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +131,7 @@ async fn the_runs_that_were_asked_for_last_are_kept() {
     let mut derived = derived().await;
     let output = derived.propose(0, 4, Some(7));
     let each = blocks_per_entry();
-    let mut traces = Traces::with_max(1, 2);
+    let mut traces = TraceCache::with_max(1, 2);
     let [first, second, third] = [0, 1, 3 * each];
     assert!(!is_prepared(&derived, &mut traces, &output, first));
     for (entry, index) in [(1, 0), (1, 1)] {
@@ -145,7 +146,7 @@ async fn the_runs_that_were_asked_for_last_are_kept() {
     assert!(is_prepared(&derived, &mut traces, &output, first));
     assert!(!is_prepared(&derived, &mut traces, &output, second));
     // Of one machine at a time: another is made again of what its run reads, without the chain.
-    let mut truth = Truth::new(&derived.verifier, &mut traces);
+    let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
     for (position, entry) in [(first, 1), (third, 4), (first, 1)] {
         let trace = truth.trace(&output, position).expect("prepared");
         assert_eq!(trace.steps_taken(), 0, "made again");
@@ -154,10 +155,10 @@ async fn the_runs_that_were_asked_for_last_are_kept() {
     }
     // What is not derived any more is not believed any more, and comes back with it.
     derived.verifier.rewind(4);
-    let mut truth = Truth::new(&derived.verifier, &mut traces);
-    assert!(matches!(truth.trace(&output, third), Err(Unsure::NotDerived(4))));
-    assert!(matches!(truth.prepare(&statement), Err(Unsure::NotDerived(4))));
-    assert!(matches!(open(&mut truth, &output), Err(Unsure::NotDerived(4))));
+    let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
+    assert!(matches!(truth.trace(&output, third), Err(ClaimError::NotDerived(4))));
+    assert!(matches!(truth.prepare(&statement), Err(ClaimError::NotDerived(4))));
+    assert!(matches!(opening(&mut truth, &output), Err(ClaimError::NotDerived(4))));
     while derived.feed() {}
     assert!(is_prepared(&derived, &mut traces, &output, third));
 }
@@ -166,26 +167,26 @@ async fn the_runs_that_were_asked_for_last_are_kept() {
 async fn where_the_program_says_something_else_nothing_is_done() {
     let mut derived = derived().await;
     let output = derived.propose(0, 4, Some(7));
-    let mut traces = Traces::default();
+    let mut traces = TraceCache::default();
     let right = derived.statement(1, 1);
     let node = right.output_root;
     // The program's inputs are another block's.
     let mut other = derived.statement(1, 0);
     other.position = right.position;
     let error = prepare(&derived, &mut traces, &other).expect_err("is of another block");
-    assert!(matches!(error, Unsure::NotPrepared { entry: 1, index: 1 }));
+    assert!(matches!(error, ClaimError::NotPrepared { entry: 1, index: 1 }));
     // The node's root is another than the program's.
     let lying = Statement { output_root: B256::repeat_byte(9), ..right.clone() };
     let error = prepare(&derived, &mut traces, &lying).expect_err("differs");
-    let Unsure::Disagreement(Disagreement { entry: 1, index: 1, native, machine, .. }) = error
+    let ClaimError::Disagreement(Disagreement { entry: 1, index: 1, native, machine, .. }) = error
     else {
         panic!("{error}")
     };
     assert_eq!([native, machine], [node.to_string(), node.to_string()]);
     // That stays so.
-    let mut truth = Truth::new(&derived.verifier, &mut traces);
+    let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
     let error = truth.trace(&output, 1).expect_err("differs");
-    assert!(matches!(error, Unsure::Disagreement(_)));
+    assert!(matches!(error, ClaimError::Disagreement(_)));
     assert!(error.to_string().contains("block 1 of inbox entry 1"), "{error}");
     truth.prepare(&right).expect("agrees");
     truth.trace(&output, 1).expect("prepared");

@@ -1,7 +1,7 @@
 //! Whole games on L1's contracts, both sides by the same two functions: the honest side wins them all.
 
 use alloy_primitives::{Address, B256, TxKind};
-use turnpike_challenger::prove::PROGRAM;
+use turnpike_game::prove::PROGRAM;
 use turnpike_l1::{DisputedOutput, Side};
 use turnpike_vm::{Machine, Op};
 

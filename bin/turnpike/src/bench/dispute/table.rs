@@ -2,7 +2,7 @@ use std::fmt;
 
 use alloy_primitives::B256;
 use serde::Serialize;
-use turnpike_challenger::prove::grouped;
+use turnpike_game::prove::grouped;
 
 /// An L1 transaction of a dispute.
 #[derive(Clone, Debug, Serialize)]

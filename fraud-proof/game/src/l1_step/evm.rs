@@ -1,0 +1,96 @@
+use std::convert::Infallible;
+
+use alloy_primitives::{Address, Bytes, TxKind};
+use revm::{
+    Context, ExecuteEvm as _, InspectEvm as _, MainBuilder as _, MainContext as _, MainnetEvm,
+    context::{
+        BlockEnv, CfgEnv, Journal, TxEnv,
+        result::{EVMError, ExecutionResult, Output},
+    },
+    database::InMemoryDB,
+    primitives::hardfork::SpecId,
+    state::{AccountInfo, Bytecode},
+};
+
+use super::{L1Gas, hashed::LastHashed};
+
+/// An account with nothing: gas has no price here, and nonces are not looked at.
+const CALLER: Address = Address::repeat_byte(0xca);
+
+/// An L1 of its own. Transactions leave their changes to the next.
+pub(super) struct Evm(MainnetEvm<EvmContext, LastHashed>);
+
+type EvmContext = Context<BlockEnv, TxEnv, CfgEnv, InMemoryDB, Journal<InMemoryDB>, ()>;
+
+/// What came of a transaction, and the gas that it took.
+pub(super) struct TxOutcome {
+    pub(super) result: Result<Output, TxFailure>,
+    pub(super) gas: L1Gas,
+}
+
+/// Why a transaction changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TxFailure {
+    #[error("reverted: {0}")]
+    Reverted(Bytes),
+    #[error("stopped: {0}")]
+    Stopped(String),
+}
+
+impl Evm {
+    /// An L1 with one contract.
+    pub(super) fn with_contract(address: Address, code: Bytes) -> Self {
+        let mut accounts = InMemoryDB::default();
+        let code = AccountInfo::from_bytecode(Bytecode::new_raw(code));
+        accounts.insert_account_info(address, code);
+        let context = Context::mainnet().with_db(accounts).modify_cfg_chained(|config| {
+            config.set_spec_and_mainnet_gas_params(SpecId::OSAKA);
+            config.disable_nonce_check = true;
+        });
+        Self(context.build_mainnet_with_inspector(LastHashed::default()))
+    }
+
+    /// Runs a transaction with all the gas that one may have.
+    pub(super) fn transact(&mut self, kind: TxKind, data: Bytes) -> TxOutcome {
+        let result = match self.0.transact_one(transaction(kind, data)) {
+            Ok(result) => result,
+            Err(error) => return TxOutcome { result: Err(invalid(&error)), gas: L1Gas::default() },
+        };
+        let used = result.tx_gas_used();
+        let gas = L1Gas { used, without_floor: result.gas().spent_sub_refunded() };
+        let result = match result {
+            ExecutionResult::Success { output, .. } => Ok(output),
+            ExecutionResult::Revert { output, .. } => Err(TxFailure::Reverted(output)),
+            ExecutionResult::Halt { reason, .. } => Err(TxFailure::Stopped(format!("{reason:?}"))),
+        };
+        TxOutcome { result, gas }
+    }
+
+    /// Calls a contract again to see what it hashes last of this length.
+    pub(super) fn last_hashed(
+        &mut self,
+        kind: TxKind,
+        data: Bytes,
+        length: usize,
+    ) -> Option<Vec<u8>> {
+        self.0.set_inspector(LastHashed { length, bytes: None });
+        self.0.inspect_one_tx(transaction(kind, data)).ok()?;
+        self.0.inspector.bytes.take()
+    }
+
+    /// Deploys a contract.
+    pub(super) fn create(&mut self, code: Bytes) -> Result<Address, TxFailure> {
+        match self.transact(TxKind::Create, code).result? {
+            Output::Create(_, Some(address)) => Ok(address),
+            output => Err(TxFailure::Stopped(format!("no contract came of it, but {output:?}"))),
+        }
+    }
+}
+
+fn transaction(kind: TxKind, data: Bytes) -> TxEnv {
+    TxEnv { caller: CALLER, kind, data, ..TxEnv::default() }
+}
+
+fn invalid(error: &EVMError<Infallible>) -> TxFailure {
+    TxFailure::Stopped(error.to_string())
+}

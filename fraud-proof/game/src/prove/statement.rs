@@ -1,0 +1,161 @@
+use alloy_primitives::B256;
+use serde::Serialize;
+use tokio::task::block_in_place;
+use turnpike_derivation::{FollowedBlock, Follower, Node};
+use turnpike_executor::{BlockOutcome, Chain};
+use turnpike_l1::{L1Source, PostedEntry};
+use turnpike_protocol::{BatchFault, BlockInput, DataKind, EntryData, Preimages};
+
+use super::{InboxData, ProveError, witness, witness::entry_at};
+
+/// A place in the range that a game bisects: the `index`-th block, from 0, of an inbox entry. An entry may have no block
+/// there; the output root is then what it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct BlockPosition {
+    /// The entry.
+    pub entry: u64,
+    /// Which of its blocks.
+    pub index: u64,
+}
+
+/// What is to be proven: that the program comes to this output root, given this witness.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// Where.
+    pub position: BlockPosition,
+    /// Where the entry's batch is.
+    pub data_kind: DataKind,
+    /// Why the batch was passed over, if it was.
+    pub fault: Option<BatchFault>,
+    /// The block; `None` if the entry has none there.
+    pub block: Option<StatedBlock>,
+    /// The output root after the block, by the node.
+    pub output_root: B256,
+    /// All that the program may read, as [`witness()`](super::witness()) gives it.
+    pub witness: Preimages,
+}
+
+/// A block that is to be proven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatedBlock {
+    /// Its number.
+    pub number: u64,
+    /// Its hash, by the node.
+    pub hash: B256,
+    /// Transactions that it holds, deposits among them.
+    pub transactions: usize,
+    /// Deposits that it holds, the attributes transaction among them.
+    pub deposits: usize,
+    /// Transactions that it was offered and does not hold.
+    pub skipped: usize,
+    /// Gas that its transactions used.
+    pub gas_used: u64,
+}
+
+impl Statement {
+    /// What there is to prove of the next entry of `follower`, at its `index`-th block. The entry is fed to it. `entries` are
+    /// those of L1, by index.
+    pub fn of_next_entry(
+        follower: &mut Follower,
+        entries: &[PostedEntry],
+        data: &EntryData<'_>,
+        index: u64,
+    ) -> Result<Self, ProveError> {
+        let posted = entry_at(entries, data.entry.index)?;
+        let genesis = follower.output(0).expect("invariant: the genesis block has an output");
+        let inbox = InboxData { genesis_hash: genesis.output.block_hash, entries, source: data };
+        let derived = follower.derivation().preview_data(data)?;
+        let at = usize::try_from(index).unwrap_or(usize::MAX);
+        let input = derived.blocks.get(at);
+        // The chain stands before the block, or after the entry's last.
+        let before = at.min(derived.blocks.len());
+        let build = |chain: &Chain| witness(chain, &inbox, index, input);
+        let mut built = (before == 0).then(|| build(follower.chain()));
+        let (mut shown, mut block) = (0, None);
+        follower.feed_with(posted, data, |FollowedBlock { chain, outcome, .. }| {
+            shown += 1;
+            if shown == before {
+                built = Some(build(chain));
+            }
+            if shown == before + 1 {
+                block =
+                    input.map(|input| (StatedBlock::new(input, &outcome), outcome.output.hash()));
+            }
+        })?;
+        let head = follower.head().output.hash();
+        let (block, output_root) = block.map_or((None, head), |(block, root)| (Some(block), root));
+        Ok(Self {
+            position: BlockPosition { entry: data.entry.index, index },
+            data_kind: data.entry.data_kind,
+            fault: derived.fault,
+            block,
+            output_root,
+            witness: built.expect("invariant: an entry derives as many blocks as were seen")?,
+        })
+    }
+}
+
+impl StatedBlock {
+    fn new(input: &BlockInput, outcome: &BlockOutcome) -> Self {
+        Self {
+            number: outcome.header.number,
+            hash: outcome.hash(),
+            transactions: outcome.transactions.len(),
+            deposits: input.deposits.len(),
+            skipped: outcome.skipped.len(),
+            gas_used: outcome.header.gas_used,
+        }
+    }
+}
+
+/// Follows L1 up to block `number` and says where it is.
+pub async fn position_of<S: L1Source>(
+    node: &mut Node<S>,
+    number: u64,
+) -> Result<BlockPosition, ProveError> {
+    if number == 0 {
+        return Err(ProveError::GenesisBlock);
+    }
+    while node.safe() < number {
+        if !feed_next(node).await? {
+            return Err(ProveError::BlockNotOnL1 { block: number, head: node.safe() });
+        }
+    }
+    let entry = node.follower().derivation().entry_of_block(number);
+    let entry = entry.expect("invariant: every block up to the head has its entry");
+    Ok(BlockPosition { entry: entry.posted.entry.index, index: number - entry.first_block })
+}
+
+/// What there is to prove at a position. The node follows L1 up to its entry, or goes back to it.
+pub async fn statement_at<S: L1Source>(
+    node: &mut Node<S>,
+    position: BlockPosition,
+) -> Result<Statement, ProveError> {
+    let BlockPosition { entry, index } = position;
+    let newest = (node.view().entries().len() as u64).saturating_sub(1);
+    let blocks_max = node.follower().chain().config().entry_blocks_max;
+    if entry == 0 {
+        return Err(ProveError::FirstEntry);
+    } else if entry > newest {
+        return Err(ProveError::EntryNotOnL1 { entry, newest });
+    } else if index >= blocks_max {
+        return Err(ProveError::Index { index, blocks_max });
+    }
+    node.parts_mut().1.rewind(entry);
+    while node.follower().next_entry() < entry {
+        if !feed_next(node).await? {
+            return Err(ProveError::EntryMissing(node.follower().next_entry()));
+        }
+    }
+    let next = node.next_entry().await?.ok_or(ProveError::EntryMissing(entry))?;
+    let (view, follower) = node.parts_mut();
+    let data = next.source().as_data();
+    block_in_place(|| Statement::of_next_entry(follower, view.entries(), &data, index))
+}
+
+async fn feed_next<S: L1Source>(node: &mut Node<S>) -> Result<bool, ProveError> {
+    let Some(next) = node.next_entry().await? else { return Ok(false) };
+    block_in_place(|| node.feed(&next))?;
+    Ok(true)
+}

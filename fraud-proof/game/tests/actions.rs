@@ -1,0 +1,253 @@
+//! What a player has to do, case by case.
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use turnpike_game::{Action, PlayerView, ScheduledAction};
+use turnpike_l1::{
+    Answer, Bisection, DisputedOutput, L1View, Segment,
+    memory::{L1Event, MemoryL1},
+};
+use turnpike_protocol::{ChainConfig, Genesis, OutputRoot};
+
+const OWN: Address = Address::repeat_byte(1);
+const OTHER: Address = Address::repeat_byte(2);
+const OUTPUT: u64 = 1;
+
+/// An L1 with an output on the genesis output, and who looks at it.
+struct Table {
+    l1: MemoryL1,
+    view: L1View<MemoryL1>,
+    config: ChainConfig,
+    wrong: BTreeSet<u64>,
+    right: BTreeSet<u64>,
+}
+
+const fn genesis_output() -> OutputRoot {
+    OutputRoot {
+        state_root: B256::repeat_byte(1),
+        message_passer_storage_root: B256::repeat_byte(2),
+        block_hash: B256::repeat_byte(3),
+    }
+}
+
+fn claims_in(segment: &Segment, seed: u8) -> Vec<B256> {
+    let divided = segment.divided(Vec::new(), B256::ZERO);
+    divided.positions().map(|position| keccak256([seed, position.to_le_bytes()[0]])).collect()
+}
+
+impl Table {
+    async fn new() -> Self {
+        let mut genesis = Genesis::dev();
+        genesis.config.challenge_window = 100;
+        let l1 = MemoryL1::new(&genesis, &genesis_output());
+        let view = L1View::new(l1.clone(), 0, genesis_output());
+        let (wrong, right) = (BTreeSet::new(), BTreeSet::new());
+        let mut table = Self { l1, view, config: genesis.config, wrong, right };
+        let data = Bytes::from_static(b"a batch");
+        table.mine(L1Event::Calldata { data, deposits: 0, origin: 0 }).await;
+        let header = Bytes::from_static(b"a header");
+        let output = OutputRoot { block_hash: keccak256(&header), ..genesis_output() };
+        table.mine(L1Event::Output { parent: 0, entry: 1, output, header, l2_block: 1 }).await;
+        table
+    }
+
+    /// Of an output that is wrong.
+    async fn wrong() -> Self {
+        Self { wrong: BTreeSet::from([OUTPUT]), ..Self::new().await }
+    }
+
+    /// Of an output that is right.
+    async fn right() -> Self {
+        Self { right: BTreeSet::from([OUTPUT]), ..Self::new().await }
+    }
+
+    /// Mines a block with this in it. Its timestamp.
+    async fn mine(&mut self, event: L1Event) -> u64 {
+        self.l1.mine(&[event]);
+        self.view.advance().await.expect("nothing moves").head.time
+    }
+
+    async fn challenge(&mut self, challenger: Address) -> u64 {
+        let outputs = self.view.outputs();
+        let disputed = DisputedOutput::of(outputs, OUTPUT, self.config.entry_blocks_max);
+        let claims = claims_in(&disputed.expect("there").segment(), 7);
+        self.mine(L1Event::Challenged { output: OUTPUT, challenger, claims }).await
+    }
+
+    fn answer(answered: &Bisection, seed: u8) -> Answer {
+        let claims = claims_in(&answered.segment(0).expect("there"), seed);
+        Answer { segment: 0, claims, final_state: Bytes::new() }
+    }
+
+    async fn defend(&mut self, challenge: u64, defender: Address) -> u64 {
+        let opening = &self.view.disputes().challenge(challenge).expect("there").opening;
+        let answer = Self::answer(&opening.bisection, 8);
+        self.mine(L1Event::Defended { challenge, defender, answer }).await
+    }
+
+    async fn reply(&mut self, game: u64) -> u64 {
+        let disputes = self.view.disputes();
+        let played = disputes.game(game).expect("there");
+        let challenge = disputes.challenge(played.challenge).expect("there");
+        let answer = Self::answer(&played.newest(challenge).bisection, 9);
+        self.mine(L1Event::Moved { game, answer }).await
+    }
+
+    /// Actions with their deadlines at L1 time `l1_time`.
+    fn actions(&self, l1_time: u64) -> Vec<(Action, u64)> {
+        let view = PlayerView {
+            own: OWN,
+            l1_time,
+            config: &self.config,
+            outputs: self.view.outputs(),
+            disputes: self.view.disputes(),
+            to_challenge: &self.wrong,
+            to_defend: &self.right,
+        };
+        view.actions()
+            .into_iter()
+            .map(|ScheduledAction { deadline, action }| (action, deadline))
+            .collect()
+    }
+}
+
+const CHALLENGE: Action = Action::Challenge { output: OUTPUT };
+const NEVER: u64 = u64::MAX;
+
+#[tokio::test]
+async fn a_wrong_output_is_challenged_while_its_window_is_open() {
+    let table = Table::wrong().await;
+    let proposed_at = table.view.outputs()[1].proposed_at;
+    let last = proposed_at + 99;
+    assert_eq!(table.actions(proposed_at), [(CHALLENGE, last)]);
+    assert_eq!(table.actions(last - 1), [(CHALLENGE, last)]);
+    assert_eq!(table.actions(last), [], "the next block is too late");
+}
+
+#[tokio::test]
+async fn nothing_is_done_about_what_is_not_known() {
+    let mut table = Table::new().await;
+    let now = table.challenge(OTHER).await;
+    assert_eq!(table.actions(now), []);
+}
+
+#[tokio::test]
+async fn a_wrong_output_is_challenged_once_and_whoever_else_has_done_it() {
+    let mut table = Table::wrong().await;
+    let now = table.challenge(OTHER).await;
+    assert_eq!(table.actions(now).first().map(|(action, _)| *action), Some(CHALLENGE));
+    let now = table.challenge(OWN).await;
+    assert_eq!(table.actions(now), []);
+}
+
+#[tokio::test]
+async fn a_challenge_that_was_lost_by_the_clock_alone_is_made_again() {
+    let mut table = Table::wrong().await;
+    table.challenge(OWN).await;
+    table.defend(0, OTHER).await;
+    let now = table.mine(L1Event::TimedOut(0)).await;
+    assert_eq!(table.actions(now).first().map(|(action, _)| *action), Some(CHALLENGE));
+}
+
+#[tokio::test]
+async fn a_won_challenge_is_resolved_when_nobody_can_defend_any_more() {
+    let mut table = Table::wrong().await;
+    let now = table.challenge(OWN).await;
+    let resolve = Action::Resolve { challenge: 0 };
+    assert_eq!(table.actions(now + 60), []);
+    assert_eq!(table.actions(now + 61), [(resolve, NEVER)]);
+    table.defend(0, OTHER).await;
+    let actions = table.actions(now + 61);
+    assert!(actions.iter().all(|(action, _)| *action != resolve), "a game is open: {actions:?}");
+    table.reply(0).await;
+    table.mine(L1Event::TimedOut(0)).await;
+    assert_eq!(table.actions(now + 61), [(resolve, NEVER)]);
+    let now = table.mine(L1Event::Resolved(0)).await;
+    assert_eq!(table.actions(now), []);
+}
+
+#[tokio::test]
+async fn a_challenge_that_came_to_nothing_is_resolved_for_its_bond() {
+    let mut table = Table::wrong().await;
+    table.challenge(OTHER).await;
+    let now = table.challenge(OWN).await;
+    table.mine(L1Event::Resolved(0)).await;
+    assert_eq!(table.actions(now), [(Action::Resolve { challenge: 1 }, NEVER)]);
+}
+
+#[tokio::test]
+async fn a_right_output_is_defended_against_every_challenge_once() {
+    let mut table = Table::right().await;
+    let (first, second) = (Action::Defend { challenge: 0 }, Action::Defend { challenge: 1 });
+    let start = table.challenge(OTHER).await;
+    let later = table.challenge(OTHER).await;
+    assert_eq!(table.actions(later), [(first, start + 60), (second, later + 60)]);
+    table.defend(0, OTHER).await;
+    assert_eq!(table.actions(later).len(), 2, "another defender may lose on purpose");
+    table.defend(0, OWN).await;
+    assert_eq!(table.actions(later), [(second, later + 60)]);
+    assert_eq!(table.actions(later + 59), [(second, later + 60)]);
+    let too_late = table.actions(later + 60);
+    assert!(too_late.iter().all(|(action, _)| *action != second), "{too_late:?}");
+}
+
+#[tokio::test]
+async fn nobody_plays_against_themselves() {
+    let mut table = Table::right().await;
+    let now = table.challenge(OWN).await;
+    assert_eq!(table.actions(now), []);
+}
+
+#[tokio::test]
+async fn whose_turn_it_is_moves_and_the_other_ends_it_when_time_is_up() {
+    let mut table = Table::right().await;
+    table.challenge(OTHER).await;
+    let now = table.defend(0, OWN).await;
+    let time_out = Action::TimeOut { game: 0 };
+    // The challenger has all of its time left.
+    assert_eq!(table.actions(now), []);
+    assert_eq!(table.actions(now + 60), []);
+    assert_eq!(table.actions(now + 61), [(time_out, NEVER)]);
+    // It took the defender 12 seconds to defend.
+    let now = table.reply(0).await;
+    let by = now + 48;
+    assert_eq!(table.actions(now), [(Action::Move { game: 0 }, by)]);
+    assert_eq!(table.actions(by - 1), [(Action::Move { game: 0 }, by)]);
+    assert_eq!(table.actions(by), [], "it is lost");
+    let now = table.reply(0).await;
+    assert_eq!(table.actions(now), [], "the other side's turn");
+}
+
+#[tokio::test]
+async fn games_of_others_are_left_alone() {
+    let mut table = Table::new().await;
+    table.challenge(OTHER).await;
+    let now = table.defend(0, Address::repeat_byte(3)).await;
+    assert_eq!(table.actions(now), []);
+    assert_eq!(table.actions(now + 1_000), []);
+}
+
+#[tokio::test]
+async fn a_bond_comes_back_from_a_game_that_was_decided_elsewhere() {
+    let mut table = Table::right().await;
+    table.challenge(OTHER).await;
+    table.defend(0, OTHER).await;
+    let now = table.defend(0, OWN).await;
+    // The challenger beats neither: its clock runs out in the game of the other defender.
+    table.mine(L1Event::TimedOut(0)).await;
+    assert_eq!(table.actions(now), [(Action::ReturnBond { game: 1 }, NEVER)]);
+    table.mine(L1Event::Returned(1)).await;
+    assert_eq!(table.actions(now), []);
+}
+
+#[tokio::test]
+async fn the_most_urgent_comes_first() {
+    let mut table = Table::right().await;
+    table.challenge(OTHER).await;
+    table.defend(0, OWN).await;
+    let replied = table.reply(0).await;
+    let challenged = table.challenge(OTHER).await;
+    let (game, challenge) = (Action::Move { game: 0 }, Action::Defend { challenge: 1 });
+    assert_eq!(table.actions(challenged), [(game, replied + 48), (challenge, challenged + 60)]);
+}

@@ -1,0 +1,167 @@
+use std::{collections::HashMap, fmt, fs, sync::LazyLock};
+
+use alloy_primitives::{B256, Bytes, hex, keccak256};
+use serde_json::Value;
+use turnpike_game::{L1Gas, L1Step};
+use turnpike_protocol::{LocalInputs, Preimage, Preimages, keccak_key};
+use turnpike_vm::{Image, Machine, Snapshot, State, StepWitness};
+
+use crate::{
+    memory::{PAGE_BYTES, TwinMemory},
+    twin::Twin,
+};
+
+/// Pages of memory by address.
+pub(crate) type Pages = HashMap<u64, Box<[u8; PAGE_BYTES as usize]>>;
+
+pub(crate) const LOCAL: LocalInputs = LocalInputs {
+    chain_config: B256::repeat_byte(0xc0),
+    output_root: B256::repeat_byte(0x0e),
+    inbox_acc: B256::repeat_byte(0xac),
+    block_index: 0x0102_0304_0506_0708,
+};
+
+/// What the oracle has behind keccak keys: lengths around the word's.
+pub(crate) const PREIMAGE_BYTES: [usize; 6] = [0, 1, 31, 32, 33, 100];
+
+/// All keys with something behind them, the local inputs' first.
+pub(crate) static KEYS: LazyLock<Vec<B256>> = LazyLock::new(|| {
+    let local = (0..4).map(|number| {
+        let mut key = B256::with_last_byte(number);
+        key[0] = 1;
+        key
+    });
+    local.chain(PREIMAGE_BYTES.map(|length| keccak_key(keccak256(preimage(length))))).collect()
+});
+
+fn preimage(length: usize) -> Vec<u8> {
+    (1..).take(length).collect()
+}
+
+/// What a step starts with, but for the memory.
+#[derive(Clone)]
+pub(crate) struct Start {
+    pub(crate) pc: u64,
+    pub(crate) registers: [u64; 32],
+}
+
+impl fmt::Debug for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pc {:#x}, registers {:x?}", self.pc, self.registers)
+    }
+}
+
+/// A step that all took alike.
+pub(crate) struct Taken {
+    pub(crate) witness: StepWitness,
+    pub(crate) after: State,
+    pub(crate) gas: L1Gas,
+}
+
+/// One memory, on which machines take single steps.
+pub(crate) struct Arena {
+    machine: Machine,
+    base: Snapshot,
+    twin: Twin,
+    pub(crate) preimages: Preimages,
+}
+
+impl Arena {
+    pub(crate) fn new(pages: &Pages) -> Self {
+        let mut image = Image::new(0).expect("an entry");
+        for (address, page) in pages {
+            image = image.with_segment(*address, &page[..], PAGE_BYTES).expect("fits");
+        }
+        let mut machine = Machine::new(&image);
+        let mut preimages = Preimages::new(LOCAL);
+        for length in PREIMAGE_BYTES {
+            preimages.add(Preimage::Keccak { bytes: Bytes::from(preimage(length)) });
+        }
+        let twin = Twin::new(TwinMemory::of(pages), behind_keys());
+        assert_eq!(TwinMemory::of(pages).root(), machine.state().memory_root);
+        Self { base: machine.snapshot(), machine, twin, preimages }
+    }
+
+    /// The step as the machine takes it, by its definition and fast, if ckb-vm takes the same. `None` if they all lack
+    /// a preimage.
+    pub(crate) fn step(&mut self, start: &Start) -> Option<State> {
+        self.set(start);
+        let stepped = self.machine.step(&mut self.preimages).is_ok();
+        let after = self.machine.state();
+
+        self.set(start);
+        let ran = self.machine.run(&mut self.preimages, 1).is_ok();
+        assert_eq!((ran, self.machine.state()), (stepped, after), "run, {}", self.explain(start));
+
+        self.twin.memory.undo();
+        (self.twin.pc, self.twin.registers) = (start.pc, start.registers);
+        (self.twin.exit, self.twin.step) = (None, 0);
+        let twin = (self.twin.step(), self.twin.state());
+        assert_eq!(twin, (stepped, after), "ckb-vm, {}", self.explain(start));
+        stepped.then_some(after)
+    }
+
+    /// The step as [`step`](Self::step) has it, if L1 takes the same, and the next one where this was a jump or the
+    /// end.
+    pub(crate) fn step_on_l1(&mut self, start: &Start, l1: &mut L1Step) -> Option<Taken> {
+        let after = self.step(start)?;
+        self.set(start);
+        let taken = self.prove(start, l1)?;
+        assert_eq!(taken.after, after);
+        let went_on = after.exit.is_none() && after.pc == start.pc.wrapping_add(4);
+        if !went_on && self.twin.step() {
+            let next = self.prove(start, l1).expect("ckb-vm has what it reads");
+            assert_eq!(self.twin.state(), next.after, "ckb-vm, then, {}", self.explain(start));
+        }
+        Some(taken)
+    }
+
+    /// Takes the machine's next step, also on L1.
+    fn prove(&mut self, start: &Start, l1: &mut L1Step) -> Option<Taken> {
+        let witness = self.machine.witness();
+        self.machine.step(&mut self.preimages).ok()?;
+        let after = self.machine.state();
+        let stepped = l1.prove(&witness, &self.preimages);
+        let stepped =
+            stepped.unwrap_or_else(|error| panic!("L1: {error}, {}", self.explain(start)));
+        assert_eq!(stepped.state, after.hash(), "L1, {}, after {after:x?}", self.explain(start));
+        Some(Taken { witness, after, gas: stepped.gas })
+    }
+
+    pub(crate) fn witness(&mut self, start: &Start) -> StepWitness {
+        self.set(start);
+        self.machine.witness()
+    }
+
+    fn set(&mut self, start: &Start) {
+        self.machine.restore(&self.base);
+        self.machine.set_pc(start.pc);
+        for (number, value) in (1..).zip(&start.registers[1..]) {
+            self.machine.set_register(number, *value);
+        }
+    }
+
+    fn explain(&mut self, start: &Start) -> String {
+        self.set(start);
+        let word = self.machine.instruction_word().unwrap_or_default();
+        format!("{word:#010x} {:?} from {start:?}", self.machine.instruction())
+    }
+}
+
+fn behind_keys() -> HashMap<B256, Vec<u8>> {
+    let block_index = B256::left_padding_from(&LOCAL.block_index.to_be_bytes());
+    let local = [LOCAL.chain_config, LOCAL.output_root, LOCAL.inbox_acc, block_index];
+    let local = local.map(|word| word.to_vec());
+    KEYS.iter().copied().zip(local.into_iter().chain(PREIMAGE_BYTES.map(preimage))).collect()
+}
+
+/// L1 with our `RiscvStep`, or with the one in an artefact of forge's that `TURNPIKE_STEP_CONTRACT` names: one that is
+/// wrong, to see what notices.
+pub(crate) fn l1() -> L1Step {
+    let Some(file) = std::env::var_os("TURNPIKE_STEP_CONTRACT") else { return L1Step::new() };
+    let artifact = fs::read(file).expect("the artefact can be read");
+    let artifact: Value = serde_json::from_slice(&artifact).expect("the artefact is JSON");
+    let code = artifact["bytecode"]["object"].as_str().expect("the artefact has code");
+    L1Step::with_contract(&hex::decode(code).expect("code is hexadecimal"))
+        .expect("it can be deployed")
+}
