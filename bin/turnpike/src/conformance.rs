@@ -7,7 +7,7 @@ use std::{
 };
 
 use turnpike_conformance::{
-    ConformanceError, Options, PackOptions, Report, Verdict, run as run_suites, run_packed,
+    ConformanceError, PackOptions, Report, RunOptions, Verdict, run as run_suites, run_packed,
     write_json, write_markdown, write_table,
 };
 
@@ -16,7 +16,7 @@ use crate::cli::ConformanceArgs;
 /// Runs the suites as they are and, if there are to be lanes, packed.
 fn run_all(args: &ConformanceArgs) -> Result<Report, ConformanceError> {
     let (filter, workers) = (args.filter.clone(), args.workers);
-    let options = Options { filter: filter.clone(), workers, ..Options::default() };
+    let options = RunOptions { filter: filter.clone(), workers, ..RunOptions::default() };
     let mut report = run_suites(&args.dir, &options)?;
     if let Some(workers) = workers {
         let options = PackOptions { suite: None, filter, every: NonZero::<u64>::MIN, workers };

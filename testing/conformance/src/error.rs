@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
-/// Why the suites could not be run at all. A test that fails is no error: it is part of the [`Report`](crate::Report).
+/// Why the suites could not be run. A failing test is not an error but part of the
+/// [`Report`](crate::Report).
 #[derive(Debug, thiserror::Error)]
 pub enum ConformanceError {
     /// A file or directory could not be read.
@@ -11,10 +12,10 @@ pub enum ConformanceError {
         /// Why.
         source: std::io::Error,
     },
-    /// Nothing that looks like a suite is there.
+    /// The folder holds no suite.
     #[error("no test suite found in {}", .0.display())]
     NothingFound(PathBuf),
-    /// A file is not what its place or its shape promises.
+    /// A file is not in the format that its path or its fields demand.
     #[error("{path}: {reason}", path = path.display())]
     Unreadable {
         /// Which file.
@@ -22,26 +23,26 @@ pub enum ConformanceError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A block is none that can be run.
+    /// A block cannot be run.
     #[error("block {path}: {reason}", path = path.display())]
     Block {
-        /// Where it is.
+        /// Its folder.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
 }
 
-/// Why a file says nothing: it is not in a format that its place or its shape promises.
+/// Why a file of tests cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FormatError {
     /// The file could not be read or inflated.
     #[error("cannot be read: {0}")]
     Io(#[from] std::io::Error),
-    /// It is not JSON, or not of its kind's shape.
+    /// It is not JSON, or lacks fields of its kind.
     #[error("not in the format: {0}")]
     Json(#[from] serde_json::Error),
-    /// A number does not fit where the format has a smaller one.
+    /// A number does not fit its field.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
     /// The file contradicts itself or lacks something.
@@ -49,12 +50,12 @@ pub(crate) enum FormatError {
     Content(String),
 }
 
-/// A number that is none, or that does not fit its field.
+/// A number that is malformed or does not fit its field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} is out of range: {value}")]
 pub(crate) struct OutOfRange {
     /// Name of the field.
     pub(crate) field: &'static str,
-    /// What is written there.
+    /// The text in the file.
     pub(crate) value: String,
 }

@@ -1,24 +1,24 @@
-//! The one place that knows how the executor and the state are called.
+//! Calls the executor and the state. No other module does.
 
 use std::{collections::BTreeMap, num::NonZero};
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use turnpike_executor::{
     BlockContext, BlockExecutor, BlockHashes, BlockTransaction, BlockTx, ChainSpec, Engine,
-    EngineConfig, EngineCounters, Grain, Included, InvalidTransaction, Mode, PlainTransfer,
-    SkipReason, TxEnv,
+    EngineConfig, EngineCounters, Grain, InvalidTransaction, Mode, PlainTransfer, SkipReason,
+    TxEnv,
 };
 use turnpike_protocol::{EcrecoverInput, Header, SignedTx, ecrecover};
 use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
 
-use crate::answered;
+use crate::{compare::compare, external_precompiles};
 
 pub(crate) use turnpike_executor::{Executed, SpecId as Fork};
 
-/// Blocks that BLOCKHASH looks back.
+/// How many blocks BLOCKHASH looks back.
 const BLOCK_HASHES: u64 = 256;
 
-/// An account of a state to start from.
+/// An account of a pre-state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PreAccount {
     pub(crate) balance: U256,
@@ -27,7 +27,7 @@ pub(crate) struct PreAccount {
     pub(crate) storage: BTreeMap<U256, U256>,
 }
 
-/// The state that consists of these accounts.
+/// Builds the state with these accounts.
 pub(crate) fn state_of(accounts: impl IntoIterator<Item = (Address, PreAccount)>) -> NodeState {
     let mut diff = StateDiff::default();
     let mut codes = BTreeMap::new();
@@ -47,14 +47,15 @@ pub(crate) fn state_of(accounts: impl IntoIterator<Item = (Address, PreAccount)>
     NodeState::from_genesis(&diff).0
 }
 
-/// An engine that runs blocks in lanes, however small they are.
+/// An engine that runs even the smallest blocks in lanes.
 pub(crate) fn engine(workers: NonZero<usize>) -> Engine {
     Engine::new(EngineConfig { mode: Mode::Parallel, workers, grain: Grain::FINEST })
 }
 
-/// Runs a block by the rules of an Ethereum fork and commits it. What it holds and what was refused is in the result;
-/// the error is that of an executor which gave up. With an engine, the block runs on that as well, and what comes of it
-/// there is the result: the error may then be that the oracle makes something else of the block.
+/// Runs a block by the rules of an Ethereum fork and commits it. Refused transactions are part of
+/// the result; an error means that the executor could not run the block. With an engine, the block
+/// runs on both executors: the engine's outcome is the result, and a difference from the reference
+/// executor's is an error.
 pub(crate) fn execute<T: BlockTransaction + Clone + Send + Sync>(
     engine: Option<&Engine>,
     chain_id: u64,
@@ -67,75 +68,36 @@ pub(crate) fn execute<T: BlockTransaction + Clone + Send + Sync>(
     let spec = ChainSpec::ethereum(chain_id, fork);
     let context = BlockContext { header, hashes: BlockHashes::Given(hashes), l1_fee: None };
     let Some(engine) = engine else {
-        let mut executed = answered::execute(&spec, &context, &transactions, state)?;
+        let mut executed = external_precompiles::execute(&spec, &context, &transactions, state)?;
         state.apply(executed.diff());
         return Ok(executed);
     };
-    let mut oracle =
+    let mut reference =
         BlockExecutor::open(&spec, &context, state.flat()).map_err(|error| error.to_string())?;
-    oracle.execute_all(transactions.iter().cloned()).map_err(|error| error.to_string())?;
-    let (expected, _) = oracle.finish().map_err(|error| error.to_string())?;
+    reference.execute_all(transactions.iter().cloned()).map_err(|error| error.to_string())?;
+    let (expected, _) = reference.finish().map_err(|error| error.to_string())?;
     let mut block =
         engine.open(&spec, &context, state.flat()).map_err(|error| error.to_string())?;
     block.execute_slice(transactions).map_err(|error| error.to_string())?;
     let (mut executed, _) = block.finish().map_err(|error| error.to_string())?;
     compare(expected, &mut executed).map_err(|difference| format!("in lanes: {difference}"))?;
-    // The outcome would be right nevertheless.
+    // These do not change the outcome, so the comparison above misses them.
     let EngineCounters { panics, lane_errors, .. } = engine.counters();
     if panics > 0 || lane_errors > 0 {
-        return Err(format!("in lanes: {panics} panics, {lane_errors} lanes that could not go on"));
+        return Err(format!("in lanes: {panics} panics, {lane_errors} failed lanes"));
     }
     state.apply(executed.diff());
     Ok(executed)
 }
 
-/// Compares what the engine, or anything else, made of a block with what the oracle made of it.
-pub(crate) fn compare<T: BlockTransaction>(
-    mut expected: Executed<T>,
-    got: &mut Executed<T>,
-) -> Result<(), String> {
-    if expected.skipped != got.skipped {
-        let places = |executed: &Executed<T>| -> Vec<_> {
-            executed.skipped.iter().map(|s| (s.index, s.reason.to_string())).collect()
-        };
-        let (expected, got) = (places(&expected), places(got));
-        return Err(format!("skipped: expected {expected:?}, got {got:?}"));
-    }
-    let results = |executed: &Executed<T>| -> Vec<_> {
-        let result = |included: &Included<T>| {
-            let Included { tx, sender, nonce, is_success, gas_used, logs, l1_fee } = included;
-            (tx.hash(), *sender, *nonce, *is_success, *gas_used, logs.clone(), *l1_fee)
-        };
-        executed.transactions.iter().map(result).collect()
-    };
-    let (expected_results, got_results) = (results(&expected), results(got));
-    let differs = |(expected, got): &(_, _)| expected != got;
-    if let Some((expected, got)) = expected_results.iter().zip(&got_results).find(differs) {
-        return Err(format!("included: expected {expected:?}, got {got:?}"));
-    }
-    if expected_results.len() != got_results.len() {
-        let (expected, got) = (expected_results.len(), got_results.len());
-        return Err(format!("included: expected {expected}, got {got}"));
-    }
-    expected.diff().sort();
-    got.diff().sort();
-    if expected.diff() != got.diff() {
-        let (expected, got) = (expected.diff(), got.diff());
-        let accounts = expected.accounts.iter().zip(&got.accounts);
-        let different = accounts.into_iter().find(|(expected, got)| expected != got);
-        return Err(format!("state: expected and got {different:?}"));
-    }
-    Ok(())
-}
-
-/// The block hashes that the state tests are made with: that of block `n` is the hash of `n`'s decimal digits.
+/// The block hashes that state tests assume: block `n` has the hash of `n`'s decimal digits.
 pub(crate) fn hashes_of_digits(number: u64) -> BTreeMap<u64, B256> {
     let numbers = number.saturating_sub(BLOCK_HASHES)..number;
     numbers.map(|number| (number, keccak256(number.to_string()))).collect()
 }
 
-/// Rewards a block's beneficiary with nothing, which touches it: before EIP-161 it exists from then on, since then it
-/// does not if it is empty.
+/// Pays a block reward of zero, which touches the beneficiary. Before EIP-161 this creates an empty
+/// account; since EIP-161 it removes one.
 pub(crate) fn reward_nothing(fork: Fork, beneficiary: Address, state: &mut NodeState) {
     let account = match state.account(&beneficiary) {
         None if fork < Fork::SPURIOUS_DRAGON => Some(Account::default()),
@@ -146,7 +108,7 @@ pub(crate) fn reward_nothing(fork: Fork, beneficiary: Address, state: &mut NodeS
     state.apply(&StateDiff { accounts: vec![change], codes: Vec::new() });
 }
 
-/// The gas that the executor takes for a transaction before it runs: what it says when it is offered none.
+/// A transaction's intrinsic gas: the executor reports it when it refuses a gas limit of zero.
 pub(crate) fn intrinsic_gas(chain_id: u64, fork: Fork, tx: &SignedTx) -> Result<u64, String> {
     let probe = Probe { tx: BlockTx::User(tx.clone()), gas_limit: Some(0) };
     match probe_block(chain_id, fork, probe)? {
@@ -155,11 +117,11 @@ pub(crate) fn intrinsic_gas(chain_id: u64, fork: Fork, tx: &SignedTx) -> Result<
             ..
         })) => Ok(initial_gas),
         Some(reason) => Err(reason.to_string()),
-        None => Err("runs without gas".to_owned()),
+        None => Err("executed with a gas limit of zero".to_owned()),
     }
 }
 
-/// Whether a block takes a transaction whose sender can pay for it.
+/// Checks that a block accepts a transaction whose sender can pay for it.
 pub(crate) fn validate(chain_id: u64, fork: Fork, tx: &SignedTx) -> Result<(), String> {
     let probe = Probe { tx: BlockTx::User(tx.clone()), gas_limit: None };
     match probe_block(chain_id, fork, probe)? {
@@ -168,11 +130,12 @@ pub(crate) fn validate(chain_id: u64, fork: Fork, tx: &SignedTx) -> Result<(), S
     }
 }
 
-/// A transaction offered to a block for its form alone: it sends nothing, since the sender's funds are no part of it.
+/// A transaction that is offered to a block to check its form. It carries no value: the sender's
+/// funds are not under test.
 #[derive(Clone, Debug)]
 struct Probe {
     tx: BlockTx,
-    /// Instead of the transaction's own.
+    /// Replaces the transaction's own gas limit.
     gas_limit: Option<u64>,
 }
 
@@ -204,7 +167,7 @@ impl BlockTransaction for Probe {
         self.tx.access_list()
     }
 
-    /// None: what is asked is whether the rules let it run.
+    /// `None`: the fast path for transfers skips the rules that the probe is about.
     fn plain_transfer(&self) -> Option<PlainTransfer> {
         None
     }
@@ -222,7 +185,7 @@ impl BlockTransaction for Probe {
     }
 }
 
-/// Offers a probe to a block in which all gas is free and its sender is rich. Returns why it is refused.
+/// Offers a probe to a block with free gas and a rich sender. Returns the refusal, if any.
 fn probe_block(chain_id: u64, fork: Fork, probe: Probe) -> Result<Option<SkipReason>, String> {
     let sender = probe.sender().map_err(|reason| reason.to_string())?;
     let nonce = probe.tx_env(sender, &mut ecrecover).nonce;

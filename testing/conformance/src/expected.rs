@@ -1,41 +1,44 @@
-//! Cases that are known to fail, one by one, each with its reason. One that passes after all is a failure, and so is
-//! one that fails otherwise than its reason has it.
+//! Lists every case that is expected to fail, with the reason. A listed case that passes counts as
+//! a failure, and so does one that fails with another message than listed.
 
-use crate::tally::Case;
+use crate::case::Case;
 
-/// Why a case fails and that is right.
+/// Why a case is expected to fail.
 #[derive(Debug)]
-pub(crate) struct Reason {
-    /// Why it is right.
+pub(crate) struct ExpectedFailure {
+    /// Why the failure is correct.
     pub(crate) text: &'static str,
-    /// What the failure must say.
+    /// Text that the failure message must contain.
     pub(crate) failure: &'static str,
 }
 
-const COLLISION: Reason = Reason {
-    text: "creates a contract where an account has storage but neither nonce nor code (EIP-7610): no transaction can \
-           make such an account, and revm does not look for one",
+const COLLISION: ExpectedFailure = ExpectedFailure {
+    text: "creates a contract over an account with storage but no nonce and no code (EIP-7610): no transaction can \
+           make such an account, and revm does not check for it",
     failure: "state root: ",
 };
 
-const PRICE: Reason = Reason {
-    text: "a price of 2^128 wei per gas and more is not decoded: all ether there is could not pay for it",
+const PRICE: ExpectedFailure = ExpectedFailure {
+    text: "a gas price of 2^128 wei or more is not decoded: the total supply of ether could not pay it",
     failure: "rlp: ",
 };
 
-const KEY: Reason =
-    Reason { text: "the state's tries have 32-byte keys", failure: "a key is not 32 bytes long" };
+const KEY: ExpectedFailure = ExpectedFailure {
+    text: "the state's tries take 32-byte keys only",
+    failure: "a key is not 32 bytes long",
+};
 
-const NEIGHBOURS: Reason = Reason {
-    text: "the state's tries are not asked for the neighbours of a key",
+const NEIGHBOURS: ExpectedFailure = ExpectedFailure {
+    text: "the state's tries do not search for neighbouring keys",
     failure: "asks for the neighbours of a key",
 };
 
-/// Suite, file, test, fork (empty where forks make no difference), indexes (empty if there is but one variant).
-type Name = [&'static str; 5];
+/// Suite, file, test, fork (empty if the test has none), indexes (empty if there is one variant
+/// only).
+type CaseName = [&'static str; 5];
 
 #[rustfmt::skip] // one case a line
-const EXPECTED: &[(&Reason, Name)] = &[
+const EXPECTED: &[(&ExpectedFailure, CaseName)] = &[
     (&COLLISION, ["GeneralStateTests/stExtCodeHash", "dynamicAccountOverwriteEmpty_Paris.json", "dynamicAccountOverwriteEmpty_Paris", "Cancun", "d0g0v0"]),
     (&COLLISION, ["GeneralStateTests/stSStoreTest", "InitCollisionParis.json", "InitCollisionParis", "Cancun", "d0g0v0"]),
     (&COLLISION, ["GeneralStateTests/stSStoreTest", "InitCollisionParis.json", "InitCollisionParis", "Cancun", "d1g0v0"]),
@@ -82,8 +85,12 @@ const EXPECTED: &[(&Reason, Name)] = &[
     (&NEIGHBOURS, ["TrieTests", "trietestnextprev.json", "basic", "", ""]),
 ];
 
-/// Why this case fails; `None` if it must pass.
-pub(crate) fn reason(suite: &str, file: &str, case: &Case<'_>) -> Option<&'static Reason> {
+/// The expected failure of this case; `None` if it must pass.
+pub(crate) fn failure_of(
+    suite: &str,
+    file: &str,
+    case: &Case<'_>,
+) -> Option<&'static ExpectedFailure> {
     let name = [suite, file, case.test, case.fork, case.indexes];
     EXPECTED.iter().find(|(_, expected)| *expected == name).map(|(reason, _)| *reason)
 }

@@ -1,11 +1,14 @@
+//! Names of hard forks, and which one a block runs under.
+
 use alloy_consensus::Header;
 
 use crate::execute::Fork;
 
 /// Hard forks by the names the suites use for them.
 ///
-/// `Constantinople` alone (with EIP-1283) was never live on mainnet and revm does not have it: it runs as Petersburg,
-/// which is the same without EIP-1283. Where that makes a difference, the case is listed in `expected.rs`.
+/// `Constantinople` with EIP-1283 was never live on mainnet, and revm lacks it: it runs as
+/// Petersburg, which is the same without EIP-1283. `expected.rs` lists the cases where that makes a
+/// difference.
 const NAMES: [(&str, Fork); 19] = [
     ("Frontier", Fork::FRONTIER),
     ("Homestead", Fork::HOMESTEAD),
@@ -28,7 +31,8 @@ const NAMES: [(&str, Fork); 19] = [
     ("Osaka", Fork::OSAKA),
 ];
 
-/// First mainnet block of each fork up to the merge (execution-specs, `network-upgrades/mainnet-upgrades`).
+/// First mainnet block of each fork up to the merge (execution-specs,
+/// `network-upgrades/mainnet-upgrades`).
 const MAINNET_BLOCKS: [(u64, &str); 10] = [
     (15_537_394, "Paris"),
     (12_965_000, "London"),
@@ -50,12 +54,13 @@ const MAINNET_TIMES: [(u64, &str); 4] = [
     (1_681_338_455, "Shanghai"),
 ];
 
-/// The fork that a suite means by `name`.
+/// The fork with this name.
 pub(crate) fn named(name: &str) -> Option<Fork> {
     NAMES.iter().find(|(known, _)| *known == name).map(|(_, fork)| *fork)
 }
 
-/// Name of the fork that a block runs under: by the schedule on mainnet, by the fields of the header elsewhere.
+/// Name of the fork that a block runs under: by schedule on mainnet, by the header's fields
+/// elsewhere.
 pub(crate) fn of_header(chain_id: u64, header: &Header) -> &'static str {
     if chain_id == 1 {
         on_mainnet(header.number, header.timestamp)
@@ -70,14 +75,14 @@ pub(crate) fn of_header(chain_id: u64, header: &Header) -> &'static str {
     }
 }
 
-/// Name of the fork in force in the mainnet block with this number and timestamp.
+/// Name of the fork that a mainnet block with this number and timestamp runs under.
 fn on_mainnet(number: u64, timestamp: u64) -> &'static str {
     let by_time = MAINNET_TIMES.iter().find(|(time, _)| timestamp >= *time);
     let by_number = MAINNET_BLOCKS.iter().find(|(first, _)| number >= *first);
     by_time.or(by_number).map_or("Frontier", |(_, name)| name)
 }
 
-/// Place of a fork in the order of the tables; unknown names come last.
+/// Position of a fork in history; unknown names come last.
 pub(crate) fn position(name: &str) -> usize {
     NAMES.iter().position(|(known, _)| *known == name).unwrap_or(NAMES.len())
 }
@@ -87,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn schedule_turns_at_the_first_block_of_a_fork() {
+    fn mainnet_forks_start_at_their_first_block() {
         for (number, timestamp, name) in [
             (0, 0, "Frontier"),
             (1_149_999, 0, "Frontier"),

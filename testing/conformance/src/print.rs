@@ -1,4 +1,4 @@
-//! A report in words, as JSON lines and as Markdown.
+//! Prints a report as a table, as JSON lines and as Markdown.
 
 use std::{
     collections::BTreeMap,
@@ -8,9 +8,9 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{Counts, Failure, Kind, Report, SuiteReport, Unreadable, Verdict, fork};
+use crate::{Counts, Failure, Report, SuiteReport, TestKind, Unreadable, Verdict, fork};
 
-/// What a fork is called where forks make no difference.
+/// Stands for the fork of tests that have none.
 const NO_FORK: &str = "-";
 
 /// The counts of a suite under a fork, as a line of JSON.
@@ -23,7 +23,7 @@ struct SuiteLine<'a> {
     expected: usize,
 }
 
-/// Writes a report for people: a row for each suite, one for each kind and fork, then every failure.
+/// Writes a report as text: a row for each suite, a row for each kind and fork, then every failure.
 pub fn write_table(report: &Report, out: &mut impl Write) -> io::Result<()> {
     let suites = report.by_suite();
     let width = suites.keys().map(|(_, suite)| suite.len()).max().unwrap_or(0).max(26);
@@ -54,8 +54,9 @@ pub fn write_table(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "\n{verdict} in {}", seconds(report.elapsed))
 }
 
-/// Writes a report for programs: one JSON object a line. First `{suite, fork, passed, failed, expected}` for each suite
-/// and fork (`fork` is empty where forks make no difference), then [`Failure`]s, then [`Unreadable`] files.
+/// Writes a report as JSON, one object a line: first `{suite, fork, passed, failed, expected}` for
+/// each suite and fork (`fork` is empty for tests that have none), then [`Failure`]s, then
+/// [`Unreadable`] files.
 pub fn write_json(report: &Report, out: &mut impl Write) -> io::Result<()> {
     for SuiteReport { suite, fork, counts, .. } in &report.suites {
         let Counts { passed, failed, expected, .. } = *counts;
@@ -70,10 +71,11 @@ pub fn write_json(report: &Report, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes what passed, by fork and kind, as a Markdown table. In brackets, what is listed as known to fail; what failed
-/// and is not listed is said in words.
+/// Writes a Markdown table of passed cases by fork and kind. Expected failures stand in brackets;
+/// other failures are spelled out.
 pub fn write_markdown(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    const KINDS: [Kind; 4] = [Kind::State, Kind::Transaction, Kind::Block, Kind::Trie];
+    const KINDS: [TestKind; 4] =
+        [TestKind::State, TestKind::Transaction, TestKind::Block, TestKind::Trie];
     writeln!(out, "| fork | state tests | transaction tests | blocks | trie tests |")?;
     writeln!(out, "|---|---:|---:|---:|---:|")?;
     let counts = report.by_fork();
@@ -107,8 +109,8 @@ fn cell(counts: &Counts) -> String {
 }
 
 impl Report {
-    /// Counts by suite, whatever the fork.
-    fn by_suite(&self) -> BTreeMap<(Kind, &str), Counts> {
+    /// Counts by suite, all forks together.
+    fn by_suite(&self) -> BTreeMap<(TestKind, &str), Counts> {
         let mut suites: BTreeMap<_, Counts> = BTreeMap::new();
         for SuiteReport { kind, suite, counts, .. } in &self.suites {
             suites.entry((*kind, suite.as_str())).or_default().add(counts);
@@ -116,8 +118,8 @@ impl Report {
         suites
     }
 
-    /// Counts by kind and fork, whatever the suite; forks in the order of history.
-    fn by_fork(&self) -> Vec<((Kind, String), Counts)> {
+    /// Counts by kind and fork, all suites together; forks in historical order.
+    fn by_fork(&self) -> Vec<((TestKind, String), Counts)> {
         let mut forks: BTreeMap<_, Counts> = BTreeMap::new();
         for SuiteReport { kind, fork, counts, .. } in &self.suites {
             let name = if fork.is_empty() { NO_FORK } else { fork };

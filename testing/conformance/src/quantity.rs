@@ -1,3 +1,5 @@
+//! Numbers as test files write them.
+
 use std::fmt;
 
 use alloy_primitives::{B256, U256};
@@ -5,8 +7,9 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::error::OutOfRange;
 
-/// A number as the files write it: hexadecimal text of any length, `0x:bigint 0x…` (a number that is too long on
-/// purpose), or a JSON number. It is read late, because one that does not fit its field can be what a test is about.
+/// A number as the files write it: hexadecimal text of any length, `0x:bigint 0x…` (deliberately
+/// too long), or a JSON number. It is converted late, because an oversized number can be the point
+/// of a test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Quantity(String);
 
@@ -55,7 +58,7 @@ impl de::Visitor<'_> for QuantityVisitor {
     type Value = Quantity;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number, or one in hexadecimal text")
+        f.write_str("a number or hexadecimal text")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Quantity, E> {
@@ -76,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_way_of_writing() {
+    fn reads_every_notation() {
         for json in [r#""0x0a""#, r#""0x000a""#, r#""0x:bigint 0x0a""#, r#""10""#, "10"] {
             assert_eq!(quantity(json).u64("field"), Ok(10), "{json}");
         }
@@ -84,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_out_of_range() {
+    fn oversized_number_is_out_of_range() {
         let long = format!("\"0x:bigint 0x1{}\"", "00".repeat(32));
         assert!(quantity(&long).u256("field").is_err());
         assert!(quantity(r#""0x10000000000000000""#).u64("field").is_err());

@@ -1,11 +1,13 @@
+//! Counts, failures and the verdict of a run.
+
 use std::{fmt, time::Duration};
 
 use serde::Serialize;
 
-/// What a suite tests.
+/// What a test checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum TestKind {
     /// One transaction on a small state: state root and logs.
     State,
     /// Bytes of a transaction: whether it is valid, its hash, sender and intrinsic gas.
@@ -14,11 +16,11 @@ pub enum Kind {
     Trie,
     /// A real block: gas used, logs bloom and receipts root.
     Block,
-    /// Many state tests in one block: the oracle's outcome.
+    /// Many state tests in one block: the engine's outcome equals the reference executor's.
     Packed,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for TestKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::State => "state",
@@ -30,16 +32,16 @@ impl fmt::Display for Kind {
     }
 }
 
-/// How many cases came out how.
+/// Number of cases by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// As the suite says.
+    /// Cases with the outcome that the suite demands.
     pub passed: usize,
-    /// Otherwise, and not listed as failing; or listed, and yet as the suite says.
+    /// Cases with another outcome; and expected failures that passed or failed for another reason.
     pub failed: usize,
-    /// Otherwise, and listed with a reason.
+    /// Cases that failed as the list of expected failures says.
     pub expected: usize,
-    /// Time that one thread took.
+    /// Time on one thread.
     pub time: Duration,
 }
 
@@ -56,17 +58,17 @@ impl Counts {
 /// The counts of one suite under one fork.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SuiteReport {
-    /// What it tests.
-    pub kind: Kind,
-    /// Name of the suite: its directory, from the one that is known to hold suites.
+    /// What its tests check.
+    pub kind: TestKind,
+    /// Name of the suite: its folder, starting with the one that holds suites.
     pub suite: String,
-    /// Name of the fork, as the suite writes it; empty where forks make no difference.
+    /// Name of the fork, as the suite writes it; empty if the tests have none.
     pub fork: String,
     /// The counts.
     pub counts: Counts,
 }
 
-/// A case that did not come out as it must.
+/// A failed case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// Name of the suite.
@@ -75,15 +77,15 @@ pub struct Failure {
     pub file: String,
     /// Name of the test in the file.
     pub test: String,
-    /// Name of the fork; empty where forks make no difference.
+    /// Name of the fork; empty if the test has none.
     pub fork: String,
-    /// Which variant of the test (`d0g1v2`: data, gas limit, value); empty if there is but one.
+    /// Variant of the test (`d0g1v2`: data, gas limit, value); empty if there is only one.
     pub indexes: String,
-    /// What was expected and what came out.
+    /// Expected and actual outcome.
     pub reason: String,
 }
 
-/// A file that says nothing, because it cannot be read as what it should be.
+/// A file that could not be run because its format is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
     /// Name of the suite.
@@ -94,32 +96,32 @@ pub struct Unreadable {
     pub unreadable: String,
 }
 
-/// What came out of a run, in the order of suites and files.
+/// The outcome of a run, in the order of suites and files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Counts by suite and fork.
     pub suites: Vec<SuiteReport>,
-    /// Cases that did not come out as they must.
+    /// Failed cases.
     pub failures: Vec<Failure>,
     /// Files that could not be run.
     pub unreadable: Vec<Unreadable>,
-    /// Time from beginning to end.
+    /// Duration of the run.
     pub elapsed: Duration,
 }
 
-/// How a run ended, and the exit code that says so.
+/// How a run ended, with its exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every case came out as it must.
+    /// Every case passed or failed as expected.
     Passed = 0,
-    /// Some case did not.
+    /// A case failed.
     Failed = 1,
-    /// There was nothing to run, or not all of it could be read.
+    /// There was nothing to run, or a file could not be read.
     Unreadable = 2,
 }
 
 impl Report {
-    /// How the run ended. A failure weighs more than a file that could not be read.
+    /// How the run ended. A failure takes precedence over an unreadable file.
     pub fn verdict(&self) -> Verdict {
         if !self.failures.is_empty() {
             Verdict::Failed
@@ -130,7 +132,7 @@ impl Report {
         }
     }
 
-    /// Adds another run's report, of other kinds of tests, to this one.
+    /// Adds the report of another run, with other kinds of tests.
     pub fn extend(&mut self, other: Self) {
         let Self { suites, failures, unreadable, elapsed } = other;
         self.suites.extend(suites);
@@ -139,7 +141,7 @@ impl Report {
         self.elapsed += elapsed;
     }
 
-    /// Counts of everything.
+    /// Counts of all suites.
     pub fn total(&self) -> Counts {
         let mut total = Counts::default();
         for suite in &self.suites {

@@ -1,7 +1,8 @@
+//! Finds the tests below a folder and runs them on several threads.
+
 use std::{
     any::Any,
     collections::BTreeMap,
-    fs,
     num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -10,37 +11,39 @@ use std::{
     time::Instant,
 };
 
-use serde_json::value::RawValue;
 use turnpike_executor::Engine;
 
 use crate::{
     ConformanceError, Report, block_test,
+    case::Case,
     error::FormatError,
     execute,
-    report::{Counts, Failure, Kind, SuiteReport, Unreadable},
+    report::{Counts, Failure, SuiteReport, TestKind, Unreadable},
     state_test,
-    suite::{Item, discover},
-    tally::{Case, Tally},
+    suite::{SuiteItem, discover},
+    tally::Tally,
+    test_file::{kind_of, tests_of},
     transaction_test, trie_test,
 };
 
-/// What to run and how.
+/// Which tests to run, and how.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct RunOptions {
     /// Run only this suite.
     pub suite: Option<String>,
     /// Run only tests whose `suite/file::test` contains this.
     pub filter: Option<String>,
-    /// Files that are run at a time; as many as the machine has cores if absent.
+    /// Files that run at the same time; by default one for each core.
     pub threads: Option<NonZero<usize>>,
-    /// Run state tests and blocks in lanes as well, on so many threads, and compare.
+    /// Also run state tests and blocks on the parallel engine with this many threads, and compare.
     pub workers: Option<NonZero<usize>>,
     /// Run only blocks.
     pub blocks_only: bool,
 }
 
-/// Runs everything at or below `root`. What fails is in the report; the only errors are that there is nothing to run.
-pub fn run(root: &Path, options: &Options) -> Result<Report, ConformanceError> {
+/// Runs every test at or below `root`. Failures are part of the report; an error means that there
+/// is nothing to run or that a folder cannot be read.
+pub fn run(root: &Path, options: &RunOptions) -> Result<Report, ConformanceError> {
     let start = Instant::now();
     let mut items = discover(root)?;
     if let Some(suite) = &options.suite {
@@ -70,19 +73,19 @@ pub fn blocks(root: &Path, suite: &str) -> Result<Vec<PathBuf>, ConformanceError
     Ok(blocks.map(|item| item.path).collect())
 }
 
-/// What came out of one item.
+/// Result of one item.
 #[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) counts: BTreeMap<(Kind, String), Counts>,
+pub(crate) struct ItemResult {
+    pub(crate) counts: BTreeMap<(TestKind, String), Counts>,
     pub(crate) failures: Vec<Failure>,
     pub(crate) unreadable: Option<String>,
 }
 
-/// Runs `work` on every item, the longest first; what comes out is in the order of the items.
+/// Runs `work` on every item, the largest first. Results come back in the order of the items.
 fn in_parallel<T: Send>(
-    items: &[Item],
+    items: &[SuiteItem],
     threads: usize,
-    work: impl Fn(&Item) -> T + Sync,
+    work: impl Fn(&SuiteItem) -> T + Sync,
 ) -> Vec<T> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|index| std::cmp::Reverse(items[*index].bytes));
@@ -99,21 +102,23 @@ fn in_parallel<T: Send>(
             (0..threads.clamp(1, items.len().max(1))).map(|_| scope.spawn(worker)).collect();
         workers
             .into_iter()
-            .flat_map(|worker| worker.join().expect("invariant: work catches panics"))
+            .flat_map(|worker| worker.join().expect("invariant: catch_panic holds panics back"))
             .collect()
     });
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Runs one item. A panic is a failure of the test that it happened in, not of the run.
-fn run_item(item: &Item, options: &Options) -> Done {
+/// Runs one item. A panic fails the test that it happened in, not the run.
+fn run_item(item: &SuiteItem, options: &RunOptions) -> ItemResult {
     let mut tally = Tally::new(item, options.filter.as_deref());
     let engine = options.workers.map(execute::engine);
     let result = if item.is_block {
-        tally.kind(Kind::Block);
+        tally.kind(TestKind::Block);
         if tally.wants("") {
-            caught(&mut tally, &item.file, |tally| block_test::run(engine.as_ref(), item, tally))
+            catch_panic(&mut tally, &item.file, |tally| {
+                block_test::run(engine.as_ref(), item, tally)
+            })
         } else {
             Ok(())
         }
@@ -121,21 +126,12 @@ fn run_item(item: &Item, options: &Options) -> Done {
         run_file(engine.as_ref(), item, &mut tally)
     };
     let unreadable = result.err().map(|error| error.to_string());
-    Done { counts: tally.counts, failures: tally.failures, unreadable }
-}
-
-/// The tests of a file, by name.
-pub(crate) fn tests_of(item: &Item) -> Result<BTreeMap<String, Box<RawValue>>, FormatError> {
-    let tests: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&fs::read(&item.path)?)?;
-    if tests.is_empty() {
-        return Err(FormatError::Content("holds no test".to_owned()));
-    }
-    Ok(tests)
+    ItemResult { counts: tally.counts, failures: tally.failures, unreadable }
 }
 
 fn run_file(
     engine: Option<&Engine>,
-    item: &Item,
+    item: &SuiteItem,
     tally: &mut Tally<'_>,
 ) -> Result<(), FormatError> {
     for (name, json) in &tests_of(item)? {
@@ -144,10 +140,10 @@ fn run_file(
         }
         let (kind, before) = (kind_of(json)?, tally.cases());
         tally.kind(kind);
-        caught(tally, name, |tally| match kind {
-            Kind::State => state_test::run(engine, name, json, tally),
-            Kind::Transaction => transaction_test::run(name, json, tally),
-            Kind::Trie | Kind::Block | Kind::Packed => {
+        catch_panic(tally, name, |tally| match kind {
+            TestKind::State => state_test::run(engine, name, json, tally),
+            TestKind::Transaction => transaction_test::run(name, json, tally),
+            TestKind::Trie | TestKind::Block | TestKind::Packed => {
                 trie_test::run(name, &item.file, json, tally)
             }
         })?;
@@ -158,22 +154,8 @@ fn run_file(
     Ok(())
 }
 
-/// Tells the kind of a test by its shape.
-pub(crate) fn kind_of(json: &RawValue) -> Result<Kind, FormatError> {
-    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(json.get())?;
-    let has = |names: &[&str]| names.iter().all(|name| fields.contains_key(*name));
-    if has(&["env", "pre", "transaction", "post"]) {
-        Ok(Kind::State)
-    } else if has(&["txbytes", "result"]) {
-        Ok(Kind::Transaction)
-    } else if has(&["in"]) {
-        Ok(Kind::Trie)
-    } else {
-        Err(FormatError::Content("neither a state, a transaction nor a trie test".to_owned()))
-    }
-}
-
-pub(crate) fn caught(
+/// Runs one test and counts a panic as its failure.
+pub(crate) fn catch_panic(
     tally: &mut Tally<'_>,
     test: &str,
     work: impl FnOnce(&mut Tally<'_>) -> Result<(), FormatError>,
@@ -194,9 +176,9 @@ fn message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
-pub(crate) fn collect(items: &[Item], done: Vec<Done>) -> Report {
+pub(crate) fn collect(items: &[SuiteItem], done: Vec<ItemResult>) -> Report {
     let mut report = Report::default();
-    let mut suites: BTreeMap<(Kind, String, String), Counts> = BTreeMap::new();
+    let mut suites: BTreeMap<(TestKind, String, String), Counts> = BTreeMap::new();
     for (item, done) in items.iter().zip(done) {
         for ((kind, fork), counts) in done.counts {
             suites.entry((kind, item.suite.clone(), fork)).or_default().add(&counts);
@@ -219,15 +201,15 @@ pub(crate) fn collect(items: &[Item], done: Vec<Done>) -> Report {
 mod tests {
     use super::*;
 
-    fn item(number: usize) -> Item {
+    fn item(number: usize) -> SuiteItem {
         let (suite, file) = ("suite".to_owned(), number.to_string());
         let bytes = u64::try_from(number % 3).expect("small");
-        Item { suite, file, path: PathBuf::new(), is_block: false, bytes }
+        SuiteItem { suite, file, path: PathBuf::new(), is_block: false, bytes }
     }
 
     #[test]
-    fn order_does_not_depend_on_threads() {
-        let items: Vec<Item> = (0..20).map(item).collect();
+    fn results_keep_the_order_of_items_on_any_number_of_threads() {
+        let items: Vec<SuiteItem> = (0..20).map(item).collect();
         let files: Vec<String> = items.iter().map(|item| item.file.clone()).collect();
         for threads in [1, 2, 7, 50] {
             assert_eq!(in_parallel(&items, threads, |item| item.file.clone()), files);
@@ -236,12 +218,12 @@ mod tests {
     }
 
     #[test]
-    fn panic_is_a_failure_of_its_test() {
+    fn panic_fails_the_test_it_happened_in() {
         let item = item(0);
         let mut tally = Tally::new(&item, None);
-        caught(&mut tally, "test", |_| panic!("told {}", "so")).expect("is no format error");
+        catch_panic(&mut tally, "test", |_| panic!("oh {}", "no")).expect("no format error");
         assert_eq!(tally.failures.len(), 1);
         assert_eq!(tally.failures[0].test, "test");
-        assert_eq!(tally.failures[0].reason, "panicked: told so");
+        assert_eq!(tally.failures[0].reason, "panicked: oh no");
     }
 }

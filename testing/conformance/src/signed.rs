@@ -1,4 +1,4 @@
-//! Transactions with a signature, as they come over the wire or out of a block.
+//! Decodes signed transactions and recovers their signers by the rules of a fork.
 
 use alloy_consensus::{Signed, TxEnvelope as EthereumTx, TxLegacy, crypto::SECP256K1N_HALF};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -12,15 +12,15 @@ use crate::{execute::Fork, transaction::TestTransaction};
 const SECP256K1_N: U256 =
     uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
 
-/// Decodes EIP-2718 bytes and recovers the signer by the product's rules, where they are the same in every fork.
+/// Decodes EIP-2718 bytes and recovers the signer with the product's code.
 ///
-/// The chain starts with Osaka, so two older rules are made good here: before Spurious Dragon a signature does not
-/// name a chain (EIP-155), and before Homestead `s` may be in the upper half (EIP-2).
+/// The product starts with Osaka, so this function adds two older rules: before Spurious Dragon a
+/// signature names no chain (EIP-155), and before Homestead `s` may be in the upper half (EIP-2).
 pub(crate) fn decode(bytes: &[u8], fork: Fork) -> Result<SignedTx, String> {
     let envelope = decode_transaction(bytes).map_err(|error| error.to_string())?;
     if let TxEnvelope::Legacy(tx) = &envelope {
         if tx.tx().chain_id.is_some() && fork < Fork::SPURIOUS_DRAGON {
-            return Err("the signature names a chain".to_owned());
+            return Err("the signature names a chain id".to_owned());
         }
         if let Some(low) = with_low_s(tx).filter(|_| fork < Fork::HOMESTEAD) {
             let signer = SignedTx::recover(low.into()).signer();
@@ -33,7 +33,7 @@ pub(crate) fn decode(bytes: &[u8], fork: Fork) -> Result<SignedTx, String> {
     Ok(tx)
 }
 
-/// The transaction with the other signature of the same key, if `s` is in the upper half.
+/// The transaction with the equivalent low-`s` signature, if its `s` is in the upper half.
 fn with_low_s(tx: &Signed<TxLegacy>) -> Option<Signed<TxLegacy>> {
     let signature = tx.signature();
     let (r, s) = (signature.r(), signature.s());
@@ -43,8 +43,8 @@ fn with_low_s(tx: &Signed<TxLegacy>) -> Option<Signed<TxLegacy>> {
     })
 }
 
-/// A transaction out of an Ethereum block, for the executor. Blob transactions, which the product does not decode, are
-/// alloy's to recover.
+/// Converts a transaction of an Ethereum block for the executor. alloy recovers the signers of blob
+/// transactions, which the product does not decode.
 pub(crate) fn of_block(tx: EthereumTx, fork: Fork) -> Result<TestTransaction, String> {
     match tx {
         EthereumTx::Eip4844(signed) => {

@@ -1,3 +1,5 @@
+//! Finds test files and block folders, and names the suite of each.
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -5,33 +7,33 @@ use std::{
 
 use crate::ConformanceError;
 
-/// Directories that hold suites, and how many levels below them one suite is.
+/// Names of folders that hold suites, and how many levels below them a suite is.
 const MARKERS: [(&str, usize); 4] =
     [("GeneralStateTests", 1), ("TransactionTests", 1), ("TrieTests", 0), ("state_tests", 2)];
 
-/// Names that a block's transactions and pre-state can have.
+/// File names of a block.
 const BLOCK_FILES: [&str; 2] = ["block.json.gz", "block.json"];
 
-/// Files beside the blocks that belong to all of them.
+/// Files beside the block folders that all blocks share.
 const SHARED_FILES: [&str; 3] = ["codes.json.gz", "codes.json", "block_hashes.json"];
 
-/// One thing to run: a file of tests, or a directory with a block.
+/// A file of tests, or a folder with a block.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Item {
-    /// The suite it counts for.
+pub(crate) struct SuiteItem {
+    /// Name of its suite.
     pub(crate) suite: String,
-    /// Its name in reports: its path below the suite.
+    /// Path below the suite, for reports.
     pub(crate) file: String,
-    /// Where it is.
+    /// Path on disk.
     pub(crate) path: PathBuf,
-    /// Whether it is a directory with a block.
+    /// Whether it is a folder with a block.
     pub(crate) is_block: bool,
-    /// Bytes to read: long ones are begun with.
+    /// Bytes to read. The largest items start first.
     pub(crate) bytes: u64,
 }
 
-/// Everything to run below `root`, in order: files named `*.json` and directories with a block.
-pub(crate) fn discover(root: &Path) -> Result<Vec<Item>, ConformanceError> {
+/// Lists every item at or below `root`, sorted: files named `*.json` and folders with a block.
+pub(crate) fn discover(root: &Path) -> Result<Vec<SuiteItem>, ConformanceError> {
     let root = root.canonicalize().map_err(|source| io(root, source))?;
     let mut items = Vec::new();
     walk(&root, &mut items)?;
@@ -42,7 +44,7 @@ pub(crate) fn discover(root: &Path) -> Result<Vec<Item>, ConformanceError> {
     Ok(items)
 }
 
-fn walk(path: &Path, items: &mut Vec<Item>) -> Result<(), ConformanceError> {
+fn walk(path: &Path, items: &mut Vec<SuiteItem>) -> Result<(), ConformanceError> {
     let metadata = fs::metadata(path).map_err(|source| io(path, source))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if metadata.is_file() {
@@ -59,7 +61,7 @@ fn walk(path: &Path, items: &mut Vec<Item>) -> Result<(), ConformanceError> {
     }
     for entry in fs::read_dir(path).map_err(|source| io(path, source))? {
         let entry = entry.map_err(|source| io(path, source))?;
-        // Indexes and the like (`.meta`) are no tests.
+        // Hidden folders such as `.meta` hold no tests.
         if !entry.file_name().to_string_lossy().starts_with('.') {
             walk(&entry.path(), items)?;
         }
@@ -67,8 +69,9 @@ fn walk(path: &Path, items: &mut Vec<Item>) -> Result<(), ConformanceError> {
     Ok(())
 }
 
-/// Names an item by its place: below a directory that is known to hold suites, or else in its parent.
-fn item(path: &Path, is_block: bool, bytes: u64) -> Item {
+/// Names an item by its path: the suite is below a folder of [`MARKERS`], or else the parent
+/// folder.
+fn item(path: &Path, is_block: bool, bytes: u64) -> SuiteItem {
     let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
     let last = parts.len() - 1;
     let marked = MARKERS.iter().find_map(|(marker, levels)| {
@@ -76,7 +79,7 @@ fn item(path: &Path, is_block: bool, bytes: u64) -> Item {
         Some((place, (place + 1 + levels).min(last)))
     });
     let (from, to) = marked.unwrap_or_else(|| (last.saturating_sub(1), last));
-    Item {
+    SuiteItem {
         suite: parts[from..to].join("/"),
         file: parts[to..].join("/"),
         path: path.to_owned(),
@@ -94,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn suites_are_named_by_their_place() {
+    fn suites_are_named_by_their_path() {
         for (path, suite, file) in [
             ("/t/GeneralStateTests/stShift/shl01.json", "GeneralStateTests/stShift", "shl01.json"),
             ("/t/GeneralStateTests/VMTests/vmA/a.json", "GeneralStateTests/VMTests", "vmA/a.json"),

@@ -1,59 +1,50 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
+    case::Case,
     expected,
-    report::{Counts, Failure, Kind},
-    suite::Item,
+    report::{Counts, Failure, TestKind},
+    suite::SuiteItem,
 };
 
-/// One case of a test: what a verdict is about.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Case<'a> {
-    /// Name of the test in its file.
-    pub(crate) test: &'a str,
-    /// Name of the fork; empty where forks make no difference.
-    pub(crate) fork: &'a str,
-    /// Which variant of the test; empty if there is but one.
-    pub(crate) indexes: &'a str,
-}
-
-/// Verdicts on the cases of one item.
+/// Counts passed and failed cases of one suite item, and records failures.
 #[derive(Debug)]
 pub(crate) struct Tally<'a> {
-    item: &'a Item,
+    item: &'a SuiteItem,
     filter: Option<&'a str>,
     /// By kind and fork.
-    pub(crate) counts: BTreeMap<(Kind, String), Counts>,
+    pub(crate) counts: BTreeMap<(TestKind, String), Counts>,
     pub(crate) failures: Vec<Failure>,
-    kind: Kind,
+    kind: TestKind,
 }
 
 impl<'a> Tally<'a> {
-    pub(crate) fn new(item: &'a Item, filter: Option<&'a str>) -> Self {
+    pub(crate) fn new(item: &'a SuiteItem, filter: Option<&'a str>) -> Self {
         let counts = BTreeMap::new();
-        Self { item, filter, counts, failures: Vec::new(), kind: Kind::State }
+        Self { item, filter, counts, failures: Vec::new(), kind: TestKind::State }
     }
 
-    /// What kind of tests the next cases belong to.
-    pub(crate) fn kind(&mut self, kind: Kind) {
+    /// Sets the kind of test that the next cases belong to.
+    pub(crate) fn kind(&mut self, kind: TestKind) {
         self.kind = kind;
     }
 
-    /// Whether the user wants this test run.
+    /// Whether the filter selects this test.
     pub(crate) fn wants(&self, test: &str) -> bool {
-        let Item { suite, file, .. } = self.item;
+        let SuiteItem { suite, file, .. } = self.item;
         self.filter.is_none_or(|filter| format!("{suite}/{file}::{test}").contains(filter))
     }
 
-    /// Verdicts so far.
+    /// Number of cases counted so far.
     pub(crate) fn cases(&self) -> usize {
         let cases = |counts: &Counts| counts.passed + counts.failed + counts.expected;
         self.counts.values().map(cases).sum()
     }
 
-    /// Counts a verdict: that of a listed case is turned around.
+    /// Counts a verdict. For a case on the list of expected failures, failing is right and passing
+    /// is not.
     pub(crate) fn case(&mut self, case: Case<'_>, verdict: Result<(), String>, time: Duration) {
-        let listed = expected::reason(&self.item.suite, &self.item.file, &case);
+        let listed = expected::failure_of(&self.item.suite, &self.item.file, &case);
         let counts = self.counts.entry((self.kind, case.fork.to_owned())).or_default();
         counts.time += time;
         let reason = match (verdict, listed) {
@@ -67,9 +58,9 @@ impl<'a> Tally<'a> {
             }
             (Err(failure), None) => failure,
             (Err(failure), Some(listed)) => {
-                format!("{failure}; listed as failing for another reason: {}", listed.text)
+                format!("{failure}; expected to fail for another reason: {}", listed.text)
             }
-            (Ok(()), Some(listed)) => format!("passes, but is listed as failing: {}", listed.text),
+            (Ok(()), Some(listed)) => format!("passes, but is expected to fail: {}", listed.text),
         };
         counts.failed += 1;
         self.failures.push(Failure {
@@ -89,10 +80,11 @@ mod tests {
 
     use super::*;
 
-    /// What comes of a verdict on a case that is listed as failing because a key is not 32 bytes long.
+    /// Counts and failures after this verdict on a case that must fail because a key is not 32
+    /// bytes long.
     fn listed(verdict: Result<(), &str>) -> (Counts, Vec<String>) {
         let (suite, file) = ("TrieTests".to_owned(), "trieanyorder.json".to_owned());
-        let item = Item { suite, file, path: PathBuf::new(), is_block: false, bytes: 0 };
+        let item = SuiteItem { suite, file, path: PathBuf::new(), is_block: false, bytes: 0 };
         let mut tally = Tally::new(&item, None);
         let case = Case { test: "dogs", fork: "", indexes: "" };
         tally.case(case, verdict.map_err(str::to_owned), Duration::ZERO);
@@ -101,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn listed_case_that_fails_as_listed_is_expected() {
+    fn listed_case_with_the_listed_failure_is_expected() {
         let (counts, failures) = listed(Err("a key is not 32 bytes long"));
         assert_eq!(counts, Counts { expected: 1, ..Counts::default() });
         assert_eq!(failures, Vec::<String>::new());
@@ -111,13 +103,13 @@ mod tests {
     fn listed_case_that_passes_is_a_failure() {
         let (counts, failures) = listed(Ok(()));
         assert_eq!(counts, Counts { failed: 1, ..Counts::default() });
-        assert!(failures[0].starts_with("passes, but is listed as failing: "), "{failures:?}");
+        assert!(failures[0].starts_with("passes, but is expected to fail: "), "{failures:?}");
     }
 
     #[test]
-    fn listed_case_that_fails_otherwise_is_a_failure() {
+    fn listed_case_with_another_failure_is_a_failure() {
         let (counts, failures) = listed(Err("root: expected 1, got 2"));
         assert_eq!(counts, Counts { failed: 1, ..Counts::default() });
-        assert!(failures[0].contains("listed as failing for another reason"), "{failures:?}");
+        assert!(failures[0].contains("expected to fail for another reason"), "{failures:?}");
     }
 }

@@ -1,3 +1,5 @@
+//! The transactions that the suites execute.
+
 use alloy_consensus::{Transaction as _, TxEip4844};
 use alloy_primitives::{Address, B256};
 use turnpike_executor::{BlockTransaction, BlockTx, PlainTransfer, SkipReason, TxEnv};
@@ -9,18 +11,18 @@ pub(crate) const BLOB: u8 = 3;
 /// EIP-2718 type of the OP stack's deposits.
 pub(crate) const DEPOSIT: u8 = 0x7e;
 
-/// A transaction of a test: one that a Turnpike block could hold, or a blob transaction.
+/// A transaction of a test: one that a Turnpike block can hold, or a blob transaction.
 #[derive(Clone, Debug)]
 pub enum TestTransaction {
-    /// One of the product's, and it runs as such.
+    /// A transaction that the product decodes.
     Product(BlockTx),
-    /// A blob transaction, which the product does not decode, but which its executor runs.
+    /// A blob transaction: the product does not decode it, but its executor runs it.
     Blob {
-        /// Its fields.
+        /// Fields.
         tx: Box<TxEip4844>,
-        /// Who sends it.
+        /// Sender.
         sender: Address,
-        /// Its hash; zero if it has no signature.
+        /// Hash; zero without a signature.
         hash: B256,
     },
 }

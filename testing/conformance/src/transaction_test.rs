@@ -1,4 +1,5 @@
-//! Transaction tests: bytes that are a valid transaction under some forks, or under none.
+//! Transaction tests: for each fork, whether bytes are a valid transaction, and its hash, sender
+//! and gas.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -7,44 +8,45 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
+    case::Case,
     error::FormatError,
     execute::{self, Fork},
     fork,
     quantity::Quantity,
     signed,
-    tally::{Case, Tally},
+    tally::Tally,
 };
 
-/// The chain that the transactions are for.
+/// Chain id of the transactions.
 const CHAIN_ID: u64 = 1;
 
 /// A test of the `TransactionTests` of ethereum/tests.
 #[derive(Debug, Deserialize)]
 struct TransactionTest {
     txbytes: String,
-    /// By the fork's name.
-    result: BTreeMap<String, Expected>,
+    /// By name of the fork.
+    result: BTreeMap<String, ExpectedResult>,
 }
 
-/// A valid transaction has a hash and a sender, another an exception.
+/// The expected outcome: hash, sender and gas of a valid transaction, or an exception.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Expected {
+struct ExpectedResult {
     hash: Option<B256>,
     sender: Option<Address>,
     intrinsic_gas: Option<Quantity>,
     exception: Option<String>,
 }
 
-/// What the product makes of a valid transaction.
+/// What the product reports about a valid transaction.
 #[derive(Debug)]
-struct Valid {
+struct ValidTransaction {
     hash: B256,
     sender: Address,
     intrinsic_gas: u64,
 }
 
-/// Runs the test `name` under every fork it names.
+/// Runs the test `name` under every fork that it names.
 pub(crate) fn run(name: &str, json: &RawValue, tally: &mut Tally<'_>) -> Result<(), FormatError> {
     let test: TransactionTest = serde_json::from_str(json.get())?;
     let bytes = hex::decode(&test.txbytes)
@@ -61,19 +63,19 @@ pub(crate) fn run(name: &str, json: &RawValue, tally: &mut Tally<'_>) -> Result<
     Ok(())
 }
 
-/// Decodes a transaction, recovers its signer and offers it to a block in which its sender can pay for it.
-fn examine(bytes: &[u8], fork: Fork) -> Result<Valid, String> {
+/// Decodes a transaction, recovers its signer and offers it to a block in which its sender is rich.
+fn examine(bytes: &[u8], fork: Fork) -> Result<ValidTransaction, String> {
     let tx = signed::decode(bytes, fork)?;
     let sender = tx.signer().map_err(|error| error.to_string())?;
     execute::validate(CHAIN_ID, fork, &tx)?;
     let intrinsic_gas = execute::intrinsic_gas(CHAIN_ID, fork, &tx)?;
-    Ok(Valid { hash: tx.hash(), sender, intrinsic_gas })
+    Ok(ValidTransaction { hash: tx.hash(), sender, intrinsic_gas })
 }
 
-/// Compares what came out. The outer error says that the file is at fault.
+/// Compares the outcome with the expected one. The outer error means that the file is malformed.
 fn compare(
-    expected: &Expected,
-    got: Result<Valid, String>,
+    expected: &ExpectedResult,
+    got: Result<ValidTransaction, String>,
 ) -> Result<Result<(), String>, FormatError> {
     let valid = match (&expected.exception, got) {
         (Some(_), Err(_)) => return Ok(Ok(())),

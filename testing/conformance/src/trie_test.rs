@@ -1,3 +1,6 @@
+//! Trie tests: the root after entries are inserted and deleted, in every order that the test
+//! allows.
+
 use std::{collections::BTreeMap, time::Instant};
 
 use alloy_primitives::{B256, Bytes, hex, keccak256};
@@ -5,12 +8,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use turnpike_state::{EMPTY_ROOT, NoNodes, Trie};
 
-use crate::{
-    error::FormatError,
-    tally::{Case, Tally},
-};
+use crate::{case::Case, error::FormatError, tally::Tally};
 
-/// Entries of which every order is tried; with more of them it is forwards and backwards.
+/// Up to this many entries, every order is tried; beyond, only forwards and backwards.
 const PERMUTED_MAX: usize = 6;
 
 /// A test of the `TrieTests` of ethereum/tests.
@@ -18,22 +18,22 @@ const PERMUTED_MAX: usize = 6;
 struct TrieTest {
     #[serde(rename = "in")]
     entries: Entries,
-    /// Absent in tests that ask for neighbours of a key.
+    /// Absent in tests about neighbouring keys.
     root: Option<B256>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Entries {
-    /// In this order; a value that is absent deletes.
+    /// In this order; an absent value deletes the key.
     Ordered(Vec<(String, Option<String>)>),
     /// In any order.
     Unordered(BTreeMap<String, Option<String>>),
-    /// Keys alone: nothing that has a root.
+    /// Keys without values, which have no root.
     Keys(serde::de::IgnoredAny),
 }
 
-/// Runs the test `name`. Whether its keys are hashed is told by the name of its file.
+/// Runs the test `name`. Keys are hashed if the file's name contains `secure`.
 pub(crate) fn run(
     name: &str,
     file: &str,
@@ -50,7 +50,7 @@ pub(crate) fn run(
 
 type Entry = (B256, Option<Bytes>);
 
-/// Checks one test. The outer error says that the file is at fault.
+/// Checks one test. The outer error means that the file is malformed.
 fn check(test: &TrieTest, hashed: bool) -> Result<Result<(), String>, FormatError> {
     let (pairs, any_order) = match &test.entries {
         Entries::Ordered(list) => (list.iter().map(|(k, v)| (k, v.as_ref())).collect(), false),
@@ -95,7 +95,8 @@ fn check_permutations(order: &mut [&Entry], from: usize, root: B256) -> Result<(
     Ok(())
 }
 
-/// Checks the root after the entries in this order, and that removing all of them empties the trie.
+/// Checks the root after the entries in this order, then removes all of them and expects an empty
+/// trie.
 fn check_order(entries: &[&Entry], root: B256) -> Result<(), String> {
     let mut trie = Trie::new();
     let source = &mut NoNodes;
@@ -119,7 +120,7 @@ fn expect_root(trie: &mut Trie, expected: B256) -> Result<(), String> {
     if root == expected { Ok(()) } else { Err(format!("root: expected {expected}, got {root}")) }
 }
 
-/// The files write bytes as text, or as hexadecimal after `0x`.
+/// Reads bytes that the files write as text, or as hexadecimal after `0x`.
 fn bytes(text: &str) -> Result<Bytes, FormatError> {
     match text.strip_prefix("0x") {
         Some(digits) => hex::decode(digits)

@@ -1,7 +1,8 @@
-//! The suites and the blocks in lanes: what comes of them is what they say and what the oracle makes of them. State
-//! tests are packed, many to a block: a part of them, or all with `TURNPIKE_LONG=1`.
+//! Runs blocks and state tests on the parallel engine and compares it with the reference executor.
+//! State tests are packed many to a block: one in [`PACKED_EVERY`], or all with `TURNPIKE_LONG=1`.
 //!
-//! `$TURNPIKE_TEST_DATA` is searched for them. Without it the shipped vectors are all, and a notice says so.
+//! `$TURNPIKE_TEST_DATA` holds the suites. Without it only the shipped vectors run, and a notice
+//! says so.
 
 use std::{
     env,
@@ -11,17 +12,17 @@ use std::{
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use turnpike_conformance::{
-    Options, PackOptions, Report, Verdict, run, run_packed, suites, write_table,
+    PackOptions, Report, RunOptions, Verdict, run, run_packed, suites, write_table,
 };
 
 const DATA_VARIABLE: &str = "TURNPIKE_TEST_DATA";
-/// Set to have every state test packed.
+/// Set to pack every state test.
 const LONG_VARIABLE: &str = "TURNPIKE_LONG";
 
 const WORKERS: [usize; 4] = [1, 2, 3, 8];
 
-/// One state test of so many is packed.
-const EVERY: u64 = 8;
+/// One state test of this many is packed.
+const PACKED_EVERY: u64 = 8;
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -34,10 +35,12 @@ fn trials() -> Vec<Trial> {
     match env::var_os(DATA_VARIABLE).map(PathBuf::from).filter(|path| path.is_dir()) {
         Some(root) => {
             let is_long = env::var_os(LONG_VARIABLE).is_some();
-            trials.extend(trials_of(&root, "", if is_long { 1 } else { EVERY }));
+            trials.extend(trials_of(&root, "", if is_long { 1 } else { PACKED_EVERY }));
         }
         None => {
-            eprintln!("\n*** NOT RUN IN LANES: Ethereum's public test suites. Set {DATA_VARIABLE}");
+            eprintln!(
+                "\n*** NOT RUN ON THE ENGINE: Ethereum's public test suites. Set {DATA_VARIABLE}"
+            );
             eprintln!("*** to a directory that holds github.com/ethereum/tests.\n");
             let run = || Err(Failed::from(format!("{DATA_VARIABLE} is not a directory")));
             trials.push(Trial::test("public", run).with_ignored_flag(true));
@@ -46,7 +49,7 @@ fn trials() -> Vec<Trial> {
     trials
 }
 
-/// Trials of what is below `root`, and of one state test of so many.
+/// Trials of the blocks and suites below `root`, with one state test of `every` packed.
 fn trials_of(root: &Path, prefix: &str, every: u64) -> Vec<Trial> {
     let blocks = WORKERS.into_iter().map(|workers| {
         let root = root.to_owned();
@@ -64,11 +67,11 @@ fn trials_of(root: &Path, prefix: &str, every: u64) -> Vec<Trial> {
 }
 
 fn check_blocks(root: &Path, workers: usize) -> Result<(), Failed> {
-    let options = Options {
+    let options = RunOptions {
         workers: NonZero::new(workers),
         threads: NonZero::new(1),
         blocks_only: true,
-        ..Options::default()
+        ..RunOptions::default()
     };
     judge(&run(root, &options)?)
 }
@@ -83,7 +86,7 @@ fn check_packed(root: &Path, suite: String, every: u64, workers: usize) -> Resul
             workers: NonZero::new(workers).expect("not zero"),
         },
     )?;
-    // A small suite may have none of what is taken.
+    // The sample may take no test of a small suite.
     if report.suites.is_empty() && report.unreadable.is_empty() { Ok(()) } else { judge(&report) }
 }
 

@@ -1,4 +1,4 @@
-//! The public suites, a trial for each: `$TURNPIKE_TEST_DATA` is searched for them. Without it this is reported as
+//! Runs the public suites, one trial each. `$TURNPIKE_TEST_DATA` holds them; without it the test is
 //! ignored, and a notice says so.
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 };
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use turnpike_conformance::{Options, Verdict, run, suites, write_table};
+use turnpike_conformance::{RunOptions, Verdict, run, suites, write_table};
 
 const DATA_VARIABLE: &str = "TURNPIKE_TEST_DATA";
 
@@ -39,8 +39,11 @@ fn trial(root: &Path, suite: String) -> Trial {
 }
 
 fn check(root: &Path, suite: String) -> Result<(), Failed> {
-    let options =
-        Options { suite: Some(suite), threads: Some(NonZero::<usize>::MIN), ..Options::default() };
+    let options = RunOptions {
+        suite: Some(suite),
+        threads: Some(NonZero::<usize>::MIN),
+        ..RunOptions::default()
+    };
     let report = run(root, &options)?;
     if report.verdict() == Verdict::Passed {
         return Ok(());

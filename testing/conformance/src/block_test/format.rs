@@ -1,3 +1,5 @@
+//! Reads a block, its pre-state and its block hashes from a folder.
+
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -22,11 +24,12 @@ use crate::{
     transaction::{DEPOSIT, TestTransaction},
 };
 
-/// A block, the state it touches and the hashes of blocks that it asks for.
+/// A block, the state that it touches and the block hashes that it reads.
 #[derive(Debug)]
 pub(super) struct BlockFile {
     pub(super) header: Header,
-    /// EIP-155 chain id, which the transactions name. Where none does, it is mainnet's, or 0 if there are deposits.
+    /// EIP-155 chain id that the transactions name. If none does: 0 in a block with deposits, else
+    /// 1.
     pub(super) chain_id: u64,
     pub(super) transactions: Vec<RpcTransaction>,
     pub(super) state: NodeState,
@@ -41,35 +44,35 @@ struct RpcBlock {
     transactions: Vec<serde_json::Value>,
 }
 
-/// What every transaction says of itself.
+/// Fields of every transaction.
 #[derive(Deserialize)]
-struct Identity {
+struct TransactionIdentity {
     hash: B256,
     from: Address,
     #[serde(default, rename = "type")]
     tx_type: U8,
 }
 
-/// A transaction of a block, with the hash and sender that the file gives.
+/// A transaction of a block, with the hash and sender that the file states.
 #[derive(Debug)]
 pub(super) struct RpcTransaction {
     pub(super) hash: B256,
     pub(super) from: Address,
-    body: Body,
+    body: TransactionBody,
 }
 
 #[derive(Debug)]
-enum Body {
+enum TransactionBody {
     /// An OP-stack deposit.
-    Deposit(Deposit),
-    /// A user's.
+    Deposit(RpcDeposit),
+    /// A signed transaction.
     Signed(Box<EthereumTx>),
 }
 
-/// A deposit as JSON-RPC gives it.
+/// A deposit in JSON-RPC's form.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Deposit {
+struct RpcDeposit {
     source_hash: B256,
     to: Option<Address>,
     mint: Option<U128>,
@@ -82,7 +85,7 @@ struct Deposit {
 
 /// An account of `pre_state.json`.
 #[derive(Deserialize)]
-struct Account {
+struct PreStateAccount {
     balance: U256,
     nonce: Quantity,
     code_hash: Option<B256>,
@@ -91,21 +94,22 @@ struct Account {
 }
 
 impl BlockFile {
-    /// Reads `block.json` and `pre_state.json` of a directory, and `codes.json` and `block_hashes.json` beside or in it.
+    /// Reads `block.json` and `pre_state.json` in a folder, and `codes.json` and
+    /// `block_hashes.json` in it or in its parent.
     pub(super) fn load(directory: &Path) -> Result<Self, FormatError> {
         let block: RpcBlock = required(directory, "block.json")?;
-        let accounts: BTreeMap<Address, Account> = required(directory, "pre_state.json")?;
+        let accounts: BTreeMap<Address, PreStateAccount> = required(directory, "pre_state.json")?;
         let RpcBlock { header, transactions } = block;
         let transactions =
             transactions.into_iter().map(RpcTransaction::parse).collect::<Result<Vec<_>, _>>()?;
         let chain_id = transactions.iter().find_map(|transaction| match &transaction.body {
-            Body::Signed(tx) => tx.chain_id(),
-            Body::Deposit(_) => None,
+            TransactionBody::Signed(tx) => tx.chain_id(),
+            TransactionBody::Deposit(_) => None,
         });
         let hashes: BTreeMap<u64, B256> =
             shared(directory, "block_hashes.json")?.unwrap_or_default();
         let codes: BTreeMap<B256, Bytes> = shared(directory, "codes.json")?.unwrap_or_default();
-        let account = |(address, account): (Address, Account)| {
+        let account = |(address, account): (Address, PreStateAccount)| {
             let code = match account.code_hash {
                 Some(hash) => codes.get(&hash).cloned().ok_or_else(|| {
                     FormatError::Content(format!("code {hash} of {address} is missing"))
@@ -113,12 +117,13 @@ impl BlockFile {
                 None => Bytes::new(),
             };
             let nonce = account.nonce.u64("nonce")?;
-            let Account { balance, storage, .. } = account;
+            let PreStateAccount { balance, storage, .. } = account;
             Ok((address, PreAccount { balance, nonce, code, storage }))
         };
         let accounts =
             accounts.into_iter().map(account).collect::<Result<Vec<_>, FormatError>>()?;
-        let has_deposits = transactions.iter().any(|tx| matches!(tx.body, Body::Deposit(_)));
+        let has_deposits =
+            transactions.iter().any(|tx| matches!(tx.body, TransactionBody::Deposit(_)));
         let chain_id = chain_id.unwrap_or_else(|| u64::from(!has_deposits));
         let state = state_of(accounts);
         Ok(Self { header, chain_id, transactions, state, hashes })
@@ -127,21 +132,21 @@ impl BlockFile {
 
 impl RpcTransaction {
     fn parse(json: serde_json::Value) -> Result<Self, serde_json::Error> {
-        let Identity { hash, from, tx_type } = Identity::deserialize(&json)?;
+        let TransactionIdentity { hash, from, tx_type } = TransactionIdentity::deserialize(&json)?;
         let body = if tx_type == U8::from(DEPOSIT) {
-            Body::Deposit(serde_json::from_value(json)?)
+            TransactionBody::Deposit(serde_json::from_value(json)?)
         } else {
-            Body::Signed(serde_json::from_value(json)?)
+            TransactionBody::Signed(serde_json::from_value(json)?)
         };
         Ok(Self { hash, from, body })
     }
 
-    /// The transaction for the executor, signature checked.
+    /// Converts the transaction for the executor, checking its signature.
     pub(super) fn into_test(self, fork: Fork) -> Result<TestTransaction, String> {
         match self.body {
-            Body::Signed(tx) => signed::of_block(*tx, fork),
-            Body::Deposit(deposit) => {
-                let Deposit { source_hash, to, mint, value, gas, input, is_system_tx } = deposit;
+            TransactionBody::Signed(tx) => signed::of_block(*tx, fork),
+            TransactionBody::Deposit(deposit) => {
+                let RpcDeposit { source_hash, to, mint, value, gas, input, is_system_tx } = deposit;
                 let deposit = TxDeposit {
                     source_hash,
                     from: self.from,
@@ -158,12 +163,12 @@ impl RpcTransaction {
     }
 }
 
-/// Reads a file of the directory.
+/// Reads a file in the folder; a missing file is an error.
 fn required<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<T, FormatError> {
     read(directory, name)?.ok_or_else(|| FormatError::Content(format!("{name} is missing")))
 }
 
-/// Reads a file of the directory or of the one it is in.
+/// Reads a file in the folder or in its parent.
 fn shared<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<Option<T>, FormatError> {
     match (read(directory, name)?, directory.parent()) {
         (None, Some(parent)) => read(parent, name),
@@ -171,7 +176,7 @@ fn shared<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<Option<T>
     }
 }
 
-/// Reads a file as it is or, with `.gz` after its name, deflated; `None` if there is neither.
+/// Reads a file, compressed if it is named `*.gz`; `None` if there is neither.
 fn read<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<Option<T>, FormatError> {
     let mut text = Vec::new();
     if let Some(file) = open(&directory.join(format!("{name}.gz")))? {

@@ -1,7 +1,7 @@
-//! Real blocks: all transactions in one call of the executor, on the part of the state that they touch.
+//! Executes real blocks on the part of the state that they touch.
 //!
-//! The state root cannot be checked, since the pre-state is a part; gas used, bloom and receipts can. Block rewards,
-//! withdrawals and system calls are left out: no receipt depends on them.
+//! Checks gas used, logs bloom and receipts root. The state root cannot be checked on a partial
+//! state. Block rewards, withdrawals and system calls are left out: no receipt depends on them.
 
 mod format;
 mod real_block;
@@ -11,20 +11,15 @@ use std::time::Instant;
 
 use turnpike_executor::Engine;
 
-use crate::{
-    error::FormatError,
-    execute, fork,
-    suite::Item,
-    tally::{Case, Tally},
-};
+use crate::{case::Case, error::FormatError, execute, fork, suite::SuiteItem, tally::Tally};
 use format::BlockFile;
 
 pub use real_block::RealBlock;
 
-/// Runs the block in the item's directory.
+/// Runs the block in the item's folder.
 pub(crate) fn run(
     engine: Option<&Engine>,
-    item: &Item,
+    item: &SuiteItem,
     tally: &mut Tally<'_>,
 ) -> Result<(), FormatError> {
     let file = BlockFile::load(&item.path)?;

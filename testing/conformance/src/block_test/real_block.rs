@@ -1,3 +1,5 @@
+//! A block of a real chain, ready for the executor.
+
 use std::{collections::BTreeMap, path::Path};
 
 use alloy_consensus::Header;
@@ -8,25 +10,26 @@ use turnpike_state::NodeState;
 use super::format::BlockFile;
 use crate::{ConformanceError, TestTransaction, execute::Fork, fork};
 
-/// A block of a real chain, ready for the executor: each transaction has the hash and the signer that the block says.
+/// A block of a real chain, ready for the executor. Hash and signer of each transaction are checked
+/// against the block.
 #[derive(Debug)]
 pub struct RealBlock {
-    /// Its header.
+    /// Header.
     pub header: Header,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// The hard fork that it runs under.
+    /// Hard fork that the block runs under.
     pub fork: Fork,
-    /// What it holds, in order.
+    /// Transactions, in order.
     pub transactions: Vec<TestTransaction>,
-    /// The part of the state before it that it touches.
+    /// The part of the pre-state that the block touches.
     pub state: NodeState,
-    /// Hashes of the earlier blocks that it asks for, by number.
+    /// Hashes of earlier blocks that the block reads, by number.
     pub hashes: BTreeMap<u64, B256>,
 }
 
 impl RealBlock {
-    /// Reads the block in this directory.
+    /// Reads the block in this folder.
     pub fn load(directory: &Path) -> Result<Self, ConformanceError> {
         let ready = |file: BlockFile| {
             let fork = fork::of_header(file.chain_id, &file.header);
@@ -50,7 +53,7 @@ impl RealBlock {
     }
 }
 
-/// Checks that a transaction has the hash and the sender that its block says.
+/// Checks a transaction's hash and sender against the block.
 fn check_identity(tx: &TestTransaction, hash: B256, from: Address) -> Result<(), String> {
     let sender = tx.sender().map_err(|reason| format!("transaction {hash}: {reason}"))?;
     if tx.hash() != hash {

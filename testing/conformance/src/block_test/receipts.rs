@@ -1,3 +1,5 @@
+//! Compares the receipts of an executed block with its header.
+
 use alloy_consensus::{Eip658Value, Header, Receipt, RlpEncodableReceipt as _};
 use alloy_primitives::{Bloom, Log, logs_bloom};
 use alloy_trie::root::ordered_trie_root_with_encoder;
@@ -13,8 +15,8 @@ use crate::{
 /// Version of a deposit's receipt encoding (the OP stack's Canyon).
 const DEPOSIT_RECEIPT_VERSION: u64 = 1;
 
-/// Compares gas used, bloom and, from Byzantium on, the receipts root. Older receipts hold state roots, which the part
-/// of the state that is known does not have.
+/// Compares gas used, bloom and, from Byzantium on, the receipts root. Older receipts hold state
+/// roots, which a partial state cannot give.
 pub(super) fn check(
     header: &Header,
     fork: Fork,

@@ -1,8 +1,10 @@
-//! Many state tests in one block, in lanes and one after the other: what comes of both must be the same.
+//! Packs many state tests into one block and compares the parallel engine with the reference
+//! executor.
 //!
-//! No suite says what such a block comes to: the oracle does. Tests with the same environment go together. Each keeps
-//! to addresses of its own, as far as its accounts can be moved, so that most of a block is independent; the rest, which
-//! shares short addresses, precompiles and the beneficiary, is not.
+//! No suite defines the outcome of such a block: the reference executor does. Tests with the same
+//! environment share a block. [`relocate`] moves each test to its own addresses, so that most of a
+//! block is independent; short addresses, precompiles and the beneficiary stay shared, and
+//! conflict.
 
 mod relocate;
 
@@ -19,56 +21,59 @@ use turnpike_protocol::EcrecoverInput;
 
 use crate::{
     ConformanceError, Report,
+    case::Case,
     error::FormatError,
     execute::{self, state_of},
-    report::Kind,
-    run::{Done, caught, collect, kind_of, tests_of},
+    report::TestKind,
+    run::{ItemResult, catch_panic, collect},
     state_test::{self, StateCase},
-    suite::{Item, discover},
-    tally::{Case, Tally},
+    suite::{SuiteItem, discover},
+    tally::Tally,
+    test_file::{kind_of, tests_of},
 };
 use relocate::relocate;
 
-/// Transactions of one block, at most.
+/// Most transactions of one block.
 const BLOCK_TRANSACTIONS_MAX: usize = 200;
 
-/// Which cases are packed, and what runs them.
+/// Which cases to pack, and on how many threads to run them.
 #[derive(Clone, Debug)]
 pub struct PackOptions {
-    /// Only those of this suite.
+    /// Pack only this suite.
     pub suite: Option<String>,
-    /// Only those of tests whose `suite/file::test` contains this.
+    /// Pack only tests whose `suite/file::test` contains this.
     pub filter: Option<String>,
-    /// One case of so many.
+    /// Pack one case of this many.
     pub every: NonZero<u64>,
     /// Threads of the engine.
     pub workers: NonZero<usize>,
 }
 
-/// What cases must have in common to be in one block: the fork's name, the chain, and the header but for its gas limit.
+/// What the cases of one block share: the fork's name, the chain id, and the hash of the header
+/// without its gas limit.
 type Environment = (String, u64, B256);
 
-/// Packs the state tests at or below `root` into blocks, those of each suite for themselves, and runs each block both
-/// ways.
+/// Packs the state tests at or below `root` into blocks, suite by suite, and runs each block on
+/// both executors.
 pub fn run_packed(root: &Path, options: &PackOptions) -> Result<Report, ConformanceError> {
     let start = Instant::now();
     let engine = execute::engine(options.workers);
-    let mut suites: BTreeMap<String, Vec<Item>> = BTreeMap::new();
-    let is_wanted = |item: &Item| {
+    let mut suites: BTreeMap<String, Vec<SuiteItem>> = BTreeMap::new();
+    let is_wanted = |item: &SuiteItem| {
         let suite = options.suite.as_ref();
         !item.is_block && suite.is_none_or(|suite| *suite == item.suite)
     };
     for item in discover(root)?.into_iter().filter(is_wanted) {
         suites.entry(item.suite.clone()).or_default().push(item);
     }
-    let pack = |suite: &String| Item {
+    let pack = |suite: &String| SuiteItem {
         suite: format!("{suite} packed"),
         file: String::new(),
         path: PathBuf::new(),
         is_block: true,
         bytes: 0,
     };
-    let packs: Vec<Item> = suites.keys().map(pack).collect();
+    let packs: Vec<SuiteItem> = suites.keys().map(pack).collect();
     let done = packs.iter().zip(suites.values());
     let done = done.map(|(pack, items)| run_suite(pack, items, options, &engine)).collect();
     let mut report = collect(&packs, done);
@@ -76,10 +81,15 @@ pub fn run_packed(root: &Path, options: &PackOptions) -> Result<Report, Conforma
     Ok(report)
 }
 
-/// Runs what one suite fills blocks with.
-fn run_suite(pack: &Item, items: &[Item], options: &PackOptions, engine: &Engine) -> Done {
+/// Packs and runs one suite.
+fn run_suite(
+    pack: &SuiteItem,
+    items: &[SuiteItem],
+    options: &PackOptions,
+    engine: &Engine,
+) -> ItemResult {
     let mut tally = Tally::new(pack, None);
-    tally.kind(Kind::Packed);
+    tally.kind(TestKind::Packed);
     let mut blocks: BTreeMap<Environment, Vec<StateCase>> = BTreeMap::new();
     let mut unreadable = None;
     for item in items {
@@ -93,27 +103,27 @@ fn run_suite(pack: &Item, items: &[Item], options: &PackOptions, engine: &Engine
         unreadable = unreadable.or_else(|| Some(format!("{}: {}", item.file, result.err()?)));
     }
     blocks.into_values().for_each(|block| run_block(block, engine, &mut tally));
-    Done { counts: tally.counts, failures: tally.failures, unreadable }
+    ItemResult { counts: tally.counts, failures: tally.failures, unreadable }
 }
 
-/// Hands out the cases of a file that are wanted.
+/// Passes the selected cases of a file to `take`.
 fn read_file(
-    item: &Item,
+    item: &SuiteItem,
     options: &PackOptions,
     take: &mut impl FnMut(StateCase),
 ) -> Result<(), FormatError> {
     let filter = Tally::new(item, options.filter.as_deref());
     for (name, json) in &tests_of(item)? {
-        if !filter.wants(name) || kind_of(json)? != Kind::State {
+        if !filter.wants(name) || kind_of(json)? != TestKind::State {
             continue;
         }
         for case in state_test::cases(name, json)? {
-            // Some are about a transaction that no block would hold. What it may do with all that gas takes long.
-            let is_sane =
+            // Some tests ask for more gas than a block has, and would run for long.
+            let fits_a_block =
                 case.transaction.sender().is_ok() && case.gas_limit() <= case.header.gas_limit;
             let hash = keccak256(format!("{}{}{}", case.test, case.fork_name, case.indexes));
             let [number, ..] = hash.0.as_chunks::<8>().0 else { unreachable!("32 bytes") };
-            if is_sane && u64::from_be_bytes(*number) % options.every == 0 {
+            if fits_a_block && u64::from_be_bytes(*number) % options.every == 0 {
                 take(case);
             }
         }
@@ -126,7 +136,7 @@ fn environment(case: &StateCase) -> Environment {
     (case.fork_name.clone(), case.chain_id, header.hash_slow())
 }
 
-/// Runs a block of these cases both ways, on all that they start from.
+/// Runs a block of these cases on both executors, on the union of their pre-states.
 fn run_block(cases: Vec<StateCase>, engine: &Engine, tally: &mut Tally<'_>) {
     let Some(first) = cases.first() else { return };
     let (test, fork_name, fork) = (first.test.clone(), first.fork_name.clone(), first.fork);
@@ -134,12 +144,12 @@ fn run_block(cases: Vec<StateCase>, engine: &Engine, tally: &mut Tally<'_>) {
     let indexes = format!("first of {}", cases.len());
     header.gas_limit = cases.iter().fold(0, |sum, case| sum.saturating_add(case.gas_limit()));
     let start = Instant::now();
-    let result = caught(tally, &test, |tally| {
+    let result = catch_panic(tally, &test, |tally| {
         let mut accounts = BTreeMap::new();
         let mut transactions = Vec::with_capacity(cases.len());
         for (index, case) in (1..).zip(cases) {
             let (moved, transaction) = relocate(case, index);
-            // Where two cases know an address, it is the first one's.
+            // The first case to name an address defines its account.
             moved.into_iter().for_each(|(address, account)| {
                 accounts.entry(address).or_insert(account);
             });
@@ -153,17 +163,17 @@ fn run_block(cases: Vec<StateCase>, engine: &Engine, tally: &mut Tally<'_>) {
         tally.case(case, executed.map(|_| ()), start.elapsed());
         Ok(())
     });
-    result.expect("invariant: nothing is read here");
+    result.expect("invariant: the closure returns no error");
 }
 
-/// A transaction whose sender is as it is given, and not who signed it.
+/// A relocated transaction: its sender is given, and nobody signed it.
 #[derive(Clone, Debug)]
-struct Packed {
+struct RelocatedTransaction {
     env: TxEnv,
     hash: B256,
 }
 
-impl BlockTransaction for Packed {
+impl BlockTransaction for RelocatedTransaction {
     fn sender(&self) -> Result<Address, SkipReason> {
         Ok(self.env.caller)
     }

@@ -4,34 +4,37 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use turnpike_executor::{BlockTransaction as _, TxEnv};
 use turnpike_protocol::ecrecover;
 
-use super::Packed;
+use super::RelocatedTransaction;
 use crate::{execute::PreAccount, state_test::StateCase};
 
-/// Bytes at the beginning of an address that are not zero if it was not made up to be short.
+/// An address whose first bytes, this many, are all zero is short: test authors made it up.
 const PREFIX_BYTES: usize = 8;
 
 const ADDRESS_BYTES: usize = 20;
 
-/// Where the accounts of a case are instead.
-struct Moves(BTreeMap<Address, Address>);
+/// New addresses of a case's accounts, by their old ones.
+struct Relocation(BTreeMap<Address, Address>);
 
-/// Moves a case to addresses of its own: its accounts, and what names them in code, storage, calldata and lists. Short
-/// addresses stay, since code can write them in many ways.
-pub(super) fn relocate(case: StateCase, index: u16) -> (BTreeMap<Address, PreAccount>, Packed) {
+/// Moves a case to its own addresses: its accounts, and every mention of them in code, storage,
+/// calldata and access lists. Short addresses stay, because code can spell them in many ways.
+pub(super) fn relocate(
+    case: StateCase,
+    index: u16,
+) -> (BTreeMap<Address, PreAccount>, RelocatedTransaction) {
     let StateCase { accounts, transaction, header, .. } = case;
-    let sender = transaction.sender().expect("invariant: who sends it was asked before");
+    let sender = transaction.sender().expect("invariant: packed cases have a sender");
     let env = transaction.tx_env(sender, &mut ecrecover);
     let named = accounts.keys().copied().chain([sender]).chain(env.kind.into_to());
     let movable = named.filter(|address| {
         *address != header.beneficiary && address[..PREFIX_BYTES].iter().any(|byte| *byte != 0)
     });
-    let moves = Moves(movable.map(|address| (address, moved(address, index))).collect());
+    let moves = Relocation(movable.map(|address| (address, moved(address, index))).collect());
     let hash = B256::from(U256::from(index));
     let env = moves.transaction(env);
     let accounts = accounts.into_iter();
     let accounts =
         accounts.map(|(address, account)| (moves.address(address), moves.account(account)));
-    (accounts.collect(), Packed { env, hash })
+    (accounts.collect(), RelocatedTransaction { env, hash })
 }
 
 fn moved(address: Address, index: u16) -> Address {
@@ -42,12 +45,12 @@ fn moved(address: Address, index: u16) -> Address {
     bytes.into()
 }
 
-impl Moves {
+impl Relocation {
     fn address(&self, address: Address) -> Address {
         self.0.get(&address).copied().unwrap_or(address)
     }
 
-    /// Bytes in which every address that has moved is the new one.
+    /// Replaces every moved address in these bytes.
     fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         let mut moved = bytes.to_vec();
         let mut at = 0;

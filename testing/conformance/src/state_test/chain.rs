@@ -1,4 +1,5 @@
-//! State tests as chains: the accounts are a genesis block's, and the transaction is all that L1 ever holds.
+//! Turns state tests into chains: the pre-state is the genesis, and L1 holds one batch with the
+//! transaction.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -20,28 +21,29 @@ use crate::{
     error::FormatError,
     execute::PreAccount,
     fork,
-    report::Kind,
-    run::{kind_of, tests_of},
-    suite::{Item, discover},
+    report::TestKind,
+    suite::{SuiteItem, discover},
+    test_file::{kind_of, tests_of},
     transaction::TestTransaction,
 };
 
 /// A state test as a chain that ends with its first block.
 #[derive(Clone, Debug)]
 pub struct StateChain {
-    /// `suite/file::test`, and which variant.
+    /// `suite/file::test` and the variant.
     pub name: String,
-    /// The test's accounts beside the predeploys, its chain id and its base fee. Data on L1 costs nothing.
+    /// The test's accounts, chain id and base fee, and Turnpike's predeploys. L1 data is free.
     pub genesis: Genesis,
     /// Timestamp of the block, in seconds.
     pub timestamp: u64,
-    /// A batch of one block, which holds the transaction.
+    /// A batch of one block with the transaction.
     pub batch: Vec<u8>,
 }
 
-/// Makes chains of the state tests at or below `root` that are wanted, by `suite/file::test`: one of each variant under the
-/// newest fork that it names. Transactions that no Turnpike batch could hold are passed over; one that asks for more gas
-/// than a Turnpike block gives is signed anew, for as much as that.
+/// Turns state tests at or below `root` into chains and passes them to `take`. `wants` selects
+/// tests by `suite/file::test`. Each variant runs under the newest fork that it names. Transactions
+/// that no Turnpike batch can hold are skipped; a gas limit above a Turnpike block's is lowered to
+/// it, and the transaction signed again.
 pub fn state_chains(
     root: &Path,
     mut wants: impl FnMut(&str) -> bool,
@@ -57,13 +59,13 @@ pub fn state_chains(
 }
 
 fn chains_of(
-    item: &Item,
+    item: &SuiteItem,
     wants: &mut impl FnMut(&str) -> bool,
     take: &mut impl FnMut(StateChain),
 ) -> Result<(), FormatError> {
     for (test, json) in &tests_of(item)? {
         let name = format!("{}/{}::{test}", item.suite, item.file);
-        if wants(&name) && kind_of(json)? == Kind::State {
+        if wants(&name) && kind_of(json)? == TestKind::State {
             chains_of_test(&name, json, take)?;
         }
     }
@@ -117,12 +119,13 @@ fn genesis(test: &StateTest) -> Result<Genesis, FormatError> {
     if let Some(base_fee) = &test.env.current_base_fee {
         config.initial_base_fee = base_fee.u64("currentBaseFee")?;
     }
-    // The base fee stays as it is.
+    // Keeps the base fee constant.
     config.base_fee_denominator = u64::MAX;
     Ok(genesis)
 }
 
-/// The transaction of a case as its bytes say, or signed by its key; `None` if no batch holds it.
+/// The transaction of a case, decoded from its bytes or signed with its key; `None` if no batch can
+/// hold it.
 fn transaction(
     test: &StateTest,
     post: &Post,

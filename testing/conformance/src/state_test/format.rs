@@ -1,10 +1,12 @@
+//! The JSON format of state tests.
+
 use std::{collections::BTreeMap, fmt};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::Deserialize;
 use turnpike_state::NodeState;
 
-use super::template::Template;
+use super::template::TransactionTemplate;
 use crate::{
     error::OutOfRange,
     execute::{PreAccount, state_of},
@@ -14,23 +16,23 @@ use crate::{
 /// A test of the `GeneralStateTests` of ethereum/tests, or a `state_test` of execution-spec-tests.
 #[derive(Debug, Deserialize)]
 pub(crate) struct StateTest {
-    pub(crate) env: Env,
-    pre: BTreeMap<Address, Account>,
-    pub(crate) transaction: Template,
-    /// What must come out, by the fork's name.
+    pub(crate) env: BlockEnvironment,
+    pre: BTreeMap<Address, PreStateAccount>,
+    pub(crate) transaction: TransactionTemplate,
+    /// Expected outcomes, by name of the fork.
     pub(crate) post: BTreeMap<String, Vec<Post>>,
-    config: Option<Config>,
+    config: Option<TestConfig>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Config {
+struct TestConfig {
     chainid: Option<Quantity>,
 }
 
-/// The block.
+/// Header fields of the block.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Env {
+pub(crate) struct BlockEnvironment {
     pub(crate) current_coinbase: Address,
     pub(crate) current_difficulty: Option<Quantity>,
     pub(crate) current_gas_limit: Quantity,
@@ -42,14 +44,14 @@ pub(crate) struct Env {
 }
 
 #[derive(Debug, Deserialize)]
-struct Account {
+struct PreStateAccount {
     balance: U256,
     nonce: Quantity,
     code: Bytes,
     storage: BTreeMap<U256, U256>,
 }
 
-/// What must come out of one choice.
+/// Expected outcome of one variant.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Post {
@@ -58,13 +60,13 @@ pub(crate) struct Post {
     /// `keccak256(rlp(logs))`.
     pub(crate) logs: B256,
     pub(crate) indexes: Indexes,
-    /// The transaction must be refused, for this reason.
+    /// The transaction must be refused with this exception.
     pub(crate) expect_exception: Option<String>,
     /// The signed transaction.
     pub(crate) txbytes: Option<Bytes>,
 }
 
-/// Which data, gas limit and value.
+/// Selects data, gas limit and value.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Indexes {
     pub(crate) data: usize,
@@ -80,22 +82,22 @@ impl fmt::Display for Indexes {
 }
 
 impl StateTest {
-    /// The state before.
+    /// The pre-state.
     pub(crate) fn pre_state(&self) -> Result<NodeState, OutOfRange> {
         Ok(state_of(self.accounts()?))
     }
 
-    /// The accounts of the state before.
+    /// Accounts of the pre-state.
     pub(crate) fn accounts(&self) -> Result<BTreeMap<Address, PreAccount>, OutOfRange> {
-        let account = |(address, account): (&Address, &Account)| {
-            let Account { balance, nonce, code, storage } = account;
+        let account = |(address, account): (&Address, &PreStateAccount)| {
+            let PreStateAccount { balance, nonce, code, storage } = account;
             let (nonce, code, storage) = (nonce.u64("nonce")?, code.clone(), storage.clone());
             Ok((*address, PreAccount { balance: *balance, nonce, code, storage }))
         };
         self.pre.iter().map(account).collect()
     }
 
-    /// EIP-155 chain id: mainnet's, if the file does not say otherwise.
+    /// EIP-155 chain id; mainnet's by default.
     pub(crate) fn chain_id(&self) -> Result<u64, OutOfRange> {
         let given = self.config.as_ref().and_then(|config| config.chainid.as_ref());
         given.map_or(Ok(1), |id| id.u64("chainid"))

@@ -1,4 +1,5 @@
-//! State tests: one transaction on a small state, for each fork and each choice of data, gas and value.
+//! State tests: one transaction on a small state, for each fork and each choice of data, gas and
+//! value.
 
 mod chain;
 mod format;
@@ -12,38 +13,39 @@ use turnpike_executor::{BlockTransaction as _, BlockTx, Engine};
 use turnpike_state::NodeState;
 
 use crate::{
+    case::Case,
     error::{FormatError, OutOfRange},
     execute::{self, Executed, Fork, PreAccount},
     fork, signed,
-    tally::{Case, Tally},
+    tally::Tally,
     transaction::{BLOB, TestTransaction},
 };
 pub use chain::{StateChain, state_chains};
-use format::{Env, Post, StateTest};
+use format::{BlockEnvironment, Post, StateTest};
 
-/// A case, before it has run.
+/// A case that is ready to run.
 #[derive(Clone, Debug)]
 pub(crate) struct StateCase {
-    /// Names of the test, of the fork and of the variant.
+    /// Name of the test. The next two name the fork and the variant.
     pub(crate) test: String,
     pub(crate) fork_name: String,
     pub(crate) indexes: String,
     pub(crate) fork: Fork,
     pub(crate) chain_id: u64,
     pub(crate) header: Header,
-    /// The state before.
+    /// Pre-state.
     pub(crate) accounts: BTreeMap<Address, PreAccount>,
     pub(crate) transaction: TestTransaction,
 }
 
 impl StateCase {
-    /// Gas that the transaction may use.
+    /// The transaction's gas limit.
     pub(crate) fn gas_limit(&self) -> u64 {
         self.transaction.gas_limit()
     }
 }
 
-/// The cases of the test `name` that have a transaction and a fork that is known.
+/// The cases of the test `name` with a valid transaction and a known fork.
 pub(crate) fn cases(
     name: &str,
     json: &serde_json::value::RawValue,
@@ -95,7 +97,8 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Runs one case and compares what it must leave behind. The outer error says that the file is at fault.
+/// Runs one case and compares logs and state root. The outer error means that the file is
+/// malformed.
 fn check(
     engine: Option<&Engine>,
     test: &StateTest,
@@ -119,15 +122,15 @@ fn check(
                 Err(error) => return Ok(Err(error)),
             }
         }
-        // No encoding holds it, or none that is right, so it never gets as far as a block.
+        // The transaction has no valid encoding, so it cannot reach a block.
         Err(reason) => (Some(reason), Vec::new()),
     };
     execute::reward_nothing(fork, beneficiary, &mut state);
     Ok(compare(post, refusal, &logs, state.roots().state_root))
 }
 
-/// The transaction of a case: from its bytes if they are given and the product decodes such transactions, else from the
-/// template. The inner error says why there is no such transaction.
+/// The transaction of a case: decoded from its bytes if the file gives them and the product decodes
+/// the type, else built from the template. The inner error says why the transaction is invalid.
 fn transaction(
     test: &StateTest,
     sender: Address,
@@ -142,7 +145,7 @@ fn transaction(
     match signed::decode(bytes, fork) {
         Ok(tx) if tx.signer() == Ok(sender) => Ok(Ok(TestTransaction::Product(BlockTx::User(tx)))),
         Ok(tx) => {
-            Err(FormatError::Content(format!("{sender} did not sign: {:?} did", tx.signer())))
+            Err(FormatError::Content(format!("expected signer {sender}, found {:?}", tx.signer())))
         }
         Err(reason) => Ok(Err(reason)),
     }
@@ -169,8 +172,8 @@ fn compare(
     Ok(())
 }
 
-impl Env {
-    /// The block that the transaction runs in, with the fields that `fork` has.
+impl BlockEnvironment {
+    /// Header of the block that the transaction runs in, with the fields that `fork` knows.
     fn header(&self, fork: Fork) -> Result<Header, OutOfRange> {
         let difficulty = match &self.current_difficulty {
             Some(difficulty) if fork < Fork::MERGE => difficulty.u256("currentDifficulty")?,

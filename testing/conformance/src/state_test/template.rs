@@ -1,3 +1,5 @@
+//! The transaction of a state test, with several data, gas limits and values to choose from.
+
 use alloy::signers::local::PrivateKeySigner;
 use alloy_consensus::{
     SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy,
@@ -18,13 +20,13 @@ use crate::{
     transaction::TestTransaction,
 };
 
-/// The chain that transactions are for.
+/// Chain id of the transactions.
 const CHAIN_ID: u64 = 1;
 
 /// A transaction with several data, gas limits and values to choose from.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Template {
+pub(crate) struct TransactionTemplate {
     data: Vec<Bytes>,
     gas_limit: Vec<Quantity>,
     value: Vec<Quantity>,
@@ -54,15 +56,15 @@ struct SignedAuthority {
     chain_id: Quantity,
     address: Address,
     nonce: Quantity,
-    /// Under either name, or both.
+    /// The parity has either name, or both.
     y_parity: Option<Quantity>,
     v: Option<Quantity>,
     r: Quantity,
     s: Quantity,
 }
 
-impl Template {
-    /// Who sends the transaction: by its key, or as it is given.
+impl TransactionTemplate {
+    /// The sender: the key's address, or the address in the file. They must agree.
     pub(crate) fn sender(&self) -> Result<Address, FormatError> {
         let content = |text: String| Err(FormatError::Content(text));
         let by_key = self.signer()?.map(|signer| signer.address());
@@ -75,20 +77,20 @@ impl Template {
         }
     }
 
-    /// What signs the transaction, if the test says.
+    /// The signer, if the test gives its key.
     pub(crate) fn signer(&self) -> Result<Option<PrivateKeySigner>, FormatError> {
         let signer = self.secret_key.as_ref().map(PrivateKeySigner::from_bytes).transpose();
-        signer.map_err(|_| FormatError::Content("secretKey is no private key".to_owned()))
+        signer.map_err(|_| FormatError::Content("secretKey is not a private key".to_owned()))
     }
 
-    /// The transaction of one choice. The inner error is that of a transaction which no encoding can hold.
+    /// The transaction of one variant. The inner error means that no encoding can hold it.
     pub(crate) fn at(
         &self,
         indexes: &Indexes,
         sender: Address,
     ) -> Result<Result<TestTransaction, OutOfRange>, FormatError> {
         let lacking = || FormatError::Content(format!("{indexes} is not in the transaction"));
-        let choice = Choice {
+        let choice = TransactionVariant {
             sender,
             input: self.data.get(indexes.data).ok_or_else(lacking)?,
             gas_limit: self.gas_limit.get(indexes.gas).ok_or_else(lacking)?,
@@ -101,9 +103,9 @@ impl Template {
         Ok(self.transaction(&choice))
     }
 
-    /// The transaction, of the type that the fields which are present tell.
-    fn transaction(&self, choice: &Choice<'_>) -> Result<TestTransaction, OutOfRange> {
-        let Choice { sender, input, gas_limit, value, access_list } = *choice;
+    /// Builds the transaction. The fields that are present tell its type.
+    fn transaction(&self, choice: &TransactionVariant<'_>) -> Result<TestTransaction, OutOfRange> {
+        let TransactionVariant { sender, input, gas_limit, value, access_list } = *choice;
         let (nonce, input, chain_id) = (self.nonce.u64("nonce")?, input.clone(), CHAIN_ID);
         let (gas_limit, value) = (gas_limit.u64("gasLimit")?, value.u256("value")?);
         let gas_price = price(self.gas_price.as_ref(), "gasPrice")?;
@@ -187,9 +189,9 @@ impl Template {
     }
 }
 
-/// One choice of what a template leaves open.
+/// One variant of the template.
 #[derive(Clone, Copy)]
-struct Choice<'a> {
+struct TransactionVariant<'a> {
     sender: Address,
     input: &'a Bytes,
     gas_limit: &'a Quantity,
@@ -197,7 +199,7 @@ struct Choice<'a> {
     access_list: Option<&'a [AccessItem]>,
 }
 
-/// A transaction whose signer is known, with a signature that is none.
+/// A transaction with a dummy signature: its sender is known.
 fn unsigned<T: SignableTransaction<Signature>>(tx: T) -> TxEnvelope
 where
     TxEnvelope: From<Signed<T>>,

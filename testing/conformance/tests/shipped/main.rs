@@ -1,8 +1,8 @@
-//! The shipped vectors: what they hold is worked out here a second time, they pass, and each of them fails as soon as
-//! it is altered.
+//! Checks the shipped vectors: they equal what this test computes independently, they pass, and
+//! each fails once it is altered.
 
+mod test_state;
 mod vectors;
-mod world;
 
 use std::{
     fs,
@@ -12,11 +12,11 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use turnpike_conformance::{
-    ConformanceError, Kind, Options, Report, Verdict, run, suites, write_json, write_markdown,
-    write_table,
+    ConformanceError, Report, RunOptions, TestKind, Verdict, run, suites, write_json,
+    write_markdown, write_table,
 };
 
-/// Set to have the vectors written instead of compared.
+/// Set to write the vectors instead of comparing them.
 const WRITE_VARIABLE: &str = "TURNPIKE_WRITE_VECTORS";
 
 fn directory() -> PathBuf {
@@ -24,7 +24,7 @@ fn directory() -> PathBuf {
 }
 
 fn run_all(root: &Path) -> Report {
-    run(root, &Options::default()).expect("there are vectors")
+    run(root, &RunOptions::default()).expect("there are vectors")
 }
 
 fn write(root: &Path, path: &str, value: &Value) {
@@ -34,7 +34,7 @@ fn write(root: &Path, path: &str, value: &Value) {
     fs::write(path, text + "\n").expect("writes");
 }
 
-/// Runs one shipped file, with those that belong to it, after `alter`, and returns why what failed did.
+/// Alters one shipped file, runs it with the files that belong to it, and returns the failures.
 fn reasons(path: &str, alter: impl FnOnce(&mut Value)) -> Vec<String> {
     let report = run_altered(path, alter);
     assert_eq!(report.verdict(), Verdict::Failed, "{report:?}");
@@ -58,7 +58,7 @@ fn run_altered(path: &str, alter: impl FnOnce(&mut Value)) -> Report {
     run_all(root.path())
 }
 
-/// Whether there is exactly one reason, and it begins like this.
+/// Whether there is exactly one failure, with this beginning.
 fn is_one(reasons: &[String], beginning: &str) -> bool {
     matches!(reasons, [reason] if reason.starts_with(beginning))
 }
@@ -72,7 +72,7 @@ const DEPOSITS: &str = "blocks/7/block.json";
 const WRONG: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
 
 #[test]
-fn vectors_are_what_is_worked_out_here() {
+fn vectors_equal_the_independent_computation() {
     for (path, value) in vectors::all() {
         if std::env::var_os(WRITE_VARIABLE).is_some() {
             write(&directory(), path, &value);
@@ -89,19 +89,19 @@ fn vectors_pass() {
     assert_eq!(report.failures, []);
     assert_eq!(report.unreadable, []);
     assert_eq!(report.verdict(), Verdict::Passed);
-    let passed = |kind: Kind, fork: &str| -> usize {
+    let passed = |kind: TestKind, fork: &str| -> usize {
         let suites = report.suites.iter();
         let suites = suites.filter(|suite| suite.kind == kind && suite.fork == fork);
         suites.map(|suite| suite.counts.passed).sum()
     };
-    assert_eq!(passed(Kind::State, "Frontier"), 4);
-    assert_eq!(passed(Kind::State, "Cancun"), 6);
-    assert_eq!(passed(Kind::State, "Osaka"), 6);
-    assert_eq!(passed(Kind::Transaction, "Frontier"), 6);
-    assert_eq!(passed(Kind::Transaction, "Osaka"), 7);
-    assert_eq!(passed(Kind::Trie, ""), 2);
-    assert_eq!(passed(Kind::Block, "Cancun"), 1);
-    assert_eq!(passed(Kind::Block, "Prague"), 1);
+    assert_eq!(passed(TestKind::State, "Frontier"), 4);
+    assert_eq!(passed(TestKind::State, "Cancun"), 6);
+    assert_eq!(passed(TestKind::State, "Osaka"), 6);
+    assert_eq!(passed(TestKind::Transaction, "Frontier"), 6);
+    assert_eq!(passed(TestKind::Transaction, "Osaka"), 7);
+    assert_eq!(passed(TestKind::Trie, ""), 2);
+    assert_eq!(passed(TestKind::Block, "Cancun"), 1);
+    assert_eq!(passed(TestKind::Block, "Prague"), 1);
     assert_eq!(report.total().passed, 4 + 6 + 6 + 5 * 6 + 7 + 2 + 2);
 }
 
@@ -128,7 +128,7 @@ fn wrong_logs_hash_fails() {
 }
 
 #[test]
-fn executed_where_an_exception_is_expected_fails() {
+fn execution_despite_expected_exception_fails() {
     let reasons = reasons(TRANSFER, |test| {
         test["transfer"]["post"]["Osaka"][0]["expectException"] = json!("TransactionException.X");
     });
@@ -136,7 +136,7 @@ fn executed_where_an_exception_is_expected_fails() {
 }
 
 #[test]
-fn refused_where_no_exception_is_expected_fails() {
+fn refusal_without_expected_exception_fails() {
     for index in [1, 2] {
         let reasons = reasons(TRANSFER, |test| {
             let post = test["transfer"]["post"]["Osaka"][index].as_object_mut();
@@ -213,7 +213,7 @@ fn wrong_block_fails() {
 }
 
 #[test]
-fn what_cannot_be_read_is_reported() {
+fn unreadable_files_are_reported() {
     let mut no_cases =
         vectors::all().into_iter().find(|(path, _)| *path == LOG).expect("shipped").1;
     no_cases["log"]["post"] = json!({});
@@ -229,18 +229,18 @@ fn what_cannot_be_read_is_reported() {
         assert!(report.unreadable[0].unreadable.starts_with(reason), "{report:?}");
     }
     let empty = TempDir::new().expect("a directory");
-    let nothing = run(empty.path(), &Options::default());
+    let nothing = run(empty.path(), &RunOptions::default());
     assert!(matches!(nothing, Err(ConformanceError::NothingFound(_))), "{nothing:?}");
-    let missing = run(&empty.path().join("missing"), &Options::default());
+    let missing = run(&empty.path().join("missing"), &RunOptions::default());
     assert!(matches!(missing, Err(ConformanceError::Io { .. })), "{missing:?}");
 }
 
 #[test]
-fn suites_are_found_and_chosen() {
+fn suites_are_found_and_selected() {
     let names = suites(&directory()).expect("there are vectors");
     let transactions = "TransactionTests/ttTurnpike";
     assert_eq!(names, ["GeneralStateTests/stTurnpike", transactions, "TrieTests", "blocks"]);
-    let options = Options { suite: Some("TrieTests".to_owned()), ..Options::default() };
+    let options = RunOptions { suite: Some("TrieTests".to_owned()), ..RunOptions::default() };
     assert_eq!(run(&directory(), &options).expect("there are vectors").total().passed, 2);
     for (path, passed) in [(TRIE, 2), ("blocks/7", 1), ("GeneralStateTests", 16)] {
         assert_eq!(run_all(&directory().join(path)).total().passed, passed, "{path}");
@@ -277,7 +277,7 @@ fn tables_count_by_kind_and_fork() {
 #[test]
 fn filter_chooses_tests() {
     let filtered = |filter: &str| {
-        let options = Options { filter: Some(filter.to_owned()), ..Options::default() };
+        let options = RunOptions { filter: Some(filter.to_owned()), ..RunOptions::default() };
         run(&directory(), &options).expect("there are vectors")
     };
     assert_eq!(filtered("stTurnpike/log").total().passed, 3);

@@ -14,7 +14,7 @@ use super::{
     BASE_FEE, COINBASE, CONTRACT, DEPOSITOR, FUNDS, LOGGING, RECIPIENT, legacy, logged, sender,
     signed,
 };
-use crate::world::{Account, World};
+use crate::test_state::{TestAccount, TestState};
 
 /// A mainnet-like block under Cancun: a transfer, a log, and a call that runs out of gas.
 pub(super) fn mainnet() -> (Value, Value) {
@@ -50,13 +50,14 @@ pub(super) fn mainnet() -> (Value, Value) {
         receipts_root: calculate_receipt_root(&receipts),
         ..header()
     };
-    let pre = World::default()
-        .with(sender(), Account::with_balance(FUNDS))
-        .with(CONTRACT, Account::with_code(&LOGGING.0));
+    let pre = TestState::default()
+        .with(sender(), TestAccount::with_balance(FUNDS))
+        .with(CONTRACT, TestAccount::with_code(&LOGGING.0));
     (block_json(&header, transactions.iter().map(with_sender).collect()), pre_state(&pre))
 }
 
-/// An OP-stack-like block under Prague: a deposit that mints and logs, one that cannot pay what it sends, a transfer.
+/// An OP-stack-like block under Prague: a deposit that mints and logs, one that cannot pay what it
+/// sends, a transfer.
 pub(super) fn op_stack() -> (Value, Value) {
     let deposit = |mint: u128, value: u64, to: Address| {
         let deposit = TxDeposit {
@@ -104,10 +105,10 @@ pub(super) fn op_stack() -> (Value, Value) {
         requests_hash: Some(B256::ZERO),
         ..header()
     };
-    let pre = World::default()
-        .with(sender(), Account::with_balance(FUNDS))
-        .with(DEPOSITOR, Account { nonce: 3, ..Account::default() })
-        .with(CONTRACT, Account::with_code(&LOGGING.0));
+    let pre = TestState::default()
+        .with(sender(), TestAccount::with_balance(FUNDS))
+        .with(DEPOSITOR, TestAccount { nonce: 3, ..TestAccount::default() })
+        .with(CONTRACT, TestAccount::with_code(&LOGGING.0));
     (block_json(&header, transactions), pre_state(&pre))
 }
 
@@ -139,8 +140,8 @@ fn block_json(header: &Header, transactions: Vec<Value>) -> Value {
 }
 
 /// As the blocks' pre-states are written: codes are elsewhere, by hash.
-fn pre_state(world: &World) -> Value {
-    let accounts = world.0.iter().map(|(address, account)| {
+fn pre_state(state: &TestState) -> Value {
+    let accounts = state.0.iter().map(|(address, account)| {
         let mut fields = json!({
             "balance": account.balance, "nonce": account.nonce, "storage": {},
         });

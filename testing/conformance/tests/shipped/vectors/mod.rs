@@ -1,5 +1,5 @@
-//! What the shipped vectors hold, worked out by hand: pre-states, transactions, and what the yellow paper and the EIPs
-//! make of them. Roots come from alloy-trie, so neither our executor nor our trie has a part in it.
+//! Computes the shipped vectors: pre-states, transactions, and their outcomes by the yellow paper
+//! and the EIPs. Roots come from alloy-trie: neither Turnpike's executor nor its trie takes part.
 
 mod block;
 mod state;
@@ -22,7 +22,7 @@ const FUNDS: u64 = 1_000_000_000_000;
 const GAS_PRICE: u64 = 10;
 const BASE_FEE: u64 = 7;
 
-/// Every shipped file: its path below `vectors/` and what is in it.
+/// Every shipped file: its path below `vectors/` and its content.
 pub(crate) fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("GeneralStateTests/stTurnpike/transfer.json", state::transfer()),
@@ -47,7 +47,7 @@ fn sender() -> Address {
     signer().address()
 }
 
-/// Code that logs the word 0x2a under the topic 7, and the gas it takes.
+/// Code that logs the word 0x2a under topic 7, and the gas that it uses.
 const LOGGING: ([u8; 12], u64) = (hex!("602a600052600760206000a1"), 12 + 9 + 375 + 375 + 32 * 8);
 
 fn logged() -> Log {

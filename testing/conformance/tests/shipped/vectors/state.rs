@@ -8,14 +8,20 @@ use serde_json::{Value, json};
 use super::{
     BASE_FEE, COINBASE, CONTRACT, FUNDS, GAS_PRICE, KEY, LOGGING, RECIPIENT, logged, sender, signed,
 };
-use crate::world::{Account, World, logs_hash};
+use crate::test_state::{TestAccount, TestState, logs_hash};
 
 /// The sender after a transaction that cost this much.
-fn sender_after(cost: u64) -> Account {
-    Account { nonce: 1, ..Account::with_balance(FUNDS - cost) }
+fn sender_after(cost: u64) -> TestAccount {
+    TestAccount { nonce: 1, ..TestAccount::with_balance(FUNDS - cost) }
 }
 
-fn state_test(name: &str, comment: &str, pre: &World, transaction: Value, post: Value) -> Value {
+fn state_test(
+    name: &str,
+    comment: &str,
+    pre: &TestState,
+    transaction: Value,
+    post: Value,
+) -> Value {
     json!({ name: {
         "_info": { "comment": comment },
         "env": {
@@ -34,9 +40,9 @@ fn state_test(name: &str, comment: &str, pre: &World, transaction: Value, post: 
     }})
 }
 
-fn post(value: usize, world: &World, logs: &Vec<Log>) -> Value {
+fn post(value: usize, state: &TestState, logs: &Vec<Log>) -> Value {
     json!({
-        "hash": world.root(),
+        "hash": state.root(),
         "logs": logs_hash(logs),
         "indexes": { "data": 0, "gas": 0, "value": value },
     })
@@ -56,20 +62,21 @@ fn call(to: Address, gas_limit: u64, values: &[&str]) -> Value {
 }
 
 /// What the coinbase and the sender have after a legacy transaction that used `gas`.
-fn after(pre: &World, fork: &str, gas: u64, value: u64) -> World {
+fn after(pre: &TestState, fork: &str, gas: u64, value: u64) -> TestState {
     let tip = if fork == "Frontier" { GAS_PRICE } else { GAS_PRICE - BASE_FEE };
     pre.clone()
         .with(sender(), sender_after(GAS_PRICE * gas + value))
-        .with(COINBASE, Account::with_balance(tip * gas))
+        .with(COINBASE, TestAccount::with_balance(tip * gas))
 }
 
 pub(super) fn transfer() -> Value {
-    let pre = World::default().with(sender(), Account::with_balance(FUNDS));
+    let pre = TestState::default().with(sender(), TestAccount::with_balance(FUNDS));
     let forks = ["Frontier", "Cancun", "Osaka"].map(|fork| {
-        let sent = after(&pre, fork, 21_000, 1_000).with(RECIPIENT, Account::with_balance(1_000));
+        let sent =
+            after(&pre, fork, 21_000, 1_000).with(RECIPIENT, TestAccount::with_balance(1_000));
         // Before EIP-161 a reward of nothing leaves an empty account.
         let refused = match fork {
-            "Frontier" => pre.clone().with(COINBASE, Account::default()),
+            "Frontier" => pre.clone().with(COINBASE, TestAccount::default()),
             _ => pre.clone(),
         };
         let refusal = |value: usize, exception: &str| {
@@ -98,15 +105,16 @@ pub(super) fn transfer() -> Value {
 pub(super) fn creation() -> Value {
     // 0x01 into slot 0, then one byte of code: 0xfe.
     let init_code = hex!("600160005560fe60005360016000f3");
-    // Transaction and creation, 12 bytes that are not zero and 3 that are, a word of init code; six cheap and a memory
-    // instruction's pushes, SSTORE on a cold and empty slot, MSTORE8 with a new word of memory; a byte of code.
+    // Transaction and creation, 12 bytes that are not zero and 3 that are, a word of init code; six
+    // cheap and a memory instruction's pushes, SSTORE on a cold and empty slot, MSTORE8 with a new
+    // word of memory; a byte of code.
     let gas = (21_000 + 32_000 + 12 * 16 + 3 * 4 + 2) + (6 + 22_100 + 6 + 6 + 6) + 200;
-    let pre = World::default().with(sender(), Account::with_balance(FUNDS));
+    let pre = TestState::default().with(sender(), TestAccount::with_balance(FUNDS));
     let created = sender().create(0);
-    let contract = Account {
+    let contract = TestAccount {
         balance: U256::from(5),
         storage: [(U256::ZERO, U256::from(1))].into(),
-        ..Account::with_code(&[0xfe])
+        ..TestAccount::with_code(&[0xfe])
     };
     let signed = signed(TxEip1559 {
         chain_id: 1,
@@ -119,8 +127,8 @@ pub(super) fn creation() -> Value {
         ..TxEip1559::default()
     });
     let forks = ["Cancun", "Osaka"].map(|fork| {
-        let world = after(&pre, fork, gas, 5).with(created, contract.clone());
-        let mut post = post(0, &world, &Vec::new());
+        let state = after(&pre, fork, gas, 5).with(created, contract.clone());
+        let mut post = post(0, &state, &Vec::new());
         post["txbytes"] = json!(Bytes::from(signed.encoded_2718()));
         (fork.to_owned(), json!([post]))
     });
@@ -141,12 +149,12 @@ pub(super) fn creation() -> Value {
 }
 
 pub(super) fn log() -> Value {
-    let pre = World::default()
-        .with(sender(), Account::with_balance(FUNDS))
-        .with(CONTRACT, Account::with_code(&LOGGING.0));
+    let pre = TestState::default()
+        .with(sender(), TestAccount::with_balance(FUNDS))
+        .with(CONTRACT, TestAccount::with_code(&LOGGING.0));
     let forks = ["Frontier", "Cancun", "Osaka"].map(|fork| {
-        let world = after(&pre, fork, 21_000 + LOGGING.1, 0);
-        (fork.to_owned(), json!([post(0, &world, &vec![logged()])]))
+        let state = after(&pre, fork, 21_000 + LOGGING.1, 0);
+        (fork.to_owned(), json!([post(0, &state, &vec![logged()])]))
     });
     let post = Value::Object(forks.into_iter().collect());
     state_test("log", "one log", &pre, call(CONTRACT, 50_000, &["0x00"]), post)
@@ -156,16 +164,16 @@ pub(super) fn block_hash() -> Value {
     // BLOCKHASH of block 9 into slot 0.
     let code = hex!("600940600055");
     let gas = 21_000 + 3 + 20 + 3 + 22_100;
-    let pre = World::default()
-        .with(sender(), Account::with_balance(FUNDS))
-        .with(CONTRACT, Account::with_code(&code));
-    let stored = Account {
+    let pre = TestState::default()
+        .with(sender(), TestAccount::with_balance(FUNDS))
+        .with(CONTRACT, TestAccount::with_code(&code));
+    let stored = TestAccount {
         storage: [(U256::ZERO, keccak256("9").into())].into(),
-        ..Account::with_code(&code)
+        ..TestAccount::with_code(&code)
     };
     let forks = ["Cancun", "Osaka"].map(|fork| {
-        let world = after(&pre, fork, gas, 0).with(CONTRACT, stored.clone());
-        (fork.to_owned(), json!([post(0, &world, &Vec::new())]))
+        let state = after(&pre, fork, gas, 0).with(CONTRACT, stored.clone());
+        (fork.to_owned(), json!([post(0, &state, &Vec::new())]))
     });
     let post = Value::Object(forks.into_iter().collect());
     let comment = "in these tests the hash of block n is keccak256 of n's digits";

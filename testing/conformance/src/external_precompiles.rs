@@ -1,4 +1,4 @@
-//! Blocks whose precompile calls are answered from outside, as the proof program's are.
+//! Runs blocks whose precompile calls the state view answers, as in the proof program.
 
 use std::convert::Infallible;
 
@@ -10,40 +10,40 @@ use turnpike_state::{
     Account, Bytecode, FlatState, NodeState, PrecompileOutcome, StateView, StorageId,
 };
 
-use crate::execute::compare;
+use crate::compare::compare;
 
-/// A state that may answer for precompiles.
-struct Answered<'a> {
+/// A state view that can answer precompile calls and notes whether it was asked to.
+struct PrecompileView<'a> {
     state: &'a FlatState,
     answers: bool,
     was_asked: bool,
 }
 
-/// Runs a block. If it calls a precompile that a view may answer for, it runs on a view that does as well: the error may be
-/// that it then comes to something else.
+/// Runs a block. If the block calls a precompile that a view may answer, the block runs a second
+/// time on a view that does; a different outcome is an error.
 pub(crate) fn execute<T: BlockTransaction + Clone>(
     spec: &ChainSpec,
     context: &BlockContext,
     transactions: &[T],
     state: &NodeState,
 ) -> Result<Executed<T>, String> {
-    let run = |view: &mut Answered<'_>| {
+    let run = |view: &mut PrecompileView<'_>| {
         let mut block =
             BlockExecutor::open(spec, context, view).map_err(|error| error.to_string())?;
         block.execute_all(transactions.iter().cloned()).map_err(|error| error.to_string())?;
         Ok::<_, String>(block.finish().map_err(|error| error.to_string())?.0)
     };
-    let mut view = Answered { state: state.flat(), answers: false, was_asked: false };
+    let mut view = PrecompileView { state: state.flat(), answers: false, was_asked: false };
     let mut executed = run(&mut view)?;
     if view.was_asked {
         view.answers = true;
         compare(run(&mut view)?, &mut executed)
-            .map_err(|difference| format!("answered: {difference}"))?;
+            .map_err(|difference| format!("with answered precompiles: {difference}"))?;
     }
     Ok(executed)
 }
 
-impl StateView for Answered<'_> {
+impl StateView for PrecompileView<'_> {
     type Error = Infallible;
 
     fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Infallible> {

@@ -1,4 +1,4 @@
-//! A state as the vectors write it, and its root by an implementation that is not ours.
+//! The state of a vector, with its root by alloy-trie.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use serde_json::{Map, Value, json};
 
 /// An account.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Account {
+pub(crate) struct TestAccount {
     pub(crate) nonce: u64,
     pub(crate) balance: U256,
     pub(crate) code: Bytes,
     pub(crate) storage: BTreeMap<U256, U256>,
 }
 
-impl Account {
+impl TestAccount {
     pub(crate) fn with_balance(balance: u64) -> Self {
         Self { balance: U256::from(balance), ..Self::default() }
     }
@@ -28,18 +28,18 @@ impl Account {
     }
 }
 
-/// All accounts there are.
+/// A whole state.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct World(pub(crate) BTreeMap<Address, Account>);
+pub(crate) struct TestState(pub(crate) BTreeMap<Address, TestAccount>);
 
-impl World {
-    pub(crate) fn with(mut self, address: Address, account: Account) -> Self {
+impl TestState {
+    pub(crate) fn with(mut self, address: Address, account: TestAccount) -> Self {
         self.0.insert(address, account);
         self
     }
 
     pub(crate) fn root(&self) -> B256 {
-        let leaf = |(address, account): (&Address, &Account)| {
+        let leaf = |(address, account): (&Address, &TestAccount)| {
             let storage = account.storage.iter().map(|(slot, value)| (B256::from(*slot), *value));
             let leaf = TrieAccount {
                 nonce: account.nonce,
@@ -52,10 +52,10 @@ impl World {
         state_root_unhashed(self.0.iter().map(leaf))
     }
 
-    /// As state tests write it.
+    /// In the state tests' JSON format.
     pub(crate) fn to_json(&self) -> Value {
-        let account = |(address, account): (&Address, &Account)| {
-            let Account { nonce, balance, code, storage } = account;
+        let account = |(address, account): (&Address, &TestAccount)| {
+            let TestAccount { nonce, balance, code, storage } = account;
             let storage: Map<_, _> =
                 storage.iter().map(|(slot, value)| (format!("{slot:#x}"), json!(value))).collect();
             let fields = json!({
@@ -67,7 +67,7 @@ impl World {
     }
 }
 
-/// The hash that state tests give of logs.
+/// The hash of logs that state tests state.
 pub(crate) fn logs_hash(logs: &Vec<Log>) -> B256 {
     keccak256(alloy_rlp::encode(logs))
 }
