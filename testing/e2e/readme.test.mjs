@@ -1,7 +1,8 @@
-// The README's tour, typed in as it stands: only ports and folders are this test's own.
+// Types in the commands of the README's tour and of the guides as they stand. Only ports and folders differ.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 
@@ -10,16 +11,14 @@ import { Program, ROOT, temporaryFolder, turnpike } from "./programs.mjs";
 
 const run = promisify(execFile);
 
-const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-
-/** The commands between two headings. */
-function commandsOf(from, to) {
-  const section = readme.slice(readme.indexOf(from), readme.indexOf(to));
-  return [...section.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block);
+/** The commands of a document's `sh` blocks. */
+function commandsOf(path) {
+  const text = readFileSync(join(ROOT, path), "utf8");
+  return [...text.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block);
 }
 
 test("the README's tour", async (t) => {
-  const [start, ...commands] = commandsOf("## Two-minute tour", "## The API");
+  const [start, ...commands] = commandsOf("README.md");
   assert.equal(start, "make dev\n");
   assert.equal(commands.length, 4);
 
@@ -33,8 +32,8 @@ test("the README's tour", async (t) => {
   assert.match(verify, /^challenger: output 1 \(entry \d+, block \d+\): ok$/m);
 });
 
-test("the README's bridge", async (t) => {
-  const commands = commandsOf("## Bridge", "## Fraud proof");
+test("the bridge guide", async (t) => {
+  const commands = commandsOf("docs/guide/bridge.md");
   assert.equal(commands.length, 2);
   const [deposit, withdrawal] = (await typeIn(t, commands)).split("---\n");
   assert.match(deposit, /^done: L2 block \d+ holds 0x[0-9a-f]{64}$/m);
@@ -43,9 +42,9 @@ test("the README's bridge", async (t) => {
   assert.match(withdrawal, /finalized: nothing is left to do$/m);
 });
 
-test("the README's fraud proof", async (t) => {
-  const [, send] = commandsOf("## Two-minute tour", "## The API");
-  const [prove] = commandsOf("## Fraud proof", "## Disputes");
+test("the fraud proof guide", async (t) => {
+  const [, send] = commandsOf("README.md");
+  const [prove] = commandsOf("docs/guide/fraud-proof.md");
   const witness = `${temporaryFolder(t)}/block-1.json`;
   const stdout = await typeIn(t, [send, prove.replaceAll("block-1.json", witness)]);
   const [, proven] = stdout.split("---\n");
@@ -53,14 +52,14 @@ test("the README's fraud proof", async (t) => {
   assert.match(proven, /^checked \d+ of \d+ steps in .*: all alike; exit 0$/m);
 });
 
-test("the README's disputes", async (t) => {
-  const commands = commandsOf("## Disputes", "## Tests");
+test("the disputes guide", async (t) => {
+  const commands = commandsOf("docs/guide/disputes.md");
   assert.equal(commands.length, 1);
   assert.equal(await typeIn(t, commands), "there is no challenge\n");
 });
 
-test("the README's load", async (t) => {
-  const commands = commandsOf("## Load", "## Running the roles apart");
+test("the load guide", async (t) => {
+  const commands = commandsOf("docs/guide/load.md");
   assert.equal(commands.length, 1);
   const page = `${temporaryFolder(t)}/load.html`;
   const stdout = await typeIn(t, [commands[0].replace("load.html", page)]);
