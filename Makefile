@@ -87,7 +87,7 @@ lint: $(TOOLS) python-env
 	cargo clippy --locked --workspace --features $(FAULTS) --test faults -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	npm run --silent fmt:check
-	node tools/check-links.mjs
+	node tools/check-docs.mjs
 	tools/deny
 
 # mdBook is installed into target/tools on first use.

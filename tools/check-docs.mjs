@@ -1,5 +1,5 @@
-// Checks that every relative link in the repository's Markdown files leads to a file that is there, and every anchor to a heading.
-// Exits 1 and names each broken link.
+// Checks documents: every relative link in a Markdown file leads to an existing file, every anchor to a heading, docs/SUMMARY.md lists
+// every page of the book, and the two pages that everybody reads stay short. Exits 1 and names each problem.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const LINK = /\[[^\]]*\]\(([^()\s]+)\)/g;
 const EXTERNAL = /^[a-z]+:/;
+const BYTES_MAX = { "README.md": 8_192, "ARCHITECTURE.md": 15_360 };
 
 const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], { cwd: ROOT, encoding: "utf8" });
 const files = listed.split("\n").filter((path) => path && existsSync(join(ROOT, path)));
@@ -29,14 +30,24 @@ function problemOf(file, target) {
   return anchorsOf(found).has(anchor) ? undefined : `no heading #${anchor} in ${relative(ROOT, found)}`;
 }
 
-let broken = 0;
+const problems = [];
 for (const file of files) {
   for (const [, target] of withoutCode(readFileSync(join(ROOT, file), "utf8")).matchAll(LINK)) {
     const problem = EXTERNAL.test(target) ? undefined : problemOf(file, target);
-    if (!problem) continue;
-    console.error(`${file}: ${target}: ${problem}`);
-    broken += 1;
+    if (problem) problems.push(`${file}: ${target}: ${problem}`);
   }
 }
-if (broken > 0) process.exit(1);
-console.log(`links: ${files.length} Markdown files, no broken link`);
+const summary = readFileSync(join(ROOT, "docs/SUMMARY.md"), "utf8");
+for (const page of files.filter((file) => file.startsWith("docs/") && file !== "docs/SUMMARY.md")) {
+  if (!summary.includes(`(${page.slice("docs/".length)})`)) problems.push(`${page}: docs/SUMMARY.md does not list it`);
+}
+for (const [file, max] of Object.entries(BYTES_MAX)) {
+  const { size } = statSync(join(ROOT, file));
+  if (size > max) problems.push(`${file}: ${size} bytes, at most ${max}`);
+}
+
+if (problems.length > 0) {
+  console.error(problems.join("\n"));
+  process.exit(1);
+}
+console.log(`documents: ${files.length} Markdown files, no problem`);
