@@ -1,7 +1,7 @@
-//! A challenger that proposes as well: what to do is the proposer's decision.
+//! A challenger that proposes as well: [`ProposerView`] decides what it sends.
 
 use tracing::{info, warn};
-use turnpike_proposer::{Action, Look};
+use turnpike_derivation::{ProposerAction, ProposerView};
 
 use crate::{
     act::derived_outputs,
@@ -21,7 +21,7 @@ impl Challenger {
             return Ok(());
         }
         let derived = derived_outputs(&self.verifier);
-        let look = Look {
+        let look = ProposerView {
             config: &self.config,
             interval: propose.interval,
             own: sender.address(),
@@ -30,11 +30,11 @@ impl Challenger {
             derived: &derived,
             outputs: self.view.outputs(),
         };
-        let order = match look.decide() {
+        let order = match look.next_action() {
             None => return Ok(()),
-            Some(Action::Finalize(output)) => self.finalization(output),
-            Some(Action::Void(output)) => self.voiding(output),
-            Some(Action::Propose { parent, entry }) => self.proposal(parent, entry),
+            Some(ProposerAction::Finalize(output)) => self.finalization(output),
+            Some(ProposerAction::Void(output)) => self.voiding(output),
+            Some(ProposerAction::Propose { parent, entry }) => self.proposal(parent, entry),
         };
         let Some(order) = order else { return Ok(()) };
         let purpose = order.purpose.clone();

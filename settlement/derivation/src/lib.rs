@@ -14,8 +14,10 @@ mod entries;
 mod error;
 mod follower;
 mod node;
+mod proposal;
 
 pub use entries::{Derivation, DerivedEntry};
 pub use error::{DerivationError, FollowError};
 pub use follower::{EntryOutput, FollowedBlock, Follower, STATES};
 pub use node::{NextEntry, Node};
+pub use proposal::{ProposerAction, ProposerView};

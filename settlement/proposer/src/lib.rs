@@ -5,13 +5,11 @@
 //! ```
 //!
 //! It keeps no state of its own: what there is to do follows from L1, after a restart as after a reorg. It needs no
-//! sequencer, and builds on whoever's outputs are right. What is done is decided by pure code (`decide.rs`).
+//! sequencer, and builds on whoever's outputs are right. [`turnpike_derivation::ProposerView`] decides what is done.
 
 mod config;
-mod decide;
 mod proposer;
 mod service;
 
 pub use config::ProposerConfig;
-pub use decide::{Action, Look};
 pub use service::{run, run_with_hook};

@@ -2,15 +2,12 @@ use alloy::providers::Provider as _;
 use alloy_primitives::U256;
 use tokio::task::block_in_place;
 use tracing::{info, warn};
-use turnpike_derivation::{FollowError, Follower, Node};
+use turnpike_derivation::{FollowError, Follower, Node, ProposerAction, ProposerView};
 use turnpike_executor::ExecutionHook;
 use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, OutputStatus, PreparedTx, Rollup};
 use turnpike_protocol::{ChainConfig, Genesis, OutputRoot};
 
-use crate::{
-    ProposerConfig,
-    decide::{Action, Look},
-};
+use crate::ProposerConfig;
 
 /// L1 blocks that transactions of an earlier run are waited for; then they are replaced.
 const UNKNOWN_BLOCKS_MAX: u64 = 20;
@@ -192,7 +189,7 @@ impl Proposer {
     async fn prepare(&mut self) -> Result<Option<PreparedTx>, L1Error> {
         let view = self.node.view();
         let Some(head) = view.head() else { return Ok(None) };
-        let look = Look {
+        let look = ProposerView {
             config: &self.config,
             interval: self.interval,
             own: self.sender.address(),
@@ -201,24 +198,26 @@ impl Proposer {
             derived: &self.derived,
             outputs: view.outputs(),
         };
-        let action = look.decide();
+        let action = look.next_action();
         let contested = Contested {
             challenged: look.own(OutputStatus::Challenged),
             rejected: look.own(OutputStatus::Rejected),
         };
         self.note_contested(contested);
         match action {
-            Some(Action::Finalize(index)) => {
+            Some(ProposerAction::Finalize(index)) => {
                 let tx = self.sender.prepare_finalize(index).await?;
                 info!(output = index, l1_transaction = %tx.hash, "output is being finalized");
                 Ok(Some(tx))
             }
-            Some(Action::Void(index)) => {
+            Some(ProposerAction::Void(index)) => {
                 let tx = self.sender.prepare_void(index).await?;
                 info!(output = index, l1_transaction = %tx.hash, "a bond is being claimed back");
                 Ok(Some(tx))
             }
-            Some(Action::Propose { parent, entry }) => self.propose(parent, entry).await.map(Some),
+            Some(ProposerAction::Propose { parent, entry }) => {
+                self.propose(parent, entry).await.map(Some)
+            }
             None if self.withdraw_bonds => self.withdraw().await,
             None => Ok(None),
         }

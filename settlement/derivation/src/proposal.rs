@@ -1,63 +1,66 @@
-//! What a proposer does next: pure.
+//! Which output a proposer proposes, finalizes or voids next.
+//!
+//! The decision is pure: it depends on L1's outputs and entries, the derived outputs and L1's time. It stands beside the
+//! derivation because proposer and challenger both make it, and neither role may depend on the other.
 
 use alloy_primitives::{Address, B256};
 use turnpike_l1::{OutputStatus, PostedEntry, ProposedOutput};
 use turnpike_protocol::{ChainConfig, OutputRoot, output_claim};
 
-/// What a proposer sees.
+/// What a proposer decides by.
 #[derive(Clone, Copy, Debug)]
-pub struct Look<'a> {
+pub struct ProposerView<'a> {
     /// The chain's parameters.
     pub config: &'a ChainConfig,
-    /// L1 seconds between an output and the next.
+    /// L1 seconds between two outputs.
     pub interval: u64,
     /// The proposer's account.
     pub own: Address,
     /// Timestamp of L1's newest block.
     pub l1_time: u64,
-    /// The inbox, by index.
+    /// Inbox entries, by index.
     pub entries: &'a [PostedEntry],
-    /// What the chain came to after each entry, by index.
+    /// Derived outputs, by entry index.
     pub derived: &'a [OutputRoot],
     /// All outputs, by index.
     pub outputs: &'a [ProposedOutput],
 }
 
-/// What it does.
+/// A transaction that a proposer sends next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum ProposerAction {
     /// Finalizes the output with this index.
     Finalize(u64),
-    /// Has the bond of the output with this index returned, which is built on a rejected one.
+    /// Voids the output with this index, which is built on a rejected one, and so returns its bond.
     Void(u64),
-    /// Proposes what the chain came to after an entry.
+    /// Proposes the derived output after an entry.
     Propose {
-        /// Index of the output to stand on.
+        /// Index of the parent output.
         parent: usize,
-        /// The entry.
+        /// Index of the entry.
         entry: usize,
     },
 }
 
-impl Look<'_> {
-    /// What is to be done now, if anything is.
-    pub fn decide(&self) -> Option<Action> {
+impl ProposerView<'_> {
+    /// The next action, if there is one.
+    pub fn next_action(&self) -> Option<ProposerAction> {
         let sound = self.sound();
         self.finalizable(&sound)
-            .map(Action::Finalize)
+            .map(ProposerAction::Finalize)
             .or_else(|| self.propose(&sound))
-            .or_else(|| self.voidable().map(Action::Void))
+            .or_else(|| self.voidable().map(ProposerAction::Void))
     }
 
-    /// Our outputs that stand like this.
+    /// Indexes of the proposer's own outputs with this status.
     pub fn own(&self, status: OutputStatus) -> Vec<u64> {
         let is_own =
             |output: &&ProposedOutput| output.proposer == self.own && output.status == status;
         self.outputs.iter().filter(is_own).map(|output| output.index).collect()
     }
 
-    /// Which outputs are right, and stand on none that was rejected. Those that are challenged do not fall by that: if
-    /// nobody built on them, whoever challenges could stop the chain.
+    /// Which outputs equal the derived ones and have no rejected ancestor. A challenged output still counts: otherwise a
+    /// challenge alone could stop the chain.
     fn sound(&self) -> Vec<bool> {
         let mut sound = Vec::with_capacity(self.outputs.len());
         for output in self.outputs {
@@ -74,7 +77,7 @@ impl Look<'_> {
         sound
     }
 
-    /// An output whose window is over and whose parent is final: ours, or else somebody's.
+    /// An output whose challenge window is over and whose parent is final. Own outputs come first.
     fn finalizable(&self, sound: &[bool]) -> Option<u64> {
         let is_due = |output: &ProposedOutput| {
             output.status == OutputStatus::Proposed
@@ -89,8 +92,8 @@ impl Look<'_> {
         own.or_else(|| due().next()).map(|(output, _)| output.index)
     }
 
-    /// An output that falls with a rejected one, whose window is over: ours, or one that ours is built on, whose bond has
-    /// to be returned before.
+    /// An output on a rejected one, with its challenge window over: an own output, or the ancestor of an own output, whose
+    /// bond has to be returned first.
     fn voidable(&self) -> Option<u64> {
         let mut holds_ours = vec![false; self.outputs.len()];
         let mut found = None;
@@ -115,28 +118,29 @@ impl Look<'_> {
         self.l1_time >= output.proposed_at.saturating_add(self.config.challenge_window)
     }
 
-    fn propose(&self, sound: &[bool]) -> Option<Action> {
-        // The latest that is right; the first of those that say the same.
+    fn propose(&self, sound: &[bool]) -> Option<ProposerAction> {
+        // The right output with the latest entry; of several with the same entry, the first.
         let sound = self.outputs.iter().zip(sound).filter(|(_, sound)| **sound);
         let parent = sound.map(|(output, _)| output).rev().max_by_key(|output| output.entry)?;
-        // L1 lets nobody build on less. Whoever sees no more has still to derive what is final, or it is wrong.
+        // L1 refuses a parent below the final output. A proposer without a later one has not derived the final entry yet, or
+        // derives another chain.
         if parent.entry < self.final_entry() {
             return None;
         }
         let newest = (self.derived.len().min(self.entries.len()) as u64).checked_sub(1)?;
         let furthest = parent.entry.saturating_add(self.config.output_entries_max);
-        // What does not fit into one output is caught up with at once.
+        // More entries than one output may span: propose without waiting for the interval.
         let is_time = self.l1_time >= parent.proposed_at.saturating_add(self.interval);
         if newest <= furthest && !is_time {
             return None;
         }
-        // A claim is made once. One that was rejected cannot be made again, but that of another entry can.
+        // L1 accepts each claim once. A rejected claim cannot be repeated, but another entry's claim can be made.
         let mut entries = (parent.entry + 1..=newest.min(furthest)).rev().filter_map(at);
         let entry = entries.find(|entry| !self.is_claimed(parent, *entry))?;
-        Some(Action::Propose { parent: at(parent.index)?, entry })
+        Some(ProposerAction::Propose { parent: at(parent.index)?, entry })
     }
 
-    /// The latest entry of a final output.
+    /// The latest entry with a final output.
     fn final_entry(&self) -> u64 {
         let finals = self.outputs.iter().filter(|output| output.status == OutputStatus::Final);
         finals.map(|output| output.entry).max().unwrap_or_default()
