@@ -3,7 +3,7 @@ use std::{fmt, net::SocketAddr, num::NonZero, path::PathBuf, time::Duration};
 use alloy::signers::local::PrivateKeySigner;
 use alloy_primitives::Address;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use turnpike_adversary::Kind;
+use turnpike_adversary::Attack;
 use turnpike_l1::L1Endpoints;
 use turnpike_load::LoadArgs;
 use turnpike_sequencer::{CHECKPOINT_BLOCKS, PoolLimits};
@@ -87,7 +87,7 @@ pub(crate) struct DevArgs {
     /// other kinds are lies about single outputs of a chain that is right: receipt, deposit, signature, decompression, precompile,
     /// middle, exit, step, children, silence, last-second, many, puppet. Always starts over.
     #[arg(long, value_name = "KIND", num_args = 0..=1, default_missing_value = "state")]
-    pub(crate) liar: Option<Kind>,
+    pub(crate) liar: Option<Attack>,
     /// Port of the L2's JSON-RPC and REST on loopback; 0 takes a free one.
     #[arg(long, default_value_t = 9545)]
     pub(crate) port: u16,

@@ -8,7 +8,7 @@ use alloy::signers::local::PrivateKeySigner;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use turnpike_adversary::Deed;
+use turnpike_adversary::AdversaryEvent;
 use turnpike_batcher::{BatcherConfig, DataMode, PostingConfig};
 use turnpike_challenger::{ChallengerConfig, Event, FeePolicy, ProposeConfig};
 use turnpike_executor::Chain;
@@ -203,12 +203,12 @@ pub(crate) fn print_event(event: &Event, json: bool) {
     println!("{line}");
 }
 
-/// Prints what a liar tells of itself.
-pub(crate) fn print_deed(deed: &Deed, json: bool) {
+/// Prints what an adversary reports.
+pub(crate) fn print_adversary_event(event: &AdversaryEvent, json: bool) {
     if json {
-        println!("{}", serde_json::json!({ "event": "liar", "text": deed.to_string() }));
+        println!("{}", serde_json::json!({ "event": "adversary", "text": event.to_string() }));
     } else {
-        println!("liar: {deed}");
+        println!("adversary: {event}");
     }
 }
 

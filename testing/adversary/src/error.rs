@@ -8,61 +8,59 @@ use turnpike_program::Fault;
 use turnpike_protocol::{BatchError, DeriveError};
 use turnpike_state::WitnessError;
 
-use crate::Kind;
+use crate::Attack;
 
-/// Why there is no lie.
+/// Why an adversary cannot attack, or not now.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LiarError {
-    /// The block has nothing of what the lie is about.
-    #[error(
-        "there is nothing in block {index} of inbox entry {entry} to tell a lie of kind {kind} about"
-    )]
-    Nothing {
-        /// The lie.
-        kind: Kind,
+pub enum AdversaryError {
+    /// The block holds nothing that the attack can falsify.
+    #[error("attack {attack} finds nothing to falsify in block {index} of inbox entry {entry}")]
+    Inapplicable {
+        /// The attack.
+        attack: Attack,
         /// The entry.
         entry: u64,
-        /// Which of its blocks.
+        /// The block's place in the entry.
         index: u64,
     },
-    /// What the lie comes to is true.
-    #[error("the lie of kind {0} comes to what is true")]
-    Harmless(Kind),
-    /// The program does not come to what was computed beside it.
-    #[error("the lie does not hold together: {0:?}")]
-    Incoherent(Result<alloy_primitives::B256, Fault>),
+    /// The attack leads to the true output root.
+    #[error("attack {0} leads to the true output root")]
+    Harmless(Attack),
+    /// The program, run on false inputs, does not return the false block's output root.
+    #[error("false inputs are inconsistent: the program returns {0:?}")]
+    Inconsistent(Result<alloy_primitives::B256, Fault>),
     /// L1 fails.
     #[error(transparent)]
     L1(#[from] L1Error),
-    /// An entry was not taken.
+    /// Derivation does not take an entry.
     #[error(transparent)]
     Derivation(#[from] DerivationError),
-    /// An entry derives nothing.
+    /// The false entry cannot be derived.
     #[error(transparent)]
     Derive(#[from] DeriveError),
-    /// Blocks make no batch.
+    /// The false batch cannot be encoded.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// The chain cannot be executed.
+    /// The true chain cannot be executed.
     #[error(transparent)]
     Execution(#[from] ExecutionError<Infallible>),
     /// The false block cannot be executed.
     #[error(transparent)]
     FalseExecution(#[from] ExecutionError<WitnessError>),
-    /// There is no witness.
+    /// The witness cannot be made.
     #[error(transparent)]
     Prove(#[from] ProveError),
     /// The machine cannot run.
     #[error(transparent)]
     Trace(#[from] TraceError),
-    /// The player does not know what it believes.
+    /// A claim cannot be computed yet.
     #[error(transparent)]
     ClaimError(#[from] ClaimError),
 }
 
-impl LiarError {
-    /// Whether the next look at L1 may find things better.
+impl AdversaryError {
+    /// Whether the next step may succeed.
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::L1(L1Error::Rejected(_)) | Self::ClaimError(_) => true,

@@ -1,40 +1,40 @@
-//! Dishonest proposers and challengers: they play by the same rules as honest ones, believe something else, and lose.
+//! Dishonest proposers and challengers: they play by the rules of honest ones with false claims, and lose.
 //!
 //! ```text
-//! L1 ─► Chronicle: all entries ─► forge(kind): a false block, and a run of the proof program that comes to it
+//! L1 ─► InboxCopy: all entries ─► FalseBlock::forge(attack): a false block, and a run of the proof program that returns it
 //!                                    │
-//!       Liar: propose or challenge ◄─┴─► Doctrine (a Belief) ─► Player: duties, answer, calls ─► L1
+//!  Adversary: propose, challenge ◄───┴─► FalseClaims ─► AdversaryAccount: actions, answers, calls ─► L1
 //! ```
 //!
-//! For tests and demonstrations. What a [`Kind`] lies about it lies about consistently: the program runs to its end on what
-//! the liar says that L1 holds, and differs from an honest run in the one step that reads it. Nothing here is of use to
-//! anybody who wants to win.
+//! For tests, `turnpike dev --liar` and `turnpike bench dispute --lie`. The claims of an [`Attack`] are consistent: the
+//! program runs to its end on what the adversary claims L1 holds, and differs from an honest run only in the step that reads
+//! it. [`FalseCredit`] falsifies the blocks of a sequencer and of its proposer. Nothing here helps anybody to win.
 
-mod chronicle;
-mod deed;
-mod doctrine;
+mod account;
+mod adversary;
+mod attack;
+mod claims;
 mod error;
+mod event;
+mod false_block;
 mod false_credit;
-mod falsify;
-mod forge;
-mod kind;
-mod liar;
-mod lies;
-mod oracle;
+mod false_header;
+mod false_inputs;
+mod false_oracle;
+mod inbox_copy;
 mod plan;
-mod player;
 mod roots;
 mod service;
 
-pub use chronicle::Chronicle;
-pub use deed::Deed;
-pub use doctrine::Doctrine;
-pub use error::LiarError;
+pub use account::{AdversaryAccount, MoveOutcome};
+pub use adversary::{Adversary, AdversaryConfig, AdversaryRole};
+pub use attack::{Attack, PlayStyle, UnknownAttack};
+pub use claims::FalseClaims;
+pub use error::AdversaryError;
+pub use event::AdversaryEvent;
+pub use false_block::FalseBlock;
 pub use false_credit::FalseCredit;
-pub use forge::{Forgery, forge};
-pub use kind::{Kind, Manner, UnknownKind};
-pub use liar::{Liar, LiarConfig, Role};
-pub use oracle::LyingOracle;
-pub use player::{Player, Said};
-pub use roots::Roots;
+pub use false_oracle::FalseOracle;
+pub use inbox_copy::InboxCopy;
+pub use roots::OutputRoots;
 pub use service::run;

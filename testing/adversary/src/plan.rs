@@ -5,41 +5,44 @@ use turnpike_game::prove::BlockPosition;
 use turnpike_l1::{OutputStatus, ProposedOutput};
 use turnpike_protocol::{Header, OutputRoot};
 
-use crate::{Chronicle, Doctrine, Forgery, Kind, LiarError, Role, Roots, forge};
+use crate::{
+    AdversaryError, AdversaryRole, Attack, FalseBlock, FalseClaims, InboxCopy, OutputRoots,
+};
 
-/// What a liar is to lie about.
+/// Chooses what an adversary falsifies, from what L1 holds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Plan<'a> {
-    pub(crate) kind: Kind,
-    pub(crate) role: Role,
+pub(crate) struct AttackPlanner<'a> {
+    pub(crate) attack: Attack,
+    pub(crate) role: AdversaryRole,
     /// The account that proposes.
     pub(crate) own: Address,
-    /// How many accounts it has.
-    pub(crate) players: usize,
+    /// Number of its accounts.
+    pub(crate) accounts: usize,
     /// All outputs, by index.
     pub(crate) outputs: &'a [ProposedOutput],
 }
 
-/// What is lied, on what L1 holds.
+/// What each account claims, and the output to propose.
 #[derive(Debug)]
-pub(crate) struct Lies {
-    pub(crate) chronicle: Arc<Chronicle>,
-    /// One for each player: runs cannot be shared.
-    pub(crate) doctrines: Vec<Doctrine>,
-    /// What is to be proposed, if the liar proposes.
-    pub(crate) proposal: Option<Proposal>,
+pub(crate) struct AttackPlan {
+    /// The inbox that the plan was made for.
+    pub(crate) inbox: Arc<InboxCopy>,
+    /// One for each account: runs cannot be shared.
+    pub(crate) claims: Vec<FalseClaims>,
+    /// The output to propose, if the adversary proposes.
+    pub(crate) proposal: Option<FalseOutput>,
 }
 
-/// A false output.
+/// A false output after an entry.
 #[derive(Debug)]
-pub(crate) struct Proposal {
+pub(crate) struct FalseOutput {
     pub(crate) entry: u64,
     pub(crate) output: OutputRoot,
     pub(crate) header: Header,
 }
 
-impl Plan<'_> {
-    /// What an output after an entry can be proposed on: the last final output. `None` if that comes later.
+impl AttackPlanner<'_> {
+    /// The parent for an output after `entry`: the last final output. `None` if that covers the entry already.
     pub(crate) fn parent(&self, entry: u64) -> Option<&ProposedOutput> {
         self.last_final().filter(|it| it.entry < entry)
     }
@@ -49,18 +52,18 @@ impl Plan<'_> {
         finals.max_by_key(|it| it.entry)
     }
 
-    /// What to believe, given what L1 holds. `None` if there is nothing to lie about yet.
-    pub(crate) fn lies(&self, chronicle: Arc<Chronicle>) -> Result<Option<Lies>, LiarError> {
-        let truth = chronicle.roots()?;
-        let newest = chronicle.newest();
+    /// The plan for these entries. `None` if they hold nothing that the attack can falsify yet.
+    pub(crate) fn plan(&self, inbox: Arc<InboxCopy>) -> Result<Option<AttackPlan>, AdversaryError> {
+        let truth = inbox.roots()?;
+        let newest = inbox.newest();
         let ranges: Vec<Vec<BlockPosition>> = match self.role {
-            Role::Accomplice => {
-                let doctrine = Doctrine::new(Arc::clone(&chronicle), chronicle.falsified_roots()?);
-                return Ok(Some(Lies { chronicle, doctrines: vec![doctrine], proposal: None }));
+            AdversaryRole::Defender => {
+                let claims = vec![FalseClaims::new(Arc::clone(&inbox), inbox.false_roots()?)];
+                return Ok(Some(AttackPlan { inbox, claims, proposal: None }));
             }
-            Role::Proposer { entry } => {
-                if let Some(told) = self.told(&chronicle, &truth, entry)? {
-                    return Ok(Some(told));
+            AdversaryRole::Proposer { entry } => {
+                if let Some(resumed) = self.resume(&inbox, &truth, entry)? {
+                    return Ok(Some(resumed));
                 }
                 let Some(parent) = self.last_final() else { return Ok(None) };
                 let first = parent.entry + 1;
@@ -69,7 +72,7 @@ impl Plan<'_> {
                     Some(last) => vec![blocks(&truth, first..=last.min(newest))],
                 }
             }
-            Role::Challenger { output } => {
+            AdversaryRole::Challenger { output } => {
                 let at = usize::try_from(output).ok();
                 let output = at.and_then(|at| self.outputs.get(at));
                 let Some(output) = output else { return Ok(None) };
@@ -78,23 +81,23 @@ impl Plan<'_> {
             }
         };
         for range in ranges {
-            let first = first_that_works(self.kind, &chronicle, &range)?;
-            if let (Some(forgery), Some(last)) = (first, range.last()) {
-                return self.lies_over(chronicle, &truth, &range, forgery, last.entry).map(Some);
+            let found = last_false_block(self.attack, &inbox, &range)?;
+            if let (Some(false_block), Some(last)) = (found, range.last()) {
+                return self.plan_over(inbox, &truth, &range, false_block, last.entry).map(Some);
             }
         }
         Ok(None)
     }
 
-    /// The lies behind an output that this liar has proposed, on what was the last final output then.
-    fn told(
+    /// The plan behind an output that this adversary has proposed before.
+    fn resume(
         &self,
-        chronicle: &Arc<Chronicle>,
-        truth: &Roots,
+        inbox: &Arc<InboxCopy>,
+        truth: &OutputRoots,
         entry: Option<u64>,
-    ) -> Result<Option<Lies>, LiarError> {
+    ) -> Result<Option<AttackPlan>, AdversaryError> {
         let own = self.outputs.iter().filter(|it| it.proposer == self.own);
-        for output in own.filter(|it| it.entry <= chronicle.newest()) {
+        for output in own.filter(|it| it.entry <= inbox.newest()) {
             let Some(parent) = output.parent_in(self.outputs) else { continue };
             let first = match entry {
                 None => output.entry,
@@ -102,60 +105,62 @@ impl Plan<'_> {
                 Some(_) => continue,
             };
             let range = blocks(truth, first..=output.entry);
-            let forgery = first_that_works(self.kind, chronicle, &range)?;
-            if let Some(forgery) = forgery.filter(|it| it.output == output.output) {
-                let chronicle = Arc::clone(chronicle);
-                return self.lies_over(chronicle, truth, &range, forgery, output.entry).map(Some);
+            let found = last_false_block(self.attack, inbox, &range)?;
+            if let Some(false_block) = found.filter(|it| it.output == output.output) {
+                let inbox = Arc::clone(inbox);
+                let plan = self.plan_over(inbox, truth, &range, false_block, output.entry)?;
+                return Ok(Some(plan));
             }
         }
         Ok(None)
     }
 
-    /// The lies of all players over a range of blocks.
-    fn lies_over(
+    /// The plan of all accounts with a false block in a range of blocks.
+    fn plan_over(
         &self,
-        chronicle: Arc<Chronicle>,
-        truth: &Roots,
+        inbox: Arc<InboxCopy>,
+        truth: &OutputRoots,
         range: &[BlockPosition],
-        forgery: Forgery,
+        false_block: FalseBlock,
         entry: u64,
-    ) -> Result<Lies, LiarError> {
-        let (at, output, header) = (forgery.at, forgery.output, forgery.header.clone());
+    ) -> Result<AttackPlan, AdversaryError> {
+        let FalseBlock { at, output, ref header, .. } = false_block;
+        let header = header.clone();
         let before = range.iter().rev().find(|it| (it.entry, it.index) < (at.entry, at.index));
-        let (mut doctrines, mut first) = (Vec::new(), Some(forgery));
-        for index in 0..self.players {
-            let accomplice = self.kind == Kind::Puppet && index > 0;
-            let kind = if accomplice { Kind::Exit } else { self.kind };
-            let forgery = match first.take() {
-                Some(forgery) => forgery,
-                None => forge(kind, &chronicle, at)?,
+        let (mut claims, mut first) = (Vec::new(), Some(false_block));
+        for index in 0..self.accounts {
+            let is_puppet = self.attack == Attack::Puppet && index > 0;
+            let attack = if is_puppet { Attack::Exit } else { self.attack };
+            let false_block = match first.take() {
+                Some(false_block) => false_block,
+                None => FalseBlock::forge(attack, &inbox, at)?,
             };
-            let mut doctrine = Doctrine::new(Arc::clone(&chronicle), truth.clone());
-            if let (Kind::Middle, Some(before)) = (self.kind, before) {
-                doctrine = doctrine.with_one(forge(Kind::Exit, &chronicle, *before)?);
+            let mut own = FalseClaims::new(Arc::clone(&inbox), truth.clone());
+            if let (Attack::Middle, Some(before)) = (self.attack, before) {
+                own = own.with_one(FalseBlock::forge(Attack::Exit, &inbox, *before)?);
             }
-            doctrines.push(doctrine.with_last(forgery));
+            claims.push(own.with_last(false_block));
         }
-        Ok(Lies { chronicle, doctrines, proposal: Some(Proposal { entry, output, header }) })
+        Ok(AttackPlan { inbox, claims, proposal: Some(FalseOutput { entry, output, header }) })
     }
 }
 
-/// The blocks of some entries.
-fn blocks(truth: &Roots, entries: RangeInclusive<u64>) -> Vec<BlockPosition> {
+/// The positions of all blocks of some entries.
+fn blocks(truth: &OutputRoots, entries: RangeInclusive<u64>) -> Vec<BlockPosition> {
     let of = |entry| (0..truth.blocks(entry)).map(move |index| BlockPosition { entry, index });
     entries.flat_map(of).collect()
 }
 
-/// The last block of a range that the lie can be told about.
-fn first_that_works(
-    kind: Kind,
-    chronicle: &Chronicle,
+/// The last block of a range that the attack can falsify.
+fn last_false_block(
+    attack: Attack,
+    inbox: &InboxCopy,
     range: &[BlockPosition],
-) -> Result<Option<Forgery>, LiarError> {
+) -> Result<Option<FalseBlock>, AdversaryError> {
     for at in range.iter().rev() {
-        match forge(kind, chronicle, *at) {
-            Err(LiarError::Nothing { .. } | LiarError::Harmless(_)) => {}
-            forged => return forged.map(Some),
+        match FalseBlock::forge(attack, inbox, *at) {
+            Err(AdversaryError::Inapplicable { .. } | AdversaryError::Harmless(_)) => {}
+            result => return result.map(Some),
         }
     }
     Ok(None)
@@ -168,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_output_is_built_on_the_last_final_one() {
+    fn parent_is_the_last_final_output() {
         let word = B256::ZERO;
         let root =
             OutputRoot { state_root: word, message_passer_storage_root: word, block_hash: word };
@@ -187,9 +192,10 @@ mod tests {
         };
         let statuses = [OutputStatus::Final, OutputStatus::Final, OutputStatus::Proposed];
         let outputs: Vec<_> = (0..).zip(statuses).map(output).collect();
-        let (kind, role) = (Kind::State, Role::Proposer { entry: None });
-        let plan = Plan { kind, role, own: Address::ZERO, players: 1, outputs: &outputs };
-        assert_eq!(plan.parent(4).map(|it| it.index), Some(1));
-        assert_eq!(plan.parent(3), None, "L1 takes no older parent");
+        let (attack, role) = (Attack::State, AdversaryRole::Proposer { entry: None });
+        let planner =
+            AttackPlanner { attack, role, own: Address::ZERO, accounts: 1, outputs: &outputs };
+        assert_eq!(planner.parent(4).map(|it| it.index), Some(1));
+        assert_eq!(planner.parent(3), None, "L1 accepts no older parent");
     }
 }

@@ -2,12 +2,12 @@ use alloy_primitives::B256;
 use turnpike_game::prove::BlockPosition;
 use turnpike_l1::DisputedOutput;
 
-/// Output roots after the blocks of each entry; entry 0 has that of the genesis block.
+/// The output root after every block, by entry. Entry 0 has that of the genesis block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roots(Vec<Vec<B256>>);
+pub struct OutputRoots(Vec<Vec<B256>>);
 
-impl Roots {
-    /// From those of each entry, each of which has one at least.
+impl OutputRoots {
+    /// From the roots of each entry; every entry has at least one.
     pub(crate) const fn new(roots: Vec<Vec<B256>>) -> Self {
         Self(roots)
     }
@@ -17,7 +17,7 @@ impl Roots {
         self.0.get(usize::try_from(entry).ok()?)?.last().copied()
     }
 
-    /// The root after a block, or if the entry has none there after its last.
+    /// The root after a block. If the entry has no such block: the root after its last.
     pub fn after_block(&self, at: BlockPosition) -> Option<B256> {
         let blocks = self.0.get(usize::try_from(at.entry).ok()?)?;
         let index = usize::try_from(at.index).unwrap_or(usize::MAX);
@@ -32,24 +32,24 @@ impl Roots {
         }
     }
 
-    /// The root at a position of the phase of blocks.
+    /// The root that a game over blocks has at a position.
     pub fn at(&self, output: &DisputedOutput, position: u64) -> Option<B256> {
         let (entry, index) = output.block_at(position);
         self.before_block(BlockPosition { entry, index })
     }
 
-    /// How many entries there are, entry 0 among them.
+    /// Number of entries, with entry 0.
     pub const fn entries(&self) -> usize {
         self.0.len()
     }
 
-    /// Blocks of an entry.
+    /// Number of blocks of an entry.
     pub fn blocks(&self, entry: u64) -> u64 {
         let at = usize::try_from(entry).unwrap_or(usize::MAX);
         self.0.get(at).map_or(0, |blocks| blocks.len() as u64)
     }
 
-    /// Says of one block that this is the root after it.
+    /// Replaces the root after one block.
     pub fn set(&mut self, at: BlockPosition, root: B256) {
         for (entry, index, known) in self.iter_mut() {
             if (entry, index) == (at.entry, at.index) {
@@ -58,7 +58,7 @@ impl Roots {
         }
     }
 
-    /// Says of a block and all after it that this is the root.
+    /// Replaces the roots after a block and after all later ones.
     pub fn set_from(&mut self, at: BlockPosition, root: B256) {
         for (entry, index, known) in self.iter_mut() {
             if (entry, index) >= (at.entry, at.index) {

@@ -5,26 +5,28 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use turnpike_protocol::Genesis;
 
-use crate::{Deed, Liar, LiarConfig};
+use crate::{Adversary, AdversaryConfig, AdversaryEvent};
 
-/// Runs a liar until `stop`; it looks at L1 every `poll`.
+/// Runs an adversary until `stop`. It reads L1 and moves every `poll`.
 ///
-/// Needs the multi-threaded runtime: executing blocks takes a thread for a while.
+/// Errors that may pass are logged and tried again; any other ends it.
+///
+/// Needs the multi-threaded runtime: executing blocks occupies a thread.
 pub async fn run(
     genesis: &Genesis,
-    config: LiarConfig,
+    config: AdversaryConfig,
     poll: Duration,
     stop: CancellationToken,
-    mut report: impl FnMut(Deed),
+    mut report: impl FnMut(AdversaryEvent),
 ) -> anyhow::Result<()> {
-    let mut liar = Liar::connect(genesis, config).await?;
-    report(liar.introduction());
+    let mut adversary = Adversary::connect(genesis, config).await?;
+    report(adversary.introduction());
     let mut ticks = tokio::time::interval(poll.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let step = async {
             ticks.tick().await;
-            liar.step(&mut report).await
+            adversary.step(&mut report).await
         };
         let result = tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -33,7 +35,7 @@ pub async fn run(
         match result {
             Ok(_) => {}
             Err(error) if error.is_retryable() => {
-                warn!(error = format!("{error:#}"), "will try again");
+                warn!(error = format!("{error:#}"), "adversary step failed, retrying");
             }
             Err(error) => return Err(error.into()),
         }
@@ -46,15 +48,15 @@ mod tests {
     use alloy_primitives::B256;
 
     use super::*;
-    use crate::{Kind, Role};
+    use crate::{AdversaryRole, Attack};
 
     #[test]
-    fn a_liar_can_be_spawned() {
+    fn run_returns_a_future_that_can_be_spawned() {
         const fn spawnable<F: Future + Send>(_: &F) {}
-        let config = LiarConfig {
+        let config = AdversaryConfig {
             l1: "".into(),
-            kind: Kind::State,
-            role: Role::Accomplice,
+            attack: Attack::State,
+            role: AdversaryRole::Defender,
             keys: vec![PrivateKeySigner::from_bytes(&B256::repeat_byte(1)).expect("a key")],
         };
         let (genesis, stop) = (Genesis::dev(), CancellationToken::new());

@@ -1,30 +1,30 @@
-//! On a real L1, whoever proposes a false output loses it, and every bond that is put up for it.
+//! On a real L1, false outputs are rejected, and their proposer and defenders lose their bonds.
 #![allow(unused_crate_dependencies)]
 
 mod fixture;
 
-use fixture::{Disturbance, Entry, World};
-use turnpike_adversary::Kind;
+use fixture::{Disturbance, EntryKind, TestChain};
+use turnpike_adversary::Attack;
 
-/// Lies that are told by an oracle, of which the one step in question reads what L1 holds.
+/// Attacks through a false oracle. The one-step proof reads what L1 holds and disproves them.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_lies_about_what_l1_holds_loses() {
-    let world = World::new().await;
-    // Over so short a range it is the liar who would have to show the last step, and L1 refuses.
-    let short = world.reject(Kind::State, Entry::Calldata, Disturbance::Nothing).await;
-    assert_eq!((short.games, short.timed_out), (1, 1), "there is nothing left to be said");
-    // Local inputs L1 knows itself. All else the oracle is shown: a preimage, a blob's element, or what a precompile answers.
-    for (kind, entry, loads) in [
-        (Kind::State, Entry::Calldata, 0),
-        (Kind::Decompression, Entry::Calldata, 1),
-        (Kind::Decompression, Entry::Blob, 1),
-        (Kind::Deposit, Entry::Deposit, 1),
-        (Kind::Precompile, Entry::Precompile, 1),
-        (Kind::Decompression, Entry::Garbage, 1),
-        (Kind::Signature, Entry::Signature, 1),
+async fn output_from_a_false_oracle_is_rejected() {
+    let chain = TestChain::new().await;
+    // Over so short a range the adversary would have to prove the last step, and L1 rejects that.
+    let short = chain.reject(Attack::State, EntryKind::Calldata, Disturbance::Nothing).await;
+    assert_eq!((short.games, short.timed_out), (1, 1), "the adversary has no move left");
+    // L1 knows local inputs itself. Everything else is loaded into its oracle: a preimage, a blob element, a precompile result.
+    for (attack, entry, loads) in [
+        (Attack::State, EntryKind::Calldata, 0),
+        (Attack::Decompression, EntryKind::Calldata, 1),
+        (Attack::Decompression, EntryKind::Blob, 1),
+        (Attack::Deposit, EntryKind::Deposit, 1),
+        (Attack::Precompile, EntryKind::Precompile, 1),
+        (Attack::Decompression, EntryKind::Garbage, 1),
+        (Attack::Signature, EntryKind::Signature, 1),
     ] {
-        let contest = world.reject(kind, entry, Disturbance::Nothing).await;
-        assert_eq!((contest.games, contest.proven), (1, 1), "{kind} is beaten by the step");
-        assert_eq!(contest.loads, loads, "{kind}: words that L1 is shown");
+        let contest = chain.reject(attack, entry, Disturbance::Nothing).await;
+        assert_eq!((contest.games, contest.proven), (1, 1), "{attack} loses by the step");
+        assert_eq!(contest.loads, loads, "{attack}: words loaded into the oracle");
     }
 }

@@ -46,8 +46,8 @@ impl Accounts {
         self.0[10].clone()
     }
 
-    /// The user's last ones, which a liar takes if there is one.
-    pub(crate) fn liars(&self) -> Vec<PrivateKeySigner> {
+    /// The last of the user's accounts, which `--liar` gives to the adversary.
+    pub(crate) fn adversary(&self) -> Vec<PrivateKeySigner> {
         [5, 4, 3].map(|index: usize| self.0[index].clone()).to_vec()
     }
 

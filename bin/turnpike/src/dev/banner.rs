@@ -1,5 +1,5 @@
 use serde_json::json;
-use turnpike_adversary::Kind;
+use turnpike_adversary::Attack;
 use turnpike_protocol::Genesis;
 
 use super::{accounts::Accounts, data::DataDir};
@@ -68,7 +68,7 @@ impl Banner<'_> {
         println!("  Accounts with 10,000 ETH on both layers. Their keys are public.");
         for (index, (address, key)) in self.accounts.listed().enumerate() {
             let role = match index {
-                5 if self.args.liar.is_some() => "  liar",
+                5 if self.args.liar.is_some() => "  adversary",
                 6 => "  deployer",
                 7 => "  batcher",
                 8 => "  proposer",
@@ -79,10 +79,10 @@ impl Banner<'_> {
         }
         println!();
         match self.args.liar {
-            Some(Kind::State) => println!(
-                "  This sequencer lies: the first block with a transaction of yours gets a false state."
+            Some(Attack::State) => println!(
+                "  Adversary: the sequencer falsifies the state of the first block with a transaction of yours."
             ),
-            Some(kind) => println!("  Somebody will lie here: {}.", kind.words()),
+            Some(attack) => println!("  Adversary: it will claim that {}.", attack.description()),
             None => {}
         }
         println!("  Ctrl-C stops everything.");

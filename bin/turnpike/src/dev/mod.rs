@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
-use turnpike_adversary::{FalseCredit, Kind, LiarConfig, Role};
+use turnpike_adversary::{AdversaryConfig, AdversaryRole, Attack, FalseCredit};
 use turnpike_batcher::{BatcherConfig, PostingConfig};
 use turnpike_challenger::{ChallengerConfig, FeePolicy};
 use turnpike_executor::ExecutionHook;
@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{
     cli::DevArgs,
-    roles::{genesis_output, print_deed, print_event, stop_on_signal},
+    roles::{genesis_output, print_adversary_event, print_event, stop_on_signal},
 };
 
 /// How often the roles look at L1.
@@ -146,13 +146,14 @@ impl Dev<'_> {
             result.context("the proposer failed")
         });
         let json = self.args.json;
-        if let Some(kind) = self.args.liar {
-            let (chain, config, stopped) = (self.genesis.clone(), self.liar(kind), stop.clone());
+        if let Some(attack) = self.args.liar {
+            let (chain, config, stopped) =
+                (self.genesis.clone(), self.adversary(attack), stop.clone());
             tasks.spawn(async move {
-                let report = move |deed| print_deed(&deed, json);
+                let report = move |event| print_adversary_event(&event, json);
                 let result =
                     turnpike_adversary::run(&chain, config, L1_POLL, stopped, report).await;
-                result.context("the liar failed")
+                result.context("the adversary failed")
             });
         }
         let (chain, config, stopped) =
@@ -222,18 +223,18 @@ impl Dev<'_> {
     /// What falsifies the chain of the sequencer and its proposer under `--liar state`. Other attacks propose a false
     /// output beside an honest chain.
     fn execution_hook(&self) -> Option<Box<dyn ExecutionHook>> {
-        let is_state = self.args.liar == Some(Kind::State);
+        let is_state = self.args.liar == Some(Attack::State);
         is_state.then(|| Box::new(FalseCredit::default()) as _)
     }
 
-    /// Whoever stands up for what is false, with accounts of its own.
-    fn liar(&self, kind: Kind) -> LiarConfig {
-        let role = match kind {
-            // The proposer follows the sequencer's false chain; its outputs are defended.
-            Kind::State => Role::Accomplice,
-            _ => Role::Proposer { entry: None },
+    /// The party that proposes or defends false outputs, with accounts of its own.
+    fn adversary(&self, attack: Attack) -> AdversaryConfig {
+        let role = match attack {
+            // The proposer follows the sequencer's false chain; the adversary defends its outputs.
+            Attack::State => AdversaryRole::Defender,
+            _ => AdversaryRole::Proposer { entry: None },
         };
-        LiarConfig { l1: self.l1(), kind, role, keys: self.accounts.liars() }
+        AdversaryConfig { l1: self.l1(), attack, role, keys: self.accounts.adversary() }
     }
 
     fn challenger(&self, l2_url: &str) -> ChallengerConfig {

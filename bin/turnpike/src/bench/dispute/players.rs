@@ -8,28 +8,28 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
-use turnpike_adversary::{Kind, Liar, LiarConfig, Role};
+use turnpike_adversary::{Adversary, AdversaryConfig, AdversaryRole, Attack};
 use turnpike_challenger::{Challenger, ChallengerConfig, FeePolicy};
 
 use super::chain::Chain;
 
-/// How often players look at L1.
+/// Time between a player's looks at L1.
 const POLL: Duration = Duration::from_millis(100);
 
 /// The disputed entry.
 const ENTRY: u64 = 2;
 
-/// How long a player has been at work.
+/// How long a player has worked since the last look.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Busy(Arc<AtomicU64>);
+pub(super) struct WorkTime(Arc<AtomicU64>);
 
-impl Busy {
-    /// Takes out what has come together.
+impl WorkTime {
+    /// The time so far, which is set back to zero.
     pub(super) fn take(&self) -> Duration {
         Duration::from_micros(self.0.swap(0, Ordering::Relaxed))
     }
 
-    /// Time that has come together since it was taken out.
+    /// Runs some work and adds its time.
     async fn count<T>(&self, work: impl Future<Output = T>) -> T {
         let start = Instant::now();
         let done = work.await;
@@ -40,32 +40,32 @@ impl Busy {
 }
 
 /// Proposes a false output and defends it.
-pub(super) async fn lie(
+pub(super) async fn attack(
     chain: &Chain,
-    kind: Kind,
-    busy: Busy,
+    attack: Attack,
+    busy: WorkTime,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let config = LiarConfig {
+    let config = AdversaryConfig {
         l1: chain.l1.url().into(),
-        kind,
-        role: Role::Proposer { entry: Some(ENTRY) },
+        attack,
+        role: AdversaryRole::Proposer { entry: Some(ENTRY) },
         keys: vec![chain.accounts.proposer()],
     };
-    let mut liar = Liar::connect(&chain.genesis, config).await?;
+    let mut adversary = Adversary::connect(&chain.genesis, config).await?;
     while !stop.is_cancelled() {
-        if let Err(error) = busy.count(liar.step(&mut drop)).await {
-            warn!(%error, "the liar will try again");
+        if let Err(error) = busy.count(adversary.step(&mut drop)).await {
+            warn!(%error, "adversary step failed, retrying");
         }
         tokio::time::sleep(POLL).await;
     }
     Ok(())
 }
 
-/// Challenges what is false.
+/// Challenges the false output.
 pub(super) async fn challenge(
     chain: &Chain,
-    busy: Busy,
+    busy: WorkTime,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let config = ChallengerConfig {
@@ -83,7 +83,7 @@ pub(super) async fn challenge(
     let mut challenger = Challenger::connect(&chain.genesis, &config).await?;
     while !stop.is_cancelled() {
         if let Err(error) = busy.count(challenger.step(&mut drop)).await {
-            warn!(%error, "the challenger will try again");
+            warn!(%error, "challenger step failed, retrying");
         }
         tokio::time::sleep(POLL).await;
     }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use alloy::{consensus::Transaction as _, providers::Provider as _, sol_types::SolCall as _};
 use alloy_primitives::{Address, B256};
-use turnpike_adversary::Kind;
+use turnpike_adversary::Attack;
 use turnpike_l1::{
     Dispute::{
         challengeCall, defendCall, moveCall, proveCall, resolveCall, returnBondCall, timeOutCall,
@@ -13,59 +13,59 @@ use turnpike_l1::{
 
 use super::{
     chain::Chain,
-    players::Busy,
-    table::{Row, Table},
+    players::WorkTime,
+    table::{CallRow, DisputeTable},
 };
 use crate::{dispute::Range, roles::genesis_output};
 
-/// The output that the liar proposes: the only one but the genesis output.
+/// The output that the adversary proposes: the only one but the genesis output.
 const OUTPUT: u64 = 1;
 
-/// What belongs to a dispute. Proposals and withdrawals do not.
+/// Calls that belong to a dispute. Proposals and withdrawals do not.
 const CALLS: [([u8; 4], &str); 10] = [
     (challengeCall::SELECTOR, "challenge"),
     (defendCall::SELECTOR, "defend"),
     (moveCall::SELECTOR, "move"),
     (loadKeccakCall::SELECTOR, "load a hash's preimage"),
     (loadBlobElementCall::SELECTOR, "load a blob's element"),
-    (loadPrecompileCall::SELECTOR, "load a precompile's answer"),
+    (loadPrecompileCall::SELECTOR, "load a precompile's result"),
     (proveCall::SELECTOR, "prove"),
     (timeOutCall::SELECTOR, "time out"),
     (resolveCall::SELECTOR, "resolve"),
     (returnBondCall::SELECTOR, "return bond"),
 ];
 
-/// What L1 holds of a dispute.
+/// The L1 transactions of a dispute.
 #[derive(Debug)]
-pub(super) struct Record<'a> {
+pub(super) struct DisputeRecord<'a> {
     chain: &'a Chain,
     view: L1View,
-    /// Accounts, what they are called, and how long they were at work.
-    sides: [(Address, &'static str, Busy); 2],
-    /// The next L1 block to be looked at.
+    /// Each side's account, its name and the time it has worked.
+    sides: [(Address, &'static str, WorkTime); 2],
+    /// The next L1 block to read.
     next: u64,
-    rows: Vec<Row>,
+    rows: Vec<CallRow>,
 }
 
-impl<'a> Record<'a> {
-    /// Begins where L1 is.
+impl<'a> DisputeRecord<'a> {
+    /// Starts after L1's newest block.
     pub(super) async fn open(
         chain: &'a Chain,
-        lying: Busy,
-        challenging: Busy,
+        attacking: WorkTime,
+        challenging: WorkTime,
     ) -> anyhow::Result<Self> {
         let client = L1Client::connect(chain.l1.url(), &chain.genesis).await?;
         let mut view = L1View::new(client, 0, genesis_output(&chain.genesis));
         let next = view.advance().await?.head.number + 1;
         let sides = [
-            (chain.accounts.proposer().address(), "liar", lying),
+            (chain.accounts.proposer().address(), "adversary", attacking),
             (chain.accounts.challenger().address(), "challenger", challenging),
         ];
         Ok(Self { chain, view, sides, next, rows: Vec::new() })
     }
 
-    /// Takes down what has come.
-    pub(super) async fn look(&mut self) -> anyhow::Result<()> {
+    /// Records the transactions of new L1 blocks.
+    pub(super) async fn advance(&mut self) -> anyhow::Result<()> {
         let head = self.view.advance().await?.head.number;
         while self.next <= head {
             self.read_block(self.next).await?;
@@ -101,7 +101,7 @@ impl<'a> Record<'a> {
             let (Some((_, call)), Some((_, who, busy))) = (call, side) else { continue };
             let receipt = provider.get_transaction_receipt(hash).await?;
             let before = self.rows.last().map_or(at, |row| row.at);
-            self.rows.push(Row {
+            self.rows.push(CallRow {
                 who,
                 call,
                 range: None,
@@ -115,7 +115,7 @@ impl<'a> Record<'a> {
         Ok(())
     }
 
-    /// What a claim on L1 is about.
+    /// The range that a transaction's claims divide, if it makes any.
     fn range_of(&self, l1_transaction: B256) -> Option<String> {
         let disputes = self.view.disputes();
         let blocks_max = self.chain.genesis.config.entry_blocks_max;
@@ -126,14 +126,19 @@ impl<'a> Record<'a> {
         Some(Range::new(&output, &made.bisection).text)
     }
 
-    pub(super) fn into_table(mut self, transactions: usize, lie: Kind, wall: Duration) -> Table {
+    pub(super) fn into_table(
+        mut self,
+        transactions: usize,
+        attack: Attack,
+        wall: Duration,
+    ) -> DisputeTable {
         let mut rows = std::mem::take(&mut self.rows);
         for row in &mut rows {
             row.range = self.range_of(row.l1_transaction);
         }
-        Table {
+        DisputeTable {
             transactions,
-            lie: lie.to_string(),
+            attack: attack.to_string(),
             bisections: rows.iter().filter(|row| row.range.is_some()).count(),
             gas: rows.iter().map(|row| row.gas).sum(),
             wall_seconds: wall.as_secs_f64(),

@@ -7,13 +7,13 @@ use turnpike_game::prove::grouped;
 /// An L1 transaction of a dispute.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Row {
+pub(super) struct CallRow {
     pub(super) who: &'static str,
     pub(super) call: &'static str,
-    /// What its claims are about, if it makes any.
+    /// The range that its claims divide, if it makes any.
     pub(super) range: Option<String>,
     pub(super) gas: u64,
-    /// Seconds that its sender was at work for it.
+    /// Seconds that its sender computed for it.
     pub(super) work_seconds: f64,
     /// Seconds on L1 since the transaction before it.
     pub(super) l1_seconds: u64,
@@ -26,11 +26,12 @@ pub(super) struct Row {
 /// A dispute from challenge to resolution.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Table {
-    /// Transactions of the disputed block, its deposits among them.
+pub(super) struct DisputeTable {
+    /// Transactions of the disputed block, with its deposits.
     pub(super) transactions: usize,
-    pub(super) lie: String,
-    pub(super) rows: Vec<Row>,
+    #[serde(rename = "lie")]
+    pub(super) attack: String,
+    pub(super) rows: Vec<CallRow>,
     pub(super) bisections: usize,
     /// Of both sides.
     pub(super) gas: u64,
@@ -38,13 +39,13 @@ pub(super) struct Table {
     pub(super) wall_seconds: f64,
 }
 
-impl fmt::Display for Table {
+impl fmt::Display for DisputeTable {
     /// A Markdown table.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "| round | who | call | claims about | gas | work s | L1 s |")?;
         writeln!(f, "|---:|---|---|---|---:|---:|---:|")?;
         let mut round = 0;
-        for Row { who, call, range, gas, work_seconds, l1_seconds, .. } in &self.rows {
+        for CallRow { who, call, range, gas, work_seconds, l1_seconds, .. } in &self.rows {
             round += usize::from(range.is_some());
             let number = if range.is_some() { round.to_string() } else { String::new() };
             let range = range.as_deref().unwrap_or_default();
@@ -54,9 +55,9 @@ impl fmt::Display for Table {
                 grouped(*gas)
             )?;
         }
-        let Self { transactions, lie, bisections, wall_seconds, .. } = self;
+        let Self { transactions, attack, bisections, wall_seconds, .. } = self;
         write!(f, "\n{bisections} bisections, {} gas of both sides, ", grouped(self.gas))?;
         write!(f, "{wall_seconds:.0} s from the false output to its rejection; ")?;
-        write!(f, "{transactions} transactions in the block, lie: {lie}")
+        write!(f, "{transactions} transactions in the block, attack: {attack}")
     }
 }

@@ -2,28 +2,28 @@ use std::fmt;
 
 use alloy_primitives::{Address, B256, U256, utils::format_ether};
 
-use crate::Kind;
+use crate::Attack;
 
-/// What a liar tells of itself.
+/// What an adversary reports about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// It is there.
-    Up {
-        /// Its account.
+pub enum AdversaryEvent {
+    /// It has connected to L1.
+    Started {
+        /// Its first account.
         account: Address,
-        /// Its lie.
-        kind: Kind,
+        /// Its attack.
+        attack: Attack,
     },
     /// It proposes a false output.
     Proposed {
-        /// After which entry.
+        /// The last entry that the output covers.
         entry: u64,
-        /// The false root.
+        /// The false output root.
         root: B256,
         /// What is false about it.
-        kind: Kind,
+        attack: Attack,
     },
-    /// It challenges an output that is right.
+    /// It challenges a true output.
     Challenged {
         /// Index of the output.
         output: u64,
@@ -35,7 +35,7 @@ pub enum Deed {
         /// Index of the output.
         output: u64,
     },
-    /// L1 does not take what it has to say in a game.
+    /// L1 rejects its move in a game.
     Refused {
         /// The game.
         game: u64,
@@ -44,32 +44,35 @@ pub enum Deed {
     GameLost {
         /// The game.
         game: u64,
-        /// Wei that it put up.
+        /// Its bond, in wei.
         bond: U256,
     },
-    /// It has lost an output.
+    /// Its output was rejected.
     OutputLost {
         /// Index of the output.
         output: u64,
-        /// Wei that it put up.
+        /// Its bond, in wei.
         bond: U256,
     },
 }
 
-impl fmt::Display for Deed {
+impl fmt::Display for AdversaryEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Up { account, kind } => write!(f, "{account} will say that {}", kind.words()),
-            Self::Proposed { entry, root, kind } => {
-                write!(f, "proposes a false output after entry {entry}, {root}: {}", kind.words())
+            Self::Started { account, attack } => {
+                write!(f, "{account} will claim that {}", attack.description())
             }
-            Self::Challenged { output } => write!(f, "challenges output {output}, which is right"),
+            Self::Proposed { entry, root, attack } => {
+                let claim = attack.description();
+                write!(f, "proposes a false output after entry {entry}, {root}: {claim}")
+            }
+            Self::Challenged { output } => write!(f, "challenges the true output {output}"),
             Self::Defended { challenge, output } => {
                 write!(f, "defends the false output {output} against challenge {challenge}")
             }
             Self::Refused { game } => write!(
                 f,
-                "has nothing to say in game {game}: L1 refuses the step that would lead to what it claims"
+                "has no move left in game {game}: L1 rejects the step to the claimed state"
             ),
             Self::GameLost { game, bond } => {
                 write!(f, "has lost game {game}, and its bond of {} ether", ether(*bond))
@@ -92,8 +95,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bonds_are_told_in_ether() {
-        let lost = Deed::GameLost { game: 3, bond: U256::from(10).pow(U256::from(17)) };
+    fn bonds_are_shown_in_ether() {
+        let lost = AdversaryEvent::GameLost { game: 3, bond: U256::from(10).pow(U256::from(17)) };
         assert_eq!(lost.to_string(), "has lost game 3, and its bond of 0.1 ether");
     }
 }

@@ -8,11 +8,11 @@ use turnpike_game::{
 use turnpike_l1::{EntrySource, L1Error, L1Source, L1View, PostedEntry};
 use turnpike_protocol::{BlockInput, EntryData, Genesis, Parent};
 
-use crate::{FalseCredit, LiarError, Roots};
+use crate::{AdversaryError, FalseCredit, OutputRoots};
 
-/// All that L1 holds of a chain, in memory, so that any block can be looked at from any state.
+/// All inbox entries of a chain with their data, in memory. Any block can be executed again from it, on any state.
 #[derive(Clone, Debug)]
-pub struct Chronicle {
+pub struct InboxCopy {
     genesis: Genesis,
     genesis_hash: B256,
     /// By index.
@@ -21,40 +21,40 @@ pub struct Chronicle {
     sources: Vec<EntrySource>,
 }
 
-/// A chain that stands before a block, and what L1 says of the block.
+/// A block under attack: its true input, and a chain whose head is the block before it.
 #[derive(Debug)]
-pub(crate) struct Block<'a> {
-    pub(crate) chronicle: &'a Chronicle,
+pub(crate) struct TargetBlock<'a> {
+    pub(crate) inbox: &'a InboxCopy,
     pub(crate) at: BlockPosition,
     pub(crate) chain: Chain,
     pub(crate) input: BlockInput,
 }
 
-impl Chronicle {
-    /// What a view has read.
+impl InboxCopy {
+    /// Copies what a view has read.
     pub async fn read<S: L1Source>(genesis: &Genesis, view: &L1View<S>) -> Result<Self, L1Error> {
-        let mut chronicle = Self {
+        let mut inbox = Self {
             genesis: genesis.clone(),
             genesis_hash: Chain::from_genesis(genesis).head().hash(),
             entries: view.entries().to_vec(),
             sources: Vec::new(),
         };
-        for index in 1..chronicle.entries.len() as u64 {
+        for index in 1..inbox.entries.len() as u64 {
             let missing = || L1Error::NotYet(format!("entry {index} was not served"));
             let source = view.source(index).await?.ok_or_else(missing)?;
-            chronicle.sources.push(source);
+            inbox.sources.push(source);
         }
-        Ok(chronicle)
+        Ok(inbox)
     }
 
-    /// Whether a view has read all this.
+    /// Whether the view holds all these entries.
     pub fn is_part_of<S: L1Source>(&self, view: &L1View<S>) -> bool {
         let newest = self.entries.last().map(|entry| entry.acc);
         let at = self.entries.len().saturating_sub(1);
         newest == view.entries().get(at).map(|entry| entry.acc)
     }
 
-    /// The chain's rules and its beginning.
+    /// The chain's genesis.
     pub const fn genesis(&self) -> &Genesis {
         &self.genesis
     }
@@ -69,14 +69,14 @@ impl Chronicle {
         &self.entries
     }
 
-    /// What L1 holds of an entry.
+    /// The data of an entry.
     pub(crate) fn source(&self, entry: u64) -> Option<EntryData<'_>> {
         let at = usize::try_from(entry.checked_sub(1)?).ok()?;
         self.sources.get(at).map(EntrySource::as_data)
     }
 
-    /// The inbox as a witness is made from it, with an entry in place of the one in question.
-    pub(crate) const fn inbox<'a>(
+    /// The inbox as the witness needs it, with `entries` and `source` in place of the true ones.
+    pub(crate) const fn witness_inbox<'a>(
         &self,
         entries: &'a [PostedEntry],
         source: &'a EntryData<'a>,
@@ -84,17 +84,20 @@ impl Chronicle {
         InboxData { genesis_hash: self.genesis_hash, entries, source }
     }
 
-    /// What is true.
-    pub fn roots(&self) -> Result<Roots, LiarError> {
+    /// The true output roots.
+    pub fn roots(&self) -> Result<OutputRoots, AdversaryError> {
         self.roots_with(None)
     }
 
-    /// What a chain comes to whose state is falsified in the first block with a transaction.
-    pub fn falsified_roots(&self) -> Result<Roots, LiarError> {
+    /// The output roots of a chain with a [`FalseCredit`].
+    pub fn false_roots(&self) -> Result<OutputRoots, AdversaryError> {
         self.roots_with(Some(FalseCredit::default()))
     }
 
-    fn roots_with(&self, mut false_credit: Option<FalseCredit>) -> Result<Roots, LiarError> {
+    fn roots_with(
+        &self,
+        mut false_credit: Option<FalseCredit>,
+    ) -> Result<OutputRoots, AdversaryError> {
         let mut chain = Chain::from_genesis(&self.genesis);
         let mut derivation = self.derivation();
         let mut roots = vec![vec![chain.head().output.hash()]];
@@ -109,7 +112,7 @@ impl Chronicle {
             }
             roots.push(blocks);
         }
-        Ok(Roots::new(roots))
+        Ok(OutputRoots::new(roots))
     }
 
     fn derivation(&self) -> Derivation {
@@ -117,18 +120,18 @@ impl Chronicle {
         Derivation::new(self.genesis.config.clone(), parent)
     }
 
-    /// The chain that begins with `genesis`, before a block. `None` for a block that there is none of.
-    pub(crate) fn before(
+    /// A block, with the chain from `genesis` up to the block before it. `None` if there is no such block.
+    pub(crate) fn target(
         &self,
         genesis: &Genesis,
         at: BlockPosition,
-    ) -> Result<Option<Block<'_>>, LiarError> {
+    ) -> Result<Option<TargetBlock<'_>>, AdversaryError> {
         let mut chain = Chain::from_genesis(genesis);
         let mut derivation = self.derivation();
         for (posted, source) in self.entries.iter().skip(1).zip(&self.sources) {
             for (index, input) in (0..).zip(derivation.derive(posted, source)?.blocks) {
                 if (posted.entry.index, index) == (at.entry, at.index) {
-                    return Ok(Some(Block { chronicle: self, at, chain, input }));
+                    return Ok(Some(TargetBlock { inbox: self, at, chain, input }));
                 }
                 chain.execute(&input)?;
             }
@@ -136,20 +139,20 @@ impl Chronicle {
         Ok(None)
     }
 
-    /// The honest run of a block that L1 holds.
-    pub fn trace(&self, at: BlockPosition) -> Result<Option<Trace>, LiarError> {
-        let Some(block) = self.before(&self.genesis, at)? else { return Ok(None) };
+    /// The honest run of a block. `None` if there is no such block.
+    pub fn trace(&self, at: BlockPosition) -> Result<Option<Trace>, AdversaryError> {
+        let Some(block) = self.target(&self.genesis, at)? else { return Ok(None) };
         let source = block.source();
-        let inbox = self.inbox(&self.entries, &source);
+        let inbox = self.witness_inbox(&self.entries, &source);
         let all = witness(&block.chain, &inbox, at.index, Some(&block.input))?;
         Ok(Some(Trace::new(PROGRAM, run_native(&all).read)?))
     }
 }
 
-impl Block<'_> {
-    /// What L1 holds of its entry.
+impl TargetBlock<'_> {
+    /// The data of its entry.
     pub(crate) fn source(&self) -> EntryData<'_> {
-        let source = self.chronicle.source(self.at.entry);
-        source.expect("invariant: the block was derived from it")
+        let source = self.inbox.source(self.at.entry);
+        source.expect("invariant: the block was derived from its entry")
     }
 }

@@ -3,8 +3,8 @@ use alloy_primitives::keccak256;
 use turnpike_executor::BlockOutcome;
 use turnpike_protocol::{Header, OutputRoot, ReceiptEnvelope};
 
-/// The block with another state root.
-pub(crate) fn falsified_state(outcome: &BlockOutcome, seed: &str) -> (Header, OutputRoot) {
+/// Header and output of the block with a false state root, which depends on `seed`.
+pub(crate) fn with_false_state(outcome: &BlockOutcome, seed: &str) -> (Header, OutputRoot) {
     let truth = outcome.output.state_root;
     let state_root = keccak256([truth.as_slice(), seed.as_bytes()].concat());
     let header = Header { state_root, ..outcome.header.clone() };
@@ -12,8 +12,8 @@ pub(crate) fn falsified_state(outcome: &BlockOutcome, seed: &str) -> (Header, Ou
     (header, output)
 }
 
-/// The block whose last transaction came out the other way: well if it failed, and the other way round.
-pub(crate) fn falsified_receipt(outcome: &BlockOutcome) -> (Header, OutputRoot) {
+/// Header and output of the block whose last receipt has the opposite status.
+pub(crate) fn with_false_receipt(outcome: &BlockOutcome) -> (Header, OutputRoot) {
     let mut receipts: Vec<_> =
         outcome.transactions.iter().map(|tx| tx.receipt.envelope.clone()).collect();
     if let Some(last) = receipts.last_mut() {

@@ -1,4 +1,4 @@
-//! What a liar says that L1 holds. `None` where a block has nothing of what the lie is about.
+//! The false inputs of each attack on the oracle. `None` if the block holds nothing that the attack can falsify.
 
 use std::borrow::Cow;
 
@@ -10,38 +10,40 @@ use turnpike_protocol::{
     derive, ecrecover, keccak_key, pack_blobs, precompile_key, unpack_blobs,
 };
 
-use crate::{LiarError, chronicle::Block, forge::Lie, oracle::Lies};
+use crate::{
+    AdversaryError, false_block::FalseInputs, false_oracle::FalsePreimages, inbox_copy::TargetBlock,
+};
 
 const ECRECOVER: Address = address!("0000000000000000000000000000000000000001");
 
-/// Wei that nobody paid.
+/// Wei that the false state credits.
 const ETHER: u64 = 1_000_000_000_000_000_000;
 
-/// The agreed state is one in which an account holds an ether more.
-pub(crate) fn state(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
-    let mut genesis = block.chronicle.genesis().clone();
+/// The claimed agreed state: one where an account holds an ether more.
+pub(crate) fn state(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>, AdversaryError> {
+    let mut genesis = block.inbox.genesis().clone();
     let sender = block.input.transactions.last().and_then(|tx| tx.signer().ok());
     let rich = genesis.alloc.iter().find(|(_, account)| !account.balance.is_zero());
     let Some(account) = sender.or_else(|| rich.map(|(account, _)| *account)) else {
         return Ok(None);
     };
     genesis.alloc.entry(account).or_default().balance += U256::from(ETHER);
-    let Some(false_block) = block.chronicle.before(&genesis, block.at)? else { return Ok(None) };
+    let Some(false_block) = block.inbox.target(&genesis, block.at)? else { return Ok(None) };
     let mut witness = true_witness(&false_block, &block.source(), &block.input)?;
     let head = false_block.chain.head().clone();
     witness.local.output_root = block.chain.head().output.hash();
-    let said = Bytes::copy_from_slice(head.output.hash().as_slice());
-    let lies = Lies::from([(LocalInput::OutputRoot.key(), said)]);
-    Ok(Some(Lie { witness, lies, head, input: block.input.clone() }))
+    let claimed = Bytes::copy_from_slice(head.output.hash().as_slice());
+    let preimages = FalsePreimages::from([(LocalInput::OutputRoot.key(), claimed)]);
+    Ok(Some(FalseInputs { witness, preimages, head, input: block.input.clone() }))
 }
 
-/// The entry consumes no deposits.
-pub(crate) fn deposit(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
+/// The claimed entry consumes no deposits.
+pub(crate) fn deposit(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>, AdversaryError> {
     let source = block.source();
     if source.deposits.is_empty() {
         return Ok(None);
     }
-    let entries = block.chronicle.entries();
+    let entries = block.inbox.entries();
     let index = usize::try_from(source.entry.index).expect("invariant: entries are in memory");
     let before = &entries[index - 1];
     let mut entry = Entry {
@@ -59,22 +61,28 @@ pub(crate) fn deposit(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
     other_entry(block, &EntryData { entry: &entry, data: &data, deposits: &[], ..source })
 }
 
-/// L1 is said to hold another entry.
-fn other_entry(block: &Block<'_>, source: &EntryData<'_>) -> Result<Option<Lie>, LiarError> {
+/// Claims that L1 holds `source` instead of the block's entry.
+fn other_entry(
+    block: &TargetBlock<'_>,
+    source: &EntryData<'_>,
+) -> Result<Option<FalseInputs>, AdversaryError> {
     let Some(input) = input_of(block, source, SignedTx::recover)? else { return Ok(None) };
-    let mut entries = block.chronicle.entries().to_vec();
+    let mut entries = block.inbox.entries().to_vec();
     let index = usize::try_from(source.entry.index).expect("invariant: entries are in memory");
     let (before, acc) = (entries[index - 1].acc, entries[index].acc);
     entries[index].entry = *source.entry;
-    let inbox = block.chronicle.inbox(&entries, source);
+    let inbox = block.inbox.witness_inbox(&entries, source);
     let witness = witness(&block.chain, &inbox, block.at.index, Some(&input))?;
-    let lies = Lies::from([(keccak_key(acc), source.entry.preimage(before).into())]);
-    Ok(Some(Lie { witness, lies, head: block.chain.head().clone(), input }))
+    let claimed = source.entry.preimage(before).into();
+    let preimages = FalsePreimages::from([(keccak_key(acc), claimed)]);
+    Ok(Some(FalseInputs { witness, preimages, head: block.chain.head().clone(), input }))
 }
 
-/// The entry holds another batch: without the block's last transaction, or at another time if there is none. Where L1 holds
-/// garbage, it is a batch.
-pub(crate) fn decompression(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
+/// The claimed entry holds another batch: without the block's last transaction, or a second later if it has none. Where L1
+/// holds garbage, the claimed batch is valid.
+pub(crate) fn decompression(
+    block: &TargetBlock<'_>,
+) -> Result<Option<FalseInputs>, AdversaryError> {
     let source = block.source();
     if source.entry.data_kind == DataKind::None {
         return Ok(None);
@@ -85,23 +93,23 @@ pub(crate) fn decompression(block: &Block<'_>) -> Result<Option<Lie>, LiarError>
         let entry = Entry { data_hash: calldata_hash(&data), ..*source.entry };
         return other_entry(block, &EntryData { entry: &entry, data: &data, ..source });
     }
-    // What is in a blob the program does not compare with its hash.
+    // The program does not hash blobs: their elements are opened on L1.
     let packed = pack_blobs(&data).filter(|packed| packed.len() == source.data.len());
     let Some(packed) = packed else { return Ok(None) };
     let blobs = packed.chunks(BLOB_BYTES).map(Bytes::copy_from_slice);
-    let lies = source.blob_hashes.iter().map(|hash| blob_key(*hash)).zip(blobs).collect();
+    let preimages = source.blob_hashes.iter().map(|hash| blob_key(*hash)).zip(blobs).collect();
     let false_source = EntryData { data: &packed, ..source.clone() };
     let Some(input) = input_of(block, &false_source, SignedTx::recover)? else { return Ok(None) };
     let witness = true_witness(block, &source, &input)?;
-    Ok(Some(Lie { witness, lies, head: block.chain.head().clone(), input }))
+    Ok(Some(FalseInputs { witness, preimages, head: block.chain.head().clone(), input }))
 }
 
-/// A transaction is said to be signed by an account that has its nonce, and did not sign it.
-pub(crate) fn signature(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
+/// Claims that a transaction was signed by another account whose nonce matches.
+pub(crate) fn signature(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>, AdversaryError> {
     let executed = block.chain.run(&block.input)?;
     let skipped = executed.skipped.iter().map(|tx| tx.hash).collect::<Vec<_>>();
     let transactions = &block.input.transactions;
-    // Nobody may see the difference unless the transaction counts now.
+    // A transaction that the true block skips makes a difference for certain: the false block includes it.
     let forged = transactions.iter().find(|tx| skipped.contains(&tx.hash()));
     let Some(forged) = forged.or_else(|| transactions.last()) else { return Ok(None) };
     let signs = |account: &Address| {
@@ -109,29 +117,29 @@ pub(crate) fn signature(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
         forged.signer() != Ok(*account)
             && found.is_some_and(|it| it.nonce == forged.nonce() && it.balance > U256::from(ETHER))
     };
-    let Some(victim) = block.chronicle.genesis().alloc.keys().find(|it| signs(it)) else {
+    let Some(victim) = block.inbox.genesis().alloc.keys().find(|it| signs(it)) else {
         return Ok(None);
     };
-    let mut asked: Option<EcrecoverInput> = None;
+    let mut requested: Option<EcrecoverInput> = None;
     SignedTx::recover_with(forged.envelope().clone(), &mut |input| {
-        asked = Some(*input);
+        requested = Some(*input);
         ecrecover(input)
     });
-    let Some(asked) = asked else { return Ok(None) };
-    let lie = |input: &EcrecoverInput| {
-        if *input == asked { Some(*victim) } else { ecrecover(input) }
+    let Some(requested) = requested else { return Ok(None) };
+    let false_ecrecover = |input: &EcrecoverInput| {
+        if *input == requested { Some(*victim) } else { ecrecover(input) }
     };
     let source = block.source();
-    let recover = |envelope| SignedTx::recover_with(envelope, &mut |input| lie(input));
+    let recover = |envelope| SignedTx::recover_with(envelope, &mut |input| false_ecrecover(input));
     let Some(input) = input_of(block, &source, recover)? else { return Ok(None) };
     let witness = true_witness(block, &source, &input)?;
-    let said = [&[1], victim.into_word().as_slice()].concat().into();
-    let lies = Lies::from([(precompile_key(&ECRECOVER, &asked), said)]);
-    Ok(Some(Lie { witness, lies, head: block.chain.head().clone(), input }))
+    let claimed = [&[1], victim.into_word().as_slice()].concat().into();
+    let preimages = FalsePreimages::from([(precompile_key(&ECRECOVER, &requested), claimed)]);
+    Ok(Some(FalseInputs { witness, preimages, head: block.chain.head().clone(), input }))
 }
 
-/// A precompile is said to fail, or if it does to succeed.
-pub(crate) fn precompile(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
+/// Claims that a precompile fails, or that a failing one succeeds.
+pub(crate) fn precompile(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>, AdversaryError> {
     let witness = true_witness(block, &block.source(), &block.input)?;
     let read = run_native(&witness).read;
     let called = read.iter().find_map(|(key, preimage)| match preimage {
@@ -141,37 +149,42 @@ pub(crate) fn precompile(block: &Block<'_>) -> Result<Option<Lie>, LiarError> {
         _ => None,
     });
     let Some((key, succeeds)) = called else { return Ok(None) };
-    let said = Bytes::from_static(if succeeds { &[0] } else { &[1] });
+    let claimed = Bytes::from_static(if succeeds { &[0] } else { &[1] });
     let (head, input) = (block.chain.head().clone(), block.input.clone());
-    Ok(Some(Lie { witness, lies: Lies::from([(key, said)]), head, input }))
+    Ok(Some(FalseInputs {
+        witness,
+        preimages: FalsePreimages::from([(key, claimed)]),
+        head,
+        input,
+    }))
 }
 
-/// All that the program may read of a block's entry as L1 holds it, and of the state that `input` needs.
+/// Everything true that the program may read: the block's entry as L1 holds it, and the state that `input` needs.
 fn true_witness(
-    block: &Block<'_>,
+    block: &TargetBlock<'_>,
     source: &EntryData<'_>,
     input: &BlockInput,
-) -> Result<Preimages, LiarError> {
-    let inbox = block.chronicle.inbox(block.chronicle.entries(), source);
+) -> Result<Preimages, AdversaryError> {
+    let inbox = block.inbox.witness_inbox(block.inbox.entries(), source);
     Ok(witness(&block.chain, &inbox, block.at.index, Some(input))?)
 }
 
-/// The block in question, as an entry derives it.
+/// The block's input, as `source` derives it.
 fn input_of(
-    block: &Block<'_>,
+    block: &TargetBlock<'_>,
     source: &EntryData<'_>,
     recover: impl FnMut(turnpike_protocol::TxEnvelope) -> SignedTx,
-) -> Result<Option<BlockInput>, LiarError> {
-    let config = &block.chronicle.genesis().config;
+) -> Result<Option<BlockInput>, AdversaryError> {
+    let config = &block.inbox.genesis().config;
     let index = usize::try_from(block.at.index).expect("invariant: the block was derived");
     let parent = block.chain.head().parent;
     Ok(EntryBlocks::open(config, source)?.block(index, parent, recover)?)
 }
 
-/// The entry's batch, if it is one.
-fn read_batch(block: &Block<'_>) -> Option<Batch> {
+/// The entry's batch, if it is valid.
+fn read_batch(block: &TargetBlock<'_>) -> Option<Batch> {
     let source = block.source();
-    let config = &block.chronicle.genesis().config;
+    let config = &block.inbox.genesis().config;
     if derive(config, block.chain.head().parent, &source).ok()?.fault.is_some() {
         return None;
     }
@@ -183,12 +196,13 @@ fn read_batch(block: &Block<'_>) -> Option<Batch> {
     }
 }
 
-fn encode(block: &Block<'_>, batch: &Batch) -> Result<Vec<u8>, LiarError> {
-    let limits = block.chronicle.genesis().config.batch_limits();
+fn encode(block: &TargetBlock<'_>, batch: &Batch) -> Result<Vec<u8>, AdversaryError> {
+    let limits = block.inbox.genesis().config.batch_limits();
     Ok(batch.encode(limits, Effort::Fast)?)
 }
 
-fn shortened(mut batch: Batch, block: &Block<'_>) -> Batch {
+/// The batch without the block's last transaction, or with the block a second later if it has none.
+fn shortened(mut batch: Batch, block: &TargetBlock<'_>) -> Batch {
     let index = usize::try_from(block.at.index).unwrap_or(usize::MAX);
     if let Some(block) = batch.blocks.get_mut(index)
         && block.transactions.pop().is_none()
@@ -203,7 +217,7 @@ fn shortened(mut batch: Batch, block: &Block<'_>) -> Batch {
     batch
 }
 
-/// A batch of one block, a second later than what garbage derives.
+/// A batch of one block, a second later than the one that garbage derives.
 fn invented(source: &EntryData<'_>) -> Batch {
     let deposit_count = source.deposits.len() as u64;
     let hint = |log_index| turnpike_protocol::DepositHint { l1_block_hash: B256::ZERO, log_index };

@@ -8,46 +8,53 @@ use turnpike_game::{
 use turnpike_l1::{Answer, Call, DisputedOutput, Fees, L1Client, L1Error, L1Sender, L1View, Phase};
 use turnpike_protocol::ChainConfig;
 
-use crate::{LiarError, Manner};
+use crate::{AdversaryError, PlayStyle};
 
 /// Room above the estimate, in percent: state may move between estimate and inclusion.
 const GAS_MARGIN_PERCENT: u64 = 20;
 
-/// Plays every game of one account: with the same duties, answers and calls as anybody, but in a manner of its own.
+/// Plays all games of one dishonest account: an honest player's actions, answers and calls, with false claims and a
+/// [`PlayStyle`].
 #[derive(Debug)]
-pub struct Player {
+pub struct AdversaryAccount {
     sender: L1Sender,
     calls: Calls,
     config: ChainConfig,
-    manner: Manner,
-    /// Outputs to be challenged.
+    style: PlayStyle,
+    /// Outputs to challenge, by index.
     pub challenge: BTreeSet<u64>,
-    /// Outputs to be defended.
+    /// Outputs to defend, by index.
     pub defend: BTreeSet<u64>,
-    /// What was shown to L1's oracle.
+    /// Words that were loaded into L1's preimage oracle: key and offset.
     loaded: BTreeSet<(B256, u64)>,
-    /// What L1 refuses is not tried again.
+    /// Actions that L1 rejected. They are not tried again.
     refused: BTreeSet<Action>,
+    /// Seed of the last random claim.
     noise: u64,
 }
 
-/// What a player had to say.
+/// How an action went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
-    /// Which duty was to be done.
-    pub duty: Action,
-    /// Why L1 would not take it; `None` if it was sent.
+pub struct MoveOutcome {
+    /// The action.
+    pub action: Action,
+    /// Why L1 rejected it; `None` if it was sent.
     pub refusal: Option<String>,
 }
 
-impl Player {
-    /// A player with nothing to do yet.
-    pub fn new(sender: L1Sender, client: &L1Client, config: &ChainConfig, manner: Manner) -> Self {
+impl AdversaryAccount {
+    /// An account without outputs to challenge or defend yet.
+    pub fn new(
+        sender: L1Sender,
+        client: &L1Client,
+        config: &ChainConfig,
+        style: PlayStyle,
+    ) -> Self {
         Self {
             sender,
             calls: Calls::new(client.deployment(), config),
             config: config.clone(),
-            manner,
+            style,
             challenge: BTreeSet::new(),
             defend: BTreeSet::new(),
             loaded: BTreeSet::new(),
@@ -56,29 +63,29 @@ impl Player {
         }
     }
 
-    /// Its account.
+    /// Its address.
     pub const fn address(&self) -> Address {
         self.sender.address()
     }
 
-    /// What it sends with.
+    /// Sends its transactions.
     pub(crate) const fn sender(&self) -> &L1Sender {
         &self.sender
     }
 
-    /// Sends what is due by what a view has read, once that has all in it that was sent before.
+    /// Sends the actions that are due, once the view holds everything that the account sent before.
     pub async fn step(
         &mut self,
         view: &L1View,
-        belief: &mut impl ClaimProvider,
-    ) -> Result<Vec<Said>, LiarError> {
+        claims: &mut impl ClaimProvider,
+    ) -> Result<Vec<MoveOutcome>, AdversaryError> {
         let Some(head) = view.head() else { return Ok(Vec::new()) };
         let account = self.sender.account().await?;
-        // What it sent may be on L1 since the view has read: then what is due by the view is done already.
+        // Transactions may have been included after the view was read. Then the actions that seem due are done already.
         if account.pending_nonce > self.sender.nonce_at(head.hash).await? {
             return Ok(Vec::new());
         }
-        let scene = PlayerView {
+        let actions = PlayerView {
             own: self.address(),
             l1_time: head.time,
             config: &self.config,
@@ -86,36 +93,39 @@ impl Player {
             disputes: view.disputes(),
             to_challenge: &self.challenge,
             to_defend: &self.defend,
-        };
-        let (mut said, mut nonce) = (Vec::new(), account.nonce);
-        for ScheduledAction { action: duty, deadline } in scene.actions() {
-            if !self.acts(duty, deadline, head.time) {
+        }
+        .actions();
+        let (mut outcomes, mut nonce) = (Vec::new(), account.nonce);
+        for ScheduledAction { action, deadline } in actions {
+            if !self.acts(action, deadline, head.time) {
                 continue;
             }
-            let Some(call) = self.call(duty, view, belief)? else { continue };
+            let Some(call) = self.call(action, view, claims)? else { continue };
             match self.send(call, nonce).await {
                 Ok(()) => {
                     nonce += 1;
-                    said.push(Said { duty, refusal: None });
+                    outcomes.push(MoveOutcome { action, refusal: None });
                 }
                 Err(L1Error::Rejected(reason)) => {
-                    debug!(?duty, reason, "L1 refuses what there is to say");
-                    self.refused.insert(duty);
-                    said.push(Said { duty, refusal: Some(reason) });
+                    debug!(?action, reason, "L1 rejects the action");
+                    self.refused.insert(action);
+                    outcomes.push(MoveOutcome { action, refusal: Some(reason) });
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(said)
+        Ok(outcomes)
     }
 
-    fn acts(&self, duty: Action, deadline: u64, l1_time: u64) -> bool {
-        if self.refused.contains(&duty) {
+    fn acts(&self, action: Action, deadline: u64, l1_time: u64) -> bool {
+        if self.refused.contains(&action) {
             return false;
         }
-        match (self.manner, duty) {
-            (Manner::Silent, Action::Defend { .. } | Action::Move { .. }) => false,
-            (Manner::Late, Action::Defend { .. } | Action::Move { .. }) => l1_time + 1 >= deadline,
+        match (self.style, action) {
+            (PlayStyle::Silent, Action::Defend { .. } | Action::Move { .. }) => false,
+            (PlayStyle::Late, Action::Defend { .. } | Action::Move { .. }) => {
+                l1_time + 1 >= deadline
+            }
             _ => true,
         }
     }
@@ -134,24 +144,24 @@ impl Player {
 
     fn call(
         &mut self,
-        duty: Action,
+        action: Action,
         view: &L1View,
-        belief: &mut impl ClaimProvider,
-    ) -> Result<Option<Call>, LiarError> {
+        claims: &mut impl ClaimProvider,
+    ) -> Result<Option<Call>, AdversaryError> {
         let blocks = self.config.entry_blocks_max;
         let of = |index| DisputedOutput::of(view.outputs(), index, blocks);
         let disputes = view.disputes();
-        Ok(match duty {
+        Ok(match action {
             Action::Challenge { output } => {
                 let Some(output) = of(output) else { return Ok(None) };
-                let opening = opening(belief, &output)?;
+                let opening = opening(claims, &output)?;
                 opening.map(|opening| self.calls.challenge(&output, &opening))
             }
             Action::Defend { challenge } => {
                 let Some(challenge) = disputes.challenge(challenge) else { return Ok(None) };
                 let Some(output) = of(challenge.output) else { return Ok(None) };
                 let opening = &challenge.opening.bisection;
-                match next_move(belief, &output, opening)? {
+                match next_move(claims, &output, opening)? {
                     Some(NextMove::Bisect(answer)) => {
                         let answer = self.in_manner(answer);
                         Some(self.calls.defend(challenge.index, opening, &answer))
@@ -164,7 +174,7 @@ impl Player {
                 let Some(challenge) = disputes.challenge(game.challenge) else { return Ok(None) };
                 let Some(output) = of(challenge.output) else { return Ok(None) };
                 let newest = &game.newest(challenge).bisection;
-                match next_move(belief, &output, newest)? {
+                match next_move(claims, &output, newest)? {
                     Some(NextMove::Bisect(answer)) => {
                         let answer = self.in_manner(answer);
                         Some(self.calls.answer(game.index, newest, &answer))
@@ -179,7 +189,7 @@ impl Player {
                         }
                     }
                     None => {
-                        debug!(game = game.index, "there is nothing left to be said");
+                        debug!(game = game.index, "no move is left");
                         None
                     }
                 }
@@ -190,9 +200,9 @@ impl Player {
         })
     }
 
-    /// The answer as this player gives it. What L1 checks at once stays as it is: the final state.
+    /// The answer, with random claims if that is the style. The final state stays: L1 checks it at once.
     fn in_manner(&mut self, mut answer: Answer) -> Answer {
-        if self.manner != Manner::Random {
+        if self.style != PlayStyle::Random {
             return answer;
         }
         let keep_last = usize::from(!answer.final_state.is_empty());
