@@ -7,13 +7,12 @@
 mod cases;
 mod keys;
 mod program;
-mod rng;
 mod transaction;
 mod world;
 
 pub(crate) use cases::{for_each_seed, minimize};
 pub(crate) use keys::{contract, person};
 pub(crate) use program::{CHILDREN, Program, child};
-pub(crate) use rng::Rng;
 pub(crate) use transaction::{BASE_FEE, CHAIN_ID, FORKS, Rules, Tx, gas_before, with_delegations};
+pub(crate) use turnpike_random::Rng;
 pub(crate) use world::{Genesis, World};

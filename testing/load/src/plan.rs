@@ -1,5 +1,7 @@
 //! Who sends what when: decided before anything is sent.
 
+use turnpike_random::Rng;
+
 use crate::args::Arrivals;
 
 /// Nanoseconds in a second.
@@ -19,7 +21,7 @@ pub(crate) struct Slot {
 /// When transactions arrive, in nanoseconds after the start: so many, at this rate.
 pub(crate) fn arrivals(kind: Arrivals, per_second: u32, count: usize) -> Vec<u64> {
     let mean = SECOND as f64 / f64::from(per_second);
-    let mut random = fastrand::Rng::with_seed(5);
+    let mut random = Rng::new(5);
     let mut at = 0.0;
     (0..count)
         .map(|_| {
@@ -27,7 +29,7 @@ pub(crate) fn arrivals(kind: Arrivals, per_second: u32, count: usize) -> Vec<u64
             at += match kind {
                 Arrivals::Even => mean,
                 // The logarithm takes a number above 0 and up to 1.
-                Arrivals::Poisson => -(1.0 - random.f64()).ln() * mean,
+                Arrivals::Poisson => -random.unit().ln() * mean,
             };
             now as u64
         })

@@ -1,10 +1,12 @@
+use turnpike_random::Rng;
+
 /// Draws senders and recipients from a population, the same ones in every run.
 ///
 /// Accounts are numbered from 0. Each belongs to class `number % classes`: the accounts that hold the
 /// same token or trade in the same pool, and so can pay each other.
 #[derive(Clone, Debug)]
 pub struct Crowd {
-    random: fastrand::Rng,
+    random: Rng,
     population: usize,
     classes: usize,
 }
@@ -28,7 +30,7 @@ impl Crowd {
     /// If a class has fewer than two accounts.
     pub fn new(seed: u64, population: usize, classes: usize) -> Self {
         assert!(classes > 0 && population >= 2 * classes, "each class needs two accounts");
-        Self { random: fastrand::Rng::with_seed(seed), population, classes }
+        Self { random: Rng::new(seed), population, classes }
     }
 
     /// How many accounts there are.
@@ -38,10 +40,9 @@ impl Crowd {
 
     /// The next sender and recipient.
     pub fn pair(&mut self) -> Pair {
-        let class = self.random.usize(..self.classes);
+        let class = self.random.below(self.classes);
         let members = (self.population - class).div_ceil(self.classes);
-        let from = self.random.usize(..members);
-        let to = (from + 1 + self.random.usize(..members - 1)) % members;
+        let (from, to) = self.random.pair_below(members);
         Pair { from: class + from * self.classes, to: class + to * self.classes, class }
     }
 }

@@ -7,9 +7,10 @@ use turnpike_game::{
 };
 use turnpike_l1::{Answer, Bisection, DisputedOutput, Phase, Segment, positions};
 use turnpike_protocol::{LocalInputs, Preimages};
+use turnpike_random::Rng;
 use turnpike_vm::{Machine, State};
 
-use crate::{chain::Chain, rng::Rng};
+use crate::chain::Chain;
 
 /// A player.
 pub(crate) trait Player {

@@ -7,8 +7,5 @@ mod inbox;
 mod l1;
 mod liars;
 mod play;
-#[path = "../../../game/tests/one_step/rng.rs"]
-#[allow(dead_code)] // shared by several tests
-mod rng;
 mod truth;
 mod whole;

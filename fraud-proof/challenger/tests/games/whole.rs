@@ -3,6 +3,7 @@
 use alloy_primitives::{Address, B256, TxKind};
 use turnpike_game::prove::PROGRAM;
 use turnpike_l1::{DisputedOutput, Side};
+use turnpike_random::Rng;
 use turnpike_vm::{Machine, Op};
 
 use crate::{
@@ -10,7 +11,6 @@ use crate::{
     derived::blocks_per_entry,
     liars::{Believer, Claims, Inventor, Lie},
     play::play,
-    rng::Rng,
 };
 
 /// Entries of three blocks, of garbage, of a call of a precompile, and others of one or two.

@@ -1,6 +1,6 @@
 //! RV64IM by the specification's tables.
 
-use crate::rng::Rng;
+use turnpike_random::Rng;
 
 /// Where an instruction's fields are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,5 +8,4 @@ mod grid;
 mod memory;
 mod random;
 mod refused;
-mod rng;
 mod twin;

@@ -1,10 +1,11 @@
 use std::{array, thread};
 
+use turnpike_random::Rng;
+
 use crate::{
     arena::{Arena, KEYS, Pages, Start, l1},
     encode::random_word,
     memory::PAGE_BYTES,
-    rng::Rng,
 };
 
 /// Steps that start in the same memory: as many as it has words of code.

@@ -4,12 +4,10 @@ use alloy_primitives::{B256, keccak256};
 use turnpike_game::{L1Step, Trace, TraceError, TraceFault, prove::STEPS_MAX};
 use turnpike_l1::positions;
 use turnpike_protocol::{LocalInputs, Oracle, OracleWord, Preimages};
+use turnpike_random::Rng;
 use turnpike_vm::{Machine, MissingPreimage, State};
 
-use crate::{
-    counter::{counter, counter_steps},
-    rng::Rng,
-};
+use crate::counter::{counter, counter_steps};
 
 fn preimages() -> Preimages {
     let output_root = B256::from(std::array::from_fn(|at| u8::try_from(at).expect("few")));

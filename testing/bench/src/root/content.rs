@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256, keccak256};
 use anyhow::ensure;
+use turnpike_random::Rng;
 use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
 
 use crate::RootArgs;
@@ -68,30 +69,30 @@ impl Content {
     /// The random changes of a round, to exactly as many leaves as asked for: accounts and slots in proportion to their
     /// numbers, and the accounts of the slots.
     pub(crate) fn diff(&self, round: usize) -> StateDiff {
-        let mut random = fastrand::Rng::with_seed(round as u64);
+        let mut random = Rng::new(round as u64);
         let mut accounts = BTreeMap::<usize, BTreeSet<usize>>::new();
         let (mut leaves, mut fresh) = (0, round * self.updates);
         while leaves < self.updates {
-            let is_new = random.usize(..100) < self.inserts_percent;
+            let is_new = random.below(100) < self.inserts_percent;
             fresh += usize::from(is_new);
-            if random.usize(..self.accounts + self.share * self.contracts) < self.accounts {
+            if random.below(self.accounts + self.share * self.contracts) < self.accounts {
                 let number =
-                    if is_new { self.accounts + fresh } else { random.usize(..self.accounts) };
+                    if is_new { self.accounts + fresh } else { random.below(self.accounts) };
                 leaves += usize::from(!accounts.contains_key(&number));
                 accounts.entry(number).or_default();
             } else {
-                let contract = random.usize(..self.contracts);
+                let contract = random.below(self.contracts);
                 if leaves + 2 > self.updates && !accounts.contains_key(&contract) {
                     continue;
                 }
                 leaves += usize::from(!accounts.contains_key(&contract));
-                let slot = if is_new { self.share + fresh } else { random.usize(..self.share) };
+                let slot = if is_new { self.share + fresh } else { random.below(self.share) };
                 leaves += usize::from(accounts.entry(contract).or_default().insert(slot));
             }
         }
         let accounts = accounts.into_iter().map(|(number, slots)| {
             let storage =
-                slots.into_iter().map(|slot| (slot_of(slot), value_of(random.u64(..) | 1)));
+                slots.into_iter().map(|slot| (slot_of(slot), value_of(random.next() | 1)));
             AccountDiff { storage: storage.collect(), ..account_diff(number, round as u64 + 2) }
         });
         let mut accounts: Vec<AccountDiff> = accounts.collect();
