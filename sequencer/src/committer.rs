@@ -32,7 +32,7 @@ pub(crate) struct JournalCommit {
     pub(crate) preconfirmed: Vec<Arc<Preconfirmation>>,
     /// Requests that are answered by them.
     pub(crate) answers: Vec<SubmissionReply>,
-    /// Whoever takes what happened on to the look-ups when they are durable.
+    /// Whoever takes what happened on to the index when they are durable.
     pub(crate) done: Option<oneshot::Sender<DurableRows>>,
     /// Whoever only waits until they are durable: told when they were written, in Unix milliseconds.
     pub(crate) is_durable: Option<oneshot::Sender<u64>>,
@@ -71,7 +71,7 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    /// `unindexed` is what rows tell that the look-ups do not hold yet.
+    /// `unindexed` is what rows tell that the index does not hold yet.
     pub(crate) fn new(
         shared: Arc<Shared>,
         commits: mpsc::Receiver<JournalCommit>,

@@ -34,7 +34,7 @@ impl ExecutedDerivedBlock {
         ]
     }
 
-    /// What the look-ups keep of it; `row` is the first of its rows, which were written at `at_ms`.
+    /// What the index keeps of it; `row` is the first of its rows, which were written at `at_ms`.
     pub(crate) fn sealed(&self, row: u64, at_ms: u64) -> SealedBlock {
         let mut parts = BlockTimes::default();
         parts.push(at_ms, &self.part(), &[]);

@@ -3,13 +3,13 @@
 //! ```text
 //! HTTP ─► admission ─► producer: pool, slices ─► committer: journal ─► published: answers, promises
 //!                          │ block complete           ▲
-//!                          └──────► sealer: roots ────┴──► indexer: look-ups ─► head
+//!                          └──────► sealer: roots ────┴──► indexer: index ─► head
 //! L1 ─► tracker ─► driver: origin, deposits, safe and final heads; has the producer stand still where L1 takes blocks back
 //! ```
 //!
 //! [`run`] runs one task or thread for each part; all queues between them are bounded. Pool and state have one writer at a time: the
 //! producer, or the driver while the producer stands still. The API reads through [`Shared`]. A submission is answered when the
-//! journal's row with it is durable, as preconfirmed if it ran; a block is visible when the look-ups hold it.
+//! journal's row with it is durable, as preconfirmed if it ran; a block is visible when the index holds it.
 //!
 //! [`run_replica`] follows another node's journal instead and runs all of it again; [`verify`] and [`rebuild`] do so with a database.
 

@@ -1,6 +1,6 @@
-//! What has happened and is not in the look-ups yet: preconfirmed transactions, refusals, and who waits to hear of them.
+//! What has happened and is not in the index yet: preconfirmed transactions, refusals, and who waits to hear of them.
 //!
-//! Invariant: what is told here is durable in the journal. A transaction is never in none of pool, here and look-ups between
+//! Invariant: what is told here is durable in the journal. A transaction is never in none of pool, here and index between
 //! its acceptance and its end.
 
 use std::{
@@ -32,7 +32,7 @@ pub enum PreconfirmationError {
 /// How a wait ends.
 type PreconfirmationResult = Result<Arc<Preconfirmation>, PreconfirmationError>;
 
-/// A transaction that is on its way from the pool to the look-ups.
+/// A transaction that is on its way from the pool to the index.
 #[derive(Clone, Debug)]
 pub(crate) enum CachedTx {
     /// It runs, or ran and is not durable.
@@ -55,7 +55,7 @@ struct Inner {
     transactions: HashMap<B256, CachedTx>,
     /// Nonce that each sender of a transaction in `transactions` has next, and the newest block of theirs.
     nonces: HashMap<Address, (u64, u64)>,
-    /// Why transactions were refused, until the look-ups say so.
+    /// Why transactions were refused, until the index says so.
     refused: HashMap<B256, String>,
     /// What leaves with each block.
     blocks: BTreeMap<u64, Vec<(B256, Address)>>,
@@ -98,17 +98,17 @@ impl PreconfirmationCache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Transactions that run or ran and are not in the look-ups.
+    /// Transactions that run or ran and are not in the index.
     pub(crate) fn len(&self) -> usize {
         self.inner().transactions.len()
     }
 
-    /// Where a transaction is, if it has left the pool and is not in the look-ups.
+    /// Where a transaction is, if it has left the pool and is not in the index.
     pub(crate) fn get(&self, hash: &B256) -> Option<CachedTx> {
         self.inner().transactions.get(hash).cloned()
     }
 
-    /// What was promised of a transaction whose block is not in the look-ups yet.
+    /// What was promised of a transaction whose block is not in the index yet.
     pub(crate) fn preconfirmed(&self, hash: &B256) -> Option<Arc<Preconfirmation>> {
         match self.inner().transactions.get(hash)? {
             CachedTx::Preconfirmed(found) => Some(Arc::clone(found)),
@@ -126,12 +126,12 @@ impl PreconfirmationCache {
         }
     }
 
-    /// Why a transaction was refused, if that is not in the look-ups yet.
+    /// Why a transaction was refused, if that is not in the index yet.
     pub(crate) fn refusal(&self, hash: &B256) -> Option<String> {
         self.inner().refused.get(hash).cloned()
     }
 
-    /// The nonce after a sender's last preconfirmed transaction, if its block is not in the look-ups yet.
+    /// The nonce after a sender's last preconfirmed transaction, if its block is not in the index yet.
     pub(crate) fn next_nonce(&self, sender: &Address) -> Option<u64> {
         self.inner().nonces.get(sender).map(|(nonce, _)| *nonce)
     }
@@ -189,7 +189,7 @@ impl PreconfirmationCache {
         }
     }
 
-    /// The look-ups hold all blocks up to this one, and these refusals. `tell` says so to the others: nobody sees the one without
+    /// The index holds all blocks up to this one, and these refusals. `tell` says so to the others: nobody sees the one without
     /// the other, and nothing that they do because of it comes before this.
     pub(crate) fn indexed<'a>(
         &self,
@@ -210,7 +210,7 @@ impl PreconfirmationCache {
         tell();
     }
 
-    /// All blocks that were not in the look-ups are void, and what ran in them waits again, but for what the look-ups hold now:
+    /// All blocks that were not in the index is void, and what ran in them waits again, but for what the index holds now:
     /// these refusals, and these transactions in their blocks.
     pub(crate) fn rewind<'a>(
         &self,

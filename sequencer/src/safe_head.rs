@@ -13,11 +13,11 @@ use crate::{
     tracker::{DerivedEntry, L1Progress},
 };
 
-/// The blocks of an entry, which the look-ups hold, are safe.
+/// The blocks of an entry, which the index holds, are safe.
 pub(crate) async fn advance_safe_head(shared: &Shared, news: DerivedEntry) -> anyhow::Result<()> {
     let DerivedEntry { posted, fault, bytes, transactions, first_block, last_block, .. } = news;
     let block = shared.database.block(last_block).await?;
-    let block = block.with_context(|| format!("block {last_block} is not in the look-ups"))?;
+    let block = block.with_context(|| format!("block {last_block} is not in the index"))?;
     keep_proof(shared, last_block).await?;
     let range = PostedRange {
         entry: posted.entry,

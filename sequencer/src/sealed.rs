@@ -13,7 +13,7 @@ use turnpike_storage::{
     StoredTimes, WithdrawalRecord,
 };
 
-/// The genesis block, which `chain` is at, as the look-ups keep it.
+/// The genesis block, which `chain` is at, as the index keeps it.
 pub(crate) fn genesis_record(chain: &Chain) -> BlockRecord {
     let head = chain.head();
     BlockRecord {
@@ -24,7 +24,7 @@ pub(crate) fn genesis_record(chain: &Chain) -> BlockRecord {
     }
 }
 
-/// A block as the look-ups keep it; `rows` of the journal hold it.
+/// A block as the index keeps it; `rows` of the journal hold it.
 pub(crate) fn sealed_block(
     outcome: &BlockOutcome,
     origin: Origin,

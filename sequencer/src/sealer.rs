@@ -1,8 +1,8 @@
-//! What becomes of a complete block: its roots and header, beside the next block; its row in the journal; the look-ups; and then
+//! What becomes of a complete block: its roots and header, beside the next block; its row in the journal; the index; and then
 //! everybody may see it.
 //!
 //! ```text
-//! producer ─► sealer: roots, header ─► journal: `Sealed` ─► checkpoints ─► indexer: look-ups ─► head
+//! producer ─► sealer: roots, header ─► journal: `Sealed` ─► checkpoints ─► indexer: index ─► head
 //! ```
 //!
 //! Both queues are short: a disk or a CPU that does not keep up slows the producer down, it does not fill the memory.
@@ -31,7 +31,7 @@ use crate::{
 /// Blocks that wait for their roots, at most.
 pub(crate) const CLOSINGS_WAITING_MAX: usize = 1;
 
-/// Blocks that wait for the look-ups, at most, and that go there together if they do: most of what one changes there the next one changes
+/// Blocks that wait for the index, at most, and that go there together if they do: most of what one changes there the next one changes
 /// again.
 pub(crate) const INDEXINGS_WAITING_MAX: usize = 16;
 
@@ -45,7 +45,7 @@ pub(crate) struct BlockToSeal {
     pub(crate) durable: oneshot::Receiver<DurableRows>,
 }
 
-/// A block that the look-ups are to hold.
+/// A block that the index is to hold.
 #[derive(Debug)]
 pub(crate) struct BlockToIndex {
     execution: BlockExecution,
@@ -111,7 +111,7 @@ impl Sealer {
     }
 }
 
-/// Writes the look-ups, and then moves the head.
+/// Writes the index, and then moves the head.
 #[derive(Debug)]
 pub(crate) struct Indexer {
     pub(crate) shared: Arc<Shared>,
@@ -120,7 +120,7 @@ pub(crate) struct Indexer {
 }
 
 impl Indexer {
-    /// Writes look-ups for as long as there can be any.
+    /// Writes the index for as long as blocks can come.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         let mut group = Vec::new();
         while self.indexings.recv_many(&mut group, INDEXINGS_WAITING_MAX).await > 0 {
@@ -145,9 +145,9 @@ impl Indexer {
         }
         let Some((number, to, execution)) = last else { return Ok(()) };
         let (accepted, still_refused) = unindexed.into_parts();
-        let batch = IndexBatch { to, taken_back: None, accepted, blocks, refused: still_refused };
+        let batch = IndexBatch { to, rewind: None, accepted, blocks, refused: still_refused };
         debug!(block = number, "index begins");
-        self.shared.database.index(&batch).await.context("the look-ups cannot be written")?;
+        self.shared.database.index(&batch).await.context("cannot write the index")?;
         debug!(block = number, "index ended");
         *self.shared.last_execution.write().await = Some(execution);
         self.shared.preconfirmations.indexed(number, refused.iter(), || {

@@ -12,7 +12,7 @@ use turnpike_l1::{Disputes, L1Head, OutputStatus, ProposedOutput};
 use turnpike_protocol::{
     ChainConfig, Entry, Origin, OutputRoot, QueuedDeposit, SignedTx, decode_transaction,
 };
-use turnpike_storage::{Database, StorageError, TransactionPlace, unix_milliseconds};
+use turnpike_storage::{Database, StorageError, TransactionLocation, unix_milliseconds};
 
 use crate::{
     BlockExecution, Pool, PoolLimits, Preconfirmation, PreconfirmationError, PromiseSigner,
@@ -49,17 +49,17 @@ pub struct Shared {
     pub settlement: RwLock<Settlement>,
     /// Counts changes of `settlement`.
     pub settlement_changed: watch::Receiver<u64>,
-    /// The journal, and the look-ups: blocks, transactions and refusals.
+    /// The journal, and the index: blocks, transactions and refusals.
     pub database: Arc<Database>,
     /// The same, to be read for clients: the node does not wait for what they ask for.
     pub(crate) client_database: Arc<Database>,
-    /// Number of the newest block that the look-ups hold.
+    /// Number of the newest block that the index holds.
     pub head: watch::Receiver<u64>,
     /// The end of the journal: all rows before it are durable.
     pub journal_end: watch::Receiver<u64>,
     /// Transactions that wait.
     pub(crate) pool: std::sync::RwLock<Pool>,
-    /// What happened and is not in the look-ups yet.
+    /// What happened and is not in the index yet.
     pub(crate) preconfirmations: PreconfirmationCache,
     /// What listeners are told.
     pub(crate) notifications: Notifications,
@@ -359,7 +359,7 @@ impl Shared {
         answer.await.map_err(|_| self.failed_refusal())
     }
 
-    /// What was promised of a transaction, from its slice's commit until its block is in the look-ups.
+    /// What was promised of a transaction, from its slice's commit until its block is in the index.
     pub fn preconfirmed(&self, hash: &B256) -> Option<Arc<Preconfirmation>> {
         self.preconfirmations.preconfirmed(hash)
     }
@@ -427,7 +427,7 @@ impl Shared {
     pub(crate) async fn place_of(
         &self,
         hash: &B256,
-    ) -> Result<Option<TransactionPlace>, StorageError> {
+    ) -> Result<Option<TransactionLocation>, StorageError> {
         let place = self.client_database.transaction(hash).await?;
         Ok(place.filter(|place| place.block <= *self.head.borrow()))
     }

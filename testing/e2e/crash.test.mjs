@@ -105,7 +105,7 @@ test("one sync of the journal that is left out loses what was acknowledged, and 
   assert.fail("no loss was noticed");
 });
 
-test("look-ups whose syncs are all left out cost nothing", async (t) => {
+test("an index whose syncs are all left out costs nothing", async (t) => {
   const rollup = await setUp(t);
   const { sequencer, ledger, load } = rollup;
   for (const sync of [20, 40, 60]) {

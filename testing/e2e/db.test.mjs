@@ -1,4 +1,4 @@
-// A database tells what is wrong with it, and its look-ups can be made anew.
+// A database tells what is wrong with it, and its index can be rebuilt.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { cpSync, readdirSync, rmSync } from "node:fs";
@@ -48,7 +48,7 @@ function rewrite(database, change) {
   return rows[first].sequence;
 }
 
-test("db verify finds what is wrong, db rebuild makes the look-ups anew", async (t) => {
+test("db verify finds what is wrong, db rebuild rebuilds the index", async (t) => {
   const solo = await startSolo(t);
   const folder = dirname(solo.genesis);
   const hashes = [];
@@ -96,7 +96,7 @@ test("db verify finds what is wrong, db rebuild makes the look-ups anew", async 
       await solo.sealed(hash);
     }
     waiting = await solo.transfer(1, 5);
-    // The look-ups are written behind the journal, block by block.
+    // The index is written behind the journal, block by block.
     const last = await solo.transfer(0, BLOCKS);
     hashes.push(last);
     await solo.sealed(last);
@@ -164,32 +164,32 @@ test("db verify finds what is wrong, db rebuild makes the look-ups anew", async 
       (database) => rewrite(database, (entry) => partOf(entry)?.[1].length > 0 && ((partOf(entry)[1] = []), true)),
       { kind: "row" },
     ],
-    "a block that is not in the look-ups": [
+    "a block that the index lacks": [
       (database) => sql(index(database), "DELETE FROM blocks WHERE number = 3"),
-      { kind: "lookUp", table: "blocks", key: "3" },
+      { kind: "index", table: "blocks", key: "3" },
     ],
-    "another receipt in the look-ups": [
+    "another receipt in the index": [
       (database) =>
         sql(index(database), "UPDATE blocks SET payload = (SELECT payload FROM blocks WHERE number = 4) WHERE number = 3"),
-      { kind: "lookUp", table: "blocks", key: "3" },
+      { kind: "index", table: "blocks", key: "3" },
     ],
     "a transaction that is said to be elsewhere": [
       (database) =>
         sql(index(database), "UPDATE transactions SET entries = CAST(substr(entries, 1, length(entries) - 1) || x'09' AS BLOB)"),
-      { kind: "lookUp", table: "transactions" },
+      { kind: "index", table: "transactions" },
     ],
     "a transaction that is not found": [
       (database) => sql(index(database), "DELETE FROM transactions WHERE run = (SELECT MAX(run) FROM transactions)"),
-      { kind: "lookUp", table: "transactions" },
+      { kind: "index", table: "transactions" },
     ],
     "a transaction that waits and is not there": [
       (database) => sql(index(database), "DELETE FROM pending"),
-      { kind: "lookUp", table: "pending" },
+      { kind: "index", table: "pending" },
     ],
     "another proof of the message passer": [
       (database) =>
         sql(index(database), "UPDATE passer_proofs SET payload = (SELECT payload FROM passer_proofs WHERE block = 1) WHERE block = 2"),
-      { kind: "lookUp", table: "passer_proofs", key: "2" },
+      { kind: "index", table: "passer_proofs", key: "2" },
     ],
   };
   for (const [name, [damage, report]] of Object.entries(damages)) {
@@ -216,7 +216,7 @@ test("db verify finds what is wrong, db rebuild makes the look-ups anew", async 
     assert.equal(found.wrong[0].table, "checkpoints");
   });
 
-  await step(t, "look-ups that were lost are made anew, and every answer is the same", async () => {
+  await step(t, "a lost index is rebuilt, and every answer is the same", async () => {
     for (const name of readdirSync(folder).filter((name) => name.startsWith("sequencer.index."))) {
       rmSync(join(folder, name));
     }

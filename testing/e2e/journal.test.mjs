@@ -82,12 +82,12 @@ test("a journal that cannot be written ends acceptance, and nothing else is lost
     }
   });
 
-  await step(t, "the look-ups cannot be written", async () => {
+  await step(t, "the index cannot be written", async () => {
     assert.ok(await sequencer.start({ rules: [`fail sequencer.index.db* write 20+ ${ENOSPC}`] }));
     sequencer.store.arm();
     await run(sequencer, load, LOAD_MS);
     const words = await lastWords(sequencer);
-    assert.match(words, /^error: the look-ups cannot be written: /);
+    assert.match(words, /^error: cannot write the index: /);
     assert.match(words, NO_ROOM);
     await sequencer.crash(loseSome(random));
   });
@@ -184,7 +184,7 @@ test("a journal that is not what was written is refused", async (t) => {
 
   await step(t, "a journal whose end is lost", async () => {
     const words = await startOn(() => copyFileSync(`${older}/sequencer.db`, database));
-    assert.match(words, /the journal of \S+ ends before row \d+, its look-ups know rows up to \d+: its end is lost/);
+    assert.match(words, /the journal of \S+ ends before row \d+, but its index covers rows up to \d+: the journal's end is lost/);
   });
 
   await step(t, "what was kept aside is taken up", async () => {

@@ -56,7 +56,7 @@ pub(crate) enum Command {
     /// Prove what a block of the chain that L1 holds comes to.
     #[command(subcommand)]
     Prove(Prove),
-    /// Verify a sequencer's or a replica's database, or make its look-ups anew.
+    /// Verify a sequencer's or a replica's database, or rebuild its index.
     #[command(subcommand)]
     Db(Db),
     /// Deploy a chain's contracts on L1 and write the genesis file that everybody else needs.

@@ -16,10 +16,10 @@ const WRONG: u8 = 2;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Db {
-    /// Check that the journal is whole, that running it comes to what it says, and that the look-ups say the same. Exit code 2 if
+    /// Check that the journal is whole, that running it gives the recorded results, and that the index agrees. Exit code 2 if
     /// something is wrong. A database in use can be verified too.
     Verify(VerifyArgs),
-    /// Make the look-ups anew from the journal, which is run from the genesis block on. The node must be stopped.
+    /// Rebuild the index by running the journal from the genesis block on. The node must be stopped.
     Rebuild(DbArgs),
 }
 
@@ -97,7 +97,7 @@ fn print(found: &Verified) {
     println!("head         {}", found.head);
     println!("blocks run   {}", found.blocks_run);
     println!("transactions {}", found.transactions_run);
-    println!("look-ups to  {}", found.indexed);
+    println!("index to     {}", found.indexed);
     if found.is_in_use {
         println!("note: the database is in use: what waits and what was refused was not compared");
     }
@@ -117,7 +117,7 @@ async fn rebuild(args: DbArgs) -> anyhow::Result<ExitCode> {
     if args.json {
         println!("{}", to_json(&rebuilt)?);
     } else {
-        println!("look-ups made of {} rows, up to block {}", rebuilt.rows, rebuilt.head);
+        println!("index rebuilt from {} rows, up to block {}", rebuilt.rows, rebuilt.head);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -30,9 +30,9 @@ const LOCK_CLASS: i32 = 0x7475_726e;
 const JOURNAL_PRAGMAS: &str =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000";
 
-/// What a SQLite connection that writes look-ups is told. Its cache, in KiB, holds the inner pages of the indexes. Its log is taken into
+/// What a SQLite connection that writes the index is told. Its cache, in KiB, holds the inner pages of the indexes. Its log is taken into
 /// the file often, a little at a time: whoever appends to the journal shares the disk.
-const LOOKUP_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536";
+const INDEX_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536";
 
 /// What a SQLite connection that reads is told: it may have to wait for the writer's checkpoint.
 const READER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000";
@@ -44,20 +44,20 @@ const SESSION_SETTINGS: &str =
 
 /// A part of a database: a file, or the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum DatabasePart {
     /// The ground truth.
-    Main,
+    Journal,
     /// What follows from it.
-    Lookups,
+    Index,
 }
 
 impl DatabaseLocation {
     /// The file that holds a part.
-    fn part(&self, part: Part) -> Option<PathBuf> {
+    fn part(&self, part: DatabasePart) -> Option<PathBuf> {
         let path = self.file()?;
         Some(match part {
-            Part::Main => path.into(),
-            Part::Lookups => path.with_extension("index.db"),
+            DatabasePart::Journal => path.into(),
+            DatabasePart::Index => path.with_extension("index.db"),
         })
     }
 
@@ -71,7 +71,7 @@ impl DatabaseLocation {
         if self.is_one() { "FOR SHARE" } else { "" }
     }
 
-    fn options(&self, part: Part, mode: &str) -> Result<AnyConnectOptions, StorageError> {
+    fn options(&self, part: DatabasePart, mode: &str) -> Result<AnyConnectOptions, StorageError> {
         install_default_drivers();
         let url = match (self.part(part), self.url()) {
             (Some(path), _) => {
@@ -85,12 +85,12 @@ impl DatabaseLocation {
     }
 
     /// A connection to write a part.
-    pub(crate) async fn connect(&self, part: Part) -> Result<AnyConnection, StorageError> {
+    pub(crate) async fn connect(&self, part: DatabasePart) -> Result<AnyConnection, StorageError> {
         let options = self.options(part, "rwc")?;
         let settings = match (self.is_one(), part) {
             (true, _) => SESSION_SETTINGS,
-            (false, Part::Main) => JOURNAL_PRAGMAS,
-            (false, Part::Lookups) => LOOKUP_PRAGMAS,
+            (false, DatabasePart::Journal) => JOURNAL_PRAGMAS,
+            (false, DatabasePart::Index) => INDEX_PRAGMAS,
         };
         let connected = async {
             let mut connection = options.connect().await?;
@@ -103,7 +103,7 @@ impl DatabaseLocation {
     /// Connections to read a part. A read waits for a free one so long.
     pub(crate) async fn readers(
         &self,
-        part: Part,
+        part: DatabasePart,
         wait: Duration,
     ) -> Result<AnyPool, StorageError> {
         let is_file = !self.is_one();

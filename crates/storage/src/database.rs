@@ -7,9 +7,9 @@ use turnpike_protocol::Genesis;
 
 use crate::{
     DatabaseLocation, StorageError,
-    connect::Part,
+    connect::DatabasePart,
     journal::Writer,
-    migrations::{INDEX, MAIN, migrate},
+    migrations::{INDEX, JOURNAL, migrate},
     sql::unsigned,
 };
 
@@ -19,7 +19,7 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 /// How long a read for a client does.
 const CLIENT_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// A role's database: ground truth, and with a journal the look-ups that follow from it.
+/// A role's database: ground truth, and with a journal the index that follow from it.
 #[derive(Debug)]
 pub struct Database {
     pub(crate) location: DatabaseLocation,
@@ -28,14 +28,14 @@ pub struct Database {
     pub(crate) readers: AnyPool,
     /// The connection that writes it; none in what was opened to read, or was closed.
     writer: Mutex<Option<Writer>>,
-    lookups: Option<Lookups>,
+    index: Option<IndexDatabase>,
     /// Held for as long as this process writes the file.
     lock: Mutex<Option<File>>,
 }
 
 /// What follows from the journal.
 #[derive(Debug)]
-pub(crate) struct Lookups {
+pub(crate) struct IndexDatabase {
     pub(crate) readers: AnyPool,
     writer: Mutex<Option<AnyConnection>>,
     /// Epoch of whoever writes them.
@@ -53,13 +53,13 @@ impl Database {
     /// before cannot any more.
     pub async fn open(location: &DatabaseLocation, chain: B256) -> Result<Self, StorageError> {
         let mut database = Self::open_plain(location, chain).await?;
-        let mut writer = location.connect(Part::Lookups).await?;
+        let mut writer = location.connect(DatabasePart::Index).await?;
         migrate(INDEX, &mut writer).await?;
         let (epoch, end) = {
             let main = database.writer().await?;
             (main.epoch(), main.end())
         };
-        let row = sqlx::query("UPDATE indexed SET epoch = $1 RETURNING sequence")
+        let row = sqlx::query("UPDATE index_cursor SET epoch = $1 RETURNING sequence")
             .bind(crate::sql::signed(epoch))
             .fetch_one(&mut writer)
             .await?;
@@ -67,8 +67,8 @@ impl Database {
         if indexed > end {
             return Err(StorageError::EndMissing { location: location.clone(), end, indexed });
         }
-        let readers = database.readers_of(Part::Lookups, WAIT_MAX).await?;
-        database.lookups = Some(Lookups { readers, writer: Mutex::new(Some(writer)), epoch });
+        let readers = database.readers_of(DatabasePart::Index, WAIT_MAX).await?;
+        database.index = Some(IndexDatabase { readers, writer: Mutex::new(Some(writer)), epoch });
         Ok(database)
     }
 
@@ -88,15 +88,15 @@ impl Database {
         let mut database = Self {
             location: location.clone(),
             chain,
-            readers: location.readers(Part::Main, wait).await?,
+            readers: location.readers(DatabasePart::Journal, wait).await?,
             writer: Mutex::new(None),
-            lookups: None,
+            index: None,
             lock: Mutex::new(None),
         };
         let found = chain_of(&database.readers).await.map_err(|error| location.unusable(error))?;
         check_chain(location, chain, found)?;
-        let readers = database.readers_of(Part::Lookups, wait).await?;
-        database.lookups = Some(Lookups { readers, writer: Mutex::new(None), epoch: 0 });
+        let readers = database.readers_of(DatabasePart::Index, wait).await?;
+        database.index = Some(IndexDatabase { readers, writer: Mutex::new(None), epoch: 0 });
         Ok(database)
     }
 
@@ -106,10 +106,10 @@ impl Database {
         chain: B256,
     ) -> Result<Self, StorageError> {
         let lock = location.lock_file()?;
-        let mut connection = location.connect(Part::Main).await?;
+        let mut connection = location.connect(DatabasePart::Journal).await?;
         location.check_layout(&mut connection).await?;
         location.lock_session(&mut connection).await?;
-        migrate(MAIN, &mut connection).await?;
+        migrate(JOURNAL, &mut connection).await?;
         match chain_of(&mut connection).await? {
             None => {
                 sqlx::query("INSERT INTO meta (name, value) VALUES ('chain', $1)")
@@ -119,14 +119,14 @@ impl Database {
             }
             found => check_chain(location, chain, found)?,
         }
-        let readers = location.readers(Part::Main, WAIT_MAX).await?;
+        let readers = location.readers(DatabasePart::Journal, WAIT_MAX).await?;
         let writer = Writer::begin(connection, location, chain).await?;
         Ok(Self {
             location: location.clone(),
             chain,
             readers,
             writer: Mutex::new(Some(writer)),
-            lookups: None,
+            index: None,
             lock: Mutex::new(lock),
         })
     }
@@ -139,9 +139,9 @@ impl Database {
 
     /// Lets the last transaction finish and closes the database: from then on others may write it.
     pub async fn close(&self) {
-        if let Some(lookups) = &self.lookups {
-            lookups.readers.close().await;
-            let writer = lookups.writer.lock().await.take();
+        if let Some(index) = &self.index {
+            index.readers.close().await;
+            let writer = index.writer.lock().await.take();
             close(writer).await;
         }
         self.readers.close().await;
@@ -161,11 +161,15 @@ impl Database {
         MutexGuard::try_map(guard, Option::as_mut).map_err(|_| StorageError::Closed)
     }
 
-    pub(crate) fn lookups(&self) -> &Lookups {
-        self.lookups.as_ref().expect("invariant: only who has a journal has look-ups")
+    pub(crate) fn index_database(&self) -> &IndexDatabase {
+        self.index.as_ref().expect("invariant: only a database with a journal has an index")
     }
 
-    async fn readers_of(&self, part: Part, wait: Duration) -> Result<AnyPool, StorageError> {
+    async fn readers_of(
+        &self,
+        part: DatabasePart,
+        wait: Duration,
+    ) -> Result<AnyPool, StorageError> {
         if self.location.is_one() {
             Ok(self.readers.clone())
         } else {
@@ -174,7 +178,7 @@ impl Database {
     }
 }
 
-impl Lookups {
+impl IndexDatabase {
     /// The connection that writes them.
     pub(crate) async fn writer(&self) -> Result<MappedMutexGuard<'_, AnyConnection>, StorageError> {
         let guard = self.writer.lock().await;
@@ -219,7 +223,7 @@ mod tests {
         let database = Database::open(&location, B256::ZERO).await.expect("opens");
         let wait = Duration::from_millis(20);
         let clients = Database::open_readers(&location, B256::ZERO, wait).await.expect("opens");
-        let pools = [&clients.readers, &clients.lookups().readers];
+        let pools = [&clients.readers, &clients.index_database().readers];
         let mut held = Vec::new();
         for pool in pools {
             for _ in 0..pool.options().get_max_connections() {

@@ -42,8 +42,8 @@ pub enum StorageError {
     },
     /// The end of the journal is missing.
     #[error(
-        "the journal of {location} ends before row {end}, its look-ups know rows up to {indexed}: its end is lost. If that is as it \
-         should be, delete the look-ups"
+        "the journal of {location} ends before row {end}, but its index covers rows up to {indexed}: the journal's end is lost. If \
+         that is as it should be, delete the index"
     )]
     EndMissing {
         /// The database.

@@ -20,12 +20,16 @@ macro_rules! file {
 }
 
 /// Tables that hold the ground truth.
-pub(crate) const MAIN: &[File] = &[file!(1, "roles", "main/0001_roles.sql")];
+pub(crate) const JOURNAL: &[File] = &[
+    file!(1, "roles", "journal/0001_roles.sql"),
+    file!(4, "writer epoch", "journal/0004_writer_epoch.sql"),
+];
 
 /// Tables that follow from the journal.
 pub(crate) const INDEX: &[File] = &[
-    file!(2, "lookups", "index/0002_lookups.sql"),
-    file!(3, "block index", "index/0003_block_index.sql"),
+    file!(2, "index", "index/0002_index.sql"),
+    file!(3, "block keys", "index/0003_block_keys.sql"),
+    file!(5, "reorgs", "index/0005_reorgs.sql"),
 ];
 
 /// Applies those of `files` that the database does not have yet.
@@ -47,13 +51,13 @@ pub(crate) async fn migrate(
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
-    use super::{INDEX, MAIN};
+    use super::{INDEX, JOURNAL};
 
     #[test]
     fn every_migration_file_is_embedded_once() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
         let mut versions = BTreeSet::new();
-        for (folder, files) in [("main", MAIN), ("index", INDEX)] {
+        for (folder, files) in [("journal", JOURNAL), ("index", INDEX)] {
             let found = fs::read_dir(root.join(folder)).expect("the folder is there");
             let found = found
                 .map(|file| fs::read_to_string(file.expect("a file").path()).expect("it is text"))

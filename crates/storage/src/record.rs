@@ -84,7 +84,7 @@ pub struct WithdrawalRecord {
     pub data: Bytes,
 }
 
-/// A block with its receipts, as the look-ups hold it.
+/// A block with its receipts, as the index holds it.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct BlockRecord {
     /// The header.
@@ -108,7 +108,7 @@ impl BlockRecord {
     }
 }
 
-/// A transaction with its receipt, as the look-ups hold it.
+/// A transaction with its receipt, as the index holds it.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct ReceiptRecord {
     /// EIP-2718 bytes of the transaction.

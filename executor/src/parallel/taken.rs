@@ -40,7 +40,7 @@ where
     T: BlockTransaction,
 {
     /// An account as the block has it so far. After a slice that ran in lanes, the first call costs as much as the accounts
-    /// that it changed, all others are look-ups.
+    /// that it changed, all others are map look-ups.
     pub fn account(&mut self, address: &Address) -> Option<Account> {
         let Ok(found) = match &mut self.reference {
             Some(reference) => {

@@ -1,7 +1,7 @@
 //! Proofs of the message passer in states that are not kept any more: what withdrawals are proven with on L1.
 //!
 //! The account's own proof was recorded with its block. Its storage only ever grows, by one slot for each message, and messages
-//! are in the look-ups: so its trie is built anew, and is right if it has the root that was recorded.
+//! are in the index: so its trie is built anew, and is right if it has the root that was recorded.
 
 use alloy_primitives::{B256, U256, keccak256};
 use turnpike_state::{Account, AccountProof, NoNodes, StorageProof, Trie, TrieError};

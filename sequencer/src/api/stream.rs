@@ -6,7 +6,7 @@
 //! settlement ─────────────┘
 //! ```
 //!
-//! A client is served at its own pace: blocks are read from the look-ups, where its place cannot get lost, and of lives only the newest
+//! A client is served at its own pace: blocks are read from the index, where its place cannot get lost, and of lives only the newest
 //! state counts. Only what slices tell of waits for it, and one that falls behind with that is told so and dropped. Blocks have ids, from
 //! which a client goes on that comes back.
 

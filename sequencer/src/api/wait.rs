@@ -16,7 +16,7 @@ use crate::{PreconfirmationError, Settlement, Shared};
 pub(super) enum Goal {
     /// It ran, and its place and receipt are durable.
     Preconfirmed,
-    /// Its block has a hash, and the look-ups hold it.
+    /// Its block has a hash, and the index holds it.
     Sealed,
     /// An inbox entry holds its block.
     Posted,
@@ -30,7 +30,7 @@ pub(super) enum WaitError {
     /// The transaction will not come so far.
     #[error(transparent)]
     End(#[from] PreconfirmationError),
-    /// The look-ups cannot be read.
+    /// The index cannot be read.
     #[error(transparent)]
     Storage(#[from] StorageError),
 }
@@ -61,7 +61,7 @@ pub(super) async fn reached(shared: &Shared, hash: B256, goal: Goal) -> Result<(
 /// Waits until a transaction has its place, and says in which block.
 pub(super) async fn placed(shared: &Shared, hash: B256) -> Result<u64, WaitError> {
     let mut wait = pin!(shared.wait_preconfirmed(hash));
-    // The wait begins before the look-ups are read, so that it cannot move on unseen in between.
+    // The wait begins before the index is read, so that it cannot move on unseen in between.
     if let Poll::Ready(found) = poll!(&mut wait) {
         return Ok(found?.block);
     }

@@ -51,7 +51,7 @@ impl Driver {
         self.production.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the producer stand still, and everything that is complete come into the look-ups.
+    /// Has the producer stand still, and everything that is complete come into the index.
     async fn halt(&self) -> anyhow::Result<HaltedProducer> {
         let (reply, halted) = oneshot::channel();
         self.control(ProducerCommand::Halt(reply)).await?;
@@ -60,7 +60,7 @@ impl Driver {
         Ok(halted)
     }
 
-    /// Has the open block completed, and everything that is complete come into the look-ups.
+    /// Has the open block completed, and everything that is complete come into the index.
     async fn complete(&self) -> anyhow::Result<()> {
         let (done, is_done) = oneshot::channel();
         self.control(ProducerCommand::Complete(done)).await?;
@@ -73,7 +73,7 @@ impl Driver {
         sent.ok().context("the producer has ended")
     }
 
-    /// Waits until everything that is complete is in the look-ups.
+    /// Waits until everything that is complete is in the index.
     async fn settle(&self) -> anyhow::Result<()> {
         let newest = self.shared.chain.read().await.tip().parent.number;
         let mut head = self.head.subscribe();

@@ -1,7 +1,7 @@
 //! The end of the chain taken back, because L1 holds other blocks or has dropped what ours were made from.
 //!
 //! ```text
-//! producer stands still ─► rewind state ─► run L1's blocks ─► journal: one append ─► look-ups ─► pool, heads
+//! producer stands still ─► rewind state ─► run L1's blocks ─► journal: one append ─► index ─► pool, heads
 //! ```
 //!
 //! Only the journal outlives a crash, and it changes at once: whoever stops before finds the old chain at the next start, and
@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use turnpike_executor::{BlockTx, Chain, ExecutedTx};
 use turnpike_protocol::{SignedTx, decode_transaction};
 use turnpike_storage::{
-    AcceptedTx, IndexBatch, JournalEntry, JournalTx, SliceEntry, TakenBack, TakenBackEntry,
+    AcceptedTx, IndexBatch, IndexRewind, JournalEntry, JournalTx, ReorgEntry, SliceEntry,
     unix_milliseconds,
 };
 
@@ -93,7 +93,7 @@ impl Driver {
         let accepted: Vec<_> = waiting.iter().map(accepted).collect();
         let mut entries = Vec::new();
         if is_void {
-            entries.push(JournalEntry::TakenBack(TakenBackEntry {
+            entries.push(JournalEntry::Reorg(ReorgEntry {
                 first_block: first,
                 reason: reason.clone(),
                 waiting: accepted.clone(),
@@ -113,14 +113,14 @@ impl Driver {
 
         let first_rows = (rows.start + before_blocks..).step_by(ExecutedDerivedBlock::ROWS);
         let sealed = ran.iter().zip(first_rows).map(|(ran, row)| ran.sealed(row, at_ms));
-        let taken_back = TakenBack { first_block: first, reason, reverted: taken_back.all };
+        let rewind = IndexRewind { first_block: first, reason, reorged: taken_back.all };
         unindexed.accept(accepted);
         unindexed.refuse(refused);
         unindexed.include(included);
         let (accepted, refused) = unindexed.into_parts();
         let batch = IndexBatch {
             to: rows.end,
-            taken_back: is_void.then_some(taken_back),
+            rewind: is_void.then_some(rewind),
             accepted,
             blocks: sealed.collect(),
             refused,
@@ -128,7 +128,7 @@ impl Driver {
         if is_void {
             shared.notifications.before_rewind(&shared, first).await;
         }
-        shared.database.index(&batch).await.context("the look-ups cannot be written")?;
+        shared.database.index(&batch).await.context("cannot write the index")?;
         {
             let mut production = self.production();
             production.deposits_consumed = deposits;

@@ -46,7 +46,7 @@ async fn a_forced_entry_takes_the_place_of_unposted_blocks() {
     for hash in &sent {
         assert!(sequencer.shared().waiting(hash).is_some());
     }
-    let from = database.reverted_from(&sent[0]).await.expect("reads").expect("was taken back");
+    let from = database.reorged_from(&sent[0]).await.expect("reads").expect("was taken back");
     assert_eq!((from.block, from.reason.as_str()), (2, "inbox entry 2 was forced"));
     sequencer.build(1).await;
     for (at, hash) in sent.iter().enumerate() {
@@ -82,7 +82,7 @@ async fn what_can_no_longer_be_included_is_refused_with_the_reason() {
     assert!(database.transaction(&foreign.hash()).await.expect("reads").is_some());
     let place = database.transaction(&same).await.expect("reads").expect("L1 holds it");
     assert_eq!((place.block, place.position), (1, 2));
-    let from = database.reverted_from(&same).await.expect("reads").expect("moved");
+    let from = database.reorged_from(&same).await.expect("reads").expect("moved");
     assert_eq!(from.block, 1);
 }
 
@@ -132,7 +132,7 @@ async fn a_stop_between_any_two_steps_loses_nothing() {
         for hash in sent {
             assert!(sequencer.shared().waiting(&hash).is_some(), "after {step:?}");
         }
-        assert_eq!(sequencer.shared().database.reorganisations().await.expect("reads"), 1);
+        assert_eq!(sequencer.shared().database.reorgs().await.expect("reads"), 1);
     }
 }
 
@@ -191,11 +191,7 @@ async fn an_empty_database_is_brought_up_to_l1() {
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
     assert_eq!(*sequencer.shared().chain.read().await.head(), head);
-    assert_eq!(
-        sequencer.shared().database.reorganisations().await.expect("reads"),
-        0,
-        "nothing taken back"
-    );
+    assert_eq!(sequencer.shared().database.reorgs().await.expect("reads"), 0, "nothing taken back");
     sequencer.send(0).await;
     sequencer.build(1).await;
     sequencer.check().await;

@@ -1,4 +1,4 @@
-//! Whether the look-ups say what the journal says.
+//! Whether the index says what the journal says.
 
 use std::{fmt::Display, ops::Range};
 
@@ -30,7 +30,7 @@ macro_rules! right {
     };
 }
 
-/// Compares what the look-ups have of a block that ran here.
+/// Compares what the index has of a block that ran here.
 pub(super) async fn check_block(database: &Database, expected: &SealedBlock) -> CheckResult {
     let number = expected.block.header.number;
     let found = right!(stored(database, number).await?);
@@ -57,7 +57,7 @@ pub(super) async fn check_block(database: &Database, expected: &SealedBlock) -> 
     Ok(Ok(()))
 }
 
-/// Compares what the look-ups have of a block with what the journal says that it came to, without running it.
+/// Compares what the index has of a block with what the journal says that it came to, without running it.
 pub(super) async fn check_unrun(
     database: &Database,
     block: &JournalBlock,
@@ -98,7 +98,7 @@ pub(super) async fn check_genesis(database: &Database, expected: &BlockRecord) -
     Ok(difference.map_or(Ok(()), |difference| Err(wrong("blocks", 0, difference))))
 }
 
-/// Compares what the look-ups have of transactions that are in no block, and what of those that were in one.
+/// Compares what the index has of transactions that are in no block, and what of those that were in one.
 pub(super) async fn check_waiting(database: &Database, scan: &JournalScan) -> CheckResult {
     let (waiting, refused) = scan.unindexed.clone().into_parts();
     let mut expected = waiting.into_iter();
@@ -124,7 +124,7 @@ pub(super) async fn check_waiting(database: &Database, scan: &JournalScan) -> Ch
         }
     }
     for (hash, block) in &scan.reverted {
-        let found = right!(damage(database.reverted_from(hash).await)?);
+        let found = right!(damage(database.reorged_from(hash).await)?);
         if found.is_none() {
             let reason = format!("block {block}, which held it, was taken back");
             return Ok(Err(wrong("reverted", hash, reason)));
@@ -133,7 +133,7 @@ pub(super) async fn check_waiting(database: &Database, scan: &JournalScan) -> Ch
     Ok(Ok(()))
 }
 
-/// The block as the look-ups hold it.
+/// The block as the index holds it.
 async fn stored(
     database: &Database,
     number: u64,

@@ -1,4 +1,4 @@
-//! Look-ups made anew from the journal.
+//! Rebuilds the index from the journal.
 
 use std::path::PathBuf;
 
@@ -19,11 +19,11 @@ use crate::{
 pub struct Rebuilt {
     /// Rows of the journal.
     pub rows: u64,
-    /// Number of the newest block in the look-ups.
+    /// Number of the newest block in the index.
     pub head: u64,
 }
 
-/// Deletes the look-ups and makes them from the journal, which is run from the genesis block on. Fails if another process writes
+/// Deletes the index and rebuilds it from the journal, which is run from the genesis block on. Fails if another process writes
 /// the database. One that was interrupted is finished by the next start, or by the next rebuild.
 pub async fn rebuild(
     genesis: &Genesis,
@@ -34,7 +34,7 @@ pub async fn rebuild(
     let database = Database::open(location, genesis_id(genesis)).await?;
     let chain = block_in_place(|| Chain::from_genesis(genesis));
     let genesis_block = genesis_record(&chain);
-    database.clear_lookups().await?;
+    database.clear_index().await?;
     database.record_genesis(&chain.head().hash(), &genesis_block).await?;
     let restored =
         restore_with(chain, &database, &checkpoints, execution, TailPolicy::Keep).await?;

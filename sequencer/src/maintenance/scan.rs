@@ -20,14 +20,14 @@ pub(super) struct JournalScan {
     pub(super) rows: u64,
     /// Rows that take blocks back, each with the first of these.
     voids: Vec<(u64, u64)>,
-    /// What waits and what was refused after the last row that the look-ups hold.
+    /// What waits and what was refused after the last row that the index holds.
     pub(super) unindexed: UnindexedTxs,
     /// Transactions of blocks that were taken back within those rows, each with its newest such block.
     pub(super) reverted: BTreeMap<B256, u64>,
 }
 
 impl JournalScan {
-    /// Reads the whole journal, of which the look-ups hold the rows before `indexed_to`. An error is the first thing that is wrong.
+    /// Reads the whole journal, of which the index holds the rows before `indexed_to`. An error is the first thing that is wrong.
     pub(super) async fn of(
         database: &Database,
         indexed_to: u64,
@@ -74,7 +74,7 @@ impl JournalScan {
                 }
             }
             JournalEntry::Sealed(_) => {}
-            JournalEntry::TakenBack(taken) => {
+            JournalEntry::Reorg(taken) => {
                 self.voids.push((row.sequence, taken.first_block));
                 let void = chain.split_off(&taken.first_block);
                 if is_indexed {
@@ -102,7 +102,7 @@ impl JournalScan {
                 slice.part.take_if(|part: &mut BlockPart| self.is_void(sequence, part.block));
             }
             JournalEntry::Sealed(sealed) if !self.is_void(sequence, sealed.number) => {}
-            JournalEntry::Sealed(_) | JournalEntry::TakenBack(_) => {
+            JournalEntry::Sealed(_) | JournalEntry::Reorg(_) => {
                 row.entry = JournalEntry::Slice(SliceEntry::default());
             }
         }

@@ -5,7 +5,7 @@ use std::{
 
 use tokio::{sync::watch, task::block_in_place};
 use tracing::warn;
-use turnpike_storage::{Database, Reorganisation, StorageError};
+use turnpike_storage::{Database, IndexedReorg, StorageError};
 
 use super::{BlockNotification, EventCursor, EventLog, EventLogLimits, Lagged, LogNotification};
 use crate::Shared;
@@ -40,7 +40,7 @@ pub(crate) enum MissedEvents {
     Lost,
 }
 
-/// Follows the look-ups, for as long as anybody listens.
+/// Follows the index, for as long as anybody listens.
 #[derive(Debug, Default)]
 pub(super) struct HeadTracker {
     log: Weak<EventLog<HeadEvent>>,
@@ -98,7 +98,7 @@ impl HeadTracker {
     ) -> Result<(), StorageError> {
         let Some(log) = self.log.upgrade() else { return Ok(()) };
         loop {
-            for taken in database.reorganisations_after(self.reorganisations).await? {
+            for taken in database.reorgs_after(self.reorganisations).await? {
                 self.rewind(&log, taken);
             }
             let head = *head.borrow();
@@ -107,7 +107,7 @@ impl HeadTracker {
             }
             let last = head.min(self.next + BLOCKS_STEP - 1);
             let records = database.blocks(self.next, last).await?;
-            if database.reorganisations().await? != self.reorganisations {
+            if database.reorgs().await? != self.reorganisations {
                 // They may be void already.
                 continue;
             }
@@ -160,8 +160,8 @@ impl HeadTracker {
     }
 
     /// Tells of what was taken back, the newest block first.
-    fn rewind(&mut self, log: &EventLog<HeadEvent>, taken: Reorganisation) {
-        let Reorganisation { id, first_block } = taken;
+    fn rewind(&mut self, log: &EventLog<HeadEvent>, taken: IndexedReorg) {
+        let IndexedReorg { id, first_block } = taken;
         self.reorganisations = id;
         while self.next > first_block {
             self.next -= 1;
@@ -183,10 +183,10 @@ async fn position(
     head: &watch::Receiver<u64>,
 ) -> Result<(u64, u64), StorageError> {
     loop {
-        let before = database.reorganisations().await?;
+        let before = database.reorgs().await?;
         let newest = database.head_block().await?.unwrap_or(0);
         let head = newest.min(*head.borrow());
-        if database.reorganisations().await? == before {
+        if database.reorgs().await? == before {
             return Ok((before, head));
         }
     }

@@ -1,7 +1,7 @@
 //! What listeners are told: blocks that come and go, transactions that are accepted, and what became of them in each slice.
 //!
 //! ```text
-//! look-ups, head ─► tracker: converted once ─► log of heads ─┬─► subscriptions, filters: each with its own place
+//! index, head ─► tracker: converted once ─► log of heads ─┬─► subscriptions, filters: each with its own place
 //! committer ─┬─► log of pending transactions ────────────────┘
 //!            └─► log of slices ─► event streams
 //! ```

@@ -86,7 +86,7 @@ pub(crate) enum ProducerCommand {
 pub(crate) struct HaltedProducer {
     /// What ran in a block that was not complete, and is void now.
     pub(crate) open: Option<Vec<Arc<ExecutedTx>>>,
-    /// What was said of transactions and the look-ups have not been told.
+    /// What was said of transactions and the index has not been told.
     pub(crate) unindexed: UnindexedTxs,
     /// What to tell it then.
     pub(crate) resume: oneshot::Sender<()>,

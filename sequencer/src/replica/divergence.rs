@@ -128,10 +128,10 @@ pub enum Divergence {
         /// The row.
         sequence: u64,
     },
-    /// A look-up says something else than the journal.
+    /// The index differs from the journal.
     #[error("{table} of {key}: {reason}")]
     Index {
-        /// The look-up.
+        /// Table of the index.
         table: &'static str,
         /// Which of its entries.
         key: String,

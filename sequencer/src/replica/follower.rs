@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 
 use alloy_primitives::{B256, keccak256};
 use turnpike_storage::{
-    Assembled, BlockAssembler, JournalBlock, JournalEntry, JournalRow, JournalTx, SealedEntry,
-    StorageError, TakenBackEntry,
+    Assembled, BlockAssembler, JournalBlock, JournalEntry, JournalRow, JournalTx, ReorgEntry,
+    SealedEntry, StorageError,
 };
 
 use super::Divergence;
@@ -61,7 +61,7 @@ struct ExecutedBlock {
 pub(crate) enum FollowerTask {
     /// Run a block, and tell [`JournalFollower::ran`].
     Run(JournalBlock),
-    /// The block of this number came to what the journal says: it can go into the look-ups, with what was said of other
+    /// The block of this number came to what the journal says: it can go into the index, with what was said of other
     /// transactions up to its last row.
     Seal {
         /// Its number.
@@ -74,7 +74,7 @@ pub(crate) enum FollowerTask {
     /// Take the end of the chain back, and note what was said of other transactions before.
     Rewind {
         /// What the row says.
-        entry: TakenBackEntry,
+        entry: ReorgEntry,
         /// What was said of other transactions before, and is in no block that stays.
         unindexed: UnindexedTxs,
         /// Transactions of users in parts of void blocks that are not sealed, each with its block.
@@ -85,8 +85,8 @@ pub(crate) enum FollowerTask {
 }
 
 impl JournalFollower {
-    /// Goes on at row `next_row`, where block `next_block` opens. `unsealed` are blocks before it, all of them in the look-ups, of
-    /// which no row up to here says what they came to; `unindexed` is what rows said that are not in the look-ups.
+    /// Goes on at row `next_row`, where block `next_block` opens. `unsealed` are blocks before it, all of them in the index, of
+    /// which no row up to here says what they came to; `unindexed` is what rows said that are not in the index.
     pub(crate) fn new(
         next_row: u64,
         next_block: u64,
@@ -119,7 +119,7 @@ impl JournalFollower {
         }
         let refused = |reason: String| Divergence::Row { sequence, reason };
         let open = match row.entry {
-            JournalEntry::TakenBack(_) => self.assembler.open(),
+            JournalEntry::Reorg(_) => self.assembler.open(),
             JournalEntry::Slice(_) | JournalEntry::Sealed(_) => None,
         };
         let open = open.map(|open| (open.number, hashes(&open.transactions)));
@@ -142,7 +142,7 @@ impl JournalFollower {
                 return Ok(Some(FollowerTask::Run(block)));
             }
             Some(Assembled::Sealed(entry)) => Some(self.seal(sequence, written_at_ms, &entry)?),
-            Some(Assembled::TakenBack(entry)) => Some(self.rewind(entry, open)),
+            Some(Assembled::Reorg(entry)) => Some(self.rewind(entry, open)),
             None => self.note(),
         };
         if self.assembler.open().is_none() {
@@ -200,7 +200,7 @@ impl JournalFollower {
         Ok(FollowerTask::Seal { block: entry.number, written_at_ms, unindexed: ran.unindexed })
     }
 
-    fn rewind(&mut self, entry: TakenBackEntry, open: Option<(u64, Vec<B256>)>) -> FollowerTask {
+    fn rewind(&mut self, entry: ReorgEntry, open: Option<(u64, Vec<B256>)>) -> FollowerTask {
         let mut void: Vec<_> = open.into_iter().collect();
         let mut unindexed = std::mem::take(&mut self.unindexed);
         while let Some(ran) = self.unsealed.pop_back_if(|ran| ran.found.number >= entry.first_block)
@@ -284,7 +284,7 @@ mod tests {
     }
 
     fn taken_back(first_block: u64) -> JournalEntry {
-        JournalEntry::TakenBack(TakenBackEntry {
+        JournalEntry::Reorg(ReorgEntry {
             first_block,
             reason: "L1".into(),
             waiting: Vec::new(),

@@ -1,6 +1,6 @@
 //! What L1 says of blocks that came from elsewhere.
 //!
-//! An entry's blocks are safe once the look-ups hold them as the entry gives them. The source may be behind L1, or not have seen yet
+//! An entry's blocks are safe once the index holds them as the entry gives them. The source may be behind L1, or not have seen yet
 //! that L1 took other blocks: so L1 waits for a while before a difference counts. The same holds where the source takes back what was safe:
 //! L1 may have dropped it, and will say so.
 
@@ -31,16 +31,16 @@ pub(crate) struct L1Watcher {
     changed: watch::Sender<u64>,
     /// How long the source may hold other blocks than L1.
     patience: Duration,
-    /// Entries whose blocks the look-ups do not hold yet, in order.
+    /// Entries whose blocks the index does not hold yet, in order.
     waiting: VecDeque<DerivedEntry>,
     /// PendingL1Event when there is room for entries again.
     held: Option<oneshot::Sender<()>>,
-    /// Since when the look-ups differ from the first of them, or from what they held when it was safe.
+    /// Since when the index differs from the first of them, or from what they held when it was safe.
     differs_since: Option<Instant>,
     proofs: PasserProofRetention,
 }
 
-/// Where the look-ups differ from what L1 holds.
+/// Where the index differs from what L1 holds.
 #[derive(Clone, Copy, Debug)]
 struct L1Difference {
     block: u64,
@@ -88,7 +88,7 @@ impl L1Watcher {
         self.look(Instant::now()).await
     }
 
-    /// Sees whether the look-ups hold by now what entries wait for, and still what was safe. To be called when they have changed, and
+    /// Sees whether the index holds by now what entries wait for, and still what was safe. To be called when they have changed, and
     /// now and then.
     pub(crate) async fn look(&mut self, now: Instant) -> Result<(), ReplicaError> {
         let difference = match self.lost().await? {
@@ -131,7 +131,7 @@ impl L1Watcher {
         Ok((hash != Some(safe)).then_some(L1Difference { block, entry, hash }))
     }
 
-    /// Takes up the entries whose blocks the look-ups hold. Returns where the first of the others differs.
+    /// Takes up the entries whose blocks the index holds. Returns where the first of the others differs.
     async fn take_entries(&mut self) -> Result<Option<L1Difference>, ReplicaError> {
         let database = Arc::clone(&self.shared.database);
         while let Some(entry) = self.waiting.front() {
@@ -156,7 +156,7 @@ impl L1Watcher {
 #[cfg(test)]
 mod tests {
     use turnpike_l1::Reorg;
-    use turnpike_storage::{IndexBatch, TakenBack};
+    use turnpike_storage::{IndexBatch, IndexRewind};
 
     use super::*;
     use crate::driver::tests::test_sequencer::TestSequencer;
@@ -177,9 +177,9 @@ mod tests {
         let mut watch = L1Watcher::new(Arc::clone(&shared), changed, patience);
         watch.look(start).await.expect("it is there");
         let reason = "the source says so".to_owned();
-        let taken_back = Some(TakenBack { first_block: 1, reason, reverted: Vec::new() });
+        let rewind = Some(IndexRewind { first_block: 1, reason, reorged: Vec::new() });
         let to = shared.database.indexed_to().await.expect("reads");
-        let batch = IndexBatch { to, taken_back, ..IndexBatch::default() };
+        let batch = IndexBatch { to, rewind, ..IndexBatch::default() };
         shared.database.index(&batch).await.expect("takes it back");
         watch.look(start).await.expect("L1 may say so, too");
         let late = start + patience;

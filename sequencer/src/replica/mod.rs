@@ -1,7 +1,7 @@
 //! A node that follows another one's journal, runs all of it again and serves what it found to be so.
 //!
 //! ```text
-//! source: feed or database ─► follower ─► run, compare ─► journal of its own ─► look-ups ─► API, feed
+//! source: feed or database ─► follower ─► run, compare ─► journal of its own ─► index ─► API, feed
 //! L1 ─► tracker: batches, outputs, safe and final heads ───────────┘ (compares what L1 holds with what the source gave)
 //! ```
 //!

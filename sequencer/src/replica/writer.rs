@@ -7,7 +7,7 @@ use tracing::{info, warn};
 use turnpike_executor::{BlockOutcome, Chain, EngineConfig};
 use turnpike_protocol::Genesis;
 use turnpike_storage::{
-    IndexBatch, JournalBlock, JournalRow, SealedBlock, SealedEntry, TakenBack, TakenBackEntry,
+    IndexBatch, IndexRewind, JournalBlock, JournalRow, ReorgEntry, SealedBlock, SealedEntry,
 };
 
 use super::{
@@ -23,10 +23,10 @@ use crate::{
     unindexed::UnindexedTxs,
 };
 
-/// Blocks that ran and are not in the look-ups, after which what there is is written: they are in memory.
+/// Blocks that ran and are not in the index, after which what there is is written: they are in memory.
 const BLOCKS_WAITING_MAX: usize = 16;
 
-/// Does what a journal's rows demand, and keeps what was vouched for: journal, checkpoints, look-ups, in this order.
+/// Does what a journal's rows demand, and keeps what was vouched for: journal, checkpoints, index, in this order.
 #[derive(Debug)]
 pub(crate) struct ReplicaWriter {
     pub(crate) genesis: Genesis,
@@ -42,7 +42,7 @@ pub(crate) struct ReplicaWriter {
     pub(crate) ran: Vec<BlockOutcome>,
     /// Blocks that ran, until their rows say that they came to the same.
     pub(crate) unsealed: Vec<SealedBlock>,
-    /// What goes into the look-ups once its rows are in the journal.
+    /// What goes into the index once its rows are in the journal.
     pub(crate) batches: Vec<IndexBatch>,
 }
 
@@ -128,7 +128,7 @@ impl ReplicaWriter {
     ) -> Result<(), ReplicaError> {
         let Some(at) = self.unsealed.iter().position(|block| block.block.header.number == number)
         else {
-            // It was in the look-ups at the start.
+            // It was in the index at the start.
             return Ok(self.shared.database.note_sealed(number, written_at_ms).await?);
         };
         let mut block = self.unsealed.remove(at);
@@ -136,7 +136,7 @@ impl ReplicaWriter {
         let (accepted, refused) = unindexed.into_parts();
         self.batches.push(IndexBatch {
             to: block.rows.end,
-            taken_back: None,
+            rewind: None,
             accepted,
             blocks: vec![block],
             refused,
@@ -147,12 +147,12 @@ impl ReplicaWriter {
     async fn rewind(
         &mut self,
         to: u64,
-        entry: TakenBackEntry,
+        entry: ReorgEntry,
         mut unindexed: UnindexedTxs,
         void: Vec<(B256, u64)>,
     ) -> anyhow::Result<()> {
-        let TakenBackEntry { first_block, reason, waiting, refused } = entry;
-        // The row is among what is written now: should this end before the look-ups know of it, the next start reads it.
+        let ReorgEntry { first_block, reason, waiting, refused } = entry;
+        // The row is among what is written now: should this end before the index knows of it, the next start reads it.
         self.flush().await?;
         warn!(first = first_block, reason, "blocks are taken back");
         self.rewind_chain(first_block - 1).await?;
@@ -165,15 +165,15 @@ impl ReplicaWriter {
         let known: std::collections::HashSet<_> = reverted.iter().map(|(hash, _)| *hash).collect();
         let rest = reverted_from(database, first_block).await?;
         reverted.extend(rest.into_iter().filter(|(hash, _)| !known.contains(hash)));
-        let taken_back = Some(TakenBack { first_block, reason, reverted });
-        let batch = IndexBatch { to, taken_back, accepted, blocks: Vec::new(), refused };
+        let rewind = Some(IndexRewind { first_block, reason, reorged: reverted });
+        let batch = IndexBatch { to, rewind, accepted, blocks: Vec::new(), refused };
         self.shared.notifications.before_rewind(&self.shared, first_block).await;
-        database.index(&batch).await.context("the look-ups cannot be written")?;
+        database.index(&batch).await.context("cannot write the index")?;
         self.head.send_replace(first_block - 1);
         Ok(())
     }
 
-    /// Takes the chain back to a block that the look-ups hold.
+    /// Takes the chain back to a block that the index holds.
     async fn rewind_chain(&mut self, block: u64) -> anyhow::Result<()> {
         let shared = Arc::clone(&self.shared);
         if shared.chain.read().await.oldest_state() > block {
@@ -211,7 +211,7 @@ impl ReplicaWriter {
         }
         for batch in self.batches.drain(..) {
             let indexed = shared.database.index(&batch).await;
-            indexed.context("the look-ups cannot be written")?;
+            indexed.context("cannot write the index")?;
             if let Some(block) = batch.blocks.last() {
                 let header = &block.block.header;
                 self.head.send_replace(header.number);

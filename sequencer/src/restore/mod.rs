@@ -1,11 +1,11 @@
 //! The chain as it was at the last stop.
 //!
 //! ```text
-//! checkpoint ─► state after some block ─► rows of the journal after it ─► state, look-ups and pool after the last
+//! checkpoint ─► state after some block ─► rows of the journal after it ─► state, index and pool after the last
 //! ```
 //!
 //! The journal is the ground truth. A checkpoint only says what running its first blocks comes to, and is used if the
-//! look-ups hold its block with that state root. On any doubt all of the journal is run. What the look-ups do not hold yet is
+//! index holds its block with that state root. On any doubt all of the journal is run. What the index does not hold yet is
 //! made up for. A block whose last part is missing is completed with what it has: its transactions were told of.
 
 #[cfg(test)]
@@ -24,8 +24,8 @@ use tracing::{info, warn};
 use turnpike_executor::{BlockOutcome, Chain, Engine, EngineConfig};
 use turnpike_state::checkpoint::{CheckpointStore, Loaded};
 use turnpike_storage::{
-    AcceptedTx, Assembled, BlockAssembler, BlockPart, Database, IndexBatch, JournalBlock,
-    JournalEntry, JournalRow, SealedBlock, SealedEntry, SliceEntry, TakenBack, TakenBackEntry,
+    AcceptedTx, Assembled, BlockAssembler, BlockPart, Database, IndexBatch, IndexRewind,
+    JournalBlock, JournalEntry, JournalRow, ReorgEntry, SealedBlock, SealedEntry, SliceEntry,
     unix_milliseconds,
 };
 
@@ -46,9 +46,9 @@ pub(crate) struct Restored {
     pub(crate) checkpoints: Checkpoints,
     /// Transactions that wait, in the order of arrival.
     pub(crate) pending: Vec<AcceptedTx>,
-    /// Arrivals that the look-ups hold or are going to hold: others must have others.
+    /// Arrivals that the index holds or are going to hold: others must have others.
     pub(crate) arrivals: Vec<u64>,
-    /// What rows say of transactions that the look-ups do not hold yet.
+    /// What rows say of transactions that the index does not hold yet.
     pub(crate) unindexed: UnindexedTxs,
     /// Blocks of which no row says what they came to.
     pub(crate) unsealed: Vec<SealedEntry>,
@@ -66,7 +66,7 @@ pub(crate) enum TailPolicy {
     Keep,
 }
 
-/// Brings the chain, which is at its genesis block, to the end of the journal, and the look-ups as well. `execution` says what
+/// Brings the chain, which is at its genesis block, to the end of the journal, and the index as well. `execution` says what
 /// runs its blocks, now and later.
 pub(crate) async fn restore(
     genesis: Chain,
@@ -118,7 +118,7 @@ pub(crate) async fn restore_with(
     })
 }
 
-/// The chain after `block`, which the look-ups hold, in a state that it does not keep any more.
+/// The chain after `block`, which the index holds, in a state that it does not keep any more.
 pub(crate) async fn restore_to(
     genesis: Chain,
     database: &Database,
@@ -131,7 +131,7 @@ pub(crate) async fn restore_to(
     while chain.head().header.number < block {
         let next = chain.head().header.number + 1;
         let rows = database.rows_of(next).await?;
-        let rows = rows.with_context(|| format!("the look-ups do not hold block {next}"))?;
+        let rows = rows.with_context(|| format!("the index does not hold block {next}"))?;
         let block = journal_block(database, next, rows).await?;
         let outcome = block_in_place(|| run_block(&mut chain, &block, Senders::Known))?;
         checkpoints.push(&chain, outcome).await;
@@ -211,10 +211,10 @@ async fn resume(
         return Ok(chain.map(|chain| (chain, store)));
     }
     let record = database.block(block).await?;
-    let record = record.with_context(|| format!("the look-ups do not hold block {block}"))?;
+    let record = record.with_context(|| format!("the index does not hold block {block}"))?;
     ensure!(
         record.header.state_root == state_root,
-        "it has state root {state_root} after block {block}, the look-ups {}",
+        "it has state root {state_root} after block {block}, the index {}",
         record.header.state_root
     );
     let is_void = is_taken_back(database, block).await?;
@@ -225,9 +225,9 @@ async fn resume(
     Ok(Some((chain, store)))
 }
 
-/// Whether rows that the look-ups have not taken in void a block.
+/// Whether rows that the index has not taken in void a block.
 async fn is_taken_back(database: &Database, block: u64) -> anyhow::Result<bool> {
-    let taken = database.taken_back_from(database.indexed_to().await?).await?;
+    let taken = database.reorg_entries_from(database.indexed_to().await?).await?;
     Ok(taken.iter().any(|(_, taken)| taken.first_block <= block))
 }
 
@@ -237,11 +237,11 @@ struct Restorer<'a> {
     chain: Chain,
     checkpoints: Checkpoints,
     assembler: BlockAssembler,
-    /// The first row that the look-ups do not hold.
+    /// The first row that the index does not hold.
     indexed_to: u64,
     /// Later rows that take blocks back, each with the first of them.
     voids: Vec<(u64, u64)>,
-    /// What was said of transactions since the newest block, and goes into the look-ups with the next.
+    /// What was said of transactions since the newest block, and goes into the index with the next.
     unindexed: UnindexedTxs,
     /// Transactions of parts that are void, with their blocks, until the row that voids them.
     void: Vec<(B256, u64)>,
@@ -276,10 +276,10 @@ impl<'a> Restorer<'a> {
             0 => 0,
             block => {
                 let rows = self.database.rows_of(block).await?;
-                rows.with_context(|| format!("the look-ups do not hold block {block}"))?.end
+                rows.with_context(|| format!("the index does not hold block {block}"))?.end
             }
         };
-        let voids = self.database.taken_back_from(next).await?;
+        let voids = self.database.reorg_entries_from(next).await?;
         self.voids = voids.iter().map(|(row, taken)| (*row, taken.first_block)).collect();
         loop {
             let rows = self.database.rows(next, ROWS_STEP).await?;
@@ -322,7 +322,7 @@ impl<'a> Restorer<'a> {
         let first = match &row.entry {
             JournalEntry::Slice(_) => None,
             JournalEntry::Sealed(sealed) => Some(sealed.number),
-            JournalEntry::TakenBack(taken) => {
+            JournalEntry::Reorg(taken) => {
                 let is_known = self.voids.iter().any(|(at, _)| *at == sequence);
                 ensure!(is_known, "row {sequence} takes blocks back, and came after the others");
                 Some(taken.first_block)
@@ -330,7 +330,7 @@ impl<'a> Restorer<'a> {
         };
         if first.is_some_and(|block| is_void(&self.voids, sequence, block)) {
             let empty = JournalEntry::Slice(SliceEntry::default());
-            if let JournalEntry::TakenBack(taken) = std::mem::replace(&mut row.entry, empty)
+            if let JournalEntry::Reorg(taken) = std::mem::replace(&mut row.entry, empty)
                 && is_new
             {
                 // Another takes back more: only what waits because of it counts.
@@ -351,7 +351,7 @@ impl<'a> Restorer<'a> {
                 }
                 Ok(())
             }
-            Some(Assembled::TakenBack(taken)) if is_new => self.rewind(sequence, taken).await,
+            Some(Assembled::Reorg(taken)) if is_new => self.rewind(sequence, taken).await,
             _ => Ok(()),
         }
     }
@@ -374,9 +374,9 @@ impl<'a> Restorer<'a> {
         Ok(())
     }
 
-    /// Blocks that the look-ups hold are void, and so is what followed.
-    async fn rewind(&mut self, sequence: u64, taken: TakenBackEntry) -> anyhow::Result<()> {
-        let TakenBackEntry { first_block, reason, waiting, refused } = taken;
+    /// Blocks that the index holds are void, and so is what followed.
+    async fn rewind(&mut self, sequence: u64, taken: ReorgEntry) -> anyhow::Result<()> {
+        let ReorgEntry { first_block, reason, waiting, refused } = taken;
         let mut reverted = std::mem::take(&mut self.void);
         let known: HashSet<_> = reverted.iter().map(|(hash, _)| *hash).collect();
         for (hash, block) in reverted_from(self.database, first_block).await? {
@@ -387,8 +387,8 @@ impl<'a> Restorer<'a> {
         self.unindexed.accept(waiting);
         self.unindexed.refuse(refused);
         self.unsealed.retain(|number, _| *number < first_block);
-        let taken_back = TakenBack { first_block, reason, reverted };
-        self.index(sequence + 1, Some(taken_back), Vec::new()).await
+        let rewind = IndexRewind { first_block, reason, reorged: reverted };
+        self.index(sequence + 1, Some(rewind), Vec::new()).await
     }
 
     /// Completes a block whose last part is missing; `end` is the end of the journal.
@@ -427,15 +427,15 @@ impl<'a> Restorer<'a> {
         Ok(())
     }
 
-    /// Brings the look-ups to row `to`.
+    /// Brings the index to row `to`.
     async fn index(
         &mut self,
         to: u64,
-        taken_back: Option<TakenBack>,
+        rewind: Option<IndexRewind>,
         blocks: Vec<SealedBlock>,
     ) -> anyhow::Result<()> {
         let (accepted, refused) = std::mem::take(&mut self.unindexed).into_parts();
-        let batch = IndexBatch { to, taken_back, accepted, blocks, refused };
+        let batch = IndexBatch { to, rewind, accepted, blocks, refused };
         Ok(self.database.index(&batch).await?)
     }
 }
@@ -445,7 +445,7 @@ fn is_void(voids: &[(u64, u64)], sequence: u64, block: u64) -> bool {
     voids.iter().any(|(at, first)| *at > sequence && block >= *first)
 }
 
-/// Transactions of blocks from `first` on in the look-ups, deposits included, each with its block.
+/// Transactions of blocks from `first` on in the index, deposits included, each with its block.
 pub(crate) async fn reverted_from(
     database: &Database,
     first: u64,

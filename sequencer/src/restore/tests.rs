@@ -163,7 +163,7 @@ async fn what_a_void_row_refused_does_not_wait() {
     seal(&database, &mut restored).await;
     let taken_back = |refused| {
         let (reason, waiting) = ("L1".to_owned(), Vec::new());
-        JournalEntry::TakenBack(TakenBackEntry { first_block: 1, reason, waiting, refused })
+        JournalEntry::Reorg(ReorgEntry { first_block: 1, reason, waiting, refused })
     };
     let refused = vec![(keccak256([1]), "late".to_owned())];
     let rows = [accepted(7), taken_back(refused.clone()), taken_back(Vec::new())];
@@ -256,7 +256,7 @@ async fn look_ups_that_are_made_anew_have_the_same_times() {
     node.run(3, false).await;
     let (database, restored) = node.start().await;
     let genesis = Chain::from_genesis(&node.genesis);
-    database.clear_lookups().await.expect("clears");
+    database.clear_index().await.expect("clears");
     let record = crate::sealed::genesis_record(&genesis);
     database.record_genesis(&genesis.head().hash(), &record).await.expect("records");
     restored.checkpoints.finish().await;

@@ -3,7 +3,7 @@ use turnpike_storage::{Database, IndexBatch, StorageError};
 
 use crate::{
     fixture::{CHAIN, append, input, open},
-    place::{Part, Place},
+    place::{DatabasePart, Place},
 };
 
 /// The row that is damaged; there are some before and after it.
@@ -31,7 +31,7 @@ async fn is_found(database: &Database) -> bool {
 
 pub(crate) async fn any_flipped_byte_is_found(place: Place) {
     let database = filled(&place).await;
-    let mut raw = place.raw(Part::Main).await;
+    let mut raw = place.raw(DatabasePart::Journal).await;
     for column in ["payload", "checksum"] {
         let row =
             sqlx::query(AssertSqlSafe(format!("SELECT {column} FROM journal WHERE sequence = $1")))
@@ -82,7 +82,7 @@ pub(crate) async fn any_flipped_byte_is_found(place: Place) {
 
 pub(crate) async fn rows_that_are_swapped_or_missing_are_found(place: Place) {
     let database = filled(&place).await;
-    let mut raw = place.raw(Part::Main).await;
+    let mut raw = place.raw(DatabasePart::Journal).await;
     // A whole row in another's place.
     for sql in [
         "UPDATE journal SET sequence = 1000 WHERE sequence = 2",
@@ -117,12 +117,12 @@ pub(crate) async fn a_row_of_another_history_does_not_fit(place: Place) {
         elsewhere.rows(2, 1).await.expect("reads")
     );
     let row = sqlx::query("SELECT checksum FROM journal WHERE sequence = 2")
-        .fetch_one(&mut other.raw(Part::Main).await)
+        .fetch_one(&mut other.raw(DatabasePart::Journal).await)
         .await
         .expect("reads");
     sqlx::query("UPDATE journal SET checksum = $1 WHERE sequence = 2")
         .bind(row.try_get::<Vec<u8>, _>(0).expect("bytes"))
-        .execute(&mut place.raw(Part::Main).await)
+        .execute(&mut place.raw(DatabasePart::Journal).await)
         .await
         .expect("damages");
     assert!(is_found(&database).await);
@@ -133,7 +133,7 @@ pub(crate) async fn the_journal_of_another_chain_does_not_fit(place: Place) {
     database.close().await;
     drop(database);
     let other = alloy_primitives::B256::repeat_byte(2);
-    let mut raw = place.raw(Part::Main).await;
+    let mut raw = place.raw(DatabasePart::Journal).await;
     sqlx::query("UPDATE meta SET value = $1")
         .bind(other.to_vec())
         .execute(&mut raw)
@@ -149,7 +149,7 @@ pub(crate) async fn an_end_that_is_lost_is_missed(place: Place) {
     database.index(&batch).await.expect("indexes");
     database.close().await;
     drop(database);
-    let mut raw = place.raw(Part::Main).await;
+    let mut raw = place.raw(DatabasePart::Journal).await;
     execute(&mut raw, "DELETE FROM journal WHERE sequence >= 5".into()).await;
     let opened = Database::open(&place.location(), CHAIN).await;
     assert!(matches!(opened, Err(StorageError::EndMissing { end: 5, indexed: 6, .. })));

@@ -116,7 +116,7 @@ pub(crate) fn record(input: &SealedInput) -> BlockRecord {
     }
 }
 
-/// What the look-ups get of a block in these rows.
+/// What the index gets of a block in these rows.
 pub(crate) fn block(input: &SealedInput, rows: std::ops::Range<u64>) -> SealedBlock {
     let hashes: Vec<_> = input.transactions.iter().map(keccak256).collect();
     SealedBlock {
@@ -148,7 +148,7 @@ pub(crate) fn proof(block: u64) -> PasserProof {
     }
 }
 
-/// Appends a block of one slice and takes it into the look-ups.
+/// Appends a block of one slice and takes it into the index.
 pub(crate) async fn append(database: &Database, input: &SealedInput) {
     let at = database.append_at(&rows(input), 1_000).await.expect("appends");
     let blocks = vec![block(input, at.start..at.start + 1)];

@@ -1,6 +1,6 @@
 use alloy_primitives::keccak256;
 use turnpike_storage::{
-    Database, IndexBatch, JournalEntry, JournalRow, SliceEntry, StorageError, TakenBackEntry,
+    Database, IndexBatch, JournalEntry, JournalRow, ReorgEntry, SliceEntry, StorageError,
 };
 
 use crate::{
@@ -20,7 +20,7 @@ pub(crate) async fn a_restart_finds_what_was_appended(place: Place) {
             refused: vec![(keccak256(b"later"), "too late".into())],
             ..SliceEntry::default()
         }),
-        JournalEntry::TakenBack(TakenBackEntry {
+        JournalEntry::Reorg(ReorgEntry {
             first_block: 1,
             reason: "forced".into(),
             waiting: vec![accepted(3, b"one")],
@@ -52,12 +52,12 @@ pub(crate) async fn a_restart_finds_what_was_appended(place: Place) {
     assert_eq!(database.rows(60, 3).await.expect("reads"), [], "past the end");
     assert_eq!(database.journal_end().await.expect("reads"), 6);
     for from in [0, 5] {
-        let taken = database.taken_back_from(from).await.expect("reads");
+        let taken = database.reorg_entries_from(from).await.expect("reads");
         let taken: Vec<_> =
-            taken.into_iter().map(|(row, taken)| (row, JournalEntry::TakenBack(taken))).collect();
+            taken.into_iter().map(|(row, taken)| (row, JournalEntry::Reorg(taken))).collect();
         assert_eq!(taken, [(5, expected[5].entry.clone())]);
     }
-    assert_eq!(database.taken_back_from(6).await.expect("reads"), []);
+    assert_eq!(database.reorg_entries_from(6).await.expect("reads"), []);
 }
 
 pub(crate) async fn an_append_of_many_rows_is_one(place: Place) {
@@ -69,7 +69,7 @@ pub(crate) async fn an_append_of_many_rows_is_one(place: Place) {
     let rows = database.rows(0, 2_000).await.expect("reads");
     assert!(rows.iter().map(|row| &row.entry).eq(&entries));
     // The last of them cannot be written: none is.
-    let mut raw = place.raw(crate::place::Part::Main).await;
+    let mut raw = place.raw(crate::place::DatabasePart::Journal).await;
     sqlx::query(
         "INSERT INTO journal (sequence, epoch, payload, checksum) VALUES (2467, 9, $1, $1)",
     )
@@ -151,26 +151,25 @@ pub(crate) async fn blocks_are_found_among_other_rows(place: Place) {
     assert_eq!(reader.block_hash(2).await.expect("reads"), Some(second.hash));
 }
 
-pub(crate) async fn blocks_that_were_taken_back_are_not_in_those_that_stand(place: Place) {
+pub(crate) async fn reorged_blocks_are_not_in_those_that_stand(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[b"one"])).await;
     append(&database, &input(2, &[b"two"])).await;
     let mut other = input(2, &[b"foreign"]);
     other.hash = alloy_primitives::B256::repeat_byte(0x22);
     let open_block = part(&input(3, &[]), true, &[b"open"], false);
-    let taken_back = JournalEntry::TakenBack(TakenBackEntry {
+    let rewind = JournalEntry::Reorg(ReorgEntry {
         first_block: 2,
         reason: "forced".into(),
         waiting: Vec::new(),
         refused: Vec::new(),
     });
     let [whole, end] = rows(&other);
-    database.append(&[open_block, taken_back, whole, end]).await.expect("appends");
-    let reverted = vec![(keccak256(b"two"), 2), (keccak256(b"open"), 3)];
-    let taken_back =
-        turnpike_storage::TakenBack { first_block: 2, reason: "forced".into(), reverted };
+    database.append(&[open_block, rewind, whole, end]).await.expect("appends");
+    let reorged = vec![(keccak256(b"two"), 2), (keccak256(b"open"), 3)];
+    let rewind = turnpike_storage::IndexRewind { first_block: 2, reason: "forced".into(), reorged };
     let blocks = vec![block(&other, 6..7)];
-    let batch = IndexBatch { to: 7, taken_back: Some(taken_back), blocks, ..IndexBatch::default() };
+    let batch = IndexBatch { to: 7, rewind: Some(rewind), blocks, ..IndexBatch::default() };
     database.index(&batch).await.expect("indexes");
     let sealed = database.sealed_blocks(1, 10).await.expect("reads");
     assert_eq!(sealed, [input(1, &[b"one"]), other]);

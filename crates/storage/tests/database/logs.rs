@@ -1,18 +1,18 @@
 use alloy_primitives::{Address, B256, Log, LogData, keccak256};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use turnpike_storage::{
-    BlockKey, BlockKeys, BlockQuery, Database, IndexBatch, SealedBlock, TakenBack,
+    BlockKey, BlockKeys, BlockQuery, Database, IndexBatch, IndexRewind, SealedBlock,
 };
 
 use crate::{
     fixture::{append, block, input, open, record},
-    place::{Part, Place},
+    place::{DatabasePart, Place},
 };
 
 /// Chains that are made up.
 const CHAINS: usize = 4;
 
-/// Blocks in one batch of the look-ups.
+/// Blocks in one batch of the index.
 const BATCH_BLOCKS: usize = 64;
 
 /// What happens to a chain.
@@ -111,12 +111,12 @@ impl Model {
             Step::TakeBack(count) => {
                 blocks.truncate(blocks.len().saturating_sub(count).max(1));
                 let first_block = blocks.len() as u64;
-                let taken_back =
-                    TakenBack { first_block, reason: String::new(), reverted: Vec::new() };
+                let rewind =
+                    IndexRewind { first_block, reason: String::new(), reorged: Vec::new() };
                 // The first block of the other chain comes with it.
                 let other = vec![sealed(first_block, version, &[])];
-                let taken_back = Some(taken_back);
-                let batch = IndexBatch { taken_back, blocks: other, ..IndexBatch::default() };
+                let rewind = Some(rewind);
+                let batch = IndexBatch { rewind, blocks: other, ..IndexBatch::default() };
                 database.index(&batch).await.expect("indexes");
                 blocks.push(Vec::new());
             }
@@ -187,7 +187,7 @@ pub(crate) async fn an_index_finds_what_a_scan_finds(place: Place) {
 }
 
 async fn rows(place: &Place, table: &str) -> u64 {
-    let mut raw = place.raw(Part::Lookups).await;
+    let mut raw = place.raw(DatabasePart::Index).await;
     let count = match table {
         "block_keys" => sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM block_keys"),
         _ => sqlx::query_scalar("SELECT COUNT(*) FROM block_postings"),
@@ -195,13 +195,13 @@ async fn rows(place: &Place, table: &str) -> u64 {
     u64::try_from(count.fetch_one(&mut raw).await.expect("counts")).expect("no debt")
 }
 
-/// Look-ups that were written before there was the index: their blocks are all looked at.
+/// An index without block keys for old blocks: all of those blocks are read.
 pub(crate) async fn what_the_index_does_not_know_is_looked_at(place: Place) {
     let database = open(&place).await;
     for number in 1..=4 {
         append(&database, &input(number, &[])).await;
     }
-    let mut raw = place.raw(Part::Lookups).await;
+    let mut raw = place.raw(DatabasePart::Index).await;
     sqlx::query("DELETE FROM block_keys WHERE block <= 2")
         .execute(&mut raw)
         .await

@@ -4,13 +4,14 @@
 mod damage;
 mod files;
 mod fixture;
+mod index;
 mod journal;
 mod logs;
-mod lookups;
+mod migrations;
 mod place;
-mod places;
 mod roles;
 mod servers;
+mod transactions;
 mod writers;
 
 use libtest_mimic::{Arguments, Trial};
@@ -42,18 +43,18 @@ fn main() {
             what_does_not_fit_is_not_written,
             a_replica_copies_rows_as_they_are,
             blocks_are_found_among_other_rows,
-            blocks_that_were_taken_back_are_not_in_those_that_stand;
+            reorged_blocks_are_not_in_those_that_stand;
         damage:
             any_flipped_byte_is_found,
             rows_that_are_swapped_or_missing_are_found,
             a_row_of_another_history_does_not_fit,
             the_journal_of_another_chain_does_not_fit,
             an_end_that_is_lost_is_missed;
-        lookups:
+        index:
             what_was_indexed_is_found,
             a_batch_is_whole_or_nothing,
             a_prefix_places_and_does_not_identify,
-            what_is_taken_back_is_replaced,
+            what_is_rewound_is_replaced,
             what_waits_may_be_told_of_twice,
             what_waits_may_take_the_place_of_what_has_gone,
             they_can_be_written_anew,
@@ -61,9 +62,11 @@ fn main() {
         logs:
             an_index_finds_what_a_scan_finds,
             what_the_index_does_not_know_is_looked_at;
-        places:
+        transactions:
             an_index_finds_what_a_map_finds,
             a_cut_entry_is_found;
+        migrations:
+            a_database_of_the_first_migrations_keeps_its_rows;
         writers:
             one_writer_and_one_chain,
             whoever_has_an_older_epoch_cannot_write,

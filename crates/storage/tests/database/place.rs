@@ -24,9 +24,9 @@ pub(crate) struct Place {
 
 /// The two parts of a database.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Part {
-    Main,
-    Lookups,
+pub(crate) enum DatabasePart {
+    Journal,
+    Index,
 }
 
 type Test = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -73,14 +73,24 @@ impl Place {
     }
 
     /// A connection past all that guards the database.
-    pub(crate) async fn raw(&self, part: Part) -> AnyConnection {
+    pub(crate) async fn raw(&self, part: DatabasePart) -> AnyConnection {
+        self.connect(part, "rw").await
+    }
+
+    /// The same, to a file that is created if it is not there.
+    pub(crate) async fn create(&self, part: DatabasePart) -> AnyConnection {
+        self.connect(part, "rwc").await
+    }
+
+    async fn connect(&self, part: DatabasePart, mode: &str) -> AnyConnection {
         install_default_drivers();
         let file = match part {
-            Part::Main => "role.db",
-            Part::Lookups => "role.index.db",
+            DatabasePart::Journal => "role.db",
+            DatabasePart::Index => "role.index.db",
         };
         let path = self.folder.path().join(file);
-        let url = self.url.clone().unwrap_or_else(|| format!("sqlite://{}", path.display()));
+        let url =
+            self.url.clone().unwrap_or_else(|| format!("sqlite://{}?mode={mode}", path.display()));
         let options = AnyConnectOptions::from_str(&url).expect("a URL");
         let mut raw = options.connect().await.expect("connects");
         // Nothing that tests do this way has to last.

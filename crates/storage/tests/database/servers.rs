@@ -4,7 +4,7 @@ use turnpike_test_postgres::Server;
 
 use crate::{
     fixture::{CHAIN, append, input, open, rows},
-    place::{Part, Place},
+    place::{DatabasePart, Place},
 };
 
 /// Makes the server answer an append as it does when its disk is full.
@@ -15,7 +15,7 @@ const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql
 pub(crate) async fn a_full_disk_leaves_the_journal_as_it_was(place: Place) {
     let database = open(&place).await;
     database.append(&rows(&input(1, &[]))).await.expect("appends");
-    let mut raw = place.raw(Part::Main).await;
+    let mut raw = place.raw(DatabasePart::Journal).await;
     raw.execute(FULL).await.expect("fills");
     let error = database.append(&rows(&input(2, &[]))).await.expect_err("is full");
     assert!(error.is_full() && !error.is_unsure(), "{error}");
@@ -27,7 +27,7 @@ pub(crate) async fn a_full_disk_leaves_the_journal_as_it_was(place: Place) {
 pub(crate) async fn a_lost_connection_ends_writing(place: Place) {
     let old = open(&place).await;
     append(&old, &input(1, &[])).await;
-    let mut raw = place.raw(Part::Main).await;
+    let mut raw = place.raw(DatabasePart::Journal).await;
     raw.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
          WHERE locktype = 'advisory' AND granted AND datname = current_database()",
@@ -63,7 +63,7 @@ pub(crate) async fn what_was_appended_outlives_the_server(_: Place) {
 
 pub(crate) async fn two_schemas_are_two_databases(place: Place) {
     let database = open(&place).await;
-    let mut raw = place.raw(Part::Main).await;
+    let mut raw = place.raw(DatabasePart::Journal).await;
     let other = place.with_schema("other");
     let opened = Database::open(&other.location(), CHAIN).await;
     let Err(StorageError::Unusable { reason, .. }) = opened else { panic!("is not there") };

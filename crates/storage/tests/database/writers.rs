@@ -3,7 +3,7 @@ use turnpike_storage::{Database, IndexBatch, StorageError};
 
 use crate::{
     fixture::{CHAIN, append, input, open, reopen, rows, waiting},
-    place::{Part, Place},
+    place::{DatabasePart, Place},
 };
 
 pub(crate) async fn one_writer_and_one_chain(place: Place) {
@@ -31,10 +31,16 @@ pub(crate) async fn whoever_has_an_older_epoch_cannot_write(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[])).await;
     // Somebody else who leads now, whatever became of the lock.
-    let mut raw = place.raw(Part::Main).await;
-    sqlx::query("UPDATE leader SET epoch = epoch + 1").execute(&mut raw).await.expect("leads");
-    let mut lookups = place.raw(Part::Lookups).await;
-    sqlx::query("UPDATE indexed SET epoch = epoch + 1").execute(&mut lookups).await.expect("leads");
+    let mut raw = place.raw(DatabasePart::Journal).await;
+    sqlx::query("UPDATE writer_epoch SET epoch = epoch + 1")
+        .execute(&mut raw)
+        .await
+        .expect("leads");
+    let mut index = place.raw(DatabasePart::Index).await;
+    sqlx::query("UPDATE index_cursor SET epoch = epoch + 1")
+        .execute(&mut index)
+        .await
+        .expect("leads");
     for _ in 0..2 {
         let appended = database.append(&rows(&input(2, &[]))).await;
         assert!(matches!(appended, Err(StorageError::Fenced(1))));

@@ -10,7 +10,7 @@ use alloy_primitives::{Address, B256, keccak256};
 use serde::Serialize;
 use serde_json::Value;
 use turnpike_protocol::ReceiptEnvelope;
-use turnpike_storage::{BlockRecord, StoredTimes, TransactionPlace, TransactionTimes};
+use turnpike_storage::{BlockRecord, StoredTimes, TransactionLocation, TransactionTimes};
 use utoipa::ToSchema;
 
 use super::{
@@ -235,7 +235,7 @@ impl<'a> Lives<'a> {
             None => self.latest(hash).await?,
             life => life,
         };
-        let Some(from) = self.shared.client_database.reverted_from(&hash).await? else {
+        let Some(from) = self.shared.client_database.reorged_from(&hash).await? else {
             return Ok(life);
         };
         // A deposit under the name that it had is nowhere else.
@@ -256,7 +256,7 @@ impl<'a> Lives<'a> {
         Ok(reason.map(|reason| Life { reason: Some(reason), ..Life::new(hash, State::Refused) }))
     }
 
-    /// A transaction whose block the look-ups do not hold.
+    /// A transaction whose block the index does not hold.
     fn waiting(&self, hash: B256) -> Option<Life> {
         let mut life = Life::new(hash, State::Received);
         {
@@ -299,11 +299,11 @@ impl<'a> Lives<'a> {
         life
     }
 
-    /// A transaction that a block of the look-ups holds.
+    /// A transaction that a block of the index holds.
     pub(super) async fn sealed(&mut self, hash: B256) -> Answer<Option<Life>> {
         let shared = self.shared;
         let Some(place) = shared.place_of(&hash).await? else { return Ok(None) };
-        let TransactionPlace { block, position } = place;
+        let TransactionLocation { block, position } = place;
         let known = self.block(block).await?;
         // The block may have been taken back in between.
         let held = known.as_ref().and_then(|known| known.record.receipts.get(position));

@@ -18,7 +18,7 @@ type Run = fn(Arc<Shared>, Params) -> BoxFuture<'static, Answer>;
 /// A method that clients may call.
 pub(super) struct Method {
     pub(super) name: &'static str,
-    /// What it takes from its caller's allowance: 1 is a look-up.
+    /// What it takes from its caller's allowance: 1 is a read by key.
     pub(super) cost: u32,
     /// What it does here that it does not do everywhere.
     #[cfg_attr(not(test), expect(dead_code, reason = "the published table is made of it"))]

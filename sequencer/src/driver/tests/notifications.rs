@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::{B256, keccak256};
-use turnpike_storage::{BlockKey, BlockQuery, IndexBatch, TakenBack};
+use turnpike_storage::{BlockKey, BlockQuery, IndexBatch, IndexRewind};
 
 use super::{
     TestRng, random_step_of,
@@ -72,7 +72,7 @@ impl Listener {
         }
     }
 
-    /// What was told is what the look-ups hold.
+    /// What was told is what the index holds.
     async fn check(&self, sequencer: &TestSequencer) {
         let database = &sequencer.shared().database;
         let (mut hashes, mut topics) = (Vec::new(), Vec::new());
@@ -150,8 +150,8 @@ async fn a_listener_is_told_that_it_missed_what_is_not_known() {
     let mut late = Listener::new(&sequencer).await;
     let shared = Arc::clone(sequencer.shared());
     let to = shared.database.indexed_to().await.expect("reads");
-    let taken_back = TakenBack { first_block: 1, reason: String::new(), reverted: Vec::new() };
-    let batch = IndexBatch { to, taken_back: Some(taken_back), ..IndexBatch::default() };
+    let rewind = IndexRewind { first_block: 1, reason: String::new(), reorged: Vec::new() };
+    let batch = IndexBatch { to, rewind: Some(rewind), ..IndexBatch::default() };
     // Without a word before.
     shared.database.index(&batch).await.expect("indexes");
     shared.notifications.catch_up(&shared).await.expect("reads");

@@ -205,7 +205,7 @@ impl TestSequencer {
         self.l1.post_own(&database, blocks_max).await
     }
 
-    /// Checks that the chain is what L1 gives and then the node's own blocks, in state, journal and look-ups, and that no
+    /// Checks that the chain is what L1 gives and then the node's own blocks, in state, journal and index, and that no
     /// acknowledged transaction is lost.
     pub(super) async fn check(&self) {
         let shared = self.shared();

@@ -1,6 +1,6 @@
 use crate::{
-    BlockPart, BlockTimes, JournalBlock, JournalEntry, JournalRow, SealedEntry, StorageError,
-    TakenBackEntry,
+    BlockPart, BlockTimes, JournalBlock, JournalEntry, JournalRow, ReorgEntry, SealedEntry,
+    StorageError,
 };
 
 /// Puts the journal's rows together to blocks, and rejects what does not fit.
@@ -25,7 +25,7 @@ pub enum Assembled {
     /// A complete block, earlier than any that is complete and not sealed, came to this.
     Sealed(SealedEntry),
     /// Blocks are void, an open one included.
-    TakenBack(TakenBackEntry),
+    Reorg(ReorgEntry),
 }
 
 impl BlockAssembler {
@@ -50,9 +50,9 @@ impl BlockAssembler {
                 self.take_sealed(row, sealed)?;
                 Some(Assembled::Sealed(sealed.clone()))
             }
-            JournalEntry::TakenBack(entry) => {
-                self.take_back(row, entry)?;
-                Some(Assembled::TakenBack(entry.clone()))
+            JournalEntry::Reorg(entry) => {
+                self.take_reorg(row, entry)?;
+                Some(Assembled::Reorg(entry.clone()))
             }
         };
         self.next_row = Some(row.sequence + 1);
@@ -127,7 +127,7 @@ impl BlockAssembler {
         Ok(())
     }
 
-    fn take_back(&mut self, row: &JournalRow, entry: &TakenBackEntry) -> Result<(), StorageError> {
+    fn take_reorg(&mut self, row: &JournalRow, entry: &ReorgEntry) -> Result<(), StorageError> {
         let (first, next) = (entry.first_block, self.next_block);
         if first == 0 || first > next {
             return Err(damaged(row, format!("block {first} is taken back, {next} goes on")));
@@ -205,8 +205,8 @@ mod tests {
         JournalEntry::Sealed(SealedEntry { number, hash: B256::ZERO, state_root: B256::ZERO })
     }
 
-    fn taken_back(first_block: u64) -> JournalEntry {
-        JournalEntry::TakenBack(TakenBackEntry {
+    fn reorg(first_block: u64) -> JournalEntry {
+        JournalEntry::Reorg(ReorgEntry {
             first_block,
             reason: String::new(),
             waiting: Vec::new(),
@@ -235,19 +235,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_comes_again() {
+    fn blocks_after_a_reorg_replace_those_before() {
         let mut rows = Rows(BlockAssembler::new(4), 0);
         for entry in [part(4, true, b"a", true), sealed(4), part(5, true, b"b", true)] {
             rows.push(entry).expect("fits");
         }
         rows.push(part(6, true, b"c", false)).expect("fits");
-        assert!(matches!(rows.push(taken_back(5)), Ok(Some(Assembled::TakenBack(_)))));
+        assert!(matches!(rows.push(reorg(5)), Ok(Some(Assembled::Reorg(_)))));
         assert_eq!(rows.0.open(), None);
         rows.reject(sealed(5));
         rows.push(part(5, true, b"d", true)).expect("fits");
         rows.push(sealed(5)).expect("fits");
         // Further back than where it began.
-        rows.push(taken_back(2)).expect("fits");
+        rows.push(reorg(2)).expect("fits");
         rows.push(part(2, true, b"e", false)).expect("fits");
     }
 
@@ -257,8 +257,8 @@ mod tests {
         rows.reject(part(4, false, b"not opened", false));
         rows.reject(part(5, true, b"another", false));
         rows.reject(sealed(4));
-        rows.reject(taken_back(5));
-        rows.reject(taken_back(0));
+        rows.reject(reorg(5));
+        rows.reject(reorg(0));
         rows.push(part(4, true, b"a", false)).expect("fits");
         rows.reject(part(4, true, b"opened twice", false));
         rows.reject(part(5, true, b"another", false));

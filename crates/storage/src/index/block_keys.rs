@@ -284,7 +284,7 @@ impl Database {
         )
         .bind(signed(section))
         .bind(i64::from(key.0))
-        .fetch_optional(&self.lookups().readers)
+        .fetch_optional(&self.index_database().readers)
         .await?;
         row.map(|row| {
             let last = u32::try_from(row.try_get::<i64, _>(0)?)
@@ -302,7 +302,7 @@ impl Database {
         )
         .bind(signed(from))
         .bind(signed(to))
-        .fetch_all(&self.lookups().readers)
+        .fetch_all(&self.index_database().readers)
         .await?;
         rows.iter().map(read_keys).collect()
     }
@@ -438,7 +438,7 @@ fn rows_of(mut postings: &[[u8; POSTING_BYTES]]) -> Vec<(BlockKey, &[[u8; POSTIN
 }
 
 /// Takes blocks from `first` on out. A complete section of which some are left is not complete any more.
-pub(crate) async fn take_back(tx: &mut AnyConnection, first: u64) -> Result<(), StorageError> {
+pub(crate) async fn rewind(tx: &mut AnyConnection, first: u64) -> Result<(), StorageError> {
     let (section, left) = (first / SECTION_BLOCKS, place_of(first));
     let rows = sqlx::query("SELECT postings FROM block_postings WHERE section = $1")
         .bind(signed(section))

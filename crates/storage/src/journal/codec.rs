@@ -5,35 +5,35 @@ use alloy_primitives::{B64, B256};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 
 use crate::{
-    AcceptedTx, BlockOpening, BlockPart, JournalEntry, JournalTx, SliceEntry, TakenBackEntry,
-    times::{received, waited},
+    AcceptedTx, BlockOpening, BlockPart, JournalEntry, JournalTx, ReorgEntry, SliceEntry,
+    index::{received, waited},
 };
 
 /// The format that is written.
 const VERSION: u8 = 2;
 
 /// Bytes before the RLP.
-const HEAD_BYTES: usize = 10;
+const HEADER_BYTES: usize = 10;
 
 const SLICE: u8 = 1;
 const SEALED: u8 = 2;
-const TAKEN_BACK: u8 = 3;
+const REORG: u8 = 3;
 
 /// What an entry that takes blocks back begins with, and no other.
-pub(crate) const TAKEN_BACK_HEAD: [u8; 2] = [VERSION, TAKEN_BACK];
+pub(crate) const REORG_HEADER: [u8; 2] = [VERSION, REORG];
 
 #[derive(RlpEncodable, RlpDecodable)]
-struct Slice {
+struct SlicePayload {
     /// One at most.
-    part: Vec<Part>,
+    part: Vec<PartPayload>,
     accepted: Vec<AcceptedTx>,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedPayload>,
     /// How long the part's transactions had been there, in milliseconds.
     waited_ms: Vec<u64>,
 }
 
 #[derive(RlpEncodable, RlpDecodable)]
-struct Part {
+struct PartPayload {
     block: u64,
     /// One at most.
     opening: Vec<BlockOpening>,
@@ -43,15 +43,15 @@ struct Part {
 }
 
 #[derive(RlpEncodable, RlpDecodable)]
-struct TakenBack {
+struct ReorgPayload {
     first_block: u64,
     reason: String,
     waiting: Vec<AcceptedTx>,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedPayload>,
 }
 
 #[derive(RlpEncodable, RlpDecodable)]
-struct Refused {
+struct RefusedPayload {
     hash: B256,
     reason: String,
 }
@@ -59,11 +59,9 @@ struct Refused {
 /// The bytes of an entry that is written at this time.
 pub(crate) fn encode(at_ms: u64, entry: &JournalEntry) -> Vec<u8> {
     match entry {
-        JournalEntry::Slice(slice) => tagged(SLICE, at_ms, &Slice::of(at_ms, slice)),
+        JournalEntry::Slice(slice) => tagged(SLICE, at_ms, &SlicePayload::of(at_ms, slice)),
         JournalEntry::Sealed(sealed) => tagged(SEALED, at_ms, sealed),
-        JournalEntry::TakenBack(taken_back) => {
-            tagged(TAKEN_BACK, at_ms, &TakenBack::from(taken_back))
-        }
+        JournalEntry::Reorg(reorg) => tagged(REORG, at_ms, &ReorgPayload::from(reorg)),
     }
 }
 
@@ -76,16 +74,16 @@ pub(crate) fn decode(payload: &[u8]) -> Result<(u64, JournalEntry), String> {
     let (at_ms, rest) = rest.split_first_chunk().ok_or("it is too short")?;
     let at_ms = u64::from_be_bytes(*at_ms);
     let entry = match kind {
-        SLICE => JournalEntry::Slice(whole::<Slice>(rest)?.written(at_ms)?),
+        SLICE => JournalEntry::Slice(whole::<SlicePayload>(rest)?.written(at_ms)?),
         SEALED => JournalEntry::Sealed(whole(rest)?),
-        TAKEN_BACK => JournalEntry::TakenBack(whole::<TakenBack>(rest)?.into()),
+        REORG => JournalEntry::Reorg(whole::<ReorgPayload>(rest)?.into()),
         _ => return Err(format!("there is no entry of kind {kind}")),
     };
     Ok((at_ms, entry))
 }
 
 fn tagged(kind: u8, at_ms: u64, value: &impl Encodable) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEAD_BYTES + value.length());
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + value.length());
     bytes.extend([VERSION, kind]);
     bytes.extend(at_ms.to_be_bytes());
     value.encode(&mut bytes);
@@ -102,10 +100,10 @@ fn one_at_most<T>(mut values: Vec<T>) -> Result<Option<T>, String> {
     if values.is_empty() { Ok(value) } else { Err("there is more than one".into()) }
 }
 
-impl Slice {
+impl SlicePayload {
     fn of(at_ms: u64, slice: &SliceEntry) -> Self {
         Self {
-            part: slice.part.iter().map(Part::from).collect(),
+            part: slice.part.iter().map(PartPayload::from).collect(),
             accepted: slice.accepted.clone(),
             refused: refused(&slice.refused),
             waited_ms: slice.received_ms.iter().map(|ms| waited(at_ms, *ms)).collect(),
@@ -122,7 +120,7 @@ impl Slice {
     }
 }
 
-impl From<&BlockPart> for Part {
+impl From<&BlockPart> for PartPayload {
     fn from(part: &BlockPart) -> Self {
         Self {
             block: part.block,
@@ -134,10 +132,10 @@ impl From<&BlockPart> for Part {
     }
 }
 
-impl TryFrom<Part> for BlockPart {
+impl TryFrom<PartPayload> for BlockPart {
     type Error = String;
 
-    fn try_from(part: Part) -> Result<Self, String> {
+    fn try_from(part: PartPayload) -> Result<Self, String> {
         Ok(Self {
             block: part.block,
             opening: one_at_most(part.opening)?,
@@ -148,8 +146,8 @@ impl TryFrom<Part> for BlockPart {
     }
 }
 
-impl From<&TakenBackEntry> for TakenBack {
-    fn from(entry: &TakenBackEntry) -> Self {
+impl From<&ReorgEntry> for ReorgPayload {
+    fn from(entry: &ReorgEntry) -> Self {
         Self {
             first_block: entry.first_block,
             reason: entry.reason.clone(),
@@ -159,8 +157,8 @@ impl From<&TakenBackEntry> for TakenBack {
     }
 }
 
-impl From<TakenBack> for TakenBackEntry {
-    fn from(entry: TakenBack) -> Self {
+impl From<ReorgPayload> for ReorgEntry {
+    fn from(entry: ReorgPayload) -> Self {
         Self {
             first_block: entry.first_block,
             reason: entry.reason,
@@ -170,12 +168,15 @@ impl From<TakenBack> for TakenBackEntry {
     }
 }
 
-fn refused(reasons: &[(B256, String)]) -> Vec<Refused> {
-    reasons.iter().map(|(hash, reason)| Refused { hash: *hash, reason: reason.clone() }).collect()
+fn refused(reasons: &[(B256, String)]) -> Vec<RefusedPayload> {
+    reasons
+        .iter()
+        .map(|(hash, reason)| RefusedPayload { hash: *hash, reason: reason.clone() })
+        .collect()
 }
 
-fn reasons(refused: Vec<Refused>) -> Vec<(B256, String)> {
-    refused.into_iter().map(|Refused { hash, reason }| (hash, reason)).collect()
+fn reasons(refused: Vec<RefusedPayload>) -> Vec<(B256, String)> {
+    refused.into_iter().map(|RefusedPayload { hash, reason }| (hash, reason)).collect()
 }
 
 #[cfg(test)]
@@ -249,12 +250,12 @@ mod tests {
         let sealed = (any::<u64>(), hash(), hash()).prop_map(|(number, hash, state_root)| {
             JournalEntry::Sealed(SealedEntry { number, hash, state_root })
         });
-        let taken_back = (any::<u64>(), ".*", accepted(), refused()).prop_map(
+        let reorg = (any::<u64>(), ".*", accepted(), refused()).prop_map(
             |(first_block, reason, waiting, refused)| {
-                JournalEntry::TakenBack(TakenBackEntry { first_block, reason, waiting, refused })
+                JournalEntry::Reorg(ReorgEntry { first_block, reason, waiting, refused })
             },
         );
-        prop_oneof![slice, sealed, taken_back]
+        prop_oneof![slice, sealed, reorg]
     }
 
     proptest! {

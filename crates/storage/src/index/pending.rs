@@ -11,7 +11,7 @@ impl Database {
     pub async fn pending(&self) -> Result<Vec<AcceptedTx>, StorageError> {
         let rows =
             sqlx::query("SELECT arrival, sender, raw, received_ms FROM pending ORDER BY arrival")
-                .fetch_all(&self.lookups().readers)
+                .fetch_all(&self.index_database().readers)
                 .await?;
         let read = |row: &AnyRow| {
             let sender = Address::right_padding_from(row.try_get(1)?);
@@ -26,7 +26,7 @@ impl Database {
     pub async fn refusal(&self, hash: &B256) -> Result<Option<String>, StorageError> {
         let row = sqlx::query("SELECT reason FROM refused WHERE hash = $1")
             .bind(hash.as_slice())
-            .fetch_optional(&self.lookups().readers)
+            .fetch_optional(&self.index_database().readers)
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }

@@ -1,9 +1,10 @@
 use alloy_primitives::{B64, Bytes};
 
-use crate::{JournalRow, codec, journal::checksum};
+use super::{checksum, codec};
+use crate::JournalRow;
 
 /// Bytes of a row's frame before its payload: sequence, epoch, checksum.
-const HEAD_BYTES: usize = 24;
+const HEADER_BYTES: usize = 24;
 
 /// A row of the journal as it is written, for whoever takes it over and wants to check that it is whole and in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct EncodedRow {
 impl EncodedRow {
     /// The row as one piece: sequence, epoch and checksum, eight bytes each, the numbers big-endian, then the payload.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + self.payload.len());
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + self.payload.len());
         bytes.extend_from_slice(&self.sequence.to_be_bytes());
         bytes.extend_from_slice(&self.epoch.to_be_bytes());
         bytes.extend_from_slice(self.checksum.as_slice());
@@ -31,8 +32,8 @@ impl EncodedRow {
 
     /// The row in these bytes, or why there is none. Its checksum is not looked at.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
-        let Some((head, payload)) = bytes.split_at_checked(HEAD_BYTES) else {
-            return Err(format!("it has {} bytes, and a row at least {HEAD_BYTES}", bytes.len()));
+        let Some((head, payload)) = bytes.split_at_checked(HEADER_BYTES) else {
+            return Err(format!("it has {} bytes, and a row at least {HEADER_BYTES}", bytes.len()));
         };
         let word = |at: usize| {
             let word = head[at..at + 8].try_into().expect("invariant: eight bytes");
@@ -83,6 +84,6 @@ mod tests {
             let read = EncodedRow::from_bytes(&bytes).expect("is one");
             assert_ne!(read.checksum_after(B64::repeat_byte(1)), read.checksum, "byte {byte}");
         }
-        assert!(EncodedRow::from_bytes(&[0; HEAD_BYTES - 1]).is_err());
+        assert!(EncodedRow::from_bytes(&[0; HEADER_BYTES - 1]).is_err());
     }
 }

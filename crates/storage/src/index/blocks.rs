@@ -13,7 +13,7 @@ impl Database {
     /// Number of the newest block.
     pub async fn head_block(&self) -> Result<Option<u64>, StorageError> {
         let row = sqlx::query("SELECT MAX(number) FROM blocks")
-            .fetch_one(&self.lookups().readers)
+            .fetch_one(&self.index_database().readers)
             .await?;
         Ok(row.try_get::<Option<i64>, _>(0)?.map(unsigned))
     }
@@ -23,7 +23,7 @@ impl Database {
     pub async fn rows_of(&self, block: u64) -> Result<Option<Range<u64>>, StorageError> {
         let row = sqlx::query("SELECT first_row, end_row FROM blocks WHERE number = $1")
             .bind(signed(block))
-            .fetch_optional(&self.lookups().readers)
+            .fetch_optional(&self.index_database().readers)
             .await?;
         row.as_ref().map_or(Ok(None), |row| rows_in(row, 0))
     }
@@ -32,7 +32,7 @@ impl Database {
     pub async fn block(&self, number: u64) -> Result<Option<BlockRecord>, StorageError> {
         let row = sqlx::query("SELECT number, payload FROM blocks WHERE number = $1")
             .bind(signed(number))
-            .fetch_optional(&self.lookups().readers)
+            .fetch_optional(&self.index_database().readers)
             .await?;
         row.as_ref().map(read_block).transpose()
     }
@@ -44,7 +44,7 @@ impl Database {
         )
         .bind(signed(from))
         .bind(signed(to))
-        .fetch_all(&self.lookups().readers)
+        .fetch_all(&self.index_database().readers)
         .await?;
         rows.iter().map(read_block).collect()
     }
@@ -53,7 +53,7 @@ impl Database {
     pub async fn block_number(&self, hash: &B256) -> Result<Option<u64>, StorageError> {
         let row = sqlx::query("SELECT number FROM blocks WHERE hash = $1")
             .bind(hash.as_slice())
-            .fetch_optional(&self.lookups().readers)
+            .fetch_optional(&self.index_database().readers)
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.map(unsigned))
     }

@@ -88,11 +88,11 @@ impl BlockTimes {
 }
 
 impl Database {
-    /// When a block that the look-ups hold came so far; the genesis block never did.
+    /// When a block that the index holds came so far; the genesis block never did.
     pub async fn block_times(&self, number: u64) -> Result<StoredTimes, StorageError> {
         let row = sqlx::query("SELECT sealed_ms, times FROM blocks WHERE number = $1")
             .bind(signed(number))
-            .fetch_optional(&self.lookups().readers)
+            .fetch_optional(&self.index_database().readers)
             .await?;
         let Some(row) = row else { return Ok(StoredTimes::default()) };
         let sealed_ms: Option<i64> = row.try_get(0)?;
@@ -106,12 +106,12 @@ impl Database {
         Ok(StoredTimes { sealed_ms: sealed_ms.map(unsigned), parts: parts.unwrap_or_default() })
     }
 
-    /// Notes when the hash of a block that the look-ups hold was written, in Unix milliseconds.
+    /// Notes when the hash of a block that the index holds was written, in Unix milliseconds.
     pub async fn note_sealed(&self, number: u64, sealed_ms: u64) -> Result<(), StorageError> {
         sqlx::query("UPDATE blocks SET sealed_ms = $1 WHERE number = $2")
             .bind(signed(sealed_ms))
             .bind(signed(number))
-            .execute(&mut *self.lookups().writer().await?)
+            .execute(&mut *self.index_database().writer().await?)
             .await?;
         Ok(())
     }

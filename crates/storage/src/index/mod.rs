@@ -1,24 +1,39 @@
-//! The look-ups' side of the journal: what is written behind it.
+//! The index' side of the journal: what is written behind it.
+
+mod block_keys;
+mod blocks;
+mod pending;
+mod reorgs;
+mod sealed_inputs;
+mod times;
+mod transactions;
+mod withdrawals;
 
 use std::ops::Range;
 
 use alloy_primitives::{B256, keccak256};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 
-use crate::{
-    AcceptedTx, BlockKeys, BlockRecord, Database, PasserProof, StorageError, StoredTimes,
-    WithdrawalRecord, block_index,
-    sql::{encoded, for_rows, signed, unsigned},
-    transaction_index,
+pub(crate) use times::{received, waited};
+pub use {
+    block_keys::{BlockKey, BlockKeys, BlockQuery},
+    reorgs::{IndexedReorg, ReorgedFrom},
+    times::{BlockTimes, StoredTimes, TransactionTimes, unix_milliseconds},
+    transactions::TransactionLocation,
 };
 
-/// What of the journal goes into the look-ups next, in the order of its fields.
+use crate::{
+    AcceptedTx, BlockRecord, Database, PasserProof, StorageError, WithdrawalRecord,
+    sql::{encoded, for_rows, signed, unsigned},
+};
+
+/// What of the journal goes into the index next, in the order of its fields.
 #[derive(Clone, Debug, Default)]
 pub struct IndexBatch {
     /// How far they have come then: the sequence after the last part of the newest block that is indexed.
     pub to: u64,
     /// What is taken back, first of all.
-    pub taken_back: Option<TakenBack>,
+    pub rewind: Option<IndexRewind>,
     /// Transactions that wait.
     pub accepted: Vec<AcceptedTx>,
     /// Sealed blocks, in order. Their transactions do not wait any more.
@@ -27,18 +42,18 @@ pub struct IndexBatch {
     pub refused: Vec<(B256, String)>,
 }
 
-/// An end of the chain that is taken out of the look-ups.
+/// An end of the chain that is taken out of the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TakenBack {
+pub struct IndexRewind {
     /// Blocks from this one on are void.
     pub first_block: u64,
     /// Why.
     pub reason: String,
     /// All their transactions, deposits included, each with its block.
-    pub reverted: Vec<(B256, u64)>,
+    pub reorged: Vec<(B256, u64)>,
 }
 
-/// A sealed block as the look-ups hold it.
+/// A sealed block as the index holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedBlock {
     /// Rows of the journal from that of its first part to that of its last, the end excluded.
@@ -66,8 +81,8 @@ const TABLES: [&str; 11] = [
     "DELETE FROM transaction_runs",
     "DELETE FROM pending",
     "DELETE FROM refused",
-    "DELETE FROM reorganisations",
-    "DELETE FROM reverted",
+    "DELETE FROM reorgs",
+    "DELETE FROM reorged_transactions",
     "DELETE FROM withdrawals",
     "DELETE FROM passer_proofs",
     "DELETE FROM block_keys",
@@ -75,22 +90,23 @@ const TABLES: [&str; 11] = [
 ];
 
 impl Database {
-    /// Takes a batch into the look-ups: all of it or nothing.
+    /// Takes a batch into the index: all of it or nothing.
     pub async fn index(&self, batch: &IndexBatch) -> Result<(), StorageError> {
-        let lookups = self.lookups();
-        let mut writer = lookups.writer().await?;
+        let index = self.index_database();
+        let mut writer = index.writer().await?;
         let mut tx = writer.begin().await?;
-        let moved =
-            sqlx::query("UPDATE indexed SET sequence = $1 WHERE epoch = $2 AND sequence <= $1")
-                .bind(signed(batch.to))
-                .bind(signed(lookups.epoch))
-                .execute(&mut *tx)
-                .await?;
+        let moved = sqlx::query(
+            "UPDATE index_cursor SET sequence = $1 WHERE epoch = $2 AND sequence <= $1",
+        )
+        .bind(signed(batch.to))
+        .bind(signed(index.epoch))
+        .execute(&mut *tx)
+        .await?;
         if moved.rows_affected() != 1 {
-            return Err(refusal(&mut tx, lookups.epoch, batch.to).await?);
+            return Err(refusal(&mut tx, index.epoch, batch.to).await?);
         }
-        if let Some(taken_back) = &batch.taken_back {
-            take_back(&mut tx, taken_back).await?;
+        if let Some(rewind_to) = &batch.rewind {
+            rewind(&mut tx, rewind_to).await?;
         }
         let included = batch.blocks.iter().flat_map(|block| &block.hashes).copied();
         let gone: Vec<_> = included.chain(batch.refused.iter().map(|(hash, _)| *hash)).collect();
@@ -109,31 +125,32 @@ impl Database {
         Ok(tx.commit().await?)
     }
 
-    /// Sequence up to which the journal is in the look-ups, itself excluded.
+    /// Sequence up to which the journal is in the index, itself excluded.
     pub async fn indexed_to(&self) -> Result<u64, StorageError> {
-        let row =
-            sqlx::query("SELECT sequence FROM indexed").fetch_one(&self.lookups().readers).await?;
+        let row = sqlx::query("SELECT sequence FROM index_cursor")
+            .fetch_one(&self.index_database().readers)
+            .await?;
         Ok(unsigned(row.try_get(0)?))
     }
 
-    /// Empties the look-ups, so that they are written anew from the first row on.
-    pub async fn clear_lookups(&self) -> Result<(), StorageError> {
-        let mut writer = self.lookups().writer().await?;
+    /// Empties the index, so that they are written anew from the first row on.
+    pub async fn clear_index(&self) -> Result<(), StorageError> {
+        let mut writer = self.index_database().writer().await?;
         let mut tx = writer.begin().await?;
         for delete in TABLES {
             sqlx::query(delete).execute(&mut *tx).await?;
         }
-        sqlx::query("UPDATE indexed SET sequence = 0").execute(&mut *tx).await?;
+        sqlx::query("UPDATE index_cursor SET sequence = 0").execute(&mut *tx).await?;
         Ok(tx.commit().await?)
     }
 
-    /// Adds the genesis block, which no row stands for, to the look-ups. Once is enough.
+    /// Adds the genesis block, which no row stands for, to the index. Once is enough.
     pub async fn record_genesis(
         &self,
         hash: &B256,
         genesis: &BlockRecord,
     ) -> Result<(), StorageError> {
-        let mut writer = self.lookups().writer().await?;
+        let mut writer = self.index_database().writer().await?;
         let mut tx = writer.begin().await?;
         let inserted = sqlx::query(
             "INSERT INTO blocks (number, hash, state_root, payload) VALUES (0, $1, $2, $3)
@@ -145,36 +162,36 @@ impl Database {
         .execute(&mut *tx)
         .await?;
         if inserted.rows_affected() > 0 {
-            block_index::insert(&mut tx, &[(0, &BlockKeys::default())]).await?;
+            block_keys::insert(&mut tx, &[(0, &BlockKeys::default())]).await?;
         }
         Ok(tx.commit().await?)
     }
 }
 
-/// Why the look-ups do not go on to row `to`.
+/// Why the index does not go on to row `to`.
 async fn refusal(
     tx: &mut AnyConnection,
     epoch: u64,
     to: u64,
 ) -> Result<StorageError, StorageError> {
-    let row = sqlx::query("SELECT sequence, epoch FROM indexed").fetch_one(tx).await?;
+    let row = sqlx::query("SELECT sequence, epoch FROM index_cursor").fetch_one(tx).await?;
     let (sequence, found) = (unsigned(row.try_get(0)?), unsigned(row.try_get(1)?));
     Ok(if found == epoch {
-        let reason = format!("the look-ups have come to row {sequence} already");
-        StorageError::Damaged { table: "indexed", key: to, reason }
+        let reason = format!("the index has come to row {sequence} already");
+        StorageError::Damaged { table: "index_cursor", key: to, reason }
     } else {
         StorageError::Fenced(epoch)
     })
 }
 
-async fn take_back(
+async fn rewind(
     tx: &mut AnyConnection,
-    TakenBack { first_block, reason, reverted }: &TakenBack,
+    IndexRewind { first_block, reason, reorged }: &IndexRewind,
 ) -> Result<(), StorageError> {
     let first = signed(*first_block);
     let newest = sqlx::query("SELECT MAX(number) FROM blocks").fetch_one(&mut *tx).await?;
     let newest: Option<i64> = newest.try_get(0)?;
-    if newest.is_none_or(|newest| newest < first) && reverted.is_empty() {
+    if newest.is_none_or(|newest| newest < first) && reorged.is_empty() {
         return Ok(());
     }
     for delete in [
@@ -184,12 +201,12 @@ async fn take_back(
     ] {
         sqlx::query(delete).bind(first).execute(&mut *tx).await?;
     }
-    block_index::take_back(tx, *first_block).await?;
-    let hashes = reverted.iter().map(|(hash, _)| hash);
-    transaction_index::take_back(tx, *first_block, hashes).await?;
+    block_keys::rewind(tx, *first_block).await?;
+    let hashes = reorged.iter().map(|(hash, _)| hash);
+    transactions::rewind(tx, *first_block, hashes).await?;
     let row = sqlx::query(
-        "INSERT INTO reorganisations (id, first_block, reason)
-         VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM reorganisations), $1, $2) RETURNING id",
+        "INSERT INTO reorgs (id, first_block, reason)
+         VALUES ((SELECT COALESCE(MAX(id), 0) + 1 FROM reorgs), $1, $2) RETURNING id",
     )
     .bind(first)
     .bind(reason)
@@ -198,8 +215,8 @@ async fn take_back(
     let id: i64 = row.try_get(0)?;
     for_rows::<3, _>(
         tx,
-        "INSERT INTO reverted (hash, reorganisation, block) VALUES ? ON CONFLICT DO NOTHING",
-        reverted,
+        "INSERT INTO reorged_transactions (hash, reorg, block) VALUES ? ON CONFLICT DO NOTHING",
+        reorged,
         |query, (hash, block)| query.bind(hash.to_vec()).bind(id).bind(signed(*block)),
     )
     .await
@@ -264,10 +281,10 @@ async fn insert_blocks(tx: &mut AnyConnection, blocks: &[SealedBlock]) -> Result
         .await?;
     }
     let hashes = blocks.iter().map(|sealed| (sealed.block.header.number, &sealed.hashes[..]));
-    transaction_index::insert(tx, hashes).await?;
+    transactions::insert(tx, hashes).await?;
     let keys: Vec<_> =
         blocks.iter().map(|sealed| (sealed.block.header.number, &sealed.block_keys)).collect();
-    block_index::insert(tx, &keys).await
+    block_keys::insert(tx, &keys).await
 }
 
 /// Takes transactions off the pending list.

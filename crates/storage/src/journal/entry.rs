@@ -30,7 +30,7 @@ pub enum JournalEntry {
     /// What a block came to that is complete.
     Sealed(SealedEntry),
     /// The end of the chain is void. What stands there instead follows in later rows.
-    TakenBack(TakenBackEntry),
+    Reorg(ReorgEntry),
 }
 
 /// What happened to transactions between two commits.
@@ -106,7 +106,7 @@ pub struct SealedEntry {
 
 /// An end of the chain that is void.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TakenBackEntry {
+pub struct ReorgEntry {
     /// Blocks from this one on are void, an open one included.
     pub first_block: u64,
     /// Why.

@@ -12,7 +12,7 @@ impl Database {
     pub async fn passer_proof(&self, block: u64) -> Result<Option<PasserProof>, StorageError> {
         let row = sqlx::query("SELECT payload FROM passer_proofs WHERE block = $1")
             .bind(signed(block))
-            .fetch_optional(&self.lookups().readers)
+            .fetch_optional(&self.index_database().readers)
             .await?;
         row.map(|row| decode(row.try_get(0)?, "passer_proofs", block)).transpose()
     }
@@ -23,7 +23,7 @@ impl Database {
         block: u64,
         proof: Option<&PasserProof>,
     ) -> Result<(), StorageError> {
-        let mut writer = self.lookups().writer().await?;
+        let mut writer = self.index_database().writer().await?;
         if let Some(proof) = proof {
             sqlx::query(
                 "INSERT INTO passer_proofs (block, payload) VALUES ($1, $2) ON CONFLICT DO NOTHING",
@@ -42,7 +42,7 @@ impl Database {
 
     /// Forgets the proofs after the blocks from `from` to `to`, both included, that are not kept for good.
     pub async fn drop_passer_proofs(&self, from: u64, to: u64) -> Result<(), StorageError> {
-        let mut writer = self.lookups().writer().await?;
+        let mut writer = self.index_database().writer().await?;
         sqlx::query("DELETE FROM passer_proofs WHERE block >= $1 AND block <= $2 AND kept = 0")
             .bind(signed(from))
             .bind(signed(to))
@@ -58,7 +58,7 @@ impl Database {
     ) -> Result<Option<(u64, WithdrawalRecord)>, StorageError> {
         let row = sqlx::query("SELECT block, payload FROM withdrawals WHERE hash = $1")
             .bind(hash.as_slice())
-            .fetch_optional(&self.lookups().readers)
+            .fetch_optional(&self.index_database().readers)
             .await?;
         row.as_ref().map(read_withdrawal).transpose()
     }
@@ -74,7 +74,7 @@ impl Database {
         )
         .bind(transaction.as_slice())
         .bind(i64::from(limit))
-        .fetch_all(&self.lookups().readers)
+        .fetch_all(&self.index_database().readers)
         .await?;
         let mut found: Vec<_> = rows.iter().map(read_withdrawal).collect::<Result<_, _>>()?;
         found.sort_by_key(|(_, withdrawal)| withdrawal.nonce);
@@ -85,7 +85,7 @@ impl Database {
     pub async fn withdrawal_hashes(&self, block: u64) -> Result<Vec<B256>, StorageError> {
         let rows = sqlx::query("SELECT hash FROM withdrawals WHERE block <= $1")
             .bind(signed(block))
-            .fetch_all(&self.lookups().readers)
+            .fetch_all(&self.index_database().readers)
             .await?;
         rows.iter().map(|row| Ok(B256::right_padding_from(row.try_get(0)?))).collect()
     }

@@ -1,6 +1,6 @@
 use alloy_primitives::{B256, keccak256};
 use turnpike_storage::{
-    Database, IndexBatch, RevertedFrom, StorageError, TakenBack, TransactionPlace,
+    Database, IndexBatch, IndexRewind, ReorgedFrom, StorageError, TransactionLocation,
 };
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 
 async fn place_of(database: &Database, raw: &[u8]) -> Option<(u64, usize)> {
     let place = database.transaction(&keccak256(raw)).await.expect("reads");
-    place.map(|TransactionPlace { block, position }| (block, position))
+    place.map(|TransactionLocation { block, position }| (block, position))
 }
 
 pub(crate) async fn what_was_indexed_is_found(place: Place) {
@@ -57,10 +57,10 @@ pub(crate) async fn a_batch_is_whole_or_nothing(place: Place) {
     database.index(&batch).await.expect("indexes");
     // The second block's withdrawal is there already: nothing of the batch is taken in.
     let second = block(&input(2, &[b"two", b"one"]), 2..3);
-    let taken_back = TakenBack { first_block: 2, reason: String::new(), reverted: Vec::new() };
+    let rewind = IndexRewind { first_block: 2, reason: String::new(), reorged: Vec::new() };
     let batch = IndexBatch {
         to: 3,
-        taken_back: Some(taken_back),
+        rewind: Some(rewind),
         accepted: vec![accepted(1, b"three")],
         blocks: vec![second],
         refused: vec![(keccak256(b"four"), "no".into())],
@@ -71,7 +71,7 @@ pub(crate) async fn a_batch_is_whole_or_nothing(place: Place) {
     assert_eq!(place_of(&database, b"two").await, None);
     assert_eq!(database.refusal(&keccak256(b"four")).await.expect("reads"), None);
     let back = database.index(&IndexBatch { to: 1, ..IndexBatch::default() }).await;
-    assert!(matches!(back, Err(StorageError::Damaged { table: "indexed", .. })));
+    assert!(matches!(back, Err(StorageError::Damaged { table: "index_cursor", .. })));
 }
 
 pub(crate) async fn a_prefix_places_and_does_not_identify(place: Place) {
@@ -94,26 +94,26 @@ pub(crate) async fn a_prefix_places_and_does_not_identify(place: Place) {
     }
 }
 
-pub(crate) async fn what_is_taken_back_is_replaced(place: Place) {
+pub(crate) async fn what_is_rewound_is_replaced(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[b"one"])).await;
     append(&database, &input(2, &[b"two", b"lost"])).await;
     append(&database, &input(3, &[b"three"])).await;
-    assert_eq!(database.reorganisations().await.expect("reads"), 0);
+    assert_eq!(database.reorgs().await.expect("reads"), 0);
 
     let mut other = input(2, &[b"foreign", b"three"]);
     other.hash = B256::repeat_byte(0x22);
-    let reverted = vec![(keccak256(b"two"), 2), (keccak256(b"lost"), 2), (keccak256(b"three"), 3)];
+    let reorged = vec![(keccak256(b"two"), 2), (keccak256(b"lost"), 2), (keccak256(b"three"), 3)];
     let batch = IndexBatch {
         to: 10,
-        taken_back: Some(TakenBack { first_block: 2, reason: "forced".into(), reverted }),
+        rewind: Some(IndexRewind { first_block: 2, reason: "forced".into(), reorged }),
         accepted: vec![accepted(7, b"two")],
         blocks: vec![block(&other, 8..9)],
         refused: vec![(keccak256(b"lost"), "nonce too low".into())],
     };
     database.index(&batch).await.expect("indexes");
 
-    assert_eq!(database.reorganisations().await.expect("reads"), 1);
+    assert_eq!(database.reorgs().await.expect("reads"), 1);
     assert_eq!(database.block(2).await.expect("reads"), Some(record(&other)));
     assert_eq!(database.block(3).await.expect("reads"), None);
     assert_eq!(database.block_number(&B256::with_last_byte(2)).await.expect("reads"), None);
@@ -123,9 +123,9 @@ pub(crate) async fn what_is_taken_back_is_replaced(place: Place) {
     assert_eq!(place_of(&database, b"one").await, Some((1, 0)));
     assert_eq!(place_of(&database, b"two").await, None);
     assert_eq!(place_of(&database, b"three").await, Some((2, 1)));
-    let from = database.reverted_from(&keccak256(b"three")).await.expect("reads");
-    assert_eq!(from, Some(RevertedFrom { block: 3, reason: "forced".into() }));
-    assert_eq!(database.reverted_from(&keccak256(b"one")).await.expect("reads"), None);
+    let from = database.reorged_from(&keccak256(b"three")).await.expect("reads");
+    assert_eq!(from, Some(ReorgedFrom { block: 3, reason: "forced".into() }));
+    assert_eq!(database.reorged_from(&keccak256(b"one")).await.expect("reads"), None);
     let withdrawn = database.withdrawals_of(&keccak256(b"three"), 9).await.expect("reads");
     assert_eq!(withdrawn, [(2, withdrawal(&keccak256(b"three")))]);
     assert_eq!(database.withdrawals_of(&keccak256(b"two"), 9).await.expect("reads"), []);
@@ -134,15 +134,15 @@ pub(crate) async fn what_is_taken_back_is_replaced(place: Place) {
     assert_eq!(database.passer_proof(3).await.expect("reads"), None);
 
     // Where nothing is void, nothing was taken back.
-    let taken_back = TakenBack { first_block: 3, reason: "none".into(), reverted: Vec::new() };
+    let rewind = IndexRewind { first_block: 3, reason: "none".into(), reorged: Vec::new() };
     let batch = IndexBatch {
         to: 11,
-        taken_back: Some(taken_back),
+        rewind: Some(rewind),
         blocks: vec![block(&input(3, &[b"two"]), 10..11)],
         ..IndexBatch::default()
     };
     database.index(&batch).await.expect("indexes");
-    assert_eq!(database.reorganisations().await.expect("reads"), 1);
+    assert_eq!(database.reorgs().await.expect("reads"), 1);
     assert_eq!(database.pending().await.expect("reads"), [], "included");
 }
 
@@ -182,7 +182,7 @@ pub(crate) async fn they_can_be_written_anew(place: Place) {
     for input in &inputs {
         append(&database, input).await;
     }
-    database.clear_lookups().await.expect("clears");
+    database.clear_index().await.expect("clears");
     assert_eq!(database.indexed_to().await.expect("reads"), 0);
     assert_eq!(database.head_block().await.expect("reads"), None);
     assert_eq!(place_of(&database, b"one").await, None);

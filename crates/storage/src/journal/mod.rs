@@ -1,13 +1,26 @@
+mod assembler;
+mod codec;
+mod encoded;
+mod entry;
+
 use std::ops::Range;
 
 use alloy_primitives::{B64, B256, keccak256};
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _, any::AnyRow};
 use turnpike_keccak::keccak256_many;
 
+use assembler::check_part;
+pub use {
+    assembler::{Assembled, BlockAssembler},
+    encoded::EncodedRow,
+    entry::{
+        AcceptedTx, BlockOpening, BlockPart, JournalBlock, JournalEntry, JournalRow, JournalTx,
+        ReorgEntry, SealedEntry, SliceEntry,
+    },
+};
+
 use crate::{
-    Database, DatabaseLocation, EncodedRow, JournalEntry, JournalRow, StorageError, TakenBackEntry,
-    assemble::check_part,
-    codec,
+    Database, DatabaseLocation, StorageError,
     sql::{ROWS_PER_STATEMENT, placeholders, signed, unsigned},
     unix_milliseconds,
 };
@@ -101,22 +114,22 @@ impl Database {
     }
 
     /// Entries from row `from` on that take blocks back, with their rows. The rows between are not looked into.
-    pub async fn taken_back_from(
+    pub async fn reorg_entries_from(
         &self,
         from: u64,
-    ) -> Result<Vec<(u64, TakenBackEntry)>, StorageError> {
+    ) -> Result<Vec<(u64, ReorgEntry)>, StorageError> {
         let rows = sqlx::query(
             "SELECT sequence FROM journal WHERE sequence >= $1 AND substr(payload, 1, 2) = $2 ORDER BY sequence",
         )
         .bind(signed(from))
-        .bind(codec::TAKEN_BACK_HEAD.as_slice())
+        .bind(codec::REORG_HEADER.as_slice())
         .fetch_all(&self.readers)
         .await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in rows {
             let sequence = number(&row, 0)?;
             for row in self.rows(sequence, 1).await? {
-                if let JournalEntry::TakenBack(taken) = row.entry {
+                if let JournalEntry::Reorg(taken) = row.entry {
                     found.push((sequence, taken));
                 }
             }
@@ -168,7 +181,7 @@ impl Writer {
         chain: B256,
     ) -> Result<Self, StorageError> {
         // First of all: from then on nobody else appends, so that the end stays where it is found.
-        let row = sqlx::query("UPDATE leader SET epoch = epoch + 1 RETURNING epoch")
+        let row = sqlx::query("UPDATE writer_epoch SET epoch = epoch + 1 RETURNING epoch")
             .fetch_one(&mut connection)
             .await?;
         let mut epoch = unsigned(row.try_get(0)?);
@@ -178,7 +191,7 @@ impl Writer {
             && row.epoch >= epoch
         {
             epoch = row.epoch + 1;
-            sqlx::query("UPDATE leader SET epoch = $1")
+            sqlx::query("UPDATE writer_epoch SET epoch = $1")
                 .bind(signed(epoch))
                 .execute(&mut connection)
                 .await?;
@@ -274,7 +287,7 @@ async fn insert(
     let values = placeholders(rows.len(), COLUMNS);
     let fence = rows.len() * COLUMNS + 1;
     let sql = format!(
-        "WITH fence AS (SELECT epoch FROM leader WHERE epoch = ${fence} {row_lock})
+        "WITH fence AS (SELECT epoch FROM writer_epoch WHERE epoch = ${fence} {row_lock})
          INSERT INTO journal (sequence, epoch, payload, checksum)
          SELECT added.column1, added.column2, added.column3, added.column4
          FROM (VALUES {values}) AS added, fence"

@@ -44,7 +44,7 @@ const PACE: Pace = Pace { moved_for_each: 8, moved_min: 1_024, rows_at_once: 32 
 
 /// Where a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TransactionPlace {
+pub struct TransactionLocation {
     /// Number of its block.
     pub block: u64,
     /// Its place in the block, deposits counted.
@@ -73,12 +73,12 @@ impl Entry {
         &self.0[..HASH_BYTES]
     }
 
-    fn place(&self) -> TransactionPlace {
+    fn place(&self) -> TransactionLocation {
         let place = self.0[HASH_BYTES..].try_into().expect("invariant: eight bytes");
         let place = u64::from_be_bytes(place);
         let position = usize::try_from(place & ((1 << POSITION_BITS) - 1))
             .expect("invariant: a position indexes memory");
-        TransactionPlace { block: place >> POSITION_BITS, position }
+        TransactionLocation { block: place >> POSITION_BITS, position }
     }
 
     /// What its row is searched for by.
@@ -138,15 +138,18 @@ fn next_id(runs: &[Run]) -> u64 {
 
 impl Database {
     /// Where a transaction is, if a block holds it.
-    pub async fn transaction(&self, hash: &B256) -> Result<Option<TransactionPlace>, StorageError> {
-        find(&self.lookups().readers, hash).await
+    pub async fn transaction(
+        &self,
+        hash: &B256,
+    ) -> Result<Option<TransactionLocation>, StorageError> {
+        find(&self.index_database().readers, hash).await
     }
 }
 
 async fn find(
     executor: impl Executor<'_, Database = Any>,
     hash: &B256,
-) -> Result<Option<TransactionPlace>, StorageError> {
+) -> Result<Option<TransactionLocation>, StorageError> {
     let rows = sqlx::query(
         "SELECT id, (SELECT entries FROM transactions WHERE run = id AND last >= $1 ORDER BY last LIMIT 1)
          FROM transaction_runs",
@@ -155,7 +158,7 @@ async fn find(
     .fetch_all(executor)
     .await?;
     // A batch of another's can give two deposits one name: then the first has it.
-    let mut first: Option<TransactionPlace> = None;
+    let mut first: Option<TransactionLocation> = None;
     for row in &rows {
         let Some(bytes) = row.try_get::<Option<&[u8]>, _>(1)? else { continue };
         let entries = entries_in(unsigned(row.try_get(0)?), bytes)?;
@@ -199,7 +202,7 @@ async fn insert_at(
 }
 
 /// Takes away what is in blocks from `first_block` on: transactions with these hashes.
-pub(crate) async fn take_back(
+pub(crate) async fn rewind(
     tx: &mut AnyConnection,
     first_block: u64,
     hashes: impl Iterator<Item = &B256>,
@@ -453,7 +456,7 @@ mod tests {
         for (block, position) in [(0, 0), (1, 2), ((1 << 40) - 1, (1 << 24) - 1)] {
             let entry = Entry::new(&B256::repeat_byte(7), block, position);
             assert_eq!(entry.hash(), [7; 32]);
-            assert_eq!(entry.place(), TransactionPlace { block, position });
+            assert_eq!(entry.place(), TransactionLocation { block, position });
         }
     }
 
@@ -478,7 +481,7 @@ mod tests {
         sqlx::any::install_default_drivers();
         let url = format!("sqlite:{}?mode=rwc", folder.path().join("index.db").display());
         let mut connection = AnyConnection::connect(&url).await.expect("opens");
-        let schema = include_str!("../../../migrations/index/0002_lookups.sql");
+        let schema = include_str!("../../../../migrations/index/0002_index.sql");
         connection.execute(schema).await.expect("creates");
         connection
     }
@@ -540,7 +543,7 @@ mod tests {
             if step % 9 == 8 {
                 let first = next.saturating_sub(1 + step % 5);
                 let gone: Vec<_> = (first..next).flat_map(of_block).collect();
-                take_back(&mut connection, first, gone.iter()).await.expect("takes back");
+                rewind(&mut connection, first, gone.iter()).await.expect("takes back");
                 next = first;
             }
             let hashes: Vec<_> = of_block(next).collect();
@@ -558,7 +561,7 @@ mod tests {
             for block in 0..next + 6 {
                 for (position, hash) in of_block(block).enumerate() {
                     let found = find(&mut connection, &hash).await.expect("reads");
-                    let expected = TransactionPlace { block, position };
+                    let expected = TransactionLocation { block, position };
                     assert_eq!(found, (block < next).then_some(expected), "step {step}");
                 }
             }

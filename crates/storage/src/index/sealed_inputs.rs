@@ -3,10 +3,10 @@ use std::ops::Range;
 use alloy_primitives::B256;
 use sqlx::{Row as _, any::AnyRow};
 
+use super::blocks::rows_in;
 use crate::{
     BlockAssembler, BlockPart, Database, JournalBlock, JournalEntry, JournalRow, SealedInput,
     StorageError,
-    lookups::rows_in,
     sql::{signed, unsigned},
 };
 
@@ -16,7 +16,7 @@ const GAP_ROWS_MAX: u64 = 64;
 /// Rows read at once.
 const ROWS_MAX: u64 = 256;
 
-/// What the look-ups know of a block.
+/// What the index knows of a block.
 struct Known {
     number: u64,
     hash: B256,
@@ -25,7 +25,7 @@ struct Known {
 }
 
 impl Database {
-    /// Sealed blocks from number `from` on, `limit` at most, in order: as the journal holds them, as far as the look-ups go.
+    /// Sealed blocks from number `from` on, `limit` at most, in order: as the journal holds them, as far as the index go.
     pub async fn sealed_blocks(
         &self,
         from: u64,
@@ -37,7 +37,7 @@ impl Database {
         )
         .bind(signed(from))
         .bind(i64::from(limit))
-        .fetch_all(&self.lookups().readers)
+        .fetch_all(&self.index_database().readers)
         .await?;
         let known: Vec<_> = rows.iter().map(read_known).collect::<Result<_, _>>()?;
         let mut sealed = Vec::with_capacity(known.len());
@@ -51,7 +51,7 @@ impl Database {
     pub async fn block_hash(&self, number: u64) -> Result<Option<B256>, StorageError> {
         let row = sqlx::query("SELECT hash FROM blocks WHERE number = $1")
             .bind(signed(number))
-            .fetch_optional(&self.lookups().readers)
+            .fetch_optional(&self.index_database().readers)
             .await?;
         row.map(|row| Ok(B256::right_padding_from(row.try_get(0)?))).transpose()
     }

@@ -1,6 +1,10 @@
+mod sent;
+
 use alloy_primitives::{B256, Bytes, U256};
 use sqlx::{AnyConnection, Connection as _, Row as _, any::AnyRow};
 use turnpike_protocol::DataKind;
+
+pub use sent::SentTransaction;
 
 use crate::{
     Database, StorageError,

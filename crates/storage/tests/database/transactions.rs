@@ -3,12 +3,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::{B256, keccak256};
 use proptest::{collection::vec, prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use turnpike_storage::{
-    Database, IndexBatch, SealedBlock, StorageError, TakenBack, TransactionPlace,
+    Database, IndexBatch, IndexRewind, SealedBlock, StorageError, TransactionLocation,
 };
 
 use crate::{
     fixture::{append, block, input, open, reopen},
-    place::{Part, Place},
+    place::{DatabasePart, Place},
 };
 
 /// Steps of a chain: so many that runs of runs are merged.
@@ -60,7 +60,7 @@ async fn check(database: &Database, chain: &[Vec<B256>], seen: &BTreeSet<B256>) 
     let mut places = BTreeMap::new();
     for (block, hashes) in (0..).zip(chain) {
         for (position, hash) in hashes.iter().enumerate() {
-            places.entry(*hash).or_insert(TransactionPlace { block, position });
+            places.entry(*hash).or_insert(TransactionLocation { block, position });
         }
     }
     for hash in seen {
@@ -76,7 +76,7 @@ pub(crate) async fn an_index_finds_what_a_map_finds(place: Place) {
     let steps = vec(step(), STEPS).new_tree(&mut runner).expect("some").current();
     let (mut chain, mut seen, mut deepest) = (vec![Vec::new()], BTreeSet::new(), 0);
     for (version, step) in steps.into_iter().enumerate() {
-        let (taken_back, new) = match step {
+        let (rewind, new) = match step {
             Step::Grow(new) => (None, new),
             Step::TakeBack(count) => {
                 let first = chain.len().saturating_sub(count).max(1);
@@ -85,15 +85,15 @@ pub(crate) async fn an_index_finds_what_a_map_finds(place: Place) {
                 let of_block = |(block, hashes): (u64, Vec<B256>)| {
                     hashes.into_iter().map(move |hash| (hash, block))
                 };
-                let reverted = gone.flat_map(of_block).collect();
-                (Some(TakenBack { first_block, reason, reverted }), vec![vec![B256::ZERO]])
+                let reorged = gone.flat_map(of_block).collect();
+                (Some(IndexRewind { first_block, reason, reorged }), vec![vec![B256::ZERO]])
             }
         };
         seen.extend(new.iter().flatten());
         let numbers = chain.len() as u64..;
         let blocks = numbers.zip(&new).map(|(number, hashes)| sealed(number, version, hashes));
         let blocks = blocks.collect();
-        let batch = IndexBatch { taken_back, blocks, ..IndexBatch::default() };
+        let batch = IndexBatch { rewind, blocks, ..IndexBatch::default() };
         database.index(&batch).await.expect("indexes");
         chain.extend(new);
         if version % CHECK_STEPS == CHECK_STEPS - 1 {
@@ -109,7 +109,7 @@ pub(crate) async fn an_index_finds_what_a_map_finds(place: Place) {
 
 /// How many runs there are of each level.
 async fn levels(place: &Place) -> Vec<(i64, i64)> {
-    let mut raw = place.raw(Part::Lookups).await;
+    let mut raw = place.raw(DatabasePart::Index).await;
     let count = "SELECT level, COUNT(*) FROM transaction_runs GROUP BY level ORDER BY level";
     sqlx::query_as(count).fetch_all(&mut raw).await.expect("counts")
 }
@@ -118,7 +118,7 @@ async fn levels(place: &Place) -> Vec<(i64, i64)> {
 pub(crate) async fn a_cut_entry_is_found(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[b"one"])).await;
-    let mut raw = place.raw(Part::Lookups).await;
+    let mut raw = place.raw(DatabasePart::Index).await;
     let cut = "UPDATE transactions SET entries = substr(entries, 1, 39)";
     sqlx::query(cut).execute(&mut raw).await.expect("updates");
     let found = database.transaction(&keccak256(b"one")).await;

@@ -1,0 +1,99 @@
+use std::borrow::Cow;
+
+use alloy_primitives::{B64, B256};
+use sqlx::{
+    AnyConnection, Executor as _, SqlSafeStr as _,
+    migrate::{Migration, MigrationType, Migrator},
+};
+use turnpike_storage::{Database, EncodedRow, IndexedReorg, JournalEntry, ReorgedFrom};
+
+use crate::{
+    fixture::{CHAIN, open, reopen, waiting},
+    place::{DatabasePart, Place},
+};
+
+/// The migrations of the first release, journal and index.
+const JOURNAL: &[(i64, &str)] =
+    &[(1, include_str!("../../../../migrations/journal/0001_roles.sql"))];
+const INDEX: &[(i64, &str)] = &[
+    (2, include_str!("../../../../migrations/index/0002_index.sql")),
+    (3, include_str!("../../../../migrations/index/0003_block_keys.sql")),
+];
+
+/// Epoch that the old database's writer had.
+const EPOCH: u64 = 6;
+
+async fn migrate(raw: &mut AnyConnection, files: &[(i64, &'static str)]) {
+    let migrations = files.iter().map(|&(version, sql)| {
+        let sql = sql.into_sql_str();
+        Migration::new(version, Cow::Borrowed("old"), MigrationType::Simple, sql, false)
+    });
+    let mut migrator = Migrator::with_migrations(migrations.collect());
+    migrator.set_ignore_missing(true);
+    migrator.run_direct(None, raw, false).await.expect("migrates");
+}
+
+async fn execute(raw: &mut AnyConnection, sql: &'static str) {
+    raw.execute(sql).await.expect("writes");
+}
+
+/// The first row of the journal, byte for byte as every version writes it.
+fn first_row() -> EncodedRow {
+    // Version 2, a slice, written at 9 ms; no part, nothing accepted, refused or waited.
+    let payload = [&[2, 1][..], &9_u64.to_be_bytes(), &[0xc4, 0xc0, 0xc0, 0xc0, 0xc0]].concat();
+    let mut row =
+        EncodedRow { sequence: 0, epoch: EPOCH, checksum: B64::ZERO, payload: payload.into() };
+    row.checksum = row.checksum_after(B64::from_slice(&CHAIN[..8]));
+    row
+}
+
+pub(crate) async fn a_database_of_the_first_migrations_keeps_its_rows(place: Place) {
+    let hash = B256::repeat_byte(7);
+    {
+        let mut journal = place.create(DatabasePart::Journal).await;
+        migrate(&mut journal, JOURNAL).await;
+        sqlx::query("INSERT INTO meta (name, value) VALUES ('chain', $1)")
+            .bind(CHAIN.to_vec())
+            .execute(&mut journal)
+            .await
+            .expect("writes");
+        execute(&mut journal, "UPDATE leader SET epoch = 6").await;
+        let row = first_row();
+        sqlx::query(
+            "INSERT INTO journal (sequence, epoch, payload, checksum) VALUES (0, 6, $1, $2)",
+        )
+        .bind(row.payload.to_vec())
+        .bind(row.checksum.to_vec())
+        .execute(&mut journal)
+        .await
+        .expect("writes");
+        let mut index = place.create(DatabasePart::Index).await;
+        migrate(&mut index, INDEX).await;
+        execute(&mut index, "UPDATE indexed SET sequence = 1, epoch = 6").await;
+        execute(&mut index, "INSERT INTO reorganisations VALUES (1, 4, 'forced')").await;
+        sqlx::query("INSERT INTO reverted (hash, reorganisation, block) VALUES ($1, 1, 5)")
+            .bind(hash.to_vec())
+            .execute(&mut index)
+            .await
+            .expect("writes");
+    }
+
+    let mut database = open(&place).await;
+    for _ in 0..2 {
+        assert_eq!(database.encoded_rows(0, 9).await.expect("reads")[0], first_row());
+        assert_eq!(database.indexed_to().await.expect("reads"), 1);
+        assert_eq!(database.reorgs().await.expect("reads"), 1);
+        let reorgs = database.reorgs_after(0).await.expect("reads");
+        assert_eq!(reorgs, [IndexedReorg { id: 1, first_block: 4 }]);
+        let from = database.reorged_from(&hash).await.expect("reads");
+        assert_eq!(from, Some(ReorgedFrom { block: 5, reason: "forced".into() }));
+        // The migrations are applied once.
+        database = reopen(database, &place).await;
+    }
+    database.append(&[waiting(&[])]).await.expect("appends");
+    let rows = database.rows(0, 9).await.expect("reads");
+    assert!(matches!(rows[0].entry, JournalEntry::Slice(_)));
+    assert_eq!([rows[0].epoch, rows[1].epoch], [EPOCH, EPOCH + 3], "each opening begins an epoch");
+    let reader = Database::open_read_only(&place.location(), CHAIN).await.expect("opens");
+    assert_eq!(reader.indexed_to().await.expect("reads"), 1);
+}
