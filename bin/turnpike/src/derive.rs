@@ -5,7 +5,7 @@ use std::{fmt, process::ExitCode};
 use alloy_primitives::B256;
 use serde::Serialize;
 use tokio::task::block_in_place;
-use turnpike_derivation::{DerivedEntry, FollowError, Node};
+use turnpike_derivation::{DerivedChain, DerivedEntry, FollowError};
 use turnpike_l1::{L1Head, OutputStatus, ProposedOutput};
 use turnpike_protocol::DataKind;
 
@@ -76,16 +76,16 @@ pub(crate) async fn run(args: DeriveArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Derives all that L1 holds.
-async fn catch_up(node: &mut Node) -> Result<L1Head, FollowError> {
+async fn catch_up(node: &mut DerivedChain) -> Result<L1Head, FollowError> {
     let head = node.advance().await?.head;
     while let Some(next) = node.next_entry().await? {
-        block_in_place(|| node.feed(&next))?;
+        block_in_place(|| node.apply(&next))?;
     }
     Ok(head)
 }
 
 impl Report {
-    fn new(node: &Node, l1: L1Head) -> Self {
+    fn new(node: &DerivedChain, l1: L1Head) -> Self {
         let follower = node.follower();
         let header = &follower.head().header;
         let agrees = |output: &ProposedOutput| {

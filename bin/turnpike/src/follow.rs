@@ -4,7 +4,7 @@ use std::{fmt::Display, time::Duration};
 
 use tokio::task::block_in_place;
 use tracing::warn;
-use turnpike_derivation::{Follower, Node};
+use turnpike_derivation::{DerivedChain, Follower};
 use turnpike_executor::EngineConfig;
 use turnpike_l1::{L1Client, L1View, Severity};
 use turnpike_protocol::Genesis;
@@ -18,13 +18,16 @@ use crate::{
 const FAILURES_MAX: u32 = 10;
 
 /// A node that has read nothing yet. It believes L1's newest block: what is looked at once is not undone.
-pub(crate) async fn open(chain: &ChainArgs, execution: EngineConfig) -> anyhow::Result<Node> {
+pub(crate) async fn open(
+    chain: &ChainArgs,
+    execution: EngineConfig,
+) -> anyhow::Result<DerivedChain> {
     let genesis = read_genesis(&chain.genesis)?;
     let follower = block_in_place(|| Follower::new(&genesis, execution));
     let genesis_output = follower.head().output;
     let client = L1Client::connect(chain.l1(), &genesis).await?;
     client.check_genesis(&genesis, &genesis_output).await?;
-    Ok(Node::new(L1View::new(client, 0, genesis_output), follower))
+    Ok(DerivedChain::new(L1View::new(client, 0, genesis_output), follower))
 }
 
 /// A view that has read nothing yet, for commands that derive nothing.

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use tokio::task::block_in_place;
-use turnpike_derivation::Node;
+use turnpike_derivation::DerivedChain;
 use turnpike_game::prove::{
     BlockPosition, Proof, ProofReport, ProveError, Statement, position_of, statement_at,
 };
@@ -90,11 +90,11 @@ fn write_witness(path: &Path, witness: &Preimages) -> anyhow::Result<()> {
 async fn statement(args: &ProveBlockArgs) -> anyhow::Result<Statement> {
     let chain = &args.chain;
     let mut node = follow::open(chain, args.execution.into()).await?;
-    let look = async |node: &mut Node| look(node, args).await;
+    let look = async |node: &mut DerivedChain| look(node, args).await;
     Ok(follow::look(&mut node, chain, look, ProveError::severity).await?)
 }
 
-async fn look(node: &mut Node, args: &ProveBlockArgs) -> Result<Statement, ProveError> {
+async fn look(node: &mut DerivedChain, args: &ProveBlockArgs) -> Result<Statement, ProveError> {
     node.advance().await?;
     let position = match (args.number, args.entry) {
         (Some(number), _) => position_of(node, number).await?,

@@ -101,17 +101,17 @@ impl Follower {
     }
 
     /// Derives and executes the next entry. After an error nothing has changed.
-    pub fn feed(
+    pub fn apply(
         &mut self,
         posted: &PostedEntry,
         data: &EntryData<'_>,
     ) -> Result<&DerivedEntry, DerivationError> {
-        self.feed_with(posted, data, |_| ())
+        self.apply_with(posted, data, |_| ())
     }
 
     /// Derives and executes the next entry, and shows its blocks one by one. After an error nothing has changed, though
     /// blocks may have been shown.
-    pub fn feed_with(
+    pub fn apply_with(
         &mut self,
         posted: &PostedEntry,
         data: &EntryData<'_>,

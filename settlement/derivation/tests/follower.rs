@@ -3,7 +3,7 @@
 use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
 use proptest::prelude::*;
-use turnpike_derivation::{FollowError, Follower, Node, STATES};
+use turnpike_derivation::{DerivedChain, FollowError, Follower, STATES};
 use turnpike_executor::EngineConfig;
 use turnpike_l1::{
     L1View, Severity,
@@ -65,9 +65,9 @@ impl Scene {
         Self { l1: MemoryL1::new(&Genesis::dev(), &output), output, nonce: 0 }
     }
 
-    fn node(&self, limits: HistoryLimits) -> Node<MemoryL1> {
+    fn node(&self, limits: HistoryLimits) -> DerivedChain<MemoryL1> {
         let view = L1View::new(self.l1.clone(), 0, self.output);
-        Node::new(view, follower(limits))
+        DerivedChain::new(view, follower(limits))
     }
 
     fn deposit(&self, mint: u64) {
@@ -120,16 +120,16 @@ impl Scene {
     }
 }
 
-async fn follow(node: &mut Node<MemoryL1>) -> Result<(), FollowError> {
+async fn follow(node: &mut DerivedChain<MemoryL1>) -> Result<(), FollowError> {
     node.advance().await?;
     while let Some(next) = node.next_entry().await? {
-        node.feed(&next)?;
+        node.apply(&next)?;
     }
     Ok(())
 }
 
 /// Follows, and compares with a node that derives everything afresh.
-async fn check(scene: &Scene, node: &mut Node<MemoryL1>) {
+async fn check(scene: &Scene, node: &mut DerivedChain<MemoryL1>) {
     follow(node).await.expect("L1 is there");
     let mut fresh = scene.node(STATES);
     follow(&mut fresh).await.expect("L1 is there");

@@ -2,7 +2,7 @@ use alloy::providers::Provider as _;
 use alloy_primitives::U256;
 use tokio::task::block_in_place;
 use tracing::{info, warn};
-use turnpike_derivation::{FollowError, Follower, Node, ProposerAction, ProposerView};
+use turnpike_derivation::{DerivedChain, FollowError, Follower, ProposerAction, ProposerView};
 use turnpike_executor::ExecutionHook;
 use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, OutputStatus, PreparedTx, Rollup};
 use turnpike_protocol::{ChainConfig, Genesis, OutputRoot};
@@ -28,7 +28,7 @@ pub(crate) struct Proposer {
     config: ChainConfig,
     interval: u64,
     withdraw_bonds: bool,
-    node: Node,
+    node: DerivedChain,
     sender: L1Sender,
     /// What the chain came to after each entry, by index.
     derived: Vec<OutputRoot>,
@@ -66,7 +66,7 @@ impl Proposer {
             config: genesis.config.clone(),
             interval: config.interval,
             withdraw_bonds: config.withdraw_bonds,
-            node: Node::new(view, follower),
+            node: DerivedChain::new(view, follower),
             sender,
             derived: vec![genesis_output],
             in_flight: None,
@@ -118,7 +118,7 @@ impl Proposer {
             let fed = usize::try_from(self.node.follower().next_entry()).unwrap_or(usize::MAX);
             self.derived.truncate(fed);
             let Some(next) = self.node.next_entry().await? else { return Ok(()) };
-            block_in_place(|| self.node.feed(&next))?;
+            block_in_place(|| self.node.apply(&next))?;
             self.derived.push(self.node.follower().head().output);
         }
     }

@@ -202,7 +202,7 @@ impl Verifier {
                 divergences.push(BatchDivergence { entry, block, claimed, derived });
             }
         };
-        let fault = follower.feed_with(posted, source, show)?.fault.clone();
+        let fault = follower.apply_with(posted, source, show)?.fault.clone();
         let head = self.follower.head();
         let root = head.output.hash();
         let is_confirmed = self.recheck.is_confirmed(entry, posted.acc, root, mode);

@@ -33,7 +33,7 @@ impl Derived {
         self.rollup.node.advance().await.expect("L1 is there");
         while let Some(next) = self.rollup.node.next_entry().await.expect("L1 is there") {
             self.sources.push(Some(next.source().clone()));
-            self.rollup.node.feed(&next).expect("follows");
+            self.rollup.node.apply(&next).expect("follows");
         }
         while self.feed() {}
     }

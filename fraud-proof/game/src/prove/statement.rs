@@ -1,7 +1,7 @@
 use alloy_primitives::B256;
 use serde::Serialize;
 use tokio::task::block_in_place;
-use turnpike_derivation::{FollowedBlock, Follower, Node};
+use turnpike_derivation::{DerivedChain, FollowedBlock, Follower};
 use turnpike_executor::{BlockOutcome, Chain};
 use turnpike_l1::{L1Source, PostedEntry};
 use turnpike_protocol::{BatchFault, BlockInput, DataKind, EntryData, Preimages};
@@ -73,7 +73,7 @@ impl Statement {
         let build = |chain: &Chain| witness(chain, &inbox, index, input);
         let mut built = (before == 0).then(|| build(follower.chain()));
         let (mut shown, mut block) = (0, None);
-        follower.feed_with(posted, data, |FollowedBlock { chain, outcome, .. }| {
+        follower.apply_with(posted, data, |FollowedBlock { chain, outcome, .. }| {
             shown += 1;
             if shown == before {
                 built = Some(build(chain));
@@ -111,7 +111,7 @@ impl StatedBlock {
 
 /// Follows L1 up to block `number` and says where it is.
 pub async fn position_of<S: L1Source>(
-    node: &mut Node<S>,
+    node: &mut DerivedChain<S>,
     number: u64,
 ) -> Result<BlockPosition, ProveError> {
     if number == 0 {
@@ -129,7 +129,7 @@ pub async fn position_of<S: L1Source>(
 
 /// What there is to prove at a position. The node follows L1 up to its entry, or goes back to it.
 pub async fn statement_at<S: L1Source>(
-    node: &mut Node<S>,
+    node: &mut DerivedChain<S>,
     position: BlockPosition,
 ) -> Result<Statement, ProveError> {
     let BlockPosition { entry, index } = position;
@@ -154,8 +154,8 @@ pub async fn statement_at<S: L1Source>(
     block_in_place(|| Statement::of_next_entry(follower, view.entries(), &data, index))
 }
 
-async fn feed_next<S: L1Source>(node: &mut Node<S>) -> Result<bool, ProveError> {
+async fn feed_next<S: L1Source>(node: &mut DerivedChain<S>) -> Result<bool, ProveError> {
     let Some(next) = node.next_entry().await? else { return Ok(false) };
-    block_in_place(|| node.feed(&next))?;
+    block_in_place(|| node.apply(&next))?;
     Ok(true)
 }

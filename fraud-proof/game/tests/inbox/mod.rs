@@ -3,7 +3,7 @@
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, b256, keccak256};
-use turnpike_derivation::{Follower, Node};
+use turnpike_derivation::{DerivedChain, Follower};
 use turnpike_executor::EngineConfig;
 use turnpike_game::prove::{BlockPosition, Statement, statement_at};
 use turnpike_l1::{
@@ -25,7 +25,7 @@ pub const TIME: u64 = 1_800_000_000;
 /// A rollup and its L1.
 pub struct Rollup {
     pub l1: MemoryL1,
-    pub node: Node<MemoryL1>,
+    pub node: DerivedChain<MemoryL1>,
     nonce: u64,
 }
 
@@ -49,7 +49,7 @@ impl Rollup {
         let follower = Follower::new(genesis, EngineConfig::default());
         let output = follower.head().output;
         let l1 = MemoryL1::new(genesis, &output);
-        let node = Node::new(L1View::new(l1.clone(), 0, output), follower);
+        let node = DerivedChain::new(L1View::new(l1.clone(), 0, output), follower);
         Self { l1, node, nonce: 0 }
     }
 

@@ -5,7 +5,7 @@ use crate::{Derivation, DerivationError, FollowError, Follower};
 /// A view of L1 and the chain that follows from it, in step. It does nothing by itself: its owner says when to look, and on
 /// which thread to execute.
 #[derive(Debug)]
-pub struct Node<S = L1Client> {
+pub struct DerivedChain<S = L1Client> {
     view: L1View<S>,
     follower: Follower,
 }
@@ -24,7 +24,7 @@ impl NextEntry {
     }
 }
 
-impl<S: L1Source> Node<S> {
+impl<S: L1Source> DerivedChain<S> {
     /// A node that has read nothing yet.
     pub const fn new(view: L1View<S>, follower: Follower) -> Self {
         Self { view, follower }
@@ -63,8 +63,8 @@ impl<S: L1Source> Node<S> {
     }
 
     /// Derives and executes the entry that was read.
-    pub fn feed(&mut self, next: &NextEntry) -> Result<(), DerivationError> {
-        self.follower.feed(&next.posted, &next.source.as_data())?;
+    pub fn apply(&mut self, next: &NextEntry) -> Result<(), DerivationError> {
+        self.follower.apply(&next.posted, &next.source.as_data())?;
         Ok(())
     }
 
