@@ -1,4 +1,4 @@
-// Administrators: who is one, and what they can have a node do.
+// The administrators' API: who may use it, and what it does.
 import assert from "node:assert/strict";
 import { createHmac, randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ const SYNC_TIMEOUT_MS = 400;
 const seconds = () => Math.floor(Date.now() / 1_000);
 const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
-/** A token made by hand. */
+/** Makes a JWT without a library. */
 function token(secret, { alg = "HS256", hash = "sha256", claims = { iat: seconds() } } = {}) {
   const text = `${part({ typ: "JWT", alg })}.${part(claims)}`;
   return `${text}.${hash ? createHmac(hash, secret).update(text).digest("base64url") : ""}`;
@@ -53,7 +53,7 @@ test("administrators", async (t) => {
       ...{ gas: 21_000n, maxFeePerGas: 1_000_000_000n, maxPriorityFeePerGas: 0n },
     });
 
-  await step(t, "nobody else is one", async () => {
+  await step(t, "only a holder of the secret is an administrator", async () => {
     const [now, other] = [seconds(), randomBytes(32)];
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "admin_pause", params: [] });
     for (const [name, authorization, why] of [
@@ -81,7 +81,7 @@ test("administrators", async (t) => {
     assert.equal(elsewhere.error.code, UNKNOWN_METHOD, "only on its own port");
   });
 
-  await step(t, "what is wrong with a request is said", async () => {
+  await step(t, "a bad request gets a clear error", async () => {
     for (const [method, params, code] of [
       ["admin_nothing", [], UNKNOWN_METHOD],
       ["admin_pause", [1], INVALID_PARAMS],
@@ -103,7 +103,7 @@ test("administrators", async (t) => {
     assert.match(wrong.stderr, /admin_logLevel: no level and no directives/);
   });
 
-  await step(t, "health is everybody's", async () => {
+  await step(t, "anyone may ask for the node's health", async () => {
     for (const url of [solo.l2Url, adminUrl()])
       for (const path of ["/healthz", "/readyz"]) {
         const { status, body } = await get(`${url}${path}`);
@@ -111,7 +111,7 @@ test("administrators", async (t) => {
       }
   });
 
-  await step(t, "what comes while production is paused is durable, and runs after", async () => {
+  await step(t, "transactions accepted while production is paused are durable and run later", async () => {
     const { code, stdout } = await admin("pause");
     assert.equal(code, 0);
     assert.equal(JSON.parse(stdout).paused, true);
@@ -129,7 +129,7 @@ test("administrators", async (t) => {
     await solo.sealed(hash);
   });
 
-  await step(t, "a pause does not outlive the process, what was taken in it does", async () => {
+  await step(t, "a restart ends the pause and keeps the transactions accepted during it", async () => {
     await result("admin_pause");
     const hash = await solo.transfer(0, 1);
     await solo.kill();
@@ -137,7 +137,7 @@ test("administrators", async (t) => {
     await solo.sealed(hash);
   });
 
-  await step(t, "blocks run as they are told to", async () => {
+  await step(t, "administrators choose the execution mode", async () => {
     for (const mode of ["sequential", "shadow", "parallel"]) {
       const { stdout } = await admin("execution-mode", mode);
       assert.equal(JSON.parse(stdout).executionMode, mode);
@@ -147,7 +147,7 @@ test("administrators", async (t) => {
     }
   });
 
-  await step(t, "what is logged is chosen", async () => {
+  await step(t, "administrators choose the log filter", async () => {
     assert.doesNotMatch(solo.log, /DEBUG/);
     assert.equal((await admin("log-level", "debug")).code, 0);
     await solo.sealed(await solo.transfer(0, 2));
@@ -155,7 +155,7 @@ test("administrators", async (t) => {
     assert.equal((await admin("log-level", "info")).code, 0);
   });
 
-  await step(t, "a drain finishes what waits and takes nothing more", async () => {
+  await step(t, "a drain finishes pending transactions and accepts no new ones", async () => {
     const runnable = await Promise.all([3, 4, 5].map((nonce) => solo.transfer(0, nonce)));
     const gapped = await solo.transfer(2, 1);
     const { code, stdout } = await admin("drain");

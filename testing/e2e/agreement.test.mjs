@@ -1,5 +1,5 @@
-// What is promised of a transaction, what its block says and what L1 gives is one and the same: for every transaction of a long and
-// mixed run, over restarts, and seen from outside.
+// Preconfirmation, sealed block and derived block agree on every transaction of a long mixed run with
+// restarts, as seen by a client.
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -25,25 +25,25 @@ import { MNEMONIC, developmentAccounts, keyOf, startSolo } from "./solo.mjs";
 import { ERC20, NEVER } from "./uniswap.mjs";
 import { buildWorkload } from "./workload.mjs";
 
-/** Accounts that no genesis file funds, and transactions of each. */
+/** Accounts without genesis funds, and transactions of each. */
 const CROWD = 8;
 const CROWD_TRANSACTIONS = 300;
-/** Transactions of a request. */
+/** Transactions in a request. */
 const BULK = 10;
-/** Shares of the run after which the sequencer goes down, and how. */
+/** When the sequencer goes down, as a share of the run, and how. */
 const STOPS = [
   [0.2, "kill"],
   [0.4, "stop"],
   [0.6, "kill"],
   [0.8, "kill"],
 ];
-/** Nonces for which somebody changes their mind. */
+/** Nonces whose transactions are replaced. */
 const REPLACEMENTS = 20;
 const L1_BLOCK_MS = 100;
-/** A refusal that only means: not now. */
+/** Refusals after which the same transaction may be sent again. */
 const STOPPING = "/problems/stopping";
 
-/** Who promises; the genesis file names nobody. */
+/** The key that signs promises; the genesis file names none. */
 const PROMISER = mnemonicToAccount(MNEMONIC, { addressIndex: 10 });
 const PROMISE = {
   Preconfirmation: [
@@ -54,13 +54,13 @@ const PROMISE = {
   ],
 };
 
-/** A stream of transactions that are signed already. */
+/** A stream of signed transactions. */
 function listStream(entries) {
   let next = 0;
   return new Stream(async () => entries[next++]?.raw);
 }
 
-/** What somebody of the crowd does: a token of their own, ether, swaps on somebody else's pair, and failures. */
+/** Transactions of one user: its own token, ether, swaps on another user's pair, and failures. */
 function habits(account, others, { router, weth, token }) {
   const own = getContractAddress({ from: account.address, nonce: 0n });
   const call = (abi, functionName, args) => encodeFunctionData({ abi, functionName, args });
@@ -80,7 +80,7 @@ function habits(account, others, { router, weth, token }) {
   };
 }
 
-test("promised, sealed and derived are the same", async (t) => {
+test("preconfirmed, sealed and derived blocks agree on every transaction", async (t) => {
   process.env.TURNPIKE_SEQUENCER_KEY = keyOf(PROMISER);
   const solo = await startSolo(t);
   const at = (name) => join(dirname(solo.genesis), name);
@@ -101,7 +101,7 @@ test("promised, sealed and derived are the same", async (t) => {
   const clock = setInterval(() => rpc(solo.l1Url, "evm_mine").catch(() => {}), L1_BLOCK_MS);
   later(t, () => clearInterval(clock));
 
-  /** Whether it is down, and for how long. */
+  /** Whether the sequencer is down, and for how long. */
   let isUp = Promise.resolve();
   const restart = async (how) => {
     let up;
@@ -111,7 +111,7 @@ test("promised, sealed and derived are the same", async (t) => {
     up();
   };
 
-  /** Sends all of a stream, again and again where no answer came. `order` is that of the transactions of a request. */
+  /** Sends a stream, and sends again what got no answer. `order` sorts the transactions of a request. */
   const drain = async (stream, order = (raws) => raws) => {
     for (let request = 0; ; request++) {
       const raws = await stream.take(BULK);
@@ -123,24 +123,24 @@ test("promised, sealed and derived are the same", async (t) => {
     }
   };
 
-  await step(t, "contracts, tokens and liquidity", async () => {
+  await step(t, "contracts, tokens and liquidity are deployed", async () => {
     workload = await buildWorkload(accounts.slice(0, 8), compileProbe());
     await drain(listStream(workload.setUp));
   });
 
-  await step(t, "deposits fund a crowd", async () => {
+  await step(t, "deposits fund many users", async () => {
     for (const { address } of crowd) await solo.deposit(depositor, { gas: 100_000n, mint: parseEther("5"), to: address });
     const balances = () => Promise.all(crowd.map(({ address }) => solo.l2.getBalance({ address })));
     await until(async () => (await balances()).every((balance) => balance > 0n), "the deposits");
   });
 
-  await step(t, "everybody sends what they want, over restarts", async (t) => {
+  await step(t, "all users send transactions while the sequencer restarts", async (t) => {
     const { router, WETH9: weth, "token A": token } = workload.contracts;
     const senders = new Set(workload.mixed.map(({ from }) => from));
     const mixed = [...senders].map((sender) =>
       drain(listStream(workload.mixed.filter(({ from }) => from === sender))),
     );
-    // Every other request has its last nonce first.
+    // Every other request lists its last nonce first.
     const backwards = (raws, request) => (request % 2 === 0 ? raws : raws.toReversed());
     const others = crowd.map((account) => {
       const habit = habits(account, crowd, { router, weth, token });
@@ -167,7 +167,7 @@ test("promised, sealed and derived are the same", async (t) => {
     t.diagnostic(`${sent - before} transactions`);
   });
 
-  await step(t, "somebody changes their mind", async () => {
+  await step(t, "a user replaces pending transactions", async () => {
     const account = accounts[8];
     const sign = (nonce, gwei) =>
       account.signTransaction({
@@ -197,7 +197,7 @@ test("promised, sealed and derived are the same", async (t) => {
     }
   });
 
-  await step(t, "blocks hold what was promised, where it was promised", async (t) => {
+  await step(t, "blocks hold every preconfirmed transaction at its promised position", async (t) => {
     await ledger.compareAll(solo);
     assert.equal(ledger.promised, sent);
     const statuses = new Set(await Promise.all(workload.mixed.map(({ hash }) => solo.life(hash).then(({ status }) => status))));
@@ -205,7 +205,7 @@ test("promised, sealed and derived are the same", async (t) => {
     t.diagnostic(`${ledger.promised} promises kept in ${ledger.blocks.length - 1} blocks`);
   });
 
-  await step(t, "all promises are signed", async () => {
+  await step(t, "every promise is signed", async () => {
     const { hash: salt } = ledger.blocks[0];
     assert.equal(signed.size, sent);
     for (const { hash, block, position, receiptHash, signature } of signed.values()) {
@@ -222,14 +222,14 @@ test("promised, sealed and derived are the same", async (t) => {
     }
   });
 
-  await step(t, "L1 alone gives the same blocks", async () => {
+  await step(t, "derivation from L1 alone gives the same blocks", async () => {
     const newest = ledger.blocks.at(-1);
     await until(async () => (await solo.status()).safe >= newest.number, "every block to be safe");
     const { code, stdout, stderr } = await run(t, turnpike(), ["derive", ...follow, "--l1-confirmations", "0", "--json"]);
     assert.equal(code, 0, stderr);
     const { head, entries } = JSON.parse(stdout);
     assert.equal(entries.bad, 0);
-    // Each hash holds the one before, and the roots of transactions, receipts and state.
+    // A hash covers the parent's hash and the roots of transactions, receipts and state.
     const block = await solo.rpc("eth_getBlockByNumber", [toHex(newest.number), false]);
     assert.deepEqual(
       [head.number, head.hash, head.stateRoot],

@@ -1,4 +1,4 @@
-// `turnpike bridge`: deposits, withdrawals and forced transactions by command.
+// `turnpike bridge`: deposits, withdrawals and forced transactions on the command line.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -29,7 +29,7 @@ test("turnpike bridge moves money between the layers", async (t) => {
     await dev.settle(isCovered, "an output that covers the block");
   };
 
-  await step(t, "a deposit is followed to L2", async (t) => {
+  await step(t, "the command follows a deposit to L2", async (t) => {
     const before = await l2.getBalance(bob);
     const { code, events, stderr } = await bridge.run(
       t,
@@ -53,7 +53,7 @@ test("turnpike bridge moves money between the layers", async (t) => {
     assert.deepEqual([status.kind, status.stage, status.block], ["deposit", "included", included.l2Block]);
   });
 
-  await step(t, "a deposit whose call fails is told from one that succeeds", async (t) => {
+  await step(t, "a deposit whose call fails is reported as failed", async (t) => {
     const probe = await deploy(l2, l2Wallets[0], compileProbe(), [1n]);
     const { code, events } = await bridge.run(
       t,
@@ -67,7 +67,7 @@ test("turnpike bridge moves money between the layers", async (t) => {
   });
 
   let withdrawn;
-  await step(t, "a withdrawal says what comes next and when", async (t) => {
+  await step(t, "a withdrawal reports the next action and its time", async (t) => {
     withdrawn = await bridge.does(t, "withdraw", ...key, "--amount", "0.25ether", "--to", bob.address);
     assert.deepEqual(
       [withdrawn.event, withdrawn.stage, withdrawn.next],
@@ -83,7 +83,7 @@ test("turnpike bridge moves money between the layers", async (t) => {
     return withdrawals[0];
   };
 
-  await step(t, "it is proven from a node", async (t) => {
+  await step(t, "the withdrawal is proven with a node's data", async (t) => {
     await settleOutput(withdrawn.l2Block);
     const ready = await statusOf(t, withdrawn.l2Transaction);
     assert.deepEqual([ready.stage, ready.next], ["ready-to-prove", "prove"]);
@@ -103,7 +103,7 @@ test("turnpike bridge moves money between the layers", async (t) => {
     assert.equal(again.event, "already-proven");
   });
 
-  await step(t, "it is finalized, once", async (t) => {
+  await step(t, "the withdrawal is finalized, once", async (t) => {
     const before = await l1.getBalance(bob);
     await dev.advanceL1(1, CHALLENGE_WINDOW);
     assert.equal((await statusOf(t, withdrawn.l2Transaction)).stage, "ready-to-finalize");
@@ -120,7 +120,7 @@ test("turnpike bridge moves money between the layers", async (t) => {
     await bridge.refuses(t, /already finalized/, "prove", ...key, withdrawn.l2Transaction);
   });
 
-  await step(t, "L1 pays out no more than was deposited", async (t) => {
+  await step(t, "L1 refuses to pay out more than was deposited", async (t) => {
     const much = await bridge.does(t, "withdraw", ...key, "--amount", "5000ether");
     await settleOutput(much.l2Block);
     await bridge.does(t, "prove", ...key, much.l2Transaction);
@@ -128,7 +128,7 @@ test("turnpike bridge moves money between the layers", async (t) => {
     await bridge.refuses(t, /the portal holds 1.25\d* ether/, "finalize", ...key, much.l2Transaction);
   });
 
-  await step(t, "a token goes to L2 and back", async (t) => {
+  await step(t, "a token moves to L2 and back", async (t) => {
     const { abi, bytecode } = tokenArtifact();
     const args = ["Coin", "COIN", 1_000n, alice.address];
     const { contractAddress } = await onL1(l1Wallets[0].deployContract({ abi, bytecode, args }));
@@ -174,10 +174,10 @@ test("turnpike bridge moves money between the layers", async (t) => {
     assert.deepEqual([await held(l1, contractAddress), await held(l2, l2Token)], [500n, 500n]);
   });
 
-  await step(t, "a withdrawal by way of L1 is found by its L1 transaction", async (t) => {
+  await step(t, "a withdrawal initiated on L1 is found by its L1 transaction", async (t) => {
     const forced = await bridge.does(t, "force", ...key, "--withdraw", "1gwei");
     assert.equal(forced.event, "queued");
-    // The sequencer is honest, so that nothing becomes overdue.
+    // The sequencer is honest, so nothing becomes overdue.
     const isIncluded = async () =>
       (await bridge.does(t, "status", forced.l1Transaction)).stage === "included";
     await dev.settle(isIncluded, "the forced withdrawal to be on L2");
@@ -187,7 +187,7 @@ test("turnpike bridge moves money between the layers", async (t) => {
     await bridge.refuses(t, /no deposit waits|nothing to force/, "force", ...key, "--include");
   });
 
-  await step(t, "what is wrong is said, and nothing is sent", async (t) => {
+  await step(t, "a mistake gets a clear error and sends nothing", async (t) => {
     const nonces = () =>
       Promise.all([l1, l2].map((client) => client.getTransactionCount({ ...alice, blockTag: "pending" })));
     const before = await nonces();

@@ -1,5 +1,5 @@
-// Every method of sequencer/rpc-methods.md is asked for something that is there, and its answer is held to the schemas of the execution APIs,
-// as @metamask/api-specs publishes them. What the schemas have no word for is listed with the reason.
+// Calls every documented JSON-RPC method and checks its answer against the schemas of the execution
+// APIs (npm: @metamask/api-specs). Fields and methods that the schemas lack are listed with a reason.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ import { ROOT, later, require } from "./programs.mjs";
 
 const { MetaMaskOpenRPCDocument: SPEC } = require("@metamask/api-specs");
 
-/** Fields that we answer with and the schemas do not know. */
+/** Fields of our answers that the schemas lack. */
 const OURS = {
   l1Fee: "the L1 data fee, as OP-stack chains give it",
   l1GasPrice: "the same",
@@ -29,7 +29,7 @@ const OURS = {
   parentBeaconBlockRoot: "newer than the schemas: EIP-4788",
 };
 
-/** Schemas of methods that the document does not have, made of its parts. */
+/** Schemas of methods that the document lacks, composed of its parts. */
 const ref = (name) => ({ $ref: `#/components/schemas/${name}` });
 const listOf = (items) => ({ type: "array", items });
 const orNull = (schema) => ({ oneOf: [ref("notFound"), schema] });
@@ -80,7 +80,7 @@ const SCHEMAS = {
   }),
 };
 
-/** Methods that the execution APIs do not have: their shapes are somebody else's, and what the questions look at. */
+/** Methods outside the execution APIs: `QUESTIONS` checks their answers. */
 const NOT_THEIRS = [
   [/^debug_trace/, "geth's tracers"],
   [/^txpool_(content|contentFrom|inspect)$/, "geth's pool"],
@@ -91,7 +91,7 @@ const NOT_THEIRS = [
 const TRANSFER_GAS = "0x5208";
 const VALUE = `0x${"17".repeat(32)}`;
 
-/** What each method is asked, and what its answer has to say: `[params, check]`. */
+/** Parameters for each method, and a check of its answer: `[params, check]`. */
 function questions(world) {
   const { alice, probe, receipt, block, spare, topic } = world;
   const [number, hash] = [numberToHex(receipt.blockNumber), receipt.blockHash];
@@ -199,7 +199,7 @@ function questions(world) {
   };
 }
 
-/** The answer without what OURS names. */
+/** The answer without the fields that OURS names. */
 function theirs(value) {
   if (Array.isArray(value)) return value.map(theirs);
   if (value === null || typeof value !== "object") return value;
@@ -207,7 +207,7 @@ function theirs(value) {
   return Object.fromEntries(known.map(([name, inner]) => [name, theirs(inner)]));
 }
 
-/** Deposits have a type of their own, which no schema has. */
+/** Deposits have a type that no schema knows. */
 const isDeposit = (value) => value?.type === "0x7e";
 const withoutDeposits = (value) => {
   if (Array.isArray(value)) return value.filter((item) => !isDeposit(item));
@@ -215,7 +215,7 @@ const withoutDeposits = (value) => {
   return { ...value, transactions: withoutDeposits(value.transactions) };
 };
 
-/** Asks over a WebSocket that stays open until the test ends. */
+/** Sends requests over a WebSocket that stays open until the test ends. */
 async function openSocket(t, url) {
   const socket = new WebSocket(url.replace("http", "ws"));
   later(t, () => socket.terminate());
@@ -225,7 +225,7 @@ async function openSocket(t, url) {
     answers.set(id, answer);
   });
   await once(socket, "open");
-  // A connection that breaks leaves questions without an answer.
+  // A broken connection leaves requests unanswered.
   socket.on("error", () => {});
   return (method, params) => {
     answers.delete(method);
@@ -234,7 +234,7 @@ async function openSocket(t, url) {
   };
 }
 
-test("every method answers, and as the schemas have it", async (t) => {
+test("every method answers as its schema says", async (t) => {
   const ajv = new Ajv({ strict: false, allErrors: true });
   ajv.addSchema({ $id: "spec", components: SPEC.components });
   const absolute = (schema) => JSON.parse(JSON.stringify(schema).replaceAll('"#/components', '"spec#/components'));
@@ -247,7 +247,7 @@ test("every method answers, and as the schemas have it", async (t) => {
   const { accounts, l2, l2Wallets } = connect(dev);
   const [alice, bob] = accounts;
   const world = { alice, chainId: await l2.getChainId(), stranger: bob.address };
-  await step(t, "something is there to ask for", async () => {
+  await step(t, "the chain holds blocks, logs and a pending transaction", async () => {
     world.probe = await deploy(l2, l2Wallets[0], compileProbe(), [7n]);
     const logs = { address: world.probe.address, fromBlock: "0x0" };
     world.filter = (await ask(dev.l2Url, "eth_newFilter", [logs])).result;
@@ -260,7 +260,7 @@ test("every method answers, and as the schemas have it", async (t) => {
       const raw = await bob.signTransaction({ ...terms, chainId: world.chainId, nonce, type: "eip1559" });
       return { raw, hash: keccak256(raw) };
     };
-    // One that waits for its predecessor, which is sent below.
+    // It waits for its predecessor, which is sent below.
     const gapped = await sign(9);
     await ask(dev.l2Url, "eth_sendRawTransaction", [gapped.raw]);
     world.askSocket = await openSocket(t, dev.l2Url);

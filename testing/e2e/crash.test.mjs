@@ -1,4 +1,4 @@
-// Acknowledged is durable: whenever the sequencer is killed, and whatever the disk had not been told to keep.
+// Acknowledged transactions survive kill -9 and power loss at any point, whatever was not synced.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -10,26 +10,26 @@ import { loseAll } from "../crash/power.mjs";
 import { deploySequencer } from "../crash/sequencer.mjs";
 import { step } from "./harness.mjs";
 
-/** Lives of the sequencer; a part of them has to end in each place. */
+/** How often the sequencer is killed; each kill point gets its share. */
 const KILLS = Number(process.env.TURNPIKE_CRASH_KILLS ?? 60);
 const KILLS_PER_PLACE_MIN = Math.floor(KILLS / Object.keys(PLACES).length / 3);
 
-/** Syncs of which one must matter to somebody. */
+/** Syncs to skip; at least one of them must lose an acknowledged transaction. */
 const SYNCS_TRIED_MAX = 12;
-/** The longest time in which a sequencer under load comes to where it is to end. */
+/** Time limit for a sequencer under load to reach its kill point. */
 const LOAD_MS_MAX = 10_000;
 
-/** Short, so that sealing, indexing and checkpoints are a large part of what goes on. */
+/** Short intervals, so that sealing, indexing and checkpoints happen often. */
 const ARGS = ["--block-interval-ms", "20", "--checkpoint-blocks", "5"];
 
-/** A sequencer, load and a ledger of what it answers. */
+/** A sequencer, a load on it, and a ledger of its answers. */
 async function setUp(t) {
   const sequencer = await deploySequencer(t, ARGS);
   const ledger = new Ledger();
   return { sequencer, ledger, load: new Load(sequencer.accounts, ledger) };
 }
 
-/** Load until the sequencer ends by the rules that it was started with, or for so long. Returns whether it ended by itself. */
+/** Loads the sequencer until a rule of the store kills it, or for `loadMs`. Returns whether a rule killed it. */
 async function loadToDeath(sequencer, load, loadMs) {
   const stop = new AbortController();
   sequencer.store.arm();
@@ -46,7 +46,7 @@ async function loadToDeath(sequencer, load, loadMs) {
   return hasEnded;
 }
 
-/** A life of the sequencer: it stands by what it said before, and ends as planned. Returns whether it ended by itself. */
+/** Starts the sequencer, compares it with the ledger and kills it as planned. Returns whether a rule killed it. */
 async function live({ sequencer, ledger, load }, { rules, atOnce, loadMs }) {
   const isUp = await sequencer.start({ rules, atOnce });
   if (atOnce) return !isUp;
@@ -55,7 +55,7 @@ async function live({ sequencer, ledger, load }, { rules, atOnce, loadMs }) {
   return loadToDeath(sequencer, load, loadMs);
 }
 
-test("kill -9 and a loss of power take back nothing that was said", async (t) => {
+test("kill -9 and power loss lose no acknowledged transaction", async (t) => {
   const random = dice(seedOf("TURNPIKE_CRASH_SEED"));
   const rollup = await setUp(t);
   const { sequencer, ledger, load } = rollup;
@@ -73,7 +73,7 @@ test("kill -9 and a loss of power take back nothing that was said", async (t) =>
     });
   }
 
-  await step(t, "the chain is what it was said to be, block by block", async (t) => {
+  await step(t, "every block equals what clients read before", async (t) => {
     await sequencer.restart();
     await load.finish(sequencer.url);
     await ledger.compareAll(sequencer);
@@ -85,12 +85,12 @@ test("kill -9 and a loss of power take back nothing that was said", async (t) =>
   });
 });
 
-test("one sync of the journal that is left out loses what was acknowledged, and that is noticed", async (t) => {
+test("skipping one sync of the journal loses an acknowledged transaction, and the test detects it", async (t) => {
   const rollup = await setUp(t);
   const { sequencer, ledger } = rollup;
-  // A sync may be for a row that nobody waits for: then nothing is lost.
+  // A sync may be for a row that no client waits for: then nothing is lost.
   for (let sync = 10; sync < 10 + SYNCS_TRIED_MAX; sync++) {
-    // The answers are on their way while the next rows are written; those are not synced any more.
+    // The kill leaves time for the answers to arrive; rows written meanwhile are not synced.
     const rules = [`skip sequencer.db-wal sync ${sync}`, `kill-before sequencer.db-wal sync ${sync + 1} 200`];
     const isMet = await live(rollup, { rules, atOnce: false, loadMs: LOAD_MS_MAX });
     assert.ok(isMet, "it came to the sync after the one left out");
@@ -105,7 +105,7 @@ test("one sync of the journal that is left out loses what was acknowledged, and 
   assert.fail("no loss was noticed");
 });
 
-test("an index whose syncs are all left out costs nothing", async (t) => {
+test("skipping every sync of the index loses nothing", async (t) => {
   const rollup = await setUp(t);
   const { sequencer, ledger, load } = rollup;
   for (const sync of [20, 40, 60]) {

@@ -1,4 +1,4 @@
-// A database tells what is wrong with it, and its index can be rebuilt.
+// `turnpike db verify` finds damage in a database; `turnpike db rebuild` writes the index anew.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { cpSync, readdirSync, rmSync } from "node:fs";
@@ -19,7 +19,7 @@ const sql = (database, ...statements) =>
 
 const blob = (bytes) => `x'${bytes.slice(2)}'`;
 
-/** Rows of a journal. */
+/** The rows of a journal. */
 function rowsOf(database) {
   const lines = sql(database, "SELECT sequence, epoch, hex(checksum), hex(payload) FROM journal ORDER BY sequence");
   return lines.split("\n").map((line) => {
@@ -29,7 +29,7 @@ function rowsOf(database) {
   });
 }
 
-/** Changes the first entry after the first row that `change` changes and says so of, and chains the rows from there on anew. */
+/** Applies `change` to rows until it returns true, and recomputes the checksums from that row on. */
 function rewrite(database, change) {
   const rows = rowsOf(database);
   const first = rows.findIndex((row, at) => {
@@ -48,14 +48,14 @@ function rewrite(database, change) {
   return rows[first].sequence;
 }
 
-test("db verify finds what is wrong, db rebuild rebuilds the index", async (t) => {
+test("db verify finds damage, db rebuild restores the index", async (t) => {
   const solo = await startSolo(t);
   const folder = dirname(solo.genesis);
   const hashes = [];
   let waiting;
   let before;
 
-  /** A database and all that belongs to it, to be damaged. */
+  /** Copies a database with its other files, to be damaged. */
   const copy = () => {
     const to = temporaryFolder(t);
     for (const name of readdirSync(folder).filter((name) => name.startsWith("sequencer."))) {
@@ -69,7 +69,7 @@ test("db verify finds what is wrong, db rebuild rebuilds the index", async (t) =
     ]);
     return { code, stderr, found: stdout === "" ? undefined : JSON.parse(stdout) };
   };
-  /** Everything that the node can be asked for. */
+  /** Every answer that the node can give. */
   const answers = async () => {
     const all = [];
     const { head } = await solo.status();
@@ -86,7 +86,7 @@ test("db verify finds what is wrong, db rebuild rebuilds the index", async (t) =
     return all;
   };
 
-  await step(t, "a chain with some blocks, and a transaction that waits", async () => {
+  await step(t, "the chain has blocks and a pending transaction", async () => {
     await solo.deposit(3, { gas: 100_000n, mint: parseEther("1"), to: solo.accounts[4].address });
     const hasArrived = async () => (await solo.l2.getBalance(solo.accounts[4])) > parseEther("10000");
     await until(hasArrived, "the deposit to arrive");
@@ -96,14 +96,14 @@ test("db verify finds what is wrong, db rebuild rebuilds the index", async (t) =
       await solo.sealed(hash);
     }
     waiting = await solo.transfer(1, 5);
-    // The index is written behind the journal, block by block.
+    // The index follows the journal, block by block.
     const last = await solo.transfer(0, BLOCKS);
     hashes.push(last);
     await solo.sealed(last);
     before = await answers();
   });
 
-  await step(t, "one in use is right, and cannot be rebuilt", async () => {
+  await step(t, "a database in use verifies and cannot be rebuilt", async () => {
     const { code, stderr, found } = await db("verify", join(folder, "sequencer.db"));
     assert.equal(code, 0, stderr + JSON.stringify(found));
     const rebuilt = await db("rebuild", join(folder, "sequencer.db"));
@@ -112,7 +112,7 @@ test("db verify finds what is wrong, db rebuild rebuilds the index", async (t) =
     assert.deepEqual(await answers(), before);
   });
 
-  await step(t, "one that is whole is right", async () => {
+  await step(t, "an undamaged database verifies", async () => {
     await solo.stop();
     for (const args of [[], ["--state"], ["--fast"], ["--fast", "--state"]]) {
       const { code, found, stderr } = await db("verify", copy(), ...args);
@@ -205,7 +205,7 @@ test("db verify finds what is wrong, db rebuild rebuilds the index", async (t) =
     });
   }
 
-  await step(t, "it finds a checkpoint that is damaged", async () => {
+  await step(t, "verify finds a damaged checkpoint", async () => {
     const database = copy();
     const state = join(dirname(database), "sequencer.state");
     const [segment] = readdirSync(state);

@@ -1,4 +1,4 @@
-// L1 alone gives the chain: whatever happened to it on the way, a fresh node comes to the sequencer's head.
+// A fresh node derives the sequencer's chain from L1 alone, whatever happened on the way.
 import assert from "node:assert/strict";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ const FORCE_WINDOW_SECONDS = 60;
 const TRANSFERS = 3_000;
 const REORG_DEPTHS = [1, 4];
 
-/** A rollup whose roles come and go, on an L1 that is moved by hand. */
+/** A rollup whose roles the test starts and stops, on an L1 that the test mines. */
 class Chain {
   #roles = {};
 
@@ -77,7 +77,7 @@ class Chain {
     return this.#roles[name].kill();
   }
 
-  /** Mines while waiting. */
+  /** Mines L1 blocks until the predicate holds. */
   settle(predicate, what) {
     return untilMined(this.l1Url, predicate, what);
   }
@@ -86,7 +86,7 @@ class Chain {
     return (await get(`${this.url}/v1/status`)).body;
   }
 
-  /** Waits until L1 holds every block, and `more` besides. */
+  /** Waits until L1 holds every block and `more` holds. */
   settleAll(more = () => true) {
     return this.settle(async () => {
       const { head, safe, pool, preconfirmed } = await this.status();
@@ -107,7 +107,7 @@ class Chain {
     return wallet.depositTransaction({ portalAddress: this.portal.address, request, gas: 300_000n });
   }
 
-  /** Appends to the inbox with the batcher's key, as somebody who has stolen it would. */
+  /** Appends to the inbox with the batcher's key, as a thief of the key would. */
   async appendGarbage(data) {
     const read = (functionName, args = []) => this.l1.readContract({ ...this.inbox, functionName, args });
     const count = await read("entryCount");
@@ -127,7 +127,7 @@ class Chain {
     assert.equal(receipt.status, "success");
   }
 
-  /** What a node makes of L1 that knows nothing else. */
+  /** The chain that a node derives from L1 alone. */
   async derive() {
     const follow = ["--genesis", this.file("genesis.json"), "--l1-url", this.l1Url];
     const { code, stdout, stderr } = await run(this.t, turnpike(), ["derive", ...follow, "--json"]);
@@ -135,7 +135,7 @@ class Chain {
     return JSON.parse(stdout);
   }
 
-  /** A fresh node comes to the sequencer's safe head. */
+  /** Checks that a fresh node derives the sequencer's safe head. */
   async checkDerived() {
     const { head, entries } = await this.derive();
     const { body: block } = await get(`${this.url}/v1/blocks/safe`);
@@ -150,7 +150,7 @@ class Chain {
 test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
   const chain = new Chain(t, await startAnvil(t), temporaryFolder(t));
   const [alice, bob] = chain.accounts;
-  // Deposits move their sender's nonce: this account sends nothing else.
+  // A deposit increases its sender's nonce: this account sends nothing else.
   const depositor = chain.accounts[9];
   const acknowledged = [];
   await chain.deploy();
@@ -158,7 +158,7 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
   chain.startBatcher("--data-kind", "blobs");
   let workload;
 
-  /** Ether from accounts of their own, which nothing else moves. */
+  /** Sends ether from accounts that nothing else uses. */
   const transfers = async (from, count) => {
     const { body } = await post(chain.url, {
       jsonrpc: "2.0",
@@ -179,7 +179,7 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
       });
     const raws = await Promise.all(Array.from({ length: count }, (_, index) => sign(first + index)));
     for (let at = 0; at < raws.length; at += 500) {
-      // The pool holds so many of a sender at a time.
+      // The pool limits the transactions of one sender.
       const isEmpty = async () => {
         const { pool, preconfirmed } = await chain.status();
         return pool.transactions + preconfirmed.transactions === 0;
@@ -189,7 +189,7 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
     }
   };
 
-  await step(t, "thousands of transactions and deposits go into blobs", async () => {
+  await step(t, "thousands of transactions and deposits are posted in blobs", async () => {
     workload = await buildWorkload(chain.accounts.slice(0, 8), compileProbe());
     acknowledged.push(...(await chain.submit(workload.setUp.map(({ raw }) => raw))));
     for (let index = 0; index < 5; index++) await chain.deposit(depositor, parseEther("1"));
@@ -201,7 +201,7 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
     assert.deepEqual([entries.calldata, entries.forced, entries.bad], [0, 0, 0]);
   });
 
-  await step(t, "and into calldata", async () => {
+  await step(t, "and in calldata", async () => {
     await chain.stop("batcher");
     chain.startBatcher("--data-kind", "calldata");
     acknowledged.push(...(await chain.submit(workload.mixed.map(({ raw }) => raw))));
@@ -211,7 +211,7 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
     assert.ok(entries.calldata > 0, JSON.stringify(entries));
   });
 
-  await step(t, "garbage in the batcher's name changes the order of blocks and loses nothing", async () => {
+  await step(t, "garbage posted with the batcher's key reorders blocks and loses no transaction", async () => {
     await chain.stop("batcher");
     await transfers(bob, 10);
     for (const data of ["0xdeadbeef", "0x", `0x01${"00".repeat(5_000)}`]) await chain.appendGarbage(data);
@@ -221,7 +221,7 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
     await chain.checkDerived();
   });
 
-  await step(t, "deposits are forced while nobody posts", async () => {
+  await step(t, "deposits are force-included while the batcher is down", async () => {
     await chain.stop("batcher");
     await transfers(bob, 5);
     await chain.deposit(depositor, parseEther("3"));
@@ -249,7 +249,7 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
     });
   }
 
-  await step(t, "everything that was acknowledged is in a block", async () => {
+  await step(t, "every acknowledged transaction is in a block", async () => {
     for (const hash of acknowledged) {
       const { status, body } = await get(`${chain.url}/v1/transactions/${hash}`);
       assert.equal(status, 200, hash);
@@ -257,7 +257,7 @@ test("a fresh node derives the sequencer's chain from L1 alone", async (t) => {
     }
   });
 
-  await step(t, "the sequencer loses its database and derives the chain again", async () => {
+  await step(t, "the sequencer loses its database and derives the chain from L1", async () => {
     const before = await chain.derive();
     await chain.kill("sequencer");
     await chain.stop("batcher");

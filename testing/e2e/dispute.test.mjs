@@ -1,4 +1,4 @@
-// A dispute as its onlookers and players see it: what is claimed, who is right and why, and moves made by hand.
+// `turnpike dispute`: watch and explain a dispute, and play moves by hand.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -11,16 +11,16 @@ import { Program, run, turnpike } from "./programs.mjs";
 import { developmentAccounts, keyOf, startSolo } from "./solo.mjs";
 
 const FORCE_WINDOW = 40;
-/** Seconds that each side of a game has, as in the development chain. */
+/** Seconds on each side's clock, as in the development chain. */
 const GAME_CLOCK = 60;
-/** Claims of a bisection of as many blocks as an entry may have. */
+/** Claims of a bisection over the most blocks that an entry may have. */
 const PARTS = 32;
 const ZERO = `0x${"00".repeat(32)}`;
 
-/** What a griefer says the roots to be. */
+/** The roots that the griefer claims. */
 const madeUp = Array.from({ length: PARTS }, (_, index) => toHex(index + 1, { size: 32 }));
 
-test("a challenge against a true output is seen, explained, defended and lost", async (t) => {
+test("a challenge of a true output is shown, explained, defended and lost", async (t) => {
   const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
   const [proposer, griefer, defender] = [0, 1, 2];
   const contract = (name, address) => ({ address, abi: abiOf(name) });
@@ -39,7 +39,7 @@ test("a challenge against a true output is seen, explained, defended and lost", 
     return stderr;
   };
   const json = async (...args) => JSON.parse(await succeeds(...args, "--format", "json"));
-  /** Runs a command that waits for L1 to take what it sends. */
+  /** Runs a command, and mines L1 blocks while it waits for its transactions. */
   const sends = async (...args) => {
     let mining = true;
     const mine = (async () => {
@@ -57,7 +57,7 @@ test("a challenge against a true output is seen, explained, defended and lost", 
     }
   };
 
-  await step(t, "without disputes there is nothing to be seen", async () => {
+  await step(t, "without disputes the list is empty", async () => {
     assert.equal(await succeeds("list"), "there is no challenge\n");
     assert.equal(await succeeds("list", "--format", "json"), "");
     assert.equal(await succeeds("watch", "--once"), "");
@@ -65,7 +65,7 @@ test("a challenge against a true output is seen, explained, defended and lost", 
     assert.match(await fails("explain", "--game", "3"), /there is no game 3: L1 has none yet/);
   });
 
-  await step(t, "an output after a forced entry is proposed", async () => {
+  await step(t, "an output after a forced entry is proposed by hand", async () => {
     await solo.deposit(3, { gas: 100_000n, mint: parseEther("1"), to: solo.accounts[4].address });
     await solo.mine(1, FORCE_WINDOW);
     await solo.forceInclude(4);
@@ -91,7 +91,7 @@ test("a challenge against a true output is seen, explained, defended and lost", 
     );
   };
 
-  await step(t, "what L1 drops is taken back", async () => {
+  await step(t, "after an L1 reorg the dropped output is gone", async () => {
     const before = await rpc(solo.l1Url, "evm_snapshot");
     const dropped = await challenge();
     const isTold = ({ event, l1Transaction }) => event === "challenged" && l1Transaction === dropped;
@@ -102,7 +102,7 @@ test("a challenge against a true output is seen, explained, defended and lost", 
     await until(() => watcher.events.find(isTakenBack), "the challenge to be taken back");
   });
 
-  await step(t, "the challenge is seen", async () => {
+  await step(t, "the challenge is shown", async () => {
     opening = await challenge();
     const row = await json("list");
     const { challenger, games, output, status, waitsFor, secondsLeft } = row;
@@ -123,7 +123,7 @@ test("a challenge against a true output is seen, explained, defended and lost", 
     assert.match(await fails("show", "1"), /there is no challenge 1: the newest is 0/);
   });
 
-  await step(t, "it is explained", async () => {
+  await step(t, "the challenge is explained", async () => {
     const explained = await json("explain", "0");
     assert.deepEqual([explained.right, explained.verdict.verdict], ["defender", "ok"]);
     const { finding, within, claimed } = explained.opening;
@@ -136,7 +136,7 @@ test("a challenge against a true output is seen, explained, defended and lost", 
 
   const key = (user) => ["--key", keyOf(developmentAccounts()[user])];
 
-  await step(t, "it is defended", async () => {
+  await step(t, "the output is defended", async () => {
     assert.match(await fails("move", "0", ...key(griefer)), /there is no game 0/);
     assert.match(
       await fails("move", "--defend", "0", ...key(griefer)),
@@ -159,7 +159,7 @@ test("a challenge against a true output is seen, explained, defended and lost", 
     assert.deepEqual([right, ...found], ["defender", "challenger false", "defender true"]);
   });
 
-  await step(t, "the griefer has nothing to say, and loses", async () => {
+  await step(t, "the griefer has no valid move and loses", async () => {
     await solo.mine(1, GAME_CLOCK + 1);
     const before = await solo.l1.getBalance(solo.accounts[defender]);
     const said = await sends("resolve", "0", ...key(defender));
@@ -173,7 +173,7 @@ test("a challenge against a true output is seen, explained, defended and lost", 
     assert.match(await fails("move", "0", ...key(defender)), /game 0 is over: defender has won/);
   });
 
-  await step(t, "the watcher has told it all, in order", async () => {
+  await step(t, "the watch command reported every event in order", async () => {
     const isEnd = ({ event }) => event === "challengeEnded";
     await until(() => watcher.events.find(isEnd), "the challenge's end to be told");
     const told = watcher.events.slice(watcher.events.findIndex(({ event }) => event === "dropped") + 1);

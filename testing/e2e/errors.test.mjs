@@ -1,4 +1,4 @@
-// Everything that a client can do wrong, done by hand: each has a clear answer, and the node goes on.
+// Every mistake of a client gets a clear error, and the node goes on.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -31,7 +31,7 @@ const INVALID_REQUEST = -32_600;
 const UNKNOWN_METHOD = -32_601;
 const INVALID_PARAMS = -32_602;
 
-/** Bytes that do not compress and are not zero. */
+/** Bytes that are not zero and do not compress. */
 const noise = (bytes) => `0x${"a7".repeat(bytes)}`;
 
 function checkProblem({ status, mediaType, body }, expected, code, detail = /./) {
@@ -48,7 +48,7 @@ function checkError({ result, error }, code, message) {
   assert.equal(error.code, code, error.message);
 }
 
-test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, async (t) => {
+test("every client error has a clear answer", { timeout: 600_000 }, async (t) => {
   const anvil = await startAnvil(t);
   const dev = await startDev(t, { l1Url: anvil.url });
   const { l2, l2Wallets } = connect(dev);
@@ -57,7 +57,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
   const signed = (account, fields) => account.signTransaction({ ...transfer, ...fields });
   const first = await succeeded(l2, l2Wallets[0].sendTransaction({ to: NOBODY, value: 1n }));
 
-  await step(t, "transactions that are none, or that nobody may send", async (t) => {
+  await step(t, "malformed and forbidden transactions are refused", async (t) => {
     const good = await signed(alice, { nonce: 1 });
     const { r, s, yParity, ...parts } = parseTransaction(good);
     const forged = (signature) => serializeTransaction(parts, { r, s, yParity, ...signature });
@@ -199,7 +199,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
         checkProblem(await post(transactions, { transaction: raw }), status, code, message);
       });
     }
-    // Many at once: each has its own answer, in its place.
+    // Each transaction of a request has its own answer, in order.
     const { status, body } = await post(transactions, { transactions: cases.map(([, raw]) => raw) });
     assert.equal(status, 200);
     assert.deepEqual(
@@ -209,7 +209,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
     assert.equal((await dev.status()).pool.transactions, 0, "none of them is kept");
   });
 
-  await step(t, "viem knows the errors by name", async () => {
+  await step(t, "viem recognises the errors", async () => {
     const [, wallet] = l2Wallets;
     const nonce = await l2.getTransactionCount({ address: alice.address });
     await assert.rejects(wallet.sendTransaction({ to: NOBODY, value: parseEther("20000") }), {
@@ -221,7 +221,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
     });
   });
 
-  await step(t, "a nonce gap waits, and goes when it is filled", async () => {
+  await step(t, "a transaction above a nonce gap waits until the gap is filled", async () => {
     const [zero, one, two] = await Promise.all([0, 1, 2].map((nonce) => signed(bob, { nonce })));
     const hashes = [zero, one, two].map((raw) => keccak256(raw));
     for (const raw of [two, one]) assert.equal((await post(transactions, { transaction: raw })).status, 202);
@@ -244,7 +244,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
     checkError(await ask(dev.l2Url, "eth_sendRawTransaction", [one]), SERVER_ERROR, /^already known$/);
   });
 
-  await step(t, "a waiting transaction is replaced for a higher fee only", async () => {
+  await step(t, "only a higher fee replaces a pending transaction", async () => {
     const raw = await signed(carol, { nonce: 1 });
     assert.equal((await post(transactions, { transaction: raw })).status, 202);
     const cheap = await signed(carol, { nonce: 1, value: 2n });
@@ -266,7 +266,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
     assert.match(life.reason, new RegExp(`^replaced by ${body.hash}`));
   });
 
-  await step(t, "a transaction that became invalid while it waited is refused, with the reason", async () => {
+  await step(t, "a pending transaction that became invalid is refused with the reason", async () => {
     const all = parseEther("9999.9");
     const [spend, overspend] = [
       await signed(dave, { nonce: 0, value: all }),
@@ -278,12 +278,12 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
     const { reason } = await dev.lifeIs(late, "refused");
     assert.match(reason, /funds/);
     assert.equal(await rpc(dev.l2Url, "eth_getTransactionReceipt", [late]), null);
-    // The sender can go on with that nonce.
+    // The sender can use that nonce again.
     const next = await post(transactions, { transaction: await signed(dave, { nonce: 1 }) });
     await dev.lifeIs(next.body.hash, "sealed");
   });
 
-  await step(t, "REST requests that are none", async () => {
+  await step(t, "malformed REST requests are refused", async () => {
     checkProblem(await post(transactions, '{"transaction": '), 400, "malformed-json");
     checkProblem(await post(transactions, { transaction: "0xzz" }), 400, "malformed-json");
     checkProblem(await post(transactions, { transaction: "0x", surprise: 1 }), 400, "malformed-json");
@@ -310,7 +310,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
     checkProblem(await get(`${dev.l2Url}/v1/blocks/${keccak256("0x77")}`), 404, "not-found");
   });
 
-  await step(t, "bodies beyond the limit", async () => {
+  await step(t, "bodies beyond the limit are refused", async () => {
     const body = JSON.stringify({ transaction: noise(BODY_BYTES_MAX / 2) });
     const answer = await post(transactions, body);
     assert.equal(answer.status, 413);
@@ -318,7 +318,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
     assert.equal((await post(dev.l2Url, body)).status, 413);
   });
 
-  await step(t, "JSON-RPC requests that are none", async () => {
+  await step(t, "malformed JSON-RPC requests are refused", async () => {
     const send = async (body) => {
       const { status, body: answer } = await post(dev.l2Url, body);
       assert.equal(status, 200);
@@ -392,7 +392,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
     assert.deepEqual([...new Set(dev.verdicts().map(({ verdict }) => verdict))], ["ok"]);
   });
 
-  await step(t, "and goes on when L1 is gone", async () => {
+  await step(t, "the node goes on while L1 is down", async () => {
     await anvil.stop();
     await until(async () => (await dev.status()).l1.error, "the node to notice");
     await succeeded(l2, l2Wallets[4].sendTransaction({ to: NOBODY, value: 1n }));
@@ -401,7 +401,7 @@ test("whatever a client does wrong has a clear answer", { timeout: 600_000 }, as
   });
 });
 
-/** Signs what viem would refuse to: an EIP-1559 transaction, or EIP-7702 with a list of authorizations. */
+/** Signs transactions that viem refuses to sign: EIP-1559, or EIP-7702 with authorizations. */
 async function byHand(account, { authorizationList, ...fields }) {
   const { chainId, nonce, maxPriorityFeePerGas, maxFeePerGas, gas, to, value } = { ...transfer, ...fields };
   const number = (value) => (BigInt(value) === 0n ? "0x" : numberToHex(value));

@@ -1,4 +1,4 @@
-// How blocks are executed is a choice that changes no result, and the status says how it goes.
+// The execution mode changes no result, and the status reports counters of the engine.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -9,13 +9,13 @@ import { CHAIN_ID, get, startAnvil, startDev, step } from "./harness.mjs";
 import { temporaryFolder } from "./programs.mjs";
 
 const WORKERS = 2;
-/** Transactions that each account sends at once. */
+/** Transactions that each account sends in one request. */
 const ROUNDS = 40;
-/** Accounts whose transactions depend on each other. */
+/** Accounts with dependent transactions. */
 const TOGETHER = 3;
 const STAGES = ["check", "execute", "merge", "partition", "predict", "sequential"];
 
-/** Some accounts pay each other and share storage; the others have nothing in common with anybody. */
+/** Some accounts pay each other and share storage; the others are independent. */
 async function mixed(accounts, probe) {
   const stranger = (from, round) => pad(toHex(0xbeef_0000 + from * ROUNDS + round), { size: 20 });
   const call = (functionName, ...args) => ({
@@ -38,7 +38,7 @@ async function mixed(accounts, probe) {
     for (const [from, account] of accounts.entries()) {
       const kinds = from < TOGETHER ? together : alone;
       const transaction = kinds[(round + from) % kinds.length](from, round);
-      // The first has deployed the contract.
+      // The first account has deployed the contract.
       const nonce = round + (from === 0 ? 1 : 0);
       const fees = { maxFeePerGas: parseGwei("2"), maxPriorityFeePerGas: 0n };
       const request = { type: "eip1559", chainId: CHAIN_ID, nonce, ...fees, ...transaction };
@@ -48,14 +48,14 @@ async function mixed(accounts, probe) {
   return raws;
 }
 
-test("blocks run both ways, or in order, and come out the same", async (t) => {
+test("parallel and sequential execution give the same blocks", async (t) => {
   const anvil = await startAnvil(t);
   const data = temporaryFolder(t);
   const start = (fresh, ...args) => startDev(t, { data, fresh, l1Url: anvil.url, args });
   let dev = await start(true, "--execution", "shadow", "--execution-workers", `${WORKERS}`);
   let shadowed;
 
-  await step(t, "in shadow mode nothing differs", async () => {
+  await step(t, "shadow mode finds no difference", async () => {
     const { l2, l2Wallets } = connect(dev);
     const { execution } = await dev.status();
     assert.deepEqual([execution.mode, execution.workers], ["shadow", WORKERS]);
@@ -80,7 +80,7 @@ test("blocks run both ways, or in order, and come out the same", async (t) => {
     assert.ok(Object.values(lastBlock.stageMicroseconds).some((time) => time > 0));
   });
 
-  await step(t, "in order, the same blocks come to the same state", async () => {
+  await step(t, "sequential execution gives the same states", async () => {
     assert.deepEqual(await dev.stop(), { code: 0, signal: null });
     dev = await start(false, "--execution", "sequential");
     const { execution } = await dev.status();
@@ -97,7 +97,7 @@ test("blocks run both ways, or in order, and come out the same", async (t) => {
     assert.deepEqual([lastBlock.inLanes, sinceStart.inLanes, sinceStart.shadowed], [0, 0, 0]);
   });
 
-  await step(t, "the challenger, which is told the same, agrees", async () => {
+  await step(t, "a challenger in the same mode agrees", async () => {
     assert.equal((await dev.settleAll()).verdict, "ok");
   });
 });

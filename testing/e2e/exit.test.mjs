@@ -1,4 +1,4 @@
-// The operator is gone for good: whoever has money on L2 gets it out with L1 and the genesis file alone.
+// The operator is gone: users withdraw their money with L1 and the genesis file alone.
 import assert from "node:assert/strict";
 import { copyFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ test("users leave without the operator", async (t) => {
   const rollup = { address: dev.contracts.rollup, abi: abiOf("Rollup") };
   const outputCount = () => l1.readContract({ ...rollup, functionName: "outputCount" });
 
-  await step(t, "there is a chain, with ether on it", async (t) => {
+  await step(t, "users hold ether on L2", async (t) => {
     copyFileSync(dev.genesis, genesis);
     const deposit = await bridge.does(t, "deposit", ...key, "--amount", "5ether", "--to", bob.address);
     await until(() => l2.getTransactionReceipt({ hash: deposit.l2Transaction }).catch(() => false), "L2");
@@ -35,7 +35,7 @@ test("users leave without the operator", async (t) => {
     await dev.settleAll();
   });
 
-  await step(t, "the operator is killed, and all it has written is lost", async () => {
+  await step(t, "the operator is killed and its files are lost", async () => {
     await dev.kill();
     rmSync(data, { recursive: true });
     await assert.rejects(l2.getBlockNumber());
@@ -43,7 +43,7 @@ test("users leave without the operator", async (t) => {
   });
 
   let forced;
-  await step(t, "a user's withdrawal goes into L1's queue, where nobody takes it", async (t) => {
+  await step(t, "a user queues a withdrawal on L1, and no sequencer includes it", async (t) => {
     forced = await bridge.does(t, "force", ...key, "--withdraw", "3ether", "--to", bob.address);
     assert.equal(forced.event, "queued");
     const status = await bridge.does(t, "status", forced.l1Transaction);
@@ -52,7 +52,7 @@ test("users leave without the operator", async (t) => {
     await bridge.refuses(t, /not on L2 yet/, "prove", ...key, "--from-l1", forced.l1Transaction);
   });
 
-  await step(t, "once it is overdue, the user forces it into the inbox", async (t) => {
+  await step(t, "once it is overdue, the user force-includes it", async (t) => {
     await dev.advanceL1(1, FORCE_WINDOW);
     const status = await bridge.does(t, "status", forced.l1Transaction);
     assert.deepEqual([status.stage, status.next], ["overdue", "force"]);
@@ -62,7 +62,7 @@ test("users leave without the operator", async (t) => {
     await bridge.refuses(t, /no deposit waits/, "force", ...key, "--include");
   });
 
-  await step(t, "no output covers it; a user proposes one", async (t) => {
+  await step(t, "a user proposes the output that covers it", async (t) => {
     await bridge.refuses(t, /not yet provable/, "prove", ...key, "--from-l1", forced.l1Transaction);
     const before = await outputCount();
     const chain = ["--genesis", genesis, "--l1-url", anvil.url, "--l1-confirmations", "0"];
@@ -83,7 +83,7 @@ test("users leave without the operator", async (t) => {
     assert.deepEqual([proven.event, proven.stage], ["proven", "waiting-to-finalize"]);
   });
 
-  await step(t, "the money is out", async (t) => {
+  await step(t, "the money is on L1", async (t) => {
     await dev.advanceL1(1, CHALLENGE_WINDOW);
     const before = await l1.getBalance(bob);
     const finalized = await bridge.does(t, "finalize", ...key, "--from-l1", forced.l1Transaction);

@@ -1,4 +1,4 @@
-// Whoever has waited too long forces their deposits in. The sequencer follows, loses nothing, and goes on from there.
+// A user force-includes overdue deposits. The sequencer follows and loses no transaction.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -9,7 +9,7 @@ import { startSolo } from "./solo.mjs";
 
 const FORCE_WINDOW = 40;
 
-test("what is forced takes the place of blocks that were not posted", async (t) => {
+test("a forced inclusion replaces blocks that were not posted", async (t) => {
   const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
   const [alice, bob] = solo.accounts;
   const value = parseEther("3");
@@ -18,7 +18,7 @@ test("what is forced takes the place of blocks that were not posted", async (t) 
   let deposited;
   let forcedBlock;
 
-  await step(t, "transactions and a deposit are in blocks that nobody posts", async () => {
+  await step(t, "transactions and a deposit are in blocks that are not posted", async () => {
     first = await solo.transfer(0, 0);
     await solo.sealed(first);
     const l1Transaction = await solo.deposit(3, { gas: 100_000n, mint: value, to: bob.address });
@@ -35,7 +35,7 @@ test("what is forced takes the place of blocks that were not posted", async (t) 
     assert.deepEqual(await solo.get("/v1/forced"), { deposits: [], entries: [] });
   });
 
-  await step(t, "past half of the window it is told that the deposit is due", async () => {
+  await step(t, "a warning says that the deposit is due after half of the window", async () => {
     await solo.mine(1, FORCE_WINDOW / 2);
     const due = await until(async () => {
       const { deposits } = await solo.get("/v1/forced");
@@ -44,7 +44,7 @@ test("what is forced takes the place of blocks that were not posted", async (t) 
     assert.equal(due.index, 0);
   });
 
-  await step(t, "forced, the deposit is in the first block that L1 holds", async () => {
+  await step(t, "the forced deposit is in the first derived block", async () => {
     const balance = await solo.l2.getBalance({ address: bob.address });
     await solo.mine(1, FORCE_WINDOW);
     const l1Transaction = await solo.forceInclude(4);
@@ -62,7 +62,7 @@ test("what is forced takes the place of blocks that were not posted", async (t) 
     assert.match(before.revertedFrom.reason, /forced/);
   });
 
-  await step(t, "what was in the blocks before is in later ones, in its order", async () => {
+  await step(t, "transactions of the replaced blocks are in later blocks, in order", async () => {
     const lives = [await solo.sealed(first), await solo.sealed(second)];
     for (const { block, status, revertedFrom } of lives) {
       assert.ok(block.number > 1);
@@ -74,7 +74,7 @@ test("what is forced takes the place of blocks that were not posted", async (t) 
     assert.equal(await solo.l2.getTransactionCount({ address: alice.address }), 2);
   });
 
-  await step(t, "the entry is a batch of kind forced, and what it cost is known", async () => {
+  await step(t, "the entry is listed as a forced batch with its cost", async () => {
     const batch = await solo.get("/v1/batches/1");
     assert.deepEqual(
       [batch.kind, batch.firstBlock, batch.lastBlock, batch.transactions, batch.deposits, batch.bytes],
@@ -94,7 +94,7 @@ test("what is forced takes the place of blocks that were not posted", async (t) 
     }
   });
 
-  await step(t, "a sequencer that was down meanwhile just follows", async () => {
+  await step(t, "a sequencer that was down follows when it starts", async () => {
     await solo.kill();
     await solo.deposit(3, { gas: 100_000n, mint: value, to: bob.address });
     await solo.mine(1, FORCE_WINDOW);
@@ -107,7 +107,7 @@ test("what is forced takes the place of blocks that were not posted", async (t) 
     assert.equal(balance, parseEther("10000") + 2n * value);
   });
 
-  await step(t, "a fresh one derives the same blocks from L1 alone, and goes on", async () => {
+  await step(t, "a fresh sequencer derives the same blocks from L1 alone and goes on", async () => {
     const safe = await solo.l2.getBlock({ blockTag: "safe" });
     await solo.kill();
     await solo.start("fresh.db");

@@ -1,4 +1,4 @@
-// A journal that cannot be written, and one that is not what was written: nothing false is said, and what was said is kept.
+// A journal that cannot be written or was altered: the sequencer stops, and nothing acknowledged is lost.
 import assert from "node:assert/strict";
 import { copyFileSync, cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
@@ -13,12 +13,12 @@ import { step, until } from "./harness.mjs";
 
 const [EIO, ENOSPC] = [5, 28];
 const ARGS = ["--block-interval-ms", "20", "--checkpoint-blocks", "5"];
-/** Longer than any fault takes to come: it ends the load. */
+/** Time limit of a load: every fault comes earlier. */
 const LOAD_MS = 30_000;
-/** Columns of the journal; the sequence comes first. */
+/** Columns of the journal; the sequence number comes first. */
 const [EPOCH, PAYLOAD, CHECKSUM] = [1, 2, 3];
 
-/** Runs load for so long, or until the sequencer ends. */
+/** Runs load for `ms` milliseconds, or until the sequencer ends. */
 async function run(sequencer, load, loadMs) {
   const stop = new AbortController();
   const loaded = load.run(sequencer.url, stop.signal);
@@ -27,7 +27,7 @@ async function run(sequencer, load, loadMs) {
   await loaded;
 }
 
-/** The last words of a sequencer that has ended by itself. */
+/** The last log lines of a sequencer that ended by itself. */
 async function lastWords(sequencer) {
   await until(() => sequencer.hasEnded, "the sequencer to end");
   assert.equal(sequencer.program.code, 1);
@@ -37,7 +37,7 @@ async function lastWords(sequencer) {
 const NO_ROOM = /no room left: make some, then start again/;
 const DISK_FAILS = /disk fails: look at its health before starting again/;
 
-test("a journal that cannot be written ends acceptance, and nothing else is lost", async (t) => {
+test("if the journal cannot be written, the sequencer stops and loses nothing acknowledged", async (t) => {
   const random = dice(seedOf("TURNPIKE_CRASH_SEED"));
   const sequencer = await deploySequencer(t, ARGS);
   const ledger = new Ledger();
@@ -71,10 +71,10 @@ test("a journal that cannot be written ends acceptance, and nothing else is lost
     });
   }
 
-  // Now and then nobody waits when it fails.
+  // Sometimes no client waits when the write fails.
   assert.ok(told > 0, "whoever waited was told");
 
-  await step(t, "there is no room when it starts", async () => {
+  await step(t, "the disk is full at the start", async () => {
     for (const from of [1, 3, 10]) {
       const isUp = await sequencer.start({ rules: [`fail sequencer.db* write ${from}+ ${ENOSPC}`], atOnce: true });
       if (!isUp) assert.match(await lastWords(sequencer), NO_ROOM);
@@ -92,7 +92,7 @@ test("a journal that cannot be written ends acceptance, and nothing else is lost
     await sequencer.crash(loseSome(random));
   });
 
-  await step(t, "checkpoints cannot be written, and nobody minds", async () => {
+  await step(t, "checkpoints cannot be written, and the sequencer goes on", async () => {
     assert.ok(await sequencer.start({ rules: [`fail *.ckpt* write 1+ ${ENOSPC}`] }));
     await ledger.compare(sequencer);
     sequencer.store.arm();
@@ -107,7 +107,7 @@ test("a journal that cannot be written ends acceptance, and nothing else is lost
     await sequencer.crash(loseSome(random));
   });
 
-  await step(t, "all that was acknowledged is there", async () => {
+  await step(t, "every acknowledged transaction is there", async () => {
     await sequencer.restart();
     await load.finish(sequencer.url);
     await ledger.compareAll(sequencer);
@@ -115,7 +115,7 @@ test("a journal that cannot be written ends acceptance, and nothing else is lost
   });
 });
 
-test("a journal that is not what was written is refused", async (t) => {
+test("an altered journal is refused", async (t) => {
   const random = dice(seedOf("TURNPIKE_CRASH_SEED"));
   const sequencer = await deploySequencer(t, ARGS);
   const { database } = sequencer;
@@ -125,7 +125,7 @@ test("a journal that is not what was written is refused", async (t) => {
   const older = `${sequencer.store.root}.older`;
   let rows;
 
-  /** Starts it on a copy that `damage` has changed. Returns its last words; it must not come up. */
+  /** Starts it on a copy altered by `damage`, which must fail. Returns the last log lines. */
   const startOn = async (damage) => {
     rmSync(sequencer.store.root, { recursive: true });
     cpSync(kept, sequencer.store.root, { recursive: true });
@@ -142,7 +142,7 @@ test("a journal that is not what was written is refused", async (t) => {
     writeFileSync(database, bytes);
   };
 
-  await step(t, "a few blocks are in the journal", async () => {
+  await step(t, "the journal holds a few blocks", async () => {
     await sequencer.restart();
     await run(sequencer, load, 1_000);
     assert.deepEqual(await sequencer.stop(), { code: 0, signal: null });
@@ -164,11 +164,11 @@ test("a journal that is not what was written is refused", async (t) => {
     [CHECKSUM, "checksum"],
   ]) {
     await step(t, `a flipped bit in a row's ${column}`, async () => {
-      // SQLite keeps an epoch of 1 in no bytes at all.
+      // SQLite stores the number 1 without a byte.
       const whole = rows.map((_, row) => row).filter((row) => rows[row][index].length > 0);
       for (const row of [whole[0], whole.at(-1), pick(random, whole), pick(random, whole)]) {
         const words = await startOn(() => flip(pick(random, rows[row][index])));
-        // A checksum is also what the next row continues: that one may be read first.
+        // The next row's checksum depends on this one: the error may name either row.
         const named = index === CHECKSUM ? `(${row}|${row + 1})` : row;
         assert.match(words, new RegExp(`journal ${named} is damaged: `));
         const [{ kind, sequence }] = await sequencer.verify();
@@ -177,17 +177,17 @@ test("a journal that is not what was written is refused", async (t) => {
     });
   }
 
-  await step(t, "a file that is too short", async () => {
+  await step(t, "a truncated file is refused", async () => {
     const words = await startOn(() => truncateSync(database, readFileSync(database).length / 2));
     assert.match(words, /database disk image is malformed/);
   });
 
-  await step(t, "a journal whose end is lost", async () => {
+  await step(t, "a journal without its newest rows is refused", async () => {
     const words = await startOn(() => copyFileSync(`${older}/sequencer.db`, database));
     assert.match(words, /the journal of \S+ ends before row \d+, but its index covers rows up to \d+: the journal's end is lost/);
   });
 
-  await step(t, "what was kept aside is taken up", async () => {
+  await step(t, "the undamaged copy starts", async () => {
     rmSync(sequencer.store.root, { recursive: true });
     cpSync(kept, sequencer.store.root, { recursive: true });
     await sequencer.restart();

@@ -1,4 +1,4 @@
-// L1 drops blocks that were believed: the chain is made from what L1 has now, and nothing that was taken is lost.
+// L1 reorgs: the chain follows L1's new blocks and loses no accepted transaction.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -10,7 +10,7 @@ import { startSolo } from "./solo.mjs";
 const FORCE_WINDOW = 40;
 const DEPTHS = [1, 2, 5, 20];
 
-test("L1 reorganises at several depths", async (t) => {
+test("the chain follows L1 reorgs of several depths", async (t) => {
   const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
   const [, bob] = solo.accounts;
   const mint = parseEther("1");
@@ -18,7 +18,7 @@ test("L1 reorganises at several depths", async (t) => {
   const balance = (blockTag = "latest") => solo.l2.getBalance({ address: bob.address, blockTag });
   const start = await balance();
 
-  await step(t, "the first blocks", async () => {
+  await step(t, "the first blocks are safe", async () => {
     sent.push(await solo.transfer(0, 0));
     await solo.sealed(sent[0]);
   });
@@ -45,7 +45,7 @@ test("L1 reorganises at several depths", async (t) => {
     });
   }
 
-  await step(t, "an entry that L1 drops is no longer safe, and its block is built anew", async () => {
+  await step(t, "an entry dropped by L1 is no longer safe, and its block is posted again", async () => {
     await solo.deposit(3, { gas: 100_000n, mint, to: bob.address });
     await until(async () => (await balance()) === start + mint, "the deposit to be minted");
     await solo.mine(1, FORCE_WINDOW);
@@ -59,7 +59,7 @@ test("L1 reorganises at several depths", async (t) => {
     for (const hash of sent) assert.equal((await solo.sealed(hash)).status, "success");
   });
 
-  await step(t, "the chain goes on, through a restart as well", async () => {
+  await step(t, "the chain goes on, also after a restart", async () => {
     await solo.kill();
     await solo.start();
     sent.push(await solo.transfer(0, sent.length));

@@ -1,5 +1,6 @@
-// What applications are made with, on a node: cast, viem, ethers, web3.py and forge. Each of them reads a balance, sends, deploys, calls,
-// gets events by filter and by subscription, decodes why a call reverts, and knows a nonce that is used up for what it is.
+// Client libraries on a node: cast, viem, ethers, web3.py and forge. Each reads a balance, sends,
+// deploys, calls, reads events by filter and by subscription, decodes a revert, and recognises a
+// nonce that is too low.
 import assert from "node:assert/strict";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -55,7 +56,7 @@ clients["cast"] = async (t, dev, key) => {
   const listener = new Program(t, "cast logs", tool("cast"), [
     ...["logs", "--subscribe", "--address", probe, "--rpc-url", socketUrl(dev)],
   ]);
-  // It does not say when it is subscribed: something is sent until it has heard.
+  // cast does not report the subscription: send until it prints an event.
   let count = 0;
   await until(async () => {
     await cast("send", probe, "write(uint256,bytes32,bytes)", `${++count}`, VALUE, "0x01", ...signer);
@@ -90,7 +91,7 @@ clients["viem"] = async (t, dev, key) => {
     socket.watchBlocks({ onBlock: (block) => heads.push(block) }),
     socket.watchPendingTransactions({ onTransactions: (hashes) => pending.push(...hashes) }),
   ];
-  // They do not say when they watch: something is sent until all have heard.
+  // The watchers do not report their start: send until all have an event.
   let [count, last] = [0n, undefined];
   await until(async () => {
     const request = { ...probe, functionName: "write", args: [++count, VALUE, "0x01"] };
@@ -199,9 +200,9 @@ clients["forge"] = async (t, dev, key) => {
   assert.equal(await l2.readContract({ address: counter, abi: count, functionName: "count" }), 2n, "the chain is as it was");
 };
 
-test("clients on a node", async (t) => {
+test("client libraries work on a node", async (t) => {
   const dev = await startDev(t);
-  // An account for each.
+  // Each library has its own account.
   const all = Object.entries(clients).map(([name, client], at) =>
     t.test(name, (t) => client(t, dev, dev.accounts[at + 1].privateKey)),
   );

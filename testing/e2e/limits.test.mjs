@@ -1,4 +1,4 @@
-// What clients may take of the listener: those that take more are told so, and nobody else notices.
+// Limits of the listener: a client that exceeds one gets a clear answer, and no other client notices.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { Agent } from "node:http";
@@ -35,20 +35,20 @@ const PARSE_ERROR = -32_700;
 const INVALID_PARAMS = -32_602;
 const UNKNOWN_METHOD = -32_601;
 
-/** A metric's value, which the node counts in its listener. */
+/** Value of a metric of the listener. */
 async function metricOf(solo, name) {
   const { body } = await get(`http://${solo.log.match(/metrics are served address=(\S+)/)[1]}/metrics`);
   const line = body.split("\n").find((line) => line.startsWith(`turnpike_sequencer_${name} `));
   return line ? Number(line.split(" ").pop()) : 0;
 }
 
-/** A batch of requests that costs so many units. */
+/** A batch of requests with this cost. */
 const batchOf = (units) => `[${Array(units).fill(call("eth_chainId")).join(",")}]`;
 
-/** A request that costs more than what comes back within seconds. */
+/** A request whose cost takes seconds to refill. */
 const dear = (id = 1) => call("eth_getLogs", [{}], id);
 
-/** Has a client spend what it may, and then ask; the answer that it is refused with. */
+/** Spends a client's whole allowance and sends another request. Returns the refusal. */
 async function exhaust(url, options, body) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1, localAddress: options.localAddress });
   const { localAddress, headers } = options;
@@ -63,11 +63,11 @@ async function exhaust(url, options, body) {
   }
 }
 
-test("limits", async (t) => {
+test("the listener limits each client", async (t) => {
   const solo = await startSolo(t, {}, FLAGS);
   const url = solo.l2Url;
 
-  await step(t, "a bomb has an answer and costs nothing", async () => {
+  await step(t, "an expensive request gets an answer and little work", async () => {
     const deep = (depth) => "[".repeat(depth) + "]".repeat(depth);
     const big = 1_000_000;
     const bombs = [
@@ -85,7 +85,7 @@ test("limits", async (t) => {
       ["\u0000", PARSE_ERROR, /parse error/],
     ];
     for (const [at, [body, code, message]] of bombs.entries()) {
-      // Each from an address of its own: reading them is paid for.
+      // Each comes from another address, because reading a body costs allowance.
       const answer = await send(url, { localAddress: `127.0.2.${at + 1}`, body });
       assert.equal(answer.status, 200, JSON.stringify(answer.body));
       assert.equal(answer.body.error.code, code, `${body.slice(0, 40)}: ${answer.body.error.message}`);
@@ -98,7 +98,7 @@ test("limits", async (t) => {
     assert.equal((await send(url, { localAddress: "127.0.0.2", headers, body: "{}" })).status, 431);
   });
 
-  await step(t, "whoever has spent what it may is told when to come back", async () => {
+  await step(t, "a client without allowance learns when to retry", async () => {
     const lone = await exhaust(url, { localAddress: "127.0.0.3" }, dear(7));
     assert.ok(Number(lone.headers["retry-after"]) >= 1);
     assert.deepEqual([lone.body.id, lone.body.error.code], [7, LIMIT_EXCEEDED]);
@@ -138,7 +138,7 @@ test("limits", async (t) => {
     assert.equal(limited.body.type, "/problems/rate-limited");
   });
 
-  await step(t, "a WebSocket pays as well", async () => {
+  await step(t, "WebSocket requests use the same allowance", async () => {
     const socket = new WebSocket(url.replace("http", "ws"), { localAddress: "127.0.0.8" });
     later(t, () => socket.terminate());
     const limited = new Promise((resolve, reject) => {
@@ -155,7 +155,7 @@ test("limits", async (t) => {
     socket.close();
   });
 
-  await step(t, "behind a trusted proxy everybody has an allowance, and nobody else names one", async () => {
+  await step(t, "a trusted proxy names the client's address, and no one else can", async () => {
     const from = (client) => ({ localAddress: PROXY, headers: { "x-forwarded-for": client } });
     await exhaust(url, from("203.0.113.1"), dear());
     const other = await send(url, { ...from("203.0.113.2"), body: call("eth_chainId") });
@@ -166,7 +166,7 @@ test("limits", async (t) => {
     assert.equal(again.status, 429, "the address pays, whatever it says");
   });
 
-  await step(t, "an address has its share of connections", async () => {
+  await step(t, "connections of one address are limited", async () => {
     const held = await openMany(url, "127.0.0.11", CONNECTIONS_PER_IP);
     const refused = await send(url, { localAddress: "127.0.0.11", body: call("eth_chainId") });
     assert.equal(refused.status, 429);
@@ -177,7 +177,7 @@ test("limits", async (t) => {
     await until(async () => (await metricOf(solo, "api_connections")) < CONNECTIONS_PER_IP, "them to be gone");
   });
 
-  await step(t, "idle connections, endless heads and a flood at once shut nobody out", async () => {
+  await step(t, "idle connections, endless headers and a flood shut no other client out", async () => {
     const [idle, slow] = await Promise.all([
       openMany(url, "127.0.0.12", IDLE),
       slowloris(url, "127.0.0.13", SLOW),
@@ -188,7 +188,7 @@ test("limits", async (t) => {
     });
     const flooding = flood(url, "127.0.0.14", await invalidTransactions(CHAIN_ID), FLOOD);
     for (let nonce = 0; nonce < HEALTHY_TRANSFERS; nonce++) {
-      // The node waits: whoever polls pays each time.
+      // One request that waits costs less than polling.
       const hash = await solo.transfer(0, nonce, "?wait=sealed&timeout=60");
       assert.equal((await solo.sealed(hash)).hash, hash);
     }
@@ -198,7 +198,7 @@ test("limits", async (t) => {
     assert.ok(slow.closed + slow.sockets.size >= SLOW);
   });
 
-  await step(t, "when all places are taken those make room that wait the longest", async () => {
+  await step(t, "when all connections are in use, the longest idle one is closed", async () => {
     const before = await metricOf(solo, 'api_dropped_connections_total{reason="evicted"}');
     const crowds = await Promise.all([
       openMany(url, "127.0.0.15", 400),
@@ -210,12 +210,12 @@ test("limits", async (t) => {
     for (const { sockets } of crowds) for (const socket of sockets) socket.destroy();
   });
 
-  await step(t, "a stop finishes what was accepted and says goodbye", async () => {
+  await step(t, "a stop finishes accepted requests and closes WebSockets properly", async () => {
     const socket = new WebSocket(url.replace("http", "ws"), { localAddress: "127.0.0.17" });
     await once(socket, "open");
     const { hostname: host, port } = new URL(url);
     const idle = connect({ host, port, localAddress: "127.0.0.17" });
-    // Once it has answered, the node has it: the system may reset what was not accepted yet.
+    // The first answer shows that the node accepted the connection; the system may reset others.
     idle.write("GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
     await once(idle, "data");
     idle.resume();

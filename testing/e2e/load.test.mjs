@@ -1,4 +1,4 @@
-// `turnpike load`: what it sends arrives, what it reports is so. Its figures themselves are nobody's business here.
+// `turnpike load`: its transactions arrive and its report is right. This test does not judge the figures.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -7,10 +7,10 @@ import { test } from "node:test";
 import { rpc, startDev, step, until } from "./harness.mjs";
 import { Program, later, run, temporaryFolder, tool, turnpike } from "./programs.mjs";
 
-/** Transactions that are not measured, to warm up. */
+/** Warm-up transactions, which are not measured. */
 const WARM_UP = 1_000;
 
-/** A run takes this long at most. */
+/** Time limit of a run. */
 const RUN_MS = 120_000;
 
 const ERC20_TRANSFER = "0xa9059cbb";
@@ -23,14 +23,14 @@ async function runLoad(t, url, ...args) {
   return { code, report: JSON.parse(stdout) };
 }
 
-/** Runs `turnpike load`, which finds nothing wrong, and returns its report. */
+/** Runs `turnpike load`, which must succeed, and returns its report. */
 async function load(t, url, ...args) {
   const { code, report } = await runLoad(t, url, ...args);
   assert.equal(code, 0, JSON.stringify(report.nodes.flatMap(({ phases }) => phases.map(({ check }) => check))));
   return report;
 }
 
-/** A node that is another one, but says `answers[n]`, if there is one, to the n-th transaction that comes by itself. */
+/** A proxy to a node that answers the n-th single transaction with `answers[n]`, if there is one. */
 async function altered(t, url, answers) {
   let count = 0;
   const server = createServer(async (request, response) => {
@@ -51,7 +51,7 @@ async function altered(t, url, answers) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** What holds for every phase of every run that went well. */
+/** Checks that hold for every phase of every successful run. */
 function checkPhase(phase, count) {
   const { accepted, refused, withheld, unsent, errors, check, acknowledged } = phase;
   assert.deepEqual({ accepted, refused, withheld, unsent }, { accepted: count, refused: 0, withheld: 0, unsent: 0 });
@@ -83,14 +83,14 @@ function checkLatency(latency, count) {
   );
 }
 
-/** Blocks after one, with their transactions. */
+/** Blocks after this one, with their transactions. */
 async function blocksAfter(url, number) {
   const head = Number(await rpc(url, "eth_blockNumber"));
   const numbers = Array.from({ length: head - number }, (_, index) => `0x${(number + 1 + index).toString(16)}`);
   return Promise.all(numbers.map((number) => rpc(url, "eth_getBlockByNumber", [number, true])));
 }
 
-test("load on a rollup, over every transport", async (t) => {
+test("load on a rollup over every transport", async (t) => {
   const dev = await startDev(t);
   const url = dev.l2Url;
 
@@ -122,7 +122,7 @@ test("load on a rollup, over every transport", async (t) => {
     });
   }
 
-  await step(t, "what was sent is what the workload says", async (t) => {
+  await step(t, "the chain holds the workload's transactions", async (t) => {
     const before = Number(await rpc(url, "eth_blockNumber"));
     const report = await load(t, url, "--workload", "defi-a", "--closed", "8", "--transactions", "100");
     checkPhase(report.nodes[0].phases[0], 100);
@@ -144,7 +144,7 @@ test("load on a rollup, over every transport", async (t) => {
     assert.equal(report.nodes[0].phases[0].check.receipts, 100);
   });
 
-  await step(t, "the maximum is looked for, and half of it is held", async (t) => {
+  await step(t, "the search finds a maximum, and an open loop holds half of it", async (t) => {
     const folder = temporaryFolder(t);
     const page = `${folder}/load.html`;
     const args = ["--find-max", "--half", "--transactions", "100", "--duration", "4", "--html", page];
@@ -167,8 +167,8 @@ test("load on a rollup, over every transport", async (t) => {
     assert.ok(html.split("<svg").length > 4 * phases.length);
   });
 
-  await step(t, "an account without ether pays for nothing", async (t) => {
-    // A stranger's key pays: it has nothing.
+  await step(t, "a funder without ether is an error", async (t) => {
+    // This key's account holds nothing.
     const key = `0x${"11".repeat(32)}`;
     const { code, stderr } = await run(t, turnpike(), ["load", "--rpc", url, "--key", key]);
     assert.equal(code, 1);
@@ -176,8 +176,9 @@ test("load on a rollup, over every transport", async (t) => {
   });
 });
 
-test("load on another node, and against one", async (t) => {
-  // With a block for each transaction anvil now and then queues one for good: it read the nonce before the block, and adds it after.
+test("load on anvil, and comparisons with anvil", async (t) => {
+  // With a block for each transaction, anvil sometimes queues one forever: it reads the nonce before
+  // the block and adds the transaction after it.
   const anvil = new Program(t, "anvil", tool("anvil"), ["--port", "0", "--block-time", "1"], { linesShown: 10 });
   const listening = () => anvil.stdout.match(/Listening on 127\.0\.0\.1:(\d+)/);
   const [, port] = await until(listening, "anvil to listen");
@@ -195,7 +196,7 @@ test("load on another node, and against one", async (t) => {
     checkPhase((await load(t, url, ...args)).nodes[0].phases[0], 100);
   });
 
-  await step(t, "against an anvil of its own", async (t) => {
+  await step(t, "the comparison starts its own anvil", async (t) => {
     const args = ["--closed", "16", "--transactions", "200", "--transport", "rest", "--against", "anvil"];
     const report = await load(t, url, ...args);
     assert.equal(report.nodes.length, 2);
@@ -207,7 +208,7 @@ test("load on another node, and against one", async (t) => {
     assert.ok(Math.abs(ratio - ours / theirs) < 1e-9);
   });
 
-  await step(t, "a transaction that the node forgets is missed", async (t) => {
+  await step(t, "a transaction lost by the node is reported", async (t) => {
     const node = await altered(t, url, { [WARM_UP + 199]: { result: `0x${"00".repeat(32)}` } });
     const { code, report } = await runLoad(t, node, "--closed", "4", "--transactions", "200", "--drain", "8");
     assert.equal(code, 2);
@@ -215,14 +216,14 @@ test("load on another node, and against one", async (t) => {
     assert.deepEqual({ accepted, included, lost }, { accepted: 200, included: 199, lost: 1 });
   });
 
-  await step(t, "what the node forgets that it is compared with is told", async (t) => {
+  await step(t, "a transaction lost by the compared node is reported", async (t) => {
     const node = await altered(t, url, { [WARM_UP + 199]: { result: `0x${"00".repeat(32)}` } });
     const args = ["--closed", "4", "--transactions", "200", "--drain", "8", "--against", node];
     const [ours, theirs] = (await load(t, url, ...args)).nodes.map(({ phases }) => phases[0].check);
     assert.deepEqual([ours.lost, theirs.lost], [0, 1]);
   });
 
-  await step(t, "where there is no room it is tried again, what is refused is counted", async (t) => {
+  await step(t, "full pools are retried, and refusals are counted", async (t) => {
     const error = (message) => ({ error: { code: -32000, message } });
     const answers = { [WARM_UP + 5]: error("txpool is full"), [WARM_UP + 200]: error("no, not 0x12") };
     const args = ["--closed", "4", "--transactions", "200", "--workload", "raw-independent"];

@@ -1,4 +1,4 @@
-// A withdrawal can be proven long after the state that it was in has gone.
+// A withdrawal can be proven long after its state was pruned.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -9,13 +9,13 @@ import { ask, rpc, step } from "./harness.mjs";
 import { startSolo } from "./solo.mjs";
 
 const MESSAGE_PASSER = "0x4200000000000000000000000000000000000016";
-/** Blocks whose state is kept behind the newest. */
+/** States kept behind the newest block. */
 const STATES_KEPT = 128;
 
 const slotOf = (withdrawal) =>
   keccak256(encodeAbiParameters([{ type: "bytes32" }, { type: "uint256" }], [withdrawal, 0n]));
 
-test("withdrawals stay provable", async (t) => {
+test("withdrawals stay provable after their state is pruned", async (t) => {
   const solo = await startSolo(t);
   const proofs = new Map();
   const hashes = [];
@@ -23,7 +23,7 @@ test("withdrawals stay provable", async (t) => {
   const proof = (number) =>
     rpc(solo.l2Url, "eth_getProof", [MESSAGE_PASSER, slots(), `0x${number.toString(16)}`]);
 
-  await step(t, "withdrawals are told of, and proven in the states after them", async () => {
+  await step(t, "withdrawals are listed with proofs in the states after them", async () => {
     const passer = { address: MESSAGE_PASSER, abi: abiOf("L2ToL1MessagePasser") };
     for (let round = 0; round < 3; round++) {
       const args = [solo.accounts[1].address, 21_000n, "0x1234"];
@@ -42,7 +42,7 @@ test("withdrawals stay provable", async (t) => {
     assert.deepEqual(values, ["0x1", "0x1", "0x1", "0x3", "0x0"]);
   });
 
-  await step(t, "once those states are gone, the answers are the same", async () => {
+  await step(t, "the answers are the same after those states are pruned", async () => {
     const { head } = await solo.status();
     await sealTo(solo, solo.l2Wallets[2], head.number + STATES_KEPT + 2);
     for (const [number, expected] of proofs) {

@@ -1,4 +1,4 @@
-// The REST API fuzzed from its own OpenAPI document: whatever is asked is answered as the document says, and never by a failure.
+// Fuzzes the REST API from its OpenAPI document: every answer matches the document, and none is a server error.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,29 +11,29 @@ import { python } from "./python.mjs";
 
 const SEED = 9;
 const EXAMPLES_PER_OPERATION = 15;
-/** The whole run, in seconds. */
+/** Time limit of the run, in seconds. */
 const TIME_MAX = 25;
 const NOBODY = "0x00000000000000000000000000000000000a11ce";
 
-/** What does not fit, and why. */
+/** Checks that do not apply, and why. */
 const UNFIT_CHECKS = [
-  // No schema can say what a signed transaction is: well-formed bytes are refused.
+  // No schema describes a signed transaction: well-formed bytes are refused.
   "positive_data_acceptance",
 ];
 
-/** Bad requests are refused by whatever 4xx says why: 413, too, which it does not expect of itself. */
+/** A bad request may get any 4xx status, 413 included, which the fuzzer does not expect by default. */
 const CONFIG = `[checks.negative_data_rejection]
 expected-statuses = ["4xx"]
 `;
-/** Characters of a line that are shown: a body may have thousands of transactions. */
+/** Characters shown of a line: a body may have thousands of transactions. */
 const LINE_MAX = 300;
 
-test("the REST API answers as its document says, whatever it is asked", { timeout: 780_000 }, async (t) => {
+test("the REST API answers every request as its document says", { timeout: 780_000 }, async (t) => {
   const interpreter = await python(t);
   if (!interpreter) return;
   const dev = await startDev(t);
   const { l2, l2Wallets } = connect(dev);
-  // Something to be found: blocks, a batch, an output.
+  // The fuzzer needs blocks, a batch and an output to find.
   await succeeded(l2, l2Wallets[0].sendTransaction({ to: NOBODY, value: 1n }));
   await dev.settleAll();
   const cwd = temporaryFolder(t);
@@ -43,7 +43,7 @@ test("the REST API answers as its document says, whatever it is asked", { timeou
     ...["-m", "schemathesis.cli", "--config-file", config, "run", `${dev.l2Url}/openapi.json`],
     ...["--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES_PER_OPERATION, "--max-time", TIME_MAX, "--seed", SEED],
     ...["--checks", "all", "--exclude-checks", UNFIT_CHECKS.join(",")],
-    // It has no end.
+    // The stream has no end.
     ...["--exclude-path", "/v1/stream"],
     ...["--no-color", "--continue-on-failure", "--warnings", "off"],
   ].map(String), { cwd });

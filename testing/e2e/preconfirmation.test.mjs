@@ -1,4 +1,4 @@
-// What the sequencer promises before a block is sealed: signed, kept, and told to whoever waits for it.
+// Preconfirmations: signed before the seal, kept by the sealed block, and sent to waiting clients.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -8,7 +8,7 @@ import WebSocket from "ws";
 import { accountsOf, connect, transfer } from "./clients.mjs";
 import { CHAIN_ID, ask, get, post, rpc, startDev, step, until } from "./harness.mjs";
 
-/** Long enough for everything that is to be seen before the seal. */
+/** Long enough for every check before the seal. */
 const BLOCK_INTERVAL_MS = 3_000;
 const BULK = 300;
 
@@ -16,7 +16,7 @@ const TIMED_OUT = 4;
 const UNREADY = 5;
 const SERVER_ERROR = -32_000;
 
-/** The receipt's EIP-2718 bytes, as the block's receipts root has them. */
+/** The receipt's EIP-2718 bytes, as in the receipts root. */
 function encodedReceipt({ type, status, cumulativeGasUsed, logsBloom, logs }) {
   const quantity = (value) => (BigInt(value) === 0n ? "0x" : trim(value));
   const parts = [
@@ -28,7 +28,7 @@ function encodedReceipt({ type, status, cumulativeGasUsed, logsBloom, logs }) {
   return concat([numberToHex(Number(type), { size: 1 }), toRlp(parts)]);
 }
 
-/** Opens a WebSocket and answers requests on it by their id. */
+/** Opens a WebSocket and matches answers to requests by id. */
 async function openSocket(url) {
   const socket = new WebSocket(url.replace("http", "ws"));
   const answers = [];
@@ -41,7 +41,7 @@ async function openSocket(url) {
   return { socket, answers, answerTo };
 }
 
-test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t) => {
+test("a preconfirmation is signed and kept", { timeout: 600_000 }, async (t) => {
   const dev = await startDev(t, { args: ["--block-interval-ms", String(BLOCK_INTERVAL_MS)] });
   const { l2 } = connect(dev);
   const [alice, bob, carol, dave, erin, frank] = accountsOf(dev);
@@ -74,8 +74,8 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
     });
 
   let promised;
-  await step(t, "a promise comes before the seal, and wallets can verify it", async () => {
-    // Right after a seal a whole interval is left.
+  await step(t, "a promise arrives before the seal and can be verified", async () => {
+    // Right after a seal, a whole block interval is left.
     const first = await post(`${transactions}?wait=sealed`, { transaction: await signed(frank, { nonce: 0 }) });
     assert.equal(first.status, 200, JSON.stringify(first.body));
     const { status, body } = await post(`${transactions}?wait=preconfirmed`, {
@@ -88,14 +88,14 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
     assert.ok(await verify(body));
     assert.ok(!(await verify(body, { index: BigInt(body.position + 1) })));
     promised = body;
-    // JSON-RPC knows of sealed receipts only, but counts the nonce.
+    // JSON-RPC shows sealed receipts only, but counts the nonce.
     assert.equal(await rpc(dev.l2Url, "eth_getTransactionReceipt", [body.hash]), null);
     assert.equal((await rpc(dev.l2Url, "eth_getTransactionByHash", [body.hash])).blockHash, null);
     assert.equal(await rpc(dev.l2Url, "eth_getTransactionCount", [alice.address, "pending"]), "0x1");
     assert.equal((await dev.life(body.hash)).state, "preconfirmed");
   });
 
-  await step(t, "the sealed block keeps it", async () => {
+  await step(t, "the sealed block keeps the promise", async () => {
     const life = await dev.lifeIs(promised.hash, "sealed");
     const { block, position, receiptHash, signature } = life;
     assert.deepEqual(
@@ -107,7 +107,7 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
     assert.equal(keccak256(encodedReceipt(receipt)), receiptHash);
   });
 
-  await step(t, "many wait together", async () => {
+  await step(t, "many clients wait at the same time", async () => {
     const raws = await Promise.all(Array.from({ length: 20 }, (_, nonce) => signed(bob, { nonce })));
     const { status, body } = await post(`${transactions}?wait=sealed`, { transactions: [...raws, "0x02"] });
     assert.equal(status, 200);
@@ -118,7 +118,7 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
       raws.map((raw) => keccak256(raw)),
     );
     assert.equal(body.results.at(-1).error.type, "/problems/undecodable");
-    // Sent again, they are what they were.
+    // Sent again, they give the same answers.
     const again = await post(`${transactions}?wait=preconfirmed`, { transaction: raws[0] });
     assert.deepEqual([again.status, again.body.state, again.body.block.hash], [
       200,
@@ -127,7 +127,7 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
     ]);
   });
 
-  await step(t, "a wait that is too short tells how far it came", async () => {
+  await step(t, "a wait that times out reports the state reached", async () => {
     const waiting = await post(`${transactions}?wait=sealed&timeout=1`, {
       transaction: await signed(carol, { nonce: 1 }),
     });
@@ -138,7 +138,7 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
     }
   });
 
-  await step(t, "eth_sendRawTransactionSync answers with the receipt, or says why not", async () => {
+  await step(t, "eth_sendRawTransactionSync returns the receipt or an error", async () => {
     const sync = async (fields, ...rest) =>
       ask(dev.l2Url, "eth_sendRawTransactionSync", [await signed(carol, fields), ...rest]);
     const gap = await sync({ nonce: 3 });
@@ -156,7 +156,7 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
     assert.match(refused.error.message, /^nonce too low/);
   });
 
-  await step(t, "a batch of transactions is one group, answered in order", async () => {
+  await step(t, "a request with several transactions is answered in order", async () => {
     const raws = await Promise.all(Array.from({ length: BULK }, (_, nonce) => signed(dave, { nonce })));
     const requests = raws.flatMap((raw, id) => [
       { jsonrpc: "2.0", id, method: "eth_sendRawTransaction", params: [raw] },
@@ -177,7 +177,7 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
     assert.ok(lives[1].block.number - lives[0].block.number <= 1, "at most a block's end between them");
   });
 
-  await step(t, "JSON-RPC over WebSocket: side by side, one by one and in batches", async () => {
+  await step(t, "JSON-RPC over WebSocket: concurrent requests, single requests and batches", async () => {
     const { socket, answers, answerTo } = await openSocket(dev.l2Url);
     const send = (request) => socket.send(typeof request === "string" ? request : JSON.stringify(request));
     const call = (id, method, params = []) => ({ jsonrpc: "2.0", id, method, params });
@@ -199,7 +199,7 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
     assert.match((await get(dev.l2Url)).body, /^Turnpike sequencer/, "a browser is greeted as ever");
   });
 
-  await step(t, "whoever waits for L1 hears of it when it happens", async () => {
+  await step(t, "a client that waits for L1 is answered when L1 has the batch", async () => {
     const submitted = post(`${transactions}?wait=posted&timeout=60`, {
       transaction: await signed(alice, { nonce: 1 }),
     });
@@ -211,7 +211,7 @@ test("what is preconfirmed is signed, and stays", { timeout: 600_000 }, async (t
     assert.ok(answer.body.posted.entry > 0);
   });
 
-  await step(t, "open sockets do not keep the node from stopping", async () => {
+  await step(t, "open sockets do not delay a stop", async () => {
     const { socket } = await openSocket(dev.l2Url);
     const closed = new Promise((resolve) => socket.addEventListener("close", resolve));
     assert.deepEqual(await dev.stop(), { code: 0, signal: null });

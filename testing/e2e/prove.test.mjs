@@ -1,4 +1,4 @@
-// A block of a live chain is proven: by the node, by the program natively and by the program in the machine.
+// Proves blocks of a live chain: by the node, by the program natively, and by the program in the machine.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,10 +18,10 @@ const PROGRAM = join(ROOT, "fraud-proof/guest/program.elf");
 const FORCE_WINDOW_SECONDS = 60;
 const BATCHER = 7;
 const BLOCK_TRANSACTIONS = 120;
-/** Deposits move their sender's nonce: this account sends nothing else. */
+/** A deposit increases its sender's nonce: this account sends nothing else. */
 const DEPOSITOR = 9;
 
-test("whatever a block came from, it is proven", async (t) => {
+test("every kind of block is proven", async (t) => {
   const anvil = await startAnvil(t);
   const folder = temporaryFolder(t);
   const accounts = developmentAccounts();
@@ -82,7 +82,7 @@ test("whatever a block came from, it is proven", async (t) => {
   };
 
   const prove = (...args) => run(t, turnpike(), ["prove", "block", ...args, ...follow]);
-  /** Proves what is asked for, and returns the report. */
+  /** Runs `turnpike prove` and returns its report. */
   const proven = async (...args) => {
     const { code, stdout, stderr } = await prove(...args, "--dry-run", "--format", "json");
     assert.equal(code, 0, `${args}: ${stderr}\n${stdout}`);
@@ -94,11 +94,11 @@ test("whatever a block came from, it is proven", async (t) => {
     assert.equal(byKind, report.instructions);
     return report;
   };
-  /** What every block that L1 holds came from: one report each. */
+  /** One report for every block on L1, with the block's source. */
   const reports = [];
   const batches = async () => (await get(`${url}/v1/batches?limit=100`)).body.batches;
 
-  await step(t, "before anything is posted, there is nothing to prove", async () => {
+  await step(t, "before the first batch there is nothing to prove", async () => {
     for (const [args, message] of [
       [["1", "--dry-run"], /block 1 is not on L1 yet: the last one there is 0/],
       [["0", "--dry-run"], /block 0 is the genesis block/],
@@ -120,14 +120,14 @@ test("whatever a block came from, it is proven", async (t) => {
     assert.match(stderr, /^error: /m);
   });
 
-  await step(t, "blocks with deposits, tokens and pools, in blobs and in calldata", async () => {
+  await step(t, "blocks with deposits, tokens and pools are posted in blobs and in calldata", async () => {
     const batcher = startBatcher("blobs");
     await deposit();
     const workload = await buildWorkload(accounts.slice(0, 8), compileProbe());
     await submit(workload.setUp.map(({ raw }) => raw));
     await settleAll();
     await batcher.stop();
-    // Several blocks wait for the batcher, and are one entry.
+    // The batcher packs several pending blocks into one entry.
     const raws = workload.mixed.map(({ raw }) => raw);
     for (let from = 0; from < raws.length; from += BLOCK_TRANSACTIONS) {
       await submit(raws.slice(from, from + BLOCK_TRANSACTIONS));
@@ -138,7 +138,7 @@ test("whatever a block came from, it is proven", async (t) => {
     await second.stop();
   });
 
-  await step(t, "an entry that holds no batch, and one that is forced", async () => {
+  await step(t, "an entry without a valid batch and a forced entry are posted", async () => {
     await appendGarbage("0xdeadbeef");
     await deposit();
     await rpc(anvil.url, "evm_increaseTime", [FORCE_WINDOW_SECONDS + 1]);
@@ -148,7 +148,7 @@ test("whatever a block came from, it is proven", async (t) => {
     await until(async () => (await batches()).some(({ kind }) => kind === "forced"), "the forced entry");
   });
 
-  await step(t, "of every entry the first and the last block are proven, and that there is no other", async () => {
+  await step(t, "the first and last block of every entry are proven, and that no block follows", async () => {
     for (const { entry, firstBlock, lastBlock, kind } of (await batches()).reverse()) {
       for (const number of new Set([firstBlock, lastBlock])) {
         const report = await proven(`${number}`);
@@ -165,7 +165,7 @@ test("whatever a block came from, it is proven", async (t) => {
     }
   });
 
-  await step(t, "and all kinds of blocks were among them", async () => {
+  await step(t, "every kind of block was among them", async () => {
     const some = (what, predicate) => assert.ok(reports.some(predicate), what);
     for (const kind of ["none", "calldata", "blobs"]) some(kind, ({ dataKind }) => dataKind === kind);
     some("garbage", ({ fault, block }) => fault !== null && block.transactions <= 1);
@@ -178,7 +178,7 @@ test("whatever a block came from, it is proven", async (t) => {
     some("blobs", ({ witness }) => witness.blobs.count > 0);
   });
 
-  await step(t, "people are told the same, and the witness is there to be kept", async () => {
+  await step(t, "the text report agrees, and the witness can be saved", async () => {
     const { number } = reports[0].block;
     const told = await prove(`${number}`, "--dry-run", "--witness", at("witness.json"));
     assert.equal(told.code, 0, told.stderr);
@@ -202,9 +202,9 @@ test("whatever a block came from, it is proven", async (t) => {
     assert.ok(checked.checked > 200);
   });
 
-  await step(t, "another program is noticed", async () => {
+  await step(t, "an altered program is detected", async () => {
     const elf = readFileSync(PROGRAM);
-    // The first instruction of all: the program is stopped before it has done anything.
+    // Alters the first instruction: the program stops at once.
     const entry = Number(elf.readBigUInt64LE(24));
     elf.writeUInt32LE(0, offsetOf(elf, entry));
     writeFileSync(at("other.elf"), elf);
@@ -217,7 +217,7 @@ test("whatever a block came from, it is proven", async (t) => {
   });
 });
 
-/** Where in the file an address of an ELF's is loaded from. */
+/** File offset of an address in an ELF. */
 function offsetOf(elf, address) {
   const [table, size, count] = [Number(elf.readBigUInt64LE(32)), elf.readUInt16LE(54), elf.readUInt16LE(56)];
   for (let at = table; at < table + size * count; at += size) {
@@ -227,7 +227,7 @@ function offsetOf(elf, address) {
   throw new Error(`nothing is loaded at ${address}`);
 }
 
-/** A batch's kind, as the proof calls it. */
+/** A batch's kind, in the proof's words. */
 function kindOf(kind) {
   return kind === "forced" ? "none" : kind;
 }

@@ -1,4 +1,4 @@
-// Types in the commands of the README's tour and of the guides as they stand. Only ports and folders differ.
+// Runs the commands of the README's tour and of the guides. Only ports and folders differ.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -11,13 +11,13 @@ import { Program, ROOT, temporaryFolder, turnpike } from "./programs.mjs";
 
 const run = promisify(execFile);
 
-/** The commands of a document's `sh` blocks. */
+/** The commands in a document's `sh` blocks. */
 function commandsOf(path) {
   const text = readFileSync(join(ROOT, path), "utf8");
   return [...text.matchAll(/```sh\n([^]*?)```/g)].map(([, block]) => block);
 }
 
-test("the README's tour", async (t) => {
+test("the README's tour works", async (t) => {
   const [start, ...commands] = commandsOf("README.md");
   assert.equal(start, "make dev\n");
   assert.equal(commands.length, 4);
@@ -27,12 +27,12 @@ test("the README's tour", async (t) => {
   assert.match(send, /^status +1 \(success\)/m);
   assert.match(rest, /^\{"hash":"0x[0-9a-f]{64}"\}/);
   assert.match(rest, /"state":"(safe|proposed|final)"/);
-  // 10,000 less two transfers of one and some fees, plus the two deposited.
+  // 10,000 minus two transfers of 1 and fees, plus the 2 deposited.
   assert.match(deposit, /^(9999|10000)\d{18}$/m);
   assert.match(verify, /^challenger: output 1 \(entry \d+, block \d+\): ok$/m);
 });
 
-test("the bridge guide", async (t) => {
+test("the bridge guide works", async (t) => {
   const commands = commandsOf("docs/guide/bridge.md");
   assert.equal(commands.length, 2);
   const [deposit, withdrawal] = (await typeIn(t, commands)).split("---\n");
@@ -42,7 +42,7 @@ test("the bridge guide", async (t) => {
   assert.match(withdrawal, /finalized: nothing is left to do$/m);
 });
 
-test("the fraud proof guide", async (t) => {
+test("the fraud proof guide works", async (t) => {
   const [, send] = commandsOf("README.md");
   const [prove] = commandsOf("docs/guide/fraud-proof.md");
   const witness = `${temporaryFolder(t)}/block-1.json`;
@@ -52,13 +52,13 @@ test("the fraud proof guide", async (t) => {
   assert.match(proven, /^checked \d+ of \d+ steps in .*: all alike; exit 0$/m);
 });
 
-test("the disputes guide", async (t) => {
+test("the disputes guide works", async (t) => {
   const commands = commandsOf("docs/guide/disputes.md");
   assert.equal(commands.length, 1);
   assert.equal(await typeIn(t, commands), "there is no challenge\n");
 });
 
-test("the load guide", async (t) => {
+test("the load guide works", async (t) => {
   const commands = commandsOf("docs/guide/load.md");
   assert.equal(commands.length, 1);
   const page = `${temporaryFolder(t)}/load.html`;
@@ -68,7 +68,7 @@ test("the load guide", async (t) => {
   assert.match(readFileSync(page, "utf8"), /<svg/);
 });
 
-/** Starts a chain and has bash run blocks of commands on it. Their output, with a line `---` between blocks. */
+/** Starts a chain and runs blocks of commands in bash. Returns their output, with a line `---` between blocks. */
 async function typeIn(t, commands) {
   const data = temporaryFolder(t);
   const flags = ["--json", "--data", data, "--port", "0", "--l1-port", "0"];
@@ -82,7 +82,7 @@ async function typeIn(t, commands) {
     .replaceAll("http://127.0.0.1:8545", l1Url)
     .replaceAll("target/debug/turnpike", turnpike())
     .replaceAll(".turnpike/dev", data)
-    // What a reader waits is tight on a slow machine.
+    // A reader's time limits are tight on a slow machine.
     .replaceAll(/^sleep (\d+)$/gm, (_, seconds) => `sleep ${4 * Number(seconds)}`);
   const { stdout } = await run("bash", ["-euo", "pipefail", "-c", script], { cwd: ROOT });
   return stdout;

@@ -1,4 +1,4 @@
-// The same signed transactions on Turnpike and, block by block, on anvil: the receipts must not differ.
+// Runs the same signed transactions on Turnpike and, block by block, on anvil: the receipts must be equal.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync } from "node:zlib";
@@ -17,7 +17,7 @@ const BLOCK_GAS_LIMIT = 1_000_000_000;
 const DEPOSIT = "0x7e";
 const CHUNK = 25;
 
-/** What a receipt says whatever the block holds besides. */
+/** Fields of a receipt that do not depend on the rest of the block. */
 const RECEIPT_FIELDS = [
   "transactionHash",
   "type",
@@ -32,7 +32,7 @@ const RECEIPT_FIELDS = [
 ];
 const LOG_FIELDS = ["address", "topics", "data", "logIndex", "blockNumber", "transactionHash", "removed"];
 
-test("receipts are those of another implementation", { timeout: 600_000 }, async (t) => {
+test("receipts equal anvil's", { timeout: 600_000 }, async (t) => {
   const dev = await startDev(t);
   const accounts = accountsOf(dev);
   const workload = await buildWorkload(accounts, compileProbe());
@@ -57,7 +57,7 @@ test("receipts are those of another implementation", { timeout: 600_000 }, async
   });
 
   let blocks;
-  await step(t, "they do what they are meant to", async () => {
+  await step(t, "every transaction has its intended outcome", async () => {
     blocks = await readBlocks(dev.l2Url);
     const receipts = blocks.flatMap(({ receipts }) => receipts);
     assert.deepEqual(
@@ -89,13 +89,13 @@ test("receipts are those of another implementation", { timeout: 600_000 }, async
     ].map(String),
   );
   let replayed;
-  await step(t, "anvil takes the same blocks", async () => {
+  await step(t, "anvil mines the same blocks", async () => {
     await rpc(anvil.url, "anvil_setCoinbase", [SEQUENCER_FEE_VAULT]);
     for (const block of blocks) await replay(anvil.url, block, byHash);
     replayed = await readBlocks(anvil.url);
   });
 
-  await step(t, "every receipt is the same", () => {
+  await step(t, "every receipt is equal", () => {
     assert.equal(replayed.length, blocks.length);
     for (const [index, block] of blocks.entries()) {
       const other = replayed[index];
@@ -115,8 +115,8 @@ test("receipts are those of another implementation", { timeout: 600_000 }, async
     }
   });
 
-  await step(t, "every contract's state is the same", async () => {
-    // Anvil keeps slots that hold zero in its own root: it is computed from its slots here.
+  await step(t, "every contract's state is equal", async () => {
+    // Anvil's storage root includes zero slots: compute the root from its slots instead.
     const dump = JSON.parse(
       gunzipSync(Buffer.from((await rpc(anvil.url, "anvil_dumpState")).slice(2), "hex")),
     );
@@ -142,7 +142,7 @@ test("receipts are those of another implementation", { timeout: 600_000 }, async
     }
   });
 
-  await step(t, "balances differ by the L1 data fees alone", async () => {
+  await step(t, "balances differ only by the L1 data fees", async () => {
     const l1Fees = new Map();
     for (const { from, l1Fee } of blocks.flatMap(({ receipts }) => receipts)) {
       l1Fees.set(from, (l1Fees.get(from) ?? 0n) + BigInt(l1Fee));
@@ -157,7 +157,7 @@ test("receipts are those of another implementation", { timeout: 600_000 }, async
     }
   });
 
-  await step(t, "derived from L1, it is the same once more", async () => {
+  await step(t, "the chain derived from L1 is equal", async () => {
     const { verdict } = await dev.settleAll();
     assert.equal(verdict, "ok");
     for (const { hash, what } of all) {
@@ -167,14 +167,14 @@ test("receipts are those of another implementation", { timeout: 600_000 }, async
   });
 });
 
-/** The set-up in order, one request each; the rest in chunks, each by another way in. */
+/** Sends the set-up in order, one request each, and the rest in chunks over alternating APIs. */
 async function submitEverything(dev, { setUp, mixed }) {
   const rest = `${dev.l2Url}/v1/transactions`;
   for (const { raw, hash, what } of setUp) {
     assert.equal(await rpc(dev.l2Url, "eth_sendRawTransaction", [raw]), hash, what);
   }
   const doors = [
-    // Many requests at once: they may overtake each other.
+    // Concurrent requests may overtake each other.
     (chunk) => Promise.all(chunk.map(({ raw }) => rpc(dev.l2Url, "eth_sendRawTransaction", [raw]))),
     async (chunk) => {
       const batch = chunk.map(({ raw }, id) => ({
@@ -204,12 +204,12 @@ async function submitEverything(dev, { setUp, mixed }) {
       hashes,
       chunk.map(({ hash }) => hash),
     );
-    // So that there are blocks enough to tell what time does to them.
+    // Makes several blocks, with different timestamps.
     await dev.lifeIs(hashes.at(-1), "sealed");
   }
 }
 
-/** All blocks after the first, with their users' receipts. */
+/** All blocks after the first, with the receipts of user transactions. */
 async function readBlocks(url) {
   const head = Number(await rpc(url, "eth_blockNumber"));
   const blocks = [];
@@ -227,7 +227,7 @@ async function readBlocks(url) {
   return blocks;
 }
 
-/** Has anvil mine a block with the same transactions, in order, at the same time and base fee. */
+/** Mines a block on anvil with the same transactions, order, timestamp and base fee. */
 async function replay(url, { number, timestamp, baseFeePerGas, receipts }, byHash) {
   for (const { transactionHash } of receipts) {
     const { raw, what } = byHash.get(transactionHash);

@@ -1,4 +1,4 @@
-// The states of recent blocks, as clients ask for them: by number, tag and hash, with proofs, and no further back than kept.
+// Queries on recent states by number, tag and hash, with proofs; older states are refused.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -10,14 +10,14 @@ import { ask, rpc, startDev, step } from "./harness.mjs";
 import { run, tool } from "./programs.mjs";
 import { checkProof } from "./trie.mjs";
 
-/** Blocks whose state is kept behind the newest. */
+/** States kept behind the newest block. */
 const STATES_KEPT = 128;
 const ROUNDS = 6;
 
-/** Creation code that makes a contract of the block's number. */
+/** Creation code that stores the block's number as the contract's code. */
 const NUMBER = "0x435f5260205ff3";
 
-test("recent states answer, older ones are refused", async (t) => {
+test("recent states can be queried, older ones are refused", async (t) => {
   const dev = await startDev(t, { args: ["--block-interval-ms", "20"] });
   const { accounts, l2, l2Wallets } = connect(dev);
   const [alice] = accounts;
@@ -26,7 +26,7 @@ test("recent states answer, older ones are refused", async (t) => {
   const states = [];
   let probe;
 
-  /** What the newest state says. */
+  /** Values in the newest state. */
   const look = async () => ({
     block: await l2.getBlock(),
     alice: await l2.getBalance(alice),
@@ -36,7 +36,7 @@ test("recent states answer, older ones are refused", async (t) => {
     count: await l2.getStorageAt({ ...probe, slot: "0x1" }),
   });
 
-  await step(t, "blocks change balances and a contract", async () => {
+  await step(t, "each block changes balances and a contract", async () => {
     probe = { address: "0x0000000000000000000000000000000000000001" };
     states.push(await look());
     probe = await deploy(l2, aliceWallet, compileProbe(), [0n]);
@@ -55,7 +55,7 @@ test("recent states answer, older ones are refused", async (t) => {
     );
   });
 
-  await step(t, "viem reads each of them by its number", async () => {
+  await step(t, "viem reads each state by block number", async () => {
     for (const { block, ...state } of states) {
       const { number: blockNumber } = block;
       assert.equal(await l2.getBalance({ ...alice, blockNumber }), state.alice);
@@ -69,7 +69,7 @@ test("recent states answer, older ones are refused", async (t) => {
     }
   });
 
-  await step(t, "proofs lead to each block's state root", async () => {
+  await step(t, "proofs verify against each block's state root", async () => {
     for (const { block, ...state } of states) {
       const { number: blockNumber, stateRoot } = block;
       const proof = (address, storageKeys) => l2.getProof({ address, storageKeys, blockNumber });
@@ -96,7 +96,7 @@ test("recent states answer, older ones are refused", async (t) => {
     assert.match((await at(funded - 1)).error.message, /^insufficient funds/);
   });
 
-  await step(t, "a block is named by its hash, and by cast", async (t) => {
+  await step(t, "a state is selected by block hash, also by cast", async (t) => {
     for (const { block, ...state } of [states[0], states[3], states.at(-1)]) {
       for (const id of [block.hash, { blockHash: block.hash }, { blockHash: block.hash, requireCanonical: true }]) {
         assert.equal(BigInt(await rpc(dev.l2Url, "eth_getBalance", [alice.address, id])), state.alice);
@@ -108,7 +108,7 @@ test("recent states answer, older ones are refused", async (t) => {
     }
   });
 
-  await step(t, "and by a tag, which stays behind the newest", async () => {
+  await step(t, "a state is selected by tag", async () => {
     const first = await l2.getBalance({ ...alice, blockTag: "earliest" });
     assert.equal(first, states[0].alice);
     await dev.settleAll();
@@ -117,14 +117,14 @@ test("recent states answer, older ones are refused", async (t) => {
     const [safe, finalized] = await Promise.all(
       ["safe", "finalized"].map((blockTag) => l2.getBlock({ blockTag })),
     );
-    // Empty blocks come by themselves, and change nothing that is looked at.
+    // Empty blocks change nothing that this test reads.
     assert.ok(safe.number >= states.at(-1).block.number && safe.number < blockNumber, `${safe.number}`);
     assert.equal(await l2.getBalance({ ...stranger, blockTag: "safe" }), states.at(-1).stranger);
     const known = states[Number(finalized.number)] ?? states.at(-1);
     assert.equal(await l2.getBalance({ ...stranger, blockTag: "finalized" }), known.stranger);
   });
 
-  await step(t, "the states of old blocks are let go of", async () => {
+  await step(t, "old states are pruned", async () => {
     await sealTo(dev, aliceWallet, STATES_KEPT + 2);
     const balance = (id) => ask(dev.l2Url, "eth_getBalance", [alice.address, id]);
     const head = Number(await l2.getBlockNumber());

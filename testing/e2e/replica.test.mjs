@@ -1,4 +1,5 @@
-// A replica runs everything again, serves the same, loses its place never, and says precisely where what it follows is not right.
+// A replica re-executes the journal, serves the same answers, resumes where it stopped, and names the
+// first difference from its source.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { copyFileSync } from "node:fs";
@@ -41,7 +42,7 @@ function transfer(account, nonce, to) {
   });
 }
 
-/** A replica that follows `from`. */
+/** A replica of `from`. */
 class Replica {
   constructor(t, solo, from, { folder = temporaryFolder(t), database = join(folder, "replica.db"), args = [] } = {}) {
     const state = ["--state", join(folder, "replica.state"), "--archive", join(folder, "replica.entries")];
@@ -55,15 +56,15 @@ class Replica {
       this.url = `http://${(await until(up, "the replica to listen"))[1]}`;
     };
     this.database = database;
-    /** Runs it to its end. */
+    /** Runs it until it ends. */
     this.run = () => run(t, turnpike(), [...all, "--json"]);
   }
 
-  /** Waits until it has come as far as another node. */
+  /** Waits until it has another node's head. */
   async reach(url) {
     const { number } = await until(async () => {
       const { head } = (await get(`${url}/v1/status`)).body;
-      // By its hash: both may still take back blocks of that number.
+      // Compares hashes: both nodes may still reorg that block.
       return (await get(`${this.url}/v1/blocks/${head.hash}`)).status === 200 && head;
     }, "the replica to reach the other's head");
     return number;
@@ -76,7 +77,7 @@ async function startReplica(...args) {
   return replica;
 }
 
-/** Everything that a node says of the chain up to a block. */
+/** A node's answers about the chain up to a block. */
 async function portrait(url, accounts, head) {
   const blocks = [];
   for (let number = 0; number <= head; number++) {
@@ -90,7 +91,7 @@ async function portrait(url, accounts, head) {
   return { blocks, states };
 }
 
-/** Has accounts send transfers while something happens, and returns their hashes. */
+/** Sends transfers while `body` runs, and returns their hashes. */
 async function under(solo, load, body) {
   const hashes = [];
   let going = true;
@@ -102,7 +103,7 @@ async function under(solo, load, body) {
       for (let at = 0; at < BURST; at++) raws.push(await transfer(account, nonce + at, solo.accounts[9].address));
       const posted = await post(`${solo.l2Url}/v1/transactions`, { transactions: raws }).catch(() => undefined);
       if (posted === undefined) {
-        // The sequencer was killed: what of it was taken, its nonce tells.
+        // The sequencer was killed: the nonce tells which transactions it accepted.
         await new Promise((resolve) => setTimeout(resolve, 200));
         const count = await rpc(solo.l2Url, "eth_getTransactionCount", [account.address, "pending"]).catch(() => undefined);
         if (count !== undefined) nonce = Number(count);
@@ -134,21 +135,21 @@ async function quiet(solo) {
 const sql = (database, ...statements) =>
   execFileSync("sqlite3", [database, ...statements.map((text) => `${text};`)], { encoding: "utf8", maxBuffer: 2 ** 30 }).trim();
 
-/** All rows of a journal. */
+/** Every row of a journal. */
 const journal = (database) =>
   sql(database, "SELECT sequence, epoch, hex(checksum), hex(payload) FROM journal ORDER BY sequence").split("\n");
 
-test("a replica equals the sequencer, whatever happens on the way", async (t) => {
+test("replicas equal the sequencer despite cuts and crashes", async (t) => {
   const solo = await startSolo(t);
   const database = join(solo.genesis, "../sequencer.db");
   const proxy = await cuttingProxy(t, () => solo.l2Url, {
     cuts: CUTS,
-    // Further each time, and seldom at the end of a frame.
+    // Cuts later each time, usually within a frame.
     bytes: (left) => 700 + (CUTS - left) * 9_973,
   });
   let replicas;
 
-  await step(t, "replicas follow a feed that is cut again and again, a database, and another replica's feed", async () => {
+  await step(t, "replicas follow a feed that breaks often, a database, and another replica's feed", async () => {
     const ofFeed = await startReplica(t, solo, proxy.url);
     const ofDatabase = await startReplica(t, solo, database);
     const ofReplica = await startReplica(t, solo, ofFeed.url.replace("http", "ws"));
@@ -172,9 +173,9 @@ test("a replica equals the sequencer, whatever happens on the way", async (t) =>
     }
   };
 
-  await step(t, "all say the same of every block, receipt and account", same);
+  await step(t, "all nodes give the same blocks, receipts and accounts", same);
 
-  await step(t, "they go on after kill -9 of themselves and of the sequencer", async () => {
+  await step(t, "replicas resume after kill -9 of themselves and of the sequencer", async () => {
     await under(solo, [2, 5], async () => {
       for (const replica of replicas) {
         await replica.program.kill();
@@ -182,7 +183,7 @@ test("a replica equals the sequencer, whatever happens on the way", async (t) =>
       }
       await solo.kill();
       await solo.start();
-      // The third follows a port that is another one now.
+      // The third replica follows a node whose port has changed.
       await replicas[2].program.kill();
     });
     replicas[2] = await startReplica(t, solo, replicas[0].url.replace("http", "ws"), {
@@ -192,7 +193,7 @@ test("a replica equals the sequencer, whatever happens on the way", async (t) =>
     await same();
   });
 
-  await step(t, "one that is offered a transaction refuses it, or sends it on", async () => {
+  await step(t, "a replica refuses a transaction or forwards it", async () => {
     const account = solo.accounts[6];
     const raw = await transfer(account, 0, solo.accounts[7].address);
     const { error } = await ask(replicas[0].url, "eth_sendRawTransaction", [raw]);
@@ -213,7 +214,7 @@ test("a replica equals the sequencer, whatever happens on the way", async (t) =>
     await same();
   });
 
-  await step(t, "the feed goes on at any row, and no further than the journal", async () => {
+  await step(t, "the feed starts at any row of the journal, and not beyond", async () => {
     const end = Number(sql(database, "SELECT COUNT(*) FROM journal"));
     const all = await readFeed(solo.l2Url, 0, end);
     assert.deepEqual(all.map(({ sequence }) => sequence), Array.from({ length: end }, (_, at) => at));
@@ -226,20 +227,20 @@ test("a replica equals the sequencer, whatever happens on the way", async (t) =>
     assert.equal(plain.status, 426);
   });
 
-  await step(t, "no row was missed, none is there twice, none is another one", async () => {
+  await step(t, "every replica's journal equals the sequencer's", async () => {
     await solo.stop();
     for (const replica of [...replicas].reverse()) assert.equal((await replica.program.stop()).code, 0);
     const expected = journal(database);
     for (const replica of replicas) {
       const rows = journal(replica.database);
-      // What the sequencer wrote when it stopped came too late, or did not.
+      // Rows that the sequencer wrote while it stopped may be missing.
       assert.deepEqual(rows, expected.slice(0, rows.length));
       assert.ok(rows.length >= expected.length - 2, `${rows.length} of ${expected.length}`);
     }
   });
 });
 
-test("a replica of L1 alone comes to the sequencer's chain", async (t) => {
+test("a replica that reads L1 alone derives the sequencer's chain", async (t) => {
   const solo = await startSolo(t);
   const at = (name) => join(solo.genesis, "..", name);
   const chain = ["--genesis", solo.genesis, "--l1-url", solo.l1Url];
@@ -266,7 +267,7 @@ test("a replica of L1 alone comes to the sequencer's chain", async (t) => {
   assert.equal(error.message, READ_ONLY);
 });
 
-test("replicas and their databases on a PostgreSQL server", async (t) => {
+test("replicas work on PostgreSQL", async (t) => {
   const createDatabase = await startPostgres(t);
   if (!createDatabase) return t.skip("PostgreSQL is not installed");
   const solo = await startSolo(t);
@@ -298,7 +299,7 @@ test("replicas and their databases on a PostgreSQL server", async (t) => {
   await same();
 });
 
-test("a replica names the first difference and ends with 2", async (t) => {
+test("a replica names the first difference and exits with 2", async (t) => {
   const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
   const [alice] = solo.accounts;
   const hashes = [];
@@ -307,7 +308,7 @@ test("a replica names the first difference and ends with 2", async (t) => {
   for (const hash of hashes) places.push((await solo.life(hash)).block);
   const database = join(solo.genesis, "../sequencer.db");
 
-  /** Finds the part of a block that holds a transaction. */
+  /** Finds the slice of a block that holds a transaction. */
   const withTransaction = (change) => (entry) => {
     const part = partOf(entry);
     const at = part?.[2].findIndex(([raw]) => keccak256(raw) === hashes[1]) ?? -1;
@@ -326,7 +327,7 @@ test("a replica names the first difference and ends with 2", async (t) => {
     ],
     transaction: [
       withTransaction((part, at) => (part[2][at][0] = forged)),
-      // Its receipt is the same as that of the right one; the state is not.
+      // The receipt stays the same; the state does not.
       { kind: "header", block: places[1].number, field: "stateRoot" },
     ],
     sender: [
@@ -354,7 +355,7 @@ test("a replica names the first difference and ends with 2", async (t) => {
     });
   }
 
-  await step(t, "a feed with a row that was changed on the way", async () => {
+  await step(t, "a changed row in the feed is detected", async () => {
     const feed = await lyingFeed(t, solo.l2Url, lies.outcome[0], { chained: false });
     const { code, stdout } = await new Replica(t, solo, feed.url).run();
     assert.equal(code, 2);
@@ -362,8 +363,8 @@ test("a replica names the first difference and ends with 2", async (t) => {
     assert.deepEqual([found.kind, found.sequence], ["checksum", feed.changed]);
   });
 
-  await step(t, "a node that goes on after another row than it gave", async () => {
-    // The replica stops, and the source is another one from then on.
+  await step(t, "a feed that continues another journal is detected", async () => {
+    // The replica stops, and its source is replaced.
     const folder = temporaryFolder(t);
     const replica = await startReplica(t, solo, solo.l2Url.replace("http", "ws"), { folder });
     await replica.reach(solo.l2Url);
@@ -375,7 +376,7 @@ test("a replica names the first difference and ends with 2", async (t) => {
     assert.equal(JSON.parse(stdout).kind, "checksum");
   });
 
-  await step(t, "a database in which an outcome was changed, checksums and all", async () => {
+  await step(t, "a changed outcome with valid checksums is detected", async () => {
     await solo.stop();
     const copy = join(temporaryFolder(t), "copy.db");
     for (const suffix of ["db", "index.db"]) {
@@ -406,11 +407,11 @@ test("a replica names the first difference and ends with 2", async (t) => {
     await solo.start();
   });
 
-  await step(t, "a source that holds other blocks than L1", async () => {
+  await step(t, "a source whose blocks differ from L1 is detected", async () => {
     await solo.deposit(3, { gas: 100_000n, mint: 1n, to: alice.address });
     await until(async () => (await solo.status()).head.number > places[2].number + 1, "the deposit's block");
     await solo.stop();
-    // A copy that hears nothing of L1 any more.
+    // A copy of the source that no longer follows L1.
     const copy = join(temporaryFolder(t), "copy.db");
     for (const suffix of ["db", "index.db"]) {
       copyFileSync(database.replace(/db$/, suffix), copy.replace(/db$/, suffix));
@@ -423,7 +424,7 @@ test("a replica names the first difference and ends with 2", async (t) => {
     assert.deepEqual([found.kind, found.block, found.entry], ["l1", 1, 1]);
   });
 
-  await step(t, "a source that takes its blocks back is followed", async () => {
+  await step(t, "a replica follows its source's reorg", async () => {
     const replica = new Replica(t, solo, database, { folder: temporaryFolder(t) });
     await solo.start();
     await replica.start();

@@ -1,4 +1,4 @@
-// The REST API as its document describes it: lives with times through to final, events, problems, the page.
+// The REST API: transaction status with times through to final, events, problems, and the page.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -20,7 +20,7 @@ function checkProblem({ status, mediaType, body }, expected, code) {
   assert.ok(body.title && body.detail);
 }
 
-test("the REST API tells of lives, events and problems", { timeout: 600_000 }, async (t) => {
+test("the REST API reports transaction status, events and problems", { timeout: 600_000 }, async (t) => {
   const anvil = await startAnvil(t);
   const data = temporaryFolder(t);
   const start = (fresh) => startDev(t, { data, fresh, l1Url: anvil.url });
@@ -42,7 +42,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
   let hash;
   let lastId;
 
-  await step(t, "a stream tells of a transaction's stages, and of the block that holds it", async (t) => {
+  await step(t, "a stream reports a transaction's stages and its block", async (t) => {
     const raw = await signed(alice, 0);
     hash = keccak256(raw);
     const stream = await openEvents(t, at(`/v1/stream?hash=${hash}&sender=${bob.address}`));
@@ -67,7 +67,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
     await stream.close();
   });
 
-  await step(t, "one that comes again goes on where it was", async (t) => {
+  await step(t, "a reconnecting client resumes its stream", async (t) => {
     await send(await signed(alice, 1), "sealed");
     await send(await signed(alice, 2), "sealed");
     const { head } = await dev.status();
@@ -76,7 +76,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
     await stream.has("block", ({ number }) => number === head.number);
     const numbers = stream.events.map(({ data }) => data.number);
     assert.deepEqual(numbers, Array.from({ length: numbers.length }, (_, index) => first + index));
-    // By a number it is the same; an id of a block that is not there is told of.
+    // A number resumes as well; an unknown block's id is reported.
     const again = await openEvents(t, at(`/v1/stream?events=block&after=${first - 1}`));
     await again.has("block", ({ number }) => number === head.number);
     const other = await openEvents(t, at(`/v1/stream?events=block&after=${head.number}-${UNKNOWN}`));
@@ -84,7 +84,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
     await other.has("block", ({ number }) => number === data.nextBlock);
   });
 
-  await step(t, "accounts, and what of theirs waits", async () => {
+  await step(t, "accounts list their pending transactions", async () => {
     const gap = await post(at("/v1/transactions"), { transaction: await signed(alice, 5) });
     assert.equal(gap.status, 202);
     const account = await read(`/v1/accounts/${alice.address}`);
@@ -100,7 +100,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
   });
 
   let final;
-  await step(t, "a life has the times of every stage up to final", async (t) => {
+  await step(t, "a transaction status lists the time of every stage up to final", async (t) => {
     const stream = await openEvents(t, at(`/v1/stream?events=settlement,transaction&hash=${hash}`));
     await dev.settleAll();
     await dev.advanceL1(1, CHALLENGE_WINDOW);
@@ -118,7 +118,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
     }
   });
 
-  await step(t, "a stop ends streams, and a restart gives the same times", async (t) => {
+  await step(t, "a stop ends streams, and the times survive a restart", async (t) => {
     const { pooled } = await read(`/v1/accounts/${alice.address}`);
     const stream = await openEvents(t, at("/v1/stream"));
     await dev.stop();
@@ -127,7 +127,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
     dev = await start(false);
     const life = await dev.lifeIs(hash, "final");
     assert.deepEqual(life, final);
-    // What waited was received when it was.
+    // A pending transaction keeps its time of receipt.
     assert.deepEqual((await read(`/v1/accounts/${alice.address}`)).pooled, pooled);
     await send(await signed(alice, 3), "sealed");
     await send(await signed(alice, 4), "sealed");
@@ -136,7 +136,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
     assert.ok(waited.times.preconfirmed > pooled[0].receivedMs);
   });
 
-  await step(t, "whatever is wrong is a problem that says what", async () => {
+  await step(t, "every error is a problem with a code", async () => {
     const json = (body) => post(at("/v1/transactions"), body);
     const { head } = await dev.status();
     const rows = [
@@ -175,7 +175,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
     ];
     for (const [answer, status, code] of rows) {
       checkProblem(answer, status, code);
-      // The type leads to what the code means.
+      // The type links to the code's documentation.
       const explained = await get(at(answer.body.type));
       assert.deepEqual([explained.status, explained.body.code], [200, code]);
     }
@@ -183,7 +183,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
     assert.match(headers.get("allow"), /GET/);
   });
 
-  await step(t, "a page of another origin may call, and is told so", async () => {
+  await step(t, "CORS allows pages of other origins", async () => {
     const origin = "https://wallet.example";
     const preflight = await fetch(at("/"), {
       method: "OPTIONS",
@@ -199,7 +199,7 @@ test("the REST API tells of lives, events and problems", { timeout: 600_000 }, a
     }
   });
 
-  await step(t, "the document is served, and a page that needs nothing but this node", async () => {
+  await step(t, "the node serves the OpenAPI document and a page without external resources", async () => {
     const { openapi, paths } = await read("/openapi.json");
     assert.match(openapi, /^3\.1/);
     assert.ok(paths["/v1/transactions"].post && paths["/v1/stream"].get);

@@ -1,4 +1,4 @@
-// What was acknowledged survives: kill -9 at any moment, and nothing is lost, changed or left behind.
+// kill -9 at any moment loses and changes nothing acknowledged, and leaves no process behind.
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,10 +12,10 @@ import { temporaryFolder } from "./programs.mjs";
 import { checkProof } from "./trie.mjs";
 
 const BURST = 200;
-/** The type of transactions that come from L1. */
+/** Transaction type of deposits. */
 const DEPOSIT = "0x7e";
 const KILLS = 3;
-/** Blocks whose state is kept behind the newest. */
+/** States kept behind the newest block. */
 const STATES_KEPT = 128;
 
 const transfer = (account, nonce, to) =>
@@ -30,7 +30,7 @@ const transfer = (account, nonce, to) =>
     maxPriorityFeePerGas: 0n,
   });
 
-/** Everything that the chain says of itself, to compare before and after. */
+/** The whole chain, to compare before and after. */
 async function portrait(dev, accounts) {
   const { head } = await dev.status();
   const blocks = [];
@@ -46,7 +46,7 @@ async function portrait(dev, accounts) {
   return { head, blocks, states };
 }
 
-test("kill -9 loses nothing that was acknowledged", async (t) => {
+test("kill -9 loses nothing acknowledged", async (t) => {
   const anvil = await startAnvil(t);
   const data = temporaryFolder(t);
   const start = (fresh) => startDev(t, { data, fresh, l1Url: anvil.url });
@@ -57,7 +57,7 @@ test("kill -9 loses nothing that was acknowledged", async (t) => {
   let before;
   let waiting;
 
-  await step(t, "blocks are on L1, in L1's pool and nowhere but here; one transaction waits", async () => {
+  await step(t, "blocks are on L1, in L1's pool and unposted; one transaction is pending", async () => {
     const { l1Wallets, l2, l2Wallets } = connect(dev);
     const { portal } = dev.contracts;
     await l1Wallets[3].depositTransaction({
@@ -85,7 +85,7 @@ test("kill -9 loses nothing that was acknowledged", async (t) => {
     for (const hash of sealed) assert.notEqual((await dev.life(hash)).block, undefined);
   });
 
-  await step(t, "the one that waited still does, and goes once it can", async () => {
+  await step(t, "the pending transaction is still pending and runs once it can", async () => {
     const life = await dev.life(waiting);
     assert.deepEqual([life.state, life.nonce, life.waitingForNonce], ["received", 1, 0]);
     const { body } = await dev.submit(await transfer(bob, 0, alice.address));
@@ -123,7 +123,7 @@ test("kill -9 loses nothing that was acknowledged", async (t) => {
       );
       const { body } = await dev.submit(raws);
       acknowledged.push(...body.results.map(({ hash }) => hash));
-      // At another point of the block interval each time.
+      // Kills at a different point of the block interval each time.
       await new Promise((resolve) => setTimeout(resolve, 25 * (kill - 1)));
       await dev.kill();
       dev = await start(false);
@@ -131,7 +131,7 @@ test("kill -9 loses nothing that was acknowledged", async (t) => {
     });
   }
 
-  await step(t, "L1 and the challenger agree with all of it", async () => {
+  await step(t, "L1 and the challenger agree with every block", async () => {
     const { verdict, index } = await dev.settleAll();
     assert.equal(verdict, "ok");
     const { l1, l2 } = connect(dev);
@@ -148,7 +148,7 @@ test("kill -9 loses nothing that was acknowledged", async (t) => {
   });
 });
 
-test("a restart takes up the state, and falls back on the journal", async (t) => {
+test("a restart loads the checkpoint or replays the journal", async (t) => {
   const anvil = await startAnvil(t);
   const data = temporaryFolder(t);
   const args = ["--block-interval-ms", "20"];
@@ -161,7 +161,7 @@ test("a restart takes up the state, and falls back on the journal", async (t) =>
     await sealTo(dev, connect(dev).l2Wallets[0], count);
     before = await portrait(dev, accounts);
   };
-  /** What a start has to give back: the chain, and as many states as it had. */
+  /** Values that a restart must restore: the chain and the kept states. */
   const isAsBefore = async () => {
     assert.deepEqual(await portrait(dev, accounts), before);
     const oldest = before.head.number - STATES_KEPT;
@@ -170,7 +170,7 @@ test("a restart takes up the state, and falls back on the journal", async (t) =>
     checkProof(stateRoot, await l2.getProof({ ...accounts[0], storageKeys: [], blockNumber: BigInt(oldest) }));
   };
 
-  await step(t, "after a stop only the blocks are run whose states are kept", async () => {
+  await step(t, "after a clean stop, only blocks with kept states are executed again", async () => {
     await sealBlocks(STATES_KEPT + 3);
     assert.deepEqual(await dev.stop(), { code: 0, signal: null });
     dev = await start(false);
@@ -179,7 +179,7 @@ test("a restart takes up the state, and falls back on the journal", async (t) =>
     assert.match(said(/rebuilt from the journal/)[0], /head=131 blocks=128$/);
   });
 
-  await step(t, "after kill -9 the blocks since the checkpoint", async () => {
+  await step(t, "after kill -9, the blocks since the checkpoint are executed again", async () => {
     await sealBlocks(STATES_KEPT + 5);
     await dev.kill();
     dev = await start(false);
@@ -188,7 +188,7 @@ test("a restart takes up the state, and falls back on the journal", async (t) =>
     assert.match(said(/rebuilt from the journal/)[0], /head=133 blocks=130$/);
   });
 
-  await step(t, "damaged checkpoints are noticed, and all blocks are run", async () => {
+  await step(t, "damaged checkpoints are detected, and all blocks are executed again", async () => {
     assert.deepEqual(await dev.stop(), { code: 0, signal: null });
     const folder = join(data, "sequencer.state");
     for (const name of readdirSync(folder)) {
@@ -209,7 +209,7 @@ test("a restart takes up the state, and falls back on the journal", async (t) =>
   });
 });
 
-/** Ids of a process's descendants. */
+/** Process ids of a process's descendants. */
 function descendants(pid) {
   const parents = new Map();
   for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
@@ -217,14 +217,14 @@ function descendants(pid) {
       const [, parent] = readFileSync(`/proc/${entry}/stat`, "utf8").match(/\) \S (\d+)/);
       parents.set(Number(entry), Number(parent));
     } catch {
-      // It ended in the meantime.
+      // The process has ended.
     }
   }
   const isBelow = (id) => parents.has(id) && (parents.get(id) === pid || isBelow(parents.get(id)));
   return [...parents.keys()].filter(isBelow);
 }
 
-/** What a process runs; empty once it has ended. */
+/** A process's command line; empty once it has ended. */
 function commandLine(pid) {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
@@ -233,7 +233,7 @@ function commandLine(pid) {
   }
 }
 
-test("kill -9 leaves no anvil behind, and the L1 it ran is kept", async (t) => {
+test("kill -9 leaves no anvil behind and keeps its L1", async (t) => {
   const data = temporaryFolder(t);
   const dev = await startDev(t, { data });
   const { l2, l2Wallets, accounts } = connect(dev);
@@ -246,7 +246,7 @@ test("kill -9 leaves no anvil behind, and the L1 it ran is kept", async (t) => {
     assert.equal(safe.number, 1n);
   });
 
-  await step(t, "anvil ends with the process that started it", async () => {
+  await step(t, "anvil ends with its parent process", async () => {
     const children = descendants(dev.pid);
     assert.ok(
       children.some((pid) => /\banvil\b.*--port/.test(commandLine(pid))),
@@ -257,13 +257,13 @@ test("kill -9 leaves no anvil behind, and the L1 it ran is kept", async (t) => {
     await assert.rejects(rpc(dev.l1Url, "eth_chainId"));
   });
 
-  await step(t, "a new process takes up both layers", async () => {
+  await step(t, "a new process resumes both layers", async () => {
     const again = await startDev(t, { data, fresh: false });
     assert.deepEqual(again.contracts, dev.contracts);
     const { l2, l2Wallets } = connect(again);
     assert.equal((await l2.getBlock({ blockTag: "safe" })).hash, safe.hash);
     const receipt = await succeeded(l2, l2Wallets[0].sendTransaction({ to: accounts[1].address, value: 1n }));
-    // The new anvil's clock is not ahead as the old one's was.
+    // The old anvil's clock was ahead; the new one's is not.
     await again.advanceL1(1, PROPOSE_INTERVAL);
     await again.settleAll();
     assert.equal((await again.life(receipt.transactionHash)).state, "proposed");

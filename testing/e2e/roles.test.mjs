@@ -1,4 +1,4 @@
-// The roles apart, each its own process, on an L1 that must be a few blocks deep before it is believed.
+// Each role in its own process, with an L1 that needs several confirmations.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,9 +13,9 @@ import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
 
 const CONFIRMATIONS = 2;
 
-test("each role runs by itself", (t) => rolesApart(t, (folder) => (name) => join(folder, `${name}.db`)));
+test("each role runs in its own process", (t) => rolesApart(t, (folder) => (name) => join(folder, `${name}.db`)));
 
-test("each role runs by itself, on databases of a server", async (t) => {
+test("each role runs in its own process on PostgreSQL", async (t) => {
   const createDatabase = await startPostgres(t);
   if (createDatabase === undefined) return t.skip("PostgreSQL is not installed");
   const urls = {};
@@ -23,7 +23,7 @@ test("each role runs by itself, on databases of a server", async (t) => {
   await rolesApart(t, () => (name) => urls[name]);
 });
 
-/** A whole chain; `databases` says where in a folder, or outside it, each role keeps what it must not forget. */
+/** Runs a whole chain; `databases` gives the database of each role, in a folder or on a server. */
 async function rolesApart(t, databases) {
   const anvil = await startAnvil(t);
   const folder = temporaryFolder(t);
@@ -34,7 +34,7 @@ async function rolesApart(t, databases) {
   const chain = ["--genesis", at("genesis.json"), "--l1-url", anvil.url];
   const follow = [...chain, "--l1-confirmations", `${CONFIRMATIONS}`, "--l1-poll-ms", "50"];
   const role = (name, args) => new Program(t, name, turnpike(), [name, ...follow, ...args], { cwd: folder });
-  /** Mines while waiting: a deep enough block is what everybody waits for. */
+  /** Mines L1 blocks while waiting, because every role waits for confirmations. */
   const settle = (predicate, what) => untilMined(anvil.url, predicate, what);
   let url;
   let judge;
@@ -43,7 +43,7 @@ async function rolesApart(t, databases) {
     await deployChain(t, anvil.url, folder);
   });
 
-  await step(t, "all start before the deployment is deep enough", async () => {
+  await step(t, "all roles start before the deployment is confirmed", async () => {
     const sequencer = role("sequencer", ["--database", database("sequencer"), "--listen", "127.0.0.1:0"]);
     const listening = () => sequencer.stderr.match(/sequencer is up address=(\S+)/);
     url = `http://${(await until(listening, "the sequencer to listen"))[1]}`;
@@ -53,7 +53,7 @@ async function rolesApart(t, databases) {
     judge = role("challenger", ["--database", database("challenger"), "--key", keyOf(challenger), "--json"]);
   });
 
-  await step(t, "a transaction is taken, sealed, posted, proposed and found right", async () => {
+  await step(t, "a transaction is accepted, sealed, posted, proposed and verified", async () => {
     const transaction = await alice.signTransaction({
       chainId: 4242,
       nonce: 0,
@@ -71,7 +71,7 @@ async function rolesApart(t, databases) {
     assert.equal((await settle(ok, "the challenger's verdict")).block, 1);
   });
 
-  await step(t, "the proposer offers more when what it offered is too little", async () => {
+  await step(t, "the proposer raises its fee when L1's base fee rises", async () => {
     const rollup = JSON.parse(readFileSync(at("genesis.json"), "utf8")).l1.rollup.toLowerCase();
     const waiting = async () => {
       const { pending } = await rpc(anvil.url, "txpool_content");
@@ -98,11 +98,11 @@ async function rolesApart(t, databases) {
       const found = await waiting();
       if (found !== undefined) return found;
       const now = await outputs();
-      // It was mined before it was seen: there has to be another.
+      // The transaction was mined before the test saw it: wait for the next one.
       if (now > count) await pay(++nonce);
       count = now;
     }, "the proposer to send something");
-    // For good: no block includes what was offered before.
+    // No block includes the first transaction any more.
     const price = `0x${parseGwei("20").toString(16)}`;
     const replaced = await until(async () => {
       const now = await waiting();

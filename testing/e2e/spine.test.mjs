@@ -1,4 +1,4 @@
-// The spine, as a user sees it: transactions by cast, viem and REST, a deposit, and their way to finality.
+// The main path as a user sees it: transactions by cast, viem and REST, and a deposit, up to finality.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -43,7 +43,7 @@ test("transactions go from a client to finality", async (t) => {
   const [aliceWallet] = l2Wallets;
   const rollup = { address: dev.contracts.rollup, abi: abiOf("Rollup") };
   const outputOnL1 = (index) => l1.readContract({ ...rollup, functionName: "output", args: [BigInt(index)] });
-  // What the timeline follows: hashes by how they came in.
+  // Hashes of the transactions that the timeline follows, by client.
   const sent = {};
 
   await step(t, "both layers are up", async () => {
@@ -140,7 +140,7 @@ test("transactions go from a client to finality", async (t) => {
       account: bob,
     });
     await assert.rejects(estimate, /not today/);
-    // Sent all the same, it is included, and fails.
+    // Sent anyway, it is included and fails.
     const request = { ...probe, functionName: "refuse", args: [41n], gas: 100_000n };
     const receipt = await receiptOf(l2, await aliceWallet.writeContract(request));
     assert.equal(receipt.status, "reverted");
@@ -175,7 +175,7 @@ test("transactions go from a client to finality", async (t) => {
       functionName: "swapExactTokensForTokens",
       args: [amountIn, quoted, path, bob.address, NEVER],
     };
-    // From the next second on the pair adds to its price sums: the estimate that viem asks for has to cover that.
+    // From the next second on, the pair updates its price sums: viem's estimate must cover that.
     const { timestamp } = await l2.getBlock();
     await until(() => Date.now() / 1000 >= Number(timestamp) + 1, "the next second");
     const receipt = await succeeded(l2, aliceWallet.writeContract(swap));
@@ -190,7 +190,7 @@ test("transactions go from a client to finality", async (t) => {
     assert.deepEqual([logs[0].args.sender, logs[0].args.to], [getAddress(dex.router.address), bob.address]);
     const { amount0In, amount1In, amount0Out, amount1Out } = logs[0].args;
     assert.deepEqual([amount0In + amount1In, amount0Out + amount1Out], [amountIn, quoted]);
-    // The same log in the receipt, by topic, by block hash; and none elsewhere.
+    // The log is found in the receipt, by topic and by block hash, and nowhere else.
     assert.ok(receipt.logs.some(({ logIndex }) => logIndex === logs[0].logIndex));
     const inBlock = await l2.getLogs({ event, blockHash: receipt.blockHash });
     assert.deepEqual(
@@ -200,7 +200,7 @@ test("transactions go from a client to finality", async (t) => {
     assert.deepEqual(await l2.getLogs({ address: path[0], event, fromBlock: 0n }), []);
   });
 
-  await step(t, "REST takes a swap and tells its life", async () => {
+  await step(t, "REST accepts a swap and reports its status", async () => {
     const args = [parseEther("5"), 0n, [...path].reverse(), bob.address, NEVER];
     const approve = { ...dex.tokens[1], functionName: "approve", args: [dex.router.address, SUPPLY] };
     const swap = { ...dex.router, functionName: "swapExactTokensForTokens", args };
@@ -228,7 +228,7 @@ test("transactions go from a client to finality", async (t) => {
     sent.rest = hash;
   });
 
-  await step(t, "a transaction is known from the moment it is taken", async () => {
+  await step(t, "a transaction is known from the moment of its acknowledgement", async () => {
     let nonce = await l2.getTransactionCount({ address: carol.address });
     const fees = {
       type: "eip1559",
@@ -245,13 +245,13 @@ test("transactions go from a client to finality", async (t) => {
         nonce: nonce++,
       });
       const { hash } = (await dev.submit(raw)).body;
-      // Without a pause: there is no moment at which it is nowhere.
+      // Polls without a pause: the transaction is never unknown.
       while ((await dev.life(hash)).state === "received")
         assert.ok(await rpc(dev.l2Url, "eth_getTransactionByHash", [hash]));
     }
   });
 
-  await step(t, "an account takes on a contract's code (EIP-7702)", async () => {
+  await step(t, "an account delegates to a contract's code (EIP-7702)", async () => {
     const stranger = privateKeyToAccount(generatePrivateKey());
     const authorization = await stranger.signAuthorization({
       contractAddress: probe.address,
@@ -261,7 +261,7 @@ test("transactions go from a client to finality", async (t) => {
     const request = { to: bob.address, authorizationList: [authorization] };
     const receipt = await succeeded(l2, aliceWallet.sendTransaction(request));
     assert.equal(receipt.type, "eip7702");
-    // 21000 and the price of an account that did not exist, of which nothing is given back.
+    // 21000 plus the price of a new account, without a refund.
     assert.equal(receipt.gasUsed, 46_000n);
     assert.equal(await l2.getCode(stranger), `0xef0100${probe.address.slice(2)}`);
     const write = {
@@ -281,7 +281,7 @@ test("transactions go from a client to finality", async (t) => {
 
   const inboxAbi = abiOf("Inbox");
   let output;
-  await step(t, "L1 takes the batch: safe", async () => {
+  await step(t, "L1 includes the batch: the block is safe", async () => {
     await dev.l1Transaction("inbox", "the batcher to post");
     for (const hash of Object.values(sent)) assert.equal((await dev.life(hash)).state, "sealed");
     assert.equal((await dev.status()).safe, 0, "nothing is safe before L1 moves");
@@ -389,7 +389,7 @@ test("transactions go from a client to finality", async (t) => {
     const { timestamp } = await l1.getBlock();
     for (const { state, output } of lives) {
       const { proposedAt } = await outputOnL1(output.index);
-      // Where everything takes long, the window has passed by itself.
+      // On a slow machine the window has already passed.
       const isOpen = timestamp < proposedAt + BigInt(CHALLENGE_WINDOW);
       assert.ok(state === "proposed" || (state === "final" && !isOpen), state);
     }
@@ -412,7 +412,7 @@ test("transactions go from a client to finality", async (t) => {
     );
   });
 
-  await step(t, "a balance is proven from the output on L1", async () => {
+  await step(t, "a balance is proven against the output on L1", async () => {
     const { outputs } = await dev.status();
     const newest = (await dev.life(sent.write)).block.number;
     assert.ok(outputs.newestBlock >= newest, "the newest output speaks for the newest transaction");
@@ -435,7 +435,7 @@ test("transactions go from a client to finality", async (t) => {
     assert.equal(passer.storageHash, block.messagePasserStorageRoot);
   });
 
-  await step(t, "it stops when asked", async () => {
+  await step(t, "the node stops when asked", async () => {
     assert.deepEqual(await dev.program.stop("SIGINT"), { code: 0, signal: null });
     await assert.rejects(rpc(dev.l1Url, "eth_chainId"), "anvil has stopped as well");
   });

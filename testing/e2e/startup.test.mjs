@@ -1,4 +1,4 @@
-// Programs that cannot start: each says why in a line, keeps its secrets and touches nothing.
+// Programs that cannot start print one line with the reason, no secrets, and change nothing.
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -8,12 +8,12 @@ import { test } from "node:test";
 import { rpc, startAnvil, startDev, step } from "./harness.mjs";
 import { run, temporaryFolder, turnpike } from "./programs.mjs";
 
-/** A program that does not fail by then has started. */
+/** A program that has not failed after this time has started. */
 const FAILS_WITHIN_MS = 60_000;
 const BAD_KEY = "0x5ecre7";
 const NOT_A_DATABASE = "this is no database; it is only long enough to be taken for one. ".repeat(99);
 
-/** Arguments of a command line; what is put in may hold spaces. */
+/** Splits a command line into arguments; interpolated values may hold spaces. */
 function words(literals, ...values) {
   const split = literals.map((text) => text.trim().split(/ +/).filter(Boolean));
   return split.flatMap((literal, index) =>
@@ -29,7 +29,7 @@ async function fails(t, args, message) {
   assert.doesNotMatch(stdout + stderr, /secret|5ecre7|panicked/, "no secrets, no panics");
 }
 
-/** A port that nobody listens on. */
+/** A port without a listener. */
 function unusedPort() {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -41,7 +41,7 @@ function unusedPort() {
   });
 }
 
-test("a program that cannot start says why", async (t) => {
+test("a program that cannot start gives the reason", async (t) => {
   const anvil = await startAnvil(t);
   const dev = await startDev(t, { l1Url: anvil.url });
   const folder = temporaryFolder(t);
@@ -55,7 +55,7 @@ test("a program that cannot start says why", async (t) => {
   const address = `127.0.0.1:${port}`;
   const inUse = `cannot listen on ${address.replaceAll(".", "\\.")}`;
 
-  await step(t, "L1 or a port is not what it should be", async (t) => {
+  await step(t, "a wrong L1 or port is refused", async (t) => {
     const database = (name) => words`--database ${at(name)}`;
     const ours = words`--genesis ${dev.genesis}`;
     const listen = words`--listen 127.0.0.1:0`;
@@ -100,7 +100,7 @@ test("a program that cannot start says why", async (t) => {
     words`sequencer --genesis ${genesis} --database ${database} --l1-url ${anvil.url} --listen 127.0.0.1:0`;
   const devOn = (data) => words`dev --data ${data} --port 0 --l1-url ${anvil.url} --l1-block-time 0`;
 
-  await step(t, "a file is not what it should be", async (t) => {
+  await step(t, "a wrong file is refused", async (t) => {
     const genesis = JSON.parse(readFileSync(dev.genesis, "utf8"));
     const config = { ...genesis.config, baseFeeDenominator: 0 };
     const undeployed = (await run(t, turnpike(), ["genesis"])).stdout;
@@ -159,12 +159,12 @@ test("a program that cannot start says why", async (t) => {
     for (const [what, args, message] of cases) await t.test(what, (t) => fails(t, args, message));
   });
 
-  await step(t, "data is somebody else's", async (t) => {
+  await step(t, "another process's or chain's data is refused", async (t) => {
     const other = await startDev(t, { data: at("other"), l1Url: anvil.url });
     assert.notDeepEqual(other.contracts, dev.contracts, "it is another deployment");
     const genesis = readFileSync(other.genesis, "utf8");
     await t.test("in use", (t) => fails(t, devOn(other.data), /is in use by another process/));
-    await t.test("in use, to start over on", async (t) => {
+    await t.test("in use, with --fresh", async (t) => {
       await fails(t, [...devOn(other.data), "--fresh"], /is in use by another process/);
       assert.equal(readFileSync(other.genesis, "utf8"), genesis, "nothing is deleted");
     });
@@ -174,7 +174,7 @@ test("a program that cannot start says why", async (t) => {
     );
   });
 
-  await step(t, "whoever was there first has not noticed", async () => {
+  await step(t, "the running process is not affected", async () => {
     const { address } = dev.accounts[0];
     assert.equal(await rpc(dev.l2Url, "eth_getTransactionCount", [address, "latest"]), "0x0");
     assert.deepEqual(await dev.stop(), { code: 0, signal: null });

@@ -1,4 +1,4 @@
-// Logs, filters and subscriptions, as wallets and indexers use them: by viem, and frame by frame.
+// Logs, filters and subscriptions as wallets and indexers use them: with viem, and frame by frame.
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -21,7 +21,7 @@ import { startSolo } from "./solo.mjs";
 
 const { WebSocket } = require("ws");
 
-/** More than the index holds in one section. */
+/** More blocks than one section of the index holds. */
 const BLOCKS = 300;
 const KEYS = 7;
 const FORCE_WINDOW = 40;
@@ -30,11 +30,11 @@ const SUBSCRIPTIONS_MAX = 128;
 const WRITTEN = "event Written(address indexed writer, uint256 indexed key, bytes32 value, bytes data)";
 const written = parseAbiItem(WRITTEN);
 
-/** A WebSocket that keeps all that it was sent, in order. */
+/** A WebSocket that records every frame, in order. */
 class Frames {
   #socket;
   #id = 0;
-  /** Frames, and how the connection ended. */
+  /** Received frames, and how the connection ended. */
   all = [];
   closed = undefined;
 
@@ -65,20 +65,20 @@ class Frames {
     return result;
   }
 
-  /** What a subscription said so far. */
+  /** Notifications of a subscription so far. */
   told(id) {
     const of = this.all.filter(({ params }) => params?.subscription === id);
     return of.map(({ method, params }) => (assert.equal(method, "eth_subscription"), params.result));
   }
 
-  /** Waits until a subscription has said so much. */
+  /** Waits for this many notifications of a subscription. */
   async tells(id, count) {
     await until(() => this.told(id).length >= count, `${count} notifications`);
     return this.told(id);
   }
 }
 
-/** Calls that write, each signed by the same account, from this nonce on. */
+/** Signed calls that emit logs, from one account, starting at this nonce. */
 async function writes(account, probe, nonce, keys) {
   const sign = (key, at) =>
     account.signTransaction({
@@ -98,7 +98,7 @@ async function writes(account, probe, nonce, keys) {
   return Promise.all(keys.map(sign));
 }
 
-test("logs are found, polled for and subscribed to", async (t) => {
+test("logs are found by query, filter and subscription", async (t) => {
   const dev = await startDev(t, { args: ["--block-interval-ms", "10"] });
   const { accounts, l2, l2Wallets } = connect(dev);
   const [alice] = accounts;
@@ -109,7 +109,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
   const other = await deploy(l2, aliceWallet, compileProbe(), [0n]);
   let receipts;
 
-  await step(t, "over hundreds of blocks, eth_getLogs is what the receipts hold", async () => {
+  await step(t, "over hundreds of blocks, eth_getLogs equals the receipts", async () => {
     const keys = Array.from({ length: BLOCKS }, (_, at) => (at * at) % KEYS);
     for (const raw of await writes(alice, probe, 2, keys)) {
       await rpc(dev.l2Url, "eth_sendRawTransactionSync", [raw, SYNC_TIMEOUT_MAX]);
@@ -143,7 +143,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
     assert.deepEqual(await l2.getLogs({ address: alice.address, fromBlock: 0n }), []);
   });
 
-  await step(t, "what cannot be answered is refused as geth does, and says what can be", async () => {
+  await step(t, "a query that is too large gets geth's error and a range that works", async () => {
     const logs = (filter) => ask(dev.l2Url, "eth_getLogs", [filter]);
     const unknown = toHex(1, { size: 32 });
     for (const [filter, code, message] of [
@@ -165,7 +165,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
     assert.deepEqual((await logs({ fromBlock: "0x0", topics })).result, [], "no log has four topics");
   });
 
-  await step(t, "viem watches over a WebSocket: nothing is missed and nothing comes twice", async () => {
+  await step(t, "viem's WebSocket watchers see every event exactly once", async () => {
     const seen = { blocks: [], logs: [], pending: [] };
     const failed = [];
     const onError = (error) => failed.push(error);
@@ -174,7 +174,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
       client.watchContractEvent({ ...probe, onLogs: (logs) => seen.logs.push(...logs), onError }),
       client.watchPendingTransactions({ onTransactions: (hashes) => seen.pending.push(...hashes), onError }),
     ];
-    // They have begun once something comes.
+    // The first event shows that the watchers are subscribed.
     await until(async () => {
       await succeeded(l2, bobWallet.writeContract({ ...probe, functionName: "write", args: [99n, unset, "0x"] }));
       return seen.blocks.length > 0 && seen.logs.length > 0 && seen.pending.length > 0;
@@ -186,7 +186,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
     const last = await succeeded(l2, sent.at(-1));
     await until(() => seen.logs.at(-1)?.transactionHash === last.transactionHash, "the last log");
     await until(() => sent.every((hash) => seen.pending.includes(hash)), "all transactions");
-    // viem asks for each block, and takes them as they come.
+    // viem fetches each block, so blocks may arrive out of order.
     const numbersSeen = () => seen.blocks.map(({ number }) => Number(number)).sort((a, b) => a - b);
     await until(() => {
       const found = numbersSeen();
@@ -205,7 +205,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
     for (const hash of sent) assert.equal(seen.pending.filter((other) => other === hash).length, 1);
   });
 
-  await step(t, "an answer comes before what it announces, and a batch opens several", async () => {
+  await step(t, "the answer precedes the first notification, and a batch opens several subscriptions", async () => {
     const frames = await Frames.open(t, dev.l2Url);
     const call = (id, method, ...params) => ({ jsonrpc: "2.0", id, method, params });
     frames.send([
@@ -214,7 +214,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
       call(3, "eth_subscribe", "newPendingTransactions", true),
       call(4, "eth_subscribe", "syncing"),
       call(5, "eth_subscribe", "nonsense"),
-      // Nobody asked for an answer to this.
+      // A request without an id gets no answer.
       { jsonrpc: "2.0", method: "eth_chainId" },
     ]);
     const answers = await until(() => frames.all[0], "the answers");
@@ -248,7 +248,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
     assert.equal(frames.told(heads).length, before, "it is silent");
   });
 
-  await step(t, "a connection has so many subscriptions, and HTTP has none", async () => {
+  await step(t, "subscriptions per connection are limited, and HTTP has none", async () => {
     const frames = await Frames.open(t, dev.l2Url);
     const call = { jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["newHeads"] };
     frames.send(Array(SUBSCRIPTIONS_MAX + 1).fill(call));
@@ -261,7 +261,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
     }
   });
 
-  await step(t, "a notification is done and not answered", async () => {
+  await step(t, "a request without an id is executed and not answered", async () => {
     const nonce = await l2.getTransactionCount(alice);
     const [raw] = await writes(alice, probe, nonce, [6]);
     const { status, body } = await post(dev.l2Url, { jsonrpc: "2.0", method: "eth_sendRawTransaction", params: [raw] });
@@ -276,7 +276,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
     assert.equal(frames.all.length, 1);
   });
 
-  await step(t, "filters tell what is new each time they are polled", async () => {
+  await step(t, "each poll of a filter returns the news", async () => {
     const blocks = await l2.createBlockFilter();
     const pending = await l2.createPendingTransactionFilter();
     const events = await l2.createContractEventFilter({ ...probe, eventName: "Written", args: { key: 11n } });
@@ -306,7 +306,7 @@ test("logs are found, polled for and subscribed to", async (t) => {
 
 const unset = toHex(0, { size: 32 });
 
-test("whoever listens hears that blocks were taken back, from a replica as well", async (t) => {
+test("subscribers learn of a reorg, also from a replica", async (t) => {
   const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
   const [, bob] = solo.accounts;
   const [aliceWallet] = solo.l2Wallets;
@@ -323,7 +323,7 @@ test("whoever listens hears that blocks were taken back, from a replica as well"
   let sent;
   let deployed;
 
-  await step(t, "both are listened to", async () => {
+  await step(t, "clients subscribe to both nodes", async () => {
     const head = await solo.l2.getBlockNumber();
     [{ transactionHash: deployed }] = await solo.l2.getLogs({ ...probe, fromBlock: 0n });
     for (const url of nodes) {
@@ -356,7 +356,7 @@ test("whoever listens hears that blocks were taken back, from a replica as well"
     }
   });
 
-  await step(t, "the log goes with its block, and comes again with another", async () => {
+  await step(t, "the log is removed with its block and returns with another", async () => {
     const old = await solo.l2.getTransactionReceipt({ hash: sent });
     await solo.deposit(3, { gas: 100_000n, mint: parseEther("1"), to: bob.address });
     await solo.mine(1, FORCE_WINDOW);
@@ -370,7 +370,7 @@ test("whoever listens hears that blocks were taken back, from a replica as well"
       const ofSent = () => frames.told(logs).filter(({ transactionHash }) => transactionHash === sent);
       await until(() => ofSent().length >= 3, "the log to go and come");
       const places = ofSent().map(({ blockHash, removed }) => [blockHash, removed]);
-      // The deployment's log came before the subscription: it goes as well.
+      // The deployment's log, older than the subscription, is removed as well.
       const others = frames.told(logs).filter(({ transactionHash }) => transactionHash !== sent);
       assert.deepEqual(others.map(({ transactionHash, removed }) => [transactionHash, removed]), [[deployed, true], [deployed, false]]);
       assert.deepEqual(places, [[old.blockHash, false], [old.blockHash, true], [now.blockHash, false]]);

@@ -1,5 +1,5 @@
-// What runs beside the chain: calls on assumptions, access lists, simulations and traces. Next to anvil, which runs the same
-// transactions, and next to the receipts.
+// Calls with overrides, access lists, simulations and traces, compared with anvil, which runs the same
+// transactions, and with the receipts.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -22,10 +22,10 @@ const refused = async (url, method, params) => {
   return error;
 };
 
-/** The parts of logs that do not depend on where they are. */
+/** Fields of logs that do not depend on their position. */
 const logsOf = (logs) => logs.map(({ address, topics, data }) => ({ address, topics, data }));
 
-test("what runs beside the chain does what the chain and anvil do", async (t) => {
+test("calls, simulations and traces agree with the chain and with anvil", async (t) => {
   const solo = await startSolo(t);
   const anvil = await startAnvil(t, ["--chain-id", `${CHAIN_ID}`, "--steps-tracing"]);
   await rpc(anvil.url, "evm_setAutomine", [true]);
@@ -44,7 +44,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
   let nonce = 0;
   const nonceBefore = async (name) => (await l2.getTransaction({ hash: sent[name].hash })).nonce;
 
-  /** Sends the same bytes to both. */
+  /** Sends the same bytes to both nodes. */
   const send = async (name, request) => {
     const fees = { maxFeePerGas: parseGwei("3"), maxPriorityFeePerGas: 0n };
     const transaction = { type: "eip1559", chainId: CHAIN_ID, nonce: nonce++, gas: 1_000_000n };
@@ -72,7 +72,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     }
   });
 
-  await step(t, "traces of calls are anvil's", async () => {
+  await step(t, "call traces equal anvil's", async () => {
     const tracers = [
       { tracer: "callTracer", tracerConfig: { withLog: true } },
       { tracer: "callTracer", tracerConfig: { onlyTopCall: true } },
@@ -83,7 +83,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
       for (const options of tracers) {
         const [ours, theirs] = await both("debug_traceTransaction", [hash, options]);
         if (options.tracer === "callTracer") {
-          // geth tells the transaction's limit, anvil what is left of it when the call begins.
+          // geth reports the transaction's gas limit, anvil the gas left when the call begins.
           assert.equal(BigInt(ours.gas), (await l2.getTransaction({ hash })).gas);
           theirs.gas = ours.gas;
         }
@@ -92,7 +92,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     }
   });
 
-  await step(t, "instructions are anvil's", async () => {
+  await step(t, "instruction traces equal anvil's", async () => {
     for (const options of [{}, { disableStack: true, disableStorage: true, enableReturnData: true }]) {
       for (const name of ["write", "attempt", "refuse"]) {
         const [ours, theirs] = await both("debug_traceTransaction", [sent[name].hash, options]);
@@ -106,7 +106,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.ok(structLogs.at(-1).memory.length > 0);
   });
 
-  await step(t, "what a transaction found and left is anvil's, fees apart", async () => {
+  await step(t, "prestate and post-state traces equal anvil's, fees apart", async () => {
     for (const diffMode of [false, true]) {
       const options = { tracer: "prestateTracer", tracerConfig: { diffMode } };
       for (const name of ["write", "create", "refuse"]) {
@@ -122,7 +122,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
 
 
 
-  await step(t, "each transaction of each block, deposits too, is traced as its receipt says", async () => {
+  await step(t, "the trace of every transaction, deposits included, agrees with its receipt", async () => {
     const head = Number(await l2.getBlockNumber());
     let deposits = 0;
     for (let number = 1; number <= head; number++) {
@@ -141,7 +141,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     t.diagnostic(`${deposits} deposits`);
   });
 
-  await step(t, "bounds and refusals of traces", async () => {
+  await step(t, "traces have limits and clear errors", async () => {
     const trace = (...options) => refused(solo.l2Url, "debug_traceTransaction", [sent.write.hash, ...options]);
     assert.match((await trace({ tracer: "{ step() {} }" })).message, /JavaScript are not supported/);
     assert.match((await trace({ timeout: "soon" })).message, /invalid timeout/);
@@ -150,13 +150,13 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.equal(unknown.message, "transaction not found");
     const genesis = await refused(solo.l2Url, "debug_traceBlockByNumber", ["0x0"]);
     assert.equal(genesis.message, "genesis is not traceable");
-    // An endless loop is cut short by its gas, or by the clock.
+    // Gas or the time limit ends an endless loop.
     const spin = call("spin", [], { gas: toHex(30_000_000n) });
     const { message } = await refused(solo.l2Url, "debug_traceCall", [spin, "latest", {}]);
     assert.match(message, /the trace is longer than|execution timeout/);
   });
 
-  await step(t, "calls are traced on assumptions", async () => {
+  await step(t, "calls are traced with overrides", async () => {
     const request = { from: user.address, to: STRANGER };
     const state = { [pad("0x0", { size: 32 })]: WORD };
     const stateOverrides = { [STRANGER]: { code: RETURNS_SLOT_0, state } };
@@ -166,7 +166,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.ok(BigInt(gasUsed) > 21_000n);
   });
 
-  await step(t, "calls assume what they are told of the state", async () => {
+  await step(t, "calls apply state overrides", async () => {
     const slot = pad("0x0", { size: 32 });
     const at = (overrides, request = { to: STRANGER }) => [request, "latest", overrides];
     const code = RETURNS_SLOT_0;
@@ -192,7 +192,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.match(none.message, /is not a precompile/);
   });
 
-  await step(t, "calls assume what they are told of the block", async () => {
+  await step(t, "calls apply block overrides", async () => {
     // NUMBER, TIMESTAMP, GASLIMIT, COINBASE, PREVRANDAO and BASEFEE
     const code = "0x435f524260205245604052416060524460805248" + "60a05260c05ff3";
     const block = {
@@ -208,7 +208,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.equal(result, `0x${expected.map((word) => pad(word, { size: 32 }).slice(2)).join("")}`);
   });
 
-  await step(t, "gas is estimated on assumptions, and has to be paid for", async () => {
+  await step(t, "gas is estimated with overrides, within the sender's balance", async () => {
     const plain = { from: user.address, to: STRANGER, value: "0x1" };
     assert.equal(await solo.rpc("eth_estimateGas", [plain]), toHex(21_000));
     const poor = { from: pad("0xdead", { size: 20 }), to: STRANGER, gasPrice: toHex(parseGwei("5")) };
@@ -226,7 +226,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.match(refusal.message, /^max fee per gas less than block base fee/);
   });
 
-  await step(t, "access lists are anvil's", async () => {
+  await step(t, "access lists equal anvil's", async () => {
     const other = call("attempt", [accounts[2].address, 50_000n, "0x"]);
     for (const request of [call("write", [1n, WORD, "0x"]), other]) {
       const params = [{ from: user.address, ...request }, "latest"];
@@ -244,7 +244,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.ok(BigInt(gasUsed) > 21_000n);
   });
 
-  await step(t, "blocks are simulated as anvil does", async () => {
+  await step(t, "simulated blocks equal anvil's", async () => {
     const from = user.address;
     const payload = {
       traceTransfers: true,
@@ -280,7 +280,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.equal(wrote.logs.length, 2);
     assert.deepEqual([reverted.status, ours[0].calls[2].error.code], ["0x0", 3]);
     assert.equal(read.returnData, WORD);
-    // What the callee was given went back with its revert: one transfer, one event.
+    // The callee's revert undoes its transfer: one transfer and one event remain.
     assert.equal(attempted.logs.length, 2);
     assert.deepEqual(told(ours)[0], told(theirs)[0]);
     assert.deepEqual(read, told(theirs)[1][0]);
@@ -289,7 +289,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.equal(full[0].transactions[1].type, "0x2");
   });
 
-  await step(t, "precompiles move for one simulated block, and contracts may send", async () => {
+  await step(t, "a simulated block can move precompiles and send from contracts", async () => {
     const identity = pad("0x04", { size: 20 });
     const asked = (to) => ({ from: STRANGER, to, data: "0x1234", maxFeePerGas: toHex(parseGwei("5")) });
     const moved = { [identity]: { movePrecompileToAddress: pad("0xcafe", { size: 20 }) } };
@@ -303,7 +303,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.deepEqual(answers, [["0x1", "0x"], ["0x1", "0x1234"]]);
   });
 
-  await step(t, "simulated blocks that cannot be are refused with the specification's codes", async () => {
+  await step(t, "impossible simulated blocks are refused with the specification's codes", async () => {
     const head = Number(await l2.getBlockNumber());
     const from = user.address;
     const code = async (blockStateCalls, more = {}) =>
@@ -328,7 +328,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.equal(await valid({ maxFeePerGas: "0x1" }), -38012);
   });
 
-  await step(t, "Otterscan gets what it asks for", async () => {
+  await step(t, "Otterscan's methods answer", async () => {
     assert.equal(await solo.rpc("ots_getApiLevel"), 8);
     assert.equal(await solo.rpc("ots_hasCode", [probe, "latest"]), true);
     assert.equal(await solo.rpc("ots_hasCode", [STRANGER, "latest"]), false);
@@ -352,7 +352,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.equal((await solo.rpc("erigon_getHeaderByNumber", [toHex(number)])).hash, block.hash);
   });
 
-  await step(t, "Otterscan finds an account's transactions, page by page, both ways", async () => {
+  await step(t, "Otterscan pages through an account's transactions in both directions", async () => {
     const head = Number(await solo.rpc("eth_blockNumber"));
     const all = [];
     for (let number = head; number >= 0; number--) {
@@ -397,7 +397,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     await assert.rejects(search("Before", probe, 0, 101), /page size 101 is too large/);
   });
 
-  await step(t, "blocks and transactions are told of as they are encoded", async () => {
+  await step(t, "raw blocks and transactions are returned in their encoding", async () => {
     const { hash, raw, receipt } = sent.write;
     const number = toHex(receipt.blockNumber);
     const index = toHex(receipt.transactionIndex);
@@ -417,7 +417,7 @@ test("what runs beside the chain does what the chain and anvil do", async (t) =>
     assert.equal(await solo.rpc("eth_getUncleByBlockHashAndIndex", [receipt.blockHash, "0x0"]), null);
   });
 
-  await step(t, "the pool tells what waits, and the node what an OP node would", async () => {
+  await step(t, "txpool and OP-node methods answer", async () => {
     const fees = { maxFeePerGas: parseGwei("3"), maxPriorityFeePerGas: 0n };
     const transaction = { type: "eip1559", chainId: CHAIN_ID, nonce: 5, to: STRANGER, gas: 21_000n };
     const behind = await accounts[1].signTransaction({ ...transaction, ...fees });

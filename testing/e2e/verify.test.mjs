@@ -1,4 +1,4 @@
-// Anyone can check the chain with L1 and the genesis file alone, long after the sequencer is gone.
+// A challenger verifies the chain with L1 and the genesis file alone, after the sequencer is gone.
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,10 +12,10 @@ import { PROPOSE_INTERVAL, startAnvil, startDev, step, until } from "./harness.m
 import { run, temporaryFolder, turnpike } from "./programs.mjs";
 
 const OUTPUTS_MIN = 3;
-/** An entry holds 32. */
+/** An entry holds 32 deposits. */
 const DEPOSITS = 40;
 
-test("a challenger checks every output with L1 and genesis alone", async (t) => {
+test("a challenger verifies every output from L1 and genesis alone", async (t) => {
   const anvil = await startAnvil(t);
   const data = temporaryFolder(t);
   const empty = temporaryFolder(t);
@@ -23,7 +23,7 @@ test("a challenger checks every output with L1 and genesis alone", async (t) => 
   const { accounts, l1, l2, l1Wallets, l2Wallets } = connect(dev);
   const [alice, bob] = accounts;
 
-  await step(t, "there is activity, deposits included", async () => {
+  await step(t, "the chain has transactions and deposits", async () => {
     const probe = await deploy(l2, l2Wallets[0], compileProbe(), [1n]);
     const depositor = l1Wallets[2];
     const request = { gas: 200_000n, to: probe.address, mint: parseEther("1"), value: 5n };
@@ -32,7 +32,7 @@ test("a challenger checks every output with L1 and genesis alone", async (t) => 
         portalAddress: dev.contracts.portal,
         request: { ...request, value: 0n, to: bob.address },
       }),
-      // This one reverts, and mints all the same.
+      // This deposit reverts and still mints.
       await depositor.depositTransaction({
         portalAddress: dev.contracts.portal,
         request: { ...request, data: encodeFunctionData({ ...probe, functionName: "refuse", args: [1n] }) },
@@ -49,7 +49,7 @@ test("a challenger checks every output with L1 and genesis alone", async (t) => 
     assert.deepEqual([minted.status, failed.status], ["success", "reverted"]);
     assert.equal(await l2.getBalance(accounts[2]), parseEther("10002"));
 
-    // More at once than one entry may hold.
+    // More deposits than one entry may hold.
     const nonce = await l1.getTransactionCount({ address: bob.address });
     for (let index = 0; index < DEPOSITS; index++) {
       const request = { gas: 21_000n, mint: 1n, to: probe.address, value: 0n };
@@ -74,7 +74,7 @@ test("a challenger checks every output with L1 and genesis alone", async (t) => 
   });
 
   let outputs;
-  await step(t, "the sequencer is gone, with all it has written", async () => {
+  await step(t, "the sequencer and its files are gone", async () => {
     const rollup = { address: dev.contracts.rollup, abi: abiOf("Rollup") };
     const count = await l1.readContract({ ...rollup, functionName: "outputCount" });
     const indexes = Array.from({ length: Number(count) - 1 }, (_, index) => index + 1);
@@ -99,7 +99,7 @@ test("a challenger checks every output with L1 and genesis alone", async (t) => 
   const challenger = (...args) =>
     run(t, turnpike(), ["challenger", "--l1-url", anvil.url, "--once", ...args], { cwd: empty });
 
-  await step(t, "a challenger in an empty folder finds every output right", async () => {
+  await step(t, "a challenger in an empty folder verifies every output", async () => {
     const { code, stdout, stderr } = await challenger("--genesis", "genesis.json");
     assert.equal(code, 0, stdout + stderr);
     const found = [...stdout.matchAll(/output (\d+) \(entry (\d+), block (\d+)\): ok/g)];
@@ -110,7 +110,7 @@ test("a challenger checks every output with L1 and genesis alone", async (t) => 
     assert.deepEqual(readdirSync(empty), ["genesis.json"], "it has written nothing");
   });
 
-  await step(t, "and says so to programs", async () => {
+  await step(t, "the JSON output agrees", async () => {
     const { code, stdout, stderr } = await challenger("--genesis", "genesis.json", "--json");
     assert.equal(code, 0, stdout + stderr);
     const events = stdout
@@ -125,7 +125,7 @@ test("a challenger checks every output with L1 and genesis alone", async (t) => 
     assert.deepEqual([...new Set(events.map(({ verdict }) => verdict))], ["ok"]);
   });
 
-  await step(t, "another genesis is not taken for this one", async () => {
+  await step(t, "another genesis file is refused", async () => {
     const genesis = JSON.parse(readFileSync(join(empty, "genesis.json"), "utf8"));
     genesis.alloc[alice.address.toLowerCase()].balance = "0x1";
     writeFileSync(join(empty, "other.json"), JSON.stringify(genesis));

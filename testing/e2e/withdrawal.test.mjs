@@ -19,18 +19,18 @@ import {
   waitsOf,
 } from "./opstack.mjs";
 
-/** Seconds that viem adds to what is left of a waiting time. */
+/** Seconds that viem adds to the rest of a waiting time. */
 const VIEM_BUFFER = 10;
-/** What proving and finalizing may cost together, in gas. */
+/** Gas limit of proving and finalizing together. */
 const GAS_MAX = 400_000n;
 const GUARDIAN = 6;
-/** Seconds that each side of a game has, as in the development chain, and parts that a range is divided into. */
+/** Seconds on each side's clock, as in the development chain, and parts of a bisected range. */
 const GAME_CLOCK = 60;
 const SEGMENTS = 32;
-/** What the portal says of a proof that does not lead to the withdrawal. */
+/** The portal's errors for a proof of another withdrawal. */
 const TRIE_ERRORS = ["Portal_NotSent", "MerkleTrie_KeyAbsent", "MerkleTrie_WrongNode", "MerkleTrie_Malformed"];
 const VALUE = parseEther("1.5");
-/** The portal pays out what was deposited: L2's ether of genesis has nothing behind it on L1. */
+/** The portal pays out deposits only: L2's genesis ether is not backed on L1. */
 const DEPOSITED = 2n * VALUE;
 
 test("viem's op-stack actions deposit and withdraw", async (t) => {
@@ -43,7 +43,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
   const rollup = { address: dev.contracts.rollup, abi: abiOf("Rollup") };
   const dispute = { address: dev.contracts.dispute, abi: abiOf("Dispute") };
   const read = (contract, functionName, ...args) => l1.readContract({ ...contract, functionName, args });
-  /** Sends on L1 and has it mined. */
+  /** Sends on L1 and mines the transaction. */
   const onL1 = async (sending) => {
     const hash = await sending;
     await dev.advanceL1();
@@ -52,7 +52,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
   const status = (receipt) => atL1Time(l1, () => l1.getWithdrawalStatus({ receipt, targetChain }));
   const hasOutput = async (receipt) =>
     l1.getL2Output({ l2BlockNumber: receipt.blockNumber, targetChain }).catch(() => false);
-  /** Lets the roles work until an output covers a receipt's block. */
+  /** Waits until an output covers a receipt's block. */
   const settleOutput = async (receipt) => {
     await dev.settle(
       async () => (await dev.status()).safe >= Number(receipt.blockNumber),
@@ -61,10 +61,10 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     await dev.advanceL1(1, PROPOSE_INTERVAL);
     await dev.settle(() => hasOutput(receipt), "an output that covers the withdrawal");
   };
-  /** Lets the waiting time of a proof pass, and the proposer finalize: what viem estimates does not change meanwhile. */
+  /** Lets a proof's waiting time pass and the proposer finalize, so that viem's gas estimate stays right. */
   const settleFinal = async ({ withdrawalHash }) => {
     const { l2OutputIndex } = await provenOn(withdrawalHash);
-    // At the very second at which it is over viem still waits.
+    // In the last second of the wait viem still waits.
     await dev.advanceL1(1, CHALLENGE_WINDOW + 1);
     const isFinal = () => read(portal, "isOutputFinalized", l2OutputIndex);
     await dev.settle(isFinal, "the output to be final");
@@ -99,10 +99,10 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     assert.ok(interval > 0 && seconds > 0, `${interval}, ${seconds}`);
   });
 
-  await step(t, "it cannot be proven on an output before it", async () => {
+  await step(t, "an earlier output cannot prove it", async () => {
     const waiting = l1.getL2Output({ l2BlockNumber: receipt.blockNumber, targetChain });
     await assert.rejects(waiting, /has not been proposed/);
-    // Output 0 speaks for block 0, in whose state nothing was sent yet.
+    // Output 0 covers block 0, whose state has no withdrawal.
     const [block, { storageHash }] = await Promise.all([
       l2.getBlock({ blockNumber: 0n }),
       l2.getProof({ address: MESSAGE_PASSER, storageKeys: [], blockNumber: 0n }),
@@ -123,7 +123,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
   });
 
   let proof;
-  await step(t, "with an output it can be proven, and only as it is", async () => {
+  await step(t, "a later output can prove it, and only unaltered", async () => {
     await settleOutput(receipt);
     assert.equal(await status(receipt), "ready-to-prove");
     assert.equal((await atL1Time(l1, () => l1.getTimeToProve({ receipt, targetChain }))).seconds, 0);
@@ -145,7 +145,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
   });
 
   let gas = 0n;
-  await step(t, "it is proven, once, and waits", async () => {
+  await step(t, "it is proven once and then waits", async () => {
     const proven = await onL1(aliceL1.proveWithdrawal(proof));
     gas += proven.gasUsed;
     assert.equal(await status(receipt), "waiting-to-finalize");
@@ -158,7 +158,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     await refuses(aliceL1.proveWithdrawal(proof), "Portal_AlreadyProven");
   });
 
-  await step(t, "it is finalized, once, and the ether is there", async () => {
+  await step(t, "it is finalized once and pays the ether", async () => {
     await settleFinal(withdrawal);
     assert.equal(await status(receipt), "ready-to-finalize");
     const args = { withdrawalHash: withdrawal.withdrawalHash, targetChain };
@@ -180,7 +180,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
   const supply = parseEther("1000");
   const amount = parseEther("7");
   let l1Token, l2Token;
-  await step(t, "a token of L1 comes to L2", async () => {
+  await step(t, "an L1 token moves to L2", async () => {
     const { abi, bytecode } = tokenArtifact();
     const deployed = await onL1(
       aliceL1.deployContract({ abi, bytecode, args: ["Coin", "COIN", supply, alice.address] }),
@@ -219,7 +219,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
   });
 
   let tokenReceipt;
-  await step(t, "it goes back; meanwhile the guardian pauses withdrawals and nothing else", async () => {
+  await step(t, "it moves back while the guardian pauses withdrawals and nothing else", async () => {
     tokenReceipt = await succeeded(
       l2,
       aliceL2.writeContract({
@@ -251,7 +251,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     assert.equal(await status(tokenReceipt), "finalized");
   });
 
-  await step(t, "a proof on an output that is challenged afterwards is made again on another", async () => {
+  await step(t, "after its output is challenged, a withdrawal is proven on another output", async () => {
     const request = { to: bob.address, value: VALUE, gas: 21_000n };
     const last = await succeeded(l2, aliceL2.initiateWithdrawal({ request, account: alice }));
     await settleOutput(last);
@@ -262,7 +262,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     const { challenge, game } = await challengeAndDefend(outputIndex);
     assert.equal(await status(last), "waiting-to-prove");
 
-    // Somebody proposes the same chain a little later: another entry makes it another claim.
+    // A later proposal of the same chain has another entry and so another claim.
     const next = await succeeded(l2, l2Wallets[1].sendTransaction({ to: alice.address, value: 1n }));
     const block = Number(next.blockNumber);
     await dev.settle(async () => (await dev.status()).safe >= block, "the next block to be posted");
@@ -276,15 +276,15 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     await onL1(aliceL1.proveWithdrawal(await proofOf(last)));
     const { l2OutputIndex } = await provenOn(getWithdrawals(last)[0].withdrawalHash);
     assert.notEqual(l2OutputIndex, outputIndex);
-    // The portal finalizes the output itself: nobody else has to.
+    // The portal finalizes the output itself.
     await dev.advanceL1(1, CHALLENGE_WINDOW);
     const before = await l1.getBalance(bob);
     await onL1(aliceL1.finalizeWithdrawal({ withdrawal: getWithdrawals(last)[0], targetChain }));
     assert.equal(await l1.getBalance(bob), before + VALUE);
 
-    // Whoever challenged has nothing to answer with.
+    // The challenger has no valid answer.
     await dev.advanceL1(1, GAME_CLOCK);
-    // A challenger that defends the output as well may be faster.
+    // The node's challenger, which also defends the output, may be faster.
     const timeOut = l1Wallets[4].writeContract({ ...dispute, functionName: "timeOut", args: [BigInt(game)] });
     await timeOut.catch(() => {});
     const isFinal = async () => (await output(outputIndex)).state === "final";
@@ -295,7 +295,7 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     assert.equal((await output(outputIndex)).openChallenges, 0);
   });
 
-  /** Challenges an output that is right, and defends it: the way a challenge is that nobody plays on. */
+  /** Challenges a true output and defends it; no further moves are played. */
   async function challengeAndDefend(index) {
     const { claim, outputRoot } = await read(rollup, "output", index);
     const bond = { value: await read(dispute, "gameBond") };
