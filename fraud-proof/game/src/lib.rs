@@ -14,9 +14,12 @@
 mod action;
 mod calls;
 mod claims;
+pub mod inspect;
 mod l1_step;
 mod next_move;
 pub mod prove;
+mod step_check;
+mod step_json;
 mod trace;
 
 pub use action::{Action, PlayerView, ScheduledAction};
@@ -24,5 +27,7 @@ pub use calls::Calls;
 pub use claims::{ClaimError, ClaimProvider, Disagreement};
 pub use l1_step::{L1Gas, L1Step, L1StepError, NotABlob, StepDifference, StepResult, load_call};
 pub use next_move::{NextMove, next_move, opening};
+pub use step_check::{StepCheck, StepSelection};
+pub use step_json::step_json;
 pub use trace::{StepProof, Trace, TraceError, TraceFault};
 pub use turnpike_l1::Call;

@@ -38,6 +38,7 @@ mod memory;
 mod observe;
 mod state;
 mod step;
+mod trace;
 
 pub use decode::decode;
 pub use elf::{ElfError, Image};
@@ -47,3 +48,4 @@ pub use memory::{MEMORY_BYTES, Usage};
 pub use observe::Counts;
 pub use state::{STATE_BYTES, STEPS_MAX, State};
 pub use step::{MissingPreimage, Trap};
+pub use trace::{ExecutedStep, Store};

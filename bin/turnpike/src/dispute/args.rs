@@ -1,7 +1,7 @@
 use clap::{Args, Subcommand};
+use turnpike_game::inspect::{DisputeRecords, UnknownRecord};
 use turnpike_l1::{Challenge, Game};
 
-use super::board::Records;
 use crate::{
     cli::{ChainArgs, Key},
     execution::ExecutionArgs,
@@ -134,8 +134,8 @@ impl TargetArgs {
     /// The challenge, and the game if it is one.
     pub(super) fn find<'a>(
         &self,
-        records: &Records<'a>,
-    ) -> anyhow::Result<(&'a Challenge, Option<&'a Game>)> {
+        records: &DisputeRecords<'a>,
+    ) -> Result<(&'a Challenge, Option<&'a Game>), UnknownRecord> {
         match (self.challenge, self.game) {
             (_, Some(number)) => {
                 let game = records.game(number)?;

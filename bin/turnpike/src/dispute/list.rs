@@ -5,7 +5,7 @@ use turnpike_l1::ChallengeStatus;
 use super::{args::ListArgs, session::Session};
 use crate::vm::Format;
 
-/// Prints how everything stands.
+/// Prints the status of every challenge and its games.
 pub(super) async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {
     let session = Session::look(&args.chain).await?;
     let mut rows = session.records().rows();

@@ -1,27 +1,20 @@
-//! `turnpike dispute`: challenges and games as L1 has recorded them, who is right in them, and moves made by hand.
+//! `turnpike dispute`: shows challenges and games as L1 has recorded them, explains which side is right, and moves by
+//! hand.
 
 mod args;
-mod board;
-mod check;
 mod explain;
 mod hand;
 mod list;
-mod news;
 mod play;
-mod reading;
 mod resolve;
-mod rounds;
 mod session;
 mod show;
-mod step;
-mod truth;
 mod watch;
-mod words;
 
 use std::process::ExitCode;
 
+pub(crate) use self::args::DisputeArgs;
 use self::args::DisputeCommand;
-pub(crate) use self::{args::DisputeArgs, words::Range};
 
 pub(crate) async fn run(args: DisputeArgs) -> anyhow::Result<ExitCode> {
     match args.command {

@@ -1,19 +1,12 @@
 use std::{fmt, process::ExitCode};
 
 use alloy_primitives::{Address, Bytes, U256};
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use serde::Serialize;
-use turnpike_game::{Call, Calls, NextMove, next_move};
-use turnpike_l1::{Bisection, Challenge, DisputedOutput, Game, Side};
+use turnpike_game::{Call, Calls, NextMove, inspect::DisputeRecords, next_move};
+use turnpike_l1::{Bisection, Challenge, DisputedOutput};
 
-use super::{
-    args::MoveArgs,
-    board::{Next, Records},
-    hand::Hand,
-    session::Session,
-    truth::Truth,
-    words,
-};
+use super::{args::MoveArgs, hand::Hand, session::Session};
 use crate::{bridge::ether, vm::Format};
 
 /// What is to be answered.
@@ -64,65 +57,19 @@ pub(super) async fn play(args: &MoveArgs) -> anyhow::Result<ExitCode> {
 /// Whose turn it is, or why there is none.
 fn turn<'a>(
     args: &MoveArgs,
-    records: &Records<'a>,
+    records: &DisputeRecords<'a>,
     account: Option<Address>,
 ) -> anyhow::Result<(Turn, &'a Challenge, &'a Bisection)> {
     if let Some(number) = args.defend {
         let challenge = records.challenge(number)?;
-        may_defend(records, challenge, account)?;
+        records.check_defence(challenge, account)?;
         return Ok((Turn::Defence { challenge: number }, challenge, &challenge.opening.bisection));
     }
     let game = records.game(args.game.unwrap_or_default())?;
     let challenge = records.challenge_of(game);
-    may_move(records, challenge, game, account)?;
+    records.check_move(challenge, game, account)?;
     let bisection = &game.newest(challenge).bisection;
     Ok((Turn::Move { game: game.index }, challenge, bisection))
-}
-
-fn may_defend(
-    records: &Records<'_>,
-    challenge: &Challenge,
-    account: Option<Address>,
-) -> anyhow::Result<()> {
-    let Challenge { index, challenger, status, .. } = *challenge;
-    match records.next(challenge) {
-        Next::Defenders { .. } => {}
-        Next::Nothing => bail!("challenge {index} is over: {}", words::challenge_status(status)),
-        _ => bail!("challenge {index} cannot be defended any more"),
-    }
-    let Some(account) = account else { return Ok(()) };
-    ensure!(account != challenger, "account {account} has challenged the output itself");
-    let mut games = records.disputes.games_of(index);
-    match games.find(|game| game.defender == account) {
-        Some(game) => bail!("account {account} defends the output already, in game {}", game.index),
-        None => Ok(()),
-    }
-}
-
-fn may_move(
-    records: &Records<'_>,
-    challenge: &Challenge,
-    game: &Game,
-    account: Option<Address>,
-) -> anyhow::Result<()> {
-    let index = game.index;
-    let Some(side) = game.status.to_move() else {
-        bail!("game {index} is over: {}", words::game_status(game.status));
-    };
-    if !records.disputes.is_playable(challenge, records.outputs) {
-        bail!("game {index} was decided elsewhere: `resolve --game {index}` returns its bond");
-    }
-    let mover = match side {
-        Side::Challenger => challenge.challenger,
-        Side::Defender => game.defender,
-    };
-    if let Some(account) = account.filter(|account| *account != mover) {
-        let side = words::side(side);
-        bail!("game {index}: it is the {side}'s move, {mover}; the key is that of {account}");
-    }
-    let is_late = game.ends_at().is_some_and(|ends_at| records.now > ends_at);
-    ensure!(!is_late, "game {index}: the clock has run out; `resolve --game {index}` ends it");
-    Ok(())
 }
 
 /// The calls that the truth makes of a turn.
@@ -134,8 +81,8 @@ async fn find(
     bisection: &Bisection,
     calls: &Calls,
 ) -> anyhow::Result<Vec<(String, Call)>> {
-    let mut truth = Truth::derive(session, args.execution, output).await?;
-    let play = truth.ask(|truth| next_move(truth, &output, bisection)).await?;
+    let mut verifier = session.derive(args.execution, output).await?;
+    let play = verifier.ask(|claims| next_move(claims, &output, bisection)).await?;
     let play = play.context("there is nothing to object to: every claim is true")?;
     Ok(match (turn, play) {
         (Turn::Defence { challenge }, NextMove::Bisect(answer)) => {

@@ -2,25 +2,11 @@ use std::process::ExitCode;
 
 use alloy_primitives::{Address, U256};
 use anyhow::bail;
-use turnpike_game::{Call, Calls};
-use turnpike_l1::{Challenge, Dispute, Game, L1Client, Rollup};
+use turnpike_game::{Action, Call, Calls};
+use turnpike_l1::{Dispute, L1Client, Rollup};
 
-use super::{
-    args::ResolveArgs,
-    board::{Next, Records},
-    hand::Hand,
-    session::Session,
-    words,
-};
+use super::{args::ResolveArgs, hand::Hand, session::Session};
 use crate::bridge::ether;
-
-/// Something that anyone may do by now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
-    TimeOut { game: u64 },
-    ReturnBond { game: u64 },
-    Resolve { challenge: u64 },
-}
 
 /// Does all that is due, and takes out what the sender was credited.
 pub(super) async fn resolve(args: &ResolveArgs) -> anyhow::Result<ExitCode> {
@@ -32,8 +18,8 @@ pub(super) async fn resolve(args: &ResolveArgs) -> anyhow::Result<ExitCode> {
     loop {
         let records = session.records();
         let (challenge, game) = args.target.find(&records)?;
-        let Some(due) = due(&records, challenge, game) else { break };
-        let (what, call) = due.call(&calls);
+        let action = records.ending_action(challenge, game);
+        let Some((what, call)) = action.and_then(|action| call_of(action, &calls)) else { break };
         hand.send(what, &call).await?;
         done += 1;
         session.advance(&args.chain).await?;
@@ -47,51 +33,9 @@ pub(super) async fn resolve(args: &ResolveArgs) -> anyhow::Result<ExitCode> {
     if done == 0 {
         let records = session.records();
         let (challenge, game) = args.target.find(&records)?;
-        bail!("nothing is due: {}", waiting(&records, challenge, game));
+        bail!("nothing is due: {}", records.waiting_text(challenge, game));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// What is due in a game, or in a challenge and all its games: first the games.
-fn due(records: &Records<'_>, challenge: &Challenge, only: Option<&Game>) -> Option<Due> {
-    let is_playable = records.disputes.is_playable(challenge, records.outputs);
-    let of_game = |game: &Game| {
-        let game_is_open = game.status.to_move().is_some();
-        let is_late = game.ends_at().is_some_and(|ends_at| records.now > ends_at);
-        match (game_is_open, is_playable) {
-            (true, true) => is_late.then_some(Due::TimeOut { game: game.index }),
-            (true, false) => Some(Due::ReturnBond { game: game.index }),
-            (false, _) => None,
-        }
-    };
-    if let Some(game) = only {
-        return of_game(game);
-    }
-    let mut games = records.disputes.games_of(challenge.index);
-    games.find_map(of_game).or_else(|| {
-        let is_due = records.next(challenge) == Next::Resolution;
-        is_due.then_some(Due::Resolve { challenge: challenge.index })
-    })
-}
-
-/// Why nothing is due.
-fn waiting(records: &Records<'_>, challenge: &Challenge, game: Option<&Game>) -> String {
-    let text = |number, text| format!("challenge {number} {text}");
-    match (game, records.next(challenge)) {
-        (Some(game), _) => match game.ends_at() {
-            Some(ends_at) => {
-                let seconds = (ends_at + 1).saturating_sub(records.now);
-                let status = words::game_status(game.status);
-                format!("game {}: {status}, for another {seconds} s", game.index)
-            }
-            None => format!("game {}: {}", game.index, words::game_status(game.status)),
-        },
-        (None, Next::Defenders { seconds_left }) => {
-            text(challenge.index, format!("can be defended for another {seconds_left} s"))
-        }
-        (None, Next::Games) => text(challenge.index, "waits for its games".to_owned()),
-        (None, _) => text(challenge.index, words::challenge_status(challenge.status).to_owned()),
-    }
 }
 
 /// What an account can take out of each contract, and how.
@@ -109,18 +53,18 @@ async fn credits(
     ])
 }
 
-impl Due {
-    fn call(self, calls: &Calls) -> (String, Call) {
-        match self {
-            Self::TimeOut { game } => {
-                (format!("game {game}: the clock ran out"), calls.time_out(game))
-            }
-            Self::ReturnBond { game } => {
-                (format!("game {game}: its bond is returned"), calls.return_bond(game))
-            }
-            Self::Resolve { challenge } => {
-                (format!("challenge {challenge}: is decided"), calls.resolve(challenge))
-            }
+/// What to print about the action, and its call. `None` for actions that only a player takes.
+fn call_of(action: Action, calls: &Calls) -> Option<(String, Call)> {
+    match action {
+        Action::TimeOut { game } => {
+            Some((format!("game {game}: the clock ran out"), calls.time_out(game)))
         }
+        Action::ReturnBond { game } => {
+            Some((format!("game {game}: its bond is returned"), calls.return_bond(game)))
+        }
+        Action::Resolve { challenge } => {
+            Some((format!("challenge {challenge}: is decided"), calls.resolve(challenge)))
+        }
+        Action::Challenge { .. } | Action::Defend { .. } | Action::Move { .. } => None,
     }
 }

@@ -1,10 +1,11 @@
-use turnpike_l1::{L1Error, L1View};
+use turnpike_challenger::DisputeVerifier;
+use turnpike_game::inspect::DisputeRecords;
+use turnpike_l1::{DisputedOutput, L1Error, L1View};
 use turnpike_protocol::{ChainConfig, Genesis};
 
-use super::board::Records;
-use crate::{cli::ChainArgs, follow, roles::read_genesis};
+use crate::{cli::ChainArgs, execution::ExecutionArgs, follow, roles::read_genesis};
 
-/// What L1 has recorded of disputes; nothing is derived.
+/// A read of L1's outputs and disputes.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) genesis: Genesis,
@@ -25,20 +26,29 @@ impl Session {
         follow::look(&mut self.view, chain, advance, L1Error::severity).await
     }
 
-    /// Has read nothing yet.
+    /// A session that has not read L1 yet.
     pub(super) async fn open(chain: &ChainArgs, confirmations: u64) -> anyhow::Result<Self> {
         let genesis = read_genesis(&chain.genesis)?;
         let view = follow::view(chain, &genesis, confirmations).await?;
         Ok(Self { genesis, view })
     }
 
-    pub(super) fn records(&self) -> Records<'_> {
-        Records {
+    pub(super) fn records(&self) -> DisputeRecords<'_> {
+        DisputeRecords {
             config: self.config(),
             outputs: self.view.outputs(),
             disputes: self.view.disputes(),
             now: self.view.head().map_or(0, |head| head.time),
         }
+    }
+
+    /// Derives the chain up to an output.
+    pub(super) async fn derive(
+        &self,
+        execution: ExecutionArgs,
+        output: DisputedOutput,
+    ) -> anyhow::Result<DisputeVerifier<'_>> {
+        DisputeVerifier::derive(&self.genesis, execution.into(), &self.view, output).await
     }
 
     pub(super) const fn config(&self) -> &ChainConfig {

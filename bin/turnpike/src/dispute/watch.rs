@@ -2,31 +2,28 @@ use std::{process::ExitCode, time::Duration};
 
 use serde::Serialize;
 use tracing::warn;
+use turnpike_game::inspect::{DisputeEvent, EventChanges, changes, events};
 use turnpike_l1::Severity;
 
-use super::{
-    args::WatchArgs,
-    news::{News, history},
-    session::Session,
-};
+use super::{args::WatchArgs, session::Session};
 use crate::{roles::stop_on_signal, vm::Format};
 
-/// L1 has dropped what was told.
+/// An event that was printed and that L1 has dropped.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase", rename = "dropped", tag = "event")]
 struct Dropped<'a> {
-    news: &'a News,
+    news: &'a DisputeEvent,
 }
 
-/// What was told so far.
+/// The events printed so far.
 #[derive(Debug, Default)]
-struct Told(Vec<News>);
+struct Printed(Vec<DisputeEvent>);
 
-/// Prints what happens.
+/// Prints events as they happen.
 pub(super) async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let confirmations = if args.once { 0 } else { args.chain.l1_confirmations };
     let mut session = Session::open(&args.chain, confirmations).await?;
-    let mut told = Told::default();
+    let mut printed = Printed::default();
     let stop = stop_on_signal()?;
     let poll = Duration::from_millis(args.chain.l1_poll_ms.max(1));
     loop {
@@ -35,7 +32,7 @@ pub(super) async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
             looked = session.advance(&args.chain) => looked,
         };
         match looked {
-            Ok(()) => told.update(history(&session.records()), args.format)?,
+            Ok(()) => printed.update(events(&session.records()), args.format)?,
             Err(error) if args.once || error.severity() == Severity::Critical => {
                 return Err(error.into());
             }
@@ -51,27 +48,25 @@ pub(super) async fn watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-impl Told {
-    /// Tells what is new, and what was told and has not happened after all.
-    fn update(&mut self, history: Vec<News>, format: Format) -> anyhow::Result<()> {
-        for line in self.lines(&history, format)? {
+impl Printed {
+    /// Prints new events, and printed events that L1 has dropped.
+    fn update(&mut self, events: Vec<DisputeEvent>, format: Format) -> anyhow::Result<()> {
+        for line in self.lines(&events, format)? {
             println!("{line}");
         }
-        self.0 = history;
+        self.0 = events;
         Ok(())
     }
 
-    fn lines(&self, history: &[News], format: Format) -> anyhow::Result<Vec<String>> {
-        let is_same = |(told, now): &(&News, &News)| told == now;
-        let kept = self.0.iter().zip(history).take_while(is_same).count();
-        let (told, now) = (&self.0[kept..], &history[kept..]);
-        let dropped = told.iter().filter(|news| !now.contains(news)).map(|news| match format {
-            Format::Text => Ok(format!("L1 has dropped: {news}")),
-            Format::Json => serde_json::to_string(&Dropped { news }),
+    fn lines(&self, events: &[DisputeEvent], format: Format) -> anyhow::Result<Vec<String>> {
+        let EventChanges { dropped, new } = changes(&self.0, events);
+        let dropped = dropped.into_iter().map(|event| match format {
+            Format::Text => Ok(format!("L1 has dropped: {event}")),
+            Format::Json => serde_json::to_string(&Dropped { news: event }),
         });
-        let new = now.iter().filter(|news| !told.contains(news)).map(|news| match format {
-            Format::Text => Ok(news.to_string()),
-            Format::Json => serde_json::to_string(news),
+        let new = new.into_iter().map(|event| match format {
+            Format::Text => Ok(event.to_string()),
+            Format::Json => serde_json::to_string(event),
         });
         Ok(dropped.chain(new).collect::<Result<_, _>>()?)
     }
@@ -80,41 +75,42 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use alloy_primitives::B256;
+    use turnpike_game::inspect::DisputeEventKind;
     use turnpike_l1::ChallengeStatus;
 
-    use super::{super::news::What, *};
+    use super::*;
 
-    fn ended(challenge: u64, at: u64) -> News {
-        News {
+    fn ended(challenge: u64, at: u64) -> DisputeEvent {
+        DisputeEvent {
             challenge,
             game: None,
             at,
             l1_transaction: B256::repeat_byte(1),
-            what: What::ChallengeEnded { output: 5, status: ChallengeStatus::Failed },
+            what: DisputeEventKind::ChallengeEnded { output: 5, status: ChallengeStatus::Failed },
         }
     }
 
     #[test]
-    fn what_is_told_is_told_once() {
-        let mut told = Told::default();
+    fn each_event_is_printed_once() {
+        let mut printed = Printed::default();
         let first = vec![ended(0, 10)];
-        let lines = told.lines(&first, Format::Text).expect("is text");
+        let lines = printed.lines(&first, Format::Text).expect("is text");
         let hash = B256::repeat_byte(1);
         let expected =
             format!("challenge 0: output 5: failed: a defender has won (L1 transaction {hash})");
         assert_eq!(lines, [expected]);
-        told.0 = first.clone();
-        assert!(told.lines(&first, Format::Text).expect("is text").is_empty());
-        let lines = told.lines(&[ended(0, 10), ended(1, 11)], Format::Json).expect("is JSON");
+        printed.0 = first.clone();
+        assert!(printed.lines(&first, Format::Text).expect("is text").is_empty());
+        let lines = printed.lines(&[ended(0, 10), ended(1, 11)], Format::Json).expect("is JSON");
         assert_eq!(lines.len(), 1);
         assert!(lines[0].contains("\"challenge\":1"), "{lines:?}");
         assert!(lines[0].contains("\"event\":\"challengeEnded\""), "{lines:?}");
     }
 
     #[test]
-    fn what_l1_has_dropped_is_taken_back() {
-        let told = Told(vec![ended(0, 10), ended(1, 11), ended(2, 12)]);
-        let lines = told.lines(&[ended(0, 10), ended(2, 12), ended(3, 13)], Format::Text);
+    fn dropped_events_are_printed_as_dropped() {
+        let printed = Printed(vec![ended(0, 10), ended(1, 11), ended(2, 12)]);
+        let lines = printed.lines(&[ended(0, 10), ended(2, 12), ended(3, 13)], Format::Text);
         let lines = lines.expect("is text");
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].starts_with("L1 has dropped: challenge 1:"), "{lines:?}");

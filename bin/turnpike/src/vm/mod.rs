@@ -2,9 +2,7 @@
 
 mod args;
 mod check;
-mod difference;
 mod run;
-mod sample;
 mod trace;
 
 use std::{fs, process::ExitCode};
@@ -13,11 +11,8 @@ use anyhow::Context as _;
 use turnpike_protocol::Preimages;
 use turnpike_vm::Machine;
 
+pub(crate) use self::args::{Format, VmArgs};
 use self::args::{ProgramArgs, VmCommand};
-pub(crate) use self::{
-    args::{Format, VmArgs},
-    trace::Step,
-};
 
 /// Exit code of a command that stopped before its program did, as `timeout` has it.
 const NOT_FINISHED: u8 = 124;

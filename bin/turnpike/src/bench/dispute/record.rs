@@ -3,6 +3,7 @@ use std::time::Duration;
 use alloy::{consensus::Transaction as _, providers::Provider as _, sol_types::SolCall as _};
 use alloy_primitives::{Address, B256};
 use turnpike_adversary::Attack;
+use turnpike_game::inspect::ClaimRange;
 use turnpike_l1::{
     Dispute::{
         challengeCall, defendCall, moveCall, proveCall, resolveCall, returnBondCall, timeOutCall,
@@ -16,7 +17,7 @@ use super::{
     players::WorkTime,
     table::{CallRow, DisputeTable},
 };
-use crate::{dispute::Range, roles::genesis_output};
+use crate::roles::genesis_output;
 
 /// The output that the adversary proposes: the only one but the genesis output.
 const OUTPUT: u64 = 1;
@@ -123,7 +124,7 @@ impl<'a> DisputeRecord<'a> {
         let openings = disputes.challenges().iter().map(|challenge| &challenge.opening);
         let moves = disputes.games().iter().flat_map(|game| &game.moves);
         let made = openings.chain(moves).find(|made| made.l1_transaction == l1_transaction)?;
-        Some(Range::new(&output, &made.bisection).text)
+        Some(ClaimRange::new(&output, &made.bisection).text)
     }
 
     pub(super) fn into_table(

@@ -1,4 +1,4 @@
-//! How all challenges and games stand, from what L1 has recorded alone.
+//! The status of challenges and games, from L1's records alone.
 
 use std::fmt;
 
@@ -10,101 +10,132 @@ use turnpike_l1::{
 };
 use turnpike_protocol::ChainConfig;
 
-use super::words::{self, Range};
+use super::words::{self, ClaimRange};
 
-/// What L1 has recorded, and when it is looked at.
+/// L1's records of outputs and disputes at one time.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Records<'a> {
-    pub(super) config: &'a ChainConfig,
-    pub(super) outputs: &'a [ProposedOutput],
-    pub(super) disputes: &'a Disputes,
+pub struct DisputeRecords<'a> {
+    /// The chain's parameters.
+    pub config: &'a ChainConfig,
+    /// All outputs, by index.
+    pub outputs: &'a [ProposedOutput],
+    /// All challenges and games.
+    pub disputes: &'a Disputes,
     /// L1 time of the newest block, in seconds.
-    pub(super) now: u64,
+    pub now: u64,
 }
 
-/// How a challenge stands.
+/// A challenge's status.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ChallengeRow {
-    pub(super) challenge: u64,
-    pub(super) output: u64,
-    /// Entry after which the output claims to hold.
-    pub(super) entry: u64,
-    /// L2 block after which it does.
-    pub(super) block: u64,
-    pub(super) challenger: Address,
-    pub(super) status: ChallengeStatus,
+pub struct ChallengeRow {
+    /// Number of the challenge.
+    pub challenge: u64,
+    /// Index of the output.
+    pub output: u64,
+    /// The output's inbox entry.
+    pub entry: u64,
+    /// The output's L2 block.
+    pub block: u64,
+    /// The challenger's account.
+    pub challenger: Address,
+    /// Whether it is decided, and how.
+    pub status: ChallengeStatus,
+    /// What it waits for.
     #[serde(flatten)]
-    pub(super) next: Next,
-    pub(super) games: Vec<GameRow>,
+    pub next: ChallengeWait,
+    /// Its games.
+    pub games: Vec<GameRow>,
 }
 
 /// What a challenge waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "waitsFor")]
-pub(super) enum Next {
-    /// Anyone may defend the output for so long.
-    Defenders { seconds_left: u64 },
-    /// Games are not decided.
+pub enum ChallengeWait {
+    /// Anyone may still defend the output.
+    Defenders {
+        /// Seconds until the time to defend ends.
+        seconds_left: u64,
+    },
+    /// Some of its games are open.
     Games,
-    /// It can be resolved: it is won, or its output was rejected for another.
+    /// It can be resolved: it is won, or another challenge has rejected its output.
     Resolution,
     /// It is decided.
     Nothing,
 }
 
-/// How a game stands.
+/// A game's status.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct GameRow {
-    pub(super) game: u64,
-    pub(super) challenge: u64,
-    pub(super) defender: Address,
+pub struct GameRow {
+    /// Number of the game.
+    pub game: u64,
+    /// Number of its challenge.
+    pub challenge: u64,
+    /// The defender's account.
+    pub defender: Address,
+    /// Which side moves, or the winner.
     #[serde(flatten)]
-    pub(super) status: GameStatus,
+    pub status: GameStatus,
+    /// How it ended.
     #[serde(flatten)]
-    pub(super) end: Option<GameEnd>,
-    /// Who has to move.
-    pub(super) mover: Option<Address>,
-    /// How long they can.
-    pub(super) seconds_left: Option<u64>,
-    /// Bisections so far, the challenge's opening included.
-    pub(super) rounds: usize,
-    /// What the newest of them is about.
-    pub(super) range: Range,
+    pub end: Option<GameEnd>,
+    /// Account of the side to move.
+    pub mover: Option<Address>,
+    /// Seconds that the side to move has left.
+    pub seconds_left: Option<u64>,
+    /// Number of bisections, the challenge's opening included.
+    pub rounds: usize,
+    /// Range of the newest bisection.
+    pub range: ClaimRange,
 }
 
-impl<'a> Records<'a> {
-    /// The output that a challenge is about.
-    pub(super) fn output_of(&self, challenge: &Challenge) -> DisputedOutput {
+/// L1 has no challenge or game with this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct UnknownRecord {
+    /// `challenge` or `game`.
+    record: &'static str,
+    number: u64,
+    /// How many L1 has.
+    count: usize,
+}
+
+impl<'a> DisputeRecords<'a> {
+    /// The output of a challenge.
+    pub fn output_of(&self, challenge: &Challenge) -> DisputedOutput {
         let blocks_max = self.config.entry_blocks_max;
         DisputedOutput::of(self.outputs, challenge.output, blocks_max)
             .expect("invariant: L1 has the outputs that it lets be challenged, and their parents")
     }
 
-    pub(super) fn challenge(&self, number: u64) -> anyhow::Result<&'a Challenge> {
+    /// The challenge with this number.
+    pub fn challenge(&self, number: u64) -> Result<&'a Challenge, UnknownRecord> {
         let found = self.disputes.challenge(number);
-        found.ok_or_else(|| unknown("challenge", number, self.disputes.challenges().len()))
+        let count = self.disputes.challenges().len();
+        found.ok_or(UnknownRecord { record: "challenge", number, count })
     }
 
-    pub(super) fn game(&self, number: u64) -> anyhow::Result<&'a Game> {
+    /// The game with this number.
+    pub fn game(&self, number: u64) -> Result<&'a Game, UnknownRecord> {
         let found = self.disputes.game(number);
-        found.ok_or_else(|| unknown("game", number, self.disputes.games().len()))
+        let count = self.disputes.games().len();
+        found.ok_or(UnknownRecord { record: "game", number, count })
     }
 
     /// The challenge of a game.
-    pub(super) fn challenge_of(&self, game: &Game) -> &'a Challenge {
+    pub fn challenge_of(&self, game: &Game) -> &'a Challenge {
         let found = self.disputes.challenge(game.challenge);
         found.expect("invariant: L1 opens games of challenges that it has")
     }
 
     /// All challenges with their games.
-    pub(super) fn rows(&self) -> Vec<ChallengeRow> {
+    pub fn rows(&self) -> Vec<ChallengeRow> {
         self.disputes.challenges().iter().map(|challenge| self.row(challenge)).collect()
     }
 
     /// A challenge with its games.
-    pub(super) fn row(&self, challenge: &Challenge) -> ChallengeRow {
+    pub fn row(&self, challenge: &Challenge) -> ChallengeRow {
         let output = self.output_of(challenge);
         let games = self.disputes.games_of(challenge.index);
         let proposed = usize::try_from(challenge.output).ok().and_then(|at| self.outputs.get(at));
@@ -121,22 +152,22 @@ impl<'a> Records<'a> {
     }
 
     /// What a challenge waits for.
-    pub(super) fn next(&self, challenge: &Challenge) -> Next {
+    pub fn next(&self, challenge: &Challenge) -> ChallengeWait {
         if challenge.status != ChallengeStatus::Open {
-            return Next::Nothing;
+            return ChallengeWait::Nothing;
         }
         if !self.disputes.is_playable(challenge, self.outputs) {
-            return Next::Resolution;
+            return ChallengeWait::Resolution;
         }
         let ends_at = challenge.started_at.saturating_add(self.config.game_clock);
         if let Some(seconds_left) = (ends_at + 1).checked_sub(self.now).filter(|left| *left > 0) {
-            return Next::Defenders { seconds_left };
+            return ChallengeWait::Defenders { seconds_left };
         }
         let is_open = |game: &Game| game.status.to_move().is_some();
         if self.disputes.games_of(challenge.index).any(is_open) {
-            Next::Games
+            ChallengeWait::Games
         } else {
-            Next::Resolution
+            ChallengeWait::Resolution
         }
     }
 
@@ -154,15 +185,19 @@ impl<'a> Records<'a> {
             mover,
             seconds_left: game.ends_at().map(|ends_at| ends_at.saturating_sub(self.now)),
             rounds: 1 + game.moves.len(),
-            range: Range::new(output, &game.newest(challenge).bisection),
+            range: ClaimRange::new(output, &game.newest(challenge).bisection),
         }
     }
 }
 
-fn unknown(what: &str, number: u64, count: usize) -> anyhow::Error {
-    match count.checked_sub(1) {
-        None => anyhow::anyhow!("there is no {what} {number}: L1 has none yet"),
-        Some(newest) => anyhow::anyhow!("there is no {what} {number}: the newest is {newest}"),
+impl fmt::Display for UnknownRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { record, number, count } = self;
+        write!(f, "there is no {record} {number}: ")?;
+        match count.checked_sub(1) {
+            None => write!(f, "L1 has none yet"),
+            Some(newest) => write!(f, "the newest is {newest}"),
+        }
     }
 }
 
@@ -173,12 +208,12 @@ impl fmt::Display for ChallengeRow {
         write!(f, "challenge {challenge}: output {output} (entry {entry}, L2 block {block}) ")?;
         write!(f, "by {challenger}, {}", words::challenge_status(*status))?;
         match self.next {
-            Next::Defenders { seconds_left } => {
+            ChallengeWait::Defenders { seconds_left } => {
                 write!(f, ", can be defended for another {seconds_left} s")?;
             }
-            Next::Games => write!(f, ", waits for its games")?,
-            Next::Resolution => write!(f, ", can be resolved")?,
-            Next::Nothing => {}
+            ChallengeWait::Games => write!(f, ", waits for its games")?,
+            ChallengeWait::Resolution => write!(f, ", can be resolved")?,
+            ChallengeWait::Nothing => {}
         }
         for game in &self.games {
             write!(f, "\n  {game}")?;

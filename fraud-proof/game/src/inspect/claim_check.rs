@@ -1,54 +1,63 @@
-//! Claims next to the truth.
+//! Compares the claims of both sides with a claim provider's.
 
 use std::fmt;
 
+use crate::{ClaimError, ClaimProvider};
 use alloy_primitives::{Address, B256};
 use serde::Serialize;
-use turnpike_game::{ClaimError, ClaimProvider};
 use turnpike_l1::{Bisection, Challenge, DisputedOutput, Game, Phase, Segment, Side};
 
-use super::words::{self, Range};
+use super::words::{self, ClaimRange};
 
-/// One side's claims, and where they leave the truth.
+/// One bisection and its first wrong claim.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct CheckedRound {
-    pub(super) round: usize,
-    pub(super) side: Side,
-    pub(super) by: Address,
-    pub(super) range: Range,
-    pub(super) claims: usize,
+pub struct CheckedRound {
+    /// Its number, from 1.
+    pub round: usize,
+    /// The side that made it.
+    pub side: Side,
+    /// The account that made it.
+    pub by: Address,
+    /// The positions that it divides.
+    pub range: ClaimRange,
+    /// How many claims it makes.
+    pub claims: usize,
+    /// Whether the claims are right.
     #[serde(flatten)]
-    pub(super) finding: Finding,
+    pub finding: ClaimFinding,
 }
 
-/// What there is to say of claims.
+/// Whether a bisection's claims are right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "finding")]
-pub(super) enum Finding {
-    /// Each is right.
+pub enum ClaimFinding {
+    /// Every claim is right.
     True,
-    /// They begin where the players agreed on something false.
+    /// The value that both sides agreed on is already wrong.
     FalseStart,
-    /// The end of this range is the first that is wrong.
+    /// The claim at the end of this range is the first wrong one.
     False(Box<FalseClaim>),
 }
 
 /// The first wrong claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct FalseClaim {
-    /// From the last right claim to this one.
-    pub(super) within: Range,
-    pub(super) claimed: B256,
-    pub(super) truth: B256,
+pub struct FalseClaim {
+    /// The positions from the last right claim to this one.
+    pub within: ClaimRange,
+    /// The wrong claim.
+    pub claimed: B256,
+    /// The right value.
+    pub truth: B256,
+    /// The segment that the claim ends.
     #[serde(skip)]
-    pub(super) segment: Segment,
+    pub segment: Segment,
 }
 
-/// All bisections of a game, the challenge's opening first; of a challenge without games, that alone.
-pub(super) fn check_all(
-    belief: &mut impl ClaimProvider,
+/// Checks the challenge's opening and, of `game` if given, every bisection.
+pub fn check_all(
+    provider: &mut impl ClaimProvider,
     output: &DisputedOutput,
     challenge: &Challenge,
     game: Option<&Game>,
@@ -66,39 +75,39 @@ pub(super) fn check_all(
             round: at + 1,
             side,
             by,
-            range: Range::new(output, bisection),
+            range: ClaimRange::new(output, bisection),
             claims: bisection.claims.len(),
-            finding: check(belief, output, bisection)?,
+            finding: check(provider, output, bisection)?,
         })
     };
     rounds.map(check).collect()
 }
 
 fn check(
-    belief: &mut impl ClaimProvider,
+    provider: &mut impl ClaimProvider,
     output: &DisputedOutput,
     bisection: &Bisection,
-) -> Result<Finding, ClaimError> {
+) -> Result<ClaimFinding, ClaimError> {
     let (agreed, at) = match bisection.phase {
         Phase::Blocks => (bisection.start, bisection.first),
         Phase::Machine => (bisection.agreed_root, bisection.block),
     };
-    if belief.root_at(output, at)? != agreed {
-        return Ok(Finding::FalseStart);
+    if provider.root_at(output, at)? != agreed {
+        return Ok(ClaimFinding::FalseStart);
     }
     for segment in (0..).map_while(|index| bisection.segment(index)) {
         let truth = match segment.phase {
-            Phase::Blocks => belief.root_at(output, segment.last)?,
-            Phase::Machine => belief.trace(output, segment.block)?.hash_at(segment.last)?,
+            Phase::Blocks => provider.root_at(output, segment.last)?,
+            Phase::Machine => provider.trace(output, segment.block)?.hash_at(segment.last)?,
         };
         if truth != segment.end {
             let Segment { phase, block, first, last, end, .. } = segment;
-            let within = Range::of(output, phase, block, first, last);
+            let within = ClaimRange::of(output, phase, block, first, last);
             let claim = FalseClaim { within, claimed: end, truth, segment };
-            return Ok(Finding::False(Box::new(claim)));
+            return Ok(ClaimFinding::False(Box::new(claim)));
         }
     }
-    Ok(Finding::True)
+    Ok(ClaimFinding::True)
 }
 
 impl fmt::Display for CheckedRound {
@@ -108,7 +117,7 @@ impl fmt::Display for CheckedRound {
     }
 }
 
-impl fmt::Display for Finding {
+impl fmt::Display for ClaimFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::True => write!(f, "every claim is true"),
@@ -129,7 +138,7 @@ impl fmt::Display for Finding {
 
 #[cfg(test)]
 mod tests {
-    use turnpike_game::Trace;
+    use crate::Trace;
 
     use super::*;
 
@@ -146,7 +155,7 @@ mod tests {
         blocks_per_entry: 64,
     };
 
-    /// Whose root is always the same.
+    /// Claims the same root at every position.
     struct Constant;
 
     impl ClaimProvider for Constant {
@@ -165,13 +174,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_false_claim_is_found() {
+    fn first_false_claim_is_found() {
         let mut claims = vec![TRUTH; 32];
         let found = check(&mut Constant, &OUTPUT, &bisection(TRUTH, claims.clone()));
-        assert_eq!(found.expect("is sure"), Finding::True);
+        assert_eq!(found.expect("is sure"), ClaimFinding::True);
         claims[20..].fill(LIE);
         let found = check(&mut Constant, &OUTPUT, &bisection(TRUTH, claims)).expect("is sure");
-        let Finding::False(claim) = &found else { panic!("{found:?}") };
+        let ClaimFinding::False(claim) = &found else { panic!("{found:?}") };
         assert_eq!((claim.segment.first, claim.segment.last), (40, 42));
         assert_eq!(
             found.to_string(),
@@ -180,8 +189,8 @@ mod tests {
     }
 
     #[test]
-    fn a_false_beginning_is_told_from_false_claims() {
+    fn false_start_differs_from_false_claim() {
         let found = check(&mut Constant, &OUTPUT, &bisection(LIE, vec![TRUTH; 32]));
-        assert_eq!(found.expect("is sure"), Finding::FalseStart);
+        assert_eq!(found.expect("is sure"), ClaimFinding::FalseStart);
     }
 }

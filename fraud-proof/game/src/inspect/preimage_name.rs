@@ -1,11 +1,11 @@
-//! What a step reads from the oracle, in words.
+//! Names what a step reads from the preimage oracle.
 
+use crate::prove::grouped;
 use alloy_primitives::{Address, B256};
-use turnpike_game::prove::grouped;
 use turnpike_l1::PostedEntry;
 use turnpike_protocol::{DataKind, LocalInput, ORACLE_WORD_BYTES, Preimage, Preimages, keccak_key};
 
-/// Says what is behind a key, and which part of it is read.
+/// Describes the preimage of `key` and the part of it at `offset`.
 pub(super) fn describe(
     preimages: &Preimages,
     entries: &[PostedEntry],
@@ -27,7 +27,7 @@ pub(super) fn describe(
     format!("{what}, from byte {} on", grouped(offset))
 }
 
-/// What the game sets from its position.
+/// A local input, which the dispute contract sets from the disputed position.
 fn local(key: &B256) -> String {
     let inputs = [
         (LocalInput::ChainConfig, "the hash of the chain's configuration"),
@@ -36,10 +36,10 @@ fn local(key: &B256) -> String {
         (LocalInput::BlockIndex, "which of the entry's blocks it is"),
     ];
     let named = inputs.into_iter().find(|(input, _)| input.key() == *key);
-    named.map_or_else(|| format!("key {key}, which nobody knows"), |(_, name)| name.to_owned())
+    named.map_or_else(|| format!("key {key}, which is unknown"), |(_, name)| name.to_owned())
 }
 
-/// What a keccak preimage is, as far as its place in the chain tells.
+/// Describes a keccak preimage by where the chain refers to it.
 fn hashed(preimages: &Preimages, entries: &[PostedEntry], key: &B256, bytes: &[u8]) -> String {
     let is = |hash: B256| keccak_key(hash) == *key;
     let local = &preimages.local;
@@ -67,7 +67,7 @@ fn hashed(preimages: &Preimages, entries: &[PostedEntry], key: &B256, bytes: &[u
     }
 }
 
-/// A part of the entry in question: its deposits, or its batch.
+/// A part of the disputed entry: a deposit or a part of its batch.
 fn of_entry(
     preimages: &Preimages,
     posted: &PostedEntry,
@@ -93,7 +93,7 @@ fn of_entry(
     Some(format!("chunk {chunk} of the calldata of inbox entry {index}"))
 }
 
-/// Whether it is the header that the output root before the block names.
+/// Whether the key is of the header that the output root before the block commits to.
 fn is_header(preimages: &Preimages, output_root: B256, is: &impl Fn(B256) -> bool) -> bool {
     match preimages.get(&keccak_key(output_root)) {
         Some(Preimage::Keccak { bytes }) => {
@@ -103,7 +103,7 @@ fn is_header(preimages: &Preimages, output_root: B256, is: &impl Fn(B256) -> boo
     }
 }
 
-/// Whether the bytes are one RLP list, as trie nodes are and code is not.
+/// Whether the bytes are one RLP list: trie nodes are, code is not.
 fn is_rlp_list(bytes: &[u8]) -> bool {
     let Some((&first, rest)) = bytes.split_first() else { return false };
     match first {
@@ -117,7 +117,7 @@ fn is_rlp_list(bytes: &[u8]) -> bool {
     }
 }
 
-/// A precompile's name, in brackets.
+/// A precompile's name in brackets.
 fn precompile(address: &Address) -> &'static str {
     let (number, rest) = (address[19], &address[..19]);
     let is_low = rest.iter().all(|byte| *byte == 0);
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_has_a_name() {
+    fn preimages_are_named_by_their_place_in_the_chain() {
         let header = Bytes::from_static(b"a header");
         let root = [B256::ZERO; 3].map(|part| part.0).concat();
         let root = [root, keccak256(&header).to_vec()].concat();
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_rlp_list_fills_its_bytes() {
+    fn rlp_list_fills_its_bytes() {
         assert!(is_rlp_list(&[0xc0]));
         assert!(is_rlp_list(&[[0xf8, 56].as_slice(), &[0; 56]].concat()));
         assert!(!is_rlp_list(&[0xc1]));

@@ -1,16 +1,18 @@
+//! Chooses the steps of a run that are compared with L1.
+
 use std::{collections::BTreeSet, iter};
 
 use turnpike_protocol::Oracle;
 use turnpike_vm::{Machine, MissingPreimage, Op};
 
-/// A sample has this part of its size of every instruction.
+/// A sample of size `n` holds up to `n / RARE_PART` steps of every instruction,
 const RARE_PART: u64 = 16;
-/// But not fewer.
+/// but at least this many if the run has them.
 const RARE_MIN: u64 = 16;
 
-/// Chooses steps of a machine that is at its first: `size` of them spread evenly, some of every instruction, and the
-/// last. The machine is then at its end, or at `max_steps`.
-pub(crate) fn choose(
+/// Chooses steps of a machine before its first step: `size` of them spread evenly, some of every instruction, and the
+/// last. The machine is then at its end or at `max_steps`.
+pub(super) fn choose(
     machine: &mut Machine,
     oracle: &mut impl Oracle,
     max_steps: u64,
@@ -23,7 +25,7 @@ pub(crate) fn choose(
         iter::repeat_with(Reservoir::default).take(Op::ALL.len()).collect();
     while machine.exit().is_none() && machine.steps() < max_steps {
         if let Ok(instruction) = machine.instruction() {
-            kinds[instruction.op as usize].offer(machine.steps(), rare, &mut random);
+            kinds[instruction.op as usize].add(machine.steps(), rare, &mut random);
         }
         machine.step(oracle)?;
     }
@@ -41,28 +43,28 @@ pub(crate) fn choose(
     Ok(chosen)
 }
 
-/// Some steps out of however many are offered, each as likely.
+/// A uniform sample of the steps that are added to it.
 #[derive(Default)]
 struct Reservoir {
     steps: Vec<u64>,
-    offered: u64,
+    added: u64,
 }
 
 impl Reservoir {
-    fn offer(&mut self, step: u64, capacity: usize, random: &mut Random) {
-        self.offered += 1;
+    fn add(&mut self, step: u64, capacity: usize, random: &mut Random) {
+        self.added += 1;
         if self.steps.len() < capacity {
             self.steps.push(step);
             return;
         }
-        let at = usize::try_from(random.below(self.offered)).ok();
+        let at = usize::try_from(random.below(self.added)).ok();
         if let Some(kept) = at.and_then(|at| self.steps.get_mut(at)) {
             *kept = step;
         }
     }
 }
 
-/// Random numbers that a seed decides (`SplitMix64`).
+/// Seeded random numbers (`SplitMix64`). The seed is part of the command's interface, so the sequence stays.
 struct Random(u64);
 
 impl Random {

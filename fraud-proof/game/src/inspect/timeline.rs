@@ -7,71 +7,83 @@ use serde::Serialize;
 use turnpike_l1::{Challenge, DisputedOutput, Game, Move, Phase, Side};
 
 use super::{
-    board::{ChallengeRow, Records},
-    words::{self, Range},
+    records::{ChallengeRow, DisputeRecords},
+    words::{self, ClaimRange},
 };
-use crate::bridge::ether;
 
-/// A challenge, and of its games all or one.
+/// A challenge with its bisections, and all of its games or one.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Story {
+pub struct ChallengeTimeline {
+    /// The challenge's status.
     #[serde(flatten)]
-    pub(super) row: ChallengeRow,
-    /// What the output claims.
-    pub(super) claimed_root: B256,
-    /// What both sides start from: the parent output's root.
-    pub(super) parent_root: B256,
-    /// Wei that the challenger puts up, and each defender.
-    pub(super) game_bond: U256,
-    /// Wei that the proposer has put up.
-    pub(super) proposer_bond: U256,
-    pub(super) opening: Round,
-    pub(super) ended: Option<Receipt>,
-    pub(super) plays: Vec<Played>,
+    pub row: ChallengeRow,
+    /// The output root that is challenged.
+    pub claimed_root: B256,
+    /// The parent output's root, on which both sides agree.
+    pub parent_root: B256,
+    /// Bond of the challenger and of each defender, in wei.
+    pub game_bond: U256,
+    /// The proposer's bond, in wei.
+    pub proposer_bond: U256,
+    /// The challenge's first bisection.
+    pub opening: Round,
+    /// The L1 transaction that ended the challenge.
+    pub ended: Option<MoveReceipt>,
+    /// Its games.
+    pub plays: Vec<GameTimeline>,
 }
 
 /// A game's moves.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Played {
-    pub(super) game: u64,
-    /// Seconds that the challenger has left, as of the last move.
-    pub(super) challenger_clock: u64,
-    /// Seconds that the defender has left, as of the last move.
-    pub(super) defender_clock: u64,
-    /// The first is 2: 1 is the challenge's opening.
-    pub(super) rounds: Vec<Round>,
-    pub(super) ended: Option<Receipt>,
+pub struct GameTimeline {
+    /// Number of the game.
+    pub game: u64,
+    /// Seconds left on the challenger's clock after the last move.
+    pub challenger_clock: u64,
+    /// Seconds left on the defender's clock after the last move.
+    pub defender_clock: u64,
+    /// Its bisections from round 2 on: round 1 is the challenge's opening.
+    pub rounds: Vec<Round>,
+    /// The L1 transaction that ended the game.
+    pub ended: Option<MoveReceipt>,
 }
 
 /// A bisection on L1.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Round {
-    pub(super) round: usize,
-    pub(super) side: Side,
-    pub(super) by: Address,
+pub struct Round {
+    /// Its number, from 1.
+    pub round: usize,
+    /// The side that made it.
+    pub side: Side,
+    /// The account that made it.
+    pub by: Address,
+    /// Its L1 transaction.
     #[serde(flatten)]
-    pub(super) receipt: Receipt,
-    pub(super) range: Range,
-    pub(super) claims: Vec<B256>,
+    pub receipt: MoveReceipt,
+    /// The positions that it divides.
+    pub range: ClaimRange,
+    /// The claims at those positions.
+    pub claims: Vec<B256>,
 }
 
 /// An L1 transaction.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Receipt {
+pub struct MoveReceipt {
     /// L1 time, in seconds.
-    pub(super) at: u64,
-    pub(super) l1_transaction: B256,
-    /// What it took, if L1 still tells.
-    pub(super) gas: Option<u64>,
+    pub at: u64,
+    /// Its hash.
+    pub l1_transaction: B256,
+    /// The gas it used, if L1 still has the receipt.
+    pub gas: Option<u64>,
 }
 
-impl Story {
+impl ChallengeTimeline {
     /// A challenge, with all of its games or with one.
-    pub(super) fn new(records: &Records<'_>, challenge: &Challenge, only: Option<u64>) -> Self {
+    pub fn new(records: &DisputeRecords<'_>, challenge: &Challenge, only: Option<u64>) -> Self {
         let output = records.output_of(challenge);
         let mut row = records.row(challenge);
         row.games.retain(|game| only.is_none_or(|only| game.game == only));
@@ -85,22 +97,22 @@ impl Story {
             game_bond: records.config.game_bond,
             proposer_bond: records.config.proposer_bond,
             opening: Round::new(&output, 1, opener, &challenge.opening),
-            ended: challenge.ended.map(Receipt::from),
-            plays: games.map(|game| Played::new(&output, challenge, game)).collect(),
+            ended: challenge.ended.map(MoveReceipt::from),
+            plays: games.map(|game| GameTimeline::new(&output, challenge, game)).collect(),
         }
     }
 
-    /// Every L1 transaction that it names.
-    pub(super) fn receipts_mut(&mut self) -> impl Iterator<Item = &mut Receipt> {
+    /// Every L1 transaction in the timeline.
+    pub fn receipts_mut(&mut self) -> impl Iterator<Item = &mut MoveReceipt> {
         let Self { opening, ended, plays, .. } = self;
-        let of_games = plays.iter_mut().flat_map(|Played { rounds, ended, .. }| {
+        let of_games = plays.iter_mut().flat_map(|GameTimeline { rounds, ended, .. }| {
             rounds.iter_mut().map(|round| &mut round.receipt).chain(ended)
         });
         std::iter::once(&mut opening.receipt).chain(of_games).chain(ended)
     }
 }
 
-impl Played {
+impl GameTimeline {
     fn new(output: &DisputedOutput, challenge: &Challenge, game: &Game) -> Self {
         let rounds = game.moves.iter().enumerate().map(|(at, made)| {
             let mover = match at % 2 {
@@ -114,7 +126,7 @@ impl Played {
             challenger_clock: game.challenger_clock,
             defender_clock: game.defender_clock,
             rounds: rounds.collect(),
-            ended: game.ended.map(Receipt::from),
+            ended: game.ended.map(MoveReceipt::from),
         }
     }
 }
@@ -130,8 +142,8 @@ impl Round {
             round,
             side,
             by,
-            receipt: Receipt { at: made.at, l1_transaction: made.l1_transaction, gas: None },
-            range: Range::new(output, &made.bisection),
+            receipt: MoveReceipt { at: made.at, l1_transaction: made.l1_transaction, gas: None },
+            range: ClaimRange::new(output, &made.bisection),
             claims: made.bisection.claims.clone(),
         }
     }
@@ -151,15 +163,15 @@ impl Round {
     }
 }
 
-impl From<turnpike_l1::Ended> for Receipt {
+impl From<turnpike_l1::Ended> for MoveReceipt {
     fn from(ended: turnpike_l1::Ended) -> Self {
         Self { at: ended.at, l1_transaction: ended.l1_transaction, gas: None }
     }
 }
 
-impl Receipt {
+impl MoveReceipt {
     fn gas_text(&self) -> String {
-        self.gas.map_or_else(|| "-".to_owned(), turnpike_game::prove::grouped)
+        self.gas.map_or_else(|| "-".to_owned(), crate::prove::grouped)
     }
 
     fn write_end(&self, f: &mut fmt::Formatter<'_>, what: &str, started_at: u64) -> fmt::Result {
@@ -172,21 +184,21 @@ fn since(at: u64, started_at: u64) -> String {
     format!("+{} s", at.saturating_sub(started_at))
 }
 
-impl fmt::Display for Story {
+impl fmt::Display for ChallengeTimeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { row, opening, .. } = self;
         let started_at = opening.receipt.at;
         let (games, challenge) = (&row.games, ChallengeRow { games: Vec::new(), ..row.clone() });
         write!(f, "{challenge}")?;
         write!(f, "\n  claims {} on top of {}", self.claimed_root, self.parent_root)?;
-        write!(f, "\n  bonds: {} for each player", ether(self.game_bond))?;
-        write!(f, ", {} of the proposer", ether(self.proposer_bond))?;
+        write!(f, "\n  bonds: {} for each player", words::ether(self.game_bond))?;
+        write!(f, ", {} of the proposer", words::ether(self.proposer_bond))?;
         write!(f, "\n    round  who      time        gas  L1 transaction")?;
         opening.write(f, started_at)?;
         for (game, played) in games.iter().zip(&self.plays) {
             write!(f, "\n  {game}")?;
             if game.mover.is_some() {
-                let Played { challenger_clock, defender_clock, .. } = played;
+                let GameTimeline { challenger_clock, defender_clock, .. } = played;
                 write!(f, "\n    clocks as of the last move: challenger {challenger_clock} s")?;
                 write!(f, ", defender {defender_clock} s")?;
             }

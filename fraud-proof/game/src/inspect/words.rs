@@ -1,44 +1,41 @@
-//! What is said of games to people: ranges, sides, times, claims.
+//! Texts about games for people: ranges, sides, times, claims.
 
-use alloy_primitives::B256;
+use crate::prove::grouped;
+use alloy_primitives::{B256, U256, utils::format_ether};
 use serde::Serialize;
-use turnpike_game::prove::grouped;
 use turnpike_l1::{
     Bisection, ChallengeStatus, DisputedOutput, GameEnd, GameStatus, MACHINE_STEPS, Phase, Side,
 };
 
-/// What a bisection is about.
+/// The positions that a bisection divides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Range {
-    /// What positions count.
-    pub(super) phase: Phase,
-    /// Machine: the entry of the block.
+pub struct ClaimRange {
+    /// Whether positions count blocks or machine steps.
+    pub phase: Phase,
+    /// Machine phase: the entry of the block.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) entry: Option<u64>,
-    /// Machine: which of the entry's blocks, from 0.
+    pub entry: Option<u64>,
+    /// Machine phase: the block's index in its entry, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) block_of_entry: Option<u64>,
-    pub(super) first: u64,
-    pub(super) last: u64,
-    /// It in words.
-    pub(crate) text: String,
+    pub block_of_entry: Option<u64>,
+    /// The first position.
+    pub first: u64,
+    /// The last position.
+    pub last: u64,
+    /// The range as text.
+    pub text: String,
 }
 
-impl Range {
-    pub(crate) fn new(output: &DisputedOutput, bisection: &Bisection) -> Self {
+impl ClaimRange {
+    /// The range of a bisection of a game over `output`.
+    pub fn new(output: &DisputedOutput, bisection: &Bisection) -> Self {
         let Bisection { phase, block, first, last, .. } = *bisection;
         Self::of(output, phase, block, first, last)
     }
 
-    /// The positions from `first` to `last`; in phase Machine, of the block at `block`.
-    pub(super) fn of(
-        output: &DisputedOutput,
-        phase: Phase,
-        block: u64,
-        first: u64,
-        last: u64,
-    ) -> Self {
+    /// The positions from `first` to `last`; in the machine phase, of the block at position `block`.
+    pub fn of(output: &DisputedOutput, phase: Phase, block: u64, first: u64, last: u64) -> Self {
         let place = (phase == Phase::Machine).then(|| output.block_at(block));
         let (entry, block_of_entry) = place.unzip();
         let text = match place {
@@ -76,13 +73,13 @@ fn steps(first: u64, last: u64) -> String {
     }
 }
 
-/// The beginning of a hash.
+/// The first four bytes of a hash.
 pub(super) fn short(hash: &B256) -> String {
     let text = hash.to_string();
     format!("{}…", &text[..10])
 }
 
-/// Claims, by the first and the last.
+/// The first and the last claim.
 pub(super) fn claims(claims: &[B256]) -> String {
     match claims {
         [] => "none".to_owned(),
@@ -124,9 +121,16 @@ pub(super) fn game_end(end: &GameEnd) -> String {
     }
 }
 
-/// Time on a clock, or that there is none.
+/// Seconds left on a clock.
 pub(super) fn left(seconds: u64) -> String {
     if seconds == 0 { "no time left".to_owned() } else { format!("{seconds} s left") }
+}
+
+/// Wei in ether, without zeros at the end.
+pub(super) fn ether(wei: U256) -> String {
+    let text = format_ether(wei);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text} ether")
 }
 
 #[cfg(test)]
@@ -144,7 +148,7 @@ mod tests {
     };
 
     fn said(phase: Phase, block: u64, first: u64, last: u64) -> String {
-        Range::of(&OUTPUT, phase, block, first, last).text
+        ClaimRange::of(&OUTPUT, phase, block, first, last).text
     }
 
     #[test]
@@ -163,7 +167,7 @@ mod tests {
         assert_eq!(steps(0, 1 << 42), "block 43 of entry 7, every step");
         assert_eq!(steps(1 << 20, 1 << 21), "block 43 of entry 7, steps 1,048,576-2,097,151");
         assert_eq!(steps(1_234, 1_235), "block 43 of entry 7, step 1,234");
-        let range = Range::of(&OUTPUT, Phase::Machine, 171, 0, 1);
+        let range = ClaimRange::of(&OUTPUT, Phase::Machine, 171, 0, 1);
         assert_eq!((range.entry, range.block_of_entry), (Some(7), Some(43)));
     }
 

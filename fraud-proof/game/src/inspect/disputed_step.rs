@@ -1,49 +1,49 @@
-//! The one instruction that a game comes down to.
+//! The one instruction that both sides of a game disagree on.
 
 use std::fmt;
 
 use alloy_primitives::B256;
 use serde::Serialize;
 use serde_json::Value;
-use turnpike_game::{Trace, prove::PROGRAM};
 use turnpike_l1::PostedEntry;
-use turnpike_vm::Machine;
+use turnpike_vm::{ExecutedStep, Machine};
 
-use super::{check::FalseClaim, reading, words};
-use crate::vm::Step;
+use super::{claim_check::FalseClaim, preimage_name, words};
+use crate::{Trace, TraceError, prove::PROGRAM, step_json};
 
 /// A disputed step.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct DisputedStep {
-    /// What it does, as `vm trace` has it.
-    pub(super) instruction: Value,
+pub struct DisputedStep {
+    /// What it does, in the form of `turnpike vm trace`.
+    pub instruction: Value,
     #[serde(skip)]
     text: String,
-    /// What it reads from the oracle.
-    pub(super) reads: Option<String>,
-    /// Hash of the state that is claimed after it.
-    pub(super) claimed: B256,
-    /// Hash of the state that L1 comes to.
-    pub(super) truth: B256,
+    /// What it reads from the preimage oracle.
+    pub reads: Option<String>,
+    /// Hash of the state that is claimed after the step.
+    pub claimed: B256,
+    /// Hash of the state that L1 computes.
+    pub truth: B256,
 }
 
 impl DisputedStep {
-    /// Takes the step after so many of them.
-    pub(super) fn new(
+    /// Runs the machine to the segment of `claim` and takes its step.
+    pub fn new(
         trace: &Trace,
         entries: &[PostedEntry],
         claim: &FalseClaim,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, TraceError> {
         let mut preimages = trace.preimages().clone();
         let mut machine = Machine::load(PROGRAM, None)?;
         machine.run(&mut preimages, claim.segment.first)?;
         let read = machine.witness().read;
-        let reads = read.map(|(key, offset)| reading::describe(&preimages, entries, &key, offset));
-        let step = Step::take(&mut machine, &mut preimages)?;
+        let reads =
+            read.map(|(key, offset)| preimage_name::describe(&preimages, entries, &key, offset));
+        let step = ExecutedStep::take(&mut machine, &mut preimages)?;
         Ok(Self {
-            instruction: step.to_json(),
-            text: step.to_text(),
+            instruction: step_json(&step),
+            text: step.to_string(),
             reads,
             claimed: claim.claimed,
             truth: claim.truth,

@@ -1,80 +1,93 @@
+//! A verifier that follows L1 as far as one disputed output reaches, and prepares the proofs of its blocks on request.
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, anyhow};
 use tokio::task::block_in_place;
-use turnpike_challenger::{HonestClaims, TraceCache, Verdict, Verifier, VerifierError};
+use turnpike_executor::EngineConfig;
 use turnpike_game::{
     ClaimError, ClaimProvider as _, Trace,
     prove::{ProveError, StatedBlock},
 };
 use turnpike_l1::{DisputedOutput, EntrySource, L1Error, L1View, PostedEntry};
 
-use super::session::Session;
-use crate::execution::ExecutionArgs;
+use turnpike_protocol::Genesis;
 
-/// What derivation from L1 gives, as far as an output reaches.
+use crate::{HonestClaims, TraceCache, Verdict, Verifier, VerifierError};
+
+/// The chain derived from L1 up to an output, and the proofs prepared so far.
 #[derive(Debug)]
-pub(super) struct Truth<'a> {
+pub struct DisputeVerifier<'a> {
     view: &'a L1View,
     output: DisputedOutput,
     verifier: Verifier,
     traces: TraceCache,
-    /// Blocks whose run was asked for, by entry and place in it; `None` past the entry's last.
+    /// Blocks whose proof was prepared, by entry and index; `None` past the entry's last block.
     blocks: BTreeMap<(u64, u64), Option<StatedBlock>>,
 }
 
-impl<'a> Truth<'a> {
+impl<'a> DisputeVerifier<'a> {
     /// Derives the chain up to an output.
-    pub(super) async fn derive(
-        session: &'a Session,
-        execution: ExecutionArgs,
+    pub async fn derive(
+        genesis: &Genesis,
+        execution: EngineConfig,
+        view: &'a L1View,
         output: DisputedOutput,
     ) -> anyhow::Result<Self> {
-        let genesis = &session.genesis;
-        let verifier = block_in_place(|| Verifier::new_with(genesis, execution.into()));
+        let verifier = block_in_place(|| Verifier::new_with(genesis, execution));
         let (traces, blocks) = (TraceCache::default(), BTreeMap::new());
-        let mut truth = Self { view: &session.view, output, verifier, traces, blocks };
-        truth.derive_until(output.entry).await?;
-        Ok(truth)
+        let mut derived = Self { view, output, verifier, traces, blocks };
+        derived.derive_until(output.entry).await?;
+        Ok(derived)
     }
 
-    /// What a question about the truth is answered with. Runs of blocks that it takes are made.
-    pub(super) async fn ask<T>(
+    /// Asks the honest claims, and prepares the proofs that the answer needs.
+    pub async fn ask<T>(
         &mut self,
         mut question: impl FnMut(&mut HonestClaims<'_>) -> Result<T, ClaimError>,
     ) -> anyhow::Result<T> {
         loop {
-            let mut truth = HonestClaims::new(&self.verifier, &mut self.traces);
-            match block_in_place(|| question(&mut truth)) {
+            let mut claims = HonestClaims::new(&self.verifier, &mut self.traces);
+            match block_in_place(|| question(&mut claims)) {
                 Err(ClaimError::NotPrepared { entry, index }) => self.prepare(entry, index).await?,
                 answer => return Ok(answer?),
             }
         }
     }
 
-    /// The block between a position and the next, and what `look` sees in the machine's run on it.
-    pub(super) async fn run<T>(
+    /// The block between a position and the next, and what `read` finds in the machine's run on it.
+    pub async fn run<T, E: Into<anyhow::Error>>(
         &mut self,
         position: u64,
-        mut look: impl FnMut(&mut Trace) -> anyhow::Result<T>,
+        mut read: impl FnMut(&mut Trace) -> Result<T, E>,
     ) -> anyhow::Result<(Option<StatedBlock>, T)> {
         let output = self.output;
-        let seen = self.ask(|truth| Ok(look(truth.trace(&output, position)?))).await??;
+        let found = self.ask(|claims| Ok(read(claims.trace(&output, position)?))).await?;
         let block = self.blocks.get(&output.block_at(position)).cloned().flatten();
-        Ok((block, seen))
+        Ok((block, found.map_err(Into::into)?))
     }
 
-    /// What the output is.
-    pub(super) fn judge(&self) -> anyhow::Result<Verdict> {
+    /// Judges the output.
+    pub fn judge(&self) -> anyhow::Result<Verdict> {
         let outputs = self.view.outputs();
         let at = usize::try_from(self.output.index).ok();
         let output = at.and_then(|at| outputs.get(at)).context("the output is missing")?;
         Ok(block_in_place(|| self.verifier.judge(output, outputs)))
     }
 
-    /// What has derived it.
-    pub(super) const fn verifier(&self) -> &Verifier {
+    /// The verifier that derived the chain.
+    pub const fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// The disputed output.
+    pub const fn output(&self) -> DisputedOutput {
+        self.output
+    }
+
+    /// Inbox entries, by index.
+    pub fn entries(&self) -> &'a [PostedEntry] {
+        self.view.entries()
     }
 
     async fn derive_until(&mut self, last: u64) -> anyhow::Result<()> {
@@ -94,13 +107,13 @@ impl<'a> Truth<'a> {
         let statement = block_in_place(|| verifier.statement(entries, &source.as_data(), index))
             .map_err(|error: ProveError| anyhow!(error))?;
         self.derive_until(self.output.entry).await?;
-        let mut truth = HonestClaims::new(&self.verifier, &mut self.traces);
-        block_in_place(|| truth.prepare(&statement))?;
+        let mut claims = HonestClaims::new(&self.verifier, &mut self.traces);
+        block_in_place(|| claims.prepare(&statement))?;
         self.blocks.insert((entry, index), statement.block);
         Ok(())
     }
 
-    /// An entry as L1 has it, and all that deriving it takes.
+    /// An inbox entry with the data that derivation needs.
     async fn entry(&self, index: u64) -> anyhow::Result<(&'a PostedEntry, EntrySource)> {
         let posted = usize::try_from(index).ok().and_then(|at| self.view.entries().get(at));
         let source = self.view.source(index).await?;
