@@ -1,3 +1,5 @@
+//! The operator's controls: pause, resume and drain.
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{RwLock, RwLockReadGuard, oneshot};
@@ -7,18 +9,18 @@ use crate::{
     producer::{ProducerCommand, ProducerEvent},
 };
 
-/// What an operator has the node do. Nothing of it outlives the process.
+/// The operator's settings. They do not survive the process.
 #[derive(Debug, Default)]
 pub(crate) struct AdminControl {
-    /// Whether no block is made.
+    /// Whether block production is paused.
     is_paused: AtomicBool,
-    /// Whether no transaction is taken.
+    /// Whether submissions are refused.
     is_draining: AtomicBool,
-    /// Held to read by whoever submits transactions until they are answered.
+    /// Held for reading by each submission until its reply.
     submissions: RwLock<()>,
 }
 
-/// The producer has ended.
+/// The producer ended.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the node is stopping")]
 pub(crate) struct ProducerStopped;
@@ -32,7 +34,7 @@ impl AdminControl {
         self.is_draining.load(Ordering::Relaxed)
     }
 
-    /// Lets transactions in, to be held until they are answered.
+    /// Admits a submission. The caller holds the guard until the reply.
     pub(crate) async fn let_in(&self) -> Result<RwLockReadGuard<'_, ()>, Refusal> {
         let entered = self.submissions.read().await;
         if self.is_draining() { Err(Refusal::Draining) } else { Ok(entered) }
@@ -40,26 +42,28 @@ impl AdminControl {
 }
 
 impl Shared {
-    /// Has the open block completed, and no other made. Transactions are taken, and durable, all the same.
+    /// Completes the open block and pauses production. Transactions are still accepted and
+    /// journaled.
     pub(crate) async fn pause(&self) -> Result<(), ProducerStopped> {
         self.control.is_paused.store(true, Ordering::Relaxed);
         self.complete_block().await
     }
 
-    /// Has blocks made again, and transactions taken.
+    /// Resumes block production and submissions.
     pub(crate) async fn resume(&self) -> Result<(), ProducerStopped> {
         self.control.is_draining.store(false, Ordering::Relaxed);
         self.control.is_paused.store(false, Ordering::Relaxed);
         self.complete_block().await
     }
 
-    /// Takes no more transactions. On return all that were accepted are in the pool, or have moved on from there.
+    /// Refuses further submissions. On return every accepted transaction has reached the pool or
+    /// left it.
     pub(crate) async fn begin_drain(&self) {
         self.control.is_draining.store(true, Ordering::Relaxed);
         drop(self.control.submissions.write().await);
     }
 
-    /// Waits until every transaction that can run is in a block that can be looked up.
+    /// Waits until every transaction that can run is in an indexed block.
     pub(crate) async fn drained(&self) -> Result<(), ProducerStopped> {
         let mut head = self.head.clone();
         loop {

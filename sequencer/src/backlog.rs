@@ -1,10 +1,12 @@
+//! The backlog: sealed blocks that L1 does not hold yet, and the inbox entries that they will need.
+
 use std::collections::VecDeque;
 
 use turnpike_protocol::ChainConfig;
 
 use crate::builder::entry_bytes_max;
 
-/// What a sealed block takes of an inbox entry.
+/// A sealed block's share of an inbox entry.
 #[derive(Clone, Copy, Debug)]
 struct Unposted {
     block: u64,
@@ -13,34 +15,35 @@ struct Unposted {
     deposits: u64,
 }
 
-/// Sealed blocks that L1 does not hold yet. Its bound is the back-pressure: past it no block is sealed, so that none
-/// gets so old that the inbox would not take it any more.
+/// Sealed blocks that L1 does not hold yet. The limit on their entries is the back-pressure: beyond
+/// it no block is sealed, so that no block becomes too old for the inbox.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog(VecDeque<Unposted>);
 
 impl Backlog {
-    /// Adds a complete block, whose transactions take so many bytes of it; `origin` is the entry of its origin.
+    /// Adds a complete block with `bytes` bytes of transactions. `origin` is the entry of its
+    /// origin.
     pub(crate) fn push(&mut self, block: u64, origin: u64, bytes: usize, deposits: usize) {
         let (bytes, deposits) = (bytes as u64, deposits as u64);
         self.0.push_back(Unposted { block, origin, bytes, deposits });
     }
 
-    /// Takes out what L1 holds.
+    /// Removes the blocks up to `safe`, which L1 holds.
     pub(crate) fn drop_to(&mut self, safe: u64) {
         while self.0.front().is_some_and(|unposted| unposted.block <= safe) {
             self.0.pop_front();
         }
     }
 
-    /// Takes out blocks from `first` on.
+    /// Removes the blocks from `first` on.
     pub(crate) fn truncate(&mut self, first: u64) {
         while self.0.back().is_some_and(|unposted| unposted.block >= first) {
             self.0.pop_back();
         }
     }
 
-    /// Entries that the blocks will take, at most: uncompressed, each as full as blobs or calldata can make it, split where an
-    /// entry must be.
+    /// Number of entries that the blocks need at most: uncompressed, each as full as blobs or
+    /// calldata allow, split where the rules demand it.
     pub(crate) fn entries(&self, config: &ChainConfig) -> u64 {
         let bytes_max = entry_bytes_max(config) as u64;
         let (mut entries, mut blocks, mut bytes, mut deposits) = (0, 0, 0, 0);
@@ -70,14 +73,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_the_entries_that_blocks_will_take() {
+    fn backlog_counts_needed_entries() {
         let config = ChainConfig { entry_inflated_bytes_max: 98_304, ..Genesis::dev().config };
         let mut backlog = Backlog::default();
         assert_eq!(backlog.entries(&config), 0);
         for number in 1..=10 {
             backlog.push(number, 0, 30_004, 0);
         }
-        // Three of them fit one entry.
+        // Three of them fit an entry.
         assert_eq!(backlog.entries(&config), 4);
         backlog.push(11, 1, 14, 0);
         assert_eq!(backlog.entries(&config), 5);

@@ -1,3 +1,5 @@
+//! What a block may hold: limits, timestamp, and the choice of transactions from the pool.
+
 use std::convert::Infallible;
 
 use alloy_consensus::Transaction as _;
@@ -6,20 +8,20 @@ use turnpike_protocol::{ChainConfig, DepositError, Origin, QueuedDeposit, blob_d
 
 use crate::{Pool, PooledTx};
 
-/// Blobs that a transaction can carry in any fork so far known, and more: keeps the arithmetic in bounds.
+/// More blobs than a transaction can carry in any known fork. Keeps the arithmetic in bounds.
 const BLOBS_MAX: usize = 1_024;
 
-/// Bytes that a batch adds to the transactions of a block.
+/// Bytes that a batch adds to a block's transactions.
 pub(crate) const BATCH_OVERHEAD_BYTES: usize = 16 * 1024;
 
-/// The part of an entry, one in so many bytes, that is left to transactions made to be coded badly: what the codec's model
-/// takes for unlikely takes more bytes than it has.
+/// One part in this many of an entry's bytes is reserved for transactions made to compress badly:
+/// data that the codec's model considers unlikely takes more bytes than it has.
 pub(crate) const RESERVED_PART: usize = 8;
 
-/// Bytes that a batch adds to one transaction, at most.
+/// Bytes that a batch adds to a transaction, at most.
 const TRANSACTION_OVERHEAD_BYTES: usize = 4;
 
-/// What a block is to be built from, apart from the pool.
+/// The inputs of a block besides the pool's transactions.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockPlan {
     pub(crate) timestamp: u64,
@@ -36,31 +38,32 @@ pub(crate) enum BuildError {
     Execution(#[from] ExecutionError<Infallible>),
 }
 
-/// Bytes of batch data that an entry may hold, in blobs or as calldata, whichever carries more: where the price of one is
-/// against it, a block that only fits the other waits for nothing else.
+/// Bytes of batch data that an entry may hold, in blobs or as calldata, whichever holds more. A
+/// block that fits only one of them waits until that one is affordable.
 pub(crate) fn entry_bytes_max(config: &ChainConfig) -> usize {
     let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     let blobs = blob_data_bytes(at_most(config.entry_blobs_max).min(BLOBS_MAX));
     at_most(config.entry_bytes_max).max(blobs).min(at_most(config.entry_inflated_bytes_max))
 }
 
-/// Bytes of transactions that one block may hold, so that even incompressible, or worse, it fits an entry.
+/// Bytes of transactions that a block may hold, so that it fits an entry even if it is
+/// incompressible.
 pub(crate) fn block_bytes_max(config: &ChainConfig) -> usize {
     let entry = entry_bytes_max(config);
     (entry - entry / RESERVED_PART).saturating_sub(BATCH_OVERHEAD_BYTES)
 }
 
-/// Bytes that a transaction takes of a block's.
+/// Bytes of a block that a transaction takes.
 pub(crate) const fn bytes_in_block(raw: &[u8]) -> usize {
     raw.len() + TRANSACTION_OVERHEAD_BYTES
 }
 
-/// The block's timestamp: the clock, within what derivation will allow.
+/// The block's timestamp: the clock, within the bounds of derivation.
 pub(crate) fn timestamp(now: u64, parent: u64, origin: &Origin, l1_time: u64, drift: u64) -> u64 {
     now.min(l1_time.saturating_add(drift)).max(parent).max(origin.l1_time)
 }
 
-/// What a block has left.
+/// Room that is left in a block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlockRoom {
     pub(crate) transactions: u64,
@@ -68,22 +71,22 @@ pub(crate) struct BlockRoom {
     pub(crate) gas: u64,
 }
 
-/// Transactions in a slice, at most: the more the engine sees at once the more can run side by side, but nobody hears of one
-/// before all have run.
+/// Transactions in a slice, at most. A larger slice runs more transactions in parallel, but delays
+/// every preconfirmation in it.
 pub(crate) const SLICE_TRANSACTIONS_MAX: usize = 2_048;
 
-/// What follows the transactions that were taken.
+/// What the pool holds after the popped transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PoolRemainder {
-    /// Nothing whose turn it is.
+    /// No ready transaction.
     Empty,
-    /// More, which may fit once these have run.
+    /// More, which may fit once the popped ones were executed.
     More,
     /// More, none of which fits.
     TooLarge,
 }
 
-/// Takes the next transactions, as many as certainly fit.
+/// Pops the next transactions, as many as certainly fit.
 pub(crate) fn pop_fitting(
     pool: &mut Pool,
     base_fee: u64,
@@ -113,17 +116,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_is_the_clocks_within_what_derivation_allows() {
+    fn timestamp_follows_clock_within_derivation_bounds() {
         let origin = Origin { l1_time: 100, ..Origin::default() };
         assert_eq!(timestamp(130, 110, &origin, 120, 600), 130);
-        // Never before the parent or the origin, never further than the drift ahead of L1.
+        // Never before the parent or the origin, never more than the drift ahead of L1.
         assert_eq!(timestamp(105, 110, &origin, 120, 600), 110);
         assert_eq!(timestamp(90, 80, &origin, 120, 600), 100);
         assert_eq!(timestamp(9_000, 110, &origin, 120, 600), 720);
     }
 
     #[test]
-    fn an_entry_holds_what_calldata_or_blobs_hold() {
+    fn entry_bytes_are_the_larger_of_calldata_and_blobs() {
         let rules = |bytes, blobs, inflated| ChainConfig {
             entry_bytes_max: bytes,
             entry_blobs_max: blobs,

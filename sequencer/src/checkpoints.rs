@@ -1,11 +1,25 @@
-//! Checkpoints of the state, written beside the chain's life.
+//! Writes checkpoints of the state while the chain grows.
 //!
-//! Job: merge what blocks change, and every so often have a blocking task append it to the directory of checkpoints.
-//! Nobody waits for the disk: while a write is under way, changes go on being merged for the next one. A write that
-//! fails ends the checkpoints, which costs the next start a longer replay and nothing else.
+//! # Job
 //!
-//! Invariants: blocks come here once they are in the journal, so that no checkpoint is ahead of it. No checkpoint is
-//! newer than the oldest state that the chain keeps, so that a restart, which runs the blocks since, keeps them again.
+//! Merges the state diffs of blocks. Every `interval` blocks a blocking task appends them to the
+//! checkpoint directory. Nothing waits for the disk: while a write is under way, diffs are merged
+//! for the next one.
+//!
+//! # State
+//!
+//! The diffs since the last checkpoint, in memory. Blocks arrive once the journal holds them, so no
+//! checkpoint is ahead of the journal. No checkpoint is newer than the oldest state in memory, so a
+//! restart executes the blocks since and has their states again.
+//!
+//! # Recovery
+//!
+//! If a write fails, no more checkpoints are written. The only consequence is a longer replay at
+//! the next start.
+//!
+//! # Limits
+//!
+//! `ITEMS_BETWEEN` changes bring the next checkpoint forward.
 
 use std::{
     collections::VecDeque,
@@ -24,25 +38,25 @@ use turnpike_state::{
 
 use crate::config::CHECKPOINT_BLOCKS;
 
-/// Changes of accounts and slots after which a checkpoint is due earlier: they are held in memory until then, and the next start
-/// makes them again.
+/// Changed accounts and slots after which a checkpoint is written early. Until then they stay in
+/// memory, and the next start would have to execute their blocks again.
 const ITEMS_BETWEEN: usize = 100_000;
 
-/// The writer of a node's checkpoints.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     directory: PathBuf,
     writer: CheckpointWriter,
-    /// The newest blocks, as far back as the chain can undo them.
+    /// The newest blocks, which a rewind may remove.
     recent: VecDeque<UnmergedBlock>,
     /// The block of the last checkpoint, written or being written.
     from: u64,
-    /// The block before `recent`, and its state root.
+    /// The newest merged block, and its state root.
     to: u64,
     state_root: B256,
-    /// What changed between the two.
+    /// The merged diffs since the last checkpoint.
     changes: MergedDiff,
-    /// Changes that were merged, the same ones counted again.
+    /// Number of merged changes, repeated ones included.
     items: usize,
     /// Blocks from one checkpoint to the next.
     interval: u64,
@@ -63,12 +77,12 @@ enum CheckpointWriter {
 }
 
 impl Checkpoints {
-    /// Goes on after the last checkpoint of `store`, which is the head of `chain`.
+    /// Continues after the last checkpoint of `store`, which is the head of `chain`.
     pub(crate) fn after(directory: &Path, store: CheckpointStore, chain: &Chain) -> Self {
         Self::new(directory, CheckpointWriter::Idle(store), chain)
     }
 
-    /// Nothing is written until [`Self::begin`].
+    /// Writes nothing until [`Self::begin`].
     pub(crate) fn none(directory: &Path, chain: &Chain) -> Self {
         Self::new(directory, CheckpointWriter::Off, chain)
     }
@@ -88,12 +102,12 @@ impl Checkpoints {
         }
     }
 
-    /// Has checkpoints follow each other after so many blocks.
+    /// Sets the number of blocks between checkpoints.
     pub(crate) fn set_interval(&mut self, blocks: u64) {
         self.interval = blocks;
     }
 
-    /// Starts over with a whole state of `chain`, whose blocks were all pushed.
+    /// Starts over with the whole state of `chain`, all of whose blocks were pushed.
     pub(crate) fn begin(&mut self, chain: &Chain) {
         let oldest = chain.oldest_state();
         let root = chain.head_at(oldest).map(|head| head.header.state_root);
@@ -110,9 +124,9 @@ impl Checkpoints {
         (self.from, self.to, self.state_root) = (oldest, oldest, root);
     }
 
-    /// Takes up the head of `chain`, which the journal holds.
+    /// Adds the head of `chain`, which the journal holds.
     pub(crate) async fn push(&mut self, chain: &Chain, block: BlockOutcome) {
-        self.settle().await;
+        self.reclaim_writer().await;
         let BlockOutcome { header, diff, .. } = block;
         let (number, state_root) = (header.number, header.state_root);
         self.recent.push_back(UnmergedBlock { number, state_root, diff });
@@ -125,13 +139,13 @@ impl Checkpoints {
         }
     }
 
-    /// Forgets the blocks after `block`, to which the chain was taken back.
+    /// Drops the blocks after `block`, to which the chain was rewound.
     pub(crate) fn rewind(&mut self, block: u64) {
         assert!(self.to <= block, "invariant: no checkpoint is newer than the oldest state kept");
         while self.recent.pop_back_if(|recent| recent.number > block).is_some() {}
     }
 
-    /// Lets a write that is under way end. Nothing is written any more.
+    /// Waits for the write under way and writes nothing afterwards.
     pub(crate) async fn stop(&mut self) {
         self.wait().await;
         self.writer = CheckpointWriter::Off;
@@ -148,14 +162,14 @@ impl Checkpoints {
         (self.to, self.state_root) = (block.number, block.state_root);
     }
 
-    /// Writes what there is, and waits for it.
+    /// Writes the pending changes and waits for it.
     pub(crate) async fn finish(mut self) {
         self.wait().await;
         self.write();
         self.wait().await;
     }
 
-    /// Has the changes written, unless a write is under way.
+    /// Starts a write, unless one is under way.
     fn write(&mut self) {
         let mut store = match std::mem::replace(&mut self.writer, CheckpointWriter::Off) {
             CheckpointWriter::Idle(store) if self.to > self.from => store,
@@ -176,8 +190,8 @@ impl Checkpoints {
         self.items = 0;
     }
 
-    /// Takes note of a write that has ended.
-    async fn settle(&mut self) {
+    /// Takes the store back if the write has ended.
+    async fn reclaim_writer(&mut self) {
         if matches!(&self.writer, CheckpointWriter::Busy(task) if task.is_finished()) {
             self.wait().await;
         }
@@ -206,7 +220,8 @@ impl CheckpointWriter {
     }
 }
 
-/// Makes one base of all segments. It is read back from disk, so that nobody waits for a copy of the state in use.
+/// Merges all segments into one base. Reads them back from disk, so that the state in use needs no
+/// copy.
 fn compact(store: &mut CheckpointStore, directory: &Path) -> Result<(), CheckpointError> {
     match load(directory)?.loaded.filter(|loaded| store.block() == Some(loaded.block)) {
         Some(loaded) => store.write_base(loaded.block, loaded.state_root, loaded.state.flat()),
@@ -214,7 +229,7 @@ fn compact(store: &mut CheckpointStore, directory: &Path) -> Result<(), Checkpoi
     }
 }
 
-/// Deletes all checkpoints in a directory, and nothing else there.
+/// Deletes all checkpoints in a directory, and nothing else.
 fn delete(directory: &Path) -> Result<(), CheckpointError> {
     let failed = |source| CheckpointError::Io { path: directory.to_owned(), source };
     let entries = match fs::read_dir(directory) {

@@ -1,11 +1,25 @@
-//! The journal's writer: what happened is made durable, many slices in one commit, and only then told.
+//! The committer: the journal's only writer while blocks are produced. It persists outcomes before
+//! it publishes them.
 //!
 //! ```text
-//! producer, sealer ─► queue ─► append (one transaction, one sync) ─► publish ─► answers
+//! producer, sealer ─► queue ─► append (one transaction, one sync) ─► publish ─► replies
 //! ```
 //!
-//! While a commit is under way the next slices run and queue up: they share the next one. A failed append ends it: nothing of
-//! it is told, whoever waits hears why, and nothing is accepted any more.
+//! # Job
+//!
+//! It appends the rows of all waiting commits in one transaction and then publishes them in order:
+//! preconfirmation cache, notifications, replies to clients, the sealer.
+//!
+//! # Durability
+//!
+//! Nothing is published before its row is durable. If an append fails, the committer publishes
+//! nothing of it, sends the reason to every waiting client and ends the node. The node accepts
+//! nothing after that.
+//!
+//! # Limits
+//!
+//! `COMMITS_WAITING_MAX` commits wait for the append under way. They share the next one. With more,
+//! the producer blocks.
 
 use std::{ops::Range, sync::Arc};
 
@@ -20,43 +34,43 @@ use crate::{
     unindexed::UnindexedTxs,
 };
 
-/// Slices that wait for the commit under way, at most: the producer stops at the next.
+/// Commits that wait for the append under way, at most. The producer blocks at the next one.
 pub(crate) const COMMITS_WAITING_MAX: usize = 4;
 
-/// Something to be made durable, and who is to hear of it then.
+/// Journal rows, and the receivers of their publication.
 #[derive(Debug, Default)]
 pub(crate) struct JournalCommit {
-    /// Rows for the journal.
+    /// Journal rows.
     pub(crate) entries: Vec<JournalEntry>,
-    /// What is promised with them.
+    /// Preconfirmations that the rows hold.
     pub(crate) preconfirmed: Vec<Arc<Preconfirmation>>,
-    /// Requests that are answered by them.
-    pub(crate) answers: Vec<SubmissionReply>,
-    /// Whoever takes what happened on to the index when they are durable.
-    pub(crate) done: Option<oneshot::Sender<DurableRows>>,
-    /// Whoever only waits until they are durable: told when they were written, in Unix milliseconds.
-    pub(crate) is_durable: Option<oneshot::Sender<u64>>,
+    /// Submissions that these rows answer.
+    pub(crate) replies: Vec<SubmissionReply>,
+    /// Receives the durable rows, to index them.
+    pub(crate) durable: Option<oneshot::Sender<DurableRows>>,
+    /// Receives the time of the append, in Unix milliseconds.
+    pub(crate) journaled_at: Option<oneshot::Sender<u64>>,
 }
 
-/// A request's answer, but for what is not durable yet.
+/// The reply to a submission, sent once the rows are durable.
 #[derive(Debug)]
 pub(crate) struct SubmissionReply {
     pub(crate) reply: Reply,
     pub(crate) results: Vec<Result<Accepted, Refusal>>,
 }
 
-/// What is durable.
+/// What became durable since the last value.
 #[derive(Debug, Default)]
 pub(crate) struct DurableRows {
-    /// From the row of the first part of the newest block to the end of the journal.
+    /// From the row of the newest block's first part to the end of the journal.
     pub(crate) rows: Range<u64>,
-    /// What was said of transactions since the last time that this was told.
+    /// Accepted and refused transactions since the last value.
     pub(crate) unindexed: UnindexedTxs,
-    /// The times of the newest block's parts.
+    /// Times of the newest block's parts.
     pub(crate) times: BlockTimes,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Committer {
     shared: Arc<Shared>,
@@ -64,14 +78,14 @@ pub(crate) struct Committer {
     journal_end: Arc<watch::Sender<u64>>,
     /// The row of the newest block's first part.
     block_start: u64,
-    /// The times of its parts.
+    /// Times of the newest block's parts.
     block_times: BlockTimes,
-    /// What was said since somebody was last told [`DurableRows`].
+    /// Accepted and refused transactions since the last [`DurableRows`].
     unindexed: UnindexedTxs,
 }
 
 impl Committer {
-    /// `unindexed` is what rows tell that the index does not hold yet.
+    /// `unindexed` holds the outcomes of journal rows that the index does not hold yet.
     pub(crate) fn new(
         shared: Arc<Shared>,
         commits: mpsc::Receiver<JournalCommit>,
@@ -84,7 +98,7 @@ impl Committer {
         Self { shared, commits, block_start, block_times, journal_end, unindexed: unindexed }
     }
 
-    /// Makes durable what comes, until nothing can come any more.
+    /// Appends and publishes commits until every sender is gone.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         let mut group = Vec::new();
         while self.commits.recv_many(&mut group, COMMITS_WAITING_MAX).await > 0 {
@@ -116,14 +130,14 @@ impl Committer {
             let rows = written.context("the journal cannot be written")?;
             debug!(rows = entries.len(), "journal append ended");
             ensure!(rows.start == sequence, "row {} was written, not {sequence}", rows.start);
-            // Before anybody goes on because of it: whoever writes the journal next says where it ends then.
+            // Before anything is published: the driver, which may append next, relies on this end.
             self.journal_end.send_replace(rows.end);
         }
         let mut entries = entries.into_iter();
-        // In order: whoever is told of a commit has been told of those before.
+        // In order: a receiver of a commit has received the commits before it.
         for (commit, count) in group.drain(..).zip(counts) {
             let mut refused = Vec::new();
-            let mut news = SliceNotification::default();
+            let mut notification = SliceNotification::default();
             for entry in entries.by_ref().take(count) {
                 if let JournalEntry::Slice(slice) = entry {
                     if let Some(part) = &slice.part {
@@ -134,7 +148,8 @@ impl Committer {
                         self.block_times.push(at_ms, part, &slice.received_ms);
                     }
                     let waiting = slice.accepted.iter();
-                    news.transactions
+                    notification
+                        .transactions
                         .extend(waiting.map(|waits| (keccak256(&waits.tx.raw), waits.tx.sender)));
                     self.unindexed.accept(slice.accepted);
                     refused.extend(slice.refused);
@@ -142,11 +157,11 @@ impl Committer {
                 sequence += 1;
             }
             let ran = commit.preconfirmed.iter().map(|ran| (ran.hash(), ran.transaction.sender));
-            news.transactions.extend(ran);
-            news.refused.extend(refused.iter().map(|(hash, _)| *hash));
+            notification.transactions.extend(ran);
+            notification.refused.extend(refused.iter().map(|(hash, _)| *hash));
             self.publish(commit, refused, sequence, at_ms);
-            // Whoever begins to listen after that looks, and finds it.
-            self.shared.notifications.slice(news);
+            // A subscriber that starts later finds the outcomes in the cache.
+            self.shared.notifications.slice(notification);
         }
         Ok(())
     }
@@ -158,31 +173,31 @@ impl Committer {
         end: u64,
         at_ms: u64,
     ) {
-        let JournalCommit { preconfirmed, answers, done, is_durable, .. } = commit;
+        let JournalCommit { preconfirmed, replies, durable, journaled_at, .. } = commit;
         preconfirmed.iter().for_each(|promise| promise.is_durable(at_ms));
         self.unindexed.include(preconfirmed.iter().map(|promise| promise.hash()));
         self.shared
             .preconfirmations
             .publish(preconfirmed, refused.iter().map(|(hash, reason)| (hash, reason)));
         self.unindexed.refuse(refused);
-        let accepted = answers.iter().flat_map(|answer| &answer.results);
+        let accepted = replies.iter().flat_map(|reply| &reply.results);
         self.shared.notifications.accepted(accepted, |hash| self.shared.waiting(hash));
-        for SubmissionReply { reply, results } in answers {
-            // A client that went away finds its answer under the hash.
+        for SubmissionReply { reply, results } in replies {
+            // A client that disconnected can query its transaction by hash.
             let _ = reply.send(self.shared.with_promises(results));
         }
-        if let Some(done) = done {
+        if let Some(durable) = durable {
             let (rows, times) = (self.block_start..end, self.block_times.clone());
             let unindexed = std::mem::take(&mut self.unindexed);
-            let _ = done.send(DurableRows { rows, unindexed, times });
+            let _ = durable.send(DurableRows { rows, unindexed, times });
         }
-        if let Some(is_durable) = is_durable {
-            let _ = is_durable.send(at_ms);
+        if let Some(journaled_at) = journaled_at {
+            let _ = journaled_at.send(at_ms);
         }
     }
 
     fn fail(&self, commit: JournalCommit) {
-        for SubmissionReply { reply, results } in commit.answers {
+        for SubmissionReply { reply, results } in commit.replies {
             let results = results
                 .into_iter()
                 .map(|result| result.and_then(|_| Err(self.shared.failed_refusal())));

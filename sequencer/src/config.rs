@@ -1,3 +1,5 @@
+//! The sequencer's configuration.
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
@@ -8,42 +10,43 @@ use turnpike_storage::DatabaseLocation;
 
 use crate::{AdminConfig, PoolLimits, SubmissionRoute};
 
-/// Blocks from one checkpoint of the state to the next, unless told otherwise.
+/// Default number of blocks between checkpoints.
 pub const CHECKPOINT_BLOCKS: u64 = 1_000;
 
-/// How a sequencer runs.
+/// Configuration of a sequencer.
 #[derive(Clone, Debug)]
 pub struct SequencerConfig {
-    /// Where REST and JSON-RPC are served.
+    /// Listen address of REST and JSON-RPC.
     pub listen: SocketAddr,
     /// The database.
     pub database: DatabaseLocation,
-    /// The folder of the state's checkpoints.
+    /// The directory of state checkpoints.
     pub state: PathBuf,
-    /// Blocks from one checkpoint to the next: about as many as are run again after a crash.
+    /// Blocks between checkpoints: about as many as a restart after a crash executes again.
     pub checkpoint_blocks: u64,
-    /// Where L1 is served.
+    /// L1's endpoints.
     pub l1: L1Endpoints,
-    /// L1 blocks on top of one before it is believed.
+    /// Confirmations before an L1 block is used.
     pub l1_confirmations: u64,
-    /// How often L1 is asked for news.
+    /// Interval between polls of L1.
     pub l1_poll: Duration,
-    /// Time between blocks while there is something to put into them.
+    /// Interval between blocks while there are transactions.
     pub block_interval: Duration,
-    /// Time after which an empty block is sealed, so that a quiet chain keeps seeing L1.
+    /// Interval after which an empty block is sealed, so that an idle chain follows L1.
     pub heartbeat: Duration,
-    /// Inbox entries that sealed blocks may wait for; past it no block is sealed and the pool fills.
+    /// Inbox entries that unposted blocks may need. Beyond it no block is sealed, and the pool
+    /// fills up.
     pub backlog_entries_max: u64,
-    /// What runs blocks, the journal's at the start included.
+    /// The engine that executes blocks, also those of the journal at the start.
     pub execution: EngineConfig,
-    /// Bounds of the transaction pool.
+    /// Limits of the pool.
     pub pool: PoolLimits,
-    /// Key that signs preconfirmations; without one they are not signed.
+    /// The key that signs preconfirmations. Without it they are unsigned.
     pub key: Option<PrivateKeySigner>,
-    /// What clients may take of the listener.
+    /// Limits for clients of the listener.
     pub limits: HttpLimits,
-    /// How the node is administered, if it is.
+    /// The admin API; `None` turns it off.
     pub admin: Option<AdminConfig>,
-    /// Where transactions go.
+    /// The route of submitted transactions.
     pub submission_route: SubmissionRoute,
 }

@@ -1,4 +1,4 @@
-//! Blocks that L1 gives: they are run whole, and are durable before anybody hears of them.
+//! Blocks derived from L1: executed as a whole and durable before anything is published.
 
 use alloy_primitives::Bytes;
 use turnpike_executor::{BlockOutcome, Chain};
@@ -11,7 +11,7 @@ use turnpike_storage::{
 
 use crate::{replay::outcomes, sealed::sealed_block, tracker::DerivedBlock};
 
-/// One that has run.
+/// A derived block after its execution.
 pub(crate) struct ExecutedDerivedBlock {
     opening: BlockOpening,
     transactions: Vec<JournalTx>,
@@ -20,10 +20,10 @@ pub(crate) struct ExecutedDerivedBlock {
 }
 
 impl ExecutedDerivedBlock {
-    /// Rows of the journal that it takes.
+    /// Number of journal rows that a derived block takes.
     pub(crate) const ROWS: usize = 2;
 
-    /// The two rows that stand for it. What is skipped stays in them: the block is what L1 holds.
+    /// The block's journal rows. Skipped transactions stay in them, because the inbox holds them.
     pub(crate) fn entries(&self) -> [JournalEntry; Self::ROWS] {
         let (outcome, part) = (&self.outcome, self.part());
         let number = outcome.header.number;
@@ -34,7 +34,7 @@ impl ExecutedDerivedBlock {
         ]
     }
 
-    /// What the index keeps of it; `row` is the first of its rows, which were written at `at_ms`.
+    /// The block's index record. `row` is the first of its journal rows, written at `at_ms`.
     pub(crate) fn sealed(&self, row: u64, at_ms: u64) -> SealedBlock {
         let mut parts = BlockTimes::default();
         parts.push(at_ms, &self.part(), &[]);
@@ -54,8 +54,8 @@ impl ExecutedDerivedBlock {
     }
 }
 
-/// Runs the blocks that L1 gives.
-pub(crate) fn run(
+/// Executes derived blocks.
+pub(crate) fn execute_derived(
     chain: &mut Chain,
     blocks: Vec<DerivedBlock>,
 ) -> anyhow::Result<Vec<ExecutedDerivedBlock>> {
@@ -63,7 +63,7 @@ pub(crate) fn run(
         let outcome = chain.execute(&input)?;
         let transactions = input.transactions.iter().map(|tx| JournalTx {
             raw: Bytes::from(tx.encoded()),
-            // One whose signature is bad is skipped, whoever it says it is from.
+            // Execution skips a transaction with a bad signature, so its sender does not matter.
             sender: tx.signer().unwrap_or_default(),
         });
         let (timestamp, origin) = (input.timestamp, input.origin);

@@ -1,4 +1,5 @@
-/// Holds a file of this crate that people read to the table that the code makes; with `TURNPIKE_WRITE_TABLES` set it is written anew.
+/// Asserts that a file of this crate's documentation equals the table that the code generates. With
+/// `TURNPIKE_WRITE_TABLES` set, the file is written first.
 pub(crate) fn assert_documented(file: &str, table: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("TURNPIKE_WRITE_TABLES").is_some() {

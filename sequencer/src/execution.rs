@@ -1,52 +1,54 @@
+//! Statistics about a block's execution.
+
 use std::time::Duration;
 
 use serde::Serialize;
 use turnpike_executor::{SliceReport, StageTimes};
 
-/// How the sequencer ran a block, all of its slices taken together. In shadow mode: how it ran in lanes.
+/// How the sequencer executed a block, summed over its slices. In shadow mode: how the lanes did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockExecution {
     /// Number of the block.
     pub number: u64,
-    /// Slices that it was run in.
+    /// Number of its slices.
     pub slices: usize,
-    /// Deposits and transactions that were run, skipped ones included.
+    /// Executed deposits and transactions, skipped ones included.
     pub transactions: usize,
-    /// Those of them that ran in lanes; the others ran one after the other.
+    /// Those that ran in lanes. The others ran one after the other.
     pub in_lanes: usize,
     /// Lanes.
     pub lanes: usize,
     /// Transactions in the largest lane.
     pub largest_lane_transactions: usize,
-    /// Lanes that touched what another lane changed, and ran again.
+    /// Lanes that conflicted and ran again.
     #[serde(rename = "escapes")]
     pub conflicts: usize,
-    /// Times that lanes ran before none conflicted.
+    /// Rounds until no lane conflicted.
     pub rounds: usize,
-    /// What the stages took.
+    /// Duration of the stages.
     pub stage_microseconds: StageMicroseconds,
 }
 
-/// What the stages of a block took on the wall, in microseconds.
+/// Wall-clock duration of a block's stages, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StageMicroseconds {
-    /// Telling what each transaction will touch.
+    /// Predicting what each transaction will touch.
     pub predict: u64,
-    /// Finding out which may depend on each other.
+    /// Assigning transactions to lanes.
     pub partition: u64,
     /// Running lanes.
     pub execute: u64,
     /// Comparing what lanes touched.
     pub check: u64,
-    /// Putting together what they changed.
+    /// Merging what lanes changed.
     pub merge: u64,
     /// Running transactions one after the other.
     pub sequential: u64,
 }
 
 impl BlockExecution {
-    /// Sums up how block `number` ran.
+    /// Sums up the slices of block `number`.
     pub fn new(number: u64, slices: &[SliceReport]) -> Self {
         let mut sum = Self { number, slices: slices.len(), ..Self::default() };
         let mut times = StageTimes::default();
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slices_are_summed_up() {
+    fn slice_reports_are_summed() {
         let lane = |transactions| LaneReport { transactions, ..LaneReport::default() };
         let in_lanes = SliceReport {
             transactions: 9,
@@ -102,7 +104,7 @@ mod tests {
             conflicts: 2,
             rounds: 3,
             times: StageTimes {
-                // Parts of a microsecond are not lost.
+                // Fractions of a microsecond add up.
                 execute: Duration::from_nanos(1_600),
                 merge: Duration::from_micros(7),
                 ..StageTimes::default()

@@ -1,4 +1,4 @@
-//! Many hashes at a time.
+//! Hashes many messages at once.
 
 use std::borrow::Borrow;
 

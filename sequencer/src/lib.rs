@@ -1,17 +1,21 @@
-//! The sequencer: admission, ordering, block production and the HTTP API.
+//! The sequencer's core: admission, ordering, block production, the journal and what L1 says of the
+//! chain.
 //!
 //! ```text
-//! HTTP ─► admission ─► producer: pool, slices ─► committer: journal ─► published: answers, promises
-//!                          │ block complete           ▲
-//!                          └──────► sealer: roots ────┴──► indexer: index ─► head
-//! L1 ─► tracker ─► driver: origin, deposits, safe and final heads; has the producer stand still where L1 takes blocks back
+//! submissions ─► admission ─► producer: pool, slices ─► committer: journal ─► preconfirmation cache: replies, promises
+//!                                │ complete block           ▲
+//!                                └──────► sealer: roots ────┴──► indexer: index ─► head
+//! L1 ─► tracker ─► driver: origin, deposits, safe and finalized heads; halts the producer and rewinds the chain on a reorg
 //! ```
 //!
-//! [`run`] runs one task or thread for each part; all queues between them are bounded. Pool and state have one writer at a time: the
-//! producer, or the driver while the producer stands still. The API reads through [`Shared`]. A submission is answered when the
-//! journal's row with it is durable, as preconfirmed if it ran; a block is visible when the index holds it.
+//! [`run`] runs one task or thread for each part. All queues between them are bounded. Pool and
+//! state have one writer at a time: the producer, or the driver while the producer is halted. The
+//! API reads through [`Shared`]. The sequencer replies to a submission once the journal row that
+//! holds it is durable; if the transaction ran, the reply is its preconfirmation. A block is
+//! visible once the index holds it.
 //!
-//! [`run_replica`] follows another node's journal instead and runs all of it again; [`verify`] and [`rebuild`] do so with a database.
+//! [`run_replica`] follows another node's journal and executes all of it again. [`verify`] and
+//! [`rebuild`] do so with a database.
 
 mod admin_control;
 mod admission;

@@ -1,6 +1,6 @@
-//! What the sequencer promises of a transaction before its block is sealed, and how it is held to it.
+//! Preconfirmations and the promises that sign them.
 //!
-//! A promise is signed as EIP-712 typed data, so that any wallet library verifies it:
+//! A promise is signed as EIP-712 typed data, so that any wallet library can verify it:
 //!
 //! | | |
 //! |---|---|
@@ -39,14 +39,15 @@ mod typed {
     }
 }
 
-/// A transaction that ran and is in the journal: its place and its receipt will not change any more.
+/// An executed transaction in a durable journal row. Its position and receipt are final unless L1
+/// forces a reorg.
 #[derive(Clone, Debug)]
 pub struct Preconfirmation {
-    /// The block that holds it, or will.
+    /// The block that includes it.
     pub block: u64,
-    /// Its place there, deposits counted.
+    /// Its position in the block, deposits included.
     pub index: u64,
-    /// What ran, with its receipt.
+    /// The transaction with its receipt.
     pub transaction: Arc<ExecutedTx>,
     receipt_hash: B256,
     received_ms: Option<u64>,
@@ -55,7 +56,8 @@ pub struct Preconfirmation {
 }
 
 impl Preconfirmation {
-    /// A transaction that ran at this place; `received_ms`: when it was received, in Unix milliseconds.
+    /// An executed transaction at its position. `received_ms` is the time of its submission, in
+    /// Unix milliseconds.
     pub(crate) const fn new(
         block: u64,
         index: u64,
@@ -67,12 +69,12 @@ impl Preconfirmation {
         Self { block, index, transaction, receipt_hash, received_ms, preconfirmed_ms }
     }
 
-    /// Its row is durable, and was written at this time, in Unix milliseconds.
+    /// Records that its row is durable and was written at `at_ms`, in Unix milliseconds.
     pub(crate) fn is_durable(&self, written_at_ms: u64) {
         let _ = self.preconfirmed_ms.set(written_at_ms);
     }
 
-    /// When it came so far.
+    /// Timestamps of its stages.
     pub fn times(&self) -> TransactionTimes {
         let preconfirmed_ms = self.preconfirmed_ms.get().copied();
         TransactionTimes { received_ms: self.received_ms, preconfirmed_ms }
@@ -88,12 +90,12 @@ impl Preconfirmation {
         self.receipt_hash
     }
 
-    /// What the journal says of it.
+    /// Its outcome in the journal.
     pub(crate) fn outcome(&self) -> B64 {
         outcome_of(Some(&self.receipt_hash))
     }
 
-    /// What of it is signed.
+    /// The promise that a key signs.
     pub fn promise(&self) -> Promise {
         Promise {
             block: self.block,
@@ -104,25 +106,25 @@ impl Preconfirmation {
     }
 }
 
-/// What is signed of a preconfirmation.
+/// The signed part of a preconfirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Promise {
-    /// The block that holds the transaction.
+    /// The block that includes the transaction.
     pub block: u64,
-    /// The transaction's place there, deposits counted.
+    /// The transaction's position in the block, deposits included.
     pub index: u64,
-    /// The transaction.
+    /// The transaction's hash.
     pub transaction_hash: B256,
     /// Keccak-256 of the receipt's EIP-2718 bytes.
     pub receipt_hash: B256,
 }
 
-/// The chain that promises are made for.
+/// The EIP-712 domain of a chain's promises.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PromiseDomain(Eip712Domain);
 
 impl PromiseDomain {
-    /// The chain with this id and this genesis block.
+    /// The domain of the chain with this id and genesis block.
     pub const fn new(chain_id: u64, genesis_hash: B256) -> Self {
         Self(Eip712Domain::new(
             Some(Cow::Borrowed("Turnpike")),
@@ -145,9 +147,9 @@ impl PromiseDomain {
         typed.eip712_signing_hash(&self.0)
     }
 
-    /// Who made a promise; `None` if nobody can have signed it like this.
+    /// Recovers the signer of a promise; `None` if the signature is invalid.
     pub fn signer(&self, promise: &Promise, signature: &Signature) -> Option<Address> {
-        // The upper half of `s` would be a second signature of the same promise.
+        // A high `s` would be a second valid signature of the same promise.
         if signature.normalize_s().is_some() {
             return None;
         }
@@ -155,7 +157,7 @@ impl PromiseDomain {
     }
 }
 
-/// The sequencer's key, for one chain.
+/// Signs promises of one chain with the sequencer's key.
 #[derive(Clone)]
 pub struct PromiseSigner {
     domain: PromiseDomain,
@@ -163,12 +165,13 @@ pub struct PromiseSigner {
 }
 
 impl PromiseSigner {
-    /// Signs with `key` for the chain.
+    /// Signs with `key` for the chain of `domain`.
     pub const fn new(domain: PromiseDomain, key: PrivateKeySigner) -> Self {
         Self { domain, key }
     }
 
-    /// The signer of the chain of `genesis`, whose first block has this hash; an error if that names another.
+    /// The signer for the chain of `genesis`, whose genesis block has this hash. Fails if the
+    /// genesis names another account.
     pub fn of(
         genesis: &Genesis,
         genesis_hash: B256,
@@ -184,7 +187,7 @@ impl PromiseSigner {
         }
     }
 
-    /// The account of the key.
+    /// The key's account.
     pub const fn address(&self) -> Address {
         self.key.address()
     }
@@ -196,15 +199,15 @@ impl PromiseSigner {
     }
 }
 
-/// A key that is not the sequencer's.
+/// The key is not the one that the genesis names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the sequencer's key is {found}'s: the genesis file expects preconfirmations signed by {expected}"
 )]
 pub struct WrongKey {
-    /// The account that the genesis file names.
+    /// The account that the genesis names.
     pub expected: Address,
-    /// The account of the key.
+    /// The key's account.
     pub found: Address,
 }
 
@@ -220,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// The eleventh of the well-known development accounts, which signs for `turnpike dev`.
+    /// The eleventh well-known development account, which signs for `turnpike dev`.
     const KEY: B256 = b256!("f214f2b2cd398c806f84e317254e0f0b801d0643303237d97a22a48e01628897");
     const ACCOUNT: Address = address!("BcD4042DE499D14e55001CcbB24a551F3b954096");
 
@@ -247,7 +250,7 @@ mod tests {
 
     /// Made with viem's `hashTypedData` and `signTypedData`.
     #[test]
-    fn other_libraries_sign_the_same() {
+    fn promise_signature_matches_other_libraries() {
         let digest = b256!("e16fb73999e1925117c3bb36014e012ff605ab7af3c1d270feaa4bc71dd48104");
         assert_eq!(domain().signing_hash(&promise()), digest);
         let signature = PromiseSigner::new(domain(), key()).sign(&promise());
@@ -263,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_holds_for_nothing_else() {
+    fn promise_signature_covers_every_field() {
         let signature = PromiseSigner::new(domain(), key()).sign(&promise());
         let others = [
             Promise { block: 8, ..promise() },
@@ -285,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_the_one_that_the_genesis_names() {
+    fn key_must_match_the_genesis() {
         let mut genesis = Genesis::dev();
         assert!(PromiseSigner::of(&genesis, B256::ZERO, key()).is_ok());
         genesis.sequencer = Some(ACCOUNT);

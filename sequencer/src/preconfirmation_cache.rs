@@ -1,7 +1,30 @@
-//! What has happened and is not in the index yet: preconfirmed transactions, refusals, and who waits to hear of them.
+//! The preconfirmation cache: outcomes of transactions that the index does not hold yet, and the
+//! clients that wait for them.
 //!
-//! Invariant: what is told here is durable in the journal. A transaction is never in none of pool, here and index between
-//! its acceptance and its end.
+//! # Job
+//!
+//! The cache answers for a transaction between the moment it leaves the pool and the moment the
+//! index holds its block. It also holds refusals until the index does.
+//!
+//! # State
+//!
+//! In memory only. Each transaction is running or preconfirmed; refusals are kept by hash; waiters
+//! are kept by hash. Invariant: from its acceptance to its end, a transaction is always in the
+//! pool, in this cache or in the index.
+//!
+//! # Durability
+//!
+//! The cache shows an outcome only after the journal row that holds it is durable.
+//!
+//! # Recovery
+//!
+//! A restart fills the cache with the refusals of journal rows that the index does not hold yet.
+//! Blocks after the index are executed again and indexed before the node serves.
+//!
+//! # Limits
+//!
+//! The bounded queues between producer and indexer bound the transactions held here. Closed waiters
+//! are dropped when the number of awaited transactions doubles, from `WAITED_FOR_MIN` on.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,78 +37,78 @@ use turnpike_executor::{BlockOutcome, BlockTx};
 
 use crate::{Accepted, PooledTx, Preconfirmation, hashes::receipt_hashes};
 
-/// Transactions that are waited for, from which on it is seen whether somebody still does.
+/// Awaited transactions from which on closed waiters are dropped.
 const WAITED_FOR_MIN: usize = 1_024;
 
-/// Why there is no preconfirmation to wait for.
+/// Why a client gets no preconfirmation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PreconfirmationError {
-    /// The transaction will not run.
+    /// The transaction was refused.
     #[error("{0}")]
     Refused(String),
-    /// The sequencer stops.
+    /// The sequencer is shutting down.
     #[error("sequencer is shutting down")]
     Stopping,
 }
 
-/// How a wait ends.
+/// The result of waiting for a preconfirmation.
 type PreconfirmationResult = Result<Arc<Preconfirmation>, PreconfirmationError>;
 
-/// A transaction that is on its way from the pool to the index.
+/// A transaction that left the pool and that the index does not hold yet.
 #[derive(Clone, Debug)]
 pub(crate) enum CachedTx {
-    /// It runs, or ran and is not durable.
+    /// It is executing, or its slice is not durable yet.
     Running {
         /// Its EIP-2718 bytes.
         raw: Bytes,
-        /// Who signed it.
+        /// Its signer.
         sender: Address,
     },
-    /// It ran, and that is durable.
+    /// It was executed, and its slice is durable.
     Preconfirmed(Arc<Preconfirmation>),
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug, Default)]
 pub(crate) struct PreconfirmationCache(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     transactions: HashMap<B256, CachedTx>,
-    /// Nonce that each sender of a transaction in `transactions` has next, and the newest block of theirs.
+    /// For each sender of a transaction in `transactions`: its next nonce, and its newest block.
     nonces: HashMap<Address, (u64, u64)>,
-    /// Why transactions were refused, until the index says so.
+    /// Reasons of refusals that the index does not hold yet.
     refused: HashMap<B256, String>,
-    /// What leaves with each block.
+    /// Transactions to evict when the index reaches a block.
     blocks: BTreeMap<u64, Vec<(B256, Address)>>,
     waiting: Waiters,
     is_stopping: bool,
 }
 
-/// Who waits for which transaction.
+/// Clients that wait, by transaction.
 #[derive(Debug, Default)]
 struct Waiters {
     by_hash: HashMap<B256, Vec<oneshot::Sender<PreconfirmationResult>>>,
-    /// Transactions that were waited for after those were last let go of for which nobody waits any more.
-    kept: usize,
+    /// Awaited transactions that were left after closed waiters were last dropped.
+    kept_last: usize,
 }
 
 impl Waiters {
     fn add(&mut self, hash: B256, send: oneshot::Sender<PreconfirmationResult>) {
-        if self.by_hash.len() >= WAITED_FOR_MIN.max(2 * self.kept) {
+        if self.by_hash.len() >= WAITED_FOR_MIN.max(2 * self.kept_last) {
             self.by_hash.retain(|_, waiting| {
                 waiting.retain(|other| !other.is_closed());
                 !waiting.is_empty()
             });
-            self.kept = self.by_hash.len();
+            self.kept_last = self.by_hash.len();
         }
         let waiting = self.by_hash.entry(hash).or_default();
         waiting.retain(|other| !other.is_closed());
         waiting.push(send);
     }
 
-    /// Tells all who wait for a transaction.
+    /// Ends all waits for a transaction.
     fn end(&mut self, hash: &B256, end: impl Fn() -> PreconfirmationResult) {
         for waiting in self.by_hash.remove(hash).into_iter().flatten() {
             let _ = waiting.send(end());
@@ -98,17 +121,17 @@ impl PreconfirmationCache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Transactions that run or ran and are not in the index.
+    /// Number of transactions that are executing, or executed and not indexed.
     pub(crate) fn len(&self) -> usize {
         self.inner().transactions.len()
     }
 
-    /// Where a transaction is, if it has left the pool and is not in the index.
+    /// A transaction that left the pool and is not indexed yet.
     pub(crate) fn get(&self, hash: &B256) -> Option<CachedTx> {
         self.inner().transactions.get(hash).cloned()
     }
 
-    /// What was promised of a transaction whose block is not in the index yet.
+    /// The preconfirmation of a transaction whose block is not indexed yet.
     pub(crate) fn preconfirmed(&self, hash: &B256) -> Option<Arc<Preconfirmation>> {
         match self.inner().transactions.get(hash)? {
             CachedTx::Preconfirmed(found) => Some(Arc::clone(found)),
@@ -116,8 +139,11 @@ impl PreconfirmationCache {
         }
     }
 
-    /// Adds what was promised of transactions by now.
-    pub(crate) fn promise<'a>(&self, accepted: impl Iterator<Item = &'a mut Accepted>) {
+    /// Adds the preconfirmations that exist by now to the replies.
+    pub(crate) fn add_preconfirmations<'a>(
+        &self,
+        accepted: impl Iterator<Item = &'a mut Accepted>,
+    ) {
         let inner = self.inner();
         for accepted in accepted {
             if let Some(CachedTx::Preconfirmed(found)) = inner.transactions.get(&accepted.hash) {
@@ -126,17 +152,19 @@ impl PreconfirmationCache {
         }
     }
 
-    /// Why a transaction was refused, if that is not in the index yet.
+    /// The reason of a refusal that is not indexed yet.
     pub(crate) fn refusal(&self, hash: &B256) -> Option<String> {
         self.inner().refused.get(hash).cloned()
     }
 
-    /// The nonce after a sender's last preconfirmed transaction, if its block is not in the index yet.
+    /// The nonce after the sender's last preconfirmed transaction, if that transaction's block is
+    /// not indexed yet.
     pub(crate) fn next_nonce(&self, sender: &Address) -> Option<u64> {
         self.inner().nonces.get(sender).map(|(nonce, _)| *nonce)
     }
 
-    /// Waits for a transaction's preconfirmation, if it has none. The caller knows that it is somewhere.
+    /// Returns a transaction's preconfirmation, or a receiver that waits for it. The caller has
+    /// checked that the transaction is known.
     pub(crate) fn wait(
         &self,
         hash: B256,
@@ -154,8 +182,8 @@ impl PreconfirmationCache {
         Err(receive)
     }
 
-    /// Transactions have left the pool: they run now.
-    pub(crate) fn run(&self, txs: &[PooledTx]) {
+    /// Records that transactions left the pool and execute now.
+    pub(crate) fn mark_running(&self, txs: &[PooledTx]) {
         let mut inner = self.inner();
         for tx in txs {
             let (raw, sender) = (tx.raw.clone(), tx.sender);
@@ -163,7 +191,7 @@ impl PreconfirmationCache {
         }
     }
 
-    /// A slice is durable.
+    /// Publishes the outcomes of a durable slice and ends the waits for them.
     pub(crate) fn publish<'a>(
         &self,
         preconfirmed: Vec<Arc<Preconfirmation>>,
@@ -189,13 +217,14 @@ impl PreconfirmationCache {
         }
     }
 
-    /// The index holds all blocks up to this one, and these refusals. `tell` says so to the others: nobody sees the one without
-    /// the other, and nothing that they do because of it comes before this.
-    pub(crate) fn indexed<'a>(
+    /// Evicts the blocks up to `block` and these refusals, which the index holds now. Calls
+    /// `announce` under the lock: no reader sees the new head with stale entries, and nothing that
+    /// the announcement triggers happens before the eviction.
+    pub(crate) fn evict_indexed<'a>(
         &self,
         block: u64,
         refused: impl Iterator<Item = &'a B256>,
-        tell: impl FnOnce(),
+        announce: impl FnOnce(),
     ) {
         let mut inner = self.inner();
         let inner = &mut *inner;
@@ -207,11 +236,12 @@ impl PreconfirmationCache {
             }
         }
         refused.for_each(|hash| drop(inner.refused.remove(hash)));
-        tell();
+        announce();
     }
 
-    /// All blocks that were not in the index is void, and what ran in them waits again, but for what the index holds now:
-    /// these refusals, and these transactions in their blocks.
+    /// Drops all blocks that are not indexed, because they are void. Their transactions wait again,
+    /// except those that the index holds now: these refusals, and the transactions of `included`
+    /// blocks.
     pub(crate) fn rewind<'a>(
         &self,
         refused: &[(B256, String)],
@@ -239,7 +269,7 @@ impl PreconfirmationCache {
         inner.blocks.clear();
     }
 
-    /// Nothing will happen any more.
+    /// Ends all waits: the sequencer is shutting down.
     pub(crate) fn stop(&self) {
         let mut inner = self.inner();
         inner.is_stopping = true;
@@ -258,36 +288,36 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_wait_any_more_is_forgotten() {
-        let published = PreconfirmationCache::default();
-        let waiting: Vec<_> = (0..10).map(|number| published.wait(hash(number))).collect();
+    fn closed_waiters_are_dropped() {
+        let cache = PreconfirmationCache::default();
+        let waiting: Vec<_> = (0..10).map(|number| cache.wait(hash(number))).collect();
         for number in 10..20_000 {
-            drop(published.wait(hash(number)));
+            drop(cache.wait(hash(number)));
         }
-        assert!(published.inner().waiting.by_hash.len() <= WAITED_FOR_MIN);
-        published.publish(
+        assert!(cache.inner().waiting.by_hash.len() <= WAITED_FOR_MIN);
+        cache.publish(
             Vec::new(),
             (0..10).map(hash).collect::<Vec<_>>().iter().zip(&vec![String::from("late"); 10]),
         );
         for wait in waiting {
-            let told = wait.expect_err("it has not run").try_recv().expect("is told");
+            let reply = wait.expect_err("it has not run").try_recv().expect("is answered");
             assert_eq!(
-                told.expect_err("it will not run"),
+                reply.expect_err("it will not run"),
                 PreconfirmationError::Refused("late".into())
             );
         }
     }
 
     #[test]
-    fn refusals_go_once_the_look_ups_hold_them() {
-        let published = PreconfirmationCache::default();
+    fn indexed_refusals_are_evicted() {
+        let cache = PreconfirmationCache::default();
         let refused: Vec<_> = (0..3).map(|number| (hash(number), "late".to_owned())).collect();
-        published.publish(Vec::new(), refused.iter().map(|(hash, reason)| (hash, reason)));
-        published.indexed(1, [&hash(0)].into_iter(), || {});
-        assert_eq!(published.refusal(&hash(0)), None);
-        assert_eq!(published.refusal(&hash(1)).as_deref(), Some("late"));
-        published.rewind(&refused[..2], std::iter::empty());
-        assert_eq!(published.refusal(&hash(1)), None);
-        assert_eq!(published.refusal(&hash(2)).as_deref(), Some("late"));
+        cache.publish(Vec::new(), refused.iter().map(|(hash, reason)| (hash, reason)));
+        cache.evict_indexed(1, [&hash(0)].into_iter(), || {});
+        assert_eq!(cache.refusal(&hash(0)), None);
+        assert_eq!(cache.refusal(&hash(1)).as_deref(), Some("late"));
+        cache.rewind(&refused[..2], std::iter::empty());
+        assert_eq!(cache.refusal(&hash(1)), None);
+        assert_eq!(cache.refusal(&hash(2)).as_deref(), Some("late"));
     }
 }

@@ -1,19 +1,22 @@
+//! Refusals: the coded reasons why a transaction will not be executed.
+
 use alloy_primitives::{Address, U256};
 use axum::http::StatusCode;
 #[cfg(test)]
 use turnpike_protocol::{SignatureError, TxDecodeError};
 
-/// Why a transaction is not taken. The texts are geth's where geth has one: clients match on them.
+/// Why a transaction is refused. Texts are geth's where geth has one, because clients match on
+/// them.
 ///
-/// JSON-RPC answers the text with code −32000, REST a problem document of the code and the status, and
-/// `turnpike_sequencer_refusals_total{code}` counts them. What was accepted and could not be included after all has the text as
-/// its reason.
+/// JSON-RPC returns the text with code −32000. REST returns a problem document with the refusal's
+/// code and status. `turnpike_sequencer_refusals_total{code}` counts them. An accepted transaction
+/// that is refused later keeps the text as its reason.
 ///
 #[doc = include_str!("../refusals.md")]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The bytes are not a transaction this chain takes.
+    /// The bytes are not a transaction that this chain accepts.
     #[error("{0}")]
     Undecodable(#[from] turnpike_protocol::TxDecodeError),
     /// The encoding is too long.
@@ -27,15 +30,15 @@ pub enum Refusal {
     /// Signed for another chain.
     #[error("invalid sender: invalid chain id for signer: have {have} want {want}")]
     ChainId {
-        /// Chain id of the transaction.
+        /// The transaction's chain id.
         have: u64,
-        /// Chain id here.
+        /// This chain's id.
         want: u64,
     },
-    /// Nobody signed it.
+    /// No account signed it.
     #[error("invalid sender: {0}")]
     Signature(#[from] turnpike_protocol::SignatureError),
-    /// It asks for more gas than a transaction may (EIP-7825).
+    /// Its gas limit exceeds the limit per transaction (EIP-7825).
     #[error("transaction gas limit too high (cap: {cap}, tx: {gas_limit})")]
     GasCap {
         /// Gas asked for.
@@ -43,7 +46,7 @@ pub enum Refusal {
         /// Gas allowed.
         cap: u64,
     },
-    /// Its gas limit is below what it costs before anything runs.
+    /// Its gas limit is below its intrinsic gas.
     #[error("intrinsic gas too low: gas {gas_limit}, minimum needed {needed}")]
     IntrinsicGas {
         /// Gas asked for.
@@ -97,13 +100,13 @@ pub enum Refusal {
         /// Sender.
         sender: Address,
     },
-    /// The sender's account has code that is no delegation (EIP-3607).
+    /// The sender's account has code other than a delegation (EIP-3607).
     #[error("sender not an eoa: address {sender}")]
     SenderIsContract {
         /// Sender.
         sender: Address,
     },
-    /// The nonce is used up.
+    /// The nonce was used.
     #[error("nonce too low: next nonce {next}, tx nonce {nonce}")]
     NonceTooLow {
         /// The account's next nonce.
@@ -111,7 +114,7 @@ pub enum Refusal {
         /// The transaction's.
         nonce: u64,
     },
-    /// The nonce is so far ahead that the transaction would wait for too many others.
+    /// The nonce is too far ahead.
     #[error("nonce too high: next nonce {next}, tx nonce {nonce}, gap limit {limit}")]
     NonceTooHigh {
         /// The account's next nonce.
@@ -129,25 +132,25 @@ pub enum Refusal {
     InsufficientFunds {
         /// Balance, in wei.
         balance: U256,
-        /// Most that the transaction may cost, in wei.
+        /// Highest cost of the transaction, in wei.
         cost: U256,
     },
-    /// It is in the pool, or in a block, already.
+    /// The pool or a block already holds it.
     #[error("already known")]
     AlreadyKnown,
-    /// One with the same sender and nonce is there and pays about as much.
+    /// It does not pay enough to replace the sender's transaction with the same nonce.
     #[error("replacement transaction underpriced")]
     Underpriced,
     /// The pool is full.
     #[error("txpool is full")]
     PoolFull,
-    /// The sender has too many transactions waiting.
+    /// The sender has too many pending transactions.
     #[error("account limit exceeded: pooled {limit} txs")]
     SenderFull {
         /// Transactions allowed.
         limit: usize,
     },
-    /// It could not run, and the full pool needed its room.
+    /// It cannot run now, and the full pool evicted it.
     #[error("dropped from the full txpool: it could not run")]
     Evicted,
     /// A nonce before its own was missing for too long.
@@ -156,49 +159,49 @@ pub enum Refusal {
         /// How long it waited, in seconds.
         seconds: u64,
     },
-    /// More is offered than can be looked at.
+    /// Admission's queue is full.
     #[error("server is busy: too many transactions wait for their signatures to be checked")]
     Busy,
-    /// Nothing can be made durable, so nothing is accepted.
+    /// The journal cannot be written, so nothing is accepted.
     #[error("{reason}; nothing is accepted")]
     JournalFailed {
-        /// What is wrong with it.
+        /// The journal's error.
         reason: String,
     },
-    /// The node follows a sequencer and takes nothing itself.
+    /// The node is a read-only replica.
     #[error("this node is a read-only replica: transactions go to the sequencer")]
     ReadOnly,
-    /// The sequencer, to which it was sent on, does not take it.
+    /// The sequencer refused the forwarded transaction.
     #[error("{0}")]
     Forwarded(String),
-    /// An administrator has the sequencer finish what it has, and take nothing more.
+    /// An operator drains the sequencer: it finishes its pool and accepts no transaction.
     #[error("sequencer is draining: no transactions are taken")]
     Draining,
-    /// The sequencer is stopping.
+    /// The sequencer is shutting down.
     #[error("sequencer is shutting down")]
     Stopping,
 }
 
-/// The stable name and the HTTP status of each refusal, with an example for the table of them: one line, so that none is
-/// without.
+/// The stable code and HTTP status of each refusal, with an example for the documented table. One
+/// line each, so that none is forgotten.
 macro_rules! refusals {
     ($($refusal:pat => $code:literal, $status:ident, $example:expr;)*) => {
         impl Refusal {
-            /// A stable name for programs.
+            /// The stable code, for programs.
             pub const fn code(&self) -> &'static str {
                 match self {
                     $($refusal => $code,)*
                 }
             }
 
-            /// How REST answers it.
+            /// The HTTP status of REST's reply.
             pub(crate) const fn status(&self) -> StatusCode {
                 match self {
                     $($refusal => StatusCode::$status,)*
                 }
             }
 
-            /// The code and the status of each.
+            /// Code and status of each refusal.
             pub(crate) fn codes() -> impl Iterator<Item = (&'static str, StatusCode)> {
                 [$(($code, StatusCode::$status),)*].into_iter()
             }
@@ -250,7 +253,7 @@ mod tests {
 
     use super::*;
 
-    /// `refusals.md` as it has to be.
+    /// The expected content of `refusals.md`.
     fn table() -> String {
         let mut table = String::from("| code | HTTP | text, for example |\n|---|---|---|\n");
         for (code, example) in Refusal::examples() {
@@ -262,12 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn the_table_tells_of_every_refusal() {
+    fn documented_table_lists_every_refusal() {
         crate::documented_table::assert_documented("refusals.md", &table());
     }
 
     #[test]
-    fn no_two_have_the_same_code() {
+    fn refusal_codes_are_unique() {
         let codes: Vec<_> = Refusal::examples().into_iter().map(|(code, _)| code).collect();
         assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
     }

@@ -1,4 +1,4 @@
-//! A block of the journal, run: signatures recovered, every outcome compared.
+//! Executes a block of the journal: recovers its signatures and compares every outcome.
 
 use alloy_primitives::{Address, B64, B256};
 use rayon::{
@@ -18,17 +18,17 @@ use crate::{
 /// Transactions of a block whose signers are recovered together.
 const RECOVERED_AT_ONCE: usize = 64;
 
-/// Whether the senders that a journal names are believed.
+/// Whether to trust the senders that the journal names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Senders {
-    /// They are: the journal is this node's own, and its checksums are right.
+    /// Trust them: this node wrote the journal, and its checksums match.
     Known,
-    /// They are not: all signatures are recovered.
+    /// Recover every sender from its signature.
     Recovered,
 }
 
-/// Runs the next block of `chain` and compares what came of each transaction with the journal. After an error the chain may
-/// be further than the journal, and is not to be used.
+/// Executes the next block of `chain` and compares each outcome with the journal. After an error,
+/// the chain may be ahead of the journal and must not be used.
 pub(crate) fn run_block(
     chain: &mut Chain,
     block: &JournalBlock,
@@ -56,7 +56,7 @@ pub(crate) fn run_block(
     Ok(outcome)
 }
 
-/// Compares a complete block with what the journal says that it came to.
+/// Compares an executed block with its `Sealed` row.
 pub(crate) fn check_sealed(sealed: &SealedEntry, found: &SealedEntry) -> Result<(), Divergence> {
     let differs = |field, expected: B256, found: B256| Divergence::Header {
         block: sealed.number,
@@ -73,14 +73,14 @@ pub(crate) fn check_sealed(sealed: &SealedEntry, found: &SealedEntry) -> Result<
     Ok(())
 }
 
-/// The block's transactions with their signers. `first` is the place of the first.
+/// The block's transactions with their signers. `first` is the position of the first.
 fn recover(
     block: u64,
     first: usize,
     transactions: &[JournalTx],
     senders: Senders,
 ) -> Result<Vec<SignedTx>, Divergence> {
-    // Collected before it is looked for the first error, so that the report is always of the first.
+    // Collected first, so that the error is always the first one.
     let recovered: Vec<_> = transactions
         .par_chunks(RECOVERED_AT_ONCE)
         .enumerate()
@@ -116,7 +116,7 @@ fn recover_together(
             return Ok(SignedTx::new_unchecked(tx, expected));
         }
         let tx = signed(tx, signers.next().expect("invariant: one for each transaction"));
-        // What nobody signed is in blocks that L1 gave, and is skipped there.
+        // Derived blocks may hold transactions with bad signatures. Execution skips them.
         let found = tx.signer().unwrap_or(Address::ZERO);
         if found != expected {
             return Err(Divergence::Sender { block, index, hash, expected, found });
@@ -161,12 +161,13 @@ fn check_outcomes(
     Ok(())
 }
 
-/// What the journal holds of a receipt: the first bytes of its hash, or zero for a transaction that was skipped.
+/// The outcome of a transaction in the journal: the first bytes of its receipt's hash, or zero if
+/// it was skipped.
 pub(crate) fn outcome_of(receipt_hash: Option<&B256>) -> B64 {
     receipt_hash.map_or(B64::ZERO, |hash| B64::from_slice(&hash[..8]))
 }
 
-/// What the journal holds of each transaction of a block that ran, in the order in which it was offered.
+/// The outcomes of an executed block's transactions, in the order of the block's input.
 pub(crate) fn outcomes(outcome: &BlockOutcome) -> Vec<B64> {
     let count = outcome.transactions.len() + outcome.skipped.len();
     let mut executed = receipt_hashes(&outcome.transactions).into_iter();
@@ -232,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_out_as_the_journal_says_is_taken() {
+    fn matching_block_is_accepted() {
         let outcome = run_block(&mut chain(), &block(), Senders::Recovered).expect("is right");
         let found = sealed(&outcome);
         assert_eq!(check_sealed(&found, &found), Ok(()));
     }
 
     #[test]
-    fn the_first_difference_is_told() {
+    fn first_difference_is_reported() {
         let right = block();
         let differs = |change: fn(&mut JournalBlock)| {
             let mut block = right.clone();
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn senders_are_those_of_their_places() {
+    fn senders_keep_their_positions() {
         let journal_tx = |at: usize| {
             let tx = TxLegacy { nonce: at as u64, ..Default::default() };
             let (key, hash) = (keccak256([at as u8]), tx.signature_hash());
@@ -277,7 +278,7 @@ mod tests {
             let mut transactions = right.clone();
             let expected = Address::repeat_byte(0xee);
             let found = std::mem::replace(&mut transactions[wrong].sender, expected);
-            // A sender that is not named is found out even where others are believed.
+            // A missing sender is noticed even where the others are trusted.
             transactions[3].sender = Address::ZERO;
             let recovered = recover(1, 5, &right, Senders::Recovered).expect("is right");
             let signers = recovered.iter().map(|tx| tx.signer().expect("is signed"));
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_is_told_before_the_hash() {
+    fn state_root_is_reported_before_hash() {
         let outcome = run_block(&mut chain(), &block(), Senders::Recovered).expect("is right");
         let found = sealed(&outcome);
         let of = |change: fn(&mut SealedEntry)| {

@@ -1,4 +1,18 @@
-//! What L1 says of blocks that this node has.
+//! Advances the safe and finalized heads with what L1 holds.
+//!
+//! # Job
+//!
+//! An entry whose blocks the index holds makes them safe. L1's finality makes the newest such block
+//! finalized.
+//!
+//! # State
+//!
+//! [`Settlement`](crate::Settlement), in memory; L1 is read again after a restart. Message passer
+//! proofs, in the database.
+//!
+//! # Limits
+//!
+//! Below the finalized head, the database keeps message passer proofs of entries' last blocks only.
 
 use std::time::Instant;
 
@@ -13,9 +27,9 @@ use crate::{
     tracker::{DerivedEntry, L1Progress},
 };
 
-/// The blocks of an entry, which the index holds, are safe.
-pub(crate) async fn advance_safe_head(shared: &Shared, news: DerivedEntry) -> anyhow::Result<()> {
-    let DerivedEntry { posted, fault, bytes, transactions, first_block, last_block, .. } = news;
+/// Makes the blocks of an entry safe. The index holds them.
+pub(crate) async fn advance_safe_head(shared: &Shared, entry: DerivedEntry) -> anyhow::Result<()> {
+    let DerivedEntry { posted, fault, bytes, transactions, first_block, last_block, .. } = entry;
     let block = shared.database.block(last_block).await?;
     let block = block.with_context(|| format!("block {last_block} is not in the index"))?;
     keep_proof(shared, last_block).await?;
@@ -34,45 +48,46 @@ pub(crate) async fn advance_safe_head(shared: &Shared, news: DerivedEntry) -> an
     Ok(())
 }
 
-/// Which of the message passer's proofs are kept.
+/// Which of the message passer's proofs the database keeps.
 #[derive(Debug, Default)]
 pub(crate) struct PasserProofRetention {
-    /// No other block up to this one can become the last of an entry.
-    settled: u64,
+    /// The newest finalized block whose predecessors' proofs were dropped: only an entry's last
+    /// block keeps its proof.
+    pruned_to: u64,
 }
 
 impl PasserProofRetention {
-    /// Where L1 is. Proofs are dropped that nobody can ask for any more.
+    /// Applies L1's progress and drops the proofs that no withdrawal can use any more.
     pub(crate) async fn apply_l1_progress(
         &mut self,
         shared: &Shared,
-        news: L1Progress,
+        progress: L1Progress,
     ) -> anyhow::Result<()> {
-        let finalized = note(shared, news).await;
-        if finalized > self.settled {
-            shared.database.drop_passer_proofs(self.settled + 1, finalized).await?;
-            self.settled = finalized;
+        let finalized = update_settlement(shared, progress).await;
+        if finalized > self.pruned_to {
+            shared.database.drop_passer_proofs(self.pruned_to + 1, finalized).await?;
+            self.pruned_to = finalized;
         }
         Ok(())
     }
 }
 
-/// Returns the newest block that is final.
-async fn note(shared: &Shared, news: L1Progress) -> u64 {
+/// Updates the settlement and returns the newest finalized block.
+async fn update_settlement(shared: &Shared, progress: L1Progress) -> u64 {
     let mut settlement = shared.settlement.write().await;
-    settlement.l1 = Some(news.head);
+    settlement.l1 = Some(progress.head);
     settlement.l1_error = None;
     settlement.l1_seen_at = Some(Instant::now());
-    settlement.first_entry = news.first_entry;
+    settlement.first_entry = progress.first_entry;
     settlement.origin = settlement.newest_entry().map(Origin::from);
-    settlement.deposits.extend(news.deposits);
-    settlement.outputs = news.outputs;
-    settlement.disputes = news.disputes;
+    settlement.deposits.extend(progress.deposits);
+    settlement.outputs = progress.outputs;
+    settlement.disputes = progress.disputes;
     settlement.agree();
     settlement.finalized()
 }
 
-/// Keeps the proof from which withdrawals up to a block can be proven.
+/// Keeps the message passer's proof at a block, which proves withdrawals up to that block.
 async fn keep_proof(shared: &Shared, block: u64) -> anyhow::Result<()> {
     let database = &shared.database;
     let proof = match database.passer_proof(block).await? {

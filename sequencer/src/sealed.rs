@@ -1,3 +1,5 @@
+//! Converts executed blocks to the records that the index holds.
+
 use std::ops::Range;
 
 use alloy::sol_types::SolEvent as _;
@@ -13,7 +15,7 @@ use turnpike_storage::{
     StoredTimes, WithdrawalRecord,
 };
 
-/// The genesis block, which `chain` is at, as the index keeps it.
+/// The index record of the genesis block, at which `chain` is.
 pub(crate) fn genesis_record(chain: &Chain) -> BlockRecord {
     let head = chain.head();
     BlockRecord {
@@ -24,7 +26,7 @@ pub(crate) fn genesis_record(chain: &Chain) -> BlockRecord {
     }
 }
 
-/// A block as the index keeps it; `rows` of the journal hold it.
+/// The index record of a block that the journal holds in `rows`.
 pub(crate) fn sealed_block(
     outcome: &BlockOutcome,
     origin: Origin,
@@ -46,20 +48,21 @@ pub(crate) fn sealed_block(
     }
 }
 
-/// The head of `chain`, which the journal gave. The time at which it was sealed is missing.
+/// The index record of the head of `chain`, which was executed from the journal. It lacks the time
+/// of sealing.
 pub(crate) fn sealed_block_of(
     chain: &Chain,
     outcome: &BlockOutcome,
     block: JournalBlock,
 ) -> SealedBlock {
     let proof = chain.state().proof(&MESSAGE_PASSER, &[]);
-    // When its hash was written is in a later row.
+    // A later row holds the time of sealing.
     let times = StoredTimes { sealed_ms: None, parts: block.times };
     sealed_block(outcome, block.opening.origin, block.rows, proof, times)
 }
 
-/// All that a block can be looked for by: its logs, and the accounts of its transactions, each of which comes with its receipt and its
-/// sender.
+/// All keys under which the index finds a block: its logs and the accounts of its transactions.
+/// Each transaction comes with its receipt and its sender.
 pub(crate) fn block_keys<'a>(
     txs: impl Iterator<Item = (&'a TxEnvelope, &'a ReceiptEnvelope, Address)> + Clone,
 ) -> BlockKeys {
@@ -72,7 +75,7 @@ pub(crate) fn block_keys<'a>(
     BlockKeys::of(logs).and(accounts)
 }
 
-/// The contract that a transaction creates, if it does.
+/// The contract that a transaction creates, if any.
 pub(crate) fn created(
     tx: &TxEnvelope,
     receipt: &ReceiptEnvelope,
@@ -85,7 +88,7 @@ pub(crate) fn created(
     tx.kind().is_create().then(|| sender.create(nonce))
 }
 
-/// What is kept of the message passer's proof.
+/// The record of the message passer's proof.
 pub(crate) fn passer_proof(proof: AccountProof) -> PasserProof {
     let account = proof.account.unwrap_or_default();
     PasserProof {
@@ -97,7 +100,7 @@ pub(crate) fn passer_proof(proof: AccountProof) -> PasserProof {
     }
 }
 
-/// The messages to L1 that a block sends, in order.
+/// The withdrawals that a block initiates, in order.
 fn withdrawals(outcome: &BlockOutcome) -> Vec<WithdrawalRecord> {
     let mut found = Vec::new();
     for tx in &outcome.transactions {

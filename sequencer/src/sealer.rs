@@ -1,11 +1,27 @@
-//! What becomes of a complete block: its roots and header, beside the next block; its row in the journal; the index; and then
-//! everybody may see it.
+//! Sealer and indexer: give a complete block its roots and header, journal them, index the block
+//! and make it visible.
 //!
 //! ```text
 //! producer ─► sealer: roots, header ─► journal: `Sealed` ─► checkpoints ─► indexer: index ─► head
 //! ```
 //!
-//! Both queues are short: a disk or a CPU that does not keep up slows the producer down, it does not fill the memory.
+//! # Job
+//!
+//! The sealer computes a block's roots while the producer executes the next block. The indexer
+//! writes the index and then moves the head.
+//!
+//! # Recovery
+//!
+//! After a crash, [`restore`](crate::restore) seals and indexes the blocks that the journal holds
+//! complete.
+//!
+//! # Durability
+//!
+//! The head moves once the index holds the block.
+//!
+//! # Limits
+//!
+//! Both queues are short. A slow disk or CPU slows the producer down and does not fill the memory.
 
 use std::sync::Arc;
 
@@ -29,59 +45,59 @@ use crate::{
 };
 
 /// Blocks that wait for their roots, at most.
-pub(crate) const CLOSINGS_WAITING_MAX: usize = 1;
+pub(crate) const BLOCKS_TO_SEAL_MAX: usize = 1;
 
-/// Blocks that wait for the index, at most, and that go there together if they do: most of what one changes there the next one changes
-/// again.
-pub(crate) const INDEXINGS_WAITING_MAX: usize = 16;
+/// Blocks that wait for the index, at most. Those that wait are written together, because
+/// neighbouring blocks change mostly the same pages.
+pub(crate) const BLOCKS_TO_INDEX_MAX: usize = 16;
 
-/// A block that is complete.
+/// A complete block.
 #[derive(Debug)]
 pub(crate) struct BlockToSeal {
     pub(crate) block: ClosedBlock,
     pub(crate) plan: BlockPlan,
     pub(crate) slices: Vec<SliceReport>,
-    /// Told when its last part is durable.
+    /// Resolves when the block's last part is durable.
     pub(crate) durable: oneshot::Receiver<DurableRows>,
 }
 
-/// A block that the index is to hold.
+/// A sealed block to index.
 #[derive(Debug)]
 pub(crate) struct BlockToIndex {
     execution: BlockExecution,
-    /// What was said since the block before of transactions that are in neither.
+    /// Outcomes since the block before, of transactions that are in neither block.
     unindexed: UnindexedTxs,
     block: SealedBlock,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Sealer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) closings: mpsc::Receiver<BlockToSeal>,
+    pub(crate) blocks_to_seal: mpsc::Receiver<BlockToSeal>,
     pub(crate) commits: mpsc::Sender<JournalCommit>,
-    pub(crate) indexings: mpsc::Sender<BlockToIndex>,
+    pub(crate) blocks_to_index: mpsc::Sender<BlockToIndex>,
     pub(crate) checkpoints: Arc<Mutex<Checkpoints>>,
 }
 
 impl Sealer {
-    /// Seals blocks for as long as there can be any.
+    /// Seals blocks until the producer ends.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
-        while let Some(closing) = self.closings.recv().await {
-            if self.seal(closing).await.is_none() {
-                // The committer has ended, and knows why.
+        while let Some(block_to_seal) = self.blocks_to_seal.recv().await {
+            if self.seal(block_to_seal).await.is_none() {
+                // The committer ended and reports why.
                 return Ok(());
             }
         }
         Ok(())
     }
 
-    async fn seal(&self, closing: BlockToSeal) -> Option<()> {
-        let BlockToSeal { block, plan, slices, durable } = closing;
+    async fn seal(&self, block_to_seal: BlockToSeal) -> Option<()> {
+        let BlockToSeal { block, plan, slices, durable } = block_to_seal;
         let number = block.number();
         debug!(block = number, "seal begins");
         let outcome = block_in_place(|| block.complete());
-        // Of the newest block that everybody sees there is a state.
+        // The chain keeps the state of the newest visible block.
         let seen = *self.shared.head.borrow();
         self.shared.chain.write().await.set_head(&outcome, seen);
         let mut durable = durable.await.ok()?;
@@ -89,7 +105,8 @@ impl Sealer {
         let entry =
             SealedEntry { number, hash: outcome.hash(), state_root: outcome.header.state_root };
         let entries = vec![JournalEntry::Sealed(entry)];
-        let commit = JournalCommit { entries, is_durable: Some(done), ..JournalCommit::default() };
+        let commit =
+            JournalCommit { entries, journaled_at: Some(done), ..JournalCommit::default() };
         self.commits.send(commit).await.ok()?;
         let sealed_ms = Some(sealed.await.ok()?);
         debug!(block = number, "seal ended");
@@ -104,26 +121,26 @@ impl Sealer {
             self.checkpoints.lock().await.push(&chain, outcome).await;
             sealed
         };
-        self.indexings
+        self.blocks_to_index
             .send(BlockToIndex { execution, unindexed: durable.unindexed, block })
             .await
             .ok()
     }
 }
 
-/// Writes the index, and then moves the head.
+/// Writes the index and then moves the head.
 #[derive(Debug)]
 pub(crate) struct Indexer {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) indexings: mpsc::Receiver<BlockToIndex>,
+    pub(crate) blocks_to_index: mpsc::Receiver<BlockToIndex>,
     pub(crate) head: Arc<watch::Sender<u64>>,
 }
 
 impl Indexer {
-    /// Writes the index for as long as blocks can come.
+    /// Indexes blocks until the sealer ends.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         let mut group = Vec::new();
-        while self.indexings.recv_many(&mut group, INDEXINGS_WAITING_MAX).await > 0 {
+        while self.blocks_to_index.recv_many(&mut group, BLOCKS_TO_INDEX_MAX).await > 0 {
             if let Err(error) = self.index(&mut group).await {
                 self.shared.fail(format!("{error:#}"));
                 return Err(error);
@@ -150,7 +167,7 @@ impl Indexer {
         self.shared.database.index(&batch).await.context("cannot write the index")?;
         debug!(block = number, "index ended");
         *self.shared.last_execution.write().await = Some(execution);
-        self.shared.preconfirmations.indexed(number, refused.iter(), || {
+        self.shared.preconfirmations.evict_indexed(number, refused.iter(), || {
             self.head.send_replace(number);
         });
         for SealedBlock { hash, block, hashes, .. } in &batch.blocks {

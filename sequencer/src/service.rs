@@ -29,7 +29,7 @@ use crate::{
     restore::{Restored, restore},
     safe_head::PasserProofRetention,
     sealed::genesis_record,
-    sealer::{CLOSINGS_WAITING_MAX, INDEXINGS_WAITING_MAX, Indexer, Sealer},
+    sealer::{BLOCKS_TO_INDEX_MAX, BLOCKS_TO_SEAL_MAX, Indexer, Sealer},
     shared::HeadSenders,
     tracker::{L1Event, Tracker},
 };
@@ -236,8 +236,8 @@ impl Node {
 
         let (send_events, events) = mpsc::channel(EVENTS_WAITING_MAX);
         let (send_commits, commits) = mpsc::channel(COMMITS_WAITING_MAX);
-        let (send_closings, closings) = mpsc::channel(CLOSINGS_WAITING_MAX);
-        let (send_indexings, indexings) = mpsc::channel(INDEXINGS_WAITING_MAX);
+        let (send_closings, blocks_to_seal) = mpsc::channel(BLOCKS_TO_SEAL_MAX);
+        let (send_indexings, blocks_to_index) = mpsc::channel(BLOCKS_TO_INDEX_MAX);
         let submission_route = config.submission_route.clone();
         let (shared, senders) = Shared::new(
             chain,
@@ -268,7 +268,7 @@ impl Node {
             runtime: Handle::current(),
             events,
             commits: send_commits.clone(),
-            closings: send_closings,
+            blocks_to_seal: send_closings,
             hook,
             started_at: now,
             opened_at: now,
@@ -283,12 +283,13 @@ impl Node {
         }
         let sealer = Sealer {
             shared: Arc::clone(&shared),
-            closings,
+            blocks_to_seal,
             commits: send_commits,
-            indexings: send_indexings,
+            blocks_to_index: send_indexings,
             checkpoints: Arc::clone(&checkpoints),
         };
-        let indexer = Indexer { shared: Arc::clone(&shared), indexings, head: Arc::clone(&head) };
+        let indexer =
+            Indexer { shared: Arc::clone(&shared), blocks_to_index, head: Arc::clone(&head) };
         let committer =
             Committer::new(Arc::clone(&shared), commits, Arc::clone(&journal_end), unindexed);
         let mut parts = JoinSet::new();
@@ -409,7 +410,7 @@ mod tests {
     use crate::driver::tests::test_sequencer::config_in;
 
     #[tokio::test]
-    async fn everybody_hears_of_a_part_that_panics() {
+    async fn panic_in_a_part_ends_the_node() {
         let folder = tempfile::tempdir().expect("a folder");
         let (shared, ..) = Shared::of_new(folder.path(), &Genesis::dev()).await;
         let ended = told(Arc::clone(&shared), "sealer", async { panic!("on purpose") }).await;
@@ -418,7 +419,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_stop_is_heard_before_it_is_open() {
+    async fn stop_before_start_ends_the_node() {
         let folder = tempfile::tempdir().expect("a folder");
         // It takes connections, and never answers.
         let l1 = TcpListener::bind("127.0.0.1:0").await.expect("binds");

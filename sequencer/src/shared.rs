@@ -454,7 +454,7 @@ impl Shared {
         &self,
         mut results: Vec<Result<Accepted, Refusal>>,
     ) -> Vec<Result<Accepted, Refusal>> {
-        self.preconfirmations.promise(results.iter_mut().flatten());
+        self.preconfirmations.add_preconfirmations(results.iter_mut().flatten());
         results
     }
 
@@ -572,7 +572,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_block_is_the_newest_once_it_can_be_looked_up() {
+    async fn block_is_newest_once_indexed() {
         let folder = tempfile::tempdir().expect("a folder");
         let genesis = Genesis::dev();
         let (shared, senders, _events) = Shared::of_new(folder.path(), &genesis).await;
@@ -588,11 +588,11 @@ mod tests {
         senders.head.send_replace(1);
         assert_eq!(newest().await, 1);
         assert!(shared.chain.write().await.rewind(0));
-        assert_eq!(newest().await, 0, "what was taken back is nowhere");
+        assert_eq!(newest().await, 0, "rewound blocks are gone");
     }
 
     #[tokio::test]
-    async fn bytes_that_wait_for_the_producer_are_bounded() {
+    async fn submitted_bytes_are_bounded() {
         let folder = tempfile::tempdir().expect("a folder");
         let genesis = Genesis::dev();
         let (shared, _tellers, mut events) = Shared::of_new(folder.path(), &genesis).await;
@@ -622,7 +622,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_agrees_though_it_is_challenged_but_speaks_for_a_block_only_if_it_stands() {
+    fn challenged_output_agrees_but_covers_no_block() {
         use OutputStatus::{Challenged, Final, Proposed, Rejected, Void};
         let mut settlement = Settlement {
             posted: (1..=4).map(posted).collect(),

@@ -1,4 +1,4 @@
-//! Signers of many transactions at once.
+//! Recovers the signers of many transactions at once.
 
 use alloy_consensus::{SignableTransaction as _, Signed};
 use alloy_primitives::{Address, B256, Signature as Proof};
@@ -7,7 +7,7 @@ use turnpike_protocol::{SignedTx, TxEnvelope};
 
 use crate::hashes::hash_all;
 
-/// The transaction, which has this hash: nobody has to compute it again.
+/// A transaction with its known hash, which is not computed again.
 pub(crate) fn with_hash(envelope: TxEnvelope, hash: B256) -> TxEnvelope {
     fn signed<T>(tx: Signed<T>, hash: B256) -> Signed<T> {
         let signature = *tx.signature();
@@ -22,7 +22,8 @@ pub(crate) fn with_hash(envelope: TxEnvelope, hash: B256) -> TxEnvelope {
     }
 }
 
-/// What `ecrecover` says of each transaction's signature, in order; `None` for a transaction without one, too.
+/// The recovered signer of each transaction, in order; `None` for a transaction without a
+/// signature.
 pub(crate) fn signers<'a>(
     envelopes: impl Iterator<Item = &'a TxEnvelope>,
 ) -> std::vec::IntoIter<Option<Address>> {
@@ -41,12 +42,12 @@ pub(crate) fn signers<'a>(
     signed.into_iter().map(signer).collect::<Vec<_>>().into_iter()
 }
 
-/// The transaction with what was found of its signature. The rules about its range are applied here.
+/// The transaction with its recovered signer. The rules about the signature's range apply here.
 pub(crate) fn signed(envelope: TxEnvelope, signer: Option<Address>) -> SignedTx {
     SignedTx::recover_with(envelope, &mut |_| signer)
 }
 
-/// What was signed, and the signature.
+/// The signed hash and the signature.
 fn signature(envelope: &TxEnvelope) -> Option<(Vec<u8>, Proof)> {
     match envelope {
         TxEnvelope::Legacy(tx) => Some((tx.tx().encoded_for_signing(), *tx.signature())),
@@ -78,7 +79,7 @@ mod tests {
         tx.into_signed(proof).into()
     }
 
-    /// Transactions of every type and with every fault, so that each has its place among others.
+    /// Transactions of every type and with every fault, at every position.
     fn envelopes(count: u8) -> Vec<TxEnvelope> {
         let one = U256::from(1);
         let unsigned = |r, s| TxLegacy::default().into_signed(Proof::new(r, s, false)).into();
@@ -99,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_that_is_given_is_the_hash() {
+    fn with_hash_keeps_the_given_hash() {
         for envelope in envelopes(9) {
             let hash = alloy_primitives::keccak256(envelope.encoded_2718());
             let given = with_hash(envelope.clone(), hash);
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn many_have_the_signers_that_each_has() {
+    fn batch_recovery_matches_single_recovery() {
         for count in [0, 1, 2, 9, 80] {
             let envelopes = envelopes(count);
             let mut signers = signers(envelopes.iter());

@@ -1,4 +1,4 @@
-//! Where the transactions go that a node is offered.
+//! Routes submitted transactions: into this node's pool, to another sequencer, or nowhere.
 
 use alloy::{
     rpc::client::{RpcClient, Waiter},
@@ -9,22 +9,22 @@ use anyhow::Context as _;
 
 use crate::{Accepted, Refusal};
 
-/// Transactions sent on in one request.
+/// Transactions forwarded in one request, at most.
 const BATCH_TRANSACTIONS: usize = 100;
 
-/// Where transactions go.
+/// The configured route of submitted transactions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum SubmissionRoute {
-    /// Into this node's pool.
+    /// This node's pool.
     #[default]
     LocalPool,
-    /// Nowhere: the node can only be read.
+    /// None: the node is read-only.
     Rejected,
-    /// To the sequencer whose JSON-RPC is at this URL.
+    /// The sequencer whose JSON-RPC is at this URL.
     Forwarded(String),
 }
 
-/// An intake that is ready.
+/// A route that is ready to use.
 #[derive(Debug)]
 pub(crate) enum SubmissionSink {
     LocalPool,
@@ -38,19 +38,19 @@ impl SubmissionRoute {
             Self::LocalPool => SubmissionSink::LocalPool,
             Self::Rejected => SubmissionSink::Rejected,
             Self::Forwarded(url) => {
-                let url = url.parse().context("the URL to forward to is none")?;
+                let url = url.parse().context("invalid forwarding URL")?;
                 SubmissionSink::Forwarded(Forwarder(RpcClient::new_http(url)))
             }
         })
     }
 }
 
-/// Sends transactions on.
+/// Forwards transactions.
 #[derive(Debug)]
 pub(crate) struct Forwarder(RpcClient);
 
 impl Forwarder {
-    /// Offers transactions to the sequencer. The result of each is the sequencer's.
+    /// Forwards transactions and returns the other sequencer's result for each.
     pub(crate) async fn submit(&self, raws: Vec<Bytes>) -> Vec<Result<Accepted, Refusal>> {
         let mut results = Vec::with_capacity(raws.len());
         for raws in raws.chunks(BATCH_TRANSACTIONS) {
@@ -59,7 +59,7 @@ impl Forwarder {
             for raw in raws {
                 waiters.push(batch.add_call("eth_sendRawTransaction", &(raw,)));
             }
-            // Whoever waits hears of a failure.
+            // The waiters report a failure.
             let sent = batch.send().await;
             for (waiter, raw) in waiters.into_iter().zip(raws) {
                 let answer = match (waiter, &sent) {
@@ -74,7 +74,7 @@ impl Forwarder {
                     Err(RpcError::ErrorResp(refused)) => {
                         Err(Refusal::Forwarded(refused.message.into_owned()))
                     }
-                    // No URL, which may hold a key, is repeated.
+                    // The error may repeat the URL, which may hold a key: it is not passed on.
                     Err(_) => Err(Refusal::Forwarded("the sequencer does not answer".into())),
                 });
             }

@@ -1,3 +1,23 @@
+//! The tracker follows L1 and compares every inbox entry with the journal by deriving it.
+//!
+//! # Job
+//!
+//! It reads L1, derives each new entry and reports events to the driver, one at a time. It reads on
+//! once the driver has handled the event before.
+//!
+//! # State
+//!
+//! The L1 view and the derivation, in memory.
+//!
+//! # Recovery
+//!
+//! A restart reads L1 from its first entry. The driver handles events that it knows already without
+//! effect.
+//!
+//! # Limits
+//!
+//! One event is in flight at a time, so a slow driver stops the reading of L1.
+
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
@@ -15,36 +35,36 @@ use turnpike_protocol::{
 };
 use turnpike_storage::Database;
 
-/// News from L1. They are told one by one, and the next is looked for once the one before was dealt with.
+/// An event from L1. The tracker sends the next one once the driver has handled this one.
 #[derive(Debug)]
 pub(crate) enum L1Event {
-    /// L1 did not answer; it will be asked again.
-    Silence(String),
-    /// L1 has dropped blocks that were read. What took their place follows.
+    /// L1 did not answer. The tracker asks again.
+    Unavailable(String),
+    /// L1 dropped blocks that were read. Events about their replacements follow.
     Reorg(Reorg),
-    /// The next entry.
+    /// The next inbox entry.
     Entry(Box<DerivedEntry>),
-    /// Where L1 is, after all entries were told.
+    /// L1's progress, after all entries were reported.
     Progress(Box<L1Progress>),
 }
 
-/// An inbox entry, and what it derives.
+/// An inbox entry and the blocks it derives.
 #[derive(Debug)]
 pub(crate) struct DerivedEntry {
     pub(crate) posted: PostedEntry,
-    /// Why its batch was passed over.
+    /// Why derivation dropped its batch.
     pub(crate) fault: Option<BatchFault>,
-    /// Bytes of its data on L1: of calldata, or of whole blobs.
+    /// Bytes of its data on L1: calldata, or whole blobs.
     pub(crate) bytes: u64,
-    /// Transactions of its blocks, deposits apart.
+    /// Transactions in its blocks, without deposits.
     pub(crate) transactions: u64,
     pub(crate) first_block: u64,
     pub(crate) last_block: u64,
-    /// Its blocks from the first on that the journal does not hold as they are.
+    /// Its blocks from the first one on that differs from the journal.
     pub(crate) unknown: Vec<DerivedBlock>,
 }
 
-/// A block as L1 gives it.
+/// A block as derived from L1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DerivedBlock {
     pub(crate) input: BlockInput,
@@ -52,91 +72,92 @@ pub(crate) struct DerivedBlock {
     pub(crate) queued: Vec<QueuedDeposit>,
 }
 
-/// What L1 holds that was not known before, entries excepted.
+/// What is new on L1 besides entries.
 #[derive(Debug)]
 pub(crate) struct L1Progress {
     pub(crate) head: L1Head,
     /// The last L1 block that was read.
     pub(crate) last_read: u64,
-    /// The inbox's own entry; none while not even that is deep enough to be read.
+    /// The inbox's own entry; `None` until it has enough confirmations.
     pub(crate) first_entry: Option<Entry>,
-    /// Deposits that are new.
+    /// New deposits.
     pub(crate) deposits: Vec<QueuedDeposit>,
     /// Every output.
     pub(crate) outputs: Vec<ProposedOutput>,
-    /// Every challenge of one, and every game.
+    /// Every challenge and game.
     pub(crate) disputes: Arc<Disputes>,
 }
 
-/// News on their way to the driver, and how it says that it has dealt with them.
+/// An event on its way to the driver, and the sender that acknowledges it.
 pub(crate) type PendingL1Event = (L1Event, oneshot::Sender<()>);
 
-/// Follows L1 and compares every entry with the journal, by deriving it.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Tracker {
     view: L1View,
     derivation: Derivation,
     database: Arc<Database>,
-    /// What the last look at L1 found, until everything that follows from it was told.
-    looked: Option<L1Head>,
-    /// Deposits that were told.
+    /// L1's head at the last poll, until everything that follows from it was reported.
+    polled_head: Option<L1Head>,
+    /// Number of deposits that were reported.
     deposits: usize,
 }
 
 impl Tracker {
     pub(crate) const fn new(view: L1View, derivation: Derivation, database: Arc<Database>) -> Self {
-        Self { view, derivation, database, looked: None, deposits: 0 }
+        Self { view, derivation, database, polled_head: None, deposits: 0 }
     }
 
-    /// Asks L1 every `poll` until told to stop.
+    /// Polls L1 every `poll` until `stop` is cancelled.
     pub(crate) async fn run(
         mut self,
         poll: Duration,
-        news: mpsc::Sender<PendingL1Event>,
+        events: mpsc::Sender<PendingL1Event>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let mut ticks = tokio::time::interval(poll);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let looked = async {
-                if self.looked.is_none() {
+            let polled = async {
+                if self.polled_head.is_none() {
                     ticks.tick().await;
                 }
                 self.next().await
             };
-            let message = tokio::select! {
+            let event = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                looked = looked => match looked {
-                    Ok(message) => message,
+                polled = polled => match polled {
+                    Ok(event) => event,
                     Err(error) if is_retryable(&error) => {
                         warn!(error = format!("{error:#}"), "L1 does not answer");
-                        L1Event::Silence(format!("{error:#}"))
+                        L1Event::Unavailable(format!("{error:#}"))
                     }
                     Err(error) => return Err(error),
                 }
             };
             let (done, is_done) = oneshot::channel();
-            if news.send((message, done)).await.is_err() || is_done.await.is_err() {
+            if events.send((event, done)).await.is_err() || is_done.await.is_err() {
                 return Ok(());
             }
         }
     }
 
-    /// The next news; a look at L1 begins when all that the last one found was told, or could not be told.
+    /// The next event. A new poll begins once everything that the last one found was reported, or
+    /// after a failure.
     pub(crate) async fn next(&mut self) -> anyhow::Result<L1Event> {
         let found = self.find().await;
         if !matches!(&found, Ok(L1Event::Entry(_) | L1Event::Reorg(_))) {
-            self.looked = None;
+            self.polled_head = None;
         }
         found
     }
 
     async fn find(&mut self) -> anyhow::Result<L1Event> {
-        let head = match self.looked {
+        let head = match self.polled_head {
             Some(head) => head,
             None => {
                 let advance = self.view.advance().await?;
-                self.looked = Some(advance.head);
+                self.polled_head = Some(advance.head);
                 if let Some(reorg) = advance.reorg {
                     self.derivation.rewind(reorg.entries.max(1));
                     let left = usize::try_from(reorg.deposits).unwrap_or(usize::MAX);
@@ -150,18 +171,18 @@ impl Tracker {
         if let Some(source) = self.view.source(next).await? {
             return Ok(L1Event::Entry(Box::new(self.derive(&source).await?)));
         }
-        let told = std::mem::replace(&mut self.deposits, self.view.deposits().len());
+        let reported = std::mem::replace(&mut self.deposits, self.view.deposits().len());
         Ok(L1Event::Progress(Box::new(L1Progress {
             head,
             last_read: self.view.last_read().unwrap_or(0),
             first_entry: self.view.entries().first().map(|posted| posted.entry),
-            deposits: self.view.deposits()[told..].to_vec(),
+            deposits: self.view.deposits()[reported..].to_vec(),
             outputs: self.view.outputs().to_vec(),
             disputes: Arc::clone(self.view.disputes()),
         })))
     }
 
-    /// Derives the next entry and finds its blocks in the journal.
+    /// Derives the next entry and compares its blocks with the journal.
     async fn derive(&mut self, source: &EntrySource) -> anyhow::Result<DerivedEntry> {
         let data = source.as_data();
         let index = data.entry.index;
@@ -171,14 +192,14 @@ impl Tracker {
         let derivation = &self.derivation;
         let derived = block_in_place(|| derivation.preview(source))?;
         if let Some(fault) = &derived.fault {
-            warn!(entry = index, %fault, "bad batch: passed over by rule");
+            warn!(entry = index, %fault, "invalid batch passed over");
         }
         let transactions = derived.blocks.iter().map(|block| block.transactions.len() as u64).sum();
         let fault = derived.fault.clone();
         let last_block = first_block + derived.blocks.len() as u64 - 1;
         let blocks = with_deposits(derived, data.deposits);
         let known = known_blocks(&self.database, &blocks).await?;
-        let news = DerivedEntry {
+        let entry = DerivedEntry {
             posted,
             fault,
             bytes: data.data.len() as u64,
@@ -188,11 +209,11 @@ impl Tracker {
             unknown: blocks.into_iter().skip(known).collect(),
         };
         self.derivation.derive(&posted, source)?;
-        Ok(news)
+        Ok(entry)
     }
 }
 
-/// How many of the blocks, from the first on, the journal holds as they are.
+/// Number of leading blocks that the journal holds unchanged.
 pub(crate) async fn known_blocks(
     database: &Database,
     blocks: &[DerivedBlock],
@@ -203,21 +224,22 @@ pub(crate) async fn known_blocks(
     Ok(pairs.take_while(|(record, block)| record.is_block(&block.input)).count())
 }
 
-/// Gives each block the deposits that it takes from the queue, named as the batch names them.
+/// Assigns to each block the deposits that it takes from the queue, with the batch's hints.
 fn with_deposits(derived: Derived, deposits: &[turnpike_protocol::Deposit]) -> Vec<DerivedBlock> {
     let mut hints = derived.deposit_hints.into_iter();
     let mut queue = deposits
         .iter()
         .map(|deposit| QueuedDeposit { deposit: deposit.clone(), hint: hints.next() });
     let blocks = derived.blocks.into_iter().map(|input| {
-        let count = input.deposits.iter().filter(|deposit| is_of_queue(deposit)).count();
+        let count = input.deposits.iter().filter(|deposit| is_queued(deposit)).count();
         DerivedBlock { queued: queue.by_ref().take(count).collect(), input }
     });
     blocks.collect()
 }
 
-/// Whether a deposit is not the attributes transaction, whose sender nobody else can be.
-fn is_of_queue(deposit: &TxEnvelope) -> bool {
+/// Whether a deposit comes from the queue. Only the attributes transaction has the depositor
+/// account as its sender.
+fn is_queued(deposit: &TxEnvelope) -> bool {
     deposit.as_deposit().is_none_or(|deposit| deposit.from != DEPOSITOR_ACCOUNT)
 }
 

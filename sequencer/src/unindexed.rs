@@ -1,9 +1,13 @@
+//! Accepted and refused transactions that the journal holds and the index does not, each with its
+//! latest outcome.
+
 use std::collections::HashMap;
 
 use alloy_primitives::{B256, keccak256};
 use turnpike_storage::AcceptedTx;
 
-/// What was said of transactions that wait or will not run, as it stands now: of each the last word counts.
+/// Transactions that wait or were refused, as of the last journal row. A later outcome replaces an
+/// earlier one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct UnindexedTxs {
     waiting: HashMap<B256, AcceptedTx>,
@@ -11,7 +15,7 @@ pub(crate) struct UnindexedTxs {
 }
 
 impl UnindexedTxs {
-    /// Transactions wait.
+    /// Adds transactions that wait.
     pub(crate) fn accept(&mut self, accepted: impl IntoIterator<Item = AcceptedTx>) {
         for accepted in accepted {
             let hash = keccak256(&accepted.tx.raw);
@@ -20,7 +24,7 @@ impl UnindexedTxs {
         }
     }
 
-    /// Transactions will not run.
+    /// Adds refused transactions.
     pub(crate) fn refuse(&mut self, refused: impl IntoIterator<Item = (B256, String)>) {
         for (hash, reason) in refused {
             self.waiting.remove(&hash);
@@ -28,7 +32,7 @@ impl UnindexedTxs {
         }
     }
 
-    /// Transactions are in a block: neither is true of them any more.
+    /// Removes transactions that a block includes.
     pub(crate) fn include(&mut self, hashes: impl IntoIterator<Item = B256>) {
         if self.is_empty() {
             return;
@@ -39,7 +43,7 @@ impl UnindexedTxs {
         }
     }
 
-    /// Adds what came later.
+    /// Adds the outcomes of later rows.
     pub(crate) fn extend(&mut self, later: Self) {
         for (hash, accepted) in later.waiting {
             self.refused.remove(&hash);
@@ -48,22 +52,22 @@ impl UnindexedTxs {
         self.refuse(later.refused);
     }
 
-    /// Whether there is nothing.
+    /// Whether there are no outcomes.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.refused.is_empty()
     }
 
-    /// The arrivals of what waits.
+    /// The arrivals of the waiting transactions.
     pub(crate) fn arrivals(&self) -> impl Iterator<Item = u64> {
         self.waiting.values().map(|accepted| accepted.arrival)
     }
 
-    /// What was refused, each with the reason.
+    /// The refused transactions, each with its reason.
     pub(crate) const fn refused(&self) -> &HashMap<B256, String> {
         &self.refused
     }
 
-    /// What waits, in the order of arrival, and what was refused, each with the reason.
+    /// The waiting transactions by arrival, and the refused ones with their reasons.
     pub(crate) fn into_parts(self) -> (Vec<AcceptedTx>, Vec<(B256, String)>) {
         let mut waiting: Vec<_> = self.waiting.into_values().collect();
         waiting.sort_by_key(|accepted| accepted.arrival);
@@ -80,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    fn waits(arrival: u64, seed: u8) -> AcceptedTx {
+    fn waiting(arrival: u64, seed: u8) -> AcceptedTx {
         let tx = JournalTx { raw: vec![seed].into(), sender: Address::ZERO };
         AcceptedTx { arrival, received_ms: 0, tx }
     }
@@ -90,21 +94,21 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_counts() {
+    fn latest_outcome_wins() {
         let mut unindexed = UnindexedTxs::default();
-        unindexed.accept([waits(3, 1), waits(2, 2), waits(1, 3)]);
+        unindexed.accept([waiting(3, 1), waiting(2, 2), waiting(1, 3)]);
         unindexed.refuse([refusal(1), refusal(4)]);
-        unindexed.accept([waits(9, 4)]);
+        unindexed.accept([waiting(9, 4)]);
         unindexed.include([keccak256([3])]);
         assert_eq!(
             unindexed.clone().into_parts(),
-            (vec![waits(2, 2), waits(9, 4)], vec![refusal(1)])
+            (vec![waiting(2, 2), waiting(9, 4)], vec![refusal(1)])
         );
 
         let mut later = UnindexedTxs::default();
         later.refuse([refusal(2)]);
-        later.accept([waits(10, 1)]);
+        later.accept([waiting(10, 1)]);
         unindexed.extend(later);
-        assert_eq!(unindexed.into_parts(), (vec![waits(9, 4), waits(10, 1)], vec![refusal(2)]));
+        assert_eq!(unindexed.into_parts(), (vec![waiting(9, 4), waiting(10, 1)], vec![refusal(2)]));
     }
 }

@@ -1,9 +1,10 @@
-//! What is known of a transaction before it may wait for a block.
+//! Admission: decodes submissions, recovers their signers and checks their form, before the pool
+//! sees them.
 //!
 //! ```text
-//! requests ─► queue of raw transactions ─► workers: decode, recover, check what needs no state ─► answers, in order
-//!                                                                                                    │
-//!                                               check_state: balance, code, nonce, by the producer ◄─┘
+//! submissions ─► queue of raw transactions ─► workers: decode, recover, check without state ─► results, in order
+//!                                                                                               │
+//!                                          check_state: balance, code, nonce, by the producer ◄─┘
 //! ```
 
 mod state;

@@ -1,3 +1,5 @@
+//! Checks a transaction against the state.
+
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, U256};
 use turnpike_protocol::L1Fee;
@@ -6,17 +8,17 @@ use turnpike_state::{Account, Bytecode};
 use super::CheckedTx;
 use crate::Refusal;
 
-/// What the open block, or the next, asks of transactions.
+/// What the open or next block demands of transactions.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StateRules {
     /// Its base fee, in wei.
     pub(crate) base_fee: u64,
-    /// What it charges for L1; nothing before an origin is known.
+    /// Its L1 data fee; `None` until an origin is known.
     pub(crate) l1_fee: Option<L1Fee>,
 }
 
-/// Checks a transaction against its sender's account; `code` finds the account's code. Nonces are the pool's business; the
-/// account's is returned for it.
+/// Checks a transaction against its sender's account. `code` returns the account's code. Returns
+/// the account's nonce, which the pool checks.
 pub(crate) fn check_state(
     rules: &StateRules,
     account: Option<Account>,

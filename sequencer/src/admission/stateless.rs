@@ -1,3 +1,5 @@
+//! Checks a transaction without the state.
+
 use alloy_consensus::{Transaction as _, Typed2718 as _};
 use alloy_primitives::{Address, B256, Bytes};
 use turnpike_executor::intrinsic_gas;
@@ -10,13 +12,14 @@ use crate::{
     signers::{signed, signers, with_hash},
 };
 
-/// Longest encoding of one transaction, in bytes (geth's limit).
+/// Longest encoding of a transaction, in bytes (geth's limit).
 const TRANSACTION_BYTES_MAX: usize = 128 * 1024;
 
 /// Longest creation code, in bytes (EIP-3860).
 const INITCODE_BYTES_MAX: usize = 49_152;
 
-/// A transaction that is well formed and signed for this chain. What it finds in the state is not known yet.
+/// A well-formed transaction that is signed for this chain. It is not checked against the state
+/// yet.
 #[derive(Clone, Debug)]
 pub(crate) struct CheckedTx {
     pub(crate) tx: SignedTx,
@@ -24,8 +27,8 @@ pub(crate) struct CheckedTx {
     pub(crate) sender: Address,
 }
 
-/// Checks everything that does not depend on the state, signatures included: the expensive part, for any thread. The result of
-/// each is in the order given.
+/// Checks everything that needs no state, signatures included. This is the expensive part and runs
+/// on any thread. Returns the results in the given order.
 pub(crate) fn check_stateless(
     config: &turnpike_protocol::ChainConfig,
     raws: impl Iterator<Item = Bytes>,
@@ -45,7 +48,7 @@ pub(crate) fn check_stateless(
 }
 
 fn decode(config: &turnpike_protocol::ChainConfig, raw: &Bytes) -> Result<TxEnvelope, Refusal> {
-    // One that no batch could hold would wait for ever.
+    // A transaction that no batch can hold would wait forever.
     let limit = TRANSACTION_BYTES_MAX.min(block_bytes_max(config));
     if bytes_in_block(raw) > limit {
         return Err(Refusal::Oversized { size: raw.len(), limit });
@@ -65,7 +68,7 @@ fn check_signed(
     let sender = tx.signer()?;
     check_gas(config, tx.envelope())?;
     check_fees(tx.envelope(), sender)?;
-    // It may be a part of a request that holds much more, and would all be kept with it.
+    // A slice of the request's buffer would keep the whole buffer in memory.
     let raw = Bytes::copy_from_slice(&raw);
     Ok(CheckedTx { tx, raw, sender })
 }
@@ -111,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transaction_does_not_keep_its_request() {
+    fn transaction_does_not_retain_the_request_buffer() {
         let config = Genesis::dev().config;
         let tx = TxEip1559 {
             chain_id: config.chain_id,

@@ -1,3 +1,15 @@
+//! Worker threads of admission.
+//!
+//! # Job
+//!
+//! They decode transactions and recover signers in batches that may span requests, eight signers at
+//! a time.
+//!
+//! # Limits
+//!
+//! `QUEUE_TRANSACTIONS_MAX` and `QUEUE_BYTES_MAX` bound the queue. A request that does not fit is
+//! refused as busy.
+
 use std::{
     collections::VecDeque,
     num::NonZero,
@@ -16,22 +28,22 @@ use crate::{
     metrics::{AdmissionMetrics, describe_refusals},
 };
 
-/// Transactions that may wait for a worker.
+/// Transactions that wait for a worker, at most.
 const QUEUE_TRANSACTIONS_MAX: usize = 32_768;
 
-/// Bytes that may wait for a worker.
+/// Bytes that wait for a worker, at most.
 const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Transactions of one request that stay together: enough to make handing over cheap, and to recover signers eight at a time.
+/// Transactions in a job. Large enough to make handing over cheap and to recover eight signers at a
+/// time.
 const JOB_TRANSACTIONS_MAX: usize = 32;
 
-/// Transactions that a worker takes from the queue and checks together, from whatever requests they are: about a millisecond's
-/// work.
+/// Transactions that a worker checks at once, of any requests: about a millisecond's work.
 const BATCH_TRANSACTIONS_MAX: usize = 128;
 
 type Checked = Vec<Result<CheckedTx, Refusal>>;
 
-/// Worker threads that decode transactions and recover their signers, for all requests together. Ends with its last owner.
+/// See the module documentation. The workers end with the last owner.
 #[derive(Debug)]
 pub(crate) struct Admission {
     pool: Arc<WorkerPool>,
@@ -44,7 +56,7 @@ struct WorkerPool {
     config: ChainConfig,
     workers: usize,
     queue: Mutex<JobQueue>,
-    /// Something is in the queue, or it is closed.
+    /// Signals that the queue has jobs or was closed.
     changed: Condvar,
     metrics: AdmissionMetrics,
 }
@@ -65,7 +77,7 @@ struct AdmissionJob {
 }
 
 impl Admission {
-    /// Starts as many workers as there are cores: whoever waits for a signature waits for nothing else.
+    /// Starts a worker per core.
     pub(crate) fn new(config: ChainConfig) -> std::io::Result<Self> {
         Self::with_workers(config, available_parallelism().map_or(1, NonZero::get))
     }
@@ -88,7 +100,7 @@ impl Admission {
         Ok(admission)
     }
 
-    /// Checks everything that does not depend on the state. The result of each is in the order given.
+    /// Checks everything that needs no state. Returns the results in the given order.
     pub(crate) async fn check(&self, raws: Vec<Bytes>) -> Checked {
         let count = raws.len();
         let (jobs, answers): (Vec<_>, Vec<_>) = jobs(raws).unzip();
@@ -108,13 +120,13 @@ impl Drop for Admission {
         self.pool.lock().is_closed = true;
         self.pool.changed.notify_all();
         for worker in self.workers.drain(..) {
-            // It has caught whatever went wrong.
+            // The worker caught the panic of a check.
             let _ = worker.join();
         }
     }
 }
 
-/// Cuts a request into jobs.
+/// Splits a request into jobs.
 fn jobs(raws: Vec<Bytes>) -> impl Iterator<Item = (AdmissionJob, oneshot::Receiver<Checked>)> {
     let mut raws = raws.into_iter();
     std::iter::from_fn(move || {
@@ -130,7 +142,7 @@ impl WorkerPool {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a request, all of it or nothing.
+    /// Queues all jobs of a request, or none.
     fn push(&self, jobs: Vec<AdmissionJob>) -> Result<(), Refusal> {
         let count: usize = jobs.iter().map(|job| job.raws.len()).sum();
         let bytes: usize = jobs.iter().map(|job| job.bytes).sum();
@@ -158,7 +170,7 @@ impl WorkerPool {
         Ok(())
     }
 
-    /// A worker's life.
+    /// A worker's loop.
     fn work(&self) {
         while let Some(batch) = self.take() {
             let count: usize = batch.iter().map(|job| job.raws.len()).sum();
@@ -171,19 +183,19 @@ impl WorkerPool {
         }
     }
 
-    /// Checks the transactions of all jobs together, and answers each.
+    /// Checks the transactions of all jobs together and replies to each job.
     fn check(&self, batch: Vec<AdmissionJob>) {
         let (raws, replies): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|AdmissionJob { raws, reply, .. }| (raws, reply)).unzip();
         let counts: Vec<_> = raws.iter().map(Vec::len).collect();
         let mut checked = check_stateless(&self.config, raws.into_iter().flatten()).into_iter();
         for (reply, count) in replies.into_iter().zip(counts) {
-            // A client that went away needs no answer.
+            // A client that disconnected needs no reply.
             let _ = reply.send(checked.by_ref().take(count).collect());
         }
     }
 
-    /// Waits for work and takes a fair share of it; `None` once there is none and will be none.
+    /// Waits for jobs and takes a fair share; `None` once the queue is closed and empty.
     fn take(&self) -> Option<Vec<AdmissionJob>> {
         let mut queue = self.lock();
         while queue.jobs.is_empty() {
@@ -217,7 +229,7 @@ mod tests {
 
     use super::*;
 
-    /// Raw bytes that are refused each in its own words: by how many bytes there are.
+    /// Bytes that are refused with an error naming their length.
     fn raws(lengths: std::ops::Range<usize>) -> Vec<Bytes> {
         let limit = 128 * 1024;
         lengths.map(|more| vec![2; limit + 1 + more].into()).collect()
@@ -236,7 +248,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_come_in_order_whoever_works() {
+    async fn results_keep_submission_order() {
         let admission = pool(3);
         let requests = [0..100, 100..101, 101..101, 101..200];
         let answers = requests.clone().map(|lengths| admission.check(raws(lengths)));
@@ -247,7 +259,7 @@ mod tests {
         }
     }
 
-    /// A transaction whose nonce tells it from others, by a key of its own, and who that is.
+    /// A transaction with a unique nonce and key, and its sender.
     fn signed(nonce: u64) -> (Bytes, Address) {
         let config = Genesis::dev().config;
         let tx = TxEip1559 {
@@ -264,11 +276,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_has_its_own_sender_whatever_is_checked_with_it() {
+    async fn batched_transactions_keep_their_senders() {
         let admission = pool(2);
         let requests = [0..1, 1..40, 40..170, 170..173].map(|nonces| {
             let mut txs: Vec<_> = nonces.map(signed).collect();
-            // No transaction.
+            // Not a transaction.
             txs.insert(txs.len() / 2, (Bytes::from_static(&[2]), Address::ZERO));
             txs
         });
@@ -286,7 +298,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_is_busy_and_a_closed_one_stopping() {
+    async fn full_queue_is_busy_and_closed_queue_is_stopping() {
         let admission = pool(0);
         let some = |count| vec![Bytes::from_static(&[2]); count];
         let mut waits = Box::pin(admission.check(some(QUEUE_TRANSACTIONS_MAX - 1)));
@@ -303,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bytes_that_wait_are_bounded() {
+    async fn queued_bytes_are_bounded() {
         let admission = pool(0);
         let half = || vec![Bytes::from(vec![0; QUEUE_BYTES_MAX / 2])];
         let mut first = Box::pin(admission.check(half()));

@@ -1,3 +1,6 @@
+//! Handles the tracker's events: entries make blocks safe or cause a reorg, progress moves the
+//! finalized head.
+
 use tracing::warn;
 use turnpike_l1::Reorg;
 use turnpike_protocol::{DataKind, Origin, QueuedDeposit};
@@ -16,40 +19,41 @@ use crate::{
 const BLOCKS_STEP: u32 = 16;
 
 impl Driver {
-    /// Takes in what L1 says. Afterwards the chain goes on from what L1 holds.
-    pub(crate) async fn handle_l1_event(&mut self, news: L1Event) -> anyhow::Result<()> {
-        let taken = self.take(news).await;
+    /// Applies an event from L1. Afterwards the chain agrees with what L1 is known to hold.
+    pub(crate) async fn handle_l1_event(&mut self, event: L1Event) -> anyhow::Result<()> {
+        let applied = self.apply(event).await;
         self.settlement_changed.send_modify(|changes| *changes += 1);
-        taken
+        applied
     }
 
-    async fn take(&mut self, news: L1Event) -> anyhow::Result<()> {
-        match news {
-            L1Event::Silence(error) => {
+    async fn apply(&mut self, event: L1Event) -> anyhow::Result<()> {
+        match event {
+            L1Event::Unavailable(error) => {
                 self.shared.settlement.write().await.l1_error = Some(error);
                 Ok(())
             }
-            L1Event::Reorg(reorg) => self.doubt(reorg).await,
-            L1Event::Entry(entry) => self.take_entry(*entry).await,
-            L1Event::Progress(progress) => self.take_progress(*progress).await,
+            L1Event::Reorg(reorg) => self.handle_reorg(reorg).await,
+            L1Event::Entry(entry) => self.apply_entry(*entry).await,
+            L1Event::Progress(progress) => self.apply_progress(*progress).await,
         }
     }
 
-    /// L1 has dropped blocks: nothing is sealed until it has told what took their place.
-    async fn doubt(&mut self, reorg: Reorg) -> anyhow::Result<()> {
-        warn!(l1_block = reorg.block, entries = reorg.entries, "L1 has dropped blocks");
+    /// Handles a reorg of L1: no block is opened until L1's replacement blocks are known.
+    async fn handle_reorg(&mut self, reorg: Reorg) -> anyhow::Result<()> {
+        warn!(l1_block = reorg.block, entries = reorg.entries, "L1 reorg dropped blocks");
         self.production().awaits_l1_recheck = true;
-        // What is open may be made from what was dropped: it is looked at together with what is complete.
-        self.complete().await?;
+        // The open block may depend on dropped data: it is checked together with the complete
+        // blocks.
+        self.complete_block().await?;
         self.shared.settlement.write().await.rewind(reorg.entries, reorg.deposits);
         Ok(())
     }
 
-    /// The blocks of an entry are safe. Where they are not the chain's, they take the place of the chain's.
-    async fn take_entry(&mut self, news: DerivedEntry) -> anyhow::Result<()> {
-        let DerivedEntry { posted, fault, last_block, .. } = &news;
+    /// Makes the blocks of an entry safe. If the chain's blocks differ, a reorg replaces them.
+    async fn apply_entry(&mut self, entry: DerivedEntry) -> anyhow::Result<()> {
+        let DerivedEntry { posted, fault, last_block, .. } = &entry;
         let (index, last_block) = (posted.entry.index, *last_block);
-        if let Some(first) = news.unknown.first() {
+        if let Some(first) = entry.unknown.first() {
             let reason = match fault {
                 None if posted.entry.data_kind == DataKind::None => {
                     format!("inbox entry {index} was forced")
@@ -58,28 +62,29 @@ impl Driver {
                 Some(fault) => format!("inbox entry {index} was passed over: {fault}"),
             };
             let deposits = posted.entry.deposit_count;
-            let blocks = news.unknown.clone();
-            // The inbox takes no origin that is older than this entry's. Nothing is sealed until the newest is known.
+            let blocks = entry.unknown.clone();
+            // The inbox takes no origin older than this entry's. No block is opened until the
+            // newest origin is known.
             self.shared.settlement.write().await.origin = None;
             self.reorg(first.input.number, blocks, reason, deposits).await?;
         }
-        advance_safe_head(&self.shared, news).await?;
+        advance_safe_head(&self.shared, entry).await?;
         self.production().backlog.drop_to(last_block);
         Ok(())
     }
 
-    async fn take_progress(&mut self, news: L1Progress) -> anyhow::Result<()> {
-        let last_read = news.last_read;
-        self.proofs.apply_l1_progress(&self.shared, news).await?;
-        if self.production().awaits_l1_recheck && self.check_unposted(last_read).await? {
+    async fn apply_progress(&mut self, progress: L1Progress) -> anyhow::Result<()> {
+        let last_read = progress.last_read;
+        self.proofs.apply_l1_progress(&self.shared, progress).await?;
+        if self.production().awaits_l1_recheck && self.recheck_unposted(last_read).await? {
             self.production().awaits_l1_recheck = false;
         }
         Ok(())
     }
 
-    /// Finds blocks that no entry can hold any more, because what they took from L1 is gone, and takes them back. False if L1
-    /// has not yet come as far as a block was made from.
-    async fn check_unposted(&mut self, last_read: u64) -> anyhow::Result<bool> {
+    /// Finds the first unposted block that depends on data that L1 dropped, and rewinds the chain
+    /// before it. Returns false if L1 has not been read up to the block that held the data.
+    async fn recheck_unposted(&mut self, last_read: u64) -> anyhow::Result<bool> {
         let (mut backlog, mut gone) = (Backlog::default(), None);
         let (mut next, mut deposits) = {
             let settlement = self.shared.settlement.read().await;
@@ -116,10 +121,10 @@ impl Driver {
     }
 }
 
-/// Something that a block took from L1 and that is not there.
+/// Data from L1 that a block depends on and that L1 dropped.
 struct MissingL1Data {
     what: String,
-    /// The L1 block that had it.
+    /// The L1 block that held it.
     l1_block: u64,
 }
 

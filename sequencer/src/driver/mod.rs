@@ -1,3 +1,19 @@
+//! The driver applies events from L1 to the chain.
+//!
+//! # Job
+//!
+//! It handles the tracker's events one at a time. To change the chain it halts the producer, which
+//! is the only other writer of pool and state.
+//!
+//! # State
+//!
+//! The settlement, the head and the producer's [`ProductionState`], all in memory.
+//!
+//! # Recovery
+//!
+//! The tracker reports everything on L1 again after a restart. See [`reorg`] for a crash during a
+//! reorg.
+
 mod l1_events;
 mod reorg;
 #[cfg(test)]
@@ -20,7 +36,7 @@ use crate::{
 #[cfg(test)]
 use self::reorg::ReorgStep;
 
-/// What the sequencer does when L1 has news. It changes the chain while the producer stands still.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Driver {
     pub(crate) config: SequencerConfig,
@@ -33,7 +49,7 @@ pub(crate) struct Driver {
     pub(crate) journal_end: Arc<watch::Sender<u64>>,
     pub(crate) settlement_changed: watch::Sender<u64>,
     pub(crate) proofs: PasserProofRetention,
-    /// Where a test has a reorganisation stop.
+    /// The step after which a test interrupts a reorg.
     #[cfg(test)]
     pub(crate) stop_after: Option<ReorgStep>,
 }
@@ -51,30 +67,30 @@ impl Driver {
         self.production.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the producer stand still, and everything that is complete come into the index.
+    /// Halts the producer and waits until the index holds all complete blocks.
     async fn halt(&self) -> anyhow::Result<HaltedProducer> {
         let (reply, halted) = oneshot::channel();
-        self.control(ProducerCommand::Halt(reply)).await?;
+        self.send_command(ProducerCommand::Halt(reply)).await?;
         let halted = halted.await.context("the producer has ended")?;
-        self.settle().await?;
+        self.wait_until_indexed().await?;
         Ok(halted)
     }
 
-    /// Has the open block completed, and everything that is complete come into the index.
-    async fn complete(&self) -> anyhow::Result<()> {
+    /// Completes the open block and waits until the index holds all complete blocks.
+    async fn complete_block(&self) -> anyhow::Result<()> {
         let (done, is_done) = oneshot::channel();
-        self.control(ProducerCommand::Complete(done)).await?;
+        self.send_command(ProducerCommand::Complete(done)).await?;
         is_done.await.context("the producer has ended")?;
-        self.settle().await
+        self.wait_until_indexed().await
     }
 
-    async fn control(&self, control: ProducerCommand) -> anyhow::Result<()> {
-        let sent = self.events.send(ProducerEvent::Command(control)).await;
+    async fn send_command(&self, command: ProducerCommand) -> anyhow::Result<()> {
+        let sent = self.events.send(ProducerEvent::Command(command)).await;
         sent.ok().context("the producer has ended")
     }
 
-    /// Waits until everything that is complete is in the index.
-    async fn settle(&self) -> anyhow::Result<()> {
+    /// Waits until the index holds all complete blocks.
+    async fn wait_until_indexed(&self) -> anyhow::Result<()> {
         let newest = self.shared.chain.read().await.tip().parent.number;
         let mut head = self.head.subscribe();
         tokio::select! {

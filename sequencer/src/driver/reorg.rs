@@ -1,11 +1,22 @@
-//! The end of the chain taken back, because L1 holds other blocks or has dropped what ours were made from.
+//! A reorg: rewinds the chain's newest blocks because L1 holds others or dropped the data they were
+//! made from.
+//!
+//! # Job
 //!
 //! ```text
-//! producer stands still ─► rewind state ─► run L1's blocks ─► journal: one append ─► index ─► pool, heads
+//! halt producer ─► rewind state ─► execute derived blocks ─► journal: one append ─► index ─► pool, heads
 //! ```
 //!
-//! Only the journal outlives a crash, and it changes at once: whoever stops before finds the old chain at the next start, and
-//! L1 demands the same again; whoever stops after finds the new one.
+//! # Recovery
+//!
+//! Only the journal survives a crash, and one append changes it. After a crash before the append,
+//! the next start has the old chain and L1 demands the same reorg again. After a crash behind it,
+//! the next start has the new chain.
+//!
+//! # Durability
+//!
+//! The append holds the rewind, the transactions that wait again, the refusals and the new blocks.
+//! Nothing is published before it is durable.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -24,7 +35,7 @@ use super::Driver;
 use crate::{
     PooledTx, Refusal,
     builder::{block_bytes_max, bytes_in_block},
-    derived_block::{ExecutedDerivedBlock, run},
+    derived_block::{ExecutedDerivedBlock, execute_derived},
     producer::HaltedProducer,
     restore::restore_to,
     tracker::DerivedBlock,
@@ -33,32 +44,33 @@ use crate::{
 /// Blocks read at a time.
 const BLOCKS_STEP: u64 = 100;
 
-/// First byte of a deposit's encoding.
+/// First byte of an encoded deposit.
 const DEPOSIT_TYPE: u8 = 0x7e;
 
-/// What the blocks taken back held.
+/// Transactions of the rewound blocks.
 #[derive(Debug, Default)]
 struct RewoundTxs {
     /// All transactions, each with its block.
     all: Vec<(B256, u64)>,
-    /// Those of users, in order.
+    /// User transactions, in order.
     users: Vec<PooledTx>,
 }
 
-/// Points at which a test can have a reorganisation stop.
+/// Steps after which a test can interrupt a reorg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReorgStep {
-    /// The state was taken back.
+    /// The state was rewound.
     Rewound,
-    /// L1's blocks have run.
+    /// The derived blocks were executed.
     Executed,
-    /// The journal has changed.
+    /// The journal was changed.
     Journaled,
 }
 
 impl Driver {
-    /// Takes back all blocks from `first` on, the open one included, and puts `blocks` there. The transactions of those taken
-    /// back wait again, as far as they can still be included. Afterwards blocks hold so many `deposits` of the queue.
+    /// Rewinds all blocks from `first` on, the open one included, and appends `blocks`.
+    /// Transactions of the rewound blocks wait again, as far as a block can still include them.
+    /// Afterwards the chain's blocks hold the queue's first `deposits` deposits.
     pub(super) async fn reorg(
         &mut self,
         first: u64,
@@ -68,11 +80,11 @@ impl Driver {
     ) -> anyhow::Result<()> {
         let HaltedProducer { open, mut unindexed, resume } = self.halt().await?;
         let before = self.head();
-        let taken_back = self.taken_back(first, open.as_deref()).await?;
-        let is_void = before >= first || open.is_some();
-        if is_void {
-            let transactions = taken_back.users.len();
-            warn!(first, last = before, transactions, reason, "blocks are taken back");
+        let rewound = self.rewound_txs(first, open.as_deref()).await?;
+        let is_rewind = before >= first || open.is_some();
+        if is_rewind {
+            let transactions = rewound.users.len();
+            warn!(first, last = before, transactions, reason, "rewinding blocks");
         }
         let shared = Arc::clone(&self.shared);
         if shared.chain.read().await.oldest_state() >= first {
@@ -82,17 +94,17 @@ impl Driver {
         ensure!(block_in_place(|| chain.rewind(first - 1)), "block {} is unknown", first - 1);
         let mut checkpoints = self.checkpoints.lock().await;
         checkpoints.rewind(first - 1);
-        self.passed(ReorgStep::Rewound)?;
-        let ran = block_in_place(|| run(&mut chain, blocks))?;
-        self.passed(ReorgStep::Executed)?;
+        self.stop_after(ReorgStep::Rewound)?;
+        let ran = block_in_place(|| execute_derived(&mut chain, blocks))?;
+        self.stop_after(ReorgStep::Executed)?;
 
         let included = ran.iter().flat_map(|ran| &ran.outcome.transactions);
         let included: HashSet<_> = included.map(|tx| tx.envelope().tx_hash()).collect();
-        let (waiting, mut refused) = self.sort_out(&chain, &included, &reason, &taken_back);
-        refused.extend(self.settle_pool(&chain, &waiting, &included));
+        let (waiting, mut refused) = self.split_rewound(&chain, &included, &reason, &rewound);
+        refused.extend(self.update_pool(&chain, &waiting, &included));
         let accepted: Vec<_> = waiting.iter().map(accepted).collect();
         let mut entries = Vec::new();
-        if is_void {
+        if is_rewind {
             entries.push(JournalEntry::Reorg(ReorgEntry {
                 first_block: first,
                 reason: reason.clone(),
@@ -109,23 +121,23 @@ impl Driver {
         let rows = shared.database.append_at(&entries, at_ms).await;
         let rows = rows.context("cannot replace the journal's end")?;
         self.journal_end.send_replace(rows.end);
-        self.passed(ReorgStep::Journaled)?;
+        self.stop_after(ReorgStep::Journaled)?;
 
         let first_rows = (rows.start + before_blocks..).step_by(ExecutedDerivedBlock::ROWS);
         let sealed = ran.iter().zip(first_rows).map(|(ran, row)| ran.sealed(row, at_ms));
-        let rewind = IndexRewind { first_block: first, reason, reorged: taken_back.all };
+        let rewind = IndexRewind { first_block: first, reason, reorged: rewound.all };
         unindexed.accept(accepted);
         unindexed.refuse(refused);
         unindexed.include(included);
         let (accepted, refused) = unindexed.into_parts();
         let batch = IndexBatch {
             to: rows.end,
-            rewind: is_void.then_some(rewind),
+            rewind: is_rewind.then_some(rewind),
             accepted,
             blocks: sealed.collect(),
             refused,
         };
-        if is_void {
+        if is_rewind {
             shared.notifications.before_rewind(&shared, first).await;
         }
         shared.database.index(&batch).await.context("cannot write the index")?;
@@ -140,19 +152,19 @@ impl Driver {
         for ran in ran {
             checkpoints.push(&chain, ran.outcome).await;
         }
-        info!(first, head, pending = waiting.len(), "the chain is as L1 has it");
-        // Everything fits together again.
+        info!(first, head, pending = waiting.len(), "reorg done");
+        // Pool, state, journal, index and heads agree again.
         resume.send(()).ok().context("the producer has ended")
     }
 
-    /// What blocks from `first` on hold, and what ran in the open one.
-    async fn taken_back(
+    /// Transactions of the blocks from `first` on and of the open one.
+    async fn rewound_txs(
         &self,
         first: u64,
         open: Option<&[Arc<ExecutedTx>]>,
     ) -> anyhow::Result<RewoundTxs> {
         let (mut found, head) = (RewoundTxs::default(), self.head());
-        // What L1 gave was not received here before.
+        // Transactions of derived blocks were not received here: they get this time.
         let now = unix_milliseconds();
         let mut next = first;
         while next <= head {
@@ -184,9 +196,10 @@ impl Driver {
         Ok(found)
     }
 
-    /// Has the journal run again up to `block`, whose state is not kept any more, and makes that the chain.
+    /// Executes the journal again up to `block`, whose state is no longer kept in memory, and makes
+    /// that the chain.
     async fn rebuild(&self, block: u64) -> anyhow::Result<()> {
-        info!(block, "the state is not kept any more: the journal is run again");
+        info!(block, "state not in memory: executing the journal again");
         let mut checkpoints = self.checkpoints.lock().await;
         checkpoints.stop().await;
         let genesis = Chain::from_genesis(&self.genesis);
@@ -197,22 +210,23 @@ impl Driver {
         Ok(())
     }
 
-    /// The transactions taken back that wait again, before all that wait now and in the order that they had; and those that can
-    /// no longer be included, each with the reason. `chain` is the new one.
-    fn sort_out(
+    /// Splits the rewound transactions into those that wait again, in their order and before all
+    /// that wait already, and those that no block can include any more, each with the reason.
+    /// `chain` is the new one.
+    fn split_rewound(
         &self,
         chain: &Chain,
         included: &HashSet<B256>,
         reason: &str,
-        taken_back: &RewoundTxs,
+        rewound: &RewoundTxs,
     ) -> (Vec<PooledTx>, Vec<(B256, String)>) {
         let (mut waiting, mut refused) = (Vec::new(), Vec::new());
-        for tx in &taken_back.users {
+        for tx in &rewound.users {
             let hash = tx.tx.hash();
             if included.contains(&hash) {
                 continue;
             }
-            match check_again(chain, tx) {
+            match check_includable(chain, tx) {
                 Ok(()) => waiting.push(tx.clone()),
                 Err(refusal) => refused.push((hash, format!("{refusal}, after {reason}"))),
             }
@@ -225,8 +239,9 @@ impl Driver {
         (waiting, refused)
     }
 
-    /// Tells the pool where nonces stand, and gives it back what waits again. Returns what leaves it for that, other than into blocks.
-    fn settle_pool(
+    /// Updates the pool's nonces and returns `waiting` to it. Returns the transactions that leave
+    /// the pool without being included.
+    fn update_pool(
         &self,
         chain: &Chain,
         waiting: &[PooledTx],
@@ -258,7 +273,7 @@ impl Driver {
         not(test),
         allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "stops in tests only")
     )]
-    fn passed(&self, step: ReorgStep) -> anyhow::Result<()> {
+    fn stop_after(&self, step: ReorgStep) -> anyhow::Result<()> {
         #[cfg(test)]
         ensure!(self.stop_after != Some(step), "stopped after {step:?}");
         let _ = step;
@@ -272,8 +287,8 @@ fn accepted(tx: &PooledTx) -> AcceptedTx {
     AcceptedTx { arrival, received_ms, tx: JournalTx { raw, sender } }
 }
 
-/// Whether a transaction that was in a block can be in one again.
-fn check_again(chain: &Chain, tx: &PooledTx) -> Result<(), Refusal> {
+/// Checks whether a rewound transaction can be included again.
+fn check_includable(chain: &Chain, tx: &PooledTx) -> Result<(), Refusal> {
     let limit = block_bytes_max(chain.config());
     if bytes_in_block(&tx.raw) > limit {
         return Err(Refusal::Oversized { size: tx.raw.len(), limit });

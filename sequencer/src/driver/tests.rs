@@ -1,4 +1,4 @@
-//! What the chain comes to when L1 holds other blocks, or drops what it held.
+//! Reorgs: L1 holds other blocks than the sequencer, or drops what it held.
 
 mod l1;
 mod notifications;
@@ -9,7 +9,7 @@ use turnpike_executor::RECENT_STATES;
 use self::test_sequencer::TestSequencer;
 use super::ReorgStep;
 
-/// When a transaction was received that a block holds, in Unix milliseconds.
+/// When an included transaction was received, in Unix milliseconds.
 async fn received_at(sequencer: &TestSequencer, hash: &alloy_primitives::B256) -> u64 {
     let database = &sequencer.shared().database;
     let place = database.transaction(hash).await.expect("reads").expect("in a block");
@@ -21,7 +21,7 @@ async fn received_at(sequencer: &TestSequencer, hash: &alloy_primitives::B256) -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forced_entry_takes_the_place_of_unposted_blocks() {
+async fn forced_entry_replaces_unposted_blocks() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     sequencer.send(0).await;
@@ -41,12 +41,12 @@ async fn a_forced_entry_takes_the_place_of_unposted_blocks() {
     sequencer.check().await;
     assert_eq!(sequencer.head(), 2, "one own block and the forced one");
     assert!(before > 2);
-    // They wait in their old order, and the chain goes on with them.
+    // They wait in their old order, and the next block includes them.
     let database = std::sync::Arc::clone(&sequencer.shared().database);
     for hash in &sent {
         assert!(sequencer.shared().waiting(hash).is_some());
     }
-    let from = database.reorged_from(&sent[0]).await.expect("reads").expect("was taken back");
+    let from = database.reorged_from(&sent[0]).await.expect("reads").expect("was rewound");
     assert_eq!((from.block, from.reason.as_str()), (2, "inbox entry 2 was forced"));
     sequencer.build(1).await;
     for (at, hash) in sent.iter().enumerate() {
@@ -63,7 +63,7 @@ async fn a_forced_entry_takes_the_place_of_unposted_blocks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_can_no_longer_be_included_is_refused_with_the_reason() {
+async fn rewound_transactions_that_cannot_be_included_are_refused() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     let lost = sequencer.send(0).await;
@@ -87,7 +87,7 @@ async fn what_can_no_longer_be_included_is_refused_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beyond_the_states_that_are_kept_the_journal_is_run_again() {
+async fn reorg_below_kept_states_executes_the_journal_again() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     sequencer.send(0).await;
@@ -116,7 +116,7 @@ async fn beyond_the_states_that_are_kept_the_journal_is_run_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_between_any_two_steps_loses_nothing() {
+async fn crash_between_reorg_steps_loses_nothing() {
     for step in [ReorgStep::Rewound, ReorgStep::Executed, ReorgStep::Journaled] {
         let mut sequencer = TestSequencer::new().await;
         sequencer.sync().await.expect("follows");
@@ -137,7 +137,7 @@ async fn a_stop_between_any_two_steps_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_l1_drops_is_taken_out_of_unposted_blocks() {
+async fn l1_reorg_removes_dropped_data_from_unposted_blocks() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     sequencer.send(0).await;
@@ -146,7 +146,7 @@ async fn what_l1_drops_is_taken_out_of_unposted_blocks() {
     sequencer.l1.deposit(sequencer.users[2].address());
     sequencer.sync().await.expect("follows");
     let sent = sequencer.send(1).await;
-    // With the deposit, on the posted entry as its origin.
+    // With the deposit, and the posted entry as its origin.
     sequencer.build(2).await;
     assert_eq!(sequencer.deposits_consumed(), 1);
     sequencer.l1.reorg(1);
@@ -172,7 +172,7 @@ async fn what_l1_drops_is_taken_out_of_unposted_blocks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_database_is_brought_up_to_l1() {
+async fn empty_database_catches_up_with_l1() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     for round in 0..3 {
@@ -191,17 +191,21 @@ async fn an_empty_database_is_brought_up_to_l1() {
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
     assert_eq!(*sequencer.shared().chain.read().await.head(), head);
-    assert_eq!(sequencer.shared().database.reorgs().await.expect("reads"), 0, "nothing taken back");
+    assert_eq!(
+        sequencer.shared().database.reorgs().await.expect("reads"),
+        0,
+        "nothing was rewound"
+    );
     sequencer.send(0).await;
     sequencer.build(1).await;
     sequencer.check().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_waits_and_l1_includes_is_not_refused() {
+async fn pending_transaction_included_by_l1_is_not_refused() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
-    // Lagged a gap, which L1 fills.
+    // It waits behind a nonce gap, which L1 fills.
     let waits = sequencer.transfer(0, 1, 0);
     assert!(sequencer.submit(&waits).await);
     let shared = std::sync::Arc::clone(sequencer.shared());
@@ -213,7 +217,7 @@ async fn what_waits_and_l1_includes_is_not_refused() {
     assert_eq!(shared.refusal(&waits.hash()).await.expect("reads"), None);
     let place = shared.database.transaction(&waits.hash()).await.expect("reads");
     assert_eq!(place.map(|place| (place.block, place.position)), Some((1, 2)));
-    let told = wait.await.expect("is told");
+    let told = wait.await.expect("is answered");
     assert_eq!((told.block, told.index, told.hash()), (1, 2, waits.hash()));
     sequencer.restart().await;
     let refusal = sequencer.shared().refusal(&waits.hash()).await.expect("reads");
@@ -221,18 +225,18 @@ async fn what_waits_and_l1_includes_is_not_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_block_begins_on_an_origin_that_a_forced_entry_has_passed() {
+async fn no_block_uses_an_origin_older_than_a_forced_entry() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     assert!(sequencer.shared().settlement.read().await.origin.is_some());
     sequencer.l1.deposit(sequencer.users[2].address());
     assert!(sequencer.l1.force(1));
-    // The producer goes on before the driver does.
+    // The producer resumes before the driver does.
     assert!(sequencer.sync_until(ReorgStep::Journaled).await.is_err());
     assert_eq!(sequencer.shared().settlement.read().await.origin, None);
 }
 
-/// Numbers that look random.
+/// A small seeded generator.
 struct TestRng(u64);
 
 impl TestRng {
@@ -248,9 +252,10 @@ impl TestRng {
     }
 }
 
-/// Whatever happens, the chain is what L1 gives and then the node's own blocks, and nothing acknowledged is lost.
+/// After any random timeline, the chain is what L1 gives and then the node's own blocks, and no
+/// acknowledged transaction is lost.
 #[tokio::test(flavor = "multi_thread")]
-async fn after_any_timeline_the_chain_is_l1s_and_nothing_is_lost() {
+async fn random_timelines_follow_l1_and_lose_nothing() {
     let seeds = if std::env::var_os("TURNPIKE_LONG").is_some() { 1_000 } else { 20 };
     for seed in 1..=seeds {
         let mut rng = TestRng(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed));
@@ -268,7 +273,7 @@ async fn random_step(sequencer: &mut TestSequencer, rng: &mut TestRng) {
     random_step_of(sequencer, rng, 14).await;
 }
 
-/// One of the first `kinds` things that can happen; from the eleventh on the node starts again.
+/// Performs one of the first `kinds` random steps. The eleventh and later ones restart the node.
 async fn random_step_of(sequencer: &mut TestSequencer, rng: &mut TestRng, kinds: u64) {
     let user = rng.index(sequencer.users.len());
     match rng.roll(kinds) {
@@ -283,7 +288,7 @@ async fn random_step_of(sequencer: &mut TestSequencer, rng: &mut TestRng, kinds:
             sequencer.l1.force(2);
         }
         8 => {
-            // Another's transactions: the same as the pool's, others, ones that are skipped.
+            // Transactions of another batcher: the pool's own, others, and ones that are skipped.
             let nonce = sequencer.next_nonce(user).await.saturating_sub(rng.roll(3));
             let other = sequencer.transfer(user, nonce, rng.roll(2));
             sequencer.l1.post_foreign(vec![other]);

@@ -126,7 +126,7 @@ pub(super) async fn check_waiting(database: &Database, scan: &JournalScan) -> Ch
     for (hash, block) in &scan.reverted {
         let found = right!(damage(database.reorged_from(hash).await)?);
         if found.is_none() {
-            let reason = format!("block {block}, which held it, was taken back");
+            let reason = format!("block {block}, which held it, was rewound");
             return Ok(Err(wrong("reverted", hash, reason)));
         }
     }

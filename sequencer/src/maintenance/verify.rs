@@ -1,4 +1,4 @@
-//! A database verified: the journal is whole, running it comes to what it says, and the index says the same.
+//! A database verified: the journal is whole, running it comes to what it says, and the look-ups say the same.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -30,7 +30,7 @@ use crate::{
 /// Rows read at a time.
 const ROWS_STEP: u32 = 256;
 
-/// Divergences of the index, after which verification stops looking for more.
+/// Look-ups that are wrong, after which no more are looked for.
 const WRONG_MAX: usize = 100;
 
 /// What is to be verified.
@@ -69,7 +69,7 @@ pub struct Verified {
     pub blocks_run: u64,
     /// Transactions of users in these.
     pub transactions_run: u64,
-    /// The newest block in the index.
+    /// The newest block in the look-ups.
     pub indexed: u64,
     /// Whether the database changed meanwhile, so that what is written all the time was not compared.
     pub is_in_use: bool,
@@ -81,7 +81,7 @@ pub struct Verified {
 struct Verification<'a> {
     database: &'a Database,
     chain: Chain,
-    /// Rows before this one are in the index.
+    /// Rows before this one are in the look-ups.
     indexed_to: u64,
     /// The state that a checkpoint holds, to be compared: its block and its root.
     checkpoint: Option<SealedEntry>,
@@ -109,7 +109,7 @@ async fn verify_open(
     let end = database.journal_end().await?;
     if end < indexed_to {
         let reason =
-            format!("rows from {end} on are missing: the index covers those up to {indexed_to}");
+            format!("rows from {end} on are missing: the index knows those up to {indexed_to}");
         found.wrong.push(Divergence::Row { sequence: end, reason });
     }
     let genesis_block = genesis_record(&chain);
@@ -276,7 +276,7 @@ impl Verification<'_> {
         check_sealed(sealed, &found)
     }
 
-    /// A block before the checkpoint: the index is to have what its row says.
+    /// A block before the checkpoint: the look-ups are to have what its row says.
     async fn take_unrun(
         &mut self,
         block: &JournalBlock,

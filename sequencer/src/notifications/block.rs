@@ -1,3 +1,5 @@
+//! A block as subscribers receive it, converted once for all of them.
+
 use std::{borrow::Cow, sync::OnceLock};
 
 use alloy::rpc::types::{Header, Log};
@@ -7,7 +9,7 @@ use serde_json::{Value, json};
 use turnpike_protocol::ReceiptEnvelope;
 use turnpike_storage::{BlockRecord, StorageError};
 
-/// A block as its listeners hear of it, converted once for all of them.
+/// A block as subscribers receive it.
 #[derive(Debug)]
 pub(crate) struct BlockNotification {
     pub(crate) number: u64,
@@ -15,15 +17,15 @@ pub(crate) struct BlockNotification {
     /// The header, as JSON.
     pub(crate) head: String,
     pub(crate) logs: Vec<LogNotification>,
-    /// Bytes that it takes, about.
+    /// Approximate size in memory, in bytes.
     pub(super) bytes: usize,
 }
 
-/// A log of such a block.
+/// A log of a block.
 #[derive(Debug)]
 pub(crate) struct LogNotification {
     pub(crate) log: Log,
-    /// Its JSON, once somebody needed it.
+    /// Its JSON, made on first use.
     text: OnceLock<String>,
 }
 
@@ -35,7 +37,7 @@ impl BlockNotification {
         let logs = logs_in(record, |_| true)?;
         let logs: Vec<_> =
             logs.into_iter().map(|log| LogNotification { log, text: OnceLock::new() }).collect();
-        // With its JSON, a log takes about three times what it holds.
+        // With its JSON, a log takes about three times the memory of its data.
         let in_logs: usize = logs.iter().map(|log| 1_000 + 3 * log.log.data().data.len()).sum();
         let bytes = head.len() + in_logs;
         Ok(Self { number, hash, head, logs, bytes })
@@ -43,7 +45,7 @@ impl BlockNotification {
 }
 
 impl LogNotification {
-    /// The log as JSON; `is_removed` says that its block was taken back.
+    /// The log as JSON. `is_removed` says that a reorg removed its block.
     pub(crate) fn text(&self, is_removed: bool) -> Cow<'_, str> {
         if is_removed {
             return Cow::Owned(self.value(true).to_string());
@@ -56,7 +58,7 @@ impl LogNotification {
     }
 }
 
-/// The logs of a block that are asked for, in order.
+/// The logs of a block that `is_asked_for` selects, in order.
 pub(crate) fn logs_in(
     record: &BlockRecord,
     is_asked_for: impl Fn(&alloy_primitives::Log) -> bool,

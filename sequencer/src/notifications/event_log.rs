@@ -1,3 +1,8 @@
+//! A bounded log of events, kept once for all its cursors.
+//!
+//! Each cursor reads at its own position. A cursor that falls behind the oldest kept event gets
+//! [`Lagged`]: it neither takes memory nor delays another cursor.
+
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,30 +15,29 @@ use tokio::sync::watch;
 pub(crate) struct EventLogLimits {
     /// Events, at most.
     pub(crate) events_max: usize,
-    /// Bytes of them, at most. The newest is kept whatever it takes.
+    /// Bytes of events, at most. The newest event is kept whatever its size.
     pub(crate) bytes_max: usize,
 }
 
-/// A sequence of events of which the newest are kept, once for all who read them. Each reader has its own place, and one that falls
-/// behind what is kept is told so: it takes no memory, and no other waits for it.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct EventLog<T> {
     kept: Mutex<Kept<T>>,
-    /// Counts all events.
+    /// Number of all events so far.
     end: watch::Sender<u64>,
     limits: EventLogLimits,
 }
 
 #[derive(Debug)]
 struct Kept<T> {
-    /// Each with its bytes.
+    /// Each event with its size in bytes.
     events: VecDeque<(Arc<T>, usize)>,
     bytes: usize,
-    /// The number of the event after the newest.
+    /// The number that the next event gets.
     end: u64,
 }
 
-/// Events were dropped before they were read.
+/// Events were dropped before the cursor read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("events are lost: they were not read in time")]
 pub(crate) struct Lagged;
@@ -48,7 +52,7 @@ impl<T> EventLog<T> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an event that takes so many bytes.
+    /// Appends an event of `bytes` bytes.
     pub(crate) fn push(&self, event: T, bytes: usize) {
         let mut kept = self.kept();
         kept.events.push_back((Arc::new(event), bytes));
@@ -71,40 +75,40 @@ impl<T> EventLog<T> {
             return Ok(None);
         };
         let back = usize::try_from(back).map_err(|_| Lagged)?;
-        let place = kept.events.len().checked_sub(back).ok_or(Lagged)?;
-        Ok(kept.events.get(place).map(|(event, _)| Arc::clone(event)))
+        let position = kept.events.len().checked_sub(back).ok_or(Lagged)?;
+        Ok(kept.events.get(position).map(|(event, _)| Arc::clone(event)))
     }
 }
 
-/// A place on a log.
+/// A position in a log.
 #[derive(Debug)]
 pub(crate) struct EventCursor<T> {
     log: Arc<EventLog<T>>,
-    /// Number of the event that is read next.
-    pub(super) place: u64,
-    /// What of it was read before.
+    /// Number of the event to read next.
+    pub(super) position: u64,
+    /// Number of that event's items that were read already.
     pub(super) within: usize,
 }
 
 impl<T> EventCursor<T> {
-    /// At the end: what comes from now on is read.
+    /// Starts at the end: the cursor reads events that are appended from now on.
     pub(crate) fn at_end(log: Arc<EventLog<T>>) -> Self {
-        let place = log.kept().end;
-        Self { log, place, within: 0 }
+        let position = log.kept().end;
+        Self { log, position, within: 0 }
     }
 
-    /// The event at this place, if it has come.
+    /// The event at this position, if it exists.
     pub(super) fn event(&self) -> Result<Option<Arc<T>>, Lagged> {
-        self.log.get(self.place)
+        self.log.get(self.position)
     }
 
-    /// The event was read.
+    /// Moves to the next event.
     pub(super) const fn advance(&mut self) {
-        self.place += 1;
+        self.position += 1;
         self.within = 0;
     }
 
-    /// The event at this place, if it has come, and goes on to the next.
+    /// Returns the event at this position, if it exists, and moves to the next.
     pub(crate) fn take(&mut self) -> Result<Option<Arc<T>>, Lagged> {
         let event = self.event()?;
         if event.is_some() {
@@ -113,7 +117,7 @@ impl<T> EventCursor<T> {
         Ok(event)
     }
 
-    /// Waits for the event at this place, and goes on to the next. Nothing is lost if this is given up.
+    /// Waits for the event at this position and moves to the next. Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Arc<T>, Lagged> {
         loop {
             if let Some(event) = self.take()? {
@@ -123,16 +127,16 @@ impl<T> EventCursor<T> {
         }
     }
 
-    /// How many events were there before this place.
+    /// The number of events before this position.
     pub(crate) const fn position(&self) -> u64 {
-        self.place
+        self.position
     }
 
-    /// Waits for an event at this place.
+    /// Waits until an event exists at this position.
     pub(crate) async fn ready(&self) {
         let mut end = self.log.end.subscribe();
-        // The sender is this reader's own.
-        let _ = end.wait_for(|end| *end > self.place).await;
+        // The cursor owns the log, and with it the sender.
+        let _ = end.wait_for(|end| *end > self.position).await;
     }
 }
 
@@ -143,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_gets_every_event_once_or_hears_that_it_is_behind() {
+    fn cursor_gets_every_event_once_or_lagged() {
         let log = EventLog::new(EventLogLimits { events_max: 3, bytes_max: 100 });
         log.push(0, 1);
         let (mut quick, slow) =
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_bounded_and_the_newest_event_stays() {
+    fn log_bytes_are_bounded_and_newest_event_is_kept() {
         let log = EventLog::new(EventLogLimits { events_max: 10, bytes_max: 100 });
         let reader = EventCursor::at_end(Arc::clone(&log));
         log.push('a', 60);
@@ -169,7 +173,7 @@ mod tests {
         assert_eq!(reader.event(), Ok(Some(Arc::new('a'))));
         log.push('c', 1);
         assert_eq!(reader.event(), Err(Lagged));
-        let newest = EventCursor { place: 3, ..EventCursor::at_end(Arc::clone(&log)) };
+        let newest = EventCursor { position: 3, ..EventCursor::at_end(Arc::clone(&log)) };
         log.push('d', 1_000);
         assert_eq!(newest.event(), Ok(Some(Arc::new('d'))));
         let kept = log.kept();

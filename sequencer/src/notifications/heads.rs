@@ -1,3 +1,20 @@
+//! Follows the head and turns new and removed blocks into events.
+//!
+//! # Job
+//!
+//! The tracker reads each visible block once and appends it to the event log. After a rewind it
+//! appends the removed blocks, newest first.
+//!
+//! # State
+//!
+//! In memory, and only while a cursor exists: the event log and the newest blocks, from which
+//! removals are reported.
+//!
+//! # Limits
+//!
+//! Blocks beyond `REWINDABLE_BLOCKS_MAX` or `REWINDABLE_BYTES_MAX` are forgotten. A rewind below
+//! them reports [`HeadEvent::Lost`].
+
 use std::{
     collections::VecDeque,
     sync::{Arc, Weak},
@@ -10,53 +27,54 @@ use turnpike_storage::{Database, IndexedReorg, StorageError};
 use super::{BlockNotification, EventCursor, EventLog, EventLogLimits, Lagged, LogNotification};
 use crate::Shared;
 
-/// Changes of the head that are kept.
+/// How much of the head's events is kept.
 const LIMITS: EventLogLimits = EventLogLimits { events_max: 4_096, bytes_max: 128 * 1024 * 1024 };
 
-/// Blocks that can be taken back with their logs, and bytes of them.
+/// Blocks whose removal can be reported with their logs, and their size.
 const REWINDABLE_BLOCKS_MAX: usize = 1_024;
 const REWINDABLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Blocks read at a time.
 const BLOCKS_STEP: u64 = 16;
 
-/// What became of the chain.
+/// A change of the chain's head.
 #[derive(Debug)]
 pub(crate) enum HeadEvent {
-    /// It has grown by this block.
+    /// The chain grew by this block.
     Added(Arc<BlockNotification>),
-    /// This block, its newest, was taken back.
+    /// A rewind removed this block, which was the newest.
     Removed(Arc<BlockNotification>),
-    /// Blocks were taken back that are not known any more.
+    /// A rewind removed blocks that are no longer known here.
     Lost,
 }
 
-/// Why a listener has to begin again.
+/// Why a subscriber must start again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MissedEvents {
     #[error(transparent)]
     Lagged(#[from] Lagged),
-    #[error("blocks were taken back whose logs are not known any more")]
+    #[error("a reorg removed blocks whose logs are no longer known")]
     Lost,
 }
 
-/// Follows the index, for as long as anybody listens.
+/// See the module documentation.
 #[derive(Debug, Default)]
 pub(super) struct HeadTracker {
     log: Weak<EventLog<HeadEvent>>,
-    /// Whether there is a task that follows the head.
+    /// Whether a task follows the head.
     is_followed: bool,
-    /// Number of the block that is told of next.
+    /// Number of the next block to report.
     next: u64,
-    /// Reorganisations that were seen.
-    reorganisations: u64,
-    /// The newest blocks that were told of.
-    told: VecDeque<Arc<BlockNotification>>,
-    told_bytes: usize,
+    /// Id of the last rewind that was reported.
+    last_reorg: u64,
+    /// The newest reported blocks.
+    reported: VecDeque<Arc<BlockNotification>>,
+    reported_bytes: usize,
 }
 
 impl HeadTracker {
-    /// A reader of what comes after the head as it is now, and whether a task is to be started that follows it.
+    /// Returns a cursor at the current head, and whether the caller must spawn the task that
+    /// follows the head.
     pub(super) async fn listen(
         &mut self,
         shared: &Shared,
@@ -65,32 +83,33 @@ impl HeadTracker {
             self.catch_up(&shared.database, &shared.head).await?;
             return Ok((EventCursor::at_end(log), false));
         }
-        let (reorganisations, head) = position(&shared.database, &shared.head).await?;
+        let (last_reorg, head) = position(&shared.database, &shared.head).await?;
         let log = EventLog::new(LIMITS);
         let has_to_start = !self.is_followed;
         *self = Self {
             log: Arc::downgrade(&log),
             is_followed: true,
             next: head + 1,
-            reorganisations,
+            last_reorg,
             ..Self::default()
         };
         Ok((EventCursor::at_end(log), has_to_start))
     }
 
-    /// Tells what has happened since the last time. False if nobody listens: then nothing follows the head any more.
+    /// Reports what happened since the last call. Returns false, and stops following, once no
+    /// cursor is left.
     pub(super) async fn follow(&mut self, shared: &Shared) -> bool {
         if self.log.strong_count() == 0 {
             *self = Self::default();
             return false;
         }
         if let Err(error) = self.catch_up(&shared.database, &shared.head).await {
-            warn!(%error, "listeners cannot be told of new blocks");
+            warn!(%error, "cannot report new blocks to subscribers");
         }
         true
     }
 
-    /// Tells of all blocks up to the head.
+    /// Reports all blocks up to the head.
     pub(super) async fn catch_up(
         &mut self,
         database: &Database,
@@ -98,7 +117,7 @@ impl HeadTracker {
     ) -> Result<(), StorageError> {
         let Some(log) = self.log.upgrade() else { return Ok(()) };
         loop {
-            for taken in database.reorgs_after(self.reorganisations).await? {
+            for taken in database.reorgs_after(self.last_reorg).await? {
                 self.rewind(&log, taken);
             }
             let head = *head.borrow();
@@ -107,8 +126,8 @@ impl HeadTracker {
             }
             let last = head.min(self.next + BLOCKS_STEP - 1);
             let records = database.blocks(self.next, last).await?;
-            if database.reorgs().await? != self.reorganisations {
-                // They may be void already.
+            if database.reorgs().await? != self.last_reorg {
+                // A rewind may have removed them already.
                 continue;
             }
             if records.is_empty() {
@@ -121,8 +140,8 @@ impl HeadTracker {
         }
     }
 
-    /// Gets to know the blocks from `first` on while they can be looked up: as many as are kept.
-    pub(super) async fn know_from(
+    /// Reads blocks from `first` on while the index still holds them, as many as fit the limits.
+    pub(super) async fn remember_from(
         &mut self,
         first: u64,
         database: &Database,
@@ -132,52 +151,54 @@ impl HeadTracker {
             return Ok(());
         }
         self.catch_up(database, head).await?;
-        let mut unknown = self.next - self.told.len() as u64;
+        let mut unknown = self.next - self.reported.len() as u64;
         while first < unknown && self.has_room() {
             let Some(record) = database.block(unknown - 1).await? else { return Ok(()) };
             let block = block_in_place(|| BlockNotification::new(&record))?;
-            self.told_bytes += block.bytes;
-            self.told.push_front(Arc::new(block));
+            self.reported_bytes += block.bytes;
+            self.reported.push_front(Arc::new(block));
             unknown -= 1;
         }
         Ok(())
     }
 
     fn has_room(&self) -> bool {
-        self.told.len() < REWINDABLE_BLOCKS_MAX && self.told_bytes < REWINDABLE_BYTES_MAX
+        self.reported.len() < REWINDABLE_BLOCKS_MAX && self.reported_bytes < REWINDABLE_BYTES_MAX
     }
 
     fn add(&mut self, log: &EventLog<HeadEvent>, block: Arc<BlockNotification>) {
         self.next = block.number + 1;
-        self.told_bytes += block.bytes;
-        self.told.push_back(Arc::clone(&block));
-        while self.told.len() > REWINDABLE_BLOCKS_MAX || self.told_bytes > REWINDABLE_BYTES_MAX {
-            let Some(oldest) = self.told.pop_front() else { break };
-            self.told_bytes -= oldest.bytes;
+        self.reported_bytes += block.bytes;
+        self.reported.push_back(Arc::clone(&block));
+        while self.reported.len() > REWINDABLE_BLOCKS_MAX
+            || self.reported_bytes > REWINDABLE_BYTES_MAX
+        {
+            let Some(oldest) = self.reported.pop_front() else { break };
+            self.reported_bytes -= oldest.bytes;
         }
         let bytes = block.bytes;
         log.push(HeadEvent::Added(block), bytes);
     }
 
-    /// Tells of what was taken back, the newest block first.
+    /// Reports removed blocks, the newest first.
     fn rewind(&mut self, log: &EventLog<HeadEvent>, taken: IndexedReorg) {
         let IndexedReorg { id, first_block } = taken;
-        self.reorganisations = id;
+        self.last_reorg = id;
         while self.next > first_block {
             self.next -= 1;
-            let Some(block) = self.told.pop_back() else {
+            let Some(block) = self.reported.pop_back() else {
                 self.next = first_block;
                 log.push(HeadEvent::Lost, 0);
                 break;
             };
-            self.told_bytes -= block.bytes;
+            self.reported_bytes -= block.bytes;
             let bytes = block.bytes;
             log.push(HeadEvent::Removed(block), bytes);
         }
     }
 }
 
-/// How many reorganisations there were, and the number of the newest block that everybody can see.
+/// The id of the last rewind, and the number of the newest visible block.
 async fn position(
     database: &Database,
     head: &watch::Receiver<u64>,
@@ -193,7 +214,7 @@ async fn position(
 }
 
 impl EventCursor<HeadEvent> {
-    /// The blocks that came, in order, `count_max` at most.
+    /// The added blocks, in order, `count_max` at most.
     pub(crate) fn blocks(
         &mut self,
         count_max: usize,
@@ -210,8 +231,9 @@ impl EventCursor<HeadEvent> {
         Ok(found)
     }
 
-    /// Shows the logs of blocks that came, and those of blocks that were taken back, `count_max` at most of those that are asked for:
-    /// the rest comes next time. The second argument says whether a log was taken back.
+    /// Passes the logs of added and removed blocks that `is_asked_for` selects to `show`,
+    /// `count_max` at most. The next call continues. The second argument of `show` says whether the
+    /// log was removed.
     pub(crate) fn logs(
         &mut self,
         count_max: usize,

@@ -1,13 +1,24 @@
-//! What listeners are told: blocks that come and go, transactions that are accepted, and what became of them in each slice.
+//! Notifications: what subscribers, filters and event streams are reported.
 //!
 //! ```text
-//! index, head ─► tracker: converted once ─► log of heads ─┬─► subscriptions, filters: each with its own place
-//! committer ─┬─► log of pending transactions ────────────────┘
-//!            └─► log of slices ─► event streams
+//! index, head ─► head tracker: converts a block once ─► head events ─┬─► subscriptions, filters: a cursor each
+//! committer ─┬─► pending transactions ───────────────────────────────┘
+//!            └─► slices ─► event streams
 //! ```
 //!
-//! Invariant: a listener hears of everything that happens after it began to listen, once and in order, or it is told that it missed
-//! something. What is told of can be looked up. Without listeners nothing is read or kept.
+//! # Job
+//!
+//! Three event logs: new and removed blocks, accepted transactions, outcomes of slices.
+//!
+//! # State
+//!
+//! In memory, and only while a cursor exists. Without subscribers nothing is read or kept.
+//! Invariant: a cursor sees every event after its creation once and in order, or gets an error that
+//! says it missed some. What an event names can be queried.
+//!
+//! # Limits
+//!
+//! Each log has a maximum of events and bytes. A cursor that falls behind them gets [`Lagged`].
 
 mod block;
 mod event_log;
@@ -35,7 +46,7 @@ use self::{
 };
 use crate::{Accepted, Refusal, Shared};
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Notifications {
     heads: Mutex<HeadTracker>,
@@ -43,7 +54,7 @@ pub(crate) struct Notifications {
     slices: OnDemandLog<SliceNotification>,
 }
 
-/// A log that is there while somebody reads it.
+/// An event log that exists while a cursor reads it.
 #[derive(Debug)]
 struct OnDemandLog<T>(std::sync::Mutex<Weak<EventLog<T>>>);
 
@@ -58,7 +69,7 @@ impl<T> OnDemandLog<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
     }
 
-    /// Reads what is told from now on.
+    /// Returns a cursor at the end of the log, which is created if needed.
     fn read(&self, limits: EventLogLimits) -> EventCursor<T> {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let log = slot.upgrade().unwrap_or_else(|| {
@@ -71,7 +82,7 @@ impl<T> OnDemandLog<T> {
 }
 
 impl Notifications {
-    /// Reads what becomes of the chain from now on: of blocks after the newest that is visible.
+    /// Returns a cursor over changes of the head, from the newest visible block on.
     pub(crate) async fn heads(
         shared: &Arc<Shared>,
     ) -> Result<EventCursor<HeadEvent>, StorageError> {
@@ -83,30 +94,31 @@ impl Notifications {
         Ok(reader)
     }
 
-    /// Tells of all that is visible by now.
+    /// Reports all blocks that are visible by now.
     pub(crate) async fn catch_up(&self, shared: &Shared) -> Result<(), StorageError> {
         self.heads.lock().await.catch_up(&shared.database, &shared.head).await
     }
 
-    /// The blocks from `first` on are about to be taken back: from then on they cannot be looked up.
+    /// Reads the blocks from `first` on before a rewind removes them from the index, so that their
+    /// removal can be reported.
     pub(crate) async fn before_rewind(&self, shared: &Shared, first: u64) {
         let mut tracker = self.heads.lock().await;
-        if let Err(error) = tracker.know_from(first, &shared.database, &shared.head).await {
-            warn!(%error, "listeners cannot be told what is taken back");
+        if let Err(error) = tracker.remember_from(first, &shared.database, &shared.head).await {
+            warn!(%error, "cannot report rewound blocks to subscribers");
         }
     }
 
-    /// Reads what is accepted from now on.
+    /// Returns a cursor over transactions that are accepted from now on.
     pub(crate) fn pending(&self) -> EventCursor<Vec<PendingTx>> {
         self.pending.read(pending::LIMITS)
     }
 
-    /// Reads what slices tell from now on.
+    /// Returns a cursor over slices from now on.
     pub(crate) fn slices(&self) -> EventCursor<SliceNotification> {
         self.slices.read(slices::LIMITS)
     }
 
-    /// Tells what a slice does. It is durable, and can be looked up.
+    /// Reports the outcomes of a durable slice.
     pub(crate) fn slice(&self, news: SliceNotification) {
         if !news.is_empty()
             && let Some(log) = self.slices.log()
@@ -116,8 +128,8 @@ impl Notifications {
         }
     }
 
-    /// Tells of those of these transactions that are accepted and new, durably. Only if somebody listens, `signed` is asked for the bytes
-    /// and the sender of each.
+    /// Reports the newly accepted transactions of durable results. With a subscriber only, `signed`
+    /// is called for the bytes and sender of each.
     pub(crate) fn accepted<'a>(
         &self,
         results: impl Iterator<Item = &'a Result<Accepted, Refusal>>,
@@ -135,7 +147,7 @@ impl Notifications {
     }
 }
 
-/// Follows the head for as long as anybody listens.
+/// Follows the head until no cursor is left.
 async fn follow(shared: Weak<Shared>, mut head: watch::Receiver<u64>) {
     while head.changed().await.is_ok() {
         let Some(shared) = shared.upgrade() else { return };

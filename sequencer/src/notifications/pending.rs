@@ -1,3 +1,5 @@
+//! Notifications about accepted transactions.
+
 use alloy_primitives::{Address, B256, Bytes};
 
 use super::{EventCursor, EventLogLimits, Lagged};
@@ -10,19 +12,20 @@ pub(super) const LIMITS: EventLogLimits =
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PendingTx {
     pub(crate) hash: B256,
-    /// Its bytes and its sender, if it was still here when it was told of.
+    /// Its bytes and sender, if the pool or the preconfirmation cache still held it when it was
+    /// reported.
     pub(crate) signed: Option<(Bytes, Address)>,
 }
 
 impl PendingTx {
-    /// Bytes that it takes, about.
+    /// Approximate size in memory, in bytes.
     pub(super) fn bytes(&self) -> usize {
         100 + self.signed.as_ref().map_or(0, |(raw, _)| raw.len())
     }
 }
 
 impl EventCursor<Vec<PendingTx>> {
-    /// Shows transactions that came, `count_max` at most: the rest comes next time.
+    /// Passes accepted transactions to `show`, `count_max` at most. The next call continues.
     pub(crate) fn transactions(
         &mut self,
         count_max: usize,

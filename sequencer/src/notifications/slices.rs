@@ -1,17 +1,20 @@
+//! Notifications about outcomes in durable slices.
+
 use alloy_primitives::{Address, B256};
 
 use super::EventLogLimits;
 
-/// Slices that are kept: a reader may be so far behind. At full load there are some hundreds a second.
+/// Slices that a cursor may be behind, and their size. At full load there are some hundreds a
+/// second.
 pub(super) const LIMITS: EventLogLimits =
     EventLogLimits { events_max: 1_024, bytes_max: 64 * 1024 * 1024 };
 
-/// What rows that are durable tell of transactions.
+/// Transactions that durable journal rows name.
 #[derive(Debug, Default)]
 pub(crate) struct SliceNotification {
-    /// Transactions that ran or wait, each with its sender.
+    /// Transactions that were executed or wait, each with its sender.
     pub(crate) transactions: Vec<(B256, Address)>,
-    /// Transactions that will not run.
+    /// Refused transactions.
     pub(crate) refused: Vec<B256>,
 }
 
@@ -20,7 +23,7 @@ impl SliceNotification {
         self.transactions.is_empty() && self.refused.is_empty()
     }
 
-    /// Bytes that it takes.
+    /// Size in memory, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         size_of::<(B256, Address)>() * self.transactions.len()
             + size_of::<B256>() * self.refused.len()

@@ -1,22 +1,24 @@
+//! Limits of the pool.
+
 use std::time::Duration;
 
-/// Bounds of the pool.
+/// Limits of the pool.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
-    /// Transactions in all.
+    /// Transactions in the pool, at most.
     pub transactions_max: usize,
-    /// Bytes of their encodings in all.
+    /// Bytes of all encodings, at most.
     pub bytes_max: usize,
-    /// Transactions of one sender.
+    /// Transactions of one sender, at most.
     pub sender_transactions_max: usize,
     /// How far a nonce may be ahead of the account's.
     pub nonce_gap_max: u64,
-    /// How long transactions wait for a nonce that is missing before them.
+    /// How long transactions wait for a missing nonce before theirs.
     pub gap_timeout: Duration,
 }
 
 impl PoolLimits {
-    /// No bounds but that of time.
+    /// The same time limit, and no others.
     pub(super) const fn unbounded(self) -> Self {
         Self {
             transactions_max: usize::MAX,

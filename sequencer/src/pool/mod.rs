@@ -1,18 +1,29 @@
-//! Transactions that wait for their block: first come, first served, in nonce order for each sender.
+//! The pool: pending transactions, ordered by arrival, and by nonce for each sender.
 //!
 //! ```text
 //! add ─► queue of its sender ─► in turn ─► pays the base fee ─► pop_ready
 //!              │                   │
 //!              │                   └ pays too little: waits for a lower base fee
-//!              └ behind a gap: waits for the nonce that is missing, for `gap_timeout` at most
+//!              └ behind a gap: waits for the missing nonce, for `gap_timeout` at most
 //! ```
 //!
-//! A full pool makes room for a transaction that can run at once by letting go of those that cannot: of who waits longest with
-//! a gap first, then of who has the lowest fee cap below the base fee, the sender's last transaction first, so that no new gap
-//! comes about. What can run is never let go of, and never for its own sender's sake: then the newcomer is refused. Somebody can
-//! run whose next transaction pays the base fee; those behind it count as it does.
+//! # Job
 //!
-//! Synchronous; the time is an argument. What leaves is given back, so that the caller can record why.
+//! The pool decides which transaction runs next. It is synchronous and takes the time as an
+//! argument. It returns every transaction that it drops, so that the caller can record the reason.
+//!
+//! # State
+//!
+//! In memory. The journal holds every accepted transaction; a restart restores the pool from it.
+//!
+//! # Limits
+//!
+//! [`PoolLimits`] bounds transactions, bytes, transactions per sender and nonce gaps. A full pool
+//! accepts a transaction that can run now by evicting others that cannot: first of the sender that
+//! has waited longest behind a gap, then of the sender with the lowest fee cap below the base fee.
+//! It evicts a sender's last transaction first, so that no new gap opens. It never evicts a
+//! transaction that can run, nor one of the newcomer's sender; then it refuses the newcomer. A
+//! sender can run if its next transaction pays the base fee; its later ones count as runnable too.
 
 mod limits;
 #[cfg(test)]
@@ -34,7 +45,7 @@ use self::{
 };
 use crate::{Refusal, metrics::PoolMetrics};
 
-/// Transactions that wait for their block: first come, first served, in nonce order for each sender.
+/// See the module documentation.
 #[derive(Debug)]
 pub struct Pool {
     limits: PoolLimits,
@@ -43,22 +54,22 @@ pub struct Pool {
     order: SenderOrder,
     /// Bytes of all encodings.
     bytes: usize,
-    /// The time as it was last told.
+    /// The latest time that a caller passed.
     now: Instant,
     metrics: PoolMetrics,
 }
 
-/// What a transaction that was added has pushed out.
+/// What an added transaction displaced.
 #[derive(Debug, Default)]
 pub struct Added {
-    /// The one of its sender whose nonce it has.
+    /// The sender's transaction with the same nonce.
     pub replaced: Option<PooledTx>,
-    /// Those of others that it was given the room of.
+    /// Transactions of other senders, evicted for its room.
     pub evicted: Vec<PooledTx>,
 }
 
 impl Pool {
-    /// An empty pool, as of now; later the time is told.
+    /// An empty pool. `now` is the current time.
     pub fn new(limits: PoolLimits) -> Self {
         Self {
             limits,
@@ -71,22 +82,22 @@ impl Pool {
         }
     }
 
-    /// Transactions in the pool.
+    /// Number of transactions.
     pub fn len(&self) -> usize {
         self.by_hash.len()
     }
 
-    /// Whether there are none.
+    /// Whether the pool is empty.
     pub fn is_empty(&self) -> bool {
         self.by_hash.is_empty()
     }
 
-    /// Bytes of their encodings.
+    /// Bytes of all encodings.
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The bounds.
+    /// The pool's limits.
     pub const fn limits(&self) -> &PoolLimits {
         &self.limits
     }
@@ -97,39 +108,40 @@ impl Pool {
         self.senders.get(sender)?.get(*nonce)
     }
 
-    /// The nonce after the sender's last transaction that has no gap before it; `None` if none is here.
+    /// The nonce after the sender's last transaction without a gap before it; `None` if the sender
+    /// has no transaction here.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
         self.senders.get(sender).map(SenderQueue::end)
     }
 
-    /// Transactions of a sender, by nonce: those that have no gap before them, and those behind one.
+    /// A sender's transactions by nonce: those without a gap before them, and those behind a gap.
     pub fn of_sender(&self, sender: &Address) -> (Vec<&PooledTx>, Vec<&PooledTx>) {
         let Some(queue) = self.senders.get(sender) else { return Default::default() };
         (queue.in_turn().collect(), queue.behind_gap().collect())
     }
 
-    /// Everybody whose transactions are here.
+    /// All senders with transactions here.
     pub fn senders(&self) -> Vec<Address> {
         self.senders.keys().copied().collect()
     }
 
-    /// Whether any transaction's turn has come, whatever it pays.
+    /// Whether any sender's next transaction is here, whatever it pays.
     #[cfg(test)]
     pub(crate) fn has_ready(&self) -> bool {
         self.order.has_heads()
     }
 
-    /// Whether any transaction's turn has come that pays the base fee last told.
+    /// Whether any sender's next transaction is here and pays the latest base fee.
     pub fn has_runnable(&self) -> bool {
         self.order.has_runnable()
     }
 
-    /// Transactions that have no gap before them.
+    /// Transactions without a gap before them.
     pub const fn ready_len(&self) -> usize {
         self.order.in_turn()
     }
 
-    /// Adds a transaction, the account's nonce being `account_nonce`. Nothing changes if it is refused.
+    /// Adds a transaction whose account has nonce `account_nonce`. A refusal changes nothing.
     pub fn add(
         &mut self,
         tx: PooledTx,
@@ -145,8 +157,8 @@ impl Pool {
         Ok(Added { replaced: self.insert(tx, account_nonce), evicted })
     }
 
-    /// Adds a transaction that was acknowledged before, however full the pool is. One that is here already with its nonce came
-    /// later, and stays only if it was acknowledged in this one's place.
+    /// Adds an acknowledged transaction, even to a full pool. A transaction with the same nonce
+    /// arrived later; it stays only if it was acknowledged as the replacement of this one.
     pub fn restore(
         &mut self,
         tx: PooledTx,
@@ -160,7 +172,8 @@ impl Pool {
         added.map(|added| added.replaced)
     }
 
-    /// Lets go of what has waited for a missing nonce for too long. To be called every now and then, when nothing else is, too.
+    /// Removes and returns transactions whose gap timed out. The caller calls this regularly, also
+    /// when idle.
     pub fn expire(&mut self, now: Instant) -> Vec<PooledTx> {
         self.now = now;
         let mut expired = Vec::new();
@@ -179,12 +192,13 @@ impl Pool {
         expired
     }
 
-    /// Tells what transactions pay at least to run; as [`Self::pop_ready`] does.
+    /// Sets the base fee that transactions must pay, like [`Self::pop_ready`].
     pub fn set_base_fee(&mut self, base_fee: u64) {
         self.order.set_base_fee(base_fee);
     }
 
-    /// Takes the first transaction in the order of arrival whose turn it is and that pays `base_fee`.
+    /// Removes and returns the first transaction by arrival whose turn it is and that pays
+    /// `base_fee`.
     pub fn pop_ready(&mut self, base_fee: u64) -> Option<PooledTx> {
         self.set_base_fee(base_fee);
         let sender = self.order.first_runnable()?;
@@ -194,7 +208,7 @@ impl Pool {
         Some(tx)
     }
 
-    /// Puts back a transaction that was taken, as if it had not been.
+    /// Puts back a popped transaction, at its old position.
     pub fn put_back(&mut self, tx: PooledTx) {
         let (sender, nonce) = (tx.sender, tx.tx.nonce());
         self.by_hash.insert(tx.tx.hash(), (sender, nonce));
@@ -203,7 +217,8 @@ impl Pool {
         self.settle(sender);
     }
 
-    /// Tells the pool an account's nonce after something ran. Gives back what can no longer be included.
+    /// Sets an account's nonce after transactions ran. Returns those that can no longer be
+    /// included.
     pub fn set_nonce(&mut self, sender: Address, account_nonce: u64) -> Vec<PooledTx> {
         let Some(queue) = self.senders.get_mut(&sender) else { return Vec::new() };
         let stale = queue.set_nonce(account_nonce);
@@ -212,14 +227,14 @@ impl Pool {
         stale
     }
 
-    /// Whether `tx` could be added, had the pool room.
+    /// Checks whether `tx` could be added to a pool with room.
     fn check(&self, tx: &PooledTx, account_nonce: u64) -> Result<(), Refusal> {
         if self.by_hash.contains_key(&tx.tx.hash()) {
             return Err(Refusal::AlreadyKnown);
         }
         let nonce = tx.tx.nonce();
         let queue = self.senders.get(&tx.sender);
-        // One that was taken and has not run has its nonce, too.
+        // A popped transaction that has not run yet counts as well.
         let next = queue.map_or(account_nonce, |queue| queue.next().max(account_nonce));
         if nonce < next {
             return Err(Refusal::NonceTooLow { next, nonce });
@@ -238,7 +253,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Whether a transaction would run with the next slice, as far as nonces and fees go.
+    /// Whether a transaction would run with the next slice, as far as nonce and fee decide.
     fn can_run(&self, tx: &PooledTx, account_nonce: u64) -> bool {
         let nonce = tx.tx.nonce();
         let queue = self.senders.get(&tx.sender);
@@ -250,7 +265,7 @@ impl Pool {
         nonce <= end && before.map_or(pays, |head| !self.order.is_priced_out(head))
     }
 
-    /// Whom to let go of, so that `tx` fits.
+    /// Chooses the transactions to evict so that `tx` fits.
     fn make_room(&self, tx: &PooledTx, account_nonce: u64) -> Result<Vec<(Address, u64)>, Refusal> {
         let old = self.senders.get(&tx.sender).and_then(|queue| queue.get(tx.tx.nonce()));
         let (count, bytes) = match old {
@@ -312,7 +327,7 @@ impl Pool {
         }
     }
 
-    /// Brings the order up to date with a sender's queue.
+    /// Updates the order after a sender's queue changed.
     fn settle(&mut self, sender: Address) {
         let Some(queue) = self.senders.get_mut(&sender) else { return };
         let old = queue.listed;

@@ -1,6 +1,6 @@
-//! The pool against a naive one: random operations, the same answers.
+//! Property test: the pool against a model, under random operations.
 //!
-//! The naive pool is a list. Whatever it is asked it finds out by looking at all of it.
+//! The model is a list that is scanned in full for every query.
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +30,7 @@ enum Operation {
         base_fee: u64,
     },
     PutBack,
-    /// What was taken has run, or was skipped: the account's nonce moves by so much.
+    /// The popped transactions ran or were skipped: the account's nonce grows by this much.
     SetNonce {
         sender: u8,
         by: i64,
@@ -66,9 +66,9 @@ fn operation() -> impl Strategy<Value = Operation> {
 struct Sender {
     /// The account's nonce.
     account: u64,
-    /// The next nonce to be taken.
+    /// The next nonce to pop.
     next: u64,
-    /// The missing nonce that others wait for, since when.
+    /// The missing nonce that later ones wait for, and since when.
     gap: Option<(u64, Instant)>,
 }
 
@@ -111,7 +111,7 @@ impl Model {
         tx.fee_cap() >= u128::from(self.base_fee)
     }
 
-    /// Whoever waits for another nonce than before waits since now.
+    /// A sender whose missing nonce changed waits from now on.
     fn note_gaps(&mut self) {
         for sender in self.senders.clone().into_keys() {
             let end = self.end(sender);
@@ -126,7 +126,7 @@ impl Model {
         }
     }
 
-    /// Who has to leave next for a newcomer of `sender`.
+    /// The sender that must give way to a newcomer of `sender`.
     fn victim(&self, spared: Address) -> Option<usize> {
         let others = || self.senders.keys().copied().filter(move |other| *other != spared);
         let oldest = others()
@@ -165,7 +165,7 @@ impl Model {
         let old = self.at(sender, nonce);
         if let Some(at) = old {
             let (new, old) = (tx.fee_cap(), self.txs[at].fee_cap());
-            // Fee cap and tip are alike here.
+            // Fee cap and tip are equal here.
             if 100 * new < 110 * old {
                 return Err(Refusal::Underpriced);
             }
@@ -228,7 +228,7 @@ fn sorted(txs: Vec<PooledTx>) -> Vec<u64> {
     arrivals
 }
 
-/// Both pools, and what was taken from them and has not run.
+/// Both pools, and the transactions popped from them that have not run.
 struct Pair {
     pool: Pool,
     model: Model,
@@ -314,7 +314,7 @@ impl Pair {
         self.compare()
     }
 
-    /// Everything that both can be asked.
+    /// Compares the results of every query.
     fn compare(&self) -> Result<(), TestCaseError> {
         let Self { pool, model, .. } = self;
         let hashes: Vec<B256> = model.txs.iter().map(|tx| tx.tx.hash()).collect();
@@ -343,7 +343,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn the_pool_does_what_a_list_would(operations in vec(operation(), 1..60)) {
+    fn pool_behaves_like_the_model(operations in vec(operation(), 1..60)) {
         let mut pair = Pair::new();
         for operation in operations {
             pair.run(operation)?;

@@ -1,3 +1,5 @@
+//! Orders senders: which one runs next, and which one is evicted next.
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
@@ -8,24 +10,27 @@ use alloy_primitives::Address;
 
 use super::queue::{Gap, QueueListing};
 
-/// What a sender's next transaction is ordered by.
+/// The sort key of a sender's next transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct QueueHead {
     pub(super) arrival: u64,
     pub(super) fee_cap: u128,
 }
 
-/// In which order senders get their turn, and in which they have to leave.
+/// The order of senders to run, and to evict.
 #[derive(Debug)]
 pub(super) struct SenderOrder {
     base_fee: u64,
-    /// Senders whose next transaction is here and pays the base fee, by its arrival, with its fee cap.
+    /// Senders whose next transaction is here and pays the base fee, by its arrival, with its fee
+    /// cap.
     runnable: BTreeMap<u64, (Address, u128)>,
-    /// No fee cap among them is below: while the base fee is not above it, none has to be looked at.
+    /// A lower bound of their fee caps. While the base fee does not exceed it, none has to be
+    /// checked.
     fee_floor: u128,
-    /// Senders whose next transaction is here and pays too little: the lowest fee cap first, and of equals who came last.
+    /// Senders whose next transaction is here and pays too little: by fee cap, and of equal ones
+    /// the latest first.
     priced_out: BTreeSet<(u128, Reverse<u64>, Address)>,
-    /// Senders with a gap, by how long they wait.
+    /// Senders with a gap, by the start of the wait.
     gaps: BTreeSet<(Instant, Address)>,
     in_turn: usize,
 }
@@ -46,7 +51,8 @@ impl SenderOrder {
         fee_cap >= u128::from(self.base_fee)
     }
 
-    /// Sorts by another base fee. Only what the change concerns is touched, so that many who wait for a lower one cost nothing.
+    /// Sorts by a new base fee. Touches only senders that the change affects, so that senders
+    /// waiting for a lower fee cost nothing.
     pub(super) fn set_base_fee(&mut self, base_fee: u64) {
         let before = std::mem::replace(&mut self.base_fee, base_fee);
         let fee = u128::from(base_fee);
@@ -70,7 +76,7 @@ impl SenderOrder {
         }
     }
 
-    /// Who runs next.
+    /// The sender that runs next.
     pub(super) fn first_runnable(&self) -> Option<Address> {
         self.runnable.first_key_value().map(|(_, (sender, _))| *sender)
     }
@@ -89,27 +95,27 @@ impl SenderOrder {
         !self.pays(head.fee_cap)
     }
 
-    /// Senders that wait for a lower base fee, in the order in which they have to leave.
+    /// Senders that wait for a lower base fee, in the order of eviction.
     pub(super) fn priced_out(&self) -> impl Iterator<Item = &Address> {
         self.priced_out.iter().map(|(_, _, sender)| sender)
     }
 
-    /// Senders with a gap, who has waited longest first.
+    /// Senders with a gap, longest wait first.
     pub(super) fn gaps(&self) -> impl Iterator<Item = &Address> {
         self.gaps.iter().map(|(_, sender)| sender)
     }
 
-    /// Who has waited longest with a gap, and since when.
+    /// The sender that has waited longest with a gap, and since when.
     pub(super) fn oldest_gap(&self) -> Option<(Instant, Address)> {
         self.gaps.first().copied()
     }
 
-    /// Transactions in turn.
+    /// Transactions without a gap before them.
     pub(super) const fn in_turn(&self) -> usize {
         self.in_turn
     }
 
-    /// Lists a queue as it is now, where it was listed as `old`.
+    /// Moves a sender from its old listing to its new one.
     pub(super) fn relist(&mut self, sender: Address, old: &QueueListing, new: &QueueListing) {
         if old.head != new.head {
             if let Some(head) = old.head {

@@ -1,3 +1,5 @@
+//! One sender's queue of transactions.
+
 use std::{collections::BTreeMap, time::Instant};
 
 use super::{PooledTx, order::QueueHead};
@@ -11,27 +13,28 @@ use super::{PooledTx, order::QueueHead};
 /// ```
 #[derive(Debug)]
 pub(super) struct SenderQueue {
-    /// The account's nonce as it was last told: what was taken since is not in `by_nonce`, and not in the state either.
+    /// The account's nonce as last set. Popped transactions are in neither `by_nonce` nor the
+    /// state.
     told: u64,
-    /// Nonce that the sender's next transaction must have.
+    /// The nonce of the sender's next transaction.
     next: u64,
-    /// The first nonce from `next` on that is missing.
+    /// The first missing nonce from `next` on.
     end: u64,
     by_nonce: BTreeMap<u64, PooledTx>,
-    /// What the pool's order has of this queue.
+    /// The queue's current listing in the pool's order.
     pub(super) listed: QueueListing,
 }
 
-/// What the pool's order has of a queue.
+/// A queue's listing in the pool's order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct QueueListing {
     pub(super) head: Option<QueueHead>,
     pub(super) gap: Option<Gap>,
-    /// Transactions in turn.
+    /// Transactions without a gap before them.
     pub(super) in_turn: usize,
 }
 
-/// A nonce that is missing, and since when others wait for it.
+/// A missing nonce, and since when later transactions wait for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Gap {
     pub(super) missing: u64,
@@ -65,29 +68,29 @@ impl SenderQueue {
         self.by_nonce.get(&nonce)
     }
 
-    /// Whether nothing would be lost with the queue.
+    /// Whether dropping the queue loses nothing.
     pub(super) fn is_forgettable(&self) -> bool {
         self.by_nonce.is_empty() && self.next <= self.told
     }
 
-    /// The transaction whose turn it is.
+    /// The sort key of the next transaction.
     pub(super) fn head(&self) -> Option<QueueHead> {
         let head = self.by_nonce.get(&self.next)?;
         Some(QueueHead { arrival: head.arrival, fee_cap: head.fee_cap() })
     }
 
-    /// The nonce that transactions wait for, if any do.
+    /// The nonce that transactions wait for, if any.
     pub(super) fn missing(&self) -> Option<u64> {
         let last = self.by_nonce.last_key_value().map(|(nonce, _)| *nonce);
         last.filter(|last| *last > self.end).map(|_| self.end)
     }
 
-    /// Transactions that have no gap before them.
+    /// Number of transactions without a gap before them.
     pub(super) fn in_turn_len(&self) -> usize {
         usize::try_from(self.end - self.next).expect("invariant: they are in memory")
     }
 
-    /// Transactions that have no gap before them, in order.
+    /// Transactions without a gap before them, in order.
     pub(super) fn in_turn(&self) -> impl DoubleEndedIterator<Item = &PooledTx> {
         self.by_nonce.range(self.next..self.end).map(|(_, tx)| tx)
     }
@@ -97,14 +100,14 @@ impl SenderQueue {
         self.by_nonce.range(self.end..).map(|(_, tx)| tx)
     }
 
-    /// An account's nonce that was not told of is only believed if nothing here contradicts it.
+    /// Takes the account's nonce from a submission, unless the queue's content contradicts it.
     pub(super) fn hear_nonce(&mut self, account_nonce: u64) {
         if self.by_nonce.is_empty() && account_nonce > self.next {
             (self.told, self.next, self.end) = (account_nonce, account_nonce, account_nonce);
         }
     }
 
-    /// Adds a transaction; gives back the one whose place it takes.
+    /// Adds a transaction. Returns the one that it replaces.
     pub(super) fn insert(&mut self, tx: PooledTx) -> Option<PooledTx> {
         let nonce = tx.tx.nonce();
         let replaced = self.by_nonce.insert(nonce, tx);
@@ -120,14 +123,14 @@ impl SenderQueue {
         Some(removed)
     }
 
-    /// Takes the transaction whose turn it is.
+    /// Pops the next transaction.
     pub(super) fn take_head(&mut self) -> Option<PooledTx> {
         let head = self.by_nonce.remove(&self.next)?;
         self.next += 1;
         Some(head)
     }
 
-    /// Puts back one that was taken.
+    /// Puts back a popped transaction.
     pub(super) fn put_back(&mut self, tx: PooledTx) {
         let nonce = tx.tx.nonce();
         let was_next = nonce.checked_add(1) == Some(self.next);
@@ -139,7 +142,7 @@ impl SenderQueue {
         }
     }
 
-    /// The account's nonce is this one. Gives back what it has passed.
+    /// Sets the account's nonce. Returns the transactions that it passed.
     pub(super) fn set_nonce(&mut self, account_nonce: u64) -> Vec<PooledTx> {
         let kept = self.by_nonce.split_off(&account_nonce);
         let stale = std::mem::replace(&mut self.by_nonce, kept);
@@ -152,7 +155,7 @@ impl SenderQueue {
         stale.into_values().collect()
     }
 
-    /// Takes out what waits behind a gap.
+    /// Removes the transactions behind a gap.
     pub(super) fn split_gap(&mut self) -> Vec<PooledTx> {
         self.by_nonce.split_off(&self.end).into_values().collect()
     }

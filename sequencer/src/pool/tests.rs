@@ -7,7 +7,7 @@ use turnpike_protocol::SignedTx;
 use super::{Added, Pool, PoolLimits, PooledTx};
 use crate::Refusal;
 
-/// A transaction of a sender that is known by its number, with fee cap and tip alike.
+/// A transaction of the sender with this number, with equal fee cap and tip.
 pub(super) fn tx(sender: u8, nonce: u64, arrival: u64, fee: u128) -> PooledTx {
     with_tip(sender, nonce, arrival, fee, fee)
 }
@@ -54,9 +54,9 @@ fn arrivals(txs: impl IntoIterator<Item = PooledTx>) -> Vec<u64> {
 }
 
 #[test]
-fn order_is_arrival_then_nonce() {
+fn transactions_are_ordered_by_arrival_then_nonce() {
     let mut pool = pool();
-    // Sender 1's second transaction arrives first: it waits for the one before it.
+    // Sender 1's second transaction arrives first and waits for the one before it.
     for tx in [tx(1, 1, 0, 9), tx(2, 0, 1, 9), tx(1, 0, 2, 9), tx(2, 1, 3, 9)] {
         add(&mut pool, tx).expect("fits");
     }
@@ -66,7 +66,7 @@ fn order_is_arrival_then_nonce() {
 }
 
 #[test]
-fn a_gap_holds_back_and_a_low_fee_waits() {
+fn nonce_gaps_and_low_fees_delay_transactions() {
     let mut pool = pool();
     add(&mut pool, tx(1, 1, 0, 9)).expect("fits");
     add(&mut pool, tx(2, 0, 1, 3)).expect("fits");
@@ -83,7 +83,7 @@ fn a_gap_holds_back_and_a_low_fee_waits() {
 }
 
 #[test]
-fn replacement_needs_a_tenth_more_of_both_fee_and_tip() {
+fn replacement_needs_ten_percent_more_fee_and_tip() {
     let mut pool = pool();
     add(&mut pool, with_tip(1, 0, 0, 100, 50)).expect("fits");
     assert_eq!(add(&mut pool, with_tip(1, 0, 1, 100, 50)).map(drop), Err(Refusal::AlreadyKnown));
@@ -97,7 +97,7 @@ fn replacement_needs_a_tenth_more_of_both_fee_and_tip() {
 }
 
 #[test]
-fn limits_are_named() {
+fn refusals_name_the_limit() {
     let mut pool = pool();
     let early = pool.add(tx(1, 3, 0, 1), 4, Instant::now());
     assert!(matches!(early, Err(Refusal::NonceTooLow { next: 4, nonce: 3 })));
@@ -109,12 +109,12 @@ fn limits_are_named() {
     add(&mut pool, tx(2, 0, 5, 1)).expect("fits");
     add(&mut pool, tx(3, 0, 6, 1)).expect("fits");
     assert_eq!(add(&mut pool, tx(4, 0, 7, 1)).map(drop), Err(Refusal::PoolFull));
-    // Another of the same nonce takes no more room.
+    // A replacement takes no more room.
     add(&mut pool, tx(2, 0, 7, 2)).expect("replaces");
 }
 
 #[test]
-fn a_full_pool_lets_go_of_gaps_first_and_then_of_low_fees() {
+fn full_pool_evicts_gaps_then_low_fees() {
     let mut pool = pool();
     pool.set_base_fee(5);
     let start = Instant::now();
@@ -126,19 +126,20 @@ fn a_full_pool_lets_go_of_gaps_first_and_then_of_low_fees() {
     for tx in waiting.into_iter().chain([tx(3, 1, 4, 9), tx(4, 0, 5, 3)]) {
         assert_eq!(offer(&mut pool, tx), Ok(vec![]));
     }
-    // Who cannot run pushes out nobody.
+    // A transaction that cannot run evicts none.
     assert_eq!(offer(&mut pool, tx(5, 1, 6, 9)), Err(Refusal::PoolFull));
     assert_eq!(offer(&mut pool, tx(5, 0, 6, 4)), Err(Refusal::PoolFull));
-    // Sender 2 waits longest with a gap, its last goes first. Then the lowest fee, then sender 1's, the last first.
+    // Sender 2 waits longest with a gap, so its last transaction is evicted first. Then the lowest
+    // fee, then sender 1's, the last first.
     let gone = (6..12).map(|at| offer(&mut pool, tx(at, 0, at.into(), 9)).expect("fits"));
     assert_eq!(gone.flatten().collect::<Vec<_>>(), [3, 2, 4, 5, 1, 0]);
-    // What can run stays, whatever the newcomer pays.
+    // Runnable transactions stay, whatever the newcomer pays.
     assert_eq!(offer(&mut pool, tx(20, 0, 20, 1_000)), Err(Refusal::PoolFull));
     assert_eq!(drain(&mut pool, 5), [6, 7, 8, 9, 10, 11]);
 }
 
 #[test]
-fn nobody_pushes_out_its_own() {
+fn newcomer_never_evicts_same_sender() {
     let mut pool = Pool::new(PoolLimits { transactions_max: 2, ..limits() });
     add(&mut pool, tx(1, 1, 0, 9)).expect("fits");
     add(&mut pool, tx(1, 2, 1, 9)).expect("fits");
@@ -146,7 +147,7 @@ fn nobody_pushes_out_its_own() {
 }
 
 #[test]
-fn bytes_are_bounded_and_nothing_goes_in_vain() {
+fn pool_bytes_are_bounded_without_useless_evictions() {
     let mut pool = Pool::new(PoolLimits { bytes_max: 40, ..limits() });
     for at in 1..5 {
         add(&mut pool, tx(at, 1, at.into(), 9)).expect("fits");
@@ -161,14 +162,15 @@ fn bytes_are_bounded_and_nothing_goes_in_vain() {
 }
 
 #[test]
-fn a_gap_is_waited_for_only_so_long() {
+fn nonce_gaps_time_out() {
     let mut pool = pool();
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);
     for tx in [tx(1, 0, 0, 9), tx(1, 2, 1, 9), tx(2, 1, 2, 9), tx(2, 3, 3, 9)] {
         pool.add(tx, 0, start).expect("fits");
     }
-    // The nonce comes that two of the gaps' transactions wait for: for the next that is missing the time begins anew.
+    // The nonce arrives that two transactions waited for: the wait for the next missing nonce
+    // starts anew.
     pool.add(tx(2, 0, 4, 9), 0, at(30)).expect("fits");
     assert_eq!(arrivals(pool.expire(at(59))), [0; 0]);
     assert_eq!(arrivals(pool.expire(at(60))), [1]);
@@ -178,7 +180,7 @@ fn a_gap_is_waited_for_only_so_long() {
 }
 
 #[test]
-fn put_back_restores() {
+fn put_back_restores_the_order() {
     let mut pool = pool();
     for tx in [tx(1, 0, 0, 9), tx(1, 1, 1, 9), tx(2, 0, 2, 9)] {
         add(&mut pool, tx).expect("fits");
@@ -191,7 +193,7 @@ fn put_back_restores() {
 }
 
 #[test]
-fn a_nonce_that_was_taken_is_not_given_again() {
+fn popped_nonce_is_refused() {
     let mut pool = pool();
     add(&mut pool, tx(1, 0, 0, 9)).expect("fits");
     pool.pop_ready(0).expect("ready");
@@ -200,7 +202,7 @@ fn a_nonce_that_was_taken_is_not_given_again() {
 }
 
 #[test]
-fn stale_nonces_are_given_back() {
+fn set_nonce_returns_stale_transactions() {
     let mut pool = pool();
     for nonce in 0..3 {
         add(&mut pool, tx(1, nonce, nonce, 9)).expect("fits");

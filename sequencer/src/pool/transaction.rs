@@ -1,38 +1,40 @@
+//! A pooled transaction.
+
 use alloy_consensus::Transaction as _;
 use alloy_primitives::{Address, Bytes};
 use turnpike_protocol::SignedTx;
 
-/// How much more, in percent, a transaction must pay to take another's place.
+/// How much more, in percent, a replacement must pay.
 const REPLACEMENT_BUMP_PERCENT: u128 = 10;
 
-/// A transaction that waits for its block.
+/// A transaction in the pool.
 #[derive(Clone, Debug)]
 pub struct PooledTx {
     /// The transaction.
     pub tx: SignedTx,
     /// Its EIP-2718 bytes.
     pub raw: Bytes,
-    /// Who signed it.
+    /// Its signer.
     pub sender: Address,
-    /// Its place in the order of arrival.
+    /// Its position in the order of arrival.
     pub arrival: u64,
     /// When it was received, in Unix milliseconds.
     pub received_ms: u64,
 }
 
 impl PooledTx {
-    /// Most that it pays per gas, in wei.
+    /// Fee cap per gas, in wei.
     pub(super) fn fee_cap(&self) -> u128 {
         self.tx.envelope().max_fee_per_gas()
     }
 
-    /// Most of that which the sequencer gets, in wei.
+    /// Tip cap per gas, in wei.
     fn tip_cap(&self) -> u128 {
         let tip = self.tx.envelope().max_priority_fee_per_gas();
         tip.unwrap_or_else(|| self.fee_cap())
     }
 
-    /// Whether it pays so much more than `old` that it may take its place.
+    /// Whether it pays enough to replace `old`.
     pub(super) fn outbids(&self, old: &Self) -> bool {
         let enough = |new: u128, old: u128| {
             new >= old.saturating_add(old.saturating_mul(REPLACEMENT_BUMP_PERCENT).div_ceil(100))

@@ -1,3 +1,5 @@
+//! Intake: checks submissions against the state, adds them to the pool and collects the replies.
+
 use std::{collections::BTreeMap, time::Instant};
 
 use alloy_primitives::B256;
@@ -12,23 +14,23 @@ use crate::{
     shared::Submission,
 };
 
-/// What was taken in since the last slice, and what is to be said of it.
+/// Outcomes of the intake since the last slice.
 #[derive(Debug, Default)]
 pub(super) struct IntakeBatch {
-    answers: Vec<SubmissionReply>,
+    replies: Vec<SubmissionReply>,
     /// Transactions that are new in the pool.
     fresh: Vec<B256>,
-    /// Transactions that were accepted, now or before, and will not run.
+    /// Transactions that were accepted, now or earlier, and are refused now.
     refused: BTreeMap<B256, String>,
 }
 
 impl IntakeBatch {
-    /// A transaction that was accepted will not run.
+    /// Refuses an accepted transaction.
     pub(super) fn refuse(&mut self, hash: B256, reason: String) {
         self.refused.insert(hash, reason);
     }
 
-    /// The account's nonce has moved past transactions.
+    /// Refuses transactions whose nonce the account has passed.
     pub(super) fn refuse_stale(&mut self, stale: impl IntoIterator<Item = PooledTx>, next: u64) {
         for tx in stale {
             let nonce = tx.tx.nonce();
@@ -36,24 +38,28 @@ impl IntakeBatch {
         }
     }
 
-    /// What requests are told, which transactions wait, and which will not run.
-    pub(super) fn settle(
+    /// Splits the batch into replies, waiting transactions and refused ones.
+    pub(super) fn into_outcomes(
         self,
         shared: &Shared,
     ) -> (Vec<SubmissionReply>, Vec<AcceptedTx>, Vec<(B256, String)>) {
-        let Self { answers, fresh, refused } = self;
+        let Self { replies, fresh, refused } = self;
         let pool = shared.pool();
-        let waits = |hash: &B256| {
+        let waiting = |hash: &B256| {
             let PooledTx { raw, sender, arrival, received_ms, .. } = pool.get(hash)?.clone();
             Some(AcceptedTx { arrival, received_ms, tx: JournalTx { raw, sender } })
         };
-        (answers, fresh.iter().filter_map(waits).collect(), refused.into_iter().collect())
+        (replies, fresh.iter().filter_map(waiting).collect(), refused.into_iter().collect())
     }
 }
 
 impl Producer {
     /// Takes transactions in while no block is open.
-    pub(super) fn take_in_at_rest(&self, submissions: Vec<Submission>, intake: &mut IntakeBatch) {
+    pub(super) fn take_in_without_block(
+        &self,
+        submissions: Vec<Submission>,
+        intake: &mut IntakeBatch,
+    ) {
         if submissions.is_empty() {
             return;
         }
@@ -69,7 +75,7 @@ impl Producer {
         });
     }
 
-    /// Takes transactions in on the state as an open block has it.
+    /// Takes transactions in on the state of the open block.
     pub(super) fn take_in(
         &self,
         submissions: Vec<Submission>,
@@ -108,7 +114,7 @@ impl Producer {
                     Ok(added) => {
                         production.arrivals.end += 1;
                         intake.fresh.push(hash);
-                        // It may have been refused just before.
+                        // It may have been refused earlier in this batch.
                         intake.refused.remove(&hash);
                         if let Some(old) = added.replaced {
                             let reason = format!("replaced by {hash} with a higher fee");
@@ -133,11 +139,11 @@ impl Producer {
                 };
                 results.push(result);
             }
-            intake.answers.push(SubmissionReply { reply, results });
+            intake.replies.push(SubmissionReply { reply, results });
         }
     }
 
-    /// Lets go of what has waited too long, or was overtaken.
+    /// Refuses transactions whose gap timed out or whose nonce was passed.
     pub(super) fn expire(&mut self, intake: &mut IntakeBatch) {
         for (tx, next) in self.stale.drain(..) {
             intake.refuse_stale([tx], next);

@@ -1,13 +1,31 @@
-//! The producer: one thread that takes transactions in, runs them in slices, and says when a block is complete.
+//! The producer: one thread that takes transactions in, executes them in slices and completes
+//! blocks.
 //!
 //! ```text
-//! events ─► intake: check against the state so far, pool ─► slice: run what is ready ─► commit
-//!                                                             │ block complete
-//!                                                             └─► state moves on ─► sealer
+//! events ─► intake: check against the state so far, pool ─► slice: execute what is ready ─► committer
+//!                                                              │ block complete
+//!                                                              └─► next state ─► sealer
 //! ```
 //!
-//! It is the only writer of the pool and, but for L1's reorganisations, of the state. It never waits for the disk: what it
-//! did goes to the committer, and the next slice runs while that writes.
+//! # Job
+//!
+//! It is the only writer of the pool and, except during reorgs, of the state. It never waits for
+//! the disk: the committer persists a slice while the next one is executed.
+//!
+//! # State
+//!
+//! The open block and the pool, in memory. Every accepted transaction is in the journal before its
+//! client gets the reply.
+//!
+//! # Recovery
+//!
+//! [`restore`](crate::restore) fills the pool and completes the last open block from the journal.
+//!
+//! # Limits
+//!
+//! `INTAKE_TRANSACTIONS_MAX` and `INTAKE_BYTES_MAX` bound the intake between two slices.
+//! `backlog_entries_max` bounds the blocks that L1 does not hold yet; beyond it no block is opened
+//! and the pool fills up.
 
 mod intake;
 mod open;
@@ -43,70 +61,73 @@ use crate::{
     unindexed::UnindexedTxs,
 };
 
-/// Arrival of a chain's first transaction. What is taken back from blocks waits before all others: there is room for it.
+/// Arrival of a chain's first transaction. Rewound transactions get smaller ones, because they go
+/// first.
 const ARRIVAL_FIRST: u64 = 1 << 62;
 
-/// Transactions that are taken in before the next slice runs.
+/// Transactions taken in before the next slice is executed.
 const INTAKE_TRANSACTIONS_MAX: usize = 2_048;
 
-/// Bytes of transactions that are taken in before the next slice runs; the last request may go beyond. All of them may go into one row
-/// of the journal.
+/// Bytes of transactions taken in before the next slice is executed; the last request may exceed
+/// it. One journal row may hold all of them.
 const INTAKE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Time between two looks for work that comes without an event, at most.
-const LOOK_MAX: Duration = Duration::from_secs(1);
+/// Longest wait for an event before the producer checks for work that no event announces.
+const IDLE_WAIT_MAX: Duration = Duration::from_secs(1);
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
-/// What the producer is told.
+/// An input of the producer.
 #[derive(Debug)]
 pub(crate) enum ProducerEvent {
-    /// Transactions of a request.
+    /// A client's transactions.
     Submission(Submission),
-    /// Something else to do.
+    /// A command of the node.
     Command(ProducerCommand),
 }
 
-/// What ends a block.
+/// A command that ends the open block.
 #[derive(Debug)]
 pub(crate) enum ProducerCommand {
-    /// L1 changes the chain: leave everything as it is until told to go on.
+    /// Halt, because a reorg changes the chain. The producer resumes when told to.
     Halt(oneshot::Sender<HaltedProducer>),
-    /// Complete the block, if one is open.
+    /// Complete the open block, if any.
     Complete(oneshot::Sender<()>),
-    /// Complete the block, an empty one if there is nothing.
+    /// Complete a block, even an empty one.
     #[cfg(test)]
     Seal(oneshot::Sender<()>),
-    /// Complete the block and end.
+    /// Complete the open block and end.
     Stop,
 }
 
-/// The producer stands still until it is told to resume, and ends if it never is. All that it had done is durable.
+/// A halted producer. All its commits are durable. It resumes on `resume`, and ends if `resume` is
+/// dropped.
 #[derive(Debug)]
 pub(crate) struct HaltedProducer {
-    /// What ran in a block that was not complete, and is void now.
+    /// Transactions executed in the open block, which is void now.
     pub(crate) open: Option<Vec<Arc<ExecutedTx>>>,
-    /// What was said of transactions and the index has not been told.
+    /// Accepted and refused transactions that the index does not hold yet.
     pub(crate) unindexed: UnindexedTxs,
-    /// What to tell it then.
+    /// Resumes the producer.
     pub(crate) resume: oneshot::Sender<()>,
 }
 
-/// What blocks are made from besides transactions, as far as it is not L1's.
+/// The producer's state besides the pool, shared with the driver.
 #[derive(Debug)]
 pub(crate) struct ProductionState {
-    /// Whether L1 may have dropped what blocks were made from that it does not hold: then none is opened.
+    /// Whether L1 may have dropped data that unposted blocks depend on. No block is opened until
+    /// the driver has checked.
     pub(crate) awaits_l1_recheck: bool,
-    /// Deposits that blocks hold: so many of the queue's first.
+    /// Number of the queue's deposits that blocks hold.
     pub(crate) deposits_consumed: u64,
     /// Complete blocks that L1 does not hold yet.
     pub(crate) backlog: Backlog,
-    /// The arrival of the first transaction in the order, and that of the next to come.
+    /// Arrivals in use: of the first transaction in the order, and the next free one.
     pub(crate) arrivals: Range<u64>,
 }
 
 impl ProductionState {
-    /// Nothing has arrived, and what L1 holds is not known: it says how many deposits are consumed.
+    /// The state of a new chain. L1 has to report first, so no block is opened.
     pub(crate) fn new() -> Self {
         let arrivals = ARRIVAL_FIRST..ARRIVAL_FIRST;
         Self {
@@ -117,27 +138,27 @@ impl ProductionState {
         }
     }
 
-    /// Takes note of a transaction that arrived before.
+    /// Reserves the arrival of a known transaction.
     pub(crate) fn note_arrival(&mut self, arrival: u64) {
         let Range { start, end } = self.arrivals;
         self.arrivals = start.min(arrival)..end.max(arrival + 1);
     }
 }
 
-/// How blocks are made.
+/// Intervals and limits of block production.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ProducerConfig {
-    /// From one block to the next while there is something to put into them.
+    /// Interval between blocks while there are transactions.
     pub(crate) block_interval: Duration,
-    /// From one slice to the next, at least.
+    /// Shortest interval between slices.
     pub(crate) slice_interval: Duration,
-    /// After which an empty block is made.
+    /// Interval after which an empty block is made.
     pub(crate) heartbeat: Duration,
-    /// Inbox entries that blocks may wait for; past it no block is opened.
+    /// Inbox entries that unposted blocks may need. Beyond it no block is opened.
     pub(crate) backlog_entries_max: u64,
 }
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Producer {
     pub(crate) shared: Arc<Shared>,
@@ -146,35 +167,35 @@ pub(crate) struct Producer {
     pub(crate) runtime: Handle,
     pub(crate) events: mpsc::Receiver<ProducerEvent>,
     pub(crate) commits: mpsc::Sender<JournalCommit>,
-    pub(crate) closings: mpsc::Sender<BlockToSeal>,
-    /// What may change a block before its state root is computed; honest nodes have none.
+    pub(crate) blocks_to_seal: mpsc::Sender<BlockToSeal>,
+    /// May change a block before its state root is computed. Honest nodes have none.
     pub(crate) hook: Option<Box<dyn ExecutionHook>>,
     pub(crate) started_at: Instant,
     pub(crate) opened_at: Instant,
     pub(crate) sliced_at: Instant,
-    /// Whether there may be transactions whose turn it is.
+    /// Whether transactions may be ready.
     pub(crate) has_more: bool,
-    /// Transactions whose nonces the last block has used up, with the nonce of the account.
+    /// Transactions whose nonce the last block passed, with the account's nonce.
     pub(crate) stale: Vec<(PooledTx, u64)>,
 }
 
-/// Another part has ended, and with it the producer: that one knows why.
+/// Another part ended, and the producer with it. That part reports why.
 #[derive(Debug, thiserror::Error)]
 #[error("ended")]
 struct PartEnded;
 
-/// GatheredEvents that came together.
+/// Events that arrived together.
 #[derive(Debug, Default)]
 struct GatheredEvents {
     submissions: Vec<Submission>,
-    control: Option<ProducerCommand>,
+    command: Option<ProducerCommand>,
 }
 
 impl Producer {
-    /// Makes blocks until told to stop.
+    /// Produces blocks until a stop command.
     pub(crate) fn run(mut self) -> anyhow::Result<()> {
         match self.produce() {
-            // They know why.
+            // The part that ended first reports why.
             Err(error) if error.is::<PartEnded>() => Ok(()),
             ended => ended,
         }
@@ -182,27 +203,27 @@ impl Producer {
 
     fn produce(&mut self) -> anyhow::Result<()> {
         loop {
-            let GatheredEvents { submissions, control } = self.gather(self.next_look())?;
+            let GatheredEvents { submissions, command } = self.gather(self.next_check())?;
             let mut intake = IntakeBatch::default();
-            self.take_in_at_rest(submissions, &mut intake);
+            self.take_in_without_block(submissions, &mut intake);
             self.expire(&mut intake);
-            let control = match control {
+            let command = match command {
                 None => self.make_block(intake, false)?,
                 #[cfg(test)]
                 Some(ProducerCommand::Seal(done)) => {
-                    let control = self.make_block(intake, true)?;
+                    let command = self.make_block(intake, true)?;
                     let _ = done.send(());
-                    control
+                    command
                 }
                 Some(other) => {
                     self.commit(intake, None)?;
                     Some(other)
                 }
             };
-            match control {
+            match command {
                 Some(ProducerCommand::Stop) => return Ok(()),
                 Some(ProducerCommand::Halt(reply)) => self.halt(reply, None)?,
-                // Whoever asked may be gone.
+                // The sender may have gone.
                 Some(ProducerCommand::Complete(done)) => drop(done.send(())),
                 #[cfg(test)]
                 Some(ProducerCommand::Seal(done)) => drop(done.send(())),
@@ -211,38 +232,38 @@ impl Producer {
         }
     }
 
-    /// Makes a block, if there is anything to put into one, or if it is time for one in any case. Returns the event that it
-    /// did not deal with.
+    /// Makes a block if there is work or the heartbeat is due. Returns the command that the caller
+    /// must handle.
     fn make_block(
         &mut self,
         mut intake: IntakeBatch,
-        is_demanded: bool,
+        is_forced: bool,
     ) -> anyhow::Result<Option<ProducerCommand>> {
-        let is_due = is_demanded || self.opened_at.elapsed() >= self.config.heartbeat;
-        let plan = if is_due || self.has_work() { self.plan() } else { None };
+        let is_due = is_forced || self.opened_at.elapsed() >= self.config.heartbeat;
+        let plan = if is_due || self.has_work() { self.plan_block() } else { None };
         let Some(plan) = plan else {
-            // What there may be has to wait: it is looked at again before long.
+            // The work cannot run yet. The producer checks again within `IDLE_WAIT_MAX`.
             self.has_more = false;
             self.commit(intake, None)?;
             return Ok(None);
         };
-        let deadline = if is_demanded { Instant::now() } else { self.deadline() };
+        let deadline = if is_forced { Instant::now() } else { self.deadline() };
         let shared = Arc::clone(&self.shared);
-        // No hold on the chain: the block before gets its roots while this one runs.
+        // Takes no lock on the chain: the sealer computes the last block's roots meanwhile.
         let next = shared.chain.blocking_read().next_block();
         let mut open = OpenBlock::new(&next, plan)?;
-        // Whatever is logged on the way names the block.
+        // Every log line of this block carries its number.
         let _span = info_span!("block", number = open.number()).entered();
-        let mut control = None;
+        let mut command = None;
         loop {
             let rest = self.run_slice(&mut open, &mut intake)?;
             self.has_more = rest != PoolRemainder::Empty;
             let is_full = rest == PoolRemainder::TooLarge;
-            let is_last = is_full || control.is_some() || Instant::now() >= deadline;
+            let is_last = is_full || command.is_some() || Instant::now() >= deadline;
             if is_last && !is_due && open.is_empty() {
-                // Only transactions that were refused, or that wait for a lower base fee.
+                // Every transaction was refused or waits for a lower base fee.
                 self.commit(intake, None)?;
-                return Ok(control);
+                return Ok(command);
             }
             let part =
                 if open.is_empty() && !is_last { None } else { Some(open.take_part(is_last)) };
@@ -251,15 +272,15 @@ impl Producer {
                 let ended = open.finish()?;
                 drop(next);
                 self.close(ended, durable)?;
-                return Ok(control);
+                return Ok(command);
             }
             self.commit(intake, part)?;
             let until = if self.has_more { Instant::now() } else { deadline };
             let gathered = self.gather(until)?;
             intake = IntakeBatch::default();
             self.take_in(gathered.submissions, &mut open, &mut intake);
-            control = gathered.control;
-            if let Some(ProducerCommand::Halt(reply)) = control {
+            command = gathered.command;
+            if let Some(ProducerCommand::Halt(reply)) = command {
                 self.commit(intake, None)?;
                 let void = open.into_void();
                 drop(next);
@@ -269,7 +290,7 @@ impl Producer {
         }
     }
 
-    /// Runs what is ready, as far as it fits.
+    /// Executes the ready transactions that fit.
     fn run_slice(
         &self,
         open: &mut OpenBlock<'_>,
@@ -278,8 +299,8 @@ impl Producer {
         let (some, rest) = {
             let mut pool = self.shared.pool_mut();
             let some = builder::pop_fitting(&mut pool, open.base_fee(), open.room());
-            // Before anybody can look into the pool again.
-            self.shared.preconfirmations.run(&some.0);
+            // Under the pool's lock, so that no reader finds the transactions in neither place.
+            self.shared.preconfirmations.mark_running(&some.0);
             some
         };
         if some.is_empty() && !open.is_new() {
@@ -290,19 +311,19 @@ impl Producer {
         for (tx, reason) in refused {
             let hash = tx.tx.hash();
             intake.refuse(hash, reason);
-            // Those after it wait for another in its place.
+            // Later nonces of the sender wait for a replacement.
             let nonce = open.account(&tx.sender).unwrap_or_default().nonce;
             intake.refuse_stale(pool.set_nonce(tx.sender, nonce), nonce);
         }
         Ok(rest)
     }
 
-    /// Has a slice made durable and told.
+    /// Sends a slice to the committer.
     fn commit(&self, intake: IntakeBatch, part: Option<OpenBlockPart>) -> Result<(), PartEnded> {
         self.send(intake, part, None)
     }
 
-    /// The same for a block's last slice; what comes back is told when it is durable.
+    /// Like [`Self::commit`], for a block's last slice. The receiver resolves once it is durable.
     fn commit_last(
         &self,
         intake: IntakeBatch,
@@ -319,7 +340,7 @@ impl Producer {
         part: Option<OpenBlockPart>,
         done: Option<oneshot::Sender<DurableRows>>,
     ) -> Result<(), PartEnded> {
-        let (answers, accepted, refused) = intake.settle(&self.shared);
+        let (replies, accepted, refused) = intake.into_outcomes(&self.shared);
         let (part, preconfirmed, received_ms) = match part {
             Some(OpenBlockPart { part, promises, received_ms }) => {
                 (Some(part), promises, received_ms)
@@ -328,15 +349,16 @@ impl Producer {
         };
         let slice = SliceEntry { part, accepted, refused, received_ms };
         let is_nothing = slice == SliceEntry::default();
-        if is_nothing && answers.is_empty() && done.is_none() {
+        if is_nothing && replies.is_empty() && done.is_none() {
             return Ok(());
         }
         let entries = if is_nothing { Vec::new() } else { vec![JournalEntry::Slice(slice)] };
-        let commit = JournalCommit { entries, preconfirmed, answers, done, is_durable: None };
+        let commit =
+            JournalCommit { entries, preconfirmed, replies, durable: done, journaled_at: None };
         self.commits.blocking_send(commit).map_err(|_| PartEnded)
     }
 
-    /// A block is complete: the state is that after it from now on.
+    /// Makes a complete block's state the current one and passes the block to the sealer.
     fn close(
         &mut self,
         ended: ExecutedBlock,
@@ -352,7 +374,7 @@ impl Producer {
             let block = chain.close(executed, &plan.origin);
             let mut pool = shared.pool_mut();
             pool.set_base_fee(chain.tip().next_base_fee);
-            // Nonces move with transactions, but also with deposits, delegations and creations.
+            // Deposits, delegations and creations change nonces too.
             for change in &block.diff().accounts {
                 let nonce = change.account.as_ref().map_or(0, |account| account.nonce);
                 self.stale.extend(
@@ -368,12 +390,12 @@ impl Producer {
             production.backlog.push(number, plan.origin.entry, bytes, deposits);
         }
         self.opened_at = Instant::now();
-        let closing = BlockToSeal { block, plan, slices, durable };
-        self.closings.blocking_send(closing).map_err(|_| PartEnded)?;
+        let block_to_seal = BlockToSeal { block, plan, slices, durable };
+        self.blocks_to_seal.blocking_send(block_to_seal).map_err(|_| PartEnded)?;
         Ok(())
     }
 
-    /// Stands still until the other side has done what it wants to.
+    /// Halts until the driver resumes the producer.
     fn halt(
         &mut self,
         reply: oneshot::Sender<HaltedProducer>,
@@ -389,14 +411,15 @@ impl Producer {
         Ok(())
     }
 
-    /// Waits for events until there were some, and then a little for more, so that slices are worth their commit.
+    /// Waits for the first event, and then up to the slice interval for more, so that a slice is
+    /// worth its commit.
     fn gather(&mut self, until: Instant) -> Result<GatheredEvents, PartEnded> {
         let mut gathered = GatheredEvents::default();
         let (mut count, mut bytes) = (0, 0);
         let mut until = until;
         while count < INTAKE_TRANSACTIONS_MAX
             && bytes < INTAKE_BYTES_MAX
-            && gathered.control.is_none()
+            && gathered.command.is_none()
         {
             let stop = ProducerEvent::Command(ProducerCommand::Stop);
             let event = match self.events.try_recv() {
@@ -417,24 +440,24 @@ impl Producer {
                     gathered.submissions.push(submission);
                     until = until.min(self.sliced_at + self.config.slice_interval);
                 }
-                ProducerEvent::Command(control) => gathered.control = Some(control),
+                ProducerEvent::Command(command) => gathered.command = Some(command),
             }
         }
         self.sliced_at = Instant::now();
         if self.commits.is_closed() { Err(PartEnded) } else { Ok(gathered) }
     }
 
-    /// When there may be work again though no event comes.
-    fn next_look(&self) -> Instant {
+    /// When to check for work if no event arrives.
+    fn next_check(&self) -> Instant {
         let now = Instant::now();
         if self.has_more && !self.shared.control.is_paused() {
             now
         } else {
-            now + self.config.block_interval.min(LOOK_MAX)
+            now + self.config.block_interval.min(IDLE_WAIT_MAX)
         }
     }
 
-    /// When a block that is opened now is complete: blocks end at whole intervals.
+    /// When a block that is opened now ends. Blocks end at multiples of the interval.
     fn deadline(&self) -> Instant {
         let interval = self.config.block_interval.max(MILLISECOND);
         let passed = self.started_at.elapsed().as_nanos() / interval.as_nanos();
@@ -447,8 +470,9 @@ impl Producer {
         queued > self.production().deposits_consumed || self.shared.pool().has_runnable()
     }
 
-    /// What the next block starts from; `None` while production is paused, or L1 is too far behind to allow one.
-    fn plan(&self) -> Option<BlockPlan> {
+    /// The inputs of the next block. `None` while production is paused, or while L1 is too far
+    /// behind.
+    fn plan_block(&self) -> Option<BlockPlan> {
         if self.shared.control.is_paused() {
             return None;
         }

@@ -1,3 +1,5 @@
+//! The open block: executes slices and collects the parts to commit.
+
 use std::{convert::Infallible, sync::Arc};
 
 use alloy_primitives::{Address, B256};
@@ -16,7 +18,7 @@ use crate::{
     hashes::receipt_hashes,
 };
 
-/// A block that takes transactions.
+/// A block that still takes transactions.
 pub(super) struct OpenBlock<'a> {
     next: &'a NextBlock,
     block: EngineBlock<'a, &'a FlatState>,
@@ -25,21 +27,21 @@ pub(super) struct OpenBlock<'a> {
     base_fee: u64,
     transactions_left: u64,
     bytes_left: usize,
-    /// Bytes of the transactions that it holds.
+    /// Bytes of its transactions.
     bytes: usize,
-    /// The place of the next transaction.
+    /// Position of the next transaction.
     position: u64,
-    /// Whether nothing has run in it but its deposits.
+    /// Whether only its deposits were executed.
     is_new: bool,
-    /// Whether a part told how it begins.
-    is_announced: bool,
-    /// What ran and no part has told.
-    untold: OpenBlockPart,
-    /// Transactions of users that it holds.
+    /// Whether a committed part holds its opening.
+    is_opening_committed: bool,
+    /// What was executed since the last part.
+    uncommitted: OpenBlockPart,
+    /// Its user transactions.
     users: Vec<Arc<ExecutedTx>>,
 }
 
-/// A part of a block, and what is promised with it.
+/// A part of a block, with its preconfirmations.
 #[derive(Debug)]
 pub(super) struct OpenBlockPart {
     pub(super) part: BlockPart,
@@ -48,7 +50,7 @@ pub(super) struct OpenBlockPart {
     pub(super) received_ms: Vec<u64>,
 }
 
-/// A block that is complete.
+/// A complete block.
 #[derive(Debug)]
 pub(super) struct ExecutedBlock {
     pub(super) executed: Executed,
@@ -72,7 +74,7 @@ impl OpenBlockPart {
 }
 
 impl<'a> OpenBlock<'a> {
-    /// Opens the block that follows, and runs its deposits.
+    /// Opens the next block and executes its deposits.
     pub(super) fn new(next: &'a NextBlock, plan: BlockPlan) -> Result<Self, BuildError> {
         let (config, parent) = (next.config(), next.tip().parent);
         let number = parent.number + 1;
@@ -91,8 +93,8 @@ impl<'a> OpenBlock<'a> {
             bytes: 0,
             position: 0,
             is_new: true,
-            is_announced: false,
-            untold: OpenBlockPart::of(number),
+            is_opening_committed: false,
+            uncommitted: OpenBlockPart::of(number),
             users: Vec::new(),
         })
     }
@@ -105,33 +107,33 @@ impl<'a> OpenBlock<'a> {
         self.base_fee
     }
 
-    /// What transactions are checked by that may go into it.
+    /// The rules that its transactions must meet.
     pub(super) fn rules(&self) -> StateRules {
         let l1_fee = Some(L1Fee::new(self.next.config(), &self.plan.origin));
         StateRules { base_fee: self.base_fee, l1_fee }
     }
 
-    /// The account as the block has it so far.
+    /// An account in the open block's state.
     pub(super) fn account(&mut self, address: &Address) -> Option<Account> {
         self.block.account(address)
     }
 
-    /// The code with this hash, which is that of an account as the block has it so far.
+    /// Code by its hash, of an account in the open block's state.
     pub(super) fn code(&self, hash: &B256) -> Bytecode {
         self.block.code(hash)
     }
 
-    /// Whether nothing has run in it but its deposits.
+    /// Whether only its deposits were executed.
     pub(super) const fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// Whether it holds nothing that somebody waits for.
+    /// Whether it holds neither user transactions nor deposits.
     pub(super) fn is_empty(&self) -> bool {
         self.users.is_empty() && self.plan.deposits.is_empty()
     }
 
-    /// What it has left.
+    /// The room that is left in the block.
     pub(super) fn room(&self) -> BlockRoom {
         BlockRoom {
             transactions: self.transactions_left,
@@ -140,7 +142,7 @@ impl<'a> OpenBlock<'a> {
         }
     }
 
-    /// Runs transactions. Returns those that were invalid at their turn, each with the reason.
+    /// Executes transactions. Returns those that were invalid at their turn, each with the reason.
     pub(super) fn run(
         &mut self,
         txs: Vec<PooledTx>,
@@ -151,7 +153,7 @@ impl<'a> OpenBlock<'a> {
             self.block.execute_slice(some)?;
         }
         let outcome = self.block.take_executed();
-        // In the same order as those that ran.
+        // In the same order as the executed ones.
         let mut received = txs.iter().map(|tx| (tx.tx.hash(), tx.received_ms));
         let receipt_hashes = receipt_hashes(&outcome.executed);
         for (tx, receipt_hash) in outcome.executed.into_iter().zip(receipt_hashes) {
@@ -163,8 +165,8 @@ impl<'a> OpenBlock<'a> {
             }
             let promise =
                 Preconfirmation::new(self.number, self.position, tx, receipt_hash, received_ms);
-            self.untold.part.outcomes.push(promise.outcome());
-            self.untold.promises.push(Arc::new(promise));
+            self.uncommitted.part.outcomes.push(promise.outcome());
+            self.uncommitted.promises.push(Arc::new(promise));
             self.position += 1;
         }
         let mut refused = Vec::new();
@@ -178,16 +180,16 @@ impl<'a> OpenBlock<'a> {
             self.bytes += bytes;
             self.bytes_left = self.bytes_left.saturating_sub(bytes);
             self.transactions_left = self.transactions_left.saturating_sub(1);
-            self.untold.received_ms.push(tx.received_ms);
-            self.untold.part.transactions.push(JournalTx { raw: tx.raw, sender: tx.sender });
+            self.uncommitted.received_ms.push(tx.received_ms);
+            self.uncommitted.part.transactions.push(JournalTx { raw: tx.raw, sender: tx.sender });
         }
         Ok(refused)
     }
 
-    /// What ran since the last part.
+    /// Takes what was executed since the last part.
     pub(super) fn take_part(&mut self, is_last: bool) -> OpenBlockPart {
-        let mut part = std::mem::replace(&mut self.untold, OpenBlockPart::of(self.number));
-        if !std::mem::replace(&mut self.is_announced, true) {
+        let mut part = std::mem::replace(&mut self.uncommitted, OpenBlockPart::of(self.number));
+        if !std::mem::replace(&mut self.is_opening_committed, true) {
             let BlockPlan { timestamp, origin, deposits } = &self.plan;
             let opening =
                 BlockOpening { timestamp: *timestamp, origin: *origin, deposits: deposits.clone() };
@@ -197,9 +199,9 @@ impl<'a> OpenBlock<'a> {
         part
     }
 
-    /// The block is void; what users sent that ran in it, if anybody was told of it.
+    /// Drops the block. Returns its user transactions if a part of it was committed.
     pub(super) fn into_void(self) -> Option<Vec<Arc<ExecutedTx>>> {
-        self.is_announced.then_some(self.users)
+        self.is_opening_committed.then_some(self.users)
     }
 
     pub(super) fn finish(self) -> Result<ExecutedBlock, ExecutionError<Infallible>> {

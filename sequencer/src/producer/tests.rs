@@ -31,7 +31,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 const TRANSFER_GAS: u64 = 21_000;
 
-/// A plain transfer between two accounts that nobody else touches, with this much gas.
+/// A plain transfer with this much gas, between two accounts that no other transfer touches.
 fn transfer(number: u64, gas_limit: u64) -> PooledTx {
     let account = |side: u64| Address::left_padding_from(&(number << 1 | side).to_be_bytes());
     let envelope = TxEip1559 {
@@ -48,7 +48,7 @@ fn transfer(number: u64, gas_limit: u64) -> PooledTx {
     PooledTx { raw: tx.encoded().into(), tx, sender, arrival: number, received_ms: number }
 }
 
-/// What went into a block.
+/// A block that a test built.
 struct Built {
     included: Vec<PooledTx>,
     gas_used: u64,
@@ -57,7 +57,7 @@ struct Built {
     slices: Vec<usize>,
 }
 
-/// Builds a block by other rules than the development chain's, from so many transfers that ask for this much gas.
+/// Builds a block of `count` transfers that ask for this much gas, under changed limits.
 fn build_from(count: u64, gas_limit: u64, rules: impl FnOnce(&mut ChainConfig)) -> (Built, Pool) {
     let mut genesis = Genesis::dev();
     rules(&mut genesis.config);
@@ -98,7 +98,7 @@ fn build_from(count: u64, gas_limit: u64, rules: impl FnOnce(&mut ChainConfig)) 
 }
 
 #[test]
-fn generous_gas_limits_leave_no_block_half_empty() {
+fn high_gas_limits_never_leave_a_block_half_empty() {
     let (block_gas, gas_limit) = (20_000_000, 1_000_000);
     let (built, pool) = build_from(1_000, gas_limit, |config| config.block_gas_limit = block_gas);
     assert!(!pool.is_empty());
@@ -109,7 +109,7 @@ fn generous_gas_limits_leave_no_block_half_empty() {
 }
 
 #[test]
-fn a_block_holds_what_fits_by_gas_bytes_and_count() {
+fn block_is_limited_by_gas_bytes_and_count() {
     let block_gas = 2_000_000;
     let (built, _) = build_from(200, TRANSFER_GAS, |config| config.block_gas_limit = block_gas);
     assert!((block_gas - TRANSFER_GAS + 1..=block_gas).contains(&built.gas_used));
@@ -126,7 +126,7 @@ fn a_block_holds_what_fits_by_gas_bytes_and_count() {
 }
 
 #[test]
-fn what_certainly_fits_runs_together() {
+fn transactions_that_fit_share_a_slice() {
     let count = SLICE_TRANSACTIONS_MAX as u64 + 100;
     let (built, pool) = build_from(count, TRANSFER_GAS, |config| {
         config.entry_bytes_max = 10_000_000;
@@ -136,7 +136,7 @@ fn what_certainly_fits_runs_together() {
     assert_eq!(built.slices, [1, SLICE_TRANSACTIONS_MAX, 100], "the deposit runs first");
 }
 
-/// A producer whose thread is the test, and that knows nothing of L1.
+/// A producer on the test's thread that knows nothing of L1.
 struct Idle {
     producer: Producer,
     events: mpsc::Sender<ProducerEvent>,
@@ -151,7 +151,7 @@ fn idle() -> Idle {
     let genesis = Genesis::dev();
     let (shared, _, received) = runtime.block_on(Shared::of_new(folder.path(), &genesis));
     let (send_commits, commits) = mpsc::channel(16);
-    let (closings, _) = mpsc::channel(1);
+    let (blocks_to_seal, _) = mpsc::channel(1);
     let now = Instant::now();
     let events = shared.events.clone();
     let config = ProducerConfig {
@@ -167,7 +167,7 @@ fn idle() -> Idle {
         runtime: runtime.handle().clone(),
         events: received,
         commits: send_commits,
-        closings,
+        blocks_to_seal,
         hook: None,
         started_at: now,
         opened_at: now,
@@ -190,17 +190,17 @@ fn submission(txs: Vec<CheckedTx>, bytes: usize) -> Submission {
 }
 
 #[test]
-fn what_no_block_can_be_made_of_is_not_looked_at_all_the_time() {
+fn blocked_work_is_not_polled_in_a_loop() {
     let mut idle = idle();
     let producer = &mut idle.producer;
-    assert!(producer.next_look() <= Instant::now());
+    assert!(producer.next_check() <= Instant::now());
     let control = producer.make_block(IntakeBatch::default(), true).expect("makes none");
     assert!(control.is_none());
-    assert!(producer.next_look() > Instant::now());
+    assert!(producer.next_check() > Instant::now());
 }
 
 #[test]
-fn a_slice_is_bounded_in_bytes() {
+fn slice_bytes_are_bounded() {
     let mut idle = idle();
     let Idle { producer, events, runtime, .. } = &mut idle;
     let _entered = runtime.enter();
@@ -215,7 +215,7 @@ fn a_slice_is_bounded_in_bytes() {
 }
 
 #[test]
-fn a_contract_of_the_open_block_sends_nothing() {
+fn contract_created_in_open_block_cannot_send() {
     let mut idle = idle();
     let producer = &mut idle.producer;
     let mut genesis = Genesis::dev();
@@ -250,7 +250,7 @@ fn a_contract_of_the_open_block_sends_nothing() {
     let offered = sent_by(contract, TxKind::Call(creator));
     let mut intake = IntakeBatch::default();
     producer.take_in(vec![submission(vec![offered], 0)], &mut open, &mut intake);
-    let (answers, ..) = intake.settle(&producer.shared);
+    let (answers, ..) = intake.into_outcomes(&producer.shared);
     let refusal = answers[0].results[0].as_ref().expect_err("is refused");
     assert!(matches!(refusal, Refusal::SenderIsContract { sender } if *sender == contract));
 }

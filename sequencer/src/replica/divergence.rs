@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_names_the_place_and_both_sides() {
+    fn divergence_report_names_position_and_both_sides() {
         let outcome = Divergence::Outcome {
             block: 7,
             index: 2,

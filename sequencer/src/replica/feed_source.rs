@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn no_frame_is_lost_where_a_batch_ends() {
+    async fn frames_at_batch_end_are_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let chain = B256::repeat_byte(1);
         let location = folder.path().join("sequencer.db").into();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nodes_url_is_enough() {
+    fn node_url_is_completed_to_feed_url() {
         assert_eq!(feed_url("ws://host:1"), "ws://host:1/v1/feed");
         assert_eq!(feed_url("ws://host/"), "ws://host/v1/feed");
         assert_eq!(feed_url("ws://host/a/feed"), "ws://host/a/feed");

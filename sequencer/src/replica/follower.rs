@@ -112,7 +112,7 @@ impl JournalFollower {
 
     /// Takes in the next row. What it demands is to be done before the next.
     pub(crate) fn push(&mut self, row: JournalRow) -> Result<Option<FollowerTask>, Divergence> {
-        assert!(self.running.is_none(), "invariant: a block's run is told before the next row");
+        assert!(self.running.is_none(), "invariant: a block is executed before the next row");
         let (sequence, written_at_ms) = (row.sequence, row.written_at_ms);
         if sequence != self.next_row {
             return Err(Divergence::Sequence { expected: self.next_row, found: sequence });
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_vouched_for_with_their_whole_block() {
+    fn rows_are_verified_with_their_whole_block() {
         let mut rows = Rows::new();
         assert_eq!(rows.push(part(1, 1, true, false)), Ok(None));
         assert_eq!(rows.vouched(), [0; 0]);
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_so_is_not_vouched_for() {
+    fn wrong_rows_are_not_verified() {
         let mut rows = Rows::new();
         rows.push(part(1, 1, true, true)).expect("fits");
         let wrong = SealedEntry { hash: B256::ZERO, ..entry(1) };
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_come_in_their_order() {
+    fn rows_must_be_in_sequence() {
         let mut rows = Rows::new();
         rows.push(part(1, 1, true, true)).expect("fits");
         rows.push(part(2, 1, true, true)).expect("fits");
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_of_others_goes_with_the_block_after_it() {
+    fn other_outcomes_are_indexed_with_the_next_block() {
         let mut rows = Rows::new();
         let mut unindexed = UnindexedTxs::default();
         unindexed.accept(vec![waits(1)]);
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_was_never_sealed() {
+    fn rewound_blocks_are_never_sealed() {
         let mut rows = Rows::new();
         rows.push(part(1, 1, true, true)).expect("fits");
         rows.push(JournalEntry::Sealed(entry(1))).expect("fits");

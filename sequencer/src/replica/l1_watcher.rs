@@ -70,11 +70,11 @@ impl L1Watcher {
     /// Takes in what L1 says.
     pub(crate) async fn take(&mut self, (news, done): PendingL1Event) -> Result<(), ReplicaError> {
         match news {
-            L1Event::Silence(error) => {
+            L1Event::Unavailable(error) => {
                 self.shared.settlement.write().await.l1_error = Some(error);
             }
             L1Event::Reorg(reorg) => {
-                warn!(l1_block = reorg.block, entries = reorg.entries, "L1 has dropped blocks");
+                warn!(l1_block = reorg.block, entries = reorg.entries, "L1 reorg dropped blocks");
                 self.waiting.retain(|entry| entry.posted.entry.index < reorg.entries);
                 self.differs_since = None;
                 self.shared.settlement.write().await.rewind(reorg.entries, reorg.deposits);
@@ -162,7 +162,7 @@ mod tests {
     use crate::driver::tests::test_sequencer::TestSequencer;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_was_safe_has_to_stay() {
+    async fn safe_blocks_must_stay() {
         let mut sequencer = TestSequencer::new().await;
         sequencer.sync().await.expect("follows");
         sequencer.send(0).await;

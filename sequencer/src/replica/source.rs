@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_source_that_is_lost_again_and_again_gives_every_row_once() {
+    async fn flaky_source_yields_every_row_once() {
         let (send, mut receive) = mpsc::channel(1);
         let source = Flaky { at: 0, given: 0, end: 12 };
         let cursor = SourceCursor { next: 3, checksum: B64::ZERO };

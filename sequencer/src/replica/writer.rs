@@ -18,7 +18,7 @@ use crate::{
     Shared,
     checkpoints::Checkpoints,
     replay::{Senders, run_block},
-    restore::{restore_to, reverted_from},
+    restore::{reorged_from, restore_to},
     sealed::sealed_block_of,
     unindexed::UnindexedTxs,
 };
@@ -154,7 +154,7 @@ impl ReplicaWriter {
         let ReorgEntry { first_block, reason, waiting, refused } = entry;
         // The row is among what is written now: should this end before the index knows of it, the next start reads it.
         self.flush().await?;
-        warn!(first = first_block, reason, "blocks are taken back");
+        warn!(first = first_block, reason, "rewinding blocks");
         self.rewind_chain(first_block - 1).await?;
         self.unsealed.retain(|block| block.block.header.number < first_block);
         unindexed.accept(waiting);
@@ -163,7 +163,7 @@ impl ReplicaWriter {
         let database = &self.shared.database;
         let mut reverted = void;
         let known: std::collections::HashSet<_> = reverted.iter().map(|(hash, _)| *hash).collect();
-        let rest = reverted_from(database, first_block).await?;
+        let rest = reorged_from(database, first_block).await?;
         reverted.extend(rest.into_iter().filter(|(hash, _)| !known.contains(hash)));
         let rewind = Some(IndexRewind { first_block, reason, reorged: reverted });
         let batch = IndexBatch { to, rewind, accepted, blocks: Vec::new(), refused };
@@ -177,7 +177,7 @@ impl ReplicaWriter {
     async fn rewind_chain(&mut self, block: u64) -> anyhow::Result<()> {
         let shared = Arc::clone(&self.shared);
         if shared.chain.read().await.oldest_state() > block {
-            info!(block, "the state is not kept any more: the journal is run again");
+            info!(block, "state not in memory: executing the journal again");
             self.checkpoints.stop().await;
             let genesis = Chain::from_genesis(&self.genesis);
             let (chain, checkpoints) =

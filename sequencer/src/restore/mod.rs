@@ -1,12 +1,23 @@
-//! The chain as it was at the last stop.
+//! Restores chain, index and pool from the journal at a start.
 //!
 //! ```text
-//! checkpoint ─► state after some block ─► rows of the journal after it ─► state, index and pool after the last
+//! checkpoint ─► state after its block ─► later journal rows ─► state, index and pool after the last row
 //! ```
 //!
-//! The journal is the ground truth. A checkpoint only says what running its first blocks comes to, and is used if the
-//! index holds its block with that state root. On any doubt all of the journal is run. What the index does not hold yet is
-//! made up for. A block whose last part is missing is completed with what it has: its transactions were told of.
+//! # Job
+//!
+//! The journal is the ground truth. A checkpoint saves the execution of its blocks. It is used only
+//! if the index holds its block with the same state root; otherwise the whole journal is executed.
+//!
+//! # Recovery
+//!
+//! Blocks that the index lacks are indexed. A block whose last part is missing is completed with
+//! the parts that exist, because clients hold preconfirmations from it. A complete block without a
+//! `Sealed` row gets one.
+//!
+//! # Durability
+//!
+//! A crash during the restore is harmless: the next start does it again.
 
 #[cfg(test)]
 mod tests;
@@ -36,38 +47,38 @@ use crate::{
     unindexed::UnindexedTxs,
 };
 
-/// Rows of the journal read at a time.
+/// Journal rows read at a time.
 const ROWS_STEP: u32 = 256;
 
-/// What journal and checkpoints gave back.
+/// What a restore yields.
 #[derive(Debug)]
 pub(crate) struct Restored {
     pub(crate) chain: Chain,
     pub(crate) checkpoints: Checkpoints,
-    /// Transactions that wait, in the order of arrival.
+    /// Waiting transactions by arrival.
     pub(crate) pending: Vec<AcceptedTx>,
-    /// Arrivals that the index holds or are going to hold: others must have others.
+    /// Arrivals that the index holds or will hold. New transactions need others.
     pub(crate) arrivals: Vec<u64>,
-    /// What rows say of transactions that the index does not hold yet.
+    /// Outcomes in journal rows that the index does not hold yet.
     pub(crate) unindexed: UnindexedTxs,
-    /// Blocks of which no row says what they came to.
+    /// Blocks without a `Sealed` row.
     pub(crate) unsealed: Vec<SealedEntry>,
-    /// Blocks that were run.
+    /// Number of executed blocks.
     #[cfg(test)]
     pub(crate) blocks_run: u64,
 }
 
-/// What becomes of the end of a journal that is not complete.
+/// What to do with an incomplete block at the journal's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TailPolicy {
-    /// It is completed: the journal is this node's own to write.
+    /// Complete it: this node writes the journal.
     Complete,
-    /// It stays: rows come from elsewhere.
+    /// Keep it: another node writes the journal.
     Keep,
 }
 
-/// Brings the chain, which is at its genesis block, to the end of the journal, and the index as well. `execution` says what
-/// runs its blocks, now and later.
+/// Brings `genesis`, which is at its genesis block, and the index to the end of the journal.
+/// `execution` configures the engine, also for later blocks.
 pub(crate) async fn restore(
     genesis: Chain,
     database: &Database,
@@ -77,7 +88,7 @@ pub(crate) async fn restore(
     restore_with(genesis, database, directory, execution, TailPolicy::Complete).await
 }
 
-/// [`restore`], with a choice of what becomes of the journal's end.
+/// [`restore`], with a choice about the journal's end.
 pub(crate) async fn restore_with(
     genesis: Chain,
     database: &Database,
@@ -118,7 +129,7 @@ pub(crate) async fn restore_with(
     })
 }
 
-/// The chain after `block`, which the index holds, in a state that it does not keep any more.
+/// The chain after `block`, which the index holds and whose state is no longer in memory.
 pub(crate) async fn restore_to(
     genesis: Chain,
     database: &Database,
@@ -142,7 +153,7 @@ pub(crate) async fn restore_to(
     Ok((chain, checkpoints))
 }
 
-/// A block, from the rows that hold it.
+/// Reads a block from its journal rows.
 pub(crate) async fn journal_block(
     database: &Database,
     number: u64,
@@ -158,7 +169,7 @@ pub(crate) async fn journal_block(
     anyhow::bail!("rows {} to {} of the journal do not hold block {number}", rows.start, rows.end)
 }
 
-/// The chain from which the journal is run, its checkpoints, and whether it comes from them.
+/// The chain to execute the journal on, its checkpoints, and whether it was loaded from them.
 async fn begin(
     genesis: Chain,
     database: &Database,
@@ -187,7 +198,8 @@ async fn begin(
     Ok((chain, checkpoints, is_resumed))
 }
 
-/// The chain at its newest checkpoint; `None` if there is none. An error says why one cannot be trusted.
+/// The chain at its newest checkpoint; `None` without one. An error says why the checkpoint cannot
+/// be trusted.
 async fn resume(
     genesis: &Chain,
     database: &Database,
@@ -204,7 +216,7 @@ async fn resume(
     };
     ensure!(block <= last, "it is of block {block}, block {last} is needed");
     if block == 0 {
-        // Nothing is saved by it, and no journal record speaks for it.
+        // It saves no work, and no journal row confirms it.
         ensure!(state_root == genesis.head().header.state_root, "it is of another genesis");
         let header = genesis.head().header.clone();
         let chain = Chain::resume(genesis.config().clone(), state, header, None);
@@ -214,24 +226,24 @@ async fn resume(
     let record = record.with_context(|| format!("the index does not hold block {block}"))?;
     ensure!(
         record.header.state_root == state_root,
-        "it has state root {state_root} after block {block}, the index {}",
+        "it has state root {state_root} after block {block}, the index has {}",
         record.header.state_root
     );
-    let is_void = is_taken_back(database, block).await?;
-    ensure!(!is_void, "block {block} was taken back");
+    let is_void = is_rewound(database, block).await?;
+    ensure!(!is_void, "block {block} was rewound");
     let origin = Some(record.origin.entry);
     let chain = Chain::resume(genesis.config().clone(), state, record.header, origin);
     let chain = chain.with_context(|| format!("it is not the state after block {block}"))?;
     Ok(Some((chain, store)))
 }
 
-/// Whether rows that the index has not taken in void a block.
-async fn is_taken_back(database: &Database, block: u64) -> anyhow::Result<bool> {
+/// Whether a row after the index voids a block.
+async fn is_rewound(database: &Database, block: u64) -> anyhow::Result<bool> {
     let taken = database.reorg_entries_from(database.indexed_to().await?).await?;
     Ok(taken.iter().any(|(_, taken)| taken.first_block <= block))
 }
 
-/// The journal's rows being run.
+/// A journal that is being executed.
 struct Restorer<'a> {
     database: &'a Database,
     chain: Chain,
@@ -239,13 +251,13 @@ struct Restorer<'a> {
     assembler: BlockAssembler,
     /// The first row that the index does not hold.
     indexed_to: u64,
-    /// Later rows that take blocks back, each with the first of them.
+    /// Later rows that rewind the chain, each with its first block.
     voids: Vec<(u64, u64)>,
-    /// What was said of transactions since the newest block, and goes into the index with the next.
+    /// Outcomes since the newest block. The next block's batch indexes them.
     unindexed: UnindexedTxs,
-    /// Transactions of parts that are void, with their blocks, until the row that voids them.
+    /// Transactions in void parts, with their blocks, until the row that voids them.
     void: Vec<(B256, u64)>,
-    /// Blocks that were run and whose `Sealed` row was not seen.
+    /// Executed blocks whose `Sealed` row has not come yet.
     unsealed: BTreeMap<u64, SealedEntry>,
     blocks_run: u64,
 }
@@ -288,12 +300,12 @@ impl<'a> Restorer<'a> {
             }
             for row in rows {
                 next = row.sequence + 1;
-                self.take(row).await?;
+                self.apply(row).await?;
             }
         }
         if ending == TailPolicy::Complete {
-            self.complete(next).await?;
-            self.seal_rest().await?;
+            self.complete_open_block(next).await?;
+            self.seal_unsealed().await?;
         }
         Ok(())
     }
@@ -302,7 +314,7 @@ impl<'a> Restorer<'a> {
         sequence >= self.indexed_to
     }
 
-    async fn take(&mut self, mut row: JournalRow) -> anyhow::Result<()> {
+    async fn apply(&mut self, mut row: JournalRow) -> anyhow::Result<()> {
         let (sequence, is_new) = (row.sequence, self.is_new(row.sequence));
         if let JournalEntry::Slice(slice) = &mut row.entry {
             if let Some(part) =
@@ -333,7 +345,7 @@ impl<'a> Restorer<'a> {
             if let JournalEntry::Reorg(taken) = std::mem::replace(&mut row.entry, empty)
                 && is_new
             {
-                // Another takes back more: only what waits because of it counts.
+                // A later row rewinds further: only the waiting transactions of this one count.
                 self.unindexed.accept(taken.waiting);
                 self.unindexed.refuse(taken.refused);
             }
@@ -374,12 +386,12 @@ impl<'a> Restorer<'a> {
         Ok(())
     }
 
-    /// Blocks that the index holds are void, and so is what followed.
+    /// Indexed blocks are void, and so are the outcomes after them.
     async fn rewind(&mut self, sequence: u64, taken: ReorgEntry) -> anyhow::Result<()> {
         let ReorgEntry { first_block, reason, waiting, refused } = taken;
         let mut reverted = std::mem::take(&mut self.void);
         let known: HashSet<_> = reverted.iter().map(|(hash, _)| *hash).collect();
-        for (hash, block) in reverted_from(self.database, first_block).await? {
+        for (hash, block) in reorged_from(self.database, first_block).await? {
             if !known.contains(&hash) {
                 reverted.push((hash, block));
             }
@@ -391,8 +403,8 @@ impl<'a> Restorer<'a> {
         self.index(sequence + 1, Some(rewind), Vec::new()).await
     }
 
-    /// Completes a block whose last part is missing; `end` is the end of the journal.
-    async fn complete(&mut self, end: u64) -> anyhow::Result<()> {
+    /// Completes a block whose last part is missing. `end` is the journal's end.
+    async fn complete_open_block(&mut self, end: u64) -> anyhow::Result<()> {
         let Some(open) = self.assembler.open() else { return Ok(()) };
         let block = open.number;
         info!(block, transactions = open.transactions.len(), "the last block is completed");
@@ -409,11 +421,11 @@ impl<'a> Restorer<'a> {
         let rows = written?;
         ensure!(rows.start == end, "the journal has grown meanwhile");
         let row = JournalRow { sequence: end, epoch: 0, written_at_ms, entry };
-        self.take(row).await
+        self.apply(row).await
     }
 
-    /// Records what those blocks came to of which that is missing.
-    async fn seal_rest(&mut self) -> anyhow::Result<()> {
+    /// Appends the missing `Sealed` rows.
+    async fn seal_unsealed(&mut self) -> anyhow::Result<()> {
         let sealed: Vec<_> = std::mem::take(&mut self.unsealed).into_values().collect();
         let numbers: Vec<_> = sealed.iter().map(|sealed| sealed.number).collect();
         let entries: Vec<_> = sealed.into_iter().map(JournalEntry::Sealed).collect();
@@ -440,13 +452,13 @@ impl<'a> Restorer<'a> {
     }
 }
 
-/// Whether a later row takes a block back that a row is about.
+/// Whether a later row voids the block that a row belongs to.
 fn is_void(voids: &[(u64, u64)], sequence: u64, block: u64) -> bool {
     voids.iter().any(|(at, first)| *at > sequence && block >= *first)
 }
 
-/// Transactions of blocks from `first` on in the index, deposits included, each with its block.
-pub(crate) async fn reverted_from(
+/// Indexed transactions of the blocks from `first` on, deposits included, each with its block.
+pub(crate) async fn reorged_from(
     database: &Database,
     first: u64,
 ) -> anyhow::Result<Vec<(B256, u64)>> {

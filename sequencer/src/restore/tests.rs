@@ -8,14 +8,14 @@ use turnpike_storage::{JournalTx, genesis_id};
 
 use super::*;
 use crate::{
-    derived_block::{ExecutedDerivedBlock, run},
+    derived_block::{ExecutedDerivedBlock, execute_derived},
     tracker::DerivedBlock,
 };
 
-/// Blocks that are run again in any case, for their states.
+/// Blocks that every restore executes, to keep their states.
 const KEPT: u64 = RECENT_STATES.blocks_max as u64;
 
-/// A node's folder: what is left of it between two starts.
+/// A node's folder, which survives its restarts.
 struct Node {
     folder: TempDir,
     genesis: Genesis,
@@ -44,7 +44,7 @@ impl Node {
         self.folder.path().join("sequencer.state")
     }
 
-    /// Starts, seals blocks and stops, politely or not. Returns the head.
+    /// Starts, seals blocks, and stops or crashes. Returns the head.
     async fn run(&self, blocks: u64, is_killed: bool) -> ChainHead {
         let (database, mut restored) = self.start().await;
         for _ in 0..blocks {
@@ -57,7 +57,7 @@ impl Node {
         restored.chain.head().clone()
     }
 
-    /// The head after a start, and how many blocks were run for it.
+    /// The head after a start, and the number of blocks that it executed.
     async fn look(&self) -> (ChainHead, u64) {
         let (database, restored) = self.start().await;
         database.close().await;
@@ -86,7 +86,7 @@ fn next_block(chain: &mut Chain) -> ExecutedDerivedBlock {
     let parent = chain.head().parent;
     let input = BlockInput::new(chain.config(), parent, origin, timestamp, &[], Vec::new());
     let block = DerivedBlock { input: input.expect("valid"), queued: Vec::new() };
-    run(chain, vec![block]).expect("runs").remove(0)
+    execute_derived(chain, vec![block]).expect("runs").remove(0)
 }
 
 async fn seal(database: &Database, restored: &mut Restored) {
@@ -118,7 +118,7 @@ fn refused() -> JournalEntry {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_what_was_said_of_a_transaction_the_last_counts() {
+async fn latest_outcome_of_a_transaction_wins() {
     let node = Node::new();
     let (database, mut restored) = node.start().await;
     seal(&database, &mut restored).await;
@@ -140,7 +140,7 @@ async fn of_what_was_said_of_a_transaction_the_last_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_look_ups_hold_keeps_its_arrival() {
+async fn indexed_transactions_keep_their_arrival() {
     let node = Node::new();
     let (database, mut restored) = node.start().await;
     database.append(&[accepted(7)]).await.expect("appends");
@@ -155,9 +155,9 @@ async fn what_the_look_ups_hold_keeps_its_arrival() {
     }
 }
 
-/// A row that takes back what a later one takes back as well.
+/// A row that rewinds what a later row rewinds as well.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_void_row_refused_does_not_wait() {
+async fn refusals_in_void_rows_stay_refused() {
     let node = Node::new();
     let (database, mut restored) = node.start().await;
     seal(&database, &mut restored).await;
@@ -178,7 +178,7 @@ async fn what_a_void_row_refused_does_not_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_stop_the_blocks_are_run_whose_states_are_kept() {
+async fn restart_after_stop_executes_recent_blocks_only() {
     let node = Node::new();
     let head = node.run(KEPT + 5, false).await;
     assert_eq!(node.look().await, (head, KEPT));
@@ -187,7 +187,7 @@ async fn after_a_stop_the_blocks_are_run_whose_states_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_crash_the_blocks_since_the_checkpoint_are_run_too() {
+async fn restart_after_crash_executes_blocks_since_checkpoint() {
     let node = Node::new();
     node.run(KEPT + 5, false).await;
     let head = node.run(4, true).await;
@@ -195,17 +195,17 @@ async fn after_a_crash_the_blocks_since_the_checkpoint_are_run_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn checkpoints_change_nothing_but_how_much_is_run() {
+async fn checkpoints_only_change_how_many_blocks_are_executed() {
     let node = Node::new();
     let head = node.run(KEPT + 6, false).await;
     fs::remove_dir_all(node.directory()).expect("there is one");
     assert_eq!(node.look().await, (head.clone(), KEPT + 6));
-    // That start left one.
+    // The start left one.
     assert_eq!(node.look().await, (head, KEPT));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn damage_is_noticed_wherever_it_is() {
+async fn damaged_checkpoints_are_detected() {
     let node = Node::new();
     let head = node.run(KEPT + 3, false).await;
     let damages: [fn(&mut Vec<u8>); 2] = [
@@ -227,7 +227,7 @@ async fn damage_is_noticed_wherever_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_checkpoint_that_the_journal_does_not_know_is_not_used() {
+async fn checkpoint_unknown_to_the_journal_is_rejected() {
     let (node, other) = (Node::new(), Node::new());
     let head = node.run(KEPT + 3, false).await;
     // Ahead of the journal.
@@ -251,7 +251,7 @@ async fn a_checkpoint_that_the_journal_does_not_know_is_not_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn look_ups_that_are_made_anew_have_the_same_times() {
+async fn rebuilt_index_has_the_same_times() {
     let node = Node::new();
     node.run(3, false).await;
     let (database, restored) = node.start().await;
@@ -265,7 +265,7 @@ async fn look_ups_that_are_made_anew_have_the_same_times() {
     for number in 1..=3 {
         let times = database.block_times(number).await.expect("reads");
         assert_eq!(times.sealed_ms, Some(1_000 * number));
-        // The attributes transaction; nobody sent it.
+        // The attributes transaction, which no client sent.
         let first = times.parts.of(0);
         assert_eq!((first.received_ms, first.preconfirmed_ms), (None, Some(1_000 * number)));
     }

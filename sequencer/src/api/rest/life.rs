@@ -154,7 +154,7 @@ pub(in crate::api) struct Life {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reverted_from: Option<Reverted>,
+    reorged_from: Option<Reverted>,
     times: Times,
 }
 
@@ -178,7 +178,7 @@ impl Life {
             posted: None,
             output: None,
             reason: None,
-            reverted_from: None,
+            reorged_from: None,
             times: Times::default(),
         }
     }
@@ -240,7 +240,7 @@ impl<'a> Lives<'a> {
         };
         // A deposit under the name that it had is nowhere else.
         let mut life = life.unwrap_or_else(|| Life::new(hash, State::Reverted));
-        life.reverted_from = Some(Reverted { block: from.block, reason: from.reason });
+        life.reorged_from = Some(Reverted { block: from.block, reason: from.reason });
         Ok(Some(life))
     }
 

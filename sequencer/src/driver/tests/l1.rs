@@ -1,4 +1,5 @@
-//! An L1 in memory, as the sequencer sees it: entries with the blocks they derive, and deposits; it can forget its end.
+//! An L1 in memory, as the sequencer sees it: entries with the blocks they derive, and deposits. It
+//! can drop its newest ones.
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use turnpike_l1::{L1Head, PostedEntry, Reorg};
@@ -21,7 +22,7 @@ pub(super) struct FakeL1 {
     config: ChainConfig,
     genesis: Parent,
     events: Vec<L1Fact>,
-    /// Only grows, whatever is forgotten: L1 grows past what it has dropped.
+    /// Only grows, also after a reorg: L1 outgrows what it dropped.
     height: u64,
     reported: Vec<L1Fact>,
 }
@@ -33,7 +34,7 @@ impl FakeL1 {
         l1
     }
 
-    /// Whoever starts anew has been told nothing.
+    /// Nothing was reported to a sequencer that was just started.
     pub(super) fn forget_told(&mut self) {
         self.reported.clear();
     }
@@ -53,7 +54,7 @@ impl FakeL1 {
         deposits.collect()
     }
 
-    /// All blocks that L1 gives, in order.
+    /// All blocks derived from L1, in order.
     pub(super) fn blocks(&self) -> Vec<DerivedBlock> {
         self.entries().flat_map(|(_, blocks)| blocks.to_vec()).collect()
     }
@@ -113,7 +114,8 @@ impl FakeL1 {
         self.events.push(L1Fact::Deposit(QueuedDeposit { deposit, hint }));
     }
 
-    /// Takes up the next blocks of a journal, as a batcher would. False if there are none that the inbox would take.
+    /// Posts the next blocks of a journal, as a batcher would. Returns false if the inbox would
+    /// take none.
     pub(super) async fn post_own(&mut self, database: &Database, blocks_max: u32) -> bool {
         let parent = self.head();
         let next = database.sealed_blocks(parent.number + 1, blocks_max).await.expect("reads");
@@ -139,7 +141,7 @@ impl FakeL1 {
         true
     }
 
-    /// Somebody forces the first `count` deposits that wait. False if none does.
+    /// Forces the first `count` waiting deposits. Returns false if none waits.
     pub(super) fn force(&mut self, count: usize) -> bool {
         let consumed = self.newest().deposit_count;
         let waiting = self.deposits().split_off(usize::try_from(consumed).expect("small"));
@@ -156,7 +158,7 @@ impl FakeL1 {
         true
     }
 
-    /// An entry of somebody else's, with one block.
+    /// Posts an entry with one block of another batcher.
     pub(super) fn post_foreign(&mut self, transactions: Vec<SignedTx>) {
         let consumed = self.newest().deposit_count;
         self.append_foreign(DataKind::Calldata, consumed, Vec::new(), transactions);
@@ -177,13 +179,14 @@ impl FakeL1 {
         self.append(kind, deposit_count, newest.index, vec![DerivedBlock { input, queued }]);
     }
 
-    /// L1 drops the last `depth` entries and deposits, but never the inbox's own entry.
+    /// Drops the last `depth` entries and deposits, but never the inbox's own entry.
     pub(super) fn reorg(&mut self, depth: usize) {
         self.events.truncate(self.events.len().saturating_sub(depth).max(1));
         self.height += 1;
     }
 
-    /// What is new since the last call, as the tracker tells it; an entry's news are made when the one before was taken in.
+    /// The next event since the last call, as the tracker reports it. An entry is derived once the
+    /// one before was handled.
     pub(super) async fn next_news(&mut self, database: &Database) -> L1Event {
         let same = self.events.iter().zip(&self.reported).take_while(|(a, b)| a == b).count();
         if same < self.reported.len() {
@@ -235,7 +238,7 @@ impl FakeL1 {
     }
 }
 
-/// The block that a journal record stands for.
+/// The block of a journal record.
 pub(super) fn block_of(config: &ChainConfig, parent: Parent, record: SealedInput) -> DerivedBlock {
     let SealedInput { timestamp, origin, deposits, transactions, .. } = record;
     let transactions = transactions

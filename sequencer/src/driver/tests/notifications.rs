@@ -1,4 +1,4 @@
-//! What listeners are told while L1 changes the chain under them.
+//! What subscribers receive during reorgs.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::notifications::{
     EventCursor, HeadEvent, LogNotification, MissedEvents, Notifications, PendingTx, logs_in,
 };
 
-/// A listener that keeps the chain it was told of.
+/// A subscriber that rebuilds the chain from its notifications.
 struct Listener {
     heads: EventCursor<HeadEvent>,
     logs: EventCursor<HeadEvent>,
@@ -33,7 +33,8 @@ impl Listener {
         Self { heads, logs, base: sequencer.head(), chain: Vec::new(), topics: Vec::new() }
     }
 
-    /// Takes in what was told. Every block builds on the one before, and only the newest goes.
+    /// Applies the new notifications. Every block builds on the one before, and only the newest is
+    /// removed.
     async fn listen(&mut self, sequencer: &TestSequencer) {
         let shared = sequencer.shared();
         shared.notifications.catch_up(shared).await.expect("reads");
@@ -51,7 +52,7 @@ impl Listener {
             }
         }
         let mut told = Vec::new();
-        // In small steps: what does not fit is told the next time.
+        // One at a time: what does not fit comes with the next call.
         loop {
             let before = told.len();
             let show = |log: &LogNotification, is_removed| {
@@ -72,7 +73,7 @@ impl Listener {
         }
     }
 
-    /// What was told is what the index holds.
+    /// Asserts that the notifications match the index.
     async fn check(&self, sequencer: &TestSequencer) {
         let database = &sequencer.shared().database;
         let (mut hashes, mut topics) = (Vec::new(), Vec::new());
@@ -92,7 +93,7 @@ impl Listener {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn listeners_hear_of_blocks_that_go_and_come() {
+async fn subscribers_receive_removed_and_added_blocks() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     let mut listener = Listener::new(&sequencer).await;
@@ -119,7 +120,7 @@ async fn listeners_hear_of_blocks_that_go_and_come() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listener_hears_that_blocks_go_which_came_before_it() {
+async fn subscriber_receives_removal_of_earlier_blocks() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     for n in 1..=2u8 {
@@ -142,7 +143,7 @@ async fn a_listener_hears_that_blocks_go_which_came_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listener_is_told_that_it_missed_what_is_not_known() {
+async fn subscriber_gets_missed_error_for_unknown_blocks() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     sequencer.log(0, B256::ZERO).await;
@@ -152,7 +153,7 @@ async fn a_listener_is_told_that_it_missed_what_is_not_known() {
     let to = shared.database.indexed_to().await.expect("reads");
     let rewind = IndexRewind { first_block: 1, reason: String::new(), reorged: Vec::new() };
     let batch = IndexBatch { to, rewind: Some(rewind), ..IndexBatch::default() };
-    // Without a word before.
+    // Without a notification before the rewind.
     shared.database.index(&batch).await.expect("indexes");
     shared.notifications.catch_up(&shared).await.expect("reads");
     assert_eq!(late.logs.logs(10, |_| true, |_, _| {}), Err(MissedEvents::Lost));
@@ -160,7 +161,7 @@ async fn a_listener_is_told_that_it_missed_what_is_not_known() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn listeners_hear_of_what_is_accepted_once() {
+async fn accepted_transactions_are_reported_once() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     let unheard = sequencer.send(0).await;
@@ -169,10 +170,10 @@ async fn listeners_hear_of_what_is_accepted_once() {
     for user in [0, 1, 0] {
         sent.push(sequencer.send(user).await);
     }
-    // It is known: it is accepted again, and is nothing new.
+    // It is known: it is accepted again and not reported.
     let again = sequencer.transfer(1, 0, 0);
     assert!(sequencer.submit(&again).await);
-    // This one waits for another.
+    // It waits behind a nonce gap.
     let early = sequencer.transfer(2, 5, 0);
     assert!(sequencer.submit(&early).await);
     sent.push(early.hash());
@@ -190,9 +191,9 @@ async fn listeners_hear_of_what_is_accepted_once() {
     }
 }
 
-/// Whatever happens, what a listener was told comes to the chain as it is.
+/// After any random timeline, a subscriber's chain is the node's chain.
 #[tokio::test(flavor = "multi_thread")]
-async fn after_any_timeline_a_listener_has_the_chain() {
+async fn subscriber_chain_matches_after_random_timelines() {
     let seeds = if std::env::var_os("TURNPIKE_LONG").is_some() { 500 } else { 10 };
     for seed in 1..=seeds {
         let mut rng = TestRng(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed));

@@ -1,4 +1,5 @@
-//! A sequencer without network on an L1 in memory, with users whose every acknowledged transaction is remembered.
+//! A sequencer without network on an L1 in memory. It remembers every acknowledged transaction of
+//! its users.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -25,7 +26,7 @@ const USERS: u8 = 3;
 pub(super) const LOGGER: Address = Address::repeat_byte(0x10);
 const LOGGER_CODE: &[u8] = &hex!("5f355f5fa100");
 
-/// How a node runs that makes no block by itself; what it keeps is in `folder`.
+/// Configuration of a node that makes blocks on demand only and keeps its data in `folder`.
 pub(crate) fn config_in(folder: &Path) -> SequencerConfig {
     SequencerConfig {
         listen: ([127, 0, 0, 1], 0).into(),
@@ -54,9 +55,9 @@ pub(crate) struct TestSequencer {
     pub(super) genesis: Genesis,
     pub(super) users: Vec<PrivateKeySigner>,
     pub(super) l1: FakeL1,
-    /// None while it is being started again.
+    /// `None` during a restart.
     node: Option<Node>,
-    /// Hashes of what was acknowledged.
+    /// Hashes of the acknowledged transactions.
     acknowledged: Vec<B256>,
 }
 
@@ -83,7 +84,7 @@ impl TestSequencer {
         Self { folder, config, genesis, users, l1, node, acknowledged }
     }
 
-    /// Ends the node as a crash would, and starts it again on what it left.
+    /// Crashes the node and starts it again on its data.
     pub(super) async fn restart(&mut self) {
         self.node.take().expect("runs").crash().await;
         let node = Node::start(&self.genesis, self.config.clone(), None).await;
@@ -91,14 +92,15 @@ impl TestSequencer {
         self.l1.forget_told();
     }
 
-    /// Ends the node, and starts another that has nothing. What was acknowledged is the other's business.
+    /// Crashes the node and starts it on an empty database. Its acknowledged transactions are
+    /// forgotten.
     pub(super) async fn restart_empty(&mut self) {
         self.config.database = self.folder.path().join("empty.db").into();
         self.acknowledged.clear();
         self.restart().await;
     }
 
-    /// Takes in all that L1 holds.
+    /// Handles everything that L1 holds.
     pub(crate) async fn sync(&mut self) -> anyhow::Result<()> {
         loop {
             let shared = Arc::clone(self.shared());
@@ -115,7 +117,7 @@ impl TestSequencer {
         }
     }
 
-    /// A sync that stops in the middle of a reorganisation, if there is one.
+    /// Like [`Self::sync`], but interrupts a reorg after `step`.
     pub(super) async fn sync_until(&mut self, step: ReorgStep) -> anyhow::Result<()> {
         self.driver().stop_after = Some(step);
         let synced = self.sync().await;
@@ -123,7 +125,7 @@ impl TestSequencer {
         synced
     }
 
-    /// A plain transfer. `salt` tells two of the same nonce apart.
+    /// A plain transfer. `salt` distinguishes two with the same nonce.
     pub(super) fn transfer(&self, user: usize, nonce: u64, salt: u64) -> SignedTx {
         let tx = TxEip1559 {
             chain_id: self.genesis.config.chain_id,
@@ -138,7 +140,7 @@ impl TestSequencer {
         SignedTx::recover(tx.into_signed(signature).into())
     }
 
-    /// Offers a transaction, and remembers it if it is taken.
+    /// Submits a transaction, and remembers it if it is accepted.
     pub(crate) async fn submit(&mut self, tx: &SignedTx) -> bool {
         let raw = Bytes::from(tx.encoded());
         let taken = self.shared().submit(vec![raw]).await.remove(0).is_ok();
@@ -164,7 +166,7 @@ impl TestSequencer {
         self.node().driver.head()
     }
 
-    /// The nonce that a user's next transaction has.
+    /// The nonce of a user's next transaction.
     pub(super) async fn next_nonce(&self, user: usize) -> u64 {
         let address = self.users[user].address();
         let account = self.shared().chain.read().await.state().account(&address);
@@ -172,14 +174,14 @@ impl TestSequencer {
         self.shared().next_nonce(&address).unwrap_or(0).max(nonce)
     }
 
-    /// Offers a user's next transaction.
+    /// Submits a user's next transaction.
     pub(crate) async fn send(&mut self, user: usize) -> B256 {
         let tx = self.transfer(user, self.next_nonce(user).await, 0);
         assert!(self.submit(&tx).await);
         tx.hash()
     }
 
-    /// Offers a user's next transaction, which writes a log with this topic.
+    /// Submits a user's next transaction, which writes a log with this topic.
     pub(super) async fn log(&mut self, user: usize, topic: B256) -> B256 {
         let tx = TxEip1559 {
             chain_id: self.genesis.config.chain_id,
@@ -205,8 +207,8 @@ impl TestSequencer {
         self.l1.post_own(&database, blocks_max).await
     }
 
-    /// Checks that the chain is what L1 gives and then the node's own blocks, in state, journal and index, and that no
-    /// acknowledged transaction is lost.
+    /// Checks that the chain consists of the derived blocks and then the node's own, in state,
+    /// journal and index, and that no acknowledged transaction is lost.
     pub(super) async fn check(&self) {
         let shared = self.shared();
         let database = &shared.database;
@@ -252,7 +254,7 @@ impl TestSequencer {
         }
     }
 
-    /// Deposits that blocks hold.
+    /// Number of deposits that blocks hold.
     pub(super) fn deposits_consumed(&self) -> u64 {
         self.node().driver.production.lock().expect("no panic").deposits_consumed
     }
