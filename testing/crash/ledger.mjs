@@ -1,4 +1,4 @@
-// What a sequencer has said, and whether it stands by it: kept outside of it, and compared whenever it starts again.
+// Records what a sequencer acknowledged and showed, and compares it with the sequencer after each restart.
 import assert from "node:assert/strict";
 
 import { concat, keccak256, toHex, toRlp } from "viem";
@@ -6,12 +6,12 @@ import { concat, keccak256, toHex, toRlp } from "viem";
 import { until } from "../e2e/harness.mjs";
 import { listRoot } from "../e2e/trie.mjs";
 
-/** Blocks that are asked for at a time. */
+/** Blocks that are requested at the same time. */
 const BLOCKS_AT_A_TIME = 20;
 
-/** The bytes of a receipt (EIP-2718) that came as JSON. */
+/** The EIP-2718 bytes of a JSON receipt. */
 function encodeReceipt({ type, status, cumulativeGasUsed, logsBloom, logs, depositNonce, depositReceiptVersion }) {
-  // RLP has numbers without leading zeros; a zero is nothing.
+  // RLP writes numbers without leading zeros, and zero as empty.
   const number = (hex) => (BigInt(hex) === 0n ? "0x" : toHex(BigInt(hex)));
   const entries = logs.map(({ address, topics, data }) => [address, topics, data]);
   const ofDeposit = [depositNonce, depositReceiptVersion].filter((hex) => hex != null).map(number);
@@ -19,36 +19,36 @@ function encodeReceipt({ type, status, cumulativeGasUsed, logsBloom, logs, depos
   return Number(type) === 0 ? payload : concat([toHex(Number(type), { size: 1 }), payload]);
 }
 
-/** A sequencer's word, as it was given. */
+/** Acknowledgements, promises, heads and blocks that a sequencer gave. */
 export class Ledger {
-  /** What was acknowledged and is in no block that was read: by hash, with the place and receipt that were promised, if any. */
+  /** Acknowledged transactions in no block yet, by hash, with promised position and receipt, if any. */
   #open = new Map();
-  /** What was acknowledged and is in one. */
+  /** Acknowledged transactions that a block holds. */
   #kept = new Set();
-  /** Blocks as they were read, by number: hash, root, places and receipts. */
+  /** Blocks by number: hash, state root, positions and receipts. */
   #blocks = [];
-  /** Places and receipts in them, by hash. */
+  /** Positions and receipts in these blocks, by transaction hash. */
   #places = new Map();
   #promised = new Set();
-  /** Heads that were seen and not yet compared. */
+  /** Heads that were seen and are not compared yet. */
   #heads = new Map();
 
-  /** Transactions that were acknowledged. */
+  /** How many transactions were acknowledged. */
   get acknowledged() {
     return this.#open.size + this.#kept.size;
   }
 
-  /** Those of them whose place and receipt were promised. */
+  /** How many of them were promised a position and a receipt. */
   get promised() {
     return this.#promised.size;
   }
 
-  /** Blocks that were read, the genesis block included. */
+  /** The blocks read so far, the genesis block included. */
   get blocks() {
     return this.#blocks;
   }
 
-  /** Notes that a transaction was acknowledged: `{ hash }`, with `block`, `index` and `receiptHash` if it ran. */
+  /** Records an acknowledgement: `{ hash }`, with `block`, `index` and `receiptHash` if it is a promise. */
   acknowledge(promise) {
     const { hash } = promise;
     const isPromise = promise.block !== undefined;
@@ -60,21 +60,21 @@ export class Ledger {
     if (isPromise || known === undefined) this.#open.set(hash, promise);
   }
 
-  /** Notes a block that was seen as sealed. */
+  /** Records a sealed block. */
   seeHead({ number, hash, stateRoot }) {
     const seen = this.#heads.get(Number(number));
     assert.ok(seen === undefined || seen.hash === hash, `block ${number} was ${seen?.hash} and is ${hash}`);
     this.#heads.set(Number(number), { hash, stateRoot });
   }
 
-  /** The sequencer stands by all that was noted. */
+  /** Checks the sequencer against the records. */
   async compare(sequencer) {
     await this.#compareBlocks(sequencer);
     await this.#compareHeads(sequencer);
     await this.#comparePromises(sequencer);
   }
 
-  /** [`compare`], and every block that was ever read is as it was. Nothing that can run waits any more. */
+  /** Like `compare`, and reads every block again. All acknowledged transactions must be in blocks. */
   async compareAll(sequencer) {
     await this.compare(sequencer);
     const blocks = this.#blocks;
@@ -82,15 +82,15 @@ export class Ledger {
     this.#places.clear();
     await this.#read(sequencer, blocks.length - 1);
     assert.deepEqual(this.#blocks, blocks);
-    assert.deepEqual([...this.#open.keys()], [], "all are in blocks");
+    assert.deepEqual([...this.#open.keys()], [], "all acknowledged transactions are in blocks");
   }
 
-  /** The newest block that was read is still there, and so are those before it, whose hashes it holds. */
+  /** The newest recorded block is still there, and with it its ancestors. */
   async #compareBlocks(sequencer) {
     const newest = this.#blocks.at(-1);
     if (newest === undefined) return;
     const block = await sequencer.rpc("eth_getBlockByNumber", [toHex(newest.number), false]);
-    assert.ok(block, `block ${newest.number} was read and is gone`);
+    assert.ok(block, `block ${newest.number} is gone`);
     assert.equal(block.hash, newest.hash, `block ${newest.number}`);
   }
 
@@ -104,17 +104,17 @@ export class Ledger {
     this.#heads.clear();
   }
 
-  /** What was acknowledged is known; what was promised is in its block, at its place, with its receipt. */
+  /** Acknowledged transactions are known; promised ones are in their block, at their position, with their receipt. */
   async #comparePromises(sequencer) {
     for (const { hash, block } of this.#open.values()) {
-      const life = await sequencer.get(`/v1/transactions/${hash}`);
-      assert.notEqual(life.state, "refused", `${hash} was acknowledged: ${life.reason}`);
-      if (block !== undefined) assert.notEqual(life.state, "received", `${hash} was promised block ${block}`);
+      const transaction = await sequencer.get(`/v1/transactions/${hash}`);
+      assert.notEqual(transaction.state, "refused", `${hash} was acknowledged: ${transaction.reason}`);
+      if (block !== undefined) assert.notEqual(transaction.state, "received", `${hash} was promised block ${block}`);
     }
     await until(async () => {
       await this.#readToHead(sequencer);
       return [...this.#open.values()].every(({ block }) => block === undefined);
-    }, "what was promised to be in blocks");
+    }, "promised transactions to be in blocks");
   }
 
   async #readToHead(sequencer) {
@@ -122,7 +122,7 @@ export class Ledger {
     await this.#read(sequencer, Number(head.number));
   }
 
-  /** Reads blocks up to that one, and looks for what was acknowledged in them. */
+  /** Reads blocks up to this one and looks for acknowledged transactions. */
   async #read(sequencer, last) {
     while (this.#blocks.length <= last) {
       const count = Math.min(BLOCKS_AT_A_TIME, last + 1 - this.#blocks.length);
@@ -142,9 +142,9 @@ export class Ledger {
     }
   }
 
-  /** What was acknowledged is in a block: where and as it was promised, if it was. */
+  /** An acknowledged transaction is in a block; a promise must match it. */
   #keep(promise, place) {
-    if (promise.block !== undefined) assert.deepEqual(place, promise, "in its place, with its receipt");
+    if (promise.block !== undefined) assert.deepEqual(place, promise, "promised position and receipt");
     this.#open.delete(promise.hash);
     this.#kept.add(promise.hash);
   }

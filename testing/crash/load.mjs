@@ -1,4 +1,4 @@
-// Load from outside, that notes each answer when it comes.
+// Loads a sequencer with transactions and records its answers in a ledger.
 import assert from "node:assert/strict";
 
 import { encodeDeployData, encodeFunctionData, getContractAddress, keccak256, parseEther, parseGwei } from "viem";
@@ -6,27 +6,27 @@ import { encodeDeployData, encodeFunctionData, getContractAddress, keccak256, pa
 import { CHAIN_ID, post, rpc } from "../e2e/harness.mjs";
 import { ERC20 } from "../e2e/uniswap.mjs";
 
-/** Transactions of a request. */
+/** Transactions in a request. */
 const BULK = 8;
-/** Between two looks at the head. */
+/** Milliseconds between two polls of the head. */
 const LOOK_MS = 10;
 
-/** What the answer to a transaction holds the sequencer to. */
+/** The promise in an answer. */
 function promiseOf({ hash, block, position, receiptHash }) {
   return block === undefined ? { hash } : { hash, block: block.number, index: position, receiptHash };
 }
 
-/** Transactions in the order in which they are sent, and sent again if they were not answered. */
+/** Transactions in sending order. Unanswered ones are sent again. */
 export class Stream {
   #next;
   #unanswered = [];
 
-  /** `next` gives the next raw transaction, or nothing once there is none. */
+  /** `next` returns the next raw transaction, or undefined at the end. */
   constructor(next) {
     this.#next = next;
   }
 
-  /** The first so many that were not answered. */
+  /** The first `count` unanswered transactions. */
   async take(count) {
     while (this.#unanswered.length < count) {
       const raw = await this.#next();
@@ -36,7 +36,7 @@ export class Stream {
     return this.#unanswered.slice(0, count);
   }
 
-  /** All that were sent and not answered. */
+  /** Sent transactions without an answer. */
   get unanswered() {
     return this.#unanswered;
   }
@@ -46,7 +46,7 @@ export class Stream {
   }
 }
 
-/** Transactions of an account, from its first on; `request` says what the one with a nonce does, or nothing. */
+/** Transactions of an unused account. `request(nonce)` returns the fields of each, or undefined at the end. */
 export function accountStream(account, request) {
   let nonce = 0;
   return new Stream(async () => {
@@ -57,33 +57,33 @@ export function accountStream(account, request) {
 }
 
 /**
- * Submits transactions of a stream, and notes the answers, with which `told` is called as well. Returns the refusals; nothing if no
- * answer came.
+ * Submits transactions of a stream, records the answers, and calls `told` with each. Returns the
+ * refusals, or undefined if no answer came.
  */
 export async function submit(url, stream, raws, ledger, { query = "?wait=preconfirmed", told = () => {} } = {}) {
   let answer;
   try {
     answer = await post(`${url}/v1/transactions${query}`, { transactions: raws });
   } catch {
-    // It was killed on the way.
+    // The sequencer was killed.
     return undefined;
   }
   assert.equal(answer.status, 200, JSON.stringify(answer.body));
   const results = answer.body.results.map((result) => result.transaction ?? result);
   const taken = results.filter(({ hash, state }) => hash !== undefined && state !== "refused");
-  for (const life of taken) {
-    ledger.acknowledge(promiseOf(life));
-    told(life);
+  for (const transaction of taken) {
+    ledger.acknowledge(promiseOf(transaction));
+    told(transaction);
   }
   stream.answered(raws.filter((raw) => taken.some(({ hash }) => hash === keccak256(raw))));
-  return results.filter((life) => !taken.includes(life)).map((life) => life.error ?? life);
+  return results.filter((transaction) => !taken.includes(transaction)).map((transaction) => transaction.error ?? transaction);
 }
 
-/** Transfers of ether and of a token by many senders; one of them sends later nonces first. */
+/** Transfers of ether and of a token by many senders; some of them send a later nonce first. */
 export class Load {
   #senders;
   #stragglers;
-  /** Reasons with which transactions were refused that were not at fault. */
+  /** Refusals of valid transactions. */
   refusals = [];
 
   constructor(accounts, ledger) {
@@ -101,14 +101,14 @@ export class Load {
     this.#stragglers = others.slice(4, 6).map((account) => accountStream(account, pay));
   }
 
-  /** Sends until the sequencer is gone, refuses, or `signal` says to stop. */
+  /** Sends until the sequencer is gone or refuses, or `signal` aborts. */
   async run(url, signal) {
     const senders = this.#senders.map((sender) => this.#send(url, sender, signal));
     const stragglers = this.#stragglers.map((sender) => this.#straggle(url, sender, signal));
     await Promise.all([...senders, ...stragglers, watch(url, this.ledger, signal)]);
   }
 
-  /** Sends what was not answered, so that nothing waits for it. */
+  /** Sends unanswered transactions, so that no later nonce waits for them. */
   async finish(url) {
     for (const sender of [...this.#senders, ...this.#stragglers]) {
       if (sender.unanswered.length > 0) assert.ok(await this.#submit(url, sender, sender.unanswered));
@@ -119,7 +119,7 @@ export class Load {
     while (!signal.aborted && (await this.#submit(url, sender, await sender.take(BULK))));
   }
 
-  /** Has every other transaction wait for the one before it. */
+  /** Sends each pair of transactions in reverse order. */
   async #straggle(url, sender, signal) {
     while (!signal.aborted) {
       const [first, second] = await sender.take(2);
@@ -127,7 +127,7 @@ export class Load {
     }
   }
 
-  /** Returns whether all were taken. */
+  /** Returns whether all were accepted. */
   async #submit(url, sender, raws, options) {
     const refusals = await submit(url, sender, raws, this.ledger, options);
     this.refusals.push(...(refusals ?? []));
@@ -135,7 +135,7 @@ export class Load {
   }
 }
 
-/** Notes each head that it sees. */
+/** Records every head that it polls. */
 export async function watch(url, ledger, signal) {
   while (!signal.aborted) {
     try {

@@ -1,20 +1,20 @@
-// A sequencer on the store that forgets: what it is started with is what it synced before.
+// A sequencer on the fault-injecting store: after a power loss it starts with what it synced.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { get, rpc, startAnvil, until } from "../e2e/harness.mjs";
 import { Program, run, temporaryFolder, turnpike } from "../e2e/programs.mjs";
-import { deployChain, developmentAccounts } from "../e2e/solo.mjs";
+import { deployChain, developmentAccounts } from "../e2e/standalone.mjs";
 import { Store } from "./store.mjs";
 
-/** It says when a block is sealed. */
+/** The log includes the sealing of blocks, which kill points match. */
 const LOG = "off,turnpike=info,turnpike_sequencer=debug,turnpike_storage=info";
 
-/** Without a batcher all blocks wait for L1. */
+/** No batcher runs, so every block waits for L1. */
 const BACKLOG_ENTRIES_MAX = 1_000_000;
 
-/** Deploys a chain on an L1 of its own, and gives it a sequencer that is not running yet. */
+/** Starts an L1, deploys a chain and returns its sequencer, not started yet. */
 export async function deploySequencer(t, args = []) {
   const anvil = await startAnvil(t);
   const folder = temporaryFolder(t);
@@ -22,7 +22,7 @@ export async function deploySequencer(t, args = []) {
   return new Sequencer(t, { folder, l1Url: anvil.url, args });
 }
 
-/** A sequencer that comes and goes; its files stay. */
+/** A sequencer that can be killed and started again on the same files. */
 export class Sequencer {
   #t;
   #args;
@@ -41,9 +41,7 @@ export class Sequencer {
     return join(this.store.root, "sequencer.db");
   }
 
-  /**
-   * Starts it by the store's rules, which count once it is up, or at once. Returns whether it came up: if not, it has ended.
-   */
+  /** Starts it with rules of the store, which count once armed or `atOnce`. Returns false if it ended during the start. */
   async start({ rules = [], atOnce = false } = {}) {
     const env = { ...this.store.environment(rules), TURNPIKE_LOG: LOG };
     if (atOnce) this.store.arm();
@@ -56,7 +54,7 @@ export class Sequencer {
     return true;
   }
 
-  /** Starts it, as it must. */
+  /** Starts it; a failure fails the test. */
   async restart() {
     assert.ok(await this.start(), `the sequencer does not start:\n${this.program.stderr}`);
   }
@@ -65,18 +63,18 @@ export class Sequencer {
     return this.program.code !== undefined;
   }
 
-  /** Kills it if it still runs, and takes back what it did not sync, or what `survives` has go. */
+  /** Kills it if it still runs, and loses its unsynced changes as `survives` says. */
   async crash(survives) {
     await this.program.kill();
     return this.store.losePower(survives);
   }
 
-  /** Asks it to end; nothing is taken back. */
+  /** Stops it cleanly; nothing is lost. */
   stop() {
     return this.program.stop();
   }
 
-  /** What `turnpike db verify` finds wrong with its files. */
+  /** The problems that `turnpike db verify` finds. */
   async verify() {
     const args = ["db", "verify", "--genesis", this.genesis, "--database", this.database, "--json"];
     const { code, stdout, stderr } = await run(this.#t, turnpike(), args);
@@ -96,7 +94,7 @@ export class Sequencer {
     return body;
   }
 
-  /** Files of the database, those that are there. */
+  /** Existing files of the databases. */
   files() {
     const names = ["sequencer.db", "sequencer.db-wal", "sequencer.index.db", "sequencer.index.db-wal"];
     return names.map((name) => join(this.store.root, name)).filter(existsSync);

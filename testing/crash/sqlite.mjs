@@ -1,10 +1,11 @@
-// Where the rows of a table lie in a SQLite file (https://www.sqlite.org/fileformat2.html), for whoever wants to damage them.
+// Locates the rows of a table in a SQLite file, so that a test can damage them
+// (https://www.sqlite.org/fileformat2.html).
 import { readFileSync } from "node:fs";
 
 const [INTERIOR, LEAF] = [0x05, 0x0d];
 const FILE_HEADER_BYTES = 100;
 
-/** A file that nobody has open, and whose write-ahead log is taken in. */
+/** A closed SQLite file with a checkpointed write-ahead log. */
 export class SqliteFile {
   constructor(path) {
     this.bytes = readFileSync(path);
@@ -13,7 +14,7 @@ export class SqliteFile {
     this.usableBytes = this.pageBytes - this.bytes[20];
   }
 
-  /** A table's rows in the order in which they were inserted: of each column, where in the file its bytes are. */
+  /** A table's rows in order of insertion: for each column, the file offsets of its bytes. */
   rows(table) {
     const schema = this.#leaves(1).flatMap((leaf) => this.#cells(leaf));
     const text = (offsets) => `${Buffer.from(offsets.map((at) => this.bytes[at]))}`;
@@ -22,12 +23,12 @@ export class SqliteFile {
     return this.#leaves(root).flatMap((leaf) => this.#cells(leaf));
   }
 
-  /** Offset of a page's own header. */
+  /** File offset of a page's header. */
   #header(page) {
     return (page - 1) * this.pageBytes + (page === 1 ? FILE_HEADER_BYTES : 0);
   }
 
-  /** A page's cells: their offsets in the file. */
+  /** File offsets of a page's cells. */
   #pointers(page) {
     const header = this.#header(page);
     const first = header + (this.bytes[header] === INTERIOR ? 12 : 8);
@@ -36,7 +37,7 @@ export class SqliteFile {
     return Array.from({ length: count }, (_, index) => start + this.bytes.readUInt16BE(first + 2 * index));
   }
 
-  /** Pages below that one which hold rows. */
+  /** Leaf pages below this page. */
   #leaves(page) {
     const kind = this.bytes[this.#header(page)];
     if (kind === LEAF) return [page];
@@ -53,7 +54,7 @@ export class SqliteFile {
     });
   }
 
-  /** Offsets of a cell's content, byte by byte: what does not fit the leaf is in overflow pages. */
+  /** File offsets of a cell's bytes. Bytes that do not fit the leaf are in overflow pages. */
   #content(at, length) {
     const run = (start, count) => Array.from({ length: count }, (_, index) => start + index);
     const most = this.usableBytes - 35;

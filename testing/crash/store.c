@@ -1,33 +1,32 @@
 /*
- * A store that forgets: what a power failure, a full disk or a failing one does to a process, on any file system.
+ * A fault-injecting store: simulates power loss, a full disk and I/O errors for a process, on any file system.
  *
- * Job: preloaded into a process (LD_PRELOAD), it writes down, before each change to a file or a name below one folder,
- * what undoes the change, and notes which changes were synced. Both go to a log that outlives the process, kill -9
- * included. `power.mjs` then takes back what was not synced. It can also end the process within a call, leave out a
- * sync, and have calls fail; `rules` below says how.
+ * Job: a library that is preloaded into a process (LD_PRELOAD). Before each change to a file or name below one folder
+ * it logs how to undo the change, and it logs which changes were synced. The log survives kill -9. `power-loss.mjs`
+ * then undoes the unsynced changes. Rules can also kill the process within a call, skip a sync, and fail calls.
  *
- * What is believed of a sync is what POSIX promises, and no more: fsync of a file makes its bytes and its length durable, fsync
- * of a folder the names in it. (ext4 keeps more: a new file's name goes with the file.) A sync covers what was done
- * before it began. After a sync that failed nothing of the file can be synced any more that was not before: Linux
- * marks such pages clean.
+ * Durability: a sync keeps what POSIX promises and no more. fsync of a file keeps its bytes and length, fsync of a
+ * folder the names in it. (ext4 keeps more: a new file's name goes with the file.) A sync covers the changes before
+ * it began. After a failed sync, the file's earlier unsynced changes can never be synced: Linux marks such pages
+ * clean.
  *
- * It does not see: what is written through mmap (SQLite does that with its -shm files only, which say nothing that a
- * restart does not find out again, and which are left alone here), duplicated descriptors, and raw system calls.
+ * Limits: the store does not see writes through mmap, duplicated descriptors and raw system calls. SQLite maps only
+ * its -shm files, which it rebuilds at a restart; the store ignores them.
  *
  * Environment:
- *   STORE_ROOT   the folder, absolute and without symbolic links; unset: nothing is done
- *   STORE_SIDE   a folder on the same file system, outside the first: holds the log (`log`) and what was unlinked
+ *   STORE_ROOT   the folder, absolute and without symbolic links; if unset, the store does nothing
+ *   STORE_SIDE   a folder on the same file system, outside the first: holds the log (`log`) and unlinked files
  *   STORE_RULES  rules, separated by `;`
- *   STORE_ARM    rules neither count nor act before this path exists; unset: from the start
+ *   STORE_ARM    rules neither count nor act before this path exists; if unset, they count from the start
  *
  * A rule is `ACTION GLOB OPERATION FROM [DETAIL]`. GLOB matches the last part of a path. OPERATION is `write` (also
  * truncation), `sync`, `name` (creation, renaming, removal; the new name counts), or `say`: then GLOB, with `?` for blanks,
- * matches what is written to standard output or error. FROM counts such calls from 1; with a `+` behind it all from
- * there on are meant. ACTION is one of
- *   kill-before, kill-within, kill-after   SIGKILL; within a write half of it is done; DETAIL: after so many milliseconds in which
- *                                          other threads go on
- *   skip                                   a sync that does nothing and says that it did
- *   fail                                   DETAIL: the errno
+ * matches text written to standard output or error. FROM is the number of the call, from 1; with a trailing `+` it
+ * means this call and all later ones. ACTION is one of
+ *   kill-before, kill-within, kill-after   SIGKILL; `within` does half of a write first; DETAIL: milliseconds to wait
+ *                                          before the kill, in which other threads go on
+ *   skip                                   the sync does nothing and reports success
+ *   fail                                   the call fails; DETAIL: the errno
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -51,15 +50,15 @@
 #define NAME_BYTES_MAX 64
 #define LINE_BYTES_MAX 256
 
-/* What the log consists of; `power.mjs` reads it. Integers are in the machine's order. */
+/* Kinds of log records. `power-loss.mjs` reads them. Integers are in the machine's byte order. */
 enum kind { WRITE = 1, CUT, CREATE, FOLDER, UNLINK, RENAME, SYNC, LOST };
 
 /*
- * WRITE, CUT: `inode` had `size` bytes, of which those from `offset` on were `length` bytes that follow; WRITE puts others in
- *             their place, CUT ends the file at `offset`.
+ * WRITE, CUT: `inode` had `size` bytes; the record ends with the `length` bytes that stood at `offset`. WRITE replaced
+ *             them, CUT truncated the file at `offset`.
  * CREATE, FOLDER, UNLINK, RENAME: a name in the folder `inode`; the path follows, then, for RENAME, a zero and the new path.
- *             What stood under a name that is gone is `offset` in STORE_SIDE, if that is not 0.
- * SYNC, LOST: what the log says of `inode` before its byte `offset` is durable, or never will be.
+ *             If `offset` is not 0, STORE_SIDE keeps the file that lost its name under this number.
+ * SYNC, LOST: changes of `inode` logged before byte `offset` of the log are durable, or never will be.
  */
 struct record {
     uint32_t kind, length;
@@ -88,7 +87,7 @@ static int log_fd = -1, is_armed, rule_count;
 static uint64_t log_end, kept;
 static struct descriptor descriptors[DESCRIPTORS_MAX];
 static struct rule rules[RULES_MAX];
-/* Guards all of the above. Held over a change and its record, so that the log has them in the order in which they happened. */
+/* Guards all of the above. Held during a change and its record, so that the log has the order of the changes. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* The C library's own function of this name. */
@@ -137,7 +136,7 @@ static void append(const struct record *record, const void *bytes) {
     log_end += (uint64_t)length;
 }
 
-/* What the rules say of a call; counts it. */
+/* Counts a call and returns the rule that applies to it. */
 static struct rule decide(const char *name, const char *operation) {
     struct rule verdict = {NOTHING};
     int saved = errno;
@@ -154,7 +153,7 @@ static struct rule decide(const char *name, const char *operation) {
     return verdict;
 }
 
-/* Ends the process if the verdict is that action. */
+/* Kills the process if the verdict is this action. */
 static void end_if(const struct rule *verdict, enum action action) {
     if (verdict->action != action) return;
     usleep((unsigned)verdict->detail * 1000);
@@ -163,7 +162,7 @@ static void end_if(const struct rule *verdict, enum action action) {
 
 static const char *last_part(const char *path) { return strrchr(path, '/') ? strrchr(path, '/') + 1 : path; }
 
-/* Whether a path lies below the root; SQLite's shared memory does not count. */
+/* Whether a path lies below the root; SQLite's shared memory is ignored. */
 static int is_below(const char *path) {
     size_t length = root ? strlen(root) : 0, whole = strlen(path);
     if (!root || strncmp(path, root, length) || (path[length] && path[length] != '/')) return 0;
@@ -182,7 +181,7 @@ static uint64_t folder_of(const char *path) {
     return stat(folder, &found) == 0 ? found.st_ino : 0;
 }
 
-/* Keeps a file that is about to lose its name; returns the name that it has in STORE_SIDE, 0 if there is no file. */
+/* Keeps a file that is about to lose its name. Returns its number in STORE_SIDE, 0 if there is no file. */
 static uint64_t keep(const char *path) {
     char to[PATH_MAX];
     snprintf(to, sizeof to, "%s/%llu", side, (unsigned long long)(kept + 1));
@@ -206,7 +205,7 @@ static void record_bytes(enum kind kind, int fd, uint64_t offset, uint64_t end) 
     char *bytes = NULL;
     if (end > size) end = size;
     if (offset < end) {
-        /* The descriptor may be one that cannot be read from. */
+        /* The descriptor may be write-only. */
         char path[64];
         snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
         int readable = REAL(open)(path, O_RDONLY | O_CLOEXEC);
@@ -220,7 +219,7 @@ static void record_bytes(enum kind kind, int fd, uint64_t offset, uint64_t end) 
     free(bytes);
 }
 
-/* A call on a descriptor of ours: decided, recorded, done. */
+/* Applies the rules to a write on a tracked descriptor, records it, and does it. */
 #define CHANGE(result, fd, ours, record, whole, half)                          \
     do {                                                                       \
         struct rule verdict = decide((ours)->name, "write");                   \
@@ -252,7 +251,7 @@ static uint64_t position(int fd) {
     return at < 0 ? 0 : (uint64_t)at;
 }
 
-/* Words to the world: what they say can be the reason to end the process, once they are out. */
+/* Writes to standard output or error, then applies rules on the text. */
 static ssize_t say(int fd, const void *bytes, size_t length) {
     ssize_t result = REAL(write)(fd, bytes, length);
     char text[LINE_BYTES_MAX];
@@ -273,7 +272,7 @@ ssize_t write(int fd, const void *bytes, size_t length) {
 
 ssize_t writev(int fd, const struct iovec *parts, int count) {
     if (!find(fd)) return REAL(writev)(fd, parts, count);
-    /* Fewer bytes than asked for is what callers reckon with. */
+    /* Callers handle short writes. */
     for (int index = 0; index < count; index++)
         if (parts[index].iov_len > 0) return write(fd, parts[index].iov_base, parts[index].iov_len);
     return 0;
@@ -314,7 +313,7 @@ int fsync(int fd) { return synced(fd, REAL(fsync)); }
 
 int fdatasync(int fd) { return synced(fd, REAL(fdatasync)); }
 
-/* A call on names: decided, recorded if `what`, done. */
+/* Applies the rules to a change of names, records it, and does it. */
 #define RENAMED(result, name, record, call)                            \
     do {                                                               \
         struct rule verdict = decide(last_part(name), "name");         \
@@ -340,7 +339,7 @@ static int opened(open_function *call, const char *path, int flags, mode_t mode)
     if (is_new && flags & O_CREAT)
         RENAMED(fd, path, record_name(CREATE, path, NULL, 0), call(path, flags, mode));
     else if (!is_new && flags & O_TRUNC && found.st_size > 0) {
-        /* Opened first and cut then, by the descriptor. */
+        /* Opens the file first and truncates it by its descriptor. */
         fd = call(path, flags & ~O_TRUNC, mode);
         pthread_mutex_lock(&mutex);
         if (fd >= 0) record_bytes(CUT, fd, 0, UINT64_MAX);

@@ -1,17 +1,17 @@
-// A folder on the store of store.c: what a process needs to run on it, and what is left of it without power.
+// Runs a process on the fault-injecting store of store.c, and loses its unsynced changes.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { losePower } from "./power.mjs";
+import { losePower } from "./power-loss.mjs";
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const SOURCE = join(HERE, "store.c");
 const LIBRARY = join(HERE, "../../target/crash/store.so");
 
-/** Compiles the library, unless that was done. */
+/** Compiles the library if it is missing or old. */
 function library() {
   if (!existsSync(LIBRARY) || statSync(LIBRARY).mtimeMs < statSync(SOURCE).mtimeMs) {
     mkdirSync(dirname(LIBRARY), { recursive: true });
@@ -27,7 +27,7 @@ function library() {
 export class Store {
   #side;
 
-  /** The process's files are below `root`; what the store needs is beside it. */
+  /** The process's files are below `root`; the store's files are next to it. */
   constructor(root) {
     mkdirSync(root, { recursive: true });
     this.root = realpathSync(root);
@@ -39,19 +39,19 @@ export class Store {
     return `${this.#side}.armed`;
   }
 
-  /** Environment of a process that runs on the store by these rules (see store.c), which act once `arm` is called. */
+  /** Environment of a process on the store. The rules (see store.c) count after `arm`. */
   environment(rules = []) {
     rmSync(this.#arm, { force: true });
     const own = { STORE_ROOT: this.root, STORE_SIDE: this.#side, STORE_ARM: this.#arm };
     return { ...own, STORE_RULES: rules.join(";"), LD_PRELOAD: library() };
   }
 
-  /** From now on the rules count. */
+  /** Lets the rules count from now on. */
   arm() {
     writeFileSync(this.#arm, "");
   }
 
-  /** The process is gone: so is what it did not sync, or what `survives` has go. Needed before the next process. */
+  /** Loses unsynced changes as `survives` says. Call it when the process has ended and before the next one. */
   losePower(survives) {
     assert.ok(existsSync(join(this.#side, "log")), "the process ran on the store");
     return losePower(this.root, this.#side, survives);

@@ -1,4 +1,4 @@
-// The store that forgets, on processes that do one thing each.
+// Tests of the fault-injecting store, each with a small process.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -6,10 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { loseAll, loseNothing, losePower } from "./power.mjs";
+import { loseAll, loseNothing, losePower } from "./power-loss.mjs";
 import { Store } from "./store.mjs";
 
-/** Runs a script in a folder with these files on a store, and returns how it ended and what it left. */
+/** Runs a script on a store with these files. Returns how it ended, and the files before and after the power loss. */
 function run(t, script, { files = {}, rules = [], survives = loseAll } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "turnpike-store-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -28,7 +28,7 @@ function run(t, script, { files = {}, rules = [], survives = loseAll } = {}) {
   return { status, signal, said: `${stdout}${stderr}`, written, atRisk, left: left() };
 }
 
-test("what was written and not synced is gone, what was synced is there", (t) => {
+test("unsynced writes are lost and synced ones are kept", (t) => {
   const script = `
     const fd = fs.openSync(at("file"), "r+");
     fs.writeSync(fd, "12", 0); fs.writeSync(fd, "3456", 4);
@@ -42,7 +42,7 @@ test("what was written and not synced is gone, what was synced is there", (t) =>
   assert.equal(run(t, script, { files: { file: "abcdef" }, survives: loseNothing }).left.file, "1xyyyyyyyy");
 });
 
-test("each change can be the only one that the disk has", (t) => {
+test("any single change can survive", (t) => {
   const script = `
     const fd = fs.openSync(at("file"), "r+");
     fs.writeSync(fd, "1234", 0); fs.writeSync(fd, "56", 3); fs.writeSync(fd, "7", 7);`;
@@ -54,7 +54,7 @@ test("each change can be the only one that the disk has", (t) => {
   assert.deepEqual(left, ["1234ef", "abc56f", "abcdef\x007"]);
 });
 
-test("a write may be torn at a sector", (t) => {
+test("a write can be torn at a sector", (t) => {
   const files = { file: "a".repeat(2048) };
   const { left } = run(t, `fs.writeSync(fs.openSync(at("file"), "r+"), "b".repeat(2048), 0);`, {
     files,
@@ -63,7 +63,7 @@ test("a write may be torn at a sector", (t) => {
   assert.equal(left.file, "b".repeat(1024) + "a".repeat(1024));
 });
 
-test("names are durable with their folder, bytes with their file", (t) => {
+test("a folder's sync keeps names, a file's sync keeps bytes", (t) => {
   const script = `
     fs.writeFileSync(at("new"), "new"); sync(at("new"));
     fs.writeFileSync(at("draft"), "second"); sync(at("draft"));
@@ -73,18 +73,18 @@ test("names are durable with their folder, bytes with their file", (t) => {
   assert.deepEqual(run(t, script, { files }).left, files);
   const all = { file: "second", new: "new" };
   assert.deepEqual(run(t, `${script} sync(root);`, { files }).left, all);
-  // The folder knows the names, the files were not told to keep anything.
+  // The folder is synced, the files are not.
   const unsynced = script.replaceAll(/ sync\(at\(\S+\)\);/g, "");
   assert.deepEqual(run(t, `${unsynced} sync(root);`, { files }).left, { file: "", new: "" });
 });
 
-test("a file that is opened to be emptied is emptied once it is synced", (t) => {
+test("truncation at opening is durable after a sync", (t) => {
   const script = `const fd = fs.openSync(at("file"), "w");`;
   assert.deepEqual(run(t, script, { files: { file: "abc" } }).left, { file: "abc" });
   assert.deepEqual(run(t, `${script} fs.fsyncSync(fd);`, { files: { file: "abc" } }).left, { file: "" });
 });
 
-test("a sync that is skipped is no sync, and the next one makes up for it", (t) => {
+test("a skipped sync keeps nothing until the next sync", (t) => {
   const script = `
     const fd = fs.openSync(at("file"), "r+");
     fs.writeSync(fd, "1", 0); fs.fsyncSync(fd);`;
@@ -94,7 +94,7 @@ test("a sync that is skipped is no sync, and the next one makes up for it", (t) 
   assert.equal(run(t, `${script} fs.fdatasyncSync(fd);`, { ...options, rules: ["skip f* sync 1+"] }).left.file, "abc");
 });
 
-test("after a sync that failed what it was to cover is lost", (t) => {
+test("changes before a failed sync are lost", (t) => {
   const script = `
     const fd = fs.openSync(at("file"), "r+");
     fs.writeSync(fd, "1", 0);
@@ -106,7 +106,7 @@ test("after a sync that failed what it was to cover is lost", (t) => {
   assert.equal(left.file, "a2c");
 });
 
-test("calls fail from the one that is named on, and others do not", (t) => {
+test("a rule with + fails all calls from its number on", (t) => {
   const script = `
     const [one, two] = ["one", "two"].map((name) => fs.openSync(at(name), "w"));
     for (const [index, fd] of [one, two, one, two, one].entries())
@@ -116,7 +116,7 @@ test("calls fail from the one that is named on, and others do not", (t) => {
   assert.deepEqual(written, { one: "abcd", two: "abcdabcd" });
 });
 
-test("the process ends before, within or after a call", (t) => {
+test("a rule kills before, within or after a call", (t) => {
   const script = `
     const fd = fs.openSync(at("file"), "r+");
     for (let index = 0; index < 3; index++) { fs.writeSync(fd, "1234", 4 * index); fs.fsyncSync(fd); }`;
@@ -132,13 +132,13 @@ test("the process ends before, within or after a call", (t) => {
   assert.deepEqual(end("kill-after file sync 2"), ["12341234", "12341234"]);
 });
 
-test("the process ends when it has said something", (t) => {
+test("a rule kills after an output", (t) => {
   const script = `for (const word of ["one begins", "two ends", "two begins", "three"]) fs.writeSync(2, word + ";");`;
   const { signal, said } = run(t, script, { rules: ["kill-after *?begins* say 2"] });
   assert.deepEqual([signal, said], ["SIGKILL", "one begins;two ends;two begins;"]);
 });
 
-test("a rule that makes no sense ends the process at once", (t) => {
+test("an invalid rule ends the process at once", (t) => {
   for (const rule of ["melt file write 1", "kill-before file write 0", "kill-before file write 1x"]) {
     const folder = mkdtempSync(join(tmpdir(), "turnpike-store-"));
     t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -149,7 +149,7 @@ test("a rule that makes no sense ends the process at once", (t) => {
   }
 });
 
-test("a log that does not make sense is not believed", (t) => {
+test("a truncated log is an error", (t) => {
   const side = mkdtempSync(join(tmpdir(), "turnpike-store-"));
   t.after(() => rmSync(side, { recursive: true, force: true }));
   writeFileSync(join(side, "log"), Buffer.concat([Buffer.from([1, 0, 0, 0, 9, 0, 0, 0]), Buffer.alloc(24)]));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @notice What Probe creates.
+/// @notice The contract that Probe creates.
 contract Child {
     uint256 public immutable mark;
 
@@ -9,13 +9,13 @@ contract Child {
         mark = mark_;
     }
 
-    /// @dev Gone for good only if created in the same transaction.
+    /// @dev Removes the contract only if the same transaction created it.
     function end(address payable heir) external {
         selfdestruct(heir);
     }
 }
 
-/// @notice Does, on request, what contracts do: writes, clears, logs, creates, calls, reverts, runs out of gas.
+/// @notice Performs an operation on request: writes, clears, logs, creates, calls, reverts, runs out of gas.
 contract Probe {
     event Written(address indexed writer, uint256 indexed key, bytes32 value, bytes data);
     event Received(address indexed from, uint256 amount);
@@ -74,7 +74,7 @@ contract Probe {
         while (true) count++;
     }
 
-    /// @dev A log with each number of topics.
+    /// @dev Emits a log with each number of topics.
     function log(bytes32 topic) external {
         assembly {
             mstore(0, topic)
@@ -91,7 +91,7 @@ contract Probe {
         emit Created(address(child));
     }
 
-    /// @dev What the callee does wrong stays with it.
+    /// @dev Ignores the callee's failure.
     function attempt(address target, uint256 gasLimit, bytes calldata data) external payable {
         (bool success, bytes memory result) = target.call{ gas: gasLimit, value: msg.value }(data);
         emit Attempted(success, result);

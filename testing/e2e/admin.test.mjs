@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 import { CHAIN_ID, ask, get, step, until } from "./harness.mjs";
 import { run, temporaryFolder, turnpike } from "./programs.mjs";
-import { startSolo } from "./solo.mjs";
+import { startStandalone } from "./standalone.mjs";
 
 const SERVER_ERROR = -32_000;
 const PARSE_ERROR = -32_700;
@@ -31,7 +31,7 @@ test("administrators", async (t) => {
   const secret = randomBytes(32);
   const file = join(folder, "secret");
   writeFileSync(file, `0x${secret.toString("hex")}\n`);
-  const solo = await startSolo(t, {}, ["--admin", "127.0.0.1:0", "--admin-secret", file]);
+  const solo = await startStandalone(t, {}, ["--admin", "127.0.0.1:0", "--admin-secret", file]);
   const adminUrl = () => `http://${solo.log.match(/administrators are served address=(\S+)/)[1]}`;
 
   const post = async (authorization, body) => {
@@ -119,7 +119,7 @@ test("administrators", async (t) => {
     const sent = await ask(solo.l2Url, "eth_sendRawTransactionSync", [raw, SYNC_TIMEOUT_MS]);
     assert.equal(sent.error.code, SYNC_TIMED_OUT, "taken, but nothing runs");
     const hash = sent.error.data;
-    assert.equal((await solo.life(hash)).state, "received");
+    assert.equal((await solo.transactionStatus(hash)).state, "received");
     assert.deepEqual((await result("admin_status")).pool, { transactions: 1, hasRunnable: true });
     const drain = await tell("admin_drain");
     assert.equal(drain.body.error.code, SERVER_ERROR);
@@ -162,8 +162,8 @@ test("administrators", async (t) => {
     assert.equal(code, 0, stdout);
     const { drained, draining, pool } = JSON.parse(stdout);
     assert.deepEqual([drained, draining, pool], [true, true, { transactions: 1, hasRunnable: false }]);
-    for (const hash of runnable) assert.ok((await solo.life(hash)).block.hash, "it is in a sealed block");
-    assert.equal((await solo.life(gapped)).state, "received");
+    for (const hash of runnable) assert.ok((await solo.transactionStatus(hash)).block.hash, "it is in a sealed block");
+    assert.equal((await solo.transactionStatus(gapped)).state, "received");
     const refused = await ask(solo.l2Url, "eth_sendRawTransaction", [await sign(0, 6)]);
     assert.match(refused.error.message, /sequencer is draining/);
     const ready = await get(`${solo.l2Url}/readyz`);

@@ -180,7 +180,7 @@ test("a false output is challenged, defended and rejected", async (t) => {
     await dev.settle(async () => (await final()) >= honest.block, "the honest output to be final");
     assert.ok((await final()) < Number(falsified.blockNumber));
     for (const { transactionHash } of [falsified, follower]) {
-      const { state } = await dev.life(transactionHash);
+      const { state } = await dev.transactionStatus(transactionHash);
       assert.ok(["safe", "proposed"].includes(state), `posted, and not final: ${state}`);
     }
   });

@@ -20,8 +20,8 @@ import { Ledger } from "../crash/ledger.mjs";
 import { Stream, accountStream, submit, watch } from "../crash/load.mjs";
 import { compileProbe } from "./clients.mjs";
 import { CHAIN_ID, post, rpc, step, until } from "./harness.mjs";
-import { Program, later, run, turnpike } from "./programs.mjs";
-import { MNEMONIC, developmentAccounts, keyOf, startSolo } from "./solo.mjs";
+import { Program, onTestEnd, run, turnpike } from "./programs.mjs";
+import { MNEMONIC, developmentAccounts, keyOf, startStandalone } from "./standalone.mjs";
 import { ERC20, NEVER } from "./uniswap.mjs";
 import { buildWorkload } from "./workload.mjs";
 
@@ -82,14 +82,14 @@ function habits(account, others, { router, weth, token }) {
 
 test("preconfirmed, sealed and derived blocks agree on every transaction", async (t) => {
   process.env.TURNPIKE_SEQUENCER_KEY = keyOf(PROMISER);
-  const solo = await startSolo(t);
+  const solo = await startStandalone(t);
   const at = (name) => join(dirname(solo.genesis), name);
   const accounts = developmentAccounts();
   const [depositor, batcher] = [9, 7];
   const crowd = Array.from({ length: CROWD }, (_, index) => mnemonicToAccount(MNEMONIC, { addressIndex: 20 + index }));
   const ledger = new Ledger();
   const signed = new Map();
-  const told = (life) => life.signature && signed.set(life.hash, life);
+  const told = (transaction) => transaction.signature && signed.set(transaction.hash, transaction);
   let workload;
   let sent = 0;
 
@@ -99,7 +99,7 @@ test("preconfirmed, sealed and derived blocks agree on every transaction", async
   const batch = ["batcher", ...follow, ...files, ...often, "--key", keyOf(accounts[batcher])];
   new Program(t, "batcher", turnpike(), batch);
   const clock = setInterval(() => rpc(solo.l1Url, "evm_mine").catch(() => {}), L1_BLOCK_MS);
-  later(t, () => clearInterval(clock));
+  onTestEnd(t, () => clearInterval(clock));
 
   /** Whether the sequencer is down, and for how long. */
   let isUp = Promise.resolve();
@@ -192,7 +192,7 @@ test("preconfirmed, sealed and derived blocks agree on every transaction", async
     }
     await drain(listStream([{ raw: await sign(0, "2") }, ...final]));
     for (const [index, hash] of replaced.entries()) {
-      const { state, reason } = await solo.life(hash);
+      const { state, reason } = await solo.transactionStatus(hash);
       assert.deepEqual([state, reason], ["refused", `replaced by ${keccak256(final[index].raw)} with a higher fee`]);
     }
   });
@@ -200,7 +200,7 @@ test("preconfirmed, sealed and derived blocks agree on every transaction", async
   await step(t, "blocks hold every preconfirmed transaction at its promised position", async (t) => {
     await ledger.compareAll(solo);
     assert.equal(ledger.promised, sent);
-    const statuses = new Set(await Promise.all(workload.mixed.map(({ hash }) => solo.life(hash).then(({ status }) => status))));
+    const statuses = new Set(await Promise.all(workload.mixed.map(({ hash }) => solo.transactionStatus(hash).then(({ status }) => status))));
     assert.deepEqual(statuses, new Set(["success", "failed"]));
     t.diagnostic(`${ledger.promised} promises kept in ${ledger.blocks.length - 1} blocks`);
   });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { parseEther, parseEventLogs } from "viem";
 
-import { Bridge } from "./bridging.mjs";
+import { Bridge } from "./bridge-command.mjs";
 import { abiOf, compileProbe, deploy, succeeded } from "./clients.mjs";
 import { CHALLENGE_WINDOW, PROPOSE_INTERVAL, startDev, step } from "./harness.mjs";
 import { TOKEN_FACTORY, opStack, tokenArtifact } from "./opstack.mjs";

@@ -1,4 +1,4 @@
-// viem clients of both layers, as an application would make them.
+// viem clients of both layers, set up as an application would.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import assert from "node:assert/strict";
@@ -10,10 +10,10 @@ import { chainConfig, walletActionsL1 } from "viem/op-stack";
 import { CHAIN_ID, until } from "./harness.mjs";
 import { ROOT, require } from "./programs.mjs";
 
-/** An account that nobody has the key of. */
+/** An account without a known key. */
 export const NOBODY = "0x00000000000000000000000000000000000a11ce";
 
-/** A transfer to it, as it is signed by hand: who signs adds a nonce. */
+/** A transfer to it, without a nonce, to be signed by hand. */
 export const transfer = {
   type: "eip1559",
   chainId: CHAIN_ID,
@@ -57,7 +57,7 @@ export function accountsOf(dev) {
   return dev.accounts.map(({ privateKey }) => privateKeyToAccount(privateKey));
 }
 
-/** Clients for a running rollup. L2 is an OP-stack chain to viem: deposits and L1 fees have names. */
+/** Clients for a running rollup. viem treats L2 as an OP-stack chain, with deposits and L1 fees. */
 export function connect(dev) {
   const nativeCurrency = { name: "Ether", symbol: "ETH", decimals: 18 };
   const chain = (id, name, url, config = {}) =>
@@ -78,8 +78,8 @@ export function connect(dev) {
 }
 
 /**
- * Waits for a transaction's receipt. While viem looks for a replacement it may miss a block, and where blocks come only
- * with transactions there is no other to remind it.
+ * Waits for a transaction's receipt. viem does not look for replacements: meanwhile it could miss a block,
+ * and no further block would come.
  */
 export function receiptOf(client, hash) {
   assert.ok(hash);
@@ -93,13 +93,13 @@ export async function succeeded(client, hash) {
   return receipt;
 }
 
-/** Deploys a contract and returns where. */
+/** Deploys a contract and returns its address and ABI. */
 export async function deploy(client, wallet, { abi, bytecode }, args = []) {
   const { contractAddress } = await succeeded(client, wallet.deployContract({ abi, bytecode, args }));
   return { address: contractAddress, abi };
 }
 
-/** Has blocks sealed, one transaction each, until there are that many. */
+/** Seals blocks with one transaction each up to this number. */
 export async function sealTo(dev, wallet, count) {
   const head = async () => (await dev.status()).head.number;
   for (let number = await head(); number < count; number++) {

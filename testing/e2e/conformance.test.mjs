@@ -12,7 +12,7 @@ import { WebSocket } from "ws";
 
 import { compileProbe, connect, deploy, succeeded } from "./clients.mjs";
 import { SYNC_TIMEOUT_MAX, ask, startDev, step, until } from "./harness.mjs";
-import { ROOT, later, require } from "./programs.mjs";
+import { ROOT, onTestEnd, require } from "./programs.mjs";
 
 const { MetaMaskOpenRPCDocument: SPEC } = require("@metamask/api-specs");
 
@@ -218,7 +218,7 @@ const withoutDeposits = (value) => {
 /** Sends requests over a WebSocket that stays open until the test ends. */
 async function openSocket(t, url) {
   const socket = new WebSocket(url.replace("http", "ws"));
-  later(t, () => socket.terminate());
+  onTestEnd(t, () => socket.terminate());
   const answers = new Map();
   socket.on("message", (data) => {
     const { id, ...answer } = JSON.parse(data);

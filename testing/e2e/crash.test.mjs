@@ -2,17 +2,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { dice, seedOf } from "../crash/dice.mjs";
-import { PLACES, drawKill } from "../crash/kills.mjs";
+import { seededRandom, seedOf } from "../crash/random.mjs";
+import { KILL_POINTS, drawKill } from "../crash/kill-points.mjs";
 import { Ledger } from "../crash/ledger.mjs";
 import { Load } from "../crash/load.mjs";
-import { loseAll } from "../crash/power.mjs";
+import { loseAll } from "../crash/power-loss.mjs";
 import { deploySequencer } from "../crash/sequencer.mjs";
 import { step } from "./harness.mjs";
 
 /** How often the sequencer is killed; each kill point gets its share. */
 const KILLS = Number(process.env.TURNPIKE_CRASH_KILLS ?? 60);
-const KILLS_PER_PLACE_MIN = Math.floor(KILLS / Object.keys(PLACES).length / 3);
+const KILLS_PER_POINT_MIN = Math.floor(KILLS / Object.keys(KILL_POINTS).length / 3);
 
 /** Syncs to skip; at least one of them must lose an acknowledged transaction. */
 const SYNCS_TRIED_MAX = 12;
@@ -56,10 +56,10 @@ async function live({ sequencer, ledger, load }, { rules, atOnce, loadMs }) {
 }
 
 test("kill -9 and power loss lose no acknowledged transaction", async (t) => {
-  const random = dice(seedOf("TURNPIKE_CRASH_SEED"));
+  const random = seededRandom(seedOf("TURNPIKE_CRASH_SEED"));
   const rollup = await setUp(t);
   const { sequencer, ledger, load } = rollup;
-  const places = Object.keys(PLACES);
+  const places = Object.keys(KILL_POINTS);
   const met = Object.fromEntries(places.map((place) => [place, 0]));
 
   for (let kill = 0; kill < KILLS; kill++) {
@@ -81,7 +81,7 @@ test("kill -9 and power loss lose no acknowledged transaction", async (t) => {
     t.diagnostic(`kills that met their place: ${JSON.stringify(met)}`);
     await sequencer.stop();
     assert.deepEqual(await sequencer.verify(), []);
-    for (const place of places) assert.ok(met[place] >= KILLS_PER_PLACE_MIN, `${place}: ${met[place]} of ${KILLS} kills`);
+    for (const place of places) assert.ok(met[place] >= KILLS_PER_POINT_MIN, `${place}: ${met[place]} of ${KILLS} kills`);
   });
 });
 

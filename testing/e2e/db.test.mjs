@@ -10,7 +10,7 @@ import { parseEther, toHex } from "viem";
 import { checksumAfter, partOf, readEntry, sealedOf, writeEntry } from "./feed.mjs";
 import { get, rpc, step, until } from "./harness.mjs";
 import { run, temporaryFolder, turnpike } from "./programs.mjs";
-import { startSolo } from "./solo.mjs";
+import { startStandalone } from "./standalone.mjs";
 
 const BLOCKS = 6;
 
@@ -49,7 +49,7 @@ function rewrite(database, change) {
 }
 
 test("db verify finds damage, db rebuild restores the index", async (t) => {
-  const solo = await startSolo(t);
+  const solo = await startStandalone(t);
   const folder = dirname(solo.genesis);
   const hashes = [];
   let waiting;

@@ -11,7 +11,7 @@ import { anvil as anvilChain } from "viem/chains";
 import { abiOf, compileProbe } from "./clients.mjs";
 import { CHAIN_ID, get, post, rpc, startAnvil, step, until, untilMined } from "./harness.mjs";
 import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
-import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
+import { deployChain, developmentAccounts, keyOf } from "./standalone.mjs";
 import { buildWorkload } from "./workload.mjs";
 
 const FORCE_WINDOW_SECONDS = 60;

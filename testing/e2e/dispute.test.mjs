@@ -8,7 +8,7 @@ import { abiOf } from "./clients.mjs";
 import { rpc, step, until } from "./harness.mjs";
 import { propose } from "./opstack.mjs";
 import { Program, run, turnpike } from "./programs.mjs";
-import { developmentAccounts, keyOf, startSolo } from "./solo.mjs";
+import { developmentAccounts, keyOf, startStandalone } from "./standalone.mjs";
 
 const FORCE_WINDOW = 40;
 /** Seconds on each side's clock, as in the development chain. */
@@ -21,7 +21,7 @@ const ZERO = `0x${"00".repeat(32)}`;
 const madeUp = Array.from({ length: PARTS }, (_, index) => toHex(index + 1, { size: 32 }));
 
 test("a challenge of a true output is shown, explained, defended and lost", async (t) => {
-  const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
+  const solo = await startStandalone(t, { forceWindow: FORCE_WINDOW });
   const [proposer, griefer, defender] = [0, 1, 2];
   const contract = (name, address) => ({ address, abi: abiOf(name) });
   const dispute = contract("Dispute", solo.contracts.dispute);

@@ -229,8 +229,8 @@ test("every client error has a clear answer", { timeout: 600_000 }, async (t) =>
       [1, hashes[1]],
       [2, hashes[2]],
     ]) {
-      const { state, waitingForNonce, ...life } = await dev.life(hash);
-      assert.deepEqual([state, waitingForNonce, life.nonce], ["received", 0, nonce]);
+      const { state, waitingForNonce, ...transaction } = await dev.transactionStatus(hash);
+      assert.deepEqual([state, waitingForNonce, transaction.nonce], ["received", 0, nonce]);
     }
     assert.deepEqual(await rpc(dev.l2Url, "txpool_status"), { pending: "0x0", queued: "0x2" });
     assert.equal(await rpc(dev.l2Url, "eth_getTransactionReceipt", [hashes[1]]), null);
@@ -240,7 +240,7 @@ test("every client error has a clear answer", { timeout: 600_000 }, async (t) =>
     assert.deepEqual([again.status, again.body.hash], [202, hashes[1]], "REST may be asked twice");
 
     assert.equal(await rpc(dev.l2Url, "eth_sendRawTransaction", [zero]), hashes[0]);
-    for (const hash of hashes) await dev.lifeIs(hash, "sealed");
+    for (const hash of hashes) await dev.waitForState(hash, "sealed");
     checkError(await ask(dev.l2Url, "eth_sendRawTransaction", [one]), SERVER_ERROR, /^already known$/);
   });
 
@@ -261,9 +261,9 @@ test("every client error has a clear answer", { timeout: 600_000 }, async (t) =>
     });
     const { body } = await post(transactions, { transaction: better });
     assert.equal(body.hash, keccak256(better));
-    const life = await dev.life(keccak256(raw));
-    assert.equal(life.state, "refused");
-    assert.match(life.reason, new RegExp(`^replaced by ${body.hash}`));
+    const transaction = await dev.transactionStatus(keccak256(raw));
+    assert.equal(transaction.state, "refused");
+    assert.match(transaction.reason, new RegExp(`^replaced by ${body.hash}`));
   });
 
   await step(t, "a pending transaction that became invalid is refused with the reason", async () => {
@@ -274,13 +274,13 @@ test("every client error has a clear answer", { timeout: 600_000 }, async (t) =>
     ];
     const { body } = await post(transactions, { transactions: [overspend, spend] });
     const [late, early] = body.results.map(({ hash }) => hash);
-    await dev.lifeIs(early, "sealed");
-    const { reason } = await dev.lifeIs(late, "refused");
+    await dev.waitForState(early, "sealed");
+    const { reason } = await dev.waitForState(late, "refused");
     assert.match(reason, /funds/);
     assert.equal(await rpc(dev.l2Url, "eth_getTransactionReceipt", [late]), null);
     // The sender can use that nonce again.
     const next = await post(transactions, { transaction: await signed(dave, { nonce: 1 }) });
-    await dev.lifeIs(next.body.hash, "sealed");
+    await dev.waitForState(next.body.hash, "sealed");
   });
 
   await step(t, "malformed REST requests are refused", async () => {
@@ -387,7 +387,7 @@ test("every client error has a clear answer", { timeout: 600_000 }, async (t) =>
   await step(t, "the node still works", async () => {
     const receipt = await succeeded(l2, l2Wallets[4].sendTransaction({ to: NOBODY, value: 1n }));
     assert.equal(receipt.from, erin.address.toLowerCase());
-    assert.equal((await dev.life(first.transactionHash)).block.number, Number(first.blockNumber));
+    assert.equal((await dev.transactionStatus(first.transactionHash)).block.number, Number(first.blockNumber));
     await dev.settleAll();
     assert.deepEqual([...new Set(dev.verdicts().map(({ verdict }) => verdict))], ["ok"]);
   });

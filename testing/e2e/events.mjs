@@ -1,14 +1,14 @@
-// Server-sent events as a client reads them.
+// Reads server-sent events.
 import { until } from "./harness.mjs";
-import { later } from "./programs.mjs";
+import { onTestEnd } from "./programs.mjs";
 
-/** Opens a stream. What it tells is in `events`, in order, each with its name, id and data. */
+/** Opens a stream. `events` holds its events in order, each with name, id and data. */
 export async function openEvents(t, url, { lastEventId } = {}) {
   const controller = new AbortController();
   const headers = lastEventId ? { "last-event-id": lastEventId } : {};
   const response = await fetch(url, { headers, signal: controller.signal });
   const stream = new Events(response, controller);
-  later(t, () => stream.close());
+  onTestEnd(t, () => stream.close());
   return stream;
 }
 
@@ -45,19 +45,19 @@ class Events {
     return this.events.filter((event) => event.name === name);
   }
 
-  /** Waits for an event of that name of which the predicate is true. */
+  /** Waits for an event with this name for which the predicate holds. */
   async has(name, predicate = () => true) {
     const found = () => this.named(name).find(({ data }) => predicate(data));
     return until(found, `an event ${name}, after ${JSON.stringify(this.events).slice(0, 2_000)}`);
   }
 
-  /** Ends the stream from this side. */
+  /** Closes the stream. */
   async close() {
     this.#controller.abort();
     await this.#ended;
   }
 
-  /** Waits until the other side has ended it. */
+  /** Waits until the server has ended the stream. */
   async ended() {
     await this.#ended;
     if (this.failure) throw this.failure;

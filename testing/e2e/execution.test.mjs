@@ -64,9 +64,9 @@ test("parallel and sequential execution give the same blocks", async (t) => {
     const probe = await deploy(l2, l2Wallets[0], compileProbe(), [1n]);
     const raws = await mixed(accountsOf(dev), probe);
     const { body } = await dev.submit(raws);
-    await dev.lifeIs(body.results.at(-1).hash, "sealed");
+    await dev.waitForState(body.results.at(-1).hash, "sealed");
     shadowed = await dev.status();
-    for (const { hash } of body.results) await dev.lifeIs(hash, "sealed");
+    for (const { hash } of body.results) await dev.waitForState(hash, "sealed");
 
     const { lastBlock, sinceStart } = shadowed.execution;
     assert.equal(sinceStart.mismatches, 0);

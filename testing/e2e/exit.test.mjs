@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { parseEther } from "viem";
 
-import { Bridge } from "./bridging.mjs";
+import { Bridge } from "./bridge-command.mjs";
 import { abiOf, connect, succeeded } from "./clients.mjs";
 import { CHALLENGE_WINDOW, startAnvil, startDev, step, until, untilMined } from "./harness.mjs";
 import { Program, temporaryFolder, turnpike } from "./programs.mjs";

@@ -1,10 +1,10 @@
-// The journal's feed as its readers see it, and two proxies between a feed and its reader: one that cuts, and one that lies.
+// Reads the journal's feed, and provides two faulty feeds: a proxy that cuts connections, and a tampered feed.
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer } from "node:net";
 
 import { bytesToHex, concat, fromRlp, hexToBytes, keccak256, slice, toHex, toRlp } from "viem";
 
-import { later, require } from "./programs.mjs";
+import { onTestEnd, require } from "./programs.mjs";
 
 const { WebSocket, WebSocketServer } = require("ws");
 
@@ -13,7 +13,7 @@ const SEALED = "0x02";
 
 const word = (number) => toHex(number, { size: 8 });
 
-/** A row in its frame: sequence, epoch and checksum, eight bytes each, then the payload. */
+/** Decodes a frame: sequence number, epoch and checksum, eight bytes each, then the payload. */
 export function readRow(frame) {
   const hex = bytesToHex(new Uint8Array(frame));
   const [sequence, epoch] = [0, 8].map((at) => Number(BigInt(slice(hex, at, at + 8))));
@@ -24,12 +24,12 @@ export function writeRow({ sequence, epoch, checksum, payload }) {
   return hexToBytes(concat([word(sequence), word(epoch), checksum, payload]));
 }
 
-/** The checksum that a row has after a row with the checksum `previous`. */
+/** The checksum of a row that follows a row with the checksum `previous`. */
 export function checksumAfter(previous, { sequence, epoch, payload }) {
   return slice(keccak256(concat([previous, word(sequence), word(epoch), payload])), 0, 8);
 }
 
-/** What a row says: its version and kind, when it was written, and its fields. */
+/** Decodes a row's payload: version, kind, time of writing and fields. */
 export function readEntry(payload) {
   const [version, kind] = [slice(payload, 0, 1), slice(payload, 1, 2)];
   return { version, kind, writtenAt: slice(payload, 2, 10), fields: fromRlp(slice(payload, 10)) };
@@ -39,17 +39,17 @@ export function writeEntry({ version, kind, writtenAt, fields }) {
   return concat([version, kind, writtenAt, toRlp(fields)]);
 }
 
-/** The part of a block that a row adds, if it adds one: number, opening, transactions, outcomes, whether it is the last. */
+/** The slice in an entry, if it holds one: number, opening, transactions, outcomes, whether it is the last. */
 export function partOf(entry) {
   return entry.kind === SLICE ? entry.fields[0][0] : undefined;
 }
 
-/** What a row says of a sealed block: number, hash, state root. */
+/** The sealed block in an entry, if it holds one: number, hash, state root. */
 export function sealedOf(entry) {
   return entry.kind === SEALED ? entry.fields : undefined;
 }
 
-/** Reads `count` rows of a node's feed from one on. */
+/** Reads `count` rows of a node's feed, starting at row `from`. */
 export function readFeed(url, from, count) {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`${url.replace("http", "ws")}/v1/feed?from=${from}`);
@@ -79,8 +79,8 @@ function listen(t, server, scheme) {
 }
 
 /**
- * Passes bytes on to `target()`, and cuts each connection after some, anywhere in a frame, for as long as `cuts` is above zero. A
- * connection gets further every time, so that there is an end to it.
+ * A proxy to `target()` that cuts its first connections, `cuts` of them, each after `bytes(cuts left)`
+ * bytes, also within a frame.
  */
 export async function cuttingProxy(t, target, { cuts, bytes }) {
   const proxy = { cuts, connections: 0 };
@@ -107,7 +107,7 @@ export async function cuttingProxy(t, target, { cuts, bytes }) {
     });
   });
   proxy.url = await listen(t, server, "ws");
-  later(t, () => {
+  onTestEnd(t, () => {
     sockets.forEach((socket) => socket.destroy());
     server.close();
   });
@@ -115,10 +115,10 @@ export async function cuttingProxy(t, target, { cuts, bytes }) {
 }
 
 /**
- * A feed that gives what the node's gives, but for what `change(entry)` changes and says it changed by returning true: once.
- * Later rows are chained to the changed one, unless `chained` is false.
+ * Serves a node's feed with one changed entry: the first for which `change(entry)` returns true. Later
+ * checksums continue the changed row, unless `chained` is false.
  */
-export async function lyingFeed(t, url, change, { chained = true } = {}) {
+export async function tamperedFeed(t, url, change, { chained = true } = {}) {
   const feed = { changed: undefined };
   const http = createHttpServer();
   const server = new WebSocketServer({ server: http });
@@ -155,7 +155,7 @@ export async function lyingFeed(t, url, change, { chained = true } = {}) {
     socket.on("close", () => open.delete(socket));
   });
   feed.url = await listen(t, http, "ws");
-  later(t, () => {
+  onTestEnd(t, () => {
     upstream.terminate();
     open.forEach((socket) => socket.terminate());
     http.close();

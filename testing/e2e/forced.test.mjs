@@ -5,12 +5,12 @@ import { test } from "node:test";
 import { parseEther } from "viem";
 
 import { get, rpc, step, until } from "./harness.mjs";
-import { startSolo } from "./solo.mjs";
+import { startStandalone } from "./standalone.mjs";
 
 const FORCE_WINDOW = 40;
 
 test("a forced inclusion replaces blocks that were not posted", async (t) => {
-  const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
+  const solo = await startStandalone(t, { forceWindow: FORCE_WINDOW });
   const [alice, bob] = solo.accounts;
   const value = parseEther("3");
   let first;
@@ -57,19 +57,19 @@ test("a forced inclusion replaces blocks that were not posted", async (t) => {
     assert.equal(deposit.transaction.block.number, 1);
     assert.notEqual(deposit.transaction.hash, deposited, "its place in the queue names it");
     assert.equal(await solo.l2.getBalance({ address: bob.address }), balance, "minted once");
-    const before = await solo.life(deposited);
+    const before = await solo.transactionStatus(deposited);
     assert.equal(before.state, "reverted");
     assert.match(before.revertedFrom.reason, /forced/);
   });
 
   await step(t, "transactions of the replaced blocks are in later blocks, in order", async () => {
-    const lives = [await solo.sealed(first), await solo.sealed(second)];
-    for (const { block, status, revertedFrom } of lives) {
+    const transactions = [await solo.sealed(first), await solo.sealed(second)];
+    for (const { block, status, revertedFrom } of transactions) {
       assert.ok(block.number > 1);
       assert.equal(status, "success");
       assert.match(revertedFrom.reason, /inbox entry 1 was forced/);
     }
-    const [a, b] = lives.map(({ block, position }) => block.number * 1_000 + position);
+    const [a, b] = transactions.map(({ block, position }) => block.number * 1_000 + position);
     assert.ok(a < b);
     assert.equal(await solo.l2.getTransactionCount({ address: alice.address }), 2);
   });

@@ -1,29 +1,29 @@
-// A whole rollup for one test: `turnpike dev` on free ports and a temporary folder, its L1 moved by hand.
+// Runs a whole rollup for one test: `turnpike dev` on free ports and a temporary folder, with an L1 that the test mines.
 import assert from "node:assert/strict";
 
 import { Program, checkAlive, recentLogs, temporaryFolder, tool, turnpike } from "./programs.mjs";
 
 const POLL_MS = 50;
 const DEADLINE_MS = 90_000;
-/** An anvil that mines more often answers late. */
+/** Mining more often makes anvil slow to answer. */
 const MINE_INTERVAL_MS = 300;
 
-/** Seconds in which an output may be challenged, and between two outputs, as in the development chain. */
+/** The challenge window and the interval between outputs of the development chain, in seconds. */
 export const CHALLENGE_WINDOW = 20;
 export const PROPOSE_INTERVAL = 5;
 
 export const CHAIN_ID = 4242;
 export const L1_CHAIN_ID = 31_337;
 
-/** The longest that eth_sendRawTransactionSync waits, in milliseconds. */
+/** Longest wait of eth_sendRawTransactionSync, in milliseconds. */
 export const SYNC_TIMEOUT_MAX = 60_000;
 
-/** A transaction's states, in the order in which it comes to them. */
+/** A transaction's states, in order. */
 const STATES = ["received", "preconfirmed", "sealed", "safe", "proposed", "final"];
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
 
-/** Polls until the predicate gives something truthy, and returns that. Past the deadline it shows the logs. */
+/** Polls until the predicate returns a truthy value, and returns it. After the deadline it throws with the logs. */
 export async function until(predicate, what, deadlineMs = DEADLINE_MS) {
   const deadline = Date.now() + deadlineMs;
   for (;;) {
@@ -35,7 +35,7 @@ export async function until(predicate, what, deadlineMs = DEADLINE_MS) {
   }
 }
 
-/** Mines L1 blocks until the predicate gives something truthy, and returns that. */
+/** Mines L1 blocks until the predicate returns a truthy value, and returns it. */
 export function untilMined(l1Url, predicate, what) {
   let next = 0;
   return until(async () => {
@@ -47,7 +47,7 @@ export function untilMined(l1Url, predicate, what) {
   }, what);
 }
 
-/** One step of a timeline. The first that fails shows the logs and ends the timeline. */
+/** Runs one step of a timeline. A failed step shows the logs and ends the timeline. */
 export async function step(t, name, body) {
   let failure;
   await t.test(name, async (t) => {
@@ -63,19 +63,19 @@ export async function step(t, name, body) {
   if (failure) throw new Error(`the timeline ends at "${name}"`, { cause: failure });
 }
 
-/** A JSON-RPC call's whole answer: `result` or `error`. */
+/** Sends a JSON-RPC request and returns the whole response: `result` or `error`. */
 export async function ask(url, method, params = []) {
   return (await post(url, { jsonrpc: "2.0", id: 1, method, params })).body;
 }
 
-/** A JSON-RPC call's result. */
+/** Sends a JSON-RPC request and returns its result; an error is thrown. */
 export async function rpc(url, method, params = []) {
   const { result, error } = await ask(url, method, params);
   if (error) throw new Error(`${method}: ${error.message} (${error.code})`);
   return result;
 }
 
-/** Posts JSON, or the body as it is if it is a string or bytes. */
+/** Posts JSON; a string or bytes are sent unchanged. */
 export async function post(url, body, mediaType = "application/json") {
   const raw = typeof body === "string" || body instanceof Uint8Array;
   const headers = mediaType === null ? {} : { "content-type": mediaType };
@@ -93,7 +93,7 @@ async function read(response) {
   return { status: response.status, mediaType, body };
 }
 
-/** An L1 of the test's own, that outlives whatever uses it. Blocks are mined by hand. */
+/** Starts an L1 that runs until the test ends. It mines only when the test asks. */
 export async function startAnvil(t, args = []) {
   const all = ["--port", "0", "--no-mining", "--hardfork", "osaka", "--slots-in-an-epoch", "1", ...args];
   const program = new Program(t, "anvil", tool("anvil"), all, { linesShown: 10 });
@@ -116,13 +116,13 @@ export async function startDev(
     () => program.events.find(({ event }) => event === "ready"),
     "turnpike dev to be up",
   );
-  assert.equal(program.events[0], ready, "the first line says that it is ready");
+  assert.equal(program.events[0], ready, "the first line is the ready event");
   return new Dev(program, data, ready);
 }
 
 /** A running `turnpike dev`. */
 export class Dev {
-  /** How far each transaction has been seen to come. */
+  /** Latest state seen of each transaction. */
   #progress = new Map();
 
   constructor(program, data, ready) {
@@ -134,7 +134,7 @@ export class Dev {
     return this.program.pid;
   }
 
-  /** What the challenger said about outputs, in order. */
+  /** The challenger's verdicts, in order. */
   verdicts() {
     return this.program.events.filter(({ event }) => event === "output");
   }
@@ -147,13 +147,13 @@ export class Dev {
     return this.program.kill();
   }
 
-  /** Mines L1 blocks; the first comes `seconds` later than it would. */
+  /** Mines L1 blocks, the first with a timestamp `seconds` later. */
   async advanceL1(blocks = 1, seconds = 0) {
     if (seconds > 0) await rpc(this.l1Url, "evm_increaseTime", [seconds]);
     for (let block = 0; block < blocks; block++) await rpc(this.l1Url, "evm_mine");
   }
 
-  /** L1 transactions to one of the rollup's contracts that wait to be mined. */
+  /** Pending L1 transactions to one of the rollup's contracts. */
   async l1Pool(contract) {
     const { pending } = await rpc(this.l1Url, "txpool_content");
     const all = Object.values(pending).flatMap((byNonce) => Object.values(byNonce));
@@ -161,7 +161,7 @@ export class Dev {
     return all.filter(({ to }) => to?.toLowerCase() === address);
   }
 
-  /** Waits for a role's L1 transaction to that contract and returns its hash. It stays in L1's pool. */
+  /** Waits for a pending L1 transaction to this contract and returns its hash. It is not mined. */
   async l1Transaction(contract, what) {
     const [first] = await until(async () => {
       const found = await this.l1Pool(contract);
@@ -170,7 +170,7 @@ export class Dev {
     return first.hash;
   }
 
-  /** Mines an L1 block whenever a role has sent something, until the predicate holds. */
+  /** Mines an L1 block for every transaction of a role, until the predicate holds. */
   async settle(predicate, what) {
     const contracts = Object.keys(this.contracts);
     return until(async () => {
@@ -182,13 +182,13 @@ export class Dev {
     }, what);
   }
 
-  /** Settles until L1 holds all blocks and the challenger has judged an output after the newest. */
+  /** Waits until L1 holds all blocks and the challenger has judged an output after the newest one. */
   async settleAll() {
     await this.settle(async () => {
       const { head, safe } = await this.status();
       return safe === head.number;
     }, "every block to be safe");
-    // An output comes once the one before is old enough.
+    // The proposer waits for the interval between outputs.
     await this.advanceL1(1, PROPOSE_INTERVAL);
     return this.settle(async () => {
       const { head, outputs } = await this.status();
@@ -201,8 +201,8 @@ export class Dev {
     return (await get(`${this.l2Url}/v1/status`)).body;
   }
 
-  /** A transaction's life so far: never unknown once it was taken, and never less than it was. */
-  async life(hash) {
+  /** A transaction's status. Fails if an accepted transaction is unknown or its state went back. */
+  async transactionStatus(hash) {
     const { status, body } = await get(`${this.l2Url}/v1/transactions/${hash}`);
     assert.equal(status, 200, JSON.stringify(body));
     if (body.state !== "refused") {
@@ -213,15 +213,15 @@ export class Dev {
     return body;
   }
 
-  /** Waits until a transaction has come as far as that. */
-  async lifeIs(hash, state) {
+  /** Waits until a transaction has this state. */
+  async waitForState(hash, state) {
     return until(async () => {
-      const life = await this.life(hash);
-      return life.state === state && life;
+      const transaction = await this.transactionStatus(hash);
+      return transaction.state === state && transaction;
     }, `${hash} to be ${state}`);
   }
 
-  /** Posts raw transactions over REST: one as a string, many as a list. */
+  /** Posts raw transactions over REST: one as a string, several as a list. */
   submit(raw) {
     const body = Array.isArray(raw) ? { transactions: raw } : { transaction: raw };
     return post(`${this.l2Url}/v1/transactions`, body);

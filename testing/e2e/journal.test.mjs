@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { copyFileSync, cpSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { between, dice, pick, seedOf } from "../crash/dice.mjs";
+import { between, seededRandom, pick, seedOf } from "../crash/random.mjs";
 import { Ledger } from "../crash/ledger.mjs";
 import { Load } from "../crash/load.mjs";
-import { loseSome } from "../crash/power.mjs";
+import { loseSome } from "../crash/power-loss.mjs";
 import { deploySequencer } from "../crash/sequencer.mjs";
 import { SqliteFile } from "../crash/sqlite.mjs";
 import { step, until } from "./harness.mjs";
@@ -38,7 +38,7 @@ const NO_ROOM = /no room left: make some, then start again/;
 const DISK_FAILS = /disk fails: look at its health before starting again/;
 
 test("if the journal cannot be written, the sequencer stops and loses nothing acknowledged", async (t) => {
-  const random = dice(seedOf("TURNPIKE_CRASH_SEED"));
+  const random = seededRandom(seedOf("TURNPIKE_CRASH_SEED"));
   const sequencer = await deploySequencer(t, ARGS);
   const ledger = new Ledger();
   const load = new Load(sequencer.accounts, ledger);
@@ -116,7 +116,7 @@ test("if the journal cannot be written, the sequencer stops and loses nothing ac
 });
 
 test("an altered journal is refused", async (t) => {
-  const random = dice(seedOf("TURNPIKE_CRASH_SEED"));
+  const random = seededRandom(seedOf("TURNPIKE_CRASH_SEED"));
   const sequencer = await deploySequencer(t, ARGS);
   const { database } = sequencer;
   const ledger = new Ledger();

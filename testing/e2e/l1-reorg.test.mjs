@@ -5,13 +5,13 @@ import { test } from "node:test";
 import { parseEther } from "viem";
 
 import { rpc, step, until } from "./harness.mjs";
-import { startSolo } from "./solo.mjs";
+import { startStandalone } from "./standalone.mjs";
 
 const FORCE_WINDOW = 40;
 const DEPTHS = [1, 2, 5, 20];
 
 test("the chain follows L1 reorgs of several depths", async (t) => {
-  const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
+  const solo = await startStandalone(t, { forceWindow: FORCE_WINDOW });
   const [, bob] = solo.accounts;
   const mint = parseEther("1");
   const sent = [];
@@ -38,9 +38,9 @@ test("the chain follows L1 reorgs of several depths", async (t) => {
       await rpc(solo.l1Url, "anvil_reorg", [depth, []]);
       await solo.mine(1);
       await until(async () => (await balance()) === before, "the deposit to be taken back");
-      const life = await solo.life(name);
-      assert.deepEqual([life.state, life.block], ["reverted", undefined]);
-      assert.match(life.revertedFrom.reason, /L1 has dropped deposit/);
+      const transaction = await solo.transactionStatus(name);
+      assert.deepEqual([transaction.state, transaction.block], ["reverted", undefined]);
+      assert.match(transaction.revertedFrom.reason, /L1 has dropped deposit/);
       for (const hash of sent) assert.equal((await solo.sealed(hash)).status, "success");
     });
   }

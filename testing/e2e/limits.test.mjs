@@ -9,8 +9,8 @@ import WebSocket from "ws";
 
 import { call, flood, invalidTransactions, openMany, send, slowloris } from "../../tools/attack.mjs";
 import { CHAIN_ID, get, step, until } from "./harness.mjs";
-import { later } from "./programs.mjs";
-import { startSolo } from "./solo.mjs";
+import { onTestEnd } from "./programs.mjs";
+import { startStandalone } from "./standalone.mjs";
 
 const CONNECTIONS_MAX = 700;
 const CONNECTIONS_PER_IP = 520;
@@ -64,7 +64,7 @@ async function exhaust(url, options, body) {
 }
 
 test("the listener limits each client", async (t) => {
-  const solo = await startSolo(t, {}, FLAGS);
+  const solo = await startStandalone(t, {}, FLAGS);
   const url = solo.l2Url;
 
   await step(t, "an expensive request gets an answer and little work", async () => {
@@ -140,7 +140,7 @@ test("the listener limits each client", async (t) => {
 
   await step(t, "WebSocket requests use the same allowance", async () => {
     const socket = new WebSocket(url.replace("http", "ws"), { localAddress: "127.0.0.8" });
-    later(t, () => socket.terminate());
+    onTestEnd(t, () => socket.terminate());
     const limited = new Promise((resolve, reject) => {
       socket.on("message", (data) => {
         const { error } = JSON.parse(data);
@@ -182,7 +182,7 @@ test("the listener limits each client", async (t) => {
       openMany(url, "127.0.0.12", IDLE),
       slowloris(url, "127.0.0.13", SLOW),
     ]);
-    later(t, () => {
+    onTestEnd(t, () => {
       slow.stop();
       for (const socket of idle.sockets) socket.destroy();
     });

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { test } from "node:test";
 
 import { rpc, startDev, step, until } from "./harness.mjs";
-import { Program, later, run, temporaryFolder, tool, turnpike } from "./programs.mjs";
+import { Program, onTestEnd, run, temporaryFolder, tool, turnpike } from "./programs.mjs";
 
 /** Warm-up transactions, which are not measured. */
 const WARM_UP = 1_000;
@@ -44,7 +44,7 @@ async function altered(t, url, answers) {
     response.end(await (await fetch(url, { method: "POST", headers, body })).text());
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  later(t, () => {
+  onTestEnd(t, () => {
     server.closeAllConnections();
     server.close();
   });

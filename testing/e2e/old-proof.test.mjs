@@ -6,7 +6,7 @@ import { encodeAbiParameters, keccak256 } from "viem";
 
 import { abiOf, sealTo, succeeded } from "./clients.mjs";
 import { ask, rpc, step } from "./harness.mjs";
-import { startSolo } from "./solo.mjs";
+import { startStandalone } from "./standalone.mjs";
 
 const MESSAGE_PASSER = "0x4200000000000000000000000000000000000016";
 /** States kept behind the newest block. */
@@ -16,7 +16,7 @@ const slotOf = (withdrawal) =>
   keccak256(encodeAbiParameters([{ type: "bytes32" }, { type: "uint256" }], [withdrawal, 0n]));
 
 test("withdrawals stay provable after their state is pruned", async (t) => {
-  const solo = await startSolo(t);
+  const solo = await startStandalone(t);
   const proofs = new Map();
   const hashes = [];
   const slots = () => [...hashes.map(slotOf), `0x${"0".repeat(63)}1`, `0x${"0".repeat(62)}99`];

@@ -1,4 +1,4 @@
-// viem's op-stack actions, as they come from npm, on a running rollup: what an application sets up to use them.
+// Sets up viem's op-stack actions, unmodified, for a running rollup.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { mock } from "node:test";
@@ -26,7 +26,7 @@ import { abiOf, accountsOf } from "./clients.mjs";
 import { rpc } from "./harness.mjs";
 
 const POLL_MS = 50;
-/** A timer that is longer than this is a wait that viem was asked for: its requests' time-outs are not. */
+/** Longer timers are waits that viem was asked for; shorter ones are time-outs of its requests. */
 const LONG_WAIT_MS = 10_000;
 
 export const MESSAGE_PASSER = "0x4200000000000000000000000000000000000016";
@@ -53,7 +53,7 @@ export function opStack(dev) {
       l1StandardBridge: { [l1Id]: { address: dev.contracts.bridge } },
     },
   });
-  // A development L1 has no Multicall3 contract, so viem brings its own along with each call.
+  // A development L1 has no Multicall3 contract: viem sends the code with each call.
   const batch = { multicall: { deployless: true } };
   const options = (chain) => ({ chain, transport: http(), pollingInterval: POLL_MS, cacheTime: 0 });
   const accounts = accountsOf(dev);
@@ -69,7 +69,7 @@ export function opStack(dev) {
   };
 }
 
-/** Runs `body` while this process's clock shows L1's time: some of viem's actions compare the two. */
+/** Runs `body` while this process's clock shows L1's time, because some viem actions compare the two. */
 export async function atL1Time(l1, body) {
   const { timestamp } = await l1.getBlock();
   mock.timers.enable({ apis: ["Date"], now: Number(timestamp) * 1000 });
@@ -80,7 +80,7 @@ export async function atL1Time(l1, body) {
   }
 }
 
-/** Runs `body`, whose long waits are over at once, and returns how long each was to be, in seconds. */
+/** Runs `body` and skips its long waits. Returns the length of each, in seconds. */
 export async function waitsOf(body) {
   const waits = [];
   const real = globalThis.setTimeout;
@@ -100,7 +100,7 @@ const errors = ["Portal", "Rollup", "Inbox"].flatMap((contract) =>
   abiOf(contract).filter(({ type }) => type === "error"),
 );
 
-/** Expects a contract to refuse, with one of these errors of its own. viem's ABI does not know ours. */
+/** Expects a revert with one of these custom errors, which viem's ABI lacks. */
 export async function refuses(call, ...errorNames) {
   await assert.rejects(call, (error) => {
     assert.ok(error instanceof BaseError, error);
@@ -112,7 +112,7 @@ export async function refuses(call, ...errorNames) {
   });
 }
 
-/** Proposes the output after an inbox entry, as anybody may: `block` is the entry's last block. */
+/** Proposes the output after an inbox entry. `block` is the entry's last block. */
 export async function propose(dev, { l1, wallet }, { parent, entry, block }) {
   const rollup = { address: dev.contracts.rollup, abi: abiOf("Rollup") };
   const inbox = { address: dev.contracts.inbox, abi: abiOf("Inbox") };
@@ -134,7 +134,7 @@ export async function propose(dev, { l1, wallet }, { parent, entry, block }) {
   });
 }
 
-/** A block's header as it is hashed. */
+/** RLP of a block's header, whose hash is the block's hash. */
 function headerRlp(block) {
   const number = (value) => (BigInt(value) === 0n ? "0x" : `0x${evenHex(BigInt(value))}`);
   const header = toRlp([
@@ -160,7 +160,7 @@ function headerRlp(block) {
     block.parentBeaconBlockRoot,
     block.requestsHash,
   ]);
-  assert.equal(keccak256(header), block.hash, "the header's fields are those that are hashed");
+  assert.equal(keccak256(header), block.hash, "the header's RLP hashes to the block's hash");
   return header;
 }
 
@@ -171,7 +171,7 @@ function evenHex(value) {
 
 const require = createRequire(import.meta.url);
 
-/** An ERC-20 token that is nobody's special: OpenZeppelin's, prebuilt. Arguments: name, symbol, supply, owner. */
+/** OpenZeppelin's prebuilt ERC-20 token. Arguments: name, symbol, supply, owner. */
 export function tokenArtifact() {
   return require("@openzeppelin/contracts/build/contracts/ERC20PresetFixedSupply.json");
 }

@@ -1,17 +1,17 @@
-// A PostgreSQL server of a test's own. It ends with the test, and with this process, however that ends.
+// Starts a PostgreSQL server for one test. It ends with the test, or with this process however it ends.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 
-import { TURNPIKE, later } from "./programs.mjs";
+import { TURNPIKE, onTestEnd } from "./programs.mjs";
 
 const SERVER = join(dirname(TURNPIKE), "test-postgres");
 const NOT_INSTALLED = /is not installed/;
 
 /**
- * Starts a server. Returns a function that creates a database and gives its URL; undefined where PostgreSQL is not installed, which with
- * `CI` set is an error.
+ * Starts a server. Returns a function that creates a database and returns its URL. Without PostgreSQL it
+ * returns undefined, or throws if `CI` is set.
  */
 export async function startPostgres(t) {
   if (!existsSync(SERVER)) {
@@ -21,8 +21,8 @@ export async function startPostgres(t) {
   let errors = "";
   child.stderr.on("data", (data) => (errors += data));
   const ended = new Promise((resolve) => child.once("close", resolve));
-  later(t, () => {
-    // Its standard input is what it lives by.
+  onTestEnd(t, () => {
+    // The server ends when its standard input closes.
     child.stdin.end();
     return ended;
   });

@@ -92,12 +92,12 @@ test("a preconfirmation is signed and kept", { timeout: 600_000 }, async (t) => 
     assert.equal(await rpc(dev.l2Url, "eth_getTransactionReceipt", [body.hash]), null);
     assert.equal((await rpc(dev.l2Url, "eth_getTransactionByHash", [body.hash])).blockHash, null);
     assert.equal(await rpc(dev.l2Url, "eth_getTransactionCount", [alice.address, "pending"]), "0x1");
-    assert.equal((await dev.life(body.hash)).state, "preconfirmed");
+    assert.equal((await dev.transactionStatus(body.hash)).state, "preconfirmed");
   });
 
   await step(t, "the sealed block keeps the promise", async () => {
-    const life = await dev.lifeIs(promised.hash, "sealed");
-    const { block, position, receiptHash, signature } = life;
+    const transaction = await dev.waitForState(promised.hash, "sealed");
+    const { block, position, receiptHash, signature } = transaction;
     assert.deepEqual(
       [block.number, position, receiptHash, signature],
       [promised.block.number, promised.position, promised.receiptHash, promised.signature],
@@ -111,10 +111,10 @@ test("a preconfirmation is signed and kept", { timeout: 600_000 }, async (t) => 
     const raws = await Promise.all(Array.from({ length: 20 }, (_, nonce) => signed(bob, { nonce })));
     const { status, body } = await post(`${transactions}?wait=sealed`, { transactions: [...raws, "0x02"] });
     assert.equal(status, 200);
-    const lives = body.results.slice(0, -1).map(({ transaction }) => transaction);
-    assert.deepEqual([...new Set(lives.map(({ state }) => state))], ["sealed"]);
+    const transactions = body.results.slice(0, -1).map(({ transaction }) => transaction);
+    assert.deepEqual([...new Set(transactions.map(({ state }) => state))], ["sealed"]);
     assert.deepEqual(
-      lives.map(({ hash }) => hash),
+      transactions.map(({ hash }) => hash),
       raws.map((raw) => keccak256(raw)),
     );
     assert.equal(body.results.at(-1).error.type, "/problems/undecodable");
@@ -123,7 +123,7 @@ test("a preconfirmation is signed and kept", { timeout: 600_000 }, async (t) => 
     assert.deepEqual([again.status, again.body.state, again.body.block.hash], [
       200,
       "sealed",
-      lives[0].block.hash,
+      transactions[0].block.hash,
     ]);
   });
 
@@ -172,9 +172,9 @@ test("a preconfirmation is signed and kept", { timeout: 600_000 }, async (t) => 
       results,
       raws.map((raw) => keccak256(raw)),
     );
-    await dev.lifeIs(results.at(-1), "sealed");
-    const lives = await Promise.all([results[0], results.at(-1)].map((hash) => dev.life(hash)));
-    assert.ok(lives[1].block.number - lives[0].block.number <= 1, "at most a block's end between them");
+    await dev.waitForState(results.at(-1), "sealed");
+    const transactions = await Promise.all([results[0], results.at(-1)].map((hash) => dev.transactionStatus(hash)));
+    assert.ok(transactions[1].block.number - transactions[0].block.number <= 1, "at most a block's end between them");
   });
 
   await step(t, "JSON-RPC over WebSocket: concurrent requests, single requests and batches", async () => {

@@ -1,4 +1,4 @@
-// Programs that a test starts: their output line by line, and the promise that none outlives the test.
+// Starts programs for tests, collects their output, and ends every program with its test.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -11,24 +11,24 @@ export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const TURNPIKE = resolve(ROOT, process.env.TURNPIKE_BIN ?? "target/debug/turnpike");
 export const require = createRequire(import.meta.url);
 
-/** Lines of a program's log that a failure shows. */
+/** Log lines of a program that a failure shows. */
 const LOG_LINES_SHOWN = 60;
 const LOG_COLUMNS_SHOWN = 400;
-/** A program that was told to end and has not after this is killed. */
+/** A program that has not stopped after this time is killed. */
 const STOP_TIMEOUT_MS = 30_000;
-/** A program that should end by itself and has not after this is killed. */
+/** A program that should end by itself is killed after this time. */
 const RUN_TIMEOUT_MS = 120_000;
 
 const running = new Set();
 const crashed = [];
 
-// Whatever ends this process ends what it started.
+// However this process ends, its programs end too.
 process.on("exit", () => {
   for (const program of running) program.signal("SIGKILL");
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
 
-/** Path of a tool that npm installs. */
+/** Path of a tool that npm installed. */
 export function tool(name) {
   const path = join(ROOT, "node_modules/.bin", name);
   if (!existsSync(path)) throw new Error(`${name} is not installed: run \`npm ci\` in ${ROOT}`);
@@ -45,8 +45,8 @@ export function turnpike() {
 
 const cleanups = new WeakMap();
 
-/** Has `cleanup` run when the test ends, the last one registered first. */
-export function later(t, cleanup) {
+/** Runs `cleanup` when the test ends, the last one registered first. */
+export function onTestEnd(t, cleanup) {
   if (!cleanups.has(t)) {
     const stack = [];
     cleanups.set(t, stack);
@@ -57,14 +57,14 @@ export function later(t, cleanup) {
   cleanups.get(t).push(cleanup);
 }
 
-/** A new folder that is deleted with the test. */
+/** A new folder that is deleted when the test ends. */
 export function temporaryFolder(t) {
   const folder = mkdtempSync(join(tmpdir(), "turnpike-e2e-"));
-  later(t, () => rmSync(folder, { recursive: true, force: true }));
+  onTestEnd(t, () => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** A program that runs until the test, or the test's end, stops it. */
+/** A program that runs until it is stopped, at the latest by the end of the test. */
 export class Program {
   /** Both outputs, line by line. */
   log = [];
@@ -93,7 +93,7 @@ export class Program {
         resolve({ code, signal });
       });
     });
-    later(t, () => this.stop());
+    onTestEnd(t, () => this.stop());
   }
 
   #take(stream, line) {
@@ -102,17 +102,17 @@ export class Program {
     if (stream === "stdout" && line.startsWith('{"')) this.events.push(JSON.parse(line));
   }
 
-  /** Only for programs that still run: the system may have given the id to another since. */
+  /** Signals the program if it still runs: its process id may belong to another process otherwise. */
   signal(signal) {
     if (running.has(this) && this.pid !== undefined) this.child.kill(signal);
   }
 
-  /** The program may end by itself from now on. */
+  /** Allows the program to end by itself from now on. */
   expectEnd() {
     this.#endExpected = true;
   }
 
-  /** Asks it to end, insists if it does not, and returns how it ended. */
+  /** Stops it, with SIGKILL after a time-out, and returns how it ended. */
   async stop(signal = "SIGTERM") {
     this.expectEnd();
     this.signal(signal);
@@ -122,7 +122,7 @@ export class Program {
     return end;
   }
 
-  /** Ends it without warning. */
+  /** Kills it. */
   kill() {
     return this.stop("SIGKILL");
   }
@@ -140,7 +140,7 @@ export async function run(t, command, args, options) {
   return { code, stdout: program.stdout, stderr: program.stderr };
 }
 
-/** What the programs have said lately, for people. */
+/** The newest log lines of each program, as text. */
 export function recentLogs(programs = [...crashed, ...running]) {
   const tail = ({ name, pid, code, log, linesShown }) => {
     const end = code === undefined ? "running" : `ended with ${code ?? "a signal"}`;
@@ -152,7 +152,7 @@ export function recentLogs(programs = [...crashed, ...running]) {
   return programs.map(tail).join("\n");
 }
 
-/** Throws if a program ended that should not have. */
+/** Throws if a program ended unexpectedly. */
 export function checkAlive() {
   if (crashed.length === 0) return;
   const message = `${crashed.map((program) => program.name).join(", ")} ended unexpectedly\n${recentLogs()}`;

@@ -11,7 +11,7 @@ import { walletActionsL1 } from "viem/op-stack";
 import { abiOf, compileProbe } from "./clients.mjs";
 import { get, post, rpc, startAnvil, step, until, untilMined } from "./harness.mjs";
 import { Program, ROOT, run, temporaryFolder, turnpike } from "./programs.mjs";
-import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
+import { deployChain, developmentAccounts, keyOf } from "./standalone.mjs";
 import { buildWorkload } from "./workload.mjs";
 
 const PROGRAM = join(ROOT, "fraud-proof/guest/program.elf");

@@ -45,7 +45,7 @@ test("receipts equal anvil's", { timeout: 600_000 }, async (t) => {
     await submitEverything(dev, workload);
     const { length } = all;
     await until(
-      async () => (await dev.life(all[length - 1].hash)).state === "sealed",
+      async () => (await dev.transactionStatus(all[length - 1].hash)).state === "sealed",
       "the last transaction to be sealed",
     );
     const isQuiet = async () => {
@@ -53,7 +53,7 @@ test("receipts equal anvil's", { timeout: 600_000 }, async (t) => {
       return pool.transactions + preconfirmed.transactions === 0;
     };
     await until(isQuiet, "everything to be in blocks");
-    for (const { hash, what } of all) assert.equal((await dev.life(hash)).state, "sealed", what);
+    for (const { hash, what } of all) assert.equal((await dev.transactionStatus(hash)).state, "sealed", what);
   });
 
   let blocks;
@@ -161,7 +161,7 @@ test("receipts equal anvil's", { timeout: 600_000 }, async (t) => {
     const { verdict } = await dev.settleAll();
     assert.equal(verdict, "ok");
     for (const { hash, what } of all) {
-      const { state } = await dev.life(hash);
+      const { state } = await dev.transactionStatus(hash);
       assert.ok(["proposed", "final"].includes(state), `${what}: ${state}`);
     }
   });
@@ -205,7 +205,7 @@ async function submitEverything(dev, { setUp, mixed }) {
       chunk.map(({ hash }) => hash),
     );
     // Makes several blocks, with different timestamps.
-    await dev.lifeIs(hashes.at(-1), "sealed");
+    await dev.waitForState(hashes.at(-1), "sealed");
   }
 }
 

@@ -11,7 +11,7 @@ import { keccak256, parseEther, toHex } from "viem";
 import {
   checksumAfter,
   cuttingProxy,
-  lyingFeed,
+  tamperedFeed,
   partOf,
   readEntry,
   readFeed,
@@ -21,7 +21,7 @@ import {
 import { CHAIN_ID, ask, get, post, rpc, step, until, untilMined } from "./harness.mjs";
 import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
 import { startPostgres } from "./postgres.mjs";
-import { developmentAccounts, keyOf, startSolo } from "./solo.mjs";
+import { developmentAccounts, keyOf, startStandalone } from "./standalone.mjs";
 
 const BURST = 60;
 const CUTS = 12;
@@ -140,7 +140,7 @@ const journal = (database) =>
   sql(database, "SELECT sequence, epoch, hex(checksum), hex(payload) FROM journal ORDER BY sequence").split("\n");
 
 test("replicas equal the sequencer despite cuts and crashes", async (t) => {
-  const solo = await startSolo(t);
+  const solo = await startStandalone(t);
   const database = join(solo.genesis, "../sequencer.db");
   const proxy = await cuttingProxy(t, () => solo.l2Url, {
     cuts: CUTS,
@@ -161,7 +161,7 @@ test("replicas equal the sequencer despite cuts and crashes", async (t) => {
     assert.ok(hashes.length >= 2 * BURST);
     assert.ok(proxy.connections >= CUTS);
     await quiet(solo);
-    for (const hash of hashes) assert.notEqual((await solo.life(hash)).block, undefined);
+    for (const hash of hashes) assert.notEqual((await solo.transactionStatus(hash)).block, undefined);
   });
 
   const same = async () => {
@@ -241,7 +241,7 @@ test("replicas equal the sequencer despite cuts and crashes", async (t) => {
 });
 
 test("a replica that reads L1 alone derives the sequencer's chain", async (t) => {
-  const solo = await startSolo(t);
+  const solo = await startStandalone(t);
   const at = (name) => join(solo.genesis, "..", name);
   const chain = ["--genesis", solo.genesis, "--l1-url", solo.l1Url];
   const l1 = ["--l1-confirmations", "0", "--l1-poll-ms", "50"];
@@ -270,7 +270,7 @@ test("a replica that reads L1 alone derives the sequencer's chain", async (t) =>
 test("replicas work on PostgreSQL", async (t) => {
   const createDatabase = await startPostgres(t);
   if (!createDatabase) return t.skip("PostgreSQL is not installed");
-  const solo = await startSolo(t);
+  const solo = await startStandalone(t);
   await solo.stop();
   const [theirs, ours] = [await createDatabase(), await createDatabase()];
   await solo.start(theirs);
@@ -300,12 +300,12 @@ test("replicas work on PostgreSQL", async (t) => {
 });
 
 test("a replica names the first difference and exits with 2", async (t) => {
-  const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
+  const solo = await startStandalone(t, { forceWindow: FORCE_WINDOW });
   const [alice] = solo.accounts;
   const hashes = [];
   for (let nonce = 0; nonce < 3; nonce++) hashes.push((await solo.sealed(await solo.transfer(0, nonce))).hash);
   const places = [];
-  for (const hash of hashes) places.push((await solo.life(hash)).block);
+  for (const hash of hashes) places.push((await solo.transactionStatus(hash)).block);
   const database = join(solo.genesis, "../sequencer.db");
 
   /** Finds the slice of a block that holds a transaction. */
@@ -347,7 +347,7 @@ test("a replica names the first difference and exits with 2", async (t) => {
 
   for (const [name, [change, report]] of Object.entries(lies)) {
     await step(t, `a feed with another ${name}`, async () => {
-      const feed = await lyingFeed(t, solo.l2Url, change);
+      const feed = await tamperedFeed(t, solo.l2Url, change);
       const { code, stdout, stderr } = await new Replica(t, solo, feed.url).run();
       assert.equal(code, 2, stderr);
       const found = JSON.parse(stdout);
@@ -356,7 +356,7 @@ test("a replica names the first difference and exits with 2", async (t) => {
   }
 
   await step(t, "a changed row in the feed is detected", async () => {
-    const feed = await lyingFeed(t, solo.l2Url, lies.outcome[0], { chained: false });
+    const feed = await tamperedFeed(t, solo.l2Url, lies.outcome[0], { chained: false });
     const { code, stdout } = await new Replica(t, solo, feed.url).run();
     assert.equal(code, 2);
     const found = JSON.parse(stdout);
@@ -369,7 +369,7 @@ test("a replica names the first difference and exits with 2", async (t) => {
     const replica = await startReplica(t, solo, solo.l2Url.replace("http", "ws"), { folder });
     await replica.reach(solo.l2Url);
     await replica.program.stop();
-    const feed = await lyingFeed(t, solo.l2Url, lies.outcome[0]);
+    const feed = await tamperedFeed(t, solo.l2Url, lies.outcome[0]);
     await solo.sealed(await solo.transfer(0, 3));
     const { code, stdout } = await new Replica(t, solo, feed.url, { folder }).run();
     assert.equal(code, 2);
@@ -434,10 +434,10 @@ test("a replica names the first difference and exits with 2", async (t) => {
       await portrait(replica.url, solo.accounts, head),
       await portrait(solo.l2Url, solo.accounts, head),
     );
-    const life = await solo.life(hashes[1]);
-    assert.match(life.revertedFrom.reason, /forced/);
+    const transaction = await solo.transactionStatus(hashes[1]);
+    assert.match(transaction.revertedFrom.reason, /forced/);
     const theirs = (await get(`${replica.url}/v1/transactions/${hashes[1]}`)).body;
-    assert.deepEqual([theirs.block, theirs.revertedFrom], [life.block, life.revertedFrom]);
+    assert.deepEqual([theirs.block, theirs.revertedFrom], [transaction.block, transaction.revertedFrom]);
     const safe = async () => (await get(`${replica.url}/v1/status`)).body.safe;
     await until(async () => (await safe()) === 1, "the replica to see the forced block on L1");
   });

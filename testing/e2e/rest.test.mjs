@@ -54,12 +54,12 @@ test("the REST API reports transaction status, events and problems", { timeout: 
     assert.deepEqual(Object.values(later), [null, null, null, null]);
     await send(await signed(bob, 0), "sealed");
 
-    const { data } = await stream.has("transaction", (life) => life.hash === hash && life.state === "sealed");
+    const { data } = await stream.has("transaction", (transaction) => transaction.hash === hash && transaction.state === "sealed");
     assert.deepEqual([data.times.received, data.times.preconfirmed], [received, ran]);
     assert.ok(data.times.sealed >= ran);
     const states = stream.named("transaction").filter(({ data }) => data.hash === hash);
     assert.deepEqual([...new Set(states.map(({ data }) => data.state))], states.map(({ data }) => data.state));
-    await stream.has("transaction", (life) => life.sender === bob.address.toLowerCase());
+    await stream.has("transaction", (transaction) => transaction.sender === bob.address.toLowerCase());
     const block = await stream.has("block", ({ number }) => number === data.block.number);
     assert.equal(block.id, `${data.block.number}-${data.block.hash}`);
     assert.equal((await read(`/v1/blocks/${data.block.number}`)).sealedMs, data.times.sealed);
@@ -104,8 +104,8 @@ test("the REST API reports transaction status, events and problems", { timeout: 
     const stream = await openEvents(t, at(`/v1/stream?events=settlement,transaction&hash=${hash}`));
     await dev.settleAll();
     await dev.advanceL1(1, CHALLENGE_WINDOW);
-    await dev.settle(async () => (await dev.life(hash)).state === "final", "it to be final");
-    final = await dev.life(hash);
+    await dev.settle(async () => (await dev.transactionStatus(hash)).state === "final", "it to be final");
+    final = await dev.transactionStatus(hash);
     const { l1Time } = await read(`/v1/batches/${final.posted.entry}`);
     const { proposedAt, windowEndsAt } = await read(`/v1/outputs/${final.output.index}`);
     const { posted, proposed, final: finalAt } = final.times;
@@ -125,13 +125,13 @@ test("the REST API reports transaction status, events and problems", { timeout: 
     await stream.ended();
     assert.match(stream.events.at(-1).data.reason, /stops/);
     dev = await start(false);
-    const life = await dev.lifeIs(hash, "final");
-    assert.deepEqual(life, final);
+    const transaction = await dev.waitForState(hash, "final");
+    assert.deepEqual(transaction, final);
     // A pending transaction keeps its time of receipt.
     assert.deepEqual((await read(`/v1/accounts/${alice.address}`)).pooled, pooled);
     await send(await signed(alice, 3), "sealed");
     await send(await signed(alice, 4), "sealed");
-    const waited = await dev.lifeIs(pooled[0].hash, "sealed");
+    const waited = await dev.waitForState(pooled[0].hash, "sealed");
     assert.equal(waited.times.received, pooled[0].receivedMs);
     assert.ok(waited.times.preconfirmed > pooled[0].receivedMs);
   });

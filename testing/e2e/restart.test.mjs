@@ -74,7 +74,7 @@ test("kill -9 loses nothing acknowledged", async (t) => {
     const { body, status } = await dev.submit(await transfer(bob, 1, alice.address));
     assert.equal(status, 202);
     waiting = body.hash;
-    assert.equal((await dev.life(waiting)).waitingForNonce, 0);
+    assert.equal((await dev.transactionStatus(waiting)).waitingForNonce, 0);
     before = await portrait(dev, accounts);
   });
 
@@ -82,14 +82,14 @@ test("kill -9 loses nothing acknowledged", async (t) => {
     assert.deepEqual(await dev.kill(), { code: null, signal: "SIGKILL" });
     dev = await start(false);
     assert.deepEqual(await portrait(dev, accounts), before);
-    for (const hash of sealed) assert.notEqual((await dev.life(hash)).block, undefined);
+    for (const hash of sealed) assert.notEqual((await dev.transactionStatus(hash)).block, undefined);
   });
 
   await step(t, "the pending transaction is still pending and runs once it can", async () => {
-    const life = await dev.life(waiting);
-    assert.deepEqual([life.state, life.nonce, life.waitingForNonce], ["received", 1, 0]);
+    const transaction = await dev.transactionStatus(waiting);
+    assert.deepEqual([transaction.state, transaction.nonce, transaction.waitingForNonce], ["received", 1, 0]);
     const { body } = await dev.submit(await transfer(bob, 0, alice.address));
-    for (const hash of [body.hash, waiting]) sealed.push((await dev.lifeIs(hash, "sealed")).hash);
+    for (const hash of [body.hash, waiting]) sealed.push((await dev.waitForState(hash, "sealed")).hash);
   });
 
   await step(t, "every block is posted once", async () => {
@@ -102,7 +102,7 @@ test("kill -9 loses nothing acknowledged", async (t) => {
       `all ok from ${first.index} on`,
     );
     for (const hash of sealed) {
-      const { state } = await dev.life(hash);
+      const { state } = await dev.transactionStatus(hash);
       assert.ok(["proposed", "final"].includes(state), state);
     }
     const now = await dev.status();
@@ -127,7 +127,7 @@ test("kill -9 loses nothing acknowledged", async (t) => {
       await new Promise((resolve) => setTimeout(resolve, 25 * (kill - 1)));
       await dev.kill();
       dev = await start(false);
-      for (const hash of acknowledged) await dev.lifeIs(hash, "sealed");
+      for (const hash of acknowledged) await dev.waitForState(hash, "sealed");
     });
   }
 
@@ -143,7 +143,7 @@ test("kill -9 loses nothing acknowledged", async (t) => {
     });
     assert.equal(l2BlockNumber, await l2.getBlockNumber());
     const blocks = new Set();
-    for (const hash of acknowledged) blocks.add((await dev.life(hash)).block.number);
+    for (const hash of acknowledged) blocks.add((await dev.transactionStatus(hash)).block.number);
     assert.ok(blocks.size >= KILLS);
   });
 });
@@ -266,6 +266,6 @@ test("kill -9 leaves no anvil behind and keeps its L1", async (t) => {
     // The old anvil's clock was ahead; the new one's is not.
     await again.advanceL1(1, PROPOSE_INTERVAL);
     await again.settleAll();
-    assert.equal((await again.life(receipt.transactionHash)).state, "proposed");
+    assert.equal((await again.transactionStatus(receipt.transactionHash)).state, "proposed");
   });
 });

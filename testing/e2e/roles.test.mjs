@@ -9,7 +9,7 @@ import { parseEther, parseGwei } from "viem";
 import { get, post, rpc, startAnvil, step, until, untilMined } from "./harness.mjs";
 import { startPostgres } from "./postgres.mjs";
 import { Program, temporaryFolder, turnpike } from "./programs.mjs";
-import { deployChain, developmentAccounts, keyOf } from "./solo.mjs";
+import { deployChain, developmentAccounts, keyOf } from "./standalone.mjs";
 
 const CONFIRMATIONS = 2;
 
@@ -65,8 +65,8 @@ async function rolesApart(t, databases) {
     });
     const { status, body } = await post(`${url}/v1/transactions`, { transaction });
     assert.equal(status, 202);
-    const life = async () => (await get(`${url}/v1/transactions/${body.hash}`)).body;
-    await settle(async () => (await life()).state === "proposed", "the transaction to be proposed");
+    const transactionStatus = async () => (await get(`${url}/v1/transactions/${body.hash}`)).body;
+    await settle(async () => (await transactionStatus()).state === "proposed", "the transaction to be proposed");
     const ok = () => judge.events.find(({ event, verdict }) => event === "output" && verdict === "ok");
     assert.equal((await settle(ok, "the challenger's verdict")).block, 1);
   });

@@ -144,7 +144,7 @@ test("transactions go from a client to finality", async (t) => {
     const request = { ...probe, functionName: "refuse", args: [41n], gas: 100_000n };
     const receipt = await receiptOf(l2, await aliceWallet.writeContract(request));
     assert.equal(receipt.status, "reverted");
-    assert.equal((await dev.life(receipt.transactionHash)).status, "failed");
+    assert.equal((await dev.transactionStatus(receipt.transactionHash)).status, "failed");
   });
 
   let dex;
@@ -220,11 +220,11 @@ test("transactions go from a client to finality", async (t) => {
     assert.equal(both.status, 200);
     assert.deepEqual(both.body.results[0], one.body, "sending it twice changes nothing");
     const { hash } = both.body.results[1];
-    const life = await dev.lifeIs(hash, "sealed");
-    assert.equal(life.status, "success");
-    assert.equal(getAddress(life.sender), bob.address);
+    const transaction = await dev.waitForState(hash, "sealed");
+    assert.equal(transaction.status, "success");
+    assert.equal(getAddress(transaction.sender), bob.address);
     const receipt = await l2.getTransactionReceipt({ hash });
-    assert.deepEqual(life.block, { number: Number(receipt.blockNumber), hash: receipt.blockHash });
+    assert.deepEqual(transaction.block, { number: Number(receipt.blockNumber), hash: receipt.blockHash });
     sent.rest = hash;
   });
 
@@ -246,7 +246,7 @@ test("transactions go from a client to finality", async (t) => {
       });
       const { hash } = (await dev.submit(raw)).body;
       // Polls without a pause: the transaction is never unknown.
-      while ((await dev.life(hash)).state === "received")
+      while ((await dev.transactionStatus(hash)).state === "received")
         assert.ok(await rpc(dev.l2Url, "eth_getTransactionByHash", [hash]));
     }
   });
@@ -283,11 +283,11 @@ test("transactions go from a client to finality", async (t) => {
   let output;
   await step(t, "L1 includes the batch: the block is safe", async () => {
     await dev.l1Transaction("inbox", "the batcher to post");
-    for (const hash of Object.values(sent)) assert.equal((await dev.life(hash)).state, "sealed");
+    for (const hash of Object.values(sent)) assert.equal((await dev.transactionStatus(hash)).state, "sealed");
     assert.equal((await dev.status()).safe, 0, "nothing is safe before L1 moves");
-    await dev.settle(async () => (await dev.life(sent.rest)).state !== "sealed", "the swap to be safe");
+    await dev.settle(async () => (await dev.transactionStatus(sent.rest)).state !== "sealed", "the swap to be safe");
     for (const hash of Object.values(sent)) {
-      const { posted } = await dev.life(hash);
+      const { posted } = await dev.transactionStatus(hash);
       const receipt = await l1.getTransactionReceipt({ hash: posted.l1Transaction });
       assert.equal(getAddress(receipt.to), getAddress(dev.contracts.inbox));
       assert.equal(Number(receipt.blockNumber), posted.l1Block);
@@ -299,7 +299,7 @@ test("transactions go from a client to finality", async (t) => {
       });
       assert.notEqual(BigInt(acc), 0n);
     }
-    const { block } = await dev.life(sent.rest);
+    const { block } = await dev.transactionStatus(sent.rest);
     const safe = await l2.getBlock({ blockTag: "safe" });
     assert.ok(safe.number >= block.number);
   });
@@ -307,8 +307,8 @@ test("transactions go from a client to finality", async (t) => {
   await step(t, "an output is proposed and the challenger agrees", async () => {
     await dev.advanceL1(1, PROPOSE_INTERVAL);
     ({ output } = await dev.settle(async () => {
-      const life = await dev.life(sent.rest);
-      return life.state === "proposed" && life;
+      const transaction = await dev.transactionStatus(sent.rest);
+      return transaction.state === "proposed" && transaction;
     }, "an output after the swap"));
     assert.equal(output.final, false);
     const verdict = await until(
@@ -318,7 +318,7 @@ test("transactions go from a client to finality", async (t) => {
     assert.equal(verdict.verdict, "ok");
     const onL1 = await outputOnL1(output.index);
     assert.deepEqual([verdict.entry, verdict.block], [Number(onL1.entry), Number(onL1.l2BlockNumber)]);
-    assert.ok(verdict.block >= (await dev.life(sent.rest)).block.number);
+    assert.ok(verdict.block >= (await dev.transactionStatus(sent.rest)).block.number);
   });
 
   await step(t, "a deposit on L1 mints on L2", async () => {
@@ -385,9 +385,9 @@ test("transactions go from a client to finality", async (t) => {
   await step(t, "the deposits' output is proposed, judged and, after the window, final", async () => {
     const verdict = await dev.settleAll();
     assert.equal(verdict.verdict, "ok");
-    const lives = await Promise.all(Object.values(sent).map((hash) => dev.life(hash)));
+    const transactions = await Promise.all(Object.values(sent).map((hash) => dev.transactionStatus(hash)));
     const { timestamp } = await l1.getBlock();
-    for (const { state, output } of lives) {
+    for (const { state, output } of transactions) {
       const { proposedAt } = await outputOnL1(output.index);
       // On a slow machine the window has already passed.
       const isOpen = timestamp < proposedAt + BigInt(CHALLENGE_WINDOW);
@@ -399,13 +399,13 @@ test("transactions go from a client to finality", async (t) => {
       "the last output to be final",
     );
     for (const hash of Object.values(sent)) {
-      const life = await dev.life(hash);
-      assert.deepEqual([life.state, life.output.final], ["final", true]);
+      const transaction = await dev.transactionStatus(hash);
+      assert.deepEqual([transaction.state, transaction.output.final], ["final", true]);
     }
     const onL1 = await l1.readContract({ ...rollup, functionName: "lastFinalIndex" });
     assert.ok(Number(onL1) >= verdict.index);
     await dev.advanceL1(3);
-    const { block } = await dev.life(sent.write);
+    const { block } = await dev.transactionStatus(sent.write);
     await until(
       async () => (await l2.getBlock({ blockTag: "finalized" })).number >= block.number,
       "the finalized block",
@@ -414,7 +414,7 @@ test("transactions go from a client to finality", async (t) => {
 
   await step(t, "a balance is proven against the output on L1", async () => {
     const { outputs } = await dev.status();
-    const newest = (await dev.life(sent.write)).block.number;
+    const newest = (await dev.transactionStatus(sent.write)).block.number;
     assert.ok(outputs.newestBlock >= newest, "the newest output speaks for the newest transaction");
     const block = await blockOf(dev, outputs.newestBlock);
     const blockNumber = BigInt(block.number);

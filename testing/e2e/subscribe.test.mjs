@@ -16,8 +16,8 @@ import {
 
 import { compileProbe, connect, deploy, succeeded } from "./clients.mjs";
 import { SYNC_TIMEOUT_MAX, ask, post, rpc, startDev, step, until } from "./harness.mjs";
-import { Program, later, require, temporaryFolder, turnpike } from "./programs.mjs";
-import { startSolo } from "./solo.mjs";
+import { Program, onTestEnd, require, temporaryFolder, turnpike } from "./programs.mjs";
+import { startStandalone } from "./standalone.mjs";
 
 const { WebSocket } = require("ws");
 
@@ -42,7 +42,7 @@ class Frames {
     const frames = new Frames();
     const socket = new WebSocket(url.replace("http", "ws"));
     frames.#socket = socket;
-    later(t, () => socket.terminate());
+    onTestEnd(t, () => socket.terminate());
     socket.on("message", (data) => frames.all.push(JSON.parse(data)));
     socket.on("close", (code, reason) => (frames.closed = { code, reason: `${reason}` }));
     await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
@@ -104,7 +104,7 @@ test("logs are found by query, filter and subscription", async (t) => {
   const [alice] = accounts;
   const [aliceWallet, bobWallet] = l2Wallets;
   const client = createPublicClient({ chain: l2.chain, transport: webSocket(dev.l2Url.replace("http", "ws")) });
-  later(t, async () => (await client.transport.getRpcClient()).close());
+  onTestEnd(t, async () => (await client.transport.getRpcClient()).close());
   const probe = await deploy(l2, aliceWallet, compileProbe(), [0n]);
   const other = await deploy(l2, aliceWallet, compileProbe(), [0n]);
   let receipts;
@@ -307,7 +307,7 @@ test("logs are found by query, filter and subscription", async (t) => {
 const unset = toHex(0, { size: 32 });
 
 test("subscribers learn of a reorg, also from a replica", async (t) => {
-  const solo = await startSolo(t, { forceWindow: FORCE_WINDOW });
+  const solo = await startStandalone(t, { forceWindow: FORCE_WINDOW });
   const [, bob] = solo.accounts;
   const [aliceWallet] = solo.l2Wallets;
   const probe = await deploy(solo.l2, aliceWallet, compileProbe(), [0n]);

@@ -7,7 +7,7 @@ import { encodeFunctionData, getContractAddress, pad, parseEther, parseGwei, toH
 
 import { compileProbe, receiptOf } from "./clients.mjs";
 import { CHAIN_ID, ask, rpc, startAnvil, step, until } from "./harness.mjs";
-import { startSolo } from "./solo.mjs";
+import { startStandalone } from "./standalone.mjs";
 
 const WORD = pad("0x7", { size: 32 });
 const SALT = pad("0x5a17", { size: 32 });
@@ -26,7 +26,7 @@ const refused = async (url, method, params) => {
 const logsOf = (logs) => logs.map(({ address, topics, data }) => ({ address, topics, data }));
 
 test("calls, simulations and traces agree with the chain and with anvil", async (t) => {
-  const solo = await startSolo(t);
+  const solo = await startStandalone(t);
   const anvil = await startAnvil(t, ["--chain-id", `${CHAIN_ID}`, "--steps-tracing"]);
   await rpc(anvil.url, "evm_setAutomine", [true]);
   const { accounts, l2 } = solo;

@@ -1,12 +1,12 @@
-// Merkle-Patricia tries, from scratch: checks proofs (eth_getProof) against a root, and computes a storage's root.
+// An independent Merkle-Patricia trie: checks proofs of eth_getProof, and computes storage and list roots.
 import assert from "node:assert/strict";
 
 import { concat, fromRlp, keccak256, pad, toHex, toRlp, trim } from "viem";
 
-/** RLP of an empty string, and the root of a trie that holds nothing. */
+/** The root of an empty trie. */
 export const EMPTY_ROOT = keccak256("0x80");
 
-/** The value under a key (hashed, as state tries do), or null; throws if the proof does not show which. */
+/** The proven value of a hashed key, or null if the proof shows its absence; throws for an invalid proof. */
 export function lookUp(root, key, proof) {
   if (proof.length === 0) {
     assert.equal(root, EMPTY_ROOT, "an empty proof shows an empty trie");
@@ -36,7 +36,7 @@ export function lookUp(root, key, proof) {
   }
 }
 
-/** A child is its hash, or itself if it is short. */
+/** Resolves a child, which is a hash or, if it is short, the node itself. */
 function follow(nodes, child) {
   if (Array.isArray(child) || child === "0x") return child;
   return open(nodes, child);
@@ -49,7 +49,7 @@ function open(nodes, hash) {
   return fromRlp(value, "hex");
 }
 
-/** Checks an answer of eth_getProof (as viem gives it) against a state root. */
+/** Checks a proof of eth_getProof, in viem's form, against a state root. */
 export function checkProof(stateRoot, { address, accountProof, storageProof, ...claimed }) {
   const account = lookUp(stateRoot, address, accountProof);
   assert.ok(account, `${address} is in the state`);
@@ -65,7 +65,7 @@ export function checkProof(stateRoot, { address, accountProof, storageProof, ...
   return proven;
 }
 
-/** The root of a storage: slots and their values, both in hex. Slots that hold zero are not in it. */
+/** The storage root of slots and values in hex. Zero slots are left out. */
 export function storageRoot(slots) {
   const leaves = Object.entries(slots)
     .filter(([, value]) => BigInt(value) !== 0n)
@@ -73,14 +73,14 @@ export function storageRoot(slots) {
   return leaves.length === 0 ? EMPTY_ROOT : keccak256(toRlp(build(leaves)));
 }
 
-/** The root of a list, as headers have them of transactions and receipts: each by its place. */
+/** The root of a list keyed by index, as of transactions and receipts. */
 export function listRoot(items) {
   const key = (index) => [...toRlp(index === 0 ? "0x" : toHex(index)).slice(2)];
   const leaves = items.map((item, index) => [key(index), item]);
   return leaves.length === 0 ? EMPTY_ROOT : keccak256(toRlp(build(leaves)));
 }
 
-/** A node over leaves that share nothing so far; each is its remaining nibbles and its value. */
+/** Builds the node over these leaves, each given by its remaining nibbles and its value. */
 function build(leaves) {
   if (leaves.length === 1) return [compact(leaves[0][0], 2), leaves[0][1]];
   let shared = 0;

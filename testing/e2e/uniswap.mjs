@@ -1,5 +1,5 @@
-// Uniswap v2 as published on npm. The router computes pair addresses from the hash of the published pair code, which
-// the factory of @uniswap/v2-core carries.
+// Deploys Uniswap v2 as published on npm. The router computes pair addresses from the hash of the pair
+// code in @uniswap/v2-core, so that code is used.
 import { require } from "./programs.mjs";
 import { deploy } from "./clients.mjs";
 
@@ -14,7 +14,7 @@ export const ERC20 = artefact("v2-core/build/ERC20");
 export const ROUTER = artefact("v2-periphery/build/UniswapV2Router02");
 export const WETH = artefact("v2-periphery/build/WETH9");
 
-/** A deadline that no block reaches. */
+/** A deadline that never passes. */
 export const NEVER = 2n ** 64n - 1n;
 
 /** Deploys factory, router, wrapped ether and two tokens, each with `supply` in the hands of the wallet's account. */

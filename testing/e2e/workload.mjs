@@ -1,4 +1,4 @@
-// A few hundred DeFi transactions, signed once: what they do on one chain they must do on any other.
+// A few hundred signed DeFi transactions, which must have the same outcome on every chain.
 import {
   concat,
   encodeDeployData,
@@ -16,7 +16,7 @@ import { privateKeyToAccount } from "viem/accounts";
 import { CHAIN_ID } from "./harness.mjs";
 import { ERC20, FACTORY, NEVER, PAIR, ROUTER, WETH } from "./uniswap.mjs";
 
-/** More than any base fee that the chains come to. */
+/** Above every base fee that the chains reach. */
 const FEE_CAP = parseGwei("2");
 const TIP = parseGwei("0.001");
 
@@ -24,7 +24,7 @@ const CALL_GAS = 600_000n;
 const DEPLOY_GAS = 6_000_000n;
 const SUPPLY = parseEther("1000000000");
 const PRECOMPILES = {
-  // Each with an input that it takes.
+  // A valid input for each precompile.
   "0x01": `0x${"11".repeat(32)}${"0".repeat(62)}1b${"22".repeat(64)}`,
   "0x02": "0x616263",
   "0x03": "0x616263",
@@ -41,8 +41,8 @@ const PRECOMPILES = {
   "0x0000000000000000000000000000000000000100": `0x${"01".repeat(160)}`,
 };
 
-/** Repeatable pseudo-random numbers: every run signs the same. */
-function dice(seed) {
+/** Seeded pseudo-random numbers: every run signs the same transactions. */
+function seededRandom(seed) {
   let state = seed;
   return (sides) => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
@@ -50,11 +50,11 @@ function dice(seed) {
   };
 }
 
-/** Collects transactions: `setUp` must be included in order, `mixed` in any that keeps each sender's. */
+/** Collects transactions: `setUp` must be included in order, `mixed` in any order that keeps each sender's. */
 class Workload {
   setUp = [];
   mixed = [];
-  /** Contracts whose final state is worth comparing. */
+  /** Contracts whose final state is compared. */
   contracts = {};
   #nonces;
   #phase = this.setUp;
@@ -72,7 +72,7 @@ class Workload {
     return this.#nonces[from];
   }
 
-  /** Adds a transaction. `fails` says that it is meant to. */
+  /** Adds a transaction; `fails` marks one that must fail. */
   async add(from, what, transaction, { fails = false, type = "eip1559" } = {}) {
     const fees =
       type === "legacy" || type === "eip2930"
@@ -115,7 +115,7 @@ class Workload {
   }
 }
 
-/** Address of a pair whose creation the factory has not seen yet. */
+/** Address of a pair that the factory has not created yet. */
 function pairOf(factory, a, b) {
   const tokens = [a.address, b.address].sort((x, y) => (x.toLowerCase() < y.toLowerCase() ? -1 : 1));
   const address = getContractAddress({
@@ -130,11 +130,11 @@ function pairOf(factory, a, b) {
 /** Signs everything. The accounts must be unused on both chains. */
 export async function buildWorkload(accounts, probeArtefact) {
   const w = new Workload(accounts);
-  const roll = dice(4242);
+  const roll = seededRandom(4242);
   const users = accounts.map((_, index) => index);
   const addressOf = (index) => accounts[index].address;
 
-  // Contracts, tokens in everybody's hands, allowances, liquidity.
+  // Contracts, tokens for all users, allowances, liquidity.
   const weth = await w.create(0, "WETH9", WETH);
   const factory = await w.create(0, "factory", FACTORY, [addressOf(0)]);
   const router = await w.create(0, "router", ROUTER, [factory.address, weth.address]);
@@ -148,7 +148,7 @@ export async function buildWorkload(accounts, probeArtefact) {
   }
   for (const user of users) {
     for (const token of tokens) await w.call(user, token, "approve", [router.address, SUPPLY]);
-    // Each user may spend the next one's token A.
+    // Each user may spend the next user's token A.
     await w.call(user, tokens[0], "approve", [
       addressOf((user + users.length - 1) % users.length),
       parseEther("1000"),
@@ -266,7 +266,7 @@ export async function buildWorkload(accounts, probeArtefact) {
         100_000n,
         encodeFunctionData({ ...a, functionName: "transfer", args: [addressOf(u), 1n] }),
       ]),
-    // Failures, each of its kind.
+    // One failure of each kind.
     (u) => w.call(u, probe, "refuse", [BigInt(roll(100))], { fails: true, value: 1n }),
     (u) => w.call(u, probe, "refuseInWords", ["as told"], { fails: true, type: "legacy" }),
     (u) => w.call(u, probe, "divide", [1n, 0n], { fails: true }),
@@ -316,7 +316,7 @@ export async function buildWorkload(accounts, probeArtefact) {
   return w;
 }
 
-/** EIP-7702: an account takes on the probe's code, loses it, and others try and fail to give it some. */
+/** EIP-7702: an account delegates to the probe, removes the delegation, and invalid authorizations are ignored. */
 async function delegate(w, probe) {
   const type = "eip7702";
   const stranger = privateKeyToAccount(keccak256("0x57a6"));
@@ -325,12 +325,12 @@ async function delegate(w, probe) {
     stranger.signAuthorization({ contractAddress: address, chainId, nonce });
   const write = [3n, pad("0x7", { size: 32 }), "0x"];
   const to = stranger.address;
-  // Anvil takes every account for an existing one and refunds part of the first authorization: so let it exist.
+  // anvil treats every account as existing and refunds part of the first authorization: create it first.
   await w.add(6, "ether to the stranger", { to, value: 1n });
   await w.call(6, probe, "write", write, { type, to, authorizationList: [await authorize(0)] });
   await w.call(6, probe, "write", write, { to });
   await w.add(6, "ether to a delegated account", { to, value: 11n });
-  // Used up, for another chain, and for every chain.
+  // A used nonce, another chain, and any chain.
   await w.call(6, probe, "see", [], {
     type,
     authorizationList: [await authorize(0), await authorize(1, { chainId: 1 })],
@@ -341,7 +341,7 @@ async function delegate(w, probe) {
     fails: true,
     authorizationList: [await authorize(1, { chainId: 0 })],
   });
-  // The sender's own: its nonce counts already.
+  // The sender's own authorization: its nonce is already increased.
   const own = await w.accounts[7].signAuthorization({
     contractAddress: probe.address,
     chainId: CHAIN_ID,
@@ -350,7 +350,7 @@ async function delegate(w, probe) {
   await w.call(7, probe, "write", write, { type, to: w.accounts[7].address, authorizationList: [own] });
 }
 
-/** Pair tokens of account 0 go back, the second time by a permit, which is signed over the chain id. */
+/** Removes account 0's liquidity, the second time with a permit signed over the chain id. */
 async function removeLiquidity(w, router, token) {
   const owner = w.accounts[0].address;
   const pair = w.contracts["ether pair"];

@@ -1,4 +1,4 @@
-"""web3.py on a node, as an application would use it. Ends with status 0 if all of it works."""
+"""Uses web3.py on a node as an application would. Exits with 0 if everything works."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-// `turnpike bridge` as a test runs it: on an L1 that is moved by hand.
+// Runs `turnpike bridge` commands on an L1 that the test mines.
 import assert from "node:assert/strict";
 
 import { rpc } from "./harness.mjs";
@@ -7,15 +7,15 @@ import { run, turnpike } from "./programs.mjs";
 const POLL_MS = 50;
 
 /**
- * Commands of `turnpike bridge` on one chain. L1 blocks are mined while one runs and has sent something, unless it is
- * to be refused: what others have sent may be what it lacks.
+ * Runs `turnpike bridge` on one chain and mines its L1 transactions. Nothing is mined for a command that
+ * must be refused: a pending transaction of another sender could make it succeed.
  */
 export class Bridge {
   constructor({ genesis, l1Url, l2Url }) {
     Object.assign(this, { genesis, l1Url, l2Url });
   }
 
-  /** Runs a command with `--json`: its exit code, its JSON lines, and what it says about errors. */
+  /** Runs a command with `--json`. Returns its exit code, JSON lines and errors. */
   run(t, command, ...args) {
     return this.#run(t, command, args, { mines: true });
   }
@@ -39,14 +39,14 @@ export class Bridge {
     return { code, events, stderr };
   }
 
-  /** A command that must succeed: its last JSON line. */
+  /** Runs a command that must succeed, and returns its last JSON line. */
   async does(t, command, ...args) {
     const { code, events, stderr } = await this.run(t, command, ...args);
     assert.equal(code, 0, `${command} ${args.join(" ")}: ${stderr}`);
     return events.at(-1);
   }
 
-  /** A command that must be refused, in words like these. */
+  /** Runs a command that must fail with an error that matches `words`. */
   async refuses(t, words, command, ...args) {
     const { code, stderr } = await this.#run(t, command, args, { mines: false });
     assert.notEqual(code, 0, `${command} ${args.join(" ")} succeeds`);

@@ -1,20 +1,23 @@
-// Where a sequencer can be killed, and how such a death is drawn.
-import { between, pick } from "./dice.mjs";
-import { loseAll, loseNothing, loseSome } from "./power.mjs";
+// The points at which a crash test kills the sequencer, drawn at random.
+import { between, pick } from "./random.mjs";
+import { loseAll, loseNothing, loseSome } from "./power-loss.mjs";
 
-/** The longest time under load before it is killed from outside, if nothing inside was met. */
+/** The sequencer is killed from outside after at most this time under load. */
 const LOAD_MS_MAX = 1_200;
 
 const HOW = ["kill-before", "kill-within", "kill-after"];
 
-/** A rule that kills at one of the first so many writes, syncs or changes of names of such files. */
+/** A store rule that kills at one of the first operations on these files. `limits` gives the last of each kind. */
 function inside(random, glob, limits) {
   const [operation, limit] = pick(random, Object.entries(limits));
   return `${pick(random, HOW)} ${glob} ${operation} ${between(random, 1, limit)}`;
 }
 
-/** Places by name, and what is drawn there of a plan: `rules` of the store, `atOnce` or under load, or after `loadMs` from outside. */
-export const PLACES = {
+/**
+ * Kill points by name. Each draws part of a plan: `rules` of the store, which count `atOnce` or under
+ * load, or `loadMs` until a kill from outside.
+ */
+export const KILL_POINTS = {
   append: (random) => ({ rules: [inside(random, "sequencer.db*", { write: 120, sync: 30 })] }),
   index: (random) => ({ rules: [inside(random, "sequencer.index.db*", { write: 60, sync: 1 })] }),
   checkpoint: (random) => ({
@@ -25,15 +28,15 @@ export const PLACES = {
       ]),
     ],
   }),
-  // From when its last part is durable to when its hash is.
+  // Between the last slice and the block hash becoming durable.
   seal: (random) => ({ rules: [`kill-after *seal?begins* say ${between(random, 1, 12)}`] }),
   start: (random) => ({ rules: [inside(random, "*", { write: 8, sync: 2 })], atOnce: true }),
   anywhere: (random) => ({ rules: [], loadMs: between(random, 1, LOAD_MS_MAX) }),
 };
 
-/** How a life of the sequencer ends: where, and what the disk has of what was not synced. */
+/** Draws how to end the sequencer: the kill point, and what the disk keeps of unsynced changes. */
 export function drawKill(random, place) {
-  const plan = { place, loadMs: LOAD_MS_MAX, atOnce: false, ...PLACES[place](random) };
+  const plan = { place, loadMs: LOAD_MS_MAX, atOnce: false, ...KILL_POINTS[place](random) };
   const survives = pick(random, [loseAll, loseAll, loseSome(random), loseSome(random), loseNothing]);
   return { ...plan, survives, what: plan.rules[0] ?? `after ${plan.loadMs} ms` };
 }

@@ -1,4 +1,4 @@
-// A sequencer by itself, on an L1 that is moved by hand: nobody posts, proposes or challenges unless the test does.
+// Runs a sequencer alone, on an L1 that the test mines: without batcher, proposer and challenger.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,14 +9,14 @@ import { abiOf, connect } from "./clients.mjs";
 import { L1_CHAIN_ID, CHAIN_ID, get, post, rpc, startAnvil, until } from "./harness.mjs";
 import { Program, run, temporaryFolder, turnpike } from "./programs.mjs";
 
-/** The words that every development tool knows. */
+/** The mnemonic of every development tool. */
 export const MNEMONIC = "test test test test test test test test test test test junk";
 const ACCOUNTS = 10;
 const [DEPLOYER, BATCHER] = [6, 7];
-/** Seconds. Blocks come with transactions alone, unless a test says otherwise. */
+/** Seconds between empty blocks: longer than a test, unless the test passes --heartbeat. */
 const HEARTBEAT = 3_600;
 
-/** A development account's key. */
+/** The private key of a development account. */
 export const keyOf = (account) => `0x${Buffer.from(account.getHdKey().privateKey).toString("hex")}`;
 
 /** The accounts that every development tool funds. */
@@ -24,8 +24,8 @@ export const developmentAccounts = () =>
   Array.from({ length: ACCOUNTS }, (_, addressIndex) => mnemonicToAccount(MNEMONIC, { addressIndex }));
 
 /**
- * Deploys a chain whose rules differ from the development chain's in `rules`, and leaves its genesis file, `genesis.json`,
- * in the folder. Returns its contracts.
+ * Deploys a chain with the development chain's rules, changed by `rules`, and writes `genesis.json` to
+ * the folder. Returns its contracts.
  */
 export async function deployChain(t, l1Url, folder, rules = {}) {
   const at = (name) => join(folder, name);
@@ -44,20 +44,20 @@ export async function deployChain(t, l1Url, folder, rules = {}) {
   return JSON.parse(readFileSync(at("genesis.json"), "utf8")).l1;
 }
 
-/** Deploys such a chain and starts its sequencer, with further flags. */
-export async function startSolo(t, rules = {}, flags = []) {
+/** Deploys such a chain and starts its sequencer with these flags. */
+export async function startStandalone(t, rules = {}, flags = []) {
   const anvil = await startAnvil(t);
   const folder = temporaryFolder(t);
   const at = (name) => join(folder, name);
   const accounts = developmentAccounts();
   const contracts = await deployChain(t, anvil.url, folder, rules);
-  const solo = new Solo(t, { at, accounts, contracts, l1Url: anvil.url, flags });
+  const solo = new StandaloneSequencer(t, { at, accounts, contracts, l1Url: anvil.url, flags });
   await solo.start();
   return solo;
 }
 
 /** A running sequencer. */
-export class Solo {
+export class StandaloneSequencer {
   #t;
   #at;
   #accounts;
@@ -72,7 +72,7 @@ export class Solo {
     Object.assign(this, { contracts, l1Url, genesis: at("genesis.json") });
   }
 
-  /** Starts the sequencer, on a database of this name or at this URL. */
+  /** Starts the sequencer on a database with this file name or URL. */
   async start(database = "sequencer.db") {
     const args = ["sequencer", "--genesis", this.#at("genesis.json"), "--l1-url", this.l1Url];
     args.push("--l1-confirmations", "0", "--l1-poll-ms", "50");
@@ -89,7 +89,7 @@ export class Solo {
     Object.assign(this, connect({ ...this, ready, accounts: privateKeys }));
   }
 
-  /** What it logs. */
+  /** Its log so far. */
   get log() {
     return this.#program.stderr;
   }
@@ -106,7 +106,7 @@ export class Solo {
     return rpc(this.l2Url, method, params);
   }
 
-  /** Mines L1 blocks; the first comes `seconds` later than it would. */
+  /** Mines L1 blocks, the first with a timestamp `seconds` later. */
   async mine(blocks = 1, seconds = 0) {
     if (seconds > 0) await rpc(this.l1Url, "evm_increaseTime", [seconds]);
     for (let block = 0; block < blocks; block++) await rpc(this.l1Url, "evm_mine");
@@ -142,11 +142,11 @@ export class Solo {
     return this.get("/v1/status");
   }
 
-  life(hash) {
+  transactionStatus(hash) {
     return this.get(`/v1/transactions/${hash}`);
   }
 
-  /** Offers a plain transfer, and returns its hash; `query` may say what the answer waits for. */
+  /** Submits a transfer of one wei and returns its hash. `query` can set what the answer waits for. */
   async transfer(user, nonce, query = "") {
     const account = this.accounts[user];
     const transaction = await account.signTransaction({
@@ -164,11 +164,11 @@ export class Solo {
     return body.hash;
   }
 
-  /** Waits until a transaction is in a block that is sealed. */
+  /** Waits until a sealed block holds the transaction, and returns its status. */
   sealed(hash) {
     return until(async () => {
-      const life = await this.life(hash);
-      return life.block?.hash && life;
+      const transaction = await this.transactionStatus(hash);
+      return transaction.block?.hash && transaction;
     }, `${hash} to be in a sealed block`);
   }
 }

@@ -1,24 +1,25 @@
-// What a power failure leaves of the files of a process that ran on the store of store.c and is gone.
+// Simulates a power loss: undoes the unsynced changes of a process that ran on the store of store.c.
 import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readSync, readdirSync, writeSync } from "node:fs";
 import { readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 const [WRITE, CUT, CREATE, FOLDER, UNLINK, RENAME, SYNC, LOST] = [1, 2, 3, 4, 5, 6, 7, 8];
 const HEADER_BYTES = 32;
-/** What a disk writes as a whole. */
+/** A disk writes a sector as a whole. */
 const SECTOR_BYTES = 512;
 
-/** Everything that was not synced is gone. */
+/** No unsynced change survives. */
 export const loseAll = () => 0;
-/** Everything that was written is there: only the process has ended. */
+/** Every change survives: only the process ended. */
 export const loseNothing = () => 1;
-/** Some of what was not synced is there, some is torn, and some is gone: `random` gives numbers from 0 to 1. */
+/** Some unsynced changes survive, some are torn, and some are gone. `random` returns numbers from 0 to 1. */
 export const loseSome = (random) => () => Math.min(1, Math.max(0, 2 * random() - 0.5));
 
 /**
- * Takes back what was not synced in the folder `root`, as the log in `side` has it, and empties `side`. `survives` says
- * of each change how much of it the disk has nevertheless: from 0, nothing, to 1, all of it; of names, which file
- * systems keep in order, all are gone after the first that is not there as a whole. Returns how many changes were at risk.
+ * Undoes the unsynced changes in the folder `root` by the log in `side`, and empties `side`. `survives`
+ * returns the share of a change that the disk keeps, from 0 to 1. File systems keep changes of names in
+ * order: all changes of names after the first incomplete one are lost. Returns how many changes were at
+ * risk.
  */
 export function losePower(root, side, survives = loseAll) {
   const records = readLog(join(side, "log"));
@@ -27,8 +28,8 @@ export function losePower(root, side, survives = loseAll) {
   const isName = ({ kind }) => kind >= CREATE && kind <= RENAME;
   try {
     const atRisk = {
-      writes: takeBackBytes(records.filter(isData), files, survives),
-      names: takeBackNames(records.filter(isName), side, survives),
+      writes: rewindBytes(records.filter(isData), files, survives),
+      names: rewindNames(records.filter(isName), side, survives),
     };
     for (const name of readdirSync(side)) rmSync(join(side, name));
     return atRisk;
@@ -37,7 +38,7 @@ export function losePower(root, side, survives = loseAll) {
   }
 }
 
-/** The log's records of changes, each with whether it is durable. */
+/** Reads the changes in the log. `fate` is SYNC for a durable change, LOST after a failed sync. */
 function readLog(path) {
   const log = readFileSync(path);
   const records = [];
@@ -58,7 +59,7 @@ function readLog(path) {
   return records;
 }
 
-/** All files below the folders, open, by inode. */
+/** Opens all files below the folders, by inode. */
 function openAll(folders) {
   const files = new Map();
   for (const folder of folders) {
@@ -72,8 +73,8 @@ function openAll(folders) {
   return files;
 }
 
-/** Undoes writes from the last to the first that is at risk, and does again those of them that are there after all. */
-function takeBackBytes(records, files, survives) {
+/** Undoes writes back to the first one at risk, and repeats those that survive. */
+function rewindBytes(records, files, survives) {
   const atRisk = records.filter(({ fate }) => fate !== SYNC);
   const firsts = new Map();
   for (const { inode, at } of atRisk) firsts.set(inode, Math.min(at, firsts.get(inode) ?? at));
@@ -86,12 +87,12 @@ function takeBackBytes(records, files, survives) {
   return atRisk.length;
 }
 
-/** Puts back what was there, and remembers what was written. */
+/** Restores the old bytes, and keeps the new ones for `redo`. */
 function undo(record, fd) {
   const { kind, offset, size, bytes } = record;
   const now = fstatSync(fd).size;
   if (kind === WRITE) {
-    // What a write put past the old end is all that is there now: later changes are undone already.
+    // Later changes are undone already, so all bytes past the old end belong to this write.
     const length = now > size ? now - offset : bytes.length;
     record.written = Buffer.alloc(Math.max(0, length));
     readSync(fd, record.written, 0, record.written.length, offset);
@@ -100,7 +101,7 @@ function undo(record, fd) {
   if (bytes.length > 0) writeSync(fd, bytes, 0, bytes.length, offset);
 }
 
-/** Does a change again: all of it, or as many sectors. */
+/** Repeats a change, or this share of its sectors. */
 function redo({ kind, offset, written }, fd, share) {
   if (kind === CUT) {
     if (share === 1) ftruncateSync(fd, offset);
@@ -111,15 +112,15 @@ function redo({ kind, offset, written }, fd, share) {
   if (length > 0) writeSync(fd, written, 0, length, offset);
 }
 
-/** Undoes changes of names from the last to the first that is not there as a whole. */
-function takeBackNames(records, side, survives) {
+/** Undoes changes of names back to the first one that does not survive. */
+function rewindNames(records, side, survives) {
   const atRisk = records.filter(({ fate }) => fate !== SYNC);
   const gone = atRisk.findIndex((record) => survives(record) < 1);
   for (const record of gone < 0 ? [] : atRisk.slice(gone).reverse()) undoName(record, side);
   return atRisk.length;
 }
 
-/** The process may have ended just before the change. */
+/** Undoes one change of a name; it may not have happened if the process was killed before it. */
 function undoName({ kind, offset, bytes }, side) {
   const [path, newPath] = bytes.toString().split("\0");
   const kept = offset > 0 && join(side, `${offset}`);

@@ -1,7 +1,7 @@
-// Chance that can be had again.
+// Seeded random numbers for tests.
 
-/** Numbers from 0 to 1 that look random and follow from the seed. */
-export function dice(seed) {
+/** A generator (mulberry32) of numbers from 0 up to 1 that the seed determines. */
+export function seededRandom(seed) {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -14,12 +14,12 @@ export function dice(seed) {
 /** A whole number from `first` to `last`. */
 export const between = (random, first, last) => first + Math.floor(random() * (last - first + 1));
 
-/** One of them. */
+/** One of the items. */
 export const pick = (random, all) => all[Math.floor(random() * all.length)];
 
-/** The seed of a test: the environment's, for whoever wants to see a run again, or a new one. It is shown. */
+/** The seed of a test: from this environment variable, or a new one. It is printed, so that a run can be repeated. */
 export function seedOf(variable) {
   const seed = Number(process.env[variable] ?? Math.floor(Math.random() * 2 ** 32));
-  console.log(`# ${variable}=${seed} draws the same again`);
+  console.log(`# ${variable}=${seed} repeats this run`);
   return seed;
 }
