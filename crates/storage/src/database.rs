@@ -8,7 +8,7 @@ use turnpike_protocol::Genesis;
 use crate::{
     DatabaseLocation, StorageError,
     connect::DatabasePart,
-    journal::Writer,
+    journal::JournalWriter,
     migrations::{INDEX, JOURNAL, migrate},
     sql::unsigned,
 };
@@ -27,7 +27,7 @@ pub struct Database {
     /// Connections that read the ground truth.
     pub(crate) readers: AnyPool,
     /// The connection that writes it; none in what was opened to read, or was closed.
-    writer: Mutex<Option<Writer>>,
+    writer: Mutex<Option<JournalWriter>>,
     index: Option<IndexDatabase>,
     /// Held for as long as this process writes the file.
     lock: Mutex<Option<File>>,
@@ -120,7 +120,7 @@ impl Database {
             found => check_chain(location, chain, found)?,
         }
         let readers = location.readers(DatabasePart::Journal, WAIT_MAX).await?;
-        let writer = Writer::begin(connection, location, chain).await?;
+        let writer = JournalWriter::begin(connection, location, chain).await?;
         Ok(Self {
             location: location.clone(),
             chain,
@@ -146,7 +146,7 @@ impl Database {
         }
         self.readers.close().await;
         let writer = self.writer.lock().await.take();
-        close(writer.map(Writer::into_connection)).await;
+        close(writer.map(JournalWriter::into_connection)).await;
         self.lock.lock().await.take();
     }
 
@@ -156,7 +156,7 @@ impl Database {
     }
 
     /// The connection that writes the ground truth.
-    pub(crate) async fn writer(&self) -> Result<MappedMutexGuard<'_, Writer>, StorageError> {
+    pub(crate) async fn writer(&self) -> Result<MappedMutexGuard<'_, JournalWriter>, StorageError> {
         let guard = self.writer.lock().await;
         MutexGuard::try_map(guard, Option::as_mut).map_err(|_| StorageError::Closed)
     }

@@ -122,7 +122,7 @@ impl StorageError {
     }
 
     /// Whether it is not known if the write took place: only a new start tells.
-    pub const fn is_unsure(&self) -> bool {
+    pub const fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::Io(_) | Self::Lost(_) | Self::Interrupted { .. })
     }
 }

@@ -1,40 +1,42 @@
+//! Puts the parts of blocks together, in the order of the journal's rows.
+
 use crate::{
     BlockPart, BlockTimes, JournalBlock, JournalEntry, JournalRow, ReorgEntry, SealedEntry,
     StorageError,
 };
 
-/// Puts the journal's rows together to blocks, and rejects what does not fit.
+/// Puts the journal's rows together to blocks, and rejects rows that do not fit.
 ///
-/// What rows tell of transactions that wait or are refused is in the rows themselves.
+/// It ignores accepted and refused transactions: the caller reads those from the rows.
 #[derive(Clone, Debug)]
 pub struct BlockAssembler {
-    /// Number of the open block, or of the one that opens next.
+    /// Number of the open block, or of the next one to open.
     next_block: u64,
-    /// Sequence of the next row; none before the first.
+    /// Sequence of the next row; `None` before the first push.
     next_row: Option<u64>,
-    /// Number of the newest block that was sealed; none before the first.
+    /// Number of the newest sealed block; `None` before the first.
     sealed: Option<u64>,
     open: Option<JournalBlock>,
 }
 
-/// What a row completes.
+/// What a row completed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Assembled {
-    /// A block that has all its transactions.
+    /// A complete block, not sealed yet.
     Block(JournalBlock),
-    /// A complete block, earlier than any that is complete and not sealed, came to this.
+    /// The oldest complete block that was not sealed yet got its hash.
     Sealed(SealedEntry),
-    /// Blocks are void, an open one included.
+    /// Blocks became void, the open one included.
     Reorg(ReorgEntry),
 }
 
 impl BlockAssembler {
-    /// Begins at a row after which `next_block` opens.
+    /// Starts where block `next_block` opens next.
     pub const fn new(next_block: u64) -> Self {
         Self { next_block, next_row: None, sealed: None, open: None }
     }
 
-    /// Takes in the next row. After an error nothing has changed.
+    /// Takes the next row. An error leaves the assembler unchanged.
     pub fn push(&mut self, row: &JournalRow) -> Result<Option<Assembled>, StorageError> {
         if let Some(expected) = self.next_row
             && row.sequence != expected
@@ -59,17 +61,17 @@ impl BlockAssembler {
         Ok(assembled)
     }
 
-    /// The block that is not complete, as far as it goes.
+    /// The open block with its parts so far.
     pub const fn open(&self) -> Option<&JournalBlock> {
         self.open.as_ref()
     }
 
-    /// Number of the open block, or of the one that opens next.
+    /// Number of the open block, or of the next one to open.
     pub const fn next_block(&self) -> u64 {
         self.next_block
     }
 
-    /// Takes in a part, wherever it is.
+    /// Takes the next part, without checking the row's sequence.
     pub(crate) fn take_part(
         &mut self,
         row: &JournalRow,
@@ -78,7 +80,10 @@ impl BlockAssembler {
     ) -> Result<Option<JournalBlock>, StorageError> {
         let next = self.next_block;
         if part.block != next {
-            return Err(damaged(row, format!("it is of block {}, {next} goes on", part.block)));
+            return Err(damaged(
+                row,
+                format!("part belongs to block {}, expected block {next}", part.block),
+            ));
         }
         check_part(part, received_ms).map_err(|reason| damaged(row, reason))?;
         match (&mut self.open, &part.opening) {
@@ -102,9 +107,9 @@ impl BlockAssembler {
                 });
             }
             (Some(_), Some(_)) => {
-                return Err(damaged(row, format!("block {next} opens a second time")));
+                return Err(damaged(row, format!("block {next} opens twice")));
             }
-            (None, None) => return Err(damaged(row, format!("block {next} was not opened"))),
+            (None, None) => return Err(damaged(row, format!("block {next} has no opening"))),
         }
         if !part.is_last {
             return Ok(None);
@@ -130,7 +135,10 @@ impl BlockAssembler {
     fn take_reorg(&mut self, row: &JournalRow, entry: &ReorgEntry) -> Result<(), StorageError> {
         let (first, next) = (entry.first_block, self.next_block);
         if first == 0 || first > next {
-            return Err(damaged(row, format!("block {first} is taken back, {next} goes on")));
+            return Err(damaged(
+                row,
+                format!("reorg from block {first}, but the next block is {next}"),
+            ));
         }
         self.open = None;
         self.next_block = first;
@@ -139,19 +147,20 @@ impl BlockAssembler {
     }
 }
 
-/// Whether a part has an outcome for everything that it adds, and times of reception for all or none.
+/// Checks that a part has an outcome for each transaction that it adds, and times of reception for all
+/// of its users' transactions or for none.
 pub(crate) fn check_part(part: &BlockPart, received_ms: &[u64]) -> Result<(), String> {
     let (outcomes, transactions) = (part.outcomes.len(), part.transactions.len());
     let fits = match &part.opening {
-        // And one more if the attributes changed.
+        // There is one more if the L1 attributes changed.
         Some(opening) => outcomes >= opening.deposits.len() + transactions,
         None => outcomes == transactions,
     };
     let times = received_ms.len();
     if !fits {
-        Err(format!("it has {outcomes} outcomes for {transactions} transactions"))
+        Err(format!("part has {outcomes} outcomes for {transactions} transactions"))
     } else if times != 0 && times != transactions {
-        Err(format!("it has {times} times of reception for {transactions} transactions"))
+        Err(format!("part has {times} times of reception for {transactions} transactions"))
     } else {
         Ok(())
     }
@@ -169,7 +178,7 @@ mod tests {
     use super::*;
     use crate::{BlockOpening, JournalTx, SliceEntry};
 
-    /// Rows in order, each with what it completes.
+    /// An assembler, and the sequence of its next row.
     struct Rows(BlockAssembler, u64);
 
     impl Rows {
@@ -180,7 +189,7 @@ mod tests {
             pushed
         }
 
-        /// Pushes what does not fit: nothing changes.
+        /// Pushes an entry that does not fit, and checks that nothing changes.
         fn reject(&mut self, entry: JournalEntry) {
             let before = format!("{:?}", self.0);
             assert!(matches!(self.push(entry), Err(StorageError::Damaged { .. })));
@@ -215,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_put_together() {
+    fn parts_make_up_blocks() {
         let mut rows = Rows(BlockAssembler::new(4), 100);
         assert_eq!(rows.push(part(4, true, b"a", false)).expect("fits"), None);
         assert_eq!(rows.push(JournalEntry::Slice(SliceEntry::default())).expect("fits"), None);
@@ -224,11 +233,11 @@ mod tests {
             Some((100..101, false))
         );
         let Ok(Some(Assembled::Block(block))) = rows.push(part(4, false, b"b", true)) else {
-            panic!("it is complete")
+            panic!("must be complete")
         };
         assert_eq!((block.number, block.rows, block.is_complete), (4, 100..103, true));
         assert_eq!(block.transactions.len(), 2);
-        rows.push(part(5, true, b"c", false)).expect("runs beside the roots of block 4");
+        rows.push(part(5, true, b"c", false)).expect("executes while block 4 is sealed");
         assert!(matches!(rows.push(sealed(4)), Ok(Some(Assembled::Sealed(_)))));
         rows.push(part(5, false, b"d", true)).expect("fits");
         assert_eq!(rows.0.next_block(), 6);
@@ -246,13 +255,13 @@ mod tests {
         rows.reject(sealed(5));
         rows.push(part(5, true, b"d", true)).expect("fits");
         rows.push(sealed(5)).expect("fits");
-        // Further back than where it began.
+        // Before the block where the assembler started.
         rows.push(reorg(2)).expect("fits");
         rows.push(part(2, true, b"e", false)).expect("fits");
     }
 
     #[test]
-    fn what_does_not_fit_is_rejected() {
+    fn rows_that_do_not_fit_are_rejected() {
         let mut rows = Rows(BlockAssembler::new(4), 0);
         rows.reject(part(4, false, b"not opened", false));
         rows.reject(part(5, true, b"another", false));

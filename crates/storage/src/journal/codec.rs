@@ -1,5 +1,6 @@
-//! How the journal's entries are written: a byte for the version, a byte for what it is, eight big-endian for the time at which it was
-//! written, in Unix milliseconds, and RLP.
+//! Encoding of the journal's entries. The [module above](super) documents the bytes.
+//!
+//! Each entry has exactly one encoding. A payload of another version is refused, not guessed at.
 
 use alloy_primitives::{B64, B256};
 use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
@@ -9,33 +10,33 @@ use crate::{
     index::{received, waited},
 };
 
-/// The format that is written.
+/// Version of the format. Readers refuse every other one.
 const VERSION: u8 = 2;
 
-/// Bytes before the RLP.
+/// Bytes before the RLP: version, kind, time.
 const HEADER_BYTES: usize = 10;
 
 const SLICE: u8 = 1;
 const SEALED: u8 = 2;
 const REORG: u8 = 3;
 
-/// What an entry that takes blocks back begins with, and no other.
+/// The first two bytes of every reorg and of no other entry.
 pub(crate) const REORG_HEADER: [u8; 2] = [VERSION, REORG];
 
 #[derive(RlpEncodable, RlpDecodable)]
 struct SlicePayload {
-    /// One at most.
+    /// At most one.
     part: Vec<PartPayload>,
     accepted: Vec<AcceptedTx>,
     refused: Vec<RefusedPayload>,
-    /// How long the part's transactions had been there, in milliseconds.
+    /// Milliseconds from a transaction's reception to the row's writing, for each of the part.
     waited_ms: Vec<u64>,
 }
 
 #[derive(RlpEncodable, RlpDecodable)]
 struct PartPayload {
     block: u64,
-    /// One at most.
+    /// At most one.
     opening: Vec<BlockOpening>,
     transactions: Vec<JournalTx>,
     outcomes: Vec<B64>,
@@ -56,7 +57,7 @@ struct RefusedPayload {
     reason: String,
 }
 
-/// The bytes of an entry that is written at this time.
+/// Encodes an entry that is written at `at_ms`.
 pub(crate) fn encode(at_ms: u64, entry: &JournalEntry) -> Vec<u8> {
     match entry {
         JournalEntry::Slice(slice) => tagged(SLICE, at_ms, &SlicePayload::of(at_ms, slice)),
@@ -65,19 +66,21 @@ pub(crate) fn encode(at_ms: u64, entry: &JournalEntry) -> Vec<u8> {
     }
 }
 
-/// The entry that has these bytes, with the time at which it was written, or why there is none.
+/// Decodes an entry and its time of writing. The error says what is wrong with the bytes.
 pub(crate) fn decode(payload: &[u8]) -> Result<(u64, JournalEntry), String> {
-    let &[version, kind, ref rest @ ..] = payload else { return Err("it is too short".into()) };
+    let &[version, kind, ref rest @ ..] = payload else {
+        return Err("payload is too short".into());
+    };
     if version != VERSION {
-        return Err(format!("it is of version {version}, this is made for {VERSION}"));
+        return Err(format!("payload has version {version}, expected {VERSION}"));
     }
-    let (at_ms, rest) = rest.split_first_chunk().ok_or("it is too short")?;
+    let (at_ms, rest) = rest.split_first_chunk().ok_or("payload is too short")?;
     let at_ms = u64::from_be_bytes(*at_ms);
     let entry = match kind {
-        SLICE => JournalEntry::Slice(whole::<SlicePayload>(rest)?.written(at_ms)?),
-        SEALED => JournalEntry::Sealed(whole(rest)?),
-        REORG => JournalEntry::Reorg(whole::<ReorgPayload>(rest)?.into()),
-        _ => return Err(format!("there is no entry of kind {kind}")),
+        SLICE => JournalEntry::Slice(decode_all::<SlicePayload>(rest)?.into_entry(at_ms)?),
+        SEALED => JournalEntry::Sealed(decode_all(rest)?),
+        REORG => JournalEntry::Reorg(decode_all::<ReorgPayload>(rest)?.into()),
+        _ => return Err(format!("unknown entry kind {kind}")),
     };
     Ok((at_ms, entry))
 }
@@ -90,14 +93,18 @@ fn tagged(kind: u8, at_ms: u64, value: &impl Encodable) -> Vec<u8> {
     bytes
 }
 
-fn whole<T: Decodable>(mut bytes: &[u8]) -> Result<T, String> {
+fn decode_all<T: Decodable>(mut bytes: &[u8]) -> Result<T, String> {
     let value = T::decode(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.is_empty() { Ok(value) } else { Err("there are bytes left".into()) }
+    if bytes.is_empty() { Ok(value) } else { Err("payload has trailing bytes".into()) }
 }
 
-fn one_at_most<T>(mut values: Vec<T>) -> Result<Option<T>, String> {
+fn at_most_one<T>(mut values: Vec<T>) -> Result<Option<T>, String> {
     let value = values.pop();
-    if values.is_empty() { Ok(value) } else { Err("there is more than one".into()) }
+    if values.is_empty() {
+        Ok(value)
+    } else {
+        Err("payload has more than one part or opening".into())
+    }
 }
 
 impl SlicePayload {
@@ -105,16 +112,16 @@ impl SlicePayload {
         Self {
             part: slice.part.iter().map(PartPayload::from).collect(),
             accepted: slice.accepted.clone(),
-            refused: refused(&slice.refused),
+            refused: to_payload(&slice.refused),
             waited_ms: slice.received_ms.iter().map(|ms| waited(at_ms, *ms)).collect(),
         }
     }
 
-    fn written(self, at_ms: u64) -> Result<SliceEntry, String> {
+    fn into_entry(self, at_ms: u64) -> Result<SliceEntry, String> {
         Ok(SliceEntry {
-            part: one_at_most(self.part)?.map(BlockPart::try_from).transpose()?,
+            part: at_most_one(self.part)?.map(BlockPart::try_from).transpose()?,
             accepted: self.accepted,
-            refused: reasons(self.refused),
+            refused: from_payload(self.refused),
             received_ms: self.waited_ms.iter().map(|ms| received(at_ms, *ms)).collect(),
         })
     }
@@ -138,7 +145,7 @@ impl TryFrom<PartPayload> for BlockPart {
     fn try_from(part: PartPayload) -> Result<Self, String> {
         Ok(Self {
             block: part.block,
-            opening: one_at_most(part.opening)?,
+            opening: at_most_one(part.opening)?,
             transactions: part.transactions,
             outcomes: part.outcomes,
             is_last: part.is_last,
@@ -152,7 +159,7 @@ impl From<&ReorgEntry> for ReorgPayload {
             first_block: entry.first_block,
             reason: entry.reason.clone(),
             waiting: entry.waiting.clone(),
-            refused: refused(&entry.refused),
+            refused: to_payload(&entry.refused),
         }
     }
 }
@@ -163,19 +170,19 @@ impl From<ReorgPayload> for ReorgEntry {
             first_block: entry.first_block,
             reason: entry.reason,
             waiting: entry.waiting,
-            refused: reasons(entry.refused),
+            refused: from_payload(entry.refused),
         }
     }
 }
 
-fn refused(reasons: &[(B256, String)]) -> Vec<RefusedPayload> {
+fn to_payload(reasons: &[(B256, String)]) -> Vec<RefusedPayload> {
     reasons
         .iter()
         .map(|(hash, reason)| RefusedPayload { hash: *hash, reason: reason.clone() })
         .collect()
 }
 
-fn reasons(refused: Vec<RefusedPayload>) -> Vec<(B256, String)> {
+fn from_payload(refused: Vec<RefusedPayload>) -> Vec<(B256, String)> {
     refused.into_iter().map(|RefusedPayload { hash, reason }| (hash, reason)).collect()
 }
 
@@ -260,12 +267,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(at_ms: u64, entry in entry()) {
+        fn decode_inverts_encode(at_ms: u64, entry in entry()) {
             prop_assert_eq!(decode(&encode(at_ms, &entry)), Ok((at_ms, entry)));
         }
 
         #[test]
-        fn there_is_one_way_to_write_it(entry in entry(), cut in any::<usize>()) {
+        fn cut_or_extended_payload_is_refused(entry in entry(), cut in any::<usize>()) {
             let payload = encode(7, &entry);
             let cut = cut % payload.len();
             prop_assert!(decode(&payload[..cut]).is_err());
@@ -274,11 +281,11 @@ mod tests {
     }
 
     #[test]
-    fn other_versions_are_not_guessed_at() {
+    fn unknown_version_or_kind_is_refused() {
         let mut payload = encode(7, &JournalEntry::Slice(SliceEntry::default()));
         payload[0] = 1;
-        assert_eq!(decode(&payload), Err("it is of version 1, this is made for 2".into()));
+        assert_eq!(decode(&payload), Err("payload has version 1, expected 2".into()));
         payload[..2].copy_from_slice(&[2, 9]);
-        assert_eq!(decode(&payload), Err("there is no entry of kind 9".into()));
+        assert_eq!(decode(&payload), Err("unknown entry kind 9".into()));
     }
 }

@@ -1,26 +1,30 @@
+//! A row in its encoded form, as replicas fetch it.
+
 use alloy_primitives::{B64, Bytes};
 
-use super::{checksum, codec};
+use super::{codec, row_reader::checksum};
 use crate::JournalRow;
 
-/// Bytes of a row's frame before its payload: sequence, epoch, checksum.
+/// Bytes of a row before its payload: sequence, epoch, checksum.
 const HEADER_BYTES: usize = 24;
 
-/// A row of the journal as it is written, for whoever takes it over and wants to check that it is whole and in its place.
+/// A row of the journal in its encoded form. A replica checks with it that the row is whole and at its
+/// position before it copies the row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedRow {
-    /// Its place, counted from 0 without gaps.
+    /// Position, counted from 0 without gaps.
     pub sequence: u64,
-    /// Who led when it was written.
+    /// Epoch of the process that wrote it.
     pub epoch: u64,
-    /// First eight bytes of the hash of the checksum before, sequence, epoch and payload.
+    /// First eight bytes of the hash over the previous checksum, sequence, epoch and payload.
     pub checksum: B64,
-    /// The entry's bytes.
+    /// The encoded entry.
     pub payload: Bytes,
 }
 
 impl EncodedRow {
-    /// The row as one piece: sequence, epoch and checksum, eight bytes each, the numbers big-endian, then the payload.
+    /// Encodes the row as one piece: sequence and epoch (8 bytes each, big-endian), checksum (8 bytes),
+    /// payload.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + self.payload.len());
         bytes.extend_from_slice(&self.sequence.to_be_bytes());
@@ -30,10 +34,10 @@ impl EncodedRow {
         bytes
     }
 
-    /// The row in these bytes, or why there is none. Its checksum is not looked at.
+    /// Decodes a row from one piece. Does not check its checksum.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         let Some((head, payload)) = bytes.split_at_checked(HEADER_BYTES) else {
-            return Err(format!("it has {} bytes, and a row at least {HEADER_BYTES}", bytes.len()));
+            return Err(format!("row has {} bytes, expected at least {HEADER_BYTES}", bytes.len()));
         };
         let word = |at: usize| {
             let word = head[at..at + 8].try_into().expect("invariant: eight bytes");
@@ -47,12 +51,12 @@ impl EncodedRow {
         })
     }
 
-    /// The checksum that the row has if the row before has `previous`.
+    /// Computes the checksum that the row must have if the row before has `previous`.
     pub fn checksum_after(&self, previous: B64) -> B64 {
         checksum(&previous.0, self.sequence, self.epoch, &self.payload).into()
     }
 
-    /// What the row says, or why it says nothing.
+    /// Decodes the payload. The error says what is wrong with it.
     pub fn decode(&self) -> Result<JournalRow, String> {
         let Self { sequence, epoch, payload, .. } = self;
         let (written_at_ms, entry) = codec::decode(payload)?;
@@ -66,7 +70,7 @@ mod tests {
     use crate::{JournalEntry, SliceEntry};
 
     #[test]
-    fn a_row_is_one_piece() {
+    fn row_survives_encoding_and_any_flipped_bit_is_found() {
         let entry = JournalEntry::Slice(SliceEntry::default());
         let payload = codec::encode(9, &entry).into();
         let mut row = EncodedRow { sequence: 7, epoch: 2, checksum: B64::ZERO, payload };

@@ -1,4 +1,4 @@
-//! What the journal is made of.
+//! Rows and entries of the journal, and the blocks that they make up.
 
 use std::ops::Range;
 
@@ -8,130 +8,131 @@ use turnpike_protocol::{Origin, QueuedDeposit};
 
 use crate::BlockTimes;
 
-/// A row of the journal: an entry at its place.
+/// A row of the journal: an entry with its position, writer and time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalRow {
-    /// Its place, counted from 0 without gaps; never given twice.
+    /// Position, counted from 0 without gaps. No two rows share one.
     pub sequence: u64,
-    /// Who led when it was written.
+    /// Epoch of the process that wrote it.
     pub epoch: u64,
-    /// When it was written, in Unix milliseconds.
+    /// Time of writing, in Unix milliseconds.
     pub written_at_ms: u64,
-    /// What it says.
+    /// Content.
     pub entry: JournalEntry,
 }
 
-/// What a row of the journal says.
+/// Content of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "nearly all rows are slices")]
 pub enum JournalEntry {
-    /// Transactions that ran or wait.
+    /// Transactions that were executed, accepted or refused.
     Slice(SliceEntry),
-    /// What a block came to that is complete.
+    /// Hash and state root of a complete block.
     Sealed(SealedEntry),
-    /// The end of the chain is void. What stands there instead follows in later rows.
+    /// A reorg voids the newest blocks. Later rows hold the blocks that replace them.
     Reorg(ReorgEntry),
 }
 
-/// What happened to transactions between two commits.
+/// What happened to transactions since the slice before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SliceEntry {
-    /// What was added to a block, if one is open.
+    /// Transactions added to the open block, if any.
     pub part: Option<BlockPart>,
-    /// Transactions that were accepted and did not run yet, in the order of arrival.
+    /// Transactions that were accepted into the pool and are not executed yet, in order of arrival.
     pub accepted: Vec<AcceptedTx>,
-    /// Transactions that were accepted, here or earlier, and will not run, each with the reason.
+    /// Transactions that were accepted, here or earlier, and will not be executed, with the reason.
     pub refused: Vec<(B256, String)>,
-    /// When the transactions of the part were received, in Unix milliseconds: one for each, or none at all, if that is not known.
+    /// When each transaction of the part was received, in Unix milliseconds. Empty if that is unknown.
     pub received_ms: Vec<u64>,
 }
 
-/// A part of a block: blocks consist of whole parts.
+/// The part of a block that one slice adds. A block consists of whole parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockPart {
     /// Number of the block.
     pub block: u64,
-    /// How the block begins; in its first part only.
+    /// The block's environment and deposits. Only the first part has it.
     pub opening: Option<BlockOpening>,
     /// Transactions of users, in order.
     pub transactions: Vec<JournalTx>,
-    /// What came of each, those of the opening's deposits and of the attributes first: the first eight bytes of its receipt's hash,
-    /// zero for one that was skipped (which only blocks that L1 gave hold).
+    /// One outcome for each transaction, starting with the deposits of the opening and the L1
+    /// attributes: the first eight bytes of its receipt's hash. Zero stands for a skipped transaction;
+    /// only blocks derived from L1 have those.
     pub outcomes: Vec<B64>,
-    /// Whether the block is complete.
+    /// Whether this part completes the block.
     pub is_last: bool,
 }
 
-/// How a block begins.
+/// What is fixed when a block opens.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct BlockOpening {
-    /// Its timestamp, in seconds.
+    /// Block timestamp, in seconds.
     pub timestamp: u64,
-    /// The L1 attributes it sees.
+    /// L1 attributes that the block sees.
     pub origin: Origin,
-    /// Deposits of the queue that it consumes.
+    /// Deposits that the block consumes from the queue.
     pub deposits: Vec<QueuedDeposit>,
 }
 
-/// A transaction as the journal holds it.
+/// A user's transaction in the journal.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct JournalTx {
-    /// Its EIP-2718 bytes.
+    /// EIP-2718 encoding.
     pub raw: Bytes,
-    /// Who signed it.
+    /// Recovered signer.
     pub sender: Address,
 }
 
-/// A transaction that waits for its turn.
+/// A transaction in the pool.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct AcceptedTx {
-    /// Its place in the order of arrival.
+    /// Position in the order of arrival.
     pub arrival: u64,
-    /// When it was received, in Unix milliseconds.
+    /// Time of reception, in Unix milliseconds.
     pub received_ms: u64,
     /// The transaction.
     pub tx: JournalTx,
 }
 
-/// What a complete block came to.
+/// Result of a complete block.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct SealedEntry {
     /// Number of the block.
     pub number: u64,
-    /// Its hash.
+    /// Block hash.
     pub hash: B256,
-    /// State root after it.
+    /// State root after the block.
     pub state_root: B256,
 }
 
-/// An end of the chain that is void.
+/// Voids the newest blocks because L1 replaced or forbids them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReorgEntry {
-    /// Blocks from this one on are void, an open one included.
+    /// First void block. All later blocks are void, the open one included.
     pub first_block: u64,
-    /// Why.
+    /// Why, for clients and logs.
     pub reason: String,
-    /// Transactions of theirs that wait again.
+    /// Transactions of void blocks that go back into the pool.
     pub waiting: Vec<AcceptedTx>,
-    /// Transactions of theirs that will not run any more, each with the reason.
+    /// Transactions of void blocks that will not be executed, with the reason.
     pub refused: Vec<(B256, String)>,
 }
 
-/// A block as the journal's parts give it.
+/// A block put together from its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalBlock {
-    /// Its number.
+    /// Number of the block.
     pub number: u64,
-    /// How it begins.
+    /// Environment and deposits.
     pub opening: BlockOpening,
     /// Transactions of users, in order.
     pub transactions: Vec<JournalTx>,
-    /// What came of each, as in [`BlockPart::outcomes`].
+    /// Outcomes, as in [`BlockPart::outcomes`].
     pub outcomes: Vec<B64>,
-    /// When its parts were written, and their transactions received.
+    /// When its parts were written and their transactions received.
     pub times: BlockTimes,
-    /// Rows from that of its first part to that of its last, the end excluded. Others may lie between.
+    /// Rows from its first part to its last, the end excluded. Rows without its parts may lie between.
     pub rows: Range<u64>,
-    /// Whether it is complete.
+    /// Whether all its parts are there.
     pub is_complete: bool,
 }

@@ -18,7 +18,7 @@ pub(crate) async fn a_full_disk_leaves_the_journal_as_it_was(place: Place) {
     let mut raw = place.raw(DatabasePart::Journal).await;
     raw.execute(FULL).await.expect("fills");
     let error = database.append(&rows(&input(2, &[]))).await.expect_err("is full");
-    assert!(error.is_full() && !error.is_unsure(), "{error}");
+    assert!(error.is_full() && !error.is_outcome_unknown(), "{error}");
     assert_eq!(database.journal_end().await.expect("reads"), 2);
     raw.execute("DROP TRIGGER full_disk ON journal").await.expect("makes room");
     assert_eq!(database.append(&rows(&input(2, &[]))).await.expect("appends"), 2..4);
@@ -35,7 +35,7 @@ pub(crate) async fn a_lost_connection_ends_writing(place: Place) {
     .await
     .expect("terminates");
     let error = old.append(&rows(&input(2, &[]))).await.expect_err("is lost");
-    assert!(matches!(error, StorageError::Lost(_)) && error.is_unsure(), "{error:?}");
+    assert!(matches!(error, StorageError::Lost(_)) && error.is_outcome_unknown(), "{error:?}");
     let new = open(&place).await;
     append(&new, &input(2, &[])).await;
     for _ in 0..2 {
