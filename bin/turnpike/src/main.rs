@@ -1,50 +1,25 @@
-//! The turnpike command: dev, sequencer, replica, batcher, proposer, challenger, derive, admin, dispute, prove, db, deploy, bridge, genesis, bench, load, conformance, vm.
+//! The turnpike command: every role of the rollup, and the tools around it. `turnpike --help` lists the subcommands.
 
-mod admin;
-mod api;
-mod bench;
-mod bridge;
 mod cli;
-mod conformance;
-mod db;
-mod derive;
-mod dev;
+mod commands;
+mod common;
 mod dispute;
-mod execution;
-mod follow;
-mod load;
-mod logging;
-mod metrics;
-mod prove;
-mod replica;
-mod roles;
 mod vm;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tokio::runtime::Runtime;
 
-/// Blocks leave many small things behind at once (logs, above all), which the system's allocator is slow to take back.
+/// Blocks free many small allocations at once, above all logs. The system's allocator is slow at that.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    let log = logging::start();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let run = async {
-        if let Some(address) = cli.metrics {
-            metrics::serve(address).await?;
-        }
-        roles::run(cli.command, log).await
-    };
-    runtime.block_on(run).unwrap_or_else(|error: anyhow::Error| {
+    let log = common::start_logging();
+    let result = Runtime::new().map_err(Into::into).and_then(|tokio| tokio.block_on(cli.run(log)));
+    result.unwrap_or_else(|error: anyhow::Error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })

@@ -3,8 +3,7 @@ use turnpike_game::inspect::{DisputeRecords, UnknownRecord};
 use turnpike_l1::{Challenge, Game};
 
 use crate::{
-    cli::{ChainArgs, Key},
-    execution::ExecutionArgs,
+    common::{ChainArgs, ExecutionArgs, Key},
     vm::Format,
 };
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use turnpike_game::{Call, prove::grouped};
 use turnpike_l1::{L1Client, L1Sender};
 
-use crate::{cli::Key, vm::Format};
+use crate::{common::Key, vm::Format};
 
 /// Sends calls, one after the other.
 #[derive(Debug)]

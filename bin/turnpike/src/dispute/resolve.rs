@@ -6,7 +6,7 @@ use turnpike_game::{Action, Call, Calls};
 use turnpike_l1::{Dispute, L1Client, Rollup};
 
 use super::{args::ResolveArgs, hand::Hand, session::Session};
-use crate::bridge::ether;
+use crate::common::ether;
 
 /// Does all that is due, and takes out what the sender was credited.
 pub(super) async fn resolve(args: &ResolveArgs) -> anyhow::Result<ExitCode> {

@@ -3,7 +3,7 @@ use turnpike_game::inspect::DisputeRecords;
 use turnpike_l1::{DisputedOutput, L1Error, L1View};
 use turnpike_protocol::{ChainConfig, Genesis};
 
-use crate::{cli::ChainArgs, execution::ExecutionArgs, follow, roles::read_genesis};
+use crate::common::{ChainArgs, ExecutionArgs, open_l1_view, read_genesis, with_retries};
 
 /// A read of L1's outputs and disputes.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ impl Session {
     /// Reads what L1 has added.
     pub(super) async fn advance(&mut self, chain: &ChainArgs) -> Result<(), L1Error> {
         let advance = async |view: &mut L1View| view.advance().await.map(drop);
-        follow::look(&mut self.view, chain, advance, L1Error::severity).await
+        with_retries(&mut self.view, chain, advance, L1Error::severity).await
     }
 
     /// A session that has not read L1 yet.
     pub(super) async fn open(chain: &ChainArgs, confirmations: u64) -> anyhow::Result<Self> {
         let genesis = read_genesis(&chain.genesis)?;
-        let view = follow::view(chain, &genesis, confirmations).await?;
+        let view = open_l1_view(chain, &genesis, confirmations).await?;
         Ok(Self { genesis, view })
     }
 

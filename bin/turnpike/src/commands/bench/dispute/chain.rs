@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use alloy_primitives::{B256, Bytes, U256};
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
+use turnpike_bench::ProvenBlock;
+use turnpike_l1::{Inbox, L1Client, L1Sender, L1View};
+use turnpike_protocol::{Batch, BatchBlock, Effort, Genesis, StateRootPrefix, TxEnvelope};
+
+use crate::{
+    commands::dev::{Accounts, L1},
+    common::{genesis_output, write_genesis},
+};
+
+/// Seconds between L1 blocks.
+const L1_BLOCK_TIME: u64 = 1;
+
+/// How often it is looked whether L1 holds an entry.
+const POLL: Duration = Duration::from_millis(50);
+
+/// A chain of two entries, of a block each: an empty one, and the one that is to be disputed.
+#[derive(Debug)]
+pub(super) struct Chain {
+    pub(super) l1: L1,
+    pub(super) accounts: Accounts,
+    pub(super) genesis: Genesis,
+    _folder: TempDir,
+}
+
+impl Chain {
+    /// Starts an anvil, deploys, and posts the blocks.
+    pub(super) async fn start(block: ProvenBlock) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let at = |name| folder.path().join(name);
+        let mut l1 = L1::spawn(0, &at("anvil.log"), &at("l1-state.json")).await?;
+        let accounts = Accounts::well_known()?;
+        let made = async {
+            l1.mine_at_once().await?;
+            let (deployer, batcher) = (accounts.deployer(), accounts.batcher().address());
+            let genesis =
+                turnpike_l1::deploy(l1.url(), deployer, batcher, block.genesis, genesis_output)
+                    .await
+                    .context("cannot deploy the contracts")?;
+            let path = at("genesis.json");
+            write_genesis(&path, &genesis)?;
+            eprintln!("to look on: --genesis {} --l1-url {}", path.display(), l1.url());
+            post(&l1, &accounts, &genesis, Vec::new()).await?;
+            post(&l1, &accounts, &genesis, block.transactions).await?;
+            l1.mine_every(L1_BLOCK_TIME).await?;
+            Ok(genesis)
+        };
+        match made.await {
+            Ok(genesis) => Ok(Self { l1, accounts, genesis, _folder: folder }),
+            Err(error) => {
+                l1.stop().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Posts an entry of one block, in calldata.
+async fn post(
+    l1: &L1,
+    accounts: &Accounts,
+    genesis: &Genesis,
+    transactions: Vec<TxEnvelope>,
+) -> anyhow::Result<()> {
+    let client = L1Client::connect(l1.url(), genesis).await?;
+    let mut view = L1View::new(client.clone(), 0, genesis_output(genesis));
+    let now = view.advance().await?.head.time;
+    let newest = view.entries().last().context("the inbox is empty")?;
+    let batch = Batch {
+        blocks: vec![BatchBlock {
+            timestamp: now,
+            deposit_count: 0,
+            // What is posted of state roots is for explanations alone: this one explains nothing.
+            state_root: (!transactions.is_empty()).then_some(StateRootPrefix::ZERO),
+            transactions,
+        }],
+        deposit_hints: Vec::new(),
+    };
+    let call = Inbox::appendCall {
+        expectedPrevAcc: newest.acc,
+        depositCount: 0,
+        expectedDepositAcc: B256::ZERO,
+        origin: newest.entry.index,
+        data: batch.encode(genesis.config.batch_limits(), Effort::Fast)?.into(),
+    };
+    let input: Bytes = alloy::sol_types::SolCall::abi_encode(&call).into();
+    let sender = L1Sender::new(client, accounts.batcher());
+    let inbox = view.client().deployment().inbox;
+    let tx = sender.prepare_call(inbox, U256::ZERO, input).await?;
+    sender.broadcast(&tx).await?;
+    let receipt = loop {
+        match sender.receipt(tx.hash).await? {
+            Some(receipt) => break receipt,
+            None => tokio::time::sleep(POLL).await,
+        }
+    };
+    ensure!(receipt.status(), "the inbox refuses the entry");
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! `turnpike bench`.
+
+mod dispute;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use tokio::task::block_in_place;
+use turnpike_bench::{ExecuteArgs, ProveArgs, RootArgs, execute, prove, root, stages};
+
+use self::dispute::DisputeBenchArgs;
+
+/// Arguments of `turnpike bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// Without it, all but the dispute, which takes an anvil.
+    #[command(subcommand)]
+    pub(crate) bench: Option<Bench>,
+}
+
+/// What is measured.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Transactions on Turnpike's executor and on plain revm, in the same run.
+    Execute(ExecuteArgs),
+    /// New state roots on Turnpike's tries and on alloy-trie, in the same run.
+    Root(RootArgs),
+    /// The other stages, on one core: signatures, roots, batches.
+    Stages,
+    /// Instructions of the proof program, by kind of transaction and for a mixed block.
+    Prove(ProveArgs),
+    /// A whole dispute over a block of transfers and swaps, both sides, on an anvil with a block a second: gas and time by round.
+    Dispute(DisputeBenchArgs),
+}
+
+/// Runs one of the benchmarks, or all that need nothing but this process.
+pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
+    match args.bench {
+        Some(Bench::Execute(args)) => block_in_place(|| execute(&args)),
+        Some(Bench::Root(args)) => block_in_place(|| root(&args)),
+        Some(Bench::Stages) => block_in_place(stages),
+        Some(Bench::Prove(args)) => block_in_place(|| prove(&args)),
+        Some(Bench::Dispute(args)) => dispute::dispute(&args).await,
+        None => block_in_place(all),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+fn all() -> anyhow::Result<()> {
+    execute(&ExecuteArgs::default())?;
+    println!();
+    root(&RootArgs::quick())?;
+    println!();
+    stages()?;
+    println!();
+    prove(&ProveArgs::default())
+}

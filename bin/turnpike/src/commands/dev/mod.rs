@@ -1,0 +1,276 @@
+//! `turnpike dev`: the whole rollup on one machine.
+
+mod accounts;
+mod anvil;
+mod args;
+mod banner;
+mod data;
+
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{sync::oneshot, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+use turnpike_adversary::{AdversaryConfig, AdversaryEvent, AdversaryRole, Attack, FalseCredit};
+use turnpike_batcher::{BatcherConfig, PostingConfig};
+use turnpike_challenger::{ChallengerConfig, FeePolicy};
+use turnpike_executor::ExecutionHook;
+use turnpike_http::HttpLimits;
+use turnpike_l1::L1Endpoints;
+use turnpike_proposer::ProposerConfig;
+use turnpike_protocol::Genesis;
+use turnpike_sequencer::{CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, SubmissionRoute};
+
+pub(crate) use self::{
+    accounts::Accounts,
+    anvil::{L1, find_anvil},
+    args::DevArgs,
+};
+use self::{
+    banner::Banner,
+    data::{ARCHIVE_FOLDER, DataDir, STATE_FOLDER},
+};
+use crate::{
+    commands::challenger::print_event,
+    common::{genesis_output, stop_on_signal},
+};
+
+/// How often the roles look at L1.
+const L1_POLL: Duration = Duration::from_millis(200);
+
+/// L1 seconds between outputs.
+const PROPOSE_INTERVAL: u64 = 5;
+
+/// A quiet chain seals a block this often. Some clients look for a receipt only when there is a new block.
+const HEARTBEAT: Duration = Duration::from_secs(12);
+
+/// Inbox entries that sealed blocks may wait for: seconds, at an entry a second.
+const BACKLOG_ENTRIES_MAX: u64 = 16;
+
+pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
+    let stop = stop_on_signal()?;
+    let data = DataDir::open(args.data.clone(), args.fresh, args.liar.is_some())?;
+    let accounts = Accounts::well_known()?;
+    let mut l1 = L1::start(&args, &data).await?;
+    let result = match chain(&data, &l1, &accounts, args.l1_block_time).await {
+        Ok(genesis) => {
+            let (args, data, l1) = (&args, &data, &l1);
+            Dev { args, data, l1, accounts: &accounts, genesis: &genesis }.run(&stop).await
+        }
+        Err(error) => Err(error),
+    };
+    l1.stop().await;
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// The chain that the data folder holds, or a new one, deployed.
+async fn chain(
+    data: &DataDir,
+    l1: &L1,
+    accounts: &Accounts,
+    block_time: u64,
+) -> anyhow::Result<Genesis> {
+    let genesis = match data.genesis()? {
+        Some(genesis) => genesis,
+        None => {
+            l1.mine_at_once().await?;
+            let (deployer, batcher) = (accounts.deployer(), accounts.batcher().address());
+            let sequencer = Some(accounts.sequencer().address());
+            let genesis = Genesis { sequencer, ..Genesis::dev() };
+            let genesis = turnpike_l1::deploy(l1.url(), deployer, batcher, genesis, genesis_output)
+                .await
+                .context("cannot deploy the contracts")?;
+            data.write_genesis(&genesis)?;
+            genesis
+        }
+    };
+    l1.mine_every(block_time).await?;
+    Ok(genesis)
+}
+
+/// A development chain that is about to run.
+#[derive(Debug)]
+struct Dev<'a> {
+    args: &'a DevArgs,
+    data: &'a DataDir,
+    l1: &'a L1,
+    accounts: &'a Accounts,
+    genesis: &'a Genesis,
+}
+
+impl Dev<'_> {
+    /// Runs every role until told to stop, or until one of them fails.
+    async fn run(&self, stop: &CancellationToken) -> anyhow::Result<()> {
+        // The roles stop together, whether by signal or by failure.
+        let stop = stop.child_token();
+        let mut tasks = JoinSet::new();
+        let (ready, listening) = oneshot::channel();
+        let (chain, config, stopped) = (self.genesis.clone(), self.sequencer(), stop.clone());
+        let hook = self.execution_hook();
+        tasks.spawn(async move {
+            let ready = |address| {
+                let _ = ready.send(address);
+            };
+            let result = turnpike_sequencer::run_with_hook(&chain, config, hook, stopped, ready);
+            result.await.context("the sequencer failed")
+        });
+        // If the sequencer ends before it is up, its error says why.
+        if let Ok(address) = listening.await {
+            let l2_url = format!("http://{address}");
+            self.start_l1_roles(&mut tasks, &l2_url, &stop);
+            let Self { args, data, l1, accounts, genesis } = *self;
+            Banner { genesis, data, l1_url: l1.url(), l2_url: &l2_url, accounts, args }.print();
+        }
+        let result = first_end(&mut tasks, &stop).await;
+        info!("stopping");
+        stop.cancel();
+        while tasks.join_next().await.is_some() {}
+        result
+    }
+
+    fn start_l1_roles(
+        &self,
+        tasks: &mut JoinSet<anyhow::Result<()>>,
+        l2_url: &str,
+        stop: &CancellationToken,
+    ) {
+        let (chain, config, stopped) = (self.genesis.clone(), self.batcher(), stop.clone());
+        tasks.spawn(async move {
+            let output = genesis_output(&chain);
+            let result = turnpike_batcher::run(&chain, output, config, stopped).await;
+            result.context("the batcher failed")
+        });
+        let (chain, config, stopped) = (self.genesis.clone(), self.proposer(), stop.clone());
+        let hook = self.execution_hook();
+        tasks.spawn(async move {
+            let result = turnpike_proposer::run_with_hook(&chain, config, hook, stopped).await;
+            result.context("the proposer failed")
+        });
+        let json = self.args.json;
+        if let Some(attack) = self.args.liar {
+            let (chain, config, stopped) =
+                (self.genesis.clone(), self.adversary(attack), stop.clone());
+            tasks.spawn(async move {
+                let report = move |event| print_adversary_event(&event, json);
+                let result =
+                    turnpike_adversary::run(&chain, config, L1_POLL, stopped, report).await;
+                result.context("the adversary failed")
+            });
+        }
+        let (chain, config, stopped) =
+            (self.genesis.clone(), self.challenger(l2_url), stop.clone());
+        tasks.spawn(async move {
+            let report = move |event| print_event(&event, json);
+            let result = turnpike_challenger::run(chain, config, stopped, report).await;
+            result.map(drop).context("the challenger failed")
+        });
+    }
+
+    /// The L1, and where what it holds is kept.
+    fn l1(&self) -> L1Endpoints {
+        L1Endpoints { archive: Some(self.data.file(ARCHIVE_FOLDER)), ..self.l1.url().into() }
+    }
+
+    fn sequencer(&self) -> SequencerConfig {
+        SequencerConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], self.args.port)),
+            database: self.data.file("sequencer.db").into(),
+            state: self.data.file(STATE_FOLDER),
+            l1: self.l1(),
+            l1_confirmations: 0,
+            l1_poll: L1_POLL,
+            block_interval: Duration::from_millis(self.args.block_interval_ms.max(1)),
+            heartbeat: HEARTBEAT,
+            backlog_entries_max: BACKLOG_ENTRIES_MAX,
+            checkpoint_blocks: CHECKPOINT_BLOCKS,
+            execution: self.args.execution.into(),
+            pool: PoolLimits::default(),
+            key: Some(self.accounts.sequencer()),
+            limits: HttpLimits::default(),
+            admin: None,
+            submission_route: SubmissionRoute::LocalPool,
+        }
+    }
+
+    fn batcher(&self) -> BatcherConfig {
+        BatcherConfig {
+            l1: self.l1(),
+            l1_confirmations: 0,
+            poll: L1_POLL,
+            journal: self.data.file("sequencer.db").into(),
+            database: self.data.file("batcher.db").into(),
+            key: self.accounts.batcher(),
+            // A block is on L1 as soon as there is one.
+            posting: PostingConfig {
+                data: self.args.data_kind.into(),
+                latency_max: 0,
+                ..PostingConfig::default()
+            },
+        }
+    }
+
+    fn proposer(&self) -> ProposerConfig {
+        ProposerConfig {
+            l1: self.l1(),
+            l1_confirmations: 0,
+            poll: L1_POLL,
+            execution: self.args.execution.into(),
+            key: self.accounts.proposer(),
+            interval: PROPOSE_INTERVAL,
+            withdraw_bonds: false,
+        }
+    }
+
+    /// What falsifies the chain of the sequencer and its proposer under `--liar state`. Other attacks propose a false
+    /// output beside an honest chain.
+    fn execution_hook(&self) -> Option<Box<dyn ExecutionHook>> {
+        let is_state = self.args.liar == Some(Attack::State);
+        is_state.then(|| Box::new(FalseCredit::default()) as _)
+    }
+
+    /// The party that proposes or defends false outputs, with accounts of its own.
+    fn adversary(&self, attack: Attack) -> AdversaryConfig {
+        let role = match attack {
+            // The proposer follows the sequencer's false chain; the adversary defends its outputs.
+            Attack::State => AdversaryRole::Defender,
+            _ => AdversaryRole::Proposer { entry: None },
+        };
+        AdversaryConfig { l1: self.l1(), attack, role, keys: self.accounts.adversary() }
+    }
+
+    fn challenger(&self, l2_url: &str) -> ChallengerConfig {
+        ChallengerConfig {
+            l1: self.l1(),
+            l1_confirmations: 0,
+            poll: L1_POLL,
+            execution: self.args.execution.into(),
+            key: Some(self.accounts.challenger()),
+            database: Some(self.data.file("challenger.db").into()),
+            fees: FeePolicy::default(),
+            propose: None,
+            peer: Some(l2_url.to_owned()),
+            once: false,
+        }
+    }
+}
+
+/// Waits for the first role to end. None ends by itself without an error unless told to stop.
+async fn first_end(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        Some(ended) = tasks.join_next() => ended.context("a role panicked")?,
+    }
+}
+
+/// Prints what an adversary reports.
+fn print_adversary_event(event: &AdversaryEvent, json: bool) {
+    if json {
+        println!("{}", serde_json::json!({ "event": "adversary", "text": event.to_string() }));
+    } else {
+        println!("adversary: {event}");
+    }
+}

@@ -1,0 +1,121 @@
+//! `turnpike sequencer`.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use clap::Args;
+use turnpike_sequencer::{
+    CHECKPOINT_BLOCKS, LogControl, PoolLimits, SequencerConfig, SubmissionRoute,
+};
+use turnpike_storage::DatabaseLocation;
+
+use crate::common::{
+    AdminServerArgs, ChainArgs, ExecutionArgs, Key, LimitArgs, beside, read_genesis, signer_of,
+    stop_on_signal,
+};
+
+/// Arguments of `turnpike sequencer`.
+#[derive(Debug, Args)]
+pub(crate) struct SequencerArgs {
+    #[command(flatten)]
+    pub(crate) chain: ChainArgs,
+    #[command(flatten)]
+    pub(crate) execution: ExecutionArgs,
+    /// The sequencer's database: a SQLite file, or the URL of a PostgreSQL database (`postgres://…`).
+    #[arg(
+        long,
+        value_name = "FILE|URL",
+        default_value = "sequencer.db",
+        env = "TURNPIKE_DATABASE",
+        hide_env_values = true
+    )]
+    pub(crate) database: DatabaseLocation,
+    /// Where checkpoints of the state are kept; if not told, in a folder that ends in `.state`, beside the database if that is a file,
+    /// else `sequencer.state` here.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Where JSON-RPC and REST are served.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9545")]
+    pub(crate) listen: SocketAddr,
+    /// Milliseconds between blocks while there are transactions.
+    #[arg(long, value_name = "MS", default_value_t = 100)]
+    pub(crate) block_interval_ms: u64,
+    /// Seconds after which an empty block is sealed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) heartbeat: u64,
+    /// Inbox entries that sealed blocks may wait for; past it no block is sealed and the pool fills.
+    #[arg(long, value_name = "ENTRIES", default_value_t = 64)]
+    pub(crate) backlog_entries_max: u64,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+    /// Key that signs preconfirmations; its account must be the genesis file's `sequencer`, if that names one.
+    #[arg(long, env = "TURNPIKE_SEQUENCER_KEY", hide_env_values = true)]
+    pub(crate) key: Option<Key>,
+    /// Blocks from one checkpoint of the state to the next: about as many are run again after a crash.
+    #[arg(long, value_name = "BLOCKS", default_value_t = CHECKPOINT_BLOCKS)]
+    pub(crate) checkpoint_blocks: u64,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    #[command(flatten)]
+    pub(crate) admin: AdminServerArgs,
+}
+
+/// Bounds of the transaction pool.
+#[derive(Debug, Args)]
+pub(crate) struct PoolArgs {
+    /// Transactions in the pool, at most.
+    #[arg(long, value_name = "COUNT", default_value_t = PoolLimits::default().transactions_max)]
+    pub(crate) pool_transactions_max: usize,
+    /// Bytes in the pool, at most.
+    #[arg(long, value_name = "BYTES", default_value_t = PoolLimits::default().bytes_max)]
+    pub(crate) pool_bytes_max: usize,
+    /// Transactions of one sender in the pool, at most.
+    #[arg(long, value_name = "COUNT", default_value_t = PoolLimits::default().sender_transactions_max)]
+    pub(crate) pool_sender_transactions_max: usize,
+    /// How far a nonce may be ahead of its account's.
+    #[arg(long, value_name = "NONCES", default_value_t = PoolLimits::default().nonce_gap_max)]
+    pub(crate) pool_nonce_gap_max: u64,
+    /// Seconds that transactions wait for a nonce that is missing before them.
+    #[arg(long, value_name = "SECONDS", default_value_t = PoolLimits::default().gap_timeout.as_secs())]
+    pub(crate) pool_gap_timeout: u64,
+}
+
+impl From<PoolArgs> for PoolLimits {
+    fn from(args: PoolArgs) -> Self {
+        Self {
+            transactions_max: args.pool_transactions_max,
+            bytes_max: args.pool_bytes_max,
+            sender_transactions_max: args.pool_sender_transactions_max,
+            nonce_gap_max: args.pool_nonce_gap_max,
+            gap_timeout: Duration::from_secs(args.pool_gap_timeout),
+        }
+    }
+}
+
+/// Runs a sequencer until a signal stops it.
+pub(crate) async fn run(args: SequencerArgs, log: LogControl) -> anyhow::Result<ExitCode> {
+    let genesis = read_genesis(&args.chain.genesis)?;
+    let mut l1 = args.chain.l1();
+    l1.archive.get_or_insert_with(|| beside(&args.database, "sequencer.entries"));
+    let state = args.state.unwrap_or_else(|| beside(&args.database, "sequencer.state"));
+    let config = SequencerConfig {
+        listen: args.listen,
+        database: args.database,
+        state,
+        l1,
+        l1_confirmations: args.chain.l1_confirmations,
+        l1_poll: args.chain.l1_poll(),
+        block_interval: Duration::from_millis(args.block_interval_ms.max(1)),
+        heartbeat: Duration::from_secs(args.heartbeat),
+        backlog_entries_max: args.backlog_entries_max,
+        checkpoint_blocks: args.checkpoint_blocks.max(1),
+        execution: args.execution.into(),
+        pool: args.pool.into(),
+        key: signer_of(args.key.as_ref()).context("--key")?,
+        limits: args.limits.into(),
+        admin: args.admin.config(log)?,
+        submission_route: SubmissionRoute::LocalPool,
+    };
+    turnpike_sequencer::run(&genesis, config, stop_on_signal()?, |_| ()).await?;
+    Ok(ExitCode::SUCCESS)
+}
