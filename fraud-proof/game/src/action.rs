@@ -1,7 +1,7 @@
 //! Which actions a player can take on L1 next: decided from L1's records alone.
 //!
-//! Inputs are L1's outputs and disputes, and the outputs that the player challenges or defends. The result holds every
-//! action that the next L1 block can include, by deadline. No I/O and no state.
+//! Inputs are L1's outputs and disputes, and the outputs that the player challenges or defends. The
+//! result holds every action that the next L1 block can include, by deadline. No I/O and no state.
 
 use std::collections::BTreeSet;
 
@@ -69,7 +69,8 @@ pub enum Action {
 /// An action and its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScheduledAction {
-    /// Timestamp, in seconds, of the last L1 block that may include the action; [`u64::MAX`] if there is no deadline.
+    /// Timestamp, in seconds, of the last L1 block that may include the action; [`u64::MAX`] if
+    /// there is no deadline.
     pub deadline: u64,
     /// The action.
     pub action: Action,
@@ -115,7 +116,8 @@ impl PlayerView<'_> {
         challenge.challenger == self.own && challenge.output == output
     }
 
-    /// Whether a challenge was lost by the clock alone, which leaves open whether the output is right.
+    /// Whether a challenge was lost by the clock alone, which leaves open whether the output is
+    /// right.
     fn ran_out_of_time(&self, challenge: &Challenge) -> bool {
         let mut games = self.disputes.games_of(challenge.index);
         challenge.status == ChallengeStatus::Failed

@@ -41,7 +41,8 @@ impl Calls {
         self.with_bond(&call)
     }
 
-    /// Defends an output against a challenge with an answer to the challenge's opening. Pays the game bond.
+    /// Defends an output against a challenge with an answer to the challenge's opening. Pays the
+    /// game bond.
     pub fn defend(&self, challenge: u64, opening: &Bisection, answer: &Answer) -> Call {
         let call = Dispute::defendCall {
             challengeId: U256::from(challenge),
@@ -61,8 +62,8 @@ impl Calls {
         self.dispute(&call)
     }
 
-    /// Loads what a step reads into the preimage oracle, which has to hold it before the step is proven. `None` if the step
-    /// reads nothing that can be loaded.
+    /// Loads what a step reads into the preimage oracle, which has to hold it before the step is
+    /// proven. `None` if the step reads nothing that can be loaded.
     pub fn load(&self, proof: &StepProof) -> Option<Call> {
         let input = proof.load.clone()?;
         Some(Call { to: self.preimage_oracle, value: U256::ZERO, input })
@@ -104,7 +105,8 @@ impl Calls {
         self.rollup(&Rollup::withdrawBondCall {})
     }
 
-    /// Proposes the output after `entry`, as derived, on top of the output `parent`. Pays the proposer bond.
+    /// Proposes the output after `entry`, as derived, on top of the output `parent`. Pays the
+    /// proposer bond.
     pub fn propose(
         &self,
         parent: &ProposedOutput,

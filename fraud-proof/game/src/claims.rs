@@ -9,11 +9,11 @@ use crate::{Trace, TraceError};
 
 /// Answers what one side of a game claims.
 ///
-/// An honest player claims what it derived from L1 and the proof program confirms. A dishonest player claims something
-/// else and otherwise plays by the same rules.
+/// An honest player claims what it derived from L1 and the proof program confirms. A dishonest
+/// player claims something else and otherwise plays by the same rules.
 pub trait ClaimProvider {
-    /// The output root at a position of the block phase: after `position` blocks counted from the parent output, where
-    /// every entry counts as the maximum number of blocks per entry.
+    /// The output root at a position of the block phase: after `position` blocks counted from the
+    /// parent output, where every entry counts as the maximum number of blocks per entry.
     fn root_at(&mut self, output: &DisputedOutput, position: u64) -> Result<B256, ClaimError>;
 
     /// The machine's run on the block between `position` and the next.
@@ -51,7 +51,8 @@ pub enum ClaimError {
     /// The machine cannot run.
     #[error(transparent)]
     Trace(#[from] TraceError),
-    /// The bisection starts at a value that this player does not agree with: it should not play this game.
+    /// The bisection starts at a value that this player does not agree with: it should not play
+    /// this game.
     #[error("the bisection starts at {found}, expected {expected}")]
     FalseStart {
         /// The player's own value.

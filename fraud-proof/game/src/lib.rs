@@ -1,14 +1,15 @@
-//! Playing a dispute: claims about an output, the move that follows from them, and the calls that make it on L1.
+//! Playing a dispute: claims about an output, the move that follows from them, and the calls that
+//! make it on L1.
 //!
 //! ```text
 //! L1's outputs and disputes ─► PlayerView ─► ScheduledAction: challenge, defend, move, time out, resolve
 //! ClaimProvider: output roots by block, Trace: machine states by step ─► next_move ─► NextMove ─► Calls
 //! ```
 //!
-//! Everything here is synchronous and pure but for [`prove::statement_at`], which reads L1 through a node. Honest and
-//! dishonest players share this crate: they differ in the [`ClaimProvider`] alone. [`prove`] states what there is to prove
-//! of a block and runs the proof program on it. [`L1Step`] runs the machine's steps by the contract, in an EVM of this
-//! process.
+//! Everything here is synchronous and pure but for [`prove::statement_at`], which reads L1 through
+//! a node. Honest and dishonest players share this crate: they differ in the [`ClaimProvider`]
+//! alone. [`prove`] states what there is to prove of a block and runs the proof program on it.
+//! [`L1Step`] runs the machine's steps by the contract, in an EVM of this process.
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 mod action;

@@ -1,4 +1,5 @@
-//! Which move a player makes: the first segment with a wrong claim is divided further or proven on L1.
+//! Which move a player makes: the first segment with a wrong claim is divided further or proven on
+//! L1.
 
 use alloy_primitives::{B256, Bytes};
 use turnpike_l1::{Answer, Bisection, DisputedOutput, Phase, Segment, positions};
@@ -27,7 +28,8 @@ pub fn opening(
     divide(claims, output, &segment, 0).map(Some)
 }
 
-/// The move that answers the other side's `bisection`. `None` if the player agrees with all its claims.
+/// The move that answers the other side's `bisection`. `None` if the player agrees with all its
+/// claims.
 pub fn next_move(
     claims: &mut impl ClaimProvider,
     output: &DisputedOutput,
@@ -57,7 +59,8 @@ fn check_start(
     segment: &Segment,
 ) -> Result<(), ClaimError> {
     let (position, found) = match segment.phase {
-        // L1 checks the machine's first state itself, so only the output root before the block counts.
+        // L1 checks the machine's first state itself, so only the output root before the block
+        // counts.
         Phase::Machine => (segment.block, segment.agreed_root),
         Phase::Blocks => (segment.first, segment.start),
     };

@@ -2,8 +2,8 @@
 //!
 //! State: the machine, snapshots to go back to ([`Checkpoints`]) and the states asked for so far.
 //!
-//! Limits: `STATES_MAX` states and the snapshots' own bounds. Showing a state costs at most the steps from the nearest
-//! snapshot.
+//! Limits: `STATES_MAX` states and the snapshots' own bounds. Showing a state costs at most the
+//! steps from the nearest snapshot.
 
 mod checkpoints;
 
@@ -36,9 +36,11 @@ pub struct Trace {
     steps_taken: u64,
 }
 
-/// A change of the machine's state that no program could make: the step before it is then a false one.
+/// A change of the machine's state that no program could make: the step before it is then a false
+/// one.
 ///
-/// The run continues from the changed state. The first state cannot be changed, because L1 knows it.
+/// The run continues from the changed state. The first state cannot be changed, because L1 knows
+/// it.
 pub struct TraceFault {
     after_step: u64,
     change: Box<dyn Fn(&mut Machine) + Send>,
@@ -83,8 +85,9 @@ impl Trace {
         Self::forged(elf, preimages.clone(), preimages, None)
     }
 
-    /// A run that may be false: it reads from `oracle` and makes the changes of `fault`. Its states still follow from each
-    /// other. A step that reads what `preimages` lacks is proven without a load, and L1 refuses the proof.
+    /// A run that may be false: it reads from `oracle` and makes the changes of `fault`. Its states
+    /// still follow from each other. A step that reads what `preimages` lacks is proven without a
+    /// load, and L1 refuses the proof.
     pub fn forged(
         elf: &[u8],
         oracle: impl Oracle + Send + 'static,

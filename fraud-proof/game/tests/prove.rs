@@ -16,8 +16,8 @@ use turnpike_protocol::{BLOB_BYTES, LocalInputs, Preimage, Preimages};
 /// Blocks that an entry of the development chain may have.
 const BLOCKS_MAX: u64 = 1_024;
 
-/// Batches in calldata and blobs, with deposits; garbage; a forced entry. Returns how many blocks each entry has, entry 1
-/// first.
+/// Batches in calldata and blobs, with deposits; garbage; a forced entry. Returns how many blocks
+/// each entry has, entry 1 first.
 fn post_something(rollup: &mut Rollup) -> Vec<u64> {
     rollup.deposit(2);
     let blocks = vec![rollup.block(40, 2, 1), rollup.block(41, 1, 1)];

@@ -1,7 +1,9 @@
-//! Ethereum's state tests as chains: the node, the program natively and the program in the machine come to the same
-//! output root. Of the public tests a sample, picked by hashes of their names; all of them with `TURNPIKE_LONG=1`.
+//! Ethereum's state tests as chains: the node, the program natively and the program in the machine
+//! come to the same output root. Of the public tests a sample, picked by hashes of their names; all
+//! of them with `TURNPIKE_LONG=1`.
 //!
-//! `$TURNPIKE_TEST_DATA` is searched for them. Without it the shipped ones are all, and a notice says so.
+//! `$TURNPIKE_TEST_DATA` is searched for them. Without it the shipped ones are all, and a notice
+//! says so.
 
 use std::{
     env,

@@ -1,6 +1,9 @@
-//! The heap: size classes, each with a list of blocks that were given back, and fresh memory behind the last block.
-//! Deterministic; a handful of instructions for each call. Blocks are not split or joined: memory that was given back serves
-//! blocks of its class only, so the heap takes at most what each class held at its largest.
+//! The guest's heap: size classes, each with a list of freed blocks, and fresh memory behind the
+//! last block.
+//!
+//! It is deterministic and takes a handful of instructions per call. Blocks are not split or
+//! joined: a freed block is reused for its size class only, so the heap grows to at most the sum of
+//! each class's peak.
 
 use core::{
     alloc::{GlobalAlloc, Layout},
@@ -11,7 +14,8 @@ use core::{
 /// Alignment of every block.
 const ALIGN: usize = 16;
 
-/// Up to here a class for every multiple of [`ALIGN`]; above, one for every power of two, so that there are few of them.
+/// Largest small block. Small blocks have a class per multiple of [`ALIGN`], larger ones a class
+/// per power of two.
 const SMALL_BYTES_MAX: usize = 1024;
 
 /// Classes of small blocks.
@@ -26,17 +30,17 @@ pub(crate) struct Heap(UnsafeCell<Blocks>);
 
 #[derive(Debug)]
 struct Blocks {
-    /// What was never handed out: zeroed.
+    /// Start of the memory that was never allocated: zeroed.
     fresh: *const u8,
     end: *const u8,
-    /// The newest block that was given back, by class; each holds the address of the next.
+    /// The block freed last, by class. Each holds the address of the next.
     free: [*mut u8; SMALL_CLASSES + LARGE_CLASSES],
 }
 
 // SAFETY: the machine has one hart and no interrupts.
 unsafe impl Sync for Heap {}
 
-/// A size class and the bytes of its blocks. `None` for more than the machine has.
+/// The size class and its block size in bytes. `None` for more bytes than the machine has.
 const fn class_of(size: usize) -> Option<(usize, usize)> {
     if size <= SMALL_BYTES_MAX {
         let class = size.saturating_sub(1) / ALIGN;
@@ -50,7 +54,7 @@ const fn class_of(size: usize) -> Option<(usize, usize)> {
 }
 
 impl Heap {
-    /// An allocator over `start..end`, which must be zeroed, writable, and nobody else's.
+    /// An allocator over `start..end`, which must be zeroed, writable and used by nothing else.
     pub(crate) const fn new(start: *const u8, end: *const u8) -> Self {
         let free = [ptr::null_mut(); SMALL_CLASSES + LARGE_CLASSES];
         Self(UnsafeCell::new(Blocks { fresh: start, end, free }))
@@ -59,15 +63,15 @@ impl Heap {
     /// # Safety
     ///
     /// No other reference may be in use.
-    #[expect(clippy::mut_from_ref, reason = "the cell's")]
+    #[expect(clippy::mut_from_ref, reason = "the cell is not shared between threads")]
     unsafe fn blocks(&self) -> &mut Blocks {
-        // SAFETY: the caller's.
+        // SAFETY: the caller holds no other reference.
         unsafe { &mut *self.0.get() }
     }
 }
 
 impl Blocks {
-    /// A block from fresh memory.
+    /// Takes a block from fresh memory.
     fn take_fresh(&mut self, size: usize, align: usize) -> *mut u8 {
         let block = || {
             let block = self.fresh.addr().checked_next_multiple_of(align)?;
@@ -80,20 +84,21 @@ impl Blocks {
         block
     }
 
-    /// A block that was given back.
+    /// Takes a freed block.
     fn take_free(&mut self, class: usize) -> Option<*mut u8> {
         let block = self.free[class];
         if block.is_null() {
             return None;
         }
-        // SAFETY: blocks in the list are the heap's, aligned, large enough, and hold the next one's address.
+        // SAFETY: blocks in the list are the heap's, aligned, large enough, and hold the next
+        // block's address.
         self.free[class] = unsafe { block.cast::<*mut u8>().read() };
         Some(block)
     }
 }
 
-// SAFETY: blocks lie within the region, are aligned as asked, and do not overlap: they come from fresh memory, which is handed
-// out once, or were given back.
+// SAFETY: blocks lie within the region, have the requested alignment and do not overlap: they come
+// from fresh memory, which is used once, or were freed.
 unsafe impl GlobalAlloc for Heap {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -111,7 +116,7 @@ unsafe impl GlobalAlloc for Heap {
         let Some((class, _)) = class_of(layout.size()) else { return };
         // SAFETY: one thread, and the reference ends here.
         let blocks = unsafe { self.blocks() };
-        // SAFETY: the caller gives the block back; it is aligned and has at least 16 bytes.
+        // SAFETY: the caller frees the block, which is aligned and has at least 16 bytes.
         unsafe { block.cast::<*mut u8>().write(blocks.free[class]) };
         blocks.free[class] = block;
     }
@@ -139,14 +144,15 @@ unsafe impl GlobalAlloc for Heap {
         }
         // SAFETY: one thread, and the reference ends here.
         let blocks = unsafe { self.blocks() };
-        // The block in front of fresh memory grows in place, so that a vector filled bit by bit leaves none behind.
+        // The last block before fresh memory grows in place, so a vector that grows step by step
+        // leaves no freed blocks.
         let end = block.addr() + new_bytes;
         if block.addr() + old_bytes == blocks.fresh.addr() && old < new && end <= blocks.end.addr() {
             blocks.fresh = blocks.fresh.with_addr(end);
             return block;
         }
-        // SAFETY: the caller warrants that the size fits a layout. The new block is another one, and the shorter length is
-        // within both.
+        // SAFETY: the caller guarantees that the size fits a layout. The blocks differ, and the
+        // shorter length is within both.
         unsafe {
             let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !moved.is_null() {
@@ -175,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_are_in_order_and_waste_half_at_most() {
+    fn size_classes_waste_half_at_most() {
         let mut last = (0, 16);
         for size in (1..5_000).chain((5_000..=1 << 32).step_by(99_991)).chain([1 << 31, 1 << 32]) {
             let (class, bytes) = class_of(size).expect("a class");
@@ -193,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_aligned_and_apart() {
+    fn blocks_are_aligned_and_never_overlap() {
         with_heap(|heap| {
             // SAFETY: nonzero layouts, and only the blocks are written.
             unsafe {
@@ -209,9 +215,9 @@ mod tests {
     }
 
     #[test]
-    fn memory_given_back_is_used_again() {
+    fn freed_block_is_reused() {
         with_heap(|heap| {
-            // SAFETY: nonzero layouts, and every block is given back as it was asked for.
+            // SAFETY: nonzero layouts, and every block is freed with the layout of its allocation.
             unsafe {
                 for round in 0..4_000 {
                     let size = 1 + round % 3_000;
@@ -231,7 +237,7 @@ mod tests {
     #[test]
     fn newest_block_grows_in_place_and_others_move() {
         with_heap(|heap| {
-            // SAFETY: nonzero layouts, and every block is given back as it was last sized.
+            // SAFETY: nonzero layouts, and every block is freed with its last layout.
             unsafe {
                 let a = heap.alloc(layout(16, 4));
                 a.cast::<u32>().write(7);
@@ -248,9 +254,9 @@ mod tests {
         });
     }
 
-    /// Blocks of any sizes, checked against what was written into them.
+    /// Allocates blocks of random sizes and checks that each keeps what was written to it.
     #[test]
-    fn blocks_keep_what_they_hold() {
+    fn blocks_keep_their_contents() {
         with_heap(|heap| {
             let mut seed = 1u64;
             let mut random = |below: usize| {
@@ -258,7 +264,7 @@ mod tests {
                 (seed >> 33) as usize % below
             };
             let mut held: Vec<(*mut u8, usize, u8)> = Vec::new();
-            // SAFETY: nonzero layouts, and every block is given back as it was last sized.
+            // SAFETY: nonzero layouts, and every block is freed with its last layout.
             unsafe {
                 for round in 0..20_000 {
                     let (size, fill) = (1 + random(700), round as u8);

@@ -1,15 +1,15 @@
-//! Keccak-256 for alloy, whose own has no eye on how many instructions it takes.
+//! Keccak-256 for alloy in few instructions: alloy's own implementation takes more of them.
 
 use core::slice;
 
-/// What alloy's feature `native-keccak` calls.
+/// Alloy's feature `native-keccak` calls this function.
 ///
 /// # Safety
 ///
-/// There must be `len` bytes at `bytes`, and 32 at `output`.
+/// `bytes` must point to `len` bytes, and `output` to 32.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn native_keccak256(bytes: *const u8, len: usize, output: *mut u8) {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees both lengths.
     let (message, output) = unsafe {
         (slice::from_raw_parts(bytes, len), &mut *output.cast::<[u8; 32]>())
     };

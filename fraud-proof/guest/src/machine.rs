@@ -1,5 +1,5 @@
-//! The machine underneath: where it starts, what memory it has, and how it stops. All of the program's `unsafe` that
-//! depends on the machine is here; symbols that start with an underscore come from `program.ld`.
+//! The guest's side of the machine: entry point, memory and system calls. All `unsafe` code that
+//! depends on the machine is here. Symbols that start with an underscore come from `program.ld`.
 
 use core::{
     arch::{asm, global_asm},
@@ -15,7 +15,8 @@ use crate::heap::Heap;
 /// Exit code of a panic, an exhausted heap included.
 const PANICKED: u64 = 101;
 
-/// The machine's memory: the heap's end. Too far from the program for a symbol of the linker script.
+/// Size of the machine's memory, where the heap ends. It is too far from the program for a linker
+/// symbol.
 const MEMORY_BYTES: usize = 1 << 32;
 
 /// The system call that ends the program: Linux's `exit`.
@@ -48,7 +49,8 @@ extern "C" fn main() -> ! {
     }
 }
 
-/// The oracle, by system call. The machine stops at a key whose preimage is not there.
+/// The preimage oracle, read by system call. If a preimage is missing, the machine stops at the
+/// call.
 #[derive(Debug)]
 struct MachineOracle;
 
@@ -78,7 +80,7 @@ impl Oracle for MachineOracle {
     }
 }
 
-/// Four registers that hold 32 bytes, the first ones lowest.
+/// 32 bytes as four little-endian registers.
 fn to_registers(bytes: &B256) -> [u64; 4] {
     let (words, _) = bytes.as_chunks::<8>();
     [0, 1, 2, 3].map(|i: usize| u64::from_le_bytes(words[i]))

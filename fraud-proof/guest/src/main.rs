@@ -1,4 +1,5 @@
-//! The proof program, linked for the proof machine: bare RV64IM, without atomics, compressed instructions or floats.
+//! The proof program, linked for the proof machine: bare RV64IM, without atomics, compressed
+//! instructions or floats.
 //!
 //! ```text
 //! _start ─► main ─► turnpike_program::run ─► exit: a0 = code, a1..a4 = output root
@@ -7,12 +8,12 @@
 //!                       oracle
 //! ```
 //!
-//! | a0 | how it ended |
+//! | a0 | meaning |
 //! |---|---|
-//! | 0 | with an output root |
-//! | 2 to 6 | with a [`Fault`](turnpike_program::Fault) |
-//! | 101 | in a panic, or because the heap is full |
-//! | 139 | because the stack is full: it grows down to address 0 |
+//! | 0 | the output root is in a1..a4 |
+//! | 2 to 6 | a [`Fault`](turnpike_program::Fault) |
+//! | 101 | a panic, or a full heap |
+//! | 139 | a full stack: it grows down to address 0 |
 #![cfg_attr(not(test), no_std)]
 #![cfg_attr(not(test), no_main)]
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]

@@ -1,4 +1,8 @@
-//! The entry in question, with all that its accumulator authenticates.
+//! The disputed inbox entry, with everything that its accumulator authenticates: data, origin and
+//! deposits.
+//!
+//! Limits: `origin_lag_max`, `entry_bytes_max`, `entry_blobs_max` and `entry_deposits_max` of the
+//! chain's configuration bound what is read. An entry beyond them is a [`Fault`].
 
 use alloc::{collections::VecDeque, vec::Vec};
 
@@ -10,11 +14,11 @@ use turnpike_protocol::{
 
 use crate::{Fault, reader::Reader};
 
-/// An entry as [`EntryData`] borrows it.
+/// Owns what [`EntryData`] borrows.
 #[derive(Debug)]
 pub(crate) struct OpenedEntry {
     pub(crate) entry: Entry,
-    /// The entry before it.
+    /// The entry before `entry`.
     pub(crate) previous: Entry,
     origin: Entry,
     data: Vec<u8>,
@@ -23,7 +27,8 @@ pub(crate) struct OpenedEntry {
 }
 
 impl OpenedEntry {
-    /// Opens the entry behind the inbox's accumulator. `None` for entry 0, which derives nothing.
+    /// Reads the entry that the inbox accumulator `acc` ends with. `None` for entry 0, which
+    /// derives nothing.
     pub(crate) fn open(
         oracle: &mut Reader<'_, impl Oracle>,
         config: &ChainConfig,
@@ -55,7 +60,8 @@ fn read_entry(oracle: &mut Reader<'_, impl Oracle>, acc: &B256) -> Result<(B256,
     oracle.parsed(acc, "inbox entry", Entry::from_preimage)
 }
 
-/// The entry before `entry`, whose accumulator is `acc`, and its origin: the same one, or one further back.
+/// Reads the entry before `entry`, whose accumulator is `acc`, and the entry's origin, which is the
+/// same or an earlier one.
 fn read_earlier(
     oracle: &mut Reader<'_, impl Oracle>,
     config: &ChainConfig,
@@ -107,7 +113,7 @@ fn read_data(
     }
 }
 
-/// The deposits that the entry consumes, of which the queue gives the newest first.
+/// Reads the deposits that the entry consumes. The queue's hash chain gives the newest first.
 fn read_deposits(
     oracle: &mut Reader<'_, impl Oracle>,
     config: &ChainConfig,

@@ -1,40 +1,42 @@
+//! Why the program ends without an output root, and the exit code that says so.
+
 use alloy_primitives::B256;
 
-/// Why there is no output root. None of these can happen to what L1 and the agreed root lead to.
+/// Why the program has no output root. No fault occurs on true preimages of an entry that L1 holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The oracle has nothing behind a key. The machine stops there instead.
+    /// The oracle lacks a key's preimage. In the machine, the step stops instead.
     #[error("nothing is behind key {0}")]
     Missing(B256),
-    /// There are more bytes behind a key than the rules allow.
+    /// A preimage is longer than the rules allow.
     #[error("{found} bytes are behind key {key}, allowed are {max}")]
     TooLong {
         /// The key.
         key: B256,
-        /// Bytes behind it.
+        /// Length of its preimage in bytes.
         found: u64,
-        /// Bytes allowed.
+        /// Allowed length in bytes.
         max: usize,
     },
-    /// The bytes behind a key are not what the key stands for where it was found.
+    /// A preimage does not have the format that its place requires.
     #[error("the bytes behind key {key} are no {expected}")]
     Malformed {
         /// The key.
         key: B256,
-        /// What was expected.
+        /// The expected format.
         expected: &'static str,
     },
     /// Derivation refused its arguments.
     #[error("derivation refused the entry")]
     Derive,
-    /// Execution lacked what it reads.
+    /// Execution lacks a part of the state.
     #[error("execution lacked a part of the state")]
     Execute,
 }
 
 impl Fault {
-    /// The code that the program exits with. 0 is success; panics have 101.
+    /// The program's exit code. 0 is success, and 101 is a panic.
     pub const fn exit_code(&self) -> u64 {
         match self {
             Self::Missing(_) => 2,

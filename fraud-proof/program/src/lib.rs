@@ -1,21 +1,29 @@
-//! The proof program: one block of an inbox entry, derived and executed.
+//! The proof program: derives and executes one block of an inbox entry.
 //!
 //! ```text
 //!  local inputs ─► Config ─┐
 //!    (4, set by            ├─► EntryBlocks::block(b) ─► execute_next_block ─► output root
 //!     the game)  ─► Entry ─┤                                   ▲
-//!                ─► Head  ─┴───────────────────────────────────┘ trie nodes, codes, precompiles
+//!                ─► Block ─┴───────────────────────────────────┘ trie nodes, codes, precompiles
 //!                     ▲ preimages
 //!                   Oracle
 //! ```
 //!
-//! [`run()`] reads nothing but its [`Oracle`](turnpike_protocol::Oracle), and of that only what the four local inputs lead to.
-//! What is behind a key needs no check of its own: L1 shows for every word read that it belongs to the key, and a key of a hash
-//! holds all of it but the first byte, the 248 bits of which nobody finds a second preimage. (The partial state hashes
-//! its nodes and codes all the same, as it does wherever it runs.) Lengths are bounded before memory is reserved.
+//! # Job
 //!
-//! The result does not depend on where memory is, on time or on chance: there are no threads, and nothing hashes or puts out
-//! what a hash map iterated. (Maps are seeded from addresses, which only moves entries about.)
+//! Compute the output root after one block of an inbox entry from the four local inputs. [`run()`]
+//! reads only its [`Oracle`](turnpike_protocol::Oracle). Native runs and the proof machine execute
+//! the same code.
+//!
+//! # Invariants
+//!
+//! - The program does not verify preimages: L1 proves for every word read that it belongs to the
+//!   key. A key keeps 248 bits of the hash, for which a second preimage cannot be found. (The
+//!   partial state still hashes its nodes and codes, as it does everywhere.)
+//! - Every length is bounded before memory is reserved.
+//! - The result depends on the oracle alone, not on memory addresses, time or randomness. There are
+//!   no threads, and no hash or output depends on the iteration order of a hash map. (Map seeds are
+//!   addresses, which only changes the order.)
 #![no_std]
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 

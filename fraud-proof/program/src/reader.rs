@@ -1,4 +1,4 @@
-//! Whole preimages out of an oracle that gives 32 bytes at a time.
+//! Reads whole preimages from an oracle that answers 32 bytes at a time.
 
 use alloc::vec::Vec;
 
@@ -11,19 +11,22 @@ use turnpike_state::{PrecompileOutcome, PreimageSource};
 
 use crate::Fault;
 
-/// Longest preimage in bytes. The chunks of calldata are the longest there are; code and opaque data of deposits come next.
+/// Maximum preimage length in bytes. Calldata chunks are the longest, then code and opaque data of
+/// deposits.
 const PREIMAGE_BYTES_MAX: usize = CHUNK_BYTES_MAX;
 
-/// Longest answer of a precompile in bytes: modexp's output (EIP-7823), and the byte before it.
+/// Maximum length of a precompile's answer in bytes: modexp's output (EIP-7823) and the byte before
+/// it.
 const ANSWER_BYTES_MAX: usize = 1 + 1_024;
 
 const ECRECOVER: Address = address!("0000000000000000000000000000000000000001");
 
-/// An oracle, read by what is wanted of it.
+/// Reads an oracle by the type of its preimages.
 #[derive(Debug)]
 pub(crate) struct Reader<'a, O> {
     oracle: &'a mut O,
-    /// What execution could not be told of when it asked: then its result is worth nothing.
+    /// The first fault of a read by execution, which cannot return it. The execution's result is
+    /// then void.
     fault: Option<Fault>,
 }
 
@@ -32,7 +35,7 @@ impl<'a, O: Oracle> Reader<'a, O> {
         Self { oracle, fault: None }
     }
 
-    /// The first fault of those that execution ran into.
+    /// The first fault of a read by execution.
     pub(crate) const fn fault(&self) -> Option<Fault> {
         self.fault
     }
@@ -51,7 +54,7 @@ impl<'a, O: Oracle> Reader<'a, O> {
         Ok(bytes)
     }
 
-    /// What `parse` makes of the bytes that hash to `hash`.
+    /// Parses the bytes that hash to `hash`. `expected` names the format in a fault.
     pub(crate) fn parsed<T>(
         &mut self,
         hash: &B256,
@@ -67,7 +70,7 @@ impl<'a, O: Oracle> Reader<'a, O> {
         self.append(&blob_key(*hash), BLOB_BYTES, to)
     }
 
-    /// Appends all that is behind a key, at most `max` bytes.
+    /// Appends a key's preimage of at most `max` bytes.
     fn append(&mut self, key: &B256, max: usize, to: &mut Vec<u8>) -> Result<(), Fault> {
         let OracleWord { mut word, len: found } = self.word(key, 0)?;
         let len = usize::try_from(found).ok().filter(|len| *len <= max);
@@ -84,7 +87,7 @@ impl<'a, O: Oracle> Reader<'a, O> {
         Ok(())
     }
 
-    /// What a precompile makes of an input, given enough gas.
+    /// The outcome of a precompile with enough gas.
     fn call(&mut self, address: &Address, input: &[u8]) -> Result<PrecompileOutcome, Fault> {
         let key = precompile_key(address, input);
         self.oracle.hint_precompile(address, input);
@@ -97,7 +100,7 @@ impl<'a, O: Oracle> Reader<'a, O> {
         }
     }
 
-    /// [`turnpike_protocol::ecrecover`], as L1 answers it.
+    /// [`turnpike_protocol::ecrecover`], answered by the oracle.
     pub(crate) fn ecrecover(&mut self, input: &EcrecoverInput) -> Result<Option<Address>, Fault> {
         let outcome = self.call(&ECRECOVER, input)?;
         let PrecompileOutcome::Output(output) = outcome else { return Ok(None) };
@@ -120,7 +123,8 @@ impl<O: Oracle> PreimageSource for Reader<'_, O> {
         }
     }
 
-    /// Never `None`: nothing that the oracle answers is computed instead.
+    /// Never `None`, which would let execution compute the outcome itself. A fault counts as a
+    /// failed call.
     fn precompile(&mut self, address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
         let outcome = self.call(address, input);
         Some(outcome.unwrap_or_else(|fault| {

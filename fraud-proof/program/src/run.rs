@@ -1,3 +1,6 @@
+//! The program from start to end: read the agreed block and the entry, derive the disputed block,
+//! execute it.
+
 use alloy_primitives::{B256, U256};
 use turnpike_executor::execute_next_block;
 use turnpike_protocol::{
@@ -8,28 +11,33 @@ use turnpike_state::PartialState;
 
 use crate::{Fault, entry::OpenedEntry, reader::Reader};
 
-/// The block that both sides agree on.
+/// The block before the disputed one, on which both sides agree.
 #[derive(Debug)]
-struct Head {
+struct AgreedBlock {
     output: OutputRoot,
     header: Header,
 }
 
-/// The output root after block [`LocalInput::BlockIndex`] of the entry behind [`LocalInput::InboxAcc`], on top of
-/// [`LocalInput::OutputRoot`]; that root itself if the entry derives no such block.
+/// Computes the output root after block [`LocalInput::BlockIndex`] of the entry that
+/// [`LocalInput::InboxAcc`] ends with, on top of [`LocalInput::OutputRoot`]. If the entry derives
+/// no such block, the output root stays the same.
+///
+/// # Errors
+///
+/// If the oracle lacks a preimage or returns a wrong one.
 pub fn run(oracle: &mut impl Oracle) -> Result<B256, Fault> {
     let mut oracle = Reader::new(oracle);
     let config_hash = oracle.local(LocalInput::ChainConfig)?;
     let agreed_root = oracle.local(LocalInput::OutputRoot)?;
     let (config, _) = oracle.parsed(&config_hash, "chain config", ChainConfig::from_preimage)?;
-    let head = Head::read(&mut oracle, &agreed_root)?;
-    match derive_block(&mut oracle, &config, &head)? {
-        Some(block) => execute(oracle, &config, &head, &block),
+    let agreed = AgreedBlock::read(&mut oracle, &agreed_root)?;
+    match derive_block(&mut oracle, &config, &agreed)? {
+        Some(block) => execute(oracle, &config, &agreed, &block),
         None => Ok(agreed_root),
     }
 }
 
-impl Head {
+impl AgreedBlock {
     fn read(oracle: &mut Reader<'_, impl Oracle>, root: &B256) -> Result<Self, Fault> {
         let output = oracle.parsed(root, "output root", OutputRoot::from_preimage)?;
         let header =
@@ -38,11 +46,11 @@ impl Head {
     }
 }
 
-/// The block in question, its signers known.
+/// Derives the disputed block and recovers its signers. `None` if the entry has no such block.
 fn derive_block(
     oracle: &mut Reader<'_, impl Oracle>,
     config: &ChainConfig,
-    head: &Head,
+    agreed: &AgreedBlock,
 ) -> Result<Option<BlockInput>, Fault> {
     let acc = oracle.local(LocalInput::InboxAcc)?;
     let index = U256::from_be_bytes(oracle.local(LocalInput::BlockIndex)?.0);
@@ -51,8 +59,8 @@ fn derive_block(
         return Ok(None);
     };
     let parent = Parent {
-        number: head.header.number,
-        timestamp: head.header.timestamp,
+        number: agreed.header.number,
+        timestamp: agreed.header.timestamp,
         origin: parent_origin(&opened, index),
     };
     let blocks = EntryBlocks::open(config, &opened.as_data()).map_err(|_| Fault::Derive)?;
@@ -69,8 +77,8 @@ fn derive_block(
     fault.map_or(Ok(block), Err)
 }
 
-/// Where the block before has its origin: the entry's blocks share one, those before it have that of the entry before, and
-/// the genesis block has none.
+/// The origin of the block before `index`. All blocks of an entry share one origin; the block
+/// before the first has the previous entry's, and the genesis block has none.
 const fn parent_origin(opened: &OpenedEntry, index: usize) -> Option<u64> {
     match (index, opened.previous.index) {
         (0, 0) => None,
@@ -82,12 +90,12 @@ const fn parent_origin(opened: &OpenedEntry, index: usize) -> Option<u64> {
 fn execute(
     oracle: Reader<'_, impl Oracle>,
     config: &ChainConfig,
-    head: &Head,
+    agreed: &AgreedBlock,
     block: &BlockInput,
 ) -> Result<B256, Fault> {
-    let mut state = PartialState::new(head.output.state_root, oracle);
+    let mut state = PartialState::new(agreed.output.state_root, oracle);
     let outcome =
-        execute_next_block(config, &head.header, head.output.block_hash, block, &mut state);
+        execute_next_block(config, &agreed.header, agreed.output.block_hash, block, &mut state);
     match (state.into_source().fault(), outcome) {
         (Some(fault), _) => Err(fault),
         (None, outcome) => Ok(outcome.map_err(|_| Fault::Execute)?.output.hash()),

@@ -1,11 +1,11 @@
-//! What the contracts know of the program is the committed program.
+//! The contracts' constants match the committed program.
 
 use std::{fs, path::Path};
 
 use turnpike_vm::Machine;
 
 #[test]
-fn the_contracts_begin_with_the_committed_program() {
+fn initial_state_constant_matches_committed_program() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let elf = fs::read(root.join("fraud-proof/guest/program.elf")).expect("the program is there");
     let contract = fs::read_to_string(root.join("contracts/src/lib/ProgramState.sol"))

@@ -1,4 +1,4 @@
-//! The program against the node's derivation and execution, block by block.
+//! Compares the program with the node's derivation and execution, block by block.
 
 mod fixture;
 
@@ -18,7 +18,7 @@ fn block(timestamp: u64, deposit_count: u64, nonces: core::ops::Range<u64>) -> B
     }
 }
 
-/// Every block of an entry, and two that it does not have.
+/// Checks every block of an entry, and two indexes past its last block.
 fn check(posted: &Posted) {
     assert!(!posted.blocks.is_empty());
     for (index, (preimages, expected)) in posted.blocks.iter().enumerate() {
@@ -38,7 +38,7 @@ fn check(posted: &Posted) {
 }
 
 #[test]
-fn agrees_with_the_node_on_every_kind_of_entry() {
+fn program_agrees_with_the_node_on_every_kind_of_entry() {
     let mut chain = Chain::new();
     let start = chain.l1_time();
     // Entry 1: calldata on the genesis block.
@@ -48,7 +48,7 @@ fn agrees_with_the_node_on_every_kind_of_entry() {
         &[],
         vec![block(start, 0, 0..3), block(start, 0, 0..0), block(start + 1, 0, 3..5)],
     ));
-    // Entry 2: forced, with deposits of which one creates a contract.
+    // Entry 2: forced, with deposits. One of them creates a contract.
     check(&chain.entry(DataKind::None, 1, &[deposit(0), deposit(1)], Vec::new()));
     // Entry 3: blobs, deposits, the same origin as the entry before it.
     check(&chain.batch(
@@ -59,22 +59,21 @@ fn agrees_with_the_node_on_every_kind_of_entry() {
     ));
     // Entry 4: garbage.
     check(&chain.entry(DataKind::Calldata, 3, &[deposit(5)], b"garbage".to_vec()));
-    // Entry 5: no data where there should be some.
+    // Entry 5: calldata without bytes.
     check(&chain.entry(DataKind::Calldata, 3, &[], Vec::new()));
-    // Entry 6: an origin further back, and a batch that nothing of is valid at its turn.
+    // Entry 6: an earlier origin, and a batch of invalid transactions.
     check(&chain.batch(DataKind::Calldata, 3, &[], vec![block(start + 2, 0, 0..2)]));
 }
 
 #[test]
-fn the_entry_that_the_inbox_begins_with_derives_nothing() {
+fn entry_0_derives_no_block() {
     let chain = Chain::new();
     let mut preimages = chain.witness_before_any_entry();
     assert_eq!(run(&mut preimages), Ok(preimages.local.output_root));
 }
 
-/// What is not as it should be is a fault, not a panic, and not the right root.
 #[test]
-fn what_is_missing_or_malformed_is_a_fault() {
+fn tampered_preimages_are_faults_never_panics_or_the_right_root() {
     let mut chain = Chain::new();
     let start = chain.l1_time();
     let queued = deposit(0);
@@ -96,7 +95,7 @@ fn what_is_missing_or_malformed_is_a_fault() {
         assert!(matches!(missing, Err(Fault::Missing(_) | Fault::Execute)), "{missing:?}");
         for with in [Tamper::Short, Tamper::Long] {
             match run(&mut Tampered { inner: preimages.clone(), key, with, hit: false }) {
-                // Of any length; that it is the right one is for L1 to say.
+                // These two may have any length: L1 proves that the preimage is the right one.
                 Ok(root) => assert!((key == opaque_data || key == signature) && root != *expected),
                 Err(fault) => assert!((2..=6).contains(&fault.exit_code())),
             }
@@ -114,9 +113,8 @@ fn what_is_missing_or_malformed_is_a_fault() {
     assert_eq!(run(&mut tampered), Err(endless));
 }
 
-/// The machine ends with the fault's code.
 #[test]
-fn faults_are_exits() {
+fn machine_exits_with_the_faults_code() {
     let mut chain = Chain::new();
     let start = chain.l1_time();
     let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(start, 0, 0..1)]);
@@ -132,9 +130,9 @@ fn faults_are_exits() {
     assert_eq!(exit(config, Tamper::Short), Some(4));
 }
 
-/// The stack ends where memory does: what overflows it writes nothing else.
+/// The stack grows down to address 0: an overflow leaves the memory instead of writing to it.
 #[test]
-fn a_full_stack_is_an_exit() {
+fn stack_overflow_exits_with_sigsegv() {
     const SP: u8 = 2;
     const SET_UP: u64 = 2;
     const LEFT: u64 = 1024;
@@ -153,9 +151,9 @@ fn a_full_stack_is_an_exit() {
 #[derive(Clone, Copy)]
 enum Tamper {
     Missing,
-    /// A byte less.
+    /// One byte less.
     Short,
-    /// A byte more.
+    /// One byte more.
     Long,
     Endless,
 }
@@ -183,9 +181,8 @@ impl Oracle for Tampered {
     }
 }
 
-/// The local inputs decide, each of them.
 #[test]
-fn local_inputs_bind() {
+fn each_local_input_changes_the_result() {
     let mut chain = Chain::new();
     let start = chain.l1_time();
     let posted = chain.batch(DataKind::Calldata, 0, &[], vec![block(start, 0, 0..1)]);

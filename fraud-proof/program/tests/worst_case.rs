@@ -1,7 +1,8 @@
-//! The worst blocks that the limits of genesis allow, in the machine: each must stay under a quarter of the machine's bounds.
+//! Runs the worst blocks that the genesis limits allow in the machine. Each must stay under a
+//! quarter of the machine's bounds.
 //!
-//! Always on is a small part of each block, from which the whole is extrapolated. With `TURNPIKE_LONG=1` as much is run as
-//! one transaction holds, 2^24 gas.
+//! By default a small part of each block runs, and the whole is extrapolated. With
+//! `TURNPIKE_LONG=1` a transaction of 2^24 gas runs.
 
 mod fixture;
 
@@ -13,7 +14,7 @@ use turnpike_protocol::{
     BatchBlock, DataKind, Genesis, GenesisAccount, TxEnvelope, blob_data_bytes,
 };
 
-/// A quarter of the steps that a proof can have.
+/// A quarter of the maximum number of steps.
 const STEPS_MAX: u64 = turnpike_vm::STEPS_MAX / 4;
 
 /// A quarter of the machine's memory.
@@ -28,7 +29,7 @@ fn long() -> bool {
     std::env::var("TURNPIKE_LONG").is_ok_and(|value| value == "1")
 }
 
-/// What a block costs.
+/// The cost of a block.
 #[derive(Clone, Copy, Debug)]
 struct Cost {
     gas: u64,
@@ -46,15 +47,15 @@ fn measure(posted: &Posted, index: usize) -> Cost {
     Cost { gas: posted.gas_used[index], steps: machine.steps(), memory_bytes }
 }
 
-/// What of a transaction's memory the block keeps.
+/// Which of a transaction's memory stays in use until the block ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keeps {
     All,
-    /// The next transaction uses the same memory again.
+    /// None: the next transaction reuses it.
     Nothing,
 }
 
-/// Checks the block made of transactions like this one, up to the block's gas limit.
+/// Checks a block full of such transactions, up to the block's gas limit.
 fn check(name: &str, keeps: Keeps, empty: Cost, sample: Cost) {
     let limit = Genesis::dev().config.block_gas_limit;
     let whole = |part: u64, base: u64| {
@@ -65,7 +66,7 @@ fn check(name: &str, keeps: Keeps, empty: Cost, sample: Cost) {
     let steps = whole(sample.steps, empty.steps);
     let memory = match keeps {
         Keeps::All => whole(sample.memory_bytes, empty.memory_bytes),
-        // The part of a transaction that was run, as a whole transaction.
+        // Scales the part that ran to a whole transaction.
         Keeps::Nothing => {
             let part = sample.memory_bytes - empty.memory_bytes;
             empty.memory_bytes + part * (1 << 24) / sample.gas
@@ -84,11 +85,11 @@ fn check(name: &str, keeps: Keeps, empty: Cost, sample: Cost) {
     assert!(memory < MEMORY_BYTES_MAX, "{name}: {memory} bytes");
 }
 
-/// Where the contract under test is.
+/// Address of the contract under test.
 const CONTRACT: Address = Address::repeat_byte(0xc0);
 
-/// A loop that goes on while there is more than `gas_left`: `start`, then `body` again and again. The body may not be longer
-/// than a byte can count.
+/// Code that runs `start` once and repeats `body` while more than `gas_left` gas is left. `body` is
+/// at most as long as a byte can count.
 fn code(start: &[u8], body: &[u8], gas_left: u16) -> Bytes {
     let [high, low] = gas_left.to_be_bytes();
     let target = u8::try_from(start.len()).expect("short");
@@ -96,7 +97,7 @@ fn code(start: &[u8], body: &[u8], gas_left: u16) -> Bytes {
     [start, &[0x5b], body, &end].concat().into()
 }
 
-/// A chain on which `CONTRACT` has this code and storage, with blocks to look back on.
+/// A chain with this code and storage at `CONTRACT`, and earlier blocks.
 fn chain(
     code: Bytes,
     storage: BTreeMap<U256, U256>,
@@ -113,7 +114,7 @@ fn block(timestamp: u64, transactions: Vec<TxEnvelope>) -> BatchBlock {
     BatchBlock { timestamp, transactions, ..Default::default() }
 }
 
-/// The cost of a block without, and of one with a call of the contract.
+/// The costs of a block without a call of the contract and of a block with one.
 fn costs(mut chain: Chain) -> (Cost, Cost) {
     let time = chain.l1_time();
     let mut blocks = vec![block(time, vec![]); 258];
@@ -133,7 +134,8 @@ fn check_chain(name: &str, keeps: Keeps, chain: Chain) {
     check(name, keeps, empty, sample);
 }
 
-/// So many that most nodes of their trie are read once: in one of 10^8 slots a path is about twice as long.
+/// Enough slots that most of their trie nodes are read once. With 10^8 slots a path is about twice
+/// as long.
 fn slots() -> BTreeMap<U256, U256> {
     (0..20_000).map(|slot| (U256::from(slot), U256::from(slot + 1))).collect()
 }
@@ -146,7 +148,7 @@ fn keccak() {
 
 #[test]
 fn keccak_of_slots() {
-    // KECCAK256 of 64 bytes, another one each time.
+    // KECCAK256 of 64 bytes, each time of other bytes.
     let body = hex!("60 01 01 80 5f 52 60 40 5f 20 50");
     check_code("keccak-64", Keeps::Nothing, code(&hex!("5f"), &body, 0x1000));
 }
@@ -159,7 +161,7 @@ fn sload() {
 
 #[test]
 fn sstore() {
-    // Another value for a slot that has one.
+    // Changes the value of an existing slot.
     let code = code(&hex!("5f"), &hex!("5a 81 55 60 01 01"), 0x4000);
     check_chain("sstore", Keeps::All, chain(code, slots(), BTreeMap::new()));
 }
@@ -194,14 +196,14 @@ fn creations() {
 
 #[test]
 fn creations_of_hashed_code() {
-    // CREATE2 of 48 KiB of zeros: of which the first stops.
+    // CREATE2 with 48 KiB of zeros as init code: its first byte is STOP.
     let body = hex!("5a 61c000 5f 5f f5 50");
     check_code("create2", Keeps::All, code(&[], &body, 0xffff));
 }
 
 #[test]
 fn memory() {
-    // MCOPY within 1 MiB, or what there is gas for.
+    // MCOPY within 1 MiB, or as much as the gas pays for.
     check_code("mcopy", Keeps::Nothing, code(&[], &hex!("62020000 60 20 5f 5e"), 0xf000));
 }
 

@@ -1,4 +1,4 @@
-//! Prints the hash of the state in which the machine begins with a program: `initial_state ELF`.
+//! Prints the hash of the machine's first state with a program: `initial_state ELF`.
 
 use std::{env, error::Error, fs};
 

@@ -1,5 +1,5 @@
-//! How fast the machine is: instructions per second of the fast interpreter and of the step function, side by side in
-//! the same run, and what a state costs by pages written to.
+//! Measures instructions per second of the fast interpreter and of the step function in the same
+//! run, and the cost of a state per written page.
 //!
 //! ```text
 //! cargo run --release --offline -p turnpike-vm --example speed
@@ -12,7 +12,7 @@ use turnpike_protocol::{LocalInputs, Preimages};
 use turnpike_vm::{Image, Instruction, Machine, Op};
 
 const ENTRY: u64 = 0x1_0000;
-/// Each is run so many times, in turn; the fastest counts.
+/// Number of runs of each measurement. The fastest counts.
 const ROUNDS: u32 = 10;
 const FAST_STEPS: u64 = 30_000_000;
 const REFERENCE_STEPS: u64 = 3_000_000;
@@ -29,7 +29,7 @@ const fn s(op: Op, rs1: u8, rs2: u8, imm: i32) -> u32 {
     Instruction { op, rd: 0, rs1, rs2, imm }.encode()
 }
 
-/// Additions, logic and shifts: what hashing consists of.
+/// Additions, logic and shifts, as in hashing.
 const ARITHMETIC: &[u32] = &[
     r(Op::Xor, 5, 5, 6),
     i(Op::Slli, 7, 5, 13),
@@ -43,7 +43,7 @@ const ARITHMETIC: &[u32] = &[
     i(Op::Jal, 0, 0, -36),
 ];
 
-/// Copies 16 KiB word by word, over and over.
+/// Copies 16 KiB word by word, repeatedly.
 const COPY: &[u32] = &[
     i(Op::Lui, 5, 0, 0x10_0000),
     i(Op::Lui, 6, 0, 0x20_0000),
@@ -83,7 +83,7 @@ const MIXED: &[u32] = &[
     i(Op::Jal, 0, 0, -60),
 ];
 
-/// What [`MIXED`] calls, at 0x12000.
+/// The function that [`MIXED`] calls, at 0x12000.
 const FUNCTION: &[u32] = &[
     i(Op::Addi, 2, 2, -16),
     s(Op::Sd, 2, 1, 8),
@@ -105,7 +105,7 @@ fn machine(words: &[u32]) -> Machine {
     Machine::new(&image.expect("the program fits"))
 }
 
-/// Processor time of `work`, so that other load on the machine does not count.
+/// Processor time of `work`, which other load on the host does not change.
 fn time(work: impl FnOnce()) -> Duration {
     let now = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default();
     let start = now();
@@ -143,7 +143,7 @@ fn main() {
     states(&mut oracle);
 }
 
-/// Writes one word to each of some pages.
+/// Writes one word to each of `pages` pages.
 const TOUCH: &[u32] = &[
     i(Op::Lui, 5, 0, 0x10_0000),
     i(Op::Lui, 6, 0, 0x1000),

@@ -1,5 +1,5 @@
-//! Narrowing, by name: the one place where bits are cut off.
-#![allow(clippy::cast_possible_truncation, reason = "what these functions are for")]
+//! Named narrowing functions: no other module cuts off bits.
+#![allow(clippy::cast_possible_truncation, reason = "these functions narrow on purpose")]
 
 /// The low half.
 #[inline(always)]
@@ -20,7 +20,7 @@ pub(crate) const fn sign_extend(value: u64, bytes: u64) -> u64 {
     ((value << unused).cast_signed() >> unused).cast_unsigned()
 }
 
-/// A 32-bit result as registers hold it.
+/// A 32-bit result, sign-extended as registers hold it.
 #[inline(always)]
 pub(crate) const fn sign_extend_word(value: u32) -> u64 {
     (value.cast_signed() as i64).cast_unsigned()

@@ -1,3 +1,14 @@
+//! Decoded code pages for the fast interpreter.
+//!
+//! # State
+//!
+//! The decoded pages equal the memory at all times: their memory pages are watched, and a store to
+//! one refreshes its instructions.
+//!
+//! # Limits
+//!
+//! At most `PAGES_MAX` pages. When one more is decoded, all others are dropped.
+
 use std::fmt;
 
 use crate::{
@@ -11,20 +22,20 @@ use crate::{
 /// Instructions of a page.
 pub(crate) const SLOTS: usize = PAGE_BYTES / 4;
 
-/// Decoded pages that are kept, at most: 32 MiB of them. One more, and all are dropped.
+/// Maximum number of decoded pages: 32 MiB.
 const PAGES_MAX: usize = 4096;
 
-/// A page, decoded for the fast interpreter: `x0` as a destination is [`SINK`], and what the fast interpreter does
-/// not do, words that mean nothing included, is [`LEAVE`].
+/// A decoded page. The destination `x0` is [`SINK`]. Every word that the fast interpreter does not
+/// execute, illegal words included, is [`LEAVE`].
 pub(crate) type CodePage = [Instruction; SLOTS];
 
-/// Whatever it is, the step function does it.
+/// Leaves the instruction to the step function.
 const LEAVE: Instruction = Instruction { op: Op::Ebreak, rd: 0, rs1: 0, rs2: 0, imm: 0 };
 
-/// The pages of a memory that were decoded so far. They are watched, and every store to one is passed on to
-/// [`refresh`](Self::refresh): they always are what decoding them now would give.
+/// The decoded pages of a memory. [`refresh`](Self::refresh) has to follow every store to one of
+/// them.
 pub(crate) struct Code {
-    /// By page: 0, or where it is in `pages` and 1.
+    /// By page number: 0, or the page's index in `pages` plus 1.
     slots: Box<[u32; PAGES]>,
     pages: Vec<(usize, Box<CodePage>)>,
 }
@@ -34,7 +45,7 @@ impl Code {
         Self { slots: boxed(vec![0; PAGES]), pages: Vec::new() }
     }
 
-    /// The page of an address; `None` if the instruction there faults whatever the page holds, or the page is empty.
+    /// The decoded page of an address; `None` if the address faults or its page was never written.
     #[inline(always)]
     pub(crate) fn page(&mut self, pc: u64, memory: &mut Memory) -> Option<&CodePage> {
         if pc & 3 != 0 || pc >= MEMORY_BYTES {
@@ -73,7 +84,7 @@ impl Code {
         }
     }
 
-    /// Decodes again what a store has changed.
+    /// Decodes the instructions at a store's address again.
     pub(crate) fn refresh(&mut self, address: u64, memory: &Memory) {
         let Some(slot) = self.slots[page_of(address)].checked_sub(1) else { return };
         let page = &mut self.pages[slot as usize].1;
@@ -83,7 +94,7 @@ impl Code {
         }
     }
 
-    /// Forgets a page whose content was exchanged.
+    /// Drops a page whose memory page was replaced.
     pub(crate) fn forget(&mut self, index: usize, memory: &mut Memory) {
         let Some(slot) = self.slots[index].checked_sub(1) else { return };
         self.slots[index] = 0;

@@ -1,12 +1,12 @@
-//! What instructions compute from two operands; both interpreters take it from here.
+//! Results of instructions. The step function and the fast interpreter share these functions.
 
 use crate::{
     bits::{high, low, sign_extend, sign_extend_word},
     instruction::Op,
 };
 
-/// The result of an instruction without memory and jumps; `b` is the second register or the immediate. `None` for
-/// all other instructions.
+/// The result of an instruction that neither accesses memory nor jumps. `b` is the second register
+/// or the immediate. `None` for all other instructions.
 #[inline(always)]
 pub(crate) fn compute(op: Op, a: u64, b: u64) -> Option<u64> {
     let (sa, sb) = (a.cast_signed(), b.cast_signed());
@@ -36,7 +36,7 @@ pub(crate) fn compute(op: Op, a: u64, b: u64) -> Option<u64> {
     })
 }
 
-/// The result of a word form, before it is sign-extended.
+/// The result of a 32-bit form, before sign extension.
 #[inline(always)]
 fn compute_word(op: Op, a: u32, b: u32) -> Option<u32> {
     let (sa, sb) = (a.cast_signed(), b.cast_signed());
@@ -71,7 +71,8 @@ pub(crate) fn is_taken(op: Op, a: u64, b: u64) -> Option<bool> {
     })
 }
 
-/// What a load makes of the bytes it read, which come zero-extended; `None` for all other instructions.
+/// The register value of a load that read the zero-extended `value`; `None` for all other
+/// instructions.
 #[inline(always)]
 pub(crate) fn extend(op: Op, value: u64) -> Option<u64> {
     Some(match op {

@@ -1,6 +1,8 @@
+//! The machine's state without its memory: program counter, registers, exit code and step count.
+
 use std::fmt;
 
-/// Everything of the machine's state but its memory.
+/// The machine's state without its memory.
 #[derive(Clone)]
 pub(crate) struct Cpu {
     pub(crate) pc: u64,
@@ -9,10 +11,10 @@ pub(crate) struct Cpu {
     pub(crate) step: u64,
 }
 
-/// Where the fast interpreter writes what is meant for `x0`.
+/// The register index that the fast interpreter writes instead of `x0`.
 pub(crate) const SINK: u8 = 32;
 
-/// The registers, and room for every index that fits a byte, so that no access can fail.
+/// The registers, padded to 256 so that no index of a byte is out of bounds.
 #[derive(Clone)]
 pub(crate) struct Registers([u64; 256]);
 
@@ -26,7 +28,7 @@ impl Registers {
         self.0[number as usize]
     }
 
-    /// Sets any register but `x0`.
+    /// Sets a register. Writes to `x0` are dropped.
     pub(crate) fn set(&mut self, number: u8, value: u64) {
         self.set_unchecked(if number == 0 { SINK } else { number }, value);
     }

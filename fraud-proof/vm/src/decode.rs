@@ -1,10 +1,12 @@
+//! Decodes RV64IM instruction words.
+
 use crate::instruction::{Instruction, Op};
 
-/// The only two words with the opcode SYSTEM that mean anything here.
+/// The only legal words with the opcode SYSTEM.
 const ECALL: u32 = 0x0000_0073;
 const EBREAK: u32 = 0x0010_0073;
 
-/// What an instruction word means; `None` if it is not RV64IM.
+/// Decodes an instruction word; `None` if it is not RV64IM.
 pub const fn decode(word: u32) -> Option<Instruction> {
     let signed = word.cast_signed();
     let funct3 = (word >> 12) & 7;
@@ -49,7 +51,7 @@ const RD: u8 = 1;
 const RS1: u8 = 2;
 const RS2: u8 = 4;
 
-/// The instruction with those registers that its format has.
+/// An instruction with the registers that its format has.
 const fn with(word: u32, op: Op, registers: u8) -> Instruction {
     const fn register(word: u32, at: u32, there: bool) -> u8 {
         if there { (word >> at).to_le_bytes()[0] & 31 } else { 0 }
@@ -120,7 +122,7 @@ const fn store(funct3: u32) -> Option<Op> {
     })
 }
 
-/// An instruction with a register and an immediate; shifts have a shorter one.
+/// An instruction with a register and an immediate. Shifts have a shorter immediate.
 const fn immediate(word: u32, funct3: u32) -> Option<(Op, i32)> {
     let imm = word.cast_signed() >> 20;
     let is_word_form = word & 8 != 0;
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
     use crate::instruction::Class;
 
-    /// An instruction with the registers and immediates that its format has room for.
+    /// A random instruction within its format's registers and immediates.
     fn instruction() -> impl Strategy<Value = Instruction> {
         let op = prop::sample::select(Op::ALL.as_slice());
         (op, 0..32_u8, 0..32_u8, 0..32_u8, any::<i32>()).prop_map(|(op, rd, rs1, rs2, imm)| {
@@ -225,7 +227,7 @@ mod tests {
         }
     }
 
-    /// Words that an assembler made.
+    /// Words from an assembler.
     #[test]
     fn disassembles_what_was_assembled() {
         let words = [

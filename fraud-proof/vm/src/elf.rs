@@ -1,3 +1,5 @@
+//! Reads programs: static RV64IM executables, or images put together by hand.
+
 use object::{
     LittleEndian,
     elf::{self, FileHeader64},
@@ -10,57 +12,57 @@ use crate::memory::MEMORY_BYTES;
 /// Why a file is not a program for the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ElfError {
-    /// It does not start like an ELF file.
+    /// Not an ELF file.
     #[error("not an ELF file")]
     NotElf,
-    /// A file for 32 bits.
+    /// A 32-bit file.
     #[error("not a 64-bit ELF file (class {0}, expected 2)")]
     Class(u8),
-    /// A file for big-endian machines.
+    /// A big-endian file.
     #[error("not a little-endian ELF file (data encoding {0}, expected 1)")]
     Endianness(u8),
-    /// For another machine.
+    /// A file for another architecture.
     #[error("not for RISC-V (machine {0}, expected 243)")]
     Machine(u16),
-    /// An object, a library, or an executable that wants to be relocated.
+    /// An object, a library or a relocatable executable.
     #[error(
         "not an executable at fixed addresses (type {0}, expected 2): link it statically, without PIE"
     )]
     Type(u16),
-    /// It asks for a dynamic linker.
+    /// A dynamically linked executable.
     #[error("dynamically linked: link it statically, without PIE")]
     Dynamic,
-    /// Compiled for extensions that the machine does not have.
+    /// A file for extensions that the machine lacks.
     #[error(
         "flags {0:#x}: compiled for compressed instructions, floats or RV32E registers; the machine is RV64IM"
     )]
     Flags(u32),
-    /// Headers or segments that the file does not hold.
+    /// Headers or segments beyond the end of the file.
     #[error("broken or cut off: {0}")]
     Broken(&'static str),
-    /// A segment that does not fit.
+    /// A segment outside the memory.
     #[error("segment of {bytes} bytes at {address:#x} is not within the memory of 2^32 bytes")]
     Segment {
-        /// Where it starts.
+        /// Start address.
         address: u64,
-        /// Its size in memory.
+        /// Size in memory in bytes.
         bytes: u64,
     },
-    /// There is no instruction there.
+    /// An entry point where no instruction can be.
     #[error(
         "entry {0:#x} is not an address of an instruction: expected a multiple of 4 below 2^32"
     )]
     Entry(u64),
 }
 
-/// A program: what is in memory before the first step, and where that is.
+/// A program: the memory before the first step, and the entry point.
 #[derive(Clone, Debug)]
 pub struct Image<'a> {
     entry: u64,
     segments: Vec<Segment<'a>>,
 }
 
-/// Bytes at an address, and zeros up to a length.
+/// Bytes at an address, followed by zeros up to `length`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Segment<'a> {
     pub(crate) address: u64,
@@ -69,7 +71,7 @@ pub(crate) struct Segment<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// A program without memory.
+    /// A program without segments.
     ///
     /// # Errors
     ///
@@ -81,12 +83,12 @@ impl<'a> Image<'a> {
         Ok(Self { entry, segments: Vec::new() })
     }
 
-    /// The program with `bytes` at `address`, then zeros: `length` bytes in all. Later segments are written over
-    /// earlier ones.
+    /// Adds a segment: `bytes` at `address`, followed by zeros up to `length`. Later segments
+    /// overwrite earlier ones.
     ///
     /// # Errors
     ///
-    /// If that is not within memory, or fewer bytes than are given.
+    /// If the segment is outside the memory, or `length` is less than the length of `bytes`.
     pub fn with_segment(
         mut self,
         address: u64,
@@ -103,11 +105,11 @@ impl<'a> Image<'a> {
         Ok(self)
     }
 
-    /// Reads a static RV64IM executable. `entry`, if given, is where it starts instead of where it says.
+    /// Reads a static RV64IM executable. `entry` replaces the file's entry point.
     ///
     /// # Errors
     ///
-    /// If it is anything else. Which instructions it consists of is not looked at.
+    /// If the file is not a static RV64IM executable. Its instructions are not checked.
     pub fn parse(file: &'a [u8], entry: Option<u64>) -> Result<Self, ElfError> {
         check_ident(file)?;
         let header = FileHeader64::<LittleEndian>::parse(file)

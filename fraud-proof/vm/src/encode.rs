@@ -1,8 +1,10 @@
+//! Encodes instructions as words: tests and tools write programs with it.
+
 use crate::instruction::{Class, Instruction, Op};
 
 impl Instruction {
-    /// The word that decodes to this: how tests and tools write programs. What a field holds beyond its format is cut
-    /// off; `fence` is written as `fence iorw, iorw`.
+    /// The word that decodes to this instruction. Bits beyond a field's width are cut off. `fence`
+    /// is encoded as `fence iorw, iorw`.
     pub const fn encode(&self) -> u32 {
         let (opcode, funct3, funct7) = codes(self.op);
         let imm = self.imm.cast_unsigned();

@@ -1,8 +1,8 @@
-//! The fast interpreter: executes decoded pages for as long as nothing out of the ordinary happens, and leaves the rest
-//! to the step function. What it executes, it computes with the same functions.
+//! The fast interpreter: executes decoded pages and leaves exceptional instructions to the step
+//! function. Both compute results with the same functions.
 //!
-//! Out of the ordinary are: `ecall` and `ebreak`, words that are no instruction, faults of any kind, stores to pages
-//! that have to be copied or decoded first. Each is found before anything has changed.
+//! Exceptional are `ecall` and `ebreak`, illegal words, all faults, and stores to pages that have
+//! to be copied or decoded first. Each is detected before anything has changed.
 
 use crate::{
     bits::slot_of,
@@ -14,7 +14,7 @@ use crate::{
     observe::Observer,
 };
 
-/// Runs until `until_step`, or an instruction that the step function has to execute.
+/// Runs until `until_step` or until an instruction that the step function has to execute.
 pub(crate) fn run(
     cpu: &mut Cpu,
     memory: &mut Memory,
@@ -23,42 +23,43 @@ pub(crate) fn run(
     observer: &mut impl Observer,
 ) {
     debug_assert!(cpu.exit.is_none());
-    // So that no sum of steps and places overflows. Nobody gets as far; the rest is the step function's.
+    // Keeps sums of steps and indexes from overflowing. No run gets that far; the step function
+    // would take the rest.
     let until_step = until_step.min(u64::MAX - SLOTS as u64);
     while cpu.step < until_step {
         let Some(page) = code.page(cpu.pc, memory) else { return };
-        let mut at = At::new(cpu.pc, until_step - cpu.step);
+        let mut at = PagePosition::new(cpu.pc, until_step - cpu.step);
         let left = run_page(page, &mut at, &mut cpu.registers, memory, observer);
         cpu.step = until_step - at.steps_left();
         cpu.pc = match left {
-            Left::Page { target } => target,
-            Left::Slow => at.pc(),
+            PageExit::Page { target } => target,
+            PageExit::Slow => at.pc(),
         };
-        if matches!(left, Left::Slow) {
+        if matches!(left, PageExit::Slow) {
             return;
         }
     }
 }
 
-/// Why a page was left.
-enum Left {
+/// Why the interpreter left a page.
+enum PageExit {
     /// The next instruction is in another page, or there are no steps left.
     Page { target: u64 },
     /// The step function has to execute this one.
     Slow,
 }
 
-/// Where in a page the interpreter is.
-struct At {
+/// The interpreter's position in a page.
+struct PagePosition {
     /// Address of the page.
     start: u64,
-    /// Index of the instruction.
+    /// Index of the next instruction.
     index: usize,
-    /// Index at which the steps are used up, if there is no jump before; may be far beyond the page.
+    /// Index at which the steps are used up if nothing jumps before. May be far beyond the page.
     limit: u64,
 }
 
-impl At {
+impl PagePosition {
     #[inline(always)]
     fn new(pc: u64, steps_left: u64) -> Self {
         let index = slot_of(pc);
@@ -76,13 +77,14 @@ impl At {
         self.limit - self.index as u64
     }
 
-    /// The end of what can be executed in a row.
+    /// Index at which straight-line execution has to stop.
     #[inline(always)]
     fn end(&self) -> usize {
         usize::try_from(self.limit).unwrap_or(SLOTS).min(SLOTS)
     }
 
-    /// Counts the instruction as executed and goes on at `target`. Returns whether that is in this page.
+    /// Counts the instruction as executed and continues at `target`. Returns whether it is in this
+    /// page.
     #[inline(always)]
     fn jump(&mut self, target: u64) -> bool {
         let offset = target.wrapping_sub(self.start);
@@ -97,15 +99,15 @@ impl At {
 #[inline(always)]
 fn run_page(
     page: &CodePage,
-    at: &mut At,
+    at: &mut PagePosition,
     x: &mut Registers,
     memory: &mut Memory,
     observer: &mut impl Observer,
-) -> Left {
+) -> PageExit {
     let mut end = at.end();
     loop {
         if at.index >= end {
-            return Left::Page { target: at.pc() };
+            return PageExit::Page { target: at.pc() };
         }
         let instruction = page[at.index];
         let (a, b) = (x.get(instruction.rs1), x.get(instruction.rs2));
@@ -116,7 +118,7 @@ fn run_page(
                 let target = $target;
                 observer.executed($op.class());
                 if !at.jump(target) {
-                    return Left::Page { target };
+                    return PageExit::Page { target };
                 }
                 end = at.end();
                 continue;
@@ -145,7 +147,7 @@ fn run_page(
                     $(Op::$load => {
                         let address = a.wrapping_add(imm);
                         if !is_usable(address, const { Op::$load.access_bytes() }) {
-                            return Left::Slow;
+                            return PageExit::Slow;
                         }
                         let value = memory.load(address, const { Op::$load.access_bytes() });
                         if let Some(value) = extend(Op::$load, value) {
@@ -157,7 +159,7 @@ fn run_page(
                         let address = a.wrapping_add(imm);
                         let bytes = const { Op::$store.access_bytes() };
                         if !is_usable(address, bytes) || !memory.try_store(address, bytes, b) {
-                            return Left::Slow;
+                            return PageExit::Slow;
                         }
                         observer.executed(Class::Store);
                     })*
@@ -187,13 +189,13 @@ fn run_page(
                     jump!(Op::Jalr, a.wrapping_add(imm) & !1)
                 },
                 Op::Fence => observer.executed(Class::Fence),
-                Op::Ecall | Op::Ebreak => return Left::Slow,
+                Op::Ecall | Op::Ebreak => return PageExit::Slow,
         }
         at.index += 1;
     }
 }
 
-/// Whether an access does not fault.
+/// Whether an access is aligned and within memory.
 #[inline(always)]
 const fn is_usable(address: u64, bytes: u64) -> bool {
     address & !((MEMORY_BYTES - 1) & !(bytes - 1)) == 0

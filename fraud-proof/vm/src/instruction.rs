@@ -1,6 +1,8 @@
+//! Instructions: operations, classes, fields and their assembler text.
+
 use core::fmt;
 
-/// What an instruction does: one variant for each of RV64IM's, by their names in the specification.
+/// An RV64IM operation, named as in the specification.
 #[allow(missing_docs, reason = "the specification's names")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -20,7 +22,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// All of them.
+    /// Every operation.
     #[rustfmt::skip]
     pub const ALL: [Self; 65] = {
         use Op::*;
@@ -33,7 +35,7 @@ impl Op {
         ]
     };
 
-    /// The class under which it is counted.
+    /// The operation's class.
     #[rustfmt::skip]
     pub const fn class(self) -> Class {
         use Op::*;
@@ -51,13 +53,13 @@ impl Op {
         }
     }
 
-    /// Whether the second operand of its computation is the immediate.
+    /// Whether the second operand is the immediate.
     #[inline(always)]
     pub const fn has_immediate(self) -> bool {
         (self as u8) < Self::Add as u8
     }
 
-    /// How many bytes of memory a load or store accesses; 0 for all others.
+    /// Number of bytes that a load or store accesses; 0 for all others.
     #[inline(always)]
     pub const fn access_bytes(self) -> u64 {
         match self {
@@ -70,7 +72,7 @@ impl Op {
     }
 }
 
-/// Kinds of instructions, for counting.
+/// Classes of instructions, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
     /// Additions, logic, comparisons, shifts.
@@ -89,14 +91,14 @@ pub enum Class {
     Jump,
     /// `lui` and `auipc`.
     Upper,
-    /// `ecall`, and `ebreak`.
+    /// `ecall` and `ebreak`.
     Ecall,
     /// `fence`.
     Fence,
 }
 
 impl Class {
-    /// All of them, in the order in which they are printed.
+    /// Every class, in printing order.
     pub const ALL: [Self; 10] = [
         Self::Alu,
         Self::Mul,
@@ -110,7 +112,7 @@ impl Class {
         Self::Fence,
     ];
 
-    /// Its name, in lower case.
+    /// The class's name in lower case.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Alu => "alu",
@@ -130,34 +132,35 @@ impl Class {
 /// A decoded instruction. Fields that its format does not have are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Instruction {
-    /// What it does.
+    /// The operation.
     pub op: Op,
-    /// Number of the register it writes.
+    /// Number of the destination register.
     pub rd: u8,
-    /// Number of the first register it reads.
+    /// Number of the first source register.
     pub rs1: u8,
-    /// Number of the second register it reads.
+    /// Number of the second source register.
     pub rs2: u8,
-    /// Its immediate, sign-extended; for `lui` and `auipc` already shifted, for branches and `jal` in bytes.
+    /// The immediate, sign-extended. For `lui` and `auipc` it is already shifted; for branches and
+    /// `jal` it is in bytes.
     pub imm: i32,
 }
 
 impl Instruction {
-    /// The immediate as the machine adds it.
+    /// The immediate as a 64-bit operand.
     #[inline(always)]
     pub const fn imm64(&self) -> u64 {
         (self.imm as i64).cast_unsigned()
     }
 }
 
-/// Names of the registers in the calling convention.
+/// Register names of the calling convention.
 #[rustfmt::skip]
 pub const REGISTER_NAMES: [&str; 32] = [
     "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
     "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6",
 ];
 
-/// The assembler's text, without pseudo-instructions.
+/// Assembler text without pseudo-instructions.
 impl fmt::Display for Instruction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = format!("{:?}", self.op).to_lowercase();

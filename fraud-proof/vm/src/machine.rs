@@ -1,3 +1,15 @@
+//! The machine: registers, memory and decoded code, with run, step, snapshot and witness.
+//!
+//! # State
+//!
+//! Registers (`Cpu`), memory pages and the decoded copy of code pages. The decoded copy always
+//! equals the memory: stores to watched pages refresh it.
+//!
+//! # Invariants
+//!
+//! [`Machine::run`] and [`Machine::step`] come to the same states. After a missing preimage the
+//! machine has not moved.
+
 use alloy_primitives::B256;
 use turnpike_protocol::Oracle;
 
@@ -27,7 +39,7 @@ pub struct Machine {
     code: Code,
 }
 
-/// A machine's state to come back to. Pages that did not change between them, snapshots share; so do machines.
+/// A machine's state to restore. Snapshots and machines share the pages that do not differ.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     cpu: Cpu,
@@ -40,10 +52,10 @@ pub struct Snapshot {
 pub struct StepWitness {
     /// The state before the step.
     pub state: State,
-    /// The leaf of the instruction with its 27 siblings from the bottom up, then the same for the data that a load or
-    /// store accesses. Nothing of which the step does not get so far as to read it.
+    /// The instruction's leaf with its 27 siblings from the bottom up, then the same for the data
+    /// of a load or store. A step that faults before it reads a leaf has no proof of it.
     pub proof: Vec<u8>,
-    /// What the step reads from the oracle: key and offset.
+    /// Key and offset of the step's oracle read, if it reads.
     pub read: Option<(B256, u64)>,
 }
 
@@ -62,21 +74,21 @@ impl Machine {
         machine
     }
 
-    /// A machine before the first step of a static RV64IM executable. `entry`, if given, is where it starts instead of
-    /// where the file says.
+    /// A machine before the first step of a static RV64IM executable. `entry` replaces the file's
+    /// entry point.
     ///
     /// # Errors
     ///
-    /// If the file is anything else.
+    /// If the file is not a static RV64IM executable.
     pub fn load(elf: &[u8], entry: Option<u64>) -> Result<Self, ElfError> {
         Ok(Self::new(&Image::parse(elf, entry)?))
     }
 
-    /// Takes one step by the definition; of a machine that has exited, none.
+    /// Takes one step by the definition. A machine that has exited takes none.
     ///
     /// # Errors
     ///
-    /// If the oracle does not have what the program reads: the machine is where it was.
+    /// If the oracle lacks what the program reads. The machine has not moved then.
     pub fn step(&mut self, oracle: &mut impl Oracle) -> Result<(), MissingPreimage> {
         if let Some(address) = step(&mut self.cpu, &mut self.memory, oracle)? {
             self.code.refresh(address, &self.memory);
@@ -84,11 +96,11 @@ impl Machine {
         Ok(())
     }
 
-    /// Takes steps until there have been `until_step` since the program's first, or the machine has exited.
+    /// Takes steps until the machine has taken `until_step` in all, or has exited.
     ///
     /// # Errors
     ///
-    /// If the oracle does not have what the program reads: the machine is where it read.
+    /// If the oracle lacks what the program reads. The machine stands before that read then.
     pub fn run(
         &mut self,
         oracle: &mut impl Oracle,
@@ -97,7 +109,7 @@ impl Machine {
         self.run_plain(oracle, until_step)
     }
 
-    /// [`run`](Self::run), and counts the instructions by class. Slower than `run`.
+    /// Like [`run`](Self::run), and counts the instructions by class, which is slower.
     ///
     /// # Errors
     ///
@@ -111,7 +123,8 @@ impl Machine {
         self.run_with_counts(oracle, until_step, counts)
     }
 
-    /// Compiled here, so that the interpreter is as fast in whatever profile its users are compiled.
+    /// Not generic, so that the interpreter is compiled with this crate's profile and not with its
+    /// user's.
     fn run_plain(
         &mut self,
         oracle: &mut dyn Oracle,
@@ -148,7 +161,8 @@ impl Machine {
         Ok(())
     }
 
-    /// The state; its memory root costs hashes in proportion to the pages written to since it was last computed.
+    /// The current state. Its memory root costs hashes in proportion to the pages written since the
+    /// last root.
     pub fn state(&mut self) -> State {
         State {
             memory_root: self.memory.root(),
@@ -179,7 +193,7 @@ impl Machine {
         siblings.iter().for_each(|sibling| proof.extend_from_slice(sibling.as_slice()));
     }
 
-    /// Where the next step loads from or stores to, if it does not fault.
+    /// The address that the next step loads from or stores to, if it does not fault.
     pub fn next_access(&self) -> Option<u64> {
         let instruction = self.instruction().ok()?;
         let bytes = instruction.op.access_bytes();
@@ -188,12 +202,13 @@ impl Machine {
             .then_some(address)
     }
 
-    /// The state to come back to. Costs no hashes.
+    /// A snapshot of the current state. Computes no hashes.
     pub fn snapshot(&mut self) -> Snapshot {
         Snapshot { cpu: self.cpu.clone(), memory: self.memory.commit(), usage: self.memory.usage() }
     }
 
-    /// Comes back to a snapshot, of this machine or of another. Costs no more than what differs.
+    /// Restores a snapshot of this machine or of another. The cost is proportional to the pages
+    /// that differ.
     pub fn restore(&mut self, snapshot: &Snapshot) {
         let mut changed = Vec::new();
         self.memory.restore(&snapshot.memory, snapshot.usage, |index| changed.push(index));
@@ -208,17 +223,17 @@ impl Machine {
         self.cpu.pc
     }
 
-    /// How the machine exited, if it did.
+    /// The exit code, if the machine has exited.
     pub const fn exit(&self) -> Option<u64> {
         self.cpu.exit
     }
 
-    /// Why the machine was stopped, if it did not exit by a call of its program.
+    /// Why the machine stopped, if its program did not exit by a call.
     pub fn trap(&self) -> Option<Trap> {
         trap(&self.cpu, &self.memory)
     }
 
-    /// Steps so far.
+    /// Number of steps taken.
     pub const fn steps(&self) -> u64 {
         self.cpu.step
     }
@@ -228,17 +243,18 @@ impl Machine {
         self.cpu.registers.get(number & 31)
     }
 
-    /// Sets a register by its number, 1 to 31, as no program could have: for tests of single steps.
+    /// Sets a register by its number, 1 to 31, which is not a step: for tests of single steps and
+    /// false runs.
     pub fn set_register(&mut self, number: u8, value: u64) {
         self.cpu.registers.set(number & 31, value);
     }
 
-    /// Sets where the next instruction is, as no program could have: for tests of single steps.
+    /// Sets the address of the next instruction, which is not a step: for tests of single steps.
     pub const fn set_pc(&mut self, pc: u64) {
         self.cpu.pc = pc;
     }
 
-    /// The next instruction's word; `None` if there can be none.
+    /// The next instruction's word; `None` if its address faults.
     pub fn instruction_word(&self) -> Option<u32> {
         check_access(self.cpu.pc, 4).ok()?;
         Some(crate::bits::low(self.memory.load(self.cpu.pc, 4)))
@@ -248,7 +264,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// The fault that there is instead of one.
+    /// The trap that the next step stops with.
     pub fn instruction(&self) -> Result<Instruction, Trap> {
         fetch(self.cpu.pc, &self.memory)
     }
@@ -258,19 +274,19 @@ impl Machine {
         if address < MEMORY_BYTES { self.memory.load(address, 1).to_le_bytes()[0] } else { 0 }
     }
 
-    /// Which pages were written to so far.
+    /// The pages written so far.
     pub const fn usage(&self) -> Usage {
         self.memory.usage()
     }
 
-    /// How many hashes the memory's roots have cost so far.
+    /// Number of hashes that memory roots have cost so far.
     pub const fn hashes(&self) -> u64 {
         self.memory.hashes()
     }
 }
 
 impl Snapshot {
-    /// A machine of its own in this state.
+    /// A new machine in this state.
     pub fn to_machine(&self) -> Machine {
         let mut machine =
             Machine { cpu: self.cpu.clone(), memory: Memory::new(), code: Code::new() };
@@ -278,7 +294,7 @@ impl Snapshot {
         machine
     }
 
-    /// Steps at the snapshot.
+    /// Number of steps at the snapshot.
     pub const fn steps(&self) -> u64 {
         self.cpu.step
     }

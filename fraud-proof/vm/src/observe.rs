@@ -1,28 +1,31 @@
+//! Counts executed instructions. The plain run's observer is `()`, which costs nothing.
+
 use crate::instruction::Class;
 
-/// Told of what a machine executes. The plain run's observer is nobody, and costs nothing.
+/// Sees every instruction that a machine executes.
 pub(crate) trait Observer {
-    /// A step was taken that had an instruction to execute, if only to fault.
+    /// A step executed an instruction of this class, or faulted in it.
     fn executed(&mut self, class: Class);
 }
 
-/// Nobody.
+/// Observes nothing.
 impl Observer for () {
     #[inline(always)]
     fn executed(&mut self, _: Class) {}
 }
 
-/// Steps by class of instruction. A step without one, in which the machine stops, is not among them.
+/// Number of steps by instruction class. The step in which the machine stops without an instruction
+/// is not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts([u64; Class::ALL.len()]);
 
 impl Counts {
-    /// How many of one class.
+    /// The count of one class.
     pub const fn of(&self, class: Class) -> u64 {
         self.0[class as usize]
     }
 
-    /// How many in all.
+    /// The sum over all classes.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }

@@ -1,12 +1,19 @@
+//! The machine's state as L1 hashes it.
+//!
+//! # Format
+//!
+//! [`State::encode`] packs 305 bytes, numbers big-endian: memory root (32), program counter (8),
+//! `x1` to `x31` (8 each), exit flag (1), exit code (8), step (8).
+
 use alloy_primitives::{B256, keccak256};
 
-/// Steps that a dispute has room for: a program that takes more proves nothing.
+/// Maximum number of steps of a program: a dispute has no positions beyond it.
 pub const STEPS_MAX: u64 = 1 << 42;
 
 /// Bytes of an encoded [`State`].
 pub const STATE_BYTES: usize = 32 + 8 + 31 * 8 + 1 + 8 + 8;
 
-/// The machine's state between two steps, its memory by root.
+/// The machine's state between two steps. The memory is represented by its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
     /// Root of the memory's Merkle tree.
@@ -15,15 +22,14 @@ pub struct State {
     pub pc: u64,
     /// `x1` to `x31`; `x0` is always zero.
     pub registers: [u64; 31],
-    /// How the machine halted, if it did: from then on no field changes.
+    /// The exit code, if the machine has exited. From then on no field changes.
     pub exit: Option<u64>,
-    /// Steps so far.
+    /// Number of steps taken.
     pub step: u64,
 }
 
 impl State {
-    /// The state as L1 reads it: memory root, program counter, registers, exit flag and code, step; numbers are
-    /// big-endian and packed.
+    /// Encodes the state for L1.
     pub fn encode(&self) -> [u8; STATE_BYTES] {
         let mut bytes = [0; STATE_BYTES];
         let mut at = 0;
@@ -40,7 +46,7 @@ impl State {
         bytes
     }
 
-    /// The state that [`encode`](Self::encode) gave these bytes; `None` if no state does.
+    /// Decodes what [`encode`](Self::encode) returned; `None` for all other bytes.
     pub fn decode(bytes: &[u8; STATE_BYTES]) -> Option<Self> {
         let (memory_root, mut rest) = bytes.split_first_chunk()?;
         let pc = take_number(&mut rest)?;
@@ -64,7 +70,7 @@ impl State {
         })
     }
 
-    /// What stands for the state in a dispute.
+    /// The state's hash, which disputes claim.
     pub fn hash(&self) -> B256 {
         keccak256(self.encode())
     }
@@ -81,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encodings_mean_one_state() {
+    fn each_encoding_decodes_to_one_state() {
         let running = State {
             memory_root: B256::repeat_byte(7),
             pc: 0x8000_0000,

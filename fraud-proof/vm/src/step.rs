@@ -1,4 +1,8 @@
-//! One step, as L1 takes it: the machine's definition. Everything faster has to equal it.
+//! One step of the machine, as L1 takes it. This is the machine's definition: the fast interpreter
+//! has to equal it.
+//!
+//! The step function is total. A machine that cannot continue exits with a [`Trap`]'s code. Only a
+//! read that the host's oracle cannot answer returns an error, and then nothing has changed.
 
 use std::fmt;
 
@@ -15,10 +19,10 @@ use crate::{
     memory::{MEMORY_BYTES, Memory},
 };
 
-/// Exit codes of a machine that was stopped: 128 and the number of the signal that Linux would send.
+/// Why a machine stopped. The exit code is 128 plus the number of the signal that Linux would send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trap {
-    /// Not an instruction (SIGILL).
+    /// Not an RV64IM instruction (SIGILL).
     IllegalInstruction = 132,
     /// `ebreak` (SIGTRAP).
     Breakpoint = 133,
@@ -26,12 +30,12 @@ pub enum Trap {
     Misaligned = 135,
     /// An instruction or access past the end of memory (SIGSEGV).
     OutOfRange = 139,
-    /// An `ecall` that does not exist, or a read of the oracle that does not (SIGSYS).
+    /// An unknown `ecall`, or an oracle read with an invalid key or offset (SIGSYS).
     BadCall = 159,
 }
 
 impl Trap {
-    /// All of them.
+    /// Every trap.
     pub const ALL: [Self; 5] = [
         Self::IllegalInstruction,
         Self::Breakpoint,
@@ -60,23 +64,24 @@ impl fmt::Display for Trap {
     }
 }
 
-/// `ecall` number (`a7`) of the end.
+/// `ecall` number (`a7`) of the exit.
 pub(crate) const EXIT: u64 = 93;
-/// `ecall` number (`a7`) of a read of the oracle.
+/// `ecall` number (`a7`) of an oracle read.
 pub(crate) const READ_ORACLE: u64 = 1000;
 
-/// Where the calling convention passes arguments: `a0` to `a4`, and `a7`.
+/// Argument registers of the calling convention.
 const A0: u8 = 10;
 const A4: u8 = 14;
 const A7: u8 = 17;
 
-/// The program reads what the oracle does not have. The machine stays where it was, and can go on once it has.
+/// The oracle lacks what the program reads. The machine has not moved, and continues once the
+/// oracle has the preimage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the program reads at {offset} behind key {key}, which the oracle does not have")]
 pub struct MissingPreimage {
-    /// What it reads.
+    /// Key of the read.
     pub key: B256,
-    /// From which byte on.
+    /// Offset of the read in bytes.
     pub offset: u64,
 }
 
@@ -93,10 +98,10 @@ impl From<Trap> for Stop {
     }
 }
 
-/// What was done to memory.
+/// Address of a store to a watched page.
 pub(crate) type WatchedStore = Option<u64>;
 
-/// Takes one step. Returns the address of a store to a page that is watched.
+/// Takes one step. Returns the address of a store to a watched page.
 pub(crate) fn step(
     cpu: &mut Cpu,
     memory: &mut Memory,
@@ -115,13 +120,13 @@ pub(crate) fn step(
     Ok(watched)
 }
 
-/// The instruction that comes next.
+/// Decodes the next instruction.
 pub(crate) fn fetch(pc: u64, memory: &Memory) -> Result<Instruction, Trap> {
     check_access(pc, 4)?;
     decode(low(memory.load(pc, 4))).ok_or(Trap::IllegalInstruction)
 }
 
-/// Whether an access may happen at all.
+/// Checks alignment and range of an access.
 pub(crate) const fn check_access(address: u64, bytes: u64) -> Result<(), Trap> {
     if !address.is_multiple_of(bytes) {
         return Err(Trap::Misaligned);
@@ -132,7 +137,7 @@ pub(crate) const fn check_access(address: u64, bytes: u64) -> Result<(), Trap> {
     Ok(())
 }
 
-/// Executes one instruction and returns where the next one is. Nothing has changed if there is none.
+/// Executes one instruction and returns the address of the next. On an error nothing has changed.
 fn execute(
     cpu: &mut Cpu,
     memory: &mut Memory,
@@ -149,7 +154,7 @@ fn execute(
         Class::Jump => {
             x.set(rd, next);
             let target = if op == Op::Jal { cpu.pc } else { a }.wrapping_add(imm);
-            // Of `jalr` the specification asks it, of `jal` it is zero.
+            // The specification clears bit 0 for `jalr`; for `jal` it is zero already.
             return Ok(target & !1);
         }
         Class::Branch if is_taken(op, a, b) == Some(true) => return Ok(cpu.pc.wrapping_add(imm)),
@@ -189,7 +194,7 @@ fn call(x: &mut Registers, oracle: &mut impl Oracle) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What the registers of a `READ_ORACLE` name: key and offset, if that can be read at all.
+/// Key and offset in the registers of a `READ_ORACLE`; `None` if they are invalid.
 pub(crate) fn oracle_read(x: &Registers) -> Option<(B256, u64)> {
     let mut key = B256::ZERO;
     for (register, bytes) in (A0..).zip(key.as_chunks_mut().0) {
@@ -200,14 +205,14 @@ pub(crate) fn oracle_read(x: &Registers) -> Option<(B256, u64)> {
         .then_some((key, offset))
 }
 
-/// What the machine would read from the oracle in its next step.
+/// Key and offset of the oracle read in the next step, if it reads.
 pub(crate) fn next_oracle_read(cpu: &Cpu, memory: &Memory) -> Option<(B256, u64)> {
     let calls = fetch(cpu.pc, memory).is_ok_and(|instruction| instruction.op == Op::Ecall);
     (cpu.exit.is_none() && calls && cpu.registers.get(A7) == READ_ORACLE)
         .then(|| oracle_read(&cpu.registers))?
 }
 
-/// Why a machine was stopped, if it did not exit by a call.
+/// Why the machine stopped, if it did not exit by a call.
 pub(crate) fn trap(cpu: &Cpu, memory: &Memory) -> Option<Trap> {
     let code = cpu.exit?;
     let exited = fetch(cpu.pc, memory).is_ok_and(|instruction| instruction.op == Op::Ecall)

@@ -1,4 +1,4 @@
-//! Which files are programs.
+//! Which files load as programs.
 
 mod support;
 
@@ -51,7 +51,7 @@ fn elf(entry: u64, segments: &[Segment]) -> Vec<u8> {
     file
 }
 
-/// Exits with 7, or with 8 from the second instruction on.
+/// Exits with 7 from the first instruction, with 8 from the second.
 fn program() -> Vec<u8> {
     bytes(&[immediate(Op::Addi, 10, 10, -1), immediate(Op::Addi, 10, 10, 8), EXIT[0], EXIT[1]])
 }
@@ -64,7 +64,7 @@ fn refusal(file: &[u8]) -> ElfError {
     Machine::load(file, None).map(|_| ()).expect_err("a refusal")
 }
 
-/// A valid file with other bytes at a place.
+/// A valid file with `bytes` at offset `at`.
 fn with(at: usize, bytes: &[u8]) -> Vec<u8> {
     let mut file = valid();
     file[at..at + bytes.len()].copy_from_slice(bytes);
@@ -72,7 +72,7 @@ fn with(at: usize, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn programs_run_from_their_entry_or_another() {
+fn programs_run_from_the_given_entry() {
     let run = |entry| {
         let mut machine = Machine::load(&valid(), entry).expect("a program");
         assert_eq!((machine.register(2), machine.steps()), (MEMORY_BYTES, 0));
@@ -84,7 +84,7 @@ fn programs_run_from_their_entry_or_another() {
 }
 
 #[test]
-fn later_segments_lie_over_earlier_ones() {
+fn later_segments_overwrite_earlier_ones() {
     let segments = [
         load(0x1ffc, vec![1; 16], 16),
         load(0x2000, vec![2; 2], 4),
@@ -124,7 +124,7 @@ fn other_files_are_refused() {
 }
 
 #[test]
-fn entries_and_segments_lie_in_memory() {
+fn entries_and_segments_outside_memory_are_refused() {
     let at = |entry| Machine::load(&valid(), Some(entry)).map(|_| ());
     for entry in [0x1002, MEMORY_BYTES, u64::MAX - 3] {
         assert_eq!(at(entry), Err(ElfError::Entry(entry)));

@@ -1,4 +1,4 @@
-//! The fast interpreter comes to the states of the definition, step for step, whatever the program does.
+//! The fast interpreter reaches the same states as the step function, on random programs.
 
 mod support;
 
@@ -9,23 +9,23 @@ use proptest::{
 use support::{ENTRY, EXIT, bytes, immediate, machine, no_oracle, pair, register};
 use turnpike_vm::{Class, Counts, Image, Instruction, MEMORY_BYTES, Machine, Op, Snapshot};
 
-/// Code lies across the border of two pages.
+/// Code crosses a page boundary.
 const CODE: u64 = 0x2_0000 - 4 * 64;
 const DATA: u64 = 0x8_0000;
 const INSTRUCTIONS: usize = 160;
 const STEPS_MAX: u64 = 600;
 
-/// Registers that point somewhere and are never written: to code, to data, and to the end of memory.
+/// Registers that hold addresses of code, data and the end of memory. Programs never write them.
 const POINTERS: [(u8, u64); 4] =
     [(28, CODE), (29, CODE + 4 * 80), (30, DATA), (31, MEMORY_BYTES - 2048)];
-/// Registers that hold two instructions each, to be stored over code.
+/// Registers that hold two instructions each, for stores over code.
 const PATCHES: [u8; 4] = [8, 9, 18, 19];
 
 fn any_register() -> impl Strategy<Value = u8> {
     prop_oneof![4 => 0..8_u8, 1 => select(&PATCHES), 1 => 28..32_u8]
 }
 
-/// Mostly aligned, so that programs go on for a while.
+/// Mostly aligned, so that programs run for a while.
 fn offset(bytes: i32, max: i32) -> impl Strategy<Value = i32> {
     prop_oneof![60 => (-max / bytes..max / bytes).prop_map(move |index| index * bytes), 1 => -max..max]
 }
@@ -175,7 +175,7 @@ proptest! {
             snapshots.push(machine.snapshot());
             prop_assert_eq!(machine.state(), states[usize::try_from(until).expect("few")]);
         }
-        // What was stored since did not reach into any of them.
+        // Later stores have not changed any snapshot.
         for snapshot in &snapshots {
             let state = snapshot.to_machine().state();
             prop_assert_eq!(state, states[usize::try_from(snapshot.steps()).expect("few")]);
@@ -191,9 +191,9 @@ fn cases() -> u32 {
     if std::env::var_os("TURNPIKE_LONG").is_some() { 50_000 } else { 1_000 }
 }
 
-/// The programs above are worth something only if they do all that a machine has to be careful about.
+/// Checks that the random programs cover long runs, rewritten code and every kind of exit.
 #[test]
-fn random_programs_go_far_and_rewrite_themselves() {
+fn random_programs_run_long_and_rewrite_themselves() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
 
     let mut runner = TestRunner::deterministic();
@@ -214,7 +214,7 @@ fn random_programs_go_far_and_rewrite_themselves() {
 }
 
 #[test]
-fn a_store_changes_the_instruction_after_it() {
+fn store_to_the_next_instruction_takes_effect() {
     // x5 becomes 1 in the first round, and 2 in the second.
     let words = [
         register(Op::Add, 5, 0, 0),
@@ -236,8 +236,8 @@ fn a_store_changes_the_instruction_after_it() {
 }
 
 #[test]
-fn steps_are_counted_without_a_bound() {
-    // Further along the page than there were steps.
+fn run_with_unbounded_step_limit_counts_steps() {
+    // The page index exceeds the number of steps.
     const AHEAD: usize = 500;
     let mut words = vec![immediate(Op::Jal, 0, 0, 4 * AHEAD as i32)];
     words.resize(AHEAD, 0);
@@ -251,7 +251,7 @@ fn steps_are_counted_without_a_bound() {
 }
 
 #[test]
-fn counting_changes_nothing_and_counts_everything() {
+fn counted_run_equals_plain_run() {
     let words = [
         immediate(Op::Addi, 5, 0, 100),
         // loop:
@@ -290,7 +290,7 @@ fn counting_changes_nothing_and_counts_everything() {
 }
 
 #[test]
-fn code_in_more_pages_than_are_kept_decoded() {
+fn code_may_span_more_pages_than_stay_decoded() {
     const PAGES: u64 = 4100;
     let jump = bytes(&[immediate(Op::Jal, 0, 0, 4096)]);
     let mut image = Image::new(ENTRY).expect("an entry");

@@ -1,4 +1,4 @@
-//! Roots and witnesses against an implementation that knows nothing of pages.
+//! Compares roots and witnesses with an implementation without pages.
 
 mod support;
 
@@ -11,7 +11,7 @@ use turnpike_vm::{Image, MEMORY_BYTES, Machine, Op, StepWitness};
 
 const HEIGHT: u32 = 27;
 
-/// The tree over leaves that are not zero, recomputed from scratch.
+/// The root over the nonzero leaves, computed from scratch.
 fn naive_root(leaves: &BTreeMap<u64, [u8; 32]>) -> B256 {
     let mut zero = B256::ZERO;
     let mut level: BTreeMap<u64, B256> =
@@ -42,7 +42,7 @@ fn leaves(writes: &[(u64, Vec<u8>)]) -> BTreeMap<u64, [u8; 32]> {
     leaves
 }
 
-/// Root that a leaf and its siblings lead to.
+/// The root computed from a leaf and its siblings.
 fn fold(address: u64, proof: &[u8]) -> B256 {
     let (leaf, siblings) = proof.split_at(32);
     let mut index = address / 32;
@@ -84,7 +84,7 @@ proptest! {
 }
 
 #[test]
-fn the_empty_memory_has_the_root_of_zeros() {
+fn empty_memory_has_the_root_of_zeros() {
     let mut machine = Machine::new(&Image::new(0).expect("an entry"));
     assert_eq!(machine.state().memory_root, naive_root(&BTreeMap::new()));
     assert_eq!(machine.usage().pages, 0);
@@ -104,7 +104,7 @@ fn roots_follow_stores() {
         writes.push((address, value.to_le_bytes().to_vec()));
         assert_eq!(machine.state().memory_root, naive_root(&leaves(&writes)), "{address:#x}");
     }
-    // A page of zeros is as good as none.
+    // A page of zeros equals an absent page.
     machine.set_register(2, 0);
     for address in addresses {
         machine.set_register(1, address);
@@ -114,7 +114,7 @@ fn roots_follow_stores() {
 }
 
 #[test]
-fn witnesses_prove_what_the_step_reads() {
+fn witness_proves_every_leaf_that_the_step_reads() {
     let words =
         [pair(Op::Sd, 1, 2, 8), immediate(Op::Lw, 3, 1, 12), immediate(Op::Ld, 3, 1, 4), EXIT[0]];
     let mut machine = machine(&words);
@@ -143,7 +143,7 @@ fn witnesses_prove_what_the_step_reads() {
 }
 
 #[test]
-fn a_program_counter_that_faults_needs_no_proof() {
+fn faulting_program_counter_needs_no_proof() {
     for target in [MEMORY_BYTES, 2] {
         let mut machine = machine(&[immediate(Op::Jalr, 0, 1, 0)]);
         machine.set_register(1, target);
@@ -154,7 +154,7 @@ fn a_program_counter_that_faults_needs_no_proof() {
     }
 }
 
-/// Stores a word into a page, then into the next, and so on.
+/// Code that stores a word into each of several pages.
 const TOUCH: [u32; 3] =
     [pair(Op::Sd, 5, 7, 0), register(Op::Add, 5, 5, 7), immediate(Op::Jal, 0, 0, -8)];
 
@@ -165,7 +165,7 @@ fn touch(machine: &mut Machine, from: u64, pages: u64) {
 }
 
 #[test]
-fn roots_cost_hashes_by_pages_written_to() {
+fn root_costs_hashes_per_written_page() {
     /// Hashes of a page, and of the nodes above it.
     const PAGE: u64 = 127;
     const ABOVE: u64 = 20;
@@ -181,7 +181,7 @@ fn roots_cost_hashes_by_pages_written_to() {
         machine.hashes() - before
     };
     assert_eq!(hashes(1, &mut machine), PAGE + ABOVE);
-    // Neighbours share what is above them.
+    // Adjacent pages share the nodes above them.
     assert_eq!(hashes(2, &mut machine), 2 * PAGE + 1 + (ABOVE - 1));
     assert_eq!(hashes(1024, &mut machine), 1024 * PAGE + 1023 + (ABOVE - 10));
     let before = machine.hashes();
@@ -191,14 +191,14 @@ fn roots_cost_hashes_by_pages_written_to() {
     machine.restore(&start);
     machine.state();
     assert_eq!(machine.hashes(), before, "nothing was written to since, or it was hashed before");
-    // Another machine hashes what differs and nothing else.
+    // Another machine hashes the pages that differ only.
     let mut other = start.to_machine();
     assert_eq!(other.state().memory_root, machine.state().memory_root);
     assert_eq!(other.hashes(), 0);
 }
 
 #[test]
-fn usage_tells_pages_and_their_end() {
+fn usage_counts_pages_and_their_end() {
     let mut machine = machine(&TOUCH);
     assert_eq!((machine.usage().pages, machine.usage().end), (1, ENTRY + 4096));
     touch(&mut machine, 0x10_0000, 3);

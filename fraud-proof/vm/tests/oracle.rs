@@ -1,4 +1,4 @@
-//! Reads of the oracle.
+//! Reads of the preimage oracle.
 
 mod support;
 
@@ -36,7 +36,7 @@ fn local_inputs_are_read() {
 }
 
 #[test]
-fn missing_preimages_stop_the_host_and_not_the_machine() {
+fn missing_preimage_is_an_error_and_the_run_resumes() {
     let preimage: Vec<u8> = (1..=40).collect();
     let preimage = Preimage::Keccak { bytes: preimage.into() };
     let key = preimage.key();
@@ -65,7 +65,7 @@ fn missing_preimages_stop_the_host_and_not_the_machine() {
 }
 
 #[test]
-fn reads_that_cannot_be_exit() {
+fn invalid_reads_exit() {
     let key = keccak_key(B256::repeat_byte(7));
     let mut local = LocalInput::BlockIndex.key();
     local[31] = 9;
@@ -89,7 +89,7 @@ fn reads_that_cannot_be_exit() {
 }
 
 #[test]
-fn only_the_call_reads() {
+fn witness_names_a_read_only_before_its_call() {
     let key = keccak_key(B256::repeat_byte(7));
     let mut machine = reader(key, 0);
     machine.set_register(17, 1000);

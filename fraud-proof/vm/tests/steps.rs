@@ -1,4 +1,4 @@
-//! The definition: what each instruction does at its edges, and how the machine stops.
+//! The step function: each instruction's edge cases, and how the machine stops.
 
 mod support;
 
@@ -9,7 +9,7 @@ const MIN: u64 = 1 << 63;
 const MIN32: u64 = 0xffff_ffff_8000_0000;
 const ONES: u64 = u64::MAX;
 
-/// What `op rd=x3, x1, x2` makes of two registers.
+/// The result of `op x3, x1, x2`.
 fn registers(op: Op, a: u64, b: u64) -> u64 {
     let mut machine = machine(&[register(op, 3, 1, 2)]);
     machine.set_register(1, a);
@@ -19,7 +19,7 @@ fn registers(op: Op, a: u64, b: u64) -> u64 {
     machine.register(3)
 }
 
-/// What `op rd=x3, x1, imm` makes of a register.
+/// The result of `op x3, x1, imm`.
 fn immediates(op: Op, a: u64, imm: i32) -> u64 {
     let mut machine = machine(&[immediate(op, 3, 1, imm)]);
     machine.set_register(1, a);
@@ -29,7 +29,7 @@ fn immediates(op: Op, a: u64, imm: i32) -> u64 {
 }
 
 #[test]
-fn register_instructions() {
+fn register_instructions_compute() {
     let cases = [
         (Op::Add, ONES, 1, 0),
         (Op::Add, MIN, MIN, 0),
@@ -131,7 +131,7 @@ fn quotients_and_remainders() {
 }
 
 #[test]
-fn immediate_instructions() {
+fn immediate_instructions_compute() {
     let cases = [
         (Op::Addi, 0, -2048, ONES - 2047),
         (Op::Addi, ONES, 2047, 2046),
@@ -261,7 +261,7 @@ fn jumps_link_before_their_target_faults() {
     assert_eq!(to_zero.register(0), 0);
 }
 
-/// Runs one word with registers and returns how that exits; nothing else may change.
+/// Runs one word with these registers and returns the exit code. Checks that nothing else changes.
 fn fault(word: u32, x1: u64, a7: u64) -> Option<u64> {
     let mut machine = machine(&[word]);
     machine.set_register(1, x1);
@@ -311,10 +311,10 @@ fn accesses_fault() {
 }
 
 #[test]
-fn words_that_are_no_instruction_fault() {
+fn illegal_words_fault() {
     let words = [
-        0x0000_0000, // defined to be illegal
-        0xffff_ffff, // the same
+        0x0000_0000, // illegal by definition
+        0xffff_ffff, // illegal by definition
         0xc000_1073, // unimp
         0x0001_0001, // c.nop c.nop
         0x0000_100f, // fence.i
@@ -344,12 +344,12 @@ fn words_that_are_no_instruction_fault() {
 }
 
 #[test]
-fn calls_and_breakpoints() {
+fn calls_and_breakpoints_exit() {
     assert_eq!(fault(0x0010_0073, 0, 93), Some(133));
     assert_eq!(fault(ECALL, 0, 0), Some(159));
     assert_eq!(fault(ECALL, 0, 94), Some(159));
     assert_eq!(fault(ECALL, 0, 93 | 1 << 32), Some(159));
-    // All of a0 counts.
+    // All 64 bits of a0 are the exit code.
     let mut exit = machine(&EXIT);
     exit.set_register(10, ONES - 5);
     assert_eq!(step_to_exit(&mut exit, 5), Some(ONES - 5));

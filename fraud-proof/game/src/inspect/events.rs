@@ -85,7 +85,8 @@ pub fn events(records: &DisputeRecords<'_>) -> Vec<DisputeEvent> {
         events.extend(of_games.flat_map(|game| of_game(records, challenge, game)));
         events.extend(challenge.ended.map(|ended| end(challenge, ended)));
     }
-    // The sort is stable: events of the same second keep their order, so none comes before the event that it answers.
+    // The sort is stable: events of the same second keep their order, so none comes before the
+    // event that it answers.
     events.sort_by_key(|event| event.at);
     events
 }

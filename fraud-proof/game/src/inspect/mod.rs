@@ -1,7 +1,8 @@
-//! Shows disputes to people and tools: status, timeline, events, and the first wrong claim of each side.
+//! Shows disputes to people and tools: status, timeline, events, and the first wrong claim of each
+//! side.
 //!
-//! Everything is computed from L1's records and, for [`check_all`] and [`DisputedStep`], from a claim provider. Each type
-//! prints as text and serializes as JSON.
+//! Everything is computed from L1's records and, for [`check_all`] and [`DisputedStep`], from a
+//! claim provider. Each type prints as text and serializes as JSON.
 
 mod claim_check;
 mod disputed_step;

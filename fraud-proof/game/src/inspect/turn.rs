@@ -1,4 +1,5 @@
-//! Whose turn it is: whether an account may defend or move, and what anyone may do to end a challenge or a game.
+//! Whose turn it is: whether an account may defend or move, and what anyone may do to end a
+//! challenge or a game.
 
 use alloy_primitives::Address;
 use turnpike_l1::{Challenge, ChallengeStatus, Game, GameStatus, Side};
@@ -112,7 +113,8 @@ impl DisputeRecords<'_> {
         Ok(())
     }
 
-    /// The next action that anyone may take to end `only`, or a challenge and its games: games come first.
+    /// The next action that anyone may take to end `only`, or a challenge and its games: games come
+    /// first.
     pub fn ending_action(&self, challenge: &Challenge, only: Option<&Game>) -> Option<Action> {
         let is_playable = self.disputes.is_playable(challenge, self.outputs);
         let of_game = |game: &Game| {

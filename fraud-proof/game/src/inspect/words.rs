@@ -34,7 +34,8 @@ impl ClaimRange {
         Self::of(output, phase, block, first, last)
     }
 
-    /// The positions from `first` to `last`; in the machine phase, of the block at position `block`.
+    /// The positions from `first` to `last`; in the machine phase, of the block at position
+    /// `block`.
     pub fn of(output: &DisputedOutput, phase: Phase, block: u64, first: u64, last: u64) -> Self {
         let place = (phase == Phase::Machine).then(|| output.block_at(block));
         let (entry, block_of_entry) = place.unzip();

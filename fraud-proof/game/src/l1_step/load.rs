@@ -21,10 +21,11 @@ pub struct NotABlob {
     pub versioned_hash: B256,
 }
 
-/// The call of `PreimageOracle` that loads the 32 bytes at `offset` behind a preimage's key; `None` where there is
-/// nothing to be shown, which is beyond the end of a blob.
+/// The call of `PreimageOracle` that loads the 32 bytes at `offset` behind a preimage's key; `None`
+/// where there is nothing to be shown, which is beyond the end of a blob.
 ///
-/// The preimage is believed: L1 refuses the call if it is wrong. For a blob, this computes a KZG proof.
+/// The preimage is believed: L1 refuses the call if it is wrong. For a blob, this computes a KZG
+/// proof.
 pub fn load_call(preimage: &Preimage, offset: u64) -> Result<Option<Bytes>, NotABlob> {
     let offset_word = U256::from(offset);
     Ok(match preimage {
@@ -66,7 +67,8 @@ fn blob_element_call(
     })
 }
 
-/// Where a blob's polynomial takes the value of element `index`: the index's bits are reversed for the exponent.
+/// Where a blob's polynomial takes the value of element `index`: the index's bits are reversed for
+/// the exponent.
 fn evaluation_point(index: usize) -> U256 {
     let unused_bits = usize::BITS - FIELD_ELEMENTS_PER_BLOB.ilog2();
     let exponent = index.reverse_bits() >> unused_bits;

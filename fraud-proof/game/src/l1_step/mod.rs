@@ -1,4 +1,5 @@
-//! One step of the machine as L1 makes it: [`RiscvStep`] and [`PreimageOracle`] in an EVM of their own, in this process.
+//! One step of the machine as L1 makes it: [`RiscvStep`] and [`PreimageOracle`] in an EVM of their
+//! own, in this process.
 //!
 //! Every call is a transaction under L1's rules (Osaka), so what it costs there is known too.
 
@@ -24,8 +25,8 @@ pub use self::{
     load::{NotABlob, load_call},
 };
 
-/// Where the oracle is. Its code is put there without its constructor, which has nothing to set and costs seconds: it
-/// tries all precompiles.
+/// Where the oracle is. Its code is put there without its constructor, which has nothing to set and
+/// costs seconds: it tries all precompiles.
 const ORACLE: Address = Address::repeat_byte(0x0c);
 
 /// The contracts that L1 has for proofs, deployed.
@@ -46,7 +47,8 @@ pub struct StepResult {
     pub gas: L1Gas,
 }
 
-/// Gas of a transaction that does just one thing, all that it pays for being a transaction included.
+/// Gas of a transaction that does just one thing, all that it pays for being a transaction
+/// included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct L1Gas {
     /// What its sender pays for.
@@ -91,7 +93,8 @@ impl L1Step {
     ///
     /// # Errors
     ///
-    /// As L1 refuses them: if they do not belong together, or the oracle does not have what the step reads.
+    /// As L1 refuses them: if they do not belong together, or the oracle does not have what the
+    /// step reads.
     pub fn step(
         &mut self,
         state: &[u8],

@@ -1,12 +1,14 @@
-//! The host's side of a proof: what the program reads of a block, and the program run on it, here and in the machine.
+//! The host's side of a proof: what the program reads of a block, and the program run on it, here
+//! and in the machine.
 //!
 //! ```text
 //! L1 ─► Node ─► Statement: position, output root, witness ─► native run ─► what was read ─► machine run ─► Proof
 //! ```
 //!
-//! A [`Statement`] says what the node makes of a block, and [`witness()`] puts together all that the program may read of L1
-//! and of the state before. Running the program natively computes what precompiles answer and leaves the smallest witness;
-//! the machine runs on that. Three output roots, and all must be the same.
+//! A [`Statement`] says what the node makes of a block, and [`witness()`] puts together all that
+//! the program may read of L1 and of the state before. Running the program natively computes what
+//! precompiles answer and leaves the smallest witness; the machine runs on that. Three output
+//! roots, and all must be the same.
 
 mod proof;
 mod recorder;

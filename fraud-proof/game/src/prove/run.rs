@@ -79,7 +79,8 @@ pub fn run_machine(elf: &[u8], witness: &Preimages) -> Result<MachineRun, ElfErr
     Ok(MachineRun { result, read: oracle.into_read(), counts, steps, memory, time })
 }
 
-/// What the program leaves in registers, by their numbers, when it exits with 0; byte 0 is the lowest of the first one.
+/// What the program leaves in registers, by their numbers, when it exits with 0; byte 0 is the
+/// lowest of the first one.
 pub(crate) fn output_root(register: impl Fn(u8) -> u64) -> B256 {
     let mut root = B256::ZERO;
     for (bytes, number) in root.as_chunks_mut::<8>().0.iter_mut().zip(ROOT_REGISTERS) {

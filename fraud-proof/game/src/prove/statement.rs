@@ -8,8 +8,8 @@ use turnpike_protocol::{BatchFault, BlockInput, DataKind, EntryData, Preimages};
 
 use super::{InboxData, ProveError, witness, witness::entry_at};
 
-/// A place in the range that a game bisects: the `index`-th block, from 0, of an inbox entry. An entry may have no block
-/// there; the output root is then what it was.
+/// A place in the range that a game bisects: the `index`-th block, from 0, of an inbox entry. An
+/// entry may have no block there; the output root is then what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BlockPosition {
     /// The entry.
@@ -54,8 +54,8 @@ pub struct StatedBlock {
 }
 
 impl Statement {
-    /// What there is to prove of the next entry of `follower`, at its `index`-th block. The entry is fed to it. `entries` are
-    /// those of L1, by index.
+    /// What there is to prove of the next entry of `follower`, at its `index`-th block. The entry
+    /// is fed to it. `entries` are those of L1, by index.
     pub fn of_next_entry(
         follower: &mut Follower,
         entries: &[PostedEntry],

@@ -22,8 +22,9 @@ pub struct InboxData<'a> {
     pub source: &'a EntryData<'a>,
 }
 
-/// All that the program may read when it runs the `index`-th block of an entry on top of `chain`'s newest block: a little
-/// more than it does, and without what precompiles answer. `block` is that block; `None` if the entry has no such.
+/// All that the program may read when it runs the `index`-th block of an entry on top of `chain`'s
+/// newest block: a little more than it does, and without what precompiles answer. `block` is that
+/// block; `None` if the entry has no such.
 pub fn witness(
     chain: &Chain,
     inbox: &InboxData<'_>,

@@ -29,8 +29,8 @@ pub struct StepCheck {
 }
 
 impl StepSelection {
-    /// Samples the run of `machine` up to `max_steps`: `size` steps spread evenly, some of every instruction, and the last.
-    /// The machine ends where it started.
+    /// Samples the run of `machine` up to `max_steps`: `size` steps spread evenly, some of every
+    /// instruction, and the last. The machine ends where it started.
     ///
     /// # Errors
     ///
@@ -48,8 +48,8 @@ impl StepSelection {
         Ok(Self::Sample(steps))
     }
 
-    /// Takes the selected steps on the machine and on L1, up to the first difference. If the machine exits, also checks that
-    /// L1 keeps its last state.
+    /// Takes the selected steps on the machine and on L1, up to the first difference. If the
+    /// machine exits, also checks that L1 keeps its last state.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ const RARE_PART: u64 = 16;
 /// but at least this many if the run has them.
 const RARE_MIN: u64 = 16;
 
-/// Chooses steps of a machine before its first step: `size` of them spread evenly, some of every instruction, and the
-/// last. The machine is then at its end or at `max_steps`.
+/// Chooses steps of a machine before its first step: `size` of them spread evenly, some of every
+/// instruction, and the last. The machine is then at its end or at `max_steps`.
 pub(super) fn choose(
     machine: &mut Machine,
     oracle: &mut impl Oracle,
@@ -64,7 +64,8 @@ impl Reservoir {
     }
 }
 
-/// Seeded random numbers (`SplitMix64`). The seed is part of the command's interface, so the sequence stays.
+/// Seeded random numbers (`SplitMix64`). The seed is part of the command's interface, so the
+/// sequence stays.
 struct Random(u64);
 
 impl Random {

@@ -11,17 +11,19 @@ const EVEN_MAX: usize = 128;
 /// Snapshots where something was asked for, at most: what both sides claim of one range.
 const ASKED_MAX: usize = 64;
 
-/// What the snapshots of either kind may hold together, in bytes, if they share nothing, which is far from what they do.
-/// Of programs that write to much memory there are fewer snapshots.
+/// What the snapshots of either kind may hold together, in bytes, if they share nothing, which is
+/// far from what they do. Of programs that write to much memory there are fewer snapshots.
 const BYTES_MAX: u64 = 4 << 30;
 
 /// However much a program writes to, that many there are of either kind.
 const SNAPSHOTS_MIN: usize = 8;
 
-/// Where a run can be taken up again: in even distances over all of it, and near what was asked for last.
+/// Where a run can be taken up again: in even distances over all of it, and near what was asked for
+/// last.
 ///
-/// Both sides of a game ask for ever smaller ranges, the next within a part of the last. So a snapshot at each state that
-/// was asked for is the way to the next ones, and the even ones are the way to a range that was never asked for.
+/// Both sides of a game ask for ever smaller ranges, the next within a part of the last. So a
+/// snapshot at each state that was asked for is the way to the next ones, and the even ones are the
+/// way to a range that was never asked for.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     /// A power of two, as the positions of a game are multiples of such.

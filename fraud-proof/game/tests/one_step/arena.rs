@@ -82,8 +82,8 @@ impl Arena {
         Self { base: machine.snapshot(), machine, twin, preimages }
     }
 
-    /// The step as the machine takes it, by its definition and fast, if ckb-vm takes the same. `None` if they all lack
-    /// a preimage.
+    /// The step as the machine takes it, by its definition and fast, if ckb-vm takes the same.
+    /// `None` if they all lack a preimage.
     pub(crate) fn step(&mut self, start: &Start) -> Option<State> {
         self.set(start);
         let stepped = self.machine.step(&mut self.preimages).is_ok();
@@ -101,8 +101,8 @@ impl Arena {
         stepped.then_some(after)
     }
 
-    /// The step as [`step`](Self::step) has it, if L1 takes the same, and the next one where this was a jump or the
-    /// end.
+    /// The step as [`step`](Self::step) has it, if L1 takes the same, and the next one where this
+    /// was a jump or the end.
     pub(crate) fn step_on_l1(&mut self, start: &Start, l1: &mut L1Step) -> Option<Taken> {
         let after = self.step(start)?;
         self.set(start);
@@ -155,8 +155,8 @@ fn behind_keys() -> HashMap<B256, Vec<u8>> {
     KEYS.iter().copied().zip(local.into_iter().chain(PREIMAGE_BYTES.map(preimage))).collect()
 }
 
-/// L1 with our `RiscvStep`, or with the one in an artefact of forge's that `TURNPIKE_STEP_CONTRACT` names: one that is
-/// wrong, to see what notices.
+/// L1 with our `RiscvStep`, or with the one in an artefact of forge's that `TURNPIKE_STEP_CONTRACT`
+/// names: one that is wrong, to see what notices.
 pub(crate) fn l1() -> L1Step {
     let Some(file) = std::env::var_os("TURNPIKE_STEP_CONTRACT") else { return L1Step::new() };
     let artifact = fs::read(file).expect("the artefact can be read");

@@ -70,7 +70,8 @@ pub(crate) const TEMPLATES: [Template; 66] = {
     ]
 };
 
-/// The fields that are not given; each is cut to its bits, and those that the format does not have are left out.
+/// The fields that are not given; each is cut to its bits, and those that the format does not have
+/// are left out.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fields {
     pub(crate) rd: u32,
@@ -105,7 +106,8 @@ impl Template {
     }
 }
 
-/// Any word: mostly instructions, some but for a bit, some with nothing but an opcode, some not even that.
+/// Any word: mostly instructions, some but for a bit, some with nothing but an opcode, some not
+/// even that.
 pub(crate) fn random_word(rng: &mut Rng) -> u32 {
     let template = rng.pick(&TEMPLATES);
     let mut register = || if rng.percent(15) { 0 } else { rng.word() & 31 };

@@ -15,7 +15,8 @@ const CODE: u64 = 0x7654_3210;
 /// Costly to send: no byte of it is zero.
 const ODD: u64 = 0xa5a5_a5a5_a5a5_a5a5;
 
-/// The template's instruction, and what it then costs on L1 if no register and no byte of memory is zero.
+/// The template's instruction, and what it then costs on L1 if no register and no byte of memory is
+/// zero.
 fn take(template: &Template, registers: [u64; 32], l1: &mut L1Step) -> Taken {
     let word = template.encode(Fields { rd: 5, rs1: 6, rs2: 7, imm: 8 });
     let mut code = [0xa5; PAGE_BYTES as usize];

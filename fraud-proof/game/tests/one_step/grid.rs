@@ -136,7 +136,8 @@ fn loads_and_stores() {
     });
 }
 
-/// Every word that differs from an instruction in one bit is taken alike, for an instruction or for none.
+/// Every word that differs from an instruction in one bit is taken alike, for an instruction or for
+/// none.
 #[test]
 fn words_near_instructions() {
     let fields = [

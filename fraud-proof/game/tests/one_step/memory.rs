@@ -12,7 +12,8 @@ type Page = [u8; PAGE_BYTES as usize];
 
 /// Memory for ckb-vm, whose own ends at 4 MiB, and its root: plainly, every changed leaf's way up.
 ///
-/// Faults are those that the proof machine has to have; which addresses an instruction comes to is ckb-vm's.
+/// Faults are those that the proof machine has to have; which addresses an instruction comes to is
+/// ckb-vm's.
 #[derive(Default)]
 pub(crate) struct TwinMemory {
     pages: HashMap<u64, Box<Page>>,

@@ -20,7 +20,8 @@ struct Case {
     reads_preimage: bool,
 }
 
-/// Some steps of every kind: that touch no memory, an instruction, data as well; that go on, and that halt.
+/// Some steps of every kind: that touch no memory, an instruction, data as well; that go on, and
+/// that halt.
 fn cases() -> (Arena, L1Step, Vec<Case>) {
     let (mut steps, mut l1) = (Steps::new(0x7a6), l1());
     let mut kinds: HashMap<_, Vec<Case>> = HashMap::new();
@@ -54,7 +55,8 @@ fn step(l1: &mut L1Step, state: &[u8], proof: &[u8]) -> Option<B256> {
     }
 }
 
-/// What L1 has to make of a state and a proof by the machine, whose memory is the arena's. What it reads is loaded.
+/// What L1 has to make of a state and a proof by the machine, whose memory is the arena's. What it
+/// reads is loaded.
 fn expected(arena: &mut Arena, l1: &mut L1Step, bytes: &[u8], proof: &[u8]) -> Option<B256> {
     let state = State::decode(bytes.as_array()?)?;
     if state.exit.is_some() {

@@ -18,8 +18,8 @@ const SIGSYS: u64 = 159;
 
 /// The machine again, made by others: ckb-vm decodes and executes.
 ///
-/// Where the specification leaves a choice, and what is beyond it, is here: faults, `fence` (ckb-vm takes only those
-/// without registers), `fence.i` (ckb-vm has it, RV64IM does not) and calls.
+/// Where the specification leaves a choice, and what is beyond it, is here: faults, `fence` (ckb-vm
+/// takes only those without registers), `fence.i` (ckb-vm has it, RV64IM does not) and calls.
 pub(crate) struct Twin {
     pub(crate) registers: [u64; 32],
     pub(crate) pc: u64,
@@ -52,7 +52,8 @@ impl Twin {
         }
     }
 
-    /// Takes a step. Returns false, and stays where it was, if the oracle has nothing behind the key.
+    /// Takes a step. Returns false, and stays where it was, if the oracle has nothing behind the
+    /// key.
     pub(crate) fn step(&mut self) -> bool {
         if self.exit.is_some() {
             return true;

@@ -65,7 +65,8 @@ impl L1 {
         Self::with_precompiles_of(SpecId::OSAKA, prices).expect("deployed")
     }
 
-    /// An L1 that has no more precompiles than a fork has; the reason if the oracle is not deployed there.
+    /// An L1 that has no more precompiles than a fork has; the reason if the oracle is not deployed
+    /// there.
     pub(crate) fn with_precompiles_of(precompiles: SpecId, prices: Prices) -> Result<Self, Bytes> {
         let context = Context::mainnet().with_db(InMemoryDB::default()).modify_cfg_chained(|cfg| {
             cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA);
@@ -84,7 +85,8 @@ impl L1 {
         }
     }
 
-    /// Calls the oracle, and leaves everything as it was; `None` if the limit does not even cover the data.
+    /// Calls the oracle, and leaves everything as it was; `None` if the limit does not even cover
+    /// the data.
     pub(crate) fn try_call(&mut self, data: &Bytes, gas_limit: u64) -> Option<ExecutionResult> {
         let tx = transaction(TxKind::Call(self.oracle), data.clone(), gas_limit);
         match self.evm.transact(tx) {

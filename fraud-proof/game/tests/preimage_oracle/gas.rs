@@ -77,8 +77,8 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Everything that the program may ask for can be shown to L1 within one transaction, all that it pays for being a
-/// transaction included (EIP-7623, EIP-7825).
+/// Everything that the program may ask for can be shown to L1 within one transaction, all that it
+/// pays for being a transaction included (EIP-7623, EIP-7825).
 #[test]
 fn most_expensive_loads_fit_a_transaction() {
     let mut l1 = L1::new(AS_IT_IS);

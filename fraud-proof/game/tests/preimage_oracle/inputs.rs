@@ -25,7 +25,8 @@ const BN254_PAIR: [u8; 192] = hex!(
     "12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa"
 );
 
-/// Commits to the polynomial X, whose value at a point is the point; the generator proves every value.
+/// Commits to the polynomial X, whose value at a point is the point; the generator proves every
+/// value.
 const KZG_COMMITMENT: [u8; 48] = hex!(
     "ad3eb50121139aa34db1d545093ac9374ab7bca2c0f3bf28e27c8dcd8fc7cb42d25926fc0c97b336e9f0fb35e5a04c81"
 );
@@ -54,7 +55,8 @@ impl Call {
         matches!(self.preimage(), Preimage::Precompile { output: Some(_), .. })
     }
 
-    /// The same with something wrong in its last element; `None` for those with which no input fails.
+    /// The same with something wrong in its last element; `None` for those with which no input
+    /// fails.
     pub(crate) fn failing(&self) -> Option<Self> {
         let Self { name, address, ref input } = *self;
         if [1, 5, 0x100].map(at).contains(&address) {
@@ -135,8 +137,8 @@ pub(crate) fn small() -> Vec<Call> {
     calls(2, 2, 2, 2, &[3])
 }
 
-/// The most expensive valid call of each that the development chain allows: with one element more, it would cost more
-/// gas, or take more input, than a call may.
+/// The most expensive valid call of each that the development chain allows: with one element more,
+/// it would cost more gas, or take more input, than a call may.
 pub(crate) fn most_expensive() -> Vec<Call> {
     let config = Genesis::dev().config;
     assert_eq!((config.precompile_gas_max, config.precompile_input_bytes_max), (6_000_000, 98_304));

@@ -9,8 +9,8 @@ use crate::{
 const GAS_MIN: u64 = 25_000;
 const GAS_MAX: u64 = 4_000_000;
 
-/// Loads a call's result with less and more gas, and compares whatever is recorded with what the program reads. Says
-/// with how many gas limits something was.
+/// Loads a call's result with less and more gas, and compares whatever is recorded with what the
+/// program reads. Says with how many gas limits something was.
 fn sweep(l1: &mut L1, call: &Call) -> usize {
     let preimage = call.preimage();
     let mut preimages = Preimages::default();

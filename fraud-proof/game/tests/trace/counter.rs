@@ -14,8 +14,8 @@ const fn instruction(op: Op, rd: u8, rs1: u8, rs2: u8, imm: i32) -> Instruction 
     Instruction { op, rd, rs1, rs2, imm }
 }
 
-/// Reads the agreed output root, counts up to `rounds`, a multiple of 4096, in 8 MiB of memory, and leaves the root with the
-/// number added to its first eight bytes.
+/// Reads the agreed output root, counts up to `rounds`, a multiple of 4096, in 8 MiB of memory, and
+/// leaves the root with the number added to its first eight bytes.
 pub(crate) fn counter(rounds: i32) -> Vec<u8> {
     let words = [
         // The key of the output root.

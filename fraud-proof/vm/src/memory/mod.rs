@@ -1,4 +1,10 @@
-//! 2^32 bytes of memory, as pages that machines and snapshots share until one of them writes.
+//! The machine's memory: 2^32 bytes in pages of 4 KiB that machines and snapshots share until one
+//! of them writes.
+//!
+//! # State
+//!
+//! The pages that loads and stores see, and the tree of the last commit, which snapshots hold.
+//! Pages on the dirty list may differ from the tree.
 
 mod page;
 mod tree;
@@ -16,33 +22,33 @@ use crate::bits::{leaf_of, page_of};
 /// Bytes of memory: addresses from here on fault.
 pub const MEMORY_BYTES: u64 = 1 << 32;
 
-/// Pages that there are room for.
+/// Number of pages.
 pub(crate) const PAGES: usize = 1 << (MEMORY_HEIGHT - PAGE_HEIGHT);
 
-/// The page is this machine's own and on the dirty list: it can be written to.
+/// The page is on the dirty list and not shared: it can be written in place.
 const WRITABLE: u8 = 1;
-/// Instructions of the page are decoded: whoever writes has to say so to the code.
+/// The page is decoded: a store has to refresh the decoded instructions.
 const WATCHED: u8 = 2;
 
 /// The memory of one machine.
 pub(crate) struct Memory {
-    /// What loads and stores see; absent pages are zeros.
+    /// The pages that loads and stores see. Absent pages are zeros.
     pages: Box<[Option<Arc<Page>>; PAGES]>,
     flags: Box<[u8; PAGES]>,
-    /// Pages that may differ from `tree`: those that are [`WRITABLE`].
+    /// The [`WRITABLE`] pages, which may differ from `tree`.
     dirty: Vec<usize>,
-    /// The pages as they were last committed, which is what snapshots hold.
+    /// The pages of the last commit.
     tree: Subtree,
     usage: Usage,
     hashes: u64,
 }
 
-/// Which pages a machine has touched with a store, or its program's segments.
+/// The pages that stores or the program's segments have written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// How many.
+    /// Number of pages.
     pub pages: usize,
-    /// End of the highest, as an address.
+    /// End address of the highest page.
     pub end: u64,
 }
 
@@ -69,12 +75,12 @@ impl Memory {
         self.usage
     }
 
-    /// How many hashes roots have taken so far.
+    /// Number of hashes that roots have cost so far.
     pub(crate) const fn hashes(&self) -> u64 {
         self.hashes
     }
 
-    /// Whether anything was ever written to the page of a usable address.
+    /// Whether the page of a usable address was ever written.
     #[inline(always)]
     pub(crate) fn has_page(&self, address: u64) -> bool {
         self.pages[page_of(address)].is_some()
@@ -84,11 +90,12 @@ impl Memory {
     #[inline(always)]
     pub(crate) fn load(&self, address: u64, bytes: u64) -> u64 {
         let Some(page) = &self.pages[page_of(address)] else { return 0 };
-        let (shift, mask) = lane(address, bytes);
+        let (shift, mask) = shift_and_mask(address, bytes);
         (page.word(address) >> shift) & mask
     }
 
-    /// Writes the low `bytes` (1, 2, 4 or 8) of `value` at a usable address, if its page can be written to as it is.
+    /// Writes the low `bytes` (1, 2, 4 or 8) of `value` at a usable address if its page is writable
+    /// in place. Returns whether it did.
     #[inline(always)]
     #[must_use]
     pub(crate) fn try_store(&self, address: u64, bytes: u64, value: u64) -> bool {
@@ -97,7 +104,7 @@ impl Memory {
         if self.flags[index] != WRITABLE {
             return false;
         }
-        let (shift, mask) = lane(address, bytes);
+        let (shift, mask) = shift_and_mask(address, bytes);
         let kept = if bytes == 8 { 0 } else { page.word(address) & !(mask << shift) };
         page.set_word(address, kept | (value & mask) << shift);
         true
@@ -115,14 +122,14 @@ impl Memory {
         watched != 0
     }
 
-    /// Copies bytes to an address before the first step; they fit.
+    /// Copies bytes to an address before the first step. The caller has checked that they fit.
     pub(crate) fn write(&mut self, address: u64, bytes: &[u8]) {
         for (byte, at) in bytes.iter().zip(address..) {
             self.store(at, 1, u64::from(*byte));
         }
     }
 
-    /// Writes zeros where there may be something else.
+    /// Writes zeros to every byte that may be nonzero.
     pub(crate) fn clear(&mut self, address: u64, length: u64) {
         let end = address + length;
         let mut at = address;
@@ -147,15 +154,15 @@ impl Memory {
                 self.usage.end = self.usage.end.max(((index + 1) * PAGE_BYTES) as u64);
                 self.pages[index] = Some(Arc::new(Page::zero()));
             }
-            // The tree holds it as well.
+            // The tree shares the page.
             Some(page) => *page = Arc::new(page.to_dirty()),
         }
         self.flags[index] |= WRITABLE;
         self.dirty.push(index);
     }
 
-    /// From now on [`store`](Self::store) tells of writes to the page of this address, and
-    /// [`try_store`](Self::try_store) leaves them to it.
+    /// Makes [`store`](Self::store) report writes to the page of this address, and
+    /// [`try_store`](Self::try_store) refuse them.
     pub(crate) fn watch(&mut self, address: u64) {
         self.flags[page_of(address)] |= WATCHED;
     }
@@ -164,7 +171,7 @@ impl Memory {
         self.flags[page] &= !WATCHED;
     }
 
-    /// The memory as it is now, to come back to.
+    /// Commits the current memory, for [`restore`](Self::restore).
     pub(crate) fn commit(&mut self) -> Subtree {
         self.dirty.sort_unstable();
         let pages: Vec<_> = self
@@ -180,8 +187,8 @@ impl Memory {
         self.tree.clone()
     }
 
-    /// Comes back to an earlier [`commit`](Self::commit), of this memory or of another. Calls `changed` with the index
-    /// of every page that may differ now.
+    /// Restores a [`commit`](Self::commit) of this memory or of another. Calls `changed` with the
+    /// index of every page that may differ.
     pub(crate) fn restore(&mut self, tree: &Subtree, usage: Usage, mut changed: impl FnMut(usize)) {
         self.commit();
         let pages = &mut self.pages;
@@ -200,7 +207,7 @@ impl Memory {
         root
     }
 
-    /// The 32-byte leaf that a usable address lies in, and what proves it: its siblings from the bottom up.
+    /// The 32-byte leaf of a usable address, and its siblings from the bottom up.
     pub(crate) fn prove(&mut self, address: u64) -> ([u8; LEAF_BYTES], [B256; MEMORY_HEIGHT]) {
         self.root();
         let start = address & !(LEAF_BYTES as u64 - 1);
@@ -213,14 +220,14 @@ impl Memory {
     }
 }
 
-/// A table with an entry for each page. An index made by [`page_of`] needs no check.
+/// A table with an entry per page. An index from [`page_of`] needs no bounds check.
 pub(crate) fn boxed<T: std::fmt::Debug>(entries: Vec<T>) -> Box<[T; PAGES]> {
     entries.into_boxed_slice().try_into().expect("invariant: one for each page")
 }
 
-/// Where the `bytes` at an address lie within their 8-byte word: the shift, and the mask after it.
+/// The shift and mask of the `bytes` at an address within their 8-byte word.
 #[inline(always)]
-const fn lane(address: u64, bytes: u64) -> (u64, u64) {
+const fn shift_and_mask(address: u64, bytes: u64) -> (u64, u64) {
     ((address & 7) * 8, u64::MAX >> (64 - 8 * bytes))
 }
 

@@ -1,3 +1,5 @@
+//! A page of memory and the hashes of its subtree.
+
 use std::sync::{
     Arc, OnceLock,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -9,20 +11,20 @@ use turnpike_keccak::keccak256_many;
 use super::tree::{LEAF_BYTES, PAGE_HEIGHT};
 use crate::bits::word_of;
 
-/// Bytes of a page: the unit of sharing and of dirtiness.
+/// Bytes of a page, the unit of sharing and of the dirty list.
 pub(crate) const PAGE_BYTES: usize = 4096;
 
 const WORDS: usize = PAGE_BYTES / 8;
 
 /// 4 KiB of memory.
 ///
-/// The words are atomic so that a machine can write to a page that it holds by [`Arc`]: what is atomic about them is
-/// never used. [`Memory`](super::Memory) writes only to pages that nobody else holds.
+/// The words are atomic so that a machine can write to a page behind an [`Arc`] without `unsafe`.
+/// No two threads use this: [`Memory`](super::Memory) writes only to pages that nothing else holds.
 #[derive(Debug)]
 pub(crate) struct Page {
     /// Little-endian, in the order of addresses.
     words: [AtomicU64; WORDS],
-    /// Root of the page's subtree, if it is known.
+    /// Root of the page's subtree, once computed.
     root: OnceLock<B256>,
 }
 
@@ -31,7 +33,7 @@ impl Page {
         Self { words: [const { AtomicU64::new(0) }; WORDS], root: OnceLock::new() }
     }
 
-    /// A copy whose root is not known, to be written to.
+    /// A writable copy without a root.
     pub(crate) fn to_dirty(&self) -> Self {
         let words = std::array::from_fn(|index| AtomicU64::new(self.words[index].load(Relaxed)));
         Self { words, root: OnceLock::new() }
@@ -41,13 +43,13 @@ impl Page {
         self.root.get().copied()
     }
 
-    /// The 8-byte word that an address lies in.
+    /// The 8-byte word of an address.
     #[inline(always)]
     pub(crate) fn word(&self, address: u64) -> u64 {
         self.words[word_of(address)].load(Relaxed)
     }
 
-    /// Replaces the 8-byte word that an address lies in.
+    /// Replaces the 8-byte word of an address.
     #[inline(always)]
     pub(crate) fn set_word(&self, address: u64, word: u64) {
         self.words[word_of(address)].store(word, Relaxed);
@@ -75,10 +77,10 @@ impl Page {
     }
 }
 
-/// Pages hashed together: enough to keep every lane busy, few enough to stay in the cache.
+/// Number of pages hashed together: enough for every SIMD lane, few enough for the cache.
 const BATCH_PAGES: usize = 16;
 
-/// Computes the roots of pages that have none. Returns how many hashes that took.
+/// Computes the roots of pages that have none. Returns the number of hashes.
 pub(crate) fn hash_pages(pages: &[Arc<Page>]) -> u64 {
     let mut hashes = 0;
     for batch in pages.chunks(BATCH_PAGES) {
@@ -88,14 +90,14 @@ pub(crate) fn hash_pages(pages: &[Arc<Page>]) -> u64 {
             hashes += (level.len() / LEAF_BYTES) as u64;
         }
         for (page, root) in batch.iter().zip(level.as_chunks().0) {
-            // Already known only if another machine that shares the page was faster.
+            // Set already only if another machine that shares the page has computed it.
             let _ = page.root.set(B256::new(*root));
         }
     }
     hashes
 }
 
-/// The next level of the tree: one hash for every two nodes.
+/// The next level of the tree: one hash per two nodes.
 fn parents(level: &[u8]) -> Vec<u8> {
     let pairs: Vec<&[u8]> = level.chunks_exact(2 * LEAF_BYTES).collect();
     let mut hashes = vec![[0; LEAF_BYTES]; pairs.len()];

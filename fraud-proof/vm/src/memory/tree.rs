@@ -1,5 +1,5 @@
-//! The memory's Merkle tree above the pages: binary, sparse and persistent, so that snapshots share what did not change
-//! between them, hashes included.
+//! The memory's Merkle tree above the pages: binary, sparse and persistent. Snapshots share
+//! unchanged subtrees and their hashes.
 
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -35,7 +35,7 @@ fn pair(left: B256, right: B256) -> [u8; 2 * LEAF_BYTES] {
     bytes
 }
 
-/// A subtree; absent where it is all zeros.
+/// A subtree; `None` if it is all zeros.
 pub(crate) type Subtree = Option<Tree>;
 
 #[derive(Clone, Debug)]
@@ -67,7 +67,7 @@ impl Tree {
     }
 }
 
-/// The children of a subtree that is higher than a page.
+/// The children of a subtree above the pages.
 fn children(tree: &Subtree) -> &[Subtree; 2] {
     const NONE: &[Subtree; 2] = &[None, None];
     match tree {
@@ -76,7 +76,7 @@ fn children(tree: &Subtree) -> &[Subtree; 2] {
     }
 }
 
-/// Root of a subtree whose root is known.
+/// Root of a hashed subtree.
 fn known_root(tree: &Subtree, height: usize) -> B256 {
     match tree {
         None => ZERO_ROOTS[height],
@@ -84,7 +84,7 @@ fn known_root(tree: &Subtree, height: usize) -> B256 {
     }
 }
 
-/// The tree with other pages. `pages` is sorted by index, without duplicates.
+/// The tree with some pages replaced. `pages` is sorted by index, without duplicates.
 pub(crate) fn with_pages(tree: &Subtree, height: usize, pages: &[(usize, Arc<Page>)]) -> Subtree {
     if pages.is_empty() {
         return tree.clone();
@@ -101,7 +101,8 @@ pub(crate) fn with_pages(tree: &Subtree, height: usize, pages: &[(usize, Arc<Pag
     Some(Tree::Inner(Arc::new(Inner { children, root: OnceLock::new() })))
 }
 
-/// The root, computed from what changed since it was last. Also says how many hashes that took.
+/// Computes the root from the subtrees that changed since the last root. Also returns the number of
+/// hashes.
 pub(crate) fn hash(tree: &Subtree) -> (B256, u64) {
     let mut stale = Stale::default();
     if let Some(tree) = tree {
@@ -120,18 +121,18 @@ pub(crate) fn hash(tree: &Subtree) -> (B256, u64) {
         keccak256_many(&messages, &mut roots);
         hashes += roots.len() as u64;
         for (inner, root) in inners.iter().zip(roots) {
-            // Already known only if another machine that shares the node was faster.
+            // Set already only if another machine that shares the node has computed it.
             let _ = inner.root.set(root.into());
         }
     }
     (known_root(tree, MEMORY_HEIGHT), hashes)
 }
 
-/// The nodes without a root.
+/// Nodes without a root.
 #[derive(Default)]
 struct Stale {
     pages: Vec<Arc<Page>>,
-    /// By the height of their children, from pages upwards.
+    /// By the height of their children, pages first.
     inners: [Vec<Arc<Inner>>; MEMORY_HEIGHT - PAGE_HEIGHT],
 }
 
@@ -150,7 +151,7 @@ impl Stale {
     }
 }
 
-/// The siblings of a leaf from its own level up to the root, in a tree that is hashed.
+/// The siblings of a leaf from its level up to the root, in a hashed tree.
 pub(crate) fn siblings(tree: &Subtree, leaf: usize) -> [B256; MEMORY_HEIGHT] {
     let mut siblings = [B256::ZERO; MEMORY_HEIGHT];
     let mut subtree = tree;
@@ -168,7 +169,7 @@ pub(crate) fn siblings(tree: &Subtree, leaf: usize) -> [B256; MEMORY_HEIGHT] {
     siblings
 }
 
-/// Calls `differs(index, page)` for every page of `new` that is not the very same in `old`.
+/// Calls `differs(index, page)` for every page of `new` that `old` does not share.
 pub(crate) fn for_each_difference(
     old: &Subtree,
     new: &Subtree,

@@ -1,10 +1,10 @@
-//! Programs for the machine, written by hand.
+//! Hand-written programs for the machine.
 #![allow(dead_code, reason = "not every suite writes every kind of program")]
 
 use turnpike_protocol::{LocalInputs, Preimages};
 use turnpike_vm::{Image, Instruction, Machine, Op};
 
-/// Where programs start.
+/// Entry point of the programs.
 pub(crate) const ENTRY: u64 = 0x1_0000;
 
 pub(crate) const fn register(op: Op, rd: u8, rs1: u8, rs2: u8) -> u32 {
@@ -38,7 +38,7 @@ pub(crate) fn machine(words: &[u32]) -> Machine {
     Machine::new(&image.expect("a program"))
 }
 
-/// An oracle that knows nothing but the local inputs, which are zeros.
+/// An oracle with local inputs of zeros only.
 pub(crate) const fn no_oracle() -> Preimages {
     Preimages::new(LocalInputs {
         chain_config: alloy_primitives::B256::ZERO,
@@ -48,7 +48,7 @@ pub(crate) const fn no_oracle() -> Preimages {
     })
 }
 
-/// Steps a machine to its end by the definition.
+/// Steps a machine to its end with the step function.
 pub(crate) fn step_to_exit(machine: &mut Machine, steps_max: u64) -> Option<u64> {
     let mut oracle = no_oracle();
     while machine.exit().is_none() && machine.steps() < steps_max {
