@@ -1,4 +1,4 @@
-//! What can be done with a database that nobody writes, or that somebody else does: verify it, and rebuild its index.
+//! Maintenance of a database: verify it, even while a node writes it, and rebuild its index.
 
 mod index;
 mod rebuild;

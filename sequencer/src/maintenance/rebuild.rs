@@ -13,18 +13,18 @@ use crate::{
     sealed::genesis_record,
 };
 
-/// What a rebuild came to.
+/// The result of a rebuild.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rebuilt {
     /// Rows of the journal.
     pub rows: u64,
-    /// Number of the newest block in the index.
+    /// Newest block in the index.
     pub head: u64,
 }
 
-/// Deletes the index and rebuilds it from the journal, which is run from the genesis block on. Fails if another process writes
-/// the database. One that was interrupted is finished by the next start, or by the next rebuild.
+/// Deletes the index and rebuilds it by executing the journal from genesis. Fails if another
+/// process writes the database. The next start or the next rebuild finishes an interrupted one.
 pub async fn rebuild(
     genesis: &Genesis,
     location: &DatabaseLocation,

@@ -1,4 +1,4 @@
-//! A journal read from end to end: checksums, gaps, and whether its rows fit together.
+//! Reads a journal from end to end and checks checksums, gaps and whether its rows fit together.
 
 use std::collections::BTreeMap;
 
@@ -13,21 +13,22 @@ use crate::{Divergence, unindexed::UnindexedTxs};
 /// Rows read at a time.
 const ROWS_STEP: u32 = 256;
 
-/// What a journal consists of.
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub(super) struct JournalScan {
-    /// Rows that were read.
+    /// Rows read.
     pub(super) rows: u64,
-    /// Rows that take blocks back, each with the first of these.
+    /// Rows that rewind the chain, each with its first block.
     voids: Vec<(u64, u64)>,
-    /// What waits and what was refused after the last row that the index holds.
+    /// Outcomes after the last indexed row.
     pub(super) unindexed: UnindexedTxs,
-    /// Transactions of blocks that were taken back within those rows, each with its newest such block.
+    /// Transactions of blocks that those rows rewind, each with the newest such block.
     pub(super) reverted: BTreeMap<B256, u64>,
 }
 
 impl JournalScan {
-    /// Reads the whole journal, of which the index holds the rows before `indexed_to`. An error is the first thing that is wrong.
+    /// Reads the whole journal. The index holds the rows before `indexed_to`. The error is the
+    /// first divergence.
     pub(super) async fn of(
         database: &Database,
         indexed_to: u64,
@@ -89,12 +90,12 @@ impl JournalScan {
         }
     }
 
-    /// Whether a later row than `sequence` takes the block back.
+    /// Whether a row after `sequence` voids the block.
     fn is_void(&self, sequence: u64, block: u64) -> bool {
         self.voids.iter().any(|(at, first)| *at > sequence && block >= *first)
     }
 
-    /// What a row says of the chain as it stands at the end. Other rows keep their places.
+    /// The row without the parts that a later row voids. Other rows stay unchanged.
     pub(super) fn standing(&self, mut row: JournalRow) -> JournalRow {
         let sequence = row.sequence;
         match &mut row.entry {
@@ -110,7 +111,7 @@ impl JournalScan {
     }
 }
 
-/// Tells what is wrong with the database from why it does not answer.
+/// Turns a storage error about damaged data into a divergence.
 pub(super) fn damage<T>(
     result: Result<T, StorageError>,
 ) -> Result<Result<T, Divergence>, StorageError> {

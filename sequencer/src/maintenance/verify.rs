@@ -1,4 +1,5 @@
-//! A database verified: the journal is whole, running it comes to what it says, and the look-ups say the same.
+//! Verifies a database: the journal is complete, its execution yields the recorded results, and the
+//! index agrees.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,7 +19,7 @@ use turnpike_storage::{
 };
 
 use super::{
-    index::{check_block, check_genesis, check_unrun, check_waiting},
+    index::{check_block, check_genesis, check_outcomes, check_unexecuted},
     scan::{JournalScan, damage},
 };
 use crate::{
@@ -30,34 +31,35 @@ use crate::{
 /// Rows read at a time.
 const ROWS_STEP: u32 = 256;
 
-/// Look-ups that are wrong, after which no more are looked for.
+/// Divergences of the index after which verification stops comparing it.
 const WRONG_MAX: usize = 100;
 
-/// What is to be verified.
+/// What to verify.
 #[derive(Clone, Debug)]
 pub struct VerifyConfig {
     /// The database.
     pub database: DatabaseLocation,
-    /// The folder of the state's checkpoints, if there is one.
+    /// The directory of state checkpoints, if any.
     pub checkpoints: Option<PathBuf>,
-    /// Which blocks are run.
+    /// Which blocks to execute.
     pub scope: VerifyScope,
-    /// Whether the checkpoint is compared with what the blocks come to.
+    /// Whether to compare the checkpoint with the executed state.
     pub state: bool,
-    /// What runs blocks.
+    /// The engine that executes blocks.
     pub execution: EngineConfig,
 }
 
-/// Which blocks are run.
+/// Which blocks to execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VerifyScope {
-    /// All of them.
+    /// All blocks.
     Genesis,
-    /// Those after the newest checkpoint; all of them if there is none. Of those before, roots and hashes are compared.
+    /// Blocks after the newest checkpoint, or all blocks without one. Earlier blocks are compared
+    /// by roots and hashes.
     Checkpoint,
 }
 
-/// What was found.
+/// The result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Verified {
@@ -65,32 +67,33 @@ pub struct Verified {
     pub rows: u64,
     /// Number of the newest complete block.
     pub head: u64,
-    /// Blocks that were run.
+    /// Executed blocks.
     pub blocks_run: u64,
-    /// Transactions of users in these.
+    /// User transactions in them.
     pub transactions_run: u64,
-    /// The newest block in the look-ups.
+    /// The newest indexed block.
     pub indexed: u64,
-    /// Whether the database changed meanwhile, so that what is written all the time was not compared.
+    /// Whether the database changed meanwhile. What changes all the time was then not compared.
     pub is_in_use: bool,
-    /// What is wrong, in the order in which it was found. Nothing after the first row or block that is wrong is looked at.
+    /// Divergences in the order of discovery. Nothing after the first wrong row or block is
+    /// checked.
     pub wrong: Vec<Divergence>,
 }
 
-/// See the module.
+/// A verification in progress.
 struct Verification<'a> {
     database: &'a Database,
     chain: Chain,
-    /// Rows before this one are in the look-ups.
+    /// The first row that the index does not hold.
     indexed_to: u64,
-    /// The state that a checkpoint holds, to be compared: its block and its root.
+    /// The block and root of the checkpoint to compare.
     checkpoint: Option<SealedEntry>,
-    /// Blocks that ran, until their rows say what they came to.
+    /// Executed blocks whose `Sealed` row has not come yet.
     unsealed: VecDeque<SealedEntry>,
     found: Verified,
 }
 
-/// Verifies a database. An error says why it could not be looked at; what is wrong with it is in the result.
+/// Verifies a database. The result lists its divergences. An error means that it could not be read.
 pub async fn verify(genesis: &Genesis, config: VerifyConfig) -> anyhow::Result<Verified> {
     let database = Database::open_read_only(&config.database, genesis_id(genesis)).await?;
     let verified = verify_open(genesis, &config, &database).await;
@@ -109,7 +112,7 @@ async fn verify_open(
     let end = database.journal_end().await?;
     if end < indexed_to {
         let reason =
-            format!("rows from {end} on are missing: the index knows those up to {indexed_to}");
+            format!("rows from {end} on are missing: the index covers those up to {indexed_to}");
         found.wrong.push(Divergence::Row { sequence: end, reason });
     }
     let genesis_block = genesis_record(&chain);
@@ -142,7 +145,7 @@ async fn verify_open(
 }
 
 impl Verification<'_> {
-    /// Loads the newest checkpoint, if it is asked for: the chain begins there, or comes past it.
+    /// Loads the newest checkpoint, if requested. The chain starts there or passes it.
     async fn take_checkpoint(&mut self, config: &VerifyConfig) -> anyhow::Result<()> {
         let is_start = config.scope == VerifyScope::Checkpoint;
         let Some(directory) = config.checkpoints.as_ref().filter(|_| is_start || config.state)
@@ -151,7 +154,7 @@ impl Verification<'_> {
         };
         let recovery = block_in_place(|| load(directory)).context("cannot read the checkpoints")?;
         for discarded in recovery.discarded {
-            self.find(Divergence::Index {
+            self.report(Divergence::Index {
                 table: "checkpoints",
                 key: discarded.segment.to_string(),
                 reason: discarded.reason.to_string(),
@@ -169,16 +172,16 @@ impl Verification<'_> {
             None => {
                 let reason = format!("the index does not hold block {block}");
                 let (table, key) = ("checkpoints", block.to_string());
-                self.find(Divergence::Index { table, key, reason });
+                self.report(Divergence::Index { table, key, reason });
                 return Ok(());
             }
         };
         let (hash, expected) = (header.hash_slow(), header.state_root);
         if expected != state_root {
             let reason =
-                format!("its state root is {state_root}, that of block {block} is {expected}");
+                format!("expected state root {expected} after block {block}, found {state_root}");
             let (table, key) = ("checkpoints", block.to_string());
-            self.find(Divergence::Index { table, key, reason });
+            self.report(Divergence::Index { table, key, reason });
             return Ok(());
         }
         if is_start && block > 0 {
@@ -186,17 +189,17 @@ impl Verification<'_> {
             let (rules, header) = (self.chain.config().clone(), header.clone());
             let resumed = block_in_place(|| Chain::resume(rules, loaded.state, header, origin));
             self.chain = resumed.context("invariant: the state has that root")?;
-            info!(block, "blocks are run from a checkpoint on");
+            info!(block, "executing blocks from a checkpoint");
         }
         self.checkpoint = Some(SealedEntry { number: block, hash, state_root });
         Ok(())
     }
 
-    /// Goes through the rows of the chain as it stands at the end.
+    /// Executes the journal's rows, without those that were voided.
     async fn run(&mut self, scan: &JournalScan) -> Result<Result<(), Divergence>, StorageError> {
         let mut assembler = BlockAssembler::new(1);
-        // Blocks before the checkpoint, until their rows say what they came to.
-        let mut unrun = BTreeMap::<u64, JournalBlock>::new();
+        // Blocks before the checkpoint whose `Sealed` row has not come yet.
+        let mut unexecuted = BTreeMap::<u64, JournalBlock>::new();
         let mut next = 0;
         while next < scan.rows {
             let rows = match damage(self.database.rows(next, ROWS_STEP).await)? {
@@ -213,14 +216,14 @@ impl Verification<'_> {
                 let is_right = match assembled {
                     Some(Assembled::Block(block)) => {
                         if block.number <= self.chain.head().header.number {
-                            unrun.insert(block.number, block);
+                            unexecuted.insert(block.number, block);
                             Ok(())
                         } else {
                             self.run_block(block).await?
                         }
                     }
-                    Some(Assembled::Sealed(sealed)) => match unrun.remove(&sealed.number) {
-                        Some(block) => self.take_unrun(&block, &sealed).await?,
+                    Some(Assembled::Sealed(sealed)) => match unexecuted.remove(&sealed.number) {
+                        Some(block) => self.check_unexecuted_block(&block, &sealed).await?,
                         None => self.seal(&sealed),
                     },
                     Some(Assembled::Reorg(_)) | None => Ok(()),
@@ -248,7 +251,7 @@ impl Verification<'_> {
         if let Some(checkpoint) = self.checkpoint.take_if(|checkpoint| checkpoint.number == number)
             && let Err(wrong) = check_sealed(&checkpoint, &found)
         {
-            self.find(wrong);
+            self.report(wrong);
         }
         self.unsealed.push_back(found);
         self.found.head = number;
@@ -257,17 +260,17 @@ impl Verification<'_> {
         if self.is_indexed(&block) {
             self.found.indexed = number;
             let expected = sealed_block_of(&self.chain, &outcome, block);
-            if self.looks_on()
+            if self.compares_index()
                 && let Err(wrong) = check_block(self.database, &expected).await?
             {
-                self.find(wrong);
+                self.report(wrong);
             }
         }
         Ok(Ok(()))
     }
 
     fn seal(&mut self, sealed: &SealedEntry) -> Result<(), Divergence> {
-        // Those before a checkpoint may be sealed after it.
+        // Blocks before a checkpoint may be sealed after it.
         let Some(front) = self.unsealed.front() else { return Ok(()) };
         if front.number != sealed.number {
             return Ok(());
@@ -276,8 +279,8 @@ impl Verification<'_> {
         check_sealed(sealed, &found)
     }
 
-    /// A block before the checkpoint: the look-ups are to have what its row says.
-    async fn take_unrun(
+    /// Compares a block before the checkpoint with its `Sealed` row.
+    async fn check_unexecuted_block(
         &mut self,
         block: &JournalBlock,
         sealed: &SealedEntry,
@@ -285,16 +288,16 @@ impl Verification<'_> {
         self.found.head = block.number;
         if self.is_indexed(block) {
             self.found.indexed = block.number;
-            if self.looks_on()
-                && let Err(wrong) = check_unrun(self.database, block, sealed).await?
+            if self.compares_index()
+                && let Err(wrong) = check_unexecuted(self.database, block, sealed).await?
             {
-                self.find(wrong);
+                self.report(wrong);
             }
         }
         Ok(Ok(()))
     }
 
-    /// What can only be compared at the end.
+    /// Compares what is only known at the end.
     async fn finish(mut self, scan: &JournalScan) -> anyhow::Result<Verified> {
         self.found.is_in_use = self.database.indexed_to().await? != self.indexed_to;
         if self.found.is_in_use {
@@ -303,17 +306,17 @@ impl Verification<'_> {
         let head = self.database.head_block().await?.unwrap_or(0);
         if head > self.found.indexed {
             let reason = format!("the journal holds no such block before row {}", self.indexed_to);
-            self.find(Divergence::Index { table: "blocks", key: head.to_string(), reason });
+            self.report(Divergence::Index { table: "blocks", key: head.to_string(), reason });
         }
-        if let Err(wrong) = check_waiting(self.database, scan).await? {
-            self.find(wrong);
+        if let Err(wrong) = check_outcomes(self.database, scan).await? {
+            self.report(wrong);
         }
         if let Some(checkpoint) = self.checkpoint.take()
             && checkpoint.number > self.found.head
         {
             let (table, key) = ("checkpoints", checkpoint.number.to_string());
-            let reason = "the journal does not come so far".into();
-            self.find(Divergence::Index { table, key, reason });
+            let reason = "the journal ends before this block".into();
+            self.report(Divergence::Index { table, key, reason });
         }
         Ok(self.found)
     }
@@ -322,12 +325,12 @@ impl Verification<'_> {
         block.rows.end <= self.indexed_to
     }
 
-    const fn looks_on(&self) -> bool {
+    const fn compares_index(&self) -> bool {
         self.found.wrong.len() < WRONG_MAX
     }
 
-    fn find(&mut self, wrong: Divergence) {
-        if self.looks_on() {
+    fn report(&mut self, wrong: Divergence) {
+        if self.compares_index() {
             self.found.wrong.push(wrong);
         }
     }

@@ -1,3 +1,5 @@
+//! Metrics of admission.
+
 use metrics::{Counter, Gauge, Histogram, counter, describe_counter};
 use metrics_derive::Metrics;
 
@@ -26,7 +28,7 @@ pub(crate) fn describe_refusals() {
     describe_counter!(REFUSALS_METRIC, "Transactions that were refused, by code");
 }
 
-/// Counts a refusal that a client was told: `refusals_total{code}`.
+/// Counts a refusal in a reply to a client: `refusals_total{code}`.
 pub(crate) fn refused(refusal: &Refusal) {
     counter!(REFUSALS_METRIC, "code" => refusal.code()).increment(1);
 }

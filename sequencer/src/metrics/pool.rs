@@ -1,3 +1,5 @@
+//! Metrics of the pool.
+
 use metrics::{Counter, Gauge};
 use metrics_derive::Metrics;
 

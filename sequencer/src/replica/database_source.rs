@@ -1,3 +1,5 @@
+//! A journal source that reads another node's database.
+
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -11,10 +13,10 @@ use super::{
 /// Rows read at a time.
 const ROWS_STEP: u32 = 256;
 
-/// Time between two looks at a journal that has not moved.
+/// Interval between polls of a journal that has not grown.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Another node's database.
+/// A source that reads another node's database.
 #[derive(Debug)]
 pub(crate) struct DatabaseSource {
     location: DatabaseLocation,
@@ -24,7 +26,7 @@ pub(crate) struct DatabaseSource {
 }
 
 impl DatabaseSource {
-    /// The journal in this database.
+    /// The journal in the database at `location`.
     pub(crate) const fn new(location: DatabaseLocation, chain: B256, cursor: SourceCursor) -> Self {
         Self { location, chain, cursor, database: None }
     }
@@ -40,8 +42,7 @@ impl JournalSource for DatabaseSource {
         let end = database.journal_end().await?;
         if end < cursor.next {
             database.close().await;
-            let reason =
-                format!("its journal ends before row {end}, row {} is wanted", cursor.next);
+            let reason = format!("its journal ends before row {end}, expected row {}", cursor.next);
             return Err(SourceError::Lost(reason));
         }
         if let Some(sequence) = cursor.next.checked_sub(1)

@@ -1,31 +1,31 @@
+//! Divergences: how a journal can differ from its execution.
+
 use alloy_primitives::{Address, B64, B256};
 use serde::Serialize;
 
-/// Where a journal and what running it comes to part: the first difference that was found, and nothing after it.
+/// The first difference between a journal and its execution. Nothing after it is checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Divergence {
-    /// A row of the journal is not chained to the one before it.
-    #[error(
-        "row {sequence}: the chain of checksums breaks, {expected} follows from the rows before, {found} is given"
-    )]
+    /// The checksum of a journal row does not follow from the row before it.
+    #[error("row {sequence}: expected checksum {expected}, found {found}")]
     Checksum {
         /// The row.
         sequence: u64,
-        /// The checksum that follows from the rows before and from what it holds.
+        /// The checksum computed from the rows before it and its content.
         expected: B64,
         /// The checksum that it carries.
         found: B64,
     },
-    /// Another row was given than the next.
-    #[error("row {expected} is expected, row {found} is given")]
+    /// A row arrived out of order.
+    #[error("expected row {expected}, found row {found}")]
     Sequence {
         /// The next row.
         expected: u64,
-        /// The row that was given.
+        /// The row that arrived.
         found: u64,
     },
-    /// A row that cannot be read, or does not fit the rows before it.
+    /// A row cannot be decoded or contradicts the rows before it.
     #[error("row {sequence}: {reason}")]
     Row {
         /// The row.
@@ -33,7 +33,7 @@ pub enum Divergence {
         /// What is wrong with it.
         reason: String,
     },
-    /// A block cannot begin as the journal says.
+    /// A block cannot start as the journal says.
     #[error("block {block}: {reason}")]
     Block {
         /// The block.
@@ -41,99 +41,100 @@ pub enum Divergence {
         /// What is wrong with it.
         reason: String,
     },
-    /// A transaction that cannot be read.
+    /// A transaction cannot be decoded.
     #[error("block {block}, transaction {index} ({hash}): {reason}")]
     Transaction {
         /// Its block.
         block: u64,
-        /// Its place in the block, among all that the block was offered, deposits first.
+        /// Its position in the block's input, deposits included.
         index: usize,
         /// Its hash.
         hash: B256,
         /// What is wrong with it.
         reason: String,
     },
-    /// A transaction that somebody else signed.
+    /// The journal names the wrong signer of a transaction.
     #[error(
-        "block {block}, transaction {index} ({hash}): sender {expected} is expected, its signature is that of {found}"
+        "block {block}, transaction {index} ({hash}): expected sender {expected}, recovered {found}"
     )]
     Sender {
         /// Its block.
         block: u64,
-        /// Its place in the block, among all that the block was offered, deposits first.
+        /// Its position in the block's input, deposits included.
         index: usize,
         /// Its hash.
         hash: B256,
-        /// Whom the journal names.
+        /// The sender that the journal names.
         expected: Address,
-        /// Who signed it; the zero address if nobody did.
+        /// The recovered signer; the zero address if there is none.
         found: Address,
     },
-    /// A transaction of which something else came. Of a receipt's hash the journal holds the first eight bytes.
+    /// A transaction has another outcome. The journal holds the first eight bytes of a receipt's
+    /// hash.
     #[error(
-        "block {block}, transaction {index} ({hash}): receipt hash {} is expected, {} is found",
-        Outcome(.expected),
-        Receipt(.found)
+        "block {block}, transaction {index} ({hash}): expected receipt hash {}, found {}",
+        JournalOutcome(.expected),
+        ReceiptHash(.found)
     )]
     Outcome {
         /// Its block.
         block: u64,
-        /// Its place in the block, among all that the block was offered, deposits first.
+        /// Its position in the block's input, deposits included.
         index: usize,
         /// Its hash.
         hash: B256,
-        /// What the journal says: zero for one that was skipped.
+        /// The journal's outcome: zero for a skipped transaction.
         expected: B64,
-        /// Hash of the receipt that it has here; none if it is skipped.
+        /// Hash of the receipt from its execution; `None` if it was skipped.
         found: Option<B256>,
     },
-    /// A block with more or fewer outcomes than transactions.
-    #[error("block {block}: {expected} outcomes are given, it has {found} transactions")]
+    /// A block has more or fewer outcomes than transactions.
+    #[error("block {block}: the journal has {expected} outcomes for {found} transactions")]
     OutcomeCount {
         /// The block.
         block: u64,
-        /// Outcomes that the journal holds.
+        /// Outcomes in the journal.
         expected: usize,
-        /// Transactions that it was offered, deposits included.
+        /// Transactions in its input, deposits included.
         found: usize,
     },
-    /// A block whose header is another one.
-    #[error("block {block}: {field} {expected} is expected, {found} is found")]
+    /// A block's header differs.
+    #[error("block {block}: expected {field} {expected}, found {found}")]
     Header {
         /// The block.
         block: u64,
         /// The field.
         field: &'static str,
-        /// What the journal says.
+        /// The journal's value.
         expected: String,
-        /// What running the block comes to.
+        /// The value from executing the block.
         found: String,
     },
     /// L1 holds another block.
     #[error(
-        "block {block}: inbox entry {entry} holds another one than the source, {}",
-        Given(.hash)
+        "block {block}: inbox entry {entry} and the source differ, {}",
+        SourceBlock(.hash)
     )]
     L1 {
         /// The first block that differs.
         block: u64,
         /// The entry that holds it.
         entry: u64,
-        /// The block's hash as the source has it; none if it has taken back the one that L1 holds.
+        /// The source's hash of the block; `None` if the source rewound the block that L1 holds.
         hash: Option<B256>,
     },
-    /// The source has another row at a place that was taken over from it.
-    #[error("row {sequence}: the source holds another one than it gave")]
+    /// The source now has another row than the one that was copied from it.
+    #[error("row {sequence}: the source replaced it after it was copied")]
     Rewritten {
         /// The row.
         sequence: u64,
     },
     /// The index differs from the journal.
-    #[error("{table} of {key}: {reason}")]
+    #[error("{table}, key {key}: {reason}")]
     Index {
-        /// Table of the index.
+        /// The index's table.
         table: &'static str,
-        /// Which of its entries.
+        /// The key of the entry.
         key: String,
         /// What is wrong with it.
         reason: String,
@@ -141,30 +142,30 @@ pub enum Divergence {
 }
 
 /// An outcome as the journal holds it.
-struct Outcome<'a>(&'a B64);
+struct JournalOutcome<'a>(&'a B64);
 
-impl std::fmt::Display for Outcome<'_> {
+impl std::fmt::Display for JournalOutcome<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.0.is_zero() { f.write_str("none (skipped)") } else { write!(f, "{}…", self.0) }
     }
 }
 
-/// What a source has at a block's place.
-struct Given<'a>(&'a Option<B256>);
+/// The source's block at a number.
+struct SourceBlock<'a>(&'a Option<B256>);
 
-impl std::fmt::Display for Given<'_> {
+impl std::fmt::Display for SourceBlock<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Some(hash) => write!(f, "which has {hash}"),
-            None => f.write_str("which has taken it back"),
+            Some(hash) => write!(f, "the source has {hash}"),
+            None => f.write_str("the source rewound it"),
         }
     }
 }
 
-/// A receipt's hash, if there is one.
-struct Receipt<'a>(&'a Option<B256>);
+/// A receipt's hash, if the transaction has one.
+struct ReceiptHash<'a>(&'a Option<B256>);
 
-impl std::fmt::Display for Receipt<'_> {
+impl std::fmt::Display for ReceiptHash<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Some(hash) => write!(f, "{hash}"),

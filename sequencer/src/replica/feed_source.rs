@@ -1,3 +1,9 @@
+//! A journal source that reads another node's feed.
+//!
+//! # Limits
+//!
+//! Frames are bounded by `FRAME_BYTES_MAX`. A feed that is silent for too long counts as lost.
+
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -15,21 +21,21 @@ use super::{
 };
 use crate::api::CHAIN_HEADER;
 
-/// How long a connection may take to come about.
+/// Time that a connection may take to open.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A feed that says nothing for so long, not even a ping, is gone.
+/// A feed without any frame, not even a ping, for this long is lost.
 const SILENCE_MAX: Duration = Duration::from_secs(35);
 
-/// Longest frame. A row is bounded by what its node takes in between two commits.
+/// Longest frame. A node's intake between two commits bounds its rows.
 const FRAME_BYTES_MAX: usize = 128 * 1024 * 1024;
 
-/// Rows given at a time, at most.
+/// Rows returned at a time, at most.
 const ROWS_STEP: usize = 256;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Another node's feed.
+/// A source that reads another node's feed.
 #[derive(Debug)]
 pub(crate) struct FeedSource {
     url: String,
@@ -39,7 +45,7 @@ pub(crate) struct FeedSource {
 }
 
 impl FeedSource {
-    /// The feed at a node's WebSocket URL, which may leave out the path.
+    /// The feed at a node's WebSocket URL. The path is optional.
     pub(crate) fn new(url: &str, chain: B256, cursor: SourceCursor) -> Self {
         Self { url: feed_url(url), chain, cursor, socket: None }
     }
@@ -63,7 +69,7 @@ impl FeedSource {
 impl JournalSource for FeedSource {
     async fn connect(&mut self, cursor: SourceCursor) -> Result<(), SourceError> {
         self.cursor = cursor;
-        // Dropped first: it must not take up one of the node's places.
+        // Dropped before the next connection opens, because the node limits connections per client.
         self.socket = None;
         let config = WebSocketConfig::default()
             .max_message_size(Some(FRAME_BYTES_MAX))
@@ -91,7 +97,7 @@ impl JournalSource for FeedSource {
                 let next = timeout(SILENCE_MAX, socket.next()).await;
                 next.map_err(|_| lost("it says nothing"))?
             } else {
-                // What is there already comes along.
+                // Takes the rows that have arrived already.
                 match socket.next().now_or_never() {
                     Some(message) => message,
                     None => return Ok(rows),
@@ -101,12 +107,12 @@ impl JournalSource for FeedSource {
                 Some(Ok(Message::Binary(frame))) => match self.take(&frame) {
                     Ok(row) => {
                         rows.push(row);
-                        // Before another is read, which would be lost.
+                        // Before the next frame is read, which would be lost on cancellation.
                         if rows.len() == ROWS_STEP {
                             return Ok(rows);
                         }
                     }
-                    // Those before it are good.
+                    // The rows before it are valid.
                     Err(_) if !rows.is_empty() => {
                         self.socket = None;
                         return Ok(rows);
@@ -130,7 +136,7 @@ impl JournalSource for FeedSource {
 }
 
 impl FeedSource {
-    /// Gives what was read before the end.
+    /// Returns the rows read before the error.
     fn end(
         &mut self,
         rows: Vec<JournalRow>,
@@ -145,16 +151,16 @@ fn lost(reason: impl std::fmt::Display) -> SourceError {
     SourceError::Lost(reason.to_string())
 }
 
-/// What a node says that does not serve its feed. No URL, which may hold a key, is repeated.
+/// The error of a node that does not serve its feed. It leaves out the URL, which may hold a key.
 fn refusal(error: tungstenite::Error) -> SourceError {
     let tungstenite::Error::Http(response) = error else { return lost(error) };
     let body = response.body().as_deref().unwrap_or_default();
     let problem: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
-    lost(format!("it answers {}: {}", response.status(), detail.unwrap_or("no reason is given")))
+    lost(format!("it replied {}: {}", response.status(), detail.unwrap_or("no reason given")))
 }
 
-/// The feed's URL at a node: `/v1/feed`, unless another path is given.
+/// The URL of a node's feed: `/v1/feed`, unless the URL has a path.
 fn feed_url(url: &str) -> String {
     let bare = url.trim_end_matches('/');
     let has_path = bare.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
@@ -173,7 +179,8 @@ mod tests {
 
     use super::*;
 
-    /// Serves frames to one client, says when they are all sent, and stays until it is told to go.
+    /// Serves frames to one client, signals that all are sent, and keeps the connection open until
+    /// told to close it.
     async fn serve(
         listener: TcpListener,
         chain: B256,

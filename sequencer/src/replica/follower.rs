@@ -1,12 +1,24 @@
-//! What a journal's rows demand, one by one: blocks to run, heads to compare, an end of the chain to take back.
+//! Decides what each journal row demands: blocks to execute, results to compare, a reorg to follow.
 //!
 //! ```text
-//! row ─► push ─► Run ─► ran ───────────┐
-//!                Seal, TakeBack, Note ─┴─► vouched: rows that may be kept and served
+//! row ─► push ─► Run ─► executed ─────┐
+//!                Seal, Rewind, Index ─┴─► verified: rows to keep and serve
 //! ```
 //!
-//! It decides, and does nothing itself. A row is vouched for once all that it says was seen to be so: a part of a block with the
-//! whole block. Until then it is held in memory.
+//! # Job
+//!
+//! It only decides; [`ReplicaWriter`](super::writer::ReplicaWriter) acts. A row is verified once
+//! everything that it says was confirmed: a part of a block together with the whole block.
+//!
+//! # State
+//!
+//! In memory: rows that are not verified yet, and executed blocks whose `Sealed` row has not
+//! arrived.
+//!
+//! # Limits
+//!
+//! `HELD_ROWS_MAX` and `HELD_BYTES_MAX` bound the rows, `UNSEALED_MAX` the blocks. More is a
+//! divergence.
 
 use std::collections::VecDeque;
 
@@ -19,36 +31,37 @@ use turnpike_storage::{
 use super::Divergence;
 use crate::{replay::check_sealed, unindexed::UnindexedTxs};
 
-/// Bytes of transactions in rows that are held, at most. A block has far fewer: what goes beyond is no journal.
+/// Bytes of transactions in held rows, at most. A block has far fewer: a journal that exceeds it is
+/// invalid.
 const HELD_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Rows that are held, at most.
+/// Held rows, at most.
 const HELD_ROWS_MAX: usize = 1 << 20;
 
-/// Blocks that are complete and of which the journal does not say what they came to, at most. A sequencer has one or two.
+/// Complete blocks without a `Sealed` row, at most. A sequencer has one or two.
 const UNSEALED_MAX: usize = 64;
 
 /// Bytes that a row takes besides its transactions.
 const ROW_BYTES: usize = 64;
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct JournalFollower {
     assembler: BlockAssembler,
     next_row: u64,
     held: Vec<JournalRow>,
     held_bytes: usize,
-    /// So many of the held rows, from the first on, are vouched for.
-    vouched: usize,
-    /// A block was given to run, and what it came to is not known yet.
+    /// Number of held rows, from the first on, that are verified.
+    verified: usize,
+    /// The block that was handed out for execution and has no result yet.
     running: Option<ExecutedBlock>,
-    /// Blocks that ran, until their rows say that they came to the same.
+    /// Executed blocks whose `Sealed` row has not arrived.
     unsealed: VecDeque<ExecutedBlock>,
-    /// What was said of transactions since the newest complete block.
+    /// Outcomes since the newest complete block.
     unindexed: UnindexedTxs,
 }
 
-/// A block that ran, and what was said of other transactions up to its last row.
+/// A block handed out for execution, and the outcomes of other transactions up to its last row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ExecutedBlock {
     found: SealedEntry,
@@ -56,37 +69,37 @@ struct ExecutedBlock {
     unindexed: UnindexedTxs,
 }
 
-/// What is to be done before the next row.
+/// What to do before the next row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FollowerTask {
-    /// Run a block, and tell [`JournalFollower::ran`].
+    /// Execute a block and report to [`JournalFollower::executed`].
     Run(JournalBlock),
-    /// The block of this number came to what the journal says: it can go into the index, with what was said of other
-    /// transactions up to its last row.
+    /// Index a block: its `Sealed` row equals the execution. The outcomes of other transactions up
+    /// to its last row go with it.
     Seal {
         /// Its number.
         block: u64,
-        /// When the row that says so was written, in Unix milliseconds.
+        /// When its `Sealed` row was written, in Unix milliseconds.
         written_at_ms: u64,
-        /// What was said of other transactions.
+        /// Outcomes of other transactions.
         unindexed: UnindexedTxs,
     },
-    /// Take the end of the chain back, and note what was said of other transactions before.
+    /// Rewind the chain and index the outcomes before the rewind.
     Rewind {
-        /// What the row says.
+        /// The row.
         entry: ReorgEntry,
-        /// What was said of other transactions before, and is in no block that stays.
+        /// Outcomes before the rewind of transactions that no remaining block includes.
         unindexed: UnindexedTxs,
-        /// Transactions of users in parts of void blocks that are not sealed, each with its block.
+        /// User transactions in parts of void blocks that are not sealed, each with its block.
         void: Vec<(B256, u64)>,
     },
-    /// Nothing is open: note what was said of transactions.
+    /// Index these outcomes: no block is open.
     Index(UnindexedTxs),
 }
 
 impl JournalFollower {
-    /// Goes on at row `next_row`, where block `next_block` opens. `unsealed` are blocks before it, all of them in the index, of
-    /// which no row up to here says what they came to; `unindexed` is what rows said that are not in the index.
+    /// Continues at row `next_row`, where block `next_block` opens. `unsealed` are indexed blocks
+    /// whose `Sealed` row has not come yet; `unindexed` are the outcomes that the index lacks.
     pub(crate) fn new(
         next_row: u64,
         next_block: u64,
@@ -103,14 +116,14 @@ impl JournalFollower {
             next_row,
             held: Vec::new(),
             held_bytes: 0,
-            vouched: 0,
+            verified: 0,
             running: None,
             unsealed: unsealed.into_iter().map(ran).collect(),
             unindexed,
         }
     }
 
-    /// Takes in the next row. What it demands is to be done before the next.
+    /// Takes the next row. The caller performs the returned task before the next call.
     pub(crate) fn push(&mut self, row: JournalRow) -> Result<Option<FollowerTask>, Divergence> {
         assert!(self.running.is_none(), "invariant: a block is executed before the next row");
         let (sequence, written_at_ms) = (row.sequence, row.written_at_ms);
@@ -132,7 +145,7 @@ impl JournalFollower {
         self.hold(row).map_err(refused)?;
         let task = match assembled {
             Some(Assembled::Block(block)) => {
-                // What it comes to is filled in by `ran`.
+                // `executed` fills in the hashes.
                 let (number, none) = (block.number, B256::ZERO);
                 let found = SealedEntry { number, hash: none, state_root: none };
                 let transactions = hashes(&block.transactions);
@@ -146,37 +159,37 @@ impl JournalFollower {
             None => self.note(),
         };
         if self.assembler.open().is_none() {
-            self.vouched = self.held.len();
+            self.verified = self.held.len();
         }
         Ok(task)
     }
 
-    /// The block that was given last came to this.
-    pub(crate) fn ran(&mut self, found: SealedEntry) -> Result<(), Divergence> {
+    /// Records the result of the block that was handed out last.
+    pub(crate) fn executed(&mut self, found: SealedEntry) -> Result<(), Divergence> {
         let ran = self.running.take().expect("invariant: a block was given to run");
         assert_eq!(ran.found.number, found.number, "invariant: it is that block");
         if self.unsealed.len() >= UNSEALED_MAX {
-            let reason = format!("it is complete, and {UNSEALED_MAX} before it are not sealed");
+            let reason = format!("more than {UNSEALED_MAX} complete blocks are not sealed");
             return Err(Divergence::Block { block: found.number, reason });
         }
         self.unsealed.push_back(ExecutedBlock { found, ..ran });
-        self.vouched = self.held.len();
+        self.verified = self.held.len();
         Ok(())
     }
 
-    /// Rows that were vouched for since this was last asked, in order.
-    pub(crate) fn vouched(&mut self) -> Vec<JournalRow> {
-        let rest = self.held.split_off(std::mem::take(&mut self.vouched));
-        let vouched = std::mem::replace(&mut self.held, rest);
-        self.held_bytes -= vouched.iter().map(bytes_of).sum::<usize>();
-        vouched
+    /// Takes the rows that were verified since the last call, in order.
+    pub(crate) fn verified(&mut self) -> Vec<JournalRow> {
+        let rest = self.held.split_off(std::mem::take(&mut self.verified));
+        let verified = std::mem::replace(&mut self.held, rest);
+        self.held_bytes -= verified.iter().map(bytes_of).sum::<usize>();
+        verified
     }
 
     fn hold(&mut self, row: JournalRow) -> Result<(), String> {
         self.held_bytes += bytes_of(&row);
         self.held.push(row);
         if self.held.len() > HELD_ROWS_MAX || self.held_bytes > HELD_BYTES_MAX {
-            return Err("a block goes on and on".into());
+            return Err("the block exceeds the limits on held rows".into());
         }
         Ok(())
     }
@@ -233,7 +246,7 @@ fn reason_of(error: StorageError) -> String {
     }
 }
 
-/// Bytes that a row takes in memory, about.
+/// Approximate size of a row in memory, in bytes.
 fn bytes_of(row: &JournalRow) -> usize {
     let JournalEntry::Slice(slice) = &row.entry else { return ROW_BYTES };
     let part = slice.part.iter().flat_map(|part| &part.transactions);
@@ -273,7 +286,7 @@ mod tests {
         JournalEntry::Slice(SliceEntry { part: Some(part), ..SliceEntry::default() })
     }
 
-    fn said(accepted: &[u8]) -> JournalEntry {
+    fn outcomes(accepted: &[u8]) -> JournalEntry {
         let accepted = accepted.iter().copied().map(waits).collect();
         JournalEntry::Slice(SliceEntry { accepted, ..SliceEntry::default() })
     }
@@ -283,7 +296,7 @@ mod tests {
         SealedEntry { number, hash: word, state_root: word }
     }
 
-    fn taken_back(first_block: u64) -> JournalEntry {
+    fn reorg_row(first_block: u64) -> JournalEntry {
         JournalEntry::Reorg(ReorgEntry {
             first_block,
             reason: "L1".into(),
@@ -302,7 +315,7 @@ mod tests {
             Self { follower: JournalFollower::new(0, 1, [], UnindexedTxs::default()), next: 0 }
         }
 
-        /// Gives the next row. A block that it demands comes to what `entry` says.
+        /// Pushes the next row. A block that it hands out gets the result `entry`.
         fn push(&mut self, entry: JournalEntry) -> Result<Option<FollowerTask>, Divergence> {
             let task = self.follower.push(JournalRow {
                 sequence: self.next,
@@ -312,13 +325,13 @@ mod tests {
             })?;
             self.next += 1;
             if let Some(FollowerTask::Run(block)) = &task {
-                self.follower.ran(self::entry(block.number))?;
+                self.follower.executed(self::entry(block.number))?;
             }
             Ok(task)
         }
 
-        fn vouched(&mut self) -> Vec<u64> {
-            self.follower.vouched().iter().map(|row| row.sequence).collect()
+        fn verified(&mut self) -> Vec<u64> {
+            self.follower.verified().iter().map(|row| row.sequence).collect()
         }
     }
 
@@ -326,15 +339,15 @@ mod tests {
     fn rows_are_verified_with_their_whole_block() {
         let mut rows = Rows::new();
         assert_eq!(rows.push(part(1, 1, true, false)), Ok(None));
-        assert_eq!(rows.vouched(), [0; 0]);
+        assert_eq!(rows.verified(), [0; 0]);
         assert!(matches!(rows.push(part(1, 2, false, true)), Ok(Some(FollowerTask::Run(_)))));
         assert_eq!(rows.push(part(2, 3, true, false)), Ok(None));
         let sealed = rows.push(JournalEntry::Sealed(entry(1)));
         let unindexed = UnindexedTxs::default();
         assert_eq!(sealed, Ok(Some(FollowerTask::Seal { block: 1, written_at_ms: 1, unindexed })));
-        assert_eq!(rows.vouched(), [0, 1], "the second block goes on");
+        assert_eq!(rows.verified(), [0, 1], "the second block goes on");
         rows.push(part(2, 4, false, true)).expect("fits");
-        assert_eq!(rows.vouched(), [2, 3, 4]);
+        assert_eq!(rows.verified(), [2, 3, 4]);
     }
 
     #[test]
@@ -344,7 +357,7 @@ mod tests {
         let wrong = SealedEntry { hash: B256::ZERO, ..entry(1) };
         let found = rows.push(JournalEntry::Sealed(wrong)).expect_err("is wrong");
         assert!(matches!(found, Divergence::Header { block: 1, field: "hash", .. }), "{found}");
-        assert_eq!(rows.vouched(), [0]);
+        assert_eq!(rows.verified(), [0]);
     }
 
     #[test]
@@ -357,7 +370,7 @@ mod tests {
 
         let mut rows = Rows::new();
         rows.next = 1;
-        let later = rows.push(said(&[1])).expect_err("0 comes first");
+        let later = rows.push(outcomes(&[1])).expect_err("0 comes first");
         assert_eq!(later, Divergence::Sequence { expected: 0, found: 1 });
         rows.next = 0;
         let unopened = rows.push(part(1, 1, false, false)).expect_err("it was not opened");
@@ -376,22 +389,22 @@ mod tests {
         let mut unindexed = UnindexedTxs::default();
         unindexed.accept(vec![waits(1)]);
         assert_eq!(
-            rows.push(said(&[1])),
+            rows.push(outcomes(&[1])),
             Ok(Some(FollowerTask::Index(unindexed))),
             "nothing is open"
         );
         rows.push(part(1, 9, true, false)).expect("fits");
-        assert_eq!(rows.push(said(&[2, 3])), Ok(None));
-        // It runs itself.
+        assert_eq!(rows.push(outcomes(&[2, 3])), Ok(None));
+        // The transaction is included itself.
         rows.push(part(1, 3, false, true)).expect("fits");
-        assert_eq!(rows.push(said(&[4])), Ok(None), "the block is not sealed");
+        assert_eq!(rows.push(outcomes(&[4])), Ok(None), "the block is not sealed");
         let mut unindexed = UnindexedTxs::default();
         unindexed.accept(vec![waits(2)]);
         let sealed = rows.push(JournalEntry::Sealed(entry(1)));
         assert_eq!(sealed, Ok(Some(FollowerTask::Seal { block: 1, written_at_ms: 1, unindexed })));
         let mut unindexed = UnindexedTxs::default();
         unindexed.accept(vec![waits(4), waits(5)]);
-        assert_eq!(rows.push(said(&[5])), Ok(Some(FollowerTask::Index(unindexed))));
+        assert_eq!(rows.push(outcomes(&[5])), Ok(Some(FollowerTask::Index(unindexed))));
     }
 
     #[test]
@@ -399,15 +412,15 @@ mod tests {
         let mut rows = Rows::new();
         rows.push(part(1, 1, true, true)).expect("fits");
         rows.push(JournalEntry::Sealed(entry(1))).expect("fits");
-        rows.push(said(&[7])).expect("fits");
+        rows.push(outcomes(&[7])).expect("fits");
         rows.push(part(2, 2, true, true)).expect("fits");
         rows.push(part(3, 3, true, false)).expect("fits");
-        rows.push(said(&[8])).expect("fits");
-        let task = rows.push(taken_back(2)).expect("fits");
+        rows.push(outcomes(&[8])).expect("fits");
+        let task = rows.push(reorg_row(2)).expect("fits");
         let Some(FollowerTask::Rewind { unindexed, void, .. }) = task else { panic!("{task:?}") };
         assert_eq!(unindexed.into_parts().0, [waits(8)]);
         assert_eq!(void, [(keccak256([3]), 3), (keccak256([2]), 2)]);
-        assert_eq!(rows.vouched(), [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(rows.verified(), [0, 1, 2, 3, 4, 5, 6]);
         rows.push(part(2, 4, true, true)).expect("the block is another one now");
         rows.push(JournalEntry::Sealed(entry(2))).expect("fits");
     }

@@ -1,8 +1,19 @@
-//! What L1 says of blocks that came from elsewhere.
+//! Compares L1 with the blocks that came from the source.
 //!
-//! An entry's blocks are safe once the index holds them as the entry gives them. The source may be behind L1, or not have seen yet
-//! that L1 took other blocks: so L1 waits for a while before a difference counts. The same holds where the source takes back what was safe:
-//! L1 may have dropped it, and will say so.
+//! # Job
+//!
+//! An entry's blocks are safe once the index holds the same blocks. The source may lag behind L1,
+//! or not have followed a reorg yet. A difference therefore counts only after `patience`. The same
+//! holds if the source rewinds safe blocks: L1 may have dropped them and will report a reorg.
+//!
+//! # State
+//!
+//! The entries that wait for their blocks, in memory. The tracker reports them again after a
+//! restart.
+//!
+//! # Limits
+//!
+//! With `ENTRIES_WAITING_MAX` waiting entries the tracker stops reading L1.
 
 use std::{
     collections::VecDeque,
@@ -21,10 +32,10 @@ use crate::{
     tracker::{DerivedEntry, L1Event, PendingL1Event, known_blocks},
 };
 
-/// Entries that wait for the source, at most. With more L1 is not read on.
+/// Entries that wait for the source, at most. With more, L1 is not read on.
 const ENTRIES_WAITING_MAX: usize = 16;
 
-/// See the module.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct L1Watcher {
     shared: Arc<Shared>,
@@ -33,20 +44,20 @@ pub(crate) struct L1Watcher {
     patience: Duration,
     /// Entries whose blocks the index does not hold yet, in order.
     waiting: VecDeque<DerivedEntry>,
-    /// PendingL1Event when there is room for entries again.
+    /// Acknowledges the last event once there is room for entries again.
     held: Option<oneshot::Sender<()>>,
-    /// Since when the index differs from the first of them, or from what they held when it was safe.
+    /// Since when the index differs from the first waiting entry, or from the last safe block.
     differs_since: Option<Instant>,
     proofs: PasserProofRetention,
 }
 
-/// Where the index differs from what L1 holds.
+/// A difference between the index and L1.
 #[derive(Clone, Copy, Debug)]
 struct L1Difference {
     block: u64,
     /// The entry that holds the block.
     entry: u64,
-    /// What they have there.
+    /// The index's hash of the block.
     hash: Option<B256>,
 }
 
@@ -67,8 +78,8 @@ impl L1Watcher {
         }
     }
 
-    /// Takes in what L1 says.
-    pub(crate) async fn take(&mut self, (news, done): PendingL1Event) -> Result<(), ReplicaError> {
+    /// Handles an event from L1.
+    pub(crate) async fn apply(&mut self, (news, done): PendingL1Event) -> Result<(), ReplicaError> {
         match news {
             L1Event::Unavailable(error) => {
                 self.shared.settlement.write().await.l1_error = Some(error);
@@ -85,15 +96,15 @@ impl L1Watcher {
             }
         }
         self.held = Some(done);
-        self.look(Instant::now()).await
+        self.compare(Instant::now()).await
     }
 
-    /// Sees whether the index holds by now what entries wait for, and still what was safe. To be called when they have changed, and
-    /// now and then.
-    pub(crate) async fn look(&mut self, now: Instant) -> Result<(), ReplicaError> {
-        let difference = match self.lost().await? {
+    /// Compares the index with the waiting entries and the safe blocks. Called when the index
+    /// changed, and at intervals.
+    pub(crate) async fn compare(&mut self, now: Instant) -> Result<(), ReplicaError> {
+        let difference = match self.lost_safe_block().await? {
             Some(lost) => Some(lost),
-            None => self.take_entries().await?,
+            None => self.accept_entries().await?,
         };
         match difference {
             None => self.differs_since = None,
@@ -110,15 +121,16 @@ impl L1Watcher {
         if self.waiting.len() < ENTRIES_WAITING_MAX
             && let Some(held) = self.held.take()
         {
-            // A tracker that has stopped does not care.
+            // The tracker may have stopped.
             let _ = held.send(());
         }
         self.changed.send_modify(|changes| *changes += 1);
         Ok(())
     }
 
-    /// What was safe and is not there any more. While L1 does not answer it may be L1 that has changed.
-    async fn lost(&self) -> Result<Option<L1Difference>, ReplicaError> {
+    /// Finds a safe block that the index lost. While L1 does not answer, L1 itself may have
+    /// changed.
+    async fn lost_safe_block(&self) -> Result<Option<L1Difference>, ReplicaError> {
         let (block, entry, safe) = {
             let settlement = self.shared.settlement.read().await;
             let Some(range) = settlement.posted.last() else { return Ok(None) };
@@ -131,8 +143,9 @@ impl L1Watcher {
         Ok((hash != Some(safe)).then_some(L1Difference { block, entry, hash }))
     }
 
-    /// Takes up the entries whose blocks the index holds. Returns where the first of the others differs.
-    async fn take_entries(&mut self) -> Result<Option<L1Difference>, ReplicaError> {
+    /// Makes the entries safe whose blocks the index holds. Returns the first difference of the
+    /// others.
+    async fn accept_entries(&mut self) -> Result<Option<L1Difference>, ReplicaError> {
         let database = Arc::clone(&self.shared.database);
         while let Some(entry) = self.waiting.front() {
             let known = known_blocks(&database, &entry.unknown).await?;
@@ -141,7 +154,7 @@ impl L1Watcher {
                 let hash = database.block_hash(block).await?;
                 return Ok(hash.map(|hash| L1Difference { block, entry, hash: Some(hash) }));
             }
-            // The source may take it back just now, or have done so since L1 was looked at.
+            // The source may be rewinding it just now, or may have done so since L1 was read.
             if database.block_hash(entry.last_block).await?.is_none() {
                 return Ok(None);
             }
@@ -175,25 +188,25 @@ mod tests {
         let (patience, start) = (Duration::from_secs(60), Instant::now());
         let (changed, _) = watch::channel(0);
         let mut watch = L1Watcher::new(Arc::clone(&shared), changed, patience);
-        watch.look(start).await.expect("it is there");
+        watch.compare(start).await.expect("it is there");
         let reason = "the source says so".to_owned();
         let rewind = Some(IndexRewind { first_block: 1, reason, reorged: Vec::new() });
         let to = shared.database.indexed_to().await.expect("reads");
         let batch = IndexBatch { to, rewind, ..IndexBatch::default() };
         shared.database.index(&batch).await.expect("takes it back");
-        watch.look(start).await.expect("L1 may say so, too");
+        watch.compare(start).await.expect("L1 may say so, too");
         let late = start + patience;
-        let ended = watch.look(late).await.expect_err("L1 holds it");
+        let ended = watch.compare(late).await.expect_err("L1 holds it");
         let ReplicaError::Diverged(found) = ended else { panic!("{ended}") };
         assert_eq!(found, Divergence::L1 { block: 1, entry: 1, hash: None });
 
         shared.settlement.write().await.l1_error = Some("silent".into());
-        watch.look(late).await.expect("L1 says nothing");
+        watch.compare(late).await.expect("L1 says nothing");
         shared.settlement.write().await.l1_error = None;
-        watch.look(late).await.expect("it may say so now");
+        watch.compare(late).await.expect("it may say so now");
         let (done, _) = oneshot::channel();
         let reorg = Reorg { block: 0, entries: 1, deposits: 0, outputs: 1 };
-        watch.take((L1Event::Reorg(reorg), done)).await.expect("L1 has dropped it");
-        watch.look(late + patience).await.expect("nothing is safe");
+        watch.apply((L1Event::Reorg(reorg), done)).await.expect("L1 has dropped it");
+        watch.compare(late + patience).await.expect("nothing is safe");
     }
 }

@@ -1,12 +1,13 @@
-//! A node that follows another one's journal, runs all of it again and serves what it found to be so.
+//! A replica: follows another node's journal, executes all of it again and serves what it verified.
 //!
 //! ```text
-//! source: feed or database ─► follower ─► run, compare ─► journal of its own ─► index ─► API, feed
-//! L1 ─► tracker: batches, outputs, safe and final heads ───────────┘ (compares what L1 holds with what the source gave)
+//! source: feed or database ─► follower ─► execute, compare ─► own journal ─► index ─► API, feed
+//! L1 ─► tracker: batches, outputs, safe and finalized heads ───┘ (compares L1 with the source's blocks)
 //! ```
 //!
-//! It believes nobody: signatures are recovered, every outcome, state root and hash is compared, and the first difference ends it
-//! with a [`Divergence`]. What it keeps and serves it has run itself.
+//! It trusts no one: it recovers signatures and compares every outcome, state root and hash. The
+//! first difference ends it with a [`Divergence`]. It keeps and serves only what it executed
+//! itself.
 
 mod database_source;
 mod divergence;

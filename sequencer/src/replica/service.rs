@@ -1,3 +1,5 @@
+//! Runs a replica: its own database, its source, L1 and the API.
+
 use std::{
     net::SocketAddr,
     path::PathBuf,
@@ -34,39 +36,39 @@ use crate::{
     tracker::Tracker,
 };
 
-/// Batches of rows that wait to be taken over, at most: with more the source is not read on.
+/// Batches of rows that wait for the writer, at most. With more, the source is not read on.
 const ROWS_WAITING_MAX: usize = 4;
 
-/// Time between two looks at entries that wait for the source.
+/// Interval between checks of entries that wait for the source.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Time between empty blocks of a node that makes none.
+/// Block interval of a node that makes no blocks.
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// How a replica runs.
+/// Configuration of a replica.
 #[derive(Clone, Debug)]
 pub struct ReplicaConfig {
-    /// Where REST, JSON-RPC and the feed are served.
+    /// Listen address of REST, JSON-RPC and the feed.
     pub listen: SocketAddr,
     /// Its own database.
     pub database: DatabaseLocation,
-    /// The folder of the state's checkpoints.
+    /// The directory of state checkpoints.
     pub state: PathBuf,
     /// What it follows.
     pub source: ReplicaSource,
-    /// Where L1 is served.
+    /// L1's endpoints.
     pub l1: L1Endpoints,
-    /// L1 blocks on top of one before it is believed.
+    /// Confirmations before an L1 block is used.
     pub l1_confirmations: u64,
-    /// How often L1 is asked for news.
+    /// Interval between polls of L1.
     pub l1_poll: Duration,
     /// How long the source may hold other blocks than L1.
     pub l1_patience: Duration,
-    /// What runs blocks.
+    /// The engine that executes blocks.
     pub execution: EngineConfig,
-    /// What clients may take of the listener.
+    /// Limits for clients of the listener.
     pub limits: HttpLimits,
-    /// The sequencer that transactions are sent on to; without it they are refused.
+    /// The sequencer to forward transactions to. Without it they are refused.
     pub forward: Option<String>,
 }
 
@@ -77,20 +79,21 @@ pub enum ReplicaSource {
     Feed(String),
     /// The journal in this database.
     Database(DatabaseLocation),
-    /// L1, and nothing else.
+    /// L1 only.
     L1,
 }
 
 /// How a replica ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplicaEnd {
-    /// It was told to.
+    /// It was told to stop.
     Stopped,
-    /// What it follows is not what running it comes to.
+    /// Its source diverged from the execution.
     Diverged(Divergence),
 }
 
-/// A replica of a feed or a database that is ready to run: its journal run, the port bound.
+/// A replica of a feed or a database that is ready to run: its journal is executed and its port
+/// bound.
 #[derive(Debug)]
 pub struct Replica {
     writer: ReplicaWriter,
@@ -102,7 +105,7 @@ pub struct Replica {
     config: ReplicaConfig,
 }
 
-/// Runs a replica until `stop`; `ready` is told the address it listens on.
+/// Runs a replica until `stop`. `ready` receives the address it listens on.
 pub async fn run_replica(
     genesis: &Genesis,
     config: ReplicaConfig,
@@ -110,7 +113,7 @@ pub async fn run_replica(
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<ReplicaEnd> {
     if config.source == ReplicaSource::L1 {
-        // What L1 holds a sequencer takes over by itself. This one makes nothing of its own.
+        // A sequencer follows L1 by itself. This one makes no blocks of its own.
         crate::run(genesis, config.without_blocks(), stop, ready).await?;
         return Ok(ReplicaEnd::Stopped);
     }
@@ -125,7 +128,7 @@ impl ReplicaConfig {
         self.forward.clone().map_or(SubmissionRoute::Rejected, SubmissionRoute::Forwarded)
     }
 
-    /// A sequencer that makes no block.
+    /// The configuration of a sequencer that makes no blocks.
     fn without_blocks(self) -> SequencerConfig {
         let submission_route = self.submission_route();
         SequencerConfig {
@@ -137,12 +140,12 @@ impl ReplicaConfig {
             l1_poll: self.l1_poll,
             block_interval: LOOK_INTERVAL,
             heartbeat: NEVER,
-            // Not one may wait for L1.
+            // No block may wait for L1.
             backlog_entries_max: 0,
             checkpoint_blocks: CHECKPOINT_BLOCKS,
             execution: self.execution,
             pool: PoolLimits::default(),
-            // It promises nothing.
+            // It signs no promises.
             key: None,
             limits: self.limits,
             admin: None,
@@ -152,7 +155,7 @@ impl ReplicaConfig {
 }
 
 impl Replica {
-    /// Binds the port and brings the chain to where its own journal ends.
+    /// Binds the port and executes its own journal.
     pub async fn open(genesis: &Genesis, config: ReplicaConfig) -> anyhow::Result<Self> {
         let listener = turnpike_http::bind(config.listen)?;
         let chain = Chain::from_genesis(genesis);
@@ -170,7 +173,7 @@ impl Replica {
         let checksum = database.checksum_before(next).await?;
         let checksum = checksum.context("invariant: the journal's last row is there")?;
         let number = chain.head().header.number;
-        // Nothing is ever sent: transactions go elsewhere.
+        // The channel stays empty: transactions go elsewhere.
         let (events, _) = mpsc::channel(1);
         let (submission_route, pool) = (config.submission_route(), PoolLimits::default());
         let (shared, senders) =
@@ -185,7 +188,7 @@ impl Replica {
             follower: JournalFollower::new(next, number + 1, unsealed, unindexed),
             head,
             journal_end,
-            ran: Vec::new(),
+            executed: Vec::new(),
             unsealed: Vec::new(),
             batches: Vec::new(),
         };
@@ -197,12 +200,13 @@ impl Replica {
         Ok(Self { writer, watch, tracker, l1: client, listener, cursor, config })
     }
 
-    /// Where the API is served.
+    /// The address of the API.
     pub fn address(&self) -> anyhow::Result<SocketAddr> {
         Ok(self.listener.local_addr()?)
     }
 
-    /// Runs until `stop`, until the source turns out to be wrong, or until a part fails: then the others stop as well.
+    /// Runs until `stop`, until the source diverges, or until a part fails. The other parts then
+    /// stop as well.
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<ReplicaEnd> {
         let stop = stop.child_token();
         let shared = Arc::clone(&self.writer.shared);
@@ -219,7 +223,7 @@ impl Replica {
         }
     }
 
-    /// The only place where anything is taken over: one event at a time.
+    /// The only place that applies rows and L1 events: one at a time.
     async fn drive(self, stop: &CancellationToken) -> Result<(), ReplicaError> {
         let Self { mut writer, mut watch, tracker, l1, listener, cursor, config } = self;
         let shared = Arc::clone(&writer.shared);
@@ -245,25 +249,25 @@ impl Replica {
                 ended = &mut api => {
                     break ended_early("the API server", ended).map_err(Into::into);
                 },
-                Some(told) = news.recv() => if let Err(error) = watch.take(told).await {
+                Some(told) = news.recv() => if let Err(error) = watch.apply(told).await {
                     break Err(error);
                 },
                 Some(some) = rows.recv() => {
-                    // Where it runs the journal again it takes long, and what it leaves undone the next start does.
-                    match stop.run_until_cancelled(writer.take(some)).await {
+                    // Executing the journal again may take long. The next start does what is left.
+                    match stop.run_until_cancelled(writer.apply(some)).await {
                         Some(Ok(())) => {}
                         Some(Err(error)) => break Err(error),
                         None => break Ok(()),
                     }
                 }
-                _ = looks.tick() => if let Err(error) = watch.look(Instant::now()).await {
+                _ = looks.tick() => if let Err(error) = watch.compare(Instant::now()).await {
                     break Err(error);
                 },
             }
         };
-        // Nothing is served any more that this node does not vouch for.
+        // The API stops first: it must not serve what this replica has not verified.
         stop.cancel();
-        // With the watch goes the answer that the tracker may wait for.
+        // Dropping the watcher releases a tracker that waits for its reply.
         drop((news, rows, watch));
         for part in [&mut tracking, &mut api] {
             if !part.is_finished() {
@@ -275,7 +279,7 @@ impl Replica {
     }
 }
 
-/// Begins to read the source.
+/// Starts reading the source.
 fn start(
     source: &ReplicaSource,
     shared: &Shared,
@@ -296,14 +300,14 @@ fn start(
     }
 }
 
-/// The source has ended: what it gave before is taken over, and may be wrong already.
+/// The source ended. The rows it returned before are applied first, and may diverge already.
 async fn rows_left(
     ended: Result<Result<(), SourceError>, tokio::task::JoinError>,
     writer: &mut ReplicaWriter,
     rows: &mut mpsc::Receiver<Vec<JournalRow>>,
 ) -> Result<(), ReplicaError> {
     while let Some(some) = rows.recv().await {
-        writer.take(some).await?;
+        writer.apply(some).await?;
     }
     match ended.map_err(anyhow::Error::from)? {
         Ok(()) => Err(anyhow::anyhow!("the source ended").into()),

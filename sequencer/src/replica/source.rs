@@ -1,3 +1,5 @@
+//! Journal sources: where a replica's rows come from, and how it reconnects.
+
 use std::time::Duration;
 
 use alloy_primitives::{B64, B256};
@@ -8,16 +10,16 @@ use turnpike_storage::{JournalRow, StorageError};
 
 use super::Divergence;
 
-/// Pause after the first failure; twice as long after each that follows.
+/// Pause after the first failure. Each further failure doubles it.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// Longest pause.
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
-/// The next row that is wanted, and what it has to be chained to.
+/// The next row to read, and the checksum that it must follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SourceCursor {
-    /// Its sequence.
+    /// Its sequence number.
     pub(crate) next: u64,
     /// Checksum of the row before.
     pub(crate) checksum: B64,
@@ -25,34 +27,35 @@ pub(crate) struct SourceCursor {
 
 /// Where a journal's rows come from.
 pub(crate) trait JournalSource: Send + 'static {
-    /// Gets ready to give the rows from the cursor on.
+    /// Prepares to return the rows from the cursor on.
     fn connect(
         &mut self,
         cursor: SourceCursor,
     ) -> impl Future<Output = Result<(), SourceError>> + Send;
 
-    /// The next rows, one at least: waits until there is one. Each follows from the one before.
+    /// Returns the next rows, at least one, and waits for it if needed. Each row follows from the
+    /// one before.
     fn next(&mut self) -> impl Future<Output = Result<Vec<JournalRow>, SourceError>> + Send;
 
-    /// Where the rows that were given end.
+    /// The position after the returned rows.
     fn cursor(&self) -> SourceCursor;
 }
 
-/// Why a source gives no rows.
+/// Why a source returns no rows.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    /// It may give them later.
+    /// It may return them later.
     #[error("{0}")]
     Lost(String),
-    /// It has another journal.
+    /// Its journal diverges.
     #[error(transparent)]
     Diverged(#[from] Divergence),
-    /// It is of another chain.
-    #[error("the source is of another chain: it has genesis {found}, this one has {expected}")]
+    /// It belongs to another chain.
+    #[error("the source belongs to another chain: expected genesis {expected}, found {found}")]
     OtherChain {
         /// Id of this chain's genesis.
         expected: B256,
-        /// Id of the source's.
+        /// Id of the source's genesis.
         found: B256,
     },
 }
@@ -71,7 +74,8 @@ impl From<StorageError> for SourceError {
     }
 }
 
-/// Gives `rows` what a source has from the cursor on, through its failures, until `stop`. Ends with what no patience helps against.
+/// Sends the source's rows from the cursor on to `rows` until `stop`, and reconnects after
+/// failures. Ends with an error that a retry cannot fix.
 pub(crate) async fn pump<S: JournalSource>(
     mut source: S,
     mut cursor: SourceCursor,
@@ -90,7 +94,7 @@ pub(crate) async fn pump<S: JournalSource>(
         if cursor != from {
             pause = BACK_OFF;
         }
-        warn!(row = cursor.next, reason, "the source is lost, will try again");
+        warn!(row = cursor.next, reason, "source lost, reconnecting");
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
@@ -99,7 +103,7 @@ pub(crate) async fn pump<S: JournalSource>(
     }
 }
 
-/// Follows until the source fails; ends well once nobody wants rows any more.
+/// Follows the source until it fails. Returns `Ok` once the receiver of `rows` is gone.
 async fn follow<S: JournalSource>(
     source: &mut S,
     cursor: &mut SourceCursor,
@@ -113,7 +117,7 @@ async fn follow<S: JournalSource>(
         if rows.send(found).await.is_err() {
             return Ok(());
         }
-        // After they were handed over, and not before: nothing is missed if this is dropped in between.
+        // After the rows were sent: a cancellation in between misses none.
         *cursor = end;
     }
 }
@@ -124,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives a row at a time, and is lost after every second.
+    /// Returns one row at a time and fails after every second.
     struct Flaky {
         at: u64,
         given: u64,

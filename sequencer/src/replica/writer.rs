@@ -1,3 +1,23 @@
+//! Executes and persists what the follower demands.
+//!
+//! # Job
+//!
+//! It executes blocks, follows rewinds and writes verified rows.
+//!
+//! # Durability
+//!
+//! Writes go in this order: journal, checkpoints, index, head. A row is served once it is in this
+//! node's journal.
+//!
+//! # Recovery
+//!
+//! After a crash, [`restore`](crate::restore) brings the index to the end of this node's journal.
+//! The source continues from there.
+//!
+//! # Limits
+//!
+//! At most `BLOCKS_WAITING_MAX` executed blocks are held in memory before they are written.
+
 use std::{path::PathBuf, sync::Arc};
 
 use alloy_primitives::B256;
@@ -23,36 +43,36 @@ use crate::{
     unindexed::UnindexedTxs,
 };
 
-/// Blocks that ran and are not in the index, after which what there is is written: they are in memory.
+/// Executed blocks that are not indexed, after which they are written.
 const BLOCKS_WAITING_MAX: usize = 16;
 
-/// Does what a journal's rows demand, and keeps what was vouched for: journal, checkpoints, index, in this order.
+/// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct ReplicaWriter {
     pub(crate) genesis: Genesis,
     pub(crate) execution: EngineConfig,
-    /// The folder of checkpoints.
+    /// The directory of checkpoints.
     pub(crate) directory: PathBuf,
     pub(crate) shared: Arc<Shared>,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) follower: JournalFollower,
     pub(crate) head: watch::Sender<u64>,
     pub(crate) journal_end: watch::Sender<u64>,
-    /// Blocks that ran and that the journal has not yet, for the checkpoints.
-    pub(crate) ran: Vec<BlockOutcome>,
-    /// Blocks that ran, until their rows say that they came to the same.
+    /// Executed blocks that the journal does not hold yet, for the checkpoints.
+    pub(crate) executed: Vec<BlockOutcome>,
+    /// Executed blocks whose `Sealed` row has not arrived.
     pub(crate) unsealed: Vec<SealedBlock>,
-    /// What goes into the index once its rows are in the journal.
+    /// Index batches to write once the journal holds their rows.
     pub(crate) batches: Vec<IndexBatch>,
 }
 
-/// Why rows are not taken over.
+/// Why rows were not applied.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplicaError {
-    /// They are not true.
+    /// They diverge from their execution.
     #[error(transparent)]
     Diverged(#[from] Divergence),
-    /// This node cannot.
+    /// This node failed.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
 }
@@ -64,10 +84,10 @@ impl From<turnpike_storage::StorageError> for ReplicaError {
 }
 
 impl ReplicaWriter {
-    /// Takes rows over. What was found to be true before the first that is not, is kept.
-    pub(crate) async fn take(&mut self, rows: Vec<JournalRow>) -> Result<(), ReplicaError> {
+    /// Applies rows. Rows that were verified before a divergence are kept.
+    pub(crate) async fn apply(&mut self, rows: Vec<JournalRow>) -> Result<(), ReplicaError> {
         for row in rows {
-            if let Err(error) = self.take_row(row).await {
+            if let Err(error) = self.apply_row(row).await {
                 if matches!(error, ReplicaError::Diverged(_)) {
                     self.flush().await?;
                 }
@@ -77,7 +97,7 @@ impl ReplicaWriter {
         Ok(self.flush().await?)
     }
 
-    async fn take_row(&mut self, row: JournalRow) -> Result<(), ReplicaError> {
+    async fn apply_row(&mut self, row: JournalRow) -> Result<(), ReplicaError> {
         let next = row.sequence + 1;
         match self.follower.push(row)? {
             Some(FollowerTask::Run(block)) => self.run(block).await,
@@ -108,13 +128,13 @@ impl ReplicaWriter {
             self.unsealed.push(sealed_block_of(&chain, &outcome, block));
             outcome
         };
-        self.follower.ran(SealedEntry {
+        self.follower.executed(SealedEntry {
             number: outcome.header.number,
             hash: outcome.hash(),
             state_root: outcome.header.state_root,
         })?;
-        self.ran.push(outcome);
-        if self.ran.len() >= BLOCKS_WAITING_MAX {
+        self.executed.push(outcome);
+        if self.executed.len() >= BLOCKS_WAITING_MAX {
             self.flush().await?;
         }
         Ok(())
@@ -128,7 +148,7 @@ impl ReplicaWriter {
     ) -> Result<(), ReplicaError> {
         let Some(at) = self.unsealed.iter().position(|block| block.block.header.number == number)
         else {
-            // It was in the index at the start.
+            // The index held it at the start.
             return Ok(self.shared.database.note_sealed(number, written_at_ms).await?);
         };
         let mut block = self.unsealed.remove(at);
@@ -152,7 +172,8 @@ impl ReplicaWriter {
         void: Vec<(B256, u64)>,
     ) -> anyhow::Result<()> {
         let ReorgEntry { first_block, reason, waiting, refused } = entry;
-        // The row is among what is written now: should this end before the index knows of it, the next start reads it.
+        // The row is written now. If the process ends before the index has it, the next start reads
+        // it from the journal.
         self.flush().await?;
         warn!(first = first_block, reason, "rewinding blocks");
         self.rewind_chain(first_block - 1).await?;
@@ -173,7 +194,7 @@ impl ReplicaWriter {
         Ok(())
     }
 
-    /// Takes the chain back to a block that the index holds.
+    /// Rewinds the chain to a block that the index holds.
     async fn rewind_chain(&mut self, block: u64) -> anyhow::Result<()> {
         let shared = Arc::clone(&self.shared);
         if shared.chain.read().await.oldest_state() > block {
@@ -193,19 +214,19 @@ impl ReplicaWriter {
         Ok(())
     }
 
-    /// Writes what was vouched for.
+    /// Writes what was verified.
     async fn flush(&mut self) -> anyhow::Result<()> {
         let shared = Arc::clone(&self.shared);
-        let rows = self.follower.vouched();
+        let rows = self.follower.verified();
         if let Some(last) = rows.last() {
             let end = last.sequence + 1;
             let written = shared.database.append_rows(&rows).await;
             written.context("the journal cannot be written")?;
             self.journal_end.send_replace(end);
         }
-        if !self.ran.is_empty() {
+        if !self.executed.is_empty() {
             let chain = shared.chain.read().await;
-            for outcome in self.ran.drain(..) {
+            for outcome in self.executed.drain(..) {
                 self.checkpoints.push(&chain, outcome).await;
             }
         }
@@ -226,7 +247,7 @@ impl ReplicaWriter {
         Ok(())
     }
 
-    /// Ends: what the next start can use is written.
+    /// Writes a last checkpoint for the next start.
     pub(crate) async fn finish(self) {
         self.checkpoints.finish().await;
     }
