@@ -1,11 +1,8 @@
 use alloy_primitives::B256;
-use turnpike_l1::{Fees, Prices, SenderAccount};
 use turnpike_protocol::DataKind;
+use turnpike_tx_manager::{AccountState, FeeLimits, Fees, GasPrices};
 
-use crate::{
-    PostingConfig,
-    fees::{FeeLimits, bumped, larger},
-};
+use crate::PostingConfig;
 
 /// Share of the force window after which a deposit makes its batch due: one part in so many.
 const DEPOSIT_DUE_PART: u64 = 2;
@@ -25,8 +22,8 @@ pub(crate) struct Look {
     pub(crate) l1_time: u64,
     /// Now, in seconds.
     pub(crate) now: u64,
-    pub(crate) prices: Prices,
-    pub(crate) account: SenderAccount,
+    pub(crate) prices: GasPrices,
+    pub(crate) account: AccountState,
     /// Whether the journal holds what the inbox derives: nothing else can be built upon.
     pub(crate) is_journal_in_step: bool,
     /// The recorded batch for the next entry.
@@ -109,12 +106,12 @@ pub(crate) enum Decision {
 pub(crate) struct Send {
     pub(crate) batch: BatchSource,
     pub(crate) nonce: u64,
-    /// What it has to pay, at least.
-    pub(crate) floor: Option<Fees>,
+    /// What the transactions that it replaces bid.
+    pub(crate) replaced: Option<Fees>,
     /// Where its data has to be.
     pub(crate) kind: Option<DataKind>,
-    /// What it may offer, at most.
-    pub(crate) limits: Option<FeeLimits>,
+    /// What it may bid, at most.
+    pub(crate) limits: FeeLimits,
 }
 
 /// Which batch a transaction is to carry.
@@ -290,7 +287,7 @@ impl Posting {
         Send {
             batch,
             nonce: look.account.nonce,
-            floor: slot.map(|slot| bumped(&slot.fees, slot.kind)),
+            replaced: slot.map(|slot| slot.fees),
             kind: slot.map(|slot| slot.kind),
             limits: self.limits(look),
         }
@@ -307,12 +304,15 @@ impl Posting {
     }
 
     /// What may be offered: anything once a deposit is about to be overdue.
-    fn limits(&self, look: &Look) -> Option<FeeLimits> {
+    fn limits(&self, look: &Look) -> FeeLimits {
         let last_call = look.backlog.force_window / 4 * DEPOSIT_FORCED_QUARTERS;
-        (!is_deposit_older(look, last_call)).then_some(FeeLimits {
+        if is_deposit_older(look, last_call) {
+            return FeeLimits::NONE;
+        }
+        FeeLimits {
             max_fee_per_gas: self.config.max_fee_per_gas,
             max_fee_per_blob_gas: self.config.max_fee_per_blob_gas,
-        })
+        }
     }
 
     fn note_failure(&mut self, look: &Look, l1_transaction: B256) {
@@ -345,13 +345,15 @@ fn is_deposit_older(look: &Look, seconds: u64) -> bool {
 /// The transactions signed with one nonce, from oldest to newest.
 pub(crate) fn slot(attempts: impl Iterator<Item = (Fees, DataKind)>) -> Option<Slot> {
     attempts.fold(None, |slot: Option<Slot>, (fees, kind)| {
-        let fees = slot.map_or(fees, |slot| larger(&slot.fees, &fees));
+        let fees = slot.map_or(fees, |slot| slot.fees.max(&fees));
         Some(Slot { fees, kind })
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use turnpike_tx_manager::TxType;
+
     use super::*;
 
     const NOW: u64 = 1_000;
@@ -365,8 +367,8 @@ mod tests {
             l1_block: 100,
             l1_time: NOW,
             now: NOW,
-            prices: Prices { base_fee: 1, priority_fee: 1, blob_base_fee: 1 },
-            account: SenderAccount { nonce: 5, pending_nonce: 5, ..SenderAccount::default() },
+            prices: GasPrices { base_fee: 1, priority_fee: 1, blob_base_fee: 1 },
+            account: AccountState { nonce: 5, pending_nonce: 5, ..AccountState::default() },
             is_journal_in_step: true,
             in_flight: None,
             slot: None,
@@ -411,7 +413,7 @@ mod tests {
             posting().decide(&look())
         );
         let send = sent(posting().decide(&look()));
-        assert_eq!((send.batch, send.nonce, send.floor), (BatchSource::New, 5, None));
+        assert_eq!((send.batch, send.nonce, send.replaced), (BatchSource::New, 5, None));
         let mut full = young.clone();
         full.backlog.is_full = true;
         sent(posting().decide(&full));
@@ -429,9 +431,9 @@ mod tests {
         look.backlog.deposit_time = Some(NOW - 49);
         assert_eq!(posting().decide(&look), Decision::Wait(Wait::Filling));
         look.backlog.deposit_time = Some(NOW - 50);
-        assert!(sent(posting().decide(&look)).limits.is_some());
+        assert_ne!(sent(posting().decide(&look)).limits, FeeLimits::NONE);
         look.backlog.deposit_time = Some(NOW - 75);
-        assert!(sent(posting().decide(&look)).limits.is_none());
+        assert_eq!(sent(posting().decide(&look)).limits, FeeLimits::NONE);
     }
 
     #[test]
@@ -444,7 +446,8 @@ mod tests {
         let send = sent(posting().decide(&look));
         assert_eq!((send.batch, send.nonce), (BatchSource::Recorded, 5));
         assert_eq!(send.kind, Some(DataKind::Blobs), "blobs are replaced by blobs");
-        assert_eq!(send.floor.map(|floor| floor.max_fee_per_gas), Some(200));
+        let bumped = send.replaced.map(|fees| fees.bumped(TxType::Blobs));
+        assert_eq!(bumped.map(|fees| fees.max_fee_per_gas), Some(200));
     }
 
     #[test]
@@ -466,14 +469,14 @@ mod tests {
         look.in_flight.as_mut().expect("there").is_valid = false;
         let send = sent(posting().decide(&look));
         assert_eq!((send.batch, send.nonce), (BatchSource::New, 5));
-        assert!(send.floor.is_some(), "it replaces the old one");
+        assert!(send.replaced.is_some(), "it replaces the old one");
     }
 
     #[test]
     fn failures_are_waited_out_twice_as_long_each_time() {
         let mut posting = posting();
         let mut look = in_flight(Fate::Reverted);
-        look.account = SenderAccount { nonce: 6, pending_nonce: 6, ..look.account };
+        look.account = AccountState { nonce: 6, pending_nonce: 6, ..look.account };
         look.slot = None;
         assert_eq!(posting.decide(&look), Decision::Wait(Wait::Backoff));
         look.l1_block = 101;
@@ -498,13 +501,13 @@ mod tests {
         assert_eq!(sent(posting.decide(&foreign)).nonce, 5, "its place is taken");
         // Ours was recorded with 5, which went to another transaction.
         let mut displaced = in_flight(Fate::Displaced);
-        displaced.account = SenderAccount { nonce: 6, pending_nonce: 6, ..displaced.account };
+        displaced.account = AccountState { nonce: 6, pending_nonce: 6, ..displaced.account };
         displaced.slot = None;
         let send = sent(posting.decide(&displaced));
         assert_eq!((send.batch, send.nonce), (BatchSource::Recorded, 6));
         // Ours was recorded with 5, and L1 went back to 4.
         let mut gap = in_flight(Fate::Waiting);
-        gap.account = SenderAccount { nonce: 4, pending_nonce: 4, ..gap.account };
+        gap.account = AccountState { nonce: 4, pending_nonce: 4, ..gap.account };
         gap.slot = None;
         assert_eq!(posting.decide(&gap), Decision::Wait(Wait::InFlight));
         gap.l1_block = 103;

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use alloy::{providers::Provider as _, signers::local::PrivateKeySigner};
 use alloy_primitives::{B256, U256};
 use tracing::{info, warn};
-use turnpike_l1::{Append, AppendCall, Fees, L1Client, L1Error, L1Sender, L1View, Prices};
+use turnpike_l1::{Append, AppendCall, L1Client, L1Error, L1View};
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot, Parent, blob_data_bytes};
 use turnpike_storage::{Attempt, Database, OutboxBatch};
+use turnpike_tx_manager::{AccountClient, Fees, GasPrices};
 
 use crate::{
     DataMode, Faults, PostingConfig, Wait,
@@ -28,7 +29,7 @@ const ETHER: f64 = 1e18;
 pub struct Poster {
     pub(crate) config: ChainConfig,
     pub(crate) posting: PostingConfig,
-    pub(crate) sender: L1Sender,
+    pub(crate) sender: AccountClient,
     /// L1 up to its newest block: the next entry stands on what was included last.
     pub(crate) view: L1View,
     pub(crate) journal: Arc<Database>,
@@ -53,7 +54,7 @@ pub struct Poster {
 }
 
 /// What a stalled batch waits to see changed.
-type Circumstances = (u64, Prices, U256, u64);
+type Circumstances = (u64, GasPrices, U256, u64);
 
 /// What came of a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Poster {
         let config = genesis.config.clone();
         let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
         Self {
-            sender: L1Sender::new(client.clone(), key),
+            sender: AccountClient::new(&client, key),
             view: L1View::new(client, 0, genesis_output),
             journal,
             outbox,

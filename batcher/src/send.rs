@@ -1,20 +1,19 @@
 use alloy_primitives::B256;
+use anyhow::anyhow;
 use tracing::{error, info, warn};
-use turnpike_l1::{Append, AppendCall, Fees, L1Error};
+use turnpike_l1::{Append, AppendCall, L1Error};
 use turnpike_protocol::{DataKind, Effort, Entry, blob_data_bytes};
 use turnpike_storage::{Attempt, OutboxBatch};
+use turnpike_tx_manager::{FeePolicy, Fees, SignedTx, TxType, Urgency};
 
 use crate::{
     DataMode, Looked, PackError, Packed, Poster, Step, Wait,
     backlog::size,
     decide::{BatchSource, Look, Send},
-    fees::{DataSize, offer, worst_cost},
+    fees::DataSize,
     follow::matching,
     pack,
 };
-
-/// Room above the estimate, in percent: state may move between estimate and inclusion.
-const GAS_MARGIN_PERCENT: u64 = 20;
 
 /// Transactions up to which a batch is worth more effort: there is time for it when there is little to post.
 const THOROUGH_TRANSACTIONS_MAX: usize = 2_000;
@@ -37,7 +36,7 @@ impl Poster {
         let newest = self.outbox.newest_attempt(batch.entry).await?;
         let Some(newest) = newest else { return Ok(Looked::Waits(Wait::Nothing)) };
         let call = self.call_of(&batch)?;
-        if let Err(error) = self.sender.estimate_append(&call).await {
+        if let Err(error) = self.estimate(&call).await {
             return self.repack(look, error).await;
         }
         self.metrics.rebroadcasts.increment(1);
@@ -61,13 +60,13 @@ impl Poster {
             Ok(prepared) => prepared,
             Err(wait) => return Ok(Looked::Waits(wait)),
         };
-        let gas = match self.sender.estimate_append(&call).await {
+        let gas = match self.estimate(&call).await {
             Ok(gas) => gas,
             Err(error) if is_new => return self.rejected(&batch, error),
             Err(error) => return self.repack(look, error).await,
         };
-        let gas_limit = gas + gas * GAS_MARGIN_PERCENT / 100;
-        let worst = worst_cost(&fees, gas_limit, call.blobs());
+        let gas_limit = FeePolicy::default().gas_limit(gas);
+        let worst = fees.worst_cost(gas_limit, call.blobs());
         if worst > look.account.balance {
             if self.said_wait() != Some(Wait::Funds) {
                 warn!(
@@ -77,7 +76,9 @@ impl Poster {
             }
             return Ok(Looked::Waits(Wait::Funds));
         }
-        let signed = self.sender.sign_append(&call, send.nonce, gas_limit, &fees)?;
+        let inbox = self.view.client().deployment().inbox;
+        let sidecar = call.sidecar.as_deref();
+        let signed = self.sender.sign(call.to(inbox), sidecar, send.nonce, gas_limit, fees)?;
         let stored = |fee: u128| u64::try_from(fee).unwrap_or(i64::MAX as u64);
         let attempt = Attempt {
             l1_transaction: signed.hash,
@@ -101,7 +102,7 @@ impl Poster {
             self.faults.pass(Step::Replaced)?;
         }
         self.metrics.attempts.increment(1);
-        if send.floor.is_some() {
+        if send.replaced.is_some() {
             self.metrics.replacements.increment(1);
         }
         info!(
@@ -118,9 +119,17 @@ impl Poster {
         self.broadcast(&attempt, &call).await
     }
 
+    async fn estimate(&self, call: &AppendCall) -> Result<u64, L1Error> {
+        let inbox = self.view.client().deployment().inbox;
+        self.sender.estimate(&call.to(inbox), call.sidecar.as_deref()).await
+    }
+
     async fn broadcast(&mut self, attempt: &Attempt, call: &AppendCall) -> anyhow::Result<Looked> {
         let &Attempt { entry, l1_transaction, .. } = attempt;
-        match self.sender.broadcast_append(&attempt.raw, call).await {
+        let signed = SignedTx::decode(attempt.raw.clone(), self.sender.address());
+        let foreign = || anyhow!("another account has signed transaction {l1_transaction}");
+        let signed = signed.ok_or_else(foreign)?;
+        match self.sender.broadcast(&signed, call.sidecar.as_deref()).await {
             Ok(()) => {}
             Err(L1Error::Rejected(reason)) => {
                 self.metrics.refusals.increment(1);
@@ -160,7 +169,7 @@ impl Poster {
         send: &Send,
         batch: OutboxBatch,
     ) -> anyhow::Result<Result<Prepared, Wait>> {
-        let fees = offer(&look.prices, batch.kind, send.floor.as_ref(), send.limits.as_ref());
+        let fees = bid(look, send, batch.kind);
         let Some(fees) = fees else { return Ok(Err(Wait::Price)) };
         let call = self.call_of(&batch)?;
         Ok(Ok(Prepared { batch, call, fees }))
@@ -187,7 +196,7 @@ impl Poster {
             }
             Err(error) => return Err(error),
         };
-        let fees = offer(&look.prices, kind, send.floor.as_ref(), send.limits.as_ref());
+        let fees = bid(look, send, kind);
         let Some(fees) = fees else { return Ok(Err(Wait::Price)) };
         let Some(previous) = self.view.entries().last().copied() else {
             return Ok(Err(Wait::Inclusion));
@@ -319,4 +328,13 @@ impl Poster {
         }
         Ok(hash)
     }
+}
+
+/// The bid for a batch of this kind, if it is within the limits.
+fn bid(look: &Look, send: &Send, kind: DataKind) -> Option<Fees> {
+    let tx_type = match kind {
+        DataKind::Blobs => TxType::Blobs,
+        DataKind::None | DataKind::Calldata => TxType::Call,
+    };
+    Fees::bid(&look.prices, tx_type, send.replaced.as_ref(), &send.limits, Urgency::Normal)
 }

@@ -1,115 +1,73 @@
-use alloy::{
-    consensus::{
-        SignableTransaction as _, Transaction as _, TxEip1559, TxEnvelope,
-        transaction::SignerRecoverable as _,
-    },
-    eips::{BlockId, Decodable2718 as _, Encodable2718 as _},
-    network::TransactionBuilder as _,
-    providers::Provider as _,
-    rpc::types::TransactionRequest,
-};
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy::sol_types::SolCall;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use turnpike_protocol::OutputRoot;
 
-use crate::{Fees, L1Error, L1Sender};
+use crate::{ProposedOutput, Rollup};
 
 /// A call of a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The contract.
     pub to: Address,
-    /// Wei that go with it.
+    /// Wei that it carries.
     pub value: U256,
     /// Function and arguments.
     pub input: Bytes,
 }
 
-/// A signed call, whose hash is known before it is broadcast.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedCall {
-    /// Its hash.
-    pub hash: B256,
-    /// Its nonce.
-    pub nonce: u64,
-    /// What is called.
-    pub call: Call,
-    /// Gas that it may use.
-    pub gas_limit: u64,
-    /// What it offers.
-    pub fees: Fees,
-    /// Its EIP-2718 bytes.
-    pub raw: Bytes,
-}
+impl Call {
+    /// A call of a contract's function without ether.
+    pub fn of(to: Address, call: &impl SolCall) -> Self {
+        Self { to, value: U256::ZERO, input: call.abi_encode().into() }
+    }
 
-impl SignedCall {
-    /// The call that these bytes are, if one of `sender`'s.
-    pub fn read(raw: Bytes, sender: Address) -> Option<Self> {
-        let envelope = TxEnvelope::decode_2718_exact(&raw).ok()?;
-        if envelope.recover_signer().ok()? != sender {
-            return None;
-        }
-        let hash = *envelope.tx_hash();
-        let TxEnvelope::Eip1559(signed) = envelope else { return None };
-        let tx = signed.tx();
-        Some(Self {
-            hash,
-            nonce: tx.nonce,
-            call: Call { to: tx.to.into_to()?, value: tx.value, input: tx.input.clone() },
-            gas_limit: tx.gas_limit,
-            fees: Fees {
-                max_fee_per_gas: tx.max_fee_per_gas,
-                max_priority_fee_per_gas: tx.max_priority_fee_per_gas().unwrap_or_default(),
-                max_fee_per_blob_gas: 0,
-            },
-            raw,
-        })
+    /// The same call with ether.
+    #[must_use]
+    pub fn with_value(self, value: U256) -> Self {
+        Self { value, ..self }
     }
 }
 
-impl L1Sender {
-    /// How many transactions of the account L1 holds after the block with this hash.
-    pub async fn nonce_at(&self, block: B256) -> Result<u64, L1Error> {
-        let count = self.client().provider().get_transaction_count(self.address());
-        Ok(count.block_id(BlockId::hash(block)).await?)
-    }
-
-    /// Gas that a call takes on top of the newest block, fees left aside. [`L1Error::Rejected`] if it would revert.
-    pub async fn estimate_call(&self, call: &Call) -> Result<u64, L1Error> {
-        let request = TransactionRequest::default()
-            .with_from(self.address())
-            .with_to(call.to)
-            .with_value(call.value)
-            .with_input(call.input.clone());
-        let gas = self.client().provider().estimate_gas(request).block(BlockId::latest()).await;
-        gas.map_err(L1Error::of_transaction)
-    }
-
-    /// Signs a call.
-    pub fn sign_call(
-        &self,
-        call: Call,
-        nonce: u64,
-        gas_limit: u64,
-        fees: Fees,
-    ) -> Result<SignedCall, L1Error> {
-        let tx = TxEip1559 {
-            chain_id: self.client().deployment().chain_id,
-            nonce,
-            gas_limit,
-            max_fee_per_gas: fees.max_fee_per_gas,
-            max_priority_fee_per_gas: fees.max_priority_fee_per_gas,
-            to: TxKind::Call(call.to),
-            value: call.value,
-            input: call.input.clone(),
-            ..TxEip1559::default()
+/// The calls of a proposer.
+impl Call {
+    /// Proposes `output`, whose header is `header`, after entry `entry` on top of `parent`.
+    pub fn propose(
+        rollup: Address,
+        parent: &ProposedOutput,
+        (entry, acc): (u64, B256),
+        output: &OutputRoot,
+        header: Bytes,
+        bond: U256,
+    ) -> Self {
+        let proof = Rollup::OutputRootProof {
+            version: B256::ZERO,
+            stateRoot: output.state_root,
+            messagePasserStorageRoot: output.message_passer_storage_root,
+            latestBlockhash: output.block_hash,
         };
-        let signature = self.signature(&tx.signature_hash())?;
-        let envelope = TxEnvelope::from(tx.into_signed(signature));
-        let (hash, raw) = (*envelope.tx_hash(), envelope.encoded_2718().into());
-        Ok(SignedCall { hash, nonce, call, gas_limit, fees, raw })
+        let call = Rollup::proposeCall {
+            parentIndex: U256::from(parent.index),
+            parentClaim: parent.claim,
+            entry,
+            expectedAcc: acc,
+            proof,
+            header,
+        };
+        Self::of(rollup, &call).with_value(bond)
     }
 
-    /// Hands a signed call to L1. One that L1 already knows is fine.
-    pub async fn broadcast_call(&self, signed: &SignedCall) -> Result<(), L1Error> {
-        self.broadcast_raw(&signed.raw).await
+    /// Finalizes an output.
+    pub fn finalize(rollup: Address, output: u64) -> Self {
+        Self::of(rollup, &Rollup::finalizeCall { index: U256::from(output) })
+    }
+
+    /// Returns the bond of an output that is built on a rejected one.
+    pub fn void_output(rollup: Address, output: u64) -> Self {
+        Self::of(rollup, &Rollup::voidOutputCall { index: U256::from(output) })
+    }
+
+    /// Withdraws the caller's credited bonds from the rollup contract.
+    pub fn withdraw_bond(rollup: Address) -> Self {
+        Self::of(rollup, &Rollup::withdrawBondCall {})
     }
 }

@@ -95,7 +95,7 @@ impl From<alloy::transports::TransportError> for L1Error {
 
 impl L1Error {
     /// The answer to a transaction: an error that L1 itself states is a refusal.
-    pub(crate) fn of_transaction(error: alloy::transports::TransportError) -> Self {
+    pub fn of_transaction(error: alloy::transports::TransportError) -> Self {
         match error.as_error_resp() {
             Some(payload) => Self::Rejected(payload.to_string()),
             None => error.into(),

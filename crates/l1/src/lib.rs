@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! L1 node, beacon API ─► L1Client ─► L1View: entries, deposits, outputs, each checked against its accumulator
-//!                            └─────► L1Sender: signed transactions, hash and nonce known before they are broadcast
+//!                            └─────► Append, Call: what the tx manager signs
 //! ```
 //!
 //! All roles see L1 through this crate, and none believes more than it checks: entries and deposits must chain to the
@@ -23,17 +23,16 @@ mod error;
 pub mod memory;
 mod output;
 mod records;
-mod sender;
 mod sidecar;
 mod source;
 mod view;
 
-pub use append::{Append, AppendCall, Fees, Prices, SenderAccount, SignedAppend};
+pub use append::{Append, AppendCall, BlobSidecar};
 pub use bindings::{
     Dispute, Inbox, L1StandardBridge, L2StandardBridge, L2ToL1MessagePasser, Portal,
     PreimageOracle, RiscvStep, Rollup,
 };
-pub use call::{Call, SignedCall};
+pub use call::Call;
 pub use client::{L1Client, L1Endpoints, L1Head};
 pub use deploy::deploy;
 pub use dispute::{
@@ -43,6 +42,5 @@ pub use dispute::{
 pub use entry::{EntryPayload, EntrySource, PostedEntry};
 pub use error::{L1Error, Severity};
 pub use output::{OutputStatus, ProposedOutput, is_undisputed};
-pub use sender::{L1Sender, PreparedTx};
 pub use source::{Counts, L1Block, L1Source};
 pub use view::{Advance, L1View, Reorg};

@@ -5,15 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy::rpc::types::TransactionReceipt;
 use alloy_primitives::{Address, U256};
 use tracing::warn;
 use turnpike_game::{Action, ClaimError, PlayerView, ScheduledAction};
 use turnpike_l1::{Dispute, L1Error, Move, Rollup};
+use turnpike_tx_manager::{SendOutcome, TxCandidate, TxEvent};
 
 use crate::{
-    Event, Verifier,
-    challenger::Challenger,
-    sender::{Order, Outcome, Purpose, Sender},
+    Event, Verifier, challenger::Challenger, outbox::ChallengerTxManager, purpose::Purpose,
     think::Decision,
 };
 
@@ -40,20 +40,20 @@ impl Challenger {
             return Ok(());
         };
         let Some(sender) = &mut self.sender else { return Ok(()) };
-        sender.look(&head, read).await?;
-        for withdrawn in sender.take_withdrawn() {
-            report(withdrawn);
-        }
+        let observed = sender.observe(&head, read).await;
+        self.tell_sent(report);
+        observed?;
+        let Some(sender) = &self.sender else { return Ok(()) };
         let own = sender.address();
         let dues = self.duties(own, head.time, Reach::Judged);
         self.measure(own, &dues, head.time);
-        if self.sender.as_ref().is_some_and(Sender::is_upkeep_due) {
+        if self.sender.as_ref().is_some_and(ChallengerTxManager::is_maintenance_due) {
             // What was sent about an output by the last run of this challenger is not taken back before that output is
             // judged.
             let possible = self.duties(own, head.time, Reach::All);
             let wanted = possible.iter().flat_map(|due| self.purposes(due.action)).collect();
             if let Some(sender) = &mut self.sender {
-                sender.keep_up(&wanted).await?;
+                sender.maintain(&wanted).await?;
             }
         }
         let (started, reached) = (Instant::now(), self.verifier.next_entry());
@@ -124,7 +124,9 @@ impl Challenger {
         self.metrics.games_open.set(games.count() as f64);
         self.metrics.duties.set(dues.len() as f64);
         self.metrics.slack.set(slack);
-        self.metrics.unpaid.set(self.sender.as_ref().map_or(0, Sender::unpaid) as f64);
+        self.metrics
+            .unpaid
+            .set(self.sender.as_ref().map_or(0, ChallengerTxManager::unfunded) as f64);
     }
 
     /// What transactions may serve a duty.
@@ -182,7 +184,7 @@ impl Challenger {
                 return Ok(());
             }
         };
-        self.send(Order { purpose, call, deadline: due.deadline }).await?;
+        self.send(TxCandidate::call(purpose, call).by(due.deadline)).await?;
         Ok(())
     }
 
@@ -192,20 +194,43 @@ impl Challenger {
             warn!(?purpose, reason, "not certain enough to act");
         }
         if let Some(sender) = &mut self.sender {
-            sender.put_off(purpose);
+            sender.defer(purpose);
         }
     }
 
-    pub(crate) async fn send(&mut self, order: Order) -> anyhow::Result<Option<Outcome>> {
+    pub(crate) async fn send(
+        &mut self,
+        candidate: TxCandidate<Purpose>,
+    ) -> anyhow::Result<Option<SendOutcome>> {
         let Some(sender) = &mut self.sender else { return Ok(None) };
-        Ok(Some(sender.send(order).await?))
+        Ok(Some(sender.send(candidate).await?))
+    }
+
+    /// Turns the tx manager's events into metrics and events.
+    fn tell_sent(&mut self, report: &mut impl FnMut(Event)) {
+        let Some(sender) = &mut self.sender else { return };
+        for event in sender.take_events() {
+            match event {
+                TxEvent::Signed { is_replacement, .. } => self.metrics.sent(is_replacement),
+                TxEvent::Included { receipt, .. } => {
+                    let gas_used = u128::from(receipt.gas_used);
+                    let cost = gas_used.saturating_mul(receipt.effective_gas_price);
+                    self.metrics.included(cost, receipt.status());
+                    if receipt.status() {
+                        withdrawals(&receipt, sender.address()).into_iter().for_each(&mut *report);
+                    }
+                }
+            }
+        }
+        let l1 = sender.observation();
+        self.metrics.account(l1.balance, l1.prices.base_fee, sender.in_flight());
     }
 
     /// Takes out what was won or returned.
     async fn withdraw(&mut self) -> anyhow::Result<()> {
         let Some(sender) = &mut self.sender else { return Ok(()) };
         let own = sender.address();
-        if !sender.is_first_look() {
+        if !sender.is_new_block() {
             return Ok(());
         }
         let client = self.view.client();
@@ -219,19 +244,31 @@ impl Challenger {
         for (from, credit, call) in credits {
             if credit > U256::ZERO {
                 let purpose = Purpose::Withdraw { from };
-                self.send(Order { purpose, call, deadline: u64::MAX }).await?;
+                self.send(TxCandidate::call(purpose, call)).await?;
             }
         }
         Ok(())
     }
 
     fn say_funds(&mut self, account: Address, report: &mut impl FnMut(Event)) {
-        let waiting = self.sender.as_ref().map_or(0, Sender::unpaid);
+        let waiting = self.sender.as_ref().map_or(0, ChallengerTxManager::unfunded);
         if waiting > 0 && !self.is_out_of_funds {
             report(Event::OutOfFunds { account, waiting });
         }
         self.is_out_of_funds = waiting > 0;
     }
+}
+
+/// Bonds that a transaction has withdrawn.
+fn withdrawals(receipt: &TransactionReceipt, account: Address) -> Vec<Event> {
+    let logs = receipt.inner.logs().iter();
+    logs.filter_map(|log| {
+        let event = log.log_decode::<Dispute::BondWithdrawn>().ok()?;
+        let (from, l1_transaction) = (log.address(), receipt.transaction_hash);
+        let Dispute::BondWithdrawn { account: owner, amount } = event.inner.data;
+        (owner == account).then_some(Event::BondWithdrawn { from, wei: amount, l1_transaction })
+    })
+    .collect()
 }
 
 /// What the chain came to after each entry, by index.

@@ -6,17 +6,19 @@ use std::{
 use tokio::task::block_in_place;
 use tracing::{error, info, warn};
 use turnpike_game::{Calls, prove::BlockPosition};
-use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, ProposedOutput, Reorg};
+use turnpike_l1::{L1Client, L1Error, L1View, ProposedOutput, Reorg};
 use turnpike_protocol::{ChainConfig, Genesis};
 use turnpike_storage::{Database, genesis_id};
+use turnpike_tx_manager::{AccountClient, TxManager};
 
 use crate::{
     ChallengerConfig, Event, ProposeConfig, Summary, TraceCache, Verdict, Verifier,
     act::THOUGHT_MAX,
     enquiry::enquire,
     metrics::ChallengerMetrics,
+    outbox::{ChallengerTxManager, Outbox},
     peer::Peer,
-    sender::{Purpose, Sender},
+    purpose::Purpose,
     story::{Stage, Story},
 };
 
@@ -42,7 +44,7 @@ pub struct Challenger {
     pub(crate) verifier: Verifier,
     pub(crate) view: L1View,
     /// `None`: watch only.
-    pub(crate) sender: Option<Sender>,
+    pub(crate) sender: Option<ChallengerTxManager>,
     pub(crate) metrics: ChallengerMetrics,
     /// Runs of the machine on disputed blocks.
     pub(crate) traces: TraceCache,
@@ -76,9 +78,10 @@ impl Challenger {
                 Some(location) => Some(Database::open_plain(location, genesis_id(genesis)).await?),
                 None => None,
             };
-            let l1 = L1Sender::new(client.clone(), key);
+            let l1 = AccountClient::new(&client, key);
             info!(account = %l1.address(), "challenger is up");
-            sender = Some(Sender::open(l1, database, config.fees, metrics.clone()).await?);
+            let outbox = database.map(Outbox::new);
+            sender = Some(TxManager::open(l1, outbox, config.fees.into()).await?);
         }
         Ok(Self {
             config: genesis.config.clone(),
@@ -103,7 +106,7 @@ impl Challenger {
 
     /// What was seen and done so far.
     pub fn summary(&self) -> Summary {
-        let own = self.sender.as_ref().map(Sender::address);
+        let own = self.sender.as_ref().map(ChallengerTxManager::address);
         let challenges = self.view.disputes().challenges().iter();
         let challenged = challenges.filter(|it| Some(it.challenger) == own).count() as u64;
         let ok = self.judged.iter().skip(1).filter(|is_ok| **is_ok).count() as u64;
@@ -131,7 +134,7 @@ impl Challenger {
         self.tell_verdicts(report);
         derived?;
         acted?;
-        let is_settled = self.sender.as_ref().is_none_or(Sender::is_settled);
+        let is_settled = self.sender.as_ref().is_none_or(ChallengerTxManager::is_settled);
         let is_settled = is_settled && self.is_caught_up() && self.untold.is_empty();
         Ok(if is_settled { Progress::Settled } else { Progress::Busy })
     }
@@ -151,7 +154,7 @@ impl Challenger {
         self.untold.retain(|(output, _)| output.index < outputs);
         self.preparing = None;
         if let Some(sender) = &mut self.sender {
-            sender.go_back(block);
+            sender.rewind(block);
         }
         report(Event::Reorg { block, outputs });
     }
@@ -220,7 +223,7 @@ impl Challenger {
     /// Tells what has happened in disputes.
     fn tell(&mut self, report: &mut impl FnMut(Event)) {
         let stage = Stage {
-            own: self.sender.as_ref().map(Sender::address),
+            own: self.sender.as_ref().map(ChallengerTxManager::address),
             outputs: self.view.outputs(),
             disputes: self.view.disputes(),
             verifier: &self.verifier,
@@ -236,5 +239,20 @@ pub(crate) fn may_pass(error: &anyhow::Error) -> bool {
         Some(L1Error::Rejected(_)) => true,
         Some(error) => error.is_retryable(),
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use turnpike_tx_manager::TxManagerError;
+
+    use super::*;
+
+    #[test]
+    fn unreachable_l1_while_sending_is_retried() {
+        let unreachable = TxManagerError::from(L1Error::Unreachable(String::new()));
+        assert!(may_pass(&unreachable.into()));
+        let wrong = TxManagerError::from(L1Error::NotDeployed);
+        assert!(!may_pass(&wrong.into()));
     }
 }

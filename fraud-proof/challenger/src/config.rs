@@ -4,8 +4,7 @@ use alloy::signers::local::PrivateKeySigner;
 use turnpike_executor::EngineConfig;
 use turnpike_l1::L1Endpoints;
 use turnpike_storage::DatabaseLocation;
-
-use crate::FeePolicy;
+use turnpike_tx_manager::FeePolicy;
 
 /// How a challenger runs.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@
 //!          ├────► outputs ──────────────────────────────► judge ─┴─► Verdict ─► Event
 //!          │                             (a peer, if any) ─► enquire ─┘     │
 //!          └────► disputes ─► PlayerView: duties ◄─────────────────────────────────┘
-//!                                 └─► HonestClaims: answer ─► Calls ─► Sender ─► L1
+//!                                 └─► HonestClaims: answer ─► Calls ─► TxManager ─► L1
 //! ```
 //!
 //! [`Verifier`] is the whole judgement: synchronous, pure, and trusting nothing but the genesis file and what the
@@ -13,7 +13,7 @@
 //! a report more exact; it decides nothing.
 //!
 //! [`Challenger`] plays: what it has to do follows from L1 ([`PlayerView::duties`]), what it says from what it has derived
-//! ([`game`], [`prove`]), and one sender with a database of its own brings it onto L1, whatever happens in between.
+//! ([`game`], [`prove`]), and a tx manager with a database of its own brings it onto L1.
 //! [`L1Step`] takes the machine's steps by the contract, in an EVM of this process.
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
@@ -29,10 +29,11 @@ mod explanation;
 mod history;
 mod honest;
 mod metrics;
+mod outbox;
 mod peer;
 mod propose;
+mod purpose;
 mod replay;
-mod sender;
 mod service;
 mod story;
 mod think;
@@ -49,7 +50,7 @@ pub use explanation::{Explanation, explain};
 pub use honest::{HonestClaims, TraceCache};
 pub use peer::{Peer, PeerError};
 pub use replay::{FirstChange, Replay};
-pub use sender::FeePolicy;
 pub use service::run;
 pub use turnpike_derivation::DerivationError as VerifierError;
+pub use turnpike_tx_manager::FeePolicy;
 pub use verifier::{BatchDivergence, DerivedBlock, DerivedEntry, EngineFault, Verdict, Verifier};

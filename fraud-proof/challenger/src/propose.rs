@@ -2,12 +2,9 @@
 
 use tracing::{info, warn};
 use turnpike_derivation::{ProposerAction, ProposerView};
+use turnpike_tx_manager::{SendOutcome, TxCandidate};
 
-use crate::{
-    act::derived_outputs,
-    challenger::Challenger,
-    sender::{Order, Outcome, Purpose},
-};
+use crate::{act::derived_outputs, challenger::Challenger, purpose::Purpose};
 
 impl Challenger {
     /// Finalizes or proposes what is to be: one at a time.
@@ -17,7 +14,7 @@ impl Challenger {
         else {
             return Ok(());
         };
-        if sender.is_proposing() {
+        if sender.is_any_busy(Purpose::is_proposing) {
             return Ok(());
         }
         let derived = derived_outputs(&self.verifier);
@@ -30,36 +27,36 @@ impl Challenger {
             derived: &derived,
             outputs: self.view.outputs(),
         };
-        let order = match look.next_action() {
+        let candidate = match look.next_action() {
             None => return Ok(()),
             Some(ProposerAction::Finalize(output)) => self.finalization(output),
             Some(ProposerAction::Void(output)) => self.voiding(output),
             Some(ProposerAction::Propose { parent, entry }) => self.proposal(parent, entry),
         };
-        let Some(order) = order else { return Ok(()) };
-        let purpose = order.purpose.clone();
-        if let Some(Outcome::Sent(l1_transaction)) = self.send(order).await? {
+        let Some(candidate) = candidate else { return Ok(()) };
+        let purpose = candidate.purpose.clone();
+        if let Some(SendOutcome::Sent(l1_transaction)) = self.send(candidate).await? {
             info!(?purpose, %l1_transaction, "proposing");
         }
         Ok(())
     }
 
     /// Finalizes an output.
-    fn finalization(&self, output: u64) -> Option<Order> {
+    fn finalization(&self, output: u64) -> Option<TxCandidate<Purpose>> {
         let claim = self.view.outputs().get(usize::try_from(output).ok()?)?.claim;
         let call = self.calls.finalize(output);
-        Some(Order { purpose: Purpose::Finalize { output, claim }, call, deadline: u64::MAX })
+        Some(TxCandidate::call(Purpose::Finalize { output, claim }, call))
     }
 
     /// Returns the bond of an output that is built on a rejected one.
-    fn voiding(&self, output: u64) -> Option<Order> {
+    fn voiding(&self, output: u64) -> Option<TxCandidate<Purpose>> {
         let claim = self.view.outputs().get(usize::try_from(output).ok()?)?.claim;
         let call = self.calls.void_output(output);
-        Some(Order { purpose: Purpose::Void { output, claim }, call, deadline: u64::MAX })
+        Some(TxCandidate::call(Purpose::Void { output, claim }, call))
     }
 
     /// Proposes the derived output after an entry.
-    fn proposal(&self, parent: usize, entry: usize) -> Option<Order> {
+    fn proposal(&self, parent: usize, entry: usize) -> Option<TxCandidate<Purpose>> {
         let (parent, posted) = (self.view.outputs().get(parent)?, self.view.entries().get(entry)?);
         let index = posted.entry.index;
         let Some(derived) = self.verifier.entry(index) else {
@@ -68,6 +65,6 @@ impl Challenger {
         };
         let call = self.calls.propose(parent, posted, &derived.output, &derived.header);
         let purpose = Purpose::Propose { entry: index, acc: posted.acc };
-        Some(Order { purpose, call, deadline: u64::MAX })
+        Some(TxCandidate::call(purpose, call))
     }
 }

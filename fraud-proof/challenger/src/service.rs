@@ -53,9 +53,9 @@ pub async fn run(
 mod tests {
     use turnpike_executor::EngineConfig;
     use turnpike_l1::L1Endpoints;
+    use turnpike_tx_manager::FeePolicy;
 
     use super::*;
-    use crate::FeePolicy;
 
     #[test]
     fn a_challenger_can_be_spawned() {

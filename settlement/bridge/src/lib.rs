@@ -30,4 +30,5 @@ pub use stage::{
     DepositFacts, DepositStage, OutputFacts, ProvenFacts, WithdrawalFacts, WithdrawalStage,
 };
 pub use token::Token;
-pub use wallet::{Call, Wallet};
+pub use turnpike_l1::Call;
+pub use wallet::Wallet;

@@ -1,25 +1,36 @@
-use alloy::providers::Provider as _;
-use alloy_primitives::U256;
+use std::collections::BTreeSet;
+
+use alloy_primitives::{B256, U256};
 use tokio::task::block_in_place;
 use tracing::{info, warn};
 use turnpike_derivation::{DerivedChain, FollowError, Follower, ProposerAction, ProposerView};
 use turnpike_executor::ExecutionHook;
-use turnpike_l1::{L1Client, L1Error, L1Sender, L1View, OutputStatus, PreparedTx, Rollup};
+use turnpike_l1::{Call, L1Client, L1Error, L1View, OutputStatus, Rollup};
 use turnpike_protocol::{ChainConfig, Genesis, OutputRoot};
+use turnpike_tx_manager::{
+    AccountClient, FeePolicy, SendOutcome, TxCandidate, TxManager, TxManagerConfig, TxManagerError,
+    TxPurpose,
+};
 
 use crate::ProposerConfig;
 
-/// L1 blocks that transactions of an earlier run are waited for; then they are replaced.
-const UNKNOWN_BLOCKS_MAX: u64 = 20;
+/// What a proposer's transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ProposerPurpose {
+    /// Proposes an output after an entry with this accumulator.
+    Propose { entry: u64, acc: B256 },
+    /// Finalizes an output.
+    Finalize { output: u64 },
+    /// Returns the bond of an output that is built on a rejected one.
+    Void { output: u64 },
+    /// Withdraws credited bonds.
+    WithdrawBonds,
+}
 
-/// L1 blocks that a transaction waits before more is offered for it.
-const BUMP_BLOCKS: u64 = 5;
-
-/// A transaction that was sent, and the L1 block at that time.
-#[derive(Clone, Debug)]
-struct InFlight {
-    tx: PreparedTx,
-    since: u64,
+impl TxPurpose for ProposerPurpose {
+    fn is_standing(&self) -> bool {
+        true
+    }
 }
 
 /// Derives, decides, and has one transaction in flight.
@@ -29,14 +40,9 @@ pub(crate) struct Proposer {
     interval: u64,
     withdraw_bonds: bool,
     node: DerivedChain,
-    sender: L1Sender,
+    tx_manager: TxManager<ProposerPurpose>,
     /// What the chain came to after each entry, by index.
     derived: Vec<OutputRoot>,
-    in_flight: Option<InFlight>,
-    /// The L1 block at which a transaction was refused: it is tried again on the next.
-    refused_at: Option<u64>,
-    /// The L1 block at which transactions were first seen in flight that this run has not sent.
-    unknown_since: Option<u64>,
     /// Our outputs that were challenged at the last look, and those that were rejected.
     contested: Contested,
 }
@@ -59,19 +65,19 @@ impl Proposer {
         let genesis_output = follower.head().output;
         let client = L1Client::connect(config.l1.clone(), genesis).await?;
         client.check_genesis(genesis, &genesis_output).await?;
-        let sender = L1Sender::new(client.clone(), config.key.clone());
-        info!(account = %sender.address(), "proposer is up");
+        let account = AccountClient::new(&client, config.key.clone());
+        // An output that is proposed late costs more than gas does.
+        let fees = FeePolicy { max_fee_per_gas: u128::MAX, ..FeePolicy::default() };
+        let tx_manager = TxManager::in_memory(account, TxManagerConfig::from(fees));
+        info!(account = %tx_manager.address(), "proposer is up");
         let view = L1View::new(client, config.l1_confirmations, genesis_output);
         Ok(Self {
             config: genesis.config.clone(),
             interval: config.interval,
             withdraw_bonds: config.withdraw_bonds,
             node: DerivedChain::new(view, follower),
-            sender,
+            tx_manager,
             derived: vec![genesis_output],
-            in_flight: None,
-            refused_at: None,
-            unknown_since: None,
             contested: Contested::default(),
         })
     }
@@ -79,33 +85,17 @@ impl Proposer {
     /// Takes in what L1 has added and does the next thing that is to be done.
     pub(crate) async fn step(&mut self) -> anyhow::Result<()> {
         self.follow().await?;
-        if self.is_waiting().await? {
-            return Ok(());
+        let view = self.node.view();
+        let (Some(head), Some(read)) = (view.head(), view.last_read()) else { return Ok(()) };
+        self.tx_manager.observe(&head, read).await?;
+        if self.tx_manager.is_maintenance_due() {
+            self.tx_manager.maintain(&BTreeSet::new()).await?;
         }
-        let prepared = match self.prepare().await {
-            Err(error) => Err(error),
-            Ok(None) => return Ok(()),
-            Ok(Some(tx)) => self.send(tx).await,
-        };
-        if let Err(L1Error::Rejected(reason)) = &prepared {
-            // Somebody was first, say: the view will show it.
-            warn!(reason, "L1 refuses the transaction");
-            (self.in_flight, self.refused_at) = (None, self.node.view().last_read());
-            return Ok(());
+        // One transaction at a time. Until the view has read its block, its action would look due again.
+        if self.tx_manager.is_settled() {
+            self.act().await?;
         }
-        Ok(prepared?)
-    }
-
-    /// Hands a transaction to L1. It may arrive even if the answer does not.
-    async fn send(&mut self, tx: PreparedTx) -> Result<(), L1Error> {
-        let sent = self.sender.broadcast(&tx).await;
-        self.note(tx);
-        sent
-    }
-
-    fn note(&mut self, tx: PreparedTx) {
-        let since = self.node.view().head().map_or(0, |head| head.number);
-        self.in_flight = Some(InFlight { tx, since });
+        Ok(())
     }
 
     /// Derives and executes all that L1 holds.
@@ -113,6 +103,7 @@ impl Proposer {
         let reorg = self.node.advance().await?.reorg;
         if let Some(reorg) = reorg {
             warn!(l1_block = reorg.block, "L1 has reorganised");
+            self.tx_manager.rewind(reorg.block);
         }
         loop {
             let fed = usize::try_from(self.node.follower().next_entry()).unwrap_or(usize::MAX);
@@ -123,76 +114,14 @@ impl Proposer {
         }
     }
 
-    /// Whether there is a transaction to wait for, or another block.
-    async fn is_waiting(&mut self) -> Result<bool, L1Error> {
-        let last_read = self.node.view().last_read();
-        let now = self.node.view().head().map_or(0, |head| head.number);
-        if self.refused_at.is_some() && self.refused_at >= last_read {
-            return Ok(true);
-        }
-        if let Some(InFlight { tx, since }) = self.in_flight.clone() {
-            let hash = tx.hash;
-            match self.sender.receipt(hash).await? {
-                // Until the view has read its block, what it did would be done again.
-                Some(receipt) if receipt.block_number > last_read => return Ok(true),
-                Some(receipt) if !receipt.status() => {
-                    warn!(l1_transaction = %hash, "transaction failed on L1");
-                }
-                Some(_) => {}
-                None if self.sender.is_known(hash).await? => {
-                    if now >= since.saturating_add(BUMP_BLOCKS) {
-                        self.replace(&tx).await?;
-                    }
-                    return Ok(true);
-                }
-                None => warn!(l1_transaction = %hash, "L1 has lost a transaction"),
-            }
-            self.in_flight = None;
-        }
-        self.has_unknown().await
-    }
-
-    /// Offers more for a transaction that waits.
-    async fn replace(&mut self, waiting: &PreparedTx) -> Result<(), L1Error> {
-        let replacement = self.sender.prepare_replacement(waiting).await?;
-        let (hash, instead_of) = (replacement.hash, waiting.hash);
-        info!(l1_transaction = %hash, %instead_of, "offering more");
-        match self.send(replacement).await {
-            Err(L1Error::Rejected(reason)) => {
-                // The account may hold too little for it, say. The one that waits is waited for as long again.
-                warn!(reason, "L1 refuses the transaction");
-                self.note(waiting.clone());
-                Ok(())
-            }
-            sent => sent,
-        }
-    }
-
-    /// Whether transactions of an earlier run are in flight.
-    async fn has_unknown(&mut self) -> Result<bool, L1Error> {
-        let (provider, own) = (self.node.view().client().provider(), self.sender.address());
-        let included = provider.get_transaction_count(own).await?;
-        let pending = provider.get_transaction_count(own).pending().await?;
-        let now = self.node.view().head().map_or(0, |head| head.number);
-        if pending <= included {
-            self.unknown_since = None;
-            return Ok(false);
-        }
-        if self.unknown_since.is_none() {
-            info!(count = pending - included, "waiting for transactions of an earlier run");
-        }
-        let since = *self.unknown_since.get_or_insert(now);
-        Ok(now < since.saturating_add(UNKNOWN_BLOCKS_MAX))
-    }
-
-    /// Signs the transaction that is due, if one is.
-    async fn prepare(&mut self) -> Result<Option<PreparedTx>, L1Error> {
+    /// Sends the transaction that is due, if one is.
+    async fn act(&mut self) -> Result<(), TxManagerError> {
         let view = self.node.view();
-        let Some(head) = view.head() else { return Ok(None) };
+        let Some(head) = view.head() else { return Ok(()) };
         let look = ProposerView {
             config: &self.config,
             interval: self.interval,
-            own: self.sender.address(),
+            own: self.tx_manager.address(),
             l1_time: head.time,
             entries: view.entries(),
             derived: &self.derived,
@@ -204,22 +133,37 @@ impl Proposer {
             rejected: look.own(OutputStatus::Rejected),
         };
         self.note_contested(contested);
+        let rollup = self.node.view().client().deployment().rollup;
         match action {
-            Some(ProposerAction::Finalize(index)) => {
-                let tx = self.sender.prepare_finalize(index).await?;
-                info!(output = index, l1_transaction = %tx.hash, "output is being finalized");
-                Ok(Some(tx))
+            Some(ProposerAction::Finalize(output)) => {
+                let call = Call::finalize(rollup, output);
+                if let Some(tx) = self.send(ProposerPurpose::Finalize { output }, call).await? {
+                    info!(output, l1_transaction = %tx, "output is being finalized");
+                }
             }
-            Some(ProposerAction::Void(index)) => {
-                let tx = self.sender.prepare_void(index).await?;
-                info!(output = index, l1_transaction = %tx.hash, "a bond is being claimed back");
-                Ok(Some(tx))
+            Some(ProposerAction::Void(output)) => {
+                let call = Call::void_output(rollup, output);
+                if let Some(tx) = self.send(ProposerPurpose::Void { output }, call).await? {
+                    info!(output, l1_transaction = %tx, "a bond is being claimed back");
+                }
             }
-            Some(ProposerAction::Propose { parent, entry }) => {
-                self.propose(parent, entry).await.map(Some)
-            }
-            None if self.withdraw_bonds => self.withdraw().await,
-            None => Ok(None),
+            Some(ProposerAction::Propose { parent, entry }) => self.propose(parent, entry).await?,
+            None if self.withdraw_bonds => self.withdraw().await?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Hash of the transaction, if it was sent. One that L1 would refuse is tried again on the next block: somebody else
+    /// may have been first, and the view will show it.
+    async fn send(
+        &mut self,
+        purpose: ProposerPurpose,
+        call: Call,
+    ) -> Result<Option<B256>, TxManagerError> {
+        match self.tx_manager.send(TxCandidate::call(purpose, call)).await? {
+            SendOutcome::Sent(hash) => Ok(Some(hash)),
+            SendOutcome::Rejected(_) | SendOutcome::Deferred => Ok(None),
         }
     }
 
@@ -235,30 +179,37 @@ impl Proposer {
         self.contested = contested;
     }
 
-    async fn propose(&self, parent: usize, entry: usize) -> Result<PreparedTx, L1Error> {
+    async fn propose(&mut self, parent: usize, entry: usize) -> Result<(), TxManagerError> {
         let view = self.node.view();
         let (parent, posted) = (&view.outputs()[parent], &view.entries()[entry]);
         let derived = self.node.follower().output(posted.entry.index);
         let derived = derived.expect("invariant: decided by what was derived");
         let (index, bond) = (posted.entry.index, self.config.proposer_bond);
         let (output, header) = (&derived.output, alloy_rlp::encode(&derived.header).into());
-        let tx =
-            self.sender.prepare_propose(parent, index, posted.acc, output, header, bond).await?;
-        let (block, root) = (derived.header.number, output.hash());
-        info!(entry, block, %root, parent = parent.index, l1_transaction = %tx.hash, "output proposed");
-        Ok(tx)
+        let (block, root, parent_index) = (derived.header.number, output.hash(), parent.index);
+        let rollup = view.client().deployment().rollup;
+        let call = Call::propose(rollup, parent, (index, posted.acc), output, header, bond);
+        let purpose = ProposerPurpose::Propose { entry: index, acc: posted.acc };
+        if let Some(tx) = self.send(purpose, call).await? {
+            info!(entry, block, %root, parent = parent_index, l1_transaction = %tx, "output proposed");
+        }
+        Ok(())
     }
 
-    /// Takes out the bonds of outputs that became final, or were void.
-    async fn withdraw(&self) -> Result<Option<PreparedTx>, L1Error> {
+    /// Withdraws the bonds of outputs that became final, or void.
+    async fn withdraw(&mut self) -> Result<(), TxManagerError> {
         let client = self.node.view().client();
-        let rollup = Rollup::new(client.deployment().rollup, client.provider());
-        let credit = rollup.bondCredit(self.sender.address()).call().await?;
+        let address = client.deployment().rollup;
+        let rollup = Rollup::new(address, client.provider());
+        let credit = rollup.bondCredit(self.tx_manager.address()).call().await;
+        let credit = credit.map_err(L1Error::from)?;
         if credit == U256::ZERO {
-            return Ok(None);
+            return Ok(());
         }
-        let tx = self.sender.prepare_withdraw_bond().await?;
-        info!(wei = %credit, l1_transaction = %tx.hash, "bonds are being taken out");
-        Ok(Some(tx))
+        let call = Call::withdraw_bond(address);
+        if let Some(tx) = self.send(ProposerPurpose::WithdrawBonds, call).await? {
+            info!(wei = %credit, l1_transaction = %tx, "bonds are being taken out");
+        }
+        Ok(())
     }
 }

@@ -49,7 +49,7 @@ pub async fn run_with_hook(
 }
 
 fn severity(error: &anyhow::Error) -> Severity {
-    let l1 = error.downcast_ref::<L1Error>().map(L1Error::severity);
+    let l1 = error.chain().find_map(|cause| cause.downcast_ref::<L1Error>().map(L1Error::severity));
     let follow = error.downcast_ref::<FollowError>().map(FollowError::severity);
     l1.or(follow).unwrap_or(Severity::Critical)
 }

@@ -5,19 +5,34 @@ use tracing::debug;
 use turnpike_game::{
     Action, Calls, ClaimProvider, NextMove, PlayerView, ScheduledAction, next_move, opening,
 };
-use turnpike_l1::{Answer, Call, DisputedOutput, Fees, L1Client, L1Error, L1Sender, L1View, Phase};
+use turnpike_l1::{Answer, Call, DisputedOutput, L1Client, L1View, Phase};
 use turnpike_protocol::ChainConfig;
+use turnpike_tx_manager::{
+    AccountClient, FeePolicy, SendOutcome, TxCandidate, TxManager, TxManagerConfig, TxPurpose,
+};
 
 use crate::{AdversaryError, PlayStyle};
 
-/// Room above the estimate, in percent: state may move between estimate and inclusion.
-const GAS_MARGIN_PERCENT: u64 = 20;
+/// What a transaction is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum AdversaryPurpose {
+    /// Takes an action.
+    Act(Action),
+    /// Proposes an output after this entry.
+    Propose { entry: u64 },
+}
+
+impl TxPurpose for AdversaryPurpose {
+    fn is_standing(&self) -> bool {
+        matches!(self, Self::Propose { .. })
+    }
+}
 
 /// Plays all games of one dishonest account: an honest player's actions, answers and calls, with false claims and a
 /// [`PlayStyle`].
 #[derive(Debug)]
 pub struct AdversaryAccount {
-    sender: L1Sender,
+    tx_manager: TxManager<AdversaryPurpose>,
     calls: Calls,
     config: ChainConfig,
     style: PlayStyle,
@@ -45,13 +60,14 @@ pub struct MoveOutcome {
 impl AdversaryAccount {
     /// An account without outputs to challenge or defend yet.
     pub fn new(
-        sender: L1Sender,
+        account: AccountClient,
         client: &L1Client,
         config: &ChainConfig,
         style: PlayStyle,
     ) -> Self {
+        let fees = FeePolicy { max_fee_per_gas: u128::MAX, ..FeePolicy::default() };
         Self {
-            sender,
+            tx_manager: TxManager::in_memory(account, TxManagerConfig::from(fees)),
             calls: Calls::new(client.deployment(), config),
             config: config.clone(),
             style,
@@ -65,12 +81,44 @@ impl AdversaryAccount {
 
     /// Its address.
     pub const fn address(&self) -> Address {
-        self.sender.address()
+        self.tx_manager.address()
     }
 
-    /// Sends its transactions.
-    pub(crate) const fn sender(&self) -> &L1Sender {
-        &self.sender
+    /// Handles a reorg that has dropped the L1 blocks after `block`.
+    pub(crate) fn rewind(&mut self, block: u64) {
+        self.tx_manager.rewind(block);
+    }
+
+    /// Observes L1 at the view's head. Whether the view has read everything that the account has sent.
+    async fn observe(&mut self, view: &L1View) -> Result<bool, AdversaryError> {
+        let Some(head) = view.head() else { return Ok(false) };
+        self.tx_manager.observe(&head, head.number).await?;
+        let l1 = self.tx_manager.observation();
+        Ok(self.tx_manager.is_settled() && l1.pending_nonce <= l1.nonce)
+    }
+
+    /// Proposes an output after an entry, unless a transaction is in flight. Whether it was sent.
+    pub(crate) async fn propose(
+        &mut self,
+        view: &L1View,
+        entry: u64,
+        call: Call,
+    ) -> Result<bool, AdversaryError> {
+        let is_settled = self.observe(view).await?;
+        self.maintain(BTreeSet::new()).await?;
+        if !is_settled {
+            return Ok(false);
+        }
+        let candidate = TxCandidate::call(AdversaryPurpose::Propose { entry }, call);
+        let outcome = self.tx_manager.send(candidate).await?;
+        Ok(matches!(outcome, SendOutcome::Sent(_)))
+    }
+
+    async fn maintain(&mut self, wanted: BTreeSet<AdversaryPurpose>) -> Result<(), AdversaryError> {
+        if self.tx_manager.is_maintenance_due() {
+            self.tx_manager.maintain(&wanted).await?;
+        }
+        Ok(())
     }
 
     /// Sends the actions that are due, once the view holds everything that the account sent before.
@@ -80,11 +128,7 @@ impl AdversaryAccount {
         claims: &mut impl ClaimProvider,
     ) -> Result<Vec<MoveOutcome>, AdversaryError> {
         let Some(head) = view.head() else { return Ok(Vec::new()) };
-        let account = self.sender.account().await?;
-        // Transactions may have been included after the view was read. Then the actions that seem due are done already.
-        if account.pending_nonce > self.sender.nonce_at(head.hash).await? {
-            return Ok(Vec::new());
-        }
+        let is_settled = self.observe(view).await?;
         let actions = PlayerView {
             own: self.address(),
             l1_time: head.time,
@@ -95,23 +139,26 @@ impl AdversaryAccount {
             to_defend: &self.defend,
         }
         .actions();
-        let (mut outcomes, mut nonce) = (Vec::new(), account.nonce);
+        self.maintain(actions.iter().map(|it| AdversaryPurpose::Act(it.action)).collect()).await?;
+        // Transactions may have been included after the view was read. Then the actions that seem due are done already.
+        if !is_settled {
+            return Ok(Vec::new());
+        }
+        let mut outcomes = Vec::new();
         for ScheduledAction { action, deadline } in actions {
             if !self.acts(action, deadline, head.time) {
                 continue;
             }
             let Some(call) = self.call(action, view, claims)? else { continue };
-            match self.send(call, nonce).await {
-                Ok(()) => {
-                    nonce += 1;
-                    outcomes.push(MoveOutcome { action, refusal: None });
-                }
-                Err(L1Error::Rejected(reason)) => {
+            let candidate = TxCandidate::call(AdversaryPurpose::Act(action), call).by(deadline);
+            match self.tx_manager.send(candidate).await? {
+                SendOutcome::Sent(_) => outcomes.push(MoveOutcome { action, refusal: None }),
+                SendOutcome::Rejected(reason) => {
                     debug!(?action, reason, "L1 rejects the action");
                     self.refused.insert(action);
                     outcomes.push(MoveOutcome { action, refusal: Some(reason) });
                 }
-                Err(error) => return Err(error.into()),
+                SendOutcome::Deferred => {}
             }
         }
         Ok(outcomes)
@@ -128,18 +175,6 @@ impl AdversaryAccount {
             }
             _ => true,
         }
-    }
-
-    async fn send(&self, call: Call, nonce: u64) -> Result<(), L1Error> {
-        let prices = self.sender.prices().await?;
-        let gas = self.sender.estimate_call(&call).await?;
-        let fees = Fees {
-            max_fee_per_gas: 2 * prices.base_fee + prices.priority_fee,
-            max_priority_fee_per_gas: prices.priority_fee,
-            max_fee_per_blob_gas: 0,
-        };
-        let limit = gas + gas * GAS_MARGIN_PERCENT / 100;
-        self.sender.broadcast_call(&self.sender.sign_call(call, nonce, limit, fees)?).await
     }
 
     fn call(

@@ -6,8 +6,9 @@ use tokio::task::block_in_place;
 use tracing::warn;
 use turnpike_executor::Chain;
 use turnpike_game::Action;
-use turnpike_l1::{GameStatus, L1Client, L1Endpoints, L1Sender, L1View, OutputStatus, Side};
+use turnpike_l1::{Call, GameStatus, L1Client, L1Endpoints, L1View, OutputStatus, Side};
 use turnpike_protocol::{Genesis, OutputRoot};
+use turnpike_tx_manager::AccountClient;
 
 use crate::{
     AdversaryAccount, AdversaryError, AdversaryEvent, Attack, FalseClaims, InboxCopy, MoveOutcome,
@@ -76,12 +77,7 @@ impl Adversary {
             // A puppet challenges and then makes no move: it loses on purpose.
             let is_puppet = attack == Attack::Puppet && index > 0;
             let style = if is_puppet { PlayStyle::Silent } else { attack.style() };
-            AdversaryAccount::new(
-                L1Sender::new(client.clone(), key),
-                &client,
-                &genesis.config,
-                style,
-            )
+            AdversaryAccount::new(AccountClient::new(&client, key), &client, &genesis.config, style)
         };
         let accounts: Vec<_> = keys.into_iter().take(count).enumerate().map(account).collect();
         accounts.first().context("the adversary needs a key")?;
@@ -109,6 +105,7 @@ impl Adversary {
     ) -> Result<usize, AdversaryError> {
         if let Some(reorg) = self.view.advance().await?.reorg {
             warn!(l1_block = reorg.block, "L1 reorg");
+            self.accounts.iter_mut().for_each(|account| account.rewind(reorg.block));
         }
         self.report_losses(report);
         if !self.plan.as_ref().is_some_and(|plan| self.is_current(plan)) {
@@ -227,20 +224,18 @@ impl Adversary {
         report: &mut impl FnMut(AdversaryEvent),
     ) -> Result<usize, AdversaryError> {
         let FalseOutput { entry, output, header } = proposal;
-        let sender = self.accounts[0].sender();
-        let account = sender.account().await?;
         let posted = usize::try_from(*entry).ok().and_then(|at| self.view.entries().get(at));
         let planner = self.planner();
         let (Some(parent), Some(posted)) = (planner.parent(*entry), posted) else {
             return Ok(0);
         };
-        if account.pending_nonce > account.nonce {
-            return Ok(0);
-        }
         let bond = self.genesis.config.proposer_bond;
         let header = alloy_rlp::encode(header).into();
-        let tx = sender.prepare_propose(parent, *entry, posted.acc, output, header, bond).await?;
-        sender.broadcast(&tx).await?;
+        let rollup = self.view.client().deployment().rollup;
+        let call = Call::propose(rollup, parent, (*entry, posted.acc), output, header, bond);
+        if !self.accounts[0].propose(&self.view, *entry, call).await? {
+            return Ok(0);
+        }
         report(AdversaryEvent::Proposed {
             entry: *entry,
             root: output.hash(),

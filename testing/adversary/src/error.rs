@@ -7,6 +7,7 @@ use turnpike_l1::L1Error;
 use turnpike_program::Fault;
 use turnpike_protocol::{BatchError, DeriveError};
 use turnpike_state::WitnessError;
+use turnpike_tx_manager::TxManagerError;
 
 use crate::Attack;
 
@@ -33,6 +34,9 @@ pub enum AdversaryError {
     /// L1 fails.
     #[error(transparent)]
     L1(#[from] L1Error),
+    /// A transaction cannot be sent or followed.
+    #[error(transparent)]
+    TxManager(#[from] TxManagerError),
     /// Derivation does not take an entry.
     #[error(transparent)]
     Derivation(#[from] DerivationError),
@@ -63,8 +67,10 @@ impl AdversaryError {
     /// Whether the next step may succeed.
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::L1(L1Error::Rejected(_)) | Self::ClaimError(_) => true,
-            Self::L1(error) => error.is_retryable(),
+            Self::L1(L1Error::Rejected(_))
+            | Self::TxManager(TxManagerError::L1(L1Error::Rejected(_)))
+            | Self::ClaimError(_) => true,
+            Self::L1(error) | Self::TxManager(TxManagerError::L1(error)) => error.is_retryable(),
             _ => false,
         }
     }

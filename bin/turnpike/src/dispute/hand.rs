@@ -4,15 +4,15 @@ use alloy_primitives::{Address, B256};
 use anyhow::{Context as _, bail};
 use serde::Serialize;
 use turnpike_game::{Call, prove::grouped};
-use turnpike_l1::{L1Client, L1Sender};
+use turnpike_l1::L1Client;
+use turnpike_tx_manager::{AccountClient, FeePolicy, OneShot, TxManagerConfig};
 
 use crate::{common::Key, vm::Format};
 
 /// Sends calls, one after the other.
 #[derive(Debug)]
 pub(super) struct Hand {
-    sender: L1Sender,
-    poll: Duration,
+    sender: OneShot,
     format: Format,
 }
 
@@ -34,7 +34,9 @@ impl Hand {
     ) -> anyhow::Result<Self> {
         let key = key.signer().context("--key")?;
         let poll = Duration::from_millis(poll_ms.max(1));
-        Ok(Self { sender: L1Sender::new(client.clone(), key), poll, format })
+        let fees = FeePolicy { max_fee_per_gas: u128::MAX, ..FeePolicy::default() };
+        let account = AccountClient::new(client, key);
+        Ok(Self { sender: OneShot::new(account, TxManagerConfig::from(fees), poll), format })
     }
 
     pub(super) const fn address(&self) -> Address {
@@ -42,23 +44,18 @@ impl Hand {
     }
 
     /// Makes a call and waits until L1 holds it.
-    pub(super) async fn send(&self, what: impl fmt::Display, call: &Call) -> anyhow::Result<()> {
-        let Call { to, value, input } = call.clone();
-        let tx = self.sender.prepare_call(to, value, input).await.context("L1 refuses")?;
-        self.sender.broadcast(&tx).await?;
-        let receipt = loop {
-            if let Some(receipt) = self.sender.receipt(tx.hash).await? {
-                break receipt;
-            }
-            if !self.sender.is_known(tx.hash).await? {
-                bail!("L1 has dropped transaction {}", tx.hash);
-            }
-            tokio::time::sleep(self.poll).await;
-        };
+    pub(super) async fn send(
+        &mut self,
+        what: impl fmt::Display,
+        call: &Call,
+    ) -> anyhow::Result<()> {
+        self.sender.send(call.clone()).await.context("L1 refuses")?;
+        let receipt = self.sender.confirm().await?;
+        let l1_transaction = receipt.transaction_hash;
         if !receipt.status() {
-            bail!("L1 transaction {} failed: something else came before it", tx.hash);
+            bail!("L1 transaction {l1_transaction} failed: something else came before it");
         }
-        let sent = Sent { call: what.to_string(), l1_transaction: tx.hash, gas: receipt.gas_used };
+        let sent = Sent { call: what.to_string(), l1_transaction, gas: receipt.gas_used };
         match self.format {
             Format::Text => println!("{sent}"),
             Format::Json => println!("{}", serde_json::to_string(&sent)?),

@@ -34,7 +34,7 @@ pub(super) async fn play(args: &MoveArgs) -> anyhow::Result<ExitCode> {
     let client = session.view.client();
     let key = args.key.as_ref().filter(|_| !args.dry_run);
     let poll_ms = args.chain.l1_poll_ms;
-    let hand = key.map(|key| Hand::new(client, key, poll_ms, args.format)).transpose()?;
+    let mut hand = key.map(|key| Hand::new(client, key, poll_ms, args.format)).transpose()?;
     let account = match (&hand, &args.key) {
         (Some(hand), _) => Some(hand.address()),
         (None, Some(key)) => Some(key.signer().context("--key")?.address()),
@@ -45,7 +45,7 @@ pub(super) async fn play(args: &MoveArgs) -> anyhow::Result<ExitCode> {
     let calls = Calls::new(client.deployment(), session.config());
     let calls = find(args, &session, &turn, output, bisection, &calls).await?;
     for (what, call) in &calls {
-        match (&hand, args.format) {
+        match (&mut hand, args.format) {
             (Some(hand), _) => hand.send(what, call).await?,
             (None, Format::Text) => println!("{}", Dry::new(what, call)),
             (None, Format::Json) => println!("{}", serde_json::to_string(&Dry::new(what, call))?),

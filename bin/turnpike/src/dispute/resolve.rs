@@ -12,7 +12,7 @@ use crate::common::ether;
 pub(super) async fn resolve(args: &ResolveArgs) -> anyhow::Result<ExitCode> {
     let mut session = Session::look(&args.chain).await?;
     let client = session.view.client().clone();
-    let hand = Hand::new(&client, &args.key, args.chain.l1_poll_ms, args.format)?;
+    let mut hand = Hand::new(&client, &args.key, args.chain.l1_poll_ms, args.format)?;
     let calls = Calls::new(client.deployment(), session.config());
     let mut done = 0;
     loop {

@@ -11,9 +11,10 @@ use turnpike_challenger::{
 };
 use turnpike_executor::{Chain, EngineConfig};
 use turnpike_game::Calls;
-use turnpike_l1::{Append, Call, Dispute, L1Client, L1Sender, L1View, ProposedOutput, Rollup};
+use turnpike_l1::{Append, Call, Dispute, L1Client, L1View, ProposedOutput, Rollup};
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot};
 use turnpike_test_anvil::Anvil;
+use turnpike_tx_manager::{AccountClient, OneShot, TxManagerConfig};
 
 /// Keys of anvil's accounts 1 and 6 to 9: a griefer, the deployer, the batcher, the proposer, the challenger.
 const KEYS: [(u32, B256); 5] = [
@@ -84,8 +85,8 @@ impl World {
         L1Client::connect(self.anvil.url(), &self.genesis).await.expect("connects")
     }
 
-    pub(crate) async fn sender(&self, index: u32) -> L1Sender {
-        L1Sender::new(self.client().await, account(index))
+    pub(crate) async fn sender(&self, index: u32) -> AccountClient {
+        AccountClient::new(&self.client().await, account(index))
     }
 
     pub(crate) fn calls(&self) -> Calls {
@@ -113,15 +114,16 @@ impl World {
         };
         let sender = self.sender(7).await;
         let call = append.call().expect("calldata");
-        let gas = sender.estimate_append(&call).await.expect("passes");
+        let call = call.to(self.genesis.l1.expect("deployed").inbox);
+        let gas = sender.estimate(&call, None).await.expect("passes");
         let nonce = sender.account().await.expect("answers").nonce;
-        let fees = turnpike_l1::Fees {
+        let fees = turnpike_tx_manager::Fees {
             max_fee_per_gas: 100_000_000_000,
             max_priority_fee_per_gas: 1,
             max_fee_per_blob_gas: 0,
         };
-        let signed = sender.sign_append(&call, nonce, gas * 2, &fees).expect("signs");
-        sender.broadcast_append(&signed.raw, &call).await.expect("takes it");
+        let signed = sender.sign(call, None, nonce, gas * 2, fees).expect("signs");
+        sender.broadcast(&signed, None).await.expect("takes it");
         self.anvil.mine().await;
     }
 
@@ -159,24 +161,20 @@ impl World {
         let parent = view.outputs()[parent].clone();
         let bond = self.genesis.config.proposer_bond;
         let header = alloy_rlp::encode(&header).into();
-        let sender = self.sender(8).await;
-        let proposed = sender
-            .prepare_propose(&parent, entry.entry.index, entry.acc, &output, header, bond)
-            .await
-            .expect("passes");
-        sender.broadcast(&proposed).await.expect("takes it");
-        self.anvil.mine().await;
+        let rollup = self.genesis.l1.expect("deployed").rollup;
+        let place = (entry.entry.index, entry.acc);
+        self.send(8, Call::propose(rollup, &parent, place, &output, header, bond)).await;
         view.outputs().len() as u64
     }
 
     /// Sends a call of somebody's and mines it.
     pub(crate) async fn send(&self, index: u32, call: Call) {
+        let poll = std::time::Duration::from_millis(10);
         let sender = self.sender(index).await;
-        let tx = sender.prepare_call(call.to, call.value, call.input).await.expect("passes");
-        sender.broadcast(&tx).await.expect("takes it");
+        let mut sender = OneShot::new(sender, TxManagerConfig::default(), poll);
+        sender.send(call).await.expect("takes it");
         self.anvil.mine().await;
-        let receipt = sender.receipt(tx.hash).await.expect("answers").expect("mined");
-        assert!(receipt.status(), "it reverted");
+        assert!(sender.confirm().await.expect("mined").status(), "it reverted");
     }
 
     pub(crate) fn database(&self) -> PathBuf {

@@ -59,7 +59,7 @@ pub(super) async fn force(args: &ForceArgs) -> anyhow::Result<ExitCode> {
                 _data: Bytes::new(),
             };
             let call = Call::of(MESSAGE_PASSER, &call);
-            (call.to, amount, call.data)
+            (call.to, amount, call.input)
         }
         (None, Some(to)) => (to, args.value, args.data.clone()),
         (None, None) => bail!("--to or --withdraw is needed"),

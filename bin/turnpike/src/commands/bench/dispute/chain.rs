@@ -1,11 +1,12 @@
 use std::time::Duration;
 
-use alloy_primitives::{B256, Bytes, U256};
+use alloy_primitives::B256;
 use anyhow::{Context as _, ensure};
 use tempfile::TempDir;
 use turnpike_bench::ProvenBlock;
-use turnpike_l1::{Inbox, L1Client, L1Sender, L1View};
+use turnpike_l1::{Call, Inbox, L1Client, L1View};
 use turnpike_protocol::{Batch, BatchBlock, Effort, Genesis, StateRootPrefix, TxEnvelope};
+use turnpike_tx_manager::{AccountClient, OneShot, TxManagerConfig};
 
 use crate::{
     commands::dev::{Accounts, L1},
@@ -87,17 +88,11 @@ async fn post(
         origin: newest.entry.index,
         data: batch.encode(genesis.config.batch_limits(), Effort::Fast)?.into(),
     };
-    let input: Bytes = alloy::sol_types::SolCall::abi_encode(&call).into();
-    let sender = L1Sender::new(client, accounts.batcher());
     let inbox = view.client().deployment().inbox;
-    let tx = sender.prepare_call(inbox, U256::ZERO, input).await?;
-    sender.broadcast(&tx).await?;
-    let receipt = loop {
-        match sender.receipt(tx.hash).await? {
-            Some(receipt) => break receipt,
-            None => tokio::time::sleep(POLL).await,
-        }
-    };
+    let account = AccountClient::new(&client, accounts.batcher());
+    let mut sender = OneShot::new(account, TxManagerConfig::default(), POLL);
+    sender.send(Call::of(inbox, &call)).await?;
+    let receipt = sender.confirm().await?;
     ensure!(receipt.status(), "the inbox refuses the entry");
     Ok(())
 }

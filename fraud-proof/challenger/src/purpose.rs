@@ -1,5 +1,6 @@
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
+use turnpike_tx_manager::TxPurpose;
 
 /// What a transaction is for. It names what it is about so closely that after a reorg it is not taken for something else.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,13 +28,10 @@ pub(crate) enum Purpose {
     Finalize { output: u64, claim: B256 },
     /// To have the bond of the output with this claim returned, which is built on a rejected one.
     Void { output: u64, claim: B256 },
-    /// Nothing: only the nonce is to be used up.
-    Nothing,
 }
 
-impl Purpose {
-    /// Whether it is worth having once it is on its way, whatever comes.
-    pub(crate) const fn is_standing(&self) -> bool {
+impl TxPurpose for Purpose {
+    fn is_standing(&self) -> bool {
         matches!(
             self,
             Self::Withdraw { .. }
@@ -41,6 +39,13 @@ impl Purpose {
                 | Self::Finalize { .. }
                 | Self::Void { .. }
         )
+    }
+}
+
+impl Purpose {
+    /// Whether it brings an output to L1, or closer to being final.
+    pub(crate) const fn is_proposing(&self) -> bool {
+        matches!(self, Self::Propose { .. } | Self::Finalize { .. } | Self::Void { .. })
     }
 
     /// As it is stored.

@@ -1,0 +1,77 @@
+use std::fmt::Debug;
+
+use alloy::rpc::types::TransactionReceipt;
+use alloy_primitives::B256;
+use turnpike_l1::{BlobSidecar, Call};
+
+/// What a transaction is for. The owner names it so closely that the name fits one transaction only, also after a reorg:
+/// the tx manager never has two transactions with one purpose in flight.
+pub trait TxPurpose: Clone + Debug + Ord + Send + Sync + 'static {
+    /// Whether a signed transaction stays wanted until it is on chain, whatever the owner wants by then.
+    fn is_standing(&self) -> bool {
+        false
+    }
+}
+
+/// A single purpose, for owners that send one transaction at a time.
+impl TxPurpose for () {
+    fn is_standing(&self) -> bool {
+        true
+    }
+}
+
+/// A call or blob transaction to bring on chain.
+#[derive(Clone, Debug)]
+pub struct TxCandidate<P> {
+    /// What it is for.
+    pub purpose: P,
+    /// What is called.
+    pub call: Call,
+    /// Blobs that it carries.
+    pub sidecar: Option<BlobSidecar>,
+    /// Timestamp, in seconds, of the last block that it is good for; [`u64::MAX`] if it has time.
+    pub deadline: u64,
+}
+
+impl<P> TxCandidate<P> {
+    /// A call without a deadline.
+    pub const fn call(purpose: P, call: Call) -> Self {
+        Self { purpose, call, sidecar: None, deadline: u64::MAX }
+    }
+
+    /// The same candidate, good until the block with this timestamp.
+    #[must_use]
+    pub fn by(self, deadline: u64) -> Self {
+        Self { deadline, ..self }
+    }
+}
+
+/// Result of handing a candidate to the tx manager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// The transaction with this hash is signed, recorded and broadcast.
+    Sent(B256),
+    /// The chain would refuse the transaction, for this reason. It is not tried again before the next block.
+    Rejected(String),
+    /// The candidate has to wait: for a lower base fee, for transactions before it, or for funds.
+    Deferred,
+}
+
+/// Something that happened to the tx manager's transactions. The owner turns events into its own events and metrics.
+#[derive(Clone, Debug)]
+pub enum TxEvent<P> {
+    /// A transaction was signed and recorded.
+    Signed {
+        /// What it is for; `None` if it cancels a nonce.
+        purpose: Option<P>,
+        /// Whether it replaces another one with the same nonce.
+        is_replacement: bool,
+    },
+    /// A block holds a transaction. It may have failed.
+    Included {
+        /// What it is for; `None` if it cancels a nonce.
+        purpose: Option<P>,
+        /// Its receipt.
+        receipt: Box<TransactionReceipt>,
+    },
+}

@@ -1,0 +1,168 @@
+use alloy::{
+    eips::{BlockId, BlockNumberOrTag, eip7594::BlobTransactionSidecarEip7594},
+    network::TransactionBuilder as _,
+    providers::{DynProvider, Provider as _},
+    rpc::types::{TransactionReceipt, TransactionRequest},
+    signers::local::PrivateKeySigner,
+};
+use alloy_primitives::{Address, B256, U256};
+use turnpike_l1::{Call, L1Client, L1Error, L1Head};
+
+use crate::{Fees, GasPrices, SignedTx};
+
+/// Blocks whose priority fees are looked at.
+const FEE_HISTORY_BLOCKS: u64 = 5;
+
+/// Of the priority fees in a block, the share that is lower, in percent.
+const PRIORITY_FEE_PERCENTILE: f64 = 30.0;
+
+/// Least priority fee per gas, in wei: what common nodes accept.
+const PRIORITY_FEE_MIN: u128 = 1_000_000;
+
+/// An account's nonces and balance on its chain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountState {
+    /// Transactions in blocks.
+    pub nonce: u64,
+    /// The same, with those in the endpoint's pool.
+    pub pending_nonce: u64,
+    /// Balance, in wei.
+    pub balance: U256,
+}
+
+/// One account's key and its connection to a chain: estimates, signs and broadcasts, and decides nothing.
+#[derive(Clone, Debug)]
+pub struct AccountClient {
+    provider: DynProvider,
+    chain_id: u64,
+    signer: PrivateKeySigner,
+}
+
+impl AccountClient {
+    /// The account of `key` on the chain of `client`.
+    pub fn new(client: &L1Client, key: PrivateKeySigner) -> Self {
+        Self::connected(client.provider().clone(), client.deployment().chain_id, key)
+    }
+
+    /// The account of `key` on the chain with this id.
+    pub const fn connected(provider: DynProvider, chain_id: u64, key: PrivateKeySigner) -> Self {
+        Self { provider, chain_id, signer: key }
+    }
+
+    /// The account.
+    pub const fn address(&self) -> Address {
+        self.signer.address()
+    }
+
+    /// The newest block.
+    pub async fn head(&self) -> Result<L1Head, L1Error> {
+        let block = self.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
+        let block = block.ok_or_else(|| L1Error::NotYet("there is no latest block".to_owned()))?;
+        let (number, time) = (block.header.number, block.header.timestamp);
+        Ok(L1Head { number, hash: block.header.hash, time, finalized: None })
+    }
+
+    /// Nonces and balance.
+    pub async fn account(&self) -> Result<AccountState, L1Error> {
+        Ok(AccountState {
+            nonce: self.provider.get_transaction_count(self.address()).await?,
+            pending_nonce: self.provider.get_transaction_count(self.address()).pending().await?,
+            balance: self.provider.get_balance(self.address()).await?,
+        })
+    }
+
+    /// How many transactions of the account are on chain after the block with this hash.
+    pub async fn nonce_at(&self, block: B256) -> Result<u64, L1Error> {
+        let count = self.provider.get_transaction_count(self.address());
+        Ok(count.block_id(BlockId::hash(block)).await?)
+    }
+
+    /// Prices of the next block, blob gas included.
+    pub async fn prices(&self) -> Result<GasPrices, L1Error> {
+        let blob_base_fee = self.provider.get_blob_base_fee().await?;
+        Ok(GasPrices { blob_base_fee, ..self.gas_prices().await? })
+    }
+
+    /// Prices of the next block, with a blob base fee of zero: for accounts that send no blobs.
+    pub async fn gas_prices(&self) -> Result<GasPrices, L1Error> {
+        let history = self
+            .provider
+            .get_fee_history(
+                FEE_HISTORY_BLOCKS,
+                BlockNumberOrTag::Latest,
+                &[PRIORITY_FEE_PERCENTILE],
+            )
+            .await?;
+        let missing = || L1Error::NotYet("the fee history is empty".to_owned());
+        let mut rewards: Vec<u128> =
+            history.reward.iter().flatten().filter_map(|block| block.first().copied()).collect();
+        rewards.sort_unstable();
+        let median = rewards.get(rewards.len() / 2).copied().unwrap_or_default();
+        Ok(GasPrices {
+            base_fee: history.next_block_base_fee().ok_or_else(missing)?,
+            priority_fee: median.max(PRIORITY_FEE_MIN),
+            blob_base_fee: 0,
+        })
+    }
+
+    /// Gas that a call takes on top of the newest block, fees left aside. [`L1Error::Rejected`] if it would revert.
+    pub async fn estimate(
+        &self,
+        call: &Call,
+        sidecar: Option<&BlobTransactionSidecarEip7594>,
+    ) -> Result<u64, L1Error> {
+        let mut request = TransactionRequest::default()
+            .with_from(self.address())
+            .with_to(call.to)
+            .with_value(call.value)
+            .with_input(call.input.clone());
+        request.blob_versioned_hashes = sidecar.map(|it| it.versioned_hashes().collect());
+        let gas = self.provider.estimate_gas(request).block(BlockId::latest()).await;
+        gas.map_err(L1Error::of_transaction)
+    }
+
+    /// Signs a call, with blobs if there is a sidecar.
+    pub fn sign(
+        &self,
+        call: Call,
+        sidecar: Option<&BlobTransactionSidecarEip7594>,
+        nonce: u64,
+        gas_limit: u64,
+        fees: Fees,
+    ) -> Result<SignedTx, L1Error> {
+        SignedTx::sign(&self.signer, self.chain_id, call, sidecar, nonce, gas_limit, fees)
+    }
+
+    /// Broadcasts a signed transaction, with its blobs: the same bytes each time. A node that already knows it counts as
+    /// having accepted it.
+    pub async fn broadcast(
+        &self,
+        tx: &SignedTx,
+        sidecar: Option<&BlobTransactionSidecarEip7594>,
+    ) -> Result<(), L1Error> {
+        let raw = match sidecar {
+            Some(sidecar) => tx.with_sidecar(sidecar)?,
+            None => tx.raw.to_vec(),
+        };
+        match self.provider.send_raw_transaction(&raw).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_known(&error.to_string()) => Ok(()),
+            Err(error) => Err(L1Error::of_transaction(error)),
+        }
+    }
+
+    /// The receipt of a transaction, once a block holds it.
+    pub async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, L1Error> {
+        Ok(self.provider.get_transaction_receipt(hash).await?)
+    }
+
+    /// Whether the chain's endpoint still knows a transaction, included or pending.
+    pub async fn is_known(&self, hash: B256) -> Result<bool, L1Error> {
+        Ok(self.provider.get_transaction_by_hash(hash).await?.is_some())
+    }
+}
+
+/// Whether a node refuses a transaction because it has it: in geth's words, Nethermind's, or anvil's.
+fn is_known(refusal: &str) -> bool {
+    ["already known", "AlreadyKnown", "already imported"].iter().any(|text| refusal.contains(text))
+}

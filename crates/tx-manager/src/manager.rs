@@ -1,0 +1,549 @@
+//! The driver: observes the chain, keeps up what is in flight, and sends candidates.
+//!
+//! # State
+//!
+//! The [`NonceTable`], the last [`L1Observation`], and what was refused or not affordable at the newest block.
+//!
+//! # Recovery
+//!
+//! [`TxManager::open`] loads every recorded transaction as pending. The first [`TxManager::observe`] finds the receipt of
+//! each, and [`TxManager::maintain`] rebroadcasts or replaces what the pool has lost.
+
+use std::{collections::BTreeSet, error::Error};
+
+use alloy_primitives::{Address, B256, U256};
+use tracing::{info, warn};
+use turnpike_l1::{BlobSidecar, Call, L1Error, L1Head};
+
+use crate::{
+    AccountClient, FeeLimits, FeePolicy, Fees, InMemory, L1Observation, NonceTable, RecordedTx,
+    SendOutcome, SentTx, SignedTx, TxCandidate, TxEvent, TxManagerError, TxPurpose, TxStatus,
+    TxStore, TxType, Upkeep, Urgency,
+    fees::{BLOB_GAS, affordable, urgent_limit},
+};
+
+/// Transactions in flight before another one without urgency is sent.
+const IN_FLIGHT_MAX: usize = 16;
+
+/// Transactions in flight before another urgent one is sent: pools keep no more of one account.
+const IN_FLIGHT_URGENT_MAX: usize = 64;
+
+/// Gas of a transaction that only uses up its nonce.
+const CANCELLATION_GAS: u64 = 21_000;
+
+/// Seconds between blocks: as long as no others were seen, and at most.
+const BLOCK_SECONDS_MAX: u64 = 12;
+
+/// What the tx manager does while the pool holds transactions of the account that it has not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForeignPolicy {
+    /// Sends behind them.
+    QueueBehind,
+    /// Waits for them; urgent transactions queue behind them. After so many blocks it signs with their nonces.
+    TakeOver {
+        /// How many.
+        after_blocks: u64,
+    },
+}
+
+/// How a tx manager works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxManagerConfig {
+    /// What it pays for gas.
+    pub fees: FeePolicy,
+    /// What it does about foreign transactions.
+    pub foreign: ForeignPolicy,
+    /// [`TxType::Blobs`] if it sends blob transactions as well, so that it needs their price.
+    pub carries: TxType,
+}
+
+impl Default for TxManagerConfig {
+    fn default() -> Self {
+        Self {
+            fees: FeePolicy::default(),
+            foreign: ForeignPolicy::TakeOver { after_blocks: 20 },
+            carries: TxType::Call,
+        }
+    }
+}
+
+impl From<FeePolicy> for TxManagerConfig {
+    fn from(fees: FeePolicy) -> Self {
+        Self { fees, ..Self::default() }
+    }
+}
+
+/// Owns an account's nonces: signs, records, broadcasts and follows every transaction sent with its key.
+#[derive(Debug)]
+pub struct TxManager<P, S = InMemory> {
+    client: AccountClient,
+    store: S,
+    config: TxManagerConfig,
+    nonces: NonceTable<P>,
+    l1: L1Observation,
+    /// Number and timestamp of the first block that was observed.
+    first: Option<(u64, u64)>,
+    /// Whether the last observation was the first of its block.
+    is_new_block: bool,
+    /// Hash of the newest block at which [`Self::maintain`] has run.
+    maintained: B256,
+    /// What the chain refused, or the owner deferred, at the newest block.
+    refused: BTreeSet<P>,
+    /// What waits for funds.
+    unfunded: BTreeSet<P>,
+    has_logged_unfunded: bool,
+    /// Block since which foreign transactions wait.
+    foreign_since: Option<u64>,
+    events: Vec<TxEvent<P>>,
+}
+
+impl<P: TxPurpose> TxManager<P> {
+    /// A tx manager that keeps nothing between runs.
+    pub fn in_memory(client: AccountClient, config: TxManagerConfig) -> Self {
+        Self::new(client, InMemory, config, NonceTable::default())
+    }
+}
+
+impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
+    /// Opens a tx manager that goes on with the recorded transactions.
+    pub async fn open(
+        client: AccountClient,
+        store: S,
+        config: TxManagerConfig,
+    ) -> Result<Self, TxManagerError> {
+        let mut nonces = NonceTable::default();
+        for recorded in store.load().await.map_err(of_store)? {
+            let RecordedTx { l1_transaction, purpose, deadline, l1_block, raw } = recorded;
+            let Some(tx) = SignedTx::decode(raw, client.address()) else {
+                warn!(%l1_transaction, "ignoring a recorded transaction of another account");
+                continue;
+            };
+            let sent = SentTx { purpose, deadline, l1_block, tx, sidecar: None };
+            nonces.add(sent, TxStatus::Pending);
+        }
+        if nonces.in_flight() > 0 {
+            info!(count = nonces.in_flight(), "resuming recorded transactions");
+        }
+        Ok(Self::new(client, store, config, nonces))
+    }
+
+    fn new(
+        client: AccountClient,
+        store: S,
+        config: TxManagerConfig,
+        nonces: NonceTable<P>,
+    ) -> Self {
+        Self {
+            client,
+            store,
+            config,
+            nonces,
+            l1: L1Observation::default(),
+            first: None,
+            is_new_block: false,
+            maintained: B256::ZERO,
+            refused: BTreeSet::new(),
+            unfunded: BTreeSet::new(),
+            has_logged_unfunded: false,
+            foreign_since: None,
+            events: Vec::new(),
+        }
+    }
+
+    /// The account.
+    pub const fn address(&self) -> Address {
+        self.client.address()
+    }
+
+    /// The account's connection.
+    pub const fn client(&self) -> &AccountClient {
+        &self.client
+    }
+
+    /// The last observation.
+    pub const fn observation(&self) -> &L1Observation {
+        &self.l1
+    }
+
+    /// What was signed with each nonce.
+    pub const fn nonces(&self) -> &NonceTable<P> {
+        &self.nonces
+    }
+
+    /// Whether a transaction with this purpose is in flight, or was refused or deferred at the newest block.
+    pub fn is_busy(&self, purpose: &P) -> bool {
+        self.refused.contains(purpose) || self.nonces.is_busy(purpose, self.l1.read)
+    }
+
+    /// Whether a transaction whose purpose the filter accepts is in flight.
+    pub fn is_any_busy(&self, accepts: impl Fn(&P) -> bool) -> bool {
+        self.nonces.is_any_busy(self.l1.read, accepts)
+    }
+
+    /// Transactions in flight.
+    pub fn in_flight(&self) -> usize {
+        self.nonces.in_flight()
+    }
+
+    /// Whether the owner has read the blocks of every transaction that was sent.
+    pub fn is_settled(&self) -> bool {
+        self.nonces.unsettled(self.l1.read).is_empty()
+    }
+
+    /// Whether the last observation was the first of its block.
+    pub const fn is_new_block(&self) -> bool {
+        self.is_new_block
+    }
+
+    /// Purposes that wait for funds.
+    pub fn unfunded(&self) -> usize {
+        self.unfunded.len()
+    }
+
+    /// Defers a purpose until the next block.
+    pub fn defer(&mut self, purpose: P) {
+        self.refused.insert(purpose);
+    }
+
+    /// Takes the events since the last call.
+    pub fn take_events(&mut self) -> Vec<TxEvent<P>> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Handles a reorg that has dropped the blocks after `block`: transactions in them are pending again.
+    pub fn rewind(&mut self, block: u64) {
+        self.nonces.rewind(block);
+        self.l1.hash = B256::ZERO;
+    }
+
+    /// Observes the account and finds what became of transactions in flight, once a block. The owner's decisions follow
+    /// from blocks up to `read`. If an observation fails, the next one repeats all of it.
+    pub async fn observe(&mut self, head: &L1Head, read: u64) -> Result<(), L1Error> {
+        self.l1.read = read;
+        self.is_new_block = self.l1.hash != head.hash;
+        if !self.is_new_block {
+            return Ok(());
+        }
+        let nonce = self.client.nonce_at(head.hash).await?;
+        let account = self.client.account().await?;
+        let (first, first_time) = *self.first.get_or_insert((head.number, head.time));
+        let seconds = head.time.saturating_sub(first_time);
+        let block_seconds = seconds.checked_div(head.number.saturating_sub(first));
+        self.l1 = L1Observation {
+            // Set at the end, so that a failed observation is repeated.
+            hash: self.l1.hash,
+            head: head.number,
+            time: head.time,
+            read,
+            block_seconds: block_seconds.unwrap_or(u64::MAX).clamp(1, BLOCK_SECONDS_MAX),
+            nonce,
+            pending_nonce: account.pending_nonce,
+            balance: account.balance,
+            prices: match self.config.carries {
+                TxType::Call => self.client.gas_prices().await?,
+                TxType::Blobs => self.client.prices().await?,
+            },
+        };
+        self.check_in_flight().await?;
+        self.note_foreign();
+        self.refused.clear();
+        self.has_logged_unfunded &= !self.unfunded.is_empty();
+        self.unfunded.clear();
+        self.l1.hash = head.hash;
+        Ok(())
+    }
+
+    /// Finds the status of transactions in flight, also between blocks.
+    pub(crate) async fn check_in_flight(&mut self) -> Result<(), L1Error> {
+        for nonce in self.nonces.unsettled(self.l1.read) {
+            self.follow(nonce).await?;
+        }
+        Ok(())
+    }
+
+    /// Finds the status of a nonce.
+    async fn follow(&mut self, nonce: u64) -> Result<(), L1Error> {
+        let Some(state) = self.nonces.nonces.get_mut(&nonce) else { return Ok(()) };
+        let before = state.status;
+        for sent in state.sent.iter().rev() {
+            let l1_transaction = sent.tx.hash;
+            let Some(receipt) = self.client.receipt(l1_transaction).await? else { continue };
+            let block = receipt.block_number.unwrap_or(self.l1.head);
+            state.status = TxStatus::Included(block);
+            if before == state.status {
+                return Ok(());
+            }
+            let purpose = sent.purpose.clone();
+            if receipt.status() {
+                info!(?purpose, %l1_transaction, block, "transaction included");
+            } else {
+                // The owner will see whether somebody was first. If not, it sends a new one.
+                warn!(?purpose, %l1_transaction, block, "transaction reverted");
+            }
+            self.events.push(TxEvent::Included { purpose, receipt: Box::new(receipt) });
+            return Ok(());
+        }
+        let newest = state.newest().tx.hash;
+        state.status = match before {
+            TxStatus::Displaced(block) => TxStatus::Displaced(block),
+            _ if nonce < self.l1.nonce => {
+                warn!(nonce, "a foreign transaction used the nonce");
+                TxStatus::Displaced(self.l1.head)
+            }
+            _ if self.client.is_known(newest).await? => TxStatus::Pending,
+            _ => TxStatus::Unknown,
+        };
+        Ok(())
+    }
+
+    fn note_foreign(&mut self) {
+        if !self.nonces.has_foreign(&self.l1) {
+            self.foreign_since = None;
+        } else if self.foreign_since.is_none() {
+            self.foreign_since = Some(self.l1.head);
+            let account = self.address();
+            warn!(%account, "the pool holds foreign transactions of the account: is the key in use elsewhere?");
+        }
+    }
+
+    /// Whether [`Self::maintain`] has not run at the newest block yet.
+    pub fn is_maintenance_due(&self) -> bool {
+        self.maintained != self.l1.hash
+    }
+
+    /// Keeps up what is in flight; due once a block. `wanted` is what the owner still wants on chain.
+    pub async fn maintain(&mut self, wanted: &BTreeSet<P>) -> Result<(), TxManagerError> {
+        for (nonce, upkeep) in self.nonces.upkeep(&self.l1, wanted, &self.config.fees) {
+            match upkeep {
+                Upkeep::Forget => self.forget(nonce).await?,
+                Upkeep::Rebroadcast => {
+                    let Some(state) = self.nonces.get(nonce) else { continue };
+                    let SentTx { tx, sidecar, .. } = state.newest().clone();
+                    info!(nonce, l1_transaction = %tx.hash, "rebroadcasting transaction");
+                    self.broadcast(&tx, sidecar.as_ref()).await?;
+                }
+                Upkeep::Bump(urgency) => self.bump(nonce, urgency).await?,
+                Upkeep::Cancel(urgency) => self.cancel(nonce, urgency).await?,
+            }
+        }
+        self.maintained = self.l1.hash;
+        Ok(())
+    }
+
+    async fn forget(&mut self, nonce: u64) -> Result<(), TxManagerError> {
+        let state = self.nonces.get(nonce);
+        for sent in state.iter().flat_map(|state| &state.sent) {
+            self.store.forget(sent.tx.hash).await.map_err(of_store)?;
+        }
+        self.nonces.nonces.remove(&nonce);
+        Ok(())
+    }
+
+    /// Replaces the newest transaction by the same one with a higher bid.
+    async fn bump(&mut self, nonce: u64, urgency: Urgency) -> Result<(), TxManagerError> {
+        let Some(state) = self.nonces.get(nonce) else { return Ok(()) };
+        let is_unknown = state.status == TxStatus::Unknown;
+        let SentTx { purpose, deadline, tx, sidecar, .. } = state.newest().clone();
+        let gas = match self.estimate(purpose.as_ref(), &tx.call, sidecar.as_ref()).await? {
+            Ok(gas) => gas.max(tx.gas_limit),
+            // It would revert by now, and must not keep others waiting.
+            Err(_) if self.nonces.has_followers(nonce) => return self.cancel(nonce, urgency).await,
+            Err(_) => return Ok(()),
+        };
+        let draft = Draft { purpose, call: tx.call.clone(), sidecar: sidecar.clone(), deadline };
+        let outcome = self.sign_and_send(draft, nonce, gas, urgency, Some(&tx.fees)).await?;
+        if outcome == SendOutcome::Deferred && is_unknown {
+            // The higher bid is beyond its limit: the pool may accept the old one again.
+            self.broadcast(&tx, sidecar.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    /// Uses up a nonce that others wait behind. Blobs are only replaced by blobs, so a cancellation keeps them.
+    async fn cancel(&mut self, nonce: u64, urgency: Urgency) -> Result<(), TxManagerError> {
+        let newest = self.nonces.get(nonce).map(|state| state.newest().clone());
+        let (fees, sidecar) = newest.map(|it| (it.tx.fees, it.sidecar)).unzip();
+        let call = Call { to: self.address(), value: U256::ZERO, input: Default::default() };
+        let draft = Draft { purpose: None, call, sidecar: sidecar.flatten(), deadline: u64::MAX };
+        self.sign_and_send(draft, nonce, CANCELLATION_GAS, urgency, fees.as_ref()).await.map(drop)
+    }
+
+    /// Signs, records and broadcasts a candidate. Deferred if a transaction with its purpose is in flight, if too many
+    /// are, or if the account cannot pay.
+    pub async fn send(&mut self, candidate: TxCandidate<P>) -> Result<SendOutcome, TxManagerError> {
+        let TxCandidate { purpose, call, sidecar, deadline } = candidate;
+        let urgency = self.l1.urgency(deadline, &self.config.fees);
+        let tx_type = if sidecar.is_some() { TxType::Blobs } else { TxType::Call };
+        let is_full = self.in_flight() >= in_flight_max(urgency);
+        let Some(nonce) = self.nonce_for(urgency) else { return Ok(SendOutcome::Deferred) };
+        if self.is_busy(&purpose) || is_full || self.nonces.has_other_type(tx_type) {
+            return Ok(SendOutcome::Deferred);
+        }
+        if self.available(None) < call.value {
+            self.note_unfunded(&purpose, call.value);
+            return Ok(SendOutcome::Deferred);
+        }
+        let gas = match self.estimate(Some(&purpose), &call, sidecar.as_ref()).await? {
+            Ok(gas) => gas,
+            Err(reason) => return Ok(SendOutcome::Rejected(reason)),
+        };
+        let gas_limit = self.config.fees.gas_limit(gas);
+        let draft = Draft { purpose: Some(purpose), call, sidecar, deadline };
+        self.sign_and_send(draft, nonce, gas_limit, urgency, None).await
+    }
+
+    /// Nonce of the next transaction; `None` while it waits for foreign transactions. They may be what an earlier run
+    /// without a store has sent for the same purpose.
+    fn nonce_for(&self, urgency: Urgency) -> Option<u64> {
+        let next = self.nonces.next_nonce(&self.l1);
+        let ForeignPolicy::TakeOver { after_blocks } = self.config.foreign else {
+            return Some(next);
+        };
+        let since = self.foreign_since.filter(|_| self.nonces.has_foreign(&self.l1));
+        match since {
+            None => Some(next),
+            Some(since) if self.l1.head.saturating_sub(since) >= after_blocks => {
+                Some(self.nonces.free_nonce(self.l1.nonce))
+            }
+            Some(_) if urgency == Urgency::Urgent => Some(next),
+            Some(_) => None,
+        }
+    }
+
+    /// Gas that a call takes, or why the chain would refuse it.
+    async fn estimate(
+        &mut self,
+        purpose: Option<&P>,
+        call: &Call,
+        sidecar: Option<&BlobSidecar>,
+    ) -> Result<Result<u64, String>, L1Error> {
+        match self.client.estimate(call, sidecar.map(AsRef::as_ref)).await {
+            Ok(gas) => Ok(Ok(gas)),
+            Err(L1Error::Rejected(reason)) => {
+                info!(?purpose, reason, "transaction would revert: not sent");
+                self.refused.extend(purpose.cloned());
+                Ok(Err(reason))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is left if every transaction in flight, except that with nonce `without`, costs as much as it may.
+    fn available(&self, without: Option<u64>) -> U256 {
+        self.l1.balance.saturating_sub(self.nonces.committed(without))
+    }
+
+    async fn sign_and_send(
+        &mut self,
+        draft: Draft<P>,
+        nonce: u64,
+        gas_limit: u64,
+        urgency: Urgency,
+        replaced: Option<&Fees>,
+    ) -> Result<SendOutcome, TxManagerError> {
+        let Draft { purpose, call, sidecar, deadline } = draft;
+        let blobs = sidecar.as_ref().map_or(0, |sidecar| sidecar.blobs.len());
+        let tx_type = if blobs > 0 { TxType::Blobs } else { TxType::Call };
+        let available = self.available(Some(nonce));
+        let prices = self.l1.prices;
+        let blob_gas = U256::from(BLOB_GAS.saturating_mul(blobs as u64));
+        let blob_cost = blob_gas * U256::from(prices.blob_base_fee);
+        let can_pay = affordable(available, call.value + blob_cost, gas_limit);
+        let limits = match urgency {
+            Urgency::Normal => FeeLimits {
+                max_fee_per_gas: can_pay.min(self.config.fees.max_fee_per_gas),
+                ..self.config.fees.limits()
+            },
+            Urgency::Urgent => {
+                FeeLimits { max_fee_per_gas: urgent_limit(can_pay, &prices), ..FeeLimits::NONE }
+            }
+        };
+        let bid = Fees::bid(&prices, tx_type, replaced, &limits, urgency);
+        let is_payable = |fees: &Fees| call.value + fees.worst_cost(gas_limit, blobs) <= available;
+        let Some(fees) = bid.filter(is_payable) else {
+            let price = prices.base_fee.saturating_add(prices.priority_fee);
+            if can_pay < price || bid.is_some() {
+                let gas_cost = U256::from(price) * U256::from(gas_limit);
+                if let Some(purpose) = &purpose {
+                    self.note_unfunded(purpose, call.value + gas_cost + blob_cost);
+                }
+            }
+            return Ok(SendOutcome::Deferred);
+        };
+        if let Some(purpose) = &purpose {
+            self.unfunded.remove(purpose);
+        }
+        let tx = self.client.sign(call, sidecar.as_deref(), nonce, gas_limit, fees)?;
+        let l1_block = self.l1.head;
+        let sent = SentTx { purpose, deadline, l1_block, tx: tx.clone(), sidecar: sidecar.clone() };
+        self.store.record(&sent).await.map_err(of_store)?;
+        let purpose = sent.purpose.clone();
+        info!(
+            ?purpose, nonce, max_fee = fees.max_fee_per_gas, at_most = %tx.worst_cost(),
+            l1_transaction = %tx.hash, "sending transaction"
+        );
+        // Until the pool is seen to hold it.
+        self.nonces.add(sent, TxStatus::Unknown);
+        self.events.push(TxEvent::Signed { purpose, is_replacement: replaced.is_some() });
+        self.broadcast(&tx, sidecar.as_ref()).await?;
+        Ok(SendOutcome::Sent(tx.hash))
+    }
+
+    /// Broadcasts a transaction. If the pool refuses it, it stays unknown and is broadcast again at the next block.
+    async fn broadcast(
+        &mut self,
+        tx: &SignedTx,
+        sidecar: Option<&BlobSidecar>,
+    ) -> Result<(), L1Error> {
+        match self.client.broadcast(tx, sidecar.map(AsRef::as_ref)).await {
+            Ok(()) => {}
+            Err(L1Error::Rejected(reason)) => {
+                warn!(nonce = tx.nonce, l1_transaction = %tx.hash, reason, "pool refused transaction");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        if let Some(state) = self.nonces.nonces.get_mut(&tx.nonce) {
+            state.status = TxStatus::Pending;
+        }
+        Ok(())
+    }
+
+    fn note_unfunded(&mut self, purpose: &P, needed: U256) {
+        self.unfunded.insert(purpose.clone());
+        if !std::mem::replace(&mut self.has_logged_unfunded, true) {
+            let (account, balance) = (self.address(), self.l1.balance);
+            warn!(?purpose, %account, %balance, %needed, "account cannot pay for a transaction: fund it");
+        }
+    }
+}
+
+/// A transaction to be signed; `purpose` is `None` for a cancellation.
+struct Draft<P> {
+    purpose: Option<P>,
+    call: Call,
+    sidecar: Option<BlobSidecar>,
+    deadline: u64,
+}
+
+fn of_store(error: impl Error + Send + Sync + 'static) -> TxManagerError {
+    TxManagerError::Store(Box::new(error))
+}
+
+/// Transactions that may be in flight before another one of this urgency is sent.
+const fn in_flight_max(urgency: Urgency) -> usize {
+    match urgency {
+        Urgency::Normal => IN_FLIGHT_MAX,
+        Urgency::Urgent => IN_FLIGHT_URGENT_MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normal_transactions_leave_room_for_urgent_ones() {
+        assert!(in_flight_max(Urgency::Normal) < in_flight_max(Urgency::Urgent));
+    }
+}
