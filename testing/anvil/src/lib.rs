@@ -1,7 +1,8 @@
 //! An L1 for tests: an anvil process whose blocks, time and faults the test controls.
 //!
-//! [`Anvil::start`] runs anvil on a free port with 20 funded accounts and the Osaka rules. It mines a
-//! block for each transaction until [`Anvil::disable_automine`]. Dropping the value kills the process.
+//! [`Anvil::start`] runs anvil on a free port with 20 funded accounts and the Osaka rules. It mines
+//! a block for each transaction until [`Anvil::disable_automine`]. Dropping the value kills the
+//! process.
 //!
 //! Every method panics if anvil does not answer: a test without its L1 has nothing to show.
 

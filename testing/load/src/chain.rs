@@ -1,4 +1,4 @@
-//! Blocks, as a client sees them: when the head moved, and which transactions they hold.
+//! Watches the head and searches blocks for transactions, as a client would.
 
 use std::{
     collections::HashMap,
@@ -13,25 +13,25 @@ use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
 use crate::{endpoint::Endpoint, rpc::Rpc};
 
-/// Pause between looks at the head: how exactly inclusion is timed.
+/// Pause between polls of the head, which bounds the precision of inclusion times.
 pub(crate) const HEAD_POLL: Duration = Duration::from_millis(5);
 
-/// Pause between looks for new blocks when everything was sent, and before a lost connection is opened anew.
+/// Pause between polls for new blocks after the load, and before a lost connection is opened again.
 const BLOCK_POLL: Duration = Duration::from_millis(50);
 
-/// How long the watch may take to see a head that others have seen.
+/// Time limit for the watch to see a head that the search has seen.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Blocks that are read at once. Of each only hashes come.
+/// Blocks in one request. Only transaction hashes are read.
 const BLOCKS_AT_ONCE: u64 = 20;
 
-/// When the head was seen to move, to which block.
+/// When each new head was seen, and its number.
 pub(crate) type HeadTimes = Vec<(Instant, u64)>;
 
-/// Looks at the head until it is stopped.
+/// Polls the head until it is stopped.
 #[derive(Debug)]
 pub(crate) struct HeadWatch {
-    /// Takes the block after which nothing is of interest.
+    /// Sends the last block of interest.
     stop: oneshot::Sender<u64>,
     task: JoinHandle<HeadTimes>,
 }
@@ -45,17 +45,17 @@ impl HeadWatch {
                 () = follow(&endpoint, u64::MAX, &mut times) => u64::MAX,
                 last = stopped => last.unwrap_or_default(),
             };
-            // Whoever found something in the last block may have been quicker.
+            // The search may have seen the last block before this watch.
             let _ = timeout(HEAD_TIMEOUT, follow(&endpoint, last, &mut times)).await;
             times
         });
         Self { stop, task }
     }
 
-    /// Stops once this block was seen.
+    /// Stops after this block was seen.
     pub(crate) async fn stop_after(self, block: u64) -> anyhow::Result<HeadTimes> {
         let _ = self.stop.send(block);
-        self.task.await.context("the watch over the head ended early")
+        self.task.await.context("the head watch ended early")
     }
 }
 
@@ -76,46 +76,46 @@ async fn follow(endpoint: &Endpoint, last: u64, times: &mut HeadTimes) {
     }
 }
 
-/// A block, as far as it is read.
+/// The transaction hashes of a block.
 #[derive(Deserialize)]
-struct Block {
+struct BlockHashes {
     transactions: Vec<B256>,
 }
 
-/// Looks for transactions in blocks.
+/// Searches blocks for transactions.
 #[derive(Debug)]
-pub(crate) struct Search {
-    /// Index of each transaction that is looked for.
+pub(crate) struct TransactionSearch {
+    /// Index of each wanted transaction.
     indexes: HashMap<B256, u32>,
-    /// The block that holds each, by index.
+    /// The block of each transaction, by index.
     blocks: Vec<Option<u64>>,
     missing: usize,
     twice: usize,
     next: u64,
 }
 
-impl Search {
-    /// For these transactions, in the blocks after one.
+impl TransactionSearch {
+    /// Searches these transactions in the blocks after `after`.
     pub(crate) fn new(after: u64, count: usize, wanted: impl Iterator<Item = (u32, B256)>) -> Self {
         let indexes: HashMap<_, _> = wanted.map(|(index, hash)| (hash, index)).collect();
         let missing = indexes.len();
         Self { indexes, blocks: vec![None; count], missing, twice: 0, next: after + 1 }
     }
 
-    /// Takes over what a block holds.
+    /// Records the wanted transactions of a block.
     fn take(&mut self, block: u64, hashes: &[B256]) {
         for index in hashes.iter().filter_map(|hash| self.indexes.get(hash)) {
-            let place = &mut self.blocks[*index as usize];
-            if place.is_some() {
+            let found = &mut self.blocks[*index as usize];
+            if found.is_some() {
                 self.twice += 1;
             } else {
-                *place = Some(block);
+                *found = Some(block);
                 self.missing -= 1;
             }
         }
     }
 
-    /// Reads blocks until all is found, or there was nothing new for this long.
+    /// Reads blocks until every transaction is found, or none was found for `patience`.
     pub(crate) async fn run(&mut self, rpc: &mut Rpc, patience: Duration) -> anyhow::Result<()> {
         let mut last_found = Instant::now();
         loop {
@@ -125,10 +125,11 @@ impl Search {
                 let params: Vec<_> = (self.next..=end)
                     .map(|number| json!([format!("{number:#x}"), false]))
                     .collect();
-                let blocks = rpc.batch_as::<Option<Block>>("eth_getBlockByNumber", &params).await?;
+                let blocks =
+                    rpc.batch_as::<Option<BlockHashes>>("eth_getBlockByNumber", &params).await?;
                 let before = self.missing;
                 for (number, block) in (self.next..).zip(blocks) {
-                    // A node may show its head before the block itself.
+                    // A node may report its head before it serves the block.
                     let Some(block) = block? else { break };
                     self.take(number, &block.transactions);
                     self.next = number + 1;
@@ -147,7 +148,7 @@ impl Search {
         }
     }
 
-    /// The block of each transaction by index, and how many were found a second time.
+    /// The block of each transaction by index, and how many were found twice.
     pub(crate) fn finish(self) -> (Vec<Option<u64>>, usize) {
         (self.blocks, self.twice)
     }
@@ -158,9 +159,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_it_looks_for_and_notices_what_is_there_twice() {
+    fn search_finds_transactions_and_counts_duplicates() {
         let hash = B256::with_last_byte;
-        let mut search = Search::new(4, 3, [(0, hash(1)), (2, hash(3))].into_iter());
+        let mut search = TransactionSearch::new(4, 3, [(0, hash(1)), (2, hash(3))].into_iter());
         search.take(5, &[hash(9), hash(3)]);
         assert_eq!(search.missing, 1);
         search.take(6, &[hash(3), hash(1)]);

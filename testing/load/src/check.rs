@@ -1,3 +1,5 @@
+//! Checks that accepted transactions are included once and reads their receipts.
+
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -7,37 +9,37 @@ use crate::{args::Receipts, rpc::Rpc};
 /// Receipts in a sample.
 const SAMPLE: usize = 1_000;
 
-/// What became of accepted transactions, as the blocks show it.
+/// Inclusion of accepted transactions.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Check {
-    /// Transactions that the node took.
+pub(crate) struct InclusionCheck {
+    /// Transactions that the node accepted.
     pub(crate) accepted: usize,
-    /// Those of them that a block holds.
+    /// Accepted transactions in a block.
     pub(crate) included: usize,
-    /// Those that no block holds. Must be 0.
+    /// Accepted transactions in no block; must be 0.
     pub(crate) lost: usize,
-    /// Those that were found in a second block. Must be 0.
+    /// Accepted transactions found in a second block; must be 0.
     pub(crate) twice: usize,
-    /// Receipts that were read.
+    /// Receipts read.
     pub(crate) receipts: usize,
-    /// Those of them that say that the transaction failed.
+    /// Receipts of failed transactions.
     pub(crate) failed: usize,
 }
 
-impl Check {
-    /// Whether everything that the node said it took is there once.
+impl InclusionCheck {
+    /// Whether every accepted transaction is included exactly once.
     pub(crate) const fn is_good(&self) -> bool {
         self.lost == 0 && self.twice == 0
     }
 }
 
-/// As much of a receipt as says whether its transaction succeeded.
+/// The status of a receipt.
 #[derive(Deserialize)]
 struct Receipt {
     status: String,
 }
 
-/// Reads receipts of included transactions; returns how many, and how many of failures.
+/// Reads receipts of included transactions. Returns how many, and how many of them are failures.
 pub(crate) async fn receipts(
     rpc: &mut Rpc,
     which: Receipts,

@@ -1,11 +1,14 @@
+//! The URL of a node.
+
 use std::{fmt, str::FromStr};
 
-/// Where a node serves: `http://host[:port][/path]`. Connections are not encrypted: encryption would be measured, too.
+/// A node's URL: `http://host[:port][/path]`. TLS is not supported, because it would be measured as
+/// well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     /// Host and port.
     pub(crate) authority: String,
-    /// What is asked for, `/` at least.
+    /// Path, at least `/`.
     pub(crate) path: String,
 }
 
@@ -13,13 +16,13 @@ impl FromStr for Endpoint {
     type Err = String;
 
     fn from_str(url: &str) -> Result<Self, String> {
-        let rest = url.strip_prefix("http://").ok_or("the URL does not begin with http://")?;
+        let rest = url.strip_prefix("http://").ok_or("the URL must start with http://")?;
         let (authority, path) = match rest.find('/') {
             Some(at) => (&rest[..at], &rest[at..]),
             None => (rest, "/"),
         };
         if authority.is_empty() || authority.contains('@') {
-            return Err("the URL has no host, or a user".into());
+            return Err("the URL must have a host and no user".into());
         }
         let port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let authority = if port { authority.into() } else { format!("{authority}:80") };
@@ -27,7 +30,7 @@ impl FromStr for Endpoint {
     }
 }
 
-/// Without the path, which may hold a key.
+/// Omits the path, which may hold a key.
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "http://{}", self.authority)
@@ -39,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_have_a_host_and_perhaps_a_port_and_a_path() {
+    fn url_has_a_host_and_optional_port_and_path() {
         let parse = |url: &str| url.parse::<Endpoint>().map(|e| (e.authority, e.path));
         let of = |authority: &str, path: &str| Ok((authority.to_string(), path.to_string()));
         assert_eq!(parse("http://127.0.0.1:9545"), of("127.0.0.1:9545", "/"));
@@ -50,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_the_path_is_not_shown() {
+    fn path_is_never_displayed() {
         let endpoint: Endpoint = "http://node:1/secret".parse().unwrap();
         assert_eq!(endpoint.to_string(), "http://node:1");
     }

@@ -1,32 +1,33 @@
-//! Load on a node: many senders, in an open or a closed loop, and what came of it.
+//! Loads a node with transactions of many senders, in an open or a closed loop, and reports
+//! throughput and latency.
 //!
 //! ```text
-//! setup: fund, deploy, mint, approve ─► sign (all cores) ─► plan: lanes, arrivals ─► drive: threads, connections
+//! setup: fund, deploy, mint, approve ─► sign (all cores) ─► plan: schedules, arrivals ─► drive: threads, connections
 //!                                                                    │ records
-//!          report: text, JSON, HTML ◄─ measure ◄─ check: every accepted transaction is looked for in the blocks
+//!          report: text, JSON, HTML ◄─ measure ◄─ check: every accepted transaction is searched in the blocks
 //! ```
 //!
-//! Everything that a transaction needs is made before the clock starts. While it runs, a connection does nothing but write
-//! what is signed and read answers; what the figures are made of is kept as numbers and evaluated afterwards.
+//! All transactions are signed before the clock starts. During the run a connection only writes
+//! signed bytes and reads answers; times are kept as numbers and evaluated afterwards.
 //!
-//! A sender belongs to one connection, so that its nonces arrive in order. In an open loop, latency counts from the time at
-//! which a transaction was scheduled to be sent, not from when the connection got round to it: a node that stalls cannot
-//! hide it by slowing its clients down.
+//! A sender belongs to one connection, so that its nonces arrive in order. In an open loop, latency
+//! counts from a transaction's scheduled time, not from its actual sending: a node that stalls
+//! cannot hide the stall by slowing its clients down.
 //!
-//! Only standard JSON-RPC is asked of a node, but where REST was asked for.
+//! The node needs standard JSON-RPC only, unless REST is selected.
 
-mod against;
+mod anvil;
 mod args;
 mod chain;
 mod check;
-mod client;
+mod client_cost;
 mod drive;
 mod endpoint;
-mod find;
 mod measure;
 mod node;
 mod phase;
 mod plan;
+mod ramp;
 mod report;
 mod rpc;
 mod run;

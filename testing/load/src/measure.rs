@@ -1,33 +1,33 @@
-//! Figures, made of records.
+//! Computes latencies, rates and time series from records.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::{drive::Record, plan::SECOND};
+use crate::{drive::AcceptedRecord, plan::SECOND};
 
-/// Longest latency that is told apart from longer ones, in microseconds.
+/// Latencies above this count as this, in microseconds.
 const LATENCY_MAX_US: u64 = 3_600_000_000;
 
-/// Bars of a latency plot, at most, each so many times as long as the one before.
+/// Each bar of a latency plot ends at this multiple of the previous one.
 const BAR_FACTOR: f64 = 1.25;
 
-/// Shortest bar's end, in microseconds.
+/// End of the first bar, in microseconds.
 const BAR_FIRST_US: f64 = 100.0;
 
-/// Percentiles of a percentile plot.
+/// Percentiles in the plot.
 const PERCENTILES: [f64; 14] =
     [1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 99.99, 100.0];
 
-/// Records of which a window in the middle says more than the whole.
+/// With fewer records, the rate covers the whole run instead of its middle.
 const WINDOW_RECORDS_MIN: usize = 50;
 
-/// How long something took.
+/// A distribution of latencies.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Latency {
-    /// How often.
+    /// Number of values.
     pub(crate) count: u64,
     pub(crate) mean_ms: f64,
     pub(crate) p50_ms: f64,
@@ -35,14 +35,14 @@ pub(crate) struct Latency {
     pub(crate) p99_ms: f64,
     pub(crate) p999_ms: f64,
     pub(crate) max_ms: f64,
-    /// Percentile and milliseconds.
+    /// Pairs of percentile and milliseconds.
     pub(crate) percentiles: Vec<(f64, f64)>,
-    /// Bars: up to how many milliseconds, how often.
+    /// Bars: upper end in milliseconds, and count.
     pub(crate) bars: Vec<(f64, u64)>,
 }
 
 impl Latency {
-    /// Of times in nanoseconds.
+    /// The distribution of these times in nanoseconds.
     pub(crate) fn of(times: impl Iterator<Item = u64>) -> Self {
         let histogram = Histogram::<u64>::new_with_bounds(1, LATENCY_MAX_US, 3);
         let mut histogram = histogram.expect("invariant: the bounds are right");
@@ -67,7 +67,7 @@ impl Latency {
     }
 }
 
-/// From the first bar with anything in it to the last. Each value counts in one.
+/// The bars from the first to the last that is not empty. Each value counts in one bar.
 fn bars(histogram: &Histogram<u64>) -> Vec<(f64, u64)> {
     let (mut bars, mut end, mut count) = (Vec::new(), BAR_FIRST_US, 0);
     for value in histogram.iter_recorded() {
@@ -87,18 +87,18 @@ fn bars(histogram: &Histogram<u64>) -> Vec<(f64, u64)> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Second {
-    /// Acknowledged in it.
+    /// Transactions acknowledged.
     pub(crate) accepted: u64,
-    /// Seen in blocks in it.
+    /// Transactions seen in blocks.
     pub(crate) mined: u64,
-    /// Answered with an error in it.
+    /// Answers with an error.
     pub(crate) errors: u64,
-    /// Latency of what was acknowledged in it.
+    /// Latency of the transactions acknowledged.
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
 }
 
-/// Transactions a second over the middle four fifths of a run, by the times at which each was done.
+/// Transactions per second over the middle four fifths of a run, given the time of each.
 pub(crate) fn steady_rate(mut times: Vec<u64>) -> f64 {
     times.sort_unstable();
     let count = times.len();
@@ -112,7 +112,7 @@ pub(crate) fn steady_rate(mut times: Vec<u64>) -> f64 {
     }
 }
 
-/// When each block was seen first: times in order with the head at each, in nanoseconds after the start.
+/// When each head was seen first: nanoseconds after the start and the head, in order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BlockTimes(Vec<(u64, u64)>);
 
@@ -121,15 +121,15 @@ impl BlockTimes {
         Self(heads)
     }
 
-    /// When a block was there; `None` if nobody looked.
+    /// When a block was seen; `None` if it was not.
     pub(crate) fn seen(&self, block: u64) -> Option<u64> {
         let at = self.0.partition_point(|(_, head)| *head < block);
         self.0.get(at).map(|(time, _)| *time)
     }
 }
 
-/// A run second by second.
-pub(crate) fn series(records: &[Record], mined: &[u64], errors: &[u64]) -> Vec<Second> {
+/// The run, second by second.
+pub(crate) fn series(records: &[AcceptedRecord], mined: &[u64], errors: &[u64]) -> Vec<Second> {
     let second = |time: u64| usize::try_from(time / SECOND).expect("invariant: runs end");
     let times = records.iter().map(|record| record.acknowledged).chain(mined.iter().copied());
     let Some(end) = times.chain(errors.iter().copied()).max() else { return Vec::new() };
@@ -148,12 +148,12 @@ pub(crate) fn series(records: &[Record], mined: &[u64], errors: &[u64]) -> Vec<S
     seconds
 }
 
-/// Microseconds for each of so many.
+/// Microseconds per item.
 pub(crate) fn each_us(time: Duration, count: u64) -> f64 {
     if count == 0 { 0.0 } else { time.as_secs_f64() * 1e6 / count as f64 }
 }
 
-/// How many times as much; `None` where there is nothing to compare with.
+/// `ours` as a multiple of `theirs`; `None` if that is zero.
 pub(crate) fn ratio(ours: f64, theirs: f64) -> Option<f64> {
     (theirs > 0.0).then(|| ours / theirs)
 }
@@ -164,12 +164,12 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn record(due: u64, acknowledged: u64) -> Record {
-        Record { index: 0, due, sent: due + MS, acknowledged }
+    fn record(due: u64, acknowledged: u64) -> AcceptedRecord {
+        AcceptedRecord { index: 0, due, sent: due + MS, acknowledged }
     }
 
     #[test]
-    fn percentiles_are_those_of_the_times() {
+    fn percentiles_match_the_times() {
         let latency = Latency::of((1..=1_000).map(|n| n * MS));
         let near = |found: f64, expected: f64| (found / expected - 1.0).abs() < 0.002;
         assert!(near(latency.p50_ms, 500.0) && near(latency.p90_ms, 900.0), "{latency:?}");
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_begin_where_there_is_something_and_rise() {
+    fn bars_start_at_the_first_value_and_rise() {
         let latency = Latency::of([5 * MS, 5 * MS, 50 * MS].into_iter());
         let (first, last) = (latency.bars[0], latency.bars[latency.bars.len() - 1]);
         assert_eq!((first.1, last.1), (2, 1));
@@ -190,12 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_no_latency() {
+    fn no_values_give_an_empty_distribution() {
         assert_eq!(Latency::of(std::iter::empty()).count, 0);
     }
 
     #[test]
-    fn the_rate_leaves_start_and_end_out() {
+    fn rate_ignores_start_and_end() {
         // A thousand a second, and a second of silence at each end.
         let mut times: Vec<_> = (0..1_000).map(|n| 2 * SECOND + n * MS).collect();
         times.push(0);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_seen_with_the_first_head_at_or_above_it() {
+    fn block_is_seen_with_the_first_head_at_or_above_it() {
         let times = BlockTimes::new(vec![(10, 3), (20, 5)]);
         assert_eq!(
             [2, 3, 4, 5, 6].map(|block| times.seen(block)),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_have_what_happened_in_them() {
+    fn series_counts_events_by_second() {
         let records = [record(0, 500 * MS), record(900 * MS, 1_100 * MS)];
         let seconds = series(&records, &[1_200 * MS, 2_100 * MS], &[MS]);
         let counts: Vec<_> = seconds.iter().map(|s| (s.accepted, s.mined, s.errors)).collect();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_need_something_to_compare_with() {
+    fn ratio_to_zero_is_none() {
         assert_eq!(ratio(10.0, 4.0), Some(2.5));
         assert_eq!(ratio(10.0, 0.0), None);
     }

@@ -1,3 +1,5 @@
+//! A phase: one loop of load at one level, and its report.
+
 use std::{
     fmt,
     time::{Duration, Instant},
@@ -7,35 +9,35 @@ use serde::Serialize;
 
 use crate::{
     args::{Arrivals, LoadArgs, Receipts, Transport, Until},
-    chain::{HeadTimes, HeadWatch, Search},
-    check::{Check, receipts},
-    drive::{Drive, Driven, Record, Wire, drive},
+    chain::{HeadTimes, HeadWatch, TransactionSearch},
+    check::{InclusionCheck, receipts},
+    drive::{AcceptedRecord, DriveOutcome, DrivePlan, Wire, drive},
     measure::{BlockTimes, Latency, Second, each_us, series, steady_rate},
-    node::Node,
-    plan::{SECOND, arrivals, lanes},
-    sign::Signed,
+    node::TargetNode,
+    plan::{SECOND, arrivals, schedules},
+    sign::SignedTransactions,
     transport::Format,
 };
 
-/// Connections of an open loop over HTTP, by default.
+/// Default connections of an open loop over HTTP.
 const OPEN_CONNECTIONS: u32 = 32;
 
-/// Connections over WebSocket, by default.
+/// Default connections over WebSocket.
 const WEB_SOCKET_CONNECTIONS: u32 = 8;
 
-/// Transactions under way on a WebSocket connection of an open loop, at most.
+/// Most transactions in flight on a WebSocket connection of an open loop.
 const WEB_SOCKET_IN_FLIGHT_MAX: u32 = 10_000;
 
-/// A closed loop ends after this if nothing else ends it.
+/// Time limit of a closed loop without another one.
 const CLOSED_DURATION_MAX: Duration = Duration::from_secs(3_600);
 
-/// What a phase is held at.
+/// The level of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "mode", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Load {
-    /// So many transactions under way.
+    /// This many transactions in flight.
     Closed { in_flight: u32 },
-    /// So many arrive in a second.
+    /// This many arrivals per second.
     Open { per_second: u32 },
 }
 
@@ -48,7 +50,7 @@ impl fmt::Display for Load {
     }
 }
 
-/// How phases are run, whatever they are held at.
+/// Settings of all phases.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) transport: Transport,
@@ -75,8 +77,8 @@ impl Settings {
         }
     }
 
-    /// How a node is reached: the wire, the connections, and the transactions in a request.
-    pub(crate) fn shape(&self, load: Load, has_rest: bool) -> Shape {
+    /// Chooses protocol, number of connections and transactions per request.
+    pub(crate) fn shape(&self, load: Load, has_rest: bool) -> ConnectionShape {
         let format = match self.transport {
             Transport::Rest if has_rest => Format::Bulk,
             _ => Format::JsonRpc,
@@ -102,19 +104,19 @@ impl Settings {
                 (Wire::Http(format), connections, self.batch.min(in_flight.div_ceil(connections)))
             }
         };
-        Shape { wire, connections: connections as usize, batch: batch as usize }
+        ConnectionShape { wire, connections: connections as usize, batch: batch as usize }
     }
 }
 
-/// How a node is reached.
+/// Protocol, number of connections and transactions per request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
+pub(crate) struct ConnectionShape {
     pub(crate) wire: Wire,
     pub(crate) connections: usize,
     pub(crate) batch: usize,
 }
 
-/// Complaints of a kind.
+/// Number of errors with the same code and text.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ErrorCount {
     pub(crate) code: String,
@@ -122,53 +124,54 @@ pub(crate) struct ErrorCount {
     pub(crate) count: u64,
 }
 
-/// What came of a phase.
+/// The report of a phase.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PhaseReport {
     pub(crate) load: Load,
     pub(crate) connections: usize,
-    /// Transactions in a request, at most.
+    /// Most transactions in a request.
     pub(crate) batch: usize,
-    /// What was signed for it.
+    /// Transactions signed.
     pub(crate) transactions: usize,
     pub(crate) accepted: usize,
-    /// For good: what was taken after all, when there was room, is accepted.
+    /// Transactions refused for good. One that is accepted after a retry is not counted.
     pub(crate) refused: usize,
-    /// Not sent, because an earlier one of the same sender was refused.
+    /// Transactions not sent because an earlier one of the same sender was refused.
     pub(crate) withheld: usize,
-    /// Not sent for want of time.
+    /// Transactions not sent before the time limit.
     pub(crate) unsent: usize,
-    /// From the first that was sent to the last answer.
+    /// Time from the first request to the last answer.
     pub(crate) seconds: f64,
-    /// Over the middle four fifths of the answers.
+    /// Rate over the middle four fifths of the answers.
     pub(crate) accepted_per_second: f64,
-    /// From the first that was sent to the last block that holds one; `None` if nobody looked at blocks.
+    /// Rate from the first request to the last block; `None` if blocks were not timed.
     pub(crate) mined_per_second: Option<f64>,
-    /// From when it was sent (closed) or was to be sent (open) to the answer. On Turnpike that is the preconfirmation.
+    /// Latency from sending (closed loop) or scheduled sending (open loop) to the answer, which on
+    /// Turnpike is the preconfirmation.
     pub(crate) acknowledged: Latency,
-    /// The same to the block, as a client sees it.
+    /// Latency from the same time to the block, as seen by a client.
     pub(crate) included: Option<Latency>,
-    /// How late transactions of an open loop were sent, a part of both latencies.
+    /// Delay of sending in an open loop, a part of both latencies.
     pub(crate) lag: Option<Latency>,
     pub(crate) errors: Vec<ErrorCount>,
     pub(crate) series: Vec<Second>,
-    pub(crate) check: Check,
-    /// Processor time of the sending threads for a transaction.
+    pub(crate) check: InclusionCheck,
+    /// Processor time of the sending threads per transaction.
     pub(crate) client_cpu_us: f64,
     pub(crate) requests: u64,
 }
 
 impl PhaseReport {
-    /// What a node did in a second: accepted, and mined if that was looked at.
+    /// Throughput of the node: the lower of the accepted and, if timed, the mined rate.
     pub(crate) fn per_second(&self) -> f64 {
         self.accepted_per_second.min(self.mined_per_second.unwrap_or(f64::INFINITY))
     }
 }
 
-/// Runs a phase of at most so many transactions and so long.
+/// Runs a phase with at most `count` transactions and for at most `duration`.
 pub(crate) async fn run_phase(
-    node: &mut Node,
+    node: &mut TargetNode,
     settings: &Settings,
     load: Load,
     count: usize,
@@ -185,11 +188,11 @@ pub(crate) async fn run_phase(
             (Some(due), last + settings.drain)
         }
     };
-    let lanes = lanes(&senders, due.as_deref(), shape.connections);
-    let Shape { wire, batch, connections } = shape;
-    let connections = connections.min(lanes.len());
+    let schedules = schedules(&senders, due.as_deref(), shape.connections);
+    let ConnectionShape { wire, batch, connections } = shape;
+    let connections = connections.min(schedules.len());
     let (threads, endpoint) = (settings.threads as usize, node.endpoint.clone());
-    let work = Drive { endpoint, wire, signed, lanes, batch, threads, stop_after };
+    let work = DrivePlan { endpoint, wire, signed, schedules, batch, threads, stop_after };
 
     let before = node.rpc.head().await?;
     let timed = settings.until == Until::Included;
@@ -198,7 +201,7 @@ pub(crate) async fn run_phase(
     driven.accepted.sort_unstable_by_key(|record| record.acknowledged);
 
     let wanted = driven.accepted.iter().map(|r| (r.index, hashes[r.index as usize]));
-    let mut search = Search::new(before, hashes.len(), wanted);
+    let mut search = TransactionSearch::new(before, hashes.len(), wanted);
     search.run(&mut node.rpc, settings.drain).await?;
     let (blocks, twice) = search.finish();
     let heads = match watch {
@@ -214,21 +217,21 @@ pub(crate) async fn run_phase(
     let (receipts, failed) = receipts(&mut node.rpc, settings.receipts, &of_included).await?;
     let included = of_included.len();
     let lost = accepted - included;
-    let check = Check { accepted, included, lost, twice, receipts, failed };
+    let check = InclusionCheck { accepted, included, lost, twice, receipts, failed };
     node.refresh_nonces().await?;
-    let mined = Mined { blocks, times: block_times(start, &heads), timed };
+    let mined = MinedTransactions { blocks, times: block_times(start, &heads), timed };
     Ok(report(load, (connections, batch), count, driven, &mined, check))
 }
 
-/// Where transactions are, and when their blocks were seen.
-struct Mined {
+/// The block of each transaction, and when blocks were seen.
+struct MinedTransactions {
     blocks: Vec<Option<u64>>,
     times: BlockTimes,
     timed: bool,
 }
 
-impl Mined {
-    fn seen(&self, record: &Record) -> Option<u64> {
+impl MinedTransactions {
+    fn seen(&self, record: &AcceptedRecord) -> Option<u64> {
         self.times.seen(self.blocks[record.index as usize]?)
     }
 }
@@ -244,9 +247,9 @@ fn report(
     load: Load,
     (connections, batch): (usize, usize),
     transactions: usize,
-    driven: Driven,
-    mined: &Mined,
-    check: Check,
+    driven: DriveOutcome,
+    mined: &MinedTransactions,
+    check: InclusionCheck,
 ) -> PhaseReport {
     let records = &driven.accepted;
     let first = records.iter().map(|record| record.sent).min().unwrap_or_default();
@@ -286,8 +289,9 @@ fn report(
     }
 }
 
-/// Transactions for the client's measurement, signed and never sent.
-pub(crate) fn samples(node: &mut Node, count: usize) -> anyhow::Result<Signed> {
+/// SignedTransactions transactions for the measurement of the client, which are never sent to the
+/// node.
+pub(crate) fn samples(node: &mut TargetNode, count: usize) -> anyhow::Result<SignedTransactions> {
     let signed = node.sign(count)?;
     node.unsign(&signed);
     Ok(signed)
@@ -311,12 +315,12 @@ mod tests {
     }
 
     fn shape(settings: &Settings, load: Load) -> (Wire, usize, usize) {
-        let Shape { wire, connections, batch } = settings.shape(load, true);
+        let ConnectionShape { wire, connections, batch } = settings.shape(load, true);
         (wire, connections, batch)
     }
 
     #[test]
-    fn a_closed_loop_has_as_much_under_way_as_it_should() {
+    fn closed_loop_keeps_the_number_in_flight() {
         let (rpc, rest) = (Wire::Http(Format::JsonRpc), Wire::Http(Format::Bulk));
         let closed = Load::Closed { in_flight: 64 };
         assert_eq!(shape(&settings(Transport::JsonRpc, 1, None), closed), (rpc, 64, 1));
@@ -328,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_without_rest_gets_batches_of_json_rpc() {
+    fn node_without_rest_gets_json_rpc_batches() {
         let shape = settings(Transport::Rest, 50, None).shape(Load::Open { per_second: 9 }, false);
         assert_eq!((shape.wire, shape.batch), (Wire::Http(Format::JsonRpc), 50));
     }
@@ -336,21 +340,21 @@ mod tests {
     #[test]
     fn figures_come_from_the_records() {
         let ms = 1_000_000;
-        let record = |index: u32, due: u64, sent: u64, acknowledged: u64| Record {
+        let record = |index: u32, due: u64, sent: u64, acknowledged: u64| AcceptedRecord {
             index,
             due: due * ms,
             sent: sent * ms,
             acknowledged: acknowledged * ms,
         };
-        let driven = Driven {
+        let driven = DriveOutcome {
             accepted: vec![record(0, 100, 110, 120), record(1, 200, 230, 250)],
             refused: vec![(2, 9)],
-            ..Driven::default()
+            ..DriveOutcome::default()
         };
         let times = BlockTimes::new(vec![(150 * ms, 7), (610 * ms, 8)]);
-        let mined = Mined { blocks: vec![Some(7), Some(8), None], times, timed: true };
+        let mined = MinedTransactions { blocks: vec![Some(7), Some(8), None], times, timed: true };
         let load = Load::Open { per_second: 10 };
-        let report = report(load, (1, 1), 3, driven, &mined, Check::default());
+        let report = report(load, (1, 1), 3, driven, &mined, InclusionCheck::default());
         assert_eq!((report.accepted, report.refused), (2, 1));
         // Two in half a second, from 110 ms to 610 ms.
         assert!((report.mined_per_second.unwrap() - 4.0).abs() < 1e-9);

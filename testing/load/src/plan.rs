@@ -1,4 +1,4 @@
-//! Who sends what when: decided before anything is sent.
+//! Plans the load before the start: when each transaction is sent, and on which connection.
 
 use turnpike_random::Rng;
 
@@ -7,18 +7,18 @@ use crate::args::Arrivals;
 /// Nanoseconds in a second.
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
-/// A transaction's place on its connection.
+/// A transaction scheduled on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Slot {
-    /// Its index among all.
+pub(crate) struct ScheduledTransaction {
+    /// Index among all transactions.
     pub(crate) index: u32,
-    /// Index of who sends it.
+    /// Index of the sender.
     pub(crate) sender: u32,
-    /// When it is to be sent, in nanoseconds after the start; 0 in a closed loop.
+    /// Scheduled time, in nanoseconds after the start; 0 in a closed loop.
     pub(crate) due: u64,
 }
 
-/// When transactions arrive, in nanoseconds after the start: so many, at this rate.
+/// Arrival times of `count` transactions at this rate, in nanoseconds after the start.
 pub(crate) fn arrivals(kind: Arrivals, per_second: u32, count: usize) -> Vec<u64> {
     let mean = SECOND as f64 / f64::from(per_second);
     let mut random = Rng::new(5);
@@ -36,16 +36,24 @@ pub(crate) fn arrivals(kind: Arrivals, per_second: u32, count: usize) -> Vec<u64
         .collect()
 }
 
-/// Deals transactions to connections, all of a sender's to the same one.
-pub(crate) fn lanes(senders: &[u32], due: Option<&[u64]>, connections: usize) -> Vec<Vec<Slot>> {
-    let mut lanes = vec![Vec::with_capacity(senders.len() / connections + 1); connections];
+/// Assigns transactions to connections. All transactions of a sender use the same connection.
+pub(crate) fn schedules(
+    senders: &[u32],
+    due: Option<&[u64]>,
+    connections: usize,
+) -> Vec<Vec<ScheduledTransaction>> {
+    let mut schedules = vec![Vec::with_capacity(senders.len() / connections + 1); connections];
     for (index, sender) in senders.iter().enumerate() {
         let due = due.map_or(0, |due| due[index]);
         let index = u32::try_from(index).expect("invariant: transactions are counted in 32 bits");
-        lanes[*sender as usize % connections].push(Slot { index, sender: *sender, due });
+        schedules[*sender as usize % connections].push(ScheduledTransaction {
+            index,
+            sender: *sender,
+            due,
+        });
     }
-    lanes.retain(|lane| !lane.is_empty());
-    lanes
+    schedules.retain(|schedule| !schedule.is_empty());
+    schedules
 }
 
 #[cfg(test)]
@@ -53,12 +61,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn even_arrivals_have_equal_distances() {
+    fn even_arrivals_have_equal_gaps() {
         assert_eq!(arrivals(Arrivals::Even, 1_000, 4), [0, 1_000_000, 2_000_000, 3_000_000]);
     }
 
     #[test]
-    fn poisson_arrivals_have_the_rate_and_spread_that_they_should() {
+    fn poisson_arrivals_have_the_right_rate_and_deviation() {
         let times = arrivals(Arrivals::Poisson, 1_000, 100_000);
         assert!(times.is_sorted());
         let gaps: Vec<_> = times.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
@@ -70,29 +78,31 @@ mod tests {
     }
 
     #[test]
-    fn arrivals_do_not_depend_on_the_run() {
+    fn arrivals_are_the_same_in_every_run() {
         let of = || arrivals(Arrivals::Poisson, 50, 100);
         assert_eq!(of(), of());
     }
 
     #[test]
-    fn a_sender_stays_on_one_connection_in_order() {
+    fn sender_stays_on_one_connection_in_order() {
         let senders: Vec<u32> = (0..100).map(|n| n * 7 % 10).collect();
         let due: Vec<u64> = (0..100).collect();
-        let lanes = lanes(&senders, Some(&due), 3);
-        assert_eq!(lanes.iter().map(Vec::len).sum::<usize>(), 100);
-        for lane in &lanes {
-            assert!(lane.is_sorted_by_key(|slot| slot.index));
-            assert!(lane.iter().all(|slot| slot.due == u64::from(slot.index)));
+        let schedules = schedules(&senders, Some(&due), 3);
+        assert_eq!(schedules.iter().map(Vec::len).sum::<usize>(), 100);
+        for schedule in &schedules {
+            assert!(schedule.is_sorted_by_key(|scheduled| scheduled.index));
+            assert!(schedule.iter().all(|scheduled| scheduled.due == u64::from(scheduled.index)));
         }
         for sender in 0..10 {
-            let on = lanes.iter().filter(|lane| lane.iter().any(|slot| slot.sender == sender));
+            let on = schedules
+                .iter()
+                .filter(|schedule| schedule.iter().any(|scheduled| scheduled.sender == sender));
             assert_eq!(on.count(), 1);
         }
     }
 
     #[test]
-    fn connections_that_would_have_nothing_to_do_are_not_opened() {
-        assert_eq!(lanes(&[0, 0, 0], None, 8).len(), 1);
+    fn connections_without_transactions_are_not_opened() {
+        assert_eq!(schedules(&[0, 0, 0], None, 8).len(), 1);
     }
 }

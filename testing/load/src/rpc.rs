@@ -1,3 +1,5 @@
+//! A JSON-RPC client for everything but the load itself: simple rather than fast.
+
 use std::{io::ErrorKind, time::Duration};
 
 use alloy_primitives::{Address, U256};
@@ -10,24 +12,25 @@ use crate::{
     transport::{Format, HttpConnection},
 };
 
-/// How long a node may take to answer.
+/// Time limit of an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Calls in one request, at most.
+/// Most calls in one request.
 pub(crate) const BATCH_CALLS: usize = 100;
 
-/// JSON-RPC as it is needed beside the load: slow and comfortable.
+/// A JSON-RPC connection that reconnects by itself.
 #[derive(Debug)]
 pub(crate) struct Rpc {
     endpoint: Endpoint,
     connection: HttpConnection,
-    /// Whether the connection has brought an answer: from then on the node may close it whenever it is quiet.
+    /// Whether the connection has brought an answer. From then on the node may close it while it is
+    /// idle.
     was_used: bool,
 }
 
-/// An answer, its result not looked into.
+/// A response with its result unparsed.
 #[derive(Deserialize)]
-struct Answer<'a> {
+struct RpcResponse<'a> {
     id: usize,
     #[serde(borrow)]
     result: Option<&'a RawValue>,
@@ -40,7 +43,8 @@ impl Rpc {
         Ok(Self { endpoint: endpoint.clone(), connection, was_used: false })
     }
 
-    /// Sends a body and returns the answer's status and body. What finds its connection closed goes over a new one.
+    /// Sends a body and returns the response's status and body. If the node closed the connection,
+    /// a new one is opened.
     async fn exchange(&mut self, body: &[u8]) -> anyhow::Result<(u16, Vec<u8>)> {
         loop {
             let exchange = tokio::time::timeout(ANSWER_TIMEOUT, self.connection.exchange(body));
@@ -58,19 +62,20 @@ impl Rpc {
         }
     }
 
-    /// A call's result.
+    /// Sends a request and returns its result.
     pub(crate) async fn call(&mut self, method: &str, params: Value) -> anyhow::Result<Value> {
         let mut results = self.batch(method, &[params]).await?;
         results.remove(0)
     }
 
-    /// The result of a call that gives a quantity.
+    /// Sends a request whose result is a quantity.
     pub(crate) async fn quantity(&mut self, method: &str, params: Value) -> anyhow::Result<U256> {
         let result = self.call(method, params).await?;
-        serde_json::from_value(result).with_context(|| format!("{method} gives no quantity"))
+        serde_json::from_value(result)
+            .with_context(|| format!("{method} did not return a quantity"))
     }
 
-    /// The results of the same call with each of these parameters.
+    /// Sends the same method with each of these parameters and returns the results.
     pub(crate) async fn batch(
         &mut self,
         method: &str,
@@ -79,7 +84,7 @@ impl Rpc {
         self.batch_as(method, params).await
     }
 
-    /// The same, read as something in particular, without a detour over JSON values.
+    /// Like [`Self::batch`], with results parsed directly as `T`.
     pub(crate) async fn batch_as<T: for<'a> Deserialize<'a>>(
         &mut self,
         method: &str,
@@ -92,13 +97,14 @@ impl Rpc {
             );
             let body = Value::from_iter(calls).to_string();
             let (status, answer) = self.exchange(body.as_bytes()).await?;
-            let answers: Vec<Answer<'_>> = serde_json::from_slice(&answer).with_context(|| {
-                let text: String = String::from_utf8_lossy(&answer).chars().take(200).collect();
-                format!("{method}: expected a batch, found (HTTP {status}) {text}")
-            })?;
+            let answers: Vec<RpcResponse<'_>> =
+                serde_json::from_slice(&answer).with_context(|| {
+                    let text: String = String::from_utf8_lossy(&answer).chars().take(200).collect();
+                    format!("{method}: expected a batch, found (HTTP {status}) {text}")
+                })?;
             let start = results.len();
             results.extend(params.iter().map(|_| Err(anyhow::anyhow!("{method}: no answer"))));
-            for Answer { id, result, error } in answers {
+            for RpcResponse { id, result, error } in answers {
                 let Some(place) = results.get_mut(start + id) else {
                     bail!("{method}: unknown id")
                 };
@@ -119,7 +125,7 @@ impl Rpc {
         Ok(self.quantity("eth_blockNumber", json!([])).await?.saturating_to())
     }
 
-    /// Nonces in the newest block's state.
+    /// Nonces at the newest block.
     pub(crate) async fn nonces(&mut self, accounts: &[Address]) -> anyhow::Result<Vec<u64>> {
         let params: Vec<_> = accounts.iter().map(|account| json!([account, "latest"])).collect();
         let nonces = self.batch_as::<U256>("eth_getTransactionCount", &params).await?;
@@ -130,7 +136,7 @@ impl Rpc {
 async fn connect(endpoint: &Endpoint) -> anyhow::Result<HttpConnection> {
     let media_type = Format::JsonRpc.media_type();
     let connection = HttpConnection::open(endpoint, &endpoint.path, media_type).await;
-    connection.with_context(|| format!("no node at {endpoint}"))
+    connection.with_context(|| format!("cannot connect to {endpoint}"))
 }
 
 fn is_closed(kind: ErrorKind) -> bool {
@@ -146,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    /// A node that closes each connection after so many answers, and what becomes of three calls.
+    /// Results of three calls to a node that closes each connection after this many answers.
     async fn calls(answers_each: usize) -> Vec<anyhow::Result<U256>> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let authority = listener.local_addr().unwrap().to_string();
@@ -173,14 +179,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_the_node_closed_is_opened_anew() {
+    async fn closed_connection_is_opened_again() {
         for found in calls(1).await {
             assert_eq!(found.unwrap(), U256::from(7));
         }
     }
 
     #[tokio::test]
-    async fn a_node_that_never_answers_is_not_asked_forever() {
+    async fn node_that_never_answers_is_an_error() {
         let found = calls(0).await;
         assert!(found.iter().all(Result::is_err));
     }

@@ -1,69 +1,74 @@
+//! Runs all phases on one node, and on a second one to compare with.
+
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, ensure};
 
 use crate::{
-    against::Anvil,
+    anvil::Anvil,
     args::{Against, LoadArgs},
-    client::{ClientCost, measure_client},
+    client_cost::{ClientCost, measure_client},
     endpoint::Endpoint,
-    find::Ramp,
-    node::Node,
+    node::TargetNode,
     phase::{Load, PhaseReport, Settings, run_phase, samples},
+    ramp::Ramp,
     report::{Maximum, NodeReport, Report},
 };
 
-/// In flight in a closed loop, by default.
+/// Default transactions in flight of a closed loop.
 const IN_FLIGHT: u32 = 64;
 
-/// Transactions of a closed loop, by default.
+/// Default transactions of a closed loop.
 const TRANSACTIONS: usize = 20_000;
 
-/// Seconds of an open loop, by default.
+/// Default seconds of an open loop.
 const OPEN_SECONDS: u32 = 10;
 
-/// Seconds of a step that looks for the maximum, by default.
+/// Default seconds of each step of a search.
 const STEP_SECONDS: u32 = 4;
 
-/// Transactions of such a step, at most and at least.
+/// Bounds on the transactions of a step.
 const STEP_TRANSACTIONS_MAX: usize = 400_000;
 const STEP_TRANSACTIONS_MIN: usize = 2_000;
 
-/// How much faster than the best so far a step is expected to be, at most.
+/// A step signs transactions for this multiple of the best throughput so far.
 const STEP_HEADROOM: f64 = 1.5;
 
-/// Transactions that nobody measures: connections are opened, code is met for the first time.
+/// Transactions before the measurement: they open connections and warm up caches.
 const WARM_UP_TRANSACTIONS: usize = 1_000;
 
-/// Transactions like which the client's own cost is measured.
+/// Transactions that the measurement of the client repeats.
 const SAMPLES: usize = 256;
 
-/// Whose figures they are going to be.
+/// The role of a node in the comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Side {
-    /// The node that is measured: it may lose nothing.
+enum NodeRole {
+    /// The measured node: a lost transaction ends the run.
     Ours,
-    /// The one that it is compared with: what it loses is told.
+    /// The node to compare with: lost transactions are reported.
     Theirs,
-    /// The same, started for it and like this: nobody asks what it does at half of its maximum.
+    /// An anvil started for the comparison with this command line; it gets no open loop at half of
+    /// its maximum.
     Anvil(String),
 }
 
-/// Puts load on a node, and on another one if asked for, and reports. Returns whether everything that the first accepted is there.
+/// Loads a node, and another one to compare with, and writes the report. Returns whether the first
+/// node included every accepted transaction once.
 ///
-/// `find_anvil` says where anvil is, should it be needed.
+/// `find_anvil` returns the path of anvil; it is called only if one must be started.
 pub async fn run(
     args: LoadArgs,
     find_anvil: impl FnOnce() -> anyhow::Result<PathBuf>,
 ) -> anyhow::Result<bool> {
-    let mut nodes = vec![load_node(&args, &args.rpc, Side::Ours).await?];
+    let mut nodes = vec![load_node(&args, &args.rpc, NodeRole::Ours).await?];
     match &args.against {
         Some(Against::Node(endpoint)) => {
-            nodes.push(load_node(&args, endpoint, Side::Theirs).await?)
+            nodes.push(load_node(&args, endpoint, NodeRole::Theirs).await?)
         }
         Some(Against::Anvil) => {
             let anvil = Anvil::start(&find_anvil()?, args.anvil_blocks).await?;
-            let report = load_node(&args, &anvil.endpoint, Side::Anvil(anvil.how.clone())).await;
+            let report =
+                load_node(&args, &anvil.endpoint, NodeRole::Anvil(anvil.how.clone())).await;
             anvil.stop().await;
             nodes.push(report.context("on anvil")?);
         }
@@ -74,29 +79,33 @@ pub async fn run(
     Ok(report.is_good())
 }
 
-/// Everything that is measured on one node.
-async fn load_node(args: &LoadArgs, endpoint: &Endpoint, side: Side) -> anyhow::Result<NodeReport> {
+/// Runs all phases on one node.
+async fn load_node(
+    args: &LoadArgs,
+    endpoint: &Endpoint,
+    side: NodeRole,
+) -> anyhow::Result<NodeReport> {
     let settings = Settings::of(args);
-    eprintln!("{endpoint}: preparing {} senders", args.workload.senders(args.senders));
-    let mut node = Node::prepare(endpoint, args.key, args.workload, args.senders).await?;
-    eprintln!("{}: ready after {:.1} s", node.version, node.setup_seconds);
+    eprintln!("{endpoint}: setting up {} senders", args.workload.senders(args.senders));
+    let mut node = TargetNode::prepare(endpoint, args.key, args.workload, args.senders).await?;
+    eprintln!("{}: set up in {:.1} s", node.version, node.setup_seconds);
     let load = first_load(args);
     let client = client_cost(args, &settings, &mut node, load).await?;
     let (in_flight, count) = (args.batch.max(IN_FLIGHT), WARM_UP_TRANSACTIONS);
     let warm_up = run_phase(&mut node, &settings, Load::Closed { in_flight }, count, None).await?;
-    ensure!(warm_up.accepted > 0, "the node takes nothing: {:?}", warm_up.errors);
-    let may_go_on = side != Side::Ours || warm_up.check.is_good();
+    ensure!(warm_up.accepted > 0, "the node accepts no transaction: {:?}", warm_up.errors);
+    let may_go_on = side != NodeRole::Ours || warm_up.check.is_good();
     ensure!(may_go_on, "the node lost transactions: {:?}", warm_up.check);
 
-    let mut run = Run { args, settings, node, phases: Vec::new() };
+    let mut run = NodeRun { args, settings, node, phases: Vec::new() };
     let maximum = if args.find_max {
-        Some(run.find_max(&warm_up, !matches!(side, Side::Anvil(_))).await?)
+        Some(run.find_max(&warm_up, !matches!(side, NodeRole::Anvil(_))).await?)
     } else {
         run.single(load).await?;
         None
     };
-    let Run { node, phases, .. } = run;
-    let how = if let Side::Anvil(how) = side { Some(how) } else { None };
+    let NodeRun { node, phases, .. } = run;
+    let how = if let NodeRole::Anvil(how) = side { Some(how) } else { None };
     Ok(NodeReport::new(&node, how, client, phases, maximum))
 }
 
@@ -112,7 +121,7 @@ fn first_load(args: &LoadArgs) -> Load {
 async fn client_cost(
     args: &LoadArgs,
     settings: &Settings,
-    node: &mut Node,
+    node: &mut TargetNode,
     load: Load,
 ) -> anyhow::Result<ClientCost> {
     let like = samples(node, SAMPLES)?;
@@ -121,15 +130,15 @@ async fn client_cost(
     measure_client(shape.wire, shape.connections, shape.batch, threads, &like).await
 }
 
-/// A node and what was measured on it so far.
-struct Run<'a> {
+/// The run on one node so far.
+struct NodeRun<'a> {
     args: &'a LoadArgs,
     settings: Settings,
-    node: Node,
+    node: TargetNode,
     phases: Vec<PhaseReport>,
 }
 
-impl Run<'_> {
+impl NodeRun<'_> {
     async fn single(&mut self, load: Load) -> anyhow::Result<()> {
         let asked = self.args.duration;
         let (count, duration) = match load {
@@ -144,7 +153,7 @@ impl Run<'_> {
         self.phase(load, count, duration).await
     }
 
-    /// Closed loops until there is no more throughput; then, if asked for, an open one at half of it.
+    /// Searches the maximum with closed loops; then, with `half`, runs an open loop at half of it.
     async fn find_max(&mut self, warm_up: &PhaseReport, half: bool) -> anyhow::Result<Maximum> {
         let seconds = self.args.duration.unwrap_or(STEP_SECONDS);
         let most = self.args.transactions.map_or(STEP_TRANSACTIONS_MAX, |count| count as usize);
@@ -159,7 +168,7 @@ impl Run<'_> {
             ramp.measured(step);
             rate = ramp.best().map_or(rate, |best| best.per_second);
         }
-        let best = ramp.best().context("the node accepts nothing")?;
+        let best = ramp.best().context("the node accepts no transaction")?;
         if self.args.half && half {
             let per_second = ((best.per_second / 2.0) as u32).max(1);
             let count = open_count(per_second, self.args.duration.unwrap_or(OPEN_SECONDS));

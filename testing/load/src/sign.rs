@@ -1,3 +1,5 @@
+//! Signs transactions before the load starts.
+
 use alloy::signers::{SignerSync as _, local::PrivateKeySigner};
 use alloy_consensus::{SignableTransaction as _, TxEip1559};
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -6,21 +8,21 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::{
     senders::Sender,
-    workload::{Call, Workload},
+    workload::{Workload, WorkloadCall},
 };
 
-/// What transactions pay, on which chain.
+/// Chain id and fees of all transactions.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct TransactionTerms {
     pub(crate) chain_id: u64,
-    /// Most wei for a unit of gas.
+    /// Maximum fee per gas, in wei.
     pub(crate) fee_max: u128,
-    /// Of them on top of the base fee.
+    /// Maximum priority fee per gas, in wei.
     pub(crate) tip: u128,
 }
 
-impl Terms {
-    /// Signs a transaction: its bytes and its hash.
+impl TransactionTerms {
+    /// Signs a transaction. Returns its bytes and its hash.
     pub(crate) fn sign(
         &self,
         signer: &PrivateKeySigner,
@@ -48,25 +50,25 @@ impl Terms {
     }
 }
 
-/// Transactions ready to be sent, in their order.
+/// SignedTransactions transactions in sending order.
 #[derive(Debug, Default)]
-pub(crate) struct Signed {
+pub(crate) struct SignedTransactions {
     bytes: Vec<u8>,
-    /// Where each ends in `bytes`.
+    /// End of each in `bytes`.
     ends: Vec<usize>,
     hashes: Vec<B256>,
     senders: Vec<u32>,
 }
 
-impl Signed {
-    /// Signs a workload's next calls, on all cores, and moves the senders' nonces on.
+impl SignedTransactions {
+    /// Signs a workload's next calls on all cores and advances the senders' nonces.
     pub(crate) fn new(
-        terms: &Terms,
+        terms: &TransactionTerms,
         workload: &mut Workload,
         senders: &mut [Sender],
         count: usize,
     ) -> anyhow::Result<Self> {
-        let calls: Vec<(Call, u64)> = (0..count)
+        let calls: Vec<(WorkloadCall, u64)> = (0..count)
             .map(|_| {
                 let call = workload.next_call();
                 let nonce = &mut senders[call.sender].nonce;
@@ -75,7 +77,7 @@ impl Signed {
             })
             .collect();
         let signed = calls.into_par_iter().map(|(call, nonce)| {
-            let Call { sender, to, value, data, gas_limit } = call;
+            let WorkloadCall { sender, to, value, data, gas_limit } = call;
             let signer = &senders[sender].signer;
             let (raw, hash) = terms.sign(signer, nonce, to.into(), value, data, gas_limit)?;
             Ok((u32::try_from(sender)?, raw, hash))
@@ -87,7 +89,7 @@ impl Signed {
         Ok(all)
     }
 
-    /// Adds one more.
+    /// Adds a transaction.
     pub(crate) fn push(&mut self, sender: u32, raw: &[u8], hash: B256) {
         self.bytes.extend_from_slice(raw);
         self.ends.push(self.bytes.len());
@@ -99,7 +101,7 @@ impl Signed {
         self.ends.len()
     }
 
-    /// EIP-2718 bytes.
+    /// EIP-2718 bytes of a transaction.
     pub(crate) fn raw(&self, index: usize) -> &[u8] {
         let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[start..self.ends[index]]
@@ -109,7 +111,7 @@ impl Signed {
         &self.hashes
     }
 
-    /// Index of who sends each.
+    /// Sender index of each transaction.
     pub(crate) fn senders(&self) -> &[u32] {
         &self.senders
     }
@@ -122,18 +124,18 @@ mod tests {
     use super::*;
     use crate::{
         senders::{funder, senders},
-        workload::{Kind, World},
+        workload::{WorkloadContext, WorkloadKind},
     };
 
     #[test]
-    fn nonces_follow_each_other_and_hashes_are_those_of_the_bytes() {
+    fn nonces_are_consecutive_and_hashes_match_the_bytes() {
         let funder = funder(None).unwrap().address();
         let mut senders = senders(funder, 0, 4);
         let addresses = senders.iter().map(Sender::address).collect();
-        let world = World { senders: addresses, ..World::default() };
-        let mut workload = Workload::new(Kind::RawChain, world);
-        let terms = Terms { chain_id: 1, fee_max: 10, tip: 1 };
-        let signed = Signed::new(&terms, &mut workload, &mut senders, 10).unwrap();
+        let context = WorkloadContext { senders: addresses, ..WorkloadContext::default() };
+        let mut workload = Workload::new(WorkloadKind::RawChain, context);
+        let terms = TransactionTerms { chain_id: 1, fee_max: 10, tip: 1 };
+        let signed = SignedTransactions::new(&terms, &mut workload, &mut senders, 10).unwrap();
         assert_eq!(signed.len(), 10);
         assert_eq!(signed.senders(), [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]);
         assert_eq!(senders.iter().map(|sender| sender.nonce).collect::<Vec<_>>(), [3, 3, 2, 2]);

@@ -1,4 +1,4 @@
-//! A node that takes everything and does nothing: what is left is the client's own cost.
+//! A server that accepts every transaction and does nothing, to measure the client alone.
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
@@ -10,11 +10,10 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::{drive::Wire, endpoint::Endpoint, transport::Format};
 
-/// What every transaction is answered with: as long as a hash.
+/// The hash in every answer.
 const HASH: &str = "0x0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Starts it on loopback, for as many connections as come. It ends with the process: its threads wait for connections that
-/// nobody makes any more.
+/// Starts the sink on loopback. Its threads run until the process ends.
 pub(crate) fn start(wire: Wire) -> io::Result<Endpoint> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let authority = listener.local_addr()?.to_string();
@@ -75,7 +74,7 @@ fn serve_web_socket(stream: TcpStream) -> Result<(), Box<dyn std::error::Error>>
     }
 }
 
-/// An answer for each number that a request carries.
+/// Answers each id in a request.
 fn answer_rpc(body: &[u8]) -> String {
     const ID: &[u8] = br#","id":"#;
     let mut answers = Vec::new();
@@ -85,7 +84,7 @@ fn answer_rpc(body: &[u8]) -> String {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let id = String::from_utf8_lossy(&rest[..digits]);
         answers.push(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"{HASH}"}}"#));
-        // The rest of a request is longer than this; nothing in it looks like a number of one.
+        // The rest of the request holds no further id key.
         rest = &rest[digits..];
     }
     if body.starts_with(b"[") { format!("[{}]", answers.join(",")) } else { answers.concat() }
@@ -107,7 +106,7 @@ mod tests {
     use crate::transport::{read, write};
 
     #[test]
-    fn answers_what_it_is_sent() {
+    fn sink_answers_every_transaction() {
         for (format, ids) in [
             (Format::JsonRpc, vec![41, 42]),
             (Format::JsonRpc, vec![7]),

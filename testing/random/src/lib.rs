@@ -90,7 +90,8 @@ impl Rng {
 mod tests {
     use super::*;
 
-    /// The reference implementation's first numbers for seed 0 (<https://prng.di.unimi.it/splitmix64.c>).
+    /// The reference implementation's first numbers for seed 0
+    /// (<https://prng.di.unimi.it/splitmix64.c>).
     #[test]
     fn sequence_is_splitmix64() {
         let mut rng = Rng::new(0);

@@ -2,8 +2,8 @@ use turnpike_random::Rng;
 
 /// Draws senders and recipients from a population, the same ones in every run.
 ///
-/// Accounts are numbered from 0. Each belongs to class `number % classes`: the accounts that hold the
-/// same token or trade in the same pool, and so can pay each other.
+/// Accounts are numbered from 0. Each belongs to class `number % classes`: the accounts that hold
+/// the same token or trade in the same pool, and so can pay each other.
 #[derive(Clone, Debug)]
 pub struct Crowd {
     random: Rng,

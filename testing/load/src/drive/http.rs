@@ -1,27 +1,34 @@
+//! Sends a schedule over HTTP, one request at a time.
+
 use std::{io, time::Duration};
 
 use super::{
-    Clock, Drive, Driven,
-    queue::{Next, Queue, Sending},
+    Clock, DriveOutcome, DrivePlan,
+    queue::{InFlight, NextAction, Queue},
 };
 use crate::transport::{Format, HttpConnection, Refusal, read, write};
 
 /// Path of Turnpike's REST submission.
 const BULK_PATH: &str = "/v1/transactions";
 
-/// How long an answer may take.
+/// Time limit of an answer.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Pause before a connection is opened anew.
+/// Pause before a connection is opened again.
 pub(super) const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections that may fail in a row before a lane is given up.
+/// A schedule is given up after this many failed connections in a row.
 pub(super) const FAILURES_MAX: u32 = 100;
 
-/// Works off a lane, one request at a time.
-pub(super) async fn run(drive: &Drive, lane: usize, format: Format, clock: Clock) -> Driven {
+/// Sends a schedule, one request at a time.
+pub(super) async fn run(
+    drive: &DrivePlan,
+    schedule: usize,
+    format: Format,
+    clock: Clock,
+) -> DriveOutcome {
     let stop_after = u64::try_from(drive.stop_after.as_nanos()).unwrap_or(u64::MAX);
-    let mut queue = Queue::new(&drive.lanes[lane], stop_after);
+    let mut queue = Queue::new(&drive.schedules[schedule], stop_after);
     let mut failures = 0;
     while failures < FAILURES_MAX {
         match serve(drive, format, &mut queue, clock, &mut failures).await {
@@ -36,13 +43,13 @@ pub(super) async fn run(drive: &Drive, lane: usize, format: Format, clock: Clock
     queue.finish(clock.now())
 }
 
-/// What a connection that broke is counted as.
+/// The error that a broken connection counts as.
 pub(super) fn failure(error: &io::Error) -> Refusal {
     Refusal { code: "connection".into(), text: error.kind().to_string() }
 }
 
 async fn serve(
-    drive: &Drive,
+    drive: &DrivePlan,
     format: Format,
     queue: &mut Queue<'_>,
     clock: Clock,
@@ -54,12 +61,12 @@ async fn serve(
     let (mut taken, mut body) = (Vec::with_capacity(drive.batch), Vec::new());
     loop {
         match queue.take(clock.now(), drive.batch, &mut taken) {
-            Next::Nothing => return Ok(()),
-            Next::Wait(until) => tokio::time::sleep_until(clock.at(until)).await,
-            Next::Send => {
-                let raws = taken
-                    .iter()
-                    .map(|sending| (sending.place, drive.signed.raw(sending.slot.index as usize)));
+            NextAction::Nothing => return Ok(()),
+            NextAction::Wait(until) => tokio::time::sleep_until(clock.at(until)).await,
+            NextAction::Send => {
+                let raws = taken.iter().map(|sending| {
+                    (sending.place, drive.signed.raw(sending.scheduled.index as usize))
+                });
                 write(format, raws, &mut body);
                 let exchange = tokio::time::timeout(ANSWER_TIMEOUT, connection.exchange(&body));
                 match exchange.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
@@ -77,20 +84,20 @@ async fn serve(
     }
 }
 
-/// Every transaction gets its answer, or the request's.
+/// Gives every transaction its answer; one without gets the request's error.
 fn take_answers(
     queue: &mut Queue<'_>,
     format: Format,
-    taken: &[Sending],
+    taken: &[InFlight],
     status: u16,
     answer: &[u8],
     now: u64,
 ) {
     let mut open = vec![true; taken.len()];
-    // Most nodes answer in order.
+    // Most nodes answer in order, so the next position is tried first.
     let mut next = 0;
     let whole = read(format, status, answer, |number, result| {
-        // Places go up within a request, and bulk answers count from 0.
+        // Positions rise within a request, and bulk answers count from 0.
         let position = match format {
             Format::Bulk => Some(number as usize).filter(|position| *position < taken.len()),
             Format::JsonRpc if taken.get(next).is_some_and(|sending| sending.place == number) => {
@@ -114,18 +121,18 @@ fn take_answers(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Slot;
+    use crate::plan::ScheduledTransaction;
 
-    fn answer(format: Format, status: u16, body: &str) -> Driven {
-        let lane = [0, 1, 2].map(|n| Slot { index: n + 10, sender: n, due: 0 });
-        let (mut queue, mut taken) = (Queue::new(&lane, 100), Vec::new());
+    fn answer(format: Format, status: u16, body: &str) -> DriveOutcome {
+        let schedule = [0, 1, 2].map(|n| ScheduledTransaction { index: n + 10, sender: n, due: 0 });
+        let (mut queue, mut taken) = (Queue::new(&schedule, 100), Vec::new());
         queue.take(1, 3, &mut taken);
         take_answers(&mut queue, format, &taken, status, body.as_bytes(), 2);
         queue.finish(3)
     }
 
     #[test]
-    fn answers_find_their_transactions() {
+    fn answers_are_matched_to_transactions() {
         let body = r#"[{"id":2,"result":"0x"},{"id":0,"error":{"code":-1,"message":"no"}},{"id":2,"result":"0x"}]"#;
         let driven = answer(Format::JsonRpc, 200, body);
         assert_eq!(driven.accepted.iter().map(|r| r.index).collect::<Vec<_>>(), [12]);
@@ -134,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_fails_fails_for_all() {
+    fn failed_request_fails_all_its_transactions() {
         let driven = answer(Format::Bulk, 413, r#"{"code":"too-many-transactions","title":"x"}"#);
         assert_eq!((driven.accepted.len(), driven.refused.len()), (0, 3));
         assert_eq!(driven.errors.into_iter().next().unwrap().0.code, "too-many-transactions");

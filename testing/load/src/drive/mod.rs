@@ -1,4 +1,4 @@
-//! Sending: threads with connections, each of which works off a lane.
+//! Sends the planned transactions: threads with connections, each of which sends its schedule.
 
 mod http;
 mod queue;
@@ -16,75 +16,76 @@ use tokio::task::LocalSet;
 
 use crate::{
     endpoint::Endpoint,
-    plan::Slot,
-    sign::Signed,
+    plan::ScheduledTransaction,
+    sign::SignedTransactions,
     transport::{Format, Refusal},
 };
 
-/// Time between planning the start and the start, in which connections are opened.
+/// Time before the start in which connections are opened.
 const LEAD: Duration = Duration::from_millis(200);
 
-/// How a connection is used.
+/// Protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
-    /// One request under way.
+    /// HTTP, with one request in flight.
     Http(Format),
-    /// So many transactions under way.
+    /// WebSocket, with this many transactions in flight.
     WebSocket { in_flight: u32 },
 }
 
-/// What is to be done.
+/// Everything that is sent, and how.
 #[derive(Debug)]
-pub(crate) struct Drive {
+pub(crate) struct DrivePlan {
     pub(crate) endpoint: Endpoint,
     pub(crate) wire: Wire,
-    pub(crate) signed: Signed,
-    /// One for each connection.
-    pub(crate) lanes: Vec<Vec<Slot>>,
-    /// Transactions in a request, at most.
+    pub(crate) signed: SignedTransactions,
+    /// A schedule for each connection.
+    pub(crate) schedules: Vec<Vec<ScheduledTransaction>>,
+    /// Most transactions in a request.
     pub(crate) batch: usize,
     pub(crate) threads: usize,
-    /// Nothing new is sent after this.
+    /// No new transaction is sent after this time.
     pub(crate) stop_after: Duration,
 }
 
-/// A transaction that the node took.
+/// An accepted transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Record {
-    /// Its index among all.
+pub(crate) struct AcceptedRecord {
+    /// Index among all transactions.
     pub(crate) index: u32,
-    /// When it was to be sent; in a closed loop, when it was sent first. Nanoseconds after the start, as all of these.
+    /// Scheduled time; in a closed loop, the time of the first sending. All times are nanoseconds
+    /// after the start.
     pub(crate) due: u64,
-    /// When it was sent first.
+    /// Time of the first sending.
     pub(crate) sent: u64,
-    /// When the node's answer was there.
+    /// Time of the node's answer.
     pub(crate) acknowledged: u64,
 }
 
-/// What came of it.
+/// Outcome of the load.
 #[derive(Debug, Default)]
-pub(crate) struct Driven {
-    /// What the node took, in no order.
-    pub(crate) accepted: Vec<Record>,
-    /// What it refused for good: its index and when.
+pub(crate) struct DriveOutcome {
+    /// Accepted transactions, in no order.
+    pub(crate) accepted: Vec<AcceptedRecord>,
+    /// Transactions refused for good: index and time.
     pub(crate) refused: Vec<(u32, u64)>,
-    /// Transactions that were not sent, because an earlier one of the same sender was refused.
+    /// Transactions not sent because an earlier one of the same sender was refused.
     pub(crate) withheld: usize,
-    /// Transactions that there was no time for.
+    /// Transactions not sent before the time limit.
     pub(crate) unsent: usize,
-    /// Answers by what they complain of, those included after which a transaction was sent again.
+    /// Number of errors by kind, including those that led to a retry.
     pub(crate) errors: BTreeMap<Refusal, u64>,
-    /// When complaints came, in nanoseconds after the start.
+    /// Times of errors, in nanoseconds after the start.
     pub(crate) error_times: Vec<u64>,
-    /// Requests.
+    /// Number of requests.
     pub(crate) requests: u64,
-    /// Transactions in them, those that were sent again included.
+    /// Transactions in these requests, retries included.
     pub(crate) sends: u64,
     /// Processor time of the sending threads.
     pub(crate) cpu: Duration,
 }
 
-impl Driven {
+impl DriveOutcome {
     fn merge(&mut self, other: Self) {
         self.accepted.extend(other.accepted);
         self.refused.extend(other.refused);
@@ -105,7 +106,7 @@ impl Driven {
     }
 }
 
-/// Time since the start.
+/// A clock that counts from the start.
 #[derive(Clone, Copy, Debug)]
 struct Clock(Instant);
 
@@ -119,11 +120,11 @@ impl Clock {
     }
 }
 
-/// Sends everything. Returns when it started, too.
-pub(crate) async fn drive(drive: Drive) -> anyhow::Result<(Instant, Driven)> {
+/// Sends all transactions. Returns the time of the start and the outcome.
+pub(crate) async fn drive(drive: DrivePlan) -> anyhow::Result<(Instant, DriveOutcome)> {
     let start = Instant::now() + LEAD;
     let drive = Arc::new(drive);
-    let threads = drive.threads.clamp(1, drive.lanes.len().max(1));
+    let threads = drive.threads.clamp(1, drive.schedules.len().max(1));
     let handles: Vec<_> = (0..threads)
         .map(|thread| {
             let drive = Arc::clone(&drive);
@@ -131,40 +132,40 @@ pub(crate) async fn drive(drive: Drive) -> anyhow::Result<(Instant, Driven)> {
             tokio::task::spawn_blocking(run)
         })
         .collect();
-    let mut all = Driven::default();
+    let mut all = DriveOutcome::default();
     for handle in handles {
         all.merge(handle.await.context("a sending thread ended early")??);
     }
     Ok((start, all))
 }
 
-/// Works off every `threads`-th lane, on one thread.
+/// Sends every `threads`-th schedule on one thread.
 fn run_thread(
-    drive: &Arc<Drive>,
+    drive: &Arc<DrivePlan>,
     thread: usize,
     threads: usize,
     clock: Clock,
-) -> anyhow::Result<Driven> {
-    // Of its own, so that nothing else runs on it.
-    let run = || -> anyhow::Result<Driven> {
+) -> anyhow::Result<DriveOutcome> {
+    // A runtime for this thread alone, so that nothing else runs on it.
+    let run = || -> anyhow::Result<DriveOutcome> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = LocalSet::new();
-        let lanes = (thread..drive.lanes.len()).step_by(threads);
-        let tasks: Vec<_> = lanes
-            .map(|lane| {
+        let schedules = (thread..drive.schedules.len()).step_by(threads);
+        let tasks: Vec<_> = schedules
+            .map(|schedule| {
                 let drive = Arc::clone(drive);
                 local.spawn_local(async move {
                     match drive.wire {
-                        Wire::Http(format) => http::run(&drive, lane, format, clock).await,
+                        Wire::Http(format) => http::run(&drive, schedule, format, clock).await,
                         Wire::WebSocket { in_flight } => {
-                            web_socket::run(&drive, lane, in_flight, clock).await
+                            web_socket::run(&drive, schedule, in_flight, clock).await
                         }
                     }
                 })
             })
             .collect();
         runtime.block_on(local.run_until(async {
-            let mut all = Driven::default();
+            let mut all = DriveOutcome::default();
             for task in tasks {
                 all.merge(task.await?);
             }

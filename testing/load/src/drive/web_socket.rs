@@ -8,22 +8,27 @@ use tokio_tungstenite::{
 };
 
 use super::{
-    Clock, Drive, Driven,
+    Clock, DriveOutcome, DrivePlan,
     http::{ANSWER_TIMEOUT, FAILURES_MAX, RECONNECT_PAUSE, failure},
-    queue::{Next, Queue, Sending},
+    queue::{InFlight, NextAction, Queue},
 };
 use crate::{
     endpoint::Endpoint,
     transport::{Format, read, write},
 };
 
-/// What is under way on a connection, by its place in the lane.
-type Flying = BTreeMap<u32, Sending>;
+/// Transactions in flight on a connection, by position in the schedule.
+type Flying = BTreeMap<u32, InFlight>;
 
-/// Works off a lane, with so many transactions under way.
-pub(super) async fn run(drive: &Drive, lane: usize, in_flight: u32, clock: Clock) -> Driven {
+/// Sends a schedule with this many transactions in flight.
+pub(super) async fn run(
+    drive: &DrivePlan,
+    schedule: usize,
+    in_flight: u32,
+    clock: Clock,
+) -> DriveOutcome {
     let stop_after = u64::try_from(drive.stop_after.as_nanos()).unwrap_or(u64::MAX);
-    let mut queue = Queue::new(&drive.lanes[lane], stop_after);
+    let mut queue = Queue::new(&drive.schedules[schedule], stop_after);
     let (mut failures, mut flying) = (0, Flying::new());
     while failures < FAILURES_MAX {
         let window = in_flight as usize;
@@ -41,7 +46,7 @@ pub(super) async fn run(drive: &Drive, lane: usize, in_flight: u32, clock: Clock
 }
 
 async fn serve(
-    drive: &Drive,
+    drive: &DrivePlan,
     queue: &mut Queue<'_>,
     flying: &mut Flying,
     window: usize,
@@ -52,21 +57,22 @@ async fn serve(
     tokio::time::sleep_until(clock.at(0)).await;
     let mut outgoing = Outgoing::default();
     loop {
-        // There is no room, or nothing left: only the node can change that.
+        // The limit in flight is reached, or nothing is left: wait for answers.
         let (mut wake, mut late) = (tokio::time::Instant::now() + ANSWER_TIMEOUT, true);
         if outgoing.message.is_none() && flying.len() < window {
             let room = drive.batch.min(window - flying.len());
             match queue.take(clock.now(), room, &mut outgoing.taken) {
-                Next::Nothing if flying.is_empty() => return Ok(()),
-                Next::Nothing => {}
-                Next::Wait(until) => (wake, late) = (clock.at(until), false),
-                Next::Send => {
+                NextAction::Nothing if flying.is_empty() => return Ok(()),
+                NextAction::Nothing => {}
+                NextAction::Wait(until) => (wake, late) = (clock.at(until), false),
+                NextAction::Send => {
                     flying.extend(outgoing.taken.iter().map(|sending| (sending.place, *sending)));
                     outgoing.put(drive);
                 }
             }
         }
-        // A node may stop reading until its answers are read: both directions go on at once.
+        // A node may stop reading until its answers are read, so both directions run at the same
+        // time.
         tokio::select! {
             sent = outgoing.send(&mut output), if outgoing.is_unsent() => sent?,
             message = input.next() => match message {
@@ -89,24 +95,24 @@ async fn serve(
     }
 }
 
-/// What is on its way to the socket.
+/// Output to the socket.
 #[derive(Default)]
 struct Outgoing {
-    taken: Vec<Sending>,
+    taken: Vec<InFlight>,
     body: Vec<u8>,
-    /// A request that the socket has not taken yet.
+    /// A request that the socket has not accepted yet.
     message: Option<Message>,
-    /// Whether the socket holds something that is not written yet.
+    /// Whether the socket holds unwritten bytes.
     dirty: bool,
 }
 
 impl Outgoing {
-    /// Makes a request of what was taken.
-    fn put(&mut self, drive: &Drive) {
+    /// Makes a request of the transactions taken.
+    fn put(&mut self, drive: &DrivePlan) {
         let raws = self
             .taken
             .iter()
-            .map(|sending| (sending.place, drive.signed.raw(sending.slot.index as usize)));
+            .map(|sending| (sending.place, drive.signed.raw(sending.scheduled.index as usize)));
         write(Format::JsonRpc, raws, &mut self.body);
         let text = Utf8Bytes::try_from(self.body.clone()).expect("invariant: JSON is UTF-8");
         self.message = Some(Message::Text(text));
@@ -116,7 +122,7 @@ impl Outgoing {
         self.message.is_some() || self.dirty
     }
 
-    /// One step of sending. It may be given up at any time, and begun again.
+    /// One step of sending; cancel safe.
     async fn send(
         &mut self,
         output: &mut SplitSink<WebSocketStream<TcpStream>, Message>,
@@ -150,7 +156,7 @@ fn io_error(error: tungstenite::Error) -> io::Error {
     }
 }
 
-/// Answers to transactions. What is for none of them in particular is for all that are under way.
+/// Records answers. An error without an id applies to all transactions in flight.
 fn take_answers(queue: &mut Queue<'_>, flying: &mut Flying, answer: &[u8], now: u64) {
     let whole = read(Format::JsonRpc, 200, answer, |place, result| {
         if let Some(sending) = flying.remove(&place) {

@@ -10,7 +10,7 @@ use crate::{
     phase::{Load, PhaseReport},
 };
 
-/// The page's look, in light and in dark. Nothing comes from elsewhere.
+/// Styles of the page, light and dark.
 const STYLE: &str = "
 :root{color-scheme:light dark;--back:#fbfbfa;--card:#fff;--ink:#1c1f23;--soft:#666d76;--line:#e3e5e8;
 --c0:#2563c9;--c1:#d9650f;--c2:#2c8a57;--bad:#c0322b;--good:#2c8a57}
@@ -40,7 +40,7 @@ th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid var(--line);
 th{color:var(--soft);font-weight:500}th:first-child,td:first-child{text-align:left}td.text{white-space:normal;text-align:left}
 ";
 
-/// One page that holds everything, and asks for nothing.
+/// The report as one page without external resources.
 pub(super) fn page(report: &Report) -> String {
     let workload = name_of(&report.workload);
     let mut page = format!(
@@ -77,7 +77,7 @@ fn tile(tiles: &mut String, value: &str, what: &str, class: &str) {
     .expect(MEMORY);
 }
 
-/// What matters most.
+/// Tiles with the key figures.
 fn tiles(report: &Report) -> String {
     let mut tiles = String::from("<div class=\"tiles\">");
     let Some(node) = report.nodes.first() else { return String::new() };
@@ -114,7 +114,7 @@ fn tiles(report: &Report) -> String {
     tiles + "</div>"
 }
 
-/// Throughput by transactions in flight, if there were several.
+/// Plot of throughput by transactions in flight, if there are several levels.
 fn ramp(report: &Report) -> Option<String> {
     let closed = |node: &NodeReport| -> Vec<(f64, f64)> {
         let points = node.phases.iter().filter_map(|phase| match phase.load {
@@ -213,13 +213,13 @@ fn throughput(phase: &PhaseReport) -> String {
         Line { name: "mined", points: over_time(phase, |second| second.mined as f64) },
         Line { name: "errors", points: over_time(phase, |second| second.errors as f64) },
     ];
-    // What nobody looked at, or what there is none of.
+    // Not measured, or empty.
     all.retain(|line| line.name == "accepted" || line.points.iter().any(|(_, value)| *value > 0.0));
     lines("Each second", seconds(), Axis { label: "transactions", scale: Scale::Linear }, &all)
 }
 
 fn percentiles(phase: &PhaseReport) -> String {
-    // The share that took longer, so that the tail has room.
+    // The axis shows the share that took longer, which gives the tail room.
     let points = |latency: &Latency| -> Vec<(f64, f64)> {
         let inner = latency.percentiles.iter().filter(|(percentile, _)| *percentile < 100.0);
         inner.map(|(percentile, ms)| (100.0 / (100.0 - percentile), *ms)).collect()
@@ -279,7 +279,7 @@ mod tests {
     use crate::report::tests::report;
 
     #[test]
-    fn the_page_asks_for_nothing_from_elsewhere() {
+    fn page_has_no_external_resources() {
         let page = page(&report());
         for outside in
             ["http:", "https:", "src=", "href=", "url(", "@import", "<script", "<link", "//"]
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nodes_say_cannot_break_out() {
+    fn text_from_nodes_is_escaped() {
         let page = page(&report());
         assert!(page.contains("turnpike/1 &lt;b&gt;") && !page.contains("turnpike/1 <b>"));
         assert!(page.contains("a &amp; b"));
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_the_plots_and_both_looks() {
+    fn page_has_plots_and_both_colour_schemes() {
         let page = page(&report());
         assert!(page.matches("<svg").count() >= 9);
         assert!(page.contains("prefers-color-scheme:dark"));

@@ -1,4 +1,4 @@
-//! What was measured, for people, programs and browsers.
+//! The report, as text, JSON and HTML.
 
 mod html;
 mod svg;
@@ -11,62 +11,62 @@ use serde::Serialize;
 
 use crate::{
     args::{LoadArgs, Transport, Until},
-    client::ClientCost,
+    client_cost::ClientCost,
     measure::ratio,
-    node::Node,
+    node::TargetNode,
     phase::{Load, PhaseReport},
-    workload::Kind,
+    workload::WorkloadKind,
 };
 
-/// Standard output, as a file's name.
+/// File name that stands for standard output.
 const STANDARD_OUTPUT: &str = "-";
 
-/// A whole run.
+/// The report of a run.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    /// Of this program.
+    /// Version of this program.
     pub(crate) version: &'static str,
-    pub(crate) workload: Kind,
+    pub(crate) workload: WorkloadKind,
     pub(crate) transport: Transport,
     pub(crate) threads: u32,
     pub(crate) until: Until,
-    /// Of this machine.
+    /// Processors of this machine.
     pub(crate) processors: usize,
-    /// The node, and the one that it is compared with.
+    /// The node, then the one to compare with.
     pub(crate) nodes: Vec<NodeReport>,
     pub(crate) ratios: Vec<Ratio>,
 }
 
-/// What was measured on a node.
+/// The results on one node.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct NodeReport {
-    /// What it calls itself.
+    /// Its client version.
     pub(crate) name: String,
-    /// How it was started, if it was started for this.
+    /// Its command line, if this run started it.
     pub(crate) how: Option<String>,
     pub(crate) chain_id: u64,
     pub(crate) senders: usize,
     pub(crate) setup_transactions: usize,
     pub(crate) setup_seconds: f64,
-    /// What the client costs as it was used here.
+    /// Cost of the client in this run.
     pub(crate) client: ClientCost,
     pub(crate) phases: Vec<PhaseReport>,
     pub(crate) maximum: Option<Maximum>,
 }
 
-/// The most that a node did in a second.
+/// The highest throughput of a node.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Maximum {
-    /// In the closed loop that brought it.
+    /// Transactions in flight in the loop that reached it.
     pub(crate) in_flight: u32,
-    /// Accepted, and mined if that was looked at: what is less.
+    /// The lower of the accepted and, if timed, the mined rate.
     pub(crate) per_second: f64,
 }
 
-/// A figure of one node next to the other's.
+/// A figure of both nodes and their ratio.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ratio {
@@ -78,7 +78,7 @@ pub(crate) struct Ratio {
 
 impl NodeReport {
     pub(crate) fn new(
-        node: &Node,
+        node: &TargetNode,
         how: Option<String>,
         client: ClientCost,
         phases: Vec<PhaseReport>,
@@ -97,12 +97,12 @@ impl NodeReport {
         }
     }
 
-    /// The open loop, in which latency counts.
+    /// The open loop, whose latency is reported.
     pub(crate) fn open(&self) -> Option<&PhaseReport> {
         self.phases.iter().rev().find(|phase| matches!(phase.load, Load::Open { .. }))
     }
 
-    /// The most that was mined in a second, in any phase; accepted, if nobody looked at blocks.
+    /// The highest mined rate of all phases, or accepted rate if blocks were not timed.
     fn best(&self) -> f64 {
         let rate =
             |phase: &PhaseReport| phase.mined_per_second.unwrap_or(phase.accepted_per_second);
@@ -124,7 +124,7 @@ impl Report {
         }
     }
 
-    /// Whether everything that the measured node accepted is there.
+    /// Whether the measured node included every accepted transaction once.
     pub(crate) fn is_good(&self) -> bool {
         self.measured().all(|phase| phase.check.is_good())
     }
@@ -134,7 +134,7 @@ impl Report {
         self.nodes.iter().take(1).flat_map(|node| &node.phases)
     }
 
-    /// Writes it everywhere it was asked for.
+    /// Writes the report to every requested output.
     pub(crate) fn write(&self, args: &LoadArgs) -> anyhow::Result<()> {
         if let Some(file) = &args.html {
             write(file, &html::page(self))?;
@@ -159,7 +159,7 @@ fn write(file: &Path, text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The first node next to the second.
+/// Ratios of the first node to the second.
 fn ratios(nodes: &[NodeReport], until: Until) -> Vec<Ratio> {
     let [ours, theirs] = nodes else { return Vec::new() };
     let (ours, theirs) = (ours.best(), theirs.best());
@@ -174,7 +174,7 @@ fn ratios(nodes: &[NodeReport], until: Until) -> Vec<Ratio> {
 pub(crate) mod tests {
     use super::*;
     use crate::{
-        check::Check,
+        check::InclusionCheck,
         measure::{Latency, Second},
         phase::ErrorCount,
     };
@@ -200,7 +200,12 @@ pub(crate) mod tests {
             lag: Some(latency),
             errors: vec![error],
             series: vec![second.clone(), second],
-            check: Check { accepted: 99, included: 99, receipts: 99, ..Check::default() },
+            check: InclusionCheck {
+                accepted: 99,
+                included: 99,
+                receipts: 99,
+                ..InclusionCheck::default()
+            },
             client_cpu_us: 3.0,
             requests: 100,
         }
@@ -231,7 +236,7 @@ pub(crate) mod tests {
         ];
         Report {
             version: "1",
-            workload: Kind::Erc20Random,
+            workload: WorkloadKind::Erc20Random,
             transport: Transport::JsonRpc,
             threads: 1,
             until: Until::Included,
@@ -242,14 +247,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_ratio_is_that_of_the_best_phases() {
+    fn ratio_compares_the_best_phases() {
         let report = report();
         assert_eq!(report.ratios[0].ratio, Some(10.0));
         assert!(ratios(&report.nodes[..1], Until::Included).is_empty());
     }
 
     #[test]
-    fn one_lost_transaction_is_no_good_unless_the_other_node_lost_it() {
+    fn only_the_measured_node_may_lose_no_transaction() {
         let mut report = report();
         assert!(report.is_good());
         report.nodes[1].phases[0].check.lost = 1;
@@ -259,7 +264,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_open_loop_is_where_latency_counts() {
+    fn latency_is_taken_from_the_open_loop() {
         let report = report();
         assert!(report.nodes[0].open().is_some() && report.nodes[1].open().is_none());
     }

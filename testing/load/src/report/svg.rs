@@ -1,4 +1,4 @@
-//! Plots, as SVG that takes its colours from the page.
+//! Plots as SVG, with colours from the page's styles.
 
 use std::fmt::Write as _;
 
@@ -9,15 +9,15 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = 40.0;
 
-/// Labels of an axis, about.
+/// Approximate number of labels on an axis.
 const TICKS: f64 = 5.0;
 
-/// What goes along an axis.
+/// Scale of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scale {
-    /// From 0.
+    /// Linear, from 0.
     Linear,
-    /// Factors of ten apart.
+    /// Logarithmic.
     Log,
 }
 
@@ -28,14 +28,14 @@ pub(super) struct Axis<'a> {
     pub(super) scale: Scale,
 }
 
-/// A line, in one of the page's colours.
+/// A line with one of the page's colours.
 #[derive(Clone, Debug)]
 pub(super) struct Line<'a> {
     pub(super) name: &'a str,
     pub(super) points: Vec<(f64, f64)>,
 }
 
-/// Where values are on an axis, from 0 to 1.
+/// Maps values to positions on an axis, from 0 to 1.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     from: f64,
@@ -78,14 +78,14 @@ impl Span {
     }
 }
 
-/// The next of 1, 2, 5, 10, 20, … at or above.
+/// The smallest of 1, 2, 5, 10, 20, … that is not below the value.
 fn nice_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= least * 0.999);
     factor.unwrap_or(10.0) * power
 }
 
-/// A number, short.
+/// Formats a number in few characters.
 pub(super) fn short(value: f64) -> String {
     match value {
         v if v >= 1e6 => format!("{}M", trim(v / 1e6)),
@@ -100,12 +100,12 @@ fn trim(value: f64) -> String {
     text.strip_suffix(".0").map_or_else(|| text.clone(), ToString::to_string)
 }
 
-/// Text that means itself in HTML.
+/// Escapes text for HTML.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// A plot in the making.
+/// Builds a plot.
 struct Plot {
     svg: String,
     x: Span,
@@ -182,7 +182,7 @@ impl Plot {
     }
 }
 
-/// Lines over common axes.
+/// A plot of lines.
 pub(super) fn lines(title: &str, x_axis: Axis<'_>, y_axis: Axis<'_>, lines: &[Line<'_>]) -> String {
     let points = || lines.iter().flat_map(|line| line.points.iter());
     let x = Span::of(points().map(|(x, _)| *x), x_axis.scale);
@@ -203,7 +203,7 @@ pub(super) fn lines(title: &str, x_axis: Axis<'_>, y_axis: Axis<'_>, lines: &[Li
     plot.finish(&lines.iter().map(|line| line.name).collect::<Vec<_>>())
 }
 
-/// Bars up to values on a logarithmic axis.
+/// A plot of bars on a logarithmic axis.
 pub(super) fn bars(title: &str, x_label: &str, bars: &[(f64, u64)]) -> String {
     let first = bars.first().map_or(1.0, |(end, _)| *end);
     let factor = bars.get(1).map_or(1.25, |(end, _)| end / first);
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round_and_within() {
+    fn ticks_are_round_and_within_the_axis() {
         let span = Span::of([3.0, 930.0].into_iter(), Scale::Linear);
         assert_eq!(span.ticks(), [0.0, 200.0, 400.0, 600.0, 800.0]);
         let span = Span::of([0.3, 45.0].into_iter(), Scale::Log);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_show_is_a_plot_all_the_same() {
+    fn plot_without_values_is_valid() {
         let axis = Axis { label: "x", scale: Scale::Linear };
         assert!(lines("t", axis, axis, &[]).ends_with("</figure>"));
         assert!(bars("t", "ms", &[]).ends_with("</figure>"));

@@ -1,3 +1,5 @@
+//! The report as text.
+
 use std::fmt::Write as _;
 
 use super::{NodeReport, Report};
@@ -7,7 +9,7 @@ use crate::{
 };
 
 impl PhaseReport {
-    /// One line of it.
+    /// The phase in one line.
     pub(crate) fn summary(&self) -> String {
         let mined =
             self.mined_per_second.map_or_else(String::new, |rate| format!(", mined {rate:.0}/s"));
@@ -19,7 +21,7 @@ impl PhaseReport {
     }
 }
 
-/// For people, in a terminal.
+/// The report for a terminal.
 pub(super) fn text(report: &Report) -> String {
     let mut text = String::new();
     for node in &report.nodes {
@@ -46,7 +48,7 @@ fn node_text(text: &mut String, report: &Report, node: &NodeReport) -> std::fmt:
     )?;
     writeln!(
         text,
-        "  client      {:.1} us of processor time each, {:.0}/s, against a sink that takes everything",
+        "  client      {:.1} us of processor time per transaction, {:.0}/s to a sink",
         client.cpu_us, client.per_second
     )?;
     for phase in &node.phases {
@@ -95,7 +97,7 @@ fn phase_text(text: &mut String, phase: &PhaseReport) -> std::fmt::Result {
     )?;
     writeln!(
         text,
-        "    client      {:.1} us of processor time each, {} requests",
+        "    client      {:.1} us of processor time per transaction, {} requests",
         phase.client_cpu_us, phase.requests
     )?;
     for error in &phase.errors {
@@ -112,7 +114,7 @@ fn latency_text(text: &mut String, what: &str, latency: &Latency) -> std::fmt::R
     )
 }
 
-/// What a value of the command line is called there.
+/// Name of a value on the command line.
 pub(super) fn name_of(value: &impl clap::ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_string())
 }
@@ -122,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_that_counts_is_said() {
+    fn text_holds_every_key_figure() {
         let text = text(&super::super::tests::report());
         for said in [
             "closed loop, 8 in flight",

@@ -6,7 +6,7 @@ use turnpike_workloads::{
 };
 
 use super::{
-    Step,
+    SetupStep,
     disperse::{self, Disperser},
 };
 use crate::workload::{Pool, TOKEN_GAS};
@@ -14,21 +14,21 @@ use crate::workload::{Pool, TOKEN_GAS};
 /// Units of a token.
 const SUPPLY: U256 = U256::from_limbs([0, 0, 1, 0]);
 
-/// Units that a holder gets.
+/// Units for each holder.
 const HOLDING: U256 = U256::from_limbs([0, 1 << 20, 0, 0]);
 
 /// Units of each token in a pool.
 const LIQUIDITY: U256 = U256::from_limbs([0, 1 << 24, 0, 0]);
 
-/// Gas limit of what creates a contract, or a pool.
+/// Gas limit to create a contract or a pool.
 const CREATION_GAS: u64 = 8_000_000;
 
-/// Steps that create contracts, by one account, whose nonces say where the contracts are going to be.
+/// Steps in which one account creates contracts. Its nonces determine their addresses.
 #[derive(Debug)]
 pub(super) struct Contracts {
     owner: Address,
     nonce: u64,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<SetupStep>,
 }
 
 impl Contracts {
@@ -40,12 +40,12 @@ impl Contracts {
         self.deploy(disperse::CREATION_CODE.to_vec())
     }
 
-    /// Deploys so many tokens, as `OpenZeppelin` published them; the owner has all of each.
+    /// Deploys `OpenZeppelin` tokens; the owner holds their supply.
     pub(super) fn tokens(&mut self, count: usize) -> anyhow::Result<Vec<Address>> {
         (0..count).map(|_| self.token()).collect()
     }
 
-    /// Deploys Uniswap v2, as published, and makes so many pools.
+    /// Deploys Uniswap v2 and creates this many pools.
     pub(super) fn pools(&mut self, count: usize) -> anyhow::Result<Vec<Pool>> {
         if count == 0 {
             return Ok(Vec::new());
@@ -59,11 +59,11 @@ impl Contracts {
         (0..count).map(|_| self.pool(router)).collect()
     }
 
-    /// Gives holders units of a token.
+    /// Gives units of a token to holders.
     pub(super) fn give(&mut self, disperser: &Disperser, token: Address, holders: &[Address]) {
         let amount = HOLDING * U256::from(holders.len());
         let transfer = transferCall { to: disperser.address, amount };
-        self.steps.push(Step::call(token, transfer.abi_encode(), TOKEN_GAS));
+        self.steps.push(SetupStep::call(token, transfer.abi_encode(), TOKEN_GAS));
         self.steps.extend(disperser.token(token, holders, HOLDING));
     }
 
@@ -77,7 +77,7 @@ impl Contracts {
         let tokens = [self.token()?, self.token()?];
         for token in tokens {
             let approve = approveCall { spender: router, amount: U256::MAX };
-            self.steps.push(Step::call(token, approve.abi_encode(), TOKEN_GAS));
+            self.steps.push(SetupStep::call(token, approve.abi_encode(), TOKEN_GAS));
         }
         let liquidity = addLiquidityCall {
             tokenA: tokens[0],
@@ -89,14 +89,14 @@ impl Contracts {
             to: self.owner,
             deadline: U256::MAX,
         };
-        self.steps.push(Step::call(router, liquidity.abi_encode(), CREATION_GAS));
+        self.steps.push(SetupStep::call(router, liquidity.abi_encode(), CREATION_GAS));
         Ok(Pool { router, tokens })
     }
 
     fn deploy(&mut self, data: Vec<u8>) -> Address {
         let address = self.owner.create(self.nonce + self.steps.len() as u64);
         let value = U256::ZERO;
-        self.steps.push(Step { to: TxKind::Create, value, data, gas_limit: CREATION_GAS });
+        self.steps.push(SetupStep { to: TxKind::Create, value, data, gas_limit: CREATION_GAS });
         address
     }
 }

@@ -2,17 +2,18 @@
 
 use alloy_primitives::{Address, U256, hex};
 
-use super::Step;
+use super::SetupStep;
 
-/// Accounts that one transaction pays. A new account costs 37,000 gas, and a transaction may have 2^24.
+/// Accounts paid by one transaction. A new account costs 37,000 gas, and a transaction may use
+/// 2^24.
 const ACCOUNTS_MAX: usize = 200;
 
-/// Gas for a transaction, and for each account.
+/// Gas for a transaction, and for each account in it.
 const GAS: u64 = 100_000;
 const GAS_EACH: u64 = 45_000;
 
-/// Calldata: the token, or 0 for ether, and the amount that each gets, as words; then the accounts, 20 bytes each. It reverts
-/// if anybody cannot be paid.
+/// Calldata: the token, or 0 for ether, and the amount for each account, as words; then the
+/// accounts, 20 bytes each. The call reverts if one payment fails.
 ///
 /// | code | |
 /// |---|---|
@@ -29,7 +30,7 @@ pub(super) const CREATION_CODE: [u8; 94] = hex!(
     "505f5f5f5f602035855af1604356" "5b816004525f5f60445f5f855af19050" "5b1560515750601401601256" "5b00" "5b5f5ffd"
 );
 
-/// The contract, deployed.
+/// The deployed contract.
 #[derive(Debug)]
 pub(super) struct Disperser {
     pub(super) address: Address,
@@ -40,14 +41,14 @@ impl Disperser {
         Self { address }
     }
 
-    /// Pays ether, which comes along.
-    pub(super) fn ether(&self, accounts: &[Address], each: U256) -> Vec<Step> {
+    /// Pays ether that the call carries.
+    pub(super) fn ether(&self, accounts: &[Address], each: U256) -> Vec<SetupStep> {
         let value = |accounts: &[Address]| each * U256::from(accounts.len());
         self.steps(Address::ZERO, accounts, each, value)
     }
 
-    /// Pays units that the contract has.
-    pub(super) fn token(&self, token: Address, accounts: &[Address], each: U256) -> Vec<Step> {
+    /// Pays units that the contract holds.
+    pub(super) fn token(&self, token: Address, accounts: &[Address], each: U256) -> Vec<SetupStep> {
         self.steps(token, accounts, each, |_| U256::ZERO)
     }
 
@@ -57,13 +58,13 @@ impl Disperser {
         accounts: &[Address],
         each: U256,
         value: impl Fn(&[Address]) -> U256,
-    ) -> Vec<Step> {
+    ) -> Vec<SetupStep> {
         let step = |accounts: &[Address]| {
             let mut data = token.into_word().to_vec();
             data.extend(each.to_be_bytes::<32>());
             data.extend(accounts.iter().flatten());
             let gas_limit = GAS + GAS_EACH * accounts.len() as u64;
-            Step { value: value(accounts), ..Step::call(self.address, data, gas_limit) }
+            SetupStep { value: value(accounts), ..SetupStep::call(self.address, data, gas_limit) }
         };
         accounts.chunks(ACCOUNTS_MAX).map(step).collect()
     }

@@ -1,5 +1,5 @@
-//! What a workload needs on the chain: ether, contracts, tokens, allowances. A few transactions of the funder's for all
-//! senders, and two of each sender's where there are swaps.
+//! Sets up a workload on the chain: ether, contracts, tokens and allowances. The funder sends a few
+//! transactions for all senders; with swaps, each sender adds two.
 
 mod contracts;
 mod disperse;
@@ -14,59 +14,59 @@ use turnpike_workloads::calls::approveCall;
 use self::{
     contracts::Contracts,
     disperse::Disperser,
-    send::{Sending, send_all},
+    send::{SignedStep, send_all},
 };
 use crate::{
     rpc::Rpc,
     senders::{Sender, senders},
-    sign::Terms,
-    workload::{Kind, TOKEN_GAS, World},
+    sign::TransactionTerms,
+    workload::{TOKEN_GAS, WorkloadContext, WorkloadKind},
 };
 
-/// The funder keeps all but one part in this many of its ether.
+/// The senders get one part in this many of the funder's ether.
 const FUNDS_DIVISOR: u64 = 4;
 
-/// Most that a sender gets, in wei.
+/// Most wei for a sender.
 const FUNDS_MAX: u128 = 100 * 10_u128.pow(18);
 
-/// What transactions offer for gas, as a multiple of the base fee at the start: full blocks drive it up.
+/// Maximum fee, as a multiple of the base fee at the start. Full blocks raise the base fee.
 const FEE_FACTOR: u128 = 100;
 
-/// Most tip, in wei, that a node's advice is followed to.
+/// Highest suggested priority fee that is followed, in wei.
 const TIP_MAX: u128 = 2_000_000_000;
 
 /// A chain that is ready for a workload.
 #[derive(Debug)]
-pub(crate) struct Ready {
-    pub(crate) terms: Terms,
+pub(crate) struct PreparedChain {
+    pub(crate) terms: TransactionTerms,
     pub(crate) senders: Vec<Sender>,
-    pub(crate) world: World,
-    /// Transactions that it took.
+    pub(crate) context: WorkloadContext,
+    /// Number of setup transactions.
     pub(crate) transactions: usize,
 }
 
-/// A call or a creation of the setup's.
+/// A call or contract creation of the setup.
 #[derive(Clone, Debug)]
-struct Step {
+struct SetupStep {
     to: TxKind,
     value: U256,
     data: Vec<u8>,
     gas_limit: u64,
 }
 
-impl Step {
+impl SetupStep {
     fn call(to: Address, data: Vec<u8>, gas_limit: u64) -> Self {
         Self { to: to.into(), value: U256::ZERO, data, gas_limit }
     }
 }
 
-/// Makes everything that the workload needs.
+/// Sets up everything that the workload needs.
 pub(crate) async fn setup(
     rpc: &mut Rpc,
     funder: &PrivateKeySigner,
-    kind: Kind,
+    kind: WorkloadKind,
     wanted: u32,
-) -> anyhow::Result<Ready> {
+) -> anyhow::Result<PreparedChain> {
     let terms = terms(rpc).await?;
     let payer = funder.address();
     let nonce: u64 =
@@ -97,19 +97,19 @@ pub(crate) async fn setup(
     }
     let mut sendings = Vec::new();
     for (nonce, step) in (nonce..).zip(&plan.steps) {
-        sendings.push(Sending::sign(&terms, funder, nonce, step)?);
+        sendings.push(SignedStep::sign(&terms, funder, nonce, step)?);
     }
     let mut transactions = sendings.len();
     send_all(rpc, &sendings).await.context("the setup")?;
 
-    let world = World { senders: addresses, tokens, pools };
-    let approvals = approvals(&terms, &mut senders, &world)?;
+    let context = WorkloadContext { senders: addresses, tokens, pools };
+    let approvals = approvals(&terms, &mut senders, &context)?;
     transactions += approvals.len();
     send_all(rpc, &approvals).await.context("the allowances")?;
-    Ok(Ready { terms, senders, world, transactions })
+    Ok(PreparedChain { terms, senders, context, transactions })
 }
 
-async fn terms(rpc: &mut Rpc) -> anyhow::Result<Terms> {
+async fn terms(rpc: &mut Rpc) -> anyhow::Result<TransactionTerms> {
     let chain_id = rpc.quantity("eth_chainId", json!([])).await?.saturating_to();
     let head = rpc.call("eth_getBlockByNumber", json!(["latest", false])).await?;
     let base_fee: U256 = serde_json::from_value(head["baseFeePerGas"].clone()).context(
@@ -118,22 +118,30 @@ async fn terms(rpc: &mut Rpc) -> anyhow::Result<Terms> {
     let tip = rpc.quantity("eth_maxPriorityFeePerGas", json!([])).await.unwrap_or_default();
     let tip = tip.saturating_to::<u128>().min(TIP_MAX);
     let base_fee = base_fee.saturating_to::<u128>().max(1);
-    Ok(Terms { chain_id, fee_max: base_fee.saturating_mul(FEE_FACTOR).saturating_add(tip), tip })
+    Ok(TransactionTerms {
+        chain_id,
+        fee_max: base_fee.saturating_mul(FEE_FACTOR).saturating_add(tip),
+        tip,
+    })
 }
 
-/// Every trader lets the router have both tokens.
-fn approvals(terms: &Terms, senders: &mut [Sender], world: &World) -> anyhow::Result<Vec<Sending>> {
+/// Allows the router to take both tokens of every trader.
+fn approvals(
+    terms: &TransactionTerms,
+    senders: &mut [Sender],
+    context: &WorkloadContext,
+) -> anyhow::Result<Vec<SignedStep>> {
     let mut sendings = Vec::new();
-    if world.pools.is_empty() {
+    if context.pools.is_empty() {
         return Ok(sendings);
     }
     for (index, sender) in senders.iter_mut().enumerate() {
-        let pool = world.pools[index % world.pools.len()];
+        let pool = context.pools[index % context.pools.len()];
         for token in pool.tokens {
             let approve = approveCall { spender: pool.router, amount: U256::MAX };
             let data = alloy::sol_types::SolCall::abi_encode(&approve);
-            let step = Step::call(token, data, TOKEN_GAS);
-            sendings.push(Sending::sign(terms, &sender.signer, sender.nonce, &step)?);
+            let step = SetupStep::call(token, data, TOKEN_GAS);
+            sendings.push(SignedStep::sign(terms, &sender.signer, sender.nonce, &step)?);
             sender.nonce += 1;
         }
     }

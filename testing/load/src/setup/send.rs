@@ -6,50 +6,50 @@ use anyhow::{Context as _, bail, ensure};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Step;
+use super::SetupStep;
 use crate::{
     rpc::{BATCH_CALLS, Rpc},
-    sign::Terms,
+    sign::TransactionTerms,
 };
 
-/// Transactions that are on the way at a time: nodes bound how many of one sender wait.
+/// Transactions in flight at the same time. Nodes limit the pending transactions of one sender.
 const GROUP: usize = 500;
 
-/// How long a group may take to be included.
+/// Time limit for a group to be included.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Pause between looks at receipts.
+/// Pause between polls of receipts.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A transaction of the setup's, signed.
+/// A signed transaction of the setup.
 #[derive(Debug)]
-pub(super) struct Sending {
+pub(super) struct SignedStep {
     raw: Vec<u8>,
     hash: B256,
 }
 
-/// As much of a receipt as says whether it went well.
+/// The status of a receipt.
 #[derive(Deserialize)]
 struct Receipt {
     status: String,
 }
 
-impl Sending {
+impl SignedStep {
     pub(super) fn sign(
-        terms: &Terms,
+        terms: &TransactionTerms,
         signer: &PrivateKeySigner,
         nonce: u64,
-        step: &Step,
+        step: &SetupStep,
     ) -> anyhow::Result<Self> {
-        let Step { to, value, data, gas_limit } = step;
+        let SetupStep { to, value, data, gas_limit } = step;
         let data = data.clone().into();
         let (raw, hash) = terms.sign(signer, nonce, *to, *value, data, *gas_limit)?;
         Ok(Self { raw, hash })
     }
 }
 
-/// Sends transactions in order and waits until all have succeeded.
-pub(super) async fn send_all(rpc: &mut Rpc, sendings: &[Sending]) -> anyhow::Result<()> {
+/// Sends transactions in order and waits until all succeeded.
+pub(super) async fn send_all(rpc: &mut Rpc, sendings: &[SignedStep]) -> anyhow::Result<()> {
     for group in sendings.chunks(GROUP) {
         for calls in group.chunks(BATCH_CALLS) {
             let params: Vec<_> =
@@ -63,7 +63,7 @@ pub(super) async fn send_all(rpc: &mut Rpc, sendings: &[Sending]) -> anyhow::Res
     Ok(())
 }
 
-async fn wait(rpc: &mut Rpc, group: &[Sending]) -> anyhow::Result<()> {
+async fn wait(rpc: &mut Rpc, group: &[SignedStep]) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut missing: Vec<_> = group.iter().map(|sending| sending.hash).collect();
     while !missing.is_empty() {

@@ -4,31 +4,32 @@ use serde::Deserialize;
 
 use super::Format;
 
-/// Why a node did not take a transaction.
+/// Why a node refused a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Refusal {
-    /// The error's code, or that of the answer as a whole.
+    /// Code of the error, or of the whole response.
     pub(crate) code: String,
-    /// What it says.
+    /// Message.
     pub(crate) text: String,
 }
 
 impl Refusal {
-    /// Whether there is only no room now: it is worth trying again.
+    /// Whether the node lacked room, so that a retry may succeed.
     pub(crate) fn is_busy(&self) -> bool {
         let busy = ["txpool is full", "account limit exceeded", "limit exceeded", "too many"];
         matches!(self.code.as_str(), "pool-full" | "sender-full" | "HTTP 429" | "HTTP 503")
             || busy.iter().any(|text| self.text.contains(text))
     }
 
-    /// Whether the node has the transaction already, or its nonce is used: no refusal for one that is sent again.
+    /// Whether the node has the transaction or has used its nonce: after a lost answer this is
+    /// acceptance.
     pub(crate) fn is_known(&self) -> bool {
         let known = ["already known", "already imported", "nonce too low"];
         matches!(self.code.as_str(), "already-known" | "nonce-too-low")
             || known.iter().any(|text| self.text.contains(text))
     }
 
-    /// The same with all numbers and addresses alike, so that refusals can be counted by kind.
+    /// The refusal with numbers and addresses blanked, so that equal kinds can be counted.
     pub(crate) fn kind(&self) -> Self {
         let words = self.text.split(' ').map(|word| {
             let numbers = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -40,10 +41,10 @@ impl Refusal {
     }
 }
 
-/// One answer of JSON-RPC.
+/// A JSON-RPC response.
 #[derive(Deserialize)]
 struct RpcAnswer<'a> {
-    /// Null where the node could not make out the request.
+    /// Null if the node could not parse the request.
     id: Option<u32>,
     #[serde(borrow)]
     error: Option<RpcError<'a>>,
@@ -56,7 +57,7 @@ struct RpcError<'a> {
     message: Cow<'a, str>,
 }
 
-/// The answer to a bulk body.
+/// The response to a bulk body.
 #[derive(Deserialize)]
 struct BulkAnswer<'a> {
     #[serde(borrow)]
@@ -69,7 +70,7 @@ struct BulkResult<'a> {
     error: Option<Problem<'a>>,
 }
 
-/// A problem document (RFC 9457), as far as it says why.
+/// The fields of a problem document (RFC 9457) that name the error.
 #[derive(Default, Deserialize)]
 struct Problem<'a> {
     #[serde(borrow, default)]
@@ -94,8 +95,8 @@ impl From<Problem<'_>> for Refusal {
     }
 }
 
-/// Reads an answer and says of each number what became of its transaction. Bulk answers give the places in the request as
-/// numbers. An error means that the answer is for none of them in particular.
+/// Parses a response and calls the closure with each id and result. In bulk responses the id is the
+/// position in the request. An error applies to the whole request.
 pub(crate) fn read(
     format: Format,
     status: u16,
@@ -104,7 +105,7 @@ pub(crate) fn read(
 ) -> Result<(), Refusal> {
     let unreadable = |error: serde_json::Error| Refusal {
         code: format!("HTTP {status}"),
-        text: format!("the answer cannot be read: {error}"),
+        text: format!("cannot parse the response: {error}"),
     };
     match format {
         Format::Bulk if status != 200 => {
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_a_batch_may_come_in_any_order() {
+    fn batch_answers_may_come_in_any_order() {
         let body = r#"[{"jsonrpc":"2.0","id":4,"result":"0xab"},
             {"jsonrpc":"2.0","id":3,"error":{"code":-32000,"message":"a \"quote\"","data":{}}}]"#;
         let (found, whole) = outcomes(Format::JsonRpc, 200, body);
@@ -196,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_a_refusal() {
+    fn response_that_is_not_json_is_a_refusal() {
         let (_, whole) = outcomes(Format::JsonRpc, 502, "<html>");
         assert_eq!(whole.unwrap_err().code, "HTTP 502");
     }
 
     #[test]
-    fn refusals_of_a_kind_are_alike() {
+    fn refusals_of_one_kind_are_equal() {
         let one = refusal("-32000", "nonce too low: next nonce 12, tx nonce 3 (0xAb1)").kind();
         assert_eq!(one.text, "nonce too low: next nonce #, tx nonce # (#)");
         assert!(one.is_known() && !one.is_busy());

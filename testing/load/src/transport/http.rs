@@ -7,28 +7,29 @@ use tokio::{
 
 use crate::endpoint::Endpoint;
 
-/// Longest answer, in bytes.
+/// Longest response, in bytes.
 const ANSWER_BYTES_MAX: usize = 1 << 30;
 
-/// Longest head of an answer, in bytes.
+/// Longest head of a response, in bytes.
 const HEAD_BYTES_MAX: usize = 1 << 16;
 
-/// Bytes that are read at once, at least.
+/// Least bytes to read at once.
 const READ_BYTES: usize = 1 << 14;
 
-/// HTTP/1.1 on a connection that is kept, one request after the other.
+/// An HTTP/1.1 connection that is kept alive, with one request at a time.
 ///
-/// Written here because a general client costs a multiple of it for each request, on the processors that the node needs.
+/// A general client would cost several times as much processor time per request, which the node
+/// under test needs.
 #[derive(Debug)]
 pub(crate) struct HttpConnection {
     stream: TcpStream,
-    /// The request's head up to the value of its `content-length`.
+    /// Head of every request, up to the value of `content-length`.
     head: Vec<u8>,
     output: Vec<u8>,
     input: Vec<u8>,
 }
 
-/// Where in the input an answer's body is.
+/// Position of a response's body in the input.
 struct Head {
     status: u16,
     body: usize,
@@ -37,7 +38,7 @@ struct Head {
 }
 
 impl HttpConnection {
-    /// Connects for requests to a path of the endpoint's.
+    /// Connects to send requests to a path of the endpoint.
     pub(crate) async fn open(
         endpoint: &Endpoint,
         path: &str,
@@ -52,7 +53,8 @@ impl HttpConnection {
         Ok(Self { stream, head: head.into_bytes(), output: Vec::new(), input: Vec::new() })
     }
 
-    /// Sends a body and returns the answer's status and body. After an error the connection is of no use.
+    /// Sends a body and returns the response's status and body. After an error the connection is
+    /// unusable.
     pub(crate) async fn exchange(&mut self, body: &[u8]) -> io::Result<(u16, &[u8])> {
         self.output.clear();
         self.output.extend_from_slice(&self.head);
@@ -88,7 +90,7 @@ impl HttpConnection {
         }
     }
 
-    /// Puts chunks together from `body` on; returns where they end.
+    /// Joins chunks in place from `body` on. Returns the end of the joined body.
     async fn read_chunks(&mut self, body: usize) -> io::Result<usize> {
         let (mut end, mut at) = (body, body);
         loop {
@@ -160,7 +162,7 @@ mod tests {
 
     use super::*;
 
-    /// What a connection makes of answers that come in pieces.
+    /// Responses read from these pieces.
     async fn answers(
         pieces: &'static [&'static str],
         count: usize,
@@ -172,7 +174,7 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             for piece in pieces {
                 if piece.is_empty() {
-                    // The next request.
+                    // Waits for the next request.
                     let mut buffer = [0; 1_000];
                     let read = stream.read(&mut buffer).await.unwrap();
                     let request = String::from_utf8_lossy(&buffer[..read]).into_owned();
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_with_a_length_follow_each_other() {
+    async fn responses_with_a_length_are_read_in_turn() {
         let pieces = &[
             "",
             "HTTP/1.1 200 OK\r\nContent-Le",
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn chunks_are_put_together() {
+    async fn chunks_are_joined() {
         let pieces = &[
             "",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r",
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_breaks_off_is_an_error() {
+    async fn truncated_response_is_an_error() {
         let pieces = &["", "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhel"];
         let found = answers(pieces, 1).await;
         assert_eq!(found[0].as_ref().unwrap_err().kind(), ErrorKind::UnexpectedEof);

@@ -1,7 +1,7 @@
-//! Requests and answers, as bytes.
+//! Writes requests and parses responses as bytes.
 //!
-//! Bodies are written straight from the signed bytes, into a buffer that a connection keeps; of answers no more is read than
-//! whether each transaction was taken. Nothing builds a tree of JSON.
+//! Bodies are written directly from the signed bytes into a buffer that the connection keeps.
+//! Responses are parsed only for the outcome of each transaction, without a tree of JSON values.
 
 mod answer;
 mod http;
@@ -13,12 +13,12 @@ pub(crate) use self::{
     request::write,
 };
 
-/// What a request's body looks like.
+/// Format of a request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// One JSON-RPC request; with several transactions, a batch.
     JsonRpc,
-    /// Turnpike's REST body: each transaction behind its length in four little-endian bytes.
+    /// Turnpike's REST body: each transaction preceded by its length in four little-endian bytes.
     Bulk,
 }
 

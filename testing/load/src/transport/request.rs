@@ -4,8 +4,8 @@ use alloy_primitives::hex;
 
 use super::Format;
 
-/// Writes a request's body: transactions, each with a number that its answer repeats. Numbers are left out of bulk bodies,
-/// whose answers come in order.
+/// Writes a request's body with these transactions and their ids. Bulk bodies omit the ids: their
+/// answers come in order.
 pub(crate) fn write<'a>(
     format: Format,
     transactions: impl ExactSizeIterator<Item = (u32, &'a [u8])>,
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_a_request_and_several_are_a_batch() {
+    fn one_transaction_is_a_request_and_several_are_a_batch() {
         let one =
             r#"{"jsonrpc":"2.0","id":7,"method":"eth_sendRawTransaction","params":["0x02ff"]}"#;
         assert_eq!(body(Format::JsonRpc, &[(7, &[2, 0xff])]), one.as_bytes());
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn bulk_has_lengths() {
+    fn bulk_body_has_lengths() {
         assert_eq!(
             body(Format::Bulk, &[(0, &[9, 8]), (1, &[7])]),
             [2, 0, 0, 0, 9, 8, 1, 0, 0, 0, 7]

@@ -1,4 +1,4 @@
-//! What is sent: calls, one after the other, by senders known by their index.
+//! The workloads: an endless sequence of calls by senders with an index.
 
 use alloy_primitives::{Address, Bytes, U256};
 use clap::ValueEnum;
@@ -16,35 +16,35 @@ pub(crate) const TOKEN_GAS: u64 = 100_000;
 /// Gas limit of a swap.
 const SWAP_GAS: u64 = 400_000;
 
-/// Gas limit of a transfer of ether. Whoever is paid may be new; that costs nothing extra.
+/// Gas limit of a transfer of ether. A new recipient costs no extra gas.
 const TRANSFER_GAS: u64 = 21_000;
 
-/// Tokens of a mixed workload; every sender holds one of them.
+/// Tokens of a mixed workload. Each sender holds one of them.
 const TOKENS: usize = 20;
 
-/// Pools of a workload with swaps; every sender trades in one of them.
+/// Pools of a workload with swaps. Each sender trades in one of them.
 const POOLS: usize = 20;
 
 /// A kind of workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[value(rename_all = "kebab-case")]
-pub(crate) enum Kind {
-    /// Ether, each sender to an account of its own.
+pub(crate) enum WorkloadKind {
+    /// Ether from each sender to its own recipient.
     RawIndependent,
-    /// Ether, between senders at random.
+    /// Ether between random senders.
     RawRandom,
-    /// Ether, each to the next sender.
+    /// Ether from each sender to the next.
     RawChain,
-    /// Ether, all from one account.
+    /// Ether from one sender.
     RawOneSender,
-    /// Ether, each to an account that was not there before.
+    /// Ether to a new account each time.
     RawNewAccounts,
-    /// ERC-20, each sender to an account of its own.
+    /// ERC-20 from each sender to its own recipient.
     Erc20Independent,
-    /// ERC-20, between senders at random.
+    /// ERC-20 between random senders.
     Erc20Random,
-    /// ERC-20, all to one account.
+    /// ERC-20 to one recipient.
     Erc20HotRecipient,
     /// Swaps in 20 Uniswap v2 pools.
     UniswapV2Pools,
@@ -54,18 +54,18 @@ pub(crate) enum Kind {
     DefiB,
 }
 
-impl Kind {
-    /// Senders that it has if so many were asked for.
+impl WorkloadKind {
+    /// Number of senders if this many are wanted.
     pub(crate) fn senders(self, wanted: u32) -> u32 {
         match self {
             Self::RawOneSender => 1,
-            // Everybody has somebody to pay.
+            // Two senders in each class, so that each has a recipient.
             Self::DefiA | Self::DefiB => wanted.max(2 * TOKENS.max(POOLS) as u32),
             _ => wanted.max(2),
         }
     }
 
-    /// ERC-20 tokens that every one of their holders gets, those of pools apart.
+    /// ERC-20 tokens, without those of pools.
     pub(crate) fn tokens(self) -> usize {
         match self {
             Self::Erc20Independent | Self::Erc20Random | Self::Erc20HotRecipient => 1,
@@ -99,18 +99,18 @@ pub(crate) struct Pool {
     pub(crate) tokens: [Address; 2],
 }
 
-/// What there is on the chain. A sender has to do with token or pool number `sender % count`.
+/// Accounts and contracts on the chain. Sender `n` uses token or pool number `n % count`.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct World {
+pub(crate) struct WorkloadContext {
     pub(crate) senders: Vec<Address>,
     pub(crate) tokens: Vec<Address>,
     pub(crate) pools: Vec<Pool>,
 }
 
-/// What a transaction does.
+/// The content of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Call {
-    /// Index of who sends it.
+pub(crate) struct WorkloadCall {
+    /// Index of the sender.
     pub(crate) sender: usize,
     pub(crate) to: Address,
     pub(crate) value: U256,
@@ -118,60 +118,60 @@ pub(crate) struct Call {
     pub(crate) gas_limit: u64,
 }
 
-/// Calls without end, the same in every run on the same world.
+/// An endless sequence of calls, the same in every run on the same accounts and contracts.
 #[derive(Clone, Debug)]
 pub(crate) struct Workload {
-    kind: Kind,
-    world: World,
+    kind: WorkloadKind,
+    context: WorkloadContext,
     crowd: Crowd,
     turn: usize,
 }
 
 impl Workload {
-    pub(crate) fn new(kind: Kind, world: World) -> Self {
-        let crowd = Crowd::new(8, world.senders.len().max(2), kind.classes());
-        Self { kind, world, crowd, turn: 0 }
+    pub(crate) fn new(kind: WorkloadKind, context: WorkloadContext) -> Self {
+        let crowd = Crowd::new(8, context.senders.len().max(2), kind.classes());
+        Self { kind, context, crowd, turn: 0 }
     }
 
     /// The next call.
-    pub(crate) fn next_call(&mut self) -> Call {
+    pub(crate) fn next_call(&mut self) -> WorkloadCall {
         let turn = self.turn;
         self.turn += 1;
-        let count = self.world.senders.len();
+        let count = self.context.senders.len();
         let each = turn % count;
         match self.kind {
-            Kind::RawIndependent => self.ether(each, partner(self.world.senders[each])),
-            Kind::RawOneSender => {
-                let to = self.world.senders[0].create(turn as u64 % 1_000);
+            WorkloadKind::RawIndependent => self.ether(each, partner(self.context.senders[each])),
+            WorkloadKind::RawOneSender => {
+                let to = self.context.senders[0].create(turn as u64 % 1_000);
                 self.ether(0, to)
             }
-            Kind::RawNewAccounts => {
-                let to = partner(self.world.senders[each]).create((turn / count) as u64);
+            WorkloadKind::RawNewAccounts => {
+                let to = partner(self.context.senders[each]).create((turn / count) as u64);
                 self.ether(each, to)
             }
-            Kind::RawChain => self.ether(each, self.world.senders[(each + 1) % count]),
-            Kind::RawRandom => {
+            WorkloadKind::RawChain => self.ether(each, self.context.senders[(each + 1) % count]),
+            WorkloadKind::RawRandom => {
                 let Pair { from, to, .. } = self.crowd.pair();
-                self.ether(from, self.world.senders[to])
+                self.ether(from, self.context.senders[to])
             }
-            Kind::Erc20Independent => self.token(each, partner(self.world.senders[each])),
-            Kind::Erc20HotRecipient => self.token(each, partner(Address::ZERO)),
-            Kind::Erc20Random => {
+            WorkloadKind::Erc20Independent => self.token(each, partner(self.context.senders[each])),
+            WorkloadKind::Erc20HotRecipient => self.token(each, partner(Address::ZERO)),
+            WorkloadKind::Erc20Random => {
                 let Pair { from, to, .. } = self.crowd.pair();
-                self.token(from, self.world.senders[to])
+                self.token(from, self.context.senders[to])
             }
-            Kind::UniswapV2Pools => self.swap(each, turn / count),
-            Kind::DefiA => {
+            WorkloadKind::UniswapV2Pools => self.swap(each, turn / count),
+            WorkloadKind::DefiA => {
                 let Pair { from, to, .. } = self.crowd.pair();
-                let to = self.world.senders[to];
+                let to = self.context.senders[to];
                 match Mix::DefiA.at(turn) {
                     MixedTransaction::Ether => self.ether(from, to),
                     _ => self.token(from, to),
                 }
             }
-            Kind::DefiB => {
+            WorkloadKind::DefiB => {
                 let Pair { from, to, .. } = self.crowd.pair();
-                let to = self.world.senders[to];
+                let to = self.context.senders[to];
                 match Mix::DefiB.at(turn) {
                     MixedTransaction::Approval => self.approve(from, to),
                     MixedTransaction::Swap => self.swap(from, turn % 20),
@@ -182,53 +182,58 @@ impl Workload {
         }
     }
 
-    /// Units or wei that no other call has, so that transactions differ.
+    /// An amount that no other call has, so that transactions differ.
     fn amount(&self) -> U256 {
         U256::from(1_000 + self.turn)
     }
 
-    fn ether(&self, sender: usize, to: Address) -> Call {
+    fn ether(&self, sender: usize, to: Address) -> WorkloadCall {
         let (value, data) = (self.amount(), Bytes::new());
-        Call { sender, to, value, data, gas_limit: TRANSFER_GAS }
+        WorkloadCall { sender, to, value, data, gas_limit: TRANSFER_GAS }
     }
 
-    fn token(&self, sender: usize, to: Address) -> Call {
-        let token = self.world.tokens[sender % self.world.tokens.len()];
+    fn token(&self, sender: usize, to: Address) -> WorkloadCall {
+        let token = self.context.tokens[sender % self.context.tokens.len()];
         call(sender, token, &transferCall { to, amount: self.amount() }, TOKEN_GAS)
     }
 
     fn pool_of(&self, sender: usize) -> Pool {
-        self.world.pools[sender % self.world.pools.len()]
+        self.context.pools[sender % self.context.pools.len()]
     }
 
-    fn pool_token(&self, sender: usize, to: Address) -> Call {
+    fn pool_token(&self, sender: usize, to: Address) -> WorkloadCall {
         let [_, token] = self.pool_of(sender).tokens;
         call(sender, token, &transferCall { to, amount: self.amount() }, TOKEN_GAS)
     }
 
-    /// Of the token that nobody needs an allowance of the same spender for.
-    fn approve(&self, sender: usize, spender: Address) -> Call {
+    /// Approves the pool's first token, to a spender whose allowance no swap needs.
+    fn approve(&self, sender: usize, spender: Address) -> WorkloadCall {
         let [token, _] = self.pool_of(sender).tokens;
         call(sender, token, &approveCall { spender, amount: self.amount() }, TOKEN_GAS)
     }
 
-    /// In one direction and, at the next turn, in the other.
-    fn swap(&self, sender: usize, turn: usize) -> Call {
+    /// Swaps in alternating directions.
+    fn swap(&self, sender: usize, turn: usize) -> WorkloadCall {
         let Pool { router, tokens } = self.pool_of(sender);
         let direction = turn % 2;
         let swap = swapExactTokensForTokensCall {
             amountIn: U256::from(1_000_000) + self.amount(),
             amountOutMin: U256::ZERO,
             path: vec![tokens[direction], tokens[1 - direction]],
-            to: self.world.senders[sender],
+            to: self.context.senders[sender],
             deadline: U256::MAX,
         };
         call(sender, router, &swap, SWAP_GAS)
     }
 }
 
-fn call(sender: usize, to: Address, call: &impl alloy::sol_types::SolCall, gas_limit: u64) -> Call {
-    Call { sender, to, value: U256::ZERO, data: call.abi_encode().into(), gas_limit }
+fn call(
+    sender: usize,
+    to: Address,
+    call: &impl alloy::sol_types::SolCall,
+    gas_limit: u64,
+) -> WorkloadCall {
+    WorkloadCall { sender, to, value: U256::ZERO, data: call.abi_encode().into(), gas_limit }
 }
 
 #[cfg(test)]
@@ -237,22 +242,25 @@ mod tests {
 
     use super::*;
 
-    fn workload(kind: Kind) -> Workload {
+    fn workload(kind: WorkloadKind) -> Workload {
         let at = |n: usize| Address::with_last_byte(u8::try_from(n).unwrap());
         let senders = (0..kind.senders(50) as usize).map(at).collect();
         let tokens = (0..kind.tokens()).map(|n| at(100 + n)).collect();
         let pool = |n| Pool { router: at(255), tokens: [at(150 + 2 * n), at(151 + 2 * n)] };
-        Workload::new(kind, World { senders, tokens, pools: (0..kind.pools()).map(pool).collect() })
+        Workload::new(
+            kind,
+            WorkloadContext { senders, tokens, pools: (0..kind.pools()).map(pool).collect() },
+        )
     }
 
-    fn calls(kind: Kind, count: usize) -> Vec<Call> {
+    fn calls(kind: WorkloadKind, count: usize) -> Vec<WorkloadCall> {
         let mut workload = workload(kind);
         (0..count).map(|_| workload.next_call()).collect()
     }
 
     #[test]
-    fn every_kind_makes_calls_that_differ() {
-        for kind in Kind::value_variants() {
+    fn calls_of_every_workload_are_distinct() {
+        for kind in WorkloadKind::value_variants() {
             let calls = calls(*kind, 400);
             let distinct: HashSet<_> =
                 calls.iter().map(|c| (c.sender, c.to, c.value, c.data.clone())).collect();
@@ -261,28 +269,28 @@ mod tests {
     }
 
     #[test]
-    fn pairs_of_an_independent_workload_share_nobody() {
-        let calls = calls(Kind::RawIndependent, 50);
+    fn independent_pairs_share_no_account() {
+        let calls = calls(WorkloadKind::RawIndependent, 50);
         let people: HashSet<_> = calls.iter().map(|call| call.to).collect();
         let senders: HashSet<_> = calls.iter().map(|call| call.sender).collect();
         assert_eq!((people.len(), senders.len()), (50, 50));
     }
 
     #[test]
-    fn new_accounts_are_new_each_time() {
-        let calls = calls(Kind::RawNewAccounts, 400);
+    fn every_recipient_of_new_accounts_is_new() {
+        let calls = calls(WorkloadKind::RawNewAccounts, 400);
         let people: HashSet<_> = calls.iter().map(|call| call.to).collect();
         assert_eq!(people.len(), 400);
     }
 
     #[test]
-    fn shares_of_the_mixes_are_those_they_are_known_by() {
-        let share = |calls: &[Call], what: &dyn Fn(&Call) -> bool| {
+    fn mixes_have_their_documented_shares() {
+        let share = |calls: &[WorkloadCall], what: &dyn Fn(&WorkloadCall) -> bool| {
             calls.iter().filter(|call| what(call)).count() * 100 / calls.len()
         };
-        let a = calls(Kind::DefiA, 2_000);
+        let a = calls(WorkloadKind::DefiA, 2_000);
         assert_eq!(share(&a, &|call| call.data.is_empty()), 25);
-        let b = calls(Kind::DefiB, 6_000);
+        let b = calls(WorkloadKind::DefiB, 6_000);
         assert_eq!(share(&b, &|call| call.data.is_empty()), 15);
         assert_eq!(share(&b, &|call| call.gas_limit == SWAP_GAS), 35);
         assert_eq!(share(&b, &|call| call.data.starts_with(&approveCall::SELECTOR)), 5);
@@ -292,10 +300,10 @@ mod tests {
     use alloy::sol_types::SolCall as _;
 
     #[test]
-    fn those_who_pay_each_other_hold_the_same_token() {
-        let workload = workload(Kind::DefiA);
-        let index = |address| workload.world.senders.iter().position(|sender| *sender == address);
-        for call in calls(Kind::DefiA, 200).iter().filter(|call| !call.data.is_empty()) {
+    fn sender_and_recipient_hold_the_same_token() {
+        let workload = workload(WorkloadKind::DefiA);
+        let index = |address| workload.context.senders.iter().position(|sender| *sender == address);
+        for call in calls(WorkloadKind::DefiA, 200).iter().filter(|call| !call.data.is_empty()) {
             let to = transferCall::abi_decode(&call.data).unwrap().to;
             assert_eq!(index(to).unwrap() % TOKENS, call.sender % TOKENS);
         }

@@ -1,3 +1,5 @@
+//! An anvil that is started to compare the node with.
+
 use std::{
     net::{Ipv4Addr, TcpListener},
     path::Path,
@@ -11,24 +13,24 @@ use tokio::process::{Child, Command};
 
 use crate::{args::AnvilBlocks, endpoint::Endpoint, rpc::Rpc};
 
-/// How long anvil may take to answer after its start.
+/// Time limit for anvil to answer after its start.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long it may take to end.
+/// Time limit for anvil to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs anvil for as long as its own standard input is open: however this process ends, anvil ends too.
+/// Runs anvil until its own standard input closes: however this process ends, anvil ends too.
 const KEEPER: &str = r#""$@" & child=$!; read -r _; kill -TERM "$child"; wait "$child""#;
 
-/// What makes anvil fast: no log, first come first served, no limit on blocks.
+/// Makes anvil fast: no log, transactions in order of arrival, no limit on blocks.
 const FLAGS: &[&str] =
     &["--quiet", "--order", "fifo", "--gas-limit", "1000000000000", "--no-request-size-limit"];
 
-/// An anvil of our own, on a free port.
+/// A running anvil on a free port.
 #[derive(Debug)]
 pub(crate) struct Anvil {
     pub(crate) endpoint: Endpoint,
-    /// How it runs, for the report.
+    /// Its command line, for the report.
     pub(crate) how: String,
     keeper: Child,
 }
@@ -55,7 +57,7 @@ impl Anvil {
         Ok(Self { endpoint, how: format!("anvil {}", flags.join(" ")), keeper })
     }
 
-    /// Ends it.
+    /// Stops it.
     pub(crate) async fn stop(mut self) {
         drop(self.keeper.stdin.take());
         let _ = tokio::time::timeout(STOP_TIMEOUT, self.keeper.wait()).await;

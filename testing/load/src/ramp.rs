@@ -1,13 +1,15 @@
-/// Throughput must grow by so much, or it does not grow.
+//! Searches the number of transactions in flight with the highest throughput.
+
+/// Least growth of throughput that counts as growth.
 const GROWTH: f64 = 1.03;
 
-/// Steps without growth after which the maximum is found: one may be bad luck.
+/// The search ends after this many steps without growth: a single one may be noise.
 const FLAT_STEPS: u32 = 2;
 
-/// Most transactions in flight that are tried.
+/// Most transactions in flight.
 const IN_FLIGHT_MAX: u32 = 32_768;
 
-/// Looks for the number in flight beyond which there is no more throughput: twice as many at each step.
+/// Doubles the number in flight at each step until throughput stops growing.
 #[derive(Clone, Debug)]
 pub(crate) struct Ramp {
     in_flight: u32,
@@ -23,17 +25,17 @@ pub(crate) struct Best {
 }
 
 impl Ramp {
-    /// Requests of so many transactions are sent: fewer in flight would not fill one.
+    /// Starts with at least `batch` in flight, because fewer would not fill a request.
     pub(crate) fn new(batch: u32) -> Self {
         Self { in_flight: batch.max(8), best: None, flat: 0 }
     }
 
-    /// How many are in flight at the next step; `None` if the maximum is found.
+    /// Number in flight of the next step; `None` when the search is over.
     pub(crate) fn next_step(&self) -> Option<u32> {
         (self.flat < FLAT_STEPS && self.in_flight <= IN_FLIGHT_MAX).then_some(self.in_flight)
     }
 
-    /// What that brought.
+    /// Records the throughput of the step.
     pub(crate) fn measured(&mut self, per_second: f64) {
         let before = self.best.map_or(0.0, |best| best.per_second);
         self.flat = if per_second > before * GROWTH { 0 } else { self.flat + 1 };
@@ -62,14 +64,14 @@ mod tests {
     }
 
     #[test]
-    fn ends_two_steps_after_the_last_growth() {
+    fn search_ends_two_steps_after_the_last_growth() {
         let (steps, best) = climb(Ramp::new(1), |n| f64::from(n.min(32)) * 100.0);
         assert_eq!(steps, [8, 16, 32, 64, 128]);
         assert_eq!(best, Some(Best { in_flight: 32, per_second: 3_200.0 }));
     }
 
     #[test]
-    fn one_bad_step_is_not_the_end() {
+    fn one_slow_step_does_not_end_the_search() {
         let (steps, best) =
             climb(Ramp::new(1), |n| if n == 16 { 1.0 } else { f64::from(n.min(64)) });
         assert_eq!(steps, [8, 16, 32, 64, 128, 256]);
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_at_some_point_whatever_happens() {
+    fn search_always_ends() {
         let (steps, _) = climb(Ramp::new(100), f64::from);
         assert_eq!(steps.last(), Some(&25_600));
         let (steps, best) = climb(Ramp::new(1), |_| 0.0);

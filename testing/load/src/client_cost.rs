@@ -1,53 +1,55 @@
+//! Measures the load generator itself, against a sink that accepts everything.
+
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::{
-    drive::{Drive, Wire, drive},
+    drive::{DrivePlan, Wire, drive},
     measure::{each_us, steady_rate},
-    plan::lanes,
-    sign::Signed,
+    plan::schedules,
+    sign::SignedTransactions,
     sink,
 };
 
-/// Requests that a sink gets.
+/// Requests to the sink.
 const REQUESTS: usize = 4_000;
 
-/// Transactions that it gets, at most.
+/// Most transactions to the sink.
 const TRANSACTIONS_MAX: usize = 100_000;
 
-/// Time that this takes, at most.
+/// Time limit of the measurement.
 const DURATION: Duration = Duration::from_secs(5);
 
-/// What the client itself costs, against a sink that takes everything: it shares the machine with the node.
+/// Cost of the client, measured against a sink. The client shares the machine with the node.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ClientCost {
-    /// Processor time of the sending threads for a transaction.
+    /// Processor time of the sending threads per transaction.
     pub(crate) cpu_us: f64,
-    /// What it sends with that many connections, the sink on the same machine.
+    /// Transactions per second to a sink on the same machine.
     pub(crate) per_second: f64,
-    /// What was sent.
+    /// Transactions sent.
     pub(crate) transactions: u64,
 }
 
-/// Sends transactions like these to a sink, as the node is going to get them.
+/// Sends transactions like these to a sink, in the same way as to the node.
 pub(crate) async fn measure_client(
     wire: Wire,
     connections: usize,
     batch: usize,
     threads: usize,
-    like: &Signed,
+    like: &SignedTransactions,
 ) -> anyhow::Result<ClientCost> {
-    let mut signed = Signed::default();
+    let mut signed = SignedTransactions::default();
     for index in 0..(REQUESTS * batch).min(TRANSACTIONS_MAX) {
         let of = index % like.len();
         signed.push(u32::try_from(index)?, like.raw(of), like.hashes()[of]);
     }
-    let lanes = lanes(signed.senders(), None, connections);
+    let schedules = schedules(signed.senders(), None, connections);
     let endpoint = sink::start(wire)?;
     let stop_after = DURATION;
-    let work = Drive { endpoint, wire, signed, lanes, batch, threads, stop_after };
+    let work = DrivePlan { endpoint, wire, signed, schedules, batch, threads, stop_after };
     let (_, driven) = drive(work).await?;
     let transactions = driven.accepted.len() as u64;
     let times = driven.accepted.iter().map(|record| record.acknowledged).collect();
@@ -61,8 +63,8 @@ mod tests {
     use crate::transport::Format;
 
     #[tokio::test]
-    async fn a_sink_takes_everything_over_every_wire() {
-        let mut like = Signed::default();
+    async fn sink_accepts_everything_over_every_wire() {
+        let mut like = SignedTransactions::default();
         like.push(0, &[2, 3, 4], alloy_primitives::B256::ZERO);
         for wire in [
             Wire::Http(Format::JsonRpc),
@@ -76,9 +78,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sink_that_answers_while_it_is_sent_to_holds_nobody_up() {
-        // More under way than both sides' buffers hold.
-        let mut like = Signed::default();
+    async fn sink_answers_while_it_receives() {
+        // More in flight than both sides' buffers hold.
+        let mut like = SignedTransactions::default();
         like.push(0, &[7; 2_000], alloy_primitives::B256::ZERO);
         let wire = Wire::WebSocket { in_flight: 100_000 };
         let cost = measure_client(wire, 1, 25, 1, &like).await.unwrap();
