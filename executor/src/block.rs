@@ -14,9 +14,9 @@ use crate::{
     Included, Skipped, Transactions,
     block_state::Tables,
     env::EvmContext,
-    keccak::Memo,
+    keccak::KeccakMemo,
     profile::Profiles,
-    runner::{LOOK_AHEAD, Runner, Stop},
+    runner::{LOOK_AHEAD, Runner, TxError},
 };
 
 /// What is known of a block before its transactions run.
@@ -117,7 +117,7 @@ pub fn block_transactions(input: &BlockInput) -> impl Iterator<Item = BlockTx> {
 #[derive(Debug, Default)]
 pub struct Workspace {
     pub(crate) tables: Tables,
-    pub(crate) memo: Memo,
+    pub(crate) memo: KeccakMemo,
     pub(crate) profiles: Profiles,
 }
 
@@ -200,17 +200,17 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
                 self.gas_used += ran.gas_used;
                 self.transactions.push(Included::new(tx, ran));
             }
-            Err(Stop::Skip(reason)) => {
+            Err(TxError::Skip(reason)) => {
                 self.skipped.push(Skipped { index, hash: tx.hash(), reason });
             }
-            Err(Stop::Fatal(error)) => return Err(error),
+            Err(TxError::Fatal(error)) => return Err(error),
         }
         Ok(())
     }
 
     /// Includes a transaction that has run on the state so far.
     #[cfg(feature = "std")]
-    pub(crate) fn include(&mut self, tx: T, ran: crate::runner::Ran) {
+    pub(crate) fn include(&mut self, tx: T, ran: crate::runner::TxOutcome) {
         self.offered += 1;
         self.gas_used += ran.gas_used;
         self.transactions.push(Included::new(tx, ran));
@@ -270,7 +270,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         let workspace =
             Workspace { tables, memo: hashes.memo, profiles: profiles.unwrap_or_default() };
         let overlays = alloc::vec![diff];
-        let taken = Vec::new();
-        Ok((Executed { header, taken, transactions, skipped, overlays }, workspace))
+        let completed = Vec::new();
+        Ok((Executed { header, completed, transactions, skipped, overlays }, workspace))
     }
 }

@@ -72,11 +72,11 @@ pub struct Chain {
     tip: Tip,
     head: ChainHead,
     /// The blocks after the head, up to `tip`.
-    closed: VecDeque<Closed>,
+    closed: VecDeque<PendingHead>,
     /// How to get back from the state to those before it.
     history: History,
     /// The newest block whose state somebody has asked for since the last block was closed.
-    asked: Mutex<Option<Asked>>,
+    asked: Mutex<Option<RequestedState>>,
     /// The heads that the chain had before, as far back as `history` goes.
     heads: VecDeque<ChainHead>,
     engine: Arc<Engine>,
@@ -84,14 +84,14 @@ pub struct Chain {
 
 /// A block whose state was asked for, and what takes the state back to it, once whoever was first has made that.
 #[derive(Debug)]
-struct Asked {
+struct RequestedState {
     block: u64,
     undo: Arc<OnceLock<Arc<MergedDiff>>>,
 }
 
 /// A block that has run and is not the head yet.
 #[derive(Debug)]
-struct Closed {
+struct PendingHead {
     parent: Parent,
     hash: DeferredHash,
 }
@@ -188,7 +188,8 @@ impl Chain {
         let undo = {
             let mut newest = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             newest.take_if(|asked| asked.block < block);
-            let asked = newest.get_or_insert_with(|| Asked { block, undo: Arc::default() });
+            let asked =
+                newest.get_or_insert_with(|| RequestedState { block, undo: Arc::default() });
             (asked.block == block).then(|| Arc::clone(&asked.undo))
         };
         let Some(undo) = undo else { return merged() };
@@ -281,15 +282,16 @@ impl Chain {
         let parent = Parent { number, timestamp, origin: Some(origin.entry) };
         let next_base_fee = next_base_fee(&self.config, &header);
         self.tip = Tip { parent, next_base_fee, hash: hash.clone() };
-        self.closed.push_back(Closed { parent, hash });
+        self.closed.push_back(PendingHead { parent, hash });
         ClosedBlock { executed, diff, roots, hash: promise, engine: Arc::clone(&self.engine) }
     }
 
     /// Makes a block that was closed the head. False, and nothing happens, if it is not the first of those that were closed
     /// since the head, as the chain has them. The state of `kept`, one of the last blocks, is kept, however much has changed since.
     pub fn set_head(&mut self, outcome: &BlockOutcome, kept: u64) -> bool {
-        let is_next = |closed: &Closed| closed.hash.get() == Some(outcome.hash());
-        let Some(Closed { parent, .. }) = self.closed.front().filter(|next| is_next(next)) else {
+        let is_next = |closed: &PendingHead| closed.hash.get() == Some(outcome.hash());
+        let Some(PendingHead { parent, .. }) = self.closed.front().filter(|next| is_next(next))
+        else {
             return false;
         };
         let (header, parent, output) = (outcome.header.clone(), *parent, outcome.output);

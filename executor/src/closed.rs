@@ -41,10 +41,10 @@ impl ClosedBlock {
         let pool = engine.root_pool();
         executed.complete_receipts_on(pool);
         let (roots, lists) = match pool {
-            Some(pool) => beside(pool, &executed.taken, || roots.compute_on(pool)),
+            Some(pool) => beside(pool, &executed.completed, || roots.compute_on(pool)),
             None => {
-                let transactions = transactions_root(&executed.taken);
-                let receipts = receipts_root(&executed.taken);
+                let transactions = transactions_root(&executed.completed);
+                let receipts = receipts_root(&executed.completed);
                 (roots.compute(), ListRoots { transactions, receipts })
             }
         };

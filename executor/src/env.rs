@@ -27,12 +27,13 @@ use crate::{
     BlockHashes, ChainSpec, FeeRule,
     base::Base,
     block_state::BlockState,
-    keccak::{self, Hashes},
+    keccak::{self, KeccakContext},
     precompiles::BoundedPrecompiles,
     spec::{FORK, VAULTS},
 };
 
-pub(crate) type EvmContext<S> = Context<BlockEnv, TxEnv, CfgEnv, Base<S>, BlockState<S>, Hashes>;
+pub(crate) type EvmContext<S> =
+    Context<BlockEnv, TxEnv, CfgEnv, Base<S>, BlockState<S>, KeccakContext>;
 
 pub(crate) type TurnpikeEvm<S> = Evm<
     EvmContext<S>,

@@ -23,7 +23,7 @@ use crate::{
 
 /// By which rules a transaction runs.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Rules {
+pub(crate) enum TxRules {
     /// A user's: pays for its gas, and the L1 data fee where there is one.
     User {
         /// L1 data fee in wei, charged whether it succeeds or not.
@@ -38,13 +38,13 @@ pub(crate) enum Rules {
 
 /// revm's transaction phases with the chain's differences.
 pub(crate) struct TransactionHandler<S> {
-    rules: Rules,
+    rules: TxRules,
     fees: FeeRule,
     state: PhantomData<fn(S)>,
 }
 
 impl<S> TransactionHandler<S> {
-    pub(crate) const fn new(rules: Rules, fees: FeeRule) -> Self {
+    pub(crate) const fn new(rules: TxRules, fees: FeeRule) -> Self {
         Self { rules, fees, state: PhantomData }
     }
 }
@@ -56,8 +56,8 @@ impl<S: StateView> Handler for TransactionHandler<S> {
 
     fn validate_env(&self, evm: &mut TurnpikeEvm<S>) -> Result<(), Self::Error> {
         match self.rules {
-            Rules::User { .. } => validation::validate_env(evm.ctx()),
-            Rules::Deposit { .. } => Ok(()),
+            TxRules::User { .. } => validation::validate_env(evm.ctx()),
+            TxRules::Deposit { .. } => Ok(()),
         }
     }
 
@@ -70,7 +70,7 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         let mut caller = block_state.load_account_with_code_mut(tx.caller())?.data;
         let balance = *caller.balance();
         let balance = match self.rules {
-            Rules::User { l1_fee } => {
+            TxRules::User { l1_fee } => {
                 pre_execution::validate_account_nonce_and_code_with_components(
                     &caller.account().info,
                     tx,
@@ -91,7 +91,7 @@ impl<S: StateView> Handler for TransactionHandler<S> {
                     }
                 })?
             }
-            Rules::Deposit { mint } => {
+            TxRules::Deposit { mint } => {
                 let minted = balance.saturating_add(U256::from(mint));
                 if minted < tx.value() {
                     return Err(InvalidTransaction::LackOfFundForMaxFee {
@@ -116,10 +116,10 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         exec_result: &mut FrameResult,
     ) -> Result<(), Self::Error> {
         match self.rules {
-            Rules::User { .. } => {
+            TxRules::User { .. } => {
                 Ok(post_execution::reimburse_caller(evm.ctx(), exec_result.gas(), U256::ZERO)?)
             }
-            Rules::Deposit { .. } => Ok(()),
+            TxRules::Deposit { .. } => Ok(()),
         }
     }
 
@@ -128,7 +128,7 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         evm: &mut TurnpikeEvm<S>,
         exec_result: &mut FrameResult,
     ) -> Result<(), Self::Error> {
-        let Rules::User { l1_fee } = self.rules else {
+        let TxRules::User { l1_fee } = self.rules else {
             return Ok(());
         };
         let gas = exec_result.gas();
@@ -164,7 +164,7 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         evm.ctx().local_mut().clear();
         evm.ctx().journal_mut().discard_tx();
         evm.frame_stack().clear();
-        let (Rules::Deposit { mint }, EVMError::Transaction(_)) = (self.rules, &error) else {
+        let (TxRules::Deposit { mint }, EVMError::Transaction(_)) = (self.rules, &error) else {
             return Err(error);
         };
         let (_, tx, _, block_state, _, _) = evm.ctx().all_mut();

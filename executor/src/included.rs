@@ -4,7 +4,7 @@ use alloy_primitives::{Address, Log, U256};
 
 #[cfg(feature = "std")]
 use crate::BlockTransaction;
-use crate::{BlockTx, runner::Ran};
+use crate::{BlockTx, runner::TxOutcome};
 
 /// A transaction that its block holds, as it ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub struct Included<T = BlockTx> {
 
 impl<T> Included<T> {
     #[inline]
-    pub(crate) fn new(tx: T, ran: Ran) -> Self {
-        let Ran { sender, nonce, is_success, gas_used, logs, l1_fee } = ran;
+    pub(crate) fn new(tx: T, ran: TxOutcome) -> Self {
+        let TxOutcome { sender, nonce, is_success, gas_used, logs, l1_fee } = ran;
         Self { tx, sender, nonce, is_success, gas_used, logs, l1_fee }
     }
 }
@@ -57,13 +57,13 @@ pub(crate) const NO_LANE: LaneNumber = LaneNumber::MAX;
 /// whoever goes through them, which somebody has to do anyway.
 #[derive(Clone, Debug)]
 pub struct Transactions<T = BlockTx> {
-    stretches: Vec<Stretch<T>>,
+    segments: Vec<Segment<T>>,
     len: usize,
 }
 
 /// Transactions that follow each other in the block.
 #[derive(Clone, Debug)]
-struct Stretch<T> {
+struct Segment<T> {
     lanes: Vec<Vec<Included<T>>>,
     /// The lane of each transaction, or [`NO_LANE`]; `None` if there is but one.
     order: Option<Vec<LaneNumber>>,
@@ -71,7 +71,7 @@ struct Stretch<T> {
 
 impl<T> Default for Transactions<T> {
     fn default() -> Self {
-        Self { stretches: Vec::new(), len: 0 }
+        Self { segments: Vec::new(), len: 0 }
     }
 }
 
@@ -88,19 +88,19 @@ impl<T> Transactions<T> {
 
     /// The transactions, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Included<T>> {
-        self.stretches.iter().flat_map(|stretch| Interleaved {
-            lanes: stretch.lanes.iter().map(|lane| lane.iter()).collect(),
-            order: stretch.order.as_ref().map(|order| order.iter().copied()),
+        self.segments.iter().flat_map(|segment| Interleaved {
+            lanes: segment.lanes.iter().map(|lane| lane.iter()).collect(),
+            order: segment.order.as_ref().map(|order| order.iter().copied()),
         })
     }
 
     /// The last one.
     pub fn last(&self) -> Option<&Included<T>> {
-        self.stretches.iter().rev().find_map(|stretch| match &stretch.order {
-            None => stretch.lanes.first()?.last(),
+        self.segments.iter().rev().find_map(|segment| match &segment.order {
+            None => segment.lanes.first()?.last(),
             Some(order) => {
                 let lane = order.iter().rfind(|lane| **lane != NO_LANE)?;
-                stretch.lanes[usize::from(*lane)].last()
+                segment.lanes[usize::from(*lane)].last()
             }
         })
     }
@@ -109,19 +109,19 @@ impl<T> Transactions<T> {
     #[inline]
     pub(crate) fn push(&mut self, tx: Included<T>) {
         self.len += 1;
-        if let Some(Stretch { lanes, order: None }) = self.stretches.last_mut()
+        if let Some(Segment { lanes, order: None }) = self.segments.last_mut()
             && let [lane] = lanes.as_mut_slice()
         {
             return lane.push(tx);
         }
-        self.stretches.push(Stretch { lanes: vec![vec![tx]], order: None });
+        self.segments.push(Segment { lanes: vec![vec![tx]], order: None });
     }
 
     /// Adds what ran side by side after all that are here. `order` names the lane of each.
     #[cfg(any(feature = "std", test))]
     pub(crate) fn push_lanes(&mut self, lanes: Vec<Vec<Included<T>>>, order: Vec<LaneNumber>) {
         self.len += lanes.iter().map(Vec::len).sum::<usize>();
-        self.stretches.push(Stretch { lanes, order: Some(order) });
+        self.segments.push(Segment { lanes, order: Some(order) });
     }
 }
 
@@ -130,19 +130,19 @@ impl<T> IntoIterator for Transactions<T> {
     type IntoIter = IncludedIter<T>;
 
     fn into_iter(self) -> IncludedIter<T> {
-        let stretches = self.stretches.into_iter().map(|stretch| Interleaved {
-            lanes: stretch.lanes.into_iter().map(IntoIterator::into_iter).collect(),
-            order: stretch.order.map(IntoIterator::into_iter),
+        let segments = self.segments.into_iter().map(|segment| Interleaved {
+            lanes: segment.lanes.into_iter().map(IntoIterator::into_iter).collect(),
+            order: segment.order.map(IntoIterator::into_iter),
         });
-        let stretches: Vec<_> = stretches.collect();
-        IncludedIter { stretches: stretches.into_iter().flatten() }
+        let segments: Vec<_> = segments.collect();
+        IncludedIter { segments: segments.into_iter().flatten() }
     }
 }
 
 /// Goes through [`Transactions`].
 #[derive(Debug)]
 pub struct IncludedIter<T> {
-    stretches: core::iter::Flatten<vec::IntoIter<IntoLanes<T>>>,
+    segments: core::iter::Flatten<vec::IntoIter<IntoLanes<T>>>,
 }
 
 type IntoLanes<T> = Interleaved<vec::IntoIter<Included<T>>, vec::IntoIter<LaneNumber>>;
@@ -152,7 +152,7 @@ impl<T> Iterator for IncludedIter<T> {
 
     #[inline]
     fn next(&mut self) -> Option<Included<T>> {
-        self.stretches.next()
+        self.segments.next()
     }
 }
 

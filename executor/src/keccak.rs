@@ -17,12 +17,12 @@ const ENTRIES_LOG2: u32 = if cfg!(feature = "std") { 12 } else { 6 };
 
 /// Hashes of inputs of 64 bytes, each at the one place where its input belongs; the newest is kept.
 #[derive(Debug, Default)]
-pub(crate) struct Memo {
+pub(crate) struct KeccakMemo {
     /// None before the first is noted.
     entries: Vec<([u8; INPUT_BYTES], B256)>,
 }
 
-impl Memo {
+impl KeccakMemo {
     /// Notes the hash of an input.
     pub(crate) fn set(&mut self, input: &[u8; INPUT_BYTES], hash: B256) {
         *self.entry(input) = (*input, hash);
@@ -49,8 +49,8 @@ impl Memo {
 
 /// What the instruction works with.
 #[derive(Debug, Default)]
-pub(crate) struct Hashes {
-    pub(crate) memo: Memo,
+pub(crate) struct KeccakContext {
+    pub(crate) memo: KeccakMemo,
     /// The inputs that were hashed since somebody began to watch, each with the contract that did.
     pub(crate) watched: Option<Vec<(Address, [u8; INPUT_BYTES])>>,
 }
@@ -72,7 +72,7 @@ pub(crate) fn instruction<H>(
     context: InstructionContext<'_, H, EthInterpreter>,
 ) -> Result<(), InstructionResult>
 where
-    H: Host + ContextTr<Chain = Hashes>,
+    H: Host + ContextTr<Chain = KeccakContext>,
 {
     let InstructionContext { interpreter, host } = context;
     let Some(([offset], top)) = interpreter.stack.popn_top::<1>() else {
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn remembered_hashes_are_right_whatever_was_there_before() {
-        let mut memo = Memo::default();
+        let mut memo = KeccakMemo::default();
         let input = |seed: u64| {
             let mut input = [0; INPUT_BYTES];
             input[24..32].copy_from_slice(&seed.to_be_bytes());

@@ -18,7 +18,7 @@ const NODES_AT_ONCE: usize = 64;
 const HASHED_BYTES_MIN: usize = 32;
 
 /// A node; its children are the next nodes of the level below that have no parent yet.
-enum Node {
+enum ListTrieNode {
     Leaf { path: Nibbles, place: usize },
     Extension(Nibbles),
     Branch(TrieMask),
@@ -43,7 +43,7 @@ fn keys(count: usize) -> Vec<(Nibbles, usize)> {
 }
 
 /// The nodes of a trie with these keys, of which none begins another, level by level from the root on.
-fn levels(keys: &[(Nibbles, usize)]) -> Vec<Vec<Node>> {
+fn levels(keys: &[(Nibbles, usize)]) -> Vec<Vec<ListTrieNode>> {
     let mut levels = Vec::new();
     // The keys below each node of a level, and how many of their nibbles lie above it.
     let mut spans: Vec<(Range<usize>, usize)> = vec![(0..keys.len(), 0)];
@@ -53,12 +53,12 @@ fn levels(keys: &[(Nibbles, usize)]) -> Vec<Vec<Node>> {
             let (first, place) = &keys[span.start];
             let (last, _) = &keys[span.end - 1];
             if span.len() == 1 {
-                return Node::Leaf { path: first.slice(depth..), place: *place };
+                return ListTrieNode::Leaf { path: first.slice(depth..), place: *place };
             }
             let fork = first.common_prefix_length(last);
             if fork > depth {
                 below.push((span, fork));
-                return Node::Extension(first.slice(depth..fork));
+                return ListTrieNode::Extension(first.slice(depth..fork));
             }
             let (mut mask, mut start) = (TrieMask::default(), span.start);
             let nibble = |(key, _): &(Nibbles, usize)| key.get(depth);
@@ -67,7 +67,7 @@ fn levels(keys: &[(Nibbles, usize)]) -> Vec<Vec<Node>> {
                 below.push((start..start + child.len(), depth + 1));
                 start += child.len();
             }
-            Node::Branch(mask)
+            ListTrieNode::Branch(mask)
         };
         levels.push(spans.into_iter().map(node).collect());
         spans = below;
@@ -77,7 +77,7 @@ fn levels(keys: &[(Nibbles, usize)]) -> Vec<Vec<Node>> {
 
 /// What stands for each node of a level in the level above. `below` is the same for the level below.
 fn refer(
-    nodes: &[Node],
+    nodes: &[ListTrieNode],
     mut below: &[RlpNode],
     encode: impl Fn(usize, &mut Vec<u8>),
 ) -> Vec<RlpNode> {
@@ -94,15 +94,15 @@ fn refer(
             .iter()
             .map(|node| {
                 match node {
-                    Node::Leaf { path, place } => {
+                    ListTrieNode::Leaf { path, place } => {
                         item.clear();
                         encode(*place, &mut item);
                         LeafNodeRef::new(path, &item).encode(&mut bytes);
                     }
-                    Node::Extension(path) => {
+                    ListTrieNode::Extension(path) => {
                         ExtensionNodeRef::new(path, &children(1)[0]).encode(&mut bytes);
                     }
-                    Node::Branch(mask) => {
+                    ListTrieNode::Branch(mask) => {
                         let of_this = children(usize::from(mask.count_bits()));
                         BranchNodeRef::new(of_this, *mask).encode(&mut bytes);
                     }

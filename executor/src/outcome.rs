@@ -46,7 +46,7 @@ pub struct SliceOutcome {
 pub struct Executed<T = BlockTx> {
     pub(crate) header: Header,
     /// What the block holds first, in order, with receipts: what was asked for while it ran.
-    pub(crate) taken: Vec<Arc<ExecutedTx>>,
+    pub(crate) completed: Vec<Arc<ExecutedTx>>,
     /// What the block holds after what was asked for while it ran, in order.
     pub transactions: Transactions<T>,
     /// What it does not hold.
@@ -106,44 +106,44 @@ impl Executed {
     pub fn last_user(&self) -> Option<Address> {
         let (tx, sender) = match self.transactions.last() {
             Some(last) => (&last.tx, last.sender),
-            None => self.taken.last().map(|last| (&last.tx, last.sender))?,
+            None => self.completed.last().map(|last| (&last.tx, last.sender))?,
         };
         matches!(tx, BlockTx::User(_)).then_some(sender)
     }
 
     /// The transactions with their receipts, in order.
     pub fn into_executed(self) -> Vec<Arc<ExecutedTx>> {
-        let Self { header, mut taken, transactions, .. } = self;
-        receipts::complete(&mut taken, transactions, header.base_fee_per_gas);
-        taken
+        let Self { header, mut completed, transactions, .. } = self;
+        receipts::complete(&mut completed, transactions, header.base_fee_per_gas);
+        completed
     }
 
     /// Completes all receipts, on the threads of a pool where that is worth it.
     #[cfg(feature = "std")]
     pub(crate) fn complete_receipts_on(&mut self, pool: Option<&rayon::ThreadPool>) {
         let rest = mem::take(&mut self.transactions);
-        receipts::complete_on(pool, &mut self.taken, rest, self.header.base_fee_per_gas);
+        receipts::complete_on(pool, &mut self.completed, rest, self.header.base_fee_per_gas);
     }
 
     /// Gas that the block used.
     #[cfg(feature = "std")]
     pub(crate) fn gas_used(&self) -> u64 {
         let rest = self.transactions.iter().map(|tx| tx.gas_used);
-        receipts::gas_used(&self.taken) + rest.sum::<u64>()
+        receipts::gas_used(&self.completed) + rest.sum::<u64>()
     }
 
     /// Completes the header with the roots of the state after the block.
     pub fn seal(mut self, roots: StateRoots) -> BlockOutcome {
         let rest = mem::take(&mut self.transactions);
-        receipts::complete(&mut self.taken, rest, self.header.base_fee_per_gas);
-        let lists = ListRoots::of(&self.taken);
+        receipts::complete(&mut self.completed, rest, self.header.base_fee_per_gas);
+        let lists = ListRoots::of(&self.completed);
         self.seal_with(roots, lists)
     }
 
     /// The same where all receipts are complete and the other roots are known.
     pub(crate) fn seal_with(mut self, roots: StateRoots, lists: ListRoots) -> BlockOutcome {
         let diff = mem::take(self.diff());
-        let Self { mut header, taken: transactions, skipped, .. } = self;
+        let Self { mut header, completed: transactions, skipped, .. } = self;
         let blooms = transactions.iter().map(|tx| tx.receipt.envelope.logs_bloom());
         header.state_root = roots.state_root;
         header.transactions_root = lists.transactions;

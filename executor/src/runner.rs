@@ -22,9 +22,9 @@ use crate::{
     BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, SkipReason,
     base::ViewError,
     env::{EvmContext, TurnpikeEvm, evm},
-    handler::{Rules, TransactionHandler},
+    handler::{TransactionHandler, TxRules},
     keccak::INPUT_BYTES,
-    profile::{Call, Observed, Predictions, Profiles},
+    profile::{Call, ObservedRun, Predictions, Profiles},
     transaction::rules,
     transfer::{PlainTransfer, TRANSFER_GAS},
 };
@@ -45,7 +45,7 @@ pub(crate) struct Runner<S: StateView> {
 
 /// What running a transaction came to.
 #[derive(Clone, Debug)]
-pub(crate) struct Ran {
+pub(crate) struct TxOutcome {
     pub(crate) sender: Address,
     pub(crate) nonce: u64,
     pub(crate) is_success: bool,
@@ -55,7 +55,7 @@ pub(crate) struct Ran {
 }
 
 /// Why a transaction did not run.
-pub(crate) enum Stop<S: StateView> {
+pub(crate) enum TxError<S: StateView> {
     /// It is invalid at its turn, and changed nothing.
     Skip(SkipReason),
     /// The block is worth nothing any more.
@@ -104,7 +104,7 @@ impl<S: StateView> Runner<S> {
     ) -> Result<(), ExecutionError<S::Error>> {
         let hash = Bytes::copy_from_slice(hash.as_slice());
         self.evm.ctx.tx = TxEnv::new_system_tx(HISTORY_STORAGE, hash);
-        TransactionHandler::new(Rules::Deposit { mint: 0 }, self.fees)
+        TransactionHandler::new(TxRules::Deposit { mint: 0 }, self.fees)
             .run_system_call(&mut self.evm)
             .map(|_| ())
             .map_err(fatal)
@@ -172,8 +172,8 @@ impl<S: StateView> Runner<S> {
         &mut self,
         tx: &T,
         gas_remaining: u64,
-    ) -> Result<Ran, Stop<S>> {
-        let sender = tx.sender().map_err(Stop::Skip)?;
+    ) -> Result<TxOutcome, TxError<S>> {
+        let sender = tx.sender().map_err(TxError::Skip)?;
         let rules = rules(tx, self.l1_fee.as_ref());
         if let Some(transfer) = tx.plain_transfer()
             && transfer.gas_limit <= gas_remaining
@@ -184,18 +184,18 @@ impl<S: StateView> Runner<S> {
         let base = self.evm.ctx.journaled_state.db_mut();
         let mut env = tx.tx_env(sender, &mut |input| base.ecrecover(input));
         match rules {
-            Rules::Deposit { .. } => {
+            TxRules::Deposit { .. } => {
                 env.nonce = self.nonce_of(sender)?;
                 env.chain_id = None;
             }
-            Rules::User { .. } => {
+            TxRules::User { .. } => {
                 let (gas_limit, remaining) = (env.gas_limit, gas_remaining);
                 if gas_limit > remaining {
-                    return Err(Stop::Skip(SkipReason::BlockGas { gas_limit, remaining }));
+                    return Err(TxError::Skip(SkipReason::BlockGas { gas_limit, remaining }));
                 }
                 if env.tx_type == BLOB_TRANSACTION && !self.takes_blobs {
                     let reason = InvalidTransaction::Eip4844NotSupported;
-                    return Err(Stop::Skip(SkipReason::Invalid(reason)));
+                    return Err(TxError::Skip(SkipReason::Invalid(reason)));
                 }
             }
         }
@@ -215,8 +215,8 @@ impl<S: StateView> Runner<S> {
                 let logs = if is_success { result.into_logs() } else { Vec::new() };
                 Ok(ran(sender, nonce, rules, is_success, gas_used, logs))
             }
-            Err(EVMError::Transaction(reason)) => Err(Stop::Skip(SkipReason::Invalid(reason))),
-            Err(error) => Err(Stop::Fatal(fatal(error))),
+            Err(EVMError::Transaction(reason)) => Err(TxError::Skip(SkipReason::Invalid(reason))),
+            Err(error) => Err(TxError::Fatal(fatal(error))),
         }
     }
 
@@ -246,7 +246,7 @@ impl<S: StateView> Runner<S> {
         let (Some(profiles), Ok(result)) = (profiles, result) else { return };
         if result.is_success() {
             let observed =
-                Observed { touches: &touches, seen: &seen, gas_used: result.tx_gas_used() };
+                ObservedRun { touches: &touches, seen: &seen, gas_used: result.tx_gas_used() };
             let block_state = RefCell::new(&mut evm.ctx.journaled_state);
             profiles.learn(call, &observed, |address| block_state.borrow_mut().has_code(address));
         }
@@ -257,24 +257,24 @@ impl<S: StateView> Runner<S> {
         &mut self,
         sender: Address,
         transfer: &PlainTransfer,
-        rules: Rules,
-    ) -> Result<bool, Stop<S>> {
-        let Rules::User { l1_fee } = rules else { return Ok(false) };
+        rules: TxRules,
+    ) -> Result<bool, TxError<S>> {
+        let TxRules::User { l1_fee } = rules else { return Ok(false) };
         let EvmContext::<S> { block, cfg, journaled_state: block_state, .. } = &mut self.evm.ctx;
         block_state
             .transfer_plainly(cfg, block, sender, transfer, self.fees, &l1_fee)
-            .map_err(|error| Stop::Fatal(error.into()))
+            .map_err(|error| TxError::Fatal(error.into()))
     }
 
-    fn nonce_of(&mut self, address: Address) -> Result<u64, Stop<S>> {
+    fn nonce_of(&mut self, address: Address) -> Result<u64, TxError<S>> {
         let nonce = self.evm.ctx.journaled_state.nonce_of(address);
-        nonce.map_err(|error| Stop::Fatal(error.into()))
+        nonce.map_err(|error| TxError::Fatal(error.into()))
     }
 
     fn transact(
         &mut self,
         env: TxEnv,
-        rules: Rules,
+        rules: TxRules,
     ) -> Result<ExecutionResult, EVMError<ViewError<S::Error>>> {
         self.evm.ctx.tx = env;
         TransactionHandler::new(rules, self.fees).run(&mut self.evm)
@@ -285,16 +285,16 @@ impl<S: StateView> Runner<S> {
 fn ran(
     sender: Address,
     nonce: u64,
-    rules: Rules,
+    rules: TxRules,
     is_success: bool,
     gas_used: u64,
     logs: Vec<Log>,
-) -> Ran {
+) -> TxOutcome {
     let l1_fee = match rules {
-        Rules::User { l1_fee } => l1_fee,
-        Rules::Deposit { .. } => U256::ZERO,
+        TxRules::User { l1_fee } => l1_fee,
+        TxRules::Deposit { .. } => U256::ZERO,
     };
-    Ran { sender, nonce, is_success, gas_used, logs, l1_fee }
+    TxOutcome { sender, nonce, is_success, gas_used, logs, l1_fee }
 }
 
 /// What is left once a transaction's own faults are ruled out.

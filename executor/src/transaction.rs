@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256};
 use revm::context::TxEnv;
 use turnpike_protocol::{EcrecoverInput, L1Fee, SignatureError, SignedTx, TxEnvelope};
 
-use crate::{PlainTransfer, SkipReason, env::tx_env, handler::Rules};
+use crate::{PlainTransfer, SkipReason, env::tx_env, handler::TxRules};
 
 /// What the state transition needs to know of a transaction.
 pub trait BlockTransaction {
@@ -114,12 +114,12 @@ impl BlockTransaction for BlockTx {
 }
 
 /// The rules by which a transaction runs.
-pub(crate) fn rules(tx: &impl BlockTransaction, l1_fee: Option<&L1Fee>) -> Rules {
+pub(crate) fn rules(tx: &impl BlockTransaction, l1_fee: Option<&L1Fee>) -> TxRules {
     match tx.mint() {
-        Some(mint) => Rules::Deposit { mint },
+        Some(mint) => TxRules::Deposit { mint },
         None => {
             let l1_fee = l1_fee.map(|fee| fee.of_size(tx.data_size())).unwrap_or_default();
-            Rules::User { l1_fee }
+            TxRules::User { l1_fee }
         }
     }
 }

@@ -81,7 +81,7 @@ impl PlainTransfer {
 }
 
 /// What a transfer does, worked out before anything is changed.
-struct Plan {
+struct TransferCosts {
     /// Wei for the gas: what the beneficiary gets, and what it does not.
     tip: u128,
     base_fee: u128,
@@ -91,7 +91,7 @@ struct Plan {
     paid: U256,
 }
 
-impl Plan {
+impl TransferCosts {
     /// The plan of a transfer that is valid as far as it can tell by itself.
     fn new(cfg: &CfgEnv, block: &BlockEnv, tx: &PlainTransfer, l1_fee: &U256) -> Option<Self> {
         let fork = cfg.spec();
@@ -146,26 +146,26 @@ impl<S: StateView> BlockState<S> {
         if tx.to == sender {
             return Ok(false);
         }
-        let Some(plan) = Plan::new(cfg, block, tx, l1_fee) else { return Ok(false) };
-        let Some(from) = self.sender_of_transfer(sender, tx.nonce, plan.needed)? else {
+        let Some(costs) = TransferCosts::new(cfg, block, tx, l1_fee) else { return Ok(false) };
+        let Some(from) = self.sender_of_transfer(sender, tx.nonce, costs.needed)? else {
             return Ok(false);
         };
         let Some(to) = self.recipient_of_transfer(tx.to, tx.value)? else { return Ok(false) };
         match fees {
-            FeeRule::Vaults => self.credit(plan.base_fee, plan.tip, l1_fee),
-            FeeRule::Beneficiary if self.is_lane() => self.credit(plan.tip, 0, &U256::ZERO),
+            FeeRule::Vaults => self.credit(costs.base_fee, costs.tip, l1_fee),
+            FeeRule::Beneficiary if self.is_lane() => self.credit(costs.tip, 0, &U256::ZERO),
             // A reward of nothing still touches the account.
-            FeeRule::Beneficiary if plan.tip == 0 => return Ok(false),
+            FeeRule::Beneficiary if costs.tip == 0 => return Ok(false),
             FeeRule::Beneficiary => {
                 let beneficiary = self.place(block.beneficiary)?;
-                let tip = U256::from(plan.tip);
+                let tip = U256::from(costs.tip);
                 if !self.can_hold(beneficiary, tip) || !self.can_hold(beneficiary, tip + tx.value) {
                     return Ok(false);
                 }
                 self.give(beneficiary, tip);
             }
         }
-        self.pay(from, plan.paid);
+        self.pay(from, costs.paid);
         self.give(to, tx.value);
         self.own(from);
         self.own(to);

@@ -5,10 +5,10 @@
 //! changes take two steps, so that the same checks have to fail.
 #![allow(clippy::duplicate_mod, reason = "the same files over other atomics")]
 
-#[path = "../src/parallel/queue.rs"]
-mod queue;
-#[path = "../src/parallel/union.rs"]
-mod union;
+#[path = "../src/parallel/disjoint_sets.rs"]
+mod disjoint_sets;
+#[path = "../src/parallel/work_queue.rs"]
+mod work_queue;
 
 mod sync {
     pub(super) use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -16,10 +16,10 @@ mod sync {
 
 #[path = "."]
 mod torn {
-    #[path = "../src/parallel/queue.rs"]
-    pub(super) mod queue;
-    #[path = "../src/parallel/union.rs"]
-    pub(super) mod union;
+    #[path = "../src/parallel/disjoint_sets.rs"]
+    pub(super) mod disjoint_sets;
+    #[path = "../src/parallel/work_queue.rs"]
+    pub(super) mod work_queue;
 
     mod sync {
         use loom::sync::atomic;
@@ -122,8 +122,8 @@ macro_rules! implement {
     };
 }
 
-implement!(union::Union, queue::Queue);
-implement!(torn::union::Union, torn::queue::Queue);
+implement!(disjoint_sets::DisjointSets, work_queue::WorkQueue);
+implement!(torn::disjoint_sets::DisjointSets, torn::work_queue::WorkQueue);
 
 /// Runs one thread for each of these, and all to the end.
 fn run_all<I: Send + 'static, R: 'static>(
@@ -177,37 +177,40 @@ fn check_takes<Q: Numbers>(takers: usize, parts: usize) {
 
 #[test]
 fn joins_of_the_same_roots_are_not_lost() {
-    check_joins::<union::Union, _>([&[(0, 2)], &[(1, 2)]], &[0, 0, 0]);
-    check_joins::<union::Union, _>([&[(1, 2)], &[(0, 1)]], &[0, 0, 0]);
-    check_joins::<union::Union, _>([&[(0, 3)], &[(1, 3)], &[(2, 3)]], &[0, 0, 0, 0]);
+    check_joins::<disjoint_sets::DisjointSets, _>([&[(0, 2)], &[(1, 2)]], &[0, 0, 0]);
+    check_joins::<disjoint_sets::DisjointSets, _>([&[(1, 2)], &[(0, 1)]], &[0, 0, 0]);
+    check_joins::<disjoint_sets::DisjointSets, _>([&[(0, 3)], &[(1, 3)], &[(2, 3)]], &[0, 0, 0, 0]);
 }
 
 #[test]
 fn joins_along_a_chain_meet() {
-    check_joins::<union::Union, _>([&[(2, 3), (1, 2)], &[(0, 1)]], &[0, 0, 0, 0]);
-    check_joins::<union::Union, _>([&[(3, 4), (2, 3)], &[(0, 1), (1, 2)]], &[0, 0, 0, 0, 0]);
+    check_joins::<disjoint_sets::DisjointSets, _>([&[(2, 3), (1, 2)], &[(0, 1)]], &[0, 0, 0, 0]);
+    check_joins::<disjoint_sets::DisjointSets, _>(
+        [&[(3, 4), (2, 3)], &[(0, 1), (1, 2)]],
+        &[0, 0, 0, 0, 0],
+    );
 }
 
 #[test]
 fn sets_that_nobody_joins_stay_apart() {
-    check_joins::<union::Union, _>([&[(0, 2)], &[(1, 3)]], &[0, 1, 0, 1]);
+    check_joins::<disjoint_sets::DisjointSets, _>([&[(0, 2)], &[(1, 3)]], &[0, 1, 0, 1]);
 }
 
 #[test]
 fn a_part_is_taken_once_and_none_is_lost() {
     for (takers, parts) in [(2, 3), (3, 2), (3, 3)] {
-        check_takes::<queue::Queue>(takers, parts);
+        check_takes::<work_queue::WorkQueue>(takers, parts);
     }
 }
 
 #[test]
 #[should_panic(expected = "[[(0, 2)], [(1, 2)]]")]
 fn joins_in_two_steps_are_seen_to_be_lost() {
-    check_joins::<torn::union::Union, _>([&[(0, 2)], &[(1, 2)]], &[0, 0, 0]);
+    check_joins::<torn::disjoint_sets::DisjointSets, _>([&[(0, 2)], &[(1, 2)]], &[0, 0, 0]);
 }
 
 #[test]
 #[should_panic(expected = "assertion `left == right` failed")]
 fn parts_taken_in_two_steps_are_seen_to_be_taken_twice() {
-    check_takes::<torn::queue::Queue>(2, 3);
+    check_takes::<torn::work_queue::WorkQueue>(2, 3);
 }

@@ -9,7 +9,7 @@ use revm::{
 };
 use turnpike_state::StateView;
 
-use super::{BlockState, Load, Undo};
+use super::{BlockState, LoadResult, Undo};
 
 /// A loaded account, changed through its block state.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl<S: StateView> BlockState<S> {
         key: U256,
         new: U256,
         skip_cold: bool,
-    ) -> Load<StateLoad<SStoreResult>, S> {
+    ) -> LoadResult<StateLoad<SStoreResult>, S> {
         self.touch(owner);
         let (at, is_cold) = self.load_slot(owner, key, skip_cold)?;
         let slot = &mut self.tables.slots[at].value;

@@ -9,9 +9,9 @@ use crate::base::ViewError;
 /// They are added up here and reach an account when it is loaded, so that paying costs an addition. In a lane they never
 /// do: what the recipients have then depends on what runs elsewhere, so it is only noted that somebody looked.
 #[derive(Debug, Default)]
-pub(super) struct Credits {
+pub(super) struct FeeCredits {
     recipients: [Address; RECIPIENTS_MAX],
-    amounts: Amounts,
+    amounts: FeeAmounts,
     /// How many of the recipients there are.
     len: usize,
     /// Whether this is a lane's block state.
@@ -24,9 +24,9 @@ pub(super) struct Credits {
 const RECIPIENTS_MAX: usize = 3;
 
 /// What each recipient is paid.
-pub(crate) type Amounts = [U256; RECIPIENTS_MAX];
+pub(crate) type FeeAmounts = [U256; RECIPIENTS_MAX];
 
-impl Credits {
+impl FeeCredits {
     pub(super) fn position(&self, address: &Address) -> Option<usize> {
         self.recipients[..self.len].iter().position(|recipient| recipient == address)
     }
@@ -42,7 +42,7 @@ impl<S: StateView> BlockState<S> {
     /// Names the accounts that [`Self::credit`] pays. Before any account is loaded.
     pub(crate) fn set_credit_recipients(&mut self, recipients: &[Address]) {
         assert!(self.tables.accounts.len() == 0, "invariant: recipients are named first");
-        let mut credits = Credits { len: recipients.len(), ..Credits::default() };
+        let mut credits = FeeCredits { len: recipients.len(), ..FeeCredits::default() };
         credits.recipients[..recipients.len()].copy_from_slice(recipients);
         self.credits = credits;
     }
@@ -63,7 +63,7 @@ impl<S: StateView> BlockState<S> {
     }
 
     /// What the recipients were paid in a lane; `None` if the order of transactions elsewhere matters.
-    pub(super) fn take_credits(&mut self) -> Option<Amounts> {
+    pub(super) fn take_credits(&mut self) -> Option<FeeAmounts> {
         let amounts = core::mem::take(&mut self.credits.amounts);
         let order_matters = core::mem::take(&mut self.credits.order_matters);
         (!order_matters).then_some(amounts)
@@ -75,7 +75,7 @@ impl<S: StateView> BlockState<S> {
     }
 
     /// Pays each recipient so much.
-    pub(crate) fn credit_all(&mut self, amounts: &Amounts) {
+    pub(crate) fn credit_all(&mut self, amounts: &FeeAmounts) {
         for (sum, amount) in self.credits.amounts.iter_mut().zip(amounts) {
             *sum = sum.saturating_add(*amount);
         }

@@ -6,7 +6,7 @@ use alloy_primitives::{Bytes, map::B256Map};
 use revm::{primitives::hardfork::SpecId, state::Bytecode};
 use turnpike_state::{Account, AccountDiff, StateDiff, StateView};
 
-use super::{BlockState, CODE_BYTES_MAX, Entry, Tables, Undo};
+use super::{AccountEntry, BlockState, CODE_BYTES_MAX, Tables, Undo};
 use crate::base::ViewError;
 
 impl<S: StateView> BlockState<S> {
@@ -138,7 +138,7 @@ impl Tables {
     }
 }
 
-impl Entry {
+impl AccountEntry {
     /// Whether the state after the block differs in this account.
     const fn differs(&self) -> bool {
         self.has_changed() && (self.in_base || self.exists)
@@ -150,7 +150,7 @@ impl Entry {
     }
 }
 
-fn account_diff(entry: &Entry) -> AccountDiff {
+fn account_diff(entry: &AccountEntry) -> AccountDiff {
     let info = &entry.account.info;
     let account = Account { nonce: info.nonce, balance: info.balance, code_hash: info.code_hash };
     AccountDiff {

@@ -17,7 +17,7 @@ use revm::{
 };
 use turnpike_state::StateView;
 
-use super::{BlockState, Load, Undo, account::BlockStateAccount, undo::Created};
+use super::{BlockState, LoadResult, Undo, account::BlockStateAccount, undo::CreatedUndo};
 use crate::base::{Base, ViewError};
 
 /// What revm asks of a block state.
@@ -46,7 +46,7 @@ impl<S: StateView> JournalTr for BlockState<S> {
         address: Address,
         key: U256,
         skip_cold: bool,
-    ) -> Load<StateLoad<U256>, S> {
+    ) -> LoadResult<StateLoad<U256>, S> {
         let owner = self.find(&address).ok_or(JournalLoadError::ColdLoadSkipped)?;
         let (slot, is_cold) = self.load_slot(owner, key, skip_cold)?;
         Ok(StateLoad::new(self.tables.slots[slot].value.present_value, is_cold))
@@ -58,7 +58,7 @@ impl<S: StateView> JournalTr for BlockState<S> {
         key: U256,
         value: U256,
         skip_cold: bool,
-    ) -> Load<StateLoad<SStoreResult>, S> {
+    ) -> LoadResult<StateLoad<SStoreResult>, S> {
         let owner = self.find(&address).ok_or(JournalLoadError::ColdLoadSkipped)?;
         self.store_slot(owner, key, value, skip_cold)
     }
@@ -95,7 +95,7 @@ impl<S: StateView> JournalTr for BlockState<S> {
         address: Address,
         target: Address,
         skip_cold: bool,
-    ) -> Load<StateLoad<SelfDestructResult>, S> {
+    ) -> LoadResult<StateLoad<SelfDestructResult>, S> {
         let spec = self.spec;
         let (to, is_cold) = self.load(target, skip_cold)?;
         let target_exists = !self.tables.accounts[to].account.state_clear_aware_is_empty(spec);
@@ -260,7 +260,7 @@ impl<S: StateView> JournalTr for BlockState<S> {
         &mut self,
         address: Address,
         skip_cold: bool,
-    ) -> Load<StateLoad<BlockStateAccount<'_, S>>, S> {
+    ) -> LoadResult<StateLoad<BlockStateAccount<'_, S>>, S> {
         let (at, is_cold) = self.load(address, skip_cold)?;
         Ok(StateLoad::new(BlockStateAccount { block_state: self, at }, is_cold))
     }
@@ -319,7 +319,7 @@ impl<S: StateView> JournalTr for BlockState<S> {
         info.code = None;
         entry.account.mark_created_locally();
         let (space, base_storage) = (entry.space, entry.base_storage);
-        let created = Created { at, space, base_storage };
+        let created = CreatedUndo { at, space, base_storage };
         self.tables.undo.push(Undo::Created(alloc::boxed::Box::new(created)));
         self.renew_storage(at);
         if spec_id.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
@@ -359,7 +359,7 @@ impl<S: StateView> JournalTr for BlockState<S> {
         address: Address,
         load_code: bool,
         skip_cold: bool,
-    ) -> Load<AccountInfoLoad<'_>, S> {
+    ) -> LoadResult<AccountInfoLoad<'_>, S> {
         let spec = self.spec;
         let (at, is_cold) = self.load(address, skip_cold)?;
         if load_code {

@@ -4,36 +4,36 @@ use alloy_primitives::{Address, B256, U256, map::B256Map};
 use revm::state::{Account as RevmAccount, Bytecode, TransactionId};
 use turnpike_state::{Account, PrecompileOutcome, StateDiff, StateView, StorageId};
 
-use super::{BlockState, Entry, Slot, SlotKey, Tables, credits::Amounts};
+use super::{AccountEntry, BlockState, SlotEntry, SlotKey, Tables, credits::FeeAmounts};
 #[cfg(feature = "faults")]
 use crate::faults::{self, Fault};
 use crate::{
     base::ViewError,
-    profile::{Key, Touch},
+    profile::{StateKey, Touch},
 };
 
 /// The state in the middle of a block, as lanes see it: what the block changed so far, over the state before it.
 #[derive(Debug)]
-pub(crate) struct Layer<'a, S> {
+pub(crate) struct LaneBase<'a, S> {
     block: &'a BlockState<S>,
     base: S,
 }
 
-impl<'a, S: Copy> Layer<'a, S> {
+impl<'a, S: Copy> LaneBase<'a, S> {
     pub(crate) const fn new(block: &'a BlockState<S>, base: S) -> Self {
         Self { block, base }
     }
 }
 
-impl<S: Copy> Clone for Layer<'_, S> {
+impl<S: Copy> Clone for LaneBase<'_, S> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<S: Copy> Copy for Layer<'_, S> {}
+impl<S: Copy> Copy for LaneBase<'_, S> {}
 
-impl<S: StateView + Copy> StateView for Layer<'_, S> {
+impl<S: StateView + Copy> StateView for LaneBase<'_, S> {
     type Error = S::Error;
 
     #[inline]
@@ -78,7 +78,7 @@ impl<S: StateView + Copy> StateView for Layer<'_, S> {
 
 impl Tables {
     #[inline]
-    fn entry(&self, address: &Address) -> Option<&Entry> {
+    fn entry(&self, address: &Address) -> Option<&AccountEntry> {
         self.place(address).map(|at| &self.accounts[at])
     }
 
@@ -93,7 +93,7 @@ impl Tables {
 
 impl Tables {
     fn changes(&self, address: &Address) -> bool {
-        self.entry(address).is_some_and(Entry::has_changed)
+        self.entry(address).is_some_and(AccountEntry::has_changed)
     }
 
     fn changed_accounts(&self) -> impl Iterator<Item = &Address> {
@@ -102,7 +102,7 @@ impl Tables {
     }
 }
 
-impl Entry {
+impl AccountEntry {
     /// The account between transactions.
     fn settled(&self) -> (Account, StorageId) {
         let RevmAccount { info, .. } = &self.account;
@@ -119,7 +119,7 @@ pub(crate) struct LaneState {
     tables: Tables,
     codes: B256Map<Bytecode>,
     /// What it paid; `None` if that is not all there is to it.
-    credits: Option<Amounts>,
+    credits: Option<FeeAmounts>,
 }
 
 impl<S: StateView> BlockState<S> {
@@ -147,7 +147,7 @@ impl<S: StateView> BlockState<S> {
     }
 
     /// Whether an account or a slot was looked at by a transaction, and by none since.
-    pub(crate) fn was_touched(&self, key: &Key, turn: TransactionId) -> bool {
+    pub(crate) fn was_touched(&self, key: &StateKey, turn: TransactionId) -> bool {
         let Some(entry) = self.tables.entry(&key.address) else { return false };
         match key.slot {
             None => entry.account.transaction_id == turn,
@@ -223,7 +223,7 @@ impl<S: StateView> BlockState<S> {
         beneficiary: Option<Address>,
     ) -> Result<bool, ViewError<S::Error>> {
         let LaneState { tables, credits: Some(credits), .. } = lane else { return Ok(false) };
-        let current = |slot: &&Slot| tables.accounts[slot.owner].space == slot.space;
+        let current = |slot: &&SlotEntry| tables.accounts[slot.owner].space == slot.space;
         let accounts = tables.accounts.as_slice().iter();
         let has_changed = accounts.clone().any(|entry| {
             let mine = self.tables.entry(&entry.address);
@@ -264,7 +264,7 @@ impl<S: StateView> BlockState<S> {
     /// can hold as much.
     pub(crate) fn absorb_credits(
         &mut self,
-        amounts: &Amounts,
+        amounts: &FeeAmounts,
         beneficiary: Option<Address>,
     ) -> Result<(), ViewError<S::Error>> {
         match beneficiary {
@@ -318,7 +318,7 @@ impl<S: StateView> BlockState<S> {
 
 impl LaneState {
     /// What the lane paid to the recipients of fees; `None` if the lane's outcome depends on what ran in others.
-    pub(crate) const fn credits(&self) -> Option<&Amounts> {
+    pub(crate) const fn credits(&self) -> Option<&FeeAmounts> {
         self.credits.as_ref()
     }
 
@@ -339,11 +339,11 @@ impl LaneState {
     pub(crate) fn touches(&self) -> impl Iterator<Item = Touch> {
         let entries = self.tables.accounts.as_slice().iter();
         let accounts = entries.map(|entry| Touch {
-            key: Key { address: entry.address, slot: None },
+            key: StateKey { address: entry.address, slot: None },
             written: entry.changed,
         });
         let slots = self.slots().map(|(address, slot, written)| Touch {
-            key: Key { address: *address, slot: Some(slot) },
+            key: StateKey { address: *address, slot: Some(slot) },
             written,
         });
         accounts.chain(slots)

@@ -51,16 +51,16 @@ use crate::{
     profile::Touch,
 };
 #[cfg(feature = "std")]
-pub(crate) use credits::Amounts;
-use credits::Credits;
-use index::Index;
+pub(crate) use credits::FeeAmounts;
+use credits::FeeCredits;
+use index::KeyIndex;
 #[cfg(feature = "std")]
-pub(crate) use lane::{LaneState, Layer};
-use recycled::Recycled;
+pub(crate) use lane::{LaneBase, LaneState};
+use recycled::RecycledVec;
 use undo::Undo;
-use warm::Warm;
+use warm::WarmSet;
 
-type Load<T, S> = Result<T, JournalLoadError<ViewError<<S as StateView>::Error>>>;
+type LoadResult<T, S> = Result<T, JournalLoadError<ViewError<<S as StateView>::Error>>>;
 
 /// Bytes of code from which on a transaction leaves none behind. A block can read more code than the proof machine has memory.
 const CODE_BYTES_MAX: usize = 32 << 20;
@@ -78,7 +78,7 @@ pub(crate) struct BlockState<S> {
     codes: B256Map<Bytecode>,
     /// Bytes of code that were read from the base and are kept with their accounts.
     code_bytes: usize,
-    credits: Credits,
+    credits: FeeCredits,
     // The transaction that is running.
     transaction: TransactionId,
     logs: Vec<Log>,
@@ -86,7 +86,7 @@ pub(crate) struct BlockState<S> {
     /// Accounts whose touch survives a revert.
     stay_touched: Vec<usize>,
     depth: usize,
-    warm: Warm,
+    warm: WarmSet,
     spec: SpecId,
     /// What the transaction touches, if somebody wants to know.
     watched: Option<Vec<Touch>>,
@@ -98,10 +98,10 @@ pub(crate) struct BlockState<S> {
 /// The tables of a block state: the next block's can be built in the same memory.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
-    accounts: Recycled<Entry>,
-    places: Index<AddressKey>,
-    slots: Recycled<Slot>,
-    slot_places: Index<SlotKey>,
+    accounts: RecycledVec<AccountEntry>,
+    places: KeyIndex<AddressKey>,
+    slots: RecycledVec<SlotEntry>,
+    slot_places: KeyIndex<SlotKey>,
     undo: Vec<Undo>,
     /// Values from before changes that can be undone, the newest last.
     values: Vec<U256>,
@@ -137,7 +137,7 @@ impl Tables {
 
 /// An account, and what became of it in this block.
 #[derive(Debug, Default)]
-struct Entry {
+struct AccountEntry {
     address: Address,
     /// The account as revm sees it. Its storage is not in here but in [`Tables::slots`].
     account: Account,
@@ -191,7 +191,7 @@ impl Hash for SlotKey {
 
 /// A slot of an account's storage.
 #[derive(Debug, Default)]
-struct Slot {
+struct SlotEntry {
     owner: usize,
     space: usize,
     key: U256,
@@ -214,13 +214,13 @@ impl<S: StateView> BlockState<S> {
             spaces: 0,
             codes: B256Map::default(),
             code_bytes: 0,
-            credits: Credits::default(),
+            credits: FeeCredits::default(),
             transaction,
             logs: Vec::new(),
             transient: BTreeMap::new(),
             stay_touched: Vec::new(),
             depth: 0,
-            warm: Warm::default(),
+            warm: WarmSet::default(),
             spec: SpecId::default(),
             watched: None,
             #[cfg(feature = "std")]
@@ -279,11 +279,11 @@ impl<S: StateView> BlockState<S> {
     fn insert(&mut self, address: Address) -> Result<usize, ViewError<S::Error>> {
         let found = self.base.account(&address)?;
         let at = self.tables.accounts.len();
-        let entry = self.tables.accounts.add(Entry::default);
+        let entry = self.tables.accounts.add(AccountEntry::default);
         let in_base = found.is_some();
         let (account, id) = found.unwrap_or_default();
         // By name and without a rest: an item that is used again must not keep a field of what it was.
-        let Entry {
+        let AccountEntry {
             address: entry_address,
             account: Account { info, transaction_id, .. },
             in_base: entry_in_base,
@@ -314,7 +314,7 @@ impl<S: StateView> BlockState<S> {
     }
 
     /// Loads an account for the running transaction; says whether the access was cold (EIP-2929).
-    fn load(&mut self, address: Address, skip_cold: bool) -> Load<(usize, bool), S> {
+    fn load(&mut self, address: Address, skip_cold: bool) -> LoadResult<(usize, bool), S> {
         let at = match self.find(&address) {
             Some(at) => at,
             None => {
@@ -370,7 +370,12 @@ impl<S: StateView> BlockState<S> {
     }
 
     /// Loads a slot of a loaded account; says whether the access was cold.
-    fn load_slot(&mut self, owner: usize, key: U256, skip_cold: bool) -> Load<(usize, bool), S> {
+    fn load_slot(
+        &mut self,
+        owner: usize,
+        key: U256,
+        skip_cold: bool,
+    ) -> LoadResult<(usize, bool), S> {
         let entry = &self.tables.accounts[owner];
         let (address, space) = (entry.address, entry.space);
         #[cfg(feature = "faults")]
@@ -412,8 +417,8 @@ impl<S: StateView> BlockState<S> {
 
     fn insert_slot(&mut self, owner: usize, space: usize, key: U256, value: U256) -> usize {
         let at = self.tables.slots.len();
-        let slot = self.tables.slots.add(Slot::default);
-        *slot = Slot {
+        let slot = self.tables.slots.add(SlotEntry::default);
+        *slot = SlotEntry {
             owner,
             space,
             key,

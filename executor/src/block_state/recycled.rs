@@ -4,7 +4,7 @@ use core::ops::{Index, IndexMut};
 /// A list whose items stay where they are when it is emptied, to be written over. So a new item is neither moved into
 /// place nor dropped, which for large ones costs more than what is done with them.
 #[derive(Debug)]
-pub(super) struct Recycled<T> {
+pub(super) struct RecycledVec<T> {
     items: Vec<T>,
     len: usize,
 }
@@ -15,13 +15,13 @@ const SLACK_MAX: usize = 32;
 /// Items that are kept in any case.
 const ITEMS_MIN: usize = 64;
 
-impl<T> Default for Recycled<T> {
+impl<T> Default for RecycledVec<T> {
     fn default() -> Self {
         Self { items: Vec::new(), len: 0 }
     }
 }
 
-impl<T> Recycled<T> {
+impl<T> RecycledVec<T> {
     /// Items in use.
     pub(super) const fn len(&self) -> usize {
         self.len
@@ -51,7 +51,7 @@ impl<T> Recycled<T> {
     }
 }
 
-impl<T> Index<usize> for Recycled<T> {
+impl<T> Index<usize> for RecycledVec<T> {
     type Output = T;
 
     #[inline]
@@ -60,7 +60,7 @@ impl<T> Index<usize> for Recycled<T> {
     }
 }
 
-impl<T> IndexMut<usize> for Recycled<T> {
+impl<T> IndexMut<usize> for RecycledVec<T> {
     #[inline]
     fn index_mut(&mut self, at: usize) -> &mut T {
         &mut self.items[at]

@@ -28,7 +28,7 @@ pub(super) enum Undo {
     /// A code had this hash.
     Code(Box<(usize, B256, Option<Bytecode>)>),
     /// An account was created over other storage.
-    Created(Box<Created>),
+    Created(Box<CreatedUndo>),
     /// An account was destroyed, for the first time in this transaction or again.
     Destroyed { at: usize, first: bool },
     /// A slot was accessed.
@@ -43,7 +43,7 @@ const _: () = assert!(size_of::<Undo>() <= 16);
 
 /// An account's storage before it was created.
 #[derive(Debug)]
-pub(super) struct Created {
+pub(super) struct CreatedUndo {
     pub(super) at: usize,
     pub(super) space: usize,
     pub(super) base_storage: bool,
@@ -91,7 +91,7 @@ impl<S: StateView> BlockState<S> {
                 (info.code_hash, info.code) = (code_hash, code);
             }
             Undo::Created(created) => {
-                let Created { at, space, base_storage } = *created;
+                let CreatedUndo { at, space, base_storage } = *created;
                 let entry = &mut self.tables.accounts[at];
                 entry.account.unmark_created();
                 entry.account.unmark_created_locally();

@@ -7,7 +7,7 @@ use alloy_primitives::{
 
 /// What a transaction may access at the warm price from its start (EIP-2929, EIP-2930, EIP-3651).
 #[derive(Debug, Default)]
-pub(super) struct Warm {
+pub(super) struct WarmSet {
     precompiles: AddressSet,
     /// Whether precompile `n` is the address `n`, for the low addresses.
     low: Vec<bool>,
@@ -15,7 +15,7 @@ pub(super) struct Warm {
     access_list: AddressMap<HashSet<U256>>,
 }
 
-impl Warm {
+impl WarmSet {
     pub(super) const fn precompiles(&self) -> &AddressSet {
         &self.precompiles
     }

@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use turnpike_state::StateView;
 
 use super::{BlockState, Undo};
-use crate::profile::{Key, Touch};
+use crate::profile::{StateKey, Touch};
 
 impl<S: StateView> BlockState<S> {
     /// Has the next transaction's accesses noted.
@@ -48,7 +48,7 @@ impl<S: StateView> BlockState<S> {
             };
             let address = self.tables.accounts[account].address;
             let slot = slot.map(|slot| self.tables.slots[slot].key);
-            touches.push(Touch { key: Key { address, slot }, written });
+            touches.push(Touch { key: StateKey { address, slot }, written });
         }
         // One for each key, written if it ever was.
         touches.sort_unstable();

@@ -9,17 +9,17 @@
 //! So it is enough that each lane compares what it looked at with what was expected, and looks for its unexpected
 //! changes in the other lanes. What the lanes expected to change and did not is taken for changed.
 
-use super::{partition::Partition, predict::Chunk};
+use super::{chunk::Chunk, partition::Partition};
 #[cfg(feature = "faults")]
 use crate::faults::{self, Fault};
-use crate::{block_state::LaneState, included::LaneNumber, profile::Key};
+use crate::{block_state::LaneState, included::LaneNumber, profile::StateKey};
 
 /// Two lanes that have to run as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Conflict {
     pub(crate) lanes: (LaneNumber, LaneNumber),
     /// What one of them changed and the other looked at.
-    pub(crate) key: Key,
+    pub(crate) key: StateKey,
 }
 
 /// A lane's conflicts. `merged` tells in which lane each lane ended up that was planned.
@@ -34,7 +34,7 @@ pub(crate) fn find_conflicts(
     let mut note = |other: LaneNumber, address, slot| {
         let lanes = (lane, other);
         if other != lane && conflicts.last().is_none_or(|last| last.lanes != lanes) {
-            conflicts.push(Conflict { lanes, key: Key { address, slot } });
+            conflicts.push(Conflict { lanes, key: StateKey { address, slot } });
         }
     };
     let expected = |writer: LaneNumber| merged[usize::from(writer)];

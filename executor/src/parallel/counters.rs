@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-use super::SliceReport;
+use super::report::SliceReport;
 use crate::profile::ProfileCounters;
 
 /// What happened in an engine since it was made.

@@ -7,12 +7,12 @@ use std::{
 use alloy_primitives::Address;
 use turnpike_state::StateView;
 
-use super::{plan::Wave, predict::Chunk};
+use super::{chunk::Chunk, wave_plan::WavePlan};
 use crate::{
     BlockTransaction, ExecutionError, Included, SkipReason,
-    block_state::{LaneState, Layer},
-    profile::Key,
-    runner::{LOOK_AHEAD, Ran, Runner, Stop},
+    block_state::{LaneBase, LaneState},
+    profile::StateKey,
+    runner::{LOOK_AHEAD, Runner, TxError, TxOutcome},
 };
 
 /// A lane: transactions that run in order on one worker, and what came of them so far.
@@ -28,7 +28,7 @@ pub(crate) struct Lane<T> {
     pub(crate) state: LaneState,
     pub(crate) gas_used: u64,
     /// Calls that touched what nobody expected and so made lanes run again.
-    pub(crate) missed: Vec<Missed>,
+    pub(crate) missed: Vec<MispredictedCall>,
     /// Those of which a speculative run was what came of them.
     pub(crate) reused: usize,
     /// What running it took, speculative runs that were reused included.
@@ -37,7 +37,7 @@ pub(crate) struct Lane<T> {
 
 /// A call that was predicted wrongly.
 #[derive(Clone, Debug)]
-pub(crate) struct Missed {
+pub(crate) struct MispredictedCall {
     pub(crate) caller: Address,
     pub(crate) to: Address,
     pub(crate) data: Vec<u8>,
@@ -91,9 +91,9 @@ impl<T: BlockTransaction> Lane<T> {
     /// Runs the lane's transactions. That the block has gas for all of them is seen to before.
     pub(crate) fn run<S: StateView + Copy>(
         &mut self,
-        runner: &mut Runner<Layer<'_, S>>,
-        wave: &Wave,
-        missed: &[Key],
+        runner: &mut Runner<LaneBase<'_, S>>,
+        wave: &WavePlan,
+        missed: &[StateKey],
     ) -> Result<(), ExecutionError<S::Error>> {
         let start = Instant::now();
         let mut saved = Duration::ZERO;
@@ -131,8 +131,8 @@ impl<T: BlockTransaction> Lane<T> {
             };
             let result = match result {
                 // The transaction stays with the lane, as if it had not had its turn.
-                Err(Stop::Fatal(error)) => return Err(error),
-                Err(Stop::Skip(reason)) => Err(reason),
+                Err(TxError::Fatal(error)) => return Err(error),
+                Err(TxError::Skip(reason)) => Err(reason),
                 Ok(ran) => Ok(ran),
             };
             let Some(tx) = self.rest.next() else { break };
@@ -156,11 +156,11 @@ impl<T: BlockTransaction> Lane<T> {
     fn note_miss<'k>(
         &mut self,
         tx: &T,
-        mut touched: impl Iterator<Item = &'k Key>,
+        mut touched: impl Iterator<Item = &'k StateKey>,
         chunk: &Chunk,
         number: u32,
     ) {
-        let is_expected = |key: &Key| match key.slot {
+        let is_expected = |key: &StateKey| match key.slot {
             None => chunk.accounts_of(number).iter().any(|other| other.key == key.address),
             Some(slot) => {
                 chunk.slots_of(number).iter().any(|other| other.key == (key.address, slot))
@@ -170,16 +170,16 @@ impl<T: BlockTransaction> Lane<T> {
             && !touched.all(is_expected)
             && let (Ok(caller), Some((to, data))) = (tx.sender(), tx.call())
         {
-            self.missed.push(Missed { caller, to, data: data.to_vec() });
+            self.missed.push(MispredictedCall { caller, to, data: data.to_vec() });
         }
     }
 
     /// Notes what the wave gave to this lane to change, of what transactions looked at.
     fn own<S: StateView + Copy>(
         &self,
-        wave: &Wave,
+        wave: &WavePlan,
         places: Range<usize>,
-        runner: &mut Runner<Layer<'_, S>>,
+        runner: &mut Runner<LaneBase<'_, S>>,
     ) {
         let block_state = &mut runner.evm.ctx.journaled_state;
         for number in &self.numbers[places] {
@@ -198,7 +198,7 @@ impl<T: BlockTransaction> Lane<T> {
         }
     }
 
-    fn include(&mut self, tx: T, ran: Ran) {
+    fn include(&mut self, tx: T, ran: TxOutcome) {
         self.gas_used += ran.gas_used;
         self.included.push(Included::new(tx, ran));
     }

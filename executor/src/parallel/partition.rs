@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use alloy_primitives::{Address, U256};
 
 use super::{
-    Grain,
-    predict::{Chunk, Expected},
-    union::Union,
+    chunk::{CHUNK_KEYS_LOG2, Chunk, ExpectedAccess},
+    config::Grain,
+    disjoint_sets::DisjointSets,
     workers::{Panicked, Workers},
-    writers::Writers,
+    writer_index::WriterIndex,
 };
 use crate::{included::LaneNumber, profile::Access};
 
@@ -26,15 +26,9 @@ pub(crate) struct Partition {
     pub(crate) lane_of: Vec<LaneNumber>,
     /// The expected cost of the most expensive component.
     largest: u64,
-    accounts: Writers,
-    slots: Writers,
+    accounts: WriterIndex,
+    slots: WriterIndex,
 }
-
-/// A key's number holds its place in its chunk in so many bits.
-const CHUNK_KEYS_LOG2: u32 = 16;
-
-/// Accounts of a chunk, at most, and slots.
-pub(crate) const CHUNK_KEYS_MAX: usize = 1 << CHUNK_KEYS_LOG2;
 
 /// Chunks of a wave, at most: one less than there are numbers for, so that no key's number has all bits set.
 pub(crate) const CHUNKS_MAX: usize = (1 << (u32::BITS - CHUNK_KEYS_LOG2)) - 1;
@@ -47,38 +41,38 @@ impl Partition {
     /// Cuts the transactions of chunks into lanes.
     pub(crate) fn new(workers: &Workers, chunks: &[Chunk], grain: Grain) -> Result<Self, Panicked> {
         let len = chunks.last().map_or(0, |last| last.first + count(last.costs.len()));
-        let union = Union::new(len);
+        let sets = DisjointSets::new(len);
         let base = |at: usize| count(at) << CHUNK_KEYS_LOG2;
         let of = |number| account(chunks, number);
-        let accounts = Writers::new(
+        let accounts = WriterIndex::new(
             workers,
             chunks.len(),
             |at| writes(&chunks[at].accounts, base(at)),
             |number| &of(number).key,
-            |number, first| union.join(of(number).tx, of(first).tx),
+            |number, first| sets.join(of(number).tx, of(first).tx),
         )?;
         let of = |number| slot(chunks, number);
-        let slots = Writers::new(
+        let slots = WriterIndex::new(
             workers,
             chunks.len(),
             |at| writes(&chunks[at].slots, base(at)),
             |number| &of(number).key,
-            |number, first| union.join(of(number).tx, of(first).tx),
+            |number, first| sets.join(of(number).tx, of(first).tx),
         )?;
         let look = |(): &mut (), at: usize| {
             for read in reads(&chunks[at].accounts) {
                 if let Some(writer) = accounts.find(&read.key, |at| &account(chunks, at).key) {
-                    union.join(read.tx, account(chunks, writer).tx);
+                    sets.join(read.tx, account(chunks, writer).tx);
                 }
             }
             for read in reads(&chunks[at].slots) {
                 if let Some(writer) = slots.find(&read.key, |at| &slot(chunks, at).key) {
-                    union.join(read.tx, slot(chunks, writer).tx);
+                    sets.join(read.tx, slot(chunks, writer).tx);
                 }
             }
         };
         workers.map(chunks.len(), || (), look)?;
-        let (lanes, lane_of, largest) = lanes(workers, chunks, &union, grain)?;
+        let (lanes, lane_of, largest) = lanes(workers, chunks, &sets, grain)?;
         Ok(Self { lanes, lane_of, largest, accounts, slots })
     }
 
@@ -109,7 +103,7 @@ impl Partition {
 fn lanes(
     workers: &Workers,
     chunks: &[Chunk],
-    union: &Union,
+    sets: &DisjointSets,
     grain: Grain,
 ) -> Result<(Vec<u64>, Vec<LaneNumber>, u64), Panicked> {
     let len = chunks.last().map_or(0, |last| last.first as usize + last.costs.len());
@@ -121,7 +115,7 @@ fn lanes(
         |(), at| {
             let Chunk { first, costs, .. } = &chunks[at];
             for (tx, cost) in (*first..).zip(costs) {
-                totals[union.root(tx) as usize].fetch_add(u64::from(*cost), Ordering::Relaxed);
+                totals[sets.root(tx) as usize].fetch_add(u64::from(*cost), Ordering::Relaxed);
             }
             costs.iter().map(|cost| u64::from(*cost)).sum::<u64>()
         },
@@ -162,7 +156,7 @@ fn lanes(
         |(), at| {
             let Chunk { first, costs, .. } = &chunks[at];
             let lane_of = |tx| {
-                let lane = totals[union.root(tx) as usize].load(Ordering::Relaxed);
+                let lane = totals[sets.root(tx) as usize].load(Ordering::Relaxed);
                 usize::try_from(lane).expect("invariant: it is one of the lanes")
             };
             let lanes = (*first..).take(costs.len()).map(|tx| numbers[lane_of(tx)]);
@@ -174,22 +168,22 @@ fn lanes(
 }
 
 /// The keys that are going to change, each with its number.
-fn writes<K>(keys: &[Expected<K>], base: u32) -> impl Iterator<Item = (&K, u32)> + Clone {
+fn writes<K>(keys: &[ExpectedAccess<K>], base: u32) -> impl Iterator<Item = (&K, u32)> + Clone {
     let keys = keys.iter().zip(base..);
     keys.filter(|(key, _)| key.access == Access::Write).map(|(key, number)| (&key.key, number))
 }
 
 /// The keys that are only looked at.
-fn reads<K>(keys: &[Expected<K>]) -> impl Iterator<Item = &Expected<K>> {
+fn reads<K>(keys: &[ExpectedAccess<K>]) -> impl Iterator<Item = &ExpectedAccess<K>> {
     keys.iter().filter(|key| key.access == Access::Read)
 }
 
-fn account(chunks: &[Chunk], number: u32) -> &Expected<Address> {
+fn account(chunks: &[Chunk], number: u32) -> &ExpectedAccess<Address> {
     let (chunk, at) = split(number);
     &chunks[chunk].accounts[at]
 }
 
-fn slot(chunks: &[Chunk], number: u32) -> &Expected<(Address, U256)> {
+fn slot(chunks: &[Chunk], number: u32) -> &ExpectedAccess<(Address, U256)> {
     let (chunk, at) = split(number);
     &chunks[chunk].slots[at]
 }

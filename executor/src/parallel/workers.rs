@@ -6,7 +6,7 @@ use std::{
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::queue::Queue;
+use super::work_queue::WorkQueue;
 
 /// The threads of an engine: the calling one and a pool of its own.
 pub(crate) struct Workers {
@@ -38,12 +38,12 @@ impl Workers {
         work: impl Fn(&mut W, usize) -> R + Sync,
     ) -> Result<Vec<R>, Panicked> {
         let results: Vec<OnceLock<R>> = (0..parts).map(|_| OnceLock::new()).collect();
-        let queue = Queue::new(parts);
+        let queue = WorkQueue::new(parts);
         let worker = || {
             let mut own = None;
             while let Some(part) = queue.take() {
                 let result = work(own.get_or_insert_with(&make), part);
-                assert!(results[part].set(result).is_ok(), "invariant: a part is taken once");
+                assert!(results[part].set(result).is_ok(), "invariant: a part is completed once");
             }
         };
         let helpers = self.count.min(parts).saturating_sub(1);

@@ -16,7 +16,7 @@ use turnpike_protocol::EcrecoverInput;
 use turnpike_state::{PrecompileOutcome, StateView};
 
 use crate::{ChainSpec, base::Base, env::EvmContext};
-use oracle::Charged;
+use oracle::ChargedCall;
 
 pub use oracle::{is_oracle_precompile, precompile_outcome};
 
@@ -54,7 +54,7 @@ impl BoundedPrecompiles {
         if self.inner.spec < SpecId::OSAKA {
             return None;
         }
-        let Charged { gas, input } = match oracle::charge(address, input, gas_limit)? {
+        let ChargedCall { gas, input } = match oracle::charge(address, input, gas_limit)? {
             Ok(charged) => charged,
             Err(halt) => return Some(PrecompileOutput::halt(halt, reservoir)),
         };

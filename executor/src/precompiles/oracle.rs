@@ -63,7 +63,7 @@ pub fn precompile_outcome(address: &Address, input: &[u8]) -> Option<PrecompileO
 
 /// A call of an oracle precompile that does not run out of gas, and whose input has a length that may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Charged<'a> {
+pub(super) struct ChargedCall<'a> {
     /// What it costs if it succeeds.
     pub(super) gas: u64,
     /// As much of the input as makes a difference: what is read of it is paid for, the rest need not be.
@@ -75,8 +75,8 @@ pub(super) fn charge<'a>(
     address: &Address,
     input: &'a [u8],
     gas_limit: u64,
-) -> Option<Result<Charged<'a>, PrecompileHalt>> {
-    let call = Call { input, gas_limit };
+) -> Option<Result<ChargedCall<'a>, PrecompileHalt>> {
+    let call = OracleCall { input, gas_limit };
     Some(match *address {
         ECRECOVER => call.reads(ECRECOVER_INPUT_BYTES, ECRECOVER_GAS),
         MODEXP => modexp(call),
@@ -129,18 +129,18 @@ pub(super) fn charge<'a>(
 }
 
 #[derive(Clone, Copy)]
-struct Call<'a> {
+struct OracleCall<'a> {
     input: &'a [u8],
     gas_limit: u64,
 }
 
-impl<'a> Call<'a> {
+impl<'a> OracleCall<'a> {
     /// Of a precompile that reads so many bytes, zeros where there are none, and ignores the rest.
-    fn reads(self, bytes: usize, gas: u64) -> Result<Charged<'a>, PrecompileHalt> {
+    fn reads(self, bytes: usize, gas: u64) -> Result<ChargedCall<'a>, PrecompileHalt> {
         if gas > self.gas_limit {
             return Err(PrecompileHalt::OutOfGas);
         }
-        Ok(Charged { gas, input: &self.input[..self.input.len().min(bytes)] })
+        Ok(ChargedCall { gas, input: &self.input[..self.input.len().min(bytes)] })
     }
 
     /// Of one that fails with other than so many bytes.
@@ -149,7 +149,7 @@ impl<'a> Call<'a> {
         bytes: usize,
         gas: u64,
         otherwise: PrecompileHalt,
-    ) -> Result<Charged<'a>, PrecompileHalt> {
+    ) -> Result<ChargedCall<'a>, PrecompileHalt> {
         let charged = self.reads(bytes, gas)?;
         if self.input.len() == bytes { Ok(charged) } else { Err(otherwise) }
     }
@@ -160,7 +160,7 @@ impl<'a> Call<'a> {
         bytes: usize,
         gas: impl FnOnce(usize) -> u64,
         otherwise: PrecompileHalt,
-    ) -> Result<Charged<'a>, PrecompileHalt> {
+    ) -> Result<ChargedCall<'a>, PrecompileHalt> {
         let len = self.input.len();
         if len == 0 || !len.is_multiple_of(bytes) {
             return Err(otherwise);
@@ -169,20 +169,20 @@ impl<'a> Call<'a> {
     }
 }
 
-fn bn254_pairing(call: Call<'_>) -> Result<Charged<'_>, PrecompileHalt> {
+fn bn254_pairing(call: OracleCall<'_>) -> Result<ChargedCall<'_>, PrecompileHalt> {
     let pairs = call.input.len() / PAIR_ELEMENT_LEN;
     let gas = bn254::pair::ISTANBUL_PAIR_BASE + bn254::pair::ISTANBUL_PAIR_PER_POINT * pairs as u64;
     call.takes(pairs * PAIR_ELEMENT_LEN, gas, PrecompileHalt::Bn254PairLength)
 }
 
-fn p256verify(call: Call<'_>) -> Result<Charged<'_>, PrecompileHalt> {
+fn p256verify(call: OracleCall<'_>) -> Result<ChargedCall<'_>, PrecompileHalt> {
     // Of any other length, no input is a valid signature: one stands for all.
     let is_long_enough = call.input.len() == P256VERIFY_INPUT_BYTES;
     let bytes = if is_long_enough { P256VERIFY_INPUT_BYTES } else { 0 };
     call.reads(bytes, P256VERIFY_BASE_GAS_FEE_OSAKA)
 }
 
-fn modexp(call: Call<'_>) -> Result<Charged<'_>, PrecompileHalt> {
+fn modexp(call: OracleCall<'_>) -> Result<ChargedCall<'_>, PrecompileHalt> {
     call.reads(0, MODEXP_GAS_MIN)?;
     let word_at = |at| -> U256 {
         U256::from_be_bytes(right_pad_with_offset::<WORD_BYTES>(call.input, at).into_owned())

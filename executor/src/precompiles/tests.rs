@@ -112,7 +112,7 @@ fn compare(address: &Address, input: &[u8], gas_limit: u64) -> bool {
 fn compare_around(address: &Address, input: &[u8]) -> PrecompileOutcome {
     compare(address, input, u64::MAX);
     compare(address, input, 0);
-    if let Ok(Charged { gas, .. }) =
+    if let Ok(ChargedCall { gas, .. }) =
         oracle::charge(address, input, u64::MAX).expect("of the oracle")
     {
         assert!(compare(address, input, gas), "{address}: paid for");

@@ -5,13 +5,13 @@ use alloy_primitives::Address;
 use super::call::{Call, WORDS_MAX};
 
 /// A contract that the calldata names, and the word that does.
-pub(super) type Named = (u8, Address);
+pub(super) type NamedContract = (u8, Address);
 
 /// The contracts that a call's calldata names: they decide what code runs, so each set of them is a variant of the
 /// function. People are mapping keys.
 #[derive(Clone, Debug)]
 pub(super) struct Contracts {
-    named: [Named; WORDS_MAX],
+    named: [NamedContract; WORDS_MAX],
     len: usize,
 }
 
@@ -52,8 +52,8 @@ impl Call<'_> {
     }
 }
 
-impl FromIterator<Named> for Contracts {
-    fn from_iter<I: IntoIterator<Item = Named>>(named: I) -> Self {
+impl FromIterator<NamedContract> for Contracts {
+    fn from_iter<I: IntoIterator<Item = NamedContract>>(named: I) -> Self {
         let mut contracts = Self { named: [(0, Address::ZERO); WORDS_MAX], len: 0 };
         for (place, named) in contracts.named.iter_mut().zip(named) {
             *place = named;
@@ -76,7 +76,7 @@ impl Contracts {
         self.as_slice().iter().copied().filter(|(at, _)| words.contains(*at)).collect()
     }
 
-    pub(super) fn as_slice(&self) -> &[Named] {
+    pub(super) fn as_slice(&self) -> &[NamedContract] {
         &self.named[..self.len]
     }
 

@@ -7,10 +7,10 @@ use alloy_primitives::U256;
 use turnpike_keccak::keccak256_many;
 
 use super::{
-    Access, Observed, Touch,
+    Access, ObservedRun, Touch,
     call::{Call, WORD_BYTES, as_address},
     contracts::Words,
-    rule::{Formula, Order, Place, Rule, STEPS_MAX, Source, Step},
+    rule::{AccessRule, AccessTarget, HashOrder, MappingStep, STEPS_MAX, SlotFormula, WordSource},
 };
 use crate::keccak::INPUT_BYTES;
 
@@ -28,7 +28,7 @@ const OFFSETS: u8 = 16;
 pub(super) struct Explanation {
     /// Which touch of the run, in the order of their keys.
     pub(super) touch: u8,
-    pub(super) rule: Rule,
+    pub(super) rule: AccessRule,
     /// Whether it says anything: each run accesses the caller's account, whatever its calldata names.
     pub(super) is_telling: bool,
 }
@@ -37,8 +37,8 @@ pub(super) struct Explanation {
 /// they explain nothing.
 pub(super) fn explain(
     call: &Call<'_>,
-    given: Words,
-    observed: &Observed<'_>,
+    fixed: Words,
+    observed: &ObservedRun<'_>,
 ) -> Option<Vec<Explanation>> {
     let mut touches = observed.touches.to_vec();
     touches.sort_unstable();
@@ -50,13 +50,13 @@ pub(super) fn explain(
     if touches.len() > TOUCHES_MAX {
         return None;
     }
-    let explainer = Explainer { call, given, hashes: hashes(observed) };
+    let explainer = Explainer { call, fixed, hashes: hashes(observed) };
     let mut explanations = Vec::new();
     for (index, touch) in (0..).zip(&touches) {
         let is_telling = touch.key.slot.is_some() || touch.key.address != call.caller;
         let access = if touch.written { Access::Write } else { Access::Read };
         explanations.extend(explainer.places(touch).into_iter().map(|place| {
-            let rule = Rule { place, access };
+            let rule = AccessRule { place, access };
             Explanation { touch: index, rule, is_telling }
         }));
     }
@@ -64,7 +64,7 @@ pub(super) fn explain(
 }
 
 /// What was hashed, by the hashes in ascending order.
-fn hashes<'a>(observed: &Observed<'a>) -> Vec<(U256, &'a [u8; INPUT_BYTES])> {
+fn hashes<'a>(observed: &ObservedRun<'a>) -> Vec<(U256, &'a [u8; INPUT_BYTES])> {
     let mut inputs: Vec<_> = observed.seen.iter().map(|(_, input)| input).collect();
     inputs.sort_unstable();
     inputs.dedup();
@@ -79,45 +79,45 @@ fn hashes<'a>(observed: &Observed<'a>) -> Vec<(U256, &'a [u8; INPUT_BYTES])> {
 
 struct Explainer<'a> {
     call: &'a Call<'a>,
-    given: Words,
+    fixed: Words,
     hashes: Vec<(U256, &'a [u8; INPUT_BYTES])>,
 }
 
 impl Explainer<'_> {
     /// What may lead to a key. That it is a constant is always among it, but for the caller's account.
-    fn places(&self, touch: &Touch) -> Vec<Place> {
+    fn places(&self, touch: &Touch) -> Vec<AccessTarget> {
         let address = touch.key.address;
         let Some(slot) = touch.key.slot else {
             let words = self.words(|word| as_address(word) == Some(address));
-            let constant = (address != self.call.caller).then(|| Place::of(&touch.key));
-            return constant.into_iter().chain(words.map(Place::Account)).collect();
+            let constant = (address != self.call.caller).then(|| AccessTarget::of(&touch.key));
+            return constant.into_iter().chain(words.map(AccessTarget::Account)).collect();
         };
         let formulas = self.formulas(slot, STEPS_MAX).into_iter();
-        formulas.map(|formula| Place::Slot { contract: address, formula }).collect()
+        formulas.map(|formula| AccessTarget::Slot { contract: address, formula }).collect()
     }
 
     /// What may lead to a slot, by so many steps at most: first, that it is a constant.
-    fn formulas(&self, slot: U256, steps_max: usize) -> Vec<Formula> {
-        let mut formulas = vec![Formula { position: slot, steps: Vec::new() }];
+    fn formulas(&self, slot: U256, steps_max: usize) -> Vec<SlotFormula> {
+        let mut formulas = vec![SlotFormula { position: slot, steps: Vec::new() }];
         let Some(steps_max) = steps_max.checked_sub(1) else { return formulas };
         let Some((offset, input)) = self.hashed(slot) else { return formulas };
         let (halves, _) = input.as_chunks::<WORD_BYTES>();
         let [first, second] = halves else { return formulas };
         for (order, key, position) in
-            [(Order::KeyFirst, first, second), (Order::PositionFirst, second, first)]
+            [(HashOrder::KeyFirst, first, second), (HashOrder::PositionFirst, second, first)]
         {
             for before in self.formulas(U256::from_be_bytes(*position), steps_max) {
                 for key in self.sources(key) {
                     // A constant key of a constant position is a constant.
-                    if before.steps.is_empty() && matches!(key, Source::Const(_)) {
+                    if before.steps.is_empty() && matches!(key, WordSource::Const(_)) {
                         continue;
                     }
                     if formulas.len() >= FORMULAS_MAX {
                         return formulas;
                     }
-                    let step = Step { key, order, offset };
+                    let step = MappingStep { key, order, offset };
                     let steps = before.steps.iter().copied().chain([step]).collect();
-                    formulas.push(Formula { position: before.position, steps });
+                    formulas.push(SlotFormula { position: before.position, steps });
                 }
             }
         }
@@ -133,16 +133,16 @@ impl Explainer<'_> {
     }
 
     /// Where a key may come from.
-    fn sources(&self, key: &[u8; WORD_BYTES]) -> impl Iterator<Item = Source> {
-        let caller = (*key == self.call.caller.into_word().0).then_some(Source::Caller);
+    fn sources(&self, key: &[u8; WORD_BYTES]) -> impl Iterator<Item = WordSource> {
+        let caller = (*key == self.call.caller.into_word().0).then_some(WordSource::Caller);
         let words = self.words(move |word| word == key);
-        caller.into_iter().chain(words).chain([Source::Const(*key)])
+        caller.into_iter().chain(words).chain([WordSource::Const(*key)])
     }
 
     /// The words of the calldata that are like this.
-    fn words(&self, is_it: impl Fn(&[u8; WORD_BYTES]) -> bool) -> impl Iterator<Item = Source> {
-        let words = self.call.words().filter(|(at, _)| !self.given.contains(*at));
-        words.filter(move |(_, word)| is_it(word)).map(|(at, _)| Source::Word(at))
+    fn words(&self, is_it: impl Fn(&[u8; WORD_BYTES]) -> bool) -> impl Iterator<Item = WordSource> {
+        let words = self.call.words().filter(|(at, _)| !self.fixed.contains(*at));
+        words.filter(move |(_, word)| is_it(word)).map(|(at, _)| WordSource::Word(at))
     }
 }
 
@@ -151,21 +151,22 @@ mod tests {
     use alloy_primitives::{Address, keccak256};
 
     use super::*;
-    use crate::profile::Key;
+    use crate::profile::StateKey;
 
     const CONTRACT: Address = Address::repeat_byte(0xc0);
     const CALLER: Address = Address::repeat_byte(0xca);
 
     /// Explanations of the one slot that a call without calldata touched.
-    fn explain_slot(slot: U256, inputs: &[[u8; INPUT_BYTES]]) -> Vec<Formula> {
+    fn explain_slot(slot: U256, inputs: &[[u8; INPUT_BYTES]]) -> Vec<SlotFormula> {
         let call = Call { caller: CALLER, to: CONTRACT, data: &[] };
-        let touches = [Touch { key: Key { address: CONTRACT, slot: Some(slot) }, written: false }];
+        let touches =
+            [Touch { key: StateKey { address: CONTRACT, slot: Some(slot) }, written: false }];
         let seen: Vec<_> = inputs.iter().map(|input| (CONTRACT, *input)).collect();
-        let observed = Observed { touches: &touches, seen: &seen, gas_used: 0 };
+        let observed = ObservedRun { touches: &touches, seen: &seen, gas_used: 0 };
         let explanations = explain(&call, Words::default(), &observed).expect("few keys");
         let formula = |explanation: Explanation| match explanation.rule.place {
-            Place::Slot { formula, .. } => formula,
-            Place::Account(_) => panic!("a slot was touched"),
+            AccessTarget::Slot { formula, .. } => formula,
+            AccessTarget::Account(_) => panic!("a slot was touched"),
         };
         explanations.into_iter().map(formula).collect()
     }
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn slots_behind_a_hash_are_explained_as_far_as_structs_reach() {
-        let input = Order::KeyFirst.input(&CALLER.into_word().0, U256::from(3));
+        let input = HashOrder::KeyFirst.input(&CALLER.into_word().0, U256::from(3));
         let behind = |offset: u8| explain_slot(hash(&input) + U256::from(offset), &[input]).len();
         assert_eq!([behind(0), behind(15), behind(16)], [2, 2, 1]);
         assert_eq!(explain_slot(hash(&input) - U256::from(1), &[input]).len(), 1);
@@ -185,11 +186,11 @@ mod tests {
 
     #[test]
     fn the_order_of_what_is_hashed_is_found_out() {
-        for order in [Order::KeyFirst, Order::PositionFirst] {
+        for order in [HashOrder::KeyFirst, HashOrder::PositionFirst] {
             let input = order.input(&CALLER.into_word().0, U256::from(3));
-            let step = Step { key: Source::Caller, order, offset: 0 };
+            let step = MappingStep { key: WordSource::Caller, order, offset: 0 };
             let formulas = explain_slot(hash(&input), &[input]);
-            assert_eq!(formulas[1..], [Formula { position: U256::from(3), steps: vec![step] }]);
+            assert_eq!(formulas[1..], [SlotFormula { position: U256::from(3), steps: vec![step] }]);
         }
     }
 
@@ -197,7 +198,7 @@ mod tests {
     fn a_key_that_is_another_in_its_upper_bytes_explains_nothing() {
         let mut key = CALLER.into_word().0;
         key[0] = 1;
-        let input = Order::KeyFirst.input(&key, U256::from(3));
+        let input = HashOrder::KeyFirst.input(&key, U256::from(3));
         assert_eq!(explain_slot(hash(&input), &[input]).len(), 1);
     }
 
@@ -206,12 +207,12 @@ mod tests {
         let words = [CALLER.into_word().0; 12].concat();
         let data = [[0; 4].as_slice(), &words].concat();
         let call = Call { caller: CALLER, to: CONTRACT, data: &data };
-        let outer = Order::KeyFirst.input(&CALLER.into_word().0, U256::ZERO);
-        let inner = Order::KeyFirst.input(&CALLER.into_word().0, hash(&outer));
-        let key = Key { address: CONTRACT, slot: Some(hash(&inner)) };
+        let outer = HashOrder::KeyFirst.input(&CALLER.into_word().0, U256::ZERO);
+        let inner = HashOrder::KeyFirst.input(&CALLER.into_word().0, hash(&outer));
+        let key = StateKey { address: CONTRACT, slot: Some(hash(&inner)) };
         let touches = [Touch { key, written: true }];
         let seen = [(CONTRACT, outer), (CONTRACT, inner)];
-        let observed = Observed { touches: &touches, seen: &seen, gas_used: 0 };
+        let observed = ObservedRun { touches: &touches, seen: &seen, gas_used: 0 };
         let explanations = explain(&call, Words::default(), &observed).expect("few keys");
         assert_eq!(explanations.len(), FORMULAS_MAX);
     }

@@ -5,17 +5,17 @@ use alloy_primitives::{Address, U256};
 use super::{
     Access,
     call::WORD_BYTES,
-    rule::{Place, Rule, Source, Step},
+    rule::{AccessRule, AccessTarget, MappingStep, WordSource},
 };
 
 /// The rules of a variant, as they lie best for being followed.
 #[derive(Debug)]
 pub(super) struct Forecast {
     pub(super) gas: u64,
-    pub(super) accounts: Box<[(Source, Access)]>,
+    pub(super) accounts: Box<[(WordSource, Access)]>,
     pub(super) slots: Box<[SlotRule]>,
     /// The steps of all slots, one after the other.
-    pub(super) steps: Box<[Step]>,
+    pub(super) steps: Box<[MappingStep]>,
 }
 
 /// A slot that is going to be touched.
@@ -31,12 +31,12 @@ pub(super) struct SlotRule {
 }
 
 impl Forecast {
-    pub(super) fn new<'a>(rules: impl Iterator<Item = &'a Rule>, gas: u64) -> Self {
+    pub(super) fn new<'a>(rules: impl Iterator<Item = &'a AccessRule>, gas: u64) -> Self {
         let (mut accounts, mut slots, mut steps) = (Vec::new(), Vec::new(), Vec::new());
-        for Rule { place, access } in rules {
+        for AccessRule { place, access } in rules {
             match place {
-                Place::Account(source) => accounts.push((*source, *access)),
-                Place::Slot { contract, formula } => {
+                AccessTarget::Account(source) => accounts.push((*source, *access)),
+                AccessTarget::Slot { contract, formula } => {
                     steps.extend_from_slice(&formula.steps);
                     slots.push(SlotRule {
                         contract: *contract,

@@ -1,12 +1,12 @@
 use alloc::vec::Vec;
 
 use super::{
-    Access, Observed,
+    Access, ObservedRun,
     call::Call,
     contracts::Words,
     explain::{Explanation, explain},
     forecast::Forecast,
-    rule::Rule,
+    rule::AccessRule,
 };
 
 /// Runs from which a variant is learned. Where every step is to be proven nothing is: nothing runs in parallel there.
@@ -31,7 +31,7 @@ pub(super) struct Lessons {
 /// A rule that may hold.
 #[derive(Debug)]
 struct Candidate {
-    rule: Rule,
+    rule: AccessRule,
     is_telling: bool,
     /// Which touch of each run it explains.
     explains: [Option<u8>; LEARNING_RUNS],
@@ -39,7 +39,7 @@ struct Candidate {
 
 /// A run, or all together, did more than can be followed.
 #[derive(Debug)]
-pub(super) struct Crowded;
+pub(super) struct TooManyAccesses;
 
 impl Lessons {
     pub(super) const fn are_over(&self) -> bool {
@@ -50,9 +50,9 @@ impl Lessons {
     pub(super) fn note(
         &mut self,
         call: &Call<'_>,
-        given: Words,
-        observed: &Observed<'_>,
-    ) -> Result<(), Crowded> {
+        fixed: Words,
+        observed: &ObservedRun<'_>,
+    ) -> Result<(), TooManyAccesses> {
         if self.are_over() {
             return Ok(());
         }
@@ -60,13 +60,13 @@ impl Lessons {
         self.runs += 1;
         self.gas_used = self.gas_used.saturating_add(observed.gas_used);
         for Explanation { touch, rule, is_telling } in
-            explain(call, given, observed).ok_or(Crowded)?
+            explain(call, fixed, observed).ok_or(TooManyAccesses)?
         {
             let known = self.candidates.iter().position(|known| known.rule.place == rule.place);
             let at = known.unwrap_or(self.candidates.len());
             if known.is_none() {
                 if self.candidates.len() >= CANDIDATES_MAX {
-                    return Err(Crowded);
+                    return Err(TooManyAccesses);
                 }
                 let explains = [None; LEARNING_RUNS];
                 self.candidates.push(Candidate { rule: rule.clone(), is_telling, explains });
@@ -93,7 +93,7 @@ impl Lessons {
     /// same for all: whatever else two of them have in common there, they have that in common too.
     pub(super) fn is_guarded(&self) -> bool {
         let kept = self.kept();
-        let guards = |key: &super::Key| {
+        let guards = |key: &super::StateKey| {
             let mut written = kept.iter().filter(|kept| kept.rule.access == Access::Write);
             written.any(|kept| {
                 kept.rule.place.constant().is_some_and(|guard| guard.address == key.address)

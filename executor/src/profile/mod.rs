@@ -36,7 +36,7 @@ use self::{
     call::Function,
     contracts::{Contracts, Words},
     lessons::LEARNING_RUNS,
-    ring::{Place, Ring},
+    ring::{EvictionRing, VariantKey},
     variants::Variants,
 };
 use crate::keccak::INPUT_BYTES;
@@ -49,7 +49,7 @@ const LEARNED_PART: u32 = 8;
 
 /// What identifies a piece of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Key {
+pub(crate) struct StateKey {
     pub(crate) address: Address,
     /// None for the account itself: nonce, balance, code.
     pub(crate) slot: Option<U256>,
@@ -58,7 +58,7 @@ pub(crate) struct Key {
 /// A key that a run accessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Touch {
-    pub(crate) key: Key,
+    pub(crate) key: StateKey,
     pub(crate) written: bool,
 }
 
@@ -70,13 +70,13 @@ pub(crate) enum Access {
 }
 
 /// A hash that was computed: by which contract, and of what.
-pub(crate) type Seen = (Address, [u8; INPUT_BYTES]);
+pub(crate) type HashedInput = (Address, [u8; INPUT_BYTES]);
 
 /// What a run that succeeded did.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Observed<'a> {
+pub(crate) struct ObservedRun<'a> {
     pub(crate) touches: &'a [Touch],
-    pub(crate) seen: &'a [Seen],
+    pub(crate) seen: &'a [HashedInput],
     pub(crate) gas_used: u64,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct Observed<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Profiles {
     functions: HashMap<Function, Variants>,
-    ring: Ring,
+    ring: EvictionRing,
     counts: ProfileCounters,
     /// How often it was asked whether something is to be learned, since there is no room.
     asked: AtomicU32,
@@ -129,7 +129,7 @@ impl Profiles {
     pub(crate) fn learn(
         &mut self,
         call: Call<'_>,
-        observed: &Observed<'_>,
+        observed: &ObservedRun<'_>,
         has_code: impl Fn(&Address) -> bool,
     ) {
         if !self.is_new(call, &has_code) {
@@ -140,14 +140,14 @@ impl Profiles {
         let contracts = Contracts::at(Words::ALL, &call, has_code);
         let variants = self.functions.entry(function).or_default();
         let Some(contracts) = variants.learn(&call, &contracts, observed) else { return };
-        let place = Place { function, contracts: contracts.as_slice().into() };
+        let place = VariantKey { function, contracts: contracts.as_slice().into() };
         let functions = &mut self.functions;
         let evicted = self.ring.admit(place, FUNCTIONS_MAX, |place| {
             let variants = functions.get_mut(&place.function);
             let variant = variants.and_then(|variants| variants.get_mut(&place.contracts));
             variant.is_some_and(|variant| variant.take_asked())
         });
-        if let Some(Place { function, contracts }) = evicted
+        if let Some(VariantKey { function, contracts }) = evicted
             && let Some(variants) = functions.get_mut(&function)
         {
             self.counts.evictions += 1;

@@ -4,10 +4,10 @@ use alloy_primitives::{Address, B256, U256};
 use turnpike_keccak::keccak256_many;
 
 use super::{
-    Access, Observed,
+    Access, ObservedRun,
     call::{Call, WORD_BYTES},
     forecast::{Forecast, SlotRule},
-    rule::{Order, Step},
+    rule::{HashOrder, MappingStep},
 };
 use crate::keccak::INPUT_BYTES;
 
@@ -24,20 +24,20 @@ pub(crate) struct Predictions {
     /// Transactions about which nothing is known, or whose function cannot be predicted.
     pub(crate) unknown: Vec<u32>,
     /// What becomes of each of the hashes.
-    lanes: Vec<Lane>,
+    tasks: Vec<HashTask>,
     /// How many of them are done.
-    lanes_done: usize,
+    tasks_done: usize,
     /// Steps of the slot that takes most, among the others.
     steps: usize,
 }
 
 /// A step on the way to a slot: the slot's entry holds the position that was reached.
 #[derive(Debug)]
-struct Lane {
+struct HashTask {
     /// Place of the slot in the list.
     slot: usize,
     step: usize,
-    order: Order,
+    order: HashOrder,
     offset: u8,
     /// Whether the same is hashed as in the lane before it that takes the same step.
     is_repeated: bool,
@@ -49,14 +49,14 @@ const CHUNK: usize = 64;
 impl Predictions {
     /// Forgets the batch, and keeps the memory.
     pub(crate) fn clear(&mut self) {
-        let Self { accounts, slots, hashes, known, unknown, lanes, lanes_done, steps } = self;
+        let Self { accounts, slots, hashes, known, unknown, tasks, tasks_done, steps } = self;
         accounts.clear();
         slots.clear();
         hashes.clear();
         known.clear();
         unknown.clear();
-        lanes.clear();
-        (*lanes_done, *steps) = (0, 0);
+        tasks.clear();
+        (*tasks_done, *steps) = (0, 0);
     }
 
     /// Notes what a call is likely to do. Slots behind hashes are right only after [`Self::hash`].
@@ -76,22 +76,22 @@ impl Predictions {
     }
 
     #[inline]
-    fn add_slot(&mut self, tx: u32, call: &Call<'_>, rule: &SlotRule, steps: &[Step]) {
-        let lanes_before = self.lanes.len();
-        for (step, Step { key, order, offset }) in steps.iter().enumerate() {
+    fn add_slot(&mut self, tx: u32, call: &Call<'_>, rule: &SlotRule, steps: &[MappingStep]) {
+        let tasks_before = self.tasks.len();
+        for (step, MappingStep { key, order, offset }) in steps.iter().enumerate() {
             // Filled in where it lies: that is measurably faster than moving it there.
             let input = &mut self.hashes.push_mut((tx, [0; INPUT_BYTES], B256::ZERO)).1;
             if !key.write(call, order.key_mut(input)) {
                 // Calldata that is too short: it finds no slot.
-                self.lanes.truncate(lanes_before);
-                self.hashes.truncate(lanes_before);
+                self.tasks.truncate(tasks_before);
+                self.hashes.truncate(tasks_before);
                 return;
             }
             if step == 0 {
                 *order.position_mut(input) = rule.position_bytes;
             }
             let (slot, order, offset) = (self.slots.len(), *order, *offset);
-            self.lanes.push(Lane { slot, step, order, offset, is_repeated: false });
+            self.tasks.push(HashTask { slot, step, order, offset, is_repeated: false });
         }
         self.steps = self.steps.max(steps.len());
         self.slots.push((tx, rule.contract, rule.position, rule.access));
@@ -103,20 +103,20 @@ impl Predictions {
             if step > 0 {
                 self.move_on(step);
             }
-            let (mut from, mut last) = (self.lanes_done, None);
-            while from < self.lanes.len() {
+            let (mut from, mut last) = (self.tasks_done, None);
+            while from < self.tasks.len() {
                 from = self.hash_chunk(step, from, &mut last);
             }
         }
-        (self.lanes_done, self.steps) = (self.lanes.len(), 0);
+        (self.tasks_done, self.steps) = (self.tasks.len(), 0);
     }
 
     /// Fills in the positions that a step after the first starts from.
     fn move_on(&mut self, step: usize) {
-        let Self { slots, hashes, lanes, lanes_done, .. } = self;
-        for (lane, (_, input, _)) in lanes.iter().zip(hashes).skip(*lanes_done) {
-            if lane.step == step {
-                *lane.order.position_mut(input) = slots[lane.slot].2.to_be_bytes();
+        let Self { slots, hashes, tasks, tasks_done, .. } = self;
+        for (task, (_, input, _)) in tasks.iter().zip(hashes).skip(*tasks_done) {
+            if task.step == step {
+                *task.order.position_mut(input) = slots[task.slot].2.to_be_bytes();
             }
         }
     }
@@ -124,15 +124,15 @@ impl Predictions {
     /// Takes a step in as many lanes as are computed at a time, and says where to go on. The last input that was
     /// hashed is not hashed again: fields of a struct share theirs.
     fn hash_chunk(&mut self, step: usize, from: usize, last: &mut Option<usize>) -> usize {
-        let Self { slots, hashes, lanes, .. } = self;
+        let Self { slots, hashes, tasks, .. } = self;
         let mut messages: [&[u8]; CHUNK] = [&[]; CHUNK];
         let mut hash = last.map_or(B256::ZERO, |last| hashes[last].2);
         let (mut len, mut to) = (0, from);
-        while let Some(lane) = lanes.get_mut(to).filter(|_| len < CHUNK) {
-            if lane.step == step {
+        while let Some(task) = tasks.get_mut(to).filter(|_| len < CHUNK) {
+            if task.step == step {
                 let input = &hashes[to].1;
-                lane.is_repeated = last.is_some_and(|last| hashes[last].1 == *input);
-                if !lane.is_repeated {
+                task.is_repeated = last.is_some_and(|last| hashes[last].1 == *input);
+                if !task.is_repeated {
                     messages[len] = input;
                     len += 1;
                 }
@@ -143,21 +143,21 @@ impl Predictions {
         let mut results = [[0; WORD_BYTES]; CHUNK];
         keccak256_many(&messages[..len], &mut results[..len]);
         let mut results = results.iter();
-        for (lane, (_, _, result)) in lanes[from..to].iter().zip(&mut hashes[from..to]) {
-            if lane.step == step {
-                if !lane.is_repeated {
+        for (task, (_, _, result)) in tasks[from..to].iter().zip(&mut hashes[from..to]) {
+            if task.step == step {
+                if !task.is_repeated {
                     hash = results.next().map_or(hash, B256::from);
                 }
                 *result = hash;
-                let offset = U256::from(lane.offset);
-                slots[lane.slot].2 = U256::from_be_bytes(hash.0).wrapping_add(offset);
+                let offset = U256::from(task.offset);
+                slots[task.slot].2 = U256::from_be_bytes(hash.0).wrapping_add(offset);
             }
         }
         to
     }
 
     /// Whether all that a run accessed is in here, but for the caller's account.
-    pub(super) fn cover(&self, caller: Address, observed: &Observed<'_>) -> bool {
+    pub(super) fn cover(&self, caller: Address, observed: &ObservedRun<'_>) -> bool {
         observed.touches.iter().all(|touch| {
             let access = if touch.written { Access::Write } else { Access::Read };
             let address = touch.key.address;

@@ -1,25 +1,25 @@
 use alloc::{boxed::Box, vec::Vec};
 
-use super::{call::Function, contracts::Named};
+use super::{call::Function, contracts::NamedContract};
 
 /// Variants that are looked at to find one to give up.
 const SAMPLES_MAX: usize = 8;
 
 /// All variants in the order in which they came, to find one that can go: the clock algorithm.
 #[derive(Debug, Default)]
-pub(super) struct Ring {
-    places: Vec<Place>,
+pub(super) struct EvictionRing {
+    places: Vec<VariantKey>,
     hand: usize,
 }
 
 /// Where a variant is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct VariantKey {
     pub(super) function: Function,
-    pub(super) contracts: Box<[Named]>,
+    pub(super) contracts: Box<[NamedContract]>,
 }
 
-impl Ring {
+impl EvictionRing {
     pub(super) const fn len(&self) -> usize {
         self.places.len()
     }
@@ -28,10 +28,10 @@ impl Ring {
     /// about since it was last looked at, or the last of a few.
     pub(super) fn admit(
         &mut self,
-        place: Place,
+        place: VariantKey,
         max: usize,
-        mut was_asked: impl FnMut(&Place) -> bool,
-    ) -> Option<Place> {
+        mut was_asked: impl FnMut(&VariantKey) -> bool,
+    ) -> Option<VariantKey> {
         if self.places.len() < max {
             self.places.push(place);
             return None;

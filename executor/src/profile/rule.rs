@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use alloy_primitives::{Address, U256};
 
 use super::{
-    Access, Key,
+    Access, StateKey,
     call::{Call, PADDING_BYTES, WORD_BYTES, as_address},
 };
 use crate::keccak::INPUT_BYTES;
@@ -13,20 +13,20 @@ pub(super) const STEPS_MAX: usize = 3;
 
 /// One account or slot that calls touch, as a function of the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Rule {
-    pub(super) place: Place,
+pub(super) struct AccessRule {
+    pub(super) place: AccessTarget,
     pub(super) access: Access,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    Account(Source),
-    Slot { contract: Address, formula: Formula },
+pub(super) enum AccessTarget {
+    Account(WordSource),
+    Slot { contract: Address, formula: SlotFormula },
 }
 
 /// Where a word comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum WordSource {
     Caller,
     /// A word of the calldata, counted after the selector.
     Word(u8),
@@ -35,46 +35,46 @@ pub(super) enum Source {
 
 /// How a slot is found: from a position, step by step into mappings. Without steps it is always the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Formula {
+pub(super) struct SlotFormula {
     pub(super) position: U256,
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<MappingStep>,
 }
 
 /// From the position of a mapping to that of one of its values, or of a field of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Step {
-    pub(super) key: Source,
-    pub(super) order: Order,
+pub(super) struct MappingStep {
+    pub(super) key: WordSource,
+    pub(super) order: HashOrder,
     /// Slots behind the hash: which field of a struct it is.
     pub(super) offset: u8,
 }
 
 /// What is hashed first. Solidity takes the key, Vyper the position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum HashOrder {
     KeyFirst,
     PositionFirst,
 }
 
-impl Place {
-    pub(super) fn of(key: &Key) -> Self {
+impl AccessTarget {
+    pub(super) fn of(key: &StateKey) -> Self {
         match key.slot {
-            None => Self::Account(Source::Const(key.address.into_word().0)),
+            None => Self::Account(WordSource::Const(key.address.into_word().0)),
             Some(position) => {
-                let formula = Formula { position, steps: Vec::new() };
+                let formula = SlotFormula { position, steps: Vec::new() };
                 Self::Slot { contract: key.address, formula }
             }
         }
     }
 
     /// The key, if it is the same for all calls.
-    pub(super) fn constant(&self) -> Option<Key> {
+    pub(super) fn constant(&self) -> Option<StateKey> {
         match self {
-            Self::Account(Source::Const(word)) => {
-                Some(Key { address: as_address(word)?, slot: None })
+            Self::Account(WordSource::Const(word)) => {
+                Some(StateKey { address: as_address(word)?, slot: None })
             }
             Self::Slot { contract, formula } if formula.steps.is_empty() => {
-                Some(Key { address: *contract, slot: Some(formula.position) })
+                Some(StateKey { address: *contract, slot: Some(formula.position) })
             }
             _ => None,
         }
@@ -82,7 +82,7 @@ impl Place {
 
     /// In how many ways it depends on the call.
     pub(super) fn generality(&self) -> usize {
-        let is_general = |source: &Source| usize::from(!matches!(source, Source::Const(_)));
+        let is_general = |source: &WordSource| usize::from(!matches!(source, WordSource::Const(_)));
         match self {
             Self::Account(source) => is_general(source),
             Self::Slot { formula, .. } => {
@@ -92,7 +92,7 @@ impl Place {
     }
 }
 
-impl Source {
+impl WordSource {
     /// Writes the word where there are zeros. Says whether there is one.
     #[inline]
     pub(super) fn write(&self, call: &Call<'_>, into: &mut [u8; WORD_BYTES]) -> bool {
@@ -116,7 +116,7 @@ impl Source {
     }
 }
 
-impl Order {
+impl HashOrder {
     /// What is hashed.
     #[cfg(test)]
     pub(super) fn input(self, key: &[u8; WORD_BYTES], position: U256) -> [u8; INPUT_BYTES] {

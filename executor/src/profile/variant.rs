@@ -2,11 +2,11 @@ use alloc::boxed::Box;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use super::{
-    Observed,
+    ObservedRun,
     call::Call,
     contracts::Words,
     forecast::Forecast,
-    lessons::{Crowded, Lessons},
+    lessons::{Lessons, TooManyAccesses},
 };
 
 /// Misses after which a variant counts as unpredictable.
@@ -17,7 +17,7 @@ pub(super) const PATIENCE_CALLS: u32 = 1_024;
 /// A function with given contracts in its calldata: what is known of its runs.
 #[derive(Debug, Default)]
 pub(super) struct Variant {
-    standing: Standing,
+    standing: VariantState,
     misses: u32,
     /// Calls that were asked about since the last miss.
     calls: AtomicU32,
@@ -26,14 +26,14 @@ pub(super) struct Variant {
 }
 
 #[derive(Debug)]
-enum Standing {
+enum VariantState {
     /// What the runs so far tell, if they are enough to tell anything.
     Learning(Box<Lessons>, Option<Forecast>),
     Settled(Forecast),
     Unpredictable,
 }
 
-impl Default for Standing {
+impl Default for VariantState {
     fn default() -> Self {
         Self::Learning(Box::default(), None)
     }
@@ -43,9 +43,9 @@ impl Variant {
     /// Whether something is to be learned from its next run.
     pub(super) fn is_curious(&self) -> bool {
         match self.standing {
-            Standing::Learning(..) => true,
-            Standing::Settled(_) => false,
-            Standing::Unpredictable => self.calls.load(Relaxed) >= PATIENCE_CALLS,
+            VariantState::Learning(..) => true,
+            VariantState::Settled(_) => false,
+            VariantState::Unpredictable => self.calls.load(Relaxed) >= PATIENCE_CALLS,
         }
     }
 
@@ -56,40 +56,40 @@ impl Variant {
         self.calls.store(self.calls.load(Relaxed).saturating_add(1), Relaxed);
         self.was_asked.store(true, Relaxed);
         match &self.standing {
-            Standing::Learning(_, forecast) => forecast.as_ref(),
-            Standing::Settled(forecast) => Some(forecast),
-            Standing::Unpredictable => None,
+            VariantState::Learning(_, forecast) => forecast.as_ref(),
+            VariantState::Settled(forecast) => Some(forecast),
+            VariantState::Unpredictable => None,
         }
     }
 
     /// What its next run is likely to do, if that is not being learned.
     pub(super) const fn settled(&self) -> Option<&Forecast> {
         match &self.standing {
-            Standing::Settled(forecast) => Some(forecast),
+            VariantState::Settled(forecast) => Some(forecast),
             _ => None,
         }
     }
 
     /// Learns from a run, if there is something to learn.
-    pub(super) fn learn(&mut self, call: &Call<'_>, given: Words, observed: &Observed<'_>) {
+    pub(super) fn learn(&mut self, call: &Call<'_>, fixed: Words, observed: &ObservedRun<'_>) {
         if !self.is_curious() {
             return;
         }
         let mut lessons = match core::mem::take(&mut self.standing) {
-            Standing::Learning(lessons, _) => lessons,
+            VariantState::Learning(lessons, _) => lessons,
             _ => {
                 self.misses = 0;
                 Box::default()
             }
         };
-        self.standing = match lessons.note(call, given, observed) {
-            Err(Crowded) => self.give_up(),
+        self.standing = match lessons.note(call, fixed, observed) {
+            Err(TooManyAccesses) => self.give_up(),
             Ok(()) if !lessons.are_over() => {
                 let forecast = lessons.forecast();
-                Standing::Learning(lessons, forecast)
+                VariantState::Learning(lessons, forecast)
             }
             Ok(()) => match lessons.forecast().filter(|_| lessons.is_guarded()) {
-                Some(forecast) => Standing::Settled(forecast),
+                Some(forecast) => VariantState::Settled(forecast),
                 None => self.give_up(),
             },
         };
@@ -97,7 +97,7 @@ impl Variant {
 
     /// Learns anew, or gives up. Further misses of what was predicted before do not count.
     pub(super) fn miss(&mut self) {
-        if matches!(&self.standing, Standing::Learning(_, None) | Standing::Unpredictable) {
+        if matches!(&self.standing, VariantState::Learning(_, None) | VariantState::Unpredictable) {
             return;
         }
         if *self.calls.get_mut() >= PATIENCE_CALLS {
@@ -106,12 +106,12 @@ impl Variant {
         self.misses += 1;
         *self.calls.get_mut() = 0;
         self.standing =
-            if self.misses >= MISSES_MAX { self.give_up() } else { Standing::default() };
+            if self.misses >= MISSES_MAX { self.give_up() } else { VariantState::default() };
     }
 
-    fn give_up(&mut self) -> Standing {
+    fn give_up(&mut self) -> VariantState {
         *self.calls.get_mut() = 0;
-        Standing::Unpredictable
+        VariantState::Unpredictable
     }
 
     /// Whether it was asked about since this was asked last.

@@ -3,9 +3,9 @@ use alloc::boxed::Box;
 use alloy_primitives::{Address, map::HashMap};
 
 use super::{
-    Observed, Predictions,
+    ObservedRun, Predictions,
     call::Call,
-    contracts::{Contracts, Named, Words},
+    contracts::{Contracts, NamedContract, Words},
     forecast::Forecast,
     variant::Variant,
 };
@@ -19,7 +19,7 @@ const IDLE_RUNS: u32 = 4;
 pub(super) struct Variants {
     /// The variant for calls that name no contract.
     plain: Option<Variant>,
-    others: HashMap<Box<[Named]>, Variant>,
+    others: HashMap<Box<[NamedContract]>, Variant>,
     /// Words that were seen to name contracts: only these are looked at.
     looked_at: Words,
     /// Words that name contracts which do not matter, as far as is known.
@@ -65,7 +65,7 @@ impl Variants {
         &mut self,
         call: &Call<'_>,
         contracts: &Contracts,
-        observed: &Observed<'_>,
+        observed: &ObservedRun<'_>,
     ) -> Option<Contracts> {
         self.looked_at = self.looked_at.with(contracts.words().without(self.idle));
         let contracts = contracts.only(self.looked_at);
@@ -88,7 +88,7 @@ impl Variants {
         &mut self,
         call: &Call<'_>,
         contracts: &Contracts,
-        observed: &Observed<'_>,
+        observed: &ObservedRun<'_>,
     ) -> bool {
         let plain = self.plain.as_ref().and_then(Variant::settled);
         let Some(plain) = plain.filter(|_| contracts.only(self.telling).is_empty()) else {
@@ -125,7 +125,7 @@ impl Variants {
         }
     }
 
-    pub(super) fn remove(&mut self, contracts: &[Named]) {
+    pub(super) fn remove(&mut self, contracts: &[NamedContract]) {
         if contracts.is_empty() {
             self.plain = None;
         } else {
@@ -150,7 +150,7 @@ impl Variants {
         }
     }
 
-    pub(super) fn get_mut(&mut self, contracts: &[Named]) -> Option<&mut Variant> {
+    pub(super) fn get_mut(&mut self, contracts: &[NamedContract]) -> Option<&mut Variant> {
         if contracts.is_empty() { self.plain.as_mut() } else { self.others.get_mut(contracts) }
     }
 }

@@ -16,17 +16,17 @@ use revm::{
 };
 
 use super::{ReadError, SandboxContext, SandboxDatabase, SandboxEvm};
-use crate::{handler::Rules, spec::VAULTS};
+use crate::{handler::TxRules, spec::VAULTS};
 
 /// The chain's rules on revm's own journal, which inspectors can read. What `TransactionHandler` is to blocks; tests hold the two
 /// against each other.
 pub(super) struct SandboxHandler<DB, I> {
-    rules: Rules,
+    rules: TxRules,
     evm: PhantomData<fn(DB, I)>,
 }
 
 impl<DB, I> SandboxHandler<DB, I> {
-    pub(super) const fn new(rules: Rules) -> Self {
+    pub(super) const fn new(rules: TxRules) -> Self {
         Self { rules, evm: PhantomData }
     }
 }
@@ -40,8 +40,8 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
 
     fn validate_env(&self, evm: &mut Self::Evm) -> Result<(), Error> {
         match self.rules {
-            Rules::User { .. } => validation::validate_env(evm.ctx()),
-            Rules::Deposit { .. } => Ok(()),
+            TxRules::User { .. } => validation::validate_env(evm.ctx()),
+            TxRules::Deposit { .. } => Ok(()),
         }
     }
 
@@ -54,7 +54,7 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
         let mut caller = journal.load_account_with_code_mut(tx.caller())?.data;
         let balance = *caller.balance();
         let balance = match self.rules {
-            Rules::User { l1_fee } => {
+            TxRules::User { l1_fee } => {
                 pre_execution::validate_account_nonce_and_code_with_components(
                     &caller.account().info,
                     tx,
@@ -70,7 +70,7 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
                     }
                 })?
             }
-            Rules::Deposit { mint } => {
+            TxRules::Deposit { mint } => {
                 let minted = balance.saturating_add(U256::from(mint));
                 if minted < tx.value() {
                     return Err(lacking(tx.value(), minted).into());
@@ -91,10 +91,10 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
         exec_result: &mut FrameResult,
     ) -> Result<(), Error> {
         match self.rules {
-            Rules::User { .. } => {
+            TxRules::User { .. } => {
                 Ok(post_execution::reimburse_caller(evm.ctx(), exec_result.gas(), U256::ZERO)?)
             }
-            Rules::Deposit { .. } => Ok(()),
+            TxRules::Deposit { .. } => Ok(()),
         }
     }
 
@@ -103,7 +103,7 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
         evm: &mut Self::Evm,
         exec_result: &mut FrameResult,
     ) -> Result<(), Error> {
-        let Rules::User { l1_fee } = self.rules else { return Ok(()) };
+        let TxRules::User { l1_fee } = self.rules else { return Ok(()) };
         let gas = exec_result.gas();
         let SandboxContext::<DB> { block, tx, journaled_state: journal, .. } = evm.ctx();
         let gas_used = u128::from(gas.used().saturating_sub(gas.reservoir()));
@@ -127,7 +127,7 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
         evm.ctx().local_mut().clear();
         evm.ctx().journal_mut().discard_tx();
         evm.frame_stack().clear();
-        let (Rules::Deposit { mint }, EVMError::Transaction(_)) = (self.rules, &error) else {
+        let (TxRules::Deposit { mint }, EVMError::Transaction(_)) = (self.rules, &error) else {
             return Err(error);
         };
         let (_, tx, _, journal, _, _) = evm.ctx().all_mut();

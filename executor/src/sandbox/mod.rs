@@ -36,7 +36,7 @@ use self::{handler::SandboxHandler, precompiles::SandboxPrecompiles};
 use crate::{
     BlockContext, BlockTransaction, CallRequest, ChainSpec, SkipReason,
     env::{blobs_max, block_env},
-    handler::Rules,
+    handler::TxRules,
     transaction::rules,
 };
 
@@ -91,7 +91,7 @@ pub enum Checks {
 #[derive(Clone, Debug)]
 pub struct SandboxTx {
     env: TxEnv,
-    rules: Rules,
+    rules: TxRules,
     checks: Checks,
 }
 
@@ -103,7 +103,7 @@ impl SandboxTx {
 
     /// A call.
     pub fn call(config: &ChainConfig, request: &CallRequest, checks: Checks) -> Self {
-        let rules = Rules::User { l1_fee: U256::ZERO };
+        let rules = TxRules::User { l1_fee: U256::ZERO };
         Self { env: request.tx_env(config), rules, checks }
     }
 }
@@ -169,7 +169,7 @@ impl<'s> Sandbox<'s> {
     /// Records the parent's hash, as a block does first of all (EIP-2935).
     pub fn record_parent_hash(&mut self, hash: B256) -> Result<(), SandboxError> {
         let env = TxEnv::new_system_tx(HISTORY_STORAGE, Bytes::copy_from_slice(hash.as_slice()));
-        let rules = Rules::Deposit { mint: 0 };
+        let rules = TxRules::Deposit { mint: 0 };
         let mut evm = self.evm(&SandboxTx { env, rules, checks: Checks::Transaction }, ());
         let mut handler = SandboxHandler::new(rules);
         handler.run_system_call(&mut evm).map_err(stopped)?;
@@ -219,7 +219,7 @@ impl<'s> Sandbox<'s> {
         })?;
         let rules = rules(tx, self.l1_fee.as_ref());
         let mut env = tx.tx_env(sender, &mut ecrecover);
-        if let Rules::Deposit { .. } = rules {
+        if let TxRules::Deposit { .. } = rules {
             env.nonce = self.account(sender)?.nonce;
             env.chain_id = None;
         }

@@ -24,14 +24,14 @@ impl DBErrorMarker for ReadError {}
 #[derive(Debug)]
 pub struct StateReader<'s> {
     view: Option<HistoricalView<'s>>,
-    seen: RefCell<Seen>,
+    seen: RefCell<ReadCache>,
     /// The block that BLOCKHASH knows without looking into the state, and its hash.
     newest: (u64, B256),
 }
 
 /// What was read.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct ReadCache {
     accounts: AddressMap<Option<AccountInfo>>,
     slots: HashMap<(Address, U256), U256>,
     codes: B256Map<Bytecode>,

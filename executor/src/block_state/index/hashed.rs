@@ -10,23 +10,23 @@ use alloy_primitives::map::DefaultHashBuilder;
 /// Where in a list the item with a key is, by open addressing. A word is a tag, which is a part of the key's hash, and
 /// a place in the list: eight bytes, so that the index stays in the cache where keys would not, and a key that is not
 /// there is mostly told by one word. The hash only finds candidates: whoever asks compares the keys.
-pub(in crate::block_state) struct Index<K> {
+pub(in crate::block_state) struct KeyIndex<K> {
     words: Vec<u64>,
     len: usize,
     hasher: DefaultHashBuilder,
     key: PhantomData<K>,
 }
 
-impl<K> Default for Index<K> {
+impl<K> Default for KeyIndex<K> {
     fn default() -> Self {
         let (words, hasher) = (Vec::new(), DefaultHashBuilder::default());
         Self { words, len: 0, hasher, key: PhantomData }
     }
 }
 
-impl<K> fmt::Debug for Index<K> {
+impl<K> fmt::Debug for KeyIndex<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Index").field("len", &self.len).finish_non_exhaustive()
+        formatter.debug_struct("KeyIndex").field("len", &self.len).finish_non_exhaustive()
     }
 }
 
@@ -39,7 +39,7 @@ const WORDS_MIN: usize = 64;
 /// An index that was this many times too large for its last block is made anew for the next.
 const SLACK_MAX: usize = 32;
 
-impl<K: Hash> Index<K> {
+impl<K: Hash> KeyIndex<K> {
     /// The place of a key. `is_key` says whether the item at a place has it.
     #[inline]
     pub(in crate::block_state) fn find(
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn keys_are_found_where_they_were_put_whatever_else_is_there() {
-        let (mut index, mut keys) = (Index::default(), Vec::new());
+        let (mut index, mut keys) = (KeyIndex::default(), Vec::new());
         for round in 0..3_u64 {
             let mut model = HashMap::new();
             // The last round is small after a large one.

@@ -10,6 +10,6 @@ mod hashed;
 mod ordered;
 
 #[cfg(feature = "std")]
-pub(super) use hashed::Index;
+pub(super) use hashed::KeyIndex;
 #[cfg(not(feature = "std"))]
-pub(super) use ordered::Index;
+pub(super) use ordered::KeyIndex;

@@ -2,17 +2,17 @@ use alloc::collections::BTreeMap;
 
 /// Places by key, each found in as many steps as the number of keys has digits.
 #[derive(Debug)]
-pub(in crate::block_state) struct Index<K> {
+pub(in crate::block_state) struct KeyIndex<K> {
     places: BTreeMap<K, usize>,
 }
 
-impl<K> Default for Index<K> {
+impl<K> Default for KeyIndex<K> {
     fn default() -> Self {
         Self { places: BTreeMap::new() }
     }
 }
 
-impl<K: Ord> Index<K> {
+impl<K: Ord> KeyIndex<K> {
     /// The place of a key.
     pub(in crate::block_state) fn find(&self, key: &K, _: impl Fn(usize) -> bool) -> Option<usize> {
         self.places.get(key).copied()
@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn keys_are_found_until_cleared() {
-        let mut index = Index::default();
+        let mut index = KeyIndex::default();
         index.insert("a", 1);
         index.insert("b", 2);
         assert_eq!(["a", "b", "c"].map(|key| index.find(&key, |_| true)), [Some(1), Some(2), None]);

@@ -28,7 +28,7 @@ fn data() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum MappingStep {
     Account(Address, bool),
     Slot(Address, [u8; WORD_BYTES], bool),
     Mapping(Address, [u8; WORD_BYTES], u64),
@@ -37,26 +37,27 @@ enum Step {
     Flood(usize),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = MappingStep> {
     prop_oneof![
-        (address(), any::<bool>()).prop_map(|(of, written)| Step::Account(of, written)),
+        (address(), any::<bool>()).prop_map(|(of, written)| MappingStep::Account(of, written)),
         (address(), any_word(), any::<bool>())
-            .prop_map(|(of, at, write)| Step::Slot(of, at, write)),
-        (address(), any_word(), 0_u64..3).prop_map(|(of, key, at)| Step::Mapping(of, key, at)),
-        (address(), [any_word(), any_word()]).prop_map(|(of, keys)| Step::Nested(of, keys)),
-        (0_usize..200).prop_map(Step::Flood),
+            .prop_map(|(of, at, write)| MappingStep::Slot(of, at, write)),
+        (address(), any_word(), 0_u64..3)
+            .prop_map(|(of, key, at)| MappingStep::Mapping(of, key, at)),
+        (address(), [any_word(), any_word()]).prop_map(|(of, keys)| MappingStep::Nested(of, keys)),
+        (0_usize..200).prop_map(MappingStep::Flood),
     ]
 }
 
-fn run(steps: &[Step]) -> Run {
+fn run(steps: &[MappingStep]) -> Run {
     let mut run = Run::default();
     for step in steps {
         match *step {
-            Step::Account(of, written) => run.account(of, written),
-            Step::Slot(of, at, written) => run.slot(of, U256::from_be_bytes(at), written),
-            Step::Mapping(of, key, position) => run.mapping(of, key, position),
-            Step::Nested(of, keys) => run.nested(of, keys, 1),
-            Step::Flood(count) => {
+            MappingStep::Account(of, written) => run.account(of, written),
+            MappingStep::Slot(of, at, written) => run.slot(of, U256::from_be_bytes(at), written),
+            MappingStep::Mapping(of, key, position) => run.mapping(of, key, position),
+            MappingStep::Nested(of, keys) => run.nested(of, keys, 1),
+            MappingStep::Flood(count) => {
                 (0..count).for_each(|slot| run.mapping(TOKEN, [7; WORD_BYTES], slot as u64));
             }
         }
@@ -79,7 +80,7 @@ proptest! {
         for (call, (.., steps, is_miss)) in batch.iter().zip(&calls) {
             let run = run(steps);
             for _ in 0..2 {
-                profiles.learn(*call, &Observed { gas_used, ..run.observed() }, has_code);
+                profiles.learn(*call, &ObservedRun { gas_used, ..run.observed() }, has_code);
             }
             if *is_miss {
                 profiles.miss(*call, has_code);
@@ -104,7 +105,7 @@ proptest! {
             let written = run.touches.iter().filter(|touch| touch.written);
             for (of, slot) in written.filter_map(|touch| Some((touch.key.address, touch.key.slot?))) {
                 let is_guarded = slots.iter().any(|(guard, ..)| *guard == of)
-                    || run.touches.contains(&Touch { key: Key { address: of, slot: None }, written: true });
+                    || run.touches.contains(&Touch { key: StateKey { address: of, slot: None }, written: true });
                 prop_assert!(keys.contains(&(of, slot)) || is_guarded);
             }
         }

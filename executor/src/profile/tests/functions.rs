@@ -1,7 +1,7 @@
 //! What functions of common contracts are told from.
 
 use super::*;
-use crate::profile::rule::Order::PositionFirst;
+use crate::profile::rule::HashOrder::PositionFirst;
 
 const ALICE: Address = Address::repeat_byte(1);
 const BOB: Address = Address::repeat_byte(2);

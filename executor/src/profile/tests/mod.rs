@@ -11,9 +11,9 @@ use alloc::vec::Vec;
 use alloy_primitives::{Address, U256, keccak256};
 
 use super::{
-    Access, Call, Key, Observed, Predictions, Profiles, Seen, Touch,
+    Access, Call, HashedInput, ObservedRun, Predictions, Profiles, StateKey, Touch,
     call::WORD_BYTES,
-    rule::Order::{self, KeyFirst},
+    rule::HashOrder::{self, KeyFirst},
 };
 
 const TOKEN: Address = Address::repeat_byte(0x70);
@@ -57,7 +57,7 @@ fn slot_of(key: [u8; WORD_BYTES], position: U256) -> U256 {
 #[derive(Debug, Default)]
 struct Run {
     touches: Vec<Touch>,
-    seen: Vec<Seen>,
+    seen: Vec<HashedInput>,
 }
 
 impl Run {
@@ -70,11 +70,11 @@ impl Run {
     }
 
     fn account(&mut self, address: Address, written: bool) {
-        self.touches.push(Touch { key: Key { address, slot: None }, written });
+        self.touches.push(Touch { key: StateKey { address, slot: None }, written });
     }
 
     fn slot(&mut self, contract: Address, slot: U256, written: bool) {
-        let key = Key { address: contract, slot: Some(slot) };
+        let key = StateKey { address: contract, slot: Some(slot) };
         self.touches.push(Touch { key, written });
     }
 
@@ -82,7 +82,7 @@ impl Run {
     fn hash(
         &mut self,
         contract: Address,
-        order: Order,
+        order: HashOrder,
         key: [u8; WORD_BYTES],
         position: U256,
     ) -> U256 {
@@ -105,8 +105,8 @@ impl Run {
         self.slot(contract, slot, true);
     }
 
-    fn observed(&self) -> Observed<'_> {
-        Observed { touches: &self.touches, seen: &self.seen, gas_used: GAS }
+    fn observed(&self) -> ObservedRun<'_> {
+        ObservedRun { touches: &self.touches, seen: &self.seen, gas_used: GAS }
     }
 }
 

@@ -1,16 +1,13 @@
-/// Transactions that are looked at by themselves, to see whether lanes are worth it.
-pub(super) const PROBE: usize = 512;
-
 /// How many transactions may run by themselves first: all, as long as most of them need not run again.
 #[derive(Debug, Default)]
-pub(super) struct Trust {
+pub(super) struct SpeculationBudget {
     is_lost: bool,
 }
 
 /// Of so many transactions, one may run by itself first where that was mostly for nothing before: to learn from it.
 const SPECULATED_PART: usize = 8;
 
-impl Trust {
+impl SpeculationBudget {
     /// How many of so many transactions, or so much of some gas, may be run beforehand.
     pub(super) const fn part(&self) -> usize {
         if self.is_lost { SPECULATED_PART } else { 1 }
@@ -30,22 +27,22 @@ const STRIDE_MAX: usize = 1 << 18;
 /// How many transactions to run one after the other before lanes are thought of again: more each time that they were not
 /// worth it, so that thinking costs little where it does not help.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct LaneBackoff {
     rest: usize,
     stride: usize,
     first_stride: usize,
 }
 
-impl Pace {
+impl LaneBackoff {
     pub(super) const fn new(stride: usize) -> Self {
         Self { rest: 0, stride, first_stride: stride }
     }
 
     /// How many of so many transactions are to run one after the other.
     pub(super) fn take(&mut self, len: usize) -> usize {
-        let taken = self.rest.min(len);
-        self.rest -= taken;
-        taken
+        let completed = self.rest.min(len);
+        self.rest -= completed;
+        completed
     }
 
     pub(super) fn was_worth_it(&mut self) {

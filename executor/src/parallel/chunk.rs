@@ -1,11 +1,17 @@
 use alloy_primitives::{Address, B256, U256};
 
-use super::{partition::CHUNK_KEYS_MAX, speculate::Speculation};
+use super::speculation::Speculation;
 use crate::{
     BlockTransaction,
     keccak::INPUT_BYTES,
-    profile::{Access, Call, Key, Predictions, Profiles, Touch},
+    profile::{Access, Call, Predictions, Profiles, StateKey, Touch},
 };
+
+/// A key's number holds its place in its chunk in so many bits.
+pub(crate) const CHUNK_KEYS_LOG2: u32 = 16;
+
+/// Accounts of a chunk, at most, and slots.
+const CHUNK_KEYS_MAX: usize = 1 << CHUNK_KEYS_LOG2;
 
 /// What a few transactions that follow each other are going to touch, as far as can be told.
 #[derive(Debug, Default)]
@@ -17,9 +23,9 @@ pub(crate) struct Chunk {
     /// Gas that they ask for.
     pub(crate) gas_limit: u64,
     /// Accounts, each with the transaction that is going to touch it, in the order of the transactions.
-    pub(crate) accounts: Vec<Expected<Address>>,
+    pub(crate) accounts: Vec<ExpectedAccess<Address>>,
     /// Slots, in the order of the transactions.
-    pub(crate) slots: Vec<Expected<(Address, U256)>>,
+    pub(crate) slots: Vec<ExpectedAccess<(Address, U256)>>,
     /// What was hashed to find the slots, in the order of the transactions.
     pub(crate) hashes: Vec<(u32, [u8; INPUT_BYTES], B256)>,
     /// Where the accounts, slots and hashes of each transaction begin, and, after the last, where they end.
@@ -34,13 +40,13 @@ pub(crate) struct Chunk {
 
 /// A key that a transaction is expected to touch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Expected<K> {
+pub(crate) struct ExpectedAccess<K> {
     pub(crate) key: K,
     pub(crate) tx: u32,
     pub(crate) access: Access,
 }
 
-impl<K> Expected<K> {
+impl<K> ExpectedAccess<K> {
     pub(crate) fn is_written(&self) -> bool {
         self.access == Access::Write
     }
@@ -129,14 +135,14 @@ impl Chunk {
         if recipients.contains(&key) {
             self.fee_readers.push(tx);
         }
-        self.accounts.push(Expected { key, tx, access });
+        self.accounts.push(ExpectedAccess { key, tx, access });
     }
 
-    fn expect(&mut self, tx: u32, key: Key, access: Access, recipients: &[Address]) {
-        let Key { address, slot } = key;
+    fn expect(&mut self, tx: u32, key: StateKey, access: Access, recipients: &[Address]) {
+        let StateKey { address, slot } = key;
         match slot {
             None => self.expect_account(tx, address, access, recipients),
-            Some(slot) => self.slots.push(Expected { key: (address, slot), tx, access }),
+            Some(slot) => self.slots.push(ExpectedAccess { key: (address, slot), tx, access }),
         }
     }
 
@@ -147,7 +153,7 @@ impl Chunk {
         }
         let slots = slots.into_iter();
         self.slots = slots
-            .map(|(tx, address, slot, access)| Expected { key: (address, slot), tx, access })
+            .map(|(tx, address, slot, access)| ExpectedAccess { key: (address, slot), tx, access })
             .collect();
         self.hashes = hashes;
         self.known = known.len();
@@ -168,8 +174,8 @@ impl Chunk {
     pub(crate) fn complete<'s>(
         &mut self,
         speculation: impl Fn(u32) -> Option<&'s Speculation>,
-        guard: impl Fn(u32) -> &'s [Key],
-        said: impl Fn(u32) -> Vec<Key>,
+        guard: impl Fn(u32) -> &'s [StateKey],
+        said: impl Fn(u32) -> Vec<StateKey>,
         recipients: &[Address],
     ) {
         for tx in std::mem::take(&mut self.unknown) {
@@ -198,12 +204,12 @@ impl Chunk {
     }
 
     /// The accounts that a transaction is expected to touch.
-    pub(crate) fn accounts_of(&self, tx: u32) -> &[Expected<Address>] {
+    pub(crate) fn accounts_of(&self, tx: u32) -> &[ExpectedAccess<Address>] {
         self.of(&self.accounts, tx, 0)
     }
 
     /// The slots that a transaction is expected to touch.
-    pub(crate) fn slots_of(&self, tx: u32) -> &[Expected<(Address, U256)>] {
+    pub(crate) fn slots_of(&self, tx: u32) -> &[ExpectedAccess<(Address, U256)>] {
         self.of(&self.slots, tx, 1)
     }
 

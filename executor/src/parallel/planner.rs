@@ -1,29 +1,32 @@
 //! Which transactions run next in lanes, and in which.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use alloy_eips::eip2930::AccessListItem;
 use alloy_primitives::Address;
 use turnpike_state::StateView;
 
 use super::{
-    SliceReport, lock,
-    pace::PROBE,
+    call_kinds::CallKinds,
+    chunk::Chunk,
+    lane_worker::WaveStart,
+    lock::lock,
     partition::{CHUNKS_MAX, Partition},
-    predict::Chunk,
-    run::Start,
-    speculate::{Kinds, Speculation},
+    report::SliceReport,
+    speculation::{Speculation, find_speculation},
+    wave_plan::WavePlan,
     workers::{Panicked, Workers},
 };
 #[cfg(feature = "faults")]
 use crate::faults::{self, Fault};
 use crate::{
-    BlockTransaction, ExecutionError, FeeRule,
-    block_state::Layer,
-    profile::{Call, Key, Profiles},
-    runner::{Ran, Runner},
+    BlockTransaction, FeeRule,
+    profile::{Call, Profiles, StateKey},
     spec::VAULTS,
 };
+
+/// Transactions that are looked at by themselves, to see whether lanes are worth it.
+const PROBE_TRANSACTIONS: usize = 512;
 
 /// A wave is cut short if it takes so many times as long for a transaction as its beginning would.
 const SLOWER_MAX: f64 = 1.4;
@@ -40,42 +43,9 @@ const SPECULATED_MIN: usize = 8;
 /// Gas that they may ask for in any case.
 const SPECULATED_GAS_MIN: u64 = 16_000_000;
 
-/// A wave that was planned: transactions from the front of a slice, in lanes.
-#[derive(Debug)]
-pub(super) struct Wave {
-    pub(super) chunks: Vec<Chunk>,
-    pub(super) partition: Partition,
-    /// Runs of some of the transactions by themselves, in their order.
-    pub(super) speculations: Vec<Speculation>,
-    /// What it took to plan it.
-    pub(super) planned_in: Duration,
-}
-
-impl Wave {
-    pub(super) fn len(&self) -> usize {
-        self.partition.lane_of.len()
-    }
-
-    /// What is expected of a transaction and those around it.
-    pub(super) fn chunk_of(&self, tx: u32) -> &Chunk {
-        &self.chunks[tx as usize / self.chunks[0].costs.len()]
-    }
-
-    /// Takes what came of a transaction when it ran by itself for what comes of it now, if that is so; tells what running
-    /// it took.
-    pub(super) fn adopt<S: StateView + Copy>(
-        &self,
-        tx: u32,
-        runner: &mut Runner<Layer<'_, S>>,
-    ) -> Result<Option<(Ran, Duration)>, ExecutionError<S::Error>> {
-        let Some(run) = find(&self.speculations, tx) else { return Ok(None) };
-        Ok(run.adopt(runner, None)?.map(|ran| (ran, run.time)))
-    }
-}
-
 /// How the next transactions run.
-pub(super) enum Plan {
-    InLanes(Wave),
+pub(super) enum SlicePlan {
+    InLanes(WavePlan),
     /// One after the other.
     InOrder {
         /// How many.
@@ -89,7 +59,7 @@ pub(super) enum Plan {
 
 /// Plans a wave.
 pub(super) struct Planner<'a, S, T> {
-    start: Start<'a, S>,
+    start: WaveStart<'a, S>,
     profiles: &'a mut Profiles,
     /// The transactions that have not run.
     rest: &'a [T],
@@ -109,7 +79,7 @@ where
     T: BlockTransaction + Sync,
 {
     pub(super) fn new(
-        start: Start<'a, S>,
+        start: WaveStart<'a, S>,
         profiles: &'a mut Profiles,
         rest: &'a [T],
         speculations: Vec<Speculation>,
@@ -124,7 +94,7 @@ where
     }
 
     /// Plans a wave of transactions that ask for no more gas than there is.
-    pub(super) fn plan(&mut self) -> Result<Plan, Panicked> {
+    pub(super) fn plan(&mut self) -> Result<SlicePlan, Panicked> {
         let begin = Instant::now();
         #[cfg(feature = "faults")]
         let gas = if faults::is(Fault::GasUnchecked) { u64::MAX } else { self.gas };
@@ -132,14 +102,14 @@ where
         let gas = self.gas;
         let engine = self.start.engine;
         let (workers, grain) = (&engine.workers, engine.config.grain);
-        let probe_len = PROBE.min(self.rest.len());
+        let probe_len = PROBE_TRANSACTIONS.min(self.rest.len());
         // No transaction costs more than it asks for.
         let asked = self.rest[..probe_len].iter().map(BlockTransaction::gas_limit);
         let asked = asked.fold(0, u64::saturating_add);
         if probe_len == self.rest.len() && asked < grain.threads_from {
             return Ok(self.in_order(probe_len, false));
         }
-        let probe = self.predict(&engine.alone, probe_len, PROBE)?;
+        let probe = self.predict(&engine.alone, probe_len, PROBE_TRANSACTIONS)?;
         let expected: u64 = probe.iter().map(Chunk::cost).sum();
         let expected = expected * self.rest.len() as u64 / probe_len as u64;
         if let Some(plan) = self.stop_at_fees(&probe, probe_len) {
@@ -172,7 +142,12 @@ where
             if partition.time(workers.count()) <= time_max {
                 let speculations = std::mem::take(&mut self.speculations);
                 let planned_in = begin.elapsed();
-                return Ok(Plan::InLanes(Wave { chunks, partition, speculations, planned_in }));
+                return Ok(SlicePlan::InLanes(WavePlan {
+                    chunks,
+                    partition,
+                    speculations,
+                    planned_in,
+                }));
             }
             // The longer a wave, the more of it hangs together.
             chunks.truncate(chunks.len() / 2);
@@ -182,7 +157,7 @@ where
 
     /// Ends the wave before the first transaction that looks at what all others pay fees to; there is no wave if it comes
     /// soon.
-    fn stop_at_fees(&mut self, probe: &[Chunk], probe_len: usize) -> Option<Plan> {
+    fn stop_at_fees(&mut self, probe: &[Chunk], probe_len: usize) -> Option<SlicePlan> {
         let readers = || probe.iter().flat_map(|chunk| &chunk.fee_readers);
         let first = *readers().min()? as usize;
         let from = self.start.engine.config.grain.transactions_from;
@@ -194,9 +169,9 @@ where
         Some(self.in_order(if are_few { first + 1 } else { probe_len }, true))
     }
 
-    fn in_order(&mut self, len: usize, was_futile: bool) -> Plan {
+    fn in_order(&mut self, len: usize, was_futile: bool) -> SlicePlan {
         let speculations = std::mem::take(&mut self.speculations);
-        Plan::InOrder { len, speculations, was_futile }
+        SlicePlan::InOrder { len, speculations, was_futile }
     }
 
     /// Tells what the first `len` transactions will touch, in chunks of so many.
@@ -247,7 +222,7 @@ where
             chunks.iter().flat_map(|chunk| chunk.unknown.iter().copied()).collect()
         };
         let all = unknown(chunks).into_iter();
-        let mut kinds = Kinds::new(self.rest, all, |address| self.start.has_code(address));
+        let mut kinds = CallKinds::new(self.rest, all, |address| self.start.has_code(address));
         self.speculate(kinds.samples())?;
         let again: Vec<usize> =
             (0..parts.len()).filter(|at| !chunks[*at].unknown.is_empty()).collect();
@@ -255,13 +230,13 @@ where
         for (at, chunk) in again.into_iter().zip(self.predict_parts(workers, &again_parts)?) {
             chunks[at] = chunk;
         }
-        kinds.find_guards(|tx| find(&self.speculations, tx));
+        kinds.find_guards(|tx| find_speculation(&self.speculations, tx));
         let mut unguarded = unknown(chunks);
         self.report.unknown += unguarded.len();
         unguarded.retain(|tx| kinds.guard(*tx).is_empty());
         self.speculate(unguarded)?;
         for chunk in chunks {
-            let speculation = |tx| find(&self.speculations, tx);
+            let speculation = |tx| find_speculation(&self.speculations, tx);
             let said = |tx: u32| said(&self.rest[tx as usize]);
             chunk.complete(speculation, |tx| kinds.guard(tx), said, &self.recipients);
         }
@@ -271,8 +246,8 @@ where
     /// Runs transactions by themselves, if they did not, and learns from it.
     fn speculate(&mut self, mut wanted: Vec<u32>) -> Result<(), Panicked> {
         let Self { start, profiles, rest, speculations, report, gas, .. } = self;
-        wanted.retain(|tx| find(speculations, *tx).is_none());
-        let part = lock(&start.engine.trust).part();
+        wanted.retain(|tx| find_speculation(speculations, *tx).is_none());
+        let part = lock(&start.engine.speculation_budget).part();
         let room = (rest.len() / part).max(SPECULATED_MIN);
         wanted.truncate(room.saturating_sub(speculations.len()));
         let gas_max = (*gas / part as u64).max(SPECULATED_GAS_MIN);
@@ -306,19 +281,14 @@ where
 
 /// What a transaction says of itself: the slots that its access list names, which it is taken to change, or if there are
 /// none, the account that it calls.
-fn said<T: BlockTransaction>(tx: &T) -> Vec<Key> {
+fn said<T: BlockTransaction>(tx: &T) -> Vec<StateKey> {
     let list = tx.access_list().map_or(&[][..], |list| &list.0);
     let slots = list.iter().flat_map(|AccessListItem { address, storage_keys }| {
-        storage_keys.iter().map(|slot| Key { address: *address, slot: Some((*slot).into()) })
+        storage_keys.iter().map(|slot| StateKey { address: *address, slot: Some((*slot).into()) })
     });
-    let slots: Vec<Key> = slots.collect();
+    let slots: Vec<StateKey> = slots.collect();
     match tx.call() {
-        Some((address, _)) if slots.is_empty() => vec![Key { address, slot: None }],
+        Some((address, _)) if slots.is_empty() => vec![StateKey { address, slot: None }],
         _ => slots,
     }
-}
-
-pub(super) fn find(speculations: &[Speculation], tx: u32) -> Option<&Speculation> {
-    let at = speculations.binary_search_by_key(&tx, |speculation| speculation.tx).ok()?;
-    Some(&speculations[at])
 }

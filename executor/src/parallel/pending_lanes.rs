@@ -4,13 +4,13 @@ use crate::block_state::LaneState;
 
 /// Lanes of a block's last wave, whose changes the block's block state has not taken over.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
+pub(super) struct PendingLanes {
     lanes: Vec<LaneState>,
     /// The lane that changed each account, once somebody has asked for one.
     changed: Option<AddressMap<usize>>,
 }
 
-impl Pending {
+impl PendingLanes {
     pub(super) const fn is_empty(&self) -> bool {
         self.lanes.is_empty()
     }

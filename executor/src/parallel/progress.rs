@@ -1,4 +1,4 @@
-//! What can be learned of a block between its slices.
+//! What can be read of a block between its slices.
 
 use std::convert::Infallible;
 
@@ -6,7 +6,7 @@ use alloy_primitives::{Address, B256};
 use revm::state::Bytecode;
 use turnpike_state::{Account, StateView};
 
-use super::EngineBlock;
+use super::block::EngineBlock;
 use crate::{BlockTransaction, SliceOutcome, receipts};
 
 impl<S> EngineBlock<'_, S>
@@ -21,16 +21,16 @@ where
             None => (ours, self.main.skipped()),
             Some(reference) => {
                 let expected = reference.take_transactions();
-                self.is_same_so_far &= expected.is_same(&ours);
+                self.matches_reference &= expected.is_same(&ours);
                 (expected, reference.skipped())
             }
         };
-        let first = self.taken.len();
+        let first = self.completed.len();
         let base_fee = self.context.header.base_fee_per_gas;
-        receipts::complete_on(self.engine.pool(), &mut self.taken, transactions, base_fee);
-        let skipped = skipped[self.skipped_taken..].to_vec();
-        self.skipped_taken += skipped.len();
-        SliceOutcome { executed: self.taken[first..].to_vec(), skipped }
+        receipts::complete_on(self.engine.pool(), &mut self.completed, transactions, base_fee);
+        let skipped = skipped[self.skipped_reported..].to_vec();
+        self.skipped_reported += skipped.len();
+        SliceOutcome { executed: self.completed[first..].to_vec(), skipped }
     }
 }
 

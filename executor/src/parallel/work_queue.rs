@@ -2,12 +2,12 @@ use super::sync::{AtomicUsize, Ordering};
 
 /// Hands out numbers from 0 on, each to one taker.
 #[derive(Debug)]
-pub(crate) struct Queue {
+pub(crate) struct WorkQueue {
     next: AtomicUsize,
     len: usize,
 }
 
-impl Queue {
+impl WorkQueue {
     /// The numbers less than `len`.
     pub(crate) fn new(len: usize) -> Self {
         Self { next: AtomicUsize::new(0), len }

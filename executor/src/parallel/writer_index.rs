@@ -12,14 +12,14 @@ use super::workers::{Panicked, Workers};
 /// Keys are dealt to shards by a part of their hash, and each shard is a hash table that one worker fills: so threads
 /// share nothing. A word holds a part of the hash and the number; whoever asks finds the key by its number and compares
 /// it in full.
-pub(crate) struct Writers {
+pub(crate) struct WriterIndex {
     shards: Vec<Vec<u64>>,
     hasher: DefaultHashBuilder,
 }
 
-impl fmt::Debug for Writers {
+impl fmt::Debug for WriterIndex {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Writers").finish_non_exhaustive()
+        formatter.debug_struct("WriterIndex").finish_non_exhaustive()
     }
 }
 
@@ -34,7 +34,7 @@ const EMPTY: u64 = u64::MAX;
 /// Words of the smallest shard.
 const WORDS_MIN: usize = 8;
 
-impl Writers {
+impl WriterIndex {
     /// Takes in the keys of several parts, in order, each under its number. `known` is told of each key that was there
     /// before: its number and the first one's.
     pub(crate) fn new<'k, K, I>(
@@ -51,9 +51,9 @@ impl Writers {
         let hasher = DefaultHashBuilder::default();
         let deal = |(): &mut (), part| {
             let named = keys_of(part).map(|(key, number)| word(tag(&hasher, key), number));
-            Hands::deal(named)
+            DealtWords::deal(named)
         };
-        let dealt: Vec<Hands> = workers.map(parts, || (), deal)?;
+        let dealt: Vec<DealtWords> = workers.map(parts, || (), deal)?;
         let fill = |(): &mut (), shard: usize| {
             let count: usize = dealt.iter().map(|hands| hands.of(shard).len()).sum();
             let mut words = vec![EMPTY; (2 * count).next_power_of_two().max(WORDS_MIN)];
@@ -84,13 +84,13 @@ impl Writers {
 }
 
 /// The words of a part, those of a shard together.
-struct Hands {
+struct DealtWords {
     words: Vec<u64>,
     /// Where the words of each shard begin, and where the last's end.
     bounds: [usize; SHARDS + 1],
 }
 
-impl Hands {
+impl DealtWords {
     fn deal(named: impl Iterator<Item = u64>) -> Self {
         let mut all = Vec::with_capacity(named.size_hint().1.unwrap_or_default());
         all.extend(named);
@@ -180,7 +180,7 @@ mod tests {
             let keys_of = |part: usize| parts[part].iter().map(|at| (key_of(*at), *at));
             let known = |number, first| repeated.lock().expect("no panic").push((number, first));
             let workers = Workers::new(count);
-            let writers = Writers::new(&workers, parts.len(), keys_of, key_of, known);
+            let writers = WriterIndex::new(&workers, parts.len(), keys_of, key_of, known);
             let writers = writers.expect("no panic");
             for (key, number) in &first {
                 assert_eq!(writers.find(key, key_of), Some(*number), "{count} workers");

@@ -6,11 +6,11 @@ use super::sync::{AtomicU32, Ordering};
 /// number, whoever joined what first. Only roots get new parents that are not already above them, by a
 /// compare-and-swap, so that no join is lost.
 #[derive(Debug, Default)]
-pub(crate) struct Union {
+pub(crate) struct DisjointSets {
     parents: Vec<AtomicU32>,
 }
 
-impl Union {
+impl DisjointSets {
     /// So many numbers, each a set of its own.
     pub(crate) fn new(len: u32) -> Self {
         Self { parents: (0..len).map(AtomicU32::new).collect() }

@@ -1,0 +1,117 @@
+//! A block that the engine executes: its state, what it holds so far and the reports of its slices.
+
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use turnpike_state::StateView;
+
+use super::{
+    config::Mode, engine::Engine, lane_worker::WaveStart, lock::lock, pending_lanes::PendingLanes,
+    report::SliceReport, speculation::Speculation,
+};
+use crate::{
+    BlockContext, BlockExecutor, BlockTransaction, BlockTx, ChainSpec, ExecutedTx, ExecutionError,
+    FeeRule, SpecId, block_state::LaneBase,
+};
+
+impl Engine {
+    /// Opens a block on a state, and records its parent's hash where the chain does that (EIP-2935).
+    pub fn open<S, T>(
+        &self,
+        spec: &ChainSpec,
+        context: &BlockContext,
+        state: S,
+    ) -> Result<EngineBlock<'_, S, T>, ExecutionError<S::Error>>
+    where
+        S: StateView + Copy + Send + Sync,
+        T: BlockTransaction + Clone + Send + Sync,
+    {
+        let mode = self.mode();
+        let workspace = std::mem::take(&mut lock(&self.memory).block);
+        let main = BlockExecutor::open_in(workspace, spec, context, state)?;
+        let reference = match mode {
+            Mode::Shadow => {
+                let workspace = std::mem::take(&mut lock(&self.memory).reference);
+                Some(BlockExecutor::open_in(workspace, spec, context, state)?)
+            }
+            Mode::Sequential | Mode::Parallel => None,
+        };
+        Ok(EngineBlock {
+            engine: self,
+            spec: spec.clone(),
+            context: context.clone(),
+            state,
+            in_lanes: mode != Mode::Sequential && self.workers() > 1,
+            main,
+            pending: PendingLanes::default(),
+            speculations: Vec::new(),
+            reference,
+            slices: Vec::new(),
+            completed: Vec::new(),
+            skipped_reported: 0,
+            matches_reference: true,
+        })
+    }
+}
+
+/// A block under way.
+#[allow(missing_debug_implementations)] // revm's EVM has none worth reading
+pub struct EngineBlock<'a, S: StateView, T = BlockTx> {
+    pub(super) engine: &'a Engine,
+    pub(super) spec: ChainSpec,
+    pub(super) context: BlockContext,
+    pub(super) state: S,
+    /// Whether transactions may run in lanes.
+    pub(super) in_lanes: bool,
+    /// The block so far, but for what is pending.
+    pub(super) main: BlockExecutor<S, T>,
+    /// Lanes of the last wave, whose changes `main` has not taken over.
+    pub(super) pending: PendingLanes,
+    /// Runs by themselves of transactions of the slice that have not had their turn.
+    pub(super) speculations: Vec<Speculation>,
+    /// In shadow mode, the same block by the reference executor alone.
+    pub(super) reference: Option<BlockExecutor<S, T>>,
+    pub(super) slices: Vec<SliceReport>,
+    /// What was taken of the block so far.
+    pub(super) completed: Vec<Arc<ExecutedTx>>,
+    /// How many of those that it does not hold were told.
+    pub(super) skipped_reported: usize,
+    /// Whether, in shadow mode, what was taken came out the same both ways.
+    pub(super) matches_reference: bool,
+}
+
+impl<S, T> EngineBlock<'_, S, T>
+where
+    S: StateView + Copy + Send + Sync,
+    S::Error: Send + Sync,
+    T: BlockTransaction + Clone + Send + Sync,
+{
+    /// Gas that the block has left.
+    pub fn gas_remaining(&self) -> u64 {
+        self.reference.as_ref().unwrap_or(&self.main).gas_remaining()
+    }
+
+    pub(super) fn start(&self) -> WaveStart<'_, S> {
+        let Self { engine, spec, context, .. } = self;
+        let layer = LaneBase::new(&self.main.runner.evm.ctx.journaled_state, self.state);
+        WaveStart { engine, spec, context, layer }
+    }
+
+    /// Whom fees go to at once, if that is so.
+    pub(super) fn beneficiary(&self) -> Option<Address> {
+        (self.spec.fees == FeeRule::Beneficiary).then_some(self.context.header.beneficiary)
+    }
+
+    /// Whether what transactions pay in fees can be added up in any order. It can not where paying nothing makes a
+    /// difference: to an account that is empty, or that does not exist and would by the rules of old.
+    pub(super) fn fees_commute(&self) -> Result<bool, ExecutionError<S::Error>> {
+        if self.spec.fees == FeeRule::Vaults {
+            return Ok(true);
+        }
+        let found = self.start().layer.account(&self.context.header.beneficiary);
+        Ok(match found.map_err(ExecutionError::State)? {
+            Some((account, _)) => !account.is_empty(),
+            None => self.spec.fork.is_enabled_in(SpecId::SPURIOUS_DRAGON),
+        })
+    }
+}

@@ -1,0 +1,121 @@
+//! A wave's rounds: lanes run, conflicts are found, conflicting lanes become one and run again.
+
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::Instant,
+};
+
+use turnpike_state::StateView;
+
+use super::{
+    conflicts::{Conflict, find_conflicts},
+    counters::Fallback,
+    lane::{Lane, take_apart},
+    lane_worker::WaveStart,
+    lock::lock,
+    report::SliceReport,
+    wave_plan::WavePlan,
+};
+#[cfg(feature = "faults")]
+use crate::faults::{self, Fault};
+use crate::{BlockTransaction, block_state::LaneState, included::LaneNumber, profile::StateKey};
+
+/// Times that lanes run before what does not come out clean is left to the reference executor.
+const ROUNDS_MAX: usize = 4;
+
+/// Keys that made lanes run again, of which it is found out who touched them: at most.
+const MISSED_KEYS_MAX: usize = 16;
+
+impl<S> WaveStart<'_, S>
+where
+    S: StateView + Copy + Send + Sync,
+    S::Error: Send + Sync,
+{
+    /// Runs lanes until none touched what another changed. `merged` tells in which lane each lane ended up.
+    pub(super) fn run_rounds<T: BlockTransaction + Send>(
+        &self,
+        wave: &WavePlan,
+        lanes: &[Mutex<Lane<T>>],
+        merged: &mut [LaneNumber],
+        report: &mut SliceReport,
+    ) -> Result<(), Fallback> {
+        let workers = &self.engine.workers;
+        let mut waiting: Vec<usize> = (0..lanes.len()).collect();
+        // What made lanes run again: whoever touches that and was not expected to is the one who missed.
+        let mut missed: Vec<StateKey> = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            report.rounds += 1;
+            let start = Instant::now();
+            let results = workers.map(
+                waiting.len(),
+                || self.worker(),
+                |worker, at| worker.run(&mut lock(&lanes[waiting[at]]), wave, &missed).is_ok(),
+            );
+            report.times.execute += start.elapsed();
+            let is_fine = results.map_err(|_| Fallback::Panic)?.into_iter().all(|is_ok| is_ok);
+            if !is_fine {
+                return Err(Fallback::Error);
+            }
+            let start = Instant::now();
+            let held: Vec<MutexGuard<'_, Lane<T>>> = lanes.iter().map(lock).collect();
+            let states: Vec<&LaneState> = held.iter().map(|lane| &lane.state).collect();
+            let found = workers.map(
+                states.len(),
+                || (),
+                |(), lane| {
+                    let lane = LaneNumber::try_from(lane).expect("invariant: lanes are numbered");
+                    find_conflicts(&wave.chunks, &wave.partition, merged, &states, lane)
+                },
+            );
+            drop(states);
+            let conflicts = found.map_err(|_| Fallback::Panic)?.concat();
+            report.times.check += start.elapsed();
+            if conflicts.is_empty() {
+                return Ok(());
+            }
+            missed = conflicts.iter().map(|conflict| conflict.key).take(MISSED_KEYS_MAX).collect();
+            waiting = join(held, merged, &conflicts);
+            report.conflicts += waiting.len();
+            tracing::debug!(lanes = waiting.len(), "lanes conflict, executing them again");
+        }
+        Err(Fallback::Rounds)
+    }
+}
+
+/// Makes one lane of those that have to run as one: the first of them gets all transactions, the others none. Returns
+/// those that have to run again.
+fn join<T>(
+    mut lanes: Vec<MutexGuard<'_, Lane<T>>>,
+    merged: &mut [LaneNumber],
+    conflicts: &[Conflict],
+) -> Vec<usize> {
+    let mut into: Vec<LaneNumber> = (0..).take(lanes.len()).collect();
+    for Conflict { lanes: (one, other), .. } in conflicts {
+        let (one, other) = (into[usize::from(*one)], into[usize::from(*other)]);
+        if one == other {
+            continue;
+        }
+        let (low, high) = (one.min(other), one.max(other));
+        into.iter_mut().filter(|lane| **lane == high).for_each(|lane| *lane = low);
+    }
+    merged.iter_mut().for_each(|lane| *lane = into[usize::from(*lane)]);
+    let mut waiting = Vec::new();
+    for first in 0..lanes.len() {
+        let members: Vec<usize> =
+            (0..lanes.len()).filter(|lane| usize::from(into[*lane]) == first).collect();
+        if members.len() < 2 {
+            continue;
+        }
+        let transactions =
+            take_apart(members.iter().map(|lane| std::mem::take(&mut *lanes[*lane])));
+        #[cfg(feature = "faults")]
+        let transactions: Vec<_> = match faults::is(Fault::JoinBackwards) {
+            true => transactions.into_iter().rev().collect(),
+            false => transactions,
+        };
+        let (numbers, transactions) = transactions.into_iter().unzip();
+        *lanes[first] = Lane::new(numbers, transactions);
+        waiting.push(first);
+    }
+    waiting
+}
