@@ -32,7 +32,7 @@ const SUITES = [
   },
   {
     test: "differential",
-    filter: "a_block_is_what_plain_revm_makes_of_its_transactions",
+    filter: "block_equals_plain_revm",
     cases: 1_000,
     faults: ["key-truncated", "revert-forgotten"],
   },
@@ -67,7 +67,7 @@ function run(executable, { filter, cases }, fault) {
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((fault) => !SUITES.some(({ faults }) => faults.includes(fault)));
 if (unknown.length > 0) {
-  console.error(`no such fault: ${unknown.join(", ")}`);
+  console.error(`unknown fault: ${unknown.join(", ")}`);
   process.exit(1);
 }
 const executables = build();

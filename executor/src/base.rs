@@ -1,3 +1,5 @@
+//! The state before a block, behind revm's database trait.
+
 use alloc::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, U256};
@@ -13,7 +15,7 @@ use turnpike_state::{Account, StateView, StorageId};
 use crate::DeferredHash;
 use crate::ExecutionError;
 
-/// A state view's error, in the form that revm wants.
+/// A state view's error, in the form that revm requires.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) struct ViewError<E: core::error::Error>(pub(crate) E);
@@ -26,27 +28,27 @@ impl<E: core::error::Error> From<ViewError<E>> for ExecutionError<E> {
     }
 }
 
-/// Where BLOCKHASH looks.
+/// Where BLOCKHASH reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockHashes {
-    /// In the EIP-2935 contract, which is part of the state: nothing else to be given or proven. The parent's hash is
-    /// about to be written there.
+    /// The EIP-2935 contract, which is part of the state, so no other data has to be supplied or
+    /// proven. The block writes the parent's hash there first.
     History {
-        /// Hash of the block before the one that runs.
+        /// Hash of the parent block.
         parent: B256,
     },
-    /// As [`Self::History`], but that the parent's hash is not known yet: who looks at it waits.
+    /// Like [`Self::History`], but the parent's hash is not known yet. A read of it waits.
     #[cfg(feature = "std")]
     Deferred(DeferredHash),
-    /// Here, by block number; zero where there is none.
+    /// These hashes, by block number. Any other hash is zero.
     Given(BTreeMap<u64, B256>),
 }
 
-/// The state that a block starts from, as revm reads it.
+/// The state before the block, as revm reads it.
 #[derive(Debug)]
 pub(crate) struct Base<S> {
     view: S,
-    /// Number of the block that runs.
+    /// Number of the block that is executed.
     number: u64,
     hashes: BlockHashes,
 }
@@ -61,7 +63,7 @@ impl<S> Base<S> {
         &self.hashes
     }
 
-    /// Number of the block that runs.
+    /// Number of the block that is executed.
     #[cfg(feature = "std")]
     pub(crate) const fn number(&self) -> u64 {
         self.number
@@ -73,7 +75,7 @@ impl<S> Base<S> {
 }
 
 impl<S: StateView> Base<S> {
-    /// The account at `address` and where its storage is.
+    /// The account at `address`, and where its storage is.
     #[inline]
     pub(crate) fn account(
         &mut self,
@@ -126,7 +128,8 @@ impl<S: StateView> Database for Base<S> {
         let is_parent = number.checked_add(1) == Some(self.number);
         match &self.hashes {
             BlockHashes::History { parent } if is_parent => Ok(*parent),
-            // Of a parent that was given up nothing is kept that ran on it.
+            // If the parent was abandoned, the whole block is dropped, so the value does not
+            // matter.
             #[cfg(feature = "std")]
             BlockHashes::Deferred(parent) if is_parent => Ok(parent.wait().unwrap_or_default()),
             BlockHashes::Given(hashes) => Ok(hashes.get(&number).copied().unwrap_or_default()),

@@ -1,82 +1,28 @@
+//! The reference executor: executes one block sequentially, and commits it.
+
 use alloc::{sync::Arc, vec::Vec};
 
-use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH};
-use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::B256;
-use turnpike_protocol::{
-    BlockInput, ChainConfig, Header, L1Fee, Origin, mix_hash, next_base_fee,
-    predeploys::SEQUENCER_FEE_VAULT,
-};
+use turnpike_protocol::{BlockInput, ChainConfig, Header};
 use turnpike_state::{StateCommit, StateRoots, StateView};
 
+#[cfg(feature = "std")]
+use crate::BlockHashes;
 use crate::{
-    BlockHashes, BlockOutcome, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
+    BlockContext, BlockOutcome, BlockTransaction, BlockTx, ChainSpec, Executed, ExecutionError,
     Included, Skipped, Transactions,
     block_state::Tables,
-    env::EvmContext,
+    evm_context::EvmContext,
     keccak::KeccakMemo,
     profile::Profiles,
     runner::{LOOK_AHEAD, Runner, TxError},
 };
 
-/// What is known of a block before its transactions run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockContext {
-    /// The header, as far as it is ruled beforehand.
-    pub header: Header,
-    /// Where BLOCKHASH looks.
-    pub hashes: BlockHashes,
-    /// What L1 data costs; `None` where transactions do not pay for it.
-    pub l1_fee: Option<L1Fee>,
-}
-
-impl BlockContext {
-    /// The block after `parent` of a Turnpike chain.
-    pub fn next(
-        config: &ChainConfig,
-        parent: &Header,
-        parent_hash: B256,
-        timestamp: u64,
-        origin: &Origin,
-    ) -> Self {
-        let base_fee = next_base_fee(config, parent);
-        Self::with_base_fee(config, parent.number + 1, parent_hash, base_fee, timestamp, origin)
-    }
-
-    /// The block with this number and base fee, after the one with this hash.
-    pub(crate) fn with_base_fee(
-        config: &ChainConfig,
-        number: u64,
-        parent_hash: B256,
-        base_fee: u64,
-        timestamp: u64,
-        origin: &Origin,
-    ) -> Self {
-        let header = Header {
-            parent_hash,
-            ommers_hash: EMPTY_OMMER_ROOT_HASH,
-            beneficiary: SEQUENCER_FEE_VAULT,
-            number,
-            gas_limit: config.block_gas_limit,
-            timestamp,
-            mix_hash: mix_hash(origin, number),
-            base_fee_per_gas: Some(base_fee),
-            withdrawals_root: Some(EMPTY_ROOT_HASH),
-            blob_gas_used: Some(0),
-            excess_blob_gas: Some(0),
-            parent_beacon_block_root: Some(B256::ZERO),
-            requests_hash: Some(EMPTY_REQUESTS_HASH),
-            ..Header::default()
-        };
-        let hashes = BlockHashes::History { parent: parent_hash };
-        Self { header, hashes, l1_fee: Some(L1Fee::new(config, origin)) }
-    }
-}
-
-/// Runs a block on a state and commits what it changes: the state transition.
+/// Executes a block on a state and commits its changes: the state transition.
 ///
-/// Deterministic and total in the transactions: one that is invalid at its turn is skipped, a deposit always counts.
-/// Errors are the state view's, a fork that is not supported, or a precompile that breaks: then nothing was committed.
+/// The result is deterministic, and no transaction makes the block fail: a transaction that is
+/// invalid at its turn is skipped, and a deposit is always included. Errors come from the state
+/// view, an unsupported fork or a failing precompile. After an error nothing was committed.
 pub fn execute_block<S: StateCommit, T: BlockTransaction>(
     spec: &ChainSpec,
     context: &BlockContext,
@@ -90,7 +36,7 @@ pub fn execute_block<S: StateCommit, T: BlockTransaction>(
     Ok((executed, roots))
 }
 
-/// Runs the block of a Turnpike chain that follows `parent`: [`execute_block`] with all that the chain rules.
+/// Executes the block after `parent` of a Turnpike chain: [`execute_block`] with the chain's rules.
 pub fn execute_next_block<S: StateCommit>(
     config: &ChainConfig,
     parent: &Header,
@@ -105,15 +51,15 @@ pub fn execute_next_block<S: StateCommit>(
     Ok(executed.seal(roots))
 }
 
-/// Deposits and transactions of a block, in the order in which they run.
+/// Deposits and transactions of a block, in execution order.
 pub fn block_transactions(input: &BlockInput) -> impl Iterator<Item = BlockTx> {
     let deposits = input.deposits.iter().map(|deposit| BlockTx::Deposit(Arc::new(deposit.clone())));
     deposits.chain(input.transactions.iter().cloned().map(BlockTx::User))
 }
 
-/// Memory that one block after the other is run in. What outlives its block are hashes, which are right in any, and
-/// what was learned of contracts, which changes no result. Given by [`BlockExecutor::finish`] and taken by
-/// [`BlockExecutor::open_in`].
+/// Memory that one block after the other reuses. Hashes and profiles outlive their block: hashes
+/// are always right, and profiles change no result. [`BlockExecutor::finish`] returns it, and
+/// [`BlockExecutor::open_in`] takes it.
 #[derive(Debug, Default)]
 pub struct Workspace {
     pub(crate) tables: Tables,
@@ -121,7 +67,7 @@ pub struct Workspace {
     pub(crate) profiles: Profiles,
 }
 
-/// A block under way: transactions run one after the other on the state so far.
+/// A block that is being executed sequentially.
 #[allow(missing_debug_implementations)] // revm's EVM has none worth reading
 pub struct BlockExecutor<S: StateView, T = BlockTx> {
     pub(crate) runner: Runner<S>,
@@ -133,7 +79,7 @@ pub struct BlockExecutor<S: StateView, T = BlockTx> {
 }
 
 impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
-    /// Opens a block, and records its parent's hash where the chain does that (EIP-2935).
+    /// Opens a block. Records the parent's hash where the chain keeps it (EIP-2935).
     pub fn open(
         spec: &ChainSpec,
         context: &BlockContext,
@@ -170,8 +116,8 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         })
     }
 
-    /// Runs transactions, one after the other, as [`Self::execute`] does. Looks a little ahead, so that the waits for
-    /// the accounts they name overlap.
+    /// Executes transactions in order, as [`Self::execute`] does. Prefetches the accounts of the
+    /// next few transactions, so that their memory accesses overlap.
     pub fn execute_all(
         &mut self,
         transactions: impl IntoIterator<Item = T>,
@@ -190,8 +136,8 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         }
     }
 
-    /// Runs a transaction. One that is invalid at its turn is noted as skipped and changes nothing; a deposit is never
-    /// skipped. After an error the block is worth nothing and has to be dropped.
+    /// Executes a transaction. A transaction that is invalid at its turn is skipped and changes
+    /// nothing. A deposit is never skipped. After an error the block has to be dropped.
     pub fn execute(&mut self, tx: T) -> Result<(), ExecutionError<S::Error>> {
         let index = self.offered;
         self.offered += 1;
@@ -208,7 +154,7 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         Ok(())
     }
 
-    /// Includes a transaction that has run on the state so far.
+    /// Includes a transaction that was executed on the state so far.
     #[cfg(feature = "std")]
     pub(crate) fn include(&mut self, tx: T, ran: crate::runner::TxOutcome) {
         self.offered += 1;
@@ -216,13 +162,13 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.transactions.push(Included::new(tx, ran));
     }
 
-    /// How many transactions the block was offered so far.
+    /// Number of transactions so far, skipped ones included.
     #[cfg(feature = "std")]
     pub(crate) const fn offered(&self) -> usize {
         self.offered
     }
 
-    /// Takes over transactions that ran in lanes, after all that ran here, and used so much gas; `order` names the lane
+    /// Appends transactions that ran in lanes and used `gas_used` together. `order` names the lane
     /// of each.
     #[cfg(feature = "std")]
     pub(crate) fn include_lanes(
@@ -238,13 +184,13 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.skipped.extend(skipped);
     }
 
-    /// Takes what the block holds and nobody has taken.
+    /// Takes the transactions that have not been taken.
     #[cfg(feature = "std")]
     pub(crate) fn take_transactions(&mut self) -> Transactions<T> {
         core::mem::take(&mut self.transactions)
     }
 
-    /// What the block does not hold so far.
+    /// Transactions skipped so far.
     #[cfg(feature = "std")]
     pub(crate) fn skipped(&self) -> &[Skipped] {
         &self.skipped
@@ -255,8 +201,8 @@ impl<S: StateView, T: BlockTransaction> BlockExecutor<S, T> {
         self.header.gas_limit.saturating_sub(self.gas_used)
     }
 
-    /// Ends the block. What it changed is in the result; the state view is as it was. Waits for the parent's hash, if that
-    /// is deferred.
+    /// Ends the block and returns its changes. The state view is unchanged. Waits for the parent's
+    /// hash, if that is deferred.
     pub fn finish(self) -> Result<(Executed<T>, Workspace), ExecutionError<S::Error>> {
         #[cfg_attr(not(feature = "std"), allow(unused_mut, reason = "the parent is known"))]
         let Self { runner, mut header, transactions, skipped, .. } = self;

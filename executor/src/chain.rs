@@ -1,3 +1,5 @@
+//! A chain on this node: rules, state, head, and the states of recent blocks.
+
 use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
@@ -6,52 +8,24 @@ use std::{
 };
 
 use alloy_primitives::{Address, B256, U256, keccak256};
-use turnpike_protocol::{
-    BlockInput, ChainConfig, Genesis, Header, Origin, OutputRoot, Parent, next_base_fee,
-};
+use turnpike_protocol::{BlockInput, ChainConfig, Genesis, Header, Origin, Parent, next_base_fee};
 use turnpike_state::{
     Account, AccountDiff, AccountProof, FlatState, HistoricalView, History, HistoryLimits,
     MergedDiff, NodeState, StateDiff,
 };
 
 use crate::{
-    BlockContext, BlockOutcome, ClosedBlock, DeferredHash, Engine, EngineBlock, Executed,
+    BlockOutcome, ChainHead, ClosedBlock, DeferredHash, Engine, EngineBlock, Executed,
     ExecutionError, NextBlock, Tip, block_transactions, outcome::output_of,
 };
 
-/// States that a chain keeps if it is not told otherwise: as many as other nodes do, but no more changes than a proof of
-/// the oldest can undo in a second or two.
+/// Default limits of kept states: as many blocks as other nodes keep, but no more changes than a
+/// proof of the oldest state can undo in one or two seconds.
 pub const RECENT_STATES: HistoryLimits = HistoryLimits { blocks_max: 128, items_max: 100_000 };
 
-/// The newest block of a chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChainHead {
-    /// Its header.
-    pub header: Header,
-    /// What derivation needs to know of it.
-    pub parent: Parent,
-    /// The output root's preimage after it; holds its hash.
-    pub output: OutputRoot,
-}
-
-impl ChainHead {
-    /// Its hash.
-    pub const fn hash(&self) -> B256 {
-        self.output.block_hash
-    }
-
-    /// The block that follows.
-    pub fn next_block(
-        &self,
-        config: &ChainConfig,
-        timestamp: u64,
-        origin: &Origin,
-    ) -> BlockContext {
-        BlockContext::next(config, &self.header, self.hash(), timestamp, origin)
-    }
-}
-
-/// A chain's rules, its full state and its head, moved forward one block at a time, and the states of its last blocks.
+/// A chain's rules, full state and head, one block at a time, and the states of recent blocks.
+///
+/// # State
 ///
 /// ```text
 /// open ─► slices ─► finish ─► close ───► complete ───► set_head
@@ -60,36 +34,40 @@ impl ChainHead {
 ///                                   open ─► slices ─► …
 /// ```
 ///
-/// A block that is closed is in the state, so that the next one can run, while its roots are computed beside: by
-/// [`ClosedBlock::complete`], which needs no hold on the chain. Until it is the head, whatever is asked of sealed blocks is
-/// answered as if it were not there. [`Self::seal`] is the three steps in one.
+/// A closed block is part of the state, so the next block can run while [`ClosedBlock::complete`]
+/// computes its roots without access to the chain. Until the closed block is the head, queries
+/// about sealed blocks ignore it. [`Self::seal`] does all three steps.
+///
+/// # Limits
+///
+/// States of recent blocks are kept within the [`HistoryLimits`]. Older ones are gone.
 #[derive(Debug)]
 pub struct Chain {
     config: ChainConfig,
-    /// After `tip`.
+    /// The state after `tip`.
     state: NodeState,
-    /// The newest block that ran.
+    /// The newest executed block.
     tip: Tip,
     head: ChainHead,
-    /// The blocks after the head, up to `tip`.
+    /// Closed blocks after the head, up to `tip`.
     closed: VecDeque<PendingHead>,
-    /// How to get back from the state to those before it.
+    /// Undoes the state's newest blocks.
     history: History,
-    /// The newest block whose state somebody has asked for since the last block was closed.
+    /// The newest block whose state was requested since the last block was closed.
     asked: Mutex<Option<RequestedState>>,
-    /// The heads that the chain had before, as far back as `history` goes.
+    /// Earlier heads, as far back as `history`.
     heads: VecDeque<ChainHead>,
     engine: Arc<Engine>,
 }
 
-/// A block whose state was asked for, and what takes the state back to it, once whoever was first has made that.
+/// A block whose state was requested. `undo` is computed by the first request.
 #[derive(Debug)]
 struct RequestedState {
     block: u64,
     undo: Arc<OnceLock<Arc<MergedDiff>>>,
 }
 
-/// A block that has run and is not the head yet.
+/// A closed block that is not the head yet.
 #[derive(Debug)]
 struct PendingHead {
     parent: Parent,
@@ -97,12 +75,12 @@ struct PendingHead {
 }
 
 impl Chain {
-    /// The chain that consists of its genesis block, and keeps [`RECENT_STATES`].
+    /// A chain with only its genesis block. It keeps [`RECENT_STATES`].
     pub fn from_genesis(genesis: &Genesis) -> Self {
         Self::from_genesis_with(genesis, RECENT_STATES)
     }
 
-    /// The chain that consists of its genesis block, with a choice of how many states it keeps.
+    /// A chain with only its genesis block, which keeps states within `limits`.
     pub fn from_genesis_with(genesis: &Genesis, limits: HistoryLimits) -> Self {
         let (state, roots) = NodeState::from_genesis(&genesis_diff(genesis));
         let header = genesis.header(roots.state_root);
@@ -111,8 +89,9 @@ impl Chain {
         Self::at(genesis.config.clone(), state, ChainHead { header, parent, output }, limits)
     }
 
-    /// The chain at the block with this header, after which `state` is the state; `origin` is the entry of the block's
-    /// origin. It keeps [`RECENT_STATES`] from here on. `None` if the state does not have the header's root.
+    /// A chain at the block with this header. `state` is the state after it, `origin` the entry of
+    /// its origin. It keeps [`RECENT_STATES`]. Returns `None` if the state does not have the
+    /// header's root.
     pub fn resume(
         config: ChainConfig,
         state: NodeState,
@@ -145,18 +124,18 @@ impl Chain {
         &self.config
     }
 
-    /// The newest block that is sealed.
+    /// The newest sealed block.
     pub const fn head(&self) -> &ChainHead {
         &self.head
     }
 
-    /// The newest block that ran.
+    /// The newest executed block.
     pub const fn tip(&self) -> &Tip {
         &self.tip
     }
 
-    /// The state after the newest block that ran. Who asks for roots or proofs that are being computed computes them too, or
-    /// waits.
+    /// The state after the newest executed block. If its roots are still being computed, a query
+    /// for roots or proofs computes them too, or waits.
     pub const fn state(&self) -> &NodeState {
         &self.state
     }
@@ -166,7 +145,7 @@ impl Chain {
         self.history.oldest()
     }
 
-    /// The head that the chain had when `block` was the newest, if the state after it is kept.
+    /// The head when `block` was the newest block, if the state after it is kept.
     pub fn head_at(&self, block: u64) -> Option<&ChainHead> {
         match usize::try_from(self.head.header.number.checked_sub(block)?).ok()? {
             0 => Some(&self.head),
@@ -174,8 +153,8 @@ impl Chain {
         }
     }
 
-    /// The state after `block`, if it is kept. Costs as much as what changed since; of the newest block that is asked for, only the
-    /// first time.
+    /// The state after `block`, if it is kept. Takes time for all changes since. Repeated requests
+    /// for the newest requested block are free.
     pub fn state_at(&self, block: u64) -> Option<HistoricalView<'_>> {
         Some(HistoricalView::new(self.state.flat(), self.merged_to(block)?))
     }
@@ -193,17 +172,17 @@ impl Chain {
             (asked.block == block).then(|| Arc::clone(&asked.undo))
         };
         let Some(undo) = undo else { return merged() };
-        let kept = || merged().expect("invariant: it is within the history");
+        let kept = || merged().expect("invariant: the block is within the history");
         Some(Arc::clone(undo.get_or_init(kept)))
     }
 
-    /// What takes the state back to that after `block`, if it is kept.
+    /// The diff that turns the state back to the one after `block`, if that is kept.
     pub fn undo_to(&self, block: u64) -> Option<StateDiff> {
         self.history.undo_to(block)
     }
 
-    /// Merkle proofs of an account and some of its slots in the state after `block`, if it is kept. Costs as much as
-    /// committing what changed since.
+    /// Merkle proofs of an account and some of its slots in the state after `block`, if it is kept.
+    /// Takes as long as committing all changes since.
     pub fn proof_at(&self, block: u64, address: &Address, slots: &[U256]) -> Option<AccountProof> {
         if block == self.tip.parent.number {
             return Some(self.state.proof(address, slots));
@@ -211,8 +190,8 @@ impl Chain {
         Some(self.state.proof_at(&self.undo_to(block)?, address, slots))
     }
 
-    /// Root of the state after `block` with further `changes`, if that state is kept. Costs as much as committing them and what
-    /// changed since.
+    /// Root of the state after `block` with further `changes`, if that state is kept. Takes as long
+    /// as committing them and all changes since.
     pub fn state_root_with(&self, block: u64, changes: StateDiff) -> Option<B256> {
         let mut diff = self.undo_to(block)?;
         let places: HashMap<Address, usize> =
@@ -227,17 +206,18 @@ impl Chain {
         proof.account_proof.first().map(keccak256)
     }
 
-    /// What runs the chain's blocks.
+    /// The engine that executes the chain's blocks.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Has another engine run the chain's blocks.
+    /// Replaces the engine that executes the chain's blocks.
     pub fn set_engine(&mut self, engine: Engine) {
         self.engine = Arc::new(engine);
     }
 
-    /// Opens the block after the newest one that ran, on the current state, which stays as it is until the block is closed.
+    /// Opens the block after the newest executed one. The state stays as it is until the block is
+    /// closed.
     pub fn open_block(
         &self,
         timestamp: u64,
@@ -246,7 +226,7 @@ impl Chain {
         self.tip.open(&self.config, &self.engine, self.state.flat(), timestamp, origin)
     }
 
-    /// The same without a hold on the chain.
+    /// What the next block needs, without a borrow of the chain.
     pub fn next_block(&self) -> NextBlock {
         NextBlock {
             config: self.config.clone(),
@@ -256,12 +236,12 @@ impl Chain {
         }
     }
 
-    /// Takes over a block that ran on the current state, with this origin: the state is that after it, and the next block
-    /// can be opened.
+    /// Takes over a block that was executed on the current state with this origin. The state
+    /// advances, and the next block can be opened.
     ///
     /// # Panics
     ///
-    /// If the block is not the one after the newest that ran, or if a [`NextBlock`] is held.
+    /// If the block does not follow the newest executed block, or if a [`NextBlock`] exists.
     pub fn close(&mut self, mut executed: Executed, origin: &Origin) -> ClosedBlock {
         let gas_used = executed.gas_used();
         let header = Header { gas_used, ..executed.header.clone() };
@@ -286,8 +266,8 @@ impl Chain {
         ClosedBlock { executed, diff, roots, hash: promise, engine: Arc::clone(&self.engine) }
     }
 
-    /// Makes a block that was closed the head. False, and nothing happens, if it is not the first of those that were closed
-    /// since the head, as the chain has them. The state of `kept`, one of the last blocks, is kept, however much has changed since.
+    /// Makes a closed block the head. Returns false and changes nothing if it is not the oldest
+    /// closed block of this chain. Keeps the state of the recent block `kept`, whatever the limits.
     pub fn set_head(&mut self, outcome: &BlockOutcome, kept: u64) -> bool {
         let is_next = |closed: &PendingHead| closed.hash.get() == Some(outcome.hash());
         let Some(PendingHead { parent, .. }) = self.closed.front().filter(|next| is_next(next))
@@ -304,20 +284,20 @@ impl Chain {
         true
     }
 
-    /// Commits a block that ran on the current state, with this origin.
+    /// Commits a block that was executed on the current state with this origin.
     pub fn seal(&mut self, executed: Executed, origin: &Origin) -> BlockOutcome {
         let outcome = self.close(executed, origin).complete();
         assert!(self.set_head(&outcome, u64::MAX), "invariant: all blocks before it are sealed");
         outcome
     }
 
-    /// Takes the chain back to where `block` was its head and the newest that ran: state, tries and head are what they were.
-    /// Blocks that are being completed come to nothing. False, and nothing happens, for a block that is not the chain's, or
-    /// whose state is not kept. Costs as much as what changed since.
+    /// Rewinds the chain to `block`: state, tries and head are as they were when it was the newest
+    /// block. Closed blocks that are still being completed are dropped. Returns false and changes
+    /// nothing if the state after `block` is not kept. Takes time for all changes since.
     ///
     /// # Panics
     ///
-    /// If a [`NextBlock`] is held.
+    /// If a [`NextBlock`] exists.
     pub fn rewind(&mut self, block: u64) -> bool {
         let Some(head) = self.head_at(block).cloned() else { return false };
         let Some(undo) = self.history.truncate(block) else { return false };
@@ -334,14 +314,14 @@ impl Chain {
         true
     }
 
-    /// Runs the next block, and leaves the state as it is.
+    /// Executes the next block without changing the state.
     pub fn run(&self, input: &BlockInput) -> Result<Executed, ExecutionError<Infallible>> {
         let mut block = self.open_block(input.timestamp, &input.origin)?;
         block.execute_slice(block_transactions(input).collect())?;
         Ok(block.finish()?.0)
     }
 
-    /// Runs and commits the next block.
+    /// Executes and commits the next block.
     pub fn execute(
         &mut self,
         input: &BlockInput,
@@ -351,7 +331,7 @@ impl Chain {
     }
 }
 
-/// The genesis accounts, as changes to an empty state.
+/// The genesis accounts, as a diff of the empty state.
 fn genesis_diff(genesis: &Genesis) -> StateDiff {
     let mut diff = StateDiff::default();
     for (address, account) in &genesis.alloc {

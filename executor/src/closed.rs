@@ -1,3 +1,5 @@
+//! Completing a closed block: roots, header and hash, beside the next block's execution.
+
 use std::sync::Arc;
 
 use alloy_eips::eip2718::Encodable2718 as _;
@@ -10,12 +12,12 @@ use crate::{
     outcome::ListRoots,
 };
 
-/// A block that a chain has taken over and whose roots are not known: needs nothing but threads to be completed, and no hold
-/// on the chain. Dropped instead, it leaves the chain with a block that can only be taken back.
+/// A closed block whose roots are not known yet. It is completed without access to the chain. If it
+/// is dropped instead, the chain has to be rewound.
 #[derive(Debug)]
 #[must_use = "whoever needs the block's hash waits until it is completed"]
 pub struct ClosedBlock {
-    /// Without what it changed.
+    /// The executed block without its diff.
     pub(crate) executed: Executed,
     pub(crate) diff: Arc<StateDiff>,
     pub(crate) roots: PendingRoots,
@@ -24,18 +26,18 @@ pub struct ClosedBlock {
 }
 
 impl ClosedBlock {
-    /// Its number.
+    /// Block number.
     pub const fn number(&self) -> u64 {
         self.executed.header.number
     }
 
-    /// What it changed.
+    /// Changes of the block.
     pub fn diff(&self) -> &StateDiff {
         &self.diff
     }
 
-    /// Computes roots and header, after which its hash is known to the block that runs on it. The threads that do it are not
-    /// those that blocks run on, which may be waiting.
+    /// Computes roots and header, and publishes the hash to the block that runs on it. Uses the
+    /// root threads, because the threads of blocks may be waiting for this hash.
     pub fn complete(self) -> BlockOutcome {
         let Self { mut executed, diff, roots, hash, engine } = self;
         let pool = engine.root_pool();
@@ -48,7 +50,7 @@ impl ClosedBlock {
                 (roots.compute(), ListRoots { transactions, receipts })
             }
         };
-        // The tries are done with it, so that this moves it.
+        // The tries are done with the diff, so this moves it.
         executed.overlays.push(Arc::unwrap_or_clone(diff));
         let outcome = executed.seal_with(roots, lists);
         hash.keep(outcome.hash());
@@ -56,8 +58,9 @@ impl ClosedBlock {
     }
 }
 
-/// Computes the roots of what a block holds on the threads of a pool, and those of the state on this one, which hands out
-/// parts of its work to them. This one: whoever holds the tries must not be given other work that needs them.
+/// Computes the list roots on the pool's threads and the state roots on this thread, which hands
+/// parts of its work to the pool. The thread that holds the tries must not pick up other work that
+/// needs them.
 fn beside(
     pool: &ThreadPool,
     executed: &[Arc<ExecutedTx>],
@@ -71,7 +74,7 @@ fn beside(
     (roots, lists.expect("invariant: a scope ends when its tasks have"))
 }
 
-/// On a pool's thread, computes the two beside each other.
+/// Computes both list roots at the same time. Runs on a thread of the pool.
 fn list_roots(executed: &[Arc<ExecutedTx>]) -> ListRoots {
     let (transactions, receipts) =
         rayon::join(|| transactions_root(executed), || receipts_root(executed));

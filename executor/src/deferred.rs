@@ -1,40 +1,40 @@
-//! The hash of a block whose roots are being computed while the next one runs.
+//! The hash of a block whose roots are computed while the next block runs.
 
 use std::sync::{Arc, OnceLock};
 
 use alloy_primitives::B256;
 
-/// A block's hash, known once whoever holds the [`HashPromise`] keeps it. Clones are of the same.
+/// A block's hash, known once the [`HashPromise`] is kept. Clones share it.
 #[derive(Clone, Debug)]
 pub struct DeferredHash(Arc<OnceLock<Option<B256>>>);
 
-/// The promise of a [`DeferredHash`]. Dropped without being kept, it leaves nobody waiting.
+/// The promise of a [`DeferredHash`]. Dropping it without keeping it wakes all waiters.
 #[derive(Debug)]
 pub struct HashPromise(DeferredHash);
 
 impl DeferredHash {
-    /// A hash to be known later, and who makes it known.
+    /// An unknown hash and the promise to publish it.
     pub fn promised() -> (HashPromise, Self) {
         let hash = Self(Arc::default());
         (HashPromise(hash.clone()), hash)
     }
 
-    /// One that is known.
+    /// A known hash.
     pub fn known(hash: B256) -> Self {
         Self(Arc::new(OnceLock::from(Some(hash))))
     }
 
-    /// The hash, if it is known by now.
+    /// The hash, if it is known.
     pub fn get(&self) -> Option<B256> {
         self.0.get().copied().flatten()
     }
 
-    /// The hash. Waits for it; `None` if nobody is going to make it known any more.
+    /// Waits for the hash. `None` if the promise was dropped.
     pub fn wait(&self) -> Option<B256> {
         *self.0.wait()
     }
 
-    /// Whether nobody is going to make it known any more.
+    /// Whether the promise was dropped.
     pub fn is_abandoned(&self) -> bool {
         self.0.get().is_some_and(Option::is_none)
     }
@@ -49,7 +49,7 @@ impl PartialEq for DeferredHash {
 impl Eq for DeferredHash {}
 
 impl HashPromise {
-    /// Makes the hash known to whoever waits.
+    /// Publishes the hash to all waiters.
     pub fn keep(self, hash: B256) {
         let is_first = self.0.0.set(Some(hash)).is_ok();
         assert!(is_first, "invariant: a promise is kept once");
@@ -58,7 +58,7 @@ impl HashPromise {
 
 impl Drop for HashPromise {
     fn drop(&mut self) {
-        // Nothing happens if it was kept.
+        // Has no effect after `keep`.
         let _ = self.0.0.set(None);
     }
 }
@@ -72,7 +72,7 @@ mod tests {
     const HASH: B256 = B256::repeat_byte(7);
 
     #[test]
-    fn whoever_waits_gets_the_hash() {
+    fn all_waiters_get_the_hash() {
         let (promise, hash) = DeferredHash::promised();
         assert_eq!(hash.get(), None);
         thread::scope(|scope| {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_promise_that_is_gone() {
+    fn dropped_promise_wakes_waiters() {
         let (promise, hash) = DeferredHash::promised();
         assert!(!hash.is_abandoned());
         let waiting = thread::spawn({

@@ -1,74 +1,28 @@
+//! Headers and transactions as revm's environments.
+
 use alloc::vec::Vec;
 
 use alloy_consensus::Transaction as _;
 use alloy_eips::{eip4844, eip7594, eip7691, eip7702::SignedAuthorization};
 use alloy_primitives::{Address, U256};
 use revm::{
-    Context, MainBuilder as _,
-    bytecode::opcode,
-    context::{BlockEnv, CfgEnv, Evm, TxEnv},
+    context::{BlockEnv, TxEnv},
     context_interface::{
         block::BlobExcessGasAndPrice,
         cfg::gas::calculate_initial_tx_gas_for_tx,
         either::Either,
         transaction::{RecoveredAuthority, RecoveredAuthorization},
     },
-    handler::{EthFrame, instructions::EthInstructions},
-    interpreter::{Instruction, interpreter::EthInterpreter},
     primitives::{
         eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE},
         hardfork::SpecId,
     },
 };
 use turnpike_protocol::{EcrecoverInput, Header, TxEnvelope, recover_authority_with};
-use turnpike_state::StateView;
 
-use crate::{
-    BlockHashes, ChainSpec, FeeRule,
-    base::Base,
-    block_state::BlockState,
-    keccak::{self, KeccakContext},
-    precompiles::BoundedPrecompiles,
-    spec::{FORK, VAULTS},
-};
+use crate::spec::FORK;
 
-pub(crate) type EvmContext<S> =
-    Context<BlockEnv, TxEnv, CfgEnv, Base<S>, BlockState<S>, KeccakContext>;
-
-pub(crate) type TurnpikeEvm<S> = Evm<
-    EvmContext<S>,
-    (),
-    EthInstructions<EthInterpreter, EvmContext<S>>,
-    BoundedPrecompiles,
-    EthFrame<EthInterpreter>,
->;
-
-/// An EVM by a chain's rules, for the block with this header.
-pub(crate) fn evm<S: StateView>(
-    spec: &ChainSpec,
-    header: &Header,
-    hashes: BlockHashes,
-    state: S,
-) -> TurnpikeEvm<S> {
-    let mut cfg = CfgEnv::new_with_spec(spec.fork).with_chain_id(spec.chain_id);
-    if let Some(cap) = spec.transaction_gas_limit_max {
-        cfg.tx_gas_limit_cap = Some(cap);
-    }
-    cfg.max_blobs_per_tx = Some(blobs_max(spec.fork));
-    let base = Base::new(state, header.number, hashes);
-    let mut context: EvmContext<S> = Context::new(base, spec.fork);
-    if spec.fees == FeeRule::Vaults {
-        context.journaled_state.set_credit_recipients(&VAULTS);
-    }
-    context.cfg = cfg;
-    context.block = block_env(spec.fork, header);
-    let mut evm = context.build_mainnet().with_precompiles(BoundedPrecompiles::new(spec));
-    let remembering = Instruction::new(keccak::instruction::<EvmContext<S>>);
-    evm.instruction.instruction_table_mut()[usize::from(opcode::KECCAK256)] = remembering;
-    evm
-}
-
-/// The most blobs a transaction may carry: a block's, until a transaction had a limit of its own (EIP-7594).
+/// Maximum blobs per transaction. Before EIP-7594 that was the maximum per block.
 pub(crate) const fn blobs_max(fork: SpecId) -> u64 {
     if fork.is_enabled_in(SpecId::OSAKA) {
         eip7594::MAX_BLOBS_PER_TX_FUSAKA
@@ -101,7 +55,7 @@ pub(crate) fn block_env(fork: SpecId, header: &Header) -> BlockEnv {
     }
 }
 
-/// Authorizations as revm takes them, each with the account that signed it.
+/// Authorizations as revm takes them, each with its recovered signer.
 pub(crate) fn recovered(
     authorizations: &[SignedAuthorization],
     recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
@@ -123,7 +77,8 @@ pub(crate) fn tx_env(
     let authorization_list = recovered(tx.authorization_list().unwrap_or_default(), recover);
     TxEnv {
         tx_type: match tx {
-            // To revm a deposit is a plain transaction without a price; the handler makes the difference.
+            // To revm a deposit is a legacy transaction without a price. The handler applies a
+            // deposit's rules.
             TxEnvelope::Deposit(_) => 0,
             _ => tx.tx_type().into(),
         },
@@ -142,9 +97,9 @@ pub(crate) fn tx_env(
     }
 }
 
-/// The least gas limit a transaction may have: its intrinsic gas, and the floor that its calldata sets (EIP-7623).
+/// Minimum gas limit of a transaction: intrinsic gas, and the calldata floor (EIP-7623).
 pub fn intrinsic_gas(tx: &TxEnvelope) -> (u64, u64) {
-    // Who signed an authorization makes no difference.
+    // The signer of an authorization does not change the gas.
     let env = tx_env(tx, Address::ZERO, &mut |_| None);
     let gas = calculate_initial_tx_gas_for_tx(env, FORK, None);
     (gas.initial_total_gas(), gas.floor_gas())

@@ -1,8 +1,8 @@
-//! What is broken on purpose, so that tests show that they would notice, and the engine that it gets over it. Only with
-//! the feature `faults`, which no product has.
+//! Deliberate faults. Tests use them to show that they would notice a bug, and that the engine
+//! recovers from it. Only the feature `faults` compiles them, and no product enables it.
 //!
-//! One fault at a time holds for the whole process: what [`inject`] was told last, or else what the environment variable
-//! `TURNPIKE_FAULT` names.
+//! One fault at a time applies to the whole process: the one passed to [`inject`], or else the one
+//! that the environment variable `TURNPIKE_FAULT` names.
 
 use std::{
     sync::{
@@ -16,50 +16,50 @@ use alloy_primitives::U256;
 
 use crate::profile::{Access, Predictions};
 
-/// Names a fault of the whole process.
+/// Names a fault for the whole process.
 const VARIABLE: &str = "TURNPIKE_FAULT";
 
-/// The exit code where that names none: another than that of tests which fail.
+/// Exit code for an unknown fault. Differs from that of failing tests.
 const EXIT_UNKNOWN: i32 = 2;
 
-/// Something that is done wrong.
+/// A deliberate fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Lanes' accounts are not compared.
+    /// Lanes' accounts are not checked for conflicts.
     AccountsUnchecked,
-    /// Lanes' slots are not compared.
+    /// Lanes' slots are not checked for conflicts.
     SlotsUnchecked,
-    /// A lane takes a slot of the block for another that agrees in the last 64 bits.
+    /// A lane confuses slots of the block state whose lowest 64 bits are equal.
     LaneKeyTruncated,
-    /// So does every block state.
+    /// Every block state confuses such slots.
     KeyTruncated,
-    /// What one lane paid in fees is not added.
+    /// One lane's fees are not added.
     FeesForgotten,
-    /// A speculative run is what comes of its transaction, whatever has changed since.
+    /// Speculative runs are reused even if the state has changed.
     AdoptUnchecked,
-    /// A block does not take over the slots that lanes changed.
+    /// A block drops slots that lanes changed.
     SlotsForgotten,
-    /// What one lane changed is not a part of the outcome.
+    /// The outcome misses one lane's changes.
     OverlayForgotten,
-    /// Lanes that were made one run their transactions backwards.
+    /// Joined lanes run their transactions in reverse order.
     JoinBackwards,
     /// A wave may ask for more gas than the block has left.
     GasUnchecked,
-    /// A slot keeps what a transaction wrote that was reverted.
+    /// A reverted transaction's slots keep their values.
     RevertForgotten,
-    /// Calls are said to touch nothing.
+    /// Calls are predicted to access nothing.
     PredictNothing,
-    /// Calls are said to touch what others touch.
+    /// Calls are predicted to access what other calls access.
     PredictShuffled,
-    /// Calls are said to change nothing.
+    /// Calls are predicted to only read.
     PredictReads,
-    /// Predicting panics.
+    /// Prediction panics.
     PredictPanics,
-    /// A lane panics, once.
+    /// One lane panics, once.
     LanePanicsOnce,
     /// A lane of each wave panics.
     LanePanics,
-    /// A lane of each wave cannot go on.
+    /// A lane of each wave fails.
     LaneFails,
 }
 
@@ -86,25 +86,25 @@ impl Fault {
     ];
 }
 
-/// The fault that was injected: one more than its place among all; none if zero.
+/// The injected fault: its position in `ALL` plus one, or zero for none.
 static INJECTED: AtomicUsize = AtomicUsize::new(0);
-/// Whether what happens once has happened.
+/// Whether a fault that happens once has happened.
 static DONE: AtomicBool = AtomicBool::new(false);
-/// Held by whoever injected.
+/// Held while a fault is injected.
 static TURN: Mutex<()> = Mutex::new(());
 
-/// A fault that holds until this is dropped. Nobody else can inject one meanwhile.
+/// A fault that applies until this is dropped. No other fault can be injected meanwhile.
 #[derive(Debug)]
 pub struct Injected {
     _turn: MutexGuard<'static, ()>,
 }
 
-/// Has something done wrong from now on.
+/// Injects a fault.
 pub fn inject(fault: Fault) -> Injected {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let at = Fault::ALL.iter().position(|(_, other)| *other == fault);
     DONE.store(false, Ordering::SeqCst);
-    INJECTED.store(at.expect("invariant: all have a name") + 1, Ordering::SeqCst);
+    INJECTED.store(at.expect("invariant: every fault is listed") + 1, Ordering::SeqCst);
     Injected { _turn: turn }
 }
 
@@ -120,7 +120,7 @@ fn of_process() -> Option<Fault> {
     *FAULT.get_or_init(|| {
         let name = std::env::var(VARIABLE).ok()?;
         let Some((_, fault)) = find(&name) else {
-            std::eprintln!("{VARIABLE}={name}: no such fault");
+            std::eprintln!("{VARIABLE}={name}: unknown fault");
             std::process::exit(EXIT_UNKNOWN);
         };
         Some(*fault)
@@ -134,18 +134,18 @@ fn current() -> Option<Fault> {
     }
 }
 
-/// Whether this is what is done wrong.
+/// Whether this fault applies.
 pub(crate) fn is(fault: Fault) -> bool {
     current() == Some(fault)
 }
 
-/// The key that this one is taken for, among those that are known.
+/// The known key that `key` is confused with.
 pub(crate) fn taken_for(fault: Fault, key: U256, mut known: impl Iterator<Item = U256>) -> U256 {
     let is_like = |other: &U256| other.as_limbs()[0] == key.as_limbs()[0];
     if is(fault) { known.find(is_like).unwrap_or(key) } else { key }
 }
 
-/// All of them, or all but the last.
+/// All items, or all but the last if the fault applies.
 pub(crate) fn without_last<T>(fault: Fault, mut items: Vec<T>) -> Vec<T> {
     if is(fault) {
         items.pop();
@@ -153,25 +153,25 @@ pub(crate) fn without_last<T>(fault: Fault, mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-/// The transaction of a wave that does not get through its lane.
+/// The transaction of a wave that breaks its lane.
 const UNLUCKY: u32 = 1;
 
-/// Before a lane runs a transaction.
+/// Called before a lane runs a transaction.
 pub(crate) fn before(number: u32) -> Result<(), std::string::String> {
     if number != UNLUCKY {
         return Ok(());
     }
     match current() {
-        Some(Fault::LanePanics) => panic!("a lane panics on purpose"),
+        Some(Fault::LanePanics) => panic!("lane panics on purpose"),
         Some(Fault::LanePanicsOnce) if !DONE.swap(true, Ordering::SeqCst) => {
-            panic!("a lane panics on purpose, once")
+            panic!("lane panics on purpose, once")
         }
-        Some(Fault::LaneFails) => Err("a lane fails on purpose".into()),
+        Some(Fault::LaneFails) => Err("lane fails on purpose".into()),
         _ => Ok(()),
     }
 }
 
-/// Makes predictions wrong. What transactions say themselves is not among them.
+/// Makes profiles' predictions wrong. What transactions declare themselves stays right.
 pub(crate) fn mispredict(predictions: &mut Predictions) {
     let Predictions { accounts, slots, hashes, known, unknown, .. } = predictions;
     match current() {
@@ -192,7 +192,7 @@ pub(crate) fn mispredict(predictions: &mut Predictions) {
             accounts.iter_mut().for_each(|(.., access)| *access = Access::Read);
             slots.iter_mut().for_each(|(.., access)| *access = Access::Read);
         }
-        Some(Fault::PredictPanics) => panic!("predicting panics on purpose"),
+        Some(Fault::PredictPanics) => panic!("prediction panics on purpose"),
         _ => {}
     }
 }

@@ -1,3 +1,5 @@
+//! revm's transaction phases with the chain's rules for fees and deposits.
+
 use core::marker::PhantomData;
 
 use alloy_primitives::U256;
@@ -15,26 +17,7 @@ use revm::{
 };
 use turnpike_state::StateView;
 
-use crate::{
-    FeeRule,
-    base::ViewError,
-    env::{EvmContext, TurnpikeEvm},
-};
-
-/// By which rules a transaction runs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum TxRules {
-    /// A user's: pays for its gas, and the L1 data fee where there is one.
-    User {
-        /// L1 data fee in wei, charged whether it succeeds or not.
-        l1_fee: U256,
-    },
-    /// A deposit: paid for on L1, never skipped. Mints and counts even if it fails.
-    Deposit {
-        /// Wei created for the sender.
-        mint: u128,
-    },
-}
+use crate::{FeeRule, base::ViewError, evm::TurnpikeEvm, evm_context::EvmContext, rules::TxRules};
 
 /// revm's transaction phases with the chain's differences.
 pub(crate) struct TransactionHandler<S> {
@@ -76,7 +59,7 @@ impl<S: StateView> Handler for TransactionHandler<S> {
                     tx,
                     cfg,
                 )?;
-                // The L1 fee comes first: what is left must cover everything else.
+                // The L1 fee comes first. The rest of the balance must cover everything else.
                 let lacking = || InvalidTransaction::LackOfFundForMaxFee {
                     fee: alloc::boxed::Box::new(
                         tx.max_balance_spending().unwrap_or(U256::MAX).saturating_add(l1_fee),
@@ -155,7 +138,7 @@ impl<S: StateView> Handler for TransactionHandler<S> {
         Ok(())
     }
 
-    /// A deposit that revm refuses still mints, bumps the sender's nonce and uses all its gas.
+    /// A deposit that revm rejects still mints, bumps the sender's nonce and uses all its gas.
     fn catch_error(
         &self,
         evm: &mut TurnpikeEvm<S>,

@@ -1,3 +1,5 @@
+//! The transactions that a block holds, in lanes or in order.
+
 use alloc::{vec, vec::Vec};
 
 use alloy_primitives::{Address, Log, U256};
@@ -6,22 +8,22 @@ use alloy_primitives::{Address, Log, U256};
 use crate::BlockTransaction;
 use crate::{BlockTx, runner::TxOutcome};
 
-/// A transaction that its block holds, as it ran.
+/// An included transaction and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Included<T = BlockTx> {
     /// The transaction.
     pub tx: T,
-    /// Who sent it.
+    /// Sender.
     pub sender: Address,
-    /// The sender's nonce before it.
+    /// The sender's nonce before the transaction.
     pub nonce: u64,
-    /// Whether it went through.
+    /// Whether it succeeded.
     pub is_success: bool,
-    /// Gas it used.
+    /// Gas used.
     pub gas_used: u64,
-    /// What it logged.
+    /// Logs.
     pub logs: Vec<Log>,
-    /// L1 data fee, in wei; 0 for deposits.
+    /// L1 data fee in wei. 0 for deposits.
     pub l1_fee: U256,
 }
 
@@ -35,7 +37,7 @@ impl<T> Included<T> {
 
 #[cfg(feature = "std")]
 impl<T: BlockTransaction> Transactions<T> {
-    /// Whether another run of the same transactions came to the same.
+    /// Whether another execution of the same transactions had the same outcome.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let is_same = |(one, other): (&Included<T>, &Included<T>)| {
             let Included { tx, sender, nonce, is_success, gas_used, logs, l1_fee } = one;
@@ -47,25 +49,25 @@ impl<T: BlockTransaction> Transactions<T> {
     }
 }
 
-/// The number of a lane among those that ran side by side.
+/// Number of a lane in its wave.
 pub(crate) type LaneNumber = u16;
 
-/// Not a lane: the transaction of a place in the order was skipped.
+/// Marks a skipped transaction in the order of lanes.
 pub(crate) const NO_LANE: LaneNumber = LaneNumber::MAX;
 
-/// The transactions that a block holds, in order. Those that ran in lanes lie as they ran and are brought in order by
-/// whoever goes through them, which somebody has to do anyway.
+/// The transactions that a block holds, in order. Transactions that ran in lanes stay grouped by
+/// lane. Iteration puts them in order.
 #[derive(Clone, Debug)]
 pub struct Transactions<T = BlockTx> {
     segments: Vec<Segment<T>>,
     len: usize,
 }
 
-/// Transactions that follow each other in the block.
+/// Consecutive transactions of the block.
 #[derive(Clone, Debug)]
 struct Segment<T> {
     lanes: Vec<Vec<Included<T>>>,
-    /// The lane of each transaction, or [`NO_LANE`]; `None` if there is but one.
+    /// The lane of each transaction, or [`NO_LANE`]. `None` if there is only one lane.
     order: Option<Vec<LaneNumber>>,
 }
 
@@ -76,7 +78,7 @@ impl<T> Default for Transactions<T> {
 }
 
 impl<T> Transactions<T> {
-    /// How many there are.
+    /// Number of transactions.
     pub const fn len(&self) -> usize {
         self.len
     }
@@ -94,7 +96,7 @@ impl<T> Transactions<T> {
         })
     }
 
-    /// The last one.
+    /// The last transaction.
     pub fn last(&self) -> Option<&Included<T>> {
         self.segments.iter().rev().find_map(|segment| match &segment.order {
             None => segment.lanes.first()?.last(),
@@ -105,7 +107,7 @@ impl<T> Transactions<T> {
         })
     }
 
-    /// Adds one that ran after all that are here.
+    /// Appends a transaction.
     #[inline]
     pub(crate) fn push(&mut self, tx: Included<T>) {
         self.len += 1;
@@ -117,7 +119,7 @@ impl<T> Transactions<T> {
         self.segments.push(Segment { lanes: vec![vec![tx]], order: None });
     }
 
-    /// Adds what ran side by side after all that are here. `order` names the lane of each.
+    /// Appends the transactions of a wave. `order` names the lane of each.
     #[cfg(any(feature = "std", test))]
     pub(crate) fn push_lanes(&mut self, lanes: Vec<Vec<Included<T>>>, order: Vec<LaneNumber>) {
         self.len += lanes.iter().map(Vec::len).sum::<usize>();
@@ -139,7 +141,7 @@ impl<T> IntoIterator for Transactions<T> {
     }
 }
 
-/// Goes through [`Transactions`].
+/// Iterates over [`Transactions`] by value.
 #[derive(Debug)]
 pub struct IncludedIter<T> {
     segments: core::iter::Flatten<vec::IntoIter<IntoLanes<T>>>,
@@ -156,7 +158,7 @@ impl<T> Iterator for IncludedIter<T> {
     }
 }
 
-/// Takes from several lanes in turn.
+/// Takes the next transaction from the lane that `order` names.
 #[derive(Debug)]
 struct Interleaved<L, O> {
     lanes: Vec<L>,
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn transactions_come_in_order_whatever_they_ran_in() {
+    fn transactions_are_in_order_across_lanes() {
         let mut all = Transactions::default();
         assert!(all.is_empty() && all.last().is_none());
         all.push(included(0));

@@ -1,5 +1,5 @@
-//! KECCAK256 that remembers what it hashed: a mapping finds its slots by hashing 64 bytes, and mostly the same ones
-//! again, in this block or the next.
+//! The KECCAK256 instruction with a memo. Mappings find their slots by hashing 64 bytes, and blocks
+//! hash the same few inputs again and again.
 
 use alloc::vec::Vec;
 
@@ -9,21 +9,22 @@ use revm::{
     interpreter::{InstructionContext, InstructionResult, interpreter::EthInterpreter},
 };
 
-/// Bytes of an input that is remembered: a key and the position of its mapping.
+/// Bytes of a memoized input: a key and the position of its mapping.
 pub(crate) const INPUT_BYTES: usize = 64;
 
-/// Hashes that are remembered, as a power of two: 400 KiB, or next to nothing where memory is to be proven.
+/// Number of memoized hashes, as a power of two: 400 KiB on a node, next to nothing in the proof
+/// program.
 const ENTRIES_LOG2: u32 = if cfg!(feature = "std") { 12 } else { 6 };
 
-/// Hashes of inputs of 64 bytes, each at the one place where its input belongs; the newest is kept.
+/// Hashes of 64-byte inputs. Each input has one possible entry, which holds the newest such input.
 #[derive(Debug, Default)]
 pub(crate) struct KeccakMemo {
-    /// None before the first is noted.
+    /// Empty until the first hash.
     entries: Vec<([u8; INPUT_BYTES], B256)>,
 }
 
 impl KeccakMemo {
-    /// Notes the hash of an input.
+    /// Stores the hash of an input.
     pub(crate) fn set(&mut self, input: &[u8; INPUT_BYTES], hash: B256) {
         *self.entry(input) = (*input, hash);
     }
@@ -39,7 +40,7 @@ impl KeccakMemo {
     #[inline]
     fn entry(&mut self, input: &[u8; INPUT_BYTES]) -> &mut ([u8; INPUT_BYTES], B256) {
         if self.entries.is_empty() {
-            // Each entry is right from the start, be it about an input that belongs elsewhere.
+            // Every entry is right from the start, even if its input belongs to another entry.
             let zeros = [0; INPUT_BYTES];
             self.entries = alloc::vec![(zeros, keccak256(zeros)); 1 << ENTRIES_LOG2];
         }
@@ -47,27 +48,28 @@ impl KeccakMemo {
     }
 }
 
-/// What the instruction works with.
+/// What the instruction needs beside revm's own context.
 #[derive(Debug, Default)]
 pub(crate) struct KeccakContext {
     pub(crate) memo: KeccakMemo,
-    /// The inputs that were hashed since somebody began to watch, each with the contract that did.
+    /// Inputs hashed since observation began, each with the contract that hashed it.
     pub(crate) watched: Option<Vec<(Address, [u8; INPUT_BYTES])>>,
 }
 
-/// Inputs of one transaction that are watched.
+/// Maximum number of inputs observed per transaction.
 const WATCHED_MAX: usize = 64;
 
-/// Where an input's hash is kept. Whoever makes inputs collide makes them be hashed, no more.
+/// The entry of an input. Colliding inputs are hashed again and cost nothing else.
 fn place(input: &[u8; INPUT_BYTES]) -> usize {
     let (words, _) = input.as_chunks::<8>();
     let mix = words.iter().fold(0_u64, |mix, word| {
         (mix.rotate_left(5) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     });
-    usize::try_from(mix >> (u64::BITS - ENTRIES_LOG2)).expect("invariant: an index is small")
+    usize::try_from(mix >> (u64::BITS - ENTRIES_LOG2))
+        .expect("invariant: an entry's position fits usize")
 }
 
-/// The instruction. Its gas, memory and result are those of revm's own.
+/// The instruction. Gas, memory and result equal those of revm's own.
 pub(crate) fn instruction<H>(
     context: InstructionContext<'_, H, EthInterpreter>,
 ) -> Result<(), InstructionResult>
@@ -120,14 +122,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn remembered_hashes_are_right_whatever_was_there_before() {
+    fn memoized_hashes_are_right_after_overwrites() {
         let mut memo = KeccakMemo::default();
         let input = |seed: u64| {
             let mut input = [0; INPUT_BYTES];
             input[24..32].copy_from_slice(&seed.to_be_bytes());
             input
         };
-        // More inputs than entries, twice, so that every entry is written over and asked again.
+        // More inputs than entries, twice, so that every entry is overwritten and queried again.
         for round in 0..2 {
             for seed in 0..3 << ENTRIES_LOG2 {
                 let input = input(seed);

@@ -1,5 +1,6 @@
-//! The root of a list, as a header holds it: a Merkle-Patricia trie of encoded items by the RLP of their places (Yellow Paper,
-//! 4.4). Its nodes are hashed many at a time, the lowest first.
+//! Roots of lists as block headers hold them: the Merkle-Patricia trie of encoded items, keyed by
+//! the RLP of their positions (Yellow Paper, 4.4). Nodes are hashed in SIMD lanes, many at a time
+//! and from the bottom level up.
 
 use core::ops::Range;
 
@@ -11,20 +12,21 @@ use alloy_trie::{
 };
 use turnpike_keccak::keccak256_many;
 
-/// Nodes that are encoded before they are hashed together: a multiple of the lanes, and no more than the caches hold.
+/// Nodes encoded before they are hashed together: a multiple of the SIMD lanes, and small enough
+/// for the caches.
 const NODES_AT_ONCE: usize = 64;
 
-/// A shorter node stands in its parent itself, not its hash.
+/// A parent holds a shorter node itself instead of its hash.
 const HASHED_BYTES_MIN: usize = 32;
 
-/// A node; its children are the next nodes of the level below that have no parent yet.
+/// A node. Its children are the next nodes of the level below that have no parent yet.
 enum ListTrieNode {
     Leaf { path: Nibbles, place: usize },
     Extension(Nibbles),
     Branch(TrieMask),
 }
 
-/// The root of the trie of this many items; `encode` appends the one at a place.
+/// The root of the trie of `count` items. `encode` appends the item at a position.
 pub(crate) fn list_root(count: usize, encode: impl Fn(usize, &mut Vec<u8>)) -> B256 {
     if count == 0 {
         return EMPTY_ROOT_HASH;
@@ -35,17 +37,17 @@ pub(crate) fn list_root(count: usize, encode: impl Fn(usize, &mut Vec<u8>)) -> B
     root.as_hash().unwrap_or_else(|| keccak256(root))
 }
 
-/// The keys of this many places, in their order, with their places.
+/// The keys of `count` positions in ascending order, with their positions.
 fn keys(count: usize) -> Vec<(Nibbles, usize)> {
-    // 0 is encoded as 0x80, and so lies behind 0x7f.
+    // 0 is encoded as 0x80, so it follows 0x7f.
     let places = (1..count.min(0x80)).chain([0]).chain(0x80..count);
     places.map(|place| (Nibbles::unpack(alloy_rlp::encode_fixed_size(&place)), place)).collect()
 }
 
-/// The nodes of a trie with these keys, of which none begins another, level by level from the root on.
+/// The nodes of a trie, level by level from the root. No key is a prefix of another.
 fn levels(keys: &[(Nibbles, usize)]) -> Vec<Vec<ListTrieNode>> {
     let mut levels = Vec::new();
-    // The keys below each node of a level, and how many of their nibbles lie above it.
+    // The keys below each node of a level, and how many of their nibbles are above it.
     let mut spans: Vec<(Range<usize>, usize)> = vec![(0..keys.len(), 0)];
     while !spans.is_empty() {
         let mut below = Vec::new();
@@ -63,7 +65,7 @@ fn levels(keys: &[(Nibbles, usize)]) -> Vec<Vec<ListTrieNode>> {
             let (mut mask, mut start) = (TrieMask::default(), span.start);
             let nibble = |(key, _): &(Nibbles, usize)| key.get(depth);
             for child in keys[span].chunk_by(|a, b| nibble(a) == nibble(b)) {
-                mask.set_bit(nibble(&child[0]).expect("invariant: no key begins another"));
+                mask.set_bit(nibble(&child[0]).expect("invariant: no key is a prefix of another"));
                 below.push((start..start + child.len(), depth + 1));
                 start += child.len();
             }
@@ -75,7 +77,7 @@ fn levels(keys: &[(Nibbles, usize)]) -> Vec<Vec<ListTrieNode>> {
     levels
 }
 
-/// What stands for each node of a level in the level above. `below` is the same for the level below.
+/// How each node of a level appears in its parent. `below` is the same for the level below.
 fn refer(
     nodes: &[ListTrieNode],
     mut below: &[RlpNode],
@@ -118,8 +120,10 @@ fn refer(
         keccak256_many(&hashed, &mut hashes);
         let mut hashes = hashes.into_iter();
         references.extend(encoded.map(|node| match is_hashed(node).then(|| hashes.next()) {
-            Some(hash) => RlpNode::word_rlp(&hash.expect("invariant: one for each").into()),
-            None => RlpNode::from_raw(node).expect("invariant: it is short"),
+            Some(hash) => {
+                RlpNode::word_rlp(&hash.expect("invariant: every long node has a hash").into())
+            }
+            None => RlpNode::from_raw(node).expect("invariant: an embedded node is short"),
         }));
     }
     references
@@ -131,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// Items of so many bytes.
+    /// Checks lists of items with these lengths.
     fn check(lengths: impl Iterator<Item = usize>) {
         let byte = |at: usize| u8::try_from(at % 251).expect("small");
         let item = |(place, length)| (place..place + length).map(|at| byte(at * 7)).collect();
@@ -143,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn roots_are_those_of_another_implementation() {
+    fn roots_equal_those_of_alloy() {
         for count in (0..300).chain([511, 512, 513, 4_096, 5_000, 65_535, 65_536, 65_537, 70_000]) {
             check((0..count).map(|place| 100 + place % 300));
         }
     }
 
     #[test]
-    fn short_items_stand_in_their_parents() {
+    fn short_items_are_embedded_in_their_parents() {
         for length in 1..40 {
             for count in [1, 2, 3, 16, 17, 127, 128, 129, 130, 255, 256, 257, 300] {
                 check((0..count).map(|place| length + place % 3));

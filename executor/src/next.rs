@@ -1,3 +1,5 @@
+//! The newest executed block, and what the block after it needs.
+
 use std::{convert::Infallible, sync::Arc};
 
 use turnpike_protocol::{ChainConfig, Origin, Parent, next_base_fee};
@@ -8,14 +10,15 @@ use crate::{
     ExecutionError,
 };
 
-/// The newest block of a chain that has run: its head, or a block whose roots are being computed.
+/// The newest executed block of a chain: its head, or a closed block whose roots are still being
+/// computed.
 #[derive(Clone, Debug)]
 pub struct Tip {
-    /// What derivation needs to know of it.
+    /// What derivation needs of it.
     pub parent: Parent,
-    /// Base fee of the block after it, in wei.
+    /// Base fee of the next block in wei.
     pub next_base_fee: u64,
-    /// Its hash, which may not be known yet.
+    /// Its hash, which may be deferred.
     pub hash: DeferredHash,
 }
 
@@ -29,11 +32,11 @@ impl Tip {
         }
     }
 
-    /// The block that follows.
+    /// Context of the next block.
     fn next_block(&self, config: &ChainConfig, timestamp: u64, origin: &Origin) -> BlockContext {
         let (number, base_fee) = (self.parent.number + 1, self.next_base_fee);
         let known = self.hash.get();
-        // In the header it is put in when the block ends.
+        // If the hash is deferred, the header gets it when the block ends.
         let hash = known.unwrap_or_default();
         let context =
             BlockContext::with_base_fee(config, number, hash, base_fee, timestamp, origin);
@@ -43,7 +46,7 @@ impl Tip {
         }
     }
 
-    /// Opens the block that follows on `flat`, which is the state after this one.
+    /// Opens the next block on `flat`, the state after this block.
     pub(crate) fn open<'a>(
         &self,
         config: &ChainConfig,
@@ -57,8 +60,9 @@ impl Tip {
     }
 }
 
-/// What the next block of a chain runs on, without a hold on the chain: that can be read, and its head moved, while the block
-/// runs. To be dropped before the chain takes over a block or goes back, since that changes the state in place.
+/// What the next block of a chain needs, without a borrow of the chain. The chain can be read, and
+/// its head can move, while the block runs. Drop it before the chain takes over a block or rewinds,
+/// because both change the state in place.
 #[derive(Debug)]
 pub struct NextBlock {
     pub(crate) config: ChainConfig,
@@ -73,17 +77,18 @@ impl NextBlock {
         &self.config
     }
 
-    /// The block that it follows.
+    /// The parent.
     pub const fn tip(&self) -> &Tip {
         &self.tip
     }
 
-    /// The state before it.
+    /// The state before the block.
     pub fn flat(&self) -> &FlatState {
         &self.flat
     }
 
-    /// Opens it. What in it looks at the hash of the block before waits until that is known, and so does its end.
+    /// Opens the block. Reading the parent's hash waits until it is known, and so does the end of
+    /// the block.
     pub fn open(
         &self,
         timestamp: u64,

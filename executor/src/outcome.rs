@@ -1,84 +1,49 @@
+//! What executing a block results in, before and after its roots are known.
+
 use alloc::{sync::Arc, vec::Vec};
 use core::mem;
 
 use alloy_consensus::proofs::{calculate_receipt_root, calculate_transaction_root};
-use alloy_primitives::{Address, B256, Bloom};
-use turnpike_protocol::{Header, OutputRoot, Receipt, TxEnvelope};
+use alloy_primitives::{B256, Bloom};
+use turnpike_protocol::{Header, OutputRoot};
 use turnpike_state::{StateDiff, StateRoots};
 
 #[cfg(feature = "std")]
 use crate::BlockTransaction;
-use crate::{BlockTx, SkipReason, Transactions, receipts};
+use crate::{BlockTx, ExecutedTx, Skipped, Transactions, receipts};
 
-/// A transaction that its block holds, with its receipt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExecutedTx {
-    /// The transaction.
-    pub tx: BlockTx,
-    /// Who sent it.
-    pub sender: Address,
-    /// What came of it.
-    pub receipt: Receipt,
-}
-
-/// A transaction that was offered to a block and left no trace in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skipped {
-    /// Its place among all that the block was offered.
-    pub index: usize,
-    /// Its hash.
-    pub hash: B256,
-    /// Why.
-    pub reason: SkipReason,
-}
-
-/// What a block came to since somebody asked last.
-#[derive(Clone, Debug, Default)]
-pub struct SliceOutcome {
-    /// What the block holds, in order.
-    pub executed: Vec<Arc<ExecutedTx>>,
-    /// What it does not hold.
-    pub skipped: Vec<Skipped>,
-}
-
-/// A block that has run, before its state root is known.
+/// An executed block whose state root is not known yet.
 #[derive(Debug)]
 pub struct Executed<T = BlockTx> {
     pub(crate) header: Header,
-    /// What the block holds first, in order, with receipts: what was asked for while it ran.
+    /// The block's first transactions, in order and with receipts: those that were read while the
+    /// block ran.
     pub(crate) completed: Vec<Arc<ExecutedTx>>,
-    /// What the block holds after what was asked for while it ran, in order.
+    /// The block's remaining transactions, in order.
     pub transactions: Transactions<T>,
-    /// What it does not hold.
+    /// Skipped transactions.
     pub skipped: Vec<Skipped>,
-    /// What it changes, in parts: no two change the same account or the same slot.
+    /// Changes, in parts. No two parts change the same account or slot.
     pub overlays: Vec<StateDiff>,
 }
 
-/// A block and all that follows from running it.
+/// A sealed block and everything that follows from its execution.
 #[derive(Clone, Debug)]
 pub struct BlockOutcome {
-    /// The header.
+    /// Header.
     pub header: Header,
-    /// The preimage of the output root after the block; holds the block's hash.
+    /// Preimage of the output root after the block. Contains the block's hash.
     pub output: OutputRoot,
-    /// What the block holds, in order.
+    /// Included transactions, in order.
     pub transactions: Vec<Arc<ExecutedTx>>,
-    /// What it does not hold.
+    /// Skipped transactions.
     pub skipped: Vec<Skipped>,
-    /// What it changed.
+    /// Changes.
     pub diff: StateDiff,
 }
 
-impl ExecutedTx {
-    /// The transaction.
-    pub fn envelope(&self) -> &TxEnvelope {
-        self.tx.envelope()
-    }
-}
-
 impl<T> Executed<T> {
-    /// What the block changes, in one piece.
+    /// The block's changes, joined into one diff.
     pub fn diff(&mut self) -> &mut StateDiff {
         if self.overlays.len() != 1 {
             let joined = StateDiff::join(mem::take(&mut self.overlays));
@@ -90,7 +55,8 @@ impl<T> Executed<T> {
 
 #[cfg(feature = "std")]
 impl<T: BlockTransaction> Executed<T> {
-    /// Whether another run of the same transactions came to the same, apart from what was taken of the two.
+    /// Whether another execution of the same transactions had the same outcome, without the
+    /// transactions that were already taken.
     pub(crate) fn is_same(&mut self, other: &mut Self) -> bool {
         self.diff().sort();
         other.diff().sort();
@@ -101,9 +67,10 @@ impl<T: BlockTransaction> Executed<T> {
 }
 
 impl Executed {
-    /// The sender of the block's last transaction, if that is a user's: deposits come first in a block.
+    /// The sender of the block's last transaction, if a user sent it. Deposits come first in a
+    /// block.
     #[cfg(feature = "std")]
-    pub fn last_user(&self) -> Option<Address> {
+    pub fn last_user(&self) -> Option<alloy_primitives::Address> {
         let (tx, sender) = match self.transactions.last() {
             Some(last) => (&last.tx, last.sender),
             None => self.completed.last().map(|last| (&last.tx, last.sender))?,
@@ -118,21 +85,21 @@ impl Executed {
         completed
     }
 
-    /// Completes all receipts, on the threads of a pool where that is worth it.
+    /// Completes all receipts, on the pool's threads where that pays.
     #[cfg(feature = "std")]
     pub(crate) fn complete_receipts_on(&mut self, pool: Option<&rayon::ThreadPool>) {
         let rest = mem::take(&mut self.transactions);
         receipts::complete_on(pool, &mut self.completed, rest, self.header.base_fee_per_gas);
     }
 
-    /// Gas that the block used.
+    /// Gas used.
     #[cfg(feature = "std")]
     pub(crate) fn gas_used(&self) -> u64 {
         let rest = self.transactions.iter().map(|tx| tx.gas_used);
         receipts::gas_used(&self.completed) + rest.sum::<u64>()
     }
 
-    /// Completes the header with the roots of the state after the block.
+    /// Completes the header with the state roots after the block.
     pub fn seal(mut self, roots: StateRoots) -> BlockOutcome {
         let rest = mem::take(&mut self.transactions);
         receipts::complete(&mut self.completed, rest, self.header.base_fee_per_gas);
@@ -140,7 +107,7 @@ impl Executed {
         self.seal_with(roots, lists)
     }
 
-    /// The same where all receipts are complete and the other roots are known.
+    /// Seals the block when all receipts are complete and all roots are known.
     pub(crate) fn seal_with(mut self, roots: StateRoots, lists: ListRoots) -> BlockOutcome {
         let diff = mem::take(self.diff());
         let Self { mut header, completed: transactions, skipped, .. } = self;
@@ -155,7 +122,7 @@ impl Executed {
     }
 }
 
-/// The roots of what a block holds.
+/// Roots of a block's transactions and receipts.
 pub(crate) struct ListRoots {
     pub(crate) transactions: B256,
     pub(crate) receipts: B256,
@@ -177,7 +144,7 @@ fn receipts_root(executed: &[Arc<ExecutedTx>]) -> B256 {
     calculate_receipt_root(&receipts)
 }
 
-/// The output root's preimage after the block with this header.
+/// Preimage of the output root after the block with this header.
 pub(crate) fn output_of(header: &Header, roots: StateRoots) -> OutputRoot {
     OutputRoot {
         state_root: roots.state_root,

@@ -1,4 +1,4 @@
-//! Receipts: made once, when it is known what came before a transaction in its block.
+//! Receipts. Each is built once, when the gas of all earlier transactions in the block is known.
 
 use alloc::{sync::Arc, vec::Vec};
 
@@ -20,11 +20,12 @@ use crate::{ExecutedTx, Included, Transactions};
 /// Version of a deposit's receipt encoding (the OP stack's Canyon).
 const DEPOSIT_RECEIPT_VERSION: u64 = 1;
 
-/// Fewer receipts than this are not worth a thread.
+/// Minimum number of receipts per task. Fewer are not worth a thread.
 #[cfg(feature = "std")]
 const TASK_RECEIPTS: usize = 128;
 
-/// Completes the receipts of transactions that follow those in `executed`, and puts them there. `base_fee` is the block's.
+/// Completes the receipts of `transactions`, which follow those in `executed`, and appends them.
+/// `base_fee` is the block's.
 pub(crate) fn complete(
     executed: &mut Vec<Arc<ExecutedTx>>,
     transactions: Transactions,
@@ -38,7 +39,7 @@ pub(crate) fn complete(
     }
 }
 
-/// [`complete`] on the threads of a pool, where that is worth it.
+/// [`complete`] on the threads of a pool, where that pays.
 #[cfg(feature = "std")]
 pub(crate) fn complete_on(
     pool: Option<&ThreadPool>,
@@ -61,13 +62,14 @@ pub(crate) fn complete_on(
     });
 }
 
-/// Gas that transactions used, and all that came before them in the block.
+/// Cumulative gas after these transactions.
 pub(crate) fn gas_used(executed: &[Arc<ExecutedTx>]) -> u64 {
     executed.last().map_or(0, |tx| tx.receipt.envelope.cumulative_gas_used())
 }
 
 impl Included {
-    /// Completes the receipt. `base_fee` is the block's, `cumulative_gas_used` includes this transaction's.
+    /// Completes the receipt. `base_fee` is the block's, and `cumulative_gas_used` includes this
+    /// transaction's gas.
     fn into_executed(self, base_fee: Option<u64>, cumulative_gas_used: u64) -> ExecutedTx {
         let Self { tx, sender, nonce, is_success, gas_used, logs, l1_fee } = self;
         let envelope = tx.envelope();
@@ -85,7 +87,7 @@ impl Included {
     }
 }
 
-/// A receipt in the form that its hash is of. `nonce` is the sender's before the transaction.
+/// A receipt in its consensus encoding. `nonce` is the sender's before the transaction.
 fn receipt_envelope(
     is_success: bool,
     cumulative_gas_used: u64,

@@ -1,3 +1,5 @@
+//! Executes single transactions: the part that the reference executor and lanes share.
+
 use alloc::{string::ToString as _, vec::Vec};
 use core::cell::RefCell;
 
@@ -21,19 +23,20 @@ use crate::DeferredHash;
 use crate::{
     BlockContext, BlockTransaction, ChainSpec, ExecutionError, FeeRule, SkipReason,
     base::ViewError,
-    env::{EvmContext, TurnpikeEvm, evm},
-    handler::{TransactionHandler, TxRules},
+    evm::{TurnpikeEvm, evm},
+    evm_context::EvmContext,
+    handler::TransactionHandler,
     keccak::INPUT_BYTES,
+    plain_transfer::{PlainTransfer, TRANSFER_GAS},
     profile::{Call, ObservedRun, Predictions, Profiles},
-    transaction::rules,
-    transfer::{PlainTransfer, TRANSFER_GAS},
+    rules::{TxRules, rules},
 };
 
-/// Runs transactions, each on the state that those before it left: an EVM over a block state, with what a chain's rules add
-/// to revm's. Knows nothing of a block but its context.
+/// Executes transactions one after the other on a block state: an EVM with the chain's rules. Of
+/// the block it knows only the context.
 pub(crate) struct Runner<S: StateView> {
     pub(crate) evm: TurnpikeEvm<S>,
-    /// What is known of functions, if this is where it is learned.
+    /// Profiles of functions, where transactions are learned from.
     pub(crate) profiles: Option<Profiles>,
     predictions: Predictions,
     addresses: Vec<Address>,
@@ -43,7 +46,7 @@ pub(crate) struct Runner<S: StateView> {
     l1_fee: Option<L1Fee>,
 }
 
-/// What running a transaction came to.
+/// Outcome of a transaction.
 #[derive(Clone, Debug)]
 pub(crate) struct TxOutcome {
     pub(crate) sender: Address,
@@ -54,19 +57,19 @@ pub(crate) struct TxOutcome {
     pub(crate) l1_fee: U256,
 }
 
-/// Why a transaction did not run.
+/// Why a transaction was not executed.
 pub(crate) enum TxError<S: StateView> {
-    /// It is invalid at its turn, and changed nothing.
+    /// It is invalid at its turn and changed nothing.
     Skip(SkipReason),
-    /// The block is worth nothing any more.
+    /// Execution failed. The block has to be dropped.
     Fatal(ExecutionError<S::Error>),
 }
 
-/// Kept in a slot in place of a hash that is not known yet: no hash, and not zero.
+/// Stands in a slot for a hash that is not known yet. It is not zero, and no hash.
 #[cfg(feature = "std")]
 const NO_HASH: B256 = B256::repeat_byte(0xff);
 
-/// Transactions whose accounts are asked for together.
+/// Transactions whose accounts are prefetched together.
 pub(crate) const LOOK_AHEAD: usize = 64;
 
 /// Type of a blob transaction (EIP-4844).
@@ -97,7 +100,7 @@ impl<S: StateView> Runner<S> {
         })
     }
 
-    /// Records the parent's hash where the chain keeps those (EIP-2935).
+    /// Records the parent's hash where the chain keeps it (EIP-2935).
     pub(crate) fn record_parent_hash(
         &mut self,
         hash: B256,
@@ -110,8 +113,8 @@ impl<S: StateView> Runner<S> {
             .map_err(fatal)
     }
 
-    /// [`Self::record_parent_hash`] of a hash that need not be known before somebody looks at the slot. Waits for it if the
-    /// contract could make anything else of it than to keep it.
+    /// [`Self::record_parent_hash`] with a hash that is read only when the slot is. If the history
+    /// contract's code is not the standard one, this waits for the hash.
     #[cfg(feature = "std")]
     pub(crate) fn record_deferred_hash(
         &mut self,
@@ -127,8 +130,8 @@ impl<S: StateView> Runner<S> {
         Ok(())
     }
 
-    /// Computes and fetches what these transactions, which are about to run, are likely to look up: so the waits for
-    /// memory overlap.
+    /// Predicts and prefetches what the next transactions are likely to read, so that their memory
+    /// accesses overlap.
     pub(crate) fn look_ahead<T: BlockTransaction>(&mut self, ahead: &[T]) {
         self.fetch_accounts(ahead);
         let Some(profiles) = &self.profiles else { return };
@@ -147,7 +150,7 @@ impl<S: StateView> Runner<S> {
         self.predictions = predictions;
     }
 
-    /// Fetches slots, and has hashes at hand.
+    /// Prefetches slots and stores hashes in the memo.
     pub(crate) fn fetch_slots<'h>(
         &mut self,
         slots: impl Iterator<Item = (Address, U256)>,
@@ -159,7 +162,7 @@ impl<S: StateView> Runner<S> {
         self.evm.ctx.journaled_state.prefetch_slots(&self.slots);
     }
 
-    /// Fetches the accounts that transactions name.
+    /// Prefetches the accounts that transactions name.
     pub(crate) fn fetch_accounts<T: BlockTransaction>(&mut self, ahead: &[T]) {
         self.addresses.clear();
         self.addresses.extend(ahead.iter().filter_map(|tx| tx.sender().ok()));
@@ -167,7 +170,7 @@ impl<S: StateView> Runner<S> {
         self.evm.ctx.journaled_state.prefetch(&self.addresses);
     }
 
-    /// Runs a transaction, which may ask for so much gas. A deposit is never skipped.
+    /// Executes a transaction that may ask for at most `gas_remaining`. A deposit is never skipped.
     pub(crate) fn run<T: BlockTransaction>(
         &mut self,
         tx: &T,
@@ -220,7 +223,7 @@ impl<S: StateView> Runner<S> {
         }
     }
 
-    /// Whether something is to be learned from a call's run.
+    /// Whether profiles can learn from a call.
     fn is_curious(&mut self, call: Call<'_>) -> bool {
         let Self { evm, profiles: Some(profiles), .. } = self else { return false };
         let block_state = RefCell::new(&mut evm.ctx.journaled_state);
@@ -228,13 +231,13 @@ impl<S: StateView> Runner<S> {
             && profiles.is_curious(call, |address| block_state.borrow_mut().has_code(address))
     }
 
-    /// Has the next transaction observed.
+    /// Observes the next transaction.
     pub(crate) fn watch(&mut self) {
         self.evm.ctx.chain.watched = Some(Vec::new());
         self.evm.ctx.journaled_state.watch();
     }
 
-    /// Learns from a call that was observed, if it succeeded.
+    /// Learns from an observed call, if it succeeded.
     fn learn(
         &mut self,
         call: Call<'_>,
@@ -252,7 +255,8 @@ impl<S: StateView> Runner<S> {
         }
     }
 
-    /// Runs a transaction without an interpreter if it is plainly a valid transfer: says whether it did.
+    /// Executes a plain transfer without the interpreter. Returns false if it is not certainly
+    /// valid.
     fn transfer(
         &mut self,
         sender: Address,
@@ -297,7 +301,7 @@ fn ran(
     TxOutcome { sender, nonce, is_success, gas_used, logs, l1_fee }
 }
 
-/// What is left once a transaction's own faults are ruled out.
+/// Maps an error that is not the transaction's own.
 pub(crate) fn fatal<E: core::error::Error + Send + Sync + 'static>(
     error: EVMError<ViewError<E>>,
 ) -> ExecutionError<E> {

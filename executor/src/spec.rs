@@ -1,24 +1,26 @@
+//! The rules in which chains differ.
+
 use revm::primitives::hardfork::SpecId;
 use turnpike_protocol::{
     ChainConfig,
     predeploys::{BASE_FEE_VAULT, L1_FEE_VAULT, SEQUENCER_FEE_VAULT},
 };
 
-/// What differs between the chains that one state transition runs: Turnpike's own, and Ethereum's by any of its forks,
-/// which is what public tests are written for.
+/// The rules in which chains differ: Turnpike's own, and Ethereum's at each fork, which public test
+/// suites need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainSpec {
     /// EIP-155 chain id.
     pub chain_id: u64,
     /// The hard fork in force, up to Osaka.
     pub fork: SpecId,
-    /// Where fees go.
+    /// Who receives fees.
     pub fees: FeeRule,
-    /// Types of transaction that are taken, deposits apart.
+    /// Accepted transaction types, besides deposits.
     pub transactions: TransactionTypes,
-    /// The most gas a transaction may ask for, where the fork itself does not say (EIP-7825).
+    /// Maximum gas limit of a transaction, unless the fork sets it (EIP-7825).
     pub transaction_gas_limit_max: Option<u64>,
-    /// A precompile call that would cost more gas runs out of gas instead.
+    /// A precompile call that costs more gas runs out of gas instead.
     pub precompile_gas_max: u64,
     /// A precompile call with more input runs out of gas instead.
     pub precompile_input_bytes_max: u64,
@@ -26,31 +28,33 @@ pub struct ChainSpec {
     pub records_parent_hash: bool,
 }
 
-/// Where a transaction's fees go.
+/// Who receives a transaction's fees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeeRule {
-    /// Base fee, priority fee and L1 data fee each to a vault.
+    /// Base fee, priority fee and L1 data fee each go to a vault.
     Vaults,
-    /// Priority fee to the block's beneficiary; the base fee is burnt, and there is no L1 data fee.
+    /// The priority fee goes to the block's beneficiary, and the base fee is burned. There is no L1
+    /// data fee.
     Beneficiary,
 }
 
 /// A set of transaction types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransactionTypes {
-    /// Blob transactions (EIP-4844). The other types come and go with the fork.
+    /// Blob transactions (EIP-4844). The fork decides about the other types.
     pub blobs: bool,
 }
 
-/// The newest hard fork that revm and Ethereum's mainnet have in common: in force on Turnpike from genesis on.
+/// The newest hard fork that both revm and Ethereum's mainnet have. Turnpike has it from genesis
+/// on.
 pub(crate) const FORK: SpecId = SpecId::OSAKA;
 
-/// The recipients of fees under [`FeeRule::Vaults`]: base fee, priority fee, L1 data fee.
+/// Recipients of fees under [`FeeRule::Vaults`]: base fee, priority fee, L1 data fee.
 pub(crate) const VAULTS: [alloy_primitives::Address; 3] =
     [BASE_FEE_VAULT, SEQUENCER_FEE_VAULT, L1_FEE_VAULT];
 
 impl ChainSpec {
-    /// A Turnpike chain.
+    /// The rules of a Turnpike chain.
     pub const fn turnpike(config: &ChainConfig) -> Self {
         Self {
             chain_id: config.chain_id,
@@ -64,7 +68,7 @@ impl ChainSpec {
         }
     }
 
-    /// Ethereum by the rules of one of its forks, without block rewards and system calls.
+    /// Ethereum's rules at a fork, without block rewards and system calls.
     pub const fn ethereum(chain_id: u64, fork: SpecId) -> Self {
         Self {
             chain_id,

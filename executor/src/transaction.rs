@@ -1,54 +1,57 @@
+//! What the executor needs of a transaction.
+
 use alloc::sync::Arc;
 
 use alloy_consensus::Transaction as _;
 use alloy_eips::eip2930::AccessList;
 use alloy_primitives::{Address, B256};
 use revm::context::TxEnv;
-use turnpike_protocol::{EcrecoverInput, L1Fee, SignatureError, SignedTx, TxEnvelope};
+use turnpike_protocol::{EcrecoverInput, SignatureError, SignedTx, TxEnvelope};
 
-use crate::{PlainTransfer, SkipReason, env::tx_env, handler::TxRules};
+use crate::{PlainTransfer, SkipReason, env::tx_env};
 
-/// What the state transition needs to know of a transaction.
+/// What the executor needs of a transaction.
 pub trait BlockTransaction {
-    /// Who sends it.
+    /// Sender.
     fn sender(&self) -> Result<Address, SkipReason>;
 
-    /// The transaction in revm's form, sent by `sender`. Who signed its authorizations (EIP-7702) is found out by
-    /// `recover`, which computes [`turnpike_protocol::ecrecover`].
+    /// The transaction as revm takes it, sent by `sender`. `recover` recovers the signers of
+    /// EIP-7702 authorizations and computes [`turnpike_protocol::ecrecover`].
     fn tx_env(
         &self,
         sender: Address,
         recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
     ) -> TxEnv;
 
-    /// The account that it calls or pays, and with what, if it is not a creation.
+    /// Callee and input. `None` for a creation.
     fn call(&self) -> Option<(Address, &[u8])>;
 
-    /// The same, if it only carries ether.
+    /// The transaction as a plain transfer, if it only carries ether.
     fn plain_transfer(&self) -> Option<PlainTransfer>;
 
-    /// Gas it may use.
+    /// Gas limit.
     fn gas_limit(&self) -> u64;
 
-    /// The accounts and slots that it declares (EIP-2930), if it has such a list.
+    /// The accounts and slots of its access list (EIP-2930), if it has one.
     fn access_list(&self) -> Option<&AccessList>;
 
-    /// Its hash.
+    /// Hash.
     fn hash(&self) -> B256;
 
-    /// The wei it creates for its sender, if it is a deposit: paid for on L1, never skipped.
+    /// Wei minted for the sender, if it is a deposit. Deposits were paid for on L1 and are never
+    /// skipped.
     fn mint(&self) -> Option<u128>;
 
-    /// Its size, as the L1 data fee sees it.
+    /// Size on which the L1 data fee is charged.
     fn data_size(&self) -> u64;
 }
 
 /// A transaction of a Turnpike block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockTx {
-    /// From L1's queue.
+    /// A deposit from L1.
     Deposit(Arc<TxEnvelope>),
-    /// A user's.
+    /// A user's transaction.
     User(SignedTx),
 }
 
@@ -109,17 +112,6 @@ impl BlockTransaction for BlockTx {
         match self {
             Self::Deposit(_) => 0,
             Self::User(tx) => tx.data_size(),
-        }
-    }
-}
-
-/// The rules by which a transaction runs.
-pub(crate) fn rules(tx: &impl BlockTransaction, l1_fee: Option<&L1Fee>) -> TxRules {
-    match tx.mint() {
-        Some(mint) => TxRules::Deposit { mint },
-        None => {
-            let l1_fee = l1_fee.map(|fee| fee.of_size(tx.data_size())).unwrap_or_default();
-            TxRules::User { l1_fee }
         }
     }
 }

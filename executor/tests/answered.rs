@@ -1,4 +1,4 @@
-//! Blocks whose precompile calls and authorities are answered by the source of their witness: what the proof does.
+//! Blocks whose precompile results and authorities come from the witness, as in the proof program.
 
 use alloy_consensus::{
     SignableTransaction, Transaction as _, TxEip1559, TxEip7702, crypto::secp256k1::sign_message,
@@ -20,15 +20,16 @@ const KEY: B256 =
 const ELSEWHERE: Address = Address::repeat_byte(0xee);
 const GWEI: u128 = 1_000_000_000;
 
-/// Creation code of a contract that calls the address in the first word of its input with the rest of it. It keeps in
-/// slot 0 whether that succeeded, and in slot 1 the hash of what it returned.
+/// Creation code of a contract that calls the address in the first word of its input with the rest
+/// of the input. It stores in slot 0 whether the call succeeded, and in slot 1 the hash of the
+/// return data.
 const CALLER: [u8; 51] = hex!(
     "6027600c60003960276000f3"
     "6020360380602060003760006000826000600035 5afa600055"
     "3d600060003e3d60002060015500"
 );
 
-/// A witness that answers precompile calls, and with what.
+/// A witness that also answers precompile calls.
 struct Answers<F> {
     witness: Witness,
     answer: F,
@@ -80,8 +81,8 @@ fn input(chain: &Chain, transactions: Vec<SignedTx>) -> BlockInput {
     BlockInput { number, timestamp, origin, deposits: Vec::new(), transactions }
 }
 
-/// A chain with the contract, and the block that calls every precompile with a good and a bad input, runs out of gas in
-/// one and delegates an account.
+/// A chain with the contract, and a block that calls every precompile with valid and invalid
+/// inputs, runs out of gas once and delegates an account.
 fn scene() -> (Chain, BlockInput, Address) {
     let mut chain = Chain::from_genesis(&Genesis::dev());
     let deployed = chain.execute(&input(&chain, vec![sign(call(0, TxKind::Create, CALLER))]));
@@ -119,7 +120,7 @@ fn scene() -> (Chain, BlockInput, Address) {
 }
 
 #[test]
-fn answers_take_the_place_of_computation() {
+fn witness_answers_replace_precompile_computation() {
     let (mut chain, block, contract) = scene();
     let mut source = Answers {
         witness: witness(&chain, &block, contract),
@@ -134,7 +135,7 @@ fn answers_take_the_place_of_computation() {
     assert_eq!(proven.header, full.header);
     assert_eq!(proven.transactions, full.transactions);
     assert_eq!(full.skipped, []);
-    // Each precompile of the oracle; ecrecover for the authority too.
+    // Every oracle precompile is asked, ecrecover for the authority too.
     let mut asked = source.asked.clone();
     asked.sort_unstable();
     asked.dedup();
@@ -142,9 +143,9 @@ fn answers_take_the_place_of_computation() {
     assert_eq!(source.asked.last(), Some(&Address::with_last_byte(1)));
 }
 
-/// The answers are believed: nothing is computed beside them.
+/// The answers are trusted: nothing is computed beside them.
 #[test]
-fn other_answers_make_another_block() {
+fn false_witness_answers_change_the_block() {
     let (mut chain, block, contract) = scene();
     let answer = |address: &Address, input: &[u8]| match precompile_outcome(address, input)? {
         PrecompileOutcome::Output(_) if *address == Address::with_last_byte(1) => {
@@ -162,7 +163,7 @@ fn other_answers_make_another_block() {
     assert_ne!(proven.header, chain.execute(&block).expect("full state").header);
 }
 
-/// The part of the state that the scene touches, however its calls are answered.
+/// The state that the block accesses, whatever the answers.
 fn witness(chain: &Chain, block: &BlockInput, contract: Address) -> Witness {
     let flat = chain.state().flat();
     let mut touched = Touched::default();

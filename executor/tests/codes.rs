@@ -1,4 +1,4 @@
-//! A block that reads more code than is kept comes out as if all were kept.
+//! A block that reads more code than is kept has the same outcome as if all code were kept.
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, hex};
@@ -9,14 +9,15 @@ const KEY: B256 =
     B256::new(hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"));
 const SENDER: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 
-/// Adds up EXTCODESIZE of the addresses from the first word of its input to before the second, and keeps the sum in slot 0.
+/// Sums EXTCODESIZE of the addresses from the first word of its input up to, but not including, the
+/// second, and stores the sum in slot 0.
 const READER: [u8; 23] = hex!("5f355f 5b813b0190600101908160203511600357 5f5500");
 const READER_AT: Address = Address::repeat_byte(0xea);
 
 /// Creation code of a contract that counts its calls in slot 0.
 const COUNTER: [u8; 16] = hex!("67 60015f54015f5500 5f52 60086018f3");
 
-/// Each has a code of its own, and all have more than is kept after a transaction.
+/// Accounts with different codes, together larger than what is kept after a transaction.
 const LARGE: u64 = 1_400;
 const LARGE_BYTES: usize = 24_576;
 const LARGE_FROM: u64 = 1 << 40;
@@ -69,7 +70,7 @@ fn block() -> BlockInput {
 }
 
 #[test]
-fn codes_are_read_again() {
+fn dropped_codes_are_read_again() {
     for mode in [Mode::Sequential, Mode::Parallel] {
         let mut chain = Chain::from_genesis(&genesis());
         chain.set_engine(Engine::new(EngineConfig { mode, ..EngineConfig::default() }));

@@ -1,8 +1,9 @@
-//! Blocks of random transactions between random contracts, on our block state and on plain revm: same status, gas, logs
-//! and state. The programs do what block states get wrong: destroy and make again, call back, revert, delegate, touch.
+//! Random transactions between random contracts, on the block state and on plain revm: status, gas,
+//! logs and state are equal. The programs do what breaks block states: destroy and create again,
+//! call back, revert, delegate, touch.
 //!
-//! Each case is its seed: `TURNPIKE_SEED=<hex>` tries that one, `TURNPIKE_CASES=<n>` so many, `TURNPIKE_LONG=1` a
-//! hundred times as many.
+//! Each case is its seed: `TURNPIKE_SEED=<hex>` runs that one, `TURNPIKE_CASES=<n>` sets the number
+//! of cases, `TURNPIKE_LONG=1` runs a hundred times as many.
 
 mod random;
 
@@ -24,18 +25,18 @@ use turnpike_state::{Account, NodeState};
 
 use random::{BASE_FEE, CHAIN_ID, FORKS, Genesis, Rng, Rules, Tx, World, for_each_seed, minimize};
 
-/// Blocks that are tried: some hundreds of thousands when there is time.
+/// Number of random blocks.
 const CASES: u64 = 8_000;
 
-/// Number of the block that runs.
+/// Number of the block that is executed.
 const NUMBER: u64 = 10;
 
 type State = BTreeMap<Address, (u64, U256, B256, BTreeMap<U256, U256>)>;
 
-/// What a transaction came to; nothing, if it was refused.
+/// Outcome of a transaction. `None` if it was skipped.
 type TxResult = Option<(bool, u64, Vec<Log>)>;
 
-/// A block and what it runs on.
+/// A block's fork, beneficiary and genesis.
 #[derive(Debug)]
 struct Case {
     fork: SpecId,
@@ -57,7 +58,7 @@ fn header(coinbase: Address) -> Header {
 
 fn ours(case: &Case, transactions: &[Tx]) -> (Vec<TxResult>, NodeState) {
     let (mut state, _) = NodeState::from_genesis(&case.genesis.to_diff());
-    // Those of revm's empty database.
+    // The hashes of revm's empty database.
     let hashes = (0..NUMBER).map(|number| (number, keccak256(number.to_string()))).collect();
     let context = BlockContext {
         header: header(case.coinbase),
@@ -71,7 +72,7 @@ fn ours(case: &Case, transactions: &[Tx]) -> (Vec<TxResult>, NodeState) {
         block.execute_all(transactions).expect("full state");
         block.finish().expect("full state")
     };
-    // Memory is what blocks share: this one's is dirty from another.
+    // Blocks share memory. This block's memory is dirty from another one.
     let mut other: Vec<Tx> = transactions.iter().rev().cloned().collect();
     number(&mut other);
     let (_, dirty) = run(Workspace::default(), other);
@@ -144,7 +145,7 @@ fn theirs(case: &Case, transactions: &[Tx]) -> (Vec<TxResult>, State) {
     (results, state.collect())
 }
 
-/// Sets nonces as they will be if everything is valid, so that most transactions are.
+/// Sets nonces as if every transaction is valid, so that most are.
 fn number(transactions: &mut [Tx]) {
     let mut next = BTreeMap::new();
     for tx in transactions {
@@ -167,7 +168,7 @@ fn compare(case: &Case, transactions: &[Tx]) -> Result<(), String> {
             return Err(format!("{address}: expected {theirs:?}, got {account:?}"));
         }
         let slots: BTreeMap<_, _> = our_state.flat().slots_of(&address).collect();
-        // An account that is gone may leave slots in a cache, but none in a state.
+        // A destroyed account may leave slots in revm's cache, but none in a state.
         if !theirs.is_empty() && slots != storage {
             return Err(format!("storage of {address}: expected {storage:?}, got {slots:?}"));
         }
@@ -176,8 +177,8 @@ fn compare(case: &Case, transactions: &[Tx]) -> Result<(), String> {
 }
 
 #[test]
-fn a_block_is_what_plain_revm_makes_of_its_transactions() {
-    let test = "differential a_block_is_what_plain_revm_makes_of_its_transactions";
+fn block_equals_plain_revm() {
+    let test = "differential block_equals_plain_revm";
     for_each_seed(test, CASES, |seed| {
         let mut rng = Rng::new(seed);
         let fork = rng.pick(&FORKS);

@@ -1,7 +1,8 @@
-//! Blocks come out as the reference executor's even if what must not happen happens: lanes panic or cannot go on, predictions are
-//! wrong, lanes come out wrong in shadow mode. It is counted, and logged.
+//! Under faults that must not happen, blocks still equal the reference executor's, and the faults
+//! are counted and logged: lanes panic or fail, predictions are wrong, lanes have a wrong outcome
+//! in shadow mode.
 //!
-//! The faults are made by `turnpike_executor::faults`, one at a time.
+//! `turnpike_executor::faults` injects one fault at a time.
 
 #[path = "parallel/compare.rs"]
 #[allow(dead_code, reason = "a test uses a part")]
@@ -35,7 +36,7 @@ const IN_ORDER: &str = "DEBUG executing the wave sequentially";
 const AGAIN: &str = "DEBUG lanes conflict, executing them again";
 const MISMATCH: &str = "ERROR parallel outcome differs, keeping the reference outcome";
 
-/// Panics on purpose are not told.
+/// Suppresses the messages of deliberate panics.
 fn hush() {
     static HUSHED: Once = Once::new();
     HUSHED.call_once(|| {
@@ -48,8 +49,8 @@ fn hush() {
     });
 }
 
-/// Runs random blocks of both families under a fault, all of which have to be the reference executor's. Returns what was counted and
-/// logged, script by script.
+/// Executes random blocks of both families under a fault and compares them with the reference
+/// executor's. Returns counters and log lines per script.
 fn run_with(fault: Fault, mode: Mode) -> Vec<(EngineCounters, Vec<String>)> {
     hush();
     let run = |seed: u64| {
@@ -64,7 +65,7 @@ fn run_with(fault: Fault, mode: Mode) -> Vec<(EngineCounters, Vec<String>)> {
     (0..SCRIPTS).map(run).collect()
 }
 
-/// Sees that something was counted, and logged as often.
+/// Asserts that something was counted, and logged as often.
 fn assert_told(
     runs: &[(EngineCounters, Vec<String>)],
     counter: fn(&EngineCounters) -> u64,
@@ -77,13 +78,13 @@ fn assert_told(
     assert!(scripts > runs.len() / 2, "only {scripts} scripts show it");
 }
 
-/// Sees that no wave of several transactions ran in lanes: in each, one fails.
+/// Asserts that no wave of several transactions ran in lanes, because one lane of each fails.
 fn assert_no_lanes(runs: &[(EngineCounters, Vec<String>)]) {
     assert!(runs.iter().all(|(counters, _)| counters.in_lanes == counters.lanes));
 }
 
 #[test]
-fn a_lane_that_panics_once_is_run_in_order() {
+fn lane_that_panics_once_runs_sequentially() {
     let runs = run_with(Fault::LanePanicsOnce, Mode::Parallel);
     assert_told(&runs, |counters| counters.panics, PANICKED);
     assert!(runs.iter().all(|(counters, _)| counters.panics <= 1));
@@ -91,7 +92,7 @@ fn a_lane_that_panics_once_is_run_in_order() {
 }
 
 #[test]
-fn lanes_that_always_panic_are_run_in_order() {
+fn lanes_that_always_panic_run_sequentially() {
     let runs = run_with(Fault::LanePanics, Mode::Parallel);
     assert_told(&runs, |counters| counters.panics, PANICKED);
     assert!(runs.iter().any(|(counters, _)| counters.panics > 1));
@@ -99,7 +100,7 @@ fn lanes_that_always_panic_are_run_in_order() {
 }
 
 #[test]
-fn lanes_that_cannot_go_on_are_run_in_order() {
+fn failing_lanes_run_sequentially() {
     let runs = run_with(Fault::LaneFails, Mode::Parallel);
     let in_order = |counters: &EngineCounters| counters.lane_errors;
     assert_told(&runs, in_order, &format!("{IN_ORDER} reason=Error"));
@@ -107,11 +108,11 @@ fn lanes_that_cannot_go_on_are_run_in_order() {
 }
 
 #[test]
-fn predicting_that_panics_has_blocks_run_in_order() {
+fn panicking_prediction_makes_blocks_run_sequentially() {
     assert_told(&run_with(Fault::PredictPanics, Mode::Parallel), |c| c.panics, PANICKED);
 }
 
-/// Sees that lanes touched each other, which was counted and logged, and that no more was amiss.
+/// Asserts that conflicts were counted and logged, and that nothing else was wrong.
 fn assert_conflicts(fault: Fault) {
     let runs = run_with(fault, Mode::Parallel);
     let mut conflicts = 0;
@@ -153,7 +154,7 @@ fn shadow_mode_counts_mismatches_and_keeps_the_reference_outcome() {
 }
 
 #[test]
-fn shadow_mode_sees_no_difference_in_what_the_engine_gets_over() {
+fn shadow_mode_sees_no_mismatch_after_recovered_faults() {
     for fault in [Fault::LanePanics, Fault::LaneFails, Fault::PredictPanics, Fault::PredictReads] {
         for (counters, lines) in run_with(fault, Mode::Shadow) {
             assert!(counters.shadowed > 0);

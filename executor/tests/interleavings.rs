@@ -1,8 +1,8 @@
-//! What the engine's workers share without a lock, in every order in which threads can take their steps and with every
-//! value that the memory model lets them see (by loom).
+//! Model-checks the engine's lock-free structures with loom: every order of the threads' steps, and
+//! every value that the memory model allows.
 //!
-//! The files are those of the engine; here they find loom's atomics in `super::sync`. In [`torn`] they find atomics whose
-//! changes take two steps, so that the same checks have to fail.
+//! The tests compile the engine's own files, which find loom's atomics in `super::sync`. In
+//! [`torn`] they find atomics that change in two steps, so the same checks have to fail.
 #![allow(clippy::duplicate_mod, reason = "the same files over other atomics")]
 
 #[path = "../src/parallel/disjoint_sets.rs"]
@@ -125,7 +125,7 @@ macro_rules! implement {
 implement!(disjoint_sets::DisjointSets, work_queue::WorkQueue);
 implement!(torn::disjoint_sets::DisjointSets, torn::work_queue::WorkQueue);
 
-/// Runs one thread for each of these, and all to the end.
+/// Runs one thread per item, all to the end.
 fn run_all<I: Send + 'static, R: 'static>(
     inputs: Vec<I>,
     work: impl Fn(I) -> R + Clone + Send + Sync + 'static,
@@ -138,7 +138,7 @@ fn run_all<I: Send + 'static, R: 'static>(
     threads.into_iter().map(|thread| thread.join().expect("no thread panics")).collect()
 }
 
-/// Has threads join numbers, each its pairs, and asks for the roots.
+/// Lets each thread join its pairs, and checks the roots.
 fn check_joins<U: Sets, const THREADS: usize>(
     joins: [&'static [Pair]; THREADS],
     roots: &'static [u32],
@@ -158,7 +158,7 @@ fn check_joins<U: Sets, const THREADS: usize>(
     });
 }
 
-/// Has threads take all there is.
+/// Lets threads take all numbers.
 fn check_takes<Q: Numbers>(takers: usize, parts: usize) {
     model(move || {
         let queue = Arc::new(Q::new(parts));
@@ -176,14 +176,14 @@ fn check_takes<Q: Numbers>(takers: usize, parts: usize) {
 }
 
 #[test]
-fn joins_of_the_same_roots_are_not_lost() {
+fn concurrent_joins_of_the_same_roots_are_not_lost() {
     check_joins::<disjoint_sets::DisjointSets, _>([&[(0, 2)], &[(1, 2)]], &[0, 0, 0]);
     check_joins::<disjoint_sets::DisjointSets, _>([&[(1, 2)], &[(0, 1)]], &[0, 0, 0]);
     check_joins::<disjoint_sets::DisjointSets, _>([&[(0, 3)], &[(1, 3)], &[(2, 3)]], &[0, 0, 0, 0]);
 }
 
 #[test]
-fn joins_along_a_chain_meet() {
+fn concurrent_joins_along_a_chain_meet() {
     check_joins::<disjoint_sets::DisjointSets, _>([&[(2, 3), (1, 2)], &[(0, 1)]], &[0, 0, 0, 0]);
     check_joins::<disjoint_sets::DisjointSets, _>(
         [&[(3, 4), (2, 3)], &[(0, 1), (1, 2)]],
@@ -192,12 +192,12 @@ fn joins_along_a_chain_meet() {
 }
 
 #[test]
-fn sets_that_nobody_joins_stay_apart() {
+fn sets_without_a_join_stay_apart() {
     check_joins::<disjoint_sets::DisjointSets, _>([&[(0, 2)], &[(1, 3)]], &[0, 1, 0, 1]);
 }
 
 #[test]
-fn a_part_is_taken_once_and_none_is_lost() {
+fn every_part_is_taken_exactly_once() {
     for (takers, parts) in [(2, 3), (3, 2), (3, 3)] {
         check_takes::<work_queue::WorkQueue>(takers, parts);
     }
@@ -205,12 +205,12 @@ fn a_part_is_taken_once_and_none_is_lost() {
 
 #[test]
 #[should_panic(expected = "[[(0, 2)], [(1, 2)]]")]
-fn joins_in_two_steps_are_seen_to_be_lost() {
+fn model_checker_finds_joins_lost_by_torn_updates() {
     check_joins::<torn::disjoint_sets::DisjointSets, _>([&[(0, 2)], &[(1, 2)]], &[0, 0, 0]);
 }
 
 #[test]
 #[should_panic(expected = "assertion `left == right` failed")]
-fn parts_taken_in_two_steps_are_seen_to_be_taken_twice() {
+fn model_checker_finds_parts_taken_twice_by_torn_updates() {
     check_takes::<torn::work_queue::WorkQueue>(2, 3);
 }

@@ -1,4 +1,4 @@
-//! The states of a chain's last blocks, against what was read while each was the newest.
+//! The states of a chain's recent blocks, compared with what was read when each was the newest.
 
 use alloy_primitives::{Address, B256, TxKind, U256, hex, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
@@ -13,11 +13,11 @@ const LIMITS: HistoryLimits = HistoryLimits { blocks_max: 8, items_max: 100_000 
 const RICH: Address = Address::repeat_byte(0xaa);
 const FUNDS: u128 = 1_000_000_000_000_000_000;
 
-/// Without input, adds one to slot 0; with any, returns slot 0, NUMBER and the hash of the block before.
+/// Without input, adds one to slot 0. With any, returns slot 0, NUMBER and the parent's hash.
 const COUNTER: [u8; 33] =
     hex!("36600c575f546001015f55005b5f545f5243602052600143034060405260605ff3");
 
-/// What was there when a block was the newest.
+/// What was read when a block was the newest.
 struct Snapshot {
     head: ChainHead,
     rich: Option<Account>,
@@ -31,7 +31,8 @@ fn deposit(number: u64, to: TxKind, mint: u128, input: &[u8]) -> TxEnvelope {
     TxDeposit { source_hash, from, to, mint, gas_limit, input, ..Default::default() }.into()
 }
 
-/// Runs a block in which the rich one gets richer and the counter counts; the first one makes the counter.
+/// Executes a block that pays an account and increments the counter. The first block creates the
+/// counter.
 fn advance(chain: &mut Chain, counter: Address) {
     let number = chain.head().header.number + 1;
     let (to, input) = match number {
@@ -69,7 +70,7 @@ fn chain() -> (Chain, Address, Vec<Snapshot>) {
 }
 
 #[test]
-fn each_recent_state_is_what_it_was() {
+fn recent_states_equal_earlier_reads() {
     let (chain, counter, snapshots) = chain();
     assert_eq!(snapshots[12].count, U256::from(11));
     assert_eq!(chain.oldest_state(), BLOCKS - KEPT);
@@ -82,7 +83,7 @@ fn each_recent_state_is_what_it_was() {
 }
 
 #[test]
-fn each_recent_state_is_proven_against_its_header() {
+fn recent_states_are_proven_against_their_headers() {
     let (chain, counter, snapshots) = chain();
     for (number, was) in (0..).zip(&snapshots).skip(4) {
         let root = was.head.header.state_root;
@@ -108,7 +109,7 @@ fn each_recent_state_is_proven_against_its_header() {
 }
 
 #[test]
-fn a_call_at_a_recent_block_runs_in_its_environment() {
+fn call_at_a_recent_block_uses_its_environment() {
     let (chain, counter, snapshots) = chain();
     for number in 5..=BLOCKS {
         let request = CallRequest {
@@ -128,7 +129,7 @@ fn a_call_at_a_recent_block_runs_in_its_environment() {
 }
 
 #[test]
-fn a_chain_is_taken_back_to_a_recent_block() {
+fn chain_rewinds_to_a_recent_block() {
     for number in BLOCKS - KEPT..=BLOCKS {
         let (mut chain, counter, snapshots) = chain();
         let was = &snapshots[usize::try_from(number).expect("small")];
@@ -151,7 +152,7 @@ fn a_chain_is_taken_back_to_a_recent_block() {
 }
 
 #[test]
-fn a_chain_is_not_taken_where_it_cannot_go() {
+fn chain_refuses_to_rewind_beyond_its_history() {
     let (mut chain, _, snapshots) = chain();
     for number in [0, BLOCKS - KEPT - 1, BLOCKS + 1, u64::MAX] {
         assert!(!chain.rewind(number), "block {number}");
@@ -160,7 +161,7 @@ fn a_chain_is_not_taken_where_it_cannot_go() {
 }
 
 #[test]
-fn what_is_older_or_to_come_is_not_there() {
+fn older_and_future_states_are_missing() {
     let (chain, ..) = chain();
     for number in [0, BLOCKS - KEPT - 1, BLOCKS + 1, u64::MAX] {
         assert!(chain.head_at(number).is_none(), "block {number}");

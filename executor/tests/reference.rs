@@ -1,4 +1,4 @@
-//! The state transition, rule by rule, on the development chain.
+//! The reference executor, rule by rule, on the development chain.
 
 use alloy_consensus::{
     SignableTransaction, Transaction as _, TxEip1559, TxEip7702, crypto::secp256k1::sign_message,
@@ -119,7 +119,7 @@ fn deploy(chain: &mut Chain, runtime: &[u8]) -> Address {
 }
 
 #[test]
-fn a_transfer_pays_each_fee_to_its_vault() {
+fn transfer_pays_each_fee_to_its_vault() {
     let mut chain = dev();
     let before = balance(&chain, ALICE);
     let tx = sign(transfer(0, ETHER));
@@ -140,7 +140,7 @@ fn a_transfer_pays_each_fee_to_its_vault() {
 }
 
 #[test]
-fn headers_are_ruled() {
+fn header_follows_the_chain_rules() {
     let mut chain = dev();
     let genesis_hash = chain.head().hash();
     let first = run(&mut chain, vec![], vec![]);
@@ -166,7 +166,7 @@ fn base_fee_follows_demand() {
 }
 
 #[test]
-fn what_is_invalid_at_its_turn_leaves_no_trace() {
+fn skipped_transactions_leave_no_trace() {
     let chain_id = TxEip1559 { chain_id: 1, ..transfer(1, 1) };
     let poor = TxEip1559 { value: U256::MAX >> 1, ..transfer(1, 1) };
     let cheap = TxEip1559 { max_fee_per_gas: 1, max_priority_fee_per_gas: 0, ..transfer(1, 1) };
@@ -200,8 +200,8 @@ fn what_is_invalid_at_its_turn_leaves_no_trace() {
 }
 
 #[test]
-fn l1_fee_counts_towards_what_a_sender_must_have() {
-    // Bob can pay for gas and value to the wei, but not for the L1 data.
+fn sender_must_afford_the_l1_fee() {
+    // Bob's balance covers gas and value exactly, but not the L1 data fee.
     let mut chain = dev();
     let key = B256::repeat_byte(0x42);
     let bob = {
@@ -217,7 +217,7 @@ fn l1_fee_counts_towards_what_a_sender_must_have() {
     let fund = |amount| deposit(bob, TxKind::Call(bob), amount, 0, 50_000);
     let outcome = run(&mut chain, vec![fund(without_l1)], vec![signed]);
     assert!(matches!(outcome.skipped[0].reason, SkipReason::Invalid(_)));
-    // The deposit took nonce 0; with the L1 fee on top the next nonce goes through.
+    // The deposit used nonce 0. With the L1 fee added, the next transaction is included.
     let tx = TxEip1559 { to: TxKind::Call(ALICE), gas_limit: 21_000, ..transfer(2, 1) };
     let signature = sign_message(key, tx.signature_hash()).expect("signs");
     let signed = SignedTx::recover(tx.into_signed(signature).into());
@@ -226,7 +226,7 @@ fn l1_fee_counts_towards_what_a_sender_must_have() {
 }
 
 #[test]
-fn a_block_keeps_within_its_gas() {
+fn block_stays_within_its_gas_limit() {
     let mut genesis = Genesis::dev();
     genesis.config.block_gas_limit = 1_500_000;
     let mut chain = Chain::from_genesis(&genesis);
@@ -246,14 +246,14 @@ fn a_block_keeps_within_its_gas() {
 }
 
 #[test]
-fn deposits_mint_and_count_whatever_happens() {
+fn failed_deposits_still_mint_and_bump_nonces() {
     let mut chain = dev();
     let poor = Address::repeat_byte(0xcc);
     let outcome = run(
         &mut chain,
         vec![
             deposit(poor, TxKind::Call(BOB), 10, 4, 50_000),
-            // More value than there is; too little gas; a creation that cannot pay its value.
+            // More value than balance; too little gas; a creation that cannot pay its value.
             deposit(poor, TxKind::Call(BOB), 20, 1_000, 50_000),
             deposit(poor, TxKind::Call(BOB), 30, 0, 20_000),
             deposit(poor, TxKind::Create, 40, 1_000, 100_000),
@@ -281,7 +281,7 @@ fn deposits_mint_and_count_whatever_happens() {
 }
 
 #[test]
-fn the_attributes_reach_l1_block() {
+fn attributes_deposit_updates_l1_block() {
     let mut chain = dev();
     let attributes = attributes_deposit(chain.config(), &origin(), 1);
     let outcome = run(&mut chain, vec![attributes], vec![]);
@@ -294,7 +294,7 @@ fn the_attributes_reach_l1_block() {
 }
 
 #[test]
-fn blockhash_is_answered_from_the_state() {
+fn blockhash_reads_the_state() {
     let mut chain = dev();
     // SSTORE(0, BLOCKHASH(NUMBER - 1)); SSTORE(1, BLOCKHASH(0)); SSTORE(2, BLOCKHASH(NUMBER))
     let runtime = hex!("6001430340 5f55 5f40 600155 4340 600255 00");
@@ -307,7 +307,7 @@ fn blockhash_is_answered_from_the_state() {
 }
 
 #[test]
-fn precompile_calls_that_l1_could_not_repeat_run_out_of_gas() {
+fn precompile_input_beyond_the_limit_runs_out_of_gas() {
     let mut chain = dev();
     // SSTORE(CALLDATALOAD(0), 1 + STATICCALL(gas, 4, 0, size = CALLDATALOAD(0), 0, 0))
     let runtime = hex!("5f5f5f355f60045afa6001015f355500");
@@ -325,8 +325,9 @@ fn precompile_calls_that_l1_could_not_repeat_run_out_of_gas() {
 }
 
 #[test]
-fn expensive_precompile_calls_run_out_of_gas() {
-    // blake2f costs a gas a round: rounds in the first word's top four bytes, 213 bytes of input.
+fn precompile_gas_beyond_the_limit_runs_out_of_gas() {
+    // blake2f costs one gas per round. The first word's top four bytes are the rounds, the input
+    // has 213 bytes.
     // MSTORE(0, CALLDATALOAD(0)); SSTORE(0, 1 + STATICCALL(gas, 9, 0, 213, 0, 64))
     let runtime = hex!("5f355f52 6040 5f 60d5 5f 6009 5a fa 600101 5f55 00");
     let mut chain = dev();
@@ -344,7 +345,7 @@ fn expensive_precompile_calls_run_out_of_gas() {
 }
 
 #[test]
-fn a_delegation_is_set_and_used() {
+fn delegation_is_set_and_used() {
     let mut chain = dev();
     // SSTORE(0, CALLER)
     let target = deploy(&mut chain, &hex!("335f5500"));
@@ -372,7 +373,7 @@ fn a_delegation_is_set_and_used() {
 }
 
 #[test]
-fn a_contract_that_dies_in_its_creation_leaves_nothing() {
+fn contract_destroyed_in_its_creation_leaves_nothing() {
     let mut chain = dev();
     // SELFDESTRUCT(CALLER) as creation code, with value.
     let tx = call(0, TxKind::Create, 9, hex!("33ff"));
@@ -382,7 +383,7 @@ fn a_contract_that_dies_in_its_creation_leaves_nothing() {
 }
 
 #[test]
-fn the_message_passer_is_part_of_the_output() {
+fn output_includes_the_message_passer() {
     let mut chain = dev();
     let before = chain.head().output.message_passer_storage_root;
     // Plain ether to the message passer starts a withdrawal.
@@ -392,9 +393,9 @@ fn the_message_passer_is_part_of_the_output() {
     assert_ne!(outcome.output.message_passer_storage_root, before);
 }
 
-/// What the proof will do: the same block over nothing but the trie nodes and codes that it touches.
+/// What the proof program does: the same block on nothing but the trie nodes and codes it accesses.
 #[test]
-fn a_block_over_a_witness_equals_the_block_over_the_full_state() {
+fn block_over_a_witness_equals_block_over_the_full_state() {
     let mut chain = dev();
     let contract = deploy(&mut chain, &hex!("6001430340 5f55 5f40 600155 4340 600255 00"));
     let input = input(
@@ -427,7 +428,7 @@ fn a_block_over_a_witness_equals_the_block_over_the_full_state() {
     assert_eq!(full.skipped.len(), 1);
 }
 
-/// A view that remembers what was read; commits go nowhere.
+/// A view that records reads. Commits have no effect.
 struct Recording<'a>(RecordingView<&'a turnpike_state::FlatState>);
 
 impl turnpike_state::StateView for Recording<'_> {

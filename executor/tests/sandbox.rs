@@ -1,7 +1,7 @@
-//! Blocks of random transactions, in a block and in a sandbox: the same results, the same state. Watched or not, and once more on
-//! what was read.
+//! Random transactions in a block and in a sandbox have the same results and the same state: with
+//! and without an inspector, and again on the reads that the sandbox kept.
 //!
-//! `TURNPIKE_SEED`, `TURNPIKE_CASES` and `TURNPIKE_LONG` as in `differential.rs`.
+//! `TURNPIKE_SEED`, `TURNPIKE_CASES` and `TURNPIKE_LONG` work as in `differential.rs`.
 
 mod random;
 
@@ -20,16 +20,16 @@ use turnpike_state::{HistoricalView, MergedDiff, NodeState, StateDiff};
 
 use random::{BASE_FEE, Genesis, Rng, Rules, Tx, World, for_each_seed};
 
-/// Blocks that are tried.
+/// Number of random blocks.
 const CASES: u64 = 2_000;
 
-/// Number of the block that runs.
+/// Number of the block that is executed.
 const NUMBER: u64 = 10;
 
 /// Type of a blob transaction.
 const BLOB: u8 = 3;
 
-/// What a transaction came to; nothing, if it was refused.
+/// Outcome of a transaction. `None` if it was skipped.
 type TxResult = Option<(bool, u64, Vec<Log>)>;
 
 /// Runs a transaction in a sandbox.
@@ -70,7 +70,7 @@ impl Case {
         let context = BlockContext { header, hashes, l1_fee: Some(L1Fee::new(&config, &origin)) };
         let count = rng.between(1, 30);
         let mut transactions: Vec<_> = (0..count).map(|_| Tx::random(&mut rng, &world)).collect();
-        // Blobs are refused before anything runs.
+        // Turnpike rejects blob transactions.
         transactions.retain(|tx| tx.env.tx_type != BLOB);
         let mut next = BTreeMap::<Address, u64>::new();
         for tx in transactions.iter_mut().filter(|tx| tx.mint.is_none()) {
@@ -86,7 +86,7 @@ impl Case {
         HistoricalView::new(self.state.flat(), Arc::new(MergedDiff::default()))
     }
 
-    /// In a block, as blocks are made.
+    /// Executes the transactions in a block.
     fn in_block(&self) -> (Vec<TxResult>, StateDiff) {
         let spec = ChainSpec::turnpike(&self.config);
         let mut block = BlockExecutor::open(&spec, &self.context, self.state.flat())
@@ -169,9 +169,9 @@ fn watched(sandbox: &mut Sandbox<'_>, tx: &SandboxTx) -> Result<ExecutionResult,
 }
 
 #[test]
-fn a_sandbox_does_to_transactions_what_a_block_does() {
+fn sandbox_equals_block_execution() {
     let (mut included, mut refused) = (0, 0);
-    for_each_seed("sandbox a_sandbox_does_to_transactions_what_a_block_does", CASES, |seed| {
+    for_each_seed("sandbox sandbox_equals_block_execution", CASES, |seed| {
         let case = Case::random(seed);
         let (results, _) = case.in_block();
         included += results.iter().flatten().count();

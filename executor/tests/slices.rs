@@ -1,4 +1,4 @@
-//! What is taken of a block while it runs, against what it holds in the end.
+//! Transactions taken from a block while it runs, compared with the finished block.
 
 use std::num::NonZeroUsize;
 
@@ -15,7 +15,8 @@ const SENDERS: u64 = 40;
 const DEPLOYER: Address = Address::repeat_byte(0xaa);
 const ALICE: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 
-/// Creation code of a contract that logs its first word of input with two topics, and reverts if that is odd.
+/// Creation code of a contract that logs its first word of input with two topics, and reverts if
+/// the word is odd.
 const LOGGER: [u8; 32] =
     hex!("6016600a5f3960165ff3" "5f3580600116601257805f528060205fa2005b5f5ffd");
 
@@ -41,7 +42,7 @@ fn deposit(number: u64, from: Address, to: TxKind, input: Vec<u8>) -> TxEnvelope
     .into()
 }
 
-/// A transfer of Alice's; every other one is invalid at its turn.
+/// A transfer from Alice. Every other one is invalid at its turn.
 fn transfer(number: u64) -> SignedTx {
     let tx = TxEip1559 {
         chain_id: Genesis::dev().config.chain_id,
@@ -82,7 +83,7 @@ fn block(genesis: &Genesis) -> BlockInput {
 }
 
 #[test]
-fn what_is_taken_between_slices_is_what_the_block_holds() {
+fn transactions_taken_between_slices_equal_the_block() {
     let genesis = Genesis::dev();
     let input = block(&genesis);
     let fresh = Chain::from_genesis(&genesis);
@@ -108,7 +109,7 @@ fn what_is_taken_between_slices_is_what_the_block_holds() {
             assert!(block.take_executed().executed.is_empty());
             for (at, slice) in transactions.chunks(size).enumerate() {
                 block.execute_slice(slice.to_vec()).expect("full state");
-                // Nobody has to ask every time, and what is left at the end is not lost.
+                // Some slices are not taken at once. What is left at the end is in the block too.
                 if at % 3 != 1 {
                     let slice = block.take_executed();
                     taken.extend(slice.executed);

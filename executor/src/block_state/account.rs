@@ -1,3 +1,5 @@
+//! A loaded account as revm changes it.
+
 use alloy_primitives::{B256, KECCAK256_EMPTY, U256};
 use revm::{
     context_interface::{
@@ -140,7 +142,7 @@ impl<S: StateView> JournaledAccountTr for BlockStateAccount<'_, S> {
         self.set_code(code.hash_slow(), code);
     }
 
-    /// Sets or clears an EIP-7702 delegation and counts the authorization.
+    /// Sets or clears an EIP-7702 delegation and bumps the authority's nonce.
     fn delegate(&mut self, address: alloy_primitives::Address) {
         if address.is_zero() {
             self.set_code(KECCAK256_EMPTY, Bytecode::default());

@@ -1,29 +1,32 @@
+//! Fees that have not reached their recipients yet.
+
 use alloy_primitives::{Address, U256};
 use turnpike_state::StateView;
 
 use super::BlockState;
 use crate::base::ViewError;
 
-/// Fees on their way to a few accounts that nearly every transaction pays and hardly any looks at.
+/// Fees for the few accounts that nearly every transaction pays and hardly any reads.
 ///
-/// They are added up here and reach an account when it is loaded, so that paying costs an addition. In a lane they never
-/// do: what the recipients have then depends on what runs elsewhere, so it is only noted that somebody looked.
+/// They are summed here and reach an account when it is loaded, so that paying is an addition. In a
+/// lane they never reach it: the recipient's balance depends on other lanes, so the lane only notes
+/// that it was read.
 #[derive(Debug, Default)]
 pub(super) struct FeeCredits {
     recipients: [Address; RECIPIENTS_MAX],
     amounts: FeeAmounts,
-    /// How many of the recipients there are.
+    /// Number of recipients.
     len: usize,
     /// Whether this is a lane's block state.
     in_lane: bool,
-    /// Whether what this block state did depends on the order of transactions elsewhere.
+    /// Whether the outcome depends on the order of transactions in other lanes.
     order_matters: bool,
 }
 
-/// Recipients, at most: the three fee vaults.
+/// Maximum number of recipients: the three fee vaults.
 const RECIPIENTS_MAX: usize = 3;
 
-/// What each recipient is paid.
+/// Amount per recipient.
 pub(crate) type FeeAmounts = [U256; RECIPIENTS_MAX];
 
 impl FeeCredits {
@@ -31,7 +34,7 @@ impl FeeCredits {
         self.recipients[..self.len].iter().position(|recipient| recipient == address)
     }
 
-    /// What is on its way to an account.
+    /// What an account has not received yet.
     #[cfg(feature = "std")]
     pub(super) fn waiting(&self, address: &Address) -> U256 {
         self.position(address).map_or(U256::ZERO, |recipient| self.amounts[recipient])
@@ -39,15 +42,18 @@ impl FeeCredits {
 }
 
 impl<S: StateView> BlockState<S> {
-    /// Names the accounts that [`Self::credit`] pays. Before any account is loaded.
+    /// Names the recipients of [`Self::credit`]. Call it before any account is loaded.
     pub(crate) fn set_credit_recipients(&mut self, recipients: &[Address]) {
-        assert!(self.tables.accounts.len() == 0, "invariant: recipients are named first");
+        assert!(
+            self.tables.accounts.len() == 0,
+            "invariant: recipients are named before any account is loaded"
+        );
         let mut credits = FeeCredits { len: recipients.len(), ..FeeCredits::default() };
         credits.recipients[..recipients.len()].copy_from_slice(recipients);
         self.credits = credits;
     }
 
-    /// Makes this a lane's block state. Before any account is loaded.
+    /// Makes this a lane's block state. Call it before any account is loaded.
     pub(crate) const fn enter_lane(&mut self) {
         self.credits.in_lane = true;
     }
@@ -57,31 +63,33 @@ impl<S: StateView> BlockState<S> {
         self.credits.in_lane
     }
 
-    /// Notes that what a lane did depends on the order of transactions elsewhere.
+    /// Notes that a lane's outcome depends on the order of transactions in other lanes.
     pub(crate) const fn note_order(&mut self) {
         self.credits.order_matters = true;
     }
 
-    /// What the recipients were paid in a lane; `None` if the order of transactions elsewhere matters.
+    /// Amounts that a lane paid. `None` if its outcome depends on the order of transactions in
+    /// other lanes.
     pub(super) fn take_credits(&mut self) -> Option<FeeAmounts> {
         let amounts = core::mem::take(&mut self.credits.amounts);
         let order_matters = core::mem::take(&mut self.credits.order_matters);
         (!order_matters).then_some(amounts)
     }
 
-    /// Pays the recipients, in the order in which they were named. Cannot be undone: for the end of a transaction.
+    /// Pays the recipients, in the order in which they were named. Cannot be undone, so call it at
+    /// the end of a transaction.
     pub(crate) fn credit(&mut self, base_fee: u128, tip: u128, l1_fee: &U256) {
         self.credit_all(&[U256::from(base_fee), U256::from(tip), *l1_fee]);
     }
 
-    /// Pays each recipient so much.
+    /// Pays these amounts to the recipients.
     pub(crate) fn credit_all(&mut self, amounts: &FeeAmounts) {
         for (sum, amount) in self.credits.amounts.iter_mut().zip(amounts) {
             *sum = sum.saturating_add(*amount);
         }
     }
 
-    /// Gives an account what it was paid since it was looked at last.
+    /// Pays out what an account has not received yet.
     #[inline]
     pub(super) fn collect_credit(&mut self, at: usize) {
         let Some(recipient) = self.tables.accounts[at].credit else { return };
@@ -103,7 +111,7 @@ impl<S: StateView> BlockState<S> {
         (entry.exists, entry.changed) = (true, true);
     }
 
-    /// Gives all recipients what they were paid.
+    /// Pays out to all recipients.
     pub(super) fn collect_credits(&mut self) -> Result<(), ViewError<S::Error>> {
         for recipient in 0..self.credits.len {
             if !self.credits.amounts[recipient].is_zero() {
@@ -117,7 +125,7 @@ impl<S: StateView> BlockState<S> {
 
 /// The steps of a plain transfer, which is never undone.
 impl<S: StateView> BlockState<S> {
-    /// The sender, if it has no code, this nonce, and at least so much.
+    /// The sender's position, if it has no code, this nonce and at least the balance `needed`.
     pub(crate) fn sender_of_transfer(
         &mut self,
         address: Address,
@@ -134,7 +142,8 @@ impl<S: StateView> BlockState<S> {
         Ok(is_ready.then_some(at))
     }
 
-    /// The recipient, if it has no code, is no precompile and can hold so much more.
+    /// The recipient's position, if it has no code, is no precompile, and its balance does not
+    /// overflow.
     pub(crate) fn recipient_of_transfer(
         &mut self,
         address: Address,
@@ -150,22 +159,22 @@ impl<S: StateView> BlockState<S> {
         Ok(is_plain.then_some(at))
     }
 
-    /// Whether an account can be given so much.
+    /// Whether an account's balance can grow by this amount.
     pub(crate) fn can_hold(&self, at: usize, amount: U256) -> bool {
         self.tables.accounts[at].account.info.balance.checked_add(amount).is_some()
     }
 
-    /// Notes that an account takes part in a plain transfer: who does is known beforehand.
+    /// Marks an account of a plain transfer as owned by this lane: it was assigned beforehand.
     pub(crate) fn own(&mut self, at: usize) {
         self.tables.accounts[at].own = true;
     }
 
-    /// Takes from a balance that covers it, and counts the transaction.
+    /// Subtracts from a sufficient balance and bumps the nonce.
     pub(crate) fn pay(&mut self, at: usize, amount: U256) {
         let entry = &mut self.tables.accounts[at];
         let info = &mut entry.account.info;
         let rest = info.balance.checked_sub(amount);
-        info.balance = rest.expect("invariant: the sender was asked for as much");
+        info.balance = rest.expect("invariant: the sender's balance was checked");
         info.nonce += 1;
         entry.changed = true;
     }

@@ -1,7 +1,7 @@
-//! The slot of the EIP-2935 contract that holds the parent's hash, while that is not known.
+//! The slot of the EIP-2935 contract that holds the parent's hash, while the hash is unknown.
 //!
-//! Until somebody looks at it, the slot holds something that is no hash. It counts as changed, since what it held before, a
-//! hash of another block or nothing, is not the parent's hash.
+//! Until the slot is read, it holds a placeholder that is no hash. It counts as changed, because
+//! its earlier value, another block's hash or zero, is not the parent's hash.
 
 use alloy_primitives::{Address, Bytes, U256};
 use revm::Database as _;
@@ -12,7 +12,7 @@ use super::BlockState;
 use crate::{BlockHashes, base::ViewError};
 
 impl<S: StateView> BlockState<S> {
-    /// Where BLOCKHASH looks.
+    /// Where BLOCKHASH reads.
     pub(crate) const fn hashes(&self) -> &BlockHashes {
         self.base.hashes()
     }
@@ -28,7 +28,7 @@ impl<S: StateView> BlockState<S> {
             && self.base.code_by_hash(account.code_hash)?.original_byte_slice() == &code[..])
     }
 
-    /// Has the slot of the parent's hash, which was written just now, take its value from there once somebody looks at it.
+    /// Defers the slot of the parent's hash, which was just written, until it is read.
     pub(crate) fn defer_parent_hash(&mut self) {
         let key = history_slot(self.base.number().saturating_sub(1));
         let owner = self.tables.place(&HISTORY_STORAGE);
@@ -36,7 +36,7 @@ impl<S: StateView> BlockState<S> {
         assert!(self.deferred.is_some(), "invariant: the parent's hash was recorded");
     }
 
-    /// Has the slot hold the hash, for which this waits.
+    /// Waits for the hash and stores it in the slot.
     #[cold]
     pub(super) fn resolve(&mut self) {
         let Some(at) = self.deferred.take() else { return };
@@ -52,7 +52,8 @@ impl<S: StateView> BlockState<S> {
         self.tables.slots[slot].value.present_value
     }
 
-    /// The parent's hash, for which this waits. Of a parent that was given up nothing is kept that ran on it.
+    /// Waits for the parent's hash. If the parent was abandoned, the whole block is dropped, so the
+    /// value does not matter.
     #[cold]
     fn parent_hash(&self) -> U256 {
         match self.base.hashes() {

@@ -1,4 +1,4 @@
-//! The end of a transaction, and the end of the block.
+//! The end of a transaction, and the end of a block.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use super::{AccountEntry, BlockState, CODE_BYTES_MAX, Tables, Undo};
 use crate::base::ViewError;
 
 impl<S: StateView> BlockState<S> {
-    /// Keeps what the running transaction changed and gets ready for the next.
+    /// Keeps the changes of the current transaction and prepares for the next one.
     pub(super) fn commit(&mut self) {
         self.note_watched();
         let undo = core::mem::take(&mut self.tables.undo);
@@ -45,7 +45,7 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// Drops the codes that the base gave, and may be asked for again. New ones are in `codes`.
+    /// Drops codes that can be read from the base again. New codes are in `codes`.
     fn forget_codes(&mut self) {
         for at in 0..self.tables.accounts.len() {
             self.tables.accounts[at].account.info.code = None;
@@ -102,7 +102,7 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// What the block changes, and its memory.
+    /// The block's changes and the memory of its tables.
     pub(crate) fn into_diff(mut self) -> Result<(StateDiff, Tables), ViewError<S::Error>> {
         self.collect_credits()?;
         #[cfg(feature = "std")]
@@ -113,7 +113,7 @@ impl<S: StateView> BlockState<S> {
 }
 
 impl Tables {
-    /// What changed: accounts in the order of their first access, slots of each likewise, and these codes.
+    /// All changes: accounts in the order of first access, the slots of each likewise, and `codes`.
     pub(super) fn diff(&mut self, codes: &B256Map<Bytecode>) -> StateDiff {
         let Self { accounts: entries, slots, positions, .. } = self;
         let mut accounts =
@@ -144,7 +144,7 @@ impl AccountEntry {
         self.has_changed() && (self.in_base || self.exists)
     }
 
-    /// Whether a transaction changed the account, or a slot of it.
+    /// Whether a transaction changed the account or one of its slots.
     pub(super) const fn has_changed(&self) -> bool {
         self.changed || self.slots_changed
     }

@@ -1,3 +1,5 @@
+//! The block state as revm uses it.
+
 use alloc::vec::Vec;
 
 use alloy_primitives::{
@@ -20,7 +22,7 @@ use turnpike_state::StateView;
 use super::{BlockState, LoadResult, Undo, account::BlockStateAccount, undo::CreatedUndo};
 use crate::base::{Base, ViewError};
 
-/// What revm asks of a block state.
+/// revm's view of the block state.
 impl<S: StateView> JournalTr for BlockState<S> {
     type Database = Base<S>;
     type State = ();
@@ -88,8 +90,8 @@ impl<S: StateView> JournalTr for BlockState<S> {
         &self.logs
     }
 
-    /// Before Cancun, and for accounts of this very transaction, the account goes at the end of the transaction; any
-    /// other only loses its balance (EIP-6780).
+    /// Before Cancun, and for accounts created in the same transaction, the account is destroyed at
+    /// the end of the transaction. Any other account only loses its balance (EIP-6780).
     fn selfdestruct(
         &mut self,
         address: Address,
@@ -145,7 +147,7 @@ impl<S: StateView> JournalTr for BlockState<S> {
         self.spec = spec_id;
     }
 
-    /// For a fork that this block state does not know.
+    /// No supported fork has EIP-7708.
     fn set_eip7708_config(&mut self, _disabled: bool, _delayed_clear_disabled: bool) {}
 
     fn touch_account(&mut self, address: Address) {
@@ -351,7 +353,7 @@ impl<S: StateView> JournalTr for BlockState<S> {
         self.end_transaction();
     }
 
-    /// The state stays in the block state until the block ends.
+    /// The changes stay in the block state until the block ends.
     fn finalize(&mut self) {}
 
     fn load_account_info_skip_cold_load(

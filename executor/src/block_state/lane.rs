@@ -1,4 +1,4 @@
-//! What lanes start from, what they leave, and how a block takes it over.
+//! A lane's start and end: the state that it reads, what it leaves, and how the block absorbs that.
 
 use alloy_primitives::{Address, B256, U256, map::B256Map};
 use revm::state::{Account as RevmAccount, Bytecode, TransactionId};
@@ -12,7 +12,8 @@ use crate::{
     profile::{StateKey, Touch},
 };
 
-/// The state in the middle of a block, as lanes see it: what the block changed so far, over the state before it.
+/// The state in the middle of a block, as lanes read it: the block's changes so far on top of the
+/// state before it.
 #[derive(Debug)]
 pub(crate) struct LaneBase<'a, S> {
     block: &'a BlockState<S>,
@@ -103,7 +104,7 @@ impl Tables {
 }
 
 impl AccountEntry {
-    /// The account between transactions.
+    /// The account as it is between transactions.
     fn settled(&self) -> (Account, StorageId) {
         let RevmAccount { info, .. } = &self.account;
         let account =
@@ -113,17 +114,17 @@ impl AccountEntry {
     }
 }
 
-/// What a lane leaves: all it looked at, and what it changed of that.
+/// What a lane leaves: its accesses and its changes.
 #[derive(Debug, Default)]
 pub(crate) struct LaneState {
     tables: Tables,
     codes: B256Map<Bytecode>,
-    /// What it paid; `None` if that is not all there is to it.
+    /// Fees paid. `None` if the lane's outcome depends on other lanes.
     credits: Option<FeeAmounts>,
 }
 
 impl<S: StateView> BlockState<S> {
-    /// Notes that an account was given to this lane to change, if it was looked at.
+    /// Marks an account as owned by this lane, if the lane accessed it.
     #[inline]
     pub(crate) fn own_account(&mut self, address: &Address) {
         if let Some(at) = self.tables.place(address) {
@@ -131,7 +132,7 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// Notes that a slot was given to this lane to change, if it was looked at.
+    /// Marks a slot as owned by this lane, if the lane accessed it.
     #[inline]
     pub(crate) fn own_slot(&mut self, address: &Address, slot: U256) {
         if let Some(at) = self.tables.place(address)
@@ -141,12 +142,12 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// The transaction that runs next.
+    /// Id of the next transaction.
     pub(crate) const fn turn(&self) -> TransactionId {
         self.transaction
     }
 
-    /// Whether an account or a slot was looked at by a transaction, and by none since.
+    /// Whether the transaction `turn` accessed a key, and none accessed it since.
     pub(crate) fn was_touched(&self, key: &StateKey, turn: TransactionId) -> bool {
         let Some(entry) = self.tables.entry(&key.address) else { return false };
         match key.slot {
@@ -158,7 +159,7 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// Takes what the lane so far left, and starts the next in this memory.
+    /// Takes the lane's result and starts the next lane in this memory.
     pub(crate) fn next_lane(&mut self, mut memory: Tables) -> LaneState {
         memory.clear();
         let credits = self.take_credits();
@@ -168,7 +169,7 @@ impl<S: StateView> BlockState<S> {
         LaneState { tables, codes: core::mem::take(&mut self.codes), credits }
     }
 
-    /// Takes over what a lane changed, that began with this block state's state.
+    /// Absorbs the changes of a lane that started from this block state.
     pub(crate) fn absorb(&mut self, lane: &LaneState) -> Result<(), ViewError<S::Error>> {
         let LaneState { tables, codes, .. } = lane;
         for (hash, code) in codes {
@@ -215,8 +216,8 @@ impl<S: StateView> BlockState<S> {
         Ok(())
     }
 
-    /// Takes over what a transaction did by itself in a lane of its own that began with this lane's beginning, if
-    /// nothing it looked at has changed here since. Says whether it did.
+    /// Absorbs a speculative run that started from the same state as this lane, if no key that it
+    /// accessed has changed here since. Returns whether it did.
     pub(crate) fn adopt(
         &mut self,
         lane: &LaneState,
@@ -240,7 +241,7 @@ impl<S: StateView> BlockState<S> {
         }
         if let Some(address) = beneficiary {
             let at = self.place(address)?;
-            // A reward of nothing still touches the account.
+            // A reward of zero still touches the account.
             if credits[0].is_zero() || !self.can_hold(at, credits[0]) {
                 return Ok(false);
             }
@@ -260,8 +261,8 @@ impl<S: StateView> BlockState<S> {
         Ok(true)
     }
 
-    /// Takes over what lanes paid to the recipients of fees. Under `FeeRule::Beneficiary` that is one account, which
-    /// can hold as much.
+    /// Absorbs the fees that lanes paid. Under `FeeRule::Beneficiary` they go to one account, whose
+    /// balance does not overflow.
     pub(crate) fn absorb_credits(
         &mut self,
         amounts: &FeeAmounts,
@@ -277,8 +278,8 @@ impl<S: StateView> BlockState<S> {
         Ok(())
     }
 
-    /// An account as it is between transactions, what it was paid in fees included, over which `lane` ran and is not
-    /// absorbed.
+    /// An account as it is between transactions, including outstanding fees. `lane` is the pending
+    /// lane that changed it, if any.
     pub(crate) fn account_so_far(
         &mut self,
         address: &Address,
@@ -300,12 +301,12 @@ impl<S: StateView> BlockState<S> {
         Ok(Some(Account { balance: account.balance.saturating_add(credit), ..account }))
     }
 
-    /// A code that was not stored before the block.
+    /// A code stored by this block.
     pub(crate) fn new_code(&self, hash: &B256) -> Option<&Bytecode> {
         self.codes.get(hash)
     }
 
-    /// Whether the block changed an account, or a slot of it.
+    /// Whether the block changed an account or one of its slots.
     pub(crate) fn changes(&self, address: &Address) -> bool {
         self.tables.changes(address)
     }
@@ -317,25 +318,25 @@ impl<S: StateView> BlockState<S> {
 }
 
 impl LaneState {
-    /// What the lane paid to the recipients of fees; `None` if the lane's outcome depends on what ran in others.
+    /// Fees that the lane paid. `None` if its outcome depends on other lanes.
     pub(crate) const fn credits(&self) -> Option<&FeeAmounts> {
         self.credits.as_ref()
     }
 
-    /// The accounts that the lane looked at and may share with others: each with whether it changed.
+    /// Accounts that the lane accessed and does not own, each with whether it changed.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Address, bool)> {
         let entries = self.tables.accounts.as_slice().iter();
         entries.filter(|entry| !entry.own).map(|entry| (&entry.address, entry.changed))
     }
 
-    /// The slots that the lane looked at and may share with others: each with whether it changed.
+    /// Slots that the lane accessed and does not own, each with whether it changed.
     pub(crate) fn slots(&self) -> impl Iterator<Item = (&Address, U256, bool)> {
         let Tables { accounts, slots, .. } = &self.tables;
         let slots = slots.as_slice().iter().filter(|slot| !slot.own);
         slots.map(|slot| (&accounts[slot.owner].address, slot.key, slot.changed))
     }
 
-    /// All that the lane looked at.
+    /// Every access of the lane.
     pub(crate) fn touches(&self) -> impl Iterator<Item = Touch> {
         let entries = self.tables.accounts.as_slice().iter();
         let accounts = entries.map(|entry| Touch {
@@ -349,13 +350,13 @@ impl LaneState {
         accounts.chain(slots)
     }
 
-    /// Whether the lane looked at an account.
+    /// Whether the lane accessed an account.
     pub(crate) fn has_account(&self, address: &Address) -> bool {
         self.tables.place(address).is_some()
     }
 
-    /// Whether the lane looked at a slot of the storage that the account has now. If that is another than before, the account
-    /// changed, which whoever looks at its slots looks at too.
+    /// Whether the lane accessed a slot of the account's current storage. If that storage is new,
+    /// the account itself changed, and every lane that reads its slots accesses the account too.
     pub(crate) fn has_slot(&self, address: &Address, slot: U256) -> bool {
         let entry = self.tables.entry(address);
         entry.is_some_and(|entry| self.tables.slot(entry.space, slot).is_some())
@@ -366,12 +367,12 @@ impl LaneState {
         self.tables.changed_accounts()
     }
 
-    /// Whether the lane changed an account, or a slot of it.
+    /// Whether the lane changed an account or one of its slots.
     pub(crate) fn changes(&self, address: &Address) -> bool {
         self.tables.changes(address)
     }
 
-    /// Accounts of which the lane changed more than slots.
+    /// Accounts whose nonce, balance, code or existence the lane changed.
     pub(crate) fn changed_themselves(&self) -> impl Iterator<Item = &Address> {
         let entries = self.tables.accounts.as_slice().iter();
         entries.filter(|entry| entry.changed).map(|entry| &entry.address)
@@ -382,12 +383,12 @@ impl LaneState {
         self.codes.get(hash)
     }
 
-    /// What the lane changed.
+    /// The lane's changes.
     pub(crate) fn diff(&mut self) -> StateDiff {
         self.tables.diff(&self.codes)
     }
 
-    /// The memory it ran in.
+    /// The lane's memory.
     pub(crate) fn into_memory(self) -> Tables {
         self.tables
     }

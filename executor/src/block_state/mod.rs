@@ -1,22 +1,32 @@
-//! The accounts and slots of a block under execution, and what undoes the transaction that is running.
+//! The block state: accounts and slots of the open block, and the undo log of the current
+//! transaction.
 //!
-//! revm's own block state starts empty for each transaction and is drained into a map behind it. This one lives as long as
-//! the block: an account is looked up in the base state once per block, a later transaction finds it where the earlier
-//! one left it, and the end of a transaction costs as much as the transaction changed.
+//! revm's own `Journal` starts empty for each transaction and is drained into a map. The block
+//! state lives as long as the block. It reads an account from the base state once per block, a
+//! later transaction finds it as the earlier one left it, and ending a transaction takes time only
+//! for what the transaction changed.
+//!
+//! # State
 //!
 //! ```text
-//! base state ──first access──▶ accounts, slots ◀──read, write── revm (through `JournalTr`), plain transfers
+//! base state ──first access──▶ accounts, slots ◀──read, write── revm (`JournalTr`), plain transfers
 //!                                │        ▲
-//!                         undo entries ───┘ revert            end of block ──▶ StateDiff
+//!                         undo entries ───┘ revert        end of block ──▶ StateDiff
 //! ```
 //!
 //! # Invariants
 //!
-//! - Between transactions `undo` is empty and each entry holds the account as the next transaction must see it: what
-//!   was destroyed, or touched and empty (EIP-161), does not exist.
-//! - An entry of the diff is one that some transaction changed and did not revert.
-//! - Fees that nobody has looked at since wait in `credits`; whoever loads their recipient gets them first.
-//! - Accounts and slots are identified by their full keys; places in the vectors are only ever found through those.
+//! - Between transactions `undo` is empty and each entry holds the account as the next transaction
+//!   sees it. A destroyed account, or one that is touched and empty (EIP-161), does not exist.
+//! - The diff contains exactly the entries that some transaction changed and did not revert.
+//! - Outstanding fees are in `credits`. Loading a recipient pays them out first.
+//! - Full keys identify accounts and slots. Positions in the vectors are found only through those
+//!   keys.
+//!
+//! # Limits
+//!
+//! Codes read from the base state are dropped after a transaction once they exceed
+//! `CODE_BYTES_MAX`.
 
 mod account;
 mod credits;
@@ -62,24 +72,26 @@ use warm::WarmSet;
 
 type LoadResult<T, S> = Result<T, JournalLoadError<ViewError<<S as StateView>::Error>>>;
 
-/// Bytes of code from which on a transaction leaves none behind. A block can read more code than the proof machine has memory.
+/// Bytes of code from the base state that are kept after a transaction. One block can read more
+/// code than the proof machine has memory.
 const CODE_BYTES_MAX: usize = 32 << 20;
 
-/// See the module's documentation.
+/// Accounts and slots of the open block. See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct BlockState<S> {
     base: Base<S>,
-    /// The state is in here until the block ends: there is nothing to hand to revm.
+    /// revm takes the state at the end of each transaction. It stays here instead, so this is
+    /// empty.
     state: (),
     tables: Tables,
-    /// The account looked up last: a contract's code asks for its own account again and again.
+    /// The account found last. A contract's code accesses its own account again and again.
     last: Option<(Address, usize)>,
     spaces: usize,
     codes: B256Map<Bytecode>,
-    /// Bytes of code that were read from the base and are kept with their accounts.
+    /// Bytes of code that were read from the base state and are kept with their accounts.
     code_bytes: usize,
     credits: FeeCredits,
-    // The transaction that is running.
+    // The current transaction.
     transaction: TransactionId,
     logs: Vec<Log>,
     transient: BTreeMap<(usize, U256), U256>,
@@ -88,14 +100,14 @@ pub(crate) struct BlockState<S> {
     depth: usize,
     warm: WarmSet,
     spec: SpecId,
-    /// What the transaction touches, if somebody wants to know.
+    /// Accesses of the transaction, if it is observed.
     watched: Option<Vec<Touch>>,
-    /// The slot that is to hold the parent's hash, which nobody has looked at yet.
+    /// The slot of the parent's hash, while that is deferred and unread.
     #[cfg(feature = "std")]
     deferred: Option<usize>,
 }
 
-/// The tables of a block state: the next block's can be built in the same memory.
+/// A block state's tables. The next block reuses their memory.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     accounts: RecycledVec<AccountEntry>,
@@ -103,20 +115,20 @@ pub(crate) struct Tables {
     slots: RecycledVec<SlotEntry>,
     slot_places: KeyIndex<SlotKey>,
     undo: Vec<Undo>,
-    /// Values from before changes that can be undone, the newest last.
+    /// Values before changes that can be undone, the newest last.
     values: Vec<U256>,
-    /// For making the diff: where in it each account is.
+    /// Scratch for the diff: the position of each account in it.
     positions: Vec<Option<usize>>,
 }
 
 impl Tables {
-    /// The place of an account.
+    /// The position of an account.
     #[inline]
     fn place(&self, address: &Address) -> Option<usize> {
         self.places.find(&AddressKey(*address), |at| self.accounts[at].address == *address)
     }
 
-    /// Keys of the slots that are known of a storage.
+    /// Keys of the known slots of a storage.
     #[cfg(feature = "faults")]
     fn keys(&self, space: usize) -> impl Iterator<Item = U256> {
         let slots = self.slots.as_slice().iter();
@@ -135,33 +147,34 @@ impl Tables {
     }
 }
 
-/// An account, and what became of it in this block.
+/// An account and its changes in this block.
 #[derive(Debug, Default)]
 struct AccountEntry {
     address: Address,
-    /// The account as revm sees it. Its storage is not in here but in [`Tables::slots`].
+    /// The account as revm sees it, without its storage, which is in [`Tables::slots`].
     account: Account,
-    /// Whether the base state has it.
+    /// Whether the base state has the account.
     in_base: bool,
     /// Whether it exists after the transactions so far.
     exists: bool,
-    /// Whether slots that are not in [`Tables::slots`] are those of the base state, and not zero.
+    /// Whether slots missing in [`Tables::slots`] have their values from the base state. Otherwise
+    /// they are zero.
     base_storage: bool,
-    /// The storage it has now: another after it was destroyed or created.
+    /// Identifies its current storage. Creating or destroying the account starts a new one.
     space: usize,
-    /// Whether storage that the base state may have is gone.
+    /// Whether its storage in the base state was cleared.
     cleared: bool,
     /// Whether nonce, balance, code or existence changed.
     changed: bool,
     /// Whether a slot changed.
     slots_changed: bool,
-    /// Which of the fee recipients it is.
+    /// Its position among the fee recipients, if it is one.
     credit: Option<usize>,
-    /// Whether it was given to the lane that runs here, to change: no other lane was.
+    /// Whether this lane owns it: no other lane was expected to change it.
     own: bool,
 }
 
-/// An address, for hashing word by word, which hashers take faster than bytes.
+/// An address that is hashed word by word, which is faster than byte by byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct AddressKey(Address);
 
@@ -174,7 +187,7 @@ impl Hash for AddressKey {
     }
 }
 
-/// A slot's full key, likewise.
+/// A slot's full key, hashed word by word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct SlotKey {
     space: usize,
@@ -197,14 +210,14 @@ struct SlotEntry {
     key: U256,
     value: EvmStorageSlot,
     changed: bool,
-    /// As an account's.
+    /// Whether this lane owns it.
     own: bool,
 }
 
 impl<S: StateView> BlockState<S> {
     pub(crate) fn with_base(base: Base<S>) -> Self {
         let mut transaction = TransactionId::ZERO;
-        // Nothing is warm in a transaction that never was.
+        // Slots start with id zero, so no transaction may have that id: they would be warm in it.
         transaction.increment();
         Self {
             base,
@@ -228,14 +241,17 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// Uses the memory of an earlier block's tables. Before any account is loaded.
+    /// Reuses the memory of an earlier block's tables. Call it before any account is loaded.
     pub(crate) fn reuse(&mut self, tables: Tables) {
-        assert!(self.tables.accounts.len() == 0, "invariant: tables are taken over first");
+        assert!(
+            self.tables.accounts.len() == 0,
+            "invariant: tables are reused before any account is loaded"
+        );
         self.tables = tables;
         self.tables.clear();
     }
 
-    /// The place of an account that is loaded.
+    /// The position of an account, if it is loaded.
     fn find(&mut self, address: &Address) -> Option<usize> {
         if let Some((last, at)) = self.last
             && last == *address
@@ -247,12 +263,13 @@ impl<S: StateView> BlockState<S> {
         Some(at)
     }
 
-    /// The place of an account that has to be loaded by now.
+    /// The position of an account that revm has loaded.
     fn loaded(&mut self, address: &Address) -> usize {
         self.find(address).expect("invariant: revm loads an account before it changes it")
     }
 
-    /// The place of an account, read from the base state if need be. It counts as cold until [`Self::load`].
+    /// The position of an account. Reads it from the base state if necessary. The account stays
+    /// cold until [`Self::load`].
     pub(crate) fn place(&mut self, address: Address) -> Result<usize, ViewError<S::Error>> {
         match self.find(&address) {
             Some(at) => Ok(at),
@@ -260,17 +277,17 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// Says that these accounts are likely to be loaded next.
+    /// Prefetches accounts that are likely to be loaded next.
     pub(crate) fn prefetch(&mut self, addresses: &[Address]) {
         self.base.prefetch(addresses);
     }
 
-    /// Says that these slots are likely to be loaded next.
+    /// Prefetches slots that are likely to be loaded next.
     pub(crate) fn prefetch_slots(&mut self, slots: &[(Address, U256)]) {
         self.base.prefetch_slots(slots);
     }
 
-    /// The nonce of an account, after the transactions so far.
+    /// The nonce of an account after the transactions so far.
     pub(crate) fn nonce_of(&mut self, address: Address) -> Result<u64, ViewError<S::Error>> {
         let at = self.place(address)?;
         Ok(self.tables.accounts[at].account.info.nonce)
@@ -282,7 +299,7 @@ impl<S: StateView> BlockState<S> {
         let entry = self.tables.accounts.add(AccountEntry::default);
         let in_base = found.is_some();
         let (account, id) = found.unwrap_or_default();
-        // By name and without a rest: an item that is used again must not keep a field of what it was.
+        // Names every field, so that a recycled entry keeps none of its old values.
         let AccountEntry {
             address: entry_address,
             account: Account { info, transaction_id, .. },
@@ -313,7 +330,8 @@ impl<S: StateView> BlockState<S> {
         Ok(at)
     }
 
-    /// Loads an account for the running transaction; says whether the access was cold (EIP-2929).
+    /// Loads an account for the current transaction. Returns whether the access was cold
+    /// (EIP-2929).
     fn load(&mut self, address: Address, skip_cold: bool) -> LoadResult<(usize, bool), S> {
         let at = match self.find(&address) {
             Some(at) => at,
@@ -340,7 +358,7 @@ impl<S: StateView> BlockState<S> {
         Ok((at, is_cold))
     }
 
-    /// Prepares an account for the first transaction that sees it, or the next.
+    /// Prepares an account for its first access in a transaction.
     fn begin(&mut self, at: usize) {
         self.collect_credit(at);
         let entry = &mut self.tables.accounts[at];
@@ -369,7 +387,7 @@ impl<S: StateView> BlockState<S> {
         Ok(())
     }
 
-    /// Loads a slot of a loaded account; says whether the access was cold.
+    /// Loads a slot of a loaded account. Returns whether the access was cold.
     fn load_slot(
         &mut self,
         owner: usize,
@@ -438,7 +456,7 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// Sets a balance, and touches the account.
+    /// Sets a balance and touches the account.
     fn set_balance(&mut self, at: usize, balance: U256) {
         self.touch(at);
         let info = &mut self.tables.accounts[at].account.info;
@@ -449,7 +467,7 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// Sets a nonce, and touches the account.
+    /// Sets a nonce and touches the account.
     fn set_nonce(&mut self, at: usize, nonce: u64) {
         self.touch(at);
         let info = &mut self.tables.accounts[at].account.info;
@@ -458,7 +476,7 @@ impl<S: StateView> BlockState<S> {
         info.nonce = nonce;
     }
 
-    /// Sets a code, and touches the account.
+    /// Sets a code and touches the account.
     fn set_code(&mut self, at: usize, code: Bytecode, hash: B256) {
         self.touch(at);
         let info = &mut self.tables.accounts[at].account.info;
@@ -467,7 +485,7 @@ impl<S: StateView> BlockState<S> {
         self.tables.undo.push(Undo::Code(code));
     }
 
-    /// Gives an account storage in which every slot is zero.
+    /// Starts a new storage in which every slot is zero.
     fn renew_storage(&mut self, at: usize) {
         let entry = &mut self.tables.accounts[at];
         entry.space = self.spaces;

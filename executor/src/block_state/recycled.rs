@@ -1,18 +1,20 @@
+//! A vector that keeps its items for reuse.
+
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
 
-/// A list whose items stay where they are when it is emptied, to be written over. So a new item is neither moved into
-/// place nor dropped, which for large ones costs more than what is done with them.
+/// A vector that keeps its items when it is cleared, to overwrite them later. A new item is neither
+/// moved into place nor dropped. For large items, that would cost more than using them.
 #[derive(Debug)]
 pub(super) struct RecycledVec<T> {
     items: Vec<T>,
     len: usize,
 }
 
-/// A list this many times too long for its last block is made anew for the next.
+/// A vector that is this many times longer than its last block needed is freed.
 const SLACK_MAX: usize = 32;
 
-/// Items that are kept in any case.
+/// Items that are always kept.
 const ITEMS_MIN: usize = 64;
 
 impl<T> Default for RecycledVec<T> {
@@ -22,12 +24,12 @@ impl<T> Default for RecycledVec<T> {
 }
 
 impl<T> RecycledVec<T> {
-    /// Items in use.
+    /// Number of items in use.
     pub(super) const fn len(&self) -> usize {
         self.len
     }
 
-    /// Empties the list. What many times more than the last block needed is given back.
+    /// Clears the vector. Frees it if it is much longer than the last block needed.
     pub(super) fn clear(&mut self) {
         if self.items.len() > SLACK_MAX * self.len.max(ITEMS_MIN) {
             self.items = Vec::new();
@@ -35,7 +37,8 @@ impl<T> RecycledVec<T> {
         self.len = 0;
     }
 
-    /// Adds an item, which is what some earlier item was: all of it has to be written. `make` makes one from nothing.
+    /// Adds an item. It may hold the values of an earlier item, so every field has to be written.
+    /// `make` creates one if there is none to reuse.
     #[inline]
     pub(super) fn add(&mut self, make: impl FnOnce() -> T) -> &mut T {
         if self.len == self.items.len() {

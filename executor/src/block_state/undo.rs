@@ -1,3 +1,5 @@
+//! The undo log of the current transaction.
+
 use alloc::boxed::Box;
 
 use alloy_primitives::{Address, B256, U256, address};
@@ -8,13 +10,13 @@ use super::BlockState;
 #[cfg(feature = "faults")]
 use crate::faults::{self, Fault};
 
-/// RIPEMD-160. Mainnet block 2,675,119 deleted it although the call that touched it ran out of gas, and every client
-/// since keeps that touch (yellow paper, K.1).
+/// RIPEMD-160. Mainnet block 2,675,119 deleted it although the call that touched it ran out of gas,
+/// and every client since keeps that touch (yellow paper, K.1).
 const RIPEMD: Address = address!("0000000000000000000000000000000000000003");
 
-/// One change of the running transaction, by what it takes to undo it. Numbers are places of accounts and slots; the
-/// value from before a change of balance, nonce or slot lies on [`super::Tables::values`]. Two words each: they are
-/// written more often than anything else here.
+/// One change of the current transaction, as what undoes it. Numbers are positions of accounts and
+/// slots. The earlier value of a balance, nonce or slot is on [`super::Tables::values`]. An entry
+/// has two words, because nothing here is written more often.
 #[derive(Debug)]
 pub(super) enum Undo {
     /// An account was accessed.
@@ -25,9 +27,9 @@ pub(super) enum Undo {
     Balance(usize),
     /// A nonce changed.
     Nonce(usize),
-    /// A code had this hash.
+    /// A code changed. Position, earlier hash and earlier code.
     Code(Box<(usize, B256, Option<Bytecode>)>),
-    /// An account was created over other storage.
+    /// An account was created over earlier storage.
     Created(Box<CreatedUndo>),
     /// An account was destroyed, for the first time in this transaction or again.
     Destroyed { at: usize, first: bool },
@@ -35,7 +37,7 @@ pub(super) enum Undo {
     SlotWarmed(usize),
     /// A slot changed.
     Slot(usize),
-    /// A slot of transient storage had this value.
+    /// A slot of transient storage changed. Key and earlier value.
     Transient(Box<((usize, U256), U256)>),
 }
 
@@ -50,7 +52,7 @@ pub(super) struct CreatedUndo {
 }
 
 impl<S: StateView> BlockState<S> {
-    /// Undoes all changes after the first `keep`, the last first.
+    /// Undoes all changes after the first `keep`, the newest first.
     pub(super) fn revert_to(&mut self, keep: usize) {
         while self.tables.undo.len() > keep {
             if let Some(undo) = self.tables.undo.pop() {
@@ -60,7 +62,7 @@ impl<S: StateView> BlockState<S> {
     }
 
     fn value_before(&mut self) -> U256 {
-        self.tables.values.pop().expect("invariant: a change leaves the value from before it")
+        self.tables.values.pop().expect("invariant: a change stores the earlier value")
     }
 
     fn revert(&mut self, undo: Undo) {

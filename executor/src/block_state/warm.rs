@@ -1,3 +1,5 @@
+//! Accounts and slots that are warm from a transaction's start.
+
 use alloc::vec::Vec;
 
 use alloy_primitives::{
@@ -5,11 +7,11 @@ use alloy_primitives::{
     map::{AddressMap, AddressSet, HashSet},
 };
 
-/// What a transaction may access at the warm price from its start (EIP-2929, EIP-2930, EIP-3651).
+/// Accounts and slots that are warm from a transaction's start (EIP-2929, EIP-2930, EIP-3651).
 #[derive(Debug, Default)]
 pub(super) struct WarmSet {
     precompiles: AddressSet,
-    /// Whether precompile `n` is the address `n`, for the low addresses.
+    /// Whether the address `n` is a precompile, for low addresses.
     low: Vec<bool>,
     beneficiary: Option<Address>,
     access_list: AddressMap<HashSet<U256>>,
@@ -33,7 +35,7 @@ impl WarmSet {
         self.access_list = access_list;
     }
 
-    /// Forgets what belongs to the transaction.
+    /// Forgets what belongs to the transaction only.
     pub(super) fn end_transaction(&mut self) {
         self.beneficiary = None;
         if !self.access_list.is_empty() {
@@ -61,7 +63,7 @@ impl WarmSet {
     }
 }
 
-/// The number of an address below 2^16.
+/// An address below 2^16 as a number.
 fn low_address(address: &Address) -> Option<u16> {
     let (zeros, low) = address.split_last_chunk::<2>()?;
     zeros.iter().all(|byte| *byte == 0).then(|| u16::from_be_bytes(*low))

@@ -1,4 +1,4 @@
-//! What a transaction touches, for whoever learns from it.
+//! Observing a transaction's accesses, for profiles to learn from.
 
 use alloc::vec::Vec;
 
@@ -9,18 +9,18 @@ use super::{BlockState, Undo};
 use crate::profile::{StateKey, Touch};
 
 impl<S: StateView> BlockState<S> {
-    /// Has the next transaction's accesses noted.
+    /// Observes the next transaction's accesses.
     pub(crate) fn watch(&mut self) {
         self.watched = Some(Vec::new());
     }
 
-    /// What the last transaction accessed, if it was watched. Slots that its access list names are only in here if it
-    /// changed them.
+    /// Accesses of the last transaction, if it was observed. Slots of its access list are included
+    /// only if it changed them.
     pub(crate) fn take_watched(&mut self) -> Vec<Touch> {
         self.watched.take().unwrap_or_default()
     }
 
-    /// Whether an account has code. Not an access: it is neither loaded nor warmed.
+    /// Whether an account has code. This is not an access: it neither loads nor warms the account.
     pub(crate) fn has_code(&mut self, address: &Address) -> bool {
         match self.find(address) {
             Some(at) => !self.tables.accounts[at].account.info.is_empty_code_hash(),
@@ -31,7 +31,7 @@ impl<S: StateView> BlockState<S> {
         }
     }
 
-    /// Notes what the transaction that ends here accessed.
+    /// Notes the accesses of the transaction that ends.
     pub(super) fn note_watched(&mut self) {
         let Some(mut touches) = self.watched.take() else { return };
         for undo in &self.tables.undo {
@@ -50,7 +50,7 @@ impl<S: StateView> BlockState<S> {
             let slot = slot.map(|slot| self.tables.slots[slot].key);
             touches.push(Touch { key: StateKey { address, slot }, written });
         }
-        // One for each key, written if it ever was.
+        // Keeps one access per key: the write, if there was one.
         touches.sort_unstable();
         touches.reverse();
         touches.dedup_by_key(|touch| touch.key);

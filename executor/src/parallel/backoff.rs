@@ -1,19 +1,23 @@
-/// How many transactions may run by themselves first: all, as long as most of them need not run again.
+//! When lanes and speculative runs are worth trying again, after they did not pay.
+
+/// Limits speculative runs. While at least half of them are reused, every transaction may run
+/// speculatively.
 #[derive(Debug, Default)]
 pub(super) struct SpeculationBudget {
     is_lost: bool,
 }
 
-/// Of so many transactions, one may run by itself first where that was mostly for nothing before: to learn from it.
+/// Where most runs were wasted, one of this many transactions may still run speculatively, to learn
+/// from it.
 const SPECULATED_PART: usize = 8;
 
 impl SpeculationBudget {
-    /// How many of so many transactions, or so much of some gas, may be run beforehand.
+    /// The divisor for transactions and gas: one of this many may run speculatively.
     pub(super) const fn part(&self) -> usize {
         if self.is_lost { SPECULATED_PART } else { 1 }
     }
 
-    /// Takes note of what came of runs beforehand.
+    /// Takes note of how many speculative runs were reused.
     pub(super) fn note(&mut self, runs: usize, reused: usize) {
         if runs > 0 {
             self.is_lost = 2 * reused < runs;
@@ -21,11 +25,11 @@ impl SpeculationBudget {
     }
 }
 
-/// Strides, at most.
+/// Longest stretch of sequential transactions between two attempts.
 const STRIDE_MAX: usize = 1 << 18;
 
-/// How many transactions to run one after the other before lanes are thought of again: more each time that they were not
-/// worth it, so that thinking costs little where it does not help.
+/// Exponential backoff for lanes. Each time that lanes did not pay, twice as many transactions run
+/// sequentially before the engine plans lanes again.
 #[derive(Debug)]
 pub(super) struct LaneBackoff {
     rest: usize,
@@ -38,7 +42,7 @@ impl LaneBackoff {
         Self { rest: 0, stride, first_stride: stride }
     }
 
-    /// How many of so many transactions are to run one after the other.
+    /// How many of the next `len` transactions have to run sequentially.
     pub(super) fn take(&mut self, len: usize) -> usize {
         let completed = self.rest.min(len);
         self.rest -= completed;

@@ -1,4 +1,4 @@
-//! A block that the engine executes: its state, what it holds so far and the reports of its slices.
+//! The open block: the state it runs on, what it holds so far, and the reports of its slices.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Engine {
-    /// Opens a block on a state, and records its parent's hash where the chain does that (EIP-2935).
+    /// Opens a block on a state. Records the parent's hash where the chain keeps it (EIP-2935).
     pub fn open<S, T>(
         &self,
         spec: &ChainSpec,
@@ -54,7 +54,7 @@ impl Engine {
     }
 }
 
-/// A block under way.
+/// A block that the engine is executing.
 #[allow(missing_debug_implementations)] // revm's EVM has none worth reading
 pub struct EngineBlock<'a, S: StateView, T = BlockTx> {
     pub(super) engine: &'a Engine,
@@ -63,20 +63,21 @@ pub struct EngineBlock<'a, S: StateView, T = BlockTx> {
     pub(super) state: S,
     /// Whether transactions may run in lanes.
     pub(super) in_lanes: bool,
-    /// The block so far, but for what is pending.
+    /// The block so far, without the pending lanes.
     pub(super) main: BlockExecutor<S, T>,
-    /// Lanes of the last wave, whose changes `main` has not taken over.
+    /// Lanes of the last wave whose changes `main` has not absorbed.
     pub(super) pending: PendingLanes,
-    /// Runs by themselves of transactions of the slice that have not had their turn.
+    /// Speculative runs of transactions of this slice that have not had their turn.
     pub(super) speculations: Vec<Speculation>,
-    /// In shadow mode, the same block by the reference executor alone.
+    /// In shadow mode, the same block on the reference executor.
     pub(super) reference: Option<BlockExecutor<S, T>>,
     pub(super) slices: Vec<SliceReport>,
-    /// What was taken of the block so far.
+    /// Transactions that [`Self::take_executed`] has handed out, with complete receipts.
     pub(super) completed: Vec<Arc<ExecutedTx>>,
-    /// How many of those that it does not hold were told.
+    /// How many skipped transactions have been handed out.
     pub(super) skipped_reported: usize,
-    /// Whether, in shadow mode, what was taken came out the same both ways.
+    /// In shadow mode, whether everything handed out so far equals the reference executor's
+    /// outcome.
     pub(super) matches_reference: bool,
 }
 
@@ -97,13 +98,13 @@ where
         WaveStart { engine, spec, context, layer }
     }
 
-    /// Whom fees go to at once, if that is so.
+    /// The account that receives all fees directly, if the fee rule names one.
     pub(super) fn beneficiary(&self) -> Option<Address> {
         (self.spec.fees == FeeRule::Beneficiary).then_some(self.context.header.beneficiary)
     }
 
-    /// Whether what transactions pay in fees can be added up in any order. It can not where paying nothing makes a
-    /// difference: to an account that is empty, or that does not exist and would by the rules of old.
+    /// Whether fees can be added up in any order. They cannot if a fee of zero makes a difference:
+    /// to an empty account, or, before EIP-161, to an account that does not exist.
     pub(super) fn fees_commute(&self) -> Result<bool, ExecutionError<S::Error>> {
         if self.spec.fees == FeeRule::Vaults {
             return Ok(true);

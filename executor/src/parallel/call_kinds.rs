@@ -11,10 +11,10 @@ use crate::{
     profile::{Call, StateKey},
 };
 
-/// Transactions of a kind that run to know the others.
+/// Transactions of each kind that run speculatively, to learn about the others.
 const SAMPLES: usize = 4;
 
-/// Transactions about which too little is known, by the kind of call they are.
+/// Transactions without a usable profile, by the kind of their call.
 #[derive(Debug, Default)]
 pub(super) struct CallKinds {
     kinds: HashMap<u64, CallKind>,
@@ -25,7 +25,7 @@ pub(super) struct CallKinds {
 struct CallKind {
     /// The first few transactions.
     samples: Vec<u32>,
-    /// What each of them changed, its sender's account apart.
+    /// Keys that each sample changed, without the sender's account.
     guard: Vec<StateKey>,
 }
 
@@ -49,16 +49,16 @@ impl CallKinds {
         all
     }
 
-    /// Transactions from which the others of their kinds can be known.
+    /// The transactions to run speculatively.
     pub(super) fn samples(&self) -> Vec<u32> {
         let mut all: Vec<u32> =
             self.kinds.values().flat_map(|kind| kind.samples.iter().copied()).collect();
-        // The same in every run.
+        // Sorted, so that every run is the same.
         all.sort_unstable();
         all
     }
 
-    /// Finds out what transactions of a kind change in any case, from how the samples ran.
+    /// Finds the keys that all samples of a kind changed.
     pub(super) fn find_guards<'s>(&mut self, speculation: impl Fn(u32) -> Option<&'s Speculation>) {
         for CallKind { samples, guard } in
             self.kinds.values_mut().filter(|kind| kind.samples.len() > 1)
@@ -80,12 +80,12 @@ impl CallKinds {
         }
     }
 
-    /// What a transaction changes in any case, if its kind is known so well.
+    /// Keys that a transaction of this kind always changes. Empty if that is not known.
     pub(super) fn guard(&self, tx: u32) -> &[StateKey] {
         let kind = self.kind_of.get(&tx).and_then(|kind| self.kinds.get(kind));
         kind.map_or(&[], |kind| &kind.guard)
     }
 }
 
-/// Keys by which transactions of a kind are kept together, at most.
+/// Maximum number of guard keys per kind.
 const GUARD_KEYS_MAX: usize = 8;

@@ -1,3 +1,5 @@
+//! Chunks: consecutive transactions with the accesses that are expected of them.
+
 use alloy_primitives::{Address, B256, U256};
 
 use super::speculation::Speculation;
@@ -7,38 +9,39 @@ use crate::{
     profile::{Access, Call, Predictions, Profiles, StateKey, Touch},
 };
 
-/// A key's number holds its place in its chunk in so many bits.
+/// Bits of a key's number that hold its position in its chunk.
 pub(crate) const CHUNK_KEYS_LOG2: u32 = 16;
 
-/// Accounts of a chunk, at most, and slots.
+/// Maximum number of accounts per chunk. The same maximum applies to slots.
 const CHUNK_KEYS_MAX: usize = 1 << CHUNK_KEYS_LOG2;
 
-/// What a few transactions that follow each other are going to touch, as far as can be told.
+/// Consecutive transactions and the keys that they are expected to access.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
-    /// The first transaction, by its place in the slice.
+    /// Position of the first transaction in the slice.
     pub(crate) first: u32,
-    /// What each is likely to cost, in gas.
+    /// Expected cost of each transaction, in gas.
     pub(crate) costs: Vec<u32>,
-    /// Gas that they ask for.
+    /// Sum of their gas limits.
     pub(crate) gas_limit: u64,
-    /// Accounts, each with the transaction that is going to touch it, in the order of the transactions.
+    /// Expected account accesses, in the order of the transactions.
     pub(crate) accounts: Vec<ExpectedAccess<Address>>,
-    /// Slots, in the order of the transactions.
+    /// Expected slot accesses, in the order of the transactions.
     pub(crate) slots: Vec<ExpectedAccess<(Address, U256)>>,
-    /// What was hashed to find the slots, in the order of the transactions.
+    /// Hashes computed to find the slots, in the order of the transactions.
     pub(crate) hashes: Vec<(u32, [u8; INPUT_BYTES], B256)>,
-    /// Where the accounts, slots and hashes of each transaction begin, and, after the last, where they end.
+    /// Per transaction, where its accounts, slots and hashes begin. One more entry marks the end of
+    /// the last.
     index: Vec<[u32; 3]>,
-    /// Transactions of which profiles tell what they are going to touch.
+    /// Number of transactions that profiles predicted.
     pub(crate) known: usize,
-    /// Transactions of which nothing is known but what they say themselves.
+    /// Transactions about which only their own fields are known.
     pub(crate) unknown: Vec<u32>,
-    /// Transactions that look at an account that all of them pay fees to.
+    /// Transactions that access an account to which all transactions pay fees.
     pub(crate) fee_readers: Vec<u32>,
 }
 
-/// A key that a transaction is expected to touch.
+/// A key that a transaction is expected to access.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExpectedAccess<K> {
     pub(crate) key: K,
@@ -52,15 +55,15 @@ impl<K> ExpectedAccess<K> {
     }
 }
 
-/// What a transaction costs beyond its interpreter, in gas that takes as long.
+/// Cost of a transaction outside the interpreter, in gas that takes as long.
 const FLOOR: u32 = 5_000;
 
-/// Gas that a transaction uses before its interpreter starts.
+/// Gas that a transaction uses before the interpreter starts.
 const INTRINSIC: u64 = 21_000;
 
 impl Chunk {
-    /// Tells what transactions will touch, of which the first has this place in the slice and all pay fees to
-    /// `recipients`.
+    /// Predicts the accesses of transactions. `first` is the position of the first in the slice,
+    /// `recipients` are the accounts to which all of them pay fees.
     pub(crate) fn predict<T: BlockTransaction>(
         first: u32,
         transactions: &[T],
@@ -96,8 +99,8 @@ impl Chunk {
         chunk
     }
 
-    /// Brings keys in the order of the transactions, and notes where those of each begin. Forgets slots that are too many:
-    /// nobody expects them then, which is safe.
+    /// Sorts keys by transaction and notes where each transaction's keys begin. Slots beyond the
+    /// maximum are dropped: an unexpected access is safe, it can only cause a conflict.
     fn arrange(&mut self) {
         let Self { first, costs, accounts, slots, hashes, index, .. } = self;
         accounts.sort_by_key(|account| account.tx);
@@ -121,7 +124,7 @@ impl Chunk {
         &items[from as usize..to as usize]
     }
 
-    /// Whether all its accounts can be numbered.
+    /// Whether every account can be numbered.
     pub(crate) fn is_numbered(&self) -> bool {
         self.accounts.len() <= CHUNK_KEYS_MAX
     }
@@ -168,9 +171,9 @@ impl Chunk {
         self.costs[(tx - self.first) as usize] = FLOOR.saturating_add(gas);
     }
 
-    /// Takes what unknown transactions did when they ran by themselves for what they are going to do. Of those that did
-    /// not, `guard` tells what they change in any case; if that is nothing, they are taken to change what they
-    /// `said`.
+    /// Fills in the accesses of unknown transactions. A speculative run tells them. Without one,
+    /// the transaction is expected to change the keys of its `guard`, or, if that is empty, the
+    /// keys that it `said`.
     pub(crate) fn complete<'s>(
         &mut self,
         speculation: impl Fn(u32) -> Option<&'s Speculation>,
@@ -203,32 +206,32 @@ impl Chunk {
         self.arrange();
     }
 
-    /// The accounts that a transaction is expected to touch.
+    /// The accounts that a transaction is expected to access.
     pub(crate) fn accounts_of(&self, tx: u32) -> &[ExpectedAccess<Address>] {
         self.of(&self.accounts, tx, 0)
     }
 
-    /// The slots that a transaction is expected to touch.
+    /// The slots that a transaction is expected to access.
     pub(crate) fn slots_of(&self, tx: u32) -> &[ExpectedAccess<(Address, U256)>] {
         self.of(&self.slots, tx, 1)
     }
 
-    /// The hashes that a transaction is expected to ask for.
+    /// The hashes that a transaction is expected to compute.
     pub(crate) fn hashes_of(&self, tx: u32) -> &[(u32, [u8; INPUT_BYTES], B256)] {
         self.of(&self.hashes, tx, 2)
     }
 
-    /// What they are likely to cost together.
+    /// Expected cost of all transactions, in gas.
     pub(crate) fn cost(&self) -> u64 {
         self.costs.iter().map(|cost| u64::from(*cost)).sum()
     }
 }
 
-/// Moves on over the items that are meant.
+/// Advances `at` past the items that satisfy `is_meant`.
 fn advance<T>(at: &mut usize, items: &[T], is_meant: impl Fn(&T) -> bool) {
     *at += items[*at..].iter().take_while(|item| is_meant(item)).count();
 }
 
 fn number(place: usize) -> u32 {
-    u32::try_from(place).expect("invariant: a chunk's keys are numbered")
+    u32::try_from(place).expect("invariant: a chunk's positions fit 32 bits")
 }

@@ -1,56 +1,58 @@
+//! Configuration of the engine. No setting changes an outcome.
+
 use std::{num::NonZeroUsize, thread::available_parallelism};
 
 use serde::Serialize;
 
-/// How blocks run. The outcome is the same in every mode.
+/// How blocks are executed. The outcome is the same in every mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// One transaction after the other, on the calling thread: the reference executor.
+    /// Sequentially on the calling thread, by the reference executor.
     Sequential,
-    /// Both ways, compared; what counts is the reference executor's outcome.
+    /// Both ways. Differences are counted, and the reference executor's outcome is kept.
     Shadow,
-    /// In lanes, side by side.
+    /// In lanes, on several threads.
     #[default]
     Parallel,
 }
 
-/// What an engine is told.
+/// Configuration of an engine.
 #[derive(Clone, Copy, Debug)]
 pub struct EngineConfig {
-    /// How blocks run at first.
+    /// Mode at the start.
     pub mode: Mode,
-    /// The most threads that a block runs on.
+    /// Maximum number of threads per block.
     pub workers: NonZeroUsize,
-    /// What is not worth a thread, or a lane.
+    /// The smallest amounts of work worth a thread or a lane.
     pub grain: Grain,
 }
 
 impl EngineConfig {
-    /// Workers, at most: more are not started.
+    /// Upper bound of `workers`: the engine starts no more threads.
     pub const WORKERS_MAX: usize = 256;
 }
 
-/// How small the pieces are that work is cut into. Affects no outcome.
+/// The smallest amounts of work that are worth splitting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grain {
-    /// Transactions that are likely to cost less together, in gas, run on the calling thread.
+    /// Transactions with a lower expected cost, in gas, run on the calling thread.
     pub threads_from: u64,
-    /// Components that are likely to cost less share a lane, up to so much.
+    /// Components with a lower expected cost, in gas, share a lane up to this cost.
     pub lane_from: u64,
-    /// Transactions that are looked at together, at least.
+    /// Minimum number of transactions per chunk.
     pub chunk_transactions: usize,
     /// Fewer transactions run on the calling thread.
     pub transactions_from: usize,
-    /// Lanes are used if, at best, they take so many percent of the time that one of them would.
+    /// Lanes are used if their best case takes at most this percentage of the sequential time.
     pub time_percent_max: u32,
-    /// Transactions that run one after the other before lanes are thought of again, where they were not worth it; twice
-    /// as many each time.
+    /// Transactions that run sequentially after lanes did not pay, before the engine plans lanes
+    /// again. Doubles each time.
     pub stride: usize,
 }
 
 impl Grain {
-    /// Everything is cut up, however little it is: for tests.
+    /// Splits everything, however small. For tests.
     pub const FINEST: Self = Self {
         threads_from: 0,
         lane_from: 1,
@@ -66,7 +68,7 @@ impl Grain {
 }
 
 impl Default for Grain {
-    /// Where it begins to pay, as measured.
+    /// Measured break-even values.
     fn default() -> Self {
         Self {
             threads_from: 2_000_000,

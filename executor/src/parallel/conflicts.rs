@@ -1,28 +1,32 @@
-//! Whether lanes that ran side by side had nothing to do with each other.
+//! Finds conflicts between lanes that ran beside each other.
 //!
-//! A lane that looked at what another one changed *escaped*. Three kinds of keys are told apart:
+//! A lane that read or wrote a key that another lane changed *conflicts* with it. There are three
+//! kinds of keys:
 //!
-//! - keys that were expected to change: each was given to one lane, so whoever else looked at it escaped;
-//! - keys that a lane changed although nobody expected it: whoever else looked at one escaped, or the lane did;
-//! - all other keys: nobody changed them.
+//! - Keys with an expected writer. One lane owns each of them, so any other lane that accessed it
+//!   conflicts.
+//! - Keys that a lane changed unexpectedly. Any other lane that accessed one conflicts.
+//! - All other keys. No lane changed them.
 //!
-//! So it is enough that each lane compares what it looked at with what was expected, and looks for its unexpected
-//! changes in the other lanes. What the lanes expected to change and did not is taken for changed.
+//! So each lane compares its accesses with the expected writers, and looks up its unexpected
+//! changes in the other lanes. A key counts as changed if its expected writer did not change it
+//! after all.
 
 use super::{chunk::Chunk, partition::Partition};
 #[cfg(feature = "faults")]
 use crate::faults::{self, Fault};
 use crate::{block_state::LaneState, included::LaneNumber, profile::StateKey};
 
-/// Two lanes that have to run as one.
+/// Two lanes that have to become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Conflict {
     pub(crate) lanes: (LaneNumber, LaneNumber),
-    /// What one of them changed and the other looked at.
+    /// The key that one of them changed and the other accessed.
     pub(crate) key: StateKey,
 }
 
-/// A lane's conflicts. `merged` tells in which lane each lane ended up that was planned.
+/// The conflicts of one lane. `merged` maps each planned lane to the lane that holds its
+/// transactions now.
 pub(crate) fn find_conflicts(
     chunks: &[Chunk],
     partition: &Partition,

@@ -1,3 +1,5 @@
+//! Counters of an engine, since it was created.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
@@ -5,59 +7,60 @@ use serde::Serialize;
 use super::report::SliceReport;
 use crate::profile::ProfileCounters;
 
-/// What happened in an engine since it was made.
+/// Counters of an engine, since it was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineCounters {
-    /// Slices that ran.
+    /// Executed slices.
     pub slices: u64,
-    /// Transactions in them.
+    /// Transactions in these slices.
     pub transactions: u64,
-    /// Transactions that ran in lanes; the others ran one after the other.
+    /// Transactions that ran in lanes. The others ran sequentially.
     pub in_lanes: u64,
     /// Lanes.
     pub lanes: u64,
-    /// Lanes that ran again because they touched what another one changed.
+    /// Lanes that executed again because they conflicted. JSON calls it `escapes`.
     #[serde(rename = "escapes")]
     pub conflicts: u64,
-    /// Functions of which profiles are held now, those of a router for each set of tokens apart.
+    /// Function profiles held now. Each set of contracts in the calldata counts separately.
     pub functions: u64,
-    /// Profiles that were given up for others.
+    /// Profiles evicted to make room.
     pub evictions: u64,
-    /// Transactions whose accesses were told from profiles of what they call.
+    /// Transactions whose accesses were predicted from profiles.
     pub predicted: u64,
-    /// Transactions of which too little was known to tell.
+    /// Transactions without a usable profile.
     pub unknown: u64,
-    /// Transactions that ran by themselves first, on the state before their turn.
+    /// Transactions that ran speculatively, before their turn.
     pub speculated: u64,
-    /// Those of them of which that was what came of them.
+    /// Speculative runs whose outcome was used.
     pub reused: u64,
-    /// Transactions that touched what nobody expected and so made lanes run again.
+    /// Transactions that accessed unexpected keys and so caused a conflict.
     pub misses: u64,
-    /// Waves that ran again in order because a worker panicked.
+    /// Waves that ran again sequentially because a worker panicked.
     pub panics: u64,
-    /// Waves that ran again in order because a transaction looked at what all others pay fees to.
+    /// Waves that ran again sequentially because a transaction accessed an account that all others
+    /// pay fees to.
     pub fee_readers: u64,
-    /// Waves that ran again in order because their lanes kept touching each other.
+    /// Waves that ran again sequentially because their lanes still conflicted after the last round.
     pub out_of_rounds: u64,
-    /// Waves that ran again in order because a lane could not go on.
+    /// Waves that ran again sequentially because a lane failed.
     pub lane_errors: u64,
-    /// Blocks that ran both ways, in shadow mode.
+    /// Blocks executed both ways in shadow mode.
     pub shadowed: u64,
-    /// Those of them that came out differently: a bug.
+    /// Shadow blocks whose outcomes differed. Each one is a bug.
     pub mismatches: u64,
 }
 
-/// Why a wave has to run in order.
+/// Why a wave has to run sequentially.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fallback {
     /// A worker panicked.
     Panic,
-    /// What a lane did depends on the order of transactions elsewhere.
+    /// A lane's outcome depends on the order of transactions in other lanes.
     Order,
-    /// Lanes kept touching each other.
+    /// Lanes still conflicted after the last round.
     Rounds,
-    /// A lane could not go on.
+    /// A lane failed.
     Error,
 }
 
@@ -101,7 +104,7 @@ impl Counters {
         self.count_fallback(Fallback::Panic, 0);
     }
 
-    /// A wave of so many transactions has to run in order.
+    /// Counts a wave of `transactions` that has to run sequentially.
     pub(super) fn count_fallback(&self, reason: Fallback, transactions: usize) {
         add(
             match reason {
@@ -119,13 +122,13 @@ impl Counters {
         }
     }
 
-    /// Takes over what profiles count themselves.
+    /// Copies the counters that profiles keep.
     pub(super) fn note_profiles(&self, profiles: ProfileCounters) {
         self.functions.store(profiles.functions as u64, Ordering::Relaxed);
         self.evictions.store(profiles.evictions, Ordering::Relaxed);
     }
 
-    /// A block ran both ways.
+    /// Counts a block that was executed both ways.
     pub(super) fn count_shadow(&self, is_same: bool) {
         add(&self.shadowed, 1);
         if !is_same {

@@ -1,22 +1,24 @@
+//! Lock-free union-find.
+
 use super::sync::{AtomicU32, Ordering};
 
-/// Sets of numbers that many threads join at a time, without a lock.
+/// Disjoint sets of numbers that several threads join without a lock.
 ///
-/// Each set is a tree in which a number's parent is never larger than itself, so that the root of a set is its smallest
-/// number, whoever joined what first. Only roots get new parents that are not already above them, by a
-/// compare-and-swap, so that no join is lost.
+/// Each set is a tree. A parent is never larger than its child, so the root is the smallest number
+/// of the set, whatever the order of joins. Only roots that are not joined yet get a new parent, by
+/// compare-and-swap, so no join is lost.
 #[derive(Debug, Default)]
 pub(crate) struct DisjointSets {
     parents: Vec<AtomicU32>,
 }
 
 impl DisjointSets {
-    /// So many numbers, each a set of its own.
+    /// The numbers below `len`, each in its own set.
     pub(crate) fn new(len: u32) -> Self {
         Self { parents: (0..len).map(AtomicU32::new).collect() }
     }
 
-    /// The smallest number of the set that a number is in.
+    /// The smallest number of the set that contains `number`.
     #[inline]
     pub(crate) fn root(&self, number: u32) -> u32 {
         let mut at = number;
@@ -27,14 +29,14 @@ impl DisjointSets {
             }
             let above = self.parent(parent).load(Ordering::Relaxed);
             if above != parent {
-                // A shorter way up for those who come after: `above` is an ancestor in any case.
+                // Shortens the path for later calls. `above` is an ancestor in any case.
                 self.parent(at).store(above, Ordering::Relaxed);
             }
             at = above;
         }
     }
 
-    /// Makes one set of two numbers' sets.
+    /// Joins the sets of two numbers.
     pub(crate) fn join(&self, one: u32, other: u32) {
         let (mut one, mut other) = (one, other);
         loop {

@@ -1,4 +1,4 @@
-//! The engine: its threads, counters and the memory that one block leaves to the next.
+//! The engine: threads, counters and the memory that one block leaves to the next.
 
 use std::sync::Mutex;
 
@@ -11,30 +11,55 @@ use super::{
 };
 use crate::{Workspace, block_state::Tables, keccak::KeccakMemo};
 
-/// Executes blocks, one after the other, on as many threads as pay.
+/// Executes blocks one after the other, each on as many threads as pay.
+///
+/// # Example
+///
+/// ```
+/// use turnpike_executor::{Chain, Engine, EngineConfig};
+/// use turnpike_protocol::{BlockInput, Genesis, Origin};
+///
+/// let mut chain = Chain::from_genesis(&Genesis::dev());
+/// chain.set_engine(Engine::new(EngineConfig::default()));
+///
+/// let origin = Origin { l1_time: 1_800_000_000, ..Origin::default() };
+/// let input = BlockInput {
+///     number: 1,
+///     timestamp: origin.l1_time + 1,
+///     origin,
+///     deposits: Vec::new(),
+///     transactions: Vec::new(),
+/// };
+/// let outcome = chain.execute(&input)?;
+/// assert_eq!(outcome.header.number, 1);
+/// assert_eq!(chain.head().hash(), outcome.hash());
+/// assert_eq!(chain.engine().counters().slices, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Engine {
     pub(super) config: EngineConfig,
     pub(super) mode: Mutex<Mode>,
     pub(super) workers: Workers,
-    /// Threads that compute roots beside a block that runs: those above may be waiting for the roots.
+    /// Threads that compute roots while the next block runs. They are separate because `workers`
+    /// may be waiting for the roots.
     pub(super) root_workers: Workers,
-    /// The calling thread.
+    /// The calling thread only.
     pub(super) alone: Workers,
     pub(super) counters: Counters,
-    /// When lanes are thought of again.
+    /// When to plan lanes again.
     pub(super) backoff: Mutex<LaneBackoff>,
-    /// Whether runs beforehand are worth it.
+    /// How many speculative runs are worth it.
     pub(super) speculation_budget: Mutex<SpeculationBudget>,
-    /// What blocks leave for the next.
+    /// Memory that one block leaves to the next.
     pub(super) memory: Mutex<EngineMemory>,
 }
 
-/// Memory that is used again.
+/// Memory that is reused from block to block.
 #[derive(Debug, Default)]
 pub(super) struct EngineMemory {
     pub(super) block: Workspace,
-    /// Of the reference executor, in shadow mode.
+    /// The reference executor's, in shadow mode.
     pub(super) reference: Workspace,
     pub(super) lanes: Vec<Tables>,
     pub(super) memos: Vec<KeccakMemo>,
@@ -47,7 +72,7 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// An engine with its own threads, which start when they are first needed.
+    /// Creates an engine. Its threads start on first use.
     pub fn new(config: EngineConfig) -> Self {
         let workers = config.workers.get().min(EngineConfig::WORKERS_MAX);
         Self {
@@ -63,32 +88,32 @@ impl Engine {
         }
     }
 
-    /// The most threads that a block runs on.
+    /// Maximum number of threads per block.
     pub const fn workers(&self) -> usize {
         self.workers.count()
     }
 
-    /// The threads that blocks run on, if there are several.
+    /// The threads that blocks run on. None with a single worker.
     pub(crate) fn pool(&self) -> Option<&rayon::ThreadPool> {
         self.workers.pool()
     }
 
-    /// The threads that roots are computed on while the next block may run, if there are several.
+    /// The threads that compute roots while the next block may run. None with a single worker.
     pub(crate) fn root_pool(&self) -> Option<&rayon::ThreadPool> {
         self.root_workers.pool()
     }
 
-    /// How blocks run.
+    /// The mode of blocks opened from now on.
     pub fn mode(&self) -> Mode {
         *lock(&self.mode)
     }
 
-    /// Chooses how blocks run that are opened from now on.
+    /// Sets the mode of blocks opened from now on.
     pub fn set_mode(&self, mode: Mode) {
         *lock(&self.mode) = mode;
     }
 
-    /// What happened so far.
+    /// The counters so far.
     pub fn counters(&self) -> EngineCounters {
         self.counters.read()
     }

@@ -7,7 +7,7 @@ use turnpike_state::StateView;
 use super::{block::EngineBlock, lock::lock, report::SliceReport};
 use crate::{BlockTransaction, Executed, ExecutionError, block_state::LaneState};
 
-/// Lanes' memories that are kept for the next block, at most.
+/// Maximum number of lane memories kept for the next block.
 const LANES_KEPT_MAX: usize = 1_024;
 
 impl<S, T> EngineBlock<'_, S, T>
@@ -16,8 +16,8 @@ where
     S::Error: Send + Sync,
     T: BlockTransaction + Clone + Send + Sync,
 {
-    /// Ends the block, and tells how it ran, slice by slice. The state view is as it was. Waits for the parent's hash, if that
-    /// is deferred.
+    /// Ends the block and returns its outcome and one report per slice. The state view is
+    /// unchanged. Waits for the parent's hash, if that is deferred.
     pub fn finish(mut self) -> Result<Finished<T>, ExecutionError<S::Error>> {
         let start = Instant::now();
         let overlays = self.overlays()?;
@@ -47,5 +47,5 @@ where
     }
 }
 
-/// A block that has run, and how, slice by slice.
+/// An executed block and one report per slice.
 pub type Finished<T> = (Executed<T>, Vec<SliceReport>);

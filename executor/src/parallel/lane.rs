@@ -1,3 +1,5 @@
+//! A lane: transactions that run in order on one worker.
+
 use std::{
     collections::VecDeque,
     ops::Range,
@@ -15,27 +17,27 @@ use crate::{
     runner::{LOOK_AHEAD, Runner, TxError, TxOutcome},
 };
 
-/// A lane: transactions that run in order on one worker, and what came of them so far.
+/// A lane: transactions that run in order on one worker, and their outcome so far.
 #[derive(Debug)]
 pub(crate) struct Lane<T> {
-    /// Places in the slice of all that it was given.
+    /// Positions of its transactions in the slice.
     pub(crate) numbers: Vec<u32>,
-    /// Those that have not run.
+    /// Transactions that have not run.
     rest: std::vec::IntoIter<T>,
     pub(crate) included: Vec<Included<T>>,
-    /// Those that were invalid at their turn: place in the slice, and why.
+    /// Transactions that were invalid at their turn: position, transaction, reason.
     pub(crate) skipped: Vec<(u32, T, SkipReason)>,
     pub(crate) state: LaneState,
     pub(crate) gas_used: u64,
-    /// Calls that touched what nobody expected and so made lanes run again.
+    /// Calls that accessed unexpected keys and so caused a conflict.
     pub(crate) missed: Vec<MispredictedCall>,
-    /// Those of which a speculative run was what came of them.
+    /// Number of transactions whose speculative run was reused.
     pub(crate) reused: usize,
-    /// What running it took, speculative runs that were reused included.
+    /// Execution time, including that of reused speculative runs.
     pub(crate) time: Duration,
 }
 
-/// A call that was predicted wrongly.
+/// A call whose prediction was wrong.
 #[derive(Clone, Debug)]
 pub(crate) struct MispredictedCall {
     pub(crate) caller: Address,
@@ -43,7 +45,7 @@ pub(crate) struct MispredictedCall {
     pub(crate) data: Vec<u8>,
 }
 
-/// Calls of a lane that are noted as wrongly predicted, at most.
+/// Maximum number of mispredicted calls that a lane notes.
 const MISSED_MAX: usize = 16;
 
 impl<T> Default for Lane<T> {
@@ -53,7 +55,7 @@ impl<T> Default for Lane<T> {
 }
 
 impl<T> Lane<T> {
-    /// A lane that is to run transactions, of which these are the places in the slice.
+    /// A lane for `transactions`, with their positions in the slice.
     pub(crate) fn new(numbers: Vec<u32>, transactions: Vec<T>) -> Self {
         Self {
             included: Vec::with_capacity(transactions.len()),
@@ -68,12 +70,12 @@ impl<T> Lane<T> {
         }
     }
 
-    /// How many transactions it was given.
+    /// Number of its transactions.
     pub(crate) const fn len(&self) -> usize {
         self.numbers.len()
     }
 
-    /// Gives back all transactions, each with its place in the slice.
+    /// Returns all transactions, each with its position in the slice.
     pub(crate) fn into_transactions(self) -> impl Iterator<Item = (u32, T)> {
         let mut skipped = VecDeque::from(self.skipped);
         let mut ran = self.included.into_iter().map(|included| included.tx).chain(self.rest);
@@ -82,13 +84,14 @@ impl<T> Lane<T> {
                 Some((place, ..)) if *place == number => skipped.pop_front().map(|(_, tx, _)| tx),
                 _ => ran.next(),
             };
-            (number, tx.expect("invariant: a lane keeps what it was given"))
+            (number, tx.expect("invariant: a lane keeps all its transactions"))
         })
     }
 }
 
 impl<T: BlockTransaction> Lane<T> {
-    /// Runs the lane's transactions. That the block has gas for all of them is seen to before.
+    /// Executes the lane's transactions. The planner has checked that the block has gas for all of
+    /// them. `missed` are the keys of the last round's conflicts.
     pub(crate) fn run<S: StateView + Copy>(
         &mut self,
         runner: &mut Runner<LaneBase<'_, S>>,
@@ -114,7 +117,7 @@ impl<T: BlockTransaction> Lane<T> {
                 );
             }
             until_look -= 1;
-            // It stays with the lane if running it panics.
+            // The transaction stays with the lane until it ran, so that a panic does not lose it.
             let [tx, ..] = self.rest.as_slice() else { break };
             let number = self.numbers[place];
             #[cfg(feature = "faults")]
@@ -130,7 +133,7 @@ impl<T: BlockTransaction> Lane<T> {
                 Err(error) => return Err(error),
             };
             let result = match result {
-                // The transaction stays with the lane, as if it had not had its turn.
+                // The transaction stays with the lane, as if its turn had not come.
                 Err(TxError::Fatal(error)) => return Err(error),
                 Err(TxError::Skip(reason)) => Err(reason),
                 Ok(ran) => Ok(ran),
@@ -152,7 +155,7 @@ impl<T: BlockTransaction> Lane<T> {
         Ok(())
     }
 
-    /// Notes a call that touched one of these keys, if it was not expected to.
+    /// Notes the call if it accessed one of the `touched` keys unexpectedly.
     fn note_miss<'k>(
         &mut self,
         tx: &T,
@@ -174,7 +177,7 @@ impl<T: BlockTransaction> Lane<T> {
         }
     }
 
-    /// Notes what the wave gave to this lane to change, of what transactions looked at.
+    /// Marks the keys that the wave assigned to this lane, among those that transactions accessed.
     fn own<S: StateView + Copy>(
         &self,
         wave: &WavePlan,
@@ -186,7 +189,7 @@ impl<T: BlockTransaction> Lane<T> {
             let chunk = wave.chunk_of(*number);
             let slots = chunk.slots_of(*number);
             if slots.is_empty() {
-                // Mostly a plain transfer, which sees to it itself.
+                // Mostly plain transfers, which mark their accounts themselves.
                 continue;
             }
             for account in chunk.accounts_of(*number).iter().filter(|key| key.is_written()) {
@@ -204,7 +207,7 @@ impl<T: BlockTransaction> Lane<T> {
     }
 }
 
-/// Takes lanes apart: their transactions in order, each with its place in the slice.
+/// All transactions of several lanes, in the order of the slice, with their positions.
 pub(crate) fn take_apart<T>(lanes: impl IntoIterator<Item = Lane<T>>) -> Vec<(u32, T)> {
     let mut all: Vec<(u32, T)> = lanes.into_iter().flat_map(Lane::into_transactions).collect();
     all.sort_unstable_by_key(|(number, _)| *number);

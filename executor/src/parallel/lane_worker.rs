@@ -1,4 +1,4 @@
-//! What one thread needs to run a wave's lanes and single transactions ahead of their turn.
+//! What one thread needs to execute a wave's lanes, and single transactions ahead of their turn.
 
 use std::time::Instant;
 
@@ -15,14 +15,14 @@ use crate::{
     runner::{Runner, TxError},
 };
 
-/// What a worker runs lanes with.
+/// Executes lanes and speculative runs on one thread.
 pub(super) struct LaneWorker<'a, S: StateView + Copy> {
     engine: &'a Engine,
     pub(super) runner: Runner<LaneBase<'a, S>>,
 }
 
 impl<S: StateView + Copy> Drop for LaneWorker<'_, S> {
-    /// Leaves the hashes to the next.
+    /// Returns the hash memo to the engine.
     fn drop(&mut self) {
         let memo = std::mem::take(&mut self.runner.evm.ctx.chain.memo);
         lock(&self.engine.memory).memos.push(memo);
@@ -43,7 +43,7 @@ impl<S: StateView + Copy> LaneWorker<'_, S> {
         Ok(())
     }
 
-    /// Runs a transaction by itself.
+    /// Executes one transaction before its turn.
     pub(super) fn speculate<T: BlockTransaction>(
         &mut self,
         tx: u32,
@@ -56,7 +56,8 @@ impl<S: StateView + Copy> LaneWorker<'_, S> {
         let mut ran =
             runner.run(transaction, u64::MAX).map_err(|stop| matches!(stop, TxError::Skip(_)));
         if matches!(ran, Err(true)) {
-            // Its turn may make it valid: if what is missing is a nonce, it can be told what it will touch.
+            // It may become valid before its turn. If only its nonce is wrong, another run still
+            // tells its accesses.
             runner.evm.ctx.cfg.disable_nonce_check = true;
             let again = runner.run(transaction, u64::MAX);
             runner.evm.ctx.cfg.disable_nonce_check = false;
@@ -71,7 +72,7 @@ impl<S: StateView + Copy> LaneWorker<'_, S> {
     }
 }
 
-/// What lanes start from.
+/// The state from which all lanes of a wave start.
 pub(super) struct WaveStart<'a, S> {
     pub(super) engine: &'a Engine,
     pub(super) spec: &'a ChainSpec,

@@ -1,4 +1,7 @@
-//! Takes a wave's lanes over into the block: fees, transactions in order, and changes.
+//! Merges the lanes of a wave into the block: fees, transactions, and changes.
+//!
+//! The last wave's changes stay pending. The block state absorbs them before the next transaction
+//! needs them, or they end up as overlays beside the block's own diff.
 
 use std::sync::Mutex;
 
@@ -24,7 +27,8 @@ use crate::{
     runner::Runner,
 };
 
-/// Accounts that the block's block state changed are looked for in the lanes if they are so few, else the other way round.
+/// Up to this many accounts that the block changed are looked up in the lanes. If there are more,
+/// the lanes' accounts are looked up in the block.
 const FEW_ACCOUNTS: usize = 16;
 
 impl<S, T> EngineBlock<'_, S, T>
@@ -33,7 +37,7 @@ where
     S::Error: Send + Sync,
     T: BlockTransaction + Clone + Send + Sync,
 {
-    /// What the lanes pay in fees, all together.
+    /// Fees that all lanes paid, by recipient.
     pub(super) fn credits(&self, lanes: &[Lane<T>]) -> Result<FeeAmounts, Fallback> {
         let mut sums = FeeAmounts::default();
         #[cfg(feature = "faults")]
@@ -53,7 +57,7 @@ where
         Ok(sums)
     }
 
-    /// Makes the lanes a part of the block.
+    /// Adds the lanes' transactions to the block and keeps their changes as pending.
     pub(super) fn merge(
         &mut self,
         wave: &WavePlan,
@@ -91,7 +95,7 @@ where
         Ok(())
     }
 
-    /// Has profiles forget what was wrong in them.
+    /// Reports mispredicted calls to the profiles.
     fn learn_from_misses(&mut self, lanes: &[Lane<T>], report: &mut SliceReport) {
         let Self { engine, spec, context, state, main, .. } = self;
         let Runner { evm, profiles: Some(profiles), .. } = &mut main.runner else { return };
@@ -104,7 +108,7 @@ where
         }
     }
 
-    /// Has the block's block state take over what is pending.
+    /// Lets the block state absorb all pending lanes.
     pub(super) fn absorb_pending(&mut self) -> Result<(), ExecutionError<S::Error>> {
         let block_state = &mut self.main.runner.evm.ctx.journaled_state;
         for lane in self.pending.drain() {
@@ -114,8 +118,8 @@ where
         Ok(())
     }
 
-    /// What is pending, as changes next to those of the block's block state. Has the block state take it over if both changed
-    /// the same account.
+    /// The pending lanes' changes, as diffs beside that of the block state. If a lane and the block
+    /// changed the same account, the block state absorbs the lanes instead.
     pub(super) fn overlays(&mut self) -> Result<Vec<StateDiff>, ExecutionError<S::Error>> {
         let Self { engine, main, pending, .. } = self;
         let block_state = &main.runner.evm.ctx.journaled_state;

@@ -1,4 +1,5 @@
-//! The parallel engine: executes a block's transactions in lanes, with the reference executor's outcome.
+//! The parallel engine: executes a block's transactions in lanes, with the reference executor's
+//! outcome.
 //!
 //! ```text
 //! slice ─► predict ─► partition ─► execute lanes ─► find conflicts ─► merge
@@ -10,19 +11,22 @@
 //!
 //! # Job
 //!
-//! [`EngineBlock::execute_slice`] plans *waves* from the front of a slice. A wave is a set of lanes that start from the
-//! same block state. Each lane executes its transactions in order on one worker. Lanes that conflict are joined and
-//! execute again; a wave without conflicts is merged into the block.
+//! [`EngineBlock::execute_slice`] plans *waves* from the front of a slice. A wave is a set of lanes
+//! that start from the same block state. Each lane executes its transactions in order on one
+//! worker. Lanes that conflict are joined and execute again; a wave without conflicts is merged
+//! into the block.
 //!
-//! The block itself is a [`BlockExecutor`](crate::BlockExecutor), the reference executor. It executes sequentially
-//! what lanes do not pay for: small slices, transactions that all depend on each other, waves that still conflict
-//! after a few rounds, and waves in which a worker panicked. While lanes run, nothing changes the block state.
+//! The block itself is a [`BlockExecutor`](crate::BlockExecutor), the reference executor. It
+//! executes sequentially what lanes do not pay for: small slices, transactions that all depend on
+//! each other, waves that still conflict after a few rounds, and waves in which a worker panicked.
+//! While lanes run, nothing changes the block state.
 //!
 //! # Invariants
 //!
 //! - Predictions decide where a transaction runs. They never decide its outcome.
 //! - No lane of a merged wave read or wrote a key that another lane of the wave changed.
-//! - A wave's transactions ask for no more gas than the block has left, so none of them is skipped for lack of gas.
+//! - A wave's transactions ask for no more gas than the block has left, so none of them is skipped
+//!   for lack of gas.
 //!
 //! # Modules
 //!
@@ -39,7 +43,7 @@
 //! | `engine`, `lane_worker` | threads and memory for lanes |
 //! | `planner`, `rounds` | stages of a wave |
 //! | `block` | the open block |
-//! | `merge`, `wave`, `slice`, `progress`, `finish` | what a block does, the later ones using the earlier ones |
+//! | `merge`, `wave`, `slice`, `progress`, `finish` | what a block does, in this order |
 
 mod backoff;
 mod block;

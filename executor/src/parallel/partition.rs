@@ -1,8 +1,9 @@
-//! Which transactions may depend on each other, and lanes made of that.
+//! Groups transactions that may depend on each other, and assigns the groups to lanes.
 //!
-//! Two transactions belong together if both may change a key, or one may change what the other looks at. Whatever is
-//! connected in this way is one component and runs in one lane, in order. A component too large to share a lane has its
-//! own; the others fill lanes as they begin.
+//! Two transactions depend on each other if both may change a key, or if one may change a key that
+//! the other accesses. Connected transactions form a component and run in one lane, in order. A
+//! component that is too large to share a lane gets its own. The others fill lanes in the order of
+//! their first transactions.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,28 +18,28 @@ use super::{
 };
 use crate::{included::LaneNumber, profile::Access};
 
-/// A slice cut into lanes.
+/// Transactions of a slice, assigned to lanes.
 #[derive(Debug)]
 pub(crate) struct Partition {
-    /// The lanes' expected costs, the most expensive first.
+    /// Expected cost of each lane, the most expensive lane first.
     pub(crate) lanes: Vec<u64>,
-    /// The lane of each transaction.
+    /// Lane of each transaction.
     pub(crate) lane_of: Vec<LaneNumber>,
-    /// The expected cost of the most expensive component.
+    /// Expected cost of the most expensive component.
     largest: u64,
     accounts: WriterIndex,
     slots: WriterIndex,
 }
 
-/// Chunks of a wave, at most: one less than there are numbers for, so that no key's number has all bits set.
+/// Maximum number of chunks per wave. One less than fits, so that no key's number has all bits set.
 pub(crate) const CHUNKS_MAX: usize = (1 << (u32::BITS - CHUNK_KEYS_LOG2)) - 1;
 
-/// Lanes that a slice is cut into for each worker, if it can be: so many that what a wrong prediction costs is little,
-/// so few that a lane's beginning and end do not count.
+/// Lanes per worker to aim for. More lanes make a misprediction cheaper, fewer save the cost of
+/// starting and ending a lane.
 const LANES_PER_WORKER: u64 = 16;
 
 impl Partition {
-    /// Cuts the transactions of chunks into lanes.
+    /// Assigns the transactions of `chunks` to lanes.
     pub(crate) fn new(workers: &Workers, chunks: &[Chunk], grain: Grain) -> Result<Self, Panicked> {
         let len = chunks.last().map_or(0, |last| last.first + count(last.costs.len()));
         let sets = DisjointSets::new(len);
@@ -76,19 +77,19 @@ impl Partition {
         Ok(Self { lanes, lane_of, largest, accounts, slots })
     }
 
-    /// The time that so many workers take for the transactions, at best, as a part of what one takes.
+    /// Best-case time on this many workers, as a fraction of the sequential time.
     pub(crate) fn time(&self, workers: usize) -> f64 {
         let total = self.lanes.iter().sum::<u64>().max(1) as f64;
         (self.largest as f64 / total).max(1.0 / workers as f64)
     }
 
-    /// The lane whose transactions were expected to change an account, if there is one.
+    /// The lane that is expected to change an account, if any.
     pub(crate) fn writer_of_account(&self, chunks: &[Chunk], key: &Address) -> Option<LaneNumber> {
         let number = self.accounts.find(key, |number| &account(chunks, number).key)?;
         Some(self.lane_of[account(chunks, number).tx as usize])
     }
 
-    /// The lane whose transactions were expected to change a slot, if there is one.
+    /// The lane that is expected to change a slot, if any.
     pub(crate) fn writer_of_slot(
         &self,
         chunks: &[Chunk],
@@ -99,7 +100,7 @@ impl Partition {
     }
 }
 
-/// Lanes' costs, the lane of each transaction, and the cost of the most expensive component.
+/// Cost of each lane, lane of each transaction, and cost of the most expensive component.
 fn lanes(
     workers: &Workers,
     chunks: &[Chunk],
@@ -107,7 +108,7 @@ fn lanes(
     grain: Grain,
 ) -> Result<(Vec<u64>, Vec<LaneNumber>, u64), Panicked> {
     let len = chunks.last().map_or(0, |last| last.first as usize + last.costs.len());
-    // Of each component, at its root.
+    // Cost per component, stored at its root.
     let totals: Vec<AtomicU64> = (0..len).map(|_| AtomicU64::new(0)).collect();
     let sums = workers.map(
         chunks.len(),
@@ -122,7 +123,8 @@ fn lanes(
     )?;
     let total: u64 = sums.iter().sum();
     let share = (total / (workers.count() as u64 * LANES_PER_WORKER)).max(grain.lane_from);
-    // Costs of lanes, in the order in which they are made. The one that is open to further components comes first.
+    // Cost per lane, in the order in which lanes are created. Lane 0 is the first one that small
+    // components share.
     let (mut costs, mut open, mut largest) = (vec![0], 0, 0);
     for total in &totals {
         let cost = total.load(Ordering::Relaxed);
@@ -143,7 +145,7 @@ fn lanes(
         };
         total.store(lane as u64, Ordering::Relaxed);
     }
-    // The most expensive first; of equals the first made, so that lanes are the same in every run.
+    // The most expensive lane first. Equal lanes keep their order, so that every run is the same.
     let mut made: Vec<usize> = (0..costs.len()).filter(|lane| costs[*lane] > 0).collect();
     made.sort_by_key(|lane| std::cmp::Reverse(costs[*lane]));
     let mut numbers = vec![0; costs.len()];
@@ -157,7 +159,7 @@ fn lanes(
             let Chunk { first, costs, .. } = &chunks[at];
             let lane_of = |tx| {
                 let lane = totals[sets.root(tx) as usize].load(Ordering::Relaxed);
-                usize::try_from(lane).expect("invariant: it is one of the lanes")
+                usize::try_from(lane).expect("invariant: every component has a lane")
             };
             let lanes = (*first..).take(costs.len()).map(|tx| numbers[lane_of(tx)]);
             lanes.collect::<Vec<LaneNumber>>()
@@ -167,13 +169,13 @@ fn lanes(
     Ok((costs, parts.concat(), largest))
 }
 
-/// The keys that are going to change, each with its number.
+/// Keys expected to change, each with its number.
 fn writes<K>(keys: &[ExpectedAccess<K>], base: u32) -> impl Iterator<Item = (&K, u32)> + Clone {
     let keys = keys.iter().zip(base..);
     keys.filter(|(key, _)| key.access == Access::Write).map(|(key, number)| (&key.key, number))
 }
 
-/// The keys that are only looked at.
+/// Keys expected to be read only.
 fn reads<K>(keys: &[ExpectedAccess<K>]) -> impl Iterator<Item = &ExpectedAccess<K>> {
     keys.iter().filter(|key| key.access == Access::Read)
 }

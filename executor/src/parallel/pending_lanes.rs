@@ -1,12 +1,14 @@
+//! Merged lanes whose changes are not in the block state yet.
+
 use alloy_primitives::{Address, map::AddressMap};
 
 use crate::block_state::LaneState;
 
-/// Lanes of a block's last wave, whose changes the block's block state has not taken over.
+/// Lanes of a block's last wave whose changes the block state has not absorbed.
 #[derive(Debug, Default)]
 pub(super) struct PendingLanes {
     lanes: Vec<LaneState>,
-    /// The lane that changed each account, once somebody has asked for one.
+    /// The lane that changed each account. Built on first use.
     changed: Option<AddressMap<usize>>,
 }
 
@@ -38,8 +40,8 @@ impl PendingLanes {
         self.lanes.drain(..)
     }
 
-    /// The lane that changed nonce, balance, code or existence of an account: there is one at most. The first to ask after
-    /// a wave pays for all accounts that it changed.
+    /// The lane that changed nonce, balance, code or existence of an account. There is at most one.
+    /// The first call after a wave takes time for all accounts that the wave changed.
     pub(super) fn lane_of(&mut self, address: &Address) -> Option<&LaneState> {
         let Self { lanes, changed } = self;
         let changed = changed.get_or_insert_with(|| {

@@ -1,4 +1,4 @@
-//! Which transactions run next in lanes, and in which.
+//! Plans the next wave: which transactions run in lanes, and in which lane.
 
 use std::time::Instant;
 
@@ -25,47 +25,47 @@ use crate::{
     spec::VAULTS,
 };
 
-/// Transactions that are looked at by themselves, to see whether lanes are worth it.
+/// Number of transactions predicted first, to see whether lanes pay.
 const PROBE_TRANSACTIONS: usize = 512;
 
-/// A wave is cut short if it takes so many times as long for a transaction as its beginning would.
+/// A wave is cut short if its time per transaction exceeds that of its beginning by this factor.
 const SLOWER_MAX: f64 = 1.4;
 
-/// Chunks that a wave is cut into for each worker, if it can be.
+/// Chunks per worker to aim for.
 const CHUNKS_PER_WORKER: usize = 8;
 
-/// Transactions of a chunk, at most: so many that its keys can be numbered.
+/// Maximum number of transactions per chunk, so that its keys can be numbered.
 const CHUNK_LEN_MAX: usize = 1_024;
 
-/// Transactions that may run by themselves first in any case.
+/// This many transactions may always run speculatively.
 const SPECULATED_MIN: usize = 8;
 
-/// Gas that they may ask for in any case.
+/// Gas that speculative runs may always ask for.
 const SPECULATED_GAS_MIN: u64 = 16_000_000;
 
-/// How the next transactions run.
+/// How the next transactions of a slice run.
 pub(super) enum SlicePlan {
     InLanes(WavePlan),
-    /// One after the other.
+    /// Sequentially.
     InOrder {
-        /// How many.
+        /// Number of transactions.
         len: usize,
-        /// Runs of some of them by themselves.
+        /// Speculative runs of some of them.
         speculations: Vec<Speculation>,
-        /// Whether lanes were thought of for nothing.
+        /// Whether planning lanes was wasted.
         was_futile: bool,
     },
 }
 
-/// Plans a wave.
+/// Plans one wave.
 pub(super) struct Planner<'a, S, T> {
     start: WaveStart<'a, S>,
     profiles: &'a mut Profiles,
-    /// The transactions that have not run.
+    /// Transactions that have not run.
     rest: &'a [T],
-    /// Whom all of them pay fees to.
+    /// Accounts to which all transactions pay fees.
     recipients: Vec<Address>,
-    /// In the order of their transactions.
+    /// Speculative runs, in the order of their transactions.
     speculations: Vec<Speculation>,
     /// Gas that the block has left.
     gas: u64,
@@ -93,7 +93,7 @@ where
         Self { start, profiles, rest, recipients, speculations, gas, report }
     }
 
-    /// Plans a wave of transactions that ask for no more gas than there is.
+    /// Plans a wave whose transactions ask for no more gas than the block has left.
     pub(super) fn plan(&mut self) -> Result<SlicePlan, Panicked> {
         let begin = Instant::now();
         #[cfg(feature = "faults")]
@@ -103,7 +103,7 @@ where
         let engine = self.start.engine;
         let (workers, grain) = (&engine.workers, engine.config.grain);
         let probe_len = PROBE_TRANSACTIONS.min(self.rest.len());
-        // No transaction costs more than it asks for.
+        // A transaction never costs more than its gas limit.
         let asked = self.rest[..probe_len].iter().map(BlockTransaction::gas_limit);
         let asked = asked.fold(0, u64::saturating_add);
         if probe_len == self.rest.len() && asked < grain.threads_from {
@@ -149,14 +149,14 @@ where
                     planned_in,
                 }));
             }
-            // The longer a wave, the more of it hangs together.
+            // The longer a wave, the more of its transactions depend on each other.
             chunks.truncate(chunks.len() / 2);
         }
         Ok(self.in_order(probe_len, true))
     }
 
-    /// Ends the wave before the first transaction that looks at what all others pay fees to; there is no wave if it comes
-    /// soon.
+    /// Ends the wave before the first transaction that accesses an account to which all others pay
+    /// fees. If that transaction comes early, there is no wave.
     fn stop_at_fees(&mut self, probe: &[Chunk], probe_len: usize) -> Option<SlicePlan> {
         let readers = || probe.iter().flat_map(|chunk| &chunk.fee_readers);
         let first = *readers().min()? as usize;
@@ -174,7 +174,7 @@ where
         SlicePlan::InOrder { len, speculations, was_futile }
     }
 
-    /// Tells what the first `len` transactions will touch, in chunks of so many.
+    /// Predicts the accesses of the first `len` transactions, in chunks of `chunk_len`.
     fn predict(
         &mut self,
         workers: &Workers,
@@ -211,7 +211,7 @@ where
         )
     }
 
-    /// Finds out about unknown transactions, by running some.
+    /// Learns about unknown transactions by running some speculatively.
     fn look_into(
         &mut self,
         workers: &Workers,
@@ -243,7 +243,7 @@ where
         Ok(())
     }
 
-    /// Runs transactions by themselves, if they did not, and learns from it.
+    /// Runs transactions speculatively, unless they already did, and teaches the profiles.
     fn speculate(&mut self, mut wanted: Vec<u32>) -> Result<(), Panicked> {
         let Self { start, profiles, rest, speculations, report, gas, .. } = self;
         wanted.retain(|tx| find_speculation(speculations, *tx).is_none());
@@ -251,7 +251,7 @@ where
         let room = (rest.len() / part).max(SPECULATED_MIN);
         wanted.truncate(room.saturating_sub(speculations.len()));
         let gas_max = (*gas / part as u64).max(SPECULATED_GAS_MIN);
-        // Of those that are behind the wave's end, nothing is to be run any more.
+        // Transactions behind the wave's end do not run any more.
         let gas_limit = |tx: u32| rest.get(tx as usize).map_or(0, BlockTransaction::gas_limit);
         let mut asked =
             speculations.iter().map(|run| gas_limit(run.tx)).fold(0, u64::saturating_add);
@@ -279,8 +279,8 @@ where
     }
 }
 
-/// What a transaction says of itself: the slots that its access list names, which it is taken to change, or if there are
-/// none, the account that it calls.
+/// What a transaction declares: the slots of its access list, which it is expected to change, or
+/// without any, the account that it calls.
 fn said<T: BlockTransaction>(tx: &T) -> Vec<StateKey> {
     let list = tx.access_list().map_or(&[][..], |list| &list.0);
     let slots = list.iter().flat_map(|AccessListItem { address, storage_keys }| {

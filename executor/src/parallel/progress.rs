@@ -1,4 +1,4 @@
-//! What can be read of a block between its slices.
+//! Reads a block between its slices.
 
 use std::convert::Infallible;
 
@@ -13,8 +13,9 @@ impl<S> EngineBlock<'_, S>
 where
     S: StateView + Copy + Send + Sync,
 {
-    /// Takes what ran since the last call: transactions in order, with complete receipts, and what was skipped. The block
-    /// goes on to hold them. In shadow mode it is the reference executor's outcome, which is what counts.
+    /// Takes the transactions executed since the last call, in order and with complete receipts,
+    /// and the skipped ones. The block still holds them. In shadow mode this is the reference
+    /// executor's outcome.
     pub fn take_executed(&mut self) -> SliceOutcome {
         let ours = self.main.take_transactions();
         let (transactions, skipped) = match &mut self.reference {
@@ -39,8 +40,8 @@ where
     S: StateView<Error = Infallible> + Copy + Send + Sync,
     T: BlockTransaction,
 {
-    /// An account as the block has it so far. After a slice that ran in lanes, the first call costs as much as the accounts
-    /// that it changed, all others are map look-ups.
+    /// An account as the block has left it so far. The first call after a slice that ran in lanes
+    /// takes time for every account that the slice changed. Later calls only search a map.
     pub fn account(&mut self, address: &Address) -> Option<Account> {
         let Ok(found) = match &mut self.reference {
             Some(reference) => {
@@ -54,7 +55,8 @@ where
         found
     }
 
-    /// The code with this hash, which must be that of an account as the block has it so far.
+    /// The code with this hash. It has to be the code of an account as the block has left it so
+    /// far.
     pub fn code(&self, hash: &B256) -> Bytecode {
         let block = self.reference.as_ref().unwrap_or(&self.main);
         let found = self.pending.lanes().iter().find_map(|lane| lane.code(hash));

@@ -1,64 +1,66 @@
+//! What a slice reports about its execution.
+
 use std::time::Duration;
 
-/// How a slice of a block ran.
+/// How a slice of a block was executed.
 #[derive(Clone, Debug, Default)]
 pub struct SliceReport {
     /// Transactions in the slice.
     pub transactions: usize,
-    /// Those of them that ran in lanes; the others ran one after the other.
+    /// Transactions that ran in lanes. The others ran sequentially.
     pub in_lanes: usize,
-    /// The lanes, the first to be started first.
+    /// The lanes, in the order in which they started.
     pub lanes: Vec<LaneReport>,
-    /// Lanes that touched what another lane changed, and ran again.
+    /// Lanes that executed again because they conflicted.
     pub conflicts: usize,
-    /// Times that lanes ran before none escaped.
+    /// Rounds until no lane conflicted.
     pub rounds: usize,
-    /// Transactions whose accesses were told from profiles of what they call, of those that were looked at.
+    /// Transactions that profiles predicted, among those that were planned.
     pub predicted: usize,
-    /// Transactions of which too little was known, of those that were looked at.
+    /// Transactions without a usable profile, among those that were planned.
     pub unknown: usize,
-    /// Transactions that ran by themselves first, on the state before their turn.
+    /// Transactions that ran speculatively, before their turn.
     pub speculated: usize,
-    /// Those of them of which that was what came of them.
+    /// Speculative runs whose outcome was used.
     pub reused: usize,
-    /// Transactions that touched what nobody expected and so made lanes run again.
+    /// Transactions that accessed unexpected keys and so caused a conflict.
     pub misses: usize,
-    /// What the stages took.
+    /// Time per stage.
     pub times: StageTimes,
 }
 
-/// A lane: transactions that may depend on each other, run in order.
+/// One lane of a slice.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LaneReport {
-    /// Transactions.
+    /// Number of transactions.
     pub transactions: usize,
-    /// Gas they used.
+    /// Gas used.
     pub gas: u64,
-    /// What running them took.
+    /// Execution time.
     pub time: Duration,
 }
 
 impl StageTimes {
-    /// What there is to running in lanes, apart from telling beforehand what transactions touch.
+    /// Time spent on lanes, without predicting accesses.
     pub(super) fn in_lanes(&self) -> Duration {
         let Self { predict: _, partition, execute, check, merge, sequential: _ } = *self;
         partition + execute + check + merge
     }
 }
 
-/// What the stages of a slice took, on the wall.
+/// Wall time of each stage of a slice.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StageTimes {
-    /// Telling what each transaction will touch.
+    /// Predicting accesses.
     pub predict: Duration,
-    /// Finding out which may depend on each other.
+    /// Assigning transactions to lanes.
     pub partition: Duration,
-    /// Running lanes.
+    /// Executing lanes.
     pub execute: Duration,
-    /// Comparing what lanes touched.
+    /// Finding conflicts.
     pub check: Duration,
-    /// Putting together what they changed.
+    /// Merging lanes.
     pub merge: Duration,
-    /// Running transactions one after the other.
+    /// Executing sequentially.
     pub sequential: Duration,
 }

@@ -1,4 +1,5 @@
-//! A wave's rounds: lanes run, conflicts are found, conflicting lanes become one and run again.
+//! Executes a wave in rounds: run lanes, find conflicts, join conflicting lanes, and run those
+//! again.
 
 use std::{
     sync::{Mutex, MutexGuard},
@@ -20,10 +21,10 @@ use super::{
 use crate::faults::{self, Fault};
 use crate::{BlockTransaction, block_state::LaneState, included::LaneNumber, profile::StateKey};
 
-/// Times that lanes run before what does not come out clean is left to the reference executor.
+/// Maximum number of rounds. After that, the reference executor runs the wave.
 const ROUNDS_MAX: usize = 4;
 
-/// Keys that made lanes run again, of which it is found out who touched them: at most.
+/// Maximum number of conflicting keys for which the next round looks for the mispredicted call.
 const MISSED_KEYS_MAX: usize = 16;
 
 impl<S> WaveStart<'_, S>
@@ -31,7 +32,8 @@ where
     S: StateView + Copy + Send + Sync,
     S::Error: Send + Sync,
 {
-    /// Runs lanes until none touched what another changed. `merged` tells in which lane each lane ended up.
+    /// Executes lanes until none conflicts. Sets `merged` to the lane that holds each planned
+    /// lane's transactions.
     pub(super) fn run_rounds<T: BlockTransaction + Send>(
         &self,
         wave: &WavePlan,
@@ -41,7 +43,8 @@ where
     ) -> Result<(), Fallback> {
         let workers = &self.engine.workers;
         let mut waiting: Vec<usize> = (0..lanes.len()).collect();
-        // What made lanes run again: whoever touches that and was not expected to is the one who missed.
+        // Keys of the last conflicts. A call that accesses one of them unexpectedly was
+        // mispredicted.
         let mut missed: Vec<StateKey> = Vec::new();
         for _ in 0..ROUNDS_MAX {
             report.rounds += 1;
@@ -63,7 +66,8 @@ where
                 states.len(),
                 || (),
                 |(), lane| {
-                    let lane = LaneNumber::try_from(lane).expect("invariant: lanes are numbered");
+                    let lane =
+                        LaneNumber::try_from(lane).expect("invariant: lane numbers fit 16 bits");
                     find_conflicts(&wave.chunks, &wave.partition, merged, &states, lane)
                 },
             );
@@ -82,8 +86,8 @@ where
     }
 }
 
-/// Makes one lane of those that have to run as one: the first of them gets all transactions, the others none. Returns
-/// those that have to run again.
+/// Joins conflicting lanes. The first lane of each group gets all its transactions, the others
+/// become empty. Returns the lanes that have to run again.
 fn join<T>(
     mut lanes: Vec<MutexGuard<'_, Lane<T>>>,
     merged: &mut [LaneNumber],

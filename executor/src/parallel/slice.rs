@@ -24,9 +24,9 @@ where
     S::Error: Send + Sync,
     T: BlockTransaction + Clone + Send + Sync,
 {
-    /// Runs transactions on the state so far: what comes of it is what running them one after the other would. One that
-    /// is invalid at its turn is noted as skipped and changes nothing; a deposit is never skipped. After an error the
-    /// block is worth nothing and has to be dropped.
+    /// Executes transactions on the state so far, with the outcome of executing them sequentially.
+    /// A transaction that is invalid at its turn is skipped and changes nothing. A deposit is never
+    /// skipped. After an error the block has to be dropped.
     pub fn execute_slice(&mut self, transactions: Vec<T>) -> Result<(), ExecutionError<S::Error>> {
         if let Some(reference) = &mut self.reference {
             reference.execute_all(transactions.iter().cloned())?;
@@ -44,7 +44,7 @@ where
         Ok(())
     }
 
-    /// Runs all transactions of a slice, wave by wave.
+    /// Executes all transactions of a slice, wave by wave.
     fn run_slice(
         &mut self,
         transactions: Vec<T>,
@@ -86,14 +86,14 @@ where
         Ok(())
     }
 
-    /// Keeps runs of transactions that come after the first `gone`.
+    /// Keeps the speculative runs of transactions after the first `gone`.
     fn keep(&mut self, speculations: Vec<Speculation>, gone: usize) {
-        let gone = u32::try_from(gone).expect("invariant: a slice is numbered");
+        let gone = u32::try_from(gone).expect("invariant: slice positions fit 32 bits");
         self.speculations = speculations.into_iter().filter_map(|run| run.outdated(gone)).collect();
     }
 
-    /// Runs transactions one after the other. Those that ran by themselves before, on the state that is current now, may
-    /// not have to run again.
+    /// Executes transactions sequentially. A speculative run replaces an execution if its state is
+    /// still current.
     fn run_in_order(
         &mut self,
         transactions: impl IntoIterator<Item = T>,

@@ -1,7 +1,8 @@
-//! Runs of single transactions ahead of their turn, on the state before a wave.
+//! Speculative runs of single transactions, on the state before a wave.
 //!
-//! Such a run tells what its transaction will touch, unless one before it changes what it looks at; what it did is
-//! learned; and if nothing that it looked at was changed when its turn comes, it is what comes of the transaction.
+//! A run serves three purposes. It predicts what its transaction accesses, profiles learn from it,
+//! and if no key that it accessed has changed when the transaction's turn comes, its outcome is the
+//! transaction's outcome.
 
 use std::time::Duration;
 
@@ -15,25 +16,26 @@ use crate::{
     runner::{Runner, TxOutcome},
 };
 
-/// What came of a run.
+/// A speculative run.
 #[derive(Debug)]
 pub(crate) struct Speculation {
-    /// The transaction, by its place in the slice.
+    /// The transaction's position in the slice.
     pub(crate) tx: u32,
-    /// What it came to, if it was valid and the state has not moved on.
+    /// The outcome, if the transaction was valid and the state has not moved on.
     pub(super) ran: Option<TxOutcome>,
-    /// What running it took.
+    /// Execution time.
     pub(crate) time: Duration,
-    /// Gas that it used.
+    /// Gas used.
     pub(crate) gas_used: Option<u64>,
-    /// What it looked at and changed.
+    /// Keys that it accessed and changed.
     pub(crate) state: LaneState,
     pub(super) seen: Vec<HashedInput>,
 }
 
 impl Speculation {
-    /// Takes what came of the transaction for what comes of it now, if nothing that it looked at has changed since in the
-    /// block state that it runs in. Where fees go to a single account at once, that is the `beneficiary`.
+    /// Uses this run as the transaction's outcome, if no key that it accessed has changed in the
+    /// block state since. `beneficiary` is the account that receives all fees directly, if there is
+    /// one.
     pub(crate) fn adopt<S: StateView>(
         &self,
         runner: &mut Runner<S>,
@@ -44,18 +46,18 @@ impl Speculation {
         Ok(adopted.then(|| ran.clone()))
     }
 
-    /// Whether it may be what comes of the transaction.
+    /// Whether its outcome may still be used.
     pub(crate) const fn is_current(&self) -> bool {
         self.ran.is_some()
     }
 
-    /// The run of a transaction of which `gone` others before it are done: on a state that has moved on, so that it still
-    /// tells what the transaction touches, and no longer what comes of it.
+    /// The run after `gone` earlier transactions were executed. It still predicts accesses, but its
+    /// outcome is void.
     pub(crate) fn outdated(self, gone: u32) -> Option<Self> {
         Some(Self { tx: self.tx.checked_sub(gone)?, ran: None, ..self })
     }
 
-    /// Has others learn from it, if it succeeded.
+    /// Teaches the profiles, if the run succeeded.
     pub(crate) fn teach(
         &self,
         call: Call<'_>,
@@ -72,7 +74,7 @@ impl Speculation {
     }
 }
 
-/// The run of a transaction among those of others, which are in the order of their transactions.
+/// The run of a transaction. `speculations` is sorted by transaction.
 pub(super) fn find_speculation(speculations: &[Speculation], tx: u32) -> Option<&Speculation> {
     let at = speculations.binary_search_by_key(&tx, |speculation| speculation.tx).ok()?;
     Some(&speculations[at])

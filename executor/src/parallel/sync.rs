@@ -1,3 +1,4 @@
-//! What threads share without a lock: in the engine these types, under a model checker its own.
+//! Atomics that threads share without a lock. The model checker's tests replace this module by
+//! their own.
 
 pub(super) use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};

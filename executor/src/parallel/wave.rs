@@ -1,4 +1,4 @@
-//! Runs one planned wave: its rounds, then the merge.
+//! Executes a planned wave: its rounds, then the merge.
 
 use std::{
     sync::Mutex,
@@ -12,9 +12,9 @@ use crate::{BlockTransaction, ExecutionError, included::LaneNumber};
 
 /// How a wave ended.
 pub(super) enum WaveOutcome<T> {
-    /// It is part of the block; its transactions would have taken so long one after the other.
+    /// It was merged. Sequential execution would have taken this long.
     Done(Duration),
-    /// Nothing came of it: the lanes' transactions have to run one after the other.
+    /// It was dropped. Its transactions have to run sequentially.
     Failed(Vec<Lane<T>>),
 }
 
@@ -24,14 +24,14 @@ where
     S::Error: Send + Sync,
     T: BlockTransaction + Clone + Send + Sync,
 {
-    /// Runs a wave's lanes and takes over what comes of them.
+    /// Executes a wave's lanes and merges them.
     pub(super) fn run_wave(
         &mut self,
         wave: &WavePlan,
         lanes: Vec<Lane<T>>,
         report: &mut SliceReport,
     ) -> Result<WaveOutcome<T>, ExecutionError<S::Error>> {
-        assert!(self.pending.is_empty(), "invariant: a wave starts from the block's block_state");
+        assert!(self.pending.is_empty(), "invariant: a wave starts with no pending lanes");
         let lanes: Vec<_> = lanes.into_iter().map(Mutex::new).collect();
         let mut order: Vec<LaneNumber> = (0..).take(lanes.len()).collect();
         let result = self.start().run_rounds(wave, &lanes, &mut order, report);

@@ -1,4 +1,4 @@
-//! A planned wave: its transactions' expected accesses, their lanes, and the speculative runs at hand.
+//! A planned wave: expected accesses, lanes, and speculative runs at hand.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::{
     runner::{Runner, TxOutcome},
 };
 
-/// A wave that was planned: transactions from the front of a slice, in lanes.
+/// A planned wave: transactions from the front of a slice, assigned to lanes.
 #[derive(Debug)]
 pub(super) struct WavePlan {
     pub(super) chunks: Vec<Chunk>,
     pub(super) partition: Partition,
-    /// Runs of some of the transactions by themselves, in their order.
+    /// Speculative runs of some of its transactions, in order.
     pub(super) speculations: Vec<Speculation>,
-    /// What it took to plan it.
+    /// Time that planning took.
     pub(super) planned_in: Duration,
 }
 
@@ -31,13 +31,13 @@ impl WavePlan {
         self.partition.lane_of.len()
     }
 
-    /// What is expected of a transaction and those around it.
+    /// The chunk that contains a transaction.
     pub(super) fn chunk_of(&self, tx: u32) -> &Chunk {
         &self.chunks[tx as usize / self.chunks[0].costs.len()]
     }
 
-    /// Takes what came of a transaction when it ran by itself for what comes of it now, if that is so; tells what running
-    /// it took.
+    /// Uses a transaction's speculative run as its outcome, if that is still current. Returns the
+    /// outcome and the run's execution time.
     pub(super) fn adopt<S: StateView + Copy>(
         &self,
         tx: u32,

@@ -1,6 +1,8 @@
+//! The queue from which workers take the parts of a job.
+
 use super::sync::{AtomicUsize, Ordering};
 
-/// Hands out numbers from 0 on, each to one taker.
+/// Hands out the numbers from 0 to `len`, each once.
 #[derive(Debug)]
 pub(crate) struct WorkQueue {
     next: AtomicUsize,
@@ -8,14 +10,14 @@ pub(crate) struct WorkQueue {
 }
 
 impl WorkQueue {
-    /// The numbers less than `len`.
+    /// A queue of the numbers below `len`.
     pub(crate) fn new(len: usize) -> Self {
         Self { next: AtomicUsize::new(0), len }
     }
 
-    /// The first that nobody has taken.
+    /// The next number, if there is one.
     pub(crate) fn take(&self) -> Option<usize> {
-        // What a taker finds was there before the workers started: nothing is to be ordered.
+        // Relaxed: everything that a worker finds was there before the workers started.
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         (number < self.len).then_some(number)
     }

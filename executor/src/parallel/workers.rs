@@ -1,3 +1,5 @@
+//! The threads of an engine.
+
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,14 +10,14 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::work_queue::WorkQueue;
 
-/// The threads of an engine: the calling one and a pool of its own.
+/// The threads of an engine: the calling thread and a pool.
 pub(crate) struct Workers {
     count: usize,
-    /// Made when first needed; none for a single worker, or if there can be no threads.
+    /// Created on first use. None with a single worker, or if threads cannot be created.
     pool: OnceLock<Option<ThreadPool>>,
 }
 
-/// A worker panicked: what it was to do is not done.
+/// A worker panicked, so the job is incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Panicked;
 
@@ -28,9 +30,9 @@ impl Workers {
         self.count
     }
 
-    /// Does every part of some work and returns what came of each. A worker that is done with a part takes the first
-    /// that nobody has taken, so nobody idles while a part waits, and the longest part had better be the first. `make`
-    /// makes what a worker needs, once it has something to do.
+    /// Does every part of a job and returns the results in order. Idle workers take the next part,
+    /// so the longest part should come first. `make` creates what a worker needs, once it has a
+    /// part to do.
     pub(crate) fn map<W, R: Send + Sync>(
         &self,
         parts: usize,
@@ -43,7 +45,7 @@ impl Workers {
             let mut own = None;
             while let Some(part) = queue.take() {
                 let result = work(own.get_or_insert_with(&make), part);
-                assert!(results[part].set(result).is_ok(), "invariant: a part is completed once");
+                assert!(results[part].set(result).is_ok(), "invariant: a part is taken once");
             }
         };
         let helpers = self.count.min(parts).saturating_sub(1);
@@ -56,7 +58,7 @@ impl Workers {
         }))
         .map_err(|_| Panicked)?;
         let done =
-            |result: OnceLock<R>| result.into_inner().expect("invariant: every part is done");
+            |result: OnceLock<R>| result.into_inner().expect("invariant: every part has a result");
         Ok(results.into_iter().map(done).collect())
     }
 
@@ -83,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_part_is_done_once_whatever_the_number_of_workers() {
+    fn every_part_is_done_once_with_any_worker_count() {
         for count in [1, 2, 3, 8] {
             let workers = Workers::new(count);
             for parts in [0, 1, 7, 1_000] {
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_reported_and_the_workers_live_on() {
+    fn workers_survive_a_panic_and_report_it() {
         let workers = Workers::new(2);
         let one_panics = |_: &mut (), part: usize| assert_ne!(part, 3, "this panic is meant");
         assert_eq!(workers.map(10, || (), one_panics), Err(Panicked));

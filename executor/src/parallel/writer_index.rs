@@ -1,3 +1,5 @@
+//! Finds the first expected writer of each key.
+
 use std::{
     fmt,
     hash::{BuildHasher, Hash},
@@ -7,11 +9,11 @@ use alloy_primitives::map::DefaultHashBuilder;
 
 use super::workers::{Panicked, Workers};
 
-/// For each key the first who named it, by number.
+/// Maps each key to the first number under which it was named.
 ///
-/// Keys are dealt to shards by a part of their hash, and each shard is a hash table that one worker fills: so threads
-/// share nothing. A word holds a part of the hash and the number; whoever asks finds the key by its number and compares
-/// it in full.
+/// Keys are dealt to shards by a part of their hash. One worker fills each shard, a hash table, so
+/// threads share nothing. A word holds a part of the hash and the number. A lookup compares the
+/// full key behind the number.
 pub(crate) struct WriterIndex {
     shards: Vec<Vec<u64>>,
     hasher: DefaultHashBuilder,
@@ -23,20 +25,20 @@ impl fmt::Debug for WriterIndex {
     }
 }
 
-/// Shards, as a power of two.
+/// Number of shards, as a power of two.
 const SHARDS_LOG2: u32 = 4;
 
 const SHARDS: usize = 1 << SHARDS_LOG2;
 
-/// A word that says nothing.
+/// An empty word.
 const EMPTY: u64 = u64::MAX;
 
-/// Words of the smallest shard.
+/// Minimum number of words per shard.
 const WORDS_MIN: usize = 8;
 
 impl WriterIndex {
-    /// Takes in the keys of several parts, in order, each under its number. `known` is told of each key that was there
-    /// before: its number and the first one's.
+    /// Indexes the keys of several parts, in order, each under its number. Calls `known` for each
+    /// repeated key, with its number and the first one.
     pub(crate) fn new<'k, K, I>(
         workers: &Workers,
         parts: usize,
@@ -83,10 +85,10 @@ impl WriterIndex {
     }
 }
 
-/// The words of a part, those of a shard together.
+/// The words of one part, grouped by shard.
 struct DealtWords {
     words: Vec<u64>,
-    /// Where the words of each shard begin, and where the last's end.
+    /// Where each shard's words begin. The last entry is the end.
     bounds: [usize; SHARDS + 1],
 }
 
@@ -116,13 +118,13 @@ impl DealtWords {
     }
 }
 
-/// The number of a key, or the free place where it belongs.
+/// The number of a key, or the free position where it belongs.
 #[inline]
 fn find(words: &[u64], wanted: u32, is_key: impl Fn(u32) -> bool) -> Result<u32, usize> {
-    // What is left of the tag when the shard is known.
+    // The shard is known from the tag's upper bits. The rest of the tag selects the position.
     let rest = u64::from(wanted << SHARDS_LOG2);
     let home = (rest * words.len() as u64) >> 32;
-    let mut at = usize::try_from(home).expect("invariant: a place is less than the shard is long");
+    let mut at = usize::try_from(home).expect("invariant: a position is below the shard's length");
     loop {
         let word = words[at];
         if word == EMPTY {
@@ -151,7 +153,7 @@ fn word(tag: u32, number: u32) -> u64 {
     u64::from(tag) << 32 | u64::from(number)
 }
 
-/// Tag and number.
+/// Splits a word into tag and number.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "takes a word apart")]
 const fn split(word: u64) -> (u32, u32) {
@@ -165,8 +167,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_of_each_key_is_found_whoever_deals() {
-        // Each key three times, in parts of different length.
+    fn first_number_of_each_key_is_found_with_any_worker_count() {
+        // Each key three times, in parts of different lengths.
         let keys: Vec<u64> = (0..3_000).map(|at| at * 7_919 % 1_000).collect();
         let parts: Vec<Vec<u32>> =
             vec![(0..10).collect(), (10..2_000).collect(), vec![], (2_000..3_000).collect()];

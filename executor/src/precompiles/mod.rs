@@ -1,3 +1,5 @@
+//! Ethereum's precompiles within the chain's limits.
+
 mod oracle;
 #[cfg(test)]
 mod tests;
@@ -15,16 +17,17 @@ use revm::{
 use turnpike_protocol::EcrecoverInput;
 use turnpike_state::{PrecompileOutcome, StateView};
 
-use crate::{ChainSpec, base::Base, env::EvmContext};
+use crate::{ChainSpec, base::Base, evm_context::EvmContext};
 use oracle::ChargedCall;
 
 pub use oracle::{is_oracle_precompile, precompile_outcome};
 
-/// What a failure says of which only the fact is known.
+/// Reason of a failure that the state view reported.
 const FAILED: PrecompileHalt = PrecompileHalt::other_static("invalid input");
 
-/// Ethereum's precompiles, with the chain's bounds: a call that takes more input or costs more gas than L1 could
-/// repeat within one transaction runs out of gas. What the state's view knows of a call is not computed again.
+/// Ethereum's precompiles with the chain's limits: a call with more input or a higher cost than L1
+/// can repeat in one transaction runs out of gas. A result that the state view knows is not
+/// computed again.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundedPrecompiles {
     pub(crate) inner: EthPrecompiles,
@@ -41,8 +44,8 @@ impl BoundedPrecompiles {
         }
     }
 
-    /// The result of an oracle precompile, if it is known without computing it. Who asks a view and who computes are
-    /// charged alike: by the same code.
+    /// The result of an oracle precompile, if the state view knows it. The same code charges gas
+    /// whether the result is read or computed.
     fn known(
         &self,
         view: &mut impl StateView,
@@ -114,7 +117,7 @@ impl<S: StateView> PrecompileProvider<EvmContext<S>> for BoundedPrecompiles {
 }
 
 impl<S: StateView> Base<S> {
-    /// [`turnpike_protocol::ecrecover`], as the view answers it.
+    /// [`turnpike_protocol::ecrecover`], answered by the state view if it can.
     pub(crate) fn ecrecover(&mut self, input: &EcrecoverInput) -> Option<Address> {
         match self.view_mut().precompile(&oracle::ECRECOVER, input) {
             None => turnpike_protocol::ecrecover(input),

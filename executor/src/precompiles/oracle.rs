@@ -1,6 +1,7 @@
-//! Precompiles whose results the proof program does not compute but reads: L1 computes them, with its own. What they
-//! cost, and whatever the length of the input decides, is settled here, so that L1 is only asked what it can answer
-//! whatever it charges.
+//! Oracle precompiles: the proof program reads their results from the preimage oracle, and L1
+//! computes them with its own precompiles. Gas, and every failure that the input's length causes,
+//! is decided here, so that L1 is only asked for calls that it can answer at any gas price of its
+//! own.
 
 use alloy_primitives::{Address, U256};
 use revm::{
@@ -39,21 +40,21 @@ const MODEXP_GAS_MIN: u64 = 500;
 const KZG_INPUT_BYTES: usize = 192;
 const P256VERIFY_INPUT_BYTES: usize = 160;
 const WORD_BYTES: usize = 32;
-/// The three lengths that modexp's input starts with.
+/// The three lengths at the start of modexp's input.
 const MODEXP_HEADER_BYTES: usize = 3 * WORD_BYTES;
 
-/// Whether the proof program reads what the precompile at `address` makes of its input.
+/// Whether the proof program reads the results of the precompile at `address`.
 pub fn is_oracle_precompile(address: &Address) -> bool {
     [ECRECOVER, MODEXP, kzg_point_evaluation::ADDRESS, P256VERIFY].contains(address)
         || (bn254::add::ADDRESS..=bn254::pair::ADDRESS).contains(address)
         || (G1_ADD_ADDRESS..=MAP_FP2_TO_G2_ADDRESS).contains(address)
 }
 
-/// What one of the [oracle precompiles](is_oracle_precompile) makes of an input, computed here; `None` for any other
+/// Computes the outcome of an [oracle precompile](is_oracle_precompile). `None` for any other
 /// address.
 pub fn precompile_outcome(address: &Address, input: &[u8]) -> Option<PrecompileOutcome> {
     let precompile = Precompiles::osaka().get(address).filter(|_| is_oracle_precompile(address))?;
-    // An error would be a fault of the provider's, and Ethereum's precompiles have none.
+    // Errors come only from a broken provider, and Ethereum's precompiles have none.
     let output = precompile.execute(input, u64::MAX, 0).ok()?;
     Some(match output.status.is_success() {
         true => PrecompileOutcome::Output(output.bytes),
@@ -61,16 +62,16 @@ pub fn precompile_outcome(address: &Address, input: &[u8]) -> Option<PrecompileO
     })
 }
 
-/// A call of an oracle precompile that does not run out of gas, and whose input has a length that may succeed.
+/// A call of an oracle precompile that does not run out of gas and whose input has a valid length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ChargedCall<'a> {
-    /// What it costs if it succeeds.
+    /// Gas cost on success.
     pub(super) gas: u64,
-    /// As much of the input as makes a difference: what is read of it is paid for, the rest need not be.
+    /// The relevant part of the input. Its length is paid for.
     pub(super) input: &'a [u8],
 }
 
-/// Charges for a call, by the rules of Osaka; `None` if it is not of an oracle precompile.
+/// Charges for a call by Osaka's rules. `None` if the address is no oracle precompile.
 pub(super) fn charge<'a>(
     address: &Address,
     input: &'a [u8],
@@ -135,7 +136,7 @@ struct OracleCall<'a> {
 }
 
 impl<'a> OracleCall<'a> {
-    /// Of a precompile that reads so many bytes, zeros where there are none, and ignores the rest.
+    /// A precompile that reads this many bytes, pads with zeros, and ignores the rest.
     fn reads(self, bytes: usize, gas: u64) -> Result<ChargedCall<'a>, PrecompileHalt> {
         if gas > self.gas_limit {
             return Err(PrecompileHalt::OutOfGas);
@@ -143,7 +144,7 @@ impl<'a> OracleCall<'a> {
         Ok(ChargedCall { gas, input: &self.input[..self.input.len().min(bytes)] })
     }
 
-    /// Of one that fails with other than so many bytes.
+    /// A precompile that fails unless the input has exactly this many bytes.
     fn takes(
         self,
         bytes: usize,
@@ -154,7 +155,8 @@ impl<'a> OracleCall<'a> {
         if self.input.len() == bytes { Ok(charged) } else { Err(otherwise) }
     }
 
-    /// Of one that takes one or more elements of so many bytes, and charges by their number.
+    /// A precompile that takes one or more elements of this many bytes, and charges by their
+    /// number.
     fn takes_many(
         self,
         bytes: usize,
@@ -176,7 +178,7 @@ fn bn254_pairing(call: OracleCall<'_>) -> Result<ChargedCall<'_>, PrecompileHalt
 }
 
 fn p256verify(call: OracleCall<'_>) -> Result<ChargedCall<'_>, PrecompileHalt> {
-    // Of any other length, no input is a valid signature: one stands for all.
+    // Any other length is an invalid signature, so the empty input stands for all of them.
     let is_long_enough = call.input.len() == P256VERIFY_INPUT_BYTES;
     let bytes = if is_long_enough { P256VERIFY_INPUT_BYTES } else { 0 };
     call.reads(bytes, P256VERIFY_BASE_GAS_FEE_OSAKA)

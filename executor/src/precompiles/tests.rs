@@ -1,3 +1,5 @@
+//! Calls of precompiles cost the same and return the same, computed or read.
+
 use alloy_primitives::{B256, hex};
 use proptest::{collection::vec, prelude::*};
 use revm::precompile::{PrecompileStatus, Precompiles};
@@ -5,7 +7,7 @@ use turnpike_state::{FlatState, StateView};
 
 use super::*;
 
-/// Addresses up to p256verify's, and a little further.
+/// Addresses up to p256verify's, and a few more.
 const ADDRESSES: u64 = 0x120;
 
 /// From the test vectors of daimo-eth/p256-verifier.
@@ -17,7 +19,8 @@ const P256_VALID: [u8; 160] = hex!(
     "7618b065f9832de4ca6ca971a7a1adc826d0f7c00181a5fb2ddf79ae00b4e10e"
 );
 
-/// The generators of bn254, with the second negated in y: their pairing after that of the same, not negated, is one.
+/// The generators of bn254, twice. The second pair has a negated y, so the product of both pairings
+/// is one.
 const BN254_PAIRS: [u8; 384] = hex!(
     "0000000000000000000000000000000000000000000000000000000000000001"
     "0000000000000000000000000000000000000000000000000000000000000002"
@@ -33,7 +36,7 @@ const BN254_PAIRS: [u8; 384] = hex!(
     "12c85ea5db8c6deb4aab71808dcb408fe3d1e7690c43d37b4ce6cc0166fa7daa"
 );
 
-/// A view that answers for the oracle precompiles, and remembers what it was asked.
+/// A view that answers oracle precompiles and records the calls.
 #[derive(Default)]
 struct Answering {
     state: FlatState,
@@ -88,7 +91,7 @@ fn output(address: u64, input: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A call with exactly this much gas comes to the same for who asks and who computes. Says whether the view was asked.
+/// Compares reading with computing at exactly this much gas. Returns whether the view was asked.
 fn compare(address: &Address, input: &[u8], gas_limit: u64) -> bool {
     let plain = Precompiles::osaka().get(address).expect("exists").execute(input, gas_limit, 7);
     let plain = plain.expect("no fault");
@@ -102,23 +105,23 @@ fn compare(address: &Address, input: &[u8], gas_limit: u64) -> bool {
         }
         _ => assert_eq!(known, plain, "{case}"),
     }
-    // Who computes is charged by the same code.
+    // The computing side is charged by the same code.
     let computes = precompiles().known(&mut FlatState::default(), address, input, gas_limit, 7);
     assert!(computes.is_none_or(|output| output == plain && view.asked.is_empty()), "{case}");
     !view.asked.is_empty()
 }
 
-/// Compares with gas around what the call costs. Says what the precompile makes of it.
+/// Compares at gas limits around the call's cost. Returns the precompile's outcome.
 fn compare_around(address: &Address, input: &[u8]) -> PrecompileOutcome {
     compare(address, input, u64::MAX);
     compare(address, input, 0);
     if let Ok(ChargedCall { gas, .. }) =
-        oracle::charge(address, input, u64::MAX).expect("of the oracle")
+        oracle::charge(address, input, u64::MAX).expect("oracle precompile")
     {
-        assert!(compare(address, input, gas), "{address}: paid for");
-        assert!(!compare(address, input, gas - 1), "{address}: not paid for");
+        assert!(compare(address, input, gas), "{address}: enough gas");
+        assert!(!compare(address, input, gas - 1), "{address}: out of gas");
     }
-    precompile_outcome(address, input).expect("of the oracle")
+    precompile_outcome(address, input).expect("oracle precompile")
 }
 
 /// Inputs with which each precompile succeeds.
@@ -155,7 +158,7 @@ fn valid(address: u64) -> Vec<Vec<u8>> {
         8 => alloc::vec![BN254_PAIRS.to_vec(), BN254_PAIRS[..192].to_vec(), zeros(0), zeros(768)],
         0x0a => {
             let mut input = zeros(192);
-            // The commitment to the polynomial that is zero everywhere: infinity, and so is every proof.
+            // The commitment to the zero polynomial is infinity, and so is every proof.
             (input[96], input[144]) = (0xc0, 0xc0);
             let hash =
                 revm::precompile::kzg_point_evaluation::kzg_to_versioned_hash(&input[96..144]);
@@ -176,12 +179,12 @@ fn valid(address: u64) -> Vec<Vec<u8>> {
         0x10 => alloc::vec![[zeros(63), alloc::vec![9]].concat(), zeros(64)],
         0x11 => alloc::vec![[zeros(127), alloc::vec![9]].concat(), zeros(128)],
         0x100 => alloc::vec![P256_VALID.to_vec(), zeros(160), zeros(0), zeros(161)],
-        _ => unreachable!("not of the oracle"),
+        _ => unreachable!("no oracle precompile"),
     }
 }
 
 #[test]
-fn oracle_precompiles_are_these() {
+fn oracle_precompiles_are_the_expected_addresses() {
     let numbers = [1, 5, 6, 7, 8, 0xa, 0xb, 0xc, 0xd, 0xe, 0xf, 0x10, 0x11, 0x100];
     assert!(oracle_precompiles().eq(numbers.map(at)));
     for number in 0..ADDRESSES {
@@ -192,7 +195,7 @@ fn oracle_precompiles_are_these() {
 }
 
 #[test]
-fn valid_inputs() {
+fn valid_inputs_cost_and_return_the_same() {
     for address in oracle_precompiles() {
         let number = address.into_word()[31] as u64 + 256 * u64::from(address.into_word()[30]);
         for input in valid(number) {
@@ -207,7 +210,7 @@ fn valid_inputs() {
 }
 
 #[test]
-fn invalid_short_and_long_inputs() {
+fn invalid_inputs_cost_and_return_the_same() {
     for address in oracle_precompiles() {
         let number = address.into_word()[31] as u64 + 256 * u64::from(address.into_word()[30]);
         let mut failures = 0;
@@ -228,13 +231,13 @@ fn invalid_short_and_long_inputs() {
                 failures += usize::from(outcome == PrecompileOutcome::Failure);
             }
         }
-        // Of ecrecover and p256verify, no input fails; of modexp, only by its lengths.
+        // No input makes ecrecover or p256verify fail, and modexp fails only by its lengths.
         assert_eq!(failures == 0, [1, 0x100].contains(&number), "{address}: {failures} failures");
     }
 }
 
 #[test]
-fn only_what_is_read_is_asked_for() {
+fn only_the_relevant_input_is_asked_for() {
     for (number, bytes) in [(1, 128), (6, 128), (7, 96), (5, 96 + 3), (0x100, 0)] {
         let mut input = alloc::vec![1; 90_000];
         if number == 5 {
@@ -249,7 +252,7 @@ fn only_what_is_read_is_asked_for() {
 }
 
 #[test]
-fn older_forks_compute() {
+fn older_forks_always_compute() {
     let spec = ChainSpec::ethereum(1, SpecId::PRAGUE);
     let mut view = Answering::default();
     let known = BoundedPrecompiles::new(&spec).known(&mut view, &at(1), &[], u64::MAX, 0);

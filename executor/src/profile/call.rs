@@ -1,16 +1,18 @@
+//! A call as far as it is known before it runs.
+
 use core::hash::{Hash, Hasher};
 
 use alloy_primitives::{Address, B256};
 
 use crate::BlockTransaction;
 
-/// Words of the calldata that are looked at: as keys, and as contracts.
+/// Maximum number of calldata words examined, as mapping keys and as contracts.
 pub(super) const WORDS_MAX: usize = 12;
 
 pub(super) const WORD_BYTES: usize = 32;
 const SELECTOR_BYTES: usize = 4;
 
-/// A word of this many zero bytes and an address.
+/// Zero bytes before the address in a word.
 pub(super) const PADDING_BYTES: usize = 12;
 
 /// A call, as far as it is known before it runs.
@@ -21,14 +23,14 @@ pub(crate) struct Call<'a> {
     pub(crate) data: &'a [u8],
 }
 
-/// A function of a contract; without a selector, what the contract does with calldata too short for one.
+/// A function of a contract. Without a selector, the behaviour for calldata too short for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Function {
     contract: Address,
     selector: Option<[u8; SELECTOR_BYTES]>,
 }
 
-/// Word by word, which hashers take faster than bytes.
+/// Hashes word by word, which is faster than byte by byte.
 impl Hash for Function {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -57,12 +59,13 @@ impl<'a> Call<'a> {
         self.data.get(SELECTOR_BYTES + usize::from(at) * WORD_BYTES..)?.first_chunk()
     }
 
-    /// The words that are looked at, with their places.
+    /// The examined words, with their positions.
     pub(super) fn words(&self) -> impl Iterator<Item = (u8, &'a [u8; WORD_BYTES])> {
         (0_u8..).take(WORDS_MAX).map_while(|at| Some((at, self.word(at)?)))
     }
 
-    /// The address at a word that may be a contract's. The caller's own is not: it is a key, whatever code it has.
+    /// The address in a word that may be a contract's. The caller's own address is always a mapping
+    /// key, even if it has code.
     pub(super) fn contract_like(&self, at: u8) -> Option<Address> {
         let word = self.word(at)?;
         let address = as_address(word)?;
@@ -71,7 +74,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The address that a word is, if it is one.
+/// The address that a word contains, if it is one.
 pub(super) fn as_address(word: &[u8; WORD_BYTES]) -> Option<Address> {
     let is_padded = word[..PADDING_BYTES].iter().all(|byte| *byte == 0);
     is_padded.then(|| Address::from_word(B256::new(*word)))

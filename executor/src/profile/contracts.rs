@@ -1,14 +1,16 @@
+//! The contracts that a call's calldata names.
+
 use core::hash::BuildHasher;
 
 use alloy_primitives::Address;
 
 use super::call::{Call, WORDS_MAX};
 
-/// A contract that the calldata names, and the word that does.
+/// A contract in the calldata, and the word that names it.
 pub(super) type NamedContract = (u8, Address);
 
-/// The contracts that a call's calldata names: they decide what code runs, so each set of them is a variant of the
-/// function. People are mapping keys.
+/// The contracts that a call's calldata names. They decide which code runs, so each set of them is
+/// a variant of the function. Accounts without code are mapping keys.
 #[derive(Clone, Debug)]
 pub(super) struct Contracts {
     named: [NamedContract; WORDS_MAX],
@@ -40,8 +42,8 @@ impl Words {
 }
 
 impl Call<'_> {
-    /// What kind of call this is: calls of the same function that name the same contracts are of one kind. A hash, which
-    /// may be that of another kind too.
+    /// A hash of the function and the contracts that the calldata names. Calls of one kind behave
+    /// alike. Collisions are harmless.
     pub(crate) fn kind(
         &self,
         hasher: &impl BuildHasher,
@@ -64,14 +66,14 @@ impl FromIterator<NamedContract> for Contracts {
 }
 
 impl Contracts {
-    /// The contracts at those of the words.
+    /// The contracts at the given words.
     pub(super) fn at(words: Words, call: &Call<'_>, has_code: impl Fn(&Address) -> bool) -> Self {
         let looked_at = call.words().map(|(at, _)| at).filter(|at| words.contains(*at));
         let addresses = looked_at.filter_map(|at| Some((at, call.contract_like(at)?)));
         addresses.filter(|(_, address)| has_code(address)).collect()
     }
 
-    /// Those of them at some words.
+    /// The contracts at some of these words.
     pub(super) fn only(&self, words: Words) -> Self {
         self.as_slice().iter().copied().filter(|(at, _)| words.contains(*at)).collect()
     }

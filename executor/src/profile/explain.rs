@@ -1,5 +1,5 @@
-//! What may have led a run to the keys that it accessed. There are often several explanations, such as when a word of
-//! the calldata is the caller: later runs tell which hold.
+//! Explains the keys that a run accessed. A key often has several explanations, for example if a
+//! word of the calldata equals the caller. Later runs show which of them hold.
 
 use alloc::{vec, vec::Vec};
 
@@ -14,27 +14,28 @@ use super::{
 };
 use crate::keccak::INPUT_BYTES;
 
-/// Keys that a run that is to be explained may access.
+/// Maximum number of keys that an explained run may access.
 pub(super) const TOUCHES_MAX: usize = 96;
-/// Hashes of a run that are taken into account.
+/// Maximum number of hashes considered per run.
 const SEEN_MAX: usize = 64;
-/// Explanations of one slot that are looked for.
+/// Maximum number of explanations per slot.
 const FORMULAS_MAX: usize = 16;
-/// Slots that a struct in a mapping may have.
+/// Maximum number of slots of a struct in a mapping.
 const OFFSETS: u8 = 16;
 
-/// One explanation of one touch.
+/// One explanation of one access.
 #[derive(Debug)]
 pub(super) struct Explanation {
-    /// Which touch of the run, in the order of their keys.
+    /// The access, numbered in the order of keys.
     pub(super) touch: u8,
     pub(super) rule: AccessRule,
-    /// Whether it says anything: each run accesses the caller's account, whatever its calldata names.
+    /// Whether it is evidence. The caller's account is accessed in every run, so calldata that
+    /// names it proves nothing.
     pub(super) is_telling: bool,
 }
 
-/// What may explain each of the keys that a call accessed, or `None` for too many keys. What these words say is given:
-/// they explain nothing.
+/// Explanations of each key that a call accessed. `None` if there are too many keys. The `fixed`
+/// words are equal in all runs and explain nothing.
 pub(super) fn explain(
     call: &Call<'_>,
     fixed: Words,
@@ -63,7 +64,7 @@ pub(super) fn explain(
     Some(explanations)
 }
 
-/// What was hashed, by the hashes in ascending order.
+/// The hashed inputs, sorted by their hashes.
 fn hashes<'a>(observed: &ObservedRun<'a>) -> Vec<(U256, &'a [u8; INPUT_BYTES])> {
     let mut inputs: Vec<_> = observed.seen.iter().map(|(_, input)| input).collect();
     inputs.sort_unstable();
@@ -84,7 +85,7 @@ struct Explainer<'a> {
 }
 
 impl Explainer<'_> {
-    /// What may lead to a key. That it is a constant is always among it, but for the caller's account.
+    /// Explanations of a key. A constant is always one, except for the caller's account.
     fn places(&self, touch: &Touch) -> Vec<AccessTarget> {
         let address = touch.key.address;
         let Some(slot) = touch.key.slot else {
@@ -96,7 +97,7 @@ impl Explainer<'_> {
         formulas.map(|formula| AccessTarget::Slot { contract: address, formula }).collect()
     }
 
-    /// What may lead to a slot, by so many steps at most: first, that it is a constant.
+    /// Explanations of a slot with at most `steps_max` steps. The first is the constant.
     fn formulas(&self, slot: U256, steps_max: usize) -> Vec<SlotFormula> {
         let mut formulas = vec![SlotFormula { position: slot, steps: Vec::new() }];
         let Some(steps_max) = steps_max.checked_sub(1) else { return formulas };
@@ -108,7 +109,7 @@ impl Explainer<'_> {
         {
             for before in self.formulas(U256::from_be_bytes(*position), steps_max) {
                 for key in self.sources(key) {
-                    // A constant key of a constant position is a constant.
+                    // A constant key at a constant position is a constant.
                     if before.steps.is_empty() && matches!(key, WordSource::Const(_)) {
                         continue;
                     }
@@ -124,7 +125,7 @@ impl Explainer<'_> {
         formulas
     }
 
-    /// What was hashed to get to a slot, and how far behind the hash it is.
+    /// The input whose hash leads to a slot, and the slot's offset from the hash.
     fn hashed(&self, slot: U256) -> Option<(u8, &[u8; INPUT_BYTES])> {
         let behind = self.hashes.partition_point(|(hash, _)| *hash <= slot);
         let (hash, input) = self.hashes.get(behind.checked_sub(1)?)?;
@@ -132,14 +133,14 @@ impl Explainer<'_> {
         Some((offset, input))
     }
 
-    /// Where a key may come from.
+    /// Where a mapping key may come from.
     fn sources(&self, key: &[u8; WORD_BYTES]) -> impl Iterator<Item = WordSource> {
         let caller = (*key == self.call.caller.into_word().0).then_some(WordSource::Caller);
         let words = self.words(move |word| word == key);
         caller.into_iter().chain(words).chain([WordSource::Const(*key)])
     }
 
-    /// The words of the calldata that are like this.
+    /// The words of the calldata that satisfy `is_it`.
     fn words(&self, is_it: impl Fn(&[u8; WORD_BYTES]) -> bool) -> impl Iterator<Item = WordSource> {
         let words = self.call.words().filter(|(at, _)| !self.fixed.contains(*at));
         words.filter(move |(_, word)| is_it(word)).map(|(at, _)| WordSource::Word(at))
@@ -156,7 +157,7 @@ mod tests {
     const CONTRACT: Address = Address::repeat_byte(0xc0);
     const CALLER: Address = Address::repeat_byte(0xca);
 
-    /// Explanations of the one slot that a call without calldata touched.
+    /// Explanations of the single slot that a call without calldata accessed.
     fn explain_slot(slot: U256, inputs: &[[u8; INPUT_BYTES]]) -> Vec<SlotFormula> {
         let call = Call { caller: CALLER, to: CONTRACT, data: &[] };
         let touches =
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_behind_a_hash_are_explained_as_far_as_structs_reach() {
+    fn slots_within_a_struct_behind_a_hash_are_explained() {
         let input = HashOrder::KeyFirst.input(&CALLER.into_word().0, U256::from(3));
         let behind = |offset: u8| explain_slot(hash(&input) + U256::from(offset), &[input]).len();
         assert_eq!([behind(0), behind(15), behind(16)], [2, 2, 1]);
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_what_is_hashed_is_found_out() {
+    fn hash_order_is_detected() {
         for order in [HashOrder::KeyFirst, HashOrder::PositionFirst] {
             let input = order.input(&CALLER.into_word().0, U256::from(3));
             let step = MappingStep { key: WordSource::Caller, order, offset: 0 };
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_another_in_its_upper_bytes_explains_nothing() {
+    fn key_with_different_upper_bytes_explains_nothing() {
         let mut key = CALLER.into_word().0;
         key[0] = 1;
         let input = HashOrder::KeyFirst.input(&key, U256::from(3));
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn many_explanations_are_cut_off() {
+    fn explanations_are_limited() {
         let words = [CALLER.into_word().0; 12].concat();
         let data = [[0; 4].as_slice(), &words].concat();
         let call = Call { caller: CALLER, to: CONTRACT, data: &data };

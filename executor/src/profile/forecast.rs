@@ -1,3 +1,5 @@
+//! The access rules of a variant, arranged for fast prediction.
+
 use alloc::{boxed::Box, vec::Vec};
 
 use alloy_primitives::{Address, U256};
@@ -8,25 +10,25 @@ use super::{
     rule::{AccessRule, AccessTarget, MappingStep, WordSource},
 };
 
-/// The rules of a variant, as they lie best for being followed.
+/// The access rules of a variant, arranged for fast prediction.
 #[derive(Debug)]
 pub(super) struct Forecast {
     pub(super) gas: u64,
     pub(super) accounts: Box<[(WordSource, Access)]>,
     pub(super) slots: Box<[SlotRule]>,
-    /// The steps of all slots, one after the other.
+    /// Mapping steps of all slots, one slot after the other.
     pub(super) steps: Box<[MappingStep]>,
 }
 
-/// A slot that is going to be touched.
+/// A slot that a call is expected to access.
 #[derive(Debug)]
 pub(super) struct SlotRule {
     pub(super) contract: Address,
     pub(super) position: U256,
-    /// The same as it is hashed.
+    /// The position as it is hashed.
     pub(super) position_bytes: [u8; WORD_BYTES],
     pub(super) access: Access,
-    /// Steps from the position to the slot: so many of the forecast's next ones.
+    /// Number of steps from the position to the slot, taken from the forecast's list in order.
     pub(super) steps: usize,
 }
 

@@ -1,3 +1,5 @@
+//! What the observed runs of a variant have in common.
+
 use alloc::vec::Vec;
 
 use super::{
@@ -9,18 +11,19 @@ use super::{
     rule::AccessRule,
 };
 
-/// Runs from which a variant is learned. Where every step is to be proven nothing is: nothing runs in parallel there.
+/// Number of runs that a variant is learned from. The proof program learns nothing, because nothing
+/// runs in parallel there.
 pub(super) const LEARNING_RUNS: usize = if cfg!(feature = "std") { 4 } else { 0 };
-/// Rules of one variant.
+/// Maximum number of rules per variant.
 pub(super) const RULES_MAX: usize = 32;
-/// Explanations that are followed until runs have told which hold.
+/// Maximum number of explanations followed until runs show which hold.
 const CANDIDATES_MAX: usize = 128;
-/// Runs that must have touched a key by a rule before it is followed.
+/// Number of runs in which a rule must have matched before it is used.
 const SIGHTINGS_MIN: usize = 2;
-/// One of this many runs may do without.
+/// A rule may fail in one of this many runs.
 const RUNS_PER_EXCEPTION: usize = 4;
 
-/// What the runs of a variant had in common so far.
+/// What the runs of a variant have in common so far.
 #[derive(Debug, Default)]
 pub(super) struct Lessons {
     runs: usize,
@@ -33,11 +36,11 @@ pub(super) struct Lessons {
 struct Candidate {
     rule: AccessRule,
     is_telling: bool,
-    /// Which touch of each run it explains.
+    /// The access of each run that it explains.
     explains: [Option<u8>; LEARNING_RUNS],
 }
 
-/// A run, or all together, did more than can be followed.
+/// One run, or all runs together, accessed more keys than can be followed.
 #[derive(Debug)]
 pub(super) struct TooManyAccesses;
 
@@ -46,7 +49,7 @@ impl Lessons {
         self.runs >= LEARNING_RUNS
     }
 
-    /// Learns from a run. The contracts at the words that are given are the same in each.
+    /// Learns from a run. The contracts at the `fixed` words are equal in all runs.
     pub(super) fn note(
         &mut self,
         call: &Call<'_>,
@@ -79,7 +82,7 @@ impl Lessons {
         Ok(())
     }
 
-    /// What the next run is likely to do, once there is something to tell it from.
+    /// What the next run is expected to access, once there were enough runs.
     pub(super) fn forecast(&self) -> Option<Forecast> {
         if self.runs < SIGHTINGS_MIN {
             return None;
@@ -89,8 +92,9 @@ impl Lessons {
         Some(Forecast::new(rules.iter().map(|kept| &kept.rule), self.gas_used / runs))
     }
 
-    /// Whether all that runs wrote is foreseen, or is in a contract where they also write what is foreseen to be the
-    /// same for all: whatever else two of them have in common there, they have that in common too.
+    /// Whether every write is predicted, or is in a contract in which all runs also write the same
+    /// predicted slot. Two calls that collide in any other slot of that contract then collide in
+    /// the predicted one too.
     pub(super) fn is_guarded(&self) -> bool {
         let kept = self.kept();
         let guards = |key: &super::StateKey| {
@@ -105,7 +109,7 @@ impl Lessons {
                 touch.is_none() || kept.iter().any(|kept| kept.explains[run] == touch)
             })
         };
-        // Each touch has a candidate that is a constant: that is the one to ask.
+        // Every access has a constant candidate, so checking constants is enough.
         let mut written = self.candidates.iter().filter(|of| of.rule.access == Access::Write);
         written.all(|candidate| match candidate.rule.place.constant() {
             Some(key) => is_foreseen(candidate) || guards(&key),
@@ -113,7 +117,7 @@ impl Lessons {
         })
     }
 
-    /// The candidates that hold, as many as are followed: what is written goes first.
+    /// The candidates that hold, writes first, up to the maximum number of rules.
     fn kept(&self) -> Vec<&Candidate> {
         let holding: Vec<_> = self.candidates.iter().filter(|one| self.holds(one)).collect();
         let mut kept: Vec<_> = holding
@@ -128,9 +132,10 @@ impl Lessons {
         kept.into_iter().map(|(_, one)| one).collect()
     }
 
-    /// Whether better candidates explain each touch that it explains. In how many runs they hold counts first: a word
-    /// that is mostly the caller is told from the caller by one run. Then counts how much they depend on the call: the
-    /// same people may meet in all runs, in whatever parts.
+    /// Whether better candidates explain every access that this one explains. A candidate is better
+    /// if it holds in more runs: one run is enough to tell a word that mostly equals the caller
+    /// from the caller. Then it is better if it depends more on the call, because the same accounts
+    /// may take part in all runs, in any role.
     fn is_needless(&self, candidate: &Candidate, holding: &[&Candidate]) -> bool {
         (0..self.runs).all(|run| {
             let touch = candidate.explains[run];

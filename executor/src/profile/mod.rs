@@ -1,17 +1,24 @@
-//! Which accounts and slots a transaction will touch, as functions of its sender and its calldata, learned from what
-//! others like it did.
+//! Profiles: predicts which accounts and slots a call will access, from earlier calls of the same
+//! function.
 //!
-//! A mapping keeps the value of a key in the slot `keccak256(key ++ position)`. Calls of one function of one contract
-//! take their keys from the same places: the caller, or a word of the calldata. What else they touch is the same for
-//! all, as long as they have the same contracts in their calldata: contracts decide what code runs, people are keys.
+//! A mapping keeps a key's value in the slot `keccak256(key ++ position)`. All calls of one
+//! function take their keys from the same places: the caller, or a word of the calldata. Their
+//! other accesses are equal as long as their calldata names the same contracts, because contracts
+//! decide which code runs.
 //!
 //! ```text
-//! run ─► Touch*, Seen* ─► explain ─► Lessons ─► Forecast ─► Predictions ─► lanes, caches
-//!                                    (of a few runs)  └── of a Variant of a Function
+//! run ─► Touch*, HashedInput* ─► explain ─► Lessons ─► Forecast ─► Predictions ─► lanes, caches
+//!                                        (a few runs)     └── of a Variant of a Function
 //! ```
 //!
-//! A prediction decides what runs beside what and what is fetched beforehand. A wrong one costs time and changes no
-//! result, so nothing in here is trusted.
+//! # Invariants
+//!
+//! A prediction decides which transactions run beside each other and what is prefetched. A wrong
+//! prediction costs time and never changes a result, so profiles are not trusted.
+//!
+//! # Limits
+//!
+//! At most `FUNCTIONS_MAX` variants are kept. The clock algorithm evicts others.
 
 mod call;
 mod contracts;
@@ -41,17 +48,17 @@ use self::{
 };
 use crate::keccak::INPUT_BYTES;
 
-/// Variants of functions that are remembered. One that is being learned takes 30 KiB at the very most.
+/// Maximum number of variants kept. A variant that is being learned takes at most 30 KiB.
 const FUNCTIONS_MAX: usize = 4_096;
 
-/// Of so many calls one is learned from where there is no room.
+/// When all variants are taken, one of this many calls is learned from.
 const LEARNED_PART: u32 = 8;
 
-/// What identifies a piece of state.
+/// Identifies a piece of state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct StateKey {
     pub(crate) address: Address,
-    /// None for the account itself: nonce, balance, code.
+    /// `None` for the account itself: nonce, balance, code.
     pub(crate) slot: Option<U256>,
 }
 
@@ -69,10 +76,10 @@ pub(crate) enum Access {
     Write,
 }
 
-/// A hash that was computed: by which contract, and of what.
+/// A computed hash: the contract that hashed, and the input.
 pub(crate) type HashedInput = (Address, [u8; INPUT_BYTES]);
 
-/// What a run that succeeded did.
+/// What a successful run did.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ObservedRun<'a> {
     pub(crate) touches: &'a [Touch],
@@ -80,31 +87,31 @@ pub(crate) struct ObservedRun<'a> {
     pub(crate) gas_used: u64,
 }
 
-/// See the module's documentation.
+/// Profiles of functions. See the module's documentation.
 #[derive(Debug, Default)]
 pub(crate) struct Profiles {
     functions: HashMap<Function, Variants>,
     ring: EvictionRing,
     counts: ProfileCounters,
-    /// How often it was asked whether something is to be learned, since there is no room.
+    /// Number of calls considered for learning since all variants were taken.
     asked: AtomicU32,
 }
 
-/// What became of profiles so far.
+/// Counters of profiles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProfileCounters {
-    /// Variants of functions that are held.
+    /// Variants kept.
     pub(crate) functions: usize,
-    /// Variants that were given up for others.
+    /// Variants evicted.
     pub(crate) evictions: u64,
-    /// Runs that something was learned from.
+    /// Runs learned from.
     pub(crate) learned: u64,
-    /// Predictions that were reported as wrong.
+    /// Predictions reported as wrong.
     pub(crate) misses: u64,
 }
 
 impl Profiles {
-    /// Whether something is to be learned from this call's run.
+    /// Whether to learn from this call's run.
     pub(crate) fn is_curious(&self, call: Call<'_>, has_code: impl Fn(&Address) -> bool) -> bool {
         self.is_new(call, has_code) && self.has_time()
     }
@@ -118,14 +125,14 @@ impl Profiles {
             }
     }
 
-    /// Whether something may be learned now. Where there is more than can be held, what is learned is soon given up again:
-    /// then only some of it is learned at all.
+    /// Whether learning is worthwhile now. When all variants are taken, a new one is soon evicted
+    /// again, so only some calls are learned from.
     fn has_time(&self) -> bool {
         let is_full = self.ring.len() >= FUNCTIONS_MAX;
         !is_full || self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(LEARNED_PART)
     }
 
-    /// Learns from what a call did that something is to be learned from.
+    /// Learns from a run for which [`Self::is_curious`] returned true.
     pub(crate) fn learn(
         &mut self,
         call: Call<'_>,
@@ -158,8 +165,8 @@ impl Profiles {
         }
     }
 
-    /// Takes note that what was predicted for this call was wrong and cost something: it is learned anew, and after
-    /// repeated misses nothing is predicted for a while.
+    /// Reports that a wrong prediction of this call caused a conflict. The variant is learned
+    /// again. After repeated misses it is not predicted for a while.
     pub(crate) fn miss(&mut self, call: Call<'_>, has_code: impl Fn(&Address) -> bool) {
         self.counts.misses += 1;
         if let Some(variants) = self.functions.get_mut(&call.function()) {
@@ -167,7 +174,7 @@ impl Profiles {
         }
     }
 
-    /// Appends what these calls, with the numbers of their transactions, are likely to do. Their hashes are computed
+    /// Appends predictions for these calls, each with its transaction's number. Hashes are computed
     /// together in SIMD lanes.
     pub(crate) fn predict<'a>(
         &self,

@@ -1,3 +1,5 @@
+//! Predicted accesses of a batch of transactions.
+
 use alloc::vec::Vec;
 
 use alloy_primitives::{Address, B256, U256};
@@ -11,43 +13,43 @@ use super::{
 };
 use crate::keccak::INPUT_BYTES;
 
-/// What a batch of transactions is likely to do. Each list is in the order of the transactions, which are meant by
-/// their numbers. Reused from batch to batch.
+/// Predicted accesses of a batch of transactions. Each list is ordered by transaction number. The
+/// memory is reused from batch to batch.
 #[derive(Debug, Default)]
 pub(crate) struct Predictions {
     pub(crate) accounts: Vec<(u32, Address, Access)>,
     pub(crate) slots: Vec<(u32, Address, U256, Access)>,
-    /// What was hashed to find the slots, for whoever is going to hash it again.
+    /// Hashes computed to find the slots. The transactions will compute them again.
     pub(crate) hashes: Vec<(u32, [u8; INPUT_BYTES], B256)>,
-    /// Transactions about which something is known, and the gas that they are likely to use.
+    /// Predicted transactions, with their expected gas.
     pub(crate) known: Vec<(u32, u64)>,
-    /// Transactions about which nothing is known, or whose function cannot be predicted.
+    /// Transactions without a usable profile.
     pub(crate) unknown: Vec<u32>,
-    /// What becomes of each of the hashes.
+    /// What to do with each hash.
     tasks: Vec<HashTask>,
-    /// How many of them are done.
+    /// Number of finished tasks.
     tasks_done: usize,
-    /// Steps of the slot that takes most, among the others.
+    /// Maximum number of steps of any slot.
     steps: usize,
 }
 
-/// A step on the way to a slot: the slot's entry holds the position that was reached.
+/// One step to a slot. The slot's entry holds the position reached so far.
 #[derive(Debug)]
 struct HashTask {
-    /// Place of the slot in the list.
+    /// Position of the slot in the list.
     slot: usize,
     step: usize,
     order: HashOrder,
     offset: u8,
-    /// Whether the same is hashed as in the lane before it that takes the same step.
+    /// Whether the previous task of the same step has the same input.
     is_repeated: bool,
 }
 
-/// Hashes that are computed at a time.
+/// Number of hashes computed at a time.
 const CHUNK: usize = 64;
 
 impl Predictions {
-    /// Forgets the batch, and keeps the memory.
+    /// Clears the batch and keeps the memory.
     pub(crate) fn clear(&mut self) {
         let Self { accounts, slots, hashes, known, unknown, tasks, tasks_done, steps } = self;
         accounts.clear();
@@ -59,7 +61,8 @@ impl Predictions {
         (*tasks_done, *steps) = (0, 0);
     }
 
-    /// Notes what a call is likely to do. Slots behind hashes are right only after [`Self::hash`].
+    /// Adds the predicted accesses of a call. Slots behind hashes are right only after
+    /// [`Self::hash`].
     pub(super) fn add(&mut self, tx: u32, call: &Call<'_>, forecast: &Forecast) {
         self.known.push((tx, forecast.gas));
         for (source, access) in &forecast.accounts {
@@ -79,10 +82,10 @@ impl Predictions {
     fn add_slot(&mut self, tx: u32, call: &Call<'_>, rule: &SlotRule, steps: &[MappingStep]) {
         let tasks_before = self.tasks.len();
         for (step, MappingStep { key, order, offset }) in steps.iter().enumerate() {
-            // Filled in where it lies: that is measurably faster than moving it there.
+            // Filled in place, which is measurably faster than moving it.
             let input = &mut self.hashes.push_mut((tx, [0; INPUT_BYTES], B256::ZERO)).1;
             if !key.write(call, order.key_mut(input)) {
-                // Calldata that is too short: it finds no slot.
+                // The calldata is too short, so no slot is found.
                 self.tasks.truncate(tasks_before);
                 self.hashes.truncate(tasks_before);
                 return;
@@ -97,7 +100,8 @@ impl Predictions {
         self.slots.push((tx, rule.contract, rule.position, rule.access));
     }
 
-    /// Computes the hashes and with them the slots: for all transactions the first steps, then the second ones.
+    /// Computes all hashes and the slots behind them: the first step of every slot, then the
+    /// second, and so on.
     pub(super) fn hash(&mut self) {
         for step in 0..self.steps {
             if step > 0 {
@@ -111,7 +115,7 @@ impl Predictions {
         (self.tasks_done, self.steps) = (self.tasks.len(), 0);
     }
 
-    /// Fills in the positions that a step after the first starts from.
+    /// Fills in the positions from which a later step starts.
     fn move_on(&mut self, step: usize) {
         let Self { slots, hashes, tasks, tasks_done, .. } = self;
         for (task, (_, input, _)) in tasks.iter().zip(hashes).skip(*tasks_done) {
@@ -121,8 +125,8 @@ impl Predictions {
         }
     }
 
-    /// Takes a step in as many lanes as are computed at a time, and says where to go on. The last input that was
-    /// hashed is not hashed again: fields of a struct share theirs.
+    /// Takes one step of up to [`CHUNK`] tasks and returns where to continue. An input equal to the
+    /// one before it is not hashed again, because fields of a struct share their input.
     fn hash_chunk(&mut self, step: usize, from: usize, last: &mut Option<usize>) -> usize {
         let Self { slots, hashes, tasks, .. } = self;
         let mut messages: [&[u8]; CHUNK] = [&[]; CHUNK];
@@ -156,7 +160,7 @@ impl Predictions {
         to
     }
 
-    /// Whether all that a run accessed is in here, but for the caller's account.
+    /// Whether every access of a run was predicted, except for the caller's account.
     pub(super) fn cover(&self, caller: Address, observed: &ObservedRun<'_>) -> bool {
         observed.touches.iter().all(|touch| {
             let access = if touch.written { Access::Write } else { Access::Read };

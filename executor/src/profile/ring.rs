@@ -1,18 +1,20 @@
+//! Chooses the variant to evict.
+
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{call::Function, contracts::NamedContract};
 
-/// Variants that are looked at to find one to give up.
+/// Maximum number of variants examined to find one to evict.
 const SAMPLES_MAX: usize = 8;
 
-/// All variants in the order in which they came, to find one that can go: the clock algorithm.
+/// All variants in the order of insertion, for the clock algorithm.
 #[derive(Debug, Default)]
 pub(super) struct EvictionRing {
     places: Vec<VariantKey>,
     hand: usize,
 }
 
-/// Where a variant is.
+/// Identifies a variant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct VariantKey {
     pub(super) function: Function,
@@ -24,8 +26,8 @@ impl EvictionRing {
         self.places.len()
     }
 
-    /// Takes a variant in. Returns the one that has to go for it once there are `max`: the next that nobody has asked
-    /// about since it was last looked at, or the last of a few.
+    /// Inserts a variant. If there are `max` already, replaces and returns the next one that was
+    /// not used since the last visit, or the last one examined.
     pub(super) fn admit(
         &mut self,
         place: VariantKey,

@@ -1,3 +1,5 @@
+//! Access rules: accounts and slots as functions of a call.
+
 use alloc::vec::Vec;
 
 use alloy_primitives::{Address, U256};
@@ -8,10 +10,10 @@ use super::{
 };
 use crate::keccak::INPUT_BYTES;
 
-/// Hashes of hashes that a slot may be found by: an allowance takes two.
+/// Maximum number of nested hashes that lead to a slot. An allowance takes two.
 pub(super) const STEPS_MAX: usize = 3;
 
-/// One account or slot that calls touch, as a function of the call.
+/// One account or slot that calls access, as a function of the call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AccessRule {
     pub(super) place: AccessTarget,
@@ -33,23 +35,24 @@ pub(super) enum WordSource {
     Const([u8; WORD_BYTES]),
 }
 
-/// How a slot is found: from a position, step by step into mappings. Without steps it is always the same.
+/// How a slot is found: from a position, step by step through mappings. Without steps it is a
+/// constant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SlotFormula {
     pub(super) position: U256,
     pub(super) steps: Vec<MappingStep>,
 }
 
-/// From the position of a mapping to that of one of its values, or of a field of it.
+/// From a mapping's position to one of its values, or to a field of that value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MappingStep {
     pub(super) key: WordSource,
     pub(super) order: HashOrder,
-    /// Slots behind the hash: which field of a struct it is.
+    /// Distance from the hash: the field of a struct.
     pub(super) offset: u8,
 }
 
-/// What is hashed first. Solidity takes the key, Vyper the position.
+/// What is hashed first. Solidity puts the key first, Vyper the position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HashOrder {
     KeyFirst,
@@ -67,7 +70,7 @@ impl AccessTarget {
         }
     }
 
-    /// The key, if it is the same for all calls.
+    /// The key, if it is equal for all calls.
     pub(super) fn constant(&self) -> Option<StateKey> {
         match self {
             Self::Account(WordSource::Const(word)) => {
@@ -93,7 +96,7 @@ impl AccessTarget {
 }
 
 impl WordSource {
-    /// Writes the word where there are zeros. Says whether there is one.
+    /// Writes the word over zeros. Returns false if the calldata is too short.
     #[inline]
     pub(super) fn write(&self, call: &Call<'_>, into: &mut [u8; WORD_BYTES]) -> bool {
         match self {
@@ -117,7 +120,7 @@ impl WordSource {
 }
 
 impl HashOrder {
-    /// What is hashed.
+    /// The hashed input.
     #[cfg(test)]
     pub(super) fn input(self, key: &[u8; WORD_BYTES], position: U256) -> [u8; INPUT_BYTES] {
         let mut input = [0; INPUT_BYTES];

@@ -1,3 +1,5 @@
+//! What is known of a function's runs with the same contracts in the calldata.
+
 use alloc::boxed::Box;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
@@ -9,25 +11,26 @@ use super::{
     lessons::{Lessons, TooManyAccesses},
 };
 
-/// Misses after which a variant counts as unpredictable.
+/// Number of misses after which a variant counts as unpredictable.
 const MISSES_MAX: u32 = 3;
-/// Calls after which earlier misses are forgiven, and those after which what is unpredictable is tried again.
+/// Number of calls after which earlier misses are forgiven, and after which an unpredictable
+/// variant is learned again.
 pub(super) const PATIENCE_CALLS: u32 = 1_024;
 
-/// A function with given contracts in its calldata: what is known of its runs.
+/// What is known of a function's runs with the same contracts in the calldata.
 #[derive(Debug, Default)]
 pub(super) struct Variant {
     standing: VariantState,
     misses: u32,
-    /// Calls that were asked about since the last miss.
+    /// Calls predicted since the last miss.
     calls: AtomicU32,
-    /// Whether it was asked about since somebody last wanted to know.
+    /// Whether it was used since the last [`Self::take_asked`].
     was_asked: AtomicBool,
 }
 
 #[derive(Debug)]
 enum VariantState {
-    /// What the runs so far tell, if they are enough to tell anything.
+    /// Lessons so far, and a forecast if they suffice for one.
     Learning(Box<Lessons>, Option<Forecast>),
     Settled(Forecast),
     Unpredictable,
@@ -40,7 +43,7 @@ impl Default for VariantState {
 }
 
 impl Variant {
-    /// Whether something is to be learned from its next run.
+    /// Whether to learn from its next run.
     pub(super) fn is_curious(&self) -> bool {
         match self.standing {
             VariantState::Learning(..) => true,
@@ -49,10 +52,10 @@ impl Variant {
         }
     }
 
-    /// What its next run is likely to do. Counts as a call.
+    /// The forecast of its next run. Counts as a call.
     #[inline]
     pub(super) fn ask(&self) -> Option<&Forecast> {
-        // Not exact where several ask at a time, which does not matter.
+        // Concurrent calls may be lost, which does not matter.
         self.calls.store(self.calls.load(Relaxed).saturating_add(1), Relaxed);
         self.was_asked.store(true, Relaxed);
         match &self.standing {
@@ -62,7 +65,7 @@ impl Variant {
         }
     }
 
-    /// What its next run is likely to do, if that is not being learned.
+    /// The forecast, if learning is complete.
     pub(super) const fn settled(&self) -> Option<&Forecast> {
         match &self.standing {
             VariantState::Settled(forecast) => Some(forecast),
@@ -95,7 +98,7 @@ impl Variant {
         };
     }
 
-    /// Learns anew, or gives up. Further misses of what was predicted before do not count.
+    /// Learns again, or gives up. Misses of an earlier forecast do not count.
     pub(super) fn miss(&mut self) {
         if matches!(&self.standing, VariantState::Learning(_, None) | VariantState::Unpredictable) {
             return;
@@ -114,7 +117,7 @@ impl Variant {
         VariantState::Unpredictable
     }
 
-    /// Whether it was asked about since this was asked last.
+    /// Whether it was used since the last call of this function.
     pub(super) fn take_asked(&mut self) -> bool {
         core::mem::take(self.was_asked.get_mut())
     }

@@ -1,3 +1,5 @@
+//! The variants of one function.
+
 use alloc::boxed::Box;
 
 use alloy_primitives::{Address, map::HashMap};
@@ -10,21 +12,22 @@ use super::{
     variant::Variant,
 };
 
-/// Runs in a row with contracts among the calldata after which those are known not to matter.
+/// Number of consecutive runs without effect after which the contracts in some words count as
+/// irrelevant.
 const IDLE_RUNS: u32 = 4;
 
-/// The variants of a function: one for each set of contracts that calls name, as far as they name them in words that
-/// matter. A token does the same whether the recipient is a person or a contract; a router does not.
+/// The variants of a function: one per set of contracts in relevant words of the calldata. A token
+/// does the same whether the recipient has code or not. A router does not.
 #[derive(Debug, Default)]
 pub(super) struct Variants {
     /// The variant for calls that name no contract.
     plain: Option<Variant>,
     others: HashMap<Box<[NamedContract]>, Variant>,
-    /// Words that were seen to name contracts: only these are looked at.
+    /// Words that have named contracts. Only these are examined.
     looked_at: Words,
-    /// Words that name contracts which do not matter, as far as is known.
+    /// Words that name contracts without effect, as far as is known.
     idle: Words,
-    /// Words that name contracts which have mattered once.
+    /// Words that name contracts which have had an effect.
     telling: Words,
     idle_runs: u32,
 }
@@ -39,7 +42,7 @@ impl Variants {
         variant.is_none_or(Variant::is_curious)
     }
 
-    /// What a call is likely to do.
+    /// The forecast of a call.
     #[inline]
     pub(super) fn ask(
         &self,
@@ -52,7 +55,7 @@ impl Variants {
         let contracts = self.contracts(call, has_code);
         match self.get(&contracts) {
             Some(variant) => variant.ask(),
-            // As long as nothing is known to the contrary, it does what it does without contracts.
+            // Unless there is evidence to the contrary, contracts have no effect.
             None if contracts.only(self.telling).is_empty() => {
                 self.plain.as_ref().filter(|plain| plain.settled().is_some())?.ask()
             }
@@ -60,7 +63,8 @@ impl Variants {
         }
     }
 
-    /// Learns from a call that names these contracts. Returns those by which it made a variant, if it made one.
+    /// Learns from a call that names these contracts. Returns the contracts of the new variant, if
+    /// it created one.
     pub(super) fn learn(
         &mut self,
         call: &Call<'_>,
@@ -82,8 +86,8 @@ impl Variants {
         is_new.then_some(contracts)
     }
 
-    /// Whether a run was as if the call named no contracts. After enough of them the words that do are no longer
-    /// looked at.
+    /// Whether a run was as if the call named no contracts. After enough such runs the words that
+    /// name them are not examined any more.
     fn are_idle(
         &mut self,
         call: &Call<'_>,
@@ -110,7 +114,7 @@ impl Variants {
         true
     }
 
-    /// Takes note that the prediction for a call that names these contracts was wrong.
+    /// Notes that the prediction of a call that names these contracts was wrong.
     pub(super) fn miss(&mut self, contracts: &Contracts) {
         let words = contracts.words();
         let asked = contracts.only(self.looked_at);
@@ -119,7 +123,7 @@ impl Variants {
         if let Some(variant) = variant {
             variant.miss();
         } else if !words.without(self.telling).is_empty() {
-            // There are contracts that were not asked about. It may be because of them.
+            // Contracts in unexamined words may be the cause.
             self.telling = self.telling.with(words);
             self.looked_at = self.looked_at.with(words);
         }
@@ -137,7 +141,7 @@ impl Variants {
         self.plain.is_none() && self.others.is_empty()
     }
 
-    /// The contracts that a call names in words that are looked at.
+    /// The contracts that a call names in examined words.
     fn contracts(&self, call: &Call<'_>, has_code: impl Fn(&Address) -> bool) -> Contracts {
         Contracts::at(self.looked_at, call, has_code)
     }

@@ -1,3 +1,5 @@
+//! revm's transaction phases with the chain's rules, for sandboxes.
+
 use std::marker::PhantomData;
 
 use alloy_primitives::{Address, U256};
@@ -16,10 +18,10 @@ use revm::{
 };
 
 use super::{ReadError, SandboxContext, SandboxDatabase, SandboxEvm};
-use crate::{handler::TxRules, spec::VAULTS};
+use crate::{rules::TxRules, spec::VAULTS};
 
-/// The chain's rules on revm's own journal, which inspectors can read. What `TransactionHandler` is to blocks; tests hold the two
-/// against each other.
+/// The chain's rules on revm's own `Journal`, which inspectors can read. Blocks use
+/// `TransactionHandler`. Tests compare the two.
 pub(super) struct SandboxHandler<DB, I> {
     rules: TxRules,
     evm: PhantomData<fn(DB, I)>,
@@ -118,7 +120,7 @@ impl<DB: SandboxDatabase, I> Handler for SandboxHandler<DB, I> {
         pay(journal, l1_fees, l1_fee)
     }
 
-    /// A deposit that revm refuses still mints, bumps the sender's nonce and uses all its gas.
+    /// A deposit that revm rejects still mints, bumps the sender's nonce and uses all its gas.
     fn catch_error(
         &self,
         evm: &mut Self::Evm,

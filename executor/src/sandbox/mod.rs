@@ -1,14 +1,16 @@
-//! Runs transactions and calls beside the chain: by its rules, watched by an inspector if somebody wants to know how, and
-//! without a trace in its state.
+//! Executes transactions and calls by the chain's rules without changing the chain, optionally
+//! under an inspector.
 //!
 //! ```text
-//! view ─► reader, keeps what is read ─► overrides, changes of those before ─► EVM, inspector ─► result, changes ─► commit
+//! view ─► reader, keeps its reads ─► overrides, earlier changes ─► EVM, inspector ─► result, changes
 //! ```
 //!
-//! Blocks run on the executor's own journal, which no inspector can read; here it is revm's. What both do with the same
-//! transactions is the same: gas, outcome, logs and state.
+//! Blocks run on the executor's block state, which inspectors cannot read. A sandbox uses revm's
+//! own `Journal`. Gas, outcome, logs and state are the same.
 //!
-//! It does not take part in building blocks, and bounds neither time nor memory: inspectors do.
+//! # Limits
+//!
+//! A sandbox takes no part in building blocks. It limits neither time nor memory: inspectors do.
 
 mod handler;
 mod precompiles;
@@ -36,16 +38,15 @@ use self::{handler::SandboxHandler, precompiles::SandboxPrecompiles};
 use crate::{
     BlockContext, BlockTransaction, CallRequest, ChainSpec, SkipReason,
     env::{blobs_max, block_env},
-    handler::TxRules,
-    transaction::rules,
+    rules::{TxRules, rules},
 };
 
 pub use self::reader::{ReadError, StateReader};
 
-/// A state with the changes of what ran in a sandbox.
+/// A state with the changes of a sandbox.
 pub type SandboxState<'s> = CacheDB<StateReader<'s>>;
 
-/// What an inspector of a sandbox sees.
+/// The context that an inspector of a sandbox sees.
 pub type SandboxContext<DB> = Context<BlockEnv, TxEnv, CfgEnv, DB, Journal<DB>, ()>;
 
 /// A state that a sandbox's EVM reads.
@@ -61,10 +62,10 @@ type SandboxEvm<DB, I> = Evm<
     EthFrame<EthInterpreter>,
 >;
 
-/// What a run in a sandbox came to: the result, and the changes, which nobody has committed.
+/// Outcome of a run: the result, and changes that are not committed.
 pub type SandboxOutcome = ResultAndState<HaltReason>;
 
-/// A run that came to nothing.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// The transaction is invalid at its turn.
@@ -73,17 +74,18 @@ pub enum SandboxError {
     /// The state could not be read.
     #[error(transparent)]
     Read(ReadError),
-    /// An inspector has stopped it, or revm gave up.
+    /// An inspector stopped it, or revm failed.
     #[error("{0}")]
     Stopped(String),
 }
 
-/// What is looked at before a transaction runs.
+/// What is checked before a transaction runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checks {
-    /// All that decides whether it can be in a block, but for the sender's code, which no check looks at.
+    /// Everything that decides whether a block can include it, except that the sender has no code.
     Transaction,
-    /// What a call has to fulfil: nonce and the gas a transaction may have are not looked at, the base fee only if it names a price.
+    /// The rules for calls: nonce and gas limit are not checked, and the base fee only if the call
+    /// sets a price.
     Call,
 }
 
@@ -108,7 +110,7 @@ impl SandboxTx {
     }
 }
 
-/// See the module's documentation.
+/// Executes transactions without changing the chain. See the module's documentation.
 #[derive(Debug)]
 pub struct Sandbox<'s> {
     spec: ChainSpec,
@@ -119,7 +121,7 @@ pub struct Sandbox<'s> {
 }
 
 impl<'s> Sandbox<'s> {
-    /// A sandbox with the environment of the block with this header, on some state.
+    /// A sandbox on a state, with the environment of the block with this header.
     pub fn new(config: &ChainConfig, header: &Header, view: HistoricalView<'s>) -> Self {
         let spec = ChainSpec::turnpike(config);
         Self {
@@ -131,7 +133,7 @@ impl<'s> Sandbox<'s> {
         }
     }
 
-    /// A sandbox where the transactions of a block can run, in their order; `view` is the state before it.
+    /// A sandbox for the transactions of a block, in order. `view` is the state before the block.
     pub fn of_block(
         config: &ChainConfig,
         context: &BlockContext,
@@ -143,13 +145,13 @@ impl<'s> Sandbox<'s> {
         Ok(sandbox)
     }
 
-    /// Goes on with `view`, the same state as before.
+    /// Attaches `view`, which has to be the same state as before.
     pub fn attach<'t>(self, view: HistoricalView<'t>) -> Sandbox<'t> {
         self.with_view(Some(view))
     }
 
-    /// Lets the state go. What was read can be read again, and so can the code of all accounts that were read: what has run here
-    /// can run once more.
+    /// Detaches the state. Everything that was read can be read again, and so can the code of every
+    /// account that was read, so earlier runs can be repeated.
     pub fn detach(self) -> Result<Sandbox<'static>, SandboxError> {
         self.state.db.read_codes().map_err(SandboxError::Read)?;
         Ok(self.with_view(None))
@@ -166,7 +168,7 @@ impl<'s> Sandbox<'s> {
         Sandbox { spec, block, l1_fee, state, precompiles }
     }
 
-    /// Records the parent's hash, as a block does first of all (EIP-2935).
+    /// Records the parent's hash, as a block does first (EIP-2935).
     pub fn record_parent_hash(&mut self, hash: B256) -> Result<(), SandboxError> {
         let env = TxEnv::new_system_tx(HISTORY_STORAGE, Bytes::copy_from_slice(hash.as_slice()));
         let rules = TxRules::Deposit { mint: 0 };
@@ -188,7 +190,7 @@ impl<'s> Sandbox<'s> {
         &mut self.block
     }
 
-    /// Goes on to a block with this header.
+    /// Moves on to a block with this header.
     pub fn set_block(&mut self, header: &Header) {
         self.block = block_env(self.spec.fork, header);
         if let Some(parent) = header.number.checked_sub(1) {
@@ -196,7 +198,7 @@ impl<'s> Sandbox<'s> {
         }
     }
 
-    /// Has BLOCKHASH give this hash.
+    /// Sets the hash that BLOCKHASH returns for a block.
     pub fn set_block_hash(&mut self, number: u64, hash: B256) {
         self.state.cache.block_hashes.insert(U256::from(number), hash);
     }
@@ -211,7 +213,7 @@ impl<'s> Sandbox<'s> {
         self.precompiles.addresses()
     }
 
-    /// The transaction of a block, by the block's rules.
+    /// A transaction of a block, with the block's rules.
     pub fn transaction<T: BlockTransaction>(&self, tx: &T) -> Result<SandboxTx, SandboxError> {
         let sender = tx.sender().map_err(|error| match error {
             SkipReason::Invalid(error) => SandboxError::Invalid(error),
@@ -226,14 +228,14 @@ impl<'s> Sandbox<'s> {
         Ok(SandboxTx { env, rules, checks: Checks::Transaction })
     }
 
-    /// Runs a transaction. The state stays as it is.
+    /// Executes a transaction without changing the state.
     pub fn run(&mut self, tx: &SandboxTx) -> Result<SandboxOutcome, SandboxError> {
         let mut evm = self.evm(tx, ());
         let result = SandboxHandler::new(tx.rules).run(&mut evm).map_err(stopped)?;
         Ok(SandboxOutcome::new(result, evm.ctx.journaled_state.finalize()))
     }
 
-    /// [`Self::run`], watched.
+    /// [`Self::run`] under an inspector.
     pub fn inspect<'a, I>(
         &'a mut self,
         tx: &SandboxTx,
@@ -247,19 +249,19 @@ impl<'s> Sandbox<'s> {
         Ok(SandboxOutcome::new(result, evm.ctx.journaled_state.finalize()))
     }
 
-    /// Runs a transaction and takes its changes over.
+    /// Executes a transaction and commits its changes.
     pub fn execute(&mut self, tx: &SandboxTx) -> Result<ExecutionResult, SandboxError> {
         let SandboxOutcome { result, state } = self.run(tx)?;
         self.commit(state);
         Ok(result)
     }
 
-    /// Takes the changes of a run over.
+    /// Commits the changes of a run.
     pub fn commit(&mut self, changes: EvmState) {
         self.state.commit(changes);
     }
 
-    /// An account, after all that ran.
+    /// An account after all committed changes.
     pub fn account(&self, address: Address) -> Result<AccountInfo, SandboxError> {
         let account = self.state.basic_ref(address).map_err(SandboxError::Read)?;
         Ok(account.unwrap_or_default())
@@ -282,7 +284,7 @@ impl<'s> Sandbox<'s> {
         Ok(())
     }
 
-    /// Gives an account another code. False if it is none that an account can have.
+    /// Replaces an account's code. Returns false if the code is invalid.
     pub fn set_code(&mut self, address: Address, code: Bytes) -> Result<bool, SandboxError> {
         let Ok(code) = Bytecode::new_raw_checked(code) else { return Ok(false) };
         self.set_account(address, |info| {
@@ -304,7 +306,7 @@ impl<'s> Sandbox<'s> {
         Ok(())
     }
 
-    /// Empties an account's storage.
+    /// Clears an account's storage.
     pub fn clear_storage(&mut self, address: Address) -> Result<(), SandboxError> {
         self.set_account(address, |_| {})?;
         let account = self.state.load_account(address).map_err(SandboxError::Read)?;
@@ -313,12 +315,12 @@ impl<'s> Sandbox<'s> {
         Ok(())
     }
 
-    /// Takes the precompile at an address away, and puts it to another.
+    /// Removes the precompile at an address, and moves it to another if one is given.
     pub fn remove_precompile(&mut self, from: Address, to: Option<Address>) {
         self.precompiles.remove(from, to);
     }
 
-    /// Has all precompiles where they belong.
+    /// Moves all precompiles back.
     pub fn restore_precompiles(&mut self) {
         self.precompiles = SandboxPrecompiles::new(&self.spec);
     }
@@ -365,7 +367,7 @@ impl<'s> Sandbox<'s> {
 fn cfg_env(spec: &ChainSpec, tx: &SandboxTx) -> CfgEnv {
     let mut cfg = CfgEnv::new_with_spec(spec.fork).with_chain_id(spec.chain_id);
     cfg.tx_gas_limit_cap = spec.transaction_gas_limit_max;
-    // Nobody signs here, and what a block holds was checked.
+    // A call has no signature, and the transactions of a block were already checked.
     cfg.disable_eip3607 = true;
     cfg.max_blobs_per_tx = Some(blobs_max(spec.fork));
     if tx.checks == Checks::Call {

@@ -1,3 +1,5 @@
+//! Precompiles that state overrides can move.
+
 use alloy_primitives::{
     Address,
     map::{AddressMap, AddressSet},
@@ -15,11 +17,11 @@ use crate::{
     precompiles::{BoundedPrecompiles, out_of_gas},
 };
 
-/// The chain's precompiles, which may be moved away, as an override of the state can ask for.
+/// The chain's precompiles, which a state override can move.
 #[derive(Clone, Debug)]
 pub(super) struct SandboxPrecompiles {
     bounded: BoundedPrecompiles,
-    /// Whose precompile is at an address now; `None` where there was one and is none any more.
+    /// The original address of the precompile at an address. `None` if it was moved away.
     changed: AddressMap<Option<Address>>,
     addresses: AddressSet,
 }
@@ -35,7 +37,7 @@ impl SandboxPrecompiles {
         &self.addresses
     }
 
-    /// Takes the precompile at an address away, and puts it to another.
+    /// Removes the precompile at an address, and moves it to another if one is given.
     pub(super) fn remove(&mut self, from: Address, to: Option<Address>) {
         let origin = self.origin(&from);
         self.changed.insert(from, None);
@@ -46,7 +48,7 @@ impl SandboxPrecompiles {
         }
     }
 
-    /// Where the precompile at this address is when nothing is moved.
+    /// The original address of the precompile at an address.
     fn origin(&self, address: &Address) -> Option<Address> {
         match self.changed.get(address) {
             Some(changed) => *changed,

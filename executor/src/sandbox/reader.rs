@@ -1,3 +1,5 @@
+//! The state below a sandbox.
+
 use std::cell::RefCell;
 
 use alloy_primitives::{
@@ -12,24 +14,24 @@ use revm::{
 use turnpike_protocol::{Header, history_slot, predeploys::HISTORY_STORAGE};
 use turnpike_state::HistoricalView;
 
-/// A read that cannot be answered.
+/// A read of a detached state that was not made before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the state was let go, and what is asked of it was not read before")]
+#[error("the state is detached and this value was never read")]
 pub struct ReadError;
 
 impl DBErrorMarker for ReadError {}
 
-/// The state that a sandbox starts from. Keeps what is read: so what ran once can run again when the state itself has been let
-/// go.
+/// The state below a sandbox. It keeps everything it reads, so that runs can be repeated after the
+/// state is detached.
 #[derive(Debug)]
 pub struct StateReader<'s> {
     view: Option<HistoricalView<'s>>,
     seen: RefCell<ReadCache>,
-    /// The block that BLOCKHASH knows without looking into the state, and its hash.
+    /// The block whose hash BLOCKHASH knows without reading the state, and that hash.
     newest: (u64, B256),
 }
 
-/// What was read.
+/// Everything that was read.
 #[derive(Clone, Debug, Default)]
 struct ReadCache {
     accounts: AddressMap<Option<AccountInfo>>,
@@ -44,13 +46,13 @@ impl<'s> StateReader<'s> {
         Self { view: Some(view), seen: RefCell::default(), newest }
     }
 
-    /// Goes on with `view`, the same state.
+    /// Attaches `view`, which has to be the same state, or detaches the state.
     pub(super) fn with_view<'t>(self, view: Option<HistoricalView<'t>>) -> StateReader<'t> {
         let Self { seen, newest, .. } = self;
         StateReader { view, seen, newest }
     }
 
-    /// Reads the code of all accounts that were read.
+    /// Reads the code of every account that was read.
     pub(super) fn read_codes(&self) -> Result<(), ReadError> {
         let hashes: Vec<B256> = {
             let seen = self.seen.borrow();

@@ -1,4 +1,4 @@
-//! The engine's outcome of a script, block by block, against the reference executor's.
+//! Compares the engine's outcome of a script with the reference executor's, block by block.
 
 use std::{
     fmt,
@@ -20,16 +20,16 @@ use crate::{
     script::{Block, Chain, Script},
 };
 
-/// An engine with so many threads, which it does not spare if its grain is fine.
+/// An engine with this many threads.
 pub(crate) fn engine(workers: usize, grain: Grain) -> Engine {
     let workers = NonZeroUsize::new(workers).expect("not zero");
     Engine::new(EngineConfig { mode: Mode::default(), workers, grain })
 }
 
-/// Has no account.
+/// An address without an account.
 const NOBODY: Address = Address::repeat_byte(0xe7);
 
-/// What running scripts came to.
+/// What the scripts covered.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) blocks: usize,
@@ -50,11 +50,11 @@ impl fmt::Display for Totals {
     }
 }
 
-/// Blocks from which on some must have run in lanes.
+/// From this many blocks on, some must have run in lanes.
 const BLOCKS_THAT_TELL: usize = 100;
 
 impl Totals {
-    /// Tells what was seen, which has to be something.
+    /// Prints the totals and asserts that lanes and conflicts occurred.
     pub(crate) fn conclude(&self) {
         eprintln!("{self}");
         let Self { blocks, included, in_lanes, conflicts, .. } = *self;
@@ -71,12 +71,13 @@ impl Totals {
     }
 }
 
-/// Runs a script on the engine and compares. A failure comes with the least script that shows it.
+/// Executes a script on the engine and compares. A failure contains the smallest script that still
+/// fails.
 pub(crate) fn check(script: &Script, workers: usize, totals: &mut Totals) -> Result<(), String> {
     let Err(first) = caught(|| run(script, &engine(workers, script.grain), totals)) else {
         return Ok(());
     };
-    // One panic was told, the others are not news.
+    // The first panic was printed. The repeated ones are not.
     let hook = take_hook();
     set_hook(Box::new(|_| {}));
     let rerun = |script: &Script| {
@@ -98,14 +99,15 @@ fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     })
 }
 
-/// Runs a script on an engine, beside the reference executor, and sees that the engine did not only get over what went wrong.
+/// Executes a script on an engine, compares it with the reference executor, and asserts that the
+/// engine had nothing to recover from.
 fn run(script: &Script, engine: &Engine, totals: &mut Totals) -> Result<(), String> {
     run_blocks(script, engine, totals)?;
     let in_shadow = script.blocks.iter().filter(|block| block.mode == Mode::Shadow).count();
     judge(&engine.counters(), in_shadow)
 }
 
-/// Runs a script on an engine, beside the reference executor.
+/// Executes a script on an engine and compares it with the reference executor.
 pub(crate) fn run_blocks(
     script: &Script,
     engine: &Engine,
@@ -122,7 +124,7 @@ pub(crate) fn run_blocks(
     Ok(())
 }
 
-/// What an engine gets over is wrong nevertheless: a panic, a lane that cannot go on, another outcome in shadow mode.
+/// Faults that the engine recovered from: a panic, a failed lane, a mismatch in shadow mode.
 fn judge(counters: &EngineCounters, in_shadow: usize) -> Result<(), String> {
     let EngineCounters { panics, lane_errors, shadowed, mismatches, .. } = *counters;
     let is_clean = panics == 0 && lane_errors == 0 && mismatches == 0;
@@ -147,7 +149,7 @@ fn run_block(
     engine.set_mode(block.mode);
     let (promise, context) = deferred(context);
     if let Some((promise, hash)) = promise {
-        // At about the time at which the block runs.
+        // At about the same time as the block.
         thread::spawn(move || promise.keep(hash));
     }
     let mut ours = engine.open(spec, &context, state.flat()).map_err(|error| text(&error))?;
@@ -170,13 +172,13 @@ fn run_block(
     let overlays = got.overlays.clone();
     let diff = compare(expected, got)?;
     let expected = expected_state.apply(&diff);
-    // No two parts change the same, so that any order will do.
+    // No two overlays change the same key, so their order does not matter.
     let got = overlays.iter().rev().map(|overlay| state.apply(overlay)).last();
     let got = got.unwrap_or_else(|| state.roots());
     if expected == got { Ok(()) } else { Err(format!("roots: expected {expected:?}, got {got:?}")) }
 }
 
-/// The same block, which gets to know its parent's hash only when the promise is kept. No block has the hash zero.
+/// The same block with a deferred parent hash. No block has the hash zero.
 fn deferred(context: &BlockContext) -> (Option<(HashPromise, B256)>, BlockContext) {
     let parent = match context.hashes {
         BlockHashes::History { parent } if !parent.is_zero() => parent,
@@ -188,7 +190,7 @@ fn deferred(context: &BlockContext) -> (Option<(HashPromise, B256)>, BlockContex
     (Some((promise, parent)), BlockContext { header, hashes, ..context.clone() })
 }
 
-/// Compares accounts in the middle of a block, after slice `last`, with what would be there if the block ended.
+/// Compares accounts after slice `last` with what they would be if the block ended there.
 fn compare_accounts(
     block: &Block,
     last: usize,
@@ -223,7 +225,7 @@ fn compare_accounts(
     Ok(())
 }
 
-/// Compares what a block holds, what it does not and what it changes, and returns the latter.
+/// Compares transactions, skipped ones and changes. Returns the changes.
 fn compare(mut expected: Executed<Tx>, mut got: Executed<Tx>) -> Result<StateDiff, String> {
     if expected.skipped != got.skipped {
         let places = |executed: &Executed<Tx>| -> Vec<_> {

@@ -1,4 +1,4 @@
-//! What is logged while something runs.
+//! Captures log lines.
 
 use std::{
     cell::RefCell,
@@ -15,7 +15,7 @@ use tracing::{
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 thread_local! {
-    /// Lines that this thread logged, if somebody wants to know: level, message and fields.
+    /// Lines that this thread logged while capturing: level, message and fields.
     static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
@@ -44,9 +44,10 @@ impl<S: Subscriber> Layer<S> for Log {
     }
 }
 
-/// Runs something on this thread and returns what it logged there as well.
+/// Runs a closure on this thread. Returns its result and the captured lines.
 pub(crate) fn logged<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
-    // For all threads: with a subscriber of one, others that log first can have events taken for unwanted.
+    // Subscribed for all threads. With a subscriber per thread, another thread that logs first can
+    // disable the events.
     static SUBSCRIBED: Once = Once::new();
     SUBSCRIBED.call_once(|| {
         set_global_default(tracing_subscriber::registry().with(Log)).expect("nobody else did");
@@ -57,7 +58,7 @@ pub(crate) fn logged<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
     (result, LINES.take().unwrap_or_default())
 }
 
-/// How many lines begin with this.
+/// Number of lines with this prefix.
 pub(crate) fn count_of(lines: &[String], beginning: &str) -> u64 {
     let found = lines.iter().filter(|line| line.starts_with(beginning));
     u64::try_from(found.count()).expect("few")

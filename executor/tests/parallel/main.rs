@@ -1,8 +1,9 @@
-//! The parallel engine against the reference executor, on chains of random blocks: what they hold, what they skip and why, what they
-//! change, and the roots.
+//! The parallel engine against the reference executor, on chains of random blocks: included and
+//! skipped transactions, reasons, changes and roots are equal.
 //!
-//! Each case is its seed: `TURNPIKE_SEED=<hex>` tries that one, `TURNPIKE_CASES=<n>` so many, `TURNPIKE_LONG=1` a
-//! hundred times as many. What fails is cut down to the transactions that it takes.
+//! Each case is its seed: `TURNPIKE_SEED=<hex>` runs that one, `TURNPIKE_CASES=<n>` sets the number
+//! of cases, `TURNPIKE_LONG=1` runs a hundred times as many. A failure is minimized to the
+//! transactions that it needs.
 
 mod compare;
 mod log;
@@ -20,17 +21,17 @@ use random::{Rng, for_each_seed};
 use script::{Family, Script};
 
 const WORKERS: [usize; 4] = [1, 2, 3, 8];
-/// The same, but that one thread, which needs no lanes, is rarer.
+/// Like [`WORKERS`], but a single thread, which needs no lanes, is rarer.
 const DRAWN_WORKERS: [usize; 7] = [1, 2, 2, 3, 3, 8, 8];
 
-/// Cases of each family; a case has three blocks or so.
+/// Cases per family. A case has about three blocks.
 const CASES: u64 = 700;
-/// Cases of each family that are run with every number of workers.
+/// Cases per family that run with every number of workers.
 const CASES_WITH_ALL_WORKERS: u64 = 60;
-/// Cases of each family that are run both ways.
+/// Cases per family that run in shadow mode.
 const CASES_IN_SHADOW: u64 = 100;
 
-/// Turns of a seed, so that no two tests try the same cases.
+/// Rotations of a seed, so that the tests use different cases.
 const ALL_WORKERS_TURN: u32 = 17;
 const SHADOW_TURN: u32 = 34;
 

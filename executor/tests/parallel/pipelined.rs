@@ -1,4 +1,4 @@
-//! Chains whose roots are computed beside the next block, against blocks that run one after the other.
+//! Chains that compute roots while the next block runs, compared with sequential execution.
 
 use std::{
     collections::BTreeSet,
@@ -33,22 +33,23 @@ use crate::{
     script::MODES,
 };
 
-/// Cases, of a few blocks each.
+/// Number of cases, of a few blocks each.
 const CASES: u64 = 120;
 const PEOPLE: u64 = 40;
 const READER: Address = Address::repeat_byte(0xc0);
-/// Whom the EIP-2935 contract lets write.
+/// The only account that the EIP-2935 contract accepts writes from.
 const SYSTEM: Address = address!("fffffffffffffffffffffffffffffffffffffffe");
 const SLICES: [usize; 5] = [1, 3, 10, 40, 200];
 
-/// Takes a number of blocks back and a slot. Keeps in the slot what BLOCKHASH says of the block so far back, and in the slot
-/// after it, as in a log, what the EIP-2935 contract says or, if that reverts, the number that it was asked for.
+/// Takes a distance in blocks and a slot. Stores in the slot the BLOCKHASH of the block at that
+/// distance. Stores in the slot after it, and logs, what the EIP-2935 contract returns or, if that
+/// reverts, the number that it was called with.
 const READER_CODE: [u8; 55] = hex!(
     "5f354303 8040 602035 55 5f52 6020 5f 6020 5f 73 0000F90827F1C53a10cb7A02335B175320002935 5a fa"
     "5f51 602035 6001 01 55 6020 5f a0 00"
 );
 
-/// How long a test waits for a thing that is sure to happen, if it is right.
+/// Timeout for events that a correct chain always reaches.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn person(number: u64) -> Address {
@@ -78,7 +79,7 @@ struct Script {
 struct Block {
     input: BlockInput,
     slices: Vec<Vec<BlockTx>>,
-    /// The first slice of which a transaction may look at the parent's hash.
+    /// The first slice with a transaction that may read the parent's hash.
     first_reader: usize,
 }
 
@@ -113,7 +114,7 @@ impl Script {
         Block { input, slices, first_reader }
     }
 
-    /// Whom to call and with what, and whether the parent's hash may be looked at.
+    /// Callee, input, and whether the call may read the parent's hash.
     fn call(&mut self, is_reading: bool) -> (Address, Bytes, bool) {
         let back = match is_reading {
             true => self.rng.pick(&[0, 1, 1, 1, 2, 3, 255, 256, 257, 8_191, 8_192]),
@@ -144,7 +145,7 @@ impl Script {
         let slot = B256::from(history_slot(self.number - 1));
         let item = AccessListItem { address: HISTORY_STORAGE, storage_keys: vec![slot] };
         let is_declared = self.rng.percent(20);
-        // Now and then one that is invalid at its turn.
+        // Some are invalid at their turn.
         let nonce = self.nonces[at] + u64::from(self.rng.percent(5));
         let tx = TxEip2930 {
             chain_id: Genesis::dev().config.chain_id,
@@ -156,7 +157,7 @@ impl Script {
             access_list: AccessList(if is_declared { vec![item] } else { Vec::new() }),
             input,
         };
-        // What is certainly valid, if its nonce is.
+        // Certainly valid, if the nonce is.
         self.nonces[at] += u64::from(nonce == self.nonces[at] && gas_limit == 200_000);
         let id = U256::from(self.rng.next() | 1);
         let signature = Signature::new(U256::from(1), id, false);
@@ -168,7 +169,7 @@ impl Script {
         tx
     }
 
-    /// Some are the system's, which may write another hash into the parent's slot.
+    /// Some are from the system account, which may write another hash into the parent's slot.
     fn deposit(&mut self, is_reading: bool, readers: &mut BTreeSet<B256>) -> TxEnvelope {
         let (to, input, reads) = self.call(is_reading);
         let is_system = is_reading && self.rng.percent(50);
@@ -184,7 +185,7 @@ impl Script {
     }
 }
 
-/// What was there when a block was the newest.
+/// What was read when a block was the newest.
 struct Snapshot {
     head: ChainHead,
     people: Vec<Option<Account>>,
@@ -198,7 +199,7 @@ impl Snapshot {
         Self { head: head.clone(), people, slot }
     }
 
-    /// Compares what a chain says of the block that is its head.
+    /// Compares with what a chain says of the block that is its head.
     fn check(&self, chain: &Chain) -> Result<(), String> {
         let number = self.head.header.number;
         same("head", &self.head, chain.head())?;
@@ -247,7 +248,7 @@ fn engine(workers: usize, mode: Mode) -> Engine {
 
 type Taken = Vec<Arc<ExecutedTx>>;
 
-/// The block by the reference executor alone.
+/// Executes the block on the reference executor.
 fn run_alone(
     genesis: &Genesis,
     parent: &ChainHead,
@@ -259,7 +260,7 @@ fn run_alone(
         .expect("full state")
 }
 
-/// Runs slices, and takes what ran after each.
+/// Executes slices and takes the transactions after each.
 fn run(block: &mut EngineBlock<'_, &FlatState>, slices: &[Vec<BlockTx>]) -> Taken {
     let taken = slices.iter().flat_map(|slice| {
         block.execute_slice(slice.clone()).expect("full state");
@@ -268,13 +269,15 @@ fn run(block: &mut EngineBlock<'_, &FlatState>, slices: &[Vec<BlockTx>]) -> Take
     taken.collect()
 }
 
-/// Completes a block once it is told to, and says whether it was: nobody must be waiting before.
+/// Completes a block when `told`. Returns false if the signal timed out: nobody may wait for the
+/// block before it.
 fn complete_when_told(closed: ClosedBlock, told: &Receiver<()>) -> (BlockOutcome, bool) {
     let was_told = told.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Timeout);
     (closed.complete(), was_told)
 }
 
-/// Runs a block while the one before it is completed: from a random moment on, before anybody needs its hash.
+/// Executes a block while its parent is completed. Completion starts at a random moment before the
+/// parent's hash is needed.
 fn run_beside(
     block: &Block,
     next: &NextBlock,
@@ -296,7 +299,7 @@ fn run_beside(
     })
 }
 
-/// A block that is closed, what is to come of it, and what is there after it.
+/// A closed block, its expected outcome, and the expected state after it.
 struct Pending {
     closed: ClosedBlock,
     expected: BlockOutcome,
@@ -345,7 +348,7 @@ fn check(seed: u64) -> Result<(), String> {
         same("taken", &expected.transactions, &taken)?;
         let closed = chain.close(executed, &block.input.origin);
         same("tip", &block.input.as_parent(), &chain.tip().parent)?;
-        // Now and then the tries have to follow before the block is completed.
+        // Sometimes the tries have to follow before the block is completed.
         if script.rng.percent(50) {
             head.check(&chain)?;
         }
@@ -375,13 +378,13 @@ fn check(seed: u64) -> Result<(), String> {
 }
 
 #[test]
-fn roots_beside_the_next_block_are_those_of_one_after_the_other() {
-    let test = "parallel roots_beside_the_next_block_are_those_of_one_after_the_other";
+fn pipelined_roots_equal_sequential_roots() {
+    let test = "parallel pipelined_roots_equal_sequential_roots";
     for_each_seed(test, CASES, check);
 }
 
-/// A chain of which a block is closed that changes so many accounts, and a block that reads the hash of that in the last of
-/// two slices.
+/// A chain with a closed block that changes `accounts` accounts, and a next block whose second
+/// slice reads the closed block's hash.
 fn reading(
     workers: usize,
     mode: Mode,
@@ -410,7 +413,7 @@ fn reading(
 }
 
 #[test]
-fn a_block_on_one_that_was_given_up_is_worth_nothing() {
+fn block_on_an_abandoned_parent_fails() {
     for (workers, mode) in WORKERS.into_iter().flat_map(|count| MODES.map(|mode| (count, mode))) {
         let (mut chain, closed, slices, origin) = reading(workers, mode, 0);
         let next = chain.next_block();
@@ -431,7 +434,7 @@ fn a_block_on_one_that_was_given_up_is_worth_nothing() {
 }
 
 #[test]
-fn a_hash_that_is_known_is_not_waited_for() {
+fn known_parent_hash_is_not_waited_for() {
     let (chain, closed, slices, origin) = reading(2, Mode::Parallel, 0);
     let outcome = closed.complete();
     assert_eq!(chain.head().header.number, 0, "not the head yet");
@@ -444,7 +447,7 @@ fn a_hash_that_is_known_is_not_waited_for() {
 }
 
 #[test]
-fn heads_follow_when_they_are_told_to() {
+fn head_follows_set_head() {
     let genesis = genesis();
     let limits = HistoryLimits { blocks_max: 1, items_max: 100_000 };
     let mut chain = Chain::from_genesis_with(&genesis, limits);
@@ -473,11 +476,11 @@ fn heads_follow_when_they_are_told_to() {
     }
 }
 
-/// Accounts whose change keeps several threads busy.
+/// Enough changed accounts to keep several threads busy.
 const MANY_ACCOUNTS: u64 = 4_000;
 
 #[test]
-fn threads_that_wait_hold_up_no_roots() {
+fn waiting_block_threads_never_delay_roots() {
     let (done, is_done) = channel();
     let waiting = thread::spawn(move || {
         for workers in [2, 3, 8].repeat(5) {

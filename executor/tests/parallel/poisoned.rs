@@ -1,5 +1,5 @@
-//! Contracts of which something was learned that then ceases to be so: the profile is wrong for all calls at once, in a
-//! later block or in the middle of one. The code at the address called stays the same.
+//! Contracts whose learned behaviour changes: the profile becomes wrong for all calls at once,
+//! between two blocks or within one. The code at the called address stays the same.
 
 use std::collections::BTreeMap;
 
@@ -16,16 +16,16 @@ use crate::{
 
 const PEOPLE: usize = 40;
 const WORKERS: [usize; 3] = [2, 3, 8];
-/// Blocks before the change: enough to learn from.
+/// Blocks before the change, enough to learn from.
 const BLOCKS_BEFORE: u64 = 2;
 const BLOCKS_AFTER: u64 = 2;
 
-/// Called; by what its slot 0 says it does one thing or the other.
+/// The called contract. Its slot 0 decides what it does.
 fn target() -> Address {
     contract(0)
 }
 
-/// Code with a jump to what comes after it, if a condition holds.
+/// Code that jumps to `then` if a condition holds.
 fn if_else(condition: &[u8], otherwise: &[u8], then: &[u8]) -> Vec<u8> {
     const JUMP_BYTES: usize = 3;
     let to = u8::try_from(condition.len() + JUMP_BYTES + otherwise.len()).expect("short");
@@ -47,15 +47,15 @@ const DELEGATE: [u8; 18] = [
     0x36, 0x60, 0, 0x60, 0, 0x37, // calldata
     0x60, 0, 0x60, 0, 0x36, 0x60, 0, 0x60, 0, 0x54, 0x5a, 0xf4,
 ];
-/// Whether there is more than a selector in the calldata.
+/// Whether the calldata has more than a selector.
 const HAS_WORD: [u8; 4] = [0x60, 4, 0x36, 0x11];
 
 /// What changes.
 #[derive(Clone, Copy, Debug)]
 enum Poison {
-    /// A contract goes by a flag in its storage.
+    /// A flag in the contract's storage.
     Flag,
-    /// A proxy gets another implementation.
+    /// A proxy's implementation.
     Proxy,
 }
 
@@ -93,7 +93,7 @@ impl Poison {
         Genesis(accounts)
     }
 
-    /// Data of the call that changes it.
+    /// Calldata of the call that makes the change.
     fn setter(self) -> Bytes {
         let word = match self {
             Self::Flag => B256::with_last_byte(1),
@@ -118,7 +118,7 @@ fn call(sender: usize, nonce: u64, data: Bytes) -> Tx {
     Tx { env, mint: None, data_size: 0, id }
 }
 
-/// When the contract changes: before so many calls of the first block after the others, or never.
+/// Position of the change among the calls of the first block after learning. `None` for no change.
 type Change = Option<usize>;
 
 fn script(poison: Poison, change: Change, mode: Mode) -> Script {

@@ -1,4 +1,4 @@
-//! What the random blocks come to: a suite that only skips, or never destroys, shows nothing.
+//! Random blocks cover every case: a suite that only skips, or never destroys, proves nothing.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::{
     script::{Family, Script},
 };
 
-/// How often each thing happened.
+/// How often each case occurred.
 type Counts = BTreeMap<String, usize>;
 
-/// Scripts that are counted.
+/// Number of scripts counted.
 const SCRIPTS: u64 = 150;
 
 fn count(counts: &mut Counts, what: impl Into<String>, times: usize) {
@@ -105,11 +105,11 @@ fn check(family: Family, also: &[&str]) {
 }
 
 #[test]
-fn ethereum_blocks_hold_all_there_is() {
+fn random_ethereum_blocks_cover_every_case() {
     check(Family::Ethereum, &["type 3", "skipped Invalid(Eip2930NotSupported"]);
 }
 
 #[test]
-fn turnpike_blocks_hold_all_there_is() {
+fn random_turnpike_blocks_cover_every_case() {
     check(Family::Turnpike, &["deposit true", "deposit false"]);
 }

@@ -1,4 +1,4 @@
-//! Chains of random blocks, and how they are cut into slices.
+//! Chains of random blocks, cut into slices.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -18,7 +18,7 @@ use crate::random::{
     BASE_FEE, FORKS, Genesis, Rng, Rules, Tx, World, child, gas_before, person, with_delegations,
 };
 
-/// Gas that a factory can get by on.
+/// Enough gas for any factory.
 const PLENTY_OF_GAS: u64 = 400_000;
 
 /// A grain at which small transactions share lanes and chunks.
@@ -29,7 +29,7 @@ pub(crate) const MODES: [Mode; 3] = [Mode::Sequential, Mode::Shadow, Mode::Paral
 /// More gas than any block here uses.
 const ROOMY: u64 = 10_000_000_000;
 
-/// A chain's rules and beginning.
+/// A chain's rules and genesis.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
     pub(crate) spec: ChainSpec,
@@ -42,11 +42,11 @@ pub(crate) struct Block {
     pub(crate) chain: usize,
     pub(crate) context: BlockContext,
     pub(crate) mode: Mode,
-    /// Transactions, as they are handed to the engine.
+    /// Transactions, slice by slice.
     pub(crate) slices: Vec<Vec<Tx>>,
 }
 
-/// Blocks that one engine runs, of one chain or of two in turns.
+/// Blocks that one engine executes, of one chain or of two in alternation.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     pub(crate) grain: Grain,
@@ -54,7 +54,7 @@ pub(crate) struct Script {
     pub(crate) blocks: Vec<Block>,
 }
 
-/// Which rules a script's chains go by.
+/// The rules of a script's chains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Ethereum,
@@ -99,7 +99,8 @@ impl Script {
         let mut world = World::random(rng, rules);
         let mut genesis = Genesis::random(rng, &mut world);
         if matches!(rules, Rules::Ethereum(_)) && rng.percent(4) {
-            // So rich that what it is paid may not fit. Not for plain revm, which then takes what it does not give.
+            // So rich that fees may overflow the balance. Plain revm differs here: it drops what
+            // does not fit.
             let room = U256::from(rng.between(0, 2_000_000));
             genesis.0.entry(world.coinbase).or_default().balance = U256::MAX - room;
         }
@@ -121,13 +122,13 @@ impl Script {
         self.chains.push(Chain { spec, genesis });
     }
 
-    /// The same, run one way throughout.
+    /// The same script in a single mode.
     pub(crate) fn in_mode(mut self, mode: Mode) -> Self {
         self.blocks.iter_mut().for_each(|block| block.mode = mode);
         self
     }
 
-    /// Every transaction, with its block and slice.
+    /// Every transaction with its block and slice.
     pub(crate) fn places(&self) -> Vec<(usize, usize, Tx)> {
         let mut places = Vec::new();
         for (block, Block { slices, .. }) in self.blocks.iter().enumerate() {
@@ -138,7 +139,7 @@ impl Script {
         places
     }
 
-    /// The same with these transactions alone. Where some of a sender's are missing, those after them move up.
+    /// The script with these transactions only. Nonces are moved up to close gaps.
     pub(crate) fn with_places(&self, places: &[(usize, usize, Tx)]) -> Self {
         let sender = |block: usize, tx: &Tx| (self.blocks[block].chain, tx.env.caller);
         let nonces = |places: &[(usize, usize, Tx)]| {
@@ -165,7 +166,7 @@ impl Script {
     }
 }
 
-/// What the reference executor makes of a block.
+/// Executes a block on the reference executor.
 fn run(
     spec: &ChainSpec,
     context: &BlockContext,
@@ -201,8 +202,8 @@ fn context(rng: &mut Rng, world: &World, number: u64) -> BlockContext {
     BlockContext { header, hashes, l1_fee: None }
 }
 
-/// Makes a block's transactions, one by one on the state so far, so that most of them are valid; and perhaps makes the
-/// block too small for them.
+/// Builds a block's transactions one by one on the state so far, so that most are valid. Sometimes
+/// makes the block's gas limit too small for them.
 fn fill(
     rng: &mut Rng,
     world: &mut World,
@@ -251,7 +252,7 @@ fn fill(
     transactions
 }
 
-/// Transactions that have to do with each other.
+/// Transactions that depend on each other.
 fn burst(rng: &mut Rng, world: &World) -> VecDeque<Tx> {
     let count = rng.between(4, 30);
     let (sender, contract) = (world.person(rng), world.contract(rng));
@@ -276,13 +277,13 @@ fn burst(rng: &mut Rng, world: &World) -> VecDeque<Tx> {
             };
             (0..count).map(with_gas).collect()
         }
-        // Made, destroyed, made again, filled, destroyed.
+        // Created, destroyed, created again, written, destroyed.
         1 => {
             let any = (rng.below(world.contracts), rng.pick(&[4, 5, 6]));
             let known = &world.factories;
             let (at, code) = if known.is_empty() { any } else { rng.pick(known) };
             let (factory, child) = (crate::random::contract(at), child(at, code));
-            // With data a child writes, without it ends.
+            // With data a child writes, without data it destroys itself.
             let calls = [
                 (child, false),
                 (factory, true),
@@ -303,21 +304,21 @@ fn burst(rng: &mut Rng, world: &World) -> VecDeque<Tx> {
             });
             calls.into_iter().collect()
         }
-        // One sender, many errands.
+        // Many transactions from one sender.
         2 => (0..count)
             .map(|_| {
                 let to = world.anybody(rng);
                 Tx::call(rng, world, sender, to)
             })
             .collect(),
-        // One function of one contract, of many people for many people.
+        // One function of one contract, with many callers and recipients.
         3 => (0..count)
             .map(|_| {
                 let words = [world.person(rng).into_word(), world.person(rng).into_word()];
                 call(rng, contract, [&[1, 2, 3, 4][..], words.concat().as_slice()].concat().into())
             })
             .collect(),
-        // People who send and are called, with code or without.
+        // Accounts that send and are called, with code or without.
         _ => (0..count)
             .map(|_| {
                 let to = if rng.percent(50) { sender } else { world.person(rng) };

@@ -1,3 +1,5 @@
+//! Runs random cases from seeds, and minimizes failures.
+
 use std::{
     env,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -6,20 +8,20 @@ use std::{
 
 use super::Rng;
 
-/// A seed in hexadecimal: only its case is tried.
+/// A seed in hexadecimal. Only its case runs.
 const SEED_VARIABLE: &str = "TURNPIKE_SEED";
-/// How many cases are tried.
+/// Number of cases.
 const CASES_VARIABLE: &str = "TURNPIKE_CASES";
-/// Set to have many more cases tried.
+/// If set, runs many more cases.
 const LONG_VARIABLE: &str = "TURNPIKE_LONG";
 const LONG_FACTOR: u64 = 100;
 
-/// Set to 0 to have failures told as they are.
+/// Set to 0 to report failures without minimizing them.
 const MINIMIZE_VARIABLE: &str = "TURNPIKE_MINIMIZE";
-/// How long a failure is made smaller.
+/// Time limit for minimizing a failure.
 const MINIMIZING_MAX: Duration = Duration::from_secs(30);
 
-/// Cases to try: so many, unless the environment says otherwise.
+/// Number of cases: `default`, unless the environment says otherwise.
 pub(crate) fn case_count(default: u64) -> u64 {
     let given = env::var(CASES_VARIABLE).ok();
     let given = given.map(|count| count.parse().expect("TURNPIKE_CASES is a number"));
@@ -27,8 +29,8 @@ pub(crate) fn case_count(default: u64) -> u64 {
     given.unwrap_or(default * factor)
 }
 
-/// Tries seed after seed, the same ones each time. `test` is how cargo is told to run this test: a failure says so,
-/// with its seed.
+/// Checks one case per seed, the same seeds each time. A failure names the seed and the cargo
+/// arguments `test` that repeat it.
 pub(crate) fn for_each_seed(
     test: &str,
     default: u64,
@@ -59,7 +61,7 @@ pub(crate) fn for_each_seed(
     }
 }
 
-/// Leaves out whatever a failure does not need, as far as time allows.
+/// Drops items that a failure does not need, within the time limit.
 pub(crate) fn minimize<T: Clone>(mut items: Vec<T>, mut fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
     if env::var(MINIMIZE_VARIABLE).is_ok_and(|wanted| wanted == "0") {
         return items;
@@ -91,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn minimizing_leaves_what_is_needed() {
+    fn minimize_keeps_only_what_the_failure_needs() {
         let needed = |items: &[u32]| items.contains(&17) && items.contains(&63);
         assert_eq!(minimize((0..100).collect(), needed), [17, 63]);
     }

@@ -1,17 +1,17 @@
-//! Addresses and slots that are easily taken for each other.
+//! Addresses and slots that are easily confused.
 
 use alloy_primitives::{Address, U256};
 
 use super::Rng;
 
-/// Firefox's hash: multiplied by this, after a turn by five bits and a word xored in.
+/// The Fx hash: rotate by five bits, xor the word, multiply by this.
 const FX: u64 = 0x517c_c1b7_2722_0a95;
 
-/// More contracts than a world has otherwise.
+/// Beyond the contracts that a world has otherwise.
 const LIBRARIES_FROM: usize = 800;
 
-/// Somebody with a key. Addresses come in families that agree in all but two bytes: at the end, at the beginning, in
-/// the middle.
+/// An account with a key. Addresses come in families that differ only in two bytes: at the end, at
+/// the start, or in the middle.
 pub(crate) fn person(index: usize) -> Address {
     let mut bytes = [0xa0; 20];
     bytes[[18, 0, 9, 5][index % 4]] ^= 1 + u8::try_from(index / 4 % 250).expect("a byte");
@@ -19,24 +19,24 @@ pub(crate) fn person(index: usize) -> Address {
     bytes.into()
 }
 
-/// An account with code; likewise.
+/// An account with code, with addresses in the same families.
 pub(crate) fn contract(index: usize) -> Address {
     let mut bytes = [0xc0; 20];
     bytes[[19, 0, 10, 4][index % 4]] ^= 1 + u8::try_from(index / 4).expect("few contracts");
     bytes.into()
 }
 
-/// A contract that other contracts call, and transactions hardly ever.
+/// A contract that other contracts call, and transactions rarely.
 pub(crate) fn library(index: usize) -> Address {
     contract(LIBRARIES_FROM + index)
 }
 
-/// An account that is there and empty, as there were before EIP-161.
+/// An existing empty account, as there were before EIP-161.
 pub(crate) const fn empty(index: u8) -> Address {
     Address::repeat_byte(0xe0 + index)
 }
 
-/// A precompile, of one fork or another, or just behind the last.
+/// A precompile of any fork, or the address after the last one.
 pub(crate) fn precompile(rng: &mut Rng) -> Address {
     match rng.below(20) {
         0 => Address::with_last_byte(0),
@@ -54,14 +54,16 @@ const fn mixed(words: [u64; 4], upto: usize) -> u64 {
     hash
 }
 
-/// A word with the hash of `words`, and another first half. Whoever hashes words in the other order sees none.
+/// A word with the same hash as `words` and another first half, for a hasher that takes words from
+/// the front.
 const fn twin(words: [u64; 4], first: u64) -> [u64; 4] {
     let mut twin = [first, words[1], words[2], words[3]];
     twin[1] = mixed(words, 1).rotate_left(5) ^ words[1] ^ mixed(twin, 1).rotate_left(5);
     twin
 }
 
-/// A word whose sum after a multiplication is that of `words` (the later version of the same hash).
+/// A word whose sum after a multiplication equals that of `words` (the later version of the same
+/// hash).
 const fn sum_twin(words: [u64; 4], first: u64) -> [u64; 4] {
     const FACTOR: u64 = 0xf135_7aea_2e62_a9c5;
     let by_first = words[0].wrapping_sub(first).wrapping_mul(FACTOR);
@@ -85,13 +87,13 @@ pub(crate) fn colliding(rng: &mut Rng) -> U256 {
     ];
     let mut words = rng.pick(&words);
     if rng.percent(30) {
-        // As whoever reads words from the other end has it.
+        // For hashers that read words from the other end.
         words.reverse();
     }
     U256::from_limbs(words)
 }
 
-/// A slot that programs know: mostly one of few.
+/// A slot that programs use, mostly one of a few.
 pub(crate) fn slot(rng: &mut Rng) -> U256 {
     if rng.percent(85) { U256::from(rng.below(4)) } else { colliding(rng) }
 }
@@ -101,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twins_collide() {
+    fn twin_keys_collide_in_their_lowest_bits() {
         for words in [[1, 2, 3, 4], [0, 0, 0, 9]] {
             assert_ne!(twin(words, 5), words);
             assert_eq!(mixed(twin(words, 5), 4), mixed(words, 4));
@@ -109,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn people_and_contracts_are_different() {
+    fn people_and_contracts_have_different_addresses() {
         let mut all: Vec<_> = (0..400).map(person).chain((0..100).map(contract)).collect();
         all.sort_unstable();
         all.dedup();

@@ -1,7 +1,8 @@
-//! Random blocks: programs, the world that they live in, and transactions between its accounts.
+//! Random blocks: programs, the world around them, and transactions between its accounts.
 //!
-//! Everything comes from a [`Rng`], and that from a seed: a case is its seed. What block states and lanes get wrong is what
-//! the pieces are made of: to destroy and make again, to call back, to revert, to delegate, to touch, to look alike.
+//! Everything comes from a [`Rng`], which comes from a seed: a case is its seed. The pieces are
+//! what breaks block states and lanes: destroying and creating again, calling back, reverting,
+//! delegating, touching, similar keys.
 #![allow(dead_code, unused_imports, reason = "each of the tests uses a part")]
 
 mod cases;

@@ -7,9 +7,9 @@ use super::{
     keys::{contract, slot},
 };
 
-/// Creation codes: nothing; a slot; its own end; a refusal; a contract that ends itself; one that ends itself or, given
-/// data, sets the slot that the data name, and has a slot set from the beginning; one whose code is another if it is
-/// made with ether.
+/// Creation codes: nothing; a slot; its own destruction; a revert; a contract that destroys itself;
+/// one that destroys itself or, given data, sets the slot that the data names, and has a slot set
+/// from the start; one whose code differs if it is created with ether.
 pub(crate) const CHILDREN: [&[u8]; 7] = [
     &[],
     &[0x60, 1, 0x60, 1, 0x55],
@@ -29,22 +29,22 @@ pub(crate) const CHILDREN: [&[u8]; 7] = [
     ],
 ];
 
-/// The one of them that holds storage.
+/// The creation code whose contract holds storage.
 pub(crate) const STORING_CHILD: usize = 5;
 
-/// The address at which contract `creator` makes a child with CREATE2 and salt 0.
+/// The address at which contract `creator` creates a child with CREATE2 and salt 0.
 pub(crate) fn child(creator: usize, code: usize) -> Address {
     contract(creator).create2(B256::ZERO, keccak256(CHILDREN[code]))
 }
 
-/// An address, as a program comes by it.
+/// Where a program takes an address from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Who {
-    /// It is in the code.
+    /// From the code.
     Known(Address),
-    /// It is a word of the calldata, counted after the selector.
+    /// From a word of the calldata, counted after the selector.
     Word(u8),
-    /// It is in a slot.
+    /// From a slot.
     Slot(U256),
     Caller,
     Origin,
@@ -60,7 +60,7 @@ enum Key {
     Slot(U256),
 }
 
-/// What becomes of a value.
+/// What happens to a value.
 #[derive(Clone, Copy, Debug)]
 enum Effect {
     More,
@@ -68,7 +68,7 @@ enum Effect {
     Cleared,
 }
 
-/// What a program is made of.
+/// A step of a program.
 #[derive(Clone, Debug)]
 enum Step {
     Store {
@@ -83,7 +83,7 @@ enum Step {
         word: u8,
         slot: U256,
     },
-    /// What gas is left: tells every difference in what was warm.
+    /// Stores the remaining gas, which reveals any difference in warmth.
     StoreGas {
         slot: U256,
     },
@@ -94,7 +94,7 @@ enum Step {
     StoreSelfBalance {
         slot: U256,
     },
-    /// Size or hash of a code.
+    /// Stores size or hash of a code.
     StoreCode {
         opcode: u8,
         of: Who,
@@ -105,7 +105,7 @@ enum Step {
         slot: U256,
     },
     LogSlot(U256),
-    /// One more in a slot that is always the same.
+    /// Adds one to a fixed slot.
     Count {
         slot: U256,
     },
@@ -113,7 +113,7 @@ enum Step {
         kind: u8,
         to: Who,
         value: u8,
-        /// Whether the calldata go along.
+        /// Whether the calldata is forwarded.
         forwards: bool,
     },
     Create {
@@ -133,17 +133,17 @@ enum Step {
         position: u8,
         effect: Effect,
     },
-    /// Counts in a mapping of mappings: of the caller, and of a word of the calldata.
+    /// Counts in a mapping of mappings, by the caller and a word of the calldata.
     Nested {
         position: u8,
     },
-    /// Goes on only if a slot is zero, or only if it is not.
+    /// Continues only if a slot is zero, or only if it is not.
     Guard {
         slot: U256,
         wants_zero: bool,
         reverts: bool,
     },
-    /// Goes on only if the calldata begin like this.
+    /// Continues only if the calldata starts with this selector.
     OnSelector(u8),
     Destroy {
         heir: Who,
@@ -201,12 +201,12 @@ impl Assembler {
         }
     }
 
-    /// The slot of a key, which is on the stack, in the mapping whose position is at 32 in memory.
+    /// Hashes the key on the stack to its slot in the mapping whose position is at memory 32.
     fn hash_key(&mut self) {
         self.ops([0x60, 0, 0x52, 0x60, 64, 0x60, 0, 0x20]);
     }
 
-    /// Changes the slot that is on the stack.
+    /// Changes the slot on the stack.
     fn change(&mut self, effect: Effect) {
         self.ops(match effect {
             Effect::More => &[0x80, 0x54, 0x60, 1, 0x01, 0x90, 0x55][..],
@@ -215,7 +215,7 @@ impl Assembler {
         });
     }
 
-    /// Goes on if what is on the stack is not zero.
+    /// Continues if the top of the stack is not zero.
     fn go_on_if(&mut self, reverts: bool) {
         let ending: &[u8] = if reverts { &[0x60, 0, 0x60, 0, 0xfd] } else { &[0x00] };
         let target = self.0.len() + 4 + ending.len();
@@ -360,19 +360,19 @@ impl Assembler {
     }
 }
 
-/// Makes programs.
+/// Builds programs.
 #[derive(Debug)]
 pub(crate) struct Program;
 
 impl Program {
-    /// Steps at random.
+    /// Random steps.
     pub(crate) fn random(rng: &mut Rng, world: &World) -> Bytes {
         let count = 1 + rng.below(7);
         let steps: Vec<_> = (0..count).map(|_| random_step(rng, world)).collect();
         assemble(&steps)
     }
 
-    /// Something that everybody does for himself or with few others.
+    /// Changes that concern the caller, or few others.
     pub(crate) fn plain(rng: &mut Rng, world: &World) -> Bytes {
         let mapping = |key, effect| Step::Mapping { key, position: 0, effect };
         let mut steps = match rng.below(8) {
@@ -394,7 +394,7 @@ impl Program {
         assemble(&steps)
     }
 
-    /// Something that contracts do for others: what they have in common is in its storage alone.
+    /// Functions that other contracts call. They share only storage.
     pub(crate) fn library(rng: &mut Rng, world: &World) -> Bytes {
         let at = slot(rng);
         let mapping = |key| Step::Mapping { key, position: 0, effect: Effect::More };
@@ -415,7 +415,7 @@ impl Program {
         })
     }
 
-    /// Something that contracts are known for, with or without a twist.
+    /// A typical contract, with or without a deviation.
     pub(crate) fn typical(rng: &mut Rng, world: &World) -> Bytes {
         let mut steps = typical(rng, world);
         if rng.percent(25) {
@@ -424,7 +424,8 @@ impl Program {
         assemble(&steps)
     }
 
-    /// The program of contract `own`, which makes a child, perhaps where one was and is gone, and perhaps calls it.
+    /// The program of contract `own`. It creates a child, perhaps where one was destroyed, and
+    /// perhaps calls it.
     pub(crate) fn factory(rng: &mut Rng, own: usize, code: usize) -> Bytes {
         let made = Who::Known(child(own, code));
         let mut steps = vec![
@@ -514,29 +515,29 @@ fn typical(rng: &mut Rng, world: &World) -> Vec<Step> {
     match rng.below(11) {
         // A token, twice as likely as the others.
         0 | 1 => [&transfer[..], &[Step::LogSlot(slot(rng))]].concat(),
-        // One that is spent from by others, and says so.
+        // A token with allowances that logs.
         2 => [&[Step::Nested { position: 3 }][..], &transfer, &[Step::LogSlot(U256::ONE)]].concat(),
-        // An account with its bank, to open and to close.
+        // A bank that opens and closes accounts.
         3 => vec![
             mapping(Key::Word(1), Effect::Cleared),
             mapping(Key::Caller, Effect::More),
             Step::StoreSelfBalance { slot: U256::from(2) },
         ],
-        // A hot pool: everybody's numbers, and its own.
+        // A hot pool: everyone's balances and its own.
         4 => vec![
             mapping(Key::Caller, Effect::More),
             Step::StoreWord { word: 1, slot: U256::ONE },
             Step::StoreOfSlot { from: U256::ONE, to: U256::from(2) },
         ],
-        // Calls or pays whom the data name.
+        // Calls or pays the address in the data.
         5 => vec![call(Who::Word(0), rng.byte(2), rng.percent(50))],
-        // Reverts, whatever it touched.
+        // Reverts after its accesses.
         6 => vec![
             call(Who::Word(0), rng.byte(2), false),
             Step::Store { slot: slot(rng), value: 1 },
             Step::Revert,
         ],
-        // Does what the code at an address does that can be changed.
+        // A proxy: delegates to a changeable address.
         7 => vec![
             Step::OnSelector(rng.byte(2)),
             Step::Call { kind: 2, to: Who::Slot(U256::from(5)), value: 0, forwards: true },
@@ -546,14 +547,14 @@ fn typical(rng: &mut Rng, world: &World) -> Vec<Step> {
             Step::StoreWord { word: 0, slot: U256::from(5) },
             Step::Call { kind: 2, to: Who::Slot(U256::from(5)), value: 0, forwards: true },
         ],
-        // Looks at what nearly every transaction pays.
+        // Reads an account that nearly every transaction pays.
         9 => vec![
             Step::StoreBalance { of: Who::Coinbase, slot: slot(rng) },
             Step::StoreBalance { of: Who::Known(world.paid(rng)), slot: U256::from(3) },
             Step::Guard { slot: slot(rng), wants_zero: true, reverts: true },
             call(Who::Coinbase, 1, false),
         ],
-        // Finds its slots by what others have written.
+        // Finds its slots by what others wrote.
         _ => vec![
             mapping(Key::Slot(U256::ONE), Effect::More),
             Step::StoreWord { word: 0, slot: U256::ONE },

@@ -1,4 +1,4 @@
-//! Transactions.
+//! Random transactions.
 
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use revm::context_interface::{
@@ -19,7 +19,7 @@ use super::{
 /// Base fee of every block.
 pub(crate) const BASE_FEE: u64 = 7;
 
-/// Forks that blocks are tried under.
+/// Forks under which blocks run.
 pub(crate) const FORKS: [SpecId; 15] = [
     SpecId::HOMESTEAD,
     SpecId::TANGERINE,
@@ -32,25 +32,25 @@ pub(crate) const FORKS: [SpecId; 15] = [
     SpecId::CANCUN,
     SpecId::PRAGUE,
     SpecId::OSAKA,
-    // Those that have CREATE2 and let contracts end for good once more.
+    // Forks with CREATE2 in which contracts still destroy themselves, listed again.
     SpecId::ISTANBUL,
     SpecId::BERLIN,
     SpecId::LONDON,
     SpecId::SHANGHAI,
 ];
 
-/// The chain of all transactions.
+/// Chain id of all transactions.
 pub(crate) const CHAIN_ID: u64 = 4_242;
 
-/// Data that have a fee vault pay out.
+/// Calldata that makes a fee vault pay out.
 const WITHDRAW: [u8; 4] = [0x3c, 0xcf, 0xd6, 0x0b];
 
-/// By which rules a chain goes.
+/// The rules of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rules {
-    /// Those of a fork, fees to the beneficiary.
+    /// A fork's rules, with fees to the beneficiary.
     Ethereum(SpecId),
-    /// The product's: vaults, L1 data fees, deposits, the parent's hash on record.
+    /// Turnpike's rules: vaults, L1 data fees, deposits, recorded parent hashes.
     Turnpike,
 }
 
@@ -64,15 +64,15 @@ impl Rules {
     }
 }
 
-/// A transaction that says itself who sends it.
+/// A transaction that names its sender.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tx {
     pub(crate) env: TxEnv,
-    /// Wei that it creates, if it is a deposit.
+    /// Wei minted, if it is a deposit.
     pub(crate) mint: Option<u128>,
     /// Size, in millionths of a byte.
     pub(crate) data_size: u64,
-    /// What its hash is made of.
+    /// Determines its hash.
     pub(crate) id: u64,
 }
 
@@ -115,7 +115,7 @@ impl BlockTransaction for Tx {
 }
 
 impl Tx {
-    /// A transaction; its nonce is set when its turn comes.
+    /// A random transaction. Its nonce is set when it is added to a block.
     pub(crate) fn random(rng: &mut Rng, world: &World) -> Self {
         let sender = world.person(rng);
         let is_odd = rng.percent(world.oddity.max(3));
@@ -137,7 +137,7 @@ impl Tx {
         }
     }
 
-    /// Ether from one person to another.
+    /// Ether from one account to another.
     fn transfer(rng: &mut Rng, world: &World, sender: Address) -> Self {
         let to = world.person(rng);
         let mut tx = Self::plain(rng, world, sender, TxKind::Call(to), Bytes::new());
@@ -149,7 +149,7 @@ impl Tx {
         tx
     }
 
-    /// A call of an account, whatever it is.
+    /// A call of any account.
     pub(crate) fn call(rng: &mut Rng, world: &World, sender: Address, to: Address) -> Self {
         let is_paid = world.rules == Rules::Turnpike && to == world.paid(rng);
         let data = if is_paid { WITHDRAW.into() } else { data(rng, world) };
@@ -200,7 +200,7 @@ impl Tx {
         Self { env, mint: None, data_size: rng.between(50, 300) * 1_000_000, id: 0 }
     }
 
-    /// From L1: with ether for its sender or without, with enough gas and ether to go through or not.
+    /// A deposit, with or without minted ether, with enough gas and value or too little.
     fn deposit(rng: &mut Rng, world: &World, caller: Address) -> Self {
         let to = world.anybody(rng);
         let kind = if rng.percent(10) { TxKind::Create } else { TxKind::Call(to) };
@@ -212,19 +212,19 @@ impl Tx {
     }
 }
 
-/// Gas limits up to what it takes: together they end programs at every point.
+/// Gas limits up to what the transaction needs. Together they end programs at every point.
 fn gas_limit(rng: &mut Rng, world: &World, env: &TxEnv) -> u64 {
     match rng.weighted([120, 60, 8, 8, 1]) {
         0 => world.gas_limit,
         1 => gas_before(env) + rng.between(0, 40_000),
         2 => gas_before(env) + rng.between(0, 3) - 1,
         3 => rng.between(100_000, 2_000_000),
-        // More than a transaction may have, since Osaka.
+        // More than a transaction may ask for since Osaka.
         _ => 17_000_000,
     }
 }
 
-/// Gas that a transaction takes before its program runs, by the prices of most forks.
+/// Gas that a transaction uses before its program runs, at the prices of most forks.
 pub(crate) fn gas_before(env: &TxEnv) -> u64 {
     let count = |items: usize| u64::try_from(items).expect("few");
     let zeros = env.data.iter().filter(|byte| **byte == 0).count();
@@ -246,13 +246,13 @@ fn value(rng: &mut Rng) -> U256 {
         0 => 0,
         1 => rng.between(1, 4),
         2 => rng.between(1, 3_000_000),
-        // So much that whoever is rich is so once.
+        // So much that a rich sender can afford it once.
         3 => FUNDS / 2 + rng.between(0, FUNDS / 2),
         _ => FUNDS * 100,
     })
 }
 
-/// A type, mostly one that the fork has.
+/// A transaction type, mostly one that the fork has.
 fn tx_type(rng: &mut Rng, fork: SpecId, kind: TxKind) -> u8 {
     let latest: &[u8] = match fork {
         _ if rng.percent(2) => &[1, 2, 3],
@@ -266,7 +266,7 @@ fn tx_type(rng: &mut Rng, fork: SpecId, kind: TxKind) -> u8 {
     rng.pick(latest)
 }
 
-/// Calldata: a selector and some words, which name people, contracts, numbers, slots; or nothing.
+/// Calldata: nothing, or a selector and words that name accounts, contracts, numbers or slots.
 fn data(rng: &mut Rng, world: &World) -> Bytes {
     if rng.percent(20) {
         return Bytes::new();
@@ -287,7 +287,7 @@ fn data(rng: &mut Rng, world: &World) -> Bytes {
     data.into()
 }
 
-/// What a transaction says that it touches: true, not true, or nothing.
+/// The declared access list: right, wrong or empty.
 fn access_list(rng: &mut Rng, world: &World, env: &TxEnv) -> AccessList {
     let mut list = Vec::new();
     if let (TxKind::Call(to), true) = (env.kind, rng.percent(60)) {
@@ -311,7 +311,7 @@ fn authorization(rng: &mut Rng, world: &World, sender: Address) -> SignedOrRecov
         1 => Address::ZERO,
         _ => world.anybody(rng),
     };
-    // The sender's own nonce has gone up by then.
+    // The sender's own nonce is already bumped by then.
     let next = world.nonce_of(&authority) + u64::from(authority == sender);
     let nonce = if rng.percent(80) { next } else { rng.between(0, next + 2) };
     let chain_id = U256::from(rng.pick(&[0, 0, CHAIN_ID, CHAIN_ID, 1]));
@@ -323,7 +323,7 @@ fn authorization(rng: &mut Rng, world: &World, sender: Address) -> SignedOrRecov
     Either::Right(RecoveredAuthorization::new_unchecked(inner, authority))
 }
 
-/// Counts the nonces that a transaction's delegations use up, as far as one can tell.
+/// Counts the nonces that a transaction's delegations use, as far as can be told.
 pub(crate) fn with_delegations(world: &mut World, tx: &Tx) {
     for authorization in &tx.env.authorization_list {
         let Either::Right(authorization) = authorization else { continue };

@@ -1,3 +1,5 @@
+//! The accounts of a random chain, and which of them are popular.
+
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, Bytes, U256, keccak256};
@@ -20,38 +22,38 @@ const VAULTS: [Address; 3] = [BASE_FEE_VAULT, SEQUENCER_FEE_VAULT, L1_FEE_VAULT]
 const EMPTIES: u8 = 3;
 const NOBODY: Address = Address::repeat_byte(0xee);
 
-/// Wei of the rich.
+/// Balance of rich accounts, in wei.
 pub(crate) const FUNDS: u64 = 1_000_000_000_000;
 
-/// Who there is, and who is in demand.
+/// The accounts of a chain, and which of them are popular.
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) rules: Rules,
     pub(crate) people: usize,
     pub(crate) contracts: usize,
     pub(crate) libraries: usize,
-    /// Whether nobody pays more than the base fee.
+    /// Whether every transaction pays exactly the base fee.
     pub(crate) is_tipless: bool,
     /// Receives tips under Ethereum's rules.
     pub(crate) coinbase: Address,
-    /// How often, in a hundred, somebody turns to the few that everybody turns to.
+    /// How often, in percent, a transaction uses one of the popular accounts.
     heat: u64,
-    /// How many those are.
+    /// Number of popular accounts.
     hot: usize,
-    /// How often, in a hundred, somebody does what is out of the ordinary. The rest is between strangers.
+    /// How often, in percent, something unusual happens. All else is between unrelated accounts.
     pub(crate) oddity: u64,
-    /// Gas that transactions ask for if nothing speaks against it.
+    /// Usual gas limit of transactions.
     pub(crate) gas_limit: u64,
-    /// Contracts that make children with CREATE2, and which.
+    /// Contracts that create children with CREATE2, and which.
     pub(crate) factories: Vec<(usize, usize)>,
-    /// Addresses at which transactions make contracts.
+    /// Addresses at which transactions create contracts.
     pub(crate) created: Vec<Address>,
-    /// The next nonces of senders, as far as one can tell beforehand.
+    /// The senders' next nonces, as far as can be told beforehand.
     pub(crate) nonces: BTreeMap<Address, u64>,
 }
 
 impl World {
-    /// A village: few enough that everybody meets everybody.
+    /// A small world in which all accounts meet.
     pub(crate) fn small(rules: Rules) -> Self {
         Self {
             rules,
@@ -70,7 +72,7 @@ impl World {
         }
     }
 
-    /// A village of eccentrics, or a town in which most are strangers to each other.
+    /// A small world with many unusual transactions, or a large one of mostly unrelated accounts.
     pub(crate) fn random(rng: &mut Rng, rules: Rules) -> Self {
         if rng.percent(40) { Self::village(rng, rules) } else { Self::town(rng, rules) }
     }
@@ -112,7 +114,7 @@ impl World {
         }
     }
 
-    /// Somebody with a key.
+    /// An account with a key.
     pub(crate) fn person(&self, rng: &mut Rng) -> Address {
         person(self.among(rng, self.people))
     }
@@ -132,7 +134,7 @@ impl World {
         rng.below(if is_hot { self.hot.min(all) } else { all })
     }
 
-    /// Somebody whom transactions pay without saying so.
+    /// An account that transactions pay without naming it.
     pub(crate) fn paid(&self, rng: &mut Rng) -> Address {
         match self.rules {
             Rules::Ethereum(_) => self.coinbase,
@@ -140,7 +142,7 @@ impl World {
         }
     }
 
-    /// Whom programs and transactions know.
+    /// Any account that programs and transactions know.
     pub(crate) fn anybody(&self, rng: &mut Rng) -> Address {
         if !rng.percent(self.oddity) {
             return if rng.percent(30) { self.contract(rng) } else { self.person(rng) };
@@ -154,7 +156,7 @@ impl World {
             5 => empty(rng.byte(EMPTIES)),
             6 => self.paid(rng),
             7 if !self.created.is_empty() => rng.pick(&self.created),
-            // Where somebody is about to make a contract.
+            // The address of a contract about to be created.
             7 => {
                 let creator = self.person(rng);
                 creator.create(self.nonce_of(&creator) + rng.between(0, 3))
@@ -165,7 +167,7 @@ impl World {
         }
     }
 
-    /// The next nonce of a sender, as far as one can tell.
+    /// The next nonce of a sender, as far as can be told.
     pub(crate) fn nonce_of(&self, address: &Address) -> u64 {
         self.nonces.get(address).copied().unwrap_or_default()
     }
@@ -240,7 +242,7 @@ impl Genesis {
         self.0.insert(address, account);
     }
 
-    /// The predeploys of the development chain; in some worlds the vaults run other programs.
+    /// The predeploys of the development chain. In some worlds the vaults run other programs.
     fn add_predeploys(&mut self, rng: &mut Rng, world: &World) {
         let predeploys = ChainGenesis::dev().alloc.into_iter();
         self.0.extend(predeploys.filter(|(_, account)| !account.code.is_empty()));

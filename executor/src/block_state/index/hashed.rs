@@ -1,3 +1,5 @@
+//! Positions by key, in a hash table. The node uses it.
+
 use alloc::{vec, vec::Vec};
 use core::{
     fmt,
@@ -7,9 +9,10 @@ use core::{
 
 use alloy_primitives::map::DefaultHashBuilder;
 
-/// Where in a list the item with a key is, by open addressing. A word is a tag, which is a part of the key's hash, and
-/// a place in the list: eight bytes, so that the index stays in the cache where keys would not, and a key that is not
-/// there is mostly told by one word. The hash only finds candidates: whoever asks compares the keys.
+/// Positions by key, in an open-addressing hash table. A word holds a tag, which is a part of the
+/// key's hash, and a position. With eight bytes per word the table stays in the cache where keys
+/// would not, and one word mostly shows that a key is missing. The caller compares the full key of
+/// each candidate.
 pub(in crate::block_state) struct KeyIndex<K> {
     words: Vec<u64>,
     len: usize,
@@ -30,17 +33,17 @@ impl<K> fmt::Debug for KeyIndex<K> {
     }
 }
 
-/// A word that says nothing.
+/// An empty word.
 const EMPTY: u64 = u64::MAX;
 
-/// Words of the smallest index.
+/// Words of the smallest table.
 const WORDS_MIN: usize = 64;
 
-/// An index that was this many times too large for its last block is made anew for the next.
+/// A table that is this many times larger than its last block needed is freed.
 const SLACK_MAX: usize = 32;
 
 impl<K: Hash> KeyIndex<K> {
-    /// The place of a key. `is_key` says whether the item at a place has it.
+    /// The position of a key. `is_key` tells whether the item at a position has it.
     #[inline]
     pub(in crate::block_state) fn find(
         &self,
@@ -65,12 +68,12 @@ impl<K: Hash> KeyIndex<K> {
         }
     }
 
-    /// Notes the place of a key that is not in here.
+    /// Stores the position of a key that the index does not have.
     pub(in crate::block_state) fn insert(&mut self, key: K, place: usize) {
         if (self.len + 1) * 2 > self.words.len() {
             self.grow();
         }
-        let place = u64::try_from(place).expect("invariant: a place has at most 64 bits");
+        let place = u64::try_from(place).expect("invariant: a position has at most 64 bits");
         assert!(place < u64::from(u32::MAX), "invariant: a block touches fewer than 2^32 - 1 keys");
         self.put(u64::from(self.tag(&key)) << 32 | place);
         self.len += 1;
@@ -110,7 +113,7 @@ impl<K: Hash> KeyIndex<K> {
     #[inline]
     fn home(&self, tag: u32) -> usize {
         let place = (u64::from(tag) * self.words.len() as u64) >> 32;
-        usize::try_from(place).expect("invariant: a place is less than the index is long")
+        usize::try_from(place).expect("invariant: a position is below the table's length")
     }
 
     #[inline]
@@ -119,7 +122,7 @@ impl<K: Hash> KeyIndex<K> {
     }
 }
 
-/// Tag and place.
+/// Splits a word into tag and position.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "takes a word apart")]
 const fn split(word: u64) -> (u32, usize) {
@@ -133,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_found_where_they_were_put_whatever_else_is_there() {
+    fn keys_are_found_where_they_were_inserted() {
         let (mut index, mut keys) = (KeyIndex::default(), Vec::new());
         for round in 0..3_u64 {
             let mut model = HashMap::new();

@@ -1,8 +1,8 @@
-//! Where in a list the item with a key is.
+//! Positions in a list by key.
 //!
-//! The node hashes: with a seed that nobody can know, that is fast whatever the keys. The proof program has no secret:
-//! whoever runs it knows every hash it will compute and could choose keys that collide, so that one more access costs
-//! as much as all before it together. There the index is ordered.
+//! The node uses a hash table with a secret random seed, which is fast for any keys. The proof
+//! program cannot have a secret: its user knows every hash it will compute, and could choose
+//! colliding keys until one access costs as much as all others together. It uses an ordered map.
 
 #[cfg(any(feature = "std", test))]
 mod hashed;

@@ -1,6 +1,8 @@
+//! Positions by key, in an ordered map. The proof program uses it.
+
 use alloc::collections::BTreeMap;
 
-/// Places by key, each found in as many steps as the number of keys has digits.
+/// Positions by key. A lookup takes logarithmic time for any keys.
 #[derive(Debug)]
 pub(in crate::block_state) struct KeyIndex<K> {
     places: BTreeMap<K, usize>,
@@ -13,12 +15,12 @@ impl<K> Default for KeyIndex<K> {
 }
 
 impl<K: Ord> KeyIndex<K> {
-    /// The place of a key.
+    /// The position of a key.
     pub(in crate::block_state) fn find(&self, key: &K, _: impl Fn(usize) -> bool) -> Option<usize> {
         self.places.get(key).copied()
     }
 
-    /// Notes the place of a key that is not in here.
+    /// Stores the position of a key that the index does not have.
     pub(in crate::block_state) fn insert(&mut self, key: K, place: usize) {
         self.places.insert(key, place);
     }

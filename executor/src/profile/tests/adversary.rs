@@ -1,11 +1,11 @@
-//! Whatever is called and whatever is reported, nothing breaks and no bound is passed.
+//! Arbitrary calls and arbitrary reports never break profiles or exceed a limit.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
 use crate::profile::lessons::RULES_MAX;
 
-/// Few addresses, so that they meet; some of them people and some contracts.
+/// Few addresses, so that they coincide. Some have code.
 fn address() -> impl Strategy<Value = Address> {
     select((0x6c..0x74).map(Address::repeat_byte).collect::<Vec<_>>())
 }
@@ -33,7 +33,7 @@ enum MappingStep {
     Slot(Address, [u8; WORD_BYTES], bool),
     Mapping(Address, [u8; WORD_BYTES], u64),
     Nested(Address, [[u8; WORD_BYTES]; 2]),
-    /// Keys without end.
+    /// Accesses many keys.
     Flood(usize),
 }
 

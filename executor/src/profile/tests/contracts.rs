@@ -1,10 +1,10 @@
-//! Contracts that calls name: which matter.
+//! Which of the contracts that calls name are relevant.
 
 use super::*;
 use crate::profile::lessons::LEARNING_RUNS;
 
 #[test]
-fn only_words_that_were_seen_to_name_contracts_are_looked_up() {
+fn only_words_that_named_contracts_are_examined() {
     let mut profiles = Profiles::default();
     (1..=4).for_each(|seed| teach_transfer(&mut profiles, person(seed), person(seed + 1)));
     let (data, _) = transfer(person(1), token(1));
@@ -17,7 +17,7 @@ fn only_words_that_were_seen_to_name_contracts_are_looked_up() {
 }
 
 #[test]
-fn contracts_that_do_not_matter_are_forgotten() {
+fn irrelevant_contracts_are_no_longer_examined() {
     let mut profiles = Profiles::default();
     teach_transfer(&mut profiles, person(1), token(1));
     (1..=4).for_each(|seed| teach_transfer(&mut profiles, person(seed), person(seed + 1)));
@@ -38,12 +38,12 @@ fn contracts_that_do_not_matter_are_forgotten() {
 }
 
 #[test]
-fn a_contract_that_matters_after_all_gets_a_variant() {
+fn contract_that_turns_out_relevant_gets_a_variant() {
     let mut profiles = Profiles::default();
     (1..=4).for_each(|seed| teach_transfer(&mut profiles, person(seed), person(seed + 1)));
     let (data, mut run) = transfer(person(1), token(1));
     let call = Call { caller: person(1), to: TOKEN, data: &data };
-    // It is told of what it gets.
+    // The recipient contract is notified.
     run.slot(token(1), U256::from(1), true);
     profiles.miss(call, has_code);
     assert_eq!(slots(&profiles, call), None, "what others do says nothing of it");
@@ -65,7 +65,7 @@ fn a_contract_that_matters_after_all_gets_a_variant() {
 }
 
 #[test]
-fn a_contract_that_does_more_than_people_gets_a_variant_at_once() {
+fn contract_with_its_own_accesses_gets_a_variant_at_once() {
     let more: [fn(&mut Run); 4] = [
         |run| run.slot(token(1), U256::from(1), true),
         |run| run.account(token(1), false),
@@ -88,7 +88,7 @@ fn a_contract_that_does_more_than_people_gets_a_variant_at_once() {
 }
 
 #[test]
-fn contracts_that_do_not_matter_stay_forgotten_when_people_are_learned_anew() {
+fn irrelevant_contracts_stay_ignored_when_the_plain_variant_is_relearned() {
     let mut profiles = Profiles::default();
     teach_transfer(&mut profiles, person(1), token(1));
     (1..=4).for_each(|seed| teach_transfer(&mut profiles, person(seed), person(seed + 1)));
@@ -102,7 +102,7 @@ fn contracts_that_do_not_matter_stay_forgotten_when_people_are_learned_anew() {
 }
 
 #[test]
-fn what_a_contract_is_the_key_of_is_not_hashed_again() {
+fn slot_of_a_contract_recipient_is_hashed_once() {
     let mut profiles = Profiles::default();
     (1..=2).for_each(|seed| teach_transfer(&mut profiles, person(seed), token(1)));
     let (data, _) = transfer(person(5), token(1));
@@ -114,7 +114,7 @@ fn what_a_contract_is_the_key_of_is_not_hashed_again() {
 }
 
 #[test]
-fn a_caller_with_code_is_a_person() {
+fn caller_with_code_counts_as_a_key() {
     let mut profiles = Profiles::default();
     (1..=2).for_each(|last| teach_transfer(&mut profiles, token(last), token(last)));
     assert_eq!(profiles.counters().functions, 1);

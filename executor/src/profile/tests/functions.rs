@@ -1,4 +1,4 @@
-//! What functions of common contracts are told from.
+//! Predictions of functions of common contracts.
 
 use super::*;
 use crate::profile::rule::HashOrder::PositionFirst;
@@ -9,7 +9,7 @@ const CAROL: Address = Address::repeat_byte(3);
 const DAVE: Address = Address::repeat_byte(4);
 
 #[test]
-fn a_transfer_is_told_from_two_runs() {
+fn token_transfer_is_predicted_after_two_runs() {
     let mut profiles = Profiles::default();
     let (data, _) = transfer(CAROL, DAVE);
     let call = Call { caller: CAROL, to: TOKEN, data: &data };
@@ -31,7 +31,7 @@ fn a_transfer_is_told_from_two_runs() {
 }
 
 #[test]
-fn allowances_are_mappings_in_mappings() {
+fn allowances_are_followed_through_two_mappings() {
     let mut profiles = Profiles::default();
     let transfer_from = |spender: Address, from: Address, to: Address| {
         let data = calldata(&[word(from), word(to), number(5)]);
@@ -41,7 +41,8 @@ fn allowances_are_mappings_in_mappings() {
         run.mapping(TOKEN, word(to), 0);
         (data, run)
     };
-    // The first spender moves what is their own, so that the first run does not tell who is whose.
+    // The first spender moves its own tokens, so the first run does not show which address has
+    // which role.
     for (spender, from, to) in [(ALICE, ALICE, BOB), (BOB, CAROL, ALICE), (CAROL, BOB, ALICE)] {
         let (data, run) = transfer_from(spender, from, to);
         teach(&mut profiles, Call { caller: spender, to: TOKEN, data: &data }, &run);
@@ -54,7 +55,7 @@ fn allowances_are_mappings_in_mappings() {
 }
 
 #[test]
-fn approvals_are_the_callers() {
+fn approvals_depend_on_the_caller() {
     let mut profiles = Profiles::default();
     for (owner, spender) in [(ALICE, BOB), (BOB, CAROL)] {
         let data = calldata(&[word(spender), number(5)]);
@@ -70,7 +71,7 @@ fn approvals_are_the_callers() {
 }
 
 #[test]
-fn three_mappings_in_each_other_and_structs_between_are_followed() {
+fn three_nested_mappings_with_structs_are_followed() {
     let mut profiles = Profiles::default();
     let path = |run: &mut Run, caller: Address, words: [u64; 2]| {
         let outer = run.hash(TOKEN, KeyFirst, word(caller), U256::from(9)) + U256::from(4);
@@ -116,7 +117,7 @@ fn fields_of_a_struct_share_a_hash() {
 }
 
 #[test]
-fn mappings_that_hash_the_position_first_are_followed() {
+fn position_first_mappings_are_followed() {
     let mut profiles = Profiles::default();
     for caller in [ALICE, BOB] {
         let call = Call { caller, to: TOKEN, data: &SELECTOR };
@@ -131,9 +132,9 @@ fn mappings_that_hash_the_position_first_are_followed() {
 }
 
 #[test]
-fn what_is_the_same_by_chance_is_still_taken_for_what_it_depends_on() {
+fn coincidentally_constant_keys_still_depend_on_the_call() {
     let mut profiles = Profiles::default();
-    // All of them send to the same recipient: that is a word of the calldata nevertheless.
+    // All of them send to the same recipient, which is still a word of the calldata.
     for from in [ALICE, BOB, CAROL, ALICE] {
         teach_transfer(&mut profiles, from, DAVE);
     }
@@ -143,7 +144,7 @@ fn what_is_the_same_by_chance_is_still_taken_for_what_it_depends_on() {
 }
 
 #[test]
-fn accounts_that_are_paid_are_found_in_the_calldata() {
+fn paid_accounts_are_found_in_the_calldata() {
     let mut profiles = Profiles::default();
     let pay = |caller: Address, payee: Address| {
         let data = calldata(&[number(1), word(payee)]);
@@ -159,7 +160,7 @@ fn accounts_that_are_paid_are_found_in_the_calldata() {
         assert_eq!(out.unknown, [0; 0]);
         out.accounts.into_iter().map(|(_, address, access)| (address, access)).collect::<Vec<_>>()
     };
-    // Who pays themselves tells nothing: the caller's account is written in any case.
+    // Callers who pay themselves prove nothing, because the caller's account is always written.
     for caller in [ALICE, BOB] {
         let (data, run) = pay(caller, caller);
         teach(&mut profiles, Call { caller, to: TOKEN, data: &data }, &run);
@@ -173,7 +174,7 @@ fn accounts_that_are_paid_are_found_in_the_calldata() {
 }
 
 #[test]
-fn hashes_of_a_large_batch_are_those_of_their_inputs() {
+fn hashes_of_a_large_batch_match_their_inputs() {
     let mut profiles = Profiles::default();
     let run_of = |from: Address, to: Address| {
         let (data, mut run) = transfer(from, to);
@@ -190,7 +191,7 @@ fn hashes_of_a_large_batch_are_those_of_their_inputs() {
     let calls =
         calls.map(|(((from, _), (data, _)), tx)| (tx, Call { caller: *from, to: TOKEN, data }));
     let mut out = Predictions::default();
-    // In two parts: the second appends to the first.
+    // In two parts, the second appended to the first.
     let calls: Vec<_> = calls.collect();
     profiles.predict(calls[..70].iter().copied(), |_| false, &mut out);
     profiles.predict(calls[70..].iter().copied(), |_| false, &mut out);
@@ -212,7 +213,7 @@ fn hashes_of_a_large_batch_are_those_of_their_inputs() {
 }
 
 #[test]
-fn a_hash_is_shared_across_the_end_of_a_chunk() {
+fn hash_is_shared_across_chunks() {
     let mut profiles = Profiles::default();
     let call = |seed: u8| Call { caller: person(seed), to: TOKEN, data: &SELECTOR };
     for seed in 1..=2 {
@@ -221,7 +222,7 @@ fn a_hash_is_shared_across_the_end_of_a_chunk() {
         teach(&mut profiles, call(seed), &run);
     }
     let mut out = Predictions::default();
-    // As many as are hashed at a time, and the last of them again.
+    // As many as are hashed at a time, and the last one again.
     let seeds = (1..=64).chain([64, 65]);
     profiles.predict((0..).zip(seeds.clone().map(call)), has_code, &mut out);
     let predicted = out.slots.iter().map(|(_, _, slot, _)| *slot);

@@ -6,7 +6,7 @@ use crate::profile::{explain::TOUCHES_MAX, lessons::LEARNING_RUNS, variant::PATI
 const POOL: Address = Address::repeat_byte(0x90);
 const CALL: Call<'static> = Call { caller: Address::repeat_byte(1), to: POOL, data: &SELECTOR };
 
-/// A run that writes a slot that depends on the state.
+/// A run that writes a slot which depends on the state.
 fn run_with(state: u64, is_guarded: bool) -> Run {
     let mut run = Run::of(CALL);
     run.slot(POOL, U256::from(1_000 + state), true);
@@ -16,7 +16,7 @@ fn run_with(state: u64, is_guarded: bool) -> Run {
 }
 
 #[test]
-fn slots_that_depend_on_the_state_are_dropped_where_another_guards_them() {
+fn state_dependent_slots_are_dropped_behind_a_guard() {
     let mut profiles = Profiles::default();
     for state in 0..4 {
         assert!(profiles.is_curious(CALL, has_code));
@@ -27,7 +27,7 @@ fn slots_that_depend_on_the_state_are_dropped_where_another_guards_them() {
 }
 
 #[test]
-fn one_run_of_four_may_do_without() {
+fn rule_may_fail_in_one_run_of_four() {
     for (without, expected) in [(1, 2), (2, 1)] {
         let mut profiles = Profiles::default();
         for state in 0..4 {
@@ -43,7 +43,7 @@ fn one_run_of_four_may_do_without() {
 }
 
 #[test]
-fn what_is_written_unguarded_makes_a_function_unpredictable_for_a_while() {
+fn unguarded_write_makes_a_function_unpredictable_for_a_while() {
     let mut profiles = Profiles::default();
     for state in 0..4 {
         teach(&mut profiles, CALL, &run_with(state, false));
@@ -61,7 +61,7 @@ fn what_is_written_unguarded_makes_a_function_unpredictable_for_a_while() {
 }
 
 #[test]
-fn a_guard_in_another_contract_is_none() {
+fn guard_in_another_contract_does_not_count() {
     let mut profiles = Profiles::default();
     for state in 0..4 {
         let mut run = run_with(state, false);
@@ -72,7 +72,7 @@ fn a_guard_in_another_contract_is_none() {
 }
 
 #[test]
-fn an_account_that_is_written_is_a_guard() {
+fn written_account_is_a_guard() {
     let mut profiles = Profiles::default();
     for state in 0..4 {
         let mut run = run_with(state, false);
@@ -83,7 +83,7 @@ fn an_account_that_is_written_is_a_guard() {
 }
 
 #[test]
-fn a_run_that_touches_too_much_is_not_followed() {
+fn run_with_too_many_accesses_is_not_followed() {
     for (keys, is_known) in [(TOUCHES_MAX, true), (TOUCHES_MAX + 1, false)] {
         let mut profiles = Profiles::default();
         for _ in 0..2 {
@@ -96,7 +96,7 @@ fn a_run_that_touches_too_much_is_not_followed() {
 }
 
 #[test]
-fn runs_that_together_touch_too_much_are_not_followed() {
+fn runs_with_too_many_accesses_together_are_not_followed() {
     for (keys, is_known) in [(32, true), (33, false)] {
         let mut profiles = Profiles::default();
         for run_number in 0..4 {
@@ -109,7 +109,7 @@ fn runs_that_together_touch_too_much_are_not_followed() {
 }
 
 #[test]
-fn what_is_written_once_counts_as_written() {
+fn key_written_once_counts_as_written() {
     for writer in 0..2 {
         let mut profiles = Profiles::default();
         for number in 0..2 {
@@ -122,7 +122,7 @@ fn what_is_written_once_counts_as_written() {
 }
 
 #[test]
-fn what_is_written_goes_before_what_is_read() {
+fn writes_take_precedence_over_reads() {
     let mut profiles = Profiles::default();
     for _ in 0..4 {
         let mut run = Run::default();
@@ -135,7 +135,7 @@ fn what_is_written_goes_before_what_is_read() {
 }
 
 #[test]
-fn a_miss_makes_it_learn_again() {
+fn miss_restarts_learning() {
     let mut profiles = Profiles::default();
     let call = Call { caller: person(1), ..CALL };
     let teach_slot = |profiles: &mut Profiles, slot: u64| {
@@ -156,7 +156,7 @@ fn a_miss_makes_it_learn_again() {
 }
 
 #[test]
-fn repeated_misses_make_a_function_unpredictable_and_rare_ones_do_not() {
+fn only_frequent_misses_make_a_function_unpredictable() {
     let relearn = |profiles: &mut Profiles| {
         for _ in 0..LEARNING_RUNS {
             teach(profiles, CALL, &run_with(0, true));
@@ -171,7 +171,7 @@ fn repeated_misses_make_a_function_unpredictable_and_rare_ones_do_not() {
                 assert!(slots(&profiles, CALL).is_some());
             }
             profiles.miss(CALL, has_code);
-            // The rest of a batch that was predicted alike.
+            // The rest of a batch with the same prediction.
             profiles.miss(CALL, has_code);
             profiles.miss(CALL, has_code);
             relearn(&mut profiles);

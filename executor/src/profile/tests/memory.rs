@@ -1,11 +1,11 @@
-//! Variants by the contracts of a path, full keys, and how much is kept.
+//! Variants by the contracts of a path, full keys, and the limit of kept variants.
 
 use super::*;
 use crate::profile::FUNCTIONS_MAX;
 
 const ROUTER: Address = Address::repeat_byte(0xaa);
 
-/// A swap by a router: calldata, and a run that is behind it. The pool depends on the two tokens.
+/// A swap through a router: calldata and its run. The pool depends on both tokens.
 fn swap(caller: Address, to: Address, path: [Address; 2]) -> (Vec<u8>, Run) {
     let [sold, bought] = path;
     let words = [number(7), number(1), number(160), word(to), number(9), number(2)];
@@ -31,7 +31,7 @@ fn teach_swap(profiles: &mut Profiles, caller: Address, to: Address, path: [Addr
     teach(profiles, Call { caller, to: ROUTER, data: &data }, &run);
 }
 
-/// Whether all that a swap is going to write is predicted, and nothing else.
+/// Whether exactly the writes of a swap are predicted.
 fn is_foreseen(
     profiles: &Profiles,
     caller: Address,
@@ -55,7 +55,7 @@ fn each_path_of_a_router_is_a_variant() {
     let [there, back, other] = [[1, 2], [2, 1], [1, 3]].map(|path| path.map(token));
     for path in [there, back] {
         for seed in 1..=4 {
-            // Mostly people swap for themselves.
+            // Mostly callers swap for themselves.
             let to = if seed == 3 { person(9) } else { person(seed) };
             teach_swap(&mut profiles, person(seed), to, path);
         }
@@ -69,7 +69,7 @@ fn each_path_of_a_router_is_a_variant() {
 }
 
 #[test]
-fn functions_are_told_apart_by_full_keys() {
+fn functions_differ_by_their_full_keys() {
     let mut profiles = Profiles::default();
     for last in [1, 2] {
         let call = Call { caller: person(1), to: token(last), data: &SELECTOR };
@@ -111,7 +111,7 @@ fn keys_are_full_words() {
 }
 
 #[test]
-fn what_is_asked_about_stays_and_no_more_is_kept_than_fits() {
+fn used_variants_stay_within_the_limit() {
     let mut profiles = Profiles::default();
     (1..=4).for_each(|seed| teach_transfer(&mut profiles, person(seed), person(seed + 1)));
     let (data, _) = transfer(person(1), person(2));
@@ -143,7 +143,7 @@ fn variants_of_one_function_are_evicted_like_others() {
 }
 
 #[test]
-fn people_are_not_called() {
+fn calls_of_accounts_without_code_are_not_learned() {
     let profiles = Profiles::default();
     let call = Call { caller: person(1), to: person(2), data: &SELECTOR };
     assert!(!profiles.is_curious(call, has_code));
@@ -151,7 +151,7 @@ fn people_are_not_called() {
 }
 
 #[test]
-fn contracts_are_told_apart_by_each_of_their_bytes() {
+fn contracts_differ_by_every_byte() {
     let mut profiles = Profiles::default();
     let path = [1, 2].map(token);
     (1..=2).for_each(|seed| teach_swap(&mut profiles, person(seed), person(seed), path));

@@ -1,4 +1,4 @@
-//! Contracts as far as profiles see them: what they touch and hash.
+//! Contracts as profiles see them: their accesses and hashes.
 
 mod adversary;
 mod contracts;
@@ -20,12 +20,12 @@ const TOKEN: Address = Address::repeat_byte(0x70);
 const SELECTOR: [u8; 4] = [0xa9, 0x05, 0x9c, 0xbb];
 const GAS: u64 = 50_000;
 
-/// A person: somebody without code.
+/// An account without code.
 fn person(seed: u8) -> Address {
     Address::repeat_byte(seed)
 }
 
-/// A token's address: all are alike but for the last byte.
+/// A token's address. All differ only in the last byte.
 fn token(last: u8) -> Address {
     let mut token = Address::repeat_byte(0xbb);
     token[19] = last;
@@ -53,7 +53,7 @@ fn slot_of(key: [u8; WORD_BYTES], position: U256) -> U256 {
     keccak256(KeyFirst.input(&key, position)).into()
 }
 
-/// What a run does, written down as it does it.
+/// What a run does, recorded step by step.
 #[derive(Debug, Default)]
 struct Run {
     touches: Vec<Touch>,
@@ -61,7 +61,7 @@ struct Run {
 }
 
 impl Run {
-    /// A run that begins as all do: with the caller's account and the callee's.
+    /// A run that starts by accessing the caller's account and the callee's, as all do.
     fn of(call: Call<'_>) -> Self {
         let mut run = Self::default();
         run.account(call.caller, true);
@@ -114,7 +114,7 @@ fn teach(profiles: &mut Profiles, call: Call<'_>, run: &Run) {
     profiles.learn(call, &run.observed(), has_code);
 }
 
-/// What is predicted for one call: the slots in ascending order.
+/// The slots predicted for one call, in ascending order.
 fn slots(profiles: &Profiles, call: Call<'_>) -> Option<Vec<(Address, U256, Access)>> {
     let mut out = Predictions::default();
     profiles.predict([(7, call)].into_iter(), has_code, &mut out);
@@ -130,7 +130,7 @@ fn slots(profiles: &Profiles, call: Call<'_>) -> Option<Vec<(Address, U256, Acce
     Some(slots)
 }
 
-/// Slots that are written, in ascending order.
+/// Written slots, in ascending order.
 fn written(contract: Address, slots: &[U256]) -> Vec<(Address, U256, Access)> {
     let mut slots: Vec<_> = slots.iter().map(|slot| (contract, *slot, Access::Write)).collect();
     slots.sort_unstable();
