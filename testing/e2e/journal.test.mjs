@@ -34,8 +34,8 @@ async function lastWords(sequencer) {
   return sequencer.program.log.at(-1);
 }
 
-const NO_ROOM = /no room left: make some, then start again/;
-const DISK_FAILS = /disk fails: look at its health before starting again/;
+const NO_ROOM = /no room left: free disk space, then restart/;
+const DISK_FAILS = /disk failed: check it before restarting/;
 
 test("if the journal cannot be written, the sequencer stops and loses nothing acknowledged", async (t) => {
   const random = seededRandom(seedOf("TURNPIKE_CRASH_SEED"));

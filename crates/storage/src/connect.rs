@@ -1,4 +1,4 @@
-//! Connections to SQLite files and PostgreSQL servers. All that differs between the two is here.
+//! Connections to SQLite files and PostgreSQL servers. Every difference between the two is here.
 
 use std::{
     fs::{File, TryLockError},
@@ -14,45 +14,46 @@ use sqlx::{
 
 use crate::{DatabaseLocation, StorageError};
 
-/// Connections that read at the same time.
+/// Connections in a pool that reads.
 const READERS_MAX: u32 = 8;
 
-/// How often a server is asked for the lock: one that lost its writer just now needs a moment to see it.
+/// Attempts to get a server's lock. A server notices only after a moment that the last writer is gone.
 const LOCK_ATTEMPTS: u32 = 20;
 
-/// Time between these.
+/// Time between the attempts.
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What the lock on a server is known by, besides the schema.
+/// First half of the advisory lock's key. The other half is the schema's name.
 const LOCK_CLASS: i32 = 0x7475_726e;
 
-/// What a SQLite connection that writes the journal is told.
+/// Settings of a SQLite connection that writes the journal.
 const JOURNAL_PRAGMAS: &str =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000";
 
-/// What a SQLite connection that writes the index is told. Its cache, in KiB, holds the inner pages of the indexes. Its log is taken into
-/// the file often, a little at a time: whoever appends to the journal shares the disk.
+/// Settings of a SQLite connection that writes the index. The cache (64 MiB) holds the inner pages of
+/// the B-trees. The default checkpoint interval stays: frequent small checkpoints, because appends to
+/// the journal share the disk.
 const INDEX_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536";
 
-/// What a SQLite connection that reads is told: it may have to wait for the writer's checkpoint.
+/// Settings of a SQLite connection that reads. It may have to wait for the writer's checkpoint.
 const READER_PRAGMAS: &str = "PRAGMA busy_timeout = 5000";
 
-/// What a session that writes on a server is told. A machine that vanished is noticed within half a minute.
+/// Settings of a PostgreSQL session that writes. The server notices a vanished client within 30 s.
 const SESSION_SETTINGS: &str =
     "SET synchronous_commit = on; SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5;
      SET tcp_keepalives_count = 4";
 
-/// A part of a database: a file, or the server.
+/// A part of a database. On SQLite each part is a file, on PostgreSQL both share a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DatabasePart {
-    /// The ground truth.
+    /// Ground truth: journal and outbox.
     Journal,
-    /// What follows from it.
+    /// Tables derived from the journal.
     Index,
 }
 
 impl DatabaseLocation {
-    /// The file that holds a part.
+    /// Path of the SQLite file that holds a part.
     fn part(&self, part: DatabasePart) -> Option<PathBuf> {
         let path = self.file()?;
         Some(match part {
@@ -61,12 +62,12 @@ impl DatabaseLocation {
         })
     }
 
-    /// Whether both parts are one database.
+    /// Whether both parts share a database: true on PostgreSQL.
     pub(crate) fn is_one(&self) -> bool {
         self.file().is_none()
     }
 
-    /// What a row lock is called, where several may write at once.
+    /// Clause that locks a selected row. SQLite has one writer at a time and needs none.
     pub(crate) fn row_lock(&self) -> &'static str {
         if self.is_one() { "FOR SHARE" } else { "" }
     }
@@ -84,7 +85,7 @@ impl DatabaseLocation {
         AnyConnectOptions::from_str(&url).map_err(|error| self.unusable(error))
     }
 
-    /// A connection to write a part.
+    /// Opens a connection that writes a part, and creates the file if it does not exist.
     pub(crate) async fn connect(&self, part: DatabasePart) -> Result<AnyConnection, StorageError> {
         let options = self.options(part, "rwc")?;
         let settings = match (self.is_one(), part) {
@@ -100,7 +101,7 @@ impl DatabaseLocation {
         connected.await.map_err(|error| self.unusable(error))
     }
 
-    /// Connections to read a part. A read waits for a free one so long.
+    /// Opens connections that read a part. A read fails if none is free within `wait`.
     pub(crate) async fn readers(
         &self,
         part: DatabasePart,
@@ -123,7 +124,7 @@ impl DatabaseLocation {
             .map_err(|error| self.unusable(error))
     }
 
-    /// Locks the file for this process, creating its folder; on a server there is none.
+    /// Locks the SQLite file for this process and creates its folder. `None` on PostgreSQL.
     pub(crate) fn lock_file(&self) -> Result<Option<File>, StorageError> {
         let Some(path) = self.file() else { return Ok(None) };
         let file_error = |path: PathBuf| move |source| StorageError::File { path, source };
@@ -139,7 +140,7 @@ impl DatabaseLocation {
         }
     }
 
-    /// Locks the server's schema for this connection, for as long as it lives; of a file it has no meaning.
+    /// Locks the PostgreSQL schema for as long as this connection lives. Does nothing on SQLite.
     pub(crate) async fn lock_session(
         &self,
         connection: &mut AnyConnection,
@@ -167,7 +168,7 @@ impl DatabaseLocation {
         Err(StorageError::InUse(self.clone()))
     }
 
-    /// Refuses a file that an earlier version has made.
+    /// Refuses a SQLite file of an early version, which kept the index's tables beside the journal.
     pub(crate) async fn check_layout(
         &self,
         connection: &mut AnyConnection,
@@ -182,7 +183,7 @@ impl DatabaseLocation {
         if found.is_some() { Err(StorageError::OldLayout(self.clone())) } else { Ok(()) }
     }
 
-    /// The error of a database that cannot be opened.
+    /// Turns an error of opening into one that names the database.
     pub(crate) fn unusable(&self, error: sqlx::Error) -> StorageError {
         let reason = error
             .as_database_error()
@@ -194,7 +195,7 @@ impl DatabaseLocation {
     }
 }
 
-/// A path as a URL holds it.
+/// Percent-encodes a path for a URL.
 fn escaped(path: &Path) -> String {
     let mut text = String::new();
     for byte in path.as_os_str().as_encoded_bytes() {

@@ -1,3 +1,8 @@
+//! A role's database: who may write it, and the connections that read and write it.
+//!
+//! A database has one writer. On SQLite a lock file guards it, on PostgreSQL an advisory lock of the
+//! writer's session. If a lock is lost unnoticed, the epoch still fences the old writer: see the journal.
+
 use std::{fs::File, time::Duration};
 
 use alloy_primitives::{B256, keccak256};
@@ -13,44 +18,44 @@ use crate::{
     sql::unsigned,
 };
 
-/// How long a read of the node's own waits for a connection.
+/// How long the node's own reads wait for a connection.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How long a read for a client does.
+/// How long clients' reads wait for a connection.
 const CLIENT_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// A role's database: ground truth, and with a journal the index that follow from it.
+/// A role's database: journal and outbox, and for a sequencer or replica the index.
 #[derive(Debug)]
 pub struct Database {
     pub(crate) location: DatabaseLocation,
     pub(crate) chain: B256,
-    /// Connections that read the ground truth.
+    /// Connections that read journal and outbox.
     pub(crate) readers: AnyPool,
-    /// The connection that writes it; none in what was opened to read, or was closed.
+    /// The connection that writes journal and outbox; `None` if closed or opened for reading.
     writer: Mutex<Option<JournalWriter>>,
     index: Option<IndexDatabase>,
-    /// Held for as long as this process writes the file.
+    /// Lock file of the SQLite file, held while this process may write.
     lock: Mutex<Option<File>>,
 }
 
-/// What follows from the journal.
+/// The tables derived from the journal.
 #[derive(Debug)]
 pub(crate) struct IndexDatabase {
     pub(crate) readers: AnyPool,
     writer: Mutex<Option<AnyConnection>>,
-    /// Epoch of whoever writes them.
+    /// The writer's epoch; 0 if opened for reading.
     pub(crate) epoch: u64,
 }
 
-/// What ties a database to a chain: the hash of its genesis file, L1 contracts included.
+/// The id that ties a database to a chain: the hash of its genesis file, L1 contracts included.
 pub fn genesis_id(genesis: &Genesis) -> B256 {
     // The genesis holds ordered maps only, so its JSON is canonical.
-    keccak256(serde_json::to_vec(genesis).expect("invariant: a genesis is JSON"))
+    keccak256(serde_json::to_vec(genesis).expect("invariant: a genesis serializes to JSON"))
 }
 
 impl Database {
-    /// Opens a sequencer's or a replica's own database to write it, and creates it if it is not there. A new epoch begins: whoever wrote
-    /// before cannot any more.
+    /// Opens a sequencer's or a replica's own database for writing, and creates it if it does not exist.
+    /// Begins a new epoch, which fences every earlier writer.
     pub async fn open(location: &DatabaseLocation, chain: B256) -> Result<Self, StorageError> {
         let mut database = Self::open_plain(location, chain).await?;
         let mut writer = location.connect(DatabasePart::Index).await?;
@@ -72,7 +77,7 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens another's database to read it.
+    /// Opens a database that another process writes, for reading.
     pub async fn open_read_only(
         location: &DatabaseLocation,
         chain: B256,
@@ -100,7 +105,7 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens a database without a journal, a batcher's or a challenger's own, to write it.
+    /// Opens a database without an index, a batcher's or a challenger's own, for writing.
     pub async fn open_plain(
         location: &DatabaseLocation,
         chain: B256,
@@ -131,13 +136,13 @@ impl Database {
         })
     }
 
-    /// The same database over other connections, to read it: however many reads wait for these, this one's do not wait. They are closed
-    /// before it.
+    /// Opens the same database for clients' reads, with connections of its own: waiting clients cannot
+    /// delay the node's reads. Close it before `self`.
     pub async fn for_clients(&self) -> Result<Self, StorageError> {
         Self::open_readers(&self.location, self.chain, CLIENT_WAIT_MAX).await
     }
 
-    /// Lets the last transaction finish and closes the database: from then on others may write it.
+    /// Waits for the last transaction and closes the database. Another process may then write it.
     pub async fn close(&self) {
         if let Some(index) = &self.index {
             index.readers.close().await;
@@ -150,12 +155,12 @@ impl Database {
         self.lock.lock().await.take();
     }
 
-    /// Where it is.
+    /// Location of the database.
     pub const fn location(&self) -> &DatabaseLocation {
         &self.location
     }
 
-    /// The connection that writes the ground truth.
+    /// The connection that writes journal and outbox.
     pub(crate) async fn writer(&self) -> Result<MappedMutexGuard<'_, JournalWriter>, StorageError> {
         let guard = self.writer.lock().await;
         MutexGuard::try_map(guard, Option::as_mut).map_err(|_| StorageError::Closed)
@@ -179,7 +184,7 @@ impl Database {
 }
 
 impl IndexDatabase {
-    /// The connection that writes them.
+    /// The connection that writes the index.
     pub(crate) async fn writer(&self) -> Result<MappedMutexGuard<'_, AnyConnection>, StorageError> {
         let guard = self.writer.lock().await;
         MutexGuard::try_map(guard, Option::as_mut).map_err(|_| StorageError::Closed)
@@ -188,7 +193,7 @@ impl IndexDatabase {
 
 async fn close(connection: Option<AnyConnection>) {
     if let Some(connection) = connection {
-        // One that is broken is closed, too.
+        // A broken connection fails to close, which changes nothing.
         let _ = connection.close().await;
     }
 }
@@ -217,7 +222,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn clients_that_read_keep_nobody_else_waiting() {
+    async fn client_reads_never_delay_the_nodes_reads() {
         let folder = tempfile::tempdir().expect("a folder");
         let location = DatabaseLocation::from(folder.path().join("sequencer.db"));
         let database = Database::open(&location, B256::ZERO).await.expect("opens");
@@ -230,7 +235,7 @@ mod tests {
                 held.push(pool.acquire().await.expect("is free"));
             }
         }
-        let busy = clients.head_block().await.expect_err("none is free");
+        let busy = clients.head_block().await.expect_err("all connections are in use");
         assert!(matches!(busy, StorageError::Busy), "{busy}");
         assert_eq!(database.head_block().await.expect("reads"), None);
         database.rows(0, 1).await.expect("reads");
@@ -238,7 +243,7 @@ mod tests {
         assert_eq!(clients.head_block().await.expect("reads"), None);
         clients.close().await;
         database.close().await;
-        let again = Database::open(&location, B256::ZERO).await.expect("nobody holds it");
+        let again = Database::open(&location, B256::ZERO).await.expect("the lock is free");
         again.close().await;
     }
 }

@@ -1,3 +1,5 @@
+//! Why a database operation failed, and whether retrying or restarting helps.
+
 use std::path::PathBuf;
 
 use alloy_primitives::B256;
@@ -5,7 +7,7 @@ use sqlx::error::DatabaseError;
 
 use crate::DatabaseLocation;
 
-/// Why the database did not answer.
+/// Why a database operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
@@ -24,10 +26,10 @@ pub enum StorageError {
         /// The id it holds.
         found: B256,
     },
-    /// The database has the layout of an earlier version.
+    /// An early version made the database, with a layout that cannot be migrated.
     #[error(
-        "database {0} was made by an earlier version, whose journal this one cannot read: move it away, and the chain is derived \
-         from L1 again"
+        "database {0} was made by an earlier version whose journal this one cannot read: move the file away, and the chain is \
+         derived from L1 again"
     )]
     OldLayout(DatabaseLocation),
     /// A record does not match its checksum, does not decode, or is missing.
@@ -40,7 +42,7 @@ pub enum StorageError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The end of the journal is missing.
+    /// The journal ends before rows that the index covers.
     #[error(
         "the journal of {location} ends before row {end}, but its index covers rows up to {indexed}: the journal's end is lost. If \
          that is as it should be, delete the index"
@@ -53,43 +55,43 @@ pub enum StorageError {
         /// Sequence after the last row that was indexed.
         indexed: u64,
     },
-    /// Another process has opened the database to write since.
+    /// Another process has opened the database for writing since.
     #[error("epoch {0} is over: another process writes the database now, and this one must stop")]
     Fenced(u64),
-    /// There is no room left.
-    #[error("the database has no room left: make some, then start again ({0})")]
+    /// The disk is full. The write did not take place.
+    #[error("the database has no room left: free disk space, then restart ({0})")]
     Full(sqlx::Error),
-    /// The disk fails.
-    #[error("the database's disk fails: look at its health before starting again ({0})")]
+    /// The disk failed. The write may have taken place.
+    #[error("the database's disk failed: check it before restarting ({0})")]
     Io(sqlx::Error),
-    /// The database's own structure is damaged.
+    /// The database file's own structure is damaged.
     #[error(
-        "the database's file is damaged: put a copy in its place, or move it away and have the chain derived from L1 again ({0})"
+        "the database file is damaged: restore a copy, or move it away and the chain is derived from L1 again ({0})"
     )]
     Corrupt(sqlx::Error),
     /// The database cannot be written.
     #[error(
-        "the database can only be read: check the rights on its files and its folder, or on the server ({0})"
+        "the database is read-only: check the permissions of its files and folder, or on the server ({0})"
     )]
     ReadOnly(sqlx::Error),
-    /// The connection to the database is gone, and with it the right to write. What was being written may be there or not.
-    #[error("the connection to the database is lost: start again ({0})")]
+    /// The connection is lost, and with it the lock. A write in progress may have taken place.
+    #[error("the connection to the database is lost: restart ({0})")]
     Lost(sqlx::Error),
-    /// A write was given up before its outcome was known.
+    /// An interrupted write took place after all.
     #[error(
-        "a write was interrupted, and the journal ends at row {found} instead of {expected}: start again"
+        "an interrupted write took place: the journal ends at row {found} instead of {expected}: restart"
     )]
     Interrupted {
-        /// Where it ended before.
+        /// Where the journal ended before.
         expected: u64,
-        /// Where it ends.
+        /// Where it ends now.
         found: u64,
     },
-    /// The database was closed, or opened to be read only.
+    /// The database was closed, or opened for reading.
     #[error("the database is closed, or open for reading only")]
     Closed,
-    /// Too many reads wait already.
-    #[error("the database is busy: too many reads wait already")]
+    /// No connection became free in time.
+    #[error("the database is busy: too many reads are waiting")]
     Busy,
     /// The file cannot be reached.
     #[error("database {}: {source}", path.display())]
@@ -99,7 +101,7 @@ pub enum StorageError {
         /// Why.
         source: std::io::Error,
     },
-    /// Something is there, but no database can be opened in it.
+    /// The location exists, but no database can be opened there.
     #[error("database {location}: {reason}")]
     Unusable {
         /// The database.
@@ -110,18 +112,18 @@ pub enum StorageError {
     /// The database engine failed.
     #[error("database: {0}")]
     Sql(sqlx::Error),
-    /// The schema could not be brought up to date.
+    /// Migrating the schema failed.
     #[error("database schema: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
 }
 
 impl StorageError {
-    /// Whether there is no room left: once there is, the same write may succeed.
+    /// Whether the disk is full: the same write may succeed once there is room.
     pub const fn is_full(&self) -> bool {
         matches!(self, Self::Full(_))
     }
 
-    /// Whether it is not known if the write took place: only a new start tells.
+    /// Whether the write may have taken place: only a restart tells.
     pub const fn is_outcome_unknown(&self) -> bool {
         matches!(self, Self::Io(_) | Self::Lost(_) | Self::Interrupted { .. })
     }
@@ -130,8 +132,8 @@ impl StorageError {
 impl From<sqlx::Error> for StorageError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(found) => match kind(&**found) {
-                Some(kind) => kind(error),
+            sqlx::Error::Database(found) => match variant_of(&**found) {
+                Some(variant) => variant(error),
                 None => Self::Sql(error),
             },
             sqlx::Error::PoolClosed => Self::Closed,
@@ -144,8 +146,8 @@ impl From<sqlx::Error> for StorageError {
     }
 }
 
-/// What kind of error the engine's code stands for, if it is one that says what to do.
-fn kind(error: &dyn DatabaseError) -> Option<fn(sqlx::Error) -> StorageError> {
+/// Maps the engine's error code to the variant that says what to do, if there is one.
+fn variant_of(error: &dyn DatabaseError) -> Option<fn(sqlx::Error) -> StorageError> {
     let code = error.code()?;
     let is_sqlite = error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some();
     if is_sqlite { of_sqlite(code.parse().ok()?) } else { of_postgres(&code) }

@@ -1,17 +1,21 @@
-//! What the roles keep: the journal, its index, the posting outbox and what a challenger has sent.
+//! The databases of the roles: journal, index and outbox, on SQLite and PostgreSQL.
 //!
 //! ```text
-//! sequencer  ─► journal ─► blocks, transactions, transaction_runs, pending, refused,     (sequencer.db, sequencer.index.db)
-//!                          withdrawals, passer_proofs, reorgs, reorged_transactions,
-//!                          block_keys, block_postings
-//! batcher    ─► batches, attempts, derived                             (batcher.db; reads the sequencer's)
-//! challenger ─► sent                                                   (challenger.db)
+//! sequencer  ─► journal ─► index: blocks, transactions, logs, …   (sequencer.db, sequencer.index.db)
+//! batcher    ─► outbox: batches, attempts, derived                (batcher.db; reads the sequencer's)
+//! challenger ─► outbox: sent                                      (challenger.db)
 //! ```
 //!
-//! One schema (`migrations/`) and one set of queries, for SQLite files and PostgreSQL servers. A database has one writer, guarded by a
-//! lock, and the journal by an epoch as well; any number of readers. Every write of the ground truth is one transaction, durable when
-//! the call returns. The index follows from the journal: they are written behind it, and on SQLite into a file of their own, so that no
-//! append waits for them. It holds no rules: what the records mean is `turnpike-protocol`'s business.
+//! - The [journal](JournalEntry) is the write-ahead log of the sequencer and the ground truth.
+//! - The [index](IndexBatch) is derived from the journal and answers queries. It is written behind the
+//!   journal, on SQLite into a file of its own, so that no append waits for it.
+//! - The [outbox](OutboxBatch) holds signed L1 transactions, persisted before they are broadcast.
+//!
+//! One schema (`migrations/`) and one set of queries serve both engines. A database has one writer,
+//! guarded by a lock and for the journal also by an epoch, and any number of readers. A write of journal
+//! or outbox is one transaction and durable when the call returns.
+//!
+//! The crate holds no rules of the chain: what a record means is up to `turnpike-protocol`.
 
 mod connect;
 mod database;

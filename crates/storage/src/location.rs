@@ -1,3 +1,5 @@
+//! Where a database is, from a path or a URL.
+
 use std::{
     convert::Infallible,
     fmt,
@@ -5,12 +7,12 @@ use std::{
     str::FromStr,
 };
 
-/// Where a database is: a file, or a PostgreSQL server.
+/// Location of a database: a SQLite file or a PostgreSQL URL. Its `Display` hides the password.
 #[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseLocation(Kind);
+pub struct DatabaseLocation(LocationKind);
 
 #[derive(Clone, PartialEq, Eq)]
-enum Kind {
+enum LocationKind {
     File(PathBuf),
     Postgres(String),
 }
@@ -18,23 +20,23 @@ enum Kind {
 /// Schemes of a PostgreSQL URL.
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
-/// What a password is shown as.
+/// Stands for a password in messages.
 const HIDDEN: &str = "…";
 
 impl DatabaseLocation {
-    /// The SQLite file, if it is one. What is not of the database lies beside it.
+    /// The SQLite file, if it is one. Lock file, index and checkpoints lie beside it.
     pub fn file(&self) -> Option<&Path> {
         match &self.0 {
-            Kind::File(path) => Some(path),
-            Kind::Postgres(_) => None,
+            LocationKind::File(path) => Some(path),
+            LocationKind::Postgres(_) => None,
         }
     }
 
-    /// The URL of a PostgreSQL database, password included.
+    /// The PostgreSQL URL, if it is one, password included.
     pub(crate) fn url(&self) -> Option<&str> {
         match &self.0 {
-            Kind::File(_) => None,
-            Kind::Postgres(url) => Some(url),
+            LocationKind::File(_) => None,
+            LocationKind::Postgres(url) => Some(url),
         }
     }
 }
@@ -44,27 +46,31 @@ impl FromStr for DatabaseLocation {
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
         let is_url = SCHEMES.iter().any(|scheme| text.starts_with(scheme));
-        Ok(Self(if is_url { Kind::Postgres(text.into()) } else { Kind::File(text.into()) }))
+        Ok(Self(if is_url {
+            LocationKind::Postgres(text.into())
+        } else {
+            LocationKind::File(text.into())
+        }))
     }
 }
 
 impl From<PathBuf> for DatabaseLocation {
     fn from(path: PathBuf) -> Self {
-        Self(Kind::File(path))
+        Self(LocationKind::File(path))
     }
 }
 
 impl From<&Path> for DatabaseLocation {
     fn from(path: &Path) -> Self {
-        Self(Kind::File(path.into()))
+        Self(LocationKind::File(path.into()))
     }
 }
 
 impl fmt::Display for DatabaseLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::File(path) => path.display().fmt(f),
-            Kind::Postgres(url) => f.write_str(&without_password(url)),
+            LocationKind::File(path) => path.display().fmt(f),
+            LocationKind::Postgres(url) => f.write_str(&without_password(url)),
         }
     }
 }
@@ -75,7 +81,8 @@ impl fmt::Debug for DatabaseLocation {
     }
 }
 
-/// A URL with its password hidden, wherever it stands. Of a URL that is hard to read little is shown.
+/// Hides the password of a URL, in the authority and in the query. Hides every query value that may be
+/// one.
 fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let (rest, query) =
@@ -110,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_or_a_server() {
+    fn url_scheme_tells_server_from_file() {
         assert_eq!(location("a/b.db").file(), Some(Path::new("a/b.db")));
         assert_eq!(location("postgres://host/name").file(), None);
         assert_eq!(location("postgresql://host/name").url(), Some("postgresql://host/name"));
     }
 
     #[test]
-    fn passwords_are_not_shown() {
+    fn passwords_are_hidden() {
         for (url, shown) in [
             ("postgres://me:secret@host:1/name", "postgres://me:…@host:1/name"),
             ("postgres://me:s@cr@t@host/name", "postgres://me:…@host/name"),

@@ -1,5 +1,7 @@
-//! The SQL files of `migrations/`, embedded. SQLite keeps journal and index in files of their own; a PostgreSQL database holds both, so
-//! that versions are unique over both directories.
+//! The SQL files of `migrations/`, embedded in the binary.
+//!
+//! A version is used once over both directories, because a PostgreSQL database holds journal and index.
+//! An applied file never changes, comments included: sqlx keeps its checksum. Every change is a new file.
 
 use std::borrow::Cow;
 
@@ -19,20 +21,20 @@ macro_rules! file {
     };
 }
 
-/// Tables that hold the ground truth.
+/// Ground truth: journal and outbox.
 pub(crate) const JOURNAL: &[File] = &[
     file!(1, "roles", "journal/0001_roles.sql"),
     file!(4, "writer epoch", "journal/0004_writer_epoch.sql"),
 ];
 
-/// Tables that follow from the journal.
+/// Tables derived from the journal.
 pub(crate) const INDEX: &[File] = &[
     file!(2, "index", "index/0002_index.sql"),
     file!(3, "block keys", "index/0003_block_keys.sql"),
     file!(5, "reorgs", "index/0005_reorgs.sql"),
 ];
 
-/// Applies those of `files` that the database does not have yet.
+/// Applies the migrations that the database does not have yet.
 pub(crate) async fn migrate(
     files: &'static [File],
     connection: &mut AnyConnection,
@@ -42,7 +44,7 @@ pub(crate) async fn migrate(
         Migration::new(version, description, MigrationType::Simple, sql.into_sql_str(), false)
     });
     let mut migrator = Migrator::with_migrations(migrations.collect());
-    // On a PostgreSQL server, the other part's migrations are recorded in the same table.
+    // On PostgreSQL the same table also records the other part's migrations.
     migrator.set_ignore_missing(true);
     Ok(migrator.run_direct(None, connection, false).await?)
 }

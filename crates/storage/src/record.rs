@@ -1,21 +1,24 @@
+//! Records of blocks, receipts and withdrawals, as the index stores them in RLP.
+
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rlp::{RlpDecodable, RlpEncodable};
 use turnpike_protocol::{
     BlockInput, DEPOSITOR_ACCOUNT, Header, Origin, OutputRoot, QueuedDeposit, SignedTx, TxEnvelope,
 };
 
-/// A sealed block as it was put in: all that is needed to run it again, and what came out. The batcher posts it.
+/// A sealed block's input and result: everything that executing it again takes, and its hash and state
+/// root. The batcher posts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedInput {
     /// Block number.
     pub number: u64,
     /// Timestamp, in seconds.
     pub timestamp: u64,
-    /// The L1 attributes it saw.
+    /// L1 attributes that it saw.
     pub origin: Origin,
-    /// Deposits of the queue that it consumed.
+    /// Deposits that it consumed from the queue.
     pub deposits: Vec<QueuedDeposit>,
-    /// EIP-2718 bytes of its transactions, deposits apart.
+    /// EIP-2718 encodings of its transactions, without deposits.
     pub transactions: Vec<Bytes>,
     /// Hash of the block.
     pub hash: B256,
@@ -48,50 +51,51 @@ impl SealedInput {
     }
 }
 
-/// The message passer's account, proven in the state after a block. Its slots are proven anew from its messages.
+/// Proof of the message passer's account in the state after a block. Proofs of its slots are computed
+/// from its messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct PasserProof {
-    /// Its nonce.
+    /// Nonce of the account.
     pub nonce: u64,
-    /// Its balance, in wei.
+    /// Balance, in wei.
     pub balance: U256,
-    /// Root of its storage.
+    /// Storage root.
     pub storage_root: B256,
-    /// Hash of its code.
+    /// Code hash.
     pub code_hash: B256,
     /// Nodes from the state root to the account, root first.
     pub account_proof: Vec<Bytes>,
 }
 
-/// A message from L2 to L1, as `MessagePassed` tells of it.
+/// A message from L2 to L1, as the event `MessagePassed` logs it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct WithdrawalRecord {
-    /// Its hash, under which both sides know it.
+    /// Withdrawal hash, its id on L1 and L2.
     pub hash: B256,
     /// L2 transaction that sent it.
     pub transaction: B256,
-    /// Its nonce, the version included.
+    /// Nonce with the version in its upper bytes.
     pub nonce: U256,
-    /// Who sent it.
+    /// Sender on L2.
     pub sender: Address,
-    /// Whom L1 is to call.
+    /// Account that L1 calls.
     pub target: Address,
     /// Wei that the call carries.
     pub value: U256,
-    /// Gas that the call gets at least.
+    /// Minimum gas of the call.
     pub gas_limit: U256,
-    /// Its call data.
+    /// Call data.
     pub data: Bytes,
 }
 
-/// A block with its receipts, as the index holds it.
+/// A block with its transactions and receipts.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct BlockRecord {
     /// The header.
     pub header: Header,
-    /// Storage root of the message passer after the block: with the header, the output root's preimage.
+    /// Storage root of the message passer after the block. With the header it gives the output root.
     pub message_passer_storage_root: B256,
-    /// The L1 attributes the block saw.
+    /// L1 attributes that the block saw.
     pub origin: Origin,
     /// Transactions and receipts, in order.
     pub receipts: Vec<ReceiptRecord>,
@@ -108,16 +112,16 @@ impl BlockRecord {
     }
 }
 
-/// A transaction with its receipt, as the index holds it.
+/// A transaction with its receipt.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct ReceiptRecord {
-    /// EIP-2718 bytes of the transaction.
+    /// EIP-2718 encoding of the transaction.
     pub transaction: Bytes,
-    /// Who sent it.
+    /// Recovered signer.
     pub sender: Address,
-    /// EIP-2718 bytes of the receipt.
+    /// EIP-2718 encoding of the receipt.
     pub receipt: Bytes,
-    /// Gas it used.
+    /// Gas used.
     pub gas_used: u64,
     /// Price paid per gas, in wei.
     pub effective_gas_price: u128,

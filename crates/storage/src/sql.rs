@@ -1,4 +1,4 @@
-//! What all queries share.
+//! Helpers that the queries share.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,12 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe, any::AnyArguments, query::Query};
 
 use crate::StorageError;
 
-/// Rows in one statement. More would save little: for each parameter SQLite goes through the names of all before it.
+/// Rows in one statement. More would save little: SQLite compares each parameter's name with all those
+/// before it.
 pub(crate) const ROWS_PER_STATEMENT: usize = 64;
 
-/// Runs `sql` for all `rows`, many at a time: `?` in it becomes `($1, $2, …), …`, with `COLUMNS` parameters to a row.
+/// Runs `sql` for all `rows`, up to [`ROWS_PER_STATEMENT`] at a time. Replaces `?` in it by
+/// `($1, $2, …), …` with `COLUMNS` parameters for each row.
 pub(crate) async fn for_rows<const COLUMNS: usize, T>(
     connection: &mut AnyConnection,
     sql: &str,
@@ -24,7 +26,7 @@ pub(crate) async fn for_rows<const COLUMNS: usize, T>(
         for row in chunk {
             query = bind(query, row);
         }
-        // Statements of other lengths would fill the cache.
+        // Only full chunks are cached: every other length would be a statement of its own.
         query.persistent(chunk.len() == ROWS_PER_STATEMENT).execute(&mut *connection).await?;
     }
     Ok(())
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_are_counted_through() {
+    fn placeholders_are_numbered_across_rows() {
         assert_eq!(placeholders(2, 3), "($1, $2, $3), ($4, $5, $6)");
         assert_eq!(placeholders(1, 1), "($1)");
     }

@@ -132,7 +132,7 @@ async fn crash_between_reorg_steps_loses_nothing() {
         for hash in sent {
             assert!(sequencer.shared().waiting(&hash).is_some(), "after {step:?}");
         }
-        assert_eq!(sequencer.shared().database.reorgs().await.expect("reads"), 1);
+        assert_eq!(sequencer.shared().database.reorg_count().await.expect("reads"), 1);
     }
 }
 
@@ -192,7 +192,7 @@ async fn empty_database_catches_up_with_l1() {
     sequencer.check().await;
     assert_eq!(*sequencer.shared().chain.read().await.head(), head);
     assert_eq!(
-        sequencer.shared().database.reorgs().await.expect("reads"),
+        sequencer.shared().database.reorg_count().await.expect("reads"),
         0,
         "nothing was rewound"
     );

@@ -126,7 +126,7 @@ impl HeadTracker {
             }
             let last = head.min(self.next + BLOCKS_STEP - 1);
             let records = database.blocks(self.next, last).await?;
-            if database.reorgs().await? != self.last_reorg {
+            if database.reorg_count().await? != self.last_reorg {
                 // A rewind may have removed them already.
                 continue;
             }
@@ -204,10 +204,10 @@ async fn position(
     head: &watch::Receiver<u64>,
 ) -> Result<(u64, u64), StorageError> {
     loop {
-        let before = database.reorgs().await?;
+        let before = database.reorg_count().await?;
         let newest = database.head_block().await?.unwrap_or(0);
         let head = newest.min(*head.borrow());
-        if database.reorgs().await? == before {
+        if database.reorg_count().await? == before {
             return Ok((before, head));
         }
     }

@@ -1,3 +1,5 @@
+//! Blocks by number and hash.
+
 use std::ops::Range;
 
 use alloy_primitives::B256;
@@ -10,7 +12,7 @@ use crate::{
 };
 
 impl Database {
-    /// Number of the newest block.
+    /// Returns the number of the newest indexed block.
     pub async fn head_block(&self) -> Result<Option<u64>, StorageError> {
         let row = sqlx::query("SELECT MAX(number) FROM blocks")
             .fetch_one(&self.index_database().readers)
@@ -18,8 +20,8 @@ impl Database {
         Ok(row.try_get::<Option<i64>, _>(0)?.map(unsigned))
     }
 
-    /// The rows of the journal that hold a block: from that of its first part to that of its last, the end excluded. Others may lie
-    /// between. The genesis block has none.
+    /// Returns the rows of the journal from a block's first part to its last, the end excluded. Rows
+    /// without its parts may lie between. `None` for the genesis block and for unknown ones.
     pub async fn rows_of(&self, block: u64) -> Result<Option<Range<u64>>, StorageError> {
         let row = sqlx::query("SELECT first_row, end_row FROM blocks WHERE number = $1")
             .bind(signed(block))
@@ -28,7 +30,7 @@ impl Database {
         row.as_ref().map_or(Ok(None), |row| rows_in(row, 0))
     }
 
-    /// The block with this number.
+    /// Reads the block with this number.
     pub async fn block(&self, number: u64) -> Result<Option<BlockRecord>, StorageError> {
         let row = sqlx::query("SELECT number, payload FROM blocks WHERE number = $1")
             .bind(signed(number))
@@ -37,7 +39,7 @@ impl Database {
         row.as_ref().map(read_block).transpose()
     }
 
-    /// Blocks from number `from` to `to`, both included, in order.
+    /// Reads the blocks from `from` to `to`, both included, in order.
     pub async fn blocks(&self, from: u64, to: u64) -> Result<Vec<BlockRecord>, StorageError> {
         let rows = sqlx::query(
             "SELECT number, payload FROM blocks WHERE number >= $1 AND number <= $2 ORDER BY number",
@@ -49,7 +51,7 @@ impl Database {
         rows.iter().map(read_block).collect()
     }
 
-    /// Number of the block with this hash.
+    /// Returns the number of the block with this hash.
     pub async fn block_number(&self, hash: &B256) -> Result<Option<u64>, StorageError> {
         let row = sqlx::query("SELECT number FROM blocks WHERE hash = $1")
             .bind(hash.as_slice())
@@ -69,7 +71,7 @@ pub(crate) fn read_block(row: &AnyRow) -> Result<BlockRecord, StorageError> {
     })
 }
 
-/// The rows in two columns from `column` on.
+/// Reads a range of rows from two columns.
 pub(crate) fn rows_in(row: &AnyRow, column: usize) -> Result<Option<Range<u64>>, StorageError> {
     let first: Option<i64> = row.try_get(column)?;
     let end: Option<i64> = row.try_get(column + 1)?;

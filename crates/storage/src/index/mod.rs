@@ -1,4 +1,41 @@
-//! The index' side of the journal: what is written behind it.
+//! Tables derived from the journal that answer queries: blocks, transactions, logs, withdrawals, pending
+//! and refused transactions.
+//!
+//! # Job
+//!
+//! [`Database::index`] takes a batch of what rows of the journal came to: sealed blocks, transactions
+//! that wait or were refused, and a rewind. Everything else here reads. The index is written behind
+//! the journal, so that no append waits for it.
+//!
+//! # Format
+//!
+//! | tables                               | content                                              |
+//! |--------------------------------------|------------------------------------------------------|
+//! | `index_cursor`                       | next row of the journal to index; the writer's epoch |
+//! | `blocks`                             | header, receipts, times, rows of the journal         |
+//! | `transactions`, `transaction_runs`   | block and position by transaction hash               |
+//! | `block_keys`, `block_postings`       | blocks by address, topic and account                 |
+//! | `pending`, `refused`                 | accepted transactions that are in no block           |
+//! | `reorgs`, `reorged_transactions`     | voided blocks and their transactions                 |
+//! | `withdrawals`, `passer_proofs`       | messages to L1, proofs of the message passer         |
+//!
+//! On SQLite the index is a file beside the journal's (`*.index.db`), on PostgreSQL it shares the
+//! database.
+//!
+//! # Recovery
+//!
+//! A batch and the cursor's move are one transaction. After a crash the cursor says which rows are
+//! missing: the node executes those rows again and indexes their blocks. The whole index can be
+//! deleted, or emptied with [`Database::clear_index`], and is rebuilt from row 0
+//! (`turnpike db rebuild`).
+//!
+//! The cursor moves only forward, and only in the epoch of the process that opened the database to
+//! write last. A batch of an older epoch fails with [`StorageError::Fenced`].
+//!
+//! # Durability
+//!
+//! SQLite runs with `synchronous = NORMAL`: a power failure may undo the newest batches, but never part
+//! of one. That is safe because the journal is durable first.
 
 mod block_keys;
 mod blocks;
@@ -27,55 +64,55 @@ use crate::{
     sql::{encoded, for_rows, signed, unsigned},
 };
 
-/// What of the journal goes into the index next, in the order of its fields.
+/// What rows of the journal add to the index. It is applied in the order of its fields.
 #[derive(Clone, Debug, Default)]
 pub struct IndexBatch {
-    /// How far they have come then: the sequence after the last part of the newest block that is indexed.
+    /// The cursor afterwards: the sequence after the last part of the newest indexed block.
     pub to: u64,
-    /// What is taken back, first of all.
+    /// Blocks to remove first.
     pub rewind: Option<IndexRewind>,
-    /// Transactions that wait.
+    /// Transactions accepted into the pool.
     pub accepted: Vec<AcceptedTx>,
-    /// Sealed blocks, in order. Their transactions do not wait any more.
+    /// Sealed blocks, in order. Their transactions stop being pending.
     pub blocks: Vec<SealedBlock>,
-    /// Transactions that will not run, each with the reason. They do not wait any more.
+    /// Transactions that will not be executed, with the reason. They stop being pending.
     pub refused: Vec<(B256, String)>,
 }
 
-/// An end of the chain that is taken out of the index.
+/// The newest blocks, to be removed from the index after a reorg.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexRewind {
-    /// Blocks from this one on are void.
+    /// First block to remove.
     pub first_block: u64,
-    /// Why.
+    /// Cause of the reorg.
     pub reason: String,
-    /// All their transactions, deposits included, each with its block.
+    /// All transactions of these blocks, deposits included, each with its block's number.
     pub reorged: Vec<(B256, u64)>,
 }
 
-/// A sealed block as the index holds it.
+/// A sealed block with everything that the index derives from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedBlock {
-    /// Rows of the journal from that of its first part to that of its last, the end excluded.
+    /// Rows of the journal from its first part to its last, the end excluded.
     pub rows: Range<u64>,
-    /// Its hash.
+    /// Block hash.
     pub hash: B256,
     /// Header, transactions and receipts.
     pub block: BlockRecord,
     /// Hashes of its transactions, deposits included, in order.
     pub hashes: Vec<B256>,
-    /// What it is found by.
+    /// Keys for searches by address, topic and account.
     pub block_keys: BlockKeys,
-    /// The message passer's account in the state after it.
+    /// Proof of the message passer's account in the state after the block.
     pub passer_proof: PasserProof,
-    /// The messages to L1 that it sends, in order.
+    /// Messages to L1, in order.
     pub withdrawals: Vec<WithdrawalRecord>,
-    /// When its hash was written, and its parts. See also [`Database::note_sealed`].
+    /// When its parts and its hash were written. See also [`Database::note_sealed`].
     pub times: StoredTimes,
 }
 
-/// Tables that follow from the journal.
-const TABLES: [&str; 11] = [
+/// Statements that empty the index.
+const CLEAR_TABLES: [&str; 11] = [
     "DELETE FROM blocks",
     "DELETE FROM transactions",
     "DELETE FROM transaction_runs",
@@ -90,7 +127,8 @@ const TABLES: [&str; 11] = [
 ];
 
 impl Database {
-    /// Takes a batch into the index: all of it or nothing.
+    /// Applies a batch to the index, all of it or nothing. Fails if the batch's rows are indexed already,
+    /// or with [`StorageError::Fenced`] if another process writes now.
     pub async fn index(&self, batch: &IndexBatch) -> Result<(), StorageError> {
         let index = self.index_database();
         let mut writer = index.writer().await?;
@@ -103,18 +141,19 @@ impl Database {
         .execute(&mut *tx)
         .await?;
         if moved.rows_affected() != 1 {
-            return Err(refusal(&mut tx, index.epoch, batch.to).await?);
+            return Err(cursor_error(&mut tx, index.epoch, batch.to).await?);
         }
         if let Some(rewind_to) = &batch.rewind {
             rewind(&mut tx, rewind_to).await?;
         }
         let included = batch.blocks.iter().flat_map(|block| &block.hashes).copied();
         let gone: Vec<_> = included.chain(batch.refused.iter().map(|(hash, _)| *hash)).collect();
-        // Before others wait in their places, and once more, as they may have come again themselves.
-        settle(&mut tx, &gone).await?;
+        // Settled twice: first to free the arrivals that new pending transactions may reuse, and again
+        // because a transaction of this batch's blocks may be among the newly accepted ones.
+        remove_pending(&mut tx, &gone).await?;
         accept(&mut tx, &batch.accepted).await?;
         insert_blocks(&mut tx, &batch.blocks).await?;
-        settle(&mut tx, &gone).await?;
+        remove_pending(&mut tx, &gone).await?;
         for_rows::<2, _>(
             &mut tx,
             "INSERT INTO refused (hash, reason) VALUES ? ON CONFLICT (hash) DO UPDATE SET reason = excluded.reason",
@@ -125,7 +164,7 @@ impl Database {
         Ok(tx.commit().await?)
     }
 
-    /// Sequence up to which the journal is in the index, itself excluded.
+    /// Sequence of the next row to index.
     pub async fn indexed_to(&self) -> Result<u64, StorageError> {
         let row = sqlx::query("SELECT sequence FROM index_cursor")
             .fetch_one(&self.index_database().readers)
@@ -133,18 +172,18 @@ impl Database {
         Ok(unsigned(row.try_get(0)?))
     }
 
-    /// Empties the index, so that they are written anew from the first row on.
+    /// Empties the index, to be rebuilt from row 0.
     pub async fn clear_index(&self) -> Result<(), StorageError> {
         let mut writer = self.index_database().writer().await?;
         let mut tx = writer.begin().await?;
-        for delete in TABLES {
+        for delete in CLEAR_TABLES {
             sqlx::query(delete).execute(&mut *tx).await?;
         }
         sqlx::query("UPDATE index_cursor SET sequence = 0").execute(&mut *tx).await?;
         Ok(tx.commit().await?)
     }
 
-    /// Adds the genesis block, which no row stands for, to the index. Once is enough.
+    /// Indexes the genesis block, which is in no row. Does nothing if it is indexed already.
     pub async fn record_genesis(
         &self,
         hash: &B256,
@@ -168,8 +207,8 @@ impl Database {
     }
 }
 
-/// Why the index does not go on to row `to`.
-async fn refusal(
+/// Why the cursor could not move to row `to`.
+async fn cursor_error(
     tx: &mut AnyConnection,
     epoch: u64,
     to: u64,
@@ -177,7 +216,7 @@ async fn refusal(
     let row = sqlx::query("SELECT sequence, epoch FROM index_cursor").fetch_one(tx).await?;
     let (sequence, found) = (unsigned(row.try_get(0)?), unsigned(row.try_get(1)?));
     Ok(if found == epoch {
-        let reason = format!("the index has come to row {sequence} already");
+        let reason = format!("cursor is at row {sequence} already");
         StorageError::Damaged { table: "index_cursor", key: to, reason }
     } else {
         StorageError::Fenced(epoch)
@@ -222,14 +261,14 @@ async fn rewind(
     .await
 }
 
-/// Puts transactions on the pending list.
+/// Adds transactions to `pending`.
 async fn accept(tx: &mut AnyConnection, accepted: &[AcceptedTx]) -> Result<(), StorageError> {
     if accepted.is_empty() {
         return Ok(());
     }
     let rows: Vec<_> = accepted.iter().map(|tx| (keccak256(&tx.tx.raw), tx)).collect();
     let hashes: Vec<_> = rows.iter().map(|(hash, _)| *hash).collect();
-    // What waits may be told of twice, and what was refused may come again.
+    // A pending transaction may be accepted twice, and a refused one may be accepted again.
     delete(tx, "DELETE FROM pending WHERE hash IN (VALUES ?)", &hashes).await?;
     delete(tx, "DELETE FROM refused WHERE hash IN (VALUES ?)", &hashes).await?;
     for_rows::<5, _>(
@@ -287,12 +326,12 @@ async fn insert_blocks(tx: &mut AnyConnection, blocks: &[SealedBlock]) -> Result
     block_keys::insert(tx, &keys).await
 }
 
-/// Takes transactions off the pending list.
-async fn settle(tx: &mut AnyConnection, hashes: &[B256]) -> Result<(), StorageError> {
-    // Most run at once, so that few ever wait.
-    let waiting =
+/// Removes transactions from `pending`.
+async fn remove_pending(tx: &mut AnyConnection, hashes: &[B256]) -> Result<(), StorageError> {
+    // Most transactions are executed at once, so that `pending` is usually empty.
+    let any_pending =
         sqlx::query("SELECT arrival FROM pending LIMIT 1").fetch_optional(&mut *tx).await?;
-    if waiting.is_none() {
+    if any_pending.is_none() {
         return Ok(());
     }
     delete(tx, "DELETE FROM pending WHERE hash IN (VALUES ?)", hashes).await
@@ -302,7 +341,7 @@ async fn delete(tx: &mut AnyConnection, sql: &str, hashes: &[B256]) -> Result<()
     for_rows::<1, _>(tx, sql, hashes, |query, hash| query.bind(hash.to_vec())).await
 }
 
-/// One row may change once in a statement.
+/// Keeps the last reason of each transaction: a statement may not change one row twice.
 fn last_of_each(refused: &[(B256, String)]) -> Vec<(B256, String)> {
     let last: std::collections::BTreeMap<_, _> = refused.iter().cloned().collect();
     last.into_iter().collect()

@@ -1,3 +1,5 @@
+//! Accepted transactions that are in no block.
+
 use alloy_primitives::{Address, B256};
 use sqlx::{Row as _, any::AnyRow};
 
@@ -7,7 +9,7 @@ use crate::{
 };
 
 impl Database {
-    /// Transactions that were acknowledged and are in no block, in the order of arrival.
+    /// Reads the accepted transactions that wait for execution, in order of arrival.
     pub async fn pending(&self) -> Result<Vec<AcceptedTx>, StorageError> {
         let rows =
             sqlx::query("SELECT arrival, sender, raw, received_ms FROM pending ORDER BY arrival")
@@ -22,7 +24,7 @@ impl Database {
         rows.iter().map(read).collect()
     }
 
-    /// Why a transaction that was acknowledged never got into a block.
+    /// Returns why an accepted transaction was refused, if it was.
     pub async fn refusal(&self, hash: &B256) -> Result<Option<String>, StorageError> {
         let row = sqlx::query("SELECT reason FROM refused WHERE hash = $1")
             .bind(hash.as_slice())

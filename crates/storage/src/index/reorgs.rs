@@ -1,3 +1,5 @@
+//! Reorgs that the index has applied.
+
 use alloy_primitives::B256;
 use sqlx::Row as _;
 
@@ -6,34 +8,34 @@ use crate::{
     sql::{signed, unsigned},
 };
 
-/// From which block a transaction was taken back.
+/// The block that a reorg removed a transaction from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReorgedFrom {
     /// Number of the block.
     pub block: u64,
-    /// Why.
+    /// Cause of the reorg.
     pub reason: String,
 }
 
-/// Once that blocks were taken back.
+/// A reorg that the index has applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IndexedReorg {
-    /// Which one it was, counted from 1.
+    /// Its number, counted from 1.
     pub id: u64,
-    /// Number of the first block that was taken back.
+    /// Number of the first block that it removed.
     pub first_block: u64,
 }
 
 impl Database {
-    /// Times that blocks were taken back.
-    pub async fn reorgs(&self) -> Result<u64, StorageError> {
+    /// Returns how many reorgs the index has applied.
+    pub async fn reorg_count(&self) -> Result<u64, StorageError> {
         let row = sqlx::query("SELECT COALESCE(MAX(id), 0) FROM reorgs")
             .fetch_one(&self.index_database().readers)
             .await?;
         Ok(unsigned(row.try_get(0)?))
     }
 
-    /// What was taken back after the reorganisation with this number, in order.
+    /// Reads the reorgs after the one with this number, in order.
     pub async fn reorgs_after(&self, id: u64) -> Result<Vec<IndexedReorg>, StorageError> {
         let rows = sqlx::query("SELECT id, first_block FROM reorgs WHERE id > $1 ORDER BY id")
             .bind(signed(id))
@@ -46,7 +48,7 @@ impl Database {
         rows.iter().map(read).collect()
     }
 
-    /// The block that a transaction was in before it was last taken back.
+    /// Returns the block that the last reorg of a transaction removed it from.
     pub async fn reorged_from(&self, hash: &B256) -> Result<Option<ReorgedFrom>, StorageError> {
         let row = sqlx::query(
             "SELECT reorged_transactions.block, reorgs.reason FROM reorged_transactions

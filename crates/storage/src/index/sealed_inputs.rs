@@ -1,3 +1,5 @@
+//! Sealed blocks as the batcher posts them: looked up in the index, read from the journal.
+
 use std::ops::Range;
 
 use alloy_primitives::B256;
@@ -10,14 +12,14 @@ use crate::{
     sql::{signed, unsigned},
 };
 
-/// Rows between two blocks that are read with them, rather than with another query.
+/// Rows between two blocks, at most, that are read along with them instead of by another query.
 const GAP_ROWS_MAX: u64 = 64;
 
-/// Rows read at once.
+/// Rows read by one query, at most.
 const ROWS_MAX: u64 = 256;
 
-/// What the index knows of a block.
-struct Known {
+/// A sealed block's entry in the index.
+struct IndexedBlock {
     number: u64,
     hash: B256,
     state_root: B256,
@@ -25,7 +27,8 @@ struct Known {
 }
 
 impl Database {
-    /// Sealed blocks from number `from` on, `limit` at most, in order: as the journal holds them, as far as the index go.
+    /// Reads at most `limit` sealed blocks from `from` on, in order. Their transactions come from the
+    /// journal; blocks that are not indexed yet are left out.
     pub async fn sealed_blocks(
         &self,
         from: u64,
@@ -39,15 +42,15 @@ impl Database {
         .bind(i64::from(limit))
         .fetch_all(&self.index_database().readers)
         .await?;
-        let known: Vec<_> = rows.iter().map(read_known).collect::<Result<_, _>>()?;
-        let mut sealed = Vec::with_capacity(known.len());
-        for group in known.chunk_by(|block, next| is_near(&block.rows, &next.rows)) {
+        let indexed: Vec<_> = rows.iter().map(read_indexed).collect::<Result<_, _>>()?;
+        let mut sealed = Vec::with_capacity(indexed.len());
+        for group in indexed.chunk_by(|block, next| is_near(&block.rows, &next.rows)) {
             self.read_group(group, &mut sealed).await?;
         }
         Ok(sealed)
     }
 
-    /// L2 hash of a sealed block.
+    /// Returns the hash of a sealed block.
     pub async fn block_hash(&self, number: u64) -> Result<Option<B256>, StorageError> {
         let row = sqlx::query("SELECT hash FROM blocks WHERE number = $1")
             .bind(signed(number))
@@ -56,10 +59,10 @@ impl Database {
         row.map(|row| Ok(B256::right_padding_from(row.try_get(0)?))).transpose()
     }
 
-    /// Reads blocks that lie close together.
+    /// Reads blocks whose rows lie close together.
     async fn read_group(
         &self,
-        group: &[Known],
+        group: &[IndexedBlock],
         sealed: &mut Vec<SealedInput>,
     ) -> Result<(), StorageError> {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
@@ -71,31 +74,31 @@ impl Database {
             let count = (last.rows.end - at).min(ROWS_MAX);
             let rows = self.rows(at, u32::try_from(count).expect("invariant: bounded")).await?;
             if rows.is_empty() {
-                return Err(damaged(at, "it is missing".into()));
+                return Err(damaged(at, "row is missing".into()));
             }
             at += rows.len() as u64;
             for row in rows {
-                let Some(known) = next else { return Ok(()) };
-                let Some((part, received_ms)) = part_of(&row, known) else { continue };
+                let Some(indexed) = next else { return Ok(()) };
+                let Some((part, received_ms)) = part_of(&row, indexed) else { continue };
                 if let Some(block) = assembler.take_part(&row, part, received_ms)? {
-                    sealed.push(known.input(block)?);
+                    sealed.push(indexed.input(block)?);
                     next = blocks.next();
                 }
             }
         }
         match next {
             None => Ok(()),
-            Some(known) => {
-                Err(damaged(last.rows.end, format!("block {} does not end", known.number)))
+            Some(indexed) => {
+                Err(damaged(last.rows.end, format!("block {} has no last part", indexed.number)))
             }
         }
     }
 }
 
-impl Known {
+impl IndexedBlock {
     fn input(&self, block: JournalBlock) -> Result<SealedInput, StorageError> {
         if block.rows != self.rows {
-            let reason = format!("block {} is in other rows: {:?}", self.number, block.rows);
+            let reason = format!("block {} is in rows {:?}", self.number, block.rows);
             return Err(StorageError::Damaged { table: "blocks", key: self.number, reason });
         }
         Ok(SealedInput {
@@ -110,25 +113,26 @@ impl Known {
     }
 }
 
-/// What a row has of the block. Rows of one that was taken back can lie before it, never within it.
-fn part_of<'a>(row: &'a JournalRow, block: &Known) -> Option<(&'a BlockPart, &'a [u64])> {
+/// The part of the block that a row holds. Rows of reorged blocks with the same number can lie before
+/// the block, never within it.
+fn part_of<'a>(row: &'a JournalRow, block: &IndexedBlock) -> Option<(&'a BlockPart, &'a [u64])> {
     let JournalEntry::Slice(slice) = &row.entry else { return None };
     let part = slice.part.as_ref()?;
-    let is_its = block.rows.contains(&row.sequence) && part.block == block.number;
-    is_its.then_some((part, slice.received_ms.as_slice()))
+    let is_of_block = block.rows.contains(&row.sequence) && part.block == block.number;
+    is_of_block.then_some((part, slice.received_ms.as_slice()))
 }
 
 fn is_near(block: &Range<u64>, next: &Range<u64>) -> bool {
     next.start.checked_sub(block.end).is_some_and(|gap| gap <= GAP_ROWS_MAX)
 }
 
-fn read_known(row: &AnyRow) -> Result<Known, StorageError> {
+fn read_indexed(row: &AnyRow) -> Result<IndexedBlock, StorageError> {
     let number = unsigned(row.try_get(0)?);
     let damaged = |reason: String| StorageError::Damaged { table: "blocks", key: number, reason };
-    let rows = rows_in(row, 3)?.ok_or_else(|| damaged("it has no rows".into()))?;
+    let rows = rows_in(row, 3)?.ok_or_else(|| damaged("block has no rows".into()))?;
     let hash = B256::right_padding_from(row.try_get(1)?);
     let state_root = B256::right_padding_from(row.try_get(2)?);
-    Ok(Known { number, hash, state_root, rows })
+    Ok(IndexedBlock { number, hash, state_root, rows })
 }
 
 fn damaged(sequence: u64, reason: String) -> StorageError {

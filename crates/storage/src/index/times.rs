@@ -1,5 +1,5 @@
-//! When things happened to transactions, as the journal tells it: a row carries the time at which it was written, and a slice those at
-//! which its transactions were received.
+//! When blocks and transactions reached each stage. The times come from the journal: a row has its time
+//! of writing, and a slice the times at which its transactions were received.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,13 +11,13 @@ use crate::{
     sql::{signed, unsigned},
 };
 
-/// The time now, in Unix milliseconds.
+/// Returns the current time in Unix milliseconds.
 pub fn unix_milliseconds() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// When the parts of a block became durable, and when their transactions were received.
+/// When the parts of a block were written and their transactions received.
 #[derive(Clone, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct BlockTimes {
     parts: Vec<PartTimes>,
@@ -28,31 +28,32 @@ pub struct BlockTimes {
 struct PartTimes {
     /// When its row was written, in Unix milliseconds.
     written_at_ms: u64,
-    /// Transactions, deposits included, in the block up to its end.
+    /// Transactions in the block up to the end of this part, deposits included.
     end: u64,
-    /// How long its users' transactions had been there by then, in milliseconds; empty if that is not known.
+    /// Milliseconds from reception to writing, for each of the users' transactions; empty if unknown.
     waited_ms: Vec<u64>,
 }
 
-/// When a transaction of a block came so far, in Unix milliseconds.
+/// When a transaction reached each stage, in Unix milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransactionTimes {
-    /// It was received; none for a deposit, and for one that L1 gave.
+    /// Reception; `None` for a deposit and for a transaction derived from L1.
     pub received_ms: Option<u64>,
-    /// The row that holds it was written.
+    /// Writing of the row that holds it.
     pub preconfirmed_ms: Option<u64>,
 }
 
-/// When a block came so far, in Unix milliseconds.
+/// When a block reached each stage, in Unix milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredTimes {
-    /// Its hash was written.
+    /// Writing of its hash.
     pub sealed_ms: Option<u64>,
-    /// Its parts were.
+    /// Writing of its parts.
     pub parts: BlockTimes,
 }
 
-/// How long something had been there that was received at `received_ms`. Invertible whatever the clock did.
+/// Milliseconds from reception to writing. Wraps around, so that [`received`] inverts it even if the
+/// clock went backwards.
 pub(crate) const fn waited(written_at_ms: u64, received_ms: u64) -> u64 {
     written_at_ms.wrapping_sub(received_ms)
 }
@@ -63,7 +64,8 @@ pub(crate) const fn received(written_at_ms: u64, waited_ms: u64) -> u64 {
 }
 
 impl BlockTimes {
-    /// Adds the next part: the row that holds it was written at `written_at_ms`, its transactions were received at `received_ms`.
+    /// Adds the next part, whose row was written at `written_at_ms` and whose transactions were received
+    /// at `received_ms`.
     pub fn push(&mut self, written_at_ms: u64, part: &BlockPart, received_ms: &[u64]) {
         let start = self.parts.last().map_or(0, |part| part.end);
         let end = start + part.outcomes.len() as u64;
@@ -71,15 +73,15 @@ impl BlockTimes {
         self.parts.push(PartTimes { written_at_ms, end, waited_ms });
     }
 
-    /// The times of the transaction at a position of the block, deposits counted.
+    /// Times of the transaction at a position in the block, deposits counted.
     pub fn of(&self, position: usize) -> TransactionTimes {
         let at = self.parts.partition_point(|part| part.end <= position as u64);
         let Some(part) = self.parts.get(at) else { return TransactionTimes::default() };
         let written = part.written_at_ms;
-        // Users' transactions are the last of a part.
+        // Users' transactions come last in a part.
         let from_end = usize::try_from(part.end).ok().and_then(|end| end.checked_sub(position));
-        let place = from_end.and_then(|from_end| part.waited_ms.len().checked_sub(from_end));
-        let waited_ms = place.and_then(|place| part.waited_ms.get(place));
+        let index = from_end.and_then(|from_end| part.waited_ms.len().checked_sub(from_end));
+        let waited_ms = index.and_then(|index| part.waited_ms.get(index));
         TransactionTimes {
             received_ms: waited_ms.map(|waited_ms| received(written, *waited_ms)),
             preconfirmed_ms: Some(written),
@@ -88,7 +90,7 @@ impl BlockTimes {
 }
 
 impl Database {
-    /// When a block that the index holds came so far; the genesis block never did.
+    /// Reads the times of an indexed block. The genesis block has none.
     pub async fn block_times(&self, number: u64) -> Result<StoredTimes, StorageError> {
         let row = sqlx::query("SELECT sealed_ms, times FROM blocks WHERE number = $1")
             .bind(signed(number))
@@ -101,12 +103,12 @@ impl Database {
         let parts = times.map(decode).transpose().map_err(|error| StorageError::Damaged {
             table: "blocks",
             key: number,
-            reason: format!("its times: {error}"),
+            reason: format!("times: {error}"),
         })?;
         Ok(StoredTimes { sealed_ms: sealed_ms.map(unsigned), parts: parts.unwrap_or_default() })
     }
 
-    /// Notes when the hash of a block that the index holds was written, in Unix milliseconds.
+    /// Records when the hash of an indexed block was written, in Unix milliseconds.
     pub async fn note_sealed(&self, number: u64, sealed_ms: u64) -> Result<(), StorageError> {
         sqlx::query("UPDATE blocks SET sealed_ms = $1 WHERE number = $2")
             .bind(signed(sealed_ms))
@@ -134,23 +136,23 @@ mod tests {
     }
 
     #[test]
-    fn every_transaction_has_the_times_of_its_part_and_its_own() {
+    fn transaction_has_the_times_of_its_part() {
         let mut times = BlockTimes::default();
-        // Two deposits, two transactions; one that was received after it was written; one of which nothing is known.
+        // Two deposits and two transactions; a reception after the writing; an unknown reception.
         times.push(1_000, &part(4), &[900, 990]);
         times.push(1_010, &part(0), &[]);
         times.push(1_020, &part(1), &[1_025]);
         times.push(1_030, &part(1), &[]);
-        let told = |position| {
+        let times_of = |position| {
             let TransactionTimes { received_ms, preconfirmed_ms } = times.of(position);
             (received_ms, preconfirmed_ms)
         };
-        assert_eq!([told(0), told(1)], [(None, Some(1_000)); 2]);
-        assert_eq!(told(2), (Some(900), Some(1_000)));
-        assert_eq!(told(3), (Some(990), Some(1_000)));
-        assert_eq!(told(4), (Some(1_025), Some(1_020)));
-        assert_eq!(told(5), (None, Some(1_030)));
-        assert_eq!(told(6), (None, None));
+        assert_eq!([times_of(0), times_of(1)], [(None, Some(1_000)); 2]);
+        assert_eq!(times_of(2), (Some(900), Some(1_000)));
+        assert_eq!(times_of(3), (Some(990), Some(1_000)));
+        assert_eq!(times_of(4), (Some(1_025), Some(1_020)));
+        assert_eq!(times_of(5), (None, Some(1_030)));
+        assert_eq!(times_of(6), (None, None));
         let bytes = alloy_rlp::encode(&times);
         assert_eq!(BlockTimes::decode(&mut bytes.as_slice()), Ok(times));
     }

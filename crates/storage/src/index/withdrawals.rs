@@ -1,3 +1,5 @@
+//! Withdrawals, and proofs of the message passer's account.
+
 use alloy_primitives::B256;
 use alloy_rlp::Decodable;
 use sqlx::{Row as _, any::AnyRow};
@@ -8,7 +10,7 @@ use crate::{
 };
 
 impl Database {
-    /// The message passer's account as it was proven after a block; `None` if that proof was not kept.
+    /// Reads the proof of the message passer's account after a block; `None` if it was dropped.
     pub async fn passer_proof(&self, block: u64) -> Result<Option<PasserProof>, StorageError> {
         let row = sqlx::query("SELECT payload FROM passer_proofs WHERE block = $1")
             .bind(signed(block))
@@ -17,7 +19,7 @@ impl Database {
         row.map(|row| decode(row.try_get(0)?, "passer_proofs", block)).transpose()
     }
 
-    /// Keeps the proof after a block for good. `proof` is recorded if there is none.
+    /// Marks the proof after a block to be kept forever. Stores `proof` first if there is none.
     pub async fn keep_passer_proof(
         &self,
         block: u64,
@@ -40,7 +42,7 @@ impl Database {
         Ok(())
     }
 
-    /// Forgets the proofs after the blocks from `from` to `to`, both included, that are not kept for good.
+    /// Deletes the proofs after the blocks from `from` to `to`, both included, but not the kept ones.
     pub async fn drop_passer_proofs(&self, from: u64, to: u64) -> Result<(), StorageError> {
         let mut writer = self.index_database().writer().await?;
         sqlx::query("DELETE FROM passer_proofs WHERE block >= $1 AND block <= $2 AND kept = 0")
@@ -51,7 +53,7 @@ impl Database {
         Ok(())
     }
 
-    /// A withdrawal, and the block that holds it.
+    /// Reads a withdrawal and the number of its block.
     pub async fn withdrawal(
         &self,
         hash: &B256,
@@ -63,7 +65,7 @@ impl Database {
         row.as_ref().map(read_withdrawal).transpose()
     }
 
-    /// The withdrawals of an L2 transaction, `limit` at most, in order, each with its block.
+    /// Reads at most `limit` withdrawals of an L2 transaction, in order, each with its block's number.
     pub async fn withdrawals_of(
         &self,
         transaction: &B256,
@@ -81,7 +83,7 @@ impl Database {
         Ok(found)
     }
 
-    /// Hashes of all withdrawals in the blocks up to `block`, this one included.
+    /// Returns the hashes of all withdrawals in the blocks up to `block`, itself included.
     pub async fn withdrawal_hashes(&self, block: u64) -> Result<Vec<B256>, StorageError> {
         let rows = sqlx::query("SELECT hash FROM withdrawals WHERE block <= $1")
             .bind(signed(block))

@@ -1,3 +1,20 @@
+//! Signed L1 transactions, persisted before they are broadcast, and what is known of them.
+//!
+//! # Format
+//!
+//! The batcher writes `batches` (the batch of an inbox entry, byte for byte, until it is confirmed),
+//! `attempts` (every transaction signed for a batch) and `derived` (blocks of an entry that were checked
+//! against the journal). The challenger writes `sent`.
+//!
+//! # Recovery
+//!
+//! A restart finds each transaction that may have been broadcast, and rebroadcasts or replaces it with
+//! the same nonce. So no batch is posted twice and no nonce is lost.
+//!
+//! # Durability
+//!
+//! As for the journal: a record is durable when the call returns.
+
 mod sent;
 
 use alloy_primitives::{B256, Bytes, U256};
@@ -11,45 +28,45 @@ use crate::{
     sql::{bytes, signed, unsigned},
 };
 
-/// The batch that an inbox entry is meant to hold.
+/// The batch to post as an inbox entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutboxBatch {
-    /// The entry.
+    /// Number of the entry.
     pub entry: u64,
-    /// Accumulator of the entry before it: on top of another one L1 does not take it.
+    /// Accumulator of the entry before. The inbox refuses the batch after any other.
     pub previous_acc: B256,
-    /// First block it holds.
+    /// First block in it.
     pub first_block: u64,
-    /// Last block it holds.
+    /// Last block in it.
     pub last_block: u64,
-    /// L2 hash of that block: while the journal has it, the batch is the journal's.
+    /// L2 hash of the last block. While the journal has it, the batch matches the journal.
     pub last_hash: B256,
-    /// Transactions it holds, deposits apart.
+    /// Transactions in it, without deposits.
     pub transactions: u64,
-    /// Entry that its blocks have as origin.
+    /// Entry that is the origin of its blocks.
     pub origin: u64,
-    /// Deposits consumed after it, counted from the first one ever.
+    /// Deposits that the chain has consumed after it, from the first one on.
     pub deposit_count: u64,
-    /// Accumulator over that many deposits.
+    /// Accumulator over these deposits.
     pub deposit_acc: B256,
-    /// Where its data goes.
+    /// Where its data is posted.
     pub kind: DataKind,
-    /// Commitment to what L1 holds of it.
+    /// Commitment to its data on L1.
     pub data_hash: B256,
-    /// Bytes of the batch.
+    /// Size of the batch, in bytes.
     pub data_bytes: u64,
     /// The batch; empty once the entry is confirmed.
     pub data: Bytes,
-    /// Whether L1 has held it for so long that it is not looked at any more.
+    /// Whether it is deep enough in L1 that the batcher no longer watches it.
     pub confirmed: bool,
-    /// What became of it on L1.
+    /// Its inclusion in L1, if it is included.
     pub inclusion: Option<Inclusion>,
 }
 
-/// What L1 holds of a batch, and what that cost.
+/// The L1 transaction that posted a batch, and its cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Inclusion {
-    /// The transaction.
+    /// Hash of the transaction.
     pub l1_transaction: B256,
     /// The L1 block that holds it.
     pub l1_block: u64,
@@ -64,44 +81,44 @@ pub struct Inclusion {
 }
 
 impl Inclusion {
-    /// What it cost, in wei.
+    /// Cost, in wei.
     pub fn cost(&self) -> U256 {
         let product = |gas: u64, price: u64| U256::from(gas) * U256::from(price);
         product(self.gas_used, self.gas_price) + product(self.blob_gas_used, self.blob_gas_price)
     }
 }
 
-/// A transaction that was signed for a batch.
+/// An L1 transaction that was signed for a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Its hash.
+    /// Hash of the transaction.
     pub l1_transaction: B256,
-    /// Entry that it is meant to append.
+    /// Entry that it appends.
     pub entry: u64,
     /// Its nonce.
     pub nonce: u64,
-    /// Where its data is.
+    /// Where it carries the data.
     pub kind: DataKind,
-    /// Gas that it may use.
+    /// Gas limit.
     pub gas_limit: u64,
-    /// Most that it pays per gas, in wei.
+    /// Highest price per gas, in wei.
     pub max_fee_per_gas: u64,
-    /// Most that it pays per gas on top of the base fee, in wei.
+    /// Highest priority fee per gas, in wei.
     pub max_priority_fee_per_gas: u64,
-    /// Most that it pays per blob gas, in wei.
+    /// Highest price per blob gas, in wei.
     pub max_fee_per_blob_gas: u64,
     /// Newest L1 block when it was signed.
     pub l1_block: u64,
-    /// Its EIP-2718 bytes, as blocks hold them: blobs are made from the batch again.
+    /// EIP-2718 encoding as in a block, without blobs: those are made again from the batch.
     pub raw: Bytes,
 }
 
-/// What an entry derives, as the journal was seen to hold it.
+/// The blocks that an entry derives, after they were checked against the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DerivedRecord {
     /// The entry.
     pub entry: u64,
-    /// Accumulator after it: it binds all before.
+    /// Accumulator after the entry. It authenticates all entries before.
     pub acc: B256,
     /// First block.
     pub first_block: u64,
@@ -116,8 +133,8 @@ pub struct DerivedRecord {
 }
 
 impl Database {
-    /// Records a batch and the first transaction for it, before that is broadcast; another batch for the same entry gives
-    /// way. All of it or nothing.
+    /// Records a batch and the first transaction for it before broadcasting, both or neither. Replaces
+    /// another batch for the same entry.
     pub async fn record_batch(
         &self,
         batch: &OutboxBatch,
@@ -154,7 +171,7 @@ impl Database {
         Ok(())
     }
 
-    /// Records another transaction for a batch, before it is broadcast.
+    /// Records another transaction for a batch before broadcasting.
     pub async fn record_attempt(&self, attempt: &Attempt) -> Result<(), StorageError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.connection().begin().await?;
@@ -163,7 +180,7 @@ impl Database {
         Ok(())
     }
 
-    /// The batch of an entry.
+    /// Reads the batch of an entry.
     pub async fn batch(&self, entry: u64) -> Result<Option<OutboxBatch>, StorageError> {
         let row = sqlx::query("SELECT * FROM batches WHERE entry = $1")
             .bind(signed(entry))
@@ -172,7 +189,7 @@ impl Database {
         row.as_ref().map(read_batch).transpose()
     }
 
-    /// The batches that are not confirmed, in order, without their data.
+    /// Reads the unconfirmed batches, in order, without their data.
     pub async fn unconfirmed_batches(&self) -> Result<Vec<OutboxBatch>, StorageError> {
         let rows = sqlx::query(
             "SELECT entry, previous_acc, first_block, last_block, last_hash, transactions, origin, deposit_count,
@@ -185,8 +202,8 @@ impl Database {
         rows.iter().map(read_batch).collect()
     }
 
-    /// Every transaction that was signed and whose nonce was not used up for good, in the order of signing, without its
-    /// bytes.
+    /// Reads every signed transaction whose nonce is not confirmed, in order of signing, without its
+    /// encoding.
     pub async fn attempts(&self) -> Result<Vec<Attempt>, StorageError> {
         let rows = sqlx::query(
             "SELECT l1_transaction, attempt, entry, nonce, data_kind, gas_limit, max_fee_per_gas,
@@ -198,7 +215,7 @@ impl Database {
         rows.iter().map(read_attempt).collect()
     }
 
-    /// The newest transaction that was signed for an entry, with its bytes.
+    /// Reads the newest transaction signed for an entry, with its encoding.
     pub async fn newest_attempt(&self, entry: u64) -> Result<Option<Attempt>, StorageError> {
         let row =
             sqlx::query("SELECT * FROM attempts WHERE entry = $1 ORDER BY attempt DESC LIMIT 1")
@@ -208,7 +225,7 @@ impl Database {
         row.as_ref().map(read_attempt).transpose()
     }
 
-    /// Records that L1 holds a batch, or with `None` that it does not hold it any more.
+    /// Records the inclusion of a batch; `None` records that a reorg removed it.
     pub async fn record_inclusion(
         &self,
         entry: u64,
@@ -230,7 +247,7 @@ impl Database {
         Ok(())
     }
 
-    /// Records that an entry is confirmed: its batch's data is dropped, and so are all transactions with nonces below
+    /// Records that an entry is confirmed. Drops its batch's data and all transactions with nonces below
     /// `nonce`.
     pub async fn confirm_batch(&self, entry: u64, nonce: u64) -> Result<(), StorageError> {
         let mut writer = self.writer().await?;
@@ -248,7 +265,8 @@ impl Database {
         Ok(())
     }
 
-    /// Forgets a batch: L1 holds another one in its place. What was signed for it stays until its nonce is used up.
+    /// Deletes a batch because L1 holds another entry in its place. Its signed transactions stay until
+    /// their nonces are confirmed.
     pub async fn forget_batch(&self, entry: u64) -> Result<(), StorageError> {
         sqlx::query("DELETE FROM batches WHERE entry = $1")
             .bind(signed(entry))
@@ -257,11 +275,11 @@ impl Database {
         Ok(())
     }
 
-    /// Records what an entry derives.
+    /// Records the blocks that an entry derives. Deletes the records of later entries.
     pub async fn record_derived(&self, derived: &DerivedRecord) -> Result<(), StorageError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.connection().begin().await?;
-        // What came after another entry in its place is void.
+        // Records of later entries were derived on top of the replaced one.
         sqlx::query("DELETE FROM derived WHERE entry >= $1")
             .bind(signed(derived.entry))
             .execute(&mut *tx)
@@ -283,7 +301,7 @@ impl Database {
         Ok(())
     }
 
-    /// What an entry derives.
+    /// Reads the blocks that an entry derives.
     pub async fn derived(&self, entry: u64) -> Result<Option<DerivedRecord>, StorageError> {
         let row = sqlx::query("SELECT * FROM derived WHERE entry = $1")
             .bind(signed(entry))
@@ -340,7 +358,7 @@ fn read_batch(row: &AnyRow) -> Result<OutboxBatch, StorageError> {
         origin: number("origin")?,
         deposit_count: number("deposit_count")?,
         deposit_acc: hash("deposit_acc")?,
-        kind: kind("batches", entry, row)?,
+        kind: read_data_kind("batches", entry, row)?,
         data_hash: hash("data_hash")?,
         data_bytes: number("data_bytes")?,
         data: bytes(row.try_get("data")?),
@@ -355,7 +373,7 @@ fn read_attempt(row: &AnyRow) -> Result<Attempt, StorageError> {
         l1_transaction: B256::right_padding_from(row.try_get("l1_transaction")?),
         entry: number("entry")?,
         nonce: number("nonce")?,
-        kind: kind("attempts", number("attempt")?, row)?,
+        kind: read_data_kind("attempts", number("attempt")?, row)?,
         gas_limit: number("gas_limit")?,
         max_fee_per_gas: number("max_fee_per_gas")?,
         max_priority_fee_per_gas: number("max_priority_fee_per_gas")?,
@@ -378,9 +396,9 @@ fn read_derived(row: &AnyRow) -> Result<DerivedRecord, StorageError> {
     })
 }
 
-fn kind(table: &'static str, key: u64, row: &AnyRow) -> Result<DataKind, StorageError> {
+fn read_data_kind(table: &'static str, key: u64, row: &AnyRow) -> Result<DataKind, StorageError> {
     let byte: i64 = row.try_get("data_kind")?;
     let kind = u8::try_from(byte).ok().and_then(DataKind::from_u8);
-    let reason = || format!("there is no data kind {byte}");
+    let reason = || format!("unknown data kind {byte}");
     kind.ok_or_else(|| StorageError::Damaged { table, key, reason: reason() })
 }

@@ -1,3 +1,5 @@
+//! Signed transactions of a challenger.
+
 use alloy_primitives::{B256, Bytes};
 use sqlx::{Row as _, any::AnyRow};
 
@@ -6,25 +8,25 @@ use crate::{
     sql::{bytes, signed, unsigned},
 };
 
-/// A transaction that a challenger has signed.
+/// A signed transaction of a challenger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentTransaction {
-    /// Its hash.
+    /// Hash of the transaction.
     pub l1_transaction: B256,
     /// Its nonce.
     pub nonce: u64,
-    /// What it is for.
+    /// Purpose, in the challenger's words. No second transaction is sent for a purpose in flight.
     pub purpose: String,
-    /// Timestamp, in seconds, of the last L1 block that it is good for; [`u64::MAX`] if it is good for ever.
+    /// Timestamp, in seconds, of the last L1 block in which it is useful; [`u64::MAX`] for no deadline.
     pub deadline: u64,
     /// Newest L1 block when it was signed.
     pub l1_block: u64,
-    /// Its EIP-2718 bytes.
+    /// EIP-2718 encoding.
     pub raw: Bytes,
 }
 
 impl Database {
-    /// Records a transaction before it is broadcast.
+    /// Records a transaction before broadcasting.
     pub async fn record_sent(&self, sent: &SentTransaction) -> Result<(), StorageError> {
         sqlx::query(
             "INSERT INTO sent (l1_transaction, attempt, nonce, purpose, deadline, l1_block, raw)
@@ -42,14 +44,15 @@ impl Database {
         Ok(())
     }
 
-    /// Every transaction that was signed and may still matter, in the order of signing.
+    /// Reads every transaction that was not forgotten, in order of signing.
     pub async fn sent(&self) -> Result<Vec<SentTransaction>, StorageError> {
         let rows =
             sqlx::query("SELECT * FROM sent ORDER BY attempt").fetch_all(&self.readers).await?;
         rows.iter().map(read_sent).collect()
     }
 
-    /// Forgets a transaction: others with its nonce may be another account's.
+    /// Deletes a transaction by hash. Its nonce would not identify it: the database may hold transactions
+    /// of several accounts.
     pub async fn forget_sent(&self, l1_transaction: B256) -> Result<(), StorageError> {
         sqlx::query("DELETE FROM sent WHERE l1_transaction = $1")
             .bind(l1_transaction.to_vec())

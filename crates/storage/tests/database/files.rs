@@ -47,7 +47,7 @@ pub(crate) async fn a_torn_file_is_an_error(place: Place) {
     let path = place.folder.path().join("role.db");
     let whole = fs::read(&path).expect("reads");
     let damages: [Damage; 3] = [
-        (|bytes| bytes.truncate(bytes.len() / 2), "is damaged: put a copy in its place"),
+        (|bytes| bytes.truncate(bytes.len() / 2), "is damaged: restore a copy"),
         (
             |bytes| {
                 let length = bytes.len();

@@ -99,7 +99,7 @@ pub(crate) async fn what_is_rewound_is_replaced(place: Place) {
     append(&database, &input(1, &[b"one"])).await;
     append(&database, &input(2, &[b"two", b"lost"])).await;
     append(&database, &input(3, &[b"three"])).await;
-    assert_eq!(database.reorgs().await.expect("reads"), 0);
+    assert_eq!(database.reorg_count().await.expect("reads"), 0);
 
     let mut other = input(2, &[b"foreign", b"three"]);
     other.hash = B256::repeat_byte(0x22);
@@ -113,7 +113,7 @@ pub(crate) async fn what_is_rewound_is_replaced(place: Place) {
     };
     database.index(&batch).await.expect("indexes");
 
-    assert_eq!(database.reorgs().await.expect("reads"), 1);
+    assert_eq!(database.reorg_count().await.expect("reads"), 1);
     assert_eq!(database.block(2).await.expect("reads"), Some(record(&other)));
     assert_eq!(database.block(3).await.expect("reads"), None);
     assert_eq!(database.block_number(&B256::with_last_byte(2)).await.expect("reads"), None);
@@ -142,7 +142,7 @@ pub(crate) async fn what_is_rewound_is_replaced(place: Place) {
         ..IndexBatch::default()
     };
     database.index(&batch).await.expect("indexes");
-    assert_eq!(database.reorgs().await.expect("reads"), 1);
+    assert_eq!(database.reorg_count().await.expect("reads"), 1);
     assert_eq!(database.pending().await.expect("reads"), [], "included");
 }
 

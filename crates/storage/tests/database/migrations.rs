@@ -82,7 +82,7 @@ pub(crate) async fn a_database_of_the_first_migrations_keeps_its_rows(place: Pla
     for _ in 0..2 {
         assert_eq!(database.encoded_rows(0, 9).await.expect("reads")[0], first_row());
         assert_eq!(database.indexed_to().await.expect("reads"), 1);
-        assert_eq!(database.reorgs().await.expect("reads"), 1);
+        assert_eq!(database.reorg_count().await.expect("reads"), 1);
         let reorgs = database.reorgs_after(0).await.expect("reads");
         assert_eq!(reorgs, [IndexedReorg { id: 1, first_block: 4 }]);
         let from = database.reorged_from(&hash).await.expect("reads");

@@ -186,12 +186,12 @@ async fn logs(shared: &Shared, mut params: Params) -> Answer {
 /// All logs that are asked for, of one and the same chain.
 pub(super) async fn find(shared: &Shared, filter: &LogFilter) -> Result<Vec<Log>, RpcError> {
     for _ in 0..ATTEMPTS_MAX {
-        let before = shared.client_database.reorgs().await?;
+        let before = shared.client_database.reorg_count().await?;
         let found = match filter.range(shared).await? {
             Some((from, to)) => search(shared, filter, from, to).await,
             None => Ok(Vec::new()),
         };
-        if shared.client_database.reorgs().await? == before {
+        if shared.client_database.reorg_count().await? == before {
             return found;
         }
     }
