@@ -17,15 +17,15 @@ use crate::{
         deploy::{self, DeployArgs},
         derive::{self, DeriveArgs},
         dev::{self, DevArgs},
+        dispute::{self, DisputeArgs},
         genesis, load,
         proposer::{self, ProposerArgs},
         prove::{self, ProveCommand},
         replica::{self, ReplicaArgs},
         sequencer::{self, SequencerArgs},
+        vm::{self, VmArgs},
     },
     common::serve_metrics,
-    dispute::{self, DisputeArgs},
-    vm::{self, VmArgs},
 };
 
 /// Turnpike, an optimistic rollup for decentralised finance.

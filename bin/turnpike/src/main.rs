@@ -3,8 +3,6 @@
 mod cli;
 mod commands;
 mod common;
-mod dispute;
-mod vm;
 
 use std::process::ExitCode;
 

@@ -15,10 +15,7 @@ use turnpike_game::prove::{
 };
 use turnpike_protocol::Preimages;
 
-use crate::{
-    common::{ChainArgs, ExecutionArgs, open_derived_chain, to_json, with_retries},
-    vm::Format,
-};
+use crate::common::{ChainArgs, ExecutionArgs, Format, open_derived_chain, to_json, with_retries};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProveCommand {

@@ -4,6 +4,7 @@ mod amount;
 mod api_args;
 mod chain_args;
 mod execution_args;
+mod format;
 mod genesis_file;
 mod key;
 mod l1_chain;
@@ -20,6 +21,7 @@ pub(crate) use self::{
     api_args::{AdminServerArgs, LimitArgs},
     chain_args::ChainArgs,
     execution_args::{ExecutionArgs, ExecutionMode},
+    format::Format,
     genesis_file::{genesis_output, read_genesis, write_genesis},
     key::{Key, signer_of},
     l1_chain::{open_derived_chain, open_l1_view, with_retries},

@@ -20,7 +20,7 @@ use self::{
     record::DisputeRecord,
     table::DisputeTable,
 };
-use crate::vm::Format;
+use crate::common::Format;
 
 /// Time between looks at the dispute.
 const POLL: Duration = Duration::from_millis(100);

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use turnpike_l1::ChallengeStatus;
 
 use super::{args::ListArgs, session::Session};
-use crate::vm::Format;
+use crate::common::Format;
 
 /// Prints the status of every challenge and its games.
 pub(super) async fn list(args: &ListArgs) -> anyhow::Result<ExitCode> {

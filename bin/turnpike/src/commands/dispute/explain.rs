@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use turnpike_challenger::{DisputeVerifier, Peer, Verdict, enquire, explain as explain_challenge};
 
 use super::{args::ExplainArgs, session::Session};
-use crate::vm::Format;
+use crate::common::Format;
 
 /// Prints which side is right, and why.
 pub(super) async fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {

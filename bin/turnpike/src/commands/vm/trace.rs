@@ -6,7 +6,8 @@ use std::{
 use turnpike_game::step_json;
 use turnpike_vm::ExecutedStep;
 
-use super::args::{Format, TraceArgs};
+use super::args::TraceArgs;
+use crate::common::Format;
 
 /// Prints what each step does.
 pub(crate) fn trace(args: &TraceArgs) -> anyhow::Result<ExitCode> {

@@ -15,7 +15,8 @@ use turnpike_game::{L1Step, StepCheck, StepSelection};
 use turnpike_protocol::Preimages;
 use turnpike_vm::Machine;
 
-use super::args::{CheckArgs, Format};
+use super::args::CheckArgs;
+use crate::common::Format;
 
 /// Takes steps of a program on the machine and on L1, and prints the first difference.
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {

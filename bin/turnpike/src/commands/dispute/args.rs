@@ -2,10 +2,7 @@ use clap::{Args, Subcommand};
 use turnpike_game::inspect::{DisputeRecords, UnknownRecord};
 use turnpike_l1::{Challenge, Game};
 
-use crate::{
-    common::{ChainArgs, ExecutionArgs, Key},
-    vm::Format,
-};
+use crate::common::{ChainArgs, ExecutionArgs, Format, Key};
 
 #[derive(Debug, Args)]
 pub(crate) struct DisputeArgs {

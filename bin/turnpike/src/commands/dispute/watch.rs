@@ -6,7 +6,7 @@ use turnpike_game::inspect::{DisputeEvent, EventChanges, changes, events};
 use turnpike_l1::Severity;
 
 use super::{args::WatchArgs, session::Session};
-use crate::{common::stop_on_signal, vm::Format};
+use crate::common::{Format, stop_on_signal};
 
 /// An event that was printed and that L1 has dropped.
 #[derive(Debug, Serialize)]

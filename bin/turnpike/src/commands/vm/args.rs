@@ -1,7 +1,9 @@
 use std::{ops::Range, path::PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use turnpike_vm::STEPS_MAX;
+
+use crate::common::Format;
 
 #[derive(Debug, Args)]
 pub(crate) struct VmArgs {
@@ -84,14 +86,6 @@ pub(crate) struct CheckArgs {
     /// Check this build of the contract: a JSON artefact. The default is the one built in.
     #[arg(long, value_name = "FILE")]
     pub(crate) contract: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    Text,
-    /// For programs: a JSON object a line.
-    Json,
 }
 
 /// A number, hexadecimal with `0x`.

@@ -7,7 +7,7 @@ use turnpike_game::{Call, prove::grouped};
 use turnpike_l1::L1Client;
 use turnpike_tx_manager::{AccountClient, FeePolicy, OneShot, TxManagerConfig};
 
-use crate::{common::Key, vm::Format};
+use crate::common::{Format, Key};
 
 /// Sends calls, one after the other.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use turnpike_protocol::Preimages;
 use turnpike_vm::Machine;
 
-pub(crate) use self::args::{Format, VmArgs};
+pub(crate) use self::args::VmArgs;
 use self::args::{ProgramArgs, VmCommand};
 
 /// Exit code of a command that stopped before its program did, as `timeout` has it.

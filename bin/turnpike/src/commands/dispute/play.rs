@@ -7,7 +7,7 @@ use turnpike_game::{Call, Calls, NextMove, inspect::DisputeRecords, next_move};
 use turnpike_l1::{Bisection, Challenge, DisputedOutput};
 
 use super::{args::MoveArgs, hand::Hand, session::Session};
-use crate::{common::ether, vm::Format};
+use crate::common::{Format, ether};
 
 /// What is to be answered.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use super::{
     args::{ShowArgs, TargetArgs},
     session::Session,
 };
-use crate::vm::Format;
+use crate::common::Format;
 
 /// Prints a challenge or a game, round by round.
 pub(super) async fn show(args: &ShowArgs) -> anyhow::Result<ExitCode> {
