@@ -204,7 +204,7 @@ impl<S: StateView> Runner<S> {
         }
         let nonce = env.nonce;
         let call = tx.call().map(|(to, data)| Call { caller: sender, to, data });
-        let call = call.filter(|call| self.is_curious(*call));
+        let call = call.filter(|call| self.should_learn(*call));
         if call.is_some() {
             self.watch();
         }
@@ -224,11 +224,11 @@ impl<S: StateView> Runner<S> {
     }
 
     /// Whether profiles can learn from a call.
-    fn is_curious(&mut self, call: Call<'_>) -> bool {
+    fn should_learn(&mut self, call: Call<'_>) -> bool {
         let Self { evm, profiles: Some(profiles), .. } = self else { return false };
         let block_state = RefCell::new(&mut evm.ctx.journaled_state);
         !call.data.is_empty()
-            && profiles.is_curious(call, |address| block_state.borrow_mut().has_code(address))
+            && profiles.should_learn(call, |address| block_state.borrow_mut().has_code(address))
     }
 
     /// Observes the next transaction.

@@ -101,13 +101,13 @@ impl<S: StateView> BlockState<S> {
                 if !self.can_hold(beneficiary, tip) || !self.can_hold(beneficiary, tip + tx.value) {
                     return Ok(false);
                 }
-                self.give(beneficiary, tip);
+                self.add_balance(beneficiary, tip);
             }
         }
-        self.pay(from, costs.paid);
-        self.give(to, tx.value);
-        self.own(from);
-        self.own(to);
+        self.charge(from, costs.paid);
+        self.add_balance(to, tx.value);
+        self.mark_owned(from);
+        self.mark_owned(to);
         Ok(true)
     }
 }

@@ -83,7 +83,7 @@ fn input(chain: &Chain, transactions: Vec<SignedTx>) -> BlockInput {
 
 /// A chain with the contract, and a block that calls every precompile with valid and invalid
 /// inputs, runs out of gas once and delegates an account.
-fn scene() -> (Chain, BlockInput, Address) {
+fn precompile_block() -> (Chain, BlockInput, Address) {
     let mut chain = Chain::from_genesis(&Genesis::dev());
     let deployed = chain.execute(&input(&chain, vec![sign(call(0, TxKind::Create, CALLER))]));
     let contract = deployed.expect("full state").transactions[0].sender.create(0);
@@ -121,7 +121,7 @@ fn scene() -> (Chain, BlockInput, Address) {
 
 #[test]
 fn witness_answers_replace_precompile_computation() {
-    let (mut chain, block, contract) = scene();
+    let (mut chain, block, contract) = precompile_block();
     let mut source = Answers {
         witness: witness(&chain, &block, contract),
         answer: precompile_outcome,
@@ -146,7 +146,7 @@ fn witness_answers_replace_precompile_computation() {
 /// The answers are trusted: nothing is computed beside them.
 #[test]
 fn false_witness_answers_change_the_block() {
-    let (mut chain, block, contract) = scene();
+    let (mut chain, block, contract) = precompile_block();
     let answer = |address: &Address, input: &[u8]| match precompile_outcome(address, input)? {
         PrecompileOutcome::Output(_) if *address == Address::with_last_byte(1) => {
             Some(PrecompileOutcome::Output(ELSEWHERE.into_word().into()))

@@ -37,7 +37,7 @@ const AGAIN: &str = "DEBUG lanes conflict, executing them again";
 const MISMATCH: &str = "ERROR parallel outcome differs, keeping the reference outcome";
 
 /// Suppresses the messages of deliberate panics.
-fn hush() {
+fn suppress_deliberate_panics() {
     static HUSHED: Once = Once::new();
     HUSHED.call_once(|| {
         let tell = take_hook();
@@ -52,7 +52,7 @@ fn hush() {
 /// Executes random blocks of both families under a fault and compares them with the reference
 /// executor's. Returns counters and log lines per script.
 fn run_with(fault: Fault, mode: Mode) -> Vec<(EngineCounters, Vec<String>)> {
-    hush();
+    suppress_deliberate_panics();
     let run = |seed: u64| {
         let family = if seed.is_multiple_of(2) { Family::Ethereum } else { Family::Turnpike };
         let script = Script::random(&mut Rng::new(seed), family).in_mode(mode);
@@ -66,7 +66,7 @@ fn run_with(fault: Fault, mode: Mode) -> Vec<(EngineCounters, Vec<String>)> {
 }
 
 /// Asserts that something was counted, and logged as often.
-fn assert_told(
+fn assert_counted_and_logged(
     runs: &[(EngineCounters, Vec<String>)],
     counter: fn(&EngineCounters) -> u64,
     beginning: &str,
@@ -86,7 +86,7 @@ fn assert_no_lanes(runs: &[(EngineCounters, Vec<String>)]) {
 #[test]
 fn lane_that_panics_once_runs_sequentially() {
     let runs = run_with(Fault::LanePanicsOnce, Mode::Parallel);
-    assert_told(&runs, |counters| counters.panics, PANICKED);
+    assert_counted_and_logged(&runs, |counters| counters.panics, PANICKED);
     assert!(runs.iter().all(|(counters, _)| counters.panics <= 1));
     assert!(runs.iter().any(|(counters, _)| counters.panics == 1 && counters.in_lanes > 0));
 }
@@ -94,7 +94,7 @@ fn lane_that_panics_once_runs_sequentially() {
 #[test]
 fn lanes_that_always_panic_run_sequentially() {
     let runs = run_with(Fault::LanePanics, Mode::Parallel);
-    assert_told(&runs, |counters| counters.panics, PANICKED);
+    assert_counted_and_logged(&runs, |counters| counters.panics, PANICKED);
     assert!(runs.iter().any(|(counters, _)| counters.panics > 1));
     assert_no_lanes(&runs);
 }
@@ -103,13 +103,17 @@ fn lanes_that_always_panic_run_sequentially() {
 fn failing_lanes_run_sequentially() {
     let runs = run_with(Fault::LaneFails, Mode::Parallel);
     let in_order = |counters: &EngineCounters| counters.lane_errors;
-    assert_told(&runs, in_order, &format!("{IN_ORDER} reason=Error"));
+    assert_counted_and_logged(&runs, in_order, &format!("{IN_ORDER} reason=Error"));
     assert_no_lanes(&runs);
 }
 
 #[test]
 fn panicking_prediction_makes_blocks_run_sequentially() {
-    assert_told(&run_with(Fault::PredictPanics, Mode::Parallel), |c| c.panics, PANICKED);
+    assert_counted_and_logged(
+        &run_with(Fault::PredictPanics, Mode::Parallel),
+        |c| c.panics,
+        PANICKED,
+    );
 }
 
 /// Asserts that conflicts were counted and logged, and that nothing else was wrong.

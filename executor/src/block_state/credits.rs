@@ -97,11 +97,11 @@ impl<S: StateView> BlockState<S> {
             return self.note_order();
         }
         let amount = core::mem::take(&mut self.credits.amounts[recipient]);
-        self.give(at, amount);
+        self.add_balance(at, amount);
     }
 
     /// Adds to a balance outside of any transaction.
-    pub(crate) fn give(&mut self, at: usize, amount: U256) {
+    pub(crate) fn add_balance(&mut self, at: usize, amount: U256) {
         if amount.is_zero() {
             return;
         }
@@ -165,12 +165,12 @@ impl<S: StateView> BlockState<S> {
     }
 
     /// Marks an account of a plain transfer as owned by this lane: it was assigned beforehand.
-    pub(crate) fn own(&mut self, at: usize) {
-        self.tables.accounts[at].own = true;
+    pub(crate) fn mark_owned(&mut self, at: usize) {
+        self.tables.accounts[at].owned = true;
     }
 
     /// Subtracts from a sufficient balance and bumps the nonce.
-    pub(crate) fn pay(&mut self, at: usize, amount: U256) {
+    pub(crate) fn charge(&mut self, at: usize, amount: U256) {
         let entry = &mut self.tables.accounts[at];
         let info = &mut entry.account.info;
         let rest = info.balance.checked_sub(amount);

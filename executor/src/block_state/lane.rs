@@ -126,19 +126,19 @@ pub(crate) struct LaneState {
 impl<S: StateView> BlockState<S> {
     /// Marks an account as owned by this lane, if the lane accessed it.
     #[inline]
-    pub(crate) fn own_account(&mut self, address: &Address) {
+    pub(crate) fn mark_account_owned(&mut self, address: &Address) {
         if let Some(at) = self.tables.place(address) {
-            self.tables.accounts[at].own = true;
+            self.tables.accounts[at].owned = true;
         }
     }
 
     /// Marks a slot as owned by this lane, if the lane accessed it.
     #[inline]
-    pub(crate) fn own_slot(&mut self, address: &Address, slot: U256) {
+    pub(crate) fn mark_slot_owned(&mut self, address: &Address, slot: U256) {
         if let Some(at) = self.tables.place(address)
             && let Some(at) = self.tables.slot(self.tables.accounts[at].space, slot)
         {
-            self.tables.slots[at].own = true;
+            self.tables.slots[at].owned = true;
         }
     }
 
@@ -272,7 +272,7 @@ impl<S: StateView> BlockState<S> {
             None => self.credit_all(amounts),
             Some(address) => {
                 let at = self.place(address)?;
-                self.give(at, amounts[0]);
+                self.add_balance(at, amounts[0]);
             }
         }
         Ok(())
@@ -326,13 +326,13 @@ impl LaneState {
     /// Accounts that the lane accessed and does not own, each with whether it changed.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Address, bool)> {
         let entries = self.tables.accounts.as_slice().iter();
-        entries.filter(|entry| !entry.own).map(|entry| (&entry.address, entry.changed))
+        entries.filter(|entry| !entry.owned).map(|entry| (&entry.address, entry.changed))
     }
 
     /// Slots that the lane accessed and does not own, each with whether it changed.
     pub(crate) fn slots(&self) -> impl Iterator<Item = (&Address, U256, bool)> {
         let Tables { accounts, slots, .. } = &self.tables;
-        let slots = slots.as_slice().iter().filter(|slot| !slot.own);
+        let slots = slots.as_slice().iter().filter(|slot| !slot.owned);
         slots.map(|slot| (&accounts[slot.owner].address, slot.key, slot.changed))
     }
 

@@ -171,7 +171,7 @@ struct AccountEntry {
     /// Its position among the fee recipients, if it is one.
     credit: Option<usize>,
     /// Whether this lane owns it: no other lane was expected to change it.
-    own: bool,
+    owned: bool,
 }
 
 /// An address that is hashed word by word, which is faster than byte by byte.
@@ -211,7 +211,7 @@ struct SlotEntry {
     value: EvmStorageSlot,
     changed: bool,
     /// Whether this lane owns it.
-    own: bool,
+    owned: bool,
 }
 
 impl<S: StateView> BlockState<S> {
@@ -311,7 +311,7 @@ impl<S: StateView> BlockState<S> {
             changed,
             slots_changed,
             credit,
-            own,
+            owned,
         } = entry;
         info.nonce = account.nonce;
         info.balance = account.balance;
@@ -321,7 +321,7 @@ impl<S: StateView> BlockState<S> {
         *transaction_id = TransactionId::ZERO;
         *entry_address = address;
         (*entry_in_base, *exists, *base_storage) = (in_base, in_base, in_base);
-        (*cleared, *changed, *slots_changed, *own) = (false, false, false, false);
+        (*cleared, *changed, *slots_changed, *owned) = (false, false, false, false);
         *space = self.spaces;
         *credit = self.credits.position(&address);
         self.spaces += 1;
@@ -442,7 +442,7 @@ impl<S: StateView> BlockState<S> {
             key,
             value: EvmStorageSlot::new(value, TransactionId::ZERO),
             changed: false,
-            own: false,
+            owned: false,
         };
         self.tables.slot_places.insert(SlotKey { space, key }, at);
         at

@@ -49,11 +49,11 @@ impl LaneBackoff {
         completed
     }
 
-    pub(super) fn was_worth_it(&mut self) {
+    pub(super) fn lanes_paid(&mut self) {
         *self = Self::new(self.first_stride);
     }
 
-    pub(super) fn was_not_worth_it(&mut self) {
+    pub(super) fn lanes_did_not_pay(&mut self) {
         self.rest = self.stride;
         self.stride = (2 * self.stride).min(STRIDE_MAX);
     }

@@ -173,21 +173,21 @@ impl Chunk {
 
     /// Fills in the accesses of unknown transactions. A speculative run tells them. Without one,
     /// the transaction is expected to change the keys of its `guard`, or, if that is empty, the
-    /// keys that it `said`.
+    /// keys that it `declared_keys`.
     pub(crate) fn complete<'s>(
         &mut self,
         speculation: impl Fn(u32) -> Option<&'s Speculation>,
         guard: impl Fn(u32) -> &'s [StateKey],
-        said: impl Fn(u32) -> Vec<StateKey>,
+        declared_keys: impl Fn(u32) -> Vec<StateKey>,
         recipients: &[Address],
     ) {
         for tx in std::mem::take(&mut self.unknown) {
             let Some(Speculation { gas_used, state, .. }) = speculation(tx) else {
-                let (guard, said) = match guard(tx) {
-                    [] => (&[][..], said(tx)),
+                let (guard, declared_keys) = match guard(tx) {
+                    [] => (&[][..], declared_keys(tx)),
                     guard => (guard, Vec::new()),
                 };
-                for key in guard.iter().chain(&said) {
+                for key in guard.iter().chain(&declared_keys) {
                     self.expect(tx, *key, Access::Write, recipients);
                 }
                 continue;

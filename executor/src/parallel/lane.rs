@@ -103,7 +103,7 @@ impl<T: BlockTransaction> Lane<T> {
         let mut until_look = 0;
         for place in 0..self.numbers.len() {
             if until_look == 0 {
-                self.own(wave, place.saturating_sub(LOOK_AHEAD)..place, runner);
+                self.mark_owned(wave, place.saturating_sub(LOOK_AHEAD)..place, runner);
                 let len = self.rest.as_slice().len().min(LOOK_AHEAD);
                 until_look = LOOK_AHEAD;
                 runner.fetch_accounts(&self.rest.as_slice()[..len]);
@@ -150,7 +150,7 @@ impl<T: BlockTransaction> Lane<T> {
             }
         }
         let done = self.numbers.len();
-        self.own(wave, done - done.min(LOOK_AHEAD)..done, runner);
+        self.mark_owned(wave, done - done.min(LOOK_AHEAD)..done, runner);
         self.time = start.elapsed() + saved;
         Ok(())
     }
@@ -178,7 +178,7 @@ impl<T: BlockTransaction> Lane<T> {
     }
 
     /// Marks the keys that the wave assigned to this lane, among those that transactions accessed.
-    fn own<S: StateView + Copy>(
+    fn mark_owned<S: StateView + Copy>(
         &self,
         wave: &WavePlan,
         places: Range<usize>,
@@ -193,10 +193,10 @@ impl<T: BlockTransaction> Lane<T> {
                 continue;
             }
             for account in chunk.accounts_of(*number).iter().filter(|key| key.is_written()) {
-                block_state.own_account(&account.key);
+                block_state.mark_account_owned(&account.key);
             }
             for slot in slots.iter().filter(|key| key.is_written()) {
-                block_state.own_slot(&slot.key.0, slot.key.1);
+                block_state.mark_slot_owned(&slot.key.0, slot.key.1);
             }
         }
     }
@@ -208,7 +208,7 @@ impl<T: BlockTransaction> Lane<T> {
 }
 
 /// All transactions of several lanes, in the order of the slice, with their positions.
-pub(crate) fn take_apart<T>(lanes: impl IntoIterator<Item = Lane<T>>) -> Vec<(u32, T)> {
+pub(crate) fn into_slice_order<T>(lanes: impl IntoIterator<Item = Lane<T>>) -> Vec<(u32, T)> {
     let mut all: Vec<(u32, T)> = lanes.into_iter().flat_map(Lane::into_transactions).collect();
     all.sort_unstable_by_key(|(number, _)| *number);
     all

@@ -45,15 +45,15 @@ const SPECULATED_GAS_MIN: u64 = 16_000_000;
 
 /// How the next transactions of a slice run.
 pub(super) enum SlicePlan {
-    InLanes(WavePlan),
+    Lanes(WavePlan),
     /// Sequentially.
-    InOrder {
+    Sequential {
         /// Number of transactions.
         len: usize,
         /// Speculative runs of some of them.
         speculations: Vec<Speculation>,
         /// Whether planning lanes was wasted.
-        was_futile: bool,
+        planning_was_wasted: bool,
     },
 }
 
@@ -142,7 +142,7 @@ where
             if partition.time(workers.count()) <= time_max {
                 let speculations = std::mem::take(&mut self.speculations);
                 let planned_in = begin.elapsed();
-                return Ok(SlicePlan::InLanes(WavePlan {
+                return Ok(SlicePlan::Lanes(WavePlan {
                     chunks,
                     partition,
                     speculations,
@@ -169,9 +169,9 @@ where
         Some(self.in_order(if are_few { first + 1 } else { probe_len }, true))
     }
 
-    fn in_order(&mut self, len: usize, was_futile: bool) -> SlicePlan {
+    fn in_order(&mut self, len: usize, planning_was_wasted: bool) -> SlicePlan {
         let speculations = std::mem::take(&mut self.speculations);
-        SlicePlan::InOrder { len, speculations, was_futile }
+        SlicePlan::Sequential { len, speculations, planning_was_wasted }
     }
 
     /// Predicts the accesses of the first `len` transactions, in chunks of `chunk_len`.
@@ -187,7 +187,7 @@ where
         let parts: Vec<(u32, &[T])> = (0_u32..).step_by(chunk_len).zip(parts).collect();
         let mut chunks = self.predict_parts(workers, &parts)?;
         if chunks.iter().any(|chunk| !chunk.unknown.is_empty()) {
-            self.look_into(workers, &parts, &mut chunks)?;
+            self.explore_unknown(workers, &parts, &mut chunks)?;
         }
         self.report.predicted += chunks.iter().map(|chunk| chunk.known).sum::<usize>();
         self.report.times.predict += start.elapsed();
@@ -212,7 +212,7 @@ where
     }
 
     /// Learns about unknown transactions by running some speculatively.
-    fn look_into(
+    fn explore_unknown(
         &mut self,
         workers: &Workers,
         parts: &[(u32, &[T])],
@@ -237,8 +237,8 @@ where
         self.speculate(unguarded)?;
         for chunk in chunks {
             let speculation = |tx| find_speculation(&self.speculations, tx);
-            let said = |tx: u32| said(&self.rest[tx as usize]);
-            chunk.complete(speculation, |tx| kinds.guard(tx), said, &self.recipients);
+            let declared_keys = |tx: u32| declared_keys(&self.rest[tx as usize]);
+            chunk.complete(speculation, |tx| kinds.guard(tx), declared_keys, &self.recipients);
         }
         Ok(())
     }
@@ -281,7 +281,7 @@ where
 
 /// What a transaction declares: the slots of its access list, which it is expected to change, or
 /// without any, the account that it calls.
-fn said<T: BlockTransaction>(tx: &T) -> Vec<StateKey> {
+fn declared_keys<T: BlockTransaction>(tx: &T) -> Vec<StateKey> {
     let list = tx.access_list().map_or(&[][..], |list| &list.0);
     let slots = list.iter().flat_map(|AccessListItem { address, storage_keys }| {
         storage_keys.iter().map(|slot| StateKey { address: *address, slot: Some((*slot).into()) })

@@ -11,7 +11,7 @@ use turnpike_state::StateView;
 use super::{
     conflicts::{Conflict, find_conflicts},
     counters::Fallback,
-    lane::{Lane, take_apart},
+    lane::{Lane, into_slice_order},
     lane_worker::WaveStart,
     lock::lock,
     report::SliceReport,
@@ -111,7 +111,7 @@ fn join<T>(
             continue;
         }
         let transactions =
-            take_apart(members.iter().map(|lane| std::mem::take(&mut *lanes[*lane])));
+            into_slice_order(members.iter().map(|lane| std::mem::take(&mut *lanes[*lane])));
         #[cfg(feature = "faults")]
         let transactions: Vec<_> = match faults::is(Fault::JoinBackwards) {
             true => transactions.into_iter().rev().collect(),

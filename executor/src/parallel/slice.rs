@@ -6,7 +6,7 @@ use turnpike_state::StateView;
 
 use super::{
     block::EngineBlock,
-    lane::{Lane, take_apart},
+    lane::{Lane, into_slice_order},
     lane_worker::WaveStart,
     lock::lock,
     partition::Partition,
@@ -53,14 +53,14 @@ where
         let mut rest = transactions.into_iter();
         while !rest.as_slice().is_empty() {
             match self.next(rest.as_slice(), report)? {
-                SlicePlan::InOrder { len, speculations, was_futile } => {
-                    if was_futile {
-                        lock(&self.engine.backoff).was_not_worth_it();
+                SlicePlan::Sequential { len, speculations, planning_was_wasted } => {
+                    if planning_was_wasted {
+                        lock(&self.engine.backoff).lanes_did_not_pay();
                     }
                     self.run_in_order(rest.by_ref().take(len), &speculations, report)?;
                     self.keep(speculations, len);
                 }
-                SlicePlan::InLanes(wave) => {
+                SlicePlan::Lanes(wave) => {
                     let before = report.times.in_lanes();
                     let start = Instant::now();
                     let lanes = distribute(&wave.partition, rest.by_ref().take(wave.len()));
@@ -69,12 +69,12 @@ where
                     let spent = wave.planned_in + (report.times.in_lanes() - before);
                     let mut backoff = lock(&self.engine.backoff);
                     match &ran {
-                        WaveOutcome::Done(in_order) if *in_order >= spent => backoff.was_worth_it(),
-                        _ => backoff.was_not_worth_it(),
+                        WaveOutcome::Done(in_order) if *in_order >= spent => backoff.lanes_paid(),
+                        _ => backoff.lanes_did_not_pay(),
                     }
                     drop(backoff);
                     if let WaveOutcome::Failed(lanes) = ran {
-                        let transactions = take_apart(lanes).into_iter().map(|(_, tx)| tx);
+                        let transactions = into_slice_order(lanes).into_iter().map(|(_, tx)| tx);
                         self.run_in_order(transactions, &[], report)?;
                     }
                     let len = wave.len();
@@ -132,8 +132,11 @@ where
         report: &mut SliceReport,
     ) -> Result<SlicePlan, ExecutionError<S::Error>> {
         let kept = std::mem::take(&mut self.speculations);
-        let in_order =
-            |len, speculations| SlicePlan::InOrder { len, speculations, was_futile: false };
+        let in_order = |len, speculations| SlicePlan::Sequential {
+            len,
+            speculations,
+            planning_was_wasted: false,
+        };
         let transactions_from = self.engine.config.grain.transactions_from;
         if !self.in_lanes || rest.len() < transactions_from || !self.fees_commute()? {
             return Ok(in_order(rest.len(), kept));

@@ -65,7 +65,7 @@ impl Speculation {
         has_code: impl Fn(&Address) -> bool,
     ) {
         let Some(ran) = self.ran.as_ref().filter(|ran| ran.is_success) else { return };
-        if !profiles.is_curious(call, &has_code) {
+        if !profiles.should_learn(call, &has_code) {
             return;
         }
         let touches: Vec<Touch> = self.state.touches().collect();

@@ -42,9 +42,9 @@ impl Workers {
         let results: Vec<OnceLock<R>> = (0..parts).map(|_| OnceLock::new()).collect();
         let queue = WorkQueue::new(parts);
         let worker = || {
-            let mut own = None;
+            let mut state = None;
             while let Some(part) = queue.take() {
-                let result = work(own.get_or_insert_with(&make), part);
+                let result = work(state.get_or_insert_with(&make), part);
                 assert!(results[part].set(result).is_ok(), "invariant: a part is taken once");
             }
         };

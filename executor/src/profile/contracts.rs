@@ -68,8 +68,8 @@ impl FromIterator<NamedContract> for Contracts {
 impl Contracts {
     /// The contracts at the given words.
     pub(super) fn at(words: Words, call: &Call<'_>, has_code: impl Fn(&Address) -> bool) -> Self {
-        let looked_at = call.words().map(|(at, _)| at).filter(|at| words.contains(*at));
-        let addresses = looked_at.filter_map(|at| Some((at, call.contract_like(at)?)));
+        let examined = call.words().map(|(at, _)| at).filter(|at| words.contains(*at));
+        let addresses = examined.filter_map(|at| Some((at, call.contract_like(at)?)));
         addresses.filter(|(_, address)| has_code(address)).collect()
     }
 

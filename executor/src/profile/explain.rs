@@ -31,7 +31,7 @@ pub(super) struct Explanation {
     pub(super) rule: AccessRule,
     /// Whether it is evidence. The caller's account is accessed in every run, so calldata that
     /// names it proves nothing.
-    pub(super) is_telling: bool,
+    pub(super) is_evidence: bool,
 }
 
 /// Explanations of each key that a call accessed. `None` if there are too many keys. The `fixed`
@@ -54,11 +54,11 @@ pub(super) fn explain(
     let explainer = Explainer { call, fixed, hashes: hashes(observed) };
     let mut explanations = Vec::new();
     for (index, touch) in (0..).zip(&touches) {
-        let is_telling = touch.key.slot.is_some() || touch.key.address != call.caller;
+        let is_evidence = touch.key.slot.is_some() || touch.key.address != call.caller;
         let access = if touch.written { Access::Write } else { Access::Read };
         explanations.extend(explainer.places(touch).into_iter().map(|place| {
             let rule = AccessRule { place, access };
-            Explanation { touch: index, rule, is_telling }
+            Explanation { touch: index, rule, is_evidence }
         }));
     }
     Some(explanations)

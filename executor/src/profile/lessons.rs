@@ -35,7 +35,7 @@ pub(super) struct Lessons {
 #[derive(Debug)]
 struct Candidate {
     rule: AccessRule,
-    is_telling: bool,
+    is_evidence: bool,
     /// The access of each run that it explains.
     explains: [Option<u8>; LEARNING_RUNS],
 }
@@ -45,7 +45,7 @@ struct Candidate {
 pub(super) struct TooManyAccesses;
 
 impl Lessons {
-    pub(super) const fn are_over(&self) -> bool {
+    pub(super) const fn are_complete(&self) -> bool {
         self.runs >= LEARNING_RUNS
     }
 
@@ -56,13 +56,13 @@ impl Lessons {
         fixed: Words,
         observed: &ObservedRun<'_>,
     ) -> Result<(), TooManyAccesses> {
-        if self.are_over() {
+        if self.are_complete() {
             return Ok(());
         }
         let run = self.runs;
         self.runs += 1;
         self.gas_used = self.gas_used.saturating_add(observed.gas_used);
-        for Explanation { touch, rule, is_telling } in
+        for Explanation { touch, rule, is_evidence } in
             explain(call, fixed, observed).ok_or(TooManyAccesses)?
         {
             let known = self.candidates.iter().position(|known| known.rule.place == rule.place);
@@ -72,11 +72,11 @@ impl Lessons {
                     return Err(TooManyAccesses);
                 }
                 let explains = [None; LEARNING_RUNS];
-                self.candidates.push(Candidate { rule: rule.clone(), is_telling, explains });
+                self.candidates.push(Candidate { rule: rule.clone(), is_evidence, explains });
             }
             let candidate = &mut self.candidates[at];
             candidate.explains[run] = Some(touch);
-            candidate.is_telling |= is_telling;
+            candidate.is_evidence |= is_evidence;
             candidate.rule.access = candidate.rule.access.max(rule.access);
         }
         Ok(())
@@ -103,7 +103,7 @@ impl Lessons {
                 kept.rule.place.constant().is_some_and(|guard| guard.address == key.address)
             })
         };
-        let is_foreseen = |candidate: &Candidate| {
+        let is_predicted = |candidate: &Candidate| {
             (0..self.runs).all(|run| {
                 let touch = candidate.explains[run];
                 touch.is_none() || kept.iter().any(|kept| kept.explains[run] == touch)
@@ -112,7 +112,7 @@ impl Lessons {
         // Every access has a constant candidate, so checking constants is enough.
         let mut written = self.candidates.iter().filter(|of| of.rule.access == Access::Write);
         written.all(|candidate| match candidate.rule.place.constant() {
-            Some(key) => is_foreseen(candidate) || guards(&key),
+            Some(key) => is_predicted(candidate) || guards(&key),
             None => true,
         })
     }
@@ -123,7 +123,7 @@ impl Lessons {
         let mut kept: Vec<_> = holding
             .iter()
             .enumerate()
-            .filter(|(_, one)| !self.is_needless(one, &holding))
+            .filter(|(_, one)| !self.is_superseded(one, &holding))
             .map(|(at, one)| (at, *one))
             .collect();
         kept.sort_by_key(|(_, one)| one.rule.access != Access::Write);
@@ -136,7 +136,7 @@ impl Lessons {
     /// if it holds in more runs: one run is enough to tell a word that mostly equals the caller
     /// from the caller. Then it is better if it depends more on the call, because the same accounts
     /// may take part in all runs, in any role.
-    fn is_needless(&self, candidate: &Candidate, holding: &[&Candidate]) -> bool {
+    fn is_superseded(&self, candidate: &Candidate, holding: &[&Candidate]) -> bool {
         (0..self.runs).all(|run| {
             let touch = candidate.explains[run];
             let mut others = holding.iter().filter(|other| other.explains[run] == touch);
@@ -146,7 +146,7 @@ impl Lessons {
 
     fn holds(&self, candidate: &Candidate) -> bool {
         let exceptions = self.runs / RUNS_PER_EXCEPTION;
-        candidate.is_telling && candidate.sightings() >= SIGHTINGS_MIN.max(self.runs - exceptions)
+        candidate.is_evidence && candidate.sightings() >= SIGHTINGS_MIN.max(self.runs - exceptions)
     }
 }
 

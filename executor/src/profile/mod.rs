@@ -112,27 +112,27 @@ pub(crate) struct ProfileCounters {
 
 impl Profiles {
     /// Whether to learn from this call's run.
-    pub(crate) fn is_curious(&self, call: Call<'_>, has_code: impl Fn(&Address) -> bool) -> bool {
-        self.is_new(call, has_code) && self.has_time()
+    pub(crate) fn should_learn(&self, call: Call<'_>, has_code: impl Fn(&Address) -> bool) -> bool {
+        self.is_new(call, has_code) && self.may_learn_now()
     }
 
     /// Whether too little is known of a call.
     fn is_new(&self, call: Call<'_>, has_code: impl Fn(&Address) -> bool) -> bool {
         LEARNING_RUNS > 0
             && match self.functions.get(&call.function()) {
-                Some(variants) => variants.is_curious(&call, has_code),
+                Some(variants) => variants.should_learn(&call, has_code),
                 None => has_code(&call.to),
             }
     }
 
     /// Whether learning is worthwhile now. When all variants are taken, a new one is soon evicted
     /// again, so only some calls are learned from.
-    fn has_time(&self) -> bool {
+    fn may_learn_now(&self) -> bool {
         let is_full = self.ring.len() >= FUNCTIONS_MAX;
         !is_full || self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(LEARNED_PART)
     }
 
-    /// Learns from a run for which [`Self::is_curious`] returned true.
+    /// Learns from a run for which [`Self::should_learn`] returned true.
     pub(crate) fn learn(
         &mut self,
         call: Call<'_>,

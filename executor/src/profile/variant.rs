@@ -15,7 +15,7 @@ use super::{
 const MISSES_MAX: u32 = 3;
 /// Number of calls after which earlier misses are forgiven, and after which an unpredictable
 /// variant is learned again.
-pub(super) const PATIENCE_CALLS: u32 = 1_024;
+pub(super) const FORGIVE_AFTER_CALLS: u32 = 1_024;
 
 /// What is known of a function's runs with the same contracts in the calldata.
 #[derive(Debug, Default)]
@@ -44,11 +44,11 @@ impl Default for VariantState {
 
 impl Variant {
     /// Whether to learn from its next run.
-    pub(super) fn is_curious(&self) -> bool {
+    pub(super) fn should_learn(&self) -> bool {
         match self.standing {
             VariantState::Learning(..) => true,
             VariantState::Settled(_) => false,
-            VariantState::Unpredictable => self.calls.load(Relaxed) >= PATIENCE_CALLS,
+            VariantState::Unpredictable => self.calls.load(Relaxed) >= FORGIVE_AFTER_CALLS,
         }
     }
 
@@ -75,7 +75,7 @@ impl Variant {
 
     /// Learns from a run, if there is something to learn.
     pub(super) fn learn(&mut self, call: &Call<'_>, fixed: Words, observed: &ObservedRun<'_>) {
-        if !self.is_curious() {
+        if !self.should_learn() {
             return;
         }
         let mut lessons = match core::mem::take(&mut self.standing) {
@@ -87,7 +87,7 @@ impl Variant {
         };
         self.standing = match lessons.note(call, fixed, observed) {
             Err(TooManyAccesses) => self.give_up(),
-            Ok(()) if !lessons.are_over() => {
+            Ok(()) if !lessons.are_complete() => {
                 let forecast = lessons.forecast();
                 VariantState::Learning(lessons, forecast)
             }
@@ -103,7 +103,7 @@ impl Variant {
         if matches!(&self.standing, VariantState::Learning(_, None) | VariantState::Unpredictable) {
             return;
         }
-        if *self.calls.get_mut() >= PATIENCE_CALLS {
+        if *self.calls.get_mut() >= FORGIVE_AFTER_CALLS {
             self.misses = 0;
         }
         self.misses += 1;

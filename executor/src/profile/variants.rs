@@ -14,7 +14,7 @@ use super::{
 
 /// Number of consecutive runs without effect after which the contracts in some words count as
 /// irrelevant.
-const IDLE_RUNS: u32 = 4;
+const IRRELEVANT_RUNS: u32 = 4;
 
 /// The variants of a function: one per set of contracts in relevant words of the calldata. A token
 /// does the same whether the recipient has code or not. A router does not.
@@ -24,22 +24,26 @@ pub(super) struct Variants {
     plain: Option<Variant>,
     others: HashMap<Box<[NamedContract]>, Variant>,
     /// Words that have named contracts. Only these are examined.
-    looked_at: Words,
+    examined: Words,
     /// Words that name contracts without effect, as far as is known.
-    idle: Words,
+    irrelevant: Words,
     /// Words that name contracts which have had an effect.
-    telling: Words,
-    idle_runs: u32,
+    relevant: Words,
+    irrelevant_runs: u32,
 }
 
 impl Variants {
-    pub(super) fn is_curious(&self, call: &Call<'_>, has_code: impl Fn(&Address) -> bool) -> bool {
-        let variant = if self.looked_at.is_empty() {
+    pub(super) fn should_learn(
+        &self,
+        call: &Call<'_>,
+        has_code: impl Fn(&Address) -> bool,
+    ) -> bool {
+        let variant = if self.examined.is_empty() {
             self.plain.as_ref()
         } else {
             self.get(&self.contracts(call, has_code))
         };
-        variant.is_none_or(Variant::is_curious)
+        variant.is_none_or(Variant::should_learn)
     }
 
     /// The forecast of a call.
@@ -49,14 +53,14 @@ impl Variants {
         call: &Call<'_>,
         has_code: impl Fn(&Address) -> bool,
     ) -> Option<&Forecast> {
-        if self.looked_at.is_empty() {
+        if self.examined.is_empty() {
             return self.plain.as_ref()?.ask();
         }
         let contracts = self.contracts(call, has_code);
         match self.get(&contracts) {
             Some(variant) => variant.ask(),
             // Unless there is evidence to the contrary, contracts have no effect.
-            None if contracts.only(self.telling).is_empty() => {
+            None if contracts.only(self.relevant).is_empty() => {
                 self.plain.as_ref().filter(|plain| plain.settled().is_some())?.ask()
             }
             None => None,
@@ -71,10 +75,10 @@ impl Variants {
         contracts: &Contracts,
         observed: &ObservedRun<'_>,
     ) -> Option<Contracts> {
-        self.looked_at = self.looked_at.with(contracts.words().without(self.idle));
-        let contracts = contracts.only(self.looked_at);
+        self.examined = self.examined.with(contracts.words().without(self.irrelevant));
+        let contracts = contracts.only(self.examined);
         let is_new = self.get(&contracts).is_none();
-        if is_new && self.are_idle(call, &contracts, observed) {
+        if is_new && self.are_irrelevant(call, &contracts, observed) {
             return None;
         }
         let variant = if contracts.is_empty() {
@@ -88,28 +92,28 @@ impl Variants {
 
     /// Whether a run was as if the call named no contracts. After enough such runs the words that
     /// name them are not examined any more.
-    fn are_idle(
+    fn are_irrelevant(
         &mut self,
         call: &Call<'_>,
         contracts: &Contracts,
         observed: &ObservedRun<'_>,
     ) -> bool {
         let plain = self.plain.as_ref().and_then(Variant::settled);
-        let Some(plain) = plain.filter(|_| contracts.only(self.telling).is_empty()) else {
+        let Some(plain) = plain.filter(|_| contracts.only(self.relevant).is_empty()) else {
             return false;
         };
         let mut predictions = Predictions::default();
         predictions.add(0, call, plain);
         predictions.hash();
         if !predictions.cover(call.caller, observed) {
-            self.idle_runs = 0;
+            self.irrelevant_runs = 0;
             return false;
         }
-        self.idle_runs += 1;
-        if self.idle_runs >= IDLE_RUNS {
-            self.idle_runs = 0;
-            self.idle = self.idle.with(contracts.words());
-            self.looked_at = self.looked_at.without(contracts.words());
+        self.irrelevant_runs += 1;
+        if self.irrelevant_runs >= IRRELEVANT_RUNS {
+            self.irrelevant_runs = 0;
+            self.irrelevant = self.irrelevant.with(contracts.words());
+            self.examined = self.examined.without(contracts.words());
         }
         true
     }
@@ -117,15 +121,15 @@ impl Variants {
     /// Notes that the prediction of a call that names these contracts was wrong.
     pub(super) fn miss(&mut self, contracts: &Contracts) {
         let words = contracts.words();
-        let asked = contracts.only(self.looked_at);
+        let asked = contracts.only(self.examined);
         let was_exact = asked.words() == words;
         let variant = self.get_mut(asked.as_slice()).filter(|_| was_exact);
         if let Some(variant) = variant {
             variant.miss();
-        } else if !words.without(self.telling).is_empty() {
+        } else if !words.without(self.relevant).is_empty() {
             // Contracts in unexamined words may be the cause.
-            self.telling = self.telling.with(words);
-            self.looked_at = self.looked_at.with(words);
+            self.relevant = self.relevant.with(words);
+            self.examined = self.examined.with(words);
         }
     }
 
@@ -143,7 +147,7 @@ impl Variants {
 
     /// The contracts that a call names in examined words.
     fn contracts(&self, call: &Call<'_>, has_code: impl Fn(&Address) -> bool) -> Contracts {
-        Contracts::at(self.looked_at, call, has_code)
+        Contracts::at(self.examined, call, has_code)
     }
 
     fn get(&self, contracts: &Contracts) -> Option<&Variant> {

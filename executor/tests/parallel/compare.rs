@@ -27,7 +27,7 @@ pub(crate) fn engine(workers: usize, grain: Grain) -> Engine {
 }
 
 /// An address without an account.
-const NOBODY: Address = Address::repeat_byte(0xe7);
+const MISSING_ACCOUNT: Address = Address::repeat_byte(0xe7);
 
 /// What the scripts covered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,15 +51,18 @@ impl fmt::Display for Totals {
 }
 
 /// From this many blocks on, some must have run in lanes.
-const BLOCKS_THAT_TELL: usize = 100;
+const BLOCKS_WITH_LANES_MIN: usize = 100;
 
 impl Totals {
     /// Prints the totals and asserts that lanes and conflicts occurred.
-    pub(crate) fn conclude(&self) {
+    pub(crate) fn assert_coverage(&self) {
         eprintln!("{self}");
         let Self { blocks, included, in_lanes, conflicts, .. } = *self;
         let has_lanes = in_lanes > included / 10 && conflicts > 0;
-        assert!(blocks < BLOCKS_THAT_TELL || has_lanes, "hardly anything ran in lanes: {self}");
+        assert!(
+            blocks < BLOCKS_WITH_LANES_MIN || has_lanes,
+            "hardly anything ran in lanes: {self}"
+        );
     }
 
     fn add(&mut self, reports: &[SliceReport]) {
@@ -104,7 +107,7 @@ fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
 fn run(script: &Script, engine: &Engine, totals: &mut Totals) -> Result<(), String> {
     run_blocks(script, engine, totals)?;
     let in_shadow = script.blocks.iter().filter(|block| block.mode == Mode::Shadow).count();
-    judge(&engine.counters(), in_shadow)
+    assert_nothing_recovered(&engine.counters(), in_shadow)
 }
 
 /// Executes a script on an engine and compares it with the reference executor.
@@ -125,7 +128,7 @@ pub(crate) fn run_blocks(
 }
 
 /// Faults that the engine recovered from: a panic, a failed lane, a mismatch in shadow mode.
-fn judge(counters: &EngineCounters, in_shadow: usize) -> Result<(), String> {
+fn assert_nothing_recovered(counters: &EngineCounters, in_shadow: usize) -> Result<(), String> {
     let EngineCounters { panics, lane_errors, shadowed, mismatches, .. } = *counters;
     let is_clean = panics == 0 && lane_errors == 0 && mismatches == 0;
     if is_clean && usize::try_from(shadowed) == Ok(in_shadow) {
@@ -206,7 +209,7 @@ fn compare_accounts(
     let mut changed = MergedDiff::default();
     changed.push(executed.diff());
     let named = executed.diff().accounts.iter().map(|change| change.address);
-    let named: Vec<Address> = named.chain([NOBODY]).collect();
+    let named: Vec<Address> = named.chain([MISSING_ACCOUNT]).collect();
     for address in named.iter().copied().chain(state.flat().iter_accounts().map(|(at, _)| at)) {
         let expected = match changed.account(&address) {
             Some(change) => change.account,

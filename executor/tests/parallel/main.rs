@@ -42,7 +42,7 @@ fn check_any_workers(test: &str, family: Family) {
         let workers = rng.pick(&DRAWN_WORKERS);
         check(&Script::random(&mut rng, family), workers, &mut totals)
     });
-    totals.conclude();
+    totals.assert_coverage();
 }
 
 fn check_all_workers(test: &str, family: Family) {
@@ -51,7 +51,7 @@ fn check_all_workers(test: &str, family: Family) {
         let script = Script::random(&mut Rng::new(seed.rotate_left(ALL_WORKERS_TURN)), family);
         WORKERS.into_iter().try_for_each(|workers| check(&script, workers, &mut totals))
     });
-    totals.conclude();
+    totals.assert_coverage();
 }
 
 fn check_shadow(test: &str, family: Family) {
@@ -61,7 +61,7 @@ fn check_shadow(test: &str, family: Family) {
         let workers = rng.pick(&DRAWN_WORKERS);
         check(&Script::random(&mut rng, family).in_mode(Mode::Shadow), workers, &mut totals)
     });
-    totals.conclude();
+    totals.assert_coverage();
 }
 
 #[test]

@@ -27,7 +27,7 @@ const COARSER: Grain = Grain { lane_from: 200_000, chunk_transactions: 8, ..Grai
 pub(crate) const MODES: [Mode; 3] = [Mode::Sequential, Mode::Shadow, Mode::Parallel];
 
 /// More gas than any block here uses.
-const ROOMY: u64 = 10_000_000_000;
+const LARGE_GAS_LIMIT: u64 = 10_000_000_000;
 
 /// A chain's rules and genesis.
 #[derive(Clone, Debug)]
@@ -190,7 +190,7 @@ fn context(rng: &mut Rng, world: &World, number: u64) -> BlockContext {
         beneficiary,
         number,
         timestamp: 1_000 + number,
-        gas_limit: ROOMY,
+        gas_limit: LARGE_GAS_LIMIT,
         base_fee_per_gas: Some(BASE_FEE),
         excess_blob_gas: Some(0),
         ..Header::default()
@@ -245,7 +245,7 @@ fn fill(
         }
         transactions.push(tx);
     }
-    let used = ROOMY - block.gas_remaining();
+    let used = LARGE_GAS_LIMIT - block.gas_remaining();
     if rng.percent(35) {
         context.header.gas_limit = used * rng.between(30, 300) / 100 + rng.between(0, 400_000);
     }

@@ -20,7 +20,7 @@ use super::{
 
 const VAULTS: [Address; 3] = [BASE_FEE_VAULT, SEQUENCER_FEE_VAULT, L1_FEE_VAULT];
 const EMPTIES: u8 = 3;
-const NOBODY: Address = Address::repeat_byte(0xee);
+const MISSING_ACCOUNT: Address = Address::repeat_byte(0xee);
 
 /// Balance of rich accounts, in wei.
 pub(crate) const FUNDS: u64 = 1_000_000_000_000;
@@ -152,7 +152,7 @@ impl World {
             1 => self.person(rng),
             2 => child(self.among(rng, self.contracts), rng.below(CHILDREN.len())),
             3 => precompile(rng),
-            4 => NOBODY,
+            4 => MISSING_ACCOUNT,
             5 => empty(rng.byte(EMPTIES)),
             6 => self.paid(rng),
             7 if !self.created.is_empty() => rng.pick(&self.created),

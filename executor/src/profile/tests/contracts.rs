@@ -22,18 +22,18 @@ fn irrelevant_contracts_are_no_longer_examined() {
     teach_transfer(&mut profiles, person(1), token(1));
     (1..=4).for_each(|seed| teach_transfer(&mut profiles, person(seed), person(seed + 1)));
     let call_to = |last: u8| transfer(person(1), token(last)).0;
-    let is_curious = |profiles: &Profiles, last: u8| {
+    let should_learn = |profiles: &Profiles, last: u8| {
         let data = call_to(last);
-        profiles.is_curious(Call { caller: person(1), to: TOKEN, data: &data }, has_code)
+        profiles.should_learn(Call { caller: person(1), to: TOKEN, data: &data }, has_code)
     };
     for last in 2..=5 {
-        assert!(is_curious(&profiles, last), "a word has named a contract that may matter");
+        assert!(should_learn(&profiles, last), "a word has named a contract that may matter");
         let data = call_to(last);
         let call = Call { caller: person(1), to: TOKEN, data: &data };
         assert_eq!(slots(&profiles, call), Some(balances(&[person(1), token(last)])));
         teach_transfer(&mut profiles, person(1), token(last));
     }
-    assert!(!is_curious(&profiles, 6));
+    assert!(!should_learn(&profiles, 6));
     assert_eq!(profiles.counters().functions, 2);
 }
 
@@ -48,10 +48,10 @@ fn contract_that_turns_out_relevant_gets_a_variant() {
     profiles.miss(call, has_code);
     assert_eq!(slots(&profiles, call), None, "what others do says nothing of it");
     for _ in 0..LEARNING_RUNS {
-        assert!(profiles.is_curious(call, has_code));
+        assert!(profiles.should_learn(call, has_code));
         teach(&mut profiles, call, &run);
     }
-    assert!(!profiles.is_curious(call, has_code));
+    assert!(!profiles.should_learn(call, has_code));
     let mut expected = balances(&[person(1), token(1)]);
     expected.extend(written(token(1), &[U256::from(1)]));
     assert_eq!(slots(&profiles, call), Some(expected));
@@ -83,7 +83,7 @@ fn contract_with_its_own_accesses_gets_a_variant_at_once() {
             teach(&mut profiles, call, &run);
         }
         assert_eq!(profiles.counters().functions, 3, "case {number}");
-        assert!(!profiles.is_curious(call, has_code));
+        assert!(!profiles.should_learn(call, has_code));
     }
 }
 

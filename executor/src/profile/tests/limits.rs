@@ -1,7 +1,7 @@
 //! What is not predicted, or no longer.
 
 use super::*;
-use crate::profile::{explain::TOUCHES_MAX, lessons::LEARNING_RUNS, variant::PATIENCE_CALLS};
+use crate::profile::{explain::TOUCHES_MAX, lessons::LEARNING_RUNS, variant::FORGIVE_AFTER_CALLS};
 
 const POOL: Address = Address::repeat_byte(0x90);
 const CALL: Call<'static> = Call { caller: Address::repeat_byte(1), to: POOL, data: &SELECTOR };
@@ -19,10 +19,10 @@ fn run_with(state: u64, is_guarded: bool) -> Run {
 fn state_dependent_slots_are_dropped_behind_a_guard() {
     let mut profiles = Profiles::default();
     for state in 0..4 {
-        assert!(profiles.is_curious(CALL, has_code));
+        assert!(profiles.should_learn(CALL, has_code));
         teach(&mut profiles, CALL, &run_with(state, true));
     }
-    assert!(!profiles.is_curious(CALL, has_code));
+    assert!(!profiles.should_learn(CALL, has_code));
     assert_eq!(slots(&profiles, CALL), Some(written(POOL, &[U256::from(8)])));
 }
 
@@ -48,12 +48,12 @@ fn unguarded_write_makes_a_function_unpredictable_for_a_while() {
     for state in 0..4 {
         teach(&mut profiles, CALL, &run_with(state, false));
     }
-    assert!(!profiles.is_curious(CALL, has_code));
-    for _ in 0..PATIENCE_CALLS {
-        assert!(!profiles.is_curious(CALL, has_code));
+    assert!(!profiles.should_learn(CALL, has_code));
+    for _ in 0..FORGIVE_AFTER_CALLS {
+        assert!(!profiles.should_learn(CALL, has_code));
         assert_eq!(slots(&profiles, CALL), None);
     }
-    assert!(profiles.is_curious(CALL, has_code));
+    assert!(profiles.should_learn(CALL, has_code));
     for state in 0..4 {
         teach(&mut profiles, CALL, &run_with(state, true));
     }
@@ -149,7 +149,7 @@ fn miss_restarts_learning() {
     teach_slot(&mut profiles, 2);
     assert_eq!(slots(&profiles, call), Some(written(POOL, &[U256::from(1)])), "it has settled");
     profiles.miss(call, has_code);
-    assert!(profiles.is_curious(call, has_code));
+    assert!(profiles.should_learn(call, has_code));
     assert_eq!(slots(&profiles, call), None);
     teach_slot(&mut profiles, 2);
     assert_eq!(slots(&profiles, call), Some(written(POOL, &[U256::from(2)])));
@@ -162,7 +162,7 @@ fn only_frequent_misses_make_a_function_unpredictable() {
             teach(profiles, CALL, &run_with(0, true));
         }
     };
-    for (calls_between, is_known) in [(0, false), (PATIENCE_CALLS, true)] {
+    for (calls_between, is_known) in [(0, false), (FORGIVE_AFTER_CALLS, true)] {
         let mut profiles = Profiles::default();
         relearn(&mut profiles);
         for miss in 0..3 {

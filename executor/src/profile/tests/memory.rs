@@ -32,7 +32,7 @@ fn teach_swap(profiles: &mut Profiles, caller: Address, to: Address, path: [Addr
 }
 
 /// Whether exactly the writes of a swap are predicted.
-fn is_foreseen(
+fn is_predicted(
     profiles: &Profiles,
     caller: Address,
     to: Address,
@@ -61,10 +61,10 @@ fn each_path_of_a_router_is_a_variant() {
         }
     }
     for path in [there, back] {
-        assert_eq!(is_foreseen(&profiles, person(7), person(7), path), Some(true));
-        assert_eq!(is_foreseen(&profiles, person(7), person(8), path), Some(true));
+        assert_eq!(is_predicted(&profiles, person(7), person(7), path), Some(true));
+        assert_eq!(is_predicted(&profiles, person(7), person(8), path), Some(true));
     }
-    assert_eq!(is_foreseen(&profiles, person(7), person(7), other), None);
+    assert_eq!(is_predicted(&profiles, person(7), person(7), other), None);
     assert_eq!(profiles.counters().functions, 2);
 }
 
@@ -146,8 +146,8 @@ fn variants_of_one_function_are_evicted_like_others() {
 fn calls_of_accounts_without_code_are_not_learned() {
     let profiles = Profiles::default();
     let call = Call { caller: person(1), to: person(2), data: &SELECTOR };
-    assert!(!profiles.is_curious(call, has_code));
-    assert!(profiles.is_curious(Call { to: TOKEN, ..call }, has_code));
+    assert!(!profiles.should_learn(call, has_code));
+    assert!(profiles.should_learn(Call { to: TOKEN, ..call }, has_code));
 }
 
 #[test]
@@ -155,11 +155,11 @@ fn contracts_differ_by_every_byte() {
     let mut profiles = Profiles::default();
     let path = [1, 2].map(token);
     (1..=2).for_each(|seed| teach_swap(&mut profiles, person(seed), person(seed), path));
-    assert_eq!(is_foreseen(&profiles, person(7), person(7), path), Some(true));
+    assert_eq!(is_predicted(&profiles, person(7), person(7), path), Some(true));
     for byte in 0..Address::ZERO.len() {
         let mut other = token(2);
         other[byte] ^= 1;
-        let predicted = is_foreseen(&profiles, person(7), person(7), [token(1), other]);
+        let predicted = is_predicted(&profiles, person(7), person(7), [token(1), other]);
         assert_eq!(predicted, None, "byte {byte}");
     }
 }
