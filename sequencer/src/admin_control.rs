@@ -1,76 +1,107 @@
-//! The operator's controls: pause, resume and drain.
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use tokio::sync::{RwLock, RwLockReadGuard, oneshot};
+use tokio::sync::{RwLock, RwLockReadGuard, mpsc, oneshot};
 
 use crate::{
-    Refusal, Shared,
+    ChainHandle, Refusal, TransactionView,
     producer::{ProducerCommand, ProducerEvent},
 };
 
-/// The operator's settings. They do not survive the process.
-#[derive(Debug, Default)]
-pub(crate) struct AdminControl {
-    /// Whether block production is paused.
+/// What an operator makes the node do: pause, resume, drain. Nothing of it outlives the process.
+#[derive(Debug)]
+pub struct AdminControl {
+    /// Whether the producer makes no block.
     is_paused: AtomicBool,
-    /// Whether submissions are refused.
-    is_draining: AtomicBool,
-    /// Held for reading by each submission until its reply.
+    gate: Arc<IntakeGate>,
+    events: mpsc::Sender<ProducerEvent>,
+    chain: Arc<ChainHandle>,
+    transactions: Arc<TransactionView>,
+}
+
+/// Closed while the node drains: then no transaction is accepted.
+#[derive(Debug, Default)]
+pub(crate) struct IntakeGate {
+    is_closed: AtomicBool,
+    /// Read-locked by each submission until it is answered.
     submissions: RwLock<()>,
 }
 
-/// The producer ended.
+/// The producer has ended.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the node is stopping")]
-pub(crate) struct ProducerStopped;
+pub struct ProducerStopped;
 
-impl AdminControl {
-    pub(crate) fn is_paused(&self) -> bool {
-        self.is_paused.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
-    }
-
-    /// Admits a submission. The caller holds the guard until the reply.
-    pub(crate) async fn let_in(&self) -> Result<RwLockReadGuard<'_, ()>, Refusal> {
+impl IntakeGate {
+    /// Lets a submission in. The guard is held until the submission is answered.
+    pub(crate) async fn enter(&self) -> Result<RwLockReadGuard<'_, ()>, Refusal> {
         let entered = self.submissions.read().await;
-        if self.is_draining() { Err(Refusal::Draining) } else { Ok(entered) }
+        if self.is_closed() { Err(Refusal::Draining) } else { Ok(entered) }
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Lets no submission in any more, and waits until those inside are answered.
+    async fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+        drop(self.submissions.write().await);
+    }
+
+    fn open(&self) {
+        self.is_closed.store(false, Ordering::Relaxed);
     }
 }
 
-impl Shared {
-    /// Completes the open block and pauses production. Transactions are still accepted and
-    /// journaled.
-    pub(crate) async fn pause(&self) -> Result<(), ProducerStopped> {
-        self.control.is_paused.store(true, Ordering::Relaxed);
+impl AdminControl {
+    pub(crate) const fn new(
+        gate: Arc<IntakeGate>,
+        events: mpsc::Sender<ProducerEvent>,
+        chain: Arc<ChainHandle>,
+        transactions: Arc<TransactionView>,
+    ) -> Self {
+        Self { is_paused: AtomicBool::new(false), gate, events, chain, transactions }
+    }
+
+    /// Whether block production is paused.
+    pub fn is_paused(&self) -> bool {
+        self.is_paused.load(Ordering::Relaxed)
+    }
+
+    /// Whether no transaction is accepted.
+    pub fn is_draining(&self) -> bool {
+        self.gate.is_closed()
+    }
+
+    /// Completes the open block and makes no other. Transactions are still accepted, and durable.
+    pub async fn pause(&self) -> Result<(), ProducerStopped> {
+        self.is_paused.store(true, Ordering::Relaxed);
         self.complete_block().await
     }
 
-    /// Resumes block production and submissions.
-    pub(crate) async fn resume(&self) -> Result<(), ProducerStopped> {
-        self.control.is_draining.store(false, Ordering::Relaxed);
-        self.control.is_paused.store(false, Ordering::Relaxed);
+    /// Makes blocks and accepts transactions again.
+    pub async fn resume(&self) -> Result<(), ProducerStopped> {
+        self.gate.open();
+        self.is_paused.store(false, Ordering::Relaxed);
         self.complete_block().await
     }
 
-    /// Refuses further submissions. On return every accepted transaction has reached the pool or
-    /// left it.
-    pub(crate) async fn begin_drain(&self) {
-        self.control.is_draining.store(true, Ordering::Relaxed);
-        drop(self.control.submissions.write().await);
+    /// Accepts no more transactions. On return each accepted one is in the pool, or was executed.
+    pub async fn begin_drain(&self) {
+        self.gate.close().await;
     }
 
-    /// Waits until every transaction that can run is in an indexed block.
-    pub(crate) async fn drained(&self) -> Result<(), ProducerStopped> {
-        let mut head = self.head.clone();
+    /// Waits until every transaction that can run is in a block of the index.
+    pub async fn drained(&self) -> Result<(), ProducerStopped> {
+        let mut head = self.chain.head.clone();
         loop {
             self.complete_block().await?;
             let newest = self.chain.read().await.tip().parent.number;
             head.wait_for(|head| *head >= newest).await.map_err(|_| ProducerStopped)?;
-            if !self.pool().has_runnable() {
+            if !self.transactions.pool().has_runnable() {
                 return Ok(());
             }
             head.changed().await.map_err(|_| ProducerStopped)?;

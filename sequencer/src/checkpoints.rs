@@ -44,7 +44,7 @@ const ITEMS_BETWEEN: usize = 100_000;
 
 /// See the module documentation.
 #[derive(Debug)]
-pub(crate) struct Checkpoints {
+pub struct Checkpoints {
     directory: PathBuf,
     writer: CheckpointWriter,
     /// The newest blocks, which a rewind may remove.
@@ -78,12 +78,12 @@ enum CheckpointWriter {
 
 impl Checkpoints {
     /// Continues after the last checkpoint of `store`, which is the head of `chain`.
-    pub(crate) fn after(directory: &Path, store: CheckpointStore, chain: &Chain) -> Self {
+    pub fn after(directory: &Path, store: CheckpointStore, chain: &Chain) -> Self {
         Self::new(directory, CheckpointWriter::Idle(store), chain)
     }
 
     /// Writes nothing until [`Self::begin`].
-    pub(crate) fn none(directory: &Path, chain: &Chain) -> Self {
+    pub fn none(directory: &Path, chain: &Chain) -> Self {
         Self::new(directory, CheckpointWriter::Off, chain)
     }
 
@@ -103,12 +103,12 @@ impl Checkpoints {
     }
 
     /// Sets the number of blocks between checkpoints.
-    pub(crate) fn set_interval(&mut self, blocks: u64) {
+    pub fn set_interval(&mut self, blocks: u64) {
         self.interval = blocks;
     }
 
     /// Starts over with the whole state of `chain`, all of whose blocks were pushed.
-    pub(crate) fn begin(&mut self, chain: &Chain) {
+    pub fn begin(&mut self, chain: &Chain) {
         let oldest = chain.oldest_state();
         let root = chain.head_at(oldest).map(|head| head.header.state_root);
         let (undo, root) =
@@ -125,7 +125,7 @@ impl Checkpoints {
     }
 
     /// Adds the head of `chain`, which the journal holds.
-    pub(crate) async fn push(&mut self, chain: &Chain, block: BlockOutcome) {
+    pub async fn push(&mut self, chain: &Chain, block: BlockOutcome) {
         self.reclaim_writer().await;
         let BlockOutcome { header, diff, .. } = block;
         let (number, state_root) = (header.number, header.state_root);
@@ -140,13 +140,13 @@ impl Checkpoints {
     }
 
     /// Drops the blocks after `block`, to which the chain was rewound.
-    pub(crate) fn rewind(&mut self, block: u64) {
+    pub fn rewind(&mut self, block: u64) {
         assert!(self.to <= block, "invariant: no checkpoint is newer than the oldest state kept");
         while self.recent.pop_back_if(|recent| recent.number > block).is_some() {}
     }
 
     /// Waits for the write under way and writes nothing afterwards.
-    pub(crate) async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.wait().await;
         self.writer = CheckpointWriter::Off;
         self.changes = MergedDiff::default();
@@ -163,7 +163,7 @@ impl Checkpoints {
     }
 
     /// Writes the pending changes and waits for it.
-    pub(crate) async fn finish(mut self) {
+    pub async fn finish(mut self) {
         self.wait().await;
         self.write();
         self.wait().await;

@@ -30,8 +30,8 @@ use tracing::debug;
 use turnpike_storage::{BlockTimes, JournalEntry, unix_milliseconds};
 
 use crate::{
-    Accepted, Preconfirmation, Refusal, Shared, notifications::SliceNotification, shared::Reply,
-    unindexed::UnindexedTxs,
+    Accepted, NodeHandles, Preconfirmation, Refusal, notifications::SliceNotification,
+    submission::ReplySender, unindexed::UnindexedTxs,
 };
 
 /// Commits that wait for the append under way, at most. The producer blocks at the next one.
@@ -55,7 +55,7 @@ pub(crate) struct JournalCommit {
 /// The reply to a submission, sent once the rows are durable.
 #[derive(Debug)]
 pub(crate) struct SubmissionReply {
-    pub(crate) reply: Reply,
+    pub(crate) reply: ReplySender,
     pub(crate) results: Vec<Result<Accepted, Refusal>>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) struct DurableRows {
 /// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Committer {
-    shared: Arc<Shared>,
+    shared: Arc<NodeHandles>,
     commits: mpsc::Receiver<JournalCommit>,
     journal_end: Arc<watch::Sender<u64>>,
     /// The row of the newest block's first part.
@@ -87,13 +87,13 @@ pub(crate) struct Committer {
 impl Committer {
     /// `unindexed` holds the outcomes of journal rows that the index does not hold yet.
     pub(crate) fn new(
-        shared: Arc<Shared>,
+        shared: Arc<NodeHandles>,
         commits: mpsc::Receiver<JournalCommit>,
         journal_end: Arc<watch::Sender<u64>>,
         unindexed: UnindexedTxs,
     ) -> Self {
         let block_start = *journal_end.borrow();
-        shared.preconfirmations.publish(Vec::new(), unindexed.refused());
+        shared.transactions.preconfirmations.publish(Vec::new(), unindexed.refused());
         let block_times = BlockTimes::default();
         Self { shared, commits, block_start, block_times, journal_end, unindexed: unindexed }
     }
@@ -126,7 +126,7 @@ impl Committer {
         let at_ms = unix_milliseconds();
         if !entries.is_empty() {
             debug!(rows = entries.len(), "journal append begins");
-            let written = self.shared.database.append_at(&entries, at_ms).await;
+            let written = self.shared.chain.database.append_at(&entries, at_ms).await;
             let rows = written.context("the journal cannot be written")?;
             debug!(rows = entries.len(), "journal append ended");
             ensure!(rows.start == sequence, "row {} was written, not {sequence}", rows.start);
@@ -177,14 +177,15 @@ impl Committer {
         preconfirmed.iter().for_each(|promise| promise.is_durable(at_ms));
         self.unindexed.include(preconfirmed.iter().map(|promise| promise.hash()));
         self.shared
+            .transactions
             .preconfirmations
             .publish(preconfirmed, refused.iter().map(|(hash, reason)| (hash, reason)));
         self.unindexed.refuse(refused);
         let accepted = replies.iter().flat_map(|reply| &reply.results);
-        self.shared.notifications.accepted(accepted, |hash| self.shared.waiting(hash));
+        self.shared.notifications.accepted(accepted, |hash| self.shared.transactions.waiting(hash));
         for SubmissionReply { reply, results } in replies {
             // A client that disconnected can query its transaction by hash.
-            let _ = reply.send(self.shared.with_promises(results));
+            let _ = reply.send(self.shared.transactions.with_promises(results));
         }
         if let Some(durable) = durable {
             let (rows, times) = (self.block_start..end, self.block_times.clone());
@@ -200,7 +201,7 @@ impl Committer {
         for SubmissionReply { reply, results } in commit.replies {
             let results = results
                 .into_iter()
-                .map(|result| result.and_then(|_| Err(self.shared.failed_refusal())));
+                .map(|result| result.and_then(|_| Err(self.shared.failure.refusal())));
             let _ = reply.send(results.collect());
         }
     }

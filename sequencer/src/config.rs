@@ -1,14 +1,13 @@
 //! The sequencer's configuration.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use alloy::signers::local::PrivateKeySigner;
 use turnpike_executor::EngineConfig;
-use turnpike_http::HttpLimits;
 use turnpike_l1::L1Endpoints;
 use turnpike_storage::DatabaseLocation;
 
-use crate::{AdminConfig, PoolLimits, SubmissionRoute};
+use crate::{PoolLimits, SubmissionRoute};
 
 /// Default number of blocks between checkpoints.
 pub const CHECKPOINT_BLOCKS: u64 = 1_000;
@@ -16,8 +15,6 @@ pub const CHECKPOINT_BLOCKS: u64 = 1_000;
 /// Configuration of a sequencer.
 #[derive(Clone, Debug)]
 pub struct SequencerConfig {
-    /// Listen address of REST and JSON-RPC.
-    pub listen: SocketAddr,
     /// The database.
     pub database: DatabaseLocation,
     /// The directory of state checkpoints.
@@ -43,10 +40,6 @@ pub struct SequencerConfig {
     pub pool: PoolLimits,
     /// The key that signs preconfirmations. Without it they are unsigned.
     pub key: Option<PrivateKeySigner>,
-    /// Limits for clients of the listener.
-    pub limits: HttpLimits,
-    /// The admin API; `None` turns it off.
-    pub admin: Option<AdminConfig>,
     /// The route of submitted transactions.
     pub submission_route: SubmissionRoute,
 }

@@ -8,7 +8,7 @@ use turnpike_executor::ExecutedTx;
 use turnpike_keccak::keccak256_many;
 
 /// Keccak-256 of each message, in order.
-pub(crate) fn hash_all<M: AsRef<[u8]>>(messages: &[M]) -> Vec<B256> {
+pub fn hash_all<M: AsRef<[u8]>>(messages: &[M]) -> Vec<B256> {
     let messages: Vec<&[u8]> = messages.iter().map(AsRef::as_ref).collect();
     let mut hashes = vec![[0; 32]; messages.len()];
     keccak256_many(&messages, &mut hashes);
@@ -16,7 +16,7 @@ pub(crate) fn hash_all<M: AsRef<[u8]>>(messages: &[M]) -> Vec<B256> {
 }
 
 /// Keccak-256 of the EIP-2718 bytes of each transaction's receipt, in order.
-pub(crate) fn receipt_hashes<T: Borrow<ExecutedTx>>(txs: &[T]) -> Vec<B256> {
+pub fn receipt_hashes<T: Borrow<ExecutedTx>>(txs: &[T]) -> Vec<B256> {
     let encoded: Vec<_> =
         txs.iter().map(|tx| tx.borrow().receipt.envelope.encoded_2718()).collect();
     hash_all(&encoded)

@@ -8,59 +8,67 @@
 //! L1 ─► tracker ─► driver: origin, deposits, safe and finalized heads; halts the producer and rewinds the chain on a reorg
 //! ```
 //!
-//! [`run`] runs one task or thread for each part. All queues between them are bounded. Pool and
-//! state have one writer at a time: the producer, or the driver while the producer is halted. The
-//! API reads through [`Shared`]. The sequencer replies to a submission once the journal row that
-//! holds it is durable; if the transaction ran, the reply is its preconfirmation. A block is
-//! visible once the index holds it.
+//! [`Sequencer`] runs one task or thread for each part. All queues between them are bounded. Pool
+//! and state have one writer at a time: the producer, or the driver while the producer is halted.
+//! The sequencer replies to a submission once the journal row that holds it is durable; if the
+//! transaction ran, the reply is its preconfirmation. A block is visible once the index holds it.
 //!
-//! [`run_replica`] follows another node's journal and executes all of it again. [`verify`] and
-//! [`rebuild`] do so with a database.
+//! The crate serves nothing itself and knows no HTTP server. `turnpike-api` composes servers around
+//! the [`NodeHandles`]. `turnpike-replica` executes another node's journal with the same parts.
 
 mod admin_control;
 mod admission;
-mod api;
 mod backlog;
 mod builder;
-mod checkpoints;
+mod chain_handle;
+pub mod checkpoints;
 mod committer;
 mod config;
 mod derived_block;
+mod divergence;
 #[cfg(test)]
 mod documented_table;
 mod driver;
 mod execution;
-mod hashes;
-mod maintenance;
+mod failure;
+mod handles;
+pub mod hashes;
 mod metrics;
-mod notifications;
+pub mod notifications;
 mod pool;
 mod preconfirmation;
 mod preconfirmation_cache;
 mod producer;
 mod refusal;
-mod replay;
-mod replica;
-mod restore;
-mod safe_head;
-mod sealed;
+pub mod replay;
+pub mod restore;
+pub mod safe_head;
+pub mod sealed;
 mod sealer;
+mod server_tasks;
 mod service;
-mod shared;
+mod settlement;
 mod signers;
+mod submission;
 mod submission_route;
-mod tracker;
-mod unindexed;
+pub mod tracker;
+mod transaction_view;
+pub mod unindexed;
 
-pub use api::{AdminConfig, LogControl};
+pub use admin_control::{AdminControl, ProducerStopped};
+pub use chain_handle::ChainHandle;
 pub use config::{CHECKPOINT_BLOCKS, SequencerConfig};
+pub use divergence::Divergence;
 pub use execution::{BlockExecution, StageMicroseconds};
-pub use maintenance::{Rebuilt, Verified, VerifyConfig, VerifyScope, rebuild, verify};
+pub use failure::NodeFailure;
+pub use handles::{HeadSenders, NodeHandles};
 pub use pool::{Added, Pool, PoolLimits, PooledTx};
 pub use preconfirmation::{Preconfirmation, Promise, PromiseDomain, PromiseSigner, WrongKey};
 pub use preconfirmation_cache::PreconfirmationError;
 pub use refusal::Refusal;
-pub use replica::{Divergence, Replica, ReplicaConfig, ReplicaEnd, ReplicaSource, run_replica};
-pub use service::{Sequencer, run, run_with_hook};
-pub use shared::{Accepted, PostedRange, Settlement, Shared};
+pub use server_tasks::{RunningServers, ServerTask, ended_early};
+pub use service::Sequencer;
+pub use settlement::{PostedRange, Settlement, SettlementView};
+pub use submission::{Accepted, SubmissionHandle};
 pub use submission_route::SubmissionRoute;
+pub use transaction_view::TransactionView;

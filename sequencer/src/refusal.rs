@@ -1,7 +1,7 @@
 //! Refusals: the coded reasons why a transaction will not be executed.
 
 use alloy_primitives::{Address, U256};
-use axum::http::StatusCode;
+use http::StatusCode;
 #[cfg(test)]
 use turnpike_protocol::{SignatureError, TxDecodeError};
 
@@ -195,14 +195,14 @@ macro_rules! refusals {
             }
 
             /// The HTTP status of REST's reply.
-            pub(crate) const fn status(&self) -> StatusCode {
+            pub const fn status(&self) -> StatusCode {
                 match self {
                     $($refusal => StatusCode::$status,)*
                 }
             }
 
             /// Code and status of each refusal.
-            pub(crate) fn codes() -> impl Iterator<Item = (&'static str, StatusCode)> {
+            pub fn codes() -> impl Iterator<Item = (&'static str, StatusCode)> {
                 [$(($code, StatusCode::$status),)*].into_iter()
             }
 

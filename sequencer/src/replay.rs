@@ -20,7 +20,7 @@ const RECOVERED_AT_ONCE: usize = 64;
 
 /// Whether to trust the senders that the journal names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Senders {
+pub enum Senders {
     /// Trust them: this node wrote the journal, and its checksums match.
     Known,
     /// Recover every sender from its signature.
@@ -29,7 +29,7 @@ pub(crate) enum Senders {
 
 /// Executes the next block of `chain` and compares each outcome with the journal. After an error,
 /// the chain may be ahead of the journal and must not be used.
-pub(crate) fn run_block(
+pub fn run_block(
     chain: &mut Chain,
     block: &JournalBlock,
     senders: Senders,
@@ -57,7 +57,7 @@ pub(crate) fn run_block(
 }
 
 /// Compares an executed block with its `Sealed` row.
-pub(crate) fn check_sealed(sealed: &SealedEntry, found: &SealedEntry) -> Result<(), Divergence> {
+pub fn check_sealed(sealed: &SealedEntry, found: &SealedEntry) -> Result<(), Divergence> {
     let differs = |field, expected: B256, found: B256| Divergence::Header {
         block: sealed.number,
         field,
@@ -163,12 +163,12 @@ fn check_outcomes(
 
 /// The outcome of a transaction in the journal: the first bytes of its receipt's hash, or zero if
 /// it was skipped.
-pub(crate) fn outcome_of(receipt_hash: Option<&B256>) -> B64 {
+pub fn outcome_of(receipt_hash: Option<&B256>) -> B64 {
     receipt_hash.map_or(B64::ZERO, |hash| B64::from_slice(&hash[..8]))
 }
 
 /// The outcomes of an executed block's transactions, in the order of the block's input.
-pub(crate) fn outcomes(outcome: &BlockOutcome) -> Vec<B64> {
+pub fn outcomes(outcome: &BlockOutcome) -> Vec<B64> {
     let count = outcome.transactions.len() + outcome.skipped.len();
     let mut executed = receipt_hashes(&outcome.transactions).into_iter();
     let mut skipped = outcome.skipped.iter().peekable();

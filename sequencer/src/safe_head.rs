@@ -22,15 +22,15 @@ use tracing::info;
 use turnpike_protocol::{Origin, predeploys::MESSAGE_PASSER};
 
 use crate::{
-    PostedRange, Shared,
+    NodeHandles, PostedRange,
     sealed::passer_proof,
     tracker::{DerivedEntry, L1Progress},
 };
 
 /// Makes the blocks of an entry safe. The index holds them.
-pub(crate) async fn advance_safe_head(shared: &Shared, entry: DerivedEntry) -> anyhow::Result<()> {
+pub async fn advance_safe_head(shared: &NodeHandles, entry: DerivedEntry) -> anyhow::Result<()> {
     let DerivedEntry { posted, fault, bytes, transactions, first_block, last_block, .. } = entry;
-    let block = shared.database.block(last_block).await?;
+    let block = shared.chain.database.block(last_block).await?;
     let block = block.with_context(|| format!("block {last_block} is not in the index"))?;
     keep_proof(shared, last_block).await?;
     let range = PostedRange {
@@ -50,7 +50,7 @@ pub(crate) async fn advance_safe_head(shared: &Shared, entry: DerivedEntry) -> a
 
 /// Which of the message passer's proofs the database keeps.
 #[derive(Debug, Default)]
-pub(crate) struct PasserProofRetention {
+pub struct PasserProofRetention {
     /// The newest finalized block whose predecessors' proofs were dropped: only an entry's last
     /// block keeps its proof.
     pruned_to: u64,
@@ -58,14 +58,14 @@ pub(crate) struct PasserProofRetention {
 
 impl PasserProofRetention {
     /// Applies L1's progress and drops the proofs that no withdrawal can use any more.
-    pub(crate) async fn apply_l1_progress(
+    pub async fn apply_l1_progress(
         &mut self,
-        shared: &Shared,
+        shared: &NodeHandles,
         progress: L1Progress,
     ) -> anyhow::Result<()> {
         let finalized = update_settlement(shared, progress).await;
         if finalized > self.pruned_to {
-            shared.database.drop_passer_proofs(self.pruned_to + 1, finalized).await?;
+            shared.chain.database.drop_passer_proofs(self.pruned_to + 1, finalized).await?;
             self.pruned_to = finalized;
         }
         Ok(())
@@ -73,7 +73,7 @@ impl PasserProofRetention {
 }
 
 /// Updates the settlement and returns the newest finalized block.
-async fn update_settlement(shared: &Shared, progress: L1Progress) -> u64 {
+async fn update_settlement(shared: &NodeHandles, progress: L1Progress) -> u64 {
     let mut settlement = shared.settlement.write().await;
     settlement.l1 = Some(progress.head);
     settlement.l1_error = None;
@@ -88,8 +88,8 @@ async fn update_settlement(shared: &Shared, progress: L1Progress) -> u64 {
 }
 
 /// Keeps the message passer's proof at a block, which proves withdrawals up to that block.
-async fn keep_proof(shared: &Shared, block: u64) -> anyhow::Result<()> {
-    let database = &shared.database;
+async fn keep_proof(shared: &NodeHandles, block: u64) -> anyhow::Result<()> {
+    let database = &shared.chain.database;
     let proof = match database.passer_proof(block).await? {
         Some(_) => None,
         None => {

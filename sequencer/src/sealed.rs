@@ -16,7 +16,7 @@ use turnpike_storage::{
 };
 
 /// The index record of the genesis block, at which `chain` is.
-pub(crate) fn genesis_record(chain: &Chain) -> BlockRecord {
+pub fn genesis_record(chain: &Chain) -> BlockRecord {
     let head = chain.head();
     BlockRecord {
         header: head.header.clone(),
@@ -27,7 +27,7 @@ pub(crate) fn genesis_record(chain: &Chain) -> BlockRecord {
 }
 
 /// The index record of a block that the journal holds in `rows`.
-pub(crate) fn sealed_block(
+pub fn sealed_block(
     outcome: &BlockOutcome,
     origin: Origin,
     rows: Range<u64>,
@@ -50,11 +50,7 @@ pub(crate) fn sealed_block(
 
 /// The index record of the head of `chain`, which was executed from the journal. It lacks the time
 /// of sealing.
-pub(crate) fn sealed_block_of(
-    chain: &Chain,
-    outcome: &BlockOutcome,
-    block: JournalBlock,
-) -> SealedBlock {
+pub fn sealed_block_of(chain: &Chain, outcome: &BlockOutcome, block: JournalBlock) -> SealedBlock {
     let proof = chain.state().proof(&MESSAGE_PASSER, &[]);
     // A later row holds the time of sealing.
     let times = StoredTimes { sealed_ms: None, parts: block.times };
@@ -63,7 +59,7 @@ pub(crate) fn sealed_block_of(
 
 /// All keys under which the index finds a block: its logs and the accounts of its transactions.
 /// Each transaction comes with its receipt and its sender.
-pub(crate) fn block_keys<'a>(
+pub fn block_keys<'a>(
     txs: impl Iterator<Item = (&'a TxEnvelope, &'a ReceiptEnvelope, Address)> + Clone,
 ) -> BlockKeys {
     let logs = txs.clone().flat_map(|(_, receipt, _)| receipt.logs());
@@ -76,11 +72,7 @@ pub(crate) fn block_keys<'a>(
 }
 
 /// The contract that a transaction creates, if any.
-pub(crate) fn created(
-    tx: &TxEnvelope,
-    receipt: &ReceiptEnvelope,
-    sender: Address,
-) -> Option<Address> {
+pub fn created(tx: &TxEnvelope, receipt: &ReceiptEnvelope, sender: Address) -> Option<Address> {
     let nonce = match receipt.as_deposit_receipt() {
         Some(deposit) => deposit.deposit_nonce?,
         None => tx.nonce(),
@@ -89,7 +81,7 @@ pub(crate) fn created(
 }
 
 /// The record of the message passer's proof.
-pub(crate) fn passer_proof(proof: AccountProof) -> PasserProof {
+pub fn passer_proof(proof: AccountProof) -> PasserProof {
     let account = proof.account.unwrap_or_default();
     PasserProof {
         nonce: account.nonce,

@@ -36,7 +36,7 @@ use turnpike_protocol::predeploys::MESSAGE_PASSER;
 use turnpike_storage::{IndexBatch, JournalEntry, SealedBlock, SealedEntry, StoredTimes};
 
 use crate::{
-    BlockExecution, Shared,
+    BlockExecution, NodeHandles,
     builder::BlockPlan,
     checkpoints::Checkpoints,
     committer::{DurableRows, JournalCommit},
@@ -73,7 +73,7 @@ pub(crate) struct BlockToIndex {
 /// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Sealer {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<NodeHandles>,
     pub(crate) blocks_to_seal: mpsc::Receiver<BlockToSeal>,
     pub(crate) commits: mpsc::Sender<JournalCommit>,
     pub(crate) blocks_to_index: mpsc::Sender<BlockToIndex>,
@@ -98,7 +98,7 @@ impl Sealer {
         debug!(block = number, "seal begins");
         let outcome = block_in_place(|| block.complete());
         // The chain keeps the state of the newest visible block.
-        let seen = *self.shared.head.borrow();
+        let seen = *self.shared.chain.head.borrow();
         self.shared.chain.write().await.set_head(&outcome, seen);
         let mut durable = durable.await.ok()?;
         let (done, sealed) = oneshot::channel();
@@ -131,7 +131,7 @@ impl Sealer {
 /// Writes the index and then moves the head.
 #[derive(Debug)]
 pub(crate) struct Indexer {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<NodeHandles>,
     pub(crate) blocks_to_index: mpsc::Receiver<BlockToIndex>,
     pub(crate) head: Arc<watch::Sender<u64>>,
 }
@@ -164,10 +164,10 @@ impl Indexer {
         let (accepted, still_refused) = unindexed.into_parts();
         let batch = IndexBatch { to, rewind: None, accepted, blocks, refused: still_refused };
         debug!(block = number, "index begins");
-        self.shared.database.index(&batch).await.context("cannot write the index")?;
+        self.shared.chain.database.index(&batch).await.context("cannot write the index")?;
         debug!(block = number, "index ended");
-        *self.shared.last_execution.write().await = Some(execution);
-        self.shared.preconfirmations.evict_indexed(number, refused.iter(), || {
+        *self.shared.chain.last_execution.write().await = Some(execution);
+        self.shared.transactions.preconfirmations.evict_indexed(number, refused.iter(), || {
             self.head.send_replace(number);
         });
         for SealedBlock { hash, block, hashes, .. } in &batch.blocks {

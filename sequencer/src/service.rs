@@ -1,5 +1,4 @@
 use std::{
-    net::SocketAddr,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex as SyncMutex},
     time::{Duration, Instant},
@@ -8,13 +7,11 @@ use std::{
 use anyhow::{Context as _, anyhow, bail};
 use futures_util::FutureExt as _;
 use tokio::{
-    net::TcpListener,
     runtime::Handle,
     sync::{Mutex, mpsc},
     task::{AbortHandle, JoinSet, spawn_blocking},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::info;
 use turnpike_derivation::Derivation;
 use turnpike_executor::{Chain, ExecutionHook};
 use turnpike_l1::{L1Client, L1View};
@@ -22,15 +19,16 @@ use turnpike_protocol::{Genesis, SignedTx, decode_transaction};
 use turnpike_storage::{AcceptedTx, Database, JournalEntry, SliceEntry, genesis_id};
 
 use crate::{
-    AdminConfig, PooledTx, PromiseSigner, SequencerConfig, Shared,
+    NodeHandles, PooledTx, PromiseSigner, SequencerConfig,
     committer::{COMMITS_WAITING_MAX, Committer, JournalCommit},
     driver::Driver,
+    handles::HeadSenders,
     producer::{Producer, ProducerCommand, ProducerConfig, ProducerEvent, ProductionState},
     restore::{Restored, restore},
     safe_head::PasserProofRetention,
     sealed::genesis_record,
     sealer::{BLOCKS_TO_INDEX_MAX, BLOCKS_TO_SEAL_MAX, Indexer, Sealer},
-    shared::HeadSenders,
+    server_tasks::{RunningServers, ServerTask, ended_early},
     tracker::{L1Event, Tracker},
 };
 
@@ -40,103 +38,73 @@ const EVENTS_WAITING_MAX: usize = 4_096;
 /// From one slice to the next, at least: so much is shared by those that come together.
 const SLICE_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A sequencer that is ready to run: the chain rebuilt, L1 read, the port bound.
+/// A sequencer that is ready to run: the chain is restored and L1 is read. Servers are composed around it by its caller.
 #[derive(Debug)]
 pub struct Sequencer {
     node: Node,
-    listener: TcpListener,
-    admin: Option<(TcpListener, AdminConfig)>,
     tracker: Tracker,
     l1: L1Client,
 }
 
-/// Runs a sequencer until `stop`; `ready` is told the address it listens on.
-pub async fn run(
-    genesis: &Genesis,
-    config: SequencerConfig,
-    stop: CancellationToken,
-    ready: impl FnOnce(SocketAddr),
-) -> anyhow::Result<()> {
-    run_with_hook(genesis, config, None, stop, ready).await
-}
-
-/// Runs a sequencer whose blocks a hook may change: for tests and `turnpike dev --liar`.
-pub async fn run_with_hook(
-    genesis: &Genesis,
-    config: SequencerConfig,
-    hook: Option<Box<dyn ExecutionHook>>,
-    stop: CancellationToken,
-    ready: impl FnOnce(SocketAddr),
-) -> anyhow::Result<()> {
-    let opened = Sequencer::open(genesis, config, hook, &stop).await?;
-    let Some(sequencer) = opened else { return Ok(()) };
-    ready(sequencer.address()?);
-    sequencer.serve(stop).await
-}
-
 impl Sequencer {
-    /// Binds the ports, rebuilds the chain from checkpoint and journal, takes up what waited and reads L1 once. `None` after `stop`.
+    /// Rebuilds the chain from checkpoint and journal, takes up what waited and reads L1 once. A hook may change its blocks: for tests
+    /// and `turnpike dev --liar`. `None` after `stop`.
     pub async fn open(
         genesis: &Genesis,
         config: SequencerConfig,
         hook: Option<Box<dyn ExecutionHook>>,
         stop: &CancellationToken,
     ) -> anyhow::Result<Option<Self>> {
-        let listener = turnpike_http::bind(config.listen)?;
-        let admin = config.admin.clone();
-        let admin = admin.map(|admin| anyhow::Ok((turnpike_http::bind(admin.listen)?, admin)));
-        let admin = admin.transpose()?;
         let started = stop.run_until_cancelled(Node::start(genesis, config, hook)).await;
         let Some(mut node) = started.transpose()? else { return Ok(None) };
         let begun = stop.run_until_cancelled(begin(genesis, &mut node.driver)).await;
         if let Some(Ok((tracker, l1))) = begun {
-            return Ok(Some(Self { node, listener, admin, tracker, l1 }));
+            return Ok(Some(Self { node, tracker, l1 }));
         }
         // Its parts run, and end in no other way.
         node.stop().await?;
         begun.transpose().map(|_| None)
     }
 
-    /// Where the API is served.
-    pub fn address(&self) -> anyhow::Result<SocketAddr> {
-        Ok(self.listener.local_addr()?)
+    /// What servers read and submit through.
+    pub fn handles(&self) -> &NodeHandles {
+        &self.node.driver.shared
     }
 
-    /// Runs until `stop`, or until a part fails: then the others stop as well.
-    pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let stop = stop.child_token();
-        let shared = Arc::clone(&self.node.driver.shared);
-        let result = self.drive(&stop).await;
+    /// The client of its L1.
+    pub const fn l1(&self) -> &L1Client {
+        &self.l1
+    }
+
+    /// Runs beside its servers until `stop`, or until a part or a server fails. Then `stop` is cancelled and all others stop as well:
+    /// the servers first, so that what was submitted is answered.
+    pub async fn serve(
+        self,
+        servers: Vec<ServerTask>,
+        stop: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let chain = Arc::clone(&self.node.driver.shared.chain);
+        let result = self.drive(servers, &stop).await;
         stop.cancel();
-        shared.close().await;
+        chain.close().await;
         result
     }
 
     /// The only place where L1's news are dealt with: one at a time.
-    async fn drive(self, stop: &CancellationToken) -> anyhow::Result<()> {
-        let Self { mut node, listener, admin, tracker, l1 } = self;
-        let config = node.driver.config.clone();
+    async fn drive(self, servers: Vec<ServerTask>, stop: &CancellationToken) -> anyhow::Result<()> {
+        let Self { mut node, tracker, .. } = self;
         let shared = Arc::clone(&node.driver.shared);
-        // The API's address comes last: who has read it has read both.
-        if let Some((listener, _)) = &admin {
-            info!(address = %listener.local_addr()?, "administrators are served");
-        }
-        info!(address = %listener.local_addr()?, head = node.driver.head(), "sequencer is up");
-
         let (send_news, mut news) = mpsc::channel(1);
-        let mut tracking = tokio::spawn(tracker.run(config.l1_poll, send_news, stop.clone()));
-        let limits = config.limits.clone();
-        let api = crate::api::serve(listener, Arc::clone(&shared), l1, limits, stop.clone());
-        let mut api = tokio::spawn(api);
-        let mut admin = tokio::spawn(administer(admin, Arc::clone(&shared), stop.clone()));
+        let l1_poll = node.driver.config.l1_poll;
+        let mut tracking = tokio::spawn(tracker.run(l1_poll, send_news, stop.clone()));
+        let mut servers = RunningServers::spawn(servers);
         let mut ended = loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ok(()),
                 ended = node.ended() => break ended,
                 ended = &mut tracking => break ended_early("the L1 tracker", ended),
-                ended = &mut api => break ended_early("the API server", ended),
-                ended = &mut admin => break ended_early("the administrators' server", ended),
+                ended = servers.ended() => break ended,
                 Some((message, done)) = news.recv() => {
                     // Where it runs the journal again it takes long, and whatever it has begun the next start does again.
                     match stop.run_until_cancelled(node.driver.handle_l1_event(message)).await {
@@ -150,44 +118,19 @@ impl Sequencer {
         };
         stop.cancel();
         drop(news);
-        shared.preconfirmations.stop();
+        shared.transactions.preconfirmations.stop();
         // What was offered is answered before what answers it stops.
-        for part in [&mut api, &mut admin, &mut tracking] {
-            if !part.is_finished() {
-                ended = ended.and(part.await.map_err(Into::into).flatten());
-            }
+        ended = ended.and(servers.finish().await);
+        if !tracking.is_finished() {
+            ended = ended.and(tracking.await.map_err(Into::into).flatten());
         }
         let stopped = node.stop().await;
         // Parts end because one has failed: that is the one to hear of, whichever was noticed first.
-        match shared.failure.get() {
+        match shared.failure.reason() {
             Some(reason) => bail!("{reason}"),
             None => ended.and(stopped),
         }
     }
-}
-
-/// Serves administrators until `stop`, if there may be any.
-async fn administer(
-    admin: Option<(TcpListener, AdminConfig)>,
-    shared: Arc<Shared>,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    match admin {
-        Some((listener, config)) => crate::api::serve_admin(listener, shared, config, stop).await,
-        None => {
-            stop.cancelled().await;
-            Ok(())
-        }
-    }
-}
-
-/// A part that does not end by itself has ended.
-pub(crate) fn ended_early(
-    part: &str,
-    ended: Result<anyhow::Result<()>, tokio::task::JoinError>,
-) -> anyhow::Result<()> {
-    ended??;
-    bail!("{part} ended")
 }
 
 /// Reads all that L1 holds.
@@ -198,7 +141,7 @@ async fn begin(genesis: &Genesis, driver: &mut Driver) -> anyhow::Result<(Tracke
     client.check_genesis(genesis, &genesis_head.output).await?;
     let view = L1View::new(client.clone(), config.l1_confirmations, genesis_head.output);
     let derivation = Derivation::new(genesis.config.clone(), genesis_head.parent);
-    let mut tracker = Tracker::new(view, derivation, Arc::clone(&driver.shared.database));
+    let mut tracker = Tracker::new(view, derivation, Arc::clone(&driver.shared.chain.database));
     loop {
         let news = tracker.next().await?;
         let is_all = matches!(news, L1Event::Progress(_));
@@ -239,7 +182,7 @@ impl Node {
         let (send_closings, blocks_to_seal) = mpsc::channel(BLOCKS_TO_SEAL_MAX);
         let (send_indexings, blocks_to_index) = mpsc::channel(BLOCKS_TO_INDEX_MAX);
         let submission_route = config.submission_route.clone();
-        let (shared, senders) = Shared::new(
+        let (shared, senders) = NodeHandles::new(
             chain,
             database,
             submission_route,
@@ -248,6 +191,7 @@ impl Node {
             send_events.clone(),
         )
         .await?;
+        let shared = Arc::new(shared);
         let HeadSenders { head, journal_end, settlement_changed } = senders;
         let (head, journal_end) = (Arc::new(head), Arc::new(journal_end));
         let mut production = ProductionState::new();
@@ -349,7 +293,7 @@ impl Node {
         self.committer.abort();
         let _ = self.driver.events.send(ProducerEvent::Command(ProducerCommand::Stop)).await;
         while self.parts.join_next().await.is_some() {}
-        self.driver.shared.close().await;
+        self.driver.shared.chain.close().await;
     }
 
     /// Has so many blocks completed, and waits for them.
@@ -368,7 +312,7 @@ impl Node {
 
 /// Has everybody hear of it if a part fails, however it does: others may wait for what it does not do any more.
 async fn told(
-    shared: Arc<Shared>,
+    shared: Arc<NodeHandles>,
     part: &str,
     run: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
@@ -379,11 +323,11 @@ async fn told(
 
 /// Takes up what waited at the last stop. Only what can never run is refused; what lacks funds or fees for now waits.
 async fn take_up(
-    shared: &Shared,
+    shared: &NodeHandles,
     pending: Vec<AcceptedTx>,
 ) -> Vec<(alloy_primitives::B256, String)> {
     let chain = shared.chain.read().await;
-    let mut pool = shared.pool_mut();
+    let mut pool = shared.transactions.pool_mut();
     let mut refused = Vec::new();
     for AcceptedTx { arrival, received_ms, tx } in pending {
         let hash = alloy_primitives::keccak256(&tx.raw);
@@ -404,6 +348,7 @@ async fn take_up(
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpListener;
     use turnpike_protocol::L1Deployment;
 
     use super::*;
@@ -412,10 +357,10 @@ mod tests {
     #[tokio::test]
     async fn panic_in_a_part_ends_the_node() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (shared, ..) = Shared::of_new(folder.path(), &Genesis::dev()).await;
+        let (shared, ..) = NodeHandles::of_new(folder.path(), &Genesis::dev()).await;
         let ended = told(Arc::clone(&shared), "sealer", async { panic!("on purpose") }).await;
-        assert!(ended.is_err() && shared.failed.is_cancelled());
-        assert_eq!(shared.failure.get().map(String::as_str), Some("the sealer has panicked"));
+        assert!(ended.is_err() && shared.failure.is_failed());
+        assert_eq!(shared.failure.reason(), Some("the sealer has panicked"));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -438,13 +383,13 @@ mod tests {
         };
         let genesis = Genesis { l1: Some(deployment), ..Genesis::dev() };
         let stop = CancellationToken::new();
-        let running = run(&genesis, config, stop.clone(), |_| panic!("it is not open"));
+        let opening = Sequencer::open(&genesis, config, None, &stop);
         let stopping = async {
             let asked = l1.accept().await.expect("is asked");
             stop.cancel();
             asked
         };
-        let (ended, _asked) = tokio::join!(running, stopping);
-        ended.expect("ends well");
+        let (opened, _asked) = tokio::join!(opening, stopping);
+        assert!(opened.expect("ends well").is_none(), "it is not open");
     }
 }

@@ -37,7 +37,7 @@ use turnpike_storage::Database;
 
 /// An event from L1. The tracker sends the next one once the driver has handled this one.
 #[derive(Debug)]
-pub(crate) enum L1Event {
+pub enum L1Event {
     /// L1 did not answer. The tracker asks again.
     Unavailable(String),
     /// L1 dropped blocks that were read. Events about their replacements follow.
@@ -50,50 +50,55 @@ pub(crate) enum L1Event {
 
 /// An inbox entry and the blocks it derives.
 #[derive(Debug)]
-pub(crate) struct DerivedEntry {
-    pub(crate) posted: PostedEntry,
+pub struct DerivedEntry {
+    /// The entry as L1 holds it.
+    pub posted: PostedEntry,
     /// Why derivation dropped its batch.
-    pub(crate) fault: Option<BatchFault>,
+    pub fault: Option<BatchFault>,
     /// Bytes of its data on L1: calldata, or whole blobs.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Transactions in its blocks, without deposits.
-    pub(crate) transactions: u64,
-    pub(crate) first_block: u64,
-    pub(crate) last_block: u64,
+    pub transactions: u64,
+    /// First block that the entry holds.
+    pub first_block: u64,
+    /// Last block that the entry holds.
+    pub last_block: u64,
     /// Its blocks from the first one on that differs from the journal.
-    pub(crate) unknown: Vec<DerivedBlock>,
+    pub unknown: Vec<DerivedBlock>,
 }
 
 /// A block as derived from L1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DerivedBlock {
-    pub(crate) input: BlockInput,
+pub struct DerivedBlock {
+    /// What the block executes.
+    pub input: BlockInput,
     /// Deposits that it takes from the queue.
-    pub(crate) queued: Vec<QueuedDeposit>,
+    pub queued: Vec<QueuedDeposit>,
 }
 
 /// What is new on L1 besides entries.
 #[derive(Debug)]
-pub(crate) struct L1Progress {
-    pub(crate) head: L1Head,
+pub struct L1Progress {
+    /// Where L1 is.
+    pub head: L1Head,
     /// The last L1 block that was read.
-    pub(crate) last_read: u64,
+    pub last_read: u64,
     /// The inbox's own entry; `None` until it has enough confirmations.
-    pub(crate) first_entry: Option<Entry>,
+    pub first_entry: Option<Entry>,
     /// New deposits.
-    pub(crate) deposits: Vec<QueuedDeposit>,
+    pub deposits: Vec<QueuedDeposit>,
     /// Every output.
-    pub(crate) outputs: Vec<ProposedOutput>,
+    pub outputs: Vec<ProposedOutput>,
     /// Every challenge and game.
-    pub(crate) disputes: Arc<Disputes>,
+    pub disputes: Arc<Disputes>,
 }
 
 /// An event on its way to the driver, and the sender that acknowledges it.
-pub(crate) type PendingL1Event = (L1Event, oneshot::Sender<()>);
+pub type PendingL1Event = (L1Event, oneshot::Sender<()>);
 
 /// See the module documentation.
 #[derive(Debug)]
-pub(crate) struct Tracker {
+pub struct Tracker {
     view: L1View,
     derivation: Derivation,
     database: Arc<Database>,
@@ -104,12 +109,13 @@ pub(crate) struct Tracker {
 }
 
 impl Tracker {
-    pub(crate) const fn new(view: L1View, derivation: Derivation, database: Arc<Database>) -> Self {
+    /// Follows L1 from its first block on.
+    pub const fn new(view: L1View, derivation: Derivation, database: Arc<Database>) -> Self {
         Self { view, derivation, database, polled_head: None, deposits: 0 }
     }
 
     /// Polls L1 every `poll` until `stop` is cancelled.
-    pub(crate) async fn run(
+    pub async fn run(
         mut self,
         poll: Duration,
         events: mpsc::Sender<PendingL1Event>,
@@ -144,7 +150,7 @@ impl Tracker {
 
     /// The next event. A new poll begins once everything that the last one found was reported, or
     /// after a failure.
-    pub(crate) async fn next(&mut self) -> anyhow::Result<L1Event> {
+    pub async fn next(&mut self) -> anyhow::Result<L1Event> {
         let found = self.find().await;
         if !matches!(&found, Ok(L1Event::Entry(_) | L1Event::Reorg(_))) {
             self.polled_head = None;
@@ -214,10 +220,7 @@ impl Tracker {
 }
 
 /// Number of leading blocks that the journal holds unchanged.
-pub(crate) async fn known_blocks(
-    database: &Database,
-    blocks: &[DerivedBlock],
-) -> anyhow::Result<usize> {
+pub async fn known_blocks(database: &Database, blocks: &[DerivedBlock]) -> anyhow::Result<usize> {
     let Some(first) = blocks.first() else { return Ok(0) };
     let records = database.sealed_blocks(first.input.number, u32::try_from(blocks.len())?).await?;
     let pairs = records.iter().zip(blocks);

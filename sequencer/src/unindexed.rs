@@ -9,14 +9,14 @@ use turnpike_storage::AcceptedTx;
 /// Transactions that wait or were refused, as of the last journal row. A later outcome replaces an
 /// earlier one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct UnindexedTxs {
+pub struct UnindexedTxs {
     waiting: HashMap<B256, AcceptedTx>,
     refused: HashMap<B256, String>,
 }
 
 impl UnindexedTxs {
     /// Adds transactions that wait.
-    pub(crate) fn accept(&mut self, accepted: impl IntoIterator<Item = AcceptedTx>) {
+    pub fn accept(&mut self, accepted: impl IntoIterator<Item = AcceptedTx>) {
         for accepted in accepted {
             let hash = keccak256(&accepted.tx.raw);
             self.refused.remove(&hash);
@@ -25,7 +25,7 @@ impl UnindexedTxs {
     }
 
     /// Adds refused transactions.
-    pub(crate) fn refuse(&mut self, refused: impl IntoIterator<Item = (B256, String)>) {
+    pub fn refuse(&mut self, refused: impl IntoIterator<Item = (B256, String)>) {
         for (hash, reason) in refused {
             self.waiting.remove(&hash);
             self.refused.insert(hash, reason);
@@ -33,7 +33,7 @@ impl UnindexedTxs {
     }
 
     /// Removes transactions that a block includes.
-    pub(crate) fn include(&mut self, hashes: impl IntoIterator<Item = B256>) {
+    pub fn include(&mut self, hashes: impl IntoIterator<Item = B256>) {
         if self.is_empty() {
             return;
         }
@@ -44,7 +44,7 @@ impl UnindexedTxs {
     }
 
     /// Adds the outcomes of later rows.
-    pub(crate) fn extend(&mut self, later: Self) {
+    pub fn extend(&mut self, later: Self) {
         for (hash, accepted) in later.waiting {
             self.refused.remove(&hash);
             self.waiting.insert(hash, accepted);
@@ -53,22 +53,22 @@ impl UnindexedTxs {
     }
 
     /// Whether there are no outcomes.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.refused.is_empty()
     }
 
     /// The arrivals of the waiting transactions.
-    pub(crate) fn arrivals(&self) -> impl Iterator<Item = u64> {
+    pub fn arrivals(&self) -> impl Iterator<Item = u64> {
         self.waiting.values().map(|accepted| accepted.arrival)
     }
 
     /// The refused transactions, each with its reason.
-    pub(crate) const fn refused(&self) -> &HashMap<B256, String> {
+    pub const fn refused(&self) -> &HashMap<B256, String> {
         &self.refused
     }
 
     /// The waiting transactions by arrival, and the refused ones with their reasons.
-    pub(crate) fn into_parts(self) -> (Vec<AcceptedTx>, Vec<(B256, String)>) {
+    pub fn into_parts(self) -> (Vec<AcceptedTx>, Vec<(B256, String)>) {
         let mut waiting: Vec<_> = self.waiting.into_values().collect();
         waiting.sort_by_key(|accepted| accepted.arrival);
         let mut refused: Vec<_> = self.refused.into_iter().collect();

@@ -9,7 +9,7 @@ import { deployChain, developmentAccounts } from "../e2e/standalone.mjs";
 import { Store } from "./store.mjs";
 
 /** The log includes the sealing of blocks, which kill points match. */
-const LOG = "off,turnpike=info,turnpike_sequencer=debug,turnpike_storage=info";
+const LOG = "off,turnpike=info,turnpike_sequencer=debug,turnpike_api=debug,turnpike_replica=debug,turnpike_storage=info";
 
 /** No batcher runs, so every block waits for L1. */
 const BACKLOG_ENTRIES_MAX = 1_000_000;

@@ -269,7 +269,7 @@ test("every method answers as its schema says", async (t) => {
     world.spare = { first: await sign(0), second: await sign(1), gapped };
   });
 
-  const published = readFileSync(join(ROOT, "sequencer/rpc-methods.md"), "utf8");
+  const published = readFileSync(join(ROOT, "sequencer/api/rpc-methods.md"), "utf8");
   const methods = [...published.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
   const asked = questions(world);
   for (const method of methods) {

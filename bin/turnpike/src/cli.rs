@@ -2,8 +2,8 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use tokio::task::block_in_place;
+use turnpike_api::LogControl;
 use turnpike_load::LoadArgs;
-use turnpike_sequencer::LogControl;
 
 use crate::{
     commands::{

@@ -91,7 +91,7 @@ impl Driver {
             (settlement.safe() + 1, settlement.deposits_consumed())
         };
         'blocks: loop {
-            let blocks = self.shared.database.sealed_blocks(next, BLOCKS_STEP).await?;
+            let blocks = self.shared.chain.database.sealed_blocks(next, BLOCKS_STEP).await?;
             if blocks.is_empty() {
                 break;
             }

@@ -27,7 +27,7 @@ use turnpike_protocol::Genesis;
 use turnpike_storage::Database;
 
 use crate::{
-    SequencerConfig, Shared,
+    NodeHandles, SequencerConfig,
     checkpoints::Checkpoints,
     producer::{HaltedProducer, ProducerCommand, ProducerEvent, ProductionState},
     safe_head::PasserProofRetention,
@@ -41,7 +41,7 @@ use self::reorg::ReorgStep;
 pub(crate) struct Driver {
     pub(crate) config: SequencerConfig,
     pub(crate) genesis: Genesis,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<NodeHandles>,
     pub(crate) production: Arc<SyncMutex<ProductionState>>,
     pub(crate) checkpoints: Arc<Mutex<Checkpoints>>,
     pub(crate) events: mpsc::Sender<ProducerEvent>,
@@ -56,7 +56,7 @@ pub(crate) struct Driver {
 
 impl Driver {
     fn database(&self) -> &Arc<Database> {
-        &self.shared.database
+        &self.shared.chain.database
     }
 
     pub(crate) fn head(&self) -> u64 {
@@ -95,7 +95,7 @@ impl Driver {
         let mut head = self.head.subscribe();
         tokio::select! {
             reached = head.wait_for(|head| *head >= newest) => drop(reached?),
-            () = self.shared.failed.cancelled() => bail!("{}", self.shared.failed_refusal()),
+            () = self.shared.failure.token().cancelled() => bail!("{}", self.shared.failure.refusal()),
         }
         Ok(())
     }

@@ -118,7 +118,7 @@ impl Driver {
         let before_blocks = entries.len() as u64;
         entries.extend(ran.iter().flat_map(ExecutedDerivedBlock::entries));
         let at_ms = unix_milliseconds();
-        let rows = shared.database.append_at(&entries, at_ms).await;
+        let rows = shared.chain.database.append_at(&entries, at_ms).await;
         let rows = rows.context("cannot replace the journal's end")?;
         self.journal_end.send_replace(rows.end);
         self.stop_after(ReorgStep::Journaled)?;
@@ -138,9 +138,9 @@ impl Driver {
             refused,
         };
         if is_rewind {
-            shared.notifications.before_rewind(&shared, first).await;
+            shared.notifications.before_rewind(&shared.chain, first).await;
         }
-        shared.database.index(&batch).await.context("cannot write the index")?;
+        shared.chain.database.index(&batch).await.context("cannot write the index")?;
         {
             let mut production = self.production();
             production.deposits_consumed = deposits;
@@ -148,7 +148,10 @@ impl Driver {
         }
         let head = chain.head().header.number;
         self.head.send_replace(head);
-        shared.preconfirmations.rewind(&batch.refused, ran.iter().map(|ran| &ran.outcome));
+        shared
+            .transactions
+            .preconfirmations
+            .rewind(&batch.refused, ran.iter().map(|ran| &ran.outcome));
         for ran in ran {
             checkpoints.push(&chain, ran.outcome).await;
         }
@@ -169,8 +172,9 @@ impl Driver {
         let mut next = first;
         while next <= head {
             let last = head.min(next + BLOCKS_STEP - 1);
-            for block in self.shared.database.blocks(next, last).await? {
-                let times = self.shared.database.block_times(block.header.number).await?.parts;
+            for block in self.shared.chain.database.blocks(next, last).await? {
+                let times =
+                    self.shared.chain.database.block_times(block.header.number).await?.parts;
                 for (position, receipt) in block.receipts.into_iter().enumerate() {
                     let (raw, sender) = (receipt.transaction, receipt.sender);
                     found.all.push((keccak256(&raw), block.header.number));
@@ -186,7 +190,7 @@ impl Driver {
         for executed in open.into_iter().flatten() {
             if let BlockTx::User(tx) = &executed.tx {
                 found.all.push((tx.hash(), head + 1));
-                let promise = self.shared.preconfirmed(&tx.hash());
+                let promise = self.shared.transactions.preconfirmed(&tx.hash());
                 let received_ms = promise.and_then(|promise| promise.times().received_ms);
                 let (received_ms, sender) = (received_ms.unwrap_or(now), executed.sender);
                 let (raw, tx) = (tx.encoded().into(), tx.clone());
@@ -248,7 +252,7 @@ impl Driver {
         included: &HashSet<B256>,
     ) -> Vec<(B256, String)> {
         let nonce_of = |address: &Address| chain.state().account(address).unwrap_or_default().nonce;
-        let mut pool = self.shared.pool_mut();
+        let mut pool = self.shared.transactions.pool_mut();
         let mut refused = Vec::new();
         for sender in pool.senders() {
             let next = nonce_of(&sender);

@@ -11,7 +11,7 @@ use super::ReorgStep;
 
 /// When an included transaction was received, in Unix milliseconds.
 async fn received_at(sequencer: &TestSequencer, hash: &alloy_primitives::B256) -> u64 {
-    let database = &sequencer.shared().database;
+    let database = &sequencer.shared().chain.database;
     let place = database.transaction(hash).await.expect("reads").expect("in a block");
     let times = database.block_times(place.block).await.expect("reads");
     assert!(times.sealed_ms.is_some());
@@ -42,9 +42,9 @@ async fn forced_entry_replaces_unposted_blocks() {
     assert_eq!(sequencer.head(), 2, "one own block and the forced one");
     assert!(before > 2);
     // They wait in their old order, and the next block includes them.
-    let database = std::sync::Arc::clone(&sequencer.shared().database);
+    let database = std::sync::Arc::clone(&sequencer.shared().chain.database);
     for hash in &sent {
-        assert!(sequencer.shared().waiting(hash).is_some());
+        assert!(sequencer.shared().transactions.waiting(hash).is_some());
     }
     let from = database.reorged_from(&sent[0]).await.expect("reads").expect("was rewound");
     assert_eq!((from.block, from.reason.as_str()), (2, "inbox entry 2 was forced"));
@@ -75,10 +75,10 @@ async fn rewound_transactions_that_cannot_be_included_are_refused() {
     sequencer.l1.post_foreign(vec![foreign.clone(), own]);
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    let database = &sequencer.shared().database;
+    let database = &sequencer.shared().chain.database;
     let reason = database.refusal(&lost).await.expect("reads").expect("refused");
     assert!(reason.contains("nonce too low") && reason.contains("inbox entry 1"), "{reason}");
-    assert!(sequencer.shared().waiting(&next).is_some());
+    assert!(sequencer.shared().transactions.waiting(&next).is_some());
     assert!(database.transaction(&foreign.hash()).await.expect("reads").is_some());
     let place = database.transaction(&same).await.expect("reads").expect("L1 holds it");
     assert_eq!((place.block, place.position), (1, 2));
@@ -130,9 +130,9 @@ async fn crash_between_reorg_steps_loses_nothing() {
         sequencer.check().await;
         assert_eq!(sequencer.head(), 1, "the forced block");
         for hash in sent {
-            assert!(sequencer.shared().waiting(&hash).is_some(), "after {step:?}");
+            assert!(sequencer.shared().transactions.waiting(&hash).is_some(), "after {step:?}");
         }
-        assert_eq!(sequencer.shared().database.reorg_count().await.expect("reads"), 1);
+        assert_eq!(sequencer.shared().chain.database.reorg_count().await.expect("reads"), 1);
     }
 }
 
@@ -164,7 +164,7 @@ async fn l1_reorg_removes_dropped_data_from_unposted_blocks() {
         "what stood on the entry is gone, its block can be posted again"
     );
     sequencer.build(1).await;
-    assert!(sequencer.shared().database.transaction(&sent).await.expect("reads").is_some());
+    assert!(sequencer.shared().chain.database.transaction(&sent).await.expect("reads").is_some());
     assert!(sequencer.post(10).await);
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
@@ -192,7 +192,7 @@ async fn empty_database_catches_up_with_l1() {
     sequencer.check().await;
     assert_eq!(*sequencer.shared().chain.read().await.head(), head);
     assert_eq!(
-        sequencer.shared().database.reorg_count().await.expect("reads"),
+        sequencer.shared().chain.database.reorg_count().await.expect("reads"),
         0,
         "nothing was rewound"
     );
@@ -209,18 +209,18 @@ async fn pending_transaction_included_by_l1_is_not_refused() {
     let waits = sequencer.transfer(0, 1, 0);
     assert!(sequencer.submit(&waits).await);
     let shared = std::sync::Arc::clone(sequencer.shared());
-    let mut wait = Box::pin(shared.wait_preconfirmed(waits.hash()));
+    let mut wait = Box::pin(shared.transactions.wait_preconfirmed(waits.hash()));
     assert!(futures_util::poll!(&mut wait).is_pending());
     sequencer.l1.post_foreign(vec![sequencer.transfer(0, 0, 9), waits.clone()]);
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    assert_eq!(shared.refusal(&waits.hash()).await.expect("reads"), None);
-    let place = shared.database.transaction(&waits.hash()).await.expect("reads");
+    assert_eq!(shared.transactions.refusal(&waits.hash()).await.expect("reads"), None);
+    let place = shared.chain.database.transaction(&waits.hash()).await.expect("reads");
     assert_eq!(place.map(|place| (place.block, place.position)), Some((1, 2)));
     let told = wait.await.expect("is answered");
     assert_eq!((told.block, told.index, told.hash()), (1, 2, waits.hash()));
     sequencer.restart().await;
-    let refusal = sequencer.shared().refusal(&waits.hash()).await.expect("reads");
+    let refusal = sequencer.shared().transactions.refusal(&waits.hash()).await.expect("reads");
     assert_eq!(refusal, None);
 }
 

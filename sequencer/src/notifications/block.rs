@@ -11,20 +11,24 @@ use turnpike_storage::{BlockRecord, StorageError};
 
 /// A block as subscribers receive it.
 #[derive(Debug)]
-pub(crate) struct BlockNotification {
-    pub(crate) number: u64,
-    pub(crate) hash: B256,
+pub struct BlockNotification {
+    /// The block's number.
+    pub number: u64,
+    /// The block's hash.
+    pub hash: B256,
     /// The header, as JSON.
-    pub(crate) head: String,
-    pub(crate) logs: Vec<LogNotification>,
+    pub head: String,
+    /// The block's logs, in order.
+    pub logs: Vec<LogNotification>,
     /// Approximate size in memory, in bytes.
     pub(super) bytes: usize,
 }
 
 /// A log of a block.
 #[derive(Debug)]
-pub(crate) struct LogNotification {
-    pub(crate) log: Log,
+pub struct LogNotification {
+    /// The log as JSON-RPC answers it.
+    pub log: Log,
     /// Its JSON, made on first use.
     text: OnceLock<String>,
 }
@@ -46,20 +50,21 @@ impl BlockNotification {
 
 impl LogNotification {
     /// The log as JSON. `is_removed` says that a reorg removed its block.
-    pub(crate) fn text(&self, is_removed: bool) -> Cow<'_, str> {
+    pub fn text(&self, is_removed: bool) -> Cow<'_, str> {
         if is_removed {
             return Cow::Owned(self.value(true).to_string());
         }
         Cow::Borrowed(self.text.get_or_init(|| self.value(false).to_string()))
     }
 
-    pub(crate) fn value(&self, is_removed: bool) -> Value {
+    /// The log as JSON. `is_removed` says that a reorg removed its block.
+    pub fn value(&self, is_removed: bool) -> Value {
         json!(Log { removed: is_removed, ..self.log.clone() })
     }
 }
 
 /// The logs of a block that `is_asked_for` selects, in order.
-pub(crate) fn logs_in(
+pub fn logs_in(
     record: &BlockRecord,
     is_asked_for: impl Fn(&alloy_primitives::Log) -> bool,
 ) -> Result<Vec<Log>, StorageError> {

@@ -12,16 +12,16 @@ use tokio::sync::watch;
 
 /// How much of a log is kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct EventLogLimits {
+pub struct EventLogLimits {
     /// Events, at most.
-    pub(crate) events_max: usize,
+    pub events_max: usize,
     /// Bytes of events, at most. The newest event is kept whatever its size.
-    pub(crate) bytes_max: usize,
+    pub bytes_max: usize,
 }
 
 /// See the module documentation.
 #[derive(Debug)]
-pub(crate) struct EventLog<T> {
+pub struct EventLog<T> {
     kept: Mutex<Kept<T>>,
     /// Number of all events so far.
     end: watch::Sender<u64>,
@@ -40,10 +40,10 @@ struct Kept<T> {
 /// Events were dropped before the cursor read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("events are lost: they were not read in time")]
-pub(crate) struct Lagged;
+pub struct Lagged;
 
 impl<T> EventLog<T> {
-    pub(crate) fn new(limits: EventLogLimits) -> Arc<Self> {
+    pub fn new(limits: EventLogLimits) -> Arc<Self> {
         let kept = Kept { events: VecDeque::new(), bytes: 0, end: 0 };
         Arc::new(Self { kept: Mutex::new(kept), end: watch::channel(0).0, limits })
     }
@@ -53,7 +53,7 @@ impl<T> EventLog<T> {
     }
 
     /// Appends an event of `bytes` bytes.
-    pub(crate) fn push(&self, event: T, bytes: usize) {
+    pub fn push(&self, event: T, bytes: usize) {
         let mut kept = self.kept();
         kept.events.push_back((Arc::new(event), bytes));
         kept.bytes += bytes;
@@ -82,7 +82,7 @@ impl<T> EventLog<T> {
 
 /// A position in a log.
 #[derive(Debug)]
-pub(crate) struct EventCursor<T> {
+pub struct EventCursor<T> {
     log: Arc<EventLog<T>>,
     /// Number of the event to read next.
     pub(super) position: u64,
@@ -92,7 +92,7 @@ pub(crate) struct EventCursor<T> {
 
 impl<T> EventCursor<T> {
     /// Starts at the end: the cursor reads events that are appended from now on.
-    pub(crate) fn at_end(log: Arc<EventLog<T>>) -> Self {
+    pub fn at_end(log: Arc<EventLog<T>>) -> Self {
         let position = log.kept().end;
         Self { log, position, within: 0 }
     }
@@ -109,7 +109,7 @@ impl<T> EventCursor<T> {
     }
 
     /// Returns the event at this position, if it exists, and moves to the next.
-    pub(crate) fn take(&mut self) -> Result<Option<Arc<T>>, Lagged> {
+    pub fn take(&mut self) -> Result<Option<Arc<T>>, Lagged> {
         let event = self.event()?;
         if event.is_some() {
             self.advance();
@@ -118,7 +118,7 @@ impl<T> EventCursor<T> {
     }
 
     /// Waits for the event at this position and moves to the next. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Result<Arc<T>, Lagged> {
+    pub async fn next(&mut self) -> Result<Arc<T>, Lagged> {
         loop {
             if let Some(event) = self.take()? {
                 return Ok(event);
@@ -128,12 +128,12 @@ impl<T> EventCursor<T> {
     }
 
     /// The number of events before this position.
-    pub(crate) const fn position(&self) -> u64 {
+    pub const fn position(&self) -> u64 {
         self.position
     }
 
     /// Waits until an event exists at this position.
-    pub(crate) async fn ready(&self) {
+    pub async fn ready(&self) {
         let mut end = self.log.end.subscribe();
         // The cursor owns the log, and with it the sender.
         let _ = end.wait_for(|end| *end > self.position).await;

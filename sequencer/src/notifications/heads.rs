@@ -25,7 +25,7 @@ use tracing::warn;
 use turnpike_storage::{Database, IndexedReorg, StorageError};
 
 use super::{BlockNotification, EventCursor, EventLog, EventLogLimits, Lagged, LogNotification};
-use crate::Shared;
+use crate::ChainHandle;
 
 /// How much of the head's events is kept.
 const LIMITS: EventLogLimits = EventLogLimits { events_max: 4_096, bytes_max: 128 * 1024 * 1024 };
@@ -39,7 +39,7 @@ const BLOCKS_STEP: u64 = 16;
 
 /// A change of the chain's head.
 #[derive(Debug)]
-pub(crate) enum HeadEvent {
+pub enum HeadEvent {
     /// The chain grew by this block.
     Added(Arc<BlockNotification>),
     /// A rewind removed this block, which was the newest.
@@ -50,9 +50,11 @@ pub(crate) enum HeadEvent {
 
 /// Why a subscriber must start again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum MissedEvents {
+pub enum MissedEvents {
+    /// The subscriber reads too slowly.
     #[error(transparent)]
     Lagged(#[from] Lagged),
+    /// A reorg removed blocks whose logs are not known any more.
     #[error("a reorg removed blocks whose logs are no longer known")]
     Lost,
 }
@@ -77,13 +79,13 @@ impl HeadTracker {
     /// follows the head.
     pub(super) async fn listen(
         &mut self,
-        shared: &Shared,
+        chain: &ChainHandle,
     ) -> Result<(EventCursor<HeadEvent>, bool), StorageError> {
         if let Some(log) = self.log.upgrade() {
-            self.catch_up(&shared.database, &shared.head).await?;
+            self.catch_up(&chain.database, &chain.head).await?;
             return Ok((EventCursor::at_end(log), false));
         }
-        let (last_reorg, head) = position(&shared.database, &shared.head).await?;
+        let (last_reorg, head) = position(&chain.database, &chain.head).await?;
         let log = EventLog::new(LIMITS);
         let has_to_start = !self.is_followed;
         *self = Self {
@@ -98,12 +100,12 @@ impl HeadTracker {
 
     /// Reports what happened since the last call. Returns false, and stops following, once no
     /// cursor is left.
-    pub(super) async fn follow(&mut self, shared: &Shared) -> bool {
+    pub(super) async fn follow(&mut self, chain: &ChainHandle) -> bool {
         if self.log.strong_count() == 0 {
             *self = Self::default();
             return false;
         }
-        if let Err(error) = self.catch_up(&shared.database, &shared.head).await {
+        if let Err(error) = self.catch_up(&chain.database, &chain.head).await {
             warn!(%error, "cannot report new blocks to subscribers");
         }
         true
@@ -215,7 +217,7 @@ async fn position(
 
 impl EventCursor<HeadEvent> {
     /// The added blocks, in order, `count_max` at most.
-    pub(crate) fn blocks(
+    pub fn blocks(
         &mut self,
         count_max: usize,
     ) -> Result<Vec<Arc<BlockNotification>>, MissedEvents> {
@@ -234,7 +236,7 @@ impl EventCursor<HeadEvent> {
     /// Passes the logs of added and removed blocks that `is_asked_for` selects to `show`,
     /// `count_max` at most. The next call continues. The second argument of `show` says whether the
     /// log was removed.
-    pub(crate) fn logs(
+    pub fn logs(
         &mut self,
         count_max: usize,
         is_asked_for: impl Fn(&LogNotification) -> bool,

@@ -33,7 +33,7 @@ use tokio::sync::{Mutex, watch};
 use tracing::warn;
 use turnpike_storage::StorageError;
 
-pub(crate) use self::{
+pub use self::{
     block::{BlockNotification, LogNotification, logs_in},
     event_log::{EventCursor, Lagged},
     heads::{HeadEvent, MissedEvents},
@@ -44,11 +44,11 @@ use self::{
     event_log::{EventLog, EventLogLimits},
     heads::HeadTracker,
 };
-use crate::{Accepted, Refusal, Shared};
+use crate::{Accepted, ChainHandle, Refusal};
 
 /// See the module documentation.
 #[derive(Debug, Default)]
-pub(crate) struct Notifications {
+pub struct Notifications {
     heads: Mutex<HeadTracker>,
     pending: OnDemandLog<Vec<PendingTx>>,
     slices: OnDemandLog<SliceNotification>,
@@ -83,43 +83,45 @@ impl<T> OnDemandLog<T> {
 
 impl Notifications {
     /// Returns a cursor over changes of the head, from the newest visible block on.
-    pub(crate) async fn heads(
-        shared: &Arc<Shared>,
+    pub async fn heads(
+        self: &Arc<Self>,
+        chain: &Arc<ChainHandle>,
     ) -> Result<EventCursor<HeadEvent>, StorageError> {
-        let mut tracker = shared.notifications.heads.lock().await;
-        let (reader, has_to_start) = tracker.listen(shared).await?;
+        let mut tracker = self.heads.lock().await;
+        let (reader, has_to_start) = tracker.listen(chain).await?;
         if has_to_start {
-            tokio::spawn(follow(Arc::downgrade(shared), shared.head.clone()));
+            let head = chain.head.clone();
+            tokio::spawn(follow(Arc::downgrade(self), Arc::downgrade(chain), head));
         }
         Ok(reader)
     }
 
     /// Reports all blocks that are visible by now.
-    pub(crate) async fn catch_up(&self, shared: &Shared) -> Result<(), StorageError> {
-        self.heads.lock().await.catch_up(&shared.database, &shared.head).await
+    pub async fn catch_up(&self, chain: &ChainHandle) -> Result<(), StorageError> {
+        self.heads.lock().await.catch_up(&chain.database, &chain.head).await
     }
 
     /// Reads the blocks from `first` on before a rewind removes them from the index, so that their
     /// removal can be reported.
-    pub(crate) async fn before_rewind(&self, shared: &Shared, first: u64) {
+    pub async fn before_rewind(&self, chain: &ChainHandle, first: u64) {
         let mut tracker = self.heads.lock().await;
-        if let Err(error) = tracker.remember_from(first, &shared.database, &shared.head).await {
+        if let Err(error) = tracker.remember_from(first, &chain.database, &chain.head).await {
             warn!(%error, "cannot report rewound blocks to subscribers");
         }
     }
 
     /// Returns a cursor over transactions that are accepted from now on.
-    pub(crate) fn pending(&self) -> EventCursor<Vec<PendingTx>> {
+    pub fn pending(&self) -> EventCursor<Vec<PendingTx>> {
         self.pending.read(pending::LIMITS)
     }
 
     /// Returns a cursor over slices from now on.
-    pub(crate) fn slices(&self) -> EventCursor<SliceNotification> {
+    pub fn slices(&self) -> EventCursor<SliceNotification> {
         self.slices.read(slices::LIMITS)
     }
 
     /// Reports the outcomes of a durable slice.
-    pub(crate) fn slice(&self, news: SliceNotification) {
+    pub fn slice(&self, news: SliceNotification) {
         if !news.is_empty()
             && let Some(log) = self.slices.log()
         {
@@ -130,7 +132,7 @@ impl Notifications {
 
     /// Reports the newly accepted transactions of durable results. With a subscriber only, `signed`
     /// is called for the bytes and sender of each.
-    pub(crate) fn accepted<'a>(
+    pub fn accepted<'a>(
         &self,
         results: impl Iterator<Item = &'a Result<Accepted, Refusal>>,
         signed: impl Fn(&B256) -> Option<(Bytes, Address)>,
@@ -148,11 +150,17 @@ impl Notifications {
 }
 
 /// Follows the head until no cursor is left.
-async fn follow(shared: Weak<Shared>, mut head: watch::Receiver<u64>) {
+async fn follow(
+    notifications: Weak<Notifications>,
+    chain: Weak<ChainHandle>,
+    mut head: watch::Receiver<u64>,
+) {
     while head.changed().await.is_ok() {
-        let Some(shared) = shared.upgrade() else { return };
-        let mut tracker = shared.notifications.heads.lock().await;
-        if !tracker.follow(&shared).await {
+        let (Some(notifications), Some(chain)) = (notifications.upgrade(), chain.upgrade()) else {
+            return;
+        };
+        let mut tracker = notifications.heads.lock().await;
+        if !tracker.follow(&chain).await {
             return;
         }
     }

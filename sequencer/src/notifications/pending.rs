@@ -10,11 +10,12 @@ pub(super) const LIMITS: EventLogLimits =
 
 /// A transaction that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PendingTx {
-    pub(crate) hash: B256,
+pub struct PendingTx {
+    /// The transaction's hash.
+    pub hash: B256,
     /// Its bytes and sender, if the pool or the preconfirmation cache still held it when it was
     /// reported.
-    pub(crate) signed: Option<(Bytes, Address)>,
+    pub signed: Option<(Bytes, Address)>,
 }
 
 impl PendingTx {
@@ -26,7 +27,7 @@ impl PendingTx {
 
 impl EventCursor<Vec<PendingTx>> {
     /// Passes accepted transactions to `show`, `count_max` at most. The next call continues.
-    pub(crate) fn transactions(
+    pub fn transactions(
         &mut self,
         count_max: usize,
         mut show: impl FnMut(&PendingTx),

@@ -11,11 +11,11 @@ pub(super) const LIMITS: EventLogLimits =
 
 /// Transactions that durable journal rows name.
 #[derive(Debug, Default)]
-pub(crate) struct SliceNotification {
+pub struct SliceNotification {
     /// Transactions that were executed or wait, each with its sender.
-    pub(crate) transactions: Vec<(B256, Address)>,
+    pub transactions: Vec<(B256, Address)>,
     /// Refused transactions.
-    pub(crate) refused: Vec<B256>,
+    pub refused: Vec<B256>,
 }
 
 impl SliceNotification {

@@ -8,10 +8,10 @@ use turnpike_storage::{AcceptedTx, JournalTx};
 
 use super::{OpenBlock, Producer};
 use crate::{
-    Accepted, PooledTx, Refusal, Shared,
+    Accepted, NodeHandles, PooledTx, Refusal,
     admission::{CheckedTx, StateRules, check_state},
     committer::SubmissionReply,
-    shared::Submission,
+    submission::Submission,
 };
 
 /// Outcomes of the intake since the last slice.
@@ -41,10 +41,10 @@ impl IntakeBatch {
     /// Splits the batch into replies, waiting transactions and refused ones.
     pub(super) fn into_outcomes(
         self,
-        shared: &Shared,
+        shared: &NodeHandles,
     ) -> (Vec<SubmissionReply>, Vec<AcceptedTx>, Vec<(B256, String)>) {
         let Self { replies, fresh, refused } = self;
-        let pool = shared.pool();
+        let pool = shared.transactions.pool();
         let waiting = |hash: &B256| {
             let PooledTx { raw, sender, arrival, received_ms, .. } = pool.get(hash)?.clone();
             Some(AcceptedTx { arrival, received_ms, tx: JournalTx { raw, sender } })
@@ -100,7 +100,7 @@ impl Producer {
     ) {
         let now = Instant::now();
         let mut production = self.production();
-        let mut pool = self.shared.pool_mut();
+        let mut pool = self.shared.transactions.pool_mut();
         for Submission { txs, received_ms, reply, .. } in submissions {
             let mut results = Vec::with_capacity(txs.len());
             for tx in txs {
@@ -129,7 +129,7 @@ impl Producer {
                         let is_known = match refusal {
                             Refusal::AlreadyKnown => true,
                             Refusal::NonceTooLow { .. } => {
-                                self.shared.preconfirmations.get(&hash).is_some()
+                                self.shared.transactions.preconfirmations.get(&hash).is_some()
                             }
                             _ => false,
                         };
@@ -148,7 +148,7 @@ impl Producer {
         for (tx, next) in self.stale.drain(..) {
             intake.refuse_stale([tx], next);
         }
-        let mut pool = self.shared.pool_mut();
+        let mut pool = self.shared.transactions.pool_mut();
         let seconds = pool.limits().gap_timeout.as_secs();
         for tx in pool.expire(Instant::now()) {
             intake.refuse(tx.tx.hash(), Refusal::GapTimeout { seconds }.to_string());

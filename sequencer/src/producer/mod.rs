@@ -52,12 +52,12 @@ use self::{
     open::{ExecutedBlock, OpenBlock, OpenBlockPart},
 };
 use crate::{
-    PooledTx, Shared,
+    NodeHandles, PooledTx,
     backlog::Backlog,
     builder::{self, BlockPlan, PoolRemainder},
     committer::{DurableRows, JournalCommit},
     sealer::BlockToSeal,
-    shared::Submission,
+    submission::Submission,
     unindexed::UnindexedTxs,
 };
 
@@ -161,7 +161,7 @@ pub(crate) struct ProducerConfig {
 /// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Producer {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<NodeHandles>,
     pub(crate) production: Arc<Mutex<ProductionState>>,
     pub(crate) config: ProducerConfig,
     pub(crate) runtime: Handle,
@@ -297,17 +297,17 @@ impl Producer {
         intake: &mut IntakeBatch,
     ) -> anyhow::Result<PoolRemainder> {
         let (some, rest) = {
-            let mut pool = self.shared.pool_mut();
+            let mut pool = self.shared.transactions.pool_mut();
             let some = builder::pop_fitting(&mut pool, open.base_fee(), open.room());
             // Under the pool's lock, so that no reader finds the transactions in neither place.
-            self.shared.preconfirmations.mark_running(&some.0);
+            self.shared.transactions.preconfirmations.mark_running(&some.0);
             some
         };
         if some.is_empty() && !open.is_new() {
             return Ok(rest);
         }
         let refused = open.run(some)?;
-        let mut pool = self.shared.pool_mut();
+        let mut pool = self.shared.transactions.pool_mut();
         for (tx, reason) in refused {
             let hash = tx.tx.hash();
             intake.refuse(hash, reason);
@@ -372,7 +372,7 @@ impl Producer {
         let block = {
             let mut chain = shared.chain.blocking_write();
             let block = chain.close(executed, &plan.origin);
-            let mut pool = shared.pool_mut();
+            let mut pool = shared.transactions.pool_mut();
             pool.set_base_fee(chain.tip().next_base_fee);
             // Deposits, delegations and creations change nonces too.
             for change in &block.diff().accounts {
@@ -467,7 +467,8 @@ impl Producer {
 
     fn has_work(&self) -> bool {
         let queued = self.shared.settlement.blocking_read().deposits.len() as u64;
-        queued > self.production().deposits_consumed || self.shared.pool().has_runnable()
+        queued > self.production().deposits_consumed
+            || self.shared.transactions.pool().has_runnable()
     }
 
     /// The inputs of the next block. `None` while production is paused, or while L1 is too far
@@ -476,7 +477,7 @@ impl Producer {
         if self.shared.control.is_paused() {
             return None;
         }
-        let config = &self.shared.config;
+        let config = &self.shared.chain.config;
         let production = self.production();
         if production.awaits_l1_recheck {
             return None;

@@ -18,13 +18,13 @@ use super::{
     intake::IntakeBatch, open::OpenBlock,
 };
 use crate::{
-    Pool, PoolLimits, PooledTx, Refusal, Shared,
+    NodeHandles, Pool, PoolLimits, PooledTx, Refusal,
     admission::CheckedTx,
     builder::{
         BATCH_OVERHEAD_BYTES, BlockPlan, PoolRemainder, RESERVED_PART, SLICE_TRANSACTIONS_MAX,
         pop_fitting,
     },
-    shared::Submission,
+    submission::Submission,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -149,11 +149,11 @@ fn idle() -> Idle {
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = Runtime::new().expect("starts");
     let genesis = Genesis::dev();
-    let (shared, _, received) = runtime.block_on(Shared::of_new(folder.path(), &genesis));
+    let (shared, _, received) = runtime.block_on(NodeHandles::of_new(folder.path(), &genesis));
     let (send_commits, commits) = mpsc::channel(16);
     let (blocks_to_seal, _) = mpsc::channel(1);
     let now = Instant::now();
-    let events = shared.events.clone();
+    let events = shared.submissions.events.clone();
     let config = ProducerConfig {
         block_interval: HOUR,
         slice_interval: Duration::ZERO,

@@ -52,25 +52,27 @@ const ROWS_STEP: u32 = 256;
 
 /// What a restore yields.
 #[derive(Debug)]
-pub(crate) struct Restored {
-    pub(crate) chain: Chain,
-    pub(crate) checkpoints: Checkpoints,
+pub struct Restored {
+    /// The chain at the end of the journal.
+    pub chain: Chain,
+    /// The checkpoints to go on with.
+    pub checkpoints: Checkpoints,
     /// Waiting transactions by arrival.
-    pub(crate) pending: Vec<AcceptedTx>,
+    pub pending: Vec<AcceptedTx>,
     /// Arrivals that the index holds or will hold. New transactions need others.
-    pub(crate) arrivals: Vec<u64>,
+    pub arrivals: Vec<u64>,
     /// Outcomes in journal rows that the index does not hold yet.
-    pub(crate) unindexed: UnindexedTxs,
+    pub unindexed: UnindexedTxs,
     /// Blocks without a `Sealed` row.
-    pub(crate) unsealed: Vec<SealedEntry>,
+    pub unsealed: Vec<SealedEntry>,
     /// Number of executed blocks.
     #[cfg(test)]
-    pub(crate) blocks_run: u64,
+    pub blocks_run: u64,
 }
 
 /// What to do with an incomplete block at the journal's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TailPolicy {
+pub enum TailPolicy {
     /// Complete it: this node writes the journal.
     Complete,
     /// Keep it: another node writes the journal.
@@ -79,7 +81,7 @@ pub(crate) enum TailPolicy {
 
 /// Brings `genesis`, which is at its genesis block, and the index to the end of the journal.
 /// `execution` configures the engine, also for later blocks.
-pub(crate) async fn restore(
+pub async fn restore(
     genesis: Chain,
     database: &Database,
     directory: &Path,
@@ -89,7 +91,7 @@ pub(crate) async fn restore(
 }
 
 /// [`restore`], with a choice about the journal's end.
-pub(crate) async fn restore_with(
+pub async fn restore_with(
     genesis: Chain,
     database: &Database,
     directory: &Path,
@@ -130,7 +132,7 @@ pub(crate) async fn restore_with(
 }
 
 /// The chain after `block`, which the index holds and whose state is no longer in memory.
-pub(crate) async fn restore_to(
+pub async fn restore_to(
     genesis: Chain,
     database: &Database,
     directory: &Path,
@@ -154,7 +156,7 @@ pub(crate) async fn restore_to(
 }
 
 /// Reads a block from its journal rows.
-pub(crate) async fn journal_block(
+pub async fn journal_block(
     database: &Database,
     number: u64,
     rows: Range<u64>,
@@ -458,10 +460,7 @@ fn is_void(voids: &[(u64, u64)], sequence: u64, block: u64) -> bool {
 }
 
 /// Indexed transactions of the blocks from `first` on, deposits included, each with its block.
-pub(crate) async fn reorged_from(
-    database: &Database,
-    first: u64,
-) -> anyhow::Result<Vec<(B256, u64)>> {
+pub async fn reorged_from(database: &Database, first: u64) -> anyhow::Result<Vec<(B256, u64)>> {
     /// Blocks read at a time.
     const STEP: u64 = 100;
     let (mut found, mut next) = (Vec::new(), first);

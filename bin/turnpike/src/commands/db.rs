@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand};
-use turnpike_sequencer::{Verified, VerifyConfig, VerifyScope};
+use turnpike_replica::{Verified, VerifyConfig, VerifyScope};
 use turnpike_storage::DatabaseLocation;
 
 use crate::common::{ExecutionArgs, beside, read_genesis, to_json};
@@ -80,7 +80,7 @@ async fn verify(args: VerifyArgs) -> anyhow::Result<ExitCode> {
         state,
         execution: db.execution.into(),
     };
-    let found = turnpike_sequencer::verify(&genesis, config).await?;
+    let found = turnpike_replica::verify(&genesis, config).await?;
     if db.json {
         println!("{}", to_json(&found)?);
     } else {
@@ -110,7 +110,7 @@ async fn rebuild(args: DbArgs) -> anyhow::Result<ExitCode> {
     let genesis = read_genesis(&args.genesis)?;
     let (checkpoints, execution) = (args.checkpoints(), args.execution.into());
     let rebuilt =
-        turnpike_sequencer::rebuild(&genesis, &args.database, checkpoints, execution).await?;
+        turnpike_replica::rebuild(&genesis, &args.database, checkpoints, execution).await?;
     if args.json {
         println!("{}", to_json(&rebuilt)?);
     } else {

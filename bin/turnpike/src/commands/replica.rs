@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
 use clap::Args;
-use turnpike_sequencer::{ReplicaConfig, ReplicaEnd, ReplicaSource};
+use turnpike_replica::{ReplicaConfig, ReplicaEnd, ReplicaSource};
 use turnpike_storage::DatabaseLocation;
 
 use crate::common::{ChainArgs, ExecutionArgs, LimitArgs, beside, read_genesis, stop_on_signal};
@@ -91,7 +91,7 @@ pub(crate) async fn run(args: ReplicaArgs) -> anyhow::Result<ExitCode> {
         limits: args.limits.into(),
         forward: args.forward,
     };
-    match turnpike_sequencer::run_replica(&genesis, config, stop_on_signal()?, |_| ()).await? {
+    match turnpike_replica::run_replica(&genesis, config, stop_on_signal()?, |_| ()).await? {
         ReplicaEnd::Stopped => Ok(ExitCode::SUCCESS),
         ReplicaEnd::Diverged(divergence) => {
             if args.json {

@@ -4,9 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
-use turnpike_sequencer::{
-    CHECKPOINT_BLOCKS, LogControl, PoolLimits, SequencerConfig, SubmissionRoute,
-};
+use turnpike_api::{ApiConfig, LogControl, run_sequencer};
+use turnpike_sequencer::{CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, SubmissionRoute};
 use turnpike_storage::DatabaseLocation;
 
 use crate::common::{
@@ -99,7 +98,6 @@ pub(crate) async fn run(args: SequencerArgs, log: LogControl) -> anyhow::Result<
     l1.archive.get_or_insert_with(|| beside(&args.database, "sequencer.entries"));
     let state = args.state.unwrap_or_else(|| beside(&args.database, "sequencer.state"));
     let config = SequencerConfig {
-        listen: args.listen,
         database: args.database,
         state,
         l1,
@@ -112,10 +110,13 @@ pub(crate) async fn run(args: SequencerArgs, log: LogControl) -> anyhow::Result<
         execution: args.execution.into(),
         pool: args.pool.into(),
         key: signer_of(args.key.as_ref()).context("--key")?,
-        limits: args.limits.into(),
-        admin: args.admin.config(log)?,
         submission_route: SubmissionRoute::LocalPool,
     };
-    turnpike_sequencer::run(&genesis, config, stop_on_signal()?, |_| ()).await?;
+    let api = ApiConfig {
+        listen: args.listen,
+        limits: args.limits.into(),
+        admin: args.admin.config(log)?,
+    };
+    run_sequencer(&genesis, config, api, stop_on_signal()?, |_| ()).await?;
     Ok(ExitCode::SUCCESS)
 }

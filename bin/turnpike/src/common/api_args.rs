@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use ipnet::IpNet;
+use turnpike_api::{AdminConfig, LogControl};
 use turnpike_http::{HttpLimits, JwtSecret};
-use turnpike_sequencer::{AdminConfig, LogControl};
 
 /// What clients may take of the listener.
 #[derive(Debug, Args)]

@@ -1,15 +1,17 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
-use turnpike_sequencer::LogControl;
+use turnpike_api::LogControl;
 
 /// Environment variable with the directives of what is logged.
 const VARIABLE: &str = "TURNPIKE_LOG";
 
 /// Our own words only: a library's may hold an endpoint's URL, and with it a key.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 14] = [
     "turnpike",
+    "turnpike_api",
     "turnpike_http",
+    "turnpike_replica",
     "turnpike_sequencer",
     "turnpike_batcher",
     "turnpike_derivation",

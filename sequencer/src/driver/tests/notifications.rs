@@ -10,7 +10,7 @@ use super::{
     test_sequencer::{LOGGER, TestSequencer},
 };
 use crate::notifications::{
-    EventCursor, HeadEvent, LogNotification, MissedEvents, Notifications, PendingTx, logs_in,
+    EventCursor, HeadEvent, LogNotification, MissedEvents, PendingTx, logs_in,
 };
 
 /// A subscriber that rebuilds the chain from its notifications.
@@ -28,8 +28,8 @@ struct Listener {
 impl Listener {
     async fn new(sequencer: &TestSequencer) -> Self {
         let shared = sequencer.shared();
-        let heads = Notifications::heads(shared).await.expect("reads");
-        let logs = Notifications::heads(shared).await.expect("reads");
+        let heads = shared.notifications.heads(&shared.chain).await.expect("reads");
+        let logs = shared.notifications.heads(&shared.chain).await.expect("reads");
         Self { heads, logs, base: sequencer.head(), chain: Vec::new(), topics: Vec::new() }
     }
 
@@ -37,7 +37,7 @@ impl Listener {
     /// removed.
     async fn listen(&mut self, sequencer: &TestSequencer) {
         let shared = sequencer.shared();
-        shared.notifications.catch_up(shared).await.expect("reads");
+        shared.notifications.catch_up(&shared.chain).await.expect("reads");
         while let Some(event) = self.heads.take().expect("in time") {
             match &*event {
                 HeadEvent::Added(block) => {
@@ -75,7 +75,7 @@ impl Listener {
 
     /// Asserts that the notifications match the index.
     async fn check(&self, sequencer: &TestSequencer) {
-        let database = &sequencer.shared().database;
+        let database = &sequencer.shared().chain.database;
         let (mut hashes, mut topics) = (Vec::new(), Vec::new());
         for block in database.blocks(self.base + 1, u64::MAX >> 1).await.expect("reads") {
             let hash = block.header.hash_slow();
@@ -132,7 +132,7 @@ async fn subscriber_receives_removal_of_earlier_blocks() {
     assert!(sequencer.l1.force(1));
     sequencer.sync().await.expect("follows");
     let shared = Arc::clone(sequencer.shared());
-    shared.notifications.catch_up(&shared).await.expect("reads");
+    shared.notifications.catch_up(&shared.chain).await.expect("reads");
     let mut told = Vec::new();
     let show = |log: &LogNotification, is_removed| told.push((log.log.topics()[0], is_removed));
     late.logs.logs(10, |_| true, show).expect("they are known");
@@ -150,12 +150,12 @@ async fn subscriber_gets_missed_error_for_unknown_blocks() {
     sequencer.build(1).await;
     let mut late = Listener::new(&sequencer).await;
     let shared = Arc::clone(sequencer.shared());
-    let to = shared.database.indexed_to().await.expect("reads");
+    let to = shared.chain.database.indexed_to().await.expect("reads");
     let rewind = IndexRewind { first_block: 1, reason: String::new(), reorged: Vec::new() };
     let batch = IndexBatch { to, rewind: Some(rewind), ..IndexBatch::default() };
     // Without a notification before the rewind.
-    shared.database.index(&batch).await.expect("indexes");
-    shared.notifications.catch_up(&shared).await.expect("reads");
+    shared.chain.database.index(&batch).await.expect("indexes");
+    shared.notifications.catch_up(&shared.chain).await.expect("reads");
     assert_eq!(late.logs.logs(10, |_| true, |_, _| {}), Err(MissedEvents::Lost));
     assert!(late.heads.blocks(10).expect("heads are never missed").is_empty());
 }

@@ -15,7 +15,7 @@ use super::{
     l1::{FakeL1, block_of},
 };
 use crate::{
-    CHECKPOINT_BLOCKS, PoolLimits, SequencerConfig, Shared, service::Node, tracker::L1Event,
+    CHECKPOINT_BLOCKS, NodeHandles, PoolLimits, SequencerConfig, service::Node, tracker::L1Event,
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -29,7 +29,6 @@ const LOGGER_CODE: &[u8] = &hex!("5f355f5fa100");
 /// Configuration of a node that makes blocks on demand only and keeps its data in `folder`.
 pub(crate) fn config_in(folder: &Path) -> SequencerConfig {
     SequencerConfig {
-        listen: ([127, 0, 0, 1], 0).into(),
         database: folder.join("sequencer.db").into(),
         state: folder.join("sequencer.state"),
         l1: "".into(),
@@ -43,8 +42,6 @@ pub(crate) fn config_in(folder: &Path) -> SequencerConfig {
         execution: EngineConfig { mode: Mode::Sequential, ..EngineConfig::default() },
         pool: PoolLimits::default(),
         key: None,
-        limits: turnpike_http::HttpLimits::default(),
-        admin: None,
         submission_route: crate::SubmissionRoute::LocalPool,
     }
 }
@@ -104,7 +101,7 @@ impl TestSequencer {
     pub(crate) async fn sync(&mut self) -> anyhow::Result<()> {
         loop {
             let shared = Arc::clone(self.shared());
-            let mut news = self.l1.next_news(&shared.database).await;
+            let mut news = self.l1.next_news(&shared.chain.database).await;
             let is_all = matches!(news, L1Event::Progress(_));
             if let L1Event::Progress(progress) = &mut news {
                 let told = shared.settlement.read().await.deposits.len();
@@ -143,14 +140,14 @@ impl TestSequencer {
     /// Submits a transaction, and remembers it if it is accepted.
     pub(crate) async fn submit(&mut self, tx: &SignedTx) -> bool {
         let raw = Bytes::from(tx.encoded());
-        let taken = self.shared().submit(vec![raw]).await.remove(0).is_ok();
+        let taken = self.shared().submissions.submit(vec![raw]).await.remove(0).is_ok();
         if taken {
             self.acknowledged.push(tx.hash());
         }
         taken
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<NodeHandles> {
         &self.node().driver.shared
     }
 
@@ -171,7 +168,7 @@ impl TestSequencer {
         let address = self.users[user].address();
         let account = self.shared().chain.read().await.state().account(&address);
         let nonce = account.unwrap_or_default().nonce;
-        self.shared().next_nonce(&address).unwrap_or(0).max(nonce)
+        self.shared().transactions.next_nonce(&address).unwrap_or(0).max(nonce)
     }
 
     /// Submits a user's next transaction.
@@ -203,7 +200,7 @@ impl TestSequencer {
     }
 
     pub(crate) async fn post(&mut self, blocks_max: u32) -> bool {
-        let database = Arc::clone(&self.shared().database);
+        let database = Arc::clone(&self.shared().chain.database);
         self.l1.post_own(&database, blocks_max).await
     }
 
@@ -211,7 +208,7 @@ impl TestSequencer {
     /// journal and index, and that no acknowledged transaction is lost.
     pub(super) async fn check(&self) {
         let shared = self.shared();
-        let database = &shared.database;
+        let database = &shared.chain.database;
         let chain = shared.chain.read().await;
         let mut fresh = Chain::from_genesis(&self.genesis);
         for block in self.l1.blocks() {
@@ -240,7 +237,7 @@ impl TestSequencer {
     }
 
     async fn check_acknowledged(&self) {
-        let database = &self.shared().database;
+        let database = &self.shared().chain.database;
         for hash in &self.acknowledged {
             if let Some(place) = database.transaction(hash).await.expect("reads") {
                 let block = database.block(place.block).await.expect("reads").expect("indexed");
@@ -248,8 +245,8 @@ impl TestSequencer {
                 assert_eq!(alloy_primitives::keccak256(raw), *hash);
                 continue;
             }
-            let waits = self.shared().waiting(hash).is_some();
-            let refused = self.shared().refusal(hash).await.expect("reads").is_some();
+            let waits = self.shared().transactions.waiting(hash).is_some();
+            let refused = self.shared().transactions.refusal(hash).await.expect("reads").is_some();
             assert!(waits || refused, "{hash} was acknowledged and is lost");
         }
     }

@@ -13,6 +13,7 @@ use tokio::{sync::oneshot, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 use turnpike_adversary::{AdversaryConfig, AdversaryEvent, AdversaryRole, Attack, FalseCredit};
+use turnpike_api::{ApiConfig, run_sequencer_with_hook};
 use turnpike_batcher::{BatcherConfig, PostingConfig};
 use turnpike_challenger::{ChallengerConfig, FeePolicy};
 use turnpike_executor::ExecutionHook;
@@ -107,12 +108,12 @@ impl Dev<'_> {
         let mut tasks = JoinSet::new();
         let (ready, listening) = oneshot::channel();
         let (chain, config, stopped) = (self.genesis.clone(), self.sequencer(), stop.clone());
-        let hook = self.execution_hook();
+        let (api, hook) = (self.api(), self.execution_hook());
         tasks.spawn(async move {
             let ready = |address| {
                 let _ = ready.send(address);
             };
-            let result = turnpike_sequencer::run_with_hook(&chain, config, hook, stopped, ready);
+            let result = run_sequencer_with_hook(&chain, config, api, hook, stopped, ready);
             result.await.context("the sequencer failed")
         });
         // If the sequencer ends before it is up, its error says why.
@@ -174,7 +175,6 @@ impl Dev<'_> {
 
     fn sequencer(&self) -> SequencerConfig {
         SequencerConfig {
-            listen: SocketAddr::from(([127, 0, 0, 1], self.args.port)),
             database: self.data.file("sequencer.db").into(),
             state: self.data.file(STATE_FOLDER),
             l1: self.l1(),
@@ -187,10 +187,13 @@ impl Dev<'_> {
             execution: self.args.execution.into(),
             pool: PoolLimits::default(),
             key: Some(self.accounts.sequencer()),
-            limits: HttpLimits::default(),
-            admin: None,
             submission_route: SubmissionRoute::LocalPool,
         }
+    }
+
+    fn api(&self) -> ApiConfig {
+        let listen = SocketAddr::from(([127, 0, 0, 1], self.args.port));
+        ApiConfig { listen, limits: HttpLimits::default(), admin: None }
     }
 
     fn batcher(&self) -> BatcherConfig {

@@ -1,0 +1,218 @@
+//! The OpenAPI document of the REST API, made from its handlers, and the page that shows it.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use axum::Router;
+use utoipa::{
+    IntoResponses, OpenApi, PartialSchema, ToSchema,
+    openapi::{ContentBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Schema, Type},
+};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::{
+    problem::{MEDIA_TYPE, Problem},
+    rest,
+    server::ApiState,
+    stream,
+    wait::Goal,
+};
+
+/// Where the document is.
+const DOCUMENT: &str = "/openapi.json";
+
+/// Where it can be looked at.
+const PAGE: &str = "/docs";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Turnpike REST API",
+        description = "What became of transactions, blocks, batches, outputs, disputes, deposits and withdrawals. \
+            Amounts of wei are decimal strings. Times whose name ends in `Ms` and those of a transaction's life are Unix milliseconds; all \
+            others are Unix seconds. Errors are RFC 9457 problem documents, told apart by `code`. \
+            Of what a client may spend in a second, a request costs 5 units, one for deposits or withdrawals 100, as it has L1 asked, and \
+            each transaction that is sent 10. JSON-RPC is at `/`, the journal as a WebSocket at `/v1/feed`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(Problem, Goal)),
+    tags(
+        (name = "Transactions", description = "Sending transactions, and their lives"),
+        (name = "Chain", description = "Accounts, blocks and the node"),
+        (name = "Settlement", description = "What L1 holds: batches, outputs and disputes"),
+        (name = "Bridge", description = "Deposits and withdrawals"),
+        (name = "Events", description = "What happens, as it happens"),
+    ),
+)]
+struct Base;
+
+/// REST, its document and its page.
+pub(super) fn routes() -> Router<ApiState> {
+    let (router, document) = described().split_for_parts();
+    // Nothing is asked of the internet: the page would have a stranger validate the document.
+    let config = Config::new([DOCUMENT]).validator_url("none");
+    router.merge(SwaggerUi::new(PAGE).url(DOCUMENT, document).config(config))
+}
+
+fn described() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(Base::openapi()).merge(rest::routes()).merge(stream::routes())
+}
+
+/// Schemas of values that are text in JSON.
+macro_rules! texts {
+    ($($name:ident => $description:literal, $pattern:literal, $example:literal;)*) => {$(
+        #[doc = $description]
+        #[derive(Debug)]
+        pub(super) struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some($description))
+                    .pattern(Some($pattern))
+                    .examples([$example])
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    )*};
+}
+
+texts! {
+    Hash => "32 bytes in hexadecimal", "^0x[0-9a-fA-F]{64}$", "0x5c504ed432cb51138bcf09aa5e8a410dd4a1e204ef84bfed1be16dfba1b22060";
+    AddressText => "An address", "^0x[0-9a-fA-F]{40}$", "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
+    Data => "Bytes in hexadecimal", "^0x([0-9a-fA-F]{2})*$", "0x02f86b";
+    Quantity => "A number in hexadecimal", "^0x[0-9a-f]+$", "0x1";
+    Wei => "An amount of wei, decimal", "^[0-9]+$", "1000000000000000000";
+    Signature => "A signature: r, s and v, in hexadecimal", "^0x[0-9a-fA-F]{130}$", "0xb8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01b";
+}
+
+/// Answers that are problem documents.
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident => $($status:literal $description:literal),*;)*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                [$(($status, $description)),*].into_iter().map(problem).collect()
+            }
+        }
+    )*};
+}
+
+problems! {
+    /// A path or a query that cannot be understood.
+    Malformed => "400" "The path or the query cannot be understood.";
+    /// Nothing of that name.
+    Missing => "404" "Nothing is known of it.";
+    /// The node cannot read its own database.
+    Failing => "500" "The node failed to answer.";
+    /// L1 has to be asked.
+    L1Silent => "502" "L1 does not answer.";
+    /// Everything that can be wrong with a submission.
+    NotTaken =>
+        "400" "The query, the body or the transaction cannot be understood.",
+        "403" "This node takes no transactions.",
+        "413" "The body or the transaction is too long.",
+        "415" "The body is of another media type.",
+        "422" "The transaction is not taken; `code` is one of the refusals'.",
+        "503" "Nothing is taken at the moment.";
+    /// No room for another client.
+    Full => "503" "There are as many clients as there may be.";
+}
+
+fn problem((status, description): (&str, &str)) -> (String, RefOr<Response>) {
+    let schema = Ref::from_schema_name(Problem::name());
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let response = ResponseBuilder::new().description(description).content(MEDIA_TYPE, content);
+    (status.to_owned(), response.build().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn document() -> Value {
+        serde_json::to_value(described().to_openapi()).expect("is JSON")
+    }
+
+    fn references<'a>(value: &'a Value, into: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    match member {
+                        Value::String(to) if name == "$ref" => into.push(to),
+                        other => references(other, into),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, into)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn whatever_is_referred_to_is_there() {
+        let document = document();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(!found.is_empty());
+        for reference in found {
+            let pointer = reference.strip_prefix('#').expect("is in the document");
+            assert!(document.pointer(pointer).is_some(), "{reference} is missing");
+        }
+    }
+
+    #[test]
+    fn every_operation_says_what_it_is_and_what_it_answers() {
+        let document = document();
+        assert_eq!(document["openapi"], "3.1.0");
+        let mut ids = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().expect("paths") {
+            assert!(path.starts_with("/v1/"), "{path}");
+            for (method, operation) in item.as_object().expect("operations") {
+                let name = format!("{method} {path}");
+                assert!(operation["summary"].is_string(), "{name} has no summary");
+                assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{name}");
+                assert!(
+                    ids.insert(operation["operationId"].to_string()),
+                    "{name}: its id is taken"
+                );
+                let responses = operation["responses"].as_object().expect("responses");
+                assert!(responses.contains_key("200"), "{name} succeeds");
+                for (status, response) in responses {
+                    let media = response["content"].as_object().expect("a body");
+                    let is_problem = status.starts_with(['4', '5']);
+                    assert_eq!(media.contains_key(MEDIA_TYPE), is_problem, "{name}: {status}");
+                }
+                for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                    let text = parameter["description"].as_str().unwrap_or_default();
+                    assert!(!text.is_empty(), "{name}: {} is not described", parameter["name"]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_asks_nothing_of_the_internet() {
+        let config = Config::new([DOCUMENT]).validator_url("none");
+        let config = std::sync::Arc::new(config);
+        for name in ["", "index.html", "swagger-initializer.js", "index.css"] {
+            let file = utoipa_swagger_ui::serve(name, std::sync::Arc::clone(&config));
+            let file = file.expect("is served").expect("is there");
+            let text = String::from_utf8_lossy(&file.bytes).replace("http://www.w3.org/", "");
+            assert!(!text.contains("http://") && !text.contains("https://"), "{name}");
+        }
+    }
+}

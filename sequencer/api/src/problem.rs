@@ -1,0 +1,259 @@
+use axum::{
+    Json,
+    extract::Path,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use turnpike_http::{RateExceeded, ServerRefusal};
+use utoipa::ToSchema;
+
+use turnpike_sequencer::Refusal;
+
+/// Media type of a problem document.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// An error as REST answers it: an RFC 9457 problem document.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "type": "/problems/not-found",
+    "title": "Not Found",
+    "status": 404,
+    "detail": "block 999999 is unknown",
+    "code": "not-found",
+})))]
+pub(crate) struct Problem {
+    /// Where the problem is explained, relative to the node: `/problems/` and the code.
+    #[serde(rename = "type")]
+    #[schema(format = "uri-reference")]
+    kind: String,
+    /// The status in words.
+    #[schema(value_type = String)]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What is wrong with this request.
+    detail: String,
+    /// A stable name for programs.
+    #[schema(value_type = String)]
+    code: &'static str,
+    /// Seconds after which it may be tried again.
+    #[serde(skip)]
+    retry_after: Option<u64>,
+}
+
+/// Codes, statuses and meanings of all problems that are not refusals of transactions: one line each, so that none is without.
+macro_rules! problem_codes {
+    ($($name:ident => $code:literal, $status:ident, $meaning:literal;)*) => {
+        /// What went wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Code {
+            $(#[doc = $meaning] $name,)*
+        }
+
+        impl Code {
+            const ALL: &[Self] = &[$(Self::$name,)*];
+
+            const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+
+            pub(super) const fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$name => StatusCode::$status,)*
+                }
+            }
+
+            const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => $meaning,)*
+                }
+            }
+        }
+    };
+}
+
+problem_codes! {
+    MalformedPath => "malformed-path", BAD_REQUEST, "The path is not UTF-8.";
+    MalformedQuery => "malformed-query", BAD_REQUEST, "The query has another parameter than those of the path, the same one twice, or one with a value that it cannot have.";
+    MalformedHash => "malformed-hash", BAD_REQUEST, "A hash is not 32 bytes in hexadecimal with 0x before them.";
+    MalformedAddress => "malformed-address", BAD_REQUEST, "An address is not 20 bytes in hexadecimal with 0x before them.";
+    MalformedIndex => "malformed-index", BAD_REQUEST, "The path ends in something that is not a number.";
+    MalformedBlock => "malformed-block", BAD_REQUEST, "A block is named by something else than its number, its hash, latest, safe or finalized.";
+    MalformedCursor => "malformed-cursor", BAD_REQUEST, "Last-Event-ID is not an id of this stream.";
+    MalformedJson => "malformed-json", BAD_REQUEST, "The body is not the JSON that is expected.";
+    Truncated => "truncated", BAD_REQUEST, "A bulk body ends within a transaction.";
+    UnreadableBody => "unreadable-body", BAD_REQUEST, "The body could not be read to its end.";
+    NotFound => "not-found", NOT_FOUND, "There is nothing at the path, or nothing known of what it names.";
+    MethodNotAllowed => "method-not-allowed", METHOD_NOT_ALLOWED, "The path exists and takes other methods, which the header Allow names.";
+    TooLarge => "oversized", PAYLOAD_TOO_LARGE, "The body, or a transaction, is longer than allowed.";
+    TooManyTransactions => "too-many-transactions", PAYLOAD_TOO_LARGE, "The body holds more transactions than one request may.";
+    MediaType => "media-type", UNSUPPORTED_MEDIA_TYPE, "The body is of a media type that the path does not take.";
+    CursorAhead => "cursor-ahead", RANGE_NOT_SATISFIABLE, "The journal is asked for from a row on that is far beyond its end.";
+    Refused => "refused", UNPROCESSABLE_ENTITY, "The transaction was accepted and did not run after all; the detail has the reason.";
+    UpgradeRequired => "upgrade-required", UPGRADE_REQUIRED, "The path is a WebSocket.";
+    SlowBody => "slow-body", REQUEST_TIMEOUT, "The body comes too slowly.";
+    Busy => "busy", SERVICE_UNAVAILABLE, "As much as there may be is under way already; Retry-After says when to try again.";
+    UriTooLong => "uri-too-long", URI_TOO_LONG, "Path and query together are longer than allowed.";
+    Unauthorized => "unauthorized", UNAUTHORIZED, "An administrator's token is missing, out of date or not signed with the secret.";
+    RateLimited => "rate-limited", TOO_MANY_REQUESTS, "The client has asked for more than it may for now; Retry-After says when it may again.";
+    ConnectionsOfClient => "too-many-connections", TOO_MANY_REQUESTS, "The client has as many connections as an address may.";
+    ConnectionsFull => "connections-full", SERVICE_UNAVAILABLE, "All clients together have as many connections as there may be.";
+    Internal => "internal", INTERNAL_SERVER_ERROR, "The node failed to answer; its log says why.";
+    L1Unreachable => "l1-unreachable", BAD_GATEWAY, "The answer needs L1, which does not answer.";
+    FeedFull => "feed-full", SERVICE_UNAVAILABLE, "As many clients as there may be follow the journal.";
+    SocketsFull => "sockets-full", SERVICE_UNAVAILABLE, "As many WebSockets as there may be are open.";
+    StreamsFull => "streams-full", SERVICE_UNAVAILABLE, "As many event streams as there may be are open.";
+}
+
+/// What a code means.
+#[derive(Debug, Serialize)]
+pub(crate) struct Explanation {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    meaning: &'static str,
+}
+
+impl Problem {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self::with(code.name(), code.status(), detail.into())
+    }
+
+    fn with(code: &'static str, status: StatusCode, detail: String) -> Self {
+        Self {
+            kind: format!("/problems/{code}"),
+            title: status.canonical_reason().unwrap_or("error"),
+            status: status.as_u16(),
+            detail,
+            code,
+            retry_after: None,
+        }
+    }
+
+    /// Says when it may be tried again.
+    pub(crate) const fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(Code::NotFound, detail)
+    }
+
+    pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(%error, "request failed");
+        Self::new(Code::Internal, "the request failed in the node")
+    }
+}
+
+/// `GET /problems/{code}`: what the type of a problem document leads to.
+pub(crate) async fn explain(path: Option<Path<String>>) -> Result<Json<Explanation>, Problem> {
+    let name = path.map_or_else(String::new, |Path(name)| name);
+    let found = Code::ALL.iter().find(|code| code.name() == name);
+    let (code, status, meaning) = match found {
+        Some(code) => (code.name(), code.status(), code.meaning()),
+        None => {
+            let found = Refusal::codes().find(|(code, _)| *code == name);
+            let (code, status) =
+                found.ok_or_else(|| Problem::not_found("there is no problem of this code"))?;
+            (code, status, "The transaction is not taken; the detail says why.")
+        }
+    };
+    Ok(Json(Explanation {
+        kind: format!("/problems/{code}"),
+        title: status.canonical_reason().unwrap_or("error"),
+        status: status.as_u16(),
+        code,
+        meaning,
+    }))
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        Self::with(refusal.code(), refusal.status(), refusal.to_string())
+    }
+}
+
+impl From<ServerRefusal> for Problem {
+    fn from(refusal: ServerRefusal) -> Self {
+        let code = match refusal {
+            ServerRefusal::ConnectionsFull => Code::ConnectionsFull,
+            ServerRefusal::ConnectionsOfClient => Code::ConnectionsOfClient,
+            ServerRefusal::UriTooLong { .. } => Code::UriTooLong,
+            ServerRefusal::SlowBody => Code::SlowBody,
+            ServerRefusal::BodiesFull => Code::Busy,
+            _ => Code::Internal,
+        };
+        let retry_after = refusal.retry_after_seconds();
+        Self { retry_after, ..Self::new(code, refusal.to_string()) }
+    }
+}
+
+/// Renders what the HTTP server refuses as a problem document.
+pub(super) fn render_refusal(refusal: ServerRefusal) -> Response {
+    Problem::from(refusal).into_response()
+}
+
+impl From<RateExceeded> for Problem {
+    fn from(exceeded: RateExceeded) -> Self {
+        Self::new(Code::RateLimited, exceeded.to_string()).retry_after(exceeded.seconds())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
+        let mut response = (status, Json(self)).into_response();
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// `problems.md` as it has to be.
+    fn table() -> String {
+        let mut table = String::from("| code | HTTP | meaning |\n|---|---|---|\n");
+        for code in Code::ALL {
+            let (name, status, meaning) = (code.name(), code.status().as_u16(), code.meaning());
+            table.push_str(&format!("| `{name}` | {status} | {meaning} |\n"));
+        }
+        table.push_str(
+            "\nA transaction that is not taken has the codes of [refusals.md](../refusals.md).\n",
+        );
+        table
+    }
+
+    #[test]
+    fn the_table_tells_of_every_problem() {
+        crate::documented_table::assert_documented("problems.md", &table());
+    }
+
+    #[test]
+    fn a_code_means_one_thing_and_has_one_status() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for (code, status) in Refusal::codes() {
+            if let Some(same) = Code::ALL.iter().find(|other| other.name() == code) {
+                assert_eq!(same.status(), status, "{code}");
+            }
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! Calls that leave no trace.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use alloy::rpc::types::{BlockId, BlockOverrides, TransactionRequest, state::StateOverride};
+use alloy_primitives::{Address, TxKind, U64};
+use revm_inspectors::access_list::AccessListInspector;
+use serde_json::json;
+use tokio::task::block_in_place;
+use turnpike_executor::{
+    CallOutcome, CallRequest, Checks, HaltReason, InvalidTransaction, Sandbox, SandboxError,
+    SandboxTx,
+};
+use turnpike_protocol::{ChainConfig, Header, next_base_fee};
+
+use super::{
+    Answer,
+    error::RpcError,
+    eth::{RecentChain, quantity, state_at},
+    gas::permit,
+    method::methods,
+    overrides::{override_block, override_state},
+    params::Params,
+};
+use crate::context::ApiContext;
+
+/// Gas that a call may use.
+pub(super) const CALL_GAS_MAX: u64 = 50_000_000;
+
+/// Gas of the cheapest transaction.
+const TRANSFER_GAS: u64 = 21_000;
+
+/// An estimate may be above the least gas by one part in this many (geth's 1.5 %).
+const ESTIMATE_TOLERANCE: u64 = 64;
+
+/// How long a request that runs several times may hold the state, which takes up no block in the meantime.
+const HELD_MAX: Duration = Duration::from_secs(1);
+
+/// Code of a request that took too long (geth's).
+const TIMED_OUT: i64 = -32_016;
+
+/// Runs for one access list: each warms what the one before touched, until nothing is new.
+const ACCESS_LIST_RUNS_MAX: usize = 16;
+
+methods! {
+    "eth_call", 20, "" => |s, p| call(s, p).await;
+    "eth_estimateGas", 50, "" => |s, p| estimate(s, p).await;
+    "eth_createAccessList", 50, "" => |s, p| access_list(s, p).await;
+}
+
+/// What a call assumes that is not so.
+#[derive(Debug, Default)]
+pub(super) struct Overrides {
+    state: Option<StateOverride>,
+    block: Option<BlockOverrides>,
+}
+
+impl Overrides {
+    pub(super) const fn new(state: Option<StateOverride>, block: Option<BlockOverrides>) -> Self {
+        Self { state, block }
+    }
+
+    fn of(params: &mut Params) -> Result<Self, RpcError> {
+        Ok(Self::new(params.optional()?, params.optional()?))
+    }
+}
+
+/// Whether a request that has held the state since `started` may go on.
+pub(super) fn check_held(started: Instant) -> Result<(), RpcError> {
+    if started.elapsed() < HELD_MAX {
+        return Ok(());
+    }
+    Err(RpcError::new(TIMED_OUT, format!("execution aborted (timeout = {HELD_MAX:?})")))
+}
+
+/// A sandbox on the state after a block, in the environment of `header`.
+pub(super) fn sandbox<'c>(
+    chain: &'c RecentChain<'_>,
+    header: &Header,
+    overrides: Overrides,
+) -> Result<Sandbox<'c>, RpcError> {
+    let mut sandbox = Sandbox::new(chain.config(), header, chain.state());
+    if let Some(block) = overrides.block {
+        override_block(&mut sandbox, block)?;
+    }
+    if let Some(state) = overrides.state {
+        override_state(&mut sandbox, state)?;
+    }
+    Ok(sandbox)
+}
+
+async fn call(shared: &ApiContext, mut params: Params) -> Answer {
+    let request = params.next::<TransactionRequest>()?;
+    let id = params.optional()?;
+    let overrides = Overrides::of(&mut params)?;
+    let _permit = permit(shared).await?;
+    let chain = state_at(shared, id).await?;
+    let outcome = block_in_place(|| {
+        let mut sandbox = sandbox(&chain, &chain.head().header, overrides)?;
+        let gas = CALL_GAS_MAX.min(sandbox.block().gas_limit);
+        let request = call_request(&request, gas)?;
+        run(&mut sandbox, chain.config(), &request)
+    })?;
+    match outcome {
+        CallOutcome::Success { output, .. } => Ok(json!(output)),
+        CallOutcome::Revert { output, .. } => Err(RpcError::reverted(output)),
+        CallOutcome::Halt { reason, .. } => Err(RpcError::server(halt_text(&reason))),
+    }
+}
+
+/// The least gas limit with which the call succeeds, within the tolerance.
+async fn estimate(shared: &ApiContext, mut params: Params) -> Answer {
+    let mut request = params.next::<TransactionRequest>()?;
+    // Less than the least is no limit.
+    request.gas = request.gas.filter(|gas| *gas >= TRANSFER_GAS);
+    let id = params.optional()?;
+    let overrides = Overrides::of(&mut params)?;
+    let _permit = permit(shared).await?;
+    let chain = state_at(shared, id).await?;
+    let gas = block_in_place(|| {
+        let mut sandbox = sandbox(&chain, &next_header(&chain), overrides)?;
+        let cap = allowance(chain.config(), &sandbox, &request)?;
+        least_gas(&mut sandbox, chain.config(), call_request(&request, cap)?)
+    })?;
+    Ok(quantity(gas))
+}
+
+fn least_gas(
+    sandbox: &mut Sandbox<'_>,
+    config: &ChainConfig,
+    mut request: CallRequest,
+) -> Result<u64, RpcError> {
+    let mut enough = request.gas_limit;
+    let too_much = || RpcError::server(format!("gas required exceeds allowance ({enough})"));
+    let tx = SandboxTx::call(config, &request, Checks::Call);
+    let outcome = sandbox.run(&tx).map_err(|error| match error {
+        SandboxError::Invalid(
+            InvalidTransaction::CallGasCostMoreThanGasLimit { .. }
+            | InvalidTransaction::GasFloorMoreThanGasLimit { .. },
+        ) => too_much(),
+        error => refused(error, &request),
+    })?;
+    let used = match outcome.result.into() {
+        CallOutcome::Success { gas_used, .. } => gas_used,
+        CallOutcome::Revert { output, .. } => return Err(RpcError::reverted(output)),
+        CallOutcome::Halt { reason: HaltReason::OutOfGas(_), .. } => return Err(too_much()),
+        CallOutcome::Halt { reason, .. } => return Err(RpcError::server(halt_text(&reason))),
+    };
+    // What it used is often enough, and never more than needed.
+    request.gas_limit = used;
+    if succeeds(sandbox, config, &request)? {
+        return Ok(used);
+    }
+    let mut too_little = used;
+    // Next best: what it used, with what calls hold back.
+    let mut probe = used.saturating_add(used / 63).saturating_add(2_300).min(enough);
+    while enough - too_little > 1 && enough - too_little > enough / ESTIMATE_TOLERANCE {
+        request.gas_limit = probe;
+        if succeeds(sandbox, config, &request)? {
+            enough = probe;
+        } else {
+            too_little = probe;
+        }
+        probe = too_little + (enough - too_little) / 2;
+    }
+    Ok(enough)
+}
+
+/// The accounts and slots that a transaction would touch, and its gas with them declared.
+async fn access_list(shared: &ApiContext, mut params: Params) -> Answer {
+    let request = params.next::<TransactionRequest>()?;
+    let id = params.optional::<BlockId>()?;
+    let overrides = Overrides::new(params.optional()?, None);
+    let _permit = permit(shared).await?;
+    let chain = state_at(shared, id).await?;
+    block_in_place(|| {
+        let mut sandbox = sandbox(&chain, &next_header(&chain), overrides)?;
+        let gas = CALL_GAS_MAX.min(sandbox.block().gas_limit);
+        let request = call_request(&request, gas)?;
+        touched(&mut sandbox, chain.config(), request)
+    })
+}
+
+fn touched(sandbox: &mut Sandbox<'_>, config: &ChainConfig, mut request: CallRequest) -> Answer {
+    let started = Instant::now();
+    for _ in 0..ACCESS_LIST_RUNS_MAX {
+        check_held(started)?;
+        let mut inspector = AccessListInspector::new(request.access_list.clone());
+        let tx = SandboxTx::call(config, &request, Checks::Call);
+        let result = sandbox.inspect(&tx, &mut inspector).map_err(|e| refused(e, &request))?.result;
+        let list = inspector.into_access_list();
+        if list != request.access_list {
+            request.access_list = list;
+            continue;
+        }
+        let (gas_used, error) = match CallOutcome::from(result) {
+            CallOutcome::Success { gas_used, .. } => (gas_used, None),
+            CallOutcome::Revert { gas_used, .. } => {
+                (gas_used, Some("execution reverted".to_owned()))
+            }
+            CallOutcome::Halt { reason, gas_used } => (gas_used, Some(halt_text(&reason))),
+        };
+        let mut answer = json!({ "accessList": list, "gasUsed": U64::from(gas_used) });
+        if let Some(error) = error {
+            answer["error"] = error.into();
+        }
+        return Ok(answer);
+    }
+    Err(RpcError::server(format!(
+        "what the transaction touches still changes after {ACCESS_LIST_RUNS_MAX} runs"
+    )))
+}
+
+/// Most gas that a transaction may have, and that its sender can pay for.
+fn allowance(
+    config: &ChainConfig,
+    sandbox: &Sandbox<'_>,
+    request: &TransactionRequest,
+) -> Result<u64, RpcError> {
+    let cap = config.transaction_gas_limit_max().min(sandbox.block().gas_limit);
+    let price = request.gas_price.or(request.max_fee_per_gas).unwrap_or(0);
+    let (Some(from), true) = (request.from, price > 0) else { return Ok(cap) };
+    let balance = sandbox.account(from).map_err(refusal)?.balance;
+    let value = request.value.unwrap_or_default();
+    if value >= balance {
+        return Err(RpcError::server("insufficient funds for transfer"));
+    }
+    let spendable = balance - value;
+    let affordable: u64 = (spendable / alloy_primitives::U256::from(price)).saturating_to();
+    Ok(cap.min(affordable))
+}
+
+/// A request in the executor's form; `gas` is the most it may have, and what it has if it does not say.
+pub(super) fn call_request(
+    request: &TransactionRequest,
+    gas: u64,
+) -> Result<CallRequest, RpcError> {
+    let input = match (&request.input.input, &request.input.data) {
+        (Some(input), Some(data)) if input != data => {
+            return Err(RpcError::invalid_params(
+                r#"both "data" and "input" are set and not equal. Please use "input" to pass transaction call data"#,
+            ));
+        }
+        (Some(input), _) => input.clone(),
+        (None, data) => data.clone().unwrap_or_default(),
+    };
+    if request.blob_versioned_hashes.as_ref().is_some_and(|hashes| !hashes.is_empty()) {
+        return Err(RpcError::invalid_params("blob transactions are not supported"));
+    }
+    let is_dynamic =
+        request.max_fee_per_gas.is_some() || request.max_priority_fee_per_gas.is_some();
+    if request.gas_price.is_some() && is_dynamic {
+        return Err(RpcError::invalid_params(
+            "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified",
+        ));
+    }
+    Ok(CallRequest {
+        from: request.from.unwrap_or_default(),
+        to: request.to.unwrap_or(TxKind::Create),
+        nonce: request.nonce.unwrap_or_default(),
+        gas_limit: request.gas.unwrap_or(gas).min(gas.max(1)),
+        gas_price: request.gas_price.or(request.max_fee_per_gas).unwrap_or(0),
+        priority_fee: is_dynamic.then(|| request.max_priority_fee_per_gas.unwrap_or_default()),
+        value: request.value.unwrap_or_default(),
+        input,
+        access_list: request.access_list.clone().unwrap_or_default(),
+        authorizations: request.authorization_list.clone().unwrap_or_default(),
+    })
+}
+
+fn run(
+    sandbox: &mut Sandbox<'_>,
+    config: &ChainConfig,
+    request: &CallRequest,
+) -> Result<CallOutcome, RpcError> {
+    let outcome = sandbox.run(&SandboxTx::call(config, request, Checks::Call));
+    Ok(outcome.map_err(|error| refused(error, request))?.result.into())
+}
+
+fn succeeds(
+    sandbox: &mut Sandbox<'_>,
+    config: &ChainConfig,
+    request: &CallRequest,
+) -> Result<bool, RpcError> {
+    match sandbox.run(&SandboxTx::call(config, request, Checks::Call)) {
+        Ok(outcome) => Ok(outcome.result.is_success()),
+        Err(SandboxError::Invalid(_)) => Ok(false),
+        Err(error) => Err(refusal(error)),
+    }
+}
+
+/// The environment in which an estimated transaction will run, as far as can be told: a block later, and at least a second.
+/// Much code costs more as soon as time has passed.
+fn next_header(chain: &RecentChain<'_>) -> Header {
+    let head = chain.head();
+    let mut header = head.header.clone();
+    header.base_fee_per_gas = Some(next_base_fee(chain.config(), &header));
+    header.parent_hash = head.hash();
+    header.number += 1;
+    header.timestamp += 1;
+    if chain.is_newest() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        header.timestamp = header.timestamp.max(now);
+    }
+    header
+}
+
+/// Why a call was not made, in geth's words.
+pub(super) fn refused(error: SandboxError, request: &CallRequest) -> RpcError {
+    match error {
+        SandboxError::Invalid(error) => RpcError::server(invalid_text(&error, request.from)),
+        error => refusal(error),
+    }
+}
+
+/// Why something did not run that is not a request's own transaction.
+pub(super) fn refusal(error: SandboxError) -> RpcError {
+    RpcError::server(error.to_string())
+}
+
+/// geth's words for why a transaction cannot run.
+pub(super) fn invalid_text(error: &InvalidTransaction, from: Address) -> String {
+    use InvalidTransaction as Invalid;
+    match error {
+        Invalid::LackOfFundForMaxFee { fee, balance } => format!(
+            "insufficient funds for gas * price + value: address {from} have {balance} want {fee}"
+        ),
+        Invalid::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => {
+            format!("intrinsic gas too low: have {gas_limit}, want {initial_gas}")
+        }
+        Invalid::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => {
+            format!("intrinsic gas too low: have {gas_limit}, want {gas_floor} (floor)")
+        }
+        Invalid::GasPriceLessThanBasefee => {
+            format!("max fee per gas less than block base fee: address {from}")
+        }
+        Invalid::PriorityFeeGreaterThanMaxFee => {
+            format!("max priority fee per gas higher than max fee per gas: address {from}")
+        }
+        Invalid::NonceTooLow { tx, state } => {
+            format!("nonce too low: address {from}, tx: {tx} state: {state}")
+        }
+        Invalid::NonceTooHigh { tx, state } => {
+            format!("nonce too high: address {from}, tx: {tx} state: {state}")
+        }
+        Invalid::CreateInitCodeSizeLimit => "max initcode size exceeded".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// geth's words for how an execution ended.
+pub(super) fn halt_text(reason: &HaltReason) -> String {
+    match reason {
+        HaltReason::OutOfGas(_) => "out of gas".to_owned(),
+        HaltReason::OpcodeNotFound | HaltReason::InvalidFEOpcode => "invalid opcode".to_owned(),
+        HaltReason::InvalidJump => "invalid jump destination".to_owned(),
+        HaltReason::StackUnderflow => "stack underflow".to_owned(),
+        HaltReason::StackOverflow => "stack limit reached 1024 (1023)".to_owned(),
+        HaltReason::CreateCollision => "contract address collision".to_owned(),
+        HaltReason::CallTooDeep => "max call depth exceeded".to_owned(),
+        HaltReason::CreateContractSizeLimit => "max code size exceeded".to_owned(),
+        other => format!("execution failed: {other:?}"),
+    }
+}

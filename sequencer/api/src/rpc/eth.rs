@@ -1,0 +1,353 @@
+use std::time::Duration;
+
+use alloy::rpc::types::{
+    BlockId, BlockNumberOrTag, EIP1186AccountProofResponse, EIP1186StorageProof, RpcBlockHash,
+    serde_helpers::JsonStorageKey,
+};
+use alloy_consensus::transaction::Recovered;
+use alloy_eips::eip2718::Decodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
+use op_alloy_rpc_types::Transaction;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::{sync::RwLockReadGuard, task::block_in_place, time::timeout};
+use turnpike_executor::{Chain, ChainHead};
+use turnpike_protocol::{ChainConfig, TxEnvelope, predeploys::MESSAGE_PASSER};
+use turnpike_state::{AccountProof, HistoricalView, StateDiff};
+use turnpike_storage::BlockRecord;
+
+use super::{
+    Answer,
+    convert::{RpcBlock, block_of_hashes},
+    error::RpcError,
+    gas::permit,
+    method::methods,
+    params::Params,
+};
+use crate::context::ApiContext;
+use crate::{
+    passer,
+    wait::{Goal, reached},
+};
+
+/// How long a receipt is waited for whose transaction is on its way into a block.
+const RECEIPT_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// Slots in one `eth_getProof`.
+const PROOF_SLOTS_MAX: usize = 1_024;
+
+methods! {
+    "eth_blockNumber", 1, "" => |s, p| Ok(quantity(*s.chain.head.borrow()));
+    "eth_getBlockByNumber", 5, "" => |s, p| block(s, p).await;
+    "eth_getBlockByHash", 5, "" => |s, p| block(s, p).await;
+    "eth_getBlockTransactionCountByNumber", 5, "" => |s, p| block_transaction_count(s, p).await;
+    "eth_getBlockTransactionCountByHash", 5, "" => |s, p| block_transaction_count(s, p).await;
+    "eth_getBlockReceipts", 20, "" => |s, p| block_receipts(s, p).await;
+    "eth_getTransactionByHash", 2, "" => |s, p| transaction(s, p).await;
+    "eth_getTransactionByBlockNumberAndIndex", 5, "" => |s, p| transaction_by_index(s, p).await;
+    "eth_getTransactionByBlockHashAndIndex", 5, "" => |s, p| transaction_by_index(s, p).await;
+    "eth_getTransactionReceipt", 2, "waits up to half a second for a block that is being made; null until it is sealed" => |s, p| receipt(s, p).await;
+    "eth_getBalance", 1, "" => |s, p| balance(s, p).await;
+    "eth_getTransactionCount", 1, "" => |s, p| transaction_count(s, p).await;
+    "eth_getCode", 1, "" => |s, p| code(s, p).await;
+    "eth_getStorageAt", 1, "" => |s, p| storage_at(s, p).await;
+    "eth_getProof", 20, "" => |s, p| proof(s, p).await;
+}
+
+pub(crate) fn quantity(value: u64) -> Value {
+    json!(U64::from(value))
+}
+
+pub(crate) fn to_json(value: impl Serialize) -> Answer {
+    serde_json::to_value(value).map_err(|error| RpcError::server(error.to_string()))
+}
+
+pub(crate) fn sha3(mut params: Params) -> Answer {
+    Ok(json!(keccak256(params.next::<Bytes>()?)))
+}
+
+/// Number of the block that an id names; `None` if there is no such block.
+pub(crate) async fn number_of(shared: &ApiContext, id: BlockId) -> Result<Option<u64>, RpcError> {
+    let head = *shared.chain.head.borrow();
+    let number = match id {
+        BlockId::Hash(RpcBlockHash { block_hash, .. }) => {
+            return Ok(shared.chain.client_database.block_number(&block_hash).await?);
+        }
+        BlockId::Number(tag) => match tag {
+            BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head,
+            BlockNumberOrTag::Safe => shared.settlement.read().await.safe(),
+            BlockNumberOrTag::Finalized => shared.settlement.read().await.finalized(),
+            BlockNumberOrTag::Earliest => 0,
+            BlockNumberOrTag::Number(number) => number,
+        },
+    };
+    Ok((number <= head).then_some(number))
+}
+
+pub(super) async fn find_record(
+    shared: &ApiContext,
+    id: BlockId,
+) -> Result<Option<BlockRecord>, RpcError> {
+    let Some(number) = number_of(shared, id).await? else { return Ok(None) };
+    Ok(shared.chain.client_database.block(number).await?)
+}
+
+pub(super) async fn find_block(
+    shared: &ApiContext,
+    id: BlockId,
+) -> Result<Option<RpcBlock>, RpcError> {
+    find_record(shared, id).await?.map(RpcBlock::new).transpose()
+}
+
+/// The chain as it was when some recent block was its newest.
+#[derive(Debug)]
+pub(crate) struct RecentChain<'a> {
+    chain: RwLockReadGuard<'a, Chain>,
+    block: u64,
+    is_newest: bool,
+}
+
+impl RecentChain<'_> {
+    pub(crate) fn config(&self) -> &ChainConfig {
+        self.chain.config()
+    }
+
+    pub(crate) fn head(&self) -> &ChainHead {
+        self.chain.head_at(self.block).expect("invariant: looked up when this was made")
+    }
+
+    /// Root of the state with these changes.
+    pub(crate) fn state_root_with(&self, changes: StateDiff) -> B256 {
+        let root = || self.chain.state_root_with(self.block, changes);
+        block_in_place(root).expect("invariant: looked up when this was made")
+    }
+
+    /// Whether it is the chain as it is now.
+    pub(crate) const fn is_newest(&self) -> bool {
+        self.is_newest
+    }
+
+    /// The state to read from.
+    pub(crate) fn state(&self) -> HistoricalView<'_> {
+        let state = || self.chain.state_at(self.block);
+        let is_head = self.block == self.chain.head().header.number;
+        let state = if is_head { state() } else { block_in_place(state) };
+        state.expect("invariant: looked up when this was made")
+    }
+
+    fn proof(&self, address: &Address, slots: &[U256]) -> AccountProof {
+        let proof = || self.chain.proof_at(self.block, address, slots);
+        block_in_place(proof).expect("invariant: looked up when this was made")
+    }
+}
+
+/// The chain at the block that a request names, if its state is kept.
+pub(crate) async fn state_at(
+    shared: &ApiContext,
+    id: Option<BlockId>,
+) -> Result<RecentChain<'_>, RpcError> {
+    let id = id.unwrap_or_default();
+    let number = number_of(shared, id).await?;
+    let number = number.ok_or_else(|| RpcError::server("header not found"))?;
+    let chain = shared.chain.read().await;
+    let newest = shared.chain.newest(&chain).header.number;
+    // Blocks may have come or gone since the tag was resolved.
+    let block = match id {
+        BlockId::Number(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => newest,
+        _ => number,
+    };
+    if chain.head_at(block).is_none() {
+        return Err(RpcError::server(format!(
+            "historical state is not available: block {block} was asked for, block {} is the oldest whose state is kept",
+            chain.oldest_state()
+        )));
+    }
+    Ok(RecentChain { chain, block, is_newest: block == newest })
+}
+
+pub(crate) async fn block(shared: &ApiContext, mut params: Params) -> Answer {
+    let id = params.next::<BlockId>()?;
+    let full = params.optional::<bool>()?.unwrap_or(false);
+    let record = find_record(shared, id).await?;
+    // It may be long.
+    block_in_place(|| match record {
+        Some(record) if full => to_json(RpcBlock::new(record)?.block()),
+        Some(record) => to_json(block_of_hashes(&record)),
+        None => Ok(Value::Null),
+    })
+}
+
+pub(crate) async fn block_transaction_count(shared: &ApiContext, mut params: Params) -> Answer {
+    let record = find_record(shared, params.next()?).await?;
+    Ok(record.map_or(Value::Null, |record| quantity(record.receipts.len() as u64)))
+}
+
+pub(crate) async fn block_receipts(shared: &ApiContext, mut params: Params) -> Answer {
+    let record = find_record(shared, params.next()?).await?;
+    block_in_place(|| match record {
+        Some(record) => to_json(RpcBlock::new(record)?.receipts()),
+        None => Ok(Value::Null),
+    })
+}
+
+/// The block of a transaction, and its place there.
+pub(super) async fn find_transaction(
+    shared: &ApiContext,
+    hash: B256,
+) -> Result<Option<(BlockRecord, usize)>, RpcError> {
+    let Some(place) = shared.chain.place_of(&hash).await? else { return Ok(None) };
+    let Some(record) = shared.chain.client_database.block(place.block).await? else {
+        return Ok(None);
+    };
+    // The block may have been taken back in between.
+    let held = record.receipts.get(place.position);
+    if held.is_none_or(|receipt| keccak256(&receipt.transaction) != hash) {
+        return Ok(None);
+    }
+    Ok(Some((record, place.position)))
+}
+
+pub(crate) async fn transaction(shared: &ApiContext, mut params: Params) -> Answer {
+    let hash = params.next::<B256>()?;
+    if let Some((record, at)) = find_transaction(shared, hash).await? {
+        return to_json(RpcBlock::with_one(record, at)?.transaction(at));
+    }
+    let Some((raw, sender)) = shared.transactions.waiting(&hash) else {
+        // It may have moved into a block in between.
+        return match find_transaction(shared, hash).await? {
+            Some((record, at)) => to_json(RpcBlock::with_one(record, at)?.transaction(at)),
+            None => Ok(Value::Null),
+        };
+    };
+    waiting_transaction(&raw, sender)
+}
+
+/// A transaction that is in no block yet.
+pub(super) fn waiting_transaction(raw: &Bytes, sender: Address) -> Answer {
+    let envelope = TxEnvelope::decode_2718(&mut raw.as_ref());
+    let envelope = envelope.map_err(|_| RpcError::server("damaged transaction"))?;
+    to_json(without_block(envelope, sender))
+}
+
+/// A transaction that is in no block.
+pub(super) const fn without_block(envelope: TxEnvelope, sender: Address) -> Transaction {
+    Transaction {
+        inner: alloy::rpc::types::Transaction {
+            inner: Recovered::new_unchecked(envelope, sender),
+            block_hash: None,
+            block_number: None,
+            transaction_index: None,
+            effective_gas_price: None,
+            block_timestamp: None,
+        },
+        deposit_nonce: None,
+        deposit_receipt_version: None,
+    }
+}
+
+pub(crate) async fn transaction_by_index(shared: &ApiContext, mut params: Params) -> Answer {
+    let record = find_record(shared, params.next()?).await?;
+    let index = usize::try_from(params.next::<U64>()?.to::<u64>()).unwrap_or(usize::MAX);
+    match record.filter(|record| index < record.receipts.len()) {
+        Some(record) => to_json(RpcBlock::with_one(record, index)?.transaction(index)),
+        None => Ok(Value::Null),
+    }
+}
+
+pub(crate) async fn receipt(shared: &ApiContext, mut params: Params) -> Answer {
+    let hash = params.next()?;
+    let found = receipt_of(shared, hash).await?;
+    // A client that finds nothing may not ask again before the next block, which nobody may have a reason to make.
+    if found.is_null() && shared.transactions.is_on_its_way(&hash) {
+        let sealed = timeout(RECEIPT_WAIT_MAX, reached(shared, hash, Goal::Sealed)).await;
+        if matches!(sealed, Ok(Ok(()))) {
+            return receipt_of(shared, hash).await;
+        }
+    }
+    Ok(found)
+}
+
+/// A transaction's receipt, once its block is sealed.
+pub(super) async fn receipt_of(shared: &ApiContext, hash: B256) -> Answer {
+    match find_transaction(shared, hash).await? {
+        Some((record, at)) => to_json(RpcBlock::with_one(record, at)?.receipt(at)),
+        None => Ok(Value::Null),
+    }
+}
+
+pub(crate) async fn balance(shared: &ApiContext, mut params: Params) -> Answer {
+    let address = params.next::<Address>()?;
+    let chain = state_at(shared, params.optional()?).await?;
+    Ok(json!(chain.state().account(&address).unwrap_or_default().balance))
+}
+
+pub(crate) async fn transaction_count(shared: &ApiContext, mut params: Params) -> Answer {
+    let address = params.next::<Address>()?;
+    let id = params.optional::<BlockId>()?;
+    // Before the state: what is not ahead of that any more is in it.
+    let is_pending = id.is_some_and(|id| id.is_pending());
+    let ahead = is_pending.then(|| shared.transactions.next_nonce(&address)).flatten().unwrap_or(0);
+    let chain = state_at(shared, id).await?;
+    let nonce = chain.state().account(&address).unwrap_or_default().nonce;
+    Ok(quantity(nonce.max(ahead)))
+}
+
+pub(crate) async fn code(shared: &ApiContext, mut params: Params) -> Answer {
+    let address = params.next::<Address>()?;
+    let chain = state_at(shared, params.optional()?).await?;
+    let state = chain.state();
+    let account = state.account(&address).unwrap_or_default();
+    let code = state.code(&account.code_hash).filter(|_| account.has_code());
+    Ok(json!(code.map(|code| code.original_bytes()).unwrap_or_default()))
+}
+
+pub(crate) async fn storage_at(shared: &ApiContext, mut params: Params) -> Answer {
+    let address = params.next::<Address>()?;
+    let slot = params.next::<JsonStorageKey>()?;
+    let chain = state_at(shared, params.optional()?).await?;
+    let value = chain.state().storage(&address, slot.as_b256().into());
+    Ok(json!(B256::from(value)))
+}
+
+pub(crate) async fn proof(shared: &ApiContext, mut params: Params) -> Answer {
+    let address = params.next::<Address>()?;
+    let keys = params.next::<Vec<JsonStorageKey>>()?;
+    if keys.len() > PROOF_SLOTS_MAX {
+        let message = format!("too many slots: {}, limit {PROOF_SLOTS_MAX}", keys.len());
+        return Err(RpcError::invalid_params(message));
+    }
+    let _permit = permit(shared).await?;
+    let slots: Vec<U256> = keys.iter().map(|key| key.as_b256().into()).collect();
+    let id = params.optional()?;
+    let proof = match state_at(shared, id).await {
+        Ok(chain) => chain.proof(&address, &slots),
+        Err(error) if address == MESSAGE_PASSER => {
+            kept_proof(shared, id, &slots).await?.ok_or(error)?
+        }
+        Err(error) => return Err(error),
+    };
+    let account = proof.account.unwrap_or_default();
+    to_json(EIP1186AccountProofResponse {
+        address,
+        balance: account.balance,
+        code_hash: account.code_hash,
+        nonce: account.nonce,
+        storage_hash: proof.storage_root,
+        account_proof: proof.account_proof,
+        storage_proof: keys
+            .into_iter()
+            .zip(proof.storage)
+            .map(|(key, slot)| EIP1186StorageProof::new(key, slot.value, slot.proof))
+            .collect(),
+    })
+}
+
+/// The message passer, proven in a state that is not kept any more: withdrawals can be proven for as long as there are outputs.
+async fn kept_proof(
+    shared: &ApiContext,
+    id: Option<BlockId>,
+    slots: &[U256],
+) -> Result<Option<AccountProof>, RpcError> {
+    let Some(number) = number_of(shared, id.unwrap_or_default()).await? else { return Ok(None) };
+    Ok(passer::proof(&shared.chain.client_database, number, slots).await?)
+}

@@ -1,0 +1,266 @@
+//! Filters that are polled, as geth has them: each remembers how far its client has read.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Answer,
+    error::RpcError,
+    eth::{to_json, waiting_transaction},
+    logs::{self, LOGS_MAX, LogFilter},
+    method::methods,
+    params::Params,
+};
+use crate::context::ApiContext;
+use turnpike_sequencer::notifications::{EventCursor, HeadEvent, LogNotification, PendingTx};
+
+/// Filters of all clients.
+const FILTERS_MAX: usize = 1_024;
+
+/// A filter that was not polled for so long is gone.
+const FILTER_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// Hashes in one answer: the rest is in the next.
+const HASHES_MAX: usize = 10_000;
+
+methods! {
+    "eth_newFilter", 5, "gone after 5 minutes without a poll" => |s, p| new_logs(s, p).await;
+    "eth_newBlockFilter", 5, "gone after 5 minutes without a poll" => |s, p| new_blocks(s).await;
+    "eth_newPendingTransactionFilter", 5, "gone after 5 minutes without a poll; `true` for whole transactions" => |s, p| new_pending(s, p);
+    "eth_getFilterChanges", 10, "logs of blocks that were taken back have `removed`" => |s, p| changes(s, p).await;
+    "eth_getFilterLogs", 100, "" => |s, p| filter_logs(s, p).await;
+    "eth_uninstallFilter", 1, "" => |s, p| Ok(s.filters.remove(&p.next::<String>()?).into());
+}
+
+/// The node's filters.
+pub(crate) type Filters = Expiring<Filter>;
+
+/// What a filter is for, and how far it has come.
+#[derive(Debug)]
+pub(crate) enum Filter {
+    Logs(Box<LogFilter>, Mutex<EventCursor<HeadEvent>>),
+    Blocks(Mutex<EventCursor<HeadEvent>>),
+    /// Of transactions that are accepted: their hashes, or all of them.
+    Pending(Mutex<EventCursor<Vec<PendingTx>>>, Detail),
+}
+
+/// What is told of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    Hash,
+    Whole,
+}
+
+impl Detail {
+    /// The parameter that asks for whole transactions.
+    pub(super) fn parse(params: &mut Params) -> Result<Self, RpcError> {
+        let is_whole = params.optional::<bool>()?.unwrap_or(false);
+        Ok(if is_whole { Self::Whole } else { Self::Hash })
+    }
+
+    /// What is told of this one; `None` if it is not known any more.
+    pub(super) fn of(self, tx: &PendingTx) -> Option<Value> {
+        match self {
+            Self::Hash => Some(json!(tx.hash)),
+            Self::Whole => {
+                let (raw, sender) = tx.signed.as_ref()?;
+                waiting_transaction(raw, *sender).ok()
+            }
+        }
+    }
+}
+
+fn not_found() -> RpcError {
+    RpcError::server("filter not found")
+}
+
+fn add(shared: &ApiContext, filter: Filter) -> Answer {
+    let too_many = || RpcError::limit_exceeded(format!("too many filters: limit {FILTERS_MAX}"));
+    let id = shared.filters.insert(filter, Instant::now()).ok_or_else(too_many)?;
+    tokio::spawn(expire(Arc::downgrade(&shared.filters.0), id.clone()));
+    Ok(id.into())
+}
+
+async fn new_logs(shared: &Arc<ApiContext>, mut params: Params) -> Answer {
+    let filter = params.next::<LogFilter>()?;
+    filter.check_new()?;
+    let reader = shared.notifications.heads(&shared.chain).await?;
+    add(shared, Filter::Logs(Box::new(filter), Mutex::new(reader)))
+}
+
+async fn new_blocks(shared: &Arc<ApiContext>) -> Answer {
+    let reader = shared.notifications.heads(&shared.chain).await?;
+    add(shared, Filter::Blocks(Mutex::new(reader)))
+}
+
+fn new_pending(shared: &ApiContext, mut params: Params) -> Answer {
+    let detail = Detail::parse(&mut params)?;
+    add(shared, Filter::Pending(Mutex::new(shared.notifications.pending()), detail))
+}
+
+/// What has come since the last time. A filter that has missed something is gone: its client begins again.
+async fn changes(shared: &ApiContext, mut params: Params) -> Answer {
+    let id = params.next::<String>()?;
+    let filter = shared.filters.get(&id, Instant::now()).ok_or_else(not_found)?;
+    shared.notifications.catch_up(&shared.chain).await?;
+    let mut found = Vec::new();
+    let is_whole = match &*filter {
+        Filter::Logs(filter, reader) => {
+            let mut reader = reader.lock().await;
+            let is_asked_for = |log: &LogNotification| filter.matches_new(&log.log);
+            let show = |log: &LogNotification, is_removed| {
+                found.push(log.value(is_removed));
+            };
+            reader.logs(LOGS_MAX, is_asked_for, show).is_ok()
+        }
+        Filter::Blocks(reader) => match reader.lock().await.blocks(HASHES_MAX) {
+            Ok(blocks) => {
+                found.extend(blocks.iter().map(|block| json!(block.hash)));
+                true
+            }
+            Err(_) => false,
+        },
+        Filter::Pending(reader, detail) => {
+            let mut reader = reader.lock().await;
+            reader.transactions(HASHES_MAX, |tx| found.extend(detail.of(tx))).is_ok()
+        }
+    };
+    if is_whole {
+        return Ok(Value::Array(found));
+    }
+    shared.filters.remove(&id);
+    Err(not_found())
+}
+
+/// All logs that a filter of logs is for.
+async fn filter_logs(shared: &ApiContext, mut params: Params) -> Answer {
+    let id = params.next::<String>()?;
+    let filter = shared.filters.get(&id, Instant::now()).ok_or_else(not_found)?;
+    match &*filter {
+        Filter::Logs(filter, _) => to_json(logs::find(shared, filter).await?),
+        Filter::Blocks(_) | Filter::Pending(..) => Err(not_found()),
+    }
+}
+
+/// A new name for something that a client keeps here. It cannot be guessed.
+pub(super) fn new_id() -> String {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).expect("invariant: the system has random numbers");
+    format!("{:#x}", u128::from_ne_bytes(id))
+}
+
+/// Things with names, each forgotten if nobody asks for it.
+pub(crate) struct Expiring<T>(Arc<SyncMutex<HashMap<String, Entry<T>>>>);
+
+struct Entry<T> {
+    value: Arc<T>,
+    expires_at: Instant,
+}
+
+impl<T> Default for Expiring<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> fmt::Debug for Expiring<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expiring").field("entries", &self.entries().len()).finish()
+    }
+}
+
+impl<T> Expiring<T> {
+    fn entries(&self) -> MutexGuard<'_, HashMap<String, Entry<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps something, and gives it a name; `None` if there is too much already.
+    fn insert(&self, value: T, now: Instant) -> Option<String> {
+        let mut entries = self.entries();
+        if entries.len() >= FILTERS_MAX {
+            return None;
+        }
+        let id = new_id();
+        let entry = Entry { value: Arc::new(value), expires_at: now + FILTER_LIFE };
+        entries.insert(id.clone(), entry);
+        Some(id)
+    }
+
+    /// What has this name. It is kept for as long again.
+    fn get(&self, id: &str, now: Instant) -> Option<Arc<T>> {
+        let mut entries = self.entries();
+        let entry = entries.get_mut(id)?;
+        entry.expires_at = now + FILTER_LIFE;
+        Some(Arc::clone(&entry.value))
+    }
+
+    /// Forgets what has this name. False if nothing has.
+    fn remove(&self, id: &str) -> bool {
+        self.entries().remove(id).is_some()
+    }
+
+    /// Forgets what has this name if nobody has asked for it for long enough; else, says when to look again.
+    fn expire(&self, id: &str, now: Instant) -> Option<Instant> {
+        let mut entries = self.entries();
+        let expires_at = entries.get(id)?.expires_at;
+        if expires_at > now {
+            return Some(expires_at);
+        }
+        entries.remove(id);
+        None
+    }
+}
+
+/// Forgets a filter once nobody has asked for it for long enough.
+async fn expire(filters: Weak<SyncMutex<HashMap<String, Entry<Filter>>>>, id: String) {
+    let mut next = Some(Instant::now() + FILTER_LIFE);
+    while let Some(at) = next {
+        sleep_until(at).await;
+        let Some(filters) = filters.upgrade() else { return };
+        next = Expiring(filters).expire(&id, Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A_BIT: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn what_nobody_asks_for_is_forgotten() {
+        let all = Expiring::default();
+        let mut now = Instant::now();
+        let id = all.insert("kept", now).expect("has room");
+        for _ in 0..3 {
+            now += FILTER_LIFE - A_BIT;
+            assert_eq!(all.get(&id, now).as_deref(), Some(&"kept"));
+            assert_eq!(all.expire(&id, now + A_BIT), Some(now + FILTER_LIFE), "not yet");
+        }
+        assert_eq!(all.expire(&id, now + FILTER_LIFE), None);
+        assert!(all.entries().is_empty(), "it takes no room any more");
+        assert_eq!(all.get(&id, now), None);
+        assert_eq!(all.expire(&id, now), None, "nothing to look at");
+    }
+
+    #[test]
+    fn there_is_room_for_so_many() {
+        let (all, now) = (Expiring::default(), Instant::now());
+        let ids: Vec<_> = (0..FILTERS_MAX).map(|n| all.insert(n, now).expect("has room")).collect();
+        assert_eq!(all.insert(0, now), None);
+        assert!(all.remove(&ids[5]) && !all.remove(&ids[5]));
+        let id = all.insert(7, now).expect("has room again");
+        assert_eq!(all.get(&id, now).as_deref(), Some(&7));
+        assert!(!ids.contains(&id));
+    }
+}

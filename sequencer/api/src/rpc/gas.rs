@@ -1,0 +1,134 @@
+use alloy::rpc::types::{BlockNumberOrTag, FeeHistory};
+use alloy_consensus::Transaction as _;
+use alloy_primitives::U64;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::block_in_place,
+};
+use turnpike_protocol::{ChainConfig, next_base_fee};
+
+use super::{
+    Answer,
+    convert::RpcBlock,
+    error::RpcError,
+    eth::{number_of, quantity, to_json},
+    method::methods,
+    params::Params,
+};
+use crate::context::ApiContext;
+use crate::turn::turn;
+
+/// What a legacy transaction is advised to offer above the base fee, in percent: a few full blocks' rise.
+const PRICE_MARGIN_PERCENT: u64 = 10;
+
+/// Blocks in one `eth_feeHistory`: each is read with its receipts.
+const FEE_HISTORY_BLOCKS_MAX: u64 = 128;
+
+/// Percentiles in one `eth_feeHistory`.
+const FEE_HISTORY_PERCENTILES_MAX: usize = 100;
+
+methods! {
+    "eth_gasPrice", 1, "" => |s, p| price(s).await;
+    "eth_maxPriorityFeePerGas", 1, "always 0: order is by arrival, a tip buys nothing" => |s, p| Ok(quantity(0));
+    "eth_feeHistory", 20, "" => |s, p| fee_history(s, p).await;
+    "eth_blobBaseFee", 1, "always 1: there are no blob transactions" => |s, p| Ok(quantity(1));
+}
+
+/// A permit for a call that runs the EVM.
+pub(super) async fn permit(shared: &ApiContext) -> Result<SemaphorePermit<'_>, RpcError> {
+    acquire(&shared.calls).await
+}
+
+/// A permit for a trace, which may take as long as a client asks for.
+pub(super) async fn trace_permit(shared: &ApiContext) -> Result<SemaphorePermit<'_>, RpcError> {
+    acquire(&shared.traces).await
+}
+
+async fn acquire(permits: &Semaphore) -> Result<SemaphorePermit<'_>, RpcError> {
+    let busy = || RpcError::limit_exceeded("too many calls wait already: try again");
+    turn(permits).await.ok_or_else(busy)
+}
+
+pub(crate) async fn price(shared: &ApiContext) -> Answer {
+    // What is offered now is held to it.
+    let base_fee = shared.chain.read().await.tip().next_base_fee;
+    Ok(quantity(base_fee + base_fee * PRICE_MARGIN_PERCENT / 100))
+}
+
+pub(crate) async fn fee_history(shared: &ApiContext, mut params: Params) -> Answer {
+    let count = params.next::<U64>()?.to::<u64>().min(FEE_HISTORY_BLOCKS_MAX);
+    let newest = params.next::<BlockNumberOrTag>()?;
+    let percentiles = params.optional::<Vec<f64>>()?;
+    if let Some(percentiles) = &percentiles {
+        check_percentiles(percentiles)?;
+    }
+    if count == 0 {
+        return to_json(FeeHistory::default());
+    }
+    let newest = number_of(shared, newest.into()).await?;
+    let newest = newest.ok_or_else(|| RpcError::server("request beyond head block"))?;
+    let oldest = (newest + 1).saturating_sub(count);
+    let mut history = FeeHistory { oldest_block: oldest, ..FeeHistory::default() };
+    let mut rewards = Vec::new();
+    let mut next = shared.chain.config.initial_base_fee;
+    // One at a time: they may be long.
+    for number in oldest..=newest {
+        let Some(record) = shared.chain.client_database.block(number).await? else { break };
+        let header = &record.header;
+        history.base_fee_per_gas.push(u128::from(header.base_fee_per_gas.unwrap_or_default()));
+        history.gas_used_ratio.push(ratio(header.gas_used, header.gas_limit));
+        history.base_fee_per_blob_gas.push(1);
+        history.blob_gas_used_ratio.push(0.0);
+        next = next_base_fee(&shared.chain.config, header);
+        if let Some(percentiles) = &percentiles {
+            let block = block_in_place(|| RpcBlock::new(record))?;
+            rewards.push(tips(&block, percentiles, &shared.chain.config));
+        }
+    }
+    history.base_fee_per_gas.push(u128::from(next));
+    history.base_fee_per_blob_gas.push(1);
+    history.reward = percentiles.map(|_| rewards);
+    to_json(history)
+}
+
+fn check_percentiles(percentiles: &[f64]) -> Result<(), RpcError> {
+    let in_range = percentiles.iter().all(|p| (0.0..=100.0).contains(p));
+    let increasing = percentiles.windows(2).all(|pair| pair[0] < pair[1]);
+    if percentiles.len() > FEE_HISTORY_PERCENTILES_MAX || !in_range || !increasing {
+        return Err(RpcError::invalid_params("invalid reward percentile"));
+    }
+    Ok(())
+}
+
+#[allow(clippy::cast_precision_loss)] // the answer is a fraction for people
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole as f64
+}
+
+/// Tips paid in a block at the given percentiles of its gas.
+fn tips(block: &RpcBlock, percentiles: &[f64], config: &ChainConfig) -> Vec<u128> {
+    let header = &block.record().header;
+    let base_fee = header.base_fee_per_gas.unwrap_or(config.initial_base_fee);
+    let mut paid: Vec<(u128, u64)> = block
+        .record()
+        .receipts
+        .iter()
+        .enumerate()
+        .filter_map(|(at, stored)| {
+            let tip = block.transaction(at).effective_tip_per_gas(base_fee)?;
+            Some((tip, stored.gas_used))
+        })
+        .collect();
+    paid.sort_unstable();
+    percentiles
+        .iter()
+        .map(|percentile| {
+            let mut gas = 0;
+            let reached = paid.iter().find(|(_, used)| {
+                gas += used;
+                ratio(gas, header.gas_used.max(1)) * 100.0 >= *percentile
+            });
+            reached.or_else(|| paid.last()).map_or(0, |(tip, _)| *tip)
+        })
+        .collect()
+}

@@ -1,0 +1,338 @@
+//! Logs by address and topics: the index names blocks, and their receipts are read.
+
+use std::time::Duration;
+
+use alloy::rpc::types::{BlockNumberOrTag, Filter, FilterBlockOption, Log};
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::Value;
+use tokio::{task::block_in_place, time::Instant};
+use turnpike_storage::{BlockKey, BlockQuery};
+
+use super::{
+    Answer,
+    error::RpcError,
+    eth::{number_of, to_json},
+    method::methods,
+    params::Params,
+};
+use crate::context::ApiContext;
+use turnpike_sequencer::notifications::logs_in;
+
+/// Blocks that one query may span if it names an address or a topic.
+const KEYED_RANGE_BLOCKS_MAX: u64 = 100_000;
+
+/// Blocks that any other may span.
+const PLAIN_RANGE_BLOCKS_MAX: u64 = 10_000;
+
+/// Logs in one answer.
+pub(super) const LOGS_MAX: usize = 10_000;
+
+/// Bytes of log data in one answer.
+const DATA_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How long one query may look for logs.
+pub(super) const QUERY_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Blocks that are looked for in the index at a time.
+pub(super) const INDEX_STEP_BLOCKS: u64 = 2_048;
+
+/// Blocks that are read at a time.
+const READ_STEP_BLOCKS: usize = 8;
+
+/// Times that a query begins again because blocks were taken back meanwhile.
+const ATTEMPTS_MAX: usize = 3;
+
+/// Topics that a log can have.
+const TOPICS_MAX: usize = 4;
+
+/// Addresses in a filter, and topics for one position.
+const ALTERNATIVES_MAX: usize = 1_000;
+
+methods! {
+    "eth_getLogs", 100, "100,000 blocks with an address or a topic, 10,000 without; 10,000 logs" => |s, p| logs(s, p).await;
+}
+
+/// What logs are asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct LogFilter {
+    filter: Filter,
+    /// Topics that a log has at least: a position that may hold anything has to be there.
+    topics_min: usize,
+}
+
+impl<'de> Deserialize<'de> for LogFilter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let given = |name: &str| value.get(name).filter(|value| !value.is_null());
+        if given("blockHash").is_some()
+            && (given("fromBlock").is_some() || given("toBlock").is_some())
+        {
+            return Err(D::Error::custom("can't specify fromBlock/toBlock with blockHash"));
+        }
+        let count = |value: &Value| value.as_array().map_or(0, Vec::len);
+        let topics = given("topics").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        if topics.len() > TOPICS_MAX {
+            return Err(D::Error::custom("exceed max topics"));
+        }
+        if topics.iter().chain(given("address")).any(|value| count(value) > ALTERNATIVES_MAX) {
+            let message = "exceed max addresses or topics per search position";
+            return Err(D::Error::custom(format!("{message}: {ALTERNATIVES_MAX}")));
+        }
+        let topics_min = topics.len();
+        let filter = Filter::deserialize(value).map_err(D::Error::custom)?;
+        Ok(Self { filter, topics_min })
+    }
+}
+
+impl LogFilter {
+    /// Asks for all logs.
+    pub(super) fn all() -> Self {
+        Self { filter: Filter::new(), topics_min: 0 }
+    }
+
+    /// Whether a log is asked for, wherever it is.
+    fn matches(&self, log: &alloy_primitives::Log) -> bool {
+        log.topics().len() >= self.topics_min && self.filter.matches(log)
+    }
+
+    /// Whether a log of a block that comes or goes is asked for.
+    pub(super) fn matches_new(&self, log: &Log) -> bool {
+        let (from, to) = self.filter.extract_block_range();
+        let number = log.block_number.unwrap_or_default();
+        from.is_none_or(|from| from <= number)
+            && to.is_none_or(|to| number <= to)
+            && self.matches(&log.inner)
+    }
+
+    /// Refuses what no block that comes can answer to.
+    pub(super) fn check_new(&self) -> Result<(), RpcError> {
+        match self.filter.block_option {
+            FilterBlockOption::AtBlockHash(_) => {
+                Err(RpcError::invalid_params("a filter for what comes has no blockHash"))
+            }
+            FilterBlockOption::Range { from_block, to_block } => check_range(from_block, to_block),
+        }
+    }
+
+    fn query(&self) -> BlockQuery {
+        let addresses = self.filter.address.iter().map(BlockKey::address).collect();
+        let topics = (0..).zip(&self.filter.topics).map(|(position, topics)| {
+            topics.iter().map(|topic| BlockKey::topic(position, topic)).collect()
+        });
+        let sets = std::iter::once(addresses).chain(topics);
+        BlockQuery::new(sets.filter(|set: &Vec<_>| !set.is_empty()))
+    }
+
+    fn range_max(&self) -> u64 {
+        if self.filter.address.is_empty() && !self.filter.has_topics() {
+            PLAIN_RANGE_BLOCKS_MAX
+        } else {
+            KEYED_RANGE_BLOCKS_MAX
+        }
+    }
+
+    /// The first and the last block that are asked for; `None` if there are none such yet.
+    async fn range(&self, shared: &ApiContext) -> Result<Option<(u64, u64)>, RpcError> {
+        let (from, to) = match self.filter.block_option {
+            FilterBlockOption::AtBlockHash(hash) => {
+                let number = shared.chain.client_database.block_number(&hash).await?;
+                let number = number.ok_or_else(|| RpcError::server("unknown block"))?;
+                return Ok(Some((number, number)));
+            }
+            FilterBlockOption::Range { from_block, to_block } => (from_block, to_block),
+        };
+        check_range(from, to)?;
+        let head = *shared.chain.head.borrow();
+        let (from, to) = (resolve(shared, from).await?, resolve(shared, to).await?.min(head));
+        if from > head {
+            return Ok(None);
+        }
+        if from > to { Err(invalid_range()) } else { Ok(Some((from, to))) }
+    }
+}
+
+fn invalid_range() -> RpcError {
+    RpcError::invalid_params("invalid block range params")
+}
+
+/// Refuses a range that is none whatever the head is.
+fn check_range(
+    from: Option<BlockNumberOrTag>,
+    to: Option<BlockNumberOrTag>,
+) -> Result<(), RpcError> {
+    if [from, to].contains(&Some(BlockNumberOrTag::Pending)) {
+        return Err(RpcError::invalid_params("pending logs are not supported"));
+    }
+    match (from.and_then(|from| from.as_number()), to.and_then(|to| to.as_number())) {
+        (Some(from), Some(to)) if from > to => Err(invalid_range()),
+        _ => Ok(()),
+    }
+}
+
+async fn resolve(shared: &ApiContext, tag: Option<BlockNumberOrTag>) -> Result<u64, RpcError> {
+    match tag.unwrap_or_default() {
+        BlockNumberOrTag::Number(number) => Ok(number),
+        tag => {
+            let number = number_of(shared, tag.into()).await?;
+            Ok(number.unwrap_or_else(|| *shared.chain.head.borrow()))
+        }
+    }
+}
+
+async fn logs(shared: &ApiContext, mut params: Params) -> Answer {
+    let filter = params.next::<LogFilter>()?;
+    to_json(find(shared, &filter).await?)
+}
+
+/// All logs that are asked for, of one and the same chain.
+pub(super) async fn find(shared: &ApiContext, filter: &LogFilter) -> Result<Vec<Log>, RpcError> {
+    for _ in 0..ATTEMPTS_MAX {
+        let before = shared.chain.client_database.reorg_count().await?;
+        let found = match filter.range(shared).await? {
+            Some((from, to)) => search(shared, filter, from, to).await,
+            None => Ok(Vec::new()),
+        };
+        if shared.chain.client_database.reorg_count().await? == before {
+            return found;
+        }
+    }
+    Err(RpcError::server("blocks were taken back meanwhile: ask again"))
+}
+
+async fn search(
+    shared: &ApiContext,
+    filter: &LogFilter,
+    from: u64,
+    to: u64,
+) -> Result<Vec<Log>, RpcError> {
+    let (count, limit) = (to - from + 1, filter.range_max());
+    if count > limit {
+        let reason = format!("block range too large: {count} blocks, limit {limit}");
+        return Err(narrow(reason, from, from + limit));
+    }
+    let ends_at = Instant::now() + QUERY_TIME_MAX;
+    let query = filter.query();
+    let (mut found, mut data_bytes, mut next) = (Vec::new(), 0, from);
+    while next <= to {
+        let last = to.min((next / INDEX_STEP_BLOCKS + 1) * INDEX_STEP_BLOCKS - 1);
+        let candidates = shared.chain.client_database.blocks_with(next, last, &query).await?;
+        for (first, last) in runs(&candidates) {
+            if Instant::now() > ends_at {
+                let seconds = QUERY_TIME_MAX.as_secs();
+                return Err(narrow(format!("query timeout exceeded: {seconds} s"), from, first));
+            }
+            for record in shared.chain.client_database.blocks(first, last).await? {
+                let number = record.header.number;
+                let logs = block_in_place(|| logs_in(&record, |log| filter.matches(log)))?;
+                data_bytes += logs.iter().map(|log| log.data().data.len()).sum::<usize>();
+                found.extend(logs);
+                if found.len() > LOGS_MAX {
+                    let reason = format!("query returned more than {LOGS_MAX} results");
+                    return Err(narrow(reason, from, number));
+                }
+                if data_bytes > DATA_BYTES_MAX {
+                    let reason = format!("query returned more than {DATA_BYTES_MAX} bytes of data");
+                    return Err(narrow(reason, from, number));
+                }
+            }
+        }
+        next = last + 1;
+    }
+    Ok(found)
+}
+
+/// Refuses a query, and says what part of it could be answered: the blocks before `end`. Clients look for these words.
+fn narrow(reason: String, from: u64, end: u64) -> RpcError {
+    RpcError::limit_exceeded(match end.checked_sub(1) {
+        Some(last) if last >= from => {
+            format!("{reason}. Try with this block range [{from:#x}, {last:#x}].")
+        }
+        _ => format!("{reason}. Ask for fewer addresses and topics, or one block at a time."),
+    })
+}
+
+/// Blocks that follow each other, first and last, some at a time.
+fn runs(numbers: &[u64]) -> impl Iterator<Item = (u64, u64)> {
+    let runs = numbers.chunk_by(|a, b| a + 1 == *b).flat_map(|run| run.chunks(READ_STEP_BLOCKS));
+    runs.map(|run| (run[0], run[run.len() - 1]))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{Address, B256, LogData};
+    use serde_json::json;
+
+    use super::*;
+
+    fn filter(value: Value) -> Result<LogFilter, String> {
+        serde_json::from_value(value).map_err(|error| error.to_string())
+    }
+
+    fn log(topics: usize) -> Log {
+        let topics = vec![B256::repeat_byte(1); topics];
+        let data = LogData::new_unchecked(topics, Default::default());
+        let inner = alloy_primitives::Log { address: Address::repeat_byte(2), data };
+        Log { inner, block_number: Some(7), ..Log::default() }
+    }
+
+    #[test]
+    fn a_position_that_may_hold_anything_has_to_be_there() {
+        let two = filter(json!({ "topics": [null, []] })).expect("is one");
+        assert!(!two.matches(&log(1).inner) && two.matches(&log(2).inner));
+        let address = json!({ "address": Address::repeat_byte(2), "topics": [[B256::ZERO, B256::repeat_byte(1)]] });
+        let address = filter(address).expect("is one");
+        assert!(address.matches(&log(1).inner) && !address.matches(&log(0).inner));
+    }
+
+    #[test]
+    fn what_comes_is_within_the_range_of_a_filter() {
+        for (range, is_within) in [
+            (json!({}), true),
+            (json!({ "fromBlock": "latest" }), true),
+            (json!({ "fromBlock": "0x7", "toBlock": "0x7" }), true),
+            (json!({ "fromBlock": "0x8" }), false),
+            (json!({ "toBlock": "0x6" }), false),
+        ] {
+            assert_eq!(
+                filter(range.clone()).expect("is one").matches_new(&log(0)),
+                is_within,
+                "{range}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_said() {
+        let many: Vec<_> =
+            (0..=1_000).map(|n| B256::from(alloy_primitives::U256::from(n))).collect();
+        let hash = B256::ZERO;
+        for (value, words) in [
+            (
+                json!({ "topics": [many] }),
+                "exceed max addresses or topics per search position: 1000",
+            ),
+            (
+                json!({ "address": many }),
+                "exceed max addresses or topics per search position: 1000",
+            ),
+            (json!({ "topics": [null, null, null, null, null] }), "exceed max topics"),
+            (
+                json!({ "blockHash": hash, "toBlock": "0x1" }),
+                "can't specify fromBlock/toBlock with blockHash",
+            ),
+        ] {
+            assert_eq!(filter(value).expect_err("is too much"), words);
+        }
+        let hashed = filter(json!({ "blockHash": hash, "toBlock": null })).expect("is one");
+        assert!(hashed.check_new().is_err());
+        assert!(filter(json!({ "toBlock": "pending" })).expect("is one").check_new().is_err());
+    }
+
+    #[test]
+    fn blocks_that_follow_each_other_are_read_together() {
+        let mut numbers = vec![1, 3, 4];
+        numbers.extend(10..20);
+        let all: Vec<_> = runs(&numbers).collect();
+        assert_eq!(all, [(1, 1), (3, 4), (10, 17), (18, 19)]);
+    }
+}

@@ -1,0 +1,108 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, LazyLock},
+};
+
+use futures_util::future::BoxFuture;
+
+use super::{
+    Answer, call, chain, error::RpcError, eth, filter, gas, logs, optimism, otterscan,
+    params::Params, pool, raw, send, simulate, subscribe, trace,
+};
+use crate::context::ApiContext;
+
+/// How a method is answered.
+type Run = fn(Arc<ApiContext>, Params) -> BoxFuture<'static, Answer>;
+
+/// A method that clients may call.
+pub(super) struct Method {
+    pub(super) name: &'static str,
+    /// What it takes from its caller's allowance: 1 is a read by key.
+    pub(super) cost: u32,
+    /// What it does here that it does not do everywhere.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the published table is made of it"))]
+    pub(super) about: &'static str,
+    pub(super) run: Run,
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Method").field("name", &self.name).field("cost", &self.cost).finish()
+    }
+}
+
+/// Declares the methods of a module: `"name", cost, "what it does" => |shared, params| answer;`.
+macro_rules! methods {
+    ($($name:literal, $cost:literal, $about:literal => |$shared:ident, $params:ident| $answer:expr;)*) => {
+        /// The methods of this module.
+        pub(super) const METHODS: &[$crate::rpc::method::Method] = &[$(
+            $crate::rpc::method::Method {
+                name: $name,
+                cost: $cost,
+                about: $about,
+                run: |shared, params| {
+                    Box::pin(async move {
+                        #[allow(unused_mut, unused_variables)]
+                        let (mut $params, $shared) = (params, &shared);
+                        $answer
+                    })
+                },
+            },
+        )*];
+    };
+}
+pub(super) use methods;
+
+/// All methods, by module.
+const ALL: &[&[Method]] = &[
+    call::METHODS,
+    chain::METHODS,
+    eth::METHODS,
+    filter::METHODS,
+    gas::METHODS,
+    logs::METHODS,
+    optimism::METHODS,
+    otterscan::METHODS,
+    pool::METHODS,
+    raw::METHODS,
+    send::METHODS,
+    simulate::METHODS,
+    subscribe::METHODS,
+    trace::METHODS,
+];
+
+/// All methods, by name.
+static BY_NAME: LazyLock<HashMap<&str, &Method>> =
+    LazyLock::new(|| ALL.iter().copied().flatten().map(|method| (method.name, method)).collect());
+
+/// The method of that name.
+pub(super) fn find(name: &str) -> Result<&'static Method, RpcError> {
+    BY_NAME.get(name).copied().ok_or_else(|| RpcError::unknown_method(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `rpc-methods.md` as it has to be.
+    fn table() -> String {
+        let mut methods: Vec<_> = ALL.iter().copied().flatten().collect();
+        methods.sort_by_key(|method| method.name);
+        let mut table = String::from("| method | cost | where it differs |\n|---|---|---|\n");
+        for Method { name, cost, about, .. } in methods {
+            table.push_str(&format!("| `{name}` | {cost} | {about} |\n"));
+        }
+        table
+    }
+
+    #[test]
+    fn the_table_tells_of_every_method() {
+        crate::documented_table::assert_documented("rpc-methods.md", &table());
+    }
+
+    #[test]
+    fn no_name_is_there_twice() {
+        assert_eq!(BY_NAME.len(), ALL.iter().map(|methods| methods.len()).sum::<usize>());
+    }
+}

@@ -1,0 +1,110 @@
+//! What the pool holds.
+
+use std::collections::BTreeMap;
+
+use alloy_consensus::Transaction as _;
+use alloy_primitives::{Address, U64};
+use serde_json::{Value, json};
+
+use super::{
+    Answer,
+    error::RpcError,
+    eth::{to_json, without_block},
+    method::methods,
+    params::Params,
+};
+use crate::context::ApiContext;
+use turnpike_sequencer::{Pool, PooledTx};
+
+/// Transactions of the pool in one answer.
+const POOL_TRANSACTIONS_MAX: usize = 4_096;
+
+methods! {
+    "txpool_status", 1, "" => |s, p| status(s);
+    "txpool_content", 200, "an error above 4,096 transactions: ask by sender" => |s, p| content(s, whole);
+    "txpool_contentFrom", 20, "" => |s, p| content_from(s, p);
+    "txpool_inspect", 200, "as txpool_content" => |s, p| content(s, summary);
+}
+
+fn status(shared: &ApiContext) -> Answer {
+    let pool = shared.transactions.pool();
+    let ready = pool.ready_len();
+    Ok(json!({
+        "pending": U64::from(ready),
+        "queued": U64::from(pool.len() - ready),
+    }))
+}
+
+/// How a transaction is told of.
+type Telling = fn(&PooledTx) -> Answer;
+
+/// All transactions by sender and nonce: those whose turn comes, and those behind a gap.
+fn content(shared: &ApiContext, telling: Telling) -> Answer {
+    let senders = {
+        let pool = shared.transactions.pool();
+        if pool.len() > POOL_TRANSACTIONS_MAX {
+            return Err(too_many(pool.len()));
+        }
+        let waiting = pool.senders().into_iter().map(|sender| (sender, of_sender(&pool, &sender)));
+        waiting.collect::<BTreeMap<_, _>>()
+    };
+    let (mut pending, mut queued) = (BTreeMap::new(), BTreeMap::new());
+    for (sender, (in_turn, behind_gap)) in senders {
+        insert(&mut pending, sender, in_turn, telling)?;
+        insert(&mut queued, sender, behind_gap, telling)?;
+    }
+    Ok(json!({ "pending": pending, "queued": queued }))
+}
+
+/// A sender's transactions, so that the pool need not be held: those whose turn comes, and those behind a gap.
+fn of_sender(pool: &Pool, sender: &Address) -> (Vec<PooledTx>, Vec<PooledTx>) {
+    let (in_turn, behind_gap) = pool.of_sender(sender);
+    (in_turn.into_iter().cloned().collect(), behind_gap.into_iter().cloned().collect())
+}
+
+fn insert(
+    all: &mut BTreeMap<String, Value>,
+    sender: Address,
+    txs: Vec<PooledTx>,
+    telling: Telling,
+) -> Result<(), RpcError> {
+    if !txs.is_empty() {
+        all.insert(sender.to_checksum(None), by_nonce(txs, telling)?);
+    }
+    Ok(())
+}
+
+fn content_from(shared: &ApiContext, mut params: Params) -> Answer {
+    let sender = params.next::<Address>()?;
+    let (in_turn, behind_gap) = of_sender(&shared.transactions.pool(), &sender);
+    let len = in_turn.len() + behind_gap.len();
+    if len > POOL_TRANSACTIONS_MAX {
+        return Err(too_many(len));
+    }
+    Ok(json!({
+        "pending": by_nonce(in_turn, whole)?,
+        "queued": by_nonce(behind_gap, whole)?,
+    }))
+}
+
+fn by_nonce(txs: Vec<PooledTx>, telling: Telling) -> Answer {
+    let told = txs.iter().map(|tx| Ok((tx.tx.nonce().to_string(), telling(tx)?)));
+    Ok(Value::Object(told.collect::<Result<_, RpcError>>()?))
+}
+
+fn whole(tx: &PooledTx) -> Answer {
+    to_json(without_block(tx.tx.envelope().clone(), tx.sender))
+}
+
+fn summary(tx: &PooledTx) -> Answer {
+    let envelope = tx.tx.envelope();
+    let to = envelope.to().map_or_else(|| "contract creation".to_owned(), |to| to.to_string());
+    let (value, gas, price) = (envelope.value(), envelope.gas_limit(), envelope.max_fee_per_gas());
+    Ok(format!("{to}: {value} wei + {gas} gas × {price} wei").into())
+}
+
+fn too_many(len: usize) -> RpcError {
+    RpcError::server(format!(
+        "the pool holds {len} transactions, an answer {POOL_TRANSACTIONS_MAX}: ask for one sender's"
+    ))
+}

@@ -1,0 +1,142 @@
+//! Running blocks again.
+//!
+//! The chain stands still while its state is read, so that is done at native speed and a piece at a time; what was read is kept, and
+//! tracers, which take their time, run on that.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::task::block_in_place;
+use turnpike_executor::{BlockContext, BlockHashes, BlockTx, ExecutionResult, Sandbox, SandboxTx};
+use turnpike_protocol::{ChainConfig, L1Fee, SignedTx};
+
+use super::{call::refusal, convert::RpcBlock, error::RpcError, eth::state_at};
+use crate::context::ApiContext;
+
+/// How long the chain may stand still for a replay at a time.
+const CHAIN_HELD_MAX: Duration = Duration::from_millis(50);
+
+/// A block as it was run.
+#[derive(Debug)]
+pub(super) struct Replay {
+    context: BlockContext,
+    transactions: Vec<BlockTx>,
+    /// Gas that each used.
+    gas_used: Vec<u64>,
+}
+
+impl Replay {
+    pub(super) fn new(config: &ChainConfig, block: &RpcBlock) -> Result<Self, RpcError> {
+        let record = block.record();
+        if record.header.number == 0 {
+            return Err(RpcError::server("genesis is not traceable"));
+        }
+        let transactions = (0..block.len()).map(|at| {
+            let envelope = block.envelope(at).clone();
+            if envelope.is_deposit() {
+                BlockTx::Deposit(Arc::new(envelope))
+            } else {
+                BlockTx::User(SignedTx::new_unchecked(envelope, record.receipts[at].sender))
+            }
+        });
+        Ok(Self {
+            context: BlockContext {
+                header: record.header.clone(),
+                hashes: BlockHashes::History { parent: record.header.parent_hash },
+                l1_fee: Some(L1Fee::new(config, &record.origin)),
+            },
+            transactions: transactions.collect(),
+            gas_used: record.receipts.iter().map(|receipt| receipt.gas_used).collect(),
+        })
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// A transaction, on the state that those before it have left in `sandbox`.
+    pub(super) fn transaction(
+        &self,
+        sandbox: &Sandbox<'_>,
+        at: usize,
+    ) -> Result<SandboxTx, RpcError> {
+        sandbox.transaction(&self.transactions[at]).map_err(refusal)
+    }
+
+    /// Checks that a transaction did now what it did in its block.
+    pub(super) fn check(&self, at: usize, result: &ExecutionResult) -> Result<(), RpcError> {
+        let (found, expected) = (result.tx_gas_used(), self.gas_used[at]);
+        if found == expected {
+            return Ok(());
+        }
+        let block = self.context.header.number;
+        tracing::error!(
+            block,
+            transaction = at,
+            expected,
+            found,
+            "a replay differs from its block"
+        );
+        Err(RpcError::server(format!(
+            "transaction {at} of block {block} used {expected} gas and {found} when run again"
+        )))
+    }
+
+    /// Runs the first `count` transactions. The state is let go then, and all they need is at hand to run again.
+    pub(super) async fn run(
+        &self,
+        shared: &ApiContext,
+        count: usize,
+    ) -> Result<Sandbox<'static>, RpcError> {
+        let parent = self.context.header.number - 1;
+        let mut next = 0;
+        let mut begun: Option<Sandbox<'static>> = None;
+        loop {
+            let chain = state_at(shared, Some(parent.into())).await?;
+            if chain.head().hash() != self.context.header.parent_hash {
+                return Err(RpcError::server("the block was taken back"));
+            }
+            let sandbox = block_in_place(|| {
+                let view = chain.state();
+                let mut sandbox = match begun.take() {
+                    Some(sandbox) => sandbox.attach(view),
+                    None => {
+                        Sandbox::of_block(chain.config(), &self.context, view).map_err(refusal)?
+                    }
+                };
+                let end = Instant::now() + CHAIN_HELD_MAX;
+                while next < count {
+                    let tx = self.transaction(&sandbox, next)?;
+                    self.check(next, &sandbox.execute(&tx).map_err(refusal)?)?;
+                    next += 1;
+                    if Instant::now() >= end {
+                        break;
+                    }
+                }
+                sandbox.detach().map_err(refusal)
+            })?;
+            if next == count {
+                return Ok(sandbox);
+            }
+            begun = Some(sandbox);
+        }
+    }
+
+    /// Back to before the first transaction of a sandbox where some have run.
+    pub(super) fn restart(&self, sandbox: &mut Sandbox<'_>) -> Result<(), RpcError> {
+        sandbox.rewind();
+        sandbox.record_parent_hash(self.context.header.parent_hash).map_err(refusal)
+    }
+
+    /// Runs transactions before `at` once more, and stops before it.
+    pub(super) fn restart_to(&self, sandbox: &mut Sandbox<'_>, at: usize) -> Result<(), RpcError> {
+        self.restart(sandbox)?;
+        for before in 0..at {
+            let tx = self.transaction(sandbox, before)?;
+            sandbox.execute(&tx).map_err(refusal)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,120 @@
+use std::{sync::Arc, time::Duration};
+
+use alloy_primitives::{B256, Bytes};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{Answer, error::RpcError, eth, method::methods, params::Params, request::Request};
+use crate::context::ApiContext;
+use crate::wait::{Goal, WaitError, reached};
+use turnpike_sequencer::{Accepted, PreconfirmationError, Refusal};
+
+/// How long `eth_sendRawTransactionSync` waits if it is not told, or told something out of bounds (EIP-7966 recommends this).
+const SYNC_TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
+
+/// How long it may wait.
+const SYNC_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+
+methods! {
+    "eth_sendRawTransaction", 10, "" => |s, p| send_all(s, vec![Send::accepted(p)?]).await.remove(0);
+    "eth_sendRawTransactionSync", 10, "EIP-7966" => |s, p| send_all(s, vec![Send::sealed(p)?]).await.remove(0);
+}
+
+/// Whether a request submits a transaction.
+pub(super) fn submits(request: &Request<'_>) -> bool {
+    matches!(request.method.as_ref(), "eth_sendRawTransaction" | "eth_sendRawTransactionSync")
+}
+
+/// A transaction to be submitted.
+#[derive(Debug)]
+pub(super) struct Send {
+    raw: Bytes,
+    until: Until,
+}
+
+/// When the answer is due.
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    /// Once it is accepted: `eth_sendRawTransaction`.
+    Accepted,
+    /// Once its block is sealed, or after so long: `eth_sendRawTransactionSync`.
+    Sealed(Duration),
+}
+
+impl Send {
+    /// The transaction that a request submits; `None` if it is for something else.
+    pub(super) fn parse(request: &Request<'_>) -> Option<Result<Self, RpcError>> {
+        let read = match request.method.as_ref() {
+            "eth_sendRawTransaction" => Self::accepted,
+            "eth_sendRawTransactionSync" => Self::sealed,
+            _ => return None,
+        };
+        Some(request.params().and_then(read))
+    }
+
+    fn accepted(mut params: Params) -> Result<Self, RpcError> {
+        Ok(Self { raw: params.next()?, until: Until::Accepted })
+    }
+
+    fn sealed(mut params: Params) -> Result<Self, RpcError> {
+        Ok(Self { raw: params.next()?, until: Until::Sealed(sync_timeout(&mut params)?) })
+    }
+}
+
+/// The second parameter: milliseconds, as a quantity or a number.
+fn sync_timeout(params: &mut Params) -> Result<Duration, RpcError> {
+    let given = match params.optional::<Value>()? {
+        Some(Value::Number(number)) => number.as_u64(),
+        Some(Value::String(text)) => {
+            text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok())
+        }
+        _ => None,
+    };
+    let given = given.map(Duration::from_millis);
+    let allowed = |given: &Duration| !given.is_zero() && *given <= SYNC_TIMEOUT_MAX;
+    Ok(given.filter(allowed).unwrap_or(SYNC_TIMEOUT_DEFAULT))
+}
+
+/// Submits transactions all at once; the result of each is in the order given.
+pub(super) async fn send_all(shared: &Arc<ApiContext>, sends: Vec<Send>) -> Vec<Answer> {
+    if sends.is_empty() {
+        return Vec::new();
+    }
+    let (raws, untils): (Vec<_>, Vec<_>) =
+        sends.into_iter().map(|send| (send.raw, send.until)).unzip();
+    let submitted = shared.submissions.submit(raws).await;
+    let answers =
+        submitted.into_iter().zip(untils).map(|(result, until)| answer(shared, result, until));
+    join_all(answers).await
+}
+
+async fn answer(
+    shared: &Arc<ApiContext>,
+    result: Result<Accepted, Refusal>,
+    until: Until,
+) -> Answer {
+    let accepted = result?;
+    match until {
+        Until::Accepted if accepted.is_new => Ok(json!(accepted.hash)),
+        // As geth has it: clients match on the text.
+        Until::Accepted => Err(Refusal::AlreadyKnown.into()),
+        Until::Sealed(limit) => sealed(shared, accepted.hash, limit).await,
+    }
+}
+
+/// Waits for a receipt, as EIP-7966 has it.
+async fn sealed(shared: &Arc<ApiContext>, hash: B256, limit: Duration) -> Answer {
+    if let Some(missing) = shared.transactions.missing_nonce(&hash) {
+        return Err(RpcError::unready(hash, missing));
+    }
+    match timeout(limit, reached(shared, hash, Goal::Sealed)).await {
+        Ok(Ok(())) => eth::receipt_of(shared, hash).await,
+        Ok(Err(WaitError::End(PreconfirmationError::Refused(reason)))) => {
+            Err(RpcError::server(reason))
+        }
+        Ok(Err(WaitError::End(end))) => Err(RpcError::server(end.to_string())),
+        Ok(Err(WaitError::Storage(error))) => Err(error.into()),
+        Err(_) => Err(RpcError::timed_out(hash, limit)),
+    }
+}

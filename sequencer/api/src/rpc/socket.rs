@@ -1,0 +1,183 @@
+//! JSON-RPC over WebSocket, at the path where it is served over HTTP: a request or a batch in each frame, answered in a
+//! frame of its own, as soon as it can be. Subscriptions speak in between, each after the answer that tells of it.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use axum::{
+    body::Bytes,
+    extract::{
+        Extension, State, WebSocketUpgrade,
+        ws::{
+            CloseFrame, Message, Utf8Bytes, WebSocket, close_code,
+            rejection::WebSocketUpgradeRejection,
+        },
+    },
+    response::{IntoResponse as _, Response},
+};
+use futures_util::{SinkExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use metrics::counter;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use turnpike_http::{Allowance, QuotaPermit};
+
+use super::{
+    answer_text,
+    subscribe::{Connection, Frame, Subscription, Subscriptions},
+};
+use crate::context::ApiContext;
+use crate::{
+    problem::{Code, Problem},
+    server::{ApiState, GREETING},
+};
+use turnpike_sequencer::notifications::MissedEvents;
+
+/// Frames of one connection that are answered at the same time: while there are so many, no more are read.
+const FRAMES_IN_FLIGHT_MAX: usize = 64;
+
+/// A client that takes longer over an answer is dropped.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time between pings.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// A client that was not heard of for so long is dropped.
+const SILENCE_MAX: Duration = Duration::from_secs(65);
+
+/// Notifications of a subscription that are sent before anything else is looked at.
+const NOTIFICATIONS_STEP: usize = 256;
+
+/// Counts connections that were closed because they missed what they had subscribed to.
+const MISSED_METRIC: &str = "turnpike_sequencer_subscribers_missed_total";
+
+/// `GET /`: what a browser is told that finds the port, or a WebSocket.
+pub(crate) async fn upgrade(
+    State(state): State<ApiState>,
+    Extension(allowance): Extension<Allowance>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(WebSocketUpgradeRejection::InvalidConnectionHeader(_)) => {
+            return GREETING.into_response();
+        }
+        Err(rejection) => return rejection.into_response(),
+    };
+    let Some(place) = state.sockets.take(&allowance) else {
+        let detail = "as many WebSockets are open as may be, or as many of one address";
+        return Problem::new(Code::SocketsFull, detail).into_response();
+    };
+    let bytes_max = state.body_bytes_max;
+    upgrade
+        .max_message_size(bytes_max)
+        .max_frame_size(bytes_max)
+        .on_upgrade(move |socket| serve(socket, state, allowance, place))
+}
+
+/// Serves a connection until it ends, or the node does.
+async fn serve(mut socket: WebSocket, state: ApiState, allowance: Allowance, _permit: QuotaPermit) {
+    let ApiState { shared, stop, .. } = state;
+    let mut stopped = pin!(stop.cancelled_owned());
+    let mut answers = FuturesUnordered::new();
+    let connection = Arc::new(Connection::default());
+    let mut subscriptions = Subscriptions::default();
+    let mut pings = interval(PING_INTERVAL);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard_at = Instant::now();
+    loop {
+        let message = tokio::select! {
+            () = &mut stopped => {
+                let close = close_frame(close_code::AWAY, "the node is stopping");
+                let _ = send(&mut socket, [close]).await;
+                return;
+            }
+            received = socket.recv(), if answers.len() < FRAMES_IN_FLIGHT_MAX => {
+                heard_at = Instant::now();
+                match received {
+                    // Some clients, web3.py among them, send JSON as bytes.
+                    Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                        let (shared, connection) = (Arc::clone(&shared), Arc::clone(&connection));
+                        let text = message.into_data();
+                        answers.push(answer(shared, allowance.clone(), connection, text));
+                    }
+                    // Answered by the library.
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                }
+                continue;
+            }
+            Some((answer, opened)) = answers.next() => {
+                // They speak once this is sent: nothing else is sent before it.
+                subscriptions.begin(opened);
+                let Some(answer) = answer else { continue };
+                Message::Text(answer.into())
+            }
+            () = subscriptions.ready() => match subscriptions.take(&connection, NOTIFICATIONS_STEP) {
+                Ok(texts) => {
+                    let messages = texts.into_iter().map(|text| Message::Text(text.into()));
+                    if !send(&mut socket, messages).await {
+                        return;
+                    }
+                    continue;
+                }
+                Err(missed) => {
+                    counter!(MISSED_METRIC).increment(1);
+                    close_for(&missed)
+                }
+            },
+            _ = pings.tick() => {
+                // Nothing is read while much is in flight: that is not the client's silence.
+                if heard_at.elapsed() > SILENCE_MAX && answers.len() < FRAMES_IN_FLIGHT_MAX {
+                    return;
+                }
+                Message::Ping(Default::default())
+            }
+        };
+        let is_last = matches!(message, Message::Close(_));
+        if !send(&mut socket, [message]).await || is_last {
+            return;
+        }
+    }
+}
+
+/// Sends some messages. False if the client is gone, or does not read.
+async fn send(socket: &mut WebSocket, messages: impl IntoIterator<Item = Message>) -> bool {
+    let sending = async {
+        for message in messages {
+            socket.feed(message).await?;
+        }
+        socket.flush().await
+    };
+    matches!(timeout(SEND_TIMEOUT, sending).await, Ok(Ok(())))
+}
+
+fn close_frame(code: u16, reason: &'static str) -> Message {
+    Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }))
+}
+
+/// Nothing is left out in silence: whoever missed something has to begin again.
+fn close_for(missed: &MissedEvents) -> Message {
+    match missed {
+        MissedEvents::Lagged(_) => {
+            close_frame(close_code::POLICY, "notifications are lost: the client reads too slowly")
+        }
+        MissedEvents::Lost => close_frame(
+            close_code::RESTART,
+            "blocks were taken back whose logs are not known any more: subscribe again",
+        ),
+    }
+}
+
+/// What a frame is answered, if it is, and which subscriptions begin then.
+type FrameAnswer = (Option<String>, Vec<Subscription>);
+
+fn answer(
+    shared: Arc<ApiContext>,
+    allowance: Allowance,
+    connection: Arc<Connection>,
+    text: Bytes,
+) -> BoxFuture<'static, FrameAnswer> {
+    Box::pin(async move {
+        let frame = Frame::new(connection);
+        let reply = answer_text(&shared, &allowance, &text, Some(&frame)).await;
+        (reply.text, frame.into_opened())
+    })
+}

@@ -1,0 +1,303 @@
+//! `eth_subscribe`: what a WebSocket is told without asking again.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::{Value, json};
+use tokio::select;
+
+use super::{
+    Answer,
+    error::RpcError,
+    filter::{Detail, new_id},
+    logs::LogFilter,
+    method::methods,
+    params::Params,
+    request::Request,
+};
+use crate::context::ApiContext;
+use turnpike_sequencer::notifications::{
+    EventCursor, HeadEvent, LogNotification, MissedEvents, PendingTx,
+};
+
+/// Subscriptions of one connection.
+const SUBSCRIPTIONS_MAX: usize = 128;
+
+const SUBSCRIBE: &str = "eth_subscribe";
+const UNSUBSCRIBE: &str = "eth_unsubscribe";
+
+methods! {
+    "eth_subscribe", 10, "WebSocket only: `newHeads`, `logs`, `newPendingTransactions` (`true` for whole ones), `syncing`" => |s, p| Err(RpcError::notifications_unsupported());
+    "eth_unsubscribe", 1, "WebSocket only" => |s, p| Err(RpcError::notifications_unsupported());
+}
+
+/// The subscriptions of a connection that have begun and were not ended, by their ids.
+#[derive(Debug, Default)]
+pub(super) struct Connection(Mutex<HashSet<String>>);
+
+impl Connection {
+    fn ids(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A frame of a connection while it is answered.
+#[derive(Debug)]
+pub(super) struct Frame {
+    connection: Arc<Connection>,
+    /// Subscriptions that its answer tells of: they say nothing before it.
+    opened: Mutex<Vec<Subscription>>,
+}
+
+impl Frame {
+    pub(super) fn new(connection: Arc<Connection>) -> Self {
+        Self { connection, opened: Mutex::default() }
+    }
+
+    /// The subscriptions that may begin now that the frame is answered.
+    pub(super) fn into_opened(self) -> Vec<Subscription> {
+        self.opened.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers a request that is about subscriptions; `None` if it is not.
+    pub(super) async fn answer(
+        &self,
+        shared: &Arc<ApiContext>,
+        request: &Request<'_>,
+    ) -> Option<Answer> {
+        match request.method.as_ref() {
+            SUBSCRIBE => Some(self.subscribe(shared, request).await),
+            UNSUBSCRIBE => Some(self.unsubscribe(request)),
+            _ => None,
+        }
+    }
+
+    async fn subscribe(&self, shared: &Arc<ApiContext>, request: &Request<'_>) -> Answer {
+        if request.id.is_none() {
+            return Err(RpcError::invalid_request("a subscription needs an id"));
+        }
+        let id = new_id();
+        {
+            let mut ids = self.connection.ids();
+            if ids.len() >= SUBSCRIPTIONS_MAX {
+                let message = format!("too many subscriptions: limit {SUBSCRIPTIONS_MAX}");
+                return Err(RpcError::limit_exceeded(message));
+            }
+            ids.insert(id.clone());
+        }
+        let source = match request.params() {
+            Ok(params) => Source::open(shared, params).await,
+            Err(error) => Err(error),
+        };
+        match source {
+            Ok(source) => {
+                let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+                opened.push(Subscription { id: id.clone(), source });
+                Ok(json!(id))
+            }
+            Err(error) => {
+                self.connection.ids().remove(&id);
+                Err(error)
+            }
+        }
+    }
+
+    fn unsubscribe(&self, request: &Request<'_>) -> Answer {
+        let id = request.params()?.next::<String>()?;
+        if self.connection.ids().remove(&id) {
+            Ok(true.into())
+        } else {
+            Err(RpcError::server("subscription not found"))
+        }
+    }
+}
+
+/// What a client is told of.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    id: String,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Heads(EventCursor<HeadEvent>),
+    Logs(Box<LogFilter>, EventCursor<HeadEvent>),
+    Pending(EventCursor<Vec<PendingTx>>, Detail),
+    /// Of this there is never anything to tell: what is answered is here.
+    Syncing,
+}
+
+impl Source {
+    async fn open(shared: &Arc<ApiContext>, mut params: Params) -> Result<Self, RpcError> {
+        let kind = params.next::<String>()?;
+        Ok(match kind.as_str() {
+            "newHeads" => Self::Heads(shared.notifications.heads(&shared.chain).await?),
+            "logs" => {
+                let filter = match params.optional::<LogFilter>()? {
+                    Some(filter) => filter,
+                    None => LogFilter::all(),
+                };
+                filter.check_new()?;
+                Self::Logs(Box::new(filter), shared.notifications.heads(&shared.chain).await?)
+            }
+            "newPendingTransactions" => {
+                let detail = Detail::parse(&mut params)?;
+                Self::Pending(shared.notifications.pending(), detail)
+            }
+            "syncing" => Self::Syncing,
+            _ => return Err(RpcError::unknown_subscription(&kind)),
+        })
+    }
+}
+
+impl Subscription {
+    /// Adds what there is to tell, `count_max` at most.
+    fn take(&mut self, count_max: usize, texts: &mut Vec<String>) -> Result<(), MissedEvents> {
+        let id = &self.id;
+        match &mut self.source {
+            Source::Heads(reader) => {
+                let blocks = reader.blocks(count_max)?;
+                texts.extend(blocks.iter().map(|block| notification(id, &block.head)));
+                Ok(())
+            }
+            Source::Logs(filter, reader) => {
+                let is_asked_for = |log: &LogNotification| filter.matches_new(&log.log);
+                reader.logs(count_max, is_asked_for, |log, is_removed| {
+                    texts.push(notification(id, &log.text(is_removed)));
+                })
+            }
+            Source::Pending(reader, detail) => {
+                let told = reader.transactions(count_max, |tx| {
+                    texts.extend(detail.of(tx).map(|tx: Value| notification(id, &tx.to_string())));
+                });
+                Ok(told?)
+            }
+            Source::Syncing => Ok(()),
+        }
+    }
+
+    const fn heads(&self) -> Option<&EventCursor<HeadEvent>> {
+        match &self.source {
+            Source::Heads(reader) | Source::Logs(_, reader) => Some(reader),
+            Source::Pending(..) | Source::Syncing => None,
+        }
+    }
+
+    const fn pending(&self) -> Option<&EventCursor<Vec<PendingTx>>> {
+        match &self.source {
+            Source::Pending(reader, _) => Some(reader),
+            Source::Heads(_) | Source::Logs(..) | Source::Syncing => None,
+        }
+    }
+}
+
+/// A result as a subscription's client is sent it.
+fn notification(id: &str, result: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","method":"eth_subscription","params":{{"subscription":"{id}","result":{result}}}}}"#
+    )
+}
+
+/// The subscriptions of a connection that may speak.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions(Vec<Subscription>);
+
+impl Subscriptions {
+    /// Lets these speak as well.
+    pub(super) fn begin(&mut self, opened: Vec<Subscription>) {
+        self.0.extend(opened);
+    }
+
+    /// Waits until there may be something to tell.
+    pub(super) async fn ready(&self) {
+        let heads = self.0.iter().filter_map(Subscription::heads);
+        let pending = self.0.iter().filter_map(Subscription::pending);
+        select! {
+            () = wait(heads) => {}
+            () = wait(pending) => {}
+        }
+    }
+
+    /// What there is to tell, each subscription's in its order, `count_max` of each at most.
+    pub(super) fn take(
+        &mut self,
+        connection: &Connection,
+        count_max: usize,
+    ) -> Result<Vec<String>, MissedEvents> {
+        let mut texts = Vec::new();
+        let ids = connection.ids();
+        self.0.retain(|subscription| ids.contains(&subscription.id));
+        drop(ids);
+        for subscription in &mut self.0 {
+            subscription.take(count_max, &mut texts)?;
+        }
+        Ok(texts)
+    }
+}
+
+/// Waits for one of these, which read the same.
+async fn wait<'a, T: 'a>(readers: impl Iterator<Item = &'a EventCursor<T>>) {
+    match readers.min_by_key(|reader| reader.position()) {
+        Some(furthest_back) => furthest_back.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::B256;
+
+    use super::*;
+    use turnpike_sequencer::{Accepted, notifications::Notifications};
+
+    /// Commits that are kept for a client that does not read.
+    const KEPT: u64 = 65_536;
+
+    fn accept(notifications: &Notifications, n: u64) {
+        let hash = B256::with_last_byte(u8::try_from(n % 256).expect("a byte"));
+        let accepted = Accepted { hash, is_new: true, preconfirmation: None };
+        notifications.accepted([Ok(accepted)].iter(), |_| None);
+    }
+
+    fn subscribed(notifications: &Notifications) -> (Connection, Subscriptions) {
+        let source = Source::Pending(notifications.pending(), Detail::Hash);
+        let subscription = Subscription { id: "0x1".into(), source };
+        let connection = Connection(Mutex::new(HashSet::from([subscription.id.clone()])));
+        let mut subscriptions = Subscriptions::default();
+        subscriptions.begin(vec![subscription]);
+        (connection, subscriptions)
+    }
+
+    #[test]
+    fn all_is_told_in_steps_until_it_is_ended() {
+        let notifications = Notifications::default();
+        let (connection, mut subscriptions) = subscribed(&notifications);
+        (0..3).for_each(|n| accept(&notifications, n));
+        let mut told = Vec::new();
+        for count in [2, 1, 0] {
+            let texts = subscriptions.take(&connection, 2).expect("in time");
+            assert_eq!(texts.len(), count);
+            told.extend(texts);
+        }
+        let expected = r#"{"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0x1","result":"0x0000000000000000000000000000000000000000000000000000000000000002"}}"#;
+        assert_eq!(told[2], expected);
+        connection.ids().clear();
+        accept(&notifications, 4);
+        assert_eq!(subscriptions.take(&connection, 2), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_told_so_and_takes_no_memory() {
+        let notifications = Notifications::default();
+        let (connection, mut subscriptions) = subscribed(&notifications);
+        (0..KEPT).for_each(|n| accept(&notifications, n));
+        assert_eq!(subscriptions.take(&connection, 1).expect("in time").len(), 1);
+        accept(&notifications, 0);
+        assert_eq!(subscriptions.take(&connection, 1).expect("just in time").len(), 1);
+        (0..2).for_each(|n| accept(&notifications, n));
+        assert!(matches!(subscriptions.take(&connection, 1), Err(MissedEvents::Lagged(_))));
+    }
+}

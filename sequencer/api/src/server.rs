@@ -1,0 +1,105 @@
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, FromRef},
+    middleware::from_fn,
+    routing::{get, post},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::cors::CorsLayer;
+use turnpike_http::{ClientQuota, HttpLimits};
+use turnpike_l1::L1Client;
+
+use super::{
+    context::ApiContext,
+    feed::{self, Feed},
+    health,
+    l1::L1Desk,
+    openapi,
+    problem::{self, render_refusal},
+    rest, rpc,
+    stream::Streams,
+};
+
+/// WebSockets open at the same time, and at most half of all connections.
+const SOCKETS_MAX: usize = 1_024;
+
+/// What a browser that finds the port is told.
+pub(super) const GREETING: &str = "Turnpike sequencer. JSON-RPC: POST /, or a WebSocket. REST: below /v1, described at /docs and by /openapi.json. \
+     Events: /v1/stream. Journal: a WebSocket at /v1/feed.\n";
+
+/// What requests are answered from.
+#[derive(Clone, Debug)]
+pub(super) struct ApiState {
+    pub(super) shared: Arc<ApiContext>,
+    pub(super) l1: Arc<L1Desk>,
+    /// WebSockets' places.
+    pub(super) sockets: Arc<ClientQuota>,
+    /// Longest request, in bytes.
+    pub(super) body_bytes_max: usize,
+    /// Told when the node stops.
+    pub(super) stop: CancellationToken,
+    pub(super) feed: Arc<Feed>,
+    pub(super) streams: Arc<Streams>,
+}
+
+impl FromRef<ApiState> for Arc<ApiContext> {
+    fn from_ref(state: &ApiState) -> Self {
+        Self::clone(&state.shared)
+    }
+}
+
+impl FromRef<ApiState> for Arc<L1Desk> {
+    fn from_ref(state: &ApiState) -> Self {
+        Self::clone(&state.l1)
+    }
+}
+
+impl FromRef<ApiState> for Arc<Feed> {
+    fn from_ref(state: &ApiState) -> Self {
+        Self::clone(&state.feed)
+    }
+}
+
+impl FromRef<ApiState> for Arc<Streams> {
+    fn from_ref(state: &ApiState) -> Self {
+        Self::clone(&state.streams)
+    }
+}
+
+/// Serves the API until `stop`; requests under way are finished.
+pub(super) async fn serve(
+    listener: TcpListener,
+    shared: Arc<ApiContext>,
+    l1: L1Client,
+    limits: HttpLimits,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let journal_end = shared.chain.journal_end.clone();
+    let feed =
+        Arc::new(Feed::new(Arc::clone(&shared.chain.client_database), journal_end, stop.clone()));
+    let health = health::routes(Arc::clone(&shared), stop.clone());
+    let sockets_max = SOCKETS_MAX.min(limits.connections().div_ceil(2));
+    let router = Router::new()
+        .route("/", post(rpc::handle).get(rpc::upgrade))
+        .merge(openapi::routes().route("/v1/feed", get(feed::handle)).layer(from_fn(rest::charge)))
+        .route("/problems/{code}", get(problem::explain))
+        .merge(health)
+        .fallback(rest::not_found)
+        .method_not_allowed_fallback(rest::method_not_allowed)
+        .layer(DefaultBodyLimit::max(limits.body_bytes()))
+        // Wallets' pages call from anywhere, and nothing here depends on who they are.
+        .layer(CorsLayer::permissive())
+        .with_state(ApiState {
+            streams: Arc::new(Streams::new(Arc::clone(&shared), stop.clone())),
+            shared,
+            l1: Arc::new(L1Desk::new(l1)),
+            feed,
+            sockets: ClientQuota::new(sockets_max),
+            body_bytes_max: limits.body_bytes(),
+            stop: stop.clone(),
+        });
+    turnpike_http::serve(listener, router, render_refusal, &limits, stop).await
+}

@@ -1,0 +1,255 @@
+//! What L1 says of the chain: entries and their blocks, deposits, outputs and disputes.
+//!
+//! State: the driver replaces it after each L1 event, under one lock; readers get a consistent view. Nothing of it is stored: a start
+//! reads all of it from L1 again.
+
+use std::{sync::Arc, time::Instant};
+
+use alloy_primitives::B256;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, watch};
+use turnpike_l1::{Disputes, L1Head, OutputStatus, ProposedOutput};
+use turnpike_protocol::{Entry, Origin, OutputRoot, QueuedDeposit};
+
+/// The settlement, for all who read it and the driver, which writes it.
+#[derive(Debug)]
+pub struct SettlementView {
+    settlement: RwLock<Settlement>,
+    changed: watch::Receiver<u64>,
+}
+
+impl SettlementView {
+    /// An empty settlement, and the sender that counts its changes.
+    pub(crate) fn new() -> (Self, watch::Sender<u64>) {
+        let (sender, changed) = watch::channel(0);
+        (Self { settlement: RwLock::default(), changed }, sender)
+    }
+
+    /// The settlement, to read.
+    pub async fn read(&self) -> RwLockReadGuard<'_, Settlement> {
+        self.settlement.read().await
+    }
+
+    /// The settlement, to read outside of the runtime's threads.
+    pub fn blocking_read(&self) -> RwLockReadGuard<'_, Settlement> {
+        self.settlement.blocking_read()
+    }
+
+    /// The settlement, to change: only for the part that follows L1.
+    pub async fn write(&self) -> RwLockWriteGuard<'_, Settlement> {
+        self.settlement.write().await
+    }
+
+    /// Counts the settlement's changes.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.clone()
+    }
+}
+
+/// Blocks that an inbox entry holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedRange {
+    /// The entry.
+    pub entry: Entry,
+    /// First block it holds.
+    pub first_block: u64,
+    /// Last block it holds.
+    pub last_block: u64,
+    /// The output root's preimage after that block.
+    pub output: OutputRoot,
+    /// L1 transaction that appended it.
+    pub l1_transaction: B256,
+    /// Bytes of its data on L1: of calldata, or of whole blobs.
+    pub bytes: u64,
+    /// Transactions in its blocks, deposits apart.
+    pub transactions: u64,
+    /// Why its batch was passed over.
+    pub fault: Option<String>,
+}
+
+/// What L1 says of the chain.
+#[derive(Clone, Debug, Default)]
+pub struct Settlement {
+    /// Where L1 was when it last answered.
+    pub l1: Option<L1Head>,
+    /// Why L1 did not answer the last time it was asked.
+    pub l1_error: Option<String>,
+    /// When L1 last answered.
+    pub l1_seen_at: Option<Instant>,
+    /// The newest entry's attributes: the origin of the next block.
+    pub origin: Option<Origin>,
+    /// The inbox's own entry, number 0.
+    pub first_entry: Option<Entry>,
+    /// All deposits of the queue.
+    pub deposits: Vec<QueuedDeposit>,
+    /// Which blocks each entry after the first holds, in order.
+    pub posted: Vec<PostedRange>,
+    /// Outputs, by index.
+    pub outputs: Vec<ProposedOutput>,
+    /// Those of them that say what this chain says, and so does what they are built on, by index.
+    pub agreed: Vec<usize>,
+    /// Those of the agreed ones that are not challenged or rejected, nor is what they are built on, by index.
+    pub standing: Vec<usize>,
+    /// Challenges of outputs, and their games.
+    pub disputes: Arc<Disputes>,
+}
+
+impl Settlement {
+    /// An entry, by its index.
+    pub fn entry(&self, index: u64) -> Option<&Entry> {
+        match usize::try_from(index).ok()?.checked_sub(1) {
+            Some(at) => self.posted.get(at).map(|range| &range.entry),
+            None => self.first_entry.as_ref(),
+        }
+    }
+
+    /// The newest entry.
+    pub fn newest_entry(&self) -> Option<&Entry> {
+        self.posted.last().map(|range| &range.entry).or(self.first_entry.as_ref())
+    }
+
+    /// Deposits that entries have consumed: so many of the queue's first.
+    pub fn deposits_consumed(&self) -> u64 {
+        self.newest_entry().map_or(0, |entry| entry.deposit_count)
+    }
+
+    /// Forgets what L1 has dropped: `entries`, entry 0 counted, and `deposits` are left.
+    pub fn rewind(&mut self, entries: u64, deposits: u64) {
+        let at_most = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        self.posted.truncate(at_most(entries.saturating_sub(1)));
+        self.deposits.truncate(at_most(deposits));
+        self.origin = None;
+        self.agree();
+    }
+
+    /// Finds the outputs that say what this chain says, and those of them that stand.
+    pub fn agree(&mut self) {
+        // By index; the genesis output does both.
+        let (mut agreed, mut standing) = (vec![true], vec![true]);
+        for output in self.outputs.iter().skip(1) {
+            let parent = usize::try_from(output.parent).unwrap_or(usize::MAX);
+            let of_parent = |all: &[bool]| all.get(parent).copied().unwrap_or(false);
+            let says_the_same = of_parent(&agreed) && self.says_the_same(output);
+            let stands = match output.status {
+                OutputStatus::Final => true,
+                OutputStatus::Proposed => of_parent(&standing),
+                OutputStatus::Challenged | OutputStatus::Rejected | OutputStatus::Void => false,
+            };
+            agreed.push(says_the_same);
+            standing.push(stands && says_the_same);
+        }
+        let places = |all: Vec<bool>| (1..all.len()).filter(|at| all[*at]).collect();
+        (self.agreed, self.standing) = (places(agreed), places(standing));
+    }
+
+    fn says_the_same(&self, output: &ProposedOutput) -> bool {
+        let at = usize::try_from(output.entry).ok().and_then(|entry| entry.checked_sub(1));
+        at.and_then(|at| self.posted.get(at)).is_some_and(|range| range.output == output.output)
+    }
+
+    /// The newest block that L1 holds.
+    pub fn safe(&self) -> u64 {
+        self.posted.last().map_or(0, |range| range.last_block)
+    }
+
+    /// The newest block in an L1 block that is final.
+    pub fn finalized(&self) -> u64 {
+        let Some(final_l1) = self.l1.and_then(|l1| l1.finalized) else { return 0 };
+        let is_final = |range: &&PostedRange| range.entry.l1_block_number <= final_l1;
+        self.posted.iter().rev().find(is_final).map_or(0, |range| range.last_block)
+    }
+
+    /// The entry that holds a block.
+    pub fn posted(&self, block: u64) -> Option<&PostedRange> {
+        let at = self.posted.partition_point(|range| range.last_block < block);
+        self.posted.get(at).filter(|range| range.first_block <= block)
+    }
+
+    /// The output that speaks for a block: the first standing one at or after it.
+    pub fn output(&self, block: u64) -> Option<&ProposedOutput> {
+        let mut standing = self.standing.iter().filter_map(|index| self.outputs.get(*index));
+        standing.find(|output| output.l2_block >= block)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{Address, Bytes, U256};
+    use turnpike_protocol::DataKind;
+
+    use super::*;
+
+    fn root(seed: u8) -> OutputRoot {
+        let word = B256::repeat_byte(seed);
+        OutputRoot { state_root: word, message_passer_storage_root: word, block_hash: word }
+    }
+
+    fn posted(index: u8) -> PostedRange {
+        let entry = Entry {
+            index: index.into(),
+            data_kind: DataKind::None,
+            data_hash: B256::ZERO,
+            deposit_acc: B256::ZERO,
+            deposit_count: 0,
+            l1_block_number: 1,
+            l1_time: 1,
+            l1_base_fee: U256::ZERO,
+            l1_blob_base_fee: U256::ZERO,
+            l1_parent_hash: B256::ZERO,
+            origin: 0,
+        };
+        PostedRange {
+            entry,
+            first_block: index.into(),
+            last_block: index.into(),
+            output: root(index),
+            l1_transaction: B256::ZERO,
+            bytes: 0,
+            transactions: 0,
+            fault: None,
+        }
+    }
+
+    fn output(parent: u64, entry: u8, seed: u8, status: OutputStatus) -> ProposedOutput {
+        ProposedOutput {
+            index: 0,
+            claim: B256::ZERO,
+            parent,
+            entry: entry.into(),
+            output: root(seed),
+            header: Bytes::new(),
+            l2_block: entry.into(),
+            proposer: Address::ZERO,
+            proposed_at: 0,
+            l1_transaction: B256::ZERO,
+            status,
+        }
+    }
+
+    #[test]
+    fn challenged_output_agrees_but_covers_no_block() {
+        use OutputStatus::{Challenged, Final, Proposed, Rejected, Void};
+        let mut settlement = Settlement {
+            posted: (1..=4).map(posted).collect(),
+            outputs: vec![
+                output(0, 0, 0, Final),
+                output(0, 1, 1, Final),
+                output(1, 2, 2, Challenged),
+                output(2, 3, 3, Proposed),
+                output(1, 2, 0x66, Rejected),
+                output(4, 3, 3, Void),
+                output(1, 4, 4, Proposed),
+                output(6, 5, 5, Proposed),
+            ],
+            ..Settlement::default()
+        };
+        settlement.agree();
+        assert_eq!(
+            settlement.agreed,
+            [1, 2, 3, 6],
+            "not on what is wrong, nor beyond what is posted"
+        );
+        assert_eq!(settlement.standing, [1, 6]);
+        let entry_of = |block| settlement.output(block).map(|output| output.entry);
+        assert_eq!([1, 2, 3, 4, 5].map(entry_of), [Some(1), Some(4), Some(4), Some(4), None]);
+    }
+}
