@@ -36,7 +36,7 @@ impl<'a, T: BlockTransaction + Clone + Send + Sync> Turnpike<'a, T> {
     pub(crate) const SEQUENTIAL: &'static str = "sequential";
     pub(crate) const PARALLEL: &'static str = "parallel";
 
-    /// The oracle.
+    /// The reference executor.
     pub(crate) fn sequential(blocks: &'a [Prepared<'a, T>]) -> Self {
         let config = EngineConfig {
             mode: Mode::Sequential,
@@ -95,7 +95,7 @@ impl<T: BlockTransaction + Clone + Send + Sync> Implementation for Turnpike<'_, 
             succeeded += usize::from(tx.is_success);
             gas += tx.gas_used;
         }
-        // The oracle has no stages to tell of.
+        // The reference executor has no stages.
         let slices = if self.is_baseline() { Vec::new() } else { slices };
         Ok(Run { time, succeeded, gas, slices })
     }
