@@ -1,3 +1,5 @@
+//! How a challenger runs.
+
 use std::time::Duration;
 
 use alloy::signers::local::PrivateKeySigner;
@@ -9,32 +11,33 @@ use turnpike_tx_manager::FeePolicy;
 /// How a challenger runs.
 #[derive(Clone, Debug)]
 pub struct ChallengerConfig {
-    /// Where L1 is served.
+    /// L1's endpoints.
     pub l1: L1Endpoints,
-    /// L1 blocks on top of one before it is believed.
+    /// Number of L1 blocks on top of a block before it is read.
     pub l1_confirmations: u64,
-    /// How often L1 is looked at.
+    /// Interval between two reads of L1.
     pub poll: Duration,
-    /// What runs the derived blocks.
+    /// Engine for the derived blocks.
     pub execution: EngineConfig,
-    /// Key that challenges and defends; without it wrong outputs are only reported.
+    /// Key that challenges and defends. Without it the challenger reports only.
     pub key: Option<PrivateKeySigner>,
-    /// Where what was sent is kept. Without it, a challenger that starts again does not know what is on its way.
+    /// Database of the outbox. Without it, a restarted challenger does not know what is in flight.
     pub database: Option<DatabaseLocation>,
-    /// What is paid for gas.
+    /// Fee policy of its transactions.
     pub fees: FeePolicy,
-    /// To propose and finalize outputs as well, with the same key.
+    /// Whether to propose and finalize outputs with the same key, and how.
     pub propose: Option<ProposeConfig>,
-    /// JSON-RPC endpoint of a node that serves the claimed chain: makes reports more exact. Not trusted.
+    /// JSON-RPC endpoint of a node that serves the claimed chain, which makes reports more exact.
+    /// Not trusted.
     pub peer: Option<String>,
-    /// Whether to end once L1's head is reached and every output is judged, and challenged if it has to be: games are left
-    /// alone.
+    /// Whether to stop once every output on L1 is judged, and challenged if it is wrong. Games are
+    /// not played then.
     pub once: bool,
 }
 
 /// How a challenger proposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProposeConfig {
-    /// L1 seconds between an output and the next.
+    /// L1 seconds between two outputs.
     pub interval: u64,
 }

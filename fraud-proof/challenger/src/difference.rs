@@ -1,3 +1,5 @@
+//! Differences between claimed and derived outputs, states and receipts.
+
 use std::fmt;
 
 use alloy_primitives::{Address, B256, U256};
@@ -5,16 +7,17 @@ use serde::Serialize;
 use turnpike_l1::ProposedOutput;
 use turnpike_protocol::{Header, OutputRoot};
 
-/// A part of an output that is not what derivation gives.
+/// A part of an output that differs from the derived output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
-    /// Which part: of the output root's preimage (`stateRoot`, `messagePasserStorageRoot`, `blockHash`), the block
-    /// number (`l2BlockNumber`), or a field of the header (`header.gasUsed`).
+    /// The part: of the output root's preimage (`stateRoot`, `messagePasserStorageRoot`,
+    /// `blockHash`), the block number (`l2BlockNumber`), or a field of the header (such as
+    /// `header.gasUsed`).
     pub part: String,
-    /// What the output claims.
+    /// The claimed value.
     pub claimed: String,
-    /// What derivation gives.
+    /// The derived value.
     pub derived: String,
 }
 
@@ -43,17 +46,17 @@ impl fmt::Display for StateKey {
     }
 }
 
-/// An account or slot whose value in the claimed chain is another than in the derived one.
+/// An account or slot whose value differs between the claimed and the derived chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StateDifference {
-    /// Which one.
+    /// The account or slot.
     #[serde(flatten)]
     pub key: StateKey,
-    /// What of it: `balance` (in wei), `nonce`, `codeHash` or `value`.
+    /// The field: `balance` (in wei), `nonce`, `codeHash` or `value`.
     pub field: &'static str,
-    /// Its value in the claimed chain.
+    /// The value in the claimed chain.
     pub claimed: String,
-    /// Its value in the derived chain.
+    /// The value in the derived chain.
     pub derived: String,
 }
 
@@ -65,14 +68,14 @@ impl fmt::Display for StateDifference {
     }
 }
 
-/// What is wrong with a transaction's receipt.
+/// A field of a receipt that differs between the claimed and the derived chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReceiptDifference {
-    /// What of it: `transactionHash`, `status`, `gasUsed` or `logs`.
+    /// The field: `transactionHash`, `status`, `gasUsed` or `logs`.
     pub field: &'static str,
-    /// What the claimed chain has.
+    /// The value in the claimed chain.
     pub claimed: String,
-    /// What the derived chain has.
+    /// The value in the derived chain.
     pub derived: String,
 }
 
@@ -98,7 +101,8 @@ impl Differences {
     }
 }
 
-/// Every part of `claimed` that is not what derivation gives. Empty if and only if the output is right.
+/// Every part of `claimed` that differs from the derived output. Empty if and only if the output is
+/// right.
 pub(crate) fn compare(
     claimed: &ProposedOutput,
     output: &OutputRoot,
@@ -121,7 +125,7 @@ pub(crate) fn compare(
         Ok(claimed) => compare_headers(&mut all, &claimed, header),
         Err(error) => all.0.push(Difference {
             part: "header".to_owned(),
-            claimed: format!("{} bytes that are no header ({error})", claimed.header.len()),
+            claimed: format!("{} bytes that are not a header ({error})", claimed.header.len()),
             derived: format!("the header of block {}", header.number),
         }),
     }
@@ -157,7 +161,7 @@ fn compare_headers(all: &mut Differences, claimed: &Header, derived: &Header) {
     all.compare("header.requestsHash", &c.requests_hash, &d.requests_hash);
 }
 
-/// 256 bytes are no reading matter: their hash tells that they differ.
+/// The hash stands for the bloom filter, whose 256 bytes are too long to read.
 fn bloom(header: &Header) -> B256 {
     alloy_primitives::keccak256(header.logs_bloom)
 }

@@ -1,4 +1,5 @@
-//! A verifier that follows L1 as far as one disputed output reaches, and prepares the proofs of its blocks on request.
+//! A verifier that follows L1 as far as one disputed output reaches, and prepares the proofs of its
+//! blocks on request.
 
 use std::collections::BTreeMap;
 

@@ -1,3 +1,5 @@
+//! The report on a wrong output: where it diverges from the derived chain, as text and as JSON.
+
 use std::fmt;
 
 use alloy_primitives::{Address, B256};
@@ -5,19 +7,19 @@ use serde::Serialize;
 
 use crate::{Difference, ReceiptDifference, StateDifference};
 
-/// Where and how a wrong output leaves the chain that derivation gives.
+/// Where and how a wrong output diverges from the derived chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Divergence {
     /// Index of the output.
     pub output: u64,
-    /// Entry after which it claims to hold.
+    /// The output's inbox entry.
     pub entry: u64,
-    /// The block that it claims to hold after.
+    /// The claimed last block of the entry.
     pub claimed_block: u64,
-    /// The block that the entry really ends with.
+    /// The derived last block of the entry.
     pub derived_block: u64,
-    /// Last block of the nearest output below it that is right: the claimed chain is true up to here.
+    /// Last block of the nearest right ancestor: the claimed chain is right up to here.
     pub true_block: u64,
     /// The claimed output root.
     pub claimed_root: B256,
@@ -27,30 +29,31 @@ pub struct Divergence {
     pub claimed_hash: B256,
     /// What differs.
     pub differences: Vec<Difference>,
-    /// Whether claimed and derived header differ in nothing but the state root: the same transactions with the same
-    /// receipts, and another state.
+    /// Whether the headers differ in the state root alone: the same transactions with the same
+    /// receipts, but another state.
     pub state_only: bool,
-    /// Where the claimed chain turns false.
+    /// The first wrong block of the claimed chain.
     pub first_block: FirstBlock,
-    /// Accounts that the first false block changes, if that block is known and recent: some of them are wrong.
+    /// Accounts that the first wrong block changes, if that block is known and recent. Some of them
+    /// are wrong.
     pub touched: Vec<Address>,
-    /// What a peer told; absent if none was asked.
+    /// What a peer's answers show; absent if no peer was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub findings: Option<Findings>,
+    pub findings: Option<PeerFindings>,
 }
 
-/// What is known of the first false block.
+/// What is known of the first wrong block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "known")]
 pub enum FirstBlock {
-    /// It is this one.
+    /// The block is known.
     Exact {
-        /// The block.
+        /// Number of the block.
         block: u64,
-        /// What says so.
+        /// How it is known.
         evidence: Evidence,
     },
-    /// It is one of these.
+    /// The block is one of a range.
     Range {
         /// Earliest possible.
         first: u64,
@@ -59,7 +62,7 @@ pub enum FirstBlock {
     },
 }
 
-/// What tells the first false block.
+/// How the first wrong block is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Evidence {
@@ -71,35 +74,36 @@ pub enum Evidence {
     Peer,
 }
 
-/// The first transaction that leads elsewhere in the claimed chain.
+/// The first transaction whose result differs in the claimed chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FirstTransaction {
-    /// Its hash in the derived chain; `None` if the block itself, before any transaction, makes the difference, or if
-    /// the derived block has no transaction at this place.
+    /// Its hash in the derived chain; `None` if the block differs before its first transaction, or
+    /// if the derived block has no transaction at this index.
     pub hash: Option<B256>,
-    /// Its place in the block.
+    /// Its index in the block.
     pub index: usize,
-    /// What its receipt differs in; `None` if the receipts are the same and only the state is not.
+    /// How its receipt differs; `None` if only the state differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ReceiptDifference>,
 }
 
-/// What a peer's answers show. The peer is not trusted: none of it is why an output is challenged.
+/// What a peer's answers show. The peer is not trusted: its answers never cause a challenge.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Findings {
+pub struct PeerFindings {
     /// The first transaction that differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_transaction: Option<FirstTransaction>,
-    /// Accounts and slots that differ, those that the first transaction changes first.
+    /// Accounts and slots that differ. Those that the first transaction changes come first.
     pub state: Vec<StateDifference>,
     /// Block after which the peer's values were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_block: Option<u64>,
-    /// Whether the derived values are of that very block. If not, what changed since is in the difference too.
+    /// Whether the derived values are of the same block. If not, later changes are among the
+    /// differences.
     pub is_exact: bool,
-    /// What could not be found out, and why.
+    /// Why the comparison ended early, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gap: Option<String>,
 }
@@ -115,7 +119,8 @@ impl FirstBlock {
 }
 
 impl Divergence {
-    /// Touched accounts and state differences that the text names; the JSON has all that were kept.
+    /// Maximum number of touched accounts and of state differences in the text. The JSON has all
+    /// that were kept.
     const NAMED_MAX: usize = 8;
 
     fn write_touched(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +138,7 @@ impl Divergence {
         }
     }
 
-    fn write_findings(&self, f: &mut fmt::Formatter<'_>, findings: &Findings) -> fmt::Result {
+    fn write_findings(&self, f: &mut fmt::Formatter<'_>, findings: &PeerFindings) -> fmt::Result {
         match &findings.first_transaction {
             None => {}
             Some(FirstTransaction { hash: None, receipt: None, .. }) => {
@@ -166,7 +171,7 @@ impl Divergence {
 }
 
 impl fmt::Display for Divergence {
-    /// Several lines; all but the first are indented by two.
+    /// Writes several lines; all but the first are indented by two.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "claims {}, derivation gives {}", self.claimed_root, self.derived_root)?;
         for difference in &self.differences {

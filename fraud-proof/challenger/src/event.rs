@@ -1,3 +1,5 @@
+//! Events that a challenger reports, as text and as JSON.
+
 use std::fmt;
 
 use alloy_primitives::{Address, B256, U256, utils::format_ether};
@@ -6,30 +8,31 @@ use turnpike_l1::{Bisection, DisputedOutput, Phase, Side};
 
 use crate::Verdict;
 
-/// What a challenger has to say.
+/// An event that a challenger reports.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "event")]
 pub enum Event {
-    /// An output was judged. Each is, once, in the order of their indexes; again after a reorg that it did not survive.
+    /// An output was judged. Each output is reported once, in the order of the indexes, and again
+    /// after an L1 reorg that dropped it.
     Output {
-        /// Its index.
+        /// Index of the output.
         index: u64,
-        /// Entry after which it claims to hold.
+        /// The output's inbox entry.
         entry: u64,
-        /// L2 block after which it claims to hold.
+        /// The output's L2 block.
         block: u64,
-        /// What it is.
+        /// The verdict.
         #[serde(flatten)]
         verdict: Verdict,
     },
-    /// L1 has dropped blocks that were read. What was said of outputs that were in them is void.
+    /// L1 has dropped blocks. Earlier events about outputs in them are void.
     Reorg {
-        /// The last L1 block that is still there.
+        /// The last L1 block that was kept.
         block: u64,
-        /// Outputs that are still there, the genesis output included.
+        /// Number of outputs that were kept, the genesis output included.
         outputs: u64,
     },
-    /// A challenge of our own is on L1.
+    /// The challenger's own challenge is on L1.
     Challenged {
         /// Index of the output.
         index: u64,
@@ -38,160 +41,160 @@ pub enum Event {
         /// The L1 transaction.
         l1_transaction: B256,
     },
-    /// A challenge of somebody else's is on L1.
+    /// Another account's challenge is on L1.
     ChallengeSeen {
         /// Index of the output.
         index: u64,
         /// Number of the challenge.
         challenge: u64,
-        /// Who challenges.
+        /// The challenging account.
         challenger: Address,
         /// The L1 transaction.
         l1_transaction: B256,
     },
-    /// Somebody has taken up a challenge, in a game of their own.
+    /// A defender has opened a game against a challenge.
     Defended {
         /// The game.
         #[serde(flatten)]
-        game: GameName,
-        /// Who defends.
+        game: GameRef,
+        /// The defending account.
         defender: Address,
     },
-    /// A side has divided what is in question.
+    /// A side has divided the disputed range.
     Moved {
         /// The game.
         #[serde(flatten)]
-        game: GameName,
-        /// Which side.
+        game: GameRef,
+        /// The side.
         side: Side,
-        /// Which bisection of the game: the challenge itself is the first.
+        /// Number of the bisection. The challenge's opening is 1.
         round: u64,
-        /// What it is about.
+        /// The disputed range.
         #[serde(flatten)]
-        stretch: Stretch,
+        range: DisputedRange,
         /// The L1 transaction.
         l1_transaction: B256,
     },
-    /// A single block is in question: from here on the machine's steps are.
+    /// A single block is disputed: from here on the sides dispute machine steps.
     MachineEntered {
         /// The game.
         #[serde(flatten)]
-        game: GameName,
+        game: GameRef,
         /// The entry.
         entry: u64,
-        /// Which of its blocks.
+        /// Index of the block in the entry.
         block_in_entry: u64,
-        /// The L2 block, as derived; `None` if the entry has no such block.
+        /// The derived L2 block; `None` if the entry has no such block.
         l2_block: Option<u64>,
     },
-    /// L1 has run the step in question.
+    /// L1 has run the disputed step.
     StepProven {
         /// The game.
         #[serde(flatten)]
-        game: GameName,
-        /// Hash of the machine's state that was claimed.
+        game: GameRef,
+        /// Hash of the claimed state after the step.
         claimed: B256,
-        /// What it is.
+        /// Hash of the state that L1 computed.
         state: B256,
     },
     /// A clock has run out.
     TimedOut {
         /// The game.
         #[serde(flatten)]
-        game: GameName,
-        /// Whose.
+        game: GameRef,
+        /// The side whose clock has run out.
         side: Side,
     },
     /// A game is decided.
     GameEnded {
         /// The game.
         #[serde(flatten)]
-        game: GameName,
-        /// Who has won.
+        game: GameRef,
+        /// The winning side.
         winner: Side,
     },
-    /// A challenge was won: the output never becomes final.
+    /// A challenge has won: the output never becomes final.
     OutputRejected {
         /// Index of the output.
         index: u64,
         /// Number of the challenge.
         challenge: u64,
-        /// Whether the challenge is our own.
+        /// Whether it is the challenger's own challenge.
         own: bool,
     },
-    /// A challenge was lost.
+    /// A challenge has lost.
     OutputUpheld {
         /// Index of the output.
         index: u64,
         /// Number of the challenge.
         challenge: u64,
-        /// Whether the challenge is our own.
+        /// Whether it is the challenger's own challenge.
         own: bool,
     },
-    /// What was won or returned is back in the account.
+    /// Bonds were withdrawn to the account.
     BondWithdrawn {
-        /// The contract that it was in.
+        /// The contract that paid.
         from: Address,
-        /// How much.
+        /// The amount.
         wei: U256,
         /// The L1 transaction.
         l1_transaction: B256,
     },
-    /// Moves or bonds cannot be paid.
+    /// The account cannot pay for its transactions.
     OutOfFunds {
         /// The account.
         account: Address,
-        /// How many transactions wait for it.
+        /// Number of transactions that wait for funds.
         waiting: usize,
     },
 }
 
-/// Which game, and our part in it.
+/// A game, and the challenger's side in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GameName {
-    /// Its number.
+pub struct GameRef {
+    /// Number of the game.
     pub game: u64,
     /// Number of the challenge.
     pub challenge: u64,
     /// Index of the output.
     pub output: u64,
-    /// Which side we are on, if on any.
+    /// The challenger's own side, if it plays.
     pub own: Option<Side>,
 }
 
-/// A stretch of what is in question.
+/// A range of what is in question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "phase")]
-pub enum Stretch {
-    /// Blocks, in the order of entries, of which each has as many as it may have.
+pub enum DisputedRange {
+    /// Blocks. Every entry counts as the maximum number of blocks per entry.
     Blocks {
-        /// How many.
+        /// Number of blocks.
         count: u64,
-        /// Entry of the first.
+        /// Entry of the first block.
         first_entry: u64,
-        /// Which of its blocks the first is.
+        /// Index of the first block in its entry.
         first_block_in_entry: u64,
-        /// Entry of the last.
+        /// Entry of the last block.
         last_entry: u64,
-        /// Which of its blocks the last is.
+        /// Index of the last block in its entry.
         last_block_in_entry: u64,
     },
     /// Steps of the proof machine within a block.
     Machine {
-        /// How many.
+        /// Number of steps.
         count: u64,
-        /// The first.
+        /// The first step.
         first_step: u64,
         /// Entry of the block.
         entry: u64,
-        /// Which of its blocks.
+        /// Index of the block in the entry.
         block_in_entry: u64,
     },
 }
 
-impl Stretch {
-    /// What a bisection of an output's game is about.
+impl DisputedRange {
+    /// The range of a bisection of a game over `output`.
     pub fn of(bisection: &Bisection, output: &DisputedOutput) -> Self {
         let count = bisection.last - bisection.first;
         match bisection.phase {
@@ -215,8 +218,8 @@ impl Stretch {
     }
 }
 
-impl GameName {
-    /// Who divides what is in question.
+impl GameRef {
+    /// Says which side divides the range.
     fn divides(&self, side: Side) -> &'static str {
         match (self.own == Some(side), side) {
             (true, Side::Challenger) => "we, the challenger, divide",
@@ -227,13 +230,13 @@ impl GameName {
     }
 }
 
-impl fmt::Display for GameName {
+impl fmt::Display for GameRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "game {} over output {}", self.game, self.output)
     }
 }
 
-impl fmt::Display for Stretch {
+impl fmt::Display for DisputedRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Blocks { count: 1, first_entry, first_block_in_entry, .. } => {
@@ -273,7 +276,7 @@ impl fmt::Display for Event {
                 }
             }
             Self::Reorg { block, outputs } => {
-                write!(f, "L1 has reorganised after block {block}: {outputs} outputs are left")
+                write!(f, "L1 reorg after block {block}: {outputs} outputs are left")
             }
             Self::Challenged { index, challenge, l1_transaction } => write!(
                 f,
@@ -291,27 +294,27 @@ impl fmt::Display for Event {
                     write!(f, "{game}: {defender} defends it against challenge {}", game.challenge)
                 }
             },
-            Self::Moved { game, side, round, stretch, l1_transaction } => write!(
+            Self::Moved { game, side, round, range, l1_transaction } => write!(
                 f,
-                "{game}, round {round}: {} {stretch}, L1 transaction {l1_transaction}",
+                "{game}, round {round}: {} {range}, L1 transaction {l1_transaction}",
                 game.divides(*side)
             ),
             Self::MachineEntered { game, entry, block_in_entry, l2_block } => match l2_block {
                 Some(block) => write!(
                     f,
-                    "{game}: it comes down to L2 block {block} (block {block_in_entry} of entry {entry}), and to the machine that runs it"
+                    "{game}: L2 block {block} is disputed (block {block_in_entry} of entry {entry}), the machine runs it next"
                 ),
                 None => write!(
                     f,
-                    "{game}: it comes down to a block that entry {entry} does not have (its block {block_in_entry}), and to the machine that shows it"
+                    "{game}: a block that entry {entry} does not have is disputed (its block {block_in_entry}), the machine runs it next"
                 ),
             },
             Self::StepProven { game, claimed, state } => write!(
                 f,
-                "{game}: L1 has run the step in question and come to {state}, not to {claimed} as was claimed"
+                "{game}: L1 has run the disputed step and computed {state}, claimed was {claimed}"
             ),
             Self::TimedOut { game, side } => {
-                write!(f, "{game}: the time is up for the {}", name_of(*side))
+                write!(f, "{game}: the clock of the {} has run out", name_of(*side))
             }
             Self::GameEnded { game, winner } => match game.own {
                 Some(own) if own == *winner => write!(f, "{game}: won"),
@@ -321,22 +324,21 @@ impl fmt::Display for Event {
             Self::OutputRejected { index, challenge, own } => write!(
                 f,
                 "output {index}: rejected, {} challenge {challenge} has won",
-                if *own { "our" } else { "another\'s" }
+                if *own { "our" } else { "another" }
             ),
             Self::OutputUpheld { index, challenge, own } => write!(
                 f,
                 "output {index}: upheld against {} challenge {challenge}",
-                if *own { "our" } else { "another\'s" }
+                if *own { "our" } else { "another" }
             ),
             Self::BondWithdrawn { from, wei, l1_transaction } => write!(
                 f,
-                "{} ETH taken out of {from}, L1 transaction {l1_transaction}",
+                "{} ETH withdrawn from {from}, L1 transaction {l1_transaction}",
                 ether(*wei)
             ),
-            Self::OutOfFunds { account, waiting } => write!(
-                f,
-                "OUT OF FUNDS: {waiting} transactions wait until {account} has more ether"
-            ),
+            Self::OutOfFunds { account, waiting } => {
+                write!(f, "OUT OF FUNDS: {waiting} transactions wait for ether on {account}")
+            }
         }
     }
 }
@@ -354,14 +356,14 @@ const fn name_of(side: Side) -> &'static str {
     }
 }
 
-/// What a challenger has seen and done.
+/// What a challenger has judged and challenged so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// Outputs that are right.
+    /// Number of right outputs.
     pub ok: u64,
-    /// Outputs that are wrong.
+    /// Number of wrong outputs.
     pub wrong: u64,
-    /// Challenges of this challenger's that L1 holds.
+    /// Number of the challenger's own challenges on L1.
     pub challenged: u64,
 }
 
@@ -370,12 +372,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_and_moves_read_well() {
+    fn amounts_and_sides_are_written_as_text() {
         let wei = |text: &str| U256::from_str_radix(text, 10).expect("a number");
         assert_eq!(ether(wei("100000000000000000")), "0.1");
         assert_eq!(ether(wei("20000000000000000000")), "20");
         assert_eq!(ether(wei("1")), "0.000000000000000001");
-        let name = GameName { game: 1, challenge: 0, output: 2, own: Some(Side::Challenger) };
+        let name = GameRef { game: 1, challenge: 0, output: 2, own: Some(Side::Challenger) };
         assert_eq!(name.divides(Side::Challenger), "we, the challenger, divide");
         assert_eq!(name.divides(Side::Defender), "the defender divides");
     }

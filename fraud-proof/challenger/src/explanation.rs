@@ -1,4 +1,5 @@
-//! Explains a dispute: which side is right, where the other side leaves the derived chain, and at which instruction.
+//! Explains a dispute: which side is right, where the other side leaves the derived chain, and at
+//! which instruction.
 
 use std::fmt;
 
@@ -47,7 +48,8 @@ struct DisputedBlock {
     block: Option<StatedBlock>,
 }
 
-/// Explains a challenge with all its games, or with `only` this one. `verdict` is the verifier's on the output.
+/// Explains a challenge with all its games, or with `only` this one. `verdict` is the verifier's on
+/// the output.
 ///
 /// # Errors
 ///

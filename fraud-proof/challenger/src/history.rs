@@ -1,3 +1,5 @@
+//! The last blocks' inputs, so that a disputed block can be run again. Limit: `TRANSACTIONS_MAX`.
+
 use std::collections::VecDeque;
 
 use turnpike_executor::Chain;
@@ -6,10 +8,10 @@ use turnpike_state::FlatState;
 
 use crate::Replay;
 
-/// Deposits and transactions that the kept blocks may hold together.
+/// Maximum number of deposits and transactions in all kept blocks.
 const TRANSACTIONS_MAX: usize = 500_000;
 
-/// What went into the last blocks of a chain, which itself keeps the states between them.
+/// The inputs of a chain's last blocks. The chain itself keeps the states between them.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     inputs: VecDeque<BlockInput>,
@@ -17,7 +19,8 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// Takes up the newest block of `chain` and lets go of those that could not be run again, or are beyond the limit.
+    /// Adds the newest block of `chain`. Drops blocks that cannot be run again and blocks beyond
+    /// the limit.
     pub(crate) fn push(&mut self, chain: &Chain, input: BlockInput) {
         self.transactions += transactions(&input);
         self.inputs.push_back(input);
@@ -30,7 +33,7 @@ impl History {
         }
     }
 
-    /// Forgets the blocks after `block`.
+    /// Drops the blocks after `block`.
     pub(crate) fn truncate(&mut self, block: u64) {
         while let Some(newest) = self.inputs.back().filter(|newest| newest.number > block) {
             self.transactions -= transactions(newest);
@@ -38,7 +41,7 @@ impl History {
         }
     }
 
-    /// All that is needed to run a kept block of `chain` again.
+    /// A kept block of `chain` to run again.
     pub(crate) fn replay(&self, chain: &Chain, block: u64) -> Option<Replay> {
         let input = self.inputs.iter().rev().find(|input| input.number == block)?;
         let before = block.checked_sub(1)?;

@@ -1,3 +1,9 @@
+//! What an honest player claims: what the verifier derived and the proof program confirms.
+//!
+//! State: witnesses of disputed blocks and the machines that run on them, most recently used last.
+//!
+//! Limits: `RUNS_MAX` machines and `BLOCKS_MAX` witnesses.
+
 use std::collections::VecDeque;
 
 use alloy_primitives::B256;
@@ -11,36 +17,37 @@ use turnpike_protocol::{LocalInputs, Preimages};
 
 use crate::Verifier;
 
-/// Runs that are kept, at most.
+/// Maximum number of kept machine runs.
 const RUNS_MAX: usize = 4;
 
-/// Blocks of which it is kept what a run of them reads, at most: the runs can then be made again without the chain.
+/// Maximum number of blocks whose witness is kept. Their runs can be repeated without the chain.
 const BLOCKS_MAX: usize = 64;
 
-/// What an honest player holds to be true: what its verifier has derived, and the runs that are prepared.
+/// The honest player's claims: derived output roots, and prepared runs of the proof program.
 #[derive(Debug)]
 pub struct HonestClaims<'a> {
     verifier: &'a Verifier,
     traces: &'a mut TraceCache,
 }
 
-/// Runs of the proof program on disputed blocks: those that were asked for last.
+/// The latest runs of the proof program on disputed blocks.
 #[derive(Debug)]
 pub struct TraceCache {
-    /// As far as the machine was run.
+    /// Machines, as far as they have run.
     runs: RecentlyUsed<Trace>,
-    /// What they read, or why nothing can be said of the block: far smaller, and so kept of more blocks.
+    /// Each block's witness, or why the block cannot be proven. Witnesses are far smaller, so more
+    /// of them are kept.
     blocks: RecentlyUsed<Result<Preimages, BlockError>>,
 }
 
-/// So many things at most, by what decides a run. What was asked for last is last.
+/// At most `max` values by local inputs. The most recently used is last.
 #[derive(Debug)]
 struct RecentlyUsed<T> {
     max: usize,
     kept: VecDeque<(LocalInputs, T)>,
 }
 
-/// Why nothing can be said of a block, whenever it is asked for.
+/// Why a block can never be proven.
 #[derive(Clone, Debug)]
 enum BlockError {
     Disagreement(Disagreement),
@@ -48,17 +55,18 @@ enum BlockError {
 }
 
 impl<'a> HonestClaims<'a> {
-    /// What `verifier` has derived so far.
+    /// The claims that follow from what `verifier` has derived.
     pub const fn new(verifier: &'a Verifier, traces: &'a mut TraceCache) -> Self {
         Self { verifier, traces }
     }
 
-    /// Has the run on a block at hand, for which [`Verifier::statement`] said what there is to prove. Runs the program
-    /// natively and in the machine, which takes its time.
+    /// Prepares the run on a block from its [`Verifier::statement`]: runs the program natively and
+    /// in the machine, which takes seconds.
     ///
     /// # Errors
     ///
-    /// If they do not come to what the verifier has derived. Then nothing can be said of that block from now on.
+    /// If either run differs from what the verifier derived. The cache then refuses every claim
+    /// about the block.
     pub fn prepare(&mut self, statement: &Statement) -> Result<(), ClaimError> {
         let (entry, index) = (statement.position.entry, statement.position.index);
         let local = self.local_inputs(entry, index)?;
@@ -82,23 +90,24 @@ impl<'a> HonestClaims<'a> {
         }
         let machine = match machine {
             Ok(Some(root)) => root.to_string(),
-            Ok(None) => "it does not end well".into(),
+            Ok(None) => "no output root".into(),
             Err(error) => error.to_string(),
         };
         let native = native.map_or_else(|error| error.to_string(), |root| root.to_string());
         let disagreement = Disagreement { entry, index, node, native, machine };
-        error!(%disagreement, "node and proof program disagree: nothing is done about this block");
-        self.traces.doubt(local, BlockError::Disagreement(disagreement.clone()));
+        error!(%disagreement, "node and proof program disagree, making no move about this block");
+        self.traces.mark_unprovable(local, BlockError::Disagreement(disagreement.clone()));
         Err(ClaimError::Disagreement(disagreement))
     }
 
-    /// Notes that it cannot be stated what there is to prove of a block: nothing is said of it from now on.
+    /// Records that the statement of a block cannot be built. The cache then refuses every claim
+    /// about the block.
     pub(crate) fn give_up(&mut self, position: BlockPosition, reason: &ProveError) {
         let BlockPosition { entry, index } = position;
-        error!(entry, index, %reason, "nothing is done about a block of which no proof can be stated");
+        error!(entry, index, %reason, "statement of a block failed, making no move about this block");
         if let Ok(local) = self.local_inputs(entry, index) {
             let reason = reason.to_string();
-            self.traces.doubt(local, BlockError::NoStatement { entry, index, reason });
+            self.traces.mark_unprovable(local, BlockError::NoStatement { entry, index, reason });
         }
     }
 
@@ -109,7 +118,7 @@ impl<'a> HonestClaims<'a> {
 
 impl ClaimProvider for HonestClaims<'_> {
     fn root_at(&mut self, output: &DisputedOutput, position: u64) -> Result<B256, ClaimError> {
-        // So many of an entry's blocks come before the position.
+        // The position is after `blocks` blocks of `entry`.
         let (entry, blocks) = match position.checked_sub(1) {
             Some(last) => {
                 let (entry, index) = output.block_at(last);
@@ -131,7 +140,7 @@ impl ClaimProvider for HonestClaims<'_> {
                 }
                 Ok(self.traces.runs.get(&local).expect("invariant: just inserted"))
             }
-            Some(Err(doubt)) => Err(doubt.clone().into()),
+            Some(Err(error)) => Err(error.clone().into()),
             None => Err(ClaimError::NotPrepared { entry, index }),
         }
     }
@@ -144,14 +153,14 @@ impl Default for TraceCache {
 }
 
 impl TraceCache {
-    /// None yet, and never more than so many runs, of so many blocks.
+    /// An empty cache for at most `runs` runs and `blocks` witnesses.
     pub const fn with_max(runs: usize, blocks: usize) -> Self {
         Self { runs: RecentlyUsed::with_max(runs), blocks: RecentlyUsed::with_max(blocks) }
     }
 
-    fn doubt(&mut self, local: LocalInputs, doubt: BlockError) {
+    fn mark_unprovable(&mut self, local: LocalInputs, error: BlockError) {
         self.runs.kept.retain(|(kept, _)| *kept != local);
-        self.blocks.insert(local, Err(doubt));
+        self.blocks.insert(local, Err(error));
     }
 }
 
@@ -162,8 +171,8 @@ impl<T> RecentlyUsed<T> {
 
     fn get(&mut self, local: &LocalInputs) -> Option<&mut T> {
         let at = self.kept.iter().position(|(kept, _)| kept == local)?;
-        let asked_for = self.kept.remove(at)?;
-        self.kept.push_back(asked_for);
+        let used = self.kept.remove(at)?;
+        self.kept.push_back(used);
         self.kept.back_mut().map(|(_, value)| value)
     }
 
@@ -177,8 +186,8 @@ impl<T> RecentlyUsed<T> {
 }
 
 impl From<BlockError> for ClaimError {
-    fn from(doubt: BlockError) -> Self {
-        match doubt {
+    fn from(error: BlockError) -> Self {
+        match error {
             BlockError::Disagreement(disagreement) => Self::Disagreement(disagreement),
             BlockError::NoStatement { entry, index, reason } => {
                 Self::NoStatement { entry, index, reason }

@@ -1,54 +1,64 @@
 //! The challenger: derives the chain from L1, re-executes it and disputes false outputs.
 //!
 //! ```text
-//! L1 ─► L1View ─► entries ──► Verifier: derive, execute, remember ─┐
-//!          ├────► outputs ──────────────────────────────► judge ─┴─► Verdict ─► Event
-//!          │                             (a peer, if any) ─► enquire ─┘     │
-//!          └────► disputes ─► PlayerView: duties ◄─────────────────────────────────┘
-//!                                 └─► HonestClaims: answer ─► Calls ─► TxManager ─► L1
+//! L1 ─► L1View ─► entries ──► Verifier: derive, execute ──┐
+//!          ├────► outputs ──────────────────────► judge ──┴─► Verdict ─► Event
+//!          │                           (a peer, if any) ─► compare ─┘      │
+//!          └────► disputes ─► PlayerView: actions ◄────────────────────────┘
+//!                                  └─► HonestClaims: next move ─► Calls ─► TxManager ─► L1
 //! ```
 //!
-//! [`Verifier`] is the whole judgement: synchronous, pure, and trusting nothing but the genesis file and what the
-//! accumulators on L1 authenticate. [`run`] is the driver around it. A peer that serves the claimed chain only makes
-//! a report more exact; it decides nothing.
+//! [`Verifier`] judges: it is synchronous, pure, and trusts only the genesis file and what the
+//! accumulators on L1 authenticate. A peer that serves the claimed chain makes a report more exact
+//! and decides nothing. [`Challenger`] plays: its actions follow from L1, its claims from what it
+//! derived, and a tx manager with its own database brings them on chain. [`run`] drives it.
 //!
-//! [`Challenger`] plays: what it has to do follows from L1 ([`PlayerView::duties`]), what it says from what it has derived
-//! ([`game`], [`prove`]), and a tx manager with a database of its own brings it onto L1.
-//! [`L1Step`] takes the machine's steps by the contract, in an EVM of this process.
+//! Modules depend in one direction:
+//!
+//! ```text
+//! service ─► challenger ─► player ─► decision, propose, outbox, purpose
+//!                │            └─► judgements ─► peer_comparison ─► peer
+//!                ├─► dispute_reporter ─► event
+//!                └─► chain ─► honest ─► verifier ─► difference, divergence, history, replay
+//! ```
+//!
+//! [`explain`] and [`DisputeVerifier`] serve `turnpike dispute`, which plays by hand.
 #![deny(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
-mod act;
+mod chain;
 mod challenger;
 mod config;
+mod decision;
 mod difference;
+mod dispute_reporter;
 mod dispute_verifier;
 mod divergence;
-mod enquiry;
 mod event;
 mod explanation;
 mod history;
 mod honest;
+mod judgements;
 mod metrics;
 mod outbox;
 mod peer;
+mod peer_comparison;
+mod player;
 mod propose;
 mod purpose;
 mod replay;
 mod service;
-mod story;
-mod think;
 mod verifier;
 
 pub use challenger::{Challenger, Progress};
 pub use config::{ChallengerConfig, ProposeConfig};
 pub use difference::{Difference, ReceiptDifference, StateDifference, StateKey};
 pub use dispute_verifier::DisputeVerifier;
-pub use divergence::{Divergence, Evidence, Findings, FirstBlock, FirstTransaction};
-pub use enquiry::enquire;
-pub use event::{Event, GameName, Stretch, Summary};
+pub use divergence::{Divergence, Evidence, FirstBlock, FirstTransaction, PeerFindings};
+pub use event::{DisputedRange, Event, GameRef, Summary};
 pub use explanation::{Explanation, explain};
 pub use honest::{HonestClaims, TraceCache};
 pub use peer::{Peer, PeerError};
+pub use peer_comparison::compare_with_peer;
 pub use replay::{FirstChange, Replay};
 pub use service::run;
 pub use turnpike_derivation::DerivationError as VerifierError;

@@ -1,3 +1,5 @@
+//! The tx manager's store in the challenger's database.
+
 use alloy_primitives::B256;
 use tracing::warn;
 use turnpike_storage::{Database, SentTransaction, StorageError};

@@ -1,3 +1,5 @@
+//! JSON-RPC client of an untrusted peer.
+
 use std::time::Duration;
 
 use alloy::{
@@ -7,39 +9,41 @@ use alloy::{
 use alloy_primitives::{Address, B256, Log, LogData, U64, U256};
 use serde::Deserialize;
 
-/// How long a peer may take for one answer.
+/// Time limit of one request.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
 
-/// A node that serves the chain that is claimed. Nothing it says is believed, it only explains.
+/// A node that serves the claimed chain. Its answers are not trusted: they explain a verdict and
+/// never change it.
 #[derive(Debug)]
 pub struct Peer {
     client: RpcClient,
 }
 
-/// Why a peer is of no help.
+/// Why a peer did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
-    /// The URL is none.
+    /// The URL is malformed.
     #[error("the peer's URL is malformed")]
     Url,
     /// No answer within the time limit.
     #[error("the peer does not answer {method} in time")]
     Late {
-        /// What was asked.
+        /// The JSON-RPC method.
         method: &'static str,
     },
-    /// An error for an answer.
+    /// The peer returned an error.
     #[error("the peer refuses {method}: {message}")]
     Refused {
-        /// What was asked.
+        /// The JSON-RPC method.
         method: &'static str,
-        /// The peer's words.
+        /// The peer's message.
         message: String,
     },
-    /// What failed is not repeated: it may hold the URL, and with it a key.
-    #[error("the peer is unreachable, or its answer to {method} is none")]
+    /// The request failed. The cause is not shown because it may contain the URL, and with it a
+    /// key.
+    #[error("the peer is unreachable or its answer to {method} is malformed")]
     Unreachable {
-        /// What was asked.
+        /// The JSON-RPC method.
         method: &'static str,
     },
 }
@@ -83,20 +87,20 @@ pub(crate) struct PeerSlot {
 }
 
 impl Peer {
-    /// A peer at `url`; nothing is sent yet.
+    /// A peer at `url`. Sends nothing yet.
     pub fn new(url: &str) -> Result<Self, PeerError> {
         let url = url.parse().map_err(|_| PeerError::Url)?;
         Ok(Self { client: ClientBuilder::default().http(url) })
     }
 
-    /// Number of its newest block.
+    /// Number of the peer's newest block.
     pub(crate) async fn head(&self) -> Result<u64, PeerError> {
         let method = "eth_blockNumber";
         let number: U64 = answer(method, self.client.request_noparams(method)).await?;
         Ok(number.to())
     }
 
-    /// Hash of its block `number`, if it has one.
+    /// Hash of the peer's block `number`, if it has that block.
     pub(crate) async fn block_hash(&self, number: u64) -> Result<Option<B256>, PeerError> {
         let method = "eth_getBlockByNumber";
         let params = (U64::from(number), false);
@@ -104,7 +108,7 @@ impl Peer {
         Ok(block.map(|block| block.hash))
     }
 
-    /// Receipts of its block `number`.
+    /// Receipts of the peer's block `number`.
     pub(crate) async fn receipts(&self, number: u64) -> Result<Vec<PeerReceipt>, PeerError> {
         let method = "eth_getBlockReceipts";
         let receipts: Option<_> =
@@ -126,7 +130,7 @@ impl Peer {
 }
 
 impl PeerReceipt {
-    /// Its logs, without their place.
+    /// The logs without their positions.
     pub(crate) fn logs(self) -> Vec<Log> {
         self.logs.into_iter().map(|log| Log { address: log.address, data: log.data }).collect()
     }

@@ -1,32 +1,35 @@
+//! What the challenger's transactions are for.
+
 use alloy_primitives::{Address, B256};
 use serde::{Deserialize, Serialize};
 use turnpike_tx_manager::TxPurpose;
 
-/// What a transaction is for. It names what it is about so closely that after a reorg it is not taken for something else.
+/// What a transaction is for. It identifies its subject by hash, so that a reorg cannot change what
+/// it means.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "purpose")]
 pub(crate) enum Purpose {
-    /// To challenge the output with this claim.
+    /// Challenges the output with this claim.
     Challenge { output: u64, claim: B256 },
-    /// To defend an output against the challenge that began with these claims.
+    /// Defends an output against the challenge with this opening.
     Defend { challenge: u64, opening: B256 },
-    /// To answer this bisection, or prove a step of it.
+    /// Answers this bisection, or proves a step of it.
     Move { game: u64, answered: B256 },
-    /// To load what that proof reads.
+    /// Loads what the step proof reads.
     Load { game: u64, answered: B256 },
-    /// To end a game by its clock.
+    /// Ends a game whose clock has run out.
     TimeOut { game: u64 },
-    /// To end a challenge.
+    /// Ends a challenge.
     Resolve { challenge: u64 },
-    /// To have a bond back.
+    /// Returns the bond of a game that was decided elsewhere.
     ReturnBond { game: u64 },
-    /// To take out what a contract has credited.
+    /// Withdraws credit from a contract.
     Withdraw { from: Address },
-    /// To propose an output.
+    /// Proposes an output.
     Propose { entry: u64, acc: B256 },
-    /// To finalize the output with this claim.
+    /// Finalizes the output with this claim.
     Finalize { output: u64, claim: B256 },
-    /// To have the bond of the output with this claim returned, which is built on a rejected one.
+    /// Voids the output with this claim, which is built on a rejected one.
     Void { output: u64, claim: B256 },
 }
 
@@ -43,17 +46,17 @@ impl TxPurpose for Purpose {
 }
 
 impl Purpose {
-    /// Whether it brings an output to L1, or closer to being final.
+    /// Whether it proposes, finalizes or voids an output.
     pub(crate) const fn is_proposing(&self) -> bool {
         matches!(self, Self::Propose { .. } | Self::Finalize { .. } | Self::Void { .. })
     }
 
-    /// As it is stored.
+    /// The stored form.
     pub(crate) fn to_text(&self) -> String {
         serde_json::to_string(self).expect("invariant: a purpose is JSON")
     }
 
-    /// What was stored.
+    /// Reads the stored form; `None` for an unknown purpose.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }

@@ -1,3 +1,5 @@
+//! Runs one block again to find which transaction changed which key.
+
 use std::{convert::Infallible, mem, sync::Arc};
 
 use alloy_primitives::B256;
@@ -9,7 +11,7 @@ use turnpike_state::{AccountDiff, FlatState, StateDiff};
 
 use crate::StateKey;
 
-/// A block and the state before it: can be run again, whole or in part.
+/// A block and the state before it, to run again as a whole or in part.
 #[derive(Debug)]
 pub struct Replay {
     config: ChainConfig,
@@ -18,12 +20,13 @@ pub struct Replay {
     state: FlatState,
 }
 
-/// Where in a block one of some keys is changed first.
+/// The first transaction of a block that changes one of some keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FirstChange {
-    /// Place of the transaction in the block, and its hash; `None` for what the block does before them.
+    /// Index and hash of the transaction; `None` if the block itself changes the key, before any
+    /// transaction.
     pub transaction: Option<(usize, B256)>,
-    /// Those of the keys that it changes.
+    /// The keys that it changes.
     pub keys: Vec<StateKey>,
 }
 
@@ -60,8 +63,8 @@ impl Replay {
         Ok(keys)
     }
 
-    /// The first transaction that changes one of `keys`: by bisection over how much of the block is run, so the block
-    /// is run about as often as its number of transactions has binary digits.
+    /// Finds the first transaction that changes one of `keys`, by bisection over the number of
+    /// transactions: the block runs about log2(transactions) times.
     pub fn first_change(
         &self,
         keys: &[StateKey],
@@ -75,7 +78,7 @@ impl Replay {
         if !changes(high)? {
             return Ok(None);
         }
-        // The shortest part that changes one has `low` to `high` transactions.
+        // The shortest part of the block that changes a key has `low` to `high` transactions.
         while low < high {
             let middle = low + (high - low) / 2;
             if changes(middle)? {

@@ -1,3 +1,5 @@
+//! Drives a challenger: a step per tick, until it is stopped or, with `once`, has caught up.
+
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
@@ -7,16 +9,17 @@ use turnpike_protocol::Genesis;
 
 use crate::{
     Event, Summary,
-    challenger::{Challenger, Progress, may_pass},
+    challenger::{Challenger, Progress, is_retryable},
     config::ChallengerConfig,
 };
 
-/// Looks at L1 in a row that may fail before a challenger that runs only once gives up.
+/// Maximum number of failed steps in a row of a challenger that runs once.
 const ONCE_FAILURES_MAX: u32 = 10;
 
 /// Runs a challenger until `stop`, or with [`ChallengerConfig::once`] until it has caught up.
+/// Errors that L1 may recover from are retried at the next tick.
 ///
-/// Needs the multi-threaded runtime: executing blocks takes a thread for a while.
+/// Needs the multi-threaded runtime: executing blocks occupies a thread.
 pub async fn run(
     genesis: Genesis,
     config: ChallengerConfig,
@@ -39,9 +42,11 @@ pub async fn run(
         match result {
             Ok(Progress::Settled) if config.once => break,
             Ok(_) => failures = 0,
-            Err(error) if may_pass(&error) && (!config.once || failures < ONCE_FAILURES_MAX) => {
+            Err(error)
+                if is_retryable(&error) && (!config.once || failures < ONCE_FAILURES_MAX) =>
+            {
                 failures += 1;
-                warn!(error = format!("{error:#}"), "will try again");
+                warn!(error = format!("{error:#}"), "step failed, retrying");
             }
             Err(error) => return Err(error),
         }
@@ -58,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_challenger_can_be_spawned() {
+    fn challenger_future_is_send() {
         const fn spawnable<F: Future + Send + 'static>(_: &F) {}
         let config = ChallengerConfig {
             l1: L1Endpoints::from(""),

@@ -1,4 +1,5 @@
-//! What a challenger does when its parallel engine is wrong. The fault is made by `turnpike_executor::faults`.
+//! What a challenger does when its parallel engine is wrong. The fault is made by
+//! `turnpike_executor::faults`.
 
 #[path = "games/derived.rs"]
 #[allow(dead_code)] // shared by several tests

@@ -1,3 +1,6 @@
+//! Confirms with the reference executor what the parallel engine derived, before anything is staked
+//! on it.
+
 use std::collections::BTreeMap;
 
 use alloy_primitives::B256;
@@ -7,29 +10,30 @@ use turnpike_l1::ProposedOutput;
 
 use super::Verifier;
 
-/// A block range for which the parallel engine came to another output root than the sequential one, the oracle.
+/// An entry for which the parallel engine computed another output root than the reference executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineFault {
     /// The inbox entry.
     pub entry: u64,
-    /// The output root after it in parallel.
+    /// The parallel engine's output root after the entry.
     pub parallel: B256,
-    /// The output root after it in order: what counts.
+    /// The reference executor's output root after the entry, which counts.
     pub sequential: B256,
 }
 
-/// What the oracle is to derive again.
+/// Which entries the reference executor has to confirm, and which it has confirmed.
 #[derive(Debug, Default)]
-pub(super) struct Recheck {
-    /// Accumulators, and output roots in parallel, by entry.
+pub(super) struct Confirmations {
+    /// Accumulator and parallel output root of each entry to confirm.
     before: BTreeMap<u64, (B256, B256)>,
-    /// What the oracle came to: the same, by entry. It need not say so twice.
+    /// Accumulator and output root of each confirmed entry: none is confirmed twice.
     confirmed: BTreeMap<u64, (B256, B256)>,
     fault: Option<EngineFault>,
 }
 
-impl Recheck {
-    /// How an entry's blocks have to run. Once it was wrong, the parallel engine runs no more.
+impl Confirmations {
+    /// The mode that an entry's blocks have to run in. After a fault the parallel engine is not
+    /// used any more.
     pub(super) fn mode_for(&self, entry: u64, usual: Mode) -> Mode {
         if self.fault.is_some() || self.before.contains_key(&entry) {
             Mode::Sequential
@@ -38,59 +42,60 @@ impl Recheck {
         }
     }
 
-    /// Whether the oracle has said, now or before, what an entry came to.
+    /// Whether the reference executor has computed this output root of the entry, now or before.
     pub(super) fn is_confirmed(&mut self, entry: u64, acc: B256, root: B256, mode: Mode) -> bool {
-        if is_oracle(mode) {
+        if is_reference(mode) {
             self.confirmed.insert(entry, (acc, root));
         }
         self.confirmed.get(&entry) == Some(&(acc, root))
     }
 
-    /// Takes in what an entry came to.
+    /// Compares a confirmed entry with the parallel result.
     pub(super) fn compare(&mut self, entry: u64, acc: B256, sequential: B256) {
         let Some((acc_before, parallel)) = self.before.remove(&entry) else { return };
-        // After a reorganisation of L1 it is another entry.
+        // After an L1 reorg it is another entry.
         if acc_before != acc || parallel == sequential || self.fault.is_some() {
             return;
         }
-        error!(entry, %parallel, %sequential, "the parallel engine was wrong: it is no longer used");
+        error!(entry, %parallel, %sequential, "parallel engine disagrees with the reference executor, disabling it");
         self.fault = Some(EngineFault { entry, parallel, sequential });
     }
 }
 
 impl Verifier {
-    /// Whether the sequential engine, the oracle, says what the verdict on `output` rests on: nobody should challenge or defend
-    /// it before. If not, the entries since the output's last right ancestor are forgotten, and the oracle derives them
-    /// when they are fed again; then `output`, and every other with a later entry, has to be judged again.
+    /// Whether the reference executor has confirmed the entries that the verdict on `output`
+    /// depends on. Challenge or defend it only then. If not, rewinds to the output's last right
+    /// ancestor: the reference executor derives the entries when they are fed again, and `output`
+    /// and all outputs of later entries have to be judged again.
     pub fn confirm(&mut self, output: &ProposedOutput, outputs: &[ProposedOutput]) -> bool {
         let first = self.true_entry(output, outputs).map_or(1, |(entry, _)| entry + 1);
         let unconfirmed =
             |entry: &u64| self.entry(*entry).is_none_or(|derived| !derived.is_confirmed);
         let Some(first) = (first..=output.entry).find(unconfirmed) else { return true };
-        info!(output = output.index, entry = first, "deriving again by the sequential engine");
-        self.recheck(first);
+        info!(output = output.index, entry = first, "deriving again with the reference executor");
+        self.derive_again(first);
         false
     }
 
-    /// Where the parallel engine was found to be wrong, if it was. Then everything is derived by the sequential one.
+    /// The parallel engine's first fault. Since then the reference executor derives everything.
     pub const fn engine_fault(&self) -> Option<&EngineFault> {
-        self.recheck.fault.as_ref()
+        self.confirmations.fault.as_ref()
     }
 
-    /// Forgets the entries from `first` on: the oracle derives them again.
-    fn recheck(&mut self, first: u64) {
+    /// Rewinds to entry `first`, for the reference executor to derive again.
+    fn derive_again(&mut self, first: u64) {
         for index in first..self.next_entry() {
             let entry = self.follower.derivation().entry(index);
             let derived = entry.zip(self.entry(index));
             if let Some((entry, derived)) = derived {
-                self.recheck.before.insert(index, (entry.posted.acc, derived.output.hash()));
+                self.confirmations.before.insert(index, (entry.posted.acc, derived.output.hash()));
             }
         }
         self.rewind(first);
     }
 }
 
-/// Whether the outcome is the oracle's.
-const fn is_oracle(mode: Mode) -> bool {
+/// Whether the outcome is the reference executor's.
+const fn is_reference(mode: Mode) -> bool {
     matches!(mode, Mode::Sequential | Mode::Shadow)
 }

@@ -1,3 +1,5 @@
+//! Judges an output and finds where a wrong one leaves the derived chain.
+
 use std::collections::BTreeSet;
 
 use alloy_primitives::Address;
@@ -7,11 +9,11 @@ use turnpike_protocol::state_root_prefix;
 use super::{BatchDivergence, DerivedEntry, Verdict, Verifier};
 use crate::{Divergence, Evidence, FirstBlock, difference::compare};
 
-/// Touched accounts that a report holds.
+/// Maximum number of touched accounts in a report.
 const TOUCHED_MAX: usize = 256;
 
 impl Verifier {
-    /// Judges `output`. `outputs` are all of them, by index: they say what it stands on.
+    /// Judges `output`. `outputs` are all outputs, by index: they name its ancestors.
     pub fn judge(&self, output: &ProposedOutput, outputs: &[ProposedOutput]) -> Verdict {
         let Some(derived) = self.entry(output.entry) else { return Verdict::Unknown };
         if self.is_genesis(output) {
@@ -43,17 +45,18 @@ impl Verifier {
         Verdict::Wrong { divergence: Box::new(divergence) }
     }
 
-    /// The genesis output has no header: the contract was deployed with its root.
+    /// Whether `output` is the genesis output, which has no header: the contract was deployed with
+    /// its root.
     fn is_genesis(&self, output: &ProposedOutput) -> bool {
         output.index == 0 && output.entry == 0 && output.output == self.genesis_output()
     }
 
-    /// Last block of the nearest output below `output` that is right.
+    /// Last block of the nearest right ancestor of `output`.
     fn true_block(&self, output: &ProposedOutput, outputs: &[ProposedOutput]) -> u64 {
         self.true_entry(output, outputs).map_or(0, |(_, derived)| derived.last_block)
     }
 
-    /// The entry of the nearest output below `output` that is right, if there is one.
+    /// Entry of the nearest right ancestor of `output`, if there is one.
     pub(super) fn true_entry(
         &self,
         output: &ProposedOutput,
@@ -62,7 +65,7 @@ impl Verifier {
         let mut below = output;
         loop {
             let parent = usize::try_from(below.parent).ok().and_then(|at| outputs.get(at))?;
-            // A parent is always older, so this ends.
+            // A parent is always older, so the loop ends.
             if parent.index >= below.index {
                 return None;
             }
@@ -82,7 +85,7 @@ impl Verifier {
         true_block: u64,
     ) -> FirstBlock {
         let (first, last) = (true_block + 1, derived.last_block);
-        // The posted roots speak for the claimed chain only if the claim is the one they end with.
+        // The posted state roots describe the claimed chain only if the last one matches the claim.
         if derived.claimed_state_root == Some(state_root_prefix(&output.output.state_root)) {
             let entries = self.entries.iter().take(usize::try_from(output.entry).unwrap_or(0) + 1);
             let noted = entries
@@ -99,7 +102,7 @@ impl Verifier {
         }
     }
 
-    /// Accounts that a block changes, while it is kept; the first of them, if they are many.
+    /// The first accounts that a block changes; none if the block is not kept.
     fn touched(&self, block: u64) -> Vec<Address> {
         let keys = self.replay(block).and_then(|replay| replay.changed_keys().ok());
         let keys = keys.unwrap_or_default();

@@ -1,4 +1,14 @@
-//! What the chain is by L1 alone, and what that makes of outputs.
+//! The verifier: derives the chain from L1 alone and judges outputs by it.
+//!
+//! # State
+//!
+//! The follower's chain with a bounded history of states, and what is known of every derived entry
+//! and block. A reorg rewinds all of it.
+//!
+//! # Invariants
+//!
+//! A verdict depends on the genesis file and on what L1's accumulators authenticate. State roots
+//! that the sequencer posts explain a divergence, but never decide.
 
 mod confirm;
 mod judge;
@@ -7,8 +17,8 @@ mod prove;
 use std::sync::Arc;
 
 use alloy_primitives::B256;
+use confirm::Confirmations;
 pub use confirm::EngineFault;
-use confirm::Recheck;
 use serde::Serialize;
 use tracing::warn;
 use turnpike_derivation::{DerivationError, FollowedBlock, Follower};
@@ -21,91 +31,89 @@ use turnpike_state::FlatState;
 
 use crate::{Divergence, Replay, history, history::History};
 
-/// Derives and executes the chain, entry by entry, and judges outputs by it.
-///
-/// Inputs: the genesis file, and inbox entries with what their accumulators authenticate. Output: a [`Verdict`] on any
-/// proposed output. No I/O, no clock; what the sequencer says of its own blocks is used to explain, never to decide.
+/// Derives and executes the chain entry by entry, and judges outputs by it. Has no I/O and no
+/// clock.
 #[derive(Debug)]
 pub struct Verifier {
     follower: Follower,
-    /// By index; entry 0 is the genesis block's.
+    /// Derived entries, by index. Entry 0 holds the genesis block.
     entries: Vec<DerivedEntry>,
-    /// By number; block 0 is the genesis block.
+    /// Derived blocks, by number. Block 0 is the genesis block.
     blocks: Vec<DerivedBlock>,
     history: History,
     first_divergence: Option<BatchDivergence>,
-    /// The block of `first_divergence`: kept for as long as it takes until an output stands on it.
+    /// The block of `first_divergence`, kept until an output is built on it, however late.
     pinned: Option<Arc<Replay>>,
-    /// How blocks run, unless the sequential engine has to confirm what came of them.
+    /// How blocks run, unless the reference executor has to confirm an entry.
     mode: Mode,
-    recheck: Recheck,
+    confirmations: Confirmations,
 }
 
-/// What an entry came to.
+/// The result of deriving and executing an entry.
 #[derive(Clone, Debug)]
 pub struct DerivedEntry {
-    /// Its last block.
+    /// Number of its last block.
     pub last_block: u64,
-    /// The output root's preimage after it.
+    /// Preimage of the output root after the entry.
     pub output: OutputRoot,
     /// Header of its last block.
     pub header: Header,
-    /// Where the state roots posted with its batch first differ from the derived ones.
+    /// The first block whose posted state root differs from the derived one.
     pub first_divergence: Option<BatchDivergence>,
-    /// Beginning of the state root posted for its last block, if any.
+    /// Prefix of the state root posted for its last block, if any.
     pub claimed_state_root: Option<StateRootPrefix>,
-    /// Why its batch was passed over.
+    /// Why its batch was skipped.
     pub fault: Option<BatchFault>,
-    /// Whether the sequential engine, the oracle, has run its blocks, now or before.
+    /// Whether the reference executor has run its blocks, now or before.
     pub is_confirmed: bool,
 }
 
-/// What is kept of every block.
+/// Hash and roots of a derived block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DerivedBlock {
-    /// Its hash.
+    /// Block hash.
     pub hash: B256,
-    /// State root after it.
+    /// State root after the block.
     pub state_root: B256,
-    /// Output root after it.
+    /// Output root after the block.
     pub output_root: B256,
 }
 
-/// A block for which the sequencer posted a state root that its transactions do not lead to.
+/// A block for which the sequencer posted a wrong state root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchDivergence {
     /// Entry that holds the batch.
     pub entry: u64,
-    /// The block.
+    /// Number of the block.
     pub block: u64,
-    /// Beginning of the state root that was posted.
+    /// Prefix of the posted state root.
     pub claimed: StateRootPrefix,
-    /// State root that derivation gives.
+    /// The derived state root.
     pub derived: B256,
 }
 
-/// What a proposed output is.
+/// Whether a proposed output is right.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "verdict")]
 pub enum Verdict {
-    /// Its entry is not derived yet. Nothing may be done about it.
+    /// The output's entry is not derived yet: neither challenge nor defend it.
     Unknown,
-    /// It is what derivation gives.
+    /// The output equals the derived one.
     Ok,
-    /// It is not.
+    /// The output differs from the derived one.
     Wrong {
-        /// How.
+        /// Where and how it differs.
         divergence: Box<Divergence>,
     },
 }
 
 impl Verifier {
-    /// A verifier that knows the genesis block.
+    /// A verifier at the genesis block.
     pub fn new(genesis: &Genesis) -> Self {
         Self::new_with(genesis, EngineConfig::default())
     }
 
-    /// A verifier that knows the genesis block, with a choice of what runs blocks.
+    /// A verifier at the genesis block that runs blocks with this engine.
     pub fn new_with(genesis: &Genesis, execution: EngineConfig) -> Self {
         let follower = Follower::new(genesis, execution);
         let head = follower.head();
@@ -131,26 +139,26 @@ impl Verifier {
             first_divergence: None,
             pinned: None,
             mode: execution.mode,
-            recheck: Recheck::default(),
+            confirmations: Confirmations::default(),
         }
     }
 
-    /// Index of the entry that comes next; the inbox's own entry 0 has no blocks and is not fed.
+    /// Index of the next entry to feed. Entry 0 has no blocks and is not fed.
     pub const fn next_entry(&self) -> u64 {
         self.follower.next_entry()
     }
 
-    /// The output root's preimage after the genesis block.
+    /// Preimage of the output root after the genesis block.
     pub fn genesis_output(&self) -> OutputRoot {
         self.entries[0].output
     }
 
-    /// What entry `index` came to, once it was fed.
+    /// Entry `index`, if it is derived.
     pub fn entry(&self, index: u64) -> Option<&DerivedEntry> {
         self.entries.get(usize::try_from(index).ok()?)
     }
 
-    /// The derived block `number`.
+    /// Block `number`, if it is derived.
     pub fn block(&self, number: u64) -> Option<&DerivedBlock> {
         self.blocks.get(usize::try_from(number).ok()?)
     }
@@ -160,17 +168,18 @@ impl Verifier {
         self.follower.head().header.number
     }
 
-    /// The first block of the chain for which the sequencer posted a false state root.
+    /// The chain's first block with a wrong posted state root.
     pub const fn first_divergence(&self) -> Option<&BatchDivergence> {
         self.first_divergence.as_ref()
     }
 
-    /// The state after a block, while the blocks since are kept.
+    /// The state after a block; `None` if the block is older than the kept history.
     pub fn state_after(&self, block: u64) -> Option<FlatState> {
         history::state_after(self.follower.chain(), block)
     }
 
-    /// A block to be run again, while it is kept. That of [`Self::first_divergence`] is kept for good.
+    /// A block to run again; `None` if it is older than the kept history. The block of
+    /// [`Self::first_divergence`] is always kept.
     pub fn replay(&self, block: u64) -> Option<Arc<Replay>> {
         match self.pinned.as_ref().filter(|pinned| pinned.number() == block) {
             Some(pinned) => Some(Arc::clone(pinned)),
@@ -178,15 +187,18 @@ impl Verifier {
         }
     }
 
-    /// Derives and executes the next entry. After a [`DerivationError::Order`] or [`DerivationError::Derive`] the
-    /// verifier is as it was.
+    /// Derives and executes the next entry.
+    ///
+    /// # Errors
+    ///
+    /// After a [`DerivationError::Order`] or [`DerivationError::Derive`] the verifier is unchanged.
     pub fn feed(
         &mut self,
         posted: &PostedEntry,
         source: &EntryData<'_>,
     ) -> Result<&DerivedEntry, DerivationError> {
         let entry = source.entry.index;
-        let mode = self.recheck.mode_for(entry, self.mode);
+        let mode = self.confirmations.mode_for(entry, self.mode);
         self.follower.chain().engine().set_mode(mode);
         let mut divergences = Vec::new();
         let mut claimed_state_root = None;
@@ -205,7 +217,7 @@ impl Verifier {
         let fault = follower.apply_with(posted, source, show)?.fault.clone();
         let head = self.follower.head();
         let root = head.output.hash();
-        let is_confirmed = self.recheck.is_confirmed(entry, posted.acc, root, mode);
+        let is_confirmed = self.confirmations.is_confirmed(entry, posted.acc, root, mode);
         self.entries.push(DerivedEntry {
             last_block: head.header.number,
             output: head.output,
@@ -215,28 +227,29 @@ impl Verifier {
             fault,
             is_confirmed,
         });
-        self.recheck.compare(entry, posted.acc, root);
+        self.confirmations.compare(entry, posted.acc, root);
         if let Some(divergence) = divergences.first() {
-            self.note(*divergence);
+            self.keep_divergence(*divergence);
         }
         Ok(self.entries.last().expect("invariant: just pushed"))
     }
 
-    /// Forgets the entries that are not among `entries`, those of L1 by index. If they go too far back, all are
-    /// forgotten.
+    /// Rewinds to the last entry that `entries`, L1's by index, still contain. If that is older
+    /// than the kept history, rewinds to the genesis block.
     pub fn rewind_to_common(&mut self, entries: &[PostedEntry]) {
         self.follower.rewind_to_common(entries);
-        self.forget();
+        self.truncate();
     }
 
-    /// Forgets entry `next` and all after it. If that is too far back, all are forgotten: see [`Self::next_entry`].
+    /// Rewinds so that entry `next` is derived next. If that is older than the kept history,
+    /// rewinds to the genesis block: see [`Self::next_entry`].
     pub fn rewind(&mut self, next: u64) {
         self.follower.rewind(next);
-        self.forget();
+        self.truncate();
     }
 
-    /// Forgets what the follower has forgotten.
-    fn forget(&mut self) {
+    /// Drops what is beyond the follower's head.
+    fn truncate(&mut self) {
         let head = self.head();
         self.entries.truncate(usize::try_from(self.next_entry()).unwrap_or(usize::MAX));
         self.blocks.truncate(usize::try_from(head + 1).unwrap_or(usize::MAX));
@@ -245,13 +258,13 @@ impl Verifier {
         self.pinned = self.pinned.take().filter(|pinned| pinned.number() <= head);
     }
 
-    /// Remembers the chain's first divergence, with all that it takes to explain it.
-    fn note(&mut self, divergence: BatchDivergence) {
+    /// Keeps the chain's first divergence, with its block to explain it later.
+    fn keep_divergence(&mut self, divergence: BatchDivergence) {
         if self.first_divergence.is_some() {
             return;
         }
         let BatchDivergence { entry, block, claimed, derived } = divergence;
-        warn!(entry, block, %claimed, %derived, "the sequencer posted a false state root");
+        warn!(entry, block, %claimed, %derived, "sequencer posted a wrong state root");
         self.first_divergence = Some(divergence);
         self.pinned = self.replay(block);
     }

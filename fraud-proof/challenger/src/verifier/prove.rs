@@ -1,3 +1,5 @@
+//! What the proof program needs of the derived chain: output roots, local inputs and statements.
+
 use alloy_primitives::B256;
 use turnpike_game::prove::{ProveError, Statement};
 use turnpike_l1::PostedEntry;
@@ -6,7 +8,8 @@ use turnpike_protocol::{EntryData, LocalInputs};
 use super::Verifier;
 
 impl Verifier {
-    /// The output root after so many blocks of an entry, or after all that it has; `None` if it is not derived yet.
+    /// The output root after `blocks` blocks of an entry, or after its last; `None` if the entry is
+    /// not derived.
     pub fn root_after(&self, entry: u64, blocks: u64) -> Option<B256> {
         let last = self.entry(entry)?.last_block;
         let before = match entry.checked_sub(1) {
@@ -17,7 +20,8 @@ impl Verifier {
         Some(self.block(block)?.output_root)
     }
 
-    /// What decides the proof of the `index`-th block of an entry, from 0; `None` if the entry is not derived yet.
+    /// The local inputs of the proof of block `index`, from 0, of an entry; `None` if the entry is
+    /// not derived.
     pub fn local_inputs(&self, entry: u64, index: u64) -> Option<LocalInputs> {
         let output_root = self.root_after(entry, index)?;
         let posted = self.follower.derivation().entry(entry)?.posted;
@@ -30,8 +34,8 @@ impl Verifier {
         })
     }
 
-    /// What there is to prove of the next entry at its `index`-th block. The entry is run for that and forgotten again:
-    /// it is still the next. For an earlier one, [`rewind`](Self::rewind) first.
+    /// States what there is to prove of block `index` of the next entry. Runs the entry and rewinds
+    /// it again. For an earlier entry, [`rewind`](Self::rewind) first.
     pub fn statement(
         &mut self,
         entries: &[PostedEntry],

@@ -1,4 +1,5 @@
-//! What is sent arrives, once: through crashes, lost pools, reorganisations, gas spikes, and without money.
+//! What is sent arrives, once: through crashes, lost pools, reorganisations, gas spikes, and
+//! without money.
 
 use alloy_primitives::{Address, U256};
 use serde_json::json;

@@ -16,7 +16,8 @@ use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot};
 use turnpike_test_anvil::Anvil;
 use turnpike_tx_manager::{AccountClient, OneShot, TxManagerConfig};
 
-/// Keys of anvil's accounts 1 and 6 to 9: a griefer, the deployer, the batcher, the proposer, the challenger.
+/// Keys of anvil's accounts 1 and 6 to 9: a griefer, the deployer, the batcher, the proposer, the
+/// challenger.
 const KEYS: [(u32, B256); 5] = [
     (1, b256!("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")),
     (6, b256!("92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e")),

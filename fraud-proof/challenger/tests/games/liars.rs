@@ -61,7 +61,8 @@ pub(crate) struct Inventor {
     pub(crate) true_step: u64,
     /// What it claims of the last position.
     pub(crate) end: B256,
-    /// How many times in a hundred it says something about another segment than that which it should.
+    /// How many times in a hundred it says something about another segment than that which it
+    /// should.
     pub(crate) strays: u64,
 }
 

@@ -1,4 +1,5 @@
-//! How games are played: the runs that players look at, what they believe, and whole games that the honest side wins.
+//! How games are played: the runs that players look at, what they believe, and whole games that the
+//! honest side wins.
 
 mod chain;
 mod derived;

@@ -133,7 +133,8 @@ impl Game<'_> {
     }
 }
 
-/// Plays for an output, or against it, until L1 has decided. The liar is silent once L1 refuses what it sends.
+/// Plays for an output, or against it, until L1 has decided. The liar is silent once L1 refuses
+/// what it sends.
 pub(crate) fn play(
     world: &mut World,
     output: &DisputedOutput,

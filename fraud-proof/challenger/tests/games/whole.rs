@@ -1,4 +1,5 @@
-//! Whole games on L1's contracts, both sides by the same two functions: the honest side wins them all.
+//! Whole games on L1's contracts, both sides by the same two functions: the honest side wins them
+//! all.
 
 use alloy_primitives::{Address, B256, TxKind};
 use turnpike_game::prove::PROGRAM;
@@ -40,8 +41,8 @@ const ENTRIES: u64 = 42;
 
 const SIDES: [Side; 2] = [Side::Challenger, Side::Defender];
 
-/// An output of so many entries that the honest side is right about: a lie to be challenged, or the truth to be
-/// defended. Its parent is the truth.
+/// An output of so many entries that the honest side is right about: a lie to be challenged, or the
+/// truth to be defended. Its parent is the truth.
 fn disputed(world: &mut World, honest: Side, entries: u64, number: u64) -> DisputedOutput {
     let parent_entry = 1 + number % (ENTRIES - entries);
     let genesis = world.genesis_output();

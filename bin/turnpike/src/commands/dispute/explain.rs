@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use turnpike_challenger::{DisputeVerifier, Peer, Verdict, enquire, explain as explain_challenge};
+use turnpike_challenger::{
+    DisputeVerifier, Peer, Verdict, compare_with_peer, explain as explain_challenge,
+};
 
 use super::{args::ExplainArgs, session::Session};
 use crate::common::Format;
@@ -28,7 +30,7 @@ pub(super) async fn explain(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 async fn verdict(args: &ExplainArgs, verifier: &DisputeVerifier<'_>) -> anyhow::Result<Verdict> {
     let mut verdict = verifier.judge()?;
     if let (Verdict::Wrong { divergence }, Some(url)) = (&mut verdict, &args.peer) {
-        enquire(&Peer::new(url)?, verifier.verifier(), divergence).await;
+        compare_with_peer(&Peer::new(url)?, verifier.verifier(), divergence).await;
     }
     Ok(verdict)
 }

@@ -12,7 +12,7 @@ use std::{
 use alloy_primitives::{Address, B256, U256};
 use fixture::{ALICE, ETHER, Rollup, transfer};
 use serde_json::{Value, json};
-use turnpike_challenger::{Evidence, FirstBlock, Peer, StateKey, enquire};
+use turnpike_challenger::{Evidence, FirstBlock, Peer, StateKey, compare_with_peer};
 use turnpike_executor::BlockOutcome;
 use turnpike_state::FlatState;
 
@@ -117,7 +117,7 @@ fn serve(rollup: &Rollup) -> Peer {
 async fn a_peer_leads_to_transaction_and_account() {
     let rollup = liar();
     let mut lie = rollup.divergence(2);
-    enquire(&serve(&rollup), &rollup.verifier, &mut lie).await;
+    compare_with_peer(&serve(&rollup), &rollup.verifier, &mut lie).await;
     assert_eq!(lie.first_block, FirstBlock::Exact { block: 3, evidence: Evidence::Peer });
     let findings = lie.findings.as_ref().expect("asked");
     assert_eq!(findings.gap, None);
@@ -140,7 +140,7 @@ async fn a_peer_that_is_ahead_is_compared_if_nothing_happened_since() {
     let mut rollup = liar();
     let mut lie = rollup.divergence(2);
     rollup.block(0);
-    enquire(&serve(&rollup), &rollup.verifier, &mut lie).await;
+    compare_with_peer(&serve(&rollup), &rollup.verifier, &mut lie).await;
     let findings = lie.findings.clone().expect("asked");
     assert_eq!((findings.gap, findings.state_block), (None, Some(5)));
     assert_eq!(findings.state.len(), 1);
@@ -148,7 +148,7 @@ async fn a_peer_that_is_ahead_is_compared_if_nothing_happened_since() {
     assert_eq!(findings.first_transaction.and_then(|it| it.hash), Some(transfer(2).hash()));
 
     rollup.block(1);
-    enquire(&serve(&rollup), &rollup.verifier, &mut lie).await;
+    compare_with_peer(&serve(&rollup), &rollup.verifier, &mut lie).await;
     let findings = lie.findings.clone().expect("asked");
     assert_eq!((findings.is_exact, findings.first_transaction), (false, None));
     assert!(findings.gap.expect("a gap").contains("after block 6 only"));
@@ -163,7 +163,7 @@ async fn a_false_receipt_is_named() {
     Arc::make_mut(&mut blocks[2].transactions[1]).receipt.gas_used += 1;
     let state = rollup.sequencer.state().flat().clone();
     let peer = Peer::new(&Served { blocks, state }.serve()).expect("a URL");
-    enquire(&peer, &rollup.verifier, &mut lie).await;
+    compare_with_peer(&peer, &rollup.verifier, &mut lie).await;
     let findings = lie.findings.expect("asked");
     let first = findings.first_transaction.expect("found");
     assert_eq!((first.hash, first.index), (Some(transfer(3).hash()), 1));
@@ -175,19 +175,19 @@ async fn a_peer_of_another_chain_or_none_is_of_no_help() {
     let rollup = liar();
     let mut lie = rollup.divergence(2);
     let before = lie.first_block;
-    enquire(&serve(&Rollup::new(None)), &rollup.verifier, &mut lie).await;
+    compare_with_peer(&serve(&Rollup::new(None)), &rollup.verifier, &mut lie).await;
     assert_eq!(lie.first_block, before);
     let gap = lie.findings.clone().and_then(|findings| findings.gap).expect("a gap");
     assert!(gap.contains("refuses eth_getBlockByNumber"), "{gap}");
     let nobody = Peer::new("http://127.0.0.1:1/secret").expect("a URL");
-    enquire(&nobody, &rollup.verifier, &mut lie).await;
+    compare_with_peer(&nobody, &rollup.verifier, &mut lie).await;
     let gap = lie.findings.and_then(|findings| findings.gap).expect("a gap");
     assert!(gap.contains("unreachable") && !gap.contains("secret"), "{gap}");
     let mut honest = Rollup::new(None);
     honest.post(&[1]);
     honest.post(&[1, 2, 0]);
     let mut lie = rollup.divergence(2);
-    enquire(&serve(&honest), &rollup.verifier, &mut lie).await;
+    compare_with_peer(&serve(&honest), &rollup.verifier, &mut lie).await;
     let gap = lie.findings.and_then(|findings| findings.gap).expect("a gap");
     assert_eq!(gap, "the peer serves another chain than the claimed one");
 }

@@ -1,3 +1,10 @@
+//! Compares the derived chain with an untrusted peer's answers, to name the first wrong block,
+//! transaction and account.
+//!
+//! Limits: `TIME_MAX` per output, and the maximum numbers of accounts, slots, blocks and
+//! differences below. When one is exceeded, or the peer fails, the findings so far are kept with
+//! the reason.
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy_primitives::{Address, KECCAK256_EMPTY, Log, U256};
@@ -10,42 +17,42 @@ use turnpike_protocol::{
 use turnpike_state::FlatState;
 
 use crate::{
-    Divergence, Evidence, Findings, FirstBlock, FirstTransaction, ReceiptDifference, Replay,
+    Divergence, Evidence, FirstBlock, FirstTransaction, PeerFindings, ReceiptDifference, Replay,
     StateDifference, StateKey, Verifier,
     peer::{Peer, PeerAccount, PeerError, PeerReceipt},
 };
 
-/// How long asking a peer about one output may take.
-const ENQUIRY_TIME_MAX: Duration = Duration::from_secs(15);
+/// Time limit of a comparison for one output.
+const TIME_MAX: Duration = Duration::from_secs(15);
 
-/// Accounts that a peer is asked for.
+/// Maximum number of accounts to request.
 const ACCOUNTS_MAX: usize = 256;
 
-/// Slots of one account that a peer is asked for.
+/// Maximum number of slots to request per account.
 const SLOTS_MAX: usize = 256;
 
-/// Accounts that blocks without users' transactions change: block hashes and L1 attributes.
-const OF_EVERY_BLOCK: [Address; 3] = [HISTORY_STORAGE, L1_BLOCK, DEPOSITOR_ACCOUNT];
+/// Accounts that every block changes: block hashes and L1 attributes.
+const SYSTEM_ACCOUNTS: [Address; 3] = [HISTORY_STORAGE, L1_BLOCK, DEPOSITOR_ACCOUNT];
 
-/// Blocks ahead of ours that are looked through for users' transactions.
+/// Maximum number of blocks after the derived head to search for user transactions.
 const QUIET_BLOCKS_MAX: u64 = 64;
 
-/// State differences that are kept.
+/// Maximum number of state differences to keep.
 const DIFFERENCES_MAX: usize = 64;
 
-/// Why an enquiry ended before its end.
+/// Why a comparison ended early.
 #[derive(Debug, thiserror::Error)]
-enum Gap {
+enum ComparisonError {
     #[error(transparent)]
     Peer(#[from] PeerError),
-    #[error("the peer serves another chain than the claimed one")]
+    #[error("the peer does not serve the claimed chain")]
     OtherChain,
-    #[error("block {0} is not kept any more")]
+    #[error("block {0} is older than the kept history")]
     NotKept(u64),
-    #[error("block {0} cannot be run again")]
+    #[error("running block {0} again failed")]
     Execution(u64),
     #[error(
-        "the first transaction: the peer knows the state after block {peer} only, L1 holds blocks up to {derived}"
+        "the first transaction: the peer has the state after block {peer} only, and L1 has blocks up to {derived}"
     )]
     Ahead { peer: u64, derived: u64 },
     #[error("the peer took too long")]
@@ -54,29 +61,29 @@ enum Gap {
     NoDifference,
 }
 
-/// Has a peer explain a divergence down to transaction and account, as far as its answers go. Bounded in time; needs
-/// the multi-threaded runtime.
-pub async fn enquire(peer: &Peer, verifier: &Verifier, divergence: &mut Divergence) {
-    let mut findings = Findings::default();
-    let all = find(peer, verifier, divergence, &mut findings);
-    let result = tokio::time::timeout(ENQUIRY_TIME_MAX, all).await.unwrap_or(Err(Gap::Late));
+/// Adds a peer's findings to a divergence: the first wrong block, transaction, accounts and slots.
+/// Bounded in time. Needs the multi-threaded runtime.
+pub async fn compare_with_peer(peer: &Peer, verifier: &Verifier, divergence: &mut Divergence) {
+    let mut findings = PeerFindings::default();
+    let all = compare(peer, verifier, divergence, &mut findings);
+    let result = tokio::time::timeout(TIME_MAX, all).await.unwrap_or(Err(ComparisonError::Late));
     findings.gap = result.err().map(|gap| gap.to_string());
     divergence.findings = Some(findings);
 }
 
-async fn find(
+async fn compare(
     peer: &Peer,
     verifier: &Verifier,
     divergence: &mut Divergence,
-    findings: &mut Findings,
-) -> Result<(), Gap> {
+    findings: &mut PeerFindings,
+) -> Result<(), ComparisonError> {
     if peer.block_hash(divergence.claimed_block).await? != Some(divergence.claimed_hash) {
-        return Err(Gap::OtherChain);
+        return Err(ComparisonError::OtherChain);
     }
     let block = first_false_block(peer, verifier, divergence).await?;
     divergence.first_block = FirstBlock::Exact { block, evidence: Evidence::Peer };
-    let replay = verifier.replay(block).ok_or(Gap::NotKept(block))?;
-    let failed = |_| Gap::Execution(block);
+    let replay = verifier.replay(block).ok_or(ComparisonError::NotKept(block))?;
+    let failed = |_| ComparisonError::Execution(block);
     let keys = block_in_place(|| replay.changed_keys()).map_err(failed)?;
     divergence.touched = accounts_of(&keys).into_keys().take(ACCOUNTS_MAX).collect();
 
@@ -85,23 +92,24 @@ async fn find(
     compare_state(peer, verifier, &keys, block, findings).await?;
     if findings.first_transaction.is_none() {
         if let Some(peer) = findings.state_block.filter(|_| !findings.is_exact) {
-            return Err(Gap::Ahead { peer, derived: verifier.head() });
+            return Err(ComparisonError::Ahead { peer, derived: verifier.head() });
         }
-        block_in_place(|| attribute(&replay, findings)).ok_or(Gap::NoDifference)?;
+        block_in_place(|| attribute(&replay, findings)).ok_or(ComparisonError::NoDifference)?;
     }
     Ok(())
 }
 
-/// The first block whose hash differs. Once hashes differ they stay different, so bisection finds it.
+/// The first block whose hash differs, by bisection: after the first different hash all hashes
+/// differ.
 async fn first_false_block(
     peer: &Peer,
     verifier: &Verifier,
     divergence: &Divergence,
-) -> Result<u64, Gap> {
+) -> Result<u64, ComparisonError> {
     let mut low = divergence.true_block + 1;
     let mut high = divergence.claimed_block.min(divergence.derived_block);
     if low > high || same_hash(peer, verifier, high).await? {
-        return Err(Gap::NoDifference);
+        return Err(ComparisonError::NoDifference);
     }
     while low < high {
         let middle = low + (high - low) / 2;
@@ -114,7 +122,7 @@ async fn first_false_block(
     Ok(low)
 }
 
-async fn same_hash(peer: &Peer, verifier: &Verifier, number: u64) -> Result<bool, Gap> {
+async fn same_hash(peer: &Peer, verifier: &Verifier, number: u64) -> Result<bool, ComparisonError> {
     let theirs = peer.block_hash(number).await?;
     Ok(theirs.is_some() && theirs == verifier.block(number).map(|block| block.hash))
 }
@@ -173,15 +181,16 @@ fn compare_receipts(ours: &ExecutedTx, theirs: PeerReceipt) -> Option<ReceiptDif
     differs("logs", name(&claimed), name(derived))
 }
 
-/// Compares what the false block changed. A peer that knows the state after that very block is asked for it; one that
-/// knows only its newest is compared with ours after the same block, if we have derived it.
+/// Compares what the wrong block changed. If the peer has the state after that block, compares that
+/// state; if it has only its newest state, compares the derived state after the same block, as far
+/// as it is derived.
 async fn compare_state(
     peer: &Peer,
     verifier: &Verifier,
     keys: &[StateKey],
     block: u64,
-    findings: &mut Findings,
-) -> Result<(), Gap> {
+    findings: &mut PeerFindings,
+) -> Result<(), ComparisonError> {
     let mut accounts = accounts_of(keys);
     let Some((&probe, _)) = accounts.first_key_value() else { return Ok(()) };
     let at = match peer.account(probe, &[], block).await {
@@ -191,10 +200,10 @@ async fn compare_state(
     let head = verifier.head();
     let is_exact = at <= head || is_quiet(peer, head + 1, at).await?;
     if at > head {
-        accounts.retain(|address, _| !OF_EVERY_BLOCK.contains(address));
+        accounts.retain(|address, _| !SYSTEM_ACCOUNTS.contains(address));
     }
     let derived = block_in_place(|| verifier.state_after(at.min(head)));
-    let derived = derived.ok_or(Gap::NotKept(at))?;
+    let derived = derived.ok_or(ComparisonError::NotKept(at))?;
     findings.state_block = Some(at);
     findings.is_exact = is_exact;
     for (address, slots) in accounts.into_iter().take(ACCOUNTS_MAX) {
@@ -208,8 +217,8 @@ async fn compare_state(
     Ok(())
 }
 
-/// Whether the peer's blocks from `first` to `last` change nothing but [`OF_EVERY_BLOCK`].
-async fn is_quiet(peer: &Peer, first: u64, last: u64) -> Result<bool, Gap> {
+/// Whether the peer's blocks from `first` to `last` change [`SYSTEM_ACCOUNTS`] only.
+async fn is_quiet(peer: &Peer, first: u64, last: u64) -> Result<bool, ComparisonError> {
     if last - first >= QUIET_BLOCKS_MAX {
         return Ok(false);
     }
@@ -239,7 +248,7 @@ fn compare_account(
     into: &mut Vec<StateDifference>,
 ) {
     let ours = derived.account(&address).unwrap_or_default();
-    // A node may give zero as the code hash of an account that does not exist.
+    // Some nodes return zero as the code hash of an absent account.
     let claimed_code =
         if claimed.code_hash.is_zero() { KECCAK256_EMPTY } else { claimed.code_hash };
     let key = StateKey { address, slot: None };
@@ -258,8 +267,9 @@ fn compare_account(
     }
 }
 
-/// Finds the first transaction that changes what differs, and puts first what it changes. `None` if nothing differs.
-fn attribute(replay: &Replay, findings: &mut Findings) -> Option<()> {
+/// Finds the first transaction that changes a differing key, and sorts its keys first. `None` if
+/// nothing differs.
+fn attribute(replay: &Replay, findings: &mut PeerFindings) -> Option<()> {
     let keys: Vec<StateKey> = findings.state.iter().map(|difference| difference.key).collect();
     let change = replay.first_change(&keys).ok()??;
     let (index, hash) = change.transaction.unzip();

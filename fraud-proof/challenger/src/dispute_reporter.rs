@@ -1,35 +1,40 @@
+//! Reports what is new in disputes since the last read of L1.
+//!
+//! State: what was reported of each challenge and game. A reorg drops what L1 has dropped, so that
+//! it is reported again if it comes back.
+
 use alloy_primitives::{Address, B256};
 use turnpike_l1::{
     Challenge, ChallengeStatus, DisputedOutput, Disputes, Game, GameEnd, GameStatus, Phase,
     ProposedOutput, Side,
 };
 
-use crate::{Event, Verifier, event::GameName, event::Stretch, metrics::ChallengerMetrics};
+use crate::{Event, Verifier, event::DisputedRange, event::GameRef, metrics::ChallengerMetrics};
 
-/// What has been told of disputes: each thing is told once, and again after a reorg that it did not survive.
+/// Reports each event of a dispute once, and again after an L1 reorg that dropped it.
 #[derive(Debug, Default)]
-pub(crate) struct Story {
-    challenges: Vec<ToldChallenge>,
-    games: Vec<ToldGame>,
+pub(crate) struct DisputeReporter {
+    challenges: Vec<ReportedChallenge>,
+    games: Vec<ReportedGame>,
 }
 
 #[derive(Debug)]
-struct ToldChallenge {
+struct ReportedChallenge {
     opening: B256,
     status: ChallengeStatus,
 }
 
 #[derive(Debug)]
-struct ToldGame {
+struct ReportedGame {
     opening: B256,
     moves: Vec<B256>,
     is_over: bool,
 }
 
-/// What the story is about.
+/// L1's disputes at one time, and what the reporter needs to describe them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stage<'a> {
-    /// Our account, if we have one.
+pub(crate) struct DisputeSnapshot<'a> {
+    /// The challenger's account, if it has one.
     pub(crate) own: Option<Address>,
     pub(crate) outputs: &'a [ProposedOutput],
     pub(crate) disputes: &'a Disputes,
@@ -37,61 +42,63 @@ pub(crate) struct Stage<'a> {
     pub(crate) blocks_per_entry: u64,
 }
 
-impl Story {
-    /// Tells what is new: first of challenges, then of games, then how challenges ended.
-    pub(crate) fn tell(
+impl DisputeReporter {
+    /// Reports what is new: challenges, then games, then results of challenges.
+    pub(crate) fn report_new(
         &mut self,
-        stage: &Stage<'_>,
+        snapshot: &DisputeSnapshot<'_>,
         metrics: &ChallengerMetrics,
         report: &mut impl FnMut(Event),
     ) {
-        self.forget_dropped(stage);
-        for challenge in stage.disputes.challenges().iter().skip(self.challenges.len()) {
-            report(stage.opened(challenge));
+        self.forget_dropped(snapshot);
+        for challenge in snapshot.disputes.challenges().iter().skip(self.challenges.len()) {
+            report(snapshot.opened(challenge));
             let (opening, status) = (challenge.opening.hash, ChallengeStatus::Open);
-            self.challenges.push(ToldChallenge { opening, status });
+            self.challenges.push(ReportedChallenge { opening, status });
         }
-        for game in stage.disputes.games() {
-            let Some(challenge) = stage.disputes.challenge(game.challenge) else { continue };
-            let name = stage.name(challenge, game);
+        for game in snapshot.disputes.games() {
+            let Some(challenge) = snapshot.disputes.challenge(game.challenge) else { continue };
+            let name = snapshot.name(challenge, game);
             let at = usize::try_from(game.index).unwrap_or(usize::MAX);
             if at >= self.games.len() {
                 let opening = challenge.opening.hash;
-                self.games.push(ToldGame { opening, moves: Vec::new(), is_over: false });
+                self.games.push(ReportedGame { opening, moves: Vec::new(), is_over: false });
                 report(Event::Defended { game: name, defender: game.defender });
             }
-            stage.tell_game(&mut self.games[at], challenge, game, name, metrics, report);
+            snapshot.report_game(&mut self.games[at], challenge, game, name, metrics, report);
         }
-        for (told, challenge) in self.challenges.iter_mut().zip(stage.disputes.challenges()) {
-            if told.status != challenge.status {
-                told.status = challenge.status;
-                stage.ended(challenge).map(&mut *report);
+        for (reported, challenge) in self.challenges.iter_mut().zip(snapshot.disputes.challenges())
+        {
+            if reported.status != challenge.status {
+                reported.status = challenge.status;
+                snapshot.ended(challenge).map(&mut *report);
             }
         }
     }
 
-    /// Forgets what L1 does not hold any more.
-    fn forget_dropped(&mut self, stage: &Stage<'_>) {
-        let same = |(told, challenge): &(&ToldChallenge, &Challenge)| {
-            told.opening == challenge.opening.hash
-                && (told.status == challenge.status || told.status == ChallengeStatus::Open)
+    /// Drops what L1 no longer holds.
+    fn forget_dropped(&mut self, snapshot: &DisputeSnapshot<'_>) {
+        let same = |(reported, challenge): &(&ReportedChallenge, &Challenge)| {
+            reported.opening == challenge.opening.hash
+                && (reported.status == challenge.status || reported.status == ChallengeStatus::Open)
         };
-        let kept = self.challenges.iter().zip(stage.disputes.challenges()).take_while(same).count();
+        let kept =
+            self.challenges.iter().zip(snapshot.disputes.challenges()).take_while(same).count();
         self.challenges.truncate(kept);
-        let same = |(told, game): &(&ToldGame, &Game)| {
-            let challenge = stage.disputes.challenge(game.challenge);
+        let same = |(reported, game): &(&ReportedGame, &Game)| {
+            let challenge = snapshot.disputes.challenge(game.challenge);
             let moves = game.moves.iter().map(|made| made.hash);
-            challenge.is_some_and(|challenge| challenge.opening.hash == told.opening)
-                && told.moves.len() <= game.moves.len()
-                && moves.take(told.moves.len()).eq(told.moves.iter().copied())
-                && (!told.is_over || game.status.to_move().is_none())
+            challenge.is_some_and(|challenge| challenge.opening.hash == reported.opening)
+                && reported.moves.len() <= game.moves.len()
+                && moves.take(reported.moves.len()).eq(reported.moves.iter().copied())
+                && (!reported.is_over || game.status.to_move().is_none())
         };
-        let kept = self.games.iter().zip(stage.disputes.games()).take_while(same).count();
+        let kept = self.games.iter().zip(snapshot.disputes.games()).take_while(same).count();
         self.games.truncate(kept);
     }
 }
 
-impl Stage<'_> {
+impl DisputeSnapshot<'_> {
     fn opened(&self, challenge: &Challenge) -> Event {
         let Challenge { index, output, challenger, .. } = *challenge;
         let l1_transaction = challenge.opening.l1_transaction;
@@ -111,33 +118,34 @@ impl Stage<'_> {
         }
     }
 
-    fn name(&self, challenge: &Challenge, game: &Game) -> GameName {
+    fn name(&self, challenge: &Challenge, game: &Game) -> GameRef {
         let own = match self.own {
             Some(own) if own == challenge.challenger => Some(Side::Challenger),
             Some(own) if own == game.defender => Some(Side::Defender),
             _ => None,
         };
-        GameName { game: game.index, challenge: challenge.index, output: challenge.output, own }
+        GameRef { game: game.index, challenge: challenge.index, output: challenge.output, own }
     }
 
-    fn tell_game(
+    fn report_game(
         &self,
-        told: &mut ToldGame,
+        reported: &mut ReportedGame,
         challenge: &Challenge,
         game: &Game,
-        name: GameName,
+        name: GameRef,
         metrics: &ChallengerMetrics,
         report: &mut impl FnMut(Event),
     ) {
         let output = DisputedOutput::of(self.outputs, challenge.output, self.blocks_per_entry);
         let Some(output) = output else { return };
-        let mut phase = match told.moves.len().checked_sub(1).and_then(|at| game.moves.get(at)) {
+        let mut phase = match reported.moves.len().checked_sub(1).and_then(|at| game.moves.get(at))
+        {
             Some(made) => made.bisection.phase,
             None => Phase::Blocks,
         };
-        for (made, round) in game.moves.iter().zip(2..).skip(told.moves.len()) {
+        for (made, round) in game.moves.iter().zip(2..).skip(reported.moves.len()) {
             let side = if round % 2 == 0 { Side::Defender } else { Side::Challenger };
-            let stretch = Stretch::of(&made.bisection, &output);
+            let range = DisputedRange::of(&made.bisection, &output);
             if made.bisection.phase != phase {
                 phase = made.bisection.phase;
                 report(self.entered(&output, made.bisection.block, name));
@@ -146,13 +154,13 @@ impl Stage<'_> {
                 metrics.moves.increment(1);
             }
             let l1_transaction = made.l1_transaction;
-            report(Event::Moved { game: name, side, round, stretch, l1_transaction });
-            told.moves.push(made.hash);
+            report(Event::Moved { game: name, side, round, range, l1_transaction });
+            reported.moves.push(made.hash);
         }
-        if told.is_over || game.status.to_move().is_some() {
+        if reported.is_over || game.status.to_move().is_some() {
             return;
         }
-        told.is_over = true;
+        reported.is_over = true;
         let GameStatus::Won(winner) = game.status else { return };
         match game.end {
             Some(GameEnd::StepProven { claimed, state }) => {
@@ -166,7 +174,7 @@ impl Stage<'_> {
         report(Event::GameEnded { game: name, winner });
     }
 
-    fn entered(&self, output: &DisputedOutput, position: u64, game: GameName) -> Event {
+    fn entered(&self, output: &DisputedOutput, position: u64, game: GameRef) -> Event {
         let (entry, block_in_entry) = output.block_at(position);
         let last_before = entry.checked_sub(1).and_then(|before| self.verifier.entry(before));
         let last = self.verifier.entry(entry).map(|derived| derived.last_block);
