@@ -1,4 +1,4 @@
-//! How batch data lies in EIP-4844 blobs.
+//! Packing of batch data into EIP-4844 blobs.
 //!
 //! A blob is 4,096 field elements of 32 bytes, each below a prime a little above 2^254: 254 bits of each carry data. Four
 //! elements make a group of 127 bytes, of which the first 124 fill the elements' lower 31 bytes in order, and the last
@@ -34,17 +34,17 @@ const TOP_BITS: u32 = 6;
 /// Bytes of the length before the data, big-endian.
 const LENGTH_BYTES: usize = 4;
 
-/// Bytes of data that so many blobs carry.
+/// Bytes of data that `blobs` blobs carry.
 pub const fn blob_data_bytes(blobs: usize) -> usize {
     (blobs * BLOB_CARRIED_BYTES).saturating_sub(LENGTH_BYTES)
 }
 
-/// Blobs that so much data takes; one at least.
+/// Blobs that `bytes` of data take, at least one.
 pub const fn blobs_for(data_bytes: usize) -> usize {
     (data_bytes + LENGTH_BYTES).div_ceil(BLOB_CARRIED_BYTES)
 }
 
-/// The blobs that carry `data`, one after the other. `None` for data whose length four bytes do not hold.
+/// The blobs that carry `data`, one after the other. `None` if four bytes cannot hold its length.
 pub fn pack_blobs(data: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(data.len()).ok()?;
     let blobs = blobs_for(data.len());
@@ -66,7 +66,7 @@ pub fn pack_blobs(data: &[u8]) -> Option<Vec<u8>> {
     Some(packed)
 }
 
-/// The data that whole blobs carry. `None` if they are not exactly what [`pack_blobs`] makes of it.
+/// The data that whole blobs carry. `None` unless they are exactly what [`pack_blobs`] returns for it.
 pub fn unpack_blobs(blobs: &[u8]) -> Option<Vec<u8>> {
     if blobs.is_empty() || !blobs.len().is_multiple_of(BLOB_BYTES) {
         return None;

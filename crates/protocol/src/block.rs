@@ -1,3 +1,5 @@
+//! Blocks: origin, parent and input of the state transition, and header fields that rules compute.
+
 use alloc::vec::Vec;
 
 use alloy_eips::eip1559::{BaseFeeParams, calc_next_block_base_fee};
@@ -47,18 +49,18 @@ impl From<&Entry> for Origin {
     }
 }
 
-/// What derivation needs to know of the block that comes before.
+/// What derivation needs of the previous block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {
     /// Its number.
     pub number: u64,
     /// Its timestamp, in seconds.
     pub timestamp: u64,
-    /// Entry its origin is at; `None` for the genesis block, which has no origin.
+    /// Index of its origin; `None` for the genesis block, which has none.
     pub origin: Option<u64>,
 }
 
-/// All that decides a block, apart from the state it runs on: the input of the state transition.
+/// The input of the state transition: everything that decides a block except the state before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockInput {
     /// Block number.
@@ -73,19 +75,19 @@ pub struct BlockInput {
     pub transactions: Vec<SignedTx>,
 }
 
-/// A deposit and what names its transaction.
+/// A deposit and the source of its transaction hash.
 #[derive(Clone, Debug, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 #[rlp(trailing)]
 pub struct QueuedDeposit {
     /// The deposit.
     pub deposit: Deposit,
-    /// Its L1 block hash and log index; `None` in the block of an entry without usable hints, where its place in the
+    /// Its L1 block hash and log index. `None` in the block of an entry without usable hints, where its position in the
     /// queue names it.
     pub hint: Option<DepositHint>,
 }
 
 impl QueuedDeposit {
-    /// What names the deposit's transaction.
+    /// The source of the deposit's transaction hash.
     pub fn source(&self) -> SourceHash {
         let queue = SourceHash::Queue { index: self.deposit.index };
         self.hint.map_or(queue, DepositHint::source)
@@ -98,7 +100,7 @@ impl QueuedDeposit {
 }
 
 impl BlockInput {
-    /// The sequencer's block after `parent`: what derivation makes of the same block in a batch.
+    /// The sequencer's block after `parent`. Deriving the same block from a batch gives the same input.
     pub fn new(
         config: &ChainConfig,
         parent: Parent,
@@ -118,13 +120,13 @@ impl BlockInput {
         Ok(Self { number, timestamp, origin, deposits, transactions })
     }
 
-    /// How the block after this one sees it.
+    /// This block as the parent of the next one.
     pub const fn as_parent(&self) -> Parent {
         Parent { number: self.number, timestamp: self.timestamp, origin: Some(self.origin.entry) }
     }
 }
 
-/// A transaction's receipt, with what is not part of the consensus encoding.
+/// A transaction's receipt with fields outside the consensus encoding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// Status, cumulative gas, logs and bloom, as hashed into the receipts root.
@@ -137,7 +139,7 @@ pub struct Receipt {
     pub l1_fee: U256,
 }
 
-/// `prevRandao` of a block: as unpredictable as its origin, different in every block.
+/// `prevRandao` of a block: as unpredictable as its origin, and different in every block.
 pub fn mix_hash(origin: &Origin, number: u64) -> B256 {
     keccak256([origin.l1_hash, word(number)].as_flattened_bytes())
 }

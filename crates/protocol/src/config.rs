@@ -1,3 +1,5 @@
+//! The parameters of a chain, and which of them are valid.
+
 use alloc::vec::Vec;
 
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -6,10 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{BatchLimits, CHUNK_BYTES_MAX};
 
-/// The most gas one transaction may ask for (EIP-7825). Deposits obey it as well.
+/// The most gas one transaction may ask for (EIP-7825). Deposits obey it too.
 const TRANSACTION_GAS_LIMIT_MAX: u64 = 1 << 24;
 
-/// What a proof has room for, and L1 in one transaction: a chain that allowed more could have blocks that nobody can prove.
+/// Upper bounds of what a proof, and one L1 transaction, can hold. A chain that allowed more could have blocks that nobody
+/// can prove.
 const PROVABLE: Limits = Limits {
     block_gas: 1_000_000_000,
     precompile_gas: 6_000_000,
@@ -48,13 +51,13 @@ pub struct ChainConfig {
     pub l1_base_fee_scalar: u32,
     /// Weight of the L1 blob base fee in the L1 data fee, in millionths.
     pub l1_blob_base_fee_scalar: u32,
-    /// A precompile call that would cost more gas than this runs out of gas instead, so that L1 can repeat it.
+    /// A precompile call that costs more gas than this runs out of gas, so that L1 can repeat every call.
     pub precompile_gas_max: u64,
-    /// A precompile call with more input than this runs out of gas instead.
+    /// A precompile call with more input than this runs out of gas.
     pub precompile_input_bytes_max: u64,
-    /// How far, in seconds, a block's time may run ahead of its entry's L1 time.
+    /// Seconds that a block's time may be ahead of its entry's L1 time.
     pub time_drift_max: u64,
-    /// How many entries back an entry's origin may lie.
+    /// Entries between an entry and its origin, at most.
     pub origin_lag_max: u64,
     /// Batch bytes in one entry whose data is calldata, as posted.
     pub entry_bytes_max: u64,
@@ -72,38 +75,38 @@ pub struct ChainConfig {
     pub output_entries_max: u64,
     /// Seconds in which an output may be challenged.
     pub challenge_window: u64,
-    /// Wei locked by whoever proposes an output.
+    /// Bond of an output's proposer, in wei.
     pub proposer_bond: U256,
-    /// Wei locked by whoever challenges an output, and by whoever defends it.
+    /// Bond of a challenger and of a defender, in wei.
     pub game_bond: U256,
     /// Seconds that each side of a game has for all its moves.
     pub game_clock: u64,
-    /// Seconds that each side of a game has at least for its next move.
+    /// Seconds that each side has for its next move, at least.
     pub game_increment: u64,
-    /// May pause withdrawals for a while, and nothing else; nobody may if it is zero.
+    /// Account that may pause withdrawals for a bounded time, and nothing else; zero for none.
     pub guardian: Address,
-    /// Seconds that a pause lasts, at most, and of any four times as many seconds the part that may be paused.
+    /// Seconds of a pause, at most; also the paused part of any period four times as long, at most.
     pub pause_max: u64,
-    /// May name another batcher, after a delay, and do nothing else; nobody may if it is zero.
+    /// Account that may name another batcher, effective after a delay, and nothing else; zero for none.
     pub key_admin: Address,
-    /// Seconds from the naming of another batcher until it may post.
+    /// Seconds until a newly named batcher may post.
     pub key_delay: u64,
 }
 
-/// Why a configuration cannot be a chain's.
+/// Why a configuration is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// A divisor or a limit is zero.
     #[error("chain config: `{0}` must not be zero")]
     Zero(&'static str),
-    /// A limit allows more than can be proven.
+    /// A limit exceeds what can be proven.
     #[error("chain config: `{field}` is {found}, no more than {max} can be proven")]
     Unprovable {
         /// The limit.
         field: &'static str,
         /// Its value.
         found: u64,
-        /// The most that it may be.
+        /// Its upper bound.
         max: u64,
     },
     /// An account of the genesis block has more code than can be proven.
@@ -113,17 +116,17 @@ pub enum ConfigError {
         address: Address,
         /// Bytes of its code.
         found: usize,
-        /// The most that there may be.
+        /// Its upper bound.
         max: usize,
     },
-    /// The deposits an entry may have to carry would not fit one block.
+    /// The deposits that an entry may have to carry do not fit one block.
     #[error(
         "chain config: blockGasLimit {limit} is too low for entryDepositsMax deposits of 2^24 gas: {needed} needed"
     )]
     DepositsDoNotFit {
         /// The gas limit found.
         limit: u64,
-        /// The least gas limit that would do.
+        /// The least gas limit that suffices.
         needed: u64,
     },
 }
@@ -134,7 +137,7 @@ impl ChainConfig {
         TRANSACTION_GAS_LIMIT_MAX
     }
 
-    /// How large the batch of one entry may be when it is decoded.
+    /// Limits of the decoded batch of one entry.
     pub fn batch_limits(&self) -> BatchLimits {
         let at_most = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
         BatchLimits {
@@ -145,7 +148,7 @@ impl ChainConfig {
         }
     }
 
-    /// Commitment to the configuration and the genesis block: what the inbox's first accumulator starts from.
+    /// Commitment to configuration and genesis block, from which the inbox's first accumulator starts.
     pub fn hash(&self, genesis_hash: B256) -> B256 {
         keccak256(self.preimage(genesis_hash))
     }
@@ -158,13 +161,13 @@ impl ChainConfig {
         bytes
     }
 
-    /// The configuration with this preimage, and the genesis hash. `None` for bytes that [`Self::preimage`] does not make.
+    /// The configuration of this preimage, and the genesis hash. `None` for bytes that are not a [`Self::preimage`].
     pub fn from_preimage(mut bytes: &[u8]) -> Option<(Self, B256)> {
         let config = Self::decode(&mut bytes).ok()?;
         Some((config, B256::try_from(bytes).ok()?))
     }
 
-    /// Checks that the parameters make sense together.
+    /// Checks the parameters against each other and against what can be proven.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let nonzero = [
             (self.chain_id, "chainId"),

@@ -1,3 +1,5 @@
+//! Deposits: the L1 queue, its accumulator, and the L2 transactions that deposits become.
+
 use alloc::vec::Vec;
 
 use alloy_consensus::Sealable as _;
@@ -12,7 +14,7 @@ use crate::{
     predeploys::L1_BLOCK,
 };
 
-/// Sender of the attributes transaction; nobody holds its key.
+/// Sender of the attributes transaction. Nobody holds its key.
 pub const DEPOSITOR_ACCOUNT: Address = address!("DeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001");
 
 /// Gas of the attributes transaction.
@@ -48,27 +50,27 @@ pub struct Deposit {
     pub opaque_data: Bytes,
 }
 
-/// What the preimage of the queue's accumulator says of the newest deposit.
+/// The newest deposit, as the preimage of the queue's accumulator describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DepositPreimage {
     /// The accumulator before the deposit.
     pub previous: B256,
-    /// The deposit, its opaque data left empty.
+    /// The deposit with empty opaque data.
     pub deposit: Deposit,
-    /// What the opaque data hashes to.
+    /// Hash of the opaque data.
     pub opaque_data_hash: B256,
 }
 
-/// The address in a word; `None` for a word that is none.
+/// The address in a word; `None` if its upper bytes are not zero.
 fn address(word: B256) -> Option<Address> {
     let address = Address::from_word(word);
     (address.into_word() == word).then_some(address)
 }
 
-/// A deposit that the portal would never have queued.
+/// Why the portal would never have queued a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DepositError {
-    /// A version that derivation does not know.
+    /// The version is unknown.
     #[error("deposit {index}: unknown version {version}")]
     Version {
         /// Position in the queue.
@@ -81,7 +83,7 @@ pub enum DepositError {
     OpaqueData(u64),
 }
 
-/// What a deposit's source hash, and with it its transaction hash, is made from.
+/// The preimage of a deposit's source hash, which decides its transaction hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceHash {
     /// A deposit of the queue, named as the OP stack names it: L1 block hash and log index.
@@ -98,7 +100,7 @@ pub enum SourceHash {
         /// Number of the L2 block.
         block_number: u64,
     },
-    /// A deposit of an entry without usable hints: named by its place in the queue.
+    /// A deposit of an entry without usable hints, named by its position in the queue.
     Queue {
         /// Position in the queue.
         index: u64,
@@ -145,8 +147,8 @@ impl Deposit {
         words.as_flattened_bytes()
     }
 
-    /// The accumulator before the deposit, the hash of its opaque data, and the deposit without them. `None` for bytes that
-    /// [`Self::preimage`] does not make.
+    /// The accumulator before the deposit, the hash of its opaque data, and the deposit without that data. `None` for bytes
+    /// that are not a [`Self::preimage`].
     pub fn from_preimage(bytes: &[u8]) -> Option<DepositPreimage> {
         let [previous, index, l1_block_number, from, to, version, opaque_data_hash] =
             words::<DEPOSIT_WORDS>(bytes)?;
@@ -172,7 +174,7 @@ impl Deposit {
         let (mint, head) = head.split_at(32);
         let (value, head) = head.split_at(32);
         let (gas_limit, creation) = head.split_at(8);
-        // More ether than there is: the portal cannot have received it, and derivation must not stop over it.
+        // More ether than exists: the portal cannot have received it. Derivation must not fail, so the amount saturates.
         let mint = U256::from_be_slice(mint).saturating_to();
         let to = match creation {
             [0] => TxKind::Call(self.to),

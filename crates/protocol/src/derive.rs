@@ -1,3 +1,9 @@
+//! Derivation: the blocks of one inbox entry.
+//!
+//! Input is an entry with everything that its accumulator authenticates, and the block before it. Output is the input of
+//! the state transition, block by block. Invariant: no data on L1 makes derivation fail. A batch that breaks a rule is
+//! skipped, and the entry derives one block with its deposits.
+
 use alloc::{borrow::Cow, vec::Vec};
 
 use alloy_primitives::B256;
@@ -8,7 +14,7 @@ use crate::{
     TxEnvelope, blob_data_bytes, blobs_hash, calldata_hash, unpack_blobs,
 };
 
-/// An inbox entry with all that its accumulator authenticates.
+/// An inbox entry with everything that its accumulator authenticates.
 #[derive(Clone, Debug)]
 pub struct EntryData<'a> {
     /// The entry.
@@ -17,9 +23,9 @@ pub struct EntryData<'a> {
     pub deposits_before: u64,
     /// The entry that `entry.origin` names.
     pub origin: &'a Entry,
-    /// Batch data as posted, for blobs the blobs themselves, one after the other; empty for a forced entry.
+    /// Batch data as posted: calldata, or the blobs one after the other. Empty for a forced entry.
     pub data: &'a [u8],
-    /// Versioned hashes of the blobs. It is the caller who has checked that these are the hashes of those blobs.
+    /// Versioned hashes of the blobs. The caller has checked that they are the blobs' hashes.
     pub blob_hashes: &'a [B256],
     /// The deposits that the entry consumes, in queue order.
     pub deposits: &'a [Deposit],
@@ -30,15 +36,16 @@ pub struct EntryData<'a> {
 pub struct Derived {
     /// At least one block.
     pub blocks: Vec<BlockInput>,
-    /// What the batch names the entry's deposits by, in queue order; empty where their places in the queue name them.
+    /// Hints that name the entry's deposits, in queue order. Empty if their positions in the queue name them.
     pub deposit_hints: Vec<DepositHint>,
-    /// Beginnings of the state roots that the sequencer claims, one for each block: `None` where it holds no transactions. No rule reads them.
+    /// Prefixes of the state roots that the sequencer claims, one per block; `None` for a block without transactions. No
+    /// rule reads them.
     pub claimed_state_roots: Vec<Option<StateRootPrefix>>,
-    /// Why the entry's data was passed over; the entry then derives one block with its deposits.
+    /// Why the entry's data was skipped; the entry then derives one block with its deposits.
     pub fault: Option<BatchFault>,
 }
 
-/// The arguments are not those of an entry: the reader of L1 is at fault, not the chain.
+/// The arguments do not belong to the entry: the caller is at fault, not the chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeriveError {
     /// The data is not what the entry commits to.
@@ -51,15 +58,15 @@ pub enum DeriveError {
         /// What the data hashes to.
         found: B256,
     },
-    /// The blobs are not as many as their hashes.
-    #[error("entry {index}: {expected} whole blobs are expected")]
+    /// The number of blobs differs from the number of hashes.
+    #[error("entry {index}: expected {expected} whole blobs")]
     Blobs {
         /// The entry.
         index: u64,
         /// Blobs that it commits to.
         expected: usize,
     },
-    /// The origin is not the entry it should be.
+    /// The given origin is not the entry's.
     #[error("entry {index}: origin is entry {expected}, entry {found} was given")]
     Origin {
         /// The entry.
@@ -69,7 +76,7 @@ pub enum DeriveError {
         /// Entry that was given.
         found: u64,
     },
-    /// The deposits are not those that the entry consumes.
+    /// The number of deposits differs from what the entry consumes.
     #[error("entry {index}: consumes {expected} deposits, {found} were given")]
     Deposits {
         /// The entry.
@@ -79,30 +86,30 @@ pub enum DeriveError {
         /// Deposits given.
         found: u64,
     },
-    /// A deposit that the portal would not have queued.
+    /// The portal would not have queued this deposit.
     #[error(transparent)]
     Deposit(#[from] DepositError),
 }
 
-/// Why an entry's batch data is passed over.
+/// Why an entry's batch data is skipped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchFault {
     /// It does not decode.
     #[error(transparent)]
     Codec(#[from] BatchError),
-    /// The blobs do not hold data as `pack_blobs` puts it there.
+    /// The blobs are not packed as `pack_blobs` packs them.
     #[error("blobs hold no batch")]
     Blobs,
-    /// The entry has more bytes than allowed.
+    /// The batch has more bytes than allowed.
     #[error("batch of {0} bytes is too long")]
     TooLong(usize),
-    /// No block.
+    /// The batch has no block.
     #[error("batch has no block")]
     NoBlock,
-    /// A block's time lies outside of what origin and entry and the block before it in the batch allow.
+    /// A block's time is outside the range that origin, entry and the previous block of the batch allow.
     #[error("block {block} has timestamp {found}, allowed are {min} to {max}")]
     Timestamp {
-        /// Place of the block in the batch.
+        /// Position of the block in the batch.
         block: usize,
         /// Its timestamp.
         found: u64,
@@ -126,8 +133,8 @@ pub enum BatchFault {
 
 /// Derives the blocks of an inbox entry on top of `parent`.
 ///
-/// Total in what L1 holds: whatever the data, at least one block comes out. An error means that the arguments are
-/// not what the entry's accumulator authenticates.
+/// Total over all data that L1 can hold: every entry derives at least one block. An error means that the accumulator
+/// does not authenticate the arguments.
 pub fn derive(
     config: &ChainConfig,
     parent: Parent,
@@ -140,22 +147,22 @@ pub fn derive(
     Ok(Derived { blocks, deposit_hints, claimed_state_roots, fault })
 }
 
-/// Which blocks an entry derives. Each follows from this, the rules and the block before it, and from nothing else: how
-/// many there are does not depend on what they are built on.
+/// The plan of an entry's blocks. Each block follows from the plan, the rules and the previous block alone. Their number
+/// does not depend on the block that they are built on.
 #[derive(Clone, Debug)]
 pub struct EntryBlocks<'a> {
     config: &'a ChainConfig,
     origin: Origin,
     deposits: &'a [Deposit],
-    /// Empty where places in the queue name the deposits.
+    /// Empty if positions in the queue name the deposits.
     deposit_hints: Vec<DepositHint>,
-    /// At least one; their deposit counts sum to the entry's.
+    /// At least one. Their deposit counts sum to the entry's.
     blocks: Vec<BatchBlock>,
     fault: Option<BatchFault>,
 }
 
 impl<'a> EntryBlocks<'a> {
-    /// Reads the entry's data by every rule of batches. Total as [`derive()`] is.
+    /// Reads the entry's data by every rule of batches. Total, like [`derive()`].
     pub fn open(config: &'a ChainConfig, source: &EntryData<'a>) -> Result<Self, DeriveError> {
         check_arguments(source)?;
         let origin = Origin::from(source.origin);
@@ -171,13 +178,13 @@ impl<'a> EntryBlocks<'a> {
         Ok(Self { config, origin, deposits, deposit_hints, blocks, fault })
     }
 
-    /// How many there are; one at least.
+    /// Number of blocks, at least one.
     #[expect(clippy::len_without_is_empty, reason = "never empty")]
     pub const fn len(&self) -> usize {
         self.blocks.len()
     }
 
-    /// The `index`-th block, on top of `parent`, its signers found by `recover`; `None` if there is none.
+    /// Block `index`, on top of `parent`, its signers recovered by `recover`. `None` past the last block.
     pub fn block(
         mut self,
         index: usize,
@@ -263,7 +270,7 @@ fn check_arguments(source: &EntryData<'_>) -> Result<(), DeriveError> {
     Ok(())
 }
 
-/// The one block of an entry without usable data, as a batch.
+/// The only block of an entry without usable data, as a batch.
 fn forced(source: &EntryData<'_>) -> Batch {
     let block = BatchBlock {
         timestamp: source.entry.l1_time,
@@ -297,8 +304,8 @@ fn read_batch(config: &ChainConfig, source: &EntryData<'_>) -> Result<Batch, Bat
     Ok(batch)
 }
 
-/// The block before the entry has no say: where its time is later, the blocks take that. So an entry's data alone tells how
-/// many blocks it derives, and a proof need not know where the entries before it end.
+/// The block before the entry does not count: where its time is later, the blocks take that time. An entry's data alone
+/// decides how many blocks it derives, so that a proof need not know where earlier entries end.
 fn check_timestamps(
     config: &ChainConfig,
     source: &EntryData<'_>,

@@ -1,10 +1,12 @@
+//! The L1 data fee (the OP stack's Fjord formula).
+
 use alloy_primitives::U256;
 
 use crate::{ChainConfig, Origin};
 
-/// Gas that one byte of L1 calldata costs, in the formula's terms.
+/// Gas per byte of L1 calldata in the formula.
 const L1_GAS_PER_BYTE: u64 = 16;
-/// The estimate of the compressed size is scaled by a million, and so are the scalars.
+/// Scale of the estimated size and of the scalars: millionths.
 const SCALE: u64 = 1_000_000;
 
 /// The L1 data fee of the blocks of one origin (the OP stack's Fjord formula): an estimate of a transaction's
@@ -16,7 +18,7 @@ pub struct L1Fee {
 }
 
 impl L1Fee {
-    /// The fee in force for blocks with this origin.
+    /// The fee for blocks with this origin.
     pub fn new(config: &ChainConfig, origin: &Origin) -> Self {
         let calldata = origin
             .l1_base_fee
@@ -27,12 +29,12 @@ impl L1Fee {
         Self { scaled_price: calldata.saturating_add(blob) }
     }
 
-    /// Fee in wei of a transaction, from its EIP-2718 bytes.
+    /// Fee of a transaction in wei, from its EIP-2718 bytes.
     pub fn of(&self, encoded_transaction: &[u8]) -> U256 {
         self.of_size(Self::size_of(encoded_transaction))
     }
 
-    /// Fee in wei of a transaction of this estimated size.
+    /// Fee in wei for this estimated size.
     pub fn of_size(&self, size: u64) -> U256 {
         if self.scaled_price.is_zero() {
             return U256::ZERO;
@@ -45,7 +47,7 @@ impl L1Fee {
         op_alloy_flz::tx_estimated_size_fjord(encoded_transaction)
     }
 
-    /// Calldata gas that the estimate of the compressed size stands for, as receipts report it.
+    /// Calldata gas of the estimated compressed size, as receipts report it.
     pub fn gas_of(encoded_transaction: &[u8]) -> u64 {
         op_alloy_flz::data_gas_fjord(encoded_transaction)
     }

@@ -1,3 +1,5 @@
+//! The genesis file: rules, first state and L1 contracts of a chain.
+
 use alloc::collections::BTreeMap;
 
 use alloy_consensus::EMPTY_ROOT_HASH;
@@ -10,12 +12,12 @@ use crate::{
     predeploys::{L2_STANDARD_BRIDGE, SEQUENCER_FEE_VAULT},
 };
 
-/// Storage slot in which the bridge on L2 keeps the address of the bridge on L1.
+/// Storage slot of the L2 bridge that holds the L1 bridge's address.
 const OTHER_BRIDGE_SLOT: U256 = U256::ONE;
 
-/// A chain's beginning: its rules, its first state and, once it is deployed, its contracts on L1.
+/// A chain's genesis: rules, first state and, once deployed, contracts on L1.
 ///
-/// This is the file that a verifier needs, besides an L1 endpoint.
+/// A verifier needs this file and an L1 endpoint, nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Genesis {
@@ -26,32 +28,32 @@ pub struct Genesis {
     /// The contracts on L1; absent until they are deployed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub l1: Option<L1Deployment>,
-    /// Whose signature makes a preconfirmation, if the sequencer is to be held to any.
+    /// Account whose signature makes a preconfirmation, if the chain names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequencer: Option<Address>,
     /// Accounts of block 0.
     pub alloc: BTreeMap<Address, GenesisAccount>,
 }
 
-/// Where a chain lives on L1.
+/// A chain's contracts on L1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct L1Deployment {
     /// Chain id of the L1.
     pub chain_id: u64,
-    /// L1 block to start reading from: the contracts are not older.
+    /// L1 block from which to read: the contracts are not older.
     pub block_number: u64,
     /// The inbox of batches.
     pub inbox: Address,
-    /// The queue of deposits, and the way out.
+    /// The portal: deposits and withdrawals.
     pub portal: Address,
-    /// The outputs.
+    /// The rollup: outputs.
     pub rollup: Address,
-    /// Challenges of outputs, and the games that decide them.
+    /// Challenges of outputs and their games.
     pub dispute: Address,
-    /// What the proof program may read, as far as L1 was shown it.
+    /// The preimage oracle: preimages that were loaded for one-step proofs.
     pub preimage_oracle: Address,
-    /// The bridge for ether and tokens, whose other end is a predeploy.
+    /// The bridge for ether and tokens. Its L2 side is a predeploy.
     pub bridge: Address,
 }
 
@@ -78,13 +80,13 @@ fn is_empty(code: &Bytes) -> bool {
 }
 
 impl Genesis {
-    /// The development chain, not yet deployed: ten funded accounts whose keys everybody knows, and the predeploys.
+    /// The development chain, not yet deployed: ten funded accounts with public keys, and the predeploys.
     pub fn dev() -> Self {
         serde_json::from_str(include_str!("../genesis/dev.json"))
             .expect("invariant: the shipped genesis file is valid")
     }
 
-    /// Checks that a chain can begin like this, and that all of it can be proven.
+    /// Checks that the chain is valid and can be proven.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.config.validate()?;
         let max = CHUNK_BYTES_MAX;
@@ -96,9 +98,10 @@ impl Genesis {
         }
     }
 
-    /// Tells the bridge on L2 where the bridge on L1 is. This changes the genesis block, so it comes first of all.
+    /// Writes the L1 bridge's address into the L2 bridge. This changes the genesis block, so that it must come before anything
+    /// that depends on its hash.
     ///
-    /// A chain without a bridge among its accounts stays as it is.
+    /// A chain without an L2 bridge is left unchanged.
     pub fn connect_bridge(&mut self, l1_bridge: Address) {
         if let Some(bridge) = self.alloc.get_mut(&L2_STANDARD_BRIDGE) {
             bridge.storage.insert(OTHER_BRIDGE_SLOT, U256::from_be_slice(l1_bridge.as_slice()));

@@ -1,16 +1,21 @@
+//! The L1 inbox: entries, their accumulator, and commitments to batch data.
+//!
+//! Format: `acc_k = keccak256(abi.encode(acc_{k-1}, entry_k))`, where `acc_{-1}` is the chain-config hash. Field order and
+//! widths are those of `Inbox.sol`.
+
 use alloc::vec::Vec;
 
 use alloy_primitives::{B256, U256, keccak256};
 use serde::{Deserialize, Serialize};
 
-/// Longest run of calldata that one hash commits to, in bytes. Larger data is a list of chunk hashes, so that no
-/// preimage the proof must open on L1 exceeds it.
+/// Bytes of calldata that one hash commits to, at most. Longer data is committed to as a list of chunk hashes, so that no
+/// preimage that a proof opens on L1 is longer.
 pub const CHUNK_BYTES_MAX: usize = 96 * 1024;
 
 /// Words of an entry's preimage.
 const ENTRY_WORDS: usize = 12;
 
-/// Where an entry's batch data is.
+/// Where L1 holds an entry's batch data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataKind {
@@ -32,7 +37,7 @@ impl DataKind {
         }
     }
 
-    /// The kind behind the contract's byte; `None` for one this version does not know.
+    /// The kind of the contract's byte; `None` for an unknown one.
     pub const fn from_u8(byte: u8) -> Option<Self> {
         match byte {
             0 => Some(Self::None),
@@ -51,7 +56,7 @@ impl DataKind {
 pub struct Entry {
     /// Position in the inbox; 0 is the entry that the contract's constructor wrote.
     pub index: u64,
-    /// Where the batch data is.
+    /// Where L1 holds the batch data.
     pub data_kind: DataKind,
     /// Commitment to the batch data: [`calldata_hash`] or [`blobs_hash`]; zero for none.
     pub data_hash: B256,
@@ -99,7 +104,7 @@ impl Entry {
         words.as_flattened_bytes()
     }
 
-    /// The accumulator before the entry, and the entry. `None` for bytes that [`Self::preimage`] does not make.
+    /// The previous accumulator, and the entry. `None` for bytes that are not a [`Self::preimage`].
     pub fn from_preimage(bytes: &[u8]) -> Option<(B256, Self)> {
         let [
             previous,
@@ -148,12 +153,12 @@ pub(crate) fn word(value: u64) -> B256 {
     U256::from(value).into()
 }
 
-/// The number in a word; `None` for one that is too large.
+/// The number in a word; `None` if it does not fit.
 pub(crate) fn number(word: B256) -> Option<u64> {
     U256::from_be_bytes(word.0).try_into().ok()
 }
 
-/// Exactly so many words.
+/// Splits bytes into exactly `N` words.
 pub(crate) fn words<const N: usize>(bytes: &[u8]) -> Option<[B256; N]> {
     let (words, rest) = bytes.as_chunks::<32>();
     let words = <[[u8; 32]; N]>::try_from(words).ok()?;
@@ -198,7 +203,7 @@ mod tests {
 
         assert_eq!(Entry::from_preimage(&bytes[1..]), None);
         assert_eq!(Entry::from_preimage(&[&bytes[..], &[0; 32]].concat()), None);
-        // An index, a kind and an origin that are none.
+        // An index, a kind and an origin out of range.
         for (at, byte) in [(32, 1), (64 + 31, 3), (64, 1), (11 * 32 + 23, 1)] {
             let mut bytes = bytes.clone();
             bytes[at] = byte;

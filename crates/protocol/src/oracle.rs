@@ -1,6 +1,6 @@
-//! What the proof program may read: 32 bytes at a time, by key.
+//! The preimage oracle: what the proof program reads, 32 bytes at a time, by key.
 //!
-//! The first byte of a key says what it names and so how L1 finds out that an answer is right:
+//! The first byte of a key tells what it names, and so how L1 checks an answer:
 //!
 //! | first byte | names | rest of the key | the bytes behind it |
 //! |---|---|---|---|
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::BLOB_BYTES;
 
-/// Bytes that one read gives.
+/// Bytes per read.
 pub const ORACLE_WORD_BYTES: usize = 32;
 
 const LOCAL: u8 = 1;
@@ -24,7 +24,7 @@ const KECCAK: u8 = 2;
 const BLOB: u8 = 3;
 const PRECOMPILE: u8 = 4;
 
-/// What the game sets from its position.
+/// A value that the game sets from its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalInput {
     /// [`ChainConfig::hash`](crate::ChainConfig::hash).
@@ -33,7 +33,7 @@ pub enum LocalInput {
     OutputRoot = 1,
     /// The inbox's accumulator after the entry in question.
     InboxAcc = 2,
-    /// Which of the entry's blocks, from 0; a big-endian number.
+    /// Index of the block in the entry, from 0, big-endian.
     BlockIndex = 3,
 }
 
@@ -48,7 +48,7 @@ impl LocalInput {
     }
 }
 
-/// The four local inputs: with the program, all that decides a proof.
+/// The four local inputs. Together with the program they decide a proof.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LocalInputs {
@@ -63,7 +63,7 @@ pub struct LocalInputs {
 }
 
 impl LocalInputs {
-    /// The 32 bytes of one.
+    /// The 32 bytes of a local input.
     pub fn get(&self, input: LocalInput) -> B256 {
         match input {
             LocalInput::ChainConfig => self.chain_config,
@@ -84,7 +84,7 @@ pub const fn blob_key(versioned_hash: B256) -> B256 {
     with_first_byte(versioned_hash, BLOB)
 }
 
-/// Key of what a precompile makes of an input.
+/// Key of a precompile's result for an input.
 pub fn precompile_key(address: &Address, input: &[u8]) -> B256 {
     let mut call = Vec::with_capacity(Address::len_bytes() + input.len());
     call.extend_from_slice(address.as_slice());
@@ -92,7 +92,7 @@ pub fn precompile_key(address: &Address, input: &[u8]) -> B256 {
     with_first_byte(keccak256(call), PRECOMPILE)
 }
 
-/// Whether L1 could say anything about this key. Others are never read: the machine stops.
+/// Whether L1 can answer this key. The machine stops at any other.
 pub fn is_oracle_key(key: &B256) -> bool {
     match key[0] {
         LOCAL => LocalInput::ALL.iter().any(|input| input.key() == *key),
@@ -106,17 +106,17 @@ const fn with_first_byte(mut key: B256, byte: u8) -> B256 {
     key
 }
 
-/// 32 bytes behind a key.
+/// 32 bytes of the value of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OracleWord {
-    /// The bytes from the offset on; zeros from where the bytes behind the key end.
+    /// The bytes from the offset on, zeros past the end.
     pub word: B256,
-    /// How many bytes there are behind the key.
+    /// Length of the value.
     pub len: u64,
 }
 
 impl OracleWord {
-    /// What a read of `bytes` at `offset` gives.
+    /// Reads `bytes` at `offset`.
     pub fn of(bytes: &[u8], offset: u64) -> Self {
         let mut word = B256::ZERO;
         let at = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
@@ -127,12 +127,12 @@ impl OracleWord {
     }
 }
 
-/// Where the program reads.
+/// The source of the program's reads.
 pub trait Oracle {
-    /// 32 bytes at `offset`, a multiple of 32, of what is behind `key`; `None` if this oracle does not have it.
+    /// 32 bytes of the value of `key` at `offset`, a multiple of 32. `None` if this oracle does not have it.
     fn read(&mut self, key: &B256, offset: u64) -> Option<OracleWord>;
 
-    /// Says which call the next [`precompile_key`] names, to an oracle that would have to compute the answer.
+    /// Announces the call that the next [`precompile_key`] names, for an oracle that computes the answer.
     fn hint_precompile(&mut self, _address: &Address, _input: &[u8]) {}
 }
 
@@ -146,7 +146,7 @@ impl<O: Oracle + ?Sized> Oracle for &mut O {
     }
 }
 
-/// What is behind a key, with what it takes to show it to L1.
+/// A value with everything that L1 needs to check it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
 pub enum Preimage {
@@ -168,13 +168,13 @@ pub enum Preimage {
         address: Address,
         /// Its input.
         input: Bytes,
-        /// Its output; `None` if it failed, whatever the gas.
+        /// Its output; `None` if it fails with any amount of gas.
         output: Option<Bytes>,
     },
 }
 
 impl Preimage {
-    /// Its key. Computed, not checked: it is the caller who knows that the blob has that hash, and the output is right.
+    /// Its key. Computed, not checked: the caller vouches for the blob's hash and the output.
     pub fn key(&self) -> B256 {
         match self {
             Self::Keccak { bytes } => keccak_key(keccak256(bytes)),
@@ -201,16 +201,16 @@ impl Preimage {
     }
 }
 
-/// All that a run of the program reads: the witness of a proof.
+/// Everything that a run of the program reads: the witness of a proof.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", try_from = "Unchecked")]
 pub struct Preimages {
-    /// What the game sets.
+    /// The local inputs.
     pub local: LocalInputs,
     preimages: BTreeMap<B256, Preimage>,
 }
 
-/// [`Preimages`] as somebody wrote them down.
+/// [`Preimages`] as serialized.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Unchecked {
@@ -218,23 +218,23 @@ struct Unchecked {
     preimages: BTreeMap<B256, Preimage>,
 }
 
-/// Preimages that are not what they stand for.
+/// Why serialized preimages are invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PreimagesError {
-    /// They have another key.
+    /// A preimage is listed under another's key.
     #[error("the preimage of key {found} is listed under key {listed}")]
     Key {
-        /// The key under which they are listed.
+        /// Key under which it is listed.
         listed: B256,
-        /// The key that they have.
+        /// Its own key.
         found: B256,
     },
-    /// They are no blob.
+    /// A blob has the wrong length.
     #[error("{found} bytes are listed as the blob of key {key}")]
     BlobBytes {
         /// The key.
         key: B256,
-        /// How many bytes there are.
+        /// Its length.
         found: usize,
     },
 }
@@ -260,7 +260,7 @@ impl TryFrom<Unchecked> for Preimages {
 }
 
 impl Preimages {
-    /// The local inputs and nothing else.
+    /// Only the local inputs.
     pub const fn new(local: LocalInputs) -> Self {
         Self { local, preimages: BTreeMap::new() }
     }
@@ -270,7 +270,7 @@ impl Preimages {
         self.preimages.insert(preimage.key(), preimage);
     }
 
-    /// What is behind a key that is not a local input's.
+    /// The value of a key that is not a local input's.
     pub fn get(&self, key: &B256) -> Option<&Preimage> {
         self.preimages.get(key)
     }

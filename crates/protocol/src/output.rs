@@ -1,3 +1,5 @@
+//! Output roots and the claims that proposers make on L1.
+
 use alloc::vec::Vec;
 
 use alloy_primitives::{B256, keccak256};
@@ -8,7 +10,7 @@ use crate::inbox::{FlattenedBytes, word, words};
 /// Version of the output root's preimage (OP stack, version 0).
 const OUTPUT_VERSION: B256 = B256::ZERO;
 
-/// The preimage of an output root: what an output says of the chain after some block.
+/// The preimage of an output root: the chain after a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutputRoot {
@@ -33,7 +35,7 @@ impl OutputRoot {
         words.as_flattened_bytes()
     }
 
-    /// The output with this preimage. `None` for bytes that [`Self::preimage`] does not make.
+    /// The output of this preimage. `None` for bytes that are not a [`Self::preimage`].
     pub fn from_preimage(bytes: &[u8]) -> Option<Self> {
         let [version, state_root, message_passer_storage_root, block_hash] = words(bytes)?;
         let output = Self { state_root, message_passer_storage_root, block_hash };

@@ -1,14 +1,14 @@
-//! Addresses that exist from genesis on. Where the semantics match, they are the OP stack's.
+//! Addresses of contracts that exist from genesis. They are the OP stack's where the semantics match.
 
 use alloy_primitives::{Address, address};
 
 /// `GasPriceOracle`: `getL1Fee(bytes)` and the parameters behind it.
 pub const GAS_PRICE_ORACLE: Address = address!("420000000000000000000000000000000000000F");
-/// `L2StandardBridge`: the other end of the bridge on L1, whose address it keeps in storage.
+/// `L2StandardBridge`: the L2 side of the bridge. Its storage holds the L1 bridge's address.
 pub const L2_STANDARD_BRIDGE: Address = address!("4200000000000000000000000000000000000010");
 /// Receives priority fees; the beneficiary of every block.
 pub const SEQUENCER_FEE_VAULT: Address = address!("4200000000000000000000000000000000000011");
-/// `OptimismMintableERC20Factory`: makes the tokens that stand for those of L1.
+/// `OptimismMintableERC20Factory`: creates tokens that represent L1 tokens.
 pub const MINTABLE_ERC20_FACTORY: Address = address!("4200000000000000000000000000000000000012");
 /// `L1Block`: the L1 attributes of the current origin.
 pub const L1_BLOCK: Address = address!("4200000000000000000000000000000000000015");

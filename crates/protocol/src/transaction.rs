@@ -1,3 +1,5 @@
+//! User transactions: decoding, signers and signature rules.
+
 use alloc::{sync::Arc, vec::Vec};
 
 use alloy_consensus::Transaction as _;
@@ -13,7 +15,7 @@ use crate::{L1Fee, TxEnvelope};
 const SECP256K1_N: U256 =
     uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
 
-/// Why bytes are not a transaction this chain takes.
+/// Why bytes are not a transaction of this chain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TxDecodeError {
     /// No bytes.
@@ -25,7 +27,7 @@ pub enum TxDecodeError {
     /// Bytes follow the transaction.
     #[error("rlp: {0} trailing bytes after the transaction")]
     Trailing(usize),
-    /// A type this chain does not take (blobs, deposits outside the L1 queue, unknown ones).
+    /// The type is not supported: blobs, deposits outside the L1 queue, unknown types.
     #[error("transaction type not supported")]
     UnsupportedType(u8),
 }
@@ -60,7 +62,7 @@ pub fn decode_transaction(bytes: &[u8]) -> Result<TxEnvelope, TxDecodeError> {
     Ok(tx)
 }
 
-/// A transaction and what only has to be found out about it once: who signed it, and its size. Cheap to clone.
+/// A transaction with what is computed once: its signer and its size. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedTx(Arc<Known>);
 
@@ -77,8 +79,8 @@ impl SignedTx {
         Self::recover_with(envelope, &mut ecrecover)
     }
 
-    /// The same, by another way to compute [`ecrecover`]. The signature's ranges are checked here, before any backend
-    /// sees it, so that every backend agrees.
+    /// Recovers the signer with another implementation of [`ecrecover`]. The signature's ranges are checked here, before any
+    /// backend sees it, so that all backends agree.
     pub fn recover_with(
         envelope: TxEnvelope,
         recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
@@ -92,8 +94,8 @@ impl SignedTx {
         Self(Arc::new(Known { envelope, signer, data_size }))
     }
 
-    /// Takes the sender on trust: the signature is neither read nor checked. For measurements and tests of what comes
-    /// after recovery; whatever others sent goes through [`Self::recover`].
+    /// Trusts the given sender and does not read the signature. For measurements and tests of later stages; submissions of
+    /// others go through [`Self::recover`].
     pub fn new_unchecked(envelope: TxEnvelope, sender: Address) -> Self {
         Self::new(envelope, Ok(sender))
     }
@@ -103,7 +105,7 @@ impl SignedTx {
         &self.0.envelope
     }
 
-    /// Who signed it, or why nobody did.
+    /// Its signer, or why it has none.
     pub fn signer(&self) -> Result<Address, SignatureError> {
         self.0.signer
     }
@@ -118,7 +120,7 @@ impl SignedTx {
         self.envelope().nonce()
     }
 
-    /// Its size as the L1 data fee sees it, in millionths of a byte.
+    /// Its size for the L1 data fee, in millionths of a byte.
     pub fn data_size(&self) -> u64 {
         self.0.data_size
     }
@@ -129,17 +131,17 @@ impl SignedTx {
     }
 }
 
-/// What the ecrecover precompile takes: digest, `v` (27 or 28), `r` and `s`, 32 bytes each.
+/// Input of the ecrecover precompile: digest, `v` (27 or 28), `r` and `s`, 32 bytes each.
 pub type EcrecoverInput = [u8; 128];
 
 const WORD_BYTES: usize = 32;
 /// `v` of a public key with an even y coordinate.
 const V_EVEN: u8 = 27;
-/// `v` of one with an odd y coordinate.
+/// `v` of a public key with an odd y coordinate.
 const V_ODD: u8 = 28;
 
-/// The address whose key made a signature: what the precompile of this name answers, in the machine's own code. `None`
-/// where the precompile's output is empty.
+/// The address of the key that made a signature: the result of the precompile of this name, computed natively. `None` if
+/// the precompile's output is empty.
 pub fn ecrecover(input: &EcrecoverInput) -> Option<Address> {
     let [digest, v, r, s] = [0, 1, 2, 3].map(|word| {
         let bytes: [u8; WORD_BYTES] = core::array::from_fn(|at| input[word * WORD_BYTES + at]);
@@ -173,7 +175,7 @@ fn recover_signer(
     recover_address(signature, digest, recover)
 }
 
-/// The address whose key made `signature` over `digest`, by the rules of transactions (EIP-2).
+/// The address of the key that made `signature` over `digest`, by the rules of transactions (EIP-2).
 fn recover_address(
     signature: &Signature,
     digest: B256,
@@ -189,12 +191,12 @@ fn recover_address(
     recover(&ecrecover_input(signature, digest)).ok_or(SignatureError::NoSigner)
 }
 
-/// The account whose key signed an EIP-7702 authorization; `None` makes the authorization void.
+/// The account that signed an EIP-7702 authorization; `None` makes the authorization void.
 pub fn recover_authority(authorization: &SignedAuthorization) -> Option<Address> {
     recover_authority_with(authorization, &mut ecrecover)
 }
 
-/// The same, by another way to compute [`ecrecover`].
+/// The same with another implementation of [`ecrecover`].
 pub fn recover_authority_with(
     authorization: &SignedAuthorization,
     recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,

@@ -1,3 +1,5 @@
+//! Withdrawals: messages from L2 to L1, and their hash.
+
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde::{Deserialize, Serialize};
 
@@ -5,9 +7,9 @@ use crate::inbox::{FlattenedBytes, word};
 
 /// Bytes of a word of the ABI encoding.
 const WORD_BYTES: usize = 32;
-/// Where the data starts in the ABI encoding: behind six words, of which the last is this very offset.
+/// Offset of the data in the ABI encoding: six words, of which the last holds this offset.
 const DATA_OFFSET: u64 = 6 * 32;
-/// The slot of `L2ToL1MessagePasser` in which the mapping of sent messages is.
+/// The slot of `L2ToL1MessagePasser`'s mapping of sent messages.
 const SENT_MESSAGES_SLOT: B256 = B256::ZERO;
 
 /// A message from L2 to L1, as `L2ToL1MessagePasser` records it and the Portal executes it.
@@ -16,13 +18,13 @@ const SENT_MESSAGES_SLOT: B256 = B256::ZERO;
 pub struct Withdrawal {
     /// Number of the message; its version is in the upper 16 bits.
     pub nonce: U256,
-    /// Who sent it on L2.
+    /// Sender on L2.
     pub sender: Address,
-    /// Whom it calls on L1.
+    /// Target on L1.
     pub target: Address,
     /// Wei that the call carries.
     pub value: U256,
-    /// L1 gas that the call gets at least.
+    /// L1 gas of the call, at least.
     pub gas_limit: U256,
     /// L1 calldata.
     pub data: Bytes,

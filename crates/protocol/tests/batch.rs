@@ -1,4 +1,4 @@
-//! The batch codec: nothing is lost, nothing hostile gets through, and the format stays what the vectors say.
+//! The batch codec: it round-trips every batch, refuses hostile bytes, and keeps the format of the vectors.
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{
@@ -40,7 +40,7 @@ fn call(input: Vec<u8>) -> TxEnvelope {
     tx.into_signed(Signature::test_signature()).into()
 }
 
-/// From a few or from all: whatever comes up again is coded another way.
+/// Draws from few or from all values: repeated values are coded in another way.
 fn any_word() -> impl Strategy<Value = [u8; 32]> {
     prop_oneof![
         Just([0; 32]),
@@ -251,7 +251,7 @@ proptest! {
 }
 
 #[test]
-fn every_end_but_the_right_one_is_refused() {
+fn truncated_or_extended_batches_are_refused() {
     let bytes = encode(&of_transactions((0..5).map(|i| call(vec![i; 36])).collect()));
     assert!(Batch::decode(&bytes, &LIMITS).is_ok());
     for length in 0..bytes.len() {
@@ -266,7 +266,7 @@ fn every_end_but_the_right_one_is_refused() {
 }
 
 #[test]
-fn bombs_do_not_go_off() {
+fn decompression_bombs_are_refused() {
     let wide = BatchLimits { inflated_bytes_max: 1 << 30, ..LIMITS };
     for input in [vec![0; 4 + (32 << 15)], vec![0; 1 << 20]] {
         let size = 64 + TRANSACTION_BYTES + input.len();
@@ -308,7 +308,7 @@ fn counts_are_limited() {
 }
 
 #[test]
-fn empty_stretches_cost_next_to_nothing() {
+fn runs_of_empty_blocks_take_few_bytes() {
     let block = |timestamp| BatchBlock { timestamp, ..BatchBlock::default() };
     let blocks = (0..1_000).map(|i| block(1_800_000_000 + 2 * i)).collect();
     let batch = Batch { blocks, deposit_hints: Vec::new() };
@@ -317,7 +317,7 @@ fn empty_stretches_cost_next_to_nothing() {
     assert_eq!(Batch::decode(&bytes, &LIMITS), Ok(batch));
 }
 
-/// A batch as the vectors have it.
+/// A batch in the form of the vectors.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Vector {
@@ -353,7 +353,7 @@ impl Vector {
         }
     }
 
-    /// One batch of each sort, always the same.
+    /// One batch of each kind, always the same.
     fn all() -> Vec<Self> {
         let empty = |timestamp| BatchBlock { timestamp, ..BatchBlock::default() };
         let quiet = Batch {
@@ -441,7 +441,7 @@ fn every_type() -> Vec<TxEnvelope> {
 const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/batch.json");
 
 #[test]
-fn the_format_is_what_the_vectors_say() {
+fn encoding_matches_the_golden_vectors() {
     let json = std::fs::read_to_string(VECTORS).expect("vectors/batch.json");
     let vectors: Vec<Vector> = serde_json::from_str(&json).expect("vectors");
     for vector in &vectors {

@@ -11,7 +11,7 @@ use turnpike_protocol::{
 const KEY: [u8; 32] = hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 const PARENT: Parent = Parent { number: 7, timestamp: 1_000, origin: Some(2) };
 
-/// What an encoder obeys that wants its batches refused.
+/// Limits of an encoder that produces batches to be refused.
 const WIDE: BatchLimits = BatchLimits {
     blocks_max: usize::MAX,
     block_transactions_max: usize::MAX,
@@ -19,7 +19,7 @@ const WIDE: BatchLimits = BatchLimits {
     inflated_bytes_max: usize::MAX,
 };
 
-/// An entry under test: everything an honest reader of L1 would hand over.
+/// An entry under test with everything that an honest reader of L1 passes on.
 #[derive(Clone)]
 struct Case {
     batch: Batch,
@@ -79,7 +79,7 @@ impl Case {
         self.with_source(|config, source| derive(config, self.parent, source))
     }
 
-    /// Derives, expecting the batch to be passed over.
+    /// Derives and expects a skipped batch.
     fn fault(&self) -> BatchFault {
         let derived = self.derive().expect("total");
         assert_eq!(derived.blocks.len(), 1, "a bad batch derives one block");
@@ -146,7 +146,7 @@ fn user_deposits(derived: &Derived) -> Vec<B256> {
 }
 
 #[test]
-fn a_batch_becomes_its_blocks() {
+fn a_batch_derives_its_blocks() {
     let case = Case::new(vec![
         block(1_000, 0, vec![transfer(0), transfer(1)]),
         block(1_005, 1, vec![]),
@@ -171,7 +171,7 @@ fn a_batch_becomes_its_blocks() {
 }
 
 #[test]
-fn a_new_origin_brings_its_attributes_once() {
+fn a_new_origin_adds_one_attributes_transaction() {
     let mut case = Case::new(vec![block(1_000, 0, vec![]), block(1_000, 0, vec![])]);
     case.origin = 3;
     let derived = case.derive().expect("derives");
@@ -185,12 +185,12 @@ fn a_new_origin_brings_its_attributes_once() {
 }
 
 #[test]
-fn a_forced_entry_is_one_block_of_deposits() {
+fn a_forced_entry_derives_one_block_of_deposits() {
     let mut case = Case::new(vec![]).with_deposits(&[3, 4], &[]);
     case.kind = DataKind::None;
     let derived = case.derive().expect("derives");
     assert_eq!((derived.blocks.len(), derived.fault.as_ref()), (1, None));
-    // Its time is the entry's, and its deposits are named by their place in the queue.
+    // Its time is the entry's, and its deposits are named by their position in the queue.
     assert_eq!(derived.blocks[0].timestamp, 1_100);
     assert_eq!(user_deposits(&derived), [5, 6].map(|index| SourceHash::Queue { index }.hash()));
     case.parent.timestamp = 5_000;
@@ -198,7 +198,7 @@ fn a_forced_entry_is_one_block_of_deposits() {
 }
 
 #[test]
-fn bad_data_is_passed_over() {
+fn malformed_data_is_skipped() {
     let mut case = Case::new(vec![]).with_deposits(&[3], &[(1, 1)]);
     case.data = Some(b"garbage".to_vec());
     assert!(matches!(case.fault(), BatchFault::Codec(_)));
@@ -213,7 +213,7 @@ fn bad_data_is_passed_over() {
 }
 
 #[test]
-fn times_stay_within_origin_and_drift() {
+fn block_times_stay_between_origin_and_drift() {
     let fault = |times: &[u64]| {
         Case::new(times.iter().map(|time| block(*time, 0, vec![])).collect())
             .derive()
@@ -230,7 +230,7 @@ fn times_stay_within_origin_and_drift() {
 }
 
 #[test]
-fn times_do_not_go_back_behind_the_block_before_the_entry() {
+fn block_times_never_precede_the_parent() {
     let posted = [920, 999, 999, 1_001];
     let case = Case::new(posted.map(|time| block(time, 0, vec![])).to_vec());
     let times = |parent| {
@@ -245,7 +245,7 @@ fn times_do_not_go_back_behind_the_block_before_the_entry() {
 }
 
 #[test]
-fn one_block_of_an_entry_is_the_one_among_all() {
+fn a_block_derived_alone_equals_the_block_derived_with_all() {
     let blocks = vec![
         block(900, 1, vec![transfer(0)]),
         block(1_005, 0, vec![transfer(1), transfer(2)]),
@@ -275,7 +275,7 @@ fn one_block_of_an_entry_is_the_one_among_all() {
 }
 
 #[test]
-fn deposits_must_add_up_and_hints_must_increase() {
+fn deposit_counts_sum_up_and_hints_increase() {
     let case = |l1: &[u64], hints: &[(u8, u64)]| {
         Case::new(vec![block(1_000, hints.len() as u64, vec![])]).with_deposits(l1, hints)
     };
@@ -292,7 +292,7 @@ fn deposits_must_add_up_and_hints_must_increase() {
 }
 
 #[test]
-fn a_transaction_nobody_signed_does_not_spoil_its_batch() {
+fn an_unsigned_transaction_does_not_invalidate_its_batch() {
     let unsigned: TxEnvelope =
         TxEip1559::default().into_signed(Signature::new(U256::ZERO, U256::ZERO, false)).into();
     let case = Case::new(vec![block(1_000, 0, vec![unsigned, transfer(0)])]);
@@ -304,7 +304,7 @@ fn a_transaction_nobody_signed_does_not_spoil_its_batch() {
 }
 
 #[test]
-fn arguments_that_the_entry_does_not_commit_to_are_errors() {
+fn arguments_outside_the_commitment_are_errors() {
     let config = Genesis::dev().config;
     let forced = Entry { data_kind: DataKind::None, ..entry(9, 1_100, 2) };
     let origin = entry_at(2);

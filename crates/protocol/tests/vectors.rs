@@ -1,4 +1,4 @@
-//! The golden vectors that the contracts' tests read as well: made with viem, by neither implementation.
+//! Golden vectors shared with the contracts' tests. viem made them, neither implementation did.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! The model of bytes that no column fits (init code, packed calldata): the predictions by what followed the same
-//! bytes before are mixed by how well each did.
+//! The model of bytes that no column fits (init code, packed calldata). It mixes the predictions of several contexts,
+//! weighted by how well each predicted before.
 
 use alloc::{vec, vec::Vec};
 
@@ -12,14 +12,14 @@ const CONTEXTS: usize = INPUTS - 1;
 /// Chances of one context, a power of two. Collisions cost bytes, not correctness.
 const SLOTS: usize = 1 << 19;
 
-/// Places that a match may begin at, by the hash of the last [`MATCH_BYTES`] bytes.
+/// Positions at which a match may begin, by the hash of the last [`MATCH_BYTES`] bytes.
 const MATCHES: usize = 1 << 14;
 const MATCH_BYTES: usize = 6;
 
-/// After so many bits a chance forgets the oldest.
+/// Bits after which a chance forgets the oldest.
 const LIMIT: u32 = 250;
 
-/// Of a surprise, how much the weights learn.
+/// Share of a surprise that the weights learn.
 const RATE: i32 = 40;
 
 /// ln(p / (1 - p)) for p in 2^-12, in 2^-8: the inverse of [`squash`].
@@ -71,9 +71,9 @@ pub(super) struct ByteModel {
     /// Of the match, by its length.
     confidence: Vec<Chance>,
     weights: Vec<[i32; INPUTS]>,
-    /// Place after the last time that the hash came up.
+    /// Position after the last occurrence of each hash.
     matches: Vec<usize>,
-    /// Place in the history that goes on as this place is expected to, if `match_bytes` is not 0.
+    /// Position in the history that is expected to continue like this one, if `match_bytes` is not 0.
     match_at: usize,
     match_bytes: usize,
 }
@@ -100,7 +100,7 @@ impl ByteModel {
         let confidence = self.match_bytes.min(31);
         let mut node = 1;
         for shift in (0..8).rev() {
-            // The match stands for a bit as long as the bits before it came true.
+            // The match predicts a bit as long as it predicted the bits before.
             let expected = expected
                 .map(usize::from)
                 .filter(|expected| (expected | 256) >> (shift + 1) == node);
@@ -154,7 +154,7 @@ impl ByteModel {
         bit
     }
 
-    /// Where the chances of the contexts lie.
+    /// Positions of the contexts' chances.
     fn bases(&self) -> [usize; CONTEXTS] {
         let back = |n: usize| {
             let at = self.history.len().checked_sub(n);
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use crate::BatchError;
 
-    /// Chooses of each bit what the model takes for less likely, and adds up what that costs, in bits.
+    /// Chooses for each bit the value that the model finds less likely, and sums the cost in bits.
     struct Adversary(f64);
 
     impl Coder for Adversary {
@@ -224,9 +224,9 @@ mod tests {
         }
     }
 
-    /// Builders of blocks leave an eighth of an entry to this.
+    /// The batcher reserves an eighth of an entry for this.
     #[test]
-    fn bytes_made_to_be_coded_badly_take_little_more_than_they_are() {
+    fn adversarial_bytes_expand_only_slightly() {
         for bytes in [1_000, 90_000, 700_000] {
             let mut adversary = Adversary(0.0);
             ByteModel::default().code(&mut adversary, &mut vec![0; bytes]);

@@ -1,11 +1,12 @@
-//! The entropy coder: bits by adaptive chances into one stream, bits that no model can guess into another.
+//! The entropy coder: predictable bits go into one stream under adaptive probabilities, unpredictable bits into another
+//! as they are.
 
 use alloc::vec::Vec;
 
 use super::BatchError;
 
-/// How likely the next bit is set, learnt from the bits before: 22 bits of probability (less one half, so that a
-/// zeroed one is undecided), then 10 bits that count what was learnt.
+/// Probability that the next bit is set, learnt from the bits before: 22 bits of probability (minus one half, so that zero
+/// means undecided), then 10 bits that count the learnt bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Chance(u32);
 
@@ -32,7 +33,7 @@ impl Chance {
         (((self.0 >> COUNT_BITS) ^ HALF) >> 6).max(1)
     }
 
-    /// Learns one bit; after `limit` bits the oldest begin to be forgotten.
+    /// Learns one bit. After `limit` bits it starts to forget the oldest.
     pub(super) fn learn(&mut self, bit: bool, limit: u32) {
         let count = self.0 & COUNT_MASK;
         let chance = i64::from((self.0 >> COUNT_BITS) ^ HALF);
@@ -44,8 +45,8 @@ impl Chance {
     }
 }
 
-/// Writes or reads: the models are written down once, for both directions. A writer returns what it is given, a reader
-/// ignores what it is given and returns what was written.
+/// Writes or reads, so that models are written once for both directions. A writer returns its argument. A reader ignores
+/// its argument and returns what was written.
 pub(super) trait Coder {
     /// Whether values are known before they are coded.
     const WRITES: bool;
@@ -53,7 +54,7 @@ pub(super) trait Coder {
     /// Codes a bit and learns it.
     fn bit(&mut self, chance: &mut Chance, bit: bool) -> bool;
 
-    /// Codes a bit by a chance in 2^-16, not 0, that somebody else learns.
+    /// Codes a bit under a probability in 2^-16, not 0, that the caller learns.
     fn bit_by(&mut self, set: u32, bit: bool) -> bool;
 
     /// The lowest `bits`, at most 64, of `value` as they are.
@@ -73,7 +74,7 @@ pub(super) trait Coder {
     }
 }
 
-/// What of the unit interval, in 2^-32, is left: both ends belong to it.
+/// The remaining part of the unit interval, in 2^-32, both ends included.
 #[derive(Clone, Copy, Debug)]
 struct Interval {
     low: u32,
@@ -108,7 +109,7 @@ impl Interval {
         })
     }
 
-    /// The fewest bytes that, zeros following, lie in the interval.
+    /// The fewest bytes that, followed by zeros, are in the interval.
     fn shortest(self) -> ([u8; 4], usize) {
         for length in 0..4 {
             let unit = 1u64 << (32 - 8 * length);
@@ -145,7 +146,7 @@ impl Writer {
         }
     }
 
-    /// Bytes of both streams if they end here, at most.
+    /// Bytes of both streams if they ended here, at most.
     pub(super) fn bytes_max(&self) -> usize {
         self.coded.len() + self.plain.len() + 4 + 8
     }
@@ -199,7 +200,7 @@ impl Coder for Writer {
     }
 }
 
-/// Reads both streams. Past the end of the coded one it reads zeros: [`Self::finish`] tells.
+/// Reads both streams. Past the end of the coded one it reads zeros, which [`Self::finish`] detects.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     limit: u32,
@@ -233,7 +234,7 @@ impl<'a> Reader<'a> {
         self.read += 1;
     }
 
-    /// Checks that both streams end here, as a writer ends them.
+    /// Checks that both streams end here in the way a writer ends them.
     pub(super) fn finish(self) -> Result<(), BatchError> {
         let (tail, length) = self.interval.shortest();
         let coded = self.coded.get(self.read - 4..).ok_or(BatchError::Truncated)?;

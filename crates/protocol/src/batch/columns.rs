@@ -1,4 +1,4 @@
-//! The columns of a batch: what is coded in which order and by which model, once for both directions.
+//! The columns of a batch: the order and model of each value, written once for both directions.
 
 use alloc::{borrow::Cow, vec::Vec};
 
@@ -13,10 +13,10 @@ use super::{
     coder::{Chance, Coder},
     fields::{EIP2930, EIP7702, Fields, LEGACY},
     models::{Index, Number, Scalar, Tree},
-    words::{AddressColumn, Shared, WordColumn},
+    words::{AddressColumn, ColumnContext, WordColumn},
 };
 
-/// Bytes that a transaction counts for besides its calldata and lists: more than it takes in memory.
+/// Bytes that a transaction counts for besides calldata and lists. In memory it takes less.
 pub(super) const TRANSACTION_BYTES: usize = 320;
 const ACCESS_LIST_ITEM_BYTES: usize = 64;
 const STORAGE_KEY_BYTES: usize = 32;
@@ -24,14 +24,14 @@ const AUTHORIZATION_BYTES: usize = 192;
 const BLOCK_BYTES: usize = 64;
 const HINT_BYTES: usize = 40;
 
-/// Selectors that have columns of their own. Those that come later share the columns of creations.
+/// Selectors that have columns of their own. Later ones share the columns of creations.
 const CALLS_MAX: usize = 64;
 
-/// Words of calldata that have columns of their own; later ones take turns with the last [`LATER_WORDS`].
+/// Calldata words that have columns of their own. Later words rotate through the last [`LATER_WORDS`].
 const WORDS_MAX: usize = 16;
 const LATER_WORDS: usize = 8;
 
-/// A block but for its transactions.
+/// A block without its transactions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct BlockHead {
     pub(super) timestamp: u64,
@@ -40,7 +40,7 @@ pub(super) struct BlockHead {
     pub(super) hints: Vec<DepositHint>,
 }
 
-/// What of a transaction is the same for all calls of one function.
+/// The properties that all calls of one function share.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Template {
     kind: u8,
@@ -55,9 +55,9 @@ enum Shape {
     /// No calldata.
     #[default]
     Empty,
-    /// Anything.
+    /// Any bytes.
     Bytes,
-    /// A selector, then so many words.
+    /// A selector, then this many words.
     Words { selector: [u8; 4], count: usize },
 }
 
@@ -80,7 +80,7 @@ impl Template {
     }
 }
 
-/// The templates seen, and how a new one is told.
+/// The templates seen so far, and the models of a new one.
 #[derive(Clone, Debug, Default)]
 struct Templates {
     is_new: Tree<2>,
@@ -93,16 +93,16 @@ struct Templates {
     counts: Number,
     selector_index: Index,
     selectors: Vec<[u8; 4]>,
-    /// Of a writer only.
+    /// Only in a writer.
     places: HashMap<Template, usize>,
-    /// Of a writer only.
+    /// Only in a writer.
     selector_places: HashMap<[u8; 4], usize>,
-    /// Of each template, its place among the calls.
+    /// Position of each template among the calls.
     calls: Vec<usize>,
 }
 
 impl Templates {
-    /// The place of the transaction's template.
+    /// The position of the transaction's template.
     fn code<C: Coder>(&mut self, coder: &mut C, tx: &Fields<'_>) -> Result<usize, BatchError> {
         let template = if C::WRITES { Template::of(tx) } else { Template::default() };
         let place = if C::WRITES { self.places.get(&template).copied() } else { None };
@@ -201,7 +201,7 @@ struct Call {
     words: Vec<WordColumn>,
 }
 
-/// Tips and fees go by pairs.
+/// Tips and fees are coded in pairs.
 #[derive(Clone, Debug, Default)]
 struct Fees {
     is_new: Tree<2>,
@@ -209,7 +209,7 @@ struct Fees {
     seen: Vec<(u128, u128)>,
     tips: Scalar,
     rests: Scalar,
-    /// Of a writer only.
+    /// Only in a writer.
     places: HashMap<(u128, u128), usize>,
 }
 
@@ -251,7 +251,7 @@ pub(super) struct Columns {
     same_l1_block: Chance,
     last_hint: DepositHint,
     log_indices: Number,
-    shared: Shared,
+    shared: ColumnContext,
     templates: Templates,
     calls: Vec<Call>,
     nonces: Number,
@@ -289,7 +289,7 @@ impl Columns {
             same_l1_block: Chance::default(),
             last_hint: DepositHint::default(),
             log_indices: Number::default(),
-            shared: Shared::default(),
+            shared: ColumnContext::default(),
             templates: Templates::default(),
             calls: Vec::new(),
             nonces: Number::default(),
@@ -300,7 +300,7 @@ impl Columns {
         }
     }
 
-    /// Takes so many times so many bytes off what the batch may inflate to.
+    /// Subtracts `count` times `bytes` from what the batch may still inflate to.
     fn take(&mut self, count: usize, bytes: usize) -> Result<(), BatchError> {
         let bytes = count.checked_mul(bytes).and_then(|more| self.inflated_bytes.checked_add(more));
         match bytes.filter(|bytes| *bytes <= self.limits.inflated_bytes_max) {
@@ -446,7 +446,7 @@ impl Columns {
         })
     }
 
-    /// A writer returns nothing: it has the calldata.
+    /// A writer returns nothing, because it has the calldata.
     fn input<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -571,7 +571,7 @@ impl Columns {
         Ok(SignedAuthorization::new_unchecked(inner, parity, r, s))
     }
 
-    /// The parity takes the highest bit of `s`, which no valid signature sets (EIP-2).
+    /// The parity is stored in the highest bit of `s`, which no valid signature sets (EIP-2).
     fn s_and_parity<C: Coder>(
         &mut self,
         coder: &mut C,

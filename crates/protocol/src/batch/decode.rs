@@ -1,3 +1,5 @@
+//! Decoding of batches. Invariant: no input takes more memory or time than the limits allow.
+
 use alloc::vec::Vec;
 
 use super::{
@@ -7,11 +9,11 @@ use super::{
     fields::Fields,
 };
 
-/// Memories that a batch may name.
+/// Valid memories.
 const MEMORIES: core::ops::RangeInclusive<u8> = 4..=10;
 
 impl Batch {
-    /// Decodes posted bytes, within limits. All or nothing.
+    /// Decodes posted bytes within limits, all or nothing.
     pub fn decode(bytes: &[u8], limits: &BatchLimits) -> Result<Self, BatchError> {
         let (version, rest) = bytes.split_first().ok_or(BatchError::Empty)?;
         if *version != BATCH_VERSION {
@@ -47,7 +49,7 @@ impl Batch {
     }
 }
 
-/// A number in groups of 7 bits, the lowest first, without needless ones; and what follows it.
+/// Splits off a minimal LEB128 number.
 fn split_length(bytes: &[u8]) -> Result<(usize, &[u8]), BatchError> {
     let mut length = 0;
     for (place, byte) in bytes.iter().take(4).enumerate() {

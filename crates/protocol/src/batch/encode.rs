@@ -1,3 +1,5 @@
+//! Encoding of batches, block by block.
+
 use alloc::vec::Vec;
 
 use alloy_primitives::Bytes;
@@ -9,18 +11,18 @@ use super::{
     fields::Fields,
 };
 
-/// How much time the encoder may take.
+/// Time that the encoder may spend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effort {
-    /// Once, by the setting that is best on the whole.
+    /// Encodes once, with the memory that is best on average.
     #[default]
     Fast,
-    /// By every setting; the shortest is kept.
+    /// Encodes with every memory and keeps the shortest.
     Thorough,
 }
 
 impl Effort {
-    /// Memories that are tried: the logarithm of the number of bits a chance learns from.
+    /// Memories to try: logarithms of the number of bits that a chance learns from.
     const fn memories(self) -> &'static [u8] {
         match self {
             Self::Fast => &[8],
@@ -29,8 +31,8 @@ impl Effort {
     }
 }
 
-/// Encodes a batch while its blocks are sealed: whatever is pushed is coded at once, so that the size is known at
-/// any time and nothing is left to do at the end.
+/// Encodes a batch while its blocks are sealed. A pushed block is coded at once, so that the size is known at any time and
+/// no work is left for the end.
 #[derive(Clone, Debug)]
 pub struct BatchEncoder {
     streams: Vec<Stream>,
@@ -44,7 +46,7 @@ struct Stream {
 }
 
 impl BatchEncoder {
-    /// Of a batch that is to decode within `limits`.
+    /// An encoder of a batch that decodes within `limits`.
     pub fn new(limits: BatchLimits, effort: Effort) -> Self {
         let stream = |memory: &u8| Stream {
             memory: *memory,
@@ -54,13 +56,13 @@ impl BatchEncoder {
         Self { streams: effort.memories().iter().map(stream).collect() }
     }
 
-    /// Appends a block: its timestamp, the beginning of its state root (kept if it has transactions), one hint for
-    /// each deposit that it consumes, and the EIP-2718 bytes of its transactions.
+    /// Appends a block: its timestamp, the prefix of its state root (kept if it has transactions), a hint per consumed
+    /// deposit, and the EIP-2718 bytes of its transactions.
     ///
     /// # Errors
     ///
-    /// If a transaction is not one that [`crate::decode_transaction`] takes or the batch outgrows the limits. The
-    /// encoder is of no use then.
+    /// If [`crate::decode_transaction`] refuses a transaction or the batch exceeds the limits. The encoder is unusable
+    /// afterwards.
     pub fn push(
         &mut self,
         timestamp: u64,
@@ -87,7 +89,7 @@ impl BatchEncoder {
         Ok(())
     }
 
-    /// Bytes of the batch if it ends here: never fewer than [`Self::finish`] returns, and a dozen more at most.
+    /// Bytes of the batch if it ended here: at least what [`Self::finish`] returns, and at most a dozen more.
     pub fn bytes_max(&self) -> usize {
         let bytes = self.streams.iter().map(|stream| stream.writer.bytes_max()).min();
         // Version, memory, length and the last bit's.
@@ -126,7 +128,7 @@ impl Batch {
     ///
     /// # Errors
     ///
-    /// If the hints are not as many as the blocks' deposits or the batch exceeds the limits.
+    /// If the number of hints differs from the blocks' deposits or the batch exceeds the limits.
     pub fn encode(&self, limits: BatchLimits, effort: Effort) -> Result<Vec<u8>, BatchError> {
         let mut encoder = BatchEncoder::new(limits, effort);
         let mut hints = self.deposit_hints.as_slice();

@@ -1,4 +1,4 @@
-//! A transaction's fields, between its bytes, its columns and its envelope.
+//! A transaction's fields: the form between bytes, columns and envelope.
 
 use alloc::{borrow::Cow, vec::Vec};
 
@@ -17,7 +17,7 @@ pub(super) const EIP2930: u8 = 1;
 pub(super) const EIP1559: u8 = 2;
 pub(super) const EIP7702: u8 = 4;
 
-/// All that transactions of the four types hold.
+/// The fields of the four transaction types.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Fields<'a> {
     /// One of [`LEGACY`], [`EIP2930`], [`EIP1559`] and [`EIP7702`].
@@ -25,7 +25,7 @@ pub(super) struct Fields<'a> {
     /// `None` for legacy transactions of any chain.
     pub(super) chain_id: Option<u64>,
     pub(super) nonce: u64,
-    /// Zero where there is a gas price.
+    /// Zero for types with a gas price.
     pub(super) tip: u128,
     /// Maximum fee, or the gas price.
     pub(super) fee: u128,
@@ -42,7 +42,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads canonical EIP-2718 bytes without copying the calldata; `None` if they are not.
+    /// Reads canonical EIP-2718 bytes without copying the calldata. `None` if they are not canonical.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (kind, mut rest) = match *bytes.first()? {
             kind @ (EIP2930 | EIP1559 | EIP7702) => (kind, &bytes[1..]),
@@ -85,7 +85,7 @@ impl<'a> Fields<'a> {
         rest.is_empty().then_some(tx)
     }
 
-    /// The transaction; `None` if its type has no such chain id or recipient.
+    /// The transaction. `None` if its type does not allow its chain id or recipient.
     pub(super) fn into_envelope(self) -> Option<TxEnvelope> {
         let value = U256::from_be_bytes(self.value);
         let signature =
@@ -148,9 +148,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The payload of a list or string, and what it is.
+/// The payload of a list or string, and which of both it is.
 fn payload<'a>(rest: &mut &'a [u8]) -> Option<(bool, &'a [u8])> {
-    // A byte that is its own encoding: by far the most common, and slow the general way.
+    // A byte that is its own encoding: the most common case, and slow on the general path.
     let header = Header::decode(rest).ok()?;
     let (payload, after) = rest.split_at_checked(header.payload_length)?;
     *rest = after;
@@ -185,7 +185,7 @@ fn number(rest: &mut &[u8]) -> Option<u64> {
     u64::try_from(wide(rest)?).ok()
 }
 
-/// The items of a list, provided that encoding them gives the same bytes.
+/// The items of a list, if encoding them gives the same bytes.
 fn items<T: Decodable + Encodable>(rest: &mut &[u8]) -> Option<Vec<T>> {
     let bytes = list(rest)?;
     let mut left = bytes;

@@ -1,37 +1,63 @@
-//! Batches: what the sequencer posts.
+//! Batches: the blocks that the sequencer posts in one inbox entry.
+//!
+//! ## Format
 //!
 //! ```text
 //! batch  = version (1) | memory | length of coded | coded | plain
-//! coded  = bits by adaptive chances (`coder`); plain = bits as they are: signatures, new addresses, low digits
-//! blocks = (more, block)* no more
+//! coded  = bits under adaptive probabilities (`coder`)
+//! plain  = bits as they are: signatures, new addresses, low digits
+//! blocks = (more = 1, block)*, more = 0
 //! ```
 //!
-//! There is no other compressor: each value is coded by the model of its column (`models`), which learns as it goes,
-//! so that a writer codes a block when it is sealed and knows the size of the batch at any time. Reader and writer are
-//! the same code (`columns`), over another [`coder::Coder`].
+//! There is no general compressor. The model of its column (`models`) codes each value and learns from it, so that a writer
+//! codes a block when it is sealed and knows the size of the batch at any time. Reader and writer share the code of the
+//! columns (`columns`) and differ in their [`coder::Coder`].
 //!
 //! | column | coded as |
 //! |---|---|
 //! | version | the byte 1 |
-//! | memory | a byte, 4 to 10: a chance learns from the last 2^memory - 1 bits, roughly |
-//! | length | bytes of `coded`, 7 bits in each byte, the lowest first |
-//! | block | one bit if empty and as far from the last as that one was from the one before; else step, transactions, deposits |
-//! | deposit hint | L1 block hash if it is another one, then the log index as difference |
+//! | memory | a byte, 4 to 10: a probability learns from roughly the last 2^memory - 1 bits |
+//! | length | bytes of `coded`, as minimal LEB128 |
+//! | block | one bit if empty and at the same distance as before; else step, transactions, deposits |
+//! | deposit hint | L1 block hash if it differs, then the difference of the log index |
 //! | state root | 4 plain bytes, if the block holds transactions |
-//! | template | type, chain id, creation, access list, selector and words of calldata: place in the list of those seen |
-//! | recipient, other addresses | place among those of the column, or of the batch, or 20 plain bytes |
-//! | gas limit | by template: place among those seen, or digits and decimal exponent |
+//! | template | type, chain id, creation, access list, selector, calldata words: position among those seen |
+//! | recipient, other addresses | position in the column, or in the batch, or 20 plain bytes |
+//! | gas limit | by template: position among those seen, or digits and decimal exponent |
 //! | nonce | length in bits, two bits, the rest plain |
-//! | tip and fee | place of the pair among those seen; or the tip, then the difference |
+//! | tip and fee | position of the pair among those seen; or the tip, then the difference |
 //! | value, words of calldata | one of four recent ones; address; digits and exponent; distance to the block's time; bytes |
 //! | other calldata | length, bytes by mixed contexts (`bytes`) |
 //! | access list, authorizations | counts, addresses, words, nonces |
 //! | signature | `r`, `s`, 64 plain bytes, the parity in the highest bit of `s` |
 //!
-//! The 20,000 transactions of a synthetic mix of token transfers and swaps (237.5 bytes each, 64 of them signature) take 89.6 bytes each as one
-//! batch; columns of bytes under zstd-3 take 95.6, the OP stack's span batch under brotli-10 97.3: chances of single bits
-//! come closer to the entropy than tables of bytes do, and most of what is repeated is a whole address or word.
-//! [`Effort::Thorough`] tries other memories; in large batches it gains nothing, small ones like a shorter one.
+//! ## Limits
+//!
+//! [`BatchLimits`] bounds blocks, transactions, deposits and inflated bytes. Decoding is all or nothing and never holds
+//! more than a small multiple of the limits.
+//!
+//! ## Example
+//!
+//! ```
+//! use turnpike_protocol::{Batch, BatchBlock, BatchLimits, Effort};
+//!
+//! let limits = BatchLimits {
+//!     blocks_max: 8,
+//!     block_transactions_max: 100,
+//!     deposits_max: 4,
+//!     inflated_bytes_max: 1 << 16,
+//! };
+//! let block = |timestamp| BatchBlock { timestamp, ..BatchBlock::default() };
+//! let batch = Batch { blocks: vec![block(10), block(12), block(14)], deposit_hints: vec![] };
+//!
+//! let bytes = batch.encode(limits, Effort::Fast)?;
+//! assert_eq!(bytes[0], 1, "the format's version");
+//! assert_eq!(Batch::decode(&bytes, &limits)?, batch);
+//!
+//! // All or nothing: a truncated batch is an error.
+//! assert!(Batch::decode(&bytes[..bytes.len() - 1], &limits).is_err());
+//! # Ok::<(), turnpike_protocol::BatchError>(())
+//! ```
 
 mod bytes;
 mod coder;
@@ -54,19 +80,19 @@ pub use encode::{BatchEncoder, Effort};
 /// Version byte of the batch format.
 pub const BATCH_VERSION: u8 = 1;
 
-/// What the sequencer posts in one inbox entry: blocks that share an origin.
+/// Blocks that share an origin, as posted in one inbox entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// The blocks, in order.
     pub blocks: Vec<BatchBlock>,
-    /// Where L1 has the deposits that the blocks consume, one for each, in queue order.
+    /// Positions on L1 of the deposits that the blocks consume, in queue order.
     pub deposit_hints: Vec<DepositHint>,
 }
 
-/// The first bytes of a state root: enough to tell in which block a false chain begins.
+/// The first bytes of a state root, which tell in which block a false chain begins.
 pub type StateRootPrefix = FixedBytes<4>;
 
-/// The beginning of a state root.
+/// The first bytes of a state root.
 pub fn state_root_prefix(state_root: &B256) -> StateRootPrefix {
     StateRootPrefix::from_slice(&state_root[..StateRootPrefix::len_bytes()])
 }
@@ -78,14 +104,14 @@ pub struct BatchBlock {
     pub timestamp: u64,
     /// Deposits of the queue that the block consumes.
     pub deposit_count: u64,
-    /// Beginning of the state root that the sequencer computed, if the block holds transactions. No rule reads it: it
-    /// tells a verifier where a false chain begins.
+    /// Prefix of the state root that the sequencer computed, if the block holds transactions. No rule reads it. It tells a
+    /// verifier in which block a false chain begins.
     pub state_root: Option<StateRootPrefix>,
-    /// The transactions, in order. Nobody has looked at their signatures.
+    /// The transactions, in order. Their signatures are not checked.
     pub transactions: Vec<TxEnvelope>,
 }
 
-/// Where L1 has a deposit; names its transaction.
+/// A deposit's position on L1, which names its transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct DepositHint {
     /// Hash of the L1 block that queued it.
@@ -95,13 +121,13 @@ pub struct DepositHint {
 }
 
 impl DepositHint {
-    /// What names the deposit's transaction.
+    /// The source of the deposit's transaction hash.
     pub const fn source(self) -> SourceHash {
         SourceHash::User { l1_block_hash: self.l1_block_hash, log_index: self.log_index }
     }
 }
 
-/// How large a batch may be when it is decoded. A decoder holds no more than a small multiple of this.
+/// Limits of a decoded batch. A decoder holds no more than a small multiple of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
     /// Blocks of the batch.
@@ -110,33 +136,33 @@ pub struct BatchLimits {
     pub block_transactions_max: usize,
     /// Deposits that all blocks consume together.
     pub deposits_max: usize,
-    /// Bytes that it inflates to: 64 for each block, 40 for each deposit, and for each transaction its calldata, 32 for
-    /// each storage key, 64 for each address of its access list, 192 for each authorization, and 320.
+    /// Inflated bytes: 64 per block, 40 per deposit, and per transaction 320 plus its calldata, 32 per storage key, 64 per
+    /// access-list address and 192 per authorization.
     pub inflated_bytes_max: usize,
 }
 
-/// Why bytes are not a batch, or blocks make none.
+/// Why bytes are not a batch, or blocks cannot be encoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
-    /// No version byte.
+    /// The version byte is missing.
     #[error("batch is empty")]
     Empty,
-    /// A version that this chain does not know.
+    /// The version is unknown.
     #[error("batch version {0} is unknown")]
     Version(u8),
     /// The bytes end too early.
     #[error("batch is truncated")]
     Truncated,
-    /// The bytes are none that an encoder makes.
+    /// No encoder writes these bytes.
     #[error("batch is malformed: {0}")]
     Malformed(&'static str),
-    /// More of something than allowed.
+    /// A count exceeds its limit.
     #[error("batch has too many {0}: {1}")]
     TooMany(&'static str, usize),
-    /// It inflates to more bytes than allowed.
+    /// The batch inflates to more bytes than allowed.
     #[error("batch does not inflate within {0} bytes")]
     TooLarge(usize),
-    /// A transaction to encode, told by its place in the block, is not in canonical form.
+    /// The transaction at this position of the block is not in canonical form.
     #[error("transaction {0} of the block is not canonical")]
     Transaction(usize),
 }

@@ -1,4 +1,4 @@
-//! Models of numbers: each knows how often what came before.
+//! Models of numbers. Each predicts from the values that it coded before.
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -49,7 +49,7 @@ fn plain<C: Coder>(coder: &mut C, value: u128, bits: u32) -> Result<u128, BatchE
     Ok((u128::from(high) << 64) | u128::from(low))
 }
 
-/// A number by its length in bits, two bits that follow the first, and the rest as it is.
+/// A number: its length in bits, the two bits after the first, and the rest as it is.
 #[derive(Clone, Debug)]
 pub(super) struct Magnitude {
     top: [[Chance; 4]; 129],
@@ -90,7 +90,7 @@ impl Magnitude {
     }
 }
 
-/// Whole numbers without a favourite base: nonces, times, counts.
+/// Whole numbers in base 2: nonces, times, counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Number {
     lengths: Tree<128>,
@@ -116,7 +116,7 @@ impl Number {
     }
 }
 
-/// Amounts that people choose: a number times a power of ten.
+/// Amounts that people choose: digits times a power of ten.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Decimal {
     has_zeros: Chance,
@@ -157,7 +157,7 @@ fn ends_in_zero(value: u128) -> bool {
     value & 1 == 0 && (half(64) + half(0)).is_multiple_of(5)
 }
 
-/// The digits without the zeros at their end, and how many these are.
+/// The number without its trailing decimal zeros, and their count.
 fn split_decimal(mut value: u128) -> (u128, usize) {
     let mut exponent = 0;
     if value == 0 || !ends_in_zero(value) {
@@ -173,8 +173,8 @@ fn split_decimal(mut value: u128) -> (u128, usize) {
     (value, exponent)
 }
 
-/// A place in a list, where early places come up more often: its length in bits, then up to 8 bits by a tree of their
-/// own for each length, or three and the rest as it is.
+/// A position in a list in which early positions are more frequent: its length in bits, then up to 8 bits by a tree per
+/// length, or three such bits and the rest as it is.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     lengths: Tree<16>,
@@ -193,7 +193,7 @@ impl Default for Index {
 }
 
 impl Index {
-    /// Codes a place in a list of `count`.
+    /// Codes a position in a list of `count`.
     pub(super) fn code<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -204,7 +204,7 @@ impl Index {
         if index < count { Ok(index) } else { Err(BatchError::Malformed("index past the end")) }
     }
 
-    /// Codes a place that may be the end of the list, too.
+    /// Codes a position that may also be the end of the list.
     pub(super) fn code_any<C: Coder>(
         &mut self,
         coder: &mut C,
@@ -241,14 +241,14 @@ impl Index {
     }
 }
 
-/// Numbers of which few are different: each by its place in the list of those seen.
+/// Numbers with few distinct values, each coded by its position among those seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scalar {
     is_new: Tree<2>,
     index: Index,
     decimal: Decimal,
     seen: Vec<u128>,
-    /// Of a writer only.
+    /// Only in a writer.
     places: HashMap<u128, usize>,
 }
 

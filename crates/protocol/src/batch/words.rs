@@ -1,4 +1,4 @@
-//! Columns of addresses and of 32-byte words: calldata is coded by these, one for each place behind each selector.
+//! Columns of addresses and 32-byte words. Calldata has one column per position behind each selector.
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -11,9 +11,9 @@ use super::{
     models::{Decimal, Index, Scalar, Tree},
 };
 
-/// What all columns share.
+/// The context that all columns share.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shared {
+pub(super) struct ColumnContext {
     pub(super) addresses: Addresses,
     pub(super) bytes: ByteModel,
     /// Timestamp of the block.
@@ -26,26 +26,26 @@ pub(super) struct Shared {
 pub(super) struct Addresses {
     list: Vec<Address>,
     index: Index,
-    /// Of a writer only.
+    /// Only in a writer.
     places: AddressMap<u32>,
 }
 
 impl Addresses {
-    /// Makes room for so many new ones.
+    /// Reserves space for new ones.
     pub(super) fn reserve(&mut self, count: usize) {
         self.places.reserve(count);
         self.list.reserve(count);
     }
 }
 
-/// Addresses at one place: those seen there by their place in a list of its own, others by their place in the
+/// Addresses at one position: those seen there by their position in the column's list, others by their position in the
 /// batch, new ones as they are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AddressColumn {
     known: Tree<4>,
     index: Index,
     seen: Vec<usize>,
-    /// Of a writer only: for each place in the batch one more than the place in `seen`, or 0.
+    /// Only in a writer: for each position in the batch one more than the position in `seen`, or 0.
     places: Vec<u32>,
 }
 
@@ -97,21 +97,21 @@ impl AddressColumn {
     }
 }
 
-/// Words at one place.
+/// Words at one position.
 #[derive(Clone, Debug, Default)]
 pub(super) struct WordColumn {
     class: Tree<8>,
-    /// Words that came up, those that came up again in front.
+    /// Words seen, repeated ones in front.
     recent: [[u8; 32]; 4],
     addresses: Option<Box<AddressColumn>>,
     amounts: Option<Box<Decimal>>,
 }
 
-/// How far a time may lie from the block's, in seconds, to be coded as the difference.
+/// Seconds between a time and the block's, at most, for it to be coded as the difference.
 const TIME_RANGE: u64 = 1 << 17;
 
 impl WordColumn {
-    // Below these: a place in `recent`.
+    // Smaller values: a position in `recent`.
     const ADDRESS: usize = 4;
     const AMOUNT: usize = 5;
     const TIME: usize = 6;
@@ -120,7 +120,7 @@ impl WordColumn {
     pub(super) fn code<C: Coder>(
         &mut self,
         coder: &mut C,
-        shared: &mut Shared,
+        shared: &mut ColumnContext,
         word: [u8; 32],
     ) -> Result<[u8; 32], BatchError> {
         let class = if C::WRITES { self.classify(shared.time, &word) } else { 0 };
@@ -185,7 +185,7 @@ fn from_number(number: u128) -> [u8; 32] {
     word
 }
 
-/// How far the number in `word` lies ahead of `time`, the sign in the lowest bit.
+/// How far the number in `word` is ahead of `time`, with the sign in the lowest bit.
 fn zigzag(time: u64, word: &[u8; 32]) -> u64 {
     let number = u64::try_from(to_number(word)).unwrap_or(0);
     let ahead = number.wrapping_sub(time);
