@@ -1,14 +1,14 @@
-//! Scalars in digits from −2^(w−1) to 2^(w−1), for all lanes.
+//! Scalars in digits from −2^(w−1) to 2^(w−1), for all SIMD lanes.
 
 use crate::{
     ifma::LANES,
     scalar::{Half, halves},
 };
 
-/// Digits of the same weight, one for each lane.
+/// Digits of the same weight, one per SIMD lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Digit {
-    /// Where in a table of the multiples 1, 2, 3… each is found; anywhere if it is zero.
+    /// Index of each in a table of the multiples 1, 2, 3…; any index if it is zero.
     pub(crate) entries: [u16; LANES],
     /// Bit `l`: the digit of lane `l` is below zero.
     pub(crate) negative: u8,
@@ -16,12 +16,12 @@ pub(crate) struct Digit {
     pub(crate) present: u8,
 }
 
-/// Both halves of a scalar in each lane, in `COUNT` digits of `WIDTH` bits, lowest first.
+/// Both halves of a scalar in each SIMD lane, in `COUNT` digits of `WIDTH` bits, lowest first.
 #[derive(Debug)]
 pub(crate) struct Digits<const WIDTH: usize, const COUNT: usize>(pub(crate) [[Digit; 2]; COUNT]);
 
 impl<const WIDTH: usize, const COUNT: usize> Digits<WIDTH, COUNT> {
-    /// Cuts up scalars below the order.
+    /// Splits scalars below the order.
     pub(crate) fn new(scalars: [alloy_primitives::U256; LANES]) -> Self {
         const { assert!(WIDTH * COUNT > u128::BITS as usize, "the last carry needs room") };
         let mut digits = [[Digit::default(); 2]; COUNT];
@@ -38,7 +38,7 @@ impl<const WIDTH: usize, const COUNT: usize> Digits<WIDTH, COUNT> {
         Self(digits)
     }
 
-    /// Calls `set` with place, entry and sign of each digit that is not zero.
+    /// Calls `set` with position, table index and sign of each nonzero digit.
     fn cut(value: Half, mut set: impl FnMut(usize, u16, bool)) {
         let (base, most) = (1_u16 << WIDTH, 1_u16 << (WIDTH - 1));
         let mut carry = 0;

@@ -2,7 +2,7 @@
 //!
 //! # Job
 //!
-//! Find who signed: the costliest part of taking a transaction. A signature names a point `R`, and the key is
+//! Recover signers: the costliest part of accepting a transaction. A signature names a point `R`, and the key is
 //! `(s·R − z·G) / r`. With the 52-bit multipliers of AVX-512 IFMA eight of these are computed for about the price of one.
 //!
 //! ```text
@@ -12,15 +12,16 @@
 //!
 //! # Invariants
 //!
-//! - What comes out is what libsecp256k1 says. The lanes compute only what has no exception: a signature that is out of
-//!   range, whose `r` is on no point, or in whose sum a point meets itself, its negative or infinity is handed to the library.
-//! - Instructions are used only if the CPU is known to have them.
+//! - Results equal libsecp256k1's. The SIMD lanes handle regular cases only: libsecp256k1 decides about signatures that are
+//!   out of range, whose `r` is on no point, or whose sum adds a point to itself, its negative or infinity.
+//! - SIMD instructions are used only if the CPU has them.
 //!
-//! Both halves of the range of `s` are taken: rules about them (EIP-2) are the caller's. Signatures are public, so that time
-//! depends on them. `unsafe` is confined to `ifma`.
+//! Both halves of the range of `s` are accepted; rules about them (EIP-2) are the caller's. Signatures are public, and the
+//! running time depends on them. `unsafe` is confined to `ifma`.
 
 #![deny(unsafe_code)]
 
+mod backend;
 #[cfg(target_arch = "x86_64")]
 mod curve;
 #[cfg(target_arch = "x86_64")]
@@ -28,12 +29,11 @@ mod digits;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "SIMD")]
 mod ifma;
-mod lanes;
 #[cfg(target_arch = "x86_64")]
 mod many;
 #[cfg(target_arch = "x86_64")]
 mod scalar;
 mod signature;
 
-pub use lanes::{Lanes, recover_many, recover_many_with};
+pub use backend::{RecoveryBackend, recover_many, recover_many_with};
 pub use signature::Signature;

@@ -1,4 +1,4 @@
-//! Divides signatures between the lanes and the library.
+//! Divides signatures between SIMD lanes and libsecp256k1.
 
 use alloy_primitives::Address;
 use turnpike_keccak::keccak256_many;
@@ -9,10 +9,10 @@ use crate::{
     scalar::{self, ORDER},
 };
 
-/// Signatures that go through the lanes together: enough to make the inversions that they share cheap.
+/// Signatures that are computed together: enough to make their shared inversions cheap.
 const CHUNK_SIGNATURES_MAX: usize = 32 * LANES;
 
-/// Fewer signatures than this are faster one after the other.
+/// Fewer signatures are faster one by one.
 const LANES_MIN: usize = 2;
 
 /// The signer of each signature.
@@ -41,13 +41,13 @@ fn is_in_range(signature: &Signature) -> bool {
     [signature.r, signature.s].iter().all(|value| !value.is_zero() && *value < ORDER)
 }
 
-/// How many of so many signatures are worth the lanes.
+/// How many of `count` signatures are faster in SIMD lanes.
 fn in_lanes(count: usize) -> usize {
     let tail = count % LANES;
     if tail < LANES_MIN { count - tail } else { count }
 }
 
-/// The signers of signatures that are in range; `None` where there is an exception.
+/// The signers of signatures in range; `None` for exceptional cases.
 fn recover_regular(ifma: Ifma, signatures: &[Signature]) -> Vec<Option<Address>> {
     let keys = ifma.sums(&scalar::terms(signatures));
     let encoded: Vec<&[u8]> = keys.iter().flatten().map(<[u8; 64]>::as_slice).collect();
@@ -81,14 +81,14 @@ mod tests {
         a.mul_mod(b.inv_mod(ORDER).expect("is not zero"), ORDER)
     }
 
-    /// The signature for whose key these are summed: so many generators, and so many times `log` generators.
+    /// The signature whose key is the sum of `generators` generators and `points` times `log` generators.
     fn summing(generators: U256, points: U256, log: U256) -> Signature {
         let Point { x: r, y } = times(log, GENERATOR);
         let [z, s] = [negate(generators), points].map(|scalar| scalar.mul_mod(r, ORDER));
         Signature { hash: z.into(), r, s, is_odd: y.bit(0) }
     }
 
-    /// How many of the signatures the lanes compute by themselves; all signers are the library's.
+    /// How many of the signatures the SIMD lanes decide; asserts that all signers equal the library's.
     fn regular(signatures: &[Signature]) -> Option<usize> {
         let Some(ifma) = Ifma::new() else {
             eprintln!("NOT TESTED: this CPU does not have AVX-512 IFMA");
@@ -105,9 +105,9 @@ mod tests {
         Some(by_lanes.iter().flatten().count())
     }
 
-    /// Sums in which the last addition is of a point and itself, or of a point and its negative.
+    /// Sums whose last addition adds a point to itself or to its negative.
     #[test]
-    fn a_point_that_meets_itself_is_the_library_s() {
+    fn a_sum_that_adds_a_point_to_itself_goes_to_the_library() {
         let log = U256::from(0x1234_5678_9abc_def1_u64);
         for small in [1, 2, 3, 77, 511, 512] {
             let small = U256::from(small);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn multipliers_of_few_digits_are_summed() {
+    fn multipliers_with_few_digits_are_summed() {
         let log = U256::from(99);
         let few = (0..256).map(|bit| (U256::from(1) << bit) % ORDER).flat_map(|points| {
             [U256::ZERO, U256::from(1), points].map(|generators| (generators, points))

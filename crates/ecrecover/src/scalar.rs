@@ -11,7 +11,7 @@ pub(crate) const ORDER: U256 =
 /// `-1 / ORDER` modulo 2^64.
 const ORDER_NEGATED_INVERSE: u64 = 0x4b0d_ff66_5588_b13f;
 
-/// 2^512 modulo the order: brings a number into Montgomery's form.
+/// 2^512 modulo the order: converts a number into Montgomery form.
 const MONTGOMERY_SQUARED: U256 =
     uint!(0x9d671cd581c69bc5e697f5e45bcd07c6741496c20e7cf878896cf21467d7d140_U256);
 
@@ -42,7 +42,7 @@ pub(crate) fn subtract(a: U256, b: U256) -> U256 {
     if a < b { ORDER - (b - a) } else { a - b }
 }
 
-/// What is to be summed for the keys of signatures that are in range: `−z/r` generators and `s/r` times the point.
+/// The terms of a signature's key: `−z/r` generators and `s/r` times the point. The signature is in range.
 pub(crate) fn terms(signatures: &[Signature]) -> Vec<Term> {
     let inverses = invert_all(&signatures.iter().map(|signature| signature.r).collect::<Vec<_>>());
     let term = |(signature, inverse): (&Signature, U256)| {

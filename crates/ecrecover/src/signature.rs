@@ -1,7 +1,7 @@
 use alloy_consensus::crypto::secp256k1::recover_signer_unchecked;
 use alloy_primitives::{Address, B256, U256};
 
-/// A signature and what it signs.
+/// A signature and the hash that it signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signature {
     /// The hash that was signed.
@@ -15,7 +15,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The address of the key that made it, by libsecp256k1; `None` if no key did.
+    /// The signer's address, by libsecp256k1; `None` if no key made the signature.
     #[must_use]
     pub fn recover(&self) -> Option<Address> {
         let signature = alloy_primitives::Signature::new(self.r, self.s, self.is_odd);

@@ -2,7 +2,7 @@
 
 use alloy_consensus::crypto::secp256k1::sign_message;
 use alloy_primitives::{Address, B256, U256, keccak256, uint};
-use turnpike_ecrecover::{Lanes, Signature, recover_many, recover_many_with};
+use turnpike_ecrecover::{RecoveryBackend, Signature, recover_many, recover_many_with};
 
 /// Order of the group.
 const N: U256 = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
@@ -17,10 +17,11 @@ const LONG_SIGNATURES: u64 = 1_000_000;
 /// Signatures that the random test recovers at once.
 const AT_ONCE: u64 = 400;
 
-/// The implementations that this machine can run; says which it cannot.
-fn available() -> Vec<Lanes> {
-    let (available, missing): (Vec<_>, Vec<_>) =
-        [Lanes::Ifma, Lanes::Library].into_iter().partition(|lanes| lanes.is_available());
+/// The backends of this machine; prints the ones that it lacks.
+fn available() -> Vec<RecoveryBackend> {
+    let (available, missing): (Vec<_>, Vec<_>) = [RecoveryBackend::Ifma, RecoveryBackend::Library]
+        .into_iter()
+        .partition(|backend| backend.is_available());
     if !missing.is_empty() {
         eprintln!("NOT TESTED, since this CPU does not have it: {missing:?}");
     }
@@ -29,11 +30,11 @@ fn available() -> Vec<Lanes> {
 
 fn check(signatures: &[Signature]) -> Vec<Option<Address>> {
     let expected: Vec<_> = signatures.iter().map(Signature::recover).collect();
-    for lanes in available() {
-        let signers = recover_many_with(lanes, signatures);
-        assert_eq!(signers.len(), expected.len(), "{lanes:?}");
+    for backend in available() {
+        let signers = recover_many_with(backend, signatures);
+        assert_eq!(signers.len(), expected.len(), "{backend:?}");
         for (at, (signer, expected)) in signers.iter().zip(&expected).enumerate() {
-            assert_eq!(signer, expected, "{lanes:?}, place {at}: {:?}", signatures[at]);
+            assert_eq!(signer, expected, "{backend:?}, place {at}: {:?}", signatures[at]);
         }
     }
     assert_eq!(recover_many(signatures), expected, "detected");
@@ -44,7 +45,7 @@ fn number(seed: u64, of: &str) -> U256 {
     keccak256([&seed.to_be_bytes(), of.as_bytes()].concat()).into()
 }
 
-/// A signature that somebody made, sometimes with the other proof for the same key.
+/// A valid signature, sometimes with the other proof for the same key.
 fn signed(seed: u64) -> Signature {
     let hash = B256::from(number(seed, "hash"));
     let signature = sign_message(number(seed, "key").into(), hash).expect("is a key");
@@ -56,19 +57,19 @@ fn signed(seed: u64) -> Signature {
     }
 }
 
-/// A signature that nobody made: every second is that of no key.
+/// A random signature: every second one has no signer.
 fn unsigned(seed: u64) -> Signature {
     let [hash, r, s] = ["hash", "r", "s"].map(|of| number(seed, of));
     Signature { hash: hash.into(), r, s, is_odd: hash.bit(17) }
 }
 
-/// What another library says.
+/// The signer by another library.
 fn by_another(signature: &Signature) -> Option<Address> {
     let Signature { hash, r, s, is_odd } = *signature;
     alloy_primitives::Signature::new(r, s, is_odd).recover_address_from_prehash(&hash).ok()
 }
 
-/// Values at the edges of what is in range, and small ones, some on no point.
+/// Values at the edges of the range, and small ones, some on no point.
 fn edges() -> Vec<U256> {
     let one = U256::from(1);
     let high = [
@@ -87,7 +88,7 @@ fn edges() -> Vec<U256> {
 }
 
 #[test]
-fn random_signatures_have_their_signers() {
+fn random_signatures_recover_the_library_s_signers() {
     let is_long = std::env::var_os("TURNPIKE_LONG").is_some();
     let count = if is_long { LONG_SIGNATURES } else { RANDOM_SIGNATURES };
     for first in (0..count).step_by(AT_ONCE as usize) {
@@ -103,7 +104,7 @@ fn random_signatures_have_their_signers() {
 }
 
 #[test]
-fn a_key_s_signatures_have_its_address() {
+fn signatures_of_a_key_recover_its_address() {
     let key = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
     let account = alloy_primitives::address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
     let signatures: Vec<_> = (0..20)
@@ -117,7 +118,7 @@ fn a_key_s_signatures_have_its_address() {
 }
 
 #[test]
-fn edges_are_the_library_s() {
+fn edge_values_recover_like_the_library() {
     let mut signatures = Vec::new();
     let edges = edges();
     for &r in edges.iter().chain(&[number(1, "r")]) {
@@ -135,7 +136,7 @@ fn edges_are_the_library_s() {
 }
 
 #[test]
-fn every_lane_is_its_own() {
+fn simd_lanes_are_independent() {
     let edges = edges();
     for lane in 0..8 {
         for (at, &edge) in edges.iter().enumerate() {
@@ -151,7 +152,7 @@ fn every_lane_is_its_own() {
 }
 
 #[test]
-fn every_count_is_whole() {
+fn every_number_of_signatures_recovers() {
     for count in (0..=33).chain([255, 256, 257, 258, 265, 519]) {
         let signatures: Vec<_> = (0..count).map(signed).collect();
         assert!(check(&signatures).iter().all(Option::is_some));
@@ -159,7 +160,7 @@ fn every_count_is_whole() {
 }
 
 #[test]
-fn what_is_detected_is_available() {
-    assert!(Lanes::detect().is_available());
-    assert!(Lanes::Library.is_available());
+fn the_detected_backend_is_available() {
+    assert!(RecoveryBackend::detect().is_available());
+    assert!(RecoveryBackend::Library.is_available());
 }

@@ -1,8 +1,8 @@
-//! Nanoseconds for each message, by implementation and length, beside what alloy takes.
+//! Nanoseconds per message, by backend and length, next to alloy's.
 
 use std::{hint::black_box, time::Instant};
 
-use turnpike_keccak::{Lanes, keccak256_many_with};
+use turnpike_keccak::{KeccakBackend, keccak256_many_with};
 
 type Hasher<'a> = &'a dyn Fn(&[&[u8]], &mut [[u8; 32]]);
 
@@ -16,10 +16,10 @@ fn main() {
         let times = lengths.map(|lengths| format!("{:>8.1}", nanoseconds(lengths, hash)));
         println!("{name:>10} {}", times.join(" "));
     };
-    for lanes in [Lanes::Avx512, Lanes::Avx2, Lanes::Portable] {
-        let name = format!("{lanes:?}");
-        if lanes.is_available() {
-            row(&name, &|messages, hashes| keccak256_many_with(lanes, messages, hashes));
+    for backend in [KeccakBackend::Avx512, KeccakBackend::Avx2, KeccakBackend::Portable] {
+        let name = format!("{backend:?}");
+        if backend.is_available() {
+            row(&name, &|messages, hashes| keccak256_many_with(backend, messages, hashes));
         } else {
             println!("{name:>10} not available on this CPU");
         }
@@ -31,7 +31,7 @@ fn main() {
     });
 }
 
-/// The best of some runs, so that other work on the machine counts little.
+/// The fastest of several runs, so that other load counts little.
 fn nanoseconds(lengths: &[usize], hash: Hasher<'_>) -> f64 {
     let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(4096).collect();
     let message = |index: usize| &bytes[index..][..lengths[index % lengths.len()]];

@@ -1,4 +1,4 @@
-//! Four lanes in the 256-bit registers of AVX2.
+//! Four SIMD lanes in the 256-bit registers of AVX2.
 
 use core::arch::x86_64::{
     __m256i, _mm256_and_si256, _mm256_andnot_si256, _mm256_loadu_si256, _mm256_or_si256,
@@ -57,12 +57,12 @@ fn absorb(states: &mut States<4>, keep: &[u64; 4], blocks: [&[u8; RATE]; 4]) {
         a[0] = _mm256_xor_si256(a[0], _mm256_set1_epi64x(constant.cast_signed()));
     }
     for (lanes, word) in states.0.iter_mut().zip(a) {
-        // SAFETY: the four words are 32 bytes that may be written.
+        // SAFETY: the four words are 32 writable bytes.
         unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), word) }
     }
 }
 
-/// Turns four words of each lane into each of four words for all lanes.
+/// Transposes four words of each SIMD lane into four vectors, one per word.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn transpose([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
@@ -79,14 +79,14 @@ fn transpose([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
 #[target_feature(enable = "avx2")]
 #[inline]
 fn load(lanes: &[u64; 4]) -> __m256i {
-    // SAFETY: four words are 32 bytes that may be read.
+    // SAFETY: four words are 32 readable bytes.
     unsafe { _mm256_loadu_si256(lanes.as_ptr().cast()) }
 }
 
 #[target_feature(enable = "avx2")]
 #[inline]
 fn load_bytes(words: &[[u8; 8]; 4]) -> __m256i {
-    // SAFETY: four times eight bytes are 32 that may be read.
+    // SAFETY: four times eight bytes are 32 readable bytes.
     unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
 }
 
@@ -98,7 +98,7 @@ macro_rules! rotate {
 }
 use rotate;
 
-/// In this order the sum of the two parities is one for five words.
+/// In this order, one sum of two parities serves five words.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn xor3(a: __m256i, b: __m256i, c: __m256i) -> __m256i {

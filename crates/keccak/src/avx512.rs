@@ -1,4 +1,4 @@
-//! Eight lanes in the 512-bit registers of AVX-512F.
+//! Eight SIMD lanes in the 512-bit registers of AVX-512F.
 
 use core::arch::x86_64::{
     __m512i, _mm512_and_si512, _mm512_loadu_si512, _mm512_rol_epi64, _mm512_set_epi64,
@@ -57,16 +57,16 @@ fn absorb(states: &mut States<8>, keep: &[u64; 8], blocks: [&[u8; RATE]; 8]) {
         a[0] = _mm512_xor_si512(a[0], _mm512_set1_epi64(constant.cast_signed()));
     }
     for (lanes, word) in states.0.iter_mut().zip(a) {
-        // SAFETY: the eight words are 64 bytes that may be written.
+        // SAFETY: the eight words are 64 writable bytes.
         unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().cast(), word) }
     }
 }
 
-/// Turns eight words of each lane into each of eight words for all lanes.
+/// Transposes eight words of each SIMD lane into eight vectors, one per word.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn transpose([r0, r1, r2, r3, r4, r5, r6, r7]: [__m512i; 8]) -> [__m512i; 8] {
-    // Even words of two lanes, pair by pair, and odd ones.
+    // Even words of two SIMD lanes, pair by pair, and odd ones.
     let [e0, e1, e2, e3] = [
         _mm512_unpacklo_epi64(r0, r1),
         _mm512_unpacklo_epi64(r2, r3),
@@ -103,14 +103,14 @@ fn transpose_pairs([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn load_bytes(words: &[[u8; 8]; 8]) -> __m512i {
-    // SAFETY: eight times eight bytes are 64 that may be read.
+    // SAFETY: eight times eight bytes are 64 readable bytes.
     unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
 }
 
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn load(lanes: &[u64; 8]) -> __m512i {
-    // SAFETY: eight words are 64 bytes that may be read.
+    // SAFETY: eight words are 64 readable bytes.
     unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
 }
 

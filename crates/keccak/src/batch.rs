@@ -1,18 +1,18 @@
-//! Keeps the lanes of a SIMD implementation busy.
+//! Feeds messages to the SIMD lanes of a backend and refills a lane when its message ends.
 
 use core::array;
 
 use crate::permutation::{RATE, STATE_WORDS, pad};
 
-/// The states of `N` lanes, word by word: word `i` of lane `l` is `0[i][l]`.
+/// The states of `N` SIMD lanes, word by word: word `i` of lane `l` is `0[i][l]`.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct States<const N: usize>(pub(crate) [[u64; N]; STATE_WORDS]);
 
-/// Absorbs a block in each of `N` lanes.
+/// Absorbs a block in each of `N` SIMD lanes.
 pub(crate) trait Sponge<const N: usize>: Copy {
-    /// For each lane: sets the state to zero where `keep` is 0 (and leaves it where all bits of
-    /// it are set), adds the block, permutes.
+    /// For each lane: clears the state where `keep` is 0 and keeps it where all bits of `keep` are
+    /// set, adds the block, permutes.
     fn absorb(self, states: &mut States<N>, keep: &[u64; N], blocks: [&[u8; RATE]; N]);
 }
 
@@ -47,11 +47,11 @@ pub(crate) fn hash_all<const N: usize>(
 
 /// One message on its way through the permutation.
 struct Lane<'a> {
-    /// What is not absorbed yet.
+    /// Bytes that are not absorbed yet.
     rest: &'a [u8],
-    /// The last block of the message with its padding, once `rest` is less than a block.
+    /// The padded last block of the message, once `rest` is less than a block.
     tail: [u8; RATE],
-    /// Where the result goes; `None` if the lane has no message.
+    /// Destination of the hash; `None` if the lane has no message.
     hash: Option<&'a mut [u8; 32]>,
 }
 
@@ -70,7 +70,7 @@ impl Lane<'_> {
         self.rest.first_chunk().unwrap_or(&self.tail)
     }
 
-    /// Takes note that [`block`](Self::block) was absorbed; `word` reads the state after it.
+    /// Records that [`block`](Self::block) was absorbed; `word` reads the state after it.
     fn advance(&mut self, word: impl Fn(usize) -> u64) {
         if let Some((_, rest)) = self.rest.split_first_chunk::<RATE>() {
             self.rest = rest;

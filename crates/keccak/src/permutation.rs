@@ -1,6 +1,6 @@
-//! What all implementations share: the rounds of keccak-f\[1600\], written once.
+//! The rounds of keccak-f\[1600\], written once for all backends.
 
-/// Bytes of a message that one run of the permutation takes in.
+/// Bytes of a message that one permutation absorbs.
 pub(crate) const RATE: usize = 136;
 
 /// Words of [`RATE`].
@@ -9,7 +9,7 @@ pub(crate) const RATE_WORDS: usize = RATE / 8;
 /// Words of a state; word `x + 5 * y` is at column `x` of row `y`.
 pub(crate) const STATE_WORDS: usize = 25;
 
-/// What each round adds to the first word.
+/// Round constants, added to the first word.
 pub(crate) const ROUND_CONSTANTS: [u64; 24] = [
     0x0000_0000_0000_0001,
     0x0000_0000_0000_8082,
@@ -63,7 +63,7 @@ macro_rules! round {
         let c4 = $xor5($a[4], $a[9], $a[14], $a[19], $a[24]);
         let (r0, r1, r2) = ($rotate!(c0, 1), $rotate!(c1, 1), $rotate!(c2, 1));
         let (r3, r4) = ($rotate!(c3, 1), $rotate!(c4, 1));
-        // ρ and π: words are rotated and take their new places, a diagonal for a row.
+        // ρ and π: words are rotated and moved: a diagonal becomes a row.
         let b00 = $xor3($a[0], c4, r1);
         let b01 = $rotate!($xor3($a[6], c0, r2), 44);
         let b02 = $rotate!($xor3($a[12], c1, r3), 43);

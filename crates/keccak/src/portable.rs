@@ -48,7 +48,7 @@ fn xor5(a: u64, b: u64, c: u64, d: u64, e: u64) -> u64 {
     a ^ b ^ c ^ d ^ e
 }
 
-/// In this order the sum of the two parities is one for five words.
+/// In this order, one sum of two parities serves five words.
 #[inline(always)]
 fn xor3(a: u64, b: u64, c: u64) -> u64 {
     a ^ (b ^ c)

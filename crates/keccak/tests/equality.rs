@@ -1,12 +1,14 @@
-//! All implementations against an independent one.
+//! Compares every backend with an independent implementation.
 
 use proptest::{collection, prelude::*};
-use turnpike_keccak::{Lanes, keccak256, keccak256_many, keccak256_many_with};
+use turnpike_keccak::{KeccakBackend, keccak256, keccak256_many, keccak256_many_with};
 
-/// The implementations that this machine can run; says which it cannot.
-fn available() -> Vec<Lanes> {
+/// The backends of this machine; prints the ones that it lacks.
+fn available() -> Vec<KeccakBackend> {
     let (available, missing): (Vec<_>, Vec<_>) =
-        [Lanes::Avx512, Lanes::Avx2, Lanes::Portable].into_iter().partition(|l| l.is_available());
+        [KeccakBackend::Avx512, KeccakBackend::Avx2, KeccakBackend::Portable]
+            .into_iter()
+            .partition(|l| l.is_available());
     if !missing.is_empty() {
         eprintln!("NOT TESTED, since this CPU does not have it: {missing:?}");
     }
@@ -16,10 +18,10 @@ fn available() -> Vec<Lanes> {
 fn check(messages: &[&[u8]]) {
     let expected: Vec<_> =
         messages.iter().map(|message| alloy_primitives::keccak256(message).0).collect();
-    for lanes in available() {
+    for backend in available() {
         let mut hashes = vec![[0xee; 32]; messages.len()];
-        keccak256_many_with(lanes, messages, &mut hashes);
-        assert_eq!(hashes, expected, "{lanes:?}");
+        keccak256_many_with(backend, messages, &mut hashes);
+        assert_eq!(hashes, expected, "{backend:?}");
     }
     let mut hashes = vec![[0xee; 32]; messages.len()];
     keccak256_many(messages, &mut hashes);
@@ -33,7 +35,7 @@ fn bytes(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn every_length_in_every_lane() {
+fn every_length_hashes_right_in_every_simd_lane() {
     for length in 0..=700 {
         let message = bytes(length);
         let others: Vec<_> = (1..8).map(|index| bytes(index * 90)).collect();
@@ -55,28 +57,28 @@ fn known_vectors() {
     let hex = |hash: &[u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     for (message, expected) in vectors {
         assert_eq!(hex(&keccak256(message)), expected);
-        for lanes in available() {
+        for backend in available() {
             let mut hashes = [[0; 32]; 3];
-            keccak256_many_with(lanes, &[message; 3], &mut hashes);
-            assert!(hashes.iter().all(|hash| hex(hash) == expected), "{lanes:?}");
+            keccak256_many_with(backend, &[message; 3], &mut hashes);
+            assert!(hashes.iter().all(|hash| hex(hash) == expected), "{backend:?}");
         }
     }
 }
 
 #[test]
-fn no_messages_are_fine() {
+fn hashing_no_messages_succeeds() {
     check(&[]);
 }
 
 #[test]
-fn what_is_detected_is_available() {
-    assert!(Lanes::detect().is_available());
-    assert!(Lanes::Portable.is_available());
+fn the_detected_backend_is_available() {
+    assert!(KeccakBackend::detect().is_available());
+    assert!(KeccakBackend::Portable.is_available());
 }
 
 #[test]
 #[should_panic(expected = "one hash for each message")]
-fn lengths_must_agree() {
+fn different_lengths_panic() {
     keccak256_many(&[b"a", b"b"], &mut [[0; 32]]);
 }
 

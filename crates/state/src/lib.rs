@@ -74,7 +74,7 @@ pub use record::{RecordingView, Touched};
 pub use revm_bytecode::Bytecode;
 pub use state_trie::StateTrie;
 pub use trie::{NoNodes, NodeSource, Trie, TrieError};
-pub use turnpike_keccak::Lanes;
+pub use turnpike_keccak::KeccakBackend;
 pub use view::{PrecompileOutcome, StateCommit, StateRoots, StateView, StorageId};
 pub use witness::{PreimageSource, RecordingSource, Witness};
 

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloy_primitives::{Address, B256, U256};
 use core::convert::Infallible;
 use revm_bytecode::Bytecode;
-use turnpike_keccak::Lanes;
+use turnpike_keccak::KeccakBackend;
 
 use crate::{
     Account, AccountProof, FlatState, StateCommit, StateDiff, StateRoots, StateView, StorageId,
@@ -27,7 +27,7 @@ use crate::{
 pub struct NodeState {
     flat: Arc<FlatState>,
     tries: Arc<Tries>,
-    lanes: Lanes,
+    backend: KeccakBackend,
 }
 
 /// The roots of a state whose tables have moved on, to be computed.
@@ -63,14 +63,14 @@ impl Clone for NodeState {
     /// A state of its own.
     fn clone(&self) -> Self {
         let flat = Arc::new(FlatState::clone(&self.flat));
-        Self { flat, tries: Arc::new(self.tries.copy()), lanes: self.lanes }
+        Self { flat, tries: Arc::new(self.tries.copy()), backend: self.backend }
     }
 }
 
 impl Default for NodeState {
     /// The state without accounts, which hashes as fast as this CPU can.
     fn default() -> Self {
-        Self::with_lanes(Lanes::detect())
+        Self::with_backend(KeccakBackend::detect())
     }
 }
 
@@ -88,8 +88,8 @@ pub struct StateMemory {
 impl NodeState {
     /// The state without accounts, with a choice of how to hash.
     #[must_use]
-    pub fn with_lanes(lanes: Lanes) -> Self {
-        Self { flat: Arc::default(), tries: Arc::default(), lanes }
+    pub fn with_backend(backend: KeccakBackend) -> Self {
+        Self { flat: Arc::default(), tries: Arc::default(), backend }
     }
 
     /// The state that holds exactly what `diff` sets, and its roots.
@@ -101,8 +101,8 @@ impl NodeState {
     }
 
     /// Chooses how to hash from now on. It makes no difference to any result.
-    pub fn set_lanes(&mut self, lanes: Lanes) {
-        self.lanes = lanes;
+    pub fn set_backend(&mut self, backend: KeccakBackend) {
+        self.backend = backend;
     }
 
     /// Applies a diff to both parts, on the calling thread. There is no partial outcome: full
@@ -127,7 +127,7 @@ impl NodeState {
 
     pub(crate) fn apply_with(&mut self, diff: &StateDiff, workers: Workers<'_>) -> StateRoots {
         let changes = self.move_tables(diff, workers);
-        let engine = Engine { lanes: self.lanes, workers };
+        let engine = Engine { backend: self.backend, workers };
         let roots = self.tries.follow(diff, &changes, &self.flat, engine);
         self.tables_mut().release();
         roots
@@ -159,7 +159,7 @@ impl NodeState {
             flat: Arc::clone(&self.flat),
             diff,
             changes,
-            lanes: self.lanes,
+            backend: self.backend,
             roots: Arc::clone(&roots),
         });
         PendingRoots { tries: Arc::clone(&self.tries), roots }

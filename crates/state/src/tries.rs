@@ -4,7 +4,7 @@
 //! as it left them. Whoever needs the tries first has them catch up, and leaves the roots to whoever waits for those.
 
 use alloc::sync::Arc;
-use turnpike_keccak::Lanes;
+use turnpike_keccak::KeccakBackend;
 
 use crate::{
     FlatState, StateDiff, StateRoots,
@@ -31,7 +31,7 @@ pub(crate) struct Step {
     pub(crate) flat: Arc<FlatState>,
     pub(crate) diff: Arc<StateDiff>,
     pub(crate) changes: Changes,
-    pub(crate) lanes: Lanes,
+    pub(crate) backend: KeccakBackend,
     /// Where the roots go.
     pub(crate) roots: Arc<Lock<Option<StateRoots>>>,
 }
@@ -39,8 +39,8 @@ pub(crate) struct Step {
 impl Followed {
     fn catch_up(&mut self, workers: Workers<'_>) {
         let Some(step) = self.behind.take() else { return };
-        let Step { flat, diff, changes, lanes, roots } = step;
-        let engine = Engine { lanes, workers };
+        let Step { flat, diff, changes, backend, roots } = step;
+        let engine = Engine { backend, workers };
         *roots.write() = Some(self.forest.follow(&diff, &changes, &flat, engine));
     }
 }

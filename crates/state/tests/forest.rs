@@ -11,8 +11,8 @@ use common::{Model, content, slot_value};
 use proptest::{collection, prelude::*};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use turnpike_state::{
-    Account, AccountDiff, EMPTY_ROOT, Lanes, NodeState, PartialState, StateCommit, StateDiff,
-    Touched,
+    Account, AccountDiff, EMPTY_ROOT, KeccakBackend, NodeState, PartialState, StateCommit,
+    StateDiff, Touched,
 };
 
 /// Hashed keys that share their first nibbles: what makes branches below gaps, deep splits and
@@ -129,7 +129,7 @@ proptest! {
         let mut model = Model::default();
         let mut sequential = NodeState::default();
         let mut parallel = NodeState::default();
-        let mut portable = NodeState::with_lanes(Lanes::Portable);
+        let mut portable = NodeState::with_backend(KeccakBackend::Portable);
         for change in &changes {
             let mut touched = Touched::default();
             touched.add_diff(change);

@@ -1,4 +1,4 @@
-//! Arithmetic modulo the field's prime `p = 2^256 − 2^32 − 977`, in eight lanes.
+//! Arithmetic modulo the field's prime `p = 2^256 − 2^32 − 977`, in eight SIMD lanes.
 
 use core::arch::x86_64::{
     __m512i, __mmask8, _mm512_add_epi64, _mm512_and_si512, _mm512_cmpeq_epi64_mask,
@@ -22,10 +22,10 @@ const EXCESS: i64 = 0x1_0000_03d1;
 /// `p` in limbs.
 const PRIME: [i64; LIMBS] = [(1 << LIMB_BITS) - EXCESS, LIMB_MASK, LIMB_MASK, LIMB_MASK, TOP_MASK];
 
-/// A number below 2^260 in each lane, in limbs of 52 bits. The multiplier reads no more bits than these.
+/// A number below 2^260 in each SIMD lane, in limbs of 52 bits. The multiplier reads no more bits.
 ///
-/// Its *size* is the least `k` for which it is known to be at most `k·(p + 2^220)`; what is documented with a size may only be
-/// given numbers of at most that size. Products are of size 1, and no size is above 15.
+/// Its *size* is the least `k` for which it is at most `k·(p + 2^220)`. A function documented with a size accepts numbers of at
+/// most that size. Products have size 1, and no size exceeds 15.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field([__m512i; LIMBS]);
 
@@ -107,7 +107,7 @@ impl Field {
         reduce(t)
     }
 
-    /// Squared `count` times.
+    /// The number squared `count` times.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     fn square_times(mut self, count: usize) -> Self {
@@ -117,7 +117,7 @@ impl Field {
         self
     }
 
-    /// One over it; zero of zero.
+    /// Its inverse; zero for zero.
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn invert(self) -> Self {
         // The exponent is p − 2.
@@ -168,7 +168,7 @@ impl Field {
         Self(limbs)
     }
 
-    /// As a sum of one.
+    /// As a sum with one term.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn sum(self) -> Sum {
@@ -239,8 +239,8 @@ impl Sum {
         self
     }
 
-    /// The sum and `SIZE + 1` times `p`, in limbs as they should be. `SIZE` is the size of all that was subtracted: it is less
-    /// than what is added. If that is nothing, nothing is added.
+    /// The sum plus `SIZE + 1` times `p`, in normalized limbs. `SIZE` is the size of everything subtracted, which is less than
+    /// what is added. If nothing was subtracted, nothing is added.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn carry<const SIZE: i64>(self) -> Field {
@@ -255,7 +255,7 @@ impl Sum {
     }
 }
 
-/// Brings all limbs but the highest to 52 bits.
+/// Carries all limbs but the highest to 52 bits.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn carry_up(limbs: &mut [__m512i; LIMBS]) {
@@ -267,7 +267,7 @@ fn carry_up(limbs: &mut [__m512i; LIMBS]) {
     }
 }
 
-/// Takes off what is above 2^256 in the highest limb.
+/// Removes what exceeds 2^256 from the highest limb.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn take_top(limbs: &mut [__m512i; LIMBS]) -> __m512i {
@@ -276,11 +276,11 @@ fn take_top(limbs: &mut [__m512i; LIMBS]) -> __m512i {
     _mm512_srli_epi64::<TOP_BITS>(top)
 }
 
-/// A product below 2^520, its words below 2^56, to size 1.
+/// Reduces a product below 2^520, with words below 2^56, to size 1.
 #[target_feature(enable = "avx512f,avx512ifma")]
 #[inline]
 fn reduce(mut t: [__m512i; 2 * LIMBS]) -> Field {
-    // What is above 2^260 comes in again below, times 2^260 mod p. The multiplier leaves out what was carried.
+    // The part above 2^260 is added below, times 2^260 mod p. The multiplier ignores carried bits.
     let excess_high = _mm512_set1_epi64(EXCESS << (LIMB_BITS - TOP_BITS));
     for i in LIMBS..2 * LIMBS - 1 {
         t[i + 1] = _mm512_add_epi64(t[i + 1], _mm512_srli_epi64::<LIMB_BITS>(t[i]));

@@ -1,4 +1,4 @@
-//! Points of the curve in eight lanes.
+//! Points of the curve in eight SIMD lanes.
 
 use core::arch::x86_64::__mmask8;
 
@@ -11,7 +11,7 @@ pub(super) struct Affine {
     pub(super) y: Field,
 }
 
-/// Points `(x / z², y / z³)`; `z` is a multiple of the prime if infinity was met. Sizes of at most 10, 10 and 2.
+/// Points `(x / z², y / z³)`; `z` is a multiple of the prime if the point is or was infinity. Sizes of at most 10, 10 and 2.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Jacobian {
     pub(super) x: Field,

@@ -24,7 +24,7 @@ pub(crate) struct Term {
     pub(crate) points: U256,
 }
 
-/// Proof that the CPU has what the lanes need.
+/// Proof that the CPU has AVX-512 with IFMA.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ifma(());
 

@@ -1,4 +1,4 @@
-//! From the terms of sums to their coordinates.
+//! Coordinates of sums, from their terms.
 
 use core::arch::x86_64::__mmask8;
 
@@ -33,7 +33,7 @@ const _: () = assert!(START.as_limbs()[2] == 1 << (POINT_WIDTH * POINT_DIGITS - 
 #[derive(Clone, Copy, Debug)]
 struct Sums {
     points: Jacobian,
-    /// The lanes that hold the sum.
+    /// The SIMD lanes that hold the sum.
     is_right: __mmask8,
 }
 
@@ -42,7 +42,7 @@ struct Sums {
 pub(super) fn sums(terms: &[Term]) -> Vec<Option<[u8; 64]>> {
     let mut groups = Vec::with_capacity(terms.len().div_ceil(LANES));
     for group in terms.chunks(LANES) {
-        // Lanes without a term of their own compute the first again.
+        // SIMD lanes without a term compute the first term again.
         groups.push(sum(&core::array::from_fn(|lane| *group.get(lane).unwrap_or(&group[0]))));
     }
     let mut results = Vec::with_capacity(groups.len() * LANES);
@@ -62,11 +62,11 @@ fn sum(terms: &[Term; LANES]) -> Sums {
     let points = Digits::new(terms.map(|term| scalar::subtract(term.points, START)));
     let points = multiply(&Points::new(point), &points, &generators);
     let is_right = is_point & !points.z.canonical().zeros();
-    // Zero would spoil the inversion of others.
+    // A zero would break the shared inversion.
     Sums { points: Jacobian { z: Field::small(1).blend(is_right, points.z), ..points }, is_right }
 }
 
-/// The points with these x coordinates, and the lanes that have one.
+/// The points with these x coordinates, and the SIMD lanes that have one.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn lift(x: Field, odd: __mmask8) -> (Affine, __mmask8) {
     let square = x.square().mul(x).sum().plus(Field::small(B)).carry::<0>();
@@ -142,7 +142,7 @@ fn from_numbers(numbers: [U256; LANES]) -> Field {
     Field::from_words([load(&w0), load(&w1), load(&w2), load(&w3)])
 }
 
-/// The coordinates of each lane, highest byte first; `None` for lanes that are not right.
+/// The coordinates of each SIMD lane, highest byte first; `None` for lanes without a result.
 #[target_feature(enable = "avx512f,avx512ifma")]
 fn coordinates(point: Affine, is_right: __mmask8) -> [Option<[u8; 64]>; LANES] {
     let [x0, x1, x2, x3] = point.x.canonical().to_words();

@@ -1,4 +1,4 @@
-//! Multiples of points, from which each lane takes its own.
+//! Multiples of points, from which each SIMD lane takes its own.
 
 use std::sync::LazyLock;
 
@@ -13,11 +13,11 @@ use crate::{
     digits::Digit,
 };
 
-/// Bits of a digit of the point's multiplier, and how many it takes.
+/// Bits per digit of the point's multiplier, and the number of digits.
 pub(super) const POINT_WIDTH: usize = 5;
 pub(super) const POINT_DIGITS: usize = 26;
 
-/// The same for the generator, of which a larger table is worth it.
+/// The same for the generator, which is worth a larger table.
 pub(super) const GENERATOR_WIDTH: usize = 2 * POINT_WIDTH;
 pub(super) const GENERATOR_DIGITS: usize = POINT_DIGITS / 2;
 
@@ -30,7 +30,7 @@ const GENERATOR_MULTIPLES: usize = 1 << (GENERATOR_WIDTH - 1);
 #[repr(align(64))]
 struct Row([u64; LANES]);
 
-/// Points of which each lane takes one.
+/// Points of which each SIMD lane takes one.
 #[target_feature(enable = "avx512f")]
 #[inline]
 fn gather([r0, r1, r2, r3, r4, r5, r6, r7]: [&Row; LANES]) -> Affine {
@@ -71,7 +71,7 @@ impl Generators {
         Self(multiples.take(GENERATOR_MULTIPLES).map(row).collect())
     }
 
-    /// The multiples that the digits ask for; any, where a digit is zero.
+    /// The multiples that the digits select; any multiple where a digit is zero.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn select(&self, digit: &Digit) -> Affine {
@@ -80,8 +80,8 @@ impl Generators {
     }
 }
 
-/// Small multiples of each lane's point. They are on another curve, isomorphic to the usual one: there it is `(x / z², y / z³)`
-/// that is `(x, y)` here.
+/// Small multiples of each SIMD lane's point, on an isomorphic curve: `(x, y)` there is `(x / z², y / z³)` on the usual
+/// one.
 #[derive(Debug)]
 pub(super) struct Points {
     rows: [[Row; LANES]; POINT_MULTIPLES],
@@ -117,7 +117,7 @@ impl Points {
         gather(core::array::from_fn(|lane| &self.rows[0][lane])).jacobian()
     }
 
-    /// The multiples that the digits ask for; any, where a digit is zero.
+    /// The multiples that the digits select; any multiple where a digit is zero.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn select(&self, digit: &Digit) -> Affine {

@@ -1,4 +1,4 @@
-//! Eight words, one for each lane.
+//! Eight words, one per SIMD lane.
 
 use core::arch::x86_64::{
     __m512i, _mm512_loadu_si512, _mm512_shuffle_i64x2, _mm512_storeu_si512, _mm512_unpackhi_epi64,
@@ -10,7 +10,7 @@ use super::LANES;
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn load(words: &[u64; LANES]) -> __m512i {
-    // SAFETY: eight words are 64 bytes that may be read.
+    // SAFETY: eight words are 64 readable bytes.
     unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
 }
 
@@ -18,12 +18,12 @@ pub(super) fn load(words: &[u64; LANES]) -> __m512i {
 #[inline]
 pub(super) fn store(vector: __m512i) -> [u64; LANES] {
     let mut words = [0; LANES];
-    // SAFETY: eight words are 64 bytes that may be written.
+    // SAFETY: eight words are 64 writable bytes.
     unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), vector) }
     words
 }
 
-/// Turns eight words of each lane into each of eight words for all lanes, and back.
+/// Transposes eight words of each SIMD lane into eight vectors, and back.
 #[target_feature(enable = "avx512f")]
 #[inline]
 pub(super) fn transpose([r0, r1, r2, r3, r4, r5, r6, r7]: [__m512i; LANES]) -> [__m512i; LANES] {

@@ -94,7 +94,7 @@ fn hash_keys(ops: &mut [Op], key_bytes: usize, engine: Engine<'_>) {
         let mut hashes = [[0; 32]; HASHED_MAX];
         let hashes = &mut hashes[..some.len()];
         let messages: Vec<&[u8]> = some.iter().map(|op| &op.key[..key_bytes]).collect();
-        hash_all(Some(engine.lanes), &messages, hashes);
+        hash_all(Some(engine.backend), &messages, hashes);
         for (op, hash) in some.iter_mut().zip(hashes) {
             op.key = (*hash).into();
         }
@@ -122,7 +122,7 @@ fn starts(tries: &Tries<'_>, ops: &[Op]) -> Vec<u8> {
 impl Part<'_> {
     fn run<L: Leaves>(&mut self, shared: &Shared<'_, L>) {
         let ops = self.sorted(shared.ops);
-        let mut pending = Pending::new(Some(shared.engine.lanes));
+        let mut pending = Pending::new(Some(shared.engine.backend));
         let mut from = 0;
         while let Some(first) = ops.get(from) {
             let (trie, value) = (first.trie, first.key[0] >> 4);

@@ -160,7 +160,7 @@ fn hash_roots(crown: &Arena, roots: &mut [(u32, u32, NodeRef)], engine: Engine<'
         let messages: Vec<&[u8]> =
             starts.zip(&ends).map(|(start, end)| &encoded[*start..*end]).collect();
         let mut hashes = vec![[0; 32]; messages.len()];
-        hash_all(Some(engine.lanes), &messages, &mut hashes);
+        hash_all(Some(engine.backend), &messages, &mut hashes);
         for ((root, message), hash) in some.iter_mut().zip(messages).zip(hashes) {
             root.2 = NodeRef::inline(message).unwrap_or_else(|| NodeRef::hash(hash.into()));
         }

@@ -29,7 +29,7 @@ mod read;
 mod root;
 
 use alloc::vec::Vec;
-use turnpike_keccak::Lanes;
+use turnpike_keccak::KeccakBackend;
 
 use crate::{trie::Arena, workers::Workers};
 use root::Root;
@@ -41,7 +41,7 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Engine<'a> {
     /// Which hash implementation.
-    pub(crate) lanes: Lanes,
+    pub(crate) backend: KeccakBackend,
     /// On which threads.
     pub(crate) workers: Workers<'a>,
 }

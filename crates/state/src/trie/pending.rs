@@ -6,7 +6,7 @@
 
 use alloc::{vec, vec::Vec};
 use alloy_primitives::{B256, keccak256};
-use turnpike_keccak::{Lanes, keccak256_many_with};
+use turnpike_keccak::{KeccakBackend, keccak256_many_with};
 
 use super::{
     arena::Arena,
@@ -65,7 +65,7 @@ struct Extension {
 /// Nodes that are to be hashed.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    lanes: Option<Lanes>,
+    backend: Option<KeccakBackend>,
     leaves: Vec<LeafJob>,
     /// Branches and extensions by the depth at which they hang.
     levels: Vec<Vec<Job>>,
@@ -81,9 +81,9 @@ pub(crate) struct Pending {
 
 impl Pending {
     /// Nothing pending. Without lanes, nodes are hashed one by one.
-    pub(crate) fn new(lanes: Option<Lanes>) -> Self {
+    pub(crate) fn new(backend: Option<KeccakBackend>) -> Self {
         Self {
-            lanes,
+            backend,
             leaves: Vec::new(),
             levels: vec![Vec::new(); usize::from(KEY_NIBBLES) + 1],
             count: 0,
@@ -222,7 +222,7 @@ impl Pending {
             .collect();
         let mut hashes = core::mem::take(&mut self.hashes);
         hashes.resize(messages.len(), [0; 32]);
-        hash_all(self.lanes, &messages, &mut hashes);
+        hash_all(self.backend, &messages, &mut hashes);
         for ((_, arena, place), hash) in ends.iter().zip(&hashes) {
             self.store(*arena, *place, &NodeRef::hash(hash.into()), arenas);
         }
@@ -247,9 +247,13 @@ impl Pending {
 }
 
 /// Hashes messages in lanes, or one by one.
-pub(crate) fn hash_all(lanes: Option<Lanes>, messages: &[&[u8]], hashes: &mut [[u8; 32]]) {
-    match lanes {
-        Some(lanes) => keccak256_many_with(lanes, messages, hashes),
+pub(crate) fn hash_all(
+    backend: Option<KeccakBackend>,
+    messages: &[&[u8]],
+    hashes: &mut [[u8; 32]],
+) {
+    match backend {
+        Some(backend) => keccak256_many_with(backend, messages, hashes),
         None => {
             for (message, hash) in messages.iter().zip(hashes) {
                 *hash = keccak256(message).0;

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use alloy_primitives::{Address, B256, U256};
 use alloy_trie::{TrieAccount, root};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use turnpike_state::{Account, FlatState, Lanes, NodeState, StateDiff};
+use turnpike_state::{Account, FlatState, KeccakBackend, NodeState, StateDiff};
 
 use crate::clock::{Time, longest};
 
@@ -36,16 +36,16 @@ impl Contender {
     pub(crate) fn all(state: &NodeState, workers: usize) -> anyhow::Result<Vec<Self>> {
         let with = |name, lanes, workers| {
             let mut state = state.clone();
-            state.set_lanes(lanes);
+            state.set_backend(lanes);
             let tables = [state.flat().clone(), state.flat().clone()];
             let pool = ThreadPoolBuilder::new().num_threads(workers).build()?;
             Ok(Self { name, state, tables, pool })
         };
-        let mut all = vec![with(Self::NAME, Lanes::detect(), 1)];
+        let mut all = vec![with(Self::NAME, KeccakBackend::detect(), 1)];
         if workers > 1 {
-            all.push(with(Self::NAME, Lanes::detect(), workers));
+            all.push(with(Self::NAME, KeccakBackend::detect(), workers));
         }
-        all.push(with("turnpike-portable", Lanes::Portable, 1));
+        all.push(with("turnpike-portable", KeccakBackend::Portable, 1));
         all.into_iter().collect()
     }
 

@@ -1,12 +1,12 @@
-//! Which implementation hashes.
+//! Selection of the implementation that hashes.
 
 use crate::portable::keccak256;
 #[cfg(target_arch = "x86_64")]
 use crate::{avx2::Avx2, avx512::Avx512, batch::hash_all};
 
-/// Which implementation hashes.
+/// The implementation that hashes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lanes {
+pub enum KeccakBackend {
     /// Eight messages at a time, with AVX-512F.
     Avx512,
     /// Four messages at a time, with AVX2.
@@ -15,16 +15,16 @@ pub enum Lanes {
     Portable,
 }
 
-impl Lanes {
-    /// The widest that this CPU has. The CPU is asked once; without the feature `std` it is not
-    /// asked at all, and what counts is what the target is compiled for.
+impl KeccakBackend {
+    /// The widest backend of this CPU. The CPU is queried once. Without the feature `std` the
+    /// target's compiled features decide.
     #[must_use]
     pub fn detect() -> Self {
         let simd = [Self::Avx512, Self::Avx2];
-        simd.into_iter().find(|lanes| lanes.is_available()).unwrap_or(Self::Portable)
+        simd.into_iter().find(|backend| backend.is_available()).unwrap_or(Self::Portable)
     }
 
-    /// Whether this CPU has what it takes.
+    /// Whether this CPU has its instructions.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
@@ -38,7 +38,7 @@ impl Lanes {
         }
     }
 
-    /// Fewer messages than this are faster one after the other.
+    /// Fewer messages are faster one by one.
     fn messages_min(self) -> usize {
         match self {
             Self::Avx512 => 2,
@@ -48,40 +48,40 @@ impl Lanes {
     }
 }
 
-/// Hashes `messages[i]` into `hashes[i]`, in the fastest way that this CPU has.
+/// Hashes `messages[i]` into `hashes[i]`, with the fastest backend of this CPU.
 ///
 /// # Panics
 ///
 /// If the lengths differ.
 pub fn keccak256_many(messages: &[&[u8]], hashes: &mut [[u8; 32]]) {
-    let lanes = Lanes::detect();
-    let worth_it = messages.len() >= lanes.messages_min();
-    keccak256_many_with(if worth_it { lanes } else { Lanes::Portable }, messages, hashes);
+    let backend = KeccakBackend::detect();
+    let worth_it = messages.len() >= backend.messages_min();
+    keccak256_many_with(if worth_it { backend } else { KeccakBackend::Portable }, messages, hashes);
 }
 
-/// Hashes `messages[i]` into `hashes[i]` in a given way.
+/// Hashes `messages[i]` into `hashes[i]` with the given backend.
 ///
 /// # Panics
 ///
-/// If the lengths differ, or if the CPU is not known to have these `lanes`.
-pub fn keccak256_many_with(lanes: Lanes, messages: &[&[u8]], hashes: &mut [[u8; 32]]) {
+/// If the lengths differ, or if the CPU is not known to have this backend.
+pub fn keccak256_many_with(backend: KeccakBackend, messages: &[&[u8]], hashes: &mut [[u8; 32]]) {
     assert_eq!(messages.len(), hashes.len(), "expected one hash for each message");
-    match lanes {
+    match backend {
         #[cfg(target_arch = "x86_64")]
-        Lanes::Avx512 => hash_all(available(lanes, Avx512::new()), messages, hashes),
+        KeccakBackend::Avx512 => hash_all(available(backend, Avx512::new()), messages, hashes),
         #[cfg(target_arch = "x86_64")]
-        Lanes::Avx2 => hash_all(available(lanes, Avx2::new()), messages, hashes),
-        Lanes::Portable => {
+        KeccakBackend::Avx2 => hash_all(available(backend, Avx2::new()), messages, hashes),
+        KeccakBackend::Portable => {
             for (message, hash) in messages.iter().zip(hashes) {
                 *hash = keccak256(message);
             }
         }
         #[cfg(not(target_arch = "x86_64"))]
-        _ => panic!("{lanes:?} is not available"),
+        _ => panic!("{backend:?} is not available"),
     }
 }
 
 #[cfg(target_arch = "x86_64")]
-fn available<S>(lanes: Lanes, sponge: Option<S>) -> S {
-    sponge.unwrap_or_else(|| panic!("{lanes:?} is not available"))
+fn available<S>(backend: KeccakBackend, sponge: Option<S>) -> S {
+    sponge.unwrap_or_else(|| panic!("{backend:?} is not available"))
 }

@@ -1,4 +1,4 @@
-//! Which implementation recovers.
+//! Selection of the implementation that recovers signers.
 
 use alloy_primitives::Address;
 
@@ -6,23 +6,23 @@ use crate::Signature;
 #[cfg(target_arch = "x86_64")]
 use crate::{ifma::Ifma, many::recover_all};
 
-/// Which implementation recovers.
+/// The implementation that recovers signers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lanes {
+pub enum RecoveryBackend {
     /// Eight signatures at a time, with AVX-512 IFMA.
     Ifma,
     /// One signature at a time, with libsecp256k1, on any CPU.
     Library,
 }
 
-impl Lanes {
-    /// The widest that this CPU has. The CPU is asked once.
+impl RecoveryBackend {
+    /// The widest backend of this CPU. The CPU is queried once.
     #[must_use]
     pub fn detect() -> Self {
         if Self::Ifma.is_available() { Self::Ifma } else { Self::Library }
     }
 
-    /// Whether this CPU has what it takes.
+    /// Whether this CPU has its instructions.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
@@ -35,27 +35,30 @@ impl Lanes {
     }
 }
 
-/// The signer of each signature, in order, in the fastest way that this CPU has; `None` where there is none.
+/// The signer of each signature, in order, with the fastest backend of this CPU. `None` where there is no signer.
 #[must_use]
 pub fn recover_many(signatures: &[Signature]) -> Vec<Option<Address>> {
-    recover_many_with(Lanes::detect(), signatures)
+    recover_many_with(RecoveryBackend::detect(), signatures)
 }
 
-/// The same, in a given way.
+/// The same with the given backend.
 ///
 /// # Panics
 ///
-/// If the CPU is not known to have these `lanes`.
+/// If the CPU is not known to have this backend.
 #[must_use]
-pub fn recover_many_with(lanes: Lanes, signatures: &[Signature]) -> Vec<Option<Address>> {
-    match lanes {
+pub fn recover_many_with(
+    backend: RecoveryBackend,
+    signatures: &[Signature],
+) -> Vec<Option<Address>> {
+    match backend {
         #[cfg(target_arch = "x86_64")]
-        Lanes::Ifma => {
-            let ifma = Ifma::new().unwrap_or_else(|| panic!("this CPU does not have {lanes:?}"));
+        RecoveryBackend::Ifma => {
+            let ifma = Ifma::new().unwrap_or_else(|| panic!("this CPU does not have {backend:?}"));
             recover_all(ifma, signatures)
         }
         #[cfg(not(target_arch = "x86_64"))]
-        Lanes::Ifma => panic!("this CPU does not have {lanes:?}"),
-        Lanes::Library => signatures.iter().map(Signature::recover).collect(),
+        RecoveryBackend::Ifma => panic!("this CPU does not have {backend:?}"),
+        RecoveryBackend::Library => signatures.iter().map(Signature::recover).collect(),
     }
 }
