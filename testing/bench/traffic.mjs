@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Writes testing/bench/traffic.bin: the transactions that the end-to-end tests send (contracts and pools deployed, swaps, transfers,
-// approvals, delegations, failures), in order, each behind its length as u32, little-endian. `--check` compares instead.
+// Writes testing/bench/traffic.bin: the transactions of the end-to-end tests (deployments, swaps,
+// transfers, approvals, delegations, failures), in order, each preceded by its length as u32,
+// little-endian. `--check` compares instead of writing.
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,6 +28,6 @@ const file = Buffer.concat(framed);
 if (!process.argv.includes("--check")) {
   writeFileSync(path, file);
 } else if (!readFileSync(path).equals(file)) {
-  console.error("testing/bench/traffic.bin is not what the end-to-end tests send: run testing/bench/traffic.mjs");
+  console.error("testing/bench/traffic.bin differs from the end-to-end tests' transactions: run testing/bench/traffic.mjs");
   process.exit(1);
 }

@@ -1,8 +1,8 @@
-//! `turnpike bench execute` without the rest of the command: builds in half the time.
+//! Runs `turnpike bench execute` alone, which builds in half the time of the whole binary.
 
 use clap::Parser as _;
 
-/// The command's.
+/// The same allocator as the binary's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,38 +1,41 @@
+//! Arguments of `turnpike bench execute` and `turnpike bench root`.
+
 use std::{env, num::NonZeroUsize, path::PathBuf, thread::available_parallelism};
 
 use clap::Args;
 
-use crate::{Kind, WORKLOADS, root::Part};
+use crate::{WORKLOADS, WorkloadKind, root::MemoryPart};
 
-/// Names the directory of public test data.
+/// Environment variable with the folder of public test data.
 const TEST_DATA: &str = "TURNPIKE_TEST_DATA";
 
-/// What `turnpike bench execute` takes.
+/// Arguments of `turnpike bench execute`.
 #[derive(Clone, Debug, Args)]
 pub struct ExecuteArgs {
-    /// Workloads, by name; without it all of them.
+    /// Workloads by name; all by default.
     #[arg(long = "workload", value_name = "NAME", value_delimiter = ',', value_parser = kind)]
-    pub workloads: Vec<&'static Kind>,
-    /// Transactions of each workload, instead of its own number; of real blocks, the most of each.
+    pub workloads: Vec<&'static WorkloadKind>,
+    /// Transactions of each workload instead of its default; of real blocks, the most of each
+    /// block.
     #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
     pub transactions: Option<usize>,
-    /// Timed rounds of each implementation; the median counts.
+    /// Timed rounds of each implementation. The median is reported.
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = at_least_one)]
     pub rounds: usize,
-    /// Threads of the parallel engine, one number or several; without it as many as there are processors. With more
-    /// than that, what they would take is computed, too.
+    /// Threads of the parallel engine, one number or several; by default one per processor. With
+    /// more threads than processors, the time on enough processors is computed as well.
     #[arg(long, value_name = "COUNT", value_delimiter = ',')]
     pub workers: Vec<NonZeroUsize>,
-    /// Print how the parallel engine ran: lanes, and what its stages took.
+    /// Print lanes and stage times of the parallel engine.
     #[arg(long)]
     pub stages: bool,
-    /// Of workloads with several blocks, print each block, too.
+    /// Also print each block of workloads with several blocks.
     #[arg(long)]
     pub blocks: bool,
-    /// Where the blocks of real chains are, or a directory above.
+    /// Folder with the blocks of real chains, or a parent of it.
     #[arg(long, value_name = "DIRECTORY", env = TEST_DATA)]
     pub test_data: Option<PathBuf>,
-    /// Print JSON lines, one for each implementation and baseline.
+    /// Print JSON lines, one for each pair of implementation and baseline.
     #[arg(long)]
     pub json: bool,
 }
@@ -53,22 +56,22 @@ impl Default for ExecuteArgs {
 }
 
 impl ExecuteArgs {
-    /// The workloads asked for. If that is all, those whose data is not there are left out, which is said.
-    pub(crate) fn kinds(&self) -> Vec<&'static Kind> {
+    /// The selected workloads. If all are selected, those without data are skipped with a message.
+    pub(crate) fn kinds(&self) -> Vec<&'static WorkloadKind> {
         if !self.workloads.is_empty() {
             return self.workloads.clone();
         }
-        let is_there = |kind: &&Kind| match kind.check(self.test_data.as_deref()) {
+        let is_there = |kind: &&WorkloadKind| match kind.check(self.test_data.as_deref()) {
             Ok(()) => true,
             Err(error) => {
-                eprintln!("left out: workload {}: {error:#}", kind.name);
+                eprintln!("skipping workload {}: {error:#}", kind.name);
                 false
             }
         };
         WORKLOADS.iter().filter(is_there).collect()
     }
 
-    /// The numbers of workers that the parallel engine runs with.
+    /// Numbers of workers of the parallel engine.
     pub(crate) fn workers(&self) -> Vec<NonZeroUsize> {
         if self.workers.is_empty() {
             return vec![available_parallelism().unwrap_or(NonZeroUsize::MIN)];
@@ -77,7 +80,7 @@ impl ExecuteArgs {
     }
 }
 
-/// What `turnpike bench root` takes.
+/// Arguments of `turnpike bench root`.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct RootArgs {
     /// Accounts in the state.
@@ -86,30 +89,30 @@ pub struct RootArgs {
     /// Slots in the state.
     #[arg(long, value_name = "COUNT", default_value_t = 4_000_000, value_parser = at_least_one)]
     pub slots: usize,
-    /// Accounts that share the slots equally.
+    /// Accounts that hold the slots, in equal shares.
     #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = at_least_one)]
     pub contracts: usize,
-    /// Leaves that each round changes, accounts and slots together.
+    /// Leaves changed in each round, accounts and slots together.
     #[arg(long, value_name = "COUNT", default_value_t = 200_000, value_parser = at_least_one)]
     pub updates: usize,
-    /// How many of a hundred updates are of keys that are not there yet.
+    /// Percentage of updates that insert new keys.
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=100))]
     pub inserts: u8,
-    /// Timed rounds of each implementation; the median counts.
+    /// Timed rounds of each implementation. The median is reported.
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = at_least_one)]
     pub rounds: usize,
-    /// Threads of the parallel run, next to one with a single thread.
+    /// Threads of the parallel run; a run with one thread is measured as well.
     #[arg(long, value_name = "COUNT", default_value_t = 2, value_parser = at_least_one)]
     pub workers: usize,
-    /// Print JSON lines, one for each implementation and baseline.
+    /// Print JSON lines, one for each pair of implementation and baseline.
     #[arg(long, conflicts_with = "memory")]
     pub json: bool,
-    /// Instead, the bytes that each of so many accounts takes, and each of so many slots.
+    /// Measure memory instead: bytes per account and per slot of states with this many.
     #[arg(long, value_name = "COUNT", value_parser = at_least_one)]
     pub memory: Option<usize>,
-    /// One half of `--memory`, in a process of its own.
+    /// One half of `--memory`, in a separate process.
     #[arg(long, hide = true, requires = "memory")]
-    pub memory_of: Option<Part>,
+    pub memory_of: Option<MemoryPart>,
 }
 
 impl Default for RootArgs {
@@ -130,22 +133,22 @@ impl Default for RootArgs {
 }
 
 impl RootArgs {
-    /// A tenth of the defaults, for a run among others.
+    /// A tenth of the default sizes, for `turnpike bench` without a subcommand.
     pub fn quick() -> Self {
         Self { accounts: 100_000, slots: 400_000, updates: 20_000, ..Self::default() }
     }
 }
 
-fn kind(name: &str) -> Result<&'static Kind, String> {
-    Kind::named(name).ok_or_else(|| {
+fn kind(name: &str) -> Result<&'static WorkloadKind, String> {
+    WorkloadKind::named(name).ok_or_else(|| {
         let names: Vec<_> = WORKLOADS.iter().map(|kind| kind.name).collect();
-        format!("no such workload; there are {}", names.join(", "))
+        format!("unknown workload; known ones are {}", names.join(", "))
     })
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("at least 1".into()),
+        Ok(0) => Err("expected at least 1".into()),
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
     }

@@ -1,15 +1,17 @@
+//! A block to execute.
+
 use turnpike_executor::BlockTx;
 
-use crate::{World, terms::Terms};
+use crate::{PreState, terms::BlockTerms};
 
-/// A block to be executed, and the state before it.
+/// A block to execute, with the state before it.
 #[derive(Clone, Debug)]
-pub struct Block<T = BlockTx> {
-    /// Its number.
+pub struct BenchBlock<T = BlockTx> {
+    /// Number.
     pub number: u64,
-    /// The state before it.
-    pub world: World,
-    /// The transactions, in order.
+    /// State before the block.
+    pub pre_state: PreState,
+    /// Transactions, in order.
     pub transactions: Vec<T>,
-    pub(crate) terms: Terms,
+    pub(crate) terms: BlockTerms,
 }

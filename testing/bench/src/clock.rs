@@ -1,31 +1,33 @@
+//! Measures wall and processor time.
+
 use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
 use rustix::time::{ClockId, clock_gettime};
 
-/// What a piece of work took.
+/// Duration of a piece of work.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Time {
-    /// On the wall.
+    /// Wall time.
     pub(crate) wall: Duration,
-    /// On processors: of all threads together, or on the longest way through ([`longest`]).
+    /// Processor time: of all threads together, or on the critical path ([`critical_path`]).
     pub(crate) cpu: Duration,
 }
 
 impl Time {
-    /// The medians of wall and processor time, each by itself.
+    /// The medians of wall and of processor time.
     pub(crate) fn median(times: &[Self]) -> Self {
         let of = |part: fn(&Self) -> Duration| median(times.iter().map(part).collect());
         Self { wall: of(|time| time.wall), cpu: of(|time| time.cpu) }
     }
 
-    /// The least wall and processor time, each by itself.
+    /// The least wall and the least processor time.
     pub(crate) fn fastest(times: &[Self]) -> Self {
         let of = |part: fn(&Self) -> Duration| times.iter().map(part).min().unwrap_or_default();
         Self { wall: of(|time| time.wall), cpu: of(|time| time.cpu) }
     }
 
-    /// Of several pieces of work, each done in all rounds: what they took together, round by round.
+    /// Sums of several pieces of work, round by round.
     pub(crate) fn sums(pieces: &[Vec<Self>]) -> Vec<Self> {
         let rounds = pieces.first().map_or(0, Vec::len);
         let sum = |part: fn(&Self) -> Duration, round: usize| {
@@ -36,7 +38,7 @@ impl Time {
         (0..rounds).map(of_round).collect()
     }
 
-    /// Without a part of it that was measured by itself.
+    /// Subtracts a part that was measured separately.
     pub(crate) fn without(self, part: Self) -> Self {
         Self { wall: self.wall.saturating_sub(part.wall), cpu: self.cpu.saturating_sub(part.cpu) }
     }
@@ -66,15 +68,15 @@ impl Clock {
     }
 }
 
-/// Processor time of all of this process's threads.
+/// Processor time of all threads of this process.
 fn processors() -> Duration {
     let now = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(now).unwrap_or_default()
 }
 
-/// Runs `work` and says what it took; processor time is the calling thread's and the busiest of the pool's, so that
-/// neither other load on the machine nor how many threads share the work counts.
-pub(crate) fn longest<T>(pool: Option<&ThreadPool>, work: impl FnOnce() -> T) -> (T, Time) {
+/// Measures `work` on its critical path: processor time of the calling thread plus that of the
+/// busiest thread of the pool. Neither other load on the machine nor the number of threads counts.
+pub(crate) fn critical_path<T>(pool: Option<&ThreadPool>, work: impl FnOnce() -> T) -> (T, Time) {
     let workers = || pool.map_or_else(Vec::new, |pool| pool.broadcast(|_| this_thread()));
     let (before, own) = (workers(), this_thread());
     let start = Instant::now();

@@ -1,56 +1,59 @@
+//! Summary of how the parallel engine ran a workload.
+
 use std::{fmt, time::Duration};
 
 use serde::Serialize;
 use turnpike_executor::{LaneReport, SliceReport, StageTimes};
 
 use crate::{
-    implementation::Run,
+    implementation::BlockRun,
     scaling::{serial, work},
 };
 
-/// What the parallel engine says of how it ran a workload. Counts are of one round, the mean of all; shares are parts
-/// of one.
+/// How the parallel engine ran a workload. Counts are means over the rounds; shares are between 0
+/// and 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EngineReport {
-    /// Lanes.
+    /// Number of lanes.
     pub lanes: f64,
     /// Share of the transactions that ran in lanes.
     pub in_lanes: f64,
-    /// Share of the lanes' gas that is the largest lane's of each slice.
+    /// Share of the lanes' gas that the largest lane of each slice used.
     pub largest_lane: f64,
-    /// Lanes that touched what another changed, and ran again.
+    /// Lanes that conflicted with another lane and ran again.
     pub escapes: f64,
-    /// Times that lanes ran before none escaped, slice by slice.
+    /// Rounds of lanes until none conflicted, summed over slices.
     pub rounds: f64,
-    /// Share of the work, all processors together, that is not done in lanes.
+    /// Share of the work of all processors that is done outside of lanes.
     pub serial: f64,
-    /// Shares of the time.
+    /// Shares of wall time by stage.
     pub stages: StageShares,
 }
 
-/// Which share of the time on the wall each stage takes.
+/// Share of wall time of each stage.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StageShares {
-    /// Telling what each transaction will touch.
+    /// Predicting what each transaction will touch.
     pub predict: f64,
-    /// Finding out which may depend on each other.
+    /// Partitioning dependent transactions into lanes.
     pub partition: f64,
     /// Running lanes.
     pub execute: f64,
-    /// Comparing what lanes touched.
+    /// Checking lanes for conflicts.
     pub check: f64,
-    /// Putting together what they changed.
+    /// Merging the changes of lanes.
     pub merge: f64,
-    /// Running transactions one after the other.
+    /// Running transactions sequentially.
     pub sequential: f64,
-    /// All else: opening and ending blocks.
+    /// Everything else: opening and finishing blocks.
     pub other: f64,
 }
 
 impl EngineReport {
-    /// Of these runs of blocks, so many to a round, on so many processors; `None` if nothing is told of them.
+    /// Summarises runs of blocks over `rounds` rounds on `processors` processors; `None` without
+    /// slice reports.
     pub(crate) fn of<'a>(
-        runs: impl Iterator<Item = &'a Run> + Clone,
+        runs: impl Iterator<Item = &'a BlockRun> + Clone,
         rounds: usize,
         processors: usize,
     ) -> Option<Self> {
@@ -91,8 +94,8 @@ impl StageShares {
             sequential: of(|times| times.sequential),
             other: 0.0,
         };
-        let told: f64 = shares.named().iter().map(|(_, share)| share).sum();
-        shares.other = (1.0 - told).max(0.0);
+        let sum: f64 = shares.named().iter().map(|(_, share)| share).sum();
+        shares.other = (1.0 - sum).max(0.0);
         shares
     }
 
@@ -115,7 +118,7 @@ impl fmt::Display for EngineReport {
         let Self { lanes, in_lanes, largest_lane, escapes, rounds, serial, stages } = self;
         write!(
             f,
-            "{:.0} % in {lanes:.0} lanes, largest {:.1} %; {escapes:.1} escapes, {rounds:.1} rounds;",
+            "{:.0} % in {lanes:.0} lanes, largest {:.1} %; {escapes:.1} conflicts, {rounds:.1} rounds;",
             in_lanes * 100.0,
             largest_lane * 100.0,
         )?;
@@ -130,7 +133,7 @@ fn lane_gas(slice: &SliceReport) -> impl Iterator<Item = u64> {
     slice.lanes.iter().map(|LaneReport { gas, .. }| *gas)
 }
 
-/// `part` of `all`; nothing of nothing is nothing.
+/// `part` as a share of `all`; 0 if `all` is 0.
 fn share(part: f64, all: f64) -> f64 {
     if all > 0.0 { part / all } else { 0.0 }
 }
@@ -141,7 +144,7 @@ mod tests {
     use crate::clock::Time;
 
     #[test]
-    fn shares_are_of_all_and_counts_of_a_round() {
+    fn shares_are_of_the_whole_and_counts_per_round() {
         let ms = Duration::from_millis;
         let lane = |gas, time| LaneReport { transactions: 2, gas, time: ms(time) };
         let times = StageTimes { predict: ms(10), execute: ms(40), ..StageTimes::default() };
@@ -156,7 +159,7 @@ mod tests {
             ..SliceReport::default()
         };
         let time = Time { wall: ms(80), ..Time::default() };
-        let runs = vec![Run { time, slices: vec![slice], ..Run::default() }; 3];
+        let runs = vec![BlockRun { time, slices: vec![slice], ..BlockRun::default() }; 3];
         let report = EngineReport::of(runs.iter(), 3, 2).expect("there are slices");
         let counts = [report.lanes, report.escapes, report.rounds];
         assert_eq!(counts, [2.0, 1.0, 2.0]);
@@ -166,10 +169,10 @@ mod tests {
         assert_eq!([predict, execute, other], [0.125, 0.5, 0.375]);
         assert_eq!(
             report.to_string(),
-            "80 % in 2 lanes, largest 75.0 %; 1.0 escapes, 2.0 rounds; predict 12.5 partition 0.0 execute 50.0 \
+            "80 % in 2 lanes, largest 75.0 %; 1.0 conflicts, 2.0 rounds; predict 12.5 partition 0.0 execute 50.0 \
              check 0.0 merge 0.0 sequential 0.0 other 37.5 %; serial 40.0 %"
         );
-        let silent = [Run { time, ..Run::default() }];
+        let silent = [BlockRun { time, ..BlockRun::default() }];
         assert_eq!(EngineReport::of(silent.iter(), 1, 2), None);
     }
 }

@@ -1,23 +1,26 @@
+//! `turnpike bench execute`: runs workloads through every implementation and compares outcomes and
+//! times.
+
 use std::thread::available_parallelism;
 
 use anyhow::Context as _;
 use turnpike_executor::BlockTransaction;
 
 use crate::{
-    Bench, Block, ExecuteArgs, Figures, Kind, Workload,
+    Bench, BenchBlock, ExecuteArgs, Figures, Workload, WorkloadKind,
     implementation::{Implementation, Prepared, all},
     outcome::Outcome,
     report::Report,
-    samples::{Agreed, Measured, Samples},
+    samples::{AgreedOutcome, MeasuredBlock, Samples},
 };
 
-/// A lean baseline this much slower than the reference is not to be believed, or the machine is not.
+/// A lean baseline slower than its reference by this factor gets a warning.
 const SLOWER_MAX: f64 = 1.25;
 
-/// The baseline that the references are of.
+/// The baseline that has reference times.
 const LEAN: &str = "revm-cachedb";
 
-/// Runs the workloads asked for through every implementation and prints what they took.
+/// Runs the selected workloads through every implementation and prints their times.
 pub fn execute(args: &ExecuteArgs) -> anyhow::Result<()> {
     let report = Report::new(Bench::Execute, args.json).with_stages(args.stages);
     for kind in args.kinds() {
@@ -34,8 +37,9 @@ pub fn execute(args: &ExecuteArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One workload through every implementation: warmed up, interleaved block by block, medians of the rounds.
-pub fn measure(kind: &Kind, args: &ExecuteArgs) -> anyhow::Result<Vec<Figures>> {
+/// Measures one workload with every implementation, after a warm-up round. Implementations
+/// alternate block by block, and the figures are medians over the rounds.
+pub fn measure(kind: &WorkloadKind, args: &ExecuteArgs) -> anyhow::Result<Vec<Figures>> {
     match kind.prepare(args.transactions, args.test_data.as_deref())? {
         Workload::Made(block) => measure_blocks(kind, &[*block], args, all_succeed),
         Workload::Real(blocks) => measure_blocks(kind, &blocks, args, |_| Ok(())),
@@ -43,8 +47,8 @@ pub fn measure(kind: &Kind, args: &ExecuteArgs) -> anyhow::Result<Vec<Figures>> 
 }
 
 fn measure_blocks<T: BlockTransaction + Clone + Send + Sync>(
-    kind: &Kind,
-    blocks: &[Block<T>],
+    kind: &WorkloadKind,
+    blocks: &[BenchBlock<T>],
     args: &ExecuteArgs,
     check: fn(&Outcome) -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Figures>> {
@@ -55,7 +59,7 @@ fn measure_blocks<T: BlockTransaction + Clone + Send + Sync>(
         let agreed = agree(&mut implementations, index, check)
             .with_context(|| format!("block {}", block.number))?;
         let transactions = block.transactions.len();
-        measured.push(Measured { number: block.number, transactions, agreed });
+        measured.push(MeasuredBlock { number: block.number, transactions, agreed });
     }
     let mut samples = vec![Samples::new(blocks.len()); implementations.len()];
     // The first round only warms up.
@@ -79,12 +83,12 @@ fn measure_blocks<T: BlockTransaction + Clone + Send + Sync>(
     Ok(figures.collect())
 }
 
-/// Has every implementation run a block and compares all that comes of it.
+/// Runs a block with every implementation and compares the outcomes.
 fn agree(
     implementations: &mut [Box<dyn Implementation + '_>],
     block: usize,
     check: fn(&Outcome) -> anyhow::Result<()>,
-) -> anyhow::Result<Agreed> {
+) -> anyhow::Result<AgreedOutcome> {
     let mut reference = None;
     for implementation in implementations {
         let name = implementation.name();
@@ -98,7 +102,7 @@ fn agree(
         }
     }
     let reference = reference.context("no implementation")?;
-    Ok(Agreed { succeeded: reference.succeeded(), gas: reference.gas() })
+    Ok(AgreedOutcome { succeeded: reference.succeeded(), gas: reference.gas() })
 }
 
 fn all_succeed(outcome: &Outcome) -> anyhow::Result<()> {
@@ -110,8 +114,8 @@ fn all_succeed(outcome: &Outcome) -> anyhow::Result<()> {
     }
 }
 
-/// Warns of a baseline that is too slow to compare with: everything looks fast next to it.
-fn warn_if_slow(kind: &Kind, figures: &[Figures]) {
+/// Warns if the baseline is too slow to compare with: ratios to it would be too high.
+fn warn_if_slow(kind: &WorkloadKind, figures: &[Figures]) {
     let (Some(reference), Some(lean)) =
         (kind.reference_us_per_tx, figures.iter().find(|one| one.implementation == LEAN))
     else {
@@ -120,7 +124,7 @@ fn warn_if_slow(kind: &Kind, figures: &[Figures]) {
     let found = lean.us_per_tx();
     if found > reference * SLOWER_MAX {
         eprintln!(
-            "warning: {}: {} takes {found:.2} us/tx, {:.0} % more than the reference of {reference:.2}: a loaded machine, or a poor baseline",
+            "warning: {}: {} takes {found:.2} us/tx, {:.0} % more than the reference of {reference:.2}: the machine is loaded, or the baseline is built badly",
             kind.name,
             lean.implementation,
             (found / reference - 1.0) * 100.0,

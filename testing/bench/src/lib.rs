@@ -1,18 +1,19 @@
-//! Measurements: what execution costs against plain revm and roots against alloy-trie, each in the same run, and what the
-//! other stages and proofs cost.
+//! Benchmarks: execution next to plain revm and roots next to alloy-trie, in the same run, and the
+//! cost of other stages and proofs.
 //!
 //! ```text
-//! workload ─► Blocks: World (common state before) + transactions ─► every Implementation, round-robin ─► Report
+//! workload ─► blocks: state before + transactions ─► every implementation, in turn ─► Report
 //! ```
 //!
-//! A [`Workload`] is made once, by running real contracts' deployments on plain revm, or read: blocks of real chains.
-//! Every implementation starts from the same state and runs the same transactions by the same rules. Before anything is
-//! timed, all implementations must agree on every transaction's gas, success and logs and on every account and slot, fee
-//! vaults apart, and every timed round must use the same gas again: a figure for another amount of work is an error, not
-//! a result.
+//! A [`Workload`] is made once, by deploying real contracts on plain revm, or read from blocks of
+//! real chains. Every implementation starts from the same state and runs the same transactions by
+//! the same rules. Before anything is timed, all implementations must agree on every transaction's
+//! gas, success and logs and on every account and slot, fee vaults apart. Every timed round must
+//! use the same gas again: a figure for a different amount of work is an error.
 //!
-//! Signatures are no part of execution: senders are given. Neither is sealing: roots are measured by themselves, over a
-//! large state, and implementations must agree on the root after every round.
+//! Execution is measured without signatures, because senders are given, and without sealing: roots
+//! are measured separately over a large state, and implementations must agree on the root after
+//! every round.
 
 mod args;
 mod block;
@@ -21,6 +22,7 @@ mod engine_report;
 mod execute;
 mod implementation;
 mod outcome;
+mod pre_state;
 #[cfg(feature = "prove")]
 mod prove;
 mod report;
@@ -33,19 +35,18 @@ mod stages;
 mod terms;
 mod transaction;
 mod workload;
-mod world;
 
 pub use args::{ExecuteArgs, RootArgs};
-pub use block::Block;
+pub use block::BenchBlock;
 pub use engine_report::{EngineReport, StageShares};
 pub use execute::{execute, measure};
+pub use pre_state::{PreState, PreStateAccount};
 #[cfg(feature = "prove")]
 pub use prove::{ProveArgs, prove};
-pub use report::{Bench, Figures, Line, WorstBlock};
-pub use root::{Part, measure_roots, root};
+pub use report::{Bench, Figures, ReportLine, WorstBlock};
+pub use root::{MemoryPart, measure_roots, root};
 #[cfg(feature = "stages")]
 pub use stages::stages;
 #[cfg(feature = "prove")]
 pub use workload::proven::{ProvenBlock, defi_block};
-pub use workload::{Kind, WORKLOADS, Workload};
-pub use world::{World, WorldAccount};
+pub use workload::{WORKLOADS, Workload, WorkloadKind};

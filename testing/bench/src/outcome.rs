@@ -1,3 +1,5 @@
+//! Outcomes of blocks, in a form in which implementations are compared.
+
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, Log, U256};
@@ -5,9 +7,9 @@ use anyhow::{Context as _, ensure};
 use turnpike_executor::FeeRule;
 use turnpike_protocol::predeploys::{BASE_FEE_VAULT, HISTORY_STORAGE, L1_FEE_VAULT};
 
-use crate::{Block, WorldAccount};
+use crate::{BenchBlock, PreStateAccount};
 
-/// What came of one transaction.
+/// Outcome of one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TxOutcome {
     pub(crate) succeeded: bool,
@@ -15,42 +17,43 @@ pub(crate) struct TxOutcome {
     pub(crate) logs: Vec<Log>,
 }
 
-/// An account after the block, as an implementation says it wrote it.
+/// An account that an implementation wrote.
 #[derive(Clone, Debug)]
-pub(crate) struct Written {
+pub(crate) struct WrittenAccount {
     pub(crate) nonce: u64,
     pub(crate) balance: U256,
     pub(crate) code_hash: B256,
-    /// Whether the slots that it had before are gone.
+    /// Whether all earlier slots are cleared.
     pub(crate) storage_cleared: bool,
     pub(crate) storage: BTreeMap<U256, U256>,
 }
 
-/// An account after the block: all of it but the slots that are what they were.
+/// A changed account after the block, with its changed slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Changed {
+struct ChangedAccount {
     nonce: u64,
     balance: U256,
     code_hash: B256,
     storage: BTreeMap<U256, U256>,
 }
 
-/// All that came of a block, in a form that implementations can be compared by.
+/// Outcome of a block, comparable between implementations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) transactions: Vec<TxOutcome>,
-    accounts: BTreeMap<Address, Changed>,
+    accounts: BTreeMap<Address, ChangedAccount>,
 }
 
 impl Outcome {
-    /// From the accounts that an implementation says it wrote; what is as before the block is left out.
+    /// Builds the outcome from the accounts that an implementation wrote. Unchanged values are left
+    /// out.
     ///
-    /// So are the accounts that only Turnpike writes on a chain of its own: base and L1 fees have vaults, plain revm
-    /// burns them; and the parent's hash goes into the EIP-2935 contract before the first transaction.
+    /// Accounts that only Turnpike writes are left out as well: the vaults of base and L1 fees,
+    /// which plain revm burns, and the EIP-2935 contract, which gets the parent's hash.
     pub(crate) fn new<T>(
-        block: &Block<T>,
+        block: &BenchBlock<T>,
         transactions: Vec<TxOutcome>,
-        written: impl Iterator<Item = (Address, Written)>,
+        written: impl Iterator<Item = (Address, WrittenAccount)>,
     ) -> Self {
         let own: &[_] = match block.terms.spec.fees {
             FeeRule::Vaults => &[BASE_FEE_VAULT, L1_FEE_VAULT, HISTORY_STORAGE],
@@ -58,7 +61,7 @@ impl Outcome {
         };
         let written = written.filter(|(address, _)| !own.contains(address));
         let changed = written.filter_map(|(address, written)| {
-            Some((address, Changed::since(block.world.account(&address), written)?))
+            Some((address, ChangedAccount::since(block.pre_state.account(&address), written)?))
         });
         Self { transactions, accounts: changed.collect() }
     }
@@ -73,7 +76,7 @@ impl Outcome {
         self.transactions.iter().filter(|tx| tx.succeeded).count()
     }
 
-    /// Says how `other` differs.
+    /// Returns an error that names the first difference from `other`.
     pub(crate) fn expect_same(&self, other: &Self) -> anyhow::Result<()> {
         let (expected, found) = (self.transactions.len(), other.transactions.len());
         ensure!(expected == found, "expected {expected} transactions, found {found}");
@@ -96,10 +99,10 @@ impl Outcome {
     }
 }
 
-impl Changed {
-    /// What an account became since it was `before`; `None` if it is the same.
-    fn since(before: Option<&WorldAccount>, written: Written) -> Option<Self> {
-        let Written { nonce, balance, code_hash, storage_cleared, mut storage } = written;
+impl ChangedAccount {
+    /// The account's changes since `before`; `None` if there are none.
+    fn since(before: Option<&PreStateAccount>, written: WrittenAccount) -> Option<Self> {
+        let WrittenAccount { nonce, balance, code_hash, storage_cleared, mut storage } = written;
         let slots = before.map_or(&[][..], |account| &account.storage);
         if storage_cleared {
             for (slot, _) in slots {
@@ -126,27 +129,32 @@ mod tests {
     use revm::state::Bytecode;
 
     use super::*;
-    use crate::{World, terms::Terms};
+    use crate::{PreState, terms::BlockTerms};
 
     const ALICE: Address = address!("00000000000000000000000000000000000000a1");
 
-    fn block() -> Block {
+    fn block() -> BenchBlock {
         let storage = vec![(U256::from(1), U256::from(7)), (U256::from(2), U256::from(8))];
         let (nonce, balance, code) = (1, U256::from(100), Bytecode::default());
         let (address, code_hash) = (ALICE, KECCAK256_EMPTY);
-        let alice = WorldAccount { address, nonce, balance, code_hash, code, storage };
-        let terms = Terms::after(&Terms::genesis());
-        Block { number: 1, world: World { accounts: vec![alice] }, transactions: Vec::new(), terms }
+        let alice = PreStateAccount { address, nonce, balance, code_hash, code, storage };
+        let terms = BlockTerms::after(&BlockTerms::genesis());
+        BenchBlock {
+            number: 1,
+            pre_state: PreState { accounts: vec![alice] },
+            transactions: Vec::new(),
+            terms,
+        }
     }
 
-    fn outcome(written: &[(Address, Written)]) -> Outcome {
+    fn outcome(written: &[(Address, WrittenAccount)]) -> Outcome {
         let tx = TxOutcome { succeeded: true, gas: 21_000, logs: Vec::new() };
         Outcome::new(&block(), vec![tx], written.iter().cloned())
     }
 
-    fn changed(nonce: u64, balance: u64, storage: &[(u64, u64)]) -> Written {
+    fn changed(nonce: u64, balance: u64, storage: &[(u64, u64)]) -> WrittenAccount {
         let storage = storage.iter().map(|(slot, value)| (U256::from(*slot), U256::from(*value)));
-        Written {
+        WrittenAccount {
             nonce,
             balance: U256::from(balance),
             code_hash: KECCAK256_EMPTY,
@@ -155,19 +163,19 @@ mod tests {
         }
     }
 
-    fn cleared(storage: &[(u64, u64)]) -> Written {
-        Written { storage_cleared: true, ..changed(1, 100, storage) }
+    fn cleared(storage: &[(u64, u64)]) -> WrittenAccount {
+        WrittenAccount { storage_cleared: true, ..changed(1, 100, storage) }
     }
 
     #[test]
-    fn what_is_as_before_does_not_count() {
+    fn unchanged_values_are_left_out() {
         let nothing = outcome(&[]);
         assert_eq!(outcome(&[(ALICE, changed(1, 100, &[(1, 7), (3, 0)]))]), nothing);
         assert_eq!(outcome(&[(BASE_FEE_VAULT, changed(0, 5, &[]))]), nothing);
     }
 
     #[test]
-    fn where_turnpike_has_no_vaults_they_are_accounts_like_others() {
+    fn without_vaults_their_addresses_are_ordinary_accounts() {
         let mut block = block();
         block.terms.spec =
             turnpike_executor::ChainSpec::ethereum(1, turnpike_executor::SpecId::OSAKA);
@@ -193,7 +201,10 @@ mod tests {
             outcome(&[(ALICE, changed(2, 91, &[(1, 9)]))]),
             outcome(&[(ALICE, changed(2, 90, &[(1, 10)]))]),
             outcome(&[(ALICE, changed(2, 90, &[(1, 9), (2, 0)]))]),
-            outcome(&[(ALICE, Written { code_hash: B256::ZERO, ..changed(2, 90, &[(1, 9)]) })]),
+            outcome(&[(
+                ALICE,
+                WrittenAccount { code_hash: B256::ZERO, ..changed(2, 90, &[(1, 9)]) },
+            )]),
             outcome(&[(ALICE, changed(2, 90, &[(1, 9)])), (Address::ZERO, changed(0, 1, &[]))]),
         ];
         for other in others {

@@ -1,4 +1,5 @@
-//! What transactions cost to prove: the proof program in the machine, on blocks made of one kind each and on a mixed one.
+//! `turnpike bench prove`: instructions of the proof program for blocks of each kind of transaction
+//! and for a mixed block.
 
 use std::io::{self, Write};
 
@@ -17,22 +18,22 @@ use turnpike_protocol::{
 
 use crate::workload::proven::{PROVEN_KINDS, ProvenBlock, ProvenKind, block_of, mixed_block};
 
-/// Deposits of a block, at most, in the development chain.
+/// Most deposits of a block in the development chain.
 const DEPOSITS_MAX: usize = 32;
 
-/// What `turnpike bench prove` takes.
+/// Arguments of `turnpike bench prove`.
 #[derive(Clone, Debug, Args)]
 pub struct ProveArgs {
     /// Transactions of the mixed block.
     #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
     pub mixed: usize,
-    /// Transactions of each block of one kind; 0 leaves them out.
+    /// Transactions of each block of one kind; 0 skips these blocks.
     #[arg(long, value_name = "COUNT", default_value_t = 32)]
     pub each: usize,
-    /// Only kinds whose name contains this.
+    /// Measure only kinds whose name contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub kind: String,
-    /// Accounts in the state, besides those of the contracts and senders: they make paths in the trie as long as they are.
+    /// Further accounts in the state. More accounts make longer paths in the trie.
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     pub accounts: usize,
     /// Print JSON lines instead of a Markdown table.
@@ -46,19 +47,19 @@ impl Default for ProveArgs {
     }
 }
 
-/// What one more transaction of a kind adds to the proof of its block.
+/// Cost of one more transaction of a kind in a block.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line {
+struct KindCost {
     kind: &'static str,
     instructions: u64,
     gas: u64,
     witness_bytes: u64,
-    /// Different answers of precompiles that the proof reads, signatures among them.
+    /// Distinct precompile results that the proof reads, signature recoveries included.
     precompile_answers: f64,
 }
 
-/// Proves the blocks asked for and prints what they took. A proof that fails is an error.
+/// Proves the selected blocks and prints their cost. A failing proof is an error.
 pub fn prove(args: &ProveArgs) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if args.each > 0 {
@@ -91,7 +92,7 @@ fn table(args: &ProveArgs, out: &mut impl Write) -> anyhow::Result<()> {
         if args.json {
             writeln!(out, "{}", serde_json::to_string(&line)?)?;
         } else {
-            let Line { kind, instructions, gas, witness_bytes, precompile_answers } = line;
+            let KindCost { kind, instructions, gas, witness_bytes, precompile_answers } = line;
             let per_gas = instructions as f64 / gas as f64;
             writeln!(
                 out,
@@ -102,13 +103,13 @@ fn table(args: &ProveArgs, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn line(kind: &ProvenKind, args: &ProveArgs, empty: &Proof) -> anyhow::Result<Line> {
+fn line(kind: &ProvenKind, args: &ProveArgs, empty: &Proof) -> anyhow::Result<KindCost> {
     let count = if kind.name == "deposit" { args.each.min(DEPOSITS_MAX) } else { args.each };
     let proof = proven(&block_of(kind, count, args.accounts)?)?;
     let gas = |proof: &Proof| proof.statement.block.as_ref().map_or(0, |block| block.gas_used);
     let (size, size_before) = (WitnessSize::of(proof.witness()), WitnessSize::of(empty.witness()));
     let per_transaction = |after: u64, before: u64| after.saturating_sub(before) / count as u64;
-    Ok(Line {
+    Ok(KindCost {
         kind: kind.name,
         instructions: per_transaction(proof.machine.steps, empty.machine.steps),
         gas: per_transaction(gas(&proof), gas(empty)),
@@ -117,7 +118,7 @@ fn line(kind: &ProvenKind, args: &ProveArgs, empty: &Proof) -> anyhow::Result<Li
     })
 }
 
-/// The proof of a block; an error if it fails, or the block does not hold all that it was offered.
+/// Proves a block. It is an error if the proof fails or the block skips a transaction.
 fn proven(block: &ProvenBlock) -> anyhow::Result<Proof> {
     let proof = Proof::run(PROGRAM, statement(block)?)?;
     ensure!(proof.agrees(), "{}", ProofReport::from(&proof));
@@ -130,7 +131,7 @@ fn proven(block: &ProvenBlock) -> anyhow::Result<Proof> {
     Ok(proof)
 }
 
-/// The block as the first of a chain, in blobs.
+/// The statement about a block that is the first of its chain and posted in blobs.
 fn statement(block: &ProvenBlock) -> anyhow::Result<Statement> {
     let ProvenBlock { genesis, transactions, deposits } = block;
     let mut follower = Follower::new(genesis, EngineConfig::default());
@@ -145,8 +146,8 @@ fn statement(block: &ProvenBlock) -> anyhow::Result<Statement> {
         deposit_hints: (0..deposits.len() as u64).map(hint).collect(),
     };
     let batch = batch.encode(genesis.config.batch_limits(), Effort::Fast)?;
-    let data = pack_blobs(&batch).context("a batch beyond all measure")?;
-    // Nobody asks L1 here, and so nobody asks whether these are the blobs' hashes.
+    let data = pack_blobs(&batch).context("the batch does not fit blobs")?;
+    // No L1 checks these hashes, so they need not be the blobs' own.
     let blob_hashes: Vec<B256> = data.chunks(BLOB_BYTES).map(keccak256).collect();
     let acc = deposits.iter().fold(B256::ZERO, |acc, deposit| deposit.accumulate(acc));
     let entries = entries(genesis, &blob_hashes, acc, deposits.len() as u64, &follower);
@@ -160,12 +161,12 @@ fn statement(block: &ProvenBlock) -> anyhow::Result<Statement> {
     };
     let statement = Statement::of_next_entry(&mut follower, &entries, &source, 0)?;
     match &statement.fault {
-        Some(fault) => anyhow::bail!("the batch is passed over: {fault}"),
+        Some(fault) => anyhow::bail!("the batch is invalid: {fault}"),
         None => Ok(statement),
     }
 }
 
-/// The inbox's own entry and that of the block.
+/// The inbox's genesis entry and the block's entry.
 fn entries(
     genesis: &Genesis,
     blob_hashes: &[B256],

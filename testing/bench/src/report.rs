@@ -1,3 +1,5 @@
+//! Prints figures as a table or as JSON lines.
+
 use std::{
     io::{Write as _, stdout},
     time::Duration,
@@ -7,60 +9,60 @@ use serde::Serialize;
 
 use crate::EngineReport;
 
-/// What is measured.
+/// The benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bench {
-    /// Transactions, on one processor or more.
+    /// Execution of transactions.
     Execute,
-    /// New state roots; what is counted as a transaction is an updated leaf.
+    /// State roots. Updated leaves are counted as transactions.
     Root,
 }
 
-/// What one implementation took for one workload.
+/// Figures of one implementation on one workload.
 #[derive(Clone, Debug)]
 pub struct Figures {
-    /// What is measured.
+    /// The benchmark.
     pub bench: Bench,
-    /// The workload; of one of its blocks, with the block's number.
+    /// Name of the workload; for one of its blocks, with the block's number.
     pub workload: String,
     /// The implementation.
     pub implementation: &'static str,
-    /// Whether others are compared with it.
+    /// Whether other implementations are compared with it.
     pub is_baseline: bool,
-    /// Threads that it executed on.
+    /// Threads used.
     pub workers: usize,
-    /// Transactions, in all blocks together.
+    /// Transactions of all blocks.
     pub transactions: usize,
-    /// Gas that they used.
+    /// Gas used.
     pub gas: u64,
-    /// Median time on the wall; of one of several blocks, the least.
+    /// Median wall time; for one of several blocks, the least.
     pub wall: Duration,
-    /// Median processor time: of all threads, or for roots on the longest way through.
+    /// Median processor time: of all threads, or for roots on the critical path.
     pub cpu: Duration,
-    /// The same of each block in its fastest round, if the workload has several.
+    /// Figures of each block in its fastest round, if the workload has several.
     pub blocks: Vec<Self>,
-    /// What the parallel engine says of how it ran.
+    /// Report of the parallel engine.
     pub engine: Option<EngineReport>,
 }
 
 impl Figures {
-    /// Microseconds on the wall for each transaction.
+    /// Microseconds of wall time per transaction.
     pub fn us_per_tx(&self) -> f64 {
         self.wall.as_secs_f64() * 1e6 / self.transactions as f64
     }
 
-    /// Transactions in a second.
+    /// Transactions per second.
     pub fn tx_per_s(&self) -> f64 {
         self.transactions as f64 / self.wall.as_secs_f64()
     }
 
-    /// How many times as fast as `baseline`.
+    /// Speed as a multiple of `baseline`'s.
     pub fn ratio(&self, baseline: &Self) -> f64 {
         baseline.wall.as_secs_f64() / self.wall.as_secs_f64()
     }
 
-    /// The block that ran slowest next to `baseline`, if the workload has several.
+    /// The block with the lowest ratio to `baseline`, if the workload has several.
     pub fn worst_block(&self, baseline: &Self) -> Option<WorstBlock> {
         let ratios = self.blocks.iter().zip(&baseline.blocks);
         let ratios = ratios.map(|(block, baseline)| (block, block.ratio(baseline)));
@@ -70,50 +72,50 @@ impl Figures {
     }
 }
 
-/// The block of a workload that ran slowest next to a baseline.
+/// The block of a workload with the lowest ratio to a baseline.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WorstBlock {
     /// The workload and the block's number.
     pub block: String,
     /// Its transactions.
     pub transactions: usize,
-    /// How many times as fast as the baseline.
+    /// Speed as a multiple of the baseline's.
     pub ratio: f64,
 }
 
-/// One implementation next to one baseline, as `--json` prints it.
+/// One implementation next to one baseline: a line of `--json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Line {
-    /// What is measured.
+pub struct ReportLine {
+    /// The benchmark.
     pub bench: Bench,
-    /// The workload; of one of its blocks, with the block's number.
+    /// Name of the workload; for one of its blocks, with the block's number.
     pub workload: String,
     /// The implementation.
     pub implementation: &'static str,
-    /// Threads that it executed on.
+    /// Threads used.
     pub workers: usize,
-    /// Transactions, in all blocks together.
+    /// Transactions of all blocks.
     pub transactions: usize,
-    /// Gas that they used.
+    /// Gas used.
     pub gas: u64,
-    /// Median time on the wall, in milliseconds.
+    /// Median wall time, in milliseconds.
     pub ms: f64,
-    /// Transactions in a second.
+    /// Transactions per second.
     pub tx_per_s: f64,
-    /// What it is compared with, in the same run; one of the lines compares a baseline with itself.
-    /// A baseline that also runs on several threads is meant on one.
+    /// The baseline, in the same run. A baseline is also compared with itself. One that runs on
+    /// several numbers of threads is the baseline on one thread.
     pub baseline: &'static str,
-    /// How many times as fast as the baseline.
+    /// Speed as a multiple of the baseline's.
     pub ratio: f64,
-    /// The block with the least ratio, if the workload has several.
+    /// The block with the lowest ratio, if the workload has several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_block: Option<WorstBlock>,
-    /// What the parallel engine says of how it ran.
+    /// Report of the parallel engine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<EngineReport>,
 }
 
-impl Line {
+impl ReportLine {
     /// The lines of one workload: every implementation next to every baseline.
     pub fn all(figures: &[Figures]) -> Vec<Self> {
         let baselines = || figures.iter().filter(|figures| figures.is_baseline);
@@ -140,7 +142,7 @@ fn rounded(value: f64, parts: f64) -> f64 {
     (value * parts).round() / parts
 }
 
-/// Prints figures as they come, for people or for programs.
+/// Prints figures as they arrive, as a table or as JSON.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report {
     json: bool,
@@ -162,14 +164,14 @@ impl Report {
         Self { json, stages: false }
     }
 
-    /// Whether rows are followed by what the parallel engine says of how it ran.
+    /// Sets whether the engine's report follows each row.
     pub(crate) const fn with_stages(self, stages: bool) -> Self {
         Self { stages, ..self }
     }
 
     pub(crate) fn print(self, figures: &[Figures]) -> anyhow::Result<()> {
         if self.json {
-            for line in Line::all(figures) {
+            for line in ReportLine::all(figures) {
                 println!("{}", serde_json::to_string(&line)?);
             }
         } else {
@@ -180,7 +182,7 @@ impl Report {
                 }
             }
         }
-        // Whoever reads a pipe sees each workload when it is done.
+        // Readers of a pipe see each workload as soon as it is done.
         Ok(stdout().flush()?)
     }
 
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn worst_block_is_the_one_with_the_least_ratio() {
+    fn worst_block_has_the_lowest_ratio() {
         let blocks = |times: [u64; 3]| {
             let names = ["w/1", "w/2", "w/3"].iter().zip(times);
             names.map(|(name, ms)| figures(name, ms, Vec::new())).collect()

@@ -1,3 +1,5 @@
+//! Collects the timed runs of an implementation and computes its figures.
+
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -5,30 +7,30 @@ use anyhow::ensure;
 use crate::{
     Bench, EngineReport, Figures,
     clock::Time,
-    implementation::{Implementation, Run},
+    implementation::{BlockRun, Implementation},
     scaling::computed,
 };
 
-/// How figures are named that are computed from the parallel engine's report, for more processors than there are.
+/// Name of figures computed from the engine's report for more processors than the machine has.
 const COMPUTED: &str = "parallel-computed";
 
-/// A block, and what it came to.
+/// A block and its agreed outcome.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Measured {
+pub(crate) struct MeasuredBlock {
     pub(crate) number: u64,
     pub(crate) transactions: usize,
-    pub(crate) agreed: Agreed,
+    pub(crate) agreed: AgreedOutcome,
 }
 
-/// What implementations agree on, and every timed run has to come to again.
+/// The outcome that implementations agree on. Every timed run must repeat it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Agreed {
+pub(crate) struct AgreedOutcome {
     pub(crate) succeeded: usize,
     pub(crate) gas: u64,
 }
 
-impl Agreed {
-    pub(crate) fn expect(&self, run: Run) -> anyhow::Result<Run> {
+impl AgreedOutcome {
+    pub(crate) fn expect(&self, run: BlockRun) -> anyhow::Result<BlockRun> {
         let Self { succeeded, gas } = *self;
         ensure!(
             run.succeeded == succeeded,
@@ -43,7 +45,7 @@ impl Agreed {
 /// The timed runs of one implementation, by block and round.
 #[derive(Clone, Debug)]
 pub(crate) struct Samples {
-    blocks: Vec<Vec<Run>>,
+    blocks: Vec<Vec<BlockRun>>,
 }
 
 impl Samples {
@@ -51,17 +53,18 @@ impl Samples {
         Self { blocks: vec![Vec::new(); blocks] }
     }
 
-    /// Adds a round's run of a block.
-    pub(crate) fn push(&mut self, block: usize, run: Run) {
+    /// Adds one run of a block.
+    pub(crate) fn push(&mut self, block: usize, run: BlockRun) {
         self.blocks[block].push(run);
     }
 
-    /// What the implementation took; and, if it had more workers than there are processors, what it would have taken.
+    /// Figures of the implementation. With more workers than processors, the computed figures
+    /// follow.
     pub(crate) fn figures(
         &self,
         workload: &str,
         implementation: &dyn Implementation,
-        measured: &[Measured],
+        measured: &[MeasuredBlock],
         processors: usize,
     ) -> Vec<Figures> {
         let workers = implementation.workers();
@@ -91,12 +94,17 @@ impl Samples {
         all
     }
 
-    /// Fills in the times, by what counts as the time of a run.
-    fn timed(&self, row: Figures, measured: &[Measured], time: impl Fn(&Run) -> Time) -> Figures {
+    /// Fills in the times; `time` selects the time of a run.
+    fn timed(
+        &self,
+        row: Figures,
+        measured: &[MeasuredBlock],
+        time: impl Fn(&BlockRun) -> Time,
+    ) -> Figures {
         let times = self.blocks.iter().map(|runs| runs.iter().map(&time).collect());
         let times: Vec<Vec<Time>> = times.collect();
         let blocks = measured.iter().zip(&times).map(|(block, times)| {
-            // A block is soon done: what else runs on the machine hits some and others not.
+            // A block is short, so other load hits some rounds and not others: take the fastest.
             let Time { wall, cpu } = Time::fastest(times);
             Figures {
                 workload: format!("{}/{}", row.workload, block.number),
@@ -121,10 +129,10 @@ mod tests {
     use super::*;
     use crate::outcome::Outcome;
 
-    /// On four workers.
-    struct Four;
+    /// An implementation with four workers.
+    struct FourWorkers;
 
-    impl Implementation for Four {
+    impl Implementation for FourWorkers {
         fn name(&self) -> &'static str {
             "parallel"
         }
@@ -133,8 +141,8 @@ mod tests {
             4
         }
 
-        fn run(&mut self, _block: usize) -> anyhow::Result<Run> {
-            Ok(Run::default())
+        fn run(&mut self, _block: usize) -> anyhow::Result<BlockRun> {
+            Ok(BlockRun::default())
         }
 
         fn outcome(&mut self, _block: usize) -> anyhow::Result<Outcome> {
@@ -142,30 +150,30 @@ mod tests {
         }
     }
 
-    /// So many milliseconds, 40 of them for four lanes on two processors.
-    fn run(ms: u64) -> Run {
+    /// A run of this many milliseconds, 40 of them in four lanes on two processors.
+    fn run(ms: u64) -> BlockRun {
         let of = Duration::from_millis;
         let lane = LaneReport { time: of(40), ..LaneReport::default() };
         let times = StageTimes { execute: of(40), ..StageTimes::default() };
         let slice = SliceReport { lanes: vec![lane; 4], times, ..SliceReport::default() };
         let time = Time { wall: of(ms), cpu: of(ms) };
-        Run { time, slices: vec![slice], ..Run::default() }
+        BlockRun { time, slices: vec![slice], ..BlockRun::default() }
     }
 
-    fn samples() -> (Samples, [Measured; 2]) {
+    fn samples() -> (Samples, [MeasuredBlock; 2]) {
         let mut samples = Samples::new(2);
         for (one, other) in [(100, 70), (90, 60), (110, 50)] {
             samples.push(0, run(one));
             samples.push(1, run(other));
         }
-        let agreed = Agreed { succeeded: 1, gas: 10 };
-        (samples, [1, 2].map(|number| Measured { number, transactions: 3, agreed }))
+        let agreed = AgreedOutcome { succeeded: 1, gas: 10 };
+        (samples, [1, 2].map(|number| MeasuredBlock { number, transactions: 3, agreed }))
     }
 
     #[test]
-    fn blocks_add_up_and_rounds_do_not() {
+    fn figures_sum_blocks_and_take_the_median_of_rounds() {
         let (samples, measured) = samples();
-        let all = samples.figures("some", &Four, &measured, 4);
+        let all = samples.figures("some", &FourWorkers, &measured, 4);
         let [one] = all.as_slice() else { panic!("nothing is computed with enough processors") };
         assert_eq!((one.transactions, one.gas), (6, 20));
         assert_eq!(one.wall, Duration::from_millis(160), "of 170, 150 and 160");
@@ -176,9 +184,9 @@ mod tests {
     }
 
     #[test]
-    fn more_workers_than_processors_are_computed_too() {
+    fn more_workers_than_processors_add_computed_figures() {
         let (samples, measured) = samples();
-        let all = samples.figures("some", &Four, &measured, 2);
+        let all = samples.figures("some", &FourWorkers, &measured, 2);
         let names: Vec<_> = all.iter().map(|one| (one.implementation, one.workers)).collect();
         assert_eq!(names, [("parallel", 4), (COMPUTED, 4)]);
         // Each block has 80 ms of work for lanes, which takes four workers 20 instead of 40.

@@ -1,3 +1,5 @@
+//! Makes the state before a measured block on plain revm.
+
 use alloy::sol_types::{SolCall, SolValue};
 use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use anyhow::{Context as _, bail, ensure};
@@ -12,14 +14,14 @@ use revm::{
 use turnpike_protocol::Genesis;
 
 use crate::{
-    World,
-    terms::{Terms, evm},
+    PreState,
+    terms::{BlockTerms, evm},
 };
 
-/// Gas for anything that is done before the measured block.
+/// Gas limit of each setup transaction.
 const GAS_LIMIT: u64 = 1_000_000_000;
 
-/// Makes the state before the measured block: plain revm without limits, prices or nonces to mind.
+/// Plain revm without limits, gas prices and nonce checks.
 #[allow(missing_debug_implementations)] // revm's EVM has none worth reading
 pub(crate) struct Setup {
     evm: MainnetEvm<MainnetContext<CacheDB<EmptyDB>>>,
@@ -28,9 +30,9 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// On the accounts of the chain's genesis.
+    /// Starts with the accounts of the genesis.
     pub(crate) fn new(genesis: &Genesis) -> Self {
-        let terms = Terms::after(genesis);
+        let terms = BlockTerms::after(genesis);
         let mut cfg = terms.cfg_env();
         cfg.tx_gas_limit_cap = Some(u64::MAX);
         cfg.disable_nonce_check = true;
@@ -57,12 +59,12 @@ impl Setup {
         setup
     }
 
-    /// The state so far.
-    pub(crate) fn world(&self) -> World {
-        World::of_db(&self.evm.ctx.journaled_state.database)
+    /// The current state.
+    pub(crate) fn pre_state(&self) -> PreState {
+        PreState::of_db(&self.evm.ctx.journaled_state.database)
     }
 
-    /// Moves on to this many seconds after genesis.
+    /// Sets the time to this many seconds after genesis.
     pub(crate) fn set_seconds(&mut self, seconds: u64) {
         self.evm.ctx.block.timestamp = U256::from(self.timestamp + seconds);
     }
@@ -98,7 +100,7 @@ impl Setup {
         }
     }
 
-    /// Calls a contract's function, for good.
+    /// Calls a contract's function and commits its changes.
     pub(crate) fn call<C: SolCall>(
         &mut self,
         from: Address,
@@ -109,7 +111,7 @@ impl Setup {
             .transact(from, TxKind::Call(to), call.abi_encode().into())
             .with_context(|| format!("calling {}", C::SIGNATURE))?;
         C::abi_decode_returns(output.data())
-            .with_context(|| format!("what {} returns", C::SIGNATURE))
+            .with_context(|| format!("cannot decode the result of {}", C::SIGNATURE))
     }
 
     fn transact(&mut self, from: Address, kind: TxKind, data: Bytes) -> anyhow::Result<Output> {
@@ -135,7 +137,7 @@ impl Setup {
         self.evm.ctx.db_mut().insert_account_info(address, info);
     }
 
-    /// Asserts that a function without effects returns `expected`.
+    /// Checks that a view function returns `expected`.
     pub(crate) fn expect<C: SolCall<Return: PartialEq>>(
         &mut self,
         to: Address,
@@ -143,17 +145,17 @@ impl Setup {
         expected: &C::Return,
     ) -> anyhow::Result<()> {
         let found = self.call(Address::ZERO, to, call)?;
-        ensure!(found == *expected, "{} returns something else than was written", C::SIGNATURE);
+        ensure!(found == *expected, "{} does not return the written value", C::SIGNATURE);
         Ok(())
     }
 }
 
-/// The slot of `key` in the mapping at `slot`, as Solidity lays it out.
+/// Storage slot of `key` in Solidity's mapping at `slot`.
 pub(crate) fn mapping_slot(key: Address, slot: U256) -> U256 {
     keccak256((key, slot).abi_encode()).into()
 }
 
-/// An account that only benchmarks know.
+/// Address of a benchmark account.
 pub(crate) fn actor(index: usize) -> Address {
     Address::from_word(keccak256(format!("turnpike bench actor {index}")))
 }

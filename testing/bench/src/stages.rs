@@ -1,3 +1,5 @@
+//! `turnpike bench stages`: costs of a transfer before and after execution.
+
 use std::time::{Duration, Instant};
 
 use alloy::{
@@ -13,21 +15,21 @@ use turnpike_protocol::{
 };
 use turnpike_storage::SealedInput;
 
-use crate::terms::Terms;
+use crate::terms::BlockTerms;
 
-/// Transactions in the workload: what fits one block of transfers.
+/// Transactions in the workload, which fit one block.
 const TRANSACTIONS: usize = 20_000;
 
-/// Repetitions; the fastest counts.
+/// Repetitions. The fastest is reported.
 const ROUNDS: usize = 3;
 
-/// Price of each transaction's gas, in wei.
+/// Gas price of each transaction, in wei.
 const FEE: u128 = 1_000_000_000;
 
-/// Wei that every sender starts with.
+/// Initial balance of every sender, in wei.
 const BALANCE: u64 = 10_u64.pow(18);
 
-/// Measures what a transfer costs before and after execution, on one core: recovery, roots, batch.
+/// Measures signer recovery, roots and batch encoding of transfers on one core.
 pub fn stages() -> anyhow::Result<()> {
     let chain_id = Genesis::dev().config.chain_id;
     let keys: Vec<_> = (1..=TRANSACTIONS).map(key).collect::<anyhow::Result<_>>()?;
@@ -51,17 +53,17 @@ pub fn stages() -> anyhow::Result<()> {
     let mut record = None;
     let seal = best(|| {
         let mut chain = Chain::from_genesis(&genesis);
-        let mut block = chain.open_block(genesis.timestamp, &Terms::origin())?;
+        let mut block = chain.open_block(genesis.timestamp, &BlockTerms::origin())?;
         block.execute_slice(txs.iter().cloned().map(BlockTx::User).collect())?;
         let (executed, _) = block.finish()?;
         anyhow::ensure!(executed.skipped.is_empty(), "the workload is valid");
         let start = Instant::now();
-        let outcome = chain.seal(executed, &Terms::origin());
+        let outcome = chain.seal(executed, &BlockTerms::origin());
         let elapsed = start.elapsed();
         record = Some(SealedInput {
             number: outcome.header.number,
             timestamp: outcome.header.timestamp,
-            origin: Terms::origin(),
+            origin: BlockTerms::origin(),
             deposits: Vec::new(),
             transactions: raws.clone(),
             hash: outcome.hash(),

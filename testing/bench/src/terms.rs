@@ -1,3 +1,5 @@
+//! The rules and header of a measured block, for Turnpike and for plain revm.
+
 use alloy_primitives::{B256, U256};
 use revm::{
     Context, Database, MainBuilder as _, MainContext as _, MainnetEvm,
@@ -15,17 +17,17 @@ use turnpike_protocol::{Genesis, Origin};
 /// Seconds from genesis to the block that is measured.
 const BLOCK_TIME: u64 = 60;
 
-/// Under which terms a measured block runs, alike for every implementation.
+/// Rules and context of a measured block, the same for every implementation.
 #[derive(Clone, Debug)]
-pub(crate) struct Terms {
+pub(crate) struct BlockTerms {
     /// The chain's rules.
     pub(crate) spec: ChainSpec,
-    /// What is known of the block beforehand.
+    /// Header fields and block hashes known before execution.
     pub(crate) context: BlockContext,
 }
 
-impl Terms {
-    /// The development chain, with no limit on a block and without the L1 fee, which plain revm knows nothing of.
+impl BlockTerms {
+    /// The development chain without block limits and without the L1 fee, which plain revm lacks.
     pub(crate) fn genesis() -> Genesis {
         let mut genesis = Genesis::dev();
         genesis.config.block_gas_limit = 1 << 50;
@@ -35,7 +37,7 @@ impl Terms {
         genesis
     }
 
-    /// Those of the block after genesis.
+    /// Rules and context of the block after genesis.
     pub(crate) fn after(genesis: &Genesis) -> Self {
         let (config, parent) = (&genesis.config, genesis.header(B256::ZERO));
         let (hash, timestamp) = (parent.hash_slow(), genesis.timestamp + BLOCK_TIME);
@@ -45,7 +47,7 @@ impl Terms {
         }
     }
 
-    /// Where a block after genesis comes from.
+    /// Origin of the block after genesis.
     pub(crate) fn origin() -> Origin {
         Origin {
             entry: 0,
@@ -57,7 +59,7 @@ impl Terms {
         }
     }
 
-    /// The measured block, as plain revm takes it.
+    /// The block environment for plain revm.
     pub(crate) fn block_env(&self) -> BlockEnv {
         let header = &self.context.header;
         let blob_fee_fraction = if self.spec.fork.is_enabled_in(SpecId::PRAGUE) {
@@ -80,7 +82,7 @@ impl Terms {
         }
     }
 
-    /// The chain's fork and flags, as plain revm takes them.
+    /// The fork and limits for plain revm.
     pub(crate) fn cfg_env(&self) -> CfgEnv {
         let mut cfg = CfgEnv::new_with_spec(self.spec.fork).with_chain_id(self.spec.chain_id);
         cfg.tx_gas_limit_cap = self.spec.transaction_gas_limit_max;
@@ -93,7 +95,7 @@ impl Terms {
     }
 }
 
-/// revm as it is, with mainnet's handler.
+/// Plain revm with mainnet's handler.
 pub(crate) fn evm<DB: Database>(
     db: DB,
     cfg: CfgEnv,

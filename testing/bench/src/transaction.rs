@@ -1,24 +1,26 @@
+//! Transactions of made workloads.
+
 use alloy::consensus::{SignableTransaction as _, TxEip1559};
 use alloy_primitives::{Address, Bytes, Signature, TxKind, U256};
 use turnpike_executor::BlockTx;
 use turnpike_protocol::SignedTx;
 
-/// Most that a transaction pays for gas, in wei.
+/// Maximum fee per gas, in wei.
 const FEE_MAX: u128 = 1_000_000_000;
 
-/// What it pays on top of the base fee: the beneficiary's balance changes with every transaction.
+/// Priority fee per gas, in wei: every transaction changes the beneficiary's balance.
 const TIP: u128 = 100_000;
 
-/// A transaction of a workload in the making, from a sender that is given.
+/// An unsigned transaction of a workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Transaction {
-    /// Who sends it.
+    /// Sender.
     pub(crate) sender: Address,
-    /// Its place among the sender's.
+    /// Nonce.
     pub(crate) nonce: u64,
-    /// Who is called.
+    /// Recipient.
     pub(crate) to: Address,
-    /// Wei that it carries.
+    /// Value, in wei.
     pub(crate) value: U256,
     /// Calldata.
     pub(crate) data: Bytes,
@@ -27,7 +29,7 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    /// As Turnpike takes it once its sender is recovered, under a signature that is not the sender's.
+    /// Turnpike's transaction with a recovered sender and a dummy signature.
     pub(crate) fn signed(self, chain_id: u64) -> BlockTx {
         let tx = TxEip1559 {
             chain_id,
@@ -41,7 +43,7 @@ impl Transaction {
             ..TxEip1559::default()
         };
         let tx = tx.into_signed(Signature::test_signature());
-        // Admission knows the hash long before execution.
+        // Computes the hash now, as admission does.
         tx.hash();
         BlockTx::User(SignedTx::new_unchecked(tx.into(), self.sender))
     }

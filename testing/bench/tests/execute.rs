@@ -1,18 +1,20 @@
-//! Every workload, small, through every implementation.
+//! Runs a small version of every workload with every implementation.
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use turnpike_bench::{Block, ExecuteArgs, Kind, Line, WORKLOADS, Workload, measure};
+use turnpike_bench::{
+    BenchBlock, ExecuteArgs, ReportLine, WORKLOADS, Workload, WorkloadKind, measure,
+};
 use turnpike_executor::{BlockTransaction as _, BlockTx};
 
-/// Enough for every sort of transaction of the mixed workloads.
+/// Enough to contain every sort of transaction of the mixed workloads.
 const TRANSACTIONS: usize = 60;
 
-fn kind(name: &str) -> &'static Kind {
-    Kind::named(name).expect("a workload")
+fn kind(name: &str) -> &'static WorkloadKind {
+    WorkloadKind::named(name).expect("a workload")
 }
 
-/// One round of this many transactions, the parallel engine on 1, 2 and 4 workers.
+/// One round of this many transactions, with the parallel engine on 1, 2 and 4 workers.
 fn small(transactions: usize) -> ExecuteArgs {
     let workers = [1, 2, 4].map(|count| NonZeroUsize::new(count).expect("not 0"));
     ExecuteArgs {
@@ -27,7 +29,7 @@ fn small(transactions: usize) -> ExecuteArgs {
 #[test]
 fn implementations_agree_on_every_workload() {
     let args = small(TRANSACTIONS);
-    let is_there = |kind: &&Kind| kind.check(args.test_data.as_deref()).is_ok();
+    let is_there = |kind: &&WorkloadKind| kind.check(args.test_data.as_deref()).is_ok();
     for kind in WORKLOADS.iter().filter(is_there) {
         let figures =
             measure(kind, &args).unwrap_or_else(|error| panic!("{}: {error:#}", kind.name));
@@ -51,14 +53,14 @@ fn implementations_agree_on_every_workload() {
 }
 
 #[test]
-fn made_workloads_have_as_many_transactions_as_asked_for() {
+fn made_workloads_have_the_requested_number_of_transactions() {
     for kind in WORKLOADS.iter().filter(|kind| kind.check(None).is_ok()) {
         assert_eq!(made(kind.name).transactions.len(), TRANSACTIONS, "{}", kind.name);
     }
 }
 
 #[test]
-fn real_blocks_are_asked_for_where_they_are() {
+fn real_blocks_without_data_are_an_error() {
     for name in ["mainnet", "rise"] {
         let nowhere = ExecuteArgs { test_data: None, ..small(1) };
         let error = measure(kind(name), &nowhere).expect_err("there is no data");
@@ -70,8 +72,8 @@ fn real_blocks_are_asked_for_where_they_are() {
     }
 }
 
-/// The block of a workload that is made.
-fn made(name: &str) -> Block {
+/// The block of a made workload.
+fn made(name: &str) -> BenchBlock {
     match kind(name).prepare(Some(TRANSACTIONS), None).expect("prepares") {
         Workload::Made(block) => *block,
         Workload::Real(_) => panic!("{name} is not made"),
@@ -79,14 +81,14 @@ fn made(name: &str) -> Block {
 }
 
 #[test]
-fn workloads_are_what_their_names_say() {
+fn workloads_match_their_names() {
     let sender = |tx: &BlockTx| tx.sender().expect("given");
     let to = |tx: &BlockTx| tx.call().expect("a call").0;
     let independent = made("raw-independent").transactions;
     let mut accounts: Vec<_> = independent.iter().flat_map(|tx| [sender(tx), to(tx)]).collect();
     accounts.sort_unstable();
     accounts.dedup();
-    assert_eq!(accounts.len(), 2 * TRANSACTIONS, "nobody appears twice");
+    assert_eq!(accounts.len(), 2 * TRANSACTIONS, "every account appears once");
     let chain = made("raw-chain").transactions;
     assert!(chain.windows(2).all(|pair| to(&pair[0]) == sender(&pair[1])));
     let one_sender = made("erc20-one-sender").transactions;
@@ -109,7 +111,7 @@ fn json_lines_pair_every_implementation_with_every_baseline() {
     let one = vec![NonZeroUsize::MIN];
     let args = ExecuteArgs { rounds: 3, workers: one, ..small(10) };
     let figures = measure(kind("raw-chain"), &args).expect("measures");
-    let lines = Line::all(&figures);
+    let lines = ReportLine::all(&figures);
     assert_eq!(lines.len(), 4 * 3);
     for line in &lines {
         let json = serde_json::to_value(line).expect("serialises");
@@ -140,6 +142,7 @@ fn json_lines_pair_every_implementation_with_every_baseline() {
         }
         assert!(line.engine.is_none() || line.implementation == "parallel");
     }
-    let pair = |line: &&Line| line.implementation == "parallel" && line.baseline == "sequential";
+    let pair =
+        |line: &&ReportLine| line.implementation == "parallel" && line.baseline == "sequential";
     assert_eq!(lines.iter().filter(pair).count(), 1);
 }

@@ -1,6 +1,6 @@
-//! Small states through every implementation of roots.
+//! Computes roots of small states with every implementation.
 
-use turnpike_bench::{Line, RootArgs, measure_roots};
+use turnpike_bench::{ReportLine, RootArgs, measure_roots};
 
 fn small() -> RootArgs {
     RootArgs {
@@ -34,7 +34,7 @@ fn implementations_agree_on_roots() {
 #[test]
 fn json_lines_compare_workers_with_one_worker() {
     let figures = measure_roots(&small()).expect("measures");
-    let lines = Line::all(&figures);
+    let lines = ReportLine::all(&figures);
     assert_eq!(lines.len(), 10 * 2);
     let mut against_one = lines.iter().filter(|line| line.baseline == "turnpike");
     let pair = against_one.find(|line| line.workers == 2).expect("a line");
@@ -46,7 +46,7 @@ fn json_lines_compare_workers_with_one_worker() {
 }
 
 #[test]
-fn sizes_that_cannot_be_are_refused() {
+fn impossible_sizes_are_refused() {
     for args in [
         RootArgs { contracts: 301, ..small() },
         RootArgs { contracts: 7, ..small() },

@@ -1,7 +1,9 @@
-//! Measures the OP stack's span batches (crate `kona-protocol`), compressed as op-batcher does, on recorded transactions.
+//! Measures the OP stack's span batches (crate `kona-protocol`), compressed as by op-batcher, on
+//! recorded transactions.
 //!
-//! `op-span FILE…`: each file holds EIP-2718 bytes, each transaction preceded by its length as u32, little-endian. All
-//! transactions of a file make one batch of one block, as in the measurement that this one stands beside.
+//! `op-span FILE…`: each file holds EIP-2718 bytes, each transaction preceded by its length as u32,
+//! little-endian. All transactions of a file make one batch of one block, as in Turnpike's measurement
+//! (`crates/protocol/examples/codec.rs`).
 
 use std::{
     io::Write as _,
@@ -14,10 +16,10 @@ use kona_protocol::{
     RawSpanBatch, SpanBatchBits, SpanBatchPayload, SpanBatchPrefix, SpanBatchTransactions,
 };
 
-/// The chain that the transactions are for.
+/// Chain id of the transactions.
 const CHAIN_ID: u64 = 4242;
 
-/// Repetitions; the fastest counts.
+/// Repetitions. The fastest is reported.
 const ROUNDS: usize = 3;
 
 fn main() -> anyhow::Result<()> {
@@ -46,7 +48,7 @@ fn read(path: &str) -> anyhow::Result<Vec<Bytes>> {
     Ok(transactions)
 }
 
-/// The span batch from the transactions' bytes on: parsed, in columns, encoded.
+/// Encodes the transactions as a span batch.
 fn span(transactions: &[Bytes]) -> anyhow::Result<Vec<u8>> {
     let mut txs = SpanBatchTransactions::default();
     txs.add_txs(transactions.to_vec(), CHAIN_ID).map_err(|error| anyhow::anyhow!("{error}"))?;
@@ -56,7 +58,7 @@ fn span(transactions: &[Bytes]) -> anyhow::Result<Vec<u8>> {
         block_tx_counts: vec![transactions.len() as u64],
         txs,
     };
-    // The batch's type, then the batch.
+    // The type byte precedes the batch.
     let mut bytes = vec![1];
     RawSpanBatch { prefix: SpanBatchPrefix::default(), payload }
         .encode(&mut bytes)

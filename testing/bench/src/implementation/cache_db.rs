@@ -1,13 +1,15 @@
+//! The lean baseline: plain revm over `CacheDB`.
+
 use revm::database::AccountState;
 
-use super::{Implementation, Prepared, Run, run_each};
+use super::{BlockRun, Implementation, Prepared, run_each};
 use crate::{
     clock::Clock,
-    outcome::{Outcome, Written},
+    outcome::{Outcome, WrittenAccount},
 };
 
-/// Plain revm over its own `CacheDB`, as lean as it gets: one EVM for all transactions of a block, the state and the
-/// analysed code in memory, nothing cloned, no receipts. What others start from.
+/// Plain revm over `CacheDB`, as lean as possible: one EVM for all transactions of a block, state
+/// and analysed code in memory, nothing cloned, no receipts.
 #[derive(Debug)]
 pub(crate) struct RevmCacheDb<'a, T> {
     blocks: &'a [Prepared<'a, T>],
@@ -30,9 +32,9 @@ impl<T> Implementation for RevmCacheDb<'_, T> {
         true
     }
 
-    fn run(&mut self, block: usize) -> anyhow::Result<Run> {
+    fn run(&mut self, block: usize) -> anyhow::Result<BlockRun> {
         let Prepared { block, db, envs, deposits, .. } = &self.blocks[block];
-        let mut run = Run::default();
+        let mut run = BlockRun::default();
         let (db, envs) = (db.clone(), envs.clone());
         let clock = Clock::start();
         let mut evm = block.terms.evm(db);
@@ -48,7 +50,7 @@ impl<T> Implementation for RevmCacheDb<'_, T> {
         run_each(&mut evm, *deposits, envs.clone(), |result| transactions.push(result.into()))?;
         let accounts = evm.ctx.journaled_state.database.cache.accounts.into_iter();
         let written = accounts.map(|(address, account)| {
-            let written = Written {
+            let written = WrittenAccount {
                 nonce: account.info.nonce,
                 balance: account.info.balance,
                 code_hash: account.info.code_hash,

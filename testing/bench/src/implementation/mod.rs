@@ -1,4 +1,4 @@
-//! What is measured: each runs the same transactions on the same state.
+//! The implementations under measurement. Each runs the same transactions on the same state.
 
 mod cache_db;
 mod prepared;
@@ -23,31 +23,31 @@ use crate::{
     outcome::{Outcome, TxOutcome},
 };
 
-/// One way to execute a workload's blocks, which are named by their place in it.
+/// An implementation that executes the blocks of a workload, given by their index.
 pub(crate) trait Implementation {
-    /// Its name in reports.
+    /// Name in reports.
     fn name(&self) -> &'static str;
 
-    /// Threads that it executes on.
+    /// Threads used.
     fn workers(&self) -> usize {
         1
     }
 
-    /// Whether others are compared with it.
+    /// Whether other implementations are compared with it.
     fn is_baseline(&self) -> bool {
         false
     }
 
-    /// Runs a block from the state before it, timed; preparation and cleaning up are not.
-    fn run(&mut self, block: usize) -> anyhow::Result<Run>;
+    /// Runs a block on its pre-state and measures it, without preparation and cleanup.
+    fn run(&mut self, block: usize) -> anyhow::Result<BlockRun>;
 
-    /// Runs a block and tells everything, untimed.
+    /// Runs a block untimed and returns its whole outcome.
     fn outcome(&mut self, block: usize) -> anyhow::Result<Outcome>;
 }
 
 /// A timed run of a block.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Run {
+pub(crate) struct BlockRun {
     pub(crate) time: Time,
     /// Transactions that succeeded.
     pub(crate) succeeded: usize,
@@ -57,7 +57,8 @@ pub(crate) struct Run {
     pub(crate) slices: Vec<SliceReport>,
 }
 
-/// All implementations, over the blocks of one workload: the parallel one once for each number of workers.
+/// All implementations, over the blocks of one workload: the parallel one once for each number of
+/// workers.
 pub(crate) fn all<'a, T: BlockTransaction + Clone + Send + Sync>(
     blocks: &'a [Prepared<'a, T>],
     workers: &[NonZeroUsize],
@@ -73,7 +74,8 @@ pub(crate) fn all<'a, T: BlockTransaction + Clone + Send + Sync>(
     all
 }
 
-/// Runs transactions on one EVM, committing each. The first few are deposits, for which gas costs nothing.
+/// Runs transactions on one EVM, committing each. The first few are deposits, for which gas costs
+/// nothing.
 #[inline]
 fn run_each<DB: Database + DatabaseCommit>(
     evm: &mut MainnetEvm<MainnetContext<DB>>,
@@ -102,7 +104,7 @@ fn transact<DB: Database + DatabaseCommit>(
         .map_err(|error| anyhow::anyhow!("revm refuses a transaction: {error:?}"))
 }
 
-impl Run {
+impl BlockRun {
     fn count(&mut self, result: &ExecutionResult) {
         self.succeeded += usize::from(result.is_success());
         self.gas += result.tx_gas_used();

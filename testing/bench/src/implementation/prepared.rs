@@ -7,7 +7,7 @@ use revm::{
 use turnpike_executor::{BlockHashes, BlockTransaction};
 use turnpike_protocol::ecrecover;
 
-use crate::Block;
+use crate::BenchBlock;
 
 /// Blocks before the measured one that BLOCKHASH tells of.
 const BLOCK_HASHES: u64 = 256;
@@ -15,7 +15,7 @@ const BLOCK_HASHES: u64 = 256;
 /// A block, and the state before it and its transactions as plain revm takes them.
 #[derive(Debug)]
 pub(crate) struct Prepared<'a, T> {
-    pub(crate) block: &'a Block<T>,
+    pub(crate) block: &'a BenchBlock<T>,
     /// The state.
     pub(crate) db: CacheDB<EmptyDB>,
     /// The transactions.
@@ -25,8 +25,8 @@ pub(crate) struct Prepared<'a, T> {
 }
 
 impl<'a, T: BlockTransaction> Prepared<'a, T> {
-    pub(crate) fn new(block: &'a Block<T>) -> anyhow::Result<Self> {
-        let mut db = block.world.cache_db();
+    pub(crate) fn new(block: &'a BenchBlock<T>) -> anyhow::Result<Self> {
+        let mut db = block.pre_state.cache_db();
         if let BlockHashes::Given(hashes) = &block.terms.context.hashes {
             // Else revm's empty database makes some up.
             for number in block.number.saturating_sub(BLOCK_HASHES)..block.number {
@@ -47,10 +47,13 @@ impl<'a, T: BlockTransaction> Prepared<'a, T> {
 }
 
 /// The deposits, as plain revm runs them: with the nonce that their sender has by then.
-fn free_envs<T: BlockTransaction>(block: &Block<T>, count: usize) -> anyhow::Result<Vec<TxEnv>> {
+fn free_envs<T: BlockTransaction>(
+    block: &BenchBlock<T>,
+    count: usize,
+) -> anyhow::Result<Vec<TxEnv>> {
     let mut nonces = AddressMap::<u64>::default();
     let mut nonce_of = |sender: Address| {
-        let before = block.world.account(&sender).map_or(0, |account| account.nonce);
+        let before = block.pre_state.account(&sender).map_or(0, |account| account.nonce);
         let nonce = nonces.entry(sender).or_insert(before);
         *nonce += 1;
         *nonce - 1

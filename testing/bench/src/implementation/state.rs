@@ -1,3 +1,5 @@
+//! The baseline that executes as reth does: revm over `State`.
+
 use std::hint::black_box;
 
 use revm::{
@@ -9,14 +11,14 @@ use revm::{
     handler::MainnetContext,
 };
 
-use super::{Implementation, Prepared, Run, run_each};
+use super::{BlockRun, Implementation, Prepared, run_each};
 use crate::{
     clock::Clock,
-    outcome::{Outcome, Written},
+    outcome::{Outcome, WrittenAccount},
 };
 
-/// revm's `State`, which collects what the block changes and what it takes to undo it, over a database in memory: how
-/// reth executes.
+/// revm over `State`, which collects the block's changes and reverts, on an in-memory database, as
+/// in reth.
 #[derive(Debug)]
 pub(crate) struct RevmState<'a, T> {
     blocks: &'a [Prepared<'a, T>],
@@ -49,9 +51,9 @@ impl<T> Implementation for RevmState<'_, T> {
         true
     }
 
-    fn run(&mut self, block: usize) -> anyhow::Result<Run> {
+    fn run(&mut self, block: usize) -> anyhow::Result<BlockRun> {
         let prepared = &self.blocks[block];
-        let mut run = Run::default();
+        let mut run = BlockRun::default();
         let envs = prepared.envs.clone();
         let clock = Clock::start();
         let mut evm = evm(prepared);
@@ -72,7 +74,7 @@ impl<T> Implementation for RevmState<'_, T> {
             let storage_cleared = account.was_destroyed();
             let slots = account.storage.into_iter();
             let info = account.info.unwrap_or_default();
-            let written = Written {
+            let written = WrittenAccount {
                 nonce: info.nonce,
                 balance: info.balance,
                 code_hash: info.code_hash,

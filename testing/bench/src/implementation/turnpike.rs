@@ -1,3 +1,5 @@
+//! Turnpike's engine, sequential and parallel. Only this file uses the executor's interface.
+
 use std::num::NonZeroUsize;
 
 use anyhow::ensure;
@@ -6,27 +8,27 @@ use turnpike_executor::{
 };
 use turnpike_state::FlatState;
 
-use super::{Implementation, Prepared, Run};
+use super::{BlockRun, Implementation, Prepared};
 use crate::{
     clock::{Clock, Time},
-    outcome::{Outcome, TxOutcome, Written},
+    outcome::{Outcome, TxOutcome, WrittenAccount},
 };
 
-/// Turnpike's engine over the warm flat state: a block opened, its transactions run as one slice, its diff made. Not
-/// sealed. One engine runs all blocks of a workload in all rounds, as it would in a node.
-///
-/// The only place that knows the executor's interface.
+/// Turnpike's engine over the warm flat state: opens a block, runs its transactions as one slice
+/// and makes the diff, without sealing. One engine runs all blocks and rounds of a workload, as in
+/// a node.
 #[derive(Debug)]
 pub(crate) struct Turnpike<'a, T> {
     name: &'static str,
     blocks: &'a [Prepared<'a, T>],
-    /// Before each block. Every engine has its own: what one leaves in the caches is no help to the next.
+    /// Pre-state of each block. Each engine has its own copies, so that none profits from another's
+    /// caches.
     states: Vec<FlatState>,
     engine: Engine,
 }
 
 /// A block that has run.
-struct Ran<T> {
+struct RanBlock<T> {
     time: Time,
     executed: Executed<T>,
     slices: Vec<SliceReport>,
@@ -46,20 +48,20 @@ impl<'a, T: BlockTransaction + Clone + Send + Sync> Turnpike<'a, T> {
         Self::new(Self::SEQUENTIAL, blocks, config)
     }
 
-    /// In lanes, on so many threads.
+    /// The parallel engine on this many threads.
     pub(crate) fn parallel(blocks: &'a [Prepared<'a, T>], workers: NonZeroUsize) -> Self {
         let config = EngineConfig { mode: Mode::Parallel, workers, ..EngineConfig::default() };
         Self::new(Self::PARALLEL, blocks, config)
     }
 
     fn new(name: &'static str, blocks: &'a [Prepared<'a, T>], config: EngineConfig) -> Self {
-        let states = blocks.iter().map(|prepared| prepared.block.world.flat_state()).collect();
+        let states = blocks.iter().map(|prepared| prepared.block.pre_state.flat_state()).collect();
         Self { name, blocks, states, engine: Engine::new(config) }
     }
 
-    fn execute(&self, block: usize) -> anyhow::Result<Ran<T>> {
+    fn execute(&self, block: usize) -> anyhow::Result<RanBlock<T>> {
         let (Prepared { block, .. }, state) = (&self.blocks[block], &self.states[block]);
-        // Handed over, as the pool does and as plain revm is handed its own.
+        // The engine takes ownership, as from the pool; plain revm gets its own copies, too.
         let transactions = block.transactions.clone();
         let clock = Clock::start();
         let mut open = self.engine.open(&block.terms.spec, &block.terms.context, state)?;
@@ -71,7 +73,7 @@ impl<'a, T: BlockTransaction + Clone + Send + Sync> Turnpike<'a, T> {
         }
         let (expected, found) = (block.transactions.len(), executed.transactions.len());
         ensure!(expected == found, "expected {expected} transactions in the block, found {found}");
-        Ok(Ran { time, executed, slices })
+        Ok(RanBlock { time, executed, slices })
     }
 }
 
@@ -88,8 +90,8 @@ impl<T: BlockTransaction + Clone + Send + Sync> Implementation for Turnpike<'_, 
         self.name == Self::SEQUENTIAL
     }
 
-    fn run(&mut self, block: usize) -> anyhow::Result<Run> {
-        let Ran { time, executed, slices } = self.execute(block)?;
+    fn run(&mut self, block: usize) -> anyhow::Result<BlockRun> {
+        let RanBlock { time, executed, slices } = self.execute(block)?;
         let (mut succeeded, mut gas) = (0, 0);
         for tx in executed.transactions.iter() {
             succeeded += usize::from(tx.is_success);
@@ -97,15 +99,15 @@ impl<T: BlockTransaction + Clone + Send + Sync> Implementation for Turnpike<'_, 
         }
         // The reference executor has no stages.
         let slices = if self.is_baseline() { Vec::new() } else { slices };
-        Ok(Run { time, succeeded, gas, slices })
+        Ok(BlockRun { time, succeeded, gas, slices })
     }
 
     fn outcome(&mut self, block: usize) -> anyhow::Result<Outcome> {
-        let Ran { mut executed, .. } = self.execute(block)?;
+        let RanBlock { mut executed, .. } = self.execute(block)?;
         let diff = std::mem::take(executed.diff());
         let written = diff.accounts.into_iter().map(|change| {
             let account = change.account.unwrap_or_default();
-            let written = Written {
+            let written = WrittenAccount {
                 nonce: account.nonce,
                 balance: account.balance,
                 code_hash: account.code_hash,

@@ -1,3 +1,5 @@
+//! The state of `bench root`, and its random changes.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256, keccak256};
@@ -7,22 +9,23 @@ use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
 
 use crate::RootArgs;
 
-/// Slots and accounts that are added to a new state at a time.
+/// Most slots and accounts added to a new state at once.
 const ADDED_MAX: usize = 50_000;
 
-/// A state in which the first accounts are contracts with an equal share of the slots, and how it changes.
+/// Sizes of a state whose first accounts are contracts with equal shares of the slots, and of its
+/// changes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Content {
+pub(crate) struct StateContent {
     accounts: usize,
     contracts: usize,
     /// Slots of each contract.
     share: usize,
     updates: usize,
-    /// How many of a hundred updates are of keys that are not there yet.
+    /// Percentage of updates that insert new keys.
     inserts_percent: usize,
 }
 
-impl Content {
+impl StateContent {
     pub(crate) fn new(args: &RootArgs) -> anyhow::Result<Self> {
         let RootArgs { accounts, slots, contracts, updates, .. } = *args;
         ensure!(contracts <= accounts, "{contracts} contracts of {accounts} accounts");
@@ -33,12 +36,12 @@ impl Content {
         Ok(Self { accounts, contracts, share, updates, inserts_percent: args.inserts.into() })
     }
 
-    /// Accounts alone.
+    /// Accounts without slots.
     pub(crate) fn accounts(accounts: usize) -> Self {
         Self { accounts, contracts: 0, share: 0, updates: 0, inserts_percent: 0 }
     }
 
-    /// Slots, and no accounts but the contracts that have them.
+    /// Slots, and only the contracts that hold them.
     pub(crate) fn slots(slots: usize, contracts: usize) -> Self {
         let share = slots / contracts;
         Self { accounts: contracts, contracts, share, updates: 0, inserts_percent: 0 }
@@ -66,8 +69,8 @@ impl Content {
         state
     }
 
-    /// The random changes of a round, to exactly as many leaves as asked for: accounts and slots in proportion to their
-    /// numbers, and the accounts of the slots.
+    /// The random changes of a round, to exactly `updates` leaves: accounts and slots in proportion
+    /// to their numbers, and the accounts of changed slots.
     pub(crate) fn diff(&self, round: usize) -> StateDiff {
         let mut random = Rng::new(round as u64);
         let mut accounts = BTreeMap::<usize, BTreeSet<usize>>::new();
@@ -112,7 +115,7 @@ fn account_diff(number: usize, nonce: u64) -> AccountDiff {
     }
 }
 
-/// As a mapping in a contract spreads its slots.
+/// Spreads slots as a contract's mapping does.
 fn slot_of(number: usize) -> U256 {
     keccak256((number as u64 ^ 0x5107).to_le_bytes()).into()
 }

@@ -1,3 +1,5 @@
+//! The implementations of roots: alloy-trie as baseline, and Turnpike's state.
+
 use std::collections::HashMap;
 
 use alloy_primitives::{Address, B256, U256};
@@ -5,34 +7,35 @@ use alloy_trie::{TrieAccount, root};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use turnpike_state::{Account, FlatState, KeccakBackend, NodeState, StateDiff};
 
-use crate::clock::{Time, longest};
+use crate::clock::{Time, critical_path};
 
-/// Turnpike's own state, in one of the ways to commit a diff to it.
+/// Turnpike's state with one way to commit a diff.
 #[derive(Debug)]
 pub(crate) struct Contender {
     name: &'static str,
     state: NodeState,
-    /// The tables once more, to measure what they take alone: once to apply to, once to make undo diffs from, so
-    /// that neither finds in the caches what the other left there.
+    /// Two more copies of the tables, to measure applying and undo diffs alone. Separate copies
+    /// keep either from warming the other's caches.
     tables: [FlatState; 2],
     pool: ThreadPool,
 }
 
-/// What each part of a commit took.
+/// Times of the parts of a commit.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Parts {
+pub(crate) struct CommitTimes {
     /// Tables and tries.
     pub(crate) commit: Time,
     /// The flat tables alone.
     pub(crate) tables: Time,
-    /// The diff that leads back, made before.
+    /// Making the undo diff, before the commit.
     pub(crate) undo: Time,
 }
 
 impl Contender {
     pub(crate) const NAME: &str = "turnpike";
 
-    /// On one worker, on several, and on one that hashes without SIMD, each over its own copy of `state`.
+    /// With one worker, with several, and with one that hashes without SIMD, each on its own copy
+    /// of `state`.
     pub(crate) fn all(state: &NodeState, workers: usize) -> anyhow::Result<Vec<Self>> {
         let with = |name, lanes, workers| {
             let mut state = state.clone();
@@ -57,24 +60,24 @@ impl Contender {
         self.pool.current_num_threads()
     }
 
-    /// Others are compared with one worker.
+    /// The single worker is the baseline.
     pub(crate) fn is_baseline(&self) -> bool {
         self.is_detected() && self.workers() == 1
     }
 
-    /// Whether it hashes as fast as this CPU can.
+    /// Whether it uses this CPU's fastest hashing.
     pub(crate) fn is_detected(&self) -> bool {
         self.name == Self::NAME
     }
 
-    /// Commits a diff; gives the new root, the diff that leads back and what each part took.
-    pub(crate) fn apply(&mut self, diff: &StateDiff) -> (B256, StateDiff, Parts) {
+    /// Commits a diff. Returns the new root, the undo diff and the time of each part.
+    pub(crate) fn apply(&mut self, diff: &StateDiff) -> (B256, StateDiff, CommitTimes) {
         let Self { state, tables: [applied, undone], pool, .. } = self;
-        let (undo_diff, undo) = longest(Some(pool), || undone.undo_of_on(diff, pool));
+        let (undo_diff, undo) = critical_path(Some(pool), || undone.undo_of_on(diff, pool));
         undone.apply(diff);
-        let ((), tables) = longest(Some(pool), || applied.apply_on(diff, pool));
-        let (roots, commit) = longest(Some(pool), || state.apply_on(diff, pool));
-        (roots.state_root, undo_diff, Parts { commit, tables, undo })
+        let ((), tables) = critical_path(Some(pool), || applied.apply_on(diff, pool));
+        let (roots, commit) = critical_path(Some(pool), || state.apply_on(diff, pool));
+        (roots.state_root, undo_diff, CommitTimes { commit, tables, undo })
     }
 
     /// The state's tables.
@@ -83,7 +86,7 @@ impl Contender {
     }
 }
 
-/// The root by an independent implementation, from nothing but the content. Gathering that is not timed.
+/// Computes the root with alloy-trie from the content. Collecting the content is not timed.
 pub(crate) fn rebuild(flat: &FlatState) -> (B256, Time) {
     let mut storages = HashMap::<Address, Vec<(B256, U256)>>::new();
     for (address, slot, value) in flat.iter_slots() {
@@ -94,7 +97,7 @@ pub(crate) fn rebuild(flat: &FlatState) -> (B256, Time) {
         (address, account, slots)
     });
     let accounts: Vec<_> = accounts.collect();
-    longest(None, || {
+    critical_path(None, || {
         let accounts = accounts.into_iter().map(|(address, account, slots)| {
             let Account { nonce, balance, code_hash } = account;
             let storage_root = root::storage_root_unhashed(slots);

@@ -1,3 +1,5 @@
+//! `turnpike bench root --memory`: bytes per account and per slot.
+
 use std::{env, fs, process::Command};
 
 use anyhow::{Context as _, ensure};
@@ -5,36 +7,36 @@ use clap::ValueEnum;
 
 use crate::RootArgs;
 
-use super::content::Content;
+use super::content::StateContent;
 
-/// What a state is filled with to see what it takes.
+/// The content of a state whose memory is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
+pub enum MemoryPart {
     /// Accounts without slots.
     Accounts,
     /// Slots of a few contracts.
     Slots,
 }
 
-/// Prints what each account and each slot takes, of `count`.
+/// Prints the memory per account and per slot of states with `count` of each.
 pub(crate) fn print(args: &RootArgs, count: usize) -> anyhow::Result<()> {
     let Some(part) = args.memory_of else { return print_each() };
     let content = match part {
-        Part::Accounts => Content::accounts(count),
-        Part::Slots => Content::slots(count, args.contracts),
+        MemoryPart::Accounts => StateContent::accounts(count),
+        MemoryPart::Slots => StateContent::slots(count, args.contracts),
     };
     let empty = resident()?;
     let state = content.build();
     let (own, resident) = (state.memory(), resident()?.saturating_sub(empty));
     let flat = state.flat();
     let (name, count) = match part {
-        Part::Accounts => ("account", flat.account_count()),
-        Part::Slots => ("slot", flat.slot_count()),
+        MemoryPart::Accounts => ("account", flat.account_count()),
+        MemoryPart::Slots => ("slot", flat.slot_count()),
     };
-    ensure!(count > 0, "no {name}s: fewer than contracts");
+    ensure!(count > 0, "no {name}s: there are fewer than contracts");
     let each = |bytes: usize| bytes as f64 / count as f64;
     println!(
-        "{count} {name}s: {:.1} B each resident, {:.1} B by own account: tables {:.1}, tries {:.1}",
+        "{count} {name}s: {:.1} B each resident, {:.1} B by the state's own count: tables {:.1}, tries {:.1}",
         each(resident),
         each(own.accounts + own.slots + own.tries),
         each(own.accounts + own.slots),
@@ -43,18 +45,19 @@ pub(crate) fn print(args: &RootArgs, count: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each in a process of its own: what one leaves behind would count for the other.
+/// Measures each in a separate process, so that neither counts the other's leftovers.
 fn print_each() -> anyhow::Result<()> {
     for part in ["accounts", "slots"] {
-        let mut command = Command::new(env::current_exe().context("own path")?);
+        let mut command =
+            Command::new(env::current_exe().context("cannot find this program's path")?);
         command.args(env::args_os().skip(1)).args(["--memory-of", part]);
-        let status = command.status().context("cannot start again")?;
+        let status = command.status().context("cannot start this program again")?;
         ensure!(status.success(), "the run for {part}: {status}");
     }
     Ok(())
 }
 
-/// Bytes of this process in memory.
+/// Resident memory of this process, in bytes.
 fn resident() -> anyhow::Result<usize> {
     let status = fs::read_to_string("/proc/self/status").context("resident size")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

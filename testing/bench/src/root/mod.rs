@@ -1,4 +1,4 @@
-//! How long a new state root takes, and how much memory a state takes.
+//! `turnpike bench root`: time of state roots, and memory of a state.
 
 mod content;
 mod implementation;
@@ -7,12 +7,12 @@ mod memory;
 use anyhow::{Context as _, ensure};
 
 use crate::{Bench, Figures, RootArgs, clock::Time, report::Report};
-use content::Content;
-use implementation::{Contender, Parts, rebuild};
+use content::StateContent;
+use implementation::{CommitTimes, Contender, rebuild};
 
-pub use memory::Part;
+pub use memory::MemoryPart;
 
-/// Measures new roots, or what a state takes, and prints it.
+/// Measures roots or memory, and prints the figures.
 pub fn root(args: &RootArgs) -> anyhow::Result<()> {
     if let Some(count) = args.memory {
         return memory::print(args, count);
@@ -32,7 +32,7 @@ pub fn root(args: &RootArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says for each part of a commit what more workers gain.
+/// Prints the speed-up by more workers for each part of a commit.
 fn print_gains(figures: &[Figures]) {
     for one in figures.iter().filter(|one| one.workers == 1) {
         let mut more = figures.iter().filter(|more| more.workers > 1);
@@ -48,14 +48,15 @@ fn print_gains(figures: &[Figures]) {
     }
 }
 
-/// The same changes through every implementation: warmed up, interleaved, medians; roots must agree after every round.
+/// Applies the same changes in every implementation, after a warm-up round. Implementations
+/// alternate, figures are medians, and roots and undo diffs must agree after every round.
 pub fn measure_roots(args: &RootArgs) -> anyhow::Result<Vec<Figures>> {
-    let content = Content::new(args)?;
+    let content = StateContent::new(args)?;
     let state = content.build();
     let mut contenders = Contender::all(&state, args.workers)?;
     drop(state);
     let mut baseline = Vec::new();
-    let mut samples: Vec<Vec<Parts>> = vec![Vec::new(); contenders.len()];
+    let mut samples: Vec<Vec<CommitTimes>> = vec![Vec::new(); contenders.len()];
     // The first round only warms up.
     for number in 0..=args.rounds {
         let diff = content.diff(number);
@@ -99,7 +100,7 @@ pub fn measure_roots(args: &RootArgs) -> anyhow::Result<Vec<Figures>> {
     let first = figures("alloy-trie", true, 1, &baseline);
     let others = contenders.iter().zip(&samples).flat_map(|(one, samples)| {
         let workers = one.workers();
-        let of = |part: fn(&Parts) -> Time| samples.iter().map(part).collect::<Vec<_>>();
+        let of = |part: fn(&CommitTimes) -> Time| samples.iter().map(part).collect::<Vec<_>>();
         let tries = of(|parts| parts.commit.without(parts.tables));
         let mut all = vec![figures(one.name(), one.is_baseline(), workers, &tries)];
         if one.is_detected() {
@@ -114,5 +115,5 @@ pub fn measure_roots(args: &RootArgs) -> anyhow::Result<Vec<Figures>> {
     nothing
         .is_none()
         .then_some(figures)
-        .context("too few updates to measure: a round takes no time")
+        .context("too few updates to measure: a round takes less than the clock's resolution")
 }

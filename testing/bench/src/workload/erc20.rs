@@ -10,7 +10,7 @@ use turnpike_workloads::{
     calls::{approveCall, transferCall},
 };
 
-use super::{Draft, population};
+use super::{WorkloadDraft, population};
 use crate::setup::{Setup, actor, mapping_slot};
 
 sol! {
@@ -33,21 +33,21 @@ pub(super) const HOLDING: U256 = U256::from_limbs([0, 1 << 20, 0, 0]);
 /// Units that the deployer starts with.
 const SUPPLY: U256 = U256::from_limbs([0, 0, 1, 0]);
 
-/// The contract, to be deployed as often as there are tokens.
+/// Creation code of the token.
 #[derive(Clone, Debug)]
-pub(super) struct Code(Bytes);
+pub(super) struct TokenCode(Bytes);
 
-impl Code {
+impl TokenCode {
     pub(super) fn read() -> anyhow::Result<Self> {
         artifacts::creation_code(artifacts::ERC20).map(Self)
     }
 
-    /// A new token, its supply in `owner`'s hands.
+    /// Deploys a new token whose supply `owner` holds.
     pub(super) fn deploy(&self, setup: &mut Setup, owner: Address) -> anyhow::Result<Token> {
         Ok(Token(setup.deploy(owner, &self.0, &Self::arguments(owner))?))
     }
 
-    /// What creates a token, its supply in `owner`'s hands.
+    /// Creation code and arguments of a token whose supply `owner` holds.
     #[cfg(feature = "prove")]
     pub(super) fn creation(&self, owner: Address) -> Bytes {
         [self.0.as_ref(), &Self::arguments(owner)].concat().into()
@@ -63,7 +63,7 @@ impl Code {
 pub(super) struct Token(pub(super) Address);
 
 impl Token {
-    /// Gives `holder` units, by writing the slot. [`Self::check_balance`] shows that it is the right one.
+    /// Gives `holder` units by writing the slot, which [`Self::check_balance`] verifies.
     pub(super) fn give(self, setup: &mut Setup, holder: Address) {
         setup.write(self.0, mapping_slot(holder, BALANCES_SLOT), HOLDING);
     }
@@ -72,7 +72,7 @@ impl Token {
         setup.expect(self.0, &balanceOfCall { account: holder }, &HOLDING)
     }
 
-    /// Lets `spender` have everything of `owner`'s, by writing the slot.
+    /// Gives `spender` an unlimited allowance by writing the slot.
     pub(super) fn allow(self, setup: &mut Setup, owner: Address, spender: Address) {
         let inner: U256 = mapping_slot(owner, ALLOWANCES_SLOT);
         setup.write(self.0, mapping_slot(spender, inner), U256::MAX);
@@ -87,17 +87,17 @@ impl Token {
         setup.expect(self.0, &allowanceCall { owner, spender }, &U256::MAX)
     }
 
-    pub(super) fn transfer(self, draft: &mut Draft, from: Address, to: Address) {
+    pub(super) fn transfer(self, draft: &mut WorkloadDraft, from: Address, to: Address) {
         let amount = U256::from(1_000 + draft.transactions.len());
         draft.call(from, self.0, transferCall { to, amount }.abi_encode(), GAS_LIMIT);
     }
 
-    pub(super) fn approve(self, draft: &mut Draft, owner: Address, spender: Address) {
+    pub(super) fn approve(self, draft: &mut WorkloadDraft, owner: Address, spender: Address) {
         let amount = U256::from(1_000 + draft.transactions.len());
         draft.call(owner, self.0, approveCall { spender, amount }.abi_encode(), GAS_LIMIT);
     }
 
-    /// Approves for good, before the measured block.
+    /// Approves with a transaction before the measured block.
     pub(super) fn approve_now(
         self,
         setup: &mut Setup,
@@ -109,10 +109,10 @@ impl Token {
     }
 }
 
-/// One token, held by so many accounts.
-fn held_by(draft: &mut Draft, holders: usize) -> anyhow::Result<Token> {
+/// A token with this many holders.
+fn held_by(draft: &mut WorkloadDraft, holders: usize) -> anyhow::Result<Token> {
     draft.fund((0..holders).map(actor));
-    let token = Code::read()?.deploy(&mut draft.setup, actor(usize::MAX))?;
+    let token = TokenCode::read()?.deploy(&mut draft.setup, actor(usize::MAX))?;
     for index in 0..holders {
         token.give(&mut draft.setup, actor(index));
     }
@@ -122,8 +122,8 @@ fn held_by(draft: &mut Draft, holders: usize) -> anyhow::Result<Token> {
     Ok(token)
 }
 
-/// Between pairs that have nothing to do with each other.
-pub(super) fn independent(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+/// Between independent pairs.
+pub(super) fn independent(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     let token = held_by(draft, 2 * count)?;
     for index in 0..count {
         token.transfer(draft, actor(index), actor(count + index));
@@ -131,8 +131,8 @@ pub(super) fn independent(draft: &mut Draft, count: usize) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Between holders picked at random.
-pub(super) fn random(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+/// Between random holders.
+pub(super) fn random(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     let population = population(count);
     let token = held_by(draft, population)?;
     let mut crowd = Crowd::new(2, population, 1);
@@ -144,7 +144,7 @@ pub(super) fn random(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
 }
 
 /// From many holders to one.
-pub(super) fn hot_recipient(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn hot_recipient(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     let token = held_by(draft, count + 1)?;
     for index in 1..=count {
         token.transfer(draft, actor(index), actor(0));
@@ -153,7 +153,7 @@ pub(super) fn hot_recipient(draft: &mut Draft, count: usize) -> anyhow::Result<(
 }
 
 /// From one holder to many.
-pub(super) fn one_sender(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn one_sender(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     let token = held_by(draft, count + 1)?;
     for index in 1..=count {
         token.transfer(draft, actor(0), actor(index));

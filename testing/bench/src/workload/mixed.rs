@@ -1,27 +1,28 @@
-//! Transactions of several sorts in one block, by senders picked at random.
+//! Blocks with several sorts of transactions by random senders.
 
 use turnpike_workloads::{Crowd, Mix, MixedTransaction, Pair};
 
 use super::{
-    Draft, erc20, population,
+    WorkloadDraft, erc20, population,
     uniswap_v2::UniswapV2,
     uniswap_v3::{self, UniswapV3},
 };
 use crate::setup::actor;
 
-/// Tokens of which every account holds one.
+/// Tokens. Every account holds one of them.
 const TOKENS: usize = 20;
 
-/// Pools of which every account trades in one.
+/// Pools. Every account trades in one of them.
 const POOLS: usize = 100;
 
-/// Accounts in classes that hold the same token or trade in the same pool: two in each class at least.
+/// Accounts in classes that hold the same token or trade in the same pool: two in each class at
+/// least.
 fn crowd(count: usize, classes: usize) -> Crowd {
     Crowd::new(3, population(count).max(2 * classes), classes)
 }
 
 /// 66 % ether, 32 % ERC-20, 2 % Uniswap v3 in 20 pools.
-pub(super) fn hybrid(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn hybrid(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     let uniswap = UniswapV3::deploy(&mut draft.setup)?;
     let pools: Vec<uniswap_v3::Pool> =
         (0..TOKENS).map(|_| uniswap.pool(&mut draft.setup)).collect::<anyhow::Result<_>>()?;
@@ -30,7 +31,7 @@ pub(super) fn hybrid(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
         let Pair { from, to, class } = crowd.pair();
         match turn % 50 {
             0 => {
-                // Traders are nobody else: they would be admitted over what they have.
+                // Traders are separate accounts, because admitting one overwrites its balances.
                 let trader = actor(crowd.population() + turn);
                 pools[class].admit(draft, trader);
                 pools[class].swap(draft, trader, turn / 50);
@@ -43,7 +44,7 @@ pub(super) fn hybrid(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
 }
 
 /// 75 % ERC-20, 25 % ether.
-pub(super) fn defi_a(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn defi_a(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     let (mut crowd, tokens) = holders(draft, count)?;
     for turn in 0..count {
         let Pair { from, to, class } = crowd.pair();
@@ -56,7 +57,7 @@ pub(super) fn defi_a(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
 }
 
 /// 45 % ERC-20 transfers, 35 % Uniswap v2, 15 % ether, 5 % approvals.
-pub(super) fn defi_b(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn defi_b(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     let uniswap = UniswapV2::deploy(&mut draft.setup)?;
     let pools = (0..POOLS.min(count)).map(|_| uniswap.pool(&mut draft.setup));
     let pools: Vec<_> = pools.collect::<anyhow::Result<_>>()?;
@@ -79,8 +80,8 @@ pub(super) fn defi_b(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
 }
 
 /// Accounts that each hold one of the tokens.
-fn holders(draft: &mut Draft, count: usize) -> anyhow::Result<(Crowd, Vec<erc20::Token>)> {
-    let code = erc20::Code::read()?;
+fn holders(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<(Crowd, Vec<erc20::Token>)> {
+    let code = erc20::TokenCode::read()?;
     let tokens = (0..TOKENS).map(|_| code.deploy(&mut draft.setup, actor(usize::MAX)));
     let tokens: Vec<_> = tokens.collect::<anyhow::Result<_>>()?;
     let crowd = crowd(count, TOKENS);

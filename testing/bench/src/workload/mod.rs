@@ -1,4 +1,4 @@
-//! The workloads, by the names that figures carry.
+//! The workloads, by name.
 
 mod erc20;
 mod mixed;
@@ -15,48 +15,48 @@ use std::path::Path;
 use alloy_primitives::{Address, Bytes, U256, map::AddressMap};
 use turnpike_conformance::TestTransaction;
 
-use crate::{Block, setup::Setup, terms::Terms, transaction::Transaction};
+use crate::{BenchBlock, setup::Setup, terms::BlockTerms, transaction::Transaction};
 
-/// Most accounts that send or receive at random.
+/// Most accounts of a random population.
 const POPULATION_MAX: usize = 100_000;
 
-/// Accounts for each transaction of a workload that is made smaller.
+/// Accounts per transaction of a smaller workload.
 const POPULATION_PER_TRANSACTION: usize = 10;
 
-/// Wei that every sender starts with.
+/// Initial balance of every sender, in wei.
 const BALANCE: u128 = 10_u128.pow(20);
 
-/// A kind of workload.
+/// A workload that can be prepared.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
-    /// Its name.
+pub struct WorkloadKind {
+    /// Name.
     pub name: &'static str,
-    /// What lean sequential revm takes for a transaction on an idle core of the kind of machine that the project's
-    /// targets are set on (Sapphire Rapids), in microseconds.
+    /// Microseconds per transaction of lean sequential revm on an idle Sapphire Rapids core, the
+    /// kind of machine that the project's targets refer to.
     pub reference_us_per_tx: Option<f64>,
-    source: Source,
+    source: WorkloadSource,
 }
 
-/// Where a workload comes from.
+/// The source of a workload.
 #[derive(Clone, Copy, Debug)]
-enum Source {
-    /// It is made, of so many transactions if no other number is given.
-    Made { transactions: usize, build: fn(&mut Draft, usize) -> anyhow::Result<()> },
-    /// It is in the public test data, under this name.
+enum WorkloadSource {
+    /// Made by `build`, with this default number of transactions.
+    Made { transactions: usize, build: fn(&mut WorkloadDraft, usize) -> anyhow::Result<()> },
+    /// Read from this suite of the public test data.
     Data { suite: &'static str },
 }
 
-/// What is executed.
+/// A prepared workload.
 #[derive(Clone, Debug)]
 pub enum Workload {
-    /// A block of a Turnpike chain, made so that all of its transactions succeed.
-    Made(Box<Block>),
-    /// Blocks of a real chain, each on a state of its own. That transactions fail is normal there.
-    Real(Vec<Block<TestTransaction>>),
+    /// A made block of a Turnpike chain, in which every transaction succeeds.
+    Made(Box<BenchBlock>),
+    /// Blocks of a real chain, each with its own pre-state. Their transactions may fail.
+    Real(Vec<BenchBlock<TestTransaction>>),
 }
 
-/// All kinds.
-pub const WORKLOADS: &[Kind] = &[
+/// All workloads.
+pub const WORKLOADS: &[WorkloadKind] = &[
     made("raw-independent", 47_620, Some(1.79), raw::independent),
     made("raw-random", 47_620, Some(1.85), raw::random),
     made("raw-chain", 47_620, Some(1.95), raw::chain),
@@ -84,44 +84,49 @@ const fn made(
     name: &'static str,
     transactions: usize,
     reference_us_per_tx: Option<f64>,
-    build: fn(&mut Draft, usize) -> anyhow::Result<()>,
-) -> Kind {
-    Kind { name, reference_us_per_tx, source: Source::Made { transactions, build } }
+    build: fn(&mut WorkloadDraft, usize) -> anyhow::Result<()>,
+) -> WorkloadKind {
+    WorkloadKind { name, reference_us_per_tx, source: WorkloadSource::Made { transactions, build } }
 }
 
-const fn data(name: &'static str, reference_us_per_tx: Option<f64>, suite: &'static str) -> Kind {
-    Kind { name, reference_us_per_tx, source: Source::Data { suite } }
+const fn data(
+    name: &'static str,
+    reference_us_per_tx: Option<f64>,
+    suite: &'static str,
+) -> WorkloadKind {
+    WorkloadKind { name, reference_us_per_tx, source: WorkloadSource::Data { suite } }
 }
 
-impl Kind {
-    /// The kind with this name.
+impl WorkloadKind {
+    /// The workload with this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         WORKLOADS.iter().find(|kind| kind.name == name)
     }
 
-    /// Why there is nothing to execute, if it takes data that is not in `test_data`.
+    /// Returns an error if the workload needs data that is not in `test_data`.
     pub fn check(&self, test_data: Option<&Path>) -> anyhow::Result<()> {
         match self.source {
-            Source::Made { .. } => Ok(()),
-            Source::Data { suite } => real::directories(test_data, suite).map(|_| ()),
+            WorkloadSource::Made { .. } => Ok(()),
+            WorkloadSource::Data { suite } => real::directories(test_data, suite).map(|_| ()),
         }
     }
 
-    /// Makes the block with its own number of transactions or another; or reads the blocks in `test_data`, of each no
-    /// more than so many transactions.
+    /// Makes the block with this or the default number of transactions, or reads the blocks in
+    /// `test_data` with at most this many transactions each.
     pub fn prepare(
         &self,
         transactions: Option<usize>,
         test_data: Option<&Path>,
     ) -> anyhow::Result<Workload> {
         match self.source {
-            Source::Made { transactions: own, build } => {
-                let genesis = Terms::genesis();
-                let mut draft = Draft { setup: Setup::new(&genesis), transactions: Vec::new() };
+            WorkloadSource::Made { transactions: own, build } => {
+                let genesis = BlockTerms::genesis();
+                let mut draft =
+                    WorkloadDraft { setup: Setup::new(&genesis), transactions: Vec::new() };
                 build(&mut draft, transactions.unwrap_or(own))?;
-                Ok(Workload::Made(Box::new(draft.finish(Terms::after(&genesis)))))
+                Ok(Workload::Made(Box::new(draft.finish(BlockTerms::after(&genesis)))))
             }
-            Source::Data { suite } => {
+            WorkloadSource::Data { suite } => {
                 let directories = real::directories(test_data, suite)?;
                 Ok(Workload::Real(real::read(&directories, transactions)?))
             }
@@ -129,15 +134,15 @@ impl Kind {
     }
 }
 
-/// A workload in the making.
+/// A workload under construction.
 #[allow(missing_debug_implementations)] // revm's EVM has none worth reading
-pub(crate) struct Draft {
+pub(crate) struct WorkloadDraft {
     setup: Setup,
     transactions: Vec<Transaction>,
 }
 
-impl Draft {
-    /// Adds a transaction that carries wei and no data.
+impl WorkloadDraft {
+    /// Adds a transfer of ether.
     fn transfer(&mut self, sender: Address, to: Address) {
         let value = U256::from(1_000 + self.transactions.len());
         self.transactions.push(Transaction {
@@ -150,25 +155,25 @@ impl Draft {
         });
     }
 
-    /// Adds a transaction that calls a contract.
+    /// Adds a contract call.
     fn call(&mut self, sender: Address, to: Address, data: Vec<u8>, gas_limit: u64) {
         let data = data.into();
         let value = U256::ZERO;
         self.transactions.push(Transaction { sender, nonce: 0, to, value, data, gas_limit });
     }
 
-    /// Gives these accounts ether.
+    /// Funds these accounts.
     fn fund(&mut self, accounts: impl IntoIterator<Item = Address>) {
         for account in accounts {
             self.setup.fund(account, U256::from(BALANCE));
         }
     }
 
-    /// Gives every transaction its sender's next nonce.
-    fn finish(self, terms: Terms) -> Block {
+    /// Assigns nonces and builds the block.
+    fn finish(self, terms: BlockTerms) -> BenchBlock {
         let Self { setup, mut transactions } = self;
-        let world = setup.world();
-        let nonces = world.accounts.iter().map(|account| (account.address, account.nonce));
+        let pre_state = setup.pre_state();
+        let nonces = pre_state.accounts.iter().map(|account| (account.address, account.nonce));
         let mut nonces: AddressMap<u64> = nonces.collect();
         for tx in &mut transactions {
             let nonce = nonces.entry(tx.sender).or_default();
@@ -177,11 +182,11 @@ impl Draft {
         }
         let transactions = transactions.into_iter().map(|tx| tx.signed(terms.spec.chain_id));
         let (number, transactions) = (terms.context.header.number, transactions.collect());
-        Block { number, world, transactions, terms }
+        BenchBlock { number, pre_state, transactions, terms }
     }
 }
 
-/// Accounts that take part at random in a workload of so many transactions.
+/// Size of the random population of a workload with this many transactions.
 fn population(transactions: usize) -> usize {
     POPULATION_MAX.min(transactions.saturating_mul(POPULATION_PER_TRANSACTION)).max(2)
 }

@@ -1,4 +1,4 @@
-//! Blocks to be proven: transactions that are really signed, by kind, and deposits.
+//! Blocks to prove: signed transactions of each kind, and deposits.
 
 use alloy::{
     consensus::{SignableTransaction, Signed, TxEip1559, TxEip7702},
@@ -9,7 +9,7 @@ use alloy_primitives::{Address, Bytes, Signature, TxKind, U256, address, hex, ke
 use anyhow::Context as _;
 use turnpike_protocol::{Deposit, Genesis, GenesisAccount, TxEnvelope};
 
-use super::{Draft, erc20, uniswap_v2, uniswap_v3};
+use super::{WorkloadDraft, erc20, uniswap_v2, uniswap_v3};
 use crate::{
     setup::{Setup, actor},
     transaction::Transaction,
@@ -18,13 +18,13 @@ use crate::{
 /// Pools of each kind.
 const POOLS: usize = 8;
 
-/// What every sender may spend on gas.
+/// Maximum fee per gas, in wei.
 const FEE_MAX: u128 = 1_000_000_000;
 
-/// Slots that the reading contract has.
+/// Slots of the reading contract.
 const SLOTS: usize = 20_000;
 
-/// Times that a contract does what it does, for each call.
+/// Repetitions of a contract's operation in each call.
 const REPETITIONS: usize = 100;
 
 const KECCAK: Address = address!("00000000000000000000000000000000006b6563");
@@ -42,7 +42,7 @@ pub(crate) struct ProvenKind {
     add: fn(&mut Builder, usize) -> anyhow::Result<()>,
 }
 
-/// All kinds, in the order of the table.
+/// All kinds, in the table's order.
 pub(crate) const PROVEN_KINDS: &[ProvenKind] = &[
     kind("ether transfer", transfer),
     kind("ERC-20 transfer", erc20_transfer),
@@ -63,7 +63,8 @@ pub(crate) const PROVEN_KINDS: &[ProvenKind] = &[
     kind("deposit", Builder::deposit),
 ];
 
-/// The mixed block, by places among the kinds: of 20 transactions 6 transfers, 5 of tokens, 4 swaps, and one of others.
+/// The mixed block, by index of the kinds: of 20 transactions 6 transfers, 5 token transfers, 4
+/// swaps and others.
 const MIX: [&[usize]; 20] = [
     &[0],
     &[1],
@@ -94,18 +95,18 @@ const fn kind(
     ProvenKind { name, add }
 }
 
-/// A block to be proven, and the chain before it.
+/// A block to prove, and the chain before it.
 #[derive(Clone, Debug)]
 pub struct ProvenBlock {
-    /// The chain before it.
+    /// The chain before the block.
     pub genesis: Genesis,
-    /// Its transactions.
+    /// Transactions.
     pub transactions: Vec<TxEnvelope>,
-    /// Its deposits.
+    /// Deposits.
     pub deposits: Vec<Deposit>,
 }
 
-/// So many transactions of one kind, on a state of at least so many accounts.
+/// A block of transactions of one kind, on a state with at least this many accounts.
 pub(crate) fn block_of(
     kind: &ProvenKind,
     transactions: usize,
@@ -118,7 +119,7 @@ pub(crate) fn block_of(
     builder.finish()
 }
 
-/// So many transactions of all kinds but deposits.
+/// A mixed block of all kinds but deposits.
 pub(crate) fn mixed_block(transactions: usize, accounts: usize) -> anyhow::Result<ProvenBlock> {
     let mut builder = Builder::new(accounts)?;
     for turn in 0..transactions {
@@ -129,7 +130,7 @@ pub(crate) fn mixed_block(transactions: usize, accounts: usize) -> anyhow::Resul
     builder.finish()
 }
 
-/// So many transfers of ether and of a token, and swaps on Uniswap v2 and v3, in turn.
+/// A block of transfers of ether and of a token, and swaps on Uniswap v2 and v3, in turn.
 pub fn defi_block(transactions: usize, accounts: usize) -> anyhow::Result<ProvenBlock> {
     let mut builder = Builder::new(accounts)?;
     let kinds = [transfer, erc20_transfer, v2_swap, v3_swap];
@@ -139,15 +140,15 @@ pub fn defi_block(transactions: usize, accounts: usize) -> anyhow::Result<Proven
     builder.finish()
 }
 
-/// A block in the making.
+/// A block under construction.
 #[allow(missing_debug_implementations)] // revm's EVM has none worth reading
 struct Builder {
     genesis: Genesis,
-    draft: Draft,
+    draft: WorkloadDraft,
     token: erc20::Token,
     v2: Vec<uniswap_v2::Pool>,
     v3: Vec<uniswap_v3::Pool>,
-    erc20: erc20::Code,
+    erc20: erc20::TokenCode,
     senders: usize,
     transactions: Vec<TxEnvelope>,
     deposits: Vec<Deposit>,
@@ -156,9 +157,9 @@ struct Builder {
 impl Builder {
     fn new(accounts: usize) -> anyhow::Result<Self> {
         let genesis = Genesis::dev();
-        let mut draft = Draft { setup: Setup::new(&genesis), transactions: Vec::new() };
+        let mut draft = WorkloadDraft { setup: Setup::new(&genesis), transactions: Vec::new() };
         let setup = &mut draft.setup;
-        let erc20 = erc20::Code::read()?;
+        let erc20 = erc20::TokenCode::read()?;
         let token = erc20.deploy(setup, actor(usize::MAX))?;
         let (v2, v3) =
             (uniswap_v2::UniswapV2::deploy(setup)?, uniswap_v3::UniswapV3::deploy(setup)?);
@@ -170,7 +171,7 @@ impl Builder {
         Ok(Self { genesis, draft, token, v2, v3, erc20, senders: 0, transactions, deposits })
     }
 
-    /// An account that nobody has used, with ether.
+    /// A new funded account.
     fn sender(&mut self) -> anyhow::Result<PrivateKeySigner> {
         let key = keccak256(format!("turnpike bench sender {}", self.senders));
         self.senders += 1;
@@ -222,9 +223,9 @@ impl Builder {
         self.call(Address::with_last_byte(number), input.to_vec(), 1_000_000)
     }
 
-    /// Signs what a sender does elsewhere in the benchmarks without a signature.
+    /// Signs the transaction that was just drafted.
     fn drafted(&mut self, signer: &PrivateKeySigner) -> anyhow::Result<()> {
-        let drafted = self.draft.transactions.pop().context("nothing was drafted")?;
+        let drafted = self.draft.transactions.pop().context("no transaction was drafted")?;
         let Transaction { to, value, data, gas_limit, .. } = drafted;
         self.send(signer, TxKind::Call(to), value, data, gas_limit)
     }
@@ -245,7 +246,7 @@ impl Builder {
 
     fn finish(self) -> anyhow::Result<ProvenBlock> {
         let Self { mut genesis, draft, transactions, deposits, .. } = self;
-        let accounts = draft.setup.world().accounts.into_iter();
+        let accounts = draft.setup.pre_state().accounts.into_iter();
         genesis.alloc = accounts
             .map(|account| {
                 let (nonce, balance) = (account.nonce, account.balance);
@@ -309,9 +310,9 @@ fn delegation(it: &mut Builder, _: usize) -> anyhow::Result<()> {
     it.sign(&signer, tx)
 }
 
-/// Contracts that do one thing, [`REPETITIONS`] times.
+/// Installs contracts that repeat one operation [`REPETITIONS`] times.
 fn install(setup: &mut Setup) -> anyhow::Result<()> {
-    // The counter is on the stack; the first word of calldata is where slots begin.
+    // The counter is on the stack; the first word of calldata is the first slot.
     let repeated = |body: &str| -> anyhow::Result<Bytes> {
         let times = hex::encode([u8::try_from(REPETITIONS)?]);
         let looped = format!("60{times}5b{body}600190038060025700");
@@ -329,7 +330,7 @@ fn install(setup: &mut Setup) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where a call's slots begin.
+/// First slot of a call.
 fn base(turn: usize, slots: usize) -> Vec<u8> {
     U256::from(turn * REPETITIONS % slots).to_be_bytes::<32>().to_vec()
 }
@@ -340,11 +341,11 @@ fn noise(turn: usize, bytes: usize) -> Vec<u8> {
     words.take(bytes).collect()
 }
 
-/// What ecrecover takes; a different signature each time, by whoever it makes the signer.
+/// Input of ecrecover: a different signature each time, of an arbitrary signer.
 fn recoverable(turn: usize) -> Vec<u8> {
     let digest = keccak256(turn.to_be_bytes());
     let v = U256::from(27).to_be_bytes::<32>();
-    // The x coordinate of the curve's generator, so there is such a point.
+    // The x coordinate of the curve's generator, so that the point exists.
     let r = hex!("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798");
     [digest.0, v, r, U256::from(turn + 1).to_be_bytes()].concat()
 }
@@ -362,7 +363,8 @@ fn compression(turn: usize) -> Vec<u8> {
     [&1_000_u32.to_be_bytes()[..], &noise(turn, 64 + 128 + 16), &[1]].concat()
 }
 
-/// Two pairs whose pairings cancel: a point and its negative, each with the generator of the second group.
+/// Two pairs whose pairings cancel: a point and its negative, each with the generator of the second
+/// group.
 const PAIRING: &str = "\
 0000000000000000000000000000000000000000000000000000000000000001\
 0000000000000000000000000000000000000000000000000000000000000002\

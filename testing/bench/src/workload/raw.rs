@@ -1,12 +1,12 @@
-//! Transfers of ether between accounts that exist.
+//! Transfers of ether between existing accounts.
 
 use turnpike_workloads::{Crowd, Pair};
 
-use super::{Draft, population};
+use super::{WorkloadDraft, population};
 use crate::setup::actor;
 
-/// Between pairs that have nothing to do with each other.
-pub(super) fn independent(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+/// Between independent pairs.
+pub(super) fn independent(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     draft.fund((0..2 * count).map(actor));
     for index in 0..count {
         draft.transfer(actor(index), actor(count + index));
@@ -14,8 +14,8 @@ pub(super) fn independent(draft: &mut Draft, count: usize) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Between accounts picked at random.
-pub(super) fn random(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+/// Between random accounts.
+pub(super) fn random(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     let population = population(count);
     draft.fund((0..population).map(actor));
     let mut crowd = Crowd::new(1, population, 1);
@@ -26,8 +26,8 @@ pub(super) fn random(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each from the one before's recipient.
-pub(super) fn chain(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+/// Each from the recipient of the one before.
+pub(super) fn chain(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     draft.fund((0..=count).map(actor));
     for index in 0..count {
         draft.transfer(actor(index), actor(index + 1));
@@ -36,7 +36,7 @@ pub(super) fn chain(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
 }
 
 /// From one account to many.
-pub(super) fn one_sender(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn one_sender(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     draft.fund((0..=count).map(actor));
     for index in 1..=count {
         draft.transfer(actor(0), actor(index));
@@ -45,7 +45,7 @@ pub(super) fn one_sender(draft: &mut Draft, count: usize) -> anyhow::Result<()> 
 }
 
 /// From many accounts to one.
-pub(super) fn hot_recipient(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn hot_recipient(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     draft.fund((0..=count).map(actor));
     for index in 1..=count {
         draft.transfer(actor(index), actor(0));

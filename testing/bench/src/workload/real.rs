@@ -1,5 +1,5 @@
-//! Blocks of real chains, each on the part of the state that it touches and by the rules it was made under, without block
-//! rewards and system calls.
+//! Blocks of real chains, each on the part of the state that it touches and by the rules of its
+//! fork, without block rewards and system calls.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,9 @@ use anyhow::{Context as _, bail};
 use turnpike_conformance::{RealBlock, TestTransaction, blocks};
 use turnpike_executor::{BlockContext, BlockHashes, ChainSpec};
 
-use crate::{Block, World, terms::Terms};
+use crate::{BenchBlock, PreState, terms::BlockTerms};
 
-/// Where the blocks of a suite are, below the directory of public test data.
+/// Folders of a suite's blocks, below the folder of public test data.
 pub(super) fn directories(test_data: Option<&Path>, suite: &str) -> anyhow::Result<Vec<PathBuf>> {
     let needed = || format!("set TURNPIKE_TEST_DATA to a directory that holds {suite}");
     let root = test_data.with_context(needed)?;
@@ -20,12 +20,12 @@ pub(super) fn directories(test_data: Option<&Path>, suite: &str) -> anyhow::Resu
     Ok(found)
 }
 
-/// The blocks in these directories, by number, each with no more than so many transactions. One without any is left out:
-/// there is nothing to execute.
+/// Reads the blocks in these folders, by number, each with at most `transactions_max` transactions.
+/// Empty blocks are left out.
 pub(super) fn read(
     directories: &[PathBuf],
     transactions_max: Option<usize>,
-) -> anyhow::Result<Vec<Block<TestTransaction>>> {
+) -> anyhow::Result<Vec<BenchBlock<TestTransaction>>> {
     let blocks = directories.iter().map(|directory| {
         let mut block = block(RealBlock::load(directory)?);
         block.transactions.truncate(transactions_max.unwrap_or(usize::MAX));
@@ -37,10 +37,10 @@ pub(super) fn read(
     Ok(blocks)
 }
 
-fn block(real: RealBlock) -> Block<TestTransaction> {
+fn block(real: RealBlock) -> BenchBlock<TestTransaction> {
     let RealBlock { header, chain_id, fork, transactions, state, hashes } = real;
     let number = header.number;
     let context = BlockContext { header, hashes: BlockHashes::Given(hashes), l1_fee: None };
-    let terms = Terms { spec: ChainSpec::ethereum(chain_id, fork), context };
-    Block { number, world: World::of_flat(state.flat()), transactions, terms }
+    let terms = BlockTerms { spec: ChainSpec::ethereum(chain_id, fork), context };
+    BenchBlock { number, pre_state: PreState::of_flat(state.flat()), transactions, terms }
 }

@@ -1,4 +1,4 @@
-//! Swaps through Uniswap v2's router, as published.
+//! Swaps through Uniswap v2's published router.
 
 use alloy::sol_types::{SolCall as _, SolValue as _};
 use alloy_primitives::{Address, U256};
@@ -8,12 +8,12 @@ use turnpike_workloads::{
 };
 
 use super::{
-    Draft,
-    erc20::{Code, Token},
+    WorkloadDraft,
+    erc20::{Token, TokenCode},
 };
 use crate::setup::{Setup, actor};
 
-/// Pools where there are many.
+/// Pools of the workload with many.
 const POOLS: usize = 1_000;
 
 /// Gas limit of a swap.
@@ -22,14 +22,15 @@ const GAS_LIMIT: u64 = 400_000;
 /// Units of each token in a pool.
 const LIQUIDITY: U256 = U256::from_limbs([0, 1 << 24, 0, 0]);
 
-/// Seconds after genesis at which each pool is used: its price sums are not zero when the block is measured.
+/// Each pool is used this many seconds after genesis, so that its price sums are not zero in the
+/// block.
 const USED_SECONDS: u64 = 30;
 
 /// Router and factory.
 #[derive(Clone, Debug)]
 pub(super) struct UniswapV2 {
     router: Address,
-    erc20: Code,
+    erc20: TokenCode,
     owner: Address,
 }
 
@@ -49,10 +50,10 @@ impl UniswapV2 {
         let factory = setup.deploy(owner, &factory, &owner.abi_encode())?;
         let router = creation_code(artifacts::UNISWAP_V2_ROUTER)?;
         let router = setup.deploy(owner, &router, &(factory, weth).abi_encode())?;
-        Ok(Self { router, erc20: Code::read()?, owner })
+        Ok(Self { router, erc20: TokenCode::read()?, owner })
     }
 
-    /// A pool of two new tokens that has been used in both directions.
+    /// Creates a pool of two new tokens and swaps once in each direction.
     pub(super) fn pool(&self, setup: &mut Setup) -> anyhow::Result<Pool> {
         let Self { router, owner, .. } = *self;
         let tokens = [self.erc20.deploy(setup, owner)?, self.erc20.deploy(setup, owner)?];
@@ -81,8 +82,8 @@ impl UniswapV2 {
 }
 
 impl Pool {
-    /// Gives `trader` ether, both tokens, and the router leave to take them.
-    pub(super) fn admit(self, draft: &mut Draft, trader: Address) {
+    /// Gives `trader` ether and both tokens, and allows the router to take them.
+    pub(super) fn admit(self, draft: &mut WorkloadDraft, trader: Address) {
         draft.fund([trader]);
         for token in self.tokens {
             token.give(&mut draft.setup, trader);
@@ -90,8 +91,8 @@ impl Pool {
         }
     }
 
-    /// Shows that what [`Self::admit`] wrote is what it says.
-    pub(super) fn check(self, draft: &mut Draft, trader: Address) -> anyhow::Result<()> {
+    /// Verifies the balances and allowances that [`Self::admit`] wrote.
+    pub(super) fn check(self, draft: &mut WorkloadDraft, trader: Address) -> anyhow::Result<()> {
         for token in self.tokens {
             token.check_balance(&mut draft.setup, trader)?;
             token.check_allowance(&mut draft.setup, trader, self.router)?;
@@ -99,8 +100,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Swaps one token for the other, every other time in the other direction.
-    pub(super) fn swap(self, draft: &mut Draft, trader: Address, turn: usize) {
+    /// Swaps in alternating directions.
+    pub(super) fn swap(self, draft: &mut WorkloadDraft, trader: Address, turn: usize) {
         let swap = self.swap_call(trader, turn % 2, 1_000_000 + draft.transactions.len());
         draft.call(trader, self.router, swap.abi_encode(), GAS_LIMIT);
     }
@@ -121,8 +122,8 @@ impl Pool {
     }
 }
 
-/// Swaps over so many pools, a different one each time, each by a trader of its own.
-fn interleaved(draft: &mut Draft, count: usize, pools: usize) -> anyhow::Result<()> {
+/// Swaps over this many pools in turn, each by its own trader.
+fn interleaved(draft: &mut WorkloadDraft, count: usize, pools: usize) -> anyhow::Result<()> {
     let uniswap = UniswapV2::deploy(&mut draft.setup)?;
     let pools: Vec<_> =
         (0..pools).map(|_| uniswap.pool(&mut draft.setup)).collect::<anyhow::Result<_>>()?;
@@ -137,10 +138,10 @@ fn interleaved(draft: &mut Draft, count: usize, pools: usize) -> anyhow::Result<
     Ok(())
 }
 
-pub(super) fn pools(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn pools(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     interleaved(draft, count, POOLS.min(count))
 }
 
-pub(super) fn one_pool(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn one_pool(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     interleaved(draft, count, 1)
 }

@@ -1,4 +1,4 @@
-//! Swaps through Uniswap v3's router, as published: one exact input in one pool.
+//! Swaps through Uniswap v3's published router: an exact input in one pool.
 
 use alloy::{
     sol,
@@ -11,8 +11,8 @@ use alloy_primitives::{
 use turnpike_workloads::artifacts::{self, creation_code};
 
 use super::{
-    Draft,
-    erc20::{Code, Token},
+    WorkloadDraft,
+    erc20::{Token, TokenCode},
 };
 use crate::setup::{Setup, actor};
 
@@ -61,16 +61,17 @@ sol! {
 /// Gas limit of a swap.
 const GAS_LIMIT: u64 = 500_000;
 
-/// The 0.3 % pools.
+/// Fee of the pools: 0.3 %.
 const FEE: U24 = U24::from_limbs([3_000]);
 
-/// Their widest position: no swap crosses a tick.
+/// The widest position, so that no swap crosses a tick.
 const TICK_MAX: i32 = 887_220;
 
 /// Units of each token in a pool.
 const LIQUIDITY: U256 = U256::from_limbs([0, 1 << 24, 0, 0]);
 
-/// Seconds after genesis at which each pool is used: its fees and prices are not zero when the block is measured.
+/// Each pool is used this many seconds after genesis, so that its fees and prices are not zero in
+/// the block.
 const USED_SECONDS: u64 = 30;
 
 /// Factory, position manager and router.
@@ -78,7 +79,7 @@ const USED_SECONDS: u64 = 30;
 pub(super) struct UniswapV3 {
     positions: Address,
     router: Address,
-    erc20: Code,
+    erc20: TokenCode,
     owner: Address,
 }
 
@@ -101,15 +102,15 @@ impl UniswapV3 {
             |name| creation_code(&format!("@uniswap/v3-periphery/artifacts/contracts/{name}"));
         let router = periphery("SwapRouter.sol/SwapRouter.json")?;
         let router = setup.deploy(owner, &router, &(factory, weth).abi_encode())?;
-        // Nobody asks for a picture of a position, so nobody describes one.
+        // No workload needs the description of a position.
         let arguments = (factory, weth, Address::ZERO).abi_encode();
         let positions =
             periphery("NonfungiblePositionManager.sol/NonfungiblePositionManager.json")?;
         let positions = setup.deploy(owner, &positions, &arguments)?;
-        Ok(Self { positions, router, erc20: Code::read()?, owner })
+        Ok(Self { positions, router, erc20: TokenCode::read()?, owner })
     }
 
-    /// A pool of two new tokens that has been used in both directions.
+    /// Creates a pool of two new tokens and swaps once in each direction.
     pub(super) fn pool(&self, setup: &mut Setup) -> anyhow::Result<Pool> {
         let Self { positions, router, owner, .. } = *self;
         let mut tokens = [self.erc20.deploy(setup, owner)?, self.erc20.deploy(setup, owner)?];
@@ -153,8 +154,8 @@ impl UniswapV3 {
 }
 
 impl Pool {
-    /// Gives `trader` ether, both tokens, and the router leave to take them.
-    pub(super) fn admit(self, draft: &mut Draft, trader: Address) {
+    /// Gives `trader` ether and both tokens, and allows the router to take them.
+    pub(super) fn admit(self, draft: &mut WorkloadDraft, trader: Address) {
         draft.fund([trader]);
         for token in self.tokens {
             token.give(&mut draft.setup, trader);
@@ -162,8 +163,8 @@ impl Pool {
         }
     }
 
-    /// Shows that what [`Self::admit`] wrote is what it says.
-    fn check(self, draft: &mut Draft, trader: Address) -> anyhow::Result<()> {
+    /// Verifies the balances and allowances that [`Self::admit`] wrote.
+    fn check(self, draft: &mut WorkloadDraft, trader: Address) -> anyhow::Result<()> {
         for token in self.tokens {
             token.check_balance(&mut draft.setup, trader)?;
             token.check_allowance(&mut draft.setup, trader, self.router)?;
@@ -171,8 +172,8 @@ impl Pool {
         Ok(())
     }
 
-    /// Swaps one token for the other, every other time in the other direction.
-    pub(super) fn swap(self, draft: &mut Draft, trader: Address, turn: usize) {
+    /// Swaps in alternating directions.
+    pub(super) fn swap(self, draft: &mut WorkloadDraft, trader: Address, turn: usize) {
         let swap = self.swap_call(trader, turn % 2, 1_000_000 + draft.transactions.len());
         draft.call(trader, self.router, swap.abi_encode(), GAS_LIMIT);
     }
@@ -188,13 +189,13 @@ impl Pool {
             amountOutMinimum: U256::ZERO,
             sqrtPriceLimitX96: U160::ZERO,
         };
-        // The router refuses a limit beyond the pool's range, and takes zero for none.
+        // A price limit of zero means none.
         exactInputSingleCall { params }
     }
 }
 
-/// Swaps over so many pools, a different one each time, each by a trader of its own.
-fn interleaved(draft: &mut Draft, count: usize, pools: usize) -> anyhow::Result<()> {
+/// Swaps over this many pools in turn, each by its own trader.
+fn interleaved(draft: &mut WorkloadDraft, count: usize, pools: usize) -> anyhow::Result<()> {
     let uniswap = UniswapV3::deploy(&mut draft.setup)?;
     let pools: Vec<_> =
         (0..pools).map(|_| uniswap.pool(&mut draft.setup)).collect::<anyhow::Result<_>>()?;
@@ -210,14 +211,14 @@ fn interleaved(draft: &mut Draft, count: usize, pools: usize) -> anyhow::Result<
 }
 
 /// A pool for each swap.
-pub(super) fn pools(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn pools(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     interleaved(draft, count, count)
 }
 
-pub(super) fn twenty_pools(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn twenty_pools(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     interleaved(draft, count, 20.min(count))
 }
 
-pub(super) fn one_pool(draft: &mut Draft, count: usize) -> anyhow::Result<()> {
+pub(super) fn one_pool(draft: &mut WorkloadDraft, count: usize) -> anyhow::Result<()> {
     interleaved(draft, count, 1)
 }

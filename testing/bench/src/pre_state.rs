@@ -1,3 +1,5 @@
+//! The state before a measured block, convertible to each implementation's own form.
+
 use alloy_primitives::{Address, B256, U256, map::AddressMap};
 use revm::{
     database::{CacheDB, EmptyDB},
@@ -5,32 +7,32 @@ use revm::{
 };
 use turnpike_state::{Account, AccountDiff, FlatState, StateDiff};
 
-/// An account before the measured block.
+/// An account of the pre-state.
 #[derive(Clone, Debug)]
-pub struct WorldAccount {
-    /// Where it is.
+pub struct PreStateAccount {
+    /// Address.
     pub address: Address,
-    /// Its nonce.
+    /// Nonce.
     pub nonce: u64,
-    /// Its balance, in wei.
+    /// Balance, in wei.
     pub balance: U256,
-    /// Hash of its code.
+    /// Hash of the code.
     pub code_hash: B256,
-    /// Its code, analysed and shared.
+    /// Analysed code, shared between clones.
     pub code: Bytecode,
-    /// Its slots that are not zero, in order.
+    /// Slots that are not zero, in order.
     pub storage: Vec<(U256, U256)>,
 }
 
-/// The state before the measured block: what every implementation starts from.
+/// The state before the measured block, from which every implementation starts.
 #[derive(Clone, Debug, Default)]
-pub struct World {
-    /// All accounts, in the order of their addresses.
-    pub accounts: Vec<WorldAccount>,
+pub struct PreState {
+    /// All accounts, by address.
+    pub accounts: Vec<PreStateAccount>,
 }
 
-impl World {
-    /// What a database of revm's holds.
+impl PreState {
+    /// The content of a revm database.
     pub(crate) fn of_db(db: &CacheDB<EmptyDB>) -> Self {
         let accounts = db.cache.accounts.iter();
         let accounts =
@@ -39,7 +41,7 @@ impl World {
             let code = account.info.code.clone().filter(|code| !code.is_empty());
             let code = code.or_else(|| db.cache.contracts.get(&account.info.code_hash).cloned());
             let slots = account.storage.iter().filter(|(_, value)| !value.is_zero());
-            WorldAccount {
+            PreStateAccount {
                 address: *address,
                 nonce: account.info.nonce,
                 balance: account.info.balance,
@@ -50,7 +52,7 @@ impl World {
         }))
     }
 
-    /// What a state of Turnpike's holds.
+    /// The content of a Turnpike state.
     pub(crate) fn of_flat(flat: &FlatState) -> Self {
         let mut storages = AddressMap::<Vec<(U256, U256)>>::default();
         for (address, slot, value) in flat.iter_slots() {
@@ -60,11 +62,11 @@ impl World {
             let Account { nonce, balance, code_hash } = account;
             let code = flat.code(&code_hash).unwrap_or_default();
             let storage = storages.remove(&address).unwrap_or_default();
-            WorldAccount { address, nonce, balance, code_hash, code, storage }
+            PreStateAccount { address, nonce, balance, code_hash, code, storage }
         }))
     }
 
-    fn of(accounts: impl Iterator<Item = WorldAccount>) -> Self {
+    fn of(accounts: impl Iterator<Item = PreStateAccount>) -> Self {
         let mut accounts: Vec<_> = accounts.collect();
         accounts.sort_unstable_by_key(|account| account.address);
         for account in &mut accounts {
@@ -73,17 +75,17 @@ impl World {
         Self { accounts }
     }
 
-    /// The account at an address.
-    pub(crate) fn account(&self, address: &Address) -> Option<&WorldAccount> {
+    /// The account at this address.
+    pub(crate) fn account(&self, address: &Address) -> Option<&PreStateAccount> {
         let index = self.accounts.binary_search_by_key(address, |account| account.address);
         index.ok().map(|index| &self.accounts[index])
     }
 
-    /// revm's in-memory database with everything in it.
+    /// A revm in-memory database with this state.
     pub(crate) fn cache_db(&self) -> CacheDB<EmptyDB> {
         let mut db = CacheDB::new(EmptyDB::new());
         for account in &self.accounts {
-            let WorldAccount { address, nonce, balance, code_hash, .. } = *account;
+            let PreStateAccount { address, nonce, balance, code_hash, .. } = *account;
             let info = AccountInfo::new(balance, nonce, code_hash, account.code.clone());
             db.insert_account_info(address, info);
             for (slot, value) in &account.storage {
@@ -93,12 +95,12 @@ impl World {
         db
     }
 
-    /// Turnpike's flat state with everything in it.
+    /// A Turnpike flat state with this state.
     pub(crate) fn flat_state(&self) -> FlatState {
         let mut codes = alloy_primitives::map::B256Map::default();
         let mut diff = StateDiff::default();
         for account in &self.accounts {
-            let WorldAccount { address, nonce, balance, code_hash, .. } = *account;
+            let PreStateAccount { address, nonce, balance, code_hash, .. } = *account;
             if !account.code.is_empty() {
                 codes.entry(code_hash).or_insert_with(|| account.code.original_bytes());
             }
