@@ -200,12 +200,12 @@ test("a preconfirmation is signed and kept", { timeout: 600_000 }, async (t) => 
   });
 
   await step(t, "a client that waits for L1 is answered when L1 has the batch", async () => {
-    const submitted = post(`${transactions}?wait=posted&timeout=60`, {
+    const submitted = post(`${transactions}?wait=safe&timeout=60`, {
       transaction: await signed(alice, { nonce: 1 }),
     });
     let answer;
     submitted.then((found) => (answer = found));
-    await dev.settle(() => answer, "the transaction to be posted");
+    await dev.settle(() => answer, "the transaction to be safe");
     assert.equal(answer.status, 200, JSON.stringify(answer.body));
     assert.ok(["safe", "proposed", "final"].includes(answer.body.state), answer.body.state);
     assert.ok(answer.body.posted.entry > 0);

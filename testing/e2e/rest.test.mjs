@@ -111,7 +111,7 @@ test("the REST API reports transaction status, events and problems", { timeout: 
     const { posted, proposed, final: finalAt } = final.times;
     assert.deepEqual([posted, proposed, finalAt], [l1Time, proposedAt, windowEndsAt].map((time) => time * 1_000));
     await stream.has("transaction", ({ state, times }) => state === "final" && times.final === finalAt);
-    await stream.has("settlement", ({ kind, entry }) => kind === "posted" && entry === final.posted.entry);
+    await stream.has("settlement", ({ kind, entry }) => kind === "safe" && entry === final.posted.entry);
     for (const state of ["proposed", "final"]) {
       const isIt = (data) => data.kind === "output" && data.index === final.output.index && data.state === state;
       await stream.has("settlement", isIt);

@@ -103,8 +103,8 @@ pub(super) struct BlockEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "kind")]
 pub(super) enum SettlementEvent {
-    /// An inbox entry holds blocks.
-    Posted {
+    /// An inbox entry holds blocks, which are safe.
+    Safe {
         entry: u64,
         first_block: u64,
         last_block: u64,
@@ -583,7 +583,7 @@ impl Told {
             events.push(SettlementEvent::Dropped { next_entry });
         }
         for range in settlement.posted.iter().skip(self.entries) {
-            events.push(SettlementEvent::Posted {
+            events.push(SettlementEvent::Safe {
                 entry: range.entry.index,
                 first_block: range.first_block,
                 last_block: range.last_block,

@@ -20,7 +20,7 @@ pub(super) enum Goal {
     /// Its block has a hash, and the index holds it.
     Sealed,
     /// An inbox entry holds its block.
-    Posted,
+    Safe,
     /// An output after its block is final.
     Final,
 }
@@ -93,7 +93,7 @@ async fn settled(shared: &ApiContext, block: u64, goal: Goal) -> Result<(), Prec
 fn has_settled(settlement: &Settlement, block: u64, goal: Goal) -> bool {
     match goal {
         Goal::Preconfirmed | Goal::Sealed => true,
-        Goal::Posted => settlement.safe() >= block,
+        Goal::Safe => settlement.safe() >= block,
         Goal::Final => {
             settlement.output(block).is_some_and(|output| output.status == OutputStatus::Final)
         }

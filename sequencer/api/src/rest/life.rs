@@ -152,7 +152,7 @@ pub(crate) struct Life {
     /// Why it will not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revertedFrom", skip_serializing_if = "Option::is_none")]
     reorged_from: Option<Reverted>,
     times: Times,
 }

@@ -140,10 +140,11 @@ impl Wait {
         let goal = match goal {
             "preconfirmed" => Goal::Preconfirmed,
             "sealed" => Goal::Sealed,
-            "posted" => Goal::Posted,
+            // `posted` is the old spelling.
+            "safe" | "posted" => Goal::Safe,
             "final" => Goal::Final,
             other => {
-                let detail = format!("wait is {other:?}: preconfirmed, sealed, posted or final");
+                let detail = format!("wait is {other:?}: preconfirmed, sealed, safe or final");
                 return Err(malformed(detail));
             }
         };
@@ -384,7 +385,8 @@ mod tests {
         for (name, goal) in [
             ("preconfirmed", Goal::Preconfirmed),
             ("sealed", Goal::Sealed),
-            ("posted", Goal::Posted),
+            ("safe", Goal::Safe),
+            ("posted", Goal::Safe),
             ("final", Goal::Final),
         ] {
             let wait = parse(&format!("wait={name}")).expect("well formed").expect("waits");
