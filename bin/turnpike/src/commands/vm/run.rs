@@ -8,10 +8,8 @@ use alloy_primitives::B256;
 use serde_json::{Map, Value, json};
 use turnpike_vm::{Counts, Machine, Usage};
 
-use super::{
-    NOT_FINISHED,
-    args::{Format, RunArgs},
-};
+use super::{NOT_FINISHED, args::RunArgs};
+use crate::common::Format;
 
 /// Runs a program to its end.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
