@@ -1,5 +1,5 @@
 // Builds the contracts and writes contracts/artifacts/<Name>.json: ABI, creation code and runtime code.
-// With --check it writes nothing and fails, naming the contract, where a committed file is not what the sources build.
+// With --check it writes nothing, and fails with the names of committed files that differ from the build.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,7 +9,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const CONTRACTS = join(ROOT, "contracts");
 const ARTIFACTS = join(CONTRACTS, "artifacts");
 const L1_CONTRACTS = ["Inbox", "Portal", "Rollup", "Dispute", "L1StandardBridge", "PreimageOracle", "RiscvStep"];
-// Genesis takes the runtime code of these as it is, so they can have neither immutables nor links.
+// Genesis uses the runtime code of these directly, so they may have neither immutables nor links.
 const L2_CONTRACTS = [
   "L1Block",
   "L2ToL1MessagePasser",
@@ -18,16 +18,16 @@ const L2_CONTRACTS = [
   "L2StandardBridge",
   "OptimismMintableERC20Factory",
 ];
-// The factory deploys it; nothing else takes its code.
+// Only the factory deploys it.
 const TOKENS = ["OptimismMintableERC20"];
 
-// What a chain takes: EIP-170 and EIP-3860.
+// Limits of EIP-170 and EIP-3860.
 const CODE_BYTES_MAX = 24_576;
 const CREATION_CODE_BYTES_MAX = 2 * CODE_BYTES_MAX;
 
 function checkSize(name, what, code, max) {
   const bytes = (code.length - 2) / 2;
-  if (bytes > max) throw new Error(`${name}: ${bytes} bytes of ${what}; no chain takes more than ${max}`);
+  if (bytes > max) throw new Error(`${name}: ${bytes} bytes of ${what}, expected at most ${max}`);
 }
 
 function build() {
@@ -41,10 +41,10 @@ function artifact(name) {
   const built = JSON.parse(readFileSync(join(CONTRACTS, "out", `${name}.sol`, `${name}.json`), "utf8"));
   const { bytecode, deployedBytecode } = built;
   const unlinked = Object.keys(bytecode.linkReferences ?? {});
-  if (unlinked.length !== 0) throw new Error(`${name}: code needs linking with ${unlinked}`);
+  if (unlinked.length !== 0) throw new Error(`${name}: code must be linked with ${unlinked}`);
   const immutables = Object.keys(deployedBytecode.immutableReferences ?? {});
   if (L2_CONTRACTS.includes(name) && immutables.length !== 0) {
-    throw new Error(`${name}: a predeploy has immutables, which genesis would leave zero`);
+    throw new Error(`${name}: a predeploy may not have immutables: genesis would leave them zero`);
   }
   checkSize(name, "creation code", bytecode.object, CREATION_CODE_BYTES_MAX);
   checkSize(name, "code", deployedBytecode.object, CODE_BYTES_MAX);
@@ -78,7 +78,7 @@ function main() {
     else writeFileSync(path, text);
   }
   if (stale.length === 0) return;
-  for (const name of stale) console.error(`contracts/artifacts/${name}.json is not what the sources build`);
+  for (const name of stale) console.error(`contracts/artifacts/${name}.json differs from the build`);
   console.error("run `node tools/artifacts.mjs` and commit the result");
   process.exitCode = 1;
 }

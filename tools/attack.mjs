@@ -1,5 +1,5 @@
-// Clients that mean no good: connections without requests, heads that never end, transactions that nobody takes. As a program
-// (`node tools/attack.mjs '{"url": …}'`) it says `up` when all of them are at work, and how they fared when it is told to end.
+// Malicious clients for tests and benchmarks: idle connections, endless request heads, floods of invalid transactions. As a program
+// (`node tools/attack.mjs '{"url": …}'`) it prints `up` once all clients run, and their counts on SIGTERM.
 import { randomBytes } from "node:crypto";
 import { Agent, request } from "node:http";
 import { connect } from "node:net";
@@ -7,16 +7,16 @@ import { fileURLToPath } from "node:url";
 
 import { privateKeyToAccount } from "viem/accounts";
 
-/** Connections that one address opens at the same time, of which the system holds only so many. */
+/** Connections that one address opens at the same time; the system's queue holds no more. */
 const OPENING_MAX = 50;
-/** Between two bytes of a head that never ends. */
+/** Milliseconds between two bytes of an endless head. */
 const TRICKLE_MS = 500;
-/** Transactions of the flood, sent again and again. */
+/** Transactions of a flood, sent repeatedly. */
 const INVALID_TRANSACTIONS = 100;
-/** What a connection asks for before it says nothing more: it costs nothing. */
+/** The only request of an idle connection; it costs no allowance. */
 const ONE_REQUEST = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
 
-/** A request on a connection of an agent's own; status, headers and the body, parsed if it is JSON. */
+/** Sends a request over an agent. Returns status, headers and the body, parsed if it is JSON. */
 export function send(url, { agent, localAddress, headers = {}, method = "POST", path = "/", body = "" }) {
   const { hostname, port } = new URL(url);
   const type = body === "" ? {} : { "content-type": "application/json" };
@@ -37,10 +37,10 @@ export function send(url, { agent, localAddress, headers = {}, method = "POST", 
   });
 }
 
-/** A JSON-RPC request's body. */
+/** The body of a JSON-RPC request. */
 export const call = (method, params = [], id = 1) => JSON.stringify({ jsonrpc: "2.0", id, method, params });
 
-/** Opens connections from an address; those that are open, and how many were closed by the other side. */
+/** Opens connections from an address. Returns the open ones and how many the server closed. */
 export async function openMany(url, localAddress, count, begin = () => {}) {
   const { hostname: host, port } = new URL(url);
   const held = { sockets: new Set(), closed: 0, opened: 0 };
@@ -48,7 +48,7 @@ export async function openMany(url, localAddress, count, begin = () => {}) {
     new Promise((resolve) => {
       const socket = connect({ host, port, localAddress });
       socket.on("error", () => {});
-      // Whatever comes is read, so that the end is noticed.
+      // Reads all data, so that the end is noticed.
       socket.resume();
       socket.once("connect", () => {
         held.opened++;
@@ -66,7 +66,7 @@ export async function openMany(url, localAddress, count, begin = () => {}) {
   return held;
 }
 
-/** Heads that never end, a few bytes at a time; a connection that is closed is opened again. */
+/** Sends endless heads, a few bytes at a time, and opens closed connections again. */
 export async function slowloris(url, localAddress, count) {
   const begin = (socket) => socket.write("POST / HTTP/1.1\r\nhost: a\r\n");
   const held = await openMany(url, localAddress, count, begin);
@@ -89,7 +89,7 @@ export async function slowloris(url, localAddress, count) {
   });
 }
 
-/** Transactions with a signature that has to be checked, and no funds behind them. */
+/** Validly signed transactions of an account without funds. */
 export async function invalidTransactions(chainId, count = INVALID_TRANSACTIONS) {
   const account = privateKeyToAccount(`0x${randomBytes(32).toString("hex")}`);
   const fees = { gas: 21_000n, maxFeePerGas: 1_000_000_000n, maxPriorityFeePerGas: 0n };
@@ -98,26 +98,26 @@ export async function invalidTransactions(chainId, count = INVALID_TRANSACTIONS)
   return Promise.all(Array.from({ length: count }, sign));
 }
 
-/** Sends transactions from an address as fast as they are answered, so many at a time, until told to stop. */
+/** Sends transactions from an address in a closed loop with `concurrent` in flight, until stopped. */
 export function flood(url, localAddress, transactions, concurrent) {
   const agent = new Agent({ keepAlive: true, localAddress, maxSockets: concurrent });
-  const fared = { refused: 0, limited: 0, failed: 0 };
-  let goesOn = true;
+  const counts = { refused: 0, limited: 0, failed: 0 };
+  let isRunning = true;
   const worker = async (_, offset) => {
-    for (let at = offset; goesOn; at++) {
+    for (let at = offset; isRunning; at++) {
       const body = call("eth_sendRawTransaction", [transactions[at % transactions.length]]);
       try {
         const { status } = await send(url, { agent, body });
-        fared[status === 429 ? "limited" : "refused"]++;
+        counts[status === 429 ? "limited" : "refused"]++;
       } catch {
-        fared.failed++;
+        counts.failed++;
       }
     }
   };
   const workers = Array.from({ length: concurrent }, worker);
-  return Object.assign(fared, {
+  return Object.assign(counts, {
     async stop() {
-      goesOn = false;
+      isRunning = false;
       await Promise.all(workers);
       agent.destroy();
     },
@@ -134,7 +134,7 @@ async function main({ url, chainId, idle, slow, floods }) {
   const all = floods.map((concurrent, at) => flood(url, address(201 + at), transactions, concurrent));
   const sum = (list, of) => list.reduce((total, each) => total + of(each), 0);
   process.once("SIGTERM", () => {
-    const fared = {
+    const counts = {
       idle: { open: sum(idles, ({ sockets }) => sockets.size), closed: sum(idles, ({ closed }) => closed) },
       slow: { open: sum(slows, ({ sockets }) => sockets.size), closed: sum(slows, ({ closed }) => closed) },
       flood: {
@@ -143,7 +143,7 @@ async function main({ url, chainId, idle, slow, floods }) {
         failed: sum(all, ({ failed }) => failed),
       },
     };
-    process.stdout.write(`${JSON.stringify(fared)}\n`, () => process.exit(0));
+    process.stdout.write(`${JSON.stringify(counts)}\n`, () => process.exit(0));
   });
   console.log("up");
 }

@@ -1,5 +1,5 @@
-// What a healthy client notices while others hold connections open, send heads that never end and flood the node with transactions
-// that nobody takes, all at once. The attackers are a process of their own, with addresses of their own.
+// Measures a healthy client's latency while attackers hold idle connections, send endless heads and flood the node with invalid
+// transactions, all at once. The attackers run in a separate process with their own addresses.
 import { spawn } from "node:child_process";
 import { Agent } from "node:http";
 import { cpus } from "node:os";
@@ -13,11 +13,11 @@ import { ROOT, deploy, run, sequencer } from "./bench-node.mjs";
 
 const MNEMONIC = "test test test test test test test test test test test junk";
 const PHASE_MS = 10_000;
-/** Between two requests of the healthy client. */
+/** Milliseconds between two requests of the healthy client. */
 const PAUSE_MS = 10;
-/** What the node is told: the default limits, which also hold for this machine's addresses. */
+/** The default limits; passing them applies them to loopback addresses as well. */
 const LIMITS = ["--rate-limit", "5000", "--connections-per-ip", "512"];
-/** A tenth of the idle connections comes from each of so many addresses. */
+/** The idle connections come from this many addresses in equal parts. */
 const IDLE_ADDRESSES = 10;
 
 const { values } = parseArgs({
@@ -34,7 +34,7 @@ const account = mnemonicToAccount(MNEMONIC);
 const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 
-/** Transfers, signed beforehand: signing is not the node's work. */
+/** Signed transfers. Signing is not measured. */
 async function transfers(chainId, wanted) {
   const all = [];
   for (let nonce = 0; nonce < wanted; nonce++) {
@@ -46,14 +46,14 @@ async function transfers(chainId, wanted) {
   return all;
 }
 
-/** What the client does, one after the other. */
+/** The client's kinds of requests, sent in turn. */
 const KINDS = {
   send: (url, transactions) => send(url, { agent, body: call("eth_sendRawTransaction", [transactions.shift()]) }),
   read: (url) => send(url, { agent, body: call("eth_getBalance", [account.address, "latest"]) }),
   connect: (url) => send(url, { agent: new Agent(), body: call("eth_blockNumber") }),
 };
 
-/** Milliseconds that each request took, by kind. */
+/** Milliseconds of each request, by kind. */
 async function measure(url, transactions) {
   const taken = Object.fromEntries(Object.keys(KINDS).map((kind) => [kind, []]));
   const end = performance.now() + count("seconds") * 1_000;
@@ -79,7 +79,7 @@ function report(phase, taken) {
   }
 }
 
-/** Starts the attackers, and waits until all of them are at work. */
+/** Starts the attackers and waits until all of them run. */
 function attack(url, chainId) {
   const idle = Array(IDLE_ADDRESSES).fill(Math.ceil(count("idle") / IDLE_ADDRESSES));
   const order = { url, chainId, idle, slow: [count("slow")], floods: [count("flood") / 2, count("flood") / 2] };

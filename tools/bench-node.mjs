@@ -1,4 +1,4 @@
-// A release build's sequencer, alone with its L1, for benchmarks: nobody posts, and nobody derives its blocks on the same processors.
+// Starts a release build's sequencer with an L1 for benchmarks, without batcher and verifiers, which would use the same processors.
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,11 +9,11 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export const TURNPIKE = process.env.TURNPIKE_BIN ?? join(ROOT, "target/release/turnpike");
 const ANVIL = join(ROOT, "node_modules/.bin/anvil");
 
-// Well-known development accounts: the deployer's key, the batcher's address.
+// Development accounts: the deployer's key and the batcher's address.
 const DEPLOYER_KEY = "0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e";
 const BATCHER = "0x14dC79964da2C08b23698B3D3cc7Ca32193d9955";
 
-// Nothing is posted, so nothing may wait for it.
+// No batcher runs: the sequencer must accept any backlog.
 const BACKLOG_ENTRIES = 1_000_000;
 
 const START_MS = 60_000;
@@ -29,7 +29,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => p
 
 const at = (name) => join(folder, name);
 
-/** Starts a program and waits for what it says when it is up; the match, and the program. */
+/** Starts a program and waits for output that matches `up`. Returns the match and the process. */
 function start(command, args, up) {
   const child = spawn(command, args, { cwd: ROOT, env: { ...process.env, NO_COLOR: "1" } });
   children.add(child);
@@ -61,7 +61,7 @@ function turnpike(...args) {
   return stdout;
 }
 
-/** Starts an L1 and deploys a chain there; what a sequencer has to be told of both. */
+/** Starts an L1 and deploys a chain. Returns the sequencer's arguments. */
 export async function deploy() {
   const l1Flags = ["--port", "0", "--hardfork", "osaka", "--slots-in-an-epoch", "1", "--mixed-mining", "--block-time", "1"];
   const { match } = await start(ANVIL, l1Flags, /Listening on 127\.0\.0\.1:(\d+)/);
@@ -73,21 +73,21 @@ export async function deploy() {
   return [...l1, "--genesis", at("genesis.json"), "--database", at("sequencer.db"), ...limits];
 }
 
-/** Starts the sequencer that was told this; its URL, and the program. */
+/** Starts a sequencer with these arguments. Returns its URL and the process. */
 export async function sequencer(told) {
   const up = /sequencer is up address=(\S+)/;
   const { match, child } = await start(TURNPIKE, ["sequencer", ...told, "--listen", "127.0.0.1:0"], up);
   return { url: `http://${match[1]}`, child };
 }
 
-/** Runs `turnpike load` to its end; its exit status. */
+/** Runs `turnpike load` and returns its exit code. */
 export function load(url, args, stdio = "inherit") {
   const child = spawn(TURNPIKE, ["load", "--rpc", url, ...args], { cwd: ROOT, stdio });
   children.add(child);
   return new Promise((resolve) => child.once("exit", (code) => resolve(code ?? 1)));
 }
 
-/** Ends this process as `main` ends. */
+/** Runs `main` and exits with its result. */
 export function run(main) {
   main().then(
     (code) => process.exit(code),

@@ -1,5 +1,5 @@
-// How long a sequencer with a million accounts takes to answer again after kill -9 under load: the median and the worst of some.
-// `ACCOUNTS` and `KILLS` say how many of both.
+// Measures the time from kill -9 under load until a sequencer with a million accounts answers again: median and worst of several kills.
+// The variables `ACCOUNTS` and `KILLS` set both numbers.
 import { performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -9,11 +9,11 @@ const ACCOUNTS = Number(process.env.ACCOUNTS ?? 1_000_000);
 const KILLS = Number(process.env.KILLS ?? 5);
 
 const BULK = ["--senders", "2000", "--transport", "rest", "--batch", "100", "--closed", "3200", "--until", "acknowledged"];
-// Signed and sent in parts, by senders of their own.
+// Sent in parts, each with its own senders.
 const PART = 100_000;
 const FILL = [...BULK, "--workload", "raw-new-accounts", "--duration", "3600"];
 
-// Traffic before each kill, so that there is a journal to run again.
+// Traffic before each kill, so that the restart replays a journal.
 const TRAFFIC = [...BULK, "--workload", "erc20-random", "--transactions", "250000", "--duration", "60"];
 const TRAFFIC_MS = 9_000;
 
@@ -29,7 +29,7 @@ run(async () => {
   for (let made = 0; made < ACCOUNTS; made += PART) {
     const count = Math.min(PART, ACCOUNTS - made);
     const filled = await load(node.url, [...FILL, "--transactions", `${count}`], "ignore");
-    if (filled !== 0) throw new Error("the accounts could not be made");
+    if (filled !== 0) throw new Error("cannot create the accounts");
   }
   const times = [];
   for (let kill = 1; kill <= KILLS; kill++) {

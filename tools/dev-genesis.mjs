@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Writes crates/protocol/genesis/dev.json: the development chain's genesis file, from the compiled predeploys in
 // contracts/artifacts. `--check` compares instead of writing and exits 1 on a difference.
-// The chain's parameters are those that the file already holds: edit them there.
+// The chain's parameters are kept from the existing file: edit them there.
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,7 +14,7 @@ const path = join(root, "crates/protocol/genesis/dev.json");
 const code = (name) =>
   JSON.parse(readFileSync(join(root, `contracts/artifacts/${name}.json`), "utf8")).deployedBytecode;
 
-// The accounts that every Ethereum development tool funds; their keys are public.
+// The accounts of every Ethereum development tool; their keys are public.
 const MNEMONIC = "test test test test test test test test test test test junk";
 const funded = [...Array(10).keys()].map(
   (addressIndex) => mnemonicToAccount(MNEMONIC, { addressIndex }).address.toLowerCase(),
@@ -23,7 +23,7 @@ const funded = [...Array(10).keys()].map(
 const vault = { code: code("FeeVault"), storage: { "0x0": pad(funded[9], { size: 32 }) } };
 const predeploys = {
   "0x420000000000000000000000000000000000000f": { code: code("GasPriceOracle") },
-  // The address of the bridge on L1 goes into slot 1 when that is deployed.
+  // Deployment writes the L1 bridge's address to slot 1.
   "0x4200000000000000000000000000000000000010": { code: code("L2StandardBridge") },
   "0x4200000000000000000000000000000000000011": vault,
   "0x4200000000000000000000000000000000000012": { code: code("OptimismMintableERC20Factory") },
@@ -31,12 +31,12 @@ const predeploys = {
   "0x4200000000000000000000000000000000000016": { code: code("L2ToL1MessagePasser") },
   "0x4200000000000000000000000000000000000019": vault,
   "0x420000000000000000000000000000000000001a": vault,
-  // EIP-2935: the history contract, with the nonce that the EIP gives it.
+  // EIP-2935: the history contract with the EIP's nonce.
   "0x0000f90827f1c53a10cb7a02335b175320002935": {
     nonce: 1,
     code: "0x3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f35600143038111604257611fff81430311604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303065500",
   },
-  // The CREATE2 factory that forge scripts and deterministic deployments rely on.
+  // The CREATE2 factory for forge scripts and deterministic deployments.
   "0x4e59b44847b379578588920ca78fbf26c0b4956c": {
     nonce: 1,
     code: "0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3",
@@ -57,6 +57,6 @@ const text = JSON.stringify({ config, timestamp, alloc: sorted }, null, 2) + "\n
 if (!process.argv.includes("--check")) {
   writeFileSync(path, text);
 } else if (text !== current) {
-  console.error("crates/protocol/genesis/dev.json is not what contracts/artifacts give: run tools/dev-genesis.mjs");
+  console.error("crates/protocol/genesis/dev.json differs from contracts/artifacts: run tools/dev-genesis.mjs");
   process.exit(1);
 }

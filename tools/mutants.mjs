@@ -1,18 +1,18 @@
-// Whether tests notice: builds the executor with its feature `faults`, breaks one thing at a time and expects the suite
-// that looks after it to fail. Exits 0 if each does, and none fails where nothing is broken.
+// Checks that the executor's tests detect faults: builds the executor with the feature `faults`, injects one fault at a time and expects its
+// test suite to fail. Exits 0 if every fault is detected and no suite fails without a fault.
 //
-//   node tools/mutants.mjs [fault…]   all faults, or these
+//   node tools/mutants.mjs [fault…]   all faults, or the named ones
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const EXECUTOR = join(dirname(dirname(fileURLToPath(import.meta.url))), "executor");
 
-/** What libtest exits with when a test failed: a fault that nobody knows, or a crash, is another code. */
+/** libtest's exit code for failed tests. An unknown fault or a crash gives another code. */
 const TESTS_FAILED = 101;
 const SECONDS_MAX = 60;
 
-/** Suites: the tests that run, how many cases, and what they must notice. Faults are those of executor/src/faults.rs. */
+/** Suites: tests to run, number of cases, and the faults to detect (executor/src/faults.rs). */
 const SUITES = [
   {
     test: "parallel",
@@ -38,10 +38,10 @@ const SUITES = [
   },
 ];
 
-/** Builds the suites; returns the path of each one's executable. */
+/** Builds the suites. Returns the path of each executable. */
 function build() {
   const suites = SUITES.flatMap(({ test }) => ["--test", test]);
-  // The whole workspace, so that no dependency is built again with other features.
+  // Builds with the whole workspace's features, so that no dependency is built twice.
   const features = ["--workspace", "--features", "turnpike-executor/faults"];
   const args = ["test", "--locked", ...features, ...suites, "--no-run", "--message-format=json-render-diagnostics"];
   const options = { cwd: EXECUTOR, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 28 };
@@ -52,7 +52,7 @@ function build() {
   return Object.fromEntries(built.map(({ target, executable }) => [target.name, executable]));
 }
 
-/** Runs a suite; returns its exit code, how many of its tests failed, and what it took. */
+/** Runs a suite. Returns its exit code, the number of failed tests and its duration. */
 function run(executable, { filter, cases }, fault) {
   const env = { ...process.env, TURNPIKE_CASES: String(cases), TURNPIKE_MINIMIZE: "0", RUST_BACKTRACE: "0" };
   for (const other of ["TURNPIKE_FAULT", "TURNPIKE_SEED", "TURNPIKE_LONG"]) delete env[other];
@@ -78,7 +78,7 @@ for (const suite of SUITES) {
     const { status, passed, failed, seconds } = run(executables[suite.test], suite, fault);
     const isRight = fault ? status === TESTS_FAILED && failed > 0 : status === 0 && passed > 0;
     const came = `${failed} of ${passed + failed} tests failed, exit code ${status}, ${seconds.toFixed(1)} s`;
-    console.log(`${isRight ? "ok  " : "BAD "} ${suite.test}: ${fault ?? "nothing broken"}: ${came}`);
+    console.log(`${isRight ? "ok  " : "BAD "} ${suite.test}: ${fault ?? "no fault"}: ${came}`);
     if (!isRight) survivors += 1;
   }
 }

@@ -1,23 +1,23 @@
-// Whether tests notice a wrong RiscvStep: breaks one thing of its sources at a time, in a copy, and expects the tests of
-// one step (fraud-proof/game/tests/one_step) to fail. Exits 0 if they do each time, and not where nothing is broken.
+// Checks that the one-step tests detect faults in the RiscvStep contract: injects one fault at a time into a copy of its sources and expects
+// fraud-proof/game/tests/one_step to fail. Exits 0 if every fault is detected and the tests pass without a fault.
 //
-//   node tools/step-mutants.mjs [name…]   all, or these
+//   node tools/step-mutants.mjs [name…]   all faults, or the named ones
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-/** The sources' copy, beside links to what they need. */
+/** The copy of the sources, with links to node_modules and tools. */
 const WORK = join(ROOT, "target/step-mutants");
 const CONTRACTS = join(WORK, "contracts");
 const ARTIFACT = join(CONTRACTS, "out/RiscvStep.sol/RiscvStep.json");
 
-/** What libtest exits with when a test failed. */
+/** libtest's exit code for failed tests. */
 const TESTS_FAILED = 101;
 const SECONDS_MAX = 60;
 
-/** What is broken: the file, its right text, and a wrong one in its place. `tests` must notice. */
+/** Faults: the file, its right text, and the wrong text to replace it with. `tests` must detect them. */
 const MUTANTS = [
   {
     name: "word-sign-forgotten",
@@ -111,9 +111,9 @@ function run(command, args, options) {
   return result;
 }
 
-/** The path of the tests' executable, built. */
+/** Builds the tests. Returns the path of the executable. */
 function buildTests() {
-  // The whole workspace, so that no dependency is built again with other features.
+  // Builds with the whole workspace's features, so that no dependency is built twice.
   const args = ["test", "--locked", "--workspace", "--test", "one_step", "--no-run", "--message-format=json-render-diagnostics"];
   const { status, stdout } = run("cargo", args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
   if (status !== 0) process.exit(1);
@@ -121,13 +121,13 @@ function buildTests() {
   return messages.find(({ executable, target }) => executable && target.name === "one_step").executable;
 }
 
-/** Copies the sources, with one of them broken, and builds the contract. */
+/** Copies the sources, injects a fault, and builds the contract. */
 function buildContract(mutant) {
   cpSync(join(ROOT, "contracts/src"), join(CONTRACTS, "src"), { recursive: true });
   if (mutant) {
     const path = join(CONTRACTS, "src", mutant.file);
     const source = readFileSync(path, "utf8");
-    if (source.split(mutant.right).length !== 2) throw new Error(`${mutant.name}: ${mutant.file} has no one such text`);
+    if (source.split(mutant.right).length !== 2) throw new Error(`${mutant.name}: ${mutant.file} does not hold the text exactly once`);
     writeFileSync(path, source.replace(mutant.right, mutant.wrong));
   }
   const args = ["build", "--root", CONTRACTS, "src/L1/RiscvStep.sol"];
@@ -148,7 +148,7 @@ function runTests(executable, tests) {
 function main() {
   const wanted = process.argv.slice(2);
   const unknown = wanted.filter((name) => !MUTANTS.some((mutant) => mutant.name === name));
-  if (unknown.length > 0) throw new Error(`no such mutant: ${unknown.join(", ")}`);
+  if (unknown.length > 0) throw new Error(`unknown mutant: ${unknown.join(", ")}`);
 
   rmSync(WORK, { recursive: true, force: true });
   mkdirSync(CONTRACTS, { recursive: true });
@@ -162,7 +162,7 @@ function main() {
     const { status, passed, failed, seconds } = runTests(executable, mutant?.tests ?? "grid::");
     const isRight = mutant ? status === TESTS_FAILED && failed > 0 : status === 0 && passed > 0;
     const came = `${failed} of ${passed + failed} tests failed, exit code ${status}, ${seconds.toFixed(1)} s`;
-    console.log(`${isRight ? "ok  " : "BAD "} ${mutant?.name ?? "nothing broken"}: ${came}`);
+    console.log(`${isRight ? "ok  " : "BAD "} ${mutant?.name ?? "no fault"}: ${came}`);
     if (!isRight) survivors += 1;
   }
   rmSync(WORK, { recursive: true, force: true });
