@@ -76,7 +76,7 @@ test("administrators", async (t) => {
       assert.equal(answer.body.type, "/problems/unauthorized");
       assert.match(answer.body.detail, why, name);
     }
-    assert.equal((await result("admin_status")).paused, false, "nobody has paused it");
+    assert.equal((await result("admin_status")).paused, false, "production is not paused");
     const elsewhere = await ask(solo.l2Url, "admin_status");
     assert.equal(elsewhere.error.code, UNKNOWN_METHOD, "only on its own port");
   });
@@ -117,14 +117,14 @@ test("administrators", async (t) => {
     assert.equal(JSON.parse(stdout).paused, true);
     const raw = await sign(0, 0);
     const sent = await ask(solo.l2Url, "eth_sendRawTransactionSync", [raw, SYNC_TIMEOUT_MS]);
-    assert.equal(sent.error.code, SYNC_TIMED_OUT, "taken, but nothing runs");
+    assert.equal(sent.error.code, SYNC_TIMED_OUT, "accepted, but nothing runs");
     const hash = sent.error.data;
     assert.equal((await solo.transactionStatus(hash)).state, "received");
     assert.deepEqual((await result("admin_status")).pool, { transactions: 1, hasRunnable: true });
     const drain = await tell("admin_drain");
     assert.equal(drain.body.error.code, SERVER_ERROR);
     assert.match(drain.body.error.message, /paused/);
-    assert.equal((await get(`${solo.l2Url}/readyz`)).status, 200, "it takes what it is sent");
+    assert.equal((await get(`${solo.l2Url}/readyz`)).status, 200, "it accepts transactions");
     assert.equal(JSON.parse((await admin("resume")).stdout).paused, false);
     await solo.sealed(hash);
   });
@@ -151,7 +151,7 @@ test("administrators", async (t) => {
     assert.doesNotMatch(solo.log, /DEBUG/);
     assert.equal((await admin("log-level", "debug")).code, 0);
     await solo.sealed(await solo.transfer(0, 2));
-    await until(() => /DEBUG/.test(solo.log), "something to be logged");
+    await until(() => /DEBUG/.test(solo.log), "a log line");
     assert.equal((await admin("log-level", "info")).code, 0);
   });
 

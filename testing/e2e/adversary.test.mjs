@@ -45,7 +45,7 @@ test("a false output is challenged, defended and rejected", async (t) => {
   });
 
   let falsified;
-  await step(t, "the next block credits its last sender with an ether that nobody paid", async () => {
+  await step(t, "the next block credits its last sender with an unpaid ether", async () => {
     const before = await l2.getBalance(dave);
     const transfer = {
       type: "eip1559",

@@ -93,7 +93,7 @@ test("skipping one sync of the journal loses an acknowledged transaction, and th
     // The kill leaves time for the answers to arrive; rows written meanwhile are not synced.
     const rules = [`skip sequencer.db-wal sync ${sync}`, `kill-before sequencer.db-wal sync ${sync + 1} 200`];
     const isMet = await live(rollup, { rules, atOnce: false, loadMs: LOAD_MS_MAX });
-    assert.ok(isMet, "it came to the sync after the one left out");
+    assert.ok(isMet, "the sequencer reached the sync after the skipped one");
     await sequencer.crash(loseAll);
     await sequencer.restart();
     const verdict = await ledger.compare(sequencer).catch((error) => error);

@@ -95,11 +95,11 @@ test("a challenge of a true output is shown, explained, defended and lost", asyn
     const before = await rpc(solo.l1Url, "evm_snapshot");
     const dropped = await challenge();
     const isTold = ({ event, l1Transaction }) => event === "challenged" && l1Transaction === dropped;
-    await until(() => watcher.events.find(isTold), "the challenge to be told");
+    await until(() => watcher.events.find(isTold), "the watcher to report the challenge");
     await rpc(solo.l1Url, "evm_revert", [before]);
     await solo.mine(3, 1);
-    const isTakenBack = ({ event, news }) => event === "dropped" && news.l1Transaction === dropped;
-    await until(() => watcher.events.find(isTakenBack), "the challenge to be taken back");
+    const isReorged = ({ event, news }) => event === "dropped" && news.l1Transaction === dropped;
+    await until(() => watcher.events.find(isReorged), "the challenge to be reported as dropped");
   });
 
   await step(t, "the challenge is shown", async () => {
@@ -175,7 +175,7 @@ test("a challenge of a true output is shown, explained, defended and lost", asyn
 
   await step(t, "the watch command reported every event in order", async () => {
     const isEnd = ({ event }) => event === "challengeEnded";
-    await until(() => watcher.events.find(isEnd), "the challenge's end to be told");
+    await until(() => watcher.events.find(isEnd), "the watcher to report the challenge's end");
     const told = watcher.events.slice(watcher.events.findIndex(({ event }) => event === "dropped") + 1);
     assert.deepEqual(
       told.map(({ event }) => event),

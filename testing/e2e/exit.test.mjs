@@ -89,6 +89,6 @@ test("users leave without the operator", async (t) => {
     const finalized = await bridge.does(t, "finalize", ...key, "--from-l1", forced.l1Transaction);
     assert.deepEqual([finalized.event, finalized.value], ["finalized", String(OUT)]);
     assert.equal(await l1.getBalance(bob), before + OUT);
-    assert.deepEqual(readdirSync(folder), ["genesis.json"], "nothing else was needed or written");
+    assert.deepEqual(readdirSync(folder), ["genesis.json"], "no other file was read or written");
   });
 });

@@ -55,7 +55,7 @@ test("a forced inclusion replaces blocks that were not posted", async (t) => {
     assert.equal(forcedBlock.number, 1n);
     const deposit = await solo.get("/v1/deposits/0");
     assert.equal(deposit.transaction.block.number, 1);
-    assert.notEqual(deposit.transaction.hash, deposited, "its place in the queue names it");
+    assert.notEqual(deposit.transaction.hash, deposited, "its hash derives from its position in the queue");
     assert.equal(await solo.l2.getBalance({ address: bob.address }), balance, "minted once");
     const before = await solo.transactionStatus(deposited);
     assert.equal(before.state, "reverted");

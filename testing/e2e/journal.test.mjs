@@ -72,7 +72,7 @@ test("if the journal cannot be written, the sequencer stops and loses nothing ac
   }
 
   // Sometimes no client waits when the write fails.
-  assert.ok(told > 0, "whoever waited was told");
+  assert.ok(told > 0, "waiting clients got an error");
 
   await step(t, "the disk is full at the start", async () => {
     for (const from of [1, 3, 10]) {

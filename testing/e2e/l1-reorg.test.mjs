@@ -24,7 +24,7 @@ test("the chain follows L1 reorgs of several depths", async (t) => {
   });
 
   for (const depth of DEPTHS) {
-    await step(t, `a deposit that L1 drops is taken back (depth ${depth})`, async () => {
+    await step(t, `a deposit dropped by an L1 reorg is reverted on L2 (depth ${depth})`, async () => {
       const before = await balance();
       await solo.mine(1);
       const l1Transaction = await solo.deposit(3, { gas: 100_000n, mint, to: bob.address });
@@ -37,7 +37,7 @@ test("the chain follows L1 reorgs of several depths", async (t) => {
 
       await rpc(solo.l1Url, "anvil_reorg", [depth, []]);
       await solo.mine(1);
-      await until(async () => (await balance()) === before, "the deposit to be taken back");
+      await until(async () => (await balance()) === before, "the deposit to be reverted");
       const transaction = await solo.transactionStatus(name);
       assert.deepEqual([transaction.state, transaction.block], ["reverted", undefined]);
       assert.match(transaction.revertedFrom.reason, /L1 has dropped deposit/);
@@ -55,7 +55,7 @@ test("the chain follows L1 reorgs of several depths", async (t) => {
     await rpc(solo.l1Url, "anvil_reorg", [1, []]);
     await solo.mine(1);
     await until(async () => (await solo.status()).safe === 0, "no block to be safe");
-    await until(async () => (await balance()) === start + mint, "the deposit to be in a block of the sequencer's own");
+    await until(async () => (await balance()) === start + mint, "a block that the sequencer built to hold the deposit");
     for (const hash of sent) assert.equal((await solo.sealed(hash)).status, "success");
   });
 

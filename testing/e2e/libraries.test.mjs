@@ -64,7 +64,7 @@ clients["cast"] = async (t, dev, key) => {
   }, "an event by subscription");
   await listener.stop();
   const logs = JSON.parse(await cast("logs", "--json", "--address", probe, "--from-block", "0"));
-  assert.equal(logs.length, count + 1, "those of the calls, and the constructor's");
+  assert.equal(logs.length, count + 1, "the logs of the calls and of the constructor");
 
   assert.match(await fails("call", probe, "refuseInWords(string)", "no such luck"), /no such luck/);
   const stale = ["--nonce", "0", "--gas-limit", "21000", ...signer];

@@ -163,7 +163,7 @@ test("the listener limits each client", async (t) => {
     const claimed = await exhaust(url, { ...from("203.0.113.3"), localAddress: "127.0.0.10" }, dear());
     assert.equal(claimed.status, 429);
     const again = await send(url, { ...from("203.0.113.4"), localAddress: "127.0.0.10", body: dear() });
-    assert.equal(again.status, 429, "the address pays, whatever it says");
+    assert.equal(again.status, 429, "the address pays, whatever header the client sends");
   });
 
   await step(t, "connections of one address are limited", async () => {
@@ -174,7 +174,7 @@ test("the listener limits each client", async (t) => {
     assert.equal(refused.body.type, "/problems/too-many-connections");
     assert.equal((await send(url, { body: call("eth_chainId") })).status, 200, "another has its own");
     for (const socket of held.sockets) socket.destroy();
-    await until(async () => (await metricOf(solo, "api_connections")) < CONNECTIONS_PER_IP, "them to be gone");
+    await until(async () => (await metricOf(solo, "api_connections")) < CONNECTIONS_PER_IP, "the connections to close");
   });
 
   await step(t, "idle connections, endless headers and a flood shut no other client out", async () => {
@@ -192,9 +192,9 @@ test("the listener limits each client", async (t) => {
       const hash = await solo.transfer(0, nonce, "?wait=sealed&timeout=60");
       assert.equal((await solo.sealed(hash)).hash, hash);
     }
-    await until(() => flooding.limited > 100, "the flood to be held back");
+    await until(() => flooding.limited > 100, "the flood to be limited");
     await flooding.stop();
-    assert.equal(flooding.failed, 0, "a flood is answered as well");
+    assert.equal(flooding.failed, 0, "flooding requests get answers");
     assert.ok(slow.closed + slow.sockets.size >= SLOW);
   });
 

@@ -186,17 +186,17 @@ test("a preconfirmation is signed and kept", { timeout: 600_000 }, async (t) => 
     send([call("b1", "eth_blockNumber"), call("b2", "no_such")]);
     send("{");
     await until(() => answers.length === 4, "all answers");
-    assert.equal(answers.at(-1).id, "slow", "what waits holds up nothing else");
+    assert.equal(answers.at(-1).id, "slow", "waiting requests delay no others");
     assert.equal(answerTo("slow").result.status, "0x1");
     assert.equal(answerTo("fast").result, numberToHex(CHAIN_ID));
     assert.deepEqual([answerTo("b1")[0].id, answerTo("b1")[1].error.code], ["b1", -32_601]);
     assert.equal(answerTo(null).error.code, -32_700);
     // Some clients send JSON as bytes.
     socket.send(Buffer.from(JSON.stringify(call("bytes", "eth_chainId"))));
-    await until(() => answers.length === 5, "the answer to bytes");
+    await until(() => answers.length === 5, "the answer to a binary frame");
     assert.equal(answerTo("bytes").result, numberToHex(CHAIN_ID));
     socket.close();
-    assert.match((await get(dev.l2Url)).body, /^Turnpike sequencer/, "a browser is greeted as ever");
+    assert.match((await get(dev.l2Url)).body, /^Turnpike sequencer/, "a browser gets the usual greeting");
   });
 
   await step(t, "a client that waits for L1 is answered when L1 has the batch", async () => {

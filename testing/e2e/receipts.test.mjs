@@ -52,7 +52,7 @@ test("receipts equal anvil's", { timeout: 600_000 }, async (t) => {
       const { pool, preconfirmed } = await dev.status();
       return pool.transactions + preconfirmed.transactions === 0;
     };
-    await until(isQuiet, "everything to be in blocks");
+    await until(isQuiet, "every transaction to be in a block");
     for (const { hash, what } of all) assert.equal((await dev.transactionStatus(hash)).state, "sealed", what);
   });
 

@@ -368,7 +368,7 @@ test("subscribers learn of a reorg, also from a replica", async (t) => {
     }, "the transaction to be in another block");
     for (const { url, frames, heads, logs, filter } of listeners) {
       const ofSent = () => frames.told(logs).filter(({ transactionHash }) => transactionHash === sent);
-      await until(() => ofSent().length >= 3, "the log to go and come");
+      await until(() => ofSent().length >= 3, "the log to be removed and returned");
       const places = ofSent().map(({ blockHash, removed }) => [blockHash, removed]);
       // The deployment's log, older than the subscription, is removed as well.
       const others = frames.told(logs).filter(({ transactionHash }) => transactionHash !== sent);

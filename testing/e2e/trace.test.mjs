@@ -67,7 +67,7 @@ test("calls, simulations and traces agree with the chain and with anvil", async 
     assert.deepEqual(status, [true, true, true, true, false, true, true, true]);
     for (const { hash, receipt } of Object.values(sent)) {
       const theirs = () => rpc(anvil.url, "eth_getTransactionReceipt", [hash]);
-      const { gasUsed } = await until(theirs, "anvil to run it as well");
+      const { gasUsed } = await until(theirs, "anvil to execute it as well");
       assert.equal(receipt.gasUsed, BigInt(gasUsed));
     }
   });
@@ -216,7 +216,7 @@ test("calls, simulations and traces agree with the chain and with anvil", async 
     assert.match(message, /^insufficient funds for gas \* price \+ value: address/);
     const rich = { [poor.from]: { balance: toHex(parseEther("10")) } };
     assert.equal(await solo.rpc("eth_estimateGas", [poor, "latest", rich]), toHex(21_000));
-    assert.equal(await solo.rpc("eth_estimateGas", [{ ...plain, gas: "0x0" }]), toHex(21_000), "as without");
+    assert.equal(await solo.rpc("eth_estimateGas", [{ ...plain, gas: "0x0" }]), toHex(21_000), "the same as without overrides");
     const estimate = async (...params) => (await refused(solo.l2Url, "eth_estimateGas", params)).message;
     assert.equal(await estimate(poor, "latest"), "insufficient funds for transfer");
     const short = { [poor.from]: { balance: toHex(parseGwei("100000")) } };
@@ -312,7 +312,7 @@ test("calls, simulations and traces agree with the chain and with anvil", async 
     assert.equal(await code([]), -32602);
     const account = (index) => [pad(toHex(index + 1), { size: 20 }), { balance: "0x1" }];
     const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => account(index + 0xffff)));
-    assert.equal(await code([{ stateOverrides: many }, number(head + 256)]), -32016, "it takes too long");
+    assert.equal(await code([{ stateOverrides: many }, number(head + 256)]), -32016, "it exceeds the time limit");
     assert.equal(await code([number(head)]), -38020);
     assert.equal(await code([number(head + 300)]), -38026);
     assert.equal(await code([{ blockOverrides: { time: "0x1" } }]), -38021);

@@ -44,7 +44,7 @@ function follow(nodes, child) {
 
 function open(nodes, hash) {
   const { value, done } = nodes.next();
-  assert.ok(!done, "the proof goes on to the end");
+  assert.ok(!done, "the proof is complete");
   assert.equal(keccak256(value), hash, "a node hashes to what its parent says");
   return fromRlp(value, "hex");
 }

@@ -53,7 +53,7 @@ pub(crate) struct BlockRun {
     pub(crate) succeeded: usize,
     /// Gas of all transactions.
     pub(crate) gas: u64,
-    /// How its slices ran, where that is told.
+    /// Reports of its slices, if the implementation has any.
     pub(crate) slices: Vec<SliceReport>,
 }
 
