@@ -15,7 +15,7 @@ use crate::{
 /// A closed block whose roots are not known yet. It is completed without access to the chain. If it
 /// is dropped instead, the chain has to be rewound.
 #[derive(Debug)]
-#[must_use = "whoever needs the block's hash waits until it is completed"]
+#[must_use = "readers of the block's hash wait until it is completed"]
 pub struct ClosedBlock {
     /// The executed block without its diff.
     pub(crate) executed: Executed,

@@ -83,10 +83,7 @@ mod outcome;
 mod parallel;
 mod plain_transfer;
 mod precompiles;
-#[cfg_attr(
-    not(feature = "std"),
-    allow(dead_code, reason = "nothing is learned where every step is to be proven")
-)]
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "the proof program learns nothing"))]
 mod profile;
 mod receipts;
 mod rules;

@@ -196,7 +196,7 @@ fn block_equals_plain_revm() {
             let least =
                 minimize(transactions, |transactions| compare(&case, transactions).is_err());
             let failure = compare(&case, &least).err().unwrap_or_default();
-            format!("{first}\n\nWhat is left of it: {failure}\n{case:#?}\n{least:#?}")
+            format!("{first}\n\nMinimized: {failure}\n{case:#?}\n{least:#?}")
         })
     });
 }

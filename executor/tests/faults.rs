@@ -5,7 +5,7 @@
 //! `turnpike_executor::faults` injects one fault at a time.
 
 #[path = "parallel/compare.rs"]
-#[allow(dead_code, reason = "a test uses a part")]
+#[allow(dead_code, reason = "this test uses a part of it")]
 mod compare;
 #[path = "parallel/log.rs"]
 mod log;

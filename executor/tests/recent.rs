@@ -138,12 +138,12 @@ fn chain_rewinds_to_a_recent_block() {
         assert_eq!(chain.state().account(&RICH), was.rich, "block {number}");
         assert_eq!(chain.state().storage(&counter, U256::ZERO), was.count, "block {number}");
         assert_eq!(chain.state().roots().state_root, was.head.header.state_root);
-        assert_eq!(chain.oldest_state(), BLOCKS - KEPT, "what was kept still is");
+        assert_eq!(chain.oldest_state(), BLOCKS - KEPT, "kept states are still kept");
         for again in number + 1..=BLOCKS {
             assert!(chain.head_at(again).is_none(), "block {again}");
             advance(&mut chain, counter);
         }
-        assert_eq!(chain.head(), &snapshots[12].head, "the same way leads to the same place");
+        assert_eq!(chain.head(), &snapshots[12].head, "the same blocks lead to the same head");
         for kept in BLOCKS - KEPT..=BLOCKS {
             let was = &snapshots[usize::try_from(kept).expect("small")];
             assert_eq!(chain.head_at(kept), Some(&was.head));

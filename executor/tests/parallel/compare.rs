@@ -59,10 +59,7 @@ impl Totals {
         eprintln!("{self}");
         let Self { blocks, included, in_lanes, conflicts, .. } = *self;
         let has_lanes = in_lanes > included / 10 && conflicts > 0;
-        assert!(
-            blocks < BLOCKS_WITH_LANES_MIN || has_lanes,
-            "hardly anything ran in lanes: {self}"
-        );
+        assert!(blocks < BLOCKS_WITH_LANES_MIN || has_lanes, "too little ran in lanes: {self}");
     }
 
     fn add(&mut self, reports: &[SliceReport]) {
@@ -90,8 +87,8 @@ pub(crate) fn check(script: &Script, workers: usize, totals: &mut Totals) -> Res
     let least = script.with_places(&places);
     let failure = rerun(&least);
     set_hook(hook);
-    let failure = failure.unwrap_or_else(|| "nothing: it does not always fail".to_owned());
-    Err(format!("{workers} workers: {first}\n\nWhat is left of it: {failure}\n{least}"))
+    let failure = failure.unwrap_or_else(|| "none, the failure is not deterministic".to_owned());
+    Err(format!("{workers} workers: {first}\n\nMinimized: {failure}\n{least}"))
 }
 
 fn caught(work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
@@ -146,7 +143,7 @@ fn run_block(
     totals: &mut Totals,
 ) -> Result<(), String> {
     let context = &block.context;
-    let text = |error: &dyn fmt::Display| format!("gave up: {error}");
+    let text = |error: &dyn fmt::Display| format!("failed: {error}");
     let mut reference =
         BlockExecutor::open(spec, context, expected_state.flat()).expect("known fork");
     engine.set_mode(block.mode);
@@ -247,7 +244,9 @@ fn compare(mut expected: Executed<Tx>, mut got: Executed<Tx>) -> Result<StateDif
     let expected: Vec<_> = expected.transactions.into_iter().collect();
     let got: Vec<_> = got.transactions.into_iter().collect();
     if borrowed != got || count != got.len() || last.as_ref() != got.last() {
-        return Err("transactions: by value, by reference, their number, the last".to_owned());
+        return Err(
+            "transactions differ between by value, by reference, length and last".to_owned()
+        );
     }
     for (at, (expected, got)) in expected.iter().zip(&got).enumerate() {
         if expected != got {

@@ -29,7 +29,7 @@ impl Visit for Line {
             "message" => write!(self.0, " {value:?}"),
             name => write!(self.0, " {name}={value:?}"),
         };
-        written.expect("a string takes all");
+        written.expect("writing to a string");
     }
 }
 
@@ -50,7 +50,8 @@ pub(crate) fn logged<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
     // disable the events.
     static SUBSCRIBED: Once = Once::new();
     SUBSCRIBED.call_once(|| {
-        set_global_default(tracing_subscriber::registry().with(Log)).expect("nobody else did");
+        set_global_default(tracing_subscriber::registry().with(Log))
+            .expect("first global subscriber");
         rebuild_interest_cache();
     });
     LINES.set(Some(Vec::new()));

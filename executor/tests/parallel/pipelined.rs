@@ -290,11 +290,11 @@ fn run_beside(
         let completing = scope.spawn(move || complete_when_told(before, &told));
         let mut ours = next.open(block.input.timestamp, &block.input.origin).expect("opens");
         let mut taken = run(&mut ours, &block.slices[..free]);
-        tell.send(()).expect("somebody listens");
+        tell.send(()).expect("receiver is alive");
         taken.extend(run(&mut ours, &block.slices[free..]));
         let (executed, _) = ours.finish().expect("full state");
         let (completed, was_told) = completing.join().expect("completes");
-        same("completed when told to, since nobody waits before", &true, &was_told)?;
+        same("completed on the signal", &true, &was_told)?;
         Ok((executed, taken, completed))
     })
 }
@@ -363,15 +363,15 @@ fn check(seed: u64) -> Result<(), String> {
     }
     head.check(&chain)?;
     if let Some(Pending { closed, expected, after }) = pending {
-        let goes_back = script.rng.percent(30);
-        if goes_back {
-            same("goes back", &true, &chain.rewind(head.head.header.number))?;
+        let is_rewound = script.rng.percent(30);
+        if is_rewound {
+            same("rewound", &true, &chain.rewind(head.head.header.number))?;
             head.check(&chain)?;
         }
         same_outcome(&expected, &closed.complete())?;
         head.check(&chain)?;
-        same("is the next head", &!goes_back, &chain.set_head(&expected, u64::MAX))?;
-        if goes_back { &head } else { &after }.check(&chain)?;
+        same("is the next head", &!is_rewound, &chain.set_head(&expected, u64::MAX))?;
+        if is_rewound { &head } else { &after }.check(&chain)?;
     }
     let counters = chain.engine().counters();
     same("panics, mismatches", &(0, 0), &(counters.panics, counters.mismatches))
@@ -418,7 +418,7 @@ fn block_on_an_abandoned_parent_fails() {
         let (mut chain, closed, slices, origin) = reading(workers, mode, 0);
         let next = chain.next_block();
         let mut block = next.open(origin.l1_time, &origin).expect("opens");
-        block.execute_slice(slices[0].clone()).expect("nobody reads the hash");
+        block.execute_slice(slices[0].clone()).expect("no read of the hash");
         drop(closed);
         let ran = block.execute_slice(slices[1].clone());
         assert!(
@@ -428,7 +428,7 @@ fn block_on_an_abandoned_parent_fails() {
         let ended = block.finish().map(|_| ());
         assert!(matches!(ended, Err(ExecutionError::ParentAbandoned)), "{workers}, {mode:?}");
         drop(next);
-        assert!(chain.rewind(0), "the chain goes on from its head");
+        assert!(chain.rewind(0), "rewound to the head");
         assert_eq!(chain.tip().hash.get(), Some(chain.head().hash()));
     }
 }
@@ -462,13 +462,13 @@ fn head_follows_set_head() {
         let head = ChainHead { header, parent: block.input.as_parent(), output };
         snapshots.push(Snapshot::of(&head, chain.state().flat()));
         outcomes.push(outcome);
-        snapshots[0].check(&chain).expect("blocks that are closed are not there");
+        snapshots[0].check(&chain).expect("closed blocks are invisible");
     }
     for (number, outcome) in (1..).zip(&outcomes) {
         assert!(chain.set_head(outcome, u64::MAX), "block {number}");
         snapshots[number].check(&chain).expect("the next head");
         let before = u64::try_from(number - 1).expect("small");
-        assert_eq!(chain.oldest_state(), before, "one more is kept");
+        assert_eq!(chain.oldest_state(), before, "one earlier state is kept");
         assert_eq!(chain.head_at(before), Some(&snapshots[number - 1].head));
     }
     for wrong in &outcomes {
@@ -496,8 +496,8 @@ fn waiting_block_threads_never_delay_roots() {
                 completing.join().expect("completes");
             });
         }
-        done.send(()).expect("somebody listens");
+        done.send(()).expect("receiver is alive");
     });
-    assert_eq!(is_done.recv_timeout(PATIENCE), Ok(()), "threads wait for each other");
+    assert_eq!(is_done.recv_timeout(PATIENCE), Ok(()), "deadlock");
     waiting.join().expect("ends");
 }

@@ -3,7 +3,7 @@
 //! Everything comes from a [`Rng`], which comes from a seed: a case is its seed. The pieces are
 //! what breaks block states and lanes: destroying and creating again, calling back, reverting,
 //! delegating, touching, similar keys.
-#![allow(dead_code, unused_imports, reason = "each of the tests uses a part")]
+#![allow(dead_code, unused_imports, reason = "every test uses a part of it")]
 
 mod cases;
 mod keys;

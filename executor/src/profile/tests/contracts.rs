@@ -10,7 +10,7 @@ fn only_words_that_named_contracts_are_examined() {
     let (data, _) = transfer(person(1), token(1));
     let call = Call { caller: person(1), to: TOKEN, data: &data };
     let mut out = Predictions::default();
-    let unasked = |_: &Address| -> bool { panic!("nobody needs to know") };
+    let unasked = |_: &Address| -> bool { panic!("no code lookup expected") };
     profiles.predict([(0, call)].into_iter(), unasked, &mut out);
     assert_eq!(out.known, [(0, GAS)]);
     assert_eq!(slots(&profiles, call), Some(balances(&[person(1), token(1)])));
