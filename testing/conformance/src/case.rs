@@ -1,3 +1,5 @@
+//! Names of test cases.
+
 /// Names one case of a test: the unit that passes or fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Case<'a> {

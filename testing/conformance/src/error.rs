@@ -1,3 +1,5 @@
+//! Errors of the run, and of single files.
+
 use std::path::PathBuf;
 
 /// Why the suites could not be run. A failing test is not an error but part of the

@@ -1,3 +1,5 @@
+//! Counts the cases of one suite item.
+
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Draws senders and recipients.
+
 use turnpike_random::Rng;
 
 /// Draws senders and recipients from a population, the same ones in every run.

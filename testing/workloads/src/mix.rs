@@ -1,3 +1,5 @@
+//! Shares and order of transactions in mixed blocks.
+
 /// A block of transactions of several sorts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mix {

@@ -57,8 +57,8 @@ pub(crate) struct BlockRun {
     pub(crate) slices: Vec<SliceReport>,
 }
 
-/// All implementations, over the blocks of one workload: the parallel one once for each number of
-/// workers.
+/// All implementations over the blocks of one workload, with the parallel one once for each number
+/// of workers.
 pub(crate) fn all<'a, T: BlockTransaction + Clone + Send + Sync>(
     blocks: &'a [Prepared<'a, T>],
     workers: &[NonZeroUsize],
@@ -74,8 +74,8 @@ pub(crate) fn all<'a, T: BlockTransaction + Clone + Send + Sync>(
     all
 }
 
-/// Runs transactions on one EVM, committing each. The first few are deposits, for which gas costs
-/// nothing.
+/// Runs transactions on one EVM and commits each. The first `deposits` transactions pay nothing for
+/// gas.
 #[inline]
 fn run_each<DB: Database + DatabaseCommit>(
     evm: &mut MainnetEvm<MainnetContext<DB>>,

@@ -1,3 +1,5 @@
+//! A block prepared for plain revm.
+
 use alloy_primitives::{Address, B256, U256, map::AddressMap};
 use anyhow::{Context as _, ensure};
 use revm::{
@@ -9,18 +11,18 @@ use turnpike_protocol::ecrecover;
 
 use crate::BenchBlock;
 
-/// Blocks before the measured one that BLOCKHASH tells of.
+/// How many blocks BLOCKHASH looks back.
 const BLOCK_HASHES: u64 = 256;
 
-/// A block, and the state before it and its transactions as plain revm takes them.
+/// A block with its pre-state and transactions in plain revm's form.
 #[derive(Debug)]
 pub(crate) struct Prepared<'a, T> {
     pub(crate) block: &'a BenchBlock<T>,
-    /// The state.
+    /// Pre-state.
     pub(crate) db: CacheDB<EmptyDB>,
-    /// The transactions.
+    /// Transactions.
     pub(crate) envs: Vec<TxEnv>,
-    /// How many of the transactions, from the first on, are deposits.
+    /// The first transactions, this many, are deposits.
     pub(crate) deposits: usize,
 }
 
@@ -28,7 +30,7 @@ impl<'a, T: BlockTransaction> Prepared<'a, T> {
     pub(crate) fn new(block: &'a BenchBlock<T>) -> anyhow::Result<Self> {
         let mut db = block.pre_state.cache_db();
         if let BlockHashes::Given(hashes) = &block.terms.context.hashes {
-            // Else revm's empty database makes some up.
+            // revm's empty database would invent hashes.
             for number in block.number.saturating_sub(BLOCK_HASHES)..block.number {
                 let hash = hashes.get(&number).copied().unwrap_or(B256::ZERO);
                 db.cache.block_hashes.insert(U256::from(number), hash);
@@ -46,7 +48,7 @@ impl<'a, T: BlockTransaction> Prepared<'a, T> {
     }
 }
 
-/// The deposits, as plain revm runs them: with the nonce that their sender has by then.
+/// The deposits as ordinary transactions for plain revm, with their sender's current nonce.
 fn free_envs<T: BlockTransaction>(
     block: &BenchBlock<T>,
     count: usize,

@@ -1,3 +1,5 @@
+//! Moves a state test to its own addresses.
+
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};

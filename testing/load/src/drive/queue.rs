@@ -1,3 +1,5 @@
+//! State of a connection's schedule: what to send next, and the outcome of what was sent.
+
 use std::collections::{HashSet, VecDeque};
 
 use super::DriveOutcome;

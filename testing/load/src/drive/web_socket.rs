@@ -1,3 +1,5 @@
+//! Sends a schedule over WebSocket, with several transactions in flight.
+
 use std::{collections::BTreeMap, future::poll_fn, io};
 
 use futures_util::{SinkExt as _, StreamExt as _, stream::SplitSink};

@@ -1,3 +1,5 @@
+//! The report as an HTML page.
+
 use std::fmt::Write as _;
 
 use super::{
@@ -228,7 +230,7 @@ fn percentiles(phase: &PhaseReport) -> String {
     if let Some(included) = &phase.included {
         all.push(Line { name: "included", points: points(included) });
     }
-    let x = Axis { label: "one in so many took longer", scale: Scale::Log };
+    let x = Axis { label: "one in N took longer", scale: Scale::Log };
     lines("Latency, the tail", x, Axis { label: "ms", scale: Scale::Log }, &all)
 }
 

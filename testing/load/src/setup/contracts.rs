@@ -1,3 +1,5 @@
+//! Setup steps that create contracts.
+
 use alloy::sol_types::{SolCall as _, SolValue as _};
 use alloy_primitives::{Address, TxKind, U256};
 use turnpike_workloads::{

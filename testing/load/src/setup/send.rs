@@ -1,3 +1,5 @@
+//! Sends the setup transactions.
+
 use std::time::{Duration, Instant};
 
 use alloy::signers::local::PrivateKeySigner;

@@ -1,3 +1,5 @@
+//! Parses responses.
+
 use std::borrow::Cow;
 
 use serde::Deserialize;

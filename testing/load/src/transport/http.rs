@@ -1,3 +1,5 @@
+//! A fast HTTP/1.1 client connection.
+
 use std::io::{self, ErrorKind};
 
 use tokio::{

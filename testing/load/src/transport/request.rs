@@ -1,3 +1,5 @@
+//! Writes request bodies.
+
 use std::io::Write as _;
 
 use alloy_primitives::hex;
