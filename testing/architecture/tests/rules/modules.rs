@@ -1,0 +1,59 @@
+//! No module of a crate imports, over however many others, from one that imports it.
+//!
+//! Sources are read as text: paths that begin with `crate`, `self`, `super` or the name of a child module are edges, and names that a module
+//! only exports again are followed to where they are defined. Tests inside of crates are left out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::source::{Crate, workspace_root};
+
+/// Source directories whose modules must form no circle.
+const ACYCLIC: &[&str] = &["executor/src"];
+
+#[test]
+fn no_module_imports_in_a_circle() {
+    let circles = ACYCLIC.iter().flat_map(|directory| {
+        let found = circles(&Crate::read(&workspace_root().join(directory)).edges());
+        found.into_iter().map(move |circle| format!("{directory}: {}", circle.join(" ↔ ")))
+    });
+    let circles: Vec<_> = circles.collect();
+    assert!(circles.is_empty(), "modules import each other:\n{}", circles.join("\n"));
+}
+
+#[test]
+fn a_circle_of_three_is_found() {
+    let edge = |from: &str, to: &str| (from.to_owned(), BTreeSet::from([to.to_owned()]));
+    let edges = BTreeMap::from([edge("a", "b"), edge("b", "c"), edge("c", "a"), edge("d", "a")]);
+    assert_eq!(circles(&edges), [["a", "b", "c"]]);
+}
+
+/// Groups of modules that reach each other.
+fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
+    let reached: BTreeMap<_, _> =
+        edges.keys().map(|from| (from, reached_from(from, edges))).collect();
+    let mut circles = BTreeSet::new();
+    for (from, to) in &reached {
+        let circle: Vec<_> = to
+            .iter()
+            .filter(|module| reached.get(module).is_some_and(|back| back.contains(*from)))
+            .cloned()
+            .collect();
+        if circle.len() > 1 {
+            circles.insert(circle);
+        }
+    }
+    circles.into_iter().collect()
+}
+
+fn reached_from(from: &str, edges: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(module) = open.pop() {
+        for next in edges.get(module).into_iter().flatten() {
+            if reached.insert(next.clone()) {
+                open.push(next);
+            }
+        }
+    }
+    reached
+}
