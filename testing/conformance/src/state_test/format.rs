@@ -1,12 +1,12 @@
 //! The JSON format of state tests.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::Deserialize;
 use turnpike_state::NodeState;
 
-use super::template::TransactionTemplate;
+use super::template::{Indexes, TransactionTemplate};
 use crate::{
     error::OutOfRange,
     execute::{PreAccount, state_of},
@@ -64,21 +64,6 @@ pub(crate) struct Post {
     pub(crate) expect_exception: Option<String>,
     /// The signed transaction.
     pub(crate) txbytes: Option<Bytes>,
-}
-
-/// Selects data, gas limit and value.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(crate) struct Indexes {
-    pub(crate) data: usize,
-    pub(crate) gas: usize,
-    pub(crate) value: usize,
-}
-
-impl fmt::Display for Indexes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { data, gas, value } = self;
-        write!(f, "d{data}g{gas}v{value}")
-    }
 }
 
 impl StateTest {

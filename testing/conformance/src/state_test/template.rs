@@ -1,5 +1,7 @@
 //! The transaction of a state test, with several data, gas limits and values to choose from.
 
+use std::fmt;
+
 use alloy::signers::local::PrivateKeySigner;
 use alloy_consensus::{
     SignableTransaction, Signed, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy,
@@ -13,7 +15,6 @@ use serde::Deserialize;
 use turnpike_executor::BlockTx;
 use turnpike_protocol::{SignedTx, TxEnvelope};
 
-use super::format::Indexes;
 use crate::{
     error::{FormatError, OutOfRange},
     quantity::Quantity,
@@ -22,6 +23,21 @@ use crate::{
 
 /// Chain id of the transactions.
 const CHAIN_ID: u64 = 1;
+
+/// Selects data, gas limit and value.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Indexes {
+    pub(crate) data: usize,
+    pub(crate) gas: usize,
+    pub(crate) value: usize,
+}
+
+impl fmt::Display for Indexes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { data, gas, value } = self;
+        write!(f, "d{data}g{gas}v{value}")
+    }
+}
 
 /// A transaction with several data, gas limits and values to choose from.
 #[derive(Debug, Deserialize)]
