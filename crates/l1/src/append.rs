@@ -1,3 +1,5 @@
+//! Calls that append an entry to the inbox, as calldata or as blobs.
+
 use std::sync::Arc;
 
 use alloy::{eips::eip7594::BlobTransactionSidecarEip7594, sol_types::SolCall as _};
@@ -6,7 +8,7 @@ use turnpike_protocol::{DataKind, blobs_hash, calldata_hash, pack_blobs};
 
 use crate::{Call, EntryPayload, Inbox, L1Error, sidecar};
 
-/// Blobs with their commitments and proofs, as they travel between nodes.
+/// Blobs with their commitments and proofs, as L1 nodes exchange them.
 pub type BlobSidecar = Arc<BlobTransactionSidecarEip7594>;
 
 alloy::sol! {
@@ -14,50 +16,50 @@ alloy::sol! {
     function appendBlobs(bytes32 expectedPrevAcc, uint64 depositCount, bytes32 expectedDepositAcc, uint64 origin) external;
 }
 
-/// An entry to be appended. Its kind alone decides how its data becomes an L1 transaction: another kind is another arm
-/// in [`Append`] and in `L1Client::payload`, and nothing that is stored changes.
+/// An entry to append. Its kind alone decides how its data becomes an L1 transaction: a new kind needs an
+/// arm here and in `L1Client::payload`, and changes nothing that is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
-    /// Accumulator of the entry before it.
+    /// Accumulator after the entry before.
     pub previous_acc: B256,
-    /// Deposits consumed after it, counted from the first one ever.
+    /// Deposits that the chain has consumed after it, from the first one on.
     pub deposit_count: u64,
-    /// Accumulator over that many deposits.
+    /// Accumulator over these deposits.
     pub deposit_acc: B256,
-    /// The earlier entry whose L1 attributes its blocks see.
+    /// Origin: the earlier entry whose L1 attributes its blocks see.
     pub origin: u64,
-    /// Where the data goes.
+    /// Where the data is posted.
     pub kind: DataKind,
-    /// The batch.
+    /// Encoded batch.
     pub data: Bytes,
 }
 
-/// What a transaction that appends an entry carries, gas and fees apart.
+/// The content of a transaction that appends an entry, without gas and fees.
 #[derive(Clone, Debug)]
 pub struct AppendCall {
     input: Bytes,
-    /// Its blobs; `None` for calldata.
+    /// Blobs; `None` for calldata.
     pub sidecar: Option<BlobSidecar>,
-    /// What L1 will hold of the batch.
+    /// The batch as L1 will hold it.
     pub payload: EntryPayload,
-    /// Commitment to it.
+    /// Commitment to the payload.
     pub data_hash: B256,
 }
 
 impl AppendCall {
-    /// The call of this inbox.
+    /// The call of the contract `inbox`.
     pub fn to(&self, inbox: Address) -> Call {
         Call { to: inbox, value: U256::ZERO, input: self.input.clone() }
     }
 
-    /// Blobs it carries.
+    /// Number of blobs.
     pub fn blobs(&self) -> usize {
         self.payload.blob_hashes.len()
     }
 }
 
 impl Append {
-    /// The arguments, with the data if it is among them.
+    /// Function and arguments; they include the data if it is posted as calldata.
     fn input(&self) -> Result<Bytes, L1Error> {
         let &Self { previous_acc, deposit_count, deposit_acc, origin, .. } = self;
         match self.kind {
@@ -79,18 +81,18 @@ impl Append {
             .abi_encode()
             .into()),
             DataKind::None => {
-                Err(L1Error::Inconsistent("an entry without data is not appended".to_owned()))
+                Err(L1Error::Inconsistent("cannot append an entry without data".to_owned()))
             }
         }
     }
 
-    /// What [`Self::call`] gives, from a call with the same data: its blobs' commitments are not computed again.
+    /// [`Self::call`], reusing the blobs and commitments of `known`, which must carry the same data.
     pub fn call_like(&self, known: &AppendCall) -> Result<AppendCall, L1Error> {
         Ok(AppendCall { input: self.input()?, ..known.clone() })
     }
 
-    /// Lays the batch out as its kind wants it. For blobs this computes commitments and proofs: tens of milliseconds
-    /// each.
+    /// Encodes the batch for its kind. For blobs this computes commitments and proofs, tens of
+    /// milliseconds for each blob.
     pub fn call(&self) -> Result<AppendCall, L1Error> {
         let input = self.input()?;
         if self.kind == DataKind::Calldata {

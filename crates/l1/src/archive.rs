@@ -1,8 +1,15 @@
-//! Batch data on disk. L1 serves blobs for some weeks only, and a node derives from the first entry on whenever it has lost or
-//! distrusts what it made of them.
+//! Batch data on disk. L1 serves blobs for about 18 days, but a node that lost its state derives from the
+//! first entry on.
 //!
-//! A file holds what belongs to one commitment and is named by it: the number of blobs (one byte), their versioned hashes,
-//! the data without the zeros at its end, and the Keccak-256 of all that.
+//! # Format
+//!
+//! One file for each commitment, named by it in hexadecimal: the number of blobs (one byte), their versioned
+//! hashes, the data (for blobs without the zeros at its end), and the Keccak-256 of all that.
+//!
+//! # Recovery
+//!
+//! A file that is missing, damaged or does not match its commitment is fetched from L1 again. A file is
+//! written under another name and renamed, so that a crash leaves no half-written one.
 
 use std::{
     fs, io,
@@ -18,7 +25,7 @@ use crate::EntryPayload;
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
 
-/// A folder of batch data, which several roles may share.
+/// A folder of batch data. Several roles may share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Archive(Arc<PathBuf>);
 
@@ -27,21 +34,21 @@ impl Archive {
         Self(Arc::new(folder))
     }
 
-    /// The data of an entry, if it is here whole.
+    /// Reads the data of an entry; `None` if it is missing or damaged.
     pub(crate) fn get(&self, entry: &Entry) -> Option<EntryPayload> {
         let file = fs::read(self.path(entry)).ok()?;
         let payload = decode(&file, entry.data_kind)?;
         payload.check(entry).is_ok().then_some(payload)
     }
 
-    /// Adds the data of an entry, which was checked.
+    /// Stores the checked data of an entry.
     pub(crate) fn put(&self, entry: &Entry, payload: &EntryPayload) -> io::Result<()> {
         let path = self.path(entry);
         if path.exists() {
             return Ok(());
         }
         fs::create_dir_all(self.0.as_path())?;
-        // Two roles may write the same at once.
+        // The process id keeps two roles that write the same entry apart.
         let draft = path.with_extension(std::process::id().to_string());
         fs::write(&draft, encode(payload)).and_then(|()| fs::rename(&draft, &path))
     }
@@ -106,10 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn what_was_put_is_there_unless_it_is_damaged() {
+    fn stored_data_is_read_back_and_damage_is_found() {
         let folder = tempfile::tempdir().expect("a folder");
         let archive = Archive::new(folder.path().join("entries"));
-        // Zeros at the end belong to calldata.
+        // Trailing zeros are part of calldata.
         let data = Bytes::from_static(b"batch\0\0");
         let calldata = EntryPayload { data: data.clone(), blob_hashes: Vec::new() };
         let data = pack_blobs(&data).expect("short").into();

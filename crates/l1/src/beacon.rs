@@ -1,3 +1,5 @@
+//! Blobs from a beacon API, or from a development node that serves them by block number.
+
 use std::{collections::HashMap, sync::Arc};
 
 use alloy::transports::http::reqwest::{Client, StatusCode, Url};
@@ -11,29 +13,29 @@ use crate::{
     client::{http_client, parse_url},
 };
 
-/// Longest answer that is read: more blobs than a block has, in hexadecimal.
-const ANSWER_BYTES_MAX: usize = 32 << 20;
+/// Longest response that is read, in bytes: more blobs than a block has, in hexadecimal.
+const RESPONSE_BYTES_MAX: usize = 32 << 20;
 
 /// Reads blobs from a beacon API. Every blob is checked against its versioned hash.
 #[derive(Clone, Debug)]
 pub(crate) struct Beacon {
     http: Client,
     url: Url,
-    /// Learned at the first request.
-    clock: Arc<OnceCell<Clock>>,
+    /// Learned with the first request.
+    naming: Arc<OnceCell<BlockNaming>>,
 }
 
-/// How the endpoint names blocks.
+/// How the endpoint identifies blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Clock {
+enum BlockNaming {
     /// By slot.
     Slots { genesis_time: u64, seconds_per_slot: u64 },
-    /// By the number of the execution block: a development node that has no slots.
+    /// By the execution block's number: a development node without slots.
     Blocks,
 }
 
-impl Clock {
-    /// What the endpoint calls the block with this number and timestamp.
+impl BlockNaming {
+    /// The endpoint's id of the block with this number and timestamp.
     fn block_id(self, number: u64, time: u64) -> u64 {
         match self {
             Self::Slots { genesis_time, seconds_per_slot } => {
@@ -45,7 +47,7 @@ impl Clock {
 }
 
 #[derive(Debug, Deserialize)]
-struct Answer<T> {
+struct BeaconResponse<T> {
     data: T,
 }
 
@@ -61,28 +63,29 @@ struct BeaconSpec {
 }
 
 impl Beacon {
-    /// Nothing is sent yet.
+    /// Sends nothing yet.
     pub(crate) fn new(url: &str) -> Result<Self, L1Error> {
         let mut url = parse_url(url)?;
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
-        Ok(Self { http: http_client()?, url, clock: Arc::default() })
+        Ok(Self { http: http_client()?, url, naming: Arc::default() })
     }
 
-    /// The blobs with these versioned hashes, one after the other, from the L1 block with this number and timestamp.
+    /// Returns the blobs with these versioned hashes, concatenated, from the L1 block with this number and
+    /// timestamp.
     pub(crate) async fn blobs(
         &self,
         number: u64,
         time: u64,
         hashes: &[B256],
     ) -> Result<Bytes, L1Error> {
-        let block_id = self.clock().await?.block_id(number, time);
-        let mut found = self.ask(block_id, hashes).await?;
-        // Some servers look at only one of several hashes.
+        let block_id = self.naming().await?.block_id(number, time);
+        let mut found = self.fetch(block_id, hashes).await?;
+        // Some servers filter by only one of several hashes.
         for hash in hashes {
             if !found.contains_key(hash) {
-                found.extend(self.ask(block_id, &[*hash]).await?);
+                found.extend(self.fetch(block_id, &[*hash]).await?);
             }
         }
         let mut data = Vec::new();
@@ -98,37 +101,37 @@ impl Beacon {
         Ok(data.into())
     }
 
-    /// Blobs of a block, by their versioned hashes as they are computed here: those that were asked for, if the server
-    /// is right, and whatever else it serves.
-    async fn ask(&self, block_id: u64, hashes: &[B256]) -> Result<HashMap<B256, Bytes>, L1Error> {
+    /// Fetches blobs of a block, keyed by the versioned hashes computed from their bytes. The server may
+    /// serve more blobs than requested, or other ones.
+    async fn fetch(&self, block_id: u64, hashes: &[B256]) -> Result<HashMap<B256, Bytes>, L1Error> {
         let mut url = self.join(&format!("eth/v1/beacon/blobs/{block_id}"))?;
         for hash in hashes {
             url.query_pairs_mut().append_pair("versioned_hashes", &hash.to_string());
         }
-        let blobs = self.get::<Answer<Vec<Bytes>>>(url).await?.map(|answer| answer.data);
+        let blobs = self.get::<BeaconResponse<Vec<Bytes>>>(url).await?.map(|answer| answer.data);
         let hashed = |blob: Bytes| Some((versioned_hash(&blob)?, blob));
         Ok(blobs.unwrap_or_default().into_iter().filter_map(hashed).collect())
     }
 
-    async fn clock(&self) -> Result<Clock, L1Error> {
-        self.clock.get_or_try_init(|| self.learn_clock()).await.copied()
+    async fn naming(&self) -> Result<BlockNaming, L1Error> {
+        self.naming.get_or_try_init(|| self.learn_naming()).await.copied()
     }
 
-    async fn learn_clock(&self) -> Result<Clock, L1Error> {
+    async fn learn_naming(&self) -> Result<BlockNaming, L1Error> {
         let number = |text: &str| {
             text.parse::<u64>().map_err(|_| {
-                L1Error::Unreachable(format!("the beacon API gives {text:?} for a number"))
+                L1Error::Unreachable(format!("beacon API: expected a number, found {text:?}"))
             })
         };
-        let spec = self.get::<Answer<BeaconSpec>>(self.join("eth/v1/config/spec")?).await?;
+        let spec = self.get::<BeaconResponse<BeaconSpec>>(self.join("eth/v1/config/spec")?).await?;
         let genesis =
-            self.get::<Answer<BeaconGenesis>>(self.join("eth/v1/beacon/genesis")?).await?;
+            self.get::<BeaconResponse<BeaconGenesis>>(self.join("eth/v1/beacon/genesis")?).await?;
         match (spec, genesis) {
-            (Some(spec), Some(genesis)) => Ok(Clock::Slots {
+            (Some(spec), Some(genesis)) => Ok(BlockNaming::Slots {
                 genesis_time: number(&genesis.data.genesis_time)?,
                 seconds_per_slot: number(&spec.data.seconds_per_slot)?,
             }),
-            _ => Ok(Clock::Blocks),
+            _ => Ok(BlockNaming::Blocks),
         }
     }
 
@@ -136,9 +139,9 @@ impl Beacon {
         self.url.join(path).map_err(|_| L1Error::Unreachable("the URL is malformed".to_owned()))
     }
 
-    /// The answer; `None` if there is no such thing.
+    /// Sends a request; `None` if the server answers 404.
     async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<Option<T>, L1Error> {
-        // An error of the client's may hold the URL, and with it a key.
+        // The client's error may contain the URL, and the URL an access key.
         let unreachable = |_| L1Error::Unreachable("the beacon API does not answer".to_owned());
         let mut response = self.http.get(url).send().await.map_err(unreachable)?;
         match response.status() {
@@ -150,13 +153,15 @@ impl Beacon {
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(L1Error::Unreachable("the beacon API's answer is too long".to_owned()));
+            if body.len() + chunk.len() > RESPONSE_BYTES_MAX {
+                return Err(L1Error::Unreachable(
+                    "the beacon API's response is too long".to_owned(),
+                ));
             }
             body.extend_from_slice(&chunk);
         }
         serde_json::from_slice(&body).map(Some).map_err(|error| {
-            L1Error::Unreachable(format!("the beacon API's answer is malformed: {error}"))
+            L1Error::Unreachable(format!("the beacon API's response is malformed: {error}"))
         })
     }
 }
@@ -174,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers as many requests as come, from a table of path beginnings; else with 404.
+    /// Serves responses by path prefix, and 404 for every other path.
     fn serve(answers: Vec<(&'static str, String)>) -> String {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let address = listener.local_addr().expect("bound");
@@ -209,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn blobs_are_found_by_slot_and_put_in_order() {
+    async fn blobs_are_found_by_slot_and_ordered() {
         let (data, mut hashes) = blobs(&[7; 140_000]);
         let url = serve(vec![
             ("/key/eth/v1/config/spec", r#"{"data":{"SECONDS_PER_SLOT":"12","X":[]}}"#.into()),
@@ -227,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_development_node_knows_blocks_by_number() {
+    async fn development_node_serves_blobs_by_block_number() {
         let (data, hashes) = blobs(b"a batch");
         let genesis = r#"{"data":{"genesis_time":"1000"}}"#;
         let url = serve(vec![
@@ -239,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_the_blob_is_not_taken_for_it() {
+    async fn blob_with_another_hash_is_refused() {
         let (mut data, hashes) = blobs(b"a batch");
         data[40] ^= 1;
         let url = serve(vec![("/eth/v1/beacon/blobs/7?", json(&data))]);

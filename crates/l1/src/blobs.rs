@@ -1,25 +1,26 @@
-//! Blobs against their versioned hashes (EIP-4844): by computing each blob's KZG commitment, so that whoever serves a blob
-//! need not be believed.
+//! Checks blobs against their versioned hashes (EIP-4844) by computing each blob's KZG commitment, so that
+//! the server of a blob need not be trusted.
 
 use alloy_eips::eip4844::{c_kzg, kzg_to_versioned_hash};
 use alloy_primitives::B256;
 
-/// Commitments need no table beyond the trusted setup itself.
+/// Precomputed tables: none. Commitments do not need them.
 const PRECOMPUTE: u64 = 0;
 
-/// Why blobs are not the ones that were asked for.
+/// Why blobs do not match their hashes.
 #[cfg(any(test, feature = "memory"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BlobError {
-    #[error("{expected} blobs are expected, {found} were given")]
+    #[error("expected {expected} blobs, found {found}")]
     Count { expected: usize, found: usize },
-    #[error("blob {0} is no run of 4,096 field elements")]
+    #[error("blob {0} is not 4,096 field elements")]
     Malformed(usize),
     #[error("blob {index} has versioned hash {found}, expected {expected}")]
     Hash { index: usize, expected: B256, found: B256 },
 }
 
-/// The versioned hash of a blob; `None` for bytes that are no blob. The first call loads the trusted setup.
+/// Computes the versioned hash of a blob; `None` if the bytes are not a blob. The first call loads the
+/// trusted setup.
 pub(crate) fn versioned_hash(blob: &[u8]) -> Option<B256> {
     let blob = c_kzg::Blob::from_bytes(blob).ok()?;
     let settings = c_kzg::ethereum_kzg_settings(PRECOMPUTE);
@@ -50,14 +51,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_empty_blobs_hash_is_ethereums() {
+    fn empty_blob_has_ethereums_hash() {
         // The commitment to the zero polynomial is the point at infinity.
         let expected = b256!("010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014");
         assert_eq!(versioned_hash(&[0; BLOB_BYTES]), Some(expected));
     }
 
     #[test]
-    fn another_blob_is_refused() {
+    fn blob_with_another_hash_is_refused() {
         let blobs = pack_blobs(b"a batch").expect("short");
         let hash = versioned_hash(&blobs).expect("a blob");
         assert_eq!(check_blobs(&[&blobs], &[hash]), Ok(()));

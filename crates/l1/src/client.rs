@@ -1,3 +1,5 @@
+//! A connection to L1: JSON-RPC endpoint, beacon API and archive of batch data.
+
 use std::{path::PathBuf, time::Duration};
 
 use alloy::{
@@ -16,21 +18,21 @@ use tracing::warn;
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot, output_claim};
 
 use crate::{
-    Counts, Dispute, EntryPayload, Inbox, L1Block, L1Error, L1Source, Portal, PostedEntry,
+    ContractCounts, Dispute, EntryPayload, Inbox, L1Block, L1Error, L1Source, Portal, PostedEntry,
     RiscvStep, Rollup, archive::Archive, beacon::Beacon,
 };
 
-/// How long L1 may take over one request.
+/// Timeout of one request.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where L1 is served.
+/// Endpoints that serve L1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct L1Endpoints {
     /// URL of the JSON-RPC endpoint.
     pub rpc: String,
-    /// URL of the beacon API, which serves blobs; the RPC endpoint's if there is none of its own.
+    /// URL of the beacon API, which serves blobs. `None`: the RPC endpoint serves it too.
     pub beacon: Option<String>,
-    /// Folder where batch data is kept once it was read, since L1 does not serve blobs for ever.
+    /// Folder that keeps batch data once read, because L1 serves blobs for some weeks only.
     pub archive: Option<PathBuf>,
 }
 
@@ -51,21 +53,21 @@ pub struct L1Client {
     config: ChainConfig,
 }
 
-/// Where L1 is.
+/// L1's newest block, and its newest final one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct L1Head {
     /// Number of the newest block.
     pub number: u64,
-    /// Its hash.
+    /// Hash of the newest block.
     pub hash: B256,
-    /// Its timestamp, in seconds.
+    /// Timestamp of the newest block, in seconds.
     pub time: u64,
-    /// Number of the newest final block, if the endpoint knows one.
+    /// Number of the newest final block, if the endpoint tells it.
     pub finalized: Option<u64>,
 }
 
 impl L1Client {
-    /// Connects, and checks that the endpoint serves the chain and the contracts that the genesis file names.
+    /// Connects and checks that the endpoint serves the chain and the contracts of the genesis file.
     pub async fn connect(
         endpoints: impl Into<L1Endpoints>,
         genesis: &Genesis,
@@ -94,7 +96,7 @@ impl L1Client {
         Ok(Self { provider, beacon, archive, deployment, config: genesis.config.clone() })
     }
 
-    /// Checks that the contracts were deployed for this very chain.
+    /// Checks that the contracts were deployed for this chain and genesis.
     pub async fn check_genesis(
         &self,
         genesis: &Genesis,
@@ -118,7 +120,7 @@ impl L1Client {
         self.check_dispute().await
     }
 
-    /// Checks that outputs are challenged where the genesis file says.
+    /// Checks that `Rollup` and `RiscvStep` use the contracts of the genesis file.
     async fn check_dispute(&self) -> Result<(), L1Error> {
         let rollup = Rollup::new(self.deployment.rollup, &self.provider);
         let found = rollup.dispute().call().await?;
@@ -137,17 +139,17 @@ impl L1Client {
         Ok(())
     }
 
-    /// Where the contracts are.
+    /// Addresses of the contracts.
     pub const fn deployment(&self) -> &L1Deployment {
         &self.deployment
     }
 
-    /// The connection itself.
+    /// The JSON-RPC connection.
     pub const fn provider(&self) -> &DynProvider {
         &self.provider
     }
 
-    /// Where L1 is now.
+    /// Reads L1's head.
     pub async fn head(&self) -> Result<L1Head, L1Error> {
         let latest = self
             .header(BlockNumberOrTag::Latest)
@@ -162,7 +164,8 @@ impl L1Client {
         })
     }
 
-    /// The batch data of an entry, checked against what the entry commits to. Empty for a forced entry.
+    /// Reads the batch data of an entry, from the archive or from L1, and checks it against the entry's
+    /// commitment. Empty for a forced entry.
     pub async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
         let entry = &posted.entry;
         if entry.data_kind == DataKind::None {
@@ -174,12 +177,12 @@ impl L1Client {
         }
         let payload = self.fetch(posted).await?;
         if let Err(error) = archive.put(entry, &payload) {
-            warn!(entry = entry.index, %error, "batch data cannot be kept");
+            warn!(entry = entry.index, %error, "cannot archive batch data");
         }
         Ok(payload)
     }
 
-    /// The batch data of an entry, from L1.
+    /// Reads the batch data of an entry from L1.
     async fn fetch(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
         let entry = &posted.entry;
         let index = entry.index;
@@ -245,7 +248,7 @@ impl L1Source for L1Client {
         Ok(self.provider.get_logs(&filter).await?)
     }
 
-    async fn counts(&self, block: B256) -> Result<Counts, L1Error> {
+    async fn counts(&self, block: B256) -> Result<ContractCounts, L1Error> {
         let at = BlockId::hash(block);
         let inbox = Inbox::new(self.deployment.inbox, &self.provider);
         let portal = Portal::new(self.deployment.portal, &self.provider);
@@ -256,11 +259,11 @@ impl L1Source for L1Client {
         let dispute = Dispute::new(self.deployment.dispute, &self.provider);
         let challenges = dispute.challengeCount().block(at).call().await;
         let games = dispute.gameCount().block(at).call().await;
-        Ok(Counts {
+        Ok(ContractCounts {
             entries: deployed(inbox.entryCount().block(at).call().await, 0)?,
             deposits,
             deposit_acc: deployed(deposit_acc, B256::ZERO)?,
-            // The genesis output is known before its contract is there.
+            // The genesis output counts even before its contract is deployed.
             outputs: deployed(outputs, U256::from(1))?.saturating_to(),
             challenges: deployed(challenges, U256::ZERO)?.saturating_to(),
             games: deployed(games, U256::ZERO)?.saturating_to(),
@@ -272,7 +275,7 @@ impl L1Source for L1Client {
     }
 }
 
-/// What a contract answers; `before` in a block before its deployment, where nobody does.
+/// Result of a contract call; `before` in a block before the contract's deployment.
 fn deployed<T>(answer: alloy::contract::Result<T>, before: T) -> Result<T, L1Error> {
     match answer {
         Err(alloy::contract::Error::ZeroData(..)) => Ok(before),

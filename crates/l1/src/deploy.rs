@@ -1,3 +1,5 @@
+//! Deploys the contracts of a chain.
+
 use alloy::{
     contract::CallBuilder,
     network::EthereumWallet,
@@ -12,15 +14,16 @@ use crate::{
     Rollup, rounds,
 };
 
-/// Seconds that a challenge window and the longest game after it may take, as the contracts have it: blobs are gone from L1
-/// after about 18 days, and whoever plays must be able to read them until the end.
+/// Limit of challenge window plus longest game, in seconds, as in the contracts. L1 drops blobs after about
+/// 18 days, and players must be able to read them until the game ends.
 const WINDOW_AND_GAME_MAX: u64 = 14 * 24 * 60 * 60;
 
-/// Deploys a chain's contracts with the parameters of its genesis, and returns the genesis with their addresses in it.
+/// Deploys a chain's contracts with the parameters of its genesis. Returns the genesis with their
+/// addresses.
 ///
-/// `batcher` is the only account that may append to the inbox without being forced to. `output_of` computes the output
-/// of the genesis block. The contracts name each other, so their addresses are computed before the first of them
-/// exists: `deployer` must not send anything else meanwhile.
+/// Only `batcher` may append batches to the inbox. `output_of` computes the output of the genesis block.
+/// The contracts refer to each other, so their addresses are computed from `deployer`'s nonces first:
+/// `deployer` must not send anything else until this returns.
 pub async fn deploy(
     url: &str,
     deployer: PrivateKeySigner,
@@ -44,18 +47,19 @@ pub async fn deploy(
     let config = &genesis.config;
     let config_hash = config.hash(output.block_hash);
     let (p, root) = (&provider, output.hash());
-    place(first_nonce, portal, Portal::deploy_builder(p, portal_config(config, rollup))).await?;
+    deploy_at(first_nonce, portal, Portal::deploy_builder(p, portal_config(config, rollup)))
+        .await?;
     let inbox_config = inbox_config(config);
     let builder = Inbox::deploy_builder(p, config_hash, portal, batcher, inbox_config);
-    place(first_nonce + 1, inbox, builder).await?;
+    deploy_at(first_nonce + 1, inbox, builder).await?;
     let builder = Rollup::deploy_builder(p, inbox, dispute, root, rollup_config(config));
-    place(first_nonce + 2, rollup, builder).await?;
-    place(first_nonce + 3, preimage_oracle, PreimageOracle::deploy_builder(p)).await?;
+    deploy_at(first_nonce + 2, rollup, builder).await?;
+    deploy_at(first_nonce + 3, preimage_oracle, PreimageOracle::deploy_builder(p)).await?;
     let builder = RiscvStep::deploy_builder(p, preimage_oracle);
-    place(first_nonce + 4, riscv_step, builder).await?;
+    deploy_at(first_nonce + 4, riscv_step, builder).await?;
     let builder = Dispute::deploy_builder(p, rollup, riscv_step, dispute_config);
-    place(first_nonce + 5, dispute, builder).await?;
-    place(first_nonce + 6, bridge, L1StandardBridge::deploy_builder(p, portal)).await?;
+    deploy_at(first_nonce + 5, dispute, builder).await?;
+    deploy_at(first_nonce + 6, bridge, L1StandardBridge::deploy_builder(p, portal)).await?;
     genesis.l1 = Some(L1Deployment {
         chain_id,
         block_number,
@@ -69,8 +73,8 @@ pub async fn deploy(
     Ok(genesis)
 }
 
-/// Deploys a contract with this nonce, and checks that it has the address that follows from it.
-async fn place<P: Provider>(
+/// Deploys a contract with this nonce and checks its address.
+async fn deploy_at<P: Provider>(
     nonce: u64,
     expected: Address,
     builder: CallBuilder<P, ()>,

@@ -1,3 +1,5 @@
+//! Inbox entries with their batch data, as derivation takes them.
+
 use alloy_primitives::{B256, Bytes};
 use turnpike_protocol::{DataKind, Deposit, Entry, EntryData, blobs_hash, calldata_hash};
 
@@ -14,18 +16,18 @@ pub struct PostedEntry {
     pub l1_transaction: B256,
 }
 
-/// What L1 holds of an entry's batch.
+/// The batch data of an entry on L1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EntryPayload {
-    /// Calldata, or whole blobs one after the other; empty for a forced entry.
+    /// Calldata, or concatenated whole blobs; empty for a forced entry.
     pub data: Bytes,
     /// Versioned hashes of the blobs.
     pub blob_hashes: Vec<B256>,
 }
 
 impl EntryPayload {
-    /// Checks that this is what `entry` commits to. Whether blobs have their versioned hashes is for
-    /// whoever reads them to check.
+    /// Checks the data against the commitment of `entry`. Does not check that blobs have their versioned
+    /// hashes: the reader of the blobs does.
     pub(crate) fn check(&self, entry: &Entry) -> Result<(), L1Error> {
         let (what, hash) = match entry.data_kind {
             DataKind::None => ("data is", B256::ZERO),
@@ -40,7 +42,7 @@ impl EntryPayload {
         Err(L1Error::Inconsistent(what))
     }
 
-    /// Checks that the blobs have the versioned hashes: a commitment over each, some 40 ms of work.
+    /// Checks that the blobs have their versioned hashes: about 40 ms for each.
     #[cfg(any(test, feature = "memory"))]
     pub(crate) fn check_blobs(&self) -> Result<(), L1Error> {
         let blobs: Vec<&[u8]> = self.data.chunks(turnpike_protocol::BLOB_BYTES).collect();
@@ -49,7 +51,7 @@ impl EntryPayload {
     }
 }
 
-/// An entry with all that deriving it takes, owned.
+/// An entry with everything that deriving it takes, owned.
 #[derive(Clone, Debug)]
 pub struct EntrySource {
     entry: Entry,
@@ -61,7 +63,7 @@ pub struct EntrySource {
 }
 
 impl EntrySource {
-    /// What derivation takes.
+    /// Borrows the input of derivation.
     pub fn as_data(&self) -> EntryData<'_> {
         EntryData {
             entry: &self.entry,
@@ -75,7 +77,7 @@ impl EntrySource {
 }
 
 impl<S: L1Source> L1View<S> {
-    /// An entry that L1 holds, with its data, its deposits and its origin; `None` for an entry that is not there yet.
+    /// Reads an entry with its data, deposits and origin; `None` if L1 does not have it yet.
     pub async fn source(&self, index: u64) -> Result<Option<EntrySource>, L1Error> {
         let at = usize::try_from(index).ok();
         let Some(posted) = at.and_then(|at| self.entries().get(at)) else { return Ok(None) };
@@ -83,7 +85,7 @@ impl<S: L1Source> L1View<S> {
         self.source_of(posted.entry, payload).map(Some)
     }
 
-    /// An entry as it would be appended with this payload, on top of the entries that L1 holds.
+    /// Puts together an entry with this payload on top of L1's entries, posted or not.
     pub fn source_of(&self, entry: Entry, payload: EntryPayload) -> Result<EntrySource, L1Error> {
         let index = entry.index;
         let missing =

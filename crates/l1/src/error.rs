@@ -1,13 +1,16 @@
+//! Why L1 could not be read or written, and what the caller should do.
+
 use alloy_primitives::{Address, B256};
 
-/// Why L1 did not give an answer that can be used.
+/// Why L1 could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum L1Error {
-    /// The endpoint does not answer, or answers a question with an error of its own.
+    /// The endpoint does not answer, or answers with an error.
     #[error("L1 is unreachable: {0}")]
     Unreachable(String),
-    /// The endpoint does not have yet what another of its answers speaks of: one of many behind a name lags.
+    /// The endpoint lacks something that its earlier answers referred to: one of several servers behind it
+    /// lags.
     #[error("L1 endpoint is behind its own answers: {0}")]
     NotYet(String),
     /// The endpoint serves another chain.
@@ -21,12 +24,12 @@ pub enum L1Error {
     /// The genesis file names no deployment.
     #[error("the genesis file names no L1 contracts: deploy the chain first")]
     NotDeployed,
-    /// A contract is not there.
-    #[error("there is no {contract} contract at {address} on L1")]
+    /// A contract is missing.
+    #[error("no {contract} contract at {address} on L1")]
     NoContract {
-        /// Which one.
+        /// The contract.
         contract: &'static str,
-        /// Where it should be.
+        /// Its expected address.
         address: Address,
     },
     /// The contracts were deployed for another chain.
@@ -34,43 +37,43 @@ pub enum L1Error {
         "the {contract} contract belongs to another chain: {what} is {found}, expected {expected}"
     )]
     OtherChain {
-        /// Which contract.
+        /// The contract.
         contract: &'static str,
-        /// Which of its values.
+        /// The value that differs.
         what: &'static str,
-        /// What the genesis file gives.
+        /// The value that follows from the genesis file.
         expected: B256,
-        /// What the contract holds.
+        /// The contract's value.
         found: B256,
     },
     /// The contracts would refuse the chain's parameters.
     #[error("the chain cannot be deployed with these parameters: {0}")]
     BadConfig(String),
-    /// What the endpoint serves contradicts itself.
-    #[error("L1 answers do not fit together: {0}")]
+    /// The endpoint's answers contradict each other.
+    #[error("L1 answers are inconsistent: {0}")]
     Inconsistent(String),
-    /// A transaction would revert, or did.
+    /// A transaction reverted or would revert.
     #[error("L1 refuses the transaction: {0}")]
     Rejected(String),
 }
 
-/// What an error asks of whoever meets it.
+/// What the caller should do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// To try the same again later.
+    /// Retry later.
     Temporary,
-    /// To look again at where L1 is, and go on from there.
+    /// Read L1's head again and continue from there.
     Reset,
-    /// To stop: trying again does not help.
+    /// Stop: retrying does not help.
     Critical,
 }
 
 impl L1Error {
-    /// What the error asks of whoever meets it.
+    /// What the caller should do.
     pub const fn severity(&self) -> Severity {
         match self {
             Self::Unreachable(_) | Self::NotYet(_) => Severity::Temporary,
-            // L1 may have moved on since the transaction was made.
+            // L1 may have changed since the transaction was made.
             Self::Rejected(_) => Severity::Reset,
             Self::WrongChain { .. }
             | Self::NotDeployed
@@ -94,7 +97,7 @@ impl From<alloy::transports::TransportError> for L1Error {
 }
 
 impl L1Error {
-    /// The answer to a transaction: an error that L1 itself states is a refusal.
+    /// Error of a transaction: if L1 itself reports it, it is a rejection.
     pub fn of_transaction(error: alloy::transports::TransportError) -> Self {
         match error.as_error_resp() {
             Some(payload) => Self::Rejected(payload.to_string()),
@@ -112,7 +115,7 @@ impl From<alloy::contract::Error> for L1Error {
     }
 }
 
-/// An endpoint's URL may hold an access key: it is never printed.
+/// Removes URLs from a message: an endpoint's URL may contain an access key.
 fn without_urls(message: &str) -> String {
     message
         .split(' ')
@@ -126,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_are_not_printed() {
+    fn urls_are_removed() {
         let message =
             without_urls("error sending request for url (https://l1.example/v2/KEY): refused");
         assert_eq!(message, "error sending request for url (url) refused");

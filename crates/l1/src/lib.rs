@@ -1,12 +1,16 @@
-//! The L1 side: contract bindings, deployment and the readers of inbox, deposits and outputs.
+//! L1 as the roles see it: contract bindings, deployment, and a checked view of inbox, deposits, outputs
+//! and disputes.
 //!
 //! ```text
 //! L1 node, beacon API ─► L1Client ─► L1View: entries, deposits, outputs, each checked against its accumulator
 //!                            └─────► Append, Call: what the tx manager signs
 //! ```
 //!
-//! All roles see L1 through this crate, and none believes more than it checks: entries and deposits must chain to the
-//! accumulators that the contracts store. It holds no keys longer than its owner and decides nothing.
+//! All roles see L1 through this crate. It trusts no endpoint: entries and deposits must chain to the
+//! accumulators that the contracts store, and batch data must match its commitment. It decides nothing:
+//! what to send, and when, is up to the roles and the tx manager.
+//!
+//! With the feature `memory`, [`memory`] is an L1 in memory for tests.
 
 mod append;
 mod archive;
@@ -36,11 +40,12 @@ pub use call::Call;
 pub use client::{L1Client, L1Endpoints, L1Head};
 pub use deploy::deploy;
 pub use dispute::{
-    Answer, Bisection, Challenge, ChallengeStatus, DisputedOutput, Disputes, Ended, Game, GameEnd,
-    GameStatus, MACHINE_STEPS, Move, Phase, SEGMENTS_MAX, Segment, Side, positions, rounds,
+    Bisection, BisectionAnswer, Challenge, ChallengeStatus, DisputedOutput, Disputes, EndedAt,
+    Game, GameEnd, GameMove, GameStatus, MACHINE_STEPS, Phase, SEGMENTS_MAX, Segment, Side,
+    positions, rounds,
 };
 pub use entry::{EntryPayload, EntrySource, PostedEntry};
 pub use error::{L1Error, Severity};
 pub use output::{OutputStatus, ProposedOutput, is_undisputed};
-pub use source::{Counts, L1Block, L1Source};
+pub use source::{ContractCounts, L1Block, L1Source};
 pub use view::{Advance, L1View, Reorg};

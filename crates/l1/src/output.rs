@@ -1,31 +1,33 @@
+//! Outputs as the `Rollup` contract holds them.
+
 use alloy_primitives::{Address, B256, Bytes};
 use turnpike_protocol::OutputRoot;
 
-/// How an output stands.
+/// Status of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputStatus {
     /// In its challenge window, or past it and not finalized yet.
     Proposed,
-    /// It is challenged, and that is not decided.
+    /// Challenged, not decided.
     Challenged,
     /// Final.
     Final,
-    /// A challenge of it was won.
+    /// A challenger won.
     Rejected,
-    /// It is built on a rejected one, and its bond was returned.
+    /// Its parent or an earlier ancestor was rejected, and its bond was returned.
     Void,
 }
 
-/// An output as it was proposed, and how it stands.
+/// A proposed output and its status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProposedOutput {
-    /// Its index in the `Rollup` contract.
+    /// Index in the `Rollup` contract.
     pub index: u64,
-    /// What it asserts, hashed.
+    /// Hash of its assertion.
     pub claim: B256,
     /// Index of its parent.
     pub parent: u64,
-    /// Entry after which it claims to hold.
+    /// Entry after which the claimed root holds.
     pub entry: u64,
     /// The claimed root's preimage.
     pub output: OutputRoot,
@@ -33,13 +35,13 @@ pub struct ProposedOutput {
     pub header: Bytes,
     /// Number of the claimed L2 block.
     pub l2_block: u64,
-    /// Who proposed it.
+    /// Account of the proposer.
     pub proposer: Address,
     /// L1 timestamp of the proposal, in seconds.
     pub proposed_at: u64,
     /// L1 transaction that proposed it.
     pub l1_transaction: B256,
-    /// How it stands.
+    /// Status.
     pub status: OutputStatus,
 }
 
@@ -61,14 +63,14 @@ impl ProposedOutput {
         }
     }
 
-    /// The output that this one stands on; `None` for the genesis output.
+    /// The parent; `None` for the genesis output.
     pub fn parent_in<'a>(&self, outputs: &'a [Self]) -> Option<&'a Self> {
         let parent = usize::try_from(self.parent).ok().and_then(|at| outputs.get(at));
         parent.filter(|parent| parent.index < self.index)
     }
 }
 
-/// Whether neither an output nor anything it stands on is challenged or rejected.
+/// Whether neither an output nor any of its ancestors is challenged, rejected or void.
 pub fn is_undisputed(outputs: &[ProposedOutput], output: &ProposedOutput) -> bool {
     let mut output = output;
     loop {

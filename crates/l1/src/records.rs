@@ -1,3 +1,15 @@
+//! What the contracts have recorded, built from their logs and rewound on a reorg. Pure, no I/O.
+//!
+//! # State
+//!
+//! Entries, deposits, outputs and disputes, and for up to 1,024 recent blocks how much of each was recorded
+//! after the block. A reorg rewinds to the newest of these blocks that L1 still has; if it has none, to
+//! before the deployment.
+//!
+//! # Invariant
+//!
+//! Every record chains to the ones before by the contracts' own accumulators.
+
 use std::{collections::VecDeque, sync::Arc};
 
 use alloy::{rpc::types::Log, sol_types::SolEvent};
@@ -7,19 +19,17 @@ use turnpike_protocol::{
 };
 
 use crate::{
-    Counts, Disputes, Inbox, L1Error, OutputStatus, Portal, PostedEntry, ProposedOutput, Rollup,
-    dispute::DisputeRecord,
+    ContractCounts, Disputes, Inbox, L1Error, OutputStatus, Portal, PostedEntry, ProposedOutput,
+    Rollup, dispute::DisputeRecord,
 };
 
-/// Blocks that are remembered, newest last: those with logs of ours, and those at which a look at L1 ended.
+/// Most remembered blocks: those with logs of the contracts, and those that a read of L1 ended at.
 const POINTS_MAX: usize = 1_024;
 
-/// What the contracts have recorded, and how much of it after each of the last blocks: pure, no I/O.
-///
-/// Invariant: what a block recorded follows from what was there, by the contracts' own accumulators.
+/// Records of the contracts, with the blocks that they can be rewound to.
 #[derive(Debug)]
 pub(crate) struct Records {
-    /// Chain-config hash: what entry 0 must start from.
+    /// Chain-config hash, which entry 0 must chain to.
     config_hash: B256,
     pub(crate) entries: Vec<PostedEntry>,
     pub(crate) deposits: Vec<QueuedDeposit>,
@@ -27,21 +37,21 @@ pub(crate) struct Records {
     pub(crate) outputs: Vec<ProposedOutput>,
     /// Every change of an output's status, in order.
     statuses: Vec<(usize, OutputStatus)>,
-    /// Shared with whoever tells of it: it is copied when it changes meanwhile.
+    /// Shared with readers: copied on a change while a reader holds it.
     pub(crate) disputes: Arc<Disputes>,
-    /// The blocks that can be gone back to, in order.
-    points: VecDeque<Point>,
+    /// Blocks that the records can be rewound to, in order.
+    points: VecDeque<ReadPoint>,
 }
 
-/// A block of L1, and how much was recorded after it.
+/// A block of L1 and the extent of the records after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Point {
+pub(crate) struct ReadPoint {
     pub(crate) number: u64,
     pub(crate) hash: B256,
     pub(crate) extent: Extent,
 }
 
-/// How much is recorded.
+/// Extent of the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) entries: usize,
@@ -52,7 +62,7 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// Before the contracts were deployed.
+    /// Extent before the contracts were deployed.
     const NOTHING: Self = Self { entries: 0, deposits: 0, outputs: 1, statuses: 0, disputes: 0 };
 }
 
@@ -70,28 +80,29 @@ impl Records {
         }
     }
 
-    /// The blocks that can be gone back to, in order.
-    pub(crate) const fn points(&self) -> &VecDeque<Point> {
+    /// Blocks that the records can be rewound to, in order.
+    pub(crate) const fn points(&self) -> &VecDeque<ReadPoint> {
         &self.points
     }
 
-    /// The queue's accumulator after `count` deposits.
+    /// Accumulator over the first `count` deposits.
     pub(crate) fn deposit_acc(&self, count: u64) -> Option<B256> {
         self.deposit_accs.get(usize::try_from(count).ok()?).copied()
     }
 
-    /// Takes in the logs of one block, which has `time`. After an error go back: some of them may have been taken in.
+    /// Applies the logs of a block with timestamp `time`. On an error the caller must rewind: some of the
+    /// logs may have been applied.
     pub(crate) fn read_block(&mut self, logs: &[Log], time: u64) -> Result<(), L1Error> {
         logs.iter().try_for_each(|log| self.read_log(log, time))
     }
 
-    /// Remembers a block whose logs, if it has any, were taken in.
+    /// Remembers a block whose logs were applied.
     pub(crate) fn remember(&mut self, number: u64, hash: B256) {
         if self.points.back().is_some_and(|newest| newest.number == number) {
             return;
         }
         let extent = self.extent();
-        self.points.push_back(Point { number, hash, extent });
+        self.points.push_back(ReadPoint { number, hash, extent });
         if self.points.len() > POINTS_MAX {
             self.points.pop_front();
         }
@@ -107,9 +118,8 @@ impl Records {
         }
     }
 
-    /// Goes back to the first so many of the remembered blocks; with 0, to before the deployment. What was recorded
-    /// since is forgotten.
-    pub(crate) fn go_back(&mut self, points: usize) -> Extent {
+    /// Rewinds to the last of the first `points` remembered blocks; with 0, to before the deployment.
+    pub(crate) fn rewind(&mut self, points: usize) -> Extent {
         self.points.truncate(points);
         let extent = self.points.back().map_or(Extent::NOTHING, |point| point.extent);
         self.entries.truncate(extent.entries);
@@ -129,8 +139,8 @@ impl Records {
         extent
     }
 
-    /// Checks that logs were served for everything that the contracts have counted.
-    pub(crate) fn check(&self, counts: &Counts) -> Result<(), L1Error> {
+    /// Checks that the logs add up to the contracts' counters.
+    pub(crate) fn check(&self, counts: &ContractCounts) -> Result<(), L1Error> {
         let read = [
             ("entries", self.entries.len(), counts.entries),
             ("deposits", self.deposits.len(), counts.deposits),
@@ -143,9 +153,9 @@ impl Records {
                 return Err(L1Error::NotYet(format!("{read} of {counted} {what} were served")));
             }
         }
-        // Deposits are minted before any entry authenticates them.
+        // The sequencer includes deposits before an entry authenticates them, so they are checked here.
         if self.deposit_acc(counts.deposits) != Some(counts.deposit_acc) {
-            return Err(malformed("deposits that the portal has not queued"));
+            return Err(malformed("deposits that do not match the portal's accumulator"));
         }
         Ok(())
     }
@@ -203,10 +213,10 @@ impl Records {
             l1_parent_hash: event.entry.l1ParentHash,
             origin: event.entry.origin,
         };
-        in_place("entry", entry.index, self.entries.len())?;
+        check_next("entry", entry.index, self.entries.len())?;
         let previous = self.entries.last().map_or(self.config_hash, |posted| posted.acc);
         if entry.accumulate(previous) != event.acc {
-            return Err(malformed("an entry that does not follow from the one before"));
+            return Err(malformed("an entry that does not chain to the one before"));
         }
         match self.deposit_acc(entry.deposit_count) {
             Some(acc) if acc == entry.deposit_acc => {}
@@ -227,9 +237,9 @@ impl Records {
 
     fn read_deposit(&mut self, log: &Log) -> Result<(), L1Error> {
         let event = decode::<Portal::TransactionDeposited>(log)?;
-        let place = log.block_number.zip(log.block_hash).zip(log.log_index);
+        let position = log.block_number.zip(log.block_hash).zip(log.log_index);
         let ((l1_block_number, l1_block_hash), log_index) =
-            place.ok_or_else(|| malformed("a deposit log without a place"))?;
+            position.ok_or_else(|| malformed("a deposit log without block or index"))?;
         let deposit = Deposit {
             index: self.deposits.len() as u64,
             l1_block_number,
@@ -248,14 +258,14 @@ impl Records {
     fn read_proposal(&mut self, log: &Log, proposed_at: u64) -> Result<(), L1Error> {
         let event = decode::<Rollup::OutputProposed>(log)?;
         let index: u64 = event.index.saturating_to();
-        in_place("output", index, self.outputs.len())?;
+        check_next("output", index, self.outputs.len())?;
         let output = OutputRoot {
             state_root: event.stateRoot,
             message_passer_storage_root: event.messagePasserStorageRoot,
             block_hash: alloy_primitives::keccak256(&event.header),
         };
         if output.hash() != event.outputRoot {
-            return Err(malformed("an output that is not its preimage's hash"));
+            return Err(malformed("an output root that does not match its preimage"));
         }
         self.outputs.push(ProposedOutput {
             index,
@@ -282,15 +292,15 @@ impl Records {
     }
 }
 
-/// Logs that are served late leave a gap.
-pub(crate) fn in_place(what: &str, found: u64, expected: usize) -> Result<(), L1Error> {
+/// Checks that a record's index is the next one. A gap means that the endpoint has not served all logs yet.
+pub(crate) fn check_next(what: &str, found: u64, expected: usize) -> Result<(), L1Error> {
     let expected = expected as u64;
     match found.cmp(&expected) {
         std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Greater => {
             Err(L1Error::NotYet(format!("{what} {expected} was not served, {what} {found} was")))
         }
-        std::cmp::Ordering::Less => Err(malformed(&format!("{what} {found} a second time"))),
+        std::cmp::Ordering::Less => Err(malformed(&format!("{what} {found} twice"))),
     }
 }
 

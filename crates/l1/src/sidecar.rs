@@ -1,3 +1,5 @@
+//! Sidecars of blob transactions.
+
 use alloy_eips::{
     eip4844::{
         BYTES_PER_BLOB, Bytes48,
@@ -9,11 +11,11 @@ use alloy_primitives::B256;
 
 use crate::L1Error;
 
-/// Precomputation of Ethereum's setup: none. It pays for many proofs a second only.
+/// Precomputed tables: none. They pay off only for many proofs a second.
 const PRECOMPUTE: u64 = 0;
 
-/// Whole blobs, one after the other, with the commitments and cell proofs (EIP-7594) that L1's nodes ask for. The same
-/// blobs give the same sidecar, byte for byte.
+/// Builds the sidecar of concatenated whole blobs: blobs, commitments and cell proofs (EIP-7594).
+/// Deterministic: the same blobs give the same bytes.
 pub(crate) fn of(blobs: &[u8]) -> Result<BlobTransactionSidecarEip7594, L1Error> {
     let settings = ethereum_kzg_settings(PRECOMPUTE);
     let count = blobs.len() / BYTES_PER_BLOB;
@@ -24,7 +26,7 @@ pub(crate) fn of(blobs: &[u8]) -> Result<BlobTransactionSidecarEip7594, L1Error>
     };
     for bytes in blobs.chunks(BYTES_PER_BLOB) {
         add(&mut sidecar, bytes, settings)
-            .map_err(|error| L1Error::Inconsistent(format!("no blob: {error}")))?;
+            .map_err(|error| L1Error::Inconsistent(format!("invalid blob: {error}")))?;
     }
     Ok(sidecar)
 }

@@ -1,3 +1,5 @@
+//! The seam between the view and where it reads L1 from.
+
 use std::fmt;
 
 use alloy::rpc::types::Log;
@@ -6,58 +8,59 @@ use turnpike_protocol::{ChainConfig, L1Deployment};
 
 use crate::{EntryPayload, L1Error, L1Head, PostedEntry};
 
-/// Where a view of L1 comes from: an RPC endpoint, or a test's own L1 in memory.
+/// What a view reads L1 from: an RPC endpoint, or in tests an L1 in memory.
 ///
-/// A source may lag behind its own answers, and may serve another fork from one call to the next: it is for the view to
-/// notice.
+/// A source may lag behind its own answers and may serve another fork with every call. The view detects
+/// both.
 pub trait L1Source: fmt::Debug + Send + Sync {
-    /// Where the chain's contracts are.
+    /// Addresses of the chain's contracts.
     fn deployment(&self) -> &L1Deployment;
 
-    /// The chain's rules.
+    /// Parameters of the chain.
     fn config(&self) -> &ChainConfig;
 
-    /// Where L1 is now.
+    /// Reads L1's head.
     fn head(&self) -> impl Future<Output = Result<L1Head, L1Error>> + Send;
 
-    /// The block of this number, if the source has it.
+    /// Reads the block with this number; `None` if the source does not have it.
     fn block(&self, number: u64) -> impl Future<Output = Result<Option<L1Block>, L1Error>> + Send;
 
-    /// Logs of inbox, portal, rollup and dispute in the blocks from `first` to `last`, in order.
+    /// Reads the logs of inbox, portal, rollup and dispute in the blocks from `first` to `last`, in order.
     fn logs(&self, first: u64, last: u64)
     -> impl Future<Output = Result<Vec<Log>, L1Error>> + Send;
 
-    /// What the contracts have counted after the block with this hash. An error if the source does not have it.
-    fn counts(&self, block: B256) -> impl Future<Output = Result<Counts, L1Error>> + Send;
+    /// Reads the contracts' counters after the block with this hash. Fails if the source lacks the block.
+    fn counts(&self, block: B256) -> impl Future<Output = Result<ContractCounts, L1Error>> + Send;
 
-    /// The batch data of an entry, checked against what the entry commits to. Empty for a forced entry.
+    /// Reads the batch data of an entry and checks it against the entry's commitment. Empty for a forced
+    /// entry.
     fn payload(
         &self,
         posted: &PostedEntry,
     ) -> impl Future<Output = Result<EntryPayload, L1Error>> + Send;
 }
 
-/// What is known of an L1 block.
+/// Header fields of an L1 block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct L1Block {
-    /// Its number.
+    /// Block number.
     pub number: u64,
-    /// Its hash.
+    /// Block hash.
     pub hash: B256,
     /// Hash of the block before it.
     pub parent_hash: B256,
-    /// Its timestamp, in seconds.
+    /// Block timestamp, in seconds.
     pub time: u64,
 }
 
-/// What the contracts have counted: logs that were read must come to the same.
+/// The contracts' counters. The logs that were read must add up to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
+pub struct ContractCounts {
     /// Inbox entries, entry 0 included.
     pub entries: u64,
     /// Queued deposits.
     pub deposits: u64,
-    /// The queue's accumulator after them.
+    /// Accumulator over these deposits.
     pub deposit_acc: B256,
     /// Outputs, the genesis output included.
     pub outputs: u64,

@@ -1,3 +1,20 @@
+//! A checked view of everything that the chain's contracts have recorded on L1.
+//!
+//! # Job
+//!
+//! [`L1View::advance`] reads the logs of new L1 blocks, checks them against the contracts' accumulators and
+//! counters, and reports a reorg of blocks that it read before.
+//!
+//! # Recovery
+//!
+//! On a reorg the view rewinds to the newest remembered block that L1 still has, and reads on from there.
+//! After an error the view is unchecked, but consistent: the next call continues or rewinds. A reorg is
+//! reported by the next call that succeeds, never lost.
+//!
+//! # Limits
+//!
+//! One request for logs covers at most 1,000 blocks.
+
 use std::sync::Arc;
 
 use alloy::rpc::types::Log;
@@ -6,36 +23,36 @@ use turnpike_protocol::{OutputRoot, QueuedDeposit};
 
 use crate::{
     Disputes, L1Block, L1Client, L1Error, L1Head, L1Source, PostedEntry, ProposedOutput,
-    records::{Point, Records, malformed},
+    records::{ReadPoint, Records, malformed},
 };
 
-/// Blocks asked for in one request for logs.
+/// Most blocks in one request for logs.
 const LOG_RANGE_BLOCKS: u64 = 1_000;
 
-/// What a look at L1 brought.
+/// Result of reading L1's new blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Advance {
-    /// Where L1 is.
+    /// L1's head.
     pub head: L1Head,
-    /// L1 has dropped blocks that were read, and the view has gone back before it went on.
+    /// Set if L1 dropped blocks that were read: the view rewound before it read on.
     pub reorg: Option<Reorg>,
 }
 
-/// How much of a view was left when L1 had dropped blocks that were read; all after it was read anew.
+/// What a reorg of L1 left of a view. Everything after it was read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reorg {
-    /// The last L1 block that is still there.
+    /// Last L1 block that is left.
     pub block: u64,
-    /// Entries that are still there, entry 0 included: the first of those that may be others has this index.
+    /// Entries that are left, entry 0 included. Entries from this index on may differ.
     pub entries: u64,
-    /// Deposits that are still there, and have the same names.
+    /// Deposits that are left with the same source hashes.
     pub deposits: u64,
-    /// Outputs that are still there, the genesis output included.
+    /// Outputs that are left, the genesis output included.
     pub outputs: u64,
 }
 
 impl Reorg {
-    /// What both have left.
+    /// What two reorgs in a row leave.
     fn merge(self, other: Self) -> Self {
         Self {
             block: self.block.min(other.block),
@@ -46,42 +63,41 @@ impl Reorg {
     }
 }
 
-/// Everything the chain's contracts have recorded so far, read from L1 logs and checked.
+/// Everything that the chain's contracts have recorded so far, read from L1 logs and checked.
 ///
-/// Blocks that were read are remembered: when L1 has dropped some, the view goes back to the newest that is still there
-/// and reads on. An endpoint that lags is told from a reorganised L1 and gives [`L1Error::NotYet`].
+/// A lagging endpoint gives [`L1Error::NotYet`] and is not taken for a reorg.
 #[derive(Debug)]
 pub struct L1View<S = L1Client> {
     source: S,
-    /// Blocks that L1 must have on top of one before it is read.
+    /// Blocks that L1 must have on top of a block before it is read.
     confirmations: u64,
     head: Option<L1Head>,
     records: Records,
-    /// The last block at the last [`Self::advance`] that went well: what its callers know.
-    told: Option<u64>,
-    /// What has been dropped of that since.
+    /// Last block read when [`Self::advance`] last succeeded: the callers know the view up to here.
+    reported: Option<u64>,
+    /// Reorg of reported blocks since then, not reported yet.
     reorg: Option<Reorg>,
 }
 
 impl<S: L1Source> L1View<S> {
-    /// A view of nothing yet; `genesis_output` is the output that the `Rollup` contract was deployed with.
+    /// An empty view. `genesis_output` is the output that the `Rollup` contract was deployed with.
     pub fn new(source: S, confirmations: u64, genesis_output: OutputRoot) -> Self {
         let config_hash = source.config().hash(genesis_output.block_hash);
         let records = Records::new(config_hash, genesis_output);
-        Self { source, confirmations, head: None, records, told: None, reorg: None }
+        Self { source, confirmations, head: None, records, reported: None, reorg: None }
     }
 
-    /// Reads what L1 has added since the last call. After an error the view may be anywhere between what it was and what
-    /// L1 is, unchecked: call again, until it goes well, before anything is made of it. No reorg goes untold.
+    /// Reads L1's new blocks. After an error the view may have read some of them without checking them:
+    /// call again until it succeeds before using the view. No reorg is lost by an error.
     pub async fn advance(&mut self) -> Result<Advance, L1Error> {
         let head = self.source.head().await?;
         let common = self.common_points(&head).await?;
         if common < self.records.points().len() {
-            self.go_back(common);
+            self.rewind(common);
         }
         let readable = head.number.saturating_sub(self.confirmations);
         self.read_to(readable).await?;
-        self.told = self.last_read();
+        self.reported = self.last_read();
         self.head = Some(head);
         Ok(Advance { head, reorg: self.reorg.take() })
     }
@@ -91,12 +107,12 @@ impl<S: L1Source> L1View<S> {
         self.records.points().back().map(|newest| newest.number)
     }
 
-    /// Where L1 was at the last [`Self::advance`].
+    /// L1's head at the last [`Self::advance`] that succeeded.
     pub const fn head(&self) -> Option<L1Head> {
         self.head
     }
 
-    /// The connection behind the view.
+    /// The source behind the view.
     pub const fn client(&self) -> &S {
         &self.source
     }
@@ -106,12 +122,12 @@ impl<S: L1Source> L1View<S> {
         &self.records.entries
     }
 
-    /// Deposits, by their place in the queue.
+    /// Deposits, by index in the queue.
     pub fn deposits(&self) -> &[QueuedDeposit] {
         &self.records.deposits
     }
 
-    /// The queue's accumulator after `count` deposits.
+    /// Accumulator over the first `count` deposits.
     pub fn deposit_acc(&self, count: u64) -> Option<B256> {
         self.records.deposit_acc(count)
     }
@@ -126,10 +142,10 @@ impl<S: L1Source> L1View<S> {
         &self.records.disputes
     }
 
-    /// How many of the remembered blocks L1 still has. Past one that it has dropped, it has dropped all.
+    /// Number of remembered blocks that L1 still has. If it has dropped one, it has dropped all later ones.
     async fn common_points(&self, head: &L1Head) -> Result<usize, L1Error> {
         let points = self.records.points();
-        // What lies beyond the head cannot be told from what the endpoint does not know yet.
+        // What lies beyond the head cannot be reported from what the endpoint does not know yet.
         let visible = points.partition_point(|point| point.number <= head.number);
         let Some(newest) = visible.checked_sub(1) else {
             return if points.is_empty() { Ok(0) } else { Err(missing(points[0].number)) };
@@ -150,7 +166,7 @@ impl<S: L1Source> L1View<S> {
         Ok(kept)
     }
 
-    async fn has(&self, point: &Point) -> Result<bool, L1Error> {
+    async fn has(&self, point: &ReadPoint) -> Result<bool, L1Error> {
         let block = self.block(point.number).await?;
         Ok(block.hash == point.hash)
     }
@@ -159,16 +175,16 @@ impl<S: L1Source> L1View<S> {
         self.source.block(number).await?.ok_or_else(|| missing(number))
     }
 
-    /// Goes back to the first so many of the remembered blocks.
-    fn go_back(&mut self, points: usize) {
-        let extent = self.records.go_back(points);
+    /// Rewinds to the first `points` remembered blocks, and notes the reorg if callers know later ones.
+    fn rewind(&mut self, points: usize) {
+        let extent = self.records.rewind(points);
         let before_deployment = self.source.deployment().block_number.saturating_sub(1);
         let block = self.last_read().unwrap_or(before_deployment);
-        // What was read since the last success nobody knows of.
-        if self.told.is_none_or(|told| told <= block) {
+        // Callers do not know blocks read since the last success.
+        if self.reported.is_none_or(|reported| reported <= block) {
             return;
         }
-        self.told = self.last_read();
+        self.reported = self.last_read();
         let left = Reorg {
             block,
             entries: extent.entries as u64,
@@ -192,20 +208,21 @@ impl<S: L1Source> L1View<S> {
         let Some(newest) = newest else { return Ok(()) };
         let counts = self.source.counts(newest).await?;
         if let Err(error) = self.records.check(&counts) {
-            self.forget_unchecked();
+            self.rewind_unchecked();
             return Err(error);
         }
         Ok(())
     }
 
-    /// Forgets all that was read since the last success: a part of it was never served.
-    fn forget_unchecked(&mut self) {
+    /// Rewinds to the last success, because the endpoint did not serve all logs since.
+    fn rewind_unchecked(&mut self) {
         let points = self.records.points();
-        let checked = points.partition_point(|point| Some(point.number) <= self.told);
-        self.go_back(checked);
+        let checked = points.partition_point(|point| Some(point.number) <= self.reported);
+        self.rewind(checked);
     }
 
-    /// Reads the blocks from `first` to `last` and returns the hash of the last; or takes over nothing of them.
+    /// Reads the blocks from `first` to `last` and returns the hash of the last. On an error it keeps none
+    /// of them.
     async fn read_range(&mut self, first: u64, last: u64) -> Result<B256, L1Error> {
         let end = self.block(last).await?;
         let logs = self.source.logs(first, last).await?;
@@ -214,8 +231,8 @@ impl<S: L1Source> L1View<S> {
         let kept = self.records.points().len();
         for (block, logs) in blocks {
             if let Err(error) = self.records.read_block(logs, block.time) {
-                self.records.go_back(kept);
-                self.forget_unchecked();
+                self.records.rewind(kept);
+                self.rewind_unchecked();
                 return Err(error);
             }
             self.records.remember(block.number, block.hash);
@@ -224,7 +241,7 @@ impl<S: L1Source> L1View<S> {
         Ok(end.hash)
     }
 
-    /// The blocks that hold these logs, each with its own.
+    /// Groups logs by block and reads those blocks' headers.
     async fn blocks_of<'a>(
         &self,
         logs: &'a [Log],
@@ -236,7 +253,7 @@ impl<S: L1Source> L1View<S> {
             let number = logs[0].block_number.ok_or_else(|| malformed("a log without a block"))?;
             let before = blocks.last().map_or(first, |(block, _)| block.number + 1);
             if number < before || number > end.number {
-                return Err(malformed("logs that were not asked for, or in no order"));
+                return Err(malformed("logs out of range or out of order"));
             }
             let block = if number == end.number { *end } else { self.block(number).await? };
             if logs.iter().any(|log| log.block_hash != Some(block.hash)) {
@@ -247,8 +264,7 @@ impl<S: L1Source> L1View<S> {
         Ok(blocks)
     }
 
-    /// Checks that what was read of the blocks from `first` to `end` is all of one fork, and on top of what was read
-    /// before.
+    /// Checks that the blocks from `first` to `end` were read from one fork, on top of the block before.
     async fn check_unmoved(&self, first: u64, end: &L1Block) -> Result<(), L1Error> {
         if self.block(end.number).await?.hash != end.hash {
             return Err(moved(end.number));
@@ -268,5 +284,5 @@ fn missing(number: u64) -> L1Error {
 }
 
 fn moved(number: u64) -> L1Error {
-    L1Error::NotYet(format!("block {number} is another while it is being read"))
+    L1Error::NotYet(format!("block {number} changed while it was read"))
 }

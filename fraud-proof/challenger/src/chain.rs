@@ -20,7 +20,7 @@ use turnpike_game::{
     ClaimError,
     prove::{BlockPosition, ProveError, Statement},
 };
-use turnpike_l1::{DisputedOutput, L1View, Move, ProposedOutput, Reorg};
+use turnpike_l1::{DisputedOutput, GameMove, L1View, ProposedOutput, Reorg};
 use turnpike_protocol::{ChainConfig, OutputRoot};
 
 use crate::{HonestClaims, TraceCache, Verdict, Verifier};
@@ -89,7 +89,7 @@ impl HonestChain {
     }
 
     /// The newest bisection of a game.
-    pub(crate) fn newest_move(&self, game: u64) -> Option<&Move> {
+    pub(crate) fn newest_move(&self, game: u64) -> Option<&GameMove> {
         let disputes = self.view.disputes();
         let game = disputes.game(game)?;
         Some(game.newest(disputes.challenge(game.challenge)?))

@@ -3,7 +3,7 @@
 use alloy::sol_types::SolCall;
 use alloy_primitives::{Address, B256, U256};
 use turnpike_l1::{
-    Answer, Bisection, Call, Dispute, DisputedOutput, PostedEntry, ProposedOutput, Rollup,
+    Bisection, BisectionAnswer, Call, Dispute, DisputedOutput, PostedEntry, ProposedOutput, Rollup,
 };
 use turnpike_protocol::{ChainConfig, Header, L1Deployment, OutputRoot};
 
@@ -32,7 +32,7 @@ impl Calls {
     }
 
     /// Challenges an output with the first claims over all of its blocks. Pays the game bond.
-    pub fn challenge(&self, output: &DisputedOutput, opening: &Answer) -> Call {
+    pub fn challenge(&self, output: &DisputedOutput, opening: &BisectionAnswer) -> Call {
         let call = Dispute::challengeCall {
             output: U256::from(output.index),
             claim: output.claim,
@@ -43,7 +43,7 @@ impl Calls {
 
     /// Defends an output against a challenge with an answer to the challenge's opening. Pays the
     /// game bond.
-    pub fn defend(&self, challenge: u64, opening: &Bisection, answer: &Answer) -> Call {
+    pub fn defend(&self, challenge: u64, opening: &Bisection, answer: &BisectionAnswer) -> Call {
         let call = Dispute::defendCall {
             challengeId: U256::from(challenge),
             answered: opening.into(),
@@ -53,7 +53,7 @@ impl Calls {
     }
 
     /// Answers the other side's newest bisection with another one.
-    pub fn answer(&self, game: u64, answered: &Bisection, answer: &Answer) -> Call {
+    pub fn answer(&self, game: u64, answered: &Bisection, answer: &BisectionAnswer) -> Call {
         let call = Dispute::moveCall {
             gameId: U256::from(game),
             answered: answered.into(),

@@ -2,7 +2,7 @@
 //! L1.
 
 use alloy_primitives::{B256, Bytes};
-use turnpike_l1::{Answer, Bisection, DisputedOutput, Phase, Segment, positions};
+use turnpike_l1::{Bisection, BisectionAnswer, DisputedOutput, Phase, Segment, positions};
 
 use crate::{ClaimError, ClaimProvider, StepProof};
 
@@ -10,7 +10,7 @@ use crate::{ClaimError, ClaimProvider, StepProof};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NextMove {
     /// Divides a segment further.
-    Bisect(Answer),
+    Bisect(BisectionAnswer),
     /// Has L1 run a single step.
     Prove(StepProof),
 }
@@ -19,7 +19,7 @@ pub enum NextMove {
 pub fn opening(
     claims: &mut impl ClaimProvider,
     output: &DisputedOutput,
-) -> Result<Option<Answer>, ClaimError> {
+) -> Result<Option<BisectionAnswer>, ClaimError> {
     let segment = output.segment();
     check_start(claims, output, &segment)?;
     if claim_at(claims, output, &segment, segment.last)? == segment.end {
@@ -87,7 +87,7 @@ fn divide(
     output: &DisputedOutput,
     segment: &Segment,
     index: u64,
-) -> Result<Answer, ClaimError> {
+) -> Result<BisectionAnswer, ClaimError> {
     let mut final_state = Bytes::new();
     // A segment of one block turns into the machine's run on it: claim positions of the new phase.
     let divided = segment.divided(Vec::new(), B256::ZERO);
@@ -105,5 +105,5 @@ fn divide(
     let claims = positions(segment.first, segment.last)
         .map(|position| claim_at(claims, output, &segment, position))
         .collect::<Result<_, _>>()?;
-    Ok(Answer { segment: index, claims, final_state })
+    Ok(BisectionAnswer { segment: index, claims, final_state })
 }

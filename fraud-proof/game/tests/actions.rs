@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use turnpike_game::{Action, PlayerView, ScheduledAction};
 use turnpike_l1::{
-    Answer, Bisection, DisputedOutput, L1View, Segment,
+    Bisection, BisectionAnswer, DisputedOutput, L1View, Segment,
     memory::{L1Event, MemoryL1},
 };
 use turnpike_protocol::{ChainConfig, Genesis, OutputRoot};
@@ -75,9 +75,9 @@ impl Table {
         self.mine(L1Event::Challenged { output: OUTPUT, challenger, claims }).await
     }
 
-    fn answer(answered: &Bisection, seed: u8) -> Answer {
+    fn answer(answered: &Bisection, seed: u8) -> BisectionAnswer {
         let claims = claims_in(&answered.segment(0).expect("there"), seed);
-        Answer { segment: 0, claims, final_state: Bytes::new() }
+        BisectionAnswer { segment: 0, claims, final_state: Bytes::new() }
     }
 
     async fn defend(&mut self, challenge: u64, defender: Address) -> u64 {

@@ -5,7 +5,7 @@ use tracing::debug;
 use turnpike_game::{
     Action, Calls, ClaimProvider, NextMove, PlayerView, ScheduledAction, next_move, opening,
 };
-use turnpike_l1::{Answer, Call, DisputedOutput, L1Client, L1View, Phase};
+use turnpike_l1::{BisectionAnswer, Call, DisputedOutput, L1Client, L1View, Phase};
 use turnpike_protocol::ChainConfig;
 use turnpike_tx_manager::{
     AccountClient, FeePolicy, SendOutcome, TxCandidate, TxManager, TxManagerConfig, TxPurpose,
@@ -236,7 +236,7 @@ impl AdversaryAccount {
     }
 
     /// The answer, with random claims if that is the style. The final state stays: L1 checks it at once.
-    fn in_manner(&mut self, mut answer: Answer) -> Answer {
+    fn in_manner(&mut self, mut answer: BisectionAnswer) -> BisectionAnswer {
         if self.style != PlayStyle::Random {
             return answer;
         }

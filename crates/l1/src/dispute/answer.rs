@@ -1,20 +1,22 @@
+//! Answers to a bisection.
+
 use alloy_primitives::{B256, Bytes};
 
 use crate::Dispute;
 
-/// A move that answers a bisection with another one.
+/// A move: picks a segment of the other side's bisection and divides it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Of the answered bisection's segments, the one whose beginning is right and whose end is wrong; from 0.
+pub struct BisectionAnswer {
+    /// Index of the answered bisection's first segment whose end is wrong, from 0.
     pub segment: u64,
-    /// What is claimed within it.
+    /// Claims within the segment.
     pub claims: Vec<B256>,
-    /// The machine's last state, encoded, if the segment is a single block; else empty.
+    /// The machine's encoded last state if the segment is a single block; else empty.
     pub final_state: Bytes,
 }
 
-impl From<&Answer> for Dispute::Answer {
-    fn from(answer: &Answer) -> Self {
+impl From<&BisectionAnswer> for Dispute::Answer {
+    fn from(answer: &BisectionAnswer) -> Self {
         Self {
             segment: answer.segment,
             claims: answer.claims.clone(),

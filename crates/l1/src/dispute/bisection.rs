@@ -1,50 +1,53 @@
+//! Bisections: one side's claims over a range, and the arithmetic of dividing it.
+
 use alloy::sol_types::SolValue as _;
 use alloy_primitives::{B256, keccak256};
 
 use super::Segment;
 use crate::{Dispute, L1Error, records::malformed};
 
-/// Most parts that a range is divided into.
+/// Most segments that a range is divided into.
 pub const SEGMENTS_MAX: u64 = 32;
 
 /// What a bisection's positions count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
-    /// Blocks after the parent output, every entry having as many as the most that one may have: output roots.
+    /// Blocks after the parent output; claims are output roots. Every entry takes as many positions as the
+    /// most blocks that an entry may have.
     Blocks,
-    /// Steps of the proof machine within one block: hashes of its states.
+    /// Steps of the machine within one block; claims are hashes of its states.
     Machine,
 }
 
-/// One side's claims over a range, in even distances; see the contract's interface.
+/// One side's claims over a range at even distances. `IDispute.sol` defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bisection {
-    /// Hash of the bisection that it answers; the output's claim for the first one of a challenge.
+    /// Hash of the bisection that it answers; for the opening of a challenge, the output's claim.
     pub answered: B256,
     /// What positions count.
     pub phase: Phase,
-    /// Machine: which block. Blocks: 0.
+    /// Machine: position of the block. Blocks: 0.
     pub block: u64,
     /// Machine: the output root before the block. Blocks: zero.
     pub agreed_root: B256,
-    /// Position where the range begins.
+    /// First position of the range.
     pub first: u64,
-    /// Position where it ends.
+    /// Last position of the range.
     pub last: u64,
-    /// What both sides agree on at `first`.
+    /// Claim at `first` that both sides agree on.
     pub start: B256,
-    /// What is claimed at the end of each part.
+    /// Claims at the end of each segment.
     pub claims: Vec<B256>,
 }
 
 impl Bisection {
-    /// What stands for it.
+    /// Hash of its ABI encoding, which stands for it in the contract.
     pub fn hash(&self) -> B256 {
         keccak256(Dispute::Bisection::from(self).abi_encode())
     }
 
-    /// Its `index`-th segment, if it has one.
+    /// Segment with this index, from 0; `None` if there are fewer.
     pub fn segment(&self, index: u64) -> Option<Segment> {
         let at = usize::try_from(index).ok()?;
         let end = *self.claims.get(at)?;
@@ -69,14 +72,14 @@ impl Bisection {
     }
 }
 
-/// Where the claims of a bisection from `first` to `last` are.
+/// Positions of the claims of a bisection from `first` to `last`.
 pub fn positions(first: u64, last: u64) -> impl Iterator<Item = u64> {
     let stride = stride(first, last);
     let count = (last - first).div_ceil(stride);
     (1..=count).map(move |part| last.min(first + part * stride))
 }
 
-/// How often a range of so many positions is divided until its parts are single positions.
+/// Rounds in which a range of `length` positions is divided into single positions.
 pub fn rounds(length: u64) -> u64 {
     let (mut length, mut rounds) = (length.div_ceil(SEGMENTS_MAX), 1);
     while length > 1 {
@@ -86,7 +89,7 @@ pub fn rounds(length: u64) -> u64 {
     rounds
 }
 
-/// How long the segments of a range are, but for the last.
+/// Length of the segments of a range; the last one may be shorter.
 fn stride(first: u64, last: u64) -> u64 {
     (last - first).div_ceil(SEGMENTS_MAX).max(1)
 }
@@ -119,10 +122,10 @@ impl TryFrom<&Dispute::Bisection> for Bisection {
             _ => return Err(malformed("a bisection of unknown phase")),
         };
         if bisection.first >= bisection.last {
-            return Err(malformed("a bisection of nothing"));
+            return Err(malformed("a bisection of an empty range"));
         }
         if bisection.claims.len() != positions(bisection.first, bisection.last).count() {
-            return Err(malformed("a bisection in another number of parts"));
+            return Err(malformed("a bisection with the wrong number of claims"));
         }
         Ok(Self {
             answered: bisection.answered,

@@ -1,16 +1,18 @@
+//! Challenges of outputs.
+
 use alloy_primitives::Address;
 
-use super::{Ended, Move};
+use super::{EndedAt, GameMove};
 
-/// How a challenge stands.
+/// Status of a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ChallengeStatus {
     /// Not decided.
     Open,
-    /// Every defender was beaten: the output is rejected.
+    /// Every defender lost: the output is rejected.
     Won,
-    /// A defender has beaten the challenger.
+    /// The challenger lost to a defender.
     Failed,
     /// Another challenge was won first, and the bond is returned.
     Moot,
@@ -19,18 +21,18 @@ pub enum ChallengeStatus {
 /// A challenge of an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
-    /// Its number.
+    /// Number of the challenge.
     pub index: u64,
     /// Index of the output.
     pub output: u64,
-    /// Who challenges.
+    /// Account of the challenger.
     pub challenger: Address,
-    /// L1 time, in seconds.
+    /// L1 timestamp of its opening, in seconds.
     pub started_at: u64,
     /// The challenger's first claims.
-    pub opening: Move,
-    /// How it stands.
+    pub opening: GameMove,
+    /// Status.
     pub status: ChallengeStatus,
-    /// Where on L1 it was decided, if it was.
-    pub ended: Option<Ended>,
+    /// Where on L1 it was decided, if it is decided.
+    pub ended: Option<EndedAt>,
 }

@@ -1,20 +1,24 @@
-use super::{Challenge, ChallengeStatus, Game, GameEnd, GameStatus, Side, record::DisputeRecord};
-use crate::{L1Error, OutputStatus, ProposedOutput, records::in_place};
+//! All challenges and games, built from the contract's logs and rewound with them.
 
-/// All challenges and games, and how they came about.
+use super::{Challenge, ChallengeStatus, Game, GameEnd, GameStatus, Side, record::DisputeRecord};
+use crate::{L1Error, OutputStatus, ProposedOutput, records::check_next};
+
+/// All challenges and games.
+///
+/// Every record leaves a step that undoes it, so that a reorg rewinds the newest records at their own cost.
 #[derive(Clone, Debug, Default)]
 pub struct Disputes {
     challenges: Vec<Challenge>,
     games: Vec<Game>,
-    /// Places of each challenge's games.
+    /// Indexes of each challenge's games in `games`.
     games_of: Vec<Vec<usize>>,
-    /// What takes back each record that was taken in.
-    undos: Vec<Undo>,
+    /// What undoes each record, oldest first.
+    rewind_steps: Vec<RewindStep>,
 }
 
-/// What takes back a record.
+/// What undoes a record.
 #[derive(Clone, Copy, Debug)]
-enum Undo {
+enum RewindStep {
     Challenge,
     Game,
     Move { game: usize, status: GameStatus, clocks: [u64; 2] },
@@ -24,33 +28,33 @@ enum Undo {
 }
 
 impl Disputes {
-    /// Challenges, by number.
+    /// All challenges, by number.
     pub fn challenges(&self) -> &[Challenge] {
         &self.challenges
     }
 
-    /// Games, by number.
+    /// All games, by number.
     pub fn games(&self) -> &[Game] {
         &self.games
     }
 
-    /// A challenge.
+    /// The challenge with this number.
     pub fn challenge(&self, index: u64) -> Option<&Challenge> {
         self.challenges.get(usize::try_from(index).ok()?)
     }
 
-    /// A game.
+    /// The game with this number.
     pub fn game(&self, index: u64) -> Option<&Game> {
         self.games.get(usize::try_from(index).ok()?)
     }
 
     /// The games of a challenge, by number.
     pub fn games_of(&self, challenge: u64) -> impl Iterator<Item = &Game> {
-        let places = usize::try_from(challenge).ok().and_then(|at| self.games_of.get(at));
-        places.into_iter().flatten().map(|at| &self.games[*at])
+        let indexes = usize::try_from(challenge).ok().and_then(|at| self.games_of.get(at));
+        indexes.into_iter().flatten().map(|at| &self.games[*at])
     }
 
-    /// How many challenges of an output are not decided.
+    /// Number of undecided challenges of an output.
     pub fn open_challenges(&self, output: u64) -> usize {
         let is_open = |challenge: &&Challenge| {
             challenge.output == output && challenge.status == ChallengeStatus::Open
@@ -58,43 +62,44 @@ impl Disputes {
         self.challenges.iter().filter(is_open).count()
     }
 
-    /// Whether a challenge can still be played: it is not decided, nor its output rejected by another.
+    /// Whether a challenge can still be played: it is undecided, and no other challenge has rejected its
+    /// output.
     pub fn is_playable(&self, challenge: &Challenge, outputs: &[ProposedOutput]) -> bool {
         let output = usize::try_from(challenge.output).ok().and_then(|at| outputs.get(at));
         challenge.status == ChallengeStatus::Open
             && output.is_some_and(|output| output.status == OutputStatus::Challenged)
     }
 
-    /// How much was recorded: what [`Self::truncate`] goes back to.
+    /// Number of records, for [`Self::truncate`].
     pub(crate) const fn records(&self) -> usize {
-        self.undos.len()
+        self.rewind_steps.len()
     }
 
-    /// Forgets what was recorded after so many records. It costs as much as that is.
+    /// Rewinds to the first `records` records.
     pub(crate) fn truncate(&mut self, records: usize) {
-        let kept = records.min(self.undos.len());
-        for undo in self.undos.split_off(kept).into_iter().rev() {
-            self.undo(undo);
+        let kept = records.min(self.rewind_steps.len());
+        for step in self.rewind_steps.split_off(kept).into_iter().rev() {
+            self.rewind(step);
         }
     }
 
-    /// Takes in a record. After an error nothing is changed.
+    /// Applies a record. An error changes nothing.
     pub(crate) fn take(&mut self, record: DisputeRecord) -> Result<(), L1Error> {
-        let undo = self.apply(record)?;
-        self.undos.push(undo);
+        let step = self.apply(record)?;
+        self.rewind_steps.push(step);
         Ok(())
     }
 
-    fn apply(&mut self, record: DisputeRecord) -> Result<Undo, L1Error> {
+    fn apply(&mut self, record: DisputeRecord) -> Result<RewindStep, L1Error> {
         Ok(match record {
             DisputeRecord::Challenged(challenge) => {
-                in_place("challenge", challenge.index, self.challenges.len())?;
+                check_next("challenge", challenge.index, self.challenges.len())?;
                 self.challenges.push(challenge);
                 self.games_of.push(Vec::new());
-                Undo::Challenge
+                RewindStep::Challenge
             }
             DisputeRecord::GameOpened { game: index, challenge, defender } => {
-                in_place("game", index, self.games.len())?;
+                check_next("game", index, self.games.len())?;
                 let at = self.challenge_at(challenge)?;
                 self.games_of[at].push(self.games.len());
                 self.games.push(Game {
@@ -108,58 +113,66 @@ impl Disputes {
                     end: None,
                     ended: None,
                 });
-                Undo::Game
+                RewindStep::Game
             }
             DisputeRecord::Moved { game, status, clocks, made } => {
                 let at = self.game_at(game)?;
                 let game = &mut self.games[at];
                 game.moves.push(made);
                 let clocks = game.set_clocks(clocks);
-                Undo::Move { game: at, status: std::mem::replace(&mut game.status, status), clocks }
+                RewindStep::Move {
+                    game: at,
+                    status: std::mem::replace(&mut game.status, status),
+                    clocks,
+                }
             }
             DisputeRecord::Decided { game, end } => {
                 let at = self.game_at(game)?;
-                Undo::End { game: at, end: self.games[at].end.replace(end) }
+                RewindStep::End { game: at, end: self.games[at].end.replace(end) }
             }
             DisputeRecord::GameEnded { game, status, ended } => {
                 let at = self.game_at(game)?;
                 let game = &mut self.games[at];
                 game.ended = Some(ended);
-                Undo::GameStatus { game: at, status: std::mem::replace(&mut game.status, status) }
+                RewindStep::GameStatus {
+                    game: at,
+                    status: std::mem::replace(&mut game.status, status),
+                }
             }
             DisputeRecord::ChallengeEnded { challenge, status, ended } => {
                 let at = self.challenge_at(challenge)?;
                 let challenge = &mut self.challenges[at];
                 challenge.ended = Some(ended);
                 let status = std::mem::replace(&mut challenge.status, status);
-                Undo::ChallengeStatus { challenge: at, status }
+                RewindStep::ChallengeStatus { challenge: at, status }
             }
         })
     }
 
-    fn undo(&mut self, undo: Undo) {
-        match undo {
-            Undo::Challenge => {
+    fn rewind(&mut self, step: RewindStep) {
+        match step {
+            RewindStep::Challenge => {
                 self.challenges.pop();
                 self.games_of.pop();
             }
-            Undo::Game => {
-                let game = self.games.pop().expect("invariant: it was opened");
-                let at = usize::try_from(game.challenge).expect("invariant: it was found");
+            RewindStep::Game => {
+                let game = self.games.pop().expect("invariant: the game was opened");
+                let at =
+                    usize::try_from(game.challenge).expect("invariant: the challenge was found");
                 self.games_of[at].pop();
             }
-            Undo::Move { game, status, clocks } => {
+            RewindStep::Move { game, status, clocks } => {
                 let game = &mut self.games[game];
                 game.moves.pop();
                 game.set_clocks(clocks);
                 game.status = status;
             }
-            Undo::End { game, end } => self.games[game].end = end,
-            Undo::GameStatus { game, status } => {
+            RewindStep::End { game, end } => self.games[game].end = end,
+            RewindStep::GameStatus { game, status } => {
                 let game = &mut self.games[game];
                 (game.status, game.ended) = (status, None);
             }
-            Undo::ChallengeStatus { challenge, status } => {
+            RewindStep::ChallengeStatus { challenge, status } => {
                 let challenge = &mut self.challenges[challenge];
                 (challenge.status, challenge.ended) = (status, None);
             }

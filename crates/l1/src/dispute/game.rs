@@ -1,26 +1,28 @@
+//! Games: a challenger against one defender.
+
 use alloy_primitives::{Address, B256};
 
 use super::{Bisection, Challenge};
 
-/// Who moves.
+/// A side of a game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Side {
-    /// Says that the output is wrong.
+    /// Claims that the output is wrong.
     Challenger,
-    /// Says that it is right.
+    /// Claims that the output is right.
     Defender,
 }
 
-/// How a game stands.
+/// Status of a game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase", tag = "status", content = "side")]
 pub enum GameStatus {
-    /// This side has to move.
+    /// This side moves next.
     ToMove(Side),
-    /// This side has won.
+    /// This side won.
     Won(Side),
-    /// Its challenge was decided elsewhere, and the bond is returned.
+    /// Another game decided its challenge, and the bond was returned.
     Returned,
 }
 
@@ -28,53 +30,53 @@ pub enum GameStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase", tag = "end")]
 pub enum GameEnd {
-    /// L1 ran the step in question.
+    /// L1 executed the disputed step.
     StepProven {
-        /// What was claimed.
+        /// Claimed state hash.
         claimed: B256,
-        /// What it comes to.
+        /// State hash that L1 computed.
         state: B256,
     },
     /// A clock ran out.
     TimedOut,
 }
 
-/// A challenger against one defender.
+/// A game: a challenger against one defender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Game {
-    /// Its number.
+    /// Number of the game.
     pub index: u64,
     /// Number of its challenge.
     pub challenge: u64,
-    /// Who defends.
+    /// Account of the defender.
     pub defender: Address,
-    /// The moves after the challenge's opening: first the defender's, then in turn.
-    pub moves: Vec<Move>,
-    /// How it stands.
+    /// Moves after the challenge's opening, the defender's first.
+    pub moves: Vec<GameMove>,
+    /// Status.
     pub status: GameStatus,
-    /// Seconds that the challenger has left, as of the last move.
+    /// Seconds on the challenger's clock after the last move.
     pub challenger_clock: u64,
-    /// Seconds that the defender has left, as of the last move.
+    /// Seconds on the defender's clock after the last move.
     pub defender_clock: u64,
     /// What ended it, if it was played to its end.
     pub end: Option<GameEnd>,
     /// Where on L1 it ended, if it did.
-    pub ended: Option<Ended>,
+    pub ended: Option<EndedAt>,
 }
 
-/// Where on L1 something ended.
+/// Where on L1 a game or challenge ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct EndedAt {
     /// L1 time, in seconds.
     pub at: u64,
     /// The L1 transaction.
     pub l1_transaction: B256,
 }
 
-/// A bisection on L1.
+/// A move: a bisection posted to L1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Move {
-    /// What is claimed.
+pub struct GameMove {
+    /// The bisection.
     pub bisection: Bisection,
     /// Its hash.
     pub hash: B256,
@@ -85,7 +87,7 @@ pub struct Move {
 }
 
 impl Side {
-    /// The other one.
+    /// The other side.
     pub const fn other(self) -> Self {
         match self {
             Self::Challenger => Self::Defender,
@@ -95,7 +97,7 @@ impl Side {
 }
 
 impl GameStatus {
-    /// Who has to move, if the game goes on.
+    /// The side that moves next, if the game goes on.
     pub const fn to_move(self) -> Option<Side> {
         match self {
             Self::ToMove(side) => Some(side),
@@ -105,12 +107,12 @@ impl GameStatus {
 }
 
 impl Game {
-    /// The newest move, which is to be answered if the game goes on.
-    pub fn newest<'a>(&'a self, challenge: &'a Challenge) -> &'a Move {
+    /// The newest move. If the game goes on, the other side answers it.
+    pub fn newest<'a>(&'a self, challenge: &'a Challenge) -> &'a GameMove {
         self.moves.last().unwrap_or(&challenge.opening)
     }
 
-    /// Until when, in L1 seconds, whoever has to move can.
+    /// L1 timestamp, in seconds, until which the next side can move; `None` if nobody moves.
     pub fn ends_at(&self) -> Option<u64> {
         let clock = match self.status.to_move()? {
             Side::Challenger => self.challenger_clock,
@@ -119,7 +121,7 @@ impl Game {
         self.moves.last().map(|newest| newest.at.saturating_add(clock))
     }
 
-    /// Sets the challenger's clock and the defender's, and returns what they were.
+    /// Sets the clocks of challenger and defender. Returns their former values.
     pub(super) const fn set_clocks(&mut self, [challenger, defender]: [u64; 2]) -> [u64; 2] {
         let before = [self.challenger_clock, self.defender_clock];
         (self.challenger_clock, self.defender_clock) = (challenger, defender);

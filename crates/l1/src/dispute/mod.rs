@@ -1,12 +1,12 @@
-//! Disputes of outputs as the `Dispute` contract knows them: pure, no I/O.
+//! Disputes of outputs, mirroring the `Dispute` contract. Pure, no I/O.
 //!
 //! ```text
 //! DisputedOutput ─segment─► Segment ─divided─► Bisection ─segment─► Segment ─divided─► … ─► a single step
 //!
-//! logs of the contract ─► Disputes: every Challenge, every Game, their Moves
+//! logs of the contract ─► Disputes: every Challenge, every Game, their moves
 //! ```
 //!
-//! The arithmetic is the contract's, and what the logs say is checked by it.
+//! The arithmetic is the contract's, and it checks the logs.
 
 mod answer;
 mod bisection;
@@ -17,11 +17,11 @@ mod output;
 mod record;
 mod segment;
 
-pub use answer::Answer;
+pub use answer::BisectionAnswer;
 pub use bisection::{Bisection, Phase, SEGMENTS_MAX, positions, rounds};
 pub use challenge::{Challenge, ChallengeStatus};
 pub use disputes::Disputes;
-pub use game::{Ended, Game, GameEnd, GameStatus, Move, Side};
+pub use game::{EndedAt, Game, GameEnd, GameMove, GameStatus, Side};
 pub use output::DisputedOutput;
 pub(crate) use record::DisputeRecord;
 pub use segment::{MACHINE_STEPS, Segment};

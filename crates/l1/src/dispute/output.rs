@@ -1,29 +1,31 @@
+//! Outputs in a dispute.
+
 use alloy_primitives::B256;
 
 use super::{Phase, Segment};
 use crate::ProposedOutput;
 
-/// An output as a dispute sees it.
+/// A disputed output with what its dispute needs of its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DisputedOutput {
-    /// Its index.
+    /// Index in the `Rollup` contract.
     pub index: u64,
-    /// Its claim.
+    /// Hash of its assertion.
     pub claim: B256,
     /// Entry of its parent.
     pub parent_entry: u64,
-    /// Its entry.
+    /// Entry after which it holds.
     pub entry: u64,
-    /// The parent's root.
+    /// Output root of its parent.
     pub parent_root: B256,
-    /// Its root.
+    /// Its output root.
     pub root: B256,
     /// Most blocks that one entry derives.
     pub blocks_per_entry: u64,
 }
 
 impl DisputedOutput {
-    /// That output, if `outputs` have it and its parent.
+    /// The output with this index; `None` if it or its parent is not among `outputs`.
     pub fn of(outputs: &[ProposedOutput], index: u64, blocks_per_entry: u64) -> Option<Self> {
         let output = outputs.get(usize::try_from(index).ok()?)?;
         let parent = output.parent_in(outputs)?;
@@ -38,7 +40,7 @@ impl DisputedOutput {
         })
     }
 
-    /// All of it, as the one segment that a challenge answers.
+    /// The whole range of the output, as the segment that a challenge divides.
     pub const fn segment(&self) -> Segment {
         Segment {
             answered: self.claim,
@@ -52,7 +54,7 @@ impl DisputedOutput {
         }
     }
 
-    /// The entry, and which of its blocks, that lies between `position` and the next.
+    /// The entry, and the index of its block, between `position` and the next position.
     pub const fn block_at(&self, position: u64) -> (u64, u64) {
         let entry = self.parent_entry + 1 + position / self.blocks_per_entry;
         (entry, position % self.blocks_per_entry)

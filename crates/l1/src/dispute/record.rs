@@ -1,31 +1,33 @@
+//! Logs of the `Dispute` contract, decoded and checked.
+
 use alloy::{rpc::types::Log, sol_types::SolEvent as _};
 use alloy_primitives::{Address, B256};
 
-use super::{Bisection, Challenge, ChallengeStatus, Ended, GameEnd, GameStatus, Move, Side};
+use super::{Bisection, Challenge, ChallengeStatus, EndedAt, GameEnd, GameMove, GameStatus, Side};
 use crate::{
     Dispute, L1Error,
     records::{decode, malformed, transaction_of},
 };
 
-/// What a log of the contract says.
+/// A decoded log of the contract.
 #[derive(Clone, Debug)]
 pub(crate) enum DisputeRecord {
     /// An output was challenged.
     Challenged(Challenge),
-    /// Somebody has taken up a challenge; their first move follows.
+    /// A defender took up a challenge. The first move follows.
     GameOpened { game: u64, challenge: u64, defender: Address },
-    /// The side that is not to move now has moved.
-    Moved { game: u64, status: GameStatus, clocks: [u64; 2], made: Move },
-    /// What a game is decided by; its end follows.
+    /// A side moved. `status` says who moves next.
+    Moved { game: u64, status: GameStatus, clocks: [u64; 2], made: GameMove },
+    /// A game was decided. Its end follows.
     Decided { game: u64, end: GameEnd },
     /// A game is over.
-    GameEnded { game: u64, status: GameStatus, ended: Ended },
+    GameEnded { game: u64, status: GameStatus, ended: EndedAt },
     /// A challenge is over.
-    ChallengeEnded { challenge: u64, status: ChallengeStatus, ended: Ended },
+    ChallengeEnded { challenge: u64, status: ChallengeStatus, ended: EndedAt },
 }
 
 impl DisputeRecord {
-    /// Reads a log of a block that has this time; `None` if it is none of the contract's.
+    /// Decodes a log of a block with this timestamp; `None` if it is of another event.
     pub(crate) fn of(log: &Log, time: u64) -> Result<Option<Self>, L1Error> {
         Ok(Some(match log.topic0() {
             Some(&Dispute::ChallengeOpened::SIGNATURE_HASH) => {
@@ -86,16 +88,16 @@ fn read_move(
     hash: B256,
     log: &Log,
     at: u64,
-) -> Result<Move, L1Error> {
+) -> Result<GameMove, L1Error> {
     let bisection = Bisection::try_from(bisection)?;
     if bisection.hash() != hash {
-        return Err(malformed("a bisection that is not its hash's"));
+        return Err(malformed("a bisection that does not match its hash"));
     }
-    Ok(Move { bisection, hash, at, l1_transaction: transaction_of(log)? })
+    Ok(GameMove { bisection, hash, at, l1_transaction: transaction_of(log)? })
 }
 
-fn ended(log: &Log, at: u64) -> Result<Ended, L1Error> {
-    Ok(Ended { at, l1_transaction: transaction_of(log)? })
+fn ended(log: &Log, at: u64) -> Result<EndedAt, L1Error> {
+    Ok(EndedAt { at, l1_transaction: transaction_of(log)? })
 }
 
 fn game_status(number: u8) -> Result<GameStatus, L1Error> {

@@ -1,3 +1,5 @@
+//! Segments of a bisection.
+
 use alloy_primitives::B256;
 
 use super::{Bisection, Phase};
@@ -5,34 +7,35 @@ use super::{Bisection, Phase};
 /// Positions of phase [`Phase::Machine`].
 pub const MACHINE_STEPS: u64 = 1 << 42;
 
-/// A part of a bisection: what one side claims of a range where the other agrees with the beginning alone.
+/// A segment of a bisection: the side that made it claims its end, the other side disputes that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// What an answer to it answers.
+    /// Hash of the bisection that an answer to it answers.
     pub answered: B256,
     /// What positions count.
     pub phase: Phase,
-    /// Machine: which block. Blocks: 0.
+    /// Machine: position of the block. Blocks: 0.
     pub block: u64,
     /// Machine: the output root before the block. Blocks: zero.
     pub agreed_root: B256,
-    /// Position where it begins.
+    /// First position.
     pub first: u64,
-    /// Position where it ends.
+    /// Last position.
     pub last: u64,
-    /// What both sides agree on at `first`.
+    /// Claim at `first` that both sides agree on.
     pub start: B256,
-    /// What is claimed at `last`.
+    /// Disputed claim at `last`.
     pub end: B256,
 }
 
 impl Segment {
-    /// How many positions it is long.
+    /// Length, in positions.
     pub const fn length(&self) -> u64 {
         self.last - self.first
     }
 
-    /// The bisection that an answer to this segment is; `initial_state` is the hash of the machine's first state.
+    /// The bisection that answers this segment with `claims`. A segment of a single block is divided into
+    /// machine steps from `initial_state`, the hash of the machine's first state.
     pub fn divided(&self, claims: Vec<B256>, initial_state: B256) -> Bisection {
         if self.length() > 1 {
             let Self { answered, phase, block, agreed_root, first, last, start, .. } = *self;

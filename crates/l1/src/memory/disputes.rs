@@ -1,23 +1,25 @@
+//! The `Dispute` contract of an L1 in memory.
+
 use alloy_primitives::{Address, B256, U256};
 
-use super::mining::{Mining, at};
+use super::builder::{BlockBuilder, at};
 use crate::{
-    Answer, Bisection, Challenge, ChallengeStatus, Dispute, DisputedOutput, Ended, Game, GameEnd,
-    GameStatus, Move, OutputStatus, Phase, Rollup, Segment, Side,
+    Bisection, BisectionAnswer, Challenge, ChallengeStatus, Dispute, DisputedOutput, EndedAt, Game,
+    GameEnd, GameMove, GameStatus, OutputStatus, Phase, Rollup, Segment, Side,
 };
 
-/// Stands for the machine's first state.
+/// Hash that stands for the machine's first state.
 const INITIAL_STATE: B256 = B256::repeat_byte(0x11);
 
-/// What the `Dispute` contract does, but that a final state is taken as it is, and nobody is ever too late.
-impl Mining {
+/// Does what the `Dispute` contract does, but does not check final states and clocks.
+impl BlockBuilder {
     pub(super) fn challenge(&mut self, output: u64, challenger: Address, claims: &[B256]) {
         let outputs = &self.block.contracts.outputs;
         let disputed = DisputedOutput::of(outputs, output, self.config.entry_blocks_max);
         let segment = disputed.expect("an output that can be challenged").segment();
         let status = outputs[at(output)].status;
         let is_open = matches!(status, OutputStatus::Proposed | OutputStatus::Challenged);
-        assert!(is_open, "an output that stands cannot be challenged");
+        assert!(is_open, "a decided output cannot be challenged");
         let claim = self.set_status(output, OutputStatus::Challenged);
         let open_challenges = self.open_challenges(output) + 1;
         self.log(
@@ -49,7 +51,7 @@ impl Mining {
         self.log(self.deployment.dispute, &event);
     }
 
-    pub(super) fn defend(&mut self, challenge: u64, defender: Address, answer: &Answer) {
+    pub(super) fn defend(&mut self, challenge: u64, defender: Address, answer: &BisectionAnswer) {
         self.assert_playable(challenge);
         let index = self.block.contracts.games.len() as u64;
         self.block.contracts.games.push(Game {
@@ -68,8 +70,8 @@ impl Mining {
         self.play(index, answer);
     }
 
-    /// Whoever has to move answers.
-    pub(super) fn play(&mut self, index: u64, answer: &Answer) {
+    /// The side that moves next answers.
+    pub(super) fn play(&mut self, index: u64, answer: &BisectionAnswer) {
         let game = self.open_game(index);
         let made = self.made(&self.segment(&game, answer.segment), &answer.claims);
         let mover = game.status.to_move().expect("invariant: it is open");
@@ -103,7 +105,7 @@ impl Mining {
         let game = self.open_game(index);
         let step = self.segment(&game, segment);
         assert_eq!((step.phase, step.length()), (Phase::Machine, 1), "a single step is proven");
-        assert_ne!(state, step.end, "a step that is right is not proven");
+        assert_ne!(state, step.end, "a correct step cannot be proven wrong");
         let end = GameEnd::StepProven { claimed: step.end, state };
         self.block.contracts.games[at(index)].end = Some(end);
         let event = Dispute::StepProven { game: U256::from(index), claimed: step.end, state };
@@ -128,7 +130,10 @@ impl Mining {
             return;
         }
         let mut games = contracts.games.iter().filter(|game| game.challenge == index);
-        assert!(games.all(|game| game.status.to_move().is_none()), "games are played to their end");
+        assert!(
+            games.all(|game| game.status.to_move().is_none()),
+            "every game of the challenge must be over"
+        );
         self.end_challenge(index, ChallengeStatus::Won);
         let claim = self.set_status(output, OutputStatus::Rejected);
         let event = Rollup::OutputRejected { index: U256::from(output), claim };
@@ -138,7 +143,7 @@ impl Mining {
     pub(super) fn return_bond(&mut self, index: u64) {
         let game = &self.block.contracts.games[at(index)];
         assert!(game.status.to_move().is_some(), "a bond is returned once");
-        assert!(!self.is_playable(game.challenge), "a game is played that can be");
+        assert!(!self.is_playable(game.challenge), "the game can still be played");
         self.end_game(index, GameStatus::Returned);
     }
 
@@ -180,21 +185,21 @@ impl Mining {
         self.log(self.deployment.dispute, &Dispute::ChallengeEnded { challenge, status });
     }
 
-    /// That something ends with the log that comes next.
-    fn ended(&self) -> Ended {
-        Ended { at: self.block.header.time, l1_transaction: self.transaction() }
+    /// End with the next log.
+    fn ended(&self) -> EndedAt {
+        EndedAt { at: self.block.header.time, l1_transaction: self.transaction() }
     }
 
-    /// The claims within a segment, as the move that comes next.
-    fn made(&self, segment: &Segment, claims: &[B256]) -> Move {
+    /// The next move: claims within a segment.
+    fn made(&self, segment: &Segment, claims: &[B256]) -> GameMove {
         assert!(segment.phase == Phase::Blocks || segment.length() > 1, "a single step is proven");
         let bisection = segment.divided(claims.to_vec(), INITIAL_STATE);
-        assert_eq!(claims.len(), bisection.positions().count(), "as many claims as parts");
+        assert_eq!(claims.len(), bisection.positions().count(), "one claim for each segment");
         let hash = bisection.hash();
-        Move { bisection, hash, at: self.block.header.time, l1_transaction: self.transaction() }
+        GameMove { bisection, hash, at: self.block.header.time, l1_transaction: self.transaction() }
     }
 
-    /// The segment of what is to be answered in a game.
+    /// Segment of the newest move of a game.
     fn segment(&self, game: &Game, segment: u64) -> Segment {
         let challenge = &self.block.contracts.challenges[at(game.challenge)];
         let newest: &Bisection = &game.newest(challenge).bisection;
@@ -203,13 +208,13 @@ impl Mining {
 
     fn open_game(&self, index: u64) -> Game {
         let game = self.block.contracts.games[at(index)].clone();
-        assert!(game.status.to_move().is_some(), "nobody moves in a game that is over");
+        assert!(game.status.to_move().is_some(), "the game is over");
         self.assert_playable(game.challenge);
         game
     }
 
     fn assert_playable(&self, challenge: u64) {
-        assert!(self.is_playable(challenge), "nobody plays what is decided");
+        assert!(self.is_playable(challenge), "the challenge is decided");
     }
 
     fn is_playable(&self, challenge: u64) -> bool {

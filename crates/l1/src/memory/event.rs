@@ -1,18 +1,20 @@
+//! Events that a test lets happen in a block.
+
 use alloy_primitives::{Address, B256, Bytes};
 use turnpike_protocol::OutputRoot;
 
-use crate::Answer;
+use crate::BisectionAnswer;
 
-/// What happens in a block.
+/// An event in a block.
 #[derive(Clone, Debug)]
 pub enum L1Event {
-    /// Somebody deposits.
+    /// A deposit.
     Deposit {
         /// The sender on L2.
         from: Address,
         /// The recipient on L2.
         to: Address,
-        /// What the portal packs: mint, value, gas, creation, data.
+        /// Mint, value, gas limit, creation flag and data, as the portal packs them.
         opaque_data: Bytes,
     },
     /// The batcher appends calldata.
@@ -21,30 +23,30 @@ pub enum L1Event {
         data: Bytes,
         /// Deposits that the entry consumes.
         deposits: u64,
-        /// The entry whose L1 attributes it names.
+        /// Origin of the entry.
         origin: u64,
     },
     /// The batcher appends blobs.
     Blobs {
-        /// Whole blobs, one after the other.
+        /// Concatenated whole blobs.
         data: Bytes,
         /// Deposits that the entry consumes.
         deposits: u64,
-        /// The entry whose L1 attributes it names.
+        /// Origin of the entry.
         origin: u64,
     },
-    /// Somebody forces an entry.
+    /// A forced inclusion.
     Forced {
         /// Deposits that the entry consumes.
         deposits: u64,
     },
-    /// Somebody proposes an output.
+    /// A proposal of an output.
     Output {
         /// Index of its parent.
         parent: u64,
-        /// Entry after which it claims to hold.
+        /// Entry after which the claimed root holds.
         entry: u64,
-        /// The claimed root's preimage, but for the block hash, which is the header's.
+        /// Preimage of the claimed root; its block hash is replaced by the header's.
         output: OutputRoot,
         /// RLP of the claimed header.
         header: Bytes,
@@ -53,46 +55,46 @@ pub enum L1Event {
     },
     /// The output with this index becomes final.
     Finalized(u64),
-    /// The bond of the output with this index is returned: what it is built on was rejected.
+    /// The bond of the output with this index is returned, because an ancestor was rejected.
     Voided(u64),
-    /// Somebody challenges an output.
+    /// A challenge of an output.
     Challenged {
         /// Index of the output.
         output: u64,
-        /// Who challenges it.
+        /// The challenger.
         challenger: Address,
-        /// What they claim on the way to it.
+        /// The challenger's claims.
         claims: Vec<B256>,
     },
-    /// Somebody defends an output.
+    /// A defender takes up a challenge.
     Defended {
         /// The challenge.
         challenge: u64,
-        /// Who defends.
+        /// The defender.
         defender: Address,
-        /// Their answer to the challenge's claims.
-        answer: Answer,
+        /// Answer to the challenger's claims.
+        answer: BisectionAnswer,
     },
-    /// The side that has to move does.
+    /// The side that moves next moves.
     Moved {
         /// The game.
         game: u64,
-        /// The answer to the other side's claims.
-        answer: Answer,
+        /// Answer to the other side's claims.
+        answer: BisectionAnswer,
     },
-    /// The side that has to move shows what a single step comes to, and wins.
+    /// The side that moves next proves a single step, and wins.
     Proven {
         /// The game.
         game: u64,
-        /// Of the other side's segments, the one that is a single step.
+        /// Index of the other side's segment that is a single step.
         segment: u64,
-        /// What it comes to.
+        /// State hash after the step.
         state: B256,
     },
-    /// Somebody ends the game with this number for its clock, which nobody looks at.
+    /// The game with this number times out, whatever its clock says.
     TimedOut(u64),
-    /// Somebody resolves the challenge with this number, whether or not it could still be defended.
+    /// The challenge with this number is resolved, even if it could still be defended.
     Resolved(u64),
-    /// Somebody returns the bond of the game with this number, whose challenge is over.
+    /// The bond of the game with this number is returned, because its challenge is over.
     Returned(u64),
 }

@@ -1,11 +1,12 @@
-//! An L1 in memory, for tests: the chain's contracts as far as their logs go, without their
-//! clocks and bonds, with forks, and with sources that lag.
+//! An L1 in memory, for tests of everything that reads L1 through [`L1Source`].
 //!
-//! Deterministic: hashes follow from what was mined and on which fork. Nothing moves by itself.
+//! It models the contracts as far as their logs go, without enforcing clocks and bonds. A test mines
+//! blocks of [`L1Event`]s, forks and reorgs the chain, and lets the source lag. Nothing happens by itself,
+//! and hashes depend on the mined blocks and the fork only, so that every run is the same.
 
+mod builder;
 mod disputes;
 mod event;
-mod mining;
 
 use std::{
     collections::HashMap,
@@ -14,61 +15,61 @@ use std::{
 
 use alloy::rpc::types::Log;
 use alloy_primitives::{Address, B256, U256, keccak256};
+use builder::{BlockBuilder, ContractState};
 pub use event::L1Event;
-use mining::{Contracts, Mining};
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, L1Deployment, OutputRoot};
 
 use crate::{
-    Challenge, Counts, EntryPayload, Game, L1Block, L1Error, L1Head, L1Source, PostedEntry,
+    Challenge, ContractCounts, EntryPayload, Game, L1Block, L1Error, L1Head, L1Source, PostedEntry,
     ProposedOutput,
 };
 
-/// Seconds between blocks.
+/// Block time, in seconds.
 const BLOCK_TIME: u64 = 12;
 
 /// Timestamp of block 0.
 const GENESIS_TIME: u64 = 1_800_000_000;
 
-/// The block in which the contracts are deployed.
+/// Block that deploys the contracts.
 const DEPLOYMENT_BLOCK: u64 = 1;
 
-/// An L1 in memory. Clones are the same L1.
+/// An L1 in memory. Clones share one chain.
 #[derive(Clone, Debug)]
 pub struct MemoryL1 {
     deployment: L1Deployment,
     config: ChainConfig,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<MemoryL1State>>,
 }
 
-/// A chain that an L1 has or had: [`MemoryL1::switch_to`] makes it the canonical one.
+/// A copy of the chain at some time. [`MemoryL1::switch_to`] makes it canonical again.
 #[derive(Clone, Debug)]
-pub struct Fork(Vec<Block>);
+pub struct Fork(Vec<MemoryBlock>);
 
 #[derive(Debug)]
-struct State {
-    chain: Vec<Block>,
-    /// By transaction.
+struct MemoryL1State {
+    chain: Vec<MemoryBlock>,
+    /// Batch data by transaction hash.
     payloads: HashMap<B256, EntryPayload>,
-    /// Counts reorganisations: blocks mined after one differ from those before.
+    /// Number of reorgs. It goes into block hashes, so that blocks after a reorg differ from those before.
     salt: u64,
     finalized: u64,
-    /// Newest blocks that [`L1Source::head`] does not know.
+    /// Newest blocks that [`L1Source::head`] hides.
     head_lag: usize,
-    /// Newest blocks that the other calls do not know.
+    /// Newest blocks that the other calls hide.
     lag: usize,
-    /// Forks that are switched to after so many more calls, the next one last.
+    /// Forks to switch to after a number of calls, the next one last.
     switches: Vec<(u32, Fork)>,
 }
 
 #[derive(Clone, Debug)]
-struct Block {
+struct MemoryBlock {
     header: L1Block,
     logs: Vec<Log>,
-    contracts: Contracts,
+    contracts: ContractState,
 }
 
 impl MemoryL1 {
-    /// An L1 of two blocks, the second of which holds the deployment of this chain.
+    /// An L1 of two blocks. The second one deploys the chain's contracts.
     pub fn new(genesis: &Genesis, genesis_output: &OutputRoot) -> Self {
         let deployment = L1Deployment {
             chain_id: 1,
@@ -82,8 +83,12 @@ impl MemoryL1 {
         };
         let header =
             L1Block { number: 0, hash: B256::ZERO, parent_hash: B256::ZERO, time: GENESIS_TIME };
-        let state = State {
-            chain: vec![Block { header, logs: Vec::new(), contracts: Contracts::nothing() }],
+        let state = MemoryL1State {
+            chain: vec![MemoryBlock {
+                header,
+                logs: Vec::new(),
+                contracts: ContractState::nothing(),
+            }],
             payloads: HashMap::new(),
             salt: 0,
             finalized: 0,
@@ -93,27 +98,27 @@ impl MemoryL1 {
         };
         let config = genesis.config.clone();
         let l1 = Self { deployment, config, state: Arc::new(Mutex::new(state)) };
-        let mut mining = l1.next_block(&l1.lock());
-        mining.deploy(l1.config.hash(genesis_output.block_hash), genesis_output);
-        l1.lock().push(mining);
+        let mut builder = l1.next_block(&l1.lock());
+        builder.deploy(l1.config.hash(genesis_output.block_hash), genesis_output);
+        l1.lock().push(builder);
         l1
     }
 
-    /// Mines a block in which this happens, and returns its number.
+    /// Mines a block with these events and returns its number.
     ///
     /// # Panics
     ///
-    /// If an event is one that the contracts would refuse.
+    /// If the contracts would refuse an event.
     pub fn mine(&self, events: &[L1Event]) -> u64 {
         let mut state = self.lock();
-        let mut mining = self.next_block(&state);
+        let mut builder = self.next_block(&state);
         for event in events {
-            mining.happen(event, &mut state.payloads);
+            builder.apply(event, &mut state.payloads);
         }
-        state.push(mining)
+        state.push(builder)
     }
 
-    /// Drops the newest blocks. Those that are mined from now on have other hashes.
+    /// Drops the newest blocks. Blocks mined afterwards have other hashes.
     pub fn reorg(&self, blocks: usize) {
         let mut state = self.lock();
         let kept = state.chain.len().saturating_sub(blocks).max(1);
@@ -121,38 +126,39 @@ impl MemoryL1 {
         state.salt += 1;
     }
 
-    /// The canonical chain as it is.
+    /// Copies the canonical chain.
     pub fn fork(&self) -> Fork {
         Fork(self.lock().chain.clone())
     }
 
-    /// Makes an earlier chain the canonical one.
+    /// Makes a copy the canonical chain.
     pub fn switch_to(&self, fork: &Fork) {
         self.lock().chain.clone_from(&fork.0);
     }
 
-    /// Makes `fork` the canonical chain after so many more calls.
+    /// Makes `fork` the canonical chain after `calls` more calls of the source.
     pub fn switch_after(&self, calls: u32, fork: Fork) {
         self.lock().switches.insert(0, (calls, fork));
     }
 
-    /// Forgets about [`Self::switch_after`].
+    /// Cancels every [`Self::switch_after`].
     pub fn cancel_switches(&self) {
         self.lock().switches.clear();
     }
 
-    /// From now on the newest blocks are unknown: so many to the question for the head, so many to all others.
+    /// Hides the newest blocks from now on: `head` blocks from [`L1Source::head`], `others` from all other
+    /// calls.
     pub fn lag(&self, head: usize, others: usize) {
         let mut state = self.lock();
         (state.head_lag, state.lag) = (head, others);
     }
 
-    /// From now on this block is the newest final one.
+    /// Makes this block the newest final one.
     pub fn finalize(&self, number: u64) {
         self.lock().finalized = number;
     }
 
-    /// From now on the data of this transaction is served with a bit of its 41st byte changed.
+    /// Flips a bit in the 41st byte of a transaction's data.
     pub fn tamper(&self, l1_transaction: B256) {
         if let Some(payload) = self.lock().payloads.get_mut(&l1_transaction) {
             let mut data = payload.data.to_vec();
@@ -181,8 +187,8 @@ impl MemoryL1 {
         self.lock().newest().contracts.games.clone()
     }
 
-    fn next_block(&self, state: &State) -> Mining {
-        let Block { header: parent, contracts, .. } = state.newest();
+    fn next_block(&self, state: &MemoryL1State) -> BlockBuilder {
+        let MemoryBlock { header: parent, contracts, .. } = state.newest();
         let number = parent.number + 1;
         let seed = [parent.hash, U256::from(number).into(), U256::from(state.salt).into()].concat();
         let header = L1Block {
@@ -191,16 +197,16 @@ impl MemoryL1 {
             parent_hash: parent.hash,
             time: parent.time + BLOCK_TIME,
         };
-        let block = Block { header, logs: Vec::new(), contracts: contracts.clone() };
-        Mining { block, deployment: self.deployment, config: self.config.clone() }
+        let block = MemoryBlock { header, logs: Vec::new(), contracts: contracts.clone() };
+        BlockBuilder { block, deployment: self.deployment, config: self.config.clone() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MemoryL1State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of a call.
-    fn called(&self) -> MutexGuard<'_, State> {
+    /// Counts a call of the source, and switches forks if one is due.
+    fn count_call(&self) -> MutexGuard<'_, MemoryL1State> {
         let mut state = self.lock();
         let is_due = match state.switches.last_mut() {
             Some((0, _)) => true,
@@ -217,18 +223,18 @@ impl MemoryL1 {
     }
 }
 
-impl State {
-    fn newest(&self) -> &Block {
+impl MemoryL1State {
+    fn newest(&self) -> &MemoryBlock {
         self.chain.last().expect("invariant: block 0 stays")
     }
 
-    /// The blocks that are not hidden.
-    fn visible(&self) -> &[Block] {
+    /// Blocks that are not hidden.
+    fn visible(&self) -> &[MemoryBlock] {
         &self.chain[..self.chain.len().saturating_sub(self.lag)]
     }
 
-    fn push(&mut self, mining: Mining) -> u64 {
-        self.chain.push(mining.block);
+    fn push(&mut self, builder: BlockBuilder) -> u64 {
+        self.chain.push(builder.block);
         self.newest().header.number
     }
 }
@@ -243,31 +249,32 @@ impl L1Source for MemoryL1 {
     }
 
     async fn head(&self) -> Result<L1Head, L1Error> {
-        let state = self.called();
+        let state = self.count_call();
         let known = state.chain.len().saturating_sub(state.head_lag).max(1);
         let L1Block { number, hash, time, .. } = state.chain[known - 1].header;
         Ok(L1Head { number, hash, time, finalized: Some(state.finalized.min(number)) })
     }
 
     async fn block(&self, number: u64) -> Result<Option<L1Block>, L1Error> {
-        let state = self.called();
+        let state = self.count_call();
         let at = usize::try_from(number).ok();
         Ok(at.and_then(|at| state.visible().get(at)).map(|block| block.header))
     }
 
     async fn logs(&self, first: u64, last: u64) -> Result<Vec<Log>, L1Error> {
-        let state = self.called();
+        let state = self.count_call();
         let range = first..=last;
         let blocks = state.visible().iter().filter(|block| range.contains(&block.header.number));
         Ok(blocks.flat_map(|block| block.logs.clone()).collect())
     }
 
-    async fn counts(&self, block: B256) -> Result<Counts, L1Error> {
-        let state = self.called();
+    async fn counts(&self, block: B256) -> Result<ContractCounts, L1Error> {
+        let state = self.count_call();
         let found = state.visible().iter().find(|known| known.header.hash == block);
         let found = found.ok_or_else(|| L1Error::NotYet(format!("block {block} is missing")))?;
-        let Contracts { entries, deposit_accs, outputs, challenges, games, .. } = &found.contracts;
-        Ok(Counts {
+        let ContractState { entries, deposit_accs, outputs, challenges, games, .. } =
+            &found.contracts;
+        Ok(ContractCounts {
             entries: entries.len() as u64,
             deposits: deposit_accs.len() as u64 - 1,
             deposit_acc: *deposit_accs.last().expect("invariant: starts with one"),
@@ -281,7 +288,7 @@ impl L1Source for MemoryL1 {
         if posted.entry.data_kind == DataKind::None {
             return Ok(EntryPayload::default());
         }
-        let payload = self.called().payloads.get(&posted.l1_transaction).cloned();
+        let payload = self.count_call().payloads.get(&posted.l1_transaction).cloned();
         let index = posted.entry.index;
         let payload = payload.ok_or_else(|| {
             L1Error::NotYet(format!("the transaction of entry {index} is missing"))

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{B256, U256};
 use turnpike_challenger::{Event, ProposeConfig, Verdict};
-use turnpike_l1::{Answer, DisputedOutput, OutputStatus, Phase, Side, positions};
+use turnpike_l1::{BisectionAnswer, DisputedOutput, OutputStatus, Phase, Side, positions};
 use turnpike_vm::State;
 
 use crate::world::{World, own};
@@ -26,7 +26,7 @@ async fn grief(world: &World, output: u64) {
     let disputed = disputed(world, output).await;
     let segment = disputed.segment();
     let claims = garbage(segment.first, segment.last, 1);
-    let opening = Answer { segment: 0, claims, final_state: Default::default() };
+    let opening = BisectionAnswer { segment: 0, claims, final_state: Default::default() };
     world.send(1, world.calls().challenge(&disputed, &opening)).await;
 }
 
@@ -97,7 +97,7 @@ async fn claims_that_are_anything_lose_to_a_proof() {
         let segment = newest.segment(0).expect("has one");
         let answer = if segment.length() > 1 {
             let claims = garbage(segment.first, segment.last, moves);
-            Answer { segment: 0, claims, final_state: Default::default() }
+            BisectionAnswer { segment: 0, claims, final_state: Default::default() }
         } else {
             assert_eq!(segment.phase, Phase::Blocks, "a single step was left to the other side");
             let last = State {
@@ -109,7 +109,7 @@ async fn claims_that_are_anything_lose_to_a_proof() {
             };
             let mut claims = garbage(0, turnpike_l1::MACHINE_STEPS, moves);
             *claims.last_mut().expect("some") = last.hash();
-            Answer { segment: 0, claims, final_state: last.encode().to_vec().into() }
+            BisectionAnswer { segment: 0, claims, final_state: last.encode().to_vec().into() }
         };
         world.send(1, world.calls().answer(0, &newest, &answer)).await;
         moves += 1;

@@ -5,7 +5,7 @@ use turnpike_challenger::HonestClaims;
 use turnpike_game::{
     ClaimError, ClaimProvider, NextMove, Trace, TraceFault, next_move, opening, prove::PROGRAM,
 };
-use turnpike_l1::{Answer, Bisection, DisputedOutput, Phase, Segment, positions};
+use turnpike_l1::{Bisection, BisectionAnswer, DisputedOutput, Phase, Segment, positions};
 use turnpike_protocol::{LocalInputs, Preimages};
 use turnpike_random::Rng;
 use turnpike_vm::{Machine, State};
@@ -14,7 +14,7 @@ use crate::chain::Chain;
 
 /// A player.
 pub(crate) trait Player {
-    fn open(&mut self, chain: &mut Chain, output: &DisputedOutput) -> Option<Answer>;
+    fn open(&mut self, chain: &mut Chain, output: &DisputedOutput) -> Option<BisectionAnswer>;
     fn answer(
         &mut self,
         chain: &mut Chain,
@@ -27,7 +27,7 @@ pub(crate) trait Player {
 pub(crate) struct Honest;
 
 impl Player for Honest {
-    fn open(&mut self, chain: &mut Chain, output: &DisputedOutput) -> Option<Answer> {
+    fn open(&mut self, chain: &mut Chain, output: &DisputedOutput) -> Option<BisectionAnswer> {
         chain.ask(|truth| opening(truth, output))
     }
 
@@ -111,7 +111,7 @@ impl Inventor {
         output: &DisputedOutput,
         segment: &Segment,
         index: u64,
-    ) -> Answer {
+    ) -> BisectionAnswer {
         let divided = segment.divided(Vec::new(), B256::ZERO);
         let enters = divided.phase != segment.phase;
         let within = Segment {
@@ -132,12 +132,12 @@ impl Inventor {
         } else if claims.last() == Some(&segment.end) {
             *claims.last_mut().expect("some") = B256::from(keccak256(segment.end));
         }
-        Answer { segment: index, claims, final_state }
+        BisectionAnswer { segment: index, claims, final_state }
     }
 }
 
 impl Player for Inventor {
-    fn open(&mut self, chain: &mut Chain, output: &DisputedOutput) -> Option<Answer> {
+    fn open(&mut self, chain: &mut Chain, output: &DisputedOutput) -> Option<BisectionAnswer> {
         Some(self.divide(chain, output, &output.segment(), 0))
     }
 
@@ -219,7 +219,7 @@ impl Lie {
 }
 
 impl Player for Believer {
-    fn open(&mut self, chain: &mut Chain, output: &DisputedOutput) -> Option<Answer> {
+    fn open(&mut self, chain: &mut Chain, output: &DisputedOutput) -> Option<BisectionAnswer> {
         self.prepare(chain, output);
         chain.ask(|truth| opening(&mut Conviction { truth, own: self }, output))
     }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use alloy::sol_types::SolCall as _;
 use alloy_primitives::{B256, U256};
 use turnpike_game::{NextMove, prove::PROGRAM};
-use turnpike_l1::{Answer, Bisection, Dispute, DisputedOutput, Phase, Segment, Side};
+use turnpike_l1::{Bisection, BisectionAnswer, Dispute, DisputedOutput, Phase, Segment, Side};
 use turnpike_vm::Machine;
 
 use crate::{
@@ -65,7 +65,7 @@ impl Game<'_> {
     }
 
     /// Notes a bisection, which has to be the one that L1 holds.
-    fn note_bisection(&mut self, segment: &Segment, answer: Answer, sent: &Sent) {
+    fn note_bisection(&mut self, segment: &Segment, answer: BisectionAnswer, sent: &Sent) {
         assert!(sent.gas < BISECTION_GAS_MAX, "a bisection of {} gas", sent.gas);
         self.note(sent);
         self.played.bisections += 1;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy_primitives::{Address, B256};
 use serde::Serialize;
-use turnpike_l1::{Challenge, ChallengeStatus, Ended, Game, GameEnd, GameStatus, Side};
+use turnpike_l1::{Challenge, ChallengeStatus, EndedAt, Game, GameEnd, GameStatus, Side};
 
 use super::{
     records::DisputeRecords,
@@ -151,14 +151,14 @@ fn of_game(records: &DisputeRecords<'_>, challenge: &Challenge, game: &Game) -> 
         };
         event(made.at, made.l1_transaction, what)
     });
-    let end = game.ended.map(|Ended { at, l1_transaction }| {
+    let end = game.ended.map(|EndedAt { at, l1_transaction }| {
         let what = DisputeEventKind::GameEnded { status: game.status, end: game.end };
         event(at, l1_transaction, what)
     });
     moves.chain(end).collect()
 }
 
-fn end(challenge: &Challenge, Ended { at, l1_transaction }: Ended) -> DisputeEvent {
+fn end(challenge: &Challenge, EndedAt { at, l1_transaction }: EndedAt) -> DisputeEvent {
     let what =
         DisputeEventKind::ChallengeEnded { output: challenge.output, status: challenge.status };
     DisputeEvent { challenge: challenge.index, game: None, at, l1_transaction, what }

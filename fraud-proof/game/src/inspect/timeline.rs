@@ -4,7 +4,7 @@ use std::fmt;
 
 use alloy_primitives::{Address, B256, U256};
 use serde::Serialize;
-use turnpike_l1::{Challenge, DisputedOutput, Game, Move, Phase, Side};
+use turnpike_l1::{Challenge, DisputedOutput, Game, GameMove, Phase, Side};
 
 use super::{
     records::{ChallengeRow, DisputeRecords},
@@ -136,7 +136,7 @@ impl Round {
         output: &DisputedOutput,
         round: usize,
         (side, by): (Side, Address),
-        made: &Move,
+        made: &GameMove,
     ) -> Self {
         Self {
             round,
@@ -163,8 +163,8 @@ impl Round {
     }
 }
 
-impl From<turnpike_l1::Ended> for MoveReceipt {
-    fn from(ended: turnpike_l1::Ended) -> Self {
+impl From<turnpike_l1::EndedAt> for MoveReceipt {
+    fn from(ended: turnpike_l1::EndedAt) -> Self {
         Self { at: ended.at, l1_transaction: ended.l1_transaction, gas: None }
     }
 }

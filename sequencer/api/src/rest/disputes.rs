@@ -6,8 +6,8 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use turnpike_l1::{
-    Bisection, Challenge, ChallengeStatus, DisputedOutput, Game, GameEnd, GameStatus, Move, Phase,
-    Side,
+    Bisection, Challenge, ChallengeStatus, DisputedOutput, Game, GameEnd, GameMove, GameStatus,
+    Phase, Side,
 };
 use turnpike_protocol::ChainConfig;
 use utoipa::ToSchema;
@@ -261,7 +261,7 @@ impl Scene<'_> {
         }
     }
 
-    fn move_of(&self, challenge: &Challenge, made: &Move, side: Side) -> MoveAnswer {
+    fn move_of(&self, challenge: &Challenge, made: &GameMove, side: Side) -> MoveAnswer {
         MoveAnswer {
             disputed: self.disputed(challenge, &made.bisection),
             side,

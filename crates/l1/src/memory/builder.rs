@@ -1,3 +1,5 @@
+//! Builds blocks: applies events to the contracts' state and logs what the contracts would log.
+
 use std::collections::HashMap;
 
 use alloy::{rpc::types::Log, sol_types::SolEvent};
@@ -7,18 +9,18 @@ use turnpike_protocol::{
     calldata_hash, output_claim,
 };
 
-use super::{Block, L1Event};
+use super::{L1Event, MemoryBlock};
 use crate::{
     Challenge, EntryPayload, Game, Inbox, L1Block, OutputStatus, Portal, ProposedOutput, Rollup,
     blobs::versioned_hash,
 };
 
-/// Who proposes.
+/// Proposer of every output.
 const PROPOSER: Address = Address::repeat_byte(8);
 
-/// What the contracts hold after a block.
+/// State of the contracts after a block.
 #[derive(Clone, Debug)]
-pub(super) struct Contracts {
+pub(super) struct ContractState {
     pub(super) entries: Vec<Entry>,
     accs: Vec<B256>,
     pub(super) deposit_accs: Vec<B256>,
@@ -27,8 +29,8 @@ pub(super) struct Contracts {
     pub(super) games: Vec<Game>,
 }
 
-impl Contracts {
-    /// Before they are deployed.
+impl ContractState {
+    /// State before the deployment.
     pub(super) fn nothing() -> Self {
         Self {
             entries: Vec::new(),
@@ -41,15 +43,15 @@ impl Contracts {
     }
 }
 
-/// A block that is being mined.
+/// A block under construction.
 #[derive(Debug)]
-pub(super) struct Mining {
-    pub(super) block: Block,
+pub(super) struct BlockBuilder {
+    pub(super) block: MemoryBlock,
     pub(super) deployment: L1Deployment,
     pub(super) config: ChainConfig,
 }
 
-impl Mining {
+impl BlockBuilder {
     pub(super) fn deploy(&mut self, config_hash: B256, genesis_output: &OutputRoot) {
         self.append(DataKind::None, B256::ZERO, 0, 0, config_hash);
         let acc = self.block.contracts.accs[0];
@@ -58,7 +60,7 @@ impl Mining {
         self.block.contracts.outputs.push(genesis);
     }
 
-    pub(super) fn happen(&mut self, event: &L1Event, payloads: &mut HashMap<B256, EntryPayload>) {
+    pub(super) fn apply(&mut self, event: &L1Event, payloads: &mut HashMap<B256, EntryPayload>) {
         let previous = *self.block.contracts.accs.last().expect("invariant: deployed");
         match event {
             L1Event::Deposit { from, to, opaque_data } => self.deposit(*from, *to, opaque_data),
@@ -236,14 +238,14 @@ impl Mining {
         self.block.contracts.outputs.push(proposed);
     }
 
-    /// Sets how an output stands, and returns its claim.
+    /// Sets an output's status and returns its claim.
     pub(super) fn set_status(&mut self, index: u64, status: OutputStatus) -> B256 {
         let output = &mut self.block.contracts.outputs[at(index)];
         output.status = status;
         output.claim
     }
 
-    /// Hash of the transaction that comes next.
+    /// Hash of the next transaction.
     pub(super) fn transaction(&self) -> B256 {
         let index = U256::from(self.block.logs.len());
         keccak256([self.block.header.hash, index.into()].concat())
@@ -266,7 +268,7 @@ impl Mining {
     }
 }
 
-/// The place of what has this number.
+/// Converts a number to an index; an impossible one stays out of range.
 pub(super) fn at(index: u64) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }
