@@ -2,10 +2,10 @@
 //! chain.
 //!
 //! ```text
-//! submissions ─► admission ─► producer: pool, slices ─► committer: journal ─► preconfirmation cache: replies, promises
+//! submissions ─► admission ─► producer: pool, slices ─► committer: journal ─► preconfirmations
 //!                                │ complete block           ▲
 //!                                └──────► sealer: roots ────┴──► indexer: index ─► head
-//! L1 ─► tracker ─► driver: origin, deposits, safe and finalized heads; halts the producer and rewinds the chain on a reorg
+//! L1 ─► tracker ─► driver: origin, deposits, safe and finalized heads, reorgs
 //! ```
 //!
 //! [`Sequencer`] runs one task or thread for each part. All queues between them are bounded. Pool

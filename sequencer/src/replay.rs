@@ -131,11 +131,12 @@ fn check_outcomes(
     input: &BlockInput,
     outcome: &BlockOutcome,
 ) -> Result<(), Divergence> {
-    let offered = input.deposits.iter().map(|tx| tx.tx_hash());
-    let offered: Vec<_> = offered.chain(input.transactions.iter().map(SignedTx::hash)).collect();
+    let input_hashes = input.deposits.iter().map(|tx| tx.tx_hash());
+    let input_hashes: Vec<_> =
+        input_hashes.chain(input.transactions.iter().map(SignedTx::hash)).collect();
     let mut skipped = outcome.skipped.iter().peekable();
     let mut executed = receipt_hashes(&outcome.transactions).into_iter();
-    for (index, hash) in offered.iter().enumerate() {
+    for (index, hash) in input_hashes.iter().enumerate() {
         let Some(expected) = block.outcomes.get(index).copied() else { break };
         let found = match skipped.next_if(|skipped| skipped.index == index) {
             Some(_) => None,
@@ -151,11 +152,11 @@ fn check_outcomes(
             });
         }
     }
-    if block.outcomes.len() != offered.len() {
+    if block.outcomes.len() != input_hashes.len() {
         return Err(Divergence::OutcomeCount {
             block: block.number,
             expected: block.outcomes.len(),
-            found: offered.len(),
+            found: input_hashes.len(),
         });
     }
     Ok(())
@@ -293,7 +294,7 @@ mod tests {
             assert_eq!(differs(&transactions, Senders::Recovered), first);
             transactions[3] = right[3].clone();
             assert_eq!(differs(&transactions, Senders::Recovered), (wrong + 5, expected, found));
-            assert!(recover(1, 5, &transactions, Senders::Known).is_ok(), "believed");
+            assert!(recover(1, 5, &transactions, Senders::Known).is_ok(), "trusted");
         }
     }
 

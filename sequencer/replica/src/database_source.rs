@@ -14,7 +14,7 @@ use super::{
 const ROWS_STEP: u32 = 256;
 
 /// Interval between polls of a journal that has not grown.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A source that reads another node's database.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl JournalSource for DatabaseSource {
         loop {
             let encoded = database.encoded_rows(next, ROWS_STEP).await?;
             let Some(last) = encoded.last() else {
-                tokio::time::sleep(LOOK_INTERVAL).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
                 continue;
             };
             let (first, end) =

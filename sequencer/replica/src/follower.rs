@@ -209,7 +209,7 @@ impl JournalFollower {
             return Err(Divergence::Row { sequence, reason });
         }
         check_sealed(entry, found)?;
-        let ran = self.unsealed.pop_front().expect("invariant: it was looked at");
+        let ran = self.unsealed.pop_front().expect("invariant: the front exists");
         Ok(FollowerTask::Seal { block: entry.number, written_at_ms, unindexed: ran.unindexed })
     }
 

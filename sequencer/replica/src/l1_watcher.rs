@@ -79,8 +79,11 @@ impl L1Watcher {
     }
 
     /// Handles an event from L1.
-    pub(crate) async fn apply(&mut self, (news, done): PendingL1Event) -> Result<(), ReplicaError> {
-        match news {
+    pub(crate) async fn apply(
+        &mut self,
+        (event, done): PendingL1Event,
+    ) -> Result<(), ReplicaError> {
+        match event {
             L1Event::Unavailable(error) => {
                 self.shared.settlement.write().await.l1_error = Some(error);
             }
@@ -158,7 +161,7 @@ impl L1Watcher {
             if database.block_hash(entry.last_block).await?.is_none() {
                 return Ok(None);
             }
-            let entry = self.waiting.pop_front().expect("invariant: it was looked at");
+            let entry = self.waiting.pop_front().expect("invariant: the front exists");
             advance_safe_head(&self.shared, entry).await?;
             self.differs_since = None;
         }

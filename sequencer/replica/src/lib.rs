@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! source: feed or database ─► follower ─► execute, compare ─► own journal ─► index ─► API, feed
-//! L1 ─► tracker: batches, outputs, safe and finalized heads ───┘ (compares L1 with the source's blocks)
+//! L1 ─► tracker: batches, outputs, safe and finalized heads ───┘ (compares them with the source)
 //! ```
 //!
 //! It trusts no one: it recovers signatures and compares every outcome, state root and hash. The

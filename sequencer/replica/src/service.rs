@@ -40,7 +40,7 @@ use turnpike_sequencer::{
 const ROWS_WAITING_MAX: usize = 4;
 
 /// Interval between checks of entries that wait for the source.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Block interval of a node that makes no blocks.
 const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
@@ -139,7 +139,7 @@ impl ReplicaConfig {
             l1: self.l1,
             l1_confirmations: self.l1_confirmations,
             l1_poll: self.l1_poll,
-            block_interval: LOOK_INTERVAL,
+            block_interval: CHECK_INTERVAL,
             heartbeat: NEVER,
             // No block may wait for L1.
             backlog_entries_max: 0,
@@ -216,7 +216,7 @@ impl Replica {
         match ended {
             Ok(()) => Ok(ReplicaEnd::Stopped),
             Err(ReplicaError::Diverged(divergence)) => {
-                error!(%divergence, "the replica ends: what it follows is not right");
+                error!(%divergence, "the source diverged: the replica stops");
                 Ok(ReplicaEnd::Diverged(divergence))
             }
             Err(ReplicaError::Failed(error)) => Err(error),
@@ -231,33 +231,33 @@ impl Replica {
         info!(%address, head = *shared.chain.head.borrow(), row = cursor.next, "replica is up");
 
         let (send_rows, mut rows) = mpsc::channel(ROWS_WAITING_MAX);
-        let mut pumping = start(&config.source, &shared, cursor, send_rows, stop.clone());
-        let (send_news, mut news) = mpsc::channel(1);
-        let mut tracking = tokio::spawn(tracker.run(config.l1_poll, send_news, stop.clone()));
+        let mut reading = start(&config.source, &shared, cursor, send_rows, stop.clone());
+        let (send_l1_events, mut l1_events) = mpsc::channel(1);
+        let mut tracking = tokio::spawn(tracker.run(config.l1_poll, send_l1_events, stop.clone()));
         let servers = listeners.servers(&shared, &l1, stop);
         let mut servers = RunningServers::spawn(servers);
-        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        let mut checks = tokio::time::interval(CHECK_INTERVAL);
         let ended = loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break Ok(()),
-                ended = &mut pumping => break rows_left(ended, &mut writer, &mut rows).await,
+                ended = &mut reading => break drain_rows(ended, &mut writer, &mut rows).await,
                 ended = &mut tracking => {
                     break ended_early("the L1 tracker", ended).map_err(Into::into);
                 },
                 ended = servers.ended() => break ended.map_err(Into::into),
-                Some(told) = news.recv() => if let Err(error) = watch.apply(told).await {
+                Some(event) = l1_events.recv() => if let Err(error) = watch.apply(event).await {
                     break Err(error);
                 },
-                Some(some) = rows.recv() => {
+                Some(batch) = rows.recv() => {
                     // Executing the journal again may take long. The next start does what is left.
-                    match stop.run_until_cancelled(writer.apply(some)).await {
+                    match stop.run_until_cancelled(writer.apply(batch)).await {
                         Some(Ok(())) => {}
                         Some(Err(error)) => break Err(error),
                         None => break Ok(()),
                     }
                 }
-                _ = looks.tick() => if let Err(error) = watch.compare(Instant::now()).await {
+                _ = checks.tick() => if let Err(error) = watch.compare(Instant::now()).await {
                     break Err(error);
                 },
             }
@@ -265,7 +265,7 @@ impl Replica {
         // The API stops first: it must not serve what this replica has not verified.
         stop.cancel();
         // Dropping the watcher releases a tracker that waits for its reply.
-        drop((news, rows, watch));
+        drop((l1_events, rows, watch));
         if !tracking.is_finished() {
             let _ = tracking.await;
         }
@@ -297,13 +297,13 @@ fn start(
 }
 
 /// The source ended. The rows it returned before are applied first, and may diverge already.
-async fn rows_left(
+async fn drain_rows(
     ended: Result<Result<(), SourceError>, tokio::task::JoinError>,
     writer: &mut ReplicaWriter,
     rows: &mut mpsc::Receiver<Vec<JournalRow>>,
 ) -> Result<(), ReplicaError> {
-    while let Some(some) = rows.recv().await {
-        writer.apply(some).await?;
+    while let Some(batch) = rows.recv().await {
+        writer.apply(batch).await?;
     }
     match ended.map_err(anyhow::Error::from)? {
         Ok(()) => Err(anyhow::anyhow!("the source ended").into()),

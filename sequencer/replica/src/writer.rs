@@ -182,11 +182,11 @@ impl ReplicaWriter {
         unindexed.refuse(refused);
         let (accepted, refused) = unindexed.into_parts();
         let database = &self.shared.chain.database;
-        let mut reverted = void;
-        let known: std::collections::HashSet<_> = reverted.iter().map(|(hash, _)| *hash).collect();
+        let mut reorged = void;
+        let known: std::collections::HashSet<_> = reorged.iter().map(|(hash, _)| *hash).collect();
         let rest = reorged_from(database, first_block).await?;
-        reverted.extend(rest.into_iter().filter(|(hash, _)| !known.contains(hash)));
-        let rewind = Some(IndexRewind { first_block, reason, reorged: reverted });
+        reorged.extend(rest.into_iter().filter(|(hash, _)| !known.contains(hash)));
+        let rewind = Some(IndexRewind { first_block, reason, reorged });
         let batch = IndexBatch { to, rewind, accepted, blocks: Vec::new(), refused };
         self.shared.notifications.before_rewind(&self.shared.chain, first_block).await;
         database.index(&batch).await.context("cannot write the index")?;

@@ -2,9 +2,9 @@
 //! sees them.
 //!
 //! ```text
-//! submissions ─► queue of raw transactions ─► workers: decode, recover, check without state ─► results, in order
-//!                                                                                               │
-//!                                          check_state: balance, code, nonce, by the producer ◄─┘
+//! submissions ─► queue ─► workers: decode, recover, check without state ─► results, in order
+//!                                                                            │
+//!                       check_state: balance, code, nonce, by the producer ◄─┘
 //! ```
 
 mod state;

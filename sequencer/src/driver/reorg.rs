@@ -4,14 +4,14 @@
 //! # Job
 //!
 //! ```text
-//! halt producer ─► rewind state ─► execute derived blocks ─► journal: one append ─► index ─► pool, heads
+//! halt producer ─► rewind state ─► execute derived blocks ─► journal (one append) ─► index ─► heads
 //! ```
 //!
 //! # Recovery
 //!
 //! Only the journal survives a crash, and one append changes it. After a crash before the append,
-//! the next start has the old chain and L1 demands the same reorg again. After a crash behind it,
-//! the next start has the new chain.
+//! the next start has the old chain and L1 demands the same reorg again. After a crash after
+//! the append, the next start has the new chain.
 //!
 //! # Durability
 //!

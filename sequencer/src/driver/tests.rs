@@ -217,8 +217,11 @@ async fn pending_transaction_included_by_l1_is_not_refused() {
     assert_eq!(shared.transactions.refusal(&waits.hash()).await.expect("reads"), None);
     let place = shared.chain.database.transaction(&waits.hash()).await.expect("reads");
     assert_eq!(place.map(|place| (place.block, place.position)), Some((1, 2)));
-    let told = wait.await.expect("is answered");
-    assert_eq!((told.block, told.index, told.hash()), (1, 2, waits.hash()));
+    let preconfirmation = wait.await.expect("is answered");
+    assert_eq!(
+        (preconfirmation.block, preconfirmation.index, preconfirmation.hash()),
+        (1, 2, waits.hash())
+    );
     sequencer.restart().await;
     let refusal = sequencer.shared().transactions.refusal(&waits.hash()).await.expect("reads");
     assert_eq!(refusal, None);

@@ -1,8 +1,8 @@
 //! Notifications: what subscribers, filters and event streams are reported.
 //!
 //! ```text
-//! index, head ─► head tracker: converts a block once ─► head events ─┬─► subscriptions, filters: a cursor each
-//! committer ─┬─► pending transactions ───────────────────────────────┘
+//! index, head ─► head tracker: converts a block once ─► head events ─┬─► subscriptions, filters
+//! committer ─┬─► pending transactions ───────────────────────────────┘   with a cursor each
 //!            └─► slices ─► event streams
 //! ```
 //!
@@ -121,12 +121,12 @@ impl Notifications {
     }
 
     /// Reports the outcomes of a durable slice.
-    pub fn slice(&self, news: SliceNotification) {
-        if !news.is_empty()
+    pub fn slice(&self, notification: SliceNotification) {
+        if !notification.is_empty()
             && let Some(log) = self.slices.log()
         {
-            let bytes = news.bytes();
-            log.push(news, bytes);
+            let bytes = notification.bytes();
+            log.push(notification, bytes);
         }
     }
 

@@ -182,10 +182,10 @@ impl Pool {
                 break;
             }
             let queue = self.queue(&sender);
-            let gone = queue.split_gap();
-            self.forget(&gone);
+            let timed_out = queue.split_gap();
+            self.forget(&timed_out);
             self.settle(sender);
-            expired.extend(gone);
+            expired.extend(timed_out);
         }
         self.metrics.expired.increment(expired.len() as u64);
         self.metrics.hold(self.len(), self.ready_len(), self.bytes, self.senders.len());
@@ -299,7 +299,7 @@ impl Pool {
         self.by_hash.insert(tx.tx.hash(), (sender, nonce));
         self.bytes += tx.raw.len();
         let queue = self.senders.entry(sender).or_insert_with(|| SenderQueue::new(account_nonce));
-        queue.hear_nonce(account_nonce);
+        queue.observe_nonce(account_nonce);
         let replaced = queue.insert(tx);
         if let Some(replaced) = &replaced {
             self.forget(std::slice::from_ref(replaced));

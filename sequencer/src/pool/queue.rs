@@ -15,7 +15,7 @@ use super::{PooledTx, order::QueueHead};
 pub(super) struct SenderQueue {
     /// The account's nonce as last set. Popped transactions are in neither `by_nonce` nor the
     /// state.
-    told: u64,
+    account_nonce: u64,
     /// The nonce of the sender's next transaction.
     next: u64,
     /// The first missing nonce from `next` on.
@@ -44,7 +44,7 @@ pub(super) struct Gap {
 impl SenderQueue {
     pub(super) fn new(account_nonce: u64) -> Self {
         Self {
-            told: account_nonce,
+            account_nonce,
             next: account_nonce,
             end: account_nonce,
             by_nonce: BTreeMap::new(),
@@ -70,7 +70,7 @@ impl SenderQueue {
 
     /// Whether dropping the queue loses nothing.
     pub(super) fn is_forgettable(&self) -> bool {
-        self.by_nonce.is_empty() && self.next <= self.told
+        self.by_nonce.is_empty() && self.next <= self.account_nonce
     }
 
     /// The sort key of the next transaction.
@@ -101,9 +101,10 @@ impl SenderQueue {
     }
 
     /// Takes the account's nonce from a submission, unless the queue's content contradicts it.
-    pub(super) fn hear_nonce(&mut self, account_nonce: u64) {
+    pub(super) fn observe_nonce(&mut self, account_nonce: u64) {
         if self.by_nonce.is_empty() && account_nonce > self.next {
-            (self.told, self.next, self.end) = (account_nonce, account_nonce, account_nonce);
+            (self.account_nonce, self.next, self.end) =
+                (account_nonce, account_nonce, account_nonce);
         }
     }
 
@@ -147,7 +148,7 @@ impl SenderQueue {
         let kept = self.by_nonce.split_off(&account_nonce);
         let stale = std::mem::replace(&mut self.by_nonce, kept);
         let is_in_turn = (self.next..=self.end).contains(&account_nonce);
-        (self.told, self.next) = (account_nonce, account_nonce);
+        (self.account_nonce, self.next) = (account_nonce, account_nonce);
         if !is_in_turn {
             self.end = account_nonce;
             self.extend();

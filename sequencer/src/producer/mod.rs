@@ -181,7 +181,7 @@ pub(crate) struct Producer {
 
 /// Another part ended, and the producer with it. That part reports why.
 #[derive(Debug, thiserror::Error)]
-#[error("ended")]
+#[error("another part ended")]
 struct PartEnded;
 
 /// Events that arrived together.
@@ -404,8 +404,8 @@ impl Producer {
         let durable = self.commit_last(IntakeBatch::default(), None)?;
         let durable = durable.blocking_recv().map_err(|_| PartEnded)?;
         let (resume, is_over) = oneshot::channel();
-        let told = reply.send(HaltedProducer { open, unindexed: durable.unindexed, resume });
-        told.map_err(|_| PartEnded)?;
+        let sent = reply.send(HaltedProducer { open, unindexed: durable.unindexed, resume });
+        sent.map_err(|_| PartEnded)?;
         is_over.blocking_recv().map_err(|_| PartEnded)?;
         self.has_more = true;
         Ok(())

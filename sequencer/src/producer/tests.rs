@@ -247,9 +247,9 @@ fn contract_created_in_open_block_cannot_send() {
     assert!(refused.is_empty());
 
     let contract = creator.create(0);
-    let offered = sent_by(contract, TxKind::Call(creator));
+    let submitted = sent_by(contract, TxKind::Call(creator));
     let mut intake = IntakeBatch::default();
-    producer.take_in(vec![submission(vec![offered], 0)], &mut open, &mut intake);
+    producer.take_in(vec![submission(vec![submitted], 0)], &mut open, &mut intake);
     let (answers, ..) = intake.into_outcomes(&producer.shared);
     let refusal = answers[0].results[0].as_ref().expect_err("is refused");
     assert!(matches!(refusal, Refusal::SenderIsContract { sender } if *sender == contract));

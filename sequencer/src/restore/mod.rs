@@ -1,7 +1,7 @@
 //! Restores chain, index and pool from the journal at a start.
 //!
 //! ```text
-//! checkpoint ─► state after its block ─► later journal rows ─► state, index and pool after the last row
+//! checkpoint ─► state after its block ─► later journal rows ─► state, index and pool at the end
 //! ```
 //!
 //! # Job
@@ -96,12 +96,12 @@ pub async fn restore_with(
     database: &Database,
     directory: &Path,
     execution: EngineConfig,
-    ending: TailPolicy,
+    tail: TailPolicy,
 ) -> anyhow::Result<Restored> {
     let (chain, checkpoints, is_resumed) =
         begin(genesis, database, directory, execution, u64::MAX).await?;
     let mut restoring = Restorer::new(chain, checkpoints, database).await?;
-    restoring.run(ending).await?;
+    restoring.run(tail).await?;
     let Restorer { chain, mut checkpoints, unindexed, unsealed, blocks_run, .. } = restoring;
     let unsealed = unsealed.into_values().collect();
     if blocks_run > 0 {
@@ -241,8 +241,8 @@ async fn resume(
 
 /// Whether a row after the index voids a block.
 async fn is_rewound(database: &Database, block: u64) -> anyhow::Result<bool> {
-    let taken = database.reorg_entries_from(database.indexed_to().await?).await?;
-    Ok(taken.iter().any(|(_, taken)| taken.first_block <= block))
+    let reorg = database.reorg_entries_from(database.indexed_to().await?).await?;
+    Ok(reorg.iter().any(|(_, reorg)| reorg.first_block <= block))
 }
 
 /// A journal that is being executed.
@@ -285,7 +285,7 @@ impl<'a> Restorer<'a> {
         })
     }
 
-    async fn run(&mut self, ending: TailPolicy) -> anyhow::Result<()> {
+    async fn run(&mut self, tail: TailPolicy) -> anyhow::Result<()> {
         let mut next = match self.chain.head().header.number {
             0 => 0,
             block => {
@@ -294,7 +294,7 @@ impl<'a> Restorer<'a> {
             }
         };
         let voids = self.database.reorg_entries_from(next).await?;
-        self.voids = voids.iter().map(|(row, taken)| (*row, taken.first_block)).collect();
+        self.voids = voids.iter().map(|(row, reorg)| (*row, reorg.first_block)).collect();
         loop {
             let rows = self.database.rows(next, ROWS_STEP).await?;
             if rows.is_empty() {
@@ -305,7 +305,7 @@ impl<'a> Restorer<'a> {
                 self.apply(row).await?;
             }
         }
-        if ending == TailPolicy::Complete {
+        if tail == TailPolicy::Complete {
             self.complete_open_block(next).await?;
             self.seal_unsealed().await?;
         }
@@ -336,20 +336,20 @@ impl<'a> Restorer<'a> {
         let first = match &row.entry {
             JournalEntry::Slice(_) => None,
             JournalEntry::Sealed(sealed) => Some(sealed.number),
-            JournalEntry::Reorg(taken) => {
+            JournalEntry::Reorg(reorg) => {
                 let is_known = self.voids.iter().any(|(at, _)| *at == sequence);
-                ensure!(is_known, "row {sequence} takes blocks back, and came after the others");
-                Some(taken.first_block)
+                ensure!(is_known, "row {sequence} rewinds the chain and was appended meanwhile");
+                Some(reorg.first_block)
             }
         };
         if first.is_some_and(|block| is_void(&self.voids, sequence, block)) {
             let empty = JournalEntry::Slice(SliceEntry::default());
-            if let JournalEntry::Reorg(taken) = std::mem::replace(&mut row.entry, empty)
+            if let JournalEntry::Reorg(reorg) = std::mem::replace(&mut row.entry, empty)
                 && is_new
             {
                 // A later row rewinds further: only the waiting transactions of this one count.
-                self.unindexed.accept(taken.waiting);
-                self.unindexed.refuse(taken.refused);
+                self.unindexed.accept(reorg.waiting);
+                self.unindexed.refuse(reorg.refused);
             }
         }
         match self.assembler.push(&row)? {
@@ -365,7 +365,7 @@ impl<'a> Restorer<'a> {
                 }
                 Ok(())
             }
-            Some(Assembled::Reorg(taken)) if is_new => self.rewind(sequence, taken).await,
+            Some(Assembled::Reorg(reorg)) if is_new => self.rewind(sequence, reorg).await,
             _ => Ok(()),
         }
     }
@@ -389,19 +389,19 @@ impl<'a> Restorer<'a> {
     }
 
     /// Indexed blocks are void, and so are the outcomes after them.
-    async fn rewind(&mut self, sequence: u64, taken: ReorgEntry) -> anyhow::Result<()> {
-        let ReorgEntry { first_block, reason, waiting, refused } = taken;
-        let mut reverted = std::mem::take(&mut self.void);
-        let known: HashSet<_> = reverted.iter().map(|(hash, _)| *hash).collect();
+    async fn rewind(&mut self, sequence: u64, reorg: ReorgEntry) -> anyhow::Result<()> {
+        let ReorgEntry { first_block, reason, waiting, refused } = reorg;
+        let mut reorged = std::mem::take(&mut self.void);
+        let known: HashSet<_> = reorged.iter().map(|(hash, _)| *hash).collect();
         for (hash, block) in reorged_from(self.database, first_block).await? {
             if !known.contains(&hash) {
-                reverted.push((hash, block));
+                reorged.push((hash, block));
             }
         }
         self.unindexed.accept(waiting);
         self.unindexed.refuse(refused);
         self.unsealed.retain(|number, _| *number < first_block);
-        let rewind = IndexRewind { first_block, reason, reorged: reverted };
+        let rewind = IndexRewind { first_block, reason, reorged };
         self.index(sequence + 1, Some(rewind), Vec::new()).await
     }
 
@@ -409,7 +409,7 @@ impl<'a> Restorer<'a> {
     async fn complete_open_block(&mut self, end: u64) -> anyhow::Result<()> {
         let Some(open) = self.assembler.open() else { return Ok(()) };
         let block = open.number;
-        info!(block, transactions = open.transactions.len(), "the last block is completed");
+        info!(block, transactions = open.transactions.len(), "completing the last block");
         let part = BlockPart {
             block,
             opening: None,
@@ -421,7 +421,7 @@ impl<'a> Restorer<'a> {
         let written_at_ms = unix_milliseconds();
         let written = self.database.append_at(std::slice::from_ref(&entry), written_at_ms).await;
         let rows = written?;
-        ensure!(rows.start == end, "the journal has grown meanwhile");
+        ensure!(rows.start == end, "another process appended to the journal");
         let row = JournalRow { sequence: end, epoch: 0, written_at_ms, entry };
         self.apply(row).await
     }

@@ -11,7 +11,7 @@ use turnpike_storage::{
     SealedEntry, StorageError,
 };
 
-use super::scan::{JournalScan, damage};
+use super::scan::{JournalScan, damage_as_divergence};
 use turnpike_sequencer::{Divergence, sealed::block_keys};
 
 /// First byte of an encoded deposit.
@@ -43,14 +43,15 @@ pub(super) async fn check_block(database: &Database, expected: &SealedBlock) -> 
     unwrap_or_diverge!(check_positions(database, &expected.block).await?);
     unwrap_or_diverge!(check_keys(database, number, &expected.block_keys).await?);
     for withdrawal in &expected.withdrawals {
-        let found = unwrap_or_diverge!(damage(database.withdrawal(&withdrawal.hash).await)?);
+        let found =
+            unwrap_or_diverge!(damage_as_divergence(database.withdrawal(&withdrawal.hash).await)?);
         if found.as_ref() != Some(&(number, withdrawal.clone())) {
             let reason = format!("it differs from the withdrawal in block {number}");
             return Ok(Err(divergence("withdrawals", withdrawal.hash, reason)));
         }
     }
     // Beyond the finalized head, only entries' last blocks keep their proof.
-    let proof = unwrap_or_diverge!(damage(database.passer_proof(number).await)?);
+    let proof = unwrap_or_diverge!(damage_as_divergence(database.passer_proof(number).await)?);
     if proof.is_some_and(|proof| proof != expected.passer_proof) {
         return Ok(Err(divergence("passer_proofs", number, "the proof is of another account")));
     }
@@ -102,7 +103,7 @@ pub(super) async fn check_genesis(database: &Database, expected: &BlockRecord) -
 pub(super) async fn check_outcomes(database: &Database, scan: &JournalScan) -> CheckResult {
     let (waiting, refused) = scan.unindexed.clone().into_parts();
     let mut expected = waiting.into_iter();
-    for found in unwrap_or_diverge!(damage(database.pending().await)?) {
+    for found in unwrap_or_diverge!(damage_as_divergence(database.pending().await)?) {
         match expected.next() {
             Some(waits) if waits == found => {}
             Some(waits) => {
@@ -127,7 +128,9 @@ pub(super) async fn check_outcomes(database: &Database, scan: &JournalScan) -> C
         )));
     }
     for (hash, reason) in refused {
-        if unwrap_or_diverge!(damage(database.refusal(&hash).await)?).as_ref() != Some(&reason) {
+        if unwrap_or_diverge!(damage_as_divergence(database.refusal(&hash).await)?).as_ref()
+            != Some(&reason)
+        {
             return Ok(Err(divergence(
                 "refused",
                 hash,
@@ -135,8 +138,8 @@ pub(super) async fn check_outcomes(database: &Database, scan: &JournalScan) -> C
             )));
         }
     }
-    for (hash, block) in &scan.reverted {
-        let found = unwrap_or_diverge!(damage(database.reorged_from(hash).await)?);
+    for (hash, block) in &scan.reorged {
+        let found = unwrap_or_diverge!(damage_as_divergence(database.reorged_from(hash).await)?);
         if found.is_none() {
             let reason = format!("not recorded as removed from block {block}");
             return Ok(Err(divergence("reorged_transactions", hash, reason)));
@@ -150,7 +153,7 @@ async fn indexed_block(
     database: &Database,
     number: u64,
 ) -> Result<Result<BlockRecord, Divergence>, StorageError> {
-    let found = unwrap_or_diverge!(damage(database.block(number).await)?);
+    let found = unwrap_or_diverge!(damage_as_divergence(database.block(number).await)?);
     Ok(found.ok_or_else(|| divergence("blocks", number, "it is missing")))
 }
 
@@ -161,11 +164,11 @@ async fn check_location(
     hash: B256,
     rows: &Range<u64>,
 ) -> CheckResult {
-    let by_hash = unwrap_or_diverge!(damage(database.block_number(&hash).await)?);
+    let by_hash = unwrap_or_diverge!(damage_as_divergence(database.block_number(&hash).await)?);
     if by_hash != Some(number) {
         return Ok(Err(divergence("blocks", number, format!("not found by its hash {hash}"))));
     }
-    let found = unwrap_or_diverge!(damage(database.rows_of(number).await)?);
+    let found = unwrap_or_diverge!(damage_as_divergence(database.rows_of(number).await)?);
     if found.as_ref() != Some(rows) {
         let reason = format!("expected rows {rows:?}, found {found:?}");
         return Ok(Err(divergence("blocks", number, reason)));
@@ -175,7 +178,7 @@ async fn check_location(
 
 /// Checks a block's times against its rows.
 async fn check_times(database: &Database, number: u64, expected: &BlockTimes) -> CheckResult {
-    let found = unwrap_or_diverge!(damage(database.block_times(number).await)?);
+    let found = unwrap_or_diverge!(damage_as_divergence(database.block_times(number).await)?);
     if found.parts == *expected {
         return Ok(Ok(()));
     }
@@ -187,7 +190,7 @@ async fn check_positions(database: &Database, block: &BlockRecord) -> CheckResul
     let number = block.header.number;
     for (position, receipt) in block.receipts.iter().enumerate() {
         let hash = keccak256(&receipt.transaction);
-        let place = unwrap_or_diverge!(damage(database.transaction(&hash).await)?);
+        let place = unwrap_or_diverge!(damage_as_divergence(database.transaction(&hash).await)?);
         // A batch of another batcher can give two deposits the same hash. The first one is indexed.
         let is_deposit = receipt.transaction.first() == Some(&DEPOSIT_TYPE);
         let is_right = place.is_some_and(|place| {
@@ -204,7 +207,7 @@ async fn check_positions(database: &Database, block: &BlockRecord) -> CheckResul
 
 /// Checks that the index finds a block by all its keys.
 async fn check_keys(database: &Database, number: u64, keys: &BlockKeys) -> CheckResult {
-    let is_found = unwrap_or_diverge!(damage(database.has_keys(number, keys).await)?);
+    let is_found = unwrap_or_diverge!(damage_as_divergence(database.has_keys(number, keys).await)?);
     let reason = "not found by its logs or accounts";
     Ok(if is_found { Ok(()) } else { Err(divergence("block_keys", number, reason)) })
 }

@@ -23,7 +23,7 @@ pub(super) struct JournalScan {
     /// Outcomes after the last indexed row.
     pub(super) unindexed: UnindexedTxs,
     /// Transactions of blocks that those rows rewind, each with the newest such block.
-    pub(super) reverted: BTreeMap<B256, u64>,
+    pub(super) reorged: BTreeMap<B256, u64>,
 }
 
 impl JournalScan {
@@ -37,7 +37,7 @@ impl JournalScan {
         let mut assembler = BlockAssembler::new(1);
         let mut chain = BTreeMap::<u64, Vec<B256>>::new();
         loop {
-            let rows = match damage(database.rows(scan.rows, ROWS_STEP).await)? {
+            let rows = match damage_as_divergence(database.rows(scan.rows, ROWS_STEP).await)? {
                 Ok(rows) => rows,
                 Err(divergence) => return Ok(Err(divergence)),
             };
@@ -45,7 +45,7 @@ impl JournalScan {
                 return Ok(Ok(scan));
             }
             for row in rows {
-                let assembled = match damage(assembler.push(&row))? {
+                let assembled = match damage_as_divergence(assembler.push(&row))? {
                     Ok(assembled) => assembled,
                     Err(divergence) => return Ok(Err(divergence)),
                 };
@@ -82,7 +82,7 @@ impl JournalScan {
                     let all = void.into_iter().flat_map(|(block, hashes)| {
                         hashes.into_iter().map(move |hash| (hash, block))
                     });
-                    self.reverted.extend(all);
+                    self.reorged.extend(all);
                     self.unindexed.accept(taken.waiting);
                     self.unindexed.refuse(taken.refused);
                 }
@@ -96,7 +96,7 @@ impl JournalScan {
     }
 
     /// The row without the parts that a later row voids. Other rows stay unchanged.
-    pub(super) fn standing(&self, mut row: JournalRow) -> JournalRow {
+    pub(super) fn without_void_parts(&self, mut row: JournalRow) -> JournalRow {
         let sequence = row.sequence;
         match &mut row.entry {
             JournalEntry::Slice(slice) => {
@@ -112,7 +112,7 @@ impl JournalScan {
 }
 
 /// Turns a storage error about damaged data into a divergence.
-pub(super) fn damage<T>(
+pub(super) fn damage_as_divergence<T>(
     result: Result<T, StorageError>,
 ) -> Result<Result<T, Divergence>, StorageError> {
     match result {

@@ -20,7 +20,7 @@ use turnpike_storage::{
 
 use super::{
     index::{check_block, check_genesis, check_outcomes, check_unexecuted},
-    scan::{JournalScan, damage},
+    scan::{JournalScan, damage_as_divergence},
 };
 use turnpike_sequencer::{
     Divergence,
@@ -135,7 +135,7 @@ async fn verify_open(
         unsealed: VecDeque::new(),
         found,
     };
-    verifying.take_checkpoint(config).await?;
+    verifying.load_checkpoint(config).await?;
     verifying.chain.set_engine(Engine::new(config.execution));
     if let Err(wrong) = verifying.run(&scan).await? {
         verifying.found.wrong.push(wrong);
@@ -146,7 +146,7 @@ async fn verify_open(
 
 impl Verification<'_> {
     /// Loads the newest checkpoint, if requested. The chain starts there or passes it.
-    async fn take_checkpoint(&mut self, config: &VerifyConfig) -> anyhow::Result<()> {
+    async fn load_checkpoint(&mut self, config: &VerifyConfig) -> anyhow::Result<()> {
         let is_start = config.scope == VerifyScope::Checkpoint;
         let Some(directory) = config.checkpoints.as_ref().filter(|_| is_start || config.state)
         else {
@@ -202,18 +202,18 @@ impl Verification<'_> {
         let mut unexecuted = BTreeMap::<u64, JournalBlock>::new();
         let mut next = 0;
         while next < scan.rows {
-            let rows = match damage(self.database.rows(next, ROWS_STEP).await)? {
+            let rows = match damage_as_divergence(self.database.rows(next, ROWS_STEP).await)? {
                 Ok(rows) => rows,
                 Err(wrong) => return Ok(Err(wrong)),
             };
             for row in rows.into_iter().take_while(|row| row.sequence < scan.rows) {
                 next = row.sequence + 1;
-                let row = scan.standing(row);
-                let assembled = match damage(assembler.push(&row))? {
+                let row = scan.without_void_parts(row);
+                let assembled = match damage_as_divergence(assembler.push(&row))? {
                     Ok(assembled) => assembled,
                     Err(wrong) => return Ok(Err(wrong)),
                 };
-                let is_right = match assembled {
+                let checked = match assembled {
                     Some(Assembled::Block(block)) => {
                         if block.number <= self.chain.head().header.number {
                             unexecuted.insert(block.number, block);
@@ -228,7 +228,7 @@ impl Verification<'_> {
                     },
                     Some(Assembled::Reorg(_)) | None => Ok(()),
                 };
-                if let Err(wrong) = is_right {
+                if let Err(wrong) = checked {
                     return Ok(Err(wrong));
                 }
             }
@@ -275,7 +275,7 @@ impl Verification<'_> {
         if front.number != sealed.number {
             return Ok(());
         }
-        let found = self.unsealed.pop_front().expect("invariant: it was looked at");
+        let found = self.unsealed.pop_front().expect("invariant: the front exists");
         check_sealed(sealed, &found)
     }
 

@@ -35,7 +35,7 @@ impl FakeL1 {
     }
 
     /// Nothing was reported to a sequencer that was just started.
-    pub(super) fn forget_told(&mut self) {
+    pub(super) fn forget_reported(&mut self) {
         self.reported.clear();
     }
 
@@ -187,7 +187,7 @@ impl FakeL1 {
 
     /// The next event since the last call, as the tracker reports it. An entry is derived once the
     /// one before was handled.
-    pub(super) async fn next_news(&mut self, database: &Database) -> L1Event {
+    pub(super) async fn next_event(&mut self, database: &Database) -> L1Event {
         let same = self.events.iter().zip(&self.reported).take_while(|(a, b)| a == b).count();
         if same < self.reported.len() {
             self.reported.truncate(same);
@@ -196,16 +196,19 @@ impl FakeL1 {
             let deposits = self.reported.len() as u64 - entries;
             return L1Event::Reorg(Reorg { block: 0, entries, deposits, outputs: 1 });
         }
-        let told = |events: &[L1Fact]| {
+        let count_entries = |events: &[L1Fact]| {
             events.iter().filter(|event| matches!(event, L1Fact::Entry(..))).count()
         };
-        let next = told(&self.reported);
+        let next = count_entries(&self.reported);
         let mut before = self.genesis.number;
         for (at, event) in self.events.iter().enumerate() {
             let L1Fact::Entry(entry, blocks) = event else { continue };
             let last_block = before + blocks.len() as u64;
             // The inbox's own entry derives nothing.
-            if at >= self.reported.len() && entry.index > 0 && told(&self.events[..at]) >= next {
+            if at >= self.reported.len()
+                && entry.index > 0
+                && count_entries(&self.events[..at]) >= next
+            {
                 self.reported = self.events[..=at].to_vec();
                 let known = known_blocks(database, blocks).await.expect("reads");
                 return L1Event::Entry(Box::new(DerivedEntry {

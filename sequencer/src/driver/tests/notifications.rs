@@ -14,7 +14,7 @@ use crate::notifications::{
 };
 
 /// A subscriber that rebuilds the chain from its notifications.
-struct Listener {
+struct TestSubscriber {
     heads: EventCursor<HeadEvent>,
     logs: EventCursor<HeadEvent>,
     /// Number of the block before the first.
@@ -25,7 +25,7 @@ struct Listener {
     topics: Vec<(B256, B256)>,
 }
 
-impl Listener {
+impl TestSubscriber {
     async fn new(sequencer: &TestSequencer) -> Self {
         let shared = sequencer.shared();
         let heads = shared.notifications.heads(&shared.chain).await.expect("reads");
@@ -35,7 +35,7 @@ impl Listener {
 
     /// Applies the new notifications. Every block builds on the one before, and only the newest is
     /// removed.
-    async fn listen(&mut self, sequencer: &TestSequencer) {
+    async fn apply_notifications(&mut self, sequencer: &TestSequencer) {
         let shared = sequencer.shared();
         shared.notifications.catch_up(&shared.chain).await.expect("reads");
         while let Some(event) = self.heads.take().expect("in time") {
@@ -51,20 +51,20 @@ impl Listener {
                 HeadEvent::Lost => panic!("all blocks are known"),
             }
         }
-        let mut told = Vec::new();
+        let mut notified = Vec::new();
         // One at a time: what does not fit comes with the next call.
         loop {
-            let before = told.len();
+            let before = notified.len();
             let show = |log: &LogNotification, is_removed| {
                 let log = log.log.clone();
-                told.push((log.topics()[0], log.block_hash.expect("sealed"), is_removed));
+                notified.push((log.topics()[0], log.block_hash.expect("sealed"), is_removed));
             };
             self.logs.logs(1, |log| log.log.address() == LOGGER, show).expect("in time");
-            if told.len() == before {
+            if notified.len() == before {
                 break;
             }
         }
-        for (topic, block, is_removed) in told {
+        for (topic, block, is_removed) in notified {
             if is_removed {
                 assert_eq!(self.topics.pop(), Some((topic, block)), "the newest goes first");
             } else {
@@ -96,27 +96,27 @@ impl Listener {
 async fn subscribers_receive_removed_and_added_blocks() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
-    let mut listener = Listener::new(&sequencer).await;
+    let mut subscriber = TestSubscriber::new(&sequencer).await;
     for n in 1..=3u8 {
         sequencer.log(0, B256::repeat_byte(n)).await;
         sequencer.log(1, B256::repeat_byte(0x10 + n)).await;
         sequencer.build(1).await;
     }
-    listener.listen(&sequencer).await;
-    listener.check(&sequencer).await;
-    let before = listener.chain.clone();
-    assert_eq!((before.len(), listener.topics.len()), (3, 6));
+    subscriber.apply_notifications(&sequencer).await;
+    subscriber.check(&sequencer).await;
+    let before = subscriber.chain.clone();
+    assert_eq!((before.len(), subscriber.topics.len()), (3, 6));
     sequencer.l1.deposit(sequencer.users[2].address());
     assert!(sequencer.l1.force(1));
     sequencer.sync().await.expect("follows");
-    listener.listen(&sequencer).await;
-    listener.check(&sequencer).await;
-    assert_eq!((listener.chain.len(), listener.topics.len()), (1, 0), "the forced block");
+    subscriber.apply_notifications(&sequencer).await;
+    subscriber.check(&sequencer).await;
+    assert_eq!((subscriber.chain.len(), subscriber.topics.len()), (1, 0), "the forced block");
     sequencer.build(1).await;
-    listener.listen(&sequencer).await;
-    listener.check(&sequencer).await;
-    assert_eq!(listener.topics.len(), 6, "they are in a block again");
-    assert!(!before.contains(&listener.chain[1]));
+    subscriber.apply_notifications(&sequencer).await;
+    subscriber.check(&sequencer).await;
+    assert_eq!(subscriber.topics.len(), 6, "they are in a block again");
+    assert!(!before.contains(&subscriber.chain[1]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,17 +127,17 @@ async fn subscriber_receives_removal_of_earlier_blocks() {
         sequencer.log(0, B256::repeat_byte(n)).await;
         sequencer.build(1).await;
     }
-    let mut late = Listener::new(&sequencer).await;
+    let mut late = TestSubscriber::new(&sequencer).await;
     sequencer.l1.deposit(sequencer.users[2].address());
     assert!(sequencer.l1.force(1));
     sequencer.sync().await.expect("follows");
     let shared = Arc::clone(sequencer.shared());
     shared.notifications.catch_up(&shared.chain).await.expect("reads");
-    let mut told = Vec::new();
-    let show = |log: &LogNotification, is_removed| told.push((log.log.topics()[0], is_removed));
+    let mut notified = Vec::new();
+    let show = |log: &LogNotification, is_removed| notified.push((log.log.topics()[0], is_removed));
     late.logs.logs(10, |_| true, show).expect("they are known");
-    let gone = |n| (B256::repeat_byte(n), true);
-    assert_eq!(told, [gone(2), gone(1)], "the newest goes first");
+    let removed = |n| (B256::repeat_byte(n), true);
+    assert_eq!(notified, [removed(2), removed(1)], "the newest goes first");
     let blocks = late.heads.blocks(10).expect("in time");
     assert_eq!(blocks.iter().map(|block| block.number).collect::<Vec<_>>(), [1], "the forced one");
 }
@@ -148,7 +148,7 @@ async fn subscriber_gets_missed_error_for_unknown_blocks() {
     sequencer.sync().await.expect("follows");
     sequencer.log(0, B256::ZERO).await;
     sequencer.build(1).await;
-    let mut late = Listener::new(&sequencer).await;
+    let mut late = TestSubscriber::new(&sequencer).await;
     let shared = Arc::clone(sequencer.shared());
     let to = shared.chain.database.indexed_to().await.expect("reads");
     let rewind = IndexRewind { first_block: 1, reason: String::new(), reorged: Vec::new() };
@@ -164,7 +164,7 @@ async fn subscriber_gets_missed_error_for_unknown_blocks() {
 async fn accepted_transactions_are_reported_once() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
-    let unheard = sequencer.send(0).await;
+    let before_subscribing = sequencer.send(0).await;
     let mut reader = sequencer.shared().notifications.pending();
     let mut sent = Vec::new();
     for user in [0, 1, 0] {
@@ -178,14 +178,14 @@ async fn accepted_transactions_are_reported_once() {
     assert!(sequencer.submit(&early).await);
     sent.push(early.hash());
     sequencer.build(2).await;
-    let mut told = Vec::<PendingTx>::new();
-    reader.transactions(2, |tx| told.push(tx.clone())).expect("in time");
-    assert_eq!(told.len(), 2, "no more than is asked for");
-    reader.transactions(100, |tx| told.push(tx.clone())).expect("in time");
-    let hashes: Vec<_> = told.iter().map(|tx| tx.hash).collect();
+    let mut notified = Vec::<PendingTx>::new();
+    reader.transactions(2, |tx| notified.push(tx.clone())).expect("in time");
+    assert_eq!(notified.len(), 2, "no more than requested");
+    reader.transactions(100, |tx| notified.push(tx.clone())).expect("in time");
+    let hashes: Vec<_> = notified.iter().map(|tx| tx.hash).collect();
     assert_eq!(hashes, sent);
-    assert!(!hashes.contains(&unheard));
-    for PendingTx { hash, signed } in &told {
+    assert!(!hashes.contains(&before_subscribing));
+    for PendingTx { hash, signed } in &notified {
         let (raw, _) = signed.as_ref().expect("was here");
         assert_eq!(keccak256(raw), *hash);
     }
@@ -199,7 +199,7 @@ async fn subscriber_chain_matches_after_random_timelines() {
         let mut rng = TestRng(0x9e37_79b9_7f4a_7c15u64.wrapping_mul(seed));
         let mut sequencer = TestSequencer::new().await;
         sequencer.sync().await.expect("follows");
-        let mut listener = Listener::new(&sequencer).await;
+        let mut subscriber = TestSubscriber::new(&sequencer).await;
         for step in 0..40u8 {
             if rng.roll(2) == 0 {
                 let user = rng.index(sequencer.users.len());
@@ -207,11 +207,11 @@ async fn subscriber_chain_matches_after_random_timelines() {
             }
             random_step_of(&mut sequencer, &mut rng, 11).await;
             if rng.roll(3) == 0 {
-                listener.listen(&sequencer).await;
+                subscriber.apply_notifications(&sequencer).await;
             }
         }
         sequencer.sync().await.expect("follows");
-        listener.listen(&sequencer).await;
-        listener.check(&sequencer).await;
+        subscriber.apply_notifications(&sequencer).await;
+        subscriber.check(&sequencer).await;
     }
 }

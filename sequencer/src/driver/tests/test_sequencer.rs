@@ -86,7 +86,7 @@ impl TestSequencer {
         self.node.take().expect("runs").crash().await;
         let node = Node::start(&self.genesis, self.config.clone(), None).await;
         self.node = Some(node.expect("starts again"));
-        self.l1.forget_told();
+        self.l1.forget_reported();
     }
 
     /// Crashes the node and starts it on an empty database. Its acknowledged transactions are
@@ -101,13 +101,13 @@ impl TestSequencer {
     pub(crate) async fn sync(&mut self) -> anyhow::Result<()> {
         loop {
             let shared = Arc::clone(self.shared());
-            let mut news = self.l1.next_news(&shared.chain.database).await;
-            let is_all = matches!(news, L1Event::Progress(_));
-            if let L1Event::Progress(progress) = &mut news {
-                let told = shared.settlement.read().await.deposits.len();
-                progress.deposits.drain(..told);
+            let mut event = self.l1.next_event(&shared.chain.database).await;
+            let is_all = matches!(event, L1Event::Progress(_));
+            if let L1Event::Progress(progress) = &mut event {
+                let reported = shared.settlement.read().await.deposits.len();
+                progress.deposits.drain(..reported);
             }
-            self.driver().handle_l1_event(news).await?;
+            self.driver().handle_l1_event(event).await?;
             if is_all {
                 return Ok(());
             }
