@@ -1,3 +1,5 @@
+//! The operator's controls: pause, resume and drain.
+
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
@@ -10,7 +12,7 @@ use crate::{
     producer::{ProducerCommand, ProducerEvent},
 };
 
-/// What an operator makes the node do: pause, resume, drain. Nothing of it outlives the process.
+/// The operator's controls. They do not survive the process.
 #[derive(Debug)]
 pub struct AdminControl {
     /// Whether the producer makes no block.
@@ -21,21 +23,21 @@ pub struct AdminControl {
     transactions: Arc<TransactionView>,
 }
 
-/// Closed while the node drains: then no transaction is accepted.
+/// Admits submissions. Closed while the node drains.
 #[derive(Debug, Default)]
 pub(crate) struct IntakeGate {
     is_closed: AtomicBool,
-    /// Read-locked by each submission until it is answered.
+    /// Read-locked by each submission until its reply.
     submissions: RwLock<()>,
 }
 
-/// The producer has ended.
+/// The producer ended.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the node is stopping")]
 pub struct ProducerStopped;
 
 impl IntakeGate {
-    /// Lets a submission in. The guard is held until the submission is answered.
+    /// Admits a submission. The caller holds the guard until the reply.
     pub(crate) async fn enter(&self) -> Result<RwLockReadGuard<'_, ()>, Refusal> {
         let entered = self.submissions.read().await;
         if self.is_closed() { Err(Refusal::Draining) } else { Ok(entered) }
@@ -45,7 +47,7 @@ impl IntakeGate {
         self.is_closed.load(Ordering::Relaxed)
     }
 
-    /// Lets no submission in any more, and waits until those inside are answered.
+    /// Refuses further submissions and waits for the replies to those already admitted.
     async fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
         drop(self.submissions.write().await);

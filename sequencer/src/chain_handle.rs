@@ -1,3 +1,5 @@
+//! Shared access to the chain, its database and its heads.
+
 use std::sync::Arc;
 
 use alloy_primitives::B256;
@@ -8,27 +10,28 @@ use turnpike_storage::{Database, StorageError, TransactionLocation};
 
 use crate::BlockExecution;
 
-/// The chain: its rules, its state, its database and how far both have come.
+/// The chain: its rules, state, database and heads.
 ///
-/// Everybody reads it. The state has one writer at a time: the producer, or the driver while the producer stands still.
+/// All parts read it. The state has one writer at a time: the producer, or the driver while the
+/// producer is halted.
 #[derive(Debug)]
 pub struct ChainHandle {
-    /// Rules of the chain.
+    /// The chain's rules.
     pub config: ChainConfig,
     chain: RwLock<Chain>,
-    /// How the newest block was executed that was built since the start.
+    /// How the newest block since the start was executed.
     pub last_execution: RwLock<Option<BlockExecution>>,
     /// The journal and the index.
     pub database: Arc<Database>,
-    /// The same database with connections of its own: clients' queries never delay the node's.
+    /// The same database with its own connections: clients' queries never delay the node's.
     pub client_database: Arc<Database>,
-    /// Number of the newest block in the index.
+    /// Number of the newest indexed block.
     pub head: watch::Receiver<u64>,
     /// The end of the journal: all rows before it are durable.
     pub journal_end: watch::Receiver<u64>,
 }
 
-/// What announces how far index and journal have come.
+/// Senders that announce the ends of index and journal.
 #[derive(Debug)]
 pub(crate) struct ChainSenders {
     pub(crate) head: watch::Sender<u64>,
@@ -36,7 +39,7 @@ pub(crate) struct ChainSenders {
 }
 
 impl ChainHandle {
-    /// A chain and its database, which hold the same blocks.
+    /// A chain and a database that hold the same blocks.
     pub(crate) async fn new(
         chain: Chain,
         database: Arc<Database>,
@@ -55,39 +58,40 @@ impl ChainHandle {
         Ok((handle, ChainSenders { head, journal_end }))
     }
 
-    /// State and head, to read.
+    /// State and head, for reading.
     pub async fn read(&self) -> RwLockReadGuard<'_, Chain> {
         self.chain.read().await
     }
 
-    /// State and head, to read outside of the runtime's threads.
+    /// State and head, for reading outside the runtime's threads.
     pub fn blocking_read(&self) -> RwLockReadGuard<'_, Chain> {
         self.chain.blocking_read()
     }
 
-    /// State and head, to change: only for the part that executes blocks.
+    /// State and head, for changes by the part that executes blocks.
     pub async fn write(&self) -> RwLockWriteGuard<'_, Chain> {
         self.chain.write().await
     }
 
-    /// State and head, to change outside of the runtime's threads.
+    /// State and head, for changes outside the runtime's threads.
     pub(crate) fn blocking_write(&self) -> RwLockWriteGuard<'_, Chain> {
         self.chain.blocking_write()
     }
 
-    /// The newest block that everybody may see: it is durable, and can be looked up. The chain may be ahead of it; where it is so far
-    /// ahead that the state after that block is gone, and where blocks were taken back, it is the chain's head.
+    /// The newest visible block: durable and indexed. The chain may be ahead of it. If the chain no
+    /// longer keeps that block's state, or was rewound below it, this is the chain's head.
     pub fn newest<'chain>(&self, chain: &'chain Chain) -> &'chain ChainHead {
         chain.head_at(*self.head.borrow()).unwrap_or_else(|| chain.head())
     }
 
-    /// Where a transaction is, if everybody may see its block.
+    /// A transaction's location, if its block is visible.
     pub async fn place_of(&self, hash: &B256) -> Result<Option<TransactionLocation>, StorageError> {
         let place = self.client_database.transaction(hash).await?;
         Ok(place.filter(|place| place.block <= *self.head.borrow()))
     }
 
-    /// Closes the database: from then on others may write it. Who writes goes last, and leaves nothing beside the files.
+    /// Closes the database, so that another process may write it. The writer closes last and leaves
+    /// no files beside the database.
     pub async fn close(&self) {
         self.client_database.close().await;
         self.database.close().await;
@@ -117,6 +121,6 @@ mod tests {
         senders.head.send_replace(1);
         assert_eq!(newest().await, 1);
         assert!(shared.chain.write().await.rewind(0));
-        assert_eq!(newest().await, 0, "what was taken back is nowhere");
+        assert_eq!(newest().await, 0, "rewound blocks are gone");
     }
 }

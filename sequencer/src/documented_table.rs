@@ -1,3 +1,5 @@
+//! Compares tables in the documentation with the tables that the code generates.
+
 /// Asserts that a file of this crate's documentation equals the table that the code generates. With
 /// `TURNPIKE_WRITE_TABLES` set, the file is written first.
 pub(crate) fn assert_documented(file: &str, table: &str) {

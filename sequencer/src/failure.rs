@@ -1,10 +1,13 @@
+//! Records that a part of the node failed, so that the others stop accepting transactions.
+
 use std::sync::OnceLock;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::Refusal;
 
-/// Whether a part of the node has failed: then nothing can be made durable any more, and nothing is accepted.
+/// Whether a part of the node failed. After a failure nothing can become durable, so nothing is
+/// accepted.
 #[derive(Debug, Default)]
 pub struct NodeFailure {
     reason: OnceLock<String>,
@@ -12,13 +15,13 @@ pub struct NodeFailure {
 }
 
 impl NodeFailure {
-    /// Records the first failure, and wakes everybody who waits for one.
+    /// Records the first failure and wakes all that wait for one.
     pub(crate) fn set(&self, reason: String) {
         let _ = self.reason.set(reason);
         self.token.cancel();
     }
 
-    /// Why the node failed, if it did.
+    /// The reason of the failure, if any.
     pub fn reason(&self) -> Option<&str> {
         self.reason.get().map(String::as_str)
     }
@@ -33,7 +36,7 @@ impl NodeFailure {
         &self.token
     }
 
-    /// What a submission is answered that is not executed any more.
+    /// The refusal of submissions that cannot be executed any more.
     pub(crate) fn refusal(&self) -> Refusal {
         match self.reason.get() {
             Some(reason) => Refusal::JournalFailed { reason: reason.clone() },

@@ -1,3 +1,5 @@
+//! Handles to a node, shared by its parts and its API.
+
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -11,31 +13,31 @@ use crate::{
     producer::ProducerEvent,
 };
 
-/// All handles to a node: its parts and its API share them.
+/// All handles to a node.
 #[derive(Clone, Debug)]
 pub struct NodeHandles {
     /// State, database and head.
     pub chain: Arc<ChainHandle>,
-    /// What L1 says of the chain.
+    /// What the node knows from L1.
     pub settlement: Arc<SettlementView>,
     /// Transactions that the index does not hold yet.
     pub transactions: Arc<TransactionView>,
-    /// Takes transactions in.
+    /// Takes submissions.
     pub submissions: Arc<SubmissionHandle>,
-    /// New blocks, pending transactions and slices, as they happen.
+    /// Notifications about blocks, pending transactions and slices.
     pub notifications: Arc<Notifications>,
-    /// What an operator makes the node do.
+    /// The operator's controls.
     pub control: Arc<AdminControl>,
-    /// Whether a part has failed.
+    /// Whether a part failed.
     pub failure: Arc<NodeFailure>,
     /// Signs preconfirmations, if there is a key.
     pub signer: Option<Arc<PromiseSigner>>,
 }
 
-/// What announces how far index, journal and settlement have come.
+/// Senders that announce the ends of index and journal, and changes of the settlement.
 #[derive(Debug)]
 pub struct HeadSenders {
-    /// Number of the newest block in the index.
+    /// Number of the newest indexed block.
     pub head: watch::Sender<u64>,
     /// The end of the journal.
     pub journal_end: watch::Sender<u64>,
@@ -44,7 +46,7 @@ pub struct HeadSenders {
 }
 
 impl NodeHandles {
-    /// Handles to a node that makes no blocks of its own: transactions go where `submission_route` says.
+    /// Handles to a node that makes no blocks. Transactions go where `submission_route` says.
     pub async fn without_producer(
         chain: Chain,
         database: Arc<Database>,
@@ -54,7 +56,7 @@ impl NodeHandles {
         Self::new(chain, database, submission_route, PoolLimits::default(), None, events).await
     }
 
-    /// Handles to a node whose chain and database hold the same blocks, and that has not read L1 yet.
+    /// Handles to a node whose chain and database hold the same blocks, before it reads L1.
     pub(crate) async fn new(
         chain: Chain,
         database: Arc<Database>,
@@ -94,7 +96,7 @@ impl NodeHandles {
         Ok((handles, HeadSenders { head, journal_end, settlement_changed }))
     }
 
-    /// Records that a part failed: nothing can be made durable any more, and nothing is accepted.
+    /// Records that a part failed. Nothing becomes durable after that, so nothing is accepted.
     pub(crate) fn fail(&self, reason: String) {
         self.failure.set(reason);
         self.transactions.preconfirmations.stop();
@@ -103,7 +105,7 @@ impl NodeHandles {
 
 #[cfg(test)]
 impl NodeHandles {
-    /// Handles to a new chain whose database is in `folder`, and the events that its producer would get.
+    /// Handles to a new chain whose database is in `folder`, and the events for its producer.
     pub(crate) async fn of_new(
         folder: &std::path::Path,
         genesis: &turnpike_protocol::Genesis,

@@ -1,3 +1,5 @@
+//! Servers that run beside a node, such as the API.
+
 use std::{
     future::poll_fn,
     pin::Pin,
@@ -8,7 +10,7 @@ use anyhow::bail;
 use futures_util::future::BoxFuture;
 use tokio::task::{JoinError, JoinHandle};
 
-/// A server that runs beside a node: the API, for example. It ends when its stop token is cancelled, and not before.
+/// A server that runs beside a node. It ends once its stop token is cancelled, and not before.
 pub struct ServerTask {
     name: &'static str,
     run: BoxFuture<'static, anyhow::Result<()>>,
@@ -21,7 +23,7 @@ impl std::fmt::Debug for ServerTask {
 }
 
 impl ServerTask {
-    /// A server to be run, and its name in errors.
+    /// A server to run, and its name in errors.
     pub fn new(
         name: &'static str,
         run: impl Future<Output = anyhow::Result<()>> + Send + 'static,
@@ -30,17 +32,17 @@ impl ServerTask {
     }
 }
 
-/// Servers that run.
+/// Running servers.
 #[derive(Debug)]
 pub struct RunningServers(Vec<(&'static str, JoinHandle<anyhow::Result<()>>)>);
 
 impl RunningServers {
-    /// Starts all of them.
+    /// Starts all servers.
     pub fn spawn(servers: Vec<ServerTask>) -> Self {
         Self(servers.into_iter().map(|server| (server.name, tokio::spawn(server.run))).collect())
     }
 
-    /// Waits until one of them ends, which is an error.
+    /// Waits until a server ends, which is an error.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
         poll_fn(|cx: &mut Context<'_>| {
             for (name, task) in &mut self.0 {
@@ -53,11 +55,11 @@ impl RunningServers {
         .await
     }
 
-    /// Waits until all of them have ended, after their stop. The first error is returned.
+    /// Waits until all servers have stopped. Returns the first error.
     pub async fn finish(self) -> anyhow::Result<()> {
         let mut result = Ok(());
         for (_, task) in self.0 {
-            // One that has ended already was reported by `ended`.
+            // `ended` reported a server that ended early.
             if !task.is_finished() {
                 result = result.and(task.await.map_err(Into::into).flatten());
             }
@@ -66,7 +68,7 @@ impl RunningServers {
     }
 }
 
-/// The error of a part that has ended and should not have.
+/// The error of a part that ended too early.
 pub fn ended_early(part: &str, ended: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
     ended??;
     bail!("{part} ended")

@@ -1,3 +1,10 @@
+//! Runs a sequencer: starts its parts, feeds L1's events to the driver, and stops in order.
+//!
+//! # Recovery
+//!
+//! A start restores the chain from checkpoint and journal, fills the pool and reads L1 once before
+//! it serves.
+
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex as SyncMutex},
@@ -32,13 +39,14 @@ use crate::{
     tracker::{L1Event, Tracker},
 };
 
-/// Requests that may wait for the producer.
+/// Submissions that wait for the producer, at most.
 const EVENTS_WAITING_MAX: usize = 4_096;
 
-/// From one slice to the next, at least: so much is shared by those that come together.
+/// Shortest interval between slices. Transactions that arrive within it share a slice.
 const SLICE_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A sequencer that is ready to run: the chain is restored and L1 is read. Servers are composed around it by its caller.
+/// A sequencer that is ready to run: its chain is restored and L1 is read. The caller composes
+/// servers around it.
 #[derive(Debug)]
 pub struct Sequencer {
     node: Node,
@@ -47,8 +55,8 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    /// Rebuilds the chain from checkpoint and journal, takes up what waited and reads L1 once. A hook may change its blocks: for tests
-    /// and `turnpike dev --liar`. `None` after `stop`.
+    /// Restores the chain from checkpoint and journal, fills the pool and reads L1 once. `hook` may
+    /// change blocks, for tests and `turnpike dev --liar`. Returns `None` if `stop` is cancelled.
     pub async fn open(
         genesis: &Genesis,
         config: SequencerConfig,
@@ -57,16 +65,16 @@ impl Sequencer {
     ) -> anyhow::Result<Option<Self>> {
         let started = stop.run_until_cancelled(Node::start(genesis, config, hook)).await;
         let Some(mut node) = started.transpose()? else { return Ok(None) };
-        let begun = stop.run_until_cancelled(begin(genesis, &mut node.driver)).await;
+        let begun = stop.run_until_cancelled(sync_with_l1(genesis, &mut node.driver)).await;
         if let Some(Ok((tracker, l1))) = begun {
             return Ok(Some(Self { node, tracker, l1 }));
         }
-        // Its parts run, and end in no other way.
+        // The node's parts run. They must be stopped in order.
         node.stop().await?;
         begun.transpose().map(|_| None)
     }
 
-    /// What servers read and submit through.
+    /// The handles for servers.
     pub fn handles(&self) -> &NodeHandles {
         &self.node.driver.shared
     }
@@ -76,8 +84,9 @@ impl Sequencer {
         &self.l1
     }
 
-    /// Runs beside its servers until `stop`, or until a part or a server fails. Then `stop` is cancelled and all others stop as well:
-    /// the servers first, so that what was submitted is answered.
+    /// Runs with its servers until `stop` is cancelled, or until a part or a server fails. Then it
+    /// cancels `stop` and stops all others: the servers first, so that every submission gets its
+    /// reply.
     pub async fn serve(
         self,
         servers: Vec<ServerTask>,
@@ -90,13 +99,13 @@ impl Sequencer {
         result
     }
 
-    /// The only place where L1's news are dealt with: one at a time.
+    /// The only place that handles L1's events: one at a time.
     async fn drive(self, servers: Vec<ServerTask>, stop: &CancellationToken) -> anyhow::Result<()> {
         let Self { mut node, tracker, .. } = self;
         let shared = Arc::clone(&node.driver.shared);
-        let (send_news, mut news) = mpsc::channel(1);
+        let (send_l1_events, mut l1_events) = mpsc::channel(1);
         let l1_poll = node.driver.config.l1_poll;
-        let mut tracking = tokio::spawn(tracker.run(l1_poll, send_news, stop.clone()));
+        let mut tracking = tokio::spawn(tracker.run(l1_poll, send_l1_events, stop.clone()));
         let mut servers = RunningServers::spawn(servers);
         let mut ended = loop {
             tokio::select! {
@@ -105,10 +114,11 @@ impl Sequencer {
                 ended = node.ended() => break ended,
                 ended = &mut tracking => break ended_early("the L1 tracker", ended),
                 ended = servers.ended() => break ended,
-                Some((message, done)) = news.recv() => {
-                    // Where it runs the journal again it takes long, and whatever it has begun the next start does again.
-                    match stop.run_until_cancelled(node.driver.handle_l1_event(message)).await {
-                        // A tracker that has stopped does not care.
+                Some((event, done)) = l1_events.recv() => {
+                    // A reorg may execute the journal again, which takes long. The next start
+                    // repeats an interrupted one.
+                    match stop.run_until_cancelled(node.driver.handle_l1_event(event)).await {
+                        // The tracker may have stopped.
                         Some(Ok(())) => drop(done.send(())),
                         Some(Err(error)) => break Err(error),
                         None => break Ok(()),
@@ -117,15 +127,15 @@ impl Sequencer {
             }
         };
         stop.cancel();
-        drop(news);
+        drop(l1_events);
         shared.transactions.preconfirmations.stop();
-        // What was offered is answered before what answers it stops.
+        // Submissions get their replies before the parts that reply stop.
         ended = ended.and(servers.finish().await);
         if !tracking.is_finished() {
             ended = ended.and(tracking.await.map_err(Into::into).flatten());
         }
         let stopped = node.stop().await;
-        // Parts end because one has failed: that is the one to hear of, whichever was noticed first.
+        // Parts end because one failed: report that one, whichever was noticed first.
         match shared.failure.reason() {
             Some(reason) => bail!("{reason}"),
             None => ended.and(stopped),
@@ -133,8 +143,11 @@ impl Sequencer {
     }
 }
 
-/// Reads all that L1 holds.
-async fn begin(genesis: &Genesis, driver: &mut Driver) -> anyhow::Result<(Tracker, L1Client)> {
+/// Handles everything that L1 holds.
+async fn sync_with_l1(
+    genesis: &Genesis,
+    driver: &mut Driver,
+) -> anyhow::Result<(Tracker, L1Client)> {
     let config = &driver.config;
     let genesis_head = Chain::from_genesis(genesis).head().clone();
     let client = L1Client::connect(config.l1.clone(), genesis).await?;
@@ -143,16 +156,16 @@ async fn begin(genesis: &Genesis, driver: &mut Driver) -> anyhow::Result<(Tracke
     let derivation = Derivation::new(genesis.config.clone(), genesis_head.parent);
     let mut tracker = Tracker::new(view, derivation, Arc::clone(&driver.shared.chain.database));
     loop {
-        let news = tracker.next().await?;
-        let is_all = matches!(news, L1Event::Progress(_));
-        driver.handle_l1_event(news).await?;
+        let event = tracker.next().await?;
+        let is_all = matches!(event, L1Event::Progress(_));
+        driver.handle_l1_event(event).await?;
         if is_all {
             return Ok((tracker, client));
         }
     }
 }
 
-/// The parts that make blocks and keep them, running.
+/// The running parts that make and persist blocks.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) driver: Driver,
@@ -162,7 +175,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Brings the chain to where the journal ends, and starts the parts. No block is made before the driver knows what L1 holds.
+    /// Restores the chain to the end of the journal and starts the parts. No block is made before
+    /// the driver knows what L1 holds.
     pub(crate) async fn start(
         genesis: &Genesis,
         config: SequencerConfig,
@@ -196,7 +210,7 @@ impl Node {
         let (head, journal_end) = (Arc::new(head), Arc::new(journal_end));
         let mut production = ProductionState::new();
         arrivals.into_iter().for_each(|arrival| production.note_arrival(arrival));
-        let refused = take_up(&shared, pending).await;
+        let refused = restore_pool(&shared, pending).await;
         let production = Arc::new(SyncMutex::new(production));
         let checkpoints = Arc::new(Mutex::new(checkpoints));
         let now = Instant::now();
@@ -238,10 +252,11 @@ impl Node {
             Committer::new(Arc::clone(&shared), commits, Arc::clone(&journal_end), unindexed);
         let mut parts = JoinSet::new();
         let producing = async { spawn_blocking(|| producer.run()).await? };
-        let committer = parts.spawn(told(Arc::clone(&shared), "committer", committer.run()));
-        parts.spawn(told(Arc::clone(&shared), "sealer", sealer.run()));
-        parts.spawn(told(Arc::clone(&shared), "indexer", indexer.run()));
-        parts.spawn(told(Arc::clone(&shared), "producer", producing));
+        let committer =
+            parts.spawn(report_failure(Arc::clone(&shared), "committer", committer.run()));
+        parts.spawn(report_failure(Arc::clone(&shared), "sealer", sealer.run()));
+        parts.spawn(report_failure(Arc::clone(&shared), "indexer", indexer.run()));
+        parts.spawn(report_failure(Arc::clone(&shared), "producer", producing));
         let driver = Driver {
             config,
             genesis: genesis.clone(),
@@ -259,7 +274,7 @@ impl Node {
         Ok(Self { driver, parts, committer })
     }
 
-    /// Waits for a part to end, which none does by itself.
+    /// Waits for a part to end, which is an error.
     async fn ended(&mut self) -> anyhow::Result<()> {
         match self.parts.join_next().await {
             Some(ended) => {
@@ -270,9 +285,9 @@ impl Node {
         }
     }
 
-    /// Has the open block completed and everything written. The first error is that of the part that failed.
+    /// Completes the open block and writes everything. The first error is that of the failed part.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        // MissingL1Data, if the producer has ended already.
+        // The receiver is gone if the producer ended.
         let _ = self.driver.events.send(ProducerEvent::Command(ProducerCommand::Stop)).await;
         let mut result = Ok(());
         while let Some(ended) = self.parts.join_next().await {
@@ -280,7 +295,8 @@ impl Node {
             result = result.and(ended);
         }
         let checkpoints = Arc::try_unwrap(self.driver.checkpoints);
-        let checkpoints = checkpoints.ok().context("invariant: nobody else holds them")?;
+        let checkpoints =
+            checkpoints.ok().context("invariant: no other part holds the checkpoints")?;
         checkpoints.into_inner().finish().await;
         result
     }
@@ -288,7 +304,7 @@ impl Node {
 
 #[cfg(test)]
 impl Node {
-    /// Ends as a crash would: what is not durable is lost.
+    /// Crashes: drops what is not durable.
     pub(crate) async fn crash(mut self) {
         self.committer.abort();
         let _ = self.driver.events.send(ProducerEvent::Command(ProducerCommand::Stop)).await;
@@ -296,7 +312,7 @@ impl Node {
         self.driver.shared.chain.close().await;
     }
 
-    /// Has so many blocks completed, and waits for them.
+    /// Completes this many blocks and waits for them.
     pub(crate) async fn seal(&self, blocks: usize) {
         for _ in 0..blocks {
             let (done, is_done) = tokio::sync::oneshot::channel();
@@ -310,8 +326,8 @@ impl Node {
     }
 }
 
-/// Has everybody hear of it if a part fails, however it does: others may wait for what it does not do any more.
-async fn told(
+/// Reports the failure of a part to all others, which may wait for it.
+async fn report_failure(
     shared: Arc<NodeHandles>,
     part: &str,
     run: impl Future<Output = anyhow::Result<()>>,
@@ -321,8 +337,9 @@ async fn told(
     ended.inspect_err(|error| shared.fail(format!("{error:#}")))
 }
 
-/// Takes up what waited at the last stop. Only what can never run is refused; what lacks funds or fees for now waits.
-async fn take_up(
+/// Fills the pool with the transactions that waited at the last stop. Refuses only those that can
+/// never run; others wait for funds or fees.
+async fn restore_pool(
     shared: &NodeHandles,
     pending: Vec<AcceptedTx>,
 ) -> Vec<(alloy_primitives::B256, String)> {
@@ -358,7 +375,8 @@ mod tests {
     async fn panic_in_a_part_ends_the_node() {
         let folder = tempfile::tempdir().expect("a folder");
         let (shared, ..) = NodeHandles::of_new(folder.path(), &Genesis::dev()).await;
-        let ended = told(Arc::clone(&shared), "sealer", async { panic!("on purpose") }).await;
+        let ended =
+            report_failure(Arc::clone(&shared), "sealer", async { panic!("on purpose") }).await;
         assert!(ended.is_err() && shared.failure.is_failed());
         assert_eq!(shared.failure.reason(), Some("the sealer has panicked"));
     }
@@ -366,7 +384,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn stop_before_start_ends_the_node() {
         let folder = tempfile::tempdir().expect("a folder");
-        // It takes connections, and never answers.
+        // It accepts connections and never replies.
         let l1 = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let url = format!("http://{}", l1.local_addr().expect("bound"));
         let config = SequencerConfig { l1: url.as_str().into(), ..config_in(folder.path()) };

@@ -1,7 +1,13 @@
-//! What L1 says of the chain: entries and their blocks, deposits, outputs and disputes.
+//! What the node knows from L1: entries and their blocks, deposits, outputs and disputes.
 //!
-//! State: the driver replaces it after each L1 event, under one lock; readers get a consistent view. Nothing of it is stored: a start
-//! reads all of it from L1 again.
+//! # State
+//!
+//! In memory. The driver replaces it under one lock after each L1 event, so readers get a
+//! consistent view.
+//!
+//! # Recovery
+//!
+//! A start reads everything from L1 again.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,7 +16,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, watch};
 use turnpike_l1::{Disputes, L1Head, OutputStatus, ProposedOutput};
 use turnpike_protocol::{Entry, Origin, OutputRoot, QueuedDeposit};
 
-/// The settlement, for all who read it and the driver, which writes it.
+/// The settlement, shared by its readers and the driver, which writes it.
 #[derive(Debug)]
 pub struct SettlementView {
     settlement: RwLock<Settlement>,
@@ -24,17 +30,17 @@ impl SettlementView {
         (Self { settlement: RwLock::default(), changed }, sender)
     }
 
-    /// The settlement, to read.
+    /// The settlement, for reading.
     pub async fn read(&self) -> RwLockReadGuard<'_, Settlement> {
         self.settlement.read().await
     }
 
-    /// The settlement, to read outside of the runtime's threads.
+    /// The settlement, for reading outside the runtime's threads.
     pub fn blocking_read(&self) -> RwLockReadGuard<'_, Settlement> {
         self.settlement.blocking_read()
     }
 
-    /// The settlement, to change: only for the part that follows L1.
+    /// The settlement, for changes by the part that follows L1.
     pub async fn write(&self) -> RwLockWriteGuard<'_, Settlement> {
         self.settlement.write().await
     }
@@ -45,33 +51,33 @@ impl SettlementView {
     }
 }
 
-/// Blocks that an inbox entry holds.
+/// The blocks of an inbox entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostedRange {
     /// The entry.
     pub entry: Entry,
-    /// First block it holds.
+    /// Its first block.
     pub first_block: u64,
-    /// Last block it holds.
+    /// Its last block.
     pub last_block: u64,
-    /// The output root's preimage after that block.
+    /// The preimage of the output root after its last block.
     pub output: OutputRoot,
-    /// L1 transaction that appended it.
+    /// The L1 transaction that appended it.
     pub l1_transaction: B256,
-    /// Bytes of its data on L1: of calldata, or of whole blobs.
+    /// Bytes of its data on L1: calldata, or whole blobs.
     pub bytes: u64,
-    /// Transactions in its blocks, deposits apart.
+    /// Transactions in its blocks, without deposits.
     pub transactions: u64,
-    /// Why its batch was passed over.
+    /// Why derivation dropped its batch.
     pub fault: Option<String>,
 }
 
-/// What L1 says of the chain.
+/// What the node knows from L1.
 #[derive(Clone, Debug, Default)]
 pub struct Settlement {
-    /// Where L1 was when it last answered.
+    /// L1's head at its last answer.
     pub l1: Option<L1Head>,
-    /// Why L1 did not answer the last time it was asked.
+    /// The error of the last poll, if it failed.
     pub l1_error: Option<String>,
     /// When L1 last answered.
     pub l1_seen_at: Option<Instant>,
@@ -81,20 +87,21 @@ pub struct Settlement {
     pub first_entry: Option<Entry>,
     /// All deposits of the queue.
     pub deposits: Vec<QueuedDeposit>,
-    /// Which blocks each entry after the first holds, in order.
+    /// The blocks of each later entry, in order.
     pub posted: Vec<PostedRange>,
     /// Outputs, by index.
     pub outputs: Vec<ProposedOutput>,
-    /// Those of them that say what this chain says, and so does what they are built on, by index.
+    /// Indexes of the outputs that agree with this chain and whose ancestors do.
     pub agreed: Vec<usize>,
-    /// Those of the agreed ones that are not challenged or rejected, nor is what they are built on, by index.
+    /// Indexes of the agreeing outputs that stand: neither they nor their ancestors are challenged
+    /// or rejected.
     pub standing: Vec<usize>,
-    /// Challenges of outputs, and their games.
+    /// Challenges of outputs and their games.
     pub disputes: Arc<Disputes>,
 }
 
 impl Settlement {
-    /// An entry, by its index.
+    /// The entry with this index.
     pub fn entry(&self, index: u64) -> Option<&Entry> {
         match usize::try_from(index).ok()?.checked_sub(1) {
             Some(at) => self.posted.get(at).map(|range| &range.entry),
@@ -107,12 +114,12 @@ impl Settlement {
         self.posted.last().map(|range| &range.entry).or(self.first_entry.as_ref())
     }
 
-    /// Deposits that entries have consumed: so many of the queue's first.
+    /// Number of the queue's deposits that entries have consumed.
     pub fn deposits_consumed(&self) -> u64 {
         self.newest_entry().map_or(0, |entry| entry.deposit_count)
     }
 
-    /// Forgets what L1 has dropped: `entries`, entry 0 counted, and `deposits` are left.
+    /// Removes what L1 dropped. `entries`, entry 0 included, and `deposits` remain.
     pub fn rewind(&mut self, entries: u64, deposits: u64) {
         let at_most = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         self.posted.truncate(at_most(entries.saturating_sub(1)));
@@ -121,37 +128,37 @@ impl Settlement {
         self.agree();
     }
 
-    /// Finds the outputs that say what this chain says, and those of them that stand.
+    /// Finds the outputs that agree with this chain, and those that stand.
     pub fn agree(&mut self) {
-        // By index; the genesis output does both.
+        // By index. The genesis output agrees and stands.
         let (mut agreed, mut standing) = (vec![true], vec![true]);
         for output in self.outputs.iter().skip(1) {
             let parent = usize::try_from(output.parent).unwrap_or(usize::MAX);
             let of_parent = |all: &[bool]| all.get(parent).copied().unwrap_or(false);
-            let says_the_same = of_parent(&agreed) && self.says_the_same(output);
+            let agrees = of_parent(&agreed) && self.agrees(output);
             let stands = match output.status {
                 OutputStatus::Final => true,
                 OutputStatus::Proposed => of_parent(&standing),
                 OutputStatus::Challenged | OutputStatus::Rejected | OutputStatus::Void => false,
             };
-            agreed.push(says_the_same);
-            standing.push(stands && says_the_same);
+            agreed.push(agrees);
+            standing.push(stands && agrees);
         }
         let places = |all: Vec<bool>| (1..all.len()).filter(|at| all[*at]).collect();
         (self.agreed, self.standing) = (places(agreed), places(standing));
     }
 
-    fn says_the_same(&self, output: &ProposedOutput) -> bool {
+    fn agrees(&self, output: &ProposedOutput) -> bool {
         let at = usize::try_from(output.entry).ok().and_then(|entry| entry.checked_sub(1));
         at.and_then(|at| self.posted.get(at)).is_some_and(|range| range.output == output.output)
     }
 
-    /// The newest block that L1 holds.
+    /// The safe head.
     pub fn safe(&self) -> u64 {
         self.posted.last().map_or(0, |range| range.last_block)
     }
 
-    /// The newest block in an L1 block that is final.
+    /// The finalized head.
     pub fn finalized(&self) -> u64 {
         let Some(final_l1) = self.l1.and_then(|l1| l1.finalized) else { return 0 };
         let is_final = |range: &&PostedRange| range.entry.l1_block_number <= final_l1;
@@ -164,7 +171,7 @@ impl Settlement {
         self.posted.get(at).filter(|range| range.first_block <= block)
     }
 
-    /// The output that speaks for a block: the first standing one at or after it.
+    /// The output that covers a block: the first standing one at or after it.
     pub fn output(&self, block: u64) -> Option<&ProposedOutput> {
         let mut standing = self.standing.iter().filter_map(|index| self.outputs.get(*index));
         standing.find(|output| output.l2_block >= block)

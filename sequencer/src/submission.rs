@@ -1,4 +1,10 @@
-//! How transactions get into the node: checked, handed to the producer in bounded amounts, answered when they are durable.
+//! Submissions: checks raw transactions, hands them to the producer, and returns results once they
+//! are durable.
+//!
+//! # Limits
+//!
+//! `SUBMITTED_BYTES_MAX` bounds the bytes that wait for the producer. Beyond it submissions are
+//! refused as busy.
 
 use std::sync::Arc;
 
@@ -18,31 +24,31 @@ use crate::{
     submission_route::SubmissionSink,
 };
 
-/// Bytes of transactions that may wait for the producer.
+/// Bytes of transactions that wait for the producer, at most.
 const SUBMITTED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// A transaction that was accepted.
+/// An accepted transaction.
 #[derive(Clone, Debug)]
 pub struct Accepted {
     /// Its hash.
     pub hash: B256,
-    /// Whether it was not here before.
+    /// Whether it was unknown before.
     pub is_new: bool,
-    /// Its place and its receipt, if it ran already.
+    /// Its preconfirmation, if it exists already.
     pub preconfirmation: Option<Arc<Preconfirmation>>,
 }
 
-/// How a request is answered: a result for each of its transactions.
+/// Receives a submission's results, one for each transaction.
 pub(crate) type ReplySender = oneshot::Sender<Vec<Result<Accepted, Refusal>>>;
 
-/// Transactions on their way from a request to the producer.
+/// A submission on its way to the producer.
 #[derive(Debug)]
 pub(crate) struct Submission {
     pub(crate) txs: Vec<CheckedTx>,
-    /// When they came, in Unix milliseconds.
+    /// When it was received, in Unix milliseconds.
     pub(crate) received_ms: u64,
     pub(crate) reply: ReplySender,
-    /// Leave to wait, a permit for each byte of theirs.
+    /// A permit for each byte that waits for the producer.
     pub(crate) waits: OwnedSemaphorePermit,
 }
 
@@ -53,7 +59,7 @@ impl Submission {
     }
 }
 
-/// Submits transactions to the node, or to the sequencer that it forwards to.
+/// Submits transactions to the node, or forwards them to its sequencer.
 #[derive(Debug)]
 pub struct SubmissionHandle {
     pub(crate) admission: Admission,
@@ -90,8 +96,8 @@ impl SubmissionHandle {
         }
     }
 
-    /// Offers raw transactions. The result of each is in the order given, and durable. One that is known already is accepted again
-    /// for as long as it waits or is in a block.
+    /// Submits raw transactions. Returns the durable results in order. A known transaction is
+    /// accepted again while it waits or once a block includes it.
     pub async fn submit(&self, raws: Vec<Bytes>) -> Vec<Result<Accepted, Refusal>> {
         match &self.sink {
             SubmissionSink::LocalPool => {}
@@ -127,7 +133,7 @@ impl SubmissionHandle {
         for (result, raw) in results.into_iter().zip(raws) {
             let mut result = result.expect("invariant: one answer for each");
             if let Err(Refusal::NonceTooLow { .. }) = result {
-                // One that a block holds has no nonce left to it.
+                // An included transaction fails the nonce check.
                 let hash = keccak256(&raw);
                 if let Ok(Some(_)) = self.client_database.transaction(&hash).await {
                     result = Ok(Accepted { hash, is_new: false, preconfirmation: None });
@@ -139,7 +145,8 @@ impl SubmissionHandle {
         settled
     }
 
-    /// Has the producer take transactions in, and waits for what it says of each. An error is about all of them.
+    /// Hands transactions to the producer and waits for the results. An error applies to all of
+    /// them.
     async fn hand_over(
         &self,
         txs: Vec<CheckedTx>,
@@ -157,14 +164,14 @@ impl SubmissionHandle {
     }
 }
 
-/// The one of these transactions that has this hash, and who signed it.
+/// The transaction with this hash and its sender.
 fn signed(raws: &[Bytes], hash: &B256) -> Option<(Bytes, Address)> {
     let raw = raws.iter().find(|raw| keccak256(raw) == *hash)?;
     let sender = SignedTx::recover(decode_transaction(raw).ok()?).signer().ok()?;
     Some((raw.clone(), sender))
 }
 
-/// Separates what goes on from what is refused already, keeping the places.
+/// Separates accepted transactions from refused ones and keeps their positions.
 fn split(
     checked: Vec<Result<CheckedTx, Refusal>>,
 ) -> (Vec<CheckedTx>, Vec<Option<Result<Accepted, Refusal>>>) {

@@ -1,4 +1,5 @@
-//! Transactions between their acceptance and the index: those in the pool, and those in the preconfirmation cache.
+//! Transactions between their acceptance and the index: in the pool, or in the preconfirmation
+//! cache.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -11,7 +12,7 @@ use crate::{
     preconfirmation_cache::{CachedTx, PreconfirmationCache},
 };
 
-/// The transactions that no block of the index holds yet.
+/// The transactions that the index does not hold in a block yet.
 #[derive(Debug)]
 pub struct TransactionView {
     pool: RwLock<Pool>,
@@ -25,17 +26,17 @@ impl TransactionView {
         Self { pool, preconfirmations: PreconfirmationCache::default(), client_database }
     }
 
-    /// Transactions in the preconfirmation cache.
+    /// Number of transactions in the preconfirmation cache.
     pub fn preconfirmed_count(&self) -> usize {
         self.preconfirmations.len()
     }
 
-    /// What was promised of a transaction, from its slice's commit until its block is in the index.
+    /// A transaction's preconfirmation, between the commit of its slice and its block's indexing.
     pub fn preconfirmed(&self, hash: &B256) -> Option<Arc<Preconfirmation>> {
         self.preconfirmations.preconfirmed(hash)
     }
 
-    /// Waits until a transaction is preconfirmed that waits or runs. The caller bounds the wait.
+    /// Waits for a pending transaction's preconfirmation. The caller bounds the wait.
     pub async fn wait_preconfirmed(
         &self,
         hash: B256,
@@ -46,9 +47,9 @@ impl TransactionView {
         }
     }
 
-    /// A transaction that was accepted and is in no block yet: its bytes and its sender.
+    /// Bytes and sender of an accepted transaction that no indexed block includes.
     pub fn waiting(&self, hash: &B256) -> Option<(Bytes, Address)> {
-        // In the order in which they move: a transaction that is found nowhere has moved on.
+        // In the direction in which transactions move, so that none is missed between the two.
         if let Some(tx) = self.pool().get(hash) {
             return Some((tx.raw.clone(), tx.sender));
         }
@@ -61,20 +62,20 @@ impl TransactionView {
         }
     }
 
-    /// The nonce that a waiting transaction waits for, if it is not its own.
+    /// The missing nonce that a pending transaction waits for, if any.
     pub fn missing_nonce(&self, hash: &B256) -> Option<u64> {
         let pool = self.pool();
         let tx = pool.get(hash)?;
         pool.next_nonce(&tx.sender).filter(|next| *next < tx.tx.nonce())
     }
 
-    /// Whether a transaction will be in a block as soon as there is one.
-    pub fn is_on_its_way(&self, hash: &B256) -> bool {
+    /// Whether the next block would include a pending transaction.
+    pub fn is_runnable(&self, hash: &B256) -> bool {
         self.missing_nonce(hash).is_none()
             && (self.pool().get(hash).is_some() || self.preconfirmations.get(hash).is_some())
     }
 
-    /// Why a transaction that was accepted will not run.
+    /// Why an accepted transaction was refused.
     pub async fn refusal(&self, hash: &B256) -> Result<Option<String>, StorageError> {
         match self.preconfirmations.refusal(hash) {
             Some(reason) => Ok(Some(reason)),
@@ -82,24 +83,24 @@ impl TransactionView {
         }
     }
 
-    /// The nonce that a sender's next transaction should have, if that is not the account's: preconfirmed ones count, and those
-    /// that wait without a gap.
+    /// The sender's next nonce, if it differs from the account's: counts preconfirmed transactions
+    /// and pending ones without a gap.
     pub fn next_nonce(&self, sender: &Address) -> Option<u64> {
         let pooled = self.pool().next_nonce(sender);
         pooled.max(self.preconfirmations.next_nonce(sender))
     }
 
-    /// The pool, to read.
+    /// The pool, for reading.
     pub fn pool(&self) -> RwLockReadGuard<'_, Pool> {
         self.pool.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The pool, for the producer, and the driver while that stands still.
+    /// The pool, for the producer, and for the driver while the producer is halted.
     pub(crate) fn pool_mut(&self) -> RwLockWriteGuard<'_, Pool> {
         self.pool.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what is promised of accepted transactions by now.
+    /// Adds the preconfirmations that exist by now to the replies.
     pub(crate) fn with_promises(
         &self,
         mut results: Vec<Result<Accepted, Refusal>>,

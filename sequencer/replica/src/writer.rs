@@ -11,7 +11,7 @@
 //!
 //! # Recovery
 //!
-//! After a crash, [`restore`](crate::restore) brings the index to the end of this node's journal.
+//! After a crash, [`restore`](turnpike_sequencer::restore) brings the index to the end of this node's journal.
 //! The source continues from there.
 //!
 //! # Limits

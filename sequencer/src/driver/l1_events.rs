@@ -85,7 +85,7 @@ impl Driver {
     /// Finds the first unposted block that depends on data that L1 dropped, and rewinds the chain
     /// before it. Returns false if L1 has not been read up to the block that held the data.
     async fn recheck_unposted(&mut self, last_read: u64) -> anyhow::Result<bool> {
-        let (mut backlog, mut gone) = (Backlog::default(), None);
+        let (mut backlog, mut missing) = (Backlog::default(), None);
         let (mut next, mut deposits) = {
             let settlement = self.shared.settlement.read().await;
             (settlement.safe() + 1, settlement.deposits_consumed())
@@ -97,8 +97,9 @@ impl Driver {
             }
             let settlement = self.shared.settlement.read().await;
             for block in blocks {
-                gone = missing_l1_data(&settlement, &block).map(|gone| (block.number, gone));
-                if gone.is_some() {
+                missing =
+                    missing_l1_data(&settlement, &block).map(|missing| (block.number, missing));
+                if missing.is_some() {
                     break 'blocks;
                 }
                 next = block.number + 1;
@@ -107,7 +108,7 @@ impl Driver {
                 backlog.push(block.number, block.origin.entry, bytes, block.deposits.len());
             }
         }
-        match gone {
+        match missing {
             Some((_, MissingL1Data { l1_block, .. })) if l1_block > last_read => return Ok(false),
             Some((first, MissingL1Data { what, .. })) => {
                 let reason = format!("L1 has dropped {what}");
@@ -139,7 +140,7 @@ fn missing_l1_data(settlement: &Settlement, record: &SealedInput) -> Option<Miss
         let at = usize::try_from(queued.deposit.index).ok();
         at.and_then(|at| queue.get(at)) == Some(queued)
     };
-    let gone = &record.deposits.iter().find(|queued| !is_there(queued))?.deposit;
-    let what = format!("deposit {} or its name", gone.index);
-    Some(MissingL1Data { what, l1_block: gone.l1_block_number })
+    let missing = &record.deposits.iter().find(|queued| !is_there(queued))?.deposit;
+    let what = format!("deposit {} or its name", missing.index);
+    Some(MissingL1Data { what, l1_block: missing.l1_block_number })
 }

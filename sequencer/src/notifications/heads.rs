@@ -119,8 +119,8 @@ impl HeadTracker {
     ) -> Result<(), StorageError> {
         let Some(log) = self.log.upgrade() else { return Ok(()) };
         loop {
-            for taken in database.reorgs_after(self.last_reorg).await? {
-                self.rewind(&log, taken);
+            for reorg in database.reorgs_after(self.last_reorg).await? {
+                self.rewind(&log, reorg);
             }
             let head = *head.borrow();
             if self.next > head {
@@ -183,8 +183,8 @@ impl HeadTracker {
     }
 
     /// Reports removed blocks, the newest first.
-    fn rewind(&mut self, log: &EventLog<HeadEvent>, taken: IndexedReorg) {
-        let IndexedReorg { id, first_block } = taken;
+    fn rewind(&mut self, log: &EventLog<HeadEvent>, reorg: IndexedReorg) {
+        let IndexedReorg { id, first_block } = reorg;
         self.last_reorg = id;
         while self.next > first_block {
             self.next -= 1;

@@ -1,3 +1,5 @@
+//! The pool's order, limits and evictions.
+
 use std::time::{Duration, Instant};
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559};

@@ -1,3 +1,5 @@
+//! Blocks and slices as the producer builds them.
+
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},

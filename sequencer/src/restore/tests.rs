@@ -1,3 +1,5 @@
+//! Restarts: with and without checkpoints, after a stop, a crash or damage.
+
 use std::fs;
 
 use alloy_primitives::Address;

@@ -258,7 +258,7 @@ pub(crate) async fn receipt(shared: &ApiContext, mut params: Params) -> Answer {
     let hash = params.next()?;
     let found = receipt_of(shared, hash).await?;
     // A client that finds nothing may not ask again before the next block, which nobody may have a reason to make.
-    if found.is_null() && shared.transactions.is_on_its_way(&hash) {
+    if found.is_null() && shared.transactions.is_runnable(&hash) {
         let sealed = timeout(RECEIPT_WAIT_MAX, reached(shared, hash, Goal::Sealed)).await;
         if matches!(sealed, Ok(Ok(()))) {
             return receipt_of(shared, hash).await;
