@@ -6,60 +6,60 @@ import { IInbox } from "./IInbox.sol";
 import { IRiscvStep } from "./IRiscvStep.sol";
 import { IRollup } from "./IRollup.sol";
 
-/// @notice What a bisection's positions count.
+/// @notice The unit of a bisection's positions.
 enum Phase {
     Blocks,
     Machine
 }
 
-/// @notice One side's claims, in even distances over a range: each is what it says the truth to be at its position. At
-///         the range's beginning both sides agree; its end is what the other side claimed otherwise.
+/// @notice One side's claims at even distances over a range. Both sides agree at the beginning of the range; at its end
+///         the other side claimed something else.
 ///
-///         In phase Blocks, position p is the output root after p blocks from the parent output on, every entry having
-///         as many as the most that one may have; those that it does not have change nothing. In phase Machine,
+///         In phase Blocks, position p is the output root p blocks after the parent output. Every entry counts as having
+///         the maximum number of blocks; missing blocks change nothing. In phase Machine,
 ///         position p is the hash of the proof machine's state after p steps.
 struct Bisection {
-    /// Hash of the bisection that this one answers; of the first one of a challenge, the output's claim.
+    /// Hash of the bisection that this one answers. In a challenge's first bisection, the output's claim.
     bytes32 answered;
     Phase phase;
-    /// Machine: which block; position `block` is before it. Blocks: 0.
+    /// Machine: the block, which starts at position `block`. Blocks: 0.
     uint64 block;
     /// Machine: the output root before the block. Blocks: 0.
     bytes32 agreedRoot;
-    /// Positions where the range begins and ends.
+    /// First and last position of the range.
     uint64 first;
     uint64 last;
-    /// What both sides agree on at `first`.
+    /// The value at `first`, on which both sides agree.
     bytes32 start;
-    /// What is claimed at first + stride, first + 2 * stride, …, and at `last`, with
+    /// Claims at first + stride, first + 2 * stride, …, and at `last`, with
     /// stride = ceil((last - first) / claims.length).
     bytes32[] claims;
 }
 
 /// @notice A move that answers a bisection with another one.
 struct Answer {
-    /// Of the answered bisection's segments, the one whose beginning is right and whose end is wrong; from 0.
+    /// Index, from 0, of the answered bisection's segment that begins right and ends wrong.
     uint64 segment;
-    /// What the mover claims within the segment; the last of them is not what the other side claims.
+    /// The mover's claims within the segment. The last one differs from the other side's.
     bytes32[] claims;
-    /// The machine's last state, encoded, if the segment is a single block: halted with code 0, and with an output root
-    /// that is not what the other side claims. Its hash is the last of `claims`. Else empty.
+    /// If the segment is a single block, the machine's encoded final state: halted with code 0, with an output root that
+    /// differs from the other side's claim. Its hash is the last of `claims`. Otherwise empty.
     bytes finalState;
 }
 
-/// @notice How a challenge stands.
+/// @notice Status of a challenge.
 enum ChallengeStatus {
     None,
     Open,
-    /// Every game was won by the challenger and nobody can open another: the output is rejected.
+    /// The challenger won every game and nobody can open another: the output is rejected.
     Won,
-    /// A game was won by a defender.
+    /// A defender won a game.
     Failed,
     /// Another challenge was won first.
     Moot
 }
 
-/// @notice That somebody disagrees with an output. Anyone may defend the output, each in a game of their own.
+/// @notice A challenge of an output. Anyone may defend the output, each in a game of their own.
 struct Challenge {
     address challenger;
     /// L1 time in seconds.
@@ -73,14 +73,14 @@ struct Challenge {
     bytes32 bisection;
 }
 
-/// @notice How a game stands.
+/// @notice Status of a game.
 enum GameStatus {
     None,
     ChallengerToMove,
     DefenderToMove,
     ChallengerWon,
     DefenderWon,
-    /// It came to nothing: its challenge was decided elsewhere.
+    /// It ended without a winner: its challenge was decided by another game.
     Returned
 }
 
@@ -94,7 +94,7 @@ struct Game {
     uint24 defenderClock;
     GameStatus status;
     uint64 challenge;
-    /// Hash of the bisection to be answered.
+    /// Hash of the bisection to answer.
     bytes32 bisection;
 }
 
@@ -102,7 +102,7 @@ struct Game {
 struct DisputeConfig {
     /// Most blocks that one entry derives.
     uint64 blocksPerEntryMax;
-    /// Wei that a challenger puts up, and each defender.
+    /// Bond of a challenger and of each defender, in wei.
     uint256 gameBond;
     /// Seconds that each side of a game has for all its moves; also how long a challenge can be defended.
     uint24 gameClock;
@@ -111,28 +111,28 @@ struct DisputeConfig {
 }
 
 /// @title IDispute
-/// @notice Finds out whether an output is right. A challenge divides the way from the parent output to this one into
-///         parts, and says what is true at the end of each; a defender names the first part whose end it disputes, and
-///         divides that; and so on, until a part is one instruction, which L1 runs itself. Who has to move and cannot
-///         has lost.
+/// @notice Decides whether an output is right. A challenge divides the computation from the parent output to this one
+///         into parts and claims the result of each. A defender names the first part whose result it disputes and
+///         divides that part. The sides alternate until a part is one instruction, which L1 executes. A side that has
+///         to move and cannot loses.
 ///
-///         A side that says the truth has an answer to whatever the other says. So a challenge that is right beats every
-///         defender, and rejects the output; one that is wrong is beaten by the first defender who is right. No move
-///         of one game is seen by another, so nobody loses for what others do.
+///         A truthful side has an answer to every claim. A right challenge therefore beats every defender and rejects
+///         the output; a wrong one loses to the first honest defender. Games are independent: nobody loses because of
+///         another party's moves.
 ///
-///         Of a bond that is lost, half goes to the winner and half is burned, so that nobody gets it back by playing
-///         against themselves.
+///         Half of a lost bond goes to the winner, half is burned, so that nobody recovers a bond by playing against
+///         themselves.
 interface IDispute is IBonds {
-    /// @notice The configuration makes no working game, or one that may take longer than blob data is kept, or the rollup
+    /// @notice The configuration is invalid: it makes no playable game, or one that may outlast blob data, or the rollup
     ///         has another dispute contract.
     error Dispute_BadConfig();
     /// @notice The ether sent along is not exactly the bond.
     error Dispute_WrongBond(uint256 expected, uint256 found);
-    /// @notice Nobody but the rollup sends ether without a call.
+    /// @notice Only the rollup may send ether without a call.
     error Dispute_NotRollup(address caller);
-    /// @notice There is no such challenge.
+    /// @notice The challenge does not exist.
     error Dispute_UnknownChallenge(uint256 challenge);
-    /// @notice There is no such game.
+    /// @notice The game does not exist.
     error Dispute_UnknownGame(uint256 game);
     /// @notice The challenge is decided, or its output is rejected.
     error Dispute_ChallengeOver(uint256 challenge);
@@ -142,7 +142,7 @@ interface IDispute is IBonds {
     error Dispute_DefenceOpen(uint256 challenge, uint256 endsAt);
     /// @notice The challenge could be defended until then.
     error Dispute_DefenceOver(uint256 challenge, uint256 endedAt);
-    /// @notice Games of the challenge are not decided.
+    /// @notice Games of the challenge are still open.
     error Dispute_GamesOpen(uint256 challenge, uint32 openGames);
     /// @notice The game is decided.
     error Dispute_GameOver(uint256 game, GameStatus status);
@@ -152,25 +152,25 @@ interface IDispute is IBonds {
     error Dispute_ClockRanOut(uint256 game, uint256 endedAt);
     /// @notice The mover's clock has not run out.
     error Dispute_ClockRuns(uint256 game, uint256 endsAt);
-    /// @notice Something else was moved before, or L1 reorganised.
+    /// @notice The bisection to answer is another one: somebody moved before, or L1 reorganised.
     error Dispute_WrongBisection(bytes32 expected, bytes32 found);
-    /// @notice The bisection has no such segment.
+    /// @notice The segment does not exist.
     error Dispute_NoSuchSegment(uint64 segment, uint256 count);
-    /// @notice The segment has to be divided into as many parts as this.
+    /// @notice The segment must be divided into `expected` parts.
     error Dispute_WrongClaimCount(uint256 expected, uint256 found);
     /// @notice The last claim is the other side's.
     error Dispute_SameClaim(bytes32 claim);
-    /// @notice A single step is not divided, it is proven.
+    /// @notice A single step cannot be divided: prove it.
     error Dispute_SingleStep();
-    /// @notice There is more than a single step to be proven.
+    /// @notice The segment is more than a single step.
     error Dispute_NotSingleStep(Phase phase, uint64 count);
-    /// @notice A final state only belongs to an answer to a single block.
+    /// @notice Only an answer to a single block carries a final state.
     error Dispute_UnexpectedFinalState();
-    /// @notice The final state is no machine's that halted with code 0.
+    /// @notice The final state is not that of a machine that halted with code 0.
     error Dispute_NotHaltedWell();
     /// @notice The state is not the one that was claimed.
     error Dispute_WrongState(bytes32 expected, bytes32 found);
-    /// @notice The other side's claim is what the step comes to.
+    /// @notice The other side's claim equals the step's result.
     error Dispute_StepIsRight(bytes32 state);
 
     /// @notice An output was challenged, with these first claims.
@@ -182,10 +182,10 @@ interface IDispute is IBonds {
         Bisection bisection
     );
 
-    /// @notice A defender has taken up a challenge; its first move follows.
+    /// @notice A defender opened a game; its first move follows.
     event GameOpened(uint256 indexed game, uint256 indexed challenge, address indexed defender);
 
-    /// @notice A bisection was answered with another one, by the side that is not to move now.
+    /// @notice A side answered a bisection with another one; the other side is to move.
     event Moved(
         uint256 indexed game,
         bytes32 indexed bisectionHash,
@@ -195,10 +195,10 @@ interface IDispute is IBonds {
         Bisection bisection
     );
 
-    /// @notice L1 has run the step in question and come to `state`, which is not what was claimed.
+    /// @notice L1 executed the disputed step. Its result `state` differs from the claim.
     event StepProven(uint256 indexed game, bytes32 claimed, bytes32 state);
 
-    /// @notice A side's clock has run out.
+    /// @notice A side's clock ran out.
     event TimedOut(uint256 indexed game);
 
     /// @notice A game is over.
@@ -211,9 +211,9 @@ interface IDispute is IBonds {
     event BondBurned(uint256 amount);
 
     /// @notice Challenges an output within its window; send exactly gameBond().
-    /// @dev WARNING: that somebody else has challenged it is no reason not to: whoever it is may lose on purpose.
-    ///      WARNING: look at the parent's root first. If that is wrong, nothing right can be said from there on; it is the
-    ///      parent that is to be challenged.
+    /// @dev WARNING: challenge a false output even if somebody else has: the other challenger may lose on purpose.
+    ///      WARNING: check the parent's root first. If it is wrong, no claim after it can be right: challenge the
+    ///      parent instead.
     /// @param output Index of the output.
     /// @param claim The output's claim.
     /// @param answer Answer to the output, taken as a single segment 0 from the parent's root to its own.
@@ -224,7 +224,7 @@ interface IDispute is IBonds {
 
     /// @notice Defends an output against a challenge, with the first answer to it; send exactly gameBond(). Anyone may,
     ///         for gameClock() seconds from the challenge on.
-    /// @dev WARNING: that somebody else defends it is no reason not to: whoever it is may lose on purpose.
+    /// @dev WARNING: defend a true output even if somebody else does: the other defender may lose on purpose.
     function defend(uint256 challengeId, Bisection calldata answered, Answer calldata answer)
         external
         payable
@@ -233,8 +233,8 @@ interface IDispute is IBonds {
     /// @notice Answers the other side's bisection with another one.
     function move(uint256 gameId, Bisection calldata answered, Answer calldata answer) external;
 
-    /// @notice Answers a segment that is one step by running it: if the claim at its end is wrong, the caller wins.
-    /// @dev What the step reads must be in the oracle; see IRiscvStep for `state` and `proof`.
+    /// @notice Answers a segment of one step by executing it: the caller wins if the claim at its end is wrong.
+    /// @dev The preimage oracle must hold what the step reads; see IRiscvStep for `state` and `proof`.
     function prove(
         uint256 gameId,
         Bisection calldata answered,
@@ -243,11 +243,11 @@ interface IDispute is IBonds {
         bytes calldata proof
     ) external;
 
-    /// @notice Ends a game in which the clock of whoever is to move has run out. Anyone may call it.
+    /// @notice Ends a game in which the mover's clock has run out. Anyone may call it.
     function timeOut(uint256 gameId) external;
 
-    /// @notice Ends a challenge: once it cannot be defended any more and no game is open, it is won. If the output was
-    ///         rejected by another, the bond is returned. Anyone may call it.
+    /// @notice Ends a challenge. It is won once nobody can defend any more and no game is open. If another challenge
+    ///         rejected the output, the bond is returned. Anyone may call it.
     function resolve(uint256 challengeId) external;
 
     /// @notice Returns the defender's bond of an open game whose challenge is over. Anyone may call it.
@@ -274,13 +274,13 @@ interface IDispute is IBonds {
     /// @notice The inbox.
     function inbox() external view returns (IInbox);
 
-    /// @notice What runs single steps.
+    /// @notice The contract that executes single steps.
     function riscvStep() external view returns (IRiscvStep);
 
     /// @notice Most blocks that one entry derives.
     function blocksPerEntryMax() external view returns (uint64);
 
-    /// @notice Wei that a challenger puts up, and each defender.
+    /// @notice Bond of a challenger and of each defender, in wei.
     function gameBond() external view returns (uint256);
 
     /// @notice Seconds that each side of a game has for all its moves.

@@ -40,9 +40,9 @@ struct InboxConfig {
     uint64 entryBytesMax;
     /// Most blobs in one entry.
     uint64 entryBlobsMax;
-    /// May name another batcher, and do nothing else; nobody may if it is zero.
+    /// Account that may name another batcher and nothing else; zero for none.
     address keyAdmin;
-    /// Seconds from the naming of another batcher until it may take over.
+    /// Seconds until a newly named batcher may take over.
     uint64 keyDelay;
 }
 
@@ -54,14 +54,14 @@ struct InboxConfig {
 ///         where acc_{-1} is the hash of the chain's configuration. One 32-byte value authenticates everything that
 ///         derivation reads up to entry k.
 ///
-///         The batcher appends data, as calldata or in blobs. It cannot leave deposits out for longer than the force window: from then on
-///         its entries revert without them, and anyone may append an entry that holds nothing but deposits.
+///         The batcher appends data, as calldata or in blobs. Deposits older than the force window must be in the next entry: the
+///         batcher's entries revert without them, and anyone may append an entry with deposits only.
 interface IInbox {
-    /// @notice The configuration makes no working inbox.
+    /// @notice The configuration is invalid.
     error Inbox_BadConfig();
     /// @notice The caller is not the batcher.
     error Inbox_NotBatcher(address caller);
-    /// @notice The call is not a transaction's outermost one, or its sender has code.
+    /// @notice The call is not at a transaction's top level, or its sender has code.
     error Inbox_NotTopLevel();
     /// @notice The arguments are not laid out as the standard ABI encoder does.
     error Inbox_NonCanonicalCalldata();
@@ -69,17 +69,17 @@ interface IInbox {
     error Inbox_WrongPrevAcc(bytes32 expected, bytes32 found);
     /// @notice The deposit queue is not the one that the caller read.
     error Inbox_WrongDepositAcc(bytes32 expected, bytes32 found);
-    /// @notice The count goes back, or beyond the queue.
+    /// @notice The deposit count decreases, or exceeds the queue.
     error Inbox_BadDepositCount(uint64 depositCount, uint64 consumed, uint64 queued);
     /// @notice The entry consumes more deposits than one entry may.
     error Inbox_TooManyDeposits(uint64 taken, uint64 max);
-    /// @notice The entry leaves out deposit `index` although it is overdue and there was room for it.
+    /// @notice The entry omits deposit `index`, which is overdue and would fit.
     error Inbox_OverdueDepositLeftOut(uint64 index);
-    /// @notice The origin lies before the last entry's.
+    /// @notice The origin is before the last entry's.
     error Inbox_OriginGoesBack(uint64 origin, uint64 last);
     /// @notice The origin is not an earlier entry.
     error Inbox_OriginNotEarlier(uint64 origin, uint64 index);
-    /// @notice The origin lies further behind than `max` entries.
+    /// @notice The origin is more than `max` entries behind.
     error Inbox_OriginTooOld(uint64 origin, uint64 index, uint64 max);
     /// @notice The data is longer than one entry may hold.
     error Inbox_DataTooLong(uint256 length, uint64 max);
@@ -87,15 +87,15 @@ interface IInbox {
     error Inbox_BadBlobCount(uint256 count, uint64 max);
     /// @notice No deposit is overdue.
     error Inbox_NothingOverdue();
-    /// @notice There is no such entry yet.
+    /// @notice The entry does not exist yet.
     error Inbox_UnknownEntry(uint64 index, uint64 count);
     /// @notice The caller may not name a batcher.
     error Inbox_NotKeyAdmin(address caller);
-    /// @notice Nobody can be the batcher under this address.
+    /// @notice The address cannot be a batcher.
     error Inbox_BadBatcher(address batcher);
     /// @notice No other batcher is named.
     error Inbox_NoPendingBatcher();
-    /// @notice The named batcher may take over only later.
+    /// @notice The named batcher may not take over yet.
     error Inbox_KeyDelayNotOver(uint64 from);
 
     /// @notice An entry was recorded; entry 0 at deployment.
@@ -107,10 +107,10 @@ interface IInbox {
     /// @notice Another batcher took over.
     event BatcherChanged(address indexed previous, address indexed batcher);
 
-    /// @notice Appends an entry with data. Only the batcher, which must be an account without code, and only as the
-    ///         outermost call with canonically encoded arguments: so the data is the transaction's input from byte
-    ///         196 on, and any reader of L1 has it.
-    /// @dev `expectedPrevAcc` makes it happen at most once, and only on top of what the batcher saw.
+    /// @notice Appends an entry with data. Only for the batcher, which must be an account without code, and only at
+    ///         a transaction's top level with canonically encoded arguments: the data is then the transaction's input
+    ///         from byte 196 on, where every reader of L1 finds it.
+    /// @dev `expectedPrevAcc` makes the append happen at most once, and only on top of the entry that the batcher saw.
     /// @param expectedPrevAcc Accumulator of the last entry.
     /// @param depositCount Deposits consumed after this entry, counted from the first one ever.
     /// @param expectedDepositAcc Accumulator over that many deposits.
@@ -141,7 +141,7 @@ interface IInbox {
     function forceInclude() external;
 
     /// @notice Names another batcher, which may take over after keyDelay(). Only keyAdmin(). Naming again replaces
-    ///         what was named, and the delay starts anew; naming the present batcher takes a naming back.
+    ///         the named batcher and restarts the delay; naming the current batcher cancels.
     function nameBatcher(address newBatcher) external;
 
     /// @notice Lets the named batcher take over, once its delay is over. Anyone may call it.
@@ -168,13 +168,13 @@ interface IInbox {
     /// @notice The account that appends data.
     function batcher() external view returns (address);
 
-    /// @notice The account that was named to be the next batcher; zero if none is.
+    /// @notice The named next batcher; zero for none.
     function pendingBatcher() external view returns (address);
 
     /// @notice L1 time in seconds from which pendingBatcher() may take over.
     function pendingBatcherFrom() external view returns (uint64);
 
-    /// @notice The account that names batchers; zero if nobody may.
+    /// @notice The account that names batchers; zero for none.
     function keyAdmin() external view returns (address);
 
     /// @notice Seconds from the naming of a batcher until it may take over.

@@ -13,9 +13,9 @@ struct OutputRootProof {
     bytes32 latestBlockhash;
 }
 
-/// @notice Where an output is in its life.
-/// @dev Proposed and Challenged may follow each other while the window is open; Final, Rejected and Void are for good.
-///      Void is what was built on a rejected output, once its proposer's bond is returned.
+/// @notice Status of an output.
+/// @dev Proposed and Challenged may alternate while the window is open; Final, Rejected and Void are permanent.
+///      An output built on a rejected one becomes Void when its proposer's bond is returned.
 enum Status {
     None,
     Proposed,
@@ -36,34 +36,34 @@ struct Output {
     /// L1 time in seconds.
     uint64 proposedAt;
     address proposer;
-    /// Challenges that are not decided; none once one of them is won.
+    /// Open challenges; zero once one of them is won.
     uint64 openChallenges;
     Status status;
 }
 
 /// @notice Parameters of a rollup, fixed at deployment.
 struct RollupConfig {
-    /// Seconds in which an output can be challenged. With the longest dispute after it, at most 14 days, which is for
-    /// the dispute contract to check.
+    /// Seconds in which an output can be challenged. Together with the longest dispute at most 14 days, which the
+    /// dispute contract checks.
     uint64 challengeWindow;
     /// Most entries that one output covers.
     uint64 entriesPerOutputMax;
-    /// Wei that a proposer puts up.
+    /// Bond of a proposer, in wei.
     uint256 proposerBond;
 }
 
 /// @title IRollup
-/// @notice Outputs: bonded claims about L2's state, each on top of an earlier one. An output is final when its
-///         parent is, its window is over, and no challenge of it is open; a challenge that is won rejects it. Challenges
-///         are made and decided in the dispute contract.
-/// @dev What is built on a rejected output never becomes final. The chain goes on next to it: a claim is made once, but
+/// @notice Outputs: bonded claims about L2's state, each on top of an earlier one. An output can be final when its
+///         parent is final, its window is over and no challenge of it is open; a challenge that is won rejects it. The
+///         dispute contract decides challenges.
+/// @dev Outputs built on a rejected output never become final. The chain continues beside them: a claim is made once, but
 ///      the same state can be claimed again from the same parent with another entry.
 interface IRollup is IL2OutputOracle, IBonds {
-    /// @notice The configuration makes no working rollup.
+    /// @notice The configuration is invalid.
     error Rollup_BadConfig();
     /// @notice The ether sent along is not exactly the bond.
     error Rollup_WrongBond(uint256 expected, uint256 found);
-    /// @notice There is no such output.
+    /// @notice The output does not exist.
     error Rollup_UnknownOutput(uint256 index, uint256 count);
     /// @notice No output makes this claim.
     error Rollup_UnknownClaim(bytes32 claim);
@@ -73,7 +73,7 @@ interface IRollup is IL2OutputOracle, IBonds {
     error Rollup_NotDispute(address caller);
     /// @notice The parent is neither rejected nor void.
     error Rollup_ParentStands(uint256 parentIndex, Status status);
-    /// @notice The parent was rejected, or built on what was.
+    /// @notice The parent, or an ancestor of it, was rejected.
     error Rollup_ParentRejected(uint256 parentIndex, Status status);
     /// @notice An output after a later entry is final already.
     error Rollup_ParentTooOld(uint256 parentIndex, uint64 parentEntry, uint64 finalEntry);
@@ -116,28 +116,28 @@ interface IRollup is IL2OutputOracle, IBonds {
         bytes header
     );
 
-    /// @notice An output was challenged; so many challenges of it are open now.
+    /// @notice An output was challenged; `openChallenges` of them are open now.
     event OutputChallenged(uint256 indexed index, bytes32 indexed claim, uint64 openChallenges);
 
-    /// @notice A challenge of an output failed; so many others are open.
+    /// @notice A challenge of an output failed; `openChallenges` others remain.
     event OutputUpheld(uint256 indexed index, bytes32 indexed claim, uint64 openChallenges);
 
     /// @notice An output was rejected: a challenge of it was won.
     event OutputRejected(uint256 indexed index, bytes32 indexed claim);
 
-    /// @notice The bond of an output was returned that is built on a rejected one.
+    /// @notice The bond of an output built on a rejected one was returned.
     event OutputVoided(uint256 indexed index, bytes32 indexed claim);
 
     /// @notice An output became final; output 0 is from the start.
     event OutputFinalized(uint256 indexed index, bytes32 indexed claim);
 
     /// @notice Proposes the output after `entry`; send exactly proposerBond().
-    /// @dev WARNING: what is built on an output that is rejected falls with it. Only the parent itself is checked here,
-    ///      not what that is built on.
-    ///      A dispute is about the entries after the parent's. Long ago ones would be lost to whoever has to play it: L1
-    ///      drops blobs, and nodes what is final. Who proposes what is right builds on the latest right output, whose
-    ///      entry is never before that of a final one.
-    ///      `parentClaim` and `expectedAcc` bind the proposal to what the proposer saw, whatever L1 reorganises.
+    /// @dev WARNING: if an output is rejected, everything built on it becomes void. This function checks the parent only, not
+    ///      the parent's ancestors.
+    ///      A dispute covers the entries after the parent's. Old entries may be unavailable to its players: L1 drops
+    ///      blobs, and nodes prune final data. An honest proposer builds on the latest true output, whose entry is never
+    ///      before that of a final one.
+    ///      `parentClaim` and `expectedAcc` bind the proposal to the chain that the proposer saw, across L1 reorgs.
     /// @param parentIndex Output to build on; proposed, challenged or final, its entry not before that of the output at
     ///        lastFinalIndex().
     /// @param parentClaim Its claim.
@@ -155,23 +155,23 @@ interface IRollup is IL2OutputOracle, IBonds {
         bytes calldata header
     ) external payable returns (uint256 index);
 
-    /// @notice For the dispute contract alone: notes that the output is challenged, which it must be within its window.
+    /// @notice Records a challenge of the output, within its window. Only for the dispute contract.
     /// @param claim The output's claim, as the challenger read it.
     function openChallenge(uint256 index, bytes32 claim) external;
 
-    /// @notice For the dispute contract alone: notes that a challenge of the output failed.
+    /// @notice Records that a challenge of the output failed. Only for the dispute contract.
     function upholdOutput(uint256 index) external;
 
-    /// @notice For the dispute contract alone: rejects the output, and hands over its proposer's bond.
+    /// @notice Rejects the output and transfers its proposer's bond. Only for the dispute contract.
     function rejectOutput(uint256 index) external;
 
     /// @notice Credits the bond of an output whose parent is rejected or void to its proposer. Anyone may call it once
     ///         the output's window is over and no challenge of it is open.
     function voidOutput(uint256 index) external;
 
-    /// @notice Makes an output final, after those of its ancestors that are not, the oldest first; credits the
-    ///         proposers' bonds. Anyone may call it once the output's window is over.
-    /// @dev Gas grows with the number of ancestors that are not final; where there are too many for one transaction,
+    /// @notice Finalizes an output after its ancestors that are not final, oldest first; credits the proposers'
+    ///         bonds. Anyone may call it once the output's window is over.
+    /// @dev Gas grows with the number of ancestors that are not final. If they are too many for one transaction,
     ///      finalize an ancestor first.
     function finalize(uint256 index) external;
 
@@ -181,15 +181,15 @@ interface IRollup is IL2OutputOracle, IBonds {
     /// @notice The output at `index`.
     function output(uint256 index) external view returns (Output memory);
 
-    /// @notice Whether the output at `index`, or one that it is built on, is challenged, rejected or void: so it cannot
-    ///         become final as things stand.
+    /// @notice Whether the output at `index`, or an ancestor of it, is challenged, rejected or void, so that it cannot
+    ///         become final at present.
     /// @dev Gas grows with the number of ancestors that are not final.
     function isDisputed(uint256 index) external view returns (bool);
 
     /// @notice Index of the output that makes `claim`.
     function indexOf(bytes32 claim) external view returns (uint256);
 
-    /// @notice The final output with the latest entry; the first of them where several have it.
+    /// @notice The final output with the latest entry; the first one if several have it.
     function lastFinalIndex() external view returns (uint256);
 
     /// @notice The inbox that outputs refer to.
@@ -201,7 +201,7 @@ interface IRollup is IL2OutputOracle, IBonds {
     /// @notice Most entries that one output covers.
     function entriesPerOutputMax() external view returns (uint64);
 
-    /// @notice Wei that a proposer puts up.
+    /// @notice Bond of a proposer, in wei.
     function proposerBond() external view returns (uint256);
 
     /// @notice Where outputs are challenged.
