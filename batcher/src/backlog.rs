@@ -1,13 +1,19 @@
+//! Sealed blocks that no inbox entry holds yet.
+//!
+//! # Limits
+//!
+//! As many blocks as one entry may hold, up to its uncompressed bytes.
+
 use turnpike_protocol::ChainConfig;
 use turnpike_storage::{Database, SealedInput, StorageError};
 
-/// Journal records read at once: a block may be large.
+/// Journal records read at once. A block may be large.
 const RECORDS_PER_READ: u32 = 32;
 
-/// Bytes that a block and each of its transactions take in a batch besides their own, roughly.
+/// Approximate bytes that a block and each of its transactions add to a batch.
 const OVERHEAD_BYTES: usize = 16;
 
-/// The journal's blocks that no entry holds yet, as many as one batch could take, kept in memory.
+/// The journal's blocks that no entry holds yet, in memory, as many as fit one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     records: Vec<SealedInput>,
@@ -16,7 +22,7 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// The first blocks, in order.
+    /// The oldest blocks, in order.
     pub(crate) fn records(&self) -> &[SealedInput] {
         &self.records
     }
@@ -26,7 +32,7 @@ impl Backlog {
         self.head
     }
 
-    /// Takes in what the journal holds from block `first` on.
+    /// Reads the journal from block `first` on.
     pub(crate) async fn refresh(
         &mut self,
         journal: &Database,
@@ -39,7 +45,7 @@ impl Backlog {
         let is_current = match last {
             _ if self.records.first().is_some_and(|record| record.number != first) => false,
             None => true,
-            // The journal may have been rewritten: a block's hash says what it and all before it are.
+            // The journal may have rewound. A block's hash commits to all blocks before it.
             Some((number, hash)) => journal.block_hash(number).await? == Some(hash),
         };
         if !is_current {
@@ -64,7 +70,7 @@ impl Backlog {
     }
 }
 
-/// Bytes of a block before compression, roughly.
+/// Approximate bytes of a block before compression.
 pub(crate) fn size(record: &SealedInput) -> usize {
     let raw: usize = record.transactions.iter().map(|raw| raw.len() + OVERHEAD_BYTES).sum();
     OVERHEAD_BYTES + record.deposits.len() * 2 * OVERHEAD_BYTES + raw

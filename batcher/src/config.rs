@@ -4,56 +4,56 @@ use alloy::signers::local::PrivateKeySigner;
 use turnpike_l1::L1Endpoints;
 use turnpike_storage::DatabaseLocation;
 
-/// How a batcher runs.
+/// Configuration of a batcher.
 #[derive(Clone, Debug)]
 pub struct BatcherConfig {
-    /// Where L1 is served.
+    /// Endpoints of L1.
     pub l1: L1Endpoints,
-    /// L1 blocks on top of one before it is believed.
+    /// L1 blocks on top of an entry before its batch is confirmed.
     pub l1_confirmations: u64,
-    /// How often L1 and the journal are looked at.
+    /// Time between two steps.
     pub poll: Duration,
-    /// The sequencer's database, read only.
+    /// The sequencer's database, opened read-only.
     pub journal: DatabaseLocation,
     /// The batcher's own database.
     pub database: DatabaseLocation,
-    /// Key of the only account that may append to the inbox.
+    /// Key of the only account that may append batches to the inbox.
     pub key: PrivateKeySigner,
-    /// When, how and for how much batches are posted.
+    /// When, where and at which price batches are posted.
     pub posting: PostingConfig,
 }
 
-/// Where batches go.
+/// Where batch data is posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataMode {
-    /// Where it is cheaper.
+    /// In calldata or blobs, whichever is cheaper.
     Auto,
-    /// Into calldata, unless a block is too large for it.
+    /// In calldata, unless a block is too large for it.
     Calldata,
-    /// Into blobs.
+    /// In blobs.
     Blobs,
 }
 
-/// When, how and for how much batches are posted.
+/// When, where and at which price batches are posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostingConfig {
-    /// Where batches go.
+    /// Where batch data is posted.
     pub data: DataMode,
-    /// Seconds that a sealed block waits for others to share its batch, at most.
+    /// Longest time that a sealed block waits for others to share its batch, in seconds.
     pub latency_max: u64,
-    /// Blobs that make a batch large enough to be posted before that.
+    /// A batch that fills this many blobs is posted earlier.
     pub target_blobs: u64,
-    /// Most that is offered per gas, in wei.
+    /// Highest bid per gas, in wei.
     pub max_fee_per_gas: u128,
-    /// Most that is offered per blob gas, in wei.
+    /// Highest bid per blob gas, in wei.
     pub max_fee_per_blob_gas: u128,
-    /// L1 blocks that a transaction may wait before it is replaced by one that pays more.
+    /// L1 blocks after which a pending transaction is replaced by one that pays more.
     pub bump_blocks: u64,
-    /// How much cheaper, in percent, blobs have to be than calldata, or calldata than blobs, for a switch.
+    /// How much cheaper the other data kind has to be for a switch, in percent.
     pub switch_margin_percent: u64,
-    /// L1 blocks in a row in which they have to be.
+    /// Consecutive L1 blocks in which it has to be cheaper.
     pub switch_blocks: u32,
-    /// L1 blocks on top of an entry before its batch is confirmed and its data is dropped.
+    /// L1 blocks on top of an entry before its batch is confirmed and its data dropped.
     pub confirmations: u64,
 }
 

@@ -1,21 +1,28 @@
+//! When to post which batch, with which nonce and limits: pure.
+//!
+//! # State
+//!
+//! Reverted transactions in a row, and since when a foreign transaction waits. Time and chain come
+//! in with [`BatcherView`].
+
 use alloy_primitives::B256;
 use turnpike_protocol::DataKind;
 use turnpike_tx_manager::{AccountState, FeeLimits, Fees, GasPrices};
 
 use crate::PostingConfig;
 
-/// Share of the force window after which a deposit makes its batch due: one part in so many.
+/// A deposit makes its batch due after the force window divided by this number.
 const DEPOSIT_DUE_PART: u64 = 2;
 
-/// Share of the force window after which a deposit's batch is posted at any price, in quarters.
+/// Quarters of the force window after which a deposit's batch is posted at any price.
 const DEPOSIT_FORCED_QUARTERS: u64 = 3;
 
-/// Longest wait after transactions that failed on L1, in doublings of an L1 block.
+/// Longest wait after reverted transactions, in doublings of an L1 block.
 const BACKOFF_DOUBLINGS_MAX: u32 = 8;
 
-/// All that a decision depends on.
+/// Everything that a decision depends on.
 #[derive(Clone, Debug)]
-pub(crate) struct Look {
+pub(crate) struct BatcherView {
     /// Newest L1 block.
     pub(crate) l1_block: u64,
     /// Its timestamp, in seconds.
@@ -24,113 +31,114 @@ pub(crate) struct Look {
     pub(crate) now: u64,
     pub(crate) prices: GasPrices,
     pub(crate) account: AccountState,
-    /// Whether the journal holds what the inbox derives: nothing else can be built upon.
-    pub(crate) is_journal_in_step: bool,
-    /// The recorded batch for the next entry.
-    pub(crate) in_flight: Option<InFlight>,
-    /// What was signed with the nonce that L1 takes next.
-    pub(crate) slot: Option<Slot>,
+    /// Whether the journal holds the blocks that the inbox derives. Nothing is posted otherwise.
+    pub(crate) is_journal_in_sync: bool,
+    /// The recorded batch of the next entry.
+    pub(crate) in_flight: Option<PendingBatch>,
+    /// Bids of the transactions signed with the next nonce.
+    pub(crate) next_bids: Option<NonceBids>,
     pub(crate) backlog: BacklogView,
 }
 
-/// A recorded batch that the inbox does not hold.
+/// A recorded batch that the inbox does not hold yet.
 #[derive(Clone, Debug)]
-pub(crate) struct InFlight {
-    /// Whether it still is what the next entry is to hold.
+pub(crate) struct PendingBatch {
+    /// Whether the next entry can still hold it.
     pub(crate) is_valid: bool,
     /// The newest transaction for it.
     pub(crate) l1_transaction: B256,
     pub(crate) nonce: u64,
-    /// Newest L1 block when that was signed.
+    /// Newest L1 block when the transaction was signed.
     pub(crate) l1_block: u64,
-    pub(crate) fate: Fate,
+    pub(crate) status: BatchTxStatus,
 }
 
-/// What became of the newest transaction for a batch.
+/// Status of the newest transaction for a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// L1 knows it, and it waits.
-    Waiting,
+pub(crate) enum BatchTxStatus {
+    /// The pool holds it.
+    Pending,
     /// L1 does not know it.
     Unknown,
-    /// L1 did not take it, at this fee or at all.
+    /// The pool refused it.
     Refused,
-    /// L1 holds it: the inbox is about to show the entry.
+    /// A block holds it: the inbox is about to show the entry.
     Included,
-    /// L1 holds it, and it failed.
+    /// A block holds it, and it reverted.
     Reverted,
-    /// L1 holds another transaction with its nonce.
+    /// Another transaction used its nonce.
     Displaced,
 }
 
-/// The transactions that were signed with the nonce that L1 takes next.
+/// Bids of the transactions signed with the next nonce.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot {
-    /// The most that any of them pays.
+pub(crate) struct NonceBids {
+    /// The highest of each fee.
     pub(crate) fees: Fees,
-    /// Where the newest's data is: pools replace blobs by blobs only, and nothing else by them.
+    /// Data kind of the newest. Pools replace blob transactions by blob transactions only, and no
+    /// others by them.
     pub(crate) kind: DataKind,
 }
 
-/// The blocks that L1 does not hold yet.
+/// Blocks that L1 does not hold yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct BacklogView {
-    /// How many may go into the next batch.
+    /// Blocks that may go into the next batch.
     pub(crate) blocks: u64,
-    /// Timestamp of the first of them, in seconds.
+    /// Timestamp of the oldest, in seconds.
     pub(crate) oldest: u64,
     /// Whether they fill a batch.
     pub(crate) is_full: bool,
     /// Entries between the next one and their origin.
     pub(crate) origin_lag: u64,
-    /// Entries that may lie between.
+    /// Largest allowed number of them.
     pub(crate) origin_lag_max: u64,
-    /// L1 time of the first deposit that waits, if they hold it, in seconds.
+    /// L1 time of the oldest queued deposit, in seconds, if the blocks hold it.
     pub(crate) deposit_time: Option<u64>,
     /// Seconds after which a deposit is overdue.
     pub(crate) force_window: u64,
 }
 
-/// What to do now.
+/// What the batcher does in a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
-    Wait(Wait),
-    /// Hand L1 the newest transaction of the recorded batch once more.
+pub(crate) enum PostingDecision {
+    Wait(WaitReason),
+    /// Broadcast the newest transaction of the recorded batch again.
     Rebroadcast,
-    /// Sign and send.
-    Send(Send),
+    /// Sign and send a transaction.
+    Send(SendPlan),
 }
 
-/// A transaction to be signed.
+/// A transaction to sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Send {
+pub(crate) struct SendPlan {
     pub(crate) batch: BatchSource,
     pub(crate) nonce: u64,
-    /// What the transactions that it replaces bid.
+    /// Highest fees of the transactions that it replaces.
     pub(crate) replaced: Option<Fees>,
-    /// Where its data has to be.
+    /// Required data kind.
     pub(crate) kind: Option<DataKind>,
-    /// What it may bid, at most.
+    /// Largest bids.
     pub(crate) limits: FeeLimits,
 }
 
-/// Which batch a transaction is to carry.
+/// Which batch a transaction carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BatchSource {
-    /// One to be packed from the journal.
+    /// A new one, packed from the journal.
     New,
     /// The recorded one.
     Recorded,
 }
 
-/// Why nothing is sent.
+/// Why nothing is sent in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
+pub enum WaitReason {
     /// L1 holds every block.
     Nothing,
-    /// More blocks may come into the batch.
+    /// The batch waits for more blocks.
     Filling,
-    /// A transaction is on its way.
+    /// A transaction is in flight.
     InFlight,
     /// The inbox is about to show an entry.
     Inclusion,
@@ -138,20 +146,20 @@ pub enum Wait {
     Journal,
     /// L1's clock is too far behind the blocks'.
     Clock,
-    /// L1 asks for more than may be offered.
+    /// L1 gas costs more than the limit.
     Price,
-    /// The account could not pay the worst case.
+    /// The account cannot pay the worst case.
     Funds,
-    /// A transaction that this batcher does not know waits with the account's nonce.
+    /// The pool holds a foreign transaction with the account's next nonce.
     Foreign,
-    /// Transactions failed on L1.
+    /// Transactions reverted on L1.
     Backoff,
-    /// L1 would refuse the batch, or did.
+    /// L1 would refuse the batch, or the pool refused it.
     Rejected,
 }
 
-impl Wait {
-    /// Its name in metrics.
+impl WaitReason {
+    /// Its label in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -168,7 +176,7 @@ impl Wait {
         }
     }
 
-    /// Whether somebody may have to do something about it.
+    /// Whether an operator may have to act.
     pub const fn is_trouble(self) -> bool {
         match self {
             Self::Nothing | Self::Filling | Self::InFlight | Self::Inclusion => false,
@@ -183,130 +191,139 @@ impl Wait {
     }
 }
 
-/// Decides what is sent. Knows no clock, no network and no database.
+/// Decides what is sent. It knows no clock, network or database.
 #[derive(Debug)]
-pub(crate) struct Posting {
+pub(crate) struct PostingRules {
     config: PostingConfig,
-    /// Transactions in a row that failed on L1.
+    /// Consecutive reverted transactions.
     failures: u32,
     /// The last of them.
     failed: Option<B256>,
     /// No batch is sent before this L1 block.
     retry_at: u64,
-    /// L1 block since which a foreign transaction waits.
+    /// L1 block since which a foreign transaction is pending.
     foreign_since: Option<u64>,
 }
 
-impl Posting {
+impl PostingRules {
     pub(crate) const fn new(config: PostingConfig) -> Self {
         Self { config, failures: 0, failed: None, retry_at: 0, foreign_since: None }
     }
 
-    /// The last transaction that failed on L1.
+    /// The last transaction that reverted.
     pub(crate) const fn failed(&self) -> Option<B256> {
         self.failed
     }
 
-    /// L1 holds another batch of ours.
+    /// Resets the count of reverted transactions: L1 included a batch.
     pub(crate) const fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    pub(crate) fn decide(&mut self, look: &Look) -> Decision {
-        if let Some(in_flight) = &look.in_flight
-            && let Some(decision) = self.follow_up(look, in_flight)
+    pub(crate) fn decide(&mut self, inputs: &BatcherView) -> PostingDecision {
+        if let Some(in_flight) = &inputs.in_flight
+            && let Some(decision) = self.follow_up(inputs, in_flight)
         {
             return decision;
         }
-        self.post(look)
+        self.post(inputs)
     }
 
-    /// The recorded batch would fail by now: what takes its place.
-    pub(crate) fn replace(&self, look: &Look) -> Result<Send, Wait> {
-        if !look.is_journal_in_step {
-            return Err(Wait::Journal);
+    /// The recorded batch would revert by now: the transaction that replaces it.
+    pub(crate) fn replace(&self, inputs: &BatcherView) -> Result<SendPlan, WaitReason> {
+        if !inputs.is_journal_in_sync {
+            return Err(WaitReason::Journal);
         }
-        if look.backlog.blocks == 0 {
-            return Err(Wait::Nothing);
+        if inputs.backlog.blocks == 0 {
+            return Err(WaitReason::Nothing);
         }
-        Ok(self.send(look, BatchSource::New))
+        Ok(self.send(inputs, BatchSource::New))
     }
 
-    /// What a recorded batch asks for; `None` if it is time for another one.
-    fn follow_up(&mut self, look: &Look, in_flight: &InFlight) -> Option<Decision> {
-        match in_flight.fate {
-            Fate::Included => return Some(Decision::Wait(Wait::Inclusion)),
-            Fate::Reverted => {
-                self.note_failure(look, in_flight.l1_transaction);
+    /// What a recorded batch needs; `None` if another one takes its place.
+    fn follow_up(
+        &mut self,
+        inputs: &BatcherView,
+        in_flight: &PendingBatch,
+    ) -> Option<PostingDecision> {
+        match in_flight.status {
+            BatchTxStatus::Included => return Some(PostingDecision::Wait(WaitReason::Inclusion)),
+            BatchTxStatus::Reverted => {
+                self.note_failure(inputs, in_flight.l1_transaction);
                 return None;
             }
-            Fate::Waiting | Fate::Unknown | Fate::Refused | Fate::Displaced => {}
+            BatchTxStatus::Pending
+            | BatchTxStatus::Unknown
+            | BatchTxStatus::Refused
+            | BatchTxStatus::Displaced => {}
         }
         if !in_flight.is_valid {
             return None;
         }
-        let age = look.l1_block.saturating_sub(in_flight.l1_block);
+        let age = inputs.l1_block.saturating_sub(in_flight.l1_block);
         let is_patient = age < self.config.bump_blocks;
-        let is_next = in_flight.nonce == look.account.nonce;
-        Some(match in_flight.fate {
-            // Its nonce is not the next: what comes before it may still arrive.
-            Fate::Waiting | Fate::Unknown | Fate::Refused if !is_next && is_patient => {
-                Decision::Wait(Wait::InFlight)
+        let is_next = in_flight.nonce == inputs.account.nonce;
+        Some(match in_flight.status {
+            // Its nonce is not the next one: transactions before it may still be included.
+            BatchTxStatus::Pending | BatchTxStatus::Unknown | BatchTxStatus::Refused
+                if !is_next && is_patient =>
+            {
+                PostingDecision::Wait(WaitReason::InFlight)
             }
-            Fate::Waiting if is_patient => Decision::Wait(Wait::InFlight),
-            // One that L1 hides is replaced like one that waits.
-            Fate::Unknown if is_next && is_patient => Decision::Rebroadcast,
-            // Once in an L1 block: what is offered doubles each time.
-            Fate::Refused if age == 0 => Decision::Wait(Wait::Rejected),
-            _ => Decision::Send(self.send(look, BatchSource::Recorded)),
+            BatchTxStatus::Pending if is_patient => PostingDecision::Wait(WaitReason::InFlight),
+            // An unknown transaction is replaced like a pending one.
+            BatchTxStatus::Unknown if is_next && is_patient => PostingDecision::Rebroadcast,
+            // Replace at most once an L1 block: the bid doubles each time.
+            BatchTxStatus::Refused if age == 0 => PostingDecision::Wait(WaitReason::Rejected),
+            _ => PostingDecision::Send(self.send(inputs, BatchSource::Recorded)),
         })
     }
 
-    /// Whether and how the next batch is sent.
-    fn post(&mut self, look: &Look) -> Decision {
-        if !look.is_journal_in_step {
-            return Decision::Wait(Wait::Journal);
+    /// Decides about the next batch.
+    fn post(&mut self, inputs: &BatcherView) -> PostingDecision {
+        if !inputs.is_journal_in_sync {
+            return PostingDecision::Wait(WaitReason::Journal);
         }
-        if look.backlog.blocks == 0 {
-            return Decision::Wait(Wait::Nothing);
+        if inputs.backlog.blocks == 0 {
+            return PostingDecision::Wait(WaitReason::Nothing);
         }
-        if look.l1_block < self.retry_at {
-            return Decision::Wait(Wait::Backoff);
+        if inputs.l1_block < self.retry_at {
+            return PostingDecision::Wait(WaitReason::Backoff);
         }
-        if self.is_foreign_in_the_way(look) {
-            return Decision::Wait(Wait::Foreign);
+        if self.is_foreign_in_the_way(inputs) {
+            return PostingDecision::Wait(WaitReason::Foreign);
         }
-        if !self.is_due(look) {
-            return Decision::Wait(Wait::Filling);
+        if !self.is_due(inputs) {
+            return PostingDecision::Wait(WaitReason::Filling);
         }
-        Decision::Send(self.send(look, BatchSource::New))
+        PostingDecision::Send(self.send(inputs, BatchSource::New))
     }
 
-    fn send(&self, look: &Look, batch: BatchSource) -> Send {
-        let slot = look.slot.as_ref();
-        Send {
+    fn send(&self, inputs: &BatcherView, batch: BatchSource) -> SendPlan {
+        let bids = inputs.next_bids.as_ref();
+        SendPlan {
             batch,
-            nonce: look.account.nonce,
-            replaced: slot.map(|slot| slot.fees),
-            kind: slot.map(|slot| slot.kind),
-            limits: self.limits(look),
+            nonce: inputs.account.nonce,
+            replaced: bids.map(|bids| bids.fees),
+            kind: bids.map(|bids| bids.kind),
+            limits: self.limits(inputs),
         }
     }
 
-    /// Whether the blocks that wait have to be posted now.
-    fn is_due(&self, look: &Look) -> bool {
-        let backlog = &look.backlog;
-        let age = look.now.max(look.l1_time).saturating_sub(backlog.oldest);
+    /// Whether the backlog has to be posted now.
+    fn is_due(&self, inputs: &BatcherView) -> bool {
+        let backlog = &inputs.backlog;
+        let age = inputs.now.max(inputs.l1_time).saturating_sub(backlog.oldest);
         backlog.is_full
             || age >= self.config.latency_max
             || backlog.origin_lag >= backlog.origin_lag_max / 2
-            || is_deposit_older(look, backlog.force_window / DEPOSIT_DUE_PART)
+            || is_deposit_older(inputs, backlog.force_window / DEPOSIT_DUE_PART)
     }
 
-    /// What may be offered: anything once a deposit is about to be overdue.
-    fn limits(&self, look: &Look) -> FeeLimits {
-        let last_call = look.backlog.force_window / 4 * DEPOSIT_FORCED_QUARTERS;
-        if is_deposit_older(look, last_call) {
+    /// Largest bids. There is no limit once a deposit is about to be overdue.
+    fn limits(&self, inputs: &BatcherView) -> FeeLimits {
+        let last_call = inputs.backlog.force_window / 4 * DEPOSIT_FORCED_QUARTERS;
+        if is_deposit_older(inputs, last_call) {
             return FeeLimits::NONE;
         }
         FeeLimits {
@@ -315,38 +332,39 @@ impl Posting {
         }
     }
 
-    fn note_failure(&mut self, look: &Look, l1_transaction: B256) {
+    fn note_failure(&mut self, inputs: &BatcherView, l1_transaction: B256) {
         if self.failed == Some(l1_transaction) {
             return;
         }
         self.failed = Some(l1_transaction);
         self.failures += 1;
-        self.retry_at = look.l1_block + (1 << self.failures.min(BACKOFF_DOUBLINGS_MAX));
+        self.retry_at = inputs.l1_block + (1 << self.failures.min(BACKOFF_DOUBLINGS_MAX));
     }
 
-    /// Whether the pool holds a transaction of the account that was not recorded. It is given the time that an own
-    /// transaction gets; then its place is taken.
-    fn is_foreign_in_the_way(&mut self, look: &Look) -> bool {
-        let is_there = look.slot.is_none() && look.account.pending_nonce > look.account.nonce;
+    /// Whether the pool holds a foreign transaction with the next nonce. After as many blocks as an
+    /// own transaction gets, the batcher takes its nonce.
+    fn is_foreign_in_the_way(&mut self, inputs: &BatcherView) -> bool {
+        let is_there =
+            inputs.next_bids.is_none() && inputs.account.pending_nonce > inputs.account.nonce;
         if !is_there {
             self.foreign_since = None;
             return false;
         }
-        let since = *self.foreign_since.get_or_insert(look.l1_block);
-        look.l1_block.saturating_sub(since) < self.config.bump_blocks
+        let since = *self.foreign_since.get_or_insert(inputs.l1_block);
+        inputs.l1_block.saturating_sub(since) < self.config.bump_blocks
     }
 }
 
-fn is_deposit_older(look: &Look, seconds: u64) -> bool {
-    let deposit = look.backlog.deposit_time;
-    deposit.is_some_and(|time| look.l1_time.saturating_sub(time) >= seconds)
+fn is_deposit_older(inputs: &BatcherView, seconds: u64) -> bool {
+    let deposit = inputs.backlog.deposit_time;
+    deposit.is_some_and(|time| inputs.l1_time.saturating_sub(time) >= seconds)
 }
 
-/// The transactions signed with one nonce, from oldest to newest.
-pub(crate) fn slot(attempts: impl Iterator<Item = (Fees, DataKind)>) -> Option<Slot> {
-    attempts.fold(None, |slot: Option<Slot>, (fees, kind)| {
-        let fees = slot.map_or(fees, |slot| slot.fees.max(&fees));
-        Some(Slot { fees, kind })
+/// Bids of the transactions signed with one nonce, from oldest to newest.
+pub(crate) fn nonce_bids(attempts: impl Iterator<Item = (Fees, DataKind)>) -> Option<NonceBids> {
+    attempts.fold(None, |bids: Option<NonceBids>, (fees, kind)| {
+        let fees = bids.map_or(fees, |bids| bids.fees.max(&fees));
+        Some(NonceBids { fees, kind })
     })
 }
 
@@ -358,20 +376,24 @@ mod tests {
 
     const NOW: u64 = 1_000;
 
-    fn posting() -> Posting {
-        Posting::new(PostingConfig { bump_blocks: 3, latency_max: 60, ..PostingConfig::default() })
+    fn posting() -> PostingRules {
+        PostingRules::new(PostingConfig {
+            bump_blocks: 3,
+            latency_max: 60,
+            ..PostingConfig::default()
+        })
     }
 
-    fn look() -> Look {
-        Look {
+    fn inputs() -> BatcherView {
+        BatcherView {
             l1_block: 100,
             l1_time: NOW,
             now: NOW,
             prices: GasPrices { base_fee: 1, priority_fee: 1, blob_base_fee: 1 },
             account: AccountState { nonce: 5, pending_nonce: 5, ..AccountState::default() },
-            is_journal_in_step: true,
+            is_journal_in_sync: true,
             in_flight: None,
-            slot: None,
+            next_bids: None,
             backlog: BacklogView {
                 blocks: 1,
                 oldest: NOW - 60,
@@ -382,37 +404,37 @@ mod tests {
         }
     }
 
-    fn in_flight(fate: Fate) -> Look {
-        let sent = InFlight {
+    fn in_flight(status: BatchTxStatus) -> BatcherView {
+        let sent = PendingBatch {
             is_valid: true,
             l1_transaction: B256::repeat_byte(1),
             nonce: 5,
             l1_block: 100,
-            fate,
+            status,
         };
         let fees =
             Fees { max_fee_per_gas: 100, max_priority_fee_per_gas: 10, max_fee_per_blob_gas: 7 };
-        let slot = Some(Slot { fees, kind: DataKind::Blobs });
-        Look { in_flight: Some(sent), slot, ..look() }
+        let next_bids = Some(NonceBids { fees, kind: DataKind::Blobs });
+        BatcherView { in_flight: Some(sent), next_bids, ..inputs() }
     }
 
-    fn sent(decision: Decision) -> Send {
+    fn sent(decision: PostingDecision) -> SendPlan {
         match decision {
-            Decision::Send(send) => send,
+            PostingDecision::Send(send) => send,
             other => panic!("sends, but: {other:?}"),
         }
     }
 
     #[test]
-    fn a_quiet_chain_is_posted_within_the_bound() {
-        let mut young = look();
+    fn quiet_chain_is_posted_within_the_latency_bound() {
+        let mut young = inputs();
         young.backlog.oldest = NOW - 59;
-        assert_eq!(posting().decide(&young), Decision::Wait(Wait::Filling));
+        assert_eq!(posting().decide(&young), PostingDecision::Wait(WaitReason::Filling));
         assert_eq!(
-            posting().decide(&Look { now: NOW + 1, ..young.clone() }),
-            posting().decide(&look())
+            posting().decide(&BatcherView { now: NOW + 1, ..young.clone() }),
+            posting().decide(&inputs())
         );
-        let send = sent(posting().decide(&look()));
+        let send = sent(posting().decide(&inputs()));
         assert_eq!((send.batch, send.nonce, send.replaced), (BatchSource::New, 5, None));
         let mut full = young.clone();
         full.backlog.is_full = true;
@@ -421,102 +443,108 @@ mod tests {
         stale.backlog.origin_lag = 500;
         sent(posting().decide(&stale));
         young.backlog.blocks = 0;
-        assert_eq!(posting().decide(&young), Decision::Wait(Wait::Nothing));
+        assert_eq!(posting().decide(&young), PostingDecision::Wait(WaitReason::Nothing));
     }
 
     #[test]
-    fn a_deposit_hurries_and_in_the_end_pays_any_price() {
-        let mut look = look();
-        look.backlog.oldest = NOW;
-        look.backlog.deposit_time = Some(NOW - 49);
-        assert_eq!(posting().decide(&look), Decision::Wait(Wait::Filling));
-        look.backlog.deposit_time = Some(NOW - 50);
-        assert_ne!(sent(posting().decide(&look)).limits, FeeLimits::NONE);
-        look.backlog.deposit_time = Some(NOW - 75);
-        assert_eq!(sent(posting().decide(&look)).limits, FeeLimits::NONE);
+    fn old_deposit_makes_batch_due_and_then_lifts_the_price_limit() {
+        let mut inputs = inputs();
+        inputs.backlog.oldest = NOW;
+        inputs.backlog.deposit_time = Some(NOW - 49);
+        assert_eq!(posting().decide(&inputs), PostingDecision::Wait(WaitReason::Filling));
+        inputs.backlog.deposit_time = Some(NOW - 50);
+        assert_ne!(sent(posting().decide(&inputs)).limits, FeeLimits::NONE);
+        inputs.backlog.deposit_time = Some(NOW - 75);
+        assert_eq!(sent(posting().decide(&inputs)).limits, FeeLimits::NONE);
     }
 
     #[test]
-    fn one_batch_is_in_flight_and_replaced_when_it_lingers() {
-        let mut look = in_flight(Fate::Waiting);
-        assert_eq!(posting().decide(&look), Decision::Wait(Wait::InFlight));
-        look.l1_block = 102;
-        assert_eq!(posting().decide(&look), Decision::Wait(Wait::InFlight));
-        look.l1_block = 103;
-        let send = sent(posting().decide(&look));
+    fn pending_batch_is_replaced_after_bump_blocks() {
+        let mut inputs = in_flight(BatchTxStatus::Pending);
+        assert_eq!(posting().decide(&inputs), PostingDecision::Wait(WaitReason::InFlight));
+        inputs.l1_block = 102;
+        assert_eq!(posting().decide(&inputs), PostingDecision::Wait(WaitReason::InFlight));
+        inputs.l1_block = 103;
+        let send = sent(posting().decide(&inputs));
         assert_eq!((send.batch, send.nonce), (BatchSource::Recorded, 5));
-        assert_eq!(send.kind, Some(DataKind::Blobs), "blobs are replaced by blobs");
+        assert_eq!(send.kind, Some(DataKind::Blobs), "blobs replace blobs");
         let bumped = send.replaced.map(|fees| fees.bumped(TxType::Blobs));
         assert_eq!(bumped.map(|fees| fees.max_fee_per_gas), Some(200));
     }
 
     #[test]
-    fn what_l1_lost_is_sent_again_as_it_was() {
-        assert_eq!(posting().decide(&in_flight(Fate::Unknown)), Decision::Rebroadcast);
-        let mut hidden = in_flight(Fate::Unknown);
+    fn unknown_transaction_is_rebroadcast_then_replaced() {
+        assert_eq!(
+            posting().decide(&in_flight(BatchTxStatus::Unknown)),
+            PostingDecision::Rebroadcast
+        );
+        let mut hidden = in_flight(BatchTxStatus::Unknown);
         hidden.l1_block = 103;
         assert_eq!(sent(posting().decide(&hidden)).batch, BatchSource::Recorded);
-        assert_eq!(posting().decide(&in_flight(Fate::Included)), Decision::Wait(Wait::Inclusion));
-        let mut refused = in_flight(Fate::Refused);
-        assert_eq!(posting().decide(&refused), Decision::Wait(Wait::Rejected));
+        assert_eq!(
+            posting().decide(&in_flight(BatchTxStatus::Included)),
+            PostingDecision::Wait(WaitReason::Inclusion)
+        );
+        let mut refused = in_flight(BatchTxStatus::Refused);
+        assert_eq!(posting().decide(&refused), PostingDecision::Wait(WaitReason::Rejected));
         refused.l1_block = 101;
         assert_eq!(sent(posting().decide(&refused)).batch, BatchSource::Recorded);
     }
 
     #[test]
-    fn a_batch_that_came_to_stand_elsewhere_is_packed_anew_in_its_place() {
-        let mut look = in_flight(Fate::Waiting);
-        look.in_flight.as_mut().expect("there").is_valid = false;
-        let send = sent(posting().decide(&look));
+    fn invalid_batch_is_replaced_by_a_new_one_with_the_same_nonce() {
+        let mut inputs = in_flight(BatchTxStatus::Pending);
+        inputs.in_flight.as_mut().expect("there").is_valid = false;
+        let send = sent(posting().decide(&inputs));
         assert_eq!((send.batch, send.nonce), (BatchSource::New, 5));
         assert!(send.replaced.is_some(), "it replaces the old one");
     }
 
     #[test]
-    fn failures_are_waited_out_twice_as_long_each_time() {
+    fn wait_doubles_with_each_revert() {
         let mut posting = posting();
-        let mut look = in_flight(Fate::Reverted);
-        look.account = AccountState { nonce: 6, pending_nonce: 6, ..look.account };
-        look.slot = None;
-        assert_eq!(posting.decide(&look), Decision::Wait(Wait::Backoff));
-        look.l1_block = 101;
-        assert_eq!(posting.decide(&look), Decision::Wait(Wait::Backoff));
-        look.l1_block = 102;
-        assert_eq!(sent(posting.decide(&look)).nonce, 6);
-        look.in_flight.as_mut().expect("there").l1_transaction = B256::repeat_byte(2);
-        assert_eq!(posting.decide(&look), Decision::Wait(Wait::Backoff));
-        look.l1_block = 105;
-        assert_eq!(posting.decide(&look), Decision::Wait(Wait::Backoff));
-        look.l1_block = 106;
-        sent(posting.decide(&look));
+        let mut inputs = in_flight(BatchTxStatus::Reverted);
+        inputs.account = AccountState { nonce: 6, pending_nonce: 6, ..inputs.account };
+        inputs.next_bids = None;
+        assert_eq!(posting.decide(&inputs), PostingDecision::Wait(WaitReason::Backoff));
+        inputs.l1_block = 101;
+        assert_eq!(posting.decide(&inputs), PostingDecision::Wait(WaitReason::Backoff));
+        inputs.l1_block = 102;
+        assert_eq!(sent(posting.decide(&inputs)).nonce, 6);
+        inputs.in_flight.as_mut().expect("there").l1_transaction = B256::repeat_byte(2);
+        assert_eq!(posting.decide(&inputs), PostingDecision::Wait(WaitReason::Backoff));
+        inputs.l1_block = 105;
+        assert_eq!(posting.decide(&inputs), PostingDecision::Wait(WaitReason::Backoff));
+        inputs.l1_block = 106;
+        sent(posting.decide(&inputs));
     }
 
     #[test]
-    fn nonces_that_others_use_are_got_over() {
+    fn foreign_nonces_are_taken_or_skipped() {
         let mut posting = posting();
-        let mut foreign = look();
+        let mut foreign = inputs();
         foreign.account.pending_nonce = 6;
-        assert_eq!(posting.decide(&foreign), Decision::Wait(Wait::Foreign));
+        assert_eq!(posting.decide(&foreign), PostingDecision::Wait(WaitReason::Foreign));
         foreign.l1_block = 103;
-        assert_eq!(sent(posting.decide(&foreign)).nonce, 5, "its place is taken");
-        // Ours was recorded with 5, which went to another transaction.
-        let mut displaced = in_flight(Fate::Displaced);
+        assert_eq!(sent(posting.decide(&foreign)).nonce, 5, "the batcher takes its nonce");
+        // Ours had nonce 5, which another transaction used.
+        let mut displaced = in_flight(BatchTxStatus::Displaced);
         displaced.account = AccountState { nonce: 6, pending_nonce: 6, ..displaced.account };
-        displaced.slot = None;
+        displaced.next_bids = None;
         let send = sent(posting.decide(&displaced));
         assert_eq!((send.batch, send.nonce), (BatchSource::Recorded, 6));
-        // Ours was recorded with 5, and L1 went back to 4.
-        let mut gap = in_flight(Fate::Waiting);
+        // Ours has nonce 5, and a reorg rewound the account to 4.
+        let mut gap = in_flight(BatchTxStatus::Pending);
         gap.account = AccountState { nonce: 4, pending_nonce: 4, ..gap.account };
-        gap.slot = None;
-        assert_eq!(posting.decide(&gap), Decision::Wait(Wait::InFlight));
+        gap.next_bids = None;
+        assert_eq!(posting.decide(&gap), PostingDecision::Wait(WaitReason::InFlight));
         gap.l1_block = 103;
         assert_eq!(sent(posting.decide(&gap)).nonce, 4);
     }
 
     #[test]
-    fn nothing_is_built_on_what_the_journal_does_not_hold() {
-        let look = Look { is_journal_in_step: false, ..look() };
-        assert_eq!(posting().decide(&look), Decision::Wait(Wait::Journal));
+    fn nothing_is_posted_while_the_journal_differs_from_the_inbox() {
+        let inputs = BatcherView { is_journal_in_sync: false, ..inputs() };
+        assert_eq!(posting().decide(&inputs), PostingDecision::Wait(WaitReason::Journal));
     }
 }

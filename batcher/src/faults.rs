@@ -1,26 +1,29 @@
-/// Points at which a batcher may die. Tests have it die at each.
+//! Crashes for tests: the batcher stops at a chosen point, and a test starts another one on the
+//! same database.
+
+/// Points at which a test may crash the batcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A batch is packed and signed, and nothing is recorded.
+pub enum CrashPoint {
+    /// A batch is packed and signed; nothing is recorded.
     Packed,
-    /// The batch and its transaction are recorded, and nothing is broadcast.
+    /// The batch and its transaction are recorded; nothing is broadcast.
     Recorded,
     /// The transaction is broadcast.
     Broadcast,
-    /// A replacement is signed, and not recorded.
+    /// A replacement is signed and not recorded.
     Replacing,
-    /// The replacement is recorded, and not broadcast.
+    /// The replacement is recorded and not broadcast.
     Replaced,
-    /// L1 was seen to hold the batch, which is not recorded.
+    /// L1 holds the batch; its inclusion is not recorded.
     Included,
-    /// That L1 holds the batch is recorded.
+    /// The inclusion is recorded.
     Counted,
-    /// The batch is confirmed and its data dropped.
+    /// The batch is confirmed and its data is dropped.
     Confirmed,
 }
 
-impl Step {
-    /// Every step, in order.
+impl CrashPoint {
+    /// Every point, in order.
     pub const ALL: [Self; 8] = [
         Self::Packed,
         Self::Recorded,
@@ -33,24 +36,24 @@ impl Step {
     ];
 }
 
-/// Where to die; nowhere, outside of tests.
+/// Where to crash. Outside of tests: nowhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults {
-    crash_at: Option<Step>,
+pub struct CrashPlan {
+    crash_at: Option<CrashPoint>,
 }
 
-/// The batcher was told to die here.
+/// The batcher crashed where the test planned it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("told to crash at {0:?}")]
-pub struct Crash(pub Step);
+#[error("planned crash at {0:?}")]
+pub struct PlannedCrash(pub CrashPoint);
 
-impl Faults {
-    /// Dies at that step.
-    pub const fn crash_at(step: Step) -> Self {
+impl CrashPlan {
+    /// Crashes at that point.
+    pub const fn crash_at(step: CrashPoint) -> Self {
         Self { crash_at: Some(step) }
     }
 
-    pub(crate) fn pass(&self, step: Step) -> Result<(), Crash> {
-        if self.crash_at == Some(step) { Err(Crash(step)) } else { Ok(()) }
+    pub(crate) fn pass(&self, step: CrashPoint) -> Result<(), PlannedCrash> {
+        if self.crash_at == Some(step) { Err(PlannedCrash(step)) } else { Ok(()) }
     }
 }

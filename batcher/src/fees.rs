@@ -1,3 +1,5 @@
+//! What a batch costs on L1, in calldata and in blobs: pure.
+
 use alloy_primitives::U256;
 use turnpike_protocol::blobs_for;
 use turnpike_tx_manager::{BLOB_GAS, GasPrices};
@@ -5,27 +7,28 @@ use turnpike_tx_manager::{BLOB_GAS, GasPrices};
 /// Gas of any transaction.
 const TRANSACTION_GAS: u64 = 21_000;
 
-/// Gas that the inbox takes for an entry besides its data: one new slot, one update, the log. Compared, never offered.
+/// Gas of an inbox entry besides its data: one new slot, one update, the log. Used to compare
+/// costs, never to bid.
 const APPEND_GAS: u64 = 85_000;
 
-/// Bytes of an `append`'s arguments besides the data.
+/// Bytes of the arguments of `append` besides the data.
 const APPEND_ARGUMENT_BYTES: u64 = 196;
 
-/// EIP-7623: gas per token of calldata, and the least that it may come to.
+/// EIP-7623: gas per token of calldata, and its floor.
 const TOKEN_GAS: u64 = 4;
 const TOKEN_FLOOR_GAS: u64 = 10;
 
-/// EIP-7623: tokens of a byte that is not zero.
+/// EIP-7623: tokens of a non-zero byte.
 const NONZERO_TOKENS: u64 = 4;
 
-/// Gas of hashing 32 bytes of calldata, memory and copying included.
+/// Gas of copying and hashing 32 bytes of calldata.
 const WORD_GAS: u64 = 12;
 
-/// How large a batch is.
+/// Size of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DataSize {
     pub(crate) bytes: usize,
-    /// Bytes of it that are zero.
+    /// Zero bytes among them.
     pub(crate) zeros: usize,
 }
 
@@ -35,7 +38,7 @@ impl DataSize {
     }
 }
 
-/// What a batch costs in calldata at these prices, in wei, in as many entries as it takes.
+/// Cost of a batch in calldata at these prices, in wei, in as many entries as it needs.
 pub(crate) fn calldata_cost(prices: &GasPrices, size: DataSize, entry_bytes_max: u64) -> U256 {
     let (bytes, zeros) = (size.bytes as u64, size.zeros as u64);
     let entries = bytes.div_ceil(entry_bytes_max.max(1)).max(1);
@@ -46,7 +49,7 @@ pub(crate) fn calldata_cost(prices: &GasPrices, size: DataSize, entry_bytes_max:
     U256::from(gas) * U256::from(prices.base_fee.saturating_add(prices.priority_fee))
 }
 
-/// What a batch costs in blobs at these prices, in wei, in as many entries as it takes.
+/// Cost of a batch in blobs at these prices, in wei, in as many entries as it needs.
 pub(crate) fn blobs_cost(prices: &GasPrices, size: DataSize, entry_blobs_max: u64) -> U256 {
     let blobs = blobs_for(size.bytes) as u64;
     let entries = blobs.div_ceil(entry_blobs_max.max(1)).max(1);
@@ -61,8 +64,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn costs_follow_the_rules_of_l1() {
-        // No byte is zero: the floor of 40 gas each is more than 16 each and the entry itself.
+    fn batch_costs_match_l1_gas_rules() {
+        // Without zero bytes, the floor of 40 gas a byte exceeds 16 gas a byte plus the entry.
         let prices = GasPrices { base_fee: 1, priority_fee: 0, blob_base_fee: 1 };
         let size = |bytes| DataSize { bytes, zeros: 0 };
         let calldata = |bytes| calldata_cost(&prices, size(bytes), 98_304);
@@ -71,7 +74,7 @@ mod tests {
         let blobs_cost = |bytes| blobs_cost(&prices, size(bytes), 6);
         let blobs = blobs_cost(10_000);
         assert_eq!(blobs, U256::from(21_000 + 85_000 + 196 * 16 + 131_072));
-        // A small batch does not pay for a blob that costs as much per gas.
+        // A small batch is cheaper in calldata if blob gas costs as much as gas.
         assert!(calldata(100) < blobs_cost(100));
         assert_eq!(blobs_cost(130_045) - blobs_cost(130_044), U256::from(131_072));
     }

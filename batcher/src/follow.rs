@@ -1,3 +1,14 @@
+//! Derives the inbox and compares it with the journal.
+//!
+//! # State
+//!
+//! The derivation and, for each entry, the L2 hash of its last block.
+//!
+//! # Recovery
+//!
+//! The outbox records what each entry derives. A new run resumes from those records as far as inbox
+//! and journal still match them, and derives the rest.
+
 use alloy_primitives::B256;
 use anyhow::Context as _;
 use tokio::task::block_in_place;
@@ -7,15 +18,15 @@ use turnpike_l1::{EntryPayload, PostedEntry};
 use turnpike_protocol::{BlockInput, ChainConfig, Parent};
 use turnpike_storage::{Database, DerivedRecord, StorageError};
 
-use crate::Poster;
+use crate::BatchPoster;
 
 /// The inbox's entries, derived, as far as the journal holds the same blocks.
 #[derive(Debug)]
 pub(crate) struct Follower {
     derivation: Derivation,
-    /// L2 hash of each entry's last block, as the journal has it.
+    /// L2 hash of each entry's last block in the journal.
     hashes: Vec<B256>,
-    /// The entry whose blocks the journal was last seen not to hold.
+    /// Accumulator of the last entry whose blocks the journal did not hold, to log it once.
     differs: Option<B256>,
 }
 
@@ -28,7 +39,7 @@ impl Follower {
         &self.derivation
     }
 
-    /// The last block that both hold.
+    /// The last block that inbox and journal share.
     pub(crate) fn head(&self) -> Parent {
         self.derivation.head()
     }
@@ -38,7 +49,7 @@ impl Follower {
         std::iter::once(0).chain(self.derivation.entries().iter().map(|e| e.last.number)).collect()
     }
 
-    /// Goes back to the entries that L1 still holds.
+    /// Rewinds to the entries that L1 still holds.
     fn match_inbox(&mut self, inbox: &[PostedEntry]) {
         while let Some(last) = self.derivation.entries().last() {
             let index = last.posted.entry.index;
@@ -46,19 +57,19 @@ impl Follower {
             if posted.is_some_and(|posted| posted.acc == last.posted.acc) {
                 return;
             }
-            warn!(entry = index, "L1 has dropped an entry");
+            warn!(entry = index, "L1 dropped an entry");
             self.pop();
         }
     }
 
-    /// Goes back to the entries whose blocks the journal still holds.
+    /// Rewinds to the entries whose blocks the journal still holds.
     async fn match_journal(&mut self, journal: &Database) -> Result<(), StorageError> {
         while let Some(last) = self.derivation.entries().last() {
             let hash = journal.block_hash(last.last.number).await?;
             if hash.is_some() && hash == self.hashes.last().copied() {
                 return Ok(());
             }
-            info!(entry = last.posted.entry.index, "the journal has changed");
+            info!(entry = last.posted.entry.index, "the journal was rewound");
             self.pop();
         }
         Ok(())
@@ -70,9 +81,9 @@ impl Follower {
     }
 }
 
-impl Poster {
-    /// Derives what the inbox holds and compares it with the journal. `false` while the journal holds other blocks, or has not
-    /// come so far.
+impl BatchPoster {
+    /// Derives new inbox entries and compares them with the journal. `false` while the journal
+    /// holds other blocks, or does not hold them yet.
     pub(crate) async fn follow(&mut self) -> anyhow::Result<bool> {
         self.follower.match_inbox(self.view.entries());
         self.follower.match_journal(&self.journal).await?;
@@ -86,7 +97,8 @@ impl Poster {
         }
     }
 
-    /// Takes over what was recorded about an entry.
+    /// Resumes from the record of an entry. `false` if there is none that matches inbox and
+    /// journal.
     async fn resume(&mut self, posted: &PostedEntry) -> anyhow::Result<bool> {
         let recorded = self.outbox.derived(posted.entry.index).await?;
         let Some(recorded) = recorded.filter(|recorded| recorded.acc == posted.acc) else {
@@ -111,7 +123,7 @@ impl Poster {
         Ok(true)
     }
 
-    /// Derives an entry, and records what came out if the journal holds it.
+    /// Derives an entry and records the result if the journal holds the same blocks.
     async fn derive(&mut self, posted: &PostedEntry) -> anyhow::Result<bool> {
         let index = posted.entry.index;
         let payload = self.payload(posted).await?;
@@ -126,13 +138,13 @@ impl Poster {
                 warn!(
                     entry = index,
                     first_block,
-                    "the inbox holds blocks that the journal does not: nothing is posted until it does"
+                    "the inbox holds blocks that the journal does not: posting waits for the journal"
                 );
             }
             return Ok(false);
         };
         if let Some(fault) = derived.fault {
-            warn!(entry = index, %fault, "bad batch: passed over by rule");
+            warn!(entry = index, %fault, "invalid batch: derivation skips it");
         }
         self.follower.hashes.push(last_hash);
         self.follower.differs = None;
@@ -151,7 +163,7 @@ impl Poster {
         Ok(true)
     }
 
-    /// What L1 holds of an entry's batch: from the outbox if it is ours, else from L1.
+    /// The data of an entry: from the outbox if the batch is ours, else from L1.
     async fn payload(&mut self, posted: &PostedEntry) -> anyhow::Result<EntryPayload> {
         let recorded = self.outbox.batch(posted.entry.index).await?;
         let own = recorded.filter(|batch| {
@@ -166,7 +178,7 @@ impl Poster {
     }
 }
 
-/// L2 hash of the last of these blocks, if the journal holds them all.
+/// L2 hash of the last of these blocks, if the journal holds all of them.
 pub(crate) async fn matching(
     journal: &Database,
     first_block: u64,

@@ -2,12 +2,12 @@ use metrics::{Counter, Gauge, Unit, counter, describe_counter, describe_gauge, g
 use turnpike_protocol::DataKind;
 use turnpike_storage::{Inclusion, OutboxBatch};
 
-use crate::Wait;
+use crate::WaitReason;
 
-/// What a batcher tells about itself. Names begin with `turnpike_batcher_`.
+/// The batcher's metrics. Names begin with `turnpike_batcher_`.
 #[derive(Clone)]
 pub(crate) struct BatcherMetrics {
-    /// `balance_ether`: what the posting account holds.
+    /// `balance_ether`: balance of the posting account.
     pub(crate) balance: Gauge,
     /// `backlog_blocks`: sealed blocks that no inbox entry holds.
     pub(crate) backlog_blocks: Gauge,
@@ -15,33 +15,34 @@ pub(crate) struct BatcherMetrics {
     pub(crate) backlog_bytes: Gauge,
     /// `backlog_age_seconds`: age of the oldest.
     pub(crate) backlog_age: Gauge,
-    /// `in_flight_blocks`: L1 blocks since the newest transaction was signed; 0 if none is on its way.
+    /// `in_flight_blocks`: L1 blocks since the newest transaction was signed; 0 if none is in
+    /// flight.
     pub(crate) in_flight: Gauge,
-    /// `base_fee_gwei`: what the next L1 block asks for.
+    /// `base_fee_gwei`: base fee of the next L1 block.
     pub(crate) base_fee: Gauge,
-    /// `blob_base_fee_gwei`: what the next L1 block asks for.
+    /// `blob_base_fee_gwei`: blob base fee of the next L1 block.
     pub(crate) blob_base_fee: Gauge,
-    /// `attempts_total`: transactions that were signed.
+    /// `attempts_total`: signed transactions.
     pub(crate) attempts: Counter,
-    /// `replacements_total`: those of them that replaced another.
+    /// `replacements_total`: those that replaced another one.
     pub(crate) replacements: Counter,
-    /// `rebroadcasts_total`: transactions that L1 had lost.
+    /// `rebroadcasts_total`: transactions broadcast again because L1 did not know them.
     pub(crate) rebroadcasts: Counter,
-    /// `refusals_total`: transactions that L1's endpoint did not take.
+    /// `refusals_total`: transactions that the pool refused.
     pub(crate) refusals: Counter,
-    /// `reverts_total`: transactions that failed on L1.
+    /// `reverts_total`: transactions that reverted on L1.
     pub(crate) reverts: Counter,
-    /// `reorgs_total`: looks that found L1 reorganised.
+    /// `reorgs_total`: L1 reorgs seen.
     pub(crate) reorgs: Counter,
-    /// `l1_gas_total`: gas that entries used on L1.
+    /// `l1_gas_total`: L1 gas of entries.
     l1_gas: Counter,
-    /// `l1_blob_gas_total`: blob gas that they used.
+    /// `l1_blob_gas_total`: their blob gas.
     l1_blob_gas: Counter,
     /// `data_bytes_total`: bytes of batches on L1.
     data_bytes: Counter,
     /// `transactions_total`: L2 transactions in them.
     transactions: Counter,
-    /// `spent_gwei_total`: what entries cost, whole gwei.
+    /// `spent_gwei_total`: cost of entries, in whole gwei.
     spent: Counter,
     /// `l1_gas_per_transaction`: of the newest entry that holds any.
     gas_per_transaction: Gauge,
@@ -59,7 +60,7 @@ impl std::fmt::Debug for BatcherMetrics {
 const GWEI: f64 = 1e9;
 
 impl BatcherMetrics {
-    /// Registers all of them with the process's recorder, if it has one.
+    /// Registers the metrics with the process's recorder, if it has one.
     pub(crate) fn new() -> Self {
         describe();
         Self {
@@ -86,7 +87,7 @@ impl BatcherMetrics {
         }
     }
 
-    /// An entry of ours is on L1.
+    /// L1 includes a batch.
     pub(crate) fn included(&self, batch: &OutboxBatch, inclusion: &Inclusion) {
         let kind = match batch.kind {
             DataKind::Blobs => "blobs",
@@ -107,8 +108,8 @@ impl BatcherMetrics {
         }
     }
 
-    /// Nothing is sent at this look.
-    pub(crate) fn waited(&self, wait: Wait) {
+    /// Nothing is sent in this step.
+    pub(crate) fn waited(&self, wait: WaitReason) {
         counter!("turnpike_batcher_waits_total", "reason" => wait.name()).increment(1);
     }
 }
@@ -119,7 +120,7 @@ pub(crate) fn gwei(wei: u128) -> f64 {
 }
 
 fn describe() {
-    describe_gauge!("turnpike_batcher_balance_ether", "What the posting account holds");
+    describe_gauge!("turnpike_batcher_balance_ether", "Balance of the posting account");
     describe_gauge!("turnpike_batcher_backlog_blocks", "Sealed blocks that no inbox entry holds");
     describe_gauge!(
         "turnpike_batcher_backlog_bytes",
@@ -133,26 +134,26 @@ fn describe() {
     );
     describe_gauge!(
         "turnpike_batcher_in_flight_blocks",
-        "L1 blocks since the transaction that waits was signed"
+        "L1 blocks since the pending transaction was signed"
     );
     describe_gauge!("turnpike_batcher_base_fee_gwei", "Base fee of the next L1 block");
     describe_gauge!("turnpike_batcher_blob_base_fee_gwei", "Blob base fee of the next L1 block");
     describe_counter!("turnpike_batcher_attempts_total", "Transactions signed");
     describe_counter!(
         "turnpike_batcher_replacements_total",
-        "Transactions replaced by dearer ones"
+        "Transactions that replaced another one"
     );
-    describe_counter!("turnpike_batcher_rebroadcasts_total", "Transactions that L1 had lost");
-    describe_counter!("turnpike_batcher_refusals_total", "Transactions that L1 did not take");
-    describe_counter!("turnpike_batcher_reverts_total", "Transactions that failed on L1");
-    describe_counter!("turnpike_batcher_reorgs_total", "L1 reorganisations seen");
+    describe_counter!("turnpike_batcher_rebroadcasts_total", "Transactions broadcast again");
+    describe_counter!("turnpike_batcher_refusals_total", "Transactions that the pool refused");
+    describe_counter!("turnpike_batcher_reverts_total", "Transactions that reverted on L1");
+    describe_counter!("turnpike_batcher_reorgs_total", "L1 reorgs seen");
     describe_counter!("turnpike_batcher_entries_total", "Entries on L1, by kind of data");
-    describe_counter!("turnpike_batcher_waits_total", "Looks at which nothing was sent, by reason");
+    describe_counter!("turnpike_batcher_waits_total", "Steps in which nothing was sent, by reason");
     describe_counter!("turnpike_batcher_l1_gas_total", "L1 gas used by entries");
     describe_counter!("turnpike_batcher_l1_blob_gas_total", "L1 blob gas used by entries");
     describe_counter!("turnpike_batcher_data_bytes_total", Unit::Bytes, "Bytes of batches on L1");
     describe_counter!("turnpike_batcher_transactions_total", "L2 transactions on L1");
-    describe_counter!("turnpike_batcher_spent_gwei_total", "What entries cost, in gwei");
+    describe_counter!("turnpike_batcher_spent_gwei_total", "Cost of entries, in gwei");
     describe_gauge!(
         "turnpike_batcher_l1_gas_per_transaction",
         "L1 gas per L2 transaction of the newest entry"

@@ -1,12 +1,14 @@
+//! Packs sealed blocks into a batch.
+
 use alloy_primitives::Bytes;
 use turnpike_protocol::{
     BatchEncoder, BatchError, BatchLimits, ChainConfig, DepositHint, Effort, state_root_prefix,
 };
 use turnpike_storage::SealedInput;
 
-/// A batch, ready to be posted.
+/// A batch that can be posted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed {
+pub struct PackedBatch {
     /// The bytes to post.
     pub data: Bytes,
     /// First block it holds.
@@ -32,11 +34,11 @@ pub enum PackError {
         /// Bytes allowed.
         max: usize,
     },
-    /// The first block is that of a forced entry.
-    #[error("block {0} was forced: no batch holds it")]
+    /// The first block belongs to a forced entry.
+    #[error("block {0} belongs to a forced entry: no batch can hold it")]
     Forced(u64),
-    /// A single block breaks another limit of batches, or holds what is no transaction.
-    #[error("block {block} makes no batch: {error}")]
+    /// A single block breaks another limit of batches, or holds an invalid transaction.
+    #[error("cannot pack block {block}: {error}")]
     Block {
         /// The block.
         block: u64,
@@ -45,16 +47,16 @@ pub enum PackError {
     },
 }
 
-/// Packs as many of the first records as share an origin, keep the chain's limits and make a batch of at most
-/// `bytes_max` bytes (up to a dozen of which may stay unused). `None` for no records.
+/// Packs the first records that share an origin, within the chain's limits and `bytes_max` bytes
+/// (of which up to a dozen may stay unused). `None` for no records.
 ///
-/// Encodes once if all fit, twice otherwise.
+/// Encodes once if all records fit, twice otherwise.
 pub fn pack(
     config: &ChainConfig,
     records: &[SealedInput],
     bytes_max: usize,
     effort: Effort,
-) -> Result<Option<Packed>, PackError> {
+) -> Result<Option<PackedBatch>, PackError> {
     let Some(first) = records.first() else { return Ok(None) };
     let limits = config.batch_limits();
     if !is_named(first) {
@@ -72,7 +74,7 @@ pub fn pack(
             encoder.expect("invariant: these records fit before").finish()
         }
     };
-    Ok(records.last().map(|last| Packed {
+    Ok(records.last().map(|last| PackedBatch {
         data: data.into(),
         first_block: first.number,
         last_block: last.number,
@@ -81,7 +83,7 @@ pub fn pack(
     }))
 }
 
-/// How many of the first records fit, at least one; and if it is all, an encoder that holds them.
+/// Number of first records that fit, at least one, and an encoder that holds them if all fit.
 fn encode(
     limits: BatchLimits,
     records: &[SealedInput],
@@ -111,8 +113,8 @@ fn push(encoder: &mut BatchEncoder, record: &SealedInput) -> Result<(), BatchErr
     encoder.push(record.timestamp, state_root, &hints, &record.transactions)
 }
 
-/// Whether a batch can name all deposits of a block. In a block that was forced they are named by their places in the queue,
-/// and no batch holds it.
+/// Whether a batch can name all deposits of a block. A forced block names them by queue index, so
+/// no batch can hold it.
 fn is_named(record: &SealedInput) -> bool {
     record.deposits.iter().all(|queued| queued.hint.is_some())
 }
@@ -169,15 +171,15 @@ mod tests {
         Genesis::dev().config
     }
 
-    /// Packs for one entry's calldata.
-    fn pack_calldata(records: &[SealedInput]) -> Result<Option<Packed>, PackError> {
+    /// Packs a batch for the calldata of one entry.
+    fn pack_calldata(records: &[SealedInput]) -> Result<Option<PackedBatch>, PackError> {
         let config = config();
         let bytes_max = usize::try_from(config.entry_bytes_max).expect("small");
         pack(&config, records, bytes_max, Effort::Fast)
     }
 
     #[test]
-    fn a_batch_has_one_origin() {
+    fn batch_has_one_origin() {
         let records: Vec<_> =
             [3, 3, 4].iter().zip(1..).map(|(o, n)| record(n, *o, 0, 64)).collect();
         let packed = pack_calldata(&records).expect("packs").expect("some");
@@ -204,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_are_as_full_as_allowed() {
+    fn batches_fill_their_limit() {
         let records: Vec<_> = (1..30).map(|n| record(n, 0, 0, 320)).collect();
         let whole = |effort| pack(&config(), &records, 1 << 20, effort);
         let all = whole(Effort::Fast).expect("packs").expect("some");
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_transaction_is_refused() {
+    fn invalid_transaction_is_rejected() {
         let mut bad = record(7, 0, 0, 64);
         bad.transactions.push(Bytes::from_static(&[0x7e, 0xc0]));
         let error = BatchError::Transaction(1);

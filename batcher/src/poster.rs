@@ -1,3 +1,14 @@
+//! The batcher's driver: observes L1 and the journal, asks the rules, and acts.
+//!
+//! # State
+//!
+//! Follower, backlog and packing hints, all of which can be rebuilt; the outbox holds the rest.
+//!
+//! # Recovery
+//!
+//! A batch and its transactions are in the outbox before they are broadcast. A new poster on the
+//! same outbox finds the status of each and goes on, so that each block is posted exactly once.
+
 use std::sync::Arc;
 
 use alloy::{providers::Provider as _, signers::local::PrivateKeySigner};
@@ -9,12 +20,15 @@ use turnpike_storage::{Attempt, Database, OutboxBatch};
 use turnpike_tx_manager::{AccountClient, Fees, GasPrices};
 
 use crate::{
-    DataMode, Faults, PostingConfig, Wait,
+    CrashPlan, DataMode, PostingConfig, WaitReason,
     backlog::{Backlog, size},
-    decide::{BacklogView, Decision, Fate, InFlight, Look, Posting, slot},
+    data_kind::DataKindChoice,
+    decide::{
+        BacklogView, BatchTxStatus, BatcherView, PendingBatch, PostingDecision, PostingRules,
+        nonce_bids,
+    },
     fees::{DataSize, blobs_cost, calldata_cost},
     follow::Follower,
-    kind::KindChoice,
     metrics::{BatcherMetrics, gwei},
 };
 
@@ -23,55 +37,55 @@ const ETHER: f64 = 1e18;
 
 /// Posts the journal's blocks to the inbox, in order, each once.
 ///
-/// One look: read L1, derive what is new, settle what became of batches, decide, act. Whatever is sent is recorded before, so
-/// that a poster on the same outbox goes on wherever this one stopped.
+/// A step reads L1, derives new entries, records inclusions, decides, and acts.
 #[derive(Debug)]
-pub struct Poster {
+pub struct BatchPoster {
     pub(crate) config: ChainConfig,
     pub(crate) posting: PostingConfig,
     pub(crate) sender: AccountClient,
-    /// L1 up to its newest block: the next entry stands on what was included last.
+    /// L1 up to its newest block, without confirmations: the next entry builds on the newest one.
     pub(crate) view: L1View,
     pub(crate) journal: Arc<Database>,
     pub(crate) outbox: Database,
     pub(crate) follower: Follower,
     pub(crate) backlog: Backlog,
-    pub(crate) core: Posting,
-    pub(crate) kind: KindChoice,
-    pub(crate) faults: Faults,
+    pub(crate) rules: PostingRules,
+    pub(crate) kind: DataKindChoice,
+    pub(crate) faults: CrashPlan,
     pub(crate) metrics: BatcherMetrics,
-    /// The newest batch as L1 takes it, by the hash of its data: commitments are not computed twice.
+    /// The newest batch's call by the hash of its data, so that commitments are computed once.
     pub(crate) call: Option<(B256, AppendCall)>,
-    /// The newest transaction that L1 did not take.
+    /// The newest transaction that the pool refused.
     pub(crate) refused: Option<B256>,
-    /// Bytes of a batch in a thousand of its blocks.
+    /// Compressed bytes per thousand bytes of blocks, of the newest batch.
     pub(crate) packed_permille: u64,
-    /// The first deposit that waits, and the L1 time at which it was made.
+    /// The oldest queued deposit and its L1 time.
     deposit_time: Option<(u64, u64)>,
-    /// Why nothing could be sent, and what has to change before it is tried again.
-    stalled: Option<(Circumstances, Wait)>,
-    said: Option<Wait>,
+    /// Conditions under which sending failed, and why. It is tried again once they change.
+    stalled: Option<(StallConditions, WaitReason)>,
+    said: Option<WaitReason>,
 }
 
-/// What a stalled batch waits to see changed.
-type Circumstances = (u64, GasPrices, U256, u64);
+/// L1 block, prices, balance and journal head.
+type StallConditions = (u64, GasPrices, U256, u64);
 
-/// What came of a look.
+/// Result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looked {
+pub enum StepOutcome {
     /// Nothing was sent.
-    Waits(Wait),
-    /// A transaction was handed to L1.
+    Waits(WaitReason),
+    /// A transaction was broadcast.
     Sent {
-        /// Entry that it is meant to append.
+        /// Entry that it appends.
         entry: u64,
         /// Its hash.
         l1_transaction: B256,
     },
 }
 
-impl Poster {
-    /// A poster that goes on where the outbox says. `genesis_output` is the output root after the genesis block.
+impl BatchPoster {
+    /// A poster that resumes from the outbox. `genesis_output` is the output root of the genesis
+    /// block.
     pub fn new(
         genesis: &Genesis,
         genesis_output: OutputRoot,
@@ -90,9 +104,9 @@ impl Poster {
             outbox,
             follower: Follower::new(config.clone(), parent),
             backlog: Backlog::default(),
-            kind: KindChoice::new(posting.switch_margin_percent, posting.switch_blocks),
-            core: Posting::new(posting.clone()),
-            faults: Faults::default(),
+            kind: DataKindChoice::new(posting.switch_margin_percent, posting.switch_blocks),
+            rules: PostingRules::new(posting.clone()),
+            faults: CrashPlan::default(),
             metrics: BatcherMetrics::new(),
             call: None,
             refused: None,
@@ -105,73 +119,78 @@ impl Poster {
         }
     }
 
-    /// The same, but it dies where it is told to.
+    /// The same, with a planned crash.
     #[must_use]
-    pub fn with_faults(mut self, faults: Faults) -> Self {
+    pub fn with_faults(mut self, faults: CrashPlan) -> Self {
         self.faults = faults;
         self
     }
 
-    /// Last block of each entry that L1 holds, entry 0 included, as far as the journal holds them.
+    /// Last block of each inbox entry, entry 0 included, as far as the journal holds them.
     pub fn last_blocks(&self) -> Vec<u64> {
         self.follower.last_blocks()
     }
 
-    /// What was recorded about batches.
+    /// The outbox.
     pub const fn outbox(&self) -> &Database {
         &self.outbox
     }
 
-    /// Lets the last transaction finish and closes the outbox.
+    /// Closes the outbox after its last database transaction.
     pub async fn close(&self) {
         self.outbox.close().await;
     }
 
-    /// Looks at L1 and the journal and sends what is due. `now` is the time, in seconds.
-    pub async fn look(&mut self, now: u64) -> anyhow::Result<Looked> {
+    /// Reads L1 and the journal and sends what is due. `now` is the time, in seconds.
+    pub async fn step(&mut self, now: u64) -> anyhow::Result<StepOutcome> {
         if self.view.advance().await?.reorg.is_some() {
             self.metrics.reorgs.increment(1);
         }
-        let in_step = self.follow().await?;
-        self.settle().await?;
-        let looked = match self.observe(now, in_step).await? {
-            Some((look, batch)) => self.act(&look, batch).await?,
-            // Not even the first entry is there to be read.
-            None => Looked::Waits(Wait::Inclusion),
+        let in_sync = self.follow().await?;
+        self.record_inclusions().await?;
+        let outcome = match self.observe(now, in_sync).await? {
+            Some((inputs, batch)) => self.act(&inputs, batch).await?,
+            // L1 does not show the first entry yet.
+            None => StepOutcome::Waits(WaitReason::Inclusion),
         };
-        self.tell(looked);
-        Ok(looked)
+        self.report_wait(outcome);
+        Ok(outcome)
     }
 
-    async fn act(&mut self, look: &Look, batch: Option<OutboxBatch>) -> anyhow::Result<Looked> {
-        let circumstances = (look.l1_block, look.prices, look.account.balance, self.backlog.head());
+    async fn act(
+        &mut self,
+        inputs: &BatcherView,
+        batch: Option<OutboxBatch>,
+    ) -> anyhow::Result<StepOutcome> {
+        let circumstances =
+            (inputs.l1_block, inputs.prices, inputs.account.balance, self.backlog.head());
         if let Some((before, wait)) = self.stalled
             && before == circumstances
         {
-            return Ok(Looked::Waits(wait));
+            return Ok(StepOutcome::Waits(wait));
         }
         self.stalled = None;
-        let looked = match (self.core.decide(look), batch) {
-            (Decision::Wait(wait), _) => {
-                self.look_at_kinds(look);
-                return Ok(Looked::Waits(wait));
+        let outcome = match (self.rules.decide(inputs), batch) {
+            (PostingDecision::Wait(wait), _) => {
+                self.observe_kinds(inputs);
+                return Ok(StepOutcome::Waits(wait));
             }
-            (Decision::Rebroadcast, Some(batch)) => self.rebroadcast(look, batch).await?,
-            (Decision::Send(send), batch) => self.send(look, send, batch).await?,
-            (Decision::Rebroadcast, None) => Looked::Waits(Wait::Nothing),
+            (PostingDecision::Rebroadcast, Some(batch)) => self.rebroadcast(inputs, batch).await?,
+            (PostingDecision::Send(send), batch) => self.send(inputs, send, batch).await?,
+            (PostingDecision::Rebroadcast, None) => StepOutcome::Waits(WaitReason::Nothing),
         };
-        if let Looked::Waits(wait) = looked {
+        if let StepOutcome::Waits(wait) = outcome {
             self.stalled = Some((circumstances, wait));
         }
-        Ok(looked)
+        Ok(outcome)
     }
 
-    /// Gathers what the decision depends on, with the recorded batch of the next entry.
+    /// Collects what the decision depends on, with the recorded batch of the next entry.
     async fn observe(
         &mut self,
         now: u64,
-        is_journal_in_step: bool,
-    ) -> anyhow::Result<Option<(Look, Option<OutboxBatch>)>> {
+        is_journal_in_sync: bool,
+    ) -> anyhow::Result<Option<(BatcherView, Option<OutboxBatch>)>> {
         let (Some(head), Some(tip)) = (self.view.head(), self.view.entries().last().copied())
         else {
             return Ok(None);
@@ -189,7 +208,7 @@ impl Poster {
         let attempts = self.outbox.attempts().await?;
         let in_flight = match &batch {
             Some(batch) => {
-                let is_valid = is_journal_in_step
+                let is_valid = is_journal_in_sync
                     && batch.previous_acc == tip.acc
                     && batch.first_block == first
                     && self.view.deposit_acc(batch.deposit_count) == Some(batch.deposit_acc)
@@ -199,62 +218,66 @@ impl Poster {
             None => None,
         };
         let at_nonce = attempts.iter().filter(|attempt| attempt.nonce == account.nonce);
-        let look = Look {
+        let inputs = BatcherView {
             l1_block: head.number,
             l1_time: head.time,
             now,
             prices,
             account,
-            is_journal_in_step,
-            slot: slot(at_nonce.map(|attempt| (fees_of(attempt), attempt.kind))),
+            is_journal_in_sync,
+            next_bids: nonce_bids(at_nonce.map(|attempt| (fees_of(attempt), attempt.kind))),
             backlog: self.backlog_view(next, tip.entry.deposit_count, batch.as_ref()).await?,
             in_flight,
         };
-        let oldest = (look.backlog.blocks > 0).then_some(look.backlog.oldest);
+        let oldest = (inputs.backlog.blocks > 0).then_some(inputs.backlog.oldest);
         let age = oldest.map_or(0, |oldest| now.max(head.time).saturating_sub(oldest));
         self.metrics.backlog_age.set(age as f64);
-        let sent = look.in_flight.as_ref().map_or(head.number, |in_flight| in_flight.l1_block);
+        let sent = inputs.in_flight.as_ref().map_or(head.number, |in_flight| in_flight.l1_block);
         self.metrics.in_flight.set(head.number.saturating_sub(sent) as f64);
-        Ok(Some((look, batch)))
+        Ok(Some((inputs, batch)))
     }
 
-    /// What became of the recorded batch of entry `next`.
+    /// Status of the recorded batch of entry `next`.
     async fn in_flight(
         &self,
         is_valid: bool,
         next: u64,
         attempts: &[Attempt],
         nonce: u64,
-    ) -> anyhow::Result<Option<InFlight>> {
+    ) -> anyhow::Result<Option<PendingBatch>> {
         let own: Vec<&Attempt> = attempts.iter().filter(|attempt| attempt.entry == next).collect();
         let Some(newest) = own.last() else { return Ok(None) };
-        let fate = if newest.nonce < nonce {
-            let mut fate = Fate::Displaced;
+        let status = if newest.nonce < nonce {
+            let mut status = BatchTxStatus::Displaced;
             for attempt in own.iter().rev() {
                 if let Some(receipt) = self.sender.receipt(attempt.l1_transaction).await? {
-                    fate = if receipt.status() { Fate::Included } else { Fate::Reverted };
+                    status = if receipt.status() {
+                        BatchTxStatus::Included
+                    } else {
+                        BatchTxStatus::Reverted
+                    };
                     break;
                 }
             }
-            fate
+            status
         } else if self.sender.is_known(newest.l1_transaction).await? {
-            Fate::Waiting
+            BatchTxStatus::Pending
         } else if self.refused == Some(newest.l1_transaction) {
-            Fate::Refused
+            BatchTxStatus::Refused
         } else {
-            Fate::Unknown
+            BatchTxStatus::Unknown
         };
         let l1_transaction = newest.l1_transaction;
-        if fate == Fate::Reverted && self.core.failed() != Some(l1_transaction) {
+        if status == BatchTxStatus::Reverted && self.rules.failed() != Some(l1_transaction) {
             self.metrics.reverts.increment(1);
-            warn!(entry = next, %l1_transaction, "a batch failed on L1: it will be tried again later");
+            warn!(entry = next, %l1_transaction, "batch transaction reverted: will retry later");
         }
-        Ok(Some(InFlight {
+        Ok(Some(PendingBatch {
             is_valid,
             l1_transaction,
             nonce: newest.nonce,
             l1_block: newest.l1_block,
-            fate,
+            status,
         }))
     }
 
@@ -298,7 +321,7 @@ impl Poster {
         Ok(BacklogView { deposit_time, ..view })
     }
 
-    /// Bytes that make a batch worth posting.
+    /// Bytes of a batch that is large enough to be posted.
     fn target_bytes(&self) -> u64 {
         let blobs = self.posting.target_blobs.clamp(1, self.config.entry_blobs_max);
         let in_blobs = blob_data_bytes(usize::try_from(blobs).unwrap_or(usize::MAX)) as u64;
@@ -310,7 +333,7 @@ impl Poster {
         }
     }
 
-    /// L1 time at which a deposit was made, in seconds; none for one that is not there.
+    /// L1 time of a deposit, in seconds; `None` if L1 does not show it.
     async fn time_of_deposit(&mut self, index: u64) -> anyhow::Result<Option<u64>> {
         let at = usize::try_from(index)?;
         let Some(queued) = self.view.deposits().get(at) else { return Ok(None) };
@@ -327,33 +350,33 @@ impl Poster {
         Ok(time)
     }
 
-    /// Takes note of prices at a block at which nothing is sent, as if the blocks that wait were.
-    fn look_at_kinds(&mut self, look: &Look) {
-        if look.backlog.blocks == 0 || self.posting.data != DataMode::Auto {
+    /// Observes prices at a block at which nothing is sent, for a batch of the backlog.
+    fn observe_kinds(&mut self, inputs: &BatcherView) {
+        if inputs.backlog.blocks == 0 || self.posting.data != DataMode::Auto {
             return;
         }
-        let blocks = usize::try_from(look.backlog.blocks).unwrap_or(usize::MAX);
+        let blocks = usize::try_from(inputs.backlog.blocks).unwrap_or(usize::MAX);
         let bytes: usize = self.backlog.records().iter().take(blocks).map(size).sum();
         let permille = usize::try_from(self.packed_permille).unwrap_or(1_000);
         self.choose_kind(
-            look,
+            inputs,
             DataSize { bytes: bytes.saturating_mul(permille) / 1_000, zeros: 0 },
         );
     }
 
-    /// The kind that so much data goes into.
-    pub(crate) fn choose_kind(&mut self, look: &Look, size: DataSize) -> DataKind {
-        let calldata = calldata_cost(&look.prices, size, self.config.entry_bytes_max);
-        let blobs = blobs_cost(&look.prices, size, self.config.entry_blobs_max);
+    /// Data kind for this much data.
+    pub(crate) fn choose_kind(&mut self, inputs: &BatcherView, size: DataSize) -> DataKind {
+        let calldata = calldata_cost(&inputs.prices, size, self.config.entry_bytes_max);
+        let blobs = blobs_cost(&inputs.prices, size, self.config.entry_blobs_max);
         let before = self.kind.current();
-        let kind = self.kind.look(look.l1_block, calldata, blobs);
+        let kind = self.kind.observe(inputs.l1_block, calldata, blobs);
         if before.is_some_and(|before| before != kind) {
-            info!(?kind, %calldata, %blobs, "data goes where it is cheaper now");
+            info!(?kind, %calldata, %blobs, "switching data kind");
         }
         kind
     }
 
-    /// A recorded batch as L1 takes it.
+    /// The call of a recorded batch.
     pub(crate) fn call_of(&mut self, batch: &OutboxBatch) -> anyhow::Result<AppendCall> {
         let append = Append {
             previous_acc: batch.previous_acc,
@@ -366,7 +389,7 @@ impl Poster {
         self.call(&append, Some(batch.data_hash))
     }
 
-    /// An entry as L1 takes it. The newest is kept.
+    /// The call that appends an entry. The newest is kept.
     pub(crate) fn call(
         &mut self,
         append: &Append,
@@ -380,19 +403,19 @@ impl Poster {
         Ok(call)
     }
 
-    /// Why nothing was sent at the last look.
-    pub(crate) const fn said_wait(&self) -> Option<Wait> {
+    /// Why nothing was sent in the last step.
+    pub(crate) const fn last_wait(&self) -> Option<WaitReason> {
         self.said
     }
 
-    /// Says once why nothing is sent.
-    fn tell(&mut self, looked: Looked) {
-        let wait = match looked {
-            Looked::Waits(wait) => {
+    /// Logs once why nothing is sent.
+    fn report_wait(&mut self, outcome: StepOutcome) {
+        let wait = match outcome {
+            StepOutcome::Waits(wait) => {
                 self.metrics.waited(wait);
                 Some(wait)
             }
-            Looked::Sent { .. } => None,
+            StepOutcome::Sent { .. } => None,
         };
         let before = std::mem::replace(&mut self.said, wait);
         if before == wait {
@@ -401,14 +424,14 @@ impl Poster {
         if let Some(wait) = wait.filter(|wait| wait.is_trouble()) {
             let head = self.backlog.head();
             let posted = self.follower.head().number;
-            warn!(reason = wait.name(), head, posted, "nothing is posted for now");
-        } else if before.is_some_and(Wait::is_trouble) {
-            info!("posting goes on");
+            warn!(reason = wait.name(), head, posted, "posting waits");
+        } else if before.is_some_and(WaitReason::is_trouble) {
+            info!("posting resumes");
         }
     }
 }
 
-/// What a transaction pays, at most.
+/// Bid of a recorded transaction.
 pub(crate) fn fees_of(attempt: &Attempt) -> Fees {
     Fees {
         max_fee_per_gas: attempt.max_fee_per_gas.into(),

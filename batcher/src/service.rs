@@ -11,9 +11,9 @@ use turnpike_l1::{L1Client, L1Error};
 use turnpike_protocol::{Genesis, OutputRoot};
 use turnpike_storage::{Database, genesis_id};
 
-use crate::{BatcherConfig, PostingConfig, poster::Poster};
+use crate::{BatcherConfig, PostingConfig, poster::BatchPoster};
 
-/// Runs a batcher until `stop`. `genesis_output` is the output root after the genesis block.
+/// Runs a batcher until `stop`. `genesis_output` is the output root of the genesis block.
 pub async fn run(
     genesis: &Genesis,
     genesis_output: OutputRoot,
@@ -28,7 +28,7 @@ pub async fn run(
     info!(account = %config.key.address(), "batcher is up");
     let posting =
         PostingConfig { confirmations: config.l1_confirmations, ..config.posting.clone() };
-    let mut poster = Poster::new(
+    let mut poster = BatchPoster::new(
         genesis,
         genesis_output,
         posting,
@@ -40,16 +40,16 @@ pub async fn run(
     let mut ticks = tokio::time::interval(config.poll);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let looked = async {
+        let outcome = async {
             ticks.tick().await;
-            poster.look(now()).await
+            poster.step(now()).await
         };
         tokio::select! {
             () = stop.cancelled() => break,
-            looked = looked => match looked {
+            outcome = outcome => match outcome {
                 Ok(_) => {}
-                Err(error) if may_pass(&error) => {
-                    warn!(error = format!("{error:#}"), "will try again");
+                Err(error) if is_retryable_error(&error) => {
+                    warn!(error = format!("{error:#}"), "step failed: will retry");
                 }
                 Err(error) => return Err(error),
             }
@@ -65,9 +65,9 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
-/// Whether the next look may find things better: L1 did not answer, reorganised while it was read, or a transaction
-/// crossed with another.
-fn may_pass(error: &anyhow::Error) -> bool {
+/// Whether the next step may succeed: L1 did not answer, a reorg happened while it was read, or a
+/// transaction crossed with another.
+fn is_retryable_error(error: &anyhow::Error) -> bool {
     let is_l1 = match error.downcast_ref::<L1Error>() {
         Some(L1Error::Rejected(_) | L1Error::Inconsistent(_)) => true,
         Some(error) => error.is_retryable(),

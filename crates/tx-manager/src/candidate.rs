@@ -4,10 +4,11 @@ use alloy::rpc::types::TransactionReceipt;
 use alloy_primitives::B256;
 use turnpike_l1::{BlobSidecar, Call};
 
-/// What a transaction is for. The owner names it so closely that the name fits one transaction only, also after a reorg:
-/// the tx manager never has two transactions with one purpose in flight.
+/// What a transaction is for. The owner names it so closely that the name fits one transaction
+/// only, also after a reorg: the tx manager never has two transactions with one purpose in flight.
 pub trait TxPurpose: Clone + Debug + Ord + Send + Sync + 'static {
-    /// Whether a signed transaction stays wanted until it is on chain, whatever the owner wants by then.
+    /// Whether a signed transaction stays wanted until it is on chain, whatever the owner wants by
+    /// then.
     fn is_standing(&self) -> bool {
         false
     }
@@ -51,13 +52,15 @@ impl<P> TxCandidate<P> {
 pub enum SendOutcome {
     /// The transaction with this hash is signed, recorded and broadcast.
     Sent(B256),
-    /// The chain would refuse the transaction, for this reason. It is not tried again before the next block.
+    /// The chain would refuse the transaction, for this reason. It is not tried again before the
+    /// next block.
     Rejected(String),
     /// The candidate has to wait: for a lower base fee, for transactions before it, or for funds.
     Deferred,
 }
 
-/// Something that happened to the tx manager's transactions. The owner turns events into its own events and metrics.
+/// Something that happened to the tx manager's transactions. The owner turns events into its own
+/// events and metrics.
 #[derive(Clone, Debug)]
 pub enum TxEvent<P> {
     /// A transaction was signed and recorded.

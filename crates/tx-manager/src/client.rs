@@ -30,7 +30,8 @@ pub struct AccountState {
     pub balance: U256,
 }
 
-/// One account's key and its connection to a chain: estimates, signs and broadcasts, and decides nothing.
+/// One account's key and its connection to a chain: estimates, signs and broadcasts, and decides
+/// nothing.
 #[derive(Clone, Debug)]
 pub struct AccountClient {
     provider: DynProvider,
@@ -105,7 +106,8 @@ impl AccountClient {
         })
     }
 
-    /// Gas that a call takes on top of the newest block, fees left aside. [`L1Error::Rejected`] if it would revert.
+    /// Gas that a call takes on top of the newest block, fees left aside. [`L1Error::Rejected`] if
+    /// it would revert.
     pub async fn estimate(
         &self,
         call: &Call,
@@ -133,8 +135,8 @@ impl AccountClient {
         SignedTx::sign(&self.signer, self.chain_id, call, sidecar, nonce, gas_limit, fees)
     }
 
-    /// Broadcasts a signed transaction, with its blobs: the same bytes each time. A node that already knows it counts as
-    /// having accepted it.
+    /// Broadcasts a signed transaction, with its blobs: the same bytes each time. A node that
+    /// already knows it counts as having accepted it.
     pub async fn broadcast(
         &self,
         tx: &SignedTx,
@@ -162,7 +164,8 @@ impl AccountClient {
     }
 }
 
-/// Whether a node refuses a transaction because it has it: in geth's words, Nethermind's, or anvil's.
+/// Whether a node refuses a transaction because it has it: in geth's words, Nethermind's, or
+/// anvil's.
 fn is_known(refusal: &str) -> bool {
     ["already known", "AlreadyKnown", "already imported"].iter().any(|text| refusal.contains(text))
 }

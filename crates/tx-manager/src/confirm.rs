@@ -21,7 +21,8 @@ pub struct OneShot {
 }
 
 impl OneShot {
-    /// A sender that looks for receipts once in `poll`. It queues behind foreign transactions of the account.
+    /// A sender that looks for receipts once in `poll`. It queues behind foreign transactions of
+    /// the account.
     pub fn new(client: AccountClient, config: TxManagerConfig, poll: Duration) -> Self {
         let config = TxManagerConfig { foreign: ForeignPolicy::QueueBehind, ..config };
         Self { manager: TxManager::in_memory(client, config), poll }
@@ -37,8 +38,9 @@ impl OneShot {
         self.manager.client()
     }
 
-    /// Signs and broadcasts a call, once the call before it is in a block. Waits while gas costs more than the policy
-    /// allows. [`L1Error::Rejected`] if the call would revert or the account cannot pay: then nothing is sent.
+    /// Signs and broadcasts a call, once the call before it is in a block. Waits while gas costs
+    /// more than the policy allows. [`L1Error::Rejected`] if the call would revert or the account
+    /// cannot pay: then nothing is sent.
     pub async fn send(&mut self, call: Call) -> Result<B256, TxManagerError> {
         loop {
             self.observe().await?;
@@ -56,9 +58,10 @@ impl OneShot {
         }
     }
 
-    /// Waits until a block holds the call that was sent last, and returns its receipt. Rebroadcasts and replaces it as
-    /// the fee policy says, so that the receipt may be that of another transaction than [`Self::send`] has returned. An
-    /// endpoint that does not answer is asked again.
+    /// Waits until a block holds the call that was sent last, and returns its receipt. Rebroadcasts
+    /// and replaces it as the fee policy says, so that the receipt may be that of another
+    /// transaction than [`Self::send`] has returned. An endpoint that does not answer is asked
+    /// again.
     pub async fn confirm(&mut self) -> Result<Confirmed, TxManagerError> {
         loop {
             match self.follow().await {

@@ -4,13 +4,16 @@ use alloy_primitives::U256;
 
 use crate::SignedTx;
 
-/// Multiple of the base fee that is bid. The base fee rises by at most an eighth a block: it takes six blocks to outrun a bid.
+/// Multiple of the base fee that is bid. The base fee rises by at most an eighth a block: it takes
+/// six blocks to outrun a bid.
 const BASE_FEE_MULTIPLE: u128 = 2;
 
-/// Largest priority fee of an urgent transaction, in multiples of the next block's price. A larger one buys nothing.
+/// Largest priority fee of an urgent transaction, in multiples of the next block's price. A larger
+/// one buys nothing.
 const URGENT_TIP_MULTIPLE: u128 = 64;
 
-/// Part of the remaining balance that one urgent transaction may reserve beyond the next blocks' price: others follow it.
+/// Part of the remaining balance that one urgent transaction may reserve beyond the next blocks'
+/// price: others follow it.
 const URGENT_SHARE: u128 = 4;
 
 /// Margin above the gas estimate, in percent: state may change between estimate and inclusion.
@@ -68,7 +71,8 @@ pub struct FeePolicy {
     pub max_fee_per_blob_gas: u128,
     /// Blocks after which a pending transaction without urgency is replaced by one that pays more.
     pub bump_blocks: u64,
-    /// Blocks before its deadline from which on a transaction bids what it takes, up to a share of the balance.
+    /// Blocks before its deadline from which on a transaction bids what it takes, up to a share of
+    /// the balance.
     pub urgent_blocks: u64,
     /// Margin above the gas estimate, in percent.
     pub gas_margin_percent: u64,
@@ -160,8 +164,8 @@ impl Fees {
         })
     }
 
-    /// Least bid that replaces this one in common pools: twice as much on all three fees for blobs, and a tenth more on
-    /// both for calls.
+    /// Least bid that replaces this one in common pools: twice as much on all three fees for blobs,
+    /// and a tenth more on both for calls.
     #[must_use]
     pub fn bumped(&self, tx_type: TxType) -> Self {
         let bump = |fee: u128| match tx_type {

@@ -6,20 +6,25 @@
 //! NonceTable: status ┴── upkeep: rebroadcast, replace, cancel, forget ◄── receipts, nonces, prices ◄──┘
 //! ```
 //!
-//! Decisions are pure code: [`NonceTable`] holds what was signed with each nonce and decides what it needs, [`FeePolicy`]
-//! decides what to bid. Time and the chain come in as an [`L1Observation`]. [`TxManager`] is the driver around them.
+//! Decisions are pure code: [`NonceTable`] holds what was signed with each nonce and decides what
+//! it needs, [`FeePolicy`] decides what to bid. Time and the chain come in as an [`L1Observation`].
+//! [`TxManager`] is the driver around them.
 //!
 //! # Durability
 //!
-//! Every signed transaction is recorded before it is broadcast, and kept until no reorg can bring it back. After a crash,
-//! a lost pool or a reorg the tx manager rebroadcasts the same bytes, so that nothing is paid twice. With [`InMemory`] a
-//! new run knows nothing of an earlier one: it waits for the earlier transactions as [`ForeignPolicy`] says.
+//! Every signed transaction is recorded before it is broadcast, and kept until no reorg can bring
+//! it back. After a crash, a lost pool or a reorg the tx manager rebroadcasts the same bytes, so
+//! that nothing is paid twice. With [`InMemory`] a new run knows nothing of an earlier one: it
+//! waits for the earlier transactions as [`ForeignPolicy`] says.
 //!
 //! # Limits
 //!
-//! - At most 16 transactions are in flight before one without urgency is sent, and 64 before an urgent one.
-//! - A transaction without urgency bids at most [`FeePolicy::max_fee_per_gas`]; an urgent one a share of the balance.
-//! - Pools refuse blob and ordinary transactions of one account side by side: the tx manager sends one kind at a time.
+//! - At most 16 transactions are in flight before one without urgency is sent, and 64 before an
+//!   urgent one.
+//! - A transaction without urgency bids at most [`FeePolicy::max_fee_per_gas`]; an urgent one a
+//!   share of the balance.
+//! - Pools refuse blob and ordinary transactions of one account side by side: the tx manager sends
+//!   one kind at a time.
 
 mod candidate;
 mod client;

@@ -2,12 +2,14 @@
 //!
 //! # State
 //!
-//! The [`NonceTable`], the last [`L1Observation`], and what was refused or not affordable at the newest block.
+//! The [`NonceTable`], the last [`L1Observation`], and what was refused or not affordable at the
+//! newest block.
 //!
 //! # Recovery
 //!
-//! [`TxManager::open`] loads every recorded transaction as pending. The first [`TxManager::observe`] finds the receipt of
-//! each, and [`TxManager::maintain`] rebroadcasts or replaces what the pool has lost.
+//! [`TxManager::open`] loads every recorded transaction as pending. The first
+//! [`TxManager::observe`] finds the receipt of each, and [`TxManager::maintain`] rebroadcasts or
+//! replaces what the pool has lost.
 
 use std::{collections::BTreeSet, error::Error};
 
@@ -16,9 +18,9 @@ use tracing::{info, warn};
 use turnpike_l1::{BlobSidecar, Call, L1Error, L1Head};
 
 use crate::{
-    AccountClient, FeeLimits, FeePolicy, Fees, InMemory, L1Observation, NonceTable, RecordedTx,
-    SendOutcome, SentTx, SignedTx, TxCandidate, TxEvent, TxManagerError, TxPurpose, TxStatus,
-    TxStore, TxType, Upkeep, Urgency,
+    AccountClient, FeeLimits, FeePolicy, Fees, InMemory, L1Observation, NonceState, NonceTable,
+    RecordedTx, SendOutcome, SentTx, SignedTx, TxCandidate, TxEvent, TxManagerError, TxPurpose,
+    TxStatus, TxStore, TxType, Upkeep, Urgency,
     fees::{BLOB_GAS, affordable, urgent_limit},
 };
 
@@ -39,7 +41,8 @@ const BLOCK_SECONDS_MAX: u64 = 12;
 pub enum ForeignPolicy {
     /// Sends behind them.
     QueueBehind,
-    /// Waits for them; urgent transactions queue behind them. After so many blocks it signs with their nonces.
+    /// Waits for them; urgent transactions queue behind them. After so many blocks it signs with
+    /// their nonces.
     TakeOver {
         /// How many.
         after_blocks: u64,
@@ -73,7 +76,8 @@ impl From<FeePolicy> for TxManagerConfig {
     }
 }
 
-/// Owns an account's nonces: signs, records, broadcasts and follows every transaction sent with its key.
+/// Owns an account's nonces: signs, records, broadcasts and follows every transaction sent with its
+/// key.
 #[derive(Debug)]
 pub struct TxManager<P, S = InMemory> {
     client: AccountClient,
@@ -113,12 +117,12 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
     ) -> Result<Self, TxManagerError> {
         let mut nonces = NonceTable::default();
         for recorded in store.load().await.map_err(of_store)? {
-            let RecordedTx { l1_transaction, purpose, deadline, l1_block, raw } = recorded;
+            let RecordedTx { l1_transaction, purpose, deadline, l1_block, raw, sidecar } = recorded;
             let Some(tx) = SignedTx::decode(raw, client.address()) else {
                 warn!(%l1_transaction, "ignoring a recorded transaction of another account");
                 continue;
             };
-            let sent = SentTx { purpose, deadline, l1_block, tx, sidecar: None };
+            let sent = SentTx { purpose, deadline, l1_block, tx, sidecar };
             nonces.add(sent, TxStatus::Pending);
         }
         if nonces.in_flight() > 0 {
@@ -170,7 +174,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         &self.nonces
     }
 
-    /// Whether a transaction with this purpose is in flight, or was refused or deferred at the newest block.
+    /// Whether a transaction with this purpose is in flight, or was refused or deferred at the
+    /// newest block.
     pub fn is_busy(&self, purpose: &P) -> bool {
         self.refused.contains(purpose) || self.nonces.is_busy(purpose, self.l1.read)
     }
@@ -210,14 +215,16 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         std::mem::take(&mut self.events)
     }
 
-    /// Handles a reorg that has dropped the blocks after `block`: transactions in them are pending again.
+    /// Handles a reorg that has dropped the blocks after `block`: transactions in them are pending
+    /// again.
     pub fn rewind(&mut self, block: u64) {
         self.nonces.rewind(block);
         self.l1.hash = B256::ZERO;
     }
 
-    /// Observes the account and finds what became of transactions in flight, once a block. The owner's decisions follow
-    /// from blocks up to `read`. If an observation fails, the next one repeats all of it.
+    /// Observes the account and finds what became of transactions in flight, once a block. The
+    /// owner's decisions follow from blocks up to `read`. If an observation fails, the next one
+    /// repeats all of it.
     pub async fn observe(&mut self, head: &L1Head, read: u64) -> Result<(), L1Error> {
         self.l1.read = read;
         self.is_new_block = self.l1.hash != head.hash;
@@ -311,9 +318,15 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         self.maintained != self.l1.hash
     }
 
-    /// Keeps up what is in flight; due once a block. `wanted` is what the owner still wants on chain.
+    /// Keeps up what is in flight; due once a block. `wanted` is what the owner still wants on
+    /// chain.
     pub async fn maintain(&mut self, wanted: &BTreeSet<P>) -> Result<(), TxManagerError> {
         for (nonce, upkeep) in self.nonces.upkeep(&self.l1, wanted, &self.config.fees) {
+            let newest = self.nonces.get(nonce).map(NonceState::newest);
+            if upkeep != Upkeep::Forget && newest.is_some_and(SentTx::lacks_blobs) {
+                warn!(nonce, "cannot broadcast a blob transaction without its blobs");
+                continue;
+            }
             match upkeep {
                 Upkeep::Forget => self.forget(nonce).await?,
                 Upkeep::Rebroadcast => {
@@ -359,7 +372,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         Ok(())
     }
 
-    /// Uses up a nonce that others wait behind. Blobs are only replaced by blobs, so a cancellation keeps them.
+    /// Uses up a nonce that others wait behind. Blobs are only replaced by blobs, so a cancellation
+    /// keeps them.
     async fn cancel(&mut self, nonce: u64, urgency: Urgency) -> Result<(), TxManagerError> {
         let newest = self.nonces.get(nonce).map(|state| state.newest().clone());
         let (fees, sidecar) = newest.map(|it| (it.tx.fees, it.sidecar)).unzip();
@@ -368,8 +382,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         self.sign_and_send(draft, nonce, CANCELLATION_GAS, urgency, fees.as_ref()).await.map(drop)
     }
 
-    /// Signs, records and broadcasts a candidate. Deferred if a transaction with its purpose is in flight, if too many
-    /// are, or if the account cannot pay.
+    /// Signs, records and broadcasts a candidate. Deferred if a transaction with its purpose is in
+    /// flight, if too many are, or if the account cannot pay.
     pub async fn send(&mut self, candidate: TxCandidate<P>) -> Result<SendOutcome, TxManagerError> {
         let TxCandidate { purpose, call, sidecar, deadline } = candidate;
         let urgency = self.l1.urgency(deadline, &self.config.fees);
@@ -392,8 +406,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         self.sign_and_send(draft, nonce, gas_limit, urgency, None).await
     }
 
-    /// Nonce of the next transaction; `None` while it waits for foreign transactions. They may be what an earlier run
-    /// without a store has sent for the same purpose.
+    /// Nonce of the next transaction; `None` while it waits for foreign transactions. They may be
+    /// what an earlier run without a store has sent for the same purpose.
     fn nonce_for(&self, urgency: Urgency) -> Option<u64> {
         let next = self.nonces.next_nonce(&self.l1);
         let ForeignPolicy::TakeOver { after_blocks } = self.config.foreign else {
@@ -428,7 +442,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         }
     }
 
-    /// What is left if every transaction in flight, except that with nonce `without`, costs as much as it may.
+    /// What is left if every transaction in flight, except that with nonce `without`, costs as much
+    /// as it may.
     fn available(&self, without: Option<u64>) -> U256 {
         self.l1.balance.saturating_sub(self.nonces.committed(without))
     }
@@ -489,7 +504,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         Ok(SendOutcome::Sent(tx.hash))
     }
 
-    /// Broadcasts a transaction. If the pool refuses it, it stays unknown and is broadcast again at the next block.
+    /// Broadcasts a transaction. If the pool refuses it, it stays unknown and is broadcast again at
+    /// the next block.
     async fn broadcast(
         &mut self,
         tx: &SignedTx,

@@ -89,6 +89,13 @@ pub struct NonceTable<P> {
     pub(crate) nonces: BTreeMap<u64, NonceState<P>>,
 }
 
+impl<P> SentTx<P> {
+    /// Whether it is a blob transaction whose blobs are not known.
+    pub(crate) const fn lacks_blobs(&self) -> bool {
+        self.tx.blobs > 0 && self.sidecar.is_none()
+    }
+}
+
 impl<P> Default for NonceTable<P> {
     fn default() -> Self {
         Self { nonces: BTreeMap::new() }
@@ -141,7 +148,8 @@ impl<P: TxPurpose> NonceTable<P> {
         self.nonces.get(&nonce)
     }
 
-    /// Returns every nonce that was settled after `block` to pending: a reorg has dropped those blocks.
+    /// Returns every nonce that was settled after `block` to pending: a reorg has dropped those
+    /// blocks.
     pub(crate) fn rewind(&mut self, block: u64) {
         for state in self.nonces.values_mut() {
             if matches!(state.status, TxStatus::Included(at) | TxStatus::Displaced(at) if at > block)
@@ -157,7 +165,8 @@ impl<P: TxPurpose> NonceTable<P> {
         unread.map(|(nonce, _)| *nonce).collect()
     }
 
-    /// Whether a transaction with this purpose is in flight, or in a block that the owner has not read.
+    /// Whether a transaction with this purpose is in flight, or in a block that the owner has not
+    /// read.
     pub fn is_busy(&self, purpose: &P, read: u64) -> bool {
         self.is_any_busy(read, |other| other == purpose)
     }
@@ -184,7 +193,8 @@ impl<P: TxPurpose> NonceTable<P> {
         open.any(|state| state.newest().tx.tx_type() != tx_type)
     }
 
-    /// Most that transactions in flight can take from the account, in wei, except that with nonce `without`.
+    /// Most that transactions in flight can take from the account, in wei, except that with nonce
+    /// `without`.
     pub fn committed(&self, without: Option<u64>) -> U256 {
         let open =
             self.nonces.iter().filter(|(nonce, state)| state.is_open() && Some(**nonce) != without);
@@ -226,7 +236,8 @@ impl<P: TxPurpose> NonceTable<P> {
                 due.extend(upkeep.map(|upkeep| (nonce, upkeep)));
                 continue;
             };
-            // Any transaction signed with a nonce may keep its purpose from being served by another one.
+            // Any transaction signed with a nonce may keep its purpose from being served by another
+            // one.
             let purposes = state.sent.iter().filter_map(|it| Some((it.purpose.as_ref()?, it)));
             let needed = purposes.filter(|(it, _)| it.is_standing() || wanted.contains(it));
             let needed_by = needed.map(|(_, sent)| sent.deadline).min();

@@ -1,6 +1,7 @@
 use std::{convert::Infallible, error::Error, fmt::Debug};
 
 use alloy_primitives::{B256, Bytes};
+use turnpike_l1::BlobSidecar;
 
 use crate::SentTx;
 
@@ -17,14 +18,16 @@ pub struct RecordedTx<P> {
     pub l1_block: u64,
     /// Its EIP-2718 bytes, without blobs.
     pub raw: Bytes,
+    /// Its blobs. Without them a blob transaction is only followed.
+    pub sidecar: Option<BlobSidecar>,
 }
 
 /// Where signed transactions are kept between runs.
 ///
 /// # Durability
 ///
-/// [`Self::record`] returns once the transaction would survive a crash. The tx manager broadcasts it only then, so that
-/// after a restart it knows every transaction that may reach the chain.
+/// [`Self::record`] returns once the transaction would survive a crash. The tx manager broadcasts
+/// it only then, so that after a restart it knows every transaction that may reach the chain.
 pub trait TxStore<P>: Debug + Send + Sync {
     /// Why the store fails.
     type Error: Error + Send + Sync + 'static;

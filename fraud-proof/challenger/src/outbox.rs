@@ -62,7 +62,7 @@ fn recorded(sent: SentTransaction) -> Option<RecordedTx<Purpose>> {
             return None;
         }
     };
-    Some(RecordedTx { l1_transaction, purpose, deadline, l1_block, raw })
+    Some(RecordedTx { l1_transaction, purpose, deadline, l1_block, raw, sidecar: None })
 }
 
 #[cfg(test)]

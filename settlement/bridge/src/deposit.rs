@@ -1,3 +1,5 @@
+//! Deposits in the logs of L1 transactions.
+
 use alloy::{rpc::types::Log, sol_types::SolEvent as _};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use turnpike_l1::Portal::TransactionDeposited;
@@ -5,7 +7,7 @@ use turnpike_protocol::{Deposit, SourceHash};
 
 use crate::BridgeError;
 
-/// A deposit as an L1 receipt shows it: its place in L1, not yet its place in the queue.
+/// A deposit in an L1 receipt. Its index in the queue is not known yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentDeposit {
     /// Number of the L1 block that holds it.
@@ -22,11 +24,11 @@ pub struct SentDeposit {
     opaque_data: Bytes,
 }
 
-/// Wei that a deposit mints, and what it is called with, from its packed data.
+/// Bytes of the minted amount at the start of a deposit's packed data.
 const MINT_BYTES: usize = 32;
 
 impl SentDeposit {
-    /// The deposits among an L1 transaction's logs that `portal` has queued, in order.
+    /// The deposits that `portal` logged in an L1 transaction, in order.
     pub fn all_in<'a>(
         portal: Address,
         logs: impl IntoIterator<Item = &'a Log>,
@@ -47,24 +49,24 @@ impl SentDeposit {
         Ok(Self { l1_block_number, l1_block_hash, log_index, from, to, version, opaque_data })
     }
 
-    /// Wei that it mints on L2, whatever comes of the call.
+    /// Wei that it mints on L2, even if its call fails.
     pub fn mint(&self) -> U256 {
         self.opaque_data.get(..MINT_BYTES).map(U256::from_be_slice).unwrap_or_default()
     }
 
-    /// Hash of the L2 transaction that it becomes when the sequencer includes it: the OP stack's.
+    /// Hash of its L2 transaction if the sequencer includes it, as in the OP stack.
     pub fn l2_hash(&self) -> Result<B256, BridgeError> {
         let Self { l1_block_hash, log_index, .. } = *self;
         self.hash_from(SourceHash::User { l1_block_hash, log_index })
     }
 
-    /// Hash of the L2 transaction that it becomes when an entry without usable data includes it, a forced one above all:
-    /// such an entry knows a deposit by its place in the queue alone.
+    /// Hash of its L2 transaction if an entry without usable data includes it, for example a forced
+    /// one. Such an entry knows a deposit by its queue index alone.
     pub fn forced_l2_hash(&self, index: u64) -> Result<B256, BridgeError> {
         self.hash_from(SourceHash::Queue { index })
     }
 
-    /// The deposit at place `index` of the queue.
+    /// The deposit with queue index `index`.
     pub fn at(&self, index: u64) -> Deposit {
         Deposit {
             index,
@@ -117,7 +119,7 @@ mod tests {
     const HASH: B256 = b256!("fb6ecce5dda3861a5590a64b35ec4094cc7bad84b98b679ba2f87e5b725e74be");
 
     #[test]
-    fn l2_hash_is_viems() {
+    fn l2_hash_equals_viems() {
         let deposits = SentDeposit::all_in(PORTAL, &[log()]).expect("well formed");
         let [deposit] = deposits.as_slice() else { panic!("one deposit: {deposits:?}") };
         assert_eq!(deposit.l2_hash().expect("well formed"), HASH);
@@ -127,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn other_contracts_deposits_are_not_ours() {
+    fn deposits_of_other_contracts_are_ignored() {
         let other = Address::repeat_byte(9);
         assert_eq!(SentDeposit::all_in(other, &[log()]).expect("nothing to read"), []);
     }
 
     #[test]
-    fn a_log_without_a_place_is_refused() {
+    fn log_outside_of_a_block_is_rejected() {
         let waiting = Log { block_hash: None, ..log() };
         SentDeposit::all_in(PORTAL, &[waiting]).expect_err("in no block");
     }

@@ -7,14 +7,15 @@ use turnpike_l1::L1Error;
 
 use crate::Layer;
 
-/// Why something was not done. Nothing has changed on either layer, but for [`Self::Failed`], which cost its gas.
+/// Why a command failed. Neither layer has changed, except for [`Self::Failed`], which cost its
+/// gas.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BridgeError {
-    /// L1 gave no answer that can be used.
+    /// L1 gave no usable answer.
     #[error(transparent)]
     L1(#[from] L1Error),
-    /// The L2 node does not answer, or not as it should.
+    /// The L2 node gave no usable answer.
     #[error("L2 is unreachable: {0}")]
     L2Unreachable(String),
     /// The L2 node serves another chain.
@@ -25,18 +26,18 @@ pub enum BridgeError {
         /// Chain id of the node.
         found: u64,
     },
-    /// It takes a node of L2, and none was named.
-    #[error("this takes an L2 node: name one with --l2-url")]
+    /// The command needs an L2 node, and none was given.
+    #[error("this command needs an L2 node: give one with --l2-url")]
     NoL2,
-    /// It takes a node of L2, or the chain as L1 gives it.
+    /// The command needs an L2 node or the chain derived from L1.
     #[error(
-        "this takes an L2 node: name one with --l2-url, or derive the chain from L1 alone with --from-l1"
+        "this command needs an L2 node: give one with --l2-url, or derive the chain from L1 with --from-l1"
     )]
     NoSource,
-    /// What was served contradicts itself.
-    #[error("answers do not fit together: {0}")]
+    /// Answers contradict each other.
+    #[error("inconsistent answers: {0}")]
     Inconsistent(String),
-    /// Nobody knows the transaction.
+    /// No node knows the transaction.
     #[error("no transaction {0} was found: is it the right chain, and is it included?")]
     Unknown(B256),
     /// The transaction is not in a block yet.
@@ -45,19 +46,19 @@ pub enum BridgeError {
     /// The deposit is not on L2 yet.
     #[error("deposit {0} is in L1's queue and not on L2 yet: see `turnpike bridge status`")]
     NotOnL2(B256),
-    /// The transaction has sent no message to L1.
+    /// The transaction sent no message to L1.
     #[error("transaction {0} is not a withdrawal: it has sent no message to L1")]
     NotAWithdrawal(B256),
-    /// An L1 transaction that neither deposits nor forces anything.
+    /// The L1 transaction neither deposits nor forces anything.
     #[error("L1 transaction {0} has queued no deposit")]
     NotABridging(B256),
-    /// The transaction has failed on L2.
-    #[error("transaction {0} has failed on L2: nothing was withdrawn")]
+    /// The transaction failed on L2.
+    #[error("transaction {0} failed on L2: nothing was withdrawn")]
     WithdrawalFailed(B256),
-    /// There is no message with that index.
+    /// The transaction has no message with that index, or several and no index was given.
     #[error("the transaction has sent {count} messages to L1: choose one with --index 0 to {}", .count - 1)]
     ChooseMessage {
-        /// Messages that the transaction has sent.
+        /// Messages that the transaction sent.
         count: usize,
     },
     /// No output covers the withdrawal.
@@ -65,19 +66,19 @@ pub enum BridgeError {
     NotYetProvable {
         /// Block that holds the withdrawal.
         block: u64,
-        /// Seconds until there is likely to be one.
+        /// Estimated seconds until the next output.
         estimated_seconds: Option<u64>,
     },
-    /// There are outputs, but none says what the node says, or what L1 gives.
+    /// Outputs cover the withdrawal, but none agrees with the node or the derived chain.
     #[error(
-        "not provable: no output that stands agrees with the chain as it is known here; those that do not: {disagreeing:?}"
+        "not provable: no undisputed output agrees with the known chain; these disagree: {disagreeing:?}"
     )]
     NoTrueOutput {
-        /// Indexes of the outputs that cover the block and claim something else.
+        /// Indexes of the outputs that cover the block and disagree.
         disagreeing: Vec<u64>,
     },
-    /// The withdrawal was not proven.
-    #[error("withdrawal {0} is not proven: `turnpike bridge prove` comes first")]
+    /// The withdrawal is not proven.
+    #[error("withdrawal {0} is not proven: run `turnpike bridge prove` first")]
     NotProven(B256),
     /// The withdrawal's output is in its challenge window.
     #[error("not yet final: output {output} can be challenged for {seconds} more seconds of L1")]
@@ -87,64 +88,64 @@ pub enum BridgeError {
         /// Seconds until its window ends.
         seconds: u64,
     },
-    /// L1 has made the call already.
+    /// L1 has already made the call.
     #[error("withdrawal {0} is already finalized")]
     AlreadyFinalized(B256),
     /// The guardian has paused withdrawals.
-    #[error("withdrawals are paused on L1 by the guardian, for a limited time: try again later")]
+    #[error("the guardian has paused withdrawals on L1 for a limited time: try again later")]
     Paused,
-    /// The account has too little.
+    /// The balance is too small.
     #[error("balance too small: {account} has {found} {unit} on {layer}, {needed} are needed")]
     BalanceTooSmall {
         /// The account.
         account: Address,
-        /// Where.
+        /// The layer.
         layer: Layer,
         /// `wei`, or the token's smallest unit.
         unit: &'static str,
-        /// What it has.
+        /// Its balance.
         found: U256,
-        /// What it takes.
+        /// Needed balance.
         needed: U256,
     },
-    /// The tokens do not belong together.
-    #[error("token {l2_token} on L2 stands for {found} on L1, not for {l1_token}")]
+    /// The tokens are not a pair.
+    #[error("token {l2_token} on L2 represents {found} on L1, not {l1_token}")]
     TokenPair {
         /// Token on L1.
         l1_token: Address,
         /// Token on L2.
         l2_token: Address,
-        /// What the token on L2 names.
+        /// The L1 token that the L2 token represents.
         found: Address,
     },
-    /// The L2 token is none that the bridge can mint and burn.
-    #[error("there is no bridged token at {0} on L2: it names no token on L1")]
+    /// The bridge cannot mint and burn the L2 token.
+    #[error("no bridged token at {0} on L2: it represents no token on L1")]
     NotABridgedToken(Address),
     /// A contract would revert.
     #[error("{layer} refuses the transaction: {reason}")]
     Refused {
-        /// Where.
+        /// The layer.
         layer: Layer,
-        /// The contract's words.
+        /// The contract's error.
         reason: String,
     },
-    /// The transaction was included and has failed.
+    /// The transaction was included and reverted.
     #[error("transaction {hash} has failed on {layer}")]
     Failed {
-        /// Where.
+        /// The layer.
         layer: Layer,
         /// The transaction.
         hash: B256,
     },
-    /// Nothing waits to be forced.
+    /// There is no deposit to force.
     #[error("no deposit waits: the inbox has taken all of them")]
     NothingWaits,
-    /// The oldest deposit that waits is not overdue.
+    /// The oldest queued deposit is not overdue.
     #[error(
-        "nothing to force yet: deposit {index}, the oldest that waits, is overdue in {seconds} seconds of L1 (at {overdue_at})"
+        "nothing to force yet: deposit {index}, the oldest in the queue, is overdue in {seconds} seconds of L1 (at {overdue_at})"
     )]
     NotOverdue {
-        /// Its place in the queue.
+        /// Its queue index.
         index: u64,
         /// Seconds until it is overdue.
         seconds: u64,
@@ -154,8 +155,8 @@ pub enum BridgeError {
     /// Deriving the chain failed.
     #[error("cannot derive the chain from L1: {0}")]
     Derivation(#[from] DerivationError),
-    /// Running the derived chain failed.
-    #[error("cannot run block {block}: {reason}")]
+    /// Executing the derived chain failed.
+    #[error("cannot execute block {block}: {reason}")]
     Execution {
         /// The block.
         block: u64,
@@ -164,7 +165,7 @@ pub enum BridgeError {
     },
 }
 
-/// ", the next one is expected in …", if that is known.
+/// Estimate of the next output, as the end of an error message; empty if there is none.
 fn expected(seconds: Option<u64>) -> impl fmt::Display {
     seconds.map_or_else(String::new, |seconds| match seconds {
         0 => "; one is due".to_owned(),
@@ -173,7 +174,7 @@ fn expected(seconds: Option<u64>) -> impl fmt::Display {
 }
 
 impl BridgeError {
-    /// Whether the same may succeed later, without anybody doing anything about it here.
+    /// Whether the same request may succeed later.
     pub const fn may_pass(&self) -> bool {
         match self {
             Self::L1(error) => error.is_retryable(),
@@ -182,7 +183,7 @@ impl BridgeError {
         }
     }
 
-    /// An answer that never came, without the URL it was to come from.
+    /// A failed request, without the URL, which may hold a key.
     pub(crate) fn transport(layer: Layer, error: TransportError) -> Self {
         match (layer, L1Error::from(error)) {
             (Layer::L1, error) => Self::L1(error),

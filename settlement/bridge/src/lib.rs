@@ -1,13 +1,14 @@
-//! Money between L1 and L2, as its owner sees it: deposits, withdrawals, their proofs and how far they are.
+//! Deposits and withdrawals as their owner sees them: transactions, proofs and stages.
 //!
 //! ```text
-//! receipts ─► SentDeposit, Withdrawal ─► names on the other layer
-//! Settlement (L1) ─► facts ─► DepositStage, WithdrawalStage: what comes next, and when
+//! receipts ─► SentDeposit, Withdrawal ─► hashes on the other layer
+//! Settlement (L1) ─► facts ─► DepositStage, WithdrawalStage: the next step, and when
 //! Node (L2), or Replay (L1 alone) ─► WithdrawalProof ─► Wallet ─► L1
 //! ```
 //!
-//! What decides is pure; nodes are only asked. What an L2 node says is checked against L1 before anything is sent. With
-//! [`Replay`] no L2 node is needed: the chain is derived and run from L1 alone, and the proof made from that state.
+//! Decisions are pure code. Answers of an L2 node are checked against L1 before anything is sent.
+//! [`Replay`] needs no L2 node: it derives and runs the chain from L1 alone and proves withdrawals
+//! from that state.
 
 mod deposit;
 mod error;

@@ -1,3 +1,5 @@
+//! JSON-RPC requests to a node of either layer.
+
 use std::{fmt, time::Duration};
 
 use alloy::{
@@ -16,13 +18,13 @@ use turnpike_protocol::{OutputRoot, Withdrawal, predeploys::MESSAGE_PASSER};
 
 use crate::{BridgeError, withdrawal::withdrawals_in};
 
-/// How long a node may take over one request.
+/// Timeout of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One of the two chains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
-    /// Where the contracts are.
+    /// The chain of the contracts.
     L1,
     /// The rollup.
     L2,
@@ -44,7 +46,7 @@ pub struct Node {
     provider: DynProvider,
 }
 
-/// What is read of a receipt. The layers' receipts differ in the rest.
+/// The fields of a receipt that both layers share.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
@@ -61,7 +63,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Whether the transaction did what it was to do.
+    /// Whether the transaction succeeded.
     pub fn is_success(&self) -> bool {
         self.status == U64::ONE
     }
@@ -71,13 +73,13 @@ impl Receipt {
         self.block_number.to()
     }
 
-    /// The messages to L1 that it has sent.
+    /// The messages to L1 that it sent.
     pub fn withdrawals(&self) -> Result<Vec<Withdrawal>, BridgeError> {
         withdrawals_in(self.logs.iter().map(|log| &log.inner))
     }
 }
 
-/// What is read of a block.
+/// The fields of a block that both layers share.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Block {
@@ -92,7 +94,7 @@ pub struct Block {
 }
 
 impl Node {
-    /// A node at `url`; nothing is sent yet.
+    /// A node at `url`. Sends no request.
     pub fn new(layer: Layer, url: &str) -> Result<Self, BridgeError> {
         let malformed = |what: &str| match layer {
             Layer::L1 => turnpike_l1::L1Error::Unreachable(what.to_owned()).into(),
@@ -120,7 +122,7 @@ impl Node {
         }
     }
 
-    /// Which chain it serves.
+    /// The layer that it serves.
     pub const fn layer(&self) -> Layer {
         self.layer
     }
@@ -135,7 +137,7 @@ impl Node {
         self.ask("eth_getTransactionReceipt", (hash,)).await
     }
 
-    /// Whether the node knows a transaction, included or waiting.
+    /// Whether the node knows a transaction, included or pending.
     pub async fn knows(&self, hash: B256) -> Result<bool, BridgeError> {
         let found: Option<serde::de::IgnoredAny> =
             self.ask("eth_getTransactionByHash", (hash,)).await?;
@@ -153,13 +155,13 @@ impl Node {
         latest.ok_or_else(|| BridgeError::Inconsistent(format!("{} has no block", self.layer)))
     }
 
-    /// Wei that an account has.
+    /// Balance of an account, in wei.
     pub async fn balance(&self, account: Address) -> Result<U256, BridgeError> {
         self.ask("eth_getBalance", (account, BlockNumberOrTag::Latest)).await
     }
 
-    /// The output after a block of L2, as this node sees it, and the nodes of a withdrawal's storage proof in that state;
-    /// `None` if the node has no such block.
+    /// The output after an L2 block according to this node, and the nodes of a withdrawal's storage
+    /// proof in that state. `None` if the node does not have the block.
     pub async fn withdrawal_proof(
         &self,
         block: u64,

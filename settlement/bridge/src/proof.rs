@@ -8,18 +8,18 @@ use crate::BridgeError;
 /// Items of a branch node.
 const BRANCH_ITEMS: usize = 17;
 
-/// What shows L1 that a withdrawal is recorded in the state that an output claims.
+/// Proof to L1 that the state of an output records a withdrawal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WithdrawalProof {
     /// Preimage of the output root.
     pub output: OutputRoot,
-    /// Nodes from the message passer's storage root to the withdrawal's slot. A leaf that is part of its branch comes
-    /// once more by itself, as the OP stack's portal wants it.
+    /// Nodes from the message passer's storage root to the withdrawal's slot. A leaf embedded in
+    /// its branch is repeated as a node of its own, as the OP stack's portal expects.
     pub nodes: Vec<Bytes>,
 }
 
 impl WithdrawalProof {
-    /// Takes the nodes of a storage proof (`eth_getProof`) and checks them against the output.
+    /// Checks the nodes of a storage proof (`eth_getProof`) against the output.
     pub fn new(
         output: OutputRoot,
         withdrawal: &Withdrawal,
@@ -29,13 +29,14 @@ impl WithdrawalProof {
         let value = alloy_rlp::encode(U256::ONE);
         let root = output.message_passer_storage_root;
         verify_proof(root, Nibbles::unpack(key), Some(value), &nodes).map_err(|error| {
-            BridgeError::Inconsistent(format!("the storage proof does not hold: {error}"))
+            BridgeError::Inconsistent(format!("invalid storage proof: {error}"))
         })?;
         Ok(Self { output, nodes: with_embedded_leaf(&key, nodes) })
     }
 }
 
-/// Repeats the leaf of `key` behind its branch if it is part of it, as nodes of less than 32 bytes are.
+/// Repeats the leaf of `key` behind its branch if it is embedded there, as nodes of less than 32
+/// bytes are.
 fn with_embedded_leaf(key: &B256, mut nodes: Vec<Bytes>) -> Vec<Bytes> {
     let embedded = nodes.last().and_then(|last| embedded_leaf(&Nibbles::unpack(key), last));
     nodes.extend(embedded);
@@ -55,7 +56,7 @@ fn embedded_leaf(key: &Nibbles, node: &[u8]) -> Option<Bytes> {
     })
 }
 
-/// The items of an RLP list, each with its own header; `None` if it is none.
+/// The items of an RLP list, each with its own header; `None` if the bytes are no list.
 fn items(mut node: &[u8]) -> Option<Vec<&[u8]>> {
     let mut payload = Header::decode_bytes(&mut node, true).ok()?;
     let mut items = Vec::new();
@@ -69,7 +70,7 @@ fn items(mut node: &[u8]) -> Option<Vec<&[u8]>> {
     Some(items)
 }
 
-/// The nibbles of a leaf's hex-prefix path; `None` for an extension's.
+/// The nibbles of a leaf's hex-prefix path; `None` for an extension.
 fn leaf_path(path: &[u8]) -> Option<Nibbles> {
     let nibbles = Nibbles::unpack(path);
     match nibbles.get(0)? {
@@ -97,7 +98,7 @@ mod tests {
         }
     }
 
-    /// A storage that holds these withdrawals, and the proof of the first.
+    /// A storage with these withdrawals, and the proof of the first.
     fn storage(withdrawals: &[Withdrawal]) -> (OutputRoot, Vec<Bytes>) {
         let key = |withdrawal: &Withdrawal| Nibbles::unpack(keccak256(withdrawal.slot()));
         let target = key(&withdrawals[0]);
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_checked() {
+    fn wrong_proofs_are_rejected() {
         let all: Vec<_> = (0..20).map(withdrawal).collect();
         let (output, nodes) = storage(&all);
         let proof = WithdrawalProof::new(output, &all[0], nodes.clone()).expect("proven");
@@ -131,11 +132,11 @@ mod tests {
         let mut last = tampered.pop().expect("has nodes").to_vec();
         *last.last_mut().expect("not empty") ^= 1;
         tampered.push(last.into());
-        WithdrawalProof::new(output, &all[0], tampered).expect_err("a node is another");
+        WithdrawalProof::new(output, &all[0], tampered).expect_err("a node is tampered with");
     }
 
-    /// A branch whose child `nibble` is the leaf with what is left of `key` after `depth` nibbles, and of another key with
-    /// the same end but another nibble.
+    /// A branch at `depth` with the leaf of `key`, and with the leaf of another key that differs in
+    /// that nibble only.
     fn branch(key: &Nibbles, depth: usize) -> (Vec<u8>, Vec<u8>) {
         let rest: Vec<u8> = (depth + 1..key.len()).filter_map(|at| key.get(at)).collect();
         let path = match rest.len() % 2 {
@@ -162,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn a_leaf_within_its_branch_is_repeated() {
+    fn embedded_leaf_is_repeated() {
         let key = keccak256(withdrawal(0).slot());
         for depth in [40, 41] {
             let (node, leaf) = branch(&Nibbles::unpack(key), depth);
             let nodes = with_embedded_leaf(&key, vec![node.clone().into()]);
             assert_eq!(nodes, [Bytes::from(node), Bytes::from(leaf)]);
         }
-        // The key's end is there, but under another nibble.
+        // A leaf with the same path exists under another nibble.
         let mut other = key;
         let at = 20;
         other.0[at] ^= 0x80;

@@ -1,3 +1,6 @@
+//! The chain derived and executed from L1, to find transactions and prove withdrawals without an L2
+//! node.
+
 use std::collections::BTreeSet;
 
 use alloy_primitives::B256;
@@ -10,12 +13,12 @@ use turnpike_state::HistoryLimits;
 
 use crate::{BridgeError, SentDeposit, WithdrawalProof, withdrawal::withdrawals_in};
 
-/// Only the newest state is asked for.
+/// Only the newest state is read.
 const STATES: HistoryLimits = HistoryLimits { blocks_max: 1, items_max: 0 };
 
-/// The chain as L1 alone gives it: derived and run here, entry by entry, with no help from any node of L2.
+/// The chain derived from L1 and executed here, entry by entry, without an L2 node.
 ///
-/// Needs the multi-threaded runtime: running blocks takes a thread for a while.
+/// Needs the multi-threaded runtime: executing blocks occupies a thread for a while.
 #[derive(Debug)]
 pub struct Replay {
     view: L1View,
@@ -23,7 +26,7 @@ pub struct Replay {
     chain: Chain,
 }
 
-/// A transaction that was found in the derived chain.
+/// A transaction in the derived chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Its hash on L2.
@@ -34,14 +37,14 @@ pub struct Found {
     pub entry: u64,
     /// Whether it succeeded.
     pub is_success: bool,
-    /// The messages to L1 that it has sent.
+    /// The messages to L1 that it sent.
     pub withdrawals: Vec<Withdrawal>,
 }
 
 impl Replay {
-    /// The chain of its genesis block alone, and all that L1 holds of it as of now.
+    /// The chain at its genesis block, with all entries that L1 holds now.
     ///
-    /// `confirmations`: L1 blocks on top of one before it is believed.
+    /// `confirmations`: L1 blocks on top of an L1 block before it is read.
     pub async fn new(
         client: L1Client,
         genesis: &Genesis,
@@ -56,7 +59,8 @@ impl Replay {
         Ok(Self { view, derivation, chain })
     }
 
-    /// The names that a deposit can have on L2: the sequencer's, and that of a forced entry.
+    /// The hashes that a deposit can have on L2: one if the sequencer includes it, one if a forced
+    /// entry does.
     pub fn names(&self, deposit: &SentDeposit) -> Result<Vec<B256>, BridgeError> {
         let mut names = vec![deposit.l2_hash()?];
         let queued = self.view.deposits().iter().find(|queued| {
@@ -69,18 +73,18 @@ impl Replay {
         Ok(names)
     }
 
-    /// Reads what L1 has added meanwhile.
+    /// Reads new L1 blocks. Fails after a reorg of entries that were executed.
     pub async fn refresh(&mut self) -> Result<(), BridgeError> {
         let reorg = self.view.advance().await?.reorg;
         if reorg.is_some_and(|reorg| reorg.entries < self.derivation.next_entry()) {
-            let what = "L1 has reorganised below what was derived: try again";
+            let what = "an L1 reorg dropped derived entries: try again";
             return Err(BridgeError::Inconsistent(what.to_owned()));
         }
         Ok(())
     }
 
-    /// Goes on until a transaction with one of these names was run, to the end of its entry; `None` if L1 does not hold it.
-    /// `progress` is told of every entry that was run, and how many there are.
+    /// Executes entries until one holds a transaction with one of these hashes; `None` if L1 does
+    /// not hold it. Calls `progress` with each executed entry and the last entry.
     pub async fn find(
         &mut self,
         names: &[B256],
@@ -98,9 +102,9 @@ impl Replay {
         Ok(None)
     }
 
-    /// Goes on until an output on L1 that stands says what the chain says here, and proves the withdrawal on it: that output's
-    /// index and the proof. Call it after [`Self::find`]. Outputs that cover the withdrawal and say something else are passed
-    /// over.
+    /// Executes entries until an undisputed output on L1 agrees with the chain, and proves the
+    /// withdrawal on it: the output's index and the proof. Call it after [`Self::find`]. Outputs
+    /// that cover the withdrawal and disagree are skipped.
     pub async fn prove(
         &mut self,
         l2_block: u64,
@@ -131,7 +135,7 @@ impl Replay {
         })
     }
 
-    /// Outputs after an entry that can become final.
+    /// Undisputed outputs after an entry.
     fn outputs_after(&self, entry: u64) -> impl Iterator<Item = &ProposedOutput> {
         let outputs = self.view.outputs();
         let after = outputs.iter().filter(move |output| output.index > 0 && output.entry == entry);
@@ -148,7 +152,7 @@ impl Replay {
         (self.view.entries().len() as u64).saturating_sub(1)
     }
 
-    /// Derives and runs the next entry, if L1 has one.
+    /// Derives and executes the next entry, if L1 has one.
     async fn run_entry(&mut self) -> Result<Option<Vec<BlockOutcome>>, BridgeError> {
         let next = self.derivation.next_entry();
         let Some(source) = self.view.source(next).await? else { return Ok(None) };

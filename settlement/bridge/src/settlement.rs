@@ -10,17 +10,17 @@ use crate::{
     BridgeError, DepositFacts, Node, OutputFacts, ProvenFacts, SentDeposit, WithdrawalFacts,
 };
 
-/// Requests that wait for answers at the same time, at most.
+/// Most concurrent requests.
 const REQUESTS_MAX: usize = 32;
 
-/// L1 blocks whose distance is taken for the usual one.
+/// L1 blocks over which the block time is averaged.
 const RECENT_BLOCKS: u64 = 16;
 
 /// `Status` in the `Rollup` contract.
 const PROPOSED: u8 = 1;
 const FINAL: u8 = 3;
 
-/// The chain's contracts on L1, and what is asked of them.
+/// Queries to the chain's contracts on L1.
 #[derive(Clone, Debug)]
 pub struct Settlement {
     client: L1Client,
@@ -28,20 +28,20 @@ pub struct Settlement {
     config: ChainConfig,
 }
 
-/// How much of the deposit queue is waiting.
+/// State of the deposit queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// Deposits that entries have consumed; the index of the oldest that waits.
+    /// Deposits that entries have consumed, which is the index of the oldest queued one.
     pub consumed: u64,
     /// Deposits ever made.
     pub queued: u64,
-    /// L1 time from which on the oldest that waits is overdue.
+    /// L1 time at which the oldest queued deposit is overdue.
     pub overdue_at: Option<u64>,
     /// L1 time now.
     pub now: u64,
 }
 
-/// An output as the contract holds it.
+/// An output in the contract's storage.
 #[derive(Clone, Copy, Debug)]
 struct HeldOutput {
     root: B256,
@@ -77,7 +77,7 @@ impl Settlement {
         Ok(self.portal().paused().call().await.map_err(L1Error::from)?)
     }
 
-    /// What a withdrawal's stage follows from: its hash, and the L2 block that holds it.
+    /// The facts that determine a withdrawal's stage, from its hash and its L2 block.
     pub async fn withdrawal_facts(
         &self,
         withdrawal: B256,
@@ -113,7 +113,8 @@ impl Settlement {
         Ok(self.node.latest_block().await?.timestamp.to())
     }
 
-    /// The newest final output, all after it and what they stand on, with the index of the first of them; `also` as well.
+    /// The newest final output, all later ones, their ancestors, and `also`, with the index of the
+    /// first.
     async fn held_outputs(
         &self,
         also: Option<u64>,
@@ -166,10 +167,10 @@ impl Settlement {
         })
     }
 
-    /// A deposit's place in the queue.
+    /// A deposit's queue index.
     ///
-    /// Asks only for L1's newest state, which every node has: deposits are queued in order of time, and the queue's
-    /// accumulator tells those of one block apart.
+    /// Reads only L1's newest state, which every node has: deposits are queued in order of time,
+    /// and the queue's accumulator distinguishes those of one block.
     pub async fn queue_index(&self, deposit: &SentDeposit) -> Result<u64, BridgeError> {
         let missing = || {
             let block = deposit.l1_block_number;
@@ -206,7 +207,8 @@ impl Settlement {
         Err(missing())
     }
 
-    /// What a deposit's stage follows from: its place in the queue, and what an L2 node says of it.
+    /// The facts that determine a deposit's stage, from its queue index and its inclusion according
+    /// to an L2 node.
     pub async fn deposit_facts(
         &self,
         index: u64,
@@ -226,7 +228,7 @@ impl Settlement {
         })
     }
 
-    /// What waits in the deposit queue.
+    /// State of the deposit queue.
     pub async fn queue(&self) -> Result<Queue, BridgeError> {
         let portal = Portal::new(self.client.deployment().portal, self.client.provider());
         let inbox = Inbox::new(self.client.deployment().inbox, self.client.provider());
@@ -241,7 +243,7 @@ impl Settlement {
         Ok(Queue { consumed, queued, overdue_at, now: self.now().await? })
     }
 
-    /// Seconds between L1 blocks, as of late; at least one.
+    /// Recent seconds between L1 blocks, at least one.
     async fn l1_block_seconds(&self) -> Result<u64, BridgeError> {
         let latest = self.node.latest_block().await?;
         let number: u64 = latest.number.to();
@@ -257,7 +259,7 @@ impl Settlement {
     }
 }
 
-/// An output with whether it stands. `held` has all that it stands on, down to the first that is final.
+/// An output and whether it stands. `held` has all its ancestors down to the first final one.
 fn facts_of(held: &BTreeMap<u64, HeldOutput>, index: u64) -> Option<OutputFacts> {
     let output = held.get(&index)?;
     let mut below = output;
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_on_a_challenged_output_does_not_stand() {
+    fn output_on_a_challenged_one_does_not_stand() {
         let held = BTreeMap::from([
             (4, output(3, FINAL)),
             (5, output(4, CHALLENGED)),

@@ -1,12 +1,14 @@
+//! Stages of withdrawals and deposits, computed from facts on L1 and L2: pure.
+
 use serde::Serialize;
 
-/// How far a withdrawal is, in viem's words. What comes next, and in how many seconds of L1, if that can be told.
+/// Stage of a withdrawal, named as in viem, with an estimate in seconds of L1 where there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "stage")]
 pub enum WithdrawalStage {
-    /// No output that can become final covers its block. Next: somebody proposes one.
+    /// No undisputed output covers its block. Next: a proposer proposes one.
     WaitingToProve {
-        /// Seconds until there is likely to be one.
+        /// Estimated seconds until the next output.
         estimated_seconds: Option<u64>,
     },
     /// Next: `prove`.
@@ -14,7 +16,8 @@ pub enum WithdrawalStage {
         /// The output to prove it on.
         output: u64,
     },
-    /// It is proven. Next: the proof is as old as a challenge window, and the output's own window is over.
+    /// It is proven. Next: the proof has to be as old as a challenge window, and the output's own
+    /// window over.
     WaitingToFinalize {
         /// The output it is proven on.
         output: u64,
@@ -30,31 +33,31 @@ pub enum WithdrawalStage {
     Finalized,
 }
 
-/// An output as far as a withdrawal depends on it.
+/// The facts of an output that withdrawals depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputFacts {
     /// Its index.
     pub index: u64,
-    /// L2 block that it speaks for.
+    /// Its last L2 block.
     pub l2_block: u64,
     /// L1 time of the proposal, in seconds.
     pub proposed_at: u64,
-    /// Whether neither it nor anything it stands on is challenged or rejected.
+    /// Whether neither it nor any of its ancestors is challenged or rejected.
     pub stands: bool,
     /// Whether it is final.
     pub is_final: bool,
 }
 
-/// A proof that L1 holds.
+/// A withdrawal's proof on L1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProvenFacts {
-    /// The output it was made on, as it stands now.
+    /// The output that it was made on, with its present state.
     pub output: OutputFacts,
     /// L1 time at which it was made, in seconds.
     pub at: u64,
 }
 
-/// What a withdrawal's stage follows from.
+/// The facts that determine a withdrawal's stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WithdrawalFacts {
     /// L1 time, in seconds.
@@ -72,13 +75,13 @@ pub struct WithdrawalFacts {
 }
 
 impl WithdrawalFacts {
-    /// How far the withdrawal is.
+    /// The withdrawal's stage.
     pub fn stage(&self) -> WithdrawalStage {
         if self.is_finalized {
             return WithdrawalStage::Finalized;
         }
-        // A proof on what is challenged or rejected counts for nothing: it can be made again. It counts again once the
-        // challenge has failed.
+        // A proof on a challenged or rejected output is void: it can be made again. It is valid
+        // again once the challenge has failed.
         if let Some(ProvenFacts { output, at }) = self.proven.filter(|it| it.output.stands) {
             let estimated_seconds = self.seconds_to_mature(&output, at);
             let output = output.index;
@@ -89,7 +92,7 @@ impl WithdrawalFacts {
         }
         match self.provable_on().next() {
             Some(output) => WithdrawalStage::ReadyToProve { output: output.index },
-            // Nobody knows how long a challenge of what covers it takes.
+            // The challenge of the output that covers it takes an unknown time.
             None if self.outputs.iter().any(|output| output.l2_block >= self.l2_block) => {
                 WithdrawalStage::WaitingToProve { estimated_seconds: None }
             }
@@ -99,13 +102,13 @@ impl WithdrawalFacts {
         }
     }
 
-    /// The outputs that it can be proven on, the one that becomes final first before the others.
+    /// The outputs that it can be proven on, in the order in which they become final.
     pub fn provable_on(&self) -> impl Iterator<Item = &OutputFacts> {
         self.outputs.iter().filter(|output| output.stands && output.l2_block >= self.l2_block)
     }
 
-    /// Seconds of L1 until the call can be made, if nothing is challenged: until an output is there to prove it on, and
-    /// until that is final.
+    /// Seconds of L1 until the call can be made if nothing is challenged: until there is an output
+    /// to prove it on, and until that is final.
     pub fn seconds_to_finalize(&self) -> Option<u64> {
         match self.stage() {
             WithdrawalStage::Finalized | WithdrawalStage::ReadyToFinalize { .. } => Some(0),
@@ -119,16 +122,16 @@ impl WithdrawalFacts {
         }
     }
 
-    /// Seconds until a proof made on `output` at `proven_at` is old enough, and the output can be final. Those it stands on
-    /// are older, so their windows end before.
+    /// Seconds until a proof made on `output` at `proven_at` is old enough and the output can be
+    /// final. The windows of its ancestors end earlier.
     fn seconds_to_mature(&self, output: &OutputFacts, proven_at: u64) -> u64 {
         let since = if output.is_final { proven_at } else { proven_at.max(output.proposed_at) };
         since.saturating_add(self.challenge_window).saturating_sub(self.now)
     }
 }
 
-/// Seconds until there is likely to be another output: as long after the last one as outputs have been apart at least.
-/// Quiet times between outputs say nothing about the next one, so the shortest distance counts.
+/// Estimated seconds until the next output: the shortest interval between outputs, counted from the
+/// last one. Longer intervals may be quiet times.
 fn seconds_to_next_output(now: u64, outputs: &[OutputFacts]) -> Option<u64> {
     let mut times = outputs.iter().map(|output| output.proposed_at);
     let distances = times.clone().zip(times.clone().skip(1));
@@ -136,34 +139,34 @@ fn seconds_to_next_output(now: u64, outputs: &[OutputFacts]) -> Option<u64> {
     Some(times.next_back()?.saturating_add(interval).saturating_sub(now))
 }
 
-/// How far a deposit is.
+/// Stage of a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "stage")]
 pub enum DepositStage {
     /// In the queue. Next: the sequencer includes it.
     Queued {
-        /// Seconds until L2 is likely to hold it, or until it is overdue if the sequencer is late.
+        /// Estimated seconds until L2 holds it; if the sequencer is late, until it is overdue.
         estimated_seconds: u64,
-        /// L1 time from which on anybody may force it.
+        /// L1 time from which on anyone may force it.
         overdue_at: u64,
     },
     /// In the queue for longer than the sequencer may leave it there. Next: `force --include`.
     Overdue {
-        /// L1 time since when.
+        /// L1 time since when it is overdue.
         overdue_at: u64,
     },
-    /// An inbox entry holds it: it is part of the chain, whatever any node says.
+    /// An inbox entry has consumed it: it is part of the derived chain.
     Posted,
     /// L2 holds it.
     Included {
         /// The block.
         block: u64,
-        /// Whether its call succeeded; its ether is minted all the same.
+        /// Whether its call succeeded. Its ether is minted in any case.
         success: bool,
     },
 }
 
-/// What a deposit's stage follows from.
+/// The facts that determine a deposit's stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DepositFacts {
     /// L1 time, in seconds.
@@ -172,7 +175,7 @@ pub struct DepositFacts {
     pub queued_at: u64,
     /// Seconds after which it is overdue.
     pub force_window: u64,
-    /// Seconds between L1 blocks, as of late.
+    /// Recent seconds between L1 blocks.
     pub l1_block_seconds: u64,
     /// Whether an inbox entry has consumed it.
     pub is_consumed: bool,
@@ -180,11 +183,12 @@ pub struct DepositFacts {
     pub included: Option<(u64, bool)>,
 }
 
-/// L1 blocks on top of a deposit that a sequencer usually waits for, and one to post it.
+/// L1 blocks that a sequencer usually takes to include a deposit: its confirmations, and one to
+/// post it.
 const USUAL_BLOCKS: u64 = 3;
 
 impl DepositFacts {
-    /// How far the deposit is.
+    /// The deposit's stage.
     pub fn stage(&self) -> DepositStage {
         let overdue_at = self.queued_at.saturating_add(self.force_window);
         if let Some((block, success)) = self.included {
@@ -228,11 +232,11 @@ mod tests {
     }
 
     #[test]
-    fn waits_for_an_output_that_covers_it() {
+    fn withdrawal_waits_for_an_output_that_covers_it() {
         let lone = facts(101, vec![output(0, 100)]);
         assert_eq!(lone.stage(), WithdrawalStage::WaitingToProve { estimated_seconds: None });
-        assert_eq!(lone.seconds_to_finalize(), None, "nothing is known of the next output");
-        // Outputs come 10 seconds apart at best; the last is 4 seconds old.
+        assert_eq!(lone.seconds_to_finalize(), None, "there is no estimate of the next output");
+        // The shortest interval is 10 seconds; the last output is 4 seconds old.
         let some = facts(134, vec![output(0, 100), output(1, 120), output(1, 130)]);
         let stage = WithdrawalStage::WaitingToProve { estimated_seconds: Some(6) };
         assert_eq!(some.stage(), stage);
@@ -243,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn is_proven_on_the_first_output_that_stands() {
+    fn withdrawal_is_provable_on_the_first_output_that_stands() {
         let outputs = vec![
             output(1, 110),
             OutputFacts { stands: false, ..output(2, 120) },
@@ -258,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_for_the_proof_to_age() {
+    fn withdrawal_waits_for_its_proof_to_age() {
         let mut facts = facts(135, vec![output(2, 120), output(3, 130)]);
         facts.proven = proven(output(2, 120), 125);
         let stage = WithdrawalStage::WaitingToFinalize { output: 2, estimated_seconds: 10 };
@@ -274,13 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_on_what_does_not_stand_is_made_again() {
+    fn proof_on_a_disputed_output_is_made_again() {
         let mut facts = facts(135, vec![output(3, 130)]);
         let challenged = OutputFacts { stands: false, ..output(2, 120) };
         facts.proven = proven(challenged, 121);
         assert_eq!(facts.stage(), WithdrawalStage::ReadyToProve { output: 3 });
         assert_eq!(facts.seconds_to_finalize(), Some(WINDOW));
-        // Nothing else is there: it waits for as long as the challenge takes, and the old proof counts if that fails.
+        // There is no other output: it waits for the challenge, and the old proof is valid if that
+        // fails.
         facts.outputs = vec![output(0, 100), output(1, 110), challenged];
         assert_eq!(facts.stage(), WithdrawalStage::WaitingToProve { estimated_seconds: None });
         facts.proven = proven(output(2, 120), 121);
@@ -289,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deposit_goes_its_way() {
+    fn deposit_passes_its_stages() {
         let queued = DepositFacts {
             now: 1_000,
             queued_at: 1_000,
@@ -302,7 +307,7 @@ mod tests {
             |estimated_seconds| DepositStage::Queued { estimated_seconds, overdue_at: 1_600 };
         assert_eq!(queued.stage(), stage(36));
         assert_eq!(DepositFacts { now: 1_030, ..queued }.stage(), stage(6));
-        // The sequencer is late: what is certain is the force window.
+        // The sequencer is late: only the force window is certain.
         assert_eq!(DepositFacts { now: 1_036, ..queued }.stage(), stage(564));
         let overdue = DepositFacts { now: 1_600, ..queued };
         assert_eq!(overdue.stage(), DepositStage::Overdue { overdue_at: 1_600 });

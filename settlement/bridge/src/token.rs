@@ -1,8 +1,8 @@
-//! What tokens answer to; [`turnpike_l1`] has the interfaces of the contracts that we deploy.
+//! The interface of tokens. [`turnpike_l1`] has the interfaces of deployed contracts.
 #![allow(missing_docs, clippy::all, unreachable_pub)] // generated
 
 alloy::sol! {
-    /// An ERC-20 token; `remoteToken` has the tokens on L2 that stand for one on L1.
+    /// An ERC-20 token. Tokens on L2 that represent an L1 token have `remoteToken`.
     #[sol(rpc)]
     #[derive(Debug)]
     interface Token {

@@ -13,10 +13,12 @@ use turnpike_tx_manager::{AccountClient, FeePolicy, OneShot, TxManagerConfig, Tx
 
 use crate::{BridgeError, Layer, Node, Receipt};
 
-/// Margin above the gas estimate, in percent: the call that finalizes a withdrawal may have to finalize its output as well.
+/// Margin above the gas estimate, in percent: the call that finalizes a withdrawal may have to
+/// finalize its output as well.
 const GAS_MARGIN_PERCENT: u64 = 60;
 
-/// Signs and sends one account's transactions on one layer, through a tx manager that keeps nothing between runs.
+/// Signs and sends one account's transactions on one layer, through a tx manager that keeps nothing
+/// between runs.
 #[derive(Debug)]
 pub struct Wallet {
     node: Node,
@@ -63,8 +65,9 @@ impl Wallet {
         }
     }
 
-    /// Waits until a block holds the transaction that was sent last, and returns its receipt. It may be that of a
-    /// replacement, which pays more. Fails if the transaction has reverted, or if another one has used its nonce.
+    /// Waits until a block holds the transaction that was sent last, and returns its receipt. It
+    /// may be that of a replacement, which pays more. Fails if the transaction has reverted, or if
+    /// another one has used its nonce.
     pub async fn included(&self, hash: B256) -> Result<Receipt, BridgeError> {
         let layer = self.node.layer();
         let mut sender = self.sender.lock().await;

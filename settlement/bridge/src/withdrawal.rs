@@ -1,3 +1,5 @@
+//! Withdrawals in the logs of L2 transactions.
+
 use alloy::{primitives::Log, sol_types::SolEvent as _};
 use turnpike_l1::L2ToL1MessagePasser::MessagePassed;
 use turnpike_protocol::{Withdrawal, predeploys::MESSAGE_PASSER};
@@ -6,7 +8,7 @@ use crate::BridgeError;
 
 /// The withdrawals among a transaction's logs, in order.
 ///
-/// Fails if the message passer's log does not hold the hash of its own fields: whoever serves it lies.
+/// Fails if a log's hash is not that of its fields: then the node is wrong.
 pub(crate) fn withdrawals_in<'a>(
     logs: impl IntoIterator<Item = &'a Log>,
 ) -> Result<Vec<Withdrawal>, BridgeError> {
@@ -62,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn is_read_from_logs() {
+    fn withdrawals_are_read_from_logs() {
         let sent = withdrawal();
         let other = Log { address: sent.sender, ..log(&sent, sent.hash()) };
         let unknown = Log { address: MESSAGE_PASSER, data: LogData::default() };
@@ -71,9 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_that_is_not_the_fields_is_refused() {
+    fn log_with_a_wrong_hash_is_rejected() {
         let sent = withdrawal();
-        let error = withdrawals_in(&[log(&sent, B256::repeat_byte(1))]).expect_err("a lie");
+        let error = withdrawals_in(&[log(&sent, B256::repeat_byte(1))]).expect_err("a wrong hash");
         assert!(matches!(error, BridgeError::Inconsistent(_)), "{error}");
     }
 }

@@ -4,21 +4,21 @@ use alloy::signers::local::PrivateKeySigner;
 use turnpike_executor::EngineConfig;
 use turnpike_l1::L1Endpoints;
 
-/// How a proposer runs.
+/// Configuration of a proposer.
 #[derive(Clone, Debug)]
 pub struct ProposerConfig {
-    /// Where L1 is served.
+    /// Endpoints of L1.
     pub l1: L1Endpoints,
-    /// L1 blocks on top of one before it is believed.
+    /// L1 blocks on top of an L1 block before it is read.
     pub l1_confirmations: u64,
-    /// How often L1 is looked at.
+    /// Time between two steps.
     pub poll: Duration,
-    /// What runs the derived blocks.
+    /// Engine that executes the derived blocks.
     pub execution: EngineConfig,
-    /// Key that proposes.
+    /// Key of the proposing account.
     pub key: PrivateKeySigner,
-    /// L1 seconds between an output and the next.
+    /// L1 seconds between two outputs.
     pub interval: u64,
-    /// Whether bonds that came back are taken out.
+    /// Whether credited bonds are withdrawn.
     pub withdraw_bonds: bool,
 }

@@ -1,11 +1,15 @@
-//! The proposer: derives the chain from L1 alone and stands up, with a bond, for what it came to.
+//! The proposer: derives the chain from L1 alone and asserts its output roots on L1, with a bond.
 //!
 //! ```text
-//! L1 ─► Node: derive, execute ─► decide: finalize, propose, claim back, withdraw ─► L1, one transaction at a time
+//! L1 ─► DerivedChain ─► ProposerView: finalize, propose, void, withdraw ─► TxManager ─► L1
 //! ```
 //!
-//! It keeps no state of its own: what there is to do follows from L1, after a restart as after a reorg. It needs no
-//! sequencer, and builds on whoever's outputs are right. [`turnpike_derivation::ProposerView`] decides what is done.
+//! [`turnpike_derivation::ProposerView`] decides what is due. The proposer sends one transaction at
+//! a time and builds on any correct output, its own or another's. It needs no sequencer.
+//!
+//! # Recovery
+//!
+//! It stores nothing: its actions follow from L1, after a restart as after a reorg.
 
 mod config;
 mod proposer;

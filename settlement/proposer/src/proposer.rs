@@ -1,3 +1,5 @@
+//! The proposer's driver: derives, asks [`ProposerView`], and sends.
+
 use std::collections::BTreeSet;
 
 use alloy_primitives::{B256, U256};
@@ -33,17 +35,17 @@ impl TxPurpose for ProposerPurpose {
     }
 }
 
-/// Derives, decides, and has one transaction in flight.
+/// Derives the chain and sends what is due, one transaction at a time.
 #[derive(Debug)]
 pub(crate) struct Proposer {
     config: ChainConfig,
     interval: u64,
     withdraw_bonds: bool,
-    node: DerivedChain,
+    chain: DerivedChain,
     tx_manager: TxManager<ProposerPurpose>,
-    /// What the chain came to after each entry, by index.
+    /// Output root after each entry, by index.
     derived: Vec<OutputRoot>,
-    /// Our outputs that were challenged at the last look, and those that were rejected.
+    /// Own outputs that were challenged or rejected at the last step.
     contested: Contested,
 }
 
@@ -66,7 +68,7 @@ impl Proposer {
         let client = L1Client::connect(config.l1.clone(), genesis).await?;
         client.check_genesis(genesis, &genesis_output).await?;
         let account = AccountClient::new(&client, config.key.clone());
-        // An output that is proposed late costs more than gas does.
+        // The balance is the only limit: a late output delays every withdrawal.
         let fees = FeePolicy { max_fee_per_gas: u128::MAX, ..FeePolicy::default() };
         let tx_manager = TxManager::in_memory(account, TxManagerConfig::from(fees));
         info!(account = %tx_manager.address(), "proposer is up");
@@ -75,50 +77,51 @@ impl Proposer {
             config: genesis.config.clone(),
             interval: config.interval,
             withdraw_bonds: config.withdraw_bonds,
-            node: DerivedChain::new(view, follower),
+            chain: DerivedChain::new(view, follower),
             tx_manager,
             derived: vec![genesis_output],
             contested: Contested::default(),
         })
     }
 
-    /// Takes in what L1 has added and does the next thing that is to be done.
+    /// Reads new L1 blocks, derives them, and sends the next transaction that is due.
     pub(crate) async fn step(&mut self) -> anyhow::Result<()> {
         self.follow().await?;
-        let view = self.node.view();
+        let view = self.chain.view();
         let (Some(head), Some(read)) = (view.head(), view.last_read()) else { return Ok(()) };
         self.tx_manager.observe(&head, read).await?;
         if self.tx_manager.is_maintenance_due() {
             self.tx_manager.maintain(&BTreeSet::new()).await?;
         }
-        // One transaction at a time. Until the view has read its block, its action would look due again.
+        // One transaction at a time. Until the view has read its block, its action would seem due
+        // again.
         if self.tx_manager.is_settled() {
             self.act().await?;
         }
         Ok(())
     }
 
-    /// Derives and executes all that L1 holds.
+    /// Derives and executes all entries that L1 holds.
     async fn follow(&mut self) -> Result<(), FollowError> {
-        let reorg = self.node.advance().await?.reorg;
+        let reorg = self.chain.advance().await?.reorg;
         if let Some(reorg) = reorg {
-            warn!(l1_block = reorg.block, "L1 has reorganised");
+            warn!(l1_block = reorg.block, "L1 reorg");
             self.tx_manager.rewind(reorg.block);
         }
         loop {
-            let fed = usize::try_from(self.node.follower().next_entry()).unwrap_or(usize::MAX);
+            let fed = usize::try_from(self.chain.follower().next_entry()).unwrap_or(usize::MAX);
             self.derived.truncate(fed);
-            let Some(next) = self.node.next_entry().await? else { return Ok(()) };
-            block_in_place(|| self.node.apply(&next))?;
-            self.derived.push(self.node.follower().head().output);
+            let Some(next) = self.chain.next_entry().await? else { return Ok(()) };
+            block_in_place(|| self.chain.apply(&next))?;
+            self.derived.push(self.chain.follower().head().output);
         }
     }
 
     /// Sends the transaction that is due, if one is.
     async fn act(&mut self) -> Result<(), TxManagerError> {
-        let view = self.node.view();
+        let view = self.chain.view();
         let Some(head) = view.head() else { return Ok(()) };
-        let look = ProposerView {
+        let view = ProposerView {
             config: &self.config,
             interval: self.interval,
             own: self.tx_manager.address(),
@@ -127,13 +130,13 @@ impl Proposer {
             derived: &self.derived,
             outputs: view.outputs(),
         };
-        let action = look.next_action();
+        let action = view.next_action();
         let contested = Contested {
-            challenged: look.own(OutputStatus::Challenged),
-            rejected: look.own(OutputStatus::Rejected),
+            challenged: view.own(OutputStatus::Challenged),
+            rejected: view.own(OutputStatus::Rejected),
         };
         self.note_contested(contested);
-        let rollup = self.node.view().client().deployment().rollup;
+        let rollup = self.chain.view().client().deployment().rollup;
         match action {
             Some(ProposerAction::Finalize(output)) => {
                 let call = Call::finalize(rollup, output);
@@ -144,7 +147,7 @@ impl Proposer {
             Some(ProposerAction::Void(output)) => {
                 let call = Call::void_output(rollup, output);
                 if let Some(tx) = self.send(ProposerPurpose::Void { output }, call).await? {
-                    info!(output, l1_transaction = %tx, "a bond is being claimed back");
+                    info!(output, l1_transaction = %tx, "output is being voided");
                 }
             }
             Some(ProposerAction::Propose { parent, entry }) => self.propose(parent, entry).await?,
@@ -154,8 +157,8 @@ impl Proposer {
         Ok(())
     }
 
-    /// Hash of the transaction, if it was sent. One that L1 would refuse is tried again on the next block: somebody else
-    /// may have been first, and the view will show it.
+    /// Sends a call. Returns its hash, or `None` if it has to wait. A call that L1 would refuse is
+    /// tried again at the next block, unless the view shows by then that somebody else was first.
     async fn send(
         &mut self,
         purpose: ProposerPurpose,
@@ -167,23 +170,24 @@ impl Proposer {
         }
     }
 
-    /// Says what has become of our outputs since the last look. A proposer defends nothing: a challenger does.
+    /// Logs own outputs that were challenged or rejected since the last step. Only a challenger
+    /// defends them.
     fn note_contested(&mut self, contested: Contested) {
         let Contested { challenged, rejected } = &contested;
         if *challenged != self.contested.challenged && !challenged.is_empty() {
-            warn!(outputs = ?challenged, "outputs of ours are challenged: a challenger has to defend them");
+            warn!(outputs = ?challenged, "own outputs are challenged: a challenger has to defend them");
         }
         if *rejected != self.contested.rejected && !rejected.is_empty() {
-            warn!(outputs = ?rejected, "outputs of ours were rejected: nobody has defended them, or they were wrong");
+            warn!(outputs = ?rejected, "own outputs were rejected: they were wrong or not defended");
         }
         self.contested = contested;
     }
 
     async fn propose(&mut self, parent: usize, entry: usize) -> Result<(), TxManagerError> {
-        let view = self.node.view();
+        let view = self.chain.view();
         let (parent, posted) = (&view.outputs()[parent], &view.entries()[entry]);
-        let derived = self.node.follower().output(posted.entry.index);
-        let derived = derived.expect("invariant: decided by what was derived");
+        let derived = self.chain.follower().output(posted.entry.index);
+        let derived = derived.expect("invariant: the decision follows from derived entries");
         let (index, bond) = (posted.entry.index, self.config.proposer_bond);
         let (output, header) = (&derived.output, alloy_rlp::encode(&derived.header).into());
         let (block, root, parent_index) = (derived.header.number, output.hash(), parent.index);
@@ -198,7 +202,7 @@ impl Proposer {
 
     /// Withdraws the bonds of outputs that became final, or void.
     async fn withdraw(&mut self) -> Result<(), TxManagerError> {
-        let client = self.node.view().client();
+        let client = self.chain.view().client();
         let address = client.deployment().rollup;
         let rollup = Rollup::new(address, client.provider());
         let credit = rollup.bondCredit(self.tx_manager.address()).call().await;
@@ -208,7 +212,7 @@ impl Proposer {
         }
         let call = Call::withdraw_bond(address);
         if let Some(tx) = self.send(ProposerPurpose::WithdrawBonds, call).await? {
-            info!(wei = %credit, l1_transaction = %tx, "bonds are being taken out");
+            info!(wei = %credit, l1_transaction = %tx, "bonds are being withdrawn");
         }
         Ok(())
     }

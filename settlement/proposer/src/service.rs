@@ -19,7 +19,8 @@ pub async fn run(
     run_with_hook(genesis, config, None, stop).await
 }
 
-/// Runs a proposer that proposes what a hook makes of the blocks: for tests and `turnpike dev --liar`.
+/// Runs a proposer that proposes what a hook makes of the blocks: for tests and `turnpike dev
+/// --liar`.
 pub async fn run_with_hook(
     genesis: &Genesis,
     config: ProposerConfig,
@@ -41,7 +42,7 @@ pub async fn run_with_hook(
         match result {
             Ok(()) => {}
             Err(error) if severity(&error) < Severity::Critical => {
-                warn!(error = format!("{error:#}"), "will try again");
+                warn!(error = format!("{error:#}"), "step failed: will retry");
             }
             Err(error) => return Err(error),
         }
@@ -51,7 +52,7 @@ pub async fn run_with_hook(
 fn severity(error: &anyhow::Error) -> Severity {
     let l1 = error.chain().find_map(|cause| cause.downcast_ref::<L1Error>().map(L1Error::severity));
     let follow = error.downcast_ref::<FollowError>().map(FollowError::severity);
-    l1.or(follow).unwrap_or(Severity::Critical)
+    follow.or(l1).unwrap_or(Severity::Critical)
 }
 
 #[cfg(test)]

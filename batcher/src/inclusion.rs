@@ -1,20 +1,27 @@
+//! Inclusion and confirmation of batches.
+//!
+//! # Recovery
+//!
+//! Batches stay unconfirmed in the outbox until enough L1 blocks are on top of them, so that a
+//! reorg or a new run finds them and posts them again.
+
 use alloy_primitives::B256;
 use tracing::{info, warn};
 use turnpike_l1::PostedEntry;
 use turnpike_storage::{Inclusion, OutboxBatch};
 
-use crate::{Poster, Step};
+use crate::{BatchPoster, CrashPoint};
 
-impl Poster {
-    /// Records what became of the batches that are not confirmed yet: L1 holds them, or not any more, or for so long that
-    /// they are done with.
-    pub(crate) async fn settle(&mut self) -> anyhow::Result<()> {
+impl BatchPoster {
+    /// Records for each unconfirmed batch whether L1 includes it, has dropped it, or has confirmed
+    /// it.
+    pub(crate) async fn record_inclusions(&mut self) -> anyhow::Result<()> {
         let Some(head) = self.view.head() else { return Ok(()) };
         for batch in self.outbox.unconfirmed_batches().await? {
             let at = usize::try_from(batch.entry)?;
             let Some(posted) = self.view.entries().get(at).copied() else {
                 if batch.inclusion.is_some() {
-                    warn!(entry = batch.entry, "L1 has dropped a batch: it is posted again");
+                    warn!(entry = batch.entry, "reorg dropped a batch: posting it again");
                     self.outbox.record_inclusion(batch.entry, None).await?;
                 }
                 continue;
@@ -23,7 +30,10 @@ impl Poster {
                 && posted.entry.data_kind == batch.kind
                 && posted.entry.deposit_count == batch.deposit_count;
             if !is_ours {
-                info!(entry = batch.entry, "the inbox holds another entry in a batch's place");
+                info!(
+                    entry = batch.entry,
+                    "another entry took the place of a batch: forgetting the batch"
+                );
                 self.outbox.forget_batch(batch.entry).await?;
                 continue;
             }
@@ -38,12 +48,12 @@ impl Poster {
         Ok(())
     }
 
-    /// Records that L1 holds a batch, and what that cost.
+    /// Records that L1 includes a batch, and its cost.
     async fn count(&mut self, batch: &OutboxBatch, posted: &PostedEntry) -> anyhow::Result<()> {
-        // An endpoint behind its own logs is asked again.
+        // The endpoint lags behind its own logs: ask again at the next step.
         let receipt = self.sender.receipt(posted.l1_transaction).await?;
         let Some(receipt) = receipt else { return Ok(()) };
-        self.faults.pass(Step::Included)?;
+        self.faults.pass(CrashPoint::Included)?;
         let price = |wei: u128| u64::try_from(wei).unwrap_or(i64::MAX as u64);
         let inclusion = Inclusion {
             l1_transaction: posted.l1_transaction,
@@ -54,7 +64,7 @@ impl Poster {
             blob_gas_price: price(receipt.blob_gas_price.unwrap_or_default()),
         };
         self.outbox.record_inclusion(batch.entry, Some(&inclusion)).await?;
-        self.core.succeeded();
+        self.rules.succeeded();
         self.metrics.included(batch, &inclusion);
         info!(
             entry = batch.entry,
@@ -68,19 +78,19 @@ impl Poster {
             blob_gas = inclusion.blob_gas_used,
             blob_gas_price = inclusion.blob_gas_price,
             cost = %inclusion.cost(),
-            "batch is on L1"
+            "batch included"
         );
-        self.faults.pass(Step::Counted)?;
+        self.faults.pass(CrashPoint::Counted)?;
         Ok(())
     }
 
-    /// Drops what is not needed any more.
+    /// Confirms a batch: drops its data, and the transactions whose nonces are used up.
     async fn confirm(&self, batch: &OutboxBatch, l1_transaction: B256) -> anyhow::Result<()> {
         let attempts = self.outbox.attempts().await?;
         let own = attempts.iter().find(|attempt| attempt.l1_transaction == l1_transaction);
         let used = own.map_or(0, |attempt| attempt.nonce + 1);
         self.outbox.confirm_batch(batch.entry, used).await?;
-        self.faults.pass(Step::Confirmed)?;
+        self.faults.pass(CrashPoint::Confirmed)?;
         info!(entry = batch.entry, last_block = batch.last_block, "batch confirmed");
         Ok(())
     }
