@@ -159,7 +159,7 @@ impl Script {
         };
         // Certainly valid, if the nonce is.
         self.nonces[at] += u64::from(nonce == self.nonces[at] && gas_limit == 200_000);
-        let id = U256::from(self.rng.next() | 1);
+        let id = U256::from(self.rng.next_u64() | 1);
         let signature = Signature::new(U256::from(1), id, false);
         let sender = person(u64::try_from(at).expect("few"));
         let tx = SignedTx::new_unchecked(tx.into_signed(signature).into(), sender);
@@ -174,7 +174,7 @@ impl Script {
         let (to, input, reads) = self.call(is_reading);
         let is_system = is_reading && self.rng.percent(50);
         let from = if is_system { SYSTEM } else { person(self.rng.between(0, PEOPLE)) };
-        let source_hash = keccak256(self.rng.next().to_be_bytes());
+        let source_hash = keccak256(self.rng.next_u64().to_be_bytes());
         let (to, gas_limit) = (TxKind::Call(to), 200_000);
         let tx: TxEnvelope =
             TxDeposit { source_hash, from, to, input, gas_limit, ..Default::default() }.into();

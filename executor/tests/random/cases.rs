@@ -43,7 +43,7 @@ pub(crate) fn for_each_seed(
         }
         Err(_) => {
             let mut seeds = Rng::new(0);
-            (0..case_count(default)).map(|_| seeds.next()).collect()
+            (0..case_count(default)).map(|_| seeds.next_u64()).collect()
         }
     };
     for seed in seeds {

@@ -33,7 +33,7 @@ pub struct LoadArgs {
     /// Open loop: send this many transactions per second, however fast the node answers.
     #[arg(long, value_name = "PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) open: Option<u32>,
-    /// TransactionSearch the maximum: closed loops with more and more in flight, until throughput
+    /// Search the maximum: closed loops with more and more in flight, until throughput
     /// stops growing.
     #[arg(long)]
     pub(crate) find_max: bool,

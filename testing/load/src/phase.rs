@@ -289,7 +289,7 @@ fn report(
     }
 }
 
-/// SignedTransactions transactions for the measurement of the client, which are never sent to the
+/// Signed transactions for the measurement of the client, which are never sent to the
 /// node.
 pub(crate) fn samples(node: &mut TargetNode, count: usize) -> anyhow::Result<SignedTransactions> {
     let signed = node.sign(count)?;

@@ -50,7 +50,7 @@ impl TransactionTerms {
     }
 }
 
-/// SignedTransactions transactions in sending order.
+/// Signed transactions in sending order.
 #[derive(Debug, Default)]
 pub(crate) struct SignedTransactions {
     bytes: Vec<u8>,

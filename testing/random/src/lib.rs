@@ -19,40 +19,40 @@ impl Rng {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// The low half of the next number.
     pub fn word(&mut self) -> u32 {
-        let [a, b, c, d, ..] = self.next().to_le_bytes();
+        let [a, b, c, d, ..] = self.next_u64().to_le_bytes();
         u32::from_le_bytes([a, b, c, d])
     }
 
     /// A number less than `end`, which is not zero.
     pub fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).expect("invariant: a usize has at most 64 bits");
-        usize::try_from(self.next() % end).expect("invariant: less than a usize")
+        usize::try_from(self.next_u64() % end).expect("invariant: less than a usize")
     }
 
     /// A number from `from` on and less than `end`.
     pub fn between(&mut self, from: u64, end: u64) -> u64 {
-        from + self.next() % (end - from)
+        from + self.next_u64() % (end - from)
     }
 
     /// A byte less than `end`, which is not zero.
     pub fn byte(&mut self, end: u8) -> u8 {
-        u8::try_from(self.next() % u64::from(end)).expect("invariant: less than a byte")
+        u8::try_from(self.next_u64() % u64::from(end)).expect("invariant: less than a byte")
     }
 
     /// True with this chance in a hundred.
     pub fn percent(&mut self, chance: u64) -> bool {
-        self.next() % 100 < chance
+        self.next_u64() % 100 < chance
     }
 
     /// A number above 0 and up to 1, a multiple of 2^-53.
     pub fn unit(&mut self) -> f64 {
-        ((self.next() >> 11) + 1) as f64 / (1_u64 << 53) as f64
+        ((self.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64
     }
 
     /// Two different numbers less than `end`, which is at least 2.
@@ -96,7 +96,7 @@ mod tests {
     fn sequence_is_splitmix64() {
         let mut rng = Rng::new(0);
         let expected = [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f];
-        assert_eq!([(); 3].map(|()| rng.next()), expected);
+        assert_eq!([(); 3].map(|()| rng.next_u64()), expected);
     }
 
     #[test]

@@ -27,12 +27,11 @@ impl Mix {
     pub const fn at(self, turn: usize) -> MixedTransaction {
         match (self, turn % 20) {
             (Self::DefiA, turn) if turn.is_multiple_of(4) => MixedTransaction::Ether,
-            (Self::DefiA, _) => MixedTransaction::Token,
             (Self::DefiB, 0) => MixedTransaction::Approval,
             // Swaps are spread over the block instead of following each other.
             (Self::DefiB, turn) if turn % 3 == 1 => MixedTransaction::Swap,
             (Self::DefiB, turn) if turn % 6 == 3 => MixedTransaction::Ether,
-            (Self::DefiB, _) => MixedTransaction::Token,
+            (Self::DefiA | Self::DefiB, _) => MixedTransaction::Token,
         }
     }
 }

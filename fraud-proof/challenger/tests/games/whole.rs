@@ -53,14 +53,14 @@ fn disputed(world: &mut World, honest: Side, entries: u64, number: u64) -> Dispu
 
 /// A position within the range of an output: of a block that there is, or any.
 fn position(world: &World, output: &DisputedOutput, rng: &mut Rng) -> u64 {
-    let any = rng.next() % output.segment().last;
+    let any = rng.next_u64() % output.segment().last;
     if rng.percent(30) {
         return any;
     }
     let (entry, _) = output.block_at(any);
     let verifier = &world.chain.verifier;
     let last = |entry| verifier.entry(entry).expect("derived").last_block;
-    let index = rng.next() % (last(entry) - last(entry - 1));
+    let index = rng.next_u64() % (last(entry) - last(entry - 1));
     (entry - output.parent_entry - 1) * blocks_per_entry() + index
 }
 
@@ -84,7 +84,7 @@ fn whoever_invents_claims_loses() {
         let true_position = position(&world, &output, rng);
         let steps =
             world.chain.run(&output, true_position, |run| run.final_state().expect("ends").step);
-        let any = rng.next() % steps;
+        let any = rng.next_u64() % steps;
         let mut liar = Inventor {
             rng: rng.clone(),
             claims: rng.pick(&[Claims::Garbage, Claims::End]),
@@ -130,7 +130,7 @@ fn false_run(world: &mut World, output: &DisputedOutput, position: u64, rng: &mu
     world.chain.run(output, position, |run| {
         let steps = run.final_state().expect("ends").step;
         loop {
-            let early = 1 + rng.next() % steps;
+            let early = 1 + rng.next_u64() % steps;
             let lie = Lie::Register {
                 after_step: rng.pick(&[early, steps - 1, steps]),
                 number: rng.pick(&[5, 10, 11, 14, 20]),

@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeSet, iter};
 
+use rand_xoshiro::{
+    SplitMix64,
+    rand_core::{RngCore as _, SeedableRng as _},
+};
 use turnpike_protocol::Oracle;
 use turnpike_vm::{Machine, MissingPreimage, Op};
 
@@ -19,7 +23,7 @@ pub(super) fn choose(
     size: u64,
     seed: u64,
 ) -> Result<BTreeSet<u64>, MissingPreimage> {
-    let mut random = Random(seed);
+    let mut random = Random(SplitMix64::seed_from_u64(seed));
     let rare = usize::try_from((size / RARE_PART).max(RARE_MIN)).unwrap_or(usize::MAX);
     let mut kinds: Vec<Reservoir> =
         iter::repeat_with(Reservoir::default).take(Op::ALL.len()).collect();
@@ -66,14 +70,10 @@ impl Reservoir {
 
 /// Seeded random numbers (`SplitMix64`). The seed is part of the command's interface, so the
 /// sequence stays.
-struct Random(u64);
+struct Random(SplitMix64);
 
 impl Random {
-    const fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
+    fn below(&mut self, end: u64) -> u64 {
+        self.0.next_u64() % end
     }
 }

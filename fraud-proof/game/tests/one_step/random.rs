@@ -71,21 +71,21 @@ fn operand(rng: &mut Rng) -> u64 {
         0..5 => rng.pick(&OPERANDS),
         5 | 6 => location(rng),
         7 => u64::from(rng.word()),
-        _ => rng.next(),
+        _ => rng.next_u64(),
     }
 }
 
 /// Where there is something, or could be.
 fn location(rng: &mut Rng) -> u64 {
     let pages = [0, 0x1000, 0x1234_5000, 0x7fff_f000, 0x8000_0000, 0xffff_f000];
-    let aligned = rng.pick(&pages) + 8 * (rng.next() % (PAGE_BYTES / 8));
+    let aligned = rng.pick(&pages) + 8 * (rng.next_u64() % (PAGE_BYTES / 8));
     match rng.below(20) {
         0..10 => aligned,
         10..16 => aligned + rng.pick(&[1, 2, 4, 6]),
-        16 => 0xffff_fff0 + rng.next() % 32,
-        17 => (rng.next() % 16).wrapping_sub(8),
+        16 => 0xffff_fff0 + rng.next_u64() % 32,
+        17 => (rng.next_u64() % 16).wrapping_sub(8),
         18 => u64::from(rng.word()),
-        _ => rng.next(),
+        _ => rng.next_u64(),
     }
 }
 
@@ -106,9 +106,9 @@ fn start(rng: &mut Rng, pc: u64, word: u32) -> Start {
     }
     registers[0] = 0;
     let pc = match rng.below(200) {
-        0 => pc + 1 + rng.next() % 3,
+        0 => pc + 1 + rng.next_u64() % 3,
         1 => location(rng),
-        2 => (rng.next() | 1 << 32) & !3,
+        2 => (rng.next_u64() | 1 << 32) & !3,
         _ => pc,
     };
     Start { pc, registers }
@@ -135,7 +135,7 @@ fn set_call(rng: &mut Rng, registers: &mut [u64; 32]) {
     registers[14] = match rng.below(10) {
         0 => operand(rng),
         1 => operand(rng) & !31,
-        _ => 32 * (rng.next() % 5),
+        _ => 32 * (rng.next_u64() % 5),
     };
 }
 

@@ -36,7 +36,7 @@ fn states_in_random_order_are_those_of_single_steps() {
     const ROUNDS: i32 = 3 << 16;
     let (elf, end) = (counter(ROUNDS), counter_steps(ROUNDS));
     let mut rng = Rng::new(1);
-    let mut steps: Vec<u64> = (0..40).map(|_| rng.next() % (end + 2)).collect();
+    let mut steps: Vec<u64> = (0..40).map(|_| rng.next_u64() % (end + 2)).collect();
     // A stride of snapshots is 2^20 steps: right there, and beside it.
     steps.extend([0, 1, 4, 5, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, end - 1, end, end + 1]);
     let mut sorted = steps.clone();
@@ -117,7 +117,7 @@ fn a_game_takes_little_more_steps_than_the_run() {
     let mut rng = Rng::new(2);
     for game in 1..=8 {
         let before = trace.steps_taken();
-        narrow(&mut trace, 1 + rng.next() % end);
+        narrow(&mut trace, 1 + rng.next_u64() % end);
         let taken = trace.steps_taken() - before;
         assert!(taken < end / 4, "game {game} takes {taken} steps of {end}");
     }
@@ -144,7 +144,7 @@ fn a_fault_is_the_only_false_step_of_a_consistent_run() {
     assert_ne!(lying.output_root().expect("ends"), right.output_root().expect("ends"));
     let mut rng = Rng::new(3);
     for _ in 0..50 {
-        let step = rng.next() % (end.step + 1);
+        let step = rng.next_u64() % (end.step + 1);
         let (lie, truth) = (lying.state_at(step), right.state_at(step));
         let is_same = lie.expect("runs") == truth.expect("runs");
         assert_eq!(is_same, step < FAULT, "after {step} steps");

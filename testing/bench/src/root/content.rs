@@ -95,7 +95,7 @@ impl StateContent {
         }
         let accounts = accounts.into_iter().map(|(number, slots)| {
             let storage =
-                slots.into_iter().map(|slot| (slot_of(slot), value_of(random.next() | 1)));
+                slots.into_iter().map(|slot| (slot_of(slot), value_of(random.next_u64() | 1)));
             AccountDiff { storage: storage.collect(), ..account_diff(number, round as u64 + 2) }
         });
         let mut accounts: Vec<AccountDiff> = accounts.collect();
