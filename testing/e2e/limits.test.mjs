@@ -37,7 +37,7 @@ const UNKNOWN_METHOD = -32_601;
 
 /** Value of a metric of the listener. */
 async function metricOf(solo, name) {
-  const { body } = await get(`http://${solo.log.match(/metrics are served address=(\S+)/)[1]}/metrics`);
+  const { body } = await get(`http://${solo.log.match(/serving metrics address=(\S+)/)[1]}/metrics`);
   const line = body.split("\n").find((line) => line.startsWith(`turnpike_sequencer_${name} `));
   return line ? Number(line.split(" ").pop()) : 0;
 }

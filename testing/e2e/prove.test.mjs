@@ -104,7 +104,7 @@ test("every kind of block is proven", async (t) => {
       [["0", "--dry-run"], /block 0 is the genesis block/],
       [["--entry", "0", "--dry-run"], /inbox entry 0 is the contract's own/],
       [["--entry", "1", "--dry-run"], /inbox entry 1 is not on L1 yet: the last one there is 0/],
-      [["1"], /there is no game to play yet/],
+      [["1"], /only --dry-run is supported/],
       [["--dry-run"], /<NUMBER>/],
       [["1", "--entry", "1", "--dry-run"], /cannot be used with/],
       [["1", "--dry-run", "--elf", at("genesis.json")], /the program's ELF|not on L1/],

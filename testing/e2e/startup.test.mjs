@@ -141,7 +141,7 @@ test("a program that cannot start gives the reason", async (t) => {
       [
         "a key that is none",
         batcher(dev, at("6.db"), anvil.url, BAD_KEY),
-        /a private key is 32 bytes in hexadecimal/,
+        /expected a private key: 32 bytes in hexadecimal/,
       ],
       ["an unknown flag", words`dev --lair`, /--lair/],
       ["dev: an unknown mode", words`dev --execution fast`, /--execution .*shadow/s],

@@ -4,6 +4,21 @@ use turnpike_protocol::{BatchFault, BlockInput, ChainConfig, Derived, EntryData,
 use crate::DerivationError;
 
 /// Which blocks each inbox entry derives.
+///
+/// It keeps the derived entries and the last block's number, time and origin; no state, no transactions.
+///
+/// ```
+/// use turnpike_derivation::Derivation;
+/// use turnpike_protocol::{Genesis, Parent};
+///
+/// let genesis = Genesis::dev();
+/// let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
+/// let derivation = Derivation::new(genesis.config, parent);
+/// // The inbox writes entry 0 itself: the first entry to derive is 1.
+/// assert_eq!(derivation.next_entry(), 1);
+/// assert_eq!(derivation.head().number, 0);
+/// assert!(derivation.entry_of_block(1).is_none());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Derivation {
     config: ChainConfig,
@@ -12,31 +27,31 @@ pub struct Derivation {
     entries: Vec<DerivedEntry>,
 }
 
-/// What an entry came to.
+/// A derived entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DerivedEntry {
     /// The entry on L1.
     pub posted: PostedEntry,
     /// Its first block.
     pub first_block: u64,
-    /// Its last block, as the next one sees it.
+    /// Its last block, as the parent of the next.
     pub last: Parent,
-    /// Why its batch was passed over.
+    /// Why its batch was skipped, if it was.
     pub fault: Option<BatchFault>,
 }
 
 impl Derivation {
-    /// A chain of its genesis block alone.
+    /// A chain of the genesis block only.
     pub const fn new(config: ChainConfig, genesis: Parent) -> Self {
         Self { config, genesis, entries: Vec::new() }
     }
 
-    /// Index of the entry that comes next.
+    /// Index of the next entry.
     pub const fn next_entry(&self) -> u64 {
         self.entries.len() as u64 + 1
     }
 
-    /// The last block, as the next one sees it.
+    /// The last block, as the parent of the next.
     pub fn head(&self) -> Parent {
         self.entries.last().map_or(self.genesis, |entry| entry.last)
     }
@@ -57,12 +72,12 @@ impl Derivation {
         self.entries.get(at).filter(|entry| entry.first_block <= number)
     }
 
-    /// What the next entry would derive.
+    /// The blocks that the next entry would derive.
     pub fn preview(&self, source: &EntrySource) -> Result<Derived, DerivationError> {
         self.preview_data(&source.as_data())
     }
 
-    /// What the next entry would derive, from data that is borrowed.
+    /// The same from borrowed data.
     pub fn preview_data(&self, data: &EntryData<'_>) -> Result<Derived, DerivationError> {
         let (expected, found) = (self.next_entry(), data.entry.index);
         if expected != found {
@@ -71,7 +86,7 @@ impl Derivation {
         Ok(derive(&self.config, self.head(), data)?)
     }
 
-    /// Derives the next entry. After an error nothing has changed.
+    /// Derives the next entry. After an error, nothing has changed.
     pub fn derive(
         &mut self,
         posted: &PostedEntry,
@@ -80,7 +95,7 @@ impl Derivation {
         self.derive_data(posted, &source.as_data())
     }
 
-    /// Derives the next entry from data that is borrowed. After an error nothing has changed.
+    /// The same from borrowed data.
     pub fn derive_data(
         &mut self,
         posted: &PostedEntry,
@@ -94,8 +109,8 @@ impl Derivation {
         Ok(derived)
     }
 
-    /// Takes over what the next entry was seen to derive before. It is the caller who knows that it was that very entry,
-    /// after the same entries: its accumulator says so.
+    /// Adds an entry that was derived before, without deriving it again. The caller guarantees that it is the same entry after
+    /// the same entries, by its accumulator.
     pub fn resume(&mut self, entry: DerivedEntry) -> Result<(), DerivationError> {
         let (expected, found) = (self.next_entry(), entry.posted.entry.index);
         if expected != found {
@@ -105,13 +120,13 @@ impl Derivation {
         Ok(())
     }
 
-    /// Index of the first entry that is not among `entries`, those of L1 by index: what was derived before it holds on L1.
+    /// Index of the first derived entry that is not among `entries`, L1's entries by index. L1 still holds those before it.
     pub fn common(&self, entries: &[PostedEntry]) -> u64 {
         let is_there = |derived: &DerivedEntry| {
             let at = usize::try_from(derived.posted.entry.index).ok();
             at.and_then(|at| entries.get(at)).is_some_and(|posted| posted.acc == derived.posted.acc)
         };
-        // An accumulator stands for all entries up to its own.
+        // An accumulator commits to all entries up to its own.
         self.entries.partition_point(is_there) as u64 + 1
     }
 
@@ -122,7 +137,7 @@ impl Derivation {
         count.checked_sub(1).map_or(self.genesis.number, |newest| self.entries[newest].last.number)
     }
 
-    /// Forgets entry `next` and all after it.
+    /// Removes entry `next` and all later ones.
     pub fn rewind(&mut self, next: u64) {
         let kept = usize::try_from(next.saturating_sub(1)).unwrap_or(usize::MAX);
         self.entries.truncate(kept);

@@ -4,33 +4,33 @@ use turnpike_executor::ExecutionError;
 use turnpike_l1::{L1Error, Severity};
 use turnpike_protocol::DeriveError;
 
-/// Why an entry was not taken. None of it is the chain's fault.
+/// Why an entry cannot be applied. A bad batch is no error: see [`turnpike_protocol::BatchFault`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DerivationError {
-    /// Entries have to come in order.
-    #[error("entry {expected} comes next, entry {found} was given")]
+    /// The entry is out of order.
+    #[error("expected entry {expected}, found entry {found}")]
     Order {
         /// The next entry.
         expected: u64,
-        /// The entry given.
+        /// The entry found.
         found: u64,
     },
-    /// The data is not the entry's.
+    /// The data does not match the entry.
     #[error(transparent)]
     Derive(#[from] DeriveError),
-    /// The executor gave up.
+    /// A block cannot be executed.
     #[error("block {block}: {error}")]
     Execution {
         /// The block.
         block: u64,
-        /// Why.
+        /// The executor's error.
         error: ExecutionError<Infallible>,
     },
 }
 
 impl DerivationError {
-    /// What the error asks of whoever meets it.
+    /// What the caller should do.
     pub const fn severity(&self) -> Severity {
         match self {
             Self::Order { .. } => Severity::Reset,
@@ -39,20 +39,20 @@ impl DerivationError {
     }
 }
 
-/// Why a chain does not follow L1.
+/// Why a chain cannot follow L1.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FollowError {
-    /// L1 gave no answer that can be used.
+    /// L1 cannot be read.
     #[error(transparent)]
     L1(#[from] L1Error),
-    /// What it gave was not taken.
+    /// An entry cannot be applied.
     #[error(transparent)]
     Derivation(#[from] DerivationError),
 }
 
 impl FollowError {
-    /// What the error asks of whoever meets it.
+    /// What the caller should do.
     pub const fn severity(&self) -> Severity {
         match self {
             Self::L1(error) => error.severity(),

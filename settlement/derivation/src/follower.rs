@@ -1,3 +1,17 @@
+//! Executes derived blocks.
+//!
+//! # State
+//!
+//! The chain's state and head, the derived entries, and the output after each entry.
+//!
+//! # Recovery
+//!
+//! Nothing is on disk: a restart applies all entries again. A reorg rewinds by the states that are kept.
+//!
+//! # Limits
+//!
+//! [`STATES`] bounds the kept states by blocks and by changed items.
+
 use std::convert::Infallible;
 
 use tracing::{info, warn};
@@ -10,14 +24,14 @@ use turnpike_state::HistoryLimits;
 
 use crate::{Derivation, DerivationError, DerivedEntry};
 
-/// States that a follower keeps: how far it can go back without deriving everything anew.
+/// States that a follower keeps: how far it rewinds without deriving the chain again.
 pub const STATES: HistoryLimits = HistoryLimits { blocks_max: 50_000, items_max: 500_000 };
 
-/// The chain as L1 gives it, executed: every entry that is fed is derived and run, and can be taken back.
+/// The executed chain: derives and executes every applied entry, and rewinds entries.
 ///
-/// Inputs: the genesis file, and inbox entries with what their accumulators authenticate. No I/O, no clock.
+/// Inputs: the genesis file, and inbox entries with their authenticated data. No I/O, no clock.
 ///
-/// Invariant: state and head are those after the last fed entry; a way through other entries and back leaves no trace.
+/// Invariant: state and head are those after the last applied entry, whatever was applied and rewound before.
 #[derive(Debug)]
 pub struct Follower {
     genesis: Genesis,
@@ -30,7 +44,7 @@ pub struct Follower {
     hook: Option<Box<dyn ExecutionHook>>,
 }
 
-/// What the chain came to after an entry.
+/// The chain's output after an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryOutput {
     /// The output root's preimage.
@@ -39,26 +53,26 @@ pub struct EntryOutput {
     pub header: Header,
 }
 
-/// A block that was executed, as a follower shows it.
+/// An executed block.
 #[derive(Debug)]
 pub struct FollowedBlock<'a> {
     /// The chain, after the block.
     pub chain: &'a Chain,
-    /// What went into the block.
+    /// The block's input.
     pub input: BlockInput,
-    /// What came out.
+    /// The block's outcome.
     pub outcome: BlockOutcome,
-    /// Beginning of the state root that the sequencer claims for it, if it made a claim.
+    /// The first bytes of the state root that the batch claims for it, if it claims one.
     pub claimed: Option<StateRootPrefix>,
 }
 
 impl Follower {
-    /// A follower that knows the genesis block, and keeps [`STATES`].
+    /// A follower at the genesis block, which keeps [`STATES`].
     pub fn new(genesis: &Genesis, execution: EngineConfig) -> Self {
         Self::new_with(genesis, execution, STATES)
     }
 
-    /// A follower that knows the genesis block, with a choice of how many states it keeps.
+    /// A follower at the genesis block, with other limits on the states it keeps.
     pub fn new_with(genesis: &Genesis, execution: EngineConfig, limits: HistoryLimits) -> Self {
         let mut chain = Chain::from_genesis_with(genesis, limits);
         chain.set_engine(Engine::new(execution));
@@ -85,22 +99,22 @@ impl Follower {
         self.chain.head()
     }
 
-    /// Which blocks each entry derived.
+    /// The derived entries.
     pub const fn derivation(&self) -> &Derivation {
         &self.derivation
     }
 
-    /// Index of the entry that comes next; the inbox's own entry 0 has no blocks and is not fed.
+    /// Index of the next entry. Entry 0, which the inbox writes itself, has no blocks and is never applied.
     pub const fn next_entry(&self) -> u64 {
         self.derivation.next_entry()
     }
 
-    /// What the chain came to after entry `index`; after the genesis block for entry 0.
+    /// The output after entry `index`; for entry 0, after the genesis block.
     pub fn output(&self, index: u64) -> Option<&EntryOutput> {
         self.outputs.get(usize::try_from(index).ok()?)
     }
 
-    /// Derives and executes the next entry. After an error nothing has changed.
+    /// Derives and executes the next entry. After an error, nothing has changed.
     pub fn apply(
         &mut self,
         posted: &PostedEntry,
@@ -109,8 +123,7 @@ impl Follower {
         self.apply_with(posted, data, |_| ())
     }
 
-    /// Derives and executes the next entry, and shows its blocks one by one. After an error nothing has changed, though
-    /// blocks may have been shown.
+    /// The same, and calls `show` after each block. After an error, nothing has changed, but blocks may have been shown.
     pub fn apply_with(
         &mut self,
         posted: &PostedEntry,
@@ -120,7 +133,7 @@ impl Follower {
         let entry = data.entry.index;
         let derived = self.derivation.derive_data(posted, data)?;
         if let Some(fault) = &derived.fault {
-            warn!(entry, %fault, "bad batch: passed over");
+            warn!(entry, %fault, "skipping bad batch");
         }
         let mut claims = derived.claimed_state_roots.into_iter();
         for input in derived.blocks {
@@ -152,8 +165,8 @@ impl Follower {
         Ok(self.chain.seal(executed, &input.origin))
     }
 
-    /// Forgets entry `next` and all after it: state and head are what they were. If that is further back than states are
-    /// kept, everything is forgotten and has to be fed again: see [`Self::next_entry`].
+    /// Rewinds entry `next` and all later ones. If the state before them is not kept any more, the follower starts over at the
+    /// genesis block, and entries must be applied from [`Self::next_entry`] on.
     pub fn rewind(&mut self, next: u64) {
         if next >= self.next_entry() {
             return;
@@ -161,14 +174,14 @@ impl Follower {
         self.derivation.rewind(next);
         let block = self.derivation.head().number;
         if !self.chain.rewind(block) {
-            info!(block, "too far back to be undone: deriving the chain from its beginning");
+            info!(block, "no state kept to rewind to, deriving the chain from its beginning");
             let hook = self.hook.take();
             *self = Self::new_with(&self.genesis, self.execution, self.limits).with_hook(hook);
         }
         self.outputs.truncate(self.derivation.entries().len() + 1);
     }
 
-    /// Forgets what is not among `entries`, those of L1 by index.
+    /// Rewinds every entry that is not among `entries`, L1's entries by index.
     pub fn rewind_to_common(&mut self, entries: &[PostedEntry]) {
         self.rewind(self.derivation.common(entries));
     }

@@ -1,14 +1,14 @@
-//! The chain as L1 alone gives it: which blocks each inbox entry derives, and what they come to.
+//! The chain derived from L1 alone: which blocks each inbox entry holds, and the state after them.
 //!
 //! ```text
 //! L1View ─► EntrySource ─► Derivation ─► BlockInputs ─► Follower: state, head, output of every entry
-//! └───────────────────────────── DerivedChain ─────────────────────────────┘
+//! └─────────────────────────── DerivedChain ───────────────────────────┘
 //! ```
 //!
-//! Each stage stands on the one before and can be taken back to an earlier entry when L1 has reorganised. [`Derivation`] is pure
-//! and runs nothing: a block's input depends on its parent's number, time and origin alone. [`Follower`] runs the blocks and
-//! goes back by value. [`DerivedChain`] keeps a follower in step with a view of L1. Errors say what they ask for
-//! ([`turnpike_l1::Severity`]).
+//! Each stage builds on the one before and can be rewound to an earlier entry after an L1 reorg. [`Derivation`] is pure and
+//! executes nothing: a block's input depends only on its parent's number, time and origin. [`Follower`] executes the blocks.
+//! [`DerivedChain`] keeps a follower in step with a view of L1. [`ProposerView`] decides about proposals on top of it. Errors
+//! carry a [`turnpike_l1::Severity`]: what their reader should do.
 
 mod derived_chain;
 mod entries;

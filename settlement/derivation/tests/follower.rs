@@ -1,4 +1,4 @@
-//! Chains that follow an L1 that forks: after every reorg they are what is derived afresh.
+//! Derived chains on an L1 with reorgs: after each one, they equal a fresh derivation.
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, b256};
@@ -18,9 +18,9 @@ use turnpike_state::HistoryLimits;
 const KEY: B256 = b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
 const BOB: Address = Address::repeat_byte(0xb0);
 
-/// What an entry holds.
+/// The data of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum EntryKind {
     Calldata,
     Blobs,
     Forced,
@@ -28,11 +28,11 @@ enum Kind {
     GarbageBlobs,
 }
 
-/// An L1 on which a sequencer of sorts posts transfers.
-struct Scene {
-    l1: MemoryL1,
+/// An L1 in memory on which tests post entries.
+struct TestL1 {
+    memory: MemoryL1,
     output: OutputRoot,
-    /// Makes every batch another.
+    /// Nonce of the next transfer; makes every batch unique.
     nonce: u64,
 }
 
@@ -59,14 +59,14 @@ fn encode(batch: &Batch) -> Vec<u8> {
     batch.encode(limits, Effort::Fast).expect("within the limits")
 }
 
-impl Scene {
+impl TestL1 {
     fn new() -> Self {
         let output = follower(STATES).head().output;
-        Self { l1: MemoryL1::new(&Genesis::dev(), &output), output, nonce: 0 }
+        Self { memory: MemoryL1::new(&Genesis::dev(), &output), output, nonce: 0 }
     }
 
-    fn node(&self, limits: HistoryLimits) -> DerivedChain<MemoryL1> {
-        let view = L1View::new(self.l1.clone(), 0, self.output);
+    fn chain(&self, limits: HistoryLimits) -> DerivedChain<MemoryL1> {
+        let view = L1View::new(self.memory.clone(), 0, self.output);
         DerivedChain::new(view, follower(limits))
     }
 
@@ -75,12 +75,16 @@ impl Scene {
         opaque_data.extend(U256::ZERO.to_be_bytes::<32>());
         opaque_data.extend(100_000u64.to_be_bytes());
         opaque_data.push(0);
-        self.l1.mine(&[L1Event::Deposit { from: BOB, to: BOB, opaque_data: opaque_data.into() }]);
+        self.memory.mine(&[L1Event::Deposit {
+            from: BOB,
+            to: BOB,
+            opaque_data: opaque_data.into(),
+        }]);
     }
 
     /// Mines a block with an entry that consumes all deposits and names the newest entry as its origin.
-    async fn post(&mut self, kind: Kind) {
-        let mut view = L1View::new(self.l1.clone(), 0, self.output);
+    async fn post(&mut self, kind: EntryKind) {
+        let mut view = L1View::new(self.memory.clone(), 0, self.output);
         let l1_time = view.advance().await.expect("nothing moves").head.time;
         let newest = view.entries().last().expect("deployed").entry;
         let consumed = usize::try_from(newest.deposit_count).expect("small");
@@ -100,23 +104,25 @@ impl Scene {
         };
         self.nonce += 1;
         let event = match kind {
-            Kind::Calldata => L1Event::Calldata { data: encode(&batch).into(), deposits, origin },
-            Kind::Blobs => {
+            EntryKind::Calldata => {
+                L1Event::Calldata { data: encode(&batch).into(), deposits, origin }
+            }
+            EntryKind::Blobs => {
                 let data = pack_blobs(&encode(&batch)).expect("short").into();
                 L1Event::Blobs { data, deposits, origin }
             }
-            Kind::Forced => L1Event::Forced { deposits },
-            Kind::Garbage => {
+            EntryKind::Forced => L1Event::Forced { deposits },
+            EntryKind::Garbage => {
                 let data = Bytes::from(self.nonce.to_be_bytes());
                 L1Event::Calldata { data, deposits, origin }
             }
-            Kind::GarbageBlobs => {
+            EntryKind::GarbageBlobs => {
                 let mut data = pack_blobs(&self.nonce.to_be_bytes()).expect("short");
                 *data.last_mut().expect("long") = 1;
                 L1Event::Blobs { data: data.into(), deposits, origin }
             }
         };
-        self.l1.mine(&[event]);
+        self.memory.mine(&[event]);
     }
 }
 
@@ -128,10 +134,10 @@ async fn follow(node: &mut DerivedChain<MemoryL1>) -> Result<(), FollowError> {
     Ok(())
 }
 
-/// Follows, and compares with a node that derives everything afresh.
-async fn check(scene: &Scene, node: &mut DerivedChain<MemoryL1>) {
+/// Follows L1 and compares the chain with a fresh derivation.
+async fn check(l1: &TestL1, node: &mut DerivedChain<MemoryL1>) {
     follow(node).await.expect("L1 is there");
-    let mut fresh = scene.node(STATES);
+    let mut fresh = l1.chain(STATES);
     follow(&mut fresh).await.expect("L1 is there");
     let (a, b) = (node.follower(), fresh.follower());
     assert_eq!(a.head(), b.head());
@@ -144,14 +150,20 @@ async fn check(scene: &Scene, node: &mut DerivedChain<MemoryL1>) {
 }
 
 #[tokio::test]
-async fn entries_of_all_kinds_are_followed() {
-    let mut scene = Scene::new();
-    let mut node = scene.node(STATES);
-    let kinds =
-        [Kind::Calldata, Kind::Blobs, Kind::Forced, Kind::Garbage, Kind::GarbageBlobs, Kind::Blobs];
+async fn every_kind_of_entry_derives_its_blocks() {
+    let mut l1 = TestL1::new();
+    let mut node = l1.chain(STATES);
+    let kinds = [
+        EntryKind::Calldata,
+        EntryKind::Blobs,
+        EntryKind::Forced,
+        EntryKind::Garbage,
+        EntryKind::GarbageBlobs,
+        EntryKind::Blobs,
+    ];
     for (mint, kind) in (1..).zip(kinds) {
-        scene.deposit(mint);
-        scene.post(kind).await;
+        l1.deposit(mint);
+        l1.post(kind).await;
     }
     follow(&mut node).await.expect("L1 is there");
     let entries = node.follower().derivation().entries();
@@ -159,80 +171,80 @@ async fn entries_of_all_kinds_are_followed() {
     assert_eq!(blocks, [2, 2, 1, 1, 1, 2]);
     let faults: Vec<_> = entries.iter().map(|it| it.fault.is_some()).collect();
     assert_eq!(faults, [false, false, false, true, true, false]);
-    // Every deposit mints, whatever the data; two of the three transfers are there, the last has a gap before it.
+    // Every deposit mints, whatever the data. Two of three transfers are executed: the last has a nonce gap.
     let bob = node.follower().chain().state().account(&BOB).expect("rich");
     assert_eq!(bob.balance, U256::from(1 + 2 + 3 + 4 + 5 + 6 + 1 + 2));
-    check(&scene, &mut node).await;
+    check(&l1, &mut node).await;
 }
 
 #[tokio::test]
-async fn every_depth_is_gone_back_to() {
+async fn chain_rewinds_to_any_reorg_depth() {
     for limits in [STATES, HistoryLimits { blocks_max: 3, items_max: 1_000 }] {
         for depth in 1..=10 {
-            let mut scene = Scene::new();
-            let mut node = scene.node(limits);
+            let mut l1 = TestL1::new();
+            let mut node = l1.chain(limits);
             for round in 0..5 {
-                scene.deposit(round);
-                scene.post(if round == 3 { Kind::Forced } else { Kind::Calldata }).await;
+                l1.deposit(round);
+                l1.post(if round == 3 { EntryKind::Forced } else { EntryKind::Calldata }).await;
                 follow(&mut node).await.expect("L1 is there");
             }
             let before = node.follower().head().hash();
-            scene.l1.reorg(depth);
-            scene.nonce = 0;
-            scene.deposit(77);
-            scene.post(Kind::Calldata).await;
-            check(&scene, &mut node).await;
+            l1.memory.reorg(depth);
+            l1.nonce = 0;
+            l1.deposit(77);
+            l1.post(EntryKind::Calldata).await;
+            check(&l1, &mut node).await;
             assert_ne!(node.follower().head().hash(), before);
         }
     }
 }
 
 #[tokio::test]
-async fn a_fork_that_comes_back_leaves_no_trace() {
-    let mut scene = Scene::new();
-    let mut node = scene.node(STATES);
-    scene.deposit(1);
-    scene.post(Kind::Calldata).await;
-    scene.post(Kind::Calldata).await;
-    let fork = scene.l1.fork();
+async fn chain_returns_to_a_fork_after_a_reorg() {
+    let mut l1 = TestL1::new();
+    let mut node = l1.chain(STATES);
+    l1.deposit(1);
+    l1.post(EntryKind::Calldata).await;
+    l1.post(EntryKind::Calldata).await;
+    let fork = l1.memory.fork();
     follow(&mut node).await.expect("L1 is there");
     let before = node.follower().head().clone();
-    scene.l1.reorg(2);
-    scene.post(Kind::Forced).await;
-    scene.post(Kind::Garbage).await;
-    check(&scene, &mut node).await;
+    l1.memory.reorg(2);
+    l1.post(EntryKind::Forced).await;
+    l1.post(EntryKind::Garbage).await;
+    check(&l1, &mut node).await;
     assert_ne!(node.follower().head(), &before);
-    scene.l1.switch_to(&fork);
-    check(&scene, &mut node).await;
+    l1.memory.switch_to(&fork);
+    check(&l1, &mut node).await;
     assert_eq!(node.follower().head(), &before);
 }
 
 #[tokio::test]
-async fn blocks_are_final_with_their_l1_block() {
-    let mut scene = Scene::new();
-    let mut node = scene.node(STATES);
-    scene.post(Kind::Calldata).await;
-    let first = scene.l1.number();
-    scene.post(Kind::Forced).await;
+async fn block_is_final_with_its_l1_block() {
+    let mut l1 = TestL1::new();
+    let mut node = l1.chain(STATES);
+    l1.post(EntryKind::Calldata).await;
+    let first = l1.memory.number();
+    l1.post(EntryKind::Forced).await;
     follow(&mut node).await.expect("L1 is there");
     assert_eq!((node.safe(), node.finalized()), (3, 0));
-    scene.l1.finalize(first);
+    l1.memory.finalize(first);
     follow(&mut node).await.expect("L1 is there");
     assert_eq!((node.safe(), node.finalized()), (3, 2));
-    scene.l1.finalize(first + 1);
+    l1.memory.finalize(first + 1);
     follow(&mut node).await.expect("L1 is there");
     assert_eq!(node.finalized(), 3);
 }
 
 #[tokio::test]
-async fn tampered_blobs_are_refused() {
-    let mut scene = Scene::new();
-    let mut node = scene.node(STATES);
-    scene.post(Kind::Blobs).await;
+async fn tampered_blob_is_rejected() {
+    let mut l1 = TestL1::new();
+    let mut node = l1.chain(STATES);
+    l1.post(EntryKind::Blobs).await;
     node.advance().await.expect("L1 is there");
     let posted = node.view().entries()[1];
     assert_eq!(posted.entry.data_kind, DataKind::Blobs);
-    scene.l1.tamper(posted.l1_transaction);
+    l1.memory.tamper(posted.l1_transaction);
     let error = node.next_entry().await.expect_err("tampered");
     assert_eq!(error.severity(), Severity::Critical);
     assert_eq!(node.follower().next_entry(), 1);
@@ -240,54 +252,54 @@ async fn tampered_blobs_are_refused() {
 
 /// What a random L1 does next.
 #[derive(Clone, Debug)]
-enum Step {
+enum TestStep {
     Deposit(u64),
-    Post(Kind),
+    Post(EntryKind),
     Reorg(usize),
     Follow,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<TestStep>> {
     let kind = prop_oneof![
-        20 => Just(Kind::Calldata),
-        1 => Just(Kind::Blobs),
-        6 => Just(Kind::Forced),
-        6 => Just(Kind::Garbage),
+        20 => Just(EntryKind::Calldata),
+        1 => Just(EntryKind::Blobs),
+        6 => Just(EntryKind::Forced),
+        6 => Just(EntryKind::Garbage),
     ];
     let step = prop_oneof![
-        2 => (1..9u64).prop_map(Step::Deposit),
-        5 => kind.prop_map(Step::Post),
-        2 => (1..8usize).prop_map(Step::Reorg),
-        3 => Just(Step::Follow),
+        2 => (1..9u64).prop_map(TestStep::Deposit),
+        5 => kind.prop_map(TestStep::Post),
+        2 => (1..8usize).prop_map(TestStep::Reorg),
+        3 => Just(TestStep::Follow),
     ];
     prop::collection::vec(step, 1..30)
 }
 
-async fn run(steps: Vec<Step>, kept: usize) {
-    let mut scene = Scene::new();
-    let mut node = scene.node(HistoryLimits { blocks_max: kept, items_max: 10_000 });
+async fn run(steps: Vec<TestStep>, kept: usize) {
+    let mut l1 = TestL1::new();
+    let mut node = l1.chain(HistoryLimits { blocks_max: kept, items_max: 10_000 });
     for step in steps {
         match step {
-            Step::Deposit(mint) => scene.deposit(mint),
-            Step::Post(kind) => scene.post(kind).await,
-            Step::Reorg(depth) => {
-                let depth = depth.min(usize::try_from(scene.l1.number()).expect("small") - 1);
-                scene.l1.reorg(depth);
+            TestStep::Deposit(mint) => l1.deposit(mint),
+            TestStep::Post(kind) => l1.post(kind).await,
+            TestStep::Reorg(depth) => {
+                let depth = depth.min(usize::try_from(l1.memory.number()).expect("small") - 1);
+                l1.memory.reorg(depth);
                 for _ in 0..depth {
-                    scene.post(Kind::Calldata).await;
+                    l1.post(EntryKind::Calldata).await;
                 }
             }
-            Step::Follow => follow(&mut node).await.expect("nothing moves"),
+            TestStep::Follow => follow(&mut node).await.expect("nothing moves"),
         }
     }
-    check(&scene, &mut node).await;
+    check(&l1, &mut node).await;
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_history_ends_as_a_fresh_derivation(steps in steps(), kept in 0..40usize) {
+    fn any_history_equals_a_fresh_derivation(steps in steps(), kept in 0..40usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(run(steps, kept));
     }

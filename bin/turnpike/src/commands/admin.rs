@@ -1,4 +1,4 @@
-//! `turnpike admin`: what an operator tells a node that runs.
+//! `turnpike admin`: administers a running node.
 
 use std::{
     path::PathBuf,
@@ -17,7 +17,7 @@ use crate::common::{ExecutionMode, to_json};
 /// Arguments of `turnpike admin`.
 #[derive(Debug, Args)]
 pub(crate) struct AdminArgs {
-    /// Where the node serves administrators.
+    /// The node's administration endpoint.
     #[arg(
         long,
         value_name = "URL",
@@ -25,41 +25,41 @@ pub(crate) struct AdminArgs {
         env = "TURNPIKE_ADMIN_URL"
     )]
     url: String,
-    /// File with the secret that is shared with the node.
+    /// File with the secret that the node was started with.
     #[arg(long, value_name = "FILE", env = "TURNPIKE_ADMIN_SECRET")]
     secret: PathBuf,
     #[command(subcommand)]
-    order: Order,
+    order: AdminOrder,
 }
 
-/// What a node is told. Nothing of it outlives the node's process.
+/// An administrator's order. Its effect ends with the node's process.
 #[derive(Debug, Subcommand)]
-enum Order {
-    /// Print what the node was told, and what waits.
+enum AdminOrder {
+    /// Print the orders in effect and the pool's size.
     Status,
-    /// Make no more blocks. Transactions are taken and durable all the same, and run after `resume`.
+    /// Stop making blocks. Transactions are still accepted and persisted, and are executed after `resume`.
     Pause,
-    /// Make blocks again, and take transactions.
+    /// Make blocks and accept transactions again.
     Resume,
-    /// Take no more transactions, and wait until those that can run are in blocks. `resume` ends it.
+    /// Stop accepting transactions, and wait until all that can be executed are in blocks. `resume` ends it.
     Drain {
-        /// Seconds to wait, at most.
+        /// Longest time to wait, in seconds.
         #[arg(long, value_name = "SECONDS", default_value_t = 30)]
         timeout: u64,
     },
-    /// Choose how blocks are executed from the next one on.
+    /// Change how blocks are executed, from the next one on.
     ExecutionMode {
         /// The mode.
         mode: ExecutionMode,
     },
-    /// Choose what is logged: a level (error, warn, info, debug, trace, off), or directives as in `TURNPIKE_LOG`.
+    /// Change the log level (error, warn, info, debug, trace, off), or set directives as in `TURNPIKE_LOG`.
     LogLevel {
         /// The level.
         level: String,
     },
 }
 
-impl Order {
+impl AdminOrder {
     fn method(&self) -> &'static str {
         match self {
             Self::Status => "admin_status",
@@ -81,7 +81,7 @@ impl Order {
     }
 }
 
-/// Tells a node, and prints its answer as JSON. Fails if a drain is not over in time.
+/// Sends an order to a node and prints the result as JSON. The exit code is 1 if a drain does not finish in time.
 pub(crate) async fn run(args: AdminArgs) -> anyhow::Result<ExitCode> {
     let secret = JwtSecret::from_file(&args.secret).context("--secret")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
@@ -96,11 +96,11 @@ pub(crate) async fn run(args: AdminArgs) -> anyhow::Result<ExitCode> {
         .await
         .context("the node does not answer")?;
     let status = response.status();
-    let text = response.text().await.context("the node's answer cannot be read")?;
+    let text = response.text().await.context("cannot read the node's answer")?;
     if !status.is_success() {
         bail!("the node answers {status}: {text}");
     }
-    let answer: Value = serde_json::from_str(&text).context("the node does not answer JSON")?;
+    let answer: Value = serde_json::from_str(&text).context("the node's answer is not JSON")?;
     if let Some(error) = answer.get("error") {
         bail!("{method}: {}", error["message"].as_str().unwrap_or("failed"));
     }

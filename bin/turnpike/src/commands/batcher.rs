@@ -14,7 +14,7 @@ use crate::common::{ChainArgs, GWEI, Key, genesis_output, read_genesis, stop_on_
 pub(crate) struct BatcherArgs {
     #[command(flatten)]
     pub(crate) chain: ChainArgs,
-    /// The sequencer's database; only read.
+    /// The sequencer's database, which is only read.
     #[arg(
         long,
         value_name = "FILE|URL",
@@ -45,25 +45,25 @@ pub(crate) struct PostingArgs {
     /// Where batches go on L1.
     #[arg(long, value_name = "KIND", value_enum, default_value_t = DataArg::Auto)]
     pub(crate) data_kind: DataArg,
-    /// Seconds that a sealed block waits for others to share its batch, at most.
+    /// Most seconds that a sealed block waits for others to share its batch.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) max_latency: u64,
-    /// Blobs that make a batch large enough to be posted before that.
+    /// Blobs at which a batch is posted without waiting longer.
     #[arg(long, value_name = "BLOBS", default_value_t = 6)]
     pub(crate) target_blobs: u64,
-    /// Most that is offered per gas, in gwei. Above it batches wait, unless a deposit would be overdue.
+    /// Highest fee per gas, in gwei. Above it, batches wait unless a deposit would become overdue.
     #[arg(long, value_name = "GWEI", default_value_t = 100)]
     pub(crate) max_fee_gwei: u64,
-    /// Most that is offered per blob gas, in gwei.
+    /// Highest fee per blob gas, in gwei.
     #[arg(long, value_name = "GWEI", default_value_t = 100)]
     pub(crate) max_blob_fee_gwei: u64,
-    /// L1 blocks that a transaction may wait before it is replaced by one that pays more.
+    /// L1 blocks before a waiting transaction is replaced by one with a higher fee.
     #[arg(long, value_name = "BLOCKS", default_value_t = 4)]
     pub(crate) bump_blocks: u64,
-    /// How much cheaper, in percent, blobs have to be than calldata, or calldata than blobs, for a switch.
+    /// How much cheaper, in percent, the other kind of data must be for a switch between calldata and blobs.
     #[arg(long, value_name = "PERCENT", default_value_t = 20)]
     pub(crate) switch_margin: u64,
-    /// L1 blocks in a row in which they have to be.
+    /// L1 blocks in a row for which it must be cheaper.
     #[arg(long, value_name = "BLOCKS", default_value_t = 3)]
     pub(crate) switch_blocks: u32,
 }
@@ -71,11 +71,11 @@ pub(crate) struct PostingArgs {
 /// Where batches go.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum DataArg {
-    /// Where it is cheaper.
+    /// Whichever is cheaper.
     Auto,
-    /// Into calldata, unless a block is too large for it.
+    /// Calldata, unless a block is too large for it.
     Calldata,
-    /// Into blobs.
+    /// Blobs.
     Blobs,
 }
 

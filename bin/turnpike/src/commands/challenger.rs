@@ -11,7 +11,7 @@ use crate::common::{
     ChainArgs, ExecutionArgs, GWEI, Key, beside, read_genesis, signer_of, stop_on_signal,
 };
 
-/// Exit code of a challenger that found a wrong output.
+/// Exit code of a challenger that found a false output.
 const WRONG_OUTPUT: u8 = 2;
 
 /// Arguments of `turnpike challenger`.
@@ -21,11 +21,11 @@ pub(crate) struct ChallengerArgs {
     pub(crate) chain: ChainArgs,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
-    /// Key that challenges and defends; without it wrong outputs are only reported.
+    /// Key that challenges and defends. Without it, false outputs are only reported.
     #[arg(long, env = "TURNPIKE_CHALLENGER_KEY", hide_env_values = true)]
     pub(crate) key: Option<Key>,
-    /// The challenger's own database: what it has sent to L1, so that it goes on wherever it was stopped. Only used with a key,
-    /// and not with --once. A SQLite file, or the URL of a PostgreSQL database.
+    /// The challenger's own database of sent L1 transactions, from which it continues after a restart. Used with a key and without
+    /// --once. A SQLite file, or the URL of a PostgreSQL database.
     #[arg(
         long,
         value_name = "FILE|URL",
@@ -34,22 +34,22 @@ pub(crate) struct ChallengerArgs {
         hide_env_values = true
     )]
     pub(crate) database: DatabaseLocation,
-    /// Most that is offered per gas, in gwei, for what has time. What would miss its deadline pays what it takes.
+    /// Highest fee per gas, in gwei. Transactions that would miss their deadline pay more.
     #[arg(long, value_name = "GWEI", default_value_t = 100)]
     pub(crate) max_fee_gwei: u64,
-    /// Propose and finalize outputs as well, with the same key.
+    /// Also propose and finalize outputs, with the same key.
     #[arg(long, requires = "key", conflicts_with = "once")]
     pub(crate) propose: bool,
-    /// L1 seconds between an output and the next, with --propose.
+    /// L1 seconds between outputs, with --propose.
     #[arg(long, value_name = "SECONDS", default_value_t = 600, requires = "propose")]
     pub(crate) propose_interval: u64,
-    /// A node that serves the claimed chain: with it, reports name transaction and account. Not trusted.
+    /// A node that serves the claimed chain, so that reports name transaction and account. It is not trusted.
     #[arg(long, value_name = "URL")]
     pub(crate) peer: Option<String>,
-    /// Stop once L1's head is reached: exit code 0 if every output is right, 2 if one is wrong.
+    /// Stop at L1's head. Exit code 0 if every output is true, 2 if one is false.
     #[arg(long)]
     pub(crate) once: bool,
-    /// Print what is found as JSON lines.
+    /// Print events as JSON lines.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -59,7 +59,7 @@ pub(crate) async fn run(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
     let genesis = read_genesis(&args.chain.genesis)?;
     let mut l1 = args.chain.l1();
     if args.key.is_some() && !args.once {
-        // A game may come back to an entry whose blobs L1 does not serve any more.
+        // A game may need an entry whose blobs L1 no longer serves.
         l1.archive.get_or_insert_with(|| beside(&args.database, "challenger.entries"));
     }
     let config = ChallengerConfig {
@@ -68,7 +68,7 @@ pub(crate) async fn run(args: ChallengerArgs) -> anyhow::Result<ExitCode> {
         poll: args.chain.l1_poll(),
         execution: args.execution.into(),
         key: signer_of(args.key.as_ref()).context("--key")?,
-        // One that runs once leaves nothing to go on with.
+        // A single run leaves nothing to continue.
         database: (!args.once).then_some(args.database),
         fees: FeePolicy {
             max_fee_per_gas: u128::from(args.max_fee_gwei) * GWEI,

@@ -1,4 +1,4 @@
-//! `turnpike conformance`: public test suites through this node's own executor and trie.
+//! `turnpike conformance`: runs public test suites on this node's executor and trie.
 
 use std::{
     io::{self, Write as _},
@@ -22,7 +22,7 @@ pub(crate) struct ConformanceArgs {
     /// Run only tests whose `suite/file::test` contains this.
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Option<String>,
-    /// Run state tests and blocks in lanes as well, on so many threads, and state tests packed into blocks.
+    /// Also execute state tests and blocks in parallel on so many threads, and state tests packed into blocks.
     #[arg(long, value_name = "COUNT")]
     pub(crate) workers: Option<NonZero<usize>>,
     /// Print JSON lines: one for each suite and fork, then one for each failure.
@@ -33,7 +33,7 @@ pub(crate) struct ConformanceArgs {
     pub(crate) markdown: bool,
 }
 
-/// Runs the suites as they are and, if there are to be lanes, packed.
+/// Runs the suites one test at a time and, with workers, packed into blocks.
 fn run_all(args: &ConformanceArgs) -> Result<Report, ConformanceError> {
     let (filter, workers) = (args.filter.clone(), args.workers);
     let options = RunOptions { filter: filter.clone(), workers, ..RunOptions::default() };
@@ -45,8 +45,8 @@ fn run_all(args: &ConformanceArgs) -> Result<Report, ConformanceError> {
     Ok(report)
 }
 
-/// Runs the suites and prints what came out. The exit code is 0 if all of it is right, 1 if not, and 2 if there was
-/// nothing to run or not all of it could be read.
+/// Runs the suites and prints the results. The exit code is 0 if all tests pass, 1 if one fails, and 2 if no test was found or a
+/// file could not be read.
 pub(crate) fn run(args: ConformanceArgs) -> anyhow::Result<ExitCode> {
     let report = match run_all(&args) {
         Ok(report) => report,

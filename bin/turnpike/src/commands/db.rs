@@ -1,4 +1,4 @@
-//! `turnpike db`: a sequencer's or a replica's database, verified or mended.
+//! `turnpike db`: verifies a sequencer's or a replica's database, or rebuilds its index.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -8,15 +8,15 @@ use turnpike_storage::DatabaseLocation;
 
 use crate::common::{ExecutionArgs, beside, read_genesis, to_json};
 
-/// Exit code for a database with which something is wrong.
+/// Exit code for a database with errors.
 const WRONG: u8 = 2;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DbCommand {
-    /// Check that the journal is whole, that running it gives the recorded results, and that the index agrees. Exit code 2 if
-    /// something is wrong. A database in use can be verified too.
+    /// Verify the journal's checksums, execute it again and compare results and index. Exit code 2 if something is wrong. Works on a
+    /// database in use too.
     Verify(VerifyArgs),
-    /// Rebuild the index by running the journal from the genesis block on. The node must be stopped.
+    /// Rebuild the index by executing the journal from the genesis block on. The node must be stopped.
     Rebuild(DbArgs),
 }
 
@@ -34,12 +34,12 @@ pub(crate) struct DbArgs {
         default_value = "sequencer.db"
     )]
     database: DatabaseLocation,
-    /// Where checkpoints of the state are kept, if not in the usual place.
+    /// Folder of the state's checkpoints, if it is not beside the database.
     #[arg(long, value_name = "DIR")]
     checkpoints: Option<PathBuf>,
     #[command(flatten)]
     execution: ExecutionArgs,
-    /// Print what is found as a JSON object.
+    /// Print the result as a JSON object.
     #[arg(long)]
     json: bool,
 }
@@ -48,10 +48,10 @@ pub(crate) struct DbArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     db: DbArgs,
-    /// Compare the newest checkpoint of the state with what its block comes to.
+    /// Compare the newest checkpoint with the state after its block.
     #[arg(long)]
     state: bool,
-    /// Run only what follows the newest checkpoint; of blocks before, compare roots and hashes.
+    /// Execute only blocks after the newest checkpoint; compare roots and hashes of those before.
     #[arg(long)]
     fast: bool,
 }
@@ -96,13 +96,15 @@ fn print(found: &Verified) {
     println!("transactions {}", found.transactions_run);
     println!("index to     {}", found.indexed);
     if found.is_in_use {
-        println!("note: the database is in use: what waits and what was refused was not compared");
+        println!(
+            "note: the database is in use: pending and refused transactions were not compared"
+        );
     }
     for wrong in &found.wrong {
         println!("WRONG: {wrong}");
     }
     if found.wrong.is_empty() {
-        println!("all is right");
+        println!("no errors found");
     }
 }
 

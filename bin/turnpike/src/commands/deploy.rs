@@ -17,16 +17,16 @@ pub(crate) struct DeployArgs {
     /// L1 endpoint.
     #[arg(long, value_name = "URL", env = "TURNPIKE_L1_URL", hide_env_values = true)]
     pub(crate) l1_url: String,
-    /// Key that deploys; it has no rights afterwards.
+    /// Key that deploys. It has no rights afterwards.
     #[arg(long, env = "TURNPIKE_DEPLOYER_KEY", hide_env_values = true)]
     pub(crate) key: Key,
     /// Account that may append to the inbox.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) batcher: Address,
-    /// Account that signs preconfirmations; without it none is named, and the sequencer may sign with any key, or none.
+    /// Account that signs preconfirmations. Without it, the sequencer may sign with any key, or not at all.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) sequencer: Option<Address>,
-    /// Where the deployed genesis file is written.
+    /// Write the deployed genesis file here.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
 }

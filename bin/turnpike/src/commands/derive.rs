@@ -1,4 +1,4 @@
-//! `turnpike derive`: the chain as L1 alone gives it, for whoever wants to compare.
+//! `turnpike derive`: the chain derived from L1 alone, to compare with others.
 
 use std::{fmt, process::ExitCode};
 
@@ -24,62 +24,63 @@ pub(crate) struct DeriveArgs {
     pub(crate) json: bool,
 }
 
-/// What L1 gives.
+/// The derived chain, as printed.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
-    l1: L1Place,
-    head: Block,
-    /// Number of the last block that L1 holds.
+struct DerivedReport {
+    l1: L1Block,
+    head: HeadBlock,
+    /// Number of the last derived block.
     safe: u64,
-    /// Number of the last block that a final L1 block holds.
+    /// Number of the last block in a final L1 block.
     finalized: u64,
-    entries: Entries,
-    /// Deposits that the portal has queued.
+    entries: EntryCounts,
+    /// Deposits queued by the portal.
     deposits: usize,
-    outputs: Vec<Output>,
+    outputs: Vec<OutputLine>,
 }
 
 #[derive(Debug, Serialize)]
-struct L1Place {
+struct L1Block {
     number: u64,
     hash: B256,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Block {
+struct HeadBlock {
     number: u64,
     hash: B256,
     state_root: B256,
     timestamp: u64,
 }
 
-/// Entries by kind; entry 0, which the contract wrote, is none of them.
+/// Entries by kind, without entry 0, which the contract wrote.
 #[derive(Debug, Default, Serialize)]
-struct Entries {
+struct EntryCounts {
     calldata: u64,
     blobs: u64,
     forced: u64,
-    /// Those of the first two whose data was passed over.
+    /// Calldata and blob entries whose batch was skipped.
     bad: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct Output {
+struct OutputLine {
     index: u64,
     entry: u64,
     block: u64,
     status: &'static str,
-    /// Whether it says what the chain came to.
+    /// Whether it equals the derived output.
     agrees: bool,
 }
 
+/// Derives the chain up to L1's newest block and prints it.
 pub(crate) async fn run(args: DeriveArgs) -> anyhow::Result<ExitCode> {
     let chain = &args.chain;
     let mut node = open_derived_chain(chain, args.execution.into()).await?;
     let head = with_retries(&mut node, chain, catch_up, FollowError::severity).await?;
-    let report = Report::new(&node, head);
+    let report = DerivedReport::new(&node, head);
     if args.json {
         println!("{}", to_json(&report)?);
     } else {
@@ -88,7 +89,7 @@ pub(crate) async fn run(args: DeriveArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Derives all that L1 holds.
+/// Derives every entry on L1. Returns L1's head.
 async fn catch_up(node: &mut DerivedChain) -> Result<L1Head, FollowError> {
     let head = node.advance().await?.head;
     while let Some(next) = node.next_entry().await? {
@@ -97,14 +98,14 @@ async fn catch_up(node: &mut DerivedChain) -> Result<L1Head, FollowError> {
     Ok(head)
 }
 
-impl Report {
+impl DerivedReport {
     fn new(node: &DerivedChain, l1: L1Head) -> Self {
         let follower = node.follower();
         let header = &follower.head().header;
         let agrees = |output: &ProposedOutput| {
             follower.output(output.entry).is_some_and(|derived| derived.output == output.output)
         };
-        let output = |output: &ProposedOutput| Output {
+        let output = |output: &ProposedOutput| OutputLine {
             index: output.index,
             entry: output.entry,
             block: output.l2_block,
@@ -118,8 +119,8 @@ impl Report {
             agrees: agrees(output),
         };
         Self {
-            l1: L1Place { number: l1.number, hash: l1.hash },
-            head: Block {
+            l1: L1Block { number: l1.number, hash: l1.hash },
+            head: HeadBlock {
                 number: header.number,
                 hash: follower.head().hash(),
                 state_root: header.state_root,
@@ -127,14 +128,14 @@ impl Report {
             },
             safe: node.safe(),
             finalized: node.finalized(),
-            entries: Entries::count(follower.derivation().entries()),
+            entries: EntryCounts::count(follower.derivation().entries()),
             deposits: node.view().deposits().len(),
             outputs: node.view().outputs().iter().map(output).collect(),
         }
     }
 }
 
-impl Entries {
+impl EntryCounts {
     fn count(entries: &[DerivedEntry]) -> Self {
         let mut count = Self::default();
         for derived in entries {
@@ -149,7 +150,7 @@ impl Entries {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for DerivedReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { l1, head, entries, .. } = self;
         writeln!(f, "L1 block    {} {}", l1.number, l1.hash)?;
@@ -157,13 +158,13 @@ impl fmt::Display for Report {
         writeln!(f, "state root  {}", head.state_root)?;
         writeln!(f, "safe        {}", self.safe)?;
         writeln!(f, "finalized   {}", self.finalized)?;
-        let Entries { calldata, blobs, forced, bad } = entries;
+        let EntryCounts { calldata, blobs, forced, bad } = entries;
         writeln!(
             f,
-            "entries     {calldata} calldata, {blobs} blobs, {forced} forced; {bad} passed over"
+            "entries     {calldata} calldata, {blobs} blobs, {forced} forced; {bad} skipped"
         )?;
         writeln!(f, "deposits    {}", self.deposits)?;
-        for Output { index, entry, block, status, agrees } in &self.outputs {
+        for OutputLine { index, entry, block, status, agrees } in &self.outputs {
             let verdict = if *agrees { "agrees" } else { "DISAGREES" };
             writeln!(f, "output {index}: entry {entry}, block {block}, {status}, {verdict}")?;
         }

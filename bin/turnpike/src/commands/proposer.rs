@@ -15,13 +15,13 @@ pub(crate) struct ProposerArgs {
     pub(crate) chain: ChainArgs,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
-    /// Key that proposes; its account puts up the bonds.
+    /// Key that proposes; its account pays the bonds.
     #[arg(long, env = "TURNPIKE_PROPOSER_KEY", hide_env_values = true)]
     pub(crate) key: Key,
-    /// L1 seconds between an output and the next.
+    /// L1 seconds between outputs.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub(crate) propose_interval: u64,
-    /// Take out the bonds of outputs that became final, or that fell with a rejected one.
+    /// Withdraw the bonds of outputs that became final, or that were void because their parent was rejected.
     #[arg(long)]
     pub(crate) withdraw_bonds: bool,
 }

@@ -1,4 +1,4 @@
-//! `turnpike prove`: the proof program on a block of a live chain, here and in the proof machine.
+//! `turnpike prove`: runs the proof program on a block of a live chain, natively and in the proof machine.
 
 use std::{
     fs,
@@ -17,6 +17,7 @@ use turnpike_protocol::Preimages;
 
 use crate::common::{ChainArgs, ExecutionArgs, Format, open_derived_chain, to_json, with_retries};
 
+/// What to prove.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProveCommand {
     /// Run the proof program on one block, natively and in the proof machine, and compare the results with the node's.
@@ -31,7 +32,7 @@ pub(crate) struct ProveBlockArgs {
     /// Instead of a number: the inbox entry that derives the block.
     #[arg(long, value_name = "ENTRY", conflicts_with = "number")]
     pub(crate) entry: Option<u64>,
-    /// Which of the entry's blocks, from 0. Past the last one, the output root is to stay what it is.
+    /// The block's place in the entry, from 0. Past the entry's last block, the output root must not change.
     #[arg(long, value_name = "INDEX", requires = "entry")]
     pub(crate) index: Option<u64>,
     #[command(flatten)]
@@ -41,24 +42,22 @@ pub(crate) struct ProveBlockArgs {
     /// Send nothing to L1.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// How to print the result.
+    /// Output format.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-    /// Write what the program reads, as JSON, for `turnpike vm`.
+    /// Write the program's preimages to this file, as JSON for `turnpike vm`.
     #[arg(long, value_name = "FILE")]
     pub(crate) witness: Option<PathBuf>,
-    /// Run this program in the machine instead of the one that proofs are about.
+    /// Run this program in the machine instead of the built-in proof program.
     #[arg(long, value_name = "FILE")]
     pub(crate) elf: Option<PathBuf>,
 }
 
-/// Proves a block. The exit code is 0 if node, native program and machine agree on what it comes to, and 1 if not.
+/// Proves a block. The exit code is 0 if node, native program and machine agree on the output root, else 1.
 pub(crate) async fn run(command: ProveCommand) -> anyhow::Result<ExitCode> {
     let ProveCommand::Block(args) = command;
     if !args.dry_run {
-        bail!(
-            "there is no game to play yet: with --dry-run, a block is proven here and nothing is sent to L1"
-        );
+        bail!("only --dry-run is supported: it proves the block here and sends nothing to L1");
     }
     let elf = program(args.elf.as_deref())?;
     let statement = statement(&args).await?;
@@ -86,7 +85,7 @@ fn write_witness(path: &Path, witness: &Preimages) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// What there is to prove, by L1 alone.
+/// The statement to prove, from L1 alone.
 async fn statement(args: &ProveBlockArgs) -> anyhow::Result<Statement> {
     let chain = &args.chain;
     let mut node = open_derived_chain(chain, args.execution.into()).await?;

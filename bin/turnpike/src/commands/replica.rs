@@ -1,4 +1,4 @@
-//! `turnpike replica`: another node's journal, run again and served.
+//! `turnpike replica`: executes another node's journal again and serves reads.
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, str::FromStr, time::Duration};
 
@@ -8,7 +8,7 @@ use turnpike_storage::DatabaseLocation;
 
 use crate::common::{ChainArgs, ExecutionArgs, LimitArgs, beside, read_genesis, stop_on_signal};
 
-/// Exit code of a replica that follows what is not right.
+/// Exit code of a replica whose source diverges from its own execution or from L1.
 const DIVERGED: u8 = 2;
 
 #[derive(Debug, Args)]
@@ -17,10 +17,10 @@ pub(crate) struct ReplicaArgs {
     pub(crate) chain: ChainArgs,
     #[command(flatten)]
     pub(crate) execution: ExecutionArgs,
-    /// What is followed: a node's feed (`ws://HOST:PORT`), a sequencer's database (a SQLite file, or the URL of a PostgreSQL
-    /// database), or `l1`, and nothing else.
-    #[arg(long, value_name = "SOURCE", value_parser = Source::from_str)]
-    pub(crate) from: Source,
+    /// The source: a node's feed (`ws://HOST:PORT`), a sequencer's database (a SQLite file, or the URL of a PostgreSQL database), or
+    /// `l1` for L1 alone.
+    #[arg(long, value_name = "SOURCE", value_parser = SourceArg::from_str)]
+    pub(crate) from: SourceArg,
     /// The replica's own database: a SQLite file, or the URL of a PostgreSQL database (`postgres://…`).
     #[arg(
         long,
@@ -30,31 +30,31 @@ pub(crate) struct ReplicaArgs {
         default_value = "replica.db"
     )]
     pub(crate) database: DatabaseLocation,
-    /// Where checkpoints of the state are kept; if not told, in a folder that ends in `.state`, beside the database if that is a file,
-    /// here if not.
+    /// Folder of the state's checkpoints. By default it lies beside the database file and ends in `.state`; for a database on a server,
+    /// it is `replica.state` here.
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
-    /// Where JSON-RPC, REST and the feed are served.
+    /// Serve JSON-RPC, REST and the feed at this address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9546")]
     pub(crate) listen: SocketAddr,
-    /// Send transactions on to the sequencer whose JSON-RPC is at this URL; without it they are refused.
+    /// Forward transactions to the sequencer whose JSON-RPC is at this URL. Without it, transactions are refused.
     #[arg(long, value_name = "URL", env = "TURNPIKE_REPLICA_FORWARD", hide_env_values = true)]
     pub(crate) forward: Option<String>,
-    /// Seconds for which the source may hold other blocks than L1, until it has seen L1 itself.
+    /// Seconds for which the source may differ from L1 before that counts as a divergence.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) l1_patience: u64,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
-    /// Print what is not right as a JSON object.
+    /// Print a divergence as a JSON object.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// What a replica follows.
+/// The source that a replica follows, parsed from --from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Source(ReplicaSource);
+pub(crate) struct SourceArg(ReplicaSource);
 
-impl FromStr for Source {
+impl FromStr for SourceArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -66,7 +66,7 @@ impl FromStr for Source {
             return Ok(Self(ReplicaSource::Feed(text.into())));
         }
         if is_any(&["wss://", "http://", "https://"]) {
-            return Err("a feed is read over ws://; a TLS proxy makes that of wss://".into());
+            return Err("feeds are read over ws:// only; put a TLS proxy in front of wss://".into());
         }
         let Ok(location) = text.parse();
         Ok(Self(ReplicaSource::Database(location)))
@@ -109,8 +109,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_told_by_its_form() {
-        let of = |text: &str| text.parse::<Source>().map(|source| source.0);
+    fn source_is_parsed_by_its_scheme() {
+        let of = |text: &str| text.parse::<SourceArg>().map(|source| source.0);
         assert_eq!(of("l1"), Ok(ReplicaSource::L1));
         assert_eq!(of("ws://host:1"), Ok(ReplicaSource::Feed("ws://host:1".into())));
         for file in ["sequencer.db", "./l1", "postgres://host/name"] {

@@ -29,20 +29,20 @@ pub(crate) struct SequencerArgs {
         hide_env_values = true
     )]
     pub(crate) database: DatabaseLocation,
-    /// Where checkpoints of the state are kept; if not told, in a folder that ends in `.state`, beside the database if that is a file,
-    /// else `sequencer.state` here.
+    /// Folder of the state's checkpoints. By default it lies beside the database file and ends in `.state`; for a database on a server,
+    /// it is `sequencer.state` here.
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
-    /// Where JSON-RPC and REST are served.
+    /// Serve JSON-RPC and REST at this address.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9545")]
     pub(crate) listen: SocketAddr,
-    /// Milliseconds between blocks while there are transactions.
+    /// Milliseconds between blocks while transactions wait.
     #[arg(long, value_name = "MS", default_value_t = 100)]
     pub(crate) block_interval_ms: u64,
     /// Seconds after which an empty block is sealed.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) heartbeat: u64,
-    /// Inbox entries that sealed blocks may wait for; past it no block is sealed and the pool fills.
+    /// Most inbox entries that sealed blocks may be ahead of L1. Beyond it, no block is sealed and the pool fills.
     #[arg(long, value_name = "ENTRIES", default_value_t = 64)]
     pub(crate) backlog_entries_max: u64,
     #[command(flatten)]
@@ -50,7 +50,7 @@ pub(crate) struct SequencerArgs {
     /// Key that signs preconfirmations; its account must be the genesis file's `sequencer`, if that names one.
     #[arg(long, env = "TURNPIKE_SEQUENCER_KEY", hide_env_values = true)]
     pub(crate) key: Option<Key>,
-    /// Blocks from one checkpoint of the state to the next: about as many are run again after a crash.
+    /// Blocks between checkpoints of the state. After a crash, about as many are executed again.
     #[arg(long, value_name = "BLOCKS", default_value_t = CHECKPOINT_BLOCKS)]
     pub(crate) checkpoint_blocks: u64,
     #[command(flatten)]
@@ -62,19 +62,19 @@ pub(crate) struct SequencerArgs {
 /// Bounds of the transaction pool.
 #[derive(Debug, Args)]
 pub(crate) struct PoolArgs {
-    /// Transactions in the pool, at most.
+    /// Most transactions in the pool.
     #[arg(long, value_name = "COUNT", default_value_t = PoolLimits::default().transactions_max)]
     pub(crate) pool_transactions_max: usize,
-    /// Bytes in the pool, at most.
+    /// Most bytes in the pool.
     #[arg(long, value_name = "BYTES", default_value_t = PoolLimits::default().bytes_max)]
     pub(crate) pool_bytes_max: usize,
-    /// Transactions of one sender in the pool, at most.
+    /// Most transactions of one sender in the pool.
     #[arg(long, value_name = "COUNT", default_value_t = PoolLimits::default().sender_transactions_max)]
     pub(crate) pool_sender_transactions_max: usize,
-    /// How far a nonce may be ahead of its account's.
+    /// Most nonces that a transaction may be ahead of its account.
     #[arg(long, value_name = "NONCES", default_value_t = PoolLimits::default().nonce_gap_max)]
     pub(crate) pool_nonce_gap_max: u64,
-    /// Seconds that transactions wait for a nonce that is missing before them.
+    /// Seconds that a transaction waits for a missing nonce before it.
     #[arg(long, value_name = "SECONDS", default_value_t = PoolLimits::default().gap_timeout.as_secs())]
     pub(crate) pool_gap_timeout: u64,
 }

@@ -3,10 +3,10 @@ use alloy_primitives::{
     utils::{ParseUnits, parse_units},
 };
 
-/// Units, the longer names before those that they end with, and their decimals.
+/// Units and their decimals; a name comes before the names that it ends with.
 const UNITS: [(&str, u8); 4] = [("ether", 18), ("eth", 18), ("gwei", 9), ("wei", 0)];
 
-/// Reads `1.5ether`, `20gwei`, `7wei` or `7`, the last two alike.
+/// Parses an amount in wei: `1.5ether`, `20gwei`, `7wei` or `7`.
 pub(crate) fn parse_amount(text: &str) -> Result<U256, String> {
     let expected = || "expected an amount like 1.5ether, 20gwei or a number of wei".to_owned();
     let unit = UNITS.into_iter().find_map(|(name, decimals)| {
@@ -19,7 +19,7 @@ pub(crate) fn parse_amount(text: &str) -> Result<U256, String> {
         return Err(expected());
     }
     if fraction.len() > usize::from(decimals) {
-        return Err(format!("{}: a wei cannot be divided", expected()));
+        return Err(format!("{}: more decimals than the unit has", expected()));
     }
     match parse_units(number, decimals) {
         Ok(ParseUnits::U256(amount)) => Ok(amount),
@@ -27,7 +27,7 @@ pub(crate) fn parse_amount(text: &str) -> Result<U256, String> {
     }
 }
 
-/// An amount of ether, as people write it.
+/// Formats wei as ether without trailing zeros.
 pub(crate) fn ether(wei: U256) -> String {
     let text = alloy_primitives::utils::format_ether(wei);
     let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_read() {
+    fn amounts_parse_with_and_without_units() {
         let wei = |text| parse_amount(text).map(|amount| amount.to::<u128>());
         assert_eq!(wei("1.5ether"), Ok(1_500_000_000_000_000_000));
         assert_eq!(wei("2 eth"), Ok(2_000_000_000_000_000_000));
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_is_refused() {
+    fn malformed_amounts_are_rejected() {
         let bad = ["", "ether", "1.5", "-1ether", "1e18", "0x10", "1.5wei", "1,5ether", ".5ether"];
         for text in bad.into_iter().chain(["0.0000000000000000001ether", "1 2ether"]) {
             parse_amount(text).expect_err(text);
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn ether_is_written_short() {
+    fn ether_has_no_trailing_zeros() {
         let amount = |text| ether(parse_amount(text).expect("an amount"));
         assert_eq!(amount("1.50ether"), "1.5 ether");
         assert_eq!(amount("100ether"), "100 ether");

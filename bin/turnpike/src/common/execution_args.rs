@@ -1,4 +1,4 @@
-//! How a role is told to execute blocks.
+//! Flags that choose how blocks are executed.
 
 use std::num::NonZero;
 
@@ -8,7 +8,7 @@ use turnpike_executor::{EngineConfig, Mode};
 
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct ExecutionArgs {
-    /// How blocks are executed. What comes out is the same.
+    /// How blocks are executed. The results are the same in every mode.
     #[arg(
         long,
         value_name = "MODE",
@@ -17,7 +17,7 @@ pub(crate) struct ExecutionArgs {
         default_value_t = ExecutionMode::Parallel
     )]
     execution: ExecutionMode,
-    /// Threads that a block is executed on, at most: 1 to 256; without it, as many as there are processors.
+    /// Most threads for a block, 1 to 256; by default one for each processor.
     #[arg(
         long,
         value_name = "COUNT",
@@ -30,11 +30,11 @@ pub(crate) struct ExecutionArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ExecutionMode {
-    /// One transaction after the other.
+    /// One transaction after another.
     Sequential,
-    /// Both ways, compared: the sequential result counts, a difference is logged and counted.
+    /// Both ways, compared. The sequential result counts; a difference is logged and counted.
     Shadow,
-    /// Side by side, as far as transactions do not depend on each other.
+    /// Independent transactions side by side.
     Parallel,
 }
 
@@ -53,7 +53,7 @@ impl From<ExecutionArgs> for EngineConfig {
 fn workers(text: &str) -> Result<NonZero<usize>, String> {
     let max = EngineConfig::WORKERS_MAX;
     let count = text.parse().ok().filter(|count: &NonZero<usize>| count.get() <= max);
-    count.ok_or_else(|| format!("a number from 1 to {max} is expected"))
+    count.ok_or_else(|| format!("expected a number from 1 to {max}"))
 }
 
 #[cfg(test)]
@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn blocks_run_in_lanes_on_all_processors_unless_told_otherwise() {
+    fn default_is_parallel_on_all_processors() {
         let config = parse(&[]).expect("parses");
         assert_eq!(config.mode, Mode::Parallel);
         assert_eq!(config.workers, available_parallelism().expect("known"));
     }
 
     #[test]
-    fn every_mode_and_number_of_workers_can_be_chosen() {
+    fn flags_choose_mode_and_workers() {
         let modes = [
             ("sequential", Mode::Sequential),
             ("shadow", Mode::Shadow),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_flag_and_what_is_expected() {
+    fn errors_name_the_flag_and_the_expected_values() {
         let error = parse(&["--execution", "fast"]).expect_err("no such mode");
         for part in ["--execution <MODE>", "'fast'", "sequential, shadow, parallel"] {
             assert!(error.contains(part), "{error}");

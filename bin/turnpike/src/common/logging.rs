@@ -1,12 +1,14 @@
+//! Logging to stderr, with a filter that administrators change at run time.
+
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 use turnpike_api::LogControl;
 
-/// Environment variable with the directives of what is logged.
+/// Environment variable with a level or directives.
 const VARIABLE: &str = "TURNPIKE_LOG";
 
-/// Our own words only: a library's may hold an endpoint's URL, and with it a key.
+/// Only these crates log by default. A library's log may hold an endpoint's URL, and with it a key.
 const CRATES: [&str; 14] = [
     "turnpike",
     "turnpike_api",
@@ -26,7 +28,7 @@ const CRATES: [&str; 14] = [
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Begins to log to stderr: what `TURNPIKE_LOG` says, if that is well formed. Returns what changes it.
+/// Starts logging to stderr, by `TURNPIKE_LOG` if it is well formed, else at `info`. Returns a handle that changes the filter.
 pub(crate) fn start_logging() -> LogControl {
     let filter =
         EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new(of_level("info")));
@@ -44,12 +46,13 @@ pub(crate) fn start_logging() -> LogControl {
     })
 }
 
-/// A level holds for our own words; directives say themselves.
+/// Parses a level, which applies to [`CRATES`], or directives.
 fn parse(text: &str) -> Result<EnvFilter, String> {
     let level = text.to_ascii_lowercase();
     let directives =
         if LEVELS.contains(&level.as_str()) { of_level(&level) } else { text.to_owned() };
-    EnvFilter::try_new(directives).map_err(|error| format!("no level and no directives: {error}"))
+    EnvFilter::try_new(directives)
+        .map_err(|error| format!("expected a level or directives: {error}"))
 }
 
 fn of_level(level: &str) -> String {
@@ -61,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_that_of_our_own_words() {
+    fn level_applies_to_turnpike_crates_only() {
         let filter = parse("DEBUG").expect("a level").to_string();
         assert!(filter.contains("turnpike_sequencer=debug"), "{filter}");
         assert!(!filter.contains("hyper"), "{filter}");

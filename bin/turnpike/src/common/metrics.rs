@@ -1,3 +1,9 @@
+//! The Prometheus endpoint of a process.
+//!
+//! # Limits
+//!
+//! [`CONNECTIONS_MAX`] connections at a time, each for [`EXCHANGE_TIMEOUT`] at most.
+
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
@@ -10,36 +16,37 @@ use tokio::{
 };
 use tracing::info;
 
-/// How long a client may take over a request and its answer.
+/// Longest time for a request and its response.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connections at the same time; others wait.
+/// Most connections at the same time; others wait.
 const CONNECTIONS_MAX: usize = 16;
 
-/// Pause after a connection that could not be accepted.
+/// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Media type of Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Where the metrics are.
+/// Path of the metrics.
 const PATH: &str = "/metrics";
 
-/// Records this process's metrics and serves them at `address` for as long as it runs.
+/// Records this process's metrics and serves them at `address` until it ends.
 pub(crate) async fn serve_metrics(address: SocketAddr) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot serve metrics on {address}"))?;
-    let handle =
-        PrometheusBuilder::new().install_recorder().context("metrics are recorded already")?;
-    info!(address = %listener.local_addr()?, "metrics are served");
+    let handle = PrometheusBuilder::new()
+        .install_recorder()
+        .context("cannot install the metrics recorder")?;
+    info!(address = %listener.local_addr()?, "serving metrics");
     tokio::spawn(async move {
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let permit = Arc::clone(&permits).acquire_owned().await;
             let permit = permit.expect("invariant: the semaphore is never closed");
             let Ok((stream, _)) = listener.accept().await else {
-                // Out of file descriptors, say: others will be closed.
+                // For example, out of file descriptors until other connections close.
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
@@ -58,7 +65,7 @@ async fn answer_one(stream: TcpStream, handle: PrometheusHandle) {
         let response = respond(&request, &handle);
         async move { Ok::<_, Infallible>(response) }
     });
-    // A client that goes away has nothing to be told.
+    // Nobody hears an error of a client that has gone.
     let _ = hyper::server::conn::http1::Builder::new()
         .header_read_timeout(None)
         .keep_alive(false)

@@ -1,4 +1,4 @@
-//! `turnpike bench`.
+//! `turnpike bench`: measures this machine. The benchmarks are in `turnpike-bench`, but for the dispute, which plays all roles.
 
 mod dispute;
 
@@ -13,7 +13,7 @@ use self::dispute::DisputeBenchArgs;
 /// Arguments of `turnpike bench`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Without it, all but the dispute, which takes an anvil.
+    /// The benchmark; by default all but the dispute, which needs anvil.
     #[command(subcommand)]
     pub(crate) bench: Option<Bench>,
 }
@@ -21,19 +21,19 @@ pub(crate) struct BenchArgs {
 /// What is measured.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
-    /// Transactions on Turnpike's executor and on plain revm, in the same run.
+    /// Execute transactions on Turnpike's executor and on plain revm, in the same run.
     Execute(ExecuteArgs),
-    /// New state roots on Turnpike's tries and on alloy-trie, in the same run.
+    /// Compute state roots on Turnpike's tries and on alloy-trie, in the same run.
     Root(RootArgs),
-    /// The other stages, on one core: signatures, roots, batches.
+    /// Measure the other stages on one core: signatures, roots, batches.
     Stages,
-    /// Instructions of the proof program, by kind of transaction and for a mixed block.
+    /// Count the proof program's instructions, by kind of transaction and for a mixed block.
     Prove(ProveArgs),
-    /// A whole dispute over a block of transfers and swaps, both sides, on an anvil with a block a second: gas and time by round.
+    /// Play both sides of a dispute over a block of transfers and swaps, on an anvil with a block a second: gas and time by round.
     Dispute(DisputeBenchArgs),
 }
 
-/// Runs one of the benchmarks, or all that need nothing but this process.
+/// Runs one benchmark, or all that need no other process.
 pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<ExitCode> {
     match args.bench {
         Some(Bench::Execute(args)) => block_in_place(|| execute(&args)),

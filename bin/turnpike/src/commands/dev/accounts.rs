@@ -2,14 +2,14 @@ use alloy::signers::local::{MnemonicBuilder, PrivateKeySigner, coins_bip39::Engl
 use alloy_primitives::{B256, hex};
 use anyhow::Context as _;
 
-/// The phrase behind the accounts that every Ethereum development tool funds. Public: never for real funds.
+/// The mnemonic of the accounts that every Ethereum development tool funds. It is public: never use it for real funds.
 const MNEMONIC: &str = "test test test test test test test test test test test junk";
 
-/// How many accounts are funded: the phrase's first.
+/// Number of funded accounts: the mnemonic's first.
 const FUNDED_COUNT: u32 = 10;
 
-/// The well-known development accounts. The first six are the user's, four are the roles' on L1, and the one after the funded
-/// ones only signs.
+/// The well-known development accounts. The first six belong to the user, the next four to roles on L1. The last has no funds and
+/// only signs preconfirmations.
 #[derive(Debug)]
 pub(crate) struct Accounts(Vec<PrivateKeySigner>);
 
@@ -41,7 +41,7 @@ impl Accounts {
         self.0[9].clone()
     }
 
-    /// Signs preconfirmations.
+    /// The account that signs preconfirmations.
     pub(crate) fn sequencer(&self) -> PrivateKeySigner {
         self.0[10].clone()
     }
@@ -51,7 +51,7 @@ impl Accounts {
         [5, 4, 3].map(|index: usize| self.0[index].clone()).to_vec()
     }
 
-    /// Addresses and keys of those with funds, as text.
+    /// Addresses and keys of the funded accounts, as text.
     pub(crate) fn listed(&self) -> impl Iterator<Item = (String, String)> + '_ {
         self.0.iter().take(FUNDED_COUNT as usize).map(|account| {
             let key: B256 = account.to_bytes();

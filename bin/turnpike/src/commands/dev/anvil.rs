@@ -12,14 +12,13 @@ use tokio::process::{Child, Command};
 
 use super::{args::DevArgs, data::DataDir};
 
-/// How long anvil may take to answer after its start.
+/// Longest time until anvil answers after its start.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long anvil may take to write its state at the end.
+/// Longest time that anvil may take to write its state and stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Runs anvil for as long as its own standard input is open: however this process ends, anvil ends too, having
-/// written its state.
+/// A shell that stops anvil once its standard input closes. However this process ends, anvil writes its state and stops.
 const KEEPER: &str = r#""$@" & child=$!; read -r _; kill -TERM "$child"; wait "$child""#;
 
 /// The L1 of a development chain.
@@ -31,7 +30,7 @@ pub(crate) struct L1 {
 }
 
 impl L1 {
-    /// Starts anvil on the data folder's L1 state, or connects to the L1 that was named.
+    /// Starts anvil with the data folder's L1 state, or connects to the L1 given by --l1-url.
     pub(crate) async fn start(args: &DevArgs, data: &DataDir) -> anyhow::Result<Self> {
         if let Some(url) = &args.l1_url {
             let l1 = Self { url: url.clone(), provider: provider(url)?, keeper: None };
@@ -43,7 +42,7 @@ impl L1 {
         Self::spawn(args.l1_port, &data.file("anvil.log"), &data.file("l1-state.json")).await
     }
 
-    /// Starts anvil at a port, or at any for 0, on the state that this file holds.
+    /// Starts anvil on a port, or on any free one for 0, with the state in a file.
     pub(crate) async fn spawn(port: u16, log_path: &Path, state: &Path) -> anyhow::Result<Self> {
         let port = free_port(port)?;
         let log = File::create(log_path)
@@ -59,7 +58,7 @@ impl L1 {
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
-            // Ctrl-C in a terminal reaches this process alone, which stops anvil last.
+            // Ctrl-C in a terminal reaches this process only, which stops anvil last.
             .process_group(0)
             .spawn()
             .context("cannot start anvil")?;
@@ -76,24 +75,24 @@ impl L1 {
         &self.url
     }
 
-    /// Each transaction gets its block at once.
+    /// Mines a block for each transaction at once.
     pub(crate) async fn mine_at_once(&self) -> anyhow::Result<()> {
         self.provider.anvil_set_auto_mine(true).await.context("the L1 is not an anvil")
     }
 
-    /// A block every so many seconds; with 0, none but by hand.
+    /// Mines a block every so many seconds; with 0, only on request.
     pub(crate) async fn mine_every(&self, seconds: u64) -> anyhow::Result<()> {
         self.provider.anvil_set_auto_mine(false).await.context("the L1 is not an anvil")?;
         self.provider.anvil_set_interval_mining(seconds).await?;
         Ok(())
     }
 
-    /// Stops anvil, if it was started here, and waits for it.
+    /// Stops anvil, if this process started it, and waits for its end.
     pub(crate) async fn stop(&mut self) {
         let Some(mut keeper) = self.keeper.take() else { return };
         drop(keeper.stdin.take());
         if tokio::time::timeout(STOP_TIMEOUT, keeper.wait()).await.is_err() {
-            tracing::warn!("anvil does not stop");
+            tracing::warn!("anvil has not stopped in time");
         }
     }
 
@@ -103,7 +102,7 @@ impl L1 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(START_TIMEOUT, up).await.context("it does not answer")
+        tokio::time::timeout(START_TIMEOUT, up).await.context("anvil does not answer")
     }
 }
 
@@ -112,7 +111,7 @@ fn provider(url: &str) -> anyhow::Result<DynProvider> {
     Ok(DynProvider::new(ProviderBuilder::default().connect_http(url)))
 }
 
-/// The port itself if nobody listens on it, any free one for 0.
+/// The port, if nobody listens on it; any free one for 0.
 fn free_port(port: u16) -> anyhow::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
         format!("cannot listen on 127.0.0.1:{port} (L1): choose another --l1-port")
@@ -120,7 +119,7 @@ fn free_port(port: u16) -> anyhow::Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-/// Where npm installed anvil: in the project around the working folder or around this program, or on the path.
+/// Finds anvil: `TURNPIKE_ANVIL`, else in `node_modules` above the working folder or this program, else on the path.
 pub(crate) fn find_anvil() -> anyhow::Result<PathBuf> {
     if let Some(path) = std::env::var_os("TURNPIKE_ANVIL") {
         return Ok(path.into());

@@ -4,7 +4,7 @@ use turnpike_protocol::Genesis;
 
 use super::{accounts::Accounts, args::DevArgs, data::DataDir};
 
-/// What a user needs to know to use the chain.
+/// Prints what a user needs to use the chain: endpoints, contracts, accounts.
 #[derive(Debug)]
 pub(crate) struct Banner<'a> {
     pub(crate) genesis: &'a Genesis,

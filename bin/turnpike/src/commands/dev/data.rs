@@ -8,16 +8,16 @@ use turnpike_protocol::Genesis;
 
 use crate::common::{read_genesis, write_genesis};
 
-/// The file that tells a data folder from any other.
+/// The file that marks a data folder.
 const GENESIS_FILE: &str = "genesis.json";
 
-/// The checkpoints of the state.
+/// The folder of the state's checkpoints.
 pub(crate) const STATE_FOLDER: &str = "sequencer.state";
 
-/// Batch data that was read from L1.
+/// The folder of batch data read from L1.
 pub(crate) const ARCHIVE_FOLDER: &str = "entries";
 
-/// All else that a data folder may hold: what starting over deletes.
+/// All files of a data folder. Starting over deletes them.
 const FILES: [&str; 17] = [
     GENESIS_FILE,
     "sequencer.db",
@@ -38,7 +38,7 @@ const FILES: [&str; 17] = [
     "l1-state.json",
 ];
 
-/// Where a development chain is kept. Nobody else uses the folder for as long as this exists.
+/// The data folder of a development chain, locked against other processes.
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
@@ -81,7 +81,7 @@ impl DataDir {
         self.file(GENESIS_FILE)
     }
 
-    /// The chain that is kept here, if there is one.
+    /// The genesis of the chain in the folder, if there is one.
     pub(crate) fn genesis(&self) -> anyhow::Result<Option<Genesis>> {
         let path = self.genesis_path();
         if path.exists() { read_genesis(&path).map(Some) } else { Ok(None) }
@@ -92,7 +92,7 @@ impl DataDir {
     }
 }
 
-/// What is not there need not be deleted.
+/// Ignores that there was nothing to delete.
 fn deleted(path: &Path, result: std::io::Result<()>) -> anyhow::Result<()> {
     match result {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

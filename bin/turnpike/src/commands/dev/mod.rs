@@ -37,16 +37,16 @@ use crate::{
     common::{genesis_output, stop_on_signal},
 };
 
-/// How often the roles look at L1.
+/// Time between a role's looks at L1.
 const L1_POLL: Duration = Duration::from_millis(200);
 
 /// L1 seconds between outputs.
 const PROPOSE_INTERVAL: u64 = 5;
 
-/// A quiet chain seals a block this often. Some clients look for a receipt only when there is a new block.
+/// Longest time between blocks. Some clients look for a receipt only when there is a new block.
 const HEARTBEAT: Duration = Duration::from_secs(12);
 
-/// Inbox entries that sealed blocks may wait for: seconds, at an entry a second.
+/// Inbox entries that sealed blocks may be ahead of L1; at an entry a second, seconds.
 const BACKLOG_ENTRIES_MAX: u64 = 16;
 
 pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
@@ -65,7 +65,7 @@ pub(crate) async fn run(args: DevArgs) -> anyhow::Result<ExitCode> {
     result.map(|()| ExitCode::SUCCESS)
 }
 
-/// The chain that the data folder holds, or a new one, deployed.
+/// The chain in the data folder, or a new one, which this deploys.
 async fn chain(
     data: &DataDir,
     l1: &L1,
@@ -90,7 +90,7 @@ async fn chain(
     Ok(genesis)
 }
 
-/// A development chain that is about to run.
+/// A development chain that is ready to run.
 #[derive(Debug)]
 struct Dev<'a> {
     args: &'a DevArgs,
@@ -101,9 +101,9 @@ struct Dev<'a> {
 }
 
 impl Dev<'_> {
-    /// Runs every role until told to stop, or until one of them fails.
+    /// Runs every role until `stop`, or until one of them fails.
     async fn run(&self, stop: &CancellationToken) -> anyhow::Result<()> {
-        // The roles stop together, whether by signal or by failure.
+        // All roles stop together, by signal or by failure.
         let stop = stop.child_token();
         let mut tasks = JoinSet::new();
         let (ready, listening) = oneshot::channel();
@@ -168,7 +168,7 @@ impl Dev<'_> {
         });
     }
 
-    /// The L1, and where what it holds is kept.
+    /// L1's endpoint and the archive.
     fn l1(&self) -> L1Endpoints {
         L1Endpoints { archive: Some(self.data.file(ARCHIVE_FOLDER)), ..self.l1.url().into() }
     }
@@ -204,7 +204,7 @@ impl Dev<'_> {
             journal: self.data.file("sequencer.db").into(),
             database: self.data.file("batcher.db").into(),
             key: self.accounts.batcher(),
-            // A block is on L1 as soon as there is one.
+            // Blocks are posted at once.
             posting: PostingConfig {
                 data: self.args.data_kind.into(),
                 latency_max: 0,
@@ -258,7 +258,7 @@ impl Dev<'_> {
     }
 }
 
-/// Waits for the first role to end. None ends by itself without an error unless told to stop.
+/// Waits for the first role to end. Before `stop`, a role only ends with an error.
 async fn first_end(
     tasks: &mut JoinSet<anyhow::Result<()>>,
     stop: &CancellationToken,

@@ -16,20 +16,20 @@ use crate::{
 /// Seconds between L1 blocks.
 const L1_BLOCK_TIME: u64 = 1;
 
-/// How often it is looked whether L1 holds an entry.
+/// Time between looks at L1 for a receipt.
 const POLL: Duration = Duration::from_millis(50);
 
-/// A chain of two entries, of a block each: an empty one, and the one that is to be disputed.
+/// A chain of two entries with a block each: an empty one, and the disputed one.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(super) struct DisputedChain {
     pub(super) l1: L1,
     pub(super) accounts: Accounts,
     pub(super) genesis: Genesis,
     _folder: TempDir,
 }
 
-impl Chain {
-    /// Starts an anvil, deploys, and posts the blocks.
+impl DisputedChain {
+    /// Starts anvil, deploys the contracts and posts the blocks.
     pub(super) async fn start(block: ProvenBlock) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let at = |name| folder.path().join(name);
@@ -75,7 +75,7 @@ async fn post(
         blocks: vec![BatchBlock {
             timestamp: now,
             deposit_count: 0,
-            // What is posted of state roots is for explanations alone: this one explains nothing.
+            // Posted state roots only help explanations. This chain needs none.
             state_root: (!transactions.is_empty()).then_some(StateRootPrefix::ZERO),
             transactions,
         }],
@@ -93,6 +93,6 @@ async fn post(
     let mut sender = OneShot::new(account, TxManagerConfig::default(), POLL);
     sender.send(Call::of(inbox, &call)).await?;
     let receipt = sender.confirm().await?;
-    ensure!(receipt.status(), "the inbox refuses the entry");
+    ensure!(receipt.status(), "the inbox rejects the entry");
     Ok(())
 }

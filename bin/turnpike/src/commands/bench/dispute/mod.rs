@@ -15,7 +15,7 @@ use turnpike_adversary::Attack;
 use turnpike_bench::defi_block;
 
 use self::{
-    chain::Chain,
+    chain::DisputedChain,
     players::{WorkTime, attack, challenge},
     record::DisputeRecord,
     table::DisputeTable,
@@ -48,7 +48,7 @@ pub(crate) struct DisputeBenchArgs {
 /// Plays a dispute to its end and prints its L1 transactions.
 pub(crate) async fn dispute(args: &DisputeBenchArgs) -> anyhow::Result<()> {
     let block = tokio::task::block_in_place(|| defi_block(args.transactions, args.accounts))?;
-    let mut chain = Chain::start(block).await?;
+    let mut chain = DisputedChain::start(block).await?;
     let played = play(&chain, args).await;
     chain.l1.stop().await;
     let table = played?;
@@ -59,7 +59,7 @@ pub(crate) async fn dispute(args: &DisputeBenchArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn play(chain: &Chain, args: &DisputeBenchArgs) -> anyhow::Result<DisputeTable> {
+async fn play(chain: &DisputedChain, args: &DisputeBenchArgs) -> anyhow::Result<DisputeTable> {
     let stop = CancellationToken::new();
     let (attacking, challenging) = (WorkTime::default(), WorkTime::default());
     let adversary = attack(chain, args.lie, attacking.clone(), stop.clone());

@@ -11,7 +11,7 @@ use tracing::warn;
 use turnpike_adversary::{Adversary, AdversaryConfig, AdversaryRole, Attack};
 use turnpike_challenger::{Challenger, ChallengerConfig, FeePolicy};
 
-use super::chain::Chain;
+use super::chain::DisputedChain;
 
 /// Time between a player's looks at L1.
 const POLL: Duration = Duration::from_millis(100);
@@ -41,7 +41,7 @@ impl WorkTime {
 
 /// Proposes a false output and defends it.
 pub(super) async fn attack(
-    chain: &Chain,
+    chain: &DisputedChain,
     attack: Attack,
     busy: WorkTime,
     stop: CancellationToken,
@@ -64,7 +64,7 @@ pub(super) async fn attack(
 
 /// Challenges the false output.
 pub(super) async fn challenge(
-    chain: &Chain,
+    chain: &DisputedChain,
     busy: WorkTime,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {

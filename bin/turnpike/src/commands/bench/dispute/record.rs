@@ -13,7 +13,7 @@ use turnpike_l1::{
 };
 
 use super::{
-    chain::Chain,
+    chain::DisputedChain,
     players::WorkTime,
     table::{CallRow, DisputeTable},
 };
@@ -39,7 +39,7 @@ const CALLS: [([u8; 4], &str); 10] = [
 /// The L1 transactions of a dispute.
 #[derive(Debug)]
 pub(super) struct DisputeRecord<'a> {
-    chain: &'a Chain,
+    chain: &'a DisputedChain,
     view: L1View,
     /// Each side's account, its name and the time it has worked.
     sides: [(Address, &'static str, WorkTime); 2],
@@ -51,7 +51,7 @@ pub(super) struct DisputeRecord<'a> {
 impl<'a> DisputeRecord<'a> {
     /// Starts after L1's newest block.
     pub(super) async fn open(
-        chain: &'a Chain,
+        chain: &'a DisputedChain,
         attacking: WorkTime,
         challenging: WorkTime,
     ) -> anyhow::Result<Self> {
