@@ -17,13 +17,13 @@ pub(crate) enum BridgeCommand {
     Deposit(DepositArgs),
     /// Send ether, a call or tokens from L2 to L1: the first of three steps.
     Withdraw(WithdrawArgs),
-    /// Prove a withdrawal on L1, once an output covers it: the second step. Anyone may do it.
+    /// Prove a withdrawal on L1, once an output covers it: the second of three steps. Anyone may do it.
     Prove(ProveArgs),
-    /// Have L1 make a proven withdrawal's call, once its waiting time is over: the last step. Anyone may do it.
+    /// Finalize a proven withdrawal after its waiting time: L1 makes its call. The last of three steps. Anyone may do it.
     Finalize(ProveArgs),
-    /// Say how far a deposit or a withdrawal is, what comes next and when.
+    /// Print the stage of a deposit or a withdrawal, the next step and when it is possible.
     Status(StatusArgs),
-    /// Send an L2 transaction by way of L1, where the sequencer cannot leave it out.
+    /// Send an L2 transaction through L1, where the sequencer cannot leave it out.
     Force(ForceArgs),
 }
 
@@ -35,13 +35,13 @@ pub(crate) struct EndpointArgs {
     /// L1 endpoint.
     #[arg(long, value_name = "URL", env = "TURNPIKE_L1_URL", hide_env_values = true)]
     pub(crate) l1_url: String,
-    /// L1 beacon API, which serves blobs; without it, the L1 endpoint is asked for them. Only needed with --from-l1.
+    /// L1's beacon API, which serves blobs. Without it, blobs are requested from the L1 endpoint. Only used with --from-l1.
     #[arg(long, value_name = "URL", env = "TURNPIKE_L1_BEACON_URL", hide_env_values = true)]
     pub(crate) l1_beacon_url: Option<String>,
-    /// A node of L2.
+    /// L2 endpoint.
     #[arg(long, value_name = "URL", env = "TURNPIKE_L2_URL", hide_env_values = true)]
     pub(crate) l2_url: Option<String>,
-    /// Milliseconds between looks at what is waited for.
+    /// Milliseconds between checks while waiting.
     #[arg(long, value_name = "MS", default_value_t = 1_000)]
     pub(crate) poll_ms: u64,
     /// Print JSON lines.
@@ -56,25 +56,25 @@ pub(crate) struct DepositArgs {
     /// Key of the account that pays; the same account sends on L2.
     #[arg(long, env = "TURNPIKE_KEY", hide_env_values = true)]
     pub(crate) key: Key,
-    /// How much: `1.5ether`, `20gwei`, or a number of wei. With --token, of the token's smallest unit.
+    /// Amount: `1.5ether`, `20gwei`, or a number of wei. With --token, of the token's smallest unit.
     #[arg(long, value_parser = parse_amount)]
     pub(crate) amount: U256,
-    /// Recipient on L2; without it, the sender.
+    /// Recipient on L2; by default the sender.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) to: Option<Address>,
-    /// Token on L1; without it, ether.
+    /// Token on L1; by default ether.
     #[arg(long, value_name = "ADDRESS", requires = "l2_token")]
     pub(crate) token: Option<Address>,
-    /// The token on L2 that stands for it.
+    /// The bridged token on L2.
     #[arg(long, value_name = "ADDRESS", requires = "token")]
     pub(crate) l2_token: Option<Address>,
-    /// L2 gas of the call. It is paid for in L1 gas.
+    /// L2 gas of the call, paid in L1 gas.
     #[arg(long, value_name = "GAS")]
     pub(crate) gas_limit: Option<u64>,
     /// Data of the call on L2.
     #[arg(long, value_name = "HEX", default_value = "0x")]
     pub(crate) data: Bytes,
-    /// Return once L1 holds the deposit, without waiting for L2.
+    /// Return once L1 holds the deposit; do not wait for L2.
     #[arg(long)]
     pub(crate) no_wait: bool,
 }
@@ -86,16 +86,16 @@ pub(crate) struct WithdrawArgs {
     /// Key of the account that sends on L2.
     #[arg(long, env = "TURNPIKE_KEY", hide_env_values = true)]
     pub(crate) key: Key,
-    /// How much: `1.5ether`, `20gwei`, or a number of wei. With --token, of the token's smallest unit.
+    /// Amount: `1.5ether`, `20gwei`, or a number of wei. With --token, of the token's smallest unit.
     #[arg(long, value_parser = parse_amount)]
     pub(crate) amount: U256,
-    /// Recipient on L1; without it, the sender.
+    /// Recipient on L1; by default the sender.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) to: Option<Address>,
-    /// Bridged token on L2; without it, ether.
+    /// Bridged token on L2; by default ether.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) token: Option<Address>,
-    /// L1 gas that the call gets at least.
+    /// Least L1 gas of the call.
     #[arg(long, value_name = "GAS")]
     pub(crate) gas_limit: Option<u32>,
     /// Data of the call on L1.
@@ -103,19 +103,19 @@ pub(crate) struct WithdrawArgs {
     pub(crate) data: Bytes,
 }
 
-/// Which withdrawal, and how it is found.
+/// Which withdrawal, and where to look for it.
 #[derive(Debug, Args)]
 pub(crate) struct WithdrawalArgs {
     /// The withdrawal's L2 transaction, or the L1 transaction that forced it.
     #[arg(value_name = "TX")]
     pub(crate) transaction: B256,
-    /// Which of the transaction's messages to L1, counted from 0.
+    /// The place of the message among the transaction's messages to L1, from 0.
     #[arg(long, value_name = "INDEX")]
     pub(crate) index: Option<usize>,
-    /// Ask no node of L2: derive and run the chain here, from L1 and the genesis file alone.
+    /// Use no L2 node: derive and execute the chain here, from L1 and the genesis file alone.
     #[arg(long)]
     pub(crate) from_l1: bool,
-    /// L1 blocks on top of one before --from-l1 believes it.
+    /// L1 blocks on top of a block before --from-l1 uses it.
     #[arg(long, value_name = "BLOCKS", default_value_t = 0)]
     pub(crate) l1_confirmations: u64,
 }
@@ -126,10 +126,10 @@ pub(crate) struct ProveArgs {
     pub(crate) endpoints: EndpointArgs,
     #[command(flatten)]
     pub(crate) withdrawal: WithdrawalArgs,
-    /// Key of the account that pays for gas on L1.
+    /// Key of the account that pays L1 gas.
     #[arg(long, env = "TURNPIKE_KEY", hide_env_values = true)]
     pub(crate) key: Key,
-    /// Wait until it can be done.
+    /// Wait until the step is possible.
     #[arg(long)]
     pub(crate) wait: bool,
 }
@@ -147,28 +147,28 @@ pub(crate) struct StatusArgs {
 pub(crate) struct ForceArgs {
     #[command(flatten)]
     pub(crate) endpoints: EndpointArgs,
-    /// Key of the account that sends on both layers, and pays for gas on L1.
+    /// Key of the account that sends on both layers and pays L1 gas.
     #[arg(long, env = "TURNPIKE_KEY", hide_env_values = true)]
     pub(crate) key: Key,
-    /// Whom the transaction calls on L2; with --withdraw, the recipient on L1.
+    /// The account called on L2; with --withdraw, the recipient on L1.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) to: Option<Address>,
-    /// Ether that it carries, from the account's balance on L2.
+    /// Ether sent with the call, from the account's balance on L2.
     #[arg(long, value_name = "AMOUNT", default_value = "0", value_parser = parse_amount)]
     pub(crate) value: U256,
-    /// Its data.
+    /// Data of the call.
     #[arg(long, value_name = "HEX", default_value = "0x")]
     pub(crate) data: Bytes,
-    /// L2 gas of the call. It is paid for in L1 gas.
+    /// L2 gas of the call, paid in L1 gas.
     #[arg(long, value_name = "GAS")]
     pub(crate) gas_limit: Option<u64>,
     /// Withdraw ether from the account's balance on L2.
     #[arg(long, value_name = "AMOUNT", value_parser = parse_amount, conflicts_with_all = ["value", "data"])]
     pub(crate) withdraw: Option<U256>,
-    /// Put overdue transactions into the inbox, past the sequencer.
+    /// Append overdue transactions to the inbox without the sequencer.
     #[arg(long, conflicts_with_all = ["to", "withdraw", "value", "data", "gas_limit"])]
     pub(crate) include: bool,
-    /// With --include: wait until one is overdue.
+    /// With --include: wait until a transaction is overdue.
     #[arg(long, requires = "include")]
     pub(crate) wait: bool,
 }

@@ -13,11 +13,11 @@ use super::{
 };
 use crate::common::ether;
 
-/// L2 gas of a call without data, and what one with data gets besides its least.
+/// L2 gas of a call without data, and what a call with data gets on top of the portal's minimum.
 const PLAIN_GAS: u64 = 100_000;
 const CALL_GAS: u64 = 200_000;
 
-/// L1 gas that a forced withdrawal's call gets.
+/// L1 gas of a forced withdrawal's call.
 const WITHDRAWAL_GAS: u64 = 100_000;
 
 pub(super) async fn deposit(args: &DepositArgs) -> anyhow::Result<ExitCode> {
@@ -79,7 +79,7 @@ pub(super) async fn force(args: &ForceArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Puts overdue deposits into the inbox.
+/// Appends overdue deposits to the inbox.
 async fn include(session: &Session, wallet: &Wallet, wait: bool) -> anyhow::Result<ExitCode> {
     let mut is_said = false;
     let before = loop {
@@ -157,7 +157,7 @@ struct TokenPair {
     l2_token: Address,
 }
 
-/// A call of the bridge, which may take the tokens by then.
+/// The bridge call of a token deposit. Approves the bridge first if its allowance is too small.
 async fn token_deposit(
     session: &Session,
     wallet: &Wallet,
@@ -201,7 +201,7 @@ async fn token_deposit(
     Ok(Call::of(bridge, &call))
 }
 
-/// The wrong token on L2 would lock up the tokens on L1.
+/// Checks that the L2 token bridges the L1 token: a wrong one would lock the tokens on L1.
 async fn check_pair(session: &Session, pair: TokenPair) -> Result<(), BridgeError> {
     let TokenPair { l1_token, l2_token } = pair;
     let token = Token::new(l2_token, session.l2()?.provider());
@@ -214,7 +214,7 @@ async fn check_pair(session: &Session, pair: TokenPair) -> Result<(), BridgeErro
     }
 }
 
-/// Sends a call on L1 and says so.
+/// Sends a call on L1 and prints its transaction.
 async fn send(session: &Session, wallet: &Wallet, call: Call) -> anyhow::Result<B256> {
     let transaction = wallet.send(call).await?;
     let event = json!({ "event": "sent", "l1Transaction": transaction });
@@ -222,7 +222,7 @@ async fn send(session: &Session, wallet: &Wallet, call: Call) -> anyhow::Result<
     Ok(transaction)
 }
 
-/// Waits until L1 holds the transaction: its deposit, and the deposit's place in the queue.
+/// Waits until L1 includes the transaction. Returns its deposit and the deposit's index in the queue.
 async fn queued(
     session: &Session,
     wallet: &Wallet,
@@ -265,7 +265,7 @@ async fn say_queued(
     Ok(())
 }
 
-/// Waits until L2 holds a deposit, and says what it waits for. An L1 reorganisation may rename the deposit meanwhile.
+/// Waits until L2 includes a deposit and prints each stage. A reorg of L1 may change the deposit's hash meanwhile.
 async fn wait_for_l2(session: &Session, transaction: B256) -> anyhow::Result<ExitCode> {
     let mut said = None;
     loop {
@@ -309,7 +309,7 @@ async fn wait_for_l2(session: &Session, transaction: B256) -> anyhow::Result<Exi
     }
 }
 
-/// How far a deposit is.
+/// The stage of a deposit.
 #[derive(Debug)]
 pub(super) struct DepositState {
     pub(super) index: u64,
@@ -320,7 +320,7 @@ pub(super) struct DepositState {
     mint: U256,
 }
 
-/// How far an L1 transaction's (first) deposit is; `None` if L1 does not hold it, or it has made none.
+/// The stage of an L1 transaction's first deposit. `None` if L1 does not hold the transaction or it made no deposit.
 pub(super) async fn state_of(
     session: &Session,
     transaction: B256,
@@ -345,7 +345,7 @@ pub(super) async fn state_of(
 }
 
 impl DepositState {
-    /// The stage without what changes all the time.
+    /// The stage's name, without its times.
     const fn name(&self) -> &'static str {
         match self.stage {
             DepositStage::Queued { .. } => "queued",
@@ -355,7 +355,7 @@ impl DepositState {
         }
     }
 
-    /// What comes next: a word for programs.
+    /// The next step, as a word for programs.
     pub(super) const fn next(&self) -> Option<&'static str> {
         match self.stage {
             DepositStage::Queued { .. } => Some("wait"),

@@ -1,4 +1,4 @@
-//! `turnpike bridge`: money and messages between the layers, from the user's side.
+//! `turnpike bridge`: moves ether, tokens and messages between the layers for a user.
 
 mod args;
 mod deposit;

@@ -10,7 +10,7 @@ use turnpike_protocol::{Genesis, Withdrawal};
 use super::args::{EndpointArgs, WithdrawalArgs};
 use crate::common::{Key, read_genesis};
 
-/// Connections to both layers, and where to say what happens.
+/// Connections to both layers, and how to print.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) genesis: Genesis,
@@ -20,7 +20,7 @@ pub(super) struct Session {
     json: bool,
 }
 
-/// A transaction of L2 that sends messages to L1.
+/// An L2 transaction with its messages to L1.
 #[derive(Debug)]
 pub(super) struct Withdrawn {
     pub(super) transaction: B256,
@@ -28,12 +28,12 @@ pub(super) struct Withdrawn {
     pub(super) withdrawals: Vec<Withdrawal>,
 }
 
-/// Where the chain of L2 is read.
+/// Where L2 is read.
 #[derive(Debug)]
 pub(super) enum Source {
     /// From a node.
     Node(Node),
-    /// From L1 alone.
+    /// Derived from L1 alone.
     Replay(Box<Replay>),
 }
 
@@ -72,7 +72,7 @@ impl Session {
         Ok(Wallet::new(self.l2()?.clone(), key, self.poll))
     }
 
-    /// Says what has happened: a JSON line for programs, the text for people.
+    /// Prints an event: a JSON line with --json, else the text.
     pub(super) fn say(&self, event: &Value, text: impl fmt::Display) {
         if self.json {
             println!("{event}");
@@ -81,7 +81,7 @@ impl Session {
         }
     }
 
-    /// Says something that only people want to know.
+    /// Prints text, unless --json is given.
     pub(super) fn note(&self, text: impl fmt::Display) {
         if !self.json {
             println!("{text}");
@@ -92,7 +92,7 @@ impl Session {
         tokio::time::sleep(self.poll).await;
     }
 
-    /// Where to read L2, as the arguments say.
+    /// The source of L2 that the arguments choose.
     pub(super) async fn source(&self, args: &WithdrawalArgs) -> anyhow::Result<Source> {
         if args.from_l1 {
             self.note("deriving the chain from L1 alone");
@@ -114,7 +114,7 @@ impl Session {
         SentDeposit::all_in(self.l1.client().deployment().portal, &logs)
     }
 
-    /// Finds a withdrawal's transaction on L2, by its own hash or by that of the L1 transaction that forced it.
+    /// Finds a withdrawal's L2 transaction, by its own hash or by that of the L1 transaction that forced it.
     pub(super) async fn find(
         &self,
         source: &mut Source,
@@ -189,7 +189,7 @@ impl Session {
 }
 
 impl Withdrawn {
-    /// The message that was asked for; the only one if none was.
+    /// The message at `index`; without an index, the only one.
     pub(super) fn choose(&self, index: Option<usize>) -> Result<&Withdrawal, BridgeError> {
         let count = self.withdrawals.len();
         match index {
@@ -201,7 +201,7 @@ impl Withdrawn {
     }
 }
 
-/// A duration as people say it: `45 s`, `12 min`, `3 h 20 min`, `6 d 23 h`.
+/// Formats a duration for people: `45 s`, `12 min`, `3 h 20 min`, `6 d 23 h`.
 pub(super) fn about(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match seconds {
@@ -212,7 +212,7 @@ pub(super) fn about(seconds: u64) -> String {
     }
 }
 
-/// ` in about 45 s`, ` any moment`, or nothing where nothing is known.
+/// Formats an estimate: ` in about 45 s`, ` any moment`, or nothing if there is none.
 pub(super) fn when(seconds: Option<u64>) -> String {
     match seconds {
         None => String::new(),
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_said_briefly() {
+    fn durations_are_formatted_with_two_units_at_most() {
         let said = [45, 119, 120, 7_199, 7_200, 90_000, 604_800].map(about);
         assert_eq!(
             said,

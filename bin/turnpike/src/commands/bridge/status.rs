@@ -11,7 +11,7 @@ use super::{
     withdraw::{next_step, state_event},
 };
 
-/// Says how far a deposit or a withdrawal is. Changes nothing.
+/// Prints the stage of a deposit or a withdrawal. Sends nothing.
 pub(super) async fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let session = Session::open(&args.endpoints).await?;
     let transaction = args.withdrawal.transaction;
@@ -26,7 +26,7 @@ pub(super) async fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let withdrawn = match session.source(&args.withdrawal).await {
         Ok(mut source) => Some(session.find(&mut source, transaction).await),
         Err(error) if deposit.is_none() => return Err(error),
-        // A deposit's way to L2 can be told without L2.
+        // The stage of a deposit needs no L2 node.
         Err(_) => None,
     };
     match (deposit, withdrawn) {
@@ -63,7 +63,7 @@ fn deposit_event(deposit: &DepositState, transaction: B256) -> Value {
     event
 }
 
-/// The messages of a transaction that are asked for, and how far each is.
+/// The stages of a transaction's requested messages, as JSON and as text.
 async fn describe(
     session: &Session,
     withdrawn: &Withdrawn,

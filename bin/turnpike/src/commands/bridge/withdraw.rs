@@ -18,7 +18,7 @@ use super::{
 };
 use crate::common::ether;
 
-/// L1 gas of a withdrawal's call: of ether, and of tokens.
+/// L1 gas of a withdrawal's call, for ether and for tokens.
 const ETHER_GAS: u32 = 100_000;
 const TOKEN_GAS: u32 = 200_000;
 
@@ -186,7 +186,7 @@ pub(super) async fn finalize(args: &ProveArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ether that L2 had from genesis has nothing behind it on L1, where development chains are generous with it.
+/// Checks that the portal holds the ether: L2's genesis balances, large on development chains, have no ether behind them on L1.
 async fn check_portal(session: &Session, withdrawal: &Withdrawal) -> anyhow::Result<()> {
     let held = session.l1.node().balance(session.l1.client().deployment().portal).await?;
     if held < withdrawal.value {
@@ -199,7 +199,7 @@ async fn check_portal(session: &Session, withdrawal: &Withdrawal) -> anyhow::Res
     Ok(())
 }
 
-/// Sends a call on L1 and waits until it is included: its transaction and block.
+/// Sends a call on L1 and waits for its inclusion. Returns its transaction and block.
 async fn send(session: &Session, wallet: &Wallet, call: Call) -> Result<(B256, u64), BridgeError> {
     let transaction = wallet.send(call).await?;
     let event = json!({ "event": "sent", "l1Transaction": transaction });
@@ -207,7 +207,7 @@ async fn send(session: &Session, wallet: &Wallet, call: Call) -> Result<(B256, u
     Ok((transaction, wallet.included(transaction).await?.block()))
 }
 
-/// The facts once `check` has nothing against them. What will pass by itself is waited for, if that is wanted.
+/// The withdrawal's facts once `check` accepts them. With `wait`, it waits while the obstacle is only time.
 async fn wait_until(
     session: &Session,
     found: &Withdrawn,
@@ -239,7 +239,7 @@ async fn wait_until(
     }
 }
 
-/// A proof on the first output that stands and says what is known here.
+/// A proof against the first unrejected output that equals the one computed here.
 async fn proof_of(
     session: &Session,
     source: &mut Source,
@@ -273,7 +273,7 @@ fn transaction_of(withdrawal: &Withdrawal) -> Portal::WithdrawalTransaction {
     Portal::WithdrawalTransaction { nonce, sender, target, value, gasLimit: gas_limit, data }
 }
 
-/// A withdrawal's stage as JSON.
+/// A withdrawal's stage as a JSON event.
 pub(super) fn state_event(event: &str, withdrawal: &Withdrawal, facts: &WithdrawalFacts) -> Value {
     let stage = facts.stage();
     let mut value = json!({
@@ -293,7 +293,7 @@ pub(super) fn state_event(event: &str, withdrawal: &Withdrawal, facts: &Withdraw
     value
 }
 
-/// What comes next, and when.
+/// The next step and when it is possible, as text.
 pub(super) fn next_step(
     facts: &WithdrawalFacts,
     stage: WithdrawalStage,
