@@ -95,7 +95,7 @@ impl Committer {
         let block_start = *journal_end.borrow();
         shared.transactions.preconfirmations.publish(Vec::new(), unindexed.refused());
         let block_times = BlockTimes::default();
-        Self { shared, commits, block_start, block_times, journal_end, unindexed: unindexed }
+        Self { shared, commits, block_start, block_times, journal_end, unindexed }
     }
 
     /// Appends and publishes commits until every sender is gone.
