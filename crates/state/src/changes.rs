@@ -1,38 +1,38 @@
-//! What applying a diff did to the flat tables, entry by entry: what the tries have to follow.
+//! What applying a diff changed in the flat tables, entry by entry. The tries follow these changes.
 
 use alloc::vec::Vec;
 
-/// What happened to an entry.
+/// How an entry changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Nothing that its leaf would show.
+pub(crate) enum EntryChange {
+    /// Nothing that changes its leaf.
     Same,
-    /// It has another value.
+    /// Its value changed.
     Touch,
-    /// It is new.
+    /// It was inserted.
     Insert,
-    /// It is gone.
+    /// It was removed.
     Remove,
 }
 
-/// An entry's number, and what happened to it.
+/// An entry's number and how it changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Change(u32);
 
 impl Change {
     pub(crate) const SAME: Self = Self(0);
 
-    pub(crate) fn new(kind: Kind, number: u32) -> Self {
+    pub(crate) fn new(kind: EntryChange, number: u32) -> Self {
         debug_assert!(number < 1 << 30, "entry numbers have 30 bits");
         Self((kind as u32) << 30 | number)
     }
 
-    pub(crate) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> EntryChange {
         match self.0 >> 30 {
-            0 => Kind::Same,
-            1 => Kind::Touch,
-            2 => Kind::Insert,
-            _ => Kind::Remove,
+            0 => EntryChange::Same,
+            1 => EntryChange::Touch,
+            2 => EntryChange::Insert,
+            _ => EntryChange::Remove,
         }
     }
 
@@ -41,7 +41,7 @@ impl Change {
     }
 }
 
-/// What happened to the entries that a diff names.
+/// The changes of all entries that a diff names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     /// One for each account of the diff.

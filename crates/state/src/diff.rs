@@ -1,4 +1,4 @@
-//! What a block changed: the final value of whatever is different after it.
+//! State diffs: the final value of everything that a block changed.
 
 use alloc::vec::Vec;
 use alloy_primitives::{

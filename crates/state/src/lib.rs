@@ -2,12 +2,12 @@
 //!
 //! # Job
 //!
-//! Answer what execution reads, apply what execution wrote, and name the result by Ethereum's
-//! state root. One trie serves two uses: the node holds all of it, the proof program only the
+//! Serve the reads of execution, apply its writes, and compute Ethereum's state root of the result.
+//! One trie implementation serves two uses: the node holds the whole trie, the proof program only the
 //! part that a block touches.
 //!
 //! ```text
-//! execution ──reads──▶ StateView ◀── NodeState    = FlatState (answers) + Forest (roots)
+//! execution ──reads──▶ StateView ◀── NodeState    = FlatState (reads) + Forest (roots)
 //!     │                          ◀── PartialState = StateTrie, blinded  + PreimageSource
 //!     └────writes────▶ StateDiff ──▶ StateCommit ──▶ StateRoots
 //! ```
@@ -24,8 +24,8 @@
 //!   changes, nor of the iteration order of any hash map.
 //! - A full and a partial state that start from one root and take the same diffs agree on every
 //!   read and every root, or the partial one fails with an error. It never guesses.
-//! - Nothing a preimage source returns is believed before its hash is checked, and no bytes of
-//!   it can make this crate panic or loop.
+//! - The hash of every preimage is checked before it is used, and no bytes of a preimage source can
+//!   make this crate panic or loop.
 //!
 //! [`History`] keeps recent states as reverse diffs, and with `std` `checkpoint` keeps the state on
 //! disk. This crate does not execute transactions or know more of a block than its number. It
@@ -78,6 +78,6 @@ pub use turnpike_keccak::KeccakBackend;
 pub use view::{PrecompileOutcome, StateCommit, StateRoots, StateView, StorageId};
 pub use witness::{PreimageSource, RecordingSource, Witness};
 
-/// The root of a trie that holds nothing: `keccak256(rlp(""))`.
+/// The root of an empty trie: `keccak256(rlp(""))`.
 pub const EMPTY_ROOT: alloy_primitives::B256 =
     alloy_primitives::b256!("56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421");

@@ -1,4 +1,4 @@
-//! A lock for many readers or one writer; without `std` there is one thread, and it never waits.
+//! A lock for many readers or one writer. Without `std` there is one thread, which never waits.
 
 #[cfg(not(feature = "std"))]
 use core::cell::{Ref as ReadGuard, RefCell, RefMut as WriteGuard};

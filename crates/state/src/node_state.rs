@@ -12,7 +12,7 @@ use crate::{
     changes::Changes,
     forest::Engine,
     lock::Lock,
-    tries::{Step, Tries},
+    tries::{TrieStep, Tries},
     workers::Workers,
 };
 
@@ -155,7 +155,7 @@ impl NodeState {
     fn advance_with(&mut self, diff: Arc<StateDiff>, workers: Workers<'_>) -> PendingRoots {
         let changes = self.move_tables(&diff, workers);
         let roots = Arc::default();
-        self.tries.fall_behind(Step {
+        self.tries.fall_behind(TrieStep {
             flat: Arc::clone(&self.flat),
             diff,
             changes,

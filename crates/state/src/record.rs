@@ -1,4 +1,4 @@
-//! What an execution touched: the keys a witness must cover.
+//! Records the keys that an execution touched. Its witness must cover them.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::{Address, B256, U256};

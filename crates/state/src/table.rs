@@ -8,9 +8,9 @@
 //!
 //! # Invariants
 //!
-//! - Between the home of a tag and its word no place is empty: removal shifts words back.
-//! - The number of a removed entry is not given out again before [`Table::release`], so that whoever
-//!   names entries by number learns of the removal first.
+//! - No slot between a tag's home and its word is empty: removal shifts words back.
+//! - The number of a removed entry is not reused before [`Table::release`], so that those who refer to
+//!   entries by number learn of the removal first.
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +32,7 @@ const PLACES_MIN: usize = 32;
 
 /// A key with its value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry<K, V> {
+pub(crate) struct TableEntry<K, V> {
     pub(crate) key: K,
     pub(crate) value: V,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Entry<K, V> {
 /// A map from keys to values, with a number for each entry.
 #[derive(Clone)]
 pub(crate) struct Table<K, V, S = DefaultHashBuilder> {
-    chunks: Vec<Vec<Entry<K, V>>>,
+    chunks: Vec<Vec<TableEntry<K, V>>>,
     /// Entries ever made, free ones included.
     made: usize,
     free: Vec<u32>,
@@ -50,13 +50,13 @@ pub(crate) struct Table<K, V, S = DefaultHashBuilder> {
 }
 
 /// Every so manieth chunk of a table's entries.
-pub(crate) struct Share<'a, K, V> {
-    chunks: Vec<&'a mut [Entry<K, V>]>,
+pub(crate) struct TableShare<'a, K, V> {
+    chunks: Vec<&'a mut [TableEntry<K, V>]>,
     number: usize,
     shares: usize,
 }
 
-impl<K, V> Share<'_, K, V> {
+impl<K, V> TableShare<'_, K, V> {
     /// The value of the entry with this number, if it is in this share.
     #[inline]
     pub(crate) fn value_mut(&mut self, number: u32) -> Option<&mut V> {
@@ -97,7 +97,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
     /// Bytes that the table takes.
     pub(crate) fn memory(&self) -> usize {
         let entries: usize = self.chunks.iter().map(Vec::capacity).sum();
-        entries * size_of::<Entry<K, V>>()
+        entries * size_of::<TableEntry<K, V>>()
             + self.index.capacity() * 8
             + (self.free.capacity() + self.retired.capacity()) * 4
     }
@@ -141,7 +141,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
 
     /// The entry with this number.
     #[inline]
-    pub(crate) fn entry(&self, number: u32) -> &Entry<K, V> {
+    pub(crate) fn entry(&self, number: u32) -> &TableEntry<K, V> {
         let number = number as usize;
         &self.chunks[number / CHUNK_ENTRIES][number % CHUNK_ENTRIES]
     }
@@ -154,9 +154,9 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
     }
 
     /// Deals out the values, chunk by chunk, so that as many workers can change them.
-    pub(crate) fn shares_mut(&mut self, shares: usize) -> Vec<Share<'_, K, V>> {
-        let mut all: Vec<Share<'_, K, V>> =
-            (0..shares).map(|number| Share { chunks: Vec::new(), number, shares }).collect();
+    pub(crate) fn shares_mut(&mut self, shares: usize) -> Vec<TableShare<'_, K, V>> {
+        let mut all: Vec<TableShare<'_, K, V>> =
+            (0..shares).map(|number| TableShare { chunks: Vec::new(), number, shares }).collect();
         for (number, chunk) in self.chunks.iter_mut().enumerate() {
             all[number % shares].chunks.push(chunk);
         }
@@ -168,7 +168,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
         if (self.len() + 1) * 5 > self.index.len() * 4 {
             self.grow();
         }
-        let entry = Entry { key, value };
+        let entry = TableEntry { key, value };
         let number = match self.free.pop() {
             Some(number) => {
                 let at = number as usize;
@@ -210,7 +210,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
     }
 
     /// All entries, in the order of their numbers.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Entry<K, V>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &TableEntry<K, V>)> {
         let mut gone = vec![0_u64; if self.len() == self.made { 0 } else { self.made / 64 + 1 }];
         for number in self.free.iter().chain(&self.retired) {
             gone[*number as usize / 64] |= 1 << (number % 64);
@@ -221,7 +221,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
         })
     }
 
-    fn push(&mut self, entry: Entry<K, V>) -> u32 {
+    fn push(&mut self, entry: TableEntry<K, V>) -> u32 {
         assert!(self.made < ENTRIES_MAX, "invariant: a table has at most 2^30 entries");
         let number = u32::try_from(self.made).expect("invariant: entry numbers have 30 bits");
         match self.chunks.last_mut() {

@@ -1,7 +1,8 @@
-//! The tries of a full state, which may be one step behind its tables.
+//! The tries of a full state, which may be one diff behind its tables.
 //!
-//! Invariant: tables move on only when the tries have caught up with them, so that a step finds the entries that it names
-//! as it left them. Whoever needs the tries first has them catch up, and leaves the roots to whoever waits for those.
+//! Invariant: the tables change only after the tries have caught up with them, so that a step still finds
+//! the entries that it names. The first reader of the tries makes them catch up, and keeps the roots for
+//! the caller that waits for them.
 
 use alloc::sync::Arc;
 use turnpike_keccak::KeccakBackend;
@@ -21,12 +22,12 @@ pub(crate) struct Tries(Lock<Followed>);
 #[derive(Debug, Default)]
 struct Followed {
     forest: Forest,
-    behind: Option<Step>,
+    behind: Option<TrieStep>,
 }
 
 /// What tables did, for tries to follow.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct TrieStep {
     /// The tables after it.
     pub(crate) flat: Arc<FlatState>,
     pub(crate) diff: Arc<StateDiff>,
@@ -39,7 +40,7 @@ pub(crate) struct Step {
 impl Followed {
     fn catch_up(&mut self, workers: Workers<'_>) {
         let Some(step) = self.behind.take() else { return };
-        let Step { flat, diff, changes, backend, roots } = step;
+        let TrieStep { flat, diff, changes, backend, roots } = step;
         let engine = Engine { backend, workers };
         *roots.write() = Some(self.forest.follow(&diff, &changes, &flat, engine));
     }
@@ -52,7 +53,7 @@ impl Tries {
     }
 
     /// Leaves a step for later.
-    pub(crate) fn fall_behind(&self, step: Step) {
+    pub(crate) fn fall_behind(&self, step: TrieStep) {
         let mut followed = self.0.write();
         assert!(followed.behind.is_none(), "invariant: tries are at most one step behind");
         followed.behind = Some(step);

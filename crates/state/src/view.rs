@@ -1,4 +1,4 @@
-//! The seam between execution and state: what may be read, and how writes come back.
+//! The seam between execution and state: reads and commits.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use revm_bytecode::Bytecode;
@@ -14,9 +14,9 @@ pub struct StateRoots {
     pub message_passer_storage_root: B256,
 }
 
-/// Where a view keeps an account's storage: comes with the account, goes back with each read of a
-/// slot, and is good until the state changes. Views that do not need it use
-/// `StorageId::default()`, which any view takes for "not known".
+/// A view's id of an account's storage. A view returns it with the account, takes it back with each read
+/// of a slot, and accepts it until the state changes. `StorageId::default()` means "unknown", which every
+/// view accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StorageId(u32);
 
@@ -50,7 +50,7 @@ impl StorageId {
     }
 }
 
-/// What a precompile makes of an input when it is given all the gas it takes.
+/// Result of a precompile that is given enough gas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrecompileOutcome {
     /// It succeeds with this output.
@@ -82,15 +82,15 @@ pub trait StateView {
     /// The analysed code with this keccak hash, which must be the code hash of some account.
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error>;
 
-    /// Says that these accounts are likely to be read next: a view may bring them closer. No read answers
-    /// differently for it.
+    /// Hints that these accounts are likely to be read next, so that a view may prefetch them. It changes
+    /// no result.
     fn prefetch(&mut self, _addresses: &[Address]) {}
 
-    /// The same for slots.
+    /// Hints that these slots are likely to be read next.
     fn prefetch_slots(&mut self, _slots: &[(Address, U256)]) {}
 
-    /// What a precompile makes of `input`, from a view that knows what is expensive to compute; from others `None`, and
-    /// the caller computes it. The caller has checked the gas, and everything that the input's length decides.
+    /// Returns the result of an expensive precompile if the view knows it, else `None`: then the caller
+    /// computes it. The caller has checked the gas and everything that depends on the input's length.
     fn precompile(&mut self, _address: &Address, _input: &[u8]) -> Option<PrecompileOutcome> {
         None
     }
@@ -98,7 +98,7 @@ pub trait StateView {
 
 /// A state that can move to its successor.
 pub trait StateCommit: StateView {
-    /// Applies `diff` and returns the roots of the state that results.
+    /// Applies `diff` and returns the roots of the resulting state.
     fn commit(&mut self, diff: &StateDiff) -> Result<StateRoots, Self::Error>;
 }
 

@@ -1,4 +1,4 @@
-//! Preimages by keccak hash: what a stateless execution is fed.
+//! Witnesses: the preimages, by keccak hash, that a stateless execution reads.
 
 use alloc::collections::BTreeMap;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
@@ -7,9 +7,9 @@ use crate::{NodeSource, PrecompileOutcome};
 
 /// Supplies trie nodes and codes by their keccak hash.
 ///
-/// Sources are not trusted: whoever asks for a preimage checks the hash of the answer.
+/// Sources are not trusted: the caller checks the hash of every preimage.
 pub trait PreimageSource {
-    /// The bytes whose keccak hash is `hash`, if the source has them.
+    /// Returns the bytes whose keccak hash is `hash`, if the source has them.
     fn preimage(&mut self, hash: &B256) -> Option<Bytes>;
 
     /// What a precompile makes of `input`, by the terms of [`StateView::precompile`](crate::StateView::precompile). This
@@ -41,7 +41,7 @@ impl Witness {
         self.preimages.insert(keccak256(&bytes), bytes);
     }
 
-    /// Adds bytes under a hash that the caller knows.
+    /// Adds bytes under their hash, which the caller has computed.
     pub fn insert(&mut self, hash: B256, bytes: Bytes) {
         self.preimages.insert(hash, bytes);
     }
@@ -65,8 +65,8 @@ impl PreimageSource for Witness {
     }
 }
 
-/// Passes requests on and keeps every answer: run a block over one of these, and
-/// [`used`](Self::used) is the smallest witness for that block.
+/// Passes requests on and records every answer. After a block was executed on it,
+/// [`used`](Self::used) is the smallest witness of that block.
 #[derive(Clone, Debug, Default)]
 pub struct RecordingSource<S> {
     inner: S,
@@ -74,17 +74,17 @@ pub struct RecordingSource<S> {
 }
 
 impl<S> RecordingSource<S> {
-    /// Records what is asked of `inner`.
+    /// Records the requests to `inner`.
     pub fn new(inner: S) -> Self {
         Self { inner, used: Witness::default() }
     }
 
-    /// What was asked for and found so far.
+    /// Preimages that were requested and found so far.
     pub fn used(&self) -> &Witness {
         &self.used
     }
 
-    /// What was asked for and found.
+    /// Returns the preimages that were requested and found.
     pub fn into_used(self) -> Witness {
         self.used
     }
@@ -102,7 +102,7 @@ impl<S: PreimageSource> PreimageSource for RecordingSource<S> {
     }
 }
 
-/// Makes a preimage source serve as the node source of a trie.
+/// Adapts a preimage source to a trie's node source.
 pub(crate) struct Nodes<'a, S>(pub(crate) &'a mut S);
 
 impl<S: PreimageSource> NodeSource for Nodes<'_, S> {

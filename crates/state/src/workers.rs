@@ -1,4 +1,4 @@
-//! Who does the work: the calling thread, or a pool of threads.
+//! Runs tasks on the calling thread or on a thread pool.
 
 #[cfg(feature = "std")]
 use rayon::{

@@ -1,4 +1,4 @@
-//! Diffs so large that the tables' part is shared out: threads make no difference.
+//! Diffs that are large enough for several threads give the same state as on one thread.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What can go wrong with checkpoints, and what can be wrong with a segment.
+//! Errors of checkpoints and defects of segments.
 
 use alloy_primitives::B256;
 use std::{

@@ -11,19 +11,19 @@ use super::{
 };
 use crate::{NodeState, workers::Workers};
 
-/// What a directory of checkpoints holds.
+/// Result of loading a directory of checkpoints.
 #[derive(Debug, Default)]
-pub struct Recovery {
-    /// The newest usable state; `None` if there is none.
+pub struct LoadReport {
+    /// Newest usable state, if any.
     pub loaded: Option<Loaded>,
-    /// Segments that should have led to a newer state, and why they do not.
+    /// Segments that should have given a newer state, and why they did not.
     pub discarded: Vec<Discarded>,
 }
 
-/// A state from disk.
+/// A state loaded from disk.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The block after which this is the state.
+    /// Block after which this is the state.
     pub block: u64,
     /// Its state root, as recorded and as computed.
     pub state_root: B256,
@@ -47,7 +47,7 @@ pub struct Discarded {
 ///
 /// Fails only if the file system does. Damage is no failure: it is reported, and what is before
 /// it is used.
-pub fn load(directory: &Path) -> Result<Recovery, CheckpointError> {
+pub fn load(directory: &Path) -> Result<LoadReport, CheckpointError> {
     load_with(directory, Workers::default())
 }
 
@@ -55,7 +55,7 @@ pub fn load(directory: &Path) -> Result<Recovery, CheckpointError> {
 pub(crate) fn load_with(
     directory: &Path,
     workers: Workers<'_>,
-) -> Result<Recovery, CheckpointError> {
+) -> Result<LoadReport, CheckpointError> {
     let mut discarded = Vec::new();
     let segments = segments(directory)?;
     let (mut bases, mut deltas): (Vec<_>, Vec<_>) =
@@ -83,7 +83,7 @@ pub(crate) fn load_with(
         let reason = SegmentError::Unreachable { from: from(segment) };
         discarded.push(Discarded { segment, reason });
     }
-    Ok(Recovery { loaded, discarded })
+    Ok(LoadReport { loaded, discarded })
 }
 
 impl Loaded {

@@ -1,4 +1,4 @@
-//! The state on disk, so that a node starts without running all blocks again.
+//! The state on disk, so that a node starts without executing all blocks again.
 //!
 //! # Job
 //!
@@ -20,14 +20,16 @@
 //!
 //! # Invariants
 //!
-//! - A segment has its name only once all of it is durable: it is written under another name and
-//!   synced before it is renamed.
-//! - What is loaded has the state root that its segments name: the trie is built from them. So a
-//!   checkpoint is a wrong state only if its writer was given one.
+//! - A segment gets its name once it is durable: it is written under another name and synced before it
+//!   is renamed.
+//! - A loaded state has the state root that its segments record: loading builds the trie. So a
+//!   checkpoint holds a wrong state only if its writer was given one.
 //! - A base deletes nothing but generations before the previous one, once it is durable.
 //! - No bytes on disk make loading panic or allocate more than a multiple of the file's length.
 //!
-//! Checkpoints are derived: one that is lost or refused costs a longer replay of the journal.
+//! # Recovery
+//!
+//! Checkpoints are derived data: one that is lost or refused costs a longer replay of the journal.
 //! The directory has one writer at a time; nothing here enforces that. Blocks are L2 blocks, and
 //! this module knows nothing of them but their numbers.
 
@@ -41,6 +43,6 @@ mod store;
 mod write;
 
 pub use error::{CheckpointError, SegmentError};
-pub use load::{Discarded, Loaded, Recovery, load};
+pub use load::{Discarded, LoadReport, Loaded, load};
 pub use segment::Segment;
 pub use store::CheckpointStore;

@@ -1,4 +1,4 @@
-//! Reads one segment and refuses it if anything about it is wrong.
+//! Reads one segment and refuses it on any defect.
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use std::{

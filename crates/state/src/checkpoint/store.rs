@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    CheckpointError, Recovery, Segment,
+    CheckpointError, LoadReport, Segment,
     load::{load_with, names, segments},
     segment::is_temporary,
     write::{sync_directory, write_diff, write_state},
@@ -30,7 +30,7 @@ pub struct CheckpointStore {
 impl CheckpointStore {
     /// Loads what `directory` holds, with all processors, and readies it for more. Creates the directory if there is
     /// none, and deletes what unfinished writes left behind.
-    pub fn open(directory: &Path) -> Result<(Self, Recovery), CheckpointError> {
+    pub fn open(directory: &Path) -> Result<(Self, LoadReport), CheckpointError> {
         fs::create_dir_all(directory).map_err(CheckpointError::io(directory))?;
         for name in names(directory)?.iter().filter(|name| is_temporary(name)) {
             let path = directory.join(name);

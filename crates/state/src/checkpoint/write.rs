@@ -1,4 +1,4 @@
-//! Writes one segment, so that it exists as a whole or not at all.
+//! Writes one segment, all of it or nothing.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use std::{

@@ -1,11 +1,11 @@
-//! Following a diff.
+//! Applies a diff on one thread.
 
 use alloy_primitives::{Address, U256};
 
 use super::{FlatState, entry::SlotKey};
 use crate::{
     Account, AccountDiff, StateDiff, StorageId,
-    changes::{Change, Changes, Kind},
+    changes::{Change, Changes, EntryChange},
     table::FIND_MAX,
 };
 
@@ -21,8 +21,8 @@ impl FlatState {
         self.release();
     }
 
-    /// Applies a diff and says what happened to the entries it names. Entries that went away can
-    /// still be read until [`Self::release`].
+    /// Applies a diff and returns how the entries that it names changed. Removed entries can still be
+    /// read until [`Self::release`].
     pub(crate) fn follow(&mut self, diff: &StateDiff) -> Changes {
         self.add_codes(diff);
         let mut changes = Changes::default();
@@ -37,7 +37,7 @@ impl FlatState {
         changes
     }
 
-    /// Lets the numbers of entries that went away be used again.
+    /// Allows the numbers of removed entries to be reused.
     pub(crate) fn release(&mut self) {
         self.accounts.release();
         self.slots.release();
@@ -57,8 +57,8 @@ impl FlatState {
         };
         let (kind, number) = self.set_account(&change.address, account, number);
         let storage = StorageId::of(number);
-        let mut same = kind == Kind::Same;
-        if change.storage_cleared && kind != Kind::Insert {
+        let mut same = kind == EntryChange::Same;
+        if change.storage_cleared && kind != EntryChange::Insert {
             same &= !self.clear_storage(number);
         }
         for some in change.storage.chunks(FIND_MAX) {
@@ -70,7 +70,7 @@ impl FlatState {
             }
         }
         // With a slot, the account's storage root changes.
-        let kind = if kind == Kind::Same && !same { Kind::Touch } else { kind };
+        let kind = if kind == EntryChange::Same && !same { EntryChange::Touch } else { kind };
         out.accounts.push(Change::new(kind, number));
     }
 
@@ -79,29 +79,29 @@ impl FlatState {
         address: &Address,
         account: &Account,
         number: Option<u32>,
-    ) -> (Kind, u32) {
+    ) -> (EntryChange, u32) {
         let new = self.codes.value_of(address, account, 0);
         match number {
             Some(number) => {
                 let held = self.accounts.value_mut(number);
                 let same = new.is_same(held);
                 *held = new.with_slots(held.slots);
-                (if same { Kind::Same } else { Kind::Touch }, number)
+                (if same { EntryChange::Same } else { EntryChange::Touch }, number)
             }
-            None => (Kind::Insert, self.accounts.insert(*address, new)),
+            None => (EntryChange::Insert, self.accounts.insert(*address, new)),
         }
     }
 
     pub(super) fn remove_account(&mut self, number: u32) -> Change {
         self.clear_storage(number);
         self.accounts.remove(number);
-        Change::new(Kind::Remove, number)
+        Change::new(EntryChange::Remove, number)
     }
 
-    /// Drops an account's slots; says whether there were any.
+    /// Removes an account's slots and returns whether there were any.
     ///
-    /// This goes through the slots of all accounts. By EIP-6780 only a contract made in the same
-    /// transaction can lose its storage, so no block does this to storage of an earlier one.
+    /// Scans the slots of all accounts. By EIP-6780 only a contract created in the same transaction can
+    /// lose its storage, so no block needs this for the storage of an earlier block.
     pub(super) fn clear_storage(&mut self, number: u32) -> bool {
         if self.accounts.entry(number).value.slots == 0 {
             return false;
@@ -127,18 +127,18 @@ impl FlatState {
             Some(number) if value.is_zero() => {
                 self.slots.remove(number);
                 self.accounts.value_mut(account).slots -= 1;
-                Change::new(Kind::Remove, number)
+                Change::new(EntryChange::Remove, number)
             }
             Some(number) => {
                 let held = self.slots.value_mut(number);
                 let same = held.get() == value;
                 *held = value.into();
-                if same { Change::SAME } else { Change::new(Kind::Touch, number) }
+                if same { Change::SAME } else { Change::new(EntryChange::Touch, number) }
             }
             None if value.is_zero() => Change::SAME,
             None => {
                 self.accounts.value_mut(account).slots += 1;
-                Change::new(Kind::Insert, self.slots.insert(*key, value.into()))
+                Change::new(EntryChange::Insert, self.slots.insert(*key, value.into()))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The codes of a state, analysed and shared, each once.
+//! The codes of a state: each is analysed and stored once, and shared.
 
 use alloc::{vec, vec::Vec};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, map::B256Map};
@@ -7,7 +7,7 @@ use revm_bytecode::Bytecode;
 use super::entry::AccountValue;
 use crate::Account;
 
-/// Codes by place and by hash. The code at place 0 is empty. Codes never go away.
+/// Codes by index and by hash. The code at index 0 is empty. Codes are never removed.
 #[derive(Clone, Debug)]
 pub(super) struct Codes {
     codes: Vec<(B256, Bytecode)>,
@@ -31,16 +31,16 @@ impl Codes {
         });
     }
 
-    /// Place of the code with this hash.
+    /// Index of the code with this hash.
     pub(super) fn place(&self, hash: &B256) -> Option<u32> {
         if *hash == KECCAK256_EMPTY { Some(0) } else { self.places.get(hash).copied() }
     }
 
-    /// The entry's value for an account that has so many slots.
+    /// Packs an account that has `slots` slots.
     ///
     /// # Panics
     ///
-    /// If its code is not here.
+    /// If its code is not stored.
     pub(super) fn value_of(
         &self,
         address: &Address,
@@ -69,8 +69,8 @@ impl Codes {
     }
 }
 
-/// Finds the jump destinations of some code. Total: code that starts like an EIP-7702 delegation
-/// but is none can only come from genesis, and runs as ordinary code does.
+/// Finds the jump destinations of a code. Never fails: code that starts like an EIP-7702 delegation
+/// without being one can only come from genesis, and is executed as ordinary code.
 pub(crate) fn analyse(code: Bytes) -> Bytecode {
     Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
 }

@@ -26,14 +26,14 @@ impl Packed {
     }
 }
 
-/// What is known about an account.
+/// An account without its address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AccountValue {
     nonce: [u8; 8],
     balance: Packed,
-    /// Place of the account's code in the list of codes.
+    /// Index of the account's code in the list of codes.
     pub(crate) code: u32,
-    /// How many slots it has.
+    /// Number of its slots.
     pub(crate) slots: u32,
 }
 
@@ -42,13 +42,13 @@ impl AccountValue {
         Self { nonce: nonce.to_le_bytes(), balance: balance.into(), code, slots }
     }
 
-    /// The same with so many slots.
+    /// The same account with another number of slots.
     #[inline]
     pub(crate) fn with_slots(self, slots: u32) -> Self {
         Self { slots, ..self }
     }
 
-    /// Whether it says the same of the account, slots aside.
+    /// Whether two are equal except for the number of slots.
     #[inline]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         (self.nonce, self.balance, self.code) == (other.nonce, other.balance, other.code)
@@ -72,7 +72,7 @@ pub(crate) struct SlotKey {
     slot: Packed,
 }
 
-/// Word by word, which hashers take faster than bytes.
+/// Hashes word by word, which is faster than byte by byte.
 impl Hash for SlotKey {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -96,5 +96,5 @@ impl SlotKey {
 pub(crate) type Accounts = Table<Address, AccountValue, FbBuildHasher<20>>;
 pub(crate) type Slots = Table<SlotKey, Packed>;
 
-const _: () = assert!(size_of::<crate::table::Entry<Address, AccountValue>>() == 68);
-const _: () = assert!(size_of::<crate::table::Entry<SlotKey, Packed>>() == 68);
+const _: () = assert!(size_of::<crate::table::TableEntry<Address, AccountValue>>() == 68);
+const _: () = assert!(size_of::<crate::table::TableEntry<SlotKey, Packed>>() == 68);

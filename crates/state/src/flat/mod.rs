@@ -1,4 +1,4 @@
-//! All accounts, slots and codes in hash tables: what the full node executes on.
+//! All accounts, slots and codes in hash tables. The full node executes on them.
 //!
 //! Reads take `&self` and no lock, so any number of workers can share one state. An account costs
 //! one probe, and a slot one more: [`StateView::account`] hands out the [`StorageId`] by which
@@ -33,7 +33,7 @@ pub struct FlatState {
 }
 
 impl FlatState {
-    /// The state without accounts.
+    /// Creates a state without accounts.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -45,7 +45,7 @@ impl FlatState {
         self.entry(address).map(|(account, _)| account)
     }
 
-    /// The account at `address`, and where its slots are.
+    /// The account at `address`, and the id to find its slots by.
     #[inline]
     #[must_use]
     pub fn entry(&self, address: &Address) -> Option<(Account, StorageId)> {
@@ -60,7 +60,7 @@ impl FlatState {
         number.map_or(U256::ZERO, |number| self.slot(StorageId::of(number), slot))
     }
 
-    /// The value of a slot of the account that this id came with, zero if unset.
+    /// The value of a slot, zero if unset, by the id that its account was returned with.
     #[inline]
     #[must_use]
     pub fn slot(&self, id: StorageId, slot: U256) -> U256 {
@@ -99,13 +99,13 @@ impl FlatState {
         })
     }
 
-    /// All codes with their hashes, the empty one excepted.
+    /// All codes with their hashes, except the empty code.
     pub fn iter_codes(&self) -> impl Iterator<Item = (B256, Bytes)> {
         self.codes.iter()
     }
 
-    /// The slots of one account that are not zero. Goes through the slots of all accounts if the
-    /// account has any.
+    /// The slots of one account that are not zero. Scans the slots of all accounts if the account has
+    /// any.
     pub fn slots_of(&self, address: &Address) -> impl Iterator<Item = (U256, U256)> {
         let number = self.accounts.find(address);
         let number = number.filter(|number| self.accounts.entry(*number).value.slots != 0);
@@ -201,7 +201,7 @@ impl StateView for FlatState {
     }
 }
 
-/// Shared access to a full state is a view of it, so that many readers can each hold one.
+/// A shared reference is a view as well, so that each of many readers can hold one.
 impl StateView for &FlatState {
     type Error = Infallible;
 

@@ -1,12 +1,12 @@
-//! Following a diff on several threads.
+//! Applies a diff on several threads.
 //!
-//! Job: what [`FlatState::follow`] does, with the same outcome down to the numbers of the entries.
-//! Most of the time goes to waiting for entries that are in no cache, so these waits are shared out:
+//! Job: what [`FlatState::follow`] does, with the same result down to the numbers of the entries.
+//! Most of the time goes to cache misses, so they are spread over the threads:
 //!
-//! 1. Pieces of the diff are looked up, and what happens to each entry is decided. Nothing changes.
-//! 2. On one thread, in the order of the diff, entries come and go.
-//! 3. Chunks of entries are dealt out as shares. Each worker goes through what was decided and
-//!    writes the values of those entries that stay and are in its share.
+//! 1. Workers look up pieces of the diff and decide how each entry changes. Nothing is written.
+//! 2. One thread inserts and removes entries, in the order of the diff.
+//! 3. The chunks of entries are divided into shares. Each worker goes through all decisions and writes
+//!    the changed values of the entries in its share.
 //!
 //! Invariant: a diff names each account and each slot once, so that no decision of the first step
 //! depends on another.
@@ -22,63 +22,63 @@ use super::{
 };
 use crate::{
     AccountDiff, StateDiff, StorageId,
-    changes::{Change, Changes, Kind},
+    changes::{Change, Changes, EntryChange},
     table::{self, FIND_MAX},
     workers::Workers,
 };
 
 /// Accounts and slots in a piece of a diff.
 const PIECE_ITEMS: usize = 2048;
-/// Shares of the entries for each worker, so that all end at about the same time.
+/// Shares of the entries for each worker, so that all workers finish at about the same time.
 const SHARES_PER_WORKER: usize = 2;
 
 /// Some accounts of a diff with all of their slots, or one account with some of its slots.
-struct Piece<'a> {
+struct DiffPiece<'a> {
     accounts: &'a [AccountDiff],
-    /// Place of the first account in the diff.
+    /// Index of the first account in the diff.
     first: usize,
-    /// Which slots, if not all.
+    /// Range of the slots, if not all.
     storage: Option<Range<usize>>,
-    /// Place of the first slot among those of the whole diff.
+    /// Index of the first slot among the slots of the whole diff.
     first_slot: usize,
-    /// None if an earlier piece has the account.
+    /// Empty if an earlier piece has the account.
     account_changes: &'a mut [Change],
     slot_changes: &'a mut [Change],
-    plan: Plan,
+    plan: PiecePlan,
 }
 
-/// What is left to do about a piece.
+/// What is left to do for a piece.
 #[derive(Default)]
-struct Plan {
-    /// Entries come or go here.
+struct PiecePlan {
+    /// Whether entries are inserted or removed.
     arrivals: Vec<Stretch>,
-    /// Place of an account that an earlier piece has, if slots change here.
+    /// Index of an account that an earlier piece has, if slots of it change here.
     touched: Option<usize>,
 }
 
 /// Some slots of one account.
 struct Stretch {
-    /// Place of the account in the diff.
+    /// Index of the account in the diff.
     account: usize,
     storage: Range<usize>,
-    /// Place of the first slot among those of the whole diff.
+    /// Index of the first slot among the slots of the whole diff.
     first_slot: usize,
 }
 
 /// Where to look for an account's slots.
 #[derive(Clone, Copy)]
 enum Home {
-    /// There is no account any more.
+    /// The account was removed.
     Gone,
-    /// It has none yet, or loses those it has.
+    /// The account has no slots, or loses them.
     Empty,
     There(StorageId),
 }
 
 /// A share of the entries.
-struct Share<'a> {
-    accounts: table::Share<'a, Address, AccountValue>,
-    slots: table::Share<'a, SlotKey, Packed>,
+struct EntryShare<'a> {
+    accounts: table::TableShare<'a, Address, AccountValue>,
+    slots: table::TableShare<'a, SlotKey, Packed>,
     codes: &'a Codes,
 }
 
@@ -110,7 +110,7 @@ impl FlatState {
         };
         let mut pieces = cut(diff, &mut changes);
         workers.run(&mut pieces, |piece| piece.decide(self));
-        let plans: Vec<Plan> = pieces.into_iter().map(|piece| piece.plan).collect();
+        let plans: Vec<PiecePlan> = pieces.into_iter().map(|piece| piece.plan).collect();
         for plan in &plans {
             self.settle(diff, plan, &mut changes);
         }
@@ -118,8 +118,8 @@ impl FlatState {
         changes
     }
 
-    /// Lets entries come and go.
-    fn settle(&mut self, diff: &StateDiff, plan: &Plan, changes: &mut Changes) {
+    /// Inserts and removes entries.
+    fn settle(&mut self, diff: &StateDiff, plan: &PiecePlan, changes: &mut Changes) {
         for Stretch { account, storage, first_slot } in &plan.arrivals {
             let change = &diff.accounts[*account];
             let done = &mut changes.accounts[*account];
@@ -130,9 +130,9 @@ impl FlatState {
             let slots = &mut changes.slots[*first_slot..];
             for ((slot, value), done) in change.storage[storage.clone()].iter().zip(slots) {
                 let found = match done.kind() {
-                    Kind::Insert => None,
-                    Kind::Remove => Some(done.number()),
-                    Kind::Same | Kind::Touch => continue,
+                    EntryChange::Insert => None,
+                    EntryChange::Remove => Some(done.number()),
+                    EntryChange::Same | EntryChange::Touch => continue,
                 };
                 let key = SlotKey::new(StorageId::of(number), *slot);
                 *done = self.set_slot(number, &key, *value, found);
@@ -140,16 +140,16 @@ impl FlatState {
         }
         if let Some(account) = plan.touched {
             let done = &mut changes.accounts[account];
-            if done.kind() == Kind::Same {
-                *done = Change::new(Kind::Touch, done.number());
+            if done.kind() == EntryChange::Same {
+                *done = Change::new(EntryChange::Touch, done.number());
             }
         }
     }
 
     fn settle_account(&mut self, change: &AccountDiff, decided: Change) -> Change {
         match (decided.kind(), &change.account) {
-            (Kind::Remove, _) => self.remove_account(decided.number()),
-            (Kind::Insert, Some(account)) => {
+            (EntryChange::Remove, _) => self.remove_account(decided.number()),
+            (EntryChange::Insert, Some(account)) => {
                 let (kind, number) = self.set_account(&change.address, account, None);
                 Change::new(kind, number)
             }
@@ -162,22 +162,22 @@ impl FlatState {
         }
     }
 
-    /// Writes the values of entries that stay.
+    /// Writes the changed values of entries that stay.
     fn write(&mut self, diff: &StateDiff, changes: &Changes, workers: Workers<'_>) {
         let Self { accounts, slots, codes } = self;
         let count = workers.count() * SHARES_PER_WORKER;
         let pairs = accounts.shares_mut(count).into_iter().zip(slots.shares_mut(count));
         let mut shares: Vec<_> =
-            pairs.map(|(accounts, slots)| Share { accounts, slots, codes }).collect();
+            pairs.map(|(accounts, slots)| EntryShare { accounts, slots, codes }).collect();
         workers.run(&mut shares, |share| share.write(diff, changes));
     }
 }
 
-impl Share<'_> {
+impl EntryShare<'_> {
     fn write(&mut self, diff: &StateDiff, changes: &Changes) {
         let mut slots = &changes.slots[..];
         for (change, done) in diff.accounts.iter().zip(&changes.accounts) {
-            if done.kind() == Kind::Touch
+            if done.kind() == EntryChange::Touch
                 && let Some(value) = self.accounts.value_mut(done.number())
                 && let Some(account) = &change.account
             {
@@ -187,7 +187,7 @@ impl Share<'_> {
             let (own, rest) = slots.split_at(change.storage.len());
             slots = rest;
             for (done, (_, new)) in own.iter().zip(&change.storage) {
-                if done.kind() == Kind::Touch
+                if done.kind() == EntryChange::Touch
                     && let Some(value) = self.slots.value_mut(done.number())
                 {
                     *value = (*new).into();
@@ -197,8 +197,8 @@ impl Share<'_> {
     }
 }
 
-/// Cuts a diff into pieces of about equal size, each with its part of the `changes`.
-fn cut<'a>(diff: &'a StateDiff, changes: &'a mut Changes) -> Vec<Piece<'a>> {
+/// Divides a diff into pieces of about equal size, each with its part of `changes`.
+fn cut<'a>(diff: &'a StateDiff, changes: &'a mut Changes) -> Vec<DiffPiece<'a>> {
     let mut pieces = Vec::new();
     let (mut account_changes, mut slot_changes) =
         (&mut changes.accounts[..], &mut changes.slots[..]);
@@ -208,14 +208,14 @@ fn cut<'a>(diff: &'a StateDiff, changes: &'a mut Changes) -> Vec<Piece<'a>> {
         let own = if has_accounts { accounts.len() } else { 0 };
         let account_changes = account_changes.split_off_mut(..own);
         let slot_changes = slot_changes.split_off_mut(..slots);
-        pieces.push(Piece {
+        pieces.push(DiffPiece {
             accounts: &diff.accounts[accounts.clone()],
             first: accounts.start,
             storage,
             first_slot,
             account_changes: account_changes.expect("invariant: one for each account"),
             slot_changes: slot_changes.expect("invariant: one for each slot"),
-            plan: Plan::default(),
+            plan: PiecePlan::default(),
         });
         first_slot += slots;
     };
@@ -241,8 +241,8 @@ fn cut<'a>(diff: &'a StateDiff, changes: &'a mut Changes) -> Vec<Piece<'a>> {
     pieces
 }
 
-impl Piece<'_> {
-    /// Decides what happens to each entry.
+impl DiffPiece<'_> {
+    /// Decides how each entry changes.
     fn decide(&mut self, flat: &FlatState) {
         let mut from = 0;
         for (batch, some) in self.accounts.chunks(FIND_MAX).enumerate() {
@@ -255,16 +255,16 @@ impl Piece<'_> {
                 let (mut done, home) = Self::decide_account(flat, change, number);
                 let (touched, mut arrives) =
                     self.decide_slots(flat, home, &change.storage[storage.clone()], slots);
-                if touched && done.kind() == Kind::Same {
-                    done = Change::new(Kind::Touch, done.number());
+                if touched && done.kind() == EntryChange::Same {
+                    done = Change::new(EntryChange::Touch, done.number());
                 }
                 let account = self.first + at;
                 match self.account_changes.get_mut(at) {
                     Some(change) => *change = done,
                     None => self.plan.touched = touched.then_some(account),
                 }
-                arrives |= matches!(done.kind(), Kind::Insert | Kind::Remove);
-                arrives |= change.storage_cleared && done.kind() == Kind::Touch;
+                arrives |= matches!(done.kind(), EntryChange::Insert | EntryChange::Remove);
+                arrives |= change.storage_cleared && done.kind() == EntryChange::Touch;
                 if arrives {
                     self.plan.arrivals.push(Stretch { account, storage, first_slot });
                 }
@@ -279,20 +279,20 @@ impl Piece<'_> {
     ) -> (Change, Home) {
         let (number, account) = match (number, &change.account) {
             (None, None) => return (Change::SAME, Home::Gone),
-            (Some(number), None) => return (Change::new(Kind::Remove, number), Home::Gone),
-            (None, Some(_)) => return (Change::new(Kind::Insert, 0), Home::Empty),
+            (Some(number), None) => return (Change::new(EntryChange::Remove, number), Home::Gone),
+            (None, Some(_)) => return (Change::new(EntryChange::Insert, 0), Home::Empty),
             (Some(number), Some(account)) => (number, account),
         };
         let held = &flat.accounts.entry(number).value;
         let is_same = flat.codes.value_of(&change.address, account, held.slots).is_same(held);
         let loses_slots = change.storage_cleared && held.slots != 0;
-        let kind = if is_same && !loses_slots { Kind::Same } else { Kind::Touch };
+        let kind = if is_same && !loses_slots { EntryChange::Same } else { EntryChange::Touch };
         let home =
             if change.storage_cleared { Home::Empty } else { Home::There(StorageId::of(number)) };
         (Change::new(kind, number), home)
     }
 
-    /// Whether any of these slots changes, and whether one is new or goes away.
+    /// Whether any of these slots changes, and whether one is inserted or removed.
     fn decide_slots(
         &mut self,
         flat: &FlatState,
@@ -307,7 +307,7 @@ impl Piece<'_> {
                 let mut any = false;
                 for ((_, value), out) in storage.iter().zip(out) {
                     if !value.is_zero() {
-                        (*out, any) = (Change::new(Kind::Insert, 0), true);
+                        (*out, any) = (Change::new(EntryChange::Insert, 0), true);
                     }
                 }
                 return (any, any);
@@ -319,14 +319,14 @@ impl Piece<'_> {
             let found = flat.find_slots(id, some.iter().map(|(slot, _)| *slot));
             for (((_, value), found), out) in some.iter().zip(found).zip(out) {
                 *out = match found {
-                    Some(number) if value.is_zero() => Change::new(Kind::Remove, number),
+                    Some(number) if value.is_zero() => Change::new(EntryChange::Remove, number),
                     Some(number) if flat.slots.entry(number).value.get() == *value => Change::SAME,
-                    Some(number) => Change::new(Kind::Touch, number),
+                    Some(number) => Change::new(EntryChange::Touch, number),
                     None if value.is_zero() => Change::SAME,
-                    None => Change::new(Kind::Insert, 0),
+                    None => Change::new(EntryChange::Insert, 0),
                 };
                 touched |= *out != Change::SAME;
-                arrives |= matches!(out.kind(), Kind::Insert | Kind::Remove);
+                arrives |= matches!(out.kind(), EntryChange::Insert | EntryChange::Remove);
             }
         }
         (touched, arrives)

@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 
 use super::{Engine, Grove, root::Root};
 use crate::{
-    trie::{Arena, Editor, Leaves, Node, NodeRef, Op, Pending, Word, hash_all, nibble},
+    trie::{Arena, Editor, LeafChange, Leaves, NodeKind, NodeRef, Pending, Word, hash_all, nibble},
     workers::Workers,
 };
 
@@ -16,29 +16,29 @@ const HASHED_TASK: usize = 512;
 pub(super) const HASHED_MAX: usize = 128;
 /// Fewer changes than this are not worth a second thread.
 const SHARED_MIN: usize = 1024;
-/// Tasks for each worker, so that all end at about the same time.
+/// Tasks for each worker, so that all workers finish at about the same time.
 const TASKS_PER_WORKER: usize = 4;
 /// With fewer changes than this, more tasks would leave lanes empty.
 const TASKS_MIN: usize = 1 << 15;
 
-/// The tries that change: `Op::trie` is a place in `touched`, which is a place in `roots`.
+/// The tries that change: `LeafChange::trie` is a place in `touched`, which is a place in `roots`.
 pub(super) struct Tries<'a> {
     pub(super) roots: &'a mut [Root],
     pub(super) touched: &'a [u32],
 }
 
-/// What became of one trie's subtree for one nibble.
-pub(super) struct Side {
-    /// Place of the trie in the list of touched ones.
+/// The changed subtree of one trie below one nibble.
+pub(super) struct ChangedSubtree {
+    /// Index of the trie in the list of touched ones.
     pub(super) trie: u32,
     pub(super) nibble: u8,
     pub(super) word: Word,
     pub(super) reference: NodeRef,
 }
 
-/// What the parts' tasks only read.
-struct Shared<'a, L> {
-    ops: &'a [Op],
+/// Inputs that the tasks of all parts share.
+struct PartContext<'a, L> {
+    ops: &'a [LeafChange],
     tries: &'a Tries<'a>,
     starts: &'a [u8],
     crown: &'a Arena,
@@ -46,19 +46,19 @@ struct Shared<'a, L> {
     engine: Engine<'a>,
 }
 
-/// A run of arenas, and what became of them.
-struct Part<'a> {
+/// Consecutive arenas that one task changes, with the results.
+struct ArenaPart<'a> {
     /// The nibble of the first arena.
     first: usize,
     arenas: &'a mut [Arena],
-    sides: Vec<Side>,
+    sides: Vec<ChangedSubtree>,
 }
 
 /// Makes changes whose keys are not hashed yet: the hashed part is the first `key_bytes`.
 pub(super) fn commit<L: Leaves>(
     grove: &mut Grove,
     mut tries: Tries<'_>,
-    mut ops: Vec<Op>,
+    mut ops: Vec<LeafChange>,
     key_bytes: usize,
     leaves: &L,
     engine: Engine<'_>,
@@ -68,7 +68,7 @@ pub(super) fn commit<L: Leaves>(
     }
     let workers = if ops.len() < SHARED_MIN { Workers::default() } else { engine.workers };
     let engine = Engine { workers, ..engine };
-    let mut tasks: Vec<&mut [Op]> = ops.chunks_mut(HASHED_TASK).collect();
+    let mut tasks: Vec<&mut [LeafChange]> = ops.chunks_mut(HASHED_TASK).collect();
     workers.run(&mut tasks, |ops| hash_keys(ops, key_bytes, engine));
     let starts = starts(&tries, &ops);
     let parts = match workers.count() {
@@ -79,17 +79,17 @@ pub(super) fn commit<L: Leaves>(
     let each = 16 / parts;
     let Grove { arenas, crown } = grove;
     let arenas = arenas.chunks_mut(each).enumerate();
-    let mut parts: Vec<Part<'_>> = arenas
-        .map(|(part, arenas)| Part { first: part * each, arenas, sides: Vec::new() })
+    let mut parts: Vec<ArenaPart<'_>> = arenas
+        .map(|(part, arenas)| ArenaPart { first: part * each, arenas, sides: Vec::new() })
         .collect();
-    let shared = Shared { ops: &ops, tries: &tries, starts: &starts, crown, leaves, engine };
+    let shared = PartContext { ops: &ops, tries: &tries, starts: &starts, crown, leaves, engine };
     workers.run(&mut parts, |part| part.run(&shared));
-    let sides: Vec<Side> = parts.into_iter().flat_map(|part| part.sides).collect();
+    let sides: Vec<ChangedSubtree> = parts.into_iter().flat_map(|part| part.sides).collect();
     grove.finish(&mut tries, &starts, &sides, leaves, engine);
 }
 
 /// Replaces keys by their hashes.
-fn hash_keys(ops: &mut [Op], key_bytes: usize, engine: Engine<'_>) {
+fn hash_keys(ops: &mut [LeafChange], key_bytes: usize, engine: Engine<'_>) {
     for some in ops.chunks_mut(HASHED_MAX) {
         let mut hashes = [[0; 32]; HASHED_MAX];
         let hashes = &mut hashes[..some.len()];
@@ -103,7 +103,7 @@ fn hash_keys(ops: &mut [Op], key_bytes: usize, engine: Engine<'_>) {
 
 /// The depth at which each touched trie's subtrees hang: 0 if all keys, those there and the new
 /// ones, begin with the same nibble, so that the subtree is the root.
-fn starts(tries: &Tries<'_>, ops: &[Op]) -> Vec<u8> {
+fn starts(tries: &Tries<'_>, ops: &[LeafChange]) -> Vec<u8> {
     let masks = tries.touched.iter().map(|trie| {
         let root = &tries.roots[*trie as usize];
         if root.is_nil() || root.crown().is_some() { 0 } else { 1_u16 << root.nibble }
@@ -119,14 +119,14 @@ fn starts(tries: &Tries<'_>, ops: &[Op]) -> Vec<u8> {
     starts.collect()
 }
 
-impl Part<'_> {
-    fn run<L: Leaves>(&mut self, shared: &Shared<'_, L>) {
+impl ArenaPart<'_> {
+    fn run<L: Leaves>(&mut self, shared: &PartContext<'_, L>) {
         let ops = self.sorted(shared.ops);
         let mut pending = Pending::new(Some(shared.engine.backend));
         let mut from = 0;
         while let Some(first) = ops.get(from) {
             let (trie, value) = (first.trie, first.key[0] >> 4);
-            let same = |op: &&Op| op.trie == trie && op.key[0] >> 4 == value;
+            let same = |op: &&LeafChange| op.trie == trie && op.key[0] >> 4 == value;
             let to = from + 1 + ops[from + 1..].iter().take_while(same).count();
             self.change(trie, value, &ops[from..to], &mut pending, shared);
             from = to;
@@ -138,9 +138,9 @@ impl Part<'_> {
     }
 
     /// The changes to this part, by nibble, trie and key.
-    fn sorted(&self, ops: &[Op]) -> Vec<Op> {
+    fn sorted(&self, ops: &[LeafChange]) -> Vec<LeafChange> {
         let mine = self.first..self.first + self.arenas.len();
-        let place = |op: &Op| {
+        let place = |op: &LeafChange| {
             let [bytes @ .., _, _, _, _] =
                 op.key.0.first_chunk::<8>().expect("invariant: 32 bytes");
             let tail = u32::from_be_bytes(*bytes);
@@ -164,16 +164,16 @@ impl Part<'_> {
         &mut self,
         trie: u32,
         value: u8,
-        ops: &[Op],
+        ops: &[LeafChange],
         pending: &mut Pending,
-        shared: &Shared<'_, L>,
+        shared: &PartContext<'_, L>,
     ) {
         let root = &shared.tries.roots[shared.tries.touched[trie as usize] as usize];
         let start = shared.starts[trie as usize];
         let current = u8::try_from(usize::from(value) - self.first).expect("invariant: a nibble");
         let place = pending.add_root();
         let word = root.side(shared.crown, value);
-        if let Node::Branch(branch) = word.node() {
+        if let NodeKind::Branch(branch) = word.node() {
             // So far it may have hung at depth 0.
             self.arenas[usize::from(current)].hang(branch, start, &ops[0].key);
         }
@@ -184,6 +184,6 @@ impl Part<'_> {
             editor.note_root(child, start, ops, place);
         }
         let reference = NodeRef::hash(B256::ZERO);
-        self.sides.push(Side { trie, nibble: value, word: child.word, reference });
+        self.sides.push(ChangedSubtree { trie, nibble: value, word: child.word, reference });
     }
 }

@@ -5,10 +5,10 @@ use alloy_primitives::B256;
 
 use super::{
     Engine, Grove,
-    commit::{HASHED_MAX, Side, Tries},
+    commit::{ChangedSubtree, HASHED_MAX, Tries},
     root::Root,
 };
-use crate::trie::{Arena, Leaves, Node, NodeRef, Reader, Word, hash_all, with_nibble};
+use crate::trie::{Arena, Leaves, NodeKind, NodeRef, Reader, Word, hash_all, with_nibble};
 
 /// Root branches that are hashed as one task.
 const ROOTS_TASK: usize = 512;
@@ -19,7 +19,7 @@ impl Grove {
         &mut self,
         tries: &mut Tries<'_>,
         starts: &[u8],
-        sides: &[Side],
+        sides: &[ChangedSubtree],
         leaves: &L,
         engine: Engine<'_>,
     ) {
@@ -93,7 +93,7 @@ impl Grove {
     /// Hangs the only side of a trie at `start`; gives its reference there.
     fn hang<L: Leaves>(&mut self, word: Word, start: u8, nibble: u8, leaves: &L) -> NodeRef {
         let arena = &mut self.arenas[usize::from(nibble)];
-        if let Node::Branch(branch) = word.node() {
+        if let NodeKind::Branch(branch) = word.node() {
             arena.hang(branch, start, &with_nibble(&B256::ZERO, 0, nibble));
         }
         let reference = NodeRef::hash(crate::EMPTY_ROOT);

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     FlatState, StateDiff, StateRoots,
-    changes::{Change, Changes, Kind},
-    trie::Op,
+    changes::{Change, Changes, EntryChange},
+    trie::LeafChange,
 };
 
 /// Arenas are rewritten when more than one in this many bytes is free.
@@ -51,7 +51,8 @@ impl Forest {
         let mut slots = changes.slots.iter();
         for (change, account) in diff.accounts.iter().zip(&changes.accounts) {
             let kind = account.kind();
-            if kind == Kind::Remove || (change.storage_cleared && kind == Kind::Touch) {
+            if kind == EntryChange::Remove || (change.storage_cleared && kind == EntryChange::Touch)
+            {
                 drop_storage(&mut self.grove, &mut self.storages, account.number());
             }
             let from = out.ops.len();
@@ -59,7 +60,7 @@ impl Forest {
             for ((slot, _), change) in change.storage.iter().zip(slots.by_ref()) {
                 if *change != Change::SAME {
                     let key = B256::from(*slot);
-                    out.ops.push(Op { key, change: *change, trie });
+                    out.ops.push(LeafChange { key, change: *change, trie });
                 }
             }
             if out.ops.len() > from {
@@ -86,20 +87,20 @@ impl Forest {
     }
 }
 
-/// Changes to storage tries. `Op::trie` is a place in `tries` and `accounts`.
+/// Changes to storage tries. `LeafChange::trie` is a place in `tries` and `accounts`.
 #[derive(Default)]
 struct SlotOps {
-    ops: Vec<Op>,
+    ops: Vec<LeafChange>,
     tries: Vec<u32>,
     accounts: Vec<u32>,
 }
 
-fn account_ops(diff: &StateDiff, changes: &Changes) -> Vec<Op> {
+fn account_ops(diff: &StateDiff, changes: &Changes) -> Vec<LeafChange> {
     let changed = diff.accounts.iter().zip(&changes.accounts);
-    let changed = changed.filter(|(_, change)| change.kind() != Kind::Same);
+    let changed = changed.filter(|(_, change)| change.kind() != EntryChange::Same);
     let ops = changed.map(|(diff, change)| {
         let key = B256::right_padding_from(diff.address.as_slice());
-        Op { key, change: *change, trie: 0 }
+        LeafChange { key, change: *change, trie: 0 }
     });
     ops.collect()
 }

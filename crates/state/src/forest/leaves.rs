@@ -1,4 +1,4 @@
-//! What the leaves of a full state say: read from the flat tables.
+//! Contents of the leaves of a full state, read from the flat tables.
 
 use alloc::vec::Vec;
 use alloy_primitives::{B256, U256, keccak256};

@@ -1,14 +1,14 @@
 //! All tries of a full state: the trie of accounts and a trie of slots for each account with any.
 //!
-//! Job: follow what a diff did to the flat tables, and give roots, proofs and witnesses. The tries
-//! keep shape and hashes; what leaves say is read from the tables, by entry number.
+//! Job: follow the changes of the flat tables, and compute roots, proofs and witnesses. The tries keep
+//! shape and hashes; the contents of leaves are read from the tables by entry number.
 //!
 //! # Shape
 //!
 //! Every trie is cut below its root: the subtree of first nibble `n` lies in arena `n`, together
 //! with those of all other tries. Root branches lie in an arena of their own, the crown. So sixteen
 //! parts of about equal size can be changed and hashed independently, whether there is one huge
-//! storage trie or a million small ones, and nodes of all tries share the lanes of the hash.
+//! storage trie or a million small ones, and nodes of all tries share the hash's SIMD lanes.
 //!
 //! ```text
 //! crown      [account root]   [storage root 1]   [storage root 2] …

@@ -4,7 +4,7 @@ use alloy_primitives::B256;
 
 use crate::{
     EMPTY_ROOT,
-    trie::{Arena, Node, NodeRef, Word},
+    trie::{Arena, NodeKind, NodeRef, Word},
 };
 
 /// Where a trie begins, and its hash.
@@ -34,7 +34,7 @@ impl Root {
     /// instead of a nibble does.
     pub(super) fn crown(&self) -> Option<u32> {
         match self.word.node() {
-            Node::Branch(branch) if self.nibble == CROWN => Some(branch),
+            NodeKind::Branch(branch) if self.nibble == CROWN => Some(branch),
             _ => None,
         }
     }

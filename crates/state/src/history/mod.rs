@@ -1,7 +1,7 @@
-//! Recent states: what has to be undone to get back to them.
+//! Recent states, kept as reverse diffs from the newest one.
 //!
-//! Job: keep, for the newest blocks, the diff that leads from after each block to before it, and
-//! answer for the state after any of them. Inputs: [`FlatState::undo_of`](crate::FlatState::undo_of) each diff, taken before
+//! Job: keep, for the newest blocks, the diff that rewinds each block, and serve the state after any of
+//! them. Inputs: [`FlatState::undo_of`](crate::FlatState::undo_of) each diff, taken before
 //! the diff is applied. Outputs: a [`HistoricalView`] to execute on, and a merged diff from which
 //! [`NodeState::proof_at`](crate::NodeState::proof_at) makes Merkle proofs.
 //!
@@ -17,22 +17,22 @@ use alloc::collections::VecDeque;
 use crate::{MergedDiff, StateDiff};
 pub use view::HistoricalView;
 
-/// How much history is kept; whichever is reached first ends it.
+/// Limits of the history. The one that is reached first applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryLimits {
-    /// Blocks that can be undone.
+    /// Blocks that can be rewound, at most.
     pub blocks_max: usize,
-    /// Accounts and slots in the undo diffs of all kept blocks together: the bound on memory.
+    /// Accounts and slots in all reverse diffs together, at most: the bound on memory.
     pub items_max: usize,
 }
 
-/// The newest blocks, and how to undo each.
+/// The newest blocks with the reverse diff of each.
 #[derive(Clone, Debug)]
 pub struct History {
     limits: HistoryLimits,
     /// The newest block.
     newest: u64,
-    /// How to undo the newest block is last.
+    /// Reverse diffs, that of the newest block last.
     undos: VecDeque<Undo>,
     /// Sum over `undos`.
     items: usize,
@@ -45,7 +45,7 @@ struct Undo {
 }
 
 impl History {
-    /// No history yet: the state is that after `block`.
+    /// Creates an empty history at the state after `block`.
     #[must_use]
     pub fn new(block: u64, limits: HistoryLimits) -> Self {
         Self { limits, newest: block, undos: VecDeque::new(), items: 0 }
@@ -57,14 +57,14 @@ impl History {
         self.newest
     }
 
-    /// The oldest block whose state can be had.
+    /// The oldest block whose state is available.
     #[must_use]
     pub fn oldest(&self) -> u64 {
         let kept = u64::try_from(self.undos.len()).expect("invariant: a length fits into 64 bits");
         self.newest - kept
     }
 
-    /// Takes up `block`, which `undo` undoes, and lets go of the oldest beyond the limits.
+    /// Adds `block` with its reverse diff `undo`, and drops the oldest blocks beyond the limits.
     ///
     /// # Panics
     ///
@@ -74,7 +74,7 @@ impl History {
         self.trim(block, block);
     }
 
-    /// Takes up `block`, which `undo` undoes, and lets go of nothing: it may not be the chain's for good.
+    /// Adds `block` with its reverse diff `undo` and drops nothing, because the block may still be rewound.
     ///
     /// # Panics
     ///
@@ -88,8 +88,9 @@ impl History {
         self.undos.push_back(Undo { diff: undo, items });
     }
 
-    /// Lets go of the oldest beyond the limits, of which blocks after `head` are not a part: its state can be had in any
-    /// case. So can that of `kept`, one of the last blocks before it, however much has changed since.
+    /// Drops the oldest blocks beyond the limits. Blocks after `head` do not count towards the limits, so
+    /// that the state after `head` stays available. So does the state after `kept`, a recent block before
+    /// it, however much has changed since.
     pub fn trim(&mut self, head: u64, kept: u64) {
         let ahead = usize::try_from(self.newest.saturating_sub(head)).unwrap_or(usize::MAX);
         let blocks_max = self.limits.blocks_max.saturating_add(ahead);
@@ -103,8 +104,8 @@ impl History {
         }
     }
 
-    /// Forgets the blocks after `block`, which becomes the newest, and returns what takes the
-    /// state back to it: apply it. `None`, and nothing happens, if the history does not reach it.
+    /// Rewinds the history to `block` and returns the diff that rewinds the state: the caller applies it.
+    /// Returns `None` and changes nothing if the history does not reach `block`.
     pub fn truncate(&mut self, block: u64) -> Option<StateDiff> {
         let undo = self.undo_to(block)?;
         while self.newest > block {
@@ -115,14 +116,14 @@ impl History {
         Some(undo)
     }
 
-    /// What leads from the newest state to that after `block`, in canonical order. `None` if the
-    /// history does not reach `block`.
+    /// Returns the diff from the newest state to the state after `block`, in canonical order. `None` if
+    /// the history does not reach `block`.
     #[must_use]
     pub fn undo_to(&self, block: u64) -> Option<StateDiff> {
         Some(self.merged_to(block)?.into_diff())
     }
 
-    /// The same by key, to read from.
+    /// [`Self::undo_to`], merged by key for reads.
     #[must_use]
     pub fn merged_to(&self, block: u64) -> Option<MergedDiff> {
         if block < self.oldest() {

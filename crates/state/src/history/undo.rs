@@ -1,4 +1,4 @@
-//! The way back from a diff.
+//! Computes the reverse of a diff.
 
 use alloc::{vec, vec::Vec};
 use alloy_primitives::U256;
@@ -11,8 +11,8 @@ const ACCOUNTS_TASK: usize = 512;
 const SLOTS_TASK: usize = 1024;
 
 impl FlatState {
-    /// What takes the state back to where it is now, once `diff` was applied to it: ask before
-    /// applying. Codes stay stored, so that there is nothing to undo about them.
+    /// Computes the diff that rewinds `diff`. Call it before applying `diff`. Codes stay stored, so that
+    /// the reverse diff has none.
     #[must_use]
     pub fn undo_of(&self, diff: &StateDiff) -> StateDiff {
         self.undo_with(diff, Workers::default())
@@ -56,7 +56,7 @@ impl FlatState {
         AccountDiff { address, account, storage_cleared, storage }
     }
 
-    /// The values that these slots have now.
+    /// The current values of these slots.
     fn held_slots(
         &self,
         id: StorageId,

@@ -1,4 +1,4 @@
-//! A recent state to read from.
+//! A view of a recent state.
 
 use alloc::sync::Arc;
 use alloy_primitives::{Address, B256, U256};
@@ -7,8 +7,8 @@ use revm_bytecode::Bytecode;
 
 use crate::{Account, FlatState, MergedDiff, StateView, StorageId};
 
-/// The state as it was after a recent block: the flat tables, and over them the values that were
-/// changed since.
+/// The state after a recent block: the flat tables, overlaid with the former values of what changed
+/// since.
 #[derive(Clone, Debug)]
 pub struct HistoricalView<'a> {
     flat: &'a FlatState,
@@ -16,7 +16,7 @@ pub struct HistoricalView<'a> {
 }
 
 impl<'a> HistoricalView<'a> {
-    /// The state that `undo` leads to from `flat`.
+    /// The state that applying `undo` to `flat` would give.
     #[must_use]
     pub const fn new(flat: &'a FlatState, undo: Arc<MergedDiff>) -> Self {
         Self { flat, undo }

@@ -28,7 +28,7 @@ const NONE: u32 = u32::MAX;
 
 /// The head of a branch's record.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Head {
+pub(crate) struct BranchHeader {
     pub(crate) mask: u16,
     pub(crate) inline: u16,
     pub(crate) dirty: u16,
@@ -36,7 +36,7 @@ pub(crate) struct Head {
     path: u32,
 }
 
-impl Head {
+impl BranchHeader {
     /// The place of a nibble's child among the children.
     #[inline]
     pub(crate) fn slot(&self, nibble: usize) -> usize {
@@ -74,11 +74,11 @@ pub(crate) struct Arena {
 
 impl Arena {
     #[inline]
-    pub(crate) fn head(&self, branch: u32) -> Head {
+    pub(crate) fn head(&self, branch: u32) -> BranchHeader {
         let head: &[u8; HEAD_BYTES] =
             self.record(branch).first_chunk().expect("invariant: a record has a head");
         let half = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
-        Head {
+        BranchHeader {
             mask: half(0),
             inline: half(2),
             dirty: half(4),
@@ -89,7 +89,7 @@ impl Arena {
 
     /// A key that passes through a branch, if the branch does not hang right below its parent.
     #[inline]
-    pub(crate) fn path(&self, head: &Head) -> Option<&B256> {
+    pub(crate) fn path(&self, head: &BranchHeader) -> Option<&B256> {
         (head.path != NONE).then(|| self.paths.get(head.path))
     }
 
@@ -119,7 +119,7 @@ impl Arena {
         nibbles(head.mask).zip(words)
     }
 
-    fn words(&self, branch: u32, head: &Head) -> [Word; 16] {
+    fn words(&self, branch: u32, head: &BranchHeader) -> [Word; 16] {
         let bytes = &self.record(branch)[HEAD_BYTES..][..head.children() * 4];
         let mut words = [Word::NIL; 16];
         for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
@@ -225,15 +225,15 @@ impl Arena {
     /// Frees all branches from `word` down, and calls `leaf` for each leaf.
     pub(crate) fn free_all(&mut self, word: Word, leaf: &mut impl FnMut(u32)) {
         match word.node() {
-            super::Node::Leaf(number) => leaf(number),
-            super::Node::Branch(branch) => {
+            super::NodeKind::Leaf(number) => leaf(number),
+            super::NodeKind::Branch(branch) => {
                 for (_, child) in self.children(branch) {
                     self.free_all(child, leaf);
                 }
                 self.free(branch);
             }
-            super::Node::BlindedBranch(number) => self.blinded.remove(number),
-            super::Node::Nil | super::Node::Blinded => {}
+            super::NodeKind::BlindedBranch(number) => self.blinded.remove(number),
+            super::NodeKind::Nil | super::NodeKind::Blinded => {}
         }
     }
 
@@ -259,7 +259,7 @@ impl Arena {
 
     /// Copies the branches from `word` down into another arena, one after the other.
     pub(crate) fn copy_to(&self, other: &mut Self, word: Word) -> Word {
-        let super::Node::Branch(branch) = word.node() else { return word };
+        let super::NodeKind::Branch(branch) = word.node() else { return word };
         let copy = self.copy_shallow(other, branch);
         for (nibble, child) in self.children(branch) {
             let child = self.copy_to(other, child);
@@ -303,6 +303,6 @@ pub(super) const fn record_bytes(children: usize) -> usize {
     HEAD_BYTES + children * (4 + REFERENCE_BYTES)
 }
 
-fn reference_at(head: &Head, slot: usize) -> usize {
+fn reference_at(head: &BranchHeader, slot: usize) -> usize {
     HEAD_BYTES + head.children() * 4 + slot * REFERENCE_BYTES
 }

@@ -4,12 +4,13 @@ use alloc::vec::Vec;
 use alloy_primitives::B256;
 
 use super::{
-    Editor, Node, NodeRef, NodeSource, Op, Pending, Place, Trie, TrieError, Word,
+    Editor, LeafChange, NodeKind, NodeRef, NodeSource, Pending, ReferenceTarget, Trie, TrieError,
+    Word,
     arena::nibbles,
     encode::encode_extension,
     nibbles::{common_nibbles, nibble, with_nibble},
 };
-use crate::changes::Kind;
+use crate::changes::EntryChange;
 
 /// Where a word is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub(super) enum Spot {
 }
 
 /// Where a search ended.
-pub(super) struct Found {
+pub(super) struct ResolvedPath {
     /// The key's leaf, if it is there.
     pub(super) leaf: Option<u32>,
     spot: Spot,
@@ -40,12 +41,12 @@ impl Trie {
         match self.resolve(key, source)?.leaf {
             Some(leaf) => {
                 if self.leaves.set(leaf, value) {
-                    self.edit(Op::new(Kind::Touch, *key, leaf));
+                    self.edit(LeafChange::new(EntryChange::Touch, *key, leaf));
                 }
             }
             None => {
                 let leaf = self.leaves.insert(*key, value);
-                self.edit(Op::new(Kind::Insert, *key, leaf));
+                self.edit(LeafChange::new(EntryChange::Insert, *key, leaf));
             }
         }
         Ok(())
@@ -60,12 +61,12 @@ impl Trie {
         let found = self.resolve(key, source)?;
         let Some(leaf) = found.leaf else { return Ok(()) };
         self.resolve_sibling(found.spot, key, source)?;
-        self.edit(Op::new(Kind::Remove, *key, leaf));
+        self.edit(LeafChange::new(EntryChange::Remove, *key, leaf));
         self.leaves.remove(leaf);
         Ok(())
     }
 
-    fn edit(&mut self, op: Op) {
+    fn edit(&mut self, op: LeafChange) {
         let arenas = core::slice::from_mut(&mut self.arena);
         let mut editor = Editor { arenas, current: 0, leaves: &self.leaves, pending: None };
         let child = editor.edit(self.root, 0, &[op]);
@@ -78,34 +79,34 @@ impl Trie {
         &mut self,
         key: &B256,
         source: &mut impl NodeSource,
-    ) -> Result<Found, TrieError> {
+    ) -> Result<ResolvedPath, TrieError> {
         let (mut spot, mut start) = (Spot::Root, 0);
         loop {
             self.unblind(spot, start, key, source)?;
             match self.word(spot).node() {
-                Node::Leaf(leaf) => {
+                NodeKind::Leaf(leaf) => {
                     let leaf = (super::Leaves::key(&self.leaves, leaf) == *key).then_some(leaf);
-                    return Ok(Found { leaf, spot });
+                    return Ok(ResolvedPath { leaf, spot });
                 }
-                Node::Branch(branch) => {
+                NodeKind::Branch(branch) => {
                     let head = self.arena.head(branch);
                     let path = self.arena.path(&head);
                     let nibble = nibble(key, head.depth);
                     let leaves = path.is_some_and(|path| common_nibbles(path, key) < head.depth);
                     if leaves || !head.has(nibble) {
-                        return Ok(Found { leaf: None, spot });
+                        return Ok(ResolvedPath { leaf: None, spot });
                     }
                     (spot, start) = (Spot::Child { branch, nibble }, head.depth + 1);
                 }
-                Node::BlindedBranch(number) => {
+                NodeKind::BlindedBranch(number) => {
                     let blinded = *self.arena.blinded.get(number);
                     if common_nibbles(&blinded.key, key) < blinded.depth {
-                        return Ok(Found { leaf: None, spot });
+                        return Ok(ResolvedPath { leaf: None, spot });
                     }
                     self.open(spot, start, number, source)?;
                 }
-                Node::Nil => return Ok(Found { leaf: None, spot }),
-                Node::Blinded => unreachable!("invariant: the node was resolved"),
+                NodeKind::Nil => return Ok(ResolvedPath { leaf: None, spot }),
+                NodeKind::Blinded => unreachable!("invariant: the node was resolved"),
             }
         }
     }
@@ -163,35 +164,40 @@ impl Trie {
     }
 
     /// Notes a dirty node and all dirty ones below it.
-    fn collect(&mut self, word: Word, start: u8, place: Place, pending: &mut Pending) {
+    fn collect(&mut self, word: Word, start: u8, place: ReferenceTarget, pending: &mut Pending) {
         match word.node() {
-            Node::Leaf(leaf) => {
+            NodeKind::Leaf(leaf) => {
                 let key = super::Leaves::key(&self.leaves, leaf);
                 pending.add_leaf(0, key, leaf, start, place);
             }
-            Node::Branch(branch) => {
+            NodeKind::Branch(branch) => {
                 let head = self.arena.head(branch);
                 for nibble in (0..16).filter(|nibble| head.dirty >> nibble & 1 != 0) {
                     let word = self.arena.child(branch, usize::from(nibble));
-                    self.collect(word, head.depth + 1, Place::Child { branch, nibble }, pending);
+                    self.collect(
+                        word,
+                        head.depth + 1,
+                        ReferenceTarget::Child { branch, nibble },
+                        pending,
+                    );
                 }
                 self.arena.mark_clean(branch);
                 pending.add_branch((0, &self.arena), branch, start, place);
             }
-            Node::BlindedBranch(number) => {
+            NodeKind::BlindedBranch(number) => {
                 let blinded = self.arena.blinded.get(number);
                 let mut node = Vec::new();
                 let child = NodeRef::hash(blinded.hash);
                 encode_extension(&blinded.key, start, blinded.depth, &child, &mut node);
                 let reference = NodeRef::of(&node);
                 match place {
-                    Place::Child { branch, nibble } => {
+                    ReferenceTarget::Child { branch, nibble } => {
                         self.arena.set_reference(branch, nibble.into(), &reference);
                     }
                     _ => pending.roots[0] = reference,
                 }
             }
-            Node::Nil | Node::Blinded => {}
+            NodeKind::Nil | NodeKind::Blinded => {}
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
     arena::BlindedBranch,
     change::Spot,
     nibbles::{KEY_NIBBLES, decode_path, with_nibble},
-    word::Node,
+    word::NodeKind,
 };
 
 /// Items of a branch node: the children and the value.
@@ -141,7 +141,7 @@ impl Trie {
     /// What an extension that ends at `depth` points to must be a branch there.
     fn bare_branch(&mut self, word: Word, depth: u8) -> Option<u32> {
         match word.node() {
-            Node::Branch(branch) if self.arena.head(branch).depth == depth => Some(branch),
+            NodeKind::Branch(branch) if self.arena.head(branch).depth == depth => Some(branch),
             _ => {
                 self.discard(word);
                 None

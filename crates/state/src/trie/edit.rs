@@ -8,15 +8,15 @@ use alloc::vec::Vec;
 use alloy_primitives::B256;
 
 use super::{
-    arena::{Arena, Head, nibbles},
+    arena::{Arena, BranchHeader, nibbles},
+    leaf_change::LeafChange,
     leaves::Leaves,
     nibbles::{common_nibbles, nibble, with_nibble},
-    op::Op,
-    pending::{Pending, Place},
+    pending::{Pending, ReferenceTarget},
     reference::NodeRef,
-    word::{Node, Word},
+    word::{NodeKind, Word},
 };
-use crate::changes::Kind;
+use crate::changes::EntryChange;
 
 /// Pending nodes that are hashed before the descent goes on, while they are in the cache.
 const PENDING_MAX: usize = 2048;
@@ -56,30 +56,36 @@ impl<L: Leaves> Editor<'_, L> {
     ///
     /// Keys that are touched or removed are there, keys that are inserted are not, and no path to
     /// any of them is blinded, nor is the sibling of a leaf that leaves it alone.
-    pub(crate) fn edit(&mut self, word: Word, start: u8, ops: &[Op]) -> Child {
+    pub(crate) fn edit(&mut self, word: Word, start: u8, ops: &[LeafChange]) -> Child {
         match word.node() {
-            Node::Nil => self.build(ops, start),
-            Node::Leaf(leaf) => self.edit_leaf(leaf, start, ops),
-            Node::Branch(branch) => {
+            NodeKind::Nil => self.build(ops, start),
+            NodeKind::Leaf(leaf) => self.edit_leaf(leaf, start, ops),
+            NodeKind::Branch(branch) => {
                 let head = self.arena().head(branch);
                 self.edit_branch(branch, head, start, ops)
             }
-            Node::BlindedBranch(number) => {
+            NodeKind::BlindedBranch(number) => {
                 let path = self.arena().blinded.get(number).key;
                 self.split(word, &path, common_with(&path, ops), start, ops)
             }
-            Node::Blinded => unreachable!("invariant: the path of a change is not blinded"),
+            NodeKind::Blinded => unreachable!("invariant: the path of a change is not blinded"),
         }
     }
 
     /// Notes the changed root of a trie.
-    pub(crate) fn note_root(&mut self, child: Child, start: u8, ops: &[Op], place: Place) {
+    pub(crate) fn note_root(
+        &mut self,
+        child: Child,
+        start: u8,
+        ops: &[LeafChange],
+        place: ReferenceTarget,
+    ) {
         self.note(child, start, ops, place);
     }
 
     /// A subtree of nothing but these new keys.
-    fn build(&mut self, ops: &[Op], start: u8) -> Child {
-        debug_assert!(ops.iter().all(|op| op.kind() == Kind::Insert), "only new keys");
+    fn build(&mut self, ops: &[LeafChange], start: u8) -> Child {
+        debug_assert!(ops.iter().all(|op| op.kind() == EntryChange::Insert), "only new keys");
         let [first, .., last] = ops else {
             return ops.first().map_or(Child::NIL, |op| Child {
                 word: Word::leaf(op.leaf()),
@@ -95,21 +101,22 @@ impl<L: Leaves> Editor<'_, L> {
         self.assemble(&mut children, depth, start, ops)
     }
 
-    fn edit_leaf(&mut self, leaf: u32, start: u8, ops: &[Op]) -> Child {
+    fn edit_leaf(&mut self, leaf: u32, start: u8, ops: &[LeafChange]) -> Child {
         if let [op] = ops
             && op.leaf() == leaf
-            && op.kind() != Kind::Insert
+            && op.kind() != EntryChange::Insert
         {
-            let word = if op.kind() == Kind::Remove { Word::NIL } else { Word::leaf(leaf) };
+            let word = if op.kind() == EntryChange::Remove { Word::NIL } else { Word::leaf(leaf) };
             return Child { word, dirty: !word.is_nil(), op: 0 };
         }
-        let named = |op: &Op| op.leaf() == leaf && op.kind() != Kind::Insert;
-        let live = ops.iter().filter(|op| op.kind() != Kind::Remove);
-        let mut all: Vec<Op> = live.map(|op| Op::new(Kind::Insert, op.key, op.leaf())).collect();
+        let named = |op: &LeafChange| op.leaf() == leaf && op.kind() != EntryChange::Insert;
+        let live = ops.iter().filter(|op| op.kind() != EntryChange::Remove);
+        let mut all: Vec<LeafChange> =
+            live.map(|op| LeafChange::new(EntryChange::Insert, op.key, op.leaf())).collect();
         if !ops.iter().any(named) {
             let key = self.leaves.key(leaf);
             let place = all.partition_point(|op| op.key < key);
-            all.insert(place, Op::new(Kind::Insert, key, leaf));
+            all.insert(place, LeafChange::new(EntryChange::Insert, key, leaf));
         }
         let mut child = self.build(&all, start);
         // A leaf that is alone is looked up among the changes that the caller knows.
@@ -119,7 +126,7 @@ impl<L: Leaves> Editor<'_, L> {
     }
 
     /// Changes below a branch, or an extension, that some new key leaves at depth `end`.
-    fn split(&mut self, word: Word, path: &B256, end: u8, start: u8, ops: &[Op]) -> Child {
+    fn split(&mut self, word: Word, path: &B256, end: u8, start: u8, ops: &[LeafChange]) -> Child {
         let mut children = [Child::NIL; 16];
         let rest = nibble(path, end);
         children[rest] = Child::dirty(word);
@@ -130,7 +137,13 @@ impl<L: Leaves> Editor<'_, L> {
         self.assemble(&mut children, end, start, ops)
     }
 
-    fn edit_branch(&mut self, branch: u32, head: Head, start: u8, ops: &[Op]) -> Child {
+    fn edit_branch(
+        &mut self,
+        branch: u32,
+        head: BranchHeader,
+        start: u8,
+        ops: &[LeafChange],
+    ) -> Child {
         if let Some(path) = self.arena().path(&head) {
             let (path, common) = (*path, common_with(path, ops));
             if common < head.depth {
@@ -149,7 +162,7 @@ impl<L: Leaves> Editor<'_, L> {
         for value in nibbles(touched) {
             let word = self.arena().child_at(branch, head.slot(value));
             let child = match word.node() {
-                Node::Branch(child) => self.arena().head(child),
+                NodeKind::Branch(child) => self.arena().head(child),
                 _ => head,
             };
             words[value] = (word, child);
@@ -159,7 +172,7 @@ impl<L: Leaves> Editor<'_, L> {
         each_group(ops, depth, |value, from, group| {
             let (word, head) = words[value];
             let child = match word.node() {
-                Node::Branch(child) => self.edit_branch(child, head, depth + 1, group),
+                NodeKind::Branch(child) => self.edit_branch(child, head, depth + 1, group),
                 _ => self.edit(word, depth + 1, group),
             };
             let child = at(child, from);
@@ -192,7 +205,13 @@ impl<L: Leaves> Editor<'_, L> {
     }
 
     /// Makes a branch of children that are not all none, or what hangs there instead.
-    fn assemble(&mut self, children: &mut [Child; 16], depth: u8, start: u8, ops: &[Op]) -> Child {
+    fn assemble(
+        &mut self,
+        children: &mut [Child; 16],
+        depth: u8,
+        start: u8,
+        ops: &[LeafChange],
+    ) -> Child {
         let present =
             |(mask, value): (u16, usize)| mask | u16::from(!children[value].word.is_nil()) << value;
         let mask = (0..16).fold(0, |mask, value| present((mask, value)));
@@ -223,7 +242,7 @@ impl<L: Leaves> Editor<'_, L> {
 
     /// An extension that has no nibbles left is its blinded branch.
     fn known_reference(&mut self, child: &mut Child) -> Option<NodeRef> {
-        let Node::BlindedBranch(number) = child.word.node() else { return None };
+        let NodeKind::BlindedBranch(number) = child.word.node() else { return None };
         let hash = self.arena().blinded.get(number).hash;
         self.arena_mut().blinded.remove(number);
         child.word = Word::BLINDED;
@@ -241,21 +260,29 @@ impl<L: Leaves> Editor<'_, L> {
     /// is to be computed.
     fn hang(&mut self, word: Word, start: u8, key: &B256) -> bool {
         match word.node() {
-            Node::Branch(branch) => self.arena_mut().hang(branch, start, key),
-            Node::BlindedBranch(number) => return self.arena().blinded.get(number).depth != start,
-            Node::Blinded => unreachable!("invariant: a node that moves is not blinded"),
-            Node::Leaf(_) | Node::Nil => {}
+            NodeKind::Branch(branch) => self.arena_mut().hang(branch, start, key),
+            NodeKind::BlindedBranch(number) => {
+                return self.arena().blinded.get(number).depth != start;
+            }
+            NodeKind::Blinded => unreachable!("invariant: a node that moves is not blinded"),
+            NodeKind::Leaf(_) | NodeKind::Nil => {}
         }
         true
     }
 
-    fn note_children(&mut self, branch: u32, dirty: u16, children: &[Child; 16], ops: &[Op]) {
+    fn note_children(
+        &mut self,
+        branch: u32,
+        dirty: u16,
+        children: &[Child; 16],
+        ops: &[LeafChange],
+    ) {
         if self.pending.is_none() {
             return self.arena_mut().mark_dirty(branch, dirty);
         }
         let start = self.arena().head(branch).depth + 1;
         for (value, nibble) in (0..16).zip(0_u8..).filter(|(value, _)| dirty >> value & 1 != 0) {
-            let place = Place::Child { branch, nibble };
+            let place = ReferenceTarget::Child { branch, nibble };
             self.note(children[value], start, ops, place);
         }
         let arenas = &mut *self.arenas;
@@ -266,20 +293,20 @@ impl<L: Leaves> Editor<'_, L> {
         }
     }
 
-    fn note(&mut self, child: Child, start: u8, ops: &[Op], place: Place) {
+    fn note(&mut self, child: Child, start: u8, ops: &[LeafChange], place: ReferenceTarget) {
         let current = self.current;
         let Some(pending) = self.pending.as_deref_mut() else { return };
         match child.word.node() {
-            Node::Leaf(leaf) => {
+            NodeKind::Leaf(leaf) => {
                 let op = ops.get(child.op as usize);
                 let key = op.map_or_else(|| self.leaves.key(leaf), |op| op.key);
                 pending.add_leaf(current, key, leaf, start, place);
             }
-            Node::Branch(branch) => {
+            NodeKind::Branch(branch) => {
                 let arena = &self.arenas[usize::from(current)];
                 pending.add_branch((current, arena), branch, start, place);
             }
-            Node::Nil | Node::Blinded | Node::BlindedBranch(_) => {
+            NodeKind::Nil | NodeKind::Blinded | NodeKind::BlindedBranch(_) => {
                 unreachable!("invariant: what is hashed at once is not blinded")
             }
         }
@@ -304,15 +331,15 @@ fn at(child: Child, from: usize) -> Child {
 
 /// How many nibbles all new keys share with a path. The others share all of it, and keys are
 /// sorted, so the first and the last decide.
-fn common_with(path: &B256, ops: &[Op]) -> u8 {
-    let common = |op: Option<&Op>| op.map_or(u8::MAX, |op| common_nibbles(path, &op.key));
+fn common_with(path: &B256, ops: &[LeafChange]) -> u8 {
+    let common = |op: Option<&LeafChange>| op.map_or(u8::MAX, |op| common_nibbles(path, &op.key));
     common(ops.first()).min(common(ops.last()))
 }
 
 /// Calls `visit` with each run of changes that share the nibble at `depth`: the nibble, where the
 /// run begins, and the run.
 #[inline]
-fn each_group(ops: &[Op], depth: u8, mut visit: impl FnMut(usize, usize, &[Op])) {
+fn each_group(ops: &[LeafChange], depth: u8, mut visit: impl FnMut(usize, usize, &[LeafChange])) {
     let mut from = 0;
     while let Some(first) = ops.get(from) {
         let value = nibble(&first.key, depth);

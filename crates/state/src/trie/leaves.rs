@@ -1,4 +1,4 @@
-//! What leaves say: the seam between a trie and whoever keeps its content.
+//! Contents of leaves: the seam between a trie and the store of its keys and values.
 
 use alloc::vec::Vec;
 use alloy_primitives::B256;
@@ -12,13 +12,13 @@ pub(crate) trait Leaves: Sync {
     where
         Self: 'a;
 
-    /// The key of a leaf. May be slow: it is asked for a leaf that changes its place, and for proofs.
+    /// The key of a leaf. May be slow: only moving a leaf and proofs need it.
     fn key(&self, leaf: u32) -> B256;
 
     /// Reads a leaf's value.
     fn load(&self, leaf: u32) -> Self::Value<'_>;
 
-    /// Appends the bytes that a value is in the trie.
+    /// Appends the encoding of a value in the trie.
     fn encode<'a>(&'a self, value: &Self::Value<'a>, out: &mut Vec<u8>);
 }
 
@@ -33,7 +33,7 @@ impl Bytestrings {
         self.slab.insert((key, value.to_vec()))
     }
 
-    /// Sets a value; says whether it was another one before.
+    /// Sets a value and returns whether it changed.
     pub(crate) fn set(&mut self, leaf: u32, value: &[u8]) -> bool {
         let held = &mut self.slab.get_mut(leaf).1;
         let differs = held != value;

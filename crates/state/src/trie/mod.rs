@@ -1,8 +1,8 @@
 //! Merkle-Patricia tries over 32-byte keys, with blinded nodes.
 //!
-//! Job: keep the shape of a map from keys (hashes already) to byte strings, and its Ethereum root.
-//! Only what changed is hashed again. Inputs: changes, and a [`NodeSource`] for the parts of which
-//! only the hash is known. Outputs: the root, proofs, values.
+//! Job: keep a map from keys (hashes already) to byte strings and compute its Ethereum root. Only changed
+//! nodes are hashed again. Inputs: changes, and a [`NodeSource`] for subtrees of which only the hash is
+//! known. Outputs: the root, proofs, values.
 //!
 //! # Shape
 //!
@@ -41,9 +41,9 @@ mod decode;
 mod edit;
 mod encode;
 mod heap;
+mod leaf_change;
 mod leaves;
 mod nibbles;
-mod op;
 mod pending;
 mod reader;
 mod reference;
@@ -55,22 +55,21 @@ mod word;
 
 pub(crate) use arena::Arena;
 pub(crate) use edit::Editor;
+pub(crate) use leaf_change::LeafChange;
 pub(crate) use leaves::{Bytestrings, Leaves};
 pub(crate) use nibbles::{nibble, with_nibble};
-pub(crate) use op::Op;
-pub(crate) use pending::{Pending, Place, hash_all};
+pub(crate) use pending::{Pending, ReferenceTarget, hash_all};
 pub(crate) use reader::Reader;
 pub(crate) use reference::NodeRef;
 pub use source::{NoNodes, NodeSource, TrieError};
-pub(crate) use word::{Node, Word};
+pub(crate) use word::{NodeKind, Word};
 
 use alloc::vec::Vec;
 use alloy_primitives::{B256, Bytes};
 
 use crate::{EMPTY_ROOT, Witness};
 
-/// A Merkle-Patricia trie of byte strings, of which parts may be blinded. See the module's
-/// documentation.
+/// A Merkle-Patricia trie of byte strings. Subtrees may be blinded: known by their hash only.
 #[derive(Clone, Debug)]
 pub struct Trie {
     arena: Arena,
@@ -94,13 +93,13 @@ impl Default for Trie {
 }
 
 impl Trie {
-    /// The empty trie.
+    /// Creates an empty trie.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The trie with this root, nothing of it resolved.
+    /// Creates a trie of which only the root is known.
     #[must_use]
     pub fn blinded(root: B256) -> Self {
         let word = if root == EMPTY_ROOT { Word::NIL } else { Word::BLINDED };

@@ -21,14 +21,14 @@ const HASHED_MAX: usize = 256;
 /// Leaves whose values are read ahead of their encoding.
 const LOADED_MAX: usize = 8;
 
-/// Where a node's reference goes.
+/// Where a node's reference is written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
-    /// Into its parent's record, for this nibble.
+pub(crate) enum ReferenceTarget {
+    /// Into its parent's record, at this nibble.
     Child { branch: u32, nibble: u8 },
-    /// To the list of roots.
+    /// Into the list of roots.
     Root(u32),
-    /// To the extension above it.
+    /// Into the extension above it.
     Extension(u32),
 }
 
@@ -38,7 +38,7 @@ struct LeafJob {
     leaf: u32,
     start: u8,
     arena: u8,
-    place: Place,
+    place: ReferenceTarget,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ enum Source {
 struct Job {
     source: Source,
     arena: u8,
-    place: Place,
+    place: ReferenceTarget,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ pub(crate) struct Pending {
     /// References of roots.
     pub(crate) roots: Vec<NodeRef>,
     encoded: Vec<u8>,
-    ends: Vec<(usize, u8, Place)>,
+    ends: Vec<(usize, u8, ReferenceTarget)>,
     value: Vec<u8>,
     hashes: Vec<[u8; 32]>,
 }
@@ -102,14 +102,21 @@ impl Pending {
     }
 
     /// Makes room for a root's reference.
-    pub(crate) fn add_root(&mut self) -> Place {
+    pub(crate) fn add_root(&mut self) -> ReferenceTarget {
         let number = u32::try_from(self.roots.len()).expect("invariant: fewer than 2^32 roots");
         self.roots.push(NodeRef::hash(B256::ZERO));
-        Place::Root(number)
+        ReferenceTarget::Root(number)
     }
 
     #[inline]
-    pub(crate) fn add_leaf(&mut self, arena: u8, key: B256, leaf: u32, start: u8, place: Place) {
+    pub(crate) fn add_leaf(
+        &mut self,
+        arena: u8,
+        key: B256,
+        leaf: u32,
+        start: u8,
+        place: ReferenceTarget,
+    ) {
         self.count += 1;
         self.leaves.push(LeafJob { key, leaf, start, arena, place });
     }
@@ -121,7 +128,7 @@ impl Pending {
         (number, arena): (u8, &Arena),
         branch: u32,
         start: u8,
-        mut place: Place,
+        mut place: ReferenceTarget,
     ) {
         let head = arena.head(branch);
         if let Some(path) = arena.path(&head) {
@@ -130,14 +137,21 @@ impl Pending {
         self.add(number, Source::Branch(branch), head.depth, place);
     }
 
-    fn add_extension(&mut self, arena: u8, key: B256, start: u8, end: u8, place: Place) -> Place {
+    fn add_extension(
+        &mut self,
+        arena: u8,
+        key: B256,
+        start: u8,
+        end: u8,
+        place: ReferenceTarget,
+    ) -> ReferenceTarget {
         let number = u32::try_from(self.extensions.len()).expect("invariant: fewer than 2^32");
         self.extensions.push(Extension { key, start, end, child: NodeRef::hash(B256::ZERO) });
         self.add(arena, Source::Extension(number), start, place);
-        Place::Extension(number)
+        ReferenceTarget::Extension(number)
     }
 
-    fn add(&mut self, arena: u8, source: Source, level: u8, place: Place) {
+    fn add(&mut self, arena: u8, source: Source, level: u8, place: ReferenceTarget) {
         self.count += 1;
         self.levels[usize::from(level)].push(Job { source, arena, place });
     }
@@ -203,7 +217,7 @@ impl Pending {
     }
 
     /// Notes that a node was encoded; one that is shorter than a hash is done with that.
-    fn end(&mut self, from: usize, arena: u8, place: Place, arenas: &mut [Arena]) {
+    fn end(&mut self, from: usize, arena: u8, place: ReferenceTarget, arenas: &mut [Arena]) {
         if let Some(reference) = NodeRef::inline(&self.encoded[from..]) {
             self.encoded.truncate(from);
             self.store(arena, place, &reference, arenas);
@@ -233,13 +247,19 @@ impl Pending {
     }
 
     #[inline]
-    fn store(&mut self, arena: u8, place: Place, reference: &NodeRef, arenas: &mut [Arena]) {
+    fn store(
+        &mut self,
+        arena: u8,
+        place: ReferenceTarget,
+        reference: &NodeRef,
+        arenas: &mut [Arena],
+    ) {
         match place {
-            Place::Child { branch, nibble } => {
+            ReferenceTarget::Child { branch, nibble } => {
                 arenas[usize::from(arena)].set_reference(branch, nibble.into(), reference);
             }
-            Place::Root(number) => self.roots[number as usize] = *reference,
-            Place::Extension(number) => {
+            ReferenceTarget::Root(number) => self.roots[number as usize] = *reference,
+            ReferenceTarget::Extension(number) => {
                 self.extensions[number as usize].child = *reference;
             }
         }

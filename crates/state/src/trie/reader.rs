@@ -10,7 +10,7 @@ use super::{
     leaves::Leaves,
     nibbles::{common_nibbles, nibble},
     reference::NodeRef,
-    word::{Node, Word},
+    word::{NodeKind, Word},
 };
 use crate::Witness;
 
@@ -28,7 +28,7 @@ pub(crate) struct Reader<'a, L> {
 
 /// A node on the way from a root.
 #[derive(Clone, Copy)]
-struct Step<'a> {
+struct PathStep<'a> {
     word: Word,
     arena: &'a Arena,
     /// The depth at which the node hangs.
@@ -41,7 +41,7 @@ impl<'a, L: Leaves> Reader<'a, L> {
         let mut found = Word::NIL;
         self.walk(key, |step| found = step.word)?;
         Ok(match found.node() {
-            Node::Leaf(leaf) if self.leaves.key(leaf) == *key => Some(leaf),
+            NodeKind::Leaf(leaf) if self.leaves.key(leaf) == *key => Some(leaf),
             _ => None,
         })
     }
@@ -72,12 +72,12 @@ impl<'a, L: Leaves> Reader<'a, L> {
                     witness.add(Bytes::copy_from_slice(node));
                 }
             });
-            let Node::Branch(branch) = step.word.node() else { return };
+            let NodeKind::Branch(branch) = step.word.node() else { return };
             let start = step.arena.head(branch).depth + 1;
             for (value, word) in step.arena.children(branch) {
                 buffer.clear();
                 self.encode(
-                    &Step { word, arena: self.arena_below(&step, value), start },
+                    &PathStep { word, arena: self.arena_below(&step, value), start },
                     &mut buffer,
                 );
                 if buffer.len() >= NodeRef::HASHED_MIN {
@@ -90,7 +90,7 @@ impl<'a, L: Leaves> Reader<'a, L> {
     /// The reference of the root if it hangs at `start`, computed as far as it is not known.
     pub(crate) fn reference_at(&self, start: u8) -> NodeRef {
         let mut buffer = Vec::new();
-        self.encode(&Step { start, ..self.first() }, &mut buffer);
+        self.encode(&PathStep { start, ..self.first() }, &mut buffer);
         if buffer.is_empty() { self.reference } else { NodeRef::of(&buffer) }
     }
 
@@ -99,8 +99,8 @@ impl<'a, L: Leaves> Reader<'a, L> {
         self.count_from(&self.first())
     }
 
-    fn count_from(&self, step: &Step<'a>) -> usize {
-        let Node::Branch(branch) = step.word.node() else {
+    fn count_from(&self, step: &PathStep<'a>) -> usize {
+        let NodeKind::Branch(branch) = step.word.node() else {
             return usize::from(!step.word.is_nil());
         };
         let children = step.arena.children(branch);
@@ -108,20 +108,20 @@ impl<'a, L: Leaves> Reader<'a, L> {
         1 + counts.sum::<usize>()
     }
 
-    fn first(&self) -> Step<'a> {
-        Step { word: self.root, arena: self.top, start: 0 }
+    fn first(&self) -> PathStep<'a> {
+        PathStep { word: self.root, arena: self.top, start: 0 }
     }
 
-    fn arena_below(&self, step: &Step<'a>, value: usize) -> &'a Arena {
+    fn arena_below(&self, step: &PathStep<'a>, value: usize) -> &'a Arena {
         if step.start == 0 { (self.below)(value) } else { step.arena }
     }
 
-    fn child(&self, step: &Step<'a>, value: usize, word: Word) -> Step<'a> {
-        Step { word, arena: self.arena_below(step, value), start: step.start.max(1) }
+    fn child(&self, step: &PathStep<'a>, value: usize, word: Word) -> PathStep<'a> {
+        PathStep { word, arena: self.arena_below(step, value), start: step.start.max(1) }
     }
 
     /// Calls `visit` with each node on the path of `key`.
-    fn walk(&self, key: &B256, mut visit: impl FnMut(Step<'a>)) -> Result<(), TrieError> {
+    fn walk(&self, key: &B256, mut visit: impl FnMut(PathStep<'a>)) -> Result<(), TrieError> {
         let mut step = self.first();
         let mut reference = self.reference;
         loop {
@@ -129,7 +129,7 @@ impl<'a, L: Leaves> Reader<'a, L> {
                 visit(step);
             }
             match step.word.node() {
-                Node::Branch(branch) => {
+                NodeKind::Branch(branch) => {
                     let head = step.arena.head(branch);
                     let path = step.arena.path(&head);
                     if path.is_some_and(|path| common_nibbles(path, key) < head.depth) {
@@ -141,33 +141,33 @@ impl<'a, L: Leaves> Reader<'a, L> {
                         reference = step.arena.reference(branch, value);
                     }
                     let arena = self.arena_below(&step, value);
-                    step = Step { word, arena, start: head.depth + 1 };
+                    step = PathStep { word, arena, start: head.depth + 1 };
                 }
-                Node::Blinded => {
+                NodeKind::Blinded => {
                     return Err(TrieError::MissingNode { hash: reference.to_hash() });
                 }
-                Node::BlindedBranch(number) => {
+                NodeKind::BlindedBranch(number) => {
                     let blinded = step.arena.blinded.get(number);
                     if common_nibbles(&blinded.key, key) >= blinded.depth {
                         return Err(TrieError::MissingNode { hash: blinded.hash });
                     }
                     return Ok(());
                 }
-                Node::Leaf(_) | Node::Nil => return Ok(()),
+                NodeKind::Leaf(_) | NodeKind::Nil => return Ok(()),
             }
         }
     }
 
     /// Lists the one or two encoded nodes (extension and branch) that a node in memory stands for,
     /// the second only if `key` reaches it.
-    fn path_nodes(&self, step: &Step<'a>, key: &B256, list: &mut impl FnMut(&[u8])) {
+    fn path_nodes(&self, step: &PathStep<'a>, key: &B256, list: &mut impl FnMut(&[u8])) {
         let mut buffer = Vec::new();
         self.encode(step, &mut buffer);
         if buffer.is_empty() {
             return;
         }
         list(&buffer);
-        let Node::Branch(branch) = step.word.node() else { return };
+        let NodeKind::Branch(branch) = step.word.node() else { return };
         let head = step.arena.head(branch);
         if let Some(path) = step.arena.path(&head)
             && common_nibbles(path, key) >= head.depth
@@ -179,14 +179,14 @@ impl<'a, L: Leaves> Reader<'a, L> {
     }
 
     /// Encodes a node: for a branch below a gap, the extension. Nothing for a blinded node.
-    fn encode(&self, step: &Step<'a>, out: &mut Vec<u8>) {
+    fn encode(&self, step: &PathStep<'a>, out: &mut Vec<u8>) {
         match step.word.node() {
-            Node::Leaf(leaf) => {
+            NodeKind::Leaf(leaf) => {
                 let mut value = Vec::new();
                 self.leaves.encode(&self.leaves.load(leaf), &mut value);
                 encode_leaf(&self.leaves.key(leaf), step.start, &value, out);
             }
-            Node::Branch(branch) => {
+            NodeKind::Branch(branch) => {
                 let from = out.len();
                 self.encode_branch(step, branch, out);
                 let head = step.arena.head(branch);
@@ -196,17 +196,17 @@ impl<'a, L: Leaves> Reader<'a, L> {
                     encode_extension(path, step.start, head.depth, &reference, out);
                 }
             }
-            Node::BlindedBranch(number) => {
+            NodeKind::BlindedBranch(number) => {
                 let blinded = step.arena.blinded.get(number);
                 let reference = NodeRef::hash(blinded.hash);
                 encode_extension(&blinded.key, step.start, blinded.depth, &reference, out);
             }
-            Node::Nil | Node::Blinded => {}
+            NodeKind::Nil | NodeKind::Blinded => {}
         }
     }
 
     /// Encodes a branch without the extension above it.
-    fn encode_branch(&self, step: &Step<'a>, branch: u32, out: &mut Vec<u8>) {
+    fn encode_branch(&self, step: &PathStep<'a>, branch: u32, out: &mut Vec<u8>) {
         let head = step.arena.head(branch);
         if head.dirty == 0 {
             return step.arena.encode(branch, out);
@@ -218,7 +218,7 @@ impl<'a, L: Leaves> Reader<'a, L> {
         encode_branch_of(&children, out);
     }
 
-    fn child_reference(&self, step: &Step<'a>, branch: u32, value: usize) -> NodeRef {
+    fn child_reference(&self, step: &PathStep<'a>, branch: u32, value: usize) -> NodeRef {
         let head = step.arena.head(branch);
         if head.dirty >> value & 1 == 0 {
             return step.arena.reference(branch, value);
@@ -226,7 +226,7 @@ impl<'a, L: Leaves> Reader<'a, L> {
         let word = step.arena.child(branch, value);
         let arena = self.arena_below(step, value);
         let mut buffer = Vec::new();
-        self.encode(&Step { word, arena, start: head.depth + 1 }, &mut buffer);
+        self.encode(&PathStep { word, arena, start: head.depth + 1 }, &mut buffer);
         NodeRef::of(&buffer)
     }
 }

@@ -1,21 +1,21 @@
-//! How a branch names a child: one word that says what it is and where.
+//! References from a branch to a child in memory: one word with the child's kind and location.
 
-/// A node's kind and place.
+/// A node's kind and location, packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Word(u32);
 
-/// What a [`Word`] says.
+/// An unpacked [`Word`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Node {
+pub(crate) enum NodeKind {
     /// No node.
     Nil,
-    /// A leaf; whoever keeps the leaves knows it by this number.
+    /// A leaf, by its number in [`Leaves`](super::Leaves).
     Leaf(u32),
-    /// A branch, and where its record is.
+    /// A branch, by the location of its record.
     Branch(u32),
     /// A subtree of which only the hash is known: the child's reference.
     Blinded,
-    /// An extension whose branch is blinded, and which one.
+    /// An extension whose branch is blinded, by its number.
     BlindedBranch(u32),
 }
 
@@ -47,13 +47,13 @@ impl Word {
     }
 
     #[inline]
-    pub(crate) fn node(self) -> Node {
+    pub(crate) fn node(self) -> NodeKind {
         match self.0 {
-            u32::MAX => Node::Nil,
-            word if word & LEAF != 0 => Node::Leaf(word & PLACE),
-            word if word & SPECIAL == 0 => Node::Branch(word),
-            word if word == Self::BLINDED.0 => Node::Blinded,
-            word => Node::BlindedBranch(word & PLACE),
+            u32::MAX => NodeKind::Nil,
+            word if word & LEAF != 0 => NodeKind::Leaf(word & PLACE),
+            word if word & SPECIAL == 0 => NodeKind::Branch(word),
+            word if word == Self::BLINDED.0 => NodeKind::Blinded,
+            word => NodeKind::BlindedBranch(word & PLACE),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Segments that are damaged, by accident or with care.
+//! Segments that are damaged by accident or on purpose are refused.
 
 use std::fs;
 

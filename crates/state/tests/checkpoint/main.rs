@@ -1,4 +1,4 @@
-//! Checkpoints: what is written is loaded, and what is damaged is refused.
+//! Checkpoints: a written state is loaded again, a damaged one is refused.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -11,7 +11,7 @@ use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use tempfile::TempDir;
 use turnpike_state::{
     AccountDiff, MergedDiff, NodeState,
-    checkpoint::{CheckpointStore, Discarded, Recovery, Segment, load},
+    checkpoint::{CheckpointStore, Discarded, LoadReport, Segment, load},
 };
 
 use crate::common::{Model, code_of, diff, set};
@@ -70,7 +70,7 @@ impl Written {
         self.compare(load(self.path()).expect("the file system works"))
     }
 
-    pub(crate) fn compare(&self, recovery: Recovery) -> (Option<u64>, Vec<Discarded>) {
+    pub(crate) fn compare(&self, recovery: LoadReport) -> (Option<u64>, Vec<Discarded>) {
         let block = recovery.loaded.map(|loaded| {
             let (root, model) = &self.states[&loaded.block];
             assert_eq!(loaded.state_root, *root);

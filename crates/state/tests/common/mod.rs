@@ -1,4 +1,4 @@
-//! What the test suites share: keys that make awkward tries, random diffs, reference roots.
+//! Helpers of the test suites: keys that make awkward tries, random diffs, reference roots.
 
 #![allow(dead_code, reason = "each suite uses its part")]
 

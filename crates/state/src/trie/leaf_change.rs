@@ -2,25 +2,25 @@
 
 use alloy_primitives::B256;
 
-use crate::changes::{Change, Kind};
+use crate::changes::{Change, EntryChange};
 
 /// A change to one key. The leaf's content changes elsewhere (see [`Leaves`](super::Leaves)).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Op {
+pub(crate) struct LeafChange {
     pub(crate) key: B256,
-    /// The leaf, and what happens to it: never [`Kind::Same`].
+    /// The leaf and its change, which is never [`EntryChange::Same`].
     pub(crate) change: Change,
-    /// Which of several tries is meant.
+    /// Index of the trie.
     pub(crate) trie: u32,
 }
 
-impl Op {
-    pub(crate) fn new(kind: Kind, key: B256, leaf: u32) -> Self {
+impl LeafChange {
+    pub(crate) fn new(kind: EntryChange, key: B256, leaf: u32) -> Self {
         Self { key, change: Change::new(kind, leaf), trie: 0 }
     }
 
     #[inline]
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> EntryChange {
         self.change.kind()
     }
 

@@ -1,4 +1,5 @@
-//! The trie against `alloy-trie`: roots by its hash builder, proofs by its verifier.
+//! Compares the trie with `alloy-trie`, the reference: roots with its hash builder, proofs with its
+//! verifier.
 
 mod common;
 
