@@ -38,21 +38,21 @@ const MUTANTS = [
     file: "lib/RiscvInstruction.sol",
     right: "_extend(int32(Instruction.unwrap(self)) >> 20)",
     wrong: "uint64(Instruction.unwrap(self) >> 20)",
-    tests: "grid::a_register_and_an_immediate",
+    tests: "grid::register_and_immediate",
   },
   {
     name: "proof-unchecked",
     file: "L1/RiscvStep.sol",
     right: "if (found != expected) revert RiscvStep_WrongMemoryRoot(expected, found);",
     wrong: "if (found == 0) revert RiscvStep_WrongMemoryRoot(expected, found);",
-    tests: "refused::no_other_proof",
+    tests: "refused::altered_proof_is_refused",
   },
   {
     name: "proof-length-unchecked",
     file: "L1/RiscvStep.sol",
     right: "if (proof.length != expected) revert",
     wrong: "if (proof.length < expected) revert",
-    tests: "refused::no_other_proof",
+    tests: "refused::altered_proof_is_refused",
   },
   {
     name: "alignment-unchecked",
@@ -73,21 +73,21 @@ const MUTANTS = [
     file: "L1/RiscvStep.sol",
     right: "return uint256(key << 8) >> 8 < LOCAL_INPUTS;",
     wrong: "return uint8(uint256(key)) < LOCAL_INPUTS;",
-    tests: "random::a_million_random_steps_are_the_same_to_all",
+    tests: "random::random_steps_agree_on_all_machines",
   },
   {
     name: "key-kind-unbound",
     file: "L1/RiscvStep.sol",
     right: "return kind >= KECCAK_KEY && kind <= PRECOMPILE_KEY;",
     wrong: "return kind >= KECCAK_KEY;",
-    tests: "random::a_million_random_steps_are_the_same_to_all",
+    tests: "random::random_steps_agree_on_all_machines",
   },
   {
     name: "word-divisions-by-immediate",
     file: "L1/RiscvStep.sol",
     right: "opcode == OP_IMM_32 && !(isShift && funct7 == RiscvAlu.MULTIPLY)",
     wrong: "opcode == OP_IMM_32",
-    tests: "grid::words_near_instructions",
+    tests: "grid::words_one_bit_off_instructions",
   },
   {
     name: "halted-state-steps",
@@ -101,7 +101,7 @@ const MUTANTS = [
     file: "L1/RiscvStep.sol",
     right: "if (!machine.isCanonical()) revert",
     wrong: "if (machine.length == 0) revert",
-    tests: "refused::a_changed_state",
+    tests: "refused::altered_state_changes_the_result",
   },
 ];
 

@@ -248,7 +248,8 @@ impl Player {
         Ok(())
     }
 
-    /// The next transaction that finalizes, voids or proposes an output. `None` while one is in flight.
+    /// The next transaction that finalizes, voids or proposes an output. `None` while one is in
+    /// flight.
     fn proposal(&self, chain: &HonestChain, l1_time: u64) -> Option<TxCandidate<Purpose>> {
         let config = self.propose?;
         if self.tx_manager.is_any_busy(Purpose::is_proposing) {

@@ -1,5 +1,4 @@
-//! What a challenger does when its parallel engine is wrong. The fault is made by
-//! `turnpike_executor::faults`.
+//! A challenger whose parallel engine is wrong. `turnpike_executor::faults` injects the fault.
 
 #[path = "games/derived.rs"]
 #[allow(dead_code)] // shared by several tests
@@ -21,7 +20,7 @@ use turnpike_executor::{
 use turnpike_game::{ClaimError, ClaimProvider as _};
 use turnpike_protocol::{Header, OutputRoot, TxEnvelope};
 
-/// Of another funded account than the fixture's.
+/// Key of a second funded account.
 const OTHER_KEY: B256 = b256!("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d");
 
 fn other_transfer(nonce: u64) -> TxEnvelope {
@@ -38,7 +37,7 @@ fn other_transfer(nonce: u64) -> TxEnvelope {
     tx.into_signed(signature).into()
 }
 
-/// Transfers of each of two accounts in a block.
+/// Transfers per account and block.
 const TRANSFERS: u64 = 8;
 
 /// Entries with a block each, which runs in two lanes.
@@ -60,7 +59,7 @@ fn in_lanes() -> EngineConfig {
     EngineConfig { mode: Mode::Parallel, workers, grain: Grain::FINEST }
 }
 
-/// What the sequential engine gives, by entry.
+/// The reference executor's outputs, by entry.
 async fn right(entries: u64) -> Vec<(OutputRoot, Header)> {
     let execution = EngineConfig { mode: Mode::Sequential, ..EngineConfig::default() };
     let mut derived = Derived::with_engine(posted(entries), execution);
@@ -74,7 +73,7 @@ fn derived_at(derived: &Derived, entry: u64) -> (OutputRoot, Header) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_right_output_is_not_challenged_because_the_parallel_engine_is_wrong() {
+async fn parallel_engine_fault_never_challenges_a_right_output() {
     let right = right(4).await;
     let mut derived = Derived::with_engine(posted(3), in_lanes());
     let _injected = inject(Fault::OverlayForgotten);
@@ -84,7 +83,7 @@ async fn a_right_output_is_not_challenged_because_the_parallel_engine_is_wrong()
     };
     assert!((1..=3).all(|entry| all(&derived)[entry] != right[entry]), "nothing ran in lanes");
 
-    // What others propose is right.
+    // Another proposer's output is right.
     derived.propose(0, 3, None);
     derived.outputs[1].output = right[3].0;
     derived.outputs[1].header = alloy_rlp::encode(&right[3].1).into();
@@ -98,7 +97,7 @@ async fn a_right_output_is_not_challenged_because_the_parallel_engine_is_wrong()
     assert_eq!((fault.entry, fault.sequential), (1, right[1].0.hash()));
     assert_ne!(fault.parallel, fault.sequential);
 
-    // From now on nothing runs in lanes.
+    // From now on the reference executor runs every block.
     post(&mut derived.rollup, 3);
     derived.derive().await;
     assert!(derived.verifier.entry(4).expect("derived").is_confirmed);
@@ -106,7 +105,7 @@ async fn a_right_output_is_not_challenged_because_the_parallel_engine_is_wrong()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_program_contradicts_the_parallel_engine_nothing_is_done() {
+async fn disagreeing_block_is_never_played() {
     let right = right(1).await;
     let mut derived = Derived::with_engine(posted(1), in_lanes());
     let _injected = inject(Fault::OverlayForgotten);

@@ -1,4 +1,4 @@
-//! A peer on loopback that serves the lying sequencer's chain explains the lie.
+//! A peer on loopback that serves a dishonest sequencer's chain shows where it diverges.
 
 mod fixture;
 
@@ -16,7 +16,7 @@ use turnpike_challenger::{Evidence, FirstBlock, Peer, StateKey, compare_with_pee
 use turnpike_executor::BlockOutcome;
 use turnpike_state::FlatState;
 
-/// The chain that a peer serves. Like the sequencer's node it knows the newest state only.
+/// The chain that a peer serves. Like the sequencer, the peer has the newest state only.
 struct Served {
     blocks: Vec<BlockOutcome>,
     state: FlatState,
@@ -114,7 +114,7 @@ fn serve(rollup: &Rollup) -> Peer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_leads_to_transaction_and_account() {
+async fn peer_names_transaction_and_account() {
     let rollup = liar();
     let mut lie = rollup.divergence(2);
     compare_with_peer(&serve(&rollup), &rollup.verifier, &mut lie).await;
@@ -136,7 +136,7 @@ async fn a_peer_leads_to_transaction_and_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_that_is_ahead_is_compared_if_nothing_happened_since() {
+async fn peer_ahead_is_compared_if_later_blocks_are_quiet() {
     let mut rollup = liar();
     let mut lie = rollup.divergence(2);
     rollup.block(0);
@@ -156,7 +156,7 @@ async fn a_peer_that_is_ahead_is_compared_if_nothing_happened_since() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_false_receipt_is_named() {
+async fn wrong_receipt_is_named() {
     let rollup = liar();
     let mut lie = rollup.divergence(2);
     let mut blocks = rollup.blocks.clone();
@@ -171,7 +171,7 @@ async fn a_false_receipt_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_of_another_chain_or_none_is_of_no_help() {
+async fn unreachable_or_foreign_peer_adds_a_reason_only() {
     let rollup = liar();
     let mut lie = rollup.divergence(2);
     let before = lie.first_block;

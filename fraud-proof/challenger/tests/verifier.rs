@@ -1,4 +1,4 @@
-//! The verifier on hand-made inbox entries: what is right passes, what is wrong is named.
+//! The verifier on hand-made inbox entries: right outputs pass, and wrong parts are named.
 
 mod fixture;
 
@@ -10,7 +10,7 @@ use turnpike_challenger::{
 use turnpike_l1::ProposedOutput;
 use turnpike_protocol::{BlockInput, Deposit, Entry, Header, Origin, SourceHash};
 
-/// Has an output claim another header, with the hash that goes with it.
+/// Replaces an output's header and block hash.
 fn reheader(output: &mut ProposedOutput, change: impl FnOnce(&mut Header)) {
     let mut header: Header = alloy_rlp::decode_exact(&output.header).expect("a header");
     change(&mut header);
@@ -28,7 +28,7 @@ fn exact(block: u64, evidence: Evidence) -> FirstBlock {
 }
 
 #[test]
-fn honest_outputs_are_ok() {
+fn right_outputs_are_ok() {
     let mut rollup = Rollup::new(None);
     assert_eq!(rollup.judge(0), Verdict::Ok);
     rollup.post(&[1, 2]);
@@ -46,14 +46,14 @@ fn honest_outputs_are_ok() {
 }
 
 #[test]
-fn an_entry_that_is_not_derived_is_unknown() {
+fn output_of_underived_entry_is_unknown() {
     let mut rollup = Rollup::new(None);
     rollup.propose(1);
     assert_eq!(rollup.judge(1), Verdict::Unknown);
 }
 
 #[test]
-fn a_false_state_is_found_in_its_block() {
+fn wrong_state_is_found_in_its_block() {
     let mut rollup = Rollup::new(Some(3));
     rollup.post(&[1]);
     rollup.propose(1);
@@ -72,7 +72,7 @@ fn a_false_state_is_found_in_its_block() {
     let noted = rollup.verifier.first_divergence().expect("noted");
     assert_eq!((noted.entry, noted.block), (2, 3));
 
-    // What stands on the lie is wrong since the same block.
+    // Outputs on the wrong one diverge at the same block.
     let child = rollup.divergence(3);
     assert_eq!((child.true_block, child.derived_block), (1, 5));
     assert_eq!(child.first_block, exact(3, Evidence::Batch));
@@ -80,7 +80,7 @@ fn a_false_state_is_found_in_its_block() {
 }
 
 #[test]
-fn the_first_transaction_that_changes_an_account_is_found() {
+fn first_transaction_changing_an_account_is_found() {
     let mut rollup = Rollup::new(Some(1));
     rollup.post(&[3]);
     rollup.post(&[1]);
@@ -101,7 +101,7 @@ fn the_first_transaction_that_changes_an_account_is_found() {
 }
 
 #[test]
-fn a_lie_of_the_proposer_alone_is_somewhere_in_the_range() {
+fn proposers_own_fault_gives_a_block_range() {
     let mut rollup = Rollup::new(None);
     rollup.post(&[1]);
     rollup.propose(1);
@@ -112,7 +112,7 @@ fn a_lie_of_the_proposer_alone_is_somewhere_in_the_range() {
     let lie = rollup.divergence(2);
     assert_eq!(lie.first_block, FirstBlock::Range { first: 2, last: 3 });
     assert!(lie.state_only && lie.touched.is_empty());
-    // The truth on top of a lie is the truth.
+    // A right output on a wrong one is right.
     assert_eq!(rollup.judge(3), Verdict::Ok);
     rollup.post(&[1]);
     reheader(rollup.propose(4), |header| header.state_root = B256::repeat_byte(9));
@@ -120,7 +120,7 @@ fn a_lie_of_the_proposer_alone_is_somewhere_in_the_range() {
 }
 
 #[test]
-fn header_fields_are_named() {
+fn wrong_header_fields_are_named() {
     let mut rollup = Rollup::new(None);
     rollup.post(&[2]);
     reheader(rollup.propose(1), |header| {
@@ -141,7 +141,7 @@ fn header_fields_are_named() {
 }
 
 #[test]
-fn malformed_headers_and_other_parts_are_named() {
+fn malformed_header_is_named() {
     let mut rollup = Rollup::new(None);
     rollup.post(&[1]);
     let output = rollup.propose(1);
@@ -155,7 +155,7 @@ fn malformed_headers_and_other_parts_are_named() {
 }
 
 #[test]
-fn a_forced_entry_derives_its_deposits() {
+fn forced_entry_derives_its_deposits() {
     let mut rollup = Rollup::new(None);
     let mut opaque = [[0; 24].as_slice(), &ETHER.to_be_bytes()[8..]].concat();
     opaque.extend(U256::ZERO.to_be_bytes::<32>());
@@ -171,7 +171,7 @@ fn a_forced_entry_derives_its_deposits() {
     };
     let posted = Entry { deposit_count: 1, ..entry(1, None) };
     rollup.feed(&posted, 0, &[], std::slice::from_ref(&deposit)).expect("an entry");
-    // What the sequencer makes of the same entry.
+    // The sequencer's result for the same entry.
     let origin = Origin::from(&entry(0, None));
     let parent = rollup.sequencer.head().parent;
     let config = rollup.sequencer.config();
@@ -188,14 +188,14 @@ fn a_forced_entry_derives_its_deposits() {
 }
 
 #[test]
-fn a_bad_batch_derives_one_block() {
+fn invalid_batch_derives_one_block() {
     let mut rollup = Rollup::new(None);
     rollup.post_data(b"garbage");
     let derived = rollup.verifier.entry(1).expect("derived");
     assert!(derived.fault.is_some());
     assert_eq!((derived.last_block, rollup.verifier.head()), (1, 1));
     assert_eq!(derived.header.timestamp, entry(1, None).l1_time);
-    // The sequencer goes on as if its batch had been taken.
+    // The sequencer continues as if its batch were valid.
     rollup.block(1);
     rollup.propose(1);
     let lie = rollup.divergence(1);
@@ -204,7 +204,7 @@ fn a_bad_batch_derives_one_block() {
 }
 
 #[test]
-fn entries_come_in_order_and_with_their_data() {
+fn entry_out_of_order_or_without_data_is_refused() {
     let mut rollup = Rollup::new(None);
     let skipped = rollup.feed(&entry(2, None), 0, &[], &[]);
     assert!(matches!(skipped, Err(VerifierError::Order { expected: 1, found: 2 })));
@@ -227,7 +227,7 @@ fn what_l1_has_dropped_is_forgotten() {
     assert_eq!(rollup.divergence(2).first_block, exact(3, Evidence::Batch));
     assert!(rollup.verifier.first_divergence().is_some());
 
-    // L1 holds entry 1 and nothing of what came after.
+    // L1 keeps entry 1 and drops the later entries.
     rollup.posted.truncate(2);
     rollup.verifier.rewind_to_common(&rollup.posted);
     assert_eq!((rollup.verifier.next_entry(), rollup.verifier.head()), (2, 2));
@@ -235,7 +235,7 @@ fn what_l1_has_dropped_is_forgotten() {
     assert!(rollup.verifier.block(3).is_none() && rollup.verifier.replay(3).is_none());
     assert_eq!([rollup.judge(1), rollup.judge(2)], [Verdict::Ok, Verdict::Unknown]);
 
-    // It holds an honest entry in its place.
+    // L1 holds an honest entry instead.
     assert!(rollup.sequencer.rewind(2));
     (rollup.nonce, rollup.lie_in) = (2, None);
     rollup.outputs.truncate(2);
@@ -248,7 +248,7 @@ fn what_l1_has_dropped_is_forgotten() {
 }
 
 #[test]
-fn reports_read_well() {
+fn report_names_block_transaction_and_state() {
     let mut rollup = Rollup::new(Some(1));
     rollup.post(&[1]);
     rollup.propose(1);

@@ -1,4 +1,4 @@
-//! What a player has to do, case by case.
+//! Which actions a player can take, case by case.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ const OWN: Address = Address::repeat_byte(1);
 const OTHER: Address = Address::repeat_byte(2);
 const OUTPUT: u64 = 1;
 
-/// An L1 with an output on the genesis output, and who looks at it.
+/// An L1 with one output on the genesis output, and the player's view of it.
 struct Table {
     l1: MemoryL1,
     view: L1View<MemoryL1>,
@@ -52,17 +52,17 @@ impl Table {
         table
     }
 
-    /// Of an output that is wrong.
+    /// A table with a wrong output.
     async fn wrong() -> Self {
         Self { wrong: BTreeSet::from([OUTPUT]), ..Self::new().await }
     }
 
-    /// Of an output that is right.
+    /// A table with a right output.
     async fn right() -> Self {
         Self { right: BTreeSet::from([OUTPUT]), ..Self::new().await }
     }
 
-    /// Mines a block with this in it. Its timestamp.
+    /// Mines a block with this event. Returns its timestamp.
     async fn mine(&mut self, event: L1Event) -> u64 {
         self.l1.mine(&[event]);
         self.view.advance().await.expect("nothing moves").head.time
@@ -116,7 +116,7 @@ const CHALLENGE: Action = Action::Challenge { output: OUTPUT };
 const NEVER: u64 = u64::MAX;
 
 #[tokio::test]
-async fn a_wrong_output_is_challenged_while_its_window_is_open() {
+async fn wrong_output_is_challenged_while_its_window_is_open() {
     let table = Table::wrong().await;
     let proposed_at = table.view.outputs()[1].proposed_at;
     let last = proposed_at + 99;
@@ -126,14 +126,14 @@ async fn a_wrong_output_is_challenged_while_its_window_is_open() {
 }
 
 #[tokio::test]
-async fn nothing_is_done_about_what_is_not_known() {
+async fn unjudged_output_needs_no_action() {
     let mut table = Table::new().await;
     let now = table.challenge(OTHER).await;
     assert_eq!(table.actions(now), []);
 }
 
 #[tokio::test]
-async fn a_wrong_output_is_challenged_once_and_whoever_else_has_done_it() {
+async fn wrong_output_is_challenged_once_despite_other_challenges() {
     let mut table = Table::wrong().await;
     let now = table.challenge(OTHER).await;
     assert_eq!(table.actions(now).first().map(|(action, _)| *action), Some(CHALLENGE));
@@ -142,7 +142,7 @@ async fn a_wrong_output_is_challenged_once_and_whoever_else_has_done_it() {
 }
 
 #[tokio::test]
-async fn a_challenge_that_was_lost_by_the_clock_alone_is_made_again() {
+async fn challenge_lost_by_the_clock_is_repeated() {
     let mut table = Table::wrong().await;
     table.challenge(OWN).await;
     table.defend(0, OTHER).await;
@@ -151,7 +151,7 @@ async fn a_challenge_that_was_lost_by_the_clock_alone_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_won_challenge_is_resolved_when_nobody_can_defend_any_more() {
+async fn won_challenge_is_resolved_after_the_time_to_defend() {
     let mut table = Table::wrong().await;
     let now = table.challenge(OWN).await;
     let resolve = Action::Resolve { challenge: 0 };
@@ -168,7 +168,7 @@ async fn a_won_challenge_is_resolved_when_nobody_can_defend_any_more() {
 }
 
 #[tokio::test]
-async fn a_challenge_that_came_to_nothing_is_resolved_for_its_bond() {
+async fn moot_challenge_is_resolved_for_its_bond() {
     let mut table = Table::wrong().await;
     table.challenge(OTHER).await;
     let now = table.challenge(OWN).await;
@@ -177,7 +177,7 @@ async fn a_challenge_that_came_to_nothing_is_resolved_for_its_bond() {
 }
 
 #[tokio::test]
-async fn a_right_output_is_defended_against_every_challenge_once() {
+async fn right_output_is_defended_once_per_challenge() {
     let mut table = Table::right().await;
     let (first, second) = (Action::Defend { challenge: 0 }, Action::Defend { challenge: 1 });
     let start = table.challenge(OTHER).await;
@@ -193,23 +193,23 @@ async fn a_right_output_is_defended_against_every_challenge_once() {
 }
 
 #[tokio::test]
-async fn nobody_plays_against_themselves() {
+async fn own_challenge_is_never_defended() {
     let mut table = Table::right().await;
     let now = table.challenge(OWN).await;
     assert_eq!(table.actions(now), []);
 }
 
 #[tokio::test]
-async fn whose_turn_it_is_moves_and_the_other_ends_it_when_time_is_up() {
+async fn mover_moves_and_other_side_times_out() {
     let mut table = Table::right().await;
     table.challenge(OTHER).await;
     let now = table.defend(0, OWN).await;
     let time_out = Action::TimeOut { game: 0 };
-    // The challenger has all of its time left.
+    // The challenger's clock is still full.
     assert_eq!(table.actions(now), []);
     assert_eq!(table.actions(now + 60), []);
     assert_eq!(table.actions(now + 61), [(time_out, NEVER)]);
-    // It took the defender 12 seconds to defend.
+    // The defender's clock has lost the 12 seconds until the defence.
     let now = table.reply(0).await;
     let by = now + 48;
     assert_eq!(table.actions(now), [(Action::Move { game: 0 }, by)]);
@@ -220,7 +220,7 @@ async fn whose_turn_it_is_moves_and_the_other_ends_it_when_time_is_up() {
 }
 
 #[tokio::test]
-async fn games_of_others_are_left_alone() {
+async fn games_of_other_accounts_need_no_action() {
     let mut table = Table::new().await;
     table.challenge(OTHER).await;
     let now = table.defend(0, Address::repeat_byte(3)).await;
@@ -229,12 +229,13 @@ async fn games_of_others_are_left_alone() {
 }
 
 #[tokio::test]
-async fn a_bond_comes_back_from_a_game_that_was_decided_elsewhere() {
+async fn bond_of_game_decided_elsewhere_is_returned() {
     let mut table = Table::right().await;
     table.challenge(OTHER).await;
     table.defend(0, OTHER).await;
     let now = table.defend(0, OWN).await;
-    // The challenger beats neither: its clock runs out in the game of the other defender.
+    // The challenger's clock runs out in the other defender's game, which decides this game as
+    // well.
     table.mine(L1Event::TimedOut(0)).await;
     assert_eq!(table.actions(now), [(Action::ReturnBond { game: 1 }, NEVER)]);
     table.mine(L1Event::Returned(1)).await;
@@ -242,7 +243,7 @@ async fn a_bond_comes_back_from_a_game_that_was_decided_elsewhere() {
 }
 
 #[tokio::test]
-async fn the_most_urgent_comes_first() {
+async fn earliest_deadline_comes_first() {
     let mut table = Table::right().await;
     table.challenge(OTHER).await;
     table.defend(0, OWN).await;

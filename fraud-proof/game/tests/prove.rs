@@ -1,4 +1,4 @@
-//! Node, native program and machine come to the same output roots, whatever L1 holds.
+//! Node, native program and machine compute the same output roots for every kind of entry.
 
 mod inbox;
 
@@ -13,7 +13,7 @@ use turnpike_game::prove::{
 use turnpike_l1::memory::L1Event;
 use turnpike_protocol::{BLOB_BYTES, LocalInputs, Preimage, Preimages};
 
-/// Blocks that an entry of the development chain may have.
+/// Maximum number of blocks per entry on the development chain.
 const BLOCKS_MAX: u64 = 1_024;
 
 /// Batches in calldata and blobs, with deposits; garbage; a forced entry. Returns how many blocks
@@ -30,7 +30,7 @@ fn post_something(rollup: &mut Rollup) -> Vec<u64> {
     vec![2, 3, 1, 1]
 }
 
-/// The rest of what there can be.
+/// Posts the remaining kinds of entries.
 fn post_oddities(rollup: &mut Rollup) -> Vec<u64> {
     // Two chunks.
     rollup.l1.mine(&[garbage(noise(100_000))]);
@@ -40,12 +40,12 @@ fn post_oddities(rollup: &mut Rollup) -> Vec<u64> {
     let large = rollup.transaction(TxKind::Call(inbox::BOB), noise(131_000), 12_000_000);
     let block = inbox::Block { seconds: 200, deposits: 0, transactions: vec![large] };
     rollup.blobs(2, vec![block]);
-    // Times that the chain is past already.
+    // Timestamps before the chain's head.
     let blocks = vec![rollup.block(100, 1, 0), rollup.block(150, 1, 0)];
     rollup.calldata(2, blocks);
     // Two entries in one L1 block.
     rollup.l1.mine(&[L1Event::Forced { deposits: 0 }, garbage(Vec::new())]);
-    // A transaction that is skipped: its nonce is used up.
+    // A transaction that is skipped because its nonce is used.
     let transfer = rollup.transfer();
     let transactions = vec![transfer.clone(), transfer];
     rollup.calldata(3, vec![inbox::Block { seconds: 250, deposits: 0, transactions }]);
@@ -57,7 +57,7 @@ fn garbage(data: Vec<u8>) -> L1Event {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_position_of_every_entry_is_proven() {
+async fn node_program_and_machine_agree_at_every_position() {
     let mut rollup = Rollup::new();
     let counts = [post_something(&mut rollup), post_oddities(&mut rollup)].concat();
     for (entry, blocks) in (1..).zip(counts) {
@@ -72,7 +72,7 @@ async fn every_position_of_every_entry_is_proven() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_any_part_of_the_witness_there_is_no_result() {
+async fn every_part_of_the_witness_is_needed() {
     let mut rollup = Rollup::new();
     post_something(&mut rollup);
     for (entry, index) in [(1, 0), (2, 2), (4, 0)] {
@@ -85,7 +85,7 @@ async fn without_any_part_of_the_witness_there_is_no_result() {
             let others = whole.iter().filter(|(other, _)| *other != key);
             others.for_each(|(_, preimage)| part.add(preimage.clone()));
             let native = run_native(&part);
-            // What a precompile answers is computed again.
+            // Precompile outputs are computed again.
             if !matches!(whole.get(key), Some(Preimage::Precompile { .. })) {
                 assert!(native.result.is_err(), "entry {entry}: natively without {key}");
             }
@@ -99,7 +99,7 @@ async fn without_any_part_of_the_witness_there_is_no_result() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn local_inputs_decide_the_result() {
+async fn local_inputs_change_the_result() {
     let mut rollup = Rollup::new();
     post_something(&mut rollup);
     let statement = rollup.statement(2, 0).await;
@@ -119,14 +119,14 @@ async fn local_inputs_decide_the_result() {
         let machine = run_machine(PROGRAM, &native.read).expect("an ELF");
         assert_ne!(machine.result, Ok(proof.statement.output_root), "{local:?}");
     }
-    // Past the entry's last block the root stays what it is, whatever else there is to read.
+    // Past the entry's last block the root stays the same, whatever the witness holds.
     let mut witness = proof.statement.witness;
     witness.local.block_index = 3;
     assert_eq!(run_native(&witness).result, Ok(right.output_root));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blocks_are_found_by_their_number() {
+async fn block_number_gives_its_position() {
     let mut rollup = Rollup::new();
     let counts = post_something(&mut rollup);
     rollup.node.advance().await.expect("L1 is there");
@@ -140,7 +140,7 @@ async fn blocks_are_found_by_their_number() {
     }
     let newest = statement_at(&mut rollup.node, BlockPosition { entry: 4, index: 0 }).await;
     assert_eq!(newest.expect("is on L1").block.map(|block| block.number), Some(number));
-    // Going back does not lose what comes after.
+    // Going back keeps the later entries.
     let back = statement_at(&mut rollup.node, BlockPosition { entry: 1, index: 1 }).await;
     assert_eq!(back.expect("is on L1").block.map(|block| block.number), Some(2));
     let found = position_of(&mut rollup.node, number).await.expect("is on L1");
@@ -148,7 +148,7 @@ async fn blocks_are_found_by_their_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_proven_is_said() {
+async fn invalid_positions_are_refused_with_a_reason() {
     let mut rollup = Rollup::new();
     let block = rollup.block(40, 1, 0);
     rollup.calldata(0, vec![block]);

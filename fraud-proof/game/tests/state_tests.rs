@@ -27,13 +27,13 @@ use turnpike_l1::PostedEntry;
 use turnpike_protocol::{DataKind, Entry, EntryData, calldata_hash};
 
 const DATA_VARIABLE: &str = "TURNPIKE_TEST_DATA";
-/// Set to have every state test proven.
+/// Environment variable that selects every state test.
 const LONG_VARIABLE: &str = "TURNPIKE_LONG";
 
-/// One test of so many is in the sample.
+/// The sample holds one test in this many.
 const EVERY: u64 = 64;
 
-/// Chains that wait for a worker, at most.
+/// Maximum number of chains that wait for a worker.
 const WAITING_MAX: usize = 16;
 
 fn main() {
@@ -60,11 +60,11 @@ fn trials() -> Vec<Trial> {
     trials
 }
 
-/// What came of many chains.
+/// Results of many chains.
 #[derive(Debug, Default)]
 struct Tally {
     ran: AtomicUsize,
-    /// Those whose transaction is in its block.
+    /// Number of chains whose block includes the transaction.
     included: AtomicUsize,
     failures: Mutex<Vec<String>>,
 }
@@ -120,7 +120,7 @@ impl Tally {
                 format!("{} of {ran} differ:\n{}", failures.len(), failures.join("\n")).into()
             );
         }
-        // Chains that hold nothing prove little.
+        // Chains without transactions would prove little.
         if ran == 0 || included * 2 < ran {
             return Err(format!("only {included} of {ran} transactions are in their block").into());
         }
@@ -128,7 +128,7 @@ impl Tally {
     }
 }
 
-/// Proves the block of a chain; whether it holds the test's transaction.
+/// Proves the block of a chain. Returns whether it includes the test's transaction.
 fn prove(chain: &StateChain) -> Result<bool, String> {
     let mut follower = Follower::new(&chain.genesis, EngineConfig::default());
     let genesis_hash = follower.head().hash();
@@ -153,7 +153,7 @@ fn prove(chain: &StateChain) -> Result<bool, String> {
     Ok(proof.statement.block.is_some_and(|block| block.skipped == 0))
 }
 
-/// The inbox's own entry and one with the batch.
+/// Entry 0 and an entry with the batch.
 fn entries(chain: &StateChain, config_hash: B256) -> [PostedEntry; 2] {
     let first = Entry {
         index: 0,

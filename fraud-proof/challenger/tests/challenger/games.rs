@@ -1,28 +1,28 @@
-//! Whole disputes, as the challenger plays them.
+//! Whole disputes that the challenger plays.
 
 use alloy_primitives::{B256, U256};
 use turnpike_challenger::{Event, ProposeConfig, Verdict};
 use turnpike_l1::{BisectionAnswer, DisputedOutput, OutputStatus, Phase, Side, positions};
 use turnpike_vm::State;
 
-use crate::world::{World, own};
+use crate::rollup::{TestRollup, own};
 
 fn random(seed: u64) -> B256 {
     alloy_primitives::keccak256(seed.to_be_bytes())
 }
 
-/// Claims of somebody who says anything, for a range.
+/// Arbitrary claims over a range.
 fn garbage(first: u64, last: u64, seed: u64) -> Vec<B256> {
     positions(first, last).map(|position| random(seed * 1_000_003 + position)).collect()
 }
 
-async fn disputed(world: &World, index: u64) -> DisputedOutput {
+async fn disputed(world: &TestRollup, index: u64) -> DisputedOutput {
     let blocks = world.genesis.config.entry_blocks_max;
     DisputedOutput::of(world.view().await.outputs(), index, blocks).expect("there")
 }
 
-/// Somebody challenges a right output with claims that are anything.
-async fn grief(world: &World, output: u64) {
+/// Another account challenges a right output with arbitrary claims.
+async fn grief(world: &TestRollup, output: u64) {
     let disputed = disputed(world, output).await;
     let segment = disputed.segment();
     let claims = garbage(segment.first, segment.last, 1);
@@ -31,14 +31,14 @@ async fn grief(world: &World, output: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proposer_who_says_nothing_loses_the_bond() {
-    let mut world = World::new().await;
+async fn silent_proposer_loses_the_bond() {
+    let mut world = TestRollup::new().await;
     let wrong = world.output(false).await;
     let before = world.balance(own()).await;
     let mut challenger = world.challenger().await;
     world.play_until(&mut challenger, |it| matches!(it, Event::Challenged { .. })).await;
     assert!(matches!(world.events[0], Event::Output { index: 1, .. }));
-    // Time enough to defend it, and nobody does. A restart on the way changes nothing.
+    // The output is never defended. A restart in between changes nothing.
     world.wait(world.genesis.config.game_clock).await;
     drop(challenger);
     let mut challenger = world.challenger().await;
@@ -48,7 +48,7 @@ async fn a_proposer_who_says_nothing_loses_the_bond() {
     let at = usize::try_from(wrong).expect("small");
     assert_eq!(world.output_at(at).await.status, OutputStatus::Rejected);
     assert_eq!(world.credit(own()).await, U256::ZERO);
-    // Half of the bond, gas apart, and no more than one bond was ever put up.
+    // The challenger wins half of the bond, minus gas, and has never paid more than one bond.
     let won = world.genesis.config.proposer_bond / U256::from(2);
     let gained = world.balance(own()).await - before;
     assert!(gained < won && gained > won * U256::from(9) / U256::from(10), "{gained}");
@@ -56,8 +56,8 @@ async fn a_proposer_who_says_nothing_loses_the_bond() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_challenge_that_is_not_kept_up_is_beaten_by_the_clock() {
-    let mut world = World::new().await;
+async fn abandoned_challenge_loses_by_the_clock() {
+    let mut world = TestRollup::new().await;
     let right = world.output(true).await;
     grief(&world, right).await;
     let before = world.balance(own()).await;
@@ -77,8 +77,8 @@ async fn a_challenge_that_is_not_kept_up_is_beaten_by_the_clock() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn claims_that_are_anything_lose_to_a_proof() {
-    let mut world = World::new().await;
+async fn arbitrary_claims_lose_to_a_step_proof() {
+    let mut world = TestRollup::new().await;
     let right = world.output(true).await;
     grief(&world, right).await;
     let mut challenger = world.challenger().await;
@@ -116,7 +116,7 @@ async fn claims_that_are_anything_lose_to_a_proof() {
         if moves == 3 {
             drop(challenger);
             challenger = world.challenger().await;
-            // It tells all from the beginning.
+            // A restarted challenger reports everything again.
             world.step(&mut challenger).await;
         }
     }
@@ -127,8 +127,8 @@ async fn claims_that_are_anything_lose_to_a_proof() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_output_of_a_single_block_is_challenged_by_the_machine() {
-    let mut world = World::with(|config| config.entry_blocks_max = 1).await;
+async fn single_block_output_is_challenged_in_the_machine_phase() {
+    let mut world = TestRollup::with(|config| config.entry_blocks_max = 1).await;
     world.output(false).await;
     let mut challenger = world.challenger().await;
     world.play_until(&mut challenger, |it| matches!(it, Event::Challenged { .. })).await;
@@ -138,16 +138,16 @@ async fn an_output_of_a_single_block_is_challenged_by_the_machine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_right_output_is_defended_once_the_sequential_engine_has_confirmed_it() {
-    let mut world = World::new().await;
+async fn right_output_is_defended_after_confirmation() {
+    let mut world = TestRollup::new().await;
     let right = world.output(true).await;
     grief(&world, right).await;
     let mut challenger = world.challenger().await;
-    let waiting = async |world: &World| {
+    let waiting = async |world: &TestRollup| {
         let account = world.sender(9).await.account().await.expect("answers");
         account.pending_nonce - account.nonce
     };
-    // The parallel engine has derived it, and it is derived again.
+    // The parallel engine has derived it, so the reference executor derives it again.
     world.step(&mut challenger).await;
     assert_eq!(waiting(&world).await, 0);
     world.step(&mut challenger).await;
@@ -158,7 +158,7 @@ async fn a_right_output_is_defended_once_the_sequential_engine_has_confirmed_it(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_key_proposes_and_challenges() {
-    let mut world = World::new().await;
+    let mut world = TestRollup::new().await;
     world.propose = Some(ProposeConfig { interval: 0 });
     world.output(false).await;
     let before = world.balance(own()).await;
@@ -168,7 +168,7 @@ async fn one_key_proposes_and_challenges() {
     let (wrong, right) = (world.output_at(1).await, world.output_at(2).await);
     assert_eq!((wrong.status, right.status), (OutputStatus::Challenged, OutputStatus::Proposed));
     assert_eq!((right.proposer, right.parent), (own(), 0), "not on what is wrong");
-    // Both bonds come back, and half of another's, through the same account.
+    // Both own bonds and half of the other side's return to the same account.
     world.wait(world.genesis.config.challenge_window).await;
     let rollup = world.genesis.l1.expect("deployed").rollup;
     let finished = |it: &Event| matches!(it, Event::BondWithdrawn { from, .. } if *from == rollup);

@@ -1,6 +1,5 @@
-//! A challenger on a real L1 whose blocks are mined by hand: what it does, and that nothing stops
-//! it.
+//! A challenger on anvil, whose blocks the tests mine one by one.
 
 mod games;
+mod rollup;
 mod sending;
-mod world;

@@ -1,11 +1,11 @@
-//! What is sent arrives, once: through crashes, lost pools, reorganisations, gas spikes, and
-//! without money.
+//! Every transaction reaches L1 once: through crashes, lost pools, reorgs, gas spikes and without
+//! funds.
 
 use alloy_primitives::{Address, U256};
 use serde_json::json;
 use turnpike_challenger::{Challenger, Event, FeePolicy};
 
-use crate::world::{World, own};
+use crate::rollup::{TestRollup, own};
 
 const GWEI: u64 = 1_000_000_000;
 
@@ -13,9 +13,9 @@ fn is_challenged(event: &Event) -> bool {
     matches!(event, Event::Challenged { .. })
 }
 
-/// A wrong output, and a challenger that has just sent a challenge of it.
-async fn challenging() -> (World, Challenger) {
-    let mut world = World::new().await;
+/// A wrong output, and a challenger that has just sent its challenge.
+async fn challenging() -> (TestRollup, Challenger) {
+    let mut world = TestRollup::new().await;
     world.output(false).await;
     let mut challenger = world.challenger().await;
     world.step(&mut challenger).await;
@@ -23,24 +23,24 @@ async fn challenging() -> (World, Challenger) {
     (world, challenger)
 }
 
-/// How many of the challenger's transactions wait in L1's pool.
-async fn waiting(world: &World) -> u64 {
+/// Number of the challenger's transactions in L1's pool.
+async fn waiting(world: &TestRollup) -> u64 {
     let sender = world.sender(9).await;
     let account = sender.account().await.expect("answers");
     account.pending_nonce - account.nonce
 }
 
-/// L1 holds one challenge, and so many transactions of the challenger's in all.
-async fn check(world: &World, transactions: u64) {
+/// Checks that L1 holds one challenge and this many transactions of the challenger.
+async fn check(world: &TestRollup, transactions: u64) {
     assert_eq!(world.view().await.disputes().challenges().len(), 1);
     assert_eq!(world.anvil.nonce(own()).await, transactions);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_after_broadcasting_costs_no_second_bond() {
-    let mut world = World::new().await;
+async fn crash_after_broadcast_pays_no_second_bond() {
+    let mut world = TestRollup::new().await;
     world.output(false).await;
-    // It is urgent: nothing is waited for.
+    // The challenge is urgent: it is not delayed.
     world.wait(world.genesis.config.challenge_window - 20).await;
     let mut challenger = world.challenger().await;
     world.step(&mut challenger).await;
@@ -51,7 +51,7 @@ async fn a_crash_after_broadcasting_costs_no_second_bond() {
     assert_eq!(waiting(&world).await, 1);
     world.play_until(&mut challenger, is_challenged).await;
     check(&world, 1).await;
-    // Nor one after it was seen on L1.
+    // A restart after the challenge is on L1 sends none either.
     drop(challenger);
     let mut challenger = world.challenger().await;
     world.step(&mut challenger).await;
@@ -59,17 +59,17 @@ async fn a_crash_after_broadcasting_costs_no_second_bond() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_sent_is_not_taken_back_before_all_is_judged() {
-    let mut world = World::new().await;
+async fn transactions_are_not_cancelled_before_outputs_are_judged() {
+    let mut world = TestRollup::new().await;
     world.output_on(0, false).await;
     world.post().await;
     world.output_on(0, false).await;
-    // So urgent that what is not wanted is replaced at once.
+    // So urgent that an unwanted transaction would be replaced at once.
     world.wait(world.genesis.config.challenge_window - 20).await;
     let mut challenger = world.challenger().await;
     world.step(&mut challenger).await;
     assert_eq!(waiting(&world).await, 2);
-    let pool = async |world: &World| {
+    let pool = async |world: &TestRollup| {
         let content = world.anvil.request("txpool_content", json!([])).await;
         content["pending"].clone()
     };
@@ -84,10 +84,10 @@ async fn what_was_sent_is_not_taken_back_before_all_is_judged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_before_broadcasting_loses_nothing() {
+async fn crash_before_broadcast_loses_nothing() {
     let (mut world, challenger) = challenging().await;
     drop(challenger);
-    // As if it had never got there.
+    // As if the broadcast had failed.
     world.anvil.empty_pool().await;
     let mut challenger = world.challenger().await;
     world.step(&mut challenger).await;
@@ -97,7 +97,7 @@ async fn a_crash_before_broadcasting_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_pool_is_noticed_with_the_next_block() {
+async fn lost_pool_is_noticed_at_the_next_block() {
     let (mut world, mut challenger) = challenging().await;
     world.anvil.empty_pool().await;
     world.anvil.mine().await;
@@ -108,7 +108,7 @@ async fn a_lost_pool_is_noticed_with_the_next_block() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reorg_that_drops_a_challenge_does_not_drop_it_for_good() {
+async fn challenge_dropped_by_a_reorg_is_sent_again() {
     let (mut world, mut challenger) = challenging().await;
     world.play_until(&mut challenger, is_challenged).await;
     world.anvil.reorg(1).await;
@@ -120,8 +120,8 @@ async fn a_reorg_that_drops_a_challenge_does_not_drop_it_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_a_gas_spike_what_has_time_waits_and_what_has_none_pays() {
-    let mut world = World::new().await;
+async fn gas_spike_delays_only_actions_with_time() {
+    let mut world = TestRollup::new().await;
     world.fees = FeePolicy { max_fee_per_gas: u128::from(5 * GWEI), ..world.fees };
     world.output(false).await;
     let mut challenger = world.challenger().await;
@@ -147,8 +147,8 @@ async fn in_a_gas_spike_what_has_time_waits_and_what_has_none_pays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_money_it_says_so_and_goes_on_when_there_is_some() {
-    let mut world = World::new().await;
+async fn out_of_funds_is_reported_and_play_resumes() {
+    let mut world = TestRollup::new().await;
     world.output(false).await;
     let bond = world.genesis.config.game_bond;
     world.anvil.set_balance(own(), bond / U256::from(2)).await;
@@ -164,7 +164,7 @@ async fn without_money_it_says_so_and_goes_on_when_there_is_some() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_nonce_that_somebody_else_has_used_is_given_up() {
+async fn foreign_nonce_use_is_detected() {
     let (mut world, mut challenger) = challenging().await;
     world.anvil.empty_pool().await;
     world.anvil.request("anvil_impersonateAccount", json!([own()])).await;

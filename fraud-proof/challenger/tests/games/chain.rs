@@ -1,4 +1,4 @@
-//! A chain on L1, and what anybody can derive of it.
+//! A chain on L1's contracts, and the verifier that derives it.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ use crate::{
     l1::L1,
 };
 
-/// Runs that are kept.
+/// Maximum number of kept runs.
 const TRACES: usize = 24;
 
-/// Of the tests' chain, but that outputs can be challenged for as long as many games take.
+/// The tests' chain with a challenge window long enough for many games.
 fn long_window() -> Genesis {
     let mut genesis = genesis();
     genesis.config.challenge_window = 1_000_000;
     genesis
 }
 
-/// What is derived of L1's entries.
+/// The chain derived from L1's entries.
 pub(crate) struct Chain {
     pub(crate) verifier: Verifier,
     entries: Vec<PostedEntry>,
@@ -34,16 +34,16 @@ pub(crate) struct Chain {
 }
 
 /// The chain and its L1.
-pub(crate) struct World {
+pub(crate) struct TestChain {
     pub(crate) l1: L1,
     pub(crate) chain: Chain,
-    /// Makes transactions.
+    /// Signs transactions.
     pub(crate) rollup: Rollup,
-    /// True outputs by parent and entry: each can be proposed once.
+    /// True outputs by parent and entry. L1 accepts each once.
     true_outputs: BTreeMap<(u64, u64), (u64, B256)>,
 }
 
-impl World {
+impl TestChain {
     pub(crate) fn new() -> Self {
         let genesis = long_window();
         let verifier = Verifier::new(&genesis);
@@ -70,7 +70,7 @@ impl World {
         (0, self.l1.output(0).claim)
     }
 
-    /// Proposes the truth after an entry, or a lie.
+    /// Proposes the true output after an entry, or a false one.
     pub(crate) fn propose(
         &mut self,
         parent: (u64, B256),
@@ -119,7 +119,7 @@ impl Chain {
         self.entries.get(next).copied()
     }
 
-    /// Asks the truth, and prepares what it takes to answer.
+    /// Asks the honest claims and prepares the runs that the answer needs.
     pub(crate) fn ask<T>(
         &mut self,
         mut question: impl FnMut(&mut HonestClaims<'_>) -> Result<T, ClaimError>,
@@ -147,7 +147,7 @@ impl Chain {
         self.ask(|truth| truth.root_at(output, position))
     }
 
-    /// Looks at the true run on the block at a position.
+    /// Reads the true run on the block at a position.
     pub(crate) fn run<T>(
         &mut self,
         output: &DisputedOutput,

@@ -1,4 +1,4 @@
-//! A verifier that has derived what a test posts.
+//! A verifier that derives what a test posts.
 
 use alloy_primitives::{Address, B256, Bytes};
 use turnpike_challenger::{Verdict, Verifier};
@@ -12,7 +12,7 @@ use crate::inbox::{Rollup, genesis};
 pub(crate) struct Derived {
     pub(crate) rollup: Rollup,
     pub(crate) verifier: Verifier,
-    /// By index; entry 0 has none.
+    /// Sources by entry index. Entry 0 has none.
     pub(crate) sources: Vec<Option<EntrySource>>,
     pub(crate) outputs: Vec<ProposedOutput>,
 }
@@ -28,7 +28,7 @@ impl Derived {
         Self { rollup, verifier, sources: vec![None], outputs }
     }
 
-    /// Reads what was posted, and derives all that is not.
+    /// Reads what was posted and derives it.
     pub(crate) async fn derive(&mut self) {
         self.rollup.node.advance().await.expect("L1 is there");
         while let Some(next) = self.rollup.node.next_entry().await.expect("L1 is there") {
@@ -51,7 +51,7 @@ impl Derived {
         self.rollup.node.view().entries()
     }
 
-    /// What there is to prove, after which the verifier is where it was.
+    /// The statement of a block. The verifier ends where it started.
     pub(crate) fn statement(&mut self, entry: u64, index: u64) -> Statement {
         let at = usize::try_from(entry).expect("few");
         let source = self.sources[at].clone().expect("not the first");
@@ -63,7 +63,7 @@ impl Derived {
         statement.expect("derived")
     }
 
-    /// Proposes the true output after an entry, or another one.
+    /// Proposes the true output after an entry, or a false one.
     pub(crate) fn propose(&mut self, parent: u64, entry: u64, lie: Option<u8>) -> DisputedOutput {
         let mut claimed = self.verifier.entry(entry).expect("derived").output;
         if let Some(byte) = lie {

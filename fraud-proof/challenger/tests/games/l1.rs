@@ -12,7 +12,7 @@ use revm::{
 use turnpike_l1::{Dispute, Inbox, Portal, PostedEntry, PreimageOracle, RiscvStep, Rollup};
 use turnpike_protocol::{ChainConfig, DataKind, Entry, Header, OutputRoot};
 
-/// What a transaction may ask for (EIP-7825).
+/// Maximum gas of a transaction (EIP-7825).
 const GAS_MAX: u64 = 1 << 24;
 
 const BASE_FEE: u64 = 1_000_000_000;
@@ -23,7 +23,8 @@ pub(crate) const PROPOSER: Address = Address::repeat_byte(0xbb);
 pub(crate) const HONEST: Address = Address::repeat_byte(0xaa);
 pub(crate) const LIAR: Address = Address::repeat_byte(0xee);
 
-/// Its constructor has nothing to set, and takes long: it tries all precompiles.
+/// Deployed without its constructor, which sets nothing and is slow because it tries every
+/// precompile.
 const ORACLE: Address = Address::repeat_byte(0x0c);
 
 type L1Context = Context<BlockEnv, TxEnv, CfgEnv, InMemoryDB, Journal<InMemoryDB>, ()>;
@@ -36,7 +37,7 @@ pub(crate) struct L1 {
     pub(crate) dispute: Address,
 }
 
-/// What came of a transaction.
+/// The result of a transaction.
 #[derive(Debug)]
 pub(crate) struct Sent {
     pub(crate) gas: u64,
@@ -135,7 +136,7 @@ impl L1 {
         self.evm.transact_commit(tx).expect("valid")
     }
 
-    /// Sends a transaction; what it reverts with, if it does.
+    /// Sends a transaction. Returns the revert data if it reverts.
     pub(crate) fn send<C: SolCall>(
         &mut self,
         from: Address,
@@ -162,18 +163,18 @@ impl L1 {
         }
     }
 
-    /// Shows the oracle what a step reads.
+    /// Loads what a step reads into the preimage oracle.
     pub(crate) fn load(&mut self, from: Address, call: &Bytes) -> Result<Sent, Bytes> {
         self.send_raw(from, ORACLE, U256::ZERO, call.clone())
     }
 
-    /// What a view answers.
+    /// Calls a view.
     pub(crate) fn view<C: SolCall>(&mut self, to: Address, call: &C) -> C::Return {
         let sent = self.send(DEPLOYER, to, U256::ZERO, call).expect("a view");
         C::abi_decode_returns(&sent.output).expect("decodes")
     }
 
-    /// Mines blocks until so many seconds have passed.
+    /// Mines blocks until this many seconds have passed.
     pub(crate) fn pass(&mut self, seconds: u64) {
         self.evm.ctx.block.number += U256::ONE;
         self.evm.ctx.block.timestamp += U256::from(seconds);
@@ -214,13 +215,13 @@ impl L1 {
         PostedEntry { entry, acc, l1_transaction: B256::ZERO }
     }
 
-    /// The database's answer for the block before the deployment.
+    /// The hash of the block before the deployment.
     fn parent_hash(&mut self) -> B256 {
         use revm::database::DatabaseRef as _;
         self.evm.ctx.journaled_state.database.block_hash_ref(99).expect("answers")
     }
 
-    /// Proposes an output; its index and claim.
+    /// Proposes an output. Returns its index and claim.
     pub(crate) fn propose(
         &mut self,
         parent: (u64, B256),

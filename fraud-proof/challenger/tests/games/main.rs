@@ -1,12 +1,11 @@
-//! How games are played: the runs that players look at, what they believe, and whole games that the
-//! honest side wins.
+//! Honest claims, and whole games on the contracts: the honest side wins each.
 
+mod adversaries;
 mod chain;
 mod derived;
+mod honest_claims;
 #[path = "../../../game/tests/inbox/mod.rs"]
 mod inbox;
 mod l1;
-mod liars;
+mod outcomes;
 mod play;
-mod truth;
-mod whole;

@@ -1,4 +1,4 @@
-//! One whole game on L1's contracts, in bounded moves and gas.
+//! Plays one game on L1's contracts within bounds on moves and gas.
 
 use std::sync::LazyLock;
 
@@ -9,49 +9,50 @@ use turnpike_l1::{Bisection, BisectionAnswer, Dispute, DisputedOutput, Phase, Se
 use turnpike_vm::Machine;
 
 use crate::{
-    chain::World,
+    adversaries::{Honest, Player},
+    chain::TestChain,
     inbox::genesis,
     l1::{HONEST, L1, LIAR, Sent},
-    liars::{Honest, Player},
 };
 
-/// Bisections of a game, at most.
+/// Maximum number of bisections of a game.
 const BISECTIONS_MAX: usize = 14;
 
-/// Gas of a bisection, and of a proven step with what it reads, at most.
+/// Maximum gas of a bisection, and of a proven step with its load.
 const BISECTION_GAS_MAX: u64 = 300_000;
 const PROOF_GAS_MAX: u64 = 1_500_000;
 
-/// Of both sides together.
+/// Maximum gas of both sides together.
 const GAME_GAS_MAX: u64 = 3_000_000;
 
-/// Hash of the machine's state before the first step: what L1 takes it for.
+/// Hash of the machine's first state, which L1 knows.
 static INITIAL_STATE: LazyLock<B256> =
     LazyLock::new(|| Machine::load(PROGRAM, None).expect("a program").state().hash());
 
-/// What the contracts say of a game that the challenger or the defender has won, and of an output.
+/// Status codes of the contracts: games won by challenger and defender, outputs proposed and
+/// rejected.
 const WON_BY: [u8; 2] = [3, 4];
 const PROPOSED: u8 = 1;
 const REJECTED: u8 = 4;
 
-/// How a game went.
+/// The course of a game.
 #[derive(Debug, Default)]
 pub(crate) struct Played {
     pub(crate) bisections: usize,
-    /// Who showed L1 a step, if anybody did.
+    /// Whether a step was proven on L1.
     pub(crate) is_proven: bool,
-    /// The block that was disputed, if it came to that.
+    /// The disputed block, if the game reached the machine phase.
     pub(crate) block: Option<u64>,
     pub(crate) read: bool,
     pub(crate) gas: u64,
     pub(crate) gas_max: u64,
 }
 
-/// A game under way, as both sides see it.
+/// A game in progress.
 struct Game<'a> {
     l1: &'a mut L1,
     output: DisputedOutput,
-    /// What the next move answers.
+    /// The bisection that the next move answers.
     newest: Bisection,
     challenge: U256,
     game: U256,
@@ -64,7 +65,7 @@ impl Game<'_> {
         self.played.gas_max = self.played.gas_max.max(sent.gas);
     }
 
-    /// Notes a bisection, which has to be the one that L1 holds.
+    /// Records a bisection, which has to equal L1's.
     fn note_bisection(&mut self, segment: &Segment, answer: BisectionAnswer, sent: &Sent) {
         assert!(sent.gas < BISECTION_GAS_MAX, "a bisection of {} gas", sent.gas);
         self.note(sent);
@@ -133,15 +134,15 @@ impl Game<'_> {
     }
 }
 
-/// Plays for an output, or against it, until L1 has decided. The liar is silent once L1 refuses
-/// what it sends.
+/// Plays for or against an output until L1 has decided. The adversary stays silent once L1 refuses
+/// its move.
 pub(crate) fn play(
-    world: &mut World,
+    world: &mut TestChain,
     output: &DisputedOutput,
     honest: Side,
     liar: &mut impl Player,
 ) -> Played {
-    let World { l1, chain, .. } = world;
+    let TestChain { l1, chain, .. } = world;
     let config = genesis().config;
     let (challenger, opening) = match honest {
         Side::Challenger => (HONEST, Honest.open(chain, output).expect("the output is wrong")),

@@ -1,30 +1,33 @@
+//! Compares one step of the machine with L1's.
+
 use alloy_primitives::B256;
 use turnpike_protocol::Preimages;
 use turnpike_vm::{Machine, MissingPreimage, State, StepWitness};
 
 use super::{L1Step, L1StepError};
 
-/// A step that L1 takes otherwise than the machine.
+/// A step that L1 and the machine take differently.
 #[derive(Clone, Debug)]
 pub struct StepDifference {
-    /// What both were given.
+    /// The state before the step and its proof.
     pub witness: StepWitness,
-    /// The word at the program counter, if one can be there.
+    /// The word at the program counter; `None` if the address faults.
     pub word: Option<u32>,
     /// The machine's state after the step.
     pub machine: State,
     /// Hash of L1's state after the step.
     pub l1: Result<B256, L1StepError>,
-    /// L1's state after the step, if it hashed one.
+    /// L1's state after the step, if L1 computed one.
     pub l1_state: Option<State>,
 }
 
 impl L1Step {
-    /// Takes the machine's next step, on L1 too, and tells if they do not agree.
+    /// Takes the machine's next step on the machine and on L1. Returns the difference, if they
+    /// disagree.
     ///
     /// # Errors
     ///
-    /// If the preimages do not have what the step reads: the machine is where it was.
+    /// If the preimages lack what the step reads. The machine has not moved then.
     pub fn check(
         &mut self,
         machine: &mut Machine,

@@ -1,3 +1,5 @@
+//! The EVM that runs L1's contracts in this process.
+
 use std::convert::Infallible;
 
 use alloy_primitives::{Address, Bytes, TxKind};
@@ -14,21 +16,21 @@ use revm::{
 
 use super::{L1Gas, hashed::LastHashed};
 
-/// An account with nothing: gas has no price here, and nonces are not looked at.
+/// An account without funds: gas is free here, and nonces are not checked.
 const CALLER: Address = Address::repeat_byte(0xca);
 
-/// An L1 of its own. Transactions leave their changes to the next.
+/// An EVM under L1's rules that keeps the changes of its transactions.
 pub(super) struct Evm(MainnetEvm<EvmContext, LastHashed>);
 
 type EvmContext = Context<BlockEnv, TxEnv, CfgEnv, InMemoryDB, Journal<InMemoryDB>, ()>;
 
-/// What came of a transaction, and the gas that it took.
+/// A transaction's output or failure, and its gas.
 pub(super) struct TxOutcome {
     pub(super) result: Result<Output, TxFailure>,
     pub(super) gas: L1Gas,
 }
 
-/// Why a transaction changed nothing.
+/// Why a transaction failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TxFailure {
     #[error("reverted: {0}")]
@@ -38,7 +40,7 @@ pub(super) enum TxFailure {
 }
 
 impl Evm {
-    /// An L1 with one contract.
+    /// An EVM with one contract.
     pub(super) fn with_contract(address: Address, code: Bytes) -> Self {
         let mut accounts = InMemoryDB::default();
         let code = AccountInfo::from_bytecode(Bytecode::new_raw(code));
@@ -50,7 +52,7 @@ impl Evm {
         Self(context.build_mainnet_with_inspector(LastHashed::default()))
     }
 
-    /// Runs a transaction with all the gas that one may have.
+    /// Runs a transaction with L1's maximum gas per transaction.
     pub(super) fn transact(&mut self, kind: TxKind, data: Bytes) -> TxOutcome {
         let result = match self.0.transact_one(transaction(kind, data)) {
             Ok(result) => result,
@@ -66,7 +68,7 @@ impl Evm {
         TxOutcome { result, gas }
     }
 
-    /// Calls a contract again to see what it hashes last of this length.
+    /// Repeats a call and returns the last bytes of this length that it hashed.
     pub(super) fn last_hashed(
         &mut self,
         kind: TxKind,
@@ -82,7 +84,7 @@ impl Evm {
     pub(super) fn create(&mut self, code: Bytes) -> Result<Address, TxFailure> {
         match self.transact(TxKind::Create, code).result? {
             Output::Create(_, Some(address)) => Ok(address),
-            output => Err(TxFailure::Stopped(format!("no contract came of it, but {output:?}"))),
+            output => Err(TxFailure::Stopped(format!("expected a contract, found {output:?}"))),
         }
     }
 }

@@ -1,3 +1,5 @@
+//! An EVM inspector that records what a contract hashes.
+
 use revm::{
     Inspector,
     bytecode::opcode::KECCAK256,
@@ -7,7 +9,7 @@ use revm::{
     },
 };
 
-/// Remembers what a contract hashed last that has the length of one thing.
+/// Records the last bytes of one length that a contract hashed.
 #[derive(Debug, Default)]
 pub(super) struct LastHashed {
     pub(super) length: usize,
@@ -23,7 +25,7 @@ impl<C> Inspector<C> for LastHashed {
         if *length != self.length {
             return;
         }
-        // A hash beyond the memory that there is does not come about, or is of zeros.
+        // A hash beyond the current memory fails or hashes zeros: skip it.
         let (offset, end) = (offset.saturating_to::<usize>(), interpreter.memory.size());
         if offset.checked_add(self.length).is_some_and(|needed| needed <= end) {
             self.bytes = Some(interpreter.memory.slice(offset..offset + self.length).to_vec());

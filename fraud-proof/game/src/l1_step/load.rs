@@ -1,4 +1,4 @@
-//! Calls that show L1 what the program reads.
+//! Encodes the preimage oracle's calls that load what the program reads.
 
 use alloy::sol_types::SolCall as _;
 use alloy_eips::eip4844::{BLS_MODULUS, FIELD_ELEMENTS_PER_BLOB, c_kzg};
@@ -6,25 +6,25 @@ use alloy_primitives::{B256, Bytes, U256, uint};
 use turnpike_l1::PreimageOracle::{loadBlobElementCall, loadKeccakCall, loadPrecompileCall};
 use turnpike_protocol::{BLOB_BYTES, ORACLE_WORD_BYTES, Preimage};
 
-/// Proofs need no table beyond the trusted setup itself.
+/// KZG proofs need no precomputed table beyond the trusted setup.
 const PRECOMPUTE: u64 = 0;
 
-/// Of the points where a blob's polynomial takes the values of its elements, each is a power.
+/// Root of unity: a blob's polynomial takes its elements' values at its powers.
 const ROOT_OF_UNITY: U256 =
     uint!(0x564c0a11a0f704f4fc3e8acfe0f8245f0ad1347b378fbf96e206da11a5d36306_U256);
 
-/// Why a preimage cannot be shown to L1.
+/// A preimage cannot be loaded on L1: its blob is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("what is said to be blob {versioned_hash} is no run of 4,096 field elements")]
+#[error("blob {versioned_hash} does not consist of 4,096 field elements")]
 pub struct NotABlob {
-    /// What the blob is said to hash to.
+    /// The blob's versioned hash.
     pub versioned_hash: B256,
 }
 
-/// The call of `PreimageOracle` that loads the 32 bytes at `offset` behind a preimage's key; `None`
-/// where there is nothing to be shown, which is beyond the end of a blob.
+/// The call of `PreimageOracle` that loads the 32 bytes of a preimage at `offset`; `None` beyond
+/// the end of a blob, where nothing has to be loaded.
 ///
-/// The preimage is believed: L1 refuses the call if it is wrong. For a blob, this computes a KZG
+/// The preimage is not checked: L1 refuses the call if it is wrong. For a blob, this computes a KZG
 /// proof.
 pub fn load_call(preimage: &Preimage, offset: u64) -> Result<Option<Bytes>, NotABlob> {
     let offset_word = U256::from(offset);
@@ -67,8 +67,8 @@ fn blob_element_call(
     })
 }
 
-/// Where a blob's polynomial takes the value of element `index`: the index's bits are reversed for
-/// the exponent.
+/// The point at which a blob's polynomial takes the value of element `index`. The exponent is the
+/// bit-reversed index.
 fn evaluation_point(index: usize) -> U256 {
     let unused_bits = usize::BITS - FIELD_ELEMENTS_PER_BLOB.ilog2();
     let exponent = index.reverse_bits() >> unused_bits;

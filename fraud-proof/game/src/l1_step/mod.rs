@@ -1,7 +1,7 @@
-//! One step of the machine as L1 makes it: [`RiscvStep`] and [`PreimageOracle`] in an EVM of their
-//! own, in this process.
+//! Runs the machine's steps as L1 does: [`RiscvStep`] and [`PreimageOracle`] in an EVM of this
+//! process.
 //!
-//! Every call is a transaction under L1's rules (Osaka), so what it costs there is known too.
+//! Every call is a transaction under L1's rules (Osaka), so its gas is L1's gas.
 
 mod difference;
 mod evm;
@@ -25,48 +25,47 @@ pub use self::{
     load::{NotABlob, load_call},
 };
 
-/// Where the oracle is. Its code is put there without its constructor, which has nothing to set and
-/// costs seconds: it tries all precompiles.
+/// Address of the preimage oracle. Its code is placed there without running the constructor, which
+/// sets nothing and takes seconds because it tries every precompile.
 const ORACLE: Address = Address::repeat_byte(0x0c);
 
-/// The contracts that L1 has for proofs, deployed.
+/// The deployed contracts that run steps on L1.
 #[allow(missing_debug_implementations)] // revm's EVM has none worth reading
 pub struct L1Step {
     evm: Evm,
     step: Address,
-    /// What the oracle holds, by key and offset.
+    /// Keys and offsets that the preimage oracle holds.
     loaded: HashSet<(B256, u64)>,
 }
 
-/// What came of a step.
+/// The result of a step on L1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StepResult {
-    /// Hash of the state after it.
+    /// Hash of the state after the step.
     pub state: B256,
-    /// What it costs.
+    /// Gas of its transaction.
     pub gas: L1Gas,
 }
 
-/// Gas of a transaction that does just one thing, all that it pays for being a transaction
-/// included.
+/// Gas of a transaction with a single call, intrinsic gas included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct L1Gas {
-    /// What its sender pays for.
+    /// Gas that the sender pays.
     pub used: u64,
-    /// The same without the floor for its data (EIP-7623).
+    /// Gas without the calldata floor (EIP-7623).
     pub without_floor: u64,
 }
 
-/// Why there is no state after a step.
+/// Why L1 did not take a step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum L1StepError {
-    /// A contract refused, for this reason.
+    /// A contract reverted with this reason.
     #[error("L1 refuses: {}", reason(.0))]
     Refused(Bytes),
-    /// What the step reads cannot be loaded.
+    /// The preimage of the step's read is malformed.
     #[error(transparent)]
     NotABlob(#[from] NotABlob),
-    /// A contract broke, which it must not.
+    /// A contract failed without a revert, which is a bug.
     #[error("L1 broke: {0}")]
     Broke(String),
 }
@@ -78,7 +77,7 @@ impl L1Step {
             .expect("invariant: the contracts that this was built with can be deployed")
     }
 
-    /// Deploys the contracts, but `creation_code` for [`RiscvStep`].
+    /// Deploys the contracts, with `creation_code` in place of [`RiscvStep`]'s.
     ///
     /// # Errors
     ///
@@ -89,12 +88,12 @@ impl L1Step {
         Ok(Self { evm, step, loaded: HashSet::new() })
     }
 
-    /// The state after `state`, both encoded as [`State::encode`] does; `proof` is its witness's.
+    /// Takes the step after `state`, encoded by [`State::encode`], with its witness's `proof`.
     ///
     /// # Errors
     ///
-    /// As L1 refuses them: if they do not belong together, or the oracle does not have what the
-    /// step reads.
+    /// If L1 refuses: state and proof do not match, or the preimage oracle lacks what the step
+    /// reads.
     pub fn step(
         &mut self,
         state: &[u8],
@@ -108,11 +107,11 @@ impl L1Step {
         Ok(StepResult { state, gas: outcome.gas })
     }
 
-    /// Loads the 32 bytes at an offset behind the key of a preimage into the oracle.
+    /// Loads the 32 bytes of a preimage at an offset into the preimage oracle.
     ///
     /// # Errors
     ///
-    /// If the preimage is not what it says that it is.
+    /// If the preimage does not match its key.
     pub fn load(&mut self, preimage: &Preimage, offset: u64) -> Result<L1Gas, L1StepError> {
         let Some(call) = load_call(preimage, offset)? else { return Ok(L1Gas::default()) };
         let outcome = self.evm.transact(TxKind::Call(ORACLE), call);
@@ -120,7 +119,7 @@ impl L1Step {
         Ok(outcome.gas)
     }
 
-    /// The step that a witness is for. What it reads, if these preimages have it, is loaded before.
+    /// Takes the step of a witness. Loads what it reads first, if `preimages` have it.
     ///
     /// # Errors
     ///
@@ -140,7 +139,7 @@ impl L1Step {
         self.step(&witness.state.encode(), &witness.proof, &preimages.local)
     }
 
-    /// The state of which [`step`](Self::step) gives the hash, as the contract has it.
+    /// The state whose hash [`step`](Self::step) returns, as the contract encoded it.
     fn after(&mut self, state: &[u8], proof: &[u8], local: &LocalInputs) -> Option<State> {
         let call = call(state, proof, local);
         let hashed = self.evm.last_hashed(TxKind::Call(self.step), call, STATE_BYTES)?;
@@ -174,7 +173,7 @@ fn call(state: &[u8], proof: &[u8], local: &LocalInputs) -> Bytes {
     stepCall { state, proof, local }.abi_encode().into()
 }
 
-/// A revert's reason: by name if it is one of the contracts' own.
+/// A revert's reason, by name if it is one of the contracts' errors.
 fn reason(data: &Bytes) -> String {
     let step = RiscvStepErrors::abi_decode(data).map(|error| format!("{error:?}"));
     let oracle = || PreimageOracleErrors::abi_decode(data).map(|error| format!("{error:?}"));

@@ -1,14 +1,15 @@
-//! The host's side of a proof: what the program reads of a block, and the program run on it, here
-//! and in the machine.
+//! The host's side of a proof: states what there is to prove of a block, collects its witness, and
+//! runs the proof program natively and in the machine.
 //!
 //! ```text
-//! L1 ─► Node ─► Statement: position, output root, witness ─► native run ─► what was read ─► machine run ─► Proof
+//! L1 ─► DerivedChain ─► Statement: position, output root, witness
+//!                          └─► native run ─► smallest witness ─► machine run ─► Proof
 //! ```
 //!
-//! A [`Statement`] says what the node makes of a block, and [`witness()`] puts together all that
-//! the program may read of L1 and of the state before. Running the program natively computes what
-//! precompiles answer and leaves the smallest witness; the machine runs on that. Three output
-//! roots, and all must be the same.
+//! A [`Statement`] holds the node's output root of a block, and [`witness()`] collects everything
+//! that the program may read of L1 and of the state before. The native run computes precompile
+//! outputs and records the smallest witness, on which the machine runs. The three output roots must
+//! be equal.
 
 mod proof;
 mod recorder;
@@ -32,14 +33,14 @@ pub use statement::{BlockPosition, StatedBlock, Statement, position_of, statemen
 pub use turnpike_vm::{MEMORY_BYTES, STEPS_MAX};
 pub use witness::{InboxData, witness};
 
-/// The program that proofs are about, for the machine.
+/// The committed proof program for the machine.
 pub const PROGRAM: &[u8] = include_bytes!("../../../guest/program.elf");
 
-/// Why there is nothing to prove.
+/// Why a statement cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProveError {
-    /// The block is no entry's.
+    /// No entry derives the genesis block.
     #[error("block 0 is the genesis block: no inbox entry derives it")]
     GenesisBlock,
     /// The block is not on L1.
@@ -61,30 +62,30 @@ pub enum ProveError {
         /// The last entry on L1.
         newest: u64,
     },
-    /// No entry of the chain can have so many blocks.
+    /// The index is beyond the maximum number of blocks per entry.
     #[error("an entry has at most {blocks_max} blocks, and its block {index} was asked for")]
     Index {
-        /// The block's place in the entry.
+        /// The block's index in the entry.
         index: u64,
-        /// Blocks that an entry may have.
+        /// Maximum number of blocks per entry.
         blocks_max: u64,
     },
-    /// An entry that others refer to was not given.
+    /// An entry that others refer to is missing.
     #[error("inbox entry {0} is missing")]
     EntryMissing(u64),
-    /// L1 cannot be followed.
+    /// L1 cannot be read.
     #[error(transparent)]
     Follow(#[from] FollowError),
-    /// An entry was not taken.
+    /// An entry cannot be derived.
     #[error(transparent)]
     Derivation(#[from] DerivationError),
-    /// The executor gave up.
+    /// Execution failed.
     #[error(transparent)]
     Execution(#[from] ExecutionError<Infallible>),
 }
 
 impl ProveError {
-    /// What the error asks of whoever meets it.
+    /// The error's severity.
     pub const fn severity(&self) -> Severity {
         match self {
             Self::Follow(error) => error.severity(),

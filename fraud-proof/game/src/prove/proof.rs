@@ -1,25 +1,27 @@
+//! A proof: a statement with the native and the machine's run, and the size of its witness.
+
 use serde::Serialize;
 use turnpike_protocol::{Preimage, Preimages};
 use turnpike_vm::ElfError;
 
 use super::{MachineRun, NativeRun, Statement, run_machine, run_native};
 
-/// A statement, and what the program makes of it.
+/// A statement and both runs of the program on it.
 #[derive(Clone, Debug)]
 pub struct Proof {
-    /// What was to be proven.
+    /// What there is to prove.
     pub statement: Statement,
-    /// The program, natively.
+    /// The native run.
     pub native: NativeRun,
-    /// The program, in the machine.
+    /// The machine's run.
     pub machine: MachineRun,
 }
 
-/// What a witness is made of: number and bytes of each kind of preimage.
+/// Number and bytes of each kind of preimage in a witness.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WitnessSize {
-    /// Preimages of keccak256: entries, calldata, header, trie nodes, codes.
+    /// Keccak preimages: entries, calldata, header, trie nodes, code.
     pub keccak: PreimagesSize,
     /// Blobs.
     pub blobs: PreimagesSize,
@@ -27,24 +29,24 @@ pub struct WitnessSize {
     pub precompiles: PreimagesSize,
 }
 
-/// How much there is of something.
+/// Number and bytes of preimages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PreimagesSize {
-    /// How many.
+    /// Number of preimages.
     pub count: usize,
-    /// Bytes together.
+    /// Their bytes.
     pub bytes: usize,
 }
 
 impl Proof {
-    /// Runs the program natively, and on what that read in the machine.
+    /// Runs the program natively, and then in the machine on what the native run read.
     pub fn run(elf: &[u8], statement: Statement) -> Result<Self, ElfError> {
         let native = run_native(&statement.witness);
         let machine = run_machine(elf, &native.read)?;
         Ok(Self { statement, native, machine })
     }
 
-    /// Whether node, native program and machine come to the same output root.
+    /// Whether node, native program and machine have the same output root.
     pub fn agrees(&self) -> bool {
         let expected = self.statement.output_root;
         self.native.result == Ok(expected) && self.machine.result == Ok(expected)
@@ -57,7 +59,7 @@ impl Proof {
 }
 
 impl WitnessSize {
-    /// That of a witness.
+    /// The size of a witness.
     pub fn of(witness: &Preimages) -> Self {
         let mut size = Self::default();
         for (_, preimage) in witness.iter() {
@@ -72,7 +74,7 @@ impl WitnessSize {
         size
     }
 
-    /// All kinds together.
+    /// The sum over all kinds.
     pub const fn total(&self) -> PreimagesSize {
         let Self { keccak, blobs, precompiles } = self;
         PreimagesSize {

@@ -1,24 +1,26 @@
+//! Records what a run reads, which is the smallest witness for it.
+
 use alloy_primitives::{Address, B256, Bytes};
 use turnpike_executor::precompile_outcome;
 use turnpike_protocol::{Oracle, OracleWord, Preimage, Preimages, precompile_key};
 use turnpike_state::PrecompileOutcome;
 
-/// An oracle over a witness that notes what is read of it, and computes what precompiles answer.
+/// An oracle over a witness that records what is read and computes precompile outputs.
 #[derive(Debug)]
 pub struct RecordingOracle<'a> {
     all: &'a Preimages,
     read: Preimages,
-    /// The call that the program said it would ask for.
+    /// The precompile call that the program has announced.
     hinted: Option<(B256, Preimage)>,
 }
 
 impl<'a> RecordingOracle<'a> {
-    /// An oracle of which nothing was read.
+    /// An oracle without recorded reads.
     pub const fn new(all: &'a Preimages) -> Self {
         Self { all, read: Preimages::new(all.local), hinted: None }
     }
 
-    /// The smallest witness for the run that this was the oracle of.
+    /// The recorded reads: the smallest witness of the run.
     pub fn into_read(self) -> Preimages {
         self.read
     }
@@ -45,7 +47,7 @@ impl Oracle for RecordingOracle<'_> {
         let output = match precompile_outcome(address, input) {
             Some(PrecompileOutcome::Output(output)) => Some(output),
             Some(PrecompileOutcome::Failure) => None,
-            // Nothing that an oracle answers.
+            // Not an oracle precompile.
             None => return,
         };
         let (address, input) = (*address, Bytes::copy_from_slice(input));

@@ -1,3 +1,5 @@
+//! Prints a proof.
+
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use alloy_primitives::B256;
@@ -7,58 +9,58 @@ use turnpike_vm::MEMORY_BYTES;
 
 use super::{BlockPosition, PreimagesSize, Proof, StatedBlock, WitnessSize};
 
-/// A proof in figures, for people and for programs.
+/// A proof in figures, as text and as JSON.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProofReport {
-    /// Where.
+    /// The block's position.
     #[serde(flatten)]
     pub position: BlockPosition,
-    /// Where the entry's batch is.
+    /// Where L1 holds the entry's batch.
     pub data_kind: DataKind,
-    /// Why the batch was passed over, if it was.
+    /// Why the batch was skipped, if it was.
     pub fault: Option<String>,
-    /// The block; `None` if the entry has none there.
+    /// The block; `None` if the entry has no block at the index.
     pub block: Option<StatedBlock>,
-    /// The output root before.
+    /// The output root before the block.
     pub output_root_before: B256,
-    /// Whether the three output roots are the same.
+    /// Whether the three output roots are equal.
     pub agrees: bool,
-    /// The output root by the node.
+    /// The node's output root.
     pub node: B256,
-    /// By the program, natively.
+    /// The native run's result.
     pub native: RunOutcome,
-    /// By the program in the machine.
+    /// The machine's result.
     pub machine: RunOutcome,
-    /// Instructions in all.
+    /// Number of instructions.
     pub instructions: u64,
-    /// For each transaction of the block, deposits among them, if there is one.
+    /// Instructions per transaction, deposits included; `None` without transactions.
     pub instructions_per_transaction: Option<u64>,
     /// Instructions by kind.
     pub instructions_by_kind: BTreeMap<&'static str, u64>,
     /// Millions of instructions per second in the machine.
     pub mips: f64,
-    /// Pages of memory that were written to.
+    /// Number of memory pages written.
     pub pages: usize,
-    /// Bytes of those.
+    /// Bytes of these pages.
     pub memory_bytes: u64,
-    /// End of the highest of them, as an address.
+    /// End address of the highest page.
     pub memory_end: u64,
-    /// The smallest witness.
+    /// Size of the smallest witness.
     pub witness: WitnessSize,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunOutcome {
     /// The output root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_root: Option<B256>,
-    /// Why there is none.
+    /// Why the run has no output root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Seconds that the run took.
+    /// Duration in seconds.
     pub seconds: f64,
 }
 
@@ -185,7 +187,7 @@ impl ProofReport {
     }
 }
 
-/// Digits in groups of three.
+/// A number with commas between groups of three digits.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);

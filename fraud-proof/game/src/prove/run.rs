@@ -1,3 +1,5 @@
+//! Runs the proof program natively and in the machine.
+
 use std::time::{Duration, Instant};
 
 use alloy_primitives::B256;
@@ -7,48 +9,48 @@ use turnpike_vm::{Counts, ElfError, Machine, MissingPreimage, STEPS_MAX, Usage};
 
 use super::RecordingOracle;
 
-/// Numbers of the registers that hold the output root at the end.
+/// Registers that hold the output root at the program's exit.
 const ROOT_REGISTERS: [u8; 4] = [11, 12, 13, 14];
 
-/// A run of the program on this machine.
+/// A native run of the program.
 #[derive(Clone, Debug)]
 pub struct NativeRun {
     /// The output root.
     pub result: Result<B256, Fault>,
-    /// What it read, with what precompiles answer.
+    /// What it read, precompile outputs included.
     pub read: Preimages,
-    /// How long it took.
+    /// Duration of the run.
     pub time: Duration,
 }
 
-/// A run of the program in the proof machine.
+/// A run of the program in the machine.
 #[derive(Clone, Debug)]
 pub struct MachineRun {
     /// The output root.
     pub result: Result<B256, MachineFault>,
     /// What it read: the smallest witness.
     pub read: Preimages,
-    /// Instructions, by kind.
+    /// Number of instructions by class.
     pub counts: Counts,
-    /// Steps.
+    /// Number of steps.
     pub steps: u64,
-    /// Pages of memory that it wrote to.
+    /// Memory pages that it wrote.
     pub memory: Usage,
-    /// How long it took.
+    /// Duration of the run.
     pub time: Duration,
 }
 
-/// Why the machine ended without an output root.
+/// Why a machine's run has no output root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MachineFault {
-    /// It exited with another code than 0.
+    /// The exit code is not 0.
     #[error("the program exits with code {0}")]
     Exit(u64),
-    /// It reads what the witness does not have.
+    /// The witness lacks what the program reads.
     #[error(transparent)]
     Missing(#[from] MissingPreimage),
-    /// It does not come to an end.
+    /// The program did not exit.
     #[error("the program has not exited after {0} steps")]
     Endless(u64),
 }
@@ -61,7 +63,7 @@ pub fn run_native(witness: &Preimages) -> NativeRun {
     NativeRun { result, time: start.elapsed(), read: oracle.into_read() }
 }
 
-/// Runs a program's ELF in the machine, on a witness that holds what precompiles answer.
+/// Runs a program's ELF in the machine on a witness that includes precompile outputs.
 pub fn run_machine(elf: &[u8], witness: &Preimages) -> Result<MachineRun, ElfError> {
     let mut machine = Machine::load(elf, None)?;
     let mut oracle = RecordingOracle::new(witness);
@@ -79,8 +81,7 @@ pub fn run_machine(elf: &[u8], witness: &Preimages) -> Result<MachineRun, ElfErr
     Ok(MachineRun { result, read: oracle.into_read(), counts, steps, memory, time })
 }
 
-/// What the program leaves in registers, by their numbers, when it exits with 0; byte 0 is the
-/// lowest of the first one.
+/// The output root in an exited machine's registers, little-endian.
 pub(crate) fn output_root(register: impl Fn(u8) -> u64) -> B256 {
     let mut root = B256::ZERO;
     for (bytes, number) in root.as_chunks_mut::<8>().0.iter_mut().zip(ROOT_REGISTERS) {

@@ -1,3 +1,5 @@
+//! What there is to prove of a block: its position, the node's output root and the witness.
+
 use alloy_primitives::B256;
 use serde::Serialize;
 use tokio::task::block_in_place;
@@ -8,54 +10,54 @@ use turnpike_protocol::{BatchFault, BlockInput, DataKind, EntryData, Preimages};
 
 use super::{InboxData, ProveError, witness, witness::entry_at};
 
-/// A place in the range that a game bisects: the `index`-th block, from 0, of an inbox entry. An
-/// entry may have no block there; the output root is then what it was.
+/// The position of a block: its inbox entry and its index in the entry, from 0. If the entry has no
+/// block there, the output root stays the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BlockPosition {
     /// The entry.
     pub entry: u64,
-    /// Which of its blocks.
+    /// The block's index in the entry.
     pub index: u64,
 }
 
-/// What is to be proven: that the program comes to this output root, given this witness.
+/// What there is to prove: given this witness, the program computes this output root.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    /// Where.
+    /// The block's position.
     pub position: BlockPosition,
-    /// Where the entry's batch is.
+    /// Where L1 holds the entry's batch.
     pub data_kind: DataKind,
-    /// Why the batch was passed over, if it was.
+    /// Why the batch was skipped, if it was.
     pub fault: Option<BatchFault>,
-    /// The block; `None` if the entry has none there.
+    /// The block; `None` if the entry has no block at the index.
     pub block: Option<StatedBlock>,
-    /// The output root after the block, by the node.
+    /// The node's output root after the block.
     pub output_root: B256,
-    /// All that the program may read, as [`witness()`](super::witness()) gives it.
+    /// Everything that the program may read, from [`witness()`](super::witness()).
     pub witness: Preimages,
 }
 
-/// A block that is to be proven.
+/// The block of a statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatedBlock {
-    /// Its number.
+    /// Block number.
     pub number: u64,
-    /// Its hash, by the node.
+    /// Block hash that the node derived.
     pub hash: B256,
-    /// Transactions that it holds, deposits among them.
+    /// Number of transactions, deposits included.
     pub transactions: usize,
-    /// Deposits that it holds, the attributes transaction among them.
+    /// Number of deposits, the attributes transaction included.
     pub deposits: usize,
-    /// Transactions that it was offered and does not hold.
+    /// Number of batch transactions that were skipped.
     pub skipped: usize,
     /// Gas that its transactions used.
     pub gas_used: u64,
 }
 
 impl Statement {
-    /// What there is to prove of the next entry of `follower`, at its `index`-th block. The entry
-    /// is fed to it. `entries` are those of L1, by index.
+    /// States what there is to prove of block `index` of `follower`'s next entry, and applies the
+    /// entry. `entries` are L1's, by index.
     pub fn of_next_entry(
         follower: &mut Follower,
         entries: &[PostedEntry],
@@ -68,7 +70,7 @@ impl Statement {
         let derived = follower.derivation().preview_data(data)?;
         let at = usize::try_from(index).unwrap_or(usize::MAX);
         let input = derived.blocks.get(at);
-        // The chain stands before the block, or after the entry's last.
+        // The chain is at the block's parent, or at the entry's last block.
         let before = at.min(derived.blocks.len());
         let build = |chain: &Chain| witness(chain, &inbox, index, input);
         let mut built = (before == 0).then(|| build(follower.chain()));
@@ -109,7 +111,7 @@ impl StatedBlock {
     }
 }
 
-/// Follows L1 up to block `number` and says where it is.
+/// Follows L1 up to block `number` and returns its position.
 pub async fn position_of<S: L1Source>(
     node: &mut DerivedChain<S>,
     number: u64,
@@ -127,7 +129,8 @@ pub async fn position_of<S: L1Source>(
     Ok(BlockPosition { entry: entry.posted.entry.index, index: number - entry.first_block })
 }
 
-/// What there is to prove at a position. The node follows L1 up to its entry, or goes back to it.
+/// States what there is to prove at a position. The node follows L1 up to its entry, or rewinds to
+/// it.
 pub async fn statement_at<S: L1Source>(
     node: &mut DerivedChain<S>,
     position: BlockPosition,

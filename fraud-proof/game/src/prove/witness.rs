@@ -1,3 +1,5 @@
+//! Collects a block's witness from L1's entries and the chain's state.
+
 use std::convert::Infallible;
 
 use alloy_primitives::{B256, Bytes, keccak256};
@@ -11,20 +13,20 @@ use turnpike_state::{RecordingView, Touched};
 
 use super::ProveError;
 
-/// What L1 holds of an entry and of those before it.
+/// L1's data of an entry and the entries before it.
 #[derive(Clone, Copy, Debug)]
 pub struct InboxData<'a> {
     /// Hash of the genesis block.
     pub genesis_hash: B256,
-    /// Entries by their index, the one in question among them.
+    /// L1's entries by index, the proven one included.
     pub entries: &'a [PostedEntry],
-    /// The entry in question.
+    /// The proven entry's data.
     pub source: &'a EntryData<'a>,
 }
 
-/// All that the program may read when it runs the `index`-th block of an entry on top of `chain`'s
-/// newest block: a little more than it does, and without what precompiles answer. `block` is that
-/// block; `None` if the entry has no such.
+/// Collects everything that the program may read when it runs block `index` of an entry on top of
+/// `chain`'s newest block. It holds slightly more than the program reads, and no precompile
+/// outputs. `block` is that block; `None` if the entry has no such block.
 pub fn witness(
     chain: &Chain,
     inbox: &InboxData<'_>,
@@ -55,7 +57,7 @@ pub fn witness(
     Ok(all.0)
 }
 
-/// What is put together here.
+/// The witness under construction.
 struct Witness(Preimages);
 
 impl Witness {
@@ -63,7 +65,7 @@ impl Witness {
         self.0.add(Preimage::Keccak { bytes: bytes.into() });
     }
 
-    /// The entry and those before it, back to its origin and the one just before it.
+    /// Adds the entry, the entry before it, and all entries back to its origin.
     fn add_entries(&mut self, entries: &[PostedEntry], entry: &Entry) -> Result<(), ProveError> {
         let oldest = entry.origin.min(entry.index.saturating_sub(1));
         for index in oldest..=entry.index {
@@ -76,7 +78,7 @@ impl Witness {
         Ok(())
     }
 
-    /// The entry's batch, down from the hash of its parts' hashes.
+    /// Adds the entry's batch: the list of hashes and every part.
     fn add_data(&mut self, source: &EntryData<'_>) {
         match source.entry.data_kind {
             DataKind::None => {}
@@ -96,7 +98,7 @@ impl Witness {
         }
     }
 
-    /// The deposits that the entry consumes.
+    /// Adds the deposits that the entry consumes.
     fn add_deposits(
         &mut self,
         entries: &[PostedEntry],
@@ -121,7 +123,7 @@ pub(super) fn entry_at(entries: &[PostedEntry], index: u64) -> Result<&PostedEnt
     entry.ok_or(ProveError::EntryMissing(index))
 }
 
-/// What the chain's next block reads and writes.
+/// Runs the next block and returns what it reads and writes.
 fn touched(chain: &Chain, block: &BlockInput) -> Result<Touched, ExecutionError<Infallible>> {
     let config = chain.config();
     let context = chain.head().next_block(config, block.timestamp, &block.origin);

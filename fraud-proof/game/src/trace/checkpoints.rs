@@ -1,62 +1,67 @@
+//! Snapshots of a run. Limits: `EVEN_MAX` and `REQUESTED_MAX` snapshots, and `BYTES_MAX` for each
+//! kind.
+
 use std::collections::{BTreeMap, VecDeque};
 
 use turnpike_vm::{Machine, Snapshot};
 
-/// Steps between the first of the even snapshots: a few milliseconds.
+/// Initial distance between even snapshots in steps, which take a few milliseconds.
 const STRIDE_MIN: u64 = 1 << 20;
 
-/// Snapshots in even distances over the whole run, at most.
+/// Maximum number of even snapshots.
 const EVEN_MAX: usize = 128;
 
-/// Snapshots where something was asked for, at most: what both sides claim of one range.
-const ASKED_MAX: usize = 64;
+/// Maximum number of snapshots at requested states: enough for both sides' claims about one range.
+const REQUESTED_MAX: usize = 64;
 
-/// What the snapshots of either kind may hold together, in bytes, if they share nothing, which is
-/// far from what they do. Of programs that write to much memory there are fewer snapshots.
+/// Maximum bytes of the snapshots of either kind if they shared no pages, although they share most.
+/// Programs that write much memory get fewer snapshots.
 const BYTES_MAX: u64 = 4 << 30;
 
-/// However much a program writes to, that many there are of either kind.
+/// Minimum number of snapshots of either kind, however much a program writes.
 const SNAPSHOTS_MIN: usize = 8;
 
-/// Where a run can be taken up again: in even distances over all of it, and near what was asked for
-/// last.
+/// Snapshots to continue a run from: at even distances over the whole run, and at the states
+/// requested last.
 ///
-/// Both sides of a game ask for ever smaller ranges, the next within a part of the last. So a
-/// snapshot at each state that was asked for is the way to the next ones, and the even ones are the
-/// way to a range that was never asked for.
+/// Each range that a game asks for lies within the previous one. Snapshots at requested states are
+/// near the next requests, and even snapshots are near every other range.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
-    /// A power of two, as the positions of a game are multiples of such.
+    /// A power of two, as the positions of a game are multiples of powers of two.
     stride: u64,
-    /// By step; the first is at step 0, and each is a stride after the one before.
+    /// Even snapshots by step. The first is at step 0, and each is a stride after the one before.
     even: BTreeMap<u64, Snapshot>,
-    /// The oldest first.
-    asked: VecDeque<Snapshot>,
+    /// Snapshots at requested states, the oldest first.
+    requested: VecDeque<Snapshot>,
 }
 
 impl Checkpoints {
-    /// With the machine before its first step.
+    /// Starts with a snapshot before the machine's first step.
     pub(super) fn new(machine: &mut Machine) -> Self {
         let even = BTreeMap::from([(machine.steps(), machine.snapshot())]);
-        Self { stride: STRIDE_MIN, even, asked: VecDeque::new() }
+        Self { stride: STRIDE_MIN, even, requested: VecDeque::new() }
     }
 
-    /// The last one at or before `step`.
+    /// The last snapshot at or before `step`.
     pub(super) fn nearest(&self, step: u64) -> &Snapshot {
         let (_, even) =
             self.even.range(..=step).next_back().expect("invariant: one is at the first step");
-        let asked = self.asked.iter().filter(|asked| asked.steps() <= step);
-        asked.fold(even, |best, asked| if asked.steps() > best.steps() { asked } else { best })
+        let requested = self.requested.iter().filter(|requested| requested.steps() <= step);
+        requested.fold(
+            even,
+            |best, requested| if requested.steps() > best.steps() { requested } else { best },
+        )
     }
 
-    /// Where the next of the even ones is due, for a machine at `step`, if it has to pass there.
+    /// The step of the next even snapshot, if a machine at `step` has still to reach it.
     pub(super) fn due_after(&self, step: u64) -> Option<u64> {
         let (last, _) = self.even.last_key_value()?;
         let due = last + self.stride;
         (due > step).then_some(due)
     }
 
-    /// Takes an even one if it is due.
+    /// Takes an even snapshot if the machine is at its step.
     pub(super) fn pass(&mut self, machine: &mut Machine) {
         let step = machine.steps();
         if step == 0 || self.due_after(step - 1) != Some(step) {
@@ -69,19 +74,19 @@ impl Checkpoints {
         }
     }
 
-    /// Takes one where something was asked for.
+    /// Takes a snapshot at a requested state.
     pub(super) fn keep(&mut self, machine: &mut Machine) {
         if self.nearest(machine.steps()).steps() == machine.steps() {
             return;
         }
-        while self.asked.len() >= fitting(machine, ASKED_MAX) {
-            self.asked.pop_front();
+        while self.requested.len() >= fitting(machine, REQUESTED_MAX) {
+            self.requested.pop_front();
         }
-        self.asked.push_back(machine.snapshot());
+        self.requested.push_back(machine.snapshot());
     }
 }
 
-/// How many snapshots there may be of what a machine has written to, but no more than `max`.
+/// Maximum number of snapshots for the memory that a machine has written, but at most `max`.
 fn fitting(machine: &Machine, max: usize) -> usize {
     let fit = BYTES_MAX / machine.usage().bytes().max(1);
     usize::try_from(fit).unwrap_or(usize::MAX).clamp(SNAPSHOTS_MIN, max)

@@ -1,4 +1,4 @@
-//! A rollup whose L1 is in memory: what a test posts, the node derives.
+//! A rollup on an L1 in memory: the node derives what a test posts.
 #![allow(dead_code, missing_debug_implementations, unreachable_pub)] // shared by several tests
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, crypto::secp256k1::sign_message};
@@ -19,7 +19,7 @@ const KEY: B256 = b256!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7
 pub const ALICE: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 pub const BOB: Address = Address::repeat_byte(0xb0);
 
-/// L1 time of the first entry that a test posts, or before.
+/// A lower bound of the L1 time of a test's first entry.
 pub const TIME: u64 = 1_800_000_000;
 
 /// A rollup and its L1.
@@ -35,7 +35,7 @@ pub fn genesis() -> Genesis {
     genesis
 }
 
-/// A block that is to be posted.
+/// A block to post.
 pub struct Block {
     pub seconds: u64,
     pub deposits: u64,
@@ -43,7 +43,7 @@ pub struct Block {
 }
 
 impl Rollup {
-    /// On the development chain, but for longer calldata.
+    /// A rollup on the development chain with longer calldata entries.
     pub fn new() -> Self {
         let genesis = &genesis();
         let follower = Follower::new(genesis, EngineConfig::default());
@@ -74,7 +74,7 @@ impl Rollup {
         self.transaction(TxKind::Call(BOB), Bytes::new(), 21_000)
     }
 
-    /// So many transfers, so many seconds after the first entry could have been posted.
+    /// A block `seconds` after [`TIME`] with this many deposits and transfers.
     pub fn block(&mut self, seconds: u64, transfers: u64, deposits: u64) -> Block {
         let transactions = (0..transfers).map(|_| self.transfer()).collect();
         Block { seconds, deposits, transactions }
@@ -109,12 +109,12 @@ pub fn deposit_data(mint: u128, gas: u64, input: &[u8]) -> Bytes {
     [&amount, &amount, &gas.to_be_bytes()[..], &[0], input].concat().into()
 }
 
-/// Bytes that no codec makes shorter.
+/// Incompressible bytes.
 pub fn noise(bytes: usize) -> Vec<u8> {
     (0u64..).flat_map(|seed| keccak256(seed.to_be_bytes()).0).take(bytes).collect()
 }
 
-/// A batch of these blocks, and the deposits that they consume, all of one L1 block.
+/// A batch of these blocks, and the number of deposits that they consume, all from one L1 block.
 pub fn batch(blocks: Vec<Block>) -> (Vec<u8>, u64) {
     let deposits = blocks.iter().map(|block| block.deposits).sum();
     let hint = |log_index| DepositHint { l1_block_hash: B256::repeat_byte(7), log_index };

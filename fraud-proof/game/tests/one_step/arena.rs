@@ -7,8 +7,8 @@ use turnpike_protocol::{LocalInputs, Preimage, Preimages, keccak_key};
 use turnpike_vm::{Image, Machine, Snapshot, State, StepWitness};
 
 use crate::{
-    memory::{PAGE_BYTES, TwinMemory},
-    twin::Twin,
+    ckb::CkbMachine,
+    memory::{CkbMemory, PAGE_BYTES},
 };
 
 /// Pages of memory by address.
@@ -21,10 +21,10 @@ pub(crate) const LOCAL: LocalInputs = LocalInputs {
     block_index: 0x0102_0304_0506_0708,
 };
 
-/// What the oracle has behind keccak keys: lengths around the word's.
+/// Keccak preimages in the oracle, with lengths around a word's.
 pub(crate) const PREIMAGE_BYTES: [usize; 6] = [0, 1, 31, 32, 33, 100];
 
-/// All keys with something behind them, the local inputs' first.
+/// All keys with a preimage, the local inputs' first.
 pub(crate) static KEYS: LazyLock<Vec<B256>> = LazyLock::new(|| {
     let local = (0..4).map(|number| {
         let mut key = B256::with_last_byte(number);
@@ -38,7 +38,7 @@ fn preimage(length: usize) -> Vec<u8> {
     (1..).take(length).collect()
 }
 
-/// What a step starts with, but for the memory.
+/// The state before a step, without its memory.
 #[derive(Clone)]
 pub(crate) struct Start {
     pub(crate) pc: u64,
@@ -51,18 +51,18 @@ impl fmt::Debug for Start {
     }
 }
 
-/// A step that all took alike.
+/// A step on which all machines agree.
 pub(crate) struct Taken {
     pub(crate) witness: StepWitness,
     pub(crate) after: State,
     pub(crate) gas: L1Gas,
 }
 
-/// One memory, on which machines take single steps.
+/// One memory on which all machines take single steps.
 pub(crate) struct Arena {
     machine: Machine,
     base: Snapshot,
-    twin: Twin,
+    ckb: CkbMachine,
     pub(crate) preimages: Preimages,
 }
 
@@ -77,9 +77,9 @@ impl Arena {
         for length in PREIMAGE_BYTES {
             preimages.add(Preimage::Keccak { bytes: Bytes::from(preimage(length)) });
         }
-        let twin = Twin::new(TwinMemory::of(pages), behind_keys());
-        assert_eq!(TwinMemory::of(pages).root(), machine.state().memory_root);
-        Self { base: machine.snapshot(), machine, twin, preimages }
+        let ckb = CkbMachine::new(CkbMemory::of(pages), behind_keys());
+        assert_eq!(CkbMemory::of(pages).root(), machine.state().memory_root);
+        Self { base: machine.snapshot(), machine, ckb, preimages }
     }
 
     /// The step as the machine takes it, by its definition and fast, if ckb-vm takes the same.
@@ -93,11 +93,11 @@ impl Arena {
         let ran = self.machine.run(&mut self.preimages, 1).is_ok();
         assert_eq!((ran, self.machine.state()), (stepped, after), "run, {}", self.explain(start));
 
-        self.twin.memory.undo();
-        (self.twin.pc, self.twin.registers) = (start.pc, start.registers);
-        (self.twin.exit, self.twin.step) = (None, 0);
-        let twin = (self.twin.step(), self.twin.state());
-        assert_eq!(twin, (stepped, after), "ckb-vm, {}", self.explain(start));
+        self.ckb.memory.undo();
+        (self.ckb.pc, self.ckb.registers) = (start.pc, start.registers);
+        (self.ckb.exit, self.ckb.step) = (None, 0);
+        let ckb = (self.ckb.step(), self.ckb.state());
+        assert_eq!(ckb, (stepped, after), "ckb-vm, {}", self.explain(start));
         stepped.then_some(after)
     }
 
@@ -109,14 +109,14 @@ impl Arena {
         let taken = self.prove(start, l1)?;
         assert_eq!(taken.after, after);
         let went_on = after.exit.is_none() && after.pc == start.pc.wrapping_add(4);
-        if !went_on && self.twin.step() {
+        if !went_on && self.ckb.step() {
             let next = self.prove(start, l1).expect("ckb-vm has what it reads");
-            assert_eq!(self.twin.state(), next.after, "ckb-vm, then, {}", self.explain(start));
+            assert_eq!(self.ckb.state(), next.after, "ckb-vm, then, {}", self.explain(start));
         }
         Some(taken)
     }
 
-    /// Takes the machine's next step, also on L1.
+    /// Takes the machine's next step on L1 as well.
     fn prove(&mut self, start: &Start, l1: &mut L1Step) -> Option<Taken> {
         let witness = self.machine.witness();
         self.machine.step(&mut self.preimages).ok()?;

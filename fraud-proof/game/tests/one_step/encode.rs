@@ -1,19 +1,19 @@
-//! RV64IM by the specification's tables.
+//! Encodes RV64IM instructions by the specification's tables.
 
 use turnpike_random::Rng;
 
-/// Where an instruction's fields are.
+/// An instruction's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     R,
     I,
-    /// By a distance of so many bits.
+    /// Shift with a distance of this many bits.
     Shift(u32),
     S,
     B,
     U,
     J,
-    /// All bits are given.
+    /// No fields: all bits are fixed.
     Fixed,
 }
 
@@ -21,7 +21,7 @@ pub(crate) enum Format {
 pub(crate) struct Template {
     pub(crate) name: &'static str,
     pub(crate) format: Format,
-    /// The bits that are given.
+    /// The fixed bits.
     pub(crate) bits: u32,
 }
 
@@ -70,8 +70,7 @@ pub(crate) const TEMPLATES: [Template; 66] = {
     ]
 };
 
-/// The fields that are not given; each is cut to its bits, and those that the format does not have
-/// are left out.
+/// The variable fields. Each is cut to its width, and fields that the format lacks are ignored.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Fields {
     pub(crate) rd: u32,
@@ -106,8 +105,8 @@ impl Template {
     }
 }
 
-/// Any word: mostly instructions, some but for a bit, some with nothing but an opcode, some not
-/// even that.
+/// A random word: mostly instructions, some with one wrong bit, some with a valid opcode only, some
+/// without one.
 pub(crate) fn random_word(rng: &mut Rng) -> u32 {
     let template = rng.pick(&TEMPLATES);
     let mut register = || if rng.percent(15) { 0 } else { rng.word() & 31 };

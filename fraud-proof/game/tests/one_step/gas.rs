@@ -6,17 +6,16 @@ use crate::{
     memory::PAGE_BYTES,
 };
 
-/// What a step may cost on L1, loading of the oracle apart.
+/// Maximum gas of a step on L1, without loads of the preimage oracle.
 const GAS_MAX: u64 = 400_000;
 
 const DATA: u64 = 0x8765_4000;
 const CODE: u64 = 0x7654_3210;
 
-/// Costly to send: no byte of it is zero.
+/// Expensive as calldata: it has no zero byte.
 const ODD: u64 = 0xa5a5_a5a5_a5a5_a5a5;
 
-/// The template's instruction, and what it then costs on L1 if no register and no byte of memory is
-/// zero.
+/// The gas of the template's instruction on L1 if no register and no byte of memory is zero.
 fn take(template: &Template, registers: [u64; 32], l1: &mut L1Step) -> Taken {
     let word = template.encode(Fields { rd: 5, rs1: 6, rs2: 7, imm: 8 });
     let mut code = [0xa5; PAGE_BYTES as usize];
@@ -42,7 +41,7 @@ fn print(name: &str, gas: L1Gas) {
 }
 
 #[test]
-fn a_step_costs_less_than_it_may() {
+fn step_gas_stays_below_its_limit() {
     let mut l1 = l1();
     for template in TEMPLATES {
         let Taken { gas, witness, .. } = take(&template, registers(&template), &mut l1);
@@ -54,7 +53,7 @@ fn a_step_costs_less_than_it_may() {
 }
 
 #[test]
-fn a_call_costs_less_than_it_may() {
+fn load_gas_stays_below_its_limit() {
     let mut l1 = l1();
     let ecall = TEMPLATES.iter().find(|template| template.name == "ecall").expect("there");
     let calls =

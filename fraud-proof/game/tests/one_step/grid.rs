@@ -10,11 +10,11 @@ const DATA: u64 = 0x7fff_f000;
 
 const IMMEDIATES: [i32; 12] = [0, 1, -1, 2, 4, 8, 31, 32, 63, 2047, -2048, -4096];
 
-/// Which registers are the same.
+/// Which of an instruction's registers are the same.
 #[rustfmt::skip]
 const REGISTERS: [[u32; 3]; 6] = [[5, 6, 7], [5, 5, 7], [5, 6, 5], [5, 6, 6], [0, 6, 7], [5, 0, 7]];
 
-/// Addresses of loads and stores: the data's beginning and end, the memory's, and beyond.
+/// Addresses of loads and stores: start and end of the data and of the memory, and beyond.
 #[rustfmt::skip]
 const LOCATIONS: [u64; 24] = [
     DATA, DATA + 1, DATA + 2, DATA + 3, DATA + 4, DATA + 6, DATA + 8, DATA + 15, DATA + 16, DATA + 24, DATA + 28,
@@ -22,10 +22,10 @@ const LOCATIONS: [u64; 24] = [
     0x1_0000_0000, 0x1_0000_0002, u64::MAX, u64::MAX - 7,
 ];
 
-/// Places the words, as many as there are, and takes steps at each.
+/// Writes the words to memory and takes steps at each.
 fn for_each_word(words: &[u32], mut take: impl FnMut(&mut Arena, u64, u32)) {
     let mut pages = Pages::new();
-    // Backwards: those with a sign come first, where LOCATIONS has most addresses.
+    // In reverse: signed loads come first, where LOCATIONS has most addresses.
     let data = OPERANDS.iter().rev().flat_map(|value| value.to_le_bytes());
     let data: Vec<u8> = data.cycle().take(4096).collect();
     pages.insert(DATA, Box::new(data.try_into().expect("a page")));
@@ -75,7 +75,7 @@ fn two_registers() {
         for a in OPERANDS {
             for b in OPERANDS {
                 let start = with_operands(pc, word, a, b);
-                // On L1 a part of them, another for every word.
+                // L1 takes a part of them, a different one for every word.
                 steps += 1;
                 if steps.is_multiple_of(7) {
                     arena.step_on_l1(&start, &mut l1);
@@ -88,7 +88,7 @@ fn two_registers() {
 }
 
 #[test]
-fn a_register_and_an_immediate() {
+fn register_and_immediate() {
     let templates = templates(|template| match template.format {
         Format::I | Format::Shift(_) => !is_access(template),
         Format::U | Format::J | Format::Fixed => true,
@@ -98,7 +98,7 @@ fn a_register_and_an_immediate() {
         .flat_map(|template| IMMEDIATES.map(|imm| (template, imm)))
         .flat_map(|(template, imm)| {
             [[5, 6], [5, 5], [0, 6]].map(|[rd, rs1]| {
-                // Of the upper bits, too, where the immediate has them.
+                // Sets the upper bits too, where the immediate has them.
                 let imm = if template.format == Format::U { imm << 12 | imm } else { imm };
                 template.encode(Fields { rd, rs1, rs2: 0, imm })
             })
@@ -136,10 +136,9 @@ fn loads_and_stores() {
     });
 }
 
-/// Every word that differs from an instruction in one bit is taken alike, for an instruction or for
-/// none.
+/// All machines agree on every word that differs from an instruction in one bit, legal or illegal.
 #[test]
-fn words_near_instructions() {
+fn words_one_bit_off_instructions() {
     let fields = [
         Fields { rd: 5, rs1: 6, rs2: 7, imm: 0x155 },
         Fields { rd: 26, rs1: 25, rs2: 24, imm: -0x556 },
@@ -156,7 +155,7 @@ fn words_near_instructions() {
     });
 }
 
-/// All opcodes, funct3 and funct7: no instruction is left out, and none is too many.
+/// Every opcode, funct3 and funct7: no instruction is missing, and none is extra.
 #[test]
 fn every_operation_code() {
     let words: Vec<_> = (0..128)

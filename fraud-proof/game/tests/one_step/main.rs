@@ -1,12 +1,11 @@
-//! One step, taken four times: by the machine's definition, by its fast interpreter, by `RiscvStep`
-//! on L1, and by ckb-vm, which knows nothing of Turnpike. All come to the same state, from any
-//! state.
+//! One step, taken by four implementations: the step function, the fast interpreter, `RiscvStep` on
+//! L1, and ckb-vm, which is independent of Turnpike. All reach the same state from any state.
 
 mod arena;
+mod ckb;
 mod encode;
 mod gas;
 mod grid;
 mod memory;
 mod random;
 mod refused;
-mod twin;

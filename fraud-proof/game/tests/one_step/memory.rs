@@ -10,22 +10,22 @@ const LEVELS: u32 = 27;
 
 type Page = [u8; PAGE_BYTES as usize];
 
-/// Memory for ckb-vm, whose own ends at 4 MiB, and its root: plainly, every changed leaf's way up.
+/// Memory for ckb-vm, whose own memory ends at 4 MiB. Computes the root by rehashing each changed
+/// leaf's path.
 ///
-/// Faults are those that the proof machine has to have; which addresses an instruction comes to is
-/// ckb-vm's.
+/// It raises the proof machine's faults. ckb-vm computes the addresses.
 #[derive(Default)]
-pub(crate) struct TwinMemory {
+pub(crate) struct CkbMemory {
     pages: HashMap<u64, Box<Page>>,
-    /// By level from the leaves up, and index.
+    /// Nodes by level, from the leaves up, and index.
     nodes: HashMap<(u32, u64), B256>,
     stale: BTreeSet<u64>,
-    /// What was there before every store.
+    /// Values before each store, to undo it.
     undo: Vec<(u64, Vec<u8>)>,
     empty: Vec<B256>,
 }
 
-impl TwinMemory {
+impl CkbMemory {
     pub(crate) fn of(pages: &HashMap<u64, Box<Page>>) -> Self {
         let mut empty = vec![B256::ZERO];
         for level in 0..LEVELS as usize {
@@ -53,7 +53,7 @@ impl TwinMemory {
         self.node(LEVELS, 0)
     }
 
-    /// Takes back all stores since it was made.
+    /// Undoes all stores.
     pub(crate) fn undo(&mut self) {
         while let Some((address, bytes)) = self.undo.pop() {
             self.write(address, &bytes);
@@ -112,8 +112,8 @@ fn parent(left: B256, right: B256) -> B256 {
     keccak256([left, right].concat())
 }
 
-/// What single instructions take of it.
-impl Memory for TwinMemory {
+/// The accesses of single instructions.
+impl Memory for CkbMemory {
     type REG = u64;
 
     fn load8(&mut self, address: &u64) -> Result<u64, Error> {

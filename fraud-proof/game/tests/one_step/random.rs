@@ -8,7 +8,7 @@ use crate::{
     memory::PAGE_BYTES,
 };
 
-/// Steps that start in the same memory: as many as it has words of code.
+/// Number of steps per memory: as many as it has code words.
 const STEPS: usize = CODE.len() * WORDS;
 const WORDS: usize = PAGE_BYTES as usize / 4;
 
@@ -19,7 +19,7 @@ const DATA: [u64; 2] = [0x1000, 0x1234_5000];
 const MEMORIES: u64 = 250;
 const THREADS: usize = 2;
 
-/// Numbers at which something happens.
+/// Edge-case values.
 #[rustfmt::skip]
 pub(crate) const OPERANDS: [u64; 25] = [
     0, 1, 2, 3, 7, 31, 32, 63, 64, 0x7f, 0x80, 0x7fff, 0x8000,
@@ -28,7 +28,7 @@ pub(crate) const OPERANDS: [u64; 25] = [
     0xffff_ffff_8000_0000, 0xffff_ffff_7fff_ffff, 0xffff_ffff_0000_0000, u64::MAX - 1, u64::MAX,
 ];
 
-/// A memory and the steps in it.
+/// A memory and its steps.
 pub(crate) struct Steps {
     pub(crate) arena: Arena,
     words: Vec<(u64, u32)>,
@@ -75,7 +75,7 @@ fn operand(rng: &mut Rng) -> u64 {
     }
 }
 
-/// Where there is something, or could be.
+/// Addresses of data, code and the ends of memory.
 fn location(rng: &mut Rng) -> u64 {
     let pages = [0, 0x1000, 0x1234_5000, 0x7fff_f000, 0x8000_0000, 0xffff_f000];
     let aligned = rng.pick(&pages) + 8 * (rng.next_u64() % (PAGE_BYTES / 8));
@@ -89,7 +89,7 @@ fn location(rng: &mut Rng) -> u64 {
     }
 }
 
-/// Registers that mean something to the instruction.
+/// Register values that matter to the instruction.
 fn start(rng: &mut Rng, pc: u64, word: u32) -> Start {
     let mut registers: [u64; 32] = std::array::from_fn(|_| operand(rng));
     let [rs1, rs2] = [15, 20].map(|at| ((word >> at) & 31) as usize);
@@ -139,7 +139,7 @@ fn set_call(rng: &mut Rng, registers: &mut [u64; 32]) {
     };
 }
 
-/// Takes the steps of the memories that fall to one thread. Returns how many came to an end.
+/// Takes the steps of one thread's memories. Returns how many did not lack a preimage.
 fn take_steps(thread: usize) -> usize {
     let mut l1 = l1();
     let mut taken = 0;
@@ -153,7 +153,7 @@ fn take_steps(thread: usize) -> usize {
 }
 
 #[test]
-fn a_million_random_steps_are_the_same_to_all() {
+fn random_steps_agree_on_all_machines() {
     let taken: usize = thread::scope(|scope| {
         let threads =
             array::from_fn::<_, THREADS, _>(|thread| scope.spawn(move || take_steps(thread)));

@@ -12,7 +12,7 @@ use crate::{
 const OF_A_KIND: usize = 4;
 const PATH_BYTES: usize = 896;
 
-/// A step with all that L1 takes of it.
+/// A step with the inputs that L1 takes.
 struct Case {
     state: Vec<u8>,
     proof: Vec<u8>,
@@ -20,7 +20,7 @@ struct Case {
     reads_preimage: bool,
 }
 
-/// Some steps of every kind: that touch no memory, an instruction, data as well; that go on, and
+/// Steps of every kind: without memory access, with an instruction, with data; that continue and
 /// that halt.
 fn cases() -> (Arena, L1Step, Vec<Case>) {
     let (mut steps, mut l1) = (Steps::new(0x7a6), l1());
@@ -55,8 +55,8 @@ fn step(l1: &mut L1Step, state: &[u8], proof: &[u8]) -> Option<B256> {
     }
 }
 
-/// What L1 has to make of a state and a proof by the machine, whose memory is the arena's. What it
-/// reads is loaded.
+/// The result that L1 has to return for a state and a proof on the arena's memory. Loads what the
+/// step reads.
 fn expected(arena: &mut Arena, l1: &mut L1Step, bytes: &[u8], proof: &[u8]) -> Option<B256> {
     let state = State::decode(bytes.as_array()?)?;
     if state.exit.is_some() {
@@ -77,9 +77,9 @@ fn expected(arena: &mut Arena, l1: &mut L1Step, bytes: &[u8], proof: &[u8]) -> O
     Some(State { memory_root, step: state.step + 1, ..after }.hash())
 }
 
-/// For one state there is one proof, so two witnesses never have two results.
+/// Each state has exactly one valid proof, so two witnesses never give two results.
 #[test]
-fn no_other_proof_is_taken() {
+fn altered_proof_is_refused() {
     let (_, mut l1, cases) = cases();
     for Case { state, proof, after, .. } in &cases {
         assert_eq!(step(&mut l1, state, proof), Some(*after));
@@ -108,9 +108,9 @@ fn no_other_proof_is_taken() {
     }
 }
 
-/// A changed state is another one, which makes its own step with this proof or none.
+/// An altered state either takes its own step with this proof, or is refused.
 #[test]
-fn a_changed_state_is_another() {
+fn altered_state_changes_the_result() {
     let (mut arena, mut l1, cases) = cases();
     let mut taken = 0;
     for Case { state, proof, .. } in &cases {
@@ -131,7 +131,7 @@ fn a_changed_state_is_another() {
 }
 
 #[test]
-fn a_machine_that_has_halted_stays_as_it_is() {
+fn halted_machine_keeps_its_state() {
     let (_, mut l1, cases) = cases();
     for Case { state, proof, .. } in &cases {
         let state = State::decode(state.as_array().expect("its length")).expect("a state");
@@ -142,7 +142,7 @@ fn a_machine_that_has_halted_stays_as_it_is() {
 }
 
 #[test]
-fn what_the_oracle_does_not_have_is_refused_until_it_has() {
+fn read_is_refused_until_its_preimage_is_loaded() {
     let (mut arena, _, cases) = cases();
     let reads = |case: &&Case| case.proof.len() == PATH_BYTES && case.reads_preimage;
     let Case { state, proof, after, .. } = cases.iter().find(reads).expect("one reads a preimage");

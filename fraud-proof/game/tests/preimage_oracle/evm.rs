@@ -19,17 +19,17 @@ use revm::{
 use turnpike_l1::PreimageOracle::{self, PartLoaded, readCall};
 use turnpike_protocol::{LocalInputs, OracleWord};
 
-/// What a transaction may ask for (EIP-7825).
+/// Maximum gas of a transaction (EIP-7825).
 pub(crate) const GAS_MAX: u64 = 1 << 24;
 
-/// What a precompile costs on an L1, made of what it costs on Ethereum.
+/// Changes a precompile's Ethereum gas price.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prices {
     pub(crate) base: u64,
     pub(crate) percent: u64,
 }
 
-/// Ethereum's.
+/// Ethereum's price.
 pub(crate) const AS_IT_IS: Prices = Prices { base: 0, percent: 100 };
 
 /// Ethereum's precompiles at other prices.
@@ -40,7 +40,7 @@ struct Repriced {
 
 type L1Context = Context<BlockEnv, TxEnv, CfgEnv, InMemoryDB>;
 
-/// An L1 with nothing but the oracle.
+/// An L1 with the preimage oracle only.
 pub(crate) struct L1 {
     evm: Evm<
         L1Context,
@@ -52,7 +52,7 @@ pub(crate) struct L1 {
     oracle: Address,
 }
 
-/// A part that was recorded.
+/// A part that the oracle recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     pub(crate) key: B256,
@@ -99,13 +99,13 @@ impl L1 {
         }
     }
 
-    /// Calls the oracle.
+    /// Sends a call to the oracle.
     pub(crate) fn call(&mut self, data: &Bytes) -> ExecutionResult {
         let tx = transaction(TxKind::Call(self.oracle), data.clone(), GAS_MAX);
         self.evm.transact_commit(tx).expect("valid")
     }
 
-    /// What the oracle answers; `None` if it reverts.
+    /// Reads a word from the oracle; `None` if it reverts.
     pub(crate) fn read(
         &mut self,
         key: B256,
@@ -126,7 +126,7 @@ impl L1 {
     }
 }
 
-/// What a call recorded, if anything.
+/// The part that a call recorded, if it recorded one.
 pub(crate) fn recorded(result: &ExecutionResult) -> Option<Part> {
     let log = result.logs().first()?;
     let event = PartLoaded::decode_log(log).expect("the only event");

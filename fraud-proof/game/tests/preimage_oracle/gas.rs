@@ -9,18 +9,18 @@ use crate::{
     inputs,
 };
 
-/// What is as good as exact for a limit, in gas.
+/// Precision of the gas limit search.
 const LIMIT_STEP: u64 = 4_096;
 
 /// A transaction that loads one part.
 struct Case {
     name: String,
-    /// What the precompile takes for it.
+    /// The precompile's gas.
     precompile_gas: u64,
     preimage: Preimage,
 }
 
-/// Least limit with which the load is made, rounded up, and the gas that it then takes.
+/// The lowest gas limit at which the load succeeds, rounded up, and the gas that it uses.
 fn measure(l1: &mut L1, data: &Bytes) -> (u64, u64) {
     let mut used = 0;
     let mut works = |limit: u64| {
@@ -77,10 +77,10 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Everything that the program may ask for can be shown to L1 within one transaction, all that it
-/// pays for being a transaction included (EIP-7623, EIP-7825).
+/// Every preimage that the program may read can be loaded within one transaction, intrinsic gas
+/// included (EIP-7623, EIP-7825).
 #[test]
-fn most_expensive_loads_fit_a_transaction() {
+fn most_expensive_loads_fit_one_transaction() {
     let mut l1 = L1::new(AS_IT_IS);
     println!(
         "| what is loaded | bytes of calldata | gas of the precompile | least limit | gas used |"

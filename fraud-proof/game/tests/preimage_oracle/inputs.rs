@@ -1,4 +1,4 @@
-//! Inputs of the oracle precompiles.
+//! Inputs of the precompiles that the preimage oracle loads.
 
 use alloy_eips::eip4844::kzg_to_versioned_hash;
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
@@ -65,7 +65,7 @@ impl Call {
         let mut input = input.clone();
         let element = element_bytes(address);
         let place = input.len() - element;
-        // A coordinate that no field element is; in a point evaluation the hash.
+        // A coordinate beyond the field; in a point evaluation, a wrong hash.
         input[place..][..32].fill(0xff);
         let call = Self { name, address, input };
         assert!(!call.succeeds(), "{name}");
@@ -91,7 +91,7 @@ fn output(number: u64, input: &[u8]) -> Vec<u8> {
     }
 }
 
-/// As many elements as `bytes` hold.
+/// The elements in `bytes`.
 fn fill(element: &[u8], count: usize) -> Vec<u8> {
     element.repeat(count)
 }
@@ -101,7 +101,7 @@ fn modexp(base: usize, exponent: &[u8], modulus: usize) -> Vec<u8> {
     [lengths.concat(), vec![0xfe; base], exponent.to_vec(), vec![0xfb; modulus]].concat()
 }
 
-/// One valid call of each precompile, with so many elements where it takes several.
+/// One valid call of each precompile, with this many elements where it takes several.
 fn calls(bn254_pairs: usize, g1: usize, g2: usize, pairs: usize, exponent: &[u8]) -> Vec<Call> {
     let point1 = output(0x10, &[[0; 16].as_slice(), &[0x17; 48]].concat());
     let point2 = output(0x11, &[[0; 16].as_slice(), &[0x17; 48], &[0; 16], &[0x16; 48]].concat());
@@ -132,7 +132,7 @@ fn calls(bn254_pairs: usize, g1: usize, g2: usize, pairs: usize, exponent: &[u8]
     calls.into()
 }
 
-/// A small valid call of each.
+/// A small valid call of each precompile.
 pub(crate) fn small() -> Vec<Call> {
     calls(2, 2, 2, 2, &[3])
 }

@@ -112,7 +112,7 @@ fn local_inputs() {
 
 /// Others may load what they like, and load it again: what was loaded stays.
 #[test]
-fn nothing_changes_what_is_loaded() {
+fn loaded_words_never_change() {
     let mut l1 = L1::new(AS_IT_IS);
     let bytes = Bytes::from_static(&[7; 40]);
     let (mut preimages, preimage) = added(Preimage::Keccak { bytes: bytes.clone() });
@@ -136,7 +136,7 @@ fn nothing_changes_what_is_loaded() {
 
 /// Where a precompile is missing, calls of it succeed and return nothing, which is not its output.
 #[test]
-fn is_not_deployed_where_precompiles_are_missing() {
+fn deployment_fails_without_precompiles() {
     for (fork, missing) in [(SpecId::PRAGUE, 0x100), (SpecId::CANCUN, 0xb), (SpecId::LONDON, 0xa)] {
         let reason = L1::with_precompiles_of(fork, AS_IT_IS).err().expect("refused");
         let precompile = Address::from_word(U256::from(missing).into());

@@ -26,13 +26,13 @@ fn stepped(elf: &[u8], steps: u64) -> State {
 }
 
 #[test]
-fn a_trace_can_be_sent_to_a_thread() {
+fn trace_is_send() {
     const fn sendable<T: Send>() {}
     sendable::<Trace>();
 }
 
 #[test]
-fn states_in_random_order_are_those_of_single_steps() {
+fn states_in_random_order_equal_single_steps() {
     const ROUNDS: i32 = 3 << 16;
     let (elf, end) = (counter(ROUNDS), counter_steps(ROUNDS));
     let mut rng = Rng::new(1);
@@ -59,7 +59,7 @@ fn states_in_random_order_are_those_of_single_steps() {
 }
 
 #[test]
-fn the_state_after_the_exit_is_the_last_one() {
+fn state_after_the_exit_stays_the_last() {
     let mut trace = trace(4096);
     let last = trace.final_state().expect("ends");
     assert_eq!((last.exit, last.step), (Some(0), counter_steps(4096)));
@@ -74,7 +74,7 @@ fn the_state_after_the_exit_is_the_last_one() {
 }
 
 #[test]
-fn what_is_missing_is_said_and_what_comes_before_is_there() {
+fn missing_preimage_is_reported_and_earlier_states_stay_available() {
     struct Nothing;
     impl Oracle for Nothing {
         fn read(&mut self, _: &B256, _: u64) -> Option<OracleWord> {
@@ -106,7 +106,7 @@ fn narrow(trace: &mut Trace, step: u64) {
 }
 
 #[test]
-fn a_game_takes_little_more_steps_than_the_run() {
+fn game_repeats_few_steps_of_the_run() {
     // More than there are snapshots of the first stride.
     const ROUNDS: i32 = 24 << 20;
     let end = counter_steps(ROUNDS);
@@ -133,7 +133,7 @@ fn a_game_takes_little_more_steps_than_the_run() {
 }
 
 #[test]
-fn a_fault_is_the_only_false_step_of_a_consistent_run() {
+fn fault_makes_exactly_one_false_step() {
     const ROUNDS: i32 = 1 << 18;
     const FAULT: u64 = 1_500_000;
     let elf = counter(ROUNDS);
@@ -165,7 +165,7 @@ fn a_fault_is_the_only_false_step_of_a_consistent_run() {
 }
 
 #[test]
-fn a_lying_oracle_makes_one_false_read() {
+fn false_oracle_makes_one_false_read() {
     struct Liar;
     impl Oracle for Liar {
         fn read(&mut self, _: &B256, _: u64) -> Option<OracleWord> {

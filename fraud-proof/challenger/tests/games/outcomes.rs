@@ -1,5 +1,5 @@
-//! Whole games on L1's contracts, both sides by the same two functions: the honest side wins them
-//! all.
+//! Whole games on L1's contracts. Both sides use the same two functions, and the honest side wins
+//! each game.
 
 use alloy_primitives::{Address, B256, TxKind};
 use turnpike_game::prove::PROGRAM;
@@ -8,15 +8,15 @@ use turnpike_random::Rng;
 use turnpike_vm::{Machine, Op};
 
 use crate::{
-    chain::World,
+    adversaries::{Believer, Claims, Inventor, Lie},
+    chain::TestChain,
     derived::blocks_per_entry,
-    liars::{Believer, Claims, Inventor, Lie},
     play::play,
 };
 
 /// Entries of three blocks, of garbage, of a call of a precompile, and others of one or two.
-fn world() -> World {
-    let mut world = World::new();
+fn world() -> TestChain {
+    let mut world = TestChain::new();
     let rollup = &mut world.rollup;
     let blocks = vec![rollup.block(40, 2, 0), rollup.block(41, 1, 0), rollup.block(41, 0, 0)];
     world.post(blocks);
@@ -41,9 +41,9 @@ const ENTRIES: u64 = 42;
 
 const SIDES: [Side; 2] = [Side::Challenger, Side::Defender];
 
-/// An output of so many entries that the honest side is right about: a lie to be challenged, or the
-/// truth to be defended. Its parent is the truth.
-fn disputed(world: &mut World, honest: Side, entries: u64, number: u64) -> DisputedOutput {
+/// An output over `entries` entries on a true parent: a false output if the honest side challenges,
+/// else a true one.
+fn disputed(world: &mut TestChain, honest: Side, entries: u64, number: u64) -> DisputedOutput {
     let parent_entry = 1 + number % (ENTRIES - entries);
     let genesis = world.genesis_output();
     let parent = world.propose(genesis, parent_entry, None);
@@ -51,8 +51,8 @@ fn disputed(world: &mut World, honest: Side, entries: u64, number: u64) -> Dispu
     world.propose((parent.index, parent.claim), parent_entry + entries, lie)
 }
 
-/// A position within the range of an output: of a block that there is, or any.
-fn position(world: &World, output: &DisputedOutput, rng: &mut Rng) -> u64 {
+/// A position within an output's range: of an existing block, or any.
+fn position(world: &TestChain, output: &DisputedOutput, rng: &mut Rng) -> u64 {
     let any = rng.next_u64() % output.segment().last;
     if rng.percent(30) {
         return any;
@@ -64,7 +64,7 @@ fn position(world: &World, output: &DisputedOutput, rng: &mut Rng) -> u64 {
     (entry - output.parent_entry - 1) * blocks_per_entry() + index
 }
 
-/// What a lying defender has to end with is what was proposed; a lying challenger has its choice.
+/// A dishonest defender has to end with the proposed root; a dishonest challenger may choose.
 fn end(output: &DisputedOutput, honest: Side) -> B256 {
     match honest {
         Side::Challenger => output.root,
@@ -73,7 +73,7 @@ fn end(output: &DisputedOutput, honest: Side) -> B256 {
 }
 
 #[test]
-fn whoever_invents_claims_loses() {
+fn invented_claims_lose() {
     let mut world = world();
     let mut proven = 0;
     for seed in 0..GAMES {
@@ -105,7 +105,7 @@ fn whoever_invents_claims_loses() {
 const GAMES: u64 = 60;
 
 #[test]
-fn whoever_believes_in_a_false_run_loses() {
+fn false_run_loses() {
     let mut world = world();
     let mut deep = 0;
     for seed in 0..GAMES {
@@ -121,8 +121,8 @@ fn whoever_believes_in_a_false_run_loses() {
     assert!(deep > GAMES / 2, "{deep} of {GAMES} games go down to a step");
 }
 
-/// A lie after which the program comes to an end.
-fn false_run(world: &mut World, output: &DisputedOutput, position: u64, rng: &mut Rng) -> Lie {
+/// A fault after which the program still exits.
+fn false_run(world: &mut TestChain, output: &DisputedOutput, position: u64, rng: &mut Rng) -> Lie {
     let blocks = output.block_at(position).1;
     if rng.percent(25) && blocks != blocks_per_entry() - 1 {
         return Lie::NoBlock;
@@ -143,8 +143,8 @@ fn false_run(world: &mut World, output: &DisputedOutput, position: u64, rng: &mu
     })
 }
 
-/// The first read of each kind of key that the program makes on a block: kind and steps before.
-fn reads(world: &mut World, output: &DisputedOutput, position: u64) -> Vec<(u8, u64)> {
+/// The first read of each kind of key on a block: the kind and the number of steps before.
+fn reads(world: &mut TestChain, output: &DisputedOutput, position: u64) -> Vec<(u8, u64)> {
     let mut preimages = world.chain.run(output, position, |run| run.preimages().clone());
     let mut machine = Machine::load(PROGRAM, None).expect("a program");
     let mut reads: Vec<(u8, u64)> = Vec::new();
@@ -161,9 +161,9 @@ fn reads(world: &mut World, output: &DisputedOutput, position: u64) -> Vec<(u8, 
 }
 
 #[test]
-fn a_false_read_of_any_kind_is_proven() {
+fn false_read_of_any_kind_is_proven_wrong() {
     let mut world = world();
-    // The first of its blocks is that of the precompile call.
+    // Its first block holds the precompile call.
     let numbers = [41, 81, 121, 161];
     let output = disputed(&mut world, Side::Challenger, 2, numbers[0]);
     assert_eq!(output.block_at(0), (3, 0));
@@ -188,7 +188,7 @@ fn a_false_read_of_any_kind_is_proven() {
 }
 
 #[test]
-fn the_longest_game_has_thirteen_bisections() {
+fn longest_game_has_thirteen_bisections() {
     let mut world = world();
     for honest in SIDES {
         let output = disputed(&mut world, honest, 40, 1);

@@ -1,4 +1,4 @@
-//! What an honest player believes is what its verifier has derived and the proof program confirms.
+//! The honest claims: what the verifier derived and the proof program confirms.
 
 use alloy_primitives::B256;
 use turnpike_challenger::{HonestClaims, TraceCache, Verdict};
@@ -36,7 +36,7 @@ fn prepare(
     HonestClaims::new(&derived.verifier, traces).prepare(statement)
 }
 
-/// Whether the run at a position is at hand.
+/// Whether the run at a position is prepared.
 fn is_prepared(derived: &Derived, traces: &mut TraceCache, it: &DisputedOutput, at: u64) -> bool {
     match HonestClaims::new(&derived.verifier, traces).trace(it, at) {
         Ok(trace) => {
@@ -53,7 +53,7 @@ fn is_prepared(derived: &Derived, traces: &mut TraceCache, it: &DisputedOutput, 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn roots_are_those_of_blocks_and_repeat_after_an_entrys_last() {
+async fn roots_follow_blocks_and_repeat_after_the_last() {
     let mut derived = derived().await;
     let output = derived.propose(0, 1, None);
     let output = derived.propose(output.index, 4, None);
@@ -100,7 +100,7 @@ async fn roots_are_those_of_blocks_and_repeat_after_an_entrys_last() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn statements_leave_the_verifier_as_it_was() {
+async fn statement_leaves_the_verifier_unchanged() {
     let mut derived = derived().await;
     let newest = derived.verifier.entry(4).expect("derived").output;
     let wrong = derived.propose(0, 4, Some(7));
@@ -119,7 +119,7 @@ async fn statements_leave_the_verifier_as_it_was() {
         assert!((1..=7).all(|block| derived.verifier.replay(block).is_some()));
         assert!(derived.verifier.block(8).is_none() && derived.verifier.entry(5).is_none());
     }
-    // Of another entry than the next there is nothing to be said, and nothing changes.
+    // A statement of another entry than the next fails and changes nothing.
     let source = derived.sources[2].clone().expect("there");
     let posted = derived.posted().to_vec();
     derived.verifier.statement(&posted, &source.as_data(), 0).expect_err("not the next");
@@ -127,7 +127,7 @@ async fn statements_leave_the_verifier_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_runs_that_were_asked_for_last_are_kept() {
+async fn most_recently_used_runs_are_kept() {
     let mut derived = derived().await;
     let output = derived.propose(0, 4, Some(7));
     let each = blocks_per_entry();
@@ -145,7 +145,7 @@ async fn the_runs_that_were_asked_for_last_are_kept() {
     assert!(is_prepared(&derived, &mut traces, &output, third));
     assert!(is_prepared(&derived, &mut traces, &output, first));
     assert!(!is_prepared(&derived, &mut traces, &output, second));
-    // Of one machine at a time: another is made again of what its run reads, without the chain.
+    // One machine is kept: another run is repeated from its witness, without the chain.
     let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
     for (position, entry) in [(first, 1), (third, 4), (first, 1)] {
         let trace = truth.trace(&output, position).expect("prepared");
@@ -153,7 +153,7 @@ async fn the_runs_that_were_asked_for_last_are_kept() {
         let root = trace.output_root().expect("runs");
         assert_eq!(root, derived.verifier.root_after(entry, 1));
     }
-    // What is not derived any more is not believed any more, and comes back with it.
+    // Claims of a rewound entry are refused until it is derived again.
     derived.verifier.rewind(4);
     let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
     assert!(matches!(truth.trace(&output, third), Err(ClaimError::NotDerived(4))));
@@ -164,18 +164,18 @@ async fn the_runs_that_were_asked_for_last_are_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_program_says_something_else_nothing_is_done() {
+async fn disagreement_with_the_program_refuses_claims() {
     let mut derived = derived().await;
     let output = derived.propose(0, 4, Some(7));
     let mut traces = TraceCache::default();
     let right = derived.statement(1, 1);
     let node = right.output_root;
-    // The program's inputs are another block's.
+    // The statement holds another block's inputs.
     let mut other = derived.statement(1, 0);
     other.position = right.position;
     let error = prepare(&derived, &mut traces, &other).expect_err("is of another block");
     assert!(matches!(error, ClaimError::NotPrepared { entry: 1, index: 1 }));
-    // The node's root is another than the program's.
+    // The node's root differs from the program's.
     let lying = Statement { output_root: B256::repeat_byte(9), ..right.clone() };
     let error = prepare(&derived, &mut traces, &lying).expect_err("differs");
     let ClaimError::Disagreement(Disagreement { entry: 1, index: 1, native, machine, .. }) = error
@@ -183,7 +183,7 @@ async fn where_the_program_says_something_else_nothing_is_done() {
         panic!("{error}")
     };
     assert_eq!([native, machine], [node.to_string(), node.to_string()]);
-    // That stays so.
+    // The cache keeps refusing.
     let mut truth = HonestClaims::new(&derived.verifier, &mut traces);
     let error = truth.trace(&output, 1).expect_err("differs");
     assert!(matches!(error, ClaimError::Disagreement(_)));
@@ -193,7 +193,7 @@ async fn where_the_program_says_something_else_nothing_is_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_output_is_confirmed_once_by_the_sequential_engine() {
+async fn wrong_output_is_confirmed_once_by_the_reference_executor() {
     let mut derived = derived().await;
     let right = derived.propose(0, 1, None);
     let wrong = derived.propose(right.index, 3, Some(7));
@@ -201,7 +201,7 @@ async fn a_wrong_output_is_confirmed_once_by_the_sequential_engine() {
     let verdict = derived.judge(wrong.index);
     assert!(matches!(verdict, Verdict::Wrong { .. }));
     assert!(!derived.confirm(wrong.index));
-    // From the last right output on.
+    // The verifier goes back to the last right output.
     assert_eq!(derived.verifier.next_entry(), 2);
     assert_eq!(derived.judge(wrong.index), Verdict::Unknown);
     assert_eq!(derived.judge(right.index), Verdict::Ok);
@@ -213,12 +213,12 @@ async fn a_wrong_output_is_confirmed_once_by_the_sequential_engine() {
         (0..5).map(|entry| derived.verifier.entry(entry).expect("derived").is_confirmed).collect();
     assert_eq!(confirmed, [true, false, true, true, true]);
     assert_eq!(derived.verifier.engine_fault(), None);
-    // What was confirmed once stays so, by whatever engine it is derived again.
+    // A confirmed entry stays confirmed, whichever engine derives it again.
     let statement = derived.statement(3, 0);
     assert_eq!(statement.position.entry, 3);
     assert!(derived.confirm(wrong.index));
     assert_eq!(derived.verifier.next_entry(), 5);
-    // What comes later runs as before.
+    // Later entries run on the parallel engine.
     let block = derived.rollup.block(100, 1, 0);
     derived.rollup.calldata(2, vec![block]);
     derived.derive().await;
@@ -226,7 +226,7 @@ async fn a_wrong_output_is_confirmed_once_by_the_sequential_engine() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sequential_verifier_derives_nothing_twice() {
+async fn sequential_verifier_derives_nothing_twice() {
     for mode in [Mode::Sequential, Mode::Shadow] {
         let mut rollup = Rollup::new();
         let block = rollup.block(40, 1, 0);

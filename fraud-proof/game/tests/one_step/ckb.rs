@@ -8,7 +8,7 @@ use ckb_vm::{
 };
 use turnpike_vm::State;
 
-use crate::memory::TwinMemory;
+use crate::memory::CkbMemory;
 
 const SIGILL: u64 = 132;
 const SIGTRAP: u64 = 133;
@@ -16,30 +16,30 @@ const SIGBUS: u64 = 135;
 const SIGSEGV: u64 = 139;
 const SIGSYS: u64 = 159;
 
-/// The machine again, made by others: ckb-vm decodes and executes.
+/// An independent implementation of the machine: ckb-vm decodes and executes.
 ///
 /// Where the specification leaves a choice, and what is beyond it, is here: faults, `fence` (ckb-vm
 /// takes only those without registers), `fence.i` (ckb-vm has it, RV64IM does not) and calls.
-pub(crate) struct Twin {
+pub(crate) struct CkbMachine {
     pub(crate) registers: [u64; 32],
     pub(crate) pc: u64,
     next_pc: u64,
     pub(crate) exit: Option<u64>,
     pub(crate) step: u64,
-    pub(crate) memory: TwinMemory,
-    /// What is behind the keys.
+    pub(crate) memory: CkbMemory,
+    /// Preimages by key.
     oracle: HashMap<B256, Vec<u8>>,
     was_called: bool,
 }
 
-/// Why an instruction does not come to its end.
+/// Why an instruction stops.
 enum Stop {
     Exit(u64),
     Missing,
 }
 
-impl Twin {
-    pub(crate) fn new(memory: TwinMemory, oracle: HashMap<B256, Vec<u8>>) -> Self {
+impl CkbMachine {
+    pub(crate) fn new(memory: CkbMemory, oracle: HashMap<B256, Vec<u8>>) -> Self {
         Self {
             registers: [0; 32],
             pc: 0,
@@ -133,9 +133,9 @@ fn stop(error: Error) -> Stop {
     })
 }
 
-impl CoreMachine for Twin {
+impl CoreMachine for CkbMachine {
     type REG = u64;
-    type MEM = TwinMemory;
+    type MEM = CkbMemory;
 
     fn pc(&self) -> &u64 {
         &self.pc
@@ -149,11 +149,11 @@ impl CoreMachine for Twin {
         self.pc = self.next_pc;
     }
 
-    fn memory(&self) -> &TwinMemory {
+    fn memory(&self) -> &CkbMemory {
         &self.memory
     }
 
-    fn memory_mut(&mut self) -> &mut TwinMemory {
+    fn memory_mut(&mut self) -> &mut CkbMemory {
         &mut self.memory
     }
 
@@ -174,7 +174,7 @@ impl CoreMachine for Twin {
     }
 }
 
-impl Machine for Twin {
+impl Machine for CkbMachine {
     fn ecall(&mut self) -> Result<(), Error> {
         self.was_called = true;
         Ok(())

@@ -1,4 +1,4 @@
-//! Who plays for what is not so.
+//! Players of the games: the honest one, and dishonest ones.
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use turnpike_challenger::HonestClaims;
@@ -23,7 +23,7 @@ pub(crate) trait Player {
     ) -> Option<NextMove>;
 }
 
-/// Plays for the truth.
+/// Claims what the verifier derived.
 pub(crate) struct Honest;
 
 impl Player for Honest {
@@ -41,28 +41,27 @@ impl Player for Honest {
     }
 }
 
-/// What a liar claims from its first false claim on.
+/// What an adversary claims from its first false claim on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claims {
-    /// Something else each time.
+    /// A different hash at each position.
     Garbage,
-    /// What it claims of the end.
+    /// The value that it claims at the end.
     End,
 }
 
-/// Makes claims up, without a run that they could come from.
+/// Invents claims that no run produces.
 #[derive(Clone, Debug)]
 pub(crate) struct Inventor {
     pub(crate) rng: Rng,
     pub(crate) claims: Claims,
-    /// Up to this position of blocks it claims what is true.
+    /// Last position of the block phase with a true claim.
     pub(crate) true_position: u64,
-    /// Up to this step of any block.
+    /// Last step of any block with a true claim.
     pub(crate) true_step: u64,
-    /// What it claims of the last position.
+    /// Its claim at the last position.
     pub(crate) end: B256,
-    /// How many times in a hundred it says something about another segment than that which it
-    /// should.
+    /// Percentage of moves that divide another segment than the first wrong one.
     pub(crate) strays: u64,
 }
 
@@ -98,7 +97,7 @@ impl Inventor {
         }
     }
 
-    /// A last state as L1 wants to see it, with a false root.
+    /// A well-formed last state with a false root.
     fn last_state(&self, chain: &mut Chain, output: &DisputedOutput, block: u64) -> State {
         let mut state = chain.run(output, block, |run| run.final_state().expect("ends"));
         state.registers[10] ^= 1;
@@ -162,21 +161,21 @@ impl Player for Inventor {
     }
 }
 
-/// How a run is false.
+/// A fault of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lie {
-    /// The program is told that the entry has no such block.
+    /// The program reads an index past the entry's last block.
     NoBlock,
-    /// After this step a register is another, by so much.
+    /// After this step a register differs by `difference`.
     Register { after_step: u64, number: u8, difference: u64 },
 }
 
-/// Has a false run of its own, and plays by what comes of it.
+/// Plays by a false run.
 pub(crate) struct Believer {
-    /// The block that it has a false run of.
+    /// The block of the false run.
     pub(crate) position: u64,
     pub(crate) lie: Lie,
-    /// What it claims of the last position.
+    /// Its claim at the last position.
     pub(crate) end: B256,
     trace: Option<Trace>,
 }
@@ -207,7 +206,7 @@ impl Lie {
         Trace::forged(PROGRAM, told, preimages, fault).expect("a program")
     }
 
-    /// Whether a run with this lie comes to an end within so many steps.
+    /// Whether a run with this fault exits within this many steps.
     pub(crate) fn ends(self, preimages: &Preimages, steps_max: u64) -> bool {
         let Self::Register { after_step, number, difference } = self else { return true };
         let mut machine = Machine::load(PROGRAM, None).expect("a program");
@@ -235,7 +234,7 @@ impl Player for Believer {
     }
 }
 
-/// The truth, but for what a believer knows better.
+/// True claims, except for those of the false run.
 struct Conviction<'a, 'b> {
     truth: &'a mut HonestClaims<'b>,
     own: &'a mut Believer,

@@ -1,4 +1,4 @@
-//! A chain with one entry, whoever posts and proposes, and a challenger that may be started again.
+//! A rollup on anvil with a batcher, a proposer and a challenger that can be restarted.
 
 use std::path::PathBuf;
 
@@ -26,10 +26,10 @@ const KEYS: [(u32, B256); 5] = [
     (9, b256!("2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6")),
 ];
 
-/// L1 blocks that something may take.
+/// Maximum number of L1 blocks to wait for an event.
 const BLOCKS_MAX: usize = 40;
 
-pub(crate) struct World {
+pub(crate) struct TestRollup {
     pub(crate) anvil: Anvil,
     pub(crate) genesis: Genesis,
     pub(crate) fees: FeePolicy,
@@ -38,7 +38,7 @@ pub(crate) struct World {
     folder: TempDir,
 }
 
-/// One of the accounts that anvil knows.
+/// One of anvil's accounts.
 pub(crate) fn account(index: u32) -> PrivateKeySigner {
     let (_, key) = KEYS.into_iter().find(|(known, _)| *known == index).expect("one that is used");
     PrivateKeySigner::from_bytes(&key).expect("a key")
@@ -56,13 +56,13 @@ fn genesis_output(genesis: &Genesis) -> OutputRoot {
     Chain::from_genesis(genesis).head().output
 }
 
-impl World {
-    /// A chain with an entry, whose batch is garbage.
+impl TestRollup {
+    /// A rollup with one entry, whose batch is garbage.
     pub(crate) async fn new() -> Self {
         Self::with(|_| ()).await
     }
 
-    /// The same with other parameters.
+    /// A rollup with other parameters.
     pub(crate) async fn with(change: impl FnOnce(&mut ChainConfig)) -> Self {
         let anvil = Anvil::start();
         let mut genesis = Genesis::dev();
@@ -73,7 +73,7 @@ impl World {
             turnpike_l1::deploy(anvil.url(), deployer, batcher, genesis, genesis_output).await;
         let genesis = deployed.expect("deploys");
         anvil.disable_automine().await;
-        // Time is the test's as well.
+        // The test controls time as well.
         anvil.request("anvil_setBlockTimestampInterval", json!([1])).await;
         let folder = tempfile::tempdir().expect("a folder");
         let fees = FeePolicy { bump_blocks: 2, urgent_blocks: 2, ..FeePolicy::default() };
@@ -94,7 +94,7 @@ impl World {
         Calls::new(&self.genesis.l1.expect("deployed"), &self.genesis.config)
     }
 
-    /// All of L1, read by somebody else.
+    /// An independent view of L1.
     pub(crate) async fn view(&self) -> L1View {
         let mut view = L1View::new(self.client().await, 0, genesis_output(&self.genesis));
         view.advance().await.expect("reads");
@@ -128,7 +128,7 @@ impl World {
         self.anvil.mine().await;
     }
 
-    /// A verifier of all that L1 holds.
+    /// A verifier that has derived every entry.
     pub(crate) async fn verifier(&self) -> Verifier {
         let view = self.view().await;
         let mut verifier = Verifier::new(&self.genesis);
@@ -139,13 +139,14 @@ impl World {
         verifier
     }
 
-    /// Proposes the newest entry on the newest output, rightly or not. Index of the output.
+    /// Proposes a right or wrong output of the newest entry on the newest output. Returns its
+    /// index.
     pub(crate) async fn output(&self, is_right: bool) -> u64 {
         let newest = self.view().await.outputs().len() - 1;
         self.output_on(newest, is_right).await
     }
 
-    /// Proposes the newest entry on an output, rightly or not. Index of the new output.
+    /// Proposes a right or wrong output of the newest entry on `parent`. Returns its index.
     pub(crate) async fn output_on(&self, parent: usize, is_right: bool) -> u64 {
         let (view, verifier) = (self.view().await, self.verifier().await);
         let entry = view.entries().last().expect("entry 0");
@@ -168,7 +169,7 @@ impl World {
         view.outputs().len() as u64
     }
 
-    /// Sends a call of somebody's and mines it.
+    /// Sends a call from an account and mines it.
     pub(crate) async fn send(&self, index: u32, call: Call) {
         let poll = std::time::Duration::from_millis(10);
         let sender = self.sender(index).await;
@@ -182,7 +183,7 @@ impl World {
         self.folder.path().join("challenger.db")
     }
 
-    /// A challenger that starts where the last one stopped.
+    /// A challenger with the last one's database.
     pub(crate) async fn challenger(&self) -> Challenger {
         let config = ChallengerConfig {
             l1: self.anvil.url().into(),
@@ -204,7 +205,7 @@ impl World {
         challenger.step(&mut |event| events.push(event)).await.expect("steps");
     }
 
-    /// Steps and mines until an event is told.
+    /// Steps and mines until an event is reported.
     pub(crate) async fn play_until(
         &mut self,
         challenger: &mut Challenger,
@@ -221,7 +222,7 @@ impl World {
         panic!("not told after {BLOCKS_MAX} blocks: {:#?}", self.events);
     }
 
-    /// Mines a block that is so many seconds later.
+    /// Mines a block this many seconds later.
     pub(crate) async fn wait(&self, seconds: u64) {
         let time = self.view().await.head().expect("advanced").time;
         self.anvil.request("evm_setNextBlockTimestamp", json!([time + seconds])).await;
@@ -236,7 +237,7 @@ impl World {
         self.client().await.provider().get_balance(account).await.expect("answers")
     }
 
-    /// What both contracts owe an account.
+    /// An account's credit in both contracts.
     pub(crate) async fn credit(&self, account: Address) -> U256 {
         let client = self.client().await;
         let deployment = *client.deployment();
