@@ -1,4 +1,4 @@
-//! The administrators' own port: JSON-RPC behind a token, and health without one.
+//! The administrators' port: JSON-RPC with a bearer token, and health without one.
 
 use std::{
     fmt,
@@ -37,39 +37,39 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Connections at the same time.
 const CONNECTIONS_MAX: usize = 64;
 
-/// Seconds that a drain is waited for, unless told otherwise.
+/// Seconds that `admin_drain` waits by default.
 const DRAIN_SECONDS_DEFAULT: u64 = 30;
 
-/// Seconds that it may be waited for.
+/// Seconds that it may wait at most.
 const DRAIN_SECONDS_MAX: u64 = 600;
 
-/// The node cannot do that, or not now.
+/// The node cannot do this now.
 const SERVER_ERROR: i64 = -32_000;
 const PARSE_ERROR: i64 = -32_700;
 const INVALID_REQUEST: i64 = -32_600;
 const UNKNOWN_METHOD: i64 = -32_601;
 const INVALID_PARAMS: i64 = -32_602;
 
-/// How a node is administered.
+/// Configuration of the administrators' port.
 #[derive(Clone, Debug)]
 pub struct AdminConfig {
-    /// Where.
+    /// Address of the port.
     pub listen: SocketAddr,
-    /// What administrators prove that they know.
+    /// The secret that signs administrators' tokens.
     pub secret: JwtSecret,
-    /// Changes what is logged.
+    /// Changes the log filter.
     pub log: LogControl,
 }
 
-/// Changes what is logged: takes a level, or the directives of a filter, and says why it is none.
+/// Changes the log filter: takes a level or filter directives, and returns why they are invalid.
 #[derive(Clone)]
 pub struct LogControl(Arc<SetLog>);
 
-/// What changes it.
+/// The function behind [`LogControl`].
 type SetLog = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 
 impl LogControl {
-    /// Changes it like this.
+    /// A control that calls `set`.
     pub fn new(set: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(set))
     }
@@ -82,14 +82,14 @@ impl fmt::Debug for LogControl {
 }
 
 #[derive(Clone, Debug)]
-struct Admin {
-    shared: Arc<ApiContext>,
+struct AdminState {
+    context: Arc<ApiContext>,
     secret: JwtSecret,
     log: LogControl,
 }
 
 #[derive(Debug, Deserialize)]
-struct Request {
+struct AdminRequest {
     #[serde(default)]
     id: Value,
     method: String,
@@ -97,40 +97,40 @@ struct Request {
     params: Vec<Value>,
 }
 
-/// Why a request failed: a code, and words.
+/// A failed request: JSON-RPC error code and message.
 #[derive(Debug)]
-struct Failure(i64, String);
+struct AdminError(i64, String);
 
-type Answer = Result<Value, Failure>;
+type AdminResult = Result<Value, AdminError>;
 
-impl From<ProducerStopped> for Failure {
+impl From<ProducerStopped> for AdminError {
     fn from(stopping: ProducerStopped) -> Self {
         Self(SERVER_ERROR, stopping.to_string())
     }
 }
 
-/// Serves administrators until `stop`.
+/// Serves the administrators' port until `stop`.
 pub(crate) async fn serve(
     listener: TcpListener,
-    shared: Arc<ApiContext>,
+    context: Arc<ApiContext>,
     config: AdminConfig,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let AdminConfig { secret, log, .. } = config;
-    let health = health::routes(Arc::clone(&shared), stop.clone());
+    let health = health::routes(Arc::clone(&context), stop.clone());
     let router = Router::new()
         .route("/", post(handle))
         .merge(health)
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Admin { shared, secret, log });
+        .with_state(AdminState { context, secret, log });
     let limits = HttpLimits { connections_max: Some(CONNECTIONS_MAX), ..HttpLimits::default() };
     turnpike_http::serve(listener, router, render_refusal, &limits, stop).await
 }
 
 /// `POST /`.
-async fn handle(State(admin): State<Admin>, headers: HeaderMap, body: Bytes) -> Response {
+async fn handle(State(admin): State<AdminState>, headers: HeaderMap, body: Bytes) -> Response {
     if let Err(problem) = admin.authenticate(&headers) {
         let mut response = problem.into_response();
         let scheme = HeaderValue::from_static("Bearer");
@@ -143,20 +143,20 @@ async fn handle(State(admin): State<Admin>, headers: HeaderMap, body: Bytes) -> 
     };
     Json(match answer {
         Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
-        Err(Failure(code, message)) => {
+        Err(AdminError(code, message)) => {
             json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
         }
     })
     .into_response()
 }
 
-fn parse(body: &[u8]) -> Result<Request, Failure> {
+fn parse(body: &[u8]) -> Result<AdminRequest, AdminError> {
     let value: Value = serde_json::from_slice(body)
-        .map_err(|error| Failure(PARSE_ERROR, format!("parse error: {error}")))?;
-    serde_json::from_value(value).map_err(|error| Failure(INVALID_REQUEST, error.to_string()))
+        .map_err(|error| AdminError(PARSE_ERROR, format!("parse error: {error}")))?;
+    serde_json::from_value(value).map_err(|error| AdminError(INVALID_REQUEST, error.to_string()))
 }
 
-impl Admin {
+impl AdminState {
     fn authenticate(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let refuse = |why: String| Problem::new(Code::Unauthorized, why);
         let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -164,24 +164,24 @@ impl Admin {
         let token = token.ok_or_else(|| refuse("a bearer token is expected".to_owned()))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         self.secret.check(token, now).map_err(|error| {
-            warn!(%error, "a token for administrators was refused");
+            warn!(%error, "administrator token rejected");
             refuse(error.to_string())
         })
     }
 
-    async fn answer(&self, request: &Request) -> Answer {
-        let Request { method, params, .. } = request;
+    async fn answer(&self, request: &AdminRequest) -> AdminResult {
+        let AdminRequest { method, params, .. } = request;
         if method != "admin_status" {
-            info!(%method, "told by an administrator");
+            info!(%method, "administrator request");
         }
         match (method.as_str(), params.as_slice()) {
             ("admin_status", []) => Ok(self.status().await),
             ("admin_pause", []) => {
-                self.shared.control.pause().await?;
+                self.context.control.pause().await?;
                 Ok(self.status().await)
             }
             ("admin_resume", []) => {
-                self.shared.control.resume().await?;
+                self.context.control.resume().await?;
                 Ok(self.status().await)
             }
             ("admin_drain", []) => self.drain(DRAIN_SECONDS_DEFAULT).await,
@@ -202,19 +202,19 @@ impl Admin {
             ) => Err(invalid(format!("{} parameters are not what {method} takes", params.len()))),
             _ => {
                 let message = format!("the method {method} does not exist/is not available");
-                Err(Failure(UNKNOWN_METHOD, message))
+                Err(AdminError(UNKNOWN_METHOD, message))
             }
         }
     }
 
-    /// Takes no more transactions, and waits until those that can run are in blocks.
-    async fn drain(&self, seconds: u64) -> Answer {
-        if self.shared.control.is_paused() {
+    /// Refuses new transactions and waits until all that can run are in blocks.
+    async fn drain(&self, seconds: u64) -> AdminResult {
+        if self.context.control.is_paused() {
             let message = "block production is paused: nothing can be finished".to_owned();
-            return Err(Failure(SERVER_ERROR, message));
+            return Err(AdminError(SERVER_ERROR, message));
         }
-        self.shared.control.begin_drain().await;
-        let drained = timeout(Duration::from_secs(seconds), self.shared.control.drained()).await;
+        self.context.control.begin_drain().await;
+        let drained = timeout(Duration::from_secs(seconds), self.context.control.drained()).await;
         let is_drained = drained.is_ok();
         drained.unwrap_or(Ok(()))?;
         let mut status = self.status().await;
@@ -222,41 +222,41 @@ impl Admin {
         Ok(status)
     }
 
-    /// How blocks run from the next one on.
-    async fn set_mode(&self, mode: &Value) -> Answer {
+    /// Sets the execution mode from the next block on.
+    async fn set_mode(&self, mode: &Value) -> AdminResult {
         let mode = match mode.as_str() {
             Some("sequential") => Mode::Sequential,
             Some("shadow") => Mode::Shadow,
             Some("parallel") => Mode::Parallel,
             _ => return Err(invalid("sequential, shadow or parallel is expected".to_owned())),
         };
-        self.shared.chain.read().await.engine().set_mode(mode);
+        self.context.chain.read().await.engine().set_mode(mode);
         Ok(self.status().await)
     }
 
-    fn set_log_level(&self, level: &Value) -> Answer {
+    fn set_log_level(&self, level: &Value) -> AdminResult {
         let level = level.as_str().ok_or_else(|| invalid("a level is expected".to_owned()))?;
         (self.log.0)(level).map_err(invalid)?;
         Ok(true.into())
     }
 
     async fn status(&self) -> Value {
-        let shared = &self.shared;
-        let mode = shared.chain.read().await.engine().mode();
+        let context = &self.context;
+        let mode = context.chain.read().await.engine().mode();
         let (waiting, runnable) = {
-            let pool = shared.transactions.pool();
+            let pool = context.transactions.pool();
             (pool.len(), pool.has_runnable())
         };
         json!({
-            "paused": shared.control.is_paused(),
-            "draining": shared.control.is_draining(),
+            "paused": context.control.is_paused(),
+            "draining": context.control.is_draining(),
             "executionMode": mode,
-            "head": *shared.chain.head.borrow(),
+            "head": *context.chain.head.borrow(),
             "pool": { "transactions": waiting, "hasRunnable": runnable },
         })
     }
 }
 
-const fn invalid(message: String) -> Failure {
-    Failure(INVALID_PARAMS, message)
+const fn invalid(message: String) -> AdminError {
+    AdminError(INVALID_PARAMS, message)
 }

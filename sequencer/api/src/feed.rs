@@ -1,14 +1,20 @@
-//! `GET /v1/feed?from=SEQUENCE`: the journal as a WebSocket stream, a row to a binary frame, without gaps and without an end.
+//! `GET /v1/feed?from=SEQUENCE`: the journal as a WebSocket stream, one row per binary frame, without
+//! gaps and without an end.
 //!
 //! ```text
 //! journal ─► database ─► tail: newest rows, read once for all ─► client
 //!                └──────────── older rows ───────────────────────►┘
 //! ```
 //!
-//! Only durable rows are sent. A client is asked for nothing but to read: one that is slow is served from the database, where its place
-//! cannot get lost, and one that does not read at all is dropped. It goes on at the row after the last that it has, whatever happened
-//! to the connection, and so misses none and gets none twice. It can check that itself: a frame carries the row's checksum, which is
-//! chained over all rows before.
+//! Only durable rows are sent. A slow client is served from the database, so it never misses a row; a
+//! client that does not read at all is dropped. After a disconnect the client resumes at the row after
+//! its last one. It can verify that it missed none: each frame carries the row's checksum, which is
+//! chained over all earlier rows.
+//!
+//! # Limits
+//!
+//! [`CLIENTS_MAX`] clients. The newest rows are read once and kept for all clients, up to
+//! [`TAIL_ROWS_MAX`] rows and [`TAIL_BYTES_MAX`] bytes.
 
 use std::{
     collections::VecDeque,
@@ -42,7 +48,8 @@ use super::problem::{Code, Problem};
 /// Clients at the same time.
 const CLIENTS_MAX: usize = 64;
 
-/// Rows that a client may be ahead by: so many, and it waits for them; more, and it follows another journal.
+/// Rows beyond the journal's end that a client may ask for. It waits for them; a client that asks for
+/// more follows another journal.
 const AHEAD_MAX: u64 = 4_096;
 
 /// Rows read from the database at a time, for one client.
@@ -54,55 +61,55 @@ const TAIL_ROWS_MAX: usize = 4_096;
 /// Bytes of them, at most.
 const TAIL_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// A client that takes longer over a frame is dropped.
+/// How long sending a frame may take before the client is dropped.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Time between pings.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A client that was not heard of for so long is dropped.
+/// How long a client may be silent before it is dropped.
 const SILENCE_MAX: Duration = Duration::from_secs(35);
 
-/// Longest message that a client may send: none is expected but pongs.
+/// Longest message that a client may send: only pongs are expected.
 const MESSAGE_BYTES_MAX: usize = 1_024;
 
-/// Header of the answer that names the chain.
+/// Response header that names the chain.
 pub const CHAIN_HEADER: &str = "turnpike-chain";
 
-/// The clients' gauge and the counter of rows sent to them.
+/// Gauge of clients and counter of rows sent.
 const CLIENTS_METRIC: &str = "turnpike_sequencer_feed_clients";
 const ROWS_METRIC: &str = "turnpike_sequencer_feed_rows_total";
 
-/// Serves the journal to whoever follows it.
+/// Serves the journal to all clients that follow it.
 #[derive(Debug)]
 pub(crate) struct Feed {
     database: Arc<Database>,
     journal_end: watch::Receiver<u64>,
     clients: Arc<ClientQuota>,
-    tail: Mutex<Tail>,
+    tail: Mutex<FeedTail>,
     stop: CancellationToken,
 }
 
 /// The newest rows, as frames.
 #[derive(Debug, Default)]
-struct Tail {
-    /// Sequence after the last of them.
+struct FeedTail {
+    /// Sequence number after the last frame.
     end: u64,
     frames: VecDeque<Bytes>,
     bytes: usize,
 }
 
-/// What a client asks for.
+/// The query of a request.
 #[derive(Debug, Deserialize)]
 pub(super) struct FeedQuery {
-    /// The first row that it wants.
+    /// Sequence number of the first row.
     #[serde(default)]
     from: u64,
 }
 
-/// Why a client is not served any more.
+/// Why a client's stream ends.
 #[derive(Debug, thiserror::Error)]
-enum End {
+enum FeedEnd {
     #[error("the client went away")]
     Gone,
     #[error("the client does not read")]
@@ -132,7 +139,7 @@ impl Feed {
         journal_end: watch::Receiver<u64>,
         stop: CancellationToken,
     ) -> Self {
-        let tail = Tail { end: *journal_end.borrow(), ..Tail::default() };
+        let tail = FeedTail { end: *journal_end.borrow(), ..FeedTail::default() };
         let clients = ClientQuota::new(CLIENTS_MAX);
         Self { database, journal_end, clients, tail: Mutex::new(tail), stop }
     }
@@ -175,14 +182,14 @@ impl Feed {
             Ok(never) => match never {},
             Err(end) => end,
         };
-        debug!(reason = %end, "a feed ended");
+        debug!(reason = %end, "feed client ended");
         let code = match &end {
-            End::Journal(found) => {
-                error!(error = %found, "the feed cannot be served");
+            FeedEnd::Journal(found) => {
+                error!(error = %found, "cannot serve the feed");
                 Some(close_code::ERROR)
             }
-            End::Stopping => Some(close_code::AWAY),
-            End::Gone | End::Slow => None,
+            FeedEnd::Stopping => Some(close_code::AWAY),
+            FeedEnd::Gone | FeedEnd::Slow => None,
         };
         if let Some(code) = code {
             let frame = CloseFrame { code, reason: reason(&end).into() };
@@ -192,12 +199,12 @@ impl Feed {
         drop(permit);
     }
 
-    /// Sends rows from `next` on until that is not possible any more.
+    /// Sends rows from `next` on until the stream ends.
     async fn stream(
         &self,
         socket: &mut WebSocket,
         mut next: u64,
-    ) -> Result<std::convert::Infallible, End> {
+    ) -> Result<std::convert::Infallible, FeedEnd> {
         let mut journal_end = self.journal_end.clone();
         let mut pings = tokio::time::interval(PING_INTERVAL);
         let mut heard_at = Instant::now();
@@ -205,15 +212,15 @@ impl Feed {
             let is_behind = *journal_end.borrow_and_update() > next;
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Err(End::Stopping),
+                () = self.stop.cancelled() => return Err(FeedEnd::Stopping),
                 _ = pings.tick() => {
                     if heard_at.elapsed() > SILENCE_MAX {
-                        return Err(End::Slow);
+                        return Err(FeedEnd::Slow);
                     }
                     send(socket, Message::Ping(Bytes::new())).await?;
                 }
                 received = socket.next() => match received {
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(FeedEnd::Gone),
                     Some(Ok(_)) => heard_at = Instant::now(),
                 },
                 frames = self.frames(next), if is_behind => {
@@ -224,26 +231,26 @@ impl Feed {
                     }
                 }
                 changed = journal_end.changed(), if !is_behind => {
-                    changed.map_err(|_| End::Stopping)?;
+                    changed.map_err(|_| FeedEnd::Stopping)?;
                 }
             }
         }
     }
 
-    /// Some rows from `next` on, at least one, of which the journal has that many.
+    /// Some rows from `next` on, at least one. The journal must hold row `next`.
     async fn frames(&self, next: u64) -> Result<Vec<Bytes>, StorageError> {
         let mut tail = self.tail.lock().await;
         if let Some(frames) = tail.from(next) {
             return Ok(frames);
         }
         if next < tail.end {
-            // An older one: nobody has to wait for this client.
+            // An older row: other clients must not wait for this read.
             drop(tail);
             return self.read(next).await;
         }
         if next > tail.end {
-            // Whoever read the last of the older ones may have come past it.
-            *tail = Tail { end: next, ..Tail::default() };
+            // A client that read older rows from the database may have passed the tail.
+            *tail = FeedTail { end: next, ..FeedTail::default() };
         }
         let frames = self.read(next).await?;
         frames.iter().for_each(|frame| tail.push(frame.clone()));
@@ -256,8 +263,8 @@ impl Feed {
     }
 }
 
-impl Tail {
-    /// Some rows from `next` on, if that one is here.
+impl FeedTail {
+    /// Some rows from `next` on, if the tail holds that row.
     fn from(&self, next: u64) -> Option<Vec<Bytes>> {
         let back = usize::try_from(self.end.checked_sub(next)?).ok()?;
         let at = self.frames.len().checked_sub(back)?;
@@ -277,13 +284,13 @@ impl Tail {
     }
 }
 
-async fn send(socket: &mut WebSocket, message: Message) -> Result<(), End> {
-    let sent = timeout(SEND_TIMEOUT, socket.send(message)).await.map_err(|_| End::Slow)?;
-    sent.map_err(|_| End::Gone)
+async fn send(socket: &mut WebSocket, message: Message) -> Result<(), FeedEnd> {
+    let sent = timeout(SEND_TIMEOUT, socket.send(message)).await.map_err(|_| FeedEnd::Slow)?;
+    sent.map_err(|_| FeedEnd::Gone)
 }
 
-/// What a close frame says: it has room for 123 bytes.
-fn reason(end: &End) -> String {
+/// The reason in a close frame, cut to the 123 bytes that fit.
+fn reason(end: &FeedEnd) -> String {
     let mut text = end.to_string();
     while text.len() > 123 {
         text.pop();
@@ -296,7 +303,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_tail_follows_whoever_comes_past_it() {
+    async fn tail_restarts_at_a_client_beyond_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let location = folder.path().join("sequencer.db").into();
         let chain = alloy_primitives::B256::repeat_byte(1);
@@ -314,8 +321,8 @@ mod tests {
     }
 
     #[test]
-    fn the_tail_gives_what_it_has_and_is_bounded() {
-        let mut tail = Tail { end: 10, ..Tail::default() };
+    fn tail_is_bounded() {
+        let mut tail = FeedTail { end: 10, ..FeedTail::default() };
         assert_eq!((tail.from(9), tail.from(10), tail.from(11)), (None, None, None));
         for row in 10..10 + TAIL_ROWS_MAX as u64 + 5 {
             tail.push(Bytes::from(row.to_be_bytes().to_vec()));

@@ -1,5 +1,5 @@
-//! `/healthz`: whether the process can do its work at all, and has to be started again if not. `/readyz`: whether it should be sent
-//! any now.
+//! Health: `/healthz` says whether the process works or needs a restart, `/readyz` whether it should
+//! get requests now.
 
 use std::{sync::Arc, time::Instant};
 
@@ -9,86 +9,86 @@ use tokio_util::sync::CancellationToken;
 
 use crate::context::ApiContext;
 
-/// Seconds after which L1 was not seen recently.
+/// Seconds without an answer of L1 after which the node is not ready.
 const L1_SILENCE_SECONDS_MAX: u64 = 60;
 
-/// What health is told from.
+/// What health is judged by.
 #[derive(Clone, Debug)]
-struct Patient {
-    shared: Arc<ApiContext>,
+struct HealthState {
+    context: Arc<ApiContext>,
     stop: CancellationToken,
 }
 
-/// Whether all is well, and if not, why.
+/// The response: whether all is well, and the reasons if not.
 #[derive(Debug, Serialize)]
-struct Report {
+struct HealthReport {
     ok: bool,
-    reasons: Vec<Reason>,
+    reasons: Vec<HealthReason>,
 }
 
-/// Something that is not as it should be.
+/// A reason for being unhealthy or not ready.
 #[derive(Debug, Serialize)]
-struct Reason {
+struct HealthReason {
     code: &'static str,
     detail: String,
 }
 
-/// The paths that tell of health.
-pub(super) fn routes<S>(shared: Arc<ApiContext>, stop: CancellationToken) -> Router<S> {
+/// The health endpoints.
+pub(super) fn routes<S>(context: Arc<ApiContext>, stop: CancellationToken) -> Router<S> {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
-        .with_state(Patient { shared, stop })
+        .with_state(HealthState { context, stop })
 }
 
 /// `GET /healthz`.
-async fn healthz(State(patient): State<Patient>) -> (StatusCode, Json<Report>) {
-    answer(patient.ailments())
+async fn healthz(State(health): State<HealthState>) -> (StatusCode, Json<HealthReport>) {
+    respond(health.failures())
 }
 
 /// `GET /readyz`.
-async fn readyz(State(patient): State<Patient>) -> (StatusCode, Json<Report>) {
-    let mut reasons = patient.ailments();
-    reasons.extend(patient.hindrances().await);
-    answer(reasons)
+async fn readyz(State(health): State<HealthState>) -> (StatusCode, Json<HealthReport>) {
+    let mut reasons = health.failures();
+    reasons.extend(health.not_ready().await);
+    respond(reasons)
 }
 
-fn answer(reasons: Vec<Reason>) -> (StatusCode, Json<Report>) {
+fn respond(reasons: Vec<HealthReason>) -> (StatusCode, Json<HealthReport>) {
     let ok = reasons.is_empty();
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Report { ok, reasons }))
+    (status, Json(HealthReport { ok, reasons }))
 }
 
-impl Patient {
-    /// What only a restart may cure.
-    fn ailments(&self) -> Vec<Reason> {
-        let failed = self.shared.failure.reason();
+impl HealthState {
+    /// Failures that only a restart can cure.
+    fn failures(&self) -> Vec<HealthReason> {
+        let failed = self.context.failure.reason();
         failed
-            .map(|detail| Reason { code: "journal-failed", detail: detail.to_owned() })
+            .map(|detail| HealthReason { code: "journal-failed", detail: detail.to_owned() })
             .into_iter()
             .collect()
     }
 
-    /// Why nothing should be sent now.
-    async fn hindrances(&self) -> Vec<Reason> {
+    /// Reasons to send no requests now.
+    async fn not_ready(&self) -> Vec<HealthReason> {
         let mut reasons = Vec::new();
         if self.stop.is_cancelled() {
             let detail = "the node is stopping".to_owned();
-            reasons.push(Reason { code: "stopping", detail });
+            reasons.push(HealthReason { code: "stopping", detail });
         }
-        if self.shared.control.is_draining() {
+        if self.context.control.is_draining() {
             let detail = "no transactions are taken: the node was told to drain".to_owned();
-            reasons.push(Reason { code: "draining", detail });
+            reasons.push(HealthReason { code: "draining", detail });
         }
-        let settlement = self.shared.settlement.read().await;
-        let why = settlement.l1_error.as_deref().unwrap_or("no answer");
+        let settlement = self.context.settlement.read().await;
+        let why = settlement.l1_error.as_deref().unwrap_or("no respond");
         reasons.extend(l1_silence(settlement.l1_seen_at, Instant::now(), why));
         reasons
     }
 }
 
-/// L1 was not seen for too long.
-fn l1_silence(seen_at: Option<Instant>, now: Instant, why: &str) -> Option<Reason> {
+/// A reason if L1 has not answered for too long.
+fn l1_silence(seen_at: Option<Instant>, now: Instant, why: &str) -> Option<HealthReason> {
     let detail = match seen_at {
         None => format!("L1 was not seen yet: {why}"),
         Some(seen_at) => {
@@ -99,7 +99,7 @@ fn l1_silence(seen_at: Option<Instant>, now: Instant, why: &str) -> Option<Reaso
             format!("L1 was seen {seconds} s ago, limit {L1_SILENCE_SECONDS_MAX} s: {why}")
         }
     };
-    Some(Reason { code: "l1-silent", detail })
+    Some(HealthReason { code: "l1-silent", detail })
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn l1_has_to_be_seen_and_recently() {
+    fn readiness_needs_a_recent_l1_answer() {
         let seen = Instant::now();
         let after =
             |seconds| l1_silence(Some(seen), seen + Duration::from_secs(seconds), "refused");
@@ -117,15 +117,15 @@ mod tests {
         let reason = after(61).expect("too long");
         assert_eq!(reason.code, "l1-silent");
         assert_eq!(reason.detail, "L1 was seen 61 s ago, limit 60 s: refused");
-        assert!(l1_silence(None, seen, "no answer").is_some());
+        assert!(l1_silence(None, seen, "no respond").is_some());
     }
 
     #[test]
-    fn whoever_is_not_well_says_why() {
-        let (status, Json(report)) = answer(vec![]);
+    fn response_lists_reasons() {
+        let (status, Json(report)) = respond(vec![]);
         assert_eq!((status, report.ok), (StatusCode::OK, true));
-        let reason = Reason { code: "draining", detail: "told to".to_owned() };
-        let (status, report) = answer(vec![reason]);
+        let reason = HealthReason { code: "draining", detail: "told to".to_owned() };
+        let (status, report) = respond(vec![reason]);
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(
             serde_json::to_string(&report.0).expect("is JSON"),

@@ -1,4 +1,4 @@
-//! The OpenAPI document of the REST API, made from its handlers, and the page that shows it.
+//! The OpenAPI document of the REST API, generated from its handlers, and the page that shows it.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -15,33 +15,33 @@ use super::{
     rest,
     server::ApiState,
     stream,
-    wait::Goal,
+    wait::WaitGoal,
 };
 
-/// Where the document is.
+/// Path of the document.
 const DOCUMENT: &str = "/openapi.json";
 
-/// Where it can be looked at.
+/// Path of the page that shows it.
 const PAGE: &str = "/docs";
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Turnpike REST API",
-        description = "What became of transactions, blocks, batches, outputs, disputes, deposits and withdrawals. \
-            Amounts of wei are decimal strings. Times whose name ends in `Ms` and those of a transaction's life are Unix milliseconds; all \
-            others are Unix seconds. Errors are RFC 9457 problem documents, told apart by `code`. \
-            Of what a client may spend in a second, a request costs 5 units, one for deposits or withdrawals 100, as it has L1 asked, and \
-            each transaction that is sent 10. JSON-RPC is at `/`, the journal as a WebSocket at `/v1/feed`.",
+        description = "The status of transactions, blocks, batches, outputs, disputes, deposits and withdrawals. \
+            Amounts of wei are decimal strings. Times whose name ends in `Ms` and those of a transaction's stages are Unix milliseconds; all \
+            others are Unix seconds. Errors are RFC 9457 problem documents with a stable `code`. \
+            A request costs 5 units of the client's rate limit. A request for deposits or withdrawals costs 100, because the node \
+            asks L1. Each submitted transaction costs 10 more. JSON-RPC is at `/`, the journal as a WebSocket at `/v1/feed`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
-    components(schemas(Problem, Goal)),
+    components(schemas(Problem, WaitGoal)),
     tags(
-        (name = "Transactions", description = "Sending transactions, and their lives"),
+        (name = "Transactions", description = "Sending transactions, and their status"),
         (name = "Chain", description = "Accounts, blocks and the node"),
         (name = "Settlement", description = "What L1 holds: batches, outputs and disputes"),
         (name = "Bridge", description = "Deposits and withdrawals"),
-        (name = "Events", description = "What happens, as it happens"),
+        (name = "Events", description = "Events as they happen"),
     ),
 )]
 struct Base;
@@ -49,7 +49,7 @@ struct Base;
 /// REST, its document and its page.
 pub(super) fn routes() -> Router<ApiState> {
     let (router, document) = described().split_for_parts();
-    // Nothing is asked of the internet: the page would have a stranger validate the document.
+    // No request to the internet: by default the page asks an outside service to validate the document.
     let config = Config::new([DOCUMENT]).validator_url("none");
     router.merge(SwaggerUi::new(PAGE).url(DOCUMENT, document).config(config))
 }
@@ -58,7 +58,7 @@ fn described() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Base::openapi()).merge(rest::routes()).merge(stream::routes())
 }
 
-/// Schemas of values that are text in JSON.
+/// Schemas of values that are strings in JSON.
 macro_rules! texts {
     ($($name:ident => $description:literal, $pattern:literal, $example:literal;)*) => {$(
         #[doc = $description]
@@ -93,7 +93,7 @@ texts! {
     Signature => "A signature: r, s and v, in hexadecimal", "^0x[0-9a-fA-F]{130}$", "0xb8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a0b8a01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01ba01b";
 }
 
-/// Answers that are problem documents.
+/// Responses that are problem documents.
 macro_rules! problems {
     ($($(#[$doc:meta])* $name:ident => $($status:literal $description:literal),*;)*) => {$(
         $(#[$doc])*
@@ -108,24 +108,24 @@ macro_rules! problems {
 }
 
 problems! {
-    /// A path or a query that cannot be understood.
-    Malformed => "400" "The path or the query cannot be understood.";
-    /// Nothing of that name.
-    Missing => "404" "Nothing is known of it.";
+    /// A malformed path or query.
+    Malformed => "400" "The path or the query is malformed.";
+    /// An unknown item.
+    Missing => "404" "The item is unknown.";
     /// The node cannot read its own database.
     Failing => "500" "The node failed to answer.";
-    /// L1 has to be asked.
+    /// The response needs L1.
     L1Silent => "502" "L1 does not answer.";
     /// Everything that can be wrong with a submission.
     NotTaken =>
-        "400" "The query, the body or the transaction cannot be understood.",
-        "403" "This node takes no transactions.",
+        "400" "The query, the body or the transaction is malformed.",
+        "403" "This node accepts no transactions.",
         "413" "The body or the transaction is too long.",
-        "415" "The body is of another media type.",
-        "422" "The transaction is not taken; `code` is one of the refusals'.",
-        "503" "Nothing is taken at the moment.";
-    /// No room for another client.
-    Full => "503" "There are as many clients as there may be.";
+        "415" "The body has another media type.",
+        "422" "The transaction is refused; `code` is a refusal code.",
+        "503" "The node accepts no transactions at the moment.";
+    /// No permit for another client.
+    Full => "503" "The maximum number of clients is reached.";
 }
 
 fn problem((status, description): (&str, &str)) -> (String, RefOr<Response>) {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_referred_to_is_there() {
+    fn all_references_resolve() {
         let document = document();
         let mut found = Vec::new();
         references(&document, &mut found);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_says_what_it_is_and_what_it_answers() {
+    fn every_operation_is_described() {
         let document = document();
         assert_eq!(document["openapi"], "3.1.0");
         let mut ids = BTreeSet::new();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_asks_nothing_of_the_internet() {
+    fn page_loads_nothing_from_the_internet() {
         let config = Config::new([DOCUMENT]).validator_url("none");
         let config = std::sync::Arc::new(config);
         for name in ["", "index.html", "swagger-initializer.js", "index.css"] {

@@ -16,7 +16,7 @@ use super::{
     context::ApiContext,
     feed::{self, Feed},
     health,
-    l1::L1Desk,
+    l1_queries::L1Queries,
     openapi,
     problem::{self, render_refusal},
     rest, rpc,
@@ -26,20 +26,20 @@ use super::{
 /// WebSockets open at the same time, and at most half of all connections.
 const SOCKETS_MAX: usize = 1_024;
 
-/// What a browser that finds the port is told.
+/// The response to a browser that opens the port.
 pub(super) const GREETING: &str = "Turnpike sequencer. JSON-RPC: POST /, or a WebSocket. REST: below /v1, described at /docs and by /openapi.json. \
      Events: /v1/stream. Journal: a WebSocket at /v1/feed.\n";
 
-/// What requests are answered from.
+/// The state of all handlers.
 #[derive(Clone, Debug)]
 pub(super) struct ApiState {
-    pub(super) shared: Arc<ApiContext>,
-    pub(super) l1: Arc<L1Desk>,
-    /// WebSockets' places.
+    pub(super) context: Arc<ApiContext>,
+    pub(super) l1: Arc<L1Queries>,
+    /// Permits for WebSockets.
     pub(super) sockets: Arc<ClientQuota>,
     /// Longest request, in bytes.
     pub(super) body_bytes_max: usize,
-    /// Told when the node stops.
+    /// Cancelled when the node stops.
     pub(super) stop: CancellationToken,
     pub(super) feed: Arc<Feed>,
     pub(super) streams: Arc<Streams>,
@@ -47,11 +47,11 @@ pub(super) struct ApiState {
 
 impl FromRef<ApiState> for Arc<ApiContext> {
     fn from_ref(state: &ApiState) -> Self {
-        Self::clone(&state.shared)
+        Self::clone(&state.context)
     }
 }
 
-impl FromRef<ApiState> for Arc<L1Desk> {
+impl FromRef<ApiState> for Arc<L1Queries> {
     fn from_ref(state: &ApiState) -> Self {
         Self::clone(&state.l1)
     }
@@ -69,18 +69,18 @@ impl FromRef<ApiState> for Arc<Streams> {
     }
 }
 
-/// Serves the API until `stop`; requests under way are finished.
+/// Serves the API until `stop`. Requests under way are finished.
 pub(super) async fn serve(
     listener: TcpListener,
-    shared: Arc<ApiContext>,
+    context: Arc<ApiContext>,
     l1: L1Client,
     limits: HttpLimits,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let journal_end = shared.chain.journal_end.clone();
+    let journal_end = context.chain.journal_end.clone();
     let feed =
-        Arc::new(Feed::new(Arc::clone(&shared.chain.client_database), journal_end, stop.clone()));
-    let health = health::routes(Arc::clone(&shared), stop.clone());
+        Arc::new(Feed::new(Arc::clone(&context.chain.client_database), journal_end, stop.clone()));
+    let health = health::routes(Arc::clone(&context), stop.clone());
     let sockets_max = SOCKETS_MAX.min(limits.connections().div_ceil(2));
     let router = Router::new()
         .route("/", post(rpc::handle).get(rpc::upgrade))
@@ -90,12 +90,12 @@ pub(super) async fn serve(
         .fallback(rest::not_found)
         .method_not_allowed_fallback(rest::method_not_allowed)
         .layer(DefaultBodyLimit::max(limits.body_bytes()))
-        // Wallets' pages call from anywhere, and nothing here depends on who they are.
+        // Wallets' pages call from any origin, and no response depends on the origin.
         .layer(CorsLayer::permissive())
         .with_state(ApiState {
-            streams: Arc::new(Streams::new(Arc::clone(&shared), stop.clone())),
-            shared,
-            l1: Arc::new(L1Desk::new(l1)),
+            streams: Arc::new(Streams::new(Arc::clone(&context), stop.clone())),
+            context,
+            l1: Arc::new(L1Queries::new(l1)),
             feed,
             sockets: ClientQuota::new(sockets_max),
             body_bytes_max: limits.body_bytes(),

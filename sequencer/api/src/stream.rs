@@ -1,14 +1,20 @@
-//! `GET /v1/stream`: what happens, as server-sent events.
+//! `GET /v1/stream`: blocks, transactions and settlement as server-sent events.
 //!
 //! ```text
 //! slices (bounded queue) ─┐
-//! head ───────────────────┼─► client: blocks in order, lives that changed, what L1 holds now ─► events
+//! head ───────────────────┼─► client: blocks in order, changed statuses, settlement ─► events
 //! settlement ─────────────┘
 //! ```
 //!
-//! A client is served at its own pace: blocks are read from the index, where its place cannot get lost, and of lives only the newest
-//! state counts. Only what slices tell of waits for it, and one that falls behind with that is told so and dropped. Blocks have ids, from
-//! which a client goes on that comes back.
+//! A client reads at its own pace. It gets blocks from the index, so it misses none, and of each
+//! transaction only the newest state. Only slice notifications queue up for it; a client that falls
+//! behind with them gets an `end` event and is dropped. Each block event has an id from which a
+//! client resumes.
+//!
+//! # Limits
+//!
+//! [`STREAMS_MAX`] streams, [`NAMES_MAX`] hashes and senders per request, [`FOLLOWED_MAX`] followed
+//! transactions per client.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -40,7 +46,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     openapi::{Full, Hash, Malformed},
     problem::{Code, Problem},
-    rest::{Answer, LifeState, Lives, Query, malformed, parse_address, parse_hash, parse_number},
+    rest::{
+        Query, RestResult, StatusReader, TransactionState, malformed, parse_address, parse_hash,
+        parse_number,
+    },
     server::ApiState,
 };
 use crate::context::ApiContext;
@@ -52,38 +61,41 @@ use turnpike_sequencer::{
 /// Streams at the same time.
 const STREAMS_MAX: usize = 256;
 
-/// Hashes, and senders, that a client may name.
+/// Hashes, and senders, in one request.
 const NAMES_MAX: usize = 100;
 
-/// Transactions that a client follows at the same time: those that it names, and those of senders that are not final.
+/// Transactions that a client follows at the same time: those it named, and its senders' that are not
+/// final yet.
 const FOLLOWED_MAX: usize = 1_000;
 
 /// Newest blocks that are kept for all clients.
 const BLOCKS_KEPT: usize = 16;
 
-/// Time between two signs of life.
+/// Time between two keep-alive comments.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 const STREAMS_METRIC: &str = "turnpike_sequencer_streams";
 
-/// What clients may ask for.
+/// The query, as the OpenAPI document describes it.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query")]
 struct StreamParams {
-    /// Which events, separated by commas: `block`, `settlement`, `transaction`. Without it, all; `transaction` only with `hash` or
-    /// `sender`.
+    /// Event kinds, separated by commas: `block`, `settlement`, `transaction`. Default: all.
+    /// `transaction` needs `hash` or `sender`.
     events: Option<String>,
-    /// Transactions, separated by commas, 100 at most: every stage that they come to is told of, from the one that they are at.
+    /// Transaction hashes, separated by commas, at most 100: the stream reports their current stage
+    /// and every later one.
     hash: Option<String>,
-    /// Senders, separated by commas, 100 at most: the same of transactions that they send from now on.
+    /// Sender addresses, separated by commas, at most 100: the same for transactions that they send from
+    /// now on.
     sender: Option<String>,
-    /// The id of the last event that was seen, or a block's number: blocks after it come first. The header `Last-Event-ID` goes
-    /// before it.
+    /// Id of the last event that the client saw, or a block number: the stream begins with the blocks
+    /// after it. The header `Last-Event-ID` takes precedence.
     after: Option<String>,
 }
 
-/// A block that has a hash: event `block`.
+/// A sealed block: event `block`.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BlockEvent {
@@ -94,7 +106,7 @@ pub(super) struct BlockEvent {
     parent_hash: B256,
     /// Unix seconds.
     timestamp: u64,
-    /// How many transactions it holds, deposits included.
+    /// Number of its transactions, deposits included.
     transactions: usize,
     gas_used: u64,
 }
@@ -114,13 +126,13 @@ pub(super) enum SettlementEvent {
         /// Unix seconds.
         l1_time: u64,
     },
-    /// L1 has dropped entries: the next one is this.
+    /// An L1 reorg dropped entries. `nextEntry` is the next one.
     Dropped { next_entry: u64 },
-    /// An output stands in another way: `proposed`, `challenged`, `final`, `rejected` or `void`.
+    /// An output changed its state: `proposed`, `challenged`, `final`, `rejected` or `void`.
     Output {
         index: u64,
         state: &'static str,
-        /// The last block that it is of.
+        /// The last block that it covers.
         block: u64,
         #[schema(value_type = Hash)]
         l1_transaction: B256,
@@ -129,9 +141,9 @@ pub(super) enum SettlementEvent {
     },
 }
 
-/// What a stream's events hold: of `block` a block, of `settlement` what changed on L1, of `transaction` a life as
-/// `/v1/transactions/{hash}` gives it. `reset` tells that blocks were taken back, and which comes next; `end` is the last event, and
-/// says why.
+/// Data of an event: a block (`block`), a change on L1 (`settlement`), a transaction status as in
+/// `/v1/transactions/{hash}` (`transaction`). `reset` says that a reorg removed blocks, and which block
+/// comes next. `end` is the last event, with the reason.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "describes the events")]
@@ -146,10 +158,11 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new().routes(routes!(stream))
 }
 
-/// What happens, as server-sent events
+/// Blocks, transactions and settlement as server-sent events
 ///
-/// Events are `block`, `settlement`, `transaction`, `reset` and `end`. Ids are those of blocks: with `Last-Event-ID` a client goes on
-/// after the last block that it has seen. A comment every 15 seconds keeps the connection open.
+/// Events are `block`, `settlement`, `transaction`, `reset` and `end`. Block events have ids: with
+/// `Last-Event-ID` a client resumes after the last block that it saw. A comment every 15 seconds keeps
+/// the connection open.
 #[utoipa::path(
     get,
     path = "/v1/stream",
@@ -168,9 +181,9 @@ async fn stream(
     Extension(allowance): Extension<Allowance>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Answer<Response> {
-    let wants = Wants::parse(query.as_deref(), &headers)?;
-    let client = Client::new(streams, &allowance, wants).await?;
+) -> RestResult<Response> {
+    let request = StreamRequest::parse(query.as_deref(), &headers)?;
+    let client = StreamClient::new(streams, &allowance, request).await?;
     let events = unfold(client, |mut client| async {
         let event = client.next().await?;
         Some((Ok::<_, Infallible>(event), client))
@@ -178,16 +191,16 @@ async fn stream(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
-/// A place in the chain that a client has come to.
+/// A client's position in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Cursor {
+struct StreamCursor {
     number: u64,
-    /// None for whoever only knows a number.
+    /// `None` if the client only gave a number.
     hash: Option<B256>,
 }
 
-impl Cursor {
-    fn parse(text: &str) -> Answer<Self> {
+impl StreamCursor {
+    fn parse(text: &str) -> RestResult<Self> {
         let (number, hash) = match text.split_once('-') {
             Some((number, hash)) => (number, parse_hash(hash).ok().map(Some)),
             None => (text, Some(None)),
@@ -198,31 +211,33 @@ impl Cursor {
     }
 }
 
-/// What a client asks for.
+/// A parsed request.
 #[derive(Debug, Default)]
-struct Wants {
+struct StreamRequest {
     blocks: bool,
     settlement: bool,
     hashes: Vec<B256>,
     senders: HashSet<Address>,
-    after: Option<Cursor>,
+    after: Option<StreamCursor>,
 }
 
-impl Wants {
-    fn parse(raw: Option<&str>, headers: &HeaderMap) -> Answer<Self> {
+impl StreamRequest {
+    fn parse(raw: Option<&str>, headers: &HeaderMap) -> RestResult<Self> {
         let query = Query::parse(raw, &["events", "hash", "sender", "after"])?;
         let hashes = names(&query, "hash", parse_hash)?;
         let senders: HashSet<_> = names(&query, "sender", parse_address)?.into_iter().collect();
         let names_some = !hashes.is_empty() || !senders.is_empty();
-        let mut wants = Self { hashes, senders, ..Self::default() };
+        let mut request = Self { hashes, senders, ..Self::default() };
         let mut wants_transactions = false;
         match query.get("events") {
-            None => (wants.blocks, wants.settlement, wants_transactions) = (true, true, names_some),
+            None => {
+                (request.blocks, request.settlement, wants_transactions) = (true, true, names_some)
+            }
             Some(events) => {
                 for event in events.split(',') {
                     match event {
-                        "block" => wants.blocks = true,
-                        "settlement" => wants.settlement = true,
+                        "block" => request.blocks = true,
+                        "settlement" => request.settlement = true,
                         "transaction" => wants_transactions = true,
                         other => {
                             let detail = format!("{other:?}: block, settlement or transaction");
@@ -236,13 +251,17 @@ impl Wants {
             return Err(malformed("transaction events go with hash or sender"));
         }
         let last = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("?"));
-        wants.after = last.or_else(|| query.get("after")).map(Cursor::parse).transpose()?;
-        Ok(wants)
+        request.after = last.or_else(|| query.get("after")).map(StreamCursor::parse).transpose()?;
+        Ok(request)
     }
 }
 
 /// A list in a query.
-fn names<T>(query: &Query, name: &str, parse: impl Fn(&str) -> Answer<T>) -> Answer<Vec<T>> {
+fn names<T>(
+    query: &Query,
+    name: &str,
+    parse: impl Fn(&str) -> RestResult<T>,
+) -> RestResult<Vec<T>> {
     let Some(list) = query.get(name) else { return Ok(Vec::new()) };
     let count = list.split(',').count();
     if count > NAMES_MAX {
@@ -251,48 +270,48 @@ fn names<T>(query: &Query, name: &str, parse: impl Fn(&str) -> Answer<T>) -> Ans
     list.split(',').map(parse).collect()
 }
 
-/// What all streams share.
+/// State shared by all streams.
 #[derive(Debug)]
 pub(super) struct Streams {
-    shared: Arc<ApiContext>,
-    places: Arc<ClientQuota>,
-    /// Newest blocks, read once for all clients.
-    blocks: Mutex<VecDeque<Arc<BlockNews>>>,
+    context: Arc<ApiContext>,
+    quota: Arc<ClientQuota>,
+    /// Newest blocks, read once for all streams.
+    blocks: Mutex<VecDeque<Arc<StreamedBlock>>>,
     stop: CancellationToken,
 }
 
-/// A block, as far as clients hear of it.
+/// A block as streams report it.
 #[derive(Debug)]
-struct BlockNews {
+struct StreamedBlock {
     event: BlockEvent,
     /// Its transactions, each with its sender.
     transactions: Vec<(B256, Address)>,
 }
 
 impl Streams {
-    pub(super) fn new(shared: Arc<ApiContext>, stop: CancellationToken) -> Self {
-        let places = ClientQuota::new(STREAMS_MAX);
-        Self { shared, places, blocks: Mutex::default(), stop }
+    pub(super) fn new(context: Arc<ApiContext>, stop: CancellationToken) -> Self {
+        let quota = ClientQuota::new(STREAMS_MAX);
+        Self { context, quota, blocks: Mutex::default(), stop }
     }
 
     /// The block of this number; `None` if there is none at the moment.
-    async fn block(&self, number: u64) -> Answer<Option<Arc<BlockNews>>> {
-        // Whoever comes while it is read waits for it.
+    async fn block(&self, number: u64) -> RestResult<Option<Arc<StreamedBlock>>> {
+        // Concurrent callers wait for the one that reads it.
         let mut kept = self.blocks.lock().await;
-        let Some(hash) = self.shared.chain.client_database.block_hash(number).await? else {
+        let Some(hash) = self.context.chain.client_database.block_hash(number).await? else {
             return Ok(None);
         };
         if let Some(found) = kept.iter().find(|block| block.event.hash == hash) {
             return Ok(Some(Arc::clone(found)));
         }
-        let Some(record) = self.shared.chain.client_database.block(number).await? else {
+        let Some(record) = self.context.chain.client_database.block(number).await? else {
             return Ok(None);
         };
         let receipts = &record.receipts;
         let transaction = |receipt: &turnpike_storage::ReceiptRecord| {
             (keccak256(&receipt.transaction), receipt.sender)
         };
-        let block = Arc::new(BlockNews {
+        let block = Arc::new(StreamedBlock {
             event: BlockEvent {
                 number,
                 hash: record.header.hash_slow(),
@@ -311,10 +330,10 @@ impl Streams {
     }
 }
 
-/// Why a stream ends before its client leaves.
+/// Why the node ends a stream.
 #[derive(Debug, thiserror::Error)]
-enum End {
-    #[error("this client is too slow: {0}; come again with the last id")]
+enum StreamEnd {
+    #[error("the client reads too slowly: {0}; resume with the last id")]
     Slow(#[from] Lagged),
     #[error("more than {FOLLOWED_MAX} transactions of these senders are under way")]
     TooMany,
@@ -324,83 +343,87 @@ enum End {
     Failed,
 }
 
-impl From<Problem> for End {
+impl From<Problem> for StreamEnd {
     fn from(_: Problem) -> Self {
         Self::Failed
     }
 }
 
-impl From<turnpike_storage::StorageError> for End {
+impl From<turnpike_storage::StorageError> for StreamEnd {
     fn from(error: turnpike_storage::StorageError) -> Self {
         Problem::from(error).into()
     }
 }
 
-/// What has woken a client.
-enum Woken {
+/// What woke a stream.
+enum WakeReason {
     Head,
     Settlement,
     Slice(Arc<SliceNotification>),
 }
 
-/// Somebody who follows what happens.
-struct Client {
+/// A client's stream.
+struct StreamClient {
     streams: Arc<Streams>,
-    wants: Wants,
+    request: StreamRequest,
     head: watch::Receiver<u64>,
     settlement: watch::Receiver<u64>,
     slices: EventCursor<SliceNotification>,
-    /// The last block that it was told of.
-    last: Cursor,
-    /// What it was told of L1.
-    told: Told,
-    /// What it follows, each with the state that it was told last.
-    followed: HashMap<B256, Option<LifeState>>,
+    /// The last block that was reported to it.
+    last: StreamCursor,
+    /// The settlement that was reported to it.
+    reported: ReportedSettlement,
+    /// Followed transactions, each with its last reported state.
+    followed: HashMap<B256, Option<TransactionState>>,
     queue: VecDeque<Event>,
     is_over: bool,
     _permit: QuotaPermit,
 }
 
-impl Drop for Client {
+impl Drop for StreamClient {
     fn drop(&mut self) {
         gauge!(STREAMS_METRIC).decrement(1);
     }
 }
 
-impl Client {
-    async fn new(streams: Arc<Streams>, allowance: &Allowance, wants: Wants) -> Answer<Self> {
-        let permit = streams.places.take(allowance).ok_or_else(|| {
+impl StreamClient {
+    async fn new(
+        streams: Arc<Streams>,
+        allowance: &Allowance,
+        request: StreamRequest,
+    ) -> RestResult<Self> {
+        let permit = streams.quota.take(allowance).ok_or_else(|| {
             let detail = "as many streams are open as may be, or as many of one address";
             Problem::new(Code::StreamsFull, detail)
         })?;
-        let shared = &streams.shared;
-        // From here on nothing is missed.
-        let (mut head, mut settlement) = (shared.chain.head.clone(), shared.settlement.changed());
-        let slices = shared.notifications.slices();
+        let context = &streams.context;
+        // From here on no event is missed.
+        let (mut head, mut settlement) = (context.chain.head.clone(), context.settlement.changed());
+        let slices = context.notifications.slices();
         settlement.mark_unchanged();
-        let told = Told::of(&*shared.settlement.read().await);
-        let newest = Cursor { number: *head.borrow_and_update(), hash: None };
-        let mut last = wants.after.unwrap_or(newest);
+        let reported = ReportedSettlement::of(&*context.settlement.read().await);
+        let newest = StreamCursor { number: *head.borrow_and_update(), hash: None };
+        let mut last = request.after.unwrap_or(newest);
         if last.hash.is_none() {
-            last.hash = shared.chain.client_database.block_hash(last.number).await?;
+            last.hash = context.chain.client_database.block_hash(last.number).await?;
         }
         gauge!(STREAMS_METRIC).increment(1);
-        let followed = wants.hashes.iter().map(|hash| (*hash, None)).collect();
+        let followed = request.hashes.iter().map(|hash| (*hash, None)).collect();
         let mut client = Self {
             head,
             settlement,
             slices,
             last,
-            told,
+            reported,
             followed,
             queue: VecDeque::new(),
             is_over: false,
             _permit: permit,
-            wants,
+            request,
             streams,
         };
-        let hashes = client.wants.hashes.clone();
-        if client.tell_lives(hashes).await.is_err() {
+        let hashes = client.request.hashes.clone();
+        if client.report_statuses(hashes).await.is_err() {
             return Err(Problem::new(Code::Internal, "the request failed in the node"));
         }
         Ok(client)
@@ -423,36 +446,36 @@ impl Client {
         }
     }
 
-    /// Waits until something happens, and queues what there is to be told of it.
-    async fn gather(&mut self) -> Result<(), End> {
+    /// Waits until something happens, and queues what there is to be reported of it.
+    async fn gather(&mut self) -> Result<(), StreamEnd> {
         if self.take_block().await? {
             return Ok(());
         }
         match self.wake().await? {
             // The next look for a block finds it.
-            Woken::Head => Ok(()),
-            Woken::Settlement => self.take_settlement().await,
-            Woken::Slice(news) => self.take_slice(&news).await,
+            WakeReason::Head => Ok(()),
+            WakeReason::Settlement => self.take_settlement().await,
+            WakeReason::Slice(news) => self.take_slice(&news).await,
         }
     }
 
-    async fn wake(&mut self) -> Result<Woken, End> {
+    async fn wake(&mut self) -> Result<WakeReason, StreamEnd> {
         tokio::select! {
             biased;
-            () = self.streams.stop.cancelled() => Err(End::Stopping),
-            changed = self.head.changed() => changed.map(|()| Woken::Head).map_err(|_| End::Stopping),
+            () = self.streams.stop.cancelled() => Err(StreamEnd::Stopping),
+            changed = self.head.changed() => changed.map(|()| WakeReason::Head).map_err(|_| StreamEnd::Stopping),
             changed = self.settlement.changed() => {
-                changed.map(|()| Woken::Settlement).map_err(|_| End::Stopping)
+                changed.map(|()| WakeReason::Settlement).map_err(|_| StreamEnd::Stopping)
             }
-            news = self.slices.next() => Ok(Woken::Slice(news?)),
+            news = self.slices.next() => Ok(WakeReason::Slice(news?)),
         }
     }
 
     /// Queues the next block, if there is one.
-    async fn take_block(&mut self) -> Result<bool, End> {
+    async fn take_block(&mut self) -> Result<bool, StreamEnd> {
         let head = *self.head.borrow_and_update();
         let streams = Arc::clone(&self.streams);
-        let database = &streams.shared.chain.client_database;
+        let database = &streams.context.chain.client_database;
         let stands = match self.last.hash {
             Some(hash) => database.block_hash(self.last.number).await? == Some(hash),
             None => false,
@@ -469,8 +492,8 @@ impl Client {
             self.reset(head).await?;
             return Ok(true);
         }
-        self.last = Cursor { number: block.event.number, hash: Some(block.event.hash) };
-        if self.wants.blocks {
+        self.last = StreamCursor { number: block.event.number, hash: Some(block.event.hash) };
+        if self.request.blocks {
             let BlockEvent { number, hash, .. } = &block.event;
             let event = Event::default().event("block").id(format!("{number}-{hash}"));
             self.queue.push_back(event.data(to_text(&block.event)));
@@ -479,33 +502,37 @@ impl Client {
         Ok(true)
     }
 
-    /// The chain that the client was told of is not the one there is: goes on after what L1 holds.
-    async fn reset(&mut self, head: u64) -> Result<(), End> {
-        let shared = Arc::clone(&self.streams.shared);
-        let number = shared.settlement.read().await.safe().min(head).min(self.last.number);
-        self.last = Cursor { number, hash: shared.chain.client_database.block_hash(number).await? };
-        if self.wants.blocks {
+    /// The chain that the client was reported of is not the one there is: goes on after what L1 holds.
+    async fn reset(&mut self, head: u64) -> Result<(), StreamEnd> {
+        let context = Arc::clone(&self.streams.context);
+        let number = context.settlement.read().await.safe().min(head).min(self.last.number);
+        self.last =
+            StreamCursor { number, hash: context.chain.client_database.block_hash(number).await? };
+        if self.request.blocks {
             let reason = json!({ "nextBlock": number + 1, "reason": "blocks were taken back" });
             self.queue.push_back(Event::default().event("reset").data(reason.to_string()));
         }
         let all = self.followed.keys().copied().collect();
-        self.tell_lives(all).await
+        self.report_statuses(all).await
     }
 
-    async fn take_slice(&mut self, news: &SliceNotification) -> Result<(), End> {
+    async fn take_slice(&mut self, news: &SliceNotification) -> Result<(), StreamEnd> {
         self.take_transactions(&news.transactions).await?;
         let refused = news.refused.iter().filter(|hash| self.followed.contains_key(*hash));
         let refused = refused.copied().collect();
-        self.tell_lives(refused).await
+        self.report_statuses(refused).await
     }
 
     /// Transactions have come further: those that the client follows, or whose sender it does.
-    async fn take_transactions(&mut self, transactions: &[(B256, Address)]) -> Result<(), End> {
-        if self.followed.is_empty() && self.wants.senders.is_empty() {
+    async fn take_transactions(
+        &mut self,
+        transactions: &[(B256, Address)],
+    ) -> Result<(), StreamEnd> {
+        if self.followed.is_empty() && self.request.senders.is_empty() {
             return Ok(());
         }
         let is_followed = |(hash, sender): &&(B256, Address)| {
-            self.followed.contains_key(hash) || self.wants.senders.contains(sender)
+            self.followed.contains_key(hash) || self.request.senders.contains(sender)
         };
         let moved: Vec<_> =
             transactions.iter().filter(is_followed).map(|(hash, _)| *hash).collect();
@@ -513,44 +540,49 @@ impl Client {
             self.followed.entry(*hash).or_default();
         }
         if self.followed.len() > FOLLOWED_MAX {
-            return Err(End::TooMany);
+            return Err(StreamEnd::TooMany);
         }
-        self.tell_lives(moved).await
+        self.report_statuses(moved).await
     }
 
-    async fn take_settlement(&mut self) -> Result<(), End> {
-        let shared = Arc::clone(&self.streams.shared);
+    async fn take_settlement(&mut self) -> Result<(), StreamEnd> {
+        let context = Arc::clone(&self.streams.context);
         let events = {
-            let settlement = shared.settlement.read().await;
-            self.told.catch_up(&settlement)
+            let settlement = context.settlement.read().await;
+            self.reported.catch_up(&settlement)
         };
-        if self.wants.settlement {
+        if self.request.settlement {
             for event in &events {
                 self.queue.push_back(Event::default().event("settlement").data(to_text(event)));
             }
         }
-        let in_blocks = |state: &Option<LifeState>| {
-            matches!(state, Some(LifeState::Sealed | LifeState::Safe | LifeState::Proposed))
+        let in_blocks = |state: &Option<TransactionState>| {
+            matches!(
+                state,
+                Some(
+                    TransactionState::Sealed | TransactionState::Safe | TransactionState::Proposed
+                )
+            )
         };
         let settled = self.followed.iter().filter(|(_, state)| in_blocks(state));
         let settled = settled.map(|(hash, _)| *hash).collect();
-        self.tell_lives(settled).await
+        self.report_statuses(settled).await
     }
 
-    /// Queues the lives that are at another stage than the client was told.
-    async fn tell_lives(&mut self, hashes: Vec<B256>) -> Result<(), End> {
+    /// Queues the statuses that are at another stage than the client was reported.
+    async fn report_statuses(&mut self, hashes: Vec<B256>) -> Result<(), StreamEnd> {
         if hashes.is_empty() {
             return Ok(());
         }
-        let shared = Arc::clone(&self.streams.shared);
-        let mut lives = Lives::new(&shared);
+        let context = Arc::clone(&self.streams.context);
+        let mut statuses = StatusReader::new(&context);
         for hash in hashes {
-            let Some(life) = lives.of(hash).await? else { continue };
-            let told = self.followed.insert(hash, Some(life.state)).flatten();
-            if told != Some(life.state) {
-                self.queue.push_back(Event::default().event("transaction").data(to_text(&life)));
+            let Some(status) = statuses.of(hash).await? else { continue };
+            let reported = self.followed.insert(hash, Some(status.state)).flatten();
+            if reported != Some(status.state) {
+                self.queue.push_back(Event::default().event("transaction").data(to_text(&status)));
             }
-            if life.state == LifeState::Final {
+            if status.state == TransactionState::Final {
                 self.followed.remove(&hash);
             }
         }
@@ -562,20 +594,20 @@ fn to_text(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("invariant: an event is JSON")
 }
 
-/// What a client was told of L1.
+/// What was reported to a client of L1.
 #[derive(Debug, Default)]
-struct Told {
+struct ReportedSettlement {
     entries: usize,
     outputs: Vec<OutputStatus>,
 }
 
-impl Told {
+impl ReportedSettlement {
     fn of(settlement: &Settlement) -> Self {
         let outputs = settlement.outputs.iter().map(|output| output.status).collect();
         Self { entries: settlement.posted.len(), outputs }
     }
 
-    /// What is new, in order; it is told then.
+    /// What is new, in order; it is reported then.
     fn catch_up(&mut self, settlement: &Settlement) -> Vec<SettlementEvent> {
         let mut events = Vec::new();
         if settlement.posted.len() < self.entries {
@@ -625,42 +657,43 @@ mod tests {
     const HASH: &str = "0x1111111111111111111111111111111111111111111111111111111111111111";
     const SENDER: &str = "0x2222222222222222222222222222222222222222";
 
-    fn wants(raw: &str) -> Answer<Wants> {
-        Wants::parse(Some(raw), &HeaderMap::new())
+    fn request(raw: &str) -> RestResult<StreamRequest> {
+        StreamRequest::parse(Some(raw), &HeaderMap::new())
     }
 
     #[test]
-    fn without_a_choice_everything_is_told_that_was_asked_about() {
-        let all = wants("").expect("well formed");
+    fn default_request_asks_for_all_events() {
+        let all = request("").expect("well formed");
         assert!(all.blocks && all.settlement && all.hashes.is_empty() && all.after.is_none());
-        let some = wants(&format!("hash={HASH}%2C{HASH}&sender={SENDER}")).expect("well formed");
+        let some = request(&format!("hash={HASH}%2C{HASH}&sender={SENDER}")).expect("well formed");
         assert_eq!((some.hashes.len(), some.senders.len()), (2, 1));
-        let chosen = wants("events=settlement&after=12").expect("well formed");
+        let chosen = request("events=settlement&after=12").expect("well formed");
         assert!(!chosen.blocks && chosen.settlement);
-        assert_eq!(chosen.after, Some(Cursor { number: 12, hash: None }));
-        let id = wants(&format!("after=12-{HASH}")).expect("well formed").after.expect("is given");
+        assert_eq!(chosen.after, Some(StreamCursor { number: 12, hash: None }));
+        let id =
+            request(&format!("after=12-{HASH}")).expect("well formed").after.expect("is given");
         assert_eq!((id.number, id.hash.map(|hash| hash.to_string())), (12, Some(HASH.into())));
     }
 
     #[test]
-    fn a_number_that_no_block_has_is_no_cursor() {
+    fn cursor_must_be_a_block_number() {
         let (most, over) = (i64::MAX.unsigned_abs(), i64::MIN.unsigned_abs());
-        assert!(wants(&format!("after={most}")).is_ok());
+        assert!(request(&format!("after={most}")).is_ok());
         for after in [format!("{over}"), format!("{over}-{HASH}"), "+1".into(), "-1".into()] {
-            assert!(wants(&format!("after={after}")).is_err(), "{after}");
+            assert!(request(&format!("after={after}")).is_err(), "{after}");
         }
     }
 
     #[test]
-    fn the_header_goes_before_the_query() {
+    fn last_event_id_precedes_the_query() {
         let mut headers = HeaderMap::new();
         headers.insert("last-event-id", "7".parse().expect("a value"));
-        let wants = Wants::parse(Some("after=5"), &headers).expect("well formed");
-        assert_eq!(wants.after.map(|cursor| cursor.number), Some(7));
+        let request = StreamRequest::parse(Some("after=5"), &headers).expect("well formed");
+        assert_eq!(request.after.map(|cursor| cursor.number), Some(7));
     }
 
     #[test]
-    fn anything_else_is_a_problem() {
+    fn malformed_requests_are_rejected() {
         let many = vec![SENDER; NAMES_MAX + 1].join(",");
         for raw in [
             "events=blocks",
@@ -673,7 +706,7 @@ mod tests {
             "after=1-0x11",
             &format!("sender={many}"),
         ] {
-            assert!(wants(raw).is_err(), "{raw}");
+            assert!(request(raw).is_err(), "{raw}");
         }
     }
 }

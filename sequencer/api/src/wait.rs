@@ -1,4 +1,4 @@
-//! Waiting for a transaction to come so far: woken by what happens, never by a clock.
+//! Waiting for a transaction to reach a stage. Events wake the wait; it never polls.
 
 use std::{pin::pin, task::Poll};
 
@@ -11,24 +11,24 @@ use utoipa::ToSchema;
 use crate::context::ApiContext;
 use turnpike_sequencer::{PreconfirmationError, Settlement};
 
-/// How far a transaction is to come.
+/// The stage that a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
 #[schema(rename_all = "camelCase")]
-pub(super) enum Goal {
-    /// It ran, and its place and receipt are durable.
+pub(super) enum WaitGoal {
+    /// The transaction was executed, and its position and receipt are durable.
     Preconfirmed,
-    /// Its block has a hash, and the index holds it.
+    /// The transaction's block is sealed and in the index.
     Sealed,
-    /// An inbox entry holds its block.
+    /// An inbox entry holds the transaction's block.
     Safe,
-    /// An output after its block is final.
+    /// An output at or after the transaction's block is final.
     Final,
 }
 
-/// Why a wait ended before its goal was reached.
+/// Why a wait ended before its goal.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WaitError {
-    /// The transaction will not come so far.
+    /// The transaction will not reach the stage.
     #[error(transparent)]
     End(#[from] PreconfirmationError),
     /// The index cannot be read.
@@ -36,65 +36,73 @@ pub(super) enum WaitError {
     Storage(#[from] StorageError),
 }
 
-/// The parts of the node that the waits hear of have ended.
+/// The node stops: the sender of the events is gone.
 fn stopping<E>(_: E) -> PreconfirmationError {
     PreconfirmationError::Stopping
 }
 
-/// Waits until a transaction that was accepted has come so far. The caller bounds the time.
-pub(super) async fn reached(shared: &ApiContext, hash: B256, goal: Goal) -> Result<(), WaitError> {
+/// Waits until an accepted transaction reaches the goal. The caller bounds the time.
+pub(super) async fn reached(
+    context: &ApiContext,
+    hash: B256,
+    goal: WaitGoal,
+) -> Result<(), WaitError> {
     loop {
-        let block = placed(shared, hash).await?;
-        if goal == Goal::Preconfirmed {
+        let block = placed(context, hash).await?;
+        if goal == WaitGoal::Preconfirmed {
             return Ok(());
         }
-        let mut head = shared.chain.head.clone();
+        let mut head = context.chain.head.clone();
         head.wait_for(|head| *head >= block).await.map_err(stopping)?;
-        settled(shared, block, goal).await?;
-        // Its block may have been taken back meanwhile: then it is somewhere else, or nowhere.
-        let place = shared.chain.client_database.transaction(&hash).await?;
+        settled(context, block, goal).await?;
+        // A reorg may have removed its block meanwhile: then it is in another block, or in none.
+        let place = context.chain.client_database.transaction(&hash).await?;
         if place.is_some_and(|place| place.block == block) {
             return Ok(());
         }
     }
 }
 
-/// Waits until a transaction has its place, and says in which block.
-pub(super) async fn placed(shared: &ApiContext, hash: B256) -> Result<u64, WaitError> {
-    let mut wait = pin!(shared.transactions.wait_preconfirmed(hash));
-    // The wait begins before the index is read, so that it cannot move on unseen in between.
+/// Waits until a transaction is in a block, and returns the block's number.
+pub(super) async fn placed(context: &ApiContext, hash: B256) -> Result<u64, WaitError> {
+    let mut wait = pin!(context.transactions.wait_preconfirmed(hash));
+    // The wait begins before the index is read, so that the transaction cannot be missed in between.
     if let Poll::Ready(found) = poll!(&mut wait) {
         return Ok(found?.block);
     }
-    if let Some(place) = shared.chain.client_database.transaction(&hash).await? {
+    if let Some(place) = context.chain.client_database.transaction(&hash).await? {
         return Ok(place.block);
     }
-    if let Some(reason) = shared.transactions.refusal(&hash).await? {
-        // One that was sent again after it was refused waits.
-        if shared.transactions.waiting(&hash).is_none() {
+    if let Some(reason) = context.transactions.refusal(&hash).await? {
+        // A refused transaction may have been sent again: then it waits.
+        if context.transactions.waiting(&hash).is_none() {
             return Err(PreconfirmationError::Refused(reason).into());
         }
     }
     Ok(wait.await?.block)
 }
 
-/// Waits until L1 holds a block, or its output is final.
-async fn settled(shared: &ApiContext, block: u64, goal: Goal) -> Result<(), PreconfirmationError> {
-    let mut changed = shared.settlement.changed();
+/// Waits until a block is safe or its output is final.
+async fn settled(
+    context: &ApiContext,
+    block: u64,
+    goal: WaitGoal,
+) -> Result<(), PreconfirmationError> {
+    let mut changed = context.settlement.changed();
     loop {
         changed.mark_unchanged();
-        if has_settled(&*shared.settlement.read().await, block, goal) {
+        if has_settled(&*context.settlement.read().await, block, goal) {
             return Ok(());
         }
         changed.changed().await.map_err(stopping)?;
     }
 }
 
-fn has_settled(settlement: &Settlement, block: u64, goal: Goal) -> bool {
+fn has_settled(settlement: &Settlement, block: u64, goal: WaitGoal) -> bool {
     match goal {
-        Goal::Preconfirmed | Goal::Sealed => true,
-        Goal::Safe => settlement.safe() >= block,
-        Goal::Final => {
+        WaitGoal::Preconfirmed | WaitGoal::Sealed => true,
+        WaitGoal::Safe => settlement.safe() >= block,
+        WaitGoal::Final => {
             settlement.output(block).is_some_and(|output| output.status == OutputStatus::Final)
         }
     }

@@ -1,15 +1,17 @@
+//! Client addresses, as limits count them.
+
 use std::net::{IpAddr, Ipv6Addr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// Header in which proxies name whom they forward for, the newest last.
+/// Header in which proxies append the address that they forward for.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
-/// Bits of an IPv6 address that tell clients apart: whoever has one address has all of its network.
+/// Prefix bits that identify an IPv6 client: a client usually owns its whole /64 network.
 const IPV6_CLIENT_BITS: u32 = 64;
 
-/// Whose limits hold: an IPv4 address, or an IPv6 network of 64 bits.
+/// The unit of limits: an IPv4 address or an IPv6 network of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Client(IpAddr);
 
@@ -29,7 +31,8 @@ impl Client {
     }
 }
 
-/// Who sent a request: who is connected, or, where that is a trusted proxy, the newest in `X-Forwarded-For` that is none.
+/// The sender of a request: the peer or, behind trusted proxies, the last address of
+/// `X-Forwarded-For` that is no trusted proxy.
 pub(super) fn sender(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     if !is_trusted(peer, trusted) {
         return peer;
@@ -37,7 +40,7 @@ pub(super) fn sender(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Ip
     let mut sender = peer;
     for value in headers.get_all(FORWARDED_FOR).iter().rev() {
         for named in value.to_str().unwrap_or_default().rsplit(',') {
-            // What came before something that is no address is anybody's invention.
+            // Anybody can forge what stands before something that is no address.
             let Ok(address) = named.trim().parse::<IpAddr>() else { return sender };
             sender = address.to_canonical();
             if !is_trusted(sender, trusted) {
@@ -62,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_network_is_one_client() {
+    fn ipv6_network_is_one_client() {
         let client = |text| Client::of(ip(text));
         assert_eq!(client("2001:db8:1:2::1"), client("2001:db8:1:2:ffff::9"));
         assert_ne!(client("2001:db8:1:2::1"), client("2001:db8:1:3::1"));
@@ -73,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_names_senders() {
+    fn only_trusted_proxies_name_senders() {
         let trusted: Vec<IpNet> =
             ["10.0.0.0/8", "fd00::/8"].map(|text| text.parse().expect("is a network")).into();
         let of = |peer: &str, values: &[&str]| {

@@ -1,7 +1,14 @@
-//! Which connections are open, whose they are, and which of them wait for nothing but the next request.
+//! The table of open connections.
 //!
-//! When there is no room for another, the one goes that has waited the longest: whoever opens many and says nothing shuts nobody
-//! out. One with a request under way never goes, and neither does a WebSocket, of which there is a bound of its own.
+//! # State
+//!
+//! Each connection, its client, and since when it is idle.
+//!
+//! # Limits
+//!
+//! When the table is full, a new connection evicts the one that is idle the longest: idle connections
+//! cannot shut others out. A connection with a request under way is never evicted, nor is a WebSocket;
+//! the API limits their number.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,40 +28,40 @@ use super::{client::Client, metrics::HttpMetrics};
 /// All open connections.
 #[derive(Debug)]
 pub(super) struct Connections {
-    /// At the same time.
+    /// Connections at the same time.
     max: usize,
-    /// Of one client.
+    /// Connections of one client.
     per_client_max: usize,
-    inner: Mutex<Inner>,
-    /// How many there are, those included that have to go and are not gone.
+    inner: Mutex<ConnectionTable>,
+    /// Number of connections, evicted ones included until they are closed.
     open: watch::Sender<usize>,
     pub(super) metrics: HttpMetrics,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    /// Names connections, and puts those that wait into their order.
+struct ConnectionTable {
+    /// Numbers connections, and orders the idle ones.
     clock: u64,
     entries: HashMap<u64, ConnectionEntry>,
-    /// Those that wait, by when they began to.
+    /// Idle connections, by since when.
     waiting: BTreeMap<u64, u64>,
     by_client: HashMap<Client, usize>,
 }
 
 #[derive(Debug)]
 struct ConnectionEntry {
-    /// Whose it is, if that is counted.
+    /// The client, if it is counted.
     client: Option<Client>,
     waits_since: Option<u64>,
     evicted: CancellationToken,
 }
 
-/// Why there is no room.
+/// Why a connection is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoRoom {
-    /// No connection waits that could make room.
+    /// The table is full, and no connection is idle.
     Total,
-    /// The client has as many as it may have.
+    /// The client has its maximum.
     Client,
 }
 
@@ -64,22 +71,22 @@ pub(super) enum NoRoom {
 pub(super) enum Phase {
     /// Waiting for a request, or for the rest of its head.
     Waiting,
-    /// Answering one.
+    /// Handling a request.
     Busy,
-    /// Not speaking HTTP any more.
+    /// A WebSocket.
     Upgraded,
 }
 
-/// An open connection's place, for as long as this is held.
+/// An open connection's entry in the table. Dropping it removes the entry.
 #[derive(Debug)]
 pub(super) struct ConnectionGuard {
     id: u64,
     phase: AtomicU8,
-    /// Whether no other request is taken from it.
+    /// Whether it accepts no other request.
     is_closing: AtomicBool,
-    /// Woken when it waits for a request again.
+    /// Woken when the connection is idle again.
     waiting: AtomicWaker,
-    /// Cancelled when it has to go.
+    /// Cancelled on eviction.
     pub(super) evicted: CancellationToken,
     connections: Arc<Connections>,
 }
@@ -95,7 +102,7 @@ impl Connections {
         })
     }
 
-    /// Takes in another connection, of this client if that is counted.
+    /// Admits a connection. `client` is its client, if it is counted.
     pub(super) fn admit(
         self: &Arc<Self>,
         client: Option<Client>,
@@ -111,7 +118,7 @@ impl Connections {
             evicted.cancel();
         }
         let evicted = CancellationToken::new();
-        let id = inner.seat(client, evicted.clone());
+        let id = inner.insert(client, evicted.clone());
         drop(inner);
         self.open.send_modify(|open| *open += 1);
         self.metrics.connections.increment(1.0);
@@ -121,25 +128,25 @@ impl Connections {
         Ok(Arc::new(ConnectionGuard { id, phase, is_closing, waiting, evicted, connections }))
     }
 
-    /// Waits until all are gone.
+    /// Waits until all connections are closed.
     pub(super) async fn closed(&self) {
         let mut open = self.open.subscribe();
-        // It is never dropped before this ends.
+        // The sender lives as long as `self`.
         let _ = open.wait_for(|open| *open == 0).await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionTable> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Inner {
+impl ConnectionTable {
     fn tick(&mut self) -> u64 {
         self.clock += 1;
         self.clock
     }
 
-    fn seat(&mut self, client: Option<Client>, evicted: CancellationToken) -> u64 {
+    fn insert(&mut self, client: Option<Client>, evicted: CancellationToken) -> u64 {
         let id = self.tick();
         if let Some(client) = client {
             *self.by_client.entry(client).or_default() += 1;
@@ -149,18 +156,18 @@ impl Inner {
         id
     }
 
-    /// Frees the place of the one that has waited the longest.
+    /// Removes the connection that is idle the longest.
     fn evict(&mut self) -> Option<CancellationToken> {
         let (_, id) = self.waiting.pop_first()?;
-        self.release(id).map(|seat| seat.evicted)
+        self.release(id).map(|entry| entry.evicted)
     }
 
     fn release(&mut self, id: u64) -> Option<ConnectionEntry> {
-        let seat = self.entries.remove(&id)?;
-        if let Some(since) = seat.waits_since {
+        let entry = self.entries.remove(&id)?;
+        if let Some(since) = entry.waits_since {
             self.waiting.remove(&since);
         }
-        if let Some(client) = seat.client
+        if let Some(client) = entry.client
             && let Some(count) = self.by_client.get_mut(&client)
         {
             *count -= 1;
@@ -168,29 +175,29 @@ impl Inner {
                 self.by_client.remove(&client);
             }
         }
-        Some(seat)
+        Some(entry)
     }
 
     fn set_waiting(&mut self, id: u64, is_waiting: bool) {
         let now = self.tick();
-        let Some(seat) = self.entries.get_mut(&id) else { return };
-        if let Some(since) = seat.waits_since.take() {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        if let Some(since) = entry.waits_since.take() {
             self.waiting.remove(&since);
         }
         if is_waiting {
-            seat.waits_since = Some(now);
+            entry.waits_since = Some(now);
             self.waiting.insert(now, id);
         }
     }
 }
 
 impl ConnectionGuard {
-    /// A request is under way.
+    /// A request begins.
     pub(super) fn begin(&self) {
         self.set(Phase::Busy);
     }
 
-    /// It has its answer.
+    /// Its response is sent.
     pub(super) fn finish(&self) {
         if self.phase() == Phase::Busy {
             self.set(Phase::Waiting);
@@ -198,7 +205,7 @@ impl ConnectionGuard {
         }
     }
 
-    /// No other request is taken from it.
+    /// Accepts no other request.
     pub(super) fn close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
     }
@@ -207,7 +214,7 @@ impl ConnectionGuard {
         self.is_closing.load(Ordering::Relaxed)
     }
 
-    /// Whether it waits for a request; if not, whoever asks is woken when it does.
+    /// Whether the connection is idle. If not, the caller is woken once it is.
     pub(super) fn poll_waiting(&self, cx: &Context<'_>) -> bool {
         if self.phase() == Phase::Waiting {
             return true;
@@ -256,16 +263,16 @@ mod tests {
     }
 
     #[test]
-    fn the_one_that_has_waited_the_longest_makes_room() {
+    fn longest_idle_connection_is_evicted() {
         let connections = Connections::new(3, 9);
         let all: Vec<_> = (0..3).map(|_| connections.admit(None).expect("room")).collect();
-        // The first was used since.
+        // The first was used meanwhile.
         all[0].begin();
         all[0].finish();
         let fourth = connections.admit(None).expect("makes room");
         let gone = || all.iter().map(|guard| guard.evicted.is_cancelled()).collect::<Vec<_>>();
         assert_eq!(gone(), [false, true, false]);
-        // Whatever becomes of one that has to go, its place is the other's.
+        // An evicted connection cannot take its entry back.
         all[1].begin();
         all[1].finish();
         all[2].begin();
@@ -275,14 +282,14 @@ mod tests {
     }
 
     #[test]
-    fn requests_and_websockets_do_not_make_room() {
+    fn busy_connections_and_websockets_are_never_evicted() {
         let connections = Connections::new(2, 9);
         let (busy, upgraded) = (connections.admit(None), connections.admit(None));
         let (busy, upgraded) = (busy.expect("room"), upgraded.expect("room"));
         busy.begin();
         upgraded.begin();
         upgraded.upgrade();
-        // The answer to the upgrade is through.
+        // The response to the upgrade is sent.
         upgraded.finish();
         assert_eq!(connections.admit(None).err(), Some(NoRoom::Total));
         drop(busy);
@@ -291,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_has_its_share_and_no_more() {
+    fn client_limit_holds() {
         let connections = Connections::new(9, 2);
         let first = connections.admit(client(1)).expect("room");
         let _second = connections.admit(client(1)).expect("room");
@@ -305,7 +312,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_are_gone_when_the_last_is() {
+    async fn closed_waits_for_evicted_connections() {
         let connections = Connections::new(1, 9);
         let evicted = connections.admit(None).expect("room");
         let guard = connections.admit(None).expect("makes room");

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_holds_for_a_minute_either_way() {
+    fn token_is_valid_for_a_minute_around_iat() {
         let token = secret(1).token(NOW);
         for now in [NOW - 60, NOW, NOW + 60] {
             assert_eq!(secret(1).check(&token, now), Ok(()));
@@ -157,15 +157,15 @@ mod tests {
     }
 
     #[test]
-    fn what_others_make_is_taken() {
-        // No `typ`, and claims that are not looked at.
+    fn token_of_another_library_is_accepted() {
+        // No `typ`, and claims that are ignored.
         let header = r#"{"alg":"HS256"}"#;
         let token = signed(header, &format!(r#"{{"iat":{NOW},"id":"another's","exp":1}}"#));
         assert_eq!(secret(1).check(&token, NOW), Ok(()));
     }
 
     #[test]
-    fn nothing_else_is_a_token() {
+    fn malformed_tokens_are_rejected() {
         let right = secret(1).token(NOW);
         let (text, signature) = right.rsplit_once('.').expect("has parts");
         let claims = format!(r#"{{"iat":{NOW}}}"#);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_32_bytes() {
+    fn secret_is_32_bytes_of_hex() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("secret");
         for (text, is_secret) in [

@@ -1,4 +1,4 @@
-//! What a client may take of the listener, and how long it may take over it.
+//! Limits of the listener: how many connections and requests a client may use, and how slow it may be.
 
 use std::time::Duration;
 
@@ -6,54 +6,58 @@ use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{debug, warn};
 
-/// Connections at the same time, unless told otherwise: at most so many, and half of what the system lets the process open.
+/// Default of the connections at the same time. Half of the process's file limit applies as well.
 const CONNECTIONS_DEFAULT_MAX: u64 = 16_384;
 
-/// Connections of one address that is not this machine, unless told otherwise.
+/// Default of the connections of one address. Loopback is unlimited by default.
 const CONNECTIONS_PER_ADDRESS_DEFAULT: usize = 512;
 
-/// Units that one address other than this machine may spend in a second, unless told otherwise: 500 transactions.
+/// Default of the units that one address may spend in a second: 500 transactions. Loopback is
+/// unlimited by default.
 const UNITS_PER_SECOND_DEFAULT: u32 = 5_000;
 
-/// Longest request body, in bytes, unless told otherwise.
+/// Default of the longest request body, in bytes.
 const BODY_BYTES_DEFAULT: usize = 10 * 1024 * 1024;
 
-/// Seconds of its rate that a client may spend at once, unless told otherwise.
+/// Default of the burst, in seconds of the client's rate.
 const BURST_SECONDS_DEFAULT: u32 = 10;
 
-/// Bounds of the listener. Whoever sets a bound for an address has it hold for this machine's own addresses as well; the defaults
-/// do not.
+/// Limits of the listener. An explicit limit per address also applies to loopback; the defaults do
+/// not.
 #[derive(Clone, Debug, Default)]
 pub struct HttpLimits {
-    /// Connections at the same time, WebSockets included. `None`: half of the files that the process may open, 16,384 at most.
+    /// Connections at the same time, WebSockets included. `None`: half of the process's file limit,
+    /// 16,384 at most.
     pub connections_max: Option<usize>,
-    /// Connections of one client: an IPv4 address, or an IPv6 network of 64 bits. `None`: 512, and no bound on loopback.
+    /// Connections of one client: an IPv4 address or an IPv6 network of 64 bits. `None`: 512, and no
+    /// limit on loopback.
     pub connections_per_address: Option<usize>,
-    /// Units that a client may spend in a second; a method's costs are in `rpc-methods.md`. 0 is no bound. `None`: 5,000, and no
-    /// bound on loopback.
+    /// Units that a client may spend in a second. What a request costs is the router's choice. 0 is
+    /// no limit. `None`: 5,000, and no limit on loopback.
     pub units_per_second: Option<u32>,
-    /// Units that a client may spend at once after it was quiet. `None`: those of ten seconds.
+    /// Units that an idle client may spend at once. `None`: those of ten seconds.
     pub burst_units: Option<u32>,
     /// Longest request body and WebSocket message, in bytes. `None`: 10 MiB.
     pub body_bytes_max: Option<usize>,
-    /// Proxies whose `X-Forwarded-For` is believed. Their own connections are not counted per address.
+    /// Proxies whose `X-Forwarded-For` is trusted. Their own connections are not counted per address.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long clients may take.
+    /// How slow clients may be.
     pub timeouts: Timeouts,
 }
 
-/// How long clients may take over each part of an request_guard.
+/// How long clients may take for each part of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Over the head of a request, from its first byte or, the first on a connection, from the connection on.
+    /// To send a request's head, from its first byte; for a connection's first request, from the
+    /// connection on.
     pub head: Duration,
     /// Between two requests on a connection.
     pub idle: Duration,
-    /// For how long a body, or the reading of an answer, may be behind [`Timeouts::bytes_per_second`].
+    /// How long a body or the reading of a response may be behind [`Timeouts::bytes_per_second`].
     pub stall: Duration,
-    /// How fast bodies have to come and answers have to be read.
+    /// Bytes per second that a client must send of a body, and read of a response.
     pub bytes_per_second: u32,
-    /// How long requests under way may take once the node stops.
+    /// How long requests may still take after the stop.
     pub grace: Duration,
 }
 
@@ -69,7 +73,7 @@ impl Default for Timeouts {
     }
 }
 
-/// How much a client may spend.
+/// A client's rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Rate {
     pub(super) units_per_second: u32,
@@ -77,19 +81,19 @@ pub(super) struct Rate {
 }
 
 impl HttpLimits {
-    /// Connections at the same time. Has the system let the process open as many files as it ever may.
+    /// Connections at the same time. Raises the process's file limit to its maximum.
     pub fn connections(&self) -> usize {
         let files = raise_file_limit();
         let default = (files / 2).clamp(1, CONNECTIONS_DEFAULT_MAX);
         let default = usize::try_from(default).unwrap_or(usize::MAX);
         let connections = self.connections_max.unwrap_or(default).max(1);
         if connections as u64 > files {
-            warn!(connections, files, "the system allows fewer open files than connections");
+            warn!(connections, files, "the file limit is lower than the connection limit");
         }
         connections
     }
 
-    /// Connections of one client, and whether this machine's own are counted.
+    /// Connections of one client, and whether loopback is counted.
     pub(super) fn per_address(&self) -> (usize, bool) {
         let given = self.connections_per_address;
         (given.unwrap_or(CONNECTIONS_PER_ADDRESS_DEFAULT).max(1), given.is_some())
@@ -100,7 +104,7 @@ impl HttpLimits {
         self.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT)
     }
 
-    /// What a client may spend, if that is bounded, and whether this machine's own clients are bounded.
+    /// A client's rate limit, if there is one, and whether it applies to loopback.
     pub(super) fn rate(&self) -> (Option<Rate>, bool) {
         let units_per_second = self.units_per_second.unwrap_or(UNITS_PER_SECOND_DEFAULT);
         let burst = units_per_second.saturating_mul(BURST_SECONDS_DEFAULT);
@@ -110,7 +114,7 @@ impl HttpLimits {
     }
 }
 
-/// Raises the number of files that may be open to what the system allows at most; that number.
+/// Raises the limit of open files to the system's maximum and returns it.
 fn raise_file_limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let Some(current) = current else { return u64::MAX };
@@ -118,7 +122,7 @@ fn raise_file_limit() -> u64 {
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) => maximum.unwrap_or(u64::MAX),
         Err(error) => {
-            debug!(%error, "the limit of open files stays as it is");
+            debug!(%error, "cannot raise the file limit");
             current
         }
     }
@@ -129,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_spare_this_machine_and_flags_do_not() {
+    fn defaults_exempt_loopback_and_explicit_limits_do_not() {
         let none = HttpLimits::default();
         assert_eq!(none.per_address(), (512, false));
         let rate = Rate { units_per_second: 5_000, burst_units: 50_000 };
@@ -146,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_leave_room_for_other_files() {
+    fn connection_limit_is_half_the_file_limit() {
         let default = HttpLimits::default().connections() as u64;
         assert!(default <= CONNECTIONS_DEFAULT_MAX && default * 2 <= raise_file_limit());
         let given = HttpLimits { connections_max: Some(9), ..HttpLimits::default() };

@@ -1,8 +1,8 @@
-//! The accept loop: takes connections in, gives each request its place, and ends what takes too long.
+//! The accept loop: admits connections, serves their requests and closes slow ones.
 //!
 //! ```text
-//! accept ─► connections: room? ─► stream: head, idle, reading ─► request_guard: body ─► router
-//!               └─ no ─► 503 or 429, and the end
+//! accept ─► connections: room? ─► timed stream: head, idle, write ─► request body ─► router
+//!               └─ no ─► 503 or 429, close
 //! ```
 
 use std::{
@@ -49,7 +49,7 @@ use super::{
     timed_stream::TimedStream,
 };
 
-/// Connections that the system holds until they are accepted.
+/// Connections that the kernel queues until they are accepted.
 const BACKLOG: u32 = 4_096;
 
 /// Bytes of a request's head.
@@ -64,36 +64,36 @@ const URI_BYTES_MAX: usize = 8 * 1024;
 /// Bytes that are read or written at a time.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
-/// Connections without a place that are told so at the same time; others are closed without a word.
+/// Refused connections that get a response at the same time. Others are closed without one.
 const REFUSALS_MAX: usize = 64;
 
-/// How long telling them may take.
+/// How long such a response may take.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Pause after a connection that could not be accepted.
+/// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Bytes of a rendered refusal.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 
-/// Serves connections.
+/// The server: what all its connections share.
 #[derive(Debug)]
-struct Server {
+struct HttpServer {
     router: TowerToHyperService<Router>,
     render: RenderRefusal,
     http: http1::Builder,
     connections: Arc<Connections>,
     limiter: Arc<RateLimiter>,
     timeouts: Timeouts,
-    /// Bytes of bodies that are held.
+    /// Bytes of request bodies in memory.
     held: Arc<AtomicUsize>,
     refusals: Arc<Semaphore>,
     stop: CancellationToken,
-    /// Cancelled when nothing is waited for any more.
+    /// Cancelled when the grace period after the stop is over.
     end: CancellationToken,
 }
 
-/// Listens at an address.
+/// Binds a listener to an address.
 pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let listen = || {
@@ -105,7 +105,7 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     listen().with_context(|| format!("cannot listen on {address}"))
 }
 
-/// Serves connections until `stop`, then lets requests under way finish.
+/// Serves connections until `stop`. Requests under way then have [`Timeouts::grace`] to finish.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -116,12 +116,12 @@ pub async fn serve(
     let (per_client, counts_loopback) = limits.per_address();
     let connections = Connections::new(limits.connections(), per_client);
     let mut http = http1::Builder::new();
-    // Time is kept by the streams.
+    // `TimedStream` enforces the timeouts.
     http.header_read_timeout(None)
         .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(BUFFER_BYTES_MAX);
-    let server = Arc::new(Server {
+    let server = Arc::new(HttpServer {
         router: TowerToHyperService::new(router),
         render,
         http,
@@ -143,10 +143,10 @@ pub async fn serve(
                 let is_proxy = is_trusted(peer.ip(), &limits.trusted_proxies);
                 let client = Client::of(peer.ip());
                 let is_spared = is_proxy || (client.is_loopback() && !counts_loopback);
-                server.take(tcp, peer.ip(), (!is_spared).then_some(client));
+                server.accept(tcp, peer.ip(), (!is_spared).then_some(client));
             }
             Err(error) => {
-                // Out of file descriptors, say: others will be closed.
+                // Out of file descriptors, for example: others will be closed.
                 warn!(%error, "cannot accept a connection");
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -158,9 +158,9 @@ pub async fn serve(
     Ok(())
 }
 
-impl Server {
+impl HttpServer {
     /// Serves a connection if there is room for it.
-    fn take(self: &Arc<Self>, tcp: TcpStream, peer: IpAddr, client: Option<Client>) {
+    fn accept(self: &Arc<Self>, tcp: TcpStream, peer: IpAddr, client: Option<Client>) {
         let _ = tcp.set_nodelay(true);
         match self.connections.admit(client) {
             Ok(guard) => {
@@ -175,8 +175,8 @@ impl Server {
         }
     }
 
-    /// Serves a connection until it ends or has to; at the stop it finishes the request under way. A WebSocket that it has become
-    /// ends by itself.
+    /// Serves a connection until it ends or is evicted. After the stop it finishes the request under
+    /// way. A WebSocket ends itself.
     async fn serve(
         self: Arc<Self>,
         tcp: TcpStream,
@@ -188,7 +188,7 @@ impl Server {
         let service = service_fn(|request| {
             let request_guard = RequestGuard::begin(Arc::clone(&guard), Arc::clone(&self.held));
             let server = Arc::clone(&self);
-            async move { server.answer(request, peer, request_guard).await }
+            async move { server.respond(request, peer, request_guard).await }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection.with_upgrades());
@@ -205,7 +205,7 @@ impl Server {
         }
     }
 
-    async fn answer(
+    async fn respond(
         &self,
         request: Request<Incoming>,
         peer: IpAddr,

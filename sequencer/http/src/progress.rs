@@ -1,34 +1,36 @@
+//! Progress of a peer that must send or read at a minimum rate.
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Whether the other side keeps up: for how long it may be waited for, when so many bytes a second are expected of it.
+/// Measures whether a peer moves the expected bytes per second.
 ///
-/// Time that is spent waiting uses up the timeouts, and bytes that come of it give it back.
+/// Waiting for the peer uses up its patience; bytes that it moves restore it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ProgressTimer {
-    timeouts: Duration,
+    patience: Duration,
     bytes_per_second: u32,
     used: Duration,
     waits_since: Option<Instant>,
 }
 
 impl ProgressTimer {
-    pub(super) const fn new(timeouts: Duration, bytes_per_second: u32) -> Self {
-        Self { timeouts, bytes_per_second, used: Duration::ZERO, waits_since: None }
+    pub(super) const fn new(patience: Duration, bytes_per_second: u32) -> Self {
+        Self { patience, bytes_per_second, used: Duration::ZERO, waits_since: None }
     }
 
-    /// It is waited for; until when.
+    /// Starts or continues a wait, and returns when it must end.
     pub(super) fn wait(&mut self, now: Instant) -> Instant {
-        *self.waits_since.get_or_insert(now) + self.timeouts.saturating_sub(self.used)
+        *self.waits_since.get_or_insert(now) + self.patience.saturating_sub(self.used)
     }
 
-    /// Whether it is waited for now.
+    /// Whether a wait is under way.
     pub(super) const fn is_waiting(&self) -> bool {
         self.waits_since.is_some()
     }
 
-    /// So much went through.
+    /// Records moved bytes, which end a wait.
     pub(super) fn moved(&mut self, now: Instant, bytes: usize) {
         if let Some(since) = self.waits_since.take() {
             self.used += now.saturating_duration_since(since);
@@ -47,27 +49,27 @@ mod tests {
     }
 
     #[test]
-    fn whoever_keeps_up_may_take_for_ever() {
-        let (mut pace, start) = (ProgressTimer::new(seconds(10), 100), Instant::now());
+    fn steady_peer_never_times_out() {
+        let (mut timer, start) = (ProgressTimer::new(seconds(10), 100), Instant::now());
         for second in 0..1_000 {
-            assert_eq!(pace.wait(start + seconds(second)), start + seconds(second + 10));
-            pace.moved(start + seconds(second + 1), 100);
+            assert_eq!(timer.wait(start + seconds(second)), start + seconds(second + 10));
+            timer.moved(start + seconds(second + 1), 100);
         }
     }
 
     #[test]
-    fn whoever_does_not_uses_up_the_patience() {
-        let (mut pace, start) = (ProgressTimer::new(seconds(10), 100), Instant::now());
-        assert_eq!(pace.wait(start), start + seconds(10));
-        // Asked again, it still waits since then.
-        assert_eq!(pace.wait(start + seconds(3)), start + seconds(10));
-        pace.moved(start + seconds(4), 1);
-        let left = pace.wait(start + seconds(4)) - start;
+    fn slow_peer_uses_up_its_patience() {
+        let (mut timer, start) = (ProgressTimer::new(seconds(10), 100), Instant::now());
+        assert_eq!(timer.wait(start), start + seconds(10));
+        // A second call continues the same wait.
+        assert_eq!(timer.wait(start + seconds(3)), start + seconds(10));
+        timer.moved(start + seconds(4), 1);
+        let left = timer.wait(start + seconds(4)) - start;
         assert_eq!(left, seconds(10) + Duration::from_millis(10));
-        // Time in which nothing was expected does not count.
-        pace.moved(start + seconds(5), 0);
+        // Time outside of waits does not count.
+        timer.moved(start + seconds(5), 0);
         assert_eq!(
-            pace.wait(start + seconds(100)) - start,
+            timer.wait(start + seconds(100)) - start,
             seconds(105) + Duration::from_millis(10)
         );
     }

@@ -1,4 +1,4 @@
-//! ClientQuota and turns of which there are few; one client may not have all places.
+//! A quota of permits, of which no client may hold all.
 
 use std::{
     collections::HashMap,
@@ -7,10 +7,10 @@ use std::{
 
 use super::{client::Client, rate::Allowance};
 
-/// A client that is counted may have one part in this many.
+/// A counted client may hold one part in this many.
 const SHARE: usize = 4;
 
-/// All places of a kind.
+/// A fixed number of permits, for WebSockets for example.
 #[derive(Debug)]
 pub struct ClientQuota {
     max: usize,
@@ -23,10 +23,10 @@ struct QuotaUse {
     by_client: HashMap<Client, usize>,
 }
 
-/// A place, for as long as this is held.
+/// A permit. Dropping it returns it.
 #[derive(Debug)]
 pub struct QuotaPermit {
-    places: Arc<ClientQuota>,
+    quota: Arc<ClientQuota>,
     client: Option<Client>,
 }
 
@@ -36,7 +36,7 @@ impl ClientQuota {
         Arc::new(Self { max, taken: Mutex::default() })
     }
 
-    /// A place for whoever has this allowance; `None` if there is none, or none for them.
+    /// A permit for the sender with this allowance. `None` if all are in use, or its share is.
     pub fn take(self: &Arc<Self>, allowance: &Allowance) -> Option<QuotaPermit> {
         self.take_for(allowance.client())
     }
@@ -55,7 +55,7 @@ impl ClientQuota {
         }
         taken.count += 1;
         drop(taken);
-        Some(QuotaPermit { places: Arc::clone(self), client })
+        Some(QuotaPermit { quota: Arc::clone(self), client })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, QuotaUse> {
@@ -65,7 +65,7 @@ impl ClientQuota {
 
 impl Drop for QuotaPermit {
     fn drop(&mut self) {
-        let mut taken = self.places.lock();
+        let mut taken = self.quota.lock();
         taken.count -= 1;
         let Some(client) = self.client else { return };
         let of_client = taken.by_client.get_mut(&client).expect("invariant: it has this one");
@@ -85,24 +85,24 @@ mod tests {
     }
 
     #[test]
-    fn one_client_does_not_get_all_places() {
-        let places = ClientQuota::new(9);
-        let mut first: Vec<_> = (0..3).map(|_| places.take_for(client(1))).collect();
+    fn one_client_cannot_take_all_permits() {
+        let quota = ClientQuota::new(9);
+        let mut first: Vec<_> = (0..3).map(|_| quota.take_for(client(1))).collect();
         assert!(first.iter().all(Option::is_some));
-        assert!(places.take_for(client(1)).is_none(), "its share");
-        let others: Vec<_> = [2, 2, 2, 3, 3].map(|last| places.take_for(client(last))).into();
+        assert!(quota.take_for(client(1)).is_none(), "its share");
+        let others: Vec<_> = [2, 2, 2, 3, 3].map(|last| quota.take_for(client(last))).into();
         assert!(others.iter().all(Option::is_some));
         first.pop();
-        assert!(places.take_for(client(1)).is_some(), "and leaves at once");
-        let free: Vec<_> = (0..3).map(|_| places.take_for(None)).collect();
+        assert!(quota.take_for(client(1)).is_some(), "and leaves at once");
+        let free: Vec<_> = (0..3).map(|_| quota.take_for(None)).collect();
         assert_eq!(
             free.iter().flatten().count(),
             2,
             "whoever is not counted may have what is left"
         );
-        assert!(places.take_for(client(4)).is_none());
+        assert!(quota.take_for(client(4)).is_none());
         drop((first, others, free));
-        assert_eq!(places.lock().count, 0);
-        assert!(places.lock().by_client.is_empty());
+        assert_eq!(quota.lock().count, 0);
+        assert!(quota.lock().by_client.is_empty());
     }
 }

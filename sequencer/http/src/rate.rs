@@ -1,7 +1,14 @@
-//! What clients spend: each method and path has a cost in units, and each client so many units a second.
+//! The rate limiter: each request costs units, and each client may spend a number of units a second.
 //!
-//! A client's account is one instant: when it will have been quiet long enough to have all of its burst again (the generic cell
-//! rate algorithm). Accounts are kept of the clients seen last; one that is forgotten begins with a full burst.
+//! # State
+//!
+//! One instant per client: when its full burst will be available again (the generic cell rate
+//! algorithm).
+//!
+//! # Limits
+//!
+//! The accounts of the [`CLIENTS_MAX`] clients that were seen last. A forgotten client starts with a
+//! full burst.
 
 use std::{
     net::IpAddr,
@@ -23,7 +30,7 @@ use super::{
 /// Clients whose accounts are kept.
 const CLIENTS_MAX: NonZero<usize> = NonZero::new(65_536).unwrap();
 
-/// Bytes of a request's body that cost a unit.
+/// Bytes of a request body that cost one unit.
 const BYTES_PER_UNIT: usize = 4 * 1024;
 
 /// Keeps the accounts of clients.
@@ -36,18 +43,18 @@ pub(super) struct RateLimiter {
     metrics: HttpMetrics,
 }
 
-/// What whoever sent a request may spend.
+/// What the sender of a request may spend. The server adds it to each request's extensions.
 #[derive(Clone, Debug)]
 pub struct Allowance {
-    /// `None`: as much as it likes.
+    /// `None`: unlimited.
     account: Option<(Arc<RateLimiter>, Client)>,
 }
 
-/// There is not enough left.
+/// The client has not enough units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("rate limit exceeded: retry in {} s", self.seconds())]
 pub struct RateExceeded {
-    /// When there will be.
+    /// When it has enough.
     pub after: Duration,
 }
 
@@ -66,7 +73,7 @@ impl RateLimiter {
         Arc::new(Self { rate, counts_loopback, trusted, accounts, metrics: HttpMetrics::default() })
     }
 
-    /// What the sender of a request may spend.
+    /// The allowance of a request's sender.
     pub(super) fn allowance(self: &Arc<Self>, peer: IpAddr, headers: &HeaderMap) -> Allowance {
         let client = Client::of(sender(peer, headers, &self.trusted));
         let is_counted = self.rate.is_some() && (self.counts_loopback || !client.is_loopback());
@@ -78,7 +85,7 @@ impl RateLimiter {
         let mut accounts = self.lock();
         let full_at = accounts.get_or_insert_mut(client, || now);
         let from = (*full_at).max(now);
-        // What costs more than a burst has to wait for all of it.
+        // A cost above the burst needs the full burst and leaves a debt.
         let (cost, burst) = (rate.time(units), rate.burst());
         let over = ((from - now) + cost.min(burst)).saturating_sub(burst);
         if !over.is_zero() {
@@ -102,7 +109,7 @@ impl RateLimiter {
 }
 
 impl Rate {
-    /// How long units take to come back.
+    /// How long it takes to earn these units.
     fn time(&self, units: u32) -> Duration {
         Duration::from_nanos(u64::from(units) * 1_000_000_000 / u64::from(self.units_per_second))
     }
@@ -113,25 +120,25 @@ impl Rate {
 }
 
 impl Allowance {
-    /// Whose it is, if that is counted.
+    /// The client, if it is limited.
     pub(super) fn client(&self) -> Option<Client> {
         self.account.as_ref().map(|(_, client)| *client)
     }
 
-    /// Spends units, if there are so many.
+    /// Spends units if the client has enough.
     pub fn charge(&self, units: u32) -> Result<(), RateExceeded> {
         let Some((limiter, client)) = &self.account else { return Ok(()) };
         limiter.charge(*client, units, Instant::now())
     }
 
-    /// Spends units in any case: the work is done.
+    /// Spends units of work that was done already. The client may go into debt.
     pub fn debit(&self, units: u32) {
         if let Some((limiter, client)) = &self.account {
             limiter.debit(*client, units, Instant::now());
         }
     }
 
-    /// Spends what reading a body of that length costs.
+    /// Spends the cost of a body of `bytes` bytes.
     pub fn charge_bytes(&self, bytes: usize) -> Result<(), RateExceeded> {
         match u32::try_from(bytes / BYTES_PER_UNIT).unwrap_or(u32::MAX) {
             0 => Ok(()),
@@ -158,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_spent_and_comes_back() {
+    fn burst_is_spent_and_earned_again() {
         let (limiter, now) = (limiter(10, 30), Instant::now());
         let charge = |units, after| limiter.charge(client(1), units, now + after);
         assert_eq!(charge(20, Duration::ZERO), Ok(()));
@@ -166,16 +173,16 @@ mod tests {
         let exceeded = charge(5, Duration::ZERO).expect_err("is spent");
         assert_eq!((exceeded.after, exceeded.seconds()), (Duration::from_millis(500), 1));
         assert_eq!(limiter.charge(client(2), 30, now), Ok(()), "another has its own");
-        // What was asked for in vain costs nothing.
+        // A refused charge costs nothing.
         assert_eq!(charge(5, Duration::from_millis(500)), Ok(()));
         assert!(charge(1, Duration::from_millis(500)).is_err());
-        // There is never more than a burst.
+        // An account never exceeds the burst.
         assert!(charge(30, Duration::from_secs(3_600)).is_ok());
         assert!(charge(1, Duration::from_secs(3_600)).is_err());
     }
 
     #[test]
-    fn what_costs_more_than_a_burst_takes_all_of_it() {
+    fn cost_above_burst_leaves_a_debt() {
         let (limiter, now) = (limiter(10, 30), Instant::now());
         assert!(limiter.charge(client(1), 100, now).is_ok());
         let exceeded = limiter.charge(client(1), 1, now).expect_err("is in debt");
@@ -183,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn work_that_is_done_is_paid_for() {
+    fn debit_may_leave_a_debt() {
         let (limiter, now) = (limiter(10, 30), Instant::now());
         limiter.debit(client(1), 40, now);
         let exceeded = limiter.charge(client(1), 1, now).expect_err("is in debt");
@@ -201,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_spared_unless_told() {
+    fn loopback_is_unlimited_by_default() {
         let headers = HeaderMap::new();
         let (local, remote) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([10, 0, 0, 1]));
         let by_default = RateLimiter::new(&HttpLimits::default());

@@ -1,4 +1,4 @@
-//! A request and its answer, on their way through a connection.
+//! A request under way: its guard, its body and its response's body.
 
 use std::{
     pin::Pin,
@@ -18,19 +18,19 @@ use super::{
     connections::ConnectionGuard, limits::Timeouts, progress::ProgressTimer, refusal::ServerRefusal,
 };
 
-/// Bytes of bodies that are held at the same time, for all requests together.
+/// Bytes of the bodies of all requests in memory at the same time.
 pub(super) const BODY_BYTES_HELD_MAX: usize = 512 * 1024 * 1024;
 
-/// Bytes of one body that are taken in however much is held.
+/// Bytes of one body that are accepted even when that limit is reached.
 const BODY_BYTES_ALWAYS: usize = 16 * 1024;
 
-/// A request that is being answered: from its head until its answer has gone out.
+/// A request under way: from its head until its response is sent.
 #[derive(Debug)]
 pub(super) struct RequestGuard {
     guard: Arc<ConnectionGuard>,
-    /// Bytes of bodies that are held, by all.
+    /// Bytes of the bodies of all requests.
     held: Arc<AtomicUsize>,
-    /// Bytes of this one's body.
+    /// Bytes of this request's body.
     own: AtomicUsize,
     refusal: Mutex<Option<ServerRefusal>>,
 }
@@ -41,7 +41,7 @@ impl RequestGuard {
         Arc::new(Self { guard, held, own: AtomicUsize::new(0), refusal: Mutex::new(None) })
     }
 
-    /// The connection is a WebSocket from here on.
+    /// Marks the connection as a WebSocket.
     pub(super) fn upgrade(&self) {
         self.guard.upgrade();
     }
@@ -59,7 +59,7 @@ impl RequestGuard {
         refusal
     }
 
-    /// Takes in some of the body.
+    /// Counts bytes of the body, or refuses them.
     fn hold(&self, bytes: usize) -> Result<(), ServerRefusal> {
         let own = self.own.fetch_add(bytes, Ordering::Relaxed) + bytes;
         let held = self.held.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -77,12 +77,12 @@ impl Drop for RequestGuard {
     }
 }
 
-/// A request's body, which has to come at some pace.
+/// A request's body, which must arrive at a minimum rate.
 #[derive(Debug)]
 pub(super) struct RequestBody {
     inner: Incoming,
     request_guard: Arc<RequestGuard>,
-    pace: ProgressTimer,
+    progress: ProgressTimer,
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
@@ -92,8 +92,8 @@ impl RequestBody {
         request_guard: Arc<RequestGuard>,
         timeouts: &Timeouts,
     ) -> Self {
-        let pace = ProgressTimer::new(timeouts.stall, timeouts.bytes_per_second);
-        Self { inner, request_guard, pace, alarm: None }
+        let progress = ProgressTimer::new(timeouts.stall, timeouts.bytes_per_second);
+        Self { inner, request_guard, progress, alarm: None }
     }
 }
 
@@ -109,14 +109,14 @@ impl HttpBody for RequestBody {
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
-                this.pace.moved(Instant::now(), bytes);
+                this.progress.moved(Instant::now(), bytes);
                 let held = this.request_guard.hold(bytes);
                 Poll::Ready(Some(held.map(|()| frame).map_err(Into::into)))
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
-                let until = this.pace.wait(Instant::now());
+                let until = this.progress.wait(Instant::now());
                 let alarm = this.alarm.get_or_insert_with(|| Box::pin(sleep_until(until)));
                 if alarm.deadline() != until {
                     alarm.as_mut().reset(until);
@@ -138,7 +138,7 @@ impl HttpBody for RequestBody {
     }
 }
 
-/// An answer's body; with it the request_guard ends.
+/// A response's body. Dropping it ends the request.
 #[derive(Debug)]
 pub(super) struct ResponseBody {
     inner: Body,
@@ -179,7 +179,7 @@ mod tests {
     };
 
     #[test]
-    fn small_bodies_get_in_however_much_is_held() {
+    fn small_bodies_are_accepted_at_the_memory_limit() {
         let connections = Connections::new(2, 2);
         let guard = connections.admit(None).expect("room");
         let held = Arc::new(AtomicUsize::new(0));

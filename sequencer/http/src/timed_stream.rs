@@ -1,3 +1,5 @@
+//! The stream below each HTTP connection, with its timeouts.
+
 use std::{
     io,
     pin::Pin,
@@ -17,31 +19,31 @@ use super::{
     progress::ProgressTimer,
 };
 
-/// A connection that does not wait for ever: for the head of a request, for the next request, or to be read from.
+/// A TCP stream with timeouts for a request's head, the next request and reading responses.
 #[derive(Debug)]
 pub(super) struct TimedStream {
     tcp: TcpStream,
-    /// Held for as long as the connection is open, whatever it has become.
+    /// Held while the connection is open, also as a WebSocket.
     guard: Arc<ConnectionGuard>,
     timeouts: Timeouts,
     head: HeadState,
     read_alarm: Alarm,
-    write_pace: ProgressTimer,
+    write_progress: ProgressTimer,
     write_alarm: Alarm,
 }
 
-/// How far the head of the next request has come.
+/// How far the next request's head has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum HeadState {
-    /// It is not looked for.
-    Unasked,
-    /// None of it is there.
+    /// A request is under way; no head is expected.
+    NotExpected,
+    /// No byte of it has arrived.
     Awaited { until: Instant },
-    /// Some of it is.
+    /// Some of it has arrived.
     Begun { until: Instant },
 }
 
-/// A clock that is only wound when somebody waits.
+/// A timer that is only created when something waits for it.
 #[derive(Debug, Default)]
 struct Alarm(Option<Pin<Box<Sleep>>>);
 
@@ -57,7 +59,7 @@ impl Alarm {
 }
 
 impl TimedStream {
-    /// A connection that is new: the head of its first request is expected at once.
+    /// A new connection. The head of its first request is expected at once.
     pub(super) fn new(tcp: TcpStream, guard: Arc<ConnectionGuard>, timeouts: Timeouts) -> Self {
         let Timeouts { head, stall, bytes_per_second, .. } = timeouts;
         Self {
@@ -66,49 +68,49 @@ impl TimedStream {
             timeouts,
             head: HeadState::Begun { until: Instant::now() + head },
             read_alarm: Alarm::default(),
-            write_pace: ProgressTimer::new(stall, bytes_per_second),
+            write_progress: ProgressTimer::new(stall, bytes_per_second),
             write_alarm: Alarm::default(),
         }
     }
 
-    /// Nothing can be read: gives up if that has been so for too long.
+    /// Called when nothing can be read: times out after too long.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.guard.poll_waiting(cx) {
-            self.head = HeadState::Unasked;
+            self.head = HeadState::NotExpected;
             return Poll::Pending;
         }
-        if self.guard.is_closing() && !self.write_pace.is_waiting() {
-            // As if the client had closed it: all answers have gone out.
+        if self.guard.is_closing() && !self.write_progress.is_waiting() {
+            // All responses are sent: end the stream as if the client had closed it.
             return Poll::Ready(Ok(()));
         }
-        if self.head == HeadState::Unasked {
+        if self.head == HeadState::NotExpected {
             self.head = HeadState::Awaited { until: Instant::now() + self.timeouts.idle };
         }
         let (until, dropped, why) = match self.head {
             HeadState::Begun { until } => {
-                (until, &self.guard.metrics().slow_head, "no whole head came")
+                (until, &self.guard.metrics().slow_head, "request head timed out")
             }
-            HeadState::Awaited { until } => (until, &self.guard.metrics().idle, "no request came"),
-            HeadState::Unasked => return Poll::Pending,
+            HeadState::Awaited { until } => (until, &self.guard.metrics().idle, "idle timeout"),
+            HeadState::NotExpected => return Poll::Pending,
         };
         ready!(self.read_alarm.poll(cx, until));
         dropped.increment(1);
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
     }
 
-    /// Something was read.
+    /// Records that bytes were read.
     fn note_read(&mut self) {
         match self.head {
-            _ if self.guard.phase() != Phase::Waiting => self.head = HeadState::Unasked,
-            HeadState::Unasked | HeadState::Awaited { .. } => {
+            _ if self.guard.phase() != Phase::Waiting => self.head = HeadState::NotExpected,
+            HeadState::NotExpected | HeadState::Awaited { .. } => {
                 self.head = HeadState::Begun { until: Instant::now() + self.timeouts.head };
             }
             HeadState::Begun { .. } => {}
         }
     }
 
-    /// What came of an attempt to write.
-    fn pace_write(
+    /// Applies the write timeout to the result of a write.
+    fn check_write(
         &mut self,
         cx: &mut Context<'_>,
         wrote: Poll<io::Result<usize>>,
@@ -116,13 +118,16 @@ impl TimedStream {
         let now = Instant::now();
         match wrote {
             Poll::Ready(wrote) => {
-                self.write_pace.moved(now, wrote.as_ref().map_or(0, |bytes| *bytes));
+                self.write_progress.moved(now, wrote.as_ref().map_or(0, |bytes| *bytes));
                 Poll::Ready(wrote)
             }
             Poll::Pending => {
-                ready!(self.write_alarm.poll(cx, self.write_pace.wait(now)));
+                ready!(self.write_alarm.poll(cx, self.write_progress.wait(now)));
                 self.guard.metrics().slow_reader.increment(1);
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads")))
+                Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the client reads too slowly",
+                )))
             }
         }
     }
@@ -156,7 +161,7 @@ impl AsyncWrite for TimedStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let wrote = Pin::new(&mut this.tcp).poll_write(cx, bytes);
-        this.pace_write(cx, wrote)
+        this.check_write(cx, wrote)
     }
 
     fn poll_write_vectored(
@@ -166,7 +171,7 @@ impl AsyncWrite for TimedStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let wrote = Pin::new(&mut this.tcp).poll_write_vectored(cx, parts);
-        this.pace_write(cx, wrote)
+        this.check_write(cx, wrote)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -3,17 +3,17 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Answer, Api, Name, parse_address};
+use super::{Api, Name, RestResult, parse_address};
 use crate::openapi::{AddressText, Hash, Malformed, Wei};
 use turnpike_sequencer::{Pool, PooledTx};
 
-/// Transactions of an account that are told of.
+/// Pooled transactions of an account in one response.
 const POOLED_MAX: usize = 100;
 
-/// A transaction that waits for its turn.
+/// A transaction in the pool.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Waiting {
+pub(super) struct PooledTransaction {
     #[schema(value_type = Hash)]
     hash: B256,
     nonce: u64,
@@ -26,27 +26,28 @@ pub(super) struct Waiting {
 /// An account, after the newest block.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct AccountAnswer {
+pub(super) struct AccountDetails {
     #[schema(value_type = AddressText)]
     address: Address,
-    /// The block after which it stands like this.
+    /// The block after which this is its state.
     block: u64,
-    /// What it has, in wei.
+    /// Its balance in wei.
     #[schema(value_type = Wei)]
     balance: String,
     /// Transactions that it has sent, or contracts that it has created.
     nonce: u64,
-    /// The nonce that its next transaction should have: what is preconfirmed counts, and what waits without a gap.
+    /// The nonce that its next transaction should have. Preconfirmed transactions count, and pooled ones
+    /// without a nonce gap.
     next_nonce: u64,
     /// Keccak-256 of its code.
     #[schema(value_type = Hash)]
     code_hash: B256,
     /// Whether it has code: it is a contract, or delegates to one.
     has_code: bool,
-    /// How many transactions of its own wait.
+    /// Number of its pooled transactions.
     pooled_count: usize,
     /// The first 100 of them, by nonce.
-    pooled: Vec<Waiting>,
+    pooled: Vec<PooledTransaction>,
 }
 
 /// An account
@@ -55,21 +56,21 @@ pub(super) struct AccountAnswer {
     path = "/v1/accounts/{address}",
     tag = "Chain",
     params(("address" = AddressText, Path, description = "The account")),
-    responses((status = 200, description = "The account", body = AccountAnswer), Malformed),
+    responses((status = 200, description = "The account", body = AccountDetails), Malformed),
 )]
-pub(crate) async fn account(State(shared): Api, name: Name) -> Answer<Json<AccountAnswer>> {
+pub(crate) async fn account(State(context): Api, name: Name) -> RestResult<Json<AccountDetails>> {
     let address = parse_address(&name.0)?;
-    // Before the state: what is not ahead of that any more is in it.
-    let ahead = shared.transactions.next_nonce(&address).unwrap_or(0);
+    // Read before the state: a transaction that moves on meanwhile is in the state.
+    let ahead = context.transactions.next_nonce(&address).unwrap_or(0);
     let (block, found) = {
-        let chain = shared.chain.read().await;
-        let block = shared.chain.newest(&chain).header.number;
+        let chain = context.chain.read().await;
+        let block = context.chain.newest(&chain).header.number;
         let state = chain.state_at(block).expect("invariant: the newest states are kept");
         (block, state.account(&address).unwrap_or_default())
     };
     let next_nonce = ahead.max(found.nonce);
-    let (pooled_count, pooled) = pooled(&shared.transactions.pool(), &address);
-    Ok(Json(AccountAnswer {
+    let (pooled_count, pooled) = pooled(&context.transactions.pool(), &address);
+    Ok(Json(AccountDetails {
         address,
         block,
         balance: found.balance.to_string(),
@@ -82,10 +83,10 @@ pub(crate) async fn account(State(shared): Api, name: Name) -> Answer<Json<Accou
     }))
 }
 
-fn pooled(pool: &Pool, sender: &Address) -> (usize, Vec<Waiting>) {
+fn pooled(pool: &Pool, sender: &Address) -> (usize, Vec<PooledTransaction>) {
     let (in_turn, behind_gap) = pool.of_sender(sender);
     let waiting = |waits_for_nonce: bool| {
-        move |tx: &PooledTx| Waiting {
+        move |tx: &PooledTx| PooledTransaction {
             hash: tx.tx.hash(),
             nonce: tx.tx.nonce(),
             waits_for_nonce,

@@ -7,19 +7,19 @@ use serde::Serialize;
 use turnpike_protocol::DataKind;
 use utoipa::ToSchema;
 
-use super::{Answer, Api, L1, Name, parse_index, query::Page};
+use super::{Api, L1, Name, RestResult, parse_index, query::Page};
 use crate::{
-    l1::L1Cost,
+    l1_queries::L1Cost,
     openapi::{Hash, L1Silent, Malformed, Missing, Wei},
     problem::Problem,
 };
 use turnpike_sequencer::PostedRange;
 
-/// How an entry's data came to L1.
+/// The kind of an entry's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Kind {
-    /// It has none: deposits were forced.
+pub(super) enum BatchKind {
+    /// None: the entry forces deposits.
     Forced,
     Calldata,
     Blobs,
@@ -31,24 +31,24 @@ pub(super) enum Kind {
 pub(super) struct Batch {
     /// Its index.
     entry: u64,
-    kind: Kind,
+    kind: BatchKind,
     first_block: u64,
     last_block: u64,
-    /// Transactions of its blocks, deposits apart.
+    /// Transactions in its blocks, without deposits.
     transactions: u64,
-    /// Deposits of its blocks.
+    /// Deposits in its blocks.
     deposits: u64,
     /// Bytes of its data on L1: of calldata, or of whole blobs.
     bytes: u64,
-    /// The earlier entry whose L1 attributes its blocks see.
+    /// The entry that gives its blocks their L1 attributes.
     origin_entry: u64,
     /// The L1 transaction that appended it.
     #[schema(value_type = Hash)]
     l1_transaction: B256,
     l1_block: u64,
-    /// When L1 held it, in Unix seconds.
+    /// Time of its L1 block in Unix seconds.
     l1_time: u64,
-    /// Why its batch was passed over.
+    /// Why its batch was skipped.
     fault: Option<String>,
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Batches {
     batches: Vec<Batch>,
 }
 
-/// A batch, and what posting it cost.
+/// A batch and its L1 cost.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PricedBatch {
@@ -66,16 +66,16 @@ pub(super) struct PricedBatch {
     batch: Batch,
     l1_gas_used: u64,
     l1_blob_gas_used: u64,
-    /// What was paid on L1, blobs included.
+    /// Fee paid on L1, blobs included.
     #[schema(value_type = Wei)]
     l1_fee_wei: String,
-    per_transaction: Share,
+    per_transaction: CostPerTransaction,
 }
 
-/// What of an entry's cost comes to one L2 transaction; null where there is none.
+/// An entry's cost per L2 transaction. Null without transactions.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Share {
+pub(super) struct CostPerTransaction {
     l1_gas: Option<f64>,
     bytes: Option<f64>,
     l1_fee_wei: Option<f64>,
@@ -87,21 +87,21 @@ pub(super) struct Share {
     path = "/v1/batches",
     tag = "Settlement",
     params(Page),
-    responses((status = 200, description = "The inbox's entries, without what L1 has to be asked for", body = Batches), Malformed),
+    responses((status = 200, description = "The inbox's entries, without their L1 cost", body = Batches), Malformed),
 )]
 pub(crate) async fn batches(
-    State(shared): Api,
+    State(context): Api,
     RawQuery(query): RawQuery,
-) -> Answer<Json<Batches>> {
+) -> RestResult<Json<Batches>> {
     let page = Page::parse(query.as_deref())?;
-    let settlement = shared.settlement.read().await;
-    // Entry 0 holds no blocks: entry 1 is the first of the list.
+    let settlement = context.settlement.read().await;
+    // Entry 0 holds no blocks: entry 1 is the first in the list.
     let places = page.places(settlement.posted.len() + 1).filter_map(|entry| entry.checked_sub(1));
     let batches = places.map(|at| summary(&settlement.posted, at)).collect();
     Ok(Json(Batches { batches }))
 }
 
-/// A batch, and what posting it cost
+/// A batch and its L1 cost
 #[utoipa::path(
     get,
     path = "/v1/batches/{entry}",
@@ -110,15 +110,15 @@ pub(crate) async fn batches(
     responses((status = 200, description = "The batch", body = PricedBatch), Malformed, Missing, L1Silent),
 )]
 pub(crate) async fn batch(
-    State(shared): Api,
+    State(context): Api,
     State(l1): L1,
     name: Name,
-) -> Answer<Json<PricedBatch>> {
+) -> RestResult<Json<PricedBatch>> {
     let index = parse_index(&name.0, "an inbox entry")?;
     let unknown = || Problem::not_found(format!("inbox entry {index} holds no blocks"));
     let at = usize::try_from(index).ok().and_then(|index| index.checked_sub(1));
     let (batch, range) = {
-        let settlement = shared.settlement.read().await;
+        let settlement = context.settlement.read().await;
         let at = at.filter(|at| *at < settlement.posted.len()).ok_or_else(unknown)?;
         (summary(&settlement.posted, at), settlement.posted[at].clone())
     };
@@ -140,7 +140,7 @@ fn summary(posted: &[PostedRange], at: usize) -> Batch {
     let before = at.checked_sub(1).map_or(0, |at| posted[at].entry.deposit_count);
     Batch {
         entry: entry.index,
-        kind: kind(entry.data_kind),
+        kind: batch_kind(entry.data_kind),
         first_block: *first_block,
         last_block: *last_block,
         transactions: *transactions,
@@ -154,11 +154,11 @@ fn summary(posted: &[PostedRange], at: usize) -> Batch {
     }
 }
 
-const fn kind(kind: DataKind) -> Kind {
+const fn batch_kind(kind: DataKind) -> BatchKind {
     match kind {
-        DataKind::None => Kind::Forced,
-        DataKind::Calldata => Kind::Calldata,
-        DataKind::Blobs => Kind::Blobs,
+        DataKind::None => BatchKind::Forced,
+        DataKind::Calldata => BatchKind::Calldata,
+        DataKind::Blobs => BatchKind::Blobs,
     }
 }
 
@@ -166,12 +166,12 @@ const fn kind(kind: DataKind) -> Kind {
 fn priced(batch: Batch, cost: &L1Cost) -> PricedBatch {
     let fee = cost.fee();
     let of_each = |value: f64| {
-        #[allow(clippy::cast_precision_loss)] // told to people
+        #[allow(clippy::cast_precision_loss)] // for display
         let count = batch.transactions as f64;
         (batch.transactions > 0).then(|| value / count)
     };
-    #[allow(clippy::cast_precision_loss)] // told to people
-    let per_transaction = Share {
+    #[allow(clippy::cast_precision_loss)] // for display
+    let per_transaction = CostPerTransaction {
         l1_gas: of_each(cost.gas_used as f64),
         bytes: of_each(batch.bytes as f64),
         l1_fee_wei: of_each(fee as f64),

@@ -5,8 +5,9 @@ use turnpike_storage::BlockRecord;
 use utoipa::ToSchema;
 
 use super::{
-    Answer, Api, Name, parse_hash, parse_number,
-    settled::{BlockState, Covering, Posted, settled},
+    Api, Name, RestResult,
+    block_settlement::{BlockEntry, BlockState, CoveringOutput, block_settlement},
+    parse_hash, parse_number,
 };
 use crate::{
     openapi::{Failing, Hash, Malformed, Missing},
@@ -16,7 +17,7 @@ use crate::{
 /// A block.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct BlockAnswer {
+pub(super) struct BlockDetails {
     number: u64,
     #[schema(value_type = Hash)]
     hash: B256,
@@ -48,9 +49,9 @@ pub(super) struct BlockAnswer {
     transactions: Vec<B256>,
     state: BlockState,
     #[serde(skip_serializing_if = "Option::is_none")]
-    posted: Option<Posted>,
+    posted: Option<BlockEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<Covering>,
+    output: Option<CoveringOutput>,
 }
 
 /// A block
@@ -59,30 +60,30 @@ pub(super) struct BlockAnswer {
     path = "/v1/blocks/{id}",
     tag = "Chain",
     params(("id" = String, Path, description = "A number, a hash, `latest`, `safe` (L1 holds it) or `finalized` (an L1 block that is final does)", example = "latest")),
-    responses((status = 200, description = "The block", body = BlockAnswer), Malformed, Missing, Failing),
+    responses((status = 200, description = "The block", body = BlockDetails), Malformed, Missing, Failing),
 )]
-pub(crate) async fn block(State(shared): Api, name: Name) -> Answer<Json<BlockAnswer>> {
+pub(crate) async fn block(State(context): Api, name: Name) -> RestResult<Json<BlockDetails>> {
     let id = name.0.as_str();
     let number = match id {
-        "latest" => *shared.chain.head.borrow(),
-        "safe" => shared.settlement.read().await.safe(),
-        "finalized" => shared.settlement.read().await.finalized(),
+        "latest" => *context.chain.head.borrow(),
+        "safe" => context.settlement.read().await.safe(),
+        "finalized" => context.settlement.read().await.finalized(),
         hash if hash.starts_with("0x") => {
             let hash = parse_hash(hash).map_err(|_| malformed_block(id))?;
-            let number = shared.chain.client_database.block_number(&hash).await?;
+            let number = context.chain.client_database.block_number(&hash).await?;
             number.ok_or_else(|| Problem::not_found(format!("block {hash} is unknown")))?
         }
         number => parse_number(number).ok_or_else(|| malformed_block(id))?,
     };
     let unknown = || Problem::not_found(format!("block {number} is unknown"));
-    if number > *shared.chain.head.borrow() {
+    if number > *context.chain.head.borrow() {
         return Err(unknown());
     }
-    let record = shared.chain.client_database.block(number).await?.ok_or_else(unknown)?;
+    let record = context.chain.client_database.block(number).await?.ok_or_else(unknown)?;
     let mut answer = described(&record);
-    answer.sealed_ms = shared.chain.client_database.block_times(number).await?.sealed_ms;
-    let settlement = shared.settlement.read().await;
-    let settled = settled(&settlement, number, shared.chain.config.challenge_window);
+    answer.sealed_ms = context.chain.client_database.block_times(number).await?.sealed_ms;
+    let settlement = context.settlement.read().await;
+    let settled = block_settlement(&settlement, number, context.chain.config.challenge_window);
     answer.state = settled.state;
     (answer.posted, answer.output) = (settled.posted, settled.output);
     Ok(Json(answer))
@@ -93,10 +94,10 @@ fn malformed_block(id: &str) -> Problem {
     Problem::new(Code::MalformedBlock, detail)
 }
 
-fn described(record: &BlockRecord) -> BlockAnswer {
+fn described(record: &BlockRecord) -> BlockDetails {
     let header = &record.header;
     let output = record.output();
-    BlockAnswer {
+    BlockDetails {
         number: header.number,
         hash: output.block_hash,
         parent_hash: header.parent_hash,

@@ -10,22 +10,21 @@ use turnpike_protocol::{DataKind, QueuedDeposit};
 use utoipa::ToSchema;
 
 use super::{
-    Answer, Api, L1, Life, LifeState, Name,
-    life::Lives,
-    parse_hash, parse_index,
+    Api, L1, Name, RestResult, TransactionState, TransactionStatus, parse_hash, parse_index,
     query::{Page, Query, malformed},
+    transaction_status::StatusReader,
 };
 use crate::context::ApiContext;
 use crate::{
-    l1::L1Desk,
+    l1_queries::L1Queries,
     openapi::{AddressText, Failing, Hash, L1Silent, Malformed, Missing},
     problem::Problem,
 };
 
-/// Deposits of one L1 transaction, and of those that wait, that are told of.
+/// Deposits in one response.
 const DEPOSITS_MAX: usize = 100;
 
-/// How far a deposit has come.
+/// The stage of a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum DepositState {
@@ -35,48 +34,49 @@ pub(super) enum DepositState {
     Sealed,
     /// L1 holds that block.
     Safe,
-    /// An output on L1 speaks for it.
+    /// An output on L1 covers that block.
     Proposed,
     /// That output is final.
     Final,
 }
 
 impl DepositState {
-    const fn of(life: &Life) -> Self {
-        match life.state {
-            LifeState::Safe => Self::Safe,
-            LifeState::Proposed => Self::Proposed,
-            LifeState::Final => Self::Final,
+    const fn of(status: &TransactionStatus) -> Self {
+        match status.state {
+            TransactionState::Safe => Self::Safe,
+            TransactionState::Proposed => Self::Proposed,
+            TransactionState::Final => Self::Final,
             _ => Self::Sealed,
         }
     }
 }
 
-/// A deposit's life so far. Times are L1's, in Unix seconds.
+/// A deposit's status. Times are L1's, in Unix seconds.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Deposit {
-    /// Its place in the queue.
+    /// Its index in the queue.
     index: u64,
-    /// Who made it, as L2 knows them.
+    /// The sender on L2.
     #[schema(value_type = AddressText)]
     from: Address,
     /// The L1 block that queued it.
     l1_block: u64,
     state: DepositState,
-    /// The L2 transaction that it became.
+    /// Its L2 transaction.
     #[serde(skip_serializing_if = "Option::is_none")]
-    transaction: Option<Life>,
-    /// The L1 transaction that queued it. This and what follows is not known of what L1 gave without naming it.
+    transaction: Option<TransactionStatus>,
+    /// The L1 transaction that queued it. This field and the following are unknown for deposits that
+    /// were derived from L1 without their origin.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Hash)]
     l1_transaction: Option<B256>,
     #[serde(skip_serializing_if = "Option::is_none")]
     queued_at: Option<u64>,
-    /// The sequencer aims at having it in a block by then.
+    /// When the sequencer intends to have it in a block.
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<u64>,
-    /// From then on anybody may force it.
+    /// From when on anyone may force it.
     #[serde(skip_serializing_if = "Option::is_none")]
     forced_from: Option<u64>,
     /// The time of the newest L1 block.
@@ -90,10 +90,10 @@ pub(super) struct Deposits {
     deposits: Vec<Deposit>,
 }
 
-/// What is overdue, and what was forced.
+/// Overdue deposits and forced entries.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct Forced {
-    /// Deposits that wait for longer than half of the force window, oldest first, 100 at most.
+    /// Deposits that have waited for more than half of the force window, oldest first, at most 100.
     deposits: Vec<Deposit>,
     /// Entries that were forced, newest first.
     entries: Vec<ForcedEntry>,
@@ -119,21 +119,21 @@ pub(super) struct ForcedEntry {
     path = "/v1/deposits/{index}",
     tag = "Bridge",
     params(("index" = u64, Path, description = "Its place in the queue on L1, from 0 on", example = 0)),
-    responses((status = 200, description = "Its life so far", body = Deposit), Malformed, Missing, Failing, L1Silent),
+    responses((status = 200, description = "Its status", body = Deposit), Malformed, Missing, Failing, L1Silent),
 )]
 pub(crate) async fn deposit(
-    State(shared): Api,
+    State(context): Api,
     State(l1): L1,
     name: Name,
-) -> Answer<Json<Deposit>> {
+) -> RestResult<Json<Deposit>> {
     let index = parse_index(&name.0, "a deposit")?;
     let at = usize::try_from(index).ok();
     let queued = {
-        let settlement = shared.settlement.read().await;
+        let settlement = context.settlement.read().await;
         at.and_then(|at| settlement.deposits.get(at)).cloned()
     };
     let queued = queued.ok_or_else(|| Problem::not_found(format!("deposit {index} is unknown")))?;
-    Ok(Json(life(&shared, &l1, &queued).await?))
+    Ok(Json(deposit_status(&context, &l1, &queued).await?))
 }
 
 /// The deposits that an L1 transaction queued
@@ -145,29 +145,29 @@ pub(crate) async fn deposit(
     responses((status = 200, description = "The newest 100 of its deposits, in order", body = Deposits), Malformed, Failing, L1Silent),
 )]
 pub(crate) async fn deposits(
-    State(shared): Api,
+    State(context): Api,
     State(l1): L1,
     RawQuery(query): RawQuery,
-) -> Answer<Json<Deposits>> {
+) -> RestResult<Json<Deposits>> {
     let query = Query::parse(query.as_deref(), &["l1Transaction"])?;
     let hash = query
         .get("l1Transaction")
         .ok_or_else(|| malformed("l1Transaction names an L1 transaction"))?;
     let names = l1.deposits_of(parse_hash(hash)?).await?;
     let found: Vec<_> = {
-        let settlement = shared.settlement.read().await;
+        let settlement = context.settlement.read().await;
         let is_named =
             |queued: &&QueuedDeposit| queued.hint.is_some_and(|hint| names.contains(&hint));
         settlement.deposits.iter().rev().filter(is_named).take(DEPOSITS_MAX).cloned().collect()
     };
     let mut deposits = Vec::with_capacity(found.len());
     for queued in found.iter().rev() {
-        deposits.push(life(&shared, &l1, queued).await?);
+        deposits.push(deposit_status(&context, &l1, queued).await?);
     }
     Ok(Json(Deposits { deposits }))
 }
 
-/// What is overdue, and what was forced
+/// Overdue deposits and forced entries
 #[utoipa::path(
     get,
     path = "/v1/forced",
@@ -176,13 +176,13 @@ pub(crate) async fn deposits(
     responses((status = 200, description = "Overdue deposits, and forced entries", body = Forced), Malformed, Failing, L1Silent),
 )]
 pub(crate) async fn forced(
-    State(shared): Api,
+    State(context): Api,
     State(l1): L1,
     RawQuery(query): RawQuery,
-) -> Answer<Json<Forced>> {
+) -> RestResult<Json<Forced>> {
     let page = Page::of(&Query::parse(query.as_deref(), &["before", "limit"])?)?;
     let (waiting, entries) = {
-        let settlement = shared.settlement.read().await;
+        let settlement = context.settlement.read().await;
         let consumed = usize::try_from(settlement.deposits_consumed()).unwrap_or(usize::MAX);
         let waiting = settlement.deposits.get(consumed..).unwrap_or_default();
         let waiting: Vec<_> = waiting.iter().take(DEPOSITS_MAX).cloned().collect();
@@ -203,9 +203,9 @@ pub(crate) async fn forced(
     };
     let mut due = Vec::new();
     for queued in &waiting {
-        let deposit = life(&shared, &l1, queued).await?;
+        let deposit = deposit_status(&context, &l1, queued).await?;
         let is_due = deposit.due_at <= deposit.l1_time;
-        // The queue is in the order of time.
+        // The queue is ordered by time.
         if !is_due {
             break;
         }
@@ -214,8 +214,12 @@ pub(crate) async fn forced(
     Ok(Json(Forced { deposits: due, entries }))
 }
 
-/// A deposit's life so far.
-async fn life(shared: &ApiContext, l1: &Arc<L1Desk>, queued: &QueuedDeposit) -> Answer<Deposit> {
+/// A deposit's status.
+async fn deposit_status(
+    context: &ApiContext,
+    l1: &Arc<L1Queries>,
+    queued: &QueuedDeposit,
+) -> RestResult<Deposit> {
     let deposit = &queued.deposit;
     let mut answer = Deposit {
         index: deposit.index,
@@ -229,25 +233,25 @@ async fn life(shared: &ApiContext, l1: &Arc<L1Desk>, queued: &QueuedDeposit) -> 
         forced_from: None,
         l1_time: None,
     };
-    // Consumed by an entry, only its block knows its name: it may have none but its place in the queue.
+    // Its hash depends on whether the block that holds it knew its origin: try both.
     let unnamed = QueuedDeposit { hint: None, ..queued.clone() };
     for name in [queued, &unnamed] {
         let Ok(tx) = name.to_transaction() else { continue };
-        if let Some(sealed) = Lives::new(shared).sealed(tx.tx_hash()).await? {
+        if let Some(sealed) = StatusReader::new(context).sealed(tx.tx_hash()).await? {
             answer.state = DepositState::of(&sealed);
             answer.transaction = Some(sealed);
             break;
         }
     }
     if let Some(hint) = queued.hint {
-        let place = l1.deposit_place(hint).await?;
-        let window = shared.chain.config.force_window;
+        let place = l1.deposit_origin(hint).await?;
+        let window = context.chain.config.force_window;
         answer.l1_transaction = Some(place.transaction);
         answer.queued_at = Some(place.time);
-        // The sequencer aims at half of the window; from its end on anybody may force it.
+        // The sequencer aims for half of the window. After the window anyone may force it.
         answer.due_at = Some(place.time.saturating_add(window / 2));
         answer.forced_from = Some(place.time.saturating_add(window));
-        answer.l1_time = shared.settlement.read().await.l1.map(|l1| l1.time);
+        answer.l1_time = context.settlement.read().await.l1.map(|l1| l1.time);
     }
     Ok(answer)
 }

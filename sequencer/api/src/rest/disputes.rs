@@ -12,14 +12,14 @@ use turnpike_l1::{
 use turnpike_protocol::ChainConfig;
 use utoipa::ToSchema;
 
-use super::{Answer, Api, Name, parse_index, query::Page};
+use super::{Api, Name, RestResult, parse_index, query::Page};
 use crate::{
     openapi::{AddressText, Hash, Malformed, Missing},
     problem::Problem,
 };
 use turnpike_sequencer::Settlement;
 
-/// How a challenge stands.
+/// The state of a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum ChallengeState {
@@ -27,18 +27,18 @@ pub(super) enum ChallengeState {
     /// The output is rejected.
     Won,
     Failed,
-    /// The output fell with another.
+    /// The output was rejected together with another.
     Moot,
 }
 
-/// How a game stands.
+/// The state of a game.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum GameState {
     Open,
     ChallengerWon,
     DefenderWon,
-    /// The bonds went back.
+    /// The bonds were returned.
     Returned,
 }
 
@@ -54,86 +54,86 @@ pub(super) struct Disputes {
 pub(super) struct Dispute {
     /// Its index.
     challenge: u64,
-    /// The output that it is of.
+    /// The challenged output.
     output: u64,
     #[schema(value_type = AddressText)]
     challenger: Address,
     state: ChallengeState,
-    /// Whether moves can still be made.
+    /// Whether moves are still possible.
     playable: bool,
     started_at: u64,
-    /// From then on nobody can take up the defence any more.
+    /// When the time to join the defence ends.
     defence_ends_at: u64,
     seconds_to_defend: Option<u64>,
     #[schema(value_type = Hash)]
     l1_transaction: B256,
-    games: Vec<GameAnswer>,
+    games: Vec<GameDetails>,
     /// The challenger's first bisection; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    opening: Option<MoveAnswer>,
+    opening: Option<MoveDetails>,
 }
 
-/// What a bisection is about: blocks after the parent output, or steps of the machine on one of them.
+/// The range of a bisection: blocks after the parent output, or machine steps of one of them.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Disputed {
-    /// What positions count: `blocks` or `machine` steps.
+pub(super) struct DisputedRange {
+    /// The unit of positions: `blocks` or `machine` steps.
     #[schema(value_type = String)]
     phase: Phase,
     first: u64,
     last: u64,
-    /// The block whose steps it is about.
+    /// The block whose machine steps are disputed.
     #[schema(inline)]
     block: Option<DisputedBlock>,
 }
 
-/// A block that is disputed.
+/// A disputed block.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub(super) struct DisputedBlock {
     entry: u64,
-    /// Its place in the entry.
+    /// Its index in the entry.
     index: u64,
-    /// Its number; null where the entry has fewer blocks.
+    /// Its number. Null if the entry has fewer blocks.
     number: Option<u64>,
 }
 
 /// A game against one defender.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct GameAnswer {
+pub(super) struct GameDetails {
     #[serde(flatten)]
-    disputed: Disputed,
+    disputed: DisputedRange,
     /// Its index.
     game: u64,
     #[schema(value_type = AddressText)]
     defender: Address,
     state: GameState,
-    /// `challenger` or `defender`; null if nobody can move.
+    /// `challenger` or `defender`. Null if no move is possible.
     #[schema(value_type = Option<String>)]
     to_move: Option<Side>,
-    /// When the clock of the one who has to move is over.
+    /// When the clock of the side to move runs out.
     deadline: Option<u64>,
     seconds_left: Option<u64>,
     /// Seconds that the challenger has left.
     challenger_clock: u64,
     /// Seconds that the defender has left.
     defender_clock: u64,
-    /// Bisections that were made, the opening counted.
+    /// Number of bisections, the opening included.
     rounds: usize,
-    /// What ended it: `by` is `proof`, with what was `claimed` and what the `state` is, or `clock`.
+    /// How it ended: `by` is `proof`, with the `claimed` and the proven `state`, or `clock`.
     #[schema(value_type = Option<Object>)]
     end: Option<Value>,
     /// All moves; not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    moves: Option<Vec<MoveAnswer>>,
+    moves: Option<Vec<MoveDetails>>,
 }
 
 /// A move: a bisection.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct MoveAnswer {
+pub(super) struct MoveDetails {
     #[serde(flatten)]
-    disputed: Disputed,
+    disputed: DisputedRange,
     /// `challenger` or `defender`.
     #[schema(value_type = String)]
     side: Side,
@@ -153,15 +153,15 @@ pub(super) struct MoveAnswer {
     responses((status = 200, description = "Challenges and their games, without the moves", body = Disputes), Malformed),
 )]
 pub(crate) async fn disputes(
-    State(shared): Api,
+    State(context): Api,
     RawQuery(query): RawQuery,
-) -> Answer<Json<Disputes>> {
+) -> RestResult<Json<Disputes>> {
     let page = Page::parse(query.as_deref())?;
-    let settlement = shared.settlement.read().await;
-    let scene = Scene { settlement: &settlement, config: &shared.chain.config };
+    let settlement = context.settlement.read().await;
+    let view = DisputeView { settlement: &settlement, config: &context.chain.config };
     let challenges = settlement.disputes.challenges();
     let places = page.places(challenges.len());
-    let disputes = places.map(|at| scene.summary(&challenges[at])).collect();
+    let disputes = places.map(|at| view.summary(&challenges[at])).collect();
     Ok(Json(Disputes { disputes }))
 }
 
@@ -173,35 +173,35 @@ pub(crate) async fn disputes(
     params(("challenge" = u64, Path, description = "Index of the challenge", example = 0)),
     responses((status = 200, description = "The challenge and its games", body = Dispute), Malformed, Missing),
 )]
-pub(crate) async fn dispute(State(shared): Api, name: Name) -> Answer<Json<Dispute>> {
+pub(crate) async fn dispute(State(context): Api, name: Name) -> RestResult<Json<Dispute>> {
     let index = parse_index(&name.0, "a challenge")?;
-    let settlement = shared.settlement.read().await;
+    let settlement = context.settlement.read().await;
     let challenge = settlement.disputes.challenge(index);
     let challenge =
         challenge.ok_or_else(|| Problem::not_found(format!("challenge {index} is unknown")))?;
-    let scene = Scene { settlement: &settlement, config: &shared.chain.config };
-    Ok(Json(scene.whole(challenge)))
+    let view = DisputeView { settlement: &settlement, config: &context.chain.config };
+    Ok(Json(view.whole(challenge)))
 }
 
-/// What disputes are seen in.
+/// What disputes are rendered from.
 #[derive(Clone, Copy, Debug)]
-struct Scene<'a> {
+struct DisputeView<'a> {
     settlement: &'a Settlement,
     config: &'a ChainConfig,
 }
 
-impl Scene<'_> {
+impl DisputeView<'_> {
     fn summary(&self, challenge: &Challenge) -> Dispute {
         let games = self.settlement.disputes.games_of(challenge.index);
         let games = games.map(|game| self.game(challenge, game)).collect();
         self.challenge(challenge, games)
     }
 
-    /// The same with all moves.
+    /// A dispute with all moves.
     fn whole(&self, challenge: &Challenge) -> Dispute {
         let games = self.settlement.disputes.games_of(challenge.index).map(|game| {
             let mut answer = self.game(challenge, game);
-            // The challenge's opening comes before: the defender moves first.
+            // The opening is the challenger's: the defender moves next.
             let sides = [Side::Defender, Side::Challenger].into_iter().cycle();
             let moves = game.moves.iter().zip(sides);
             answer.moves =
@@ -213,7 +213,7 @@ impl Scene<'_> {
         answer
     }
 
-    fn challenge(&self, challenge: &Challenge, games: Vec<GameAnswer>) -> Dispute {
+    fn challenge(&self, challenge: &Challenge, games: Vec<GameDetails>) -> Dispute {
         let playable = self.is_playable(challenge);
         let defence_ends_at = challenge.started_at.saturating_add(self.config.game_clock);
         Dispute {
@@ -236,11 +236,11 @@ impl Scene<'_> {
         }
     }
 
-    fn game(&self, challenge: &Challenge, game: &Game) -> GameAnswer {
+    fn game(&self, challenge: &Challenge, game: &Game) -> GameDetails {
         let is_playable = self.is_playable(challenge);
         let deadline = game.ends_at().filter(|_| is_playable);
         let newest = game.newest(challenge);
-        GameAnswer {
+        GameDetails {
             disputed: self.disputed(challenge, &newest.bisection),
             game: game.index,
             defender: game.defender,
@@ -261,8 +261,8 @@ impl Scene<'_> {
         }
     }
 
-    fn move_of(&self, challenge: &Challenge, made: &GameMove, side: Side) -> MoveAnswer {
-        MoveAnswer {
+    fn move_of(&self, challenge: &Challenge, made: &GameMove, side: Side) -> MoveDetails {
+        MoveDetails {
             disputed: self.disputed(challenge, &made.bisection),
             side,
             at: made.at,
@@ -271,16 +271,16 @@ impl Scene<'_> {
         }
     }
 
-    fn disputed(&self, challenge: &Challenge, bisection: &Bisection) -> Disputed {
+    fn disputed(&self, challenge: &Challenge, bisection: &Bisection) -> DisputedRange {
         let block = match bisection.phase {
             Phase::Blocks => None,
             Phase::Machine => self.block(challenge, bisection.block),
         };
         let Bisection { phase, first, last, .. } = *bisection;
-        Disputed { phase, first, last, block }
+        DisputedRange { phase, first, last, block }
     }
 
-    /// The block between a position and the next: its entry, and its number if the entry has so many.
+    /// The block between a position and the next.
     fn block(&self, challenge: &Challenge, position: u64) -> Option<DisputedBlock> {
         let outputs = &self.settlement.outputs;
         let per_entry = self.config.entry_blocks_max;

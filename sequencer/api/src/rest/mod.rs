@@ -3,14 +3,14 @@
 
 mod accounts;
 mod batches;
+mod block_settlement;
 mod blocks;
 mod deposits;
 mod disputes;
-mod life;
 mod outputs;
 mod query;
-mod settled;
 mod status;
+mod transaction_status;
 mod transactions;
 mod withdrawals;
 
@@ -28,22 +28,22 @@ use turnpike_storage::StorageError;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) use self::{
-    life::{Life, Lives, State as LifeState},
     query::{Query, malformed},
+    transaction_status::{StatusReader, TransactionState, TransactionStatus},
 };
 use turnpike_http::Allowance;
 
 use super::{
     costs::{L1_REST_UNITS, REST_UNITS},
-    l1::L1Desk,
+    l1_queries::L1Queries,
     problem::{Code, Problem},
     server::ApiState,
 };
 use crate::context::ApiContext;
 
 type Api = State<Arc<ApiContext>>;
-type L1 = State<Arc<L1Desk>>;
-pub(super) type Answer<T> = Result<T, Problem>;
+type L1 = State<Arc<L1Queries>>;
+pub(super) type RestResult<T> = Result<T, Problem>;
 
 /// The paths below `/v1`.
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -81,7 +81,7 @@ impl From<L1Error> for Problem {
     }
 }
 
-/// What a path ends in.
+/// The last segment of a path.
 #[derive(Clone, Debug)]
 pub(super) struct Name(String);
 
@@ -96,37 +96,37 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
-/// A hash as a path or a query has it.
-pub(super) fn parse_hash(text: &str) -> Answer<B256> {
+/// Parses a hash of a path or query.
+pub(super) fn parse_hash(text: &str) -> RestResult<B256> {
     let hash = text.starts_with("0x").then(|| text.parse().ok()).flatten();
     hash.ok_or_else(|| Problem::new(Code::MalformedHash, format!("{text:?} is not a hash")))
 }
 
-/// An address as a path or a query has it.
-pub(super) fn parse_address(text: &str) -> Answer<Address> {
+/// Parses an address of a path or query.
+pub(super) fn parse_address(text: &str) -> RestResult<Address> {
     let address = text.starts_with("0x").then(|| text.parse().ok()).flatten();
     let malformed = || Problem::new(Code::MalformedAddress, format!("{text:?} is not an address"));
     address.ok_or_else(malformed)
 }
 
-/// A position as a path has it; `what` it is the position of.
-fn parse_index(text: &str, what: &str) -> Answer<u64> {
+/// Parses an index of a path; `what` names the item.
+fn parse_index(text: &str, what: &str) -> RestResult<u64> {
     parse_number(text).ok_or_else(|| {
         Problem::new(Code::MalformedIndex, format!("{text:?} is not the number of {what}"))
     })
 }
 
-/// Largest number that a request may name anything by: what the document calls an int64.
+/// Largest number in a request: the document's int64.
 const NUMBER_MAX: u64 = i64::MAX.unsigned_abs();
 
-/// A number in decimal digits, and nothing else.
+/// Parses a number of decimal digits.
 pub(crate) fn parse_number(text: &str) -> Option<u64> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse::<u64>().ok().filter(|number| *number <= NUMBER_MAX);
     if is_plain { number } else { None }
 }
 
-/// Has a request paid for.
+/// Charges a request to its client.
 pub(crate) async fn charge(request: Request, next: Next) -> Response {
     let paid = match request.extensions().get::<Allowance>() {
         Some(allowance) => allowance.charge(units_of(request.uri().path())),
@@ -138,7 +138,7 @@ pub(crate) async fn charge(request: Request, next: Next) -> Response {
     }
 }
 
-/// What a request costs: some have L1 asked, which the operator pays for.
+/// The cost of a request. Requests that make the node ask L1 cost more: the operator pays for L1.
 fn units_of(path: &str) -> u32 {
     let asks_l1 = ["/v1/deposits", "/v1/withdrawals"].iter().any(|asks| path.starts_with(asks));
     if asks_l1 { L1_REST_UNITS } else { REST_UNITS }
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_l1_asked_costs_more() {
+    fn requests_that_ask_l1_cost_more() {
         for path in ["/v1/deposits", "/v1/withdrawals/0x12", "/v1/withdrawals"] {
             assert_eq!(units_of(path), L1_REST_UNITS, "{path}");
         }

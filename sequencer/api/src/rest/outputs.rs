@@ -7,14 +7,14 @@ use serde::Serialize;
 use turnpike_l1::OutputStatus;
 use utoipa::ToSchema;
 
-use super::{Answer, Api, Name, parse_index, query::Page};
+use super::{Api, Name, RestResult, parse_index, query::Page};
 use crate::{
     openapi::{AddressText, Hash, Malformed, Missing},
     problem::Problem,
 };
 use turnpike_sequencer::Settlement;
 
-/// How an output stands.
+/// The state of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum OutputState {
@@ -22,7 +22,7 @@ pub(crate) enum OutputState {
     Challenged,
     Final,
     Rejected,
-    /// What it is built on was rejected.
+    /// An ancestor was rejected.
     Void,
 }
 
@@ -38,16 +38,16 @@ impl From<OutputStatus> for OutputState {
     }
 }
 
-/// An output, and when it can be final. Times are L1's, in Unix seconds.
+/// An output. Times are L1's, in Unix seconds.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Output {
     index: u64,
-    /// Index of the output that it is built on.
+    /// Index of the parent output.
     parent: u64,
-    /// The inbox entry after which it claims to hold.
+    /// The inbox entry after which it asserts the chain's state.
     entry: u64,
-    /// The last block of that entry, as it claims.
+    /// The last block of that entry, as asserted.
     block: u64,
     #[schema(value_type = Hash)]
     output_root: B256,
@@ -64,11 +64,11 @@ pub(super) struct Output {
     #[schema(value_type = Hash)]
     l1_transaction: B256,
     state: OutputState,
-    /// Whether it, and all that it is built on, says what this node found.
+    /// Whether it and its ancestors agree with this node's chain.
     agreed: bool,
     open_challenges: usize,
     window_ends_at: u64,
-    /// Seconds until its window is over; null where that is not what it waits for.
+    /// Seconds until its window is over. Null if a challenge decides.
     seconds_to_final: Option<u64>,
 }
 
@@ -87,18 +87,18 @@ pub(super) struct Outputs {
     responses((status = 200, description = "Outputs", body = Outputs), Malformed),
 )]
 pub(crate) async fn outputs(
-    State(shared): Api,
+    State(context): Api,
     RawQuery(query): RawQuery,
-) -> Answer<Json<Outputs>> {
+) -> RestResult<Json<Outputs>> {
     let page = Page::parse(query.as_deref())?;
-    let settlement = shared.settlement.read().await;
-    let window = shared.chain.config.challenge_window;
+    let settlement = context.settlement.read().await;
+    let window = context.chain.config.challenge_window;
     let places = page.places(settlement.outputs.len());
     let outputs = places.map(|at| summary(&settlement, at, window)).collect();
     Ok(Json(Outputs { outputs }))
 }
 
-/// An output, and when it can be final
+/// An output
 #[utoipa::path(
     get,
     path = "/v1/outputs/{index}",
@@ -106,22 +106,22 @@ pub(crate) async fn outputs(
     params(("index" = u64, Path, description = "Index of the output; 0 is the genesis output", example = 0)),
     responses((status = 200, description = "The output", body = Output), Malformed, Missing),
 )]
-pub(crate) async fn output(State(shared): Api, name: Name) -> Answer<Json<Output>> {
+pub(crate) async fn output(State(context): Api, name: Name) -> RestResult<Json<Output>> {
     let index = parse_index(&name.0, "an output")?;
-    let settlement = shared.settlement.read().await;
+    let settlement = context.settlement.read().await;
     let at = usize::try_from(index).ok().filter(|at| *at < settlement.outputs.len());
     let at = at.ok_or_else(|| Problem::not_found(format!("output {index} is unknown")))?;
-    Ok(Json(summary(&settlement, at, shared.chain.config.challenge_window)))
+    Ok(Json(summary(&settlement, at, context.chain.config.challenge_window)))
 }
 
-/// An output by its place among all; `window` is the challenge window, in seconds.
+/// The output at an index. `window` is the challenge window in seconds.
 pub(super) fn summary(settlement: &Settlement, at: usize, window: u64) -> Output {
     let output = &settlement.outputs[at];
     let window_ends_at = output.proposed_at.saturating_add(window);
     let seconds_to_final = match output.status {
         OutputStatus::Proposed => settlement.l1.map(|l1| window_ends_at.saturating_sub(l1.time)),
         OutputStatus::Final => Some(0),
-        // A challenge takes as long as it takes.
+        // Nobody knows how long a challenge takes.
         OutputStatus::Challenged | OutputStatus::Rejected | OutputStatus::Void => None,
     };
     Output {

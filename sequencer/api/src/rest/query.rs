@@ -1,9 +1,9 @@
 use utoipa::IntoParams;
 
-use super::{Answer, parse_number};
+use super::{RestResult, parse_number};
 use crate::problem::{Code, Problem};
 
-/// Items on one page, if the query does not say.
+/// Items on one page by default.
 const PAGE_DEFAULT: usize = 20;
 
 /// Items on one page, at most.
@@ -14,8 +14,8 @@ const PAGE_MAX: usize = 100;
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads a query that may have no other names than these.
-    pub(crate) fn parse(raw: Option<&str>, names: &[&str]) -> Answer<Self> {
+    /// Parses a query that may only have these names, each once.
+    pub(crate) fn parse(raw: Option<&str>, names: &[&str]) -> RestResult<Self> {
         let mut pairs = Vec::new();
         for (name, value) in form_urlencoded::parse(raw.unwrap_or("").as_bytes()) {
             let is_known = names.contains(&name.as_ref());
@@ -32,7 +32,7 @@ impl Query {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn number(&self, name: &str) -> Answer<Option<u64>> {
+    pub(super) fn number(&self, name: &str) -> RestResult<Option<u64>> {
         let parse = |value| {
             parse_number(value).ok_or_else(|| malformed(format!("{name} is {value:?}: no number")))
         };
@@ -40,29 +40,29 @@ impl Query {
     }
 }
 
-/// A query that cannot be understood.
+/// The problem of a malformed query.
 pub(crate) fn malformed(detail: impl Into<String>) -> Problem {
     Problem::new(Code::MalformedQuery, detail)
 }
 
-/// Which of a growing list are asked for: the newest, or those before one.
+/// A page of a growing list, newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Page {
-    /// Only what is older than the item with this number.
+    /// Only items older than the one with this number.
     before: Option<u64>,
-    /// How many items.
+    /// Number of items.
     #[param(minimum = 1, maximum = 100, default = 20, required = false)]
     limit: usize,
 }
 
 impl Page {
     /// `?before=&limit=`.
-    pub(super) fn parse(raw: Option<&str>) -> Answer<Self> {
+    pub(super) fn parse(raw: Option<&str>) -> RestResult<Self> {
         Self::of(&Query::parse(raw, &["before", "limit"])?)
     }
 
-    pub(super) fn of(query: &Query) -> Answer<Self> {
+    pub(super) fn of(query: &Query) -> RestResult<Self> {
         let limit = match query.number("limit")? {
             None => PAGE_DEFAULT,
             Some(limit) => match usize::try_from(limit) {
@@ -76,7 +76,7 @@ impl Page {
         Ok(Self { before: query.number("before")?, limit })
     }
 
-    /// The places on this page, newest first, of a list of so many.
+    /// The indices on this page of a list of `count` items, newest first.
     pub(super) fn places(self, count: usize) -> impl Iterator<Item = usize> {
         let before = self.before.map_or(usize::MAX, |at| usize::try_from(at).unwrap_or(usize::MAX));
         (0..count.min(before)).rev().take(self.limit)
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_go_back_from_the_newest() {
+    fn pages_are_newest_first() {
         assert_eq!(places("", 3), [2, 1, 0]);
         assert_eq!(places("limit=2", 5), [4, 3]);
         assert_eq!(places("before=3&limit=2", 5), [2, 1]);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_a_problem() {
+    fn malformed_pages_are_rejected() {
         for raw in [
             "limit=0",
             "limit=101",

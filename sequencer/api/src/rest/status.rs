@@ -11,24 +11,24 @@ use crate::context::ApiContext;
 use crate::openapi::{AddressText, Hash};
 use turnpike_sequencer::Settlement;
 
-/// Where the chain is.
+/// The node's status.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Status {
+pub(super) struct NodeStatus {
     chain_id: u64,
-    head: Head,
-    /// The newest block that L1 holds.
+    head: HeadBlock,
+    /// The newest safe block.
     safe: u64,
-    /// The newest block that an L1 block holds which is final.
+    /// The newest safe block in a final L1 block.
     finalized: u64,
-    /// What waits.
-    pool: Count,
-    /// What ran, and is in no block yet that can be looked up.
-    preconfirmed: Count,
-    /// Who signs promises; null if nobody does.
+    /// Transactions in the pool.
+    pool: TransactionCount,
+    /// Transactions that are preconfirmed and not indexed yet.
+    preconfirmed: TransactionCount,
+    /// The account that signs promises; null without a key.
     #[schema(value_type = Option<AddressText>)]
     sequencer: Option<Address>,
-    execution: Execution,
+    execution: ExecutionStatus,
     l1: L1Status,
     outputs: OutputsStatus,
 }
@@ -36,7 +36,7 @@ pub(super) struct Status {
 /// The newest block.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Head {
+pub(super) struct HeadBlock {
     number: u64,
     #[schema(value_type = Hash)]
     hash: B256,
@@ -46,72 +46,72 @@ pub(super) struct Head {
     state_root: B256,
 }
 
-/// How many there are.
+/// A number of transactions.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub(super) struct Count {
+pub(super) struct TransactionCount {
     transactions: usize,
 }
 
-/// How blocks are run.
+/// How blocks are executed.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Execution {
+pub(super) struct ExecutionStatus {
     /// `sequential`, `shadow` or `parallel`.
     #[schema(value_type = String)]
     mode: Value,
     /// Threads.
     workers: usize,
-    /// How the newest block ran; null before the first since the start.
+    /// How the newest block was executed; null before the first since the start.
     #[schema(value_type = Option<Object>)]
     last_block: Value,
-    /// What happened since the start, the journal's blocks that were run again included.
+    /// Counters since the start, blocks replayed from the journal included.
     #[schema(value_type = Object)]
     since_start: Value,
 }
 
-/// What is known of L1.
+/// The state of L1.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct L1Status {
-    /// Its newest block; null before it has answered.
+    /// L1's newest block; null before L1 has answered.
     block: Option<u64>,
     /// Entries of the inbox, its own first one counted.
     entries: usize,
-    /// Why it did not answer the last time.
+    /// Why L1 did not answer the last time.
     error: Option<String>,
 }
 
-/// How outputs stand.
+/// The state of outputs.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OutputsStatus {
     count: usize,
-    /// The block that the newest one is of.
+    /// The block of the newest output.
     newest_block: Option<u64>,
-    /// Indexes of those that are challenged.
+    /// Indices of challenged outputs.
     challenged: Vec<u64>,
-    /// Indexes of those that were rejected.
+    /// Indices of rejected outputs.
     rejected: Vec<u64>,
-    /// The newest block of a final one.
+    /// The newest block of a final output.
     r#final: Option<u64>,
 }
 
-/// Where the chain is
+/// The node's status
 #[utoipa::path(
     get,
     path = "/v1/status",
     tag = "Chain",
-    responses((status = 200, description = "Where it is", body = Status)),
+    responses((status = 200, description = "The status", body = NodeStatus)),
 )]
-pub(crate) async fn status(State(shared): Api) -> Json<Status> {
+pub(crate) async fn status(State(context): Api) -> Json<NodeStatus> {
     let (head, execution) = {
-        let chain = shared.chain.read().await;
-        (shared.chain.newest(&chain).clone(), execution(&shared, chain.engine()).await)
+        let chain = context.chain.read().await;
+        (context.chain.newest(&chain).clone(), execution(&context, chain.engine()).await)
     };
-    let pool = shared.transactions.pool().len();
-    let settlement = shared.settlement.read().await;
-    Json(Status {
-        chain_id: shared.chain.config.chain_id,
-        head: Head {
+    let pool = context.transactions.pool().len();
+    let settlement = context.settlement.read().await;
+    Json(NodeStatus {
+        chain_id: context.chain.config.chain_id,
+        head: HeadBlock {
             number: head.header.number,
             hash: head.hash(),
             timestamp: head.header.timestamp,
@@ -119,9 +119,9 @@ pub(crate) async fn status(State(shared): Api) -> Json<Status> {
         },
         safe: settlement.safe(),
         finalized: settlement.finalized(),
-        pool: Count { transactions: pool },
-        preconfirmed: Count { transactions: shared.transactions.preconfirmed_count() },
-        sequencer: shared.signer.as_ref().map(|signer| signer.address()),
+        pool: TransactionCount { transactions: pool },
+        preconfirmed: TransactionCount { transactions: context.transactions.preconfirmed_count() },
+        sequencer: context.signer.as_ref().map(|signer| signer.address()),
         execution,
         l1: L1Status {
             block: settlement.l1.map(|l1| l1.number),
@@ -147,11 +147,11 @@ fn outputs(settlement: &Settlement) -> OutputsStatus {
     }
 }
 
-async fn execution(shared: &ApiContext, engine: &Engine) -> Execution {
-    Execution {
+async fn execution(context: &ApiContext, engine: &Engine) -> ExecutionStatus {
+    ExecutionStatus {
         mode: json!(engine.mode()),
         workers: engine.workers(),
-        last_block: json!(*shared.chain.last_execution.read().await),
+        last_block: json!(*context.chain.last_execution.read().await),
         since_start: json!(engine.counters()),
     }
 }

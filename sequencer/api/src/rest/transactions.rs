@@ -14,24 +14,23 @@ use turnpike_http::Allowance;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Answer, Api, Life, LifeState, Name,
-    life::Lives,
-    parse_hash,
+    Api, Name, RestResult, TransactionState, TransactionStatus, parse_hash,
     query::{Query, malformed},
+    transaction_status::StatusReader,
 };
 use crate::context::ApiContext;
 use crate::{
     costs::{REFUSED_TRANSACTION_UNITS, TRANSACTION_UNITS},
     openapi::{Data, Failing, Hash, Malformed, Missing, NotTaken},
     problem::{Code, Problem},
-    wait::{Goal, WaitError, reached},
+    wait::{WaitError, WaitGoal, reached},
 };
 use turnpike_sequencer::{Accepted, PreconfirmationError, Refusal};
 
-/// Seconds that a request waits, if it does not say.
+/// Seconds that a request waits by default.
 const WAIT_SECONDS_DEFAULT: u64 = 30;
 
-/// Seconds that a request may wait.
+/// Seconds that a request may wait at most.
 const WAIT_SECONDS_MAX: u64 = 600;
 
 /// Transactions in one request.
@@ -65,70 +64,71 @@ pub(super) enum SubmissionBody {
     },
 }
 
-/// What was accepted.
+/// An accepted transaction.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
-pub(super) struct Taken {
+pub(super) struct AcceptedTransaction {
     #[schema(value_type = Hash)]
     hash: B256,
 }
 
-/// What became of one transaction of many.
+/// The result of one transaction of a bulk submission.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
-pub(super) enum Submitted {
+pub(super) enum SubmissionResult {
     /// It was accepted.
     Accepted {
         #[schema(value_type = Hash)]
         hash: B256,
     },
-    /// It was accepted and waited for.
+    /// It was accepted, and the request waited for it.
     PreconfirmationResult {
-        /// Its life so far.
-        transaction: Box<Life>,
+        /// Its status.
+        transaction: Box<TransactionStatus>,
     },
-    /// It is not taken.
+    /// It is refused.
     Refused { error: Problem },
 }
 
-/// What became of each, in the order in which they were given.
+/// The results of a bulk submission, in its order.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Results {
-    results: Vec<Submitted>,
+pub(super) struct SubmissionResults {
+    results: Vec<SubmissionResult>,
 }
 
-/// What one submission is answered: of one transaction its hash, or its life so far if it was waited for; of many a result for each.
+/// The response to a submission: one transaction's hash, or its status if the request waits; a result
+/// for each transaction of a bulk submission.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "describes the answers")]
 pub(super) enum SubmissionAnswer {
-    Life(Box<Life>),
-    Taken(Taken),
-    Results(Results),
+    TransactionStatus(Box<TransactionStatus>),
+    AcceptedTransaction(AcceptedTransaction),
+    SubmissionResults(SubmissionResults),
 }
 
-/// How long to wait.
+/// The query: whether and how long to wait.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes the query")]
 pub(super) struct WaitParams {
-    /// How far all transactions are to come before the answer.
-    #[param(value_type = Option<Goal>)]
-    wait: Option<Goal>,
-    /// Seconds after which the answer comes in any case; only with `wait`.
+    /// The stage that all transactions must reach before the response.
+    #[param(value_type = Option<WaitGoal>)]
+    wait: Option<WaitGoal>,
+    /// Seconds after which the response comes in any case. Only with `wait`.
     #[param(minimum = 1, maximum = 600, default = 30)]
     timeout: Option<u64>,
 }
 
-/// How far a request waits for its transactions to come, and until when.
+/// The stage that a request waits for, and its deadline.
 #[derive(Clone, Copy, Debug)]
 struct Wait {
-    goal: Goal,
+    goal: WaitGoal,
     deadline: Instant,
 }
 
 impl Wait {
-    /// `?wait=&timeout=`; `None` if the request waits for nothing.
-    fn parse(raw: Option<&str>, now: Instant) -> Answer<Option<Self>> {
+    /// Parses `?wait=&timeout=`. `None` if the request does not wait.
+    fn parse(raw: Option<&str>, now: Instant) -> RestResult<Option<Self>> {
         let query = Query::parse(raw, &["wait", "timeout"])?;
         let seconds = query.number("timeout")?;
         let Some(goal) = query.get("wait") else {
@@ -138,11 +138,11 @@ impl Wait {
             };
         };
         let goal = match goal {
-            "preconfirmed" => Goal::Preconfirmed,
-            "sealed" => Goal::Sealed,
+            "preconfirmed" => WaitGoal::Preconfirmed,
+            "sealed" => WaitGoal::Sealed,
             // `posted` is the old spelling.
-            "safe" | "posted" => Goal::Safe,
-            "final" => Goal::Final,
+            "safe" | "posted" => WaitGoal::Safe,
+            "final" => WaitGoal::Final,
             other => {
                 let detail = format!("wait is {other:?}: preconfirmed, sealed, safe or final");
                 return Err(malformed(detail));
@@ -159,10 +159,11 @@ impl Wait {
 
 /// Send transactions
 ///
-/// Raw transactions as JSON (`{"transaction": "0x…"}`, `{"transactions": ["0x…", …]}`) or in bulk (`application/octet-stream`, each
-/// behind its length in four little-endian bytes). One is answered by 202 and its hash, or by a problem; many by 200 and a result for
-/// each. With `wait` the answer is the life of each so far, by 200 once all have come so far or were refused, by 202 after `timeout`
-/// seconds.
+/// Raw transactions as JSON (`{"transaction": "0x…"}`, `{"transactions": ["0x…", …]}`) or in bulk
+/// (`application/octet-stream`: each after its length in four little-endian bytes). The response to one
+/// transaction is 202 with its hash, or a problem. The response to many is 200 with a result for each.
+/// With `wait`, the response holds the status of each: 200 once all have reached the stage or were
+/// refused, 202 after `timeout` seconds.
 #[utoipa::path(
     post,
     path = "/v1/transactions",
@@ -173,33 +174,33 @@ impl Wait {
         content((SubmissionBody = "application/json", example = json!({ "transaction": "0x02f86b" })), (Vec<u8> = "application/octet-stream")),
     ),
     responses(
-        (status = 200, description = "Many were looked at, or what was waited for has happened", body = SubmissionAnswer),
-        (status = 202, description = "One was accepted, or what is waited for has not happened in time", body = SubmissionAnswer),
+        (status = 200, description = "Results of a bulk submission, or all transactions have reached the stage", body = SubmissionAnswer),
+        (status = 202, description = "The transaction was accepted, or the stage was not reached in time", body = SubmissionAnswer),
         NotTaken, Failing,
     ),
 )]
 pub(crate) async fn submit(
-    State(shared): Api,
+    State(context): Api,
     Extension(allowance): Extension<Allowance>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<axum::body::Bytes, BytesRejection>,
-) -> Answer<Response> {
+) -> RestResult<Response> {
     let wait = Wait::parse(query.as_deref(), Instant::now())?;
     match read(&headers, body)? {
-        Submission::Transaction(raw) => submit_one(&shared, &allowance, raw, wait).await,
+        Submission::Transaction(raw) => submit_one(&context, &allowance, raw, wait).await,
         Submission::Transactions(raws) if raws.len() > BULK_TRANSACTIONS_MAX => Err(Problem::new(
             Code::TooManyTransactions,
             format!("{} transactions, limit {BULK_TRANSACTIONS_MAX}", raws.len()),
         )),
-        Submission::Transactions(raws) => submit_many(&shared, &allowance, raws, wait).await,
+        Submission::Transactions(raws) => submit_many(&context, &allowance, raws, wait).await,
     }
 }
 
 fn read(
     headers: &HeaderMap,
     body: Result<axum::body::Bytes, BytesRejection>,
-) -> Answer<Submission> {
+) -> RestResult<Submission> {
     let body = body.map_err(|error| {
         let code = match error.status() {
             StatusCode::PAYLOAD_TOO_LARGE => Code::TooLarge,
@@ -221,80 +222,80 @@ fn read(
     }
 }
 
-/// Offers transactions that the client can pay for, and has it pay for those that are refused.
+/// Submits transactions, charges the client for them and debits it for refused ones.
 async fn submit_paid(
-    shared: &Arc<ApiContext>,
+    context: &Arc<ApiContext>,
     allowance: &Allowance,
     raws: Vec<Bytes>,
-) -> Answer<Vec<Result<Accepted, Refusal>>> {
+) -> RestResult<Vec<Result<Accepted, Refusal>>> {
     let units =
         |count: usize, each: u32| u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(each);
     allowance.charge(units(raws.len(), TRANSACTION_UNITS))?;
-    let submitted = shared.submissions.submit(raws).await;
+    let submitted = context.submissions.submit(raws).await;
     let refused = submitted.iter().filter(|result| result.is_err()).count();
     allowance.debit(units(refused, REFUSED_TRANSACTION_UNITS));
     Ok(submitted)
 }
 
 async fn submit_one(
-    shared: &Arc<ApiContext>,
+    context: &Arc<ApiContext>,
     allowance: &Allowance,
     raw: Bytes,
     wait: Option<Wait>,
-) -> Answer<Response> {
-    let accepted = submit_paid(shared, allowance, vec![raw]).await?.remove(0);
+) -> RestResult<Response> {
+    let accepted = submit_paid(context, allowance, vec![raw]).await?.remove(0);
     let accepted = accepted.map_err(|refusal| Problem::from(&refusal))?;
     let Some(wait) = wait else {
-        let answer = Json(Taken { hash: accepted.hash });
+        let answer = Json(AcceptedTransaction { hash: accepted.hash });
         return Ok((StatusCode::ACCEPTED, answer).into_response());
     };
-    let is_done = wait_for(shared, &accepted, wait).await?;
-    let life = life(&mut Lives::new(shared), &accepted, wait.goal).await?;
-    if life.state == LifeState::Refused {
-        return Err(Problem::new(Code::Refused, life.reason.unwrap_or_default()));
+    let is_done = wait_for(context, &accepted, wait).await?;
+    let status = status_after(&mut StatusReader::new(context), &accepted, wait.goal).await?;
+    if status.state == TransactionState::Refused {
+        return Err(Problem::new(Code::Refused, status.reason.unwrap_or_default()));
     }
-    Ok((status_of(is_done), Json(life)).into_response())
+    Ok((status_of(is_done), Json(status)).into_response())
 }
 
 async fn submit_many(
-    shared: &Arc<ApiContext>,
+    context: &Arc<ApiContext>,
     allowance: &Allowance,
     raws: Vec<Bytes>,
     wait: Option<Wait>,
-) -> Answer<Response> {
-    let submitted = submit_paid(shared, allowance, raws).await?;
+) -> RestResult<Response> {
+    let submitted = submit_paid(context, allowance, raws).await?;
     let Some(wait) = wait else {
         let results = submitted.into_iter().map(|result| match result {
-            Ok(accepted) => Submitted::Accepted { hash: accepted.hash },
-            Err(refusal) => Submitted::Refused { error: (&refusal).into() },
+            Ok(accepted) => SubmissionResult::Accepted { hash: accepted.hash },
+            Err(refusal) => SubmissionResult::Refused { error: (&refusal).into() },
         });
-        return Ok(Json(Results { results: results.collect() }).into_response());
+        return Ok(Json(SubmissionResults { results: results.collect() }).into_response());
     };
     let accepted = submitted.iter().filter_map(|result| result.as_ref().ok());
-    let waits = join_all(accepted.map(|accepted| wait_for(shared, accepted, wait))).await;
+    let waits = join_all(accepted.map(|accepted| wait_for(context, accepted, wait))).await;
     let mut is_done = true;
     for done in waits {
         is_done &= done?;
     }
-    let mut lives = Lives::new(shared);
+    let mut statuses = StatusReader::new(context);
     let mut results = Vec::with_capacity(submitted.len());
     for result in &submitted {
-        results.push(told(&mut lives, result, wait.goal).await?);
+        results.push(told(&mut statuses, result, wait.goal).await?);
     }
-    Ok((status_of(is_done), Json(Results { results })).into_response())
+    Ok((status_of(is_done), Json(SubmissionResults { results })).into_response())
 }
 
 async fn told(
-    lives: &mut Lives<'_>,
+    statuses: &mut StatusReader<'_>,
     result: &Result<Accepted, Refusal>,
-    goal: Goal,
-) -> Answer<Submitted> {
+    goal: WaitGoal,
+) -> RestResult<SubmissionResult> {
     match result {
         Ok(accepted) => {
-            let transaction = Box::new(life(lives, accepted, goal).await?);
-            Ok(Submitted::PreconfirmationResult { transaction })
+            let transaction = Box::new(status_after(statuses, accepted, goal).await?);
+            Ok(SubmissionResult::PreconfirmationResult { transaction })
         }
-        Err(refusal) => Ok(Submitted::Refused { error: refusal.into() }),
+        Err(refusal) => Ok(SubmissionResult::Refused { error: refusal.into() }),
     }
 }
 
@@ -302,30 +303,37 @@ const fn status_of(is_done: bool) -> StatusCode {
     if is_done { StatusCode::OK } else { StatusCode::ACCEPTED }
 }
 
-/// Waits as long as the request does; false if that was not long enough.
-async fn wait_for(shared: &ApiContext, accepted: &Accepted, wait: Wait) -> Answer<bool> {
-    if wait.goal == Goal::Preconfirmed && accepted.preconfirmation.is_some() {
+/// Waits until the goal or the deadline. False after the deadline.
+async fn wait_for(context: &ApiContext, accepted: &Accepted, wait: Wait) -> RestResult<bool> {
+    if wait.goal == WaitGoal::Preconfirmed && accepted.preconfirmation.is_some() {
         return Ok(true);
     }
-    match timeout_at(wait.deadline, reached(shared, accepted.hash, wait.goal)).await {
+    match timeout_at(wait.deadline, reached(context, accepted.hash, wait.goal)).await {
         Ok(Ok(()) | Err(WaitError::End(PreconfirmationError::Refused(_)))) => Ok(true),
-        // What is known by then is still the answer.
+        // The response holds what is known by then.
         Ok(Err(WaitError::End(_))) | Err(_) => Ok(false),
         Ok(Err(WaitError::Storage(error))) => Err(error.into()),
     }
 }
 
-/// The life so far of a transaction that was accepted.
-async fn life(lives: &mut Lives<'_>, accepted: &Accepted, goal: Goal) -> Answer<Life> {
-    if let (Goal::Preconfirmed, Some(found)) = (goal, &accepted.preconfirmation) {
-        return Ok(lives.preconfirmed(found));
+/// The status of an accepted transaction.
+async fn status_after(
+    statuses: &mut StatusReader<'_>,
+    accepted: &Accepted,
+    goal: WaitGoal,
+) -> RestResult<TransactionStatus> {
+    if let (WaitGoal::Preconfirmed, Some(found)) = (goal, &accepted.preconfirmation) {
+        return Ok(statuses.preconfirmed(found));
     }
     let hash = accepted.hash;
-    Ok(lives.of(hash).await?.unwrap_or_else(|| Life::new(hash, LifeState::Received)))
+    Ok(statuses
+        .of(hash)
+        .await?
+        .unwrap_or_else(|| TransactionStatus::new(hash, TransactionState::Received)))
 }
 
-/// The transactions of a bulk body, which they share.
-fn split_bulk(mut body: axum::body::Bytes) -> Answer<Vec<Bytes>> {
+/// Splits a bulk body into transactions without copying.
+fn split_bulk(mut body: axum::body::Bytes) -> RestResult<Vec<Bytes>> {
     let truncated = || Problem::new(Code::Truncated, "the body ends within a transaction");
     let mut raws = Vec::new();
     while !body.is_empty() {
@@ -341,32 +349,35 @@ fn split_bulk(mut body: axum::body::Bytes) -> Answer<Vec<Bytes>> {
     Ok(raws)
 }
 
-/// A transaction's life so far
+/// A transaction's status
 ///
-/// `revertedFrom` tells that it was in a block that was taken back.
+/// `revertedFrom` says that a reorg removed a block that held it.
 #[utoipa::path(
     get,
     path = "/v1/transactions/{hash}",
     tag = "Transactions",
     params(("hash" = Hash, Path, description = "The transaction")),
-    responses((status = 200, description = "Its life so far", body = Life), Malformed, Missing, Failing),
+    responses((status = 200, description = "Its status", body = TransactionStatus), Malformed, Missing, Failing),
 )]
-pub(crate) async fn transaction(State(shared): Api, name: Name) -> Answer<Json<Life>> {
+pub(crate) async fn transaction(
+    State(context): Api,
+    name: Name,
+) -> RestResult<Json<TransactionStatus>> {
     let hash = parse_hash(&name.0)?;
-    let life = Lives::new(&shared).of(hash).await?;
-    life.map(Json).ok_or_else(|| Problem::not_found(format!("transaction {hash} is unknown")))
+    let status = StatusReader::new(&context).of(hash).await?;
+    status.map(Json).ok_or_else(|| Problem::not_found(format!("transaction {hash} is unknown")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bulk(parts: &[&[u8]]) -> Answer<Vec<Bytes>> {
+    fn bulk(parts: &[&[u8]]) -> RestResult<Vec<Bytes>> {
         split_bulk(parts.concat().into())
     }
 
     #[test]
-    fn a_bulk_body_is_lengths_and_transactions() {
+    fn bulk_body_is_split_by_lengths() {
         let lengths = |raws: Vec<Bytes>| raws.iter().map(|raw| raw.len()).collect::<Vec<_>>();
         let whole = bulk(&[&[2, 0, 0, 0], &[7, 8], &[0; 4], &[1, 0, 0, 0], &[9]]).expect("whole");
         assert_eq!(whole[0], Bytes::from_static(&[7, 8]));
@@ -378,16 +389,16 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_has_a_goal_and_an_end() {
+    fn wait_parses_goal_and_timeout() {
         let now = Instant::now();
         let parse = |raw: &str| Wait::parse(Some(raw), now);
         assert!(parse("").expect("well formed").is_none());
         for (name, goal) in [
-            ("preconfirmed", Goal::Preconfirmed),
-            ("sealed", Goal::Sealed),
-            ("safe", Goal::Safe),
-            ("posted", Goal::Safe),
-            ("final", Goal::Final),
+            ("preconfirmed", WaitGoal::Preconfirmed),
+            ("sealed", WaitGoal::Sealed),
+            ("safe", WaitGoal::Safe),
+            ("posted", WaitGoal::Safe),
+            ("final", WaitGoal::Final),
         ] {
             let wait = parse(&format!("wait={name}")).expect("well formed").expect("waits");
             assert_eq!(wait.goal, goal);

@@ -9,38 +9,38 @@ use turnpike_storage::WithdrawalRecord;
 use utoipa::ToSchema;
 
 use super::{
-    Answer, Api, L1, Name,
+    Api, L1, Name, RestResult,
+    block_settlement::{BlockState, block_settlement},
     outputs::{Output, summary},
     parse_hash,
     query::{Query, malformed},
-    settled::{BlockState, settled},
 };
 use crate::context::ApiContext;
 use crate::{
-    l1::{L1Desk, Withdrawn},
+    l1_queries::{L1Queries, Withdrawn},
     openapi::{AddressText, Data, Failing, Hash, L1Silent, Malformed, Missing, Quantity, Wei},
     problem::Problem,
 };
 use turnpike_sequencer::Settlement;
 
-/// Withdrawals of one transaction that are told of.
+/// Withdrawals of one transaction in one response.
 const WITHDRAWALS_MAX: u32 = 100;
 
-/// How far a withdrawal has come.
+/// The stage of a withdrawal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum WithdrawalState {
-    /// Its transaction ran on L2.
+    /// Its transaction was executed on L2.
     Initiated,
-    /// An output holds it: it can be proven on L1.
+    /// An output covers it: it can be proven on L1.
     Provable,
-    /// It is proven.
+    /// It is proven on L1.
     Proven,
-    /// L1 has acted on it.
+    /// L1 has executed it.
     Finalized,
 }
 
-/// A withdrawal's life so far, on both layers.
+/// A withdrawal's status, on both layers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Withdrawal {
@@ -49,31 +49,32 @@ pub(super) struct Withdrawal {
     /// The L2 transaction that sent it.
     #[schema(value_type = Hash)]
     transaction: B256,
-    /// The block of that.
+    /// The block of that transaction.
     block: u64,
     /// Its nonce, the version included.
     #[schema(value_type = Quantity)]
     nonce: U256,
     #[schema(value_type = AddressText)]
     sender: Address,
-    /// Whom L1 is to call.
+    /// The L1 account to call.
     #[schema(value_type = AddressText)]
     target: Address,
     #[schema(value_type = Wei)]
     value: String,
-    /// Gas that the call gets at least, decimal.
+    /// Least gas for the call, decimal.
     gas_limit: String,
     #[schema(value_type = Data)]
     data: Bytes,
     block_state: BlockState,
-    /// The output that speaks for its block.
+    /// The output that covers its block.
     output: Option<Output>,
     state: WithdrawalState,
     /// When it was proven, in Unix seconds.
     proven_at: Option<u64>,
-    /// Seconds until an output covers it, if they come as regularly as the last two; null if that cannot be said.
+    /// Estimated seconds until an output covers it, from the interval of the last two outputs. Null if
+    /// unknown.
     seconds_to_provable: Option<u64>,
-    /// Seconds until the window of that output is over; null before there is one.
+    /// Seconds until that output's challenge window is over. Null without an output.
     seconds_to_finalizable: Option<u64>,
 }
 
@@ -89,18 +90,18 @@ pub(super) struct Withdrawals {
     path = "/v1/withdrawals/{hash}",
     tag = "Bridge",
     params(("hash" = Hash, Path, description = "The withdrawal's own hash")),
-    responses((status = 200, description = "Its life so far", body = Withdrawal), Malformed, Missing, Failing, L1Silent),
+    responses((status = 200, description = "Its status", body = Withdrawal), Malformed, Missing, Failing, L1Silent),
 )]
 pub(crate) async fn withdrawal(
-    State(shared): Api,
+    State(context): Api,
     State(l1): L1,
     name: Name,
-) -> Answer<Json<Withdrawal>> {
+) -> RestResult<Json<Withdrawal>> {
     let hash = parse_hash(&name.0)?;
-    let found = shared.chain.client_database.withdrawal(&hash).await?;
+    let found = context.chain.client_database.withdrawal(&hash).await?;
     let unknown = || Problem::not_found(format!("withdrawal {hash} is unknown"));
     let (block, record) = found.ok_or_else(unknown)?;
-    Ok(Json(life(&shared, &l1, block, &record).await?))
+    Ok(Json(withdrawal_status(&context, &l1, block, &record).await?))
 }
 
 /// The withdrawals of an L2 transaction
@@ -112,31 +113,31 @@ pub(crate) async fn withdrawal(
     responses((status = 200, description = "Its first 100 withdrawals, in order", body = Withdrawals), Malformed, Failing, L1Silent),
 )]
 pub(crate) async fn withdrawals(
-    State(shared): Api,
+    State(context): Api,
     State(l1): L1,
     RawQuery(query): RawQuery,
-) -> Answer<Json<Withdrawals>> {
+) -> RestResult<Json<Withdrawals>> {
     let query = Query::parse(query.as_deref(), &["transaction"])?;
     let hash =
         query.get("transaction").ok_or_else(|| malformed("transaction names an L2 transaction"))?;
     let found =
-        shared.chain.client_database.withdrawals_of(&parse_hash(hash)?, WITHDRAWALS_MAX).await?;
+        context.chain.client_database.withdrawals_of(&parse_hash(hash)?, WITHDRAWALS_MAX).await?;
     let mut withdrawals = Vec::with_capacity(found.len());
     for (block, record) in &found {
-        withdrawals.push(life(&shared, &l1, *block, record).await?);
+        withdrawals.push(withdrawal_status(&context, &l1, *block, record).await?);
     }
     Ok(Json(Withdrawals { withdrawals }))
 }
 
-async fn life(
-    shared: &ApiContext,
-    l1: &L1Desk,
+async fn withdrawal_status(
+    context: &ApiContext,
+    l1: &L1Queries,
     block: u64,
     record: &WithdrawalRecord,
-) -> Answer<Withdrawal> {
+) -> RestResult<Withdrawal> {
     let withdrawn = l1.withdrawn(record.hash).await?;
-    let settlement = shared.settlement.read().await;
-    let window = shared.chain.config.challenge_window;
+    let settlement = context.settlement.read().await;
+    let window = context.chain.config.challenge_window;
     let covering = settlement.output(block);
     let state = match (&withdrawn, covering) {
         (Some(Withdrawn { is_finalized: true, .. }), _) => WithdrawalState::Finalized,
@@ -154,7 +155,7 @@ async fn life(
         value: record.value.to_string(),
         gas_limit: record.gas_limit.to_string(),
         data: record.data.clone(),
-        block_state: settled(&settlement, block, window).state,
+        block_state: block_settlement(&settlement, block, window).state,
         output: covering.map(|output| {
             let at = usize::try_from(output.index).unwrap_or(usize::MAX);
             summary(&settlement, at, window)
@@ -167,7 +168,7 @@ async fn life(
     })
 }
 
-/// Seconds until an output covers a block, if the next comes as long after the last as that came after the one before.
+/// Estimated seconds until an output covers a block, from the interval of the last two outputs.
 fn seconds_to_output(settlement: &Settlement, covering: Option<&ProposedOutput>) -> Option<u64> {
     if covering.is_some() {
         return Some(0);
@@ -178,7 +179,7 @@ fn seconds_to_output(settlement: &Settlement, covering: Option<&ProposedOutput>)
     Some(expected.saturating_sub(settlement.l1?.time))
 }
 
-/// Seconds until the window of an output and of all it stands on is over.
+/// Seconds until an output's challenge window is over.
 fn seconds_to_end(settlement: &Settlement, output: &ProposedOutput, window: u64) -> Option<u64> {
     if output.status == turnpike_l1::OutputStatus::Final {
         return Some(0);

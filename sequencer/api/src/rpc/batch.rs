@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use turnpike_http::Allowance;
 
 use super::{
-    Answered, answer_request,
+    ResponseText, answer_request,
     error::RpcError,
     request::Request,
-    send::{Send, send_all},
-    subscribe::Frame,
+    send::{RawSubmission, send_all},
+    subscribe::SocketFrame,
 };
 use crate::context::ApiContext;
 
@@ -28,11 +28,11 @@ const BATCH_ANSWER_BYTES_MAX: usize = 25 * 1000 * 1000;
 /// Answers a batch, in its order; each of its requests is paid for. Its transactions are submitted all at once, the other requests are
 /// answered side by side. `None` if it consists of notifications.
 pub(super) async fn answer_batch(
-    shared: &Arc<ApiContext>,
+    context: &Arc<ApiContext>,
     allowance: &Allowance,
     texts: Vec<&RawValue>,
-    frame: Option<&Frame>,
-) -> Option<Answered> {
+    frame: Option<&SocketFrame>,
+) -> Option<ResponseText> {
     if texts.is_empty() {
         return Some(RpcError::invalid_request("empty batch").answered(None));
     }
@@ -40,7 +40,7 @@ pub(super) async fn answer_batch(
         let message = format!("batch of {} requests, limit {BATCH_REQUESTS_MAX}", texts.len());
         return Some(RpcError::invalid_request(message).answered(None));
     }
-    let mut answers: Vec<Option<Answered>> = vec![None; texts.len()];
+    let mut answers: Vec<Option<ResponseText>> = vec![None; texts.len()];
     let (mut places, mut sends, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for (at, text) in texts.into_iter().enumerate() {
         match Request::parse(text) {
@@ -49,7 +49,7 @@ pub(super) async fn answer_batch(
                 Err(exceeded) => {
                     answers[at] = request.id.map(|id| RpcError::from(exceeded).answered(Some(id)));
                 }
-                Ok(()) => match Send::parse(&request) {
+                Ok(()) => match RawSubmission::parse(&request) {
                     None => others.push((at, request)),
                     Some(Err(error)) => {
                         answers[at] = request.id.map(|id| error.answered(Some(id)));
@@ -62,8 +62,8 @@ pub(super) async fn answer_batch(
             },
         }
     }
-    let others = answer_others(shared, allowance, others, frame);
-    let (sent, others) = join(send_all(shared, sends), others).await;
+    let others = answer_others(context, allowance, others, frame);
+    let (sent, others) = join(send_all(context, sends), others).await;
     for ((at, id), result) in places.into_iter().zip(sent) {
         super::pay_for_refusal(allowance, &result);
         answers[at] = id.map(|id| super::answered(Some(id), result));
@@ -76,32 +76,32 @@ pub(super) async fn answer_batch(
 }
 
 async fn answer_others(
-    shared: &Arc<ApiContext>,
+    context: &Arc<ApiContext>,
     allowance: &Allowance,
     requests: Vec<(usize, Request<'_>)>,
-    frame: Option<&Frame>,
-) -> Vec<(usize, Option<Answered>)> {
+    frame: Option<&SocketFrame>,
+) -> Vec<(usize, Option<ResponseText>)> {
     let bytes = AtomicUsize::new(0);
     let mut answers = Vec::with_capacity(requests.len());
     for (at, request) in requests {
-        answers.push(answer_within(shared, allowance, &bytes, at, request, frame));
+        answers.push(answer_within(context, allowance, &bytes, at, request, frame));
     }
     stream::iter(answers).buffered(BATCH_CONCURRENT_MAX).collect().await
 }
 
 /// Answers a request, unless the answers are too long by now: `bytes` in all.
 async fn answer_within(
-    shared: &Arc<ApiContext>,
+    context: &Arc<ApiContext>,
     allowance: &Allowance,
     bytes: &AtomicUsize,
     at: usize,
     request: Request<'_>,
-    frame: Option<&Frame>,
-) -> (usize, Option<Answered>) {
+    frame: Option<&SocketFrame>,
+) -> (usize, Option<ResponseText>) {
     if bytes.load(Ordering::Relaxed) > BATCH_ANSWER_BYTES_MAX {
         return (at, request.id.map(|id| RpcError::response_too_large().answered(Some(id))));
     }
-    let answer = answer_request(shared, allowance, &request, frame).await;
+    let answer = answer_request(context, allowance, &request, frame).await;
     bytes.fetch_add(answer.as_ref().map_or(0, String::len), Ordering::Relaxed);
     (at, answer)
 }

@@ -14,7 +14,7 @@ use turnpike_executor::{
 use turnpike_protocol::{ChainConfig, Header, next_base_fee};
 
 use super::{
-    Answer,
+    RpcResult,
     error::RpcError,
     eth::{RecentChain, quantity, state_at},
     gas::permit,
@@ -89,12 +89,12 @@ pub(super) fn sandbox<'c>(
     Ok(sandbox)
 }
 
-async fn call(shared: &ApiContext, mut params: Params) -> Answer {
+async fn call(context: &ApiContext, mut params: Params) -> RpcResult {
     let request = params.next::<TransactionRequest>()?;
     let id = params.optional()?;
     let overrides = Overrides::of(&mut params)?;
-    let _permit = permit(shared).await?;
-    let chain = state_at(shared, id).await?;
+    let _permit = permit(context).await?;
+    let chain = state_at(context, id).await?;
     let outcome = block_in_place(|| {
         let mut sandbox = sandbox(&chain, &chain.head().header, overrides)?;
         let gas = CALL_GAS_MAX.min(sandbox.block().gas_limit);
@@ -109,14 +109,14 @@ async fn call(shared: &ApiContext, mut params: Params) -> Answer {
 }
 
 /// The least gas limit with which the call succeeds, within the tolerance.
-async fn estimate(shared: &ApiContext, mut params: Params) -> Answer {
+async fn estimate(context: &ApiContext, mut params: Params) -> RpcResult {
     let mut request = params.next::<TransactionRequest>()?;
     // Less than the least is no limit.
     request.gas = request.gas.filter(|gas| *gas >= TRANSFER_GAS);
     let id = params.optional()?;
     let overrides = Overrides::of(&mut params)?;
-    let _permit = permit(shared).await?;
-    let chain = state_at(shared, id).await?;
+    let _permit = permit(context).await?;
+    let chain = state_at(context, id).await?;
     let gas = block_in_place(|| {
         let mut sandbox = sandbox(&chain, &next_header(&chain), overrides)?;
         let cap = allowance(chain.config(), &sandbox, &request)?;
@@ -167,12 +167,12 @@ fn least_gas(
 }
 
 /// The accounts and slots that a transaction would touch, and its gas with them declared.
-async fn access_list(shared: &ApiContext, mut params: Params) -> Answer {
+async fn access_list(context: &ApiContext, mut params: Params) -> RpcResult {
     let request = params.next::<TransactionRequest>()?;
     let id = params.optional::<BlockId>()?;
     let overrides = Overrides::new(params.optional()?, None);
-    let _permit = permit(shared).await?;
-    let chain = state_at(shared, id).await?;
+    let _permit = permit(context).await?;
+    let chain = state_at(context, id).await?;
     block_in_place(|| {
         let mut sandbox = sandbox(&chain, &next_header(&chain), overrides)?;
         let gas = CALL_GAS_MAX.min(sandbox.block().gas_limit);
@@ -181,7 +181,7 @@ async fn access_list(shared: &ApiContext, mut params: Params) -> Answer {
     })
 }
 
-fn touched(sandbox: &mut Sandbox<'_>, config: &ChainConfig, mut request: CallRequest) -> Answer {
+fn touched(sandbox: &mut Sandbox<'_>, config: &ChainConfig, mut request: CallRequest) -> RpcResult {
     let started = Instant::now();
     for _ in 0..ACCESS_LIST_RUNS_MAX {
         check_held(started)?;

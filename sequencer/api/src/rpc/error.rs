@@ -6,7 +6,7 @@ use serde_json::{json, value::RawValue};
 use turnpike_http::RateExceeded;
 use turnpike_storage::StorageError;
 
-use crate::passer::PasserError;
+use crate::message_passer::PasserError;
 use turnpike_sequencer::Refusal;
 
 /// Code of what went wrong with a request that is well formed, refusals of transactions included.

@@ -17,7 +17,7 @@ use turnpike_state::{AccountProof, HistoricalView, StateDiff};
 use turnpike_storage::BlockRecord;
 
 use super::{
-    Answer,
+    RpcResult,
     convert::{RpcBlock, block_of_hashes},
     error::RpcError,
     gas::permit,
@@ -26,8 +26,8 @@ use super::{
 };
 use crate::context::ApiContext;
 use crate::{
-    passer,
-    wait::{Goal, reached},
+    message_passer,
+    wait::{WaitGoal, reached},
 };
 
 /// How long a receipt is waited for whose transaction is on its way into a block.
@@ -58,25 +58,25 @@ pub(crate) fn quantity(value: u64) -> Value {
     json!(U64::from(value))
 }
 
-pub(crate) fn to_json(value: impl Serialize) -> Answer {
+pub(crate) fn to_json(value: impl Serialize) -> RpcResult {
     serde_json::to_value(value).map_err(|error| RpcError::server(error.to_string()))
 }
 
-pub(crate) fn sha3(mut params: Params) -> Answer {
+pub(crate) fn sha3(mut params: Params) -> RpcResult {
     Ok(json!(keccak256(params.next::<Bytes>()?)))
 }
 
 /// Number of the block that an id names; `None` if there is no such block.
-pub(crate) async fn number_of(shared: &ApiContext, id: BlockId) -> Result<Option<u64>, RpcError> {
-    let head = *shared.chain.head.borrow();
+pub(crate) async fn number_of(context: &ApiContext, id: BlockId) -> Result<Option<u64>, RpcError> {
+    let head = *context.chain.head.borrow();
     let number = match id {
         BlockId::Hash(RpcBlockHash { block_hash, .. }) => {
-            return Ok(shared.chain.client_database.block_number(&block_hash).await?);
+            return Ok(context.chain.client_database.block_number(&block_hash).await?);
         }
         BlockId::Number(tag) => match tag {
             BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => head,
-            BlockNumberOrTag::Safe => shared.settlement.read().await.safe(),
-            BlockNumberOrTag::Finalized => shared.settlement.read().await.finalized(),
+            BlockNumberOrTag::Safe => context.settlement.read().await.safe(),
+            BlockNumberOrTag::Finalized => context.settlement.read().await.finalized(),
             BlockNumberOrTag::Earliest => 0,
             BlockNumberOrTag::Number(number) => number,
         },
@@ -85,18 +85,18 @@ pub(crate) async fn number_of(shared: &ApiContext, id: BlockId) -> Result<Option
 }
 
 pub(super) async fn find_record(
-    shared: &ApiContext,
+    context: &ApiContext,
     id: BlockId,
 ) -> Result<Option<BlockRecord>, RpcError> {
-    let Some(number) = number_of(shared, id).await? else { return Ok(None) };
-    Ok(shared.chain.client_database.block(number).await?)
+    let Some(number) = number_of(context, id).await? else { return Ok(None) };
+    Ok(context.chain.client_database.block(number).await?)
 }
 
 pub(super) async fn find_block(
-    shared: &ApiContext,
+    context: &ApiContext,
     id: BlockId,
 ) -> Result<Option<RpcBlock>, RpcError> {
-    find_record(shared, id).await?.map(RpcBlock::new).transpose()
+    find_record(context, id).await?.map(RpcBlock::new).transpose()
 }
 
 /// The chain as it was when some recent block was its newest.
@@ -143,14 +143,14 @@ impl RecentChain<'_> {
 
 /// The chain at the block that a request names, if its state is kept.
 pub(crate) async fn state_at(
-    shared: &ApiContext,
+    context: &ApiContext,
     id: Option<BlockId>,
 ) -> Result<RecentChain<'_>, RpcError> {
     let id = id.unwrap_or_default();
-    let number = number_of(shared, id).await?;
+    let number = number_of(context, id).await?;
     let number = number.ok_or_else(|| RpcError::server("header not found"))?;
-    let chain = shared.chain.read().await;
-    let newest = shared.chain.newest(&chain).header.number;
+    let chain = context.chain.read().await;
+    let newest = context.chain.newest(&chain).header.number;
     // Blocks may have come or gone since the tag was resolved.
     let block = match id {
         BlockId::Number(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => newest,
@@ -165,10 +165,10 @@ pub(crate) async fn state_at(
     Ok(RecentChain { chain, block, is_newest: block == newest })
 }
 
-pub(crate) async fn block(shared: &ApiContext, mut params: Params) -> Answer {
+pub(crate) async fn block(context: &ApiContext, mut params: Params) -> RpcResult {
     let id = params.next::<BlockId>()?;
     let full = params.optional::<bool>()?.unwrap_or(false);
-    let record = find_record(shared, id).await?;
+    let record = find_record(context, id).await?;
     // It may be long.
     block_in_place(|| match record {
         Some(record) if full => to_json(RpcBlock::new(record)?.block()),
@@ -177,13 +177,13 @@ pub(crate) async fn block(shared: &ApiContext, mut params: Params) -> Answer {
     })
 }
 
-pub(crate) async fn block_transaction_count(shared: &ApiContext, mut params: Params) -> Answer {
-    let record = find_record(shared, params.next()?).await?;
+pub(crate) async fn block_transaction_count(context: &ApiContext, mut params: Params) -> RpcResult {
+    let record = find_record(context, params.next()?).await?;
     Ok(record.map_or(Value::Null, |record| quantity(record.receipts.len() as u64)))
 }
 
-pub(crate) async fn block_receipts(shared: &ApiContext, mut params: Params) -> Answer {
-    let record = find_record(shared, params.next()?).await?;
+pub(crate) async fn block_receipts(context: &ApiContext, mut params: Params) -> RpcResult {
+    let record = find_record(context, params.next()?).await?;
     block_in_place(|| match record {
         Some(record) => to_json(RpcBlock::new(record)?.receipts()),
         None => Ok(Value::Null),
@@ -192,11 +192,11 @@ pub(crate) async fn block_receipts(shared: &ApiContext, mut params: Params) -> A
 
 /// The block of a transaction, and its place there.
 pub(super) async fn find_transaction(
-    shared: &ApiContext,
+    context: &ApiContext,
     hash: B256,
 ) -> Result<Option<(BlockRecord, usize)>, RpcError> {
-    let Some(place) = shared.chain.place_of(&hash).await? else { return Ok(None) };
-    let Some(record) = shared.chain.client_database.block(place.block).await? else {
+    let Some(place) = context.chain.place_of(&hash).await? else { return Ok(None) };
+    let Some(record) = context.chain.client_database.block(place.block).await? else {
         return Ok(None);
     };
     // The block may have been taken back in between.
@@ -207,14 +207,14 @@ pub(super) async fn find_transaction(
     Ok(Some((record, place.position)))
 }
 
-pub(crate) async fn transaction(shared: &ApiContext, mut params: Params) -> Answer {
+pub(crate) async fn transaction(context: &ApiContext, mut params: Params) -> RpcResult {
     let hash = params.next::<B256>()?;
-    if let Some((record, at)) = find_transaction(shared, hash).await? {
+    if let Some((record, at)) = find_transaction(context, hash).await? {
         return to_json(RpcBlock::with_one(record, at)?.transaction(at));
     }
-    let Some((raw, sender)) = shared.transactions.waiting(&hash) else {
+    let Some((raw, sender)) = context.transactions.waiting(&hash) else {
         // It may have moved into a block in between.
-        return match find_transaction(shared, hash).await? {
+        return match find_transaction(context, hash).await? {
             Some((record, at)) => to_json(RpcBlock::with_one(record, at)?.transaction(at)),
             None => Ok(Value::Null),
         };
@@ -223,7 +223,7 @@ pub(crate) async fn transaction(shared: &ApiContext, mut params: Params) -> Answ
 }
 
 /// A transaction that is in no block yet.
-pub(super) fn waiting_transaction(raw: &Bytes, sender: Address) -> Answer {
+pub(super) fn waiting_transaction(raw: &Bytes, sender: Address) -> RpcResult {
     let envelope = TxEnvelope::decode_2718(&mut raw.as_ref());
     let envelope = envelope.map_err(|_| RpcError::server("damaged transaction"))?;
     to_json(without_block(envelope, sender))
@@ -245,8 +245,8 @@ pub(super) const fn without_block(envelope: TxEnvelope, sender: Address) -> Tran
     }
 }
 
-pub(crate) async fn transaction_by_index(shared: &ApiContext, mut params: Params) -> Answer {
-    let record = find_record(shared, params.next()?).await?;
+pub(crate) async fn transaction_by_index(context: &ApiContext, mut params: Params) -> RpcResult {
+    let record = find_record(context, params.next()?).await?;
     let index = usize::try_from(params.next::<U64>()?.to::<u64>()).unwrap_or(usize::MAX);
     match record.filter(|record| index < record.receipts.len()) {
         Some(record) => to_json(RpcBlock::with_one(record, index)?.transaction(index)),
@@ -254,75 +254,76 @@ pub(crate) async fn transaction_by_index(shared: &ApiContext, mut params: Params
     }
 }
 
-pub(crate) async fn receipt(shared: &ApiContext, mut params: Params) -> Answer {
+pub(crate) async fn receipt(context: &ApiContext, mut params: Params) -> RpcResult {
     let hash = params.next()?;
-    let found = receipt_of(shared, hash).await?;
+    let found = receipt_of(context, hash).await?;
     // A client that finds nothing may not ask again before the next block, which nobody may have a reason to make.
-    if found.is_null() && shared.transactions.is_runnable(&hash) {
-        let sealed = timeout(RECEIPT_WAIT_MAX, reached(shared, hash, Goal::Sealed)).await;
+    if found.is_null() && context.transactions.is_runnable(&hash) {
+        let sealed = timeout(RECEIPT_WAIT_MAX, reached(context, hash, WaitGoal::Sealed)).await;
         if matches!(sealed, Ok(Ok(()))) {
-            return receipt_of(shared, hash).await;
+            return receipt_of(context, hash).await;
         }
     }
     Ok(found)
 }
 
 /// A transaction's receipt, once its block is sealed.
-pub(super) async fn receipt_of(shared: &ApiContext, hash: B256) -> Answer {
-    match find_transaction(shared, hash).await? {
+pub(super) async fn receipt_of(context: &ApiContext, hash: B256) -> RpcResult {
+    match find_transaction(context, hash).await? {
         Some((record, at)) => to_json(RpcBlock::with_one(record, at)?.receipt(at)),
         None => Ok(Value::Null),
     }
 }
 
-pub(crate) async fn balance(shared: &ApiContext, mut params: Params) -> Answer {
+pub(crate) async fn balance(context: &ApiContext, mut params: Params) -> RpcResult {
     let address = params.next::<Address>()?;
-    let chain = state_at(shared, params.optional()?).await?;
+    let chain = state_at(context, params.optional()?).await?;
     Ok(json!(chain.state().account(&address).unwrap_or_default().balance))
 }
 
-pub(crate) async fn transaction_count(shared: &ApiContext, mut params: Params) -> Answer {
+pub(crate) async fn transaction_count(context: &ApiContext, mut params: Params) -> RpcResult {
     let address = params.next::<Address>()?;
     let id = params.optional::<BlockId>()?;
     // Before the state: what is not ahead of that any more is in it.
     let is_pending = id.is_some_and(|id| id.is_pending());
-    let ahead = is_pending.then(|| shared.transactions.next_nonce(&address)).flatten().unwrap_or(0);
-    let chain = state_at(shared, id).await?;
+    let ahead =
+        is_pending.then(|| context.transactions.next_nonce(&address)).flatten().unwrap_or(0);
+    let chain = state_at(context, id).await?;
     let nonce = chain.state().account(&address).unwrap_or_default().nonce;
     Ok(quantity(nonce.max(ahead)))
 }
 
-pub(crate) async fn code(shared: &ApiContext, mut params: Params) -> Answer {
+pub(crate) async fn code(context: &ApiContext, mut params: Params) -> RpcResult {
     let address = params.next::<Address>()?;
-    let chain = state_at(shared, params.optional()?).await?;
+    let chain = state_at(context, params.optional()?).await?;
     let state = chain.state();
     let account = state.account(&address).unwrap_or_default();
     let code = state.code(&account.code_hash).filter(|_| account.has_code());
     Ok(json!(code.map(|code| code.original_bytes()).unwrap_or_default()))
 }
 
-pub(crate) async fn storage_at(shared: &ApiContext, mut params: Params) -> Answer {
+pub(crate) async fn storage_at(context: &ApiContext, mut params: Params) -> RpcResult {
     let address = params.next::<Address>()?;
     let slot = params.next::<JsonStorageKey>()?;
-    let chain = state_at(shared, params.optional()?).await?;
+    let chain = state_at(context, params.optional()?).await?;
     let value = chain.state().storage(&address, slot.as_b256().into());
     Ok(json!(B256::from(value)))
 }
 
-pub(crate) async fn proof(shared: &ApiContext, mut params: Params) -> Answer {
+pub(crate) async fn proof(context: &ApiContext, mut params: Params) -> RpcResult {
     let address = params.next::<Address>()?;
     let keys = params.next::<Vec<JsonStorageKey>>()?;
     if keys.len() > PROOF_SLOTS_MAX {
         let message = format!("too many slots: {}, limit {PROOF_SLOTS_MAX}", keys.len());
         return Err(RpcError::invalid_params(message));
     }
-    let _permit = permit(shared).await?;
+    let _permit = permit(context).await?;
     let slots: Vec<U256> = keys.iter().map(|key| key.as_b256().into()).collect();
     let id = params.optional()?;
-    let proof = match state_at(shared, id).await {
+    let proof = match state_at(context, id).await {
         Ok(chain) => chain.proof(&address, &slots),
         Err(error) if address == MESSAGE_PASSER => {
-            kept_proof(shared, id, &slots).await?.ok_or(error)?
+            kept_proof(context, id, &slots).await?.ok_or(error)?
         }
         Err(error) => return Err(error),
     };
@@ -342,12 +343,12 @@ pub(crate) async fn proof(shared: &ApiContext, mut params: Params) -> Answer {
     })
 }
 
-/// The message passer, proven in a state that is not kept any more: withdrawals can be proven for as long as there are outputs.
+/// The message message_passer, proven in a state that is not kept any more: withdrawals can be proven for as long as there are outputs.
 async fn kept_proof(
-    shared: &ApiContext,
+    context: &ApiContext,
     id: Option<BlockId>,
     slots: &[U256],
 ) -> Result<Option<AccountProof>, RpcError> {
-    let Some(number) = number_of(shared, id.unwrap_or_default()).await? else { return Ok(None) };
-    Ok(passer::proof(&shared.chain.client_database, number, slots).await?)
+    let Some(number) = number_of(context, id.unwrap_or_default()).await? else { return Ok(None) };
+    Ok(message_passer::proof(&context.chain.client_database, number, slots).await?)
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Answer,
+    RpcResult,
     error::RpcError,
     eth::{to_json, waiting_transaction},
     logs::{self, LOGS_MAX, LogFilter},
@@ -43,25 +43,25 @@ methods! {
 }
 
 /// The node's filters.
-pub(crate) type Filters = Expiring<Filter>;
+pub(crate) type Filters = Expiring<InstalledFilter>;
 
 /// What a filter is for, and how far it has come.
 #[derive(Debug)]
-pub(crate) enum Filter {
+pub(crate) enum InstalledFilter {
     Logs(Box<LogFilter>, Mutex<EventCursor<HeadEvent>>),
     Blocks(Mutex<EventCursor<HeadEvent>>),
     /// Of transactions that are accepted: their hashes, or all of them.
-    Pending(Mutex<EventCursor<Vec<PendingTx>>>, Detail),
+    Pending(Mutex<EventCursor<Vec<PendingTx>>>, PendingDetail),
 }
 
 /// What is told of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Detail {
+pub(crate) enum PendingDetail {
     Hash,
     Whole,
 }
 
-impl Detail {
+impl PendingDetail {
     /// The parameter that asks for whole transactions.
     pub(super) fn parse(params: &mut Params) -> Result<Self, RpcError> {
         let is_whole = params.optional::<bool>()?.unwrap_or(false);
@@ -84,38 +84,38 @@ fn not_found() -> RpcError {
     RpcError::server("filter not found")
 }
 
-fn add(shared: &ApiContext, filter: Filter) -> Answer {
+fn add(context: &ApiContext, filter: InstalledFilter) -> RpcResult {
     let too_many = || RpcError::limit_exceeded(format!("too many filters: limit {FILTERS_MAX}"));
-    let id = shared.filters.insert(filter, Instant::now()).ok_or_else(too_many)?;
-    tokio::spawn(expire(Arc::downgrade(&shared.filters.0), id.clone()));
+    let id = context.filters.insert(filter, Instant::now()).ok_or_else(too_many)?;
+    tokio::spawn(expire(Arc::downgrade(&context.filters.0), id.clone()));
     Ok(id.into())
 }
 
-async fn new_logs(shared: &Arc<ApiContext>, mut params: Params) -> Answer {
+async fn new_logs(context: &Arc<ApiContext>, mut params: Params) -> RpcResult {
     let filter = params.next::<LogFilter>()?;
     filter.check_new()?;
-    let reader = shared.notifications.heads(&shared.chain).await?;
-    add(shared, Filter::Logs(Box::new(filter), Mutex::new(reader)))
+    let reader = context.notifications.heads(&context.chain).await?;
+    add(context, InstalledFilter::Logs(Box::new(filter), Mutex::new(reader)))
 }
 
-async fn new_blocks(shared: &Arc<ApiContext>) -> Answer {
-    let reader = shared.notifications.heads(&shared.chain).await?;
-    add(shared, Filter::Blocks(Mutex::new(reader)))
+async fn new_blocks(context: &Arc<ApiContext>) -> RpcResult {
+    let reader = context.notifications.heads(&context.chain).await?;
+    add(context, InstalledFilter::Blocks(Mutex::new(reader)))
 }
 
-fn new_pending(shared: &ApiContext, mut params: Params) -> Answer {
-    let detail = Detail::parse(&mut params)?;
-    add(shared, Filter::Pending(Mutex::new(shared.notifications.pending()), detail))
+fn new_pending(context: &ApiContext, mut params: Params) -> RpcResult {
+    let detail = PendingDetail::parse(&mut params)?;
+    add(context, InstalledFilter::Pending(Mutex::new(context.notifications.pending()), detail))
 }
 
 /// What has come since the last time. A filter that has missed something is gone: its client begins again.
-async fn changes(shared: &ApiContext, mut params: Params) -> Answer {
+async fn changes(context: &ApiContext, mut params: Params) -> RpcResult {
     let id = params.next::<String>()?;
-    let filter = shared.filters.get(&id, Instant::now()).ok_or_else(not_found)?;
-    shared.notifications.catch_up(&shared.chain).await?;
+    let filter = context.filters.get(&id, Instant::now()).ok_or_else(not_found)?;
+    context.notifications.catch_up(&context.chain).await?;
     let mut found = Vec::new();
     let is_whole = match &*filter {
-        Filter::Logs(filter, reader) => {
+        InstalledFilter::Logs(filter, reader) => {
             let mut reader = reader.lock().await;
             let is_asked_for = |log: &LogNotification| filter.matches_new(&log.log);
             let show = |log: &LogNotification, is_removed| {
@@ -123,14 +123,14 @@ async fn changes(shared: &ApiContext, mut params: Params) -> Answer {
             };
             reader.logs(LOGS_MAX, is_asked_for, show).is_ok()
         }
-        Filter::Blocks(reader) => match reader.lock().await.blocks(HASHES_MAX) {
+        InstalledFilter::Blocks(reader) => match reader.lock().await.blocks(HASHES_MAX) {
             Ok(blocks) => {
                 found.extend(blocks.iter().map(|block| json!(block.hash)));
                 true
             }
             Err(_) => false,
         },
-        Filter::Pending(reader, detail) => {
+        InstalledFilter::Pending(reader, detail) => {
             let mut reader = reader.lock().await;
             reader.transactions(HASHES_MAX, |tx| found.extend(detail.of(tx))).is_ok()
         }
@@ -138,17 +138,17 @@ async fn changes(shared: &ApiContext, mut params: Params) -> Answer {
     if is_whole {
         return Ok(Value::Array(found));
     }
-    shared.filters.remove(&id);
+    context.filters.remove(&id);
     Err(not_found())
 }
 
 /// All logs that a filter of logs is for.
-async fn filter_logs(shared: &ApiContext, mut params: Params) -> Answer {
+async fn filter_logs(context: &ApiContext, mut params: Params) -> RpcResult {
     let id = params.next::<String>()?;
-    let filter = shared.filters.get(&id, Instant::now()).ok_or_else(not_found)?;
+    let filter = context.filters.get(&id, Instant::now()).ok_or_else(not_found)?;
     match &*filter {
-        Filter::Logs(filter, _) => to_json(logs::find(shared, filter).await?),
-        Filter::Blocks(_) | Filter::Pending(..) => Err(not_found()),
+        InstalledFilter::Logs(filter, _) => to_json(logs::find(context, filter).await?),
+        InstalledFilter::Blocks(_) | InstalledFilter::Pending(..) => Err(not_found()),
     }
 }
 
@@ -222,7 +222,7 @@ impl<T> Expiring<T> {
 }
 
 /// Forgets a filter once nobody has asked for it for long enough.
-async fn expire(filters: Weak<SyncMutex<HashMap<String, Entry<Filter>>>>, id: String) {
+async fn expire(filters: Weak<SyncMutex<HashMap<String, Entry<InstalledFilter>>>>, id: String) {
     let mut next = Some(Instant::now() + FILTER_LIFE);
     while let Some(at) = next {
         sleep_until(at).await;

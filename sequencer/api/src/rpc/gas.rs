@@ -8,7 +8,7 @@ use tokio::{
 use turnpike_protocol::{ChainConfig, next_base_fee};
 
 use super::{
-    Answer,
+    RpcResult,
     convert::RpcBlock,
     error::RpcError,
     eth::{number_of, quantity, to_json},
@@ -35,13 +35,13 @@ methods! {
 }
 
 /// A permit for a call that runs the EVM.
-pub(super) async fn permit(shared: &ApiContext) -> Result<SemaphorePermit<'_>, RpcError> {
-    acquire(&shared.calls).await
+pub(super) async fn permit(context: &ApiContext) -> Result<SemaphorePermit<'_>, RpcError> {
+    acquire(&context.calls).await
 }
 
 /// A permit for a trace, which may take as long as a client asks for.
-pub(super) async fn trace_permit(shared: &ApiContext) -> Result<SemaphorePermit<'_>, RpcError> {
-    acquire(&shared.traces).await
+pub(super) async fn trace_permit(context: &ApiContext) -> Result<SemaphorePermit<'_>, RpcError> {
+    acquire(&context.traces).await
 }
 
 async fn acquire(permits: &Semaphore) -> Result<SemaphorePermit<'_>, RpcError> {
@@ -49,13 +49,13 @@ async fn acquire(permits: &Semaphore) -> Result<SemaphorePermit<'_>, RpcError> {
     turn(permits).await.ok_or_else(busy)
 }
 
-pub(crate) async fn price(shared: &ApiContext) -> Answer {
+pub(crate) async fn price(context: &ApiContext) -> RpcResult {
     // What is offered now is held to it.
-    let base_fee = shared.chain.read().await.tip().next_base_fee;
+    let base_fee = context.chain.read().await.tip().next_base_fee;
     Ok(quantity(base_fee + base_fee * PRICE_MARGIN_PERCENT / 100))
 }
 
-pub(crate) async fn fee_history(shared: &ApiContext, mut params: Params) -> Answer {
+pub(crate) async fn fee_history(context: &ApiContext, mut params: Params) -> RpcResult {
     let count = params.next::<U64>()?.to::<u64>().min(FEE_HISTORY_BLOCKS_MAX);
     let newest = params.next::<BlockNumberOrTag>()?;
     let percentiles = params.optional::<Vec<f64>>()?;
@@ -65,24 +65,24 @@ pub(crate) async fn fee_history(shared: &ApiContext, mut params: Params) -> Answ
     if count == 0 {
         return to_json(FeeHistory::default());
     }
-    let newest = number_of(shared, newest.into()).await?;
+    let newest = number_of(context, newest.into()).await?;
     let newest = newest.ok_or_else(|| RpcError::server("request beyond head block"))?;
     let oldest = (newest + 1).saturating_sub(count);
     let mut history = FeeHistory { oldest_block: oldest, ..FeeHistory::default() };
     let mut rewards = Vec::new();
-    let mut next = shared.chain.config.initial_base_fee;
+    let mut next = context.chain.config.initial_base_fee;
     // One at a time: they may be long.
     for number in oldest..=newest {
-        let Some(record) = shared.chain.client_database.block(number).await? else { break };
+        let Some(record) = context.chain.client_database.block(number).await? else { break };
         let header = &record.header;
         history.base_fee_per_gas.push(u128::from(header.base_fee_per_gas.unwrap_or_default()));
         history.gas_used_ratio.push(ratio(header.gas_used, header.gas_limit));
         history.base_fee_per_blob_gas.push(1);
         history.blob_gas_used_ratio.push(0.0);
-        next = next_base_fee(&shared.chain.config, header);
+        next = next_base_fee(&context.chain.config, header);
         if let Some(percentiles) = &percentiles {
             let block = block_in_place(|| RpcBlock::new(record))?;
-            rewards.push(tips(&block, percentiles, &shared.chain.config));
+            rewards.push(tips(&block, percentiles, &context.chain.config));
         }
     }
     history.base_fee_per_gas.push(u128::from(next));

@@ -9,7 +9,7 @@ use tokio::{task::block_in_place, time::Instant};
 use turnpike_storage::{BlockKey, BlockQuery};
 
 use super::{
-    Answer,
+    RpcResult,
     error::RpcError,
     eth::{number_of, to_json},
     method::methods,
@@ -132,18 +132,18 @@ impl LogFilter {
     }
 
     /// The first and the last block that are asked for; `None` if there are none such yet.
-    async fn range(&self, shared: &ApiContext) -> Result<Option<(u64, u64)>, RpcError> {
+    async fn range(&self, context: &ApiContext) -> Result<Option<(u64, u64)>, RpcError> {
         let (from, to) = match self.filter.block_option {
             FilterBlockOption::AtBlockHash(hash) => {
-                let number = shared.chain.client_database.block_number(&hash).await?;
+                let number = context.chain.client_database.block_number(&hash).await?;
                 let number = number.ok_or_else(|| RpcError::server("unknown block"))?;
                 return Ok(Some((number, number)));
             }
             FilterBlockOption::Range { from_block, to_block } => (from_block, to_block),
         };
         check_range(from, to)?;
-        let head = *shared.chain.head.borrow();
-        let (from, to) = (resolve(shared, from).await?, resolve(shared, to).await?.min(head));
+        let head = *context.chain.head.borrow();
+        let (from, to) = (resolve(context, from).await?, resolve(context, to).await?.min(head));
         if from > head {
             return Ok(None);
         }
@@ -169,30 +169,30 @@ fn check_range(
     }
 }
 
-async fn resolve(shared: &ApiContext, tag: Option<BlockNumberOrTag>) -> Result<u64, RpcError> {
+async fn resolve(context: &ApiContext, tag: Option<BlockNumberOrTag>) -> Result<u64, RpcError> {
     match tag.unwrap_or_default() {
         BlockNumberOrTag::Number(number) => Ok(number),
         tag => {
-            let number = number_of(shared, tag.into()).await?;
-            Ok(number.unwrap_or_else(|| *shared.chain.head.borrow()))
+            let number = number_of(context, tag.into()).await?;
+            Ok(number.unwrap_or_else(|| *context.chain.head.borrow()))
         }
     }
 }
 
-async fn logs(shared: &ApiContext, mut params: Params) -> Answer {
+async fn logs(context: &ApiContext, mut params: Params) -> RpcResult {
     let filter = params.next::<LogFilter>()?;
-    to_json(find(shared, &filter).await?)
+    to_json(find(context, &filter).await?)
 }
 
 /// All logs that are asked for, of one and the same chain.
-pub(super) async fn find(shared: &ApiContext, filter: &LogFilter) -> Result<Vec<Log>, RpcError> {
+pub(super) async fn find(context: &ApiContext, filter: &LogFilter) -> Result<Vec<Log>, RpcError> {
     for _ in 0..ATTEMPTS_MAX {
-        let before = shared.chain.client_database.reorg_count().await?;
-        let found = match filter.range(shared).await? {
-            Some((from, to)) => search(shared, filter, from, to).await,
+        let before = context.chain.client_database.reorg_count().await?;
+        let found = match filter.range(context).await? {
+            Some((from, to)) => search(context, filter, from, to).await,
             None => Ok(Vec::new()),
         };
-        if shared.chain.client_database.reorg_count().await? == before {
+        if context.chain.client_database.reorg_count().await? == before {
             return found;
         }
     }
@@ -200,7 +200,7 @@ pub(super) async fn find(shared: &ApiContext, filter: &LogFilter) -> Result<Vec<
 }
 
 async fn search(
-    shared: &ApiContext,
+    context: &ApiContext,
     filter: &LogFilter,
     from: u64,
     to: u64,
@@ -215,13 +215,13 @@ async fn search(
     let (mut found, mut data_bytes, mut next) = (Vec::new(), 0, from);
     while next <= to {
         let last = to.min((next / INDEX_STEP_BLOCKS + 1) * INDEX_STEP_BLOCKS - 1);
-        let candidates = shared.chain.client_database.blocks_with(next, last, &query).await?;
+        let candidates = context.chain.client_database.blocks_with(next, last, &query).await?;
         for (first, last) in runs(&candidates) {
             if Instant::now() > ends_at {
                 let seconds = QUERY_TIME_MAX.as_secs();
                 return Err(narrow(format!("query timeout exceeded: {seconds} s"), from, first));
             }
-            for record in shared.chain.client_database.blocks(first, last).await? {
+            for record in context.chain.client_database.blocks(first, last).await? {
                 let number = record.header.number;
                 let logs = block_in_place(|| logs_in(&record, |log| filter.matches(log)))?;
                 data_bytes += logs.iter().map(|log| log.data().data.len()).sum::<usize>();

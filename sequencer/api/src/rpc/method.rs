@@ -7,13 +7,13 @@ use std::{
 use futures_util::future::BoxFuture;
 
 use super::{
-    Answer, call, chain, error::RpcError, eth, filter, gas, logs, optimism, otterscan,
+    RpcResult, call, chain, error::RpcError, eth, filter, gas, logs, optimism, otterscan,
     params::Params, pool, raw, send, simulate, subscribe, trace,
 };
 use crate::context::ApiContext;
 
 /// How a method is answered.
-type Run = fn(Arc<ApiContext>, Params) -> BoxFuture<'static, Answer>;
+type Run = fn(Arc<ApiContext>, Params) -> BoxFuture<'static, RpcResult>;
 
 /// A method that clients may call.
 pub(super) struct Method {
@@ -32,19 +32,19 @@ impl fmt::Debug for Method {
     }
 }
 
-/// Declares the methods of a module: `"name", cost, "what it does" => |shared, params| answer;`.
+/// Declares the methods of a module: `"name", cost, "what it does" => |context, params| answer;`.
 macro_rules! methods {
-    ($($name:literal, $cost:literal, $about:literal => |$shared:ident, $params:ident| $answer:expr;)*) => {
+    ($($name:literal, $cost:literal, $about:literal => |$context:ident, $params:ident| $answer:expr;)*) => {
         /// The methods of this module.
         pub(super) const METHODS: &[$crate::rpc::method::Method] = &[$(
             $crate::rpc::method::Method {
                 name: $name,
                 cost: $cost,
                 about: $about,
-                run: |shared, params| {
+                run: |context, params| {
                     Box::pin(async move {
                         #[allow(unused_mut, unused_variables)]
-                        let (mut $params, $shared) = (params, &shared);
+                        let (mut $params, $context) = (params, &context);
                         $answer
                     })
                 },

@@ -49,7 +49,7 @@ use self::{
     batch::answer_batch,
     error::RpcError,
     request::{Message, Request},
-    subscribe::Frame,
+    subscribe::SocketFrame,
 };
 pub(super) use self::{convert::preconfirmed_receipt, socket::upgrade};
 use turnpike_http::{Allowance, RateExceeded};
@@ -58,19 +58,19 @@ use super::costs::REFUSED_TRANSACTION_UNITS;
 use crate::context::ApiContext;
 
 /// What a method answers.
-type Answer = Result<Value, RpcError>;
+type RpcResult = Result<Value, RpcError>;
 
 /// An answer, or several in a list, as JSON.
-type Answered = String;
+type ResponseText = String;
 
 /// `POST /`.
 pub(crate) async fn handle(
-    State(shared): State<Arc<ApiContext>>,
+    State(context): State<Arc<ApiContext>>,
     Extension(allowance): Extension<Allowance>,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     match body {
-        Ok(body) => answer_text(&shared, &allowance, &body, None).await.into_response(),
+        Ok(body) => answer_text(&context, &allowance, &body, None).await.into_response(),
         Err(error) => {
             let refusal = RpcError::invalid_request(format!("the body cannot be read: {error}"));
             respond(error.status(), refusal.answered(None))
@@ -78,20 +78,20 @@ pub(crate) async fn handle(
     }
 }
 
-fn respond(status: StatusCode, answer: Answered) -> Response {
+fn respond(status: StatusCode, answer: ResponseText) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], answer).into_response()
 }
 
 /// What a text is answered by.
 #[derive(Debug)]
-struct Reply {
+struct RpcReply {
     /// `None`: it consists of notifications, which are not answered.
-    text: Option<Answered>,
+    text: Option<ResponseText>,
     /// Why nothing was done, if the client has spent what it may.
     exceeded: Option<RateExceeded>,
 }
 
-impl Reply {
+impl RpcReply {
     fn exceeded(exceeded: RateExceeded, id: Option<&RawValue>) -> Self {
         Self { text: Some(RpcError::from(exceeded).answered(id)), exceeded: Some(exceeded) }
     }
@@ -105,30 +105,30 @@ impl Reply {
     }
 }
 
-impl From<Option<Answered>> for Reply {
-    fn from(text: Option<Answered>) -> Self {
+impl From<Option<ResponseText>> for RpcReply {
+    fn from(text: Option<ResponseText>) -> Self {
         Self { text, exceeded: None }
     }
 }
 
 /// Answers what was sent, as a `frame` of a WebSocket or over HTTP.
 async fn answer_text(
-    shared: &Arc<ApiContext>,
+    context: &Arc<ApiContext>,
     allowance: &Allowance,
     text: &[u8],
-    frame: Option<&Frame>,
-) -> Reply {
+    frame: Option<&SocketFrame>,
+) -> RpcReply {
     if let Err(exceeded) = allowance.charge_bytes(text.len()) {
-        return Reply::exceeded(exceeded, None);
+        return RpcReply::exceeded(exceeded, None);
     }
     match Message::parse(text) {
         Err(error) => Some(error.answered(None)).into(),
-        Ok(Message::Many(texts)) => answer_batch(shared, allowance, texts, frame).await.into(),
+        Ok(Message::Many(texts)) => answer_batch(context, allowance, texts, frame).await.into(),
         Ok(Message::One(text)) => match Request::parse(text) {
             Err(error) => Some(error.answered(None)).into(),
             Ok(request) => match allowance.charge(request.cost()) {
-                Err(exceeded) => Reply::exceeded(exceeded, request.id),
-                Ok(()) => answer_request(shared, allowance, &request, frame).await.into(),
+                Err(exceeded) => RpcReply::exceeded(exceeded, request.id),
+                Ok(()) => answer_request(context, allowance, &request, frame).await.into(),
             },
         },
     }
@@ -136,12 +136,12 @@ async fn answer_text(
 
 /// Answers a request that is paid for, or does what a notification asks for.
 async fn answer_request(
-    shared: &Arc<ApiContext>,
+    context: &Arc<ApiContext>,
     allowance: &Allowance,
     request: &Request<'_>,
-    frame: Option<&Frame>,
-) -> Option<Answered> {
-    let result = dispatch(shared, request, frame).await;
+    frame: Option<&SocketFrame>,
+) -> Option<ResponseText> {
+    let result = dispatch(context, request, frame).await;
     if send::submits(request) {
         pay_for_refusal(allowance, &result);
     }
@@ -149,27 +149,27 @@ async fn answer_request(
 }
 
 /// A transaction that is refused costs more than one that is taken.
-fn pay_for_refusal(allowance: &Allowance, submitted: &Answer) {
+fn pay_for_refusal(allowance: &Allowance, submitted: &RpcResult) {
     if submitted.as_ref().is_err_and(RpcError::is_refusal) {
         allowance.debit(REFUSED_TRANSACTION_UNITS);
     }
 }
 
 async fn dispatch(
-    shared: &Arc<ApiContext>,
+    context: &Arc<ApiContext>,
     request: &Request<'_>,
-    frame: Option<&Frame>,
-) -> Answer {
+    frame: Option<&SocketFrame>,
+) -> RpcResult {
     let method = method::find(&request.method)?;
     if let Some(frame) = frame
-        && let Some(answer) = frame.answer(shared, request).await
+        && let Some(answer) = frame.answer(context, request).await
     {
         return answer;
     }
-    (method.run)(Arc::clone(shared), request.params()?).await
+    (method.run)(Arc::clone(context), request.params()?).await
 }
 
-fn answered(id: Option<&RawValue>, result: Answer) -> Answered {
+fn answered(id: Option<&RawValue>, result: RpcResult) -> ResponseText {
     match result {
         Ok(result) => format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, id_text(id)),
         Err(error) => error.answered(id),

@@ -7,7 +7,7 @@ use alloy_primitives::{B256, U64};
 use serde_json::{Value, json};
 use turnpike_storage::BlockRecord;
 
-use super::{Answer, error::RpcError, eth::number_of, method::methods, params::Params};
+use super::{RpcResult, error::RpcError, eth::number_of, method::methods, params::Params};
 use crate::context::ApiContext;
 
 methods! {
@@ -16,9 +16,9 @@ methods! {
     "optimism_version", 1, "" => |s, p| Ok(concat!("turnpike/", env!("CARGO_PKG_VERSION")).into());
 }
 
-async fn sync_status(shared: &ApiContext) -> Answer {
+async fn sync_status(context: &ApiContext) -> RpcResult {
     let (l1, origin, safe, finalized) = {
-        let settlement = shared.settlement.read().await;
+        let settlement = context.settlement.read().await;
         (settlement.l1, settlement.origin, settlement.safe(), settlement.finalized())
     };
     let head_l1 = match l1 {
@@ -31,10 +31,10 @@ async fn sync_status(shared: &ApiContext) -> Answer {
         Value::Null,
         |origin| json!({ "number": origin.l1_block_number, "timestamp": origin.l1_time }),
     );
-    let head = *shared.chain.head.borrow();
-    let unsafe_l2 = l2_block(shared, head).await?;
+    let head = *context.chain.head.borrow();
+    let unsafe_l2 = l2_block(context, head).await?;
     let (safe_l2, finalized_l2) =
-        (l2_block(shared, safe).await?, l2_block(shared, finalized).await?);
+        (l2_block(context, safe).await?, l2_block(context, finalized).await?);
     Ok(json!({
         "current_l1": current,
         "current_l1_finalized": final_l1,
@@ -49,11 +49,11 @@ async fn sync_status(shared: &ApiContext) -> Answer {
     }))
 }
 
-async fn output_at_block(shared: &ApiContext, mut params: Params) -> Answer {
+async fn output_at_block(context: &ApiContext, mut params: Params) -> RpcResult {
     let number = params.next::<U64>()?.to::<u64>();
-    let number = number_of(shared, number.into()).await?;
+    let number = number_of(context, number.into()).await?;
     let number = number.ok_or_else(|| RpcError::server("block not found"))?;
-    let record = shared.chain.client_database.block(number).await?;
+    let record = context.chain.client_database.block(number).await?;
     let record = record.ok_or_else(|| RpcError::server("block not found"))?;
     let output = record.output();
     Ok(json!({
@@ -62,12 +62,12 @@ async fn output_at_block(shared: &ApiContext, mut params: Params) -> Answer {
         "blockRef": reference(&record),
         "withdrawalStorageRoot": output.message_passer_storage_root,
         "stateRoot": output.state_root,
-        "syncStatus": sync_status(shared).await?,
+        "syncStatus": sync_status(context).await?,
     }))
 }
 
-async fn l2_block(shared: &ApiContext, number: u64) -> Answer {
-    let record = shared.chain.client_database.block(number).await?;
+async fn l2_block(context: &ApiContext, number: u64) -> RpcResult {
+    let record = context.chain.client_database.block(number).await?;
     Ok(record.as_ref().map_or(Value::Null, reference))
 }
 

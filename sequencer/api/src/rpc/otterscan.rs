@@ -20,7 +20,7 @@ use turnpike_executor::{Sandbox, SandboxOutcome, SandboxTx};
 use turnpike_storage::{BlockKey, BlockQuery, BlockRecord};
 
 use super::{
-    Answer,
+    RpcResult,
     call::refusal,
     convert::{RpcBlock, block_of_hashes, header_of},
     error::RpcError,
@@ -60,23 +60,23 @@ methods! {
     "erigon_getHeaderByNumber", 5, "" => |s, p| header(s, p).await;
 }
 
-async fn has_code(shared: &ApiContext, mut params: Params) -> Answer {
+async fn has_code(context: &ApiContext, mut params: Params) -> RpcResult {
     let address = params.next::<Address>()?;
-    let chain = state_at(shared, params.optional()?).await?;
+    let chain = state_at(context, params.optional()?).await?;
     Ok(chain.state().account(&address).is_some_and(|account| account.has_code()).into())
 }
 
 /// Runs a transaction again and hands it to `look` before its turn.
 async fn again<T>(
-    shared: &ApiContext,
+    context: &ApiContext,
     params: &mut Params,
     look: impl FnOnce(&mut Sandbox<'_>, &SandboxTx) -> Result<(SandboxOutcome, T), RpcError>,
 ) -> Result<T, RpcError> {
     let hash = params.next::<B256>()?;
-    let _permit = trace_permit(shared).await?;
-    let (block, at) = traceable(shared, hash).await?;
-    let replay = Replay::new(&shared.chain.config, &block)?;
-    let mut sandbox = replay.run(shared, at + 1).await?;
+    let _permit = trace_permit(context).await?;
+    let (block, at) = traceable(context, hash).await?;
+    let replay = Replay::new(&context.chain.config, &block)?;
+    let mut sandbox = replay.run(context, at + 1).await?;
     block_in_place(|| {
         replay.restart_to(&mut sandbox, at)?;
         let tx = replay.transaction(&sandbox, at)?;
@@ -91,8 +91,8 @@ fn watch() -> Result<Watch, RpcError> {
     Watch::new(&GethDebugTracingOptions::call_tracer(CallConfig::default()))
 }
 
-async fn internal_operations(shared: &ApiContext, mut params: Params) -> Answer {
-    let operations = again(shared, &mut params, |sandbox, tx| {
+async fn internal_operations(context: &ApiContext, mut params: Params) -> RpcResult {
+    let operations = again(context, &mut params, |sandbox, tx| {
         let mut inspector = InternalOperationsInspector::default();
         let outcome = sandbox.inspect(tx, (watch()?, &mut inspector)).map_err(refusal)?;
         Ok((outcome, inspector.into_operations()))
@@ -101,8 +101,8 @@ async fn internal_operations(shared: &ApiContext, mut params: Params) -> Answer 
 }
 
 /// What a transaction reverted with; nothing if it did not.
-async fn transaction_error(shared: &ApiContext, mut params: Params) -> Answer {
-    let output = again(shared, &mut params, |sandbox, tx| {
+async fn transaction_error(context: &ApiContext, mut params: Params) -> RpcResult {
+    let output = again(context, &mut params, |sandbox, tx| {
         let outcome = sandbox.inspect(tx, watch()?).map_err(refusal)?;
         let is_success = outcome.result.is_success();
         let output = outcome.result.output().filter(|_| !is_success).cloned();
@@ -111,8 +111,8 @@ async fn transaction_error(shared: &ApiContext, mut params: Params) -> Answer {
     Ok(json!(output.await?))
 }
 
-async fn trace(shared: &ApiContext, mut params: Params) -> Answer {
-    let frame = again(shared, &mut params, |sandbox, tx| {
+async fn trace(context: &ApiContext, mut params: Params) -> RpcResult {
+    let frame = again(context, &mut params, |sandbox, tx| {
         let config = TracingInspectorConfig::from_geth_call_config(&CallConfig::default());
         let mut inspector = TracingInspector::new(config);
         let outcome = sandbox.inspect(tx, (watch()?, &mut inspector)).map_err(refusal)?;
@@ -143,8 +143,8 @@ fn flatten(frame: CallFrame, depth: u32, entries: &mut Vec<TraceEntry>) {
     }
 }
 
-async fn block_details(shared: &ApiContext, id: BlockId) -> Answer {
-    let Some(record) = find_record(shared, id).await? else { return Ok(Value::Null) };
+async fn block_details(context: &ApiContext, id: BlockId) -> RpcResult {
+    let Some(record) = find_record(context, id).await? else { return Ok(Value::Null) };
     let block = block_of_hashes(&record);
     to_json(BlockDetails::new(block, InternalIssuance::default(), fees(&record)))
 }
@@ -159,11 +159,11 @@ fn fees(record: &BlockRecord) -> U256 {
 }
 
 /// A page of a block's transactions: page 0 holds the last ones.
-async fn block_transactions(shared: &ApiContext, mut params: Params) -> Answer {
+async fn block_transactions(context: &ApiContext, mut params: Params) -> RpcResult {
     let id = params.next::<BlockNumberOrTag>()?;
     let (page, size) = (params.next::<usize>()?, params.next::<usize>()?);
     page_size(size)?;
-    let Some(block) = find_block(shared, id.into()).await? else { return Ok(Value::Null) };
+    let Some(block) = find_block(context, id.into()).await? else { return Ok(Value::Null) };
     let end = block.len().saturating_sub(page.saturating_mul(size));
     let shown = end.saturating_sub(size)..end;
     let mut full = to_json(block_of_hashes(block.record()))?;
@@ -188,11 +188,11 @@ async fn block_transactions(shared: &ApiContext, mut params: Params) -> Answer {
 }
 
 /// Transactions of an account in blocks before one (0: before none), the newest first.
-async fn search_before(shared: &ApiContext, mut params: Params) -> Answer {
+async fn search_before(context: &ApiContext, mut params: Params) -> RpcResult {
     let (account, block, size) = search_params(&mut params)?;
-    let head = *shared.chain.head.borrow();
+    let head = *context.chain.head.borrow();
     let last = if block == 0 { Some(head) } else { block.min(head + 1).checked_sub(1) };
-    let search = Search::new(shared, account_keys(&account));
+    let search = Search::new(context, account_keys(&account));
     let mut page = Page::default();
     if let Some(last) = last {
         let mut blocks = search.candidates(0, last).await?;
@@ -204,11 +204,11 @@ async fn search_before(shared: &ApiContext, mut params: Params) -> Answer {
 }
 
 /// Transactions of an account in blocks after one, the newest first.
-async fn search_after(shared: &ApiContext, mut params: Params) -> Answer {
+async fn search_after(context: &ApiContext, mut params: Params) -> RpcResult {
     let (account, block, size) = search_params(&mut params)?;
-    let head = *shared.chain.head.borrow();
+    let head = *context.chain.head.borrow();
     let first = if block == 0 { 0 } else { block.saturating_add(1) };
-    let search = Search::new(shared, account_keys(&account));
+    let search = Search::new(context, account_keys(&account));
     let mut page = Page::default();
     if first <= head {
         let blocks = search.candidates(first, head).await?;
@@ -239,16 +239,16 @@ fn account_keys(account: &Address) -> Vec<BlockKey> {
 
 /// Looks through blocks that the index names, for so long.
 struct Search<'a> {
-    shared: &'a ApiContext,
+    context: &'a ApiContext,
     query: BlockQuery,
     deadline: Instant,
 }
 
 impl<'a> Search<'a> {
     /// For blocks with one of these keys.
-    fn new(shared: &'a ApiContext, keys: Vec<BlockKey>) -> Self {
+    fn new(context: &'a ApiContext, keys: Vec<BlockKey>) -> Self {
         let query = BlockQuery::new([keys]);
-        Self { shared, query, deadline: Instant::now() + QUERY_TIME_MAX }
+        Self { context, query, deadline: Instant::now() + QUERY_TIME_MAX }
     }
 
     fn check_time(&self) -> Result<(), RpcError> {
@@ -266,7 +266,7 @@ impl<'a> Search<'a> {
             self.check_time()?;
             let end = last.min(next + INDEX_STEP_BLOCKS - 1);
             found.extend(
-                self.shared.chain.client_database.blocks_with(next, end, &self.query).await?,
+                self.context.chain.client_database.blocks_with(next, end, &self.query).await?,
             );
             next = end + 1;
         }
@@ -276,7 +276,7 @@ impl<'a> Search<'a> {
     /// One of them; `None` if it was taken back meanwhile.
     async fn block(&self, number: u64) -> Result<Option<RpcBlock>, RpcError> {
         self.check_time()?;
-        let record = self.shared.chain.client_database.block(number).await?;
+        let record = self.context.chain.client_database.block(number).await?;
         record.map(|record| block_in_place(|| RpcBlock::new(record))).transpose()
     }
 }
@@ -321,17 +321,17 @@ impl Page {
         Ok(())
     }
 
-    fn answer(self, is_first: bool, is_last: bool) -> Answer {
+    fn answer(self, is_first: bool, is_last: bool) -> RpcResult {
         let (txs, receipts): (Vec<_>, Vec<_>) = self.found.into_iter().unzip();
         Ok(json!({ "txs": txs, "receipts": receipts, "firstPage": is_first, "lastPage": is_last }))
     }
 }
 
 /// The hash of the transaction that used a nonce; null if none has.
-async fn by_sender_and_nonce(shared: &ApiContext, mut params: Params) -> Answer {
+async fn by_sender_and_nonce(context: &ApiContext, mut params: Params) -> RpcResult {
     let (sender, nonce) = (params.next::<Address>()?, params.next::<U64>()?.to::<u64>());
-    let head = *shared.chain.head.borrow();
-    let search = Search::new(shared, vec![BlockKey::sender(&sender)]);
+    let head = *context.chain.head.borrow();
+    let search = Search::new(context, vec![BlockKey::sender(&sender)]);
     let blocks = search.candidates(0, head).await?;
     // Nonces go up from block to block. Few of those that the index names have none of this sender's.
     let mut rest = blocks.as_slice();
@@ -358,14 +358,14 @@ async fn by_sender_and_nonce(shared: &ApiContext, mut params: Params) -> Answer 
 }
 
 /// Who created a contract, and with which transaction; null if there is none.
-async fn contract_creator(shared: &ApiContext, mut params: Params) -> Answer {
+async fn contract_creator(context: &ApiContext, mut params: Params) -> RpcResult {
     let address = params.next::<Address>()?;
-    let head = *shared.chain.head.borrow();
-    let account = state_at(shared, None).await?.state().account(&address);
+    let head = *context.chain.head.borrow();
+    let account = state_at(context, None).await?.state().account(&address);
     if !account.is_some_and(|account| account.has_code()) {
         return Ok(Value::Null);
     }
-    let search = Search::new(shared, vec![BlockKey::recipient(&address)]);
+    let search = Search::new(context, vec![BlockKey::recipient(&address)]);
     // Seldom another block than the first.
     for number in search.candidates(0, head).await? {
         let Some(block) = search.block(number).await? else { continue };
@@ -378,8 +378,8 @@ async fn contract_creator(shared: &ApiContext, mut params: Params) -> Answer {
     Err(RpcError::server("no transaction created it itself: what contracts create is not indexed"))
 }
 
-async fn header(shared: &ApiContext, mut params: Params) -> Answer {
-    match find_record(shared, params.next::<BlockNumberOrTag>()?.into()).await? {
+async fn header(context: &ApiContext, mut params: Params) -> RpcResult {
+    match find_record(context, params.next::<BlockNumberOrTag>()?.into()).await? {
         Some(record) => to_json(header_of(&record)),
         None => Ok(Value::Null),
     }

@@ -7,7 +7,7 @@ use alloy_primitives::{Address, U64};
 use serde_json::{Value, json};
 
 use super::{
-    Answer,
+    RpcResult,
     error::RpcError,
     eth::{to_json, without_block},
     method::methods,
@@ -26,8 +26,8 @@ methods! {
     "txpool_inspect", 200, "as txpool_content" => |s, p| content(s, summary);
 }
 
-fn status(shared: &ApiContext) -> Answer {
-    let pool = shared.transactions.pool();
+fn status(context: &ApiContext) -> RpcResult {
+    let pool = context.transactions.pool();
     let ready = pool.ready_len();
     Ok(json!({
         "pending": U64::from(ready),
@@ -36,12 +36,12 @@ fn status(shared: &ApiContext) -> Answer {
 }
 
 /// How a transaction is told of.
-type Telling = fn(&PooledTx) -> Answer;
+type Telling = fn(&PooledTx) -> RpcResult;
 
 /// All transactions by sender and nonce: those whose turn comes, and those behind a gap.
-fn content(shared: &ApiContext, telling: Telling) -> Answer {
+fn content(context: &ApiContext, telling: Telling) -> RpcResult {
     let senders = {
-        let pool = shared.transactions.pool();
+        let pool = context.transactions.pool();
         if pool.len() > POOL_TRANSACTIONS_MAX {
             return Err(too_many(pool.len()));
         }
@@ -74,9 +74,9 @@ fn insert(
     Ok(())
 }
 
-fn content_from(shared: &ApiContext, mut params: Params) -> Answer {
+fn content_from(context: &ApiContext, mut params: Params) -> RpcResult {
     let sender = params.next::<Address>()?;
-    let (in_turn, behind_gap) = of_sender(&shared.transactions.pool(), &sender);
+    let (in_turn, behind_gap) = of_sender(&context.transactions.pool(), &sender);
     let len = in_turn.len() + behind_gap.len();
     if len > POOL_TRANSACTIONS_MAX {
         return Err(too_many(len));
@@ -87,16 +87,16 @@ fn content_from(shared: &ApiContext, mut params: Params) -> Answer {
     }))
 }
 
-fn by_nonce(txs: Vec<PooledTx>, telling: Telling) -> Answer {
+fn by_nonce(txs: Vec<PooledTx>, telling: Telling) -> RpcResult {
     let told = txs.iter().map(|tx| Ok((tx.tx.nonce().to_string(), telling(tx)?)));
     Ok(Value::Object(told.collect::<Result<_, RpcError>>()?))
 }
 
-fn whole(tx: &PooledTx) -> Answer {
+fn whole(tx: &PooledTx) -> RpcResult {
     to_json(without_block(tx.tx.envelope().clone(), tx.sender))
 }
 
-fn summary(tx: &PooledTx) -> Answer {
+fn summary(tx: &PooledTx) -> RpcResult {
     let envelope = tx.tx.envelope();
     let to = envelope.to().map_or_else(|| "contract creation".to_owned(), |to| to.to_string());
     let (value, gas, price) = (envelope.value(), envelope.gas_limit(), envelope.max_fee_per_gas());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use turnpike_storage::BlockRecord;
 
 use super::{
-    Answer,
+    RpcResult,
     convert::{RpcBlock, header_of},
     error::RpcError,
     eth::{find_record, find_transaction, number_of, quantity, to_json},
@@ -33,16 +33,16 @@ methods! {
 }
 
 /// The bytes of a transaction, wherever it is; empty if it is nowhere.
-async fn raw_transaction(shared: &ApiContext, mut params: Params) -> Answer {
+async fn raw_transaction(context: &ApiContext, mut params: Params) -> RpcResult {
     let hash = params.next::<B256>()?;
     let in_block = async || {
-        let found = find_transaction(shared, hash).await?;
+        let found = find_transaction(context, hash).await?;
         Ok::<_, RpcError>(found.map(|(record, at)| transaction_bytes(&record, at)))
     };
     if let Some(bytes) = in_block().await? {
         return Ok(json!(bytes));
     }
-    if let Some((bytes, _)) = shared.transactions.waiting(&hash) {
+    if let Some((bytes, _)) = context.transactions.waiting(&hash) {
         return Ok(json!(bytes));
     }
     // It may have moved into a block in between.
@@ -53,38 +53,38 @@ fn transaction_bytes(record: &BlockRecord, at: usize) -> Bytes {
     record.receipts[at].transaction.clone()
 }
 
-async fn raw_transaction_at(shared: &ApiContext, mut params: Params) -> Answer {
-    let record = find_record(shared, params.next()?).await?;
+async fn raw_transaction_at(context: &ApiContext, mut params: Params) -> RpcResult {
+    let record = find_record(context, params.next()?).await?;
     let index = usize::try_from(params.next::<U64>()?.to::<u64>()).unwrap_or(usize::MAX);
     let found = record.filter(|record| index < record.receipts.len());
     Ok(json!(found.map(|record| transaction_bytes(&record, index)).unwrap_or_default()))
 }
 
-async fn header(shared: &ApiContext, mut params: Params) -> Answer {
-    match find_record(shared, params.next()?).await? {
+async fn header(context: &ApiContext, mut params: Params) -> RpcResult {
+    match find_record(context, params.next()?).await? {
         Some(record) => to_json(header_of(&record)),
         None => Ok(Value::Null),
     }
 }
 
-async fn uncle_count(shared: &ApiContext, mut params: Params) -> Answer {
-    let number = number_of(shared, params.next()?).await?;
+async fn uncle_count(context: &ApiContext, mut params: Params) -> RpcResult {
+    let number = number_of(context, params.next()?).await?;
     Ok(number.map_or(Value::Null, |_| quantity(0)))
 }
 
 /// A block that has to be there.
-async fn known_block(shared: &ApiContext, params: &mut Params) -> Result<BlockRecord, RpcError> {
-    let record = find_record(shared, params.next::<BlockId>()?).await?;
+async fn known_block(context: &ApiContext, params: &mut Params) -> Result<BlockRecord, RpcError> {
+    let record = find_record(context, params.next::<BlockId>()?).await?;
     record.ok_or_else(|| RpcError::server("block not found"))
 }
 
-async fn raw_header(shared: &ApiContext, mut params: Params) -> Answer {
-    let block = known_block(shared, &mut params).await?;
+async fn raw_header(context: &ApiContext, mut params: Params) -> RpcResult {
+    let block = known_block(context, &mut params).await?;
     Ok(json!(Bytes::from(alloy_rlp::encode(&block.header))))
 }
 
-async fn raw_block(shared: &ApiContext, mut params: Params) -> Answer {
-    let block = RpcBlock::new(known_block(shared, &mut params).await?)?;
+async fn raw_block(context: &ApiContext, mut params: Params) -> RpcResult {
+    let block = RpcBlock::new(known_block(context, &mut params).await?)?;
     let transactions = (0..block.len()).map(|at| block.envelope(at).clone()).collect();
     let body =
         BlockBody { transactions, ommers: Vec::new(), withdrawals: Some(Default::default()) };
@@ -92,8 +92,8 @@ async fn raw_block(shared: &ApiContext, mut params: Params) -> Answer {
     Ok(json!(Bytes::from(alloy_rlp::encode(&block))))
 }
 
-async fn raw_receipts(shared: &ApiContext, mut params: Params) -> Answer {
-    let block = known_block(shared, &mut params).await?;
+async fn raw_receipts(context: &ApiContext, mut params: Params) -> RpcResult {
+    let block = known_block(context, &mut params).await?;
     let receipts = block.receipts.iter().map(|stored| &stored.receipt);
     Ok(json!(receipts.collect::<Vec<_>>()))
 }

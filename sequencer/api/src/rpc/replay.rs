@@ -87,14 +87,14 @@ impl Replay {
     /// Runs the first `count` transactions. The state is let go then, and all they need is at hand to run again.
     pub(super) async fn run(
         &self,
-        shared: &ApiContext,
+        context: &ApiContext,
         count: usize,
     ) -> Result<Sandbox<'static>, RpcError> {
         let parent = self.context.header.number - 1;
         let mut next = 0;
         let mut begun: Option<Sandbox<'static>> = None;
         loop {
-            let chain = state_at(shared, Some(parent.into())).await?;
+            let chain = state_at(context, Some(parent.into())).await?;
             if chain.head().hash() != self.context.header.parent_hash {
                 return Err(RpcError::server("the block was taken back"));
             }

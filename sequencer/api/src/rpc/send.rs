@@ -5,9 +5,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Answer, error::RpcError, eth, method::methods, params::Params, request::Request};
+use super::{RpcResult, error::RpcError, eth, method::methods, params::Params, request::Request};
 use crate::context::ApiContext;
-use crate::wait::{Goal, WaitError, reached};
+use crate::wait::{WaitError, WaitGoal, reached};
 use turnpike_sequencer::{Accepted, PreconfirmationError, Refusal};
 
 /// How long `eth_sendRawTransactionSync` waits if it is not told, or told something out of bounds (EIP-7966 recommends this).
@@ -17,8 +17,8 @@ const SYNC_TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
 const SYNC_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 methods! {
-    "eth_sendRawTransaction", 10, "" => |s, p| send_all(s, vec![Send::accepted(p)?]).await.remove(0);
-    "eth_sendRawTransactionSync", 10, "EIP-7966" => |s, p| send_all(s, vec![Send::sealed(p)?]).await.remove(0);
+    "eth_sendRawTransaction", 10, "" => |s, p| send_all(s, vec![RawSubmission::accepted(p)?]).await.remove(0);
+    "eth_sendRawTransactionSync", 10, "EIP-7966" => |s, p| send_all(s, vec![RawSubmission::sealed(p)?]).await.remove(0);
 }
 
 /// Whether a request submits a transaction.
@@ -28,21 +28,21 @@ pub(super) fn submits(request: &Request<'_>) -> bool {
 
 /// A transaction to be submitted.
 #[derive(Debug)]
-pub(super) struct Send {
+pub(super) struct RawSubmission {
     raw: Bytes,
-    until: Until,
+    until: ReplyAfter,
 }
 
 /// When the answer is due.
 #[derive(Clone, Copy, Debug)]
-enum Until {
+enum ReplyAfter {
     /// Once it is accepted: `eth_sendRawTransaction`.
     Accepted,
     /// Once its block is sealed, or after so long: `eth_sendRawTransactionSync`.
     Sealed(Duration),
 }
 
-impl Send {
+impl RawSubmission {
     /// The transaction that a request submits; `None` if it is for something else.
     pub(super) fn parse(request: &Request<'_>) -> Option<Result<Self, RpcError>> {
         let read = match request.method.as_ref() {
@@ -54,11 +54,11 @@ impl Send {
     }
 
     fn accepted(mut params: Params) -> Result<Self, RpcError> {
-        Ok(Self { raw: params.next()?, until: Until::Accepted })
+        Ok(Self { raw: params.next()?, until: ReplyAfter::Accepted })
     }
 
     fn sealed(mut params: Params) -> Result<Self, RpcError> {
-        Ok(Self { raw: params.next()?, until: Until::Sealed(sync_timeout(&mut params)?) })
+        Ok(Self { raw: params.next()?, until: ReplyAfter::Sealed(sync_timeout(&mut params)?) })
     }
 }
 
@@ -77,39 +77,42 @@ fn sync_timeout(params: &mut Params) -> Result<Duration, RpcError> {
 }
 
 /// Submits transactions all at once; the result of each is in the order given.
-pub(super) async fn send_all(shared: &Arc<ApiContext>, sends: Vec<Send>) -> Vec<Answer> {
+pub(super) async fn send_all(
+    context: &Arc<ApiContext>,
+    sends: Vec<RawSubmission>,
+) -> Vec<RpcResult> {
     if sends.is_empty() {
         return Vec::new();
     }
     let (raws, untils): (Vec<_>, Vec<_>) =
         sends.into_iter().map(|send| (send.raw, send.until)).unzip();
-    let submitted = shared.submissions.submit(raws).await;
+    let submitted = context.submissions.submit(raws).await;
     let answers =
-        submitted.into_iter().zip(untils).map(|(result, until)| answer(shared, result, until));
+        submitted.into_iter().zip(untils).map(|(result, until)| answer(context, result, until));
     join_all(answers).await
 }
 
 async fn answer(
-    shared: &Arc<ApiContext>,
+    context: &Arc<ApiContext>,
     result: Result<Accepted, Refusal>,
-    until: Until,
-) -> Answer {
+    until: ReplyAfter,
+) -> RpcResult {
     let accepted = result?;
     match until {
-        Until::Accepted if accepted.is_new => Ok(json!(accepted.hash)),
+        ReplyAfter::Accepted if accepted.is_new => Ok(json!(accepted.hash)),
         // As geth has it: clients match on the text.
-        Until::Accepted => Err(Refusal::AlreadyKnown.into()),
-        Until::Sealed(limit) => sealed(shared, accepted.hash, limit).await,
+        ReplyAfter::Accepted => Err(Refusal::AlreadyKnown.into()),
+        ReplyAfter::Sealed(limit) => sealed(context, accepted.hash, limit).await,
     }
 }
 
 /// Waits for a receipt, as EIP-7966 has it.
-async fn sealed(shared: &Arc<ApiContext>, hash: B256, limit: Duration) -> Answer {
-    if let Some(missing) = shared.transactions.missing_nonce(&hash) {
+async fn sealed(context: &Arc<ApiContext>, hash: B256, limit: Duration) -> RpcResult {
+    if let Some(missing) = context.transactions.missing_nonce(&hash) {
         return Err(RpcError::unready(hash, missing));
     }
-    match timeout(limit, reached(shared, hash, Goal::Sealed)).await {
-        Ok(Ok(())) => eth::receipt_of(shared, hash).await,
+    match timeout(limit, reached(context, hash, WaitGoal::Sealed)).await {
+        Ok(Ok(())) => eth::receipt_of(context, hash).await,
         Ok(Err(WaitError::End(PreconfirmationError::Refused(reason)))) => {
             Err(RpcError::server(reason))
         }

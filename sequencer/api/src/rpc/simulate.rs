@@ -25,7 +25,7 @@ use turnpike_protocol::{ChainConfig, Header, Origin, ReceiptEnvelope, TxEnvelope
 use turnpike_storage::{BlockRecord, ReceiptRecord};
 
 use super::{
-    Answer,
+    RpcResult,
     call::{
         CALL_GAS_MAX, Overrides, call_request, check_held, halt_text, invalid_text, refusal,
         sandbox,
@@ -65,7 +65,7 @@ methods! {
 
 type Block = SimulatedBlock<alloy::rpc::types::Block<Transaction>>;
 
-async fn simulate(shared: &ApiContext, mut params: Params) -> Answer {
+async fn simulate(context: &ApiContext, mut params: Params) -> RpcResult {
     let payload = params.next::<SimulatePayload>()?;
     let id = params.optional()?;
     let calls: usize = payload.block_state_calls.iter().map(|block| block.calls.len()).sum();
@@ -76,8 +76,8 @@ async fn simulate(shared: &ApiContext, mut params: Params) -> Answer {
         let message = format!("too many calls: {calls}, limit {CALLS_MAX}");
         return Err(RpcError::new(CLIENT_LIMIT_EXCEEDED, message));
     }
-    let _permit = permit(shared).await?;
-    let chain = state_at(shared, id).await?;
+    let _permit = permit(context).await?;
+    let chain = state_at(context, id).await?;
     let blocks = block_in_place(|| {
         let blocks = chained(&chain.head().header, payload.block_state_calls)?;
         let head = chain.head();

@@ -21,7 +21,7 @@ use turnpike_http::{Allowance, QuotaPermit};
 
 use super::{
     answer_text,
-    subscribe::{Connection, Frame, Subscription, Subscriptions},
+    subscribe::{SocketConnection, SocketFrame, Subscription, Subscriptions},
 };
 use crate::context::ApiContext;
 use crate::{
@@ -74,10 +74,10 @@ pub(crate) async fn upgrade(
 
 /// Serves a connection until it ends, or the node does.
 async fn serve(mut socket: WebSocket, state: ApiState, allowance: Allowance, _permit: QuotaPermit) {
-    let ApiState { shared, stop, .. } = state;
+    let ApiState { context, stop, .. } = state;
     let mut stopped = pin!(stop.cancelled_owned());
     let mut answers = FuturesUnordered::new();
-    let connection = Arc::new(Connection::default());
+    let connection = Arc::new(SocketConnection::default());
     let mut subscriptions = Subscriptions::default();
     let mut pings = interval(PING_INTERVAL);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -94,11 +94,11 @@ async fn serve(mut socket: WebSocket, state: ApiState, allowance: Allowance, _pe
                 match received {
                     // Some clients, web3.py among them, send JSON as bytes.
                     Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
-                        let (shared, connection) = (Arc::clone(&shared), Arc::clone(&connection));
+                        let (context, connection) = (Arc::clone(&context), Arc::clone(&connection));
                         let text = message.into_data();
-                        answers.push(answer(shared, allowance.clone(), connection, text));
+                        answers.push(answer(context, allowance.clone(), connection, text));
                     }
-                    // Answered by the library.
+                    // ResponseText by the library.
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 }
@@ -170,14 +170,14 @@ fn close_for(missed: &MissedEvents) -> Message {
 type FrameAnswer = (Option<String>, Vec<Subscription>);
 
 fn answer(
-    shared: Arc<ApiContext>,
+    context: Arc<ApiContext>,
     allowance: Allowance,
-    connection: Arc<Connection>,
+    connection: Arc<SocketConnection>,
     text: Bytes,
 ) -> BoxFuture<'static, FrameAnswer> {
     Box::pin(async move {
-        let frame = Frame::new(connection);
-        let reply = answer_text(&shared, &allowance, &text, Some(&frame)).await;
+        let frame = SocketFrame::new(connection);
+        let reply = answer_text(&context, &allowance, &text, Some(&frame)).await;
         (reply.text, frame.into_opened())
     })
 }

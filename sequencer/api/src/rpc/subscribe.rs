@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tokio::select;
 
 use super::{
-    Answer,
+    RpcResult,
     error::RpcError,
-    filter::{Detail, new_id},
+    filter::{PendingDetail, new_id},
     logs::LogFilter,
     method::methods,
     params::Params,
@@ -35,9 +35,9 @@ methods! {
 
 /// The subscriptions of a connection that have begun and were not ended, by their ids.
 #[derive(Debug, Default)]
-pub(super) struct Connection(Mutex<HashSet<String>>);
+pub(super) struct SocketConnection(Mutex<HashSet<String>>);
 
-impl Connection {
+impl SocketConnection {
     fn ids(&self) -> MutexGuard<'_, HashSet<String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -45,14 +45,14 @@ impl Connection {
 
 /// A frame of a connection while it is answered.
 #[derive(Debug)]
-pub(super) struct Frame {
-    connection: Arc<Connection>,
+pub(super) struct SocketFrame {
+    connection: Arc<SocketConnection>,
     /// Subscriptions that its answer tells of: they say nothing before it.
     opened: Mutex<Vec<Subscription>>,
 }
 
-impl Frame {
-    pub(super) fn new(connection: Arc<Connection>) -> Self {
+impl SocketFrame {
+    pub(super) fn new(connection: Arc<SocketConnection>) -> Self {
         Self { connection, opened: Mutex::default() }
     }
 
@@ -64,17 +64,17 @@ impl Frame {
     /// Answers a request that is about subscriptions; `None` if it is not.
     pub(super) async fn answer(
         &self,
-        shared: &Arc<ApiContext>,
+        context: &Arc<ApiContext>,
         request: &Request<'_>,
-    ) -> Option<Answer> {
+    ) -> Option<RpcResult> {
         match request.method.as_ref() {
-            SUBSCRIBE => Some(self.subscribe(shared, request).await),
+            SUBSCRIBE => Some(self.subscribe(context, request).await),
             UNSUBSCRIBE => Some(self.unsubscribe(request)),
             _ => None,
         }
     }
 
-    async fn subscribe(&self, shared: &Arc<ApiContext>, request: &Request<'_>) -> Answer {
+    async fn subscribe(&self, context: &Arc<ApiContext>, request: &Request<'_>) -> RpcResult {
         if request.id.is_none() {
             return Err(RpcError::invalid_request("a subscription needs an id"));
         }
@@ -88,7 +88,7 @@ impl Frame {
             ids.insert(id.clone());
         }
         let source = match request.params() {
-            Ok(params) => Source::open(shared, params).await,
+            Ok(params) => SubscriptionSource::open(context, params).await,
             Err(error) => Err(error),
         };
         match source {
@@ -104,7 +104,7 @@ impl Frame {
         }
     }
 
-    fn unsubscribe(&self, request: &Request<'_>) -> Answer {
+    fn unsubscribe(&self, request: &Request<'_>) -> RpcResult {
         let id = request.params()?.next::<String>()?;
         if self.connection.ids().remove(&id) {
             Ok(true.into())
@@ -118,34 +118,34 @@ impl Frame {
 #[derive(Debug)]
 pub(super) struct Subscription {
     id: String,
-    source: Source,
+    source: SubscriptionSource,
 }
 
 #[derive(Debug)]
-enum Source {
+enum SubscriptionSource {
     Heads(EventCursor<HeadEvent>),
     Logs(Box<LogFilter>, EventCursor<HeadEvent>),
-    Pending(EventCursor<Vec<PendingTx>>, Detail),
+    Pending(EventCursor<Vec<PendingTx>>, PendingDetail),
     /// Of this there is never anything to tell: what is answered is here.
     Syncing,
 }
 
-impl Source {
-    async fn open(shared: &Arc<ApiContext>, mut params: Params) -> Result<Self, RpcError> {
+impl SubscriptionSource {
+    async fn open(context: &Arc<ApiContext>, mut params: Params) -> Result<Self, RpcError> {
         let kind = params.next::<String>()?;
         Ok(match kind.as_str() {
-            "newHeads" => Self::Heads(shared.notifications.heads(&shared.chain).await?),
+            "newHeads" => Self::Heads(context.notifications.heads(&context.chain).await?),
             "logs" => {
                 let filter = match params.optional::<LogFilter>()? {
                     Some(filter) => filter,
                     None => LogFilter::all(),
                 };
                 filter.check_new()?;
-                Self::Logs(Box::new(filter), shared.notifications.heads(&shared.chain).await?)
+                Self::Logs(Box::new(filter), context.notifications.heads(&context.chain).await?)
             }
             "newPendingTransactions" => {
-                let detail = Detail::parse(&mut params)?;
-                Self::Pending(shared.notifications.pending(), detail)
+                let detail = PendingDetail::parse(&mut params)?;
+                Self::Pending(context.notifications.pending(), detail)
             }
             "syncing" => Self::Syncing,
             _ => return Err(RpcError::unknown_subscription(&kind)),
@@ -158,38 +158,40 @@ impl Subscription {
     fn take(&mut self, count_max: usize, texts: &mut Vec<String>) -> Result<(), MissedEvents> {
         let id = &self.id;
         match &mut self.source {
-            Source::Heads(reader) => {
+            SubscriptionSource::Heads(reader) => {
                 let blocks = reader.blocks(count_max)?;
                 texts.extend(blocks.iter().map(|block| notification(id, &block.head)));
                 Ok(())
             }
-            Source::Logs(filter, reader) => {
+            SubscriptionSource::Logs(filter, reader) => {
                 let is_asked_for = |log: &LogNotification| filter.matches_new(&log.log);
                 reader.logs(count_max, is_asked_for, |log, is_removed| {
                     texts.push(notification(id, &log.text(is_removed)));
                 })
             }
-            Source::Pending(reader, detail) => {
+            SubscriptionSource::Pending(reader, detail) => {
                 let told = reader.transactions(count_max, |tx| {
                     texts.extend(detail.of(tx).map(|tx: Value| notification(id, &tx.to_string())));
                 });
                 Ok(told?)
             }
-            Source::Syncing => Ok(()),
+            SubscriptionSource::Syncing => Ok(()),
         }
     }
 
     const fn heads(&self) -> Option<&EventCursor<HeadEvent>> {
         match &self.source {
-            Source::Heads(reader) | Source::Logs(_, reader) => Some(reader),
-            Source::Pending(..) | Source::Syncing => None,
+            SubscriptionSource::Heads(reader) | SubscriptionSource::Logs(_, reader) => Some(reader),
+            SubscriptionSource::Pending(..) | SubscriptionSource::Syncing => None,
         }
     }
 
     const fn pending(&self) -> Option<&EventCursor<Vec<PendingTx>>> {
         match &self.source {
-            Source::Pending(reader, _) => Some(reader),
-            Source::Heads(_) | Source::Logs(..) | Source::Syncing => None,
+            SubscriptionSource::Pending(reader, _) => Some(reader),
+            SubscriptionSource::Heads(_)
+            | SubscriptionSource::Logs(..)
+            | SubscriptionSource::Syncing => None,
         }
     }
 }
@@ -224,7 +226,7 @@ impl Subscriptions {
     /// What there is to tell, each subscription's in its order, `count_max` of each at most.
     pub(super) fn take(
         &mut self,
-        connection: &Connection,
+        connection: &SocketConnection,
         count_max: usize,
     ) -> Result<Vec<String>, MissedEvents> {
         let mut texts = Vec::new();
@@ -262,10 +264,10 @@ mod tests {
         notifications.accepted([Ok(accepted)].iter(), |_| None);
     }
 
-    fn subscribed(notifications: &Notifications) -> (Connection, Subscriptions) {
-        let source = Source::Pending(notifications.pending(), Detail::Hash);
+    fn subscribed(notifications: &Notifications) -> (SocketConnection, Subscriptions) {
+        let source = SubscriptionSource::Pending(notifications.pending(), PendingDetail::Hash);
         let subscription = Subscription { id: "0x1".into(), source };
-        let connection = Connection(Mutex::new(HashSet::from([subscription.id.clone()])));
+        let connection = SocketConnection(Mutex::new(HashSet::from([subscription.id.clone()])));
         let mut subscriptions = Subscriptions::default();
         subscriptions.begin(vec![subscription]);
         (connection, subscriptions)

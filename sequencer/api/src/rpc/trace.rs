@@ -11,7 +11,7 @@ use tokio::task::block_in_place;
 use turnpike_executor::{Checks, ExecutionResult, Sandbox, SandboxTx};
 
 use super::{
-    Answer,
+    RpcResult,
     call::{CALL_GAS_MAX, Overrides, call_request, refusal, refused, sandbox},
     convert::RpcBlock,
     error::RpcError,
@@ -97,14 +97,14 @@ impl Tracer {
     }
 }
 
-async fn trace_transaction(shared: &ApiContext, mut params: Params) -> Answer {
+async fn trace_transaction(context: &ApiContext, mut params: Params) -> RpcResult {
     let hash = params.next::<B256>()?;
     let options = params.optional::<GethDebugTracingOptions>()?.unwrap_or_default();
-    let _permit = trace_permit(shared).await?;
+    let _permit = trace_permit(context).await?;
     let mut tracer = Tracer::new(options)?;
-    let (block, at) = traceable(shared, hash).await?;
-    let replay = Replay::new(&shared.chain.config, &block)?;
-    let mut sandbox = replay.run(shared, at + 1).await?;
+    let (block, at) = traceable(context, hash).await?;
+    let replay = Replay::new(&context.chain.config, &block)?;
+    let mut sandbox = replay.run(context, at + 1).await?;
     let trace = block_in_place(|| {
         replay.restart_to(&mut sandbox, at)?;
         tracer.trace_at(&replay, &mut sandbox, &block, at)
@@ -114,23 +114,23 @@ async fn trace_transaction(shared: &ApiContext, mut params: Params) -> Answer {
 
 /// A transaction that is to be run again: its block, and its place there.
 pub(super) async fn traceable(
-    shared: &ApiContext,
+    context: &ApiContext,
     hash: B256,
 ) -> Result<(RpcBlock, usize), RpcError> {
-    let found = find_transaction(shared, hash).await?;
+    let found = find_transaction(context, hash).await?;
     let (record, at) = found.ok_or_else(|| RpcError::server("transaction not found"))?;
     Ok((RpcBlock::new(record)?, at))
 }
 
-async fn trace_block(shared: &ApiContext, mut params: Params) -> Answer {
+async fn trace_block(context: &ApiContext, mut params: Params) -> RpcResult {
     let id = params.next::<BlockId>()?;
     let options = params.optional::<GethDebugTracingOptions>()?.unwrap_or_default();
-    let _permit = trace_permit(shared).await?;
+    let _permit = trace_permit(context).await?;
     let mut tracer = Tracer::new(options)?;
-    let block = find_block(shared, id).await?;
+    let block = find_block(context, id).await?;
     let block = block.ok_or_else(|| RpcError::server("block not found"))?;
-    let replay = Replay::new(&shared.chain.config, &block)?;
-    let mut sandbox = replay.run(shared, replay.len()).await?;
+    let replay = Replay::new(&context.chain.config, &block)?;
+    let mut sandbox = replay.run(context, replay.len()).await?;
     let traces = block_in_place(|| {
         replay.restart(&mut sandbox)?;
         (0..replay.len())
@@ -144,17 +144,17 @@ async fn trace_block(shared: &ApiContext, mut params: Params) -> Answer {
     to_json(traces)
 }
 
-async fn trace_call(shared: &ApiContext, mut params: Params) -> Answer {
+async fn trace_call(context: &ApiContext, mut params: Params) -> RpcResult {
     let request = params.next::<TransactionRequest>()?;
     let id = params.optional::<BlockId>()?;
     let options = params.optional::<GethDebugTracingCallOptions>()?.unwrap_or_default();
     if options.tx_index.is_some() {
         return Err(RpcError::invalid_params("txIndex is not supported"));
     }
-    let _permit = trace_permit(shared).await?;
+    let _permit = trace_permit(context).await?;
     let mut tracer = Tracer::new(options.tracing_options)?;
     let overrides = Overrides::new(options.state_overrides, options.block_overrides);
-    let chain = state_at(shared, id).await?;
+    let chain = state_at(context, id).await?;
     let (mut sandbox, tx) = block_in_place(|| {
         let mut sandbox = sandbox(&chain, &chain.head().header, overrides)?;
         let gas = CALL_GAS_MAX.min(sandbox.block().gas_limit);

@@ -10,10 +10,10 @@ use super::*;
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3_600);
 
-/// Short, and waited for by nobody but the server.
+/// Short: only the server waits for it.
 const SHORT: Duration = Duration::from_millis(50);
 
-/// Bytes of an answer that no system holds for a client that does not read.
+/// Bytes of a chunk that no kernel buffers for a client that does not read.
 const ENDLESS_CHUNK: usize = 1024 * 1024;
 
 /// A timeouts that never ends, so that a test can have one part of it end.
@@ -38,28 +38,28 @@ fn render(refusal: ServerRefusal) -> Response {
     response
 }
 
-struct World {
+struct TestServer {
     address: SocketAddr,
     serving: JoinHandle<anyhow::Result<()>>,
     stop: CancellationToken,
     /// Lets one request at `/wait` end.
     go_on: Arc<Notify>,
-    /// Told when a request at `/wait` has begun.
+    /// Signalled when a request at `/wait` has begun.
     begun: mpsc::UnboundedReceiver<()>,
-    /// Told when an answer of `/endless` is given up.
+    /// Signalled when an answer of `/endless` is given up.
     given_up: mpsc::UnboundedReceiver<()>,
 }
 
-/// Tells when it is dropped.
-struct Tell(mpsc::UnboundedSender<()>);
+/// Signals when it is dropped.
+struct SignalOnDrop(mpsc::UnboundedSender<()>);
 
-impl Drop for Tell {
+impl Drop for SignalOnDrop {
     fn drop(&mut self) {
         let _ = self.0.send(());
     }
 }
 
-impl World {
+impl TestServer {
     fn new(limits: HttpLimits) -> Self {
         let (go_on, (send_begun, begun)) = (Arc::new(Notify::new()), mpsc::unbounded_channel());
         let (send_given_up, given_up) = mpsc::unbounded_channel();
@@ -73,7 +73,7 @@ impl World {
         };
         let endless = move || async move {
             let chunk = Bytes::from(vec![0; ENDLESS_CHUNK]);
-            let told = Tell(send_given_up);
+            let told = SignalOnDrop(send_given_up);
             Body::from_stream(stream::unfold(told, move |told| {
                 let chunk = chunk.clone();
                 async move { Some((Ok::<_, Infallible>(chunk), told)) }
@@ -119,7 +119,7 @@ fn request(path: &str, body: &str) -> String {
 
 async fn rest(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
-    // A reset is an end as well.
+    // A reset ends the stream as well.
     let _ = stream.read_to_end(&mut text).await;
     String::from_utf8(text).expect("is text")
 }
@@ -142,82 +142,82 @@ async fn read_answer(stream: &mut TcpStream, answer: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_head_that_does_not_come_ends_the_connection() {
-    let world = World::patient(Timeouts { head: SHORT, ..ENDLESS });
+async fn missing_request_head_ends_the_connection() {
+    let server = TestServer::patient(Timeouts { head: SHORT, ..ENDLESS });
     for head in ["", "P", "POST / HTTP/1.1\r\nhost: a\r\n"] {
-        assert_eq!(world.all_of(head).await, "", "{head:?}");
+        assert_eq!(server.all_of(head).await, "", "{head:?}");
     }
-    // Nor does one that comes after an answer.
-    let text = world.all_of(&format!("{}POST", request("/", "four"))).await;
+    // The same holds after a response.
+    let text = server.all_of(&format!("{}POST", request("/", "four"))).await;
     assert!(text.starts_with("HTTP/1.1 200 OK") && text.ends_with("\r\n\r\n4"), "{text}");
 }
 
 #[tokio::test]
-async fn a_connection_without_requests_ends() {
-    let world = World::patient(Timeouts { idle: SHORT, ..ENDLESS });
-    let text = world.all_of(&request("/", "")).await;
+async fn idle_connection_times_out() {
+    let server = TestServer::patient(Timeouts { idle: SHORT, ..ENDLESS });
+    let text = server.all_of(&request("/", "")).await;
     assert!(text.ends_with("\r\n\r\n0"), "{text}");
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_given_up() {
-    let world = World::patient(Timeouts { stall: SHORT, ..ENDLESS });
-    let text = world.all_of("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nfour").await;
+async fn missing_body_times_out() {
+    let server = TestServer::patient(Timeouts { stall: SHORT, ..ENDLESS });
+    let text = server.all_of("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nfour").await;
     assert!(text.starts_with("HTTP/1.1 408 Request Timeout"), "{text}");
     assert!(text.contains("connection: close") && text.contains("/problems/slow-body"), "{text}");
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_is_given_up() {
-    let mut world = World::patient(Timeouts { stall: SHORT, ..ENDLESS });
-    let mut stream = world.connect().await;
+async fn unread_response_times_out() {
+    let mut server = TestServer::patient(Timeouts { stall: SHORT, ..ENDLESS });
+    let mut stream = server.connect().await;
     stream.write_all(request("/endless", "").as_bytes()).await.expect("sends");
-    world.given_up.recv().await.expect("is given up");
+    server.given_up.recv().await.expect("is given up");
 }
 
 #[tokio::test]
-async fn what_waits_the_longest_makes_room() {
+async fn longest_idle_connection_is_closed_for_a_new_one() {
     let limits =
         HttpLimits { connections_max: Some(2), timeouts: ENDLESS, ..HttpLimits::default() };
-    let mut world = World::new(limits);
-    let mut first = world.connect().await;
+    let mut server = TestServer::new(limits);
+    let mut first = server.connect().await;
     ask(&mut first, "/", "", "0").await;
-    let mut second = world.connect().await;
+    let mut second = server.connect().await;
     ask(&mut second, "/", "", "0").await;
     ask(&mut first, "/", "12", "2").await;
-    let mut third = world.connect().await;
+    let mut third = server.connect().await;
     ask(&mut third, "/", "123", "3").await;
-    assert_eq!(rest(&mut second).await, "", "it made room");
-    // Those that are being answered do not.
+    assert_eq!(rest(&mut second).await, "", "it was evicted");
+    // Busy connections are not evicted.
     first.write_all(request("/wait", "").as_bytes()).await.expect("sends");
     third.write_all(request("/wait", "").as_bytes()).await.expect("sends");
-    world.begun.recv().await.expect("begins");
-    world.begun.recv().await.expect("begins");
-    let text = world.all_of(&request("/", "")).await;
+    server.begun.recv().await.expect("begins");
+    server.begun.recv().await.expect("begins");
+    let text = server.all_of(&request("/", "")).await;
     assert!(text.starts_with("HTTP/1.1 503 Service Unavailable"), "{text}");
     assert!(text.contains("retry-after: 5") && text.contains("connections-full"), "{text}");
-    world.go_on.notify_waiters();
+    server.go_on.notify_waiters();
     read_answer(&mut first, "waited").await;
     read_answer(&mut third, "waited").await;
-    ask(&mut world.connect().await, "/", "", "0").await;
+    ask(&mut server.connect().await, "/", "", "0").await;
 }
 
 #[tokio::test]
-async fn an_address_has_its_share() {
+async fn connection_limit_per_address_holds() {
     let limits =
         HttpLimits { connections_per_address: Some(1), timeouts: ENDLESS, ..HttpLimits::default() };
-    let world = World::new(limits);
-    let mut first = world.connect().await;
+    let server = TestServer::new(limits);
+    let mut first = server.connect().await;
     ask(&mut first, "/", "", "0").await;
-    let text = world.all_of(&request("/", "")).await;
+    let text = server.all_of(&request("/", "")).await;
     assert!(text.starts_with("HTTP/1.1 429 Too Many Requests"), "{text}");
     assert!(text.contains("retry-after: 5"), "{text}");
     ask(&mut first, "/", "1", "1").await;
 }
 
 #[tokio::test]
-async fn heads_are_bounded() {
-    let world = World::patient(ENDLESS);
+async fn request_heads_are_bounded() {
+    let server = TestServer::patient(ENDLESS);
     let close = "\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
     let long = |bytes| "x".repeat(bytes);
     for (head, status) in [
@@ -227,37 +227,37 @@ async fn heads_are_bounded() {
         (format!("POST / HTTP/1.1{}", "\r\na: b".repeat(HEADERS_MAX - 2)), "200"),
         (format!("POST / HTTP/1.1{}", "\r\na: b".repeat(HEADERS_MAX - 1)), "431"),
     ] {
-        let text = world.all_of(&format!("{head}{close}")).await;
+        let text = server.all_of(&format!("{head}{close}")).await;
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {text}");
     }
 }
 
 #[tokio::test]
-async fn a_stop_lets_requests_finish() {
-    let mut world = World::patient(ENDLESS);
-    let (mut idle, mut busy) = (world.connect().await, world.connect().await);
-    let mut fresh = world.connect().await;
+async fn stop_lets_requests_finish() {
+    let mut server = TestServer::patient(ENDLESS);
+    let (mut idle, mut busy) = (server.connect().await, server.connect().await);
+    let mut fresh = server.connect().await;
     ask(&mut idle, "/", "", "0").await;
     busy.write_all(request("/wait", "").as_bytes()).await.expect("sends");
-    world.begun.recv().await.expect("begins");
-    world.stop.cancel();
+    server.begun.recv().await.expect("begins");
+    server.stop.cancel();
     assert_eq!(rest(&mut idle).await, "");
     assert_eq!(rest(&mut fresh).await, "");
-    assert!(!world.serving.is_finished());
-    world.go_on.notify_waiters();
+    assert!(!server.serving.is_finished());
+    server.go_on.notify_waiters();
     let text = rest(&mut busy).await;
     assert!(text.contains("connection: close") && text.ends_with("waited"), "{text}");
-    let address = world.address;
-    world.stopped().await;
+    let address = server.address;
+    server.stopped().await;
     assert!(TcpStream::connect(address).await.is_err());
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_ever() {
-    let mut world = World::patient(Timeouts { grace: SHORT, ..ENDLESS });
-    let mut busy = world.connect().await;
+async fn stop_waits_no_longer_than_grace() {
+    let mut server = TestServer::patient(Timeouts { grace: SHORT, ..ENDLESS });
+    let mut busy = server.connect().await;
     busy.write_all(request("/wait", "").as_bytes()).await.expect("sends");
-    world.begun.recv().await.expect("begins");
-    world.stopped().await;
+    server.begun.recv().await.expect("begins");
+    server.stopped().await;
     assert_eq!(rest(&mut busy).await, "");
 }

@@ -1,7 +1,9 @@
-//! Proofs of the message passer in states that are not kept any more: what withdrawals are proven with on L1.
+//! Proofs of the message passer in states that are not kept any more. L1 verifies withdrawals with
+//! them.
 //!
-//! The account's own proof was recorded with its block. Its storage only ever grows, by one slot for each message, and messages
-//! are in the index: so its trie is built anew, and is right if it has the root that was recorded.
+//! The block's record holds the account proof. The storage only grows, by one slot per message, and
+//! the index holds all messages: so this module rebuilds the storage trie and checks its root against
+//! the record.
 
 use alloy_primitives::{B256, U256, keccak256};
 use turnpike_state::{Account, AccountProof, NoNodes, StorageProof, Trie, TrieError};
@@ -13,7 +15,7 @@ const SENT_SLOT: B256 = B256::ZERO;
 /// Slot of the number of messages.
 const COUNT_SLOT: U256 = U256::ONE;
 
-/// Why an old state's message passer cannot be proven.
+/// Why the message passer cannot be proven in an old state.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PasserError {
     #[error(transparent)]
@@ -26,7 +28,8 @@ pub(super) enum PasserError {
     Root { block: u64, expected: B256, found: B256 },
 }
 
-/// The message passer and some of its slots, proven in the state after `block`. `None` if no proof was kept of it.
+/// Proves the message passer and some of its slots in the state after `block`. `None` if the block's
+/// proof was not kept.
 pub(super) async fn proof(
     database: &Database,
     block: u64,
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_proof_is_what_it_was_when_the_state_was_there() {
+    fn rebuilt_proof_equals_the_original() {
         for count in [0usize, 1, 2, 40] {
             let sent: Vec<_> = (0..count).map(|n| keccak256(n.to_be_bytes())).collect();
             let mut slots: Vec<U256> =

@@ -6,37 +6,37 @@ use utoipa::ToSchema;
 use crate::openapi::Hash;
 use turnpike_sequencer::Settlement;
 
-/// How far a block has come.
+/// The stage of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum BlockState {
-    /// It has a hash.
+    /// Sealed.
     Sealed,
-    /// An inbox entry on L1 holds it.
+    /// Held by an inbox entry on L1.
     Safe,
-    /// An output on L1 speaks for it.
+    /// Covered by an output on L1.
     Proposed,
-    /// That output is final.
+    /// Covered by a final output.
     Final,
 }
 
 /// The inbox entry that holds a block.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Posted {
+pub(super) struct BlockEntry {
     /// Its index in the inbox.
     pub(super) entry: u64,
     /// The L1 transaction that appended it.
     #[schema(value_type = Hash)]
     pub(super) l1_transaction: B256,
-    /// The L1 block that holds that.
+    /// The L1 block of that transaction.
     pub(super) l1_block: u64,
 }
 
-/// The output that speaks for a block.
+/// The output that covers a block.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Covering {
+pub(super) struct CoveringOutput {
     /// Its index.
     pub(super) index: u64,
     /// The L1 transaction that proposed it.
@@ -47,34 +47,38 @@ pub(super) struct Covering {
     pub(super) is_final: bool,
 }
 
-/// How far a block has come, with the details.
+/// The stage of a block, with the entry and the output that it follows from.
 #[derive(Clone, Debug)]
-pub(super) struct Settled {
+pub(super) struct BlockSettlement {
     pub(super) state: BlockState,
-    pub(super) posted: Option<Posted>,
-    pub(super) output: Option<Covering>,
-    pub(super) times: SettledTimes,
+    pub(super) posted: Option<BlockEntry>,
+    pub(super) output: Option<CoveringOutput>,
+    pub(super) times: SettlementTimes,
 }
 
-/// When L1 held a block, in Unix milliseconds: the times of L1's blocks.
+/// When a block reached its stages on L1, in Unix milliseconds: L1 block times.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SettledTimes {
+pub(super) struct SettlementTimes {
     pub(super) posted: Option<u64>,
     pub(super) proposed: Option<u64>,
     pub(super) r#final: Option<u64>,
 }
 
-/// How far a block has come; `window` is the challenge window, in seconds.
-pub(super) fn settled(settlement: &Settlement, block: u64, window: u64) -> Settled {
-    let mut settled = Settled {
+/// The stage of a block. `window` is the challenge window in seconds.
+pub(super) fn block_settlement(
+    settlement: &Settlement,
+    block: u64,
+    window: u64,
+) -> BlockSettlement {
+    let mut settled = BlockSettlement {
         state: BlockState::Sealed,
         posted: None,
         output: None,
-        times: SettledTimes::default(),
+        times: SettlementTimes::default(),
     };
     let Some(range) = settlement.posted(block) else { return settled };
     settled.state = BlockState::Safe;
-    settled.posted = Some(Posted {
+    settled.posted = Some(BlockEntry {
         entry: range.entry.index,
         l1_transaction: range.l1_transaction,
         l1_block: range.entry.l1_block_number,
@@ -84,7 +88,7 @@ pub(super) fn settled(settlement: &Settlement, block: u64, window: u64) -> Settl
     let is_final = output.status == OutputStatus::Final;
     settled.state = if is_final { BlockState::Final } else { BlockState::Proposed };
     let (index, l1_transaction) = (output.index, output.l1_transaction);
-    settled.output = Some(Covering { index, l1_transaction, is_final });
+    settled.output = Some(CoveringOutput { index, l1_transaction, is_final });
     settled.times.proposed = Some(milliseconds(output.proposed_at));
     if is_final && !was_disputed(settlement, index) {
         settled.times.r#final = Some(milliseconds(output.proposed_at.saturating_add(window)));
@@ -92,7 +96,8 @@ pub(super) fn settled(settlement: &Settlement, block: u64, window: u64) -> Settl
     settled
 }
 
-/// Whether an output, or one that it is built on, was challenged: then the end of its window is not when it could be final.
+/// Whether an output or one of its ancestors was challenged: then it was not final at the end of its
+/// window.
 fn was_disputed(settlement: &Settlement, output: u64) -> bool {
     let challenges = settlement.disputes.challenges();
     let mut at = output;
@@ -101,7 +106,7 @@ fn was_disputed(settlement: &Settlement, output: u64) -> bool {
             return true;
         }
         let found = usize::try_from(at).ok().and_then(|at| settlement.outputs.get(at));
-        // Outputs are built on earlier ones.
+        // A parent has a lower index.
         match found.map(|output| output.parent).filter(|parent| *parent < at) {
             Some(parent) => at = parent,
             None => return false,
@@ -110,7 +115,7 @@ fn was_disputed(settlement: &Settlement, output: u64) -> bool {
     false
 }
 
-/// A time of L1's, in Unix milliseconds.
+/// An L1 time in Unix milliseconds.
 pub(super) const fn milliseconds(seconds: u64) -> u64 {
     seconds.saturating_mul(1_000)
 }

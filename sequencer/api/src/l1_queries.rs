@@ -1,4 +1,4 @@
-//! What the API asks L1 for at the moment of a request, and remembers.
+//! Queries to L1 at request time, with a cache of results that cannot change.
 
 use std::{
     collections::HashMap,
@@ -19,10 +19,10 @@ use turnpike_protocol::DepositHint;
 
 use super::turn::turn;
 
-/// Questions at the same time.
+/// Queries at the same time.
 const ASKING_MAX: usize = 8;
 
-/// Answers of each kind that are remembered.
+/// Cached results of each kind.
 const REMEMBERED_MAX: usize = 4_096;
 
 /// What an L1 transaction cost.
@@ -45,9 +45,9 @@ impl L1Cost {
     }
 }
 
-/// Where L1 has a deposit.
+/// Where a deposit came from on L1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct DepositPlace {
+pub(super) struct DepositOrigin {
     /// The transaction that queued it.
     pub(super) transaction: B256,
     /// When, in seconds.
@@ -65,17 +65,17 @@ pub(super) struct Withdrawn {
 /// Asks L1 on behalf of the API. What cannot change is asked for once, and there are few questions at a time: the node asks the
 /// same endpoint.
 #[derive(Debug)]
-pub(super) struct L1Desk {
+pub(super) struct L1Queries {
     client: L1Client,
     asking: Semaphore,
-    costs: Remembered<(B256, u64), L1Cost>,
-    places: Remembered<(B256, u64), DepositPlace>,
+    costs: AnswerCache<(B256, u64), L1Cost>,
+    places: AnswerCache<(B256, u64), DepositOrigin>,
 }
 
-impl L1Desk {
+impl L1Queries {
     pub(super) fn new(client: L1Client) -> Self {
         let asking = Semaphore::new(ASKING_MAX);
-        Self { client, asking, costs: Remembered::default(), places: Remembered::default() }
+        Self { client, asking, costs: AnswerCache::default(), places: AnswerCache::default() }
     }
 
     /// A permit to ask.
@@ -113,7 +113,7 @@ impl L1Desk {
     }
 
     /// Where L1 has the deposit of this name.
-    pub(super) async fn deposit_place(&self, name: DepositHint) -> Result<DepositPlace, L1Error> {
+    pub(super) async fn deposit_origin(&self, name: DepositHint) -> Result<DepositOrigin, L1Error> {
         let key = (name.l1_block_hash, name.log_index);
         if let Some(place) = self.places.get(&key) {
             return Ok(place);
@@ -128,7 +128,7 @@ impl L1Desk {
         let transaction = log.and_then(|log| log.transaction_hash).ok_or_else(missing)?;
         let block = provider.get_block(BlockId::hash(name.l1_block_hash)).await?;
         let time = block.ok_or_else(missing)?.header.timestamp;
-        let place = DepositPlace { transaction, time };
+        let place = DepositOrigin { transaction, time };
         self.places.put(key, place);
         Ok(place)
     }
@@ -166,17 +166,17 @@ fn name_of(log: &Log) -> Option<DepositHint> {
     Some(DepositHint { l1_block_hash, log_index })
 }
 
-/// Answers that do not change. Full, it starts over.
+/// A cache of results that never change. When full, it is cleared.
 #[derive(Debug)]
-struct Remembered<K, V>(Mutex<HashMap<K, V>>);
+struct AnswerCache<K, V>(Mutex<HashMap<K, V>>);
 
-impl<K, V> Default for Remembered<K, V> {
+impl<K, V> Default for AnswerCache<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Eq + Hash, V: Copy> Remembered<K, V> {
+impl<K: Eq + Hash, V: Copy> AnswerCache<K, V> {
     fn get(&self, key: &K) -> Option<V> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
     }
