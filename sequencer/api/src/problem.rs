@@ -112,7 +112,7 @@ problem_codes! {
     StreamsFull => "streams-full", SERVICE_UNAVAILABLE, "As many event streams as there may be are open.";
 }
 
-/// What a code means.
+/// The explanation of a code.
 #[derive(Debug, Serialize)]
 pub(crate) struct Explanation {
     #[serde(rename = "type")]
@@ -242,12 +242,12 @@ mod tests {
     }
 
     #[test]
-    fn the_table_tells_of_every_problem() {
+    fn documented_table_lists_every_problem() {
         crate::documented_table::assert_documented("problems.md", &table());
     }
 
     #[test]
-    fn a_code_means_one_thing_and_has_one_status() {
+    fn each_code_has_one_status() {
         let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
         assert_eq!(names.len(), Code::ALL.len());
         for (code, status) in Refusal::codes() {

@@ -22,7 +22,7 @@ const BATCH_REQUESTS_MAX: usize = 1_000;
 /// Requests of a batch that are answered at the same time, transactions apart.
 const BATCH_CONCURRENT_MAX: usize = 16;
 
-/// Bytes of answers after which the rest of a batch is not looked at (geth's limit).
+/// Bytes of responses after which the rest of a batch is refused (geth's limit).
 const BATCH_ANSWER_BYTES_MAX: usize = 25 * 1000 * 1000;
 
 /// Answers a batch, in its order; each of its requests is paid for. Its transactions are submitted all at once, the other requests are

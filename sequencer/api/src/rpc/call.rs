@@ -48,7 +48,7 @@ methods! {
     "eth_createAccessList", 50, "" => |s, p| access_list(s, p).await;
 }
 
-/// What a call assumes that is not so.
+/// Overrides of state and block for a call.
 #[derive(Debug, Default)]
 pub(super) struct Overrides {
     state: Option<StateOverride>,
@@ -230,7 +230,7 @@ fn allowance(
     Ok(cap.min(affordable))
 }
 
-/// A request in the executor's form; `gas` is the most it may have, and what it has if it does not say.
+/// A request as the executor's transaction. `gas` is the maximum, and the default.
 pub(super) fn call_request(
     request: &TransactionRequest,
     gas: u64,
@@ -289,7 +289,7 @@ fn succeeds(
     }
 }
 
-/// The environment in which an estimated transaction will run, as far as can be told: a block later, and at least a second.
+/// The likely environment of an estimated transaction: one block later, at least a second.
 /// Much code costs more as soon as time has passed.
 fn next_header(chain: &RecentChain<'_>) -> Header {
     let head = chain.head();

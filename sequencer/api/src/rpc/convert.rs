@@ -13,7 +13,7 @@ use turnpike_storage::{BlockRecord, ReceiptRecord};
 use super::error::RpcError;
 use turnpike_sequencer::{Preconfirmation, hashes::hash_all, sealed::created};
 
-/// A block with what its answers need, decoded once: all of its transactions, or one.
+/// A block with all of its transactions, or one, decoded once for all responses.
 pub(crate) struct RpcBlock {
     pub(crate) hash: B256,
     record: BlockRecord,
@@ -193,7 +193,7 @@ fn in_list(transaction: &[u8]) -> usize {
     }
 }
 
-/// Length of a list, or of a string of several bytes, with what it holds.
+/// RLP length of a list or a string with a payload of this length.
 const fn with_head(payload_length: usize) -> usize {
     alloy_rlp::length_of_length(payload_length) + payload_length
 }
@@ -225,7 +225,7 @@ fn count_logs(receipt: &[u8]) -> alloy_rlp::Result<usize> {
     Ok(count)
 }
 
-/// The receipt of a transaction whose block has no hash yet. Which of the block's logs its own are is not told.
+/// The receipt of a transaction in the open block. Block hash and log indices are missing.
 pub(crate) fn preconfirmed_receipt(found: &Preconfirmation) -> OpTransactionReceipt {
     let executed = &found.transaction;
     let (tx, receipt) = (executed.envelope(), &executed.receipt);
@@ -308,7 +308,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_blocks_size_is_that_of_its_encoding() {
+    fn block_size_is_its_encoded_length() {
         let tx = |input: Vec<u8>| alloy_consensus::TxEip1559 {
             input: input.into(),
             ..Default::default()

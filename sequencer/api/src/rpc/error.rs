@@ -12,7 +12,7 @@ use turnpike_sequencer::Refusal;
 /// Code of what went wrong with a request that is well formed, refusals of transactions included.
 const SERVER_ERROR: i64 = -32_000;
 
-/// Code of a request whose client has spent what it may (EIP-1474).
+/// Code of a request above the client's rate limit (EIP-1474).
 const LIMIT_EXCEEDED: i64 = -32_005;
 
 /// An error as JSON-RPC answers it. Codes and texts are geth's.
@@ -65,7 +65,7 @@ impl RpcError {
         self.code == SERVER_ERROR
     }
 
-    /// More was asked for than is answered at once. Other nodes have this code for it, and clients look for it.
+    /// The result would be too large. Other nodes use this code, and clients match on it.
     pub(crate) fn limit_exceeded(message: impl Into<String>) -> Self {
         Self::new(-32005, message.into())
     }
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reverts_are_told_in_geths_words() {
+    fn revert_texts_match_geth() {
         let revert = Revert::from("no funds").abi_encode();
         let panic = |code: u16| Panic { code: U256::from(code) }.abi_encode();
         for (output, text) in [

@@ -1,4 +1,8 @@
-//! Filters that are polled, as geth has them: each remembers how far its client has read.
+//! Polled filters, as in geth. Each remembers its client's position.
+//!
+//! # Limits
+//!
+//! [`FILTERS_MAX`] filters of all clients. A filter expires [`FILTER_LIFE`] after its last poll.
 
 use std::{
     collections::HashMap,
@@ -45,7 +49,7 @@ methods! {
 /// The node's filters.
 pub(crate) type Filters = Expiring<InstalledFilter>;
 
-/// What a filter is for, and how far it has come.
+/// A filter: what it selects, and its client's position.
 #[derive(Debug)]
 pub(crate) enum InstalledFilter {
     Logs(Box<LogFilter>, Mutex<EventCursor<HeadEvent>>),
@@ -54,7 +58,7 @@ pub(crate) enum InstalledFilter {
     Pending(Mutex<EventCursor<Vec<PendingTx>>>, PendingDetail),
 }
 
-/// What is told of a transaction.
+/// The detail of pending transactions: hashes, or whole transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PendingDetail {
     Hash,
@@ -68,7 +72,7 @@ impl PendingDetail {
         Ok(if is_whole { Self::Whole } else { Self::Hash })
     }
 
-    /// What is told of this one; `None` if it is not known any more.
+    /// The notification of a transaction; `None` if it is not known any more.
     pub(super) fn of(self, tx: &PendingTx) -> Option<Value> {
         match self {
             Self::Hash => Some(json!(tx.hash)),
@@ -152,14 +156,14 @@ async fn filter_logs(context: &ApiContext, mut params: Params) -> RpcResult {
     }
 }
 
-/// A new name for something that a client keeps here. It cannot be guessed.
+/// A new random id of a filter or subscription. It cannot be guessed.
 pub(super) fn new_id() -> String {
     let mut id = [0; 16];
     getrandom::fill(&mut id).expect("invariant: the system has random numbers");
     format!("{:#x}", u128::from_ne_bytes(id))
 }
 
-/// Things with names, each forgotten if nobody asks for it.
+/// Values by id, each removed when it was not used for its lifetime.
 pub(crate) struct Expiring<T>(Arc<SyncMutex<HashMap<String, Entry<T>>>>);
 
 struct Entry<T> {
@@ -209,7 +213,7 @@ impl<T> Expiring<T> {
         self.entries().remove(id).is_some()
     }
 
-    /// Forgets what has this name if nobody has asked for it for long enough; else, says when to look again.
+    /// Removes the value with this id if it has expired. Otherwise returns when to check again.
     fn expire(&self, id: &str, now: Instant) -> Option<Instant> {
         let mut entries = self.entries();
         let expires_at = entries.get(id)?.expires_at;
@@ -221,7 +225,7 @@ impl<T> Expiring<T> {
     }
 }
 
-/// Forgets a filter once nobody has asked for it for long enough.
+/// Removes a filter once it has expired.
 async fn expire(filters: Weak<SyncMutex<HashMap<String, Entry<InstalledFilter>>>>, id: String) {
     let mut next = Some(Instant::now() + FILTER_LIFE);
     while let Some(at) = next {
@@ -238,7 +242,7 @@ mod tests {
     const A_BIT: Duration = Duration::from_secs(1);
 
     #[test]
-    fn what_nobody_asks_for_is_forgotten() {
+    fn unused_values_expire() {
         let all = Expiring::default();
         let mut now = Instant::now();
         let id = all.insert("kept", now).expect("has room");

@@ -18,7 +18,7 @@ use super::{
 use crate::context::ApiContext;
 use crate::turn::turn;
 
-/// What a legacy transaction is advised to offer above the base fee, in percent: a few full blocks' rise.
+/// Margin of `eth_gasPrice` above the base fee, in percent: the rise of a few full blocks.
 const PRICE_MARGIN_PERCENT: u64 = 10;
 
 /// Blocks in one `eth_feeHistory`: each is read with its receipts.
@@ -50,7 +50,7 @@ async fn acquire(permits: &Semaphore) -> Result<SemaphorePermit<'_>, RpcError> {
 }
 
 pub(crate) async fn price(context: &ApiContext) -> RpcResult {
-    // What is offered now is held to it.
+    // A transaction that is submitted now pays the next block's base fee.
     let base_fee = context.chain.read().await.tip().next_base_fee;
     Ok(quantity(base_fee + base_fee * PRICE_MARGIN_PERCENT / 100))
 }

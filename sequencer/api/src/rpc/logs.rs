@@ -30,16 +30,16 @@ pub(super) const LOGS_MAX: usize = 10_000;
 /// Bytes of log data in one answer.
 const DATA_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// How long one query may look for logs.
+/// Time limit of one query.
 pub(super) const QUERY_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Blocks that are looked for in the index at a time.
+/// Blocks read from the index at a time.
 pub(super) const INDEX_STEP_BLOCKS: u64 = 2_048;
 
 /// Blocks that are read at a time.
 const READ_STEP_BLOCKS: usize = 8;
 
-/// Times that a query begins again because blocks were taken back meanwhile.
+/// Attempts of a query that reorgs interrupt.
 const ATTEMPTS_MAX: usize = 3;
 
 /// Topics that a log can have.
@@ -241,7 +241,8 @@ async fn search(
     Ok(found)
 }
 
-/// Refuses a query, and says what part of it could be answered: the blocks before `end`. Clients look for these words.
+/// Refuses a query and names the part that could be answered: the blocks before `end`. Clients match
+/// on this text.
 fn narrow(reason: String, from: u64, end: u64) -> RpcError {
     RpcError::limit_exceeded(match end.checked_sub(1) {
         Some(last) if last >= from => {
@@ -276,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_position_that_may_hold_anything_has_to_be_there() {
+    fn wildcard_topic_must_exist() {
         let two = filter(json!({ "topics": [null, []] })).expect("is one");
         assert!(!two.matches(&log(1).inner) && two.matches(&log(2).inner));
         let address = json!({ "address": Address::repeat_byte(2), "topics": [[B256::ZERO, B256::repeat_byte(1)]] });
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_is_within_the_range_of_a_filter() {
+    fn new_blocks_are_within_the_filters_range() {
         for (range, is_within) in [
             (json!({}), true),
             (json!({ "fromBlock": "latest" }), true),
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_is_said() {
+    fn oversized_query_names_the_limit() {
         let many: Vec<_> =
             (0..=1_000).map(|n| B256::from(alloy_primitives::U256::from(n))).collect();
         let hash = B256::ZERO;

@@ -18,9 +18,9 @@ type Run = fn(Arc<ApiContext>, Params) -> BoxFuture<'static, RpcResult>;
 /// A method that clients may call.
 pub(super) struct Method {
     pub(super) name: &'static str,
-    /// What it takes from its caller's allowance: 1 is a read by key.
+    /// Units that it costs the client: 1 is a read by key.
     pub(super) cost: u32,
-    /// What it does here that it does not do everywhere.
+    /// Where it differs from other nodes.
     #[cfg_attr(not(test), expect(dead_code, reason = "the published table is made of it"))]
     pub(super) about: &'static str,
     pub(super) run: Run,
@@ -97,12 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn the_table_tells_of_every_method() {
+    fn documented_table_lists_every_method() {
         crate::documented_table::assert_documented("rpc-methods.md", &table());
     }
 
     #[test]
-    fn no_name_is_there_twice() {
+    fn method_names_are_unique() {
         assert_eq!(BY_NAME.len(), ALL.iter().map(|methods| methods.len()).sum::<usize>());
     }
 }

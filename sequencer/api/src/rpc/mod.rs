@@ -57,7 +57,7 @@ use turnpike_http::{Allowance, RateExceeded};
 use super::costs::REFUSED_TRANSACTION_UNITS;
 use crate::context::ApiContext;
 
-/// What a method answers.
+/// The result of a method.
 type RpcResult = Result<Value, RpcError>;
 
 /// An answer, or several in a list, as JSON.
@@ -82,12 +82,12 @@ fn respond(status: StatusCode, answer: ResponseText) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], answer).into_response()
 }
 
-/// What a text is answered by.
+/// The reply to a message.
 #[derive(Debug)]
 struct RpcReply {
-    /// `None`: it consists of notifications, which are not answered.
+    /// `None` for notifications, which get no response.
     text: Option<ResponseText>,
-    /// Why nothing was done, if the client has spent what it may.
+    /// Set if the client exceeded its rate limit: then nothing was done.
     exceeded: Option<RateExceeded>,
 }
 
@@ -134,7 +134,7 @@ async fn answer_text(
     }
 }
 
-/// Answers a request that is paid for, or does what a notification asks for.
+/// Answers a request that is charged, or executes a notification.
 async fn answer_request(
     context: &Arc<ApiContext>,
     allowance: &Allowance,

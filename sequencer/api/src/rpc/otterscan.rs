@@ -66,7 +66,7 @@ async fn has_code(context: &ApiContext, mut params: Params) -> RpcResult {
     Ok(chain.state().account(&address).is_some_and(|account| account.has_code()).into())
 }
 
-/// Runs a transaction again and hands it to `look` before its turn.
+/// Replays the transactions before one, and calls `look` with that one.
 async fn again<T>(
     context: &ApiContext,
     params: &mut Params,
@@ -100,7 +100,7 @@ async fn internal_operations(context: &ApiContext, mut params: Params) -> RpcRes
     to_json(operations.await?)
 }
 
-/// What a transaction reverted with; nothing if it did not.
+/// The revert data of a transaction; empty if it succeeded.
 async fn transaction_error(context: &ApiContext, mut params: Params) -> RpcResult {
     let output = again(context, &mut params, |sandbox, tx| {
         let outcome = sandbox.inspect(tx, watch()?).map_err(refusal)?;
@@ -237,7 +237,7 @@ fn account_keys(account: &Address) -> Vec<BlockKey> {
     vec![BlockKey::sender(account), BlockKey::recipient(account)]
 }
 
-/// Looks through blocks that the index names, for so long.
+/// Searches blocks that the index names, with a time limit.
 struct Search<'a> {
     context: &'a ApiContext,
     query: BlockQuery,
@@ -273,7 +273,7 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// One of them; `None` if it was taken back meanwhile.
+    /// One block; `None` if a reorg removed it meanwhile.
     async fn block(&self, number: u64) -> Result<Option<RpcBlock>, RpcError> {
         self.check_time()?;
         let record = self.context.chain.client_database.block(number).await?;
@@ -281,7 +281,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Transactions, each with its receipt, and whether there are others beyond.
+/// A page of transactions with receipts, and whether more follow.
 #[derive(Default)]
 struct Page {
     found: Vec<(Value, Value)>,

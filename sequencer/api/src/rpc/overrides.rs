@@ -1,4 +1,4 @@
-//! What a call may assume of state and block that is not so.
+//! State and block overrides of calls.
 
 use alloy::rpc::types::{
     BlockOverrides,

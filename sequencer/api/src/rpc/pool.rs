@@ -35,7 +35,7 @@ fn status(context: &ApiContext) -> RpcResult {
     }))
 }
 
-/// How a transaction is told of.
+/// A pooled transaction as responses show it.
 type Telling = fn(&PooledTx) -> RpcResult;
 
 /// All transactions by sender and nonce: those whose turn comes, and those behind a gap.
@@ -56,7 +56,8 @@ fn content(context: &ApiContext, telling: Telling) -> RpcResult {
     Ok(json!({ "pending": pending, "queued": queued }))
 }
 
-/// A sender's transactions, so that the pool need not be held: those whose turn comes, and those behind a gap.
+/// Copies of a sender's transactions, so that the pool is not locked: executable ones, and those
+/// behind a nonce gap.
 fn of_sender(pool: &Pool, sender: &Address) -> (Vec<PooledTx>, Vec<PooledTx>) {
     let (in_turn, behind_gap) = pool.of_sender(sender);
     (in_turn.into_iter().cloned().collect(), behind_gap.into_iter().cloned().collect())

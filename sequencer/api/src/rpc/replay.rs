@@ -65,7 +65,7 @@ impl Replay {
         sandbox.transaction(&self.transactions[at]).map_err(refusal)
     }
 
-    /// Checks that a transaction did now what it did in its block.
+    /// Checks that a replayed transaction has the outcome that its block recorded.
     pub(super) fn check(&self, at: usize, result: &ExecutionResult) -> Result<(), RpcError> {
         let (found, expected) = (result.tx_gas_used(), self.gas_used[at]);
         if found == expected {

@@ -14,13 +14,13 @@ const ID_BYTES_MAX: usize = 1_024;
 /// Bytes of a method's name.
 const METHOD_BYTES_MAX: usize = 128;
 
-/// What a method costs that there is not.
+/// Cost of an unknown method.
 const UNKNOWN_METHOD_COST: u32 = 1;
 
-/// A request, as far as it has to be read to know whose it is. What it asks for is borrowed from the text.
+/// A parsed request. Its parameters are borrowed from the text.
 #[derive(Debug, Deserialize)]
 pub(super) struct Request<'a> {
-    /// Given back as it was. Without one the request is a notification: nobody waits for an answer.
+    /// Echoed in the response. Without an id the request is a notification, which gets no response.
     #[serde(default, borrow, deserialize_with = "given")]
     pub(super) id: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -52,7 +52,7 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
-    /// What it takes from its client's allowance.
+    /// Units that it costs the client.
     pub(super) fn cost(&self) -> u32 {
         method::find(&self.method).map_or(UNKNOWN_METHOD_COST, |method| method.cost)
     }
@@ -85,7 +85,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Whether lists and objects are more than `max` deep in each other. What is no JSON gives any answer.
+/// Whether lists and objects are nested deeper than `max`. The result for invalid JSON is arbitrary.
 fn is_deeper(text: &[u8], max: usize) -> bool {
     let (mut depth, mut is_string, mut is_escaped) = (0_usize, false, false);
     for byte in text {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_refused_before_it_is_read() {
+    fn deep_nesting_is_refused_before_parsing() {
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(Message::parse(nested(DEPTH_MAX).as_bytes()).is_ok());
         assert!(Message::parse(nested(DEPTH_MAX + 1).as_bytes()).is_err());

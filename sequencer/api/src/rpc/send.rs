@@ -10,7 +10,7 @@ use crate::context::ApiContext;
 use crate::wait::{WaitError, WaitGoal, reached};
 use turnpike_sequencer::{Accepted, PreconfirmationError, Refusal};
 
-/// How long `eth_sendRawTransactionSync` waits if it is not told, or told something out of bounds (EIP-7966 recommends this).
+/// How long `eth_sendRawTransactionSync` waits without a valid timeout (EIP-7966's recommendation).
 const SYNC_TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
 
 /// How long it may wait.
@@ -100,13 +100,13 @@ async fn answer(
     let accepted = result?;
     match until {
         ReplyAfter::Accepted if accepted.is_new => Ok(json!(accepted.hash)),
-        // As geth has it: clients match on the text.
+        // As in geth: clients match on the text.
         ReplyAfter::Accepted => Err(Refusal::AlreadyKnown.into()),
         ReplyAfter::Sealed(limit) => sealed(context, accepted.hash, limit).await,
     }
 }
 
-/// Waits for a receipt, as EIP-7966 has it.
+/// Waits for a receipt, as EIP-7966 specifies.
 async fn sealed(context: &Arc<ApiContext>, hash: B256, limit: Duration) -> RpcResult {
     if let Some(missing) = context.transactions.missing_nonce(&hash) {
         return Err(RpcError::unready(hash, missing));

@@ -277,7 +277,7 @@ impl Simulation<'_> {
     }
 }
 
-/// A call as the transaction and receipt that it would be. Nobody has signed it.
+/// A call as the unsigned transaction and receipt that it would be.
 fn made(
     config: &ChainConfig,
     call: &CallRequest,
@@ -402,7 +402,7 @@ fn call_result(result: ExecutionResult, logs: Vec<Log>) -> SimCallResult {
     SimCallResult { return_data, logs, gas_used, max_used_gas, status, error }
 }
 
-/// The specification's code for why a call cannot be made.
+/// The specification's code for a failed call.
 const fn invalid_code(error: &InvalidTransaction) -> i64 {
     use InvalidTransaction as Invalid;
     match error {

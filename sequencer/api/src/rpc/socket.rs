@@ -1,5 +1,6 @@
 //! JSON-RPC over WebSocket, at the path where it is served over HTTP: a request or a batch in each frame, answered in a
-//! frame of its own, as soon as it can be. Subscriptions speak in between, each after the answer that tells of it.
+//! frame of its own, as soon as it is ready. A subscription's notifications follow the response that
+//! opens it.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -30,25 +31,25 @@ use crate::{
 };
 use turnpike_sequencer::notifications::MissedEvents;
 
-/// Frames of one connection that are answered at the same time: while there are so many, no more are read.
+/// Frames of one connection in flight. At the limit no more are read.
 const FRAMES_IN_FLIGHT_MAX: usize = 64;
 
-/// A client that takes longer over an answer is dropped.
+/// How long sending a response may take before the client is dropped.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Time between pings.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// A client that was not heard of for so long is dropped.
+/// How long a client may be silent before it is dropped.
 const SILENCE_MAX: Duration = Duration::from_secs(65);
 
-/// Notifications of a subscription that are sent before anything else is looked at.
+/// Notifications of a subscription that are sent in one step.
 const NOTIFICATIONS_STEP: usize = 256;
 
 /// Counts connections that were closed because they missed what they had subscribed to.
 const MISSED_METRIC: &str = "turnpike_sequencer_subscribers_missed_total";
 
-/// `GET /`: what a browser is told that finds the port, or a WebSocket.
+/// `GET /`: a greeting for browsers, or a WebSocket upgrade.
 pub(crate) async fn upgrade(
     State(state): State<ApiState>,
     Extension(allowance): Extension<Allowance>,
@@ -153,7 +154,7 @@ fn close_frame(code: u16, reason: &'static str) -> Message {
     Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }))
 }
 
-/// Nothing is left out in silence: whoever missed something has to begin again.
+/// Closes a connection whose client missed notifications: it must subscribe again.
 fn close_for(missed: &MissedEvents) -> Message {
     match missed {
         MissedEvents::Lagged(_) => {
@@ -166,7 +167,7 @@ fn close_for(missed: &MissedEvents) -> Message {
     }
 }
 
-/// What a frame is answered, if it is, and which subscriptions begin then.
+/// The response to a frame, if there is one, and the subscriptions that begin after it.
 type FrameAnswer = (Option<String>, Vec<Subscription>);
 
 fn answer(

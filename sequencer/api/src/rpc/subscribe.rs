@@ -1,4 +1,4 @@
-//! `eth_subscribe`: what a WebSocket is told without asking again.
+//! `eth_subscribe`: notifications over a WebSocket.
 
 use std::{
     collections::HashSet,
@@ -114,7 +114,7 @@ impl SocketFrame {
     }
 }
 
-/// What a client is told of.
+/// A client's subscription.
 #[derive(Debug)]
 pub(super) struct Subscription {
     id: String,
@@ -126,7 +126,7 @@ enum SubscriptionSource {
     Heads(EventCursor<HeadEvent>),
     Logs(Box<LogFilter>, EventCursor<HeadEvent>),
     Pending(EventCursor<Vec<PendingTx>>, PendingDetail),
-    /// Of this there is never anything to tell: what is answered is here.
+    /// The node is never syncing: this subscription never notifies.
     Syncing,
 }
 
@@ -154,7 +154,7 @@ impl SubscriptionSource {
 }
 
 impl Subscription {
-    /// Adds what there is to tell, `count_max` at most.
+    /// Appends at most `count_max` notifications.
     fn take(&mut self, count_max: usize, texts: &mut Vec<String>) -> Result<(), MissedEvents> {
         let id = &self.id;
         match &mut self.source {
@@ -223,7 +223,7 @@ impl Subscriptions {
         }
     }
 
-    /// What there is to tell, each subscription's in its order, `count_max` of each at most.
+    /// Notifications of all subscriptions, each's in order, at most `count_max` of each.
     pub(super) fn take(
         &mut self,
         connection: &SocketConnection,
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn all_is_told_in_steps_until_it_is_ended() {
+    fn subscription_notifies_in_steps_until_it_ends() {
         let notifications = Notifications::default();
         let (connection, mut subscriptions) = subscribed(&notifications);
         (0..3).for_each(|n| accept(&notifications, n));
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_does_not_read_is_told_so_and_takes_no_memory() {
+    fn slow_client_is_dropped_and_uses_no_memory() {
         let notifications = Notifications::default();
         let (connection, mut subscriptions) = subscribed(&notifications);
         (0..KEPT).for_each(|n| accept(&notifications, n));

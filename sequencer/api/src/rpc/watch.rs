@@ -24,10 +24,10 @@ const TRACE_TIME_MAX: Duration = Duration::from_secs(60);
 /// The longest answer of a trace, in bytes of JSON as they are estimated while it runs.
 const TRACE_BYTES_MAX: usize = 64 << 20;
 
-/// Instructions between two looks at the clock.
+/// Instructions between two checks of the clock.
 const STEPS_PER_LOOK: u32 = 1_024;
 
-/// JSON of an instruction without what is recorded of its surroundings, in bytes.
+/// Bytes of an instruction's JSON without stack, memory and storage.
 const STEP_BYTES: usize = 120;
 
 /// JSON of a call without input and output, in bytes.
@@ -44,7 +44,7 @@ pub(super) struct Watch {
     recorded: Option<GethDefaultTracingOptions>,
     steps: u32,
     bytes: usize,
-    /// Slots that were looked at: each instruction on storage tells of all of them.
+    /// Slots that were accessed: each storage instruction reports all of them.
     slots: usize,
 }
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn no_request_traces_longer_than_it_may() {
+    fn traces_have_a_time_limit() {
         let options = |timeout: &str| GethDebugTracingOptions {
             timeout: Some(timeout.to_owned()),
             ..GethDebugTracingOptions::default()
