@@ -1,4 +1,4 @@
-//! PostingRules on a real L1: whatever happens, each block of the journal lands exactly once, in
+//! Posting on a real L1: whatever happens, each block of the journal lands exactly once, in
 //! order.
 #![allow(unused_crate_dependencies)]
 

@@ -147,10 +147,11 @@ impl Player {
         if !self.challenges_only {
             result = result.and(self.withdraw(chain.view().client()).await);
             // Preparing a proof rewinds the verifier: the chain is then not derived up to its end.
-            if is_derived && chain.verifier().next_entry() == next_entry {
-                if let Some(candidate) = self.proposal(chain, head.time) {
-                    result = result.and(self.propose(candidate).await);
-                }
+            if is_derived
+                && chain.verifier().next_entry() == next_entry
+                && let Some(candidate) = self.proposal(chain, head.time)
+            {
+                result = result.and(self.propose(candidate).await);
             }
         }
         self.report_funds(report);

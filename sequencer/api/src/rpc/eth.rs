@@ -343,7 +343,7 @@ pub(crate) async fn proof(context: &ApiContext, mut params: Params) -> RpcResult
     })
 }
 
-/// The message message_passer, proven in a state that is not kept any more: withdrawals can be proven for as long as there are outputs.
+/// The message passer, proven in a state that is not kept any more: a withdrawal stays provable while its output does.
 async fn kept_proof(
     context: &ApiContext,
     id: Option<BlockId>,

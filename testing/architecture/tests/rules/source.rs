@@ -233,8 +233,8 @@ pub(crate) fn tokens(text: &str) -> Vec<String> {
             rest.find("*/").map_or(rest.len(), |end| end + 2)
         } else if first == '"' {
             string_length(rest)
-        } else if rest.starts_with("r#\"") {
-            rest[3..].find("\"#").map_or(rest.len(), |end| end + 5)
+        } else if let Some(raw) = rest.strip_prefix("r#\"") {
+            raw.find("\"#").map_or(rest.len(), |end| end + 5)
         } else if first == '\'' {
             character_length(rest)
         } else if is_word(&rest[..first.len_utf8()]) {
