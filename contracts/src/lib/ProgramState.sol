@@ -6,5 +6,5 @@ pragma solidity 0.8.37;
 library ProgramState {
     /// @notice Hash of the machine's state before the first step: fraud-proof/guest/program.elf is loaded, all else is zero.
     bytes32 internal constant INITIAL_STATE =
-        0x4a19840a8ccc539f9763d39fc2f8d023e6a73e4e5df1ac2b98bac233507d2420;
+        0xe40ee7a802cab13d5b1e27e6015cd253a99fd661aaaaf862a5865f602f4365e2;
 }
