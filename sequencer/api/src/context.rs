@@ -14,7 +14,8 @@ const CALLS_MAX: usize = 2;
 /// Traces at the same time.
 const TRACES_MAX: usize = 2;
 
-/// What requests are answered from: the node's handles, and what the API itself keeps between requests.
+/// What requests are answered from: the node's handles, and what the API itself keeps between
+/// requests.
 #[derive(Debug)]
 pub(crate) struct ApiContext {
     pub(crate) chain: Arc<ChainHandle>,

@@ -1,4 +1,5 @@
-//! `GET /v1/feed?from=SEQUENCE`: the journal as a WebSocket stream, one row per binary frame, without
+//! `GET /v1/feed?from=SEQUENCE`: the journal as a WebSocket stream, one row per binary frame,
+//! without
 //! gaps and without an end.
 //!
 //! ```text
@@ -6,8 +7,10 @@
 //!                └──────────── older rows ───────────────────────►┘
 //! ```
 //!
-//! Only durable rows are sent. A slow client is served from the database, so it never misses a row; a
-//! client that does not read at all is dropped. After a disconnect the client resumes at the row after
+//! Only durable rows are sent. A slow client is served from the database, so it never misses a row;
+//! a
+//! client that does not read at all is dropped. After a disconnect the client resumes at the row
+//! after
 //! its last one. It can verify that it missed none: each frame carries the row's checksum, which is
 //! chained over all earlier rows.
 //!
@@ -48,7 +51,8 @@ use super::problem::{Code, Problem};
 /// Clients at the same time.
 const CLIENTS_MAX: usize = 64;
 
-/// Rows beyond the journal's end that a client may ask for. It waits for them; a client that asks for
+/// Rows beyond the journal's end that a client may ask for. It waits for them; a client that asks
+/// for
 /// more follows another journal.
 const AHEAD_MAX: u64 = 4_096;
 

@@ -1,4 +1,5 @@
-//! Health: `/healthz` says whether the process works or needs a restart, `/readyz` whether it should
+//! Health: `/healthz` says whether the process works or needs a restart, `/readyz` whether it
+//! should
 //! get requests now.
 
 use std::{sync::Arc, time::Instant};

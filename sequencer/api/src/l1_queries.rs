@@ -62,7 +62,8 @@ pub(super) struct Withdrawn {
     pub(super) is_finalized: bool,
 }
 
-/// Asks L1 on behalf of the API. What cannot change is asked for once, and there are few questions at a time: the node asks the
+/// Asks L1 on behalf of the API. What cannot change is asked for once, and there are few questions
+/// at a time: the node asks the
 /// same endpoint.
 #[derive(Debug)]
 pub(super) struct L1Queries {

@@ -1,4 +1,5 @@
-//! The sequencer's API: one listener with JSON-RPC at `/`, over HTTP and WebSocket, REST below `/v1`, described at `/docs`, the journal
+//! The sequencer's API: one listener with JSON-RPC at `/`, over HTTP and WebSocket, REST below
+//! `/v1`, described at `/docs`, the journal
 //! feed, and health at `/healthz` and `/readyz`. Administrators have a port of their own.
 //!
 //! ```text
@@ -7,7 +8,8 @@
 //!                                  └─► health, admin                          ┘
 //! ```
 //!
-//! [`run_sequencer`] composes a [`turnpike_sequencer::Sequencer`] and these servers. The core knows nothing of this crate.
+//! [`run_sequencer`] composes a [`turnpike_sequencer::Sequencer`] and these servers. The core knows
+//! nothing of this crate.
 
 mod admin;
 mod context;

@@ -2,7 +2,8 @@
 //! them.
 //!
 //! The block's record holds the account proof. The storage only grows, by one slot per message, and
-//! the index holds all messages: so this module rebuilds the storage trie and checks its root against
+//! the index holds all messages: so this module rebuilds the storage trie and checks its root
+//! against
 //! the record.
 
 use alloy_primitives::{B256, U256, keccak256};
@@ -28,7 +29,8 @@ pub(super) enum PasserError {
     Root { block: u64, expected: B256, found: B256 },
 }
 
-/// Proves the message passer and some of its slots in the state after `block`. `None` if the block's
+/// Proves the message passer and some of its slots in the state after `block`. `None` if the
+/// block's
 /// proof was not kept.
 pub(super) async fn proof(
     database: &Database,

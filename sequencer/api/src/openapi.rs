@@ -49,7 +49,8 @@ struct Base;
 /// REST, its document and its page.
 pub(super) fn routes() -> Router<ApiState> {
     let (router, document) = described().split_for_parts();
-    // No request to the internet: by default the page asks an outside service to validate the document.
+    // No request to the internet: by default the page asks an outside service to validate the
+    // document.
     let config = Config::new([DOCUMENT]).validator_url("none");
     router.merge(SwaggerUi::new(PAGE).url(DOCUMENT, document).config(config))
 }

@@ -46,7 +46,8 @@ pub(crate) struct Problem {
     retry_after: Option<u64>,
 }
 
-/// Codes, statuses and meanings of all problems that are not refusals of transactions: one line each, so that none is without.
+/// Codes, statuses and meanings of all problems that are not refusals of transactions: one line
+/// each, so that none is without.
 macro_rules! problem_codes {
     ($($name:ident => $code:literal, $status:ident, $meaning:literal;)*) => {
         /// What went wrong.

@@ -64,7 +64,8 @@ const STREAMS_MAX: usize = 256;
 /// Hashes, and senders, in one request.
 const NAMES_MAX: usize = 100;
 
-/// Transactions that a client follows at the same time: those it named, and its senders' that are not
+/// Transactions that a client follows at the same time: those it named, and its senders' that are
+/// not
 /// final yet.
 const FOLLOWED_MAX: usize = 1_000;
 
@@ -87,10 +88,12 @@ struct StreamParams {
     /// Transaction hashes, separated by commas, at most 100: the stream reports their current stage
     /// and every later one.
     hash: Option<String>,
-    /// Sender addresses, separated by commas, at most 100: the same for transactions that they send from
+    /// Sender addresses, separated by commas, at most 100: the same for transactions that they send
+    /// from
     /// now on.
     sender: Option<String>,
-    /// Id of the last event that the client saw, or a block number: the stream begins with the blocks
+    /// Id of the last event that the client saw, or a block number: the stream begins with the
+    /// blocks
     /// after it. The header `Last-Event-ID` takes precedence.
     after: Option<String>,
 }
@@ -142,7 +145,8 @@ pub(super) enum SettlementEvent {
 }
 
 /// Data of an event: a block (`block`), a change on L1 (`settlement`), a transaction status as in
-/// `/v1/transactions/{hash}` (`transaction`). `reset` says that a reorg removed blocks, and which block
+/// `/v1/transactions/{hash}` (`transaction`). `reset` says that a reorg removed blocks, and which
+/// block
 /// comes next. `end` is the last event, with the reason.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(untagged)]
@@ -161,7 +165,8 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// Blocks, transactions and settlement as server-sent events
 ///
 /// Events are `block`, `settlement`, `transaction`, `reset` and `end`. Block events have ids: with
-/// `Last-Event-ID` a client resumes after the last block that it saw. A comment every 15 seconds keeps
+/// `Last-Event-ID` a client resumes after the last block that it saw. A comment every 15 seconds
+/// keeps
 /// the connection open.
 #[utoipa::path(
     get,
@@ -502,7 +507,8 @@ impl StreamClient {
         Ok(true)
     }
 
-    /// The chain that the client was reported of is not the one there is: goes on after what L1 holds.
+    /// The chain that the client was reported of is not the one there is: goes on after what L1
+    /// holds.
     async fn reset(&mut self, head: u64) -> Result<(), StreamEnd> {
         let context = Arc::clone(&self.streams.context);
         let number = context.settlement.read().await.safe().min(head).min(self.last.number);

@@ -66,7 +66,8 @@ pub(super) async fn reached(
 /// Waits until a transaction is in a block, and returns the block's number.
 pub(super) async fn placed(context: &ApiContext, hash: B256) -> Result<u64, WaitError> {
     let mut wait = pin!(context.transactions.wait_preconfirmed(hash));
-    // The wait begins before the index is read, so that the transaction cannot be missed in between.
+    // The wait begins before the index is read, so that the transaction cannot be missed in
+    // between.
     if let Poll::Ready(found) = poll!(&mut wait) {
         return Ok(found?.block);
     }

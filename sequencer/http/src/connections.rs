@@ -6,8 +6,10 @@
 //!
 //! # Limits
 //!
-//! When the table is full, a new connection evicts the one that is idle the longest: idle connections
-//! cannot shut others out. A connection with a request under way is never evicted, nor is a WebSocket;
+//! When the table is full, a new connection evicts the one that is idle the longest: idle
+//! connections
+//! cannot shut others out. A connection with a request under way is never evicted, nor is a
+//! WebSocket;
 //! the API limits their number.
 
 use std::{

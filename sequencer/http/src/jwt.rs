@@ -1,6 +1,8 @@
-//! The secret that administrators share with a node, and the bearer tokens that prove its knowledge.
+//! The secret that administrators share with a node, and the bearer tokens that prove its
+//! knowledge.
 //!
-//! Format: HS256 JSON Web Tokens with an `iat` claim, as Ethereum's engine API uses them. `iat` may be [`TOKEN_SECONDS_MAX`] away
+//! Format: HS256 JSON Web Tokens with an `iat` claim, as Ethereum's engine API uses them. `iat` may
+//! be [`TOKEN_SECONDS_MAX`] away
 //! from the node's clock; every other claim is ignored.
 
 use std::{fmt, path::Path};

@@ -1,12 +1,15 @@
-//! The HTTP server below the API: it accepts connections, bounds what clients may use, and hands requests to a router.
+//! The HTTP server below the API: it accepts connections, bounds what clients may use, and hands
+//! requests to a router.
 //!
 //! ```text
 //! accept ─► connection table ─► timed stream: head, idle, write timeouts ─► request body: progress, memory ─► router
 //!               └─ full ─► refusal, close
 //! ```
 //!
-//! Input: a listener, an [`axum::Router`], [`HttpLimits`] and a function that renders a [`ServerRefusal`]. Each request that
-//! reaches the router carries its sender's [`Allowance`] as an extension. The crate knows no chain and no API.
+//! Input: a listener, an [`axum::Router`], [`HttpLimits`] and a function that renders a
+//! [`ServerRefusal`]. Each request that
+//! reaches the router carries its sender's [`Allowance`] as an extension. The crate knows no chain
+//! and no API.
 
 mod client;
 mod connections;

@@ -1,4 +1,5 @@
-//! Limits of the listener: how many connections and requests a client may use, and how slow it may be.
+//! Limits of the listener: how many connections and requests a client may use, and how slow it may
+//! be.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub struct HttpLimits {
     /// Connections at the same time, WebSockets included. `None`: half of the process's file limit,
     /// 16,384 at most.
     pub connections_max: Option<usize>,
-    /// Connections of one client: an IPv4 address or an IPv6 network of 64 bits. `None`: 512, and no
+    /// Connections of one client: an IPv4 address or an IPv6 network of 64 bits. `None`: 512, and
+    /// no
     /// limit on loopback.
     pub connections_per_address: Option<usize>,
     /// Units that a client may spend in a second. What a request costs is the router's choice. 0 is
@@ -39,7 +41,8 @@ pub struct HttpLimits {
     pub burst_units: Option<u32>,
     /// Longest request body and WebSocket message, in bytes. `None`: 10 MiB.
     pub body_bytes_max: Option<usize>,
-    /// Proxies whose `X-Forwarded-For` is trusted. Their own connections are not counted per address.
+    /// Proxies whose `X-Forwarded-For` is trusted. Their own connections are not counted per
+    /// address.
     pub trusted_proxies: Vec<IpNet>,
     /// How slow clients may be.
     pub timeouts: Timeouts,

@@ -175,7 +175,8 @@ impl HttpServer {
         }
     }
 
-    /// Serves a connection until it ends or is evicted. After the stop it finishes the request under
+    /// Serves a connection until it ends or is evicted. After the stop it finishes the request
+    /// under
     /// way. A WebSocket ends itself.
     async fn serve(
         self: Arc<Self>,

@@ -1,7 +1,8 @@
 use metrics::{Counter, Gauge};
 use metrics_derive::Metrics;
 
-/// The server's metrics. The names predate the split of the sequencer into crates: dashboards know them.
+/// The server's metrics. The names predate the split of the sequencer into crates: dashboards know
+/// them.
 #[derive(Clone, Metrics)]
 #[metrics(scope = "turnpike_sequencer_api")]
 pub(crate) struct HttpMetrics {

@@ -1,4 +1,5 @@
-//! The rate limiter: each request costs units, and each client may spend a number of units a second.
+//! The rate limiter: each request costs units, and each client may spend a number of units a
+//! second.
 //!
 //! # State
 //!
@@ -7,7 +8,8 @@
 //!
 //! # Limits
 //!
-//! The accounts of the [`CLIENTS_MAX`] clients that were seen last. A forgotten client starts with a
+//! The accounts of the [`CLIENTS_MAX`] clients that were seen last. A forgotten client starts with
+//! a
 //! full burst.
 
 use std::{

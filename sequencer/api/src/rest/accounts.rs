@@ -36,7 +36,8 @@ pub(super) struct AccountDetails {
     balance: String,
     /// Transactions that it has sent, or contracts that it has created.
     nonce: u64,
-    /// The nonce that its next transaction should have. Preconfirmed transactions count, and pooled ones
+    /// The nonce that its next transaction should have. Preconfirmed transactions count, and pooled
+    /// ones
     /// without a nonce gap.
     next_nonce: u64,
     /// Keccak-256 of its code.

@@ -96,7 +96,8 @@ pub(super) fn block_settlement(
     settled
 }
 
-/// Whether an output or one of its ancestors was challenged: then it was not final at the end of its
+/// Whether an output or one of its ancestors was challenged: then it was not final at the end of
+/// its
 /// window.
 fn was_disputed(settlement: &Settlement, output: u64) -> bool {
     let challenges = settlement.disputes.challenges();

@@ -66,7 +66,8 @@ pub(super) struct Deposit {
     /// Its L2 transaction.
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction: Option<TransactionStatus>,
-    /// The L1 transaction that queued it. This field and the following are unknown for deposits that
+    /// The L1 transaction that queued it. This field and the following are unknown for deposits
+    /// that
     /// were derived from L1 without their origin.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Hash)]

@@ -1,4 +1,5 @@
-//! REST below `/v1`: what became of transactions, accounts, blocks, batches, outputs, disputes, deposits and
+//! REST below `/v1`: what became of transactions, accounts, blocks, batches, outputs, disputes,
+//! deposits and
 //! withdrawals.
 
 mod accounts;

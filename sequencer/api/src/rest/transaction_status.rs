@@ -75,7 +75,8 @@ pub(super) struct RewoundBlock {
     reason: String,
 }
 
-/// When the transaction reached each stage, in Unix milliseconds. Null if it has not, or if the time is
+/// When the transaction reached each stage, in Unix milliseconds. Null if it has not, or if the
+/// time is
 /// unknown. The first three are the node's clock, the last three are L1 block times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(examples(json!({
@@ -141,7 +142,8 @@ pub(crate) struct TransactionStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Hash)]
     receipt_hash: Option<B256>,
-    /// The sequencer's signature of its promise (EIP-712): block, position, transaction and receipt.
+    /// The sequencer's signature of its promise (EIP-712): block, position, transaction and
+    /// receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Signature)]
     signature: Option<String>,

@@ -95,7 +95,8 @@ pub(super) struct SubmissionResults {
     results: Vec<SubmissionResult>,
 }
 
-/// The response to a submission: one transaction's hash, or its status if the request waits; a result
+/// The response to a submission: one transaction's hash, or its status if the request waits; a
+/// result
 /// for each transaction of a bulk submission.
 #[derive(ToSchema)]
 #[serde(untagged)]
@@ -160,8 +161,10 @@ impl Wait {
 /// Send transactions
 ///
 /// Raw transactions as JSON (`{"transaction": "0x…"}`, `{"transactions": ["0x…", …]}`) or in bulk
-/// (`application/octet-stream`: each after its length in four little-endian bytes). The response to one
-/// transaction is 202 with its hash, or a problem. The response to many is 200 with a result for each.
+/// (`application/octet-stream`: each after its length in four little-endian bytes). The response to
+/// one
+/// transaction is 202 with its hash, or a problem. The response to many is 200 with a result for
+/// each.
 /// With `wait`, the response holds the status of each: 200 once all have reached the stage or were
 /// refused, 202 after `timeout` seconds.
 #[utoipa::path(

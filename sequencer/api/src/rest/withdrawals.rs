@@ -71,7 +71,8 @@ pub(super) struct Withdrawal {
     state: WithdrawalState,
     /// When it was proven, in Unix seconds.
     proven_at: Option<u64>,
-    /// Estimated seconds until an output covers it, from the interval of the last two outputs. Null if
+    /// Estimated seconds until an output covers it, from the interval of the last two outputs. Null
+    /// if
     /// unknown.
     seconds_to_provable: Option<u64>,
     /// Seconds until that output's challenge window is over. Null without an output.

@@ -25,7 +25,8 @@ const BATCH_CONCURRENT_MAX: usize = 16;
 /// Bytes of responses after which the rest of a batch is refused (geth's limit).
 const BATCH_ANSWER_BYTES_MAX: usize = 25 * 1000 * 1000;
 
-/// Answers a batch, in its order; each of its requests is paid for. Its transactions are submitted all at once, the other requests are
+/// Answers a batch, in its order; each of its requests is paid for. Its transactions are submitted
+/// all at once, the other requests are
 /// answered side by side. `None` if it consists of notifications.
 pub(super) async fn answer_batch(
     context: &Arc<ApiContext>,

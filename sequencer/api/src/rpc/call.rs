@@ -33,7 +33,8 @@ const TRANSFER_GAS: u64 = 21_000;
 /// An estimate may be above the least gas by one part in this many (geth's 1.5 %).
 const ESTIMATE_TOLERANCE: u64 = 64;
 
-/// How long a request that runs several times may hold the state, which takes up no block in the meantime.
+/// How long a request that runs several times may hold the state, which takes up no block in the
+/// meantime.
 const HELD_MAX: Duration = Duration::from_secs(1);
 
 /// Code of a request that took too long (geth's).

@@ -105,7 +105,8 @@ impl RpcError {
         Self { code: 4, message, data: Some(hash.into()) }
     }
 
-    /// EIP-7966: the transaction was accepted and cannot run, because one with this nonce is missing.
+    /// EIP-7966: the transaction was accepted and cannot run, because one with this nonce is
+    /// missing.
     pub(crate) fn unready(hash: B256, missing: u64) -> Self {
         let message = format!(
             "the transaction was added to the mempool but wasn't processed: the nonce {missing} is missing before its own"

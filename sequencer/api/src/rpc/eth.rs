@@ -257,7 +257,8 @@ pub(crate) async fn transaction_by_index(context: &ApiContext, mut params: Param
 pub(crate) async fn receipt(context: &ApiContext, mut params: Params) -> RpcResult {
     let hash = params.next()?;
     let found = receipt_of(context, hash).await?;
-    // A client that finds nothing may not ask again before the next block, which nobody may have a reason to make.
+    // A client that finds nothing may not ask again before the next block, which nobody may have a
+    // reason to make.
     if found.is_null() && context.transactions.is_runnable(&hash) {
         let sealed = timeout(RECEIPT_WAIT_MAX, reached(context, hash, WaitGoal::Sealed)).await;
         if matches!(sealed, Ok(Ok(()))) {
@@ -343,7 +344,8 @@ pub(crate) async fn proof(context: &ApiContext, mut params: Params) -> RpcResult
     })
 }
 
-/// The message passer, proven in a state that is not kept any more: a withdrawal stays provable while its output does.
+/// The message passer, proven in a state that is not kept any more: a withdrawal stays provable
+/// while its output does.
 async fn kept_proof(
     context: &ApiContext,
     id: Option<BlockId>,

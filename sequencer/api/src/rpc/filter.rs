@@ -112,7 +112,8 @@ fn new_pending(context: &ApiContext, mut params: Params) -> RpcResult {
     add(context, InstalledFilter::Pending(Mutex::new(context.notifications.pending()), detail))
 }
 
-/// What has come since the last time. A filter that has missed something is gone: its client begins again.
+/// What has come since the last time. A filter that has missed something is gone: its client begins
+/// again.
 async fn changes(context: &ApiContext, mut params: Params) -> RpcResult {
     let id = params.next::<String>()?;
     let filter = context.filters.get(&id, Instant::now()).ok_or_else(not_found)?;

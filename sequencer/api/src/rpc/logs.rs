@@ -241,7 +241,8 @@ async fn search(
     Ok(found)
 }
 
-/// Refuses a query and names the part that could be answered: the blocks before `end`. Clients match
+/// Refuses a query and names the part that could be answered: the blocks before `end`. Clients
+/// match
 /// on this text.
 fn narrow(reason: String, from: u64, end: u64) -> RpcError {
     RpcError::limit_exceeded(match end.checked_sub(1) {

@@ -1,6 +1,7 @@
 //! Methods of an OP node.
 //!
-//! Blocks are told of as far as they are known here: the newest L1 block without its parent, others by number; of L2 blocks all
+//! Blocks are told of as far as they are known here: the newest L1 block without its parent, others
+//! by number; of L2 blocks all
 //! but their place among those of the same origin. What is not known is left out.
 
 use alloy_primitives::{B256, U64};

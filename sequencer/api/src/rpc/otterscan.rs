@@ -1,7 +1,9 @@
 //! What the block explorer Otterscan asks for.
 //!
-//! Transactions are found by who sent them, whom they are to, and what they create (`storage/src/block_index.rs`). What contracts do
-//! among themselves is not indexed: neither are the transactions that only their calls reach, nor the contracts that they create.
+//! Transactions are found by who sent them, whom they are to, and what they create
+//! (`storage/src/block_index.rs`). What contracts do
+//! among themselves is not indexed: neither are the transactions that only their calls reach, nor
+//! the contracts that they create.
 
 use alloy::rpc::types::{BlockId, BlockNumberOrTag};
 use alloy_consensus::Transaction as _;
@@ -289,7 +291,8 @@ struct Page {
 }
 
 impl Page {
-    /// Takes an account's transactions from blocks in this order until there are enough: all of a block's, or none.
+    /// Takes an account's transactions from blocks in this order until there are enough: all of a
+    /// block's, or none.
     async fn fill(
         &mut self,
         search: &Search<'_>,
@@ -333,7 +336,8 @@ async fn by_sender_and_nonce(context: &ApiContext, mut params: Params) -> RpcRes
     let head = *context.chain.head.borrow();
     let search = Search::new(context, vec![BlockKey::sender(&sender)]);
     let blocks = search.candidates(0, head).await?;
-    // Nonces go up from block to block. Few of those that the index names have none of this sender's.
+    // Nonces go up from block to block. Few of those that the index names have none of this
+    // sender's.
     let mut rest = blocks.as_slice();
     while !rest.is_empty() {
         let middle = rest.len() / 2;

@@ -1,6 +1,7 @@
 //! Running blocks again.
 //!
-//! The chain stands still while its state is read, so that is done at native speed and a piece at a time; what was read is kept, and
+//! The chain stands still while its state is read, so that is done at native speed and a piece at a
+//! time; what was read is kept, and
 //! tracers, which take their time, run on that.
 
 use std::{
@@ -84,7 +85,8 @@ impl Replay {
         )))
     }
 
-    /// Runs the first `count` transactions. The state is let go then, and all they need is at hand to run again.
+    /// Runs the first `count` transactions. The state is let go then, and all they need is at hand
+    /// to run again.
     pub(super) async fn run(
         &self,
         context: &ApiContext,

@@ -85,7 +85,8 @@ impl<'a> Message<'a> {
     }
 }
 
-/// Whether lists and objects are nested deeper than `max`. The result for invalid JSON is arbitrary.
+/// Whether lists and objects are nested deeper than `max`. The result for invalid JSON is
+/// arbitrary.
 fn is_deeper(text: &[u8], max: usize) -> bool {
     let (mut depth, mut is_string, mut is_escaped) = (0_usize, false, false);
     for byte in text {

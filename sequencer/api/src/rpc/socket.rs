@@ -1,5 +1,7 @@
-//! JSON-RPC over WebSocket, at the path where it is served over HTTP: a request or a batch in each frame, answered in a
-//! frame of its own, as soon as it is ready. A subscription's notifications follow the response that
+//! JSON-RPC over WebSocket, at the path where it is served over HTTP: a request or a batch in each
+//! frame, answered in a
+//! frame of its own, as soon as it is ready. A subscription's notifications follow the response
+//! that
 //! opens it.
 
 use std::{pin::pin, sync::Arc, time::Duration};

@@ -14,7 +14,8 @@ pub(super) const TRANSFER_EMITTER: Address = address!("eeeeeeeeeeeeeeeeeeeeeeeee
 const TRANSFER_TOPIC: B256 =
     b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
 
-/// Logs each transfer of ether as an ERC-20 would, in its place among the other logs. One that is reverted leaves none.
+/// Logs each transfer of ether as an ERC-20 would, in its place among the other logs. One that is
+/// reverted leaves none.
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
     /// Of each call under way: whether its transfer was logged.
