@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-/// Where distributions put every version's programs.
+/// Folder where distributions install each version's programs.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
 /// PostgreSQL's programs.
@@ -8,7 +8,7 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 pub struct Binaries(PathBuf);
 
 impl Binaries {
-    /// Those on `PATH`, or else the newest that a distribution has installed.
+    /// Finds the programs on `PATH`, or else the newest version that the distribution installed.
     pub fn find() -> Option<Self> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut folders: Vec<_> = std::env::split_paths(&path).collect();
@@ -21,7 +21,7 @@ impl Binaries {
         folders.into_iter().find(|folder| is_whole(folder)).map(Self)
     }
 
-    /// One of them.
+    /// Path of a program.
     pub fn program(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }

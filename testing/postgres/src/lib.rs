@@ -1,7 +1,7 @@
-//! A PostgreSQL server of a test's own, on a Unix socket in a temporary folder.
+//! A PostgreSQL server for tests, on a Unix socket in a temporary folder.
 //!
-//! It runs as an unprivileged user, with `fsync`, and ends with the process that started it, however that ends. Where PostgreSQL is not
-//! installed, tests are to say that they were left out; with `CI` set they fail instead.
+//! The server runs as an unprivileged user with `fsync`, and stops when the process that started it ends,
+//! even by a crash. Without PostgreSQL installed, callers skip their tests; with `CI` set they fail instead.
 
 mod binaries;
 mod server;
@@ -11,10 +11,10 @@ pub use server::{Server, ServerError};
 
 use std::sync::OnceLock;
 
-/// The server that all tests of this process share.
+/// Server that all tests of this process share.
 static SHARED: OnceLock<Server> = OnceLock::new();
 
-/// Whether there can be a server: if not, tests that need one are left out.
+/// Whether PostgreSQL is installed. If not, tests that need it are skipped.
 ///
 /// # Panics
 ///
@@ -28,11 +28,11 @@ pub fn is_installed() -> bool {
     is_there
 }
 
-/// URL of a new, empty database on this process's server, which is started if need be.
+/// Creates an empty database on this process's server and returns its URL. Starts the server if necessary.
 ///
 /// # Panics
 ///
-/// If there can be no server.
+/// If no server can be started.
 pub fn database() -> String {
     let server = SHARED.get_or_init(|| Server::start().expect("a server"));
     server.create_database().expect("a database")

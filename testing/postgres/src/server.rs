@@ -11,19 +11,20 @@ use std::{
 
 use crate::Binaries;
 
-/// Whom the server runs as if the test runs as root, in order of preference.
+/// Users that the server may run as if the test runs as root, in order of preference.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
-/// The database's own administrator.
+/// Superuser of the databases.
 const ADMINISTRATOR: &str = "postgres";
 
-/// How long a start may take on a machine that is busy.
+/// Longest time that a start may take, on a busy machine.
 const START_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// Time between two looks at a server that starts or stops.
+/// Time between two checks of a server that starts or stops.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Runs the server, and ends it with its folder once standard input ends: with the process that holds the other end.
+/// Runs the server until standard input closes, which happens when the test process ends. Then stops the
+/// server and deletes its folder.
 const GUARD: &str = r#"
 folder=$1; shift
 trap '' INT TERM HUP
@@ -52,36 +53,36 @@ struct Owner {
     group: u32,
 }
 
-/// Why there is no server.
+/// Why no server could be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// No programs were found.
+    /// PostgreSQL's programs were not found.
     #[error(
         "PostgreSQL is not installed: initdb is neither on PATH nor in /usr/lib/postgresql/*/bin"
     )]
     NotInstalled,
-    /// The test runs as root, and there is nobody else to run it.
+    /// The test runs as root, and there is no unprivileged user to run the server.
     #[error("PostgreSQL does not run as root, and there is no user postgres or nobody")]
     NoUser,
     /// A program failed.
     #[error("{program} failed: {reason}")]
     Program {
-        /// Which.
+        /// The program.
         program: &'static str,
-        /// What it said.
+        /// Its error output.
         reason: String,
     },
-    /// It did not start in time.
+    /// The server did not start in time.
     #[error("PostgreSQL did not start: {0}")]
     Slow(String),
-    /// Files could not be written, or a program not be started.
+    /// A file could not be written, or a program could not be started.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 impl Server {
-    /// Starts one. It stops when this is dropped, or when the process ends.
+    /// Starts a server. It stops when this value is dropped or the process ends.
     pub fn start() -> Result<Self, ServerError> {
         let binaries = Binaries::find().ok_or(ServerError::NotInstalled)?;
         let owner = Owner::needed()?;
@@ -113,7 +114,7 @@ impl Server {
         format!("postgres://{ADMINISTRATOR}@localhost/{name}?host={folder}")
     }
 
-    /// Kills the server as the kernel would, and starts it again on what it left.
+    /// Kills the server with SIGKILL and starts it again on the same data.
     pub fn crash(&mut self) -> Result<(), ServerError> {
         let first_line = fs::read_to_string(self.data().join("postmaster.pid"))?;
         let id = first_line.lines().next().unwrap_or_default().to_owned();
@@ -159,7 +160,7 @@ impl Drop for Server {
 }
 
 impl Owner {
-    /// Who runs the server, if that is not who runs the test.
+    /// The user to run the server as, if it must differ from the test's.
     fn needed() -> Result<Option<Self>, ServerError> {
         let probe = tempfile::tempfile()?;
         if std::os::unix::fs::MetadataExt::uid(&probe.metadata()?) != 0 {
@@ -191,7 +192,7 @@ fn initialise(binaries: &Binaries, folder: &Path, owner: Option<Owner>) -> Resul
     run("initdb", &mut command)
 }
 
-/// Starts the server under its guard.
+/// Starts the server under the guard script.
 fn guard(binaries: &Binaries, folder: &Path, owner: Option<Owner>) -> Result<Child, ServerError> {
     let log = File::create(folder.join("log"))?;
     let mut command = of_owner("sh", folder, owner);

@@ -70,6 +70,36 @@ use alloy_primitives::{B256, Bytes};
 use crate::{EMPTY_ROOT, Witness};
 
 /// A Merkle-Patricia trie of byte strings. Subtrees may be blinded: known by their hash only.
+///
+/// # Example
+///
+/// A verifier that knows only a root reads a value from a proof's nodes:
+///
+/// ```
+/// use alloy_primitives::{B256, Bytes, keccak256};
+/// use turnpike_state::{NoNodes, NodeSource, Trie, TrieError};
+///
+/// struct ProofNodes(Vec<Bytes>);
+///
+/// impl NodeSource for ProofNodes {
+///     fn node(&mut self, hash: &B256) -> Option<Bytes> {
+///         self.0.iter().find(|node| keccak256(node) == *hash).cloned()
+///     }
+/// }
+///
+/// let (alice, bob) = (keccak256("alice"), keccak256("bob"));
+/// let mut full = Trie::new();
+/// full.insert(&alice, b"a value of more than thirty-two bytes", &mut NoNodes)?;
+/// full.insert(&bob, b"another one", &mut NoNodes)?;
+/// let root = full.root();
+///
+/// let mut nodes = ProofNodes(full.proof(&alice)?);
+/// let mut blinded = Trie::blinded(root);
+/// assert!(matches!(blinded.peek(&alice), Err(TrieError::MissingNode { .. })));
+/// let value = blinded.get(&alice, &mut nodes)?;
+/// assert_eq!(value, Some(b"a value of more than thirty-two bytes".as_slice()));
+/// # Ok::<(), TrieError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Trie {
     arena: Arena,

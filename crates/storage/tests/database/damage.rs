@@ -6,7 +6,7 @@ use crate::{
     place::{DatabasePart, Place},
 };
 
-/// The row that is damaged; there are some before and after it.
+/// Row to damage. There are rows before and after it.
 const DAMAGED: u64 = 2;
 
 async fn filled(place: &Place) -> Database {
@@ -21,7 +21,7 @@ async fn execute(raw: &mut AnyConnection, sql: String) {
     sqlx::query(AssertSqlSafe(sql)).execute(raw).await.expect("damages");
 }
 
-/// What reading says of it, wherever reading begins before it.
+/// Whether reading detects the damage, from the first row and from the damaged one.
 async fn is_found(database: &Database) -> bool {
     let from_start = database.rows(0, 100).await;
     let alone = database.rows(DAMAGED, 1).await;
@@ -29,7 +29,7 @@ async fn is_found(database: &Database) -> bool {
     is_damaged(&from_start) && is_damaged(&alone)
 }
 
-pub(crate) async fn any_flipped_byte_is_found(place: Place) {
+pub(crate) async fn any_flipped_byte_is_detected(place: Place) {
     let database = filled(&place).await;
     let mut raw = place.raw(DatabasePart::Journal).await;
     for column in ["payload", "checksum"] {
@@ -80,10 +80,10 @@ pub(crate) async fn any_flipped_byte_is_found(place: Place) {
     database.rows(0, 100).await.expect("whole again");
 }
 
-pub(crate) async fn rows_that_are_swapped_or_missing_are_found(place: Place) {
+pub(crate) async fn swapped_or_missing_rows_are_detected(place: Place) {
     let database = filled(&place).await;
     let mut raw = place.raw(DatabasePart::Journal).await;
-    // A whole row in another's place.
+    // An intact row at another position.
     for sql in [
         "UPDATE journal SET sequence = 1000 WHERE sequence = 2",
         "UPDATE journal SET sequence = 2 WHERE sequence = 4",
@@ -97,7 +97,7 @@ pub(crate) async fn rows_that_are_swapped_or_missing_are_found(place: Place) {
     assert!(matches!(database.rows(3, 1).await, Err(StorageError::Damaged { key: 2, .. })));
     execute(&mut raw, "DELETE FROM journal WHERE sequence < 2".into()).await;
     assert!(matches!(database.rows(0, 1).await, Err(StorageError::Damaged { key: 0, .. })));
-    // The last one is looked at before anybody may append to it.
+    // Opening checks the last row before anything can be appended.
     execute(&mut raw, "UPDATE journal SET epoch = 0 WHERE sequence = 5".into()).await;
     database.close().await;
     drop(database);
@@ -105,13 +105,13 @@ pub(crate) async fn rows_that_are_swapped_or_missing_are_found(place: Place) {
     assert!(matches!(opened, Err(StorageError::Damaged { key: 5, .. })));
 }
 
-pub(crate) async fn a_row_of_another_history_does_not_fit(place: Place) {
+pub(crate) async fn row_of_another_history_is_refused(place: Place) {
     let database = filled(&place).await;
     let other = place.other();
     let elsewhere = open(&other).await;
     append(&elsewhere, &input(1, &[b"something else"])).await;
     append(&elsewhere, &input(2, &[b"transaction 2"])).await;
-    // It is as it was written, at its place, and says the same.
+    // The row is intact, at its position and has the same content, but another checksum.
     assert_eq!(
         database.rows(2, 1).await.expect("reads"),
         elsewhere.rows(2, 1).await.expect("reads")
@@ -128,7 +128,7 @@ pub(crate) async fn a_row_of_another_history_does_not_fit(place: Place) {
     assert!(is_found(&database).await);
 }
 
-pub(crate) async fn the_journal_of_another_chain_does_not_fit(place: Place) {
+pub(crate) async fn journal_of_another_chain_is_refused(place: Place) {
     let database = filled(&place).await;
     database.close().await;
     drop(database);
@@ -143,7 +143,7 @@ pub(crate) async fn the_journal_of_another_chain_does_not_fit(place: Place) {
     assert!(matches!(database.rows(0, 1).await, Err(StorageError::Damaged { key: 0, .. })));
 }
 
-pub(crate) async fn an_end_that_is_lost_is_missed(place: Place) {
+pub(crate) async fn lost_end_of_the_journal_is_detected(place: Place) {
     let database = filled(&place).await;
     let batch = IndexBatch { to: 6, ..IndexBatch::default() };
     database.index(&batch).await.expect("indexes");

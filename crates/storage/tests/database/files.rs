@@ -8,7 +8,7 @@ use crate::{
     place::Place,
 };
 
-pub(crate) async fn a_database_of_an_earlier_version_is_refused(place: Place) {
+pub(crate) async fn database_of_an_early_version_is_refused(place: Place) {
     sqlx::any::install_default_drivers();
     let path = place.folder.path().join("role.db");
     let url = format!("sqlite://{}?mode=rwc", path.display());
@@ -20,7 +20,7 @@ pub(crate) async fn a_database_of_an_earlier_version_is_refused(place: Place) {
     assert!(error.to_string().contains("earlier version"), "{error}");
 }
 
-pub(crate) async fn a_path_may_have_any_characters(place: Place) {
+pub(crate) async fn path_may_contain_any_character(place: Place) {
     let folder = place.folder.path().join("a b?c=d#e%20f&g:h@é");
     let location = folder.join("role.db").into();
     let database = Database::open(&location, CHAIN).await.expect("opens");
@@ -37,7 +37,7 @@ pub(crate) async fn a_path_may_have_any_characters(place: Place) {
 /// What is done to a file, and what is said of it then.
 type Damage = (fn(&mut Vec<u8>), &'static str);
 
-pub(crate) async fn a_torn_file_is_an_error(place: Place) {
+pub(crate) async fn torn_file_is_an_error(place: Place) {
     let database = open(&place).await;
     for number in 1..=100 {
         append(&database, &input(number, &[&[u8::try_from(number).expect("small"); 500]])).await;

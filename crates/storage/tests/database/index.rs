@@ -13,7 +13,7 @@ async fn place_of(database: &Database, raw: &[u8]) -> Option<(u64, usize)> {
     place.map(|TransactionLocation { block, position }| (block, position))
 }
 
-pub(crate) async fn what_was_indexed_is_found(place: Place) {
+pub(crate) async fn indexed_records_are_read_back(place: Place) {
     let database = open(&place).await;
     let genesis = input(0, &[]);
     for _ in 0..2 {
@@ -50,7 +50,7 @@ pub(crate) async fn what_was_indexed_is_found(place: Place) {
     assert_eq!(found, Some((1, withdrawn)));
 }
 
-pub(crate) async fn a_batch_is_whole_or_nothing(place: Place) {
+pub(crate) async fn failed_batch_leaves_the_index_unchanged(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[b"one"])).await;
     let batch = IndexBatch { to: 2, accepted: vec![accepted(0, b"two")], ..IndexBatch::default() };
@@ -74,7 +74,7 @@ pub(crate) async fn a_batch_is_whole_or_nothing(place: Place) {
     assert!(matches!(back, Err(StorageError::Damaged { table: "index_cursor", .. })));
 }
 
-pub(crate) async fn a_prefix_places_and_does_not_identify(place: Place) {
+pub(crate) async fn transactions_with_one_hash_prefix_are_told_apart(place: Place) {
     let database = open(&place).await;
     let like = |last: u8| {
         let mut hash = B256::repeat_byte(0xab);
@@ -94,7 +94,7 @@ pub(crate) async fn a_prefix_places_and_does_not_identify(place: Place) {
     }
 }
 
-pub(crate) async fn what_is_rewound_is_replaced(place: Place) {
+pub(crate) async fn rewind_removes_blocks_and_records_the_reorg(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[b"one"])).await;
     append(&database, &input(2, &[b"two", b"lost"])).await;
@@ -146,7 +146,7 @@ pub(crate) async fn what_is_rewound_is_replaced(place: Place) {
     assert_eq!(database.pending().await.expect("reads"), [], "included");
 }
 
-pub(crate) async fn what_waits_may_be_told_of_twice(place: Place) {
+pub(crate) async fn transaction_may_be_accepted_twice(place: Place) {
     let database = open(&place).await;
     let refused = vec![(keccak256(b"two"), "early".into())];
     database.index(&IndexBatch { refused, ..IndexBatch::default() }).await.expect("indexes");
@@ -159,7 +159,7 @@ pub(crate) async fn what_waits_may_be_told_of_twice(place: Place) {
     assert_eq!(database.refusal(&keccak256(b"two")).await.expect("reads"), None, "it came again");
 }
 
-pub(crate) async fn what_waits_may_take_the_place_of_what_has_gone(place: Place) {
+pub(crate) async fn arrival_of_a_settled_transaction_may_be_reused(place: Place) {
     let database = open(&place).await;
     let raws: [&[u8]; 2] = [b"refused", b"included"];
     let old = raws.iter().zip(4..).map(|(raw, arrival)| accepted(arrival, raw)).collect();
@@ -176,7 +176,7 @@ pub(crate) async fn what_waits_may_take_the_place_of_what_has_gone(place: Place)
     assert_eq!(database.pending().await.expect("reads"), new);
 }
 
-pub(crate) async fn they_can_be_written_anew(place: Place) {
+pub(crate) async fn cleared_index_can_be_rebuilt(place: Place) {
     let database = open(&place).await;
     let inputs = [input(1, &[b"one"]), input(2, &[b"two"])];
     for input in &inputs {
@@ -193,7 +193,7 @@ pub(crate) async fn they_can_be_written_anew(place: Place) {
     assert_eq!(database.sealed_blocks(1, 9).await.expect("reads"), inputs);
 }
 
-pub(crate) async fn proofs_are_kept_for_the_last_blocks_of_entries(place: Place) {
+pub(crate) async fn dropping_proofs_spares_the_kept_ones(place: Place) {
     let database = open(&place).await;
     for number in 1..=4 {
         append(&database, &input(number, &[])).await;

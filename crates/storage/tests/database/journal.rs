@@ -8,7 +8,7 @@ use crate::{
     place::Place,
 };
 
-pub(crate) async fn a_restart_finds_what_was_appended(place: Place) {
+pub(crate) async fn restart_finds_appended_rows(place: Place) {
     let database = open(&place).await;
     let first = input(1, &[b"one", b"two"]);
     let entries = [
@@ -60,7 +60,7 @@ pub(crate) async fn a_restart_finds_what_was_appended(place: Place) {
     assert_eq!(database.reorg_entries_from(6).await.expect("reads"), []);
 }
 
-pub(crate) async fn an_append_of_many_rows_is_one(place: Place) {
+pub(crate) async fn append_of_many_rows_is_atomic(place: Place) {
     let database = open(&place).await;
     let entry = |n: u64| waiting(&[accepted(n, &n.to_be_bytes())]);
     let entries: Vec<_> = (0..1_234).map(entry).collect();
@@ -86,7 +86,7 @@ pub(crate) async fn an_append_of_many_rows_is_one(place: Place) {
     assert_eq!(database.append(&entries).await.expect("appends"), 1_234..2_468);
 }
 
-pub(crate) async fn what_does_not_fit_is_not_written(place: Place) {
+pub(crate) async fn append_refuses_a_part_without_outcomes(place: Place) {
     let database = open(&place).await;
     let JournalEntry::Slice(mut slice) = part(&input(1, &[]), true, &[b"one"], true) else {
         unreachable!()
@@ -97,7 +97,7 @@ pub(crate) async fn what_does_not_fit_is_not_written(place: Place) {
     assert_eq!(database.journal_end().await.expect("reads"), 0);
 }
 
-pub(crate) async fn a_replica_copies_rows_as_they_are(place: Place) {
+pub(crate) async fn replica_copies_rows_unchanged(place: Place) {
     let row = |sequence: u64, epoch: u64| {
         let entry = waiting(&[accepted(sequence, &sequence.to_be_bytes())]);
         JournalRow { sequence, epoch, written_at_ms: 100 + sequence, entry }
@@ -119,7 +119,7 @@ pub(crate) async fn a_replica_copies_rows_as_they_are(place: Place) {
     assert_eq!(database.rows(3, 1).await.expect("reads")[0].epoch, 18);
 }
 
-pub(crate) async fn blocks_are_found_among_other_rows(place: Place) {
+pub(crate) async fn sealed_blocks_are_read_from_scattered_rows(place: Place) {
     let database = open(&place).await;
     let inputs =
         [input(1, &[b"one", b"two"]), input(2, &[]), input(3, &[b"three", b"four", b"five"])];
@@ -151,7 +151,7 @@ pub(crate) async fn blocks_are_found_among_other_rows(place: Place) {
     assert_eq!(reader.block_hash(2).await.expect("reads"), Some(second.hash));
 }
 
-pub(crate) async fn reorged_blocks_are_not_in_those_that_stand(place: Place) {
+pub(crate) async fn reorged_blocks_are_not_read_as_sealed(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[b"one"])).await;
     append(&database, &input(2, &[b"two"])).await;

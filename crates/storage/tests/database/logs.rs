@@ -152,7 +152,7 @@ impl Model {
 }
 
 /// Whatever is looked for, in whatever chain, is found where a scan finds it, and nowhere else.
-pub(crate) async fn an_index_finds_what_a_scan_finds(place: Place) {
+pub(crate) async fn block_keys_find_what_a_scan_finds(place: Place) {
     let mut runner = TestRunner::deterministic();
     let mut given = || {
         let steps = vec(step(), 4..12).new_tree(&mut runner).expect("some").current();
@@ -196,7 +196,7 @@ async fn rows(place: &Place, table: &str) -> u64 {
 }
 
 /// An index without block keys for old blocks: all of those blocks are read.
-pub(crate) async fn what_the_index_does_not_know_is_looked_at(place: Place) {
+pub(crate) async fn blocks_without_keys_always_match(place: Place) {
     let database = open(&place).await;
     for number in 1..=4 {
         append(&database, &input(number, &[])).await;

@@ -47,7 +47,7 @@ fn first_row() -> EncodedRow {
     row
 }
 
-pub(crate) async fn a_database_of_the_first_migrations_keeps_its_rows(place: Place) {
+pub(crate) async fn database_of_the_first_migrations_keeps_its_rows(place: Place) {
     let hash = B256::repeat_byte(7);
     {
         let mut journal = place.create(DatabasePart::Journal).await;

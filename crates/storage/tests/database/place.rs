@@ -8,17 +8,17 @@ use sqlx::{
 use tempfile::TempDir;
 use turnpike_storage::DatabaseLocation;
 
-/// Where databases are.
+/// Kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Sqlite,
     Postgres,
 }
 
-/// A test's own place for a database.
+/// Where a test's database is.
 pub(crate) struct Place {
     pub(crate) folder: TempDir,
-    /// On a server.
+    /// URL, if it is on a server.
     url: Option<String>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum DatabasePart {
 
 type Test = fn(Place) -> Pin<Box<dyn Future<Output = ()>>>;
 
-/// A test on one of the kinds; left out where there is none.
+/// A test on one kind of database; ignored where PostgreSQL is not installed.
 pub(crate) fn trial(name: &str, kind: Kind, test: Test) -> Trial {
     let is_missing = kind == Kind::Postgres && !turnpike_test_postgres::is_installed();
     let name = format!("{}::{name}", format!("{kind:?}").to_lowercase());
@@ -72,12 +72,12 @@ impl Place {
         location
     }
 
-    /// A connection past all that guards the database.
+    /// Connects without locks and checks, to damage a database.
     pub(crate) async fn raw(&self, part: DatabasePart) -> AnyConnection {
         self.connect(part, "rw").await
     }
 
-    /// The same, to a file that is created if it is not there.
+    /// [`Self::raw`], creating the file.
     pub(crate) async fn create(&self, part: DatabasePart) -> AnyConnection {
         self.connect(part, "rwc").await
     }
@@ -93,7 +93,7 @@ impl Place {
             self.url.clone().unwrap_or_else(|| format!("sqlite://{}?mode={mode}", path.display()));
         let options = AnyConnectOptions::from_str(&url).expect("a URL");
         let mut raw = options.connect().await.expect("connects");
-        // Nothing that tests do this way has to last.
+        // Damage need not be durable.
         let careless = match self.url {
             None => "PRAGMA synchronous = OFF",
             Some(_) => "SET synchronous_commit = off",

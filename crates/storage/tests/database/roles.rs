@@ -43,7 +43,7 @@ fn attempt(hash: u8, nonce: u64) -> Attempt {
     }
 }
 
-pub(crate) async fn an_outbox_keeps_what_was_signed_until_it_is_confirmed(place: Place) {
+pub(crate) async fn outbox_keeps_attempts_until_confirmed(place: Place) {
     let database = plain(&place).await;
     // The later hash sorts first: the order is that of signing.
     let (first, second, other) = (attempt(9, 5), attempt(8, 5), attempt(7, 6));
@@ -88,7 +88,7 @@ pub(crate) async fn an_outbox_keeps_what_was_signed_until_it_is_confirmed(place:
     assert_eq!(database.batch(1).await.expect("reads"), None);
 }
 
-pub(crate) async fn what_an_entry_derives_gives_way_with_all_after_it(place: Place) {
+pub(crate) async fn derived_record_replaces_later_ones(place: Place) {
     let database = plain(&place).await;
     let derived = |entry: u64, byte: u8| DerivedRecord {
         entry,
@@ -119,7 +119,7 @@ fn sent(hash: u8, nonce: u64) -> SentTransaction {
     }
 }
 
-pub(crate) async fn what_a_challenger_has_sent_survives_until_it_is_forgotten(place: Place) {
+pub(crate) async fn sent_transactions_survive_until_forgotten(place: Place) {
     // A dearer one follows with the same nonce; hashes are in no order.
     let urgent = SentTransaction { deadline: 1_234, ..sent(2, 5) };
     let all = [sent(9, 5), sent(4, 6), urgent];

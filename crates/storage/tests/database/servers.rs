@@ -12,7 +12,7 @@ const FULL: &str = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql
      $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
      CREATE TRIGGER full_disk BEFORE INSERT ON journal FOR EACH ROW WHEN (NEW.sequence = 3) EXECUTE FUNCTION full_disk()";
 
-pub(crate) async fn a_full_disk_leaves_the_journal_as_it_was(place: Place) {
+pub(crate) async fn full_disk_leaves_the_journal_unchanged(place: Place) {
     let database = open(&place).await;
     database.append(&rows(&input(1, &[]))).await.expect("appends");
     let mut raw = place.raw(DatabasePart::Journal).await;
@@ -24,7 +24,7 @@ pub(crate) async fn a_full_disk_leaves_the_journal_as_it_was(place: Place) {
     assert_eq!(database.append(&rows(&input(2, &[]))).await.expect("appends"), 2..4);
 }
 
-pub(crate) async fn a_lost_connection_ends_writing(place: Place) {
+pub(crate) async fn lost_connection_ends_writing(place: Place) {
     let old = open(&place).await;
     append(&old, &input(1, &[])).await;
     let mut raw = place.raw(DatabasePart::Journal).await;
@@ -45,7 +45,7 @@ pub(crate) async fn a_lost_connection_ends_writing(place: Place) {
     assert_eq!(new.journal_end().await.expect("reads"), 4);
 }
 
-pub(crate) async fn what_was_appended_outlives_the_server(_: Place) {
+pub(crate) async fn appended_rows_survive_a_server_crash(_: Place) {
     let mut server = Server::start().expect("starts");
     let place = Place::at(server.create_database().expect("creates"));
     let database = open(&place).await;
@@ -61,7 +61,7 @@ pub(crate) async fn what_was_appended_outlives_the_server(_: Place) {
     assert!(matches!(again, Err(StorageError::InUse(_))));
 }
 
-pub(crate) async fn two_schemas_are_two_databases(place: Place) {
+pub(crate) async fn schemas_are_separate_databases(place: Place) {
     let database = open(&place).await;
     let mut raw = place.raw(DatabasePart::Journal).await;
     let other = place.with_schema("other");

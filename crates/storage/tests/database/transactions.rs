@@ -70,7 +70,7 @@ async fn check(database: &Database, chain: &[Vec<B256>], seen: &BTreeSet<B256>) 
 }
 
 /// Wherever a transaction is, it is found, and what is nowhere is not.
-pub(crate) async fn an_index_finds_what_a_map_finds(place: Place) {
+pub(crate) async fn transaction_index_finds_what_a_map_finds(place: Place) {
     let mut database = open(&place).await;
     let mut runner = TestRunner::deterministic();
     let steps = vec(step(), STEPS).new_tree(&mut runner).expect("some").current();
@@ -115,7 +115,7 @@ async fn levels(place: &Place) -> Vec<(i64, i64)> {
 }
 
 /// Entries that are damaged are no answer.
-pub(crate) async fn a_cut_entry_is_found(place: Place) {
+pub(crate) async fn truncated_entry_is_an_error(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[b"one"])).await;
     let mut raw = place.raw(DatabasePart::Index).await;

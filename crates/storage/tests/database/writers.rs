@@ -6,7 +6,7 @@ use crate::{
     place::{DatabasePart, Place},
 };
 
-pub(crate) async fn one_writer_and_one_chain(place: Place) {
+pub(crate) async fn second_writer_and_other_chain_are_refused(place: Place) {
     let database = open(&place).await;
     let second = Database::open(&place.location(), CHAIN).await;
     assert!(matches!(second, Err(StorageError::InUse(_))));
@@ -27,7 +27,7 @@ pub(crate) async fn one_writer_and_one_chain(place: Place) {
     }
 }
 
-pub(crate) async fn whoever_has_an_older_epoch_cannot_write(place: Place) {
+pub(crate) async fn writer_of_an_older_epoch_is_fenced(place: Place) {
     let database = open(&place).await;
     append(&database, &input(1, &[])).await;
     // Somebody else who leads now, whatever became of the lock.
@@ -55,7 +55,7 @@ pub(crate) async fn whoever_has_an_older_epoch_cannot_write(place: Place) {
     assert_eq!(database.rows(2, 1).await.expect("reads")[0].epoch, 3);
 }
 
-pub(crate) async fn a_closed_database_says_so(place: Place) {
+pub(crate) async fn closed_database_refuses_reads_and_writes(place: Place) {
     let database = open(&place).await;
     database.close().await;
     assert!(matches!(database.append(&rows(&input(1, &[]))).await, Err(StorageError::Closed)));
