@@ -189,5 +189,5 @@ async fn unreachable_or_foreign_peer_adds_a_reason_only() {
     let mut lie = rollup.divergence(2);
     compare_with_peer(&serve(&honest), &rollup.verifier, &mut lie).await;
     let gap = lie.findings.and_then(|findings| findings.gap).expect("a gap");
-    assert_eq!(gap, "the peer serves another chain than the claimed one");
+    assert_eq!(gap, "the peer does not serve the claimed chain");
 }
