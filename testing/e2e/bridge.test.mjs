@@ -110,7 +110,7 @@ test("turnpike bridge moves money between the layers", async (t) => {
     const portal = { address: dev.contracts.portal, abi: abiOf("Portal") };
     await onL1(l1Wallets[GUARDIAN].writeContract({ ...portal, functionName: "pause" }));
     assert.equal((await statusOf(t, withdrawn.l2Transaction)).paused, true);
-    await bridge.refuses(t, /withdrawals are paused/, "finalize", ...key, withdrawn.l2Transaction);
+    await bridge.refuses(t, /guardian has paused withdrawals/, "finalize", ...key, withdrawn.l2Transaction);
     await onL1(l1Wallets[GUARDIAN].writeContract({ ...portal, functionName: "unpause" }));
     const finalized = await bridge.does(t, "finalize", ...key, withdrawn.l2Transaction);
     assert.deepEqual([finalized.event, finalized.value], ["finalized", String(parseEther("0.25"))]);
@@ -155,7 +155,7 @@ test("turnpike bridge moves money between the layers", async (t) => {
     const unbridged = ["--token", contractAddress, "--l2-token", contractAddress];
     await bridge.refuses(t, /no bridged token/, "deposit", ...key, ...unbridged, "--amount", "1");
     const otherPair = ["--token", dev.contracts.portal, "--l2-token", l2Token];
-    await bridge.refuses(t, /stands for/, "deposit", ...key, ...otherPair, "--amount", "1");
+    await bridge.refuses(t, /represents/, "deposit", ...key, ...otherPair, "--amount", "1");
 
     await bridge.does(t, "deposit", ...key, ...tokens, "--amount", "700");
     assert.deepEqual([await held(l1, contractAddress), await held(l2, l2Token)], [300n, 700n]);

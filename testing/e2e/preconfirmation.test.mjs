@@ -111,10 +111,10 @@ test("a preconfirmation is signed and kept", { timeout: 600_000 }, async (t) => 
     const raws = await Promise.all(Array.from({ length: 20 }, (_, nonce) => signed(bob, { nonce })));
     const { status, body } = await post(`${transactions}?wait=sealed`, { transactions: [...raws, "0x02"] });
     assert.equal(status, 200);
-    const transactions = body.results.slice(0, -1).map(({ transaction }) => transaction);
-    assert.deepEqual([...new Set(transactions.map(({ state }) => state))], ["sealed"]);
+    const statuses = body.results.slice(0, -1).map(({ transaction }) => transaction);
+    assert.deepEqual([...new Set(statuses.map(({ state }) => state))], ["sealed"]);
     assert.deepEqual(
-      transactions.map(({ hash }) => hash),
+      statuses.map(({ hash }) => hash),
       raws.map((raw) => keccak256(raw)),
     );
     assert.equal(body.results.at(-1).error.type, "/problems/undecodable");

@@ -10,7 +10,7 @@
 //! accumulators that the contracts store, and batch data must match its commitment. It decides nothing:
 //! what to send, and when, is up to the roles and the tx manager.
 //!
-//! With the feature `memory`, [`memory`] is an L1 in memory for tests.
+//! With the feature `memory`, the module `memory` is an L1 in memory for tests.
 
 mod append;
 mod archive;

@@ -31,7 +31,7 @@ pub struct QuotaPermit {
 }
 
 impl ClientQuota {
-    /// A quota of `max` permits, of which one client may hold one part in [`SHARE`].
+    /// A quota of `max` permits, of which one client may hold one part in `SHARE`.
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { max, taken: Mutex::default() })
     }

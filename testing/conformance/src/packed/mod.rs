@@ -2,7 +2,7 @@
 //! executor.
 //!
 //! No suite defines the outcome of such a block: the reference executor does. Tests with the same
-//! environment share a block. [`relocate`] moves each test to its own addresses, so that most of a
+//! environment share a block. [`relocate()`] moves each test to its own addresses, so that most of a
 //! block is independent; short addresses, precompiles and the beneficiary stay shared, and
 //! conflict.
 
