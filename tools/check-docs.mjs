@@ -1,5 +1,5 @@
-// Checks documents: every relative link in a Markdown file leads to an existing file, every anchor to a heading, docs/SUMMARY.md lists
-// every page of the book, and the two pages that everybody reads stay short. Exits 1 and names each problem.
+// Checks documents: every relative link in a Markdown file leads to an existing file, every anchor to a heading, every path of the source
+// tree in backticks exists, docs/SUMMARY.md lists every page of the book, and the two pages that everybody reads stay short. Exits 1 and names each problem.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const LINK = /\[[^\]]*\]\(([^()\s]+)\)/g;
 const EXTERNAL = /^[a-z]+:/;
+/** A path of the source tree, as documents quote it. */
+const PATH = /`((?:batcher|bin|contracts|crates|docs|executor|fraud-proof|migrations|sequencer|settlement|testing|tools)\/[\w./-]+)`/g;
 const BYTES_MAX = { "README.md": 8_192, "ARCHITECTURE.md": 15_360 };
 
 const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], { cwd: ROOT, encoding: "utf8" });
@@ -35,6 +37,11 @@ for (const file of files) {
   for (const [, target] of withoutCode(readFileSync(join(ROOT, file), "utf8")).matchAll(LINK)) {
     const problem = EXTERNAL.test(target) ? undefined : problemOf(file, target);
     if (problem) problems.push(`${file}: ${target}: ${problem}`);
+  }
+}
+for (const file of files.filter((file) => !file.startsWith("CHANGELOG"))) {
+  for (const [, path] of readFileSync(join(ROOT, file), "utf8").matchAll(PATH)) {
+    if (!existsSync(join(ROOT, path))) problems.push(`${file}: ${path} does not exist`);
   }
 }
 const summary = readFileSync(join(ROOT, "docs/SUMMARY.md"), "utf8");
