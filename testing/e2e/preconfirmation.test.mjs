@@ -123,7 +123,7 @@ test("a preconfirmation is signed and kept", { timeout: 600_000 }, async (t) => 
     assert.deepEqual([again.status, again.body.state, again.body.block.hash], [
       200,
       "sealed",
-      transactions[0].block.hash,
+      statuses[0].block.hash,
     ]);
   });
 
