@@ -28,7 +28,7 @@ import {
 } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 
-const VECTORS = join(dirname(dirname(fileURLToPath(import.meta.url))), "protocol", "vectors");
+const VECTORS = join(dirname(dirname(fileURLToPath(import.meta.url))), "crates", "protocol", "vectors");
 const ZERO_HASH = pad("0x", { size: 32 });
 const ZERO_ADDRESS = pad("0x", { size: 20 });
 const ALIAS_OFFSET = 0x1111000000000000000000000000000000001111n;
