@@ -662,7 +662,7 @@ contract DisputeTest is DisputeFixture {
         );
     }
 
-    /// @dev A claim that is right cannot be proven wrong: whoever disputes it has no move.
+    /// @dev A claim that is right cannot be proven wrong: a party that disputes it has no move.
     function test_prove_rightStep_reverts() public {
         atSingleStep();
         Play memory play = playOn(truth(), index, last);

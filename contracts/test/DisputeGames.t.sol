@@ -162,7 +162,7 @@ contract DisputeGamesTest is DisputeFixture {
         isStatus(index, Status.Rejected);
     }
 
-    /// @dev Who says nothing more loses, whoever it is, and a dispute takes no longer than the contract says.
+    /// @dev A side that stops moving loses, and a dispute takes no longer than the contract says.
     function test_lastSecondMoves_takeNoLongerThanTheLongestDispute() public {
         uint256 index = proposeWrong(0, 10);
         Belief memory liar = trusting(700, 4000);

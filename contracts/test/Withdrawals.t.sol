@@ -177,7 +177,7 @@ contract WithdrawalsTest is WithdrawalFixture {
         vm.assertEq(timestampOf(w), START_TIME);
     }
 
-    /// @dev A proof on a void output is no obstacle, whoever made it.
+    /// @dev A proof on a void output is no obstacle, even if somebody else made it.
     function test_prove_onVoidOutput_canBeReplaced() public {
         WithdrawalTransaction memory w = simple();
         uint256 parent = proposeOn(0, "parent");

@@ -31,7 +31,7 @@ contract Dispute is IDispute, Bonds {
 
     /// @dev Steps that the machine has for a block: a program that takes more proves nothing.
     uint64 private constant MACHINE_STEPS = 1 << 42;
-    /// @dev Blob data is gone from L1 after about 18 days; whoever plays must be able to read it until the end.
+    /// @dev Blob data is gone from L1 after about 18 days; players must be able to read it until the end.
     uint256 private constant WINDOW_AND_DISPUTE_MAX = 14 days;
     /// @dev Of a lost bond, one part in so many is burned.
     uint256 private constant BURNED_PART = 2;
@@ -403,7 +403,7 @@ contract Dispute is IDispute, Bonds {
         return played.status == ChallengeStatus.Open && !_isRejected[played.output];
     }
 
-    /// @dev Seconds that whoever is to move has left, from the last move on.
+    /// @dev Seconds left for the mover, from the last move on.
     function _clock(Game storage game) private view returns (uint256) {
         return game.status == GameStatus.ChallengerToMove ? game.challengerClock : game.defenderClock;
     }

@@ -54,7 +54,7 @@ impl PendingRoots {
         let known = *self.roots.read();
         known.unwrap_or_else(|| {
             self.tries.catch_up(workers);
-            self.roots.read().expect("invariant: whoever follows a step leaves its roots")
+            self.roots.read().expect("invariant: following a step stores its roots")
         })
     }
 }

@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(
             free.iter().flatten().count(),
             2,
-            "whoever is not counted may have what is left"
+            "an uncounted client may take the remaining permits"
         );
         assert!(quota.take_for(client(4)).is_none());
         drop((first, others, free));

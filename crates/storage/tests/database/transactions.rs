@@ -104,7 +104,7 @@ pub(crate) async fn transaction_index_finds_what_a_map_finds(place: Place) {
             database = reopen(database, &place).await;
         }
     }
-    assert_eq!(deepest, 2, "runs were merged, and what came of it, too");
+    assert_eq!(deepest, 2, "runs were merged, and the merged runs again");
 }
 
 /// How many runs there are of each level.
