@@ -1,9 +1,9 @@
 //! The calls of the dispute and rollup contracts that players make.
 
 use alloy::sol_types::SolCall;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, U256};
 use turnpike_l1::{
-    Bisection, BisectionAnswer, Call, Dispute, DisputedOutput, PostedEntry, ProposedOutput, Rollup,
+    Bisection, BisectionAnswer, Call, Dispute, DisputedOutput, PostedEntry, ProposedOutput,
 };
 use turnpike_protocol::{ChainConfig, Header, L1Deployment, OutputRoot};
 
@@ -102,7 +102,7 @@ impl Calls {
 
     /// Withdraws the caller's credit in the rollup contract: bonds of final or void outputs.
     pub fn withdraw_from_rollup(&self) -> Call {
-        self.rollup(&Rollup::withdrawBondCall {})
+        Call::withdraw_bond(self.rollup)
     }
 
     /// Proposes the output after `entry`, as derived, on top of the output `parent`. Pays the
@@ -114,42 +114,26 @@ impl Calls {
         output: &OutputRoot,
         header: &Header,
     ) -> Call {
-        let proof = Rollup::OutputRootProof {
-            version: B256::ZERO,
-            stateRoot: output.state_root,
-            messagePasserStorageRoot: output.message_passer_storage_root,
-            latestBlockhash: output.block_hash,
-        };
-        let call = self.rollup(&Rollup::proposeCall {
-            parentIndex: U256::from(parent.index),
-            parentClaim: parent.claim,
-            entry: entry.entry.index,
-            expectedAcc: entry.acc,
-            proof,
-            header: alloy_rlp::encode(header).into(),
-        });
-        Call { value: self.proposer_bond, ..call }
+        let at = (entry.entry.index, entry.acc);
+        let header = alloy_rlp::encode(header).into();
+        Call::propose(self.rollup, parent, at, output, header, self.proposer_bond)
     }
 
     /// Finalizes an output whose challenge window is over.
     pub fn finalize(&self, output: u64) -> Call {
-        self.rollup(&Rollup::finalizeCall { index: U256::from(output) })
+        Call::finalize(self.rollup, output)
     }
 
     /// Returns the bond of an output that is built on a rejected one.
     pub fn void_output(&self, output: u64) -> Call {
-        self.rollup(&Rollup::voidOutputCall { index: U256::from(output) })
+        Call::void_output(self.rollup, output)
     }
 
     fn dispute(&self, call: &impl SolCall) -> Call {
-        Call { to: self.dispute, value: U256::ZERO, input: call.abi_encode().into() }
+        Call::of(self.dispute, call)
     }
 
     fn with_bond(&self, call: &impl SolCall) -> Call {
-        Call { value: self.game_bond, ..self.dispute(call) }
-    }
-
-    fn rollup(&self, call: &impl SolCall) -> Call {
-        Call { to: self.rollup, value: U256::ZERO, input: call.abi_encode().into() }
+        self.dispute(call).with_value(self.game_bond)
     }
 }
