@@ -6,7 +6,7 @@ import { parseEther, parseEventLogs } from "viem";
 import { getL2TransactionHashes, getWithdrawals } from "viem/op-stack";
 
 import { abiOf, succeeded } from "./clients.mjs";
-import { CHALLENGE_WINDOW, PROPOSE_INTERVAL, get, startDev, step } from "./harness.mjs";
+import { CHALLENGE_WINDOW, PROPOSE_INTERVAL, get, startDev, step, until } from "./harness.mjs";
 import {
   L2_STANDARD_BRIDGE,
   MESSAGE_PASSER,
@@ -295,24 +295,23 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     assert.equal((await output(outputIndex)).openChallenges, 0);
   });
 
-  /** Challenges a true output and defends it; no further moves are played. */
+  /** Challenges a true output and waits for its defence; no further moves are played. */
   async function challengeAndDefend(index) {
-    const { claim, outputRoot } = await read(rollup, "output", index);
-    const bond = { value: await read(dispute, "gameBond") };
+    const { claim } = await read(rollup, "output", index);
     const said = `0x${"66".repeat(32)}`;
-    const answer = (claims) => ({ segment: 0n, claims, finalState: "0x" });
     const challenging = await onL1(
       l1Wallets[5].writeContract({
         ...dispute,
         functionName: "challenge",
-        args: [index, claim, answer(Array(SEGMENTS).fill(said))],
-        ...bond,
+        args: [index, claim, { segment: 0n, claims: Array(SEGMENTS).fill(said), finalState: "0x" }],
+        value: await read(dispute, "gameBond"),
       }),
     );
     const [opened] = parseEventLogs({ ...dispute, logs: challenging.logs, eventName: "ChallengeOpened" });
     const challenge = Number(opened.args.challenge);
     const isKnown = async () => (await dev.status()).outputs.challenged.includes(Number(index));
-    await dev.settle(isKnown, "the sequencer to know of the challenge");
+    // No block is mined, so no defence is in one.
+    await until(isKnown, "the sequencer to know of the challenge");
     const before = await rest(`disputes/${challenge}`);
     assert.deepEqual([before.output, before.challenger], [Number(index), l1Wallets[5].account.address.toLowerCase()]);
     assert.deepEqual([before.state, before.playable], ["open", true]);
@@ -322,30 +321,22 @@ test("viem's op-stack actions deposit and withdraw", async (t) => {
     assert.deepEqual([challenged.state, challenged.agreed, challenged.secondsToFinal], ["challenged", true, null]);
     assert.equal(challenged.openChallenges, 1);
 
+    // The node's challenger defends the output.
     const { first, last } = before.opening;
     const parts = Number((BigInt(last - first) + BigInt(SEGMENTS) - 1n) / BigInt(SEGMENTS));
-    const defending = await onL1(
-      l1Wallets[3].writeContract({
-        ...dispute,
-        functionName: "defend",
-        args: [opened.args.challenge, opened.args.bisection, answer(Array(SEGMENTS).fill(outputRoot))],
-        ...bond,
-      }),
-    );
-    const [taken] = parseEventLogs({ ...dispute, logs: defending.logs, eventName: "GameOpened" });
-    const game = Number(taken.args.game);
-    const find = async () => (await rest(`disputes/${challenge}`)).games.find((it) => it.game === game);
+    const find = async () => (await rest(`disputes/${challenge}`)).games[0];
     const found = await dev.settle(find, "the sequencer to know of the game");
-    assert.equal(found.defender, l1Wallets[3].account.address.toLowerCase());
     assert.deepEqual([found.state, found.toMove, found.rounds, found.phase], ["open", "challenger", 2, "blocks"]);
     assert.deepEqual([found.first, found.last], [first, first + parts]);
+    const [move, ...more] = found.moves;
+    assert.deepEqual([move.side, more], ["defender", []]);
+    const defending = await succeeded(l1, move.l1Transaction);
+    assert.deepEqual([defending.to, defending.from], [dev.contracts.dispute.toLowerCase(), found.defender]);
     const { timestamp } = await l1.getBlock({ blockNumber: defending.blockNumber });
     assert.equal(found.deadline, Number(timestamp) + GAME_CLOCK);
-    const [move, ...more] = found.moves;
-    assert.deepEqual([move.side, move.l1Transaction, more], ["defender", defending.transactionHash, []]);
     const { disputes } = await rest("disputes?limit=1");
     assert.deepEqual(disputes.map((it) => it.challenge), [challenge]);
-    return { challenge, game };
+    return { challenge, game: found.game };
   }
 
   async function rest(path) {
