@@ -1,19 +1,22 @@
 //! Crashes for tests: the batcher stops at a chosen point, and a test starts another one on the
 //! same database.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 /// Points at which a test may crash the batcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrashPoint {
-    /// A batch is packed and signed; nothing is recorded.
+    /// A batch is packed and not recorded.
     Packed,
-    /// The batch and its transaction are recorded; nothing is broadcast.
+    /// The batch is recorded. A transaction for it is signed and not recorded.
+    Signed,
+    /// The transaction is recorded and not broadcast.
     Recorded,
     /// The transaction is broadcast.
     Broadcast,
-    /// A replacement is signed and not recorded.
-    Replacing,
-    /// The replacement is recorded and not broadcast.
-    Replaced,
     /// L1 holds the batch; its inclusion is not recorded.
     Included,
     /// The inclusion is recorded.
@@ -24,12 +27,11 @@ pub enum CrashPoint {
 
 impl CrashPoint {
     /// Every point, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Packed,
+        Self::Signed,
         Self::Recorded,
         Self::Broadcast,
-        Self::Replacing,
-        Self::Replaced,
         Self::Included,
         Self::Counted,
         Self::Confirmed,
@@ -37,9 +39,11 @@ impl CrashPoint {
 }
 
 /// Where to crash. Outside of tests: nowhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct CrashPlan {
     crash_at: Option<CrashPoint>,
+    /// How often the point is passed before the crash.
+    passes: Arc<AtomicU32>,
 }
 
 /// The batcher crashed where the test planned it.
@@ -48,12 +52,18 @@ pub struct CrashPlan {
 pub struct PlannedCrash(pub CrashPoint);
 
 impl CrashPlan {
-    /// Crashes at that point.
-    pub const fn crash_at(step: CrashPoint) -> Self {
-        Self { crash_at: Some(step) }
+    /// Crashes at that point, after it was passed `passes` times.
+    pub fn crash_at(point: CrashPoint, passes: u32) -> Self {
+        Self { crash_at: Some(point), passes: Arc::new(AtomicU32::new(passes)) }
     }
 
-    pub(crate) fn pass(&self, step: CrashPoint) -> Result<(), PlannedCrash> {
-        if self.crash_at == Some(step) { Err(PlannedCrash(step)) } else { Ok(()) }
+    pub(crate) fn pass(&self, point: CrashPoint) -> Result<(), PlannedCrash> {
+        if self.crash_at != Some(point) {
+            return Ok(());
+        }
+        let left = self
+            .passes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| PlannedCrash(point))
     }
 }

@@ -9,21 +9,25 @@
 //! The outbox records what each entry derives. A new run resumes from those records as far as inbox
 //! and journal still match them, and derives the rest.
 
+use std::sync::Arc;
+
 use alloy_primitives::B256;
 use anyhow::Context as _;
 use tokio::task::block_in_place;
 use tracing::{info, warn};
 use turnpike_derivation::{Derivation, DerivedEntry};
-use turnpike_l1::{EntryPayload, PostedEntry};
+use turnpike_l1::{EntryPayload, L1View, PostedEntry};
 use turnpike_protocol::{BlockInput, ChainConfig, Parent};
 use turnpike_storage::{Database, DerivedRecord, StorageError};
 
-use crate::BatchPoster;
+use crate::calls::CallCache;
 
 /// The inbox's entries, derived, as far as the journal holds the same blocks.
 #[derive(Debug)]
 pub(crate) struct Follower {
     derivation: Derivation,
+    journal: Arc<Database>,
+    outbox: Arc<Database>,
     /// L2 hash of each entry's last block in the journal.
     hashes: Vec<B256>,
     /// Accumulator of the last entry whose blocks the journal did not hold, to log it once.
@@ -31,8 +35,14 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    pub(crate) const fn new(config: ChainConfig, genesis: Parent) -> Self {
-        Self { derivation: Derivation::new(config, genesis), hashes: Vec::new(), differs: None }
+    pub(crate) const fn new(
+        config: ChainConfig,
+        genesis: Parent,
+        journal: Arc<Database>,
+        outbox: Arc<Database>,
+    ) -> Self {
+        let derivation = Derivation::new(config, genesis);
+        Self { derivation, journal, outbox, hashes: Vec::new(), differs: None }
     }
 
     pub(crate) const fn derivation(&self) -> &Derivation {
@@ -63,9 +73,9 @@ impl Follower {
     }
 
     /// Rewinds to the entries whose blocks the journal still holds.
-    async fn match_journal(&mut self, journal: &Database) -> Result<(), StorageError> {
+    async fn match_journal(&mut self) -> Result<(), StorageError> {
         while let Some(last) = self.derivation.entries().last() {
-            let hash = journal.block_hash(last.last.number).await?;
+            let hash = self.journal.block_hash(last.last.number).await?;
             if hash.is_some() && hash == self.hashes.last().copied() {
                 return Ok(());
             }
@@ -79,19 +89,21 @@ impl Follower {
         self.derivation.rewind(self.derivation.next_entry() - 1);
         self.hashes.pop();
     }
-}
 
-impl BatchPoster {
     /// Derives new inbox entries and compares them with the journal. `false` while the journal
     /// holds other blocks, or does not hold them yet.
-    pub(crate) async fn follow(&mut self) -> anyhow::Result<bool> {
-        self.follower.match_inbox(self.view.entries());
-        self.follower.match_journal(&self.journal).await?;
+    pub(crate) async fn advance(
+        &mut self,
+        view: &L1View,
+        calls: &mut CallCache,
+    ) -> anyhow::Result<bool> {
+        self.match_inbox(view.entries());
+        self.match_journal().await?;
         loop {
-            let next = self.follower.derivation.next_entry();
+            let next = self.derivation.next_entry();
             let at = usize::try_from(next)?;
-            let Some(posted) = self.view.entries().get(at).copied() else { return Ok(true) };
-            if !self.resume(&posted).await? && !self.derive(&posted).await? {
+            let Some(posted) = view.entries().get(at).copied() else { return Ok(true) };
+            if !self.resume(&posted).await? && !self.derive(&posted, view, calls).await? {
                 return Ok(false);
             }
         }
@@ -113,28 +125,28 @@ impl BatchPoster {
             origin: recorded.last_origin,
         };
         let first_block = recorded.first_block;
-        self.follower.derivation.resume(DerivedEntry {
-            posted: *posted,
-            first_block,
-            last,
-            fault: None,
-        })?;
-        self.follower.hashes.push(recorded.last_hash);
+        self.derivation.resume(DerivedEntry { posted: *posted, first_block, last, fault: None })?;
+        self.hashes.push(recorded.last_hash);
         Ok(true)
     }
 
     /// Derives an entry and records the result if the journal holds the same blocks.
-    async fn derive(&mut self, posted: &PostedEntry) -> anyhow::Result<bool> {
+    async fn derive(
+        &mut self,
+        posted: &PostedEntry,
+        view: &L1View,
+        calls: &mut CallCache,
+    ) -> anyhow::Result<bool> {
         let index = posted.entry.index;
-        let payload = self.payload(posted).await?;
-        let source = self.view.source_of(posted.entry, payload)?;
-        let derivation = &mut self.follower.derivation;
+        let payload = self.payload(posted, view, calls).await?;
+        let source = view.source_of(posted.entry, payload)?;
+        let derivation = &mut self.derivation;
         let derived = block_in_place(|| derivation.derive(posted, &source))?;
         let first_block = derived.blocks.first().map_or(0, |block| block.number);
         let hash = matching(&self.journal, first_block, &derived.blocks).await?;
         let Some(last_hash) = hash else {
-            self.follower.derivation.rewind(index);
-            if self.follower.differs.replace(posted.acc) != Some(posted.acc) {
+            self.derivation.rewind(index);
+            if self.differs.replace(posted.acc) != Some(posted.acc) {
                 warn!(
                     entry = index,
                     first_block,
@@ -146,9 +158,9 @@ impl BatchPoster {
         if let Some(fault) = derived.fault {
             warn!(entry = index, %fault, "invalid batch: derivation skips it");
         }
-        self.follower.hashes.push(last_hash);
-        self.follower.differs = None;
-        let last = self.follower.head();
+        self.hashes.push(last_hash);
+        self.differs = None;
+        let last = self.head();
         self.outbox
             .record_derived(&DerivedRecord {
                 entry: index,
@@ -164,7 +176,12 @@ impl BatchPoster {
     }
 
     /// The data of an entry: from the outbox if the batch is ours, else from L1.
-    async fn payload(&mut self, posted: &PostedEntry) -> anyhow::Result<EntryPayload> {
+    async fn payload(
+        &self,
+        posted: &PostedEntry,
+        view: &L1View,
+        calls: &mut CallCache,
+    ) -> anyhow::Result<EntryPayload> {
         let recorded = self.outbox.batch(posted.entry.index).await?;
         let own = recorded.filter(|batch| {
             batch.data_hash == posted.entry.data_hash
@@ -172,8 +189,8 @@ impl BatchPoster {
                 && !batch.data.is_empty()
         });
         match own {
-            Some(batch) => Ok(self.call_of(&batch)?.payload),
-            None => Ok(self.view.client().payload(posted).await?),
+            Some(batch) => Ok(calls.recorded(&batch)?.payload),
+            None => Ok(view.client().payload(posted).await?),
         }
     }
 }

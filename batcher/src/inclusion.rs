@@ -5,7 +5,6 @@
 //! Batches stay unconfirmed in the outbox until enough L1 blocks are on top of them, so that a
 //! reorg or a new run finds them and posts them again.
 
-use alloy_primitives::B256;
 use tracing::{info, warn};
 use turnpike_l1::PostedEntry;
 use turnpike_storage::{Inclusion, OutboxBatch};
@@ -42,7 +41,7 @@ impl BatchPoster {
             if known != Some(place) {
                 self.count(&batch, &posted).await?;
             } else if head.number >= place.1.saturating_add(self.posting.confirmations) {
-                self.confirm(&batch, posted.l1_transaction).await?;
+                self.confirm(&batch).await?;
             }
         }
         Ok(())
@@ -51,7 +50,7 @@ impl BatchPoster {
     /// Records that L1 includes a batch, and its cost.
     async fn count(&mut self, batch: &OutboxBatch, posted: &PostedEntry) -> anyhow::Result<()> {
         // The endpoint lags behind its own logs: ask again at the next step.
-        let receipt = self.sender.receipt(posted.l1_transaction).await?;
+        let receipt = self.tx_manager.client().receipt(posted.l1_transaction).await?;
         let Some(receipt) = receipt else { return Ok(()) };
         self.faults.pass(CrashPoint::Included)?;
         let price = |wei: u128| u64::try_from(wei).unwrap_or(i64::MAX as u64);
@@ -84,12 +83,9 @@ impl BatchPoster {
         Ok(())
     }
 
-    /// Confirms a batch: drops its data, and the transactions whose nonces are used up.
-    async fn confirm(&self, batch: &OutboxBatch, l1_transaction: B256) -> anyhow::Result<()> {
-        let attempts = self.outbox.attempts().await?;
-        let own = attempts.iter().find(|attempt| attempt.l1_transaction == l1_transaction);
-        let used = own.map_or(0, |attempt| attempt.nonce + 1);
-        self.outbox.confirm_batch(batch.entry, used).await?;
+    /// Confirms a batch and drops its data.
+    async fn confirm(&self, batch: &OutboxBatch) -> anyhow::Result<()> {
+        self.outbox.confirm_batch(batch.entry).await?;
         self.faults.pass(CrashPoint::Confirmed)?;
         info!(entry = batch.entry, last_block = batch.last_block, "batch confirmed");
         Ok(())

@@ -6,19 +6,20 @@
 //! journal ─► backlog ─► decide ─► pack ─► preview ─► outbox ─► L1 inbox
 //! ```
 //!
-//! Decisions are pure code: `decide` (when, with which nonce, replacing what), `fees` (the cost of
-//! a batch), `data_kind` (blobs or calldata). [`BatchPoster::step`] collects their inputs and acts;
-//! it is the only user of the key. Signing, bids and the gas margin come from
-//! [`turnpike_tx_manager`].
+//! Decisions are pure code: `decide` (when, and at which price), `fees` (the cost of a batch),
+//! `data_kind` (blobs or calldata). [`BatchPoster::step`] collects their inputs and hands each batch
+//! to [`turnpike_tx_manager`], which signs, bids, records, broadcasts and replaces.
 //!
-//! One batch is in flight at a time. It is recorded, with every transaction signed for it, before
-//! any is broadcast, and the inbox accepts it only on top of the entry that it was packed for:
-//! after a crash at any point, each block is posted exactly once. Every entry is derived and
+//! One batch is in flight at a time. It is recorded before a transaction for it is signed, every
+//! transaction before it is broadcast, and the inbox accepts the batch only on top of the entry that
+//! it was packed for: after a crash at any point, each block is posted exactly once. A batch that
+//! can no longer follow the newest entry gives its nonce to the next one. Every entry is derived and
 //! compared with the journal, and so is a batch before it is posted. A batch that derivation would
 //! drop is never posted, and nothing is posted while the inbox holds blocks that the journal does
 //! not.
 
 mod backlog;
+mod calls;
 mod config;
 mod data_kind;
 mod decide;
@@ -27,6 +28,7 @@ mod fees;
 mod follow;
 mod inclusion;
 mod metrics;
+mod outbox;
 mod pack;
 mod poster;
 mod send;
@@ -36,5 +38,5 @@ pub use config::{BatcherConfig, DataMode, PostingConfig};
 pub use decide::WaitReason;
 pub use faults::{CrashPlan, CrashPoint, PlannedCrash};
 pub use pack::{PackError, PackedBatch, pack};
-pub use poster::{BatchPoster, StepOutcome};
+pub use poster::{BatchPoster, Databases, StepOutcome};
 pub use service::run;

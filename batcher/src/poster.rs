@@ -6,30 +6,32 @@
 //!
 //! # Recovery
 //!
-//! A batch and its transactions are in the outbox before they are broadcast. A new poster on the
-//! same outbox finds the status of each and goes on, so that each block is posted exactly once.
+//! A batch and its transactions are in the outbox before they are broadcast. The tx manager of a new
+//! poster on the same outbox finds the status of each, so that each block is posted exactly once.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use alloy::{providers::Provider as _, signers::local::PrivateKeySigner};
-use alloy_primitives::{B256, U256};
+use alloy_primitives::B256;
 use tracing::{info, warn};
-use turnpike_l1::{Append, AppendCall, L1Client, L1Error, L1View};
+use turnpike_l1::{L1Client, L1Error, L1View};
 use turnpike_protocol::{ChainConfig, DataKind, Genesis, OutputRoot, Parent, blob_data_bytes};
-use turnpike_storage::{Attempt, Database, OutboxBatch};
-use turnpike_tx_manager::{AccountClient, Fees, GasPrices};
+use turnpike_storage::{Database, OutboxBatch};
+use turnpike_tx_manager::{
+    AccountClient, FeePolicy, ForeignPolicy, TxEvent, TxManager, TxManagerConfig, TxManagerError,
+    TxType,
+};
 
 use crate::{
     CrashPlan, DataMode, PostingConfig, WaitReason,
     backlog::{Backlog, size},
+    calls::CallCache,
     data_kind::DataKindChoice,
-    decide::{
-        BacklogView, BatchTxStatus, BatcherView, PendingBatch, PostingDecision, PostingRules,
-        nonce_bids,
-    },
+    decide::{BacklogView, BatcherView, PostingRules},
     fees::{DataSize, blobs_cost, calldata_cost},
     follow::Follower,
     metrics::{BatcherMetrics, gwei},
+    outbox::{BatchPurpose, BatchStore, BatcherTxManager},
 };
 
 /// Wei in an ether.
@@ -42,21 +44,18 @@ const ETHER: f64 = 1e18;
 pub struct BatchPoster {
     pub(crate) config: ChainConfig,
     pub(crate) posting: PostingConfig,
-    pub(crate) sender: AccountClient,
+    pub(crate) tx_manager: BatcherTxManager,
     /// L1 up to its newest block, without confirmations: the next entry builds on the newest one.
     pub(crate) view: L1View,
     pub(crate) journal: Arc<Database>,
-    pub(crate) outbox: Database,
+    pub(crate) outbox: Arc<Database>,
     pub(crate) follower: Follower,
     pub(crate) backlog: Backlog,
     pub(crate) rules: PostingRules,
     pub(crate) kind: DataKindChoice,
     pub(crate) faults: CrashPlan,
     pub(crate) metrics: BatcherMetrics,
-    /// The newest batch's call by the hash of its data, so that commitments are computed once.
-    pub(crate) call: Option<(B256, AppendCall)>,
-    /// The newest transaction that the pool refused.
-    pub(crate) refused: Option<B256>,
+    pub(crate) calls: CallCache,
     /// Compressed bytes per thousand bytes of blocks, of the newest batch.
     pub(crate) packed_permille: u64,
     /// The oldest queued deposit and its L1 time.
@@ -66,15 +65,24 @@ pub struct BatchPoster {
     said: Option<WaitReason>,
 }
 
-/// L1 block, prices, balance and journal head.
-type StallConditions = (u64, GasPrices, U256, u64);
+/// Hash of the newest L1 block, and the journal's head.
+type StallConditions = (B256, u64);
+
+/// What a poster reads and writes.
+#[derive(Debug)]
+pub struct Databases {
+    /// The sequencer's database.
+    pub journal: Arc<Database>,
+    /// The batcher's own.
+    pub outbox: Arc<Database>,
+}
 
 /// Result of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepOutcome {
-    /// Nothing was sent.
+    /// No batch was sent.
     Waits(WaitReason),
-    /// A transaction was broadcast.
+    /// A transaction for a new batch was signed.
     Sent {
         /// Entry that it appends.
         entry: u64,
@@ -85,45 +93,46 @@ pub enum StepOutcome {
 
 impl BatchPoster {
     /// A poster that resumes from the outbox. `genesis_output` is the output root of the genesis
-    /// block.
-    pub fn new(
+    /// block. Outside of tests, `faults` is empty.
+    pub async fn open(
         genesis: &Genesis,
         genesis_output: OutputRoot,
         posting: PostingConfig,
         client: L1Client,
         key: PrivateKeySigner,
-        journal: Arc<Database>,
-        outbox: Database,
-    ) -> Self {
+        databases: Databases,
+        faults: CrashPlan,
+    ) -> anyhow::Result<Self> {
+        let Databases { journal, outbox } = databases;
         let config = genesis.config.clone();
         let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
-        Self {
-            sender: AccountClient::new(&client, key),
+        let store = BatchStore::new(Arc::clone(&outbox), faults.clone());
+        let account = AccountClient::new(&client, key);
+        let tx_manager = TxManager::open(account, store, sending(&posting)).await?;
+        Ok(Self {
+            tx_manager,
             view: L1View::new(client, 0, genesis_output),
+            follower: Follower::new(
+                config.clone(),
+                parent,
+                Arc::clone(&journal),
+                Arc::clone(&outbox),
+            ),
             journal,
             outbox,
-            follower: Follower::new(config.clone(), parent),
             backlog: Backlog::default(),
             kind: DataKindChoice::new(posting.switch_margin_percent, posting.switch_blocks),
             rules: PostingRules::new(posting.clone()),
-            faults: CrashPlan::default(),
+            faults,
             metrics: BatcherMetrics::new(),
-            call: None,
-            refused: None,
+            calls: CallCache::default(),
             packed_permille: 1_000,
             deposit_time: None,
             stalled: None,
             said: None,
             posting,
             config,
-        }
-    }
-
-    /// The same, with a planned crash.
-    #[must_use]
-    pub fn with_faults(mut self, faults: CrashPlan) -> Self {
-        self.faults = faults;
-        self
+        })
     }
 
     /// Last block of each inbox entry, entry 0 included, as far as the journal holds them.
@@ -132,7 +141,7 @@ impl BatchPoster {
     }
 
     /// The outbox.
-    pub const fn outbox(&self) -> &Database {
+    pub fn outbox(&self) -> &Database {
         &self.outbox
     }
 
@@ -143,142 +152,140 @@ impl BatchPoster {
 
     /// Reads L1 and the journal and sends what is due. `now` is the time, in seconds.
     pub async fn step(&mut self, now: u64) -> anyhow::Result<StepOutcome> {
-        if self.view.advance().await?.reorg.is_some() {
+        if let Some(reorg) = self.view.advance().await?.reorg {
             self.metrics.reorgs.increment(1);
+            self.tx_manager.rewind(reorg.block);
         }
-        let in_sync = self.follow().await?;
+        let in_sync = self.follower.advance(&self.view, &mut self.calls).await?;
         self.record_inclusions().await?;
         let outcome = match self.observe(now, in_sync).await? {
-            Some((inputs, batch)) => self.act(&inputs, batch).await?,
+            Some((inputs, recorded)) => self.act(&inputs, recorded).await,
             // L1 does not show the first entry yet.
-            None => StepOutcome::Waits(WaitReason::Inclusion),
+            None => Ok(StepOutcome::Waits(WaitReason::Inclusion)),
         };
+        self.note_transactions();
+        let outcome = outcome?;
         self.report_wait(outcome);
         Ok(outcome)
     }
 
+    /// Follows up the recorded batch, or posts the next one. `recorded` names the recorded batch if
+    /// the next entry can still hold it.
     async fn act(
         &mut self,
         inputs: &BatcherView,
-        batch: Option<OutboxBatch>,
+        recorded: Option<BatchPurpose>,
     ) -> anyhow::Result<StepOutcome> {
-        let circumstances =
-            (inputs.l1_block, inputs.prices, inputs.account.balance, self.backlog.head());
+        if let Some(recorded) = &recorded {
+            self.tx_manager.hasten(recorded, inputs.backlog.deadline());
+        }
+        if self.tx_manager.is_maintenance_due() {
+            let wanted = recorded.into_iter().collect::<BTreeSet<_>>();
+            self.tx_manager.maintain(&wanted).await.map_err(of_tx_manager)?;
+            self.note_transactions();
+        }
+        if let Some(wait) = self.in_flight(recorded.as_ref()) {
+            self.observe_kinds(inputs);
+            return Ok(StepOutcome::Waits(wait));
+        }
+        let conditions = (self.tx_manager.observation().hash, self.backlog.head());
         if let Some((before, wait)) = self.stalled
-            && before == circumstances
+            && before == conditions
         {
             return Ok(StepOutcome::Waits(wait));
         }
         self.stalled = None;
-        let outcome = match (self.rules.decide(inputs), batch) {
-            (PostingDecision::Wait(wait), _) => {
-                self.observe_kinds(inputs);
-                return Ok(StepOutcome::Waits(wait));
-            }
-            (PostingDecision::Rebroadcast, Some(batch)) => self.rebroadcast(inputs, batch).await?,
-            (PostingDecision::Send(send), batch) => self.send(inputs, send, batch).await?,
-            (PostingDecision::Rebroadcast, None) => StepOutcome::Waits(WaitReason::Nothing),
-        };
+        if let Err(wait) = self.rules.check(inputs) {
+            self.observe_kinds(inputs);
+            return Ok(StepOutcome::Waits(wait));
+        }
+        let outcome = self.post(inputs).await?;
         if let StepOutcome::Waits(wait) = outcome {
-            self.stalled = Some((circumstances, wait));
+            self.stalled = Some((conditions, wait));
         }
         Ok(outcome)
     }
 
-    /// Collects what the decision depends on, with the recorded batch of the next entry.
+    /// Why the recorded batch is not on L1 yet, while its transaction is in flight and first in
+    /// line. Otherwise another batch is posted: in its place if L1 would refuse it by now.
+    fn in_flight(&self, recorded: Option<&BatchPurpose>) -> Option<WaitReason> {
+        let recorded = recorded?;
+        let first = self.tx_manager.nonces().first_open();
+        let is_first = first.is_none_or(|(_, sent)| sent.purpose.as_ref() == Some(recorded));
+        if !is_first || !self.tx_manager.is_busy(recorded) || self.tx_manager.is_refused(recorded) {
+            return None;
+        }
+        Some(self.tx_manager.unpaid(recorded).map_or(WaitReason::InFlight, WaitReason::from))
+    }
+
+    /// Collects what the decision depends on, with the purpose of the next entry's recorded batch.
     async fn observe(
         &mut self,
         now: u64,
         is_journal_in_sync: bool,
-    ) -> anyhow::Result<Option<(BatcherView, Option<OutboxBatch>)>> {
+    ) -> anyhow::Result<Option<(BatcherView, Option<BatchPurpose>)>> {
         let (Some(head), Some(tip)) = (self.view.head(), self.view.entries().last().copied())
         else {
             return Ok(None);
         };
-        let account = self.sender.account().await?;
-        let prices = self.sender.prices().await?;
-        self.metrics.balance.set(f64::from(account.balance) / ETHER);
-        self.metrics.base_fee.set(gwei(prices.base_fee));
-        self.metrics.blob_base_fee.set(gwei(prices.blob_base_fee));
+        self.tx_manager.observe(&head, head.number).await?;
+        self.note_transactions();
+        let l1 = *self.tx_manager.observation();
+        self.metrics.balance.set(f64::from(l1.balance) / ETHER);
+        self.metrics.base_fee.set(gwei(l1.prices.base_fee));
+        self.metrics.blob_base_fee.set(gwei(l1.prices.blob_base_fee));
         let first = self.follower.head().number + 1;
         self.backlog.refresh(&self.journal, &self.config, first).await?;
 
         let next = tip.entry.index + 1;
         let batch = self.outbox.batch(next).await?.filter(|batch| !batch.data.is_empty());
-        let attempts = self.outbox.attempts().await?;
-        let in_flight = match &batch {
+        let recorded = match &batch {
             Some(batch) => {
                 let is_valid = is_journal_in_sync
                     && batch.previous_acc == tip.acc
                     && batch.first_block == first
                     && self.view.deposit_acc(batch.deposit_count) == Some(batch.deposit_acc)
                     && self.journal.block_hash(batch.last_block).await? == Some(batch.last_hash);
-                self.in_flight(is_valid, next, &attempts, account.nonce).await?
+                is_valid.then(|| BatchPurpose::of(batch))
             }
             None => None,
         };
-        let at_nonce = attempts.iter().filter(|attempt| attempt.nonce == account.nonce);
         let inputs = BatcherView {
             l1_block: head.number,
             l1_time: head.time,
             now,
-            prices,
-            account,
+            prices: l1.prices,
             is_journal_in_sync,
-            next_bids: nonce_bids(at_nonce.map(|attempt| (fees_of(attempt), attempt.kind))),
             backlog: self.backlog_view(next, tip.entry.deposit_count, batch.as_ref()).await?,
-            in_flight,
         };
         let oldest = (inputs.backlog.blocks > 0).then_some(inputs.backlog.oldest);
         let age = oldest.map_or(0, |oldest| now.max(head.time).saturating_sub(oldest));
         self.metrics.backlog_age.set(age as f64);
-        let sent = inputs.in_flight.as_ref().map_or(head.number, |in_flight| in_flight.l1_block);
+        let first_open = self.tx_manager.nonces().first_open();
+        let sent = first_open.map_or(head.number, |(_, sent)| sent.l1_block);
         self.metrics.in_flight.set(head.number.saturating_sub(sent) as f64);
-        Ok(Some((inputs, batch)))
+        Ok(Some((inputs, recorded)))
     }
 
-    /// Status of the recorded batch of entry `next`.
-    async fn in_flight(
-        &self,
-        is_valid: bool,
-        next: u64,
-        attempts: &[Attempt],
-        nonce: u64,
-    ) -> anyhow::Result<Option<PendingBatch>> {
-        let own: Vec<&Attempt> = attempts.iter().filter(|attempt| attempt.entry == next).collect();
-        let Some(newest) = own.last() else { return Ok(None) };
-        let status = if newest.nonce < nonce {
-            let mut status = BatchTxStatus::Displaced;
-            for attempt in own.iter().rev() {
-                if let Some(receipt) = self.sender.receipt(attempt.l1_transaction).await? {
-                    status = if receipt.status() {
-                        BatchTxStatus::Included
-                    } else {
-                        BatchTxStatus::Reverted
-                    };
-                    break;
+    /// Turns the tx manager's events into metrics, and counts transactions that reverted.
+    fn note_transactions(&mut self) {
+        for event in self.tx_manager.take_events() {
+            match event {
+                TxEvent::Signed { is_replacement, .. } => {
+                    self.metrics.attempts.increment(1);
+                    self.metrics.replacements.increment(u64::from(is_replacement));
                 }
+                TxEvent::Rebroadcast => self.metrics.rebroadcasts.increment(1),
+                TxEvent::Refused => self.metrics.refusals.increment(1),
+                TxEvent::Included { receipt, .. } if !receipt.status() => {
+                    let l1_block = self.tx_manager.observation().head;
+                    if self.rules.failed(l1_block, receipt.transaction_hash) {
+                        self.metrics.reverts.increment(1);
+                    }
+                }
+                TxEvent::Included { .. } => {}
             }
-            status
-        } else if self.sender.is_known(newest.l1_transaction).await? {
-            BatchTxStatus::Pending
-        } else if self.refused == Some(newest.l1_transaction) {
-            BatchTxStatus::Refused
-        } else {
-            BatchTxStatus::Unknown
-        };
-        let l1_transaction = newest.l1_transaction;
-        if status == BatchTxStatus::Reverted && self.rules.failed() != Some(l1_transaction) {
-            self.metrics.reverts.increment(1);
-            warn!(entry = next, %l1_transaction, "batch transaction reverted: will retry later");
         }
-        Ok(Some(PendingBatch {
-            is_valid,
-            l1_transaction,
-            nonce: newest.nonce,
-            l1_block: newest.l1_block,
-            status,
-        }))
     }
 
     async fn backlog_view(
@@ -376,38 +383,6 @@ impl BatchPoster {
         kind
     }
 
-    /// The call of a recorded batch.
-    pub(crate) fn call_of(&mut self, batch: &OutboxBatch) -> anyhow::Result<AppendCall> {
-        let append = Append {
-            previous_acc: batch.previous_acc,
-            deposit_count: batch.deposit_count,
-            deposit_acc: batch.deposit_acc,
-            origin: batch.origin,
-            kind: batch.kind,
-            data: batch.data.clone(),
-        };
-        self.call(&append, Some(batch.data_hash))
-    }
-
-    /// The call that appends an entry. The newest is kept.
-    pub(crate) fn call(
-        &mut self,
-        append: &Append,
-        data_hash: Option<B256>,
-    ) -> anyhow::Result<AppendCall> {
-        if let Some((_, call)) = self.call.as_ref().filter(|(hash, _)| Some(*hash) == data_hash) {
-            return Ok(append.call_like(call)?);
-        }
-        let call = tokio::task::block_in_place(|| append.call())?;
-        self.call = Some((call.data_hash, call.clone()));
-        Ok(call)
-    }
-
-    /// Why nothing was sent in the last step.
-    pub(crate) const fn last_wait(&self) -> Option<WaitReason> {
-        self.said
-    }
-
     /// Logs once why nothing is sent.
     fn report_wait(&mut self, outcome: StepOutcome) {
         let wait = match outcome {
@@ -431,11 +406,25 @@ impl BatchPoster {
     }
 }
 
-/// Bid of a recorded transaction.
-pub(crate) fn fees_of(attempt: &Attempt) -> Fees {
-    Fees {
-        max_fee_per_gas: attempt.max_fee_per_gas.into(),
-        max_priority_fee_per_gas: attempt.max_priority_fee_per_gas.into(),
-        max_fee_per_blob_gas: attempt.max_fee_per_blob_gas.into(),
+/// How batches are sent. From its deadline on, a batch is sent at any price.
+fn sending(posting: &PostingConfig) -> TxManagerConfig {
+    TxManagerConfig {
+        fees: FeePolicy {
+            max_fee_per_gas: posting.max_fee_per_gas,
+            max_fee_per_blob_gas: posting.max_fee_per_blob_gas,
+            bump_blocks: posting.bump_blocks,
+            urgent_blocks: 0,
+            ..FeePolicy::default()
+        },
+        foreign: ForeignPolicy::TakeOver { after_blocks: posting.bump_blocks },
+        carries: TxType::Blobs,
+    }
+}
+
+/// An error of L1 stays one, so that the next step may succeed.
+pub(crate) fn of_tx_manager(error: TxManagerError) -> anyhow::Error {
+    match error {
+        TxManagerError::L1(error) => error.into(),
+        error => error.into(),
     }
 }

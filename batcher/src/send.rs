@@ -1,209 +1,83 @@
-//! Packs, checks, signs, records and broadcasts batches.
+//! Packs a batch, checks it, records it, and hands it to the tx manager.
 //!
 //! # Durability
 //!
-//! A batch and each transaction for it are recorded in the outbox before the transaction is
-//! broadcast. Derivation runs over a batch before it is recorded: a batch that derivation would
-//! drop is never posted.
+//! A batch is recorded in the outbox before a transaction for it is signed. Derivation runs over a
+//! batch before it is recorded: a batch that derivation would drop is never posted.
 
 use alloy_primitives::B256;
-use anyhow::anyhow;
 use tracing::{error, info, warn};
-use turnpike_l1::{Append, AppendCall, L1Error};
+use turnpike_l1::{Append, AppendCall};
 use turnpike_protocol::{DataKind, Effort, Entry, blob_data_bytes};
-use turnpike_storage::{Attempt, OutboxBatch};
-use turnpike_tx_manager::{FeePolicy, Fees, SignedTx, TxType, Urgency};
+use turnpike_storage::OutboxBatch;
+use turnpike_tx_manager::{Deferral, SendOutcome, TxCandidate, TxType};
 
 use crate::{
     BatchPoster, CrashPoint, DataMode, PackError, PackedBatch, StepOutcome, WaitReason,
-    backlog::size,
-    decide::{BatchSource, BatcherView, SendPlan},
-    fees::DataSize,
-    follow::matching,
-    pack,
+    backlog::size, decide::BatcherView, fees::DataSize, follow::matching, outbox::BatchPurpose,
+    pack, poster::of_tx_manager,
 };
 
 /// Most transactions in a batch that is compressed thoroughly. Larger batches are compressed fast.
 const THOROUGH_TRANSACTIONS_MAX: usize = 2_000;
 
-/// A batch with its call and its bid.
-struct PreparedBatch {
-    batch: OutboxBatch,
-    call: AppendCall,
-    fees: Fees,
-}
-
 impl BatchPoster {
-    /// Broadcasts the newest transaction of a batch again, byte for byte, or replaces it if it
-    /// would revert by now.
-    pub(crate) async fn rebroadcast(
-        &mut self,
-        inputs: &BatcherView,
-        batch: OutboxBatch,
-    ) -> anyhow::Result<StepOutcome> {
-        let newest = self.outbox.newest_attempt(batch.entry).await?;
-        let Some(newest) = newest else { return Ok(StepOutcome::Waits(WaitReason::Nothing)) };
-        let call = self.call_of(&batch)?;
-        if let Err(error) = self.estimate(&call).await {
-            return self.repack(inputs, error).await;
-        }
-        self.metrics.rebroadcasts.increment(1);
-        info!(entry = batch.entry, l1_transaction = %newest.l1_transaction, "rebroadcasting batch transaction");
-        self.broadcast(&newest, &call).await
-    }
-
-    /// Signs a transaction for a new batch or the recorded one, records it, and broadcasts it.
-    pub(crate) async fn send(
-        &mut self,
-        inputs: &BatcherView,
-        send: SendPlan,
-        recorded: Option<OutboxBatch>,
-    ) -> anyhow::Result<StepOutcome> {
-        let is_new = send.batch == BatchSource::New;
-        let prepared = match recorded.filter(|_| !is_new) {
-            Some(batch) => self.prepare_again(inputs, &send, batch)?,
-            None => self.prepare(inputs, &send).await?,
-        };
-        let PreparedBatch { batch, call, fees } = match prepared {
+    /// Packs a batch, records it, and has a transaction for it sent.
+    pub(crate) async fn post(&mut self, inputs: &BatcherView) -> anyhow::Result<StepOutcome> {
+        // A transaction that lost its place in the inbox: the new one takes its nonce.
+        let replaced = self.tx_manager.nonces().first_open();
+        let replaced = replaced.map(|(nonce, sent)| (nonce, sent.tx.tx_type()));
+        let kind = replaced.map(|(_, tx_type)| match tx_type {
+            TxType::Blobs => DataKind::Blobs,
+            TxType::Call => DataKind::Calldata,
+        });
+        let (batch, call) = match self.prepare(inputs, kind).await? {
             Ok(prepared) => prepared,
             Err(wait) => return Ok(StepOutcome::Waits(wait)),
         };
-        let gas = match self.estimate(&call).await {
-            Ok(gas) => gas,
-            Err(error) if is_new => return self.rejected(&batch, error),
-            Err(error) => return self.repack(inputs, error).await,
+        self.faults.pass(CrashPoint::Packed)?;
+        self.outbox.record_batch(&batch).await?;
+        let candidate = TxCandidate {
+            purpose: BatchPurpose::of(&batch),
+            call: call.to(self.view.client().deployment().inbox),
+            sidecar: call.sidecar,
+            deadline: inputs.backlog.deadline(),
         };
-        let gas_limit = FeePolicy::default().gas_limit(gas);
-        let worst = fees.worst_cost(gas_limit, call.blobs());
-        if worst > inputs.account.balance {
-            if self.last_wait() != Some(WaitReason::Funds) {
-                warn!(
-                    account = %self.sender.address(), balance = %inputs.account.balance, needed = %worst,
-                    "account cannot pay for a batch: fund it"
-                );
-            }
-            return Ok(StepOutcome::Waits(WaitReason::Funds));
-        }
-        let inbox = self.view.client().deployment().inbox;
-        let sidecar = call.sidecar.as_deref();
-        let signed = self.sender.sign(call.to(inbox), sidecar, send.nonce, gas_limit, fees)?;
-        let stored = |fee: u128| u64::try_from(fee).unwrap_or(i64::MAX as u64);
-        let attempt = Attempt {
-            l1_transaction: signed.hash,
-            entry: batch.entry,
-            nonce: send.nonce,
-            kind: batch.kind,
-            gas_limit,
-            max_fee_per_gas: stored(fees.max_fee_per_gas),
-            max_priority_fee_per_gas: stored(fees.max_priority_fee_per_gas),
-            max_fee_per_blob_gas: stored(fees.max_fee_per_blob_gas),
-            l1_block: inputs.l1_block,
-            raw: signed.raw,
+        let outcome = match replaced {
+            Some((nonce, _)) => self.tx_manager.replace(nonce, candidate).await,
+            None => self.tx_manager.send(candidate).await,
         };
-        if is_new {
-            self.faults.pass(CrashPoint::Packed)?;
-            self.outbox.record_batch(&batch, &attempt).await?;
-            self.faults.pass(CrashPoint::Recorded)?;
-        } else {
-            self.faults.pass(CrashPoint::Replacing)?;
-            self.outbox.record_attempt(&attempt).await?;
-            self.faults.pass(CrashPoint::Replaced)?;
-        }
-        self.metrics.attempts.increment(1);
-        if send.replaced.is_some() {
-            self.metrics.replacements.increment(1);
-        }
+        let l1_transaction = match outcome.map_err(of_tx_manager)? {
+            SendOutcome::Sent(hash) => hash,
+            SendOutcome::Rejected(_) => return Ok(StepOutcome::Waits(WaitReason::Rejected)),
+            SendOutcome::Deferred(deferral) => return Ok(StepOutcome::Waits(deferral.into())),
+        };
+        self.faults.pass(CrashPoint::Broadcast)?;
         info!(
             entry = batch.entry,
             first_block = batch.first_block,
             last_block = batch.last_block,
             bytes = batch.data_bytes,
             kind = ?batch.kind,
-            nonce = attempt.nonce,
-            max_fee_per_gas = attempt.max_fee_per_gas,
-            l1_transaction = %attempt.l1_transaction,
+            %l1_transaction,
             "batch posted"
         );
-        self.broadcast(&attempt, &call).await
-    }
-
-    async fn estimate(&self, call: &AppendCall) -> Result<u64, L1Error> {
-        let inbox = self.view.client().deployment().inbox;
-        self.sender.estimate(&call.to(inbox), call.sidecar.as_deref()).await
-    }
-
-    async fn broadcast(
-        &mut self,
-        attempt: &Attempt,
-        call: &AppendCall,
-    ) -> anyhow::Result<StepOutcome> {
-        let &Attempt { entry, l1_transaction, .. } = attempt;
-        let signed = SignedTx::decode(attempt.raw.clone(), self.sender.address());
-        let foreign = || anyhow!("another account has signed transaction {l1_transaction}");
-        let signed = signed.ok_or_else(foreign)?;
-        match self.sender.broadcast(&signed, call.sidecar.as_deref()).await {
-            Ok(()) => {}
-            Err(L1Error::Rejected(reason)) => {
-                self.metrics.refusals.increment(1);
-                self.refused = Some(l1_transaction);
-                warn!(entry, %l1_transaction, reason, "pool refused transaction");
-                return Ok(StepOutcome::Waits(WaitReason::Rejected));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        self.faults.pass(CrashPoint::Broadcast)?;
-        Ok(StepOutcome::Sent { entry, l1_transaction })
-    }
-
-    /// The recorded batch would revert by now: packs another one and replaces it in the pool.
-    async fn repack(
-        &mut self,
-        inputs: &BatcherView,
-        error: L1Error,
-    ) -> anyhow::Result<StepOutcome> {
-        let L1Error::Rejected(reason) = error else { return Err(error.into()) };
-        info!(reason, "recorded batch would revert: packing another one");
-        let send = match self.rules.replace(inputs) {
-            Ok(send) => send,
-            Err(wait) => return Ok(StepOutcome::Waits(wait)),
-        };
-        Box::pin(self.send(inputs, send, None)).await
-    }
-
-    fn rejected(&self, batch: &OutboxBatch, error: L1Error) -> anyhow::Result<StepOutcome> {
-        let L1Error::Rejected(reason) = error else { return Err(error.into()) };
-        if self.last_wait() != Some(WaitReason::Rejected) {
-            warn!(entry = batch.entry, reason, "batch would revert: not sent");
-        }
-        Ok(StepOutcome::Waits(WaitReason::Rejected))
-    }
-
-    /// The recorded batch with a new bid.
-    fn prepare_again(
-        &mut self,
-        inputs: &BatcherView,
-        send: &SendPlan,
-        batch: OutboxBatch,
-    ) -> anyhow::Result<Result<PreparedBatch, WaitReason>> {
-        let fees = bid(inputs, send, batch.kind);
-        let Some(fees) = fees else { return Ok(Err(WaitReason::Price)) };
-        let call = self.call_of(&batch)?;
-        Ok(Ok(PreparedBatch { batch, call, fees }))
+        Ok(StepOutcome::Sent { entry: batch.entry, l1_transaction })
     }
 
     /// A batch of the journal's next blocks, checked by deriving it as every verifier will.
     async fn prepare(
         &mut self,
         inputs: &BatcherView,
-        send: &SendPlan,
-    ) -> anyhow::Result<Result<PreparedBatch, WaitReason>> {
+        kind: Option<DataKind>,
+    ) -> anyhow::Result<Result<(OutboxBatch, AppendCall), WaitReason>> {
         let latest = inputs.l1_time.saturating_add(self.config.time_drift_max);
         let records = self.backlog.records();
         let count = records.iter().take_while(|record| record.timestamp <= latest).count();
         if count == 0 {
             return Ok(Err(WaitReason::Clock));
         }
-        let (packed, kind) = match self.pack(inputs, count, send.kind) {
+        let (packed, kind) = match self.pack(inputs, count, kind) {
             Ok(Some(packed)) => packed,
             Ok(None) => return Ok(Err(WaitReason::Rejected)),
             // A reorg dropped a forced entry, and the sequencer has not noticed yet.
@@ -212,8 +86,6 @@ impl BatchPoster {
             }
             Err(error) => return Err(error),
         };
-        let fees = bid(inputs, send, kind);
-        let Some(fees) = fees else { return Ok(Err(WaitReason::Price)) };
         let Some(previous) = self.view.entries().last().copied() else {
             return Ok(Err(WaitReason::Inclusion));
         };
@@ -229,7 +101,7 @@ impl BatchPoster {
             kind,
             data: packed.data.clone(),
         };
-        let call = self.call(&append, None)?;
+        let call = self.calls.append(&append)?;
         let entry = Entry {
             index: previous.entry.index + 1,
             data_kind: kind,
@@ -265,7 +137,7 @@ impl BatchPoster {
             confirmed: false,
             inclusion: None,
         };
-        Ok(Ok(PreparedBatch { batch, call, fees }))
+        Ok(Ok((batch, call)))
     }
 
     /// Packs as many of the first `count` blocks as fit, for the given data kind or else the
@@ -347,11 +219,13 @@ impl BatchPoster {
     }
 }
 
-/// Bid for a batch of this kind; `None` if it exceeds a limit.
-fn bid(inputs: &BatcherView, send: &SendPlan, kind: DataKind) -> Option<Fees> {
-    let tx_type = match kind {
-        DataKind::Blobs => TxType::Blobs,
-        DataKind::None | DataKind::Calldata => TxType::Call,
-    };
-    Fees::bid(&inputs.prices, tx_type, send.replaced.as_ref(), &send.limits, Urgency::Normal)
+impl From<Deferral> for WaitReason {
+    fn from(deferral: Deferral) -> Self {
+        match deferral {
+            Deferral::Busy | Deferral::Queue => Self::InFlight,
+            Deferral::Foreign => Self::Foreign,
+            Deferral::Funds => Self::Funds,
+            Deferral::Price => Self::Price,
+        }
+    }
 }

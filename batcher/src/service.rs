@@ -11,7 +11,10 @@ use turnpike_l1::{L1Client, L1Error};
 use turnpike_protocol::{Genesis, OutputRoot};
 use turnpike_storage::{Database, genesis_id};
 
-use crate::{BatcherConfig, PostingConfig, poster::BatchPoster};
+use crate::{
+    BatcherConfig, CrashPlan, PostingConfig,
+    poster::{BatchPoster, Databases},
+};
 
 /// Runs a batcher until `stop`. `genesis_output` is the output root of the genesis block.
 pub async fn run(
@@ -21,22 +24,17 @@ pub async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let chain = genesis_id(genesis);
-    let outbox = Database::open_plain(&config.database, chain).await?;
+    let outbox = Arc::new(Database::open_plain(&config.database, chain).await?);
     let journal = Arc::new(Database::open_read_only(&config.journal, chain).await?);
+    let databases = Databases { journal: Arc::clone(&journal), outbox };
     let client = L1Client::connect(config.l1.clone(), genesis).await?;
     client.check_genesis(genesis, &genesis_output).await?;
     info!(account = %config.key.address(), "batcher is up");
     let posting =
         PostingConfig { confirmations: config.l1_confirmations, ..config.posting.clone() };
-    let mut poster = BatchPoster::new(
-        genesis,
-        genesis_output,
-        posting,
-        client,
-        config.key.clone(),
-        Arc::clone(&journal),
-        outbox,
-    );
+    let (key, faults) = (config.key.clone(), CrashPlan::default());
+    let mut poster =
+        BatchPoster::open(genesis, genesis_output, posting, client, key, databases, faults).await?;
     let mut ticks = tokio::time::interval(config.poll);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -4,6 +4,7 @@
 
 mod fixture;
 
+use alloy::consensus::Transaction;
 use alloy_primitives::U256;
 use fixture::{GWEI, PostingWorld, account, batcher};
 use turnpike_batcher::{CrashPlan, CrashPoint, DataMode, PlannedCrash, StepOutcome, WaitReason};
@@ -16,11 +17,12 @@ enum Pool {
     Lost,
 }
 
-/// Posts, crashes at `step`, and resumes with a new poster on the same database.
-async fn crash(world: &mut PostingWorld, step: CrashPoint, pool: Pool) {
+/// Posts, crashes at `step` after it was passed `passes` times, and resumes with a new poster on the
+/// same database.
+async fn crash(world: &mut PostingWorld, step: CrashPoint, passes: u32, pool: Pool) {
     world.seal(2).await;
-    let mut dying = world.poster(CrashPlan::crash_at(step)).await;
-    if matches!(step, CrashPoint::Replacing | CrashPoint::Replaced) {
+    let mut dying = world.poster(CrashPlan::crash_at(step, passes)).await;
+    if passes > 0 {
         // The first bid is too low for the next blocks, so that it is replaced.
         world.anvil.set_base_fee(GWEI).await;
         world.anvil.mine().await;
@@ -32,7 +34,8 @@ async fn crash(world: &mut PostingWorld, step: CrashPoint, pool: Pool) {
         died = world.steps(&mut dying, 6).await.map(drop);
     }
     let Err(error) = died else { panic!("no crash at {step:?}") };
-    assert_eq!(error.downcast_ref::<PlannedCrash>(), Some(&PlannedCrash(step)), "{error:#}");
+    let planned = error.chain().find_map(|cause| cause.downcast_ref::<PlannedCrash>());
+    assert_eq!(planned, Some(&PlannedCrash(step)), "{error:#}");
     drop(dying);
     if pool == Pool::Lost {
         world.anvil.empty_pool().await;
@@ -48,7 +51,11 @@ async fn crash(world: &mut PostingWorld, step: CrashPoint, pool: Pool) {
 async fn crash_everywhere(data: DataMode, pool: Pool) {
     let mut world = PostingWorld::new(data).await;
     for step in CrashPoint::ALL {
-        crash(&mut world, step, pool).await;
+        crash(&mut world, step, 0, pool).await;
+    }
+    // The second transaction replaces the first one.
+    for step in [CrashPoint::Signed, CrashPoint::Recorded] {
+        crash(&mut world, step, 1, pool).await;
     }
 }
 
@@ -68,6 +75,11 @@ async fn crash_at_any_step_posts_each_block_once_with_a_lost_pool() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn crash_at_any_step_posts_each_block_once_with_blobs_that_the_pool_lost() {
+    crash_everywhere(DataMode::Blobs, Pool::Lost).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn gas_spike_defers_posting() {
     let mut world = PostingWorld::new(DataMode::Calldata).await;
     world.posting.max_fee_per_gas = 20 * u128::from(GWEI);
@@ -81,7 +93,7 @@ async fn gas_spike_defers_posting() {
         assert_eq!(outcome, StepOutcome::Waits(WaitReason::Price));
     }
     assert_eq!(world.anvil.nonce(batcher().address()).await, before);
-    assert_eq!(poster.outbox().attempts().await.expect("reads"), []);
+    assert!(world.signed(&poster).await.is_empty());
     // Empty blocks lower it by an eighth each.
     world.run(&mut poster).await.expect("goes on by itself");
     world.check().await;
@@ -101,10 +113,10 @@ async fn batch_pending_in_a_gas_spike_is_replaced_within_the_limit() {
     let first = world.step_once(&mut poster).await.expect("posts");
     world.anvil.set_base_fee(40 * GWEI).await;
     world.run(&mut poster).await.expect("goes on");
-    let attempts = poster.outbox().attempts().await.expect("reads");
-    assert!(attempts.len() > 1, "{first:?} was replaced");
-    assert!(attempts.iter().all(|attempt| attempt.nonce == attempts[0].nonce));
-    let fees: Vec<u64> = attempts.iter().map(|attempt| attempt.max_fee_per_gas).collect();
+    let signed = world.signed(&poster).await;
+    assert!(signed.len() > 1, "{first:?} was replaced");
+    assert!(signed.iter().all(|tx| tx.nonce() == signed[0].nonce()));
+    let fees: Vec<u128> = signed.iter().map(Transaction::max_fee_per_gas).collect();
     assert!(fees.windows(2).all(|fees| fees[1] >= 2 * fees[0]), "{fees:?}");
     assert_eq!(world.check().await, 1);
 }
@@ -120,7 +132,7 @@ async fn unfunded_account_sends_nothing_until_funded() {
         let outcome = world.steps(&mut poster, 1).await.expect("looks");
         assert_eq!(outcome, StepOutcome::Waits(WaitReason::Funds));
     }
-    assert_eq!(poster.outbox().attempts().await.expect("reads"), []);
+    assert!(world.signed(&poster).await.is_empty());
     world.anvil.set_balance(address, U256::from(GWEI) * U256::from(GWEI)).await;
     world.run(&mut poster).await.expect("goes on by itself");
     world.check().await;
@@ -157,6 +169,71 @@ async fn reorged_batch_is_posted_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn batch_that_lost_its_place_gives_its_nonce_to_the_next_one() {
+    for data in [DataMode::Calldata, DataMode::Blobs] {
+        let mut world = PostingWorld::new(data).await;
+        world.seal(1).await;
+        let mut poster = world.poster(CrashPlan::default()).await;
+        world.run(&mut poster).await.expect("posts");
+        world.seal_on(0, 1).await;
+        // The batch follows an entry that a reorg then includes at another time.
+        world.step_once(&mut poster).await.expect("posts");
+        world.anvil.reorg(1).await;
+        world.anvil.empty_pool().await;
+        world.run(&mut poster).await.expect("goes on");
+        assert_eq!(world.check().await, 2);
+        let nonce = world.anvil.nonce(batcher().address()).await;
+        assert_eq!(nonce, 2, "each nonce holds an entry");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deposit_about_to_be_overdue_lifts_the_price_limit() {
+    let mut world = PostingWorld::new(DataMode::Calldata).await;
+    world.posting.max_fee_per_gas = 20 * u128::from(GWEI);
+    world.deposit().await;
+    world.seal(1).await;
+    world.anvil.set_base_fee(100 * GWEI).await;
+    let mut poster = world.poster(CrashPlan::default()).await;
+    assert_eq!(
+        world.step_once(&mut poster).await.expect("looks"),
+        StepOutcome::Waits(WaitReason::Price)
+    );
+    let window = world.genesis.config.force_window;
+    let (_, time) = world.anvil.head().await;
+    world.anvil.mine_at(time + window / 4 * 3).await;
+    world.anvil.set_base_fee(100 * GWEI).await;
+    let outcome = world.step_once(&mut poster).await.expect("posts");
+    assert!(matches!(outcome, StepOutcome::Sent { .. }), "{outcome:?}");
+    world.anvil.mine().await;
+    world.run(&mut poster).await.expect("goes on");
+    assert_eq!(world.check().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pending_batch_before_an_old_deposit_is_replaced_beyond_the_limit() {
+    let mut world = PostingWorld::new(DataMode::Calldata).await;
+    let limit = 20 * u128::from(GWEI);
+    world.posting.max_fee_per_gas = limit;
+    world.seal(1).await;
+    let mut poster = world.poster(CrashPlan::default()).await;
+    world.step_once(&mut poster).await.expect("posts");
+    world.anvil.set_base_fee(100 * GWEI).await;
+    world.deposit().await;
+    world.seal_on(0, 1).await;
+    let (_, time) = world.anvil.head().await;
+    world.anvil.set_base_fee(100 * GWEI).await;
+    world.anvil.mine_at(time + world.genesis.config.force_window / 4 * 3).await;
+    world.step_once(&mut poster).await.expect("replaces");
+    let bids: Vec<u128> =
+        world.signed(&poster).await.iter().map(Transaction::max_fee_per_gas).collect();
+    assert!(bids.len() == 2 && bids[0] <= limit && bids[1] > limit, "{bids:?}");
+    world.anvil.mine().await;
+    world.run(&mut poster).await.expect("goes on");
+    world.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn foreign_transactions_of_the_key_do_no_harm() {
     let mut world = PostingWorld::new(DataMode::Auto).await;
     let (key, other) = (batcher().address(), account(0).address());
@@ -172,8 +249,7 @@ async fn foreign_transactions_of_the_key_do_no_harm() {
     world.run(&mut poster).await.expect("posts");
     world.seal(1).await;
     world.step_once(&mut poster).await.expect("posts");
-    let attempts = poster.outbox().attempts().await.expect("reads");
-    let l1_transaction = attempts.last().expect("sent").l1_transaction;
+    let l1_transaction = *world.signed(&poster).await.last().expect("sent").tx_hash();
     world.anvil.empty_pool().await;
     assert!(!world.anvil.has(l1_transaction).await);
     let nonce = world.anvil.nonce(key).await;

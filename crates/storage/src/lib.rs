@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! sequencer  ─► journal ─► index: blocks, transactions, logs, …   (sequencer.db, sequencer.index.db)
-//! batcher    ─► outbox: batches, attempts, derived                (batcher.db; reads the sequencer's)
-//! challenger ─► outbox: sent                                      (challenger.db)
+//! batcher    ─► outbox: batches, signed_transactions, derived     (batcher.db; reads the sequencer's)
+//! challenger ─► outbox: signed_transactions                       (challenger.db)
 //! ```
 //!
 //! - The [journal](JournalEntry) is the write-ahead log of the sequencer and the ground truth.
@@ -40,5 +40,5 @@ pub use journal::{
     JournalEntry, JournalRow, JournalTx, ReorgEntry, SealedEntry, SliceEntry,
 };
 pub use location::DatabaseLocation;
-pub use outbox::{Attempt, DerivedRecord, Inclusion, OutboxBatch, SentTransaction};
+pub use outbox::{DerivedRecord, Inclusion, OutboxBatch, SignedTransaction, SigningRole};
 pub use record::{BlockRecord, PasserProof, ReceiptRecord, SealedInput, WithdrawalRecord};

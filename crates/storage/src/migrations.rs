@@ -25,6 +25,7 @@ macro_rules! file {
 pub(crate) const JOURNAL: &[File] = &[
     file!(1, "roles", "journal/0001_roles.sql"),
     file!(4, "writer epoch", "journal/0004_writer_epoch.sql"),
+    file!(6, "signed transactions", "journal/0006_signed_transactions.sql"),
 ];
 
 /// Tables derived from the journal.

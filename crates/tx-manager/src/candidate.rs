@@ -55,8 +55,25 @@ pub enum SendOutcome {
     /// The chain would refuse the transaction, for this reason. It is not tried again before the
     /// next block.
     Rejected(String),
-    /// The candidate has to wait: for a lower base fee, for transactions before it, or for funds.
-    Deferred,
+    /// The candidate has to wait. Nothing was signed.
+    Deferred(Deferral),
+}
+
+/// Why a candidate has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deferral {
+    /// A transaction with its purpose is in flight, or the chain refused one at the newest block.
+    Busy,
+    /// As many transactions are in flight as a pool keeps, or some of the other [`TxType`].
+    ///
+    /// [`TxType`]: crate::TxType
+    Queue,
+    /// The pool holds foreign transactions of the account.
+    Foreign,
+    /// The account cannot pay.
+    Funds,
+    /// Gas costs more than the policy allows.
+    Price,
 }
 
 /// Something that happened to the tx manager's transactions. The owner turns events into its own
@@ -70,6 +87,10 @@ pub enum TxEvent<P> {
         /// Whether it replaces another one with the same nonce.
         is_replacement: bool,
     },
+    /// A transaction was broadcast again, because the endpoint did not know it.
+    Rebroadcast,
+    /// The endpoint's pool refused a transaction.
+    Refused,
     /// A block holds a transaction. It may have failed.
     Included {
         /// What it is for; `None` if it cancels a nonce.

@@ -6,7 +6,7 @@ use tracing::debug;
 use turnpike_l1::{Call, L1Error};
 
 use crate::{
-    AccountClient, ForeignPolicy, InMemory, SendOutcome, TxCandidate, TxEvent, TxManager,
+    AccountClient, Deferral, ForeignPolicy, InMemory, SendOutcome, TxCandidate, TxEvent, TxManager,
     TxManagerConfig, TxManagerError,
 };
 
@@ -49,11 +49,11 @@ impl OneShot {
             match self.manager.send(TxCandidate::call((), call.clone())).await? {
                 SendOutcome::Sent(hash) => return Ok(hash),
                 SendOutcome::Rejected(reason) => return Err(L1Error::Rejected(reason).into()),
-                SendOutcome::Deferred if self.manager.unfunded() > 0 => {
+                SendOutcome::Deferred(Deferral::Funds) => {
                     let reason = format!("account {} cannot pay for it", self.address());
                     return Err(L1Error::Rejected(reason).into());
                 }
-                SendOutcome::Deferred => tokio::time::sleep(self.poll).await,
+                SendOutcome::Deferred(_) => tokio::time::sleep(self.poll).await,
             }
         }
     }

@@ -23,6 +23,8 @@
 //!   urgent one.
 //! - A transaction without urgency bids at most [`FeePolicy::max_fee_per_gas`]; an urgent one a
 //!   share of the balance.
+//! - A candidate takes the next nonce, or that of a transaction which is no longer wanted
+//!   ([`TxManager::replace`]): then at most one of both takes effect.
 //! - Pools refuse blob and ordinary transactions of one account side by side: the tx manager sends
 //!   one kind at a time.
 
@@ -36,7 +38,7 @@ mod nonces;
 mod signed;
 mod store;
 
-pub use candidate::{SendOutcome, TxCandidate, TxEvent, TxPurpose};
+pub use candidate::{Deferral, SendOutcome, TxCandidate, TxEvent, TxPurpose};
 pub use client::{AccountClient, AccountState};
 pub use confirm::{Confirmed, OneShot};
 pub use error::TxManagerError;

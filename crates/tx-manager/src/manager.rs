@@ -2,8 +2,8 @@
 //!
 //! # State
 //!
-//! The [`NonceTable`], the last [`L1Observation`], and what was refused or not affordable at the
-//! newest block.
+//! The [`NonceTable`], the last [`L1Observation`], and what the chain refused or the account could
+//! not bid for at the newest block.
 //!
 //! # Recovery
 //!
@@ -11,16 +11,19 @@
 //! [`TxManager::observe`] finds the receipt of each, and [`TxManager::maintain`] rebroadcasts or
 //! replaces what the pool has lost.
 
-use std::{collections::BTreeSet, error::Error};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+};
 
 use alloy_primitives::{Address, B256, U256};
 use tracing::{info, warn};
 use turnpike_l1::{BlobSidecar, Call, L1Error, L1Head};
 
 use crate::{
-    AccountClient, FeeLimits, FeePolicy, Fees, InMemory, L1Observation, NonceState, NonceTable,
-    RecordedTx, SendOutcome, SentTx, SignedTx, TxCandidate, TxEvent, TxManagerError, TxPurpose,
-    TxStatus, TxStore, TxType, Upkeep, Urgency,
+    AccountClient, Deferral, FeeLimits, FeePolicy, Fees, InMemory, L1Observation, NonceState,
+    NonceTable, RecordedTx, SendOutcome, SentTx, SignedTx, TxCandidate, TxEvent, TxManagerError,
+    TxPurpose, TxStatus, TxStore, TxType, Upkeep, Urgency,
     fees::{BLOB_GAS, affordable, urgent_limit},
 };
 
@@ -93,8 +96,8 @@ pub struct TxManager<P, S = InMemory> {
     maintained: B256,
     /// What the chain refused, or the owner deferred, at the newest block.
     refused: BTreeSet<P>,
-    /// What waits for funds.
-    unfunded: BTreeSet<P>,
+    /// What waits for a lower price or for funds.
+    unpaid: BTreeMap<P, Deferral>,
     has_logged_unfunded: bool,
     /// Block since which foreign transactions wait.
     foreign_since: Option<u64>,
@@ -117,12 +120,12 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
     ) -> Result<Self, TxManagerError> {
         let mut nonces = NonceTable::default();
         for recorded in store.load().await.map_err(of_store)? {
-            let RecordedTx { l1_transaction, purpose, deadline, l1_block, raw, sidecar } = recorded;
+            let RecordedTx { l1_transaction, purpose, deadline, l1_block, raw } = recorded;
             let Some(tx) = SignedTx::decode(raw, client.address()) else {
                 warn!(%l1_transaction, "ignoring a recorded transaction of another account");
                 continue;
             };
-            let sent = SentTx { purpose, deadline, l1_block, tx, sidecar };
+            let sent = SentTx { purpose, deadline, l1_block, tx, sidecar: None };
             nonces.add(sent, TxStatus::Pending);
         }
         if nonces.in_flight() > 0 {
@@ -147,7 +150,7 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
             is_new_block: false,
             maintained: B256::ZERO,
             refused: BTreeSet::new(),
-            unfunded: BTreeSet::new(),
+            unpaid: BTreeMap::new(),
             has_logged_unfunded: false,
             foreign_since: None,
             events: Vec::new(),
@@ -202,7 +205,23 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
 
     /// Purposes that wait for funds.
     pub fn unfunded(&self) -> usize {
-        self.unfunded.len()
+        self.unpaid.values().filter(|deferral| **deferral == Deferral::Funds).count()
+    }
+
+    /// Why a transaction with this purpose could not be bid for at the newest block:
+    /// [`Deferral::Funds`] or [`Deferral::Price`].
+    pub fn unpaid(&self, purpose: &P) -> Option<Deferral> {
+        self.unpaid.get(purpose).copied()
+    }
+
+    /// Whether the chain would refuse a transaction with this purpose, as of the newest block.
+    pub fn is_refused(&self, purpose: &P) -> bool {
+        self.refused.contains(purpose)
+    }
+
+    /// Brings the deadline of transactions in flight with this purpose forward to `deadline`.
+    pub fn hasten(&mut self, purpose: &P, deadline: u64) {
+        self.nonces.hasten(purpose, deadline);
     }
 
     /// Defers a purpose until the next block.
@@ -254,8 +273,8 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         self.check_in_flight().await?;
         self.note_foreign();
         self.refused.clear();
-        self.has_logged_unfunded &= !self.unfunded.is_empty();
-        self.unfunded.clear();
+        self.has_logged_unfunded &= self.unfunded() > 0;
+        self.unpaid.clear();
         self.l1.hash = head.hash;
         Ok(())
     }
@@ -322,6 +341,9 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
     /// chain.
     pub async fn maintain(&mut self, wanted: &BTreeSet<P>) -> Result<(), TxManagerError> {
         for (nonce, upkeep) in self.nonces.upkeep(&self.l1, wanted, &self.config.fees) {
+            if upkeep != Upkeep::Forget {
+                self.restore_sidecar(nonce).await?;
+            }
             let newest = self.nonces.get(nonce).map(NonceState::newest);
             if upkeep != Upkeep::Forget && newest.is_some_and(SentTx::lacks_blobs) {
                 warn!(nonce, "cannot broadcast a blob transaction without its blobs");
@@ -333,6 +355,7 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
                     let Some(state) = self.nonces.get(nonce) else { continue };
                     let SentTx { tx, sidecar, .. } = state.newest().clone();
                     info!(nonce, l1_transaction = %tx.hash, "rebroadcasting transaction");
+                    self.events.push(TxEvent::Rebroadcast);
                     self.broadcast(&tx, sidecar.as_ref()).await?;
                 }
                 Upkeep::Bump(urgency) => self.bump(nonce, urgency).await?,
@@ -340,6 +363,25 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
             }
         }
         self.maintained = self.l1.hash;
+        Ok(())
+    }
+
+    /// Has the store make the blobs of a nonce's newest transaction again, if a restart lost them.
+    async fn restore_sidecar(&mut self, nonce: u64) -> Result<(), TxManagerError> {
+        let Some(state) = self.nonces.nonces.get_mut(&nonce) else { return Ok(()) };
+        if !state.newest().lacks_blobs() {
+            return Ok(());
+        }
+        // A cancellation carries the blobs of the transaction that it replaces.
+        let purposes = state.sent.iter().rev().filter_map(|sent| sent.purpose.clone());
+        for purpose in purposes.collect::<Vec<_>>() {
+            let sidecar = self.store.sidecar(&purpose).await.map_err(of_store)?;
+            let newest = state.newest_mut();
+            if let Some(sidecar) = sidecar.filter(|sidecar| newest.tx.commits_to(sidecar)) {
+                newest.sidecar = Some(sidecar);
+                return Ok(());
+            }
+        }
         Ok(())
     }
 
@@ -365,7 +407,7 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         };
         let draft = Draft { purpose, call: tx.call.clone(), sidecar: sidecar.clone(), deadline };
         let outcome = self.sign_and_send(draft, nonce, gas, urgency, Some(&tx.fees)).await?;
-        if outcome == SendOutcome::Deferred && is_unknown {
+        if matches!(outcome, SendOutcome::Deferred(_)) && is_unknown {
             // The higher bid is beyond its limit: the pool may accept the old one again.
             self.broadcast(&tx, sidecar.as_ref()).await?;
         }
@@ -375,27 +417,67 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
     /// Uses up a nonce that others wait behind. Blobs are only replaced by blobs, so a cancellation
     /// keeps them.
     async fn cancel(&mut self, nonce: u64, urgency: Urgency) -> Result<(), TxManagerError> {
-        let newest = self.nonces.get(nonce).map(|state| state.newest().clone());
-        let (fees, sidecar) = newest.map(|it| (it.tx.fees, it.sidecar)).unzip();
+        let state = self.nonces.get(nonce);
+        let fees = state.map(|state| state.newest().tx.fees);
+        // In a gap, a cancellation is of the type of those that wait behind it.
+        let sidecar = match state {
+            Some(state) => state.newest().sidecar.clone(),
+            None => self.nonces.first_open().and_then(|(_, sent)| sent.sidecar.clone()),
+        };
         let call = Call { to: self.address(), value: U256::ZERO, input: Default::default() };
-        let draft = Draft { purpose: None, call, sidecar: sidecar.flatten(), deadline: u64::MAX };
+        let draft = Draft { purpose: None, call, sidecar, deadline: u64::MAX };
         self.sign_and_send(draft, nonce, CANCELLATION_GAS, urgency, fees.as_ref()).await.map(drop)
     }
 
-    /// Signs, records and broadcasts a candidate. Deferred if a transaction with its purpose is in
-    /// flight, if too many are, or if the account cannot pay.
+    /// Signs, records and broadcasts a candidate with the next nonce.
     pub async fn send(&mut self, candidate: TxCandidate<P>) -> Result<SendOutcome, TxManagerError> {
-        let TxCandidate { purpose, call, sidecar, deadline } = candidate;
-        let urgency = self.l1.urgency(deadline, &self.config.fees);
-        let tx_type = if sidecar.is_some() { TxType::Blobs } else { TxType::Call };
-        let is_full = self.in_flight() >= in_flight_max(urgency);
-        let Some(nonce) = self.nonce_for(urgency) else { return Ok(SendOutcome::Deferred) };
-        if self.is_busy(&purpose) || is_full || self.nonces.has_other_type(tx_type) {
-            return Ok(SendOutcome::Deferred);
+        let urgency = self.l1.urgency(candidate.deadline, &self.config.fees);
+        if self.is_busy(&candidate.purpose) {
+            return Ok(SendOutcome::Deferred(Deferral::Busy));
         }
-        if self.available(None) < call.value {
-            self.note_unfunded(&purpose, call.value);
-            return Ok(SendOutcome::Deferred);
+        if self.in_flight() >= in_flight_max(urgency) {
+            return Ok(SendOutcome::Deferred(Deferral::Queue));
+        }
+        match self.nonce_for(urgency) {
+            Some(nonce) => self.send_with(nonce, candidate, urgency, None).await,
+            None => Ok(SendOutcome::Deferred(Deferral::Foreign)),
+        }
+    }
+
+    /// Signs, records and broadcasts a candidate with a nonce in flight, in place of a transaction
+    /// that is no longer wanted: at most one of both takes effect. Like [`Self::send`] if the nonce
+    /// is not in flight.
+    pub async fn replace(
+        &mut self,
+        nonce: u64,
+        candidate: TxCandidate<P>,
+    ) -> Result<SendOutcome, TxManagerError> {
+        let state = self.nonces.get(nonce).filter(|state| state.is_open());
+        let Some(fees) = state.map(|state| state.newest().tx.fees) else {
+            return self.send(candidate).await;
+        };
+        let (purpose, read) = (&candidate.purpose, self.l1.read);
+        if self.is_refused(purpose) || self.nonces.is_busy_beside(nonce, purpose, read) {
+            return Ok(SendOutcome::Deferred(Deferral::Busy));
+        }
+        let urgency = self.l1.urgency(candidate.deadline, &self.config.fees);
+        self.send_with(nonce, candidate, urgency, Some(&fees)).await
+    }
+
+    async fn send_with(
+        &mut self,
+        nonce: u64,
+        candidate: TxCandidate<P>,
+        urgency: Urgency,
+        replaced: Option<&Fees>,
+    ) -> Result<SendOutcome, TxManagerError> {
+        let TxCandidate { purpose, call, sidecar, deadline } = candidate;
+        let tx_type = if sidecar.is_some() { TxType::Blobs } else { TxType::Call };
+        if self.nonces.has_other_type(tx_type) {
+            return Ok(SendOutcome::Deferred(Deferral::Queue));
+        }
+        if self.available(Some(nonce)) < call.value {
+            return Ok(self.defer_unfunded(Some(&purpose), call.value));
         }
         let gas = match self.estimate(Some(&purpose), &call, sidecar.as_ref()).await? {
             Ok(gas) => gas,
@@ -403,7 +485,7 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         };
         let gas_limit = self.config.fees.gas_limit(gas);
         let draft = Draft { purpose: Some(purpose), call, sidecar, deadline };
-        self.sign_and_send(draft, nonce, gas_limit, urgency, None).await
+        self.sign_and_send(draft, nonce, gas_limit, urgency, replaced).await
     }
 
     /// Nonce of the next transaction; `None` while it waits for foreign transactions. They may be
@@ -479,14 +561,14 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
             let price = prices.base_fee.saturating_add(prices.priority_fee);
             if can_pay < price || bid.is_some() {
                 let gas_cost = U256::from(price) * U256::from(gas_limit);
-                if let Some(purpose) = &purpose {
-                    self.note_unfunded(purpose, call.value + gas_cost + blob_cost);
-                }
+                let needed = call.value + gas_cost + blob_cost;
+                return Ok(self.defer_unfunded(purpose.as_ref(), needed));
             }
-            return Ok(SendOutcome::Deferred);
+            self.unpaid.extend(purpose.map(|purpose| (purpose, Deferral::Price)));
+            return Ok(SendOutcome::Deferred(Deferral::Price));
         };
         if let Some(purpose) = &purpose {
-            self.unfunded.remove(purpose);
+            self.unpaid.remove(purpose);
         }
         let tx = self.client.sign(call, sidecar.as_deref(), nonce, gas_limit, fees)?;
         let l1_block = self.l1.head;
@@ -515,6 +597,7 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
             Ok(()) => {}
             Err(L1Error::Rejected(reason)) => {
                 warn!(nonce = tx.nonce, l1_transaction = %tx.hash, reason, "pool refused transaction");
+                self.events.push(TxEvent::Refused);
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -525,12 +608,16 @@ impl<P: TxPurpose, S: TxStore<P>> TxManager<P, S> {
         Ok(())
     }
 
-    fn note_unfunded(&mut self, purpose: &P, needed: U256) {
-        self.unfunded.insert(purpose.clone());
-        if !std::mem::replace(&mut self.has_logged_unfunded, true) {
-            let (account, balance) = (self.address(), self.l1.balance);
-            warn!(?purpose, %account, %balance, %needed, "account cannot pay for a transaction: fund it");
+    /// Defers a transaction for lack of funds. A cancellation is deferred without a word.
+    fn defer_unfunded(&mut self, purpose: Option<&P>, needed: U256) -> SendOutcome {
+        if let Some(purpose) = purpose {
+            self.unpaid.insert(purpose.clone(), Deferral::Funds);
+            if !std::mem::replace(&mut self.has_logged_unfunded, true) {
+                let (account, balance) = (self.address(), self.l1.balance);
+                warn!(?purpose, %account, %balance, %needed, "account cannot pay for a transaction: fund it");
+            }
         }
+        SendOutcome::Deferred(Deferral::Funds)
     }
 }
 

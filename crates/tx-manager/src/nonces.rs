@@ -108,6 +108,10 @@ impl<P> NonceState<P> {
         self.sent.last().expect("invariant: a nonce has a transaction")
     }
 
+    pub(crate) fn newest_mut(&mut self) -> &mut SentTx<P> {
+        self.sent.last_mut().expect("invariant: a nonce has a transaction")
+    }
+
     /// Whether the nonce is in flight, as far as is known.
     pub const fn is_open(&self) -> bool {
         matches!(self.status, TxStatus::Pending | TxStatus::Unknown)
@@ -175,6 +179,28 @@ impl<P: TxPurpose> NonceTable<P> {
     pub fn is_any_busy(&self, read: u64, accepts: impl Fn(&P) -> bool) -> bool {
         let mut unread = self.nonces.values().filter(|state| state.is_unread(read));
         unread.any(|state| state.sent.iter().filter_map(|sent| sent.purpose.as_ref()).any(&accepts))
+    }
+
+    /// Whether a transaction with this purpose is in flight, or in a block that the owner has not
+    /// read, with another nonce than this one.
+    pub(crate) fn is_busy_beside(&self, nonce: u64, purpose: &P, read: u64) -> bool {
+        let others = self.nonces.iter().filter(|(other, _)| **other != nonce);
+        let mut unread = others.map(|(_, state)| state).filter(|state| state.is_unread(read));
+        unread.any(|state| state.sent.iter().any(|sent| sent.purpose.as_ref() == Some(purpose)))
+    }
+
+    /// The first nonce in flight, and the newest transaction signed with it.
+    pub fn first_open(&self) -> Option<(u64, &SentTx<P>)> {
+        let first = self.nonces.iter().find(|(_, state)| state.is_open());
+        first.map(|(nonce, state)| (*nonce, state.newest()))
+    }
+
+    /// Brings the deadline of every transaction with this purpose forward to `deadline`.
+    pub(crate) fn hasten(&mut self, purpose: &P, deadline: u64) {
+        let sent = self.nonces.values_mut().flat_map(|state| &mut state.sent);
+        for sent in sent.filter(|sent| sent.purpose.as_ref() == Some(purpose)) {
+            sent.deadline = sent.deadline.min(deadline);
+        }
     }
 
     /// Whether open nonces wait behind this one.

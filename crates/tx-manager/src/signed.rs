@@ -1,6 +1,6 @@
 use alloy::{
     consensus::{
-        SignableTransaction as _, Signed, TxEip1559, TxEip4844, TxEip4844Variant,
+        SignableTransaction as _, Signed, Transaction as _, TxEip1559, TxEip4844, TxEip4844Variant,
         TxEip4844WithSidecar, TxEnvelope, transaction::SignerRecoverable as _,
     },
     eips::{
@@ -134,6 +134,13 @@ impl SignedTx {
     /// Whether it is a call or a blob transaction.
     pub const fn tx_type(&self) -> TxType {
         if self.blobs > 0 { TxType::Blobs } else { TxType::Call }
+    }
+
+    /// Whether the transaction commits to these blobs.
+    pub(crate) fn commits_to(&self, sidecar: &BlobTransactionSidecarEip7594) -> bool {
+        let envelope = TxEnvelope::decode_2718_exact(&self.raw).ok();
+        let hashes = envelope.as_ref().and_then(|tx| tx.blob_versioned_hashes());
+        hashes.is_some_and(|hashes| sidecar.versioned_hashes().eq(hashes.iter().copied()))
     }
 
     /// A blob transaction as it travels between nodes.

@@ -18,8 +18,6 @@ pub struct RecordedTx<P> {
     pub l1_block: u64,
     /// Its EIP-2718 bytes, without blobs.
     pub raw: Bytes,
-    /// Its blobs. Without them a blob transaction is only followed.
-    pub sidecar: Option<BlobSidecar>,
 }
 
 /// Where signed transactions are kept between runs.
@@ -34,6 +32,16 @@ pub trait TxStore<P>: Debug + Send + Sync {
 
     /// Every transaction that is recorded, in the order of signing.
     fn load(&self) -> impl Future<Output = Result<Vec<RecordedTx<P>>, Self::Error>> + Send;
+
+    /// The blobs of a recorded transaction with this purpose, if the store can make them again.
+    /// Without them a blob transaction is followed, but neither broadcast again nor replaced.
+    fn sidecar(
+        &self,
+        purpose: &P,
+    ) -> impl Future<Output = Result<Option<BlobSidecar>, Self::Error>> + Send {
+        let _ = purpose;
+        async { Ok(None) }
+    }
 
     /// Records a transaction.
     fn record(&self, sent: &SentTx<P>) -> impl Future<Output = Result<(), Self::Error>> + Send;
@@ -70,6 +78,13 @@ impl<P: Sync, S: TxStore<P>> TxStore<P> for Option<S> {
         match self {
             Some(store) => store.load().await,
             None => Ok(Vec::new()),
+        }
+    }
+
+    async fn sidecar(&self, purpose: &P) -> Result<Option<BlobSidecar>, S::Error> {
+        match self {
+            Some(store) => store.sidecar(purpose).await,
+            None => Ok(None),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use alloy_primitives::B256;
 use tracing::warn;
-use turnpike_storage::{Database, SentTransaction, StorageError};
+use turnpike_storage::{Database, SignedTransaction, SigningRole, StorageError};
 use turnpike_tx_manager::{RecordedTx, SentTx, TxManager, TxStore};
 
 use crate::purpose::Purpose;
@@ -29,14 +29,14 @@ impl TxStore<Purpose> for Outbox {
     type Error = StorageError;
 
     async fn load(&self) -> Result<Vec<RecordedTx<Purpose>>, StorageError> {
-        let sent = self.database.sent().await?;
+        let sent = self.database.signed(SigningRole::Challenger).await?;
         Ok(sent.into_iter().filter_map(recorded).collect())
     }
 
     async fn record(&self, sent: &SentTx<Purpose>) -> Result<(), StorageError> {
         let purpose =
             sent.purpose.as_ref().map_or_else(|| CANCELLATION.to_owned(), Purpose::to_text);
-        let record = SentTransaction {
+        let record = SignedTransaction {
             l1_transaction: sent.tx.hash,
             nonce: sent.tx.nonce,
             purpose,
@@ -44,16 +44,16 @@ impl TxStore<Purpose> for Outbox {
             l1_block: sent.l1_block,
             raw: sent.tx.raw.clone(),
         };
-        self.database.record_sent(&record).await
+        self.database.record_signed(SigningRole::Challenger, &record).await
     }
 
     async fn forget(&self, l1_transaction: B256) -> Result<(), StorageError> {
-        self.database.forget_sent(l1_transaction).await
+        self.database.forget_signed(l1_transaction).await
     }
 }
 
-fn recorded(sent: SentTransaction) -> Option<RecordedTx<Purpose>> {
-    let SentTransaction { l1_transaction, purpose, deadline, l1_block, raw, .. } = sent;
+fn recorded(sent: SignedTransaction) -> Option<RecordedTx<Purpose>> {
+    let SignedTransaction { l1_transaction, purpose, deadline, l1_block, raw, .. } = sent;
     let purpose = match Purpose::from_text(&purpose) {
         Some(purpose) => Some(purpose),
         None if purpose == CANCELLATION => None,
@@ -62,7 +62,7 @@ fn recorded(sent: SentTransaction) -> Option<RecordedTx<Purpose>> {
             return None;
         }
     };
-    Some(RecordedTx { l1_transaction, purpose, deadline, l1_block, raw, sidecar: None })
+    Some(RecordedTx { l1_transaction, purpose, deadline, l1_block, raw })
 }
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn recorded_purposes_and_cancellations_are_read_back() {
-        let record = |purpose: &str| SentTransaction {
+        let record = |purpose: &str| SignedTransaction {
             l1_transaction: B256::ZERO,
             nonce: 0,
             purpose: purpose.to_owned(),

@@ -280,6 +280,7 @@ impl Player {
                         withdrawals(&receipt, self.address()).into_iter().for_each(&mut *report);
                     }
                 }
+                TxEvent::Rebroadcast | TxEvent::Refused => {}
             }
         }
         let l1 = self.tx_manager.observation();

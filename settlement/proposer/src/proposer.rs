@@ -166,7 +166,7 @@ impl Proposer {
     ) -> Result<Option<B256>, TxManagerError> {
         match self.tx_manager.send(TxCandidate::call(purpose, call)).await? {
             SendOutcome::Sent(hash) => Ok(Some(hash)),
-            SendOutcome::Rejected(_) | SendOutcome::Deferred => Ok(None),
+            SendOutcome::Rejected(_) | SendOutcome::Deferred(_) => Ok(None),
         }
     }
 

@@ -158,7 +158,7 @@ impl AdversaryAccount {
                     self.refused.insert(action);
                     outcomes.push(MoveOutcome { action, refusal: Some(reason) });
                 }
-                SendOutcome::Deferred => {}
+                SendOutcome::Deferred(_) => {}
             }
         }
         Ok(outcomes)

@@ -2,9 +2,9 @@
 //!
 //! # Format
 //!
-//! The batcher writes `batches` (the batch of an inbox entry, byte for byte, until it is confirmed),
-//! `attempts` (every transaction signed for a batch) and `derived` (blocks of an entry that were checked
-//! against the journal). The challenger writes `sent`.
+//! Batcher and challenger write `signed_transactions` (every transaction that they signed and may have
+//! broadcast). The batcher also writes `batches` (the batch of an inbox entry, byte for byte, until it is
+//! confirmed) and `derived` (blocks of an entry that were checked against the journal).
 //!
 //! # Recovery
 //!
@@ -15,13 +15,13 @@
 //!
 //! As for the journal: a record is durable when the call returns.
 
-mod sent;
+mod signed;
 
 use alloy_primitives::{B256, Bytes, U256};
-use sqlx::{AnyConnection, Connection as _, Row as _, any::AnyRow};
+use sqlx::{Connection as _, Row as _, any::AnyRow};
 use turnpike_protocol::DataKind;
 
-pub use sent::SentTransaction;
+pub use signed::{SignedTransaction, SigningRole};
 
 use crate::{
     Database, StorageError,
@@ -88,31 +88,6 @@ impl Inclusion {
     }
 }
 
-/// An L1 transaction that was signed for a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// Hash of the transaction.
-    pub l1_transaction: B256,
-    /// Entry that it appends.
-    pub entry: u64,
-    /// Its nonce.
-    pub nonce: u64,
-    /// Where it carries the data.
-    pub kind: DataKind,
-    /// Gas limit.
-    pub gas_limit: u64,
-    /// Highest price per gas, in wei.
-    pub max_fee_per_gas: u64,
-    /// Highest priority fee per gas, in wei.
-    pub max_priority_fee_per_gas: u64,
-    /// Highest price per blob gas, in wei.
-    pub max_fee_per_blob_gas: u64,
-    /// Newest L1 block when it was signed.
-    pub l1_block: u64,
-    /// EIP-2718 encoding as in a block, without blobs: those are made again from the batch.
-    pub raw: Bytes,
-}
-
 /// The blocks that an entry derives, after they were checked against the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DerivedRecord {
@@ -133,13 +108,9 @@ pub struct DerivedRecord {
 }
 
 impl Database {
-    /// Records a batch and the first transaction for it before broadcasting, both or neither. Replaces
-    /// another batch for the same entry.
-    pub async fn record_batch(
-        &self,
-        batch: &OutboxBatch,
-        attempt: &Attempt,
-    ) -> Result<(), StorageError> {
+    /// Records a batch before a transaction for it is signed. Replaces another batch for the same
+    /// entry.
+    pub async fn record_batch(&self, batch: &OutboxBatch) -> Result<(), StorageError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.connection().begin().await?;
         sqlx::query("DELETE FROM batches WHERE entry = $1")
@@ -166,16 +137,6 @@ impl Database {
         .bind(batch.data.to_vec())
         .execute(&mut *tx)
         .await?;
-        insert_attempt(&mut tx, attempt).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
-    /// Records another transaction for a batch before broadcasting.
-    pub async fn record_attempt(&self, attempt: &Attempt) -> Result<(), StorageError> {
-        let mut writer = self.writer().await?;
-        let mut tx = writer.connection().begin().await?;
-        insert_attempt(&mut tx, attempt).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -202,29 +163,6 @@ impl Database {
         rows.iter().map(read_batch).collect()
     }
 
-    /// Reads every signed transaction whose nonce is not confirmed, in order of signing, without its
-    /// encoding.
-    pub async fn attempts(&self) -> Result<Vec<Attempt>, StorageError> {
-        let rows = sqlx::query(
-            "SELECT l1_transaction, attempt, entry, nonce, data_kind, gas_limit, max_fee_per_gas,
-                 max_priority_fee_per_gas, max_fee_per_blob_gas, l1_block, substr(raw, 1, 0) AS raw
-             FROM attempts ORDER BY attempt",
-        )
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter().map(read_attempt).collect()
-    }
-
-    /// Reads the newest transaction signed for an entry, with its encoding.
-    pub async fn newest_attempt(&self, entry: u64) -> Result<Option<Attempt>, StorageError> {
-        let row =
-            sqlx::query("SELECT * FROM attempts WHERE entry = $1 ORDER BY attempt DESC LIMIT 1")
-                .bind(signed(entry))
-                .fetch_optional(&self.readers)
-                .await?;
-        row.as_ref().map(read_attempt).transpose()
-    }
-
     /// Records the inclusion of a batch; `None` records that a reorg removed it.
     pub async fn record_inclusion(
         &self,
@@ -247,26 +185,17 @@ impl Database {
         Ok(())
     }
 
-    /// Records that an entry is confirmed. Drops its batch's data and all transactions with nonces below
-    /// `nonce`.
-    pub async fn confirm_batch(&self, entry: u64, nonce: u64) -> Result<(), StorageError> {
-        let mut writer = self.writer().await?;
-        let mut tx = writer.connection().begin().await?;
+    /// Records that an entry is confirmed, and drops its batch's data.
+    pub async fn confirm_batch(&self, entry: u64) -> Result<(), StorageError> {
         sqlx::query("UPDATE batches SET confirmed = 1, data = $2 WHERE entry = $1")
             .bind(signed(entry))
             .bind(Vec::<u8>::new())
-            .execute(&mut *tx)
+            .execute(self.writer().await?.connection())
             .await?;
-        sqlx::query("DELETE FROM attempts WHERE nonce < $1")
-            .bind(signed(nonce))
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
         Ok(())
     }
 
-    /// Deletes a batch because L1 holds another entry in its place. Its signed transactions stay until
-    /// their nonces are confirmed.
+    /// Deletes a batch because L1 holds another entry in its place.
     pub async fn forget_batch(&self, entry: u64) -> Result<(), StorageError> {
         sqlx::query("DELETE FROM batches WHERE entry = $1")
             .bind(signed(entry))
@@ -311,28 +240,6 @@ impl Database {
     }
 }
 
-async fn insert_attempt(tx: &mut AnyConnection, attempt: &Attempt) -> Result<(), StorageError> {
-    sqlx::query(
-        "INSERT INTO attempts (l1_transaction, attempt, entry, nonce, data_kind, gas_limit, max_fee_per_gas,
-             max_priority_fee_per_gas, max_fee_per_blob_gas, l1_block, raw)
-         VALUES ($1, (SELECT COALESCE(MAX(attempt), 0) + 1 FROM attempts), $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         ON CONFLICT (l1_transaction) DO NOTHING",
-    )
-    .bind(attempt.l1_transaction.to_vec())
-    .bind(signed(attempt.entry))
-    .bind(signed(attempt.nonce))
-    .bind(i64::from(attempt.kind.as_u8()))
-    .bind(signed(attempt.gas_limit))
-    .bind(signed(attempt.max_fee_per_gas))
-    .bind(signed(attempt.max_priority_fee_per_gas))
-    .bind(signed(attempt.max_fee_per_blob_gas))
-    .bind(signed(attempt.l1_block))
-    .bind(attempt.raw.to_vec())
-    .execute(tx)
-    .await?;
-    Ok(())
-}
-
 fn read_batch(row: &AnyRow) -> Result<OutboxBatch, StorageError> {
     let number = |name: &str| Ok::<_, StorageError>(unsigned(row.try_get(name)?));
     let hash = |name: &str| Ok::<_, StorageError>(B256::right_padding_from(row.try_get(name)?));
@@ -358,28 +265,12 @@ fn read_batch(row: &AnyRow) -> Result<OutboxBatch, StorageError> {
         origin: number("origin")?,
         deposit_count: number("deposit_count")?,
         deposit_acc: hash("deposit_acc")?,
-        kind: read_data_kind("batches", entry, row)?,
+        kind: read_data_kind(entry, row)?,
         data_hash: hash("data_hash")?,
         data_bytes: number("data_bytes")?,
         data: bytes(row.try_get("data")?),
         confirmed: row.try_get::<i64, _>("confirmed")? != 0,
         inclusion,
-    })
-}
-
-fn read_attempt(row: &AnyRow) -> Result<Attempt, StorageError> {
-    let number = |name: &str| Ok::<_, StorageError>(unsigned(row.try_get(name)?));
-    Ok(Attempt {
-        l1_transaction: B256::right_padding_from(row.try_get("l1_transaction")?),
-        entry: number("entry")?,
-        nonce: number("nonce")?,
-        kind: read_data_kind("attempts", number("attempt")?, row)?,
-        gas_limit: number("gas_limit")?,
-        max_fee_per_gas: number("max_fee_per_gas")?,
-        max_priority_fee_per_gas: number("max_priority_fee_per_gas")?,
-        max_fee_per_blob_gas: number("max_fee_per_blob_gas")?,
-        l1_block: number("l1_block")?,
-        raw: bytes(row.try_get("raw")?),
     })
 }
 
@@ -396,9 +287,12 @@ fn read_derived(row: &AnyRow) -> Result<DerivedRecord, StorageError> {
     })
 }
 
-fn read_data_kind(table: &'static str, key: u64, row: &AnyRow) -> Result<DataKind, StorageError> {
+fn read_data_kind(entry: u64, row: &AnyRow) -> Result<DataKind, StorageError> {
     let byte: i64 = row.try_get("data_kind")?;
     let kind = u8::try_from(byte).ok().and_then(DataKind::from_u8);
-    let reason = || format!("unknown data kind {byte}");
-    kind.ok_or_else(|| StorageError::Damaged { table, key, reason: reason() })
+    kind.ok_or_else(|| StorageError::Damaged {
+        table: "batches",
+        key: entry,
+        reason: format!("unknown data kind {byte}"),
+    })
 }

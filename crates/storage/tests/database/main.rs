@@ -72,9 +72,9 @@ fn main() {
             writer_of_an_older_epoch_is_fenced,
             closed_database_refuses_reads_and_writes;
         roles:
-            outbox_keeps_attempts_until_confirmed,
+            outbox_keeps_batches_until_confirmed,
             derived_record_replaces_later_ones,
-            sent_transactions_survive_until_forgotten;
+            signed_transactions_survive_until_forgotten;
     });
     trials.extend(trials! { [Kind::Sqlite];
         files:

@@ -5,7 +5,9 @@ use sqlx::{
     AnyConnection, Executor as _, SqlSafeStr as _,
     migrate::{Migration, MigrationType, Migrator},
 };
-use turnpike_storage::{Database, EncodedRow, IndexedReorg, JournalEntry, ReorgedFrom};
+use turnpike_storage::{
+    Database, EncodedRow, IndexedReorg, JournalEntry, ReorgedFrom, SignedTransaction, SigningRole,
+};
 
 use crate::{
     fixture::{CHAIN, open, reopen, waiting},
@@ -19,6 +21,8 @@ const INDEX: &[(i64, &str)] = &[
     (2, include_str!("../../../../migrations/index/0002_index.sql")),
     (3, include_str!("../../../../migrations/index/0003_block_keys.sql")),
 ];
+
+const OTHER: B256 = B256::repeat_byte(8);
 
 /// Epoch that the old database's writer had.
 const EPOCH: u64 = 6;
@@ -58,6 +62,18 @@ pub(crate) async fn database_of_the_first_migrations_keeps_its_rows(place: Place
             .await
             .expect("writes");
         execute(&mut journal, "UPDATE leader SET epoch = 6").await;
+        sqlx::query("INSERT INTO attempts VALUES ($1, 3, 12, 5, 1, 0, 0, 0, 0, 77, $2)")
+            .bind(hash.to_vec())
+            .bind(vec![1_u8])
+            .execute(&mut journal)
+            .await
+            .expect("writes");
+        sqlx::query("INSERT INTO sent VALUES ($1, 4, 6, 'play', 1234, 78, $2)")
+            .bind(OTHER.to_vec())
+            .bind(vec![2_u8])
+            .execute(&mut journal)
+            .await
+            .expect("writes");
         let row = first_row();
         sqlx::query(
             "INSERT INTO journal (sequence, epoch, payload, checksum) VALUES (0, 6, $1, $2)",
@@ -87,6 +103,24 @@ pub(crate) async fn database_of_the_first_migrations_keeps_its_rows(place: Place
         assert_eq!(reorgs, [IndexedReorg { id: 1, first_block: 4 }]);
         let from = database.reorged_from(&hash).await.expect("reads");
         assert_eq!(from, Some(ReorgedFrom { block: 5, reason: "forced".into() }));
+        let batch = SignedTransaction {
+            l1_transaction: hash,
+            nonce: 5,
+            purpose: "entry 12".into(),
+            deadline: u64::MAX,
+            l1_block: 77,
+            raw: vec![1].into(),
+        };
+        assert_eq!(database.signed(SigningRole::Batcher).await.expect("reads"), [batch]);
+        let play = SignedTransaction {
+            l1_transaction: OTHER,
+            nonce: 6,
+            purpose: "play".into(),
+            deadline: 1_234,
+            l1_block: 78,
+            raw: vec![2].into(),
+        };
+        assert_eq!(database.signed(SigningRole::Challenger).await.expect("reads"), [play]);
         // The migrations are applied once.
         database = reopen(database, &place).await;
     }

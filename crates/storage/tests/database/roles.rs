@@ -1,6 +1,8 @@
 use alloy_primitives::{B256, Bytes, U256};
 use turnpike_protocol::DataKind;
-use turnpike_storage::{Attempt, Database, DerivedRecord, Inclusion, OutboxBatch, SentTransaction};
+use turnpike_storage::{
+    Database, DerivedRecord, Inclusion, OutboxBatch, SignedTransaction, SigningRole,
+};
 
 use crate::{fixture::CHAIN, place::Place};
 
@@ -28,39 +30,16 @@ fn batch(entry: u64, data: &'static [u8]) -> OutboxBatch {
     }
 }
 
-fn attempt(hash: u8, nonce: u64) -> Attempt {
-    Attempt {
-        l1_transaction: B256::repeat_byte(hash),
-        entry: 1,
-        nonce,
-        kind: DataKind::Blobs,
-        gas_limit: 100_000,
-        max_fee_per_gas: 30,
-        max_priority_fee_per_gas: 2,
-        max_fee_per_blob_gas: 7,
-        l1_block: 12,
-        raw: Bytes::from_static(b"signed"),
-    }
-}
-
-pub(crate) async fn outbox_keeps_attempts_until_confirmed(place: Place) {
+pub(crate) async fn outbox_keeps_batches_until_confirmed(place: Place) {
     let database = plain(&place).await;
-    // The later hash sorts first: the order is that of signing.
-    let (first, second, other) = (attempt(9, 5), attempt(8, 5), attempt(7, 6));
-    database.record_batch(&batch(1, b"old"), &first).await.expect("records");
-    database.record_batch(&batch(1, b"new"), &second).await.expect("records");
-    database.record_attempt(&other).await.expect("records");
-    database.record_attempt(&other).await.expect("once is enough");
+    database.record_batch(&batch(1, b"old")).await.expect("records");
+    database.record_batch(&batch(1, b"new")).await.expect("records");
     database.close().await;
     drop(database);
 
     let database = plain(&place).await;
     assert_eq!(database.batch(1).await.expect("reads"), Some(batch(1, b"new")));
     assert_eq!(database.batch(2).await.expect("reads"), None);
-    assert_eq!(database.newest_attempt(1).await.expect("reads"), Some(other.clone()));
-    let bare = |attempt: Attempt| Attempt { raw: Bytes::new(), ..attempt };
-    let attempts = [first, second, other.clone()].map(bare);
-    assert_eq!(database.attempts().await.expect("reads"), attempts);
     let inclusion = Inclusion {
         l1_transaction: B256::repeat_byte(8),
         l1_block: 13,
@@ -79,11 +58,10 @@ pub(crate) async fn outbox_keeps_attempts_until_confirmed(place: Place) {
     assert_eq!(database.batch(1).await.expect("reads"), Some(batch(1, b"new")));
 
     database.record_inclusion(1, Some(&inclusion)).await.expect("records");
-    database.confirm_batch(1, 6).await.expect("records");
+    database.confirm_batch(1).await.expect("records");
     let confirmed = OutboxBatch { data: Bytes::new(), confirmed: true, ..included };
     assert_eq!(database.batch(1).await.expect("reads"), Some(confirmed));
     assert_eq!(database.unconfirmed_batches().await.expect("reads"), []);
-    assert_eq!(database.attempts().await.expect("reads"), [bare(other)]);
     database.forget_batch(1).await.expect("records");
     assert_eq!(database.batch(1).await.expect("reads"), None);
 }
@@ -108,8 +86,8 @@ pub(crate) async fn derived_record_replaces_later_ones(place: Place) {
     assert_eq!(database.derived(3).await.expect("reads"), None);
 }
 
-fn sent(hash: u8, nonce: u64) -> SentTransaction {
-    SentTransaction {
+fn signed(hash: u8, nonce: u64) -> SignedTransaction {
+    SignedTransaction {
         l1_transaction: B256::repeat_byte(hash),
         nonce,
         purpose: format!("for {nonce}"),
@@ -119,20 +97,24 @@ fn sent(hash: u8, nonce: u64) -> SentTransaction {
     }
 }
 
-pub(crate) async fn sent_transactions_survive_until_forgotten(place: Place) {
-    // A dearer one follows with the same nonce; hashes are in no order.
-    let urgent = SentTransaction { deadline: 1_234, ..sent(2, 5) };
-    let all = [sent(9, 5), sent(4, 6), urgent];
+pub(crate) async fn signed_transactions_survive_until_forgotten(place: Place) {
+    let (challenger, batcher) = (SigningRole::Challenger, SigningRole::Batcher);
+    // A dearer one follows with the same nonce. The order is that of signing, not of hashes.
+    let urgent = SignedTransaction { deadline: 1_234, ..signed(2, 5) };
+    let all = [signed(9, 5), signed(4, 6), urgent];
     let database = plain(&place).await;
-    for sent in &all {
-        database.record_sent(sent).await.expect("records");
+    for tx in &all {
+        database.record_signed(challenger, tx).await.expect("records");
     }
-    database.record_sent(&all[0]).await.expect("once is enough");
+    database.record_signed(challenger, &all[0]).await.expect("once is enough");
+    database.record_signed(batcher, &signed(7, 5)).await.expect("records");
     database.close().await;
     drop(database);
 
     let database = plain(&place).await;
-    assert_eq!(database.sent().await.expect("reads"), all);
-    database.forget_sent(all[0].l1_transaction).await.expect("forgets");
-    assert_eq!(database.sent().await.expect("reads"), all[1..], "others with its nonce stay");
+    assert_eq!(database.signed(challenger).await.expect("reads"), all);
+    assert_eq!(database.signed(batcher).await.expect("reads"), [signed(7, 5)]);
+    database.forget_signed(all[0].l1_transaction).await.expect("forgets");
+    let left = database.signed(challenger).await.expect("reads");
+    assert_eq!(left, all[1..], "others with its nonce stay");
 }

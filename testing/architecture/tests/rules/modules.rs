@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::{Crate, workspace_root};
 
 /// Source directories whose modules must form no circle.
-const ACYCLIC: &[&str] = &["executor/src"];
+const ACYCLIC: &[&str] = &["batcher/src", "executor/src"];
 
 #[test]
 fn no_module_imports_in_a_circle() {
