@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use turnpike_executor::{SliceReport, StageTimes};
 
-/// How the sequencer executed a block, summed over its slices. In shadow mode: how the lanes did.
+/// Statistics of a block's execution, summed over its slices. In shadow mode they describe the
+/// lanes, whose result is discarded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockExecution {
@@ -15,9 +16,9 @@ pub struct BlockExecution {
     pub slices: usize,
     /// Executed deposits and transactions, skipped ones included.
     pub transactions: usize,
-    /// Those that ran in lanes. The others ran one after the other.
+    /// Transactions that ran in lanes. The others ran in order.
     pub in_lanes: usize,
-    /// Lanes.
+    /// Number of lanes.
     pub lanes: usize,
     /// Transactions in the largest lane.
     pub largest_lane_transactions: usize,

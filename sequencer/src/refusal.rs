@@ -160,7 +160,7 @@ pub enum Refusal {
         seconds: u64,
     },
     /// Admission's queue is full.
-    #[error("server is busy: too many transactions wait for their signatures to be checked")]
+    #[error("server is busy: too many transactions await their signature check")]
     Busy,
     /// The journal cannot be written, so nothing is accepted.
     #[error("{reason}; nothing is accepted")]
@@ -175,7 +175,7 @@ pub enum Refusal {
     #[error("{0}")]
     Forwarded(String),
     /// An operator drains the sequencer: it finishes its pool and accepts no transaction.
-    #[error("sequencer is draining: no transactions are taken")]
+    #[error("sequencer is draining: no transactions are accepted")]
     Draining,
     /// The sequencer is shutting down.
     #[error("sequencer is shutting down")]

@@ -166,7 +166,7 @@ impl Feed {
             return Err(Problem::new(Code::CursorAhead, detail));
         }
         let place = self.clients.take(allowance).ok_or_else(|| {
-            let detail = "as many clients follow the feed as may, or as many from one address";
+            let detail = "too many clients follow the feed, in all or from this address";
             Problem::new(Code::FeedFull, detail)
         })?;
         let chain = HeaderValue::try_from(self.database.chain().to_string())

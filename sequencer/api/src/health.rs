@@ -78,7 +78,7 @@ impl HealthState {
             reasons.push(HealthReason { code: "stopping", detail });
         }
         if self.context.control.is_draining() {
-            let detail = "no transactions are taken: the node was told to drain".to_owned();
+            let detail = "no transactions are accepted: the node is draining".to_owned();
             reasons.push(HealthReason { code: "draining", detail });
         }
         let settlement = self.context.settlement.read().await;

@@ -41,13 +41,13 @@ pub(crate) struct Problem {
     /// A stable name for programs.
     #[schema(value_type = String)]
     code: &'static str,
-    /// Seconds after which it may be tried again.
+    /// Seconds after which the client may try again.
     #[serde(skip)]
     retry_after: Option<u64>,
 }
 
-/// Codes, statuses and meanings of all problems that are not refusals of transactions: one line
-/// each, so that none is without.
+/// Code, status and meaning of each problem that is not a refused transaction. One line each, so
+/// that none is forgotten.
 macro_rules! problem_codes {
     ($($name:ident => $code:literal, $status:ident, $meaning:literal;)*) => {
         /// What went wrong.
@@ -82,38 +82,38 @@ macro_rules! problem_codes {
 
 problem_codes! {
     MalformedPath => "malformed-path", BAD_REQUEST, "The path is not UTF-8.";
-    MalformedQuery => "malformed-query", BAD_REQUEST, "The query has another parameter than those of the path, the same one twice, or one with a value that it cannot have.";
-    MalformedHash => "malformed-hash", BAD_REQUEST, "A hash is not 32 bytes in hexadecimal with 0x before them.";
-    MalformedAddress => "malformed-address", BAD_REQUEST, "An address is not 20 bytes in hexadecimal with 0x before them.";
-    MalformedIndex => "malformed-index", BAD_REQUEST, "The path ends in something that is not a number.";
-    MalformedBlock => "malformed-block", BAD_REQUEST, "A block is named by something else than its number, its hash, latest, safe or finalized.";
-    MalformedCursor => "malformed-cursor", BAD_REQUEST, "Last-Event-ID is not an id of this stream.";
-    MalformedJson => "malformed-json", BAD_REQUEST, "The body is not the JSON that is expected.";
+    MalformedQuery => "malformed-query", BAD_REQUEST, "The query has an unknown parameter, a repeated parameter or an invalid value.";
+    MalformedHash => "malformed-hash", BAD_REQUEST, "A hash is not `0x` and 32 bytes in hexadecimal.";
+    MalformedAddress => "malformed-address", BAD_REQUEST, "An address is not `0x` and 20 bytes in hexadecimal.";
+    MalformedIndex => "malformed-index", BAD_REQUEST, "The index at the end of the path is not a number.";
+    MalformedBlock => "malformed-block", BAD_REQUEST, "A block id is not a number, a hash, `latest`, `safe` or `finalized`.";
+    MalformedCursor => "malformed-cursor", BAD_REQUEST, "The header Last-Event-ID is not an id of this stream.";
+    MalformedJson => "malformed-json", BAD_REQUEST, "The body is not the expected JSON.";
     Truncated => "truncated", BAD_REQUEST, "A bulk body ends within a transaction.";
-    UnreadableBody => "unreadable-body", BAD_REQUEST, "The body could not be read to its end.";
-    NotFound => "not-found", NOT_FOUND, "There is nothing at the path, or nothing known of what it names.";
-    MethodNotAllowed => "method-not-allowed", METHOD_NOT_ALLOWED, "The path exists and takes other methods, which the header Allow names.";
+    UnreadableBody => "unreadable-body", BAD_REQUEST, "Reading the body failed.";
+    NotFound => "not-found", NOT_FOUND, "The path does not exist, or the node does not know the object that the path names.";
+    MethodNotAllowed => "method-not-allowed", METHOD_NOT_ALLOWED, "The path does not take this method. The header Allow lists the methods that it takes.";
     TooLarge => "oversized", PAYLOAD_TOO_LARGE, "The body, or a transaction, is longer than allowed.";
-    TooManyTransactions => "too-many-transactions", PAYLOAD_TOO_LARGE, "The body holds more transactions than one request may.";
-    MediaType => "media-type", UNSUPPORTED_MEDIA_TYPE, "The body is of a media type that the path does not take.";
-    CursorAhead => "cursor-ahead", RANGE_NOT_SATISFIABLE, "The journal is asked for from a row on that is far beyond its end.";
-    Refused => "refused", UNPROCESSABLE_ENTITY, "The transaction was accepted and did not run after all; the detail has the reason.";
-    UpgradeRequired => "upgrade-required", UPGRADE_REQUIRED, "The path is a WebSocket.";
-    SlowBody => "slow-body", REQUEST_TIMEOUT, "The body comes too slowly.";
-    Busy => "busy", SERVICE_UNAVAILABLE, "As much as there may be is under way already; Retry-After says when to try again.";
-    UriTooLong => "uri-too-long", URI_TOO_LONG, "Path and query together are longer than allowed.";
-    Unauthorized => "unauthorized", UNAUTHORIZED, "An administrator's token is missing, out of date or not signed with the secret.";
-    RateLimited => "rate-limited", TOO_MANY_REQUESTS, "The client has asked for more than it may for now; Retry-After says when it may again.";
-    ConnectionsOfClient => "too-many-connections", TOO_MANY_REQUESTS, "The client has as many connections as an address may.";
-    ConnectionsFull => "connections-full", SERVICE_UNAVAILABLE, "All clients together have as many connections as there may be.";
-    Internal => "internal", INTERNAL_SERVER_ERROR, "The node failed to answer; its log says why.";
-    L1Unreachable => "l1-unreachable", BAD_GATEWAY, "The answer needs L1, which does not answer.";
-    FeedFull => "feed-full", SERVICE_UNAVAILABLE, "As many clients as there may be follow the journal.";
-    SocketsFull => "sockets-full", SERVICE_UNAVAILABLE, "As many WebSockets as there may be are open.";
-    StreamsFull => "streams-full", SERVICE_UNAVAILABLE, "As many event streams as there may be are open.";
+    TooManyTransactions => "too-many-transactions", PAYLOAD_TOO_LARGE, "The body holds more transactions than one request may hold.";
+    MediaType => "media-type", UNSUPPORTED_MEDIA_TYPE, "The path does not take the body's media type.";
+    CursorAhead => "cursor-ahead", RANGE_NOT_SATISFIABLE, "The requested first row is far beyond the journal's end.";
+    Refused => "refused", UNPROCESSABLE_ENTITY, "The transaction was accepted and refused later. The detail has the reason.";
+    UpgradeRequired => "upgrade-required", UPGRADE_REQUIRED, "The path serves only WebSockets.";
+    SlowBody => "slow-body", REQUEST_TIMEOUT, "The client sends the body too slowly.";
+    Busy => "busy", SERVICE_UNAVAILABLE, "The node handles as many requests as it can. The header Retry-After says when to try again.";
+    UriTooLong => "uri-too-long", URI_TOO_LONG, "Path and query together are too long.";
+    Unauthorized => "unauthorized", UNAUTHORIZED, "The administrator's token is missing, expired or not signed with the secret.";
+    RateLimited => "rate-limited", TOO_MANY_REQUESTS, "The client has exceeded its rate limit. The header Retry-After says when to try again.";
+    ConnectionsOfClient => "too-many-connections", TOO_MANY_REQUESTS, "The client's address has its maximum of connections.";
+    ConnectionsFull => "connections-full", SERVICE_UNAVAILABLE, "The node has its maximum of connections.";
+    Internal => "internal", INTERNAL_SERVER_ERROR, "The node failed to answer. Its log has the reason.";
+    L1Unreachable => "l1-unreachable", BAD_GATEWAY, "The answer needs L1, and L1 does not answer.";
+    FeedFull => "feed-full", SERVICE_UNAVAILABLE, "The feed has its maximum of clients.";
+    SocketsFull => "sockets-full", SERVICE_UNAVAILABLE, "The node has its maximum of WebSockets.";
+    StreamsFull => "streams-full", SERVICE_UNAVAILABLE, "The node has its maximum of event streams.";
 }
 
-/// The explanation of a code.
+/// The explanation of a problem's code.
 #[derive(Debug, Serialize)]
 pub(crate) struct Explanation {
     #[serde(rename = "type")]
@@ -140,7 +140,7 @@ impl Problem {
         }
     }
 
-    /// Says when it may be tried again.
+    /// Sets the seconds after which the client may try again.
     pub(crate) const fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
@@ -156,7 +156,7 @@ impl Problem {
     }
 }
 
-/// `GET /problems/{code}`: what the type of a problem document leads to.
+/// `GET /problems/{code}`: explains a problem. A problem document's `type` links here.
 pub(crate) async fn explain(path: Option<Path<String>>) -> Result<Json<Explanation>, Problem> {
     let name = path.map_or_else(String::new, |Path(name)| name);
     let found = Code::ALL.iter().find(|code| code.name() == name);
@@ -165,8 +165,8 @@ pub(crate) async fn explain(path: Option<Path<String>>) -> Result<Json<Explanati
         None => {
             let found = Refusal::codes().find(|(code, _)| *code == name);
             let (code, status) =
-                found.ok_or_else(|| Problem::not_found("there is no problem of this code"))?;
-            (code, status, "The transaction is not taken; the detail says why.")
+                found.ok_or_else(|| Problem::not_found("there is no problem with this code"))?;
+            (code, status, "The transaction is refused. The detail has the reason.")
         }
     };
     Ok(Json(Explanation {
@@ -229,16 +229,14 @@ mod tests {
 
     use super::*;
 
-    /// `problems.md` as it has to be.
+    /// The expected content of `problems.md`.
     fn table() -> String {
         let mut table = String::from("| code | HTTP | meaning |\n|---|---|---|\n");
         for code in Code::ALL {
             let (name, status, meaning) = (code.name(), code.status().as_u16(), code.meaning());
             table.push_str(&format!("| `{name}` | {status} | {meaning} |\n"));
         }
-        table.push_str(
-            "\nA transaction that is not taken has the codes of [refusals.md](../refusals.md).\n",
-        );
+        table.push_str("\nA refused transaction has a code of [refusals.md](../refusals.md).\n");
         table
     }
 

@@ -398,7 +398,7 @@ impl StreamClient {
         request: StreamRequest,
     ) -> RestResult<Self> {
         let permit = streams.quota.take(allowance).ok_or_else(|| {
-            let detail = "as many streams are open as may be, or as many of one address";
+            let detail = "too many streams are open, in all or from this address";
             Problem::new(Code::StreamsFull, detail)
         })?;
         let context = &streams.context;

@@ -16,18 +16,18 @@ use super::{
 };
 use crate::context::ApiContext;
 
-/// Requests in one batch.
+/// Requests in one batch, at most.
 const BATCH_REQUESTS_MAX: usize = 1_000;
 
-/// Requests of a batch that are answered at the same time, transactions apart.
+/// Requests of a batch that run at the same time, not counting submitted transactions.
 const BATCH_CONCURRENT_MAX: usize = 16;
 
 /// Bytes of responses after which the rest of a batch is refused (geth's limit).
 const BATCH_ANSWER_BYTES_MAX: usize = 25 * 1000 * 1000;
 
-/// Answers a batch, in its order; each of its requests is paid for. Its transactions are submitted
-/// all at once, the other requests are
-/// answered side by side. `None` if it consists of notifications.
+/// Answers a batch in its order and charges the client for each request. The batch's transactions
+/// are submitted together. The other requests run concurrently. Returns `None` if all requests are
+/// notifications.
 pub(super) async fn answer_batch(
     context: &Arc<ApiContext>,
     allowance: &Allowance,
@@ -90,7 +90,8 @@ async fn answer_others(
     stream::iter(answers).buffered(BATCH_CONCURRENT_MAX).collect().await
 }
 
-/// Answers a request, unless the answers are too long by now: `bytes` in all.
+/// Answers a request. Refuses it if the batch's answers so far, `bytes` in all, exceed
+/// [`BATCH_ANSWER_BYTES_MAX`].
 async fn answer_within(
     context: &Arc<ApiContext>,
     allowance: &Allowance,

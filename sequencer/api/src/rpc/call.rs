@@ -1,4 +1,4 @@
-//! Calls that leave no trace.
+//! Calls that change no state: `eth_call`, `eth_estimateGas` and `eth_createAccessList`.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,23 +24,23 @@ use super::{
 };
 use crate::context::ApiContext;
 
-/// Gas that a call may use.
+/// Gas that a call may use, at most.
 pub(super) const CALL_GAS_MAX: u64 = 50_000_000;
 
 /// Gas of the cheapest transaction.
 const TRANSFER_GAS: u64 = 21_000;
 
-/// An estimate may be above the least gas by one part in this many (geth's 1.5 %).
+/// An estimate may exceed the least gas by one part in this many (geth's 1.5 %).
 const ESTIMATE_TOLERANCE: u64 = 64;
 
-/// How long a request that runs several times may hold the state, which takes up no block in the
-/// meantime.
+/// How long a request that runs several times may hold the state. No block can be added meanwhile.
 const HELD_MAX: Duration = Duration::from_secs(1);
 
 /// Code of a request that took too long (geth's).
 const TIMED_OUT: i64 = -32_016;
 
-/// Runs for one access list: each warms what the one before touched, until nothing is new.
+/// Runs for one access list, at most. Each run declares what the run before touched, until a run
+/// touches nothing new.
 const ACCESS_LIST_RUNS_MAX: usize = 16;
 
 methods! {
@@ -66,7 +66,7 @@ impl Overrides {
     }
 }
 
-/// Whether a request that has held the state since `started` may go on.
+/// Fails if a request has held the state since `started` for longer than [`HELD_MAX`].
 pub(super) fn check_held(started: Instant) -> Result<(), RpcError> {
     if started.elapsed() < HELD_MAX {
         return Ok(());
@@ -112,7 +112,7 @@ async fn call(context: &ApiContext, mut params: Params) -> RpcResult {
 /// The least gas limit with which the call succeeds, within the tolerance.
 async fn estimate(context: &ApiContext, mut params: Params) -> RpcResult {
     let mut request = params.next::<TransactionRequest>()?;
-    // Less than the least is no limit.
+    // As in geth, a limit below the cheapest transaction's gas counts as no limit.
     request.gas = request.gas.filter(|gas| *gas >= TRANSFER_GAS);
     let id = params.optional()?;
     let overrides = Overrides::of(&mut params)?;
@@ -147,13 +147,13 @@ fn least_gas(
         CallOutcome::Halt { reason: HaltReason::OutOfGas(_), .. } => return Err(too_much()),
         CallOutcome::Halt { reason, .. } => return Err(RpcError::server(halt_text(&reason))),
     };
-    // What it used is often enough, and never more than needed.
+    // A limit of the gas used is never too high, and often enough.
     request.gas_limit = used;
     if succeeds(sandbox, config, &request)? {
         return Ok(used);
     }
     let mut too_little = used;
-    // Next best: what it used, with what calls hold back.
+    // Next guess: the gas used, plus the 1/64 that calls hold back and the call stipend.
     let mut probe = used.saturating_add(used / 63).saturating_add(2_300).min(enough);
     while enough - too_little > 1 && enough - too_little > enough / ESTIMATE_TOLERANCE {
         request.gas_limit = probe;
@@ -167,7 +167,7 @@ fn least_gas(
     Ok(enough)
 }
 
-/// The accounts and slots that a transaction would touch, and its gas with them declared.
+/// The accounts and slots that a transaction would touch, and its gas if it declares them.
 async fn access_list(context: &ApiContext, mut params: Params) -> RpcResult {
     let request = params.next::<TransactionRequest>()?;
     let id = params.optional::<BlockId>()?;
@@ -212,7 +212,7 @@ fn touched(sandbox: &mut Sandbox<'_>, config: &ChainConfig, mut request: CallReq
     )))
 }
 
-/// Most gas that a transaction may have, and that its sender can pay for.
+/// The highest gas limit that a transaction may have and that its sender can pay for.
 fn allowance(
     config: &ChainConfig,
     sandbox: &Sandbox<'_>,
@@ -231,7 +231,8 @@ fn allowance(
     Ok(cap.min(affordable))
 }
 
-/// A request as the executor's transaction. `gas` is the maximum, and the default.
+/// Converts a request to the executor's transaction. `gas` is the maximum gas limit and the
+/// default.
 pub(super) fn call_request(
     request: &TransactionRequest,
     gas: u64,
@@ -290,8 +291,8 @@ fn succeeds(
     }
 }
 
-/// The likely environment of an estimated transaction: one block later, at least a second.
-/// Much code costs more as soon as time has passed.
+/// The block environment of an estimate: the next block, at least a second later. Some contracts
+/// use more gas once time has passed.
 fn next_header(chain: &RecentChain<'_>) -> Header {
     let head = chain.head();
     let mut header = head.header.clone();
@@ -306,7 +307,7 @@ fn next_header(chain: &RecentChain<'_>) -> Header {
     header
 }
 
-/// Why a call was not made, in geth's words.
+/// The error of a call that could not run, in geth's words.
 pub(super) fn refused(error: SandboxError, request: &CallRequest) -> RpcError {
     match error {
         SandboxError::Invalid(error) => RpcError::server(invalid_text(&error, request.from)),
@@ -314,12 +315,12 @@ pub(super) fn refused(error: SandboxError, request: &CallRequest) -> RpcError {
     }
 }
 
-/// Why something did not run that is not a request's own transaction.
+/// The error of an execution that is not the request's own transaction, for example a replay.
 pub(super) fn refusal(error: SandboxError) -> RpcError {
     RpcError::server(error.to_string())
 }
 
-/// geth's words for why a transaction cannot run.
+/// geth's text for an invalid transaction.
 pub(super) fn invalid_text(error: &InvalidTransaction, from: Address) -> String {
     use InvalidTransaction as Invalid;
     match error {
@@ -349,7 +350,7 @@ pub(super) fn invalid_text(error: &InvalidTransaction, from: Address) -> String 
     }
 }
 
-/// geth's words for how an execution ended.
+/// geth's text for a halted execution.
 pub(super) fn halt_text(reason: &HaltReason) -> String {
     match reason {
         HaltReason::OutOfGas(_) => "out of gas".to_owned(),

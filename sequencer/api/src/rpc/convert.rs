@@ -13,11 +13,11 @@ use turnpike_storage::{BlockRecord, ReceiptRecord};
 use super::error::RpcError;
 use turnpike_sequencer::{Preconfirmation, hashes::hash_all, sealed::created};
 
-/// A block with all of its transactions, or one, decoded once for all responses.
+/// A block with all of its transactions or one of them, decoded once for all responses.
 pub(crate) struct RpcBlock {
     pub(crate) hash: B256,
     record: BlockRecord,
-    /// Those from position `first` on.
+    /// The decoded transactions, from position `first` on.
     txs: Vec<DecodedTx>,
     first: usize,
 }
@@ -25,18 +25,18 @@ pub(crate) struct RpcBlock {
 struct DecodedTx {
     tx: TxEnvelope,
     receipt: ReceiptEnvelope,
-    /// Logs of the block that come before its own.
+    /// Number of logs in the block before this transaction's own.
     logs_before: usize,
 }
 
 impl RpcBlock {
-    /// A block whose transactions are all asked for.
+    /// Decodes a block with all its transactions.
     pub(crate) fn new(record: BlockRecord) -> Result<Self, RpcError> {
         let all = 0..record.receipts.len();
         Self::decoded(record, all)
     }
 
-    /// A block of which only the transaction at this position is asked for.
+    /// Decodes a block with only the transaction at this position.
     pub(crate) fn with_one(record: BlockRecord, at: usize) -> Result<Self, RpcError> {
         Self::decoded(record, at..at + 1)
     }
@@ -67,13 +67,13 @@ impl RpcBlock {
         &self.record
     }
 
-    /// The contract that a transaction creates, if it does.
+    /// The address of the contract that a transaction creates, if it creates one.
     pub(super) fn created(&self, at: usize) -> Option<Address> {
         let DecodedTx { tx, receipt, .. } = self.at(at);
         created(tx, receipt, self.sender(at))
     }
 
-    /// Who sent a transaction.
+    /// The sender of a transaction.
     pub(super) fn sender(&self, at: usize) -> Address {
         self.record.receipts[at].sender
     }
@@ -83,7 +83,7 @@ impl RpcBlock {
         self.at(at).receipt.status()
     }
 
-    /// A transaction as it is encoded.
+    /// A transaction's signed envelope.
     pub(crate) fn envelope(&self, at: usize) -> &TxEnvelope {
         &self.at(at).tx
     }
@@ -178,14 +178,14 @@ pub(super) fn block_of_hashes(record: &BlockRecord) -> Block<Transaction> {
 pub(super) fn header_of(record: &BlockRecord) -> Header {
     let transactions: usize =
         record.receipts.iter().map(|stored| in_list(&stored.transaction)).sum();
-    // No ommers, no withdrawals.
+    // The lists of ommers and withdrawals are empty.
     let parts = record.header.length() + with_head(transactions) + 2 * with_head(0);
     let size = Some(U256::from(with_head(parts)));
     let (hash, inner) = (record.header.hash_slow(), record.header.clone());
     Header { hash, inner, total_difficulty: None, size }
 }
 
-/// Length of a transaction in the list of a block: a typed one is a string there.
+/// Length of a transaction in a block's RLP list, where a typed transaction is a string.
 fn in_list(transaction: &[u8]) -> usize {
     match transaction.first() {
         Some(first) if *first < alloy_rlp::EMPTY_LIST_CODE => with_head(transaction.len()),
@@ -206,7 +206,8 @@ fn answer_block(
     Block { header, uncles: Vec::new(), transactions, withdrawals: Some(Default::default()) }
 }
 
-/// Logs of an encoded receipt: type, then a list of status, gas, bloom and the list of logs.
+/// Number of logs in an encoded receipt: type, then a list of status, gas, bloom and the list of
+/// logs.
 fn count_logs(receipt: &[u8]) -> alloy_rlp::Result<usize> {
     let mut rest = match receipt {
         [kind, list @ ..] if *kind < alloy_rlp::EMPTY_LIST_CODE => list,

@@ -9,13 +9,13 @@ use turnpike_storage::StorageError;
 use crate::message_passer::PasserError;
 use turnpike_sequencer::Refusal;
 
-/// Code of what went wrong with a request that is well formed, refusals of transactions included.
+/// Code of a failed request that is well formed, refused transactions included.
 const SERVER_ERROR: i64 = -32_000;
 
 /// Code of a request above the client's rate limit (EIP-1474).
 const LIMIT_EXCEEDED: i64 = -32_005;
 
-/// An error as JSON-RPC answers it. Codes and texts are geth's.
+/// A JSON-RPC error. Codes and texts are geth's.
 #[derive(Clone, Debug)]
 pub(crate) struct RpcError {
     code: i64,
@@ -24,7 +24,7 @@ pub(crate) struct RpcError {
 }
 
 impl RpcError {
-    /// An error with a code of its own.
+    /// An error with the given code.
     pub(crate) const fn new(code: i64, message: String) -> Self {
         Self { code, message, data: None }
     }
@@ -70,7 +70,7 @@ impl RpcError {
         Self::new(-32005, message.into())
     }
 
-    /// Nothing can be sent unasked to this client.
+    /// The client's connection cannot carry notifications.
     pub(crate) fn notifications_unsupported() -> Self {
         Self::new(-32601, "notifications not supported".to_owned())
     }
@@ -79,12 +79,12 @@ impl RpcError {
         Self::new(-32601, format!("no {kind:?} subscription in eth namespace"))
     }
 
-    /// The answers of a batch together have become too long.
+    /// The answers of a batch together are too long.
     pub(crate) fn response_too_large() -> Self {
         Self::new(-32003, "response too large".to_owned())
     }
 
-    /// A call that reverted: the reason in words where it is one, the data in any case.
+    /// A reverted call: the reason as text if the data decodes to one, and always the data.
     pub(crate) fn reverted(output: Bytes) -> Self {
         let revert = Revert::abi_decode(&output).map(|revert| revert.reason().to_owned());
         let reason =
@@ -105,8 +105,8 @@ impl RpcError {
         Self { code: 4, message, data: Some(hash.into()) }
     }
 
-    /// EIP-7966: the transaction was accepted and cannot run, because one with this nonce is
-    /// missing.
+    /// EIP-7966: the transaction was accepted and cannot run, because a transaction with the nonce
+    /// `missing` has not arrived.
     pub(crate) fn unready(hash: B256, missing: u64) -> Self {
         let message = format!(
             "the transaction was added to the mempool but wasn't processed: the nonce {missing} is missing before its own"
@@ -114,7 +114,7 @@ impl RpcError {
         Self { code: 5, message, data: Some(hash.into()) }
     }
 
-    /// The error as the answer to a request.
+    /// The response with this error to a request.
     pub(super) fn answered(self, id: Option<&RawValue>) -> String {
         let mut error = json!({ "code": self.code, "message": self.message });
         if let Some(data) = self.data {
@@ -153,7 +153,7 @@ impl From<PasserError> for RpcError {
     }
 }
 
-/// geth's words for the codes of Solidity's panics.
+/// geth's texts for Solidity's panic codes.
 fn panic_text(code: U256) -> String {
     let known = match u8::try_from(code) {
         Ok(0x00) => "generic panic",

@@ -30,10 +30,10 @@ use crate::{
     wait::{WaitGoal, reached},
 };
 
-/// How long a receipt is waited for whose transaction is on its way into a block.
+/// How long `eth_getTransactionReceipt` waits for the block of an executable transaction.
 const RECEIPT_WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// Slots in one `eth_getProof`.
+/// Slots in one `eth_getProof`, at most.
 const PROOF_SLOTS_MAX: usize = 1_024;
 
 methods! {
@@ -46,7 +46,7 @@ methods! {
     "eth_getTransactionByHash", 2, "" => |s, p| transaction(s, p).await;
     "eth_getTransactionByBlockNumberAndIndex", 5, "" => |s, p| transaction_by_index(s, p).await;
     "eth_getTransactionByBlockHashAndIndex", 5, "" => |s, p| transaction_by_index(s, p).await;
-    "eth_getTransactionReceipt", 2, "waits up to half a second for a block that is being made; null until it is sealed" => |s, p| receipt(s, p).await;
+    "eth_getTransactionReceipt", 2, "waits up to half a second for the open block; null until the block is sealed" => |s, p| receipt(s, p).await;
     "eth_getBalance", 1, "" => |s, p| balance(s, p).await;
     "eth_getTransactionCount", 1, "" => |s, p| transaction_count(s, p).await;
     "eth_getCode", 1, "" => |s, p| code(s, p).await;
@@ -66,7 +66,7 @@ pub(crate) fn sha3(mut params: Params) -> RpcResult {
     Ok(json!(keccak256(params.next::<Bytes>()?)))
 }
 
-/// Number of the block that an id names; `None` if there is no such block.
+/// The number of the block with this id; `None` if there is no such block.
 pub(crate) async fn number_of(context: &ApiContext, id: BlockId) -> Result<Option<u64>, RpcError> {
     let head = *context.chain.head.borrow();
     let number = match id {
@@ -99,7 +99,7 @@ pub(super) async fn find_block(
     find_record(context, id).await?.map(RpcBlock::new).transpose()
 }
 
-/// The chain as it was when some recent block was its newest.
+/// The chain as of a recent block.
 #[derive(Debug)]
 pub(crate) struct RecentChain<'a> {
     chain: RwLockReadGuard<'a, Chain>,
@@ -113,16 +113,16 @@ impl RecentChain<'_> {
     }
 
     pub(crate) fn head(&self) -> &ChainHead {
-        self.chain.head_at(self.block).expect("invariant: looked up when this was made")
+        self.chain.head_at(self.block).expect("invariant: state_at found the block's state")
     }
 
-    /// Root of the state with these changes.
+    /// The state root after these changes.
     pub(crate) fn state_root_with(&self, changes: StateDiff) -> B256 {
         let root = || self.chain.state_root_with(self.block, changes);
-        block_in_place(root).expect("invariant: looked up when this was made")
+        block_in_place(root).expect("invariant: state_at found the block's state")
     }
 
-    /// Whether it is the chain as it is now.
+    /// Whether the block is the newest.
     pub(crate) const fn is_newest(&self) -> bool {
         self.is_newest
     }
@@ -132,16 +132,16 @@ impl RecentChain<'_> {
         let state = || self.chain.state_at(self.block);
         let is_head = self.block == self.chain.head().header.number;
         let state = if is_head { state() } else { block_in_place(state) };
-        state.expect("invariant: looked up when this was made")
+        state.expect("invariant: state_at found the block's state")
     }
 
     fn proof(&self, address: &Address, slots: &[U256]) -> AccountProof {
         let proof = || self.chain.proof_at(self.block, address, slots);
-        block_in_place(proof).expect("invariant: looked up when this was made")
+        block_in_place(proof).expect("invariant: state_at found the block's state")
     }
 }
 
-/// The chain at the block that a request names, if its state is kept.
+/// The chain as of the block that a request names. Fails if the block's state is not kept.
 pub(crate) async fn state_at(
     context: &ApiContext,
     id: Option<BlockId>,
@@ -151,7 +151,7 @@ pub(crate) async fn state_at(
     let number = number.ok_or_else(|| RpcError::server("header not found"))?;
     let chain = context.chain.read().await;
     let newest = context.chain.newest(&chain).header.number;
-    // Blocks may have come or gone since the tag was resolved.
+    // Blocks may have been added or rewound since the tag was resolved.
     let block = match id {
         BlockId::Number(BlockNumberOrTag::Latest | BlockNumberOrTag::Pending) => newest,
         _ => number,
@@ -169,7 +169,7 @@ pub(crate) async fn block(context: &ApiContext, mut params: Params) -> RpcResult
     let id = params.next::<BlockId>()?;
     let full = params.optional::<bool>()?.unwrap_or(false);
     let record = find_record(context, id).await?;
-    // It may be long.
+    // Encoding a long block takes time.
     block_in_place(|| match record {
         Some(record) if full => to_json(RpcBlock::new(record)?.block()),
         Some(record) => to_json(block_of_hashes(&record)),
@@ -190,7 +190,7 @@ pub(crate) async fn block_receipts(context: &ApiContext, mut params: Params) -> 
     })
 }
 
-/// The block of a transaction, and its place there.
+/// The block that holds a transaction, and the transaction's position in it.
 pub(super) async fn find_transaction(
     context: &ApiContext,
     hash: B256,
@@ -199,7 +199,7 @@ pub(super) async fn find_transaction(
     let Some(record) = context.chain.client_database.block(place.block).await? else {
         return Ok(None);
     };
-    // The block may have been taken back in between.
+    // A reorg may have replaced the block since the lookup.
     let held = record.receipts.get(place.position);
     if held.is_none_or(|receipt| keccak256(&receipt.transaction) != hash) {
         return Ok(None);
@@ -222,14 +222,14 @@ pub(crate) async fn transaction(context: &ApiContext, mut params: Params) -> Rpc
     waiting_transaction(&raw, sender)
 }
 
-/// A transaction that is in no block yet.
+/// An RPC transaction that waits for a block.
 pub(super) fn waiting_transaction(raw: &Bytes, sender: Address) -> RpcResult {
     let envelope = TxEnvelope::decode_2718(&mut raw.as_ref());
     let envelope = envelope.map_err(|_| RpcError::server("damaged transaction"))?;
     to_json(without_block(envelope, sender))
 }
 
-/// A transaction that is in no block.
+/// An RPC transaction without a block.
 pub(super) const fn without_block(envelope: TxEnvelope, sender: Address) -> Transaction {
     Transaction {
         inner: alloy::rpc::types::Transaction {
@@ -257,8 +257,8 @@ pub(crate) async fn transaction_by_index(context: &ApiContext, mut params: Param
 pub(crate) async fn receipt(context: &ApiContext, mut params: Params) -> RpcResult {
     let hash = params.next()?;
     let found = receipt_of(context, hash).await?;
-    // A client that finds nothing may not ask again before the next block, which nobody may have a
-    // reason to make.
+    // Some clients ask again only after the next block, and without new transactions no block
+    // follows.
     if found.is_null() && context.transactions.is_runnable(&hash) {
         let sealed = timeout(RECEIPT_WAIT_MAX, reached(context, hash, WaitGoal::Sealed)).await;
         if matches!(sealed, Ok(Ok(()))) {
@@ -285,7 +285,7 @@ pub(crate) async fn balance(context: &ApiContext, mut params: Params) -> RpcResu
 pub(crate) async fn transaction_count(context: &ApiContext, mut params: Params) -> RpcResult {
     let address = params.next::<Address>()?;
     let id = params.optional::<BlockId>()?;
-    // Before the state: what is not ahead of that any more is in it.
+    // Read before the state: a transaction that leaves the pool in between is in the state then.
     let is_pending = id.is_some_and(|id| id.is_pending());
     let ahead =
         is_pending.then(|| context.transactions.next_nonce(&address)).flatten().unwrap_or(0);
@@ -344,8 +344,8 @@ pub(crate) async fn proof(context: &ApiContext, mut params: Params) -> RpcResult
     })
 }
 
-/// The message passer, proven in a state that is not kept any more: a withdrawal stays provable
-/// while its output does.
+/// A proof of the message passer in a state that is no longer kept. A withdrawal stays provable as
+/// long as its output.
 async fn kept_proof(
     context: &ApiContext,
     id: Option<BlockId>,

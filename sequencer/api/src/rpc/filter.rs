@@ -28,20 +28,20 @@ use super::{
 use crate::context::ApiContext;
 use turnpike_sequencer::notifications::{EventCursor, HeadEvent, LogNotification, PendingTx};
 
-/// Filters of all clients.
+/// Filters of all clients, at most.
 const FILTERS_MAX: usize = 1_024;
 
-/// A filter that was not polled for so long is gone.
+/// A filter expires this long after its last poll.
 const FILTER_LIFE: Duration = Duration::from_secs(5 * 60);
 
-/// Hashes in one answer: the rest is in the next.
+/// Hashes in one answer, at most. The next answer holds the rest.
 const HASHES_MAX: usize = 10_000;
 
 methods! {
-    "eth_newFilter", 5, "gone after 5 minutes without a poll" => |s, p| new_logs(s, p).await;
-    "eth_newBlockFilter", 5, "gone after 5 minutes without a poll" => |s, p| new_blocks(s).await;
-    "eth_newPendingTransactionFilter", 5, "gone after 5 minutes without a poll; `true` for whole transactions" => |s, p| new_pending(s, p);
-    "eth_getFilterChanges", 10, "logs of blocks that were taken back have `removed`" => |s, p| changes(s, p).await;
+    "eth_newFilter", 5, "expires after 5 minutes without a poll" => |s, p| new_logs(s, p).await;
+    "eth_newBlockFilter", 5, "expires after 5 minutes without a poll" => |s, p| new_blocks(s).await;
+    "eth_newPendingTransactionFilter", 5, "expires after 5 minutes without a poll; `true` for whole transactions" => |s, p| new_pending(s, p);
+    "eth_getFilterChanges", 10, "logs that a reorg removed have `removed`" => |s, p| changes(s, p).await;
     "eth_getFilterLogs", 100, "" => |s, p| filter_logs(s, p).await;
     "eth_uninstallFilter", 1, "" => |s, p| Ok(s.filters.remove(&p.next::<String>()?).into());
 }
@@ -54,7 +54,7 @@ pub(crate) type Filters = Expiring<InstalledFilter>;
 pub(crate) enum InstalledFilter {
     Logs(Box<LogFilter>, Mutex<EventCursor<HeadEvent>>),
     Blocks(Mutex<EventCursor<HeadEvent>>),
-    /// Of transactions that are accepted: their hashes, or all of them.
+    /// Accepted transactions: hashes, or whole transactions.
     Pending(Mutex<EventCursor<Vec<PendingTx>>>, PendingDetail),
 }
 
@@ -66,13 +66,13 @@ pub(crate) enum PendingDetail {
 }
 
 impl PendingDetail {
-    /// The parameter that asks for whole transactions.
+    /// Parses the optional parameter that asks for whole transactions.
     pub(super) fn parse(params: &mut Params) -> Result<Self, RpcError> {
         let is_whole = params.optional::<bool>()?.unwrap_or(false);
         Ok(if is_whole { Self::Whole } else { Self::Hash })
     }
 
-    /// The notification of a transaction; `None` if it is not known any more.
+    /// The notification of a transaction; `None` if the transaction is no longer known.
     pub(super) fn of(self, tx: &PendingTx) -> Option<Value> {
         match self {
             Self::Hash => Some(json!(tx.hash)),
@@ -112,8 +112,8 @@ fn new_pending(context: &ApiContext, mut params: Params) -> RpcResult {
     add(context, InstalledFilter::Pending(Mutex::new(context.notifications.pending()), detail))
 }
 
-/// What has come since the last time. A filter that has missed something is gone: its client begins
-/// again.
+/// The changes since the client's last poll. A filter that missed changes is removed, and its
+/// client must install a new one.
 async fn changes(context: &ApiContext, mut params: Params) -> RpcResult {
     let id = params.next::<String>()?;
     let filter = context.filters.get(&id, Instant::now()).ok_or_else(not_found)?;
@@ -147,7 +147,7 @@ async fn changes(context: &ApiContext, mut params: Params) -> RpcResult {
     Err(not_found())
 }
 
-/// All logs that a filter of logs is for.
+/// All logs that match an installed log filter.
 async fn filter_logs(context: &ApiContext, mut params: Params) -> RpcResult {
     let id = params.next::<String>()?;
     let filter = context.filters.get(&id, Instant::now()).ok_or_else(not_found)?;
@@ -164,7 +164,7 @@ pub(super) fn new_id() -> String {
     format!("{:#x}", u128::from_ne_bytes(id))
 }
 
-/// Values by id, each removed when it was not used for its lifetime.
+/// Values by id. A value is removed once it has not been used for [`FILTER_LIFE`].
 pub(crate) struct Expiring<T>(Arc<SyncMutex<HashMap<String, Entry<T>>>>);
 
 struct Entry<T> {
@@ -189,7 +189,7 @@ impl<T> Expiring<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps something, and gives it a name; `None` if there is too much already.
+    /// Stores a value under a new id; `None` if [`FILTERS_MAX`] values are stored.
     fn insert(&self, value: T, now: Instant) -> Option<String> {
         let mut entries = self.entries();
         if entries.len() >= FILTERS_MAX {
@@ -201,7 +201,7 @@ impl<T> Expiring<T> {
         Some(id)
     }
 
-    /// What has this name. It is kept for as long again.
+    /// The value with this id. Its lifetime starts anew.
     fn get(&self, id: &str, now: Instant) -> Option<Arc<T>> {
         let mut entries = self.entries();
         let entry = entries.get_mut(id)?;
@@ -209,7 +209,7 @@ impl<T> Expiring<T> {
         Some(Arc::clone(&entry.value))
     }
 
-    /// Forgets what has this name. False if nothing has.
+    /// Removes the value with this id. Returns false if there is none.
     fn remove(&self, id: &str) -> bool {
         self.entries().remove(id).is_some()
     }
@@ -253,13 +253,13 @@ mod tests {
             assert_eq!(all.expire(&id, now + A_BIT), Some(now + FILTER_LIFE), "not yet");
         }
         assert_eq!(all.expire(&id, now + FILTER_LIFE), None);
-        assert!(all.entries().is_empty(), "it takes no room any more");
+        assert!(all.entries().is_empty(), "the value still takes room");
         assert_eq!(all.get(&id, now), None);
-        assert_eq!(all.expire(&id, now), None, "nothing to look at");
+        assert_eq!(all.expire(&id, now), None, "there is nothing to check");
     }
 
     #[test]
-    fn there_is_room_for_so_many() {
+    fn insert_is_refused_at_the_limit() {
         let (all, now) = (Expiring::default(), Instant::now());
         let ids: Vec<_> = (0..FILTERS_MAX).map(|n| all.insert(n, now).expect("has room")).collect();
         assert_eq!(all.insert(0, now), None);

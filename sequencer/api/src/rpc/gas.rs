@@ -18,18 +18,19 @@ use super::{
 use crate::context::ApiContext;
 use crate::turn::turn;
 
-/// Margin of `eth_gasPrice` above the base fee, in percent: the rise of a few full blocks.
+/// Margin of `eth_gasPrice` above the base fee, in percent. It covers the rise of a few full
+/// blocks.
 const PRICE_MARGIN_PERCENT: u64 = 10;
 
-/// Blocks in one `eth_feeHistory`: each is read with its receipts.
+/// Blocks in one `eth_feeHistory`, at most. Each is read with its receipts.
 const FEE_HISTORY_BLOCKS_MAX: u64 = 128;
 
-/// Percentiles in one `eth_feeHistory`.
+/// Percentiles in one `eth_feeHistory`, at most.
 const FEE_HISTORY_PERCENTILES_MAX: usize = 100;
 
 methods! {
     "eth_gasPrice", 1, "" => |s, p| price(s).await;
-    "eth_maxPriorityFeePerGas", 1, "always 0: order is by arrival, a tip buys nothing" => |s, p| Ok(quantity(0));
+    "eth_maxPriorityFeePerGas", 1, "always 0: transactions are ordered by arrival, not by tip" => |s, p| Ok(quantity(0));
     "eth_feeHistory", 20, "" => |s, p| fee_history(s, p).await;
     "eth_blobBaseFee", 1, "always 1: there are no blob transactions" => |s, p| Ok(quantity(1));
 }
@@ -45,12 +46,12 @@ pub(super) async fn trace_permit(context: &ApiContext) -> Result<SemaphorePermit
 }
 
 async fn acquire(permits: &Semaphore) -> Result<SemaphorePermit<'_>, RpcError> {
-    let busy = || RpcError::limit_exceeded("too many calls wait already: try again");
+    let busy = || RpcError::limit_exceeded("too many calls are waiting: try again later");
     turn(permits).await.ok_or_else(busy)
 }
 
 pub(crate) async fn price(context: &ApiContext) -> RpcResult {
-    // A transaction that is submitted now pays the next block's base fee.
+    // A transaction submitted now pays the next block's base fee.
     let base_fee = context.chain.read().await.tip().next_base_fee;
     Ok(quantity(base_fee + base_fee * PRICE_MARGIN_PERCENT / 100))
 }
@@ -71,7 +72,7 @@ pub(crate) async fn fee_history(context: &ApiContext, mut params: Params) -> Rpc
     let mut history = FeeHistory { oldest_block: oldest, ..FeeHistory::default() };
     let mut rewards = Vec::new();
     let mut next = context.chain.config.initial_base_fee;
-    // One at a time: they may be long.
+    // Read one block at a time, because blocks may be long.
     for number in oldest..=newest {
         let Some(record) = context.chain.client_database.block(number).await? else { break };
         let header = &record.header;

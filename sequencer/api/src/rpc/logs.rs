@@ -1,4 +1,5 @@
-//! Logs by address and topics: the index names blocks, and their receipts are read.
+//! Logs by address and topics. The index finds candidate blocks, and the query reads their
+//! receipts.
 
 use std::time::Duration;
 
@@ -21,42 +22,43 @@ use turnpike_sequencer::notifications::logs_in;
 /// Blocks that one query may span if it names an address or a topic.
 const KEYED_RANGE_BLOCKS_MAX: u64 = 100_000;
 
-/// Blocks that any other may span.
+/// Blocks that a query without address and topic may span.
 const PLAIN_RANGE_BLOCKS_MAX: u64 = 10_000;
 
-/// Logs in one answer.
+/// Logs in one answer, at most.
 pub(super) const LOGS_MAX: usize = 10_000;
 
-/// Bytes of log data in one answer.
+/// Bytes of log data in one answer, at most.
 const DATA_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Time limit of one query.
 pub(super) const QUERY_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Blocks read from the index at a time.
+/// Blocks that one read of the index covers.
 pub(super) const INDEX_STEP_BLOCKS: u64 = 2_048;
 
-/// Blocks that are read at a time.
+/// Blocks read from the database at a time.
 const READ_STEP_BLOCKS: usize = 8;
 
 /// Attempts of a query that reorgs interrupt.
 const ATTEMPTS_MAX: usize = 3;
 
-/// Topics that a log can have.
+/// Topics that a log can have, at most.
 const TOPICS_MAX: usize = 4;
 
-/// Addresses in a filter, and topics for one position.
+/// Addresses in a filter, and topics for one position, at most.
 const ALTERNATIVES_MAX: usize = 1_000;
 
 methods! {
     "eth_getLogs", 100, "100,000 blocks with an address or a topic, 10,000 without; 10,000 logs" => |s, p| logs(s, p).await;
 }
 
-/// What logs are asked for.
+/// A filter for logs, with `eth_getLogs`' parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct LogFilter {
     filter: Filter,
-    /// Topics that a log has at least: a position that may hold anything has to be there.
+    /// The least number of topics of a log. A wildcard position matches any topic, but the topic
+    /// must exist.
     topics_min: usize,
 }
 
@@ -85,17 +87,17 @@ impl<'de> Deserialize<'de> for LogFilter {
 }
 
 impl LogFilter {
-    /// Asks for all logs.
+    /// The filter that matches every log.
     pub(super) fn all() -> Self {
         Self { filter: Filter::new(), topics_min: 0 }
     }
 
-    /// Whether a log is asked for, wherever it is.
+    /// Whether address and topics match, in any block.
     fn matches(&self, log: &alloy_primitives::Log) -> bool {
         log.topics().len() >= self.topics_min && self.filter.matches(log)
     }
 
-    /// Whether a log of a block that comes or goes is asked for.
+    /// Whether a log of an added or removed block matches.
     pub(super) fn matches_new(&self, log: &Log) -> bool {
         let (from, to) = self.filter.extract_block_range();
         let number = log.block_number.unwrap_or_default();
@@ -104,11 +106,11 @@ impl LogFilter {
             && self.matches(&log.inner)
     }
 
-    /// Refuses what no block that comes can answer to.
+    /// Refuses a filter that cannot apply to new blocks.
     pub(super) fn check_new(&self) -> Result<(), RpcError> {
         match self.filter.block_option {
             FilterBlockOption::AtBlockHash(_) => {
-                Err(RpcError::invalid_params("a filter for what comes has no blockHash"))
+                Err(RpcError::invalid_params("a filter for new logs cannot have a blockHash"))
             }
             FilterBlockOption::Range { from_block, to_block } => check_range(from_block, to_block),
         }
@@ -131,7 +133,7 @@ impl LogFilter {
         }
     }
 
-    /// The first and the last block that are asked for; `None` if there are none such yet.
+    /// The first and the last block of the query; `None` if no such block exists yet.
     async fn range(&self, context: &ApiContext) -> Result<Option<(u64, u64)>, RpcError> {
         let (from, to) = match self.filter.block_option {
             FilterBlockOption::AtBlockHash(hash) => {
@@ -155,7 +157,7 @@ fn invalid_range() -> RpcError {
     RpcError::invalid_params("invalid block range params")
 }
 
-/// Refuses a range that is none whatever the head is.
+/// Refuses a range that is invalid for every head.
 fn check_range(
     from: Option<BlockNumberOrTag>,
     to: Option<BlockNumberOrTag>,
@@ -184,7 +186,7 @@ async fn logs(context: &ApiContext, mut params: Params) -> RpcResult {
     to_json(find(context, &filter).await?)
 }
 
-/// All logs that are asked for, of one and the same chain.
+/// All logs that match, read from one chain: a reorg during the query repeats it.
 pub(super) async fn find(context: &ApiContext, filter: &LogFilter) -> Result<Vec<Log>, RpcError> {
     for _ in 0..ATTEMPTS_MAX {
         let before = context.chain.client_database.reorg_count().await?;
@@ -196,7 +198,7 @@ pub(super) async fn find(context: &ApiContext, filter: &LogFilter) -> Result<Vec
             return found;
         }
     }
-    Err(RpcError::server("blocks were taken back meanwhile: ask again"))
+    Err(RpcError::server("reorgs interrupted the query: try again"))
 }
 
 async fn search(
@@ -241,9 +243,8 @@ async fn search(
     Ok(found)
 }
 
-/// Refuses a query and names the part that could be answered: the blocks before `end`. Clients
-/// match
-/// on this text.
+/// Refuses a query and suggests the range that could be answered: the blocks before `end`. Clients
+/// match on this text.
 fn narrow(reason: String, from: u64, end: u64) -> RpcError {
     RpcError::limit_exceeded(match end.checked_sub(1) {
         Some(last) if last >= from => {
@@ -253,7 +254,8 @@ fn narrow(reason: String, from: u64, end: u64) -> RpcError {
     })
 }
 
-/// Blocks that follow each other, first and last, some at a time.
+/// Splits block numbers into runs of consecutive blocks, each given as first and last and at most
+/// [`READ_STEP_BLOCKS`] long.
 fn runs(numbers: &[u64]) -> impl Iterator<Item = (u64, u64)> {
     let runs = numbers.chunk_by(|a, b| a + 1 == *b).flat_map(|run| run.chunks(READ_STEP_BLOCKS));
     runs.map(|run| (run[0], run[run.len() - 1]))
@@ -279,15 +281,15 @@ mod tests {
 
     #[test]
     fn wildcard_topic_must_exist() {
-        let two = filter(json!({ "topics": [null, []] })).expect("is one");
+        let two = filter(json!({ "topics": [null, []] })).expect("valid filter");
         assert!(!two.matches(&log(1).inner) && two.matches(&log(2).inner));
         let address = json!({ "address": Address::repeat_byte(2), "topics": [[B256::ZERO, B256::repeat_byte(1)]] });
-        let address = filter(address).expect("is one");
+        let address = filter(address).expect("valid filter");
         assert!(address.matches(&log(1).inner) && !address.matches(&log(0).inner));
     }
 
     #[test]
-    fn new_blocks_are_within_the_filters_range() {
+    fn new_log_matches_within_the_filters_range_only() {
         for (range, is_within) in [
             (json!({}), true),
             (json!({ "fromBlock": "latest" }), true),
@@ -296,7 +298,7 @@ mod tests {
             (json!({ "toBlock": "0x6" }), false),
         ] {
             assert_eq!(
-                filter(range.clone()).expect("is one").matches_new(&log(0)),
+                filter(range.clone()).expect("valid filter").matches_new(&log(0)),
                 is_within,
                 "{range}"
             );
@@ -323,15 +325,17 @@ mod tests {
                 "can't specify fromBlock/toBlock with blockHash",
             ),
         ] {
-            assert_eq!(filter(value).expect_err("is too much"), words);
+            assert_eq!(filter(value).expect_err("invalid filter"), words);
         }
-        let hashed = filter(json!({ "blockHash": hash, "toBlock": null })).expect("is one");
+        let hashed = filter(json!({ "blockHash": hash, "toBlock": null })).expect("valid filter");
         assert!(hashed.check_new().is_err());
-        assert!(filter(json!({ "toBlock": "pending" })).expect("is one").check_new().is_err());
+        assert!(
+            filter(json!({ "toBlock": "pending" })).expect("valid filter").check_new().is_err()
+        );
     }
 
     #[test]
-    fn blocks_that_follow_each_other_are_read_together() {
+    fn consecutive_blocks_are_read_together() {
         let mut numbers = vec![1, 3, 4];
         numbers.extend(10..20);
         let all: Vec<_> = runs(&numbers).collect();

@@ -12,16 +12,16 @@ use super::{
 };
 use crate::context::ApiContext;
 
-/// How a method is answered.
+/// The function that answers a method.
 type Run = fn(Arc<ApiContext>, Params) -> BoxFuture<'static, RpcResult>;
 
 /// A method that clients may call.
 pub(super) struct Method {
     pub(super) name: &'static str,
-    /// Units that it costs the client: 1 is a read by key.
+    /// Units that a call costs the client. A read by key costs 1.
     pub(super) cost: u32,
-    /// Where it differs from other nodes.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the published table is made of it"))]
+    /// How the method differs from other nodes' methods.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the published table shows it"))]
     pub(super) about: &'static str,
     pub(super) run: Run,
 }
@@ -32,7 +32,7 @@ impl fmt::Debug for Method {
     }
 }
 
-/// Declares the methods of a module: `"name", cost, "what it does" => |context, params| answer;`.
+/// Declares the methods of a module: `"name", cost, "difference" => |context, params| answer;`.
 macro_rules! methods {
     ($($name:literal, $cost:literal, $about:literal => |$context:ident, $params:ident| $answer:expr;)*) => {
         /// The methods of this module.
@@ -76,7 +76,7 @@ const ALL: &[&[Method]] = &[
 static BY_NAME: LazyLock<HashMap<&str, &Method>> =
     LazyLock::new(|| ALL.iter().copied().flatten().map(|method| (method.name, method)).collect());
 
-/// The method of that name.
+/// The method with this name.
 pub(super) fn find(name: &str) -> Result<&'static Method, RpcError> {
     BY_NAME.get(name).copied().ok_or_else(|| RpcError::unknown_method(name))
 }
@@ -85,11 +85,12 @@ pub(super) fn find(name: &str) -> Result<&'static Method, RpcError> {
 mod tests {
     use super::*;
 
-    /// `rpc-methods.md` as it has to be.
+    /// The expected content of `rpc-methods.md`.
     fn table() -> String {
         let mut methods: Vec<_> = ALL.iter().copied().flatten().collect();
         methods.sort_by_key(|method| method.name);
-        let mut table = String::from("| method | cost | where it differs |\n|---|---|---|\n");
+        let mut table =
+            String::from("| method | cost | difference from other nodes |\n|---|---|---|\n");
         for Method { name, cost, about, .. } in methods {
             table.push_str(&format!("| `{name}` | {cost} | {about} |\n"));
         }

@@ -60,7 +60,7 @@ use crate::context::ApiContext;
 /// The result of a method.
 type RpcResult = Result<Value, RpcError>;
 
-/// An answer, or several in a list, as JSON.
+/// A JSON-RPC response, or a batch's list of responses, as JSON text.
 type ResponseText = String;
 
 /// `POST /`.
@@ -87,7 +87,7 @@ fn respond(status: StatusCode, answer: ResponseText) -> Response {
 struct RpcReply {
     /// `None` for notifications, which get no response.
     text: Option<ResponseText>,
-    /// Set if the client exceeded its rate limit: then nothing was done.
+    /// Set if the client exceeded its rate limit. The message was not executed then.
     exceeded: Option<RateExceeded>,
 }
 
@@ -111,7 +111,7 @@ impl From<Option<ResponseText>> for RpcReply {
     }
 }
 
-/// Answers what was sent, as a `frame` of a WebSocket or over HTTP.
+/// Answers a message of an HTTP client, or of a WebSocket client in a `frame`.
 async fn answer_text(
     context: &Arc<ApiContext>,
     allowance: &Allowance,
@@ -134,7 +134,7 @@ async fn answer_text(
     }
 }
 
-/// Answers a request that is charged, or executes a notification.
+/// Answers a request that was charged, or executes a notification.
 async fn answer_request(
     context: &Arc<ApiContext>,
     allowance: &Allowance,
@@ -148,7 +148,7 @@ async fn answer_request(
     request.id.map(|id| answered(Some(id), result))
 }
 
-/// A transaction that is refused costs more than one that is taken.
+/// Charges extra for a refused transaction.
 fn pay_for_refusal(allowance: &Allowance, submitted: &RpcResult) {
     if submitted.as_ref().is_err_and(RpcError::is_refusal) {
         allowance.debit(REFUSED_TRANSACTION_UNITS);

@@ -1,8 +1,8 @@
 //! Methods of an OP node.
 //!
-//! Blocks are told of as far as they are known here: the newest L1 block without its parent, others
-//! by number; of L2 blocks all
-//! but their place among those of the same origin. What is not known is left out.
+//! Blocks lack the fields that this node does not know. The newest L1 block lacks its parent hash,
+//! and other L1 blocks have only a number and sometimes a time. L2 blocks lack their sequence
+//! number within the origin.
 
 use alloy_primitives::{B256, U64};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use super::{RpcResult, error::RpcError, eth::number_of, method::methods, params:
 use crate::context::ApiContext;
 
 methods! {
-    "optimism_syncStatus", 20, "what is not known is left out" => |s, p| sync_status(s).await;
+    "optimism_syncStatus", 20, "omits fields that the node does not know" => |s, p| sync_status(s).await;
     "optimism_outputAtBlock", 20, "as optimism_syncStatus" => |s, p| output_at_block(s, p).await;
     "optimism_version", 1, "" => |s, p| Ok(concat!("turnpike/", env!("CARGO_PKG_VERSION")).into());
 }

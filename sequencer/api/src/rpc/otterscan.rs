@@ -1,9 +1,9 @@
-//! What the block explorer Otterscan asks for.
+//! Methods of the block explorer Otterscan.
 //!
-//! Transactions are found by who sent them, whom they are to, and what they create
-//! (`storage/src/block_index.rs`). What contracts do
-//! among themselves is not indexed: neither are the transactions that only their calls reach, nor
-//! the contracts that they create.
+//! The block index (`storage/src/block_index.rs`) finds transactions by sender, by recipient and by
+//! the contract that they create. It does not cover calls between contracts. So a search misses
+//! transactions that reach an account only through a contract's call, and contracts that a contract
+//! creates.
 
 use alloy::rpc::types::{BlockId, BlockNumberOrTag};
 use alloy_consensus::Transaction as _;
@@ -37,13 +37,13 @@ use super::{
 };
 use crate::context::ApiContext;
 
-/// The version of Otterscan's interface that this is.
+/// The implemented version of Otterscan's API.
 const API_LEVEL: u64 = 8;
 
-/// Transactions on a page of a block.
+/// Transactions on one page, at most.
 const PAGE_TRANSACTIONS_MAX: usize = 100;
 
-/// Characters of a transaction's input that a page shows: its selector.
+/// Characters of a transaction's input that a page shows: `0x` and the selector.
 const SHOWN_INPUT_CHARACTERS: usize = 10;
 
 methods! {
@@ -52,13 +52,13 @@ methods! {
     "ots_getInternalOperations", 200, "" => |s, p| internal_operations(s, p).await;
     "ots_getTransactionError", 200, "" => |s, p| transaction_error(s, p).await;
     "ots_traceTransaction", 200, "" => |s, p| trace(s, p).await;
-    "ots_getBlockDetails", 5, "nothing is issued" => |s, p| block_details(s, p.next::<BlockNumberOrTag>()?.into()).await;
-    "ots_getBlockDetailsByHash", 5, "nothing is issued" => |s, p| block_details(s, p.next::<B256>()?.into()).await;
-    "ots_getBlockTransactions", 20, "up to 100 to a page" => |s, p| block_transactions(s, p).await;
-    "ots_searchTransactionsBefore", 100, "by sender and recipient; up to 100 to a page, and the rest of a block" => |s, p| search_before(s, p).await;
-    "ots_searchTransactionsAfter", 100, "by sender and recipient; up to 100 to a page, and the rest of a block" => |s, p| search_after(s, p).await;
+    "ots_getBlockDetails", 5, "issuance is zero" => |s, p| block_details(s, p.next::<BlockNumberOrTag>()?.into()).await;
+    "ots_getBlockDetailsByHash", 5, "issuance is zero" => |s, p| block_details(s, p.next::<B256>()?.into()).await;
+    "ots_getBlockTransactions", 20, "at most 100 a page" => |s, p| block_transactions(s, p).await;
+    "ots_searchTransactionsBefore", 100, "by sender and recipient; at most 100 a page, plus the rest of the last block" => |s, p| search_before(s, p).await;
+    "ots_searchTransactionsAfter", 100, "by sender and recipient; at most 100 a page, plus the rest of the last block" => |s, p| search_after(s, p).await;
     "ots_getTransactionBySenderAndNonce", 50, "" => |s, p| by_sender_and_nonce(s, p).await;
-    "ots_getContractCreator", 50, "created by a transaction itself, not by a contract" => |s, p| contract_creator(s, p).await;
+    "ots_getContractCreator", 50, "finds contracts that a transaction creates, not those that a contract creates" => |s, p| contract_creator(s, p).await;
     "erigon_getHeaderByNumber", 5, "" => |s, p| header(s, p).await;
 }
 
@@ -68,7 +68,7 @@ async fn has_code(context: &ApiContext, mut params: Params) -> RpcResult {
     Ok(chain.state().account(&address).is_some_and(|account| account.has_code()).into())
 }
 
-/// Replays the transactions before one, and calls `look` with that one.
+/// Replays the transactions before one, then calls `look` with that transaction.
 async fn again<T>(
     context: &ApiContext,
     params: &mut Params,
@@ -88,7 +88,7 @@ async fn again<T>(
     })
 }
 
-/// The bounds of these traces: a call tracer's.
+/// The limits of Otterscan's traces: those of a call tracer.
 fn watch() -> Result<Watch, RpcError> {
     Watch::new(&GethDebugTracingOptions::call_tracer(CallConfig::default()))
 }
@@ -127,7 +127,7 @@ async fn trace(context: &ApiContext, mut params: Params) -> RpcResult {
     to_json(entries)
 }
 
-/// Calls as a list, each before those that it makes.
+/// Flattens a call tree. Each call precedes the calls that it makes.
 fn flatten(frame: CallFrame, depth: u32, entries: &mut Vec<TraceEntry>) {
     let CallFrame { typ, from, to, value, input, output, calls, .. } = frame;
     let has_value = typ != "STATICCALL" && typ != "DELEGATECALL";
@@ -151,7 +151,7 @@ async fn block_details(context: &ApiContext, id: BlockId) -> RpcResult {
     to_json(BlockDetails::new(block, InternalIssuance::default(), fees(&record)))
 }
 
-/// All that a block's transactions paid.
+/// The sum of the fees that a block's transactions paid.
 fn fees(record: &BlockRecord) -> U256 {
     let paid = record.receipts.iter().map(|receipt| {
         let gas = U256::from(receipt.gas_used) * U256::from(receipt.effective_gas_price);
@@ -189,7 +189,8 @@ async fn block_transactions(context: &ApiContext, mut params: Params) -> RpcResu
     Ok(json!({ "fullblock": full, "receipts": receipts }))
 }
 
-/// Transactions of an account in blocks before one (0: before none), the newest first.
+/// Transactions of an account in blocks before the given one, the newest first. Block 0 stands for
+/// no bound.
 async fn search_before(context: &ApiContext, mut params: Params) -> RpcResult {
     let (account, block, size) = search_params(&mut params)?;
     let head = *context.chain.head.borrow();
@@ -205,7 +206,7 @@ async fn search_before(context: &ApiContext, mut params: Params) -> RpcResult {
     page.answer(block == 0, is_last)
 }
 
-/// Transactions of an account in blocks after one, the newest first.
+/// Transactions of an account in blocks after the given one, the newest first.
 async fn search_after(context: &ApiContext, mut params: Params) -> RpcResult {
     let (account, block, size) = search_params(&mut params)?;
     let head = *context.chain.head.borrow();
@@ -239,7 +240,7 @@ fn account_keys(account: &Address) -> Vec<BlockKey> {
     vec![BlockKey::sender(account), BlockKey::recipient(account)]
 }
 
-/// Searches blocks that the index names, with a time limit.
+/// Reads the blocks that the index finds, within a time limit.
 struct Search<'a> {
     context: &'a ApiContext,
     query: BlockQuery,
@@ -247,7 +248,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// For blocks with one of these keys.
+    /// A search for blocks with at least one of these keys.
     fn new(context: &'a ApiContext, keys: Vec<BlockKey>) -> Self {
         let query = BlockQuery::new([keys]);
         Self { context, query, deadline: Instant::now() + QUERY_TIME_MAX }
@@ -258,10 +259,10 @@ impl<'a> Search<'a> {
             return Ok(());
         }
         let seconds = QUERY_TIME_MAX.as_secs();
-        Err(RpcError::limit_exceeded(format!("the search takes more than {seconds} s")))
+        Err(RpcError::limit_exceeded(format!("the search took more than {seconds} s")))
     }
 
-    /// Blocks that may be asked for, in order.
+    /// The blocks that the index finds, in ascending order. Some may be false positives.
     async fn candidates(&self, first: u64, last: u64) -> Result<Vec<u64>, RpcError> {
         let (mut found, mut next) = (Vec::new(), first);
         while next <= last {
@@ -275,7 +276,7 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// One block; `None` if a reorg removed it meanwhile.
+    /// Reads a block; `None` if a reorg removed it meanwhile.
     async fn block(&self, number: u64) -> Result<Option<RpcBlock>, RpcError> {
         self.check_time()?;
         let record = self.context.chain.client_database.block(number).await?;
@@ -291,8 +292,8 @@ struct Page {
 }
 
 impl Page {
-    /// Takes an account's transactions from blocks in this order until there are enough: all of a
-    /// block's, or none.
+    /// Adds an account's transactions from the blocks, in their order, until the page holds `size`.
+    /// It takes all of the account's transactions in a block, or none.
     async fn fill(
         &mut self,
         search: &Search<'_>,
@@ -336,8 +337,8 @@ async fn by_sender_and_nonce(context: &ApiContext, mut params: Params) -> RpcRes
     let head = *context.chain.head.borrow();
     let search = Search::new(context, vec![BlockKey::sender(&sender)]);
     let blocks = search.candidates(0, head).await?;
-    // Nonces go up from block to block. Few of those that the index names have none of this
-    // sender's.
+    // A binary search: nonces rise from block to block. A few candidates hold no transaction of the
+    // sender and are skipped.
     let mut rest = blocks.as_slice();
     while !rest.is_empty() {
         let middle = rest.len() / 2;
@@ -354,14 +355,14 @@ async fn by_sender_and_nonce(context: &ApiContext, mut params: Params) -> RpcRes
         if let Some((_, hash)) = nonces.iter().find(|(found, _)| *found == nonce) {
             return Ok(json!(hash));
         }
-        // Without any in the second half it can only be in the first.
+        // Without any transaction in the second half, only the first half can hold the nonce.
         let is_later = nonces.first().is_some_and(|(first, _)| *first < nonce);
         rest = if is_later { &rest[at..] } else { &rest[..middle] };
     }
     Ok(Value::Null)
 }
 
-/// Who created a contract, and with which transaction; null if there is none.
+/// The creator of a contract and the transaction that created it; null if there is no contract.
 async fn contract_creator(context: &ApiContext, mut params: Params) -> RpcResult {
     let address = params.next::<Address>()?;
     let head = *context.chain.head.borrow();
@@ -370,7 +371,7 @@ async fn contract_creator(context: &ApiContext, mut params: Params) -> RpcResult
         return Ok(Value::Null);
     }
     let search = Search::new(context, vec![BlockKey::recipient(&address)]);
-    // Seldom another block than the first.
+    // The first candidate almost always matches.
     for number in search.candidates(0, head).await? {
         let Some(block) = search.block(number).await? else { continue };
         let creates = |at: &usize| block.created(*at) == Some(address) && block.is_success(*at);
@@ -379,7 +380,7 @@ async fn contract_creator(context: &ApiContext, mut params: Params) -> RpcResult
             return Ok(json!({ "hash": hash, "creator": block.sender(at) }));
         }
     }
-    Err(RpcError::server("no transaction created it itself: what contracts create is not indexed"))
+    Err(RpcError::server("the contract was created by another contract, which is not indexed"))
 }
 
 async fn header(context: &ApiContext, mut params: Params) -> RpcResult {

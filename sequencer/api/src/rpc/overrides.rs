@@ -10,13 +10,13 @@ use turnpike_protocol::Header;
 
 use super::{call::refusal, error::RpcError};
 
-/// A precompile is moved to where it is (`eth_simulateV1`).
+/// Code of an override that moves a precompile to its own address (`eth_simulateV1`).
 const MOVED_TO_ITSELF: i64 = -38022;
 
-/// Two precompiles are moved to the same place.
+/// Code of an override that moves two precompiles to the same address.
 const MOVED_TWICE: i64 = -38023;
 
-/// Changes accounts.
+/// Applies overrides of accounts.
 pub(super) fn override_state(
     sandbox: &mut Sandbox<'_>,
     overrides: StateOverride,
@@ -97,7 +97,7 @@ fn override_account(
     sandbox.set_slots(address, slots).map_err(refusal)
 }
 
-/// Changes what code sees of the block.
+/// Applies overrides of the block environment of a call.
 pub(super) fn override_block(
     sandbox: &mut Sandbox<'_>,
     overrides: BlockOverrides,
@@ -126,7 +126,7 @@ pub(super) fn override_block(
     Ok(())
 }
 
-/// Changes the header of a simulated block, number and time apart.
+/// Applies overrides to the header of a simulated block, except number and time.
 pub(super) fn override_header(
     header: &mut Header,
     overrides: &BlockOverrides,
@@ -145,7 +145,7 @@ pub(super) fn override_header(
     Ok(())
 }
 
-/// A number that has to fit 64 bits.
+/// Converts a number that must fit 64 bits.
 pub(super) fn fitting(value: U256, field: &str) -> Result<u64, RpcError> {
     u64::try_from(value)
         .map_err(|_| RpcError::invalid_params(format!("the block override {field:?} is too large")))

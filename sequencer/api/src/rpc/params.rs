@@ -8,10 +8,10 @@ use serde_json::{Value, value::RawValue};
 
 use super::error::RpcError;
 
-/// Parameters of a request.
+/// Parameters of a request, at most.
 const PARAMS_MAX: usize = 16;
 
-/// The values of a list; `None` if there are too many, of which no more are kept.
+/// The values of a list; `None` if it has more than [`PARAMS_MAX`].
 struct FewValues(Option<Vec<Value>>);
 
 impl<'de> Deserialize<'de> for FewValues {
@@ -109,7 +109,7 @@ mod tests {
             assert!(error.contains("too many arguments, limit 16"), "{error}");
         }
         for text in ["{}", "7", "\"[]\""] {
-            assert!(params(text).expect_err("no list").contains("non-array args"), "{text}");
+            assert!(params(text).expect_err("not a list").contains("non-array args"), "{text}");
         }
     }
 }

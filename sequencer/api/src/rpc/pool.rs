@@ -1,4 +1,4 @@
-//! What the pool holds.
+//! The pool's content: `txpool_*`.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +16,12 @@ use super::{
 use crate::context::ApiContext;
 use turnpike_sequencer::{Pool, PooledTx};
 
-/// Transactions of the pool in one answer.
+/// Transactions of the pool in one answer, at most.
 const POOL_TRANSACTIONS_MAX: usize = 4_096;
 
 methods! {
     "txpool_status", 1, "" => |s, p| status(s);
-    "txpool_content", 200, "an error above 4,096 transactions: ask by sender" => |s, p| content(s, whole);
+    "txpool_content", 200, "fails above 4,096 transactions: use txpool_contentFrom" => |s, p| content(s, whole);
     "txpool_contentFrom", 20, "" => |s, p| content_from(s, p);
     "txpool_inspect", 200, "as txpool_content" => |s, p| content(s, summary);
 }
@@ -35,10 +35,11 @@ fn status(context: &ApiContext) -> RpcResult {
     }))
 }
 
-/// A pooled transaction as responses show it.
+/// Converts a pooled transaction to its form in a response.
 type Telling = fn(&PooledTx) -> RpcResult;
 
-/// All transactions by sender and nonce: those whose turn comes, and those behind a gap.
+/// All transactions by sender and nonce: executable ones as `pending`, and those behind a nonce gap
+/// as `queued`.
 fn content(context: &ApiContext, telling: Telling) -> RpcResult {
     let senders = {
         let pool = context.transactions.pool();
@@ -56,7 +57,7 @@ fn content(context: &ApiContext, telling: Telling) -> RpcResult {
     Ok(json!({ "pending": pending, "queued": queued }))
 }
 
-/// Copies of a sender's transactions, so that the pool is not locked: executable ones, and those
+/// Copies a sender's transactions, so that the pool's lock is released: executable ones, and those
 /// behind a nonce gap.
 fn of_sender(pool: &Pool, sender: &Address) -> (Vec<PooledTx>, Vec<PooledTx>) {
     let (in_turn, behind_gap) = pool.of_sender(sender);
@@ -106,6 +107,6 @@ fn summary(tx: &PooledTx) -> RpcResult {
 
 fn too_many(len: usize) -> RpcError {
     RpcError::server(format!(
-        "the pool holds {len} transactions, an answer {POOL_TRANSACTIONS_MAX}: ask for one sender's"
+        "the pool holds {len} transactions, limit {POOL_TRANSACTIONS_MAX}: use txpool_contentFrom"
     ))
 }

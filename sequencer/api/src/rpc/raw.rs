@@ -1,4 +1,4 @@
-//! Blocks and transactions as they are encoded, headers, and the uncles that there are none of.
+//! Encoded blocks and transactions, headers, and methods for uncles, which do not exist.
 
 use alloy::rpc::types::BlockId;
 use alloy_consensus::{Block, BlockBody};
@@ -32,7 +32,7 @@ methods! {
     "debug_getRawReceipts", 10, "" => |s, p| raw_receipts(s, p).await;
 }
 
-/// The bytes of a transaction, wherever it is; empty if it is nowhere.
+/// The bytes of a transaction in a block or in the pool; empty if neither holds it.
 async fn raw_transaction(context: &ApiContext, mut params: Params) -> RpcResult {
     let hash = params.next::<B256>()?;
     let in_block = async || {
@@ -45,7 +45,7 @@ async fn raw_transaction(context: &ApiContext, mut params: Params) -> RpcResult 
     if let Some((bytes, _)) = context.transactions.waiting(&hash) {
         return Ok(json!(bytes));
     }
-    // It may have moved into a block in between.
+    // The transaction may have moved into a block since the first lookup.
     Ok(json!(in_block().await?.unwrap_or_default()))
 }
 
@@ -72,7 +72,7 @@ async fn uncle_count(context: &ApiContext, mut params: Params) -> RpcResult {
     Ok(number.map_or(Value::Null, |_| quantity(0)))
 }
 
-/// A block that has to be there.
+/// The block that a parameter names. Fails if there is none.
 async fn known_block(context: &ApiContext, params: &mut Params) -> Result<BlockRecord, RpcError> {
     let record = find_record(context, params.next::<BlockId>()?).await?;
     record.ok_or_else(|| RpcError::server("block not found"))

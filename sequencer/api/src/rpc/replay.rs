@@ -1,8 +1,8 @@
-//! Running blocks again.
+//! Replays of blocks, for traces.
 //!
-//! The chain stands still while its state is read, so that is done at native speed and a piece at a
-//! time; what was read is kept, and
-//! tracers, which take their time, run on that.
+//! No block can be added while a replay reads the chain's state. So the block first runs without a
+//! tracer, at most [`CHAIN_HELD_MAX`] at a time, and the sandbox keeps what it read. Tracers, which
+//! are slow, then run on the sandbox alone.
 
 use std::{
     sync::Arc,
@@ -16,15 +16,15 @@ use turnpike_protocol::{ChainConfig, L1Fee, SignedTx};
 use super::{call::refusal, convert::RpcBlock, error::RpcError, eth::state_at};
 use crate::context::ApiContext;
 
-/// How long the chain may stand still for a replay at a time.
+/// How long a replay may hold the chain's state at a time.
 const CHAIN_HELD_MAX: Duration = Duration::from_millis(50);
 
-/// A block as it was run.
+/// A block's execution context and transactions.
 #[derive(Debug)]
 pub(super) struct Replay {
     context: BlockContext,
     transactions: Vec<BlockTx>,
-    /// Gas that each used.
+    /// Gas that each transaction used, from the receipts.
     gas_used: Vec<u64>,
 }
 
@@ -57,7 +57,8 @@ impl Replay {
         self.transactions.len()
     }
 
-    /// A transaction, on the state that those before it have left in `sandbox`.
+    /// The transaction at this position, prepared for `sandbox`, in which the transactions before
+    /// it have run.
     pub(super) fn transaction(
         &self,
         sandbox: &Sandbox<'_>,
@@ -73,20 +74,14 @@ impl Replay {
             return Ok(());
         }
         let block = self.context.header.number;
-        tracing::error!(
-            block,
-            transaction = at,
-            expected,
-            found,
-            "a replay differs from its block"
-        );
+        tracing::error!(block, transaction = at, expected, found, "replay differs from its block");
         Err(RpcError::server(format!(
-            "transaction {at} of block {block} used {expected} gas and {found} when run again"
+            "transaction {at} of block {block} used {expected} gas, and {found} in a replay"
         )))
     }
 
-    /// Runs the first `count` transactions. The state is let go then, and all they need is at hand
-    /// to run again.
+    /// Runs the first `count` transactions. The returned sandbox no longer borrows the state and
+    /// holds all that the transactions need to run again.
     pub(super) async fn run(
         &self,
         context: &ApiContext,
@@ -98,7 +93,7 @@ impl Replay {
         loop {
             let chain = state_at(context, Some(parent.into())).await?;
             if chain.head().hash() != self.context.header.parent_hash {
-                return Err(RpcError::server("the block was taken back"));
+                return Err(RpcError::server("a reorg removed the block"));
             }
             let sandbox = block_in_place(|| {
                 let view = chain.state();
@@ -126,13 +121,13 @@ impl Replay {
         }
     }
 
-    /// Back to before the first transaction of a sandbox where some have run.
+    /// Rewinds a sandbox to before the first transaction.
     pub(super) fn restart(&self, sandbox: &mut Sandbox<'_>) -> Result<(), RpcError> {
         sandbox.rewind();
         sandbox.record_parent_hash(self.context.header.parent_hash).map_err(refusal)
     }
 
-    /// Runs transactions before `at` once more, and stops before it.
+    /// Rewinds a sandbox and runs the transactions before `at` again.
     pub(super) fn restart_to(&self, sandbox: &mut Sandbox<'_>, at: usize) -> Result<(), RpcError> {
         self.restart(sandbox)?;
         for before in 0..at {

@@ -5,13 +5,13 @@ use serde_json::value::RawValue;
 
 use super::{error::RpcError, method, params::Params};
 
-/// How deep lists and objects may be in each other.
+/// How deep lists and objects may be nested.
 const DEPTH_MAX: usize = 64;
 
-/// Bytes of a request's id, which is given back.
+/// Bytes of a request's id, which the response echoes, at most.
 const ID_BYTES_MAX: usize = 1_024;
 
-/// Bytes of a method's name.
+/// Bytes of a method's name, at most.
 const METHOD_BYTES_MAX: usize = 128;
 
 /// Cost of an unknown method.
@@ -29,7 +29,7 @@ pub(super) struct Request<'a> {
     params: Option<&'a RawValue>,
 }
 
-/// An id that is there, if it is `null` as well.
+/// Deserializes an id that is present. A `null` is an id, too.
 fn given<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'a RawValue>, D::Error> {
@@ -52,7 +52,7 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
-    /// Units that it costs the client.
+    /// Units that the request costs the client.
     pub(super) fn cost(&self) -> u32 {
         method::find(&self.method).map_or(UNKNOWN_METHOD_COST, |method| method.cost)
     }
@@ -62,7 +62,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What was sent: one request, or many.
+/// A message: one request, or a batch of many.
 #[derive(Debug)]
 pub(super) enum Message<'a> {
     One(&'a RawValue),
@@ -72,7 +72,7 @@ pub(super) enum Message<'a> {
 impl<'a> Message<'a> {
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, RpcError> {
         if is_deeper(body, DEPTH_MAX) {
-            let message = format!("lists and objects are more than {DEPTH_MAX} deep");
+            let message = format!("lists and objects are nested more than {DEPTH_MAX} deep");
             return Err(RpcError::invalid_request(message));
         }
         let parse_error = |error| RpcError::parse(&error);
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn depth_is_that_of_lists_and_objects_not_of_text() {
+    fn depth_counts_lists_and_objects_and_ignores_strings() {
         for (text, depth) in [
             ("7", 0),
             ("[]", 1),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_come_back_as_they_were() {
+    fn response_echoes_the_id() {
         for id in ["1", "\"a\\u0062\"", "1e400", "[1, 2]"] {
             let body = format!("  {{\"id\":{id} ,\"method\":\"eth\\u005fx\"}}\n");
             let Ok(Message::One(text)) = Message::parse(body.as_bytes()) else { panic!("{body}") };
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn many_are_many_however_they_are_written() {
+    fn list_with_white_space_is_a_batch() {
         let Ok(Message::Many(all)) = Message::parse(b" [ 7, {\"method\": \"m\"}, [] ]") else {
             panic!()
         };

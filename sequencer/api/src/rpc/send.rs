@@ -13,7 +13,7 @@ use turnpike_sequencer::{Accepted, PreconfirmationError, Refusal};
 /// How long `eth_sendRawTransactionSync` waits without a valid timeout (EIP-7966's recommendation).
 const SYNC_TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
 
-/// How long it may wait.
+/// How long `eth_sendRawTransactionSync` may wait.
 const SYNC_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 methods! {
@@ -26,7 +26,7 @@ pub(super) fn submits(request: &Request<'_>) -> bool {
     matches!(request.method.as_ref(), "eth_sendRawTransaction" | "eth_sendRawTransactionSync")
 }
 
-/// A transaction to be submitted.
+/// A raw transaction that a request submits.
 #[derive(Debug)]
 pub(super) struct RawSubmission {
     raw: Bytes,
@@ -36,14 +36,14 @@ pub(super) struct RawSubmission {
 /// When the answer is due.
 #[derive(Clone, Copy, Debug)]
 enum ReplyAfter {
-    /// Once it is accepted: `eth_sendRawTransaction`.
+    /// Once the pool accepts it: `eth_sendRawTransaction`.
     Accepted,
-    /// Once its block is sealed, or after so long: `eth_sendRawTransactionSync`.
+    /// Once its block is sealed, or after this time: `eth_sendRawTransactionSync`.
     Sealed(Duration),
 }
 
 impl RawSubmission {
-    /// The transaction that a request submits; `None` if it is for something else.
+    /// The transaction that a request submits; `None` if the request has another method.
     pub(super) fn parse(request: &Request<'_>) -> Option<Result<Self, RpcError>> {
         let read = match request.method.as_ref() {
             "eth_sendRawTransaction" => Self::accepted,
@@ -76,7 +76,7 @@ fn sync_timeout(params: &mut Params) -> Result<Duration, RpcError> {
     Ok(given.filter(allowed).unwrap_or(SYNC_TIMEOUT_DEFAULT))
 }
 
-/// Submits transactions all at once; the result of each is in the order given.
+/// Submits transactions together. The results are in the same order.
 pub(super) async fn send_all(
     context: &Arc<ApiContext>,
     sends: Vec<RawSubmission>,
@@ -100,7 +100,7 @@ async fn answer(
     let accepted = result?;
     match until {
         ReplyAfter::Accepted if accepted.is_new => Ok(json!(accepted.hash)),
-        // As in geth: clients match on the text.
+        // As in geth, because clients match on the text.
         ReplyAfter::Accepted => Err(Refusal::AlreadyKnown.into()),
         ReplyAfter::Sealed(limit) => sealed(context, accepted.hash, limit).await,
     }

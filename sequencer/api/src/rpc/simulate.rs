@@ -1,4 +1,4 @@
-//! `eth_simulateV1`: blocks that might follow.
+//! `eth_simulateV1`: simulates blocks on top of a recent one.
 
 use std::time::Instant;
 
@@ -41,10 +41,10 @@ use super::{
 };
 use crate::context::ApiContext;
 
-/// Seconds between two blocks whose time is not given.
+/// Seconds from a block to the next if the request gives no time.
 const BLOCK_SECONDS: u64 = 1;
 
-/// Calls in one request.
+/// Calls in one request, at most.
 const CALLS_MAX: usize = 1_000;
 
 // The specification's error codes.
@@ -97,7 +97,7 @@ async fn simulate(context: &ApiContext, mut params: Params) -> RpcResult {
     to_json(blocks)
 }
 
-/// A block to simulate, with its place.
+/// A block to simulate, with its number and time.
 #[derive(Debug)]
 struct Planned {
     number: u64,
@@ -106,7 +106,7 @@ struct Planned {
     block: SimBlock,
 }
 
-/// Blocks in a row after `base`: numbers that are left out are empty blocks.
+/// Plans consecutive blocks after `base`. A skipped number becomes an empty block.
 fn chained(base: &Header, blocks: Vec<SimBlock>) -> Result<Vec<Planned>, RpcError> {
     let mut planned = Vec::new();
     let (mut last, mut time) = (base.number, base.timestamp);
@@ -141,7 +141,7 @@ fn chained(base: &Header, blocks: Vec<SimBlock>) -> Result<Vec<Planned>, RpcErro
     Ok(planned)
 }
 
-/// What blocks are simulated on, one after the other.
+/// The state of a simulation, block by block.
 struct Simulation<'c> {
     sandbox: Sandbox<'c>,
     chain: &'c RecentChain<'c>,
@@ -154,7 +154,7 @@ struct Simulation<'c> {
     is_full: bool,
 }
 
-/// A call that was made.
+/// An executed call.
 struct Made {
     record: ReceiptRecord,
     envelope: TxEnvelope,
@@ -207,7 +207,8 @@ impl Simulation<'_> {
         Ok(header)
     }
 
-    /// Makes a call and takes its changes over. `header` knows the gas that those before it used.
+    /// Runs a call and commits its changes. `header` holds the gas that the block's earlier calls
+    /// used.
     fn call(&mut self, request: &TransactionRequest, header: &Header) -> Result<Made, RpcError> {
         check_held(self.started)?;
         let config = self.chain.config();
@@ -218,7 +219,7 @@ impl Simulation<'_> {
             return Err(RpcError::new(BLOCK_GAS_LIMIT_REACHED, message));
         }
         if self.gas_left == 0 {
-            let message = format!("the gas of one request is used up: {CALL_GAS_MAX}");
+            let message = format!("the request has used its {CALL_GAS_MAX} gas");
             return Err(RpcError::new(CLIENT_LIMIT_EXCEEDED, message));
         }
         let mut gas = room.min(self.gas_left);
@@ -227,7 +228,7 @@ impl Simulation<'_> {
         }
         let mut call = call_request(request, gas)?;
         if request.gas_price.is_none() {
-            // Of type 2, then.
+            // A call without gas price is an EIP-1559 transaction.
             call.priority_fee.get_or_insert_default();
         }
         if request.nonce.is_none() {
@@ -277,7 +278,7 @@ impl Simulation<'_> {
     }
 }
 
-/// A call as the unsigned transaction and receipt that it would be.
+/// Builds the unsigned transaction and the receipt of a call.
 fn made(
     config: &ChainConfig,
     call: &CallRequest,
@@ -436,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_follow_one_another_and_gaps_are_filled() {
+    fn skipped_numbers_become_empty_blocks() {
         let blocks = vec![block(None, None), block(Some(14), Some(200)), block(None, None)];
         let expected = vec![(11, 101), (12, 102), (13, 103), (14, 200), (15, 201)];
         assert_eq!(places(blocks), Ok(expected));

@@ -1,8 +1,6 @@
-//! JSON-RPC over WebSocket, at the path where it is served over HTTP: a request or a batch in each
-//! frame, answered in a
-//! frame of its own, as soon as it is ready. A subscription's notifications follow the response
-//! that
-//! opens it.
+//! JSON-RPC over WebSocket, at the same path as over HTTP. A frame holds a request or a batch. Each
+//! response has its own frame and is sent as soon as it is ready. A subscription's notifications
+//! follow the response that opens it.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -33,7 +31,7 @@ use crate::{
 };
 use turnpike_sequencer::notifications::MissedEvents;
 
-/// Frames of one connection in flight. At the limit no more are read.
+/// Frames of one connection in flight, at most. At the limit the node reads no more frames.
 const FRAMES_IN_FLIGHT_MAX: usize = 64;
 
 /// How long sending a response may take before the client is dropped.
@@ -42,13 +40,13 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time between pings.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 
-/// How long a client may be silent before it is dropped.
+/// How long a client may send nothing before it is dropped.
 const SILENCE_MAX: Duration = Duration::from_secs(65);
 
-/// Notifications of a subscription that are sent in one step.
+/// Notifications of a subscription sent in one step, at most.
 const NOTIFICATIONS_STEP: usize = 256;
 
-/// Counts connections that were closed because they missed what they had subscribed to.
+/// Counts connections that were closed because they missed notifications.
 const MISSED_METRIC: &str = "turnpike_sequencer_subscribers_missed_total";
 
 /// `GET /`: a greeting for browsers, or a WebSocket upgrade.
@@ -65,7 +63,7 @@ pub(crate) async fn upgrade(
         Err(rejection) => return rejection.into_response(),
     };
     let Some(place) = state.sockets.take(&allowance) else {
-        let detail = "as many WebSockets are open as may be, or as many of one address";
+        let detail = "too many WebSockets are open, in all or from this address";
         return Problem::new(Code::SocketsFull, detail).into_response();
     };
     let bytes_max = state.body_bytes_max;
@@ -75,7 +73,7 @@ pub(crate) async fn upgrade(
         .on_upgrade(move |socket| serve(socket, state, allowance, place))
 }
 
-/// Serves a connection until it ends, or the node does.
+/// Serves a connection until it closes or the node stops.
 async fn serve(mut socket: WebSocket, state: ApiState, allowance: Allowance, _permit: QuotaPermit) {
     let ApiState { context, stop, .. } = state;
     let mut stopped = pin!(stop.cancelled_owned());
@@ -101,14 +99,14 @@ async fn serve(mut socket: WebSocket, state: ApiState, allowance: Allowance, _pe
                         let text = message.into_data();
                         answers.push(answer(context, allowance.clone(), connection, text));
                     }
-                    // ResponseText by the library.
+                    // The library answers these.
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 }
                 continue;
             }
             Some((answer, opened)) = answers.next() => {
-                // They speak once this is sent: nothing else is sent before it.
+                // Notifications follow this response, because no other message is sent before it.
                 subscriptions.begin(opened);
                 let Some(answer) = answer else { continue };
                 Message::Text(answer.into())
@@ -127,7 +125,8 @@ async fn serve(mut socket: WebSocket, state: ApiState, allowance: Allowance, _pe
                 }
             },
             _ = pings.tick() => {
-                // Nothing is read while much is in flight: that is not the client's silence.
+                // At the limit of frames in flight the node does not read, so the client is not
+                // silent.
                 if heard_at.elapsed() > SILENCE_MAX && answers.len() < FRAMES_IN_FLIGHT_MAX {
                     return;
                 }
@@ -141,7 +140,7 @@ async fn serve(mut socket: WebSocket, state: ApiState, allowance: Allowance, _pe
     }
 }
 
-/// Sends some messages. False if the client is gone, or does not read.
+/// Sends messages. Returns false if the client has disconnected or does not read.
 async fn send(socket: &mut WebSocket, messages: impl IntoIterator<Item = Message>) -> bool {
     let sending = async {
         for message in messages {
@@ -156,20 +155,20 @@ fn close_frame(code: u16, reason: &'static str) -> Message {
     Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }))
 }
 
-/// Closes a connection whose client missed notifications: it must subscribe again.
+/// The close frame for a client that missed notifications. The client must subscribe again.
 fn close_for(missed: &MissedEvents) -> Message {
     match missed {
         MissedEvents::Lagged(_) => {
-            close_frame(close_code::POLICY, "notifications are lost: the client reads too slowly")
+            close_frame(close_code::POLICY, "notifications were lost: the client reads too slowly")
         }
         MissedEvents::Lost => close_frame(
             close_code::RESTART,
-            "blocks were taken back whose logs are not known any more: subscribe again",
+            "a reorg removed blocks whose logs are no longer known: subscribe again",
         ),
     }
 }
 
-/// The response to a frame, if there is one, and the subscriptions that begin after it.
+/// The response to a frame, if any, and the subscriptions that begin after it.
 type FrameAnswer = (Option<String>, Vec<Subscription>);
 
 fn answer(

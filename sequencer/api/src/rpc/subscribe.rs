@@ -22,18 +22,18 @@ use turnpike_sequencer::notifications::{
     EventCursor, HeadEvent, LogNotification, MissedEvents, PendingTx,
 };
 
-/// Subscriptions of one connection.
+/// Subscriptions of one connection, at most.
 const SUBSCRIPTIONS_MAX: usize = 128;
 
 const SUBSCRIBE: &str = "eth_subscribe";
 const UNSUBSCRIBE: &str = "eth_unsubscribe";
 
 methods! {
-    "eth_subscribe", 10, "WebSocket only: `newHeads`, `logs`, `newPendingTransactions` (`true` for whole ones), `syncing`" => |s, p| Err(RpcError::notifications_unsupported());
+    "eth_subscribe", 10, "WebSocket only: `newHeads`, `logs`, `newPendingTransactions` (`true` for whole transactions), `syncing`" => |s, p| Err(RpcError::notifications_unsupported());
     "eth_unsubscribe", 1, "WebSocket only" => |s, p| Err(RpcError::notifications_unsupported());
 }
 
-/// The subscriptions of a connection that have begun and were not ended, by their ids.
+/// The ids of a connection's open subscriptions.
 #[derive(Debug, Default)]
 pub(super) struct SocketConnection(Mutex<HashSet<String>>);
 
@@ -43,11 +43,11 @@ impl SocketConnection {
     }
 }
 
-/// A frame of a connection while it is answered.
+/// A frame of a connection that is being answered.
 #[derive(Debug)]
 pub(super) struct SocketFrame {
     connection: Arc<SocketConnection>,
-    /// Subscriptions that its answer tells of: they say nothing before it.
+    /// Subscriptions that the frame opened. They send no notification before the response.
     opened: Mutex<Vec<Subscription>>,
 }
 
@@ -56,12 +56,12 @@ impl SocketFrame {
         Self { connection, opened: Mutex::default() }
     }
 
-    /// The subscriptions that may begin now that the frame is answered.
+    /// The subscriptions to begin after the response to the frame.
     pub(super) fn into_opened(self) -> Vec<Subscription> {
         self.opened.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers a request that is about subscriptions; `None` if it is not.
+    /// Answers `eth_subscribe` and `eth_unsubscribe`; `None` for other methods.
     pub(super) async fn answer(
         &self,
         context: &Arc<ApiContext>,
@@ -126,7 +126,7 @@ enum SubscriptionSource {
     Heads(EventCursor<HeadEvent>),
     Logs(Box<LogFilter>, EventCursor<HeadEvent>),
     Pending(EventCursor<Vec<PendingTx>>, PendingDetail),
-    /// The node is never syncing: this subscription never notifies.
+    /// `syncing`. It never notifies, because the node never syncs.
     Syncing,
 }
 
@@ -196,24 +196,24 @@ impl Subscription {
     }
 }
 
-/// A result as a subscription's client is sent it.
+/// The notification with a result.
 fn notification(id: &str, result: &str) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","method":"eth_subscription","params":{{"subscription":"{id}","result":{result}}}}}"#
     )
 }
 
-/// The subscriptions of a connection that may speak.
+/// The subscriptions of a connection that have begun.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions(Vec<Subscription>);
 
 impl Subscriptions {
-    /// Lets these speak as well.
+    /// Begins these subscriptions.
     pub(super) fn begin(&mut self, opened: Vec<Subscription>) {
         self.0.extend(opened);
     }
 
-    /// Waits until there may be something to tell.
+    /// Waits until there may be a notification.
     pub(super) async fn ready(&self) {
         let heads = self.0.iter().filter_map(Subscription::heads);
         let pending = self.0.iter().filter_map(Subscription::pending);
@@ -223,7 +223,7 @@ impl Subscriptions {
         }
     }
 
-    /// Notifications of all subscriptions, each's in order, at most `count_max` of each.
+    /// Notifications of all subscriptions, in order per subscription, at most `count_max` of each.
     pub(super) fn take(
         &mut self,
         connection: &SocketConnection,
@@ -240,7 +240,7 @@ impl Subscriptions {
     }
 }
 
-/// Waits for one of these, which read the same.
+/// Waits until one of these cursors, which read the same log, has a new event.
 async fn wait<'a, T: 'a>(readers: impl Iterator<Item = &'a EventCursor<T>>) {
     match readers.min_by_key(|reader| reader.position()) {
         Some(furthest_back) => furthest_back.ready().await,
@@ -255,7 +255,7 @@ mod tests {
     use super::*;
     use turnpike_sequencer::{Accepted, notifications::Notifications};
 
-    /// Commits that are kept for a client that does not read.
+    /// Commits that the log keeps for a client that does not read.
     const KEPT: u64 = 65_536;
 
     fn accept(notifications: &Notifications, n: u64) {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_client_is_dropped_and_uses_no_memory() {
+    fn slow_client_is_dropped() {
         let notifications = Notifications::default();
         let (connection, mut subscriptions) = subscribed(&notifications);
         (0..KEPT).for_each(|n| accept(&notifications, n));

@@ -25,13 +25,13 @@ use super::{
 use crate::context::ApiContext;
 
 methods! {
-    "debug_traceTransaction", 200, "built-in tracers; the timeout is for the request, 60 s at most" => |s, p| trace_transaction(s, p).await;
+    "debug_traceTransaction", 200, "only built-in tracers; the timeout bounds the request and is at most 60 s" => |s, p| trace_transaction(s, p).await;
     "debug_traceCall", 100, "as debug_traceTransaction; no txIndex" => |s, p| trace_call(s, p).await;
     "debug_traceBlockByNumber", 500, "as debug_traceTransaction" => |s, p| trace_block(s, p).await;
     "debug_traceBlockByHash", 500, "as debug_traceTransaction" => |s, p| trace_block(s, p).await;
 }
 
-/// A tracer, and what bounds it.
+/// A tracer and its limits.
 #[derive(Debug)]
 struct Tracer {
     inspector: DebugInspector,
@@ -55,7 +55,7 @@ impl Tracer {
         Ok(Self { inspector, watch })
     }
 
-    /// Traces a transaction and takes its changes over.
+    /// Traces a transaction and commits its changes.
     fn trace(
         &mut self,
         sandbox: &mut Sandbox<'_>,
@@ -77,7 +77,7 @@ impl Tracer {
         Ok((trace, outcome.result))
     }
 
-    /// Traces a block's transaction.
+    /// Traces the transaction at this position of a block.
     fn trace_at(
         &mut self,
         replay: &Replay,
@@ -112,7 +112,7 @@ async fn trace_transaction(context: &ApiContext, mut params: Params) -> RpcResul
     to_json(trace)
 }
 
-/// A transaction that is to be run again: its block, and its place there.
+/// The block of a transaction to trace, and the transaction's position in it.
 pub(super) async fn traceable(
     context: &ApiContext,
     hash: B256,

@@ -1,4 +1,4 @@
-//! Transfers of ether as logs.
+//! Ether transfers as logs, for `eth_simulateV1`.
 
 use alloy_primitives::{Address, B256, Log, LogData, U256, address, b256};
 use revm::{
@@ -7,20 +7,20 @@ use revm::{
     interpreter::{CallInputs, CallOutcome, CreateInputs, CreateOutcome},
 };
 
-/// Where the logs of transfers say that they come from.
+/// The address that the logs of transfers name as their contract.
 pub(super) const TRANSFER_EMITTER: Address = address!("eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee");
 
 /// `keccak256("Transfer(address,address,uint256)")`.
 const TRANSFER_TOPIC: B256 =
     b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
 
-/// Logs each transfer of ether as an ERC-20 would, in its place among the other logs. One that is
-/// reverted leaves none.
+/// Logs each ether transfer as an ERC-20 would, in order with the other logs. A reverted transfer
+/// leaves no log.
 #[derive(Debug, Default)]
 pub(super) struct Transfers {
-    /// Of each call under way: whether its transfer was logged.
+    /// For each call on the stack, whether its transfer was logged.
     logged: Vec<bool>,
-    /// What contracts that have just destroyed themselves gave away.
+    /// Logs of the transfers of `SELFDESTRUCT`s since the last call ended.
     given: Vec<Log>,
 }
 
@@ -39,7 +39,7 @@ impl Transfers {
         if is_ok {
             given.into_iter().for_each(|log| journal.log(log));
         } else if logged {
-            // What came after it is gone already: it is the last.
+            // The EVM has removed the later logs, so the transfer's log is the last.
             let mut logs = journal.take_logs();
             logs.pop();
             logs.into_iter().for_each(|log| journal.log(log));

@@ -1,4 +1,4 @@
-//! What keeps a traced run within bounds.
+//! Limits of a traced run: time and size of the trace.
 
 use std::time::{Duration, Instant};
 
@@ -15,13 +15,13 @@ use revm::{
 
 use super::error::RpcError;
 
-/// How long a request traces if it does not say.
+/// How long a request may trace by default.
 const TRACE_TIME: Duration = Duration::from_secs(5);
 
-/// The longest it may ask for.
+/// The longest time that a request may ask for.
 const TRACE_TIME_MAX: Duration = Duration::from_secs(60);
 
-/// The longest answer of a trace, in bytes of JSON as they are estimated while it runs.
+/// The longest trace, in bytes of JSON, estimated during the run.
 const TRACE_BYTES_MAX: usize = 64 << 20;
 
 /// Instructions between two checks of the clock.
@@ -30,13 +30,13 @@ const STEPS_PER_LOOK: u32 = 1_024;
 /// Bytes of an instruction's JSON without stack, memory and storage.
 const STEP_BYTES: usize = 120;
 
-/// JSON of a call without input and output, in bytes.
+/// Bytes of a call's JSON without input and output.
 const CALL_BYTES: usize = 400;
 
-/// JSON of a word of 32 bytes with its marks.
+/// Bytes of a 32-byte word's JSON, with quotes and comma.
 const WORD_BYTES: usize = 69;
 
-/// Stops a run that takes too long, or whose trace gets too long.
+/// Stops a run that takes too long or whose trace is too long.
 #[derive(Clone, Debug)]
 pub(super) struct Watch {
     end: Instant,
@@ -44,12 +44,13 @@ pub(super) struct Watch {
     recorded: Option<GethDefaultTracingOptions>,
     steps: u32,
     bytes: usize,
-    /// Slots that were accessed: each storage instruction reports all of them.
+    /// Number of storage instructions so far, an upper bound of the accessed slots. Each storage
+    /// instruction reports all accessed slots.
     slots: usize,
 }
 
 impl Watch {
-    /// Begins now, with the bounds that these options ask for.
+    /// Starts the clock, with the limits that these options ask for.
     pub(super) fn new(options: &GethDebugTracingOptions) -> Result<Self, RpcError> {
         let time = match &options.timeout {
             None => TRACE_TIME,
@@ -68,7 +69,7 @@ impl Watch {
         })
     }
 
-    /// Why the run has to stop, if it does.
+    /// The reason why the run must stop; `None` while it may go on.
     pub(super) fn excess(&self) -> Option<String> {
         if self.bytes > TRACE_BYTES_MAX {
             return Some(format!("the trace is longer than {TRACE_BYTES_MAX} bytes"));
@@ -77,7 +78,7 @@ impl Watch {
         is_late.then(|| format!("execution timeout: {} ms", self.time.as_millis()))
     }
 
-    /// Counts the JSON of an instruction.
+    /// Adds the size of an instruction's JSON.
     fn record(&mut self, options: &GethDefaultTracingOptions, interp: &Interpreter) {
         self.bytes += STEP_BYTES;
         if options.is_stack_enabled() {
@@ -137,7 +138,7 @@ impl<CTX: ContextTr> Inspector<CTX> for Watch {
     }
 }
 
-/// A duration as Go writes it: `300ms`, `1m30s`, `1.5s`.
+/// Parses a duration in Go's notation: `300ms`, `1m30s`, `1.5s`.
 fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut sum = Duration::ZERO;
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_read_as_go_writes_them() {
+    fn durations_parse_in_gos_notation() {
         let seconds = |text: &str| duration(text).map(|duration| duration.as_secs_f64());
         assert_eq!(seconds("5s"), Some(5.0));
         assert_eq!(seconds("300ms"), Some(0.3));
@@ -190,7 +191,7 @@ mod tests {
             TRACE_TIME
         );
         let over = Watch::new(&options("0s")).expect("valid");
-        assert_eq!(over.excess().expect("no time is left"), "execution timeout: 0 ms");
+        assert_eq!(over.excess().expect("the time is over"), "execution timeout: 0 ms");
         assert!(Watch::new(&options("soon")).is_err());
     }
 }
