@@ -7,6 +7,6 @@ pub(crate) fn assert_documented(file: &str, table: &str) {
     if std::env::var_os("TURNPIKE_WRITE_TABLES").is_some() {
         std::fs::write(&path, table).expect("writes");
     }
-    let written = std::fs::read_to_string(&path).expect("is there");
-    assert_eq!(written, table, "write it anew with TURNPIKE_WRITE_TABLES=1");
+    let written = std::fs::read_to_string(&path).expect("the file exists");
+    assert_eq!(written, table, "regenerate the file with TURNPIKE_WRITE_TABLES=1");
 }

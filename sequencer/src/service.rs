@@ -408,6 +408,6 @@ mod tests {
             asked
         };
         let (opened, _asked) = tokio::join!(opening, stopping);
-        assert!(opened.expect("ends well").is_none(), "it is not open");
+        assert!(opened.expect("ends well").is_none(), "a sequencer that was stopped opened");
     }
 }

@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(
             settlement.agreed,
             [1, 2, 3, 6],
-            "not on what is wrong, nor beyond what is posted"
+            "neither outputs on a wrong one nor outputs beyond the posted entries"
         );
         assert_eq!(settlement.standing, [1, 6]);
         let entry_of = |block| settlement.output(block).map(|output| output.entry);

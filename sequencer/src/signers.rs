@@ -79,7 +79,8 @@ mod tests {
         tx.into_signed(proof).into()
     }
 
-    /// Transactions of every type and with every fault, at every position.
+    /// Transactions of every type and with every kind of fault, so that each occurs at every
+    /// position of a batch.
     fn envelopes(count: u8) -> Vec<TxEnvelope> {
         let one = U256::from(1);
         let unsigned = |r, s| TxLegacy::default().into_signed(Proof::new(r, s, false)).into();

@@ -198,7 +198,7 @@ impl Tracker {
         let derivation = &self.derivation;
         let derived = block_in_place(|| derivation.preview(source))?;
         if let Some(fault) = &derived.fault {
-            warn!(entry = index, %fault, "invalid batch passed over");
+            warn!(entry = index, %fault, "skipping invalid batch");
         }
         let transactions = derived.blocks.iter().map(|block| block.transactions.len() as u64).sum();
         let fault = derived.fault.clone();

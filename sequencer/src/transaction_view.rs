@@ -49,7 +49,8 @@ impl TransactionView {
 
     /// Bytes and sender of an accepted transaction that no indexed block includes.
     pub fn waiting(&self, hash: &B256) -> Option<(Bytes, Address)> {
-        // In the direction in which transactions move, so that none is missed between the two.
+        // Pool first, then cache: a transaction that moves from one to the other in between is not
+        // missed.
         if let Some(tx) = self.pool().get(hash) {
             return Some((tx.raw.clone(), tx.sender));
         }

@@ -40,7 +40,7 @@ pub(super) fn sender(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Ip
     let mut sender = peer;
     for value in headers.get_all(FORWARDED_FOR).iter().rev() {
         for named in value.to_str().unwrap_or_default().rsplit(',') {
-            // Anybody can forge what stands before something that is no address.
+            // The entries before an invalid one may be forged.
             let Ok(address) = named.trim().parse::<IpAddr>() else { return sender };
             sender = address.to_canonical();
             if !is_trusted(sender, trusted) {
@@ -86,11 +86,19 @@ mod tests {
             }
             sender(ip(peer), &headers, &trusted)
         };
-        assert_eq!(of("9.9.9.9", &["1.1.1.1"]), ip("9.9.9.9"), "anybody can claim that");
+        assert_eq!(
+            of("9.9.9.9", &["1.1.1.1"]),
+            ip("9.9.9.9"),
+            "an untrusted peer may forge the header"
+        );
         assert_eq!(of("10.0.0.1", &[]), ip("10.0.0.1"));
         assert_eq!(of("10.0.0.1", &["1.1.1.1"]), ip("1.1.1.1"));
         assert_eq!(of("::ffff:10.0.0.1", &["1.1.1.1"]), ip("1.1.1.1"));
-        assert_eq!(of("10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.0.0.2"]), ip("1.1.1.1"), "not the claim");
+        assert_eq!(
+            of("10.0.0.1", &["6.6.6.6, 1.1.1.1, 10.0.0.2"]),
+            ip("1.1.1.1"),
+            "the first entry may be forged"
+        );
         assert_eq!(of("10.0.0.1", &["6.6.6.6", "1.1.1.1, fd00::1"]), ip("1.1.1.1"));
         assert_eq!(of("10.0.0.1", &["1.1.1.1, unknown"]), ip("10.0.0.1"));
         assert_eq!(of("10.0.0.1", &["1.1.1.1, x, 10.0.0.2"]), ip("10.0.0.2"));

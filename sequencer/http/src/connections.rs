@@ -2,15 +2,13 @@
 //!
 //! # State
 //!
-//! Each connection, its client, and since when it is idle.
+//! Each connection, with its client and the time since which it is idle.
 //!
 //! # Limits
 //!
 //! When the table is full, a new connection evicts the one that is idle the longest: idle
-//! connections
-//! cannot shut others out. A connection with a request under way is never evicted, nor is a
-//! WebSocket;
-//! the API limits their number.
+//! connections cannot shut others out. A connection with a request under way is never evicted, nor
+//! is a WebSocket; the API limits their number.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,9 +28,9 @@ use super::{client::Client, metrics::HttpMetrics};
 /// All open connections.
 #[derive(Debug)]
 pub(super) struct Connections {
-    /// Connections at the same time.
+    /// Connections at the same time, at most.
     max: usize,
-    /// Connections of one client.
+    /// Connections of one client, at most.
     per_client_max: usize,
     inner: Mutex<ConnectionTable>,
     /// Number of connections, evicted ones included until they are closed.
@@ -42,17 +40,17 @@ pub(super) struct Connections {
 
 #[derive(Debug, Default)]
 struct ConnectionTable {
-    /// Numbers connections, and orders the idle ones.
+    /// A counter that numbers connections and orders the idle ones.
     clock: u64,
     entries: HashMap<u64, ConnectionEntry>,
-    /// Idle connections, by since when.
+    /// Ids of idle connections, by the counter's value when they became idle.
     waiting: BTreeMap<u64, u64>,
     by_client: HashMap<Client, usize>,
 }
 
 #[derive(Debug)]
 struct ConnectionEntry {
-    /// The client, if it is counted.
+    /// The client; `None` if its connections are not counted.
     client: Option<Client>,
     waits_since: Option<u64>,
     evicted: CancellationToken,
@@ -67,7 +65,7 @@ pub(super) enum NoRoom {
     Client,
 }
 
-/// What a connection is doing.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
@@ -104,7 +102,7 @@ impl Connections {
         })
     }
 
-    /// Admits a connection. `client` is its client, if it is counted.
+    /// Admits a connection. `client` is `None` if the client's connections are not counted.
     pub(super) fn admit(
         self: &Arc<Self>,
         client: Option<Client>,
@@ -194,12 +192,12 @@ impl ConnectionTable {
 }
 
 impl ConnectionGuard {
-    /// A request begins.
+    /// Marks the connection as busy with a request.
     pub(super) fn begin(&self) {
         self.set(Phase::Busy);
     }
 
-    /// Its response is sent.
+    /// Marks the connection as idle, once the response is sent.
     pub(super) fn finish(&self) {
         if self.phase() == Phase::Busy {
             self.set(Phase::Waiting);
@@ -207,7 +205,7 @@ impl ConnectionGuard {
         }
     }
 
-    /// Accepts no other request.
+    /// Closes the connection after the request under way.
     pub(super) fn close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
     }
@@ -225,7 +223,7 @@ impl ConnectionGuard {
         self.phase() == Phase::Waiting
     }
 
-    /// The connection has become a WebSocket.
+    /// Marks the connection as a WebSocket.
     pub(super) fn upgrade(&self) {
         self.set(Phase::Upgraded);
     }
@@ -319,7 +317,7 @@ mod tests {
         let evicted = connections.admit(None).expect("room");
         let guard = connections.admit(None).expect("makes room");
         drop(guard);
-        assert_eq!(*connections.open.borrow(), 1, "it is still on its way out");
+        assert_eq!(*connections.open.borrow(), 1, "the evicted connection still counts");
         drop(evicted);
         connections.closed().await;
         let inner = connections.lock();

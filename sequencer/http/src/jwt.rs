@@ -2,8 +2,7 @@
 //! knowledge.
 //!
 //! Format: HS256 JSON Web Tokens with an `iat` claim, as Ethereum's engine API uses them. `iat` may
-//! be [`TOKEN_SECONDS_MAX`] away
-//! from the node's clock; every other claim is ignored.
+//! be [`TOKEN_SECONDS_MAX`] away from the node's clock; every other claim is ignored.
 
 use std::{fmt, path::Path};
 
@@ -21,7 +20,7 @@ const SECRET_BYTES: usize = 32;
 /// Seconds that a token's `iat` may be away from the node's clock.
 const TOKEN_SECONDS_MAX: u64 = 60;
 
-/// Bytes of a token.
+/// Bytes of a token, at most.
 const TOKEN_BYTES_MAX: usize = 4 * 1024;
 
 /// The only accepted algorithm.
@@ -39,12 +38,12 @@ pub enum TokenError {
     #[error("not a JSON Web Token")]
     Malformed,
     /// The token names another algorithm, or `none`.
-    #[error("algorithm {0:?}: {ALGORITHM} is expected")]
+    #[error("expected algorithm {ALGORITHM}, found {0:?}")]
     Algorithm(String),
     /// The token is signed with another secret.
-    #[error("the signature is wrong")]
+    #[error("invalid signature")]
     Signature,
-    /// The token does not say when it was issued.
+    /// The token has no `iat` claim.
     #[error("no iat")]
     NoIssuedAt,
     /// The token was issued too long ago, or in the future.
@@ -68,7 +67,7 @@ impl JwtSecret {
             .with_context(|| format!("cannot read the secret in {}", path.display()))?;
         let bytes: [u8; SECRET_BYTES] = const_hex::decode_to_array(text.trim()).map_err(|_| {
             let path = path.display();
-            anyhow::anyhow!("{path}: {SECRET_BYTES} bytes in hexadecimal are expected")
+            anyhow::anyhow!("{path}: expected {SECRET_BYTES} bytes in hexadecimal")
         })?;
         Ok(Self(Hs256Key::new(bytes)))
     }
@@ -160,7 +159,7 @@ mod tests {
 
     #[test]
     fn token_of_another_library_is_accepted() {
-        // No `typ`, and claims that are ignored.
+        // The header has no `typ`, and the token has claims that are ignored.
         let header = r#"{"alg":"HS256"}"#;
         let token = signed(header, &format!(r#"{{"iat":{NOW},"id":"another's","exp":1}}"#));
         assert_eq!(secret(1).check(&token, NOW), Ok(()));
@@ -212,7 +211,10 @@ mod tests {
             let read = JwtSecret::from_file(&path);
             assert_eq!(read.is_ok(), is_secret, "{text:?}");
             if let Err(error) = read {
-                assert!(text.is_empty() || !error.to_string().contains(&text), "never the secret");
+                assert!(
+                    text.is_empty() || !error.to_string().contains(&text),
+                    "the error contains the secret"
+                );
             }
         }
         let read = |text| {

@@ -7,9 +7,8 @@
 //! ```
 //!
 //! Input: a listener, an [`axum::Router`], [`HttpLimits`] and a function that renders a
-//! [`ServerRefusal`]. Each request that
-//! reaches the router carries its sender's [`Allowance`] as an extension. The crate knows no chain
-//! and no API.
+//! [`ServerRefusal`]. Each request that reaches the router carries its sender's [`Allowance`] as an
+//! extension. The crate knows no chain and no API.
 
 mod client;
 mod connections;

@@ -31,13 +31,12 @@ pub struct HttpLimits {
     /// 16,384 at most.
     pub connections_max: Option<usize>,
     /// Connections of one client: an IPv4 address or an IPv6 network of 64 bits. `None`: 512, and
-    /// no
-    /// limit on loopback.
+    /// no limit on loopback.
     pub connections_per_address: Option<usize>,
-    /// Units that a client may spend in a second. What a request costs is the router's choice. 0 is
-    /// no limit. `None`: 5,000, and no limit on loopback.
+    /// Units that a client may spend in a second. The router decides what a request costs. 0 is no
+    /// limit. `None`: 5,000, and no limit on loopback.
     pub units_per_second: Option<u32>,
-    /// Units that an idle client may spend at once. `None`: those of ten seconds.
+    /// Units that an idle client may spend at once. `None`: the units of ten seconds.
     pub burst_units: Option<u32>,
     /// Longest request body and WebSocket message, in bytes. `None`: 10 MiB.
     pub body_bytes_max: Option<usize>,
@@ -51,10 +50,10 @@ pub struct HttpLimits {
 /// How long clients may take for each part of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// To send a request's head, from its first byte; for a connection's first request, from the
-    /// connection on.
+    /// Time to send a request's head, from its first byte on. A connection's first head counts from
+    /// the opening of the connection.
     pub head: Duration,
-    /// Between two requests on a connection.
+    /// Time between two requests on a connection.
     pub idle: Duration,
     /// How long a body or the reading of a response may be behind [`Timeouts::bytes_per_second`].
     pub stall: Duration,
@@ -107,7 +106,7 @@ impl HttpLimits {
         self.body_bytes_max.unwrap_or(BODY_BYTES_DEFAULT)
     }
 
-    /// A client's rate limit, if there is one, and whether it applies to loopback.
+    /// A client's rate limit, `None` for no limit, and whether the limit applies to loopback.
     pub(super) fn rate(&self) -> (Option<Rate>, bool) {
         let units_per_second = self.units_per_second.unwrap_or(UNITS_PER_SECOND_DEFAULT);
         let burst = units_per_second.saturating_mul(BURST_SECONDS_DEFAULT);

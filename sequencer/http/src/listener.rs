@@ -52,13 +52,13 @@ use super::{
 /// Connections that the kernel queues until they are accepted.
 const BACKLOG: u32 = 4_096;
 
-/// Bytes of a request's head.
+/// Bytes of a request's head, at most.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 
-/// Header fields of a request.
+/// Header fields of a request, at most.
 const HEADERS_MAX: usize = 64;
 
-/// Bytes of a request's path and query.
+/// Bytes of a request's path and query, at most.
 const URI_BYTES_MAX: usize = 8 * 1024;
 
 /// Bytes that are read or written at a time.
@@ -67,13 +67,13 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Refused connections that get a response at the same time. Others are closed without one.
 const REFUSALS_MAX: usize = 64;
 
-/// How long such a response may take.
+/// How long sending the response to a refused connection may take.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Pause after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Bytes of a rendered refusal.
+/// Bytes of a rendered refusal, at most.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 
 /// The server: what all its connections share.
@@ -146,7 +146,8 @@ pub async fn serve(
                 server.accept(tcp, peer.ip(), (!is_spared).then_some(client));
             }
             Err(error) => {
-                // Out of file descriptors, for example: others will be closed.
+                // The process may be out of file descriptors, which other connections free when
+                // they close.
                 warn!(%error, "cannot accept a connection");
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -176,8 +177,7 @@ impl HttpServer {
     }
 
     /// Serves a connection until it ends or is evicted. After the stop it finishes the request
-    /// under
-    /// way. A WebSocket ends itself.
+    /// under way. A WebSocket ends itself.
     async fn serve(
         self: Arc<Self>,
         tcp: TcpStream,

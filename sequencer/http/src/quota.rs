@@ -1,4 +1,4 @@
-//! A quota of permits, of which no client may hold all.
+//! A quota of permits that one client cannot exhaust.
 
 use std::{
     collections::HashMap,
@@ -23,7 +23,7 @@ struct QuotaUse {
     by_client: HashMap<Client, usize>,
 }
 
-/// A permit. Dropping it returns it.
+/// A permit. Dropping it returns it to the quota.
 #[derive(Debug)]
 pub struct QuotaPermit {
     quota: Arc<ClientQuota>,
@@ -36,7 +36,8 @@ impl ClientQuota {
         Arc::new(Self { max, taken: Mutex::default() })
     }
 
-    /// A permit for the sender with this allowance. `None` if all are in use, or its share is.
+    /// Takes a permit for the sender with this allowance. `None` if all permits are in use, or the
+    /// client's share.
     pub fn take(self: &Arc<Self>, allowance: &Allowance) -> Option<QuotaPermit> {
         self.take_for(allowance.client())
     }
@@ -89,11 +90,11 @@ mod tests {
         let quota = ClientQuota::new(9);
         let mut first: Vec<_> = (0..3).map(|_| quota.take_for(client(1))).collect();
         assert!(first.iter().all(Option::is_some));
-        assert!(quota.take_for(client(1)).is_none(), "its share");
+        assert!(quota.take_for(client(1)).is_none(), "the client exceeded its share");
         let others: Vec<_> = [2, 2, 2, 3, 3].map(|last| quota.take_for(client(last))).into();
         assert!(others.iter().all(Option::is_some));
         first.pop();
-        assert!(quota.take_for(client(1)).is_some(), "and leaves at once");
+        assert!(quota.take_for(client(1)).is_some(), "the dropped permit was not returned");
         let free: Vec<_> = (0..3).map(|_| quota.take_for(None)).collect();
         assert_eq!(
             free.iter().flatten().count(),

@@ -9,8 +9,7 @@
 //! # Limits
 //!
 //! The accounts of the [`CLIENTS_MAX`] clients that were seen last. A forgotten client starts with
-//! a
-//! full burst.
+//! a full burst.
 
 use std::{
     net::IpAddr,
@@ -45,18 +44,18 @@ pub(super) struct RateLimiter {
     metrics: HttpMetrics,
 }
 
-/// What the sender of a request may spend. The server adds it to each request's extensions.
+/// The account of a request's sender. The server adds it to each request's extensions.
 #[derive(Clone, Debug)]
 pub struct Allowance {
     /// `None`: unlimited.
     account: Option<(Arc<RateLimiter>, Client)>,
 }
 
-/// The client has not enough units.
+/// The client does not have enough units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("rate limit exceeded: retry in {} s", self.seconds())]
 pub struct RateExceeded {
-    /// When it has enough.
+    /// Time after which the client has enough units.
     pub after: Duration,
 }
 
@@ -122,7 +121,7 @@ impl Rate {
 }
 
 impl Allowance {
-    /// The client, if it is limited.
+    /// The client; `None` if it is unlimited.
     pub(super) fn client(&self) -> Option<Client> {
         self.account.as_ref().map(|(_, client)| *client)
     }

@@ -1,9 +1,9 @@
 use axum::response::Response;
 
-/// Seconds after which a client that found no free connection may try again.
+/// Seconds after which a client without a free connection may try again.
 const CONNECTION_RETRY_SECONDS: u64 = 5;
 
-/// Seconds after which a client whose body found no memory may send it again.
+/// Seconds after which a client may send a body again for which there was no memory.
 const BODY_RETRY_SECONDS: u64 = 1;
 
 /// A connection or request that the server refuses without asking the router.
@@ -11,10 +11,10 @@ const BODY_RETRY_SECONDS: u64 = 1;
 #[non_exhaustive]
 pub enum ServerRefusal {
     /// All connections are in use, and none of them is idle.
-    #[error("as many connections are open as the node can have")]
+    #[error("the node has its maximum of connections")]
     ConnectionsFull,
     /// The client has as many connections as one client may have.
-    #[error("as many connections are open as this address may have")]
+    #[error("this address has its maximum of connections")]
     ConnectionsOfClient,
     /// Path and query are too long.
     #[error("path and query of {bytes} bytes, limit {limit}")]
@@ -25,7 +25,7 @@ pub enum ServerRefusal {
         limit: usize,
     },
     /// The request's body arrives too slowly.
-    #[error("the body comes too slowly")]
+    #[error("the client sends the body too slowly")]
     SlowBody,
     /// The bodies of all requests together take too much memory.
     #[error("too many large requests at the same time")]

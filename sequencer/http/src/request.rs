@@ -21,7 +21,7 @@ use super::{
 /// Bytes of the bodies of all requests in memory at the same time.
 pub(super) const BODY_BYTES_HELD_MAX: usize = 512 * 1024 * 1024;
 
-/// Bytes of one body that are accepted even when that limit is reached.
+/// Bytes of one body that are accepted even at [`BODY_BYTES_HELD_MAX`].
 const BODY_BYTES_ALWAYS: usize = 16 * 1024;
 
 /// A request under way: from its head until its response is sent.

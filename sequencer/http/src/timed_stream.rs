@@ -48,7 +48,7 @@ enum HeadState {
 struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    /// Ready once it is `until`.
+    /// Ready at `until`.
     fn poll(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(until)));
         if sleep.deadline() != until {
@@ -73,7 +73,7 @@ impl TimedStream {
         }
     }
 
-    /// Called when nothing can be read: times out after too long.
+    /// Times out if the next request's head takes too long. The caller has nothing to read.
     fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.guard.poll_waiting(cx) {
             self.head = HeadState::NotExpected;

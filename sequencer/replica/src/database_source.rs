@@ -42,7 +42,8 @@ impl JournalSource for DatabaseSource {
         let end = database.journal_end().await?;
         if end < cursor.next {
             database.close().await;
-            let reason = format!("its journal ends before row {end}, expected row {}", cursor.next);
+            let reason =
+                format!("the source's journal ends before row {end}, expected row {}", cursor.next);
             return Err(SourceError::Lost(reason));
         }
         if let Some(sequence) = cursor.next.checked_sub(1)
@@ -57,7 +58,7 @@ impl JournalSource for DatabaseSource {
 
     async fn next(&mut self) -> Result<Vec<JournalRow>, SourceError> {
         let SourceCursor { next, checksum } = self.cursor;
-        let lost = || SourceError::Lost("it is not open".into());
+        let lost = || SourceError::Lost("the source's database is not open".into());
         let database = self.database.as_ref().ok_or_else(lost)?;
         loop {
             let encoded = database.encoded_rows(next, ROWS_STEP).await?;

@@ -78,10 +78,10 @@ impl JournalSource for FeedSource {
         let connecting = connect_async_with_config(url, Some(config), true);
         let connected = timeout(CONNECT_TIMEOUT, connecting).await;
         let (socket, response) =
-            connected.map_err(|_| lost("it does not answer"))?.map_err(refusal)?;
+            connected.map_err(|_| lost("the source does not answer"))?.map_err(refusal)?;
         let chain = response.headers().get(CHAIN_HEADER).and_then(|chain| chain.to_str().ok());
         let found = chain.and_then(|chain| chain.parse::<B256>().ok());
-        let found = found.ok_or_else(|| lost("it does not say what chain it is of"))?;
+        let found = found.ok_or_else(|| lost("the source does not name its chain"))?;
         if found != self.chain {
             return Err(SourceError::OtherChain { expected: self.chain, found });
         }
@@ -92,10 +92,10 @@ impl JournalSource for FeedSource {
     async fn next(&mut self) -> Result<Vec<JournalRow>, SourceError> {
         let mut rows = Vec::new();
         loop {
-            let socket = self.socket.as_mut().ok_or_else(|| lost("it is not connected"))?;
+            let socket = self.socket.as_mut().ok_or_else(|| lost("the source is not connected"))?;
             let message = if rows.is_empty() {
                 let next = timeout(SILENCE_MAX, socket.next()).await;
-                next.map_err(|_| lost("it says nothing"))?
+                next.map_err(|_| lost("the feed is silent"))?
             } else {
                 // Takes the rows that have arrived already.
                 match socket.next().now_or_never() {
@@ -121,11 +121,11 @@ impl JournalSource for FeedSource {
                 },
                 Some(Ok(Message::Close(frame))) => {
                     let reason = frame.map(|frame| frame.reason.to_string()).unwrap_or_default();
-                    return self.end(rows, lost(format!("it ended: {reason}")));
+                    return self.end(rows, lost(format!("the source closed the feed: {reason}")));
                 }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return self.end(rows, lost(error)),
-                None => return self.end(rows, lost("it ended")),
+                None => return self.end(rows, lost("the feed ended")),
             }
         }
     }
@@ -157,7 +157,11 @@ fn refusal(error: tungstenite::Error) -> SourceError {
     let body = response.body().as_deref().unwrap_or_default();
     let problem: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let detail = problem.as_ref().and_then(|problem| problem["detail"].as_str());
-    lost(format!("it replied {}: {}", response.status(), detail.unwrap_or("no reason given")))
+    lost(format!(
+        "the source replied {}: {}",
+        response.status(),
+        detail.unwrap_or("no reason given")
+    ))
 }
 
 /// The URL of a node's feed: `/v1/feed`, unless the URL has a path.

@@ -1,4 +1,4 @@
-//! Decides what each journal row demands: blocks to execute, results to compare, a reorg to follow.
+//! Decides what to do for each journal row: execute a block, compare results or follow a reorg.
 //!
 //! ```text
 //! row ─► push ─► Run ─► executed ─────┐
@@ -365,12 +365,13 @@ mod tests {
         let mut rows = Rows::new();
         rows.push(part(1, 1, true, true)).expect("fits");
         rows.push(part(2, 1, true, true)).expect("fits");
-        let early = rows.push(JournalEntry::Sealed(entry(2))).expect_err("1 comes first");
+        let early =
+            rows.push(JournalEntry::Sealed(entry(2))).expect_err("block 1 must be sealed first");
         assert!(matches!(early, Divergence::Row { sequence: 2, .. }), "{early}");
 
         let mut rows = Rows::new();
         rows.next = 1;
-        let later = rows.push(outcomes(&[1])).expect_err("0 comes first");
+        let later = rows.push(outcomes(&[1])).expect_err("row 0 must come first");
         assert_eq!(later, Divergence::Sequence { expected: 0, found: 1 });
         rows.next = 0;
         let unopened = rows.push(part(1, 1, false, false)).expect_err("it was not opened");
@@ -395,7 +396,7 @@ mod tests {
         );
         rows.push(part(1, 9, true, false)).expect("fits");
         assert_eq!(rows.push(outcomes(&[2, 3])), Ok(None));
-        // The transaction is included itself.
+        // A block includes the transaction itself.
         rows.push(part(1, 3, false, true)).expect("fits");
         assert_eq!(rows.push(outcomes(&[4])), Ok(None), "the block is not sealed");
         let mut unindexed = UnindexedTxs::default();

@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn safe_blocks_must_stay() {
+    async fn source_that_rewinds_a_safe_block_diverges() {
         let folder = tempfile::tempdir().expect("a folder");
         let shared = node_with_safe_block(folder.path()).await;
         assert_eq!(shared.settlement.read().await.safe(), 1);
@@ -246,25 +246,25 @@ mod tests {
         let (patience, start) = (Duration::from_secs(60), Instant::now());
         let (changed, _) = watch::channel(0);
         let mut watch = L1Watcher::new(Arc::clone(&shared), changed, patience);
-        watch.compare(start).await.expect("it is there");
-        let reason = "the source says so".to_owned();
+        watch.compare(start).await.expect("the index holds block 1");
+        let reason = "the source rewound block 1".to_owned();
         let rewind = Some(IndexRewind { first_block: 1, reason, reorged: Vec::new() });
         let to = shared.chain.database.indexed_to().await.expect("reads");
         let batch = IndexBatch { to, rewind, ..IndexBatch::default() };
-        shared.chain.database.index(&batch).await.expect("takes it back");
-        watch.compare(start).await.expect("L1 may say so, too");
+        shared.chain.database.index(&batch).await.expect("rewinds");
+        watch.compare(start).await.expect("patience is not over");
         let late = start + patience;
-        let ended = watch.compare(late).await.expect_err("L1 holds it");
+        let ended = watch.compare(late).await.expect_err("L1 still holds block 1");
         let ReplicaError::Diverged(found) = ended else { panic!("{ended}") };
         assert_eq!(found, Divergence::L1 { block: 1, entry: 1, hash: None });
 
         shared.settlement.write().await.l1_error = Some("silent".into());
-        watch.compare(late).await.expect("L1 says nothing");
+        watch.compare(late).await.expect("L1 does not answer");
         shared.settlement.write().await.l1_error = None;
-        watch.compare(late).await.expect("it may say so now");
+        watch.compare(late).await.expect("patience starts anew");
         let (done, _) = oneshot::channel();
         let reorg = Reorg { block: 0, entries: 1, deposits: 0, outputs: 1 };
-        watch.apply((L1Event::Reorg(reorg), done)).await.expect("L1 has dropped it");
-        watch.compare(late + patience).await.expect("nothing is safe");
+        watch.apply((L1Event::Reorg(reorg), done)).await.expect("L1 dropped block 1");
+        watch.compare(late + patience).await.expect("no block is safe");
     }
 }

@@ -5,12 +5,12 @@
 //! L1 ─► tracker: batches, outputs, safe and finalized heads ───┘ (compares them with the source)
 //! ```
 //!
-//! It trusts no one: it recovers signatures and compares every outcome, state root and hash. The
-//! first difference ends it with a [`Divergence`]. It keeps and serves only what it executed
-//! itself.
+//! It does not trust the source: it recovers signatures and compares every outcome, state root and
+//! hash. The first difference ends it with a [`Divergence`]. It keeps and serves only what it
+//! executed itself.
 //!
-//! [`verify`] and [`rebuild`] do the same with a database at rest: they execute its journal again and
-//! compare, or rebuild its index.
+//! [`verify`] and [`rebuild`] do the same with a database at rest: they execute its journal again
+//! and compare, or rebuild its index.
 
 mod database_source;
 mod feed_source;

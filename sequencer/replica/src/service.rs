@@ -54,7 +54,7 @@ pub struct ReplicaConfig {
     pub database: DatabaseLocation,
     /// The directory of state checkpoints.
     pub state: PathBuf,
-    /// What it follows.
+    /// The source that the replica follows.
     pub source: ReplicaSource,
     /// L1's endpoints.
     pub l1: L1Endpoints,
@@ -72,7 +72,7 @@ pub struct ReplicaConfig {
     pub forward: Option<String>,
 }
 
-/// What a replica follows.
+/// The source that a replica follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplicaSource {
     /// The feed of the node at this WebSocket URL.
@@ -113,7 +113,7 @@ pub async fn run_replica(
     ready: impl FnOnce(SocketAddr),
 ) -> anyhow::Result<ReplicaEnd> {
     if config.source == ReplicaSource::L1 {
-        // A sequencer follows L1 by itself. This one makes no blocks of its own.
+        // This replica is a sequencer that follows L1 and makes no blocks.
         let (config, api) = config.without_blocks();
         run_sequencer(genesis, config, api, stop, ready).await?;
         return Ok(ReplicaEnd::Stopped);
@@ -141,7 +141,7 @@ impl ReplicaConfig {
             l1_poll: self.l1_poll,
             block_interval: CHECK_INTERVAL,
             heartbeat: NEVER,
-            // No block may wait for L1.
+            // With this backlog no block is opened.
             backlog_entries_max: 0,
             checkpoint_blocks: CHECKPOINT_BLOCKS,
             execution: self.execution,
@@ -155,7 +155,7 @@ impl ReplicaConfig {
 }
 
 impl Replica {
-    /// Binds the port and executes its own journal.
+    /// Binds the port and executes the replica's own journal.
     pub async fn open(genesis: &Genesis, config: ReplicaConfig) -> anyhow::Result<Self> {
         let (listen, limits) = (config.listen, config.limits.clone());
         let listeners = ApiListeners::bind(ApiConfig { listen, limits, admin: None })?;
@@ -296,7 +296,7 @@ fn start(
     }
 }
 
-/// The source ended. The rows it returned before are applied first, and may diverge already.
+/// Handles the source's end. Applies the rows that it returned before, which may diverge.
 async fn drain_rows(
     ended: Result<Result<(), SourceError>, tokio::task::JoinError>,
     writer: &mut ReplicaWriter,

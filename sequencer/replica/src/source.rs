@@ -19,9 +19,9 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 /// The next row to read, and the checksum that it must follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SourceCursor {
-    /// Its sequence number.
+    /// The next row's sequence number.
     pub(crate) next: u64,
-    /// Checksum of the row before.
+    /// Checksum of the row before it.
     pub(crate) checksum: B64,
 }
 
@@ -44,13 +44,13 @@ pub(crate) trait JournalSource: Send + 'static {
 /// Why a source returns no rows.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    /// It may return them later.
+    /// The source may return rows later.
     #[error("{0}")]
     Lost(String),
-    /// Its journal diverges.
+    /// The source's journal diverges.
     #[error(transparent)]
     Diverged(#[from] Divergence),
-    /// It belongs to another chain.
+    /// The source belongs to another chain.
     #[error("the source belongs to another chain: expected genesis {expected}, found {found}")]
     OtherChain {
         /// Id of this chain's genesis.

@@ -1,4 +1,4 @@
-//! Executes and persists what the follower demands.
+//! Performs the follower's tasks: executes blocks and persists verified rows.
 //!
 //! # Job
 //!
@@ -11,8 +11,8 @@
 //!
 //! # Recovery
 //!
-//! After a crash, [`restore`](turnpike_sequencer::restore) brings the index to the end of this node's journal.
-//! The source continues from there.
+//! After a crash, [`restore`](turnpike_sequencer::restore) brings the index to the end of this
+//! node's journal. The source continues from there.
 //!
 //! # Limits
 //!
@@ -69,7 +69,7 @@ pub(crate) struct ReplicaWriter {
 /// Why rows were not applied.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplicaError {
-    /// They diverge from their execution.
+    /// The rows diverge from their execution.
     #[error(transparent)]
     Diverged(#[from] Divergence),
     /// This node failed.
@@ -148,7 +148,7 @@ impl ReplicaWriter {
     ) -> Result<(), ReplicaError> {
         let Some(at) = self.unsealed.iter().position(|block| block.block.header.number == number)
         else {
-            // The index held it at the start.
+            // The index held the block at the start.
             return Ok(self.shared.chain.database.note_sealed(number, written_at_ms).await?);
         };
         let mut block = self.unsealed.remove(at);
@@ -172,8 +172,8 @@ impl ReplicaWriter {
         void: Vec<(B256, u64)>,
     ) -> anyhow::Result<()> {
         let ReorgEntry { first_block, reason, waiting, refused } = entry;
-        // The row is written now. If the process ends before the index has it, the next start reads
-        // it from the journal.
+        // Write the row now. If the process ends before the index holds it, the next start reads it
+        // from the journal.
         self.flush().await?;
         warn!(first = first_block, reason, "rewinding blocks");
         self.rewind_chain(first_block - 1).await?;
@@ -214,7 +214,7 @@ impl ReplicaWriter {
         Ok(())
     }
 
-    /// Writes what was verified.
+    /// Writes verified rows, checkpoints and index batches.
     async fn flush(&mut self) -> anyhow::Result<()> {
         let shared = Arc::clone(&self.shared);
         let rows = self.follower.verified();

@@ -59,7 +59,7 @@ impl Driver {
                     format!("inbox entry {index} was forced")
                 }
                 None => format!("inbox entry {index} holds other blocks"),
-                Some(fault) => format!("inbox entry {index} was passed over: {fault}"),
+                Some(fault) => format!("inbox entry {index} holds an invalid batch: {fault}"),
             };
             let deposits = posted.entry.deposit_count;
             let blocks = entry.unknown.clone();

@@ -167,7 +167,8 @@ impl Driver {
         open: Option<&[Arc<ExecutedTx>]>,
     ) -> anyhow::Result<RewoundTxs> {
         let (mut found, head) = (RewoundTxs::default(), self.head());
-        // Transactions of derived blocks were not received here: they get this time.
+        // This node did not receive the transactions of derived blocks, so they get the current
+        // time.
         let now = unix_milliseconds();
         let mut next = first;
         while next <= head {
@@ -200,8 +201,8 @@ impl Driver {
         Ok(found)
     }
 
-    /// Executes the journal again up to `block`, whose state is no longer kept in memory, and makes
-    /// that the chain.
+    /// Executes the journal again up to `block`, whose state is no longer in memory, and replaces
+    /// the chain with the result.
     async fn rebuild(&self, block: u64) -> anyhow::Result<()> {
         info!(block, "state not in memory: executing the journal again");
         let mut checkpoints = self.checkpoints.lock().await;

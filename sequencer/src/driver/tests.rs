@@ -41,7 +41,7 @@ async fn forced_entry_replaces_unposted_blocks() {
     sequencer.check().await;
     assert_eq!(sequencer.head(), 2, "one own block and the forced one");
     assert!(before > 2);
-    // They wait in their old order, and the next block includes them.
+    // The rewound transactions wait in their old order, and the next block includes them.
     let database = std::sync::Arc::clone(&sequencer.shared().chain.database);
     for hash in &sent {
         assert!(sequencer.shared().transactions.waiting(hash).is_some());
@@ -146,7 +146,7 @@ async fn l1_reorg_removes_dropped_data_from_unposted_blocks() {
     sequencer.l1.deposit(sequencer.users[2].address());
     sequencer.sync().await.expect("follows");
     let sent = sequencer.send(1).await;
-    // With the deposit, and the posted entry as its origin.
+    // These blocks hold the deposit and have the posted entry as their origin.
     sequencer.build(2).await;
     assert_eq!(sequencer.deposits_consumed(), 1);
     sequencer.l1.reorg(1);
@@ -161,7 +161,7 @@ async fn l1_reorg_removes_dropped_data_from_unposted_blocks() {
     assert_eq!(
         sequencer.head(),
         1,
-        "what stood on the entry is gone, its block can be posted again"
+        "blocks on the dropped entry are rewound, and the entry's block can be posted again"
     );
     sequencer.build(1).await;
     assert!(sequencer.shared().chain.database.transaction(&sent).await.expect("reads").is_some());
@@ -205,7 +205,7 @@ async fn empty_database_catches_up_with_l1() {
 async fn pending_transaction_included_by_l1_is_not_refused() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
-    // It waits behind a nonce gap, which L1 fills.
+    // The transaction waits behind a nonce gap, which L1 fills.
     let waits = sequencer.transfer(0, 1, 0);
     assert!(sequencer.submit(&waits).await);
     let shared = std::sync::Arc::clone(sequencer.shared());

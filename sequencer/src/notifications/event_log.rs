@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::watch;
 
-/// How much of a log is kept.
+/// Limits of the events that a log keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLogLimits {
     /// Events, at most.

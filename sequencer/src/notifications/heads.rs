@@ -27,10 +27,10 @@ use turnpike_storage::{Database, IndexedReorg, StorageError};
 use super::{BlockNotification, EventCursor, EventLog, EventLogLimits, Lagged, LogNotification};
 use crate::ChainHandle;
 
-/// How much of the head's events is kept.
+/// Limits of the event log.
 const LIMITS: EventLogLimits = EventLogLimits { events_max: 4_096, bytes_max: 128 * 1024 * 1024 };
 
-/// Blocks whose removal can be reported with their logs, and their size.
+/// Blocks whose removal can be reported with their logs, at most.
 const REWINDABLE_BLOCKS_MAX: usize = 1_024;
 const REWINDABLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -54,7 +54,7 @@ pub enum MissedEvents {
     /// The subscriber reads too slowly.
     #[error(transparent)]
     Lagged(#[from] Lagged),
-    /// A reorg removed blocks whose logs are not known any more.
+    /// A reorg removed blocks whose logs are no longer known.
     #[error("a reorg removed blocks whose logs are no longer known")]
     Lost,
 }

@@ -1,4 +1,4 @@
-//! Notifications: what subscribers, filters and event streams are reported.
+//! Notifications to subscribers, filters and event streams.
 //!
 //! ```text
 //! index, head ─► head tracker: converts a block once ─► head events ─┬─► subscriptions, filters
@@ -14,7 +14,7 @@
 //!
 //! In memory, and only while a cursor exists. Without subscribers nothing is read or kept.
 //! Invariant: a cursor sees every event after its creation once and in order, or gets an error that
-//! says it missed some. What an event names can be queried.
+//! says it missed some. The index or the preconfirmation cache holds what an event names.
 //!
 //! # Limits
 //!

@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, Bytes};
 
 use super::{EventCursor, EventLogLimits, Lagged};
 
-/// Commits whose transactions are kept. At full load there are some hundreds a second.
+/// Commits whose transactions the log keeps. At full load there are some hundred commits a second.
 pub(super) const LIMITS: EventLogLimits =
     EventLogLimits { events_max: 65_536, bytes_max: 64 * 1024 * 1024 };
 

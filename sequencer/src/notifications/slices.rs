@@ -4,8 +4,8 @@ use alloy_primitives::{Address, B256};
 
 use super::EventLogLimits;
 
-/// Slices that a cursor may be behind, and their size. At full load there are some hundreds a
-/// second.
+/// Slices that the log keeps for a slow cursor, and their size. At full load there are some hundred
+/// slices a second.
 pub(super) const LIMITS: EventLogLimits =
     EventLogLimits { events_max: 1_024, bytes_max: 64 * 1024 * 1024 };
 

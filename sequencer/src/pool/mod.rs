@@ -202,7 +202,10 @@ impl Pool {
     pub fn pop_ready(&mut self, base_fee: u64) -> Option<PooledTx> {
         self.set_base_fee(base_fee);
         let sender = self.order.first_runnable()?;
-        let tx = self.queue(&sender).take_head().expect("invariant: who is runnable has a head");
+        let tx = self
+            .queue(&sender)
+            .take_head()
+            .expect("invariant: a runnable sender has a next transaction");
         self.forget(std::slice::from_ref(&tx));
         self.settle(sender);
         Some(tx)
@@ -317,7 +320,7 @@ impl Pool {
     }
 
     fn queue(&mut self, sender: &Address) -> &mut SenderQueue {
-        self.senders.get_mut(sender).expect("invariant: who is listed has a queue")
+        self.senders.get_mut(sender).expect("invariant: a listed sender has a queue")
     }
 
     fn forget(&mut self, gone: &[PooledTx]) {

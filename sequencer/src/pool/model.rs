@@ -332,7 +332,10 @@ impl Pair {
             let next = pool.next_nonce(sender).unwrap_or(own.account);
             prop_assert_eq!(next, model.end(*sender));
             if is_idle {
-                prop_assert!(!pool.senders().contains(sender), "nothing is kept of who is gone");
+                prop_assert!(
+                    !pool.senders().contains(sender),
+                    "a sender without transactions is listed"
+                );
             }
         }
         Ok(())

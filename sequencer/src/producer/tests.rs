@@ -100,7 +100,7 @@ fn build_from(count: u64, gas_limit: u64, rules: impl FnOnce(&mut ChainConfig)) 
 }
 
 #[test]
-fn high_gas_limits_never_leave_a_block_half_empty() {
+fn high_gas_limits_do_not_reserve_unused_gas() {
     let (block_gas, gas_limit) = (20_000_000, 1_000_000);
     let (built, pool) = build_from(1_000, gas_limit, |config| config.block_gas_limit = block_gas);
     assert!(!pool.is_empty());

@@ -216,10 +216,13 @@ async fn resume(
         ensure!(recovery.discarded.is_empty(), "no segment is usable");
         return Ok(None);
     };
-    ensure!(block <= last, "it is of block {block}, block {last} is needed");
+    ensure!(block <= last, "the checkpoint is of block {block}, expected at most block {last}");
     if block == 0 {
-        // It saves no work, and no journal row confirms it.
-        ensure!(state_root == genesis.head().header.state_root, "it is of another genesis");
+        // A checkpoint of the genesis block has no journal row that confirms it.
+        ensure!(
+            state_root == genesis.head().header.state_root,
+            "the checkpoint belongs to another genesis"
+        );
         let header = genesis.head().header.clone();
         let chain = Chain::resume(genesis.config().clone(), state, header, None);
         return Ok(chain.map(|chain| (chain, store)));
@@ -228,18 +231,19 @@ async fn resume(
     let record = record.with_context(|| format!("the index does not hold block {block}"))?;
     ensure!(
         record.header.state_root == state_root,
-        "it has state root {state_root} after block {block}, the index has {}",
+        "block {block}: the checkpoint has state root {state_root}, the index has {}",
         record.header.state_root
     );
     let is_void = is_rewound(database, block).await?;
     ensure!(!is_void, "block {block} was rewound");
     let origin = Some(record.origin.entry);
     let chain = Chain::resume(genesis.config().clone(), state, record.header, origin);
-    let chain = chain.with_context(|| format!("it is not the state after block {block}"))?;
+    let chain =
+        chain.with_context(|| format!("the checkpoint is not the state after block {block}"))?;
     Ok(Some((chain, store)))
 }
 
-/// Whether a row after the index voids a block.
+/// Whether a journal row that the index does not hold voids a block.
 async fn is_rewound(database: &Database, block: u64) -> anyhow::Result<bool> {
     let reorg = database.reorg_entries_from(database.indexed_to().await?).await?;
     Ok(reorg.iter().any(|(_, reorg)| reorg.first_block <= block))

@@ -157,7 +157,7 @@ async fn indexed_transactions_keep_their_arrival() {
     }
 }
 
-/// A row that rewinds what a later row rewinds as well.
+/// A row rewinds blocks that a later row rewinds again.
 #[tokio::test(flavor = "multi_thread")]
 async fn refusals_in_void_rows_stay_refused() {
     let node = Node::new();
@@ -200,9 +200,9 @@ async fn restart_after_crash_executes_blocks_since_checkpoint() {
 async fn checkpoints_only_change_how_many_blocks_are_executed() {
     let node = Node::new();
     let head = node.run(KEPT + 6, false).await;
-    fs::remove_dir_all(node.directory()).expect("there is one");
+    fs::remove_dir_all(node.directory()).expect("the directory exists");
     assert_eq!(node.look().await, (head.clone(), KEPT + 6));
-    // The start left one.
+    // The start wrote a new checkpoint.
     assert_eq!(node.look().await, (head, KEPT));
 }
 
@@ -224,7 +224,7 @@ async fn damaged_checkpoints_are_detected() {
             fs::write(&path, bytes).expect("writes");
         }
         assert_eq!(node.look().await, (head.clone(), KEPT + 3));
-        assert_eq!(node.look().await, (head.clone(), KEPT), "a new one was begun");
+        assert_eq!(node.look().await, (head.clone(), KEPT), "the start wrote a new checkpoint");
     }
 }
 
@@ -232,10 +232,10 @@ async fn damaged_checkpoints_are_detected() {
 async fn checkpoint_unknown_to_the_journal_is_rejected() {
     let (node, other) = (Node::new(), Node::new());
     let head = node.run(KEPT + 3, false).await;
-    // Ahead of the journal.
+    // A checkpoint ahead of the journal.
     other.run(2 * KEPT + 4, false).await;
     let place = |from: &Node| {
-        fs::remove_dir_all(node.directory()).expect("there is one");
+        fs::remove_dir_all(node.directory()).expect("the directory exists");
         fs::create_dir(node.directory()).expect("creates");
         for path in from.segments() {
             let name = path.file_name().expect("a file");
@@ -244,7 +244,7 @@ async fn checkpoint_unknown_to_the_journal_is_rejected() {
     };
     place(&other);
     assert_eq!(node.look().await, (head.clone(), KEPT + 3));
-    // Of another chain, at a block that the journal holds.
+    // A checkpoint of another chain, at a block that the journal holds.
     let mut foreign = Node::new();
     foreign.genesis.timestamp += 1;
     foreign.run(KEPT + 3, false).await;

@@ -1,4 +1,4 @@
-//! A view of L1 and the chain derived from it.
+//! Keeps a follower in step with a view of L1.
 //!
 //! # State
 //!
@@ -6,14 +6,15 @@
 //!
 //! # Recovery
 //!
-//! [`DerivedChain::advance`] rewinds the follower to the last entry that L1 still holds. After an error, call it again.
+//! [`DerivedChain::advance`] rewinds the follower to the last entry that L1 still holds. After an
+//! error, call it again.
 
 use turnpike_l1::{Advance, EntrySource, L1Client, L1Source, L1View, PostedEntry};
 
 use crate::{Derivation, DerivationError, FollowError, Follower};
 
-/// A view of L1 and the chain derived from it. It runs no task: the owner calls [`Self::advance`], and chooses the thread that
-/// executes blocks.
+/// A view of L1 and the chain derived from it. It runs no task: the owner calls [`Self::advance`],
+/// and chooses the thread that executes blocks.
 #[derive(Debug)]
 pub struct DerivedChain<S = L1Client> {
     view: L1View<S>,
@@ -50,12 +51,13 @@ impl<S: L1Source> DerivedChain<S> {
         &self.follower
     }
 
-    /// View and follower, for callers that move the follower by hand. [`Self::advance`] brings both back in step.
+    /// View and follower, for callers that apply and rewind entries themselves. [`Self::advance`]
+    /// brings both back in step.
     pub const fn parts_mut(&mut self) -> (&L1View<S>, &mut Follower) {
         (&self.view, &mut self.follower)
     }
 
-    /// Reads L1, and rewinds entries that L1 does not hold any more.
+    /// Reads L1 and rewinds entries that L1 no longer holds.
     pub async fn advance(&mut self) -> Result<Advance, FollowError> {
         let advance = self.view.advance().await?;
         self.follower.rewind_to_common(self.view.entries());

@@ -3,9 +3,10 @@ use turnpike_protocol::{BatchFault, BlockInput, ChainConfig, Derived, EntryData,
 
 use crate::DerivationError;
 
-/// Which blocks each inbox entry derives.
+/// Computes which blocks each inbox entry derives.
 ///
-/// It keeps the derived entries and the last block's number, time and origin; no state, no transactions.
+/// It keeps the derived entries and the last block's number, time and origin. It keeps neither
+/// state nor transactions.
 ///
 /// ```
 /// use turnpike_derivation::Derivation;
@@ -14,7 +15,7 @@ use crate::DerivationError;
 /// let genesis = Genesis::dev();
 /// let parent = Parent { number: 0, timestamp: genesis.timestamp, origin: None };
 /// let derivation = Derivation::new(genesis.config, parent);
-/// // The inbox writes entry 0 itself: the first entry to derive is 1.
+/// // The inbox writes entry 0 itself, so the first entry to derive is 1.
 /// assert_eq!(derivation.next_entry(), 1);
 /// assert_eq!(derivation.head().number, 0);
 /// assert!(derivation.entry_of_block(1).is_none());
@@ -23,7 +24,7 @@ use crate::DerivationError;
 pub struct Derivation {
     config: ChainConfig,
     genesis: Parent,
-    /// Entry 1 first: the inbox's own entry 0 derives nothing.
+    /// Derived entries, from entry 1 on. The inbox's own entry 0 derives nothing.
     entries: Vec<DerivedEntry>,
 }
 
@@ -36,7 +37,7 @@ pub struct DerivedEntry {
     pub first_block: u64,
     /// Its last block, as the parent of the next.
     pub last: Parent,
-    /// Why its batch was skipped, if it was.
+    /// Why derivation skipped its batch; `None` if it did not.
     pub fault: Option<BatchFault>,
 }
 
@@ -56,7 +57,7 @@ impl Derivation {
         self.entries.last().map_or(self.genesis, |entry| entry.last)
     }
 
-    /// The derived entries; entry 1 first.
+    /// The derived entries, from entry 1 on.
     pub fn entries(&self) -> &[DerivedEntry] {
         &self.entries
     }
@@ -109,8 +110,8 @@ impl Derivation {
         Ok(derived)
     }
 
-    /// Adds an entry that was derived before, without deriving it again. The caller guarantees that it is the same entry after
-    /// the same entries, by its accumulator.
+    /// Adds an entry that was derived before, without deriving it again. The caller has checked by
+    /// the accumulator that it is the same entry after the same entries.
     pub fn resume(&mut self, entry: DerivedEntry) -> Result<(), DerivationError> {
         let (expected, found) = (self.next_entry(), entry.posted.entry.index);
         if expected != found {
@@ -120,7 +121,8 @@ impl Derivation {
         Ok(())
     }
 
-    /// Index of the first derived entry that is not among `entries`, L1's entries by index. L1 still holds those before it.
+    /// Index of the first derived entry that is not among `entries`, which are L1's entries by
+    /// index. L1 still holds the entries before it.
     pub fn common(&self, entries: &[PostedEntry]) -> u64 {
         let is_there = |derived: &DerivedEntry| {
             let at = usize::try_from(derived.posted.entry.index).ok();
@@ -130,7 +132,7 @@ impl Derivation {
         self.entries.partition_point(is_there) as u64 + 1
     }
 
-    /// Number of the last block of the newest entry in an L1 block up to `l1_block`; 0 is the genesis block.
+    /// Number of the last block that L1 blocks up to `l1_block` hold. 0 is the genesis block.
     pub fn last_block_within(&self, l1_block: u64) -> u64 {
         let within = |derived: &DerivedEntry| derived.posted.entry.l1_block_number <= l1_block;
         let count = self.entries.partition_point(within);

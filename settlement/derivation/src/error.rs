@@ -4,7 +4,8 @@ use turnpike_executor::ExecutionError;
 use turnpike_l1::{L1Error, Severity};
 use turnpike_protocol::DeriveError;
 
-/// Why an entry cannot be applied. A bad batch is no error: see [`turnpike_protocol::BatchFault`].
+/// Why an entry cannot be applied. An invalid batch is not an error: see
+/// [`turnpike_protocol::BatchFault`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DerivationError {

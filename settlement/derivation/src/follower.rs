@@ -6,7 +6,8 @@
 //!
 //! # Recovery
 //!
-//! Nothing is on disk: a restart applies all entries again. A reorg rewinds by the states that are kept.
+//! The follower stores nothing: a restart applies all entries again. A reorg rewinds to a kept
+//! state.
 //!
 //! # Limits
 //!
@@ -24,14 +25,15 @@ use turnpike_state::HistoryLimits;
 
 use crate::{Derivation, DerivationError, DerivedEntry};
 
-/// States that a follower keeps: how far it rewinds without deriving the chain again.
+/// Limits of the states that a follower keeps. A deeper rewind derives the chain again.
 pub const STATES: HistoryLimits = HistoryLimits { blocks_max: 50_000, items_max: 500_000 };
 
 /// The executed chain: derives and executes every applied entry, and rewinds entries.
 ///
 /// Inputs: the genesis file, and inbox entries with their authenticated data. No I/O, no clock.
 ///
-/// Invariant: state and head are those after the last applied entry, whatever was applied and rewound before.
+/// Invariant: state and head are those after the last applied entry, in every history of applied
+/// and rewound entries.
 #[derive(Debug)]
 pub struct Follower {
     genesis: Genesis,
@@ -39,7 +41,7 @@ pub struct Follower {
     limits: HistoryLimits,
     chain: Chain,
     derivation: Derivation,
-    /// By index; entry 0 is the genesis block's.
+    /// Outputs by entry index. Entry 0 has the genesis block's output.
     outputs: Vec<EntryOutput>,
     hook: Option<Box<dyn ExecutionHook>>,
 }
@@ -67,7 +69,7 @@ pub struct FollowedBlock<'a> {
 }
 
 impl Follower {
-    /// A follower at the genesis block, which keeps [`STATES`].
+    /// A follower at the genesis block. It keeps states within [`STATES`].
     pub fn new(genesis: &Genesis, execution: EngineConfig) -> Self {
         Self::new_with(genesis, execution, STATES)
     }
@@ -82,8 +84,8 @@ impl Follower {
         Self { genesis: genesis.clone(), execution, limits, chain, derivation, outputs, hook: None }
     }
 
-    /// The same follower with a hook that may change every block before its state root is computed. It makes a dishonest
-    /// node; the hook stays when the follower derives the chain from its beginning.
+    /// Sets a hook that may change every block before its state root is computed, for a dishonest
+    /// node. The hook stays when the follower derives the chain from genesis again.
     #[must_use]
     pub fn with_hook(self, hook: Option<Box<dyn ExecutionHook>>) -> Self {
         Self { hook, ..self }
@@ -104,7 +106,8 @@ impl Follower {
         &self.derivation
     }
 
-    /// Index of the next entry. Entry 0, which the inbox writes itself, has no blocks and is never applied.
+    /// Index of the next entry. Entry 0, which the inbox writes itself, has no blocks and is never
+    /// applied.
     pub const fn next_entry(&self) -> u64 {
         self.derivation.next_entry()
     }
@@ -123,7 +126,8 @@ impl Follower {
         self.apply_with(posted, data, |_| ())
     }
 
-    /// The same, and calls `show` after each block. After an error, nothing has changed, but blocks may have been shown.
+    /// Like [`Self::apply`], and calls `show` after each block. After an error, nothing has
+    /// changed, but `show` may have been called.
     pub fn apply_with(
         &mut self,
         posted: &PostedEntry,
@@ -133,7 +137,7 @@ impl Follower {
         let entry = data.entry.index;
         let derived = self.derivation.derive_data(posted, data)?;
         if let Some(fault) = &derived.fault {
-            warn!(entry, %fault, "skipping bad batch");
+            warn!(entry, %fault, "skipping invalid batch");
         }
         let mut claims = derived.claimed_state_roots.into_iter();
         for input in derived.blocks {
@@ -165,8 +169,9 @@ impl Follower {
         Ok(self.chain.seal(executed, &input.origin))
     }
 
-    /// Rewinds entry `next` and all later ones. If the state before them is not kept any more, the follower starts over at the
-    /// genesis block, and entries must be applied from [`Self::next_entry`] on.
+    /// Rewinds entry `next` and all later ones. If the state before them is no longer kept, the
+    /// follower starts over at the genesis block, and the caller must apply entries from
+    /// [`Self::next_entry`] on.
     pub fn rewind(&mut self, next: u64) {
         if next >= self.next_entry() {
             return;
@@ -174,14 +179,14 @@ impl Follower {
         self.derivation.rewind(next);
         let block = self.derivation.head().number;
         if !self.chain.rewind(block) {
-            info!(block, "no state kept to rewind to, deriving the chain from its beginning");
+            info!(block, "state to rewind to is no longer kept: deriving the chain from genesis");
             let hook = self.hook.take();
             *self = Self::new_with(&self.genesis, self.execution, self.limits).with_hook(hook);
         }
         self.outputs.truncate(self.derivation.entries().len() + 1);
     }
 
-    /// Rewinds every entry that is not among `entries`, L1's entries by index.
+    /// Rewinds every entry that is not among `entries`, which are L1's entries by index.
     pub fn rewind_to_common(&mut self, entries: &[PostedEntry]) {
         self.rewind(self.derivation.common(entries));
     }

@@ -5,10 +5,11 @@
 //! └─────────────────────────── DerivedChain ───────────────────────────┘
 //! ```
 //!
-//! Each stage builds on the one before and can be rewound to an earlier entry after an L1 reorg. [`Derivation`] is pure and
-//! executes nothing: a block's input depends only on its parent's number, time and origin. [`Follower`] executes the blocks.
-//! [`DerivedChain`] keeps a follower in step with a view of L1. [`ProposerView`] decides about proposals on top of it. Errors
-//! carry a [`turnpike_l1::Severity`]: what their reader should do.
+//! Each stage builds on the one before and can be rewound to an earlier entry after an L1 reorg.
+//! [`Derivation`] is pure and executes nothing: a block's input depends only on its parent's
+//! number, time and origin. [`Follower`] executes the blocks. [`DerivedChain`] keeps a follower in
+//! step with a view of L1. [`ProposerView`] decides about proposals on top of it. Errors carry a
+//! [`turnpike_l1::Severity`], which says how to handle them.
 
 mod derived_chain;
 mod entries;

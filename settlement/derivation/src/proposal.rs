@@ -1,13 +1,14 @@
-//! Which output a proposer proposes, finalizes or voids next.
+//! Decides which output a proposer proposes, finalizes or voids next.
 //!
-//! The decision is pure: it depends on L1's outputs and entries, the derived outputs and L1's time. It stands beside the
-//! derivation because proposer and challenger both make it, and neither role may depend on the other.
+//! The decision is pure: it depends on L1's outputs and entries, the derived outputs and L1's time.
+//! It is in this crate because proposer and challenger both make it, and neither may depend on the
+//! other.
 
 use alloy_primitives::{Address, B256};
 use turnpike_l1::{OutputStatus, PostedEntry, ProposedOutput};
 use turnpike_protocol::{ChainConfig, OutputRoot, output_claim};
 
-/// What a proposer decides by.
+/// The inputs of a proposer's decision.
 #[derive(Clone, Copy, Debug)]
 pub struct ProposerView<'a> {
     /// The chain's parameters.
@@ -59,8 +60,8 @@ impl ProposerView<'_> {
         self.outputs.iter().filter(is_own).map(|output| output.index).collect()
     }
 
-    /// Which outputs equal the derived ones and have no rejected ancestor. A challenged output still counts: otherwise a
-    /// challenge alone could stop the chain.
+    /// For each output, whether it equals the derived one and has no rejected ancestor. A
+    /// challenged output counts too, because otherwise a challenge alone could stop the chain.
     fn sound(&self) -> Vec<bool> {
         let mut sound = Vec::with_capacity(self.outputs.len());
         for output in self.outputs {
@@ -77,7 +78,8 @@ impl ProposerView<'_> {
         sound
     }
 
-    /// An output whose challenge window is over and whose parent is final. Own outputs come first.
+    /// The index of an output whose challenge window is over and whose parent is final. The
+    /// proposer's own outputs come first.
     fn finalizable(&self, sound: &[bool]) -> Option<u64> {
         let is_due = |output: &ProposedOutput| {
             output.status == OutputStatus::Proposed
@@ -92,8 +94,8 @@ impl ProposerView<'_> {
         own.or_else(|| due().next()).map(|(output, _)| output.index)
     }
 
-    /// An output on a rejected one, with its challenge window over: an own output, or the ancestor of an own output, whose
-    /// bond has to be returned first.
+    /// The index of an output that is built on a rejected one and whose challenge window is over.
+    /// It is the proposer's own output, or an ancestor of one, which must be voided first.
     fn voidable(&self) -> Option<u64> {
         let mut holds_ours = vec![false; self.outputs.len()];
         let mut found = None;
@@ -119,22 +121,24 @@ impl ProposerView<'_> {
     }
 
     fn propose(&self, sound: &[bool]) -> Option<ProposerAction> {
-        // The right output with the latest entry; of several with the same entry, the first.
+        // The parent is the correct output with the latest entry, and of several with that entry
+        // the first.
         let sound = self.outputs.iter().zip(sound).filter(|(_, sound)| **sound);
         let parent = sound.map(|(output, _)| output).rev().max_by_key(|output| output.entry)?;
-        // L1 refuses a parent below the final output. A proposer without a later one has not derived the final entry yet, or
-        // derives another chain.
+        // L1 refuses a parent below the final output. A proposer without a later one has not
+        // derived the final entry yet, or derives another chain.
         if parent.entry < self.final_entry() {
             return None;
         }
         let newest = (self.derived.len().min(self.entries.len()) as u64).checked_sub(1)?;
         let furthest = parent.entry.saturating_add(self.config.output_entries_max);
-        // More entries than one output may span: propose without waiting for the interval.
+        // With more entries than one output may span, propose without waiting for the interval.
         let is_time = self.l1_time >= parent.proposed_at.saturating_add(self.interval);
         if newest <= furthest && !is_time {
             return None;
         }
-        // L1 accepts each claim once. A rejected claim cannot be repeated, but another entry's claim can be made.
+        // L1 accepts each claim once. A rejected claim cannot be repeated, but another entry's
+        // claim can be made.
         let mut entries = (parent.entry + 1..=newest.min(furthest)).rev().filter_map(at);
         let entry = entries.find(|entry| !self.is_claimed(parent, *entry))?;
         Some(ProposerAction::Propose { parent: at(parent.index)?, entry })

@@ -82,7 +82,8 @@ impl TestL1 {
         }]);
     }
 
-    /// Mines a block with an entry that consumes all deposits and names the newest entry as its origin.
+    /// Mines a block with an entry that consumes all deposits and names the newest entry as its
+    /// origin.
     async fn post(&mut self, kind: EntryKind) {
         let mut view = L1View::new(self.memory.clone(), 0, self.output);
         let l1_time = view.advance().await.expect("nothing moves").head.time;
@@ -171,7 +172,8 @@ async fn every_kind_of_entry_derives_its_blocks() {
     assert_eq!(blocks, [2, 2, 1, 1, 1, 2]);
     let faults: Vec<_> = entries.iter().map(|it| it.fault.is_some()).collect();
     assert_eq!(faults, [false, false, false, true, true, false]);
-    // Every deposit mints, whatever the data. Two of three transfers are executed: the last has a nonce gap.
+    // Every deposit mints, whatever the data. Two of three transfers are executed: the last has a
+    // nonce gap.
     let bob = node.follower().chain().state().account(&BOB).expect("rich");
     assert_eq!(bob.balance, U256::from(1 + 2 + 3 + 4 + 5 + 6 + 1 + 2));
     check(&l1, &mut node).await;

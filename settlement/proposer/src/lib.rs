@@ -9,7 +9,7 @@
 //!
 //! # Recovery
 //!
-//! It stores nothing: its actions follow from L1, after a restart as after a reorg.
+//! The proposer stores nothing. After a restart or a reorg, its actions follow from L1 again.
 
 mod config;
 mod proposer;

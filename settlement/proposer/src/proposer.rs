@@ -1,4 +1,5 @@
-//! The proposer's driver: derives, asks [`ProposerView`], and sends.
+//! The proposer's driver: derives the chain, asks [`ProposerView`] for the next action and sends
+//! its transaction.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +36,7 @@ impl TxPurpose for ProposerPurpose {
     }
 }
 
-/// Derives the chain and sends what is due, one transaction at a time.
+/// Derives the chain and sends the transactions that are due, one at a time.
 #[derive(Debug)]
 pub(crate) struct Proposer {
     config: ChainConfig,
@@ -68,7 +69,7 @@ impl Proposer {
         let client = L1Client::connect(config.l1.clone(), genesis).await?;
         client.check_genesis(genesis, &genesis_output).await?;
         let account = AccountClient::new(&client, config.key.clone());
-        // The balance is the only limit: a late output delays every withdrawal.
+        // Only the balance limits fees, because a late output delays every withdrawal.
         let fees = FeePolicy { max_fee_per_gas: u128::MAX, ..FeePolicy::default() };
         let tx_manager = TxManager::in_memory(account, TxManagerConfig::from(fees));
         info!(account = %tx_manager.address(), "proposer is up");
@@ -93,8 +94,8 @@ impl Proposer {
         if self.tx_manager.is_maintenance_due() {
             self.tx_manager.maintain(&BTreeSet::new()).await?;
         }
-        // One transaction at a time. Until the view has read its block, its action would seem due
-        // again.
+        // Only one transaction is in flight. Until the view has read the transaction's block, its
+        // action would seem due again.
         if self.tx_manager.is_settled() {
             self.act().await?;
         }
@@ -157,8 +158,9 @@ impl Proposer {
         Ok(())
     }
 
-    /// Sends a call. Returns its hash, or `None` if it has to wait. A call that L1 would refuse is
-    /// tried again at the next block, unless the view shows by then that somebody else was first.
+    /// Sends a call. Returns the transaction's hash, or `None` if the call has to wait. A call that
+    /// L1 would refuse is tried again at the next block, unless the view shows that another account
+    /// was first.
     async fn send(
         &mut self,
         purpose: ProposerPurpose,

@@ -19,8 +19,7 @@ pub async fn run(
     run_with_hook(genesis, config, None, stop).await
 }
 
-/// Runs a proposer that proposes what a hook makes of the blocks: for tests and `turnpike dev
-/// --liar`.
+/// Runs a proposer whose blocks a hook may change, for tests and `turnpike dev --liar`.
 pub async fn run_with_hook(
     genesis: &Genesis,
     config: ProposerConfig,

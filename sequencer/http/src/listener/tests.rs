@@ -10,17 +10,17 @@ use super::*;
 /// Longer than any test takes.
 const LONG: Duration = Duration::from_secs(3_600);
 
-/// Short: only the server waits for it.
+/// A timeout that ends the test's connection soon.
 const SHORT: Duration = Duration::from_millis(50);
 
 /// Bytes of a chunk that no kernel buffers for a client that does not read.
 const ENDLESS_CHUNK: usize = 1024 * 1024;
 
-/// A timeouts that never ends, so that a test can have one part of it end.
+/// Timeouts that never end. Each test shortens one of them.
 const ENDLESS: Timeouts =
     Timeouts { head: LONG, idle: LONG, stall: LONG, bytes_per_second: 1, grace: LONG };
 
-/// A refusal as a plain text that names it.
+/// Renders a refusal as plain text with its code.
 fn render(refusal: ServerRefusal) -> Response {
     let (status, code) = match refusal {
         ServerRefusal::ConnectionsFull => (StatusCode::SERVICE_UNAVAILABLE, "connections-full"),

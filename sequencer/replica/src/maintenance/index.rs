@@ -46,7 +46,7 @@ pub(super) async fn check_block(database: &Database, expected: &SealedBlock) -> 
         let found =
             unwrap_or_diverge!(damage_as_divergence(database.withdrawal(&withdrawal.hash).await)?);
         if found.as_ref() != Some(&(number, withdrawal.clone())) {
-            let reason = format!("it differs from the withdrawal in block {number}");
+            let reason = format!("the withdrawal differs from that in block {number}");
             return Ok(Err(divergence("withdrawals", withdrawal.hash, reason)));
         }
     }
@@ -154,7 +154,7 @@ async fn indexed_block(
     number: u64,
 ) -> Result<Result<BlockRecord, Divergence>, StorageError> {
     let found = unwrap_or_diverge!(damage_as_divergence(database.block(number).await)?);
-    Ok(found.ok_or_else(|| divergence("blocks", number, "it is missing")))
+    Ok(found.ok_or_else(|| divergence("blocks", number, "the block is missing")))
 }
 
 /// Checks that the index finds a block by hash, and its rows by number.

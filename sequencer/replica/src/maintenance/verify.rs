@@ -73,7 +73,8 @@ pub struct Verified {
     pub transactions_run: u64,
     /// The newest indexed block.
     pub indexed: u64,
-    /// Whether the database changed meanwhile. What changes all the time was then not compared.
+    /// Whether the database changed during the verification. If so, data that changes all the time
+    /// was not compared.
     pub is_in_use: bool,
     /// Divergences in the order of discovery. Nothing after the first wrong row or block is
     /// checked.
@@ -297,7 +298,7 @@ impl Verification<'_> {
         Ok(Ok(()))
     }
 
-    /// Compares what is only known at the end.
+    /// Makes the comparisons that need the whole journal.
     async fn finish(mut self, scan: &JournalScan) -> anyhow::Result<Verified> {
         self.found.is_in_use = self.database.indexed_to().await? != self.indexed_to;
         if self.found.is_in_use {

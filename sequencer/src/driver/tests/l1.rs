@@ -1,4 +1,4 @@
-//! An L1 in memory, as the sequencer sees it: entries with the blocks they derive, and deposits. It
+//! An L1 in memory: entries with the blocks that they derive, and deposits. It
 //! can drop its newest ones.
 
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -34,7 +34,7 @@ impl FakeL1 {
         l1
     }
 
-    /// Nothing was reported to a sequencer that was just started.
+    /// Reports everything again, to a sequencer that was just started.
     pub(super) fn forget_reported(&mut self) {
         self.reported.clear();
     }

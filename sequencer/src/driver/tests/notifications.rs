@@ -52,7 +52,7 @@ impl TestSubscriber {
             }
         }
         let mut notified = Vec::new();
-        // One at a time: what does not fit comes with the next call.
+        // One log at a time. The next call continues.
         loop {
             let before = notified.len();
             let show = |log: &LogNotification, is_removed| {
@@ -115,7 +115,7 @@ async fn subscribers_receive_removed_and_added_blocks() {
     sequencer.build(1).await;
     subscriber.apply_notifications(&sequencer).await;
     subscriber.check(&sequencer).await;
-    assert_eq!(subscriber.topics.len(), 6, "they are in a block again");
+    assert_eq!(subscriber.topics.len(), 6, "a new block includes the rewound transactions");
     assert!(!before.contains(&subscriber.chain[1]));
 }
 
@@ -153,7 +153,7 @@ async fn subscriber_gets_missed_error_for_unknown_blocks() {
     let to = shared.chain.database.indexed_to().await.expect("reads");
     let rewind = IndexRewind { first_block: 1, reason: String::new(), reorged: Vec::new() };
     let batch = IndexBatch { to, rewind: Some(rewind), ..IndexBatch::default() };
-    // Without a notification before the rewind.
+    // The head tracker is not told before the rewind.
     shared.chain.database.index(&batch).await.expect("indexes");
     shared.notifications.catch_up(&shared.chain).await.expect("reads");
     assert_eq!(late.logs.logs(10, |_| true, |_, _| {}), Err(MissedEvents::Lost));
@@ -170,10 +170,10 @@ async fn accepted_transactions_are_reported_once() {
     for user in [0, 1, 0] {
         sent.push(sequencer.send(user).await);
     }
-    // It is known: it is accepted again and not reported.
+    // A known transaction is accepted again and not reported.
     let again = sequencer.transfer(1, 0, 0);
     assert!(sequencer.submit(&again).await);
-    // It waits behind a nonce gap.
+    // This transaction waits behind a nonce gap.
     let early = sequencer.transfer(2, 5, 0);
     assert!(sequencer.submit(&early).await);
     sent.push(early.hash());

@@ -124,20 +124,20 @@ fn surplus_entries_are_proposed_without_waiting() {
 }
 
 #[test]
-fn right_output_of_another_proposer_becomes_the_parent() {
+fn correct_output_of_another_proposer_becomes_the_parent() {
     let mut chain = TestChain::new(3);
     chain.add(0, 2, OTHER, OutputStatus::Proposed, 990);
     assert_eq!(chain.next_action(), propose(1, 3));
     chain.add(0, 3, OTHER, OutputStatus::Proposed, 990).output = root(0x66);
     chain.outputs[2].claim = B256::repeat_byte(0x77);
-    assert_eq!(chain.next_action(), propose(1, 3), "not on the wrong one");
-    // A right output with a wrong parent never becomes final.
+    assert_eq!(chain.next_action(), propose(1, 3), "the parent is not the wrong output");
+    // A correct output with a wrong parent never becomes final.
     chain.add(2, 3, OTHER, OutputStatus::Proposed, 990);
     assert_eq!(chain.next_action(), propose(1, 3));
 }
 
 #[test]
-fn challenged_right_output_stays_a_parent() {
+fn challenged_correct_output_stays_a_parent() {
     for challenged in [OWN, OTHER] {
         let mut chain = TestChain::new(3);
         chain.add(0, 1, challenged, OutputStatus::Challenged, 900);
@@ -225,7 +225,7 @@ fn outputs_on_a_rejected_one_are_voided_in_order() {
     chain.add(2, 3, OWN, OutputStatus::Proposed, 901);
     chain.add(1, 4, OTHER, OutputStatus::Proposed, 800);
     chain.add(0, 4, OTHER, OutputStatus::Proposed, 990);
-    assert_eq!(chain.next_action(), Some(ProposerAction::Void(2)), "ours is built on it");
+    assert_eq!(chain.next_action(), Some(ProposerAction::Void(2)), "an own output is built on it");
     chain.outputs[2].status = OutputStatus::Void;
     assert_eq!(
         chain.next_action(),
