@@ -33,8 +33,8 @@ contract BisectionLibTest is Test {
         }
     }
 
-    /// @dev Segments lie end to end from the range's beginning to its end, all of a length but the last, which is shorter
-    ///      if anything; there are 32 at most, and as many as parts of that length need.
+    /// @dev Asserts that the segments cover the range without gaps, that all but the last have the same
+    ///      length and the last is not longer, and that there are at most 32.
     function tiles(uint64 first, uint64 length) private view {
         Bisection memory bisection = over(first, length);
         uint64 count = uint64(bisection.claims.length);
@@ -72,7 +72,7 @@ contract BisectionLibTest is Test {
         }
     }
 
-    function test_count_isTheMostThatStridesAllow() public pure {
+    function test_count_isMaximalForItsStride() public pure {
         uint64[9] memory lengths = [uint64(1), 2, 31, 32, 33, 63, 64, 65, type(uint64).max];
         uint64[9] memory counts = [uint64(1), 2, 31, 32, 17, 32, 32, 22, 32];
         for (uint256 i; i < lengths.length; ++i) {
@@ -80,8 +80,9 @@ contract BisectionLibTest is Test {
         }
     }
 
-    /// @dev As many rounds as the longest way down takes, which is that of a first segment.
-    function testFuzz_depth_isThatOfTheLongestSegment(uint64 length, uint256 bits) public pure {
+    /// @dev The depth is the number of rounds down to a single position along the longest path, through first
+    ///      segments.
+    function testFuzz_depth_matchesLongestSegment(uint64 length, uint256 bits) public pure {
         length = bound64(length >> bits % 64, 1, type(uint64).max);
         uint64 depth = length.depth();
         uint256 rounds;
@@ -91,7 +92,7 @@ contract BisectionLibTest is Test {
         vm.assertEq(depth, rounds);
     }
 
-    function test_depth_ofTheLongestGame() public pure {
+    function test_depth_ofLongestGame() public pure {
         vm.assertEq(uint64(1).depth(), 0);
         vm.assertEq(uint64(2).depth(), 1);
         vm.assertEq(uint64(32).depth(), 1);
@@ -101,7 +102,7 @@ contract BisectionLibTest is Test {
         vm.assertEq(type(uint64).max.depth(), 13);
     }
 
-    /// @dev Nothing of a bisection can be another without its hash being another.
+    /// @dev Changing any field of a bisection changes its hash.
     function test_hash_bindsEveryField() public view {
         Bisection[9] memory others;
         for (uint256 i; i < others.length; ++i) {

@@ -20,7 +20,7 @@ import { IRiscvStep } from "../src/interfaces/IRiscvStep.sol";
 import { IRollup, RollupConfig, Status } from "../src/interfaces/IRollup.sol";
 import { Belief, DisputeFixture, Play } from "./utils/DisputeFixture.sol";
 
-/// @notice What the dispute contract takes and refuses, move by move.
+/// @notice Valid and invalid calls of the dispute contract, move by move.
 contract DisputeTest is DisputeFixture {
     uint256 private index;
     uint256 private id;
@@ -29,7 +29,7 @@ contract DisputeTest is DisputeFixture {
     Bisection private last;
     Belief private lie;
 
-    /// @dev A wrong output, challenged by somebody honest.
+    /// @dev A wrong output with an honest challenge.
     function challenged() private {
         challenged(3);
     }
@@ -42,7 +42,7 @@ contract DisputeTest is DisputeFixture {
         last = bisection;
     }
 
-    /// @dev The same, defended by a liar; the challenger is to move.
+    /// @dev The same with a lying defender. It is the challenger's turn.
     function defended() private {
         challenged();
         defendedBy(trusting(150, 4000));
@@ -55,22 +55,22 @@ contract DisputeTest is DisputeFixture {
         last = bisection;
     }
 
-    /// @dev The same, until a side that says the truth has to divide a single block.
+    /// @dev The same, played until the honest side must divide a single block.
     function atSingleBlock() private {
         defended();
         while (singleOf(last, truth()) == 0) next();
         vm.assertTrue(last.phase == Phase.Blocks);
     }
 
-    /// @dev Until the honest side has to prove a step. Of 900 positions in parts of 29 the last one is on its own, so that
-    ///      it is the liar who goes into the machine.
+    /// @dev Plays until the honest side must prove a step. Of 900 positions in parts of 29 the last is a part
+    ///      of its own, so the liar enters the machine phase.
     function atSingleStep() private {
         challenged(9);
         defendedBy(trusting(900, 4000));
         while (last.phase != Phase.Machine || singleOf(last, truth()) == 0) next();
     }
 
-    /// @dev Goes on by one move of either side.
+    /// @dev Makes the next move of either side.
     function next() private {
         bool isHonest = mover(game) == CHALLENGER;
         last = move(game, last, isHonest ? truth() : liar());
@@ -80,7 +80,7 @@ contract DisputeTest is DisputeFixture {
         return lie.fromBlock == 0 ? trusting(150, 4000) : lie;
     }
 
-    /// @dev 1 if it is the honest side's move, and about a single position.
+    /// @dev 1 if it is the honest side's turn and its move is about a single position.
     function singleOf(Bisection memory answered, Belief memory belief) private view returns (uint256) {
         if (mover(game) != CHALLENGER) return 0;
         uint64 i = playOn(belief, index, answered).answer.segment;
@@ -101,7 +101,7 @@ contract DisputeTest is DisputeFixture {
 
     // --- constructor
 
-    function test_constructor_keepsItsConfiguration() public view {
+    function test_constructor_storesConfiguration() public view {
         vm.assertEq(address(dispute.rollup()), address(rollup));
         vm.assertEq(address(dispute.inbox()), address(inbox));
         vm.assertEq(address(dispute.riscvStep()), address(fake));
@@ -110,7 +110,7 @@ contract DisputeTest is DisputeFixture {
         vm.assertEq(dispute.gameBond(), GAME_BOND);
         vm.assertEq(dispute.gameClock(), GAME_CLOCK);
         vm.assertEq(dispute.gameIncrement(), GAME_INCREMENT);
-        // 1000 positions take 2 bisections, 2^42 steps take 9, and then there is a proof.
+        // 1000 positions take 2 bisections, 2^42 steps take 9, and the proof is one more move.
         vm.assertEq(dispute.disputeSecondsMax(), 2 * uint256(GAME_CLOCK) + 12 * uint256(GAME_INCREMENT));
         vm.assertEq(dispute.challengeCount(), 0);
         vm.assertEq(dispute.gameCount(), 0);
@@ -129,8 +129,9 @@ contract DisputeTest is DisputeFixture {
         constructorReverts(window, config);
     }
 
-    /// @dev Whoever plays must be able to read blobs until the end: the window and the longest dispute are 14 days at most.
-    function test_constructor_outlivesBlobData_reverts() public {
+    /// @dev Players must be able to read blobs until the end, so challenge window and longest dispute are 14
+    ///      days at most.
+    function test_constructor_disputeOutlivesBlobs_reverts() public {
         RollupConfig memory window = defaultRollupConfig();
         window.challengeWindow = uint64(14 days - dispute.disputeSecondsMax());
         newRollup(window);
@@ -138,7 +139,7 @@ contract DisputeTest is DisputeFixture {
         constructorReverts(window, defaultDisputeConfig());
     }
 
-    function test_constructor_rollupHasAnother_reverts() public {
+    function test_constructor_rollupNamesOtherDispute_reverts() public {
         DisputeConfig memory config = defaultDisputeConfig();
         vm.expectRevert(IDispute.Dispute_BadConfig.selector);
         new Dispute(IRollup(address(rollup)), IRiscvStep(address(fake)), config);
@@ -359,7 +360,8 @@ contract DisputeTest is DisputeFixture {
         vm.assertEq(mover(game), LIAR);
     }
 
-    /// @dev At the last second it is a move, and then there is the increment; a second later it is lost.
+    /// @dev A move in the last second is valid and leaves the increment on the clock. One second later the
+    ///      game is lost.
     function test_move_lastSecond_addsTheIncrement() public {
         defended();
         vm.warp(START_TIME + GAME_CLOCK);
@@ -386,7 +388,7 @@ contract DisputeTest is DisputeFixture {
         vm.assertTrue(dispute.gameAt(game).status == GameStatus.DefenderWon);
     }
 
-    function test_move_keepsWhatIsLeft() public {
+    function test_move_keepsRemainingTime() public {
         defended();
         vm.warp(START_TIME + GAME_CLOCK - GAME_INCREMENT - 1);
         next();
@@ -418,7 +420,7 @@ contract DisputeTest is DisputeFixture {
         defended();
         Answer memory answer = answerOf(truth());
         bytes32 expected = dispute.hashOf(last);
-        // What was answered before, the same elsewhere, and the same with another claim.
+        // An earlier bisection, and the last one with a changed position or claim.
         Bisection[4] memory others = [opened, last, last, last];
         others[1].first += 1;
         others[2].answered = 0;
@@ -510,7 +512,7 @@ contract DisputeTest is DisputeFixture {
         vm.assertEq(dispute.gameAt(game).bisection, keccak256(abi.encode(last)));
     }
 
-    function test_move_finalStateIsAnother_reverts() public {
+    function test_move_wrongFinalState_reverts() public {
         atSingleBlock();
         Answer memory answer = answerOf(truth());
         bytes32 claimed = answer.claims[31];
@@ -521,7 +523,7 @@ contract DisputeTest is DisputeFixture {
             ),
             answer
         );
-        // A state that hashes to the claim, but is none.
+        // Bytes that hash to the claim but are not a state.
         answer.finalState = "short";
         answer.claims[31] = keccak256("short");
         moveReverts(
@@ -539,7 +541,7 @@ contract DisputeTest is DisputeFixture {
         );
     }
 
-    function test_move_machineHasNotHaltedWell_reverts() public {
+    function test_move_machineNotHaltedWell_reverts() public {
         atSingleBlock();
         bytes memory reason = abi.encodeWithSelector(IDispute.Dispute_NotHaltedWell.selector);
         bytes32 root = keccak256("a root");
@@ -570,7 +572,7 @@ contract DisputeTest is DisputeFixture {
         moveReverts(abi.encodeWithSelector(IDispute.Dispute_WrongClaimCount.selector, 32, 1), answer);
     }
 
-    function test_move_finalStateWithinTheMachine_reverts() public {
+    function test_move_finalStateInMachinePhase_reverts() public {
         atSingleBlock();
         next();
         Answer memory answer = answerOf(liar());
@@ -578,7 +580,7 @@ contract DisputeTest is DisputeFixture {
         moveReverts(abi.encodeWithSelector(IDispute.Dispute_UnexpectedFinalState.selector), answer);
     }
 
-    /// @dev The honest answer, but for a machine that ends like this.
+    /// @dev The honest answer, with another final state of the machine.
     function ending(bytes memory finalState) private view returns (Answer memory answer) {
         answer = answerOf(truth());
         answer.finalState = finalState;
@@ -639,7 +641,7 @@ contract DisputeTest is DisputeFixture {
             abi.encodeWithSelector(IDispute.Dispute_NotSingleStep.selector, Phase.Blocks, length), 0, ""
         );
         while (singleOf(last, truth()) == 0) next();
-        // A single block is no step.
+        // A single block is not a step.
         proveReverts(abi.encodeWithSelector(IDispute.Dispute_NotSingleStep.selector, Phase.Blocks, 1), 0, "");
         next();
         next();
@@ -662,8 +664,8 @@ contract DisputeTest is DisputeFixture {
         );
     }
 
-    /// @dev A claim that is right cannot be proven wrong: a party that disputes it has no move.
-    function test_prove_rightStep_reverts() public {
+    /// @dev A correct claim cannot be proven wrong, so a party that disputes it has no valid move.
+    function test_prove_correctStep_reverts() public {
         atSingleStep();
         Play memory play = playOn(truth(), index, last);
         uint64 right = play.answer.segment - 1;

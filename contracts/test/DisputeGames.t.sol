@@ -6,13 +6,13 @@ import { IBonds } from "../src/interfaces/IBonds.sol";
 import { IRollup, Status } from "../src/interfaces/IRollup.sol";
 import { Belief, DisputeFixture } from "./utils/DisputeFixture.sol";
 
-/// @notice Whole games, several at once, and who has what in the end.
+/// @notice Whole games, several at once, and the balances at the end.
 contract DisputeGamesTest is DisputeFixture {
     uint256 private constant WON = GAME_BOND - GAME_BOND / 2;
     uint256 private constant BURNED = GAME_BOND / 2;
     uint256 private constant OUTPUT_WON = PROPOSER_BOND - PROPOSER_BOND / 2;
 
-    /// @dev Plays until somebody has won: a side that has no move lets its clock run out.
+    /// @dev Plays until one side has won. A side without a valid move lets its clock run out.
     function play(uint256 game, Bisection memory last, Belief memory challenger, Belief memory defender)
         private
     {
@@ -24,7 +24,7 @@ contract DisputeGamesTest is DisputeFixture {
         }
     }
 
-    /// @dev Whether it is for a liar to prove a step, who cannot.
+    /// @dev Whether a liar must prove a step, which is impossible.
     function cannotProve(uint256 game, Bisection memory last, Belief memory belief)
         private
         view
@@ -86,7 +86,7 @@ contract DisputeGamesTest is DisputeFixture {
         dispute.resolve(id);
     }
 
-    /// @dev Whatever a defender of a wrong output says from wherever on, the challenger who says the truth wins.
+    /// @dev An honest challenger beats every defender of a wrong output, wherever the defender's lie begins.
     /// forge-config: default.fuzz.runs = 48
     function testFuzz_wrongOutput_isRejected(uint256 entries, uint256 fromBlock, uint256 fromStep) public {
         uint256 index = proposeWrong(0, bound64(entries, 1, ENTRIES_MAX));
@@ -95,7 +95,7 @@ contract DisputeGamesTest is DisputeFixture {
         wrongOutputIsRejected(index, liar);
     }
 
-    function test_wrongOutput_isRejected_wheneverTheLieBegins() public {
+    function test_wrongOutput_isRejected_whereverTheLieBegins() public {
         uint64 halted = fake.HALTED_AT();
         uint64[7] memory steps = [2, 31, halted - 1, halted, halted + 1, MACHINE_STEPS - 1, MACHINE_STEPS];
         for (uint256 i; i < steps.length; ++i) {
@@ -118,9 +118,10 @@ contract DisputeGamesTest is DisputeFixture {
         vm.assertEq(address(dispute).balance, credit);
     }
 
-    /// @dev Whatever a challenger of a right output says from wherever on, the defender who says the truth wins.
+    /// @dev An honest defender beats every challenger of a correct output, wherever the challenger's lie
+    ///      begins.
     /// forge-config: default.fuzz.runs = 48
-    function testFuzz_rightOutput_isUpheld(uint256 entries, uint256 fromBlock, uint256 fromStep) public {
+    function testFuzz_correctOutput_isUpheld(uint256 entries, uint256 fromBlock, uint256 fromStep) public {
         uint256 index = proposeRight(0, bound64(entries, 1, ENTRIES_MAX));
         Belief memory liar =
             doubting(bound64(fromBlock, 1, lastPosition(index)), bound64(fromStep, 2, MACHINE_STEPS));
@@ -137,7 +138,7 @@ contract DisputeGamesTest is DisputeFixture {
         rollup.finalize(index);
     }
 
-    /// @dev Somebody who does not even say the same twice.
+    /// @dev A player whose claims are random and contradict each other loses.
     /// forge-config: default.fuzz.runs = 48
     function testFuzz_garbage_loses(uint256 entries, bytes32 seed) public {
         uint256 index = proposeWrong(0, bound64(entries, 1, ENTRIES_MAX));
@@ -162,8 +163,8 @@ contract DisputeGamesTest is DisputeFixture {
         isStatus(index, Status.Rejected);
     }
 
-    /// @dev A side that stops moving loses, and a dispute takes no longer than the contract says.
-    function test_lastSecondMoves_takeNoLongerThanTheLongestDispute() public {
+    /// @dev A side that stops moving loses, and a dispute takes at most disputeSecondsMax.
+    function test_lastSecondMoves_endWithinDisputeSecondsMax() public {
         uint256 index = proposeWrong(0, 10);
         Belief memory liar = trusting(700, 4000);
         (uint256 id, Bisection memory last) = open(CHALLENGER, index, truth());
@@ -184,7 +185,7 @@ contract DisputeGamesTest is DisputeFixture {
                 ++moves;
             }
         }
-        // With the opening and the first answer, 2 bisections of blocks and 9 of steps.
+        // With the opening and the first answer: 2 bisections of blocks and 9 of steps.
         vm.assertEq(moves, 9);
         dispute.resolve(id);
         isStatus(index, Status.Rejected);
@@ -194,7 +195,7 @@ contract DisputeGamesTest is DisputeFixture {
 
     // --- many at once
 
-    function test_manyDefenders_allHaveToBeBeaten() public {
+    function test_challenge_mustBeatEveryDefender() public {
         uint256 index = proposeWrong(0, 3);
         (uint256 id, Bisection memory opened) = open(CHALLENGER, index, truth());
         uint256[3] memory games;
@@ -220,7 +221,7 @@ contract DisputeGamesTest is DisputeFixture {
         vm.assertEq(address(dispute).balance, dispute.bondCredit(CHALLENGER));
     }
 
-    /// @dev A defender who loses on purpose does not spoil the output for one who does not.
+    /// @dev A defender who loses on purpose does not harm an output that another defender defends honestly.
     function test_puppetDefender_doesNotHelpTheChallenger() public {
         uint256 index = proposeRight(0, 3);
         Belief memory liar = doubting(7, 77);
@@ -243,7 +244,7 @@ contract DisputeGamesTest is DisputeFixture {
         vm.assertEq(address(dispute).balance, GAME_BOND + 2 * WON);
     }
 
-    /// @dev A challenger who loses on purpose does not save the output from one who does not.
+    /// @dev A challenger who loses on purpose does not protect the output from an honest challenger.
     function test_puppetChallenger_doesNotHelpTheOutput() public {
         uint256 index = proposeWrong(0, 3);
         (uint256 id, Bisection memory opened) = open(CHALLENGER, index, truth());
@@ -263,8 +264,8 @@ contract DisputeGamesTest is DisputeFixture {
         vm.assertEq(dispute.bondCredit(LIAR), 3 * (GAME_BOND + WON));
     }
 
-    /// @dev The window is still open after a challenge that failed.
-    function test_challenge_afterOneThatFailed() public {
+    /// @dev The challenge window is still open after a failed challenge.
+    function test_challenge_afterFailedChallenge() public {
         uint256 index = proposeWrong(0, 3);
         (uint256 lost, Bisection memory last) = open(PUPPET, index, truth());
         (uint256 game,) = defend(LIAR, lost, last, trusting(5, 5));
@@ -276,7 +277,8 @@ contract DisputeGamesTest is DisputeFixture {
         isStatus(index, Status.Rejected);
     }
 
-    /// @dev Once an output is rejected, all else that is played over it comes to nothing, and nobody loses by that.
+    /// @dev Once an output is rejected, its other challenges and games are moot, and their bonds are
+    ///      returned.
     function test_resolve_otherChallenges_areMoot() public {
         uint256 index = proposeWrong(0, 3);
         (uint256 won,) = open(CHALLENGER, index, truth());
@@ -334,7 +336,7 @@ contract DisputeGamesTest is DisputeFixture {
         dispute.challenge{ value: GAME_BOND }(index, claim, divide(truth(), 1, outputSegment(1), 0));
     }
 
-    /// @dev Of several who defend a right output one wins, and the others get back what they put up.
+    /// @dev Of several defenders of a correct output one wins, and the others get their bonds back.
     function test_returnBond_whenAnotherDefenderHasWon() public {
         uint256 index = proposeRight(0, 3);
         (uint256 id, Bisection memory opened) = open(LIAR, index, doubting(7, 77));
@@ -348,8 +350,8 @@ contract DisputeGamesTest is DisputeFixture {
         vm.assertEq(address(dispute).balance, 2 * GAME_BOND + WON);
     }
 
-    /// @dev Challenges of one output say nothing of another, nor of what is built on it.
-    function test_disputesOfDifferentOutputs_areIndependent() public {
+    /// @dev Challenges of one output affect neither other outputs nor its descendants.
+    function test_disputes_ofDifferentOutputs_areIndependent() public {
         uint256 right = proposeRight(0, 2);
         uint256 wrong = proposeWrong(right, 2);
         uint256 child = proposeRight(wrong, 2);
@@ -379,8 +381,8 @@ contract DisputeGamesTest is DisputeFixture {
 
     // --- single blocks
 
-    /// @dev Where entries have one block each, an output after one entry is a single block: the challenge begins with the
-    ///      machine.
+    /// @dev If an entry has one block, an output after one entry is a single block, so its challenge begins
+    ///      in the machine phase.
     function test_challenge_singleBlock_beginsWithTheMachine() public {
         SingleBlocks single = new SingleBlocks();
         single.setUp();
@@ -405,7 +407,7 @@ contract DisputeGamesTest is DisputeFixture {
         dispute.withdrawBond();
     }
 
-    /// @dev What is burned is nobody's.
+    /// @dev Burned ether is in no account.
     function test_forfeit_burnsHalf() public {
         address[4] memory all = [PROPOSER, CHALLENGER, LIAR, address(dispute)];
         uint256 before = total(all);
@@ -430,7 +432,7 @@ contract DisputeGamesTest is DisputeFixture {
     }
 }
 
-/// @dev A world where every entry has one block.
+/// @dev A chain with one block per entry.
 contract SingleBlocks is DisputeFixture {
     function blocksPerEntry() internal pure override returns (uint64) {
         return 1;

@@ -7,8 +7,8 @@ import { BisectionLib } from "../src/lib/BisectionLib.sol";
 import { Belief, Play } from "./utils/DisputeFixture.sol";
 import { DisputeMachineFixture } from "./utils/DisputeMachineFixture.sol";
 
-/// @notice What the longest dispute costs: every call is a transaction, calldata at EIP-7623's price included.
-///         `node contracts/gas.mjs` makes the same with other numbers of parts.
+/// @notice Gas of the longest dispute. Every call is a transaction that pays EIP-7623's price for its
+///         calldata. `node contracts/gas.mjs` measures the same with other numbers of parts.
 /// forge-config: default.isolate = true
 contract DisputeGasTest is DisputeMachineFixture {
     using BisectionLib for uint64;
@@ -40,7 +40,7 @@ contract DisputeGasTest is DisputeMachineFixture {
     function test_longestDispute_gas() public {
         bytes memory preimage = pattern(LOADED_BYTES);
         (, uint64 offset) = readsPreimage(preimage);
-        // Whoever says the truth is to make the proof, and so not the last bisection.
+        // The honest side must make the proof, so the liar makes the last bisection.
         bool isUpheld = (BLOCKS.depth() + MACHINE_STEPS.depth()) % 2 == 1;
         Belief memory liar = Belief(disputedBlock() + 1, STEP + 1, !isUpheld, "liar");
         (Belief memory challenger, Belief memory defender) = isUpheld ? (liar, truth()) : (truth(), liar);

@@ -17,8 +17,9 @@ import { IRollup, Output, Status } from "../src/interfaces/IRollup.sol";
 import { Belief, DisputeFixture } from "./utils/DisputeFixture.sol";
 import { FuzzSelector } from "./utils/Vm.sol";
 
-/// @notice Proposers, right and wrong; liars and puppets who challenge, defend and move whatever they like; a guardian who
-///         pauses withdrawals; the clock. And a challenger and a defender who say the truth, at the last moment.
+/// @notice Random actions: proposers of correct and wrong outputs, liars and puppets who challenge, defend
+///         and move, a guardian who pauses withdrawals, and time. An honest challenger and an honest defender
+///         act at the last moment.
 contract DisputeActors is DisputeFixture {
     uint256 private constant OUTPUTS_MAX = 10;
     uint256 private constant CHALLENGES_MAX = 12;
@@ -29,7 +30,7 @@ contract DisputeActors is DisputeFixture {
     address[] private _accounts;
     Portal private _portal;
 
-    /// @dev Whether an output and all that it is built on are the truth.
+    /// @dev Whether an output and its ancestors are correct.
     mapping(uint256 output => bool) public isSound;
     mapping(uint256 output => bool) public hasHonestChallenge;
     mapping(uint256 output => bool) public wasRejected;
@@ -41,7 +42,7 @@ contract DisputeActors is DisputeFixture {
     mapping(uint256 challenge => Bisection) private _openings;
     mapping(uint256 game => Belief) private _defenders;
     mapping(uint256 game => Bisection) private _newest;
-    /// @dev Games in which a liar does not keep to what it said before.
+    /// @dev Games in which a liar contradicts its earlier claims.
     mapping(uint256 game => bool) private _isGarbage;
 
     function setUp() public override {
@@ -67,7 +68,8 @@ contract DisputeActors is DisputeFixture {
         return (rollup, dispute, _portal);
     }
 
-    /// @dev What accounts have, what they can take out of the dispute contract, and what they had at first.
+    /// @dev Sums over the accounts: balances, credits in the dispute contract and in the rollup, and initial
+    ///      balances.
     function holdings()
         external
         view
@@ -101,7 +103,7 @@ contract DisputeActors is DisputeFixture {
         if (mayPropose(parent)) proposeWrong(parent, bound64(entries, 1, 3));
     }
 
-    /// @dev Any output; the last final one instead of those that are older.
+    /// @dev Any output, or the last final one if the chosen one is older.
     function parentFor(uint256 seed) private view returns (uint256 parent) {
         parent = seed % rollup.outputCount();
         uint256 lastFinal = rollup.lastFinalIndex();
@@ -116,9 +118,9 @@ contract DisputeActors is DisputeFixture {
 
     // --- liars and puppets
 
-    /// @dev A liar challenges a right output; a puppet challenges a wrong one, in order to lose.
+    /// @dev A liar challenges a correct output. A puppet challenges a wrong one, in order to lose.
     function lieChallenge(uint256 seed, uint64 fromBlock, uint64 fromStep) external {
-        // The newest more often, so that challenges of one output meet.
+        // Prefers the newest output, so that it gets several challenges.
         uint256 index = seed % 3 == 0 ? seed % rollup.outputCount() : rollup.outputCount() - 1;
         if (!isChallengeable(index) || dispute.challengeCount() == CHALLENGES_MAX) return;
         challengeWith(seed % 2 == 0 ? LIAR : PUPPET, index, lying(index, fromBlock, fromStep, false));
@@ -132,7 +134,7 @@ contract DisputeActors is DisputeFixture {
         defendWith(seed % 2 == 0 ? LIAR : PUPPET, id, belief);
     }
 
-    /// @dev A liar moves in a game of its own, and the other side answers at once, some times over.
+    /// @dev A liar moves in its own game and the other side answers at once, for `rounds` rounds.
     function lieMove(uint256 seed, uint256 rounds) external {
         if (dispute.gameCount() == 0) return;
         uint256 game = seed % dispute.gameCount();
@@ -144,7 +146,7 @@ contract DisputeActors is DisputeFixture {
         }
     }
 
-    /// @dev Something believed that is not the truth from somewhere on.
+    /// @dev A belief that is false from some position on.
     function lying(uint256 index, uint64 fromBlock, uint64 fromStep, bool trustsOutput)
         private
         view
@@ -170,8 +172,8 @@ contract DisputeActors is DisputeFixture {
 
     // --- the honest side
 
-    /// @dev Time goes by, in which the honest side does in time what has to be done, and whatever has come to its end is
-    ///      brought there.
+    /// @dev Time passes. The honest side makes its moves before their deadlines, and everything that is over
+    ///      is resolved.
     function wait(uint256 secs) external {
         uint256 until = block.timestamp + bound(secs, 0, secs % 6 == 0 ? WINDOW : GAME_CLOCK / 2);
         for (uint256 index = 1; index < rollup.outputCount(); ++index) {
@@ -187,7 +189,7 @@ contract DisputeActors is DisputeFixture {
         settle();
     }
 
-    /// @dev The honest side does something before it has to.
+    /// @dev The honest side acts before its deadline.
     function actEarly(uint256 seed) external {
         uint256 index = seed % 2 == 0 ? seed % rollup.outputCount() : rollup.outputCount() - 1;
         if (index != 0) challengeHonestly(index);
@@ -233,7 +235,7 @@ contract DisputeActors is DisputeFixture {
         ok; // nothing to take out
     }
 
-    /// @dev Tries everything that anyone may do to bring things to their end; what cannot be done says so.
+    /// @dev Tries every call that ends games, challenges and outputs. Calls that are not due revert.
     function settle() public {
         bool ok;
         for (uint256 game; game < dispute.gameCount(); ++game) {
@@ -267,7 +269,8 @@ contract DisputeActors is DisputeFixture {
         _newest[game] = bisection;
     }
 
-    /// @dev Makes the move that the mover's belief asks for; false if that is a proof, and it does not prove anything.
+    /// @dev Makes the move that follows from the mover's belief. False if that move is a proof of a false
+    ///      claim.
     function moveOn(uint256 game) private returns (bool) {
         bool isChallenger = dispute.gameAt(game).status == GameStatus.ChallengerToMove;
         Belief memory belief = isChallenger ? _challengers[dispute.gameAt(game).challenge] : _defenders[game];
@@ -347,8 +350,8 @@ contract DisputeInvariants is DisputeFixture {
 
     /// forge-config: default.invariant.runs = 20
     /// forge-config: default.invariant.depth = 96
-    /// @dev One campaign for all: each takes seconds. That nobody keeps the honest side from a challenge, a defence or a
-    ///      move shows in that none of its calls ever reverts, whether withdrawals are paused or not.
+    /// @dev One campaign checks all invariants, because each campaign takes seconds. No call of the honest
+    ///      side ever reverts, so nobody can prevent a challenge, a defence or a move, not even by a pause.
     function invariant_disputes_areSound() public view {
         bondsAreConserved();
         countsAreRight();
@@ -356,8 +359,8 @@ contract DisputeInvariants is DisputeFixture {
         decisionsStand();
     }
 
-    /// @dev Each contract holds the bonds of what is open and the credits that were not taken out; of each bond that was
-    ///      lost half is gone, and nothing else.
+    /// @dev Each contract holds the bonds of open outputs, challenges and games, and the credits. Half of
+    ///      each lost bond is burned, and nothing else.
     function bondsAreConserved() private view {
         (uint256 bonds, uint256 burned) = (0, 0);
         for (uint256 id; id < dispute.challengeCount(); ++id) {
@@ -380,7 +383,7 @@ contract DisputeInvariants is DisputeFixture {
         vm.assertEq(held + address(dispute).balance + address(rollup).balance + burned, first);
     }
 
-    /// @dev Open games and open challenges are counted as many as there are.
+    /// @dev The counters of open games and open challenges are correct.
     function countsAreRight() private view {
         uint64[] memory challenges = new uint64[](rollup.outputCount());
         uint32[] memory games = new uint32[](dispute.challengeCount());
@@ -400,8 +403,8 @@ contract DisputeInvariants is DisputeFixture {
         }
     }
 
-    /// @dev Who says the truth in time loses no game, and the output is decided accordingly, at the latest when the longest
-    ///      dispute is over.
+    /// @dev An honest side that moves in time loses no game. The output is decided accordingly, within
+    ///      disputeSecondsMax.
     function truthPrevails() private view {
         for (uint256 id; id < dispute.challengeCount(); ++id) {
             Challenge memory found = dispute.challengeAt(id);
@@ -424,8 +427,8 @@ contract DisputeInvariants is DisputeFixture {
         }
     }
 
-    /// @dev What is rejected stays so, and what is final was not open to challenges any more, nor challenged, nor is built
-    ///      on anything else.
+    /// @dev A rejected output stays rejected. A final output has a closed window, no open challenge and only
+    ///      final ancestors.
     function decisionsStand() private view {
         for (uint256 index = 1; index < rollup.outputCount(); ++index) {
             Output memory found = rollup.output(index);

@@ -7,14 +7,14 @@ import { Belief, Play } from "./utils/DisputeFixture.sol";
 import { DisputeMachineFixture } from "./utils/DisputeMachineFixture.sol";
 import { Machine } from "./utils/RiscvFixture.sol";
 
-/// @notice The last move of a game, made by the real step with the real oracle.
+/// @notice The last move of a game, with the real step contract and the real oracle.
 contract DisputeMachineTest is DisputeMachineFixture {
     uint64 private constant DATA = 0xfffffff8;
     uint32 private constant ADDI_A0_A0_MINUS_1 = 0xfff50513;
     uint32 private constant SD_A0_A1 = 0x00a5b023;
 
-    /// @dev The last block of nine entries is a segment of its own in a challenge's opening, so that it is the liar whose
-    ///      claims come down to single steps.
+    /// @dev The last block of nine entries is a segment of its own in a challenge's opening, so it is the
+    ///      liar who divides down to single steps.
     uint64 private constant ENTRY = 9;
     uint64 private constant BLOCK = 899;
 
@@ -31,7 +31,7 @@ contract DisputeMachineTest is DisputeMachineFixture {
         return BLOCK;
     }
 
-    /// @dev Plays until the honest side has to prove.
+    /// @dev Plays until the honest side must prove a step.
     function playToTheStep() private {
         Belief memory liar = trusting(BLOCK + 1, STEP + 1);
         (uint256 id, Bisection memory opened) = open(CHALLENGER, index, truth());
@@ -92,8 +92,8 @@ contract DisputeMachineTest is DisputeMachineFixture {
         proves();
     }
 
-    /// @dev A machine that has halted stays as it is: nobody can claim that it went on.
-    function test_prove_haltedMachine_staysAsItIs() public {
+    /// @dev A halted machine does not change: nobody can claim that it continued.
+    function test_prove_haltedMachine_doesNotChange() public {
         machine.exited = true;
         expected = machine;
         proves();
@@ -130,7 +130,7 @@ contract DisputeMachineTest is DisputeMachineFixture {
 
     // --- what has to be loaded
 
-    /// @dev Until what the step reads is loaded, which anyone may do, there is no proof; and then there is.
+    /// @dev The proof reverts until the preimage that the step reads is loaded. Anyone may load it.
     function test_prove_readsPreimage_onceLoaded() public {
         bytes memory preimage = pattern(1000);
         (bytes32 key, uint64 offset) = readsPreimage(preimage);

@@ -10,7 +10,7 @@ contract GasPriceOracleTest is L2Fixture {
         vm.assertTrue(ORACLE.isFjord());
     }
 
-    function testFuzz_prices_areThoseOfL1BlockAndTheBlock(Attributes memory a, uint64 baseFee) public {
+    function testFuzz_prices_matchL1BlockAndBlock(Attributes memory a, uint64 baseFee) public {
         setAttributes(a);
         vm.fee(baseFee);
         vm.assertEq(ORACLE.l1BaseFee(), a.basefee);

@@ -108,19 +108,20 @@ contract HeaderReaderTest is Test {
     function test_read_truncated_reverts() public {
         readReverts(abi.encodeWithSelector(HeaderReader.HeaderReader_Truncated.selector, 0), "");
         readReverts(abi.encodeWithSelector(HeaderReader.HeaderReader_Truncated.selector, 449), new bytes(449));
-        // The number's prefix is the last byte, and promises one more.
+        // The number's prefix is the last byte and announces one more.
         bytes memory encoded = cut(header(hex"81ff"), 450);
         readReverts(abi.encodeWithSelector(HeaderReader.HeaderReader_Truncated.selector, 450), encoded);
     }
 
-    /// @dev A header cut inside the number or before never reads, even if its list length is adjusted.
+    /// @dev Reading a header that is cut before the end of the number reverts, even if its list length is
+    ///      adjusted.
     function testFuzz_read_cut_reverts(uint256 seed) public {
         bytes memory encoded = cut(header(hex"88ffffffffffffffff"), bound(seed, 3, 457));
         vm.expectRevert();
         this.read(encoded);
     }
 
-    /// @dev With any byte changed, a header reads as what it now says, or not at all.
+    /// @dev After a change of any byte, reading returns the changed header's values or reverts.
     function testFuzz_read_anyByteChanged(uint16 offset, bytes1 value) public view {
         bytes memory encoded = header(hex"88ffffffffffffffff");
         uint256 place = bound(offset, 0, encoded.length - 1);

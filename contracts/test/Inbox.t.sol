@@ -40,7 +40,7 @@ contract InboxTest is InboxFixture {
         vm.assertEq(entry.origin, 0);
     }
 
-    function test_constructor_keepsItsConfiguration() public view {
+    function test_constructor_storesConfiguration() public view {
         vm.assertEq(inbox.chainConfigHash(), CHAIN_CONFIG_HASH);
         vm.assertEq(address(inbox.portal()), address(portal));
         vm.assertEq(inbox.batcher(), BATCHER);
@@ -116,7 +116,7 @@ contract InboxTest is InboxFixture {
         vm.assertEq(inbox.entryCount(), 2);
     }
 
-    function test_append_sameBatchAgainOnTop_givesAnotherAcc() public {
+    function test_append_sameBatchTwice_givesDifferentAcc() public {
         append(0, 0, "batch");
         bytes32 first = lastAcc();
         append(0, 0, "batch");
@@ -337,7 +337,7 @@ contract InboxTest is InboxFixture {
     }
 
     /// @dev min(overdue, max): four deposits of different ages, one of them not overdue, and a limit of four.
-    function testFuzz_forceInclude_takesTheOverdueOnes(uint8 early, uint8 late, uint8 before) public {
+    function testFuzz_forceInclude_consumesOverdueDeposits(uint8 early, uint8 late, uint8 before) public {
         uint256 overdue = bound(early, 1, 11);
         uint256 fresh = bound(late, 0, 5);
         uint256 consumed = bound(before, 0, overdue < 4 ? overdue - 1 : 3);
@@ -357,7 +357,7 @@ contract InboxTest is InboxFixture {
         inbox.forceInclude();
     }
 
-    function test_forceInclude_thenBatcherGoesOn() public {
+    function test_forceInclude_batcherContinues() public {
         deposit(1);
         vm.warp(START_TIME + FORCE_WINDOW);
         bytes32 seen = lastAcc();

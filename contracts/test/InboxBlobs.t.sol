@@ -6,9 +6,9 @@ import { Relay } from "./utils/Fakes.sol";
 import { InboxFixture } from "./utils/InboxFixture.sol";
 import { Log } from "./utils/Vm.sol";
 
-/// @notice Entries whose data is in blobs, and what an entry costs.
+/// @notice Entries with data in blobs, and the gas of an entry.
 contract InboxBlobsTest is InboxFixture {
-    /// @dev What a transaction pays before it runs: itself, and each byte of its input (EIP-2028).
+    /// @dev Intrinsic gas: per transaction, and per byte of its input (EIP-2028).
     uint256 private constant TRANSACTION_GAS = 21_000;
     uint256 private constant NONZERO_BYTE_GAS = 16;
 
@@ -135,7 +135,7 @@ contract InboxBlobsTest is InboxFixture {
         vm.assertGt(most, inBlobs);
         uint256 inCalldata = transactionGas(abi.encodeCall(inbox.append, (lastAcc(), 3, depositAcc, 2, "")));
         vm.assertGt(most, inCalldata);
-        // It is what it says: a new slot was written, and only one.
+        // Exactly one new slot was written.
         vm.assertGt(inBlobs, TRANSACTION_GAS + 22_100 + 5000);
         vm.assertGt(TRANSACTION_GAS + 2 * 22_100 + 5000 + 20_000, inBlobs);
     }

@@ -7,12 +7,12 @@ import { Entry, IInbox } from "../src/interfaces/IInbox.sol";
 import { InboxFixture } from "./utils/InboxFixture.sol";
 import { FuzzSelector, Log } from "./utils/Vm.sol";
 
-/// @notice Users, the batcher and the clock at random; keeps its own copy of what happened.
+/// @notice Random actions of users, the batcher and time. It keeps its own copy of the queue and the entries.
 contract InboxActors is InboxFixture {
     Entry[] private _entries;
     uint256[] private _times;
     bytes32[] private _depositAccs;
-    /// @dev Whether an entry ever left out an overdue deposit for which it had room.
+    /// @dev Whether an entry ever omitted an overdue deposit for which it had room.
     bool public leftOut;
 
     function setUp() public override {
@@ -63,7 +63,7 @@ contract InboxActors is InboxFixture {
         keepEntry();
     }
 
-    /// @dev What the batcher does that wants to leave deposits out: it must fail when they are overdue.
+    /// @dev The batcher tries to omit deposits. The call must revert if they are overdue.
     function appendWithoutDeposits() external {
         uint64 consumed = inbox.consumedDeposits();
         bool mustFail = consumed < _times.length && overdue(consumed);
@@ -147,7 +147,8 @@ contract InboxInvariants is InboxFixture {
         }
     }
 
-    /// @dev Each entry takes the next deposits, not more than it may, and names the queue as it was built.
+    /// @dev Each entry consumes the next deposits, at most depositsPerEntryMax, and records the queue's
+    ///      accumulator.
     function invariant_deposits_areTakenInOrder() public view {
         Entry[] memory entries = actors.entries();
         bytes32[] memory depositAccs = actors.depositAccs();
@@ -160,7 +161,7 @@ contract InboxInvariants is InboxFixture {
         vm.assertEq(inbox.consumedDeposits(), entries[entries.length - 1].depositCount);
     }
 
-    /// @dev Origins go forward, never to the entry itself, never too far behind.
+    /// @dev Origins never go back, are earlier than their entry, and are at most originLagMax behind.
     function invariant_origins_goForward() public view {
         Entry[] memory entries = actors.entries();
         for (uint256 k = 1; k < entries.length; ++k) {
@@ -170,7 +171,7 @@ contract InboxInvariants is InboxFixture {
         }
     }
 
-    /// @dev The batcher can leave a deposit out exactly as long as it is not overdue.
+    /// @dev The batcher can omit a deposit exactly as long as it is not overdue.
     function invariant_overdueDeposits_cannotBeLeftOut() public view {
         vm.assertEq(actors.leftOut(), false);
     }

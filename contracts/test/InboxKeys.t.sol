@@ -5,7 +5,7 @@ import { Inbox } from "../src/L1/Inbox.sol";
 import { IInbox, InboxConfig } from "../src/interfaces/IInbox.sol";
 import { InboxFixture } from "./utils/InboxFixture.sol";
 
-/// @notice How the batcher's key is rotated.
+/// @notice Rotation of the batcher's key.
 contract InboxKeysTest is InboxFixture {
     address private immutable NEXT = account("next batcher");
 
@@ -20,7 +20,7 @@ contract InboxKeysTest is InboxFixture {
         (ok,) = address(inbox).call(call);
     }
 
-    function test_constructor_nobodyIsNamed() public view {
+    function test_constructor_noPendingBatcher() public view {
         vm.assertEq(inbox.keyAdmin(), KEY_ADMIN);
         vm.assertEq(inbox.keyDelay(), KEY_DELAY);
         vm.assertEq(inbox.pendingBatcher(), address(0));
@@ -52,7 +52,7 @@ contract InboxKeysTest is InboxFixture {
         name(address(0));
     }
 
-    function test_nameBatcher_noKeyAdmin_nobodyMay() public {
+    function test_nameBatcher_withoutKeyAdmin_reverts() public {
         InboxConfig memory config = defaultInboxConfig();
         config.keyAdmin = address(0);
         inbox = new Inbox(CHAIN_CONFIG_HASH, portal, BATCHER, config);
@@ -88,7 +88,7 @@ contract InboxKeysTest is InboxFixture {
         inbox.changeBatcher();
     }
 
-    function test_changeBatcher_nobodyNamed_reverts() public {
+    function test_changeBatcher_noPendingBatcher_reverts() public {
         vm.expectRevert(IInbox.Inbox_NoPendingBatcher.selector);
         inbox.changeBatcher();
     }

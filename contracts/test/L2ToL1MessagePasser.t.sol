@@ -47,7 +47,7 @@ contract L2ToL1MessagePasserTest is L2Fixture {
         vm.assertEq(PASSER.sentMessages(hash), true);
         vm.assertEq(PASSER.messageNonce(), FIRST_NONCE + 1);
         vm.assertEq(address(PASSER).balance, value);
-        // The slot that a storage proof on L1 shows: mapping in slot 0.
+        // The slot that a storage proof on L1 verifies: the mapping is in slot 0.
         vm.assertEq(slotOf(address(PASSER), uint256(keccak256(abi.encode(hash, uint256(0))))), 1);
         vm.assertEq(slotOf(address(PASSER), 1), 1);
     }

@@ -12,7 +12,7 @@ contract OutputViewsTest is RollupFixture {
         "Error(string)", "L2OutputOracle: cannot get output for a block that has not been proposed"
     );
 
-    /// @dev Entries one apart, blocks ten apart.
+    /// @dev Proposes an output one entry and ten blocks after its parent.
     function proposeTen(uint256 parentIndex, string memory salt) private returns (uint256) {
         uint64 entry = rollup.output(parentIndex).entry + 1;
         uint64 l2BlockNumber = rollup.output(parentIndex).l2BlockNumber + 10;
@@ -39,7 +39,7 @@ contract OutputViewsTest is RollupFixture {
         vm.assertEq(rollup.SUBMISSION_INTERVAL(), rollup.submissionInterval());
     }
 
-    function test_getL2Output_tellsOfTheOutput() public {
+    function test_getL2Output_returnsTheOutput() public {
         vm.warp(START_TIME + 7);
         uint256 index = proposeTen(0, "a");
         OutputProposal memory found = rollup.getL2Output(index);
@@ -51,8 +51,8 @@ contract OutputViewsTest is RollupFixture {
         rollup.getL2Output(2);
     }
 
-    /// @dev The same answers whether nothing is final, some outputs are, or all.
-    function test_getL2OutputIndexAfter_isTheFirstThatCoversTheBlock() public {
+    /// @dev The views return the same whether no output, some outputs or all outputs are final.
+    function test_getL2OutputIndexAfter_isFirstCoveringOutput() public {
         uint256 parent;
         for (uint256 i; i < 5; ++i) {
             vm.warp(START_TIME + i);
@@ -74,7 +74,7 @@ contract OutputViewsTest is RollupFixture {
         }
     }
 
-    function test_latestOutput_isTheOneWithTheLatestEntry() public {
+    function test_latestOutput_hasTheLatestEntry() public {
         uint256 first = proposeTen(0, "first");
         proposeTen(0, "rival of the first");
         vm.assertEq(rollup.latestOutputIndex(), first);
@@ -83,7 +83,7 @@ contract OutputViewsTest is RollupFixture {
         vm.assertEq(rollup.getL2OutputIndexAfter(5), later);
     }
 
-    function test_challenged_isLeftOut_andWhatIsBuiltOnIt() public {
+    function test_challengedOutput_andDescendants_areSkipped() public {
         uint256 first = proposeTen(0, "first");
         uint256 lie = proposeTen(first, "lie");
         uint256 onLie = proposeTen(lie, "on the lie");
@@ -102,8 +102,9 @@ contract OutputViewsTest is RollupFixture {
         vm.assertEq(rollup.getL2OutputIndexAfter(10), first);
     }
 
-    /// @dev A challenge that fails leaves no trace; what is rejected, and what was built on it, never comes back.
-    function test_challengeEnds_whatStands_isThereAgain() public {
+    /// @dev After a failed challenge the branch is restored. A rejected output and its descendants never
+    ///      return.
+    function test_failedChallenge_restoresTheBranch() public {
         uint256 first = proposeTen(0, "first");
         uint256 second = proposeTen(first, "second");
         challenge(first);
@@ -125,7 +126,7 @@ contract OutputViewsTest is RollupFixture {
         rollup.getL2OutputIndexAfter(1);
     }
 
-    /// @dev A lie that is not challenged yet moves nothing that is final.
+    /// @dev A wrong output that is not challenged yet does not affect final outputs.
     function test_finalChain_isPreferred() public {
         uint256 first = proposeTen(0, "first");
         vm.warp(START_TIME + WINDOW);
@@ -137,7 +138,7 @@ contract OutputViewsTest is RollupFixture {
         vm.assertEq(rollup.isDisputed(first), false);
     }
 
-    function test_submissionInterval_isTheShortestOfTheLast() public {
+    function test_submissionInterval_isShortestOfRecentOutputs() public {
         vm.assertEq(rollup.submissionInterval(), 1);
         vm.warp(START_TIME + 40);
         vm.assertEq(rollup.submissionInterval(), 40);

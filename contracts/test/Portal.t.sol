@@ -99,7 +99,7 @@ contract PortalTest is Test {
         vm.etch(USER, abi.encodePacked(hex"ef0100", address(new Relay())));
         expectDeposit(USER, TO, abi.encodePacked(uint256(0), uint256(0), uint64(21_000), false));
         deposit(0, TO, 21_000, false, "");
-        // Somebody else's transaction in which the key's delegated code acts.
+        // The delegated code makes the call, in another account's transaction.
         expectDeposit(USER, TO, abi.encodePacked(uint256(0), uint256(0), uint64(21_000), false));
         vm.prank(USER, OTHER);
         portal.depositTransaction(TO, 0, 21_000, false, "");
@@ -188,7 +188,8 @@ contract PortalTest is Test {
 
     // --- metering
 
-    /// @dev What the call costs: at least a sixteenth of the L2 gas, and not much more than that or its own work.
+    /// @dev A deposit uses at least a sixteenth of its L2 gas, and not much more than the larger of that and
+    ///      its own work.
     function testFuzz_deposit_burnsGas(uint64 gasLimitSeed) public {
         uint64 gasLimit = bound64(gasLimitSeed, 21_000, GAS_LIMIT_MAX);
         deposit(0, TO, 21_000, false, ""); // warms the slots that every deposit writes to

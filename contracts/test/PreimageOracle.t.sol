@@ -6,9 +6,11 @@ import { IPreimageOracle, LocalInputs } from "../src/interfaces/IPreimageOracle.
 import { Test } from "./utils/Test.sol";
 
 /// @title PreimageOracleTest
-/// @notice The rules of the oracle, one by one. Gas of whole transactions is measured in the crate turnpike-game.
+/// @notice The rules of the oracle, one by one. The crate turnpike-game measures the gas of whole
+///         transactions.
 contract PreimageOracleTest is Test {
-    /// @dev Commits to the polynomial X, which takes the value of the point itself; the generator proves every value.
+    /// @dev A commitment to the polynomial X, whose value at a point is the point. The generator is the proof
+    ///      of every value.
     bytes private constant COMMITMENT =
         hex"ad3eb50121139aa34db1d545093ac9374ab7bca2c0f3bf28e27c8dcd8fc7cb42d25926fc0c97b336e9f0fb35e5a04c81";
     bytes private constant GENERATOR =
@@ -24,7 +26,7 @@ contract PreimageOracleTest is Test {
         expectNotLoaded(keccak256("anything"), 0);
         expectNotLoaded(bytes32(0), 0);
         expectNotLoaded(bytes32(uint256(5) << 248), 0);
-        // No fifth local input, and none with anything between kind and number.
+        // There is no fifth local input, and the bytes between kind and number must be zero.
         expectNotLoaded(bytes32((uint256(1) << 248) | 4), 0);
         expectNotLoaded(bytes32((uint256(1) << 248) | (1 << 128)), 0);
         expectNotLoaded(bytes32(uint256(2) << 248), 0);
@@ -116,7 +118,7 @@ contract PreimageOracleTest is Test {
         expectBadProof(versionedHash(), index, elementAt(other), COMMITMENT, GENERATOR);
         // Element 0 is 1.
         expectBadProof(versionedHash(), index, bytes32(other + 2), COMMITMENT, GENERATOR);
-        // The same element, but not the one number that stands for it.
+        // The same element, but not reduced by the modulus.
         bytes32 same = bytes32(uint256(elementAt(index)) + BLS_MODULUS);
         expectBadProof(versionedHash(), index, same, COMMITMENT, GENERATOR);
     }
@@ -150,15 +152,16 @@ contract PreimageOracleTest is Test {
 
     // --------------------------------------------------------------------------------------------- precompiles
 
-    function test_constructor_nothingAnswersWithoutGas() public view {
-        // What the constructor goes by: nothing answers without gas, and no precompile does.
+    function test_constructor_emptyAddressSucceedsWithoutGas() public view {
+        // The constructor relies on this: without gas, a call to an empty address succeeds and a
+        // call to a precompile fails.
         (bool isNothing,) = address(0x12).staticcall{ gas: 0 }("");
         vm.assertTrue(isNothing);
         (isNothing,) = address(0x04).staticcall{ gas: 0 }("");
         vm.assertEq(isNothing, false);
     }
 
-    function test_loadPrecompile_othersRevert() public {
+    function test_loadPrecompile_otherAddressesRevert() public {
         address[8] memory others = [
             address(0),
             address(2),
@@ -184,7 +187,7 @@ contract PreimageOracleTest is Test {
         expectNotShown(address(0x0b), new bytes(255));
         expectNotShown(address(0x0c), new bytes(0));
         expectNotShown(address(0x0f), new bytes(385));
-        // EIP-7823: the one way for modexp to fail.
+        // EIP-7823: the only input that modexp rejects.
         expectNotShown(address(0x05), abi.encode(1025, 0, 0));
     }
 
@@ -197,7 +200,8 @@ contract PreimageOracleTest is Test {
         vm.assertNotEq(add, longer);
     }
 
-    /// @dev Whatever the gas, the result is right or there is none. Inputs that succeed, and inputs that fail.
+    /// @dev With any amount of gas, the recorded result is correct or the call reverts. Inputs that succeed,
+    ///      and inputs that fail.
     function test_loadPrecompile_anyGas() public {
         bytes memory ones = new bytes(768);
         for (uint256 i; i < ones.length; ++i) {
@@ -231,11 +235,11 @@ contract PreimageOracleTest is Test {
             if (precompile != address(0x05)) bad[0] = 0x01;
             if (sweep(precompile, bad)) ++failures;
         }
-        // All but ecrecover, modexp and p256verify fail, and only with what is wrong.
+        // All but ecrecover, modexp and p256verify fail for invalid input, and only for that.
         vm.assertEq(failures, 11);
     }
 
-    /// @dev Finds the least gas with which a result is recorded. Says whether it is that the precompile fails.
+    /// @dev Finds the least gas with which a result is recorded. Returns whether the result is a failure.
     function sweep(address precompile, bytes memory input) private returns (bool fails) {
         (bool succeeds, bytes memory output) = precompile.staticcall{ gas: MEGAGAS }(input);
         bytes memory expected = succeeds ? bytes.concat(hex"01", output) : bytes(hex"00");
@@ -279,7 +283,7 @@ contract PreimageOracleTest is Test {
         return abi.decode(result, (uint256));
     }
 
-    /// @dev A right call: the polynomial X at 2 is 2.
+    /// @dev The input of a valid point evaluation: the polynomial X at 2 is 2.
     function pointEvaluation() private pure returns (bytes memory) {
         return abi.encodePacked(versionedHash(), uint256(2), uint256(2), COMMITMENT, GENERATOR);
     }

@@ -5,8 +5,8 @@ import { IPreimageOracle } from "../src/interfaces/IPreimageOracle.sol";
 import { IRiscvStep } from "../src/interfaces/IRiscvStep.sol";
 import { Machine, RiscvFixture } from "./utils/RiscvFixture.sol";
 
-/// @notice What RiscvStep takes and refuses. That every instruction does what the machine does is for the differential
-///         tests of fraud-proof/.
+/// @notice Valid and invalid inputs of RiscvStep. The differential tests in fraud-proof/ compare every
+///         instruction with the machine.
 contract RiscvStepTest is RiscvFixture {
     uint64 private constant PC = 0x10000;
     uint64 private constant DATA = 0xfffffff8;
@@ -80,7 +80,7 @@ contract RiscvStepTest is RiscvFixture {
         stepTo(path(PC), expected);
     }
 
-    function test_step_oracleHasNothing_reverts() public {
+    function test_step_partNotLoaded_reverts() public {
         bytes32 key = bytes32(uint256(2 << 248 | 3));
         callReadsOracle(key, 0);
         bytes memory call = abi.encodeCall(IPreimageOracle.read, (key, 0, local));
@@ -91,7 +91,7 @@ contract RiscvStepTest is RiscvFixture {
         riscv.step(encoded, proof, local);
     }
 
-    function test_step_noKey_exits() public {
+    function test_step_invalidKey_exits() public {
         uint256[5] memory keys = [uint256(3), 5 << 248, 1 << 248 | 4, 1 << 248 | 1 << 240, 1 << 248 | 1 << 64];
         for (uint256 i; i < keys.length; ++i) {
             for (uint256 j; j < 5; ++j) {
@@ -102,7 +102,7 @@ contract RiscvStepTest is RiscvFixture {
         }
     }
 
-    function test_step_unevenOffset_exits() public {
+    function test_step_misalignedOffset_exits() public {
         callReadsOracle(bytes32(uint256(1 << 248)), 31);
         stepExits(path(PC), 159);
     }
@@ -168,7 +168,7 @@ contract RiscvStepTest is RiscvFixture {
         riscv.step(encoded, "", local);
     }
 
-    function test_step_otherLeaf_reverts() public {
+    function test_step_wrongLeaf_reverts() public {
         next(LW_A0_A1);
         write(DATA, 8, 5);
         machine.registers[A0 + 1] = DATA;

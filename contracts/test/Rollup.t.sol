@@ -27,7 +27,7 @@ contract RollupTest is RollupFixture {
         vm.assertEq(rollup.lastFinalIndex(), 0);
     }
 
-    function test_constructor_keepsItsConfiguration() public view {
+    function test_constructor_storesConfiguration() public view {
         vm.assertEq(address(rollup.inbox()), address(inbox));
         vm.assertEq(rollup.challengeWindow(), WINDOW);
         vm.assertEq(rollup.entriesPerOutputMax(), ENTRIES_MAX);
@@ -116,7 +116,7 @@ contract RollupTest is RollupFixture {
         proposeReverts(abi.encodeWithSelector(IRollup.Rollup_WrongClaim.selector, 0, p.parentClaim, found), p);
     }
 
-    /// @dev A challenge may fail: it does not hold up who builds on the output.
+    /// @dev A challenge may fail, so it does not prevent proposals on the output.
     function test_propose_onChallengedParent() public {
         uint256 parent = proposeOn(0, "a");
         challenge(parent);
@@ -169,7 +169,8 @@ contract RollupTest is RollupFixture {
         proposeReverts(abi.encodeWithSelector(reason, challenged, 3, 5), proposalOn(challenged, 6, 6, "late"));
     }
 
-    /// @dev Whether a parent is final, pending or challenged, on the final branch or another: its entry counts.
+    /// @dev Only the parent's entry counts, whether it is final, pending or challenged, on the final branch
+    ///      or another.
     function test_propose_onParentsNotBeforeTheLastFinal() public {
         uint256 last = propose(proposalOn(0, 5, 5, "final"));
         uint256 rival = propose(proposalOn(0, 5, 5, "rival"));
@@ -262,7 +263,7 @@ contract RollupTest is RollupFixture {
             IRollup.Rollup_DuplicateClaim.selector, rollup.output(index).claim, index
         );
         proposeReverts(reason, p);
-        // Neither a challenge, nor its end, nor time makes room for it again.
+        // The claim cannot be made again during a challenge, after it or later.
         challenge(index);
         proposeReverts(reason, p);
         reject(index);
@@ -280,7 +281,7 @@ contract RollupTest is RollupFixture {
 
     // --- openChallenge, upholdOutput
 
-    function test_openChallenge_stopsTheOutput() public {
+    function test_openChallenge_blocksFinalization() public {
         uint256 index = proposeOn(0, "a");
         bytes32 claim = rollup.output(index).claim;
         vm.warp(START_TIME + WINDOW - 1);
@@ -455,7 +456,7 @@ contract RollupTest is RollupFixture {
         rollup.voidOutput(child);
     }
 
-    /// @dev What is built on a rejected output may be disproved itself, and then its bond is lost.
+    /// @dev A descendant of a rejected output may be challenged itself. If it is rejected, its bond is lost.
     function test_voidOutput_challenged_reverts() public {
         uint256 parent = proposeOn(0, "a");
         uint256 child = proposeOn(parent, "b");
@@ -522,7 +523,7 @@ contract RollupTest is RollupFixture {
         rollup.finalize(1);
     }
 
-    function test_finalize_takesAncestorsAlong_oldestFirst() public {
+    function test_finalize_finalizesAncestors_oldestFirst() public {
         uint256 parent = proposeOn(0, "a");
         uint256 child = proposeOn(parent, "b");
         uint256 grandchild = proposeOn(child, "c");
@@ -619,7 +620,7 @@ contract RollupTest is RollupFixture {
     }
 }
 
-/// @dev Asks for its bond again while it is being paid.
+/// @dev Withdraws its bond again while it receives it.
 contract Reenterer {
     receive() external payable {
         try IRollup(msg.sender).withdrawBond() {

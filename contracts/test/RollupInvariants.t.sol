@@ -6,7 +6,7 @@ import { IRollup, Output, Status } from "../src/interfaces/IRollup.sol";
 import { RollupFixture } from "./utils/RollupFixture.sol";
 import { FuzzSelector } from "./utils/Vm.sol";
 
-/// @notice Proposers, the dispute contract and the clock at random.
+/// @notice Random actions of proposers, the dispute contract and time.
 contract RollupActors is RollupFixture {
     uint256 private _salt;
 
@@ -54,14 +54,14 @@ contract RollupActors is RollupFixture {
     function voidEverything() external {
         for (uint256 index; index < rollup.outputCount(); ++index) {
             (bool ok,) = address(rollup).call(abi.encodeCall(rollup.voidOutput, (index)));
-            ok; // what is not void says so
+            ok; // reverts if the output is not void
         }
     }
 
     function finalizeEverything() external {
         for (uint256 index; index < rollup.outputCount(); ++index) {
             (bool ok,) = address(rollup).call(abi.encodeCall(rollup.finalize, (index)));
-            ok; // what may not be final yet says so
+            ok; // reverts if the output may not be final yet
         }
     }
 
@@ -103,8 +103,8 @@ contract RollupInvariants is RollupFixture {
         targets[0].selectors[6] = RollupActors.voidEverything.selector;
     }
 
-    /// @dev The contract holds the bonds that are locked and the credits that were not taken out: no more, no less. Those of
-    ///      rejected outputs are the dispute contract's.
+    /// @dev The contract holds exactly the locked bonds and the credits. Bonds of rejected outputs went to
+    ///      the dispute contract.
     function invariant_bonds_areConserved() public view {
         uint256 locked;
         uint256 lost;
@@ -128,7 +128,7 @@ contract RollupInvariants is RollupFixture {
         }
     }
 
-    /// @dev An output is void only for what it is built on, and open challenges are those of challenged outputs.
+    /// @dev A void output has a rejected or void parent, and only challenged outputs have open challenges.
     function invariant_voidOutputs_restOnRejectedOutputs() public view {
         for (uint256 i = 1; i < rollup.outputCount(); ++i) {
             Output memory output = rollup.output(i);
@@ -139,7 +139,7 @@ contract RollupInvariants is RollupFixture {
         }
     }
 
-    /// @dev Outputs are a tree that grows forward, and every claim is found at its index.
+    /// @dev An output's entry and block are later than its parent's, and indexOf finds every claim.
     function invariant_outputs_growForward() public view {
         for (uint256 i = 1; i < rollup.outputCount(); ++i) {
             Output memory output = rollup.output(i);

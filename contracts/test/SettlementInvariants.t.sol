@@ -11,20 +11,21 @@ import { BridgeFixture } from "./utils/BridgeFixture.sol";
 import { TestToken } from "./utils/Tokens.sol";
 import { FuzzSelector } from "./utils/Vm.sol";
 
-/// @notice Users who deposit and withdraw, an honest proposer, a liar who invents withdrawals, challenges that stop
-///         every lie in time and honest outputs now and then, and the guardian; all at random.
+/// @notice Random actions: users deposit and withdraw, an honest proposer proposes, a liar proposes invented
+///         withdrawals, challenges stop every lie in time and sometimes an honest output, and the guardian
+///         pauses.
 contract SettlementActors is BridgeFixture {
-    /// @dev Withdrawals that one run makes at most: tries grow slow.
+    /// @dev Maximum number of withdrawals in a run, because building tries takes quadratic time.
     uint256 private constant WITHDRAWALS_MAX = 10;
 
     TestToken public token;
     OptimismMintableERC20 public l2Token;
 
-    /// @dev What L2 and those on their way out of it own.
+    /// @dev Ether on L2, and ether and tokens in withdrawals that are not finalized.
     uint256 public etherOnL2;
     uint256 public etherLeaving;
     uint256 public tokensLeaving;
-    /// @dev What was paid out, by what should have been.
+    /// @dev Ether that finalized withdrawals should have paid.
     uint256 public etherPaid;
     uint256 public paidTwice;
     uint256 public paidForged;
@@ -35,7 +36,7 @@ contract SettlementActors is BridgeFixture {
     WithdrawalTransaction[] private _forged;
     uint256[] private _honest;
     uint256[] private _lies;
-    /// @dev How many withdrawals an output holds.
+    /// @dev Number of withdrawals in an output's state.
     mapping(uint256 output => uint256) private _holds;
 
     function setUp() public override {
@@ -106,7 +107,7 @@ contract SettlementActors is BridgeFixture {
         prove(w, index);
     }
 
-    /// @dev Tries each of them; most cannot be finalized yet, or again.
+    /// @dev Tries to finalize each withdrawal. Most are too young or were finalized.
     function finalizeEverything() external {
         for (uint256 i; i < _sent.length; ++i) {
             try portal.finalizeWithdrawalTransaction(_sent[i]) {
@@ -138,7 +139,7 @@ contract SettlementActors is BridgeFixture {
         _holds[index] = _sent.length;
     }
 
-    /// @dev An output that holds a withdrawal of everything that the portal has.
+    /// @dev Proposes an output with an invented withdrawal of the portal's whole balance.
     function proposeLie(bool onLie) external {
         if (_forged.length == WITHDRAWALS_MAX) return;
         uint256 parentIndex =
@@ -163,7 +164,8 @@ contract SettlementActors is BridgeFixture {
         if (seed % 4 == 0 && open) challenge(index);
     }
 
-    /// @dev The challenges of an honest output fail, or nobody defends it: what is built on it is lost with it.
+    /// @dev Decides the challenge of an honest output: it is upheld, or rejected because nobody defended it,
+    ///      and then its descendants are void.
     function decideHonest(uint256 seed) external {
         uint256 place = bound(seed, 0, _honest.length - 1);
         uint256 index = _honest[place];
@@ -173,7 +175,7 @@ contract SettlementActors is BridgeFixture {
         while (_honest.length > place) _honest.pop();
     }
 
-    /// @dev Time goes by, but no lie survives its window.
+    /// @dev Time passes. Before that, every lie that is still unchallenged is challenged.
     function wait(uint256 secs) external {
         for (uint256 i; i < _lies.length; ++i) {
             if (rollup.output(_lies[i]).status == Status.Proposed) challenge(_lies[i]);
@@ -223,21 +225,21 @@ contract SettlementInvariants is BridgeFixture {
         targets[0].selectors[8] = SettlementActors.challengeHonest.selector;
         targets[0].selectors[9] = SettlementActors.wait.selector;
         targets[0].selectors[10] = SettlementActors.pause.selector;
-        // What moves things on comes up more often.
+        // Repeats the actions that make progress, so that they occur more often.
         targets[0].selectors[11] = SettlementActors.proveSomething.selector;
         targets[0].selectors[12] = SettlementActors.wait.selector;
         targets[0].selectors[13] = SettlementActors.decideHonest.selector;
         targets[0].selectors[14] = SettlementActors.rejectLie.selector;
     }
 
-    /// @dev One campaign for all: each takes seconds.
+    /// @dev One campaign checks all invariants, because each campaign takes seconds.
     function invariant_settlement_isSound() public view {
         etherIsConserved();
         tokensAreConserved();
         viewsFollowUndisputedOutputs();
     }
 
-    /// @dev The portal holds what L2 owns and what is on its way out: no more, no less.
+    /// @dev The portal holds exactly the ether on L2 and in withdrawals that are not finalized.
     function etherIsConserved() private view {
         vm.assertEq(address(portal).balance, actors.etherOnL2() + actors.etherLeaving());
         vm.assertEq(actors.recipient().balance, actors.etherPaid());
@@ -245,7 +247,7 @@ contract SettlementInvariants is BridgeFixture {
         vm.assertEq(actors.paidForged(), 0);
     }
 
-    /// @dev The bridge holds as many tokens as there are on L2 and on their way out.
+    /// @dev The bridge holds exactly the tokens on L2 and in withdrawals that are not finalized.
     function tokensAreConserved() private view {
         (address l1, address l2) = (address(actors.token()), address(actors.l2Token()));
         uint256 owed = actors.l2Token().totalSupply() + actors.tokensLeaving();
@@ -253,7 +255,7 @@ contract SettlementInvariants is BridgeFixture {
         vm.assertEq(actors.token().balanceOf(address(bridge)), owed);
     }
 
-    /// @dev Outputs that final withdrawals stand on have final ancestors, and views agree with the tree.
+    /// @dev Outputs of finalized withdrawals have final ancestors, and the views agree with the tree.
     function viewsFollowUndisputedOutputs() private view {
         uint256 latest = rollup.latestOutputIndex();
         vm.assertEq(rollup.isDisputed(latest), false);

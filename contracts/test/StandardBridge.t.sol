@@ -57,7 +57,7 @@ contract StandardBridgeTest is BridgeFixture {
         vm.prank(USER, USER);
         bridge.depositETH{ value: 5 ether }(21_000, "note");
         vm.assertEq(USER.balance, 995 ether);
-        vm.deal(USER, 0); // L2 begins
+        vm.deal(USER, 0); // from here on, USER's balance is that on L2
         vm.expectEmit(address(L2_BRIDGE));
         emit IL2StandardBridge.DepositFinalized(address(0), ETHER, USER, USER, 5 ether, "note");
         vm.expectEmit(address(L2_BRIDGE));
@@ -79,7 +79,7 @@ contract StandardBridgeTest is BridgeFixture {
         vm.assertEq(address(portal).balance, 3 ether);
     }
 
-    function test_ether_sentWithoutAWord() public {
+    function test_ether_sentWithoutCalldata() public {
         vm.prank(USER, USER);
         (bool ok,) = address(bridge).call{ value: 1 ether }("");
         vm.assertTrue(ok);
@@ -118,11 +118,11 @@ contract StandardBridgeTest is BridgeFixture {
         refusedEtherComesBack(address(new Refuser()), "", 0);
     }
 
-    function test_ether_refusedWithABigNote_comesBack() public {
+    function test_ether_refusedWithLargeExtraData_comesBack() public {
         refusedEtherComesBack(address(new Refuser()), pattern(60_000), 1_000_000);
     }
 
-    function test_ether_gasEatenOnL2_comesBack() public {
+    function test_ether_recipientUsesAllGasOnL2_comesBack() public {
         refusedEtherComesBack(address(new Glutton()), "", 0);
         refusedEtherComesBack(address(new Glutton()), pattern(10_000), 3_000_000);
     }
@@ -241,7 +241,7 @@ contract StandardBridgeTest is BridgeFixture {
         undeliverableTokensComeBack(address(new TestToken()));
     }
 
-    function test_token_mintThatEatsAllGas_comesBack() public {
+    function test_token_mintUsesAllGas_comesBack() public {
         undeliverableTokensComeBack(address(new GreedyToken()));
     }
 
@@ -255,7 +255,7 @@ contract StandardBridgeTest is BridgeFixture {
         vm.assertEq(l2Token.balanceOf(USER), 990);
     }
 
-    /// @dev A token that bridges again while it is being taken would be counted twice.
+    /// @dev Without the guard, a token that reenters bridgeERC20 during its transfer would be counted twice.
     function test_token_reentering_reverts() public {
         ReenteringToken token = new ReenteringToken();
         fund(token, 100);
@@ -263,12 +263,12 @@ contract StandardBridgeTest is BridgeFixture {
         token.onTransfer(
             address(bridge), abi.encodeCall(bridge.bridgeERC20To, (address(token), l2Token, USER, 0, 0, ""))
         );
-        // The call from within the transfer is refused, and the transfer with it.
+        // The call from within the transfer reverts, and so does the transfer.
         vm.expectRevert(abi.encodeWithSignature("TransferFromFailed()"));
         depositERC20(address(token), l2Token, USER, 100);
     }
 
-    /// @dev What was deposited for one pair cannot be had for another.
+    /// @dev Deposits of one pair cannot be withdrawn with another pair.
     function test_token_worthlessTwin_getsNothing() public {
         TestToken token = l1Token(100);
         OptimismMintableERC20 l2Token = newL2Token(address(token));
@@ -305,7 +305,7 @@ contract StandardBridgeTest is BridgeFixture {
         L2_BRIDGE.bridgeERC20(l2Token, OTHER, 1, 0, "");
     }
 
-    /// @dev A token that was born on L2 is kept there, and stands for itself on L1.
+    /// @dev The bridge on L2 escrows a token of L2, and a mintable token represents it on L1.
     function test_token_ofL2_goesToL1() public {
         TestToken native = new TestToken();
         native.mint(USER, 50);
@@ -412,7 +412,7 @@ contract StandardBridgeTest is BridgeFixture {
         token.burn(USER, 1);
     }
 
-    function test_factory_recordsWhatItMakes() public {
+    function test_factory_recordsDeployments() public {
         address token = FACTORY.createOptimismMintableERC20WithDecimals(OTHER, "Six", "SIX", 6);
         vm.assertEq(FACTORY.deployments(token), OTHER);
         vm.assertEq(uint256(OptimismMintableERC20(token).decimals()), 6);
@@ -425,7 +425,7 @@ contract StandardBridgeTest is BridgeFixture {
     }
 }
 
-/// @dev Notes the gas with which ether arrives.
+/// @dev Records the gas that is left when it receives ether.
 contract Meter {
     uint256 public gasFound;
 
@@ -434,14 +434,14 @@ contract Meter {
     }
 }
 
-/// @dev Uses up all the gas that it is given.
+/// @dev Uses up all gas.
 contract Glutton {
     receive() external payable {
         while (true) { }
     }
 }
 
-/// @dev Says that it was made for the bridge, and whatever pair is asked for.
+/// @dev Claims to be a mintable token of any pair.
 contract GreedyToken {
     function supportsInterface(bytes4 id) external pure returns (bool) {
         return id != 0xffffffff;
@@ -453,7 +453,7 @@ contract GreedyToken {
     }
 }
 
-/// @dev A token for the bridge that burns nothing and stands for whatever its maker says.
+/// @dev A mintable token that burns nothing. Its creator sets its remote token.
 contract FreeToken {
     address public immutable remoteToken;
 

@@ -21,7 +21,7 @@ contract WithdrawalsTest is WithdrawalFixture {
 
     // --- constructor and views
 
-    function test_constructor_keepsItsConfiguration() public view {
+    function test_constructor_storesConfiguration() public view {
         vm.assertEq(address(portal.l2Oracle()), address(rollup));
         vm.assertEq(portal.guardian(), GUARDIAN);
         vm.assertEq(portal.pauseMax(), PAUSE_MAX);
@@ -61,7 +61,7 @@ contract WithdrawalsTest is WithdrawalFixture {
         proveReverts(abi.encodeWithSelector(IPortal.Portal_BadTarget.selector, address(portal)), w, index);
     }
 
-    function testFuzz_prove_anythingElse_reverts(uint8 field, uint256 change) public {
+    function testFuzz_prove_changedField_reverts(uint8 field, uint256 change) public {
         WithdrawalTransaction memory w = newWithdrawal(USER, RECIPIENT, 3 ether, 50_000, "data");
         uint256 index = proposeHolding(0, w);
         bytes[] memory nodes = storageProof(index, w);
@@ -72,7 +72,7 @@ contract WithdrawalsTest is WithdrawalFixture {
         if (field % 6 == 3) w.value ^= change;
         if (field % 6 == 4) w.gasLimit ^= change;
         if (field % 6 == 5) w.data = abi.encode(change);
-        // The nodes lead elsewhere: they end, or name another node, where the way to the message's slot parts.
+        // The nodes lead to another key, so the proof ends or names another node where the keys diverge.
         try this.proveWith(w, index, outputProof(index), nodes) {
             revert("proven");
         } catch (bytes memory reason) {
@@ -177,7 +177,7 @@ contract WithdrawalsTest is WithdrawalFixture {
         vm.assertEq(timestampOf(w), START_TIME);
     }
 
-    /// @dev A proof on a void output is no obstacle, even if somebody else made it.
+    /// @dev A proof with a void output can be replaced, even if somebody else made it.
     function test_prove_onVoidOutput_canBeReplaced() public {
         WithdrawalTransaction memory w = simple();
         uint256 parent = proposeOn(0, "parent");
@@ -308,7 +308,8 @@ contract WithdrawalsTest is WithdrawalFixture {
         portal.finalizeWithdrawalTransaction(w);
     }
 
-    /// @dev Whatever gas comes along, the call gets what it asks for, or nothing happens.
+    /// @dev With any amount of gas, the message's call gets the gas that it asks for or the transaction
+    ///      reverts.
     function testFuzz_finalize_guaranteesGas(uint256 gas, uint256 gasLimit) public {
         Target target = new Target(portal);
         gasLimit = bound(gasLimit, 0, 2_000_000);
@@ -317,7 +318,7 @@ contract WithdrawalsTest is WithdrawalFixture {
             newWithdrawal(USER, address(target), 1, gasLimit, abi.encodeCall(Target.note, (7)));
         rollup.finalize(proveAndWait(w));
         try portal.finalizeWithdrawalTransaction{ gas: gas }(w) {
-            // The target sees it after its own first instructions.
+            // The target measures the gas after its first instructions.
             vm.assertTrue(target.gasFound() + 1000 >= gasLimit);
         } catch {
             vm.assertEq(target.number(), 0);
@@ -336,8 +337,8 @@ contract WithdrawalsTest is WithdrawalFixture {
         portal.finalizeWithdrawalTransaction{ gas: 1_200_000 }(w);
     }
 
-    /// @dev No L1 transaction could bring along what this one asks for.
-    function test_finalize_absurdGasLimit_getsTheMost() public {
+    /// @dev The message asks for more gas than an L1 transaction can have.
+    function test_finalize_hugeGasLimit_getsMaximum() public {
         WithdrawalTransaction memory w = newWithdrawal(USER, RECIPIENT, 1, type(uint256).max, "");
         proveAndWait(w);
         portal.finalizeWithdrawalTransaction{ gas: 16_000_000 }(w);
@@ -420,7 +421,7 @@ contract WithdrawalsTest is WithdrawalFixture {
         portal.pause();
     }
 
-    function test_unpause_endsIt() public {
+    function test_unpause_endsThePause() public {
         vm.expectRevert(IPortal.Portal_NotPaused.selector);
         vm.prank(GUARDIAN);
         portal.unpause();
@@ -434,7 +435,8 @@ contract WithdrawalsTest is WithdrawalFixture {
         vm.assertEq(portal.paused(), false);
     }
 
-    /// @dev However the guardian acts, no stretch of 4 pauseMax is paused for more than pauseMax.
+    /// @dev For any actions of the guardian, withdrawals are paused for at most pauseMax in any period of 4
+    ///      pauseMax.
     function testFuzz_pause_isBounded(uint256[24] calldata steps) public {
         uint256[24] memory starts;
         uint256[24] memory ends;
@@ -449,7 +451,7 @@ contract WithdrawalsTest is WithdrawalFixture {
             if (steps[i] % 3 == 0) ends[count - 1] = block.timestamp;
             else (starts[count], ends[count++]) = (block.timestamp, portal.pausedUntil());
         }
-        // The worst stretch begins with a pause.
+        // The worst period begins with a pause.
         for (uint256 i; i < count; ++i) {
             uint256 pausedFor;
             for (uint256 j = i; j < count; ++j) {
@@ -510,7 +512,7 @@ contract WithdrawalsTest is WithdrawalFixture {
     }
 }
 
-/// @dev Keeps what it is called with.
+/// @dev Records the calls that it receives.
 contract Target {
     Portal private immutable _portal;
     uint256 public number;
@@ -538,7 +540,7 @@ contract Target {
     }
 }
 
-/// @dev Passes on what it is called with to the portal.
+/// @dev Forwards its calldata to the portal.
 contract Reenterer {
     Portal private immutable _portal;
     bytes public reason;

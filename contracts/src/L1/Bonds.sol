@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import { IBonds } from "../interfaces/IBonds.sol";
 
 /// @title Bonds
-/// @notice Credits that their owners take out; see IBonds.
+/// @notice Credits that accounts withdraw; see IBonds.
 abstract contract Bonds is IBonds {
     /// @inheritdoc IBonds
     mapping(address account => uint256 amount) public bondCredit;

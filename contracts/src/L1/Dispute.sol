@@ -23,17 +23,17 @@ import { RiscvState } from "../lib/RiscvState.sol";
 import { Bonds } from "./Bonds.sol";
 
 /// @title Dispute
-/// @notice Challenges of outputs, and the games that decide them; see IDispute.
+/// @notice Challenges of outputs and the games that decide them; see IDispute.
 contract Dispute is IDispute, Bonds {
     using BisectionLib for Bisection;
     using BisectionLib for uint64;
     using RiscvState for bytes;
 
-    /// @dev Steps that the machine has for a block: a program that takes more proves nothing.
+    /// @dev Steps that the machine may take for a block. A program that takes more proves nothing.
     uint64 private constant MACHINE_STEPS = 1 << 42;
-    /// @dev Blob data is gone from L1 after about 18 days; players must be able to read it until the end.
+    /// @dev L1 drops blob data after about 18 days. Players must be able to read it until the dispute ends.
     uint256 private constant WINDOW_AND_DISPUTE_MAX = 14 days;
-    /// @dev Of a lost bond, one part in so many is burned.
+    /// @dev A lost bond is divided by this number to get the burned part.
     uint256 private constant BURNED_PART = 2;
 
     /// @inheritdoc IDispute
@@ -55,7 +55,7 @@ contract Dispute is IDispute, Bonds {
 
     Challenge[] private _challenges;
     Game[] private _games;
-    /// @dev Outputs that lost here: what else is played over them is void.
+    /// @dev Outputs that were rejected. Every other challenge of such an output is moot.
     mapping(uint256 output => bool) private _isRejected;
 
     constructor(IRollup rollup_, IRiscvStep riscvStep_, DisputeConfig memory config) {
@@ -77,7 +77,7 @@ contract Dispute is IDispute, Bonds {
         }
     }
 
-    /// @dev Takes the bond of an output that was rejected.
+    /// @dev Receives the bond of a rejected output from the rollup.
     receive() external payable {
         if (msg.sender != address(rollup)) revert Dispute_NotRollup(msg.sender);
     }
@@ -257,7 +257,7 @@ contract Dispute is IDispute, Bonds {
         game.movedAt = uint40(block.timestamp);
     }
 
-    /// @dev The mover's own claims within a segment.
+    /// @dev Builds the bisection of the mover's claims within a segment.
     function _divide(Segment memory segment, Answer calldata answer)
         private
         pure
@@ -294,7 +294,7 @@ contract Dispute is IDispute, Bonds {
         }
     }
 
-    /// @dev What the program leaves in its registers when it has ended well.
+    /// @dev The output root in the registers of a program that halted with exit code 0.
     function _outputRootOf(bytes32 claimed, bytes calldata finalState) private pure returns (bytes32) {
         _checkState(claimed, finalState);
         bytes memory machine = finalState;
@@ -310,7 +310,7 @@ contract Dispute is IDispute, Bonds {
         }
     }
 
-    /// @dev The segment in question of the bisection that is to be answered.
+    /// @dev The segment at `index` of the bisection that the mover answers.
     function _segment(Game storage game, Bisection calldata answered, uint64 index)
         private
         view
@@ -322,7 +322,8 @@ contract Dispute is IDispute, Bonds {
         if (segment.answered != expected) revert Dispute_WrongBisection(expected, segment.answered);
     }
 
-    /// @dev An output as the one segment that there is to be answered: all blocks that its entries may have.
+    /// @dev The output as a segment over all blocks that its entries may have. A challenge answers this
+    ///      segment.
     function _outputSegment(uint256 index) private view returns (Segment memory segment) {
         Output memory output = rollup.output(index);
         Output memory parent = rollup.output(output.parentIndex);
@@ -363,7 +364,7 @@ contract Dispute is IDispute, Bonds {
         emit ChallengeEnded(challengeId, status);
     }
 
-    /// @dev Shares out a bond that was lost.
+    /// @dev Burns a part of a lost bond and credits the rest to the winner.
     function _forfeit(uint256 bond, address winner) private {
         uint256 burned = bond / BURNED_PART;
         _credit(winner, bond - burned);
@@ -375,7 +376,7 @@ contract Dispute is IDispute, Bonds {
         if (msg.value != gameBond) revert Dispute_WrongBond(gameBond, msg.value);
     }
 
-    /// @dev A game that the caller has to move in.
+    /// @dev The game, in which it must be the caller's turn.
     function _mover(uint256 gameId) private view returns (Game storage game, Challenge storage disputed) {
         (game, disputed) = _openGame(gameId);
         address mover = game.status == GameStatus.ChallengerToMove ? disputed.challenger : game.defender;
@@ -403,7 +404,7 @@ contract Dispute is IDispute, Bonds {
         return played.status == ChallengeStatus.Open && !_isRejected[played.output];
     }
 
-    /// @dev Seconds left for the mover, from the last move on.
+    /// @dev Seconds that the mover had left at the last move.
     function _clock(Game storage game) private view returns (uint256) {
         return game.status == GameStatus.ChallengerToMove ? game.challengerClock : game.defenderClock;
     }

@@ -13,7 +13,7 @@ contract Inbox is IInbox {
     uint8 private constant DATA_KIND_CALLDATA = 1;
     uint8 private constant DATA_KIND_BLOBS = 2;
 
-    /// @dev Where the data starts in a canonical call to append: selector, five argument words, length.
+    /// @dev Offset of the data in a canonical call to append: selector, five argument words, length.
     uint256 private constant WORD_BYTES = 32;
     uint256 private constant APPEND_DATA_OFFSET = 4 + 6 * WORD_BYTES;
 
@@ -36,7 +36,7 @@ contract Inbox is IInbox {
     /// @inheritdoc IInbox
     uint64 public immutable keyDelay;
 
-    /// @dev What the next entry builds on; one slot, so that an entry costs one update.
+    /// @dev The values that the next entry builds on. They share one slot, so that an entry costs one update.
     struct Tail {
         uint64 entryCount;
         uint64 consumedDeposits;
@@ -125,7 +125,7 @@ contract Inbox is IInbox {
 
     /// @inheritdoc IInbox
     function nameBatcher(address newBatcher) external {
-        // A zero admin calls nothing, so nobody passes where none is configured.
+        // The zero address makes no calls, so without a configured admin every call reverts.
         if (msg.sender != keyAdmin) revert Inbox_NotKeyAdmin(msg.sender);
         if (newBatcher == address(0)) revert Inbox_BadBatcher(newBatcher);
         uint64 from = uint64(block.timestamp) + keyDelay;
@@ -220,7 +220,7 @@ contract Inbox is IInbox {
         if (!CallerLib.isPlainTopLevelCall()) revert Inbox_NotTopLevel();
     }
 
-    /// @dev Commitment to the transaction's blobs. The loop ends: L1 limits the blobs of a transaction.
+    /// @dev Commitment to the transaction's blobs. L1 limits the blobs of a transaction, so the loop ends.
     function _hashBlobs(uint64 max) private view returns (bytes32) {
         uint256 count;
         while (blobhash(count) != 0) ++count;
@@ -265,8 +265,9 @@ contract Inbox is IInbox {
         }
     }
 
-    /// @dev The deposit count of an entry that consumes min(overdue, depositsPerEntryMax) deposits after `consumed`.
-    ///      Deposits are queued in order of time, so the overdue ones come first: a binary search finds their end.
+    /// @dev The deposit count of an entry that consumes min(overdue, depositsPerEntryMax) deposits after
+    ///      `consumed`.
+    ///      The queue is in order of time, so a binary search finds the end of the overdue deposits.
     function _overdueEnd(uint64 consumed) private view returns (uint64 end) {
         uint64 waiting = portal.depositCount() - consumed;
         end = consumed;
@@ -278,7 +279,7 @@ contract Inbox is IInbox {
         }
     }
 
-    /// @dev The sum is taken in 256 bits: a window too long to end must not make entries revert.
+    /// @dev Adds in 256 bits, so that entries do not revert with a force window close to the maximum.
     function _isOverdue(uint64 depositIndex) private view returns (bool) {
         return uint256(portal.depositTime(depositIndex)) + forceWindow <= block.timestamp;
     }

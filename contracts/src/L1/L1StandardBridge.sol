@@ -11,11 +11,11 @@ import { StandardBridge } from "../universal/StandardBridge.sol";
 /// @title L1StandardBridge
 /// @notice The bridge on L1; see IL1StandardBridge.
 contract L1StandardBridge is StandardBridge, IL1StandardBridge {
-    /// @dev L2 gas of a delivery beyond what the recipient gets: the bridge's own work, and what it keeps to send
-    ///      back what it cannot deliver (see L2StandardBridge), for the call and for each byte of its data.
+    /// @dev L2 gas of a delivery besides the recipient's gas, per call and per byte of its data. It covers
+    ///      the work of the bridge on L2 and the return of a failed deposit (see L2StandardBridge).
     uint64 private constant DELIVERY_GAS = 300_000;
     uint64 private constant DELIVERY_BYTE_GAS = 40;
-    /// @dev A call passes on at most all but one in 64 parts of the gas (EIP-150).
+    /// @dev A call passes on at most 63/64 of the gas (EIP-150).
     uint64 private constant CALL_GAS_PARTS = 64;
 
     /// @inheritdoc IL1StandardBridge

@@ -5,11 +5,11 @@ import { IL2OutputOracle, OutputProposal } from "../interfaces/IL2OutputOracle.s
 import { IRollup, Output, Status } from "../interfaces/IRollup.sol";
 
 /// @title OutputTree
-/// @notice The outputs as a tree, and the views that look along its branches; see IRollup and IL2OutputOracle.
-/// @dev A parent's index is lower than its children's, and its entry and L2 block are earlier. What a final output is
-///      built on is final.
+/// @notice The tree of outputs and its views; see IRollup and IL2OutputOracle.
+/// @dev A parent's index is lower than its children's, and its entry and L2 block are earlier. Every ancestor
+///      of a final output is final.
 abstract contract OutputTree is IRollup {
-    /// @dev An output as it is kept; the third slot is all that a walk along a branch reads.
+    /// @dev A stored output. A walk along a branch reads only the third slot.
     struct Record {
         bytes32 claim;
         bytes32 outputRoot;
@@ -23,7 +23,7 @@ abstract contract OutputTree is IRollup {
     }
 
     uint256 internal constant GENESIS_INDEX = 0;
-    /// @dev Outputs whose distance in time SUBMISSION_INTERVAL() looks at.
+    /// @dev Number of intervals between outputs that SUBMISSION_INTERVAL() reads.
     uint256 private constant INTERVALS_SEEN_MAX = 4;
     uint256 private constant L2_BLOCK_SECONDS = 1;
 
@@ -104,7 +104,7 @@ abstract contract OutputTree is IRollup {
         latest = lastFinalIndex;
         uint256 start = latest + 1;
         uint256 count = _outputs.length;
-        // Whether output `start + i` is not final yet, but everything below it is well.
+        // Whether output `start + i` is proposed and each of its ancestors is proposed or final.
         bool[] memory pending = new bool[](count - start);
         for (uint256 index = start; index < count; ++index) {
             if (_outputs[index].status != Status.Proposed) continue;
@@ -161,7 +161,7 @@ abstract contract OutputTree is IRollup {
     /// @inheritdoc IL2OutputOracle
     function submissionInterval() public view returns (uint256 shortest) {
         uint256 index = latestOutputIndex();
-        // Before the first proposal, the time that passed without one is all that is known.
+        // Before the first proposal, the time since genesis stands for the interval.
         if (index == GENESIS_INDEX) shortest = block.timestamp - _outputs[index].proposedAt;
         else shortest = type(uint256).max;
         for (uint256 seen; index != GENESIS_INDEX && seen < INTERVALS_SEEN_MAX; ++seen) {
@@ -188,7 +188,7 @@ abstract contract OutputTree is IRollup {
         return _outputs[index];
     }
 
-    /// @dev Keeps what the views need to know about an output that became final.
+    /// @dev Updates the views' storage for an output that became final.
     function _recordFinal(uint256 index) internal {
         Record storage record = _outputs[index];
         if (record.entry <= _outputs[lastFinalIndex].entry) return;
@@ -197,7 +197,7 @@ abstract contract OutputTree is IRollup {
         if (record.l2BlockNumber > _outputs[previous].l2BlockNumber) _finals.push(uint64(index));
     }
 
-    /// @dev The first of `_finals` at or after the block; the last one is.
+    /// @dev The first of `_finals` at or after the block. The caller knows that the last one is.
     function _finalAtOrAfter(uint256 l2BlockNumber) private view returns (uint256) {
         uint256 low;
         uint256 high = _finals.length - 1;

@@ -7,7 +7,7 @@ import { CallerLib } from "../lib/CallerLib.sol";
 import { Withdrawals } from "./Withdrawals.sol";
 
 /// @title Portal
-/// @notice The deposit queue, and the way out; see IPortal.
+/// @notice The deposit queue and the withdrawals; see IPortal.
 contract Portal is Withdrawals {
     /// @inheritdoc IPortal
     uint256 public constant DEPOSIT_VERSION = 0;
@@ -35,7 +35,7 @@ contract Portal is Withdrawals {
 
     constructor(PortalConfig memory config) Withdrawals(config) { }
 
-    /// @dev Burns what the body did not use of the L1 gas that `gasLimit` costs.
+    /// @dev Burns L1 gas until the call has used the price of `gasLimit` L2 gas.
     modifier metered(uint64 gasLimit) {
         uint256 gasBefore = gasleft();
         _;
@@ -117,7 +117,7 @@ contract Portal is Withdrawals {
         emit TransactionDeposited(from, to, DEPOSIT_VERSION, opaqueData);
     }
 
-    /// @dev Spends gas until at least `gasMin` is gone since `gasBefore` was left.
+    /// @dev Spends gas until at least `gasMin` was used since gasleft() returned `gasBefore`.
     function _burnGasUpTo(uint256 gasBefore, uint256 gasMin) private view {
         while (gasBefore - gasleft() < gasMin) { }
     }

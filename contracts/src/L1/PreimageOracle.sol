@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import { IPreimageOracle, LocalInputs } from "../interfaces/IPreimageOracle.sol";
 
 /// @title PreimageOracle
-/// @notice What the proof program may read; see IPreimageOracle.
+/// @notice The preimages that the proof program reads; see IPreimageOracle.
 contract PreimageOracle is IPreimageOracle {
     uint256 private constant WORD_BYTES = 32;
     uint256 private constant WORD_BITS = 256;
@@ -24,7 +24,7 @@ contract PreimageOracle is IPreimageOracle {
     uint256 private constant INBOX_ACC = 2;
     uint256 private constant BLOCK_INDEX = 3;
 
-    /// @dev The precompiles of the oracle are 1, 5 to 8, 0x0a to 0x11 and 0x100.
+    /// @dev The oracle runs precompiles 1, 5 to 8, 0x0a to 0x11 and 0x100.
     address private constant ECRECOVER = address(0x01);
     address private constant MODEXP = address(0x05);
     address private constant BN254_PAIRING = address(0x08);
@@ -32,8 +32,8 @@ contract PreimageOracle is IPreimageOracle {
     address private constant BLS_MAP_FP2_TO_G2 = address(0x11);
     address private constant P256VERIFY = address(0x0100);
 
-    /// @dev Of a blob (EIP-4844): its elements, the field that they and the points where they are encoded belong to, and
-    /// the primitive root of unity of which those points are powers.
+    /// @dev Constants of a blob (EIP-4844): the number of elements, the modulus of their field, and the
+    ///      primitive root of unity whose powers are the evaluation points.
     uint256 private constant ELEMENTS = 4096;
     uint256 private constant ELEMENTS_LOG2 = 12;
     uint256 private constant BLOB_BYTES = ELEMENTS * WORD_BYTES;
@@ -45,28 +45,28 @@ contract PreimageOracle is IPreimageOracle {
     uint256 private constant POINT_EVALUATION_BYTES = 192;
     uint256 private constant COMMITMENT_OFFSET = 96;
     uint256 private constant PROOF_OFFSET = 144;
-    /// @dev The first byte of a compressed point at infinity; zeros follow. It commits to the polynomial that is zero
-    /// everywhere, of which every proof is infinity too.
+    /// @dev The first byte of a compressed point at infinity; zeros follow. The point commits to the zero
+    ///      polynomial, whose proofs are infinity, too.
     uint8 private constant INFINITY = 0xc0;
     bytes32 private constant HASH_OF_INFINITY =
         0x010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014;
 
-    /// @dev Parts whose presence one slot holds, beside the length:
+    /// @dev Number of parts in a group. One slot holds the length and which parts are loaded:
     ///
     ///         | bits     | what                                  |
     ///         |----------|---------------------------------------|
-    ///         | 0..64    | how many bytes there are behind a key |
+    ///         | 0..64    | length of the preimage in bytes       |
     ///         | 64 + i   | whether part i of the group is loaded |
     ///
-    /// So the first part of a key costs two new slots, and each of the next 191 one.
+    /// So the first part of a key costs two new slots, and each of the next 191 parts costs one.
     uint256 private constant GROUP_PARTS = 192;
     uint256 private constant LEN_BITS = 64;
 
     mapping(bytes32 key => mapping(uint256 number => uint256 group)) private _groups;
     mapping(bytes32 key => mapping(uint256 offset => bytes32 word)) private _words;
 
-    /// @dev An address where there is nothing answers every call: with nothing, and for no gas. So this does not come to be
-    ///      where L1 lacks a precompile, whose silence would be taken for its output.
+    /// @dev Reverts if L1 lacks a precompile. A call to an empty address succeeds without gas and with empty
+    ///      output, which the oracle would record as the precompile's output.
     constructor() {
         for (uint160 number; number <= uint160(P256VERIFY); ++number) {
             address precompile = address(number);
@@ -92,7 +92,8 @@ contract PreimageOracle is IPreimageOracle {
         bytes calldata proof
     ) external returns (bytes32 key) {
         if (index >= ELEMENTS) revert PreimageOracle_NoSuchElement(index);
-        // The precompile checks that the versioned hash is the commitment's and that the element is one of the field.
+        // The precompile checks that the versioned hash belongs to the commitment and that the
+        // element is below the modulus.
         (bool isProven,) = POINT_EVALUATION.staticcall(
             abi.encodePacked(versionedHash, _evaluationPoint(index), element, commitment, proof)
         );
@@ -110,7 +111,7 @@ contract PreimageOracle is IPreimageOracle {
         bytes memory packed = abi.encodePacked(precompile, input);
         key = _key(PRECOMPILE, keccak256(packed));
 
-        // Half, so that after a failure, which takes it all, about as much is left to find out whether it was enough.
+        // Half of the gas: a failing precompile uses all of it, and the check afterwards needs as much again.
         uint256 gasMax = gasleft() / 2;
         bytes memory result;
         if (_succeeds(precompile, packed, gasMax)) {
@@ -134,7 +135,7 @@ contract PreimageOracle is IPreimageOracle {
             word = _localInput(key, offset, local);
             return (offset == 0 ? word : bytes32(0), uint64(WORD_BYTES));
         }
-        // All blobs are of a length, so nothing needs to be shown of what comes after.
+        // All blobs have the same length, so a read beyond it needs no proof.
         if (kind == BLOB && offset >= BLOB_BYTES) return (bytes32(0), uint64(BLOB_BYTES));
 
         (uint256 number, uint256 bit) = _place(offset);
@@ -149,7 +150,7 @@ contract PreimageOracle is IPreimageOracle {
         (uint256 number, uint256 bit) = _place(offset);
         uint256 group = _groups[key][number];
         if (group & bit != 0) return;
-        // The length of what came in calldata, or was returned.
+        // Calldata and return data are far shorter than 2^64 bytes.
         // forge-lint: disable-next-line(unsafe-typecast)
         uint64 len64 = uint64(len);
         _groups[key][number] = group | bit | len64;
@@ -157,7 +158,8 @@ contract PreimageOracle is IPreimageOracle {
         emit PartLoaded(key, offset, word, len64);
     }
 
-    /// @dev Reverts unless gas cannot be why a call with at most `gasMax` failed. Overwrites the call.
+    /// @dev Reverts unless it is certain that a call with at most `gasMax` did not fail for lack of gas.
+    ///      Overwrites `packed`.
     function _checkFailure(address precompile, bytes memory packed, uint256 gasMax) private view {
         bool fails = precompile != ECRECOVER && precompile != MODEXP && precompile != P256VERIFY;
         if (precompile == POINT_EVALUATION) {
@@ -170,12 +172,12 @@ contract PreimageOracle is IPreimageOracle {
         if (!fails) revert PreimageOracle_FailureNotShown(precompile);
     }
 
-    /// @dev Puts an input of the same length that is known to be right in the place of a call's: zeros stand for points at
-    /// infinity and for a field element. What a point evaluation takes is longer than its length says; see INFINITY.
+    /// @dev Replaces a call's input by a valid one of the same length. For most precompiles zeros are valid:
+    ///      points at infinity and field element 0. Point evaluation takes INFINITY and its hash.
     function _neutralize(address precompile, bytes memory packed) private pure {
         assembly ("memory-safe") {
             let input := add(add(packed, WORD_BYTES), ADDRESS_BYTES)
-            // Beyond calldata, there are zeros.
+            // Reading beyond calldata returns zeros.
             calldatacopy(input, calldatasize(), sub(mload(packed), ADDRESS_BYTES))
         }
         if (precompile != POINT_EVALUATION) return;
@@ -187,7 +189,7 @@ contract PreimageOracle is IPreimageOracle {
         }
     }
 
-    /// @dev Calls with the input that follows the address in `packed`.
+    /// @dev Calls the precompile with the input that follows the address in `packed`.
     function _succeeds(address precompile, bytes memory packed, uint256 gasMax)
         private
         view
@@ -199,7 +201,7 @@ contract PreimageOracle is IPreimageOracle {
         }
     }
 
-    /// @dev What the last call returned.
+    /// @dev The return data of the last call.
     function _returned() private pure returns (bytes memory output) {
         assembly ("memory-safe") {
             output := mload(0x40)
@@ -216,9 +218,9 @@ contract PreimageOracle is IPreimageOracle {
             || (precompile >= POINT_EVALUATION && precompile <= BLS_MAP_FP2_TO_G2);
     }
 
-    /// @dev Where a blob's polynomial takes the value of element `index`: the root of unity to the power of the index with
-    /// its bits reversed. Squaring and multiplying wants the highest bit of the exponent first, which is the lowest of
-    /// the index.
+    /// @dev The point at which a blob's polynomial has the value of element `index`: the root of unity to the
+    ///      power of the bit-reversed index. Square-and-multiply reads the exponent from its highest bit,
+    ///      which is the lowest bit of the index.
     function _evaluationPoint(uint256 index) private pure returns (uint256 point) {
         point = 1;
         for (uint256 bit = 0; bit < ELEMENTS_LOG2; ++bit) {
@@ -245,7 +247,7 @@ contract PreimageOracle is IPreimageOracle {
         return bytes32((kind << FIRST_BYTE_SHIFT) | rest);
     }
 
-    /// @dev The 32 bytes at an offset; zeros from where the bytes end.
+    /// @dev The 32 bytes at an offset, padded with zeros beyond the end of `data`.
     function _wordAt(bytes memory data, uint256 offset) private pure returns (bytes32 word) {
         if (offset >= data.length) return bytes32(0);
         assembly ("memory-safe") {

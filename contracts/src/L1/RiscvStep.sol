@@ -11,7 +11,7 @@ import { LibBit } from "solady/utils/LibBit.sol";
 
 /// @title RiscvStep
 /// @notice One instruction of the proof machine; see IRiscvStep.
-/// @dev Functions that run instructions return the fault, 0 if there was none, and write nothing before they know.
+/// @dev Functions that run instructions return the fault, or 0, and write nothing if there is one.
 contract RiscvStep is IRiscvStep {
     using RiscvState for bytes;
 
@@ -29,7 +29,7 @@ contract RiscvStep is IRiscvStep {
     uint256 private constant JAL = 0x6f;
     uint256 private constant SYSTEM = 0x73;
 
-    // From where on loads extend by zeros; the last that there is.
+    // Least funct3 of loads that extend with zeros, and the highest of all loads.
     uint256 private constant LOAD_FUNCT3_UNSIGNED = 4;
     uint256 private constant LOAD_FUNCT3_MAX = 6;
     uint256 private constant STORE_FUNCT3_MAX = 3;
@@ -57,7 +57,7 @@ contract RiscvStep is IRiscvStep {
     uint64 private constant CALL_READ_ORACLE = 1000;
 
     uint256 private constant ORACLE_WORD_BYTES = 32;
-    // First bytes of keys.
+    // First bytes of oracle keys.
     uint8 private constant LOCAL_KEY = 1;
     uint8 private constant KECCAK_KEY = 2;
     uint8 private constant PRECOMPILE_KEY = 4;
@@ -139,7 +139,7 @@ contract RiscvStep is IRiscvStep {
         _goOn(machine);
     }
 
-    /// @dev What a load or store is about, or why it cannot be done.
+    /// @dev The address of a load or store, or its fault.
     function _locate(bytes memory machine, Instruction instruction)
         private
         pure
@@ -243,7 +243,7 @@ contract RiscvStep is IRiscvStep {
         machine.setPc(target);
     }
 
-    /// @dev Instructions that at most write a register.
+    /// @dev Runs an instruction that writes at most one register.
     function _compute(bytes memory machine, Instruction instruction) private pure returns (uint64 fault) {
         uint256 opcode = instruction.opcode();
         if (opcode == MISC_MEM) {
@@ -266,8 +266,9 @@ contract RiscvStep is IRiscvStep {
         _goOn(machine);
     }
 
-    /// @dev The result of an operation on two registers, or on one and an immediate. Shifts by an immediate have a
-    ///      funct7 before their distance, of which the lowest bit belongs to the distance on 64 bits.
+    /// @dev The result of an operation on two registers, or on a register and an immediate. A shift by an
+    ///      immediate has a funct7 above its distance. On 64 bits the lowest bit of that funct7 belongs to
+    ///      the distance.
     function _operate(bytes memory machine, Instruction instruction, uint256 opcode)
         private
         pure
@@ -285,19 +286,19 @@ contract RiscvStep is IRiscvStep {
             funct7 = isShift ? funct7 & ~uint256(1) : RiscvAlu.BASE;
             return RiscvAlu.operate(funct3, funct7, a, instruction.immediateI());
         }
-        // Of the operations on 32 bits, multiplications and divisions have no immediate form.
+        // On 32 bits, multiplication and division have no immediate form.
         if (opcode == OP_IMM_32 && !(isShift && funct7 == RiscvAlu.MULTIPLY)) {
             return RiscvAlu.operate32(funct3, isShift ? funct7 : RiscvAlu.BASE, a, instruction.immediateI());
         }
     }
 
-    /// @dev How many bytes a load or store is about: the two low bits of funct3 are its logarithm.
+    /// @dev Bytes of a load or store. The two low bits of funct3 are the binary logarithm.
     function _size(Instruction instruction) private pure returns (uint256) {
         return 2 ** (instruction.funct3() & 3);
     }
 
     function _goOn(bytes memory machine) private pure {
-        // Cannot overflow: an instruction ran, so this is in memory.
+        // Cannot overflow, because the program counter of an executed instruction is in memory.
         machine.setPc(machine.pc() + INSTRUCTION_BYTES);
     }
 
@@ -306,7 +307,8 @@ contract RiscvStep is IRiscvStep {
         return location < RiscvMemory.BYTES ? NO_FAULT : SIGSEGV;
     }
 
-    /// @dev The leaf that holds `location`, first in `path`, after a check that it is one of the machine's memory.
+    /// @dev The leaf that holds `location`, which is the first word of `path`. Reverts if the machine's
+    ///      memory does not hold the leaf.
     function _provenLeaf(bytes memory machine, uint64 location, bytes calldata path)
         private
         pure
@@ -318,7 +320,7 @@ contract RiscvStep is IRiscvStep {
         if (found != expected) revert RiscvStep_WrongMemoryRoot(expected, found);
     }
 
-    /// @dev Whether the oracle could hold anything behind this key: LOCAL_KEY, zeros and an input's number, or a first
+    /// @dev Whether this is a key of the oracle: LOCAL_KEY, zeros and a local input's number, or the first
     ///      byte of another kind.
     function _isKey(bytes32 key) private pure returns (bool) {
         uint8 kind = uint8(key[0]);
@@ -330,7 +332,7 @@ contract RiscvStep is IRiscvStep {
         if (proof.length != expected) revert RiscvStep_WrongProofLength(expected, proof.length);
     }
 
-    /// @dev `value`, of `size` bytes, with its sign in all 64 bits.
+    /// @dev `value` of `size` bytes, sign-extended to 64 bits.
     function _extend(uint64 value, uint256 size) private pure returns (uint64) {
         uint64 shift = uint64(64 - 8 * size);
         return uint64(int64(value << shift) >> shift);

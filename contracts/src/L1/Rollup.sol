@@ -24,7 +24,7 @@ contract Rollup is OutputTree, Bonds {
     /// @inheritdoc IRollup
     address public immutable dispute;
 
-    /// @dev Index plus one; zero where nobody made the claim.
+    /// @dev Index plus one of the output with a claim; zero if there is none.
     mapping(bytes32 claim => uint256 indexPlusOne) private _indexOf;
 
     modifier onlyDispute() {

@@ -7,24 +7,24 @@ import { OutputHash } from "../lib/OutputHash.sol";
 import { WithdrawalLib } from "../lib/WithdrawalLib.sol";
 
 /// @title Withdrawals
-/// @notice The way out of L2: proofs, their waiting time, execution and the guardian's pause; see IPortal.
+/// @notice Withdrawals from L2: proofs, their waiting time, execution and the guardian's pause; see IPortal.
 abstract contract Withdrawals is IPortal {
     /// @inheritdoc IPortal
     string public constant version = "2.8.0";
     /// @inheritdoc IPortal
     uint256 public constant WITHDRAWAL_GAS_MAX = 15_000_000;
 
-    /// @dev What l2Sender() answers while no message is executed; that of the OP stack.
+    /// @dev The value of l2Sender() while no message is executed, as in the OP stack.
     address private constant NO_L2_SENDER = 0x000000000000000000000000000000000000dEaD;
 
-    /// @dev Gas between the check and the message's first instruction: a call to a cold account that comes into
-    ///      being, with value, and what leads to it.
+    /// @dev Gas from the check to the message's first instruction: at most that of a call with value that
+    ///      creates a cold account.
     uint256 private constant CALL_GAS = 60_000;
-    /// @dev A call passes on at most all but one in 64 parts of the gas (EIP-150).
+    /// @dev A call passes on at most 63/64 of the gas (EIP-150).
     uint256 private constant CALL_GAS_PARTS = 64;
 
     uint64 private constant PAUSE_MAX_BOUND = 14 days;
-    /// @dev From the beginning of a pause to that of the next, as a multiple of its length.
+    /// @dev Least time from the start of a pause to the start of the next, as a multiple of pauseMax.
     uint64 private constant PAUSE_PERIOD = 4;
 
     /// @dev The proof of a withdrawal.
@@ -47,7 +47,7 @@ abstract contract Withdrawals is IPortal {
     uint64 public pausedUntil;
     /// @inheritdoc IPortal
     uint64 public nextPauseFrom;
-    /// @dev Sender of the message that is being executed, in this transaction only.
+    /// @dev L2 sender of the message that this transaction executes.
     address private transient _l2Sender;
 
     constructor(PortalConfig memory config) {
@@ -103,7 +103,7 @@ abstract contract Withdrawals is IPortal {
 
         finalizedWithdrawals[withdrawalHash] = true;
         emit WithdrawalFinalized(withdrawalHash, true);
-        // A message from the zero address cannot be sent, so the mark is never zero here.
+        // The zero address sends no message, so `_l2Sender` is not zero from here on.
         _l2Sender = _tx.sender;
         _execute(withdrawalHash, _tx);
         _l2Sender = address(0);
@@ -162,8 +162,8 @@ abstract contract Withdrawals is IPortal {
         if (stands) revert Portal_AlreadyProven(withdrawalHash, proof.l2OutputIndex);
     }
 
-    /// @dev The root of an output that is not disputed itself, if `proof` is its preimage. What it is built on need
-    ///      not be looked at: if that is disputed, the proof can be replaced.
+    /// @dev Checks that `proof` is the preimage of the output's root and that the output itself is not
+    ///      disputed. Its ancestors need no check: if one is disputed, the proof can be replaced.
     function _checkOutput(uint256 index, OutputRootProof calldata proof)
         private
         view
@@ -186,7 +186,7 @@ abstract contract Withdrawals is IPortal {
         if (!isOutputFinalized(proof.l2OutputIndex)) _rollup.finalize(proof.l2OutputIndex);
     }
 
-    /// @dev Makes the message's call, which gets the gas that it asks for at least.
+    /// @dev Makes the message's call with at least the gas that it asks for.
     function _execute(bytes32 withdrawalHash, WithdrawalTransaction calldata _tx) private {
         uint256 asked = _tx.gasLimit < WITHDRAWAL_GAS_MAX ? _tx.gasLimit : WITHDRAWAL_GAS_MAX;
         bytes memory data = _tx.data;

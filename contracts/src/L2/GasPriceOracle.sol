@@ -24,9 +24,9 @@ contract GasPriceOracle is IGasPriceOracle {
 
     /// @dev Calldata gas of a non-zero byte.
     uint256 private constant BYTE_GAS = 16;
-    /// @dev Bytes that a signature adds; it does not compress.
+    /// @dev Bytes that a signature adds. A signature does not compress.
     uint256 private constant SIGNATURE_BYTES = 68;
-    /// @dev FastLZ adds at most one byte to 255, and a constant.
+    /// @dev FastLZ adds at most one byte per 255 bytes, and a constant.
     uint256 private constant FASTLZ_BYTES_PER_EXTRA_BYTE = 255;
     uint256 private constant FASTLZ_EXTRA_BYTES = 16;
 
@@ -83,7 +83,7 @@ contract GasPriceOracle is IGasPriceOracle {
         return LibZip.flzCompress(unsignedTransaction).length + SIGNATURE_BYTES;
     }
 
-    /// @dev In millionths of a byte.
+    /// @dev Estimated size of the compressed transaction in millionths of a byte.
     function _estimatedSize(uint256 fastLzBytes) private pure returns (uint256) {
         uint256 size = SIZE_PER_FASTLZ_BYTE * fastLzBytes;
         return size < SIZE_MIN + SIZE_DISCOUNT ? SIZE_MIN : size - SIZE_DISCOUNT;

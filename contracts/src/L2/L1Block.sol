@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import { IL1Block } from "../interfaces/IL1Block.sol";
 
 /// @title L1Block
-/// @notice The L1 attributes; see IL1Block. The order of the fields is the storage layout that others read.
+/// @notice The L1 attributes; see IL1Block. Clients read the storage, so the order of the fields is fixed.
 contract L1Block is IL1Block {
     /// @inheritdoc IL1Block
     address public constant DEPOSITOR_ACCOUNT = 0xDeaDDEaDDeAdDeAdDEAdDEaddeAddEAdDEAd0001;
@@ -36,7 +36,7 @@ contract L1Block is IL1Block {
     uint32 public baseFeeScalar;
     /// @inheritdoc IL1Block
     bytes32 public batcherHash; // slot 4
-    /// @dev Fee parameters before Ecotone; they only keep blobBaseFee in its slot.
+    /// @dev Unused fee parameters from before Ecotone. They keep blobBaseFee in its slot.
     uint256 private _l1FeeOverhead; // slot 5
     uint256 private _l1FeeScalar; // slot 6
     /// @inheritdoc IL1Block

@@ -13,16 +13,17 @@ import { StandardBridge } from "../universal/StandardBridge.sol";
 /// @title L2StandardBridge
 /// @notice The bridge on L2; see IL2StandardBridge.
 contract L2StandardBridge is StandardBridge, IL2StandardBridge {
-    /// @dev Ether's address among tokens; that of the OP stack. On L1 it is zero.
+    /// @dev The address that stands for ether among tokens, as in the OP stack. On L1 it is zero.
     address private constant ETHER = 0xDeadDeAddeAddEAddeadDEaDDEAdDeaDDeAD0000;
     address private constant L1_ETHER = address(0);
 
-    /// @dev Gas that a delivery keeps for what follows it: events, or the way back. L1StandardBridge provides it.
+    /// @dev Gas that a delivery keeps for the events or the return withdrawal after it. L1StandardBridge
+    ///      provides it.
     uint256 private constant RETURN_GAS = 200_000;
     uint256 private constant RETURN_BYTE_GAS = 32;
 
-    /// @dev L1 gas of a withdrawal beyond what the recipient gets: the work of the bridge on L1, for the call and for
-    ///      each byte of its data.
+    /// @dev L1 gas of a withdrawal besides the recipient's gas: the work of the bridge on L1, per call and
+    ///      per byte of its data.
     uint256 private constant WITHDRAWAL_GAS = 200_000;
     uint256 private constant WITHDRAWAL_BYTE_GAS = 40;
 
@@ -55,7 +56,7 @@ contract L2StandardBridge is StandardBridge, IL2StandardBridge {
         onlyOtherBridge
     {
         if (msg.value != _amount) revert StandardBridge_WrongValue(_amount, msg.value);
-        // The message passer would take ether for a withdrawal of this contract's own.
+        // The message passer would record ether from this contract as a withdrawal of the bridge.
         bool delivered = _to != Predeploys.L2_TO_L1_MESSAGE_PASSER
             && SafeTransferLib.trySafeTransferETH(_to, _amount, gasleft() - _returnGas(_extraData));
         if (delivered) {

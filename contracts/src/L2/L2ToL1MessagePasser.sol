@@ -5,7 +5,7 @@ import { IL2ToL1MessagePasser } from "../interfaces/IL2ToL1MessagePasser.sol";
 import { EtherBurner } from "../lib/EtherBurner.sol";
 
 /// @title L2ToL1MessagePasser
-/// @notice The record of messages to L1; see IL2ToL1MessagePasser.
+/// @notice Records messages to L1; see IL2ToL1MessagePasser.
 contract L2ToL1MessagePasser is IL2ToL1MessagePasser {
     /// @inheritdoc IL2ToL1MessagePasser
     uint16 public constant MESSAGE_VERSION = 1;

@@ -5,12 +5,12 @@ import { ERC20 } from "solady/tokens/ERC20.sol";
 import { IOptimismMintableERC20 } from "../interfaces/IOptimismMintableERC20.sol";
 
 /// @title OptimismMintableERC20
-/// @notice A token on L2 that stands for one on L1; see IOptimismMintableERC20.
+/// @notice A token on L2 that represents a token on L1; see IOptimismMintableERC20.
 contract OptimismMintableERC20 is ERC20, IOptimismMintableERC20 {
-    /// @notice Only the bridge may do this.
+    /// @notice The caller is not the bridge.
     error OptimismMintableERC20_NotBridge(address caller);
 
-    /// @notice The bridge made tokens, or took them out of existence.
+    /// @notice The bridge minted or burned tokens.
     event Mint(address indexed account, uint256 amount);
     event Burn(address indexed account, uint256 amount);
 
@@ -90,7 +90,7 @@ contract OptimismMintableERC20 is ERC20, IOptimismMintableERC20 {
         return _decimals;
     }
 
-    /// @dev Nobody may spend tokens without their holder's word.
+    /// @dev Permit2 needs the holder's approval like every other spender.
     function _givePermit2InfiniteAllowance() internal pure override returns (bool) {
         return false;
     }

@@ -6,7 +6,7 @@ import { Predeploys } from "../lib/Predeploys.sol";
 import { OptimismMintableERC20 } from "./OptimismMintableERC20.sol";
 
 /// @title OptimismMintableERC20Factory
-/// @notice Makes tokens for the bridge on L2; see IOptimismMintableERC20Factory.
+/// @notice Creates tokens for the bridge on L2; see IOptimismMintableERC20Factory.
 contract OptimismMintableERC20Factory is IOptimismMintableERC20Factory {
     uint8 private constant DECIMALS = 18;
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title IBonds
-/// @notice What was won or returned, until its owner takes it out.
+/// @notice Credits for won and returned bonds, until their owners withdraw them.
 interface IBonds {
     /// @notice The account has no credit.
     error Bonds_NothingToWithdraw(address account);
@@ -12,12 +12,12 @@ interface IBonds {
     /// @notice An account was credited.
     event BondCredited(address indexed account, uint256 amount);
 
-    /// @notice An account took out its credit.
+    /// @notice An account withdrew its credit.
     event BondWithdrawn(address indexed account, uint256 amount);
 
     /// @notice Pays the caller's credit to the caller.
     function withdrawBond() external;
 
-    /// @notice Wei that `account` can take out.
+    /// @notice Wei that `account` can withdraw.
     function bondCredit(address account) external view returns (uint256);
 }

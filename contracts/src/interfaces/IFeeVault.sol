@@ -12,10 +12,10 @@ interface IFeeVault {
     /// @notice The balance was withdrawn.
     /// @param value Wei.
     /// @param to Recipient on L1.
-    /// @param from Who called withdraw().
+    /// @param from The caller of withdraw().
     event Withdrawal(uint256 value, address to, address from);
 
-    /// @notice Takes fees.
+    /// @notice Receives fees.
     receive() external payable;
 
     /// @notice Withdraws the whole balance to RECIPIENT() on L1. Anyone may call it.

@@ -2,14 +2,15 @@
 pragma solidity 0.8.37;
 
 /// @title IGasPriceOracle
-/// @notice What a transaction costs on L2, with the OP stack's names and its Fjord formula for the L1 data fee:
+/// @notice The cost of an L2 transaction, with the OP stack's names and its Fjord formula for the L1 data fee:
 ///
 ///             size = max(100e6, 836_500 * fastLzBytes - 42_585_600)         (millionths of a byte)
 ///             fee  = size * (16 * baseFeeScalar * l1BaseFee + blobBaseFeeScalar * blobBaseFee) / 1e12
 ///
 ///         where fastLzBytes is the length of the signed transaction compressed with FastLZ.
 interface IGasPriceOracle {
-    /// @notice The L1 data fee in wei of an unsigned, serialized transaction; 68 bytes are added for its signature.
+    /// @notice The L1 data fee in wei of an unsigned, serialized transaction. It includes 68 bytes for the
+    ///         signature.
     function getL1Fee(bytes memory _data) external view returns (uint256);
 
     /// @notice An upper bound of the L1 data fee in wei of any unsigned transaction of this many bytes.
@@ -18,7 +19,7 @@ interface IGasPriceOracle {
     /// @notice The L1 calldata gas that an unsigned, serialized transaction would cost after compression.
     function getL1GasUsed(bytes memory _data) external view returns (uint256);
 
-    /// @notice Gas price in wei; the base fee.
+    /// @notice Gas price in wei, which is the base fee.
     function gasPrice() external view returns (uint256);
 
     /// @notice L2 base fee in wei.

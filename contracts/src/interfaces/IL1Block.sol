@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title IL1Block
-/// @notice What L2 knows of L1: the attributes that the origin of the current block recorded. Names, selectors and
-///         storage slots are those of the OP stack since Ecotone.
+/// @notice The L1 attributes of the current block's origin. Names, selectors and storage slots are those of
+///         the OP stack since Ecotone.
 interface IL1Block {
     /// @notice The caller is not the depositor account.
     error L1Block_NotDepositor(address caller);
@@ -24,7 +24,7 @@ interface IL1Block {
     ///      | 132    | 32    | bytes32 batcherHash                    |
     function setL1BlockValuesEcotone() external;
 
-    /// @notice The account that attributes transactions come from; it has no key.
+    /// @notice The sender of attributes transactions. It has no key.
     function DEPOSITOR_ACCOUNT() external view returns (address);
 
     /// @notice L1 block number.
@@ -39,7 +39,7 @@ interface IL1Block {
     /// @notice L1 block hash.
     function hash() external view returns (bytes32);
 
-    /// @notice Position of the L2 block among those of one origin.
+    /// @notice Position of the L2 block among the blocks of its origin.
     function sequenceNumber() external view returns (uint64);
 
     /// @notice Scalar of the blob base fee in the L1 data fee, in millionths.

@@ -5,10 +5,10 @@ import { IPortal } from "./IPortal.sol";
 import { IStandardBridge } from "./IStandardBridge.sol";
 
 /// @title IL1StandardBridge
-/// @notice The bridge on L1: deposits go through the Portal, with gas enough for L2 to send back what it cannot
-///         deliver; withdrawals come out of it. See IStandardBridge.
+/// @notice The bridge on L1. Its deposits go through the portal, with enough gas for L2 to return a failed
+///         deposit. The portal executes its withdrawals. See IStandardBridge.
 interface IL1StandardBridge is IStandardBridge {
-    /// @notice Older names of IStandardBridge's events, which come together with them.
+    /// @notice Older names of IStandardBridge's events. The bridge emits both.
     event ETHDepositInitiated(address indexed from, address indexed to, uint256 amount, bytes extraData);
     event ETHWithdrawalFinalized(address indexed from, address indexed to, uint256 amount, bytes extraData);
     event ERC20DepositInitiated(
@@ -56,6 +56,6 @@ interface IL1StandardBridge is IStandardBridge {
     /// @notice Older name of otherBridge.
     function l2TokenBridge() external view returns (address);
 
-    /// @notice The portal through which deposits go and withdrawals come.
+    /// @notice The portal that queues deposits and executes withdrawals.
     function portal() external view returns (IPortal);
 }

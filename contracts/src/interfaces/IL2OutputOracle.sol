@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @notice An output as the OP stack's tools see it.
+/// @notice An output in the form of the OP stack's tools.
 struct OutputProposal {
     bytes32 outputRoot;
     /// L1 time in seconds at which it was proposed.
@@ -10,20 +10,20 @@ struct OutputProposal {
 }
 
 /// @title IL2OutputOracle
-/// @notice The views of the OP stack's L2OutputOracle, for tools that read outputs through them. They tell of one
-///         branch of the tree of outputs: the latest output that is not disputed (see IRollup.isDisputed), and what
-///         it is built on. "Latest" is the one with the latest inbox entry; the first of them where several have it.
-/// @dev An index is the same here and in IRollup. Indices of the branch ascend, but not one by one: rivals and
-///      disputed outputs have indices too.
-///      WARNING: an undisputed output may still be a wrong one that nobody has challenged so far. Only a final
-///      output is settled.
+/// @notice The views of the OP stack's L2OutputOracle, for tools that read outputs through them. They cover
+///         one branch of the tree of outputs: the latest output that is not disputed (see IRollup.isDisputed)
+///         and its ancestors. The latest output is the one with the latest inbox entry. Of several with that
+///         entry it is the first.
+/// @dev An index is the same here and in IRollup. Indices of the branch ascend with gaps, because rivals and
+///      disputed outputs have indices, too.
+///      WARNING: an undisputed output may be wrong and not challenged yet. Only a final output is settled.
 interface IL2OutputOracle {
     /// @notice The output at `_l2OutputIndex`, disputed or not.
     function getL2Output(uint256 _l2OutputIndex) external view returns (OutputProposal memory);
 
-    /// @notice The first output of the branch at or after an L2 block: a final one, if one is. Reverts with the OP
-    ///         stack's text, on which tools match, if there is none.
-    /// @dev Final outputs that became final after one with a later entry are passed over.
+    /// @notice The first output of the branch at or after an L2 block: a final one if there is one. If there
+    ///         is no such output, reverts with the OP stack's text, because tools match on it.
+    /// @dev Skips outputs that became final after an output with a later entry.
     function getL2OutputIndexAfter(uint256 _l2BlockNumber) external view returns (uint256);
 
     /// @notice The output at getL2OutputIndexAfter(_l2BlockNumber).
@@ -35,7 +35,7 @@ interface IL2OutputOracle {
     /// @notice L2 block of the branch's latest output.
     function latestBlockNumber() external view returns (uint256);
 
-    /// @notice Index of the next output that is proposed.
+    /// @notice Index that the next proposed output gets.
     function nextOutputIndex() external view returns (uint256);
 
     /// @notice The lowest L2 block of the next output on the branch.
@@ -47,13 +47,13 @@ interface IL2OutputOracle {
     /// @notice L1 time in seconds at which output 0 was recorded.
     function startingTimestamp() external view returns (uint256);
 
-    /// @notice Seconds in which an output can be challenged, and for which a withdrawal waits once it is proven.
+    /// @notice Seconds in which an output can be challenged, and that a withdrawal waits after its proof.
     function FINALIZATION_PERIOD_SECONDS() external view returns (uint256);
     function finalizationPeriodSeconds() external view returns (uint256);
 
-    /// @notice What tools multiply with L2_BLOCK_TIME() to guess the seconds from one output to the next. Outputs
-    ///         follow the proposer's clock, whatever number of blocks they span: it is the shortest time in seconds
-    ///         between two of the branch's last few outputs, at least 1.
+    /// @notice The shortest time in seconds between two of the branch's last few outputs, at least 1. Tools
+    ///         multiply it with L2_BLOCK_TIME() to estimate the seconds from one output to the next. An
+    ///         output may span any number of blocks.
     function SUBMISSION_INTERVAL() external view returns (uint256);
     function submissionInterval() external view returns (uint256);
 

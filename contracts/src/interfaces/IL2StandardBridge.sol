@@ -4,14 +4,14 @@ pragma solidity 0.8.37;
 import { IStandardBridge } from "./IStandardBridge.sol";
 
 /// @title IL2StandardBridge
-/// @notice The bridge on L2: deposits come from the alias of the bridge on L1; withdrawals go through
-///         L2ToL1MessagePasser. A deposit that cannot be delivered goes back to its sender on L1 by a withdrawal. See
+/// @notice The bridge on L2. Its deposits come from the alias of the bridge on L1, and its withdrawals go
+///         through L2ToL1MessagePasser. A withdrawal returns a failed deposit to its sender on L1. See
 ///         IStandardBridge.
 interface IL2StandardBridge is IStandardBridge {
-    /// @notice Only this contract calls it.
+    /// @notice The caller is not this contract.
     error L2StandardBridge_NotSelf(address caller);
 
-    /// @notice Older names of IStandardBridge's events, which come together with them. Ether is token zero on L1 and
+    /// @notice Older names of IStandardBridge's events. The bridge emits both. Ether is token zero on L1 and
     ///         0xDeadDeAddeAddEAddeadDEaDDEAdDeaDDeAD0000 on L2.
     event WithdrawalInitiated(
         address indexed l1Token,
@@ -30,7 +30,7 @@ interface IL2StandardBridge is IStandardBridge {
         bytes extraData
     );
 
-    /// @notice A deposit could not be delivered to `to`, and is on its way back to `from` on L1.
+    /// @notice A deposit could not be delivered to `to`. A withdrawal returns it to `from` on L1.
     event DepositFailed(
         address indexed l1Token,
         address indexed l2Token,
@@ -40,14 +40,13 @@ interface IL2StandardBridge is IStandardBridge {
         bytes extraData
     );
 
-    /// @notice Withdraws tokens that were made for the bridge, or ether under the address that the events give it, to
-    ///         the caller's own address. Only for accounts with a key.
+    /// @notice Withdraws mintable tokens, or ether under the address in the events, to the caller's own
+    ///         address. Only for accounts with a key.
     function withdraw(address _l2Token, uint256 _amount, uint32 _minGasLimit, bytes calldata _extraData)
         external
         payable;
 
-    /// @notice Withdraws tokens that were made for the bridge, or ether under the address that the events give it, to
-    ///         `_to`.
+    /// @notice Withdraws mintable tokens, or ether under the address in the events, to `_to`.
     function withdrawTo(
         address _l2Token,
         address _to,
@@ -56,7 +55,8 @@ interface IL2StandardBridge is IStandardBridge {
         bytes calldata _extraData
     ) external payable;
 
-    /// @notice Pays out or mints tokens; a call of its own, so that it can fail as a whole.
+    /// @notice Pays out or mints tokens. It is a separate call, so that a failure undoes all of it. Only for
+    ///         this contract.
     function deliverERC20(address _localToken, address _remoteToken, address _to, uint256 _amount) external;
 
     /// @notice Older name of otherBridge.

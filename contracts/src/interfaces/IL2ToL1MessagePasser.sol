@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title IL2ToL1MessagePasser
-/// @notice Where withdrawals leave L2: a record of messages to L1, with the OP stack's names and meaning. Output
-///         roots commit to this contract's storage, so L1 can be shown that a message is recorded.
+/// @notice Records messages to L1, with the OP stack's names and meaning. Output roots commit to this
+///         contract's storage, so a storage proof shows L1 that a message is recorded.
 interface IL2ToL1MessagePasser {
     /// @notice A message to L1 was recorded.
     /// @param withdrawalHash keccak256(abi.encode(nonce, sender, target, value, gasLimit, data)).
@@ -17,7 +17,7 @@ interface IL2ToL1MessagePasser {
         bytes32 withdrawalHash
     );
 
-    /// @notice Ether that left L2 was burned.
+    /// @notice Withdrawn ether was burned.
     event WithdrawerBalanceBurnt(uint256 indexed amount);
 
     /// @notice Withdraws the ether to the caller's own address on L1, with RECEIVE_DEFAULT_GAS_LIMIT.
@@ -25,11 +25,11 @@ interface IL2ToL1MessagePasser {
 
     /// @notice Records a message that L1 can execute once an output with it is final.
     /// @param _target L1 recipient.
-    /// @param _gasLimit L1 gas that the call gets at least.
+    /// @param _gasLimit Least L1 gas for the call.
     /// @param _data L1 calldata.
     function initiateWithdrawal(address _target, uint256 _gasLimit, bytes calldata _data) external payable;
 
-    /// @notice Burns the ether withdrawn so far, which L1 holds now. Anyone may call it.
+    /// @notice Burns the ether that was withdrawn so far. The portal on L1 holds it. Anyone may call this.
     function burn() external;
 
     /// @notice Whether the message with this hash was recorded; in storage slot 0.

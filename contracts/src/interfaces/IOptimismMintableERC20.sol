@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title IOptimismMintableERC20
-/// @notice An ERC-20 token that stands for one on the other chain: the bridge mints and burns it. ERC-165 id
-///         0xec4fc8e3, as in the OP stack.
+/// @notice An ERC-20 token that represents a token on the other chain. The bridge mints and burns it. ERC-165
+///         id 0xec4fc8e3, as in the OP stack.
 interface IOptimismMintableERC20 {
     /// @notice The token on the other chain.
     function remoteToken() external view returns (address);
@@ -11,9 +11,9 @@ interface IOptimismMintableERC20 {
     /// @notice The bridge that mints and burns.
     function bridge() external view returns (address);
 
-    /// @notice Makes tokens. Only for the bridge.
+    /// @notice Mints tokens. Only for the bridge.
     function mint(address _to, uint256 _amount) external;
 
-    /// @notice Takes tokens out of existence. Only for the bridge.
+    /// @notice Burns tokens. Only for the bridge.
     function burn(address _from, uint256 _amount) external;
 }

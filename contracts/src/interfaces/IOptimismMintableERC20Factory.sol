@@ -2,25 +2,25 @@
 pragma solidity 0.8.37;
 
 /// @title IOptimismMintableERC20Factory
-/// @notice Makes tokens for the bridge on L2. Anyone may make one, for any token on L1.
-/// @dev WARNING: a token's name says nothing. What it stands for is its remoteToken().
+/// @notice Creates tokens for the bridge on L2. Anyone may create one, for any token on L1.
+/// @dev WARNING: anyone chooses a token's name. Only remoteToken() says which token it represents.
 interface IOptimismMintableERC20Factory {
-    /// @notice Zero is no token.
+    /// @notice The remote token is the zero address.
     error OptimismMintableERC20Factory_NoRemoteToken();
 
-    /// @notice A token was made. Two events, of which the first is the older one.
+    /// @notice A token was created. The factory emits both events; the first is the older one.
     event StandardL2TokenCreated(address indexed remoteToken, address indexed localToken);
     event OptimismMintableERC20Created(
         address indexed localToken, address indexed remoteToken, address deployer
     );
 
-    /// @notice Makes a token with 18 decimals.
-    /// @dev Its address follows from the parameters, so the same token cannot be made twice.
+    /// @notice Creates a token with 18 decimals.
+    /// @dev The parameters determine the token's address, so the same token cannot be created twice.
     function createOptimismMintableERC20(address _remoteToken, string calldata _name, string calldata _symbol)
         external
         returns (address);
 
-    /// @notice Makes a token.
+    /// @notice Creates a token.
     function createOptimismMintableERC20WithDecimals(
         address _remoteToken,
         string calldata _name,
@@ -33,7 +33,7 @@ interface IOptimismMintableERC20Factory {
         external
         returns (address);
 
-    /// @notice What a token made here stands for; zero for any other address.
+    /// @notice The remote token of a token that this factory created; zero for any other address.
     function deployments(address localToken) external view returns (address remoteToken);
 
     /// @notice The bridge that mints and burns the tokens.

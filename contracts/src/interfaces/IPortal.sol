@@ -6,9 +6,9 @@ import { IRollup, OutputRootProof } from "./IRollup.sol";
 /// @notice A message from L2, as L2ToL1MessagePasser recorded it.
 struct WithdrawalTransaction {
     uint256 nonce;
-    /// Who sent it on L2.
+    /// The sender on L2.
     address sender;
-    /// Whom it calls on L1, with how many wei, how much gas at least, and what data.
+    /// The call on L1: target, wei, least gas and calldata.
     address target;
     uint256 value;
     uint256 gasLimit;
@@ -17,29 +17,32 @@ struct WithdrawalTransaction {
 
 /// @notice Parameters of a portal, fixed at deployment.
 struct PortalConfig {
-    /// The outputs on which withdrawals are proven. It may be deployed after the portal.
+    /// The rollup whose outputs prove withdrawals. It may be deployed after the portal.
     IRollup rollup;
-    /// May pause withdrawals, and do nothing else; nobody may if it is zero.
+    /// The account that may pause withdrawals, and nothing else; zero for none.
     address guardian;
-    /// Seconds that a pause lasts, and a quarter of the time from the beginning of one to that of the next; at most
-    /// 14 days.
+    /// Seconds that a pause lasts, at most 14 days. A pause may start four times as long after the start of
+    /// the last one.
     uint64 pauseMax;
 }
 
 /// @title IPortal
-/// @notice Where ether and calls enter L2, and where they leave it.
+/// @notice Deposits to L2 and withdrawals from it.
 ///
-///         They leave it in two steps. Anyone proves that an output of the rollup commits to a message; once the
-///         output is final and the proof has stood for the rollup's challenge window, anyone has the message
-///         executed, exactly once. The names and meanings are those of the OP stack's OptimismPortal 2.8.0.
+///         A withdrawal takes two steps. First, anyone proves that an output of the rollup commits to a
+///         message.
+///         Then, once the output is final and the proof is as old as the rollup's challenge window, anyone
+///         executes
+///         the message, exactly once. Names and meanings are those of the OP stack's OptimismPortal 2.8.0.
 ///
-///         They enter it through a first-in, first-out queue of deposits. The queue is a hash chain. With `acc_0 = 0`,
+///         Deposits form a first-in, first-out queue. The queue is a hash chain. With `acc_0 = 0`,
 ///
 ///             acc_{n+1} = keccak256(abi.encode(acc_n, uint64 n, uint64 l1BlockNumber, address from, address to,
 ///                                              uint256 version, keccak256(opaqueData)))
 ///
-///         over the fields of deposit n's TransactionDeposited event and the L1 block that holds it. Whoever knows
-///         `acc_n` can check a list of deposits without L1's receipts. Nobody can take a deposit back or reorder it.
+///         over the fields of deposit n's TransactionDeposited event and the L1 block that holds it. With
+///         `acc_n`, a
+///         list of deposits can be checked without L1's receipts. Nobody can withdraw or reorder a deposit.
 interface IPortal {
     /// @notice The deposit's data is longer than DEPOSIT_DATA_BYTES_MAX.
     error Portal_DataTooLong(uint256 length, uint256 max);
@@ -49,32 +52,32 @@ interface IPortal {
     error Portal_GasLimitTooHigh(uint64 gasLimit, uint64 max);
     /// @notice A creation names a recipient.
     error Portal_CreationWithRecipient(address to);
-    /// @notice There is no such deposit yet.
+    /// @notice The deposit does not exist yet.
     error Portal_UnknownDeposit(uint64 index, uint64 count);
 
-    /// @notice The configuration makes no working portal.
+    /// @notice The configuration is invalid.
     error Portal_BadConfig();
     /// @notice Withdrawals are paused.
     error Portal_Paused(uint64 until);
-    /// @notice The caller may not pause.
+    /// @notice The caller is not the guardian.
     error Portal_NotGuardian(address caller);
-    /// @notice The next pause may begin only later.
+    /// @notice The last pause began too recently.
     error Portal_PausedTooRecently(uint64 nextPauseFrom);
     /// @notice Withdrawals are not paused.
     error Portal_NotPaused();
-    /// @notice The message calls this contract.
+    /// @notice The message's target is this contract.
     error Portal_BadTarget(address target);
-    /// @notice The output is disputed already: nothing can be proven on it.
+    /// @notice The output is disputed, so it proves nothing.
     error Portal_OutputDisputed(uint256 l2OutputIndex);
-    /// @notice The output commits to something else.
+    /// @notice The proof is not the preimage of the output's root.
     error Portal_WrongOutputRoot(bytes32 expected, bytes32 found);
-    /// @notice L2 does not hold the message.
+    /// @notice The output's state does not record the message.
     error Portal_NotSent(bytes32 withdrawalHash);
     /// @notice The withdrawal is proven, on an output that is not disputed.
     error Portal_AlreadyProven(bytes32 withdrawalHash, uint256 l2OutputIndex);
     /// @notice The withdrawal is not proven.
     error Portal_NotProven(bytes32 withdrawalHash);
-    /// @notice The proof has not stood long enough.
+    /// @notice The proof is younger than the challenge window.
     error Portal_ProofTooYoung(bytes32 withdrawalHash, uint256 from);
     /// @notice The withdrawal was executed.
     error Portal_AlreadyFinalized(bytes32 withdrawalHash);
@@ -85,7 +88,7 @@ interface IPortal {
     /// @notice The message's call failed. Nothing happened, and it can be tried again.
     error Portal_CallFailed(bytes32 withdrawalHash, bytes reason);
 
-    /// @notice A withdrawal was proven; again, if its proof stood on an output that is disputed now.
+    /// @notice A withdrawal was proven. It may be proven again if the output of its proof is disputed.
     event WithdrawalProven(bytes32 indexed withdrawalHash, address indexed from, address indexed to);
 
     /// @notice A withdrawal was executed; `success` is always true.
@@ -94,7 +97,7 @@ interface IPortal {
     /// @notice Withdrawals are paused, until pausedUntil().
     event Paused(address account);
 
-    /// @notice A pause was ended before its time.
+    /// @notice The guardian ended a pause early.
     event Unpaused(address account);
 
     /// @notice A deposit joined the queue. The n-th of these events is deposit n.
@@ -107,10 +110,12 @@ interface IPortal {
     );
 
     /// @notice Mints the ether sent along to the caller on L2 and calls `_to` from there.
-    /// @dev The L1 gas of this call is at least `_gasLimit / GAS_BURN_DIVISOR`: what it did not use is burned. That
-    ///      is the price of L2 gas bought here.
-    ///      WARNING: the mint stays with the sender if the L2 call fails or `_value` exceeds the sender's L2 balance.
-    ///      A contract's mint stays with its alias, which only this contract can move, by another deposit.
+    /// @dev This call uses at least `_gasLimit / GAS_BURN_DIVISOR` L1 gas, which is the price of the L2 gas.
+    ///      It burns gas that it did not use otherwise.
+    ///      WARNING: the mint stays with the sender if the L2 call fails or `_value` exceeds the sender's L2
+    ///      balance.
+    ///      A contract's mint then stays with its alias on L2, and the contract can move it only by another
+    ///      deposit.
     /// @param _to L2 recipient; must be zero for a creation.
     /// @param _value Wei that the L2 call carries, from the sender's L2 balance after the mint.
     /// @param _gasLimit L2 gas of the call, from minimumGasLimit(…) to GAS_LIMIT_MAX.
@@ -129,12 +134,13 @@ interface IPortal {
     ///      which it may not control; it should call depositTransaction.
     receive() external payable;
 
-    /// @notice Proves a withdrawal, and starts its waiting time. Anyone may call it.
-    /// @dev One proof stands at a time, and nobody can replace it by another, which would start the waiting time
-    ///      anew, unless the output it stands on, or an ancestor of that, was challenged or rejected.
-    ///      WARNING: the output need not be final. A proof on one that turns out wrong has to be made again.
+    /// @notice Proves a withdrawal and starts its waiting time. Anyone may call it.
+    /// @dev A withdrawal has one proof. A new proof starts the waiting time anew, so it can replace the old
+    ///      one only if the old proof's output, or an ancestor of that output, was challenged or rejected.
+    ///      WARNING: the output need not be final. If the output turns out wrong, the withdrawal must be
+    ///      proven again.
     /// @param _tx The message.
-    /// @param _l2OutputIndex Output that commits to a state in which L2 holds the message; proposed or final.
+    /// @param _l2OutputIndex Index of a proposed or final output whose state records the message.
     /// @param _outputRootProof Preimage of its output root.
     /// @param _withdrawalProof The nodes of L2ToL1MessagePasser's storage trie, from the root to the leaf of the
     ///        message's slot.
@@ -145,44 +151,44 @@ interface IPortal {
         bytes[] calldata _withdrawalProof
     ) external;
 
-    /// @notice Executes a proven withdrawal whose waiting time is over. Finalizes its output if that is due. Anyone
-    ///         may call it.
-    /// @dev If the message's call fails, everything reverts and it can be tried again.
-    ///      WARNING: a message whose call always fails never leaves, and its ether stays here.
+    /// @notice Executes a proven withdrawal whose waiting time is over, and finalizes its output if
+    ///         necessary. Anyone may call it.
+    /// @dev If the message's call fails, the transaction reverts and can be tried again.
+    ///      WARNING: the ether of a message whose call always fails stays in the portal.
     function finalizeWithdrawalTransaction(WithdrawalTransaction calldata _tx) external;
 
-    /// @notice Pauses withdrawals for the time that PortalConfig sets. Only guardian(), and not sooner than four
-    ///         times as long after the last pause began. Deposits, outputs and forced inclusion go on.
+    /// @notice Pauses withdrawals for pauseMax() seconds. Only for guardian(), and only four times as long
+    ///         after the last pause began. Deposits, outputs and forced inclusion go on.
     function pause() external;
 
-    /// @notice Ends a pause before its time. Only guardian().
+    /// @notice Ends a pause early. Only for guardian().
     function unpause() external;
 
     /// @notice Whether withdrawals are paused.
     function paused() external view returns (bool);
 
-    /// @notice L1 time in seconds until which withdrawals are paused; a time in the past if they are not.
+    /// @notice L1 time in seconds at which the last pause ends or ended.
     function pausedUntil() external view returns (uint64);
 
     /// @notice L1 time in seconds from which the guardian may pause.
     function nextPauseFrom() external view returns (uint64);
 
-    /// @notice The account that may pause; zero if nobody may.
+    /// @notice The account that may pause withdrawals; zero for none.
     function guardian() external view returns (address);
 
-    /// @notice Seconds that a pause lasts, at most.
+    /// @notice Maximum length of a pause in seconds.
     function pauseMax() external view returns (uint64);
 
-    /// @notice The rollup whose outputs withdrawals are proven on.
+    /// @notice The rollup whose outputs prove withdrawals.
     function l2Oracle() external view returns (IRollup);
 
-    /// @notice Who sent, on L2, the message that is being executed; 0x…dEaD while none is.
+    /// @notice The L2 sender of the message that is being executed; 0x…dEaD outside of an execution.
     function l2Sender() external view returns (address);
 
-    /// @notice The proof of a withdrawal; zeros if there is none, or if it has to be made again.
-    /// @return outputRoot The output root it stands on.
-    /// @return timestamp L1 time in seconds at which it was made.
-    /// @return l2OutputIndex Index of that output.
+    /// @notice The proof of a withdrawal; zeros if there is none or it must be repeated.
+    /// @return outputRoot The root of the output that the proof uses.
+    /// @return timestamp L1 time of the proof in seconds.
+    /// @return l2OutputIndex Index of the output that the proof uses.
     function provenWithdrawals(bytes32 withdrawalHash)
         external
         view
@@ -194,13 +200,14 @@ interface IPortal {
     /// @notice Whether an output is final.
     function isOutputFinalized(uint256 _l2OutputIndex) external view returns (bool);
 
-    /// @notice Version of the OP stack's portal whose names and meanings these are: tools choose by it what to call.
+    /// @notice Version of the OP stack's portal that this one is compatible with. Tools choose the functions
+    ///         to call by it.
     function version() external view returns (string memory);
 
-    /// @notice Most L1 gas that a message's call is guaranteed, whatever it asks for.
+    /// @notice Maximum L1 gas that is guaranteed to a message's call.
     function WITHDRAWAL_GAS_MAX() external view returns (uint256);
 
-    /// @notice Number of deposits ever made.
+    /// @notice Number of deposits.
     function depositCount() external view returns (uint64);
 
     /// @notice The accumulator over the first `count` deposits.
@@ -215,15 +222,15 @@ interface IPortal {
     /// @notice Version of the opaque data's layout.
     function DEPOSIT_VERSION() external view returns (uint256);
 
-    /// @notice Most data bytes in one deposit.
+    /// @notice Maximum length of a deposit's data in bytes.
     function DEPOSIT_DATA_BYTES_MAX() external view returns (uint64);
 
-    /// @notice Most L2 gas for one deposit: the per-transaction cap of EIP-7825.
+    /// @notice Maximum L2 gas of a deposit: the per-transaction cap of EIP-7825.
     function GAS_LIMIT_MAX() external view returns (uint64);
 
     /// @notice L2 gas of a deposit made by sending ether.
     function RECEIVE_GAS_LIMIT() external view returns (uint64);
 
-    /// @notice L2 gas that one unit of L1 gas buys.
+    /// @notice Units of L2 gas per unit of L1 gas.
     function GAS_BURN_DIVISOR() external view returns (uint64);
 }

@@ -1,57 +1,63 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-/// @notice What the game sets from its position: with the program, all that decides a proof.
+/// @notice The inputs of the proof program that the dispute contract sets. Program and local inputs determine
+///         the result of a proof.
 struct LocalInputs {
     /// Hash of the chain's configuration.
     bytes32 chainConfig;
-    /// The output root that both sides agree on, before the block.
+    /// The output root before the block, which both sides agree on.
     bytes32 outputRoot;
-    /// The inbox's accumulator after the entry in question.
+    /// The inbox's accumulator after the disputed block's entry.
     bytes32 inboxAcc;
-    /// Which of the entry's blocks, from 0.
+    /// Index of the disputed block in its entry, from 0.
     uint64 blockIndex;
 }
 
 /// @title IPreimageOracle
-/// @notice What the proof program may read, 32 bytes at a time and by key. The first byte of a key says what it names
-///         and so how an answer is found to be right:
+/// @notice Preimages that the proof program reads by key, 32 bytes at a time. The first byte of a key is its
+///         kind, which decides how a preimage is verified:
 ///
-///         | first byte | names              | rest of the key                      | the bytes behind it                  |
+///         | first byte | kind               | rest of the key                      | preimage
+///         |
 ///         |------------|--------------------|--------------------------------------|--------------------------------------|
 ///         | 1          | a local input      | zeros, then its number               | its 32 bytes                         |
 ///         | 2          | a keccak preimage  | of its hash                          | the preimage                         |
 ///         | 3          | a blob             | of its versioned hash                | its 4096 field elements              |
 ///         | 4          | a precompile call  | of keccak256(precompile ++ input)    | 1 and the output, or 0 if it failed  |
 ///
-///         Local inputs come with the question. Of everything else, anyone may load a part: the 32 bytes at an offset,
-///         zeros from where the bytes end. What is loaded is true of its key for ever: nobody can change or remove it,
-///         and to load it again does nothing.
+///         The caller of read() passes the local inputs. Of every other preimage, anyone may load a part: the
+///         32 bytes
+///         at an offset, padded with zeros beyond the end. A loaded part stays for ever: nobody can change or
+///         remove
+///         it, and loading it again has no effect.
 interface IPreimageOracle {
     /// @notice A part was loaded.
     event PartLoaded(bytes32 indexed key, uint256 indexed offset, bytes32 word, uint64 len);
 
-    /// @notice This part is not loaded, or nothing has this key.
+    /// @notice This part is not loaded, or the key is invalid.
     error PreimageOracle_NotLoaded(bytes32 key, uint256 offset);
-    /// @notice Parts begin at multiples of 32.
+    /// @notice The offset is not a multiple of 32.
     error PreimageOracle_Misaligned(uint256 offset);
-    /// @notice A blob has 4096 elements.
+    /// @notice The index is not below 4096, the number of a blob's elements.
     error PreimageOracle_NoSuchElement(uint256 index);
-    /// @notice The proof does not show that the blob has this element there; or there was too little gas to find out.
+    /// @notice The proof does not show that the blob has this element at this index, or the gas did not
+    ///         suffice to check it.
     error PreimageOracle_BadBlobProof(bytes32 versionedHash, uint256 index);
-    /// @notice The program computes the results of this address itself, or it is no precompile.
+    /// @notice The address is not a precompile, or the program runs this precompile itself.
     error PreimageOracle_NotOfTheOracle(address precompile);
-    /// @notice The call failed, and it is not shown that its input is the reason: perhaps there was too little gas.
+    /// @notice The precompile failed, and it may have failed for lack of gas.
     error PreimageOracle_FailureNotShown(address precompile);
     /// @notice This L1 does not have the precompile.
     error PreimageOracle_NoSuchPrecompile(address precompile);
 
-    /// @notice Loads a part of what hashes to keccak256(preimage).
+    /// @notice Loads a part of a Keccak-256 preimage.
     function loadKeccak(uint256 offset, bytes calldata preimage) external returns (bytes32 key);
 
-    /// @notice Loads element `index` of a blob, which is the part at 32 * index.
+    /// @notice Loads element `index` of a blob, which is the part at offset 32 * index.
     /// @param commitment The blob's KZG commitment, 48 bytes.
-    /// @param proof A KZG proof that the blob's polynomial takes the value `element` where it encodes element `index`.
+    /// @param proof A KZG proof that the blob's polynomial has the value `element` at the point of element
+    ///        `index`.
     function loadBlobElement(
         bytes32 versionedHash,
         uint256 index,
@@ -60,20 +66,26 @@ interface IPreimageOracle {
         bytes calldata proof
     ) external returns (bytes32 key);
 
-    /// @notice Loads a part of what a precompile makes of an input: byte 1 and its output, or byte 0 if it fails.
+    /// @notice Loads a part of a precompile's result for an input: byte 1 and the output, or byte 0 if it
+    ///         fails.
     ///
-    ///         An output is its own proof. A failure is only believed where gas cannot be the reason: if, in the same
-    ///         call and with no more gas, the precompile succeeds with an input of the same length that is known to be
-    ///         right. So the call needs twice the gas that the precompile takes, whatever L1 charges by then, and a
-    ///         bit; with less it reverts. This relies on a price that depends on the length of the input alone, as it
-    ///         does for the precompiles that can fail. ecrecover, modexp and p256verify fail for want of gas only:
-    ///         with them, a call that fails reverts. So does one whose length is wrong, which the program finds out
-    ///         itself.
+    ///         A successful output needs no further proof. A failure is recorded only if lack of gas cannot
+    ///         be its
+    ///         cause: in the same call and with no more gas, the precompile must succeed with a valid input
+    ///         of the same
+    ///         length. So the call needs a little more than twice the precompile's gas, at any gas price
+    ///         schedule of L1;
+    ///         with less it reverts. This relies on a gas cost that depends only on the length of the input,
+    ///         which holds
+    ///         for the precompiles that can fail. ecrecover, modexp and p256verify fail only for lack of gas,
+    ///         so a
+    ///         failure of theirs reverts. An input of invalid length reverts, too; the program itself detects
+    ///         it.
     function loadPrecompile(uint256 offset, address precompile, bytes calldata input)
         external
         returns (bytes32 key);
 
-    /// @notice The 32 bytes behind a key at an offset, and how many bytes there are behind it.
+    /// @notice The 32 bytes of a preimage at an offset, and the length of the preimage.
     /// @param local The local inputs.
     function read(bytes32 key, uint256 offset, LocalInputs calldata local)
         external

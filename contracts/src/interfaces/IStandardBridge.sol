@@ -2,25 +2,28 @@
 pragma solidity 0.8.37;
 
 /// @title IStandardBridge
-/// @notice One of two bridges, on L1 and on L2, that carry ether and ERC-20 tokens to each other; names and meanings
-///         are the OP stack's StandardBridge. There is no messenger between them: this bridge sends what the other
-///         one is to do, through the Portal (L1) or L2ToL1MessagePasser (L2).
+/// @notice One of the two bridges, on L1 and on L2, that transfer ether and ERC-20 tokens. Names and meanings
+///         are those of the OP stack's StandardBridge. There is no messenger contract: each bridge calls the
+///         other through the portal (L1) or L2ToL1MessagePasser (L2).
 ///
-///         A token is "local" on this chain and "remote" on the other. A token that was made for the bridge (see
-///         IOptimismMintableERC20) is minted and burned; any other is kept here, and the deposits of every pair of
-///         tokens are counted apart, so that a token can only ever do harm to those who bridge it.
-/// @dev WARNING: nothing checks that a pair makes sense when it is bridged. On L2, what cannot be delivered is sent
-///      back; on L1, a withdrawal that cannot be delivered can be tried again, but stays where it is.
+///         A token is "local" on this chain and "remote" on the other. The bridge mints and burns a mintable
+///         token (see
+///         IOptimismMintableERC20) and escrows any other. It counts deposits per pair of tokens, so that a
+///         malicious
+///         token harms only those who bridge it.
+/// @dev WARNING: bridging does not check that a pair exists on the other chain. The bridge on L2 returns a
+///      failed deposit. A failed withdrawal on L1 can be tried again, and its tokens stay in the bridge until
+///      it succeeds.
 interface IStandardBridge {
-    /// @notice The caller is not the other bridge, or does not speak for it.
+    /// @notice The call does not come from the other bridge.
     error StandardBridge_NotOtherBridge(address caller);
-    /// @notice The caller is a contract, which must say who is to receive.
+    /// @notice The caller is a contract, which must name a recipient.
     error StandardBridge_NotEoa(address caller);
-    /// @notice The ether sent along is not the amount.
+    /// @notice The call's value is not the amount.
     error StandardBridge_WrongValue(uint256 expected, uint256 found);
-    /// @notice The token is the other half of another pair.
+    /// @notice The token belongs to another pair.
     error StandardBridge_WrongPair(address localToken, address expectedRemoteToken, address foundRemoteToken);
-    /// @notice Less of the pair was deposited than is asked for.
+    /// @notice The amount exceeds the pair's deposits.
     error StandardBridge_NotDeposited(uint256 deposited, uint256 amount);
 
     /// @notice Ether left for the other chain.
@@ -29,8 +32,8 @@ interface IStandardBridge {
     /// @notice Ether arrived from the other chain.
     event ETHBridgeFinalized(address indexed from, address indexed to, uint256 amount, bytes extraData);
 
-    /// @notice Tokens left for the other chain. `amount` is what arrived here, which is less than what was sent if
-    ///         the token takes a fee.
+    /// @notice Tokens left for the other chain. `amount` is what the bridge received, which is less than the
+    ///         requested amount if the token takes a fee.
     event ERC20BridgeInitiated(
         address indexed localToken,
         address indexed remoteToken,
@@ -50,19 +53,19 @@ interface IStandardBridge {
         bytes extraData
     );
 
-    /// @notice Bridges the ether sent along to the caller's own address. Only for accounts with a key.
+    /// @notice Bridges the call's value to the caller's own address. Only for accounts with a key.
     receive() external payable;
 
-    /// @notice Bridges the ether sent along to the caller's own address. Only for accounts with a key.
-    /// @param _minGasLimit Gas on the other chain for the recipient, beyond what the bridge needs.
-    /// @param _extraData Goes into events; means nothing to the bridges.
+    /// @notice Bridges the call's value to the caller's own address. Only for accounts with a key.
+    /// @param _minGasLimit Gas for the recipient on the other chain, besides the bridge's own gas.
+    /// @param _extraData Data for the events. The bridges do not interpret it.
     function bridgeETH(uint32 _minGasLimit, bytes calldata _extraData) external payable;
 
-    /// @notice Bridges the ether sent along to `_to`.
+    /// @notice Bridges the call's value to `_to`.
     function bridgeETHTo(address _to, uint32 _minGasLimit, bytes calldata _extraData) external payable;
 
-    /// @notice Bridges tokens, which this bridge must be allowed to take, to the caller's own address. Only for
-    ///         accounts with a key.
+    /// @notice Bridges tokens to the caller's own address. The caller must have approved this bridge. Only
+    ///         for accounts with a key.
     /// @param _localToken The token on this chain.
     /// @param _remoteToken The token on the other chain.
     function bridgeERC20(
@@ -73,7 +76,7 @@ interface IStandardBridge {
         bytes calldata _extraData
     ) external;
 
-    /// @notice Bridges tokens, which this bridge must be allowed to take, to `_to`.
+    /// @notice Bridges tokens to `_to`. The caller must have approved this bridge.
     function bridgeERC20To(
         address _localToken,
         address _remoteToken,
@@ -101,6 +104,6 @@ interface IStandardBridge {
     /// @notice The bridge on the other chain.
     function otherBridge() external view returns (address);
 
-    /// @notice How much of a pair of tokens is kept here.
+    /// @notice Amount of `localToken` that this bridge holds for a pair.
     function deposits(address localToken, address remoteToken) external view returns (uint256);
 }

@@ -2,10 +2,10 @@
 pragma solidity 0.8.37;
 
 /// @title AddressAliasHelper
-/// @notice Maps an L1 contract to the address that speaks for it on L2. A contract's address says nothing about
-///         who controls the same address on the other chain, so L1 contracts appear on L2 under a fixed offset.
+/// @notice Maps an L1 contract to its alias, the sender of its deposits on L2. Somebody else may control a
+///         contract's address on the other chain, so the alias adds a fixed offset.
 library AddressAliasHelper {
-    /// @dev The offset of the OP stack.
+    /// @dev The OP stack's offset.
     uint160 internal constant OFFSET = uint160(0x1111000000000000000000000000000000001111);
 
     /// @notice The L2 address of the L1 contract `l1Address`.

@@ -3,46 +3,47 @@ pragma solidity 0.8.37;
 
 import { Bisection, Phase } from "../interfaces/IDispute.sol";
 
-/// @notice What one side claims of a range, where the other agrees with the beginning alone.
+/// @notice A disputed range of positions: both sides agree on its start, and one side claims its end.
 struct Segment {
-    /// What is answered by an answer to it; see Bisection.
+    /// The value of Bisection.answered in an answer to this segment.
     bytes32 answered;
     Phase phase;
     uint64 block;
     bytes32 agreedRoot;
     uint64 first;
     uint64 last;
-    /// What both sides agree on at `first`.
+    /// The agreed claim at `first`.
     bytes32 start;
-    /// What is claimed at `last`.
+    /// The disputed claim at `last`.
     bytes32 end;
 }
 
 /// @title BisectionLib
-/// @notice The arithmetic of ranges that are divided again and again; see Bisection.
+/// @notice The arithmetic of bisections; see Bisection.
 library BisectionLib {
-    /// @notice Most parts that a range is divided into: with 32, the longest game has 13 bisections, and costs the least
-    ///         of all that have no more than 14. `node contracts/gas.mjs` measures it.
+    /// @notice Maximum number of parts of a range. With 32 the longest game has 13 bisections. Of all numbers
+    ///         with at most 14 bisections, 32 costs the least gas, as `node contracts/gas.mjs` measures.
     uint64 internal constant SEGMENTS_MAX = 32;
 
-    /// @notice What stands for a bisection.
+    /// @notice The hash that games store of a bisection.
     function hash(Bisection memory self) internal pure returns (bytes32) {
         return keccak256(abi.encode(self));
     }
 
-    /// @notice How many parts a range of `length` positions, at least 1, is divided into.
+    /// @notice Number of parts of a range of `length` positions, at least 1.
     function count(uint64 length) internal pure returns (uint64) {
         return _ceilDiv(length, _ceilDiv(length, SEGMENTS_MAX));
     }
 
-    /// @notice How often a range of `length` positions, at least 1, is divided until its parts are single positions.
+    /// @notice Number of bisections until a range of `length` positions, at least 1, has single positions as
+    ///         parts.
     function depth(uint64 length) internal pure returns (uint64 rounds) {
         for (; length > 1; ++rounds) {
             length = _ceilDiv(length, SEGMENTS_MAX);
         }
     }
 
-    /// @notice A segment of a bisection, which must have it.
+    /// @notice The segment at `index`. The caller has checked that the bisection has it.
     function segmentAt(Bisection calldata self, uint64 index) internal pure returns (Segment memory segment) {
         uint64 stride = _ceilDiv(self.last - self.first, uint64(self.claims.length));
         segment.answered = hash(self);

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title CallerLib
-/// @notice Tells accounts that a key controls from contracts.
+/// @notice Distinguishes accounts with a key from contracts.
 library CallerLib {
     /// @dev Code of an EIP-7702 account: 0xef0100 and the address it delegates to.
     uint256 internal constant DELEGATION_BYTES = 23;
@@ -11,7 +11,7 @@ library CallerLib {
     /// @notice Whether the caller has a private key: it signed this transaction, or its code is an EIP-7702
     ///         delegation (no contract can be deployed with that code, see EIP-3541).
     function isEoa() internal view returns (bool) {
-        // The caller's signature is what is asked for here, so tx.origin is the right thing to compare with.
+        // The question is who signed the transaction, so comparing with tx.origin is right.
         if (msg.sender == tx.origin) return true;
         bytes memory code = msg.sender.code.length == DELEGATION_BYTES ? msg.sender.code : bytes("");
         return bytes3(code) == DELEGATION_PREFIX;

@@ -2,8 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title ChunkHash
-/// @notice Commits to bytes as a list of chunk hashes, so that no single preimage exceeds CHUNK_BYTES_MAX and
-///         L1 can check every one of them.
+/// @notice Commits to bytes as a list of chunk hashes, so that every preimage has at most CHUNK_BYTES_MAX
+///         bytes and can be loaded on L1.
 library ChunkHash {
     /// @dev 96 KiB.
     uint256 internal constant CHUNK_BYTES_MAX = 98_304;
@@ -19,7 +19,7 @@ library ChunkHash {
             uint256 start = i * CHUNK_BYTES_MAX;
             uint256 bytesLeft = data.length - start;
             uint256 chunkBytes = bytesLeft < CHUNK_BYTES_MAX ? bytesLeft : CHUNK_BYTES_MAX;
-            // Every chunk is hashed in the same scratch memory above the free memory pointer.
+            // Hash every chunk in the same scratch memory above the free memory pointer.
             assembly ("memory-safe") {
                 let scratch := mload(0x40)
                 calldatacopy(scratch, add(data.offset, start), chunkBytes)

@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 /// @title EtherBurner
-/// @notice Takes ether out of existence: `new EtherBurner{ value: amount }()`.
-/// @dev A contract that destroys itself in the transaction that creates it, and names itself as the heir, burns its
-///      ether (EIP-6780 keeps this case).
+/// @notice Burns ether: `new EtherBurner{ value: amount }()`.
+/// @dev A contract that self-destructs in the transaction of its creation, with itself as the recipient,
+///      burns its ether. EIP-6780 keeps this case.
 contract EtherBurner {
     constructor() payable {
         selfdestruct(payable(address(this)));

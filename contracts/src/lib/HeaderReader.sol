@@ -18,7 +18,7 @@ pragma solidity 0.8.37;
 ///      | 448    | 1     | 80       | difficulty, zero                         |
 ///      | 449    | 1…9   |          | number, canonical, at most 8 bytes       |
 ///
-///      The fields behind the number are not looked at: the caller checks the header's hash.
+///      The library does not read the fields after the number. The caller checks the header's hash.
 library HeaderReader {
     error HeaderReader_Truncated(uint256 length);
     error HeaderReader_WrongLength(uint256 expected, uint256 found);
@@ -47,7 +47,7 @@ library HeaderReader {
     uint256 private constant NUMBER_BYTES_MAX = 8;
     uint8 private constant BITS_PER_BYTE = 8;
 
-    /// @notice State root and number of `header`; reverts unless it has exactly the shape above.
+    /// @notice State root and number of `header`. Reverts unless the header has exactly the shape above.
     function read(bytes calldata header) internal pure returns (bytes32 stateRoot, uint64 number) {
         if (header.length <= NUMBER_OFFSET) revert HeaderReader_Truncated(header.length);
         _expect(header, LIST_OFFSET, LIST_PREFIX);

@@ -2,10 +2,10 @@
 pragma solidity 0.8.37;
 
 /// @title MerkleTrie
-/// @notice Shows that a key holds a value in a Merkle-Patricia trie whose keys are hashes, as those of Ethereum's
-///         storage tries are. It shows what a trie holds, never what it does not.
-/// @dev A proof is the list of the nodes from the root down, each as RLP. A node shorter than 32 bytes stands inside
-///      its parent; the list may repeat it, as some tools do, or leave it out, as eth_getProof does.
+/// @notice Verifies that a Merkle-Patricia trie holds a value at a key. The keys are hashes, as in Ethereum's
+///         storage tries. It verifies inclusion only, never absence.
+/// @dev A proof is the list of RLP nodes from the root down. A node shorter than 32 bytes is embedded in its
+///      parent; the list may repeat it, as some tools do, or omit it, as eth_getProof does.
 ///
 ///      | node      | RLP items                                       |
 ///      |-----------|-------------------------------------------------|
@@ -13,16 +13,17 @@ pragma solidity 0.8.37;
 ///      | extension | path, child                                     |
 ///      | leaf      | path, value                                     |
 ///
-///      A child is the node's hash, the node itself where it is short, or the empty string. A path begins with one
-///      nibble of flags: 2 for a leaf, plus 1 if the number of its nibbles is odd; if that is even, a zero follows.
+///      A child is a node's hash, an embedded node or the empty string. A path begins with one nibble of
+///      flags: 2 for
+///      a leaf, plus 1 if the path has an odd number of nibbles. For an even number, a zero nibble follows.
 library MerkleTrie {
     /// @notice The proof ends before the key does.
     error MerkleTrie_ProofTooShort(uint256 nodes);
     /// @notice The proof goes on after the leaf.
     error MerkleTrie_ProofTooLong(uint256 used, uint256 nodes);
-    /// @notice A node is not the one that its parent, or the root, names.
+    /// @notice A node does not have the hash in its parent, or the root.
     error MerkleTrie_WrongNode(uint256 node);
-    /// @notice A node is not laid out as a trie's nodes are.
+    /// @notice A node is not a valid trie node.
     error MerkleTrie_Malformed(uint256 node);
     /// @notice The proof shows that the trie does not hold the key.
     error MerkleTrie_KeyAbsent();
@@ -39,25 +40,25 @@ library MerkleTrie {
     uint256 private constant FLAG_LEAF = 2;
     uint256 private constant FLAGS_MAX = 3;
 
-    /// @dev First bytes of RLP: of the empty string, of a hash, of strings and lists whose length has bytes of its
-    ///      own, and of the empty list.
+    /// @dev First RLP bytes of the empty string, of a hash, of long strings, of the empty list and of long
+    ///      lists.
     uint256 private constant STRING = 0x80;
     uint256 private constant HASH_STRING = 0xa0;
     uint256 private constant LONG_STRING = 0xb8;
     uint256 private constant LIST = 0xc0;
     uint256 private constant LONG_LIST = 0xf8;
     uint256 private constant SHORT_BYTES_MAX = 55;
-    /// @dev Most bytes of a length. Nodes are far shorter than 2^16 bytes.
+    /// @dev Maximum bytes of a length. Nodes are far shorter than 2^16 bytes.
     uint256 private constant LENGTH_BYTES_MAX = 2;
 
-    /// @dev Where a node's items begin; behind the last one stands the end.
+    /// @dev Offsets of a node's items, followed by the offset of the end.
     struct Items {
         uint256 count;
         uint256[BRANCH_ITEMS + 1] starts;
     }
 
-    /// @notice The value of `key`, the hash under which the trie keeps it. Reverts unless the proof shows it.
-    /// @dev Ends after at most 65 nodes: each but the last uses up nibbles of the key.
+    /// @notice The value at `key`, which is a hash. Reverts unless the proof shows the value.
+    /// @dev Ends after at most 65 nodes, because each node but the last uses up nibbles of the key.
     function get(bytes32 root, bytes32 key, bytes[] calldata proof)
         internal
         pure
@@ -85,7 +86,8 @@ library MerkleTrie {
         if (used != proof.length) revert MerkleTrie_ProofTooLong(used, proof.length);
     }
 
-    /// @dev The child on the key's way. A key never ends at a branch: all of them have the same length.
+    /// @dev The child of a branch on the path to the key. All keys have the same length, so no key ends at a
+    ///      branch.
     function _childOfBranch(
         bytes calldata node,
         Items memory items,
@@ -129,7 +131,7 @@ library MerkleTrie {
         if ((found ^ expected) & mask != 0) revert MerkleTrie_KeyAbsent();
     }
 
-    /// @dev The node that `child` names or is.
+    /// @dev The node with the hash `child`, or the node embedded in `child`.
     function _open(bytes calldata child, bytes[] calldata proof, uint256 used)
         private
         pure
@@ -158,13 +160,13 @@ library MerkleTrie {
         while (start < end) {
             if (items.count == BRANCH_ITEMS) revert MerkleTrie_Malformed(index);
             items.starts[items.count++] = start;
-            // The two items that branches are made of, without more ado; the check below finds one that is cut off.
+            // Fast path for the items of a branch. The check below detects a truncated one.
             uint256 first = uint8(node[start]);
             if (first == HASH_STRING) start += HASH_BYTES + 1;
             else if (first == STRING) start += 1;
             else (, start) = _payload(node, start, index);
         }
-        // The last item reached beyond the list.
+        // The last item ends beyond the list.
         if (start != end) revert MerkleTrie_Malformed(index);
         items.starts[items.count] = end;
     }
@@ -181,7 +183,7 @@ library MerkleTrie {
         return item[start:end];
     }
 
-    /// @dev Where the payload of the RLP item at `offset` begins and ends; canonical RLP only.
+    /// @dev Start and end of the payload of the RLP item at `offset`. Accepts canonical RLP only.
     function _payload(bytes calldata rlp, uint256 offset, uint256 index)
         private
         pure

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import { OutputRootProof } from "../interfaces/IRollup.sol";
 
 /// @title OutputHash
-/// @notice The two hashes of an output.
+/// @notice An output's root and its claim.
 library OutputHash {
     /// @notice The output root of the OP stack, version 0.
     function root(OutputRootProof memory proof) internal pure returns (bytes32) {
@@ -13,7 +13,7 @@ library OutputHash {
         );
     }
 
-    /// @notice The claim that from `parentClaim` on, inbox entries up to `entry` lead to `outputRoot`.
+    /// @notice The claim that after `parentClaim`, the inbox entries up to `entry` result in `outputRoot`.
     function claim(bytes32 parentClaim, uint64 entry, bytes32 acc, bytes32 outputRoot)
         internal
         pure

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title Predeploys
-/// @notice Addresses at which genesis places the L2 contracts; those of the OP stack.
+/// @notice Addresses at which genesis places the L2 contracts, as in the OP stack.
 library Predeploys {
     address internal constant GAS_PRICE_ORACLE = 0x420000000000000000000000000000000000000F;
     address internal constant L2_STANDARD_BRIDGE = 0x4200000000000000000000000000000000000010;

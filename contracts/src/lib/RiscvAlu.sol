@@ -2,10 +2,11 @@
 pragma solidity 0.8.37;
 
 /// @title RiscvAlu
-/// @notice Arithmetic of RV64IM on two operands: what an instruction's funct3 and funct7 make of them. All of it is
-///         modulo 2^64; Solidity's own fixed-width types wrap, extend and shift as the machine does.
+/// @notice Arithmetic of RV64IM on two operands, selected by funct3 and funct7. It is modulo 2^64. Solidity's
+///         fixed-width types wrap, extend and shift as the machine does.
 library RiscvAlu {
-    /// @dev funct7 of the base set, of its subtraction and arithmetic shift, and of multiplication and division.
+    /// @dev funct7 of the base operations, of subtraction and arithmetic shift, and of multiplication and
+    ///      division.
     uint256 internal constant BASE = 0;
     uint256 internal constant ALTERNATE = 0x20;
     uint256 internal constant MULTIPLY = 1;
@@ -14,7 +15,7 @@ library RiscvAlu {
     uint32 private constant SHIFT_MASK_32 = 31;
     uint64 private constant ALL_ONES = type(uint64).max;
 
-    /// @notice The result on 64 bits, or that there is no such operation.
+    /// @notice The result on 64 bits, and whether the operation exists.
     function operate(uint256 funct3, uint256 funct7, uint64 a, uint64 b)
         internal
         pure
@@ -29,7 +30,7 @@ library RiscvAlu {
         if (funct3 == 5) return (true, uint64(int64(a) >> (b & SHIFT_MASK))); // sra
     }
 
-    /// @notice The result on the low 32 bits of the operands, sign-extended, or that there is no such operation.
+    /// @notice The sign-extended result on the low 32 bits of the operands, and whether the operation exists.
     function operate32(uint256 funct3, uint256 funct7, uint64 a64, uint64 b64)
         internal
         pure
@@ -65,7 +66,7 @@ library RiscvAlu {
     }
 
     function _multiply(uint256 funct3, uint64 a, uint64 b) private pure returns (uint64) {
-        // Every product fits in 128 bits, with its sign in 129.
+        // Every product fits in 129 bits, sign included.
         unchecked {
             if (funct3 == 0) return a * b; // mul
             if (funct3 == 1) return _high(int256(int64(a)) * int256(int64(b))); // mulh

@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import { LibBit } from "solady/utils/LibBit.sol";
 
 /// @title RiscvMemory
-/// @notice The proof machine's memory as a Merkle tree, whose shape is IRiscvStep's, and numbers in its leaves.
+/// @notice The Merkle tree of the proof machine's memory, which IRiscvStep describes, and the numbers in its
+///         leaves.
 library RiscvMemory {
     /// @dev Bytes of memory.
     uint256 internal constant BYTES = 2 ** 32;
@@ -12,13 +13,13 @@ library RiscvMemory {
     /// @dev Bytes of a leaf and its 27 siblings from the bottom up.
     uint256 internal constant PATH_BYTES = 896;
 
-    /// @notice The root over the leaf that holds `location` if that is `leaf`, with the siblings out of `path`, of
-    ///         PATH_BYTES.
+    /// @notice The root of a tree whose leaf at `location` is `leaf`. `path` has PATH_BYTES bytes: a leaf,
+    ///         which this function ignores, and the siblings.
     function root(bytes32 leaf, uint64 location, bytes calldata path) internal pure returns (bytes32 node) {
         assembly ("memory-safe") {
             node := leaf
             let sibling := add(path.offset, LEAF_BYTES)
-            // The lowest bit says whether the node is a right child: then its sibling comes first.
+            // If the lowest bit is set, the node is a right child, and its sibling is hashed first.
             for { let index := div(location, LEAF_BYTES) } lt(sibling, add(path.offset, PATH_BYTES)) {
                 index := shr(1, index)
                 sibling := add(sibling, 32)
@@ -48,7 +49,7 @@ library RiscvMemory {
         return bytes32(LibBit.reverseBytes(others | uint256(value & mask) << shift));
     }
 
-    /// @dev Where the number is in a leaf with its bytes reversed, in bits from the lowest.
+    /// @dev Shift and mask, in bits, of the number in the byte-reversed leaf.
     function _place(uint64 location, uint256 size) private pure returns (uint256 shift, uint64 mask) {
         shift = (location % LEAF_BYTES) * 8;
         mask = type(uint64).max >> (64 - 8 * size);

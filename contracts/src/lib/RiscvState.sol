@@ -4,14 +4,14 @@ pragma solidity 0.8.37;
 import { LibBit } from "solady/utils/LibBit.sol";
 
 /// @title RiscvState
-/// @notice Reads and changes the proof machine's state in its encoding, whose layout is IRiscvStep's.
-/// @dev A field is looked at through the 32 bytes that end where it ends: none ends before byte 32, so they are never
-///      outside the encoding. Nothing checks that the encoding has BYTES bytes: that comes first.
+/// @notice Reads and changes the encoded state of the proof machine. IRiscvStep describes the layout.
+/// @dev A field is accessed through the 32 bytes that end at its end. No field ends before byte 32, so these
+///      bytes are within the encoding. The caller has checked that the encoding has BYTES bytes.
 library RiscvState {
     /// @dev Bytes of a state.
     uint256 internal constant BYTES = 305;
 
-    // Where fields end.
+    // Offsets at which fields end.
     uint256 private constant MEMORY_ROOT_END = 32;
     uint256 private constant PC_END = 40;
     uint256 private constant EXITED_END = 289;
@@ -22,7 +22,7 @@ library RiscvState {
     uint64 private constant RUNNING = 0;
     uint64 private constant EXITED = 1;
 
-    /// @dev Whether a machine can be in this state, so that no two encodings mean the same.
+    /// @dev Whether the encoding is canonical, so that no two encodings have the same meaning.
     function isCanonical(bytes memory self) internal pure returns (bool) {
         uint8 flag = uint8(_field(self, EXITED_END));
         return flag == EXITED || (flag == RUNNING && _field(self, EXIT_CODE_END) == 0);
@@ -36,7 +36,7 @@ library RiscvState {
         return _field(self, EXIT_CODE_END);
     }
 
-    /// @dev What the proof program leaves in a1 to a4, whose bytes are in little-endian order.
+    /// @dev The output root that the proof program leaves in a1 to a4, in little-endian order.
     function outputRoot(bytes memory self) internal pure returns (bytes32) {
         uint256 reversed = uint256(register(self, 11)) | uint256(register(self, 12)) << 64
             | uint256(register(self, 13)) << 128 | uint256(register(self, 14)) << 192;

@@ -5,11 +5,11 @@ import { WithdrawalTransaction } from "../interfaces/IPortal.sol";
 import { MerkleTrie } from "./MerkleTrie.sol";
 
 /// @title WithdrawalLib
-/// @notice What identifies a withdrawal, and what shows that L2 holds it.
+/// @notice The hash of a withdrawal, and the proof that L2 recorded it.
 library WithdrawalLib {
     /// @dev Slot of L2ToL1MessagePasser.sentMessages.
     uint256 private constant SENT_MESSAGES_SLOT = 0;
-    /// @dev RLP of `true`, which is itself.
+    /// @dev Hash of the RLP encoding of `true`, which is the byte 1.
     bytes32 private constant SENT_RLP_HASH = keccak256(hex"01");
 
     /// @notice The hash under which L2ToL1MessagePasser records the message.
@@ -22,8 +22,8 @@ library WithdrawalLib {
         return keccak256(abi.encode(withdrawalHash, SENT_MESSAGES_SLOT));
     }
 
-    /// @notice Whether the storage with this root records the message. Reverts unless the proof shows what the
-    ///         message's slot holds.
+    /// @notice Whether the storage with this root records the message. Reverts unless the proof shows the
+    ///         value of the message's slot.
     function isSent(bytes32 withdrawalHash, bytes32 storageRoot, bytes[] calldata proof)
         internal
         pure

@@ -9,10 +9,10 @@ import { CallerLib } from "../lib/CallerLib.sol";
 import { MintableLib } from "../lib/MintableLib.sol";
 
 /// @title StandardBridge
-/// @notice What the bridges on L1 and L2 have in common; see IStandardBridge.
-/// @dev Tokens are strangers: while one of their functions runs, nothing else about tokens can be done here.
+/// @notice The common part of the bridges on L1 and L2; see IStandardBridge.
+/// @dev Token contracts are untrusted: during a call to one, no token function of the bridge can be entered.
 abstract contract StandardBridge is IStandardBridge, ReentrancyGuardTransient {
-    /// @dev Gas for the recipient of ether that was sent without a word.
+    /// @dev Gas for the recipient of ether that was sent without calldata.
     uint32 internal constant RECEIVE_GAS_LIMIT = 200_000;
 
     /// @inheritdoc IStandardBridge
@@ -69,13 +69,13 @@ abstract contract StandardBridge is IStandardBridge, ReentrancyGuardTransient {
     /// @inheritdoc IStandardBridge
     function otherBridge() public view virtual returns (address);
 
-    /// @dev Whether the other bridge speaks in this call.
+    /// @dev Whether this call comes from the other bridge.
     function _isOtherBridge() internal view virtual returns (bool);
 
-    /// @dev Has the other bridge called with `message` and `value` wei.
+    /// @dev Calls the other bridge with `message` and `value` wei.
     function _send(uint256 value, bytes memory message, uint32 minGasLimit) internal virtual;
 
-    /// @dev Emits what a transfer's beginning means under both names.
+    /// @dev Emits a transfer's start under both event names.
     function _emitETHInitiated(address from, address to, uint256 amount, bytes memory extraData)
         internal
         virtual;
@@ -111,7 +111,7 @@ abstract contract StandardBridge is IStandardBridge, ReentrancyGuardTransient {
         _send(0, message, minGasLimit);
     }
 
-    /// @dev Takes tokens from the caller; returns how many arrived, or were burned.
+    /// @dev Takes tokens from the caller. Returns the amount that arrived or was burned.
     function _take(address localToken, address remoteToken, uint256 amount) private returns (uint256 taken) {
         if (MintableLib.isMintable(localToken)) {
             _checkPair(localToken, remoteToken);

@@ -13,8 +13,8 @@ import { Log } from "./Vm.sol";
 import { WithdrawalFixture } from "./WithdrawalFixture.sol";
 
 /// @title BridgeFixture
-/// @notice Both bridges, and what carries their messages: deposits run as L2 would run them, and withdrawals are
-///         proven and finalized.
+/// @notice Both bridges and a relay of their messages. The relay executes deposits as L2 does, and proves and
+///         finalizes withdrawals.
 abstract contract BridgeFixture is WithdrawalFixture {
     address internal constant ETHER = 0xDeadDeAddeAddEAddeadDEaDDEAdDeaDDeAD0000;
     L2StandardBridge internal constant L2_BRIDGE = L2StandardBridge(payable(Predeploys.L2_STANDARD_BRIDGE));
@@ -41,7 +41,7 @@ abstract contract BridgeFixture is WithdrawalFixture {
         return OptimismMintableERC20(FACTORY.createOptimismMintableERC20(l1Token, "Token", "TKN"));
     }
 
-    /// @dev Runs the deposit among the events since the last relay, with the gas that it has on L2.
+    /// @dev Executes the deposit among the events since the last relay, with its L2 gas limit.
     function relayDeposit() internal returns (bool ok) {
         Log memory log = find(IPortal.TransactionDeposited.selector);
         address from = address(uint160(uint256(log.topics[1])));
@@ -77,7 +77,7 @@ abstract contract BridgeFixture is WithdrawalFixture {
         (w.value, w.gasLimit, w.data,) = abi.decode(log.data, (uint256, uint256, bytes, bytes32));
     }
 
-    /// @dev Proves that withdrawal and waits until it can be finalized.
+    /// @dev Proves the withdrawal among the events and waits until it can be finalized.
     function proveWithdrawal() internal returns (WithdrawalTransaction memory w) {
         w = findWithdrawal();
         uint256 index = proposeHolding(rollup.lastFinalIndex(), w);

@@ -14,15 +14,15 @@ import { ProgramState } from "../../src/lib/ProgramState.sol";
 import { FakeMachine } from "./FakeMachine.sol";
 import { RollupFixture } from "./RollupFixture.sol";
 
-/// @notice What a player holds to be true: the truth, but from some place on.
+/// @notice The chain that a player claims: correct up to some position and false from there on.
 struct Belief {
-    /// First position of phase Blocks where it is not the truth; 0 if it is the truth everywhere.
+    /// First false position of phase Blocks; 0 if the belief is correct everywhere.
     uint64 fromBlock;
-    /// The same in phase Machine, within the block before that position; at least 2.
+    /// First false position of phase Machine, in the block before that position; at least 2.
     uint64 fromStep;
-    /// Whether what the output claims is believed of the last position.
+    /// Whether the belief's last position is the output's claim.
     bool trustsOutput;
-    /// What else is believed is made up from this.
+    /// Seed of the false claims.
     bytes32 salt;
 }
 
@@ -34,13 +34,14 @@ struct Play {
 }
 
 /// @title DisputeFixture
-/// @notice Outputs, right ones and wrong ones, in a made-up world, and players who know what follows from their beliefs.
+/// @notice Correct and wrong outputs of a made-up chain, and players who derive their moves from their
+///         beliefs.
 abstract contract DisputeFixture is RollupFixture {
     /// @dev Odd, so that half of it is not a whole number.
     uint256 internal constant GAME_BOND = 1 ether + 1;
     uint24 internal constant GAME_CLOCK = 1 hours;
     uint24 internal constant GAME_INCREMENT = 5 minutes;
-    /// @dev Entries whose truth is set up.
+    /// @dev Number of entries of the made-up chain.
     uint64 internal constant ENTRIES = 40;
     uint64 internal constant MACHINE_STEPS = 1 << 42;
     uint64 internal constant PARTS_MAX = 32;
@@ -66,7 +67,7 @@ abstract contract DisputeFixture is RollupFixture {
         vm.deal(PUPPET, 1000 ether);
     }
 
-    /// @dev No power of anything.
+    /// @dev Not a power of any number.
     function blocksPerEntry() internal pure virtual returns (uint64) {
         return 100;
     }
@@ -98,7 +99,7 @@ abstract contract DisputeFixture is RollupFixture {
         return proposalOn(parentIndex, entry, entry, string.concat("right ", vm.toString(entry)));
     }
 
-    /// @dev What is true, `entries` further on.
+    /// @dev Proposes the correct output `entries` entries after the parent.
     function proposeRight(uint256 parentIndex, uint64 entries) internal returns (uint256) {
         return propose(rightProposal(parentIndex, rollup.output(parentIndex).entry + entries));
     }
@@ -117,12 +118,12 @@ abstract contract DisputeFixture is RollupFixture {
 
     function truth() internal pure returns (Belief memory) { }
 
-    /// @dev Of somebody who says that the output is right, and that it went otherwise from there on.
+    /// @dev A belief that agrees with the output and is false from `fromBlock` and `fromStep` on.
     function trusting(uint64 fromBlock, uint64 fromStep) internal pure returns (Belief memory) {
         return Belief(fromBlock, fromStep, true, keccak256("trusting"));
     }
 
-    /// @dev Of somebody who says that the output is wrong, and that it went otherwise from there on.
+    /// @dev A belief that disagrees with the output and is false from `fromBlock` and `fromStep` on.
     function doubting(uint64 fromBlock, uint64 fromStep) internal pure returns (Belief memory) {
         return Belief(fromBlock, fromStep, false, keccak256("doubting"));
     }
@@ -201,12 +202,13 @@ abstract contract DisputeFixture is RollupFixture {
         segment.end = bisection.claims[i];
     }
 
-    /// @dev The first claims of somebody who challenges the output.
+    /// @dev A challenger's opening claims.
     function opening(Belief memory belief, uint256 index) internal view returns (Answer memory) {
         return divide(belief, index, outputSegment(index), 0);
     }
 
-    /// @dev What follows from a belief in the face of the other side's claims, which cannot all be believed.
+    /// @dev The move that follows from a belief: it answers the first segment whose end contradicts the
+    ///      belief.
     function playOn(Belief memory belief, uint256 index, Bisection memory bisection)
         internal
         view
@@ -242,7 +244,8 @@ abstract contract DisputeFixture is RollupFixture {
         }
     }
 
-    /// @dev What an answer to a segment divides: the segment, or all steps of the machine if it is a single block.
+    /// @dev The range that an answer to a segment divides: the segment, or all steps of the machine if it is
+    ///      a single block.
     function inner(Segment memory segment) internal pure returns (Segment memory) {
         if (segment.phase == Phase.Machine || segment.last - segment.first > 1) return segment;
         return Segment({
@@ -276,7 +279,7 @@ abstract contract DisputeFixture is RollupFixture {
         });
     }
 
-    /// @dev An answer that is made up, to any of the segments; without claims if that is a step.
+    /// @dev A random answer to a random segment. It has no claims if the segment is a step.
     function garbageOn(Bisection memory answered, bytes32 seed)
         internal
         view
@@ -324,7 +327,7 @@ abstract contract DisputeFixture is RollupFixture {
         game = dispute.defend{ value: GAME_BOND }(id, answered, answer);
     }
 
-    /// @dev Makes the move that follows from a belief; a proof ends the game and leaves no bisection.
+    /// @dev Makes the move that follows from a belief. A proof ends the game, so it returns no bisection.
     function move(uint256 game, Bisection memory answered, Belief memory belief)
         internal
         returns (Bisection memory bisection)
@@ -338,12 +341,12 @@ abstract contract DisputeFixture is RollupFixture {
         else dispute.move(game, answered, play.answer);
     }
 
-    /// @dev What shows the step in question, beside the state.
+    /// @dev The memory proof of the disputed step.
     function stepProof() internal view virtual returns (bytes memory) {
         return "";
     }
 
-    /// @dev Whose move it is.
+    /// @dev The account whose turn it is.
     function mover(uint256 game) internal view returns (address) {
         bool isChallenger = dispute.gameAt(game).status == GameStatus.ChallengerToMove;
         return isChallenger

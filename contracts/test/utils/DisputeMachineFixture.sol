@@ -8,13 +8,14 @@ import { Belief, DisputeFixture } from "./DisputeFixture.sol";
 import { Machine, RiscvFixture } from "./RiscvFixture.sol";
 
 /// @title DisputeMachineFixture
-/// @notice Disputes that come down to a step that the real contract runs, with the real oracle. Only the state before it,
-///         `machine`, and the one after it, `expected`, are a machine's; what else is claimed is made up.
+/// @notice Disputes over a step that the real step contract runs with the real oracle. Only the states before
+///         and after the step, `machine` and `expected`, are those of a machine. All other claims are made
+///         up.
 abstract contract DisputeMachineFixture is DisputeFixture, RiscvFixture {
     uint64 internal constant PC = 0x10000;
     uint256 internal constant A0 = 10;
     uint32 internal constant ECALL = 0x00000073;
-    /// @dev The step in question.
+    /// @dev The disputed step.
     uint64 internal constant STEP = 7;
 
     PreimageOracle internal oracle;
@@ -28,7 +29,7 @@ abstract contract DisputeMachineFixture is DisputeFixture, RiscvFixture {
         machine.step = STEP;
     }
 
-    /// @dev The position before the block in question.
+    /// @dev The position before the disputed block.
     function disputedBlock() internal pure virtual returns (uint64);
 
     function stepper() internal override returns (IRiscvStep) {
@@ -51,7 +52,7 @@ abstract contract DisputeMachineFixture is DisputeFixture, RiscvFixture {
         return isNext ? encode(expected) : super.stateAt(belief, index, position, agreedRoot, steps);
     }
 
-    /// @dev The machine as it is, one instruction on.
+    /// @dev Sets `expected` to `machine` after one more instruction.
     function expectNext() internal {
         proof = path(PC);
         expected = machine;
@@ -59,7 +60,7 @@ abstract contract DisputeMachineFixture is DisputeFixture, RiscvFixture {
         expected.step += 1;
     }
 
-    /// @dev The step reads the `length` bytes behind a key at an offset, and finds `word`.
+    /// @dev Lets the step read `word` at an offset of a preimage of `length` bytes.
     function reads(bytes32 key, uint64 offset, bytes32 word, uint64 length) internal {
         next(ECALL);
         machine.registers[17] = 1000;
@@ -70,7 +71,7 @@ abstract contract DisputeMachineFixture is DisputeFixture, RiscvFixture {
         machine = asked;
     }
 
-    /// @dev The step reads the third word of a preimage.
+    /// @dev Lets the step read the third word of a preimage.
     function readsPreimage(bytes memory preimage) internal returns (bytes32 key, uint64 offset) {
         key = bytes32(uint256(keccak256(preimage)) & type(uint248).max | 2 << 248);
         offset = 64;

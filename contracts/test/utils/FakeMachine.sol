@@ -5,10 +5,10 @@ import { IPreimageOracle, LocalInputs } from "../../src/interfaces/IPreimageOrac
 import { IRiscvStep } from "../../src/interfaces/IRiscvStep.sol";
 
 /// @title FakeMachine
-/// @notice A made-up truth: every block of every entry leads to some output root, and the machine that shows it comes
-///         there in HALTED_AT steps. Every state of it can be told without those before.
+/// @notice A made-up chain and machine: every block of every entry has an output root, and the machine
+///         reaches it in HALTED_AT steps. Each state is computed without the states before it.
 contract FakeMachine is IRiscvStep {
-    /// @notice Steps that it takes for any block.
+    /// @notice Steps of the machine for any block.
     uint64 public constant HALTED_AT = 5000;
     uint256 private constant STATE_BYTES = 305;
     uint256 private constant EXITED_AT = 288;
@@ -21,7 +21,7 @@ contract FakeMachine is IRiscvStep {
         _blocksPerEntry = blocksPerEntry;
     }
 
-    /// @dev Makes `root` the truth after the entry with this accumulator.
+    /// @dev Sets the output root after the entry with this accumulator.
     function set(bytes32 acc, bytes32 root) external {
         _rootAfter[acc] = root;
     }

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 /// @title FakePortal
-/// @notice Answers for a deposit queue with whatever it was told.
+/// @notice A deposit queue with the values that a test sets.
 contract FakePortal {
     uint64 public depositCount;
     bytes32 private _acc;
@@ -24,7 +24,7 @@ contract FakePortal {
 }
 
 /// @title FakeInbox
-/// @notice Answers for an inbox with accumulators that it was told, or else a hash of the index.
+/// @notice An inbox with the accumulators that a test sets. The default is a hash of the index.
 contract FakeInbox {
     bytes32 public constant chainConfigHash = keccak256("chain configuration");
 
@@ -40,7 +40,7 @@ contract FakeInbox {
 }
 
 /// @title Relay
-/// @notice A contract that calls, with the ether sent along, what it is told to.
+/// @notice A contract that makes any call, with its own call's value.
 contract Relay {
     receive() external payable { }
 
@@ -55,7 +55,7 @@ contract Relay {
 }
 
 /// @title Refuser
-/// @notice A contract that takes no ether back.
+/// @notice A contract that rejects ether.
 contract Refuser {
     receive() external payable {
         revert("no");

@@ -15,7 +15,8 @@ library Headers {
         return abi.encodePacked(uint8(0x80 + digits.length), digits);
     }
 
-    /// @dev A header with this state root and this RLP item in the place of the number. `salt` fills the rest.
+    /// @dev A header with this state root and this RLP item as the number. `salt` determines the other
+    ///      fields.
     function encode(bytes32 stateRoot, bytes memory numberItem, bytes32 salt)
         internal
         pure

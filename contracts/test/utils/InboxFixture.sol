@@ -46,12 +46,12 @@ abstract contract InboxFixture is Test {
         });
     }
 
-    /// @dev A portal whose way out leads nowhere: for tests that only make deposits.
+    /// @dev A portal without a rollup, for tests that only make deposits.
     function newPortal() internal returns (Portal) {
         return new Portal(PortalConfig({ rollup: IRollup(address(1)), guardian: address(0), pauseMax: 0 }));
     }
 
-    /// @dev Goes on by `blocks` blocks of 12 seconds.
+    /// @dev Advances L1 by `blocks` blocks of 12 seconds.
     function advanceL1(uint256 blocks) internal {
         vm.roll(block.number + blocks);
         vm.warp(block.timestamp + 12 * blocks);
@@ -68,7 +68,7 @@ abstract contract InboxFixture is Test {
         return inbox.acc(inbox.entryCount() - 1);
     }
 
-    /// @dev Appends as the batcher, on top of what is there.
+    /// @dev Appends as the batcher after the last entry.
     function append(uint64 depositCount, uint64 origin, bytes memory data) internal {
         bytes32 prevAcc = lastAcc();
         bytes32 depositAcc = portal.depositAcc(depositCount);

@@ -6,7 +6,7 @@ import { IPreimageOracle, LocalInputs } from "../../src/interfaces/IPreimageOrac
 import { RiscvMemory } from "../../src/lib/RiscvMemory.sol";
 import { Test } from "./Test.sol";
 
-/// @notice A state of the machine, as RiscvStep takes it when encoded.
+/// @notice A state of the machine. RiscvStep takes it encoded.
 struct Machine {
     bytes32 memoryRoot;
     uint64 pc;
@@ -17,7 +17,7 @@ struct Machine {
 }
 
 /// @title RiscvFixture
-/// @notice A machine with its memory, and the step that L1 makes of it.
+/// @notice A machine with its memory, and helpers that run a step of it on L1.
 abstract contract RiscvFixture is Test {
     uint256 private constant LEVELS = 27;
     IPreimageOracle internal constant ORACLE = IPreimageOracle(address(0x0Ac1e));
@@ -26,7 +26,7 @@ abstract contract RiscvFixture is Test {
     Machine internal machine;
     LocalInputs internal local;
 
-    /// @dev Nodes of the memory's tree that are not those of empty memory, by level from the leaves up.
+    /// @dev Nodes of the memory's tree that differ from empty memory, by level from the leaves up.
     mapping(uint256 level => mapping(uint256 index => bytes32)) private _nodes;
     bytes32[LEVELS + 1] private _emptyNodes;
 
@@ -51,7 +51,7 @@ abstract contract RiscvFixture is Test {
         machine.memoryRoot = node(LEVELS, 0);
     }
 
-    /// @dev The next instruction.
+    /// @dev Writes the instruction at the program counter.
     function next(uint32 word) internal {
         write(machine.pc, 4, word);
     }
@@ -78,13 +78,13 @@ abstract contract RiscvFixture is Test {
         return riscv.step(encode(machine), proof, local);
     }
 
-    /// @dev Makes the step and expects `machine` after it, with one more step counted.
+    /// @dev Runs the step and expects `expected` with one more step counted.
     function stepTo(bytes memory proof, Machine memory expected) internal view {
         expected.step = machine.step + 1;
         vm.assertEq(step(proof), keccak256(encode(expected)));
     }
 
-    /// @dev Makes the step and expects the machine to halt and nothing else.
+    /// @dev Runs the step and expects that the machine halts and nothing else changes.
     function stepExits(bytes memory proof, uint64 code) internal view {
         Machine memory expected = machine;
         expected.exited = true;

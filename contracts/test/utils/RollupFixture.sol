@@ -17,7 +17,7 @@ abstract contract RollupFixture is Test {
     uint256 internal constant PROPOSER_BOND = 3 ether;
 
     address internal immutable PROPOSER = account("proposer");
-    /// @dev Stands for the dispute contract.
+    /// @dev The account that acts as the dispute contract.
     address internal immutable DISPUTE = account("dispute");
 
     FakeInbox internal inbox;
@@ -51,7 +51,7 @@ abstract contract RollupFixture is Test {
         return new Rollup(IInbox(address(inbox)), DISPUTE, GENESIS_ROOT, config);
     }
 
-    /// @dev A good proposal on `parentIndex`; its state is made up from `salt`.
+    /// @dev A valid proposal on `parentIndex`. `salt` determines its state.
     function proposalOn(uint256 parentIndex, uint64 entry, uint64 l2BlockNumber, string memory salt)
         internal
         view

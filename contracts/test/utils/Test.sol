@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import { Vm } from "./Vm.sol";
 
 /// @title Test
-/// @notice What every test needs: cheat codes, names for accounts, bounded fuzz inputs, and the golden vectors.
+/// @notice The base of every test: cheat codes, names for accounts, bounded fuzz inputs and the golden
+///         vectors.
 abstract contract Test {
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
@@ -28,8 +29,9 @@ abstract contract Test {
         return uint64(bound(value, min, max));
     }
 
-    /// @dev Sets the blob base fee. The cheat code sets the excess blob gas, from which the fee follows as an
-    ///      exponential: a search finds the excess for a fee. Every fee up to millions of wei has one.
+    /// @dev Sets the blob base fee. The cheat code sets the excess blob gas, of which the fee is an
+    ///      exponential function. A search finds the excess for a fee; every fee up to millions of wei has
+    ///      one.
     function setBlobBaseFee(uint256 wei_) internal {
         uint256 low;
         uint256 high = 2 ** 28;

@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 /// @title Tries
-/// @notice Builds Merkle-Patricia tries over hashed keys that all hold `true`, and proofs of what they hold.
-/// @dev Grows with the square of the number of keys: for a handful of them. Nodes below 32 bytes, which would need
-///      keys that share most of their nibbles, are not made here; the vectors have them.
+/// @notice Builds Merkle-Patricia tries with the value `true` at hashed keys, and inclusion proofs.
+/// @dev Takes quadratic time, so it is for a handful of keys. It builds no nodes below 32 bytes, which need
+///      keys with many common nibbles; the vectors have such nodes.
 library Tries {
     /// @dev The root of a trie with these keys.
     function root(bytes32[] memory keys) internal pure returns (bytes32) {
@@ -30,7 +30,7 @@ library Tries {
         }
     }
 
-    /// @dev The node over keys that share `depth` nibbles, which led to it.
+    /// @dev The node of keys that share their first `depth` nibbles.
     function build(bytes32[] memory keys, uint256 depth) internal pure returns (bytes memory) {
         if (keys.length == 1) {
             return list(abi.encodePacked(str(path(keys[0], depth, 64, 2)), hex"01"));
@@ -108,7 +108,7 @@ library Tries {
         return abi.encodePacked(uint8(0x80 + data.length), data);
     }
 
-    /// @dev RLP of a list whose items are encoded already.
+    /// @dev RLP of a list of encoded items.
     function list(bytes memory items) internal pure returns (bytes memory) {
         if (items.length < 56) return abi.encodePacked(uint8(0xc0 + items.length), items);
         if (items.length < 256) return abi.encodePacked(uint8(0xf8), uint8(items.length), items);

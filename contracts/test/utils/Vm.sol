@@ -14,7 +14,7 @@ struct FuzzSelector {
     bytes4[] selectors;
 }
 
-/// @notice What the last call took. In isolation that is a transaction's gas, but for what is refunded.
+/// @notice Gas of the last call. In isolation mode it is a transaction's gas without refunds.
 struct Gas {
     uint64 gasLimit;
     uint64 gasTotalUsed;

@@ -8,7 +8,7 @@ import { RollupFixture } from "./RollupFixture.sol";
 import { Tries } from "./Tries.sol";
 
 /// @title WithdrawalFixture
-/// @notice A portal over a rollup whose outputs hold the withdrawals that a test puts there.
+/// @notice A portal and a rollup whose outputs hold the withdrawals that a test sets.
 abstract contract WithdrawalFixture is RollupFixture {
     uint64 internal constant PAUSE_MAX = 6 hours;
     address internal immutable GUARDIAN = account("guardian");
@@ -17,7 +17,7 @@ abstract contract WithdrawalFixture is RollupFixture {
 
     Portal internal portal;
 
-    /// @dev What an output commits to.
+    /// @dev The preimage of each output's root.
     mapping(uint256 index => OutputRootProof) private _proofOf;
     mapping(uint256 index => bytes32[]) private _keysOf;
     uint256 private _nonce;
@@ -73,7 +73,7 @@ abstract contract WithdrawalFixture is RollupFixture {
         return proposeHolding(parentIndex, 1, keysWith(w));
     }
 
-    /// @dev The key of `w` among others.
+    /// @dev The storage key of `w` and some others.
     function keysWith(WithdrawalTransaction memory w) internal pure returns (bytes32[] memory keys) {
         keys = new bytes32[](5);
         keys[0] = keyOf(w);
@@ -105,7 +105,7 @@ abstract contract WithdrawalFixture is RollupFixture {
         portal.proveWithdrawalTransaction(w, index, proof, nodes);
     }
 
-    /// @dev Proposes an output with the withdrawal, proves it there, and lets the window go by.
+    /// @dev Proposes an output with the withdrawal, proves it and waits until the window is over.
     function proveAndWait(WithdrawalTransaction memory w) internal returns (uint256 index) {
         index = proposeHolding(0, w);
         prove(w, index);

@@ -54,7 +54,7 @@ contract OracleVectorsTest is Test {
                 uint256 offset = uintAt(json, partPath(path, part), "offset");
                 address precompile = addressAt(json, path, "address");
                 bytes memory input = bytesAt(json, path, "input");
-                // All gas is taken by those that fail.
+                // Failing precompiles use up all gas.
                 checkPart(
                     json, path, part, ORACLE.loadPrecompile{ gas: 1_000_000 }(offset, precompile, input)
                 );

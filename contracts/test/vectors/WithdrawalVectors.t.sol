@@ -56,7 +56,7 @@ contract WithdrawalVectorsTest is Test {
         }
     }
 
-    /// @dev Malformed and tampered proofs, and those that show that a key is absent.
+    /// @dev Malformed and tampered proofs, and proofs of absence.
     function test_refused() public view {
         string memory json = readVectors("withdrawals");
         uint256 count = lengthOf(json, "refused");
@@ -77,7 +77,7 @@ contract WithdrawalVectorsTest is Test {
         }
     }
 
-    /// @dev Whatever is done to a node, the proof shows nothing else.
+    /// @dev A proof with a changed node never verifies another value.
     function testFuzz_tampered_showsNothing(uint256 node, uint256 position, uint8 change) public view {
         string memory json = readVectors("withdrawals");
         string memory path = item("proofs", 16);
@@ -94,7 +94,7 @@ contract WithdrawalVectorsTest is Test {
         }
     }
 
-    /// @dev Bytes at random under their own hash: a key of them is never shown by accident, and nothing panics.
+    /// @dev Random bytes as the root node: no key is ever verified, and nothing panics.
     function testFuzz_get_randomNode_isRefusedByName(bytes calldata node, bytes32 key) public view {
         bytes[] memory nodes = new bytes[](1);
         nodes[0] = node;
