@@ -57,7 +57,7 @@ export function accountStream(account, request) {
 }
 
 /**
- * Submits transactions of a stream, records the answers, and calls `told` with each. Returns the
+ * Submits a stream's transactions, records the answers, and calls `told` with each. Returns the
  * refusals, or undefined if no answer came.
  */
 export async function submit(url, stream, raws, ledger, { query = "?wait=preconfirmed", told = () => {} } = {}) {

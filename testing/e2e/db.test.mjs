@@ -136,27 +136,27 @@ test("db verify finds damage, db rebuild restores the index", async (t) => {
       },
       { kind: "row", sequence: 7 },
     ],
-    "a row that is missing": [
+    "a missing row": [
       (database) => sql(database, "DELETE FROM journal WHERE sequence = 5"),
       { kind: "row", sequence: 5 },
     ],
-    "an end that is missing": [
+    "a missing end": [
       (database) => sql(database, "DELETE FROM journal WHERE sequence >= 9"),
       { kind: "row", sequence: 9 },
     ],
-    "another outcome": [
+    "a changed outcome": [
       (database) => rewrite(database, (entry) => isPart(entry) && ((partOf(entry)[3][partOf(entry)[3].length - 1] = "0x1111111111111111"), true)),
       { kind: "outcome", expected: "0x1111111111111111" },
     ],
-    "another sender": [
+    "a changed sender": [
       (database) => rewrite(database, (entry) => isPart(entry) && ((partOf(entry)[2][0][1] = solo.accounts[5].address), true)),
       { kind: "sender", found: solo.accounts[0].address.toLowerCase() },
     ],
-    "another root": [
+    "a changed root": [
       (database) => rewrite(database, (entry) => sealedOf(entry) && ((sealedOf(entry)[2] = `0x${"77".repeat(32)}`), true)),
       { kind: "header", field: "stateRoot", expected: `0x${"77".repeat(32)}` },
     ],
-    "another hash": [
+    "a changed hash": [
       (database) => rewrite(database, (entry) => sealedOf(entry) && ((sealedOf(entry)[1] = `0x${"77".repeat(32)}`), true)),
       { kind: "header", field: "hash" },
     ],
@@ -164,29 +164,29 @@ test("db verify finds damage, db rebuild restores the index", async (t) => {
       (database) => rewrite(database, (entry) => partOf(entry)?.[1].length > 0 && ((partOf(entry)[1] = []), true)),
       { kind: "row" },
     ],
-    "a block that the index lacks": [
+    "a block missing from the index": [
       (database) => sql(index(database), "DELETE FROM blocks WHERE number = 3"),
       { kind: "index", table: "blocks", key: "3" },
     ],
-    "another receipt in the index": [
+    "a changed receipt in the index": [
       (database) =>
         sql(index(database), "UPDATE blocks SET payload = (SELECT payload FROM blocks WHERE number = 4) WHERE number = 3"),
       { kind: "index", table: "blocks", key: "3" },
     ],
-    "a transaction that is said to be elsewhere": [
+    "a transaction with a wrong location": [
       (database) =>
         sql(index(database), "UPDATE transactions SET entries = CAST(substr(entries, 1, length(entries) - 1) || x'09' AS BLOB)"),
       { kind: "index", table: "transactions" },
     ],
-    "a transaction that is not found": [
+    "a transaction missing from the index": [
       (database) => sql(index(database), "DELETE FROM transactions WHERE run = (SELECT MAX(run) FROM transactions)"),
       { kind: "index", table: "transactions" },
     ],
-    "a transaction that waits and is not there": [
+    "a missing pending transaction": [
       (database) => sql(index(database), "DELETE FROM pending"),
       { kind: "index", table: "pending" },
     ],
-    "another proof of the message passer": [
+    "a changed proof of the message passer": [
       (database) =>
         sql(index(database), "UPDATE passer_proofs SET payload = (SELECT payload FROM passer_proofs WHERE block = 1) WHERE block = 2"),
       { kind: "index", table: "passer_proofs", key: "2" },

@@ -78,7 +78,7 @@ test("every client error has a clear answer", { timeout: 600_000 }, async (t) =>
       ["bytes behind a transaction", `${good}00`, 400, "undecodable", /^rlp: /],
       ["an unknown type", "0x7fc0", 400, "undecodable", /^transaction type not supported/],
       ["a blob transaction", "0x03c0", 400, "undecodable", /^transaction type not supported/],
-      ["a deposit from nowhere", "0x7ec0", 400, "undecodable", /^transaction type not supported/],
+      ["a deposit", "0x7ec0", 400, "undecodable", /^transaction type not supported/],
       [
         "another chain's",
         await signed(alice, { nonce: 1, chainId: 1 }),
@@ -123,7 +123,7 @@ test("every client error has a clear answer", { timeout: 600_000 }, async (t) =>
         /^nonce too high/,
       ],
       [
-        "more than there is",
+        "more than the balance",
         await signed(alice, { nonce: 1, value: parseEther("10000") }),
         422,
         "insufficient-funds",
@@ -137,7 +137,7 @@ test("every client error has a clear answer", { timeout: 600_000 }, async (t) =>
         /^transaction gas limit too high/,
       ],
       [
-        "gas below the least",
+        "gas below the intrinsic gas",
         await signed(alice, { nonce: 1, gas: 20_999n }),
         422,
         "intrinsic-gas-too-low",

@@ -41,7 +41,7 @@ test("receipts equal anvil's", { timeout: 600_000 }, async (t) => {
   const byHash = new Map(all.map((transaction) => [transaction.hash, transaction]));
   assert.equal(byHash.size, all.length);
 
-  await step(t, `${all.length} transactions are taken by every door`, async () => {
+  await step(t, `${all.length} transactions are accepted by every API`, async () => {
     await submitEverything(dev, workload);
     const { length } = all;
     await until(

@@ -118,12 +118,12 @@ test("a program that cannot start gives the reason", async (t) => {
         /list\.json is not a genesis file/,
       ],
       [
-        "a genesis that makes no sense",
+        "an inconsistent genesis",
         sequencer(write("zero.json", { ...genesis, config }), at("3.db")),
         /`baseFeeDenominator` must not be zero/,
       ],
       [
-        "a genesis that is not deployed",
+        "a genesis without a deployment",
         sequencer(write("undeployed.json", undeployed), at("4.db")),
         /names no L1 contracts: deploy the chain first/,
       ],
@@ -132,14 +132,14 @@ test("a program that cannot start gives the reason", async (t) => {
         sequencer(write("other.json", { ...genesis, timestamp: genesis.timestamp + 1 }), at("5.db")),
         /contract belongs to another chain/,
       ],
-      ["a database that is none", sequencer(dev.genesis, write("garbled.db", NOT_A_DATABASE)), /garbled\.db/],
+      ["a file that is not a database", sequencer(dev.genesis, write("garbled.db", NOT_A_DATABASE)), /garbled\.db/],
       [
         "a database without its genesis",
         words`dev --data ${at("no-genesis")} --port 0 --l1-port 0`,
         /holds a database but no genesis\.json.*--fresh/,
       ],
       [
-        "a key that is none",
+        "an invalid key",
         batcher(dev, at("6.db"), anvil.url, BAD_KEY),
         /expected a private key: 32 bytes in hexadecimal/,
       ],

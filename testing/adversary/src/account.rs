@@ -28,8 +28,8 @@ impl TxPurpose for AdversaryPurpose {
     }
 }
 
-/// Plays all games of one dishonest account: an honest player's actions, answers and calls, with false claims and a
-/// [`PlayStyle`].
+/// Plays all games of one dishonest account: an honest player's actions, answers and calls, with
+/// false claims and a [`PlayStyle`].
 #[derive(Debug)]
 pub struct AdversaryAccount {
     tx_manager: TxManager<AdversaryPurpose>,
@@ -48,7 +48,7 @@ pub struct AdversaryAccount {
     noise: u64,
 }
 
-/// How an action went.
+/// The outcome of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MoveOutcome {
     /// The action.
@@ -79,7 +79,7 @@ impl AdversaryAccount {
         }
     }
 
-    /// Its address.
+    /// The account's address.
     pub const fn address(&self) -> Address {
         self.tx_manager.address()
     }
@@ -89,7 +89,8 @@ impl AdversaryAccount {
         self.tx_manager.rewind(block);
     }
 
-    /// Observes L1 at the view's head. Whether the view has read everything that the account has sent.
+    /// Observes L1 at the view's head. Returns whether the view has read everything that the
+    /// account has sent.
     async fn observe(&mut self, view: &L1View) -> Result<bool, AdversaryError> {
         let Some(head) = view.head() else { return Ok(false) };
         self.tx_manager.observe(&head, head.number).await?;
@@ -97,7 +98,8 @@ impl AdversaryAccount {
         Ok(self.tx_manager.is_settled() && l1.pending_nonce <= l1.nonce)
     }
 
-    /// Proposes an output after an entry, unless a transaction is in flight. Whether it was sent.
+    /// Proposes an output after an entry, unless a transaction is in flight. Returns whether the
+    /// proposal was sent.
     pub(crate) async fn propose(
         &mut self,
         view: &L1View,
@@ -140,7 +142,8 @@ impl AdversaryAccount {
         }
         .actions();
         self.maintain(actions.iter().map(|it| AdversaryPurpose::Act(it.action)).collect()).await?;
-        // Transactions may have been included after the view was read. Then the actions that seem due are done already.
+        // L1 may have included transactions after the view was read. Then the actions that seem due
+        // are already done.
         if !is_settled {
             return Ok(Vec::new());
         }
@@ -235,7 +238,8 @@ impl AdversaryAccount {
         })
     }
 
-    /// The answer, with random claims if that is the style. The final state stays: L1 checks it at once.
+    /// Makes the answer's claims random if that is the style. The final state stays, because L1
+    /// checks it at once.
     fn in_manner(&mut self, mut answer: BisectionAnswer) -> BisectionAnswer {
         if self.style != PlayStyle::Random {
             return answer;

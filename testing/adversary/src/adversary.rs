@@ -16,33 +16,38 @@ use crate::{
     plan::{AttackPlan, AttackPlanner, FalseOutput},
 };
 
-/// How an adversary runs.
+/// Configuration of an adversary.
 #[derive(Clone, Debug)]
 pub struct AdversaryConfig {
-    /// Where L1 is served.
+    /// L1's endpoints.
     pub l1: L1Endpoints,
-    /// What it falsifies.
+    /// The attack.
     pub attack: Attack,
-    /// Which side it plays.
+    /// The adversary's role.
     pub role: AdversaryRole,
-    /// Its keys, at least one. The first proposes; attacks of many accounts use all of them.
+    /// The keys of the adversary's accounts, at least one. The first account proposes. Attacks with
+    /// many accounts use all of them.
     pub keys: Vec<PrivateKeySigner>,
 }
 
-/// Which side an adversary plays.
+/// The role of an adversary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdversaryRole {
-    /// Proposes a false output after an entry and defends it. The last block that the attack can falsify is false.
+    /// Proposes a false output after an entry and defends it. It falsifies the last block that the
+    /// attack can falsify.
     Proposer {
-        /// The entry; `None` for the first that the attack can falsify after the last final output.
+        /// The entry. `None` for the first entry after the last final output that the attack can
+        /// falsify.
         entry: Option<u64>,
     },
-    /// Challenges a true output. It claims that the last block that the attack can falsify is another.
+    /// Challenges a true output. It claims a false block in place of the last block that the attack
+    /// can falsify.
     Challenger {
         /// Index of the output.
         output: u64,
     },
-    /// Defends the false outputs that another account proposes, of a chain with a [`crate::FalseCredit`].
+    /// Defends the false outputs that another account proposes for a chain with a
+    /// [`crate::FalseCredit`].
     Defender,
 }
 
@@ -55,7 +60,7 @@ pub struct Adversary {
     view: L1View,
     accounts: Vec<AdversaryAccount>,
     plan: Option<AttackPlan>,
-    /// Outputs and games whose loss was reported.
+    /// Lost outputs and games that were reported.
     reported: BTreeSet<Loss>,
 }
 
@@ -93,7 +98,7 @@ impl Adversary {
         })
     }
 
-    /// The event that introduces it.
+    /// The adversary's first event.
     pub fn introduction(&self) -> AdversaryEvent {
         AdversaryEvent::Started { account: self.accounts[0].address(), attack: self.attack }
     }
@@ -119,8 +124,8 @@ impl Adversary {
         sent
     }
 
-    /// Whether the plan fits what L1 holds: the same entries, no output beyond them, and, if the plan's output is not
-    /// proposed yet, a parent for it.
+    /// Whether the plan still fits L1: L1 holds the plan's entries and no output beyond them, and
+    /// the plan's output is proposed or has a parent.
     fn is_current(&self, plan: &AttackPlan) -> bool {
         let newest = self.view.outputs().iter().map(|output| output.entry).max();
         let can_be_proposed = plan.proposal.as_ref().is_none_or(|it| {
@@ -187,7 +192,7 @@ impl Adversary {
         }
     }
 
-    /// Says which accounts challenge the adversary's own output, and which defend it.
+    /// Assigns accounts to challenge or to defend the adversary's own output.
     fn assign_sides(&mut self, output: u64) {
         for (index, account) in self.accounts.iter_mut().enumerate() {
             // A puppet claims another false block than the defender, and loses to it.

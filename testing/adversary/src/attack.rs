@@ -1,27 +1,29 @@
 use std::{fmt, str::FromStr};
 
-/// What an adversary falsifies, or how it plays.
+/// What an adversary falsifies, or how it moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attack {
-    /// The state before a block: an account holds an ether more. The oracle returns that state's output root as the agreed
-    /// one.
+    /// The state before a block: an account has an additional ether. The oracle returns that
+    /// state's output root as the agreed root.
     State,
-    /// The receipt of a block's last transaction has the opposite status. The run is honest up to its last step but one,
-    /// where the false block's root appears from nowhere.
+    /// The receipt of a block's last transaction has the opposite status. The run is honest up to
+    /// its last step but one, which returns the false block's root.
     Receipt,
-    /// The deposits of an entry are left out. The oracle returns another entry than the one on L1.
+    /// The deposits of an entry are omitted. The oracle returns an entry that differs from L1's.
     Deposit,
-    /// A transaction counts as signed by an account that never signed it. The oracle returns a false result of ecrecover.
+    /// A transaction has the signature of an account that never signed it. The oracle returns a
+    /// false result of ecrecover.
     Signature,
-    /// Another batch is claimed to be posted, in calldata or a blob. Where L1 holds garbage, the claimed batch is valid.
+    /// The adversary claims another batch, in calldata or a blob. If L1 holds garbage, the claimed
+    /// batch is valid.
     Decompression,
-    /// A precompile that a transaction calls fails instead of succeeding, or the other way round.
+    /// A precompile call of a transaction fails instead of succeeding, or the other way round.
     Precompile,
-    /// A root in the middle is false as well, and the roots around it are true.
+    /// A root in the middle is false, too, and the roots around it are true.
     Middle,
     /// The machine's state is changed before its last step, so any root can be claimed.
     Exit,
-    /// The machine's state is changed half way: it jumps to the program's end.
+    /// The machine's state is changed in the middle of the run: it jumps to the program's end.
     Step,
     /// Below a false root, all claims are random.
     Children,
@@ -72,7 +74,7 @@ impl Attack {
         Self::Puppet,
     ];
 
-    /// Its name on the command line.
+    /// The attack's name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::State => "state",

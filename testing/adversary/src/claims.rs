@@ -7,8 +7,8 @@ use turnpike_l1::DisputedOutput;
 
 use crate::{AdversaryError, FalseBlock, InboxCopy, OutputRoots, false_block::trace_ending_with};
 
-/// The claims of one dishonest account: some output roots are false, and its runs of the program return them. Without a
-/// false block all claims are true.
+/// The claims of one dishonest account: some output roots are false, and its runs of the program
+/// return them. Without a false block all claims are true.
 #[derive(Debug)]
 pub struct FalseClaims {
     inbox: Arc<InboxCopy>,
@@ -18,7 +18,8 @@ pub struct FalseClaims {
 }
 
 impl FalseClaims {
-    /// Claims these roots. Where an honest run returns another root, the machine's last registers are changed.
+    /// Claims these roots. If an honest run returns another root, the claims change the registers
+    /// of its last state.
     pub const fn new(inbox: Arc<InboxCopy>, roots: OutputRoots) -> Self {
         Self { inbox, roots, traces: BTreeMap::new() }
     }
@@ -29,7 +30,7 @@ impl FalseClaims {
         Ok(Self::new(inbox, roots))
     }
 
-    /// Claims a false block, and its root after all later blocks.
+    /// Claims a false block, and its root for all later blocks.
     #[must_use]
     pub fn with_last(mut self, false_block: FalseBlock) -> Self {
         self.roots.set_from(false_block.at, false_block.output.hash());

@@ -11,7 +11,7 @@ use turnpike_tx_manager::TxManagerError;
 
 use crate::Attack;
 
-/// Why an adversary cannot attack, or not now.
+/// Why an adversary cannot attack.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdversaryError {
@@ -37,7 +37,7 @@ pub enum AdversaryError {
     /// A transaction cannot be sent or followed.
     #[error(transparent)]
     TxManager(#[from] TxManagerError),
-    /// Derivation does not take an entry.
+    /// An entry cannot be derived.
     #[error(transparent)]
     Derivation(#[from] DerivationError),
     /// The false entry cannot be derived.

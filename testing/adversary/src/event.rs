@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256, utils::format_ether};
 
 use crate::Attack;
 
-/// What an adversary reports about itself.
+/// A report of an adversary about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdversaryEvent {
     /// It has connected to L1.
@@ -20,7 +20,7 @@ pub enum AdversaryEvent {
         entry: u64,
         /// The false output root.
         root: B256,
-        /// What is false about it.
+        /// The attack that makes the output false.
         attack: Attack,
     },
     /// It challenges a true output.

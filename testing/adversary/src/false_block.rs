@@ -37,10 +37,10 @@ pub struct FalseBlock {
     pub trace: Trace,
 }
 
-/// What an attack claims that the program reads, and the block that follows.
+/// The inputs that an attack claims the program reads, and the block that results from them.
 #[derive(Debug)]
 pub(crate) struct FalseInputs {
-    /// Everything that the program may read, as it is.
+    /// The true preimages of everything that the program may read.
     pub(crate) witness: Preimages,
     /// The false preimages.
     pub(crate) preimages: FalsePreimages,
@@ -51,7 +51,8 @@ pub(crate) struct FalseInputs {
 }
 
 impl FalseBlock {
-    /// Falsifies a block. Fails with [`AdversaryError::Inapplicable`] if the block holds nothing to falsify.
+    /// Falsifies a block. Fails with [`AdversaryError::Inapplicable`] if the block holds nothing to
+    /// falsify.
     pub fn forge(
         attack: Attack,
         inbox: &InboxCopy,
@@ -94,7 +95,8 @@ impl FalseBlock {
         let outcome = block.chain.execute(&block.input)?;
         let (header, output) = match attack {
             Attack::Receipt => false_header::with_false_receipt(&outcome),
-            // The root depends on the attack, so that outputs of several attacks can be proposed side by side.
+            // The root depends on the attack, so that several attacks can propose outputs on the
+            // same parent.
             _ => false_header::with_false_state(&outcome, attack.name()),
         };
         let trace = match attack {

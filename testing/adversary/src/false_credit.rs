@@ -4,15 +4,15 @@ use turnpike_executor::{Executed, ExecutionHook};
 
 const ETHER: u64 = 1_000_000_000_000_000_000;
 
-/// Falsifies the state of the first block with a user's transaction: credits the last sender with an ether that nobody
-/// paid. Later blocks build on that state.
+/// Falsifies the state of the first block with a user's transaction: it credits the last sender
+/// with an ether that nobody paid. Later blocks build on that state.
 #[derive(Debug, Default)]
 pub struct FalseCredit {
     is_done: bool,
 }
 
 impl FalseCredit {
-    /// Changes the block if it is the first with a user's transaction. True if it was.
+    /// Changes the block if it is the first with a user's transaction. Returns whether it did.
     pub(crate) fn apply(&mut self, block: &mut Executed) -> bool {
         if self.is_done {
             return false;

@@ -1,4 +1,5 @@
-//! The false inputs of each attack on the oracle. `None` if the block holds nothing that the attack can falsify.
+//! The false inputs of each attack on the oracle. `None` if the block holds nothing that the attack
+//! can falsify.
 
 use std::borrow::Cow;
 
@@ -19,7 +20,7 @@ const ECRECOVER: Address = address!("0000000000000000000000000000000000000001");
 /// Wei that the false state credits.
 const ETHER: u64 = 1_000_000_000_000_000_000;
 
-/// The claimed agreed state: one where an account holds an ether more.
+/// Claims an agreed state in which an account has an additional ether.
 pub(crate) fn state(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>, AdversaryError> {
     let mut genesis = block.inbox.genesis().clone();
     let sender = block.input.transactions.last().and_then(|tx| tx.signer().ok());
@@ -37,7 +38,7 @@ pub(crate) fn state(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>, Adve
     Ok(Some(FalseInputs { witness, preimages, head, input: block.input.clone() }))
 }
 
-/// The claimed entry consumes no deposits.
+/// Claims that the entry consumes no deposits.
 pub(crate) fn deposit(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>, AdversaryError> {
     let source = block.source();
     if source.deposits.is_empty() {
@@ -78,8 +79,8 @@ fn other_entry(
     Ok(Some(FalseInputs { witness, preimages, head: block.chain.head().clone(), input }))
 }
 
-/// The claimed entry holds another batch: without the block's last transaction, or a second later if it has none. Where L1
-/// holds garbage, the claimed batch is valid.
+/// Claims that the entry holds another batch: without the block's last transaction, or with the
+/// block a second later if it has none. If L1 holds garbage, the claimed batch is valid.
 pub(crate) fn decompression(
     block: &TargetBlock<'_>,
 ) -> Result<Option<FalseInputs>, AdversaryError> {
@@ -93,7 +94,7 @@ pub(crate) fn decompression(
         let entry = Entry { data_hash: calldata_hash(&data), ..*source.entry };
         return other_entry(block, &EntryData { entry: &entry, data: &data, ..source });
     }
-    // The program does not hash blobs: their elements are opened on L1.
+    // The program does not hash blobs. A KZG proof on L1 verifies their elements.
     let packed = pack_blobs(&data).filter(|packed| packed.len() == source.data.len());
     let Some(packed) = packed else { return Ok(None) };
     let blobs = packed.chunks(BLOB_BYTES).map(Bytes::copy_from_slice);
@@ -109,7 +110,8 @@ pub(crate) fn signature(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>, 
     let executed = block.chain.run(&block.input)?;
     let skipped = executed.skipped.iter().map(|tx| tx.hash).collect::<Vec<_>>();
     let transactions = &block.input.transactions;
-    // A transaction that the true block skips makes a difference for certain: the false block includes it.
+    // A transaction that the true block skips certainly makes a difference, because the false block
+    // includes it.
     let forged = transactions.iter().find(|tx| skipped.contains(&tx.hash()));
     let Some(forged) = forged.or_else(|| transactions.last()) else { return Ok(None) };
     let signs = |account: &Address| {
@@ -159,7 +161,8 @@ pub(crate) fn precompile(block: &TargetBlock<'_>) -> Result<Option<FalseInputs>,
     }))
 }
 
-/// Everything true that the program may read: the block's entry as L1 holds it, and the state that `input` needs.
+/// The true preimages that the program may read: L1's entry of the block, and the state that
+/// `input` needs.
 fn true_witness(
     block: &TargetBlock<'_>,
     source: &EntryData<'_>,

@@ -6,7 +6,8 @@ use turnpike_protocol::{Oracle, OracleWord};
 /// False preimages, by key.
 pub(crate) type FalsePreimages = BTreeMap<B256, Bytes>;
 
-/// A preimage oracle that returns false preimages for some keys, and those of an honest oracle for all others.
+/// A preimage oracle that returns false preimages for some keys and an honest oracle's preimages
+/// for all others.
 #[derive(Clone, Debug)]
 pub struct FalseOracle<O> {
     honest: O,
@@ -14,7 +15,7 @@ pub struct FalseOracle<O> {
 }
 
 impl<O> FalseOracle<O> {
-    /// `preimages` are the false ones, `honest` knows the others.
+    /// `preimages` are the false ones. `honest` returns the others.
     pub const fn new(honest: O, preimages: FalsePreimages) -> Self {
         Self { honest, preimages }
     }

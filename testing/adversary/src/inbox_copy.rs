@@ -10,14 +10,15 @@ use turnpike_protocol::{BlockInput, EntryData, Genesis, Parent};
 
 use crate::{AdversaryError, FalseCredit, OutputRoots};
 
-/// All inbox entries of a chain with their data, in memory. Any block can be executed again from it, on any state.
+/// All inbox entries of a chain with their data, in memory. Any block can be executed from it, on
+/// any state.
 #[derive(Clone, Debug)]
 pub struct InboxCopy {
     genesis: Genesis,
     genesis_hash: B256,
-    /// By index.
+    /// Entries, by index.
     entries: Vec<PostedEntry>,
-    /// Entry 1 first.
+    /// Data of the entries, from entry 1 on.
     sources: Vec<EntrySource>,
 }
 
@@ -31,7 +32,7 @@ pub(crate) struct TargetBlock<'a> {
 }
 
 impl InboxCopy {
-    /// Copies what a view has read.
+    /// Copies the entries that a view has read.
     pub async fn read<S: L1Source>(genesis: &Genesis, view: &L1View<S>) -> Result<Self, L1Error> {
         let mut inbox = Self {
             genesis: genesis.clone(),
@@ -120,7 +121,8 @@ impl InboxCopy {
         Derivation::new(self.genesis.config.clone(), parent)
     }
 
-    /// A block, with the chain from `genesis` up to the block before it. `None` if there is no such block.
+    /// A block, with the chain from `genesis` up to the block before it. `None` if there is no such
+    /// block.
     pub(crate) fn target(
         &self,
         genesis: &Genesis,

@@ -1,4 +1,5 @@
-//! Dishonest proposers and challengers: they play by the rules of honest ones with false claims, and lose.
+//! Dishonest proposers and challengers. They follow the rules of honest ones with false claims, and
+//! lose.
 //!
 //! ```text
 //! L1 ─► InboxCopy: all entries ─► FalseBlock::forge(attack): a false block, and a run of the proof program that returns it
@@ -6,9 +7,10 @@
 //!  Adversary: propose, challenge ◄───┴─► FalseClaims ─► AdversaryAccount: actions, answers, calls ─► L1
 //! ```
 //!
-//! For tests, `turnpike dev --liar` and `turnpike bench dispute --lie`. The claims of an [`Attack`] are consistent: the
-//! program runs to its end on what the adversary claims L1 holds, and differs from an honest run only in the step that reads
-//! it. [`FalseCredit`] falsifies the blocks of a sequencer and of its proposer. Nothing here helps anybody to win.
+//! For tests, `turnpike dev --liar` and `turnpike bench dispute --lie`. The claims of an [`Attack`]
+//! are consistent: the program runs to its end on what the adversary claims L1 holds, and differs
+//! from an honest run only in the step that reads it. [`FalseCredit`] falsifies the blocks of a
+//! sequencer and of its proposer. Nothing here helps anybody to win.
 
 mod account;
 mod adversary;

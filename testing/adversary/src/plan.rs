@@ -9,7 +9,7 @@ use crate::{
     AdversaryError, AdversaryRole, Attack, FalseBlock, FalseClaims, InboxCopy, OutputRoots,
 };
 
-/// Chooses what an adversary falsifies, from what L1 holds.
+/// Plans an attack for the state of L1.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AttackPlanner<'a> {
     pub(crate) attack: Attack,
@@ -27,7 +27,7 @@ pub(crate) struct AttackPlanner<'a> {
 pub(crate) struct AttackPlan {
     /// The inbox that the plan was made for.
     pub(crate) inbox: Arc<InboxCopy>,
-    /// One for each account: runs cannot be shared.
+    /// Claims of each account, because accounts cannot share runs.
     pub(crate) claims: Vec<FalseClaims>,
     /// The output to propose, if the adversary proposes.
     pub(crate) proposal: Option<FalseOutput>,
@@ -42,7 +42,8 @@ pub(crate) struct FalseOutput {
 }
 
 impl AttackPlanner<'_> {
-    /// The parent for an output after `entry`: the last final output. `None` if that covers the entry already.
+    /// The parent for an output after `entry`: the last final output. `None` if that covers the
+    /// entry already.
     pub(crate) fn parent(&self, entry: u64) -> Option<&ProposedOutput> {
         self.last_final().filter(|it| it.entry < entry)
     }

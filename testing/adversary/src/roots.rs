@@ -2,12 +2,12 @@ use alloy_primitives::B256;
 use turnpike_game::prove::BlockPosition;
 use turnpike_l1::DisputedOutput;
 
-/// The output root after every block, by entry. Entry 0 has that of the genesis block.
+/// The output root after every block, by entry. Entry 0 has the genesis block's root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutputRoots(Vec<Vec<B256>>);
 
 impl OutputRoots {
-    /// From the roots of each entry; every entry has at least one.
+    /// Takes the roots of each entry, at least one per entry.
     pub(crate) const fn new(roots: Vec<Vec<B256>>) -> Self {
         Self(roots)
     }
@@ -17,7 +17,7 @@ impl OutputRoots {
         self.0.get(usize::try_from(entry).ok()?)?.last().copied()
     }
 
-    /// The root after a block. If the entry has no such block: the root after its last.
+    /// The root after a block, or after the entry's last block if it has no such block.
     pub fn after_block(&self, at: BlockPosition) -> Option<B256> {
         let blocks = self.0.get(usize::try_from(at.entry).ok()?)?;
         let index = usize::try_from(at.index).unwrap_or(usize::MAX);
@@ -38,7 +38,7 @@ impl OutputRoots {
         self.before_block(BlockPosition { entry, index })
     }
 
-    /// Number of entries, with entry 0.
+    /// Number of entries, entry 0 included.
     pub const fn entries(&self) -> usize {
         self.0.len()
     }

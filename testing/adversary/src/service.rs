@@ -9,7 +9,7 @@ use crate::{Adversary, AdversaryConfig, AdversaryEvent};
 
 /// Runs an adversary until `stop`. It reads L1 and moves every `poll`.
 ///
-/// Errors that may pass are logged and tried again; any other ends it.
+/// It logs retryable errors and tries again. Any other error ends it.
 ///
 /// Needs the multi-threaded runtime: executing blocks occupies a thread.
 pub async fn run(

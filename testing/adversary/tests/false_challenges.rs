@@ -1,4 +1,5 @@
-//! On a real L1, a true output becomes final despite every challenge, and the challengers pay for it.
+//! On a real L1, a true output becomes final despite every challenge, and the challengers pay for
+//! it.
 #![allow(unused_crate_dependencies)]
 
 mod fixture;

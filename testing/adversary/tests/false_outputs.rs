@@ -6,14 +6,17 @@ mod fixture;
 use fixture::{Disturbance, EntryKind, TestChain};
 use turnpike_adversary::Attack;
 
-/// Attacks through a false oracle. The one-step proof reads what L1 holds and disproves them.
+/// Attacks through a false oracle. The one-step proof reads the true inputs from L1 and disproves
+/// them.
 #[tokio::test(flavor = "multi_thread")]
 async fn output_from_a_false_oracle_is_rejected() {
     let chain = TestChain::new().await;
-    // Over so short a range the adversary would have to prove the last step, and L1 rejects that.
+    // With so few blocks the adversary would have to prove the last step, and L1 rejects that
+    // proof.
     let short = chain.reject(Attack::State, EntryKind::Calldata, Disturbance::Nothing).await;
     assert_eq!((short.games, short.timed_out), (1, 1), "the adversary has no move left");
-    // L1 knows local inputs itself. Everything else is loaded into its oracle: a preimage, a blob element, a precompile result.
+    // L1 knows the local inputs. Other inputs are loaded into its oracle: a preimage, a blob
+    // element, a precompile result.
     for (attack, entry, loads) in [
         (Attack::State, EntryKind::Calldata, 0),
         (Attack::Decompression, EntryKind::Calldata, 1),

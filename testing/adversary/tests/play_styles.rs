@@ -9,7 +9,7 @@ use turnpike_adversary::Attack;
 #[tokio::test(flavor = "multi_thread")]
 async fn defender_of_a_false_output_loses_in_every_style() {
     let chain = TestChain::new().await;
-    // Over a single entry the adversary would have to prove the last step, and cannot.
+    // With a single entry the adversary would have to prove the last step, which is impossible.
     chain.post(EntryKind::Calldata).await;
     for (attack, entry, games) in [
         (Attack::Receipt, EntryKind::Calldata, 1),
@@ -27,7 +27,10 @@ async fn defender_of_a_false_output_loses_in_every_style() {
         assert!(contest.proven >= by_step, "{attack}: {} games by a step", contest.proven);
     }
     let puppet = chain.reject(Attack::Puppet, EntryKind::Calldata, Disturbance::Nothing).await;
-    assert!(puppet.games > 1 && puppet.proven >= 1, "the puppet's challenge changes nothing");
+    assert!(
+        puppet.games > 1 && puppet.proven >= 1,
+        "the puppet's challenge did not change the result"
+    );
     let reorg = chain.reject(Attack::State, EntryKind::Blob, Disturbance::Reorg).await;
     assert_eq!(reorg.proven, 1, "the game survives a reorg of its moves");
 }

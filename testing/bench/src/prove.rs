@@ -18,7 +18,7 @@ use turnpike_protocol::{
 
 use crate::workload::proven::{PROVEN_KINDS, ProvenBlock, ProvenKind, block_of, mixed_block};
 
-/// Most deposits of a block in the development chain.
+/// Deposits of a block in the development chain, at most.
 const DEPOSITS_MAX: usize = 32;
 
 /// Arguments of `turnpike bench prove`.

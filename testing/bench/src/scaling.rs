@@ -8,7 +8,7 @@ use crate::implementation::BlockRun;
 
 /// Estimates the time of a block if each worker had a processor. Work outside of lanes keeps its
 /// time; lanes take an equal share for each worker, or as long as the longest lane if that is more.
-/// The run must have had as many workers, and so as many lanes, on `processors` processors.
+/// The run must have had `workers` workers, and so as many lanes, on `processors` processors.
 pub(crate) fn computed(run: &BlockRun, workers: usize, processors: usize) -> Duration {
     let lanes = run.slices.iter().map(|slice| {
         let work = work(slice, processors);

@@ -15,7 +15,7 @@ use crate::{
 /// Requests to the sink.
 const REQUESTS: usize = 4_000;
 
-/// Most transactions to the sink.
+/// Transactions to the sink, at most.
 const TRANSACTIONS_MAX: usize = 100_000;
 
 /// Time limit of the measurement.

@@ -25,7 +25,7 @@ const OPEN_CONNECTIONS: u32 = 32;
 /// Default connections over WebSocket.
 const WEB_SOCKET_CONNECTIONS: u32 = 8;
 
-/// Most transactions in flight on a WebSocket connection of an open loop.
+/// Transactions in flight on a WebSocket connection of an open loop, at most.
 const WEB_SOCKET_IN_FLIGHT_MAX: u32 = 10_000;
 
 /// Time limit of a closed loop without another one.
@@ -130,7 +130,7 @@ pub(crate) struct ErrorCount {
 pub(crate) struct PhaseReport {
     pub(crate) load: Load,
     pub(crate) connections: usize,
-    /// Most transactions in a request.
+    /// Transactions in a request, at most.
     pub(crate) batch: usize,
     /// Transactions signed.
     pub(crate) transactions: usize,

@@ -6,7 +6,7 @@ const GROWTH: f64 = 1.03;
 /// The search ends after this many steps without growth: a single one may be noise.
 const FLAT_STEPS: u32 = 2;
 
-/// Most transactions in flight.
+/// Transactions in flight, at most.
 const IN_FLIGHT_MAX: u32 = 32_768;
 
 /// Doubles the number in flight at each step until throughput stops growing.

@@ -15,7 +15,7 @@ use crate::{
 /// Time limit of an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Most calls in one request.
+/// Calls in one request, at most.
 pub(crate) const BATCH_CALLS: usize = 100;
 
 /// A JSON-RPC connection that reconnects by itself.

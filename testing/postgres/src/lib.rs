@@ -1,7 +1,8 @@
 //! A PostgreSQL server for tests, on a Unix socket in a temporary folder.
 //!
-//! The server runs as an unprivileged user with `fsync`, and stops when the process that started it ends,
-//! even by a crash. Without PostgreSQL installed, callers skip their tests; with `CI` set they fail instead.
+//! The server runs as an unprivileged user with `fsync`, and stops when the process that started it
+//! ends, even by a crash. Without PostgreSQL installed, callers skip their tests; with `CI` set
+//! they fail instead.
 
 mod binaries;
 mod server;
@@ -28,7 +29,8 @@ pub fn is_installed() -> bool {
     is_there
 }
 
-/// Creates an empty database on this process's server and returns its URL. Starts the server if necessary.
+/// Creates an empty database on this process's server and returns its URL. Starts the server if
+/// necessary.
 ///
 /// # Panics
 ///

@@ -23,8 +23,8 @@ const START_TIME_MAX: Duration = Duration::from_secs(60);
 /// Time between two checks of a server that starts or stops.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Runs the server until standard input closes, which happens when the test process ends. Then stops the
-/// server and deletes its folder.
+/// Runs the server until standard input closes, which happens when the test process ends. Then
+/// stops the server and deletes its folder.
 const GUARD: &str = r#"
 folder=$1; shift
 trap '' INT TERM HUP
@@ -92,7 +92,7 @@ impl Server {
         }
         initialise(&binaries, folder.path(), owner)?;
         let guard = guard(&binaries, folder.path(), owner)?;
-        // The guard deletes it: it outlives this process.
+        // The guard, which outlives this process, deletes the folder.
         let folder = folder.keep();
         let mut server = Self { binaries, folder, owner, guard, databases: AtomicU32::new(0) };
         server.wait_until_ready()?;
@@ -119,7 +119,7 @@ impl Server {
         let first_line = fs::read_to_string(self.data().join("postmaster.pid"))?;
         let id = first_line.lines().next().unwrap_or_default().to_owned();
         run("kill", Command::new("kill").args(["-9", &id]))?;
-        // The old one's guard is still there to delete the folder, and must not.
+        // Renames the folder, so that the old server's guard does not delete it.
         let kept = self.folder.with_extension("kept");
         fs::rename(&self.folder, &kept)?;
         drop(self.guard.stdin.take());
@@ -137,7 +137,7 @@ impl Server {
     fn wait_until_ready(&mut self) -> Result<(), ServerError> {
         let start = Instant::now();
         loop {
-            // Its last line says what the server is at.
+            // The file's last line is the server's state.
             let status = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
             if status.lines().last().is_some_and(|line| line.trim() == "ready") {
                 return Ok(());
@@ -226,7 +226,7 @@ fn command(
 fn of_owner(program: impl AsRef<std::ffi::OsStr>, folder: &Path, owner: Option<Owner>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder);
-    // What the environment says of another server.
+    // The environment may describe another server.
     for name in ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGDATA", "PGOPTIONS", "PGSERVICE"] {
         command.env_remove(name);
     }

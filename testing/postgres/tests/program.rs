@@ -1,4 +1,4 @@
-//! The program that lends a server to tests in other languages.
+//! Tests the program that starts a server for tests in other languages.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},

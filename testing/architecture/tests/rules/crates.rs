@@ -1,10 +1,12 @@
-//! Which crate may depend on which. Whatever is not in the table fails, and so does a row that no crate needs any more.
+//! The table of allowed dependencies between crates. A dependency that is not in the table fails,
+//! and so does a row that no crate needs.
 
 use std::{collections::BTreeSet, env, path::Path, process::Command};
 
 use serde_json::Value;
 
-/// Crates, each with the crates of the workspace that it may use, lowest layer first. Names go without `turnpike-`.
+/// Crates from the lowest layer on, each with the crates of the workspace that it may use. Names
+/// omit `turnpike-`.
 const EDGES: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("keccak", &[]),
@@ -110,7 +112,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What tests, benches and examples of a crate may use besides.
+/// Crates that a crate's tests, benches and examples may also use.
 const TEST_EDGES: &[(&str, &[&str])] = &[
     ("storage", &["test-postgres"]),
     ("executor", &["random"]),
@@ -137,7 +139,7 @@ fn a_crate_uses_only_crates_of_rows_before_its_own() {
         for used in *uses {
             assert!(
                 EDGES[..place].iter().any(|(lower, _)| lower == used),
-                "{name} → {used} runs back up"
+                "{name} depends on {used}, which is not in a lower row"
             );
         }
     }
@@ -154,7 +156,7 @@ fn expected(table: &[(&str, &[&str])]) -> BTreeSet<(String, String)> {
     edges.map(|(name, used)| (name.to_owned(), used.to_owned())).collect()
 }
 
-/// Edges between crates of the workspace whose kind fits.
+/// Dependencies between crates of the workspace whose kind fits.
 fn edges(metadata: &Value, fits: impl Fn(&Value) -> bool) -> BTreeSet<(String, String)> {
     let packages = metadata["packages"].as_array().expect("packages");
     let edges = packages.iter().flat_map(|package| {

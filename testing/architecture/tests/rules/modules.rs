@@ -1,17 +1,18 @@
-//! No module of a crate imports, over however many others, from one that imports it.
+//! The modules of a crate must not import each other in a cycle, directly or through other modules.
 //!
-//! Sources are read as text: paths that begin with `crate`, `self`, `super` or the name of a child module are edges, and names that a module
-//! only exports again are followed to where they are defined. Tests inside of crates are left out.
+//! The test reads sources as text. A path that begins with `crate`, `self`, `super` or the name of
+//! a child module is an edge. Re-exported names are resolved to the module that defines them. Tests
+//! inside of crates are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Crate, workspace_root};
 
-/// Source directories whose modules must form no circle.
+/// Source directories whose modules must not form a cycle.
 const ACYCLIC: &[&str] = &["batcher/src", "executor/src"];
 
 #[test]
-fn no_module_imports_in_a_circle() {
+fn modules_do_not_import_in_a_cycle() {
     let circles = ACYCLIC.iter().flat_map(|directory| {
         let found = circles(&Crate::read(&workspace_root().join(directory)).edges());
         found.into_iter().map(move |circle| format!("{directory}: {}", circle.join(" ↔ ")))
@@ -21,13 +22,13 @@ fn no_module_imports_in_a_circle() {
 }
 
 #[test]
-fn a_circle_of_three_is_found() {
+fn cycle_of_three_is_found() {
     let edge = |from: &str, to: &str| (from.to_owned(), BTreeSet::from([to.to_owned()]));
     let edges = BTreeMap::from([edge("a", "b"), edge("b", "c"), edge("c", "a"), edge("d", "a")]);
     assert_eq!(circles(&edges), [["a", "b", "c"]]);
 }
 
-/// Groups of modules that reach each other.
+/// Groups of modules that import each other, directly or through others.
 fn circles(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
     let reached: BTreeMap<_, _> =
         edges.keys().map(|from| (from, reached_from(from, edges))).collect();

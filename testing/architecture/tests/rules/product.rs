@@ -1,10 +1,11 @@
-//! What the product must not contain, and what its directories must.
+//! Rules for the product's sources: no code of dishonest parties, a short `main.rs`, and a purpose
+//! in each directory's first file.
 
 use std::fs;
 
 use crate::source::{rust_files, tokens, workspace_root};
 
-/// Sources of the roles and of what they are made of.
+/// Sources of the roles and of the crates that they use.
 const PRODUCT: &[&str] = &[
     "batcher/src",
     "crates",
@@ -16,14 +17,14 @@ const PRODUCT: &[&str] = &[
     "settlement",
 ];
 
-/// Words of misbehaviour that no code of the product may have: `testing/adversary` alone has them.
+/// Words of dishonest parties. Only `testing/adversary` may have them, no code of the product.
 const MISBEHAVIOUR: &[&str] = &["lie", "lies", "lying", "falsify", "liar", "Liar"];
 
 /// Lines of `main.rs`, at most.
 const MAIN_LINES_MAX: usize = 30;
 
 #[test]
-fn the_product_contains_no_misbehaviour() {
+fn product_contains_no_misbehaviour() {
     let mut found = Vec::new();
     for file in PRODUCT.iter().flat_map(|directory| rust_files(&workspace_root().join(directory))) {
         if file.components().any(|part| part.as_os_str() == "tests") || file.ends_with("tests.rs") {
@@ -44,7 +45,7 @@ fn main_parses_runs_and_exits() {
 }
 
 #[test]
-fn the_first_file_of_each_directory_says_what_it_is_for() {
+fn first_file_of_each_directory_states_its_purpose() {
     let mut silent = Vec::new();
     for directory in [
         "batcher",

@@ -1,4 +1,4 @@
-//! Rust sources read as text: modules, and which of them name which.
+//! Reads Rust sources as text and finds which modules name which.
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -8,7 +8,7 @@ use std::{
 /// The path of a module inside its crate; empty for the root.
 type ModulePath = Vec<String>;
 
-/// Re-exports that lead on to other re-exports, at most.
+/// Longest chain of re-exports.
 const EXPORTS_MAX: usize = 8;
 
 /// The repository.
@@ -60,7 +60,8 @@ impl Crate {
         Self { modules }
     }
 
-    /// Which modules each module names, re-exports resolved. A module and those below it are one room: edges between them are left out.
+    /// The modules that each module names, with re-exports resolved. Edges between a module and its
+    /// descendants are omitted.
     pub(crate) fn edges(&self) -> BTreeMap<String, BTreeSet<String>> {
         let named: BTreeMap<_, _> =
             self.modules.keys().map(|module| (module.clone(), self.named_by(module))).collect();
@@ -107,7 +108,7 @@ impl Crate {
                 _ => return module,
             }
         }
-        panic!("{path:?} is exported in a circle");
+        panic!("{path:?} is re-exported in a cycle");
     }
 
     fn named_by(&self, module: &ModulePath) -> Vec<NamedPath> {
@@ -139,7 +140,7 @@ impl Crate {
         named
     }
 
-    /// The module that the first word of a path stands for.
+    /// The module that the first word of a path names.
     fn base(&self, module: &ModulePath, word: &str) -> Option<ModulePath> {
         match word {
             "crate" => Some(Vec::new()),
@@ -153,7 +154,7 @@ impl Crate {
     }
 }
 
-/// Reads what follows `base ::`: a path, or several in braces.
+/// Reads the tokens after `base ::`: a path, or several in braces.
 fn read_tree(tokens: &[String], at: &mut usize, base: &[String], paths: &mut Vec<Vec<String>>) {
     let mut path = base.to_vec();
     loop {
@@ -167,7 +168,7 @@ fn read_tree(tokens: &[String], at: &mut usize, base: &[String], paths: &mut Vec
                     }
                     let before = *at;
                     read_tree(tokens, at, &path, paths);
-                    // Whatever no path can hold, `as name` above all.
+                    // Skip tokens that are not part of a path, such as `as name`.
                     *at = (*at).max(before + 1);
                 }
                 *at += 1;
@@ -189,7 +190,7 @@ fn read_tree(tokens: &[String], at: &mut usize, base: &[String], paths: &mut Vec
     }
 }
 
-/// Whether the item whose keyword comes next is public, to whomever.
+/// Whether the item whose keyword follows has any `pub` visibility.
 fn is_public(before: &[String]) -> bool {
     match before.last().map(String::as_str) {
         Some("pub") => true,

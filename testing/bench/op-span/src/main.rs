@@ -2,8 +2,8 @@
 //! recorded transactions.
 //!
 //! `op-span FILE…`: each file holds EIP-2718 bytes, each transaction preceded by its length as u32,
-//! little-endian. All transactions of a file make one batch of one block, as in Turnpike's measurement
-//! (`crates/protocol/examples/codec.rs`).
+//! little-endian. All transactions of a file make one batch of one block, as in Turnpike's
+//! measurement (`crates/protocol/examples/codec.rs`).
 
 use std::{
     io::Write as _,

@@ -9,7 +9,7 @@ use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
 
 use crate::RootArgs;
 
-/// Most slots and accounts added to a new state at once.
+/// Slots and accounts added to a new state at once, at most.
 const ADDED_MAX: usize = 50_000;
 
 /// Sizes of a state whose first accounts are contracts with equal shares of the slots, and of its

@@ -17,7 +17,7 @@ use turnpike_conformance::TestTransaction;
 
 use crate::{BenchBlock, setup::Setup, terms::BlockTerms, transaction::Transaction};
 
-/// Most accounts of a random population.
+/// Accounts of a random population, at most.
 const POPULATION_MAX: usize = 100_000;
 
 /// Accounts per transaction of a smaller workload.

@@ -1,7 +1,8 @@
 //! Executes real blocks on the part of the state that they touch.
 //!
 //! Checks gas used, logs bloom and receipts root. The state root cannot be checked on a partial
-//! state. Block rewards, withdrawals and system calls are left out: no receipt depends on them.
+//! state. Block rewards, withdrawals and system calls are omitted, because no receipt depends on
+//! them.
 
 mod format;
 mod real_block;

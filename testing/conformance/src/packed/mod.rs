@@ -2,8 +2,8 @@
 //! executor.
 //!
 //! No suite defines the outcome of such a block: the reference executor does. Tests with the same
-//! environment share a block. [`relocate()`] moves each test to its own addresses, so that most of a
-//! block is independent; short addresses, precompiles and the beneficiary stay shared, and
+//! environment share a block. [`relocate()`] moves each test to its own addresses, so that most of
+//! a block is independent; short addresses, precompiles and the beneficiary stay shared, and
 //! conflict.
 
 mod relocate;

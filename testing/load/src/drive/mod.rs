@@ -41,7 +41,7 @@ pub(crate) struct DrivePlan {
     pub(crate) signed: SignedTransactions,
     /// A schedule for each connection.
     pub(crate) schedules: Vec<Vec<ScheduledTransaction>>,
-    /// Most transactions in a request.
+    /// Transactions in a request, at most.
     pub(crate) batch: usize,
     pub(crate) threads: usize,
     /// No new transaction is sent after this time.

@@ -26,7 +26,7 @@ use crate::{
 /// The senders get one part in this many of the funder's ether.
 const FUNDS_DIVISOR: u64 = 4;
 
-/// Most wei for a sender.
+/// Wei for a sender, at most.
 const FUNDS_MAX: u128 = 100 * 10_u128.pow(18);
 
 /// Maximum fee, as a multiple of the base fee at the start. Full blocks raise the base fee.

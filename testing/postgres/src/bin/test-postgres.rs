@@ -1,4 +1,5 @@
-//! For tests in other languages: starts a server, prints a database's URL for each line of standard input, and ends with it.
+//! For tests in other languages: starts a server, creates a database and prints its URL for each
+//! line of standard input, and ends when standard input closes.
 
 use std::io::{BufRead as _, Write as _, stdin, stdout};
 
