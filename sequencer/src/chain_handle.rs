@@ -108,19 +108,19 @@ mod tests {
     async fn block_is_newest_once_indexed() {
         let folder = tempfile::tempdir().expect("a folder");
         let genesis = Genesis::dev();
-        let (shared, senders, _events) = NodeHandles::of_new(folder.path(), &genesis).await;
-        let newest = async || shared.chain.newest(&*shared.chain.read().await).header.number;
+        let (handles, senders, _events) = NodeHandles::of_new(folder.path(), &genesis).await;
+        let newest = async || handles.chain.newest(&*handles.chain.read().await).header.number;
         for number in 1..=2 {
             let origin = Origin { entry: 1, l1_time: genesis.timestamp, ..Origin::default() };
             let timestamp = genesis.timestamp + number;
             let (deposits, transactions) = (Vec::new(), Vec::new());
             let input = BlockInput { number, timestamp, origin, deposits, transactions };
-            shared.chain.write().await.execute(&input).expect("an empty block is valid");
+            handles.chain.write().await.execute(&input).expect("an empty block is valid");
             assert_eq!(newest().await, 0);
         }
         senders.head.send_replace(1);
         assert_eq!(newest().await, 1);
-        assert!(shared.chain.write().await.rewind(0));
+        assert!(handles.chain.write().await.rewind(0));
         assert_eq!(newest().await, 0, "rewound blocks are gone");
     }
 }

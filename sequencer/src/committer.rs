@@ -73,7 +73,7 @@ pub(crate) struct DurableRows {
 /// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Committer {
-    shared: Arc<NodeHandles>,
+    handles: Arc<NodeHandles>,
     commits: mpsc::Receiver<JournalCommit>,
     journal_end: Arc<watch::Sender<u64>>,
     /// The row of the newest block's first part.
@@ -87,15 +87,15 @@ pub(crate) struct Committer {
 impl Committer {
     /// `unindexed` holds the outcomes of journal rows that the index does not hold yet.
     pub(crate) fn new(
-        shared: Arc<NodeHandles>,
+        handles: Arc<NodeHandles>,
         commits: mpsc::Receiver<JournalCommit>,
         journal_end: Arc<watch::Sender<u64>>,
         unindexed: UnindexedTxs,
     ) -> Self {
         let block_start = *journal_end.borrow();
-        shared.transactions.preconfirmations.publish(Vec::new(), unindexed.refused());
+        handles.transactions.preconfirmations.publish(Vec::new(), unindexed.refused());
         let block_times = BlockTimes::default();
-        Self { shared, commits, block_start, block_times, journal_end, unindexed }
+        Self { handles, commits, block_start, block_times, journal_end, unindexed }
     }
 
     /// Appends and publishes commits until every sender is gone.
@@ -103,7 +103,7 @@ impl Committer {
         let mut group = Vec::new();
         while self.commits.recv_many(&mut group, COMMITS_WAITING_MAX).await > 0 {
             if let Err(error) = self.commit(&mut group).await {
-                self.shared.fail(format!("{error:#}"));
+                self.handles.fail(format!("{error:#}"));
                 group.into_iter().for_each(|commit| self.fail(commit));
                 self.commits.close();
                 while let Some(commit) = self.commits.recv().await {
@@ -126,7 +126,7 @@ impl Committer {
         let at_ms = unix_milliseconds();
         if !entries.is_empty() {
             debug!(rows = entries.len(), "journal append begins");
-            let written = self.shared.chain.database.append_at(&entries, at_ms).await;
+            let written = self.handles.chain.database.append_at(&entries, at_ms).await;
             let rows = written.context("the journal cannot be written")?;
             debug!(rows = entries.len(), "journal append ended");
             ensure!(rows.start == sequence, "row {} was written, not {sequence}", rows.start);
@@ -161,7 +161,7 @@ impl Committer {
             notification.refused.extend(refused.iter().map(|(hash, _)| *hash));
             self.publish(commit, refused, sequence, at_ms);
             // A subscriber that starts later finds the outcomes in the cache.
-            self.shared.notifications.slice(notification);
+            self.handles.notifications.slice(notification);
         }
         Ok(())
     }
@@ -176,16 +176,18 @@ impl Committer {
         let JournalCommit { preconfirmed, replies, durable, journaled_at, .. } = commit;
         preconfirmed.iter().for_each(|promise| promise.is_durable(at_ms));
         self.unindexed.include(preconfirmed.iter().map(|promise| promise.hash()));
-        self.shared
+        self.handles
             .transactions
             .preconfirmations
             .publish(preconfirmed, refused.iter().map(|(hash, reason)| (hash, reason)));
         self.unindexed.refuse(refused);
         let accepted = replies.iter().flat_map(|reply| &reply.results);
-        self.shared.notifications.accepted(accepted, |hash| self.shared.transactions.waiting(hash));
+        self.handles
+            .notifications
+            .accepted(accepted, |hash| self.handles.transactions.waiting(hash));
         for SubmissionReply { reply, results } in replies {
             // A client that disconnected can query its transaction by hash.
-            let _ = reply.send(self.shared.transactions.with_promises(results));
+            let _ = reply.send(self.handles.transactions.with_promises(results));
         }
         if let Some(durable) = durable {
             let (rows, times) = (self.block_start..end, self.block_times.clone());
@@ -201,7 +203,7 @@ impl Committer {
         for SubmissionReply { reply, results } in commit.replies {
             let results = results
                 .into_iter()
-                .map(|result| result.and_then(|_| Err(self.shared.failure.refusal())));
+                .map(|result| result.and_then(|_| Err(self.handles.failure.refusal())));
             let _ = reply.send(results.collect());
         }
     }

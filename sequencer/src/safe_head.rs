@@ -28,11 +28,11 @@ use crate::{
 };
 
 /// Makes the blocks of an entry safe. The index holds them.
-pub async fn advance_safe_head(shared: &NodeHandles, entry: DerivedEntry) -> anyhow::Result<()> {
+pub async fn advance_safe_head(handles: &NodeHandles, entry: DerivedEntry) -> anyhow::Result<()> {
     let DerivedEntry { posted, fault, bytes, transactions, first_block, last_block, .. } = entry;
-    let block = shared.chain.database.block(last_block).await?;
+    let block = handles.chain.database.block(last_block).await?;
     let block = block.with_context(|| format!("block {last_block} is not in the index"))?;
-    keep_proof(shared, last_block).await?;
+    keep_proof(handles, last_block).await?;
     let range = PostedRange {
         entry: posted.entry,
         first_block,
@@ -44,7 +44,7 @@ pub async fn advance_safe_head(shared: &NodeHandles, entry: DerivedEntry) -> any
         fault: fault.map(|fault| fault.to_string()),
     };
     info!(entry = posted.entry.index, first_block, last_block, "blocks are safe");
-    shared.settlement.write().await.posted.push(range);
+    handles.settlement.write().await.posted.push(range);
     Ok(())
 }
 
@@ -60,12 +60,12 @@ impl PasserProofRetention {
     /// Applies L1's progress and drops the proofs that no withdrawal can use any more.
     pub async fn apply_l1_progress(
         &mut self,
-        shared: &NodeHandles,
+        handles: &NodeHandles,
         progress: L1Progress,
     ) -> anyhow::Result<()> {
-        let finalized = update_settlement(shared, progress).await;
+        let finalized = update_settlement(handles, progress).await;
         if finalized > self.pruned_to {
-            shared.chain.database.drop_passer_proofs(self.pruned_to + 1, finalized).await?;
+            handles.chain.database.drop_passer_proofs(self.pruned_to + 1, finalized).await?;
             self.pruned_to = finalized;
         }
         Ok(())
@@ -73,8 +73,8 @@ impl PasserProofRetention {
 }
 
 /// Updates the settlement and returns the newest finalized block.
-async fn update_settlement(shared: &NodeHandles, progress: L1Progress) -> u64 {
-    let mut settlement = shared.settlement.write().await;
+async fn update_settlement(handles: &NodeHandles, progress: L1Progress) -> u64 {
+    let mut settlement = handles.settlement.write().await;
     settlement.l1 = Some(progress.head);
     settlement.l1_error = None;
     settlement.l1_seen_at = Some(Instant::now());
@@ -88,12 +88,12 @@ async fn update_settlement(shared: &NodeHandles, progress: L1Progress) -> u64 {
 }
 
 /// Keeps the message passer's proof at a block, which proves withdrawals up to that block.
-async fn keep_proof(shared: &NodeHandles, block: u64) -> anyhow::Result<()> {
-    let database = &shared.chain.database;
+async fn keep_proof(handles: &NodeHandles, block: u64) -> anyhow::Result<()> {
+    let database = &handles.chain.database;
     let proof = match database.passer_proof(block).await? {
         Some(_) => None,
         None => {
-            let chain = shared.chain.read().await;
+            let chain = handles.chain.read().await;
             let proof = || chain.proof_at(block, &MESSAGE_PASSER, &[]);
             block_in_place(proof).map(passer_proof)
         }

@@ -73,7 +73,7 @@ pub(crate) struct BlockToIndex {
 /// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Sealer {
-    pub(crate) shared: Arc<NodeHandles>,
+    pub(crate) handles: Arc<NodeHandles>,
     pub(crate) blocks_to_seal: mpsc::Receiver<BlockToSeal>,
     pub(crate) commits: mpsc::Sender<JournalCommit>,
     pub(crate) blocks_to_index: mpsc::Sender<BlockToIndex>,
@@ -98,8 +98,8 @@ impl Sealer {
         debug!(block = number, "seal begins");
         let outcome = block_in_place(|| block.complete());
         // The chain keeps the state of the newest visible block.
-        let seen = *self.shared.chain.head.borrow();
-        self.shared.chain.write().await.set_head(&outcome, seen);
+        let seen = *self.handles.chain.head.borrow();
+        self.handles.chain.write().await.set_head(&outcome, seen);
         let mut durable = durable.await.ok()?;
         let (done, sealed) = oneshot::channel();
         let entry =
@@ -113,7 +113,7 @@ impl Sealer {
 
         let execution = BlockExecution::new(number, &slices);
         let block = {
-            let chain = self.shared.chain.read().await;
+            let chain = self.handles.chain.read().await;
             let proof = || chain.proof_at(number, &MESSAGE_PASSER, &[]);
             let proof = block_in_place(proof).expect("invariant: the newest states are kept");
             let times = StoredTimes { sealed_ms, parts: std::mem::take(&mut durable.times) };
@@ -131,7 +131,7 @@ impl Sealer {
 /// Writes the index and then moves the head.
 #[derive(Debug)]
 pub(crate) struct Indexer {
-    pub(crate) shared: Arc<NodeHandles>,
+    pub(crate) handles: Arc<NodeHandles>,
     pub(crate) blocks_to_index: mpsc::Receiver<BlockToIndex>,
     pub(crate) head: Arc<watch::Sender<u64>>,
 }
@@ -142,7 +142,7 @@ impl Indexer {
         let mut group = Vec::new();
         while self.blocks_to_index.recv_many(&mut group, BLOCKS_TO_INDEX_MAX).await > 0 {
             if let Err(error) = self.index(&mut group).await {
-                self.shared.fail(format!("{error:#}"));
+                self.handles.fail(format!("{error:#}"));
                 return Err(error);
             }
         }
@@ -164,10 +164,10 @@ impl Indexer {
         let (accepted, still_refused) = unindexed.into_parts();
         let batch = IndexBatch { to, rewind: None, accepted, blocks, refused: still_refused };
         debug!(block = number, "index begins");
-        self.shared.chain.database.index(&batch).await.context("cannot write the index")?;
+        self.handles.chain.database.index(&batch).await.context("cannot write the index")?;
         debug!(block = number, "index ended");
-        *self.shared.chain.last_execution.write().await = Some(execution);
-        self.shared.transactions.preconfirmations.evict_indexed(number, refused.iter(), || {
+        *self.handles.chain.last_execution.write().await = Some(execution);
+        self.handles.transactions.preconfirmations.evict_indexed(number, refused.iter(), || {
             self.head.send_replace(number);
         });
         for SealedBlock { hash, block, hashes, .. } in &batch.blocks {

@@ -76,7 +76,7 @@ impl Sequencer {
 
     /// The handles for servers.
     pub fn handles(&self) -> &NodeHandles {
-        &self.node.driver.shared
+        &self.node.driver.handles
     }
 
     /// The client of its L1.
@@ -92,7 +92,7 @@ impl Sequencer {
         servers: Vec<ServerTask>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let chain = Arc::clone(&self.node.driver.shared.chain);
+        let chain = Arc::clone(&self.node.driver.handles.chain);
         let result = self.drive(servers, &stop).await;
         stop.cancel();
         chain.close().await;
@@ -102,7 +102,7 @@ impl Sequencer {
     /// The only place that handles L1's events: one at a time.
     async fn drive(self, servers: Vec<ServerTask>, stop: &CancellationToken) -> anyhow::Result<()> {
         let Self { mut node, tracker, .. } = self;
-        let shared = Arc::clone(&node.driver.shared);
+        let handles = Arc::clone(&node.driver.handles);
         let (send_l1_events, mut l1_events) = mpsc::channel(1);
         let l1_poll = node.driver.config.l1_poll;
         let mut tracking = tokio::spawn(tracker.run(l1_poll, send_l1_events, stop.clone()));
@@ -128,7 +128,7 @@ impl Sequencer {
         };
         stop.cancel();
         drop(l1_events);
-        shared.transactions.preconfirmations.stop();
+        handles.transactions.preconfirmations.stop();
         // Submissions get their replies before the parts that reply stop.
         ended = ended.and(servers.finish().await);
         if !tracking.is_finished() {
@@ -136,7 +136,7 @@ impl Sequencer {
         }
         let stopped = node.stop().await;
         // Parts end because one failed: report that one, whichever was noticed first.
-        match shared.failure.reason() {
+        match handles.failure.reason() {
             Some(reason) => bail!("{reason}"),
             None => ended.and(stopped),
         }
@@ -154,7 +154,7 @@ async fn sync_with_l1(
     client.check_genesis(genesis, &genesis_head.output).await?;
     let view = L1View::new(client.clone(), config.l1_confirmations, genesis_head.output);
     let derivation = Derivation::new(genesis.config.clone(), genesis_head.parent);
-    let mut tracker = Tracker::new(view, derivation, Arc::clone(&driver.shared.chain.database));
+    let mut tracker = Tracker::new(view, derivation, Arc::clone(&driver.handles.chain.database));
     loop {
         let event = tracker.next().await?;
         let is_all = matches!(event, L1Event::Progress(_));
@@ -196,7 +196,7 @@ impl Node {
         let (send_closings, blocks_to_seal) = mpsc::channel(BLOCKS_TO_SEAL_MAX);
         let (send_indexings, blocks_to_index) = mpsc::channel(BLOCKS_TO_INDEX_MAX);
         let submission_route = config.submission_route.clone();
-        let (shared, senders) = NodeHandles::new(
+        let (handles, senders) = NodeHandles::new(
             chain,
             database,
             submission_route,
@@ -205,17 +205,17 @@ impl Node {
             send_events.clone(),
         )
         .await?;
-        let shared = Arc::new(shared);
+        let handles = Arc::new(handles);
         let HeadSenders { head, journal_end, settlement_changed } = senders;
         let (head, journal_end) = (Arc::new(head), Arc::new(journal_end));
         let mut production = ProductionState::new();
         arrivals.into_iter().for_each(|arrival| production.note_arrival(arrival));
-        let refused = restore_pool(&shared, pending).await;
+        let refused = restore_pool(&handles, pending).await;
         let production = Arc::new(SyncMutex::new(production));
         let checkpoints = Arc::new(Mutex::new(checkpoints));
         let now = Instant::now();
         let producer = Producer {
-            shared: Arc::clone(&shared),
+            handles: Arc::clone(&handles),
             production: Arc::clone(&production),
             config: ProducerConfig {
                 block_interval: config.block_interval,
@@ -240,27 +240,27 @@ impl Node {
             send_commits.send(commit).await.ok().context("the committer has ended")?;
         }
         let sealer = Sealer {
-            shared: Arc::clone(&shared),
+            handles: Arc::clone(&handles),
             blocks_to_seal,
             commits: send_commits,
             blocks_to_index: send_indexings,
             checkpoints: Arc::clone(&checkpoints),
         };
         let indexer =
-            Indexer { shared: Arc::clone(&shared), blocks_to_index, head: Arc::clone(&head) };
+            Indexer { handles: Arc::clone(&handles), blocks_to_index, head: Arc::clone(&head) };
         let committer =
-            Committer::new(Arc::clone(&shared), commits, Arc::clone(&journal_end), unindexed);
+            Committer::new(Arc::clone(&handles), commits, Arc::clone(&journal_end), unindexed);
         let mut parts = JoinSet::new();
         let producing = async { spawn_blocking(|| producer.run()).await? };
         let committer =
-            parts.spawn(report_failure(Arc::clone(&shared), "committer", committer.run()));
-        parts.spawn(report_failure(Arc::clone(&shared), "sealer", sealer.run()));
-        parts.spawn(report_failure(Arc::clone(&shared), "indexer", indexer.run()));
-        parts.spawn(report_failure(Arc::clone(&shared), "producer", producing));
+            parts.spawn(report_failure(Arc::clone(&handles), "committer", committer.run()));
+        parts.spawn(report_failure(Arc::clone(&handles), "sealer", sealer.run()));
+        parts.spawn(report_failure(Arc::clone(&handles), "indexer", indexer.run()));
+        parts.spawn(report_failure(Arc::clone(&handles), "producer", producing));
         let driver = Driver {
             config,
             genesis: genesis.clone(),
-            shared,
+            handles,
             production,
             checkpoints,
             events: send_events,
@@ -309,7 +309,7 @@ impl Node {
         self.committer.abort();
         let _ = self.driver.events.send(ProducerEvent::Command(ProducerCommand::Stop)).await;
         while self.parts.join_next().await.is_some() {}
-        self.driver.shared.chain.close().await;
+        self.driver.handles.chain.close().await;
     }
 
     /// Completes this many blocks and waits for them.
@@ -320,7 +320,7 @@ impl Node {
             self.driver.events.send(seal).await.expect("runs");
             is_done.await.expect("makes a block");
         }
-        let newest = self.driver.shared.chain.read().await.tip().parent.number;
+        let newest = self.driver.handles.chain.read().await.tip().parent.number;
         let mut head = self.driver.head.subscribe();
         head.wait_for(|head| *head >= newest).await.expect("never ends");
     }
@@ -328,23 +328,23 @@ impl Node {
 
 /// Reports the failure of a part to all others, which may wait for it.
 async fn report_failure(
-    shared: Arc<NodeHandles>,
+    handles: Arc<NodeHandles>,
     part: &str,
     run: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     let ended = AssertUnwindSafe(run).catch_unwind().await;
     let ended = ended.unwrap_or_else(|_| Err(anyhow!("the {part} has panicked")));
-    ended.inspect_err(|error| shared.fail(format!("{error:#}")))
+    ended.inspect_err(|error| handles.fail(format!("{error:#}")))
 }
 
 /// Fills the pool with the transactions that waited at the last stop. Refuses only those that can
 /// never run; others wait for funds or fees.
 async fn restore_pool(
-    shared: &NodeHandles,
+    handles: &NodeHandles,
     pending: Vec<AcceptedTx>,
 ) -> Vec<(alloy_primitives::B256, String)> {
-    let chain = shared.chain.read().await;
-    let mut pool = shared.transactions.pool_mut();
+    let chain = handles.chain.read().await;
+    let mut pool = handles.transactions.pool_mut();
     let mut refused = Vec::new();
     for AcceptedTx { arrival, received_ms, tx } in pending {
         let hash = alloy_primitives::keccak256(&tx.raw);
@@ -374,11 +374,11 @@ mod tests {
     #[tokio::test]
     async fn panic_in_a_part_ends_the_node() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (shared, ..) = NodeHandles::of_new(folder.path(), &Genesis::dev()).await;
+        let (handles, ..) = NodeHandles::of_new(folder.path(), &Genesis::dev()).await;
         let ended =
-            report_failure(Arc::clone(&shared), "sealer", async { panic!("on purpose") }).await;
-        assert!(ended.is_err() && shared.failure.is_failed());
-        assert_eq!(shared.failure.reason(), Some("the sealer has panicked"));
+            report_failure(Arc::clone(&handles), "sealer", async { panic!("on purpose") }).await;
+        assert!(ended.is_err() && handles.failure.is_failed());
+        assert_eq!(handles.failure.reason(), Some("the sealer has panicked"));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -201,7 +201,7 @@ mod tests {
     async fn submitted_bytes_are_bounded() {
         let folder = tempfile::tempdir().expect("a folder");
         let genesis = Genesis::dev();
-        let (shared, _tellers, mut events) = NodeHandles::of_new(folder.path(), &genesis).await;
+        let (handles, _tellers, mut events) = NodeHandles::of_new(folder.path(), &genesis).await;
         let tx = |bytes: usize| CheckedTx {
             tx: turnpike_protocol::SignedTx::new_unchecked(
                 alloy_consensus::SignableTransaction::into_signed(
@@ -215,16 +215,16 @@ mod tests {
             sender: Address::ZERO,
         };
         let mut most =
-            Box::pin(shared.submissions.hand_over(vec![tx(SUBMITTED_BYTES_MAX - 10)], 0));
+            Box::pin(handles.submissions.hand_over(vec![tx(SUBMITTED_BYTES_MAX - 10)], 0));
         assert!(futures_util::poll!(&mut most).is_pending());
-        let busy = shared.submissions.hand_over(vec![tx(6), tx(5)], 0).await;
+        let busy = handles.submissions.hand_over(vec![tx(6), tx(5)], 0).await;
         assert!(matches!(busy, Err(Refusal::Busy)), "{busy:?}");
         let Some(ProducerEvent::Submission(taken)) = events.recv().await else {
             panic!("it waits")
         };
         assert_eq!(taken.bytes(), SUBMITTED_BYTES_MAX - 10);
         drop(taken);
-        let mut next = Box::pin(shared.submissions.hand_over(vec![tx(6), tx(5)], 0));
+        let mut next = Box::pin(handles.submissions.hand_over(vec![tx(6), tx(5)], 0));
         assert!(futures_util::poll!(&mut next).is_pending(), "there is room again");
     }
 }

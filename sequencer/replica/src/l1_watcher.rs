@@ -38,7 +38,7 @@ const ENTRIES_WAITING_MAX: usize = 16;
 /// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct L1Watcher {
-    shared: Arc<NodeHandles>,
+    handles: Arc<NodeHandles>,
     changed: watch::Sender<u64>,
     /// How long the source may hold other blocks than L1.
     patience: Duration,
@@ -63,12 +63,12 @@ struct L1Difference {
 
 impl L1Watcher {
     pub(crate) fn new(
-        shared: Arc<NodeHandles>,
+        handles: Arc<NodeHandles>,
         changed: watch::Sender<u64>,
         patience: Duration,
     ) -> Self {
         Self {
-            shared,
+            handles,
             changed,
             patience,
             waiting: VecDeque::new(),
@@ -85,17 +85,17 @@ impl L1Watcher {
     ) -> Result<(), ReplicaError> {
         match event {
             L1Event::Unavailable(error) => {
-                self.shared.settlement.write().await.l1_error = Some(error);
+                self.handles.settlement.write().await.l1_error = Some(error);
             }
             L1Event::Reorg(reorg) => {
                 warn!(l1_block = reorg.block, entries = reorg.entries, "L1 reorg dropped blocks");
                 self.waiting.retain(|entry| entry.posted.entry.index < reorg.entries);
                 self.differs_since = None;
-                self.shared.settlement.write().await.rewind(reorg.entries, reorg.deposits);
+                self.handles.settlement.write().await.rewind(reorg.entries, reorg.deposits);
             }
             L1Event::Entry(entry) => self.waiting.push_back(*entry),
             L1Event::Progress(progress) => {
-                self.proofs.apply_l1_progress(&self.shared, *progress).await?;
+                self.proofs.apply_l1_progress(&self.handles, *progress).await?;
             }
         }
         self.held = Some(done);
@@ -135,21 +135,21 @@ impl L1Watcher {
     /// changed.
     async fn lost_safe_block(&self) -> Result<Option<L1Difference>, ReplicaError> {
         let (block, entry, safe) = {
-            let settlement = self.shared.settlement.read().await;
+            let settlement = self.handles.settlement.read().await;
             let Some(range) = settlement.posted.last() else { return Ok(None) };
             if settlement.l1_error.is_some() {
                 return Ok(None);
             }
             (range.last_block, range.entry.index, range.output.block_hash)
         };
-        let hash = self.shared.chain.database.block_hash(block).await?;
+        let hash = self.handles.chain.database.block_hash(block).await?;
         Ok((hash != Some(safe)).then_some(L1Difference { block, entry, hash }))
     }
 
     /// Makes the entries safe whose blocks the index holds. Returns the first difference of the
     /// others.
     async fn accept_entries(&mut self) -> Result<Option<L1Difference>, ReplicaError> {
-        let database = Arc::clone(&self.shared.chain.database);
+        let database = Arc::clone(&self.handles.chain.database);
         while let Some(entry) = self.waiting.front() {
             let known = known_blocks(&database, &entry.unknown).await?;
             if let Some(missing) = entry.unknown.get(known) {
@@ -162,7 +162,7 @@ impl L1Watcher {
                 return Ok(None);
             }
             let entry = self.waiting.pop_front().expect("invariant: the front exists");
-            advance_safe_head(&self.shared, entry).await?;
+            advance_safe_head(&self.handles, entry).await?;
             self.differs_since = None;
         }
         Ok(None)
@@ -240,27 +240,27 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn source_that_rewinds_a_safe_block_diverges() {
         let folder = tempfile::tempdir().expect("a folder");
-        let shared = node_with_safe_block(folder.path()).await;
-        assert_eq!(shared.settlement.read().await.safe(), 1);
+        let handles = node_with_safe_block(folder.path()).await;
+        assert_eq!(handles.settlement.read().await.safe(), 1);
 
         let (patience, start) = (Duration::from_secs(60), Instant::now());
         let (changed, _) = watch::channel(0);
-        let mut watch = L1Watcher::new(Arc::clone(&shared), changed, patience);
+        let mut watch = L1Watcher::new(Arc::clone(&handles), changed, patience);
         watch.compare(start).await.expect("the index holds block 1");
         let reason = "the source rewound block 1".to_owned();
         let rewind = Some(IndexRewind { first_block: 1, reason, reorged: Vec::new() });
-        let to = shared.chain.database.indexed_to().await.expect("reads");
+        let to = handles.chain.database.indexed_to().await.expect("reads");
         let batch = IndexBatch { to, rewind, ..IndexBatch::default() };
-        shared.chain.database.index(&batch).await.expect("rewinds");
+        handles.chain.database.index(&batch).await.expect("rewinds");
         watch.compare(start).await.expect("patience is not over");
         let late = start + patience;
         let ended = watch.compare(late).await.expect_err("L1 still holds block 1");
         let ReplicaError::Diverged(found) = ended else { panic!("{ended}") };
         assert_eq!(found, Divergence::L1 { block: 1, entry: 1, hash: None });
 
-        shared.settlement.write().await.l1_error = Some("silent".into());
+        handles.settlement.write().await.l1_error = Some("silent".into());
         watch.compare(late).await.expect("L1 does not answer");
-        shared.settlement.write().await.l1_error = None;
+        handles.settlement.write().await.l1_error = None;
         watch.compare(late).await.expect("patience starts anew");
         let (done, _) = oneshot::channel();
         let reorg = Reorg { block: 0, entries: 1, deposits: 0, outputs: 1 };

@@ -175,15 +175,15 @@ impl Replica {
         let checksum = checksum.context("invariant: the journal's last row is there")?;
         let number = chain.head().header.number;
         let route = config.submission_route();
-        let (shared, senders) =
+        let (handles, senders) =
             NodeHandles::without_producer(chain, Arc::clone(&database), route).await?;
-        let shared = Arc::new(shared);
+        let handles = Arc::new(handles);
         let HeadSenders { head, journal_end, settlement_changed } = senders;
         let writer = ReplicaWriter {
             genesis: genesis.clone(),
             execution,
             directory,
-            shared: Arc::clone(&shared),
+            handles: Arc::clone(&handles),
             checkpoints,
             follower: JournalFollower::new(next, number + 1, unsealed, unindexed),
             head,
@@ -195,7 +195,7 @@ impl Replica {
         let view = L1View::new(client.clone(), config.l1_confirmations, genesis_head.output);
         let derivation = Derivation::new(genesis.config.clone(), genesis_head.parent);
         let tracker = Tracker::new(view, derivation, database);
-        let watch = L1Watcher::new(shared, settlement_changed, config.l1_patience);
+        let watch = L1Watcher::new(handles, settlement_changed, config.l1_patience);
         let cursor = SourceCursor { next, checksum };
         Ok(Self { writer, watch, tracker, l1: client, listeners, cursor, config })
     }
@@ -209,10 +209,10 @@ impl Replica {
     /// stop as well.
     pub async fn serve(self, stop: CancellationToken) -> anyhow::Result<ReplicaEnd> {
         let stop = stop.child_token();
-        let shared = Arc::clone(&self.writer.shared);
+        let handles = Arc::clone(&self.writer.handles);
         let ended = self.drive(&stop).await;
         stop.cancel();
-        shared.chain.close().await;
+        handles.chain.close().await;
         match ended {
             Ok(()) => Ok(ReplicaEnd::Stopped),
             Err(ReplicaError::Diverged(divergence)) => {
@@ -226,15 +226,15 @@ impl Replica {
     /// The only place that applies rows and L1 events: one at a time.
     async fn drive(self, stop: &CancellationToken) -> Result<(), ReplicaError> {
         let Self { mut writer, mut watch, tracker, l1, listeners, cursor, config } = self;
-        let shared = Arc::clone(&writer.shared);
+        let handles = Arc::clone(&writer.handles);
         let address = listeners.address()?;
-        info!(%address, head = *shared.chain.head.borrow(), row = cursor.next, "replica is up");
+        info!(%address, head = *handles.chain.head.borrow(), row = cursor.next, "replica is up");
 
         let (send_rows, mut rows) = mpsc::channel(ROWS_WAITING_MAX);
-        let mut reading = start(&config.source, &shared, cursor, send_rows, stop.clone());
+        let mut reading = start(&config.source, &handles, cursor, send_rows, stop.clone());
         let (send_l1_events, mut l1_events) = mpsc::channel(1);
         let mut tracking = tokio::spawn(tracker.run(config.l1_poll, send_l1_events, stop.clone()));
-        let servers = listeners.servers(&shared, &l1, stop);
+        let servers = listeners.servers(&handles, &l1, stop);
         let mut servers = RunningServers::spawn(servers);
         let mut checks = tokio::time::interval(CHECK_INTERVAL);
         let ended = loop {
@@ -278,12 +278,12 @@ impl Replica {
 /// Starts reading the source.
 fn start(
     source: &ReplicaSource,
-    shared: &NodeHandles,
+    handles: &NodeHandles,
     cursor: SourceCursor,
     rows: mpsc::Sender<Vec<JournalRow>>,
     stop: CancellationToken,
 ) -> JoinHandle<Result<(), SourceError>> {
-    let chain = shared.chain.database.chain();
+    let chain = handles.chain.database.chain();
     match source {
         ReplicaSource::Feed(url) => {
             tokio::spawn(pump(FeedSource::new(url, chain, cursor), cursor, rows, stop))

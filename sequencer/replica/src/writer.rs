@@ -53,7 +53,7 @@ pub(crate) struct ReplicaWriter {
     pub(crate) execution: EngineConfig,
     /// The directory of checkpoints.
     pub(crate) directory: PathBuf,
-    pub(crate) shared: Arc<NodeHandles>,
+    pub(crate) handles: Arc<NodeHandles>,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) follower: JournalFollower,
     pub(crate) head: watch::Sender<u64>,
@@ -123,7 +123,7 @@ impl ReplicaWriter {
 
     async fn run(&mut self, block: JournalBlock) -> Result<(), ReplicaError> {
         let outcome = {
-            let mut chain = self.shared.chain.write().await;
+            let mut chain = self.handles.chain.write().await;
             let outcome = block_in_place(|| run_block(&mut chain, &block, Senders::Recovered))?;
             self.unsealed.push(sealed_block_of(&chain, &outcome, block));
             outcome
@@ -149,7 +149,7 @@ impl ReplicaWriter {
         let Some(at) = self.unsealed.iter().position(|block| block.block.header.number == number)
         else {
             // The index held the block at the start.
-            return Ok(self.shared.chain.database.note_sealed(number, written_at_ms).await?);
+            return Ok(self.handles.chain.database.note_sealed(number, written_at_ms).await?);
         };
         let mut block = self.unsealed.remove(at);
         block.times.sealed_ms = Some(written_at_ms);
@@ -181,14 +181,14 @@ impl ReplicaWriter {
         unindexed.accept(waiting);
         unindexed.refuse(refused);
         let (accepted, refused) = unindexed.into_parts();
-        let database = &self.shared.chain.database;
+        let database = &self.handles.chain.database;
         let mut reorged = void;
         let known: std::collections::HashSet<_> = reorged.iter().map(|(hash, _)| *hash).collect();
         let rest = reorged_from(database, first_block).await?;
         reorged.extend(rest.into_iter().filter(|(hash, _)| !known.contains(hash)));
         let rewind = Some(IndexRewind { first_block, reason, reorged });
         let batch = IndexBatch { to, rewind, accepted, blocks: Vec::new(), refused };
-        self.shared.notifications.before_rewind(&self.shared.chain, first_block).await;
+        self.handles.notifications.before_rewind(&self.handles.chain, first_block).await;
         database.index(&batch).await.context("cannot write the index")?;
         self.head.send_replace(first_block - 1);
         Ok(())
@@ -196,19 +196,24 @@ impl ReplicaWriter {
 
     /// Rewinds the chain to a block that the index holds.
     async fn rewind_chain(&mut self, block: u64) -> anyhow::Result<()> {
-        let shared = Arc::clone(&self.shared);
-        if shared.chain.read().await.oldest_state() > block {
+        let handles = Arc::clone(&self.handles);
+        if handles.chain.read().await.oldest_state() > block {
             info!(block, "state not in memory: executing the journal again");
             self.checkpoints.stop().await;
             let genesis = Chain::from_genesis(&self.genesis);
-            let (chain, checkpoints) =
-                restore_to(genesis, &shared.chain.database, &self.directory, self.execution, block)
-                    .await?;
-            *shared.chain.write().await = chain;
+            let (chain, checkpoints) = restore_to(
+                genesis,
+                &handles.chain.database,
+                &self.directory,
+                self.execution,
+                block,
+            )
+            .await?;
+            *handles.chain.write().await = chain;
             self.checkpoints = checkpoints;
             return Ok(());
         }
-        let mut chain = shared.chain.write().await;
+        let mut chain = handles.chain.write().await;
         ensure!(block_in_place(|| chain.rewind(block)), "block {block} is unknown");
         self.checkpoints.rewind(block);
         Ok(())
@@ -216,22 +221,22 @@ impl ReplicaWriter {
 
     /// Writes verified rows, checkpoints and index batches.
     async fn flush(&mut self) -> anyhow::Result<()> {
-        let shared = Arc::clone(&self.shared);
+        let handles = Arc::clone(&self.handles);
         let rows = self.follower.verified();
         if let Some(last) = rows.last() {
             let end = last.sequence + 1;
-            let written = shared.chain.database.append_rows(&rows).await;
+            let written = handles.chain.database.append_rows(&rows).await;
             written.context("the journal cannot be written")?;
             self.journal_end.send_replace(end);
         }
         if !self.executed.is_empty() {
-            let chain = shared.chain.read().await;
+            let chain = handles.chain.read().await;
             for outcome in self.executed.drain(..) {
                 self.checkpoints.push(&chain, outcome).await;
             }
         }
         for batch in self.batches.drain(..) {
-            let indexed = shared.chain.database.index(&batch).await;
+            let indexed = handles.chain.database.index(&batch).await;
             indexed.context("cannot write the index")?;
             if let Some(block) = batch.blocks.last() {
                 let header = &block.block.header;

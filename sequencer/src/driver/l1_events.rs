@@ -29,7 +29,7 @@ impl Driver {
     async fn apply(&mut self, event: L1Event) -> anyhow::Result<()> {
         match event {
             L1Event::Unavailable(error) => {
-                self.shared.settlement.write().await.l1_error = Some(error);
+                self.handles.settlement.write().await.l1_error = Some(error);
                 Ok(())
             }
             L1Event::Reorg(reorg) => self.handle_reorg(reorg).await,
@@ -45,7 +45,7 @@ impl Driver {
         // The open block may depend on dropped data: it is checked together with the complete
         // blocks.
         self.complete_block().await?;
-        self.shared.settlement.write().await.rewind(reorg.entries, reorg.deposits);
+        self.handles.settlement.write().await.rewind(reorg.entries, reorg.deposits);
         Ok(())
     }
 
@@ -65,17 +65,17 @@ impl Driver {
             let blocks = entry.unknown.clone();
             // The inbox takes no origin older than this entry's. No block is opened until the
             // newest origin is known.
-            self.shared.settlement.write().await.origin = None;
+            self.handles.settlement.write().await.origin = None;
             self.reorg(first.input.number, blocks, reason, deposits).await?;
         }
-        advance_safe_head(&self.shared, entry).await?;
+        advance_safe_head(&self.handles, entry).await?;
         self.production().backlog.drop_to(last_block);
         Ok(())
     }
 
     async fn apply_progress(&mut self, progress: L1Progress) -> anyhow::Result<()> {
         let last_read = progress.last_read;
-        self.proofs.apply_l1_progress(&self.shared, progress).await?;
+        self.proofs.apply_l1_progress(&self.handles, progress).await?;
         if self.production().awaits_l1_recheck && self.recheck_unposted(last_read).await? {
             self.production().awaits_l1_recheck = false;
         }
@@ -87,15 +87,15 @@ impl Driver {
     async fn recheck_unposted(&mut self, last_read: u64) -> anyhow::Result<bool> {
         let (mut backlog, mut missing) = (Backlog::default(), None);
         let (mut next, mut deposits) = {
-            let settlement = self.shared.settlement.read().await;
+            let settlement = self.handles.settlement.read().await;
             (settlement.safe() + 1, settlement.deposits_consumed())
         };
         'blocks: loop {
-            let blocks = self.shared.chain.database.sealed_blocks(next, BLOCKS_STEP).await?;
+            let blocks = self.handles.chain.database.sealed_blocks(next, BLOCKS_STEP).await?;
             if blocks.is_empty() {
                 break;
             }
-            let settlement = self.shared.settlement.read().await;
+            let settlement = self.handles.settlement.read().await;
             for block in blocks {
                 missing =
                     missing_l1_data(&settlement, &block).map(|missing| (block.number, missing));

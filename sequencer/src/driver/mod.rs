@@ -41,7 +41,7 @@ use self::reorg::ReorgStep;
 pub(crate) struct Driver {
     pub(crate) config: SequencerConfig,
     pub(crate) genesis: Genesis,
-    pub(crate) shared: Arc<NodeHandles>,
+    pub(crate) handles: Arc<NodeHandles>,
     pub(crate) production: Arc<SyncMutex<ProductionState>>,
     pub(crate) checkpoints: Arc<Mutex<Checkpoints>>,
     pub(crate) events: mpsc::Sender<ProducerEvent>,
@@ -56,7 +56,7 @@ pub(crate) struct Driver {
 
 impl Driver {
     fn database(&self) -> &Arc<Database> {
-        &self.shared.chain.database
+        &self.handles.chain.database
     }
 
     pub(crate) fn head(&self) -> u64 {
@@ -91,11 +91,11 @@ impl Driver {
 
     /// Waits until the index holds all complete blocks.
     async fn wait_until_indexed(&self) -> anyhow::Result<()> {
-        let newest = self.shared.chain.read().await.tip().parent.number;
+        let newest = self.handles.chain.read().await.tip().parent.number;
         let mut head = self.head.subscribe();
         tokio::select! {
             reached = head.wait_for(|head| *head >= newest) => drop(reached?),
-            () = self.shared.failure.token().cancelled() => bail!("{}", self.shared.failure.refusal()),
+            () = self.handles.failure.token().cancelled() => bail!("{}", self.handles.failure.refusal()),
         }
         Ok(())
     }

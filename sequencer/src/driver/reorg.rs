@@ -86,11 +86,11 @@ impl Driver {
             let transactions = rewound.users.len();
             warn!(first, last = before, transactions, reason, "rewinding blocks");
         }
-        let shared = Arc::clone(&self.shared);
-        if shared.chain.read().await.oldest_state() >= first {
+        let handles = Arc::clone(&self.handles);
+        if handles.chain.read().await.oldest_state() >= first {
             self.rebuild(first - 1).await?;
         }
-        let mut chain = shared.chain.write().await;
+        let mut chain = handles.chain.write().await;
         ensure!(block_in_place(|| chain.rewind(first - 1)), "block {} is unknown", first - 1);
         let mut checkpoints = self.checkpoints.lock().await;
         checkpoints.rewind(first - 1);
@@ -118,7 +118,7 @@ impl Driver {
         let before_blocks = entries.len() as u64;
         entries.extend(ran.iter().flat_map(ExecutedDerivedBlock::entries));
         let at_ms = unix_milliseconds();
-        let rows = shared.chain.database.append_at(&entries, at_ms).await;
+        let rows = handles.chain.database.append_at(&entries, at_ms).await;
         let rows = rows.context("cannot replace the journal's end")?;
         self.journal_end.send_replace(rows.end);
         self.stop_after(ReorgStep::Journaled)?;
@@ -138,9 +138,9 @@ impl Driver {
             refused,
         };
         if is_rewind {
-            shared.notifications.before_rewind(&shared.chain, first).await;
+            handles.notifications.before_rewind(&handles.chain, first).await;
         }
-        shared.chain.database.index(&batch).await.context("cannot write the index")?;
+        handles.chain.database.index(&batch).await.context("cannot write the index")?;
         {
             let mut production = self.production();
             production.deposits_consumed = deposits;
@@ -148,7 +148,7 @@ impl Driver {
         }
         let head = chain.head().header.number;
         self.head.send_replace(head);
-        shared
+        handles
             .transactions
             .preconfirmations
             .rewind(&batch.refused, ran.iter().map(|ran| &ran.outcome));
@@ -173,9 +173,9 @@ impl Driver {
         let mut next = first;
         while next <= head {
             let last = head.min(next + BLOCKS_STEP - 1);
-            for block in self.shared.chain.database.blocks(next, last).await? {
+            for block in self.handles.chain.database.blocks(next, last).await? {
                 let times =
-                    self.shared.chain.database.block_times(block.header.number).await?.parts;
+                    self.handles.chain.database.block_times(block.header.number).await?.parts;
                 for (position, receipt) in block.receipts.into_iter().enumerate() {
                     let (raw, sender) = (receipt.transaction, receipt.sender);
                     found.all.push((keccak256(&raw), block.header.number));
@@ -191,7 +191,7 @@ impl Driver {
         for executed in open.into_iter().flatten() {
             if let BlockTx::User(tx) = &executed.tx {
                 found.all.push((tx.hash(), head + 1));
-                let promise = self.shared.transactions.preconfirmed(&tx.hash());
+                let promise = self.handles.transactions.preconfirmed(&tx.hash());
                 let received_ms = promise.and_then(|promise| promise.times().received_ms);
                 let (received_ms, sender) = (received_ms.unwrap_or(now), executed.sender);
                 let (raw, tx) = (tx.encoded().into(), tx.clone());
@@ -210,7 +210,7 @@ impl Driver {
         let genesis = Chain::from_genesis(&self.genesis);
         let (directory, execution) = (self.config.state.clone(), self.config.execution);
         let restored = restore_to(genesis, self.database(), &directory, execution, block).await?;
-        (*self.shared.chain.write().await, *checkpoints) = restored;
+        (*self.handles.chain.write().await, *checkpoints) = restored;
         checkpoints.set_interval(self.config.checkpoint_blocks);
         Ok(())
     }
@@ -253,7 +253,7 @@ impl Driver {
         included: &HashSet<B256>,
     ) -> Vec<(B256, String)> {
         let nonce_of = |address: &Address| chain.state().account(address).unwrap_or_default().nonce;
-        let mut pool = self.shared.transactions.pool_mut();
+        let mut pool = self.handles.transactions.pool_mut();
         let mut refused = Vec::new();
         for sender in pool.senders() {
             let next = nonce_of(&sender);

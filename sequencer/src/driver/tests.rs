@@ -11,7 +11,7 @@ use super::ReorgStep;
 
 /// When an included transaction was received, in Unix milliseconds.
 async fn received_at(sequencer: &TestSequencer, hash: &alloy_primitives::B256) -> u64 {
-    let database = &sequencer.shared().chain.database;
+    let database = &sequencer.handles().chain.database;
     let place = database.transaction(hash).await.expect("reads").expect("in a block");
     let times = database.block_times(place.block).await.expect("reads");
     assert!(times.sealed_ms.is_some());
@@ -42,9 +42,9 @@ async fn forced_entry_replaces_unposted_blocks() {
     assert_eq!(sequencer.head(), 2, "one own block and the forced one");
     assert!(before > 2);
     // The rewound transactions wait in their old order, and the next block includes them.
-    let database = std::sync::Arc::clone(&sequencer.shared().chain.database);
+    let database = std::sync::Arc::clone(&sequencer.handles().chain.database);
     for hash in &sent {
-        assert!(sequencer.shared().transactions.waiting(hash).is_some());
+        assert!(sequencer.handles().transactions.waiting(hash).is_some());
     }
     let from = database.reorged_from(&sent[0]).await.expect("reads").expect("was rewound");
     assert_eq!((from.block, from.reason.as_str()), (2, "inbox entry 2 was forced"));
@@ -59,7 +59,7 @@ async fn forced_entry_replaces_unposted_blocks() {
     assert!(sequencer.post(10).await);
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    assert_eq!(sequencer.shared().settlement.read().await.safe(), 3);
+    assert_eq!(sequencer.handles().settlement.read().await.safe(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,10 +75,10 @@ async fn rewound_transactions_that_cannot_be_included_are_refused() {
     sequencer.l1.post_foreign(vec![foreign.clone(), own]);
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    let database = &sequencer.shared().chain.database;
+    let database = &sequencer.handles().chain.database;
     let reason = database.refusal(&lost).await.expect("reads").expect("refused");
     assert!(reason.contains("nonce too low") && reason.contains("inbox entry 1"), "{reason}");
-    assert!(sequencer.shared().transactions.waiting(&next).is_some());
+    assert!(sequencer.handles().transactions.waiting(&next).is_some());
     assert!(database.transaction(&foreign.hash()).await.expect("reads").is_some());
     let place = database.transaction(&same).await.expect("reads").expect("L1 holds it");
     assert_eq!((place.block, place.position), (1, 2));
@@ -98,7 +98,7 @@ async fn reorg_below_kept_states_executes_the_journal_again() {
         sequencer.send(1).await;
         sequencer.build(1).await;
     }
-    assert!(sequencer.shared().chain.read().await.oldest_state() > 2);
+    assert!(sequencer.handles().chain.read().await.oldest_state() > 2);
     sequencer.l1.deposit(sequencer.users[0].address());
     assert!(sequencer.l1.force(1));
     for step in [ReorgStep::Rewound, ReorgStep::Executed, ReorgStep::Journaled] {
@@ -130,9 +130,9 @@ async fn crash_between_reorg_steps_loses_nothing() {
         sequencer.check().await;
         assert_eq!(sequencer.head(), 1, "the forced block");
         for hash in sent {
-            assert!(sequencer.shared().transactions.waiting(&hash).is_some(), "after {step:?}");
+            assert!(sequencer.handles().transactions.waiting(&hash).is_some(), "after {step:?}");
         }
-        assert_eq!(sequencer.shared().chain.database.reorg_count().await.expect("reads"), 1);
+        assert_eq!(sequencer.handles().chain.database.reorg_count().await.expect("reads"), 1);
     }
 }
 
@@ -157,18 +157,18 @@ async fn l1_reorg_removes_dropped_data_from_unposted_blocks() {
     sequencer.l1.reorg(1);
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    assert_eq!(sequencer.shared().settlement.read().await.safe(), 0);
+    assert_eq!(sequencer.handles().settlement.read().await.safe(), 0);
     assert_eq!(
         sequencer.head(),
         1,
         "blocks on the dropped entry are rewound, and the entry's block can be posted again"
     );
     sequencer.build(1).await;
-    assert!(sequencer.shared().chain.database.transaction(&sent).await.expect("reads").is_some());
+    assert!(sequencer.handles().chain.database.transaction(&sent).await.expect("reads").is_some());
     assert!(sequencer.post(10).await);
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    assert!(sequencer.shared().settlement.read().await.safe() > 0);
+    assert!(sequencer.handles().settlement.read().await.safe() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,14 +185,14 @@ async fn empty_database_catches_up_with_l1() {
         }
         sequencer.sync().await.expect("follows");
     }
-    let head = sequencer.shared().chain.read().await.head().clone();
+    let head = sequencer.handles().chain.read().await.head().clone();
     sequencer.restart_empty().await;
     assert_eq!(sequencer.head(), 0);
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    assert_eq!(*sequencer.shared().chain.read().await.head(), head);
+    assert_eq!(*sequencer.handles().chain.read().await.head(), head);
     assert_eq!(
-        sequencer.shared().chain.database.reorg_count().await.expect("reads"),
+        sequencer.handles().chain.database.reorg_count().await.expect("reads"),
         0,
         "nothing was rewound"
     );
@@ -208,14 +208,14 @@ async fn pending_transaction_included_by_l1_is_not_refused() {
     // The transaction waits behind a nonce gap, which L1 fills.
     let waits = sequencer.transfer(0, 1, 0);
     assert!(sequencer.submit(&waits).await);
-    let shared = std::sync::Arc::clone(sequencer.shared());
-    let mut wait = Box::pin(shared.transactions.wait_preconfirmed(waits.hash()));
+    let handles = std::sync::Arc::clone(sequencer.handles());
+    let mut wait = Box::pin(handles.transactions.wait_preconfirmed(waits.hash()));
     assert!(futures_util::poll!(&mut wait).is_pending());
     sequencer.l1.post_foreign(vec![sequencer.transfer(0, 0, 9), waits.clone()]);
     sequencer.sync().await.expect("follows");
     sequencer.check().await;
-    assert_eq!(shared.transactions.refusal(&waits.hash()).await.expect("reads"), None);
-    let place = shared.chain.database.transaction(&waits.hash()).await.expect("reads");
+    assert_eq!(handles.transactions.refusal(&waits.hash()).await.expect("reads"), None);
+    let place = handles.chain.database.transaction(&waits.hash()).await.expect("reads");
     assert_eq!(place.map(|place| (place.block, place.position)), Some((1, 2)));
     let preconfirmation = wait.await.expect("is answered");
     assert_eq!(
@@ -223,7 +223,7 @@ async fn pending_transaction_included_by_l1_is_not_refused() {
         (1, 2, waits.hash())
     );
     sequencer.restart().await;
-    let refusal = sequencer.shared().transactions.refusal(&waits.hash()).await.expect("reads");
+    let refusal = sequencer.handles().transactions.refusal(&waits.hash()).await.expect("reads");
     assert_eq!(refusal, None);
 }
 
@@ -231,12 +231,12 @@ async fn pending_transaction_included_by_l1_is_not_refused() {
 async fn no_block_uses_an_origin_older_than_a_forced_entry() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
-    assert!(sequencer.shared().settlement.read().await.origin.is_some());
+    assert!(sequencer.handles().settlement.read().await.origin.is_some());
     sequencer.l1.deposit(sequencer.users[2].address());
     assert!(sequencer.l1.force(1));
     // The producer resumes before the driver does.
     assert!(sequencer.sync_until(ReorgStep::Journaled).await.is_err());
-    assert_eq!(sequencer.shared().settlement.read().await.origin, None);
+    assert_eq!(sequencer.handles().settlement.read().await.origin, None);
 }
 
 /// A small seeded generator.

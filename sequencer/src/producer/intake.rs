@@ -41,10 +41,10 @@ impl IntakeBatch {
     /// Splits the batch into replies, waiting transactions and refused ones.
     pub(super) fn into_outcomes(
         self,
-        shared: &NodeHandles,
+        handles: &NodeHandles,
     ) -> (Vec<SubmissionReply>, Vec<AcceptedTx>, Vec<(B256, String)>) {
         let Self { replies, fresh, refused } = self;
-        let pool = shared.transactions.pool();
+        let pool = handles.transactions.pool();
         let waiting = |hash: &B256| {
             let PooledTx { raw, sender, arrival, received_ms, .. } = pool.get(hash)?.clone();
             Some(AcceptedTx { arrival, received_ms, tx: JournalTx { raw, sender } })
@@ -63,8 +63,8 @@ impl Producer {
         if submissions.is_empty() {
             return;
         }
-        let origin = self.shared.settlement.blocking_read().origin;
-        let chain = self.shared.chain.blocking_read();
+        let origin = self.handles.settlement.blocking_read().origin;
+        let chain = self.handles.chain.blocking_read();
         let rules = StateRules {
             base_fee: chain.tip().next_base_fee,
             l1_fee: origin.map(|origin| L1Fee::new(chain.config(), &origin)),
@@ -100,7 +100,7 @@ impl Producer {
     ) {
         let now = Instant::now();
         let mut production = self.production();
-        let mut pool = self.shared.transactions.pool_mut();
+        let mut pool = self.handles.transactions.pool_mut();
         for Submission { txs, received_ms, reply, .. } in submissions {
             let mut results = Vec::with_capacity(txs.len());
             for tx in txs {
@@ -129,7 +129,7 @@ impl Producer {
                         let is_known = match refusal {
                             Refusal::AlreadyKnown => true,
                             Refusal::NonceTooLow { .. } => {
-                                self.shared.transactions.preconfirmations.get(&hash).is_some()
+                                self.handles.transactions.preconfirmations.get(&hash).is_some()
                             }
                             _ => false,
                         };
@@ -148,7 +148,7 @@ impl Producer {
         for (tx, next) in self.stale.drain(..) {
             intake.refuse_stale([tx], next);
         }
-        let mut pool = self.shared.transactions.pool_mut();
+        let mut pool = self.handles.transactions.pool_mut();
         let seconds = pool.limits().gap_timeout.as_secs();
         for tx in pool.expire(Instant::now()) {
             intake.refuse(tx.tx.hash(), Refusal::GapTimeout { seconds }.to_string());

@@ -161,7 +161,7 @@ pub(crate) struct ProducerConfig {
 /// See the module documentation.
 #[derive(Debug)]
 pub(crate) struct Producer {
-    pub(crate) shared: Arc<NodeHandles>,
+    pub(crate) handles: Arc<NodeHandles>,
     pub(crate) production: Arc<Mutex<ProductionState>>,
     pub(crate) config: ProducerConfig,
     pub(crate) runtime: Handle,
@@ -248,9 +248,9 @@ impl Producer {
             return Ok(None);
         };
         let deadline = if is_forced { Instant::now() } else { self.deadline() };
-        let shared = Arc::clone(&self.shared);
+        let handles = Arc::clone(&self.handles);
         // Takes no lock on the chain: the sealer computes the last block's roots meanwhile.
-        let next = shared.chain.blocking_read().next_block();
+        let next = handles.chain.blocking_read().next_block();
         let mut open = OpenBlock::new(&next, plan)?;
         // Every log line of this block carries its number.
         let _span = info_span!("block", number = open.number()).entered();
@@ -297,17 +297,17 @@ impl Producer {
         intake: &mut IntakeBatch,
     ) -> anyhow::Result<PoolRemainder> {
         let (some, rest) = {
-            let mut pool = self.shared.transactions.pool_mut();
+            let mut pool = self.handles.transactions.pool_mut();
             let some = builder::pop_fitting(&mut pool, open.base_fee(), open.room());
             // Under the pool's lock, so that no reader finds the transactions in neither place.
-            self.shared.transactions.preconfirmations.mark_running(&some.0);
+            self.handles.transactions.preconfirmations.mark_running(&some.0);
             some
         };
         if some.is_empty() && !open.is_new() {
             return Ok(rest);
         }
         let refused = open.run(some)?;
-        let mut pool = self.shared.transactions.pool_mut();
+        let mut pool = self.handles.transactions.pool_mut();
         for (tx, reason) in refused {
             let hash = tx.tx.hash();
             intake.refuse(hash, reason);
@@ -340,7 +340,7 @@ impl Producer {
         part: Option<OpenBlockPart>,
         done: Option<oneshot::Sender<DurableRows>>,
     ) -> Result<(), PartEnded> {
-        let (replies, accepted, refused) = intake.into_outcomes(&self.shared);
+        let (replies, accepted, refused) = intake.into_outcomes(&self.handles);
         let (part, preconfirmed, received_ms) = match part {
             Some(OpenBlockPart { part, promises, received_ms }) => {
                 (Some(part), promises, received_ms)
@@ -368,11 +368,11 @@ impl Producer {
         if let Some(hook) = &mut self.hook {
             hook.before_state_root(&mut executed);
         }
-        let shared = Arc::clone(&self.shared);
+        let handles = Arc::clone(&self.handles);
         let block = {
-            let mut chain = shared.chain.blocking_write();
+            let mut chain = handles.chain.blocking_write();
             let block = chain.close(executed, &plan.origin);
-            let mut pool = shared.transactions.pool_mut();
+            let mut pool = handles.transactions.pool_mut();
             pool.set_base_fee(chain.tip().next_base_fee);
             // Deposits, delegations and creations change nonces too.
             for change in &block.diff().accounts {
@@ -450,7 +450,7 @@ impl Producer {
     /// When to check for work if no event arrives.
     fn next_check(&self) -> Instant {
         let now = Instant::now();
-        if self.has_more && !self.shared.control.is_paused() {
+        if self.has_more && !self.handles.control.is_paused() {
             now
         } else {
             now + self.config.block_interval.min(IDLE_WAIT_MAX)
@@ -466,18 +466,18 @@ impl Producer {
     }
 
     fn has_work(&self) -> bool {
-        let queued = self.shared.settlement.blocking_read().deposits.len() as u64;
+        let queued = self.handles.settlement.blocking_read().deposits.len() as u64;
         queued > self.production().deposits_consumed
-            || self.shared.transactions.pool().has_runnable()
+            || self.handles.transactions.pool().has_runnable()
     }
 
     /// The inputs of the next block. `None` while production is paused, or while L1 is too far
     /// behind.
     fn plan_block(&self) -> Option<BlockPlan> {
-        if self.shared.control.is_paused() {
+        if self.handles.control.is_paused() {
             return None;
         }
-        let config = &self.shared.chain.config;
+        let config = &self.handles.chain.config;
         let production = self.production();
         if production.awaits_l1_recheck {
             return None;
@@ -489,8 +489,8 @@ impl Producer {
         }
         let consumed = usize::try_from(production.deposits_consumed).unwrap_or(usize::MAX);
         drop(production);
-        let parent = self.shared.chain.blocking_read().tip().parent.timestamp;
-        let settlement = self.shared.settlement.blocking_read();
+        let parent = self.handles.chain.blocking_read().tip().parent.timestamp;
+        let settlement = self.handles.settlement.blocking_read();
         let (origin, l1) = settlement.origin.zip(settlement.l1)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let drift = config.time_drift_max;

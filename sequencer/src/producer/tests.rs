@@ -151,11 +151,11 @@ fn idle() -> Idle {
     let folder = tempfile::tempdir().expect("a folder");
     let runtime = Runtime::new().expect("starts");
     let genesis = Genesis::dev();
-    let (shared, _, received) = runtime.block_on(NodeHandles::of_new(folder.path(), &genesis));
+    let (handles, _, received) = runtime.block_on(NodeHandles::of_new(folder.path(), &genesis));
     let (send_commits, commits) = mpsc::channel(16);
     let (blocks_to_seal, _) = mpsc::channel(1);
     let now = Instant::now();
-    let events = shared.submissions.events.clone();
+    let events = handles.submissions.events.clone();
     let config = ProducerConfig {
         block_interval: HOUR,
         slice_interval: Duration::ZERO,
@@ -163,7 +163,7 @@ fn idle() -> Idle {
         backlog_entries_max: u64::MAX,
     };
     let producer = Producer {
-        shared,
+        handles,
         production: Arc::new(Mutex::new(ProductionState::new())),
         config,
         runtime: runtime.handle().clone(),
@@ -252,7 +252,7 @@ fn contract_created_in_open_block_cannot_send() {
     let submitted = sent_by(contract, TxKind::Call(creator));
     let mut intake = IntakeBatch::default();
     producer.take_in(vec![submission(vec![submitted], 0)], &mut open, &mut intake);
-    let (answers, ..) = intake.into_outcomes(&producer.shared);
+    let (answers, ..) = intake.into_outcomes(&producer.handles);
     let refusal = answers[0].results[0].as_ref().expect_err("is refused");
     assert!(matches!(refusal, Refusal::SenderIsContract { sender } if *sender == contract));
 }

@@ -27,17 +27,17 @@ struct TestSubscriber {
 
 impl TestSubscriber {
     async fn new(sequencer: &TestSequencer) -> Self {
-        let shared = sequencer.shared();
-        let heads = shared.notifications.heads(&shared.chain).await.expect("reads");
-        let logs = shared.notifications.heads(&shared.chain).await.expect("reads");
+        let handles = sequencer.handles();
+        let heads = handles.notifications.heads(&handles.chain).await.expect("reads");
+        let logs = handles.notifications.heads(&handles.chain).await.expect("reads");
         Self { heads, logs, base: sequencer.head(), chain: Vec::new(), topics: Vec::new() }
     }
 
     /// Applies the new notifications. Every block builds on the one before, and only the newest is
     /// removed.
     async fn apply_notifications(&mut self, sequencer: &TestSequencer) {
-        let shared = sequencer.shared();
-        shared.notifications.catch_up(&shared.chain).await.expect("reads");
+        let handles = sequencer.handles();
+        handles.notifications.catch_up(&handles.chain).await.expect("reads");
         while let Some(event) = self.heads.take().expect("in time") {
             match &*event {
                 HeadEvent::Added(block) => {
@@ -75,7 +75,7 @@ impl TestSubscriber {
 
     /// Asserts that the notifications match the index.
     async fn check(&self, sequencer: &TestSequencer) {
-        let database = &sequencer.shared().chain.database;
+        let database = &sequencer.handles().chain.database;
         let (mut hashes, mut topics) = (Vec::new(), Vec::new());
         for block in database.blocks(self.base + 1, u64::MAX >> 1).await.expect("reads") {
             let hash = block.header.hash_slow();
@@ -131,8 +131,8 @@ async fn subscriber_receives_removal_of_earlier_blocks() {
     sequencer.l1.deposit(sequencer.users[2].address());
     assert!(sequencer.l1.force(1));
     sequencer.sync().await.expect("follows");
-    let shared = Arc::clone(sequencer.shared());
-    shared.notifications.catch_up(&shared.chain).await.expect("reads");
+    let handles = Arc::clone(sequencer.handles());
+    handles.notifications.catch_up(&handles.chain).await.expect("reads");
     let mut notified = Vec::new();
     let show = |log: &LogNotification, is_removed| notified.push((log.log.topics()[0], is_removed));
     late.logs.logs(10, |_| true, show).expect("they are known");
@@ -149,13 +149,13 @@ async fn subscriber_gets_missed_error_for_unknown_blocks() {
     sequencer.log(0, B256::ZERO).await;
     sequencer.build(1).await;
     let mut late = TestSubscriber::new(&sequencer).await;
-    let shared = Arc::clone(sequencer.shared());
-    let to = shared.chain.database.indexed_to().await.expect("reads");
+    let handles = Arc::clone(sequencer.handles());
+    let to = handles.chain.database.indexed_to().await.expect("reads");
     let rewind = IndexRewind { first_block: 1, reason: String::new(), reorged: Vec::new() };
     let batch = IndexBatch { to, rewind: Some(rewind), ..IndexBatch::default() };
     // The head tracker is not told before the rewind.
-    shared.chain.database.index(&batch).await.expect("indexes");
-    shared.notifications.catch_up(&shared.chain).await.expect("reads");
+    handles.chain.database.index(&batch).await.expect("indexes");
+    handles.notifications.catch_up(&handles.chain).await.expect("reads");
     assert_eq!(late.logs.logs(10, |_| true, |_, _| {}), Err(MissedEvents::Lost));
     assert!(late.heads.blocks(10).expect("heads are never missed").is_empty());
 }
@@ -165,7 +165,7 @@ async fn accepted_transactions_are_reported_once() {
     let mut sequencer = TestSequencer::new().await;
     sequencer.sync().await.expect("follows");
     let before_subscribing = sequencer.send(0).await;
-    let mut reader = sequencer.shared().notifications.pending();
+    let mut reader = sequencer.handles().notifications.pending();
     let mut sent = Vec::new();
     for user in [0, 1, 0] {
         sent.push(sequencer.send(user).await);

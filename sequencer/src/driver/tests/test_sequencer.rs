@@ -100,11 +100,11 @@ impl TestSequencer {
     /// Handles everything that L1 holds.
     pub(crate) async fn sync(&mut self) -> anyhow::Result<()> {
         loop {
-            let shared = Arc::clone(self.shared());
-            let mut event = self.l1.next_event(&shared.chain.database).await;
+            let handles = Arc::clone(self.handles());
+            let mut event = self.l1.next_event(&handles.chain.database).await;
             let is_all = matches!(event, L1Event::Progress(_));
             if let L1Event::Progress(progress) = &mut event {
-                let reported = shared.settlement.read().await.deposits.len();
+                let reported = handles.settlement.read().await.deposits.len();
                 progress.deposits.drain(..reported);
             }
             self.driver().handle_l1_event(event).await?;
@@ -140,15 +140,15 @@ impl TestSequencer {
     /// Submits a transaction, and remembers it if it is accepted.
     pub(crate) async fn submit(&mut self, tx: &SignedTx) -> bool {
         let raw = Bytes::from(tx.encoded());
-        let taken = self.shared().submissions.submit(vec![raw]).await.remove(0).is_ok();
+        let taken = self.handles().submissions.submit(vec![raw]).await.remove(0).is_ok();
         if taken {
             self.acknowledged.push(tx.hash());
         }
         taken
     }
 
-    pub(crate) fn shared(&self) -> &Arc<NodeHandles> {
-        &self.node().driver.shared
+    pub(crate) fn handles(&self) -> &Arc<NodeHandles> {
+        &self.node().driver.handles
     }
 
     pub(super) fn node(&self) -> &Node {
@@ -166,9 +166,9 @@ impl TestSequencer {
     /// The nonce of a user's next transaction.
     pub(super) async fn next_nonce(&self, user: usize) -> u64 {
         let address = self.users[user].address();
-        let account = self.shared().chain.read().await.state().account(&address);
+        let account = self.handles().chain.read().await.state().account(&address);
         let nonce = account.unwrap_or_default().nonce;
-        self.shared().transactions.next_nonce(&address).unwrap_or(0).max(nonce)
+        self.handles().transactions.next_nonce(&address).unwrap_or(0).max(nonce)
     }
 
     /// Submits a user's next transaction.
@@ -200,23 +200,23 @@ impl TestSequencer {
     }
 
     pub(crate) async fn post(&mut self, blocks_max: u32) -> bool {
-        let database = Arc::clone(&self.shared().chain.database);
+        let database = Arc::clone(&self.handles().chain.database);
         self.l1.post_own(&database, blocks_max).await
     }
 
     /// Checks that the chain consists of the derived blocks and then the node's own, in state,
     /// journal and index, and that no acknowledged transaction is lost.
     pub(super) async fn check(&self) {
-        let shared = self.shared();
-        let database = &shared.chain.database;
-        let chain = shared.chain.read().await;
+        let handles = self.handles();
+        let database = &handles.chain.database;
+        let chain = handles.chain.read().await;
         let mut fresh = Chain::from_genesis(&self.genesis);
         for block in self.l1.blocks() {
             fresh.execute(&block.input).expect("runs");
         }
         let journal = database.sealed_blocks(1, u32::MAX).await.expect("reads");
         let safe = usize::try_from(fresh.head().header.number).expect("small");
-        assert_eq!(shared.settlement.read().await.safe(), safe as u64);
+        assert_eq!(handles.settlement.read().await.safe(), safe as u64);
         for record in &journal[safe..] {
             let block = block_of(&self.genesis.config, fresh.head().parent, record.clone());
             assert_eq!(fresh.execute(&block.input).expect("runs").hash(), record.hash);
@@ -237,7 +237,7 @@ impl TestSequencer {
     }
 
     async fn check_acknowledged(&self) {
-        let database = &self.shared().chain.database;
+        let database = &self.handles().chain.database;
         for hash in &self.acknowledged {
             if let Some(place) = database.transaction(hash).await.expect("reads") {
                 let block = database.block(place.block).await.expect("reads").expect("indexed");
@@ -245,8 +245,8 @@ impl TestSequencer {
                 assert_eq!(alloy_primitives::keccak256(raw), *hash);
                 continue;
             }
-            let waits = self.shared().transactions.waiting(hash).is_some();
-            let refused = self.shared().transactions.refusal(hash).await.expect("reads").is_some();
+            let waits = self.handles().transactions.waiting(hash).is_some();
+            let refused = self.handles().transactions.refusal(hash).await.expect("reads").is_some();
             assert!(waits || refused, "{hash} was acknowledged and is lost");
         }
     }
