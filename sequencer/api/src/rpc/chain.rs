@@ -6,7 +6,7 @@ use super::{eth, method::methods};
 
 methods! {
     "eth_chainId", 1, "" => |s, p| Ok(eth::quantity(s.chain.config.chain_id));
-    "eth_syncing", 1, "always false: the node answers from complete blocks only" => |s, p| Ok(false.into());
+    "eth_syncing", 1, "always false: the node never syncs" => |s, p| Ok(false.into());
     "eth_mining", 1, "always false" => |s, p| Ok(false.into());
     "eth_accounts", 1, "always empty: no keys are kept" => |s, p| Ok(json!([]));
     "net_version", 1, "the chain id" => |s, p| Ok(s.chain.config.chain_id.to_string().into());
