@@ -1,6 +1,6 @@
-// Prints what the longest dispute costs by the number of parts that a range is divided into, and fails where the number
-// that the contracts have is not the cheapest of those that take no more than 14 bisections. Each number is measured by
-// test/DisputeGas.t.sol, with sources that have it: about a minute in all.
+// Prints the gas of the longest dispute by the number of parts that a range is divided into, and fails if the number
+// in the contracts is not the cheapest of those with at most 14 bisections. test/DisputeGas.t.sol measures each number
+// with adapted sources, in about a minute altogether.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ const CONTRACTS = dirname(fileURLToPath(import.meta.url));
 const ROOT = dirname(CONTRACTS);
 const PARTS = [8, 16, 32, 64, 128];
 const ROUNDS_MAX = 14;
-// Where the number stands; the test has a limit on bisections that others exceed.
+// Files that hold the number. The test limits bisections, which other numbers exceed.
 const LIBRARY = "src/lib/BisectionLib.sol";
 const FIXTURE = "test/utils/DisputeFixture.sol";
 const TEST = "test/DisputeGas.t.sol";

@@ -1,6 +1,6 @@
 // Writes crates/protocol/vectors/*.json: golden vectors that the Solidity and the Rust tests both read.
-// Nothing here comes from the contracts or from the Rust crates: hashes and encodings are viem's, and FastLZ is the
-// small implementation below, which checks itself by decompressing. With --check it writes nothing and fails where a
+// The script uses neither the contracts nor the Rust crates: hashes and encodings are viem's, and FastLZ is the
+// small implementation below, which checks itself by decompressing. With --check it writes nothing and fails if a
 // committed file differs.
 //
 // In the files, bytes are hex strings and numbers are decimal strings.
@@ -77,7 +77,7 @@ function chunkHashes(data) {
 }
 const dataHash = (data) => keccak256(concatHex(["0x", ...chunkHashes(data)]));
 
-/** What a blob's commitment is called in a transaction (EIP-4844): a version byte and 31 bytes of a hash. */
+/** A blob's versioned hash (EIP-4844): a version byte and 31 bytes of the commitment's hash. */
 const versionedHash = (name) => concatHex(["0x01", `0x${named(name).slice(4)}`]);
 
 function inboxVectors() {
@@ -277,7 +277,7 @@ function trieNode(leaves) {
   return [...children, "0x"];
 }
 
-/** What stands for a node in its parent: itself if it is short, or else its hash, under which `known` keeps it. */
+/** A node's reference in its parent: the node itself if it is short, otherwise its hash, under which `known` keeps the node. */
 const known = new Map();
 function reference(node) {
   const rlp = toRlp(node);
@@ -286,7 +286,7 @@ function reference(node) {
   return keccak256(rlp);
 }
 
-/** The nodes on the way to `key` as RLP: what eth_getProof gives, or, with `inner`, with short nodes repeated. */
+/** The nodes on the path to `key` as RLP, as eth_getProof returns them. With `inner`, embedded nodes are repeated. */
 function proofOf(root, key, inner = false) {
   let node = root;
   let nibbles = nibblesOf(key);
@@ -366,7 +366,7 @@ function trieVectors() {
   return { proofs, refused: [...refused, ...malformedNodes()] };
 }
 
-/** Proofs whose root's hash is right, but whose nodes are none that a trie has. */
+/** Proofs with the right root hash and invalid nodes. */
 function malformedNodes() {
   const key = named("malformed");
   const nibbles = nibblesOf(key);
@@ -453,7 +453,7 @@ function fastLzCompress(input) {
     if (code > 6) out.push(0xe0 | (back >> 8), code - 7, back & 0xff);
     else out.push((code << 5) | (back >> 8), back & 0xff);
   };
-  // The position before which a match may start, and the one that its comparison does not pass.
+  // Matches start before the first position, and their comparison ends at the second.
   const startLimit = input.length - 13;
   const compareLimit = input.length - 4;
 
@@ -465,7 +465,7 @@ function fastLzCompress(input) {
     const candidate = lastSeen[slot];
     lastSeen[slot] = at;
     const distance = at - candidate;
-    // The search steps on before it looks, so a match at the last position is not taken.
+    // The search advances before it compares, so it finds no match at the last position.
     if (distance >= WINDOW || triple(candidate) !== value || at + 1 >= startLimit) {
       at += 1;
       continue;
@@ -605,7 +605,7 @@ function power(base, exponent) {
 /** `hash` with another first byte. */
 const keyOf = (kind, hash) => concatHex([numberToHex(kind, { size: 1 }), `0x${hash.slice(4)}`]);
 
-/** Where the polynomial of a blob has the value of an element: its bit-reversed index, as a power of a root of unity. */
+/** The point at which a blob's polynomial has the value of an element: the root of unity to the power of the bit-reversed index. */
 function evaluationPoint(index) {
   const root = power(7n, (BLS_MODULUS - 1n) / BLOB_ELEMENTS);
   const reversed = [...index.toString(2).padStart(12, "0")].reverse().join("");
@@ -644,8 +644,8 @@ function oracleVectors() {
     const result = hexToBytes(output === null ? "0x00" : concatHex(["0x01", output]));
     return { name, address, input, succeeds: output !== null, key: keyOf(4, keccak256(concatHex([address, input]))), ...parts(result, [0, 32, 64]) };
   });
-  // Commits to the polynomial X: the second point of the powers of tau of Ethereum's setup. (X - z) / (X - z) is 1, so
-  // the generator proves every value.
+  // A commitment to the polynomial X: the second point of the powers of tau of Ethereum's setup. (X - z) / (X - z) is 1, so
+  // the generator is the proof of every value.
   const commitment =
     "0xad3eb50121139aa34db1d545093ac9374ab7bca2c0f3bf28e27c8dcd8fc7cb42d25926fc0c97b336e9f0fb35e5a04c81";
   const proof = "0x97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb";
@@ -686,7 +686,7 @@ const BISECTION = {
   ].map(([type, name]) => ({ type, name })),
 };
 
-/** Where the parts of a range begin and end: as many as there may be, all as long as the first but the last one. */
+/** The bounds of a range's parts: the maximum number of parts, all of the first part's length except a shorter last one. */
 function divided(first, last) {
   const stride = (last - first + SEGMENTS_MAX - 1n) / SEGMENTS_MAX;
   const ends = [];

@@ -75,7 +75,7 @@ pub(crate) struct BlockRoom {
 /// every preconfirmation in it.
 pub(crate) const SLICE_TRANSACTIONS_MAX: usize = 2_048;
 
-/// What the pool holds after the popped transactions.
+/// The content of the pool after the popped transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PoolRemainder {
     /// No ready transaction.
@@ -86,7 +86,7 @@ pub(crate) enum PoolRemainder {
     TooLarge,
 }
 
-/// Pops the next transactions, as many as certainly fit.
+/// Pops the next transactions that certainly fit the block.
 pub(crate) fn pop_fitting(
     pool: &mut Pool,
     base_fee: u64,

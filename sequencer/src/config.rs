@@ -19,7 +19,7 @@ pub struct SequencerConfig {
     pub database: DatabaseLocation,
     /// The directory of state checkpoints.
     pub state: PathBuf,
-    /// Blocks between checkpoints: about as many as a restart after a crash executes again.
+    /// Blocks between checkpoints. A restart after a crash executes about this many blocks again.
     pub checkpoint_blocks: u64,
     /// L1's endpoints.
     pub l1: L1Endpoints,

@@ -36,7 +36,7 @@ impl NodeFailure {
         &self.token
     }
 
-    /// The refusal of submissions that cannot be executed any more.
+    /// The refusal of submissions after the failure.
     pub(crate) fn refusal(&self) -> Refusal {
         match self.reason.get() {
             Some(reason) => Refusal::JournalFailed { reason: reason.clone() },

@@ -57,7 +57,7 @@ pub struct PasserProofRetention {
 }
 
 impl PasserProofRetention {
-    /// Applies L1's progress and drops the proofs that no withdrawal can use any more.
+    /// Applies L1's progress and drops the proofs that no withdrawal can use anymore.
     pub async fn apply_l1_progress(
         &mut self,
         handles: &NodeHandles,

@@ -1,4 +1,4 @@
-// A sequencer on the fault-injecting store: after a power loss it starts with what it synced.
+// A sequencer on the fault-injecting store: after a power loss it starts with the synced data.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

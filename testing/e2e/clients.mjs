@@ -78,7 +78,7 @@ export function connect(dev) {
 }
 
 /**
- * Waits for a transaction's receipt. viem does not look for replacements: meanwhile it could miss a block,
+ * Waits for a transaction's receipt. viem does not look for replacements: in that time it could miss a block,
  * and no further block would come.
  */
 export function receiptOf(client, hash) {

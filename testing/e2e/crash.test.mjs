@@ -1,4 +1,4 @@
-// Acknowledged transactions survive kill -9 and power loss at any point, whatever was not synced.
+// Acknowledged transactions survive kill -9 and power loss at any point and with any unsynced changes lost.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -90,7 +90,7 @@ test("skipping one sync of the journal loses an acknowledged transaction, and th
   const { sequencer, ledger } = rollup;
   // A sync may be for a row that no client waits for: then nothing is lost.
   for (let sync = 10; sync < 10 + SYNCS_TRIED_MAX; sync++) {
-    // The kill leaves time for the answers to arrive; rows written meanwhile are not synced.
+    // The kill leaves time for the answers to arrive; rows written in that time are not synced.
     const rules = [`skip sequencer.db-wal sync ${sync}`, `kill-before sequencer.db-wal sync ${sync + 1} 200`];
     const isMet = await live(rollup, { rules, atOnce: false, loadMs: LOAD_MS_MAX });
     assert.ok(isMet, "the sequencer reached the sync after the skipped one");

@@ -1,4 +1,4 @@
-// A fresh node derives the sequencer's chain from L1 alone, whatever happened on the way.
+// A fresh node derives the sequencer's chain from L1 alone, after garbage, forced entries and L1 reorgs.
 import assert from "node:assert/strict";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";

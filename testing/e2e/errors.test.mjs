@@ -237,7 +237,7 @@ test("every client error has a clear answer", { timeout: 600_000 }, async (t) =>
     assert.equal((await rpc(dev.l2Url, "eth_getTransactionByHash", [hashes[1]])).blockHash, null);
     checkError(await ask(dev.l2Url, "eth_sendRawTransaction", [one]), SERVER_ERROR, /^already known$/);
     const again = await post(transactions, { transaction: one });
-    assert.deepEqual([again.status, again.body.hash], [202, hashes[1]], "REST may be asked twice");
+    assert.deepEqual([again.status, again.body.hash], [202, hashes[1]], "sending it twice over REST is no error");
 
     assert.equal(await rpc(dev.l2Url, "eth_sendRawTransaction", [zero]), hashes[0]);
     for (const hash of hashes) await dev.waitForState(hash, "sealed");

@@ -155,7 +155,7 @@ test("the listener limits each client", async (t) => {
     socket.close();
   });
 
-  await step(t, "a trusted proxy names the client's address, and no one else can", async () => {
+  await step(t, "only a trusted proxy can name the client's address", async () => {
     const from = (client) => ({ localAddress: PROXY, headers: { "x-forwarded-for": client } });
     await exhaust(url, from("203.0.113.1"), dear());
     const other = await send(url, { ...from("203.0.113.2"), body: call("eth_chainId") });
@@ -163,7 +163,7 @@ test("the listener limits each client", async (t) => {
     const claimed = await exhaust(url, { ...from("203.0.113.3"), localAddress: "127.0.0.10" }, dear());
     assert.equal(claimed.status, 429);
     const again = await send(url, { ...from("203.0.113.4"), localAddress: "127.0.0.10", body: dear() });
-    assert.equal(again.status, 429, "the address pays, whatever header the client sends");
+    assert.equal(again.status, 429, "the address pays, also if the client sends a header");
   });
 
   await step(t, "connections of one address are limited", async () => {

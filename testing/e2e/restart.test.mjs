@@ -109,7 +109,7 @@ test("kill -9 loses nothing acknowledged", async (t) => {
     for (let number = head.number + 1; number <= now.head.number; number++) {
       const { transactions } = await rpc(dev.l2Url, "eth_getBlockByNumber", [toHex(number), true]);
       const own = transactions.filter(({ type }) => type !== DEPOSIT);
-      assert.deepEqual(own, [], "nothing but empty blocks was built in between");
+      assert.deepEqual(own, [], "only empty blocks were built in between");
     }
   });
 

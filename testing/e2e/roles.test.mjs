@@ -102,7 +102,7 @@ async function rolesApart(t, databases) {
       if (now > count) await pay(++nonce);
       count = now;
     }, "the proposer to send something");
-    // No block includes the first transaction any more.
+    // From here on no block includes the first transaction.
     const price = `0x${parseGwei("20").toString(16)}`;
     const replaced = await until(async () => {
       const now = await waiting();

@@ -393,7 +393,7 @@ test("calls, simulations and traces agree with the chain and with anvil", async 
     const creator = await solo.rpc("ots_getContractCreator", [probe]);
     assert.deepEqual(creator, { hash: deployment, creator: user.address.toLowerCase() });
     assert.equal(await solo.rpc("ots_getContractCreator", [nobody]), null);
-    await assert.rejects(solo.rpc("ots_getContractCreator", ["0x4200000000000000000000000000000000000016"]), /what contracts create is not indexed/);
+    await assert.rejects(solo.rpc("ots_getContractCreator", ["0x4200000000000000000000000000000000000016"]), /no transaction created the contract/);
     await assert.rejects(search("Before", probe, 0, 101), /page size 101 is too large/);
   });
 

@@ -45,7 +45,7 @@ function follow(nodes, child) {
 function open(nodes, hash) {
   const { value, done } = nodes.next();
   assert.ok(!done, "the proof is complete");
-  assert.equal(keccak256(value), hash, "a node hashes to what its parent says");
+  assert.equal(keccak256(value), hash, "a node has the hash in its parent");
   return fromRlp(value, "hex");
 }
 

@@ -266,7 +266,7 @@ mod tests {
     fn longest_idle_connection_is_evicted() {
         let connections = Connections::new(3, 9);
         let all: Vec<_> = (0..3).map(|_| connections.admit(None).expect("room")).collect();
-        // The first was used meanwhile.
+        // The first connection was used last.
         all[0].begin();
         all[0].finish();
         let fourth = connections.admit(None).expect("makes room");

@@ -157,7 +157,7 @@ impl L1Watcher {
                 let hash = database.block_hash(block).await?;
                 return Ok(hash.map(|hash| L1Difference { block, entry, hash: Some(hash) }));
             }
-            // The source may be rewinding it just now, or may have done so since L1 was read.
+            // The source may have rewound the block since L1 was read.
             if database.block_hash(entry.last_block).await?.is_none() {
                 return Ok(None);
             }

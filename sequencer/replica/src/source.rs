@@ -117,7 +117,8 @@ async fn follow<S: JournalSource>(
         if rows.send(found).await.is_err() {
             return Ok(());
         }
-        // After the rows were sent: a cancellation in between misses none.
+        // Move the cursor after the rows were sent, so that a cancellation before this line loses
+        // no row.
         *cursor = end;
     }
 }

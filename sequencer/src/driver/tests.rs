@@ -1,4 +1,4 @@
-//! Reorgs: L1 holds other blocks than the sequencer, or drops what it held.
+//! Reorgs: L1 holds other blocks than the sequencer, or drops its newest blocks.
 
 mod l1;
 mod notifications;

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 pub struct EventLogLimits {
     /// Events, at most.
     pub events_max: usize,
-    /// Bytes of events, at most. The newest event is kept whatever its size.
+    /// Bytes of events, at most. The newest event is kept at any size.
     pub bytes_max: usize,
 }
 

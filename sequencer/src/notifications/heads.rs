@@ -142,7 +142,7 @@ impl HeadTracker {
         }
     }
 
-    /// Reads blocks from `first` on while the index still holds them, as many as fit the limits.
+    /// Reads blocks from `first` on while the index still holds them, up to the limits.
     pub(super) async fn remember_from(
         &mut self,
         first: u64,

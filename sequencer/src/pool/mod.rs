@@ -125,7 +125,7 @@ impl Pool {
         self.senders.keys().copied().collect()
     }
 
-    /// Whether any sender's next transaction is here, whatever it pays.
+    /// Whether any sender's next transaction is here, at any fee.
     #[cfg(test)]
     pub(crate) fn has_ready(&self) -> bool {
         self.order.has_heads()

@@ -85,7 +85,7 @@ impl SenderOrder {
         !self.runnable.is_empty()
     }
 
-    /// Whether any sender's next transaction is here, whatever it pays.
+    /// Whether any sender's next transaction is here, at any fee.
     #[cfg(test)]
     pub(super) fn has_heads(&self) -> bool {
         self.has_runnable() || !self.priced_out.is_empty()

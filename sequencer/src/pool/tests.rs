@@ -135,7 +135,7 @@ fn full_pool_evicts_gaps_then_low_fees() {
     // fee, then sender 1's, the last first.
     let evicted = (6..12).map(|at| offer(&mut pool, tx(at, 0, at.into(), 9)).expect("fits"));
     assert_eq!(evicted.flatten().collect::<Vec<_>>(), [3, 2, 4, 5, 1, 0]);
-    // Runnable transactions stay, whatever the newcomer pays.
+    // Runnable transactions stay, however much the newcomer pays.
     assert_eq!(offer(&mut pool, tx(20, 0, 20, 1_000)), Err(Refusal::PoolFull));
     assert_eq!(drain(&mut pool, 5), [6, 7, 8, 9, 10, 11]);
 }

@@ -342,7 +342,10 @@ impl<'a> Restorer<'a> {
             JournalEntry::Sealed(sealed) => Some(sealed.number),
             JournalEntry::Reorg(reorg) => {
                 let is_known = self.voids.iter().any(|(at, _)| *at == sequence);
-                ensure!(is_known, "row {sequence} rewinds the chain and was appended meanwhile");
+                ensure!(
+                    is_known,
+                    "row {sequence} rewinds the chain and was appended during the restore"
+                );
                 Some(reorg.first_block)
             }
         };

@@ -172,7 +172,7 @@ async fn every_kind_of_entry_derives_its_blocks() {
     assert_eq!(blocks, [2, 2, 1, 1, 1, 2]);
     let faults: Vec<_> = entries.iter().map(|it| it.fault.is_some()).collect();
     assert_eq!(faults, [false, false, false, true, true, false]);
-    // Every deposit mints, whatever the data. Two of three transfers are executed: the last has a
+    // Every deposit mints, with any data. Two of three transfers are executed: the last has a
     // nonce gap.
     let bob = node.follower().chain().state().account(&BOB).expect("rich");
     assert_eq!(bob.balance, U256::from(1 + 2 + 3 + 4 + 5 + 6 + 1 + 2));

@@ -81,7 +81,7 @@ pub struct LoadArgs {
     /// Repeat the run on another node and report ratios: a URL, or `anvil` to start one.
     #[arg(long, value_name = "URL|anvil")]
     pub(crate) against: Option<Against>,
-    /// Blocks of that anvil: `automine` (one per transaction), or one every so many seconds.
+    /// Blocks of that anvil: `automine` (one per transaction), or the seconds between two blocks.
     #[arg(long, value_name = "automine|SECONDS", default_value = "1")]
     pub(crate) anvil_blocks: AnvilBlocks,
 
@@ -157,7 +157,7 @@ impl std::str::FromStr for Against {
 pub(crate) enum AnvilBlocks {
     /// A block for each transaction.
     Automine,
-    /// A block every so many seconds.
+    /// A block after this many seconds each.
     Every(u32),
 }
 

@@ -147,7 +147,7 @@ fn least_gas(
         CallOutcome::Halt { reason: HaltReason::OutOfGas(_), .. } => return Err(too_much()),
         CallOutcome::Halt { reason, .. } => return Err(RpcError::server(halt_text(&reason))),
     };
-    // A limit of the gas used is never too high, and often enough.
+    // A limit of exactly the gas used is often enough, and never too high.
     request.gas_limit = used;
     if succeeds(sandbox, config, &request)? {
         return Ok(used);

@@ -213,7 +213,7 @@ pub(crate) async fn transaction(context: &ApiContext, mut params: Params) -> Rpc
         return to_json(RpcBlock::with_one(record, at)?.transaction(at));
     }
     let Some((raw, sender)) = context.transactions.waiting(&hash) else {
-        // It may have moved into a block in between.
+        // The transaction may have moved into a block since the first lookup.
         return match find_transaction(context, hash).await? {
             Some((record, at)) => to_json(RpcBlock::with_one(record, at)?.transaction(at)),
             None => Ok(Value::Null),

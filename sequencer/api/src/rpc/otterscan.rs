@@ -380,7 +380,7 @@ async fn contract_creator(context: &ApiContext, mut params: Params) -> RpcResult
             return Ok(json!({ "hash": hash, "creator": block.sender(at) }));
         }
     }
-    Err(RpcError::server("the contract was created by another contract, which is not indexed"))
+    Err(RpcError::server("no transaction created the contract: genesis or another contract did"))
 }
 
 async fn header(context: &ApiContext, mut params: Params) -> RpcResult {

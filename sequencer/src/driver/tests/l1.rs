@@ -22,7 +22,7 @@ pub(super) struct FakeL1 {
     config: ChainConfig,
     genesis: Parent,
     events: Vec<L1Fact>,
-    /// Only grows, also after a reorg: L1 outgrows what it dropped.
+    /// L1's height. It only grows, because after a reorg L1 has more blocks than before.
     height: u64,
     reported: Vec<L1Fact>,
 }

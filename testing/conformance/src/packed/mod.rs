@@ -166,7 +166,7 @@ fn run_block(cases: Vec<StateCase>, engine: &Engine, tally: &mut Tally<'_>) {
     result.expect("invariant: the closure returns no error");
 }
 
-/// A relocated transaction: its sender is given, and nobody signed it.
+/// A relocated transaction. It names its sender and has no signature.
 #[derive(Clone, Debug)]
 struct RelocatedTransaction {
     env: TxEnv,
