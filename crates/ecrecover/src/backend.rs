@@ -35,7 +35,8 @@ impl RecoveryBackend {
     }
 }
 
-/// The signer of each signature, in order, with the fastest backend of this CPU. `None` where there is no signer.
+/// The signer of each signature, in order, with the fastest backend of this CPU. `None` where there
+/// is no signer.
 #[must_use]
 pub fn recover_many(signatures: &[Signature]) -> Vec<Option<Address>> {
     recover_many_with(RecoveryBackend::detect(), signatures)

@@ -2,8 +2,9 @@
 //!
 //! # Job
 //!
-//! Recover signers: the costliest part of accepting a transaction. A signature names a point `R`, and the key is
-//! `(s·R − z·G) / r`. With the 52-bit multipliers of AVX-512 IFMA eight of these are computed for about the price of one.
+//! Recover signers: the costliest part of accepting a transaction. A signature names a point `R`,
+//! and the key is `(s·R − z·G) / r`. With the 52-bit multipliers of AVX-512 IFMA eight of these are
+//! computed for about the price of one.
 //!
 //! ```text
 //! signatures ──▶ scalar: −z/r, s/r ──▶ digits ──▶ ifma: square root, multiples, inversion ──▶ Keccak ──▶ addresses
@@ -12,12 +13,13 @@
 //!
 //! # Invariants
 //!
-//! - Results equal libsecp256k1's. The SIMD lanes handle regular cases only: libsecp256k1 decides about signatures that are
-//!   out of range, whose `r` is on no point, or whose sum adds a point to itself, its negative or infinity.
+//! - Results equal libsecp256k1's. The SIMD lanes handle regular cases only: libsecp256k1 decides
+//!   about signatures that are out of range, whose `r` is on no point, or whose sum adds a point to
+//!   itself, its negative or infinity.
 //! - SIMD instructions are used only if the CPU has them.
 //!
-//! Both halves of the range of `s` are accepted; rules about them (EIP-2) are the caller's. Signatures are public, and the
-//! running time depends on them. `unsafe` is confined to `ifma`.
+//! Both halves of the range of `s` are accepted; rules about them (EIP-2) are the caller's.
+//! Signatures are public, and the running time depends on them. `unsafe` is confined to `ifma`.
 
 #![deny(unsafe_code)]
 

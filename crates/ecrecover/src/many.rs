@@ -81,14 +81,16 @@ mod tests {
         a.mul_mod(b.inv_mod(ORDER).expect("is not zero"), ORDER)
     }
 
-    /// The signature whose key is the sum of `generators` generators and `points` times `log` generators.
+    /// The signature whose key is the sum of `generators` generators and `points` times `log`
+    /// generators.
     fn summing(generators: U256, points: U256, log: U256) -> Signature {
         let Point { x: r, y } = times(log, GENERATOR);
         let [z, s] = [negate(generators), points].map(|scalar| scalar.mul_mod(r, ORDER));
         Signature { hash: z.into(), r, s, is_odd: y.bit(0) }
     }
 
-    /// How many of the signatures the SIMD lanes decide; asserts that all signers equal the library's.
+    /// How many of the signatures the SIMD lanes decide; asserts that all signers equal the
+    /// library's.
     fn regular(signatures: &[Signature]) -> Option<usize> {
         let Some(ifma) = Ifma::new() else {
             eprintln!("NOT TESTED: this CPU does not have AVX-512 IFMA");

@@ -15,8 +15,9 @@ const ORDER_NEGATED_INVERSE: u64 = 0x4b0d_ff66_5588_b13f;
 const MONTGOMERY_SQUARED: U256 =
     uint!(0x9d671cd581c69bc5e697f5e45bcd07c6741496c20e7cf878896cf21467d7d140_U256);
 
-/// The first coordinate of the two short vectors that span the pairs `(a, b)` with `a + b·λ = 0`, and the second of the
-/// second: `(A1, -B1)` and `(A2, A1)`. `λ` is the cube root of one that multiplies a point by scaling its x coordinate.
+/// The first coordinate of the two short vectors that span the pairs `(a, b)` with `a + b·λ = 0`,
+/// and the second of the second: `(A1, -B1)` and `(A2, A1)`. `λ` is the cube root of one that
+/// multiplies a point by scaling its x coordinate.
 const A1: U256 = uint!(0x3086d221a7d46bcde86c90e49284eb15_U256);
 const A2: U256 = uint!(0x114ca50f7a8e2f3f657c1108d9d44cfd8_U256);
 const B1: U256 = uint!(0xe4437ed6010e88286f547fa90abfe4c3_U256);
@@ -42,7 +43,8 @@ pub(crate) fn subtract(a: U256, b: U256) -> U256 {
     if a < b { ORDER - (b - a) } else { a - b }
 }
 
-/// The terms of a signature's key: `−z/r` generators and `s/r` times the point. The signature is in range.
+/// The terms of a signature's key: `−z/r` generators and `s/r` times the point. The signature is in
+/// range.
 pub(crate) fn terms(signatures: &[Signature]) -> Vec<Term> {
     let inverses = invert_all(&signatures.iter().map(|signature| signature.r).collect::<Vec<_>>());
     let term = |(signature, inverse): (&Signature, U256)| {

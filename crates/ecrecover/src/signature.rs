@@ -6,7 +6,8 @@ use alloy_primitives::{Address, B256, U256};
 pub struct Signature {
     /// The hash that was signed.
     pub hash: B256,
-    /// The x coordinate of the signature's point, if it is in range: from 1 to below the group's order.
+    /// The x coordinate of the signature's point, if it is in range: from 1 to below the group's
+    /// order.
     pub r: U256,
     /// The proof, with the same range.
     pub s: U256,

@@ -4,8 +4,8 @@
 //!
 //! Hash the nodes of tries: thousands of short, independent messages. The permutation works on 25
 //! words of 64 bits, so a SIMD register of `n` such words permutes `n` states for the price of
-//! about one. Each of these `n` *SIMD lanes* hashes one message, and takes the next one as soon as that
-//! is finished.
+//! about one. Each of these `n` *SIMD lanes* hashes one message, and takes the next one as soon as
+//! that is finished.
 //!
 //! ```text
 //! messages ──▶ batch: lane refill, padding ──▶ Sponge: absorb and permute ──▶ hashes
@@ -19,7 +19,8 @@
 //!   NIST's SHA-3.
 //! - SIMD instructions are used only if the CPU has them.
 //!
-//! The crate reads and writes nothing else, spawns no threads, and does not keep messages secret. `unsafe` is confined to the two SIMD modules.
+//! The crate reads and writes nothing else, spawns no threads, and does not keep messages secret.
+//! `unsafe` is confined to the two SIMD modules.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![deny(unsafe_code)]

@@ -16,8 +16,8 @@ alloy::sol! {
     function appendBlobs(bytes32 expectedPrevAcc, uint64 depositCount, bytes32 expectedDepositAcc, uint64 origin) external;
 }
 
-/// An entry to append. Its kind alone decides how its data becomes an L1 transaction: a new kind needs an
-/// arm here and in `L1Client::payload`, and changes nothing that is stored.
+/// An entry to append. Its kind alone decides how its data becomes an L1 transaction: a new kind
+/// needs an arm here and in `L1Client::payload`, and changes nothing that is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
     /// Accumulator after the entry before.
@@ -86,7 +86,8 @@ impl Append {
         }
     }
 
-    /// [`Self::call`], reusing the blobs and commitments of `known`, which must carry the same data.
+    /// [`Self::call`], reusing the blobs and commitments of `known`, which must carry the same
+    /// data.
     pub fn call_like(&self, known: &AppendCall) -> Result<AppendCall, L1Error> {
         Ok(AppendCall { input: self.input()?, ..known.clone() })
     }

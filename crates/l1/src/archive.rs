@@ -1,15 +1,16 @@
-//! Batch data on disk. L1 serves blobs for about 18 days, but a node that lost its state derives from the
-//! first entry on.
+//! Batch data on disk. L1 serves blobs for about 18 days, but a node that lost its state derives
+//! from the first entry on.
 //!
 //! # Format
 //!
-//! One file for each commitment, named by it in hexadecimal: the number of blobs (one byte), their versioned
-//! hashes, the data (for blobs without the zeros at its end), and the Keccak-256 of all that.
+//! One file for each commitment, named by it in hexadecimal: the number of blobs (one byte), their
+//! versioned hashes, the data (for blobs without the zeros at its end), and the Keccak-256 of all
+//! that.
 //!
 //! # Recovery
 //!
-//! A file that is missing, damaged or does not match its commitment is fetched from L1 again. A file is
-//! written under another name and renamed, so that a crash leaves no half-written one.
+//! A file that is missing, damaged or does not match its commitment is fetched from L1 again. A
+//! file is written under another name and renamed, so that a crash leaves no half-written one.
 
 use std::{
     fs, io,

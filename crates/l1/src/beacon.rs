@@ -72,8 +72,8 @@ impl Beacon {
         Ok(Self { http: http_client()?, url, naming: Arc::default() })
     }
 
-    /// Returns the blobs with these versioned hashes, concatenated, from the L1 block with this number and
-    /// timestamp.
+    /// Returns the blobs with these versioned hashes, concatenated, from the L1 block with this
+    /// number and timestamp.
     pub(crate) async fn blobs(
         &self,
         number: u64,
@@ -101,8 +101,8 @@ impl Beacon {
         Ok(data.into())
     }
 
-    /// Fetches blobs of a block, keyed by the versioned hashes computed from their bytes. The server may
-    /// serve more blobs than requested, or other ones.
+    /// Fetches blobs of a block, keyed by the versioned hashes computed from their bytes. The
+    /// server may serve more blobs than requested, or other ones.
     async fn fetch(&self, block_id: u64, hashes: &[B256]) -> Result<HashMap<B256, Bytes>, L1Error> {
         let mut url = self.join(&format!("eth/v1/beacon/blobs/{block_id}"))?;
         for hash in hashes {

@@ -1,5 +1,5 @@
-//! Checks blobs against their versioned hashes (EIP-4844) by computing each blob's KZG commitment, so that
-//! the server of a blob need not be trusted.
+//! Checks blobs against their versioned hashes (EIP-4844) by computing each blob's KZG commitment,
+//! so that the server of a blob need not be trusted.
 
 use alloy_eips::eip4844::{c_kzg, kzg_to_versioned_hash};
 use alloy_primitives::B256;
@@ -19,8 +19,8 @@ pub(crate) enum BlobError {
     Hash { index: usize, expected: B256, found: B256 },
 }
 
-/// Computes the versioned hash of a blob; `None` if the bytes are not a blob. The first call loads the
-/// trusted setup.
+/// Computes the versioned hash of a blob; `None` if the bytes are not a blob. The first call loads
+/// the trusted setup.
 pub(crate) fn versioned_hash(blob: &[u8]) -> Option<B256> {
     let blob = c_kzg::Blob::from_bytes(blob).ok()?;
     let settings = c_kzg::ethereum_kzg_settings(PRECOMPUTE);

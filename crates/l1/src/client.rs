@@ -67,7 +67,8 @@ pub struct L1Head {
 }
 
 impl L1Client {
-    /// Connects and checks that the endpoint serves the chain and the contracts of the genesis file.
+    /// Connects and checks that the endpoint serves the chain and the contracts of the genesis
+    /// file.
     pub async fn connect(
         endpoints: impl Into<L1Endpoints>,
         genesis: &Genesis,
@@ -164,8 +165,8 @@ impl L1Client {
         })
     }
 
-    /// Reads the batch data of an entry, from the archive or from L1, and checks it against the entry's
-    /// commitment. Empty for a forced entry.
+    /// Reads the batch data of an entry, from the archive or from L1, and checks it against the
+    /// entry's commitment. Empty for a forced entry.
     pub async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
         let entry = &posted.entry;
         if entry.data_kind == DataKind::None {

@@ -14,16 +14,16 @@ use crate::{
     Rollup, rounds,
 };
 
-/// Limit of challenge window plus longest game, in seconds, as in the contracts. L1 drops blobs after about
-/// 18 days, and players must be able to read them until the game ends.
+/// Limit of challenge window plus longest game, in seconds, as in the contracts. L1 drops blobs
+/// after about 18 days, and players must be able to read them until the game ends.
 const WINDOW_AND_GAME_MAX: u64 = 14 * 24 * 60 * 60;
 
 /// Deploys a chain's contracts with the parameters of its genesis. Returns the genesis with their
 /// addresses.
 ///
-/// Only `batcher` may append batches to the inbox. `output_of` computes the output of the genesis block.
-/// The contracts refer to each other, so their addresses are computed from `deployer`'s nonces first:
-/// `deployer` must not send anything else until this returns.
+/// Only `batcher` may append batches to the inbox. `output_of` computes the output of the genesis
+/// block. The contracts refer to each other, so their addresses are computed from `deployer`'s
+/// nonces first: `deployer` must not send anything else until this returns.
 pub async fn deploy(
     url: &str,
     deployer: PrivateKeySigner,
@@ -132,7 +132,8 @@ fn dispute_config(config: &ChainConfig) -> Result<Dispute::DisputeConfig, L1Erro
     })
 }
 
-/// Most seconds from a challenge to the end of its last game: both clocks, and what every move adds.
+/// Most seconds from a challenge to the end of its last game: both clocks, and what every move
+/// adds.
 fn dispute_seconds_max(config: &ChainConfig) -> Option<u64> {
     let blocks = config.entry_blocks_max.checked_mul(config.output_entries_max)?;
     let moves = rounds(blocks) + rounds(MACHINE_STEPS) + 1;

@@ -26,8 +26,8 @@ pub struct EntryPayload {
 }
 
 impl EntryPayload {
-    /// Checks the data against the commitment of `entry`. Does not check that blobs have their versioned
-    /// hashes: the reader of the blobs does.
+    /// Checks the data against the commitment of `entry`. Does not check that blobs have their
+    /// versioned hashes: the reader of the blobs does.
     pub(crate) fn check(&self, entry: &Entry) -> Result<(), L1Error> {
         let (what, hash) = match entry.data_kind {
             DataKind::None => ("data is", B256::ZERO),

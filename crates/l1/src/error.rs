@@ -9,8 +9,8 @@ pub enum L1Error {
     /// The endpoint does not answer, or answers with an error.
     #[error("L1 is unreachable: {0}")]
     Unreachable(String),
-    /// The endpoint lacks something that its earlier answers referred to: one of several servers behind it
-    /// lags.
+    /// The endpoint lacks something that its earlier answers referred to: one of several servers
+    /// behind it lags.
     #[error("L1 endpoint is behind its own answers: {0}")]
     NotYet(String),
     /// The endpoint serves another chain.

@@ -1,14 +1,14 @@
-//! L1 as the roles see it: contract bindings, deployment, and a checked view of inbox, deposits, outputs
-//! and disputes.
+//! L1 as the roles see it: contract bindings, deployment, and a checked view of inbox, deposits,
+//! outputs and disputes.
 //!
 //! ```text
 //! L1 node, beacon API ─► L1Client ─► L1View: entries, deposits, outputs, each checked against its accumulator
 //!                            └─────► Append, Call: what the tx manager signs
 //! ```
 //!
-//! All roles see L1 through this crate. It trusts no endpoint: entries and deposits must chain to the
-//! accumulators that the contracts store, and batch data must match its commitment. It decides nothing:
-//! what to send, and when, is up to the roles and the tx manager.
+//! All roles see L1 through this crate. It trusts no endpoint: entries and deposits must chain to
+//! the accumulators that the contracts store, and batch data must match its commitment. It decides
+//! nothing: what to send, and when, is up to the roles and the tx manager.
 //!
 //! With the feature `memory`, the module `memory` is an L1 in memory for tests.
 

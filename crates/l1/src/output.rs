@@ -46,7 +46,8 @@ pub struct ProposedOutput {
 }
 
 impl ProposedOutput {
-    /// The output that the `Rollup` contract was deployed with. Its claim follows from inbox entry 0.
+    /// The output that the `Rollup` contract was deployed with. Its claim follows from inbox entry
+    /// 0.
     pub(crate) const fn genesis(output: OutputRoot) -> Self {
         Self {
             index: 0,

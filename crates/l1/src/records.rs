@@ -2,9 +2,9 @@
 //!
 //! # State
 //!
-//! Entries, deposits, outputs and disputes, and for up to 1,024 recent blocks how much of each was recorded
-//! after the block. A reorg rewinds to the newest of these blocks that L1 still has; if it has none, to
-//! before the deployment.
+//! Entries, deposits, outputs and disputes, and for up to 1,024 recent blocks how much of each was
+//! recorded after the block. A reorg rewinds to the newest of these blocks that L1 still has; if it
+//! has none, to before the deployment.
 //!
 //! # Invariant
 //!
@@ -90,8 +90,8 @@ impl Records {
         self.deposit_accs.get(usize::try_from(count).ok()?).copied()
     }
 
-    /// Applies the logs of a block with timestamp `time`. On an error the caller must rewind: some of the
-    /// logs may have been applied.
+    /// Applies the logs of a block with timestamp `time`. On an error the caller must rewind: some
+    /// of the logs may have been applied.
     pub(crate) fn read_block(&mut self, logs: &[Log], time: u64) -> Result<(), L1Error> {
         logs.iter().try_for_each(|log| self.read_log(log, time))
     }
@@ -118,7 +118,8 @@ impl Records {
         }
     }
 
-    /// Rewinds to the last of the first `points` remembered blocks; with 0, to before the deployment.
+    /// Rewinds to the last of the first `points` remembered blocks; with 0, to before the
+    /// deployment.
     pub(crate) fn rewind(&mut self, points: usize) -> Extent {
         self.points.truncate(points);
         let extent = self.points.back().map_or(Extent::NOTHING, |point| point.extent);
@@ -153,7 +154,8 @@ impl Records {
                 return Err(L1Error::NotYet(format!("{read} of {counted} {what} were served")));
             }
         }
-        // The sequencer includes deposits before an entry authenticates them, so they are checked here.
+        // The sequencer includes deposits before an entry authenticates them, so they are checked
+        // here.
         if self.deposit_acc(counts.deposits) != Some(counts.deposit_acc) {
             return Err(malformed("deposits that do not match the portal's accumulator"));
         }
@@ -292,7 +294,8 @@ impl Records {
     }
 }
 
-/// Checks that a record's index is the next one. A gap means that the endpoint has not served all logs yet.
+/// Checks that a record's index is the next one. A gap means that the endpoint has not served all
+/// logs yet.
 pub(crate) fn check_next(what: &str, found: u64, expected: usize) -> Result<(), L1Error> {
     let expected = expected as u64;
     match found.cmp(&expected) {

@@ -10,8 +10,8 @@ use crate::{EntryPayload, L1Error, L1Head, PostedEntry};
 
 /// What a view reads L1 from: an RPC endpoint, or in tests an L1 in memory.
 ///
-/// A source may lag behind its own answers and may serve another fork with every call. The view detects
-/// both.
+/// A source may lag behind its own answers and may serve another fork with every call. The view
+/// detects both.
 pub trait L1Source: fmt::Debug + Send + Sync {
     /// Addresses of the chain's contracts.
     fn deployment(&self) -> &L1Deployment;
@@ -25,15 +25,17 @@ pub trait L1Source: fmt::Debug + Send + Sync {
     /// Reads the block with this number; `None` if the source does not have it.
     fn block(&self, number: u64) -> impl Future<Output = Result<Option<L1Block>, L1Error>> + Send;
 
-    /// Reads the logs of inbox, portal, rollup and dispute in the blocks from `first` to `last`, in order.
+    /// Reads the logs of inbox, portal, rollup and dispute in the blocks from `first` to `last`, in
+    /// order.
     fn logs(&self, first: u64, last: u64)
     -> impl Future<Output = Result<Vec<Log>, L1Error>> + Send;
 
-    /// Reads the contracts' counters after the block with this hash. Fails if the source lacks the block.
+    /// Reads the contracts' counters after the block with this hash. Fails if the source lacks the
+    /// block.
     fn counts(&self, block: B256) -> impl Future<Output = Result<ContractCounts, L1Error>> + Send;
 
-    /// Reads the batch data of an entry and checks it against the entry's commitment. Empty for a forced
-    /// entry.
+    /// Reads the batch data of an entry and checks it against the entry's commitment. Empty for a
+    /// forced entry.
     fn payload(
         &self,
         posted: &PostedEntry,

@@ -2,14 +2,14 @@
 //!
 //! # Job
 //!
-//! [`L1View::advance`] reads the logs of new L1 blocks, checks them against the contracts' accumulators and
-//! counters, and reports a reorg of blocks that it read before.
+//! [`L1View::advance`] reads the logs of new L1 blocks, checks them against the contracts'
+//! accumulators and counters, and reports a reorg of blocks that it read before.
 //!
 //! # Recovery
 //!
-//! On a reorg the view rewinds to the newest remembered block that L1 still has, and reads on from there.
-//! After an error the view is unchecked, but consistent: the next call continues or rewinds. A reorg is
-//! reported by the next call that succeeds, never lost.
+//! On a reorg the view rewinds to the newest remembered block that L1 still has, and reads on from
+//! there. After an error the view is unchecked, but consistent: the next call continues or rewinds.
+//! A reorg is reported by the next call that succeeds, never lost.
 //!
 //! # Limits
 //!
@@ -87,8 +87,8 @@ impl<S: L1Source> L1View<S> {
         Self { source, confirmations, head: None, records, reported: None, reorg: None }
     }
 
-    /// Reads L1's new blocks. After an error the view may have read some of them without checking them:
-    /// call again until it succeeds before using the view. No reorg is lost by an error.
+    /// Reads L1's new blocks. After an error the view may have read some of them without checking
+    /// them: call again until it succeeds before using the view. No reorg is lost by an error.
     pub async fn advance(&mut self) -> Result<Advance, L1Error> {
         let head = self.source.head().await?;
         let common = self.common_points(&head).await?;
@@ -142,7 +142,8 @@ impl<S: L1Source> L1View<S> {
         &self.records.disputes
     }
 
-    /// Number of remembered blocks that L1 still has. If it has dropped one, it has dropped all later ones.
+    /// Number of remembered blocks that L1 still has. If it has dropped one, it has dropped all
+    /// later ones.
     async fn common_points(&self, head: &L1Head) -> Result<usize, L1Error> {
         let points = self.records.points();
         // What lies beyond the head cannot be reported from what the endpoint does not know yet.
@@ -175,7 +176,8 @@ impl<S: L1Source> L1View<S> {
         self.source.block(number).await?.ok_or_else(|| missing(number))
     }
 
-    /// Rewinds to the first `points` remembered blocks, and notes the reorg if callers know later ones.
+    /// Rewinds to the first `points` remembered blocks, and notes the reorg if callers know later
+    /// ones.
     fn rewind(&mut self, points: usize) {
         let extent = self.records.rewind(points);
         let before_deployment = self.source.deployment().block_number.saturating_sub(1);
@@ -221,8 +223,8 @@ impl<S: L1Source> L1View<S> {
         self.rewind(checked);
     }
 
-    /// Reads the blocks from `first` to `last` and returns the hash of the last. On an error it keeps none
-    /// of them.
+    /// Reads the blocks from `first` to `last` and returns the hash of the last. On an error it
+    /// keeps none of them.
     async fn read_range(&mut self, first: u64, last: u64) -> Result<B256, L1Error> {
         let end = self.block(last).await?;
         let logs = self.source.logs(first, last).await?;
@@ -264,7 +266,8 @@ impl<S: L1Source> L1View<S> {
         Ok(blocks)
     }
 
-    /// Checks that the blocks from `first` to `end` were read from one fork, on top of the block before.
+    /// Checks that the blocks from `first` to `end` were read from one fork, on top of the block
+    /// before.
     async fn check_unmoved(&self, first: u64, end: &L1Block) -> Result<(), L1Error> {
         if self.block(end.number).await?.hash != end.hash {
             return Err(moved(end.number));

@@ -90,7 +90,8 @@ fn hashes_and_segments_are_the_contracts() {
     }
 }
 
-/// Segments follow each other from the beginning of the range to its end, and begin and end where the claims are.
+/// Segments follow each other from the beginning of the range to its end, and begin and end where
+/// the claims are.
 fn check(first: u64, last: u64) {
     let bisection = of(first, last);
     let segments = segments(&bisection);
@@ -116,7 +117,8 @@ fn short_ranges_are_tiled() {
     }
 }
 
-/// An answer's positions are those of the bisection that it becomes, until a single position is left.
+/// An answer's positions are those of the bisection that it becomes, until a single position is
+/// left.
 #[test]
 fn the_longest_game_has_13_bisections() {
     let output = DisputedOutput {

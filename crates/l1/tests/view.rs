@@ -1,4 +1,5 @@
-//! The view of an L1 that forks and of endpoints that lag: after every success it is what a fresh view is.
+//! The view of an L1 that forks and of endpoints that lag: after every success it is what a fresh
+//! view is.
 
 mod fixture;
 
@@ -110,7 +111,8 @@ async fn it_goes_back_to_the_newest_block_that_is_still_there() {
     }
 }
 
-/// Three challenges of an output: the first fails by a proof, the second is won by the clock, and the third is moot.
+/// Three challenges of an output: the first fails by a proof, the second is won by the clock, and
+/// the third is moot.
 #[tokio::test]
 async fn it_reads_disputes_and_takes_back_what_l1_drops_of_them() {
     let l1 = l1();

@@ -1,7 +1,8 @@
 //! Measures the batch codec: bytes and processor time per transaction.
 //!
-//! `codec FILE…`: each file holds EIP-2718 bytes, each transaction preceded by its length as u32, little-endian. All
-//! transactions of a file make one batch of one block. `testing/bench/op-span` measures the OP stack's encoder on the same files.
+//! `codec FILE…`: each file holds EIP-2718 bytes, each transaction preceded by its length as u32,
+//! little-endian. All transactions of a file make one batch of one block. `testing/bench/op-span`
+//! measures the OP stack's encoder on the same files.
 
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::Bytes;

@@ -1,9 +1,10 @@
 //! Packing of batch data into EIP-4844 blobs.
 //!
-//! A blob is 4,096 field elements of 32 bytes, each below a prime a little above 2^254: 254 bits of each carry data. Four
-//! elements make a group of 127 bytes, of which the first 124 fill the elements' lower 31 bytes in order, and the last
-//! three the lower six bits of their top bytes, the first element in the most significant bits. Groups follow one another
-//! through the blobs of an entry; the data they carry begins with its length and ends in zeros.
+//! A blob is 4,096 field elements of 32 bytes, each below a prime a little above 2^254: 254 bits of
+//! each carry data. Four elements make a group of 127 bytes, of which the first 124 fill the
+//! elements' lower 31 bytes in order, and the last three the lower six bits of their top bytes, the
+//! first element in the most significant bits. Groups follow one another through the blobs of an
+//! entry; the data they carry begins with its length and ends in zeros.
 
 use alloc::vec::Vec;
 
@@ -66,7 +67,8 @@ pub fn pack_blobs(data: &[u8]) -> Option<Vec<u8>> {
     Some(packed)
 }
 
-/// The data that whole blobs carry. `None` unless they are exactly what [`pack_blobs`] returns for it.
+/// The data that whole blobs carry. `None` unless they are exactly what [`pack_blobs`] returns for
+/// it.
 pub fn unpack_blobs(blobs: &[u8]) -> Option<Vec<u8>> {
     if blobs.is_empty() || !blobs.len().is_multiple_of(BLOB_BYTES) {
         return None;

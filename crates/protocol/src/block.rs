@@ -69,7 +69,8 @@ pub struct BlockInput {
     pub timestamp: u64,
     /// The L1 attributes that the block sees.
     pub origin: Origin,
-    /// Deposits: the attributes transaction, if the origin changed, then those of the queue, in order.
+    /// Deposits: the attributes transaction, if the origin changed, then those of the queue, in
+    /// order.
     pub deposits: Vec<TxEnvelope>,
     /// Transactions in the sequencer's order. One that is invalid at its turn is skipped.
     pub transactions: Vec<SignedTx>,
@@ -81,8 +82,8 @@ pub struct BlockInput {
 pub struct QueuedDeposit {
     /// The deposit.
     pub deposit: Deposit,
-    /// Its L1 block hash and log index. `None` in the block of an entry without usable hints, where its position in the
-    /// queue names it.
+    /// Its L1 block hash and log index. `None` in the block of an entry without usable hints, where
+    /// its position in the queue names it.
     pub hint: Option<DepositHint>,
 }
 
@@ -100,7 +101,8 @@ impl QueuedDeposit {
 }
 
 impl BlockInput {
-    /// The sequencer's block after `parent`. Deriving the same block from a batch gives the same input.
+    /// The sequencer's block after `parent`. Deriving the same block from a batch gives the same
+    /// input.
     pub fn new(
         config: &ChainConfig,
         parent: Parent,

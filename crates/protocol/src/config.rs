@@ -11,8 +11,8 @@ use crate::{BatchLimits, CHUNK_BYTES_MAX};
 /// The most gas one transaction may ask for (EIP-7825). Deposits obey it too.
 const TRANSACTION_GAS_LIMIT_MAX: u64 = 1 << 24;
 
-/// Upper bounds of what a proof, and one L1 transaction, can hold. A chain that allowed more could have blocks that nobody
-/// can prove.
+/// Upper bounds of what a proof, and one L1 transaction, can hold. A chain that allowed more could
+/// have blocks that nobody can prove.
 const PROVABLE: Limits = Limits {
     block_gas: 1_000_000_000,
     precompile_gas: 6_000_000,
@@ -51,7 +51,8 @@ pub struct ChainConfig {
     pub l1_base_fee_scalar: u32,
     /// Weight of the L1 blob base fee in the L1 data fee, in millionths.
     pub l1_blob_base_fee_scalar: u32,
-    /// A precompile call that costs more gas than this runs out of gas, so that L1 can repeat every call.
+    /// A precompile call that costs more gas than this runs out of gas, so that L1 can repeat every
+    /// call.
     pub precompile_gas_max: u64,
     /// A precompile call with more input than this runs out of gas.
     pub precompile_input_bytes_max: u64,
@@ -87,7 +88,8 @@ pub struct ChainConfig {
     pub guardian: Address,
     /// Seconds of a pause, at most; also the paused part of any period four times as long, at most.
     pub pause_max: u64,
-    /// Account that may name another batcher, effective after a delay, and nothing else; zero for none.
+    /// Account that may name another batcher, effective after a delay, and nothing else; zero for
+    /// none.
     pub key_admin: Address,
     /// Seconds until a newly named batcher may post.
     pub key_delay: u64,
@@ -148,7 +150,8 @@ impl ChainConfig {
         }
     }
 
-    /// Commitment to configuration and genesis block, from which the inbox's first accumulator starts.
+    /// Commitment to configuration and genesis block, from which the inbox's first accumulator
+    /// starts.
     pub fn hash(&self, genesis_hash: B256) -> B256 {
         keccak256(self.preimage(genesis_hash))
     }
@@ -161,7 +164,8 @@ impl ChainConfig {
         bytes
     }
 
-    /// The configuration of this preimage, and the genesis hash. `None` for bytes that are not a [`Self::preimage`].
+    /// The configuration of this preimage, and the genesis hash. `None` for bytes that are not a
+    /// [`Self::preimage`].
     pub fn from_preimage(mut bytes: &[u8]) -> Option<(Self, B256)> {
         let config = Self::decode(&mut bytes).ok()?;
         Some((config, B256::try_from(bytes).ok()?))

@@ -127,8 +127,8 @@ impl SourceHash {
 }
 
 impl Deposit {
-    /// The queue's accumulator after this deposit:
-    /// `keccak256(abi.encode(previous, index, l1BlockNumber, from, to, version, keccak256(opaqueData)))`.
+    /// The queue's accumulator after this deposit: `keccak256(abi.encode(previous, index,
+    /// l1BlockNumber, from, to, version, keccak256(opaqueData)))`.
     pub fn accumulate(&self, previous: B256) -> B256 {
         keccak256(self.preimage(previous))
     }
@@ -147,8 +147,8 @@ impl Deposit {
         words.as_flattened_bytes()
     }
 
-    /// The accumulator before the deposit, the hash of its opaque data, and the deposit without that data. `None` for bytes
-    /// that are not a [`Self::preimage`].
+    /// The accumulator before the deposit, the hash of its opaque data, and the deposit without
+    /// that data. `None` for bytes that are not a [`Self::preimage`].
     pub fn from_preimage(bytes: &[u8]) -> Option<DepositPreimage> {
         let [previous, index, l1_block_number, from, to, version, opaque_data_hash] =
             words::<DEPOSIT_WORDS>(bytes)?;
@@ -174,7 +174,8 @@ impl Deposit {
         let (mint, head) = head.split_at(32);
         let (value, head) = head.split_at(32);
         let (gas_limit, creation) = head.split_at(8);
-        // More ether than exists: the portal cannot have received it. Derivation must not fail, so the amount saturates.
+        // More ether than exists: the portal cannot have received it. Derivation must not fail, so
+        // the amount saturates.
         let mint = U256::from_be_slice(mint).saturating_to();
         let to = match creation {
             [0] => TxKind::Call(self.to),

@@ -1,8 +1,9 @@
 //! Derivation: the blocks of one inbox entry.
 //!
-//! Input is an entry with everything that its accumulator authenticates, and the block before it. Output is the input of
-//! the state transition, block by block. Invariant: no data on L1 makes derivation fail. A batch that breaks a rule is
-//! skipped, and the entry derives one block with its deposits.
+//! Input is an entry with everything that its accumulator authenticates, and the block before it.
+//! Output is the input of the state transition, block by block. Invariant: no data on L1 makes
+//! derivation fail. A batch that breaks a rule is skipped, and the entry derives one block with its
+//! deposits.
 
 use alloc::{borrow::Cow, vec::Vec};
 
@@ -36,10 +37,11 @@ pub struct EntryData<'a> {
 pub struct Derived {
     /// At least one block.
     pub blocks: Vec<BlockInput>,
-    /// Hints that name the entry's deposits, in queue order. Empty if their positions in the queue name them.
+    /// Hints that name the entry's deposits, in queue order. Empty if their positions in the queue
+    /// name them.
     pub deposit_hints: Vec<DepositHint>,
-    /// Prefixes of the state roots that the sequencer claims, one per block; `None` for a block without transactions. No
-    /// rule reads them.
+    /// Prefixes of the state roots that the sequencer claims, one per block; `None` for a block
+    /// without transactions. No rule reads them.
     pub claimed_state_roots: Vec<Option<StateRootPrefix>>,
     /// Why the entry's data was skipped; the entry then derives one block with its deposits.
     pub fault: Option<BatchFault>,
@@ -106,7 +108,8 @@ pub enum BatchFault {
     /// The batch has no block.
     #[error("batch has no block")]
     NoBlock,
-    /// A block's time is outside the range that origin, entry and the previous block of the batch allow.
+    /// A block's time is outside the range that origin, entry and the previous block of the batch
+    /// allow.
     #[error("block {block} has timestamp {found}, allowed are {min} to {max}")]
     Timestamp {
         /// Position of the block in the batch.
@@ -133,8 +136,8 @@ pub enum BatchFault {
 
 /// Derives the blocks of an inbox entry on top of `parent`.
 ///
-/// Total over all data that L1 can hold: every entry derives at least one block. An error means that the accumulator
-/// does not authenticate the arguments.
+/// Total over all data that L1 can hold: every entry derives at least one block. An error means
+/// that the accumulator does not authenticate the arguments.
 pub fn derive(
     config: &ChainConfig,
     parent: Parent,
@@ -147,8 +150,8 @@ pub fn derive(
     Ok(Derived { blocks, deposit_hints, claimed_state_roots, fault })
 }
 
-/// The plan of an entry's blocks. Each block follows from the plan, the rules and the previous block alone. Their number
-/// does not depend on the block that they are built on.
+/// The plan of an entry's blocks. Each block follows from the plan, the rules and the previous
+/// block alone. Their number does not depend on the block that they are built on.
 #[derive(Clone, Debug)]
 pub struct EntryBlocks<'a> {
     config: &'a ChainConfig,
@@ -184,7 +187,8 @@ impl<'a> EntryBlocks<'a> {
         self.blocks.len()
     }
 
-    /// Block `index`, on top of `parent`, its signers recovered by `recover`. `None` past the last block.
+    /// Block `index`, on top of `parent`, its signers recovered by `recover`. `None` past the last
+    /// block.
     pub fn block(
         mut self,
         index: usize,
@@ -304,8 +308,9 @@ fn read_batch(config: &ChainConfig, source: &EntryData<'_>) -> Result<Batch, Bat
     Ok(batch)
 }
 
-/// The block before the entry does not count: where its time is later, the blocks take that time. An entry's data alone
-/// decides how many blocks it derives, so that a proof need not know where earlier entries end.
+/// The block before the entry does not count: where its time is later, the blocks take that time.
+/// An entry's data alone decides how many blocks it derives, so that a proof need not know where
+/// earlier entries end.
 fn check_timestamps(
     config: &ChainConfig,
     source: &EntryData<'_>,

@@ -80,7 +80,8 @@ fn is_empty(code: &Bytes) -> bool {
 }
 
 impl Genesis {
-    /// The development chain, not yet deployed: ten funded accounts with public keys, and the predeploys.
+    /// The development chain, not yet deployed: ten funded accounts with public keys, and the
+    /// predeploys.
     pub fn dev() -> Self {
         serde_json::from_str(include_str!("../genesis/dev.json"))
             .expect("invariant: the shipped genesis file is valid")
@@ -98,8 +99,8 @@ impl Genesis {
         }
     }
 
-    /// Writes the L1 bridge's address into the L2 bridge. This changes the genesis block, so that it must come before anything
-    /// that depends on its hash.
+    /// Writes the L1 bridge's address into the L2 bridge. This changes the genesis block, so that
+    /// it must come before anything that depends on its hash.
     ///
     /// A chain without an L2 bridge is left unchanged.
     pub fn connect_bridge(&mut self, l1_bridge: Address) {

@@ -1,15 +1,15 @@
 //! The L1 inbox: entries, their accumulator, and commitments to batch data.
 //!
-//! Format: `acc_k = keccak256(abi.encode(acc_{k-1}, entry_k))`, where `acc_{-1}` is the chain-config hash. Field order and
-//! widths are those of `Inbox.sol`.
+//! Format: `acc_k = keccak256(abi.encode(acc_{k-1}, entry_k))`, where `acc_{-1}` is the
+//! chain-config hash. Field order and widths are those of `Inbox.sol`.
 
 use alloc::vec::Vec;
 
 use alloy_primitives::{B256, U256, keccak256};
 use serde::{Deserialize, Serialize};
 
-/// Bytes of calldata that one hash commits to, at most. Longer data is committed to as a list of chunk hashes, so that no
-/// preimage that a proof opens on L1 is longer.
+/// Bytes of calldata that one hash commits to, at most. Longer data is committed to as a list of
+/// chunk hashes, so that no preimage that a proof opens on L1 is longer.
 pub const CHUNK_BYTES_MAX: usize = 96 * 1024;
 
 /// Words of an entry's preimage.
@@ -79,8 +79,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The accumulator after this entry: `keccak256(abi.encode(previous, entry))`. For entry 0 `previous` is the
-    /// chain-config hash.
+    /// The accumulator after this entry: `keccak256(abi.encode(previous, entry))`. For entry 0
+    /// `previous` is the chain-config hash.
     pub fn accumulate(&self, previous: B256) -> B256 {
         keccak256(self.preimage(previous))
     }

@@ -129,10 +129,12 @@ impl OracleWord {
 
 /// The source of the program's reads.
 pub trait Oracle {
-    /// 32 bytes of the value of `key` at `offset`, a multiple of 32. `None` if this oracle does not have it.
+    /// 32 bytes of the value of `key` at `offset`, a multiple of 32. `None` if this oracle does not
+    /// have it.
     fn read(&mut self, key: &B256, offset: u64) -> Option<OracleWord>;
 
-    /// Announces the call that the next [`precompile_key`] names, for an oracle that computes the answer.
+    /// Announces the call that the next [`precompile_key`] names, for an oracle that computes the
+    /// answer.
     fn hint_precompile(&mut self, _address: &Address, _input: &[u8]) {}
 }
 

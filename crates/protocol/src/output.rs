@@ -43,8 +43,8 @@ impl OutputRoot {
     }
 }
 
-/// What a proposer asserts: "after entry `entry`, whose accumulator is `acc`, the output root is `output_root`", on
-/// top of the parent's claim. The genesis claim has a zero parent and entry 0.
+/// What a proposer asserts: "after entry `entry`, whose accumulator is `acc`, the output root is
+/// `output_root`", on top of the parent's claim. The genesis claim has a zero parent and entry 0.
 pub fn output_claim(parent: B256, entry: u64, acc: B256, output_root: B256) -> B256 {
     keccak256([parent, word(entry), acc, output_root].as_flattened_bytes())
 }

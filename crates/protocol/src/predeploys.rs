@@ -1,4 +1,5 @@
-//! Addresses of contracts that exist from genesis. They are the OP stack's where the semantics match.
+//! Addresses of contracts that exist from genesis. They are the OP stack's where the semantics
+//! match.
 
 use alloy_primitives::{Address, address};
 

@@ -79,8 +79,8 @@ impl SignedTx {
         Self::recover_with(envelope, &mut ecrecover)
     }
 
-    /// Recovers the signer with another implementation of [`ecrecover`]. The signature's ranges are checked here, before any
-    /// backend sees it, so that all backends agree.
+    /// Recovers the signer with another implementation of [`ecrecover`]. The signature's ranges are
+    /// checked here, before any backend sees it, so that all backends agree.
     pub fn recover_with(
         envelope: TxEnvelope,
         recover: &mut impl FnMut(&EcrecoverInput) -> Option<Address>,
@@ -94,8 +94,8 @@ impl SignedTx {
         Self(Arc::new(Known { envelope, signer, data_size }))
     }
 
-    /// Trusts the given sender and does not read the signature. For measurements and tests of later stages; submissions of
-    /// others go through [`Self::recover`].
+    /// Trusts the given sender and does not read the signature. For measurements and tests of later
+    /// stages; submissions of others go through [`Self::recover`].
     pub fn new_unchecked(envelope: TxEnvelope, sender: Address) -> Self {
         Self::new(envelope, Ok(sender))
     }
@@ -140,8 +140,8 @@ const V_EVEN: u8 = 27;
 /// `v` of a public key with an odd y coordinate.
 const V_ODD: u8 = 28;
 
-/// The address of the key that made a signature: the result of the precompile of this name, computed natively. `None` if
-/// the precompile's output is empty.
+/// The address of the key that made a signature: the result of the precompile of this name,
+/// computed natively. `None` if the precompile's output is empty.
 pub fn ecrecover(input: &EcrecoverInput) -> Option<Address> {
     let [digest, v, r, s] = [0, 1, 2, 3].map(|word| {
         let bytes: [u8; WORD_BYTES] = core::array::from_fn(|at| input[word * WORD_BYTES + at]);
@@ -175,7 +175,8 @@ fn recover_signer(
     recover_address(signature, digest, recover)
 }
 
-/// The address of the key that made `signature` over `digest`, by the rules of transactions (EIP-2).
+/// The address of the key that made `signature` over `digest`, by the rules of transactions
+/// (EIP-2).
 fn recover_address(
     signature: &Signature,
     digest: B256,

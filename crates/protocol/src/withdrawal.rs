@@ -31,7 +31,8 @@ pub struct Withdrawal {
 }
 
 impl Withdrawal {
-    /// `keccak256(abi.encode(nonce, sender, target, value, gasLimit, data))`: what identifies the message.
+    /// `keccak256(abi.encode(nonce, sender, target, value, gasLimit, data))`: what identifies the
+    /// message.
     pub fn hash(&self) -> B256 {
         let length = u64::try_from(self.data.len()).expect("invariant: a length fits 64 bits");
         let words = [

@@ -1,4 +1,5 @@
-//! The batch codec: it round-trips every batch, refuses hostile bytes, and keeps the format of the vectors.
+//! The batch codec: it round-trips every batch, refuses hostile bytes, and keeps the format of the
+//! vectors.
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy};
 use alloy_eips::{

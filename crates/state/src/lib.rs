@@ -3,8 +3,8 @@
 //! # Job
 //!
 //! Serve the reads of execution, apply its writes, and compute Ethereum's state root of the result.
-//! One trie implementation serves two uses: the node holds the whole trie, the proof program only the
-//! part that a block touches.
+//! One trie implementation serves two uses: the node holds the whole trie, the proof program only
+//! the part that a block touches.
 //!
 //! ```text
 //! execution ──reads──▶ StateView ◀── NodeState    = FlatState (reads) + Forest (roots)

@@ -18,8 +18,8 @@ use crate::{
 
 /// Flat tables and tries, which see to it that they are at the same block when both are asked.
 ///
-/// [`Self::advance`] moves the tables on and leaves the tries for later, or for another thread: what only the tables
-/// answer does not wait for them.
+/// [`Self::advance`] moves the tables on and leaves the tries for later, or for another thread:
+/// what only the tables answer does not wait for them.
 ///
 /// Invariant: the tries are full (no blinded nodes) and their content is that of the flat tables,
 /// so nothing here can fail.
@@ -44,7 +44,8 @@ impl PendingRoots {
         self.compute_with(Workers::default())
     }
 
-    /// [`Self::compute`] on the threads of a pool, which must not be the one of a thread that waits for the roots.
+    /// [`Self::compute`] on the threads of a pool, which must not be the one of a thread that waits
+    /// for the roots.
     #[cfg(feature = "std")]
     pub fn compute_on(self, pool: &rayon::ThreadPool) -> StateRoots {
         self.compute_with(Workers::pool(pool))
@@ -133,7 +134,8 @@ impl NodeState {
         roots
     }
 
-    /// Applies a diff to the tables alone, on the calling thread. The tries follow when somebody needs them.
+    /// Applies a diff to the tables alone, on the calling thread. The tries follow when somebody
+    /// needs them.
     ///
     /// # Panics
     ///
@@ -184,7 +186,8 @@ impl NodeState {
         StateMemory { accounts, slots, tries: self.tries.read(|forest| forest.memory()) }
     }
 
-    /// The tables, to be held while they stay as they are: until [`Self::apply`] or [`Self::advance`].
+    /// The tables, to be held while they stay as they are: until [`Self::apply`] or
+    /// [`Self::advance`].
     #[must_use]
     pub fn share_flat(&self) -> Arc<FlatState> {
         Arc::clone(&self.flat)

@@ -1,7 +1,8 @@
-//! A partial state for stateless execution: known by its root, and resolved from preimages as it is read.
+//! A partial state for stateless execution: known by its root, and resolved from preimages as it is
+//! read.
 //!
-//! The proof program executes on it. It keeps what it resolved, requests each node and code at most once
-//! while it stays resolved, and checks every hash.
+//! The proof program executes on it. It keeps what it resolved, requests each node and code at most
+//! once while it stays resolved, and checks every hash.
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256, map::B256Map};
 use revm_bytecode::Bytecode;

@@ -9,8 +9,8 @@
 //! # Invariants
 //!
 //! - No slot between a tag's home and its word is empty: removal shifts words back.
-//! - The number of a removed entry is not reused before [`Table::release`], so that those who refer to
-//!   entries by number learn of the removal first.
+//! - The number of a removed entry is not reused before [`Table::release`], so that those who refer
+//!   to entries by number learn of the removal first.
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! The tries of a full state, which may be one diff behind its tables.
 //!
-//! Invariant: the tables change only after the tries have caught up with them, so that a step still finds
-//! the entries that it names. The first reader of the tries makes them catch up, and keeps the roots for
-//! the caller that waits for them.
+//! Invariant: the tables change only after the tries have caught up with them, so that a step still
+//! finds the entries that it names. The first reader of the tries makes them catch up, and keeps
+//! the roots for the caller that waits for them.
 
 use alloc::sync::Arc;
 use turnpike_keccak::KeccakBackend;

@@ -10,13 +10,14 @@ use crate::{Account, StateDiff};
 pub struct StateRoots {
     /// Root of the account trie.
     pub state_root: B256,
-    /// Storage root of the message passer predeploy; [`EMPTY_ROOT`](crate::EMPTY_ROOT) if it has none.
+    /// Storage root of the message passer predeploy; [`EMPTY_ROOT`](crate::EMPTY_ROOT) if it has
+    /// none.
     pub message_passer_storage_root: B256,
 }
 
-/// A view's id of an account's storage. A view returns it with the account, takes it back with each read
-/// of a slot, and accepts it until the state changes. `StorageId::default()` means "unknown", which every
-/// view accepts.
+/// A view's id of an account's storage. A view returns it with the account, takes it back with each
+/// read of a slot, and accepts it until the state changes. `StorageId::default()` means "unknown",
+/// which every view accepts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StorageId(u32);
 
@@ -82,15 +83,16 @@ pub trait StateView {
     /// The analysed code with this keccak hash, which must be the code hash of some account.
     fn code(&mut self, hash: &B256) -> Result<Bytecode, Self::Error>;
 
-    /// Hints that these accounts are likely to be read next, so that a view may prefetch them. It changes
-    /// no result.
+    /// Hints that these accounts are likely to be read next, so that a view may prefetch them. It
+    /// changes no result.
     fn prefetch(&mut self, _addresses: &[Address]) {}
 
     /// Hints that these slots are likely to be read next.
     fn prefetch_slots(&mut self, _slots: &[(Address, U256)]) {}
 
-    /// Returns the result of an expensive precompile if the view knows it, else `None`: then the caller
-    /// computes it. The caller has checked the gas and everything that depends on the input's length.
+    /// Returns the result of an expensive precompile if the view knows it, else `None`: then the
+    /// caller computes it. The caller has checked the gas and everything that depends on the
+    /// input's length.
     fn precompile(&mut self, _address: &Address, _input: &[u8]) -> Option<PrecompileOutcome> {
         None
     }

@@ -12,8 +12,9 @@ pub trait PreimageSource {
     /// Returns the bytes whose keccak hash is `hash`, if the source has them.
     fn preimage(&mut self, hash: &B256) -> Option<Bytes>;
 
-    /// What a precompile makes of `input`, by the terms of [`StateView::precompile`](crate::StateView::precompile). This
-    /// is the one answer that nobody checks.
+    /// What a precompile makes of `input`, by the terms of
+    /// [`StateView::precompile`](crate::StateView::precompile). This is the one answer that nobody
+    /// checks.
     fn precompile(&mut self, _address: &Address, _input: &[u8]) -> Option<PrecompileOutcome> {
         None
     }

@@ -1,5 +1,6 @@
-//! What durability costs on this machine: `cargo run --release -p turnpike-storage --example append [FILE|URL]`. Without an argument, on a
-//! file in the working directory, and on a PostgreSQL server that is started for it. The database is left where it is.
+//! What durability costs on this machine: `cargo run --release -p turnpike-storage --example append
+//! [FILE|URL]`. Without an argument, on a file in the working directory, and on a PostgreSQL server
+//! that is started for it. The database is left where it is.
 
 use std::time::{Duration, Instant};
 

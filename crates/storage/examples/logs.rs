@@ -1,5 +1,6 @@
-//! What looking for logs costs on this machine: `cargo run --release -p turnpike-storage --example logs [BLOCKS]`. By the index, and by
-//! reading all blocks; on a file in the working directory, which is deleted afterwards.
+//! What looking for logs costs on this machine: `cargo run --release -p turnpike-storage --example
+//! logs [BLOCKS]`. By the index, and by reading all blocks; on a file in the working directory,
+//! which is deleted afterwards.
 
 use std::time::{Duration, Instant};
 

@@ -17,7 +17,8 @@ use crate::{DatabaseLocation, StorageError};
 /// Connections in a pool that reads.
 const READERS_MAX: u32 = 8;
 
-/// Attempts to get a server's lock. A server notices only after a moment that the last writer is gone.
+/// Attempts to get a server's lock. A server notices only after a moment that the last writer is
+/// gone.
 const LOCK_ATTEMPTS: u32 = 20;
 
 /// Time between the attempts.
@@ -30,9 +31,9 @@ const LOCK_CLASS: i32 = 0x7475_726e;
 const JOURNAL_PRAGMAS: &str =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000";
 
-/// Settings of a SQLite connection that writes the index. The cache (64 MiB) holds the inner pages of
-/// the B-trees. The default checkpoint interval stays: frequent small checkpoints, because appends to
-/// the journal share the disk.
+/// Settings of a SQLite connection that writes the index. The cache (64 MiB) holds the inner pages
+/// of the B-trees. The default checkpoint interval stays: frequent small checkpoints, because
+/// appends to the journal share the disk.
 const INDEX_PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000; PRAGMA cache_size = -65536";
 
 /// Settings of a SQLite connection that reads. It may have to wait for the writer's checkpoint.

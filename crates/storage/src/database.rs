@@ -1,7 +1,8 @@
 //! A role's database: who may write it, and the connections that read and write it.
 //!
-//! A database has one writer. On SQLite a lock file guards it, on PostgreSQL an advisory lock of the
-//! writer's session. If a lock is lost unnoticed, the epoch still fences the old writer: see the journal.
+//! A database has one writer. On SQLite a lock file guards it, on PostgreSQL an advisory lock of
+//! the writer's session. If a lock is lost unnoticed, the epoch still fences the old writer: see
+//! the journal.
 
 use std::{fs::File, time::Duration};
 
@@ -54,8 +55,8 @@ pub fn genesis_id(genesis: &Genesis) -> B256 {
 }
 
 impl Database {
-    /// Opens a sequencer's or a replica's own database for writing, and creates it if it does not exist.
-    /// Begins a new epoch, which fences every earlier writer.
+    /// Opens a sequencer's or a replica's own database for writing, and creates it if it does not
+    /// exist. Begins a new epoch, which fences every earlier writer.
     pub async fn open(location: &DatabaseLocation, chain: B256) -> Result<Self, StorageError> {
         let mut database = Self::open_plain(location, chain).await?;
         let mut writer = location.connect(DatabasePart::Index).await?;
@@ -136,8 +137,8 @@ impl Database {
         })
     }
 
-    /// Opens the same database for clients' reads, with connections of its own: waiting clients cannot
-    /// delay the node's reads. Close it before `self`.
+    /// Opens the same database for clients' reads, with connections of its own: waiting clients
+    /// cannot delay the node's reads. Close it before `self`.
     pub async fn for_clients(&self) -> Result<Self, StorageError> {
         Self::open_readers(&self.location, self.chain, CLIENT_WAIT_MAX).await
     }

@@ -7,13 +7,13 @@
 //! ```
 //!
 //! - The [journal](JournalEntry) is the write-ahead log of the sequencer and the ground truth.
-//! - The [index](IndexBatch) is derived from the journal and answers queries. It is written behind the
-//!   journal, on SQLite into a file of its own, so that no append waits for it.
+//! - The [index](IndexBatch) is derived from the journal and answers queries. It is written behind
+//!   the journal, on SQLite into a file of its own, so that no append waits for it.
 //! - The [outbox](OutboxBatch) holds signed L1 transactions, persisted before they are broadcast.
 //!
 //! One schema (`migrations/`) and one set of queries serve both engines. A database has one writer,
-//! guarded by a lock and for the journal also by an epoch, and any number of readers. A write of journal
-//! or outbox is one transaction and durable when the call returns.
+//! guarded by a lock and for the journal also by an epoch, and any number of readers. A write of
+//! journal or outbox is one transaction and durable when the call returns.
 //!
 //! The crate holds no rules of the chain: what a record means is up to `turnpike-protocol`.
 

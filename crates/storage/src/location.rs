@@ -81,8 +81,8 @@ impl fmt::Debug for DatabaseLocation {
     }
 }
 
-/// Hides the password of a URL, in the authority and in the query. Hides every query value that may be
-/// one.
+/// Hides the password of a URL, in the authority and in the query. Hides every query value that may
+/// be one.
 fn without_password(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let (rest, query) =

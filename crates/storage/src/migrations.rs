@@ -1,7 +1,8 @@
 //! The SQL files of `migrations/`, embedded in the binary.
 //!
-//! A version is used once over both directories, because a PostgreSQL database holds journal and index.
-//! An applied file never changes, comments included: sqlx keeps its checksum. Every change is a new file.
+//! A version is used once over both directories, because a PostgreSQL database holds journal and
+//! index. An applied file never changes, comments included: sqlx keeps its checksum. Every change
+//! is a new file.
 
 use std::borrow::Cow;
 

@@ -6,8 +6,8 @@ use turnpike_protocol::{
     BlockInput, DEPOSITOR_ACCOUNT, Header, Origin, OutputRoot, QueuedDeposit, SignedTx, TxEnvelope,
 };
 
-/// A sealed block's input and result: everything that executing it again takes, and its hash and state
-/// root. The batcher posts it.
+/// A sealed block's input and result: everything that executing it again takes, and its hash and
+/// state root. The batcher posts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedInput {
     /// Block number.
@@ -37,8 +37,9 @@ impl SealedInput {
             && self.has_deposits(block)
     }
 
-    /// Whether the block takes exactly this record's deposits from the queue, in order. The attributes transaction before
-    /// them is not compared: it follows from the origins, and only the block's parent decides whether there is one.
+    /// Whether the block takes exactly this record's deposits from the queue, in order. The
+    /// attributes transaction before them is not compared: it follows from the origins, and only
+    /// the block's parent decides whether there is one.
     fn has_deposits(&self, block: &BlockInput) -> bool {
         let attributes = block.deposits.first().filter(|first| {
             first.as_deposit().is_some_and(|deposit| deposit.from == DEPOSITOR_ACCOUNT)
@@ -51,8 +52,8 @@ impl SealedInput {
     }
 }
 
-/// Proof of the message passer's account in the state after a block. Proofs of its slots are computed
-/// from its messages.
+/// Proof of the message passer's account in the state after a block. Proofs of its slots are
+/// computed from its messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, RlpEncodable, RlpDecodable)]
 pub struct PasserProof {
     /// Nonce of the account.
@@ -93,7 +94,8 @@ pub struct WithdrawalRecord {
 pub struct BlockRecord {
     /// The header.
     pub header: Header,
-    /// Storage root of the message passer after the block. With the header it gives the output root.
+    /// Storage root of the message passer after the block. With the header it gives the output
+    /// root.
     pub message_passer_storage_root: B256,
     /// L1 attributes that the block saw.
     pub origin: Origin,

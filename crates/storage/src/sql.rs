@@ -8,8 +8,8 @@ use sqlx::{Any, AnyConnection, AssertSqlSafe, any::AnyArguments, query::Query};
 
 use crate::StorageError;
 
-/// Rows in one statement. More would save little: SQLite compares each parameter's name with all those
-/// before it.
+/// Rows in one statement. More would save little: SQLite compares each parameter's name with all
+/// those before it.
 pub(crate) const ROWS_PER_STATEMENT: usize = 64;
 
 /// Runs `sql` for all `rows`, up to [`ROWS_PER_STATEMENT`] at a time. Replaces `?` in it by

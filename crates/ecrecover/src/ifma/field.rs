@@ -24,8 +24,8 @@ const PRIME: [i64; LIMBS] = [(1 << LIMB_BITS) - EXCESS, LIMB_MASK, LIMB_MASK, LI
 
 /// A number below 2^260 in each SIMD lane, in limbs of 52 bits. The multiplier reads no more bits.
 ///
-/// Its *size* is the least `k` for which it is at most `k·(p + 2^220)`. A function documented with a size accepts numbers of at
-/// most that size. Products have size 1, and no size exceeds 15.
+/// Its *size* is the least `k` for which it is at most `k·(p + 2^220)`. A function documented with
+/// a size accepts numbers of at most that size. Products have size 1, and no size exceeds 15.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Field([__m512i; LIMBS]);
 
@@ -239,8 +239,8 @@ impl Sum {
         self
     }
 
-    /// The sum plus `SIZE + 1` times `p`, in normalized limbs. `SIZE` is the size of everything subtracted, which is less than
-    /// what is added. If nothing was subtracted, nothing is added.
+    /// The sum plus `SIZE + 1` times `p`, in normalized limbs. `SIZE` is the size of everything
+    /// subtracted, which is less than what is added. If nothing was subtracted, nothing is added.
     #[target_feature(enable = "avx512f")]
     #[inline]
     pub(super) fn carry<const SIZE: i64>(self) -> Field {
@@ -294,8 +294,8 @@ fn reduce(mut t: [__m512i; 2 * LIMBS]) -> Field {
         r[i + 1] = _mm512_madd52hi_epu64(r[i + 1], high[i], excess_high);
     }
     let r5 = _mm512_madd52hi_epu64(_mm512_setzero_si512(), high[LIMBS - 1], excess_high);
-    // What is above 2^256 now is below 2^42, and comes in times 2^256 mod p. Then one pass of carries is enough: it brings
-    // less than 2^6 into the highest limb.
+    // What is above 2^256 now is below 2^42, and comes in times 2^256 mod p. Then one pass of
+    // carries is enough: it brings less than 2^6 into the highest limb.
     let over =
         _mm512_add_epi64(take_top(&mut r), _mm512_slli_epi64::<{ LIMB_BITS - TOP_BITS }>(r5));
     let excess = _mm512_set1_epi64(EXCESS);

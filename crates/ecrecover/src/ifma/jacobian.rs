@@ -11,7 +11,8 @@ pub(super) struct Affine {
     pub(super) y: Field,
 }
 
-/// Points `(x / z², y / z³)`; `z` is a multiple of the prime if the point is or was infinity. Sizes of at most 10, 10 and 2.
+/// Points `(x / z², y / z³)`; `z` is a multiple of the prime if the point is or was infinity. Sizes
+/// of at most 10, 10 and 2.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Jacobian {
     pub(super) x: Field,
@@ -52,8 +53,9 @@ impl Jacobian {
         Self { x, y, z }
     }
 
-    /// The sum, where `z` is this point's `z` on the curve that the other point is on. If their x coordinates are equal, the
-    /// sum's `z` is zero, and stays so. Beside it, by what `self.z` was multiplied.
+    /// The sum, where `z` is this point's `z` on the curve that the other point is on. If their x
+    /// coordinates are equal, the sum's `z` is zero, and stays so. Beside it, by what `self.z` was
+    /// multiplied.
     #[target_feature(enable = "avx512f,avx512ifma")]
     #[inline]
     pub(super) fn add(self, other: Affine, z: Field) -> (Self, Field) {

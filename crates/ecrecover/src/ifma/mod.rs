@@ -36,8 +36,8 @@ impl Ifma {
         available.then_some(Self(()))
     }
 
-    /// Each sum's coordinates, 32 bytes each. `None` where `x` is on no point, or where a point met itself, its negative or
-    /// infinity on the way, or may have.
+    /// Each sum's coordinates, 32 bytes each. `None` where `x` is on no point, or where a point met
+    /// itself, its negative or infinity on the way, or may have.
     pub(crate) fn sums(self, terms: &[Term]) -> Vec<Option<[u8; 64]>> {
         // SAFETY: `self` exists only on CPUs with AVX-512F and IFMA.
         unsafe { sum::sums(terms) }

@@ -24,8 +24,8 @@ const BETA: U256 = uint!(0x7ae96a2b657c07106e64479eac3434e99cf0497512f58995c1396
 /// The constant of the curve's equation.
 const B: u32 = 7;
 
-/// A sum starts with the point itself, so that it never is infinity by design; after all doublings that is so many points, which
-/// are taken off its multiplier.
+/// A sum starts with the point itself, so that it never is infinity by design; after all doublings
+/// that is so many points, which are taken off its multiplier.
 const START: U256 = uint!(0x400000000000000000000000000000000_U256);
 const _: () = assert!(START.as_limbs()[2] == 1 << (POINT_WIDTH * POINT_DIGITS - 128));
 

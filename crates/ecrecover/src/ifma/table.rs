@@ -80,8 +80,8 @@ impl Generators {
     }
 }
 
-/// Small multiples of each SIMD lane's point, on an isomorphic curve: `(x, y)` there is `(x / z², y / z³)` on the usual
-/// one.
+/// Small multiples of each SIMD lane's point, on an isomorphic curve: `(x, y)` there is `(x / z², y
+/// / z³)` on the usual one.
 #[derive(Debug)]
 pub(super) struct Points {
     rows: [[Row; LANES]; POINT_MULTIPLES],

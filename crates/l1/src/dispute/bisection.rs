@@ -13,8 +13,8 @@ pub const SEGMENTS_MAX: u64 = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
-    /// Blocks after the parent output; claims are output roots. Every entry takes as many positions as the
-    /// most blocks that an entry may have.
+    /// Blocks after the parent output; claims are output roots. Every entry takes as many positions
+    /// as the most blocks that an entry may have.
     Blocks,
     /// Steps of the machine within one block; claims are hashes of its states.
     Machine,

@@ -5,7 +5,8 @@ use crate::{L1Error, OutputStatus, ProposedOutput, records::check_next};
 
 /// All challenges and games.
 ///
-/// Every record leaves a step that undoes it, so that a reorg rewinds the newest records at their own cost.
+/// Every record leaves a step that undoes it, so that a reorg rewinds the newest records at their
+/// own cost.
 #[derive(Clone, Debug, Default)]
 pub struct Disputes {
     challenges: Vec<Challenge>,
@@ -62,8 +63,8 @@ impl Disputes {
         self.challenges.iter().filter(is_open).count()
     }
 
-    /// Whether a challenge can still be played: it is undecided, and no other challenge has rejected its
-    /// output.
+    /// Whether a challenge can still be played: it is undecided, and no other challenge has
+    /// rejected its output.
     pub fn is_playable(&self, challenge: &Challenge, outputs: &[ProposedOutput]) -> bool {
         let output = usize::try_from(challenge.output).ok().and_then(|at| outputs.get(at));
         challenge.status == ChallengeStatus::Open

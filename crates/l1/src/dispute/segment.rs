@@ -34,8 +34,8 @@ impl Segment {
         self.last - self.first
     }
 
-    /// The bisection that answers this segment with `claims`. A segment of a single block is divided into
-    /// machine steps from `initial_state`, the hash of the machine's first state.
+    /// The bisection that answers this segment with `claims`. A segment of a single block is
+    /// divided into machine steps from `initial_state`, the hash of the machine's first state.
     pub fn divided(&self, claims: Vec<B256>, initial_state: B256) -> Bisection {
         if self.length() > 1 {
             let Self { answered, phase, block, agreed_root, first, last, start, .. } = *self;

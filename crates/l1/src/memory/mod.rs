@@ -1,8 +1,9 @@
 //! An L1 in memory, for tests of everything that reads L1 through [`L1Source`].
 //!
-//! It models the contracts as far as their logs go, without enforcing clocks and bonds. A test mines
-//! blocks of [`L1Event`]s, forks and reorgs the chain, and lets the source lag. Nothing happens by itself,
-//! and hashes depend on the mined blocks and the fork only, so that every run is the same.
+//! It models the contracts as far as their logs go, without enforcing clocks and bonds. A test
+//! mines blocks of [`L1Event`]s, forks and reorgs the chain, and lets the source lag. Nothing
+//! happens by itself, and hashes depend on the mined blocks and the fork only, so that every run is
+//! the same.
 
 mod builder;
 mod disputes;
@@ -50,7 +51,8 @@ struct MemoryL1State {
     chain: Vec<MemoryBlock>,
     /// Batch data by transaction hash.
     payloads: HashMap<B256, EntryPayload>,
-    /// Number of reorgs. It goes into block hashes, so that blocks after a reorg differ from those before.
+    /// Number of reorgs. It goes into block hashes, so that blocks after a reorg differ from those
+    /// before.
     salt: u64,
     finalized: u64,
     /// Newest blocks that [`L1Source::head`] hides.
@@ -146,8 +148,8 @@ impl MemoryL1 {
         self.lock().switches.clear();
     }
 
-    /// Hides the newest blocks from now on: `head` blocks from [`L1Source::head`], `others` from all other
-    /// calls.
+    /// Hides the newest blocks from now on: `head` blocks from [`L1Source::head`], `others` from
+    /// all other calls.
     pub fn lag(&self, head: usize, others: usize) {
         let mut state = self.lock();
         (state.head_lag, state.lag) = (head, others);

@@ -1,5 +1,5 @@
-//! The model of bytes that no column fits (init code, packed calldata). It mixes the predictions of several contexts,
-//! weighted by how well each predicted before.
+//! The model of bytes that no column fits (init code, packed calldata). It mixes the predictions of
+//! several contexts, weighted by how well each predicted before.
 
 use alloc::{vec, vec::Vec};
 
@@ -73,7 +73,8 @@ pub(super) struct ByteModel {
     weights: Vec<[i32; INPUTS]>,
     /// Position after the last occurrence of each hash.
     matches: Vec<usize>,
-    /// Position in the history that is expected to continue like this one, if `match_bytes` is not 0.
+    /// Position in the history that is expected to continue like this one, if `match_bytes` is not
+    /// 0.
     match_at: usize,
     match_bytes: usize,
 }

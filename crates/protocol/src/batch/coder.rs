@@ -1,12 +1,12 @@
-//! The entropy coder: predictable bits go into one stream under adaptive probabilities, unpredictable bits into another
-//! as they are.
+//! The entropy coder: predictable bits go into one stream under adaptive probabilities,
+//! unpredictable bits into another as they are.
 
 use alloc::vec::Vec;
 
 use super::BatchError;
 
-/// Probability that the next bit is set, learnt from the bits before: 22 bits of probability (minus one half, so that zero
-/// means undecided), then 10 bits that count the learnt bits.
+/// Probability that the next bit is set, learnt from the bits before: 22 bits of probability (minus
+/// one half, so that zero means undecided), then 10 bits that count the learnt bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Chance(u32);
 
@@ -45,8 +45,8 @@ impl Chance {
     }
 }
 
-/// Writes or reads, so that models are written once for both directions. A writer returns its argument. A reader ignores
-/// its argument and returns what was written.
+/// Writes or reads, so that models are written once for both directions. A writer returns its
+/// argument. A reader ignores its argument and returns what was written.
 pub(super) trait Coder {
     /// Whether values are known before they are coded.
     const WRITES: bool;
@@ -200,7 +200,8 @@ impl Coder for Writer {
     }
 }
 
-/// Reads both streams. Past the end of the coded one it reads zeros, which [`Self::finish`] detects.
+/// Reads both streams. Past the end of the coded one it reads zeros, which [`Self::finish`]
+/// detects.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     limit: u32,

@@ -27,7 +27,8 @@ const HINT_BYTES: usize = 40;
 /// Selectors that have columns of their own. Later ones share the columns of creations.
 const CALLS_MAX: usize = 64;
 
-/// Calldata words that have columns of their own. Later words rotate through the last [`LATER_WORDS`].
+/// Calldata words that have columns of their own. Later words rotate through the last
+/// [`LATER_WORDS`].
 const WORDS_MAX: usize = 16;
 const LATER_WORDS: usize = 8;
 

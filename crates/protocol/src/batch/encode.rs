@@ -31,8 +31,8 @@ impl Effort {
     }
 }
 
-/// Encodes a batch while its blocks are sealed. A pushed block is coded at once, so that the size is known at any time and
-/// no work is left for the end.
+/// Encodes a batch while its blocks are sealed. A pushed block is coded at once, so that the size
+/// is known at any time and no work is left for the end.
 #[derive(Clone, Debug)]
 pub struct BatchEncoder {
     streams: Vec<Stream>,
@@ -56,13 +56,13 @@ impl BatchEncoder {
         Self { streams: effort.memories().iter().map(stream).collect() }
     }
 
-    /// Appends a block: its timestamp, the prefix of its state root (kept if it has transactions), a hint per consumed
-    /// deposit, and the EIP-2718 bytes of its transactions.
+    /// Appends a block: its timestamp, the prefix of its state root (kept if it has transactions),
+    /// a hint per consumed deposit, and the EIP-2718 bytes of its transactions.
     ///
     /// # Errors
     ///
-    /// If [`crate::decode_transaction`] refuses a transaction or the batch exceeds the limits. The encoder is unusable
-    /// afterwards.
+    /// If [`crate::decode_transaction`] refuses a transaction or the batch exceeds the limits. The
+    /// encoder is unusable afterwards.
     pub fn push(
         &mut self,
         timestamp: u64,
@@ -89,7 +89,8 @@ impl BatchEncoder {
         Ok(())
     }
 
-    /// Bytes of the batch if it ended here: at least what [`Self::finish`] returns, and at most a dozen more.
+    /// Bytes of the batch if it ended here: at least what [`Self::finish`] returns, and at most a
+    /// dozen more.
     pub fn bytes_max(&self) -> usize {
         let bytes = self.streams.iter().map(|stream| stream.writer.bytes_max()).min();
         // Version, memory, length and the last bit's.

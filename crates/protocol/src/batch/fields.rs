@@ -42,7 +42,8 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads canonical EIP-2718 bytes without copying the calldata. `None` if they are not canonical.
+    /// Reads canonical EIP-2718 bytes without copying the calldata. `None` if they are not
+    /// canonical.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (kind, mut rest) = match *bytes.first()? {
             kind @ (EIP2930 | EIP1559 | EIP7702) => (kind, &bytes[1..]),

@@ -9,9 +9,10 @@
 //! blocks = (more = 1, block)*, more = 0
 //! ```
 //!
-//! There is no general compressor. The model of its column (`models`) codes each value and learns from it, so that a writer
-//! codes a block when it is sealed and knows the size of the batch at any time. Reader and writer share the code of the
-//! columns (`columns`) and differ in their [`coder::Coder`].
+//! There is no general compressor. The model of its column (`models`) codes each value and learns
+//! from it, so that a writer codes a block when it is sealed and knows the size of the batch at any
+//! time. Reader and writer share the code of the columns (`columns`) and differ in their
+//! [`coder::Coder`].
 //!
 //! | column | coded as |
 //! |---|---|
@@ -33,8 +34,8 @@
 //!
 //! ## Limits
 //!
-//! [`BatchLimits`] bounds blocks, transactions, deposits and inflated bytes. Decoding is all or nothing and never holds
-//! more than a small multiple of the limits.
+//! [`BatchLimits`] bounds blocks, transactions, deposits and inflated bytes. Decoding is all or
+//! nothing and never holds more than a small multiple of the limits.
 //!
 //! ## Example
 //!
@@ -104,8 +105,8 @@ pub struct BatchBlock {
     pub timestamp: u64,
     /// Deposits of the queue that the block consumes.
     pub deposit_count: u64,
-    /// Prefix of the state root that the sequencer computed, if the block holds transactions. No rule reads it. It tells a
-    /// verifier in which block a false chain begins.
+    /// Prefix of the state root that the sequencer computed, if the block holds transactions. No
+    /// rule reads it. It tells a verifier in which block a false chain begins.
     pub state_root: Option<StateRootPrefix>,
     /// The transactions, in order. Their signatures are not checked.
     pub transactions: Vec<TxEnvelope>,
@@ -136,8 +137,8 @@ pub struct BatchLimits {
     pub block_transactions_max: usize,
     /// Deposits that all blocks consume together.
     pub deposits_max: usize,
-    /// Inflated bytes: 64 per block, 40 per deposit, and per transaction 320 plus its calldata, 32 per storage key, 64 per
-    /// access-list address and 192 per authorization.
+    /// Inflated bytes: 64 per block, 40 per deposit, and per transaction 320 plus its calldata, 32
+    /// per storage key, 64 per access-list address and 192 per authorization.
     pub inflated_bytes_max: usize,
 }
 

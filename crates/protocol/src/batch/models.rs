@@ -151,7 +151,8 @@ impl Decimal {
     }
 }
 
-/// Whether the last decimal digit is zero. The modulus of the high half is that of the whole: 2^64 = 1 modulo 5.
+/// Whether the last decimal digit is zero. The modulus of the high half is that of the whole: 2^64
+/// = 1 modulo 5.
 fn ends_in_zero(value: u128) -> bool {
     let half = |shift| u64::try_from((value >> shift) & u128::from(u64::MAX)).unwrap_or(0) % 5;
     value & 1 == 0 && (half(64) + half(0)).is_multiple_of(5)
@@ -173,8 +174,8 @@ fn split_decimal(mut value: u128) -> (u128, usize) {
     (value, exponent)
 }
 
-/// A position in a list in which early positions are more frequent: its length in bits, then up to 8 bits by a tree per
-/// length, or three such bits and the rest as it is.
+/// A position in a list in which early positions are more frequent: its length in bits, then up to
+/// 8 bits by a tree per length, or three such bits and the rest as it is.
 #[derive(Clone, Debug)]
 pub(super) struct Index {
     lengths: Tree<16>,

@@ -1,4 +1,5 @@
-//! Columns of addresses and 32-byte words. Calldata has one column per position behind each selector.
+//! Columns of addresses and 32-byte words. Calldata has one column per position behind each
+//! selector.
 
 use alloc::{boxed::Box, vec::Vec};
 
@@ -38,8 +39,8 @@ impl Addresses {
     }
 }
 
-/// Addresses at one position: those seen there by their position in the column's list, others by their position in the
-/// batch, new ones as they are.
+/// Addresses at one position: those seen there by their position in the column's list, others by
+/// their position in the batch, new ones as they are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AddressColumn {
     known: Tree<4>,

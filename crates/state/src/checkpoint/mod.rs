@@ -20,8 +20,8 @@
 //!
 //! # Invariants
 //!
-//! - A segment gets its name once it is durable: it is written under another name and synced before it
-//!   is renamed.
+//! - A segment gets its name once it is durable: it is written under another name and synced before
+//!   it is renamed.
 //! - A loaded state has the state root that its segments record: loading builds the trie. So a
 //!   checkpoint holds a wrong state only if its writer was given one.
 //! - A base deletes nothing but generations before the previous one, once it is durable.

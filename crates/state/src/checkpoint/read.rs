@@ -109,7 +109,8 @@ impl SegmentReader {
         }
     }
 
-    /// Reads on a thread of its own, and has `take` take each record and where it begins. Ends after a footer that is right.
+    /// Reads on a thread of its own, and has `take` take each record and where it begins. Ends
+    /// after a footer that is right.
     fn for_each(
         mut self,
         mut take: impl FnMut(Record, u64) -> Result<(), SegmentError>,

@@ -28,8 +28,8 @@ pub struct CheckpointStore {
 }
 
 impl CheckpointStore {
-    /// Loads what `directory` holds, with all processors, and readies it for more. Creates the directory if there is
-    /// none, and deletes what unfinished writes left behind.
+    /// Loads what `directory` holds, with all processors, and readies it for more. Creates the
+    /// directory if there is none, and deletes what unfinished writes left behind.
     pub fn open(directory: &Path) -> Result<(Self, LoadReport), CheckpointError> {
         fs::create_dir_all(directory).map_err(CheckpointError::io(directory))?;
         for name in names(directory)?.iter().filter(|name| is_temporary(name)) {

@@ -21,8 +21,8 @@ impl FlatState {
         self.release();
     }
 
-    /// Applies a diff and returns how the entries that it names changed. Removed entries can still be
-    /// read until [`Self::release`].
+    /// Applies a diff and returns how the entries that it names changed. Removed entries can still
+    /// be read until [`Self::release`].
     pub(crate) fn follow(&mut self, diff: &StateDiff) -> Changes {
         self.add_codes(diff);
         let mut changes = Changes::default();
@@ -100,8 +100,8 @@ impl FlatState {
 
     /// Removes an account's slots and returns whether there were any.
     ///
-    /// Scans the slots of all accounts. By EIP-6780 only a contract created in the same transaction can
-    /// lose its storage, so no block needs this for the storage of an earlier block.
+    /// Scans the slots of all accounts. By EIP-6780 only a contract created in the same transaction
+    /// can lose its storage, so no block needs this for the storage of an earlier block.
     pub(super) fn clear_storage(&mut self, number: u32) -> bool {
         if self.accounts.entry(number).value.slots == 0 {
             return false;

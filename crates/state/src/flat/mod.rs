@@ -104,8 +104,8 @@ impl FlatState {
         self.codes.iter()
     }
 
-    /// The slots of one account that are not zero. Scans the slots of all accounts if the account has
-    /// any.
+    /// The slots of one account that are not zero. Scans the slots of all accounts if the account
+    /// has any.
     pub fn slots_of(&self, address: &Address) -> impl Iterator<Item = (U256, U256)> {
         let number = self.accounts.find(address);
         let number = number.filter(|number| self.accounts.entry(*number).value.slots != 0);

@@ -5,8 +5,8 @@
 //!
 //! 1. Workers look up pieces of the diff and decide how each entry changes. Nothing is written.
 //! 2. One thread inserts and removes entries, in the order of the diff.
-//! 3. The chunks of entries are divided into shares. Each worker goes through all decisions and writes
-//!    the changed values of the entries in its share.
+//! 3. The chunks of entries are divided into shares. Each worker goes through all decisions and
+//!    writes the changed values of the entries in its share.
 //!
 //! Invariant: a diff names each account and each slot once, so that no decision of the first step
 //! depends on another.

@@ -1,7 +1,7 @@
 //! All tries of a full state: the trie of accounts and a trie of slots for each account with any.
 //!
-//! Job: follow the changes of the flat tables, and compute roots, proofs and witnesses. The tries keep
-//! shape and hashes; the contents of leaves are read from the tables by entry number.
+//! Job: follow the changes of the flat tables, and compute roots, proofs and witnesses. The tries
+//! keep shape and hashes; the contents of leaves are read from the tables by entry number.
 //!
 //! # Shape
 //!

@@ -1,7 +1,7 @@
 //! Recent states, kept as reverse diffs from the newest one.
 //!
-//! Job: keep, for the newest blocks, the diff that rewinds each block, and serve the state after any of
-//! them. Inputs: [`FlatState::undo_of`](crate::FlatState::undo_of) each diff, taken before
+//! Job: keep, for the newest blocks, the diff that rewinds each block, and serve the state after
+//! any of them. Inputs: [`FlatState::undo_of`](crate::FlatState::undo_of) each diff, taken before
 //! the diff is applied. Outputs: a [`HistoricalView`] to execute on, and a merged diff from which
 //! [`NodeState::proof_at`](crate::NodeState::proof_at) makes Merkle proofs.
 //!
@@ -74,7 +74,8 @@ impl History {
         self.trim(block, block);
     }
 
-    /// Adds `block` with its reverse diff `undo` and drops nothing, because the block may still be rewound.
+    /// Adds `block` with its reverse diff `undo` and drops nothing, because the block may still be
+    /// rewound.
     ///
     /// # Panics
     ///
@@ -88,9 +89,9 @@ impl History {
         self.undos.push_back(Undo { diff: undo, items });
     }
 
-    /// Drops the oldest blocks beyond the limits. Blocks after `head` do not count towards the limits, so
-    /// that the state after `head` stays available. So does the state after `kept`, a recent block before
-    /// it, however much has changed since.
+    /// Drops the oldest blocks beyond the limits. Blocks after `head` do not count towards the
+    /// limits, so that the state after `head` stays available. So does the state after `kept`, a
+    /// recent block before it, however much has changed since.
     pub fn trim(&mut self, head: u64, kept: u64) {
         let ahead = usize::try_from(self.newest.saturating_sub(head)).unwrap_or(usize::MAX);
         let blocks_max = self.limits.blocks_max.saturating_add(ahead);
@@ -104,8 +105,8 @@ impl History {
         }
     }
 
-    /// Rewinds the history to `block` and returns the diff that rewinds the state: the caller applies it.
-    /// Returns `None` and changes nothing if the history does not reach `block`.
+    /// Rewinds the history to `block` and returns the diff that rewinds the state: the caller
+    /// applies it. Returns `None` and changes nothing if the history does not reach `block`.
     pub fn truncate(&mut self, block: u64) -> Option<StateDiff> {
         let undo = self.undo_to(block)?;
         while self.newest > block {
@@ -116,8 +117,8 @@ impl History {
         Some(undo)
     }
 
-    /// Returns the diff from the newest state to the state after `block`, in canonical order. `None` if
-    /// the history does not reach `block`.
+    /// Returns the diff from the newest state to the state after `block`, in canonical order.
+    /// `None` if the history does not reach `block`.
     #[must_use]
     pub fn undo_to(&self, block: u64) -> Option<StateDiff> {
         Some(self.merged_to(block)?.into_diff())

@@ -11,8 +11,8 @@ impl NodeState {
     /// Merkle proofs of an account and some of its slots in the state that `undo` leads to from
     /// this one; see [`History::undo_to`](crate::History::undo_to).
     ///
-    /// Costs as much as committing `undo`. Does not change this state: the diff is committed to a partial
-    /// state that is built from the necessary nodes.
+    /// Costs as much as committing `undo`. Does not change this state: the diff is committed to a
+    /// partial state that is built from the necessary nodes.
     #[must_use]
     pub fn proof_at(&self, undo: &StateDiff, address: &Address, slots: &[U256]) -> AccountProof {
         let witness = self.witness_of(undo, address, slots);
@@ -20,10 +20,12 @@ impl NodeState {
         prove(past, undo, address, slots).expect("invariant: the witness covers what is touched")
     }
 
-    /// Collects the nodes that committing `undo` and then reading the account and its slots can need.
+    /// Collects the nodes that committing `undo` and then reading the account and its slots can
+    /// need.
     ///
-    /// Only a removed key can need more nodes than its path: a branch that is left with one child is
-    /// replaced by it. That is rare, and siblings are many, so they are collected only for removed keys.
+    /// Only a removed key can need more nodes than its path: a branch that is left with one child
+    /// is replaced by it. That is rare, and siblings are many, so they are collected only for
+    /// removed keys.
     fn witness_of(&self, undo: &StateDiff, address: &Address, slots: &[U256]) -> Witness {
         let mut touched = Touched::default();
         touched.accounts.entry(*address).or_default().extend(slots);

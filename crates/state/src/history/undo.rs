@@ -11,8 +11,8 @@ const ACCOUNTS_TASK: usize = 512;
 const SLOTS_TASK: usize = 1024;
 
 impl FlatState {
-    /// Computes the diff that rewinds `diff`. Call it before applying `diff`. Codes stay stored, so that
-    /// the reverse diff has none.
+    /// Computes the diff that rewinds `diff`. Call it before applying `diff`. Codes stay stored, so
+    /// that the reverse diff has none.
     #[must_use]
     pub fn undo_of(&self, diff: &StateDiff) -> StateDiff {
         self.undo_with(diff, Workers::default())

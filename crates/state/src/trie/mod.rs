@@ -1,8 +1,8 @@
 //! Merkle-Patricia tries over 32-byte keys, with blinded nodes.
 //!
-//! Job: keep a map from keys (hashes already) to byte strings and compute its Ethereum root. Only changed
-//! nodes are hashed again. Inputs: changes, and a [`NodeSource`] for subtrees of which only the hash is
-//! known. Outputs: the root, proofs, values.
+//! Job: keep a map from keys (hashes already) to byte strings and compute its Ethereum root. Only
+//! changed nodes are hashed again. Inputs: changes, and a [`NodeSource`] for subtrees of which only
+//! the hash is known. Outputs: the root, proofs, values.
 //!
 //! # Shape
 //!
@@ -22,16 +22,16 @@
 //!
 //! All code here works on tries in arenas ([`Arena`]): [`Editor`] changes their shape, [`Pending`]
 //! hashes, [`Reader`] searches and proves. There are two compositions of these: [`Trie`], which may
-//! be blinded and is changed key by key, and the `Forest` of a full state, which is changed block by
-//! block and in parallel.
+//! be blinded and is changed key by key, and the `Forest` of a full state, which is changed block
+//! by block and in parallel.
 //!
 //! # Invariants
 //!
 //! - Every branch has at least two children. It has a path if and only if it does not hang right
 //!   below its parent.
 //! - References in a record are those of the children at the depth where they hang, but for those
-//!   marked dirty. A node with a dirty descendant is dirty, so hashing never looks below a clean one.
-//!   Blinded nodes are never dirty, extensions above them may be.
+//!   marked dirty. A node with a dirty descendant is dirty, so hashing never looks below a clean
+//!   one. Blinded nodes are never dirty, extensions above them may be.
 //! - Changes to a [`Trie`] change nothing if they fail: all resolving happens before the change.
 //! - Recursion is bounded by the 64 nibbles of a key.
 

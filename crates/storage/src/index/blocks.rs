@@ -20,8 +20,8 @@ impl Database {
         Ok(row.try_get::<Option<i64>, _>(0)?.map(unsigned))
     }
 
-    /// Returns the rows of the journal from a block's first part to its last, the end excluded. Rows
-    /// without its parts may lie between. `None` for the genesis block and for unknown ones.
+    /// Returns the rows of the journal from a block's first part to its last, the end excluded.
+    /// Rows without its parts may lie between. `None` for the genesis block and for unknown ones.
     pub async fn rows_of(&self, block: u64) -> Result<Option<Range<u64>>, StorageError> {
         let row = sqlx::query("SELECT first_row, end_row FROM blocks WHERE number = $1")
             .bind(signed(block))

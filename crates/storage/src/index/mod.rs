@@ -1,11 +1,11 @@
-//! Tables derived from the journal that answer queries: blocks, transactions, logs, withdrawals, pending
-//! and refused transactions.
+//! Tables derived from the journal that answer queries: blocks, transactions, logs, withdrawals,
+//! pending and refused transactions.
 //!
 //! # Job
 //!
-//! [`Database::index`] takes a batch of what rows of the journal came to: sealed blocks, transactions
-//! that wait or were refused, and a rewind. Everything else here reads. The index is written behind
-//! the journal, so that no append waits for it.
+//! [`Database::index`] takes a batch of what rows of the journal came to: sealed blocks,
+//! transactions that wait or were refused, and a rewind. Everything else here reads. The index is
+//! written behind the journal, so that no append waits for it.
 //!
 //! # Format
 //!
@@ -34,8 +34,8 @@
 //!
 //! # Durability
 //!
-//! SQLite runs with `synchronous = NORMAL`: a power failure may undo the newest batches, but never part
-//! of one. That is safe because the journal is durable first.
+//! SQLite runs with `synchronous = NORMAL`: a power failure may undo the newest batches, but never
+//! part of one. That is safe because the journal is durable first.
 
 mod block_keys;
 mod blocks;
@@ -127,8 +127,8 @@ const CLEAR_TABLES: [&str; 11] = [
 ];
 
 impl Database {
-    /// Applies a batch to the index, all of it or nothing. Fails if the batch's rows are indexed already,
-    /// or with [`StorageError::Fenced`] if another process writes now.
+    /// Applies a batch to the index, all of it or nothing. Fails if the batch's rows are indexed
+    /// already, or with [`StorageError::Fenced`] if another process writes now.
     pub async fn index(&self, batch: &IndexBatch) -> Result<(), StorageError> {
         let index = self.index_database();
         let mut writer = index.writer().await?;
@@ -148,8 +148,8 @@ impl Database {
         }
         let included = batch.blocks.iter().flat_map(|block| &block.hashes).copied();
         let gone: Vec<_> = included.chain(batch.refused.iter().map(|(hash, _)| *hash)).collect();
-        // Settled twice: first to free the arrivals that new pending transactions may reuse, and again
-        // because a transaction of this batch's blocks may be among the newly accepted ones.
+        // Settled twice: first to free the arrivals that new pending transactions may reuse, and
+        // again because a transaction of this batch's blocks may be among the newly accepted ones.
         remove_pending(&mut tx, &gone).await?;
         accept(&mut tx, &batch.accepted).await?;
         insert_blocks(&mut tx, &batch.blocks).await?;

@@ -27,8 +27,8 @@ struct IndexedBlock {
 }
 
 impl Database {
-    /// Reads at most `limit` sealed blocks from `from` on, in order. Their transactions come from the
-    /// journal; blocks that are not indexed yet are left out.
+    /// Reads at most `limit` sealed blocks from `from` on, in order. Their transactions come from
+    /// the journal; blocks that are not indexed yet are left out.
     pub async fn sealed_blocks(
         &self,
         from: u64,
@@ -113,8 +113,8 @@ impl IndexedBlock {
     }
 }
 
-/// The part of the block that a row holds. Rows of reorged blocks with the same number can lie before
-/// the block, never within it.
+/// The part of the block that a row holds. Rows of reorged blocks with the same number can lie
+/// before the block, never within it.
 fn part_of<'a>(row: &'a JournalRow, block: &IndexedBlock) -> Option<(&'a BlockPart, &'a [u64])> {
     let JournalEntry::Slice(slice) = &row.entry else { return None };
     let part = slice.part.as_ref()?;

@@ -1,5 +1,5 @@
-//! When blocks and transactions reached each stage. The times come from the journal: a row has its time
-//! of writing, and a slice the times at which its transactions were received.
+//! When blocks and transactions reached each stage. The times come from the journal: a row has its
+//! time of writing, and a slice the times at which its transactions were received.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,7 +30,8 @@ struct PartTimes {
     written_at_ms: u64,
     /// Transactions in the block up to the end of this part, deposits included.
     end: u64,
-    /// Milliseconds from reception to writing, for each of the users' transactions; empty if unknown.
+    /// Milliseconds from reception to writing, for each of the users' transactions; empty if
+    /// unknown.
     waited_ms: Vec<u64>,
 }
 
@@ -52,8 +53,8 @@ pub struct StoredTimes {
     pub parts: BlockTimes,
 }
 
-/// Milliseconds from reception to writing. Wraps around, so that [`received`] inverts it even if the
-/// clock went backwards.
+/// Milliseconds from reception to writing. Wraps around, so that [`received`] inverts it even if
+/// the clock went backwards.
 pub(crate) const fn waited(written_at_ms: u64, received_ms: u64) -> u64 {
     written_at_ms.wrapping_sub(received_ms)
 }
@@ -64,8 +65,8 @@ pub(crate) const fn received(written_at_ms: u64, waited_ms: u64) -> u64 {
 }
 
 impl BlockTimes {
-    /// Adds the next part, whose row was written at `written_at_ms` and whose transactions were received
-    /// at `received_ms`.
+    /// Adds the next part, whose row was written at `written_at_ms` and whose transactions were
+    /// received at `received_ms`.
     pub fn push(&mut self, written_at_ms: u64, part: &BlockPart, received_ms: &[u64]) {
         let start = self.parts.last().map_or(0, |part| part.end);
         let end = start + part.outcomes.len() as u64;

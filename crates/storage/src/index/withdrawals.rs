@@ -42,7 +42,8 @@ impl Database {
         Ok(())
     }
 
-    /// Deletes the proofs after the blocks from `from` to `to`, both included, but not the kept ones.
+    /// Deletes the proofs after the blocks from `from` to `to`, both included, but not the kept
+    /// ones.
     pub async fn drop_passer_proofs(&self, from: u64, to: u64) -> Result<(), StorageError> {
         let mut writer = self.index_database().writer().await?;
         sqlx::query("DELETE FROM passer_proofs WHERE block >= $1 AND block <= $2 AND kept = 0")
@@ -65,7 +66,8 @@ impl Database {
         row.as_ref().map(read_withdrawal).transpose()
     }
 
-    /// Reads at most `limit` withdrawals of an L2 transaction, in order, each with its block's number.
+    /// Reads at most `limit` withdrawals of an L2 transaction, in order, each with its block's
+    /// number.
     pub async fn withdrawals_of(
         &self,
         transaction: &B256,

@@ -147,8 +147,8 @@ impl BlockAssembler {
     }
 }
 
-/// Checks that a part has an outcome for each transaction that it adds, and times of reception for all
-/// of its users' transactions or for none.
+/// Checks that a part has an outcome for each transaction that it adds, and times of reception for
+/// all of its users' transactions or for none.
 pub(crate) fn check_part(part: &BlockPart, received_ms: &[u64]) -> Result<(), String> {
     let (outcomes, transactions) = (part.outcomes.len(), part.transactions.len());
     let fits = match &part.opening {

@@ -8,8 +8,8 @@ use crate::JournalRow;
 /// Bytes of a row before its payload: sequence, epoch, checksum.
 const HEADER_BYTES: usize = 24;
 
-/// A row of the journal in its encoded form. A replica checks with it that the row is whole and at its
-/// position before it copies the row.
+/// A row of the journal in its encoded form. A replica checks with it that the row is whole and at
+/// its position before it copies the row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedRow {
     /// Position, counted from 0 without gaps.
@@ -23,8 +23,8 @@ pub struct EncodedRow {
 }
 
 impl EncodedRow {
-    /// Encodes the row as one piece: sequence and epoch (8 bytes each, big-endian), checksum (8 bytes),
-    /// payload.
+    /// Encodes the row as one piece: sequence and epoch (8 bytes each, big-endian), checksum (8
+    /// bytes), payload.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(HEADER_BYTES + self.payload.len());
         bytes.extend_from_slice(&self.sequence.to_be_bytes());

@@ -42,7 +42,8 @@ pub struct SliceEntry {
     pub accepted: Vec<AcceptedTx>,
     /// Transactions that were accepted, here or earlier, and will not be executed, with the reason.
     pub refused: Vec<(B256, String)>,
-    /// When each transaction of the part was received, in Unix milliseconds. Empty if that is unknown.
+    /// When each transaction of the part was received, in Unix milliseconds. Empty if that is
+    /// unknown.
     pub received_ms: Vec<u64>,
 }
 
@@ -56,8 +57,8 @@ pub struct BlockPart {
     /// Transactions of users, in order.
     pub transactions: Vec<JournalTx>,
     /// One outcome for each transaction, starting with the deposits of the opening and the L1
-    /// attributes: the first eight bytes of its receipt's hash. Zero stands for a skipped transaction;
-    /// only blocks derived from L1 have those.
+    /// attributes: the first eight bytes of its receipt's hash. Zero stands for a skipped
+    /// transaction; only blocks derived from L1 have those.
     pub outcomes: Vec<B64>,
     /// Whether this part completes the block.
     pub is_last: bool,
@@ -131,7 +132,8 @@ pub struct JournalBlock {
     pub outcomes: Vec<B64>,
     /// When its parts were written and their transactions received.
     pub times: BlockTimes,
-    /// Rows from its first part to its last, the end excluded. Rows without its parts may lie between.
+    /// Rows from its first part to its last, the end excluded. Rows without its parts may lie
+    /// between.
     pub rows: Range<u64>,
     /// Whether all its parts are there.
     pub is_complete: bool,

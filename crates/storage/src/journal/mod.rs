@@ -1,6 +1,6 @@
-//! The write-ahead log: every transaction that was accepted, every slice of a block and every reorg,
-//! in the order in which the sequencer decided them. It is the ground truth; the index, checkpoints
-//! and replicas follow from it.
+//! The write-ahead log: every transaction that was accepted, every slice of a block and every
+//! reorg, in the order in which the sequencer decided them. It is the ground truth; the index,
+//! checkpoints and replicas follow from it.
 //!
 //! # Job
 //!
@@ -43,9 +43,9 @@
 //! rows that it returns: the first row that is damaged or missing is an error
 //! ([`StorageError::Damaged`]), and no row after it is returned.
 //!
-//! An append is one transaction of the database, so a crash leaves all its rows or none: there is no
-//! torn tail to cut off. A journal that lost its end altogether (a file restored from an old copy) is
-//! found by the index: its cursor is past the end, and opening fails with
+//! An append is one transaction of the database, so a crash leaves all its rows or none: there is
+//! no torn tail to cut off. A journal that lost its end altogether (a file restored from an old
+//! copy) is found by the index: its cursor is past the end, and opening fails with
 //! [`StorageError::EndMissing`]. With the index deleted, such a journal opens without an error.
 //!
 //! # Durability
@@ -58,8 +58,8 @@
 //! epoch begins between check and commit. A fenced process must stop.
 //!
 //! If an append fails because the disk is full, nothing was written and a later append may succeed.
-//! After any other failure, or if the caller drops the future, the outcome is unknown: the next append
-//! first reads the end of the journal. If the rows are there after all, it fails with
+//! After any other failure, or if the caller drops the future, the outcome is unknown: the next
+//! append first reads the end of the journal. If the rows are there after all, it fails with
 //! [`StorageError::Interrupted`], and the process must start again.
 
 mod assembler;
@@ -95,8 +95,8 @@ use crate::{
 impl Database {
     /// Appends entries, all or none, and returns their sequences. They are durable on return.
     ///
-    /// An error leaves the journal as it was, unless [`StorageError::is_outcome_unknown`]: then only
-    /// opening the database again tells whether the rows are there.
+    /// An error leaves the journal as it was, unless [`StorageError::is_outcome_unknown`]: then
+    /// only opening the database again tells whether the rows are there.
     pub async fn append(&self, entries: &[JournalEntry]) -> Result<Range<u64>, StorageError> {
         self.append_at(entries, unix_milliseconds()).await
     }
@@ -114,8 +114,8 @@ impl Database {
         Ok(start..writer.end())
     }
 
-    /// Copies rows of another journal, all or none: they keep their sequences, epochs and times. They
-    /// are durable on return. Fails if the first row does not continue this journal.
+    /// Copies rows of another journal, all or none: they keep their sequences, epochs and times.
+    /// They are durable on return. Fails if the first row does not continue this journal.
     pub async fn append_rows(&self, rows: &[JournalRow]) -> Result<(), StorageError> {
         let mut writer = self.writer().await?;
         let mut latest = writer.last_epoch();
@@ -150,8 +150,8 @@ impl Database {
         read_encoded(&rows, from, self.chain)
     }
 
-    /// Returns the reorgs from row `from` on, each with its sequence. Rows of other kinds are neither
-    /// decoded nor checked.
+    /// Returns the reorgs from row `from` on, each with its sequence. Rows of other kinds are
+    /// neither decoded nor checked.
     pub async fn reorg_entries_from(
         &self,
         from: u64,

@@ -23,7 +23,8 @@ pub(super) fn read_rows(
     read_encoded(rows, from, chain)?.into_iter().map(decode).collect()
 }
 
-/// [`read_rows`] without decoding. Checks that each row is at its place and continues the one before.
+/// [`read_rows`] without decoding. Checks that each row is at its place and continues the one
+/// before.
 pub(super) fn read_encoded(
     rows: &[AnyRow],
     from: u64,

@@ -167,8 +167,8 @@ impl JournalWriter {
     }
 }
 
-/// Inserts rows unless a newer epoch has begun. The same statement checks the epoch and, on PostgreSQL,
-/// locks it.
+/// Inserts rows unless a newer epoch has begun. The same statement checks the epoch and, on
+/// PostgreSQL, locks it.
 async fn insert(
     connection: &mut AnyConnection,
     rows: &[UnwrittenRow],

@@ -1,5 +1,5 @@
-//! Databases across restarts, damage and races, on SQLite files and on a PostgreSQL server that this process
-//! starts.
+//! Databases across restarts, damage and races, on SQLite files and on a PostgreSQL server that
+//! this process starts.
 
 mod damage;
 mod files;

@@ -1,5 +1,5 @@
-//! The index of logs and accounts: which blocks may hold a log of some address or with some topic, or
-//! a transaction of some account. One row covers many blocks.
+//! The index of logs and accounts: which blocks may hold a log of some address or with some topic,
+//! or a transaction of some account. One row covers many blocks.
 //!
 //! # Format
 //!
@@ -8,13 +8,14 @@
 //!                                           (key, offset in the section), sorted, 4,096 in a row
 //! ```
 //!
-//! A key is four bytes of hash. Two different addresses may share a key, so a search can name a block
-//! that holds no match, but never misses one that does. A search reads one row for each key and
-//! section, and the keys of the newest blocks, whose section is not complete. Blocks without keys
-//! (older than this index) always match.
+//! A key is four bytes of hash. Two different addresses may share a key, so a search can name a
+//! block that holds no match, but never misses one that does. A search reads one row for each key
+//! and section, and the keys of the newest blocks, whose section is not complete. Blocks without
+//! keys (older than this index) always match.
 //!
-//! A section that becomes complete moves from `block_keys` to `block_postings` in the transaction that
-//! indexes its last block. Rewinding into a section moves the blocks that stay back to `block_keys`.
+//! A section that becomes complete moves from `block_keys` to `block_postings` in the transaction
+//! that indexes its last block. Rewinding into a section moves the blocks that stay back to
+//! `block_keys`.
 
 mod block_set;
 mod key;
@@ -41,8 +42,8 @@ const POSTING_BYTES: usize = KEY_BYTES + 1;
 const READ_ATTEMPTS_MAX: usize = 3;
 
 impl Database {
-    /// Returns the blocks from `from` to `to`, both included, that may match a query, in order. A block
-    /// without keys in the index is among them.
+    /// Returns the blocks from `from` to `to`, both included, that may match a query, in order. A
+    /// block without keys in the index is among them.
     pub async fn blocks_with(
         &self,
         from: u64,
@@ -142,7 +143,8 @@ impl Database {
         Ok(Some(found))
     }
 
-    /// Reads the row where a key's postings are, if it has any; `None` if the section is not complete.
+    /// Reads the row where a key's postings are, if it has any; `None` if the section is not
+    /// complete.
     async fn posting_row(
         &self,
         section: u64,

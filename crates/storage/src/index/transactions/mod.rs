@@ -10,9 +10,9 @@
 //! 8 runs of a level ─► one run of the next level, merged a little with every batch
 //! ```
 //!
-//! Hashes are random. In one B-tree, nearly every transaction of a batch would write a page of its own.
-//! Runs are written from end to end instead, and each entry once for each level. Finding a transaction
-//! reads one row of every run: about 30 for 100 million transactions.
+//! Hashes are random. In one B-tree, nearly every transaction of a batch would write a page of its
+//! own. Runs are written from end to end instead, and each entry once for each level. Finding a
+//! transaction reads one row of every run: about 30 for 100 million transactions.
 //!
 //! A merge moves entries from the low ends of the old runs to the high end of the new one, in the
 //! transaction of the batch. So an entry is always in exactly one run, whenever the process stops.
@@ -228,8 +228,8 @@ async fn runs_from(tx: &mut AnyConnection, block: u64) -> Result<Vec<SortedRun>,
     rows.iter().map(SortedRun::read).collect()
 }
 
-/// Begins a merge where a level has enough runs, and continues the merges that have begun, the lowest
-/// level first, until `to_move` entries have moved.
+/// Begins a merge where a level has enough runs, and continues the merges that have begun, the
+/// lowest level first, until `to_move` entries have moved.
 async fn merge(
     tx: &mut AnyConnection,
     mut runs: Vec<SortedRun>,
@@ -265,8 +265,8 @@ async fn merge(
     Ok(())
 }
 
-/// Moves entries from the low end of the runs `from` to the high end of the run `into`. Returns how many
-/// moved; 0 means that `from` is empty.
+/// Moves entries from the low end of the runs `from` to the high end of the run `into`. Returns how
+/// many moved; 0 means that `from` is empty.
 async fn move_some(
     tx: &mut AnyConnection,
     from: &[u64],
@@ -296,7 +296,8 @@ async fn move_some(
     for (run, last, entries) in &found {
         let (low, high) = entries.split_at(entries.partition_point(|entry| entry.key() <= end));
         moved.extend_from_slice(low);
-        // Whole rows are deleted below. A row may end before its key if a rewind removed its last entry.
+        // Whole rows are deleted below. A row may end before its key if a rewind removed its last
+        // entry.
         if !low.is_empty() && *last > end {
             replace(tx, *run, *last, high).await?;
         }
