@@ -1,7 +1,7 @@
 //! An account as execution sees it, and its leaf as the trie stores it.
 //!
-//! The two differ by one field: the storage root is a property of the trie, so it appears in
-//! [`AccountLeaf`] only.
+//! The two differ in one field: only [`AccountLeaf`] has the storage root, because the storage root
+//! belongs to the trie.
 
 use alloc::vec::Vec;
 use alloy_primitives::{B256, KECCAK256_EMPTY, U256};
@@ -14,7 +14,7 @@ pub struct Account {
     pub nonce: u64,
     /// Balance in wei.
     pub balance: U256,
-    /// `keccak256` of the code; that of the empty string for an account without code.
+    /// `keccak256` of the code, or of the empty string if the account has no code.
     pub code_hash: B256,
 }
 
@@ -63,7 +63,7 @@ impl AccountLeaf {
         alloy_rlp::encode(self)
     }
 
-    /// Reads a leaf's value; `None` if it is not exactly one account.
+    /// Decodes a leaf's value. Returns `None` if the bytes are not exactly one account.
     pub(crate) fn from_rlp(bytes: &[u8]) -> Option<Self> {
         alloy_rlp::decode_exact(bytes).ok()
     }

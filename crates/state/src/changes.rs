@@ -1,21 +1,21 @@
-//! What applying a diff changed in the flat tables, entry by entry. The tries follow these changes.
+//! The changes of flat table entries that applying a diff causes. The tries follow these changes.
 
 use alloc::vec::Vec;
 
 /// How an entry changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EntryChange {
-    /// Nothing that changes its leaf.
+    /// The entry's leaf stays the same.
     Same,
-    /// Its value changed.
+    /// The entry's value changed.
     Touch,
-    /// It was inserted.
+    /// The entry was inserted.
     Insert,
-    /// It was removed.
+    /// The entry was removed.
     Remove,
 }
 
-/// An entry's number and how it changed.
+/// An entry number and how that entry changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Change(u32);
 
@@ -44,8 +44,8 @@ impl Change {
 /// The changes of all entries that a diff names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
-    /// One for each account of the diff.
+    /// One change for each account of the diff.
     pub(crate) accounts: Vec<Change>,
-    /// One for each slot of each account of the diff, in order.
+    /// One change for each slot of each account of the diff, in order.
     pub(crate) slots: Vec<Change>,
 }

@@ -10,34 +10,34 @@ use crate::{Account, MergedDiff};
 
 /// The changes to one account.
 ///
-/// Applied in this order: storage is wiped if `storage_cleared`, then `storage` is written, then
-/// `account` is set. With `account` absent, the account and all of its storage go away, whatever
-/// the other two fields say.
+/// The parts apply in this order: storage is wiped if `storage_cleared`, then `storage` is written,
+/// then `account` is set. If `account` is `None`, the account and all of its storage are removed,
+/// and the other two fields have no effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountDiff {
-    /// Whose changes these are.
+    /// The account's address.
     pub address: Address,
     /// The account after the change; `None` if it no longer exists.
     pub account: Option<Account>,
-    /// Whether all storage from before is dropped first (destroyed and created again).
+    /// Whether all earlier storage is dropped first (the account was destroyed and created again).
     pub storage_cleared: bool,
-    /// Slots that changed and their new values; zero deletes the slot. Each slot once, in any
-    /// order.
+    /// Changed slots with their new values; zero deletes the slot. Each slot occurs once. The order
+    /// is free.
     pub storage: Vec<(U256, U256)>,
 }
 
 /// The changes between two states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateDiff {
-    /// Changed accounts, each address once, in any order. An account with changed storage is
-    /// listed even if it is otherwise the same.
+    /// Changed accounts. Each address occurs once. The order is free. An account with changed
+    /// storage is listed even if the account itself is the same.
     pub accounts: Vec<AccountDiff>,
-    /// Code that was not stored before, by its keccak hash.
+    /// Codes that were not stored before, each with its keccak hash.
     pub codes: Vec<(B256, Bytes)>,
 }
 
 impl AccountDiff {
-    /// Follows this change by a `later` one to the same account. The result is in canonical order.
+    /// Merges a `later` change of the same account into this one. The result is in canonical order.
     pub fn merge(&mut self, later: Self) {
         let mut merged = MergedDiff::default();
         merged.push_account(self);
@@ -46,7 +46,7 @@ impl AccountDiff {
         *self = diff.expect("invariant: the account was pushed");
     }
 
-    /// Takes up other slots of the same account, which otherwise is the same there.
+    /// Adds slots of the same account from another overlay, which agrees on the account itself.
     fn join(&mut self, other: Self) {
         let agree = self.account.is_some() && self.account == other.account;
         assert!(
@@ -59,14 +59,14 @@ impl AccountDiff {
 }
 
 impl StateDiff {
-    /// Whether nothing changes.
+    /// Whether the diff is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty() && self.codes.is_empty()
     }
 
-    /// Sequential composition: applying the result equals applying `self` and then `later`. The
-    /// result is in canonical order. To merge many diffs, push them to a [`MergedDiff`].
+    /// Composes two diffs: applying the result equals applying `self` and then `later`. The result
+    /// is in canonical order. To merge many diffs, push them to a [`MergedDiff`].
     pub fn merge(&mut self, later: Self) {
         let mut merged = MergedDiff::default();
         merged.push(self);
@@ -74,19 +74,20 @@ impl StateDiff {
         *self = merged.into_diff();
     }
 
-    /// Overlays that were made side by side over one state, as one diff: applying it equals
-    /// applying them one after the other, in whatever order.
+    /// Joins overlays that lanes computed in parallel over one state. Applying the result equals
+    /// applying the overlays one after the other in any order.
     ///
-    /// An account whose slots change may be in several overlays, with other slots in each. All of
-    /// them then say the same of the account itself: who writes a slot has read the account, so
-    /// that no other overlay can have changed it. Any other account is in one overlay.
+    /// An account with changed slots may be in several overlays, each with other slots. These
+    /// overlays agree on the account itself: a lane that writes a slot reads the account, so no
+    /// other lane can have changed the account. Every other account is in one overlay.
     ///
-    /// Costs little more than moving the accounts: only those with slots are looked for again.
+    /// The cost is little more than moving the accounts, because only accounts with slots are
+    /// searched for duplicates.
     ///
     /// # Panics
     ///
-    /// If overlays say different things of an account with slots, or one removes it or clears its
-    /// storage.
+    /// If overlays disagree on an account with slots, or if one of them removes the account or
+    /// clears its storage.
     #[must_use]
     pub fn join(overlays: Vec<Self>) -> Self {
         let count: usize = overlays.iter().map(|overlay| overlay.accounts.len()).sum();
@@ -123,7 +124,7 @@ impl StateDiff {
         joined
     }
 
-    /// Drops accounts without slots that are also there with slots, at `places`.
+    /// Drops accounts without slots that also occur with slots, at `places`.
     fn join_without_slots(&mut self, places: &AddressMap<usize>) {
         if places.is_empty() {
             return;
@@ -142,7 +143,7 @@ impl StateDiff {
         self.accounts.retain(|change| !is_twice(change));
     }
 
-    /// Brings the diff into canonical order: by address, slot and code hash.
+    /// Sorts the diff into canonical order: by address, slot and code hash.
     pub fn sort(&mut self) {
         self.accounts.sort_unstable_by_key(|change| change.address);
         for change in &mut self.accounts {

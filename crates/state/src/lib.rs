@@ -14,7 +14,7 @@
 //!
 //! # Inputs and outputs
 //!
-//! In: a [`StateDiff`] per block (the final values of whatever changed) and, for a partial
+//! In: a [`StateDiff`] per block (the final value of everything that changed) and, for a partial
 //! state, preimages by keccak hash. Out: account, slot and code reads, [`StateRoots`], Merkle
 //! proofs ([`AccountProof`]) and execution witnesses ([`Witness`]).
 //!
@@ -22,13 +22,13 @@
 //!
 //! - The root is a function of the accounts, slots and code hashes alone: not of the order of
 //!   changes, nor of the iteration order of any hash map.
-//! - A full and a partial state that start from one root and take the same diffs agree on every
-//!   read and every root, or the partial one fails with an error. It never guesses.
+//! - A full and a partial state that start from one root and apply the same diffs agree on every
+//!   read and every root, or the partial state fails with an error. It never guesses.
 //! - The hash of every preimage is checked before it is used, and no bytes of a preimage source can
 //!   make this crate panic or loop.
 //!
-//! [`History`] keeps recent states as reverse diffs, and with `std` `checkpoint` keeps the state on
-//! disk. This crate does not execute transactions or know more of a block than its number. It
+//! [`History`] keeps recent states as reverse diffs. With the feature `std`, `checkpoint` keeps the
+//! state on disk. This crate does not execute transactions and knows only the number of a block. It
 //! builds without `std`.
 
 #![cfg_attr(not(feature = "std"), no_std)]

@@ -7,7 +7,7 @@ use std::sync::{
     PoisonError, RwLock, RwLockReadGuard as ReadGuard, RwLockWriteGuard as WriteGuard,
 };
 
-/// See the module's documentation.
+/// A lock for many readers or one writer.
 #[derive(Debug, Default)]
 pub(crate) struct Lock<T> {
     #[cfg(feature = "std")]

@@ -1,4 +1,4 @@
-//! Several diffs as one, by key.
+//! Several diffs merged into one, by key.
 
 use alloy_primitives::{
     Address, B256, Bytes, U256,
@@ -7,10 +7,10 @@ use alloy_primitives::{
 
 use crate::{Account, AccountDiff, StateDiff};
 
-/// Diffs composed one after the other, and where to find each value: the form in which a diff
-/// grows (a checkpoint's) or is read from (a recent state's).
+/// Diffs composed one after the other, with a lookup for each value. A checkpoint collects its diff
+/// in this form, and a view of a recent state reads from it.
 ///
-/// Pushing costs what is pushed, however much is there already.
+/// The cost of a push depends on the pushed diff only, not on what was pushed before.
 #[derive(Clone, Debug, Default)]
 pub struct MergedDiff {
     accounts: AddressMap<MergedAccount>,
@@ -22,14 +22,14 @@ pub struct MergedDiff {
 pub struct MergedAccount {
     /// The account after the changes; `None` if it no longer exists.
     pub account: Option<Account>,
-    /// Whether all storage from before is gone.
+    /// Whether all earlier storage is gone.
     pub storage_cleared: bool,
     /// The slots that changed, with their new values.
     pub storage: HashMap<U256, U256>,
 }
 
 impl MergedDiff {
-    /// Follows what is here by `later` changes.
+    /// Merges a `later` diff into this one.
     pub fn push(&mut self, later: &StateDiff) {
         for change in &later.accounts {
             self.push_account(change);
@@ -56,19 +56,19 @@ impl MergedDiff {
         self.codes.insert(hash, code);
     }
 
-    /// Whether nothing changes.
+    /// Whether the diff is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty() && self.codes.is_empty()
     }
 
-    /// The changes to one account, `None` if it is as before.
+    /// The changes to one account; `None` if the account did not change.
     #[must_use]
     pub fn account(&self, address: &Address) -> Option<&MergedAccount> {
         self.accounts.get(address)
     }
 
-    /// Code that was added, by its hash.
+    /// The added code with this hash.
     #[must_use]
     pub fn code(&self, hash: &B256) -> Option<&Bytes> {
         self.codes.get(hash)
@@ -80,7 +80,7 @@ impl MergedDiff {
         self.take()
     }
 
-    /// The changes as one diff, in canonical order. None are left, only the room for them.
+    /// Takes the changes as one diff, in canonical order. Leaves an empty diff with its capacity.
     pub(crate) fn take(&mut self) -> StateDiff {
         let accounts = self.accounts.drain().map(|(address, change)| {
             let MergedAccount { account, storage_cleared, storage } = change;
@@ -107,7 +107,7 @@ impl MergedAccount {
         }
     }
 
-    /// The value of a slot that is decided here; `None` if it is as before.
+    /// The value of a slot if the diff determines it; `None` if the slot did not change.
     #[must_use]
     pub fn slot(&self, slot: &U256) -> Option<U256> {
         if self.account.is_none() {

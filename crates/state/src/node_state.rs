@@ -16,12 +16,12 @@ use crate::{
     workers::Workers,
 };
 
-/// Flat tables and tries, which see to it that they are at the same block when both are asked.
+/// Flat tables and tries of one state. Any read of the tries sees the same block as the tables.
 ///
-/// [`Self::advance`] moves the tables on and leaves the tries for later, or for another thread:
-/// what only the tables answer does not wait for them.
+/// [`Self::advance`] changes the tables and leaves the tries for later or for another thread, so
+/// reads of the tables do not wait for the tries.
 ///
-/// Invariant: the tries are full (no blinded nodes) and their content is that of the flat tables,
+/// Invariant: the tries are full (no blinded nodes) and hold the same content as the flat tables,
 /// so nothing here can fail.
 #[derive(Debug)]
 pub struct NodeState {
@@ -30,7 +30,7 @@ pub struct NodeState {
     backend: KeccakBackend,
 }
 
-/// The roots of a state whose tables have moved on, to be computed.
+/// The roots of a state whose tables have advanced. They may not be computed yet.
 #[derive(Debug)]
 #[must_use = "the roots are computed when they are asked for"]
 pub struct PendingRoots {
@@ -39,13 +39,13 @@ pub struct PendingRoots {
 }
 
 impl PendingRoots {
-    /// Computes them on the calling thread, unless somebody has needed the tries before.
+    /// Computes the roots on the calling thread, unless an earlier read of the tries has computed
+    /// them.
     pub fn compute(self) -> StateRoots {
         self.compute_with(Workers::default())
     }
 
-    /// [`Self::compute`] on the threads of a pool, which must not be the one of a thread that waits
-    /// for the roots.
+    /// [`Self::compute`] on the threads of a pool. No thread of that pool may wait for the roots.
     #[cfg(feature = "std")]
     pub fn compute_on(self, pool: &rayon::ThreadPool) -> StateRoots {
         self.compute_with(Workers::pool(pool))
@@ -61,7 +61,7 @@ impl PendingRoots {
 }
 
 impl Clone for NodeState {
-    /// A state of its own.
+    /// Copies tables and tries.
     fn clone(&self) -> Self {
         let flat = Arc::new(FlatState::clone(&self.flat));
         Self { flat, tries: Arc::new(self.tries.copy()), backend: self.backend }
@@ -69,7 +69,7 @@ impl Clone for NodeState {
 }
 
 impl Default for NodeState {
-    /// The state without accounts, which hashes as fast as this CPU can.
+    /// The state without accounts, with the fastest keccak backend of this CPU.
     fn default() -> Self {
         Self::with_backend(KeccakBackend::detect())
     }
@@ -87,7 +87,7 @@ pub struct StateMemory {
 }
 
 impl NodeState {
-    /// The state without accounts, with a choice of how to hash.
+    /// The state without accounts, with this keccak backend.
     #[must_use]
     pub fn with_backend(backend: KeccakBackend) -> Self {
         Self { flat: Arc::default(), tries: Arc::default(), backend }
@@ -101,17 +101,17 @@ impl NodeState {
         (state, roots)
     }
 
-    /// Chooses how to hash from now on. It makes no difference to any result.
+    /// Sets the keccak backend for later hashes. The backend does not change any result.
     pub fn set_backend(&mut self, backend: KeccakBackend) {
         self.backend = backend;
     }
 
-    /// Applies a diff to both parts, on the calling thread. There is no partial outcome: full
-    /// tries have no error path.
+    /// Applies a diff to tables and tries, on the calling thread. It cannot fail half way, because
+    /// full tries have no errors.
     ///
     /// # Panics
     ///
-    /// Where [`FlatState::apply`] does.
+    /// As [`FlatState::apply`].
     pub fn apply(&mut self, diff: &StateDiff) -> StateRoots {
         self.apply_with(diff, Workers::default())
     }
@@ -120,7 +120,7 @@ impl NodeState {
     ///
     /// # Panics
     ///
-    /// Where [`FlatState::apply`] does.
+    /// As [`FlatState::apply`].
     #[cfg(feature = "std")]
     pub fn apply_on(&mut self, diff: &StateDiff, pool: &rayon::ThreadPool) -> StateRoots {
         self.apply_with(diff, Workers::pool(pool))
@@ -134,12 +134,12 @@ impl NodeState {
         roots
     }
 
-    /// Applies a diff to the tables alone, on the calling thread. The tries follow when somebody
-    /// needs them.
+    /// Applies a diff to the tables alone, on the calling thread. The tries follow when they are
+    /// read or when the returned roots are computed.
     ///
     /// # Panics
     ///
-    /// Where [`FlatState::apply`] does, and if somebody holds [`Self::share_flat`].
+    /// As [`FlatState::apply`], and if a clone of [`Self::share_flat`] is still held.
     pub fn advance(&mut self, diff: Arc<StateDiff>) -> PendingRoots {
         self.advance_with(diff, Workers::default())
     }
@@ -148,7 +148,7 @@ impl NodeState {
     ///
     /// # Panics
     ///
-    /// Where that does.
+    /// As [`Self::advance`].
     #[cfg(feature = "std")]
     pub fn advance_on(&mut self, diff: Arc<StateDiff>, pool: &rayon::ThreadPool) -> PendingRoots {
         self.advance_with(diff, Workers::pool(pool))
@@ -167,7 +167,7 @@ impl NodeState {
         PendingRoots { tries: Arc::clone(&self.tries), roots }
     }
 
-    /// Applies a diff to the tables once the tries have caught up with them.
+    /// Lets the tries catch up, then applies a diff to the tables.
     fn move_tables(&mut self, diff: &StateDiff, workers: Workers<'_>) -> Changes {
         self.tries.catch_up(workers);
         let flat = self.tables_mut();
@@ -179,14 +179,14 @@ impl NodeState {
         Arc::get_mut(&mut self.flat).expect("invariant: nobody holds tables that change")
     }
 
-    /// Bytes that the state takes, codes excepted.
+    /// Bytes that the state takes, without codes.
     #[must_use]
     pub fn memory(&self) -> StateMemory {
         let (accounts, slots) = self.flat.memory();
         StateMemory { accounts, slots, tries: self.tries.read(|forest| forest.memory()) }
     }
 
-    /// The tables, to be held while they stay as they are: until [`Self::apply`] or
+    /// A shared reference to the tables. Drop it before the next [`Self::apply`] or
     /// [`Self::advance`].
     #[must_use]
     pub fn share_flat(&self) -> Arc<FlatState> {
@@ -230,7 +230,7 @@ impl NodeState {
     }
 
     /// The preimages that executing a block over a [`PartialState`](crate::PartialState) at the
-    /// current root can need, if reads and writes stay within `touched`.
+    /// current root can request, if reads and writes stay within `touched`.
     #[must_use]
     pub fn witness(&self, touched: &Touched) -> Witness {
         let mut witness = Witness::default();

@@ -1,8 +1,8 @@
-//! A partial state for stateless execution: known by its root, and resolved from preimages as it is
-//! read.
+//! A partial state for stateless execution. It starts from a root and resolves nodes from preimages
+//! as they are read.
 //!
-//! The proof program executes on it. It keeps what it resolved, requests each node and code at most
-//! once while it stays resolved, and checks every hash.
+//! The proof program executes on it. A partial state keeps what it resolved, requests each node and
+//! code at most once while it stays resolved, and checks every hash.
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256, map::B256Map};
 use revm_bytecode::Bytecode;
@@ -12,31 +12,31 @@ use crate::{
     StateTrie, StateView, StorageId, TrieError, flat::analyse, witness::Nodes,
 };
 
-/// Why a partial state could not answer.
+/// Why a read or commit of a partial state failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WitnessError {
     /// A trie node was missing or wrong.
     #[error(transparent)]
     Trie(#[from] TrieError),
-    /// The source does not have a code.
+    /// The source does not have the code.
     #[error("code {hash} is not in the witness")]
     MissingCode {
         /// The code's keccak hash.
         hash: B256,
     },
-    /// The source returned bytes that are not the code asked for.
+    /// The source returned bytes that do not hash to the code's hash.
     #[error("preimage of code {hash} does not hash to it")]
     CodeMismatch {
         /// The code's keccak hash.
         hash: B256,
     },
-    /// An earlier commit failed half way, so there is no state left to speak of.
+    /// An earlier commit failed half way, so the state is undefined.
     #[error("state was abandoned by a failed commit")]
     Abandoned,
 }
 
-/// Bytes of code that are kept in case they are asked for again.
+/// Maximum bytes of code that are kept for later reads.
 const LOADED_BYTES_MAX: usize = 32 << 20;
 
 /// The state at a root, resolved lazily from `S`.
@@ -46,9 +46,9 @@ const LOADED_BYTES_MAX: usize = 32 << 20;
 #[derive(Clone, Debug)]
 pub struct PartialState<S> {
     trie: StateTrie,
-    /// Codes that diffs brought.
+    /// Codes that diffs added.
     codes: B256Map<Bytecode>,
-    /// Codes that the source gave, and would give again.
+    /// Codes from the source. They can be requested again.
     loaded: B256Map<Bytecode>,
     loaded_bytes: usize,
     source: S,
@@ -56,7 +56,7 @@ pub struct PartialState<S> {
 }
 
 impl<S> PartialState<S> {
-    /// The state with this root, of which nothing is known yet.
+    /// The state with this root, with nothing resolved.
     pub fn new(state_root: B256, source: S) -> Self {
         Self {
             trie: StateTrie::blinded(state_root),
@@ -73,7 +73,7 @@ impl<S> PartialState<S> {
         &self.source
     }
 
-    /// The source, when the state is no longer needed.
+    /// Returns the source and drops the state.
     pub fn into_source(self) -> S {
         self.source
     }
@@ -84,7 +84,7 @@ impl<S> PartialState<S> {
 }
 
 impl<S: PreimageSource> PartialState<S> {
-    /// The current roots. Needs the preimages on the message passer's path.
+    /// The current roots. Reads the preimages on the message passer's path.
     pub fn roots(&mut self) -> Result<StateRoots, WitnessError> {
         self.usable()?;
         Ok(self.trie.resolved_roots(&mut Nodes(&mut self.source))?)
@@ -96,7 +96,7 @@ impl<S: PreimageSource> PartialState<S> {
         address: &Address,
         slots: &[U256],
     ) -> Result<AccountProof, WitnessError> {
-        // Reading resolves the paths.
+        // Reading resolves the paths that the proofs need.
         self.account(address)?;
         for slot in slots {
             self.storage(address, StorageId::default(), *slot)?;

@@ -21,10 +21,11 @@ pub struct AccountProof {
 /// One slot, proven against a storage root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StorageProof {
-    /// The slot's number, not hashed.
+    /// The slot's number, before hashing.
     pub slot: U256,
     /// Its value; zero if the proof shows that it is unset.
     pub value: U256,
-    /// Nodes from the storage root towards `keccak256(slot)`, root first; none if storage is empty.
+    /// Nodes from the storage root towards `keccak256(slot)`, root first. Empty if the account has
+    /// no storage.
     pub proof: Vec<Bytes>,
 }

@@ -1,4 +1,4 @@
-//! Records the keys that an execution touched. Its witness must cover them.
+//! Records the keys that an execution touches. The execution's witness must cover them.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::{Address, B256, U256};
@@ -9,7 +9,7 @@ use crate::{Account, PrecompileOutcome, StateDiff, StateView, StorageId};
 /// Accounts, slots and codes that were read or written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// Accounts, each with the touched slots.
+    /// Accounts, each with its touched slots.
     pub accounts: BTreeMap<Address, BTreeSet<U256>>,
     /// Hashes of codes that were loaded.
     pub codes: BTreeSet<B256>,
@@ -25,7 +25,7 @@ impl Touched {
     }
 }
 
-/// A view that passes reads on and remembers their keys.
+/// Forwards reads to another view and records their keys.
 #[derive(Clone, Debug, Default)]
 pub struct RecordingView<V> {
     inner: V,
@@ -33,17 +33,17 @@ pub struct RecordingView<V> {
 }
 
 impl<V> RecordingView<V> {
-    /// Records what is read of `inner`.
+    /// Records the reads of `inner`.
     pub fn new(inner: V) -> Self {
         Self { inner, touched: Touched::default() }
     }
 
-    /// What was read so far.
+    /// The keys that were read so far.
     pub fn touched(&self) -> &Touched {
         &self.touched
     }
 
-    /// What was read.
+    /// Returns the keys that were read.
     pub fn into_touched(self) -> Touched {
         self.touched
     }

@@ -1,11 +1,11 @@
-//! The state as Ethereum commits to it, known in part: a trie of accounts and a trie of slots for
-//! each.
+//! The state in the form that Ethereum commits to: a trie of accounts, and a trie of slots per
+//! account. Parts of it may be blinded.
 //!
-//! Job: apply diffs and give roots, proofs and witnesses where parts of the tries are blinded, as
-//! in the proof program; a node, which has all of it, uses a `Forest`. Inputs: a [`StateDiff`], and
-//! a [`NodeSource`]. Keys are keccak hashes of address and slot;
-//! an account's value is RLP of `[nonce, balance, storage_root, code_hash]`, a slot's is RLP of
-//! its value, and a zero slot is absent.
+//! Job: apply diffs and compute roots, proofs and witnesses where parts of the tries are blinded,
+//! as in the proof program. A node has the full tries and uses a `Forest`. Inputs: a [`StateDiff`],
+//! and a [`NodeSource`]. Keys are keccak hashes of addresses and slots. The value of an account is
+//! the RLP of `[nonce, balance, storage_root, code_hash]`, and the value of a slot is the RLP of
+//! its number. A zero slot is absent.
 //!
 //! Invariant: `storages` holds a trie only for an account whose leaf names that trie's root. In a
 //! full state every account with storage has its trie there; in a partial one, a missing trie is
@@ -38,7 +38,7 @@ impl StateTrie {
         Self::default()
     }
 
-    /// The state with this root, nothing of it resolved.
+    /// The state with this root, with nothing resolved.
     #[must_use]
     pub fn blinded(state_root: B256) -> Self {
         Self { accounts: Trie::blinded(state_root), storages: B256Map::default() }
@@ -46,7 +46,7 @@ impl StateTrie {
 
     /// Applies a diff and returns the new roots.
     ///
-    /// On an error part of the diff may be applied, and the trie must be thrown away. A full trie
+    /// If it fails, part of the diff may be applied, and the caller must drop the trie. A full trie
     /// never fails.
     pub fn apply(
         &mut self,
@@ -138,7 +138,7 @@ impl StateTrie {
         slot_value(&slot, entry.get_mut().get(&slot, source)?)
     }
 
-    /// The roots, resolving the message passer's account if that is blinded.
+    /// The roots. Resolves the message passer's account if it is blinded.
     pub fn resolved_roots(
         &mut self,
         source: &mut impl NodeSource,
@@ -148,7 +148,7 @@ impl StateTrie {
         Ok(StateRoots { state_root, message_passer_storage_root: storage_root(passer) })
     }
 
-    /// The roots as far as they are resolved.
+    /// The roots. Fails with [`TrieError::MissingNode`] if the message passer's account is blinded.
     pub fn roots(&self) -> Result<StateRoots, TrieError> {
         let state_root = self.accounts.current_root();
         let passer = self.peek_leaf(&keccak256(MESSAGE_PASSER))?;
@@ -183,11 +183,11 @@ impl StateTrie {
         })
     }
 
-    /// Adds to `witness` every node that reading or changing the `touched` keys can ask for,
-    /// in whatever combination, and those that the roots need.
+    /// Adds to `witness` every node that reading or changing the `touched` keys can request, in any
+    /// combination, and the nodes that the roots need.
     ///
-    /// Besides the paths themselves that is each direct child of a branch on a path: when
-    /// deletions leave a branch with one child, that child moves up and must be known.
+    /// These are the nodes on the paths and each direct child of a branch on a path: when deletions
+    /// leave a branch with one child, that child takes the branch's place and must be known.
     pub fn collect_witness(
         &self,
         touched: &Touched,

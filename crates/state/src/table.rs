@@ -1,16 +1,17 @@
-//! A hash table for millions of small entries: dense, without copying or doubling of entries.
+//! A dense hash table for millions of small entries. Growing neither copies nor doubles the
+//! entries.
 //!
-//! Entries lie in chunks of fixed size and keep their number for life, so that others can name
-//! them by it. Beside them is an index with open addressing: words of a 32-bit tag, which is a
-//! part of the key's hash, and an entry number. An entry's place in the index follows from its
-//! tag alone, so growing the index touches no entry. The hash only places an entry: keys are
-//! compared in full.
+//! Entries lie in chunks of fixed size. An entry keeps its number until it is removed, so other
+//! structures can refer to it by number. An index with open addressing finds entries: each word
+//! holds a 32-bit tag, which is a part of the key's hash, and an entry number. The tag alone
+//! determines an entry's place in the index, so growing the index reads no entry. The hash only
+//! determines the place: lookups compare whole keys.
 //!
 //! # Invariants
 //!
-//! - No slot between a tag's home and its word is empty: removal shifts words back.
-//! - The number of a removed entry is not reused before [`Table::release`], so that those who refer
-//!   to entries by number learn of the removal first.
+//! - No place between a tag's home and its word is empty: removal shifts words back.
+//! - The number of a removed entry is not reused before [`Table::release`], so that structures that
+//!   refer to the entry can handle the removal first.
 
 #[cfg(test)]
 mod tests;
@@ -21,11 +22,11 @@ use core::hash::{BuildHasher, Hash};
 
 /// Entries in a chunk.
 const CHUNK_ENTRIES: usize = 1 << 14;
-/// Entries that a table can hold. Two bits of a word remain to who names entries.
+/// Entries that a table can hold. A reference to an entry has two bits left for its kind.
 pub(crate) const ENTRIES_MAX: usize = 1 << 30;
 /// Keys that [`Table::find_many`] looks up at a time.
 pub(crate) const FIND_MAX: usize = 16;
-/// A free place of the index.
+/// An empty place of the index.
 const EMPTY: u64 = u64::MAX;
 /// Places of the smallest index.
 const PLACES_MIN: usize = 32;
@@ -37,11 +38,11 @@ pub(crate) struct TableEntry<K, V> {
     pub(crate) value: V,
 }
 
-/// A map from keys to values, with a number for each entry.
+/// A map from keys to values that gives each entry a number.
 #[derive(Clone)]
 pub(crate) struct Table<K, V, S = DefaultHashBuilder> {
     chunks: Vec<Vec<TableEntry<K, V>>>,
-    /// Entries ever made, free ones included.
+    /// Entries created so far, including free ones.
     made: usize,
     free: Vec<u32>,
     retired: Vec<u32>,
@@ -49,7 +50,7 @@ pub(crate) struct Table<K, V, S = DefaultHashBuilder> {
     hasher: S,
 }
 
-/// Every so manieth chunk of a table's entries.
+/// A share of a table's values: every `shares`-th chunk.
 pub(crate) struct TableShare<'a, K, V> {
     chunks: Vec<&'a mut [TableEntry<K, V>]>,
     number: usize,
@@ -102,15 +103,15 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
             + (self.free.capacity() + self.retired.capacity()) * 4
     }
 
-    /// The number of a key's entry.
+    /// The entry number of a key.
     #[inline]
     pub(crate) fn find(&self, key: &K) -> Option<u32> {
         let tag = self.tag(key);
         self.find_from(self.home(tag), tag, key)
     }
 
-    /// The numbers of up to [`FIND_MAX`] keys' entries: their places are read first, so that the
-    /// waits for memory overlap.
+    /// The entry numbers of up to [`FIND_MAX`] keys. All places are read first, so that the cache
+    /// misses overlap.
     pub(crate) fn find_many<'a>(
         &self,
         keys: impl Iterator<Item = &'a K>,
@@ -153,7 +154,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
         &mut self.chunks[number / CHUNK_ENTRIES][number % CHUNK_ENTRIES].value
     }
 
-    /// Deals out the values, chunk by chunk, so that as many workers can change them.
+    /// Divides the values into shares, chunk by chunk, so that workers can change them in parallel.
     pub(crate) fn shares_mut(&mut self, shares: usize) -> Vec<TableShare<'_, K, V>> {
         let mut all: Vec<TableShare<'_, K, V>> =
             (0..shares).map(|number| TableShare { chunks: Vec::new(), number, shares }).collect();
@@ -163,7 +164,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
         all
     }
 
-    /// Adds an entry for a key that has none.
+    /// Adds an entry for a key that is not in the table.
     pub(crate) fn insert(&mut self, key: K, value: V) -> u32 {
         if (self.len() + 1) * 5 > self.index.len() * 4 {
             self.grow();
@@ -204,7 +205,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
         self.retired.push(number);
     }
 
-    /// Lets the numbers of removed entries be given out again.
+    /// Allows the numbers of removed entries to be reused.
     pub(crate) fn release(&mut self) {
         self.free.append(&mut self.retired);
     }
@@ -227,7 +228,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
         match self.chunks.last_mut() {
             Some(chunk) if chunk.len() < CHUNK_ENTRIES => chunk.push(entry),
             last => {
-                // The first chunk grows with the table; a small table stays small.
+                // Only the first chunk grows gradually, so that a small table stays small.
                 let capacity = if last.is_some() { CHUNK_ENTRIES } else { 0 };
                 let mut chunk = Vec::with_capacity(capacity);
                 chunk.push(entry);
@@ -253,8 +254,8 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
         }
     }
 
-    /// Makes the index half as large again. Places are monotonic in tags, so this is a merge of
-    /// two sequences, not random access.
+    /// Grows the index by half. Places are monotonic in tags, so this merges two sequences instead
+    /// of accessing memory at random.
     fn grow(&mut self) {
         let places = self.index.len() + self.index.len() / 2;
         let old = core::mem::replace(&mut self.index, vec![EMPTY; places]);
@@ -278,7 +279,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
         split(self.hasher.hash_one(key)).0
     }
 
-    /// Where the search for a tag begins.
+    /// The place where the search for a tag begins.
     #[inline]
     fn home(&self, tag: u32) -> usize {
         let place = (u64::from(tag) * self.index.len() as u64) >> 32;
@@ -290,7 +291,7 @@ impl<K: Copy + Eq + Hash, V: Copy, S: BuildHasher> Table<K, V, S> {
         if place + 1 == self.index.len() { 0 } else { place + 1 }
     }
 
-    /// Steps from one place on to another.
+    /// Number of steps from one place forward to another.
     fn distance(&self, from: usize, to: usize) -> usize {
         if to >= from { to - from } else { to + self.index.len() - from }
     }
@@ -301,7 +302,7 @@ fn word_of(tag: u32, number: u32) -> u64 {
     u64::from(tag) << 32 | u64::from(number)
 }
 
-/// Tag and entry number.
+/// Splits a word into tag and entry number.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "takes a word apart")]
 fn split(word: u64) -> (u32, u32) {

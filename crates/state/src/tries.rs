@@ -1,7 +1,7 @@
-//! The tries of a full state, which may be one diff behind its tables.
+//! The tries of a full state. They may be one diff behind the tables.
 //!
-//! Invariant: the tables change only after the tries have caught up with them, so that a step still
-//! finds the entries that it names. The first reader of the tries makes them catch up, and keeps
+//! Invariant: the tables change only after the tries have caught up, so that a pending step still
+//! finds the entries that it names. The first reader of the tries makes them catch up and stores
 //! the roots for the caller that waits for them.
 
 use alloc::sync::Arc;
@@ -15,7 +15,7 @@ use crate::{
     workers::Workers,
 };
 
-/// See the module's documentation.
+/// The tries of a full state, with the step that they have not followed yet.
 #[derive(Debug, Default)]
 pub(crate) struct Tries(Lock<Followed>);
 
@@ -25,15 +25,15 @@ struct Followed {
     behind: Option<TrieStep>,
 }
 
-/// What tables did, for tries to follow.
+/// A change of the tables that the tries have not followed yet.
 #[derive(Debug)]
 pub(crate) struct TrieStep {
-    /// The tables after it.
+    /// The tables after the change.
     pub(crate) flat: Arc<FlatState>,
     pub(crate) diff: Arc<StateDiff>,
     pub(crate) changes: Changes,
     pub(crate) backend: KeccakBackend,
-    /// Where the roots go.
+    /// Receives the roots.
     pub(crate) roots: Arc<Lock<Option<StateRoots>>>,
 }
 
@@ -47,19 +47,19 @@ impl Followed {
 }
 
 impl Tries {
-    /// Follows the last step, if that has not been done.
+    /// Follows the pending step, if there is one.
     pub(crate) fn catch_up(&self, workers: Workers<'_>) {
         self.0.write().catch_up(workers);
     }
 
-    /// Leaves a step for later.
+    /// Stores a step to follow later.
     pub(crate) fn fall_behind(&self, step: TrieStep) {
         let mut followed = self.0.write();
         assert!(followed.behind.is_none(), "invariant: tries are at most one step behind");
         followed.behind = Some(step);
     }
 
-    /// Follows what was done to tables with which the tries had caught up.
+    /// Follows a change of the tables. The tries must have caught up before.
     pub(crate) fn follow(
         &self,
         diff: &StateDiff,
@@ -70,7 +70,7 @@ impl Tries {
         self.0.write().forest.follow(diff, changes, flat, engine)
     }
 
-    /// Reads from the tries, which have caught up.
+    /// Lets the tries catch up, then reads from them.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Forest) -> T) -> T {
         let followed = self.0.read();
         if followed.behind.is_none() {
@@ -82,7 +82,7 @@ impl Tries {
         read(&followed.forest)
     }
 
-    /// A copy, which has caught up.
+    /// Lets the tries catch up, then copies them.
     pub(crate) fn copy(&self) -> Self {
         let forest = self.read(Clone::clone);
         Self(Lock::new(Followed { forest, behind: None }))

@@ -5,7 +5,7 @@ use revm_bytecode::Bytecode;
 
 use crate::{Account, StateDiff};
 
-/// The two commitments of a state that an output root is made of.
+/// The two commitments of a state that its output root contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateRoots {
     /// Root of the account trie.
@@ -15,14 +15,14 @@ pub struct StateRoots {
     pub message_passer_storage_root: B256,
 }
 
-/// A view's id of an account's storage. A view returns it with the account, takes it back with each
-/// read of a slot, and accepts it until the state changes. `StorageId::default()` means "unknown",
-/// which every view accepts.
+/// A view's id of an account's storage. The view returns the id with the account and accepts it for
+/// reads of slots until the state changes. `StorageId::default()` means "unknown", and every view
+/// accepts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StorageId(u32);
 
 impl StorageId {
-    /// The storage with this index.
+    /// The id of the storage with this index.
     ///
     /// # Panics
     ///
@@ -32,19 +32,19 @@ impl StorageId {
         Self(u32::try_from(index).expect("invariant: fewer than 2^32 accounts"))
     }
 
-    /// Its index.
+    /// The index of the storage.
     #[must_use]
     pub fn index(self) -> usize {
         usize::try_from(self.0).expect("invariant: usize has at least 32 bits")
     }
 
-    /// The storage of the account with this entry number.
+    /// The id of the storage of the account with this entry number.
     #[inline]
     pub(crate) fn of(account: u32) -> Self {
         Self(account + 1)
     }
 
-    /// The number of the account's entry, unless this is the default.
+    /// The entry number of the account; `None` for the default id.
     #[inline]
     pub(crate) fn number(self) -> Option<u32> {
         self.0.checked_sub(1)
@@ -54,25 +54,25 @@ impl StorageId {
 /// Result of a precompile that is given enough gas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PrecompileOutcome {
-    /// It succeeds with this output.
+    /// The precompile succeeds with this output.
     Output(Bytes),
-    /// It fails, whatever the gas.
+    /// The precompile fails with any amount of gas.
     Failure,
 }
 
 /// Read access to one state.
 ///
-/// `&mut self` because a partial state resolves what it reads; a full one needs only `&self` and
-/// offers that beside this trait.
+/// Methods take `&mut self` because a partial state resolves nodes on reads. A full state also
+/// offers reads by `&self`.
 pub trait StateView {
-    /// Why a read can fail: [`Infallible`](core::convert::Infallible) for a full state.
+    /// The error of a read: [`Infallible`](core::convert::Infallible) for a full state.
     type Error: core::error::Error + Send + Sync + 'static;
 
-    /// The account at `address` and where its storage is, `None` if there is none.
+    /// The account at `address` and the id of its storage; `None` if there is no account.
     fn account(&mut self, address: &Address) -> Result<Option<(Account, StorageId)>, Self::Error>;
 
-    /// The value of a storage slot, zero if it was never set or the account does not exist. The
-    /// `id` is what [`account`](Self::account) gave for `address`, or the default.
+    /// The value of a storage slot; zero if the slot is unset or the account does not exist. `id`
+    /// is the id that [`account`](Self::account) returned for `address`, or the default.
     fn storage(
         &mut self,
         address: &Address,
@@ -90,8 +90,8 @@ pub trait StateView {
     /// Hints that these slots are likely to be read next.
     fn prefetch_slots(&mut self, _slots: &[(Address, U256)]) {}
 
-    /// Returns the result of an expensive precompile if the view knows it, else `None`: then the
-    /// caller computes it. The caller has checked the gas and everything that depends on the
+    /// Returns the result of an expensive precompile if the view knows it. On `None` the caller
+    /// computes the result. The caller has already checked the gas and every condition on the
     /// input's length.
     fn precompile(&mut self, _address: &Address, _input: &[u8]) -> Option<PrecompileOutcome> {
         None

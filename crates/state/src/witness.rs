@@ -12,9 +12,9 @@ pub trait PreimageSource {
     /// Returns the bytes whose keccak hash is `hash`, if the source has them.
     fn preimage(&mut self, hash: &B256) -> Option<Bytes>;
 
-    /// What a precompile makes of `input`, by the terms of
-    /// [`StateView::precompile`](crate::StateView::precompile). This is the one answer that nobody
-    /// checks.
+    /// The result of a precompile for `input`, under the same rules as
+    /// [`StateView::precompile`](crate::StateView::precompile). The caller cannot check this
+    /// result.
     fn precompile(&mut self, _address: &Address, _input: &[u8]) -> Option<PrecompileOutcome> {
         None
     }
@@ -37,12 +37,12 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Adds bytes under their hash, computing it.
+    /// Computes the hash of `bytes` and adds them.
     pub fn add(&mut self, bytes: Bytes) {
         self.preimages.insert(keccak256(&bytes), bytes);
     }
 
-    /// Adds bytes under their hash, which the caller has computed.
+    /// Adds bytes under a hash that the caller has computed.
     pub fn insert(&mut self, hash: B256, bytes: Bytes) {
         self.preimages.insert(hash, bytes);
     }
@@ -53,7 +53,7 @@ impl Witness {
         &self.preimages
     }
 
-    /// The preimages by hash, owned.
+    /// Returns the preimages by hash.
     #[must_use]
     pub fn into_preimages(self) -> BTreeMap<B256, Bytes> {
         self.preimages
@@ -66,7 +66,7 @@ impl PreimageSource for Witness {
     }
 }
 
-/// Passes requests on and records every answer. After a block was executed on it,
+/// Forwards requests to another source and records every answer. After a block is executed on it,
 /// [`used`](Self::used) is the smallest witness of that block.
 #[derive(Clone, Debug, Default)]
 pub struct RecordingSource<S> {

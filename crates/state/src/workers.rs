@@ -11,7 +11,7 @@ use rayon::{
 
 use alloc::vec::Vec;
 
-/// Runs independent tasks.
+/// Runs independent tasks on the calling thread or on a pool.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Workers<'a> {
     #[cfg(feature = "std")]
@@ -21,13 +21,13 @@ pub(crate) struct Workers<'a> {
 }
 
 impl<'a> Workers<'a> {
-    /// The threads of a pool.
+    /// Runs tasks on the threads of a pool.
     #[cfg(feature = "std")]
     pub(crate) fn pool(pool: &'a ThreadPool) -> Self {
         Self { pool: (pool.current_num_threads() > 1).then_some(pool) }
     }
 
-    /// How many tasks can run at a time.
+    /// The number of tasks that can run at a time.
     pub(crate) fn count(&self) -> usize {
         #[cfg(feature = "std")]
         return self.pool.map_or(1, ThreadPool::current_num_threads);
@@ -35,7 +35,7 @@ impl<'a> Workers<'a> {
         1
     }
 
-    /// Does `work` on each task.
+    /// Calls `work` on each task.
     pub(crate) fn run<T: Send>(&self, tasks: &mut [T], work: impl Fn(&mut T) + Send + Sync) {
         #[cfg(feature = "std")]
         if let Some(pool) = self.pool
@@ -46,8 +46,8 @@ impl<'a> Workers<'a> {
         tasks.iter_mut().for_each(work);
     }
 
-    /// What `work` makes of each item and its place, in order; at least `each` items are one task,
-    /// if there are that many.
+    /// Applies `work` to each item and its index. Returns the results in order. One task takes at
+    /// least `each` items, if there are that many.
     pub(crate) fn map<T: Sync, R: Send>(
         &self,
         items: &[T],

@@ -1,7 +1,7 @@
-//! Records as bytes.
+//! Encodes and decodes the records of a segment.
 //!
-//! A number is its length in bytes and its little-endian bytes without leading zeros; there is
-//! one way to write each.
+//! A number is encoded as its length in bytes, followed by its little-endian bytes without leading
+//! zeros. Each number has exactly one encoding.
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 
@@ -28,15 +28,16 @@ const HAS_CODE: u8 = 4;
 /// A record of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record {
-    /// Which segment this is, and the state root after it.
+    /// The segment's name and the state root after it.
     Header { segment: Segment, state_root: B256 },
-    /// A code; its hash is not stored, but computed.
+    /// A code. Its hash is computed on reading and not stored.
     Code(Vec<u8>),
     /// An account without its slots.
     Account { address: Address, account: Option<Account>, storage_cleared: bool },
-    /// Some slots of an account that has a record before.
+    /// Some slots of an account that an earlier record holds.
     Slots { address: Address, slots: Vec<(U256, U256)> },
-    /// Number of records but header and footer, and checksum of all frames before this one.
+    /// The number of records between header and footer, and the checksum of all frames before the
+    /// footer.
     Footer { records: u64, checksum: u32 },
 }
 
@@ -80,7 +81,7 @@ impl Record {
         }
     }
 
-    /// The record in `payload`; `Err` says what is wrong with it.
+    /// Decodes the record in `payload`. The error says what is wrong with the record.
     pub(crate) fn decode(payload: &[u8]) -> Result<Self, &'static str> {
         let mut bytes = payload;
         let [tag] = take(&mut bytes)?;
@@ -238,7 +239,7 @@ mod tests {
             prop_assert_eq!(Record::decode(&bytes), Ok(record));
         }
 
-        /// Whatever decodes is written the same way again: there is one encoding.
+        /// Every decodable record encodes to the same bytes: the encoding is unique.
         #[test]
         fn any_bytes_decode_to_what_they_encode(
             record in record(),

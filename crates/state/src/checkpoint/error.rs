@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why checkpoints could not be written or read at all.
+/// Why checkpoints could not be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
@@ -15,7 +15,7 @@ pub enum CheckpointError {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What it said.
+        /// The error of the file system.
         source: io::Error,
     },
     /// The segment does not follow the last one.
@@ -23,13 +23,13 @@ pub enum CheckpointError {
     NotConsecutive {
         /// The block of the last checkpoint; `None` if there is no base.
         last: Option<u64>,
-        /// The name of the refused segment.
+        /// The name of the rejected segment.
         found: String,
     },
     /// A code does not fit into a record.
     #[error("code of {bytes} bytes does not fit into a record")]
     CodeTooLong {
-        /// Its length.
+        /// The code's length.
         bytes: usize,
     },
 }
@@ -39,67 +39,67 @@ impl CheckpointError {
         |source| Self::Io { path: path.to_owned(), source }
     }
 
-    /// Whether the same call can succeed later.
+    /// Whether a retry of the same call can succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Io { .. })
     }
 }
 
-/// Why a segment is not used. Offsets are in bytes from its start.
+/// Why a segment is rejected. Offsets are in bytes from the start of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SegmentError {
     /// The file ends within a frame, or without a footer.
     #[error("torn at {offset}")]
     Torn {
-        /// Where the frame begins.
+        /// Where the incomplete frame begins.
         offset: u64,
     },
-    /// A frame claims to be longer than any is.
+    /// A frame claims more bytes than the longest frame has.
     #[error("frame at {offset} claims {bytes} bytes")]
     TooLong {
         /// Where the frame begins.
         offset: u64,
-        /// The length that it claims.
+        /// The length that the frame claims.
         bytes: u32,
     },
-    /// A frame, or all of them, do not match their checksum.
+    /// The checksum of a frame, or of all frames, does not match.
     #[error("checksum mismatch at {offset}")]
     Checksum {
         /// Where the frame begins.
         offset: u64,
     },
-    /// A record is not what the format allows.
+    /// A record violates the format.
     #[error("{what} at {offset}")]
     Malformed {
         /// Where the frame begins.
         offset: u64,
-        /// What is wrong.
+        /// The violated rule.
         what: &'static str,
     },
-    /// The records amount to another state than the header says.
+    /// The records give another state root than the header.
     #[error("expected state root {expected}, found {found}")]
     StateRoot {
-        /// What the header says.
+        /// The state root in the header.
         expected: B256,
-        /// What was computed.
+        /// The computed state root.
         found: B256,
     },
     /// No usable segment ends where this one begins.
     #[error("no usable segment ends at block {from}")]
     Unreachable {
-        /// Where this one begins.
+        /// The block where the segment begins.
         from: u64,
     },
 }
 
-/// Why reading a segment ended.
+/// Why a segment could not be read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
-    /// The file system failed, which says nothing about the segment.
+    /// The file system failed. The segment may be intact.
     Io(io::Error),
-    /// The segment is no good.
+    /// The segment is defective.
     Refused(SegmentError),
 }
 

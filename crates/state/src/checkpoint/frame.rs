@@ -11,10 +11,10 @@ use super::{
 /// Bytes of the longest payload: a code and a tag.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 1 << 24;
 
-/// Bytes of a frame beside its payload.
+/// Bytes of a frame besides its payload.
 const OVERHEAD_BYTES: u64 = 8;
 
-/// Writes frames, and sums them up.
+/// Writes frames and computes the checksum over all of them.
 #[derive(Debug)]
 pub(crate) struct FrameWriter<W> {
     out: W,
@@ -28,7 +28,8 @@ impl<W: Write> FrameWriter<W> {
         Self { out, payload: Vec::new(), all: Hasher::new(), bytes: 0 }
     }
 
-    /// Writes one frame. The record fits: the longest kind, a code, was measured before.
+    /// Writes one frame. Every record fits: the writer checks the length of codes, the longest
+    /// kind, before.
     pub(crate) fn write(&mut self, record: &Record) -> std::io::Result<()> {
         self.payload.clear();
         record.encode(&mut self.payload);
@@ -59,7 +60,7 @@ impl<W: Write> FrameWriter<W> {
     }
 }
 
-/// Reads frames, and believes none before its checksum is right.
+/// Reads frames and checks the checksum of each before returning it.
 #[derive(Debug)]
 pub(crate) struct FrameReader<R> {
     input: R,
@@ -72,12 +73,12 @@ pub(crate) struct FrameReader<R> {
 }
 
 impl<R: Read> FrameReader<R> {
-    /// Reads from `input`, of which there are `length` bytes.
+    /// Reads frames from `input`, which holds `length` bytes.
     pub(crate) fn new(input: R, length: u64) -> Self {
         Self { input, payload: Vec::new(), all: Hasher::new(), offset: 0, length }
     }
 
-    /// The next record, where it begins, and the checksum of all frames before it.
+    /// Reads the next record. Returns it with its offset and the checksum of all frames before it.
     pub(crate) fn read(&mut self) -> Result<(Record, u64, u32), ReadError> {
         let offset = self.offset;
         let before = self.all.clone().finalize();
@@ -97,7 +98,8 @@ impl<R: Read> FrameReader<R> {
         Ok((record, offset, before))
     }
 
-    /// Reads a length and that many bytes, which the file must have; no more are allocated.
+    /// Reads a length and that many bytes. Fails before allocating if the file has fewer bytes
+    /// left.
     fn read_payload(&mut self) -> Result<[u8; 4], ReadError> {
         let offset = self.offset;
         let mut length = [0; 4];

@@ -1,4 +1,4 @@
-//! Finds the newest state that a directory holds.
+//! Loads the newest intact state from a directory of segments.
 
 use alloy_primitives::B256;
 use core::cmp::Reverse;
@@ -14,22 +14,22 @@ use crate::{NodeState, workers::Workers};
 /// Result of loading a directory of checkpoints.
 #[derive(Debug, Default)]
 pub struct LoadReport {
-    /// Newest usable state, if any.
+    /// The newest usable state, if any.
     pub loaded: Option<Loaded>,
-    /// Segments that should have given a newer state, and why they did not.
+    /// Segments that would give a newer state but are defective, with the defect.
     pub discarded: Vec<Discarded>,
 }
 
 /// A state loaded from disk.
 #[derive(Debug)]
 pub struct Loaded {
-    /// Block after which this is the state.
+    /// The block whose execution leads to the state.
     pub block: u64,
-    /// Its state root, as recorded and as computed.
+    /// The state root, which is the recorded and the computed one.
     pub state_root: B256,
     /// The state.
     pub state: NodeState,
-    /// The base and the deltas it was read from, each with its length in bytes.
+    /// The base and the deltas that make up the state, each with its length in bytes.
     pub(crate) chain: Vec<(Segment, u64)>,
 }
 
@@ -38,15 +38,15 @@ pub struct Loaded {
 pub struct Discarded {
     /// The segment.
     pub segment: Segment,
-    /// Why.
+    /// Why the segment was not used.
     pub reason: SegmentError,
 }
 
-/// Loads the newest base that is intact and all intact deltas that follow it. Changes nothing on
-/// disk; a directory that does not exist is empty.
+/// Loads the newest intact base and all intact deltas that follow it. Changes nothing on disk. A
+/// directory that does not exist counts as empty.
 ///
-/// Fails only if the file system does. Damage is no failure: it is reported, and what is before
-/// it is used.
+/// Fails only if the file system fails. A damaged segment is not an error: the report lists it, and
+/// the state ends before it.
 pub fn load(directory: &Path) -> Result<LoadReport, CheckpointError> {
     load_with(directory, Workers::default())
 }
@@ -73,7 +73,7 @@ pub(crate) fn load_with(
             Err(reason) => discarded.push(Discarded { segment: base, reason }),
         }
     }
-    // Deltas that begin before the base belong to a generation before it.
+    // Deltas that begin before the base belong to an older generation.
     let oldest = loaded.as_ref().map_or(0, |loaded| loaded.block);
     deltas.retain(|segment| from(*segment) >= oldest);
     if let Some(loaded) = &mut loaded {
@@ -87,7 +87,8 @@ pub(crate) fn load_with(
 }
 
 impl Loaded {
-    /// Applies deltas as long as there is one, and removes them from `deltas`.
+    /// Applies the deltas that follow the state, one after the other, and removes them from
+    /// `deltas`.
     fn follow(
         &mut self,
         directory: &Path,
@@ -117,7 +118,8 @@ pub(crate) fn segments(directory: &Path) -> Result<Vec<Segment>, CheckpointError
     Ok(names.iter().filter_map(|name| Segment::parse(name)).collect())
 }
 
-/// The names of all files in a directory that are text; none if there is no directory.
+/// The names of all files in a directory, except names that are not UTF-8. Empty if there is no
+/// directory.
 pub(crate) fn names(directory: &Path) -> Result<Vec<String>, CheckpointError> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -134,7 +136,7 @@ fn from(segment: Segment) -> u64 {
     }
 }
 
-/// Passes on what was read, or why it was refused; fails if the file system did.
+/// Returns what was read, or why the segment is rejected. Fails if the file system failed.
 fn refusal<T>(
     directory: &Path,
     segment: Segment,

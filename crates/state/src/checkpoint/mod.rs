@@ -20,18 +20,19 @@
 //!
 //! # Invariants
 //!
-//! - A segment gets its name once it is durable: it is written under another name and synced before
-//!   it is renamed.
+//! - A segment gets its name after it is durable: the writer writes it under a temporary name,
+//!   syncs it and renames it.
 //! - A loaded state has the state root that its segments record: loading builds the trie. So a
-//!   checkpoint holds a wrong state only if its writer was given one.
-//! - A base deletes nothing but generations before the previous one, once it is durable.
+//!   checkpoint holds a wrong state only if its writer received a wrong state.
+//! - Writing a base deletes only generations older than the previous one, and only once the base is
+//!   durable.
 //! - No bytes on disk make loading panic or allocate more than a multiple of the file's length.
 //!
 //! # Recovery
 //!
-//! Checkpoints are derived data: one that is lost or refused costs a longer replay of the journal.
-//! The directory has one writer at a time; nothing here enforces that. Blocks are L2 blocks, and
-//! this module knows nothing of them but their numbers.
+//! Checkpoints are derived data. A lost or damaged checkpoint costs a longer replay of the journal.
+//! The directory has one writer at a time; this module does not enforce that. Blocks are L2 blocks,
+//! and this module knows only their numbers.
 
 mod codec;
 mod error;

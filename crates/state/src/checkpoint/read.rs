@@ -1,4 +1,4 @@
-//! Reads one segment and refuses it on any defect.
+//! Reads one segment and rejects it on any defect.
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use std::{
@@ -18,16 +18,16 @@ use super::{
 };
 use crate::{Account, AccountDiff, FlatState, MergedDiff, NodeState, StateDiff, workers::Workers};
 
-/// Codes, accounts and slots that are gathered before they are applied to a base.
+/// Codes, accounts and slots that are collected before they are applied to a base.
 const CHUNK_ITEMS_MAX: usize = 1 << 18;
 
-/// Records that go from the thread that reads them to the one that applies them, together.
+/// Records that the reading thread sends to the applying thread in one batch.
 const BATCH_RECORDS: usize = 4_096;
 
-/// Such batches that wait, at most.
+/// Maximum number of batches that wait to be applied.
 const BATCHES_WAITING_MAX: usize = 4;
 
-/// The state in a base. Returns it with its root and the file's length in bytes.
+/// Reads the state of a base. Returns it with its root and the file's length in bytes.
 pub(crate) fn read_base(
     directory: &Path,
     segment: Segment,
@@ -57,8 +57,8 @@ fn read_base_with(
     Ok((state, found, reader.bytes))
 }
 
-/// Applies a delta to `state`, which is as before if the delta is refused. Returns the new root
-/// and the file's length in bytes.
+/// Applies a delta to `state`. Returns the new root and the file's length in bytes. If the delta is
+/// rejected, `state` does not change.
 pub(crate) fn read_delta(
     directory: &Path,
     segment: Segment,
@@ -84,12 +84,12 @@ fn malformed(offset: u64) -> impl FnOnce(&'static str) -> SegmentError {
     move |what| SegmentError::Malformed { offset, what }
 }
 
-/// The records of a segment between header and footer, in the order that is prescribed.
+/// Reads the records between header and footer and checks their order.
 struct SegmentReader {
     frames: FrameReader<BufReader<File>>,
     state_root: B256,
     records: u64,
-    /// Place of the last record's kind in the order.
+    /// Position of the last record's kind in the prescribed order.
     stage: u8,
     bytes: u64,
 }
@@ -109,8 +109,8 @@ impl SegmentReader {
         }
     }
 
-    /// Reads on a thread of its own, and has `take` take each record and where it begins. Ends
-    /// after a footer that is right.
+    /// Reads records on a separate thread and passes each record and its offset to `take`. Ends
+    /// after a valid footer.
     fn for_each(
         mut self,
         mut take: impl FnMut(Record, u64) -> Result<(), SegmentError>,
@@ -121,7 +121,7 @@ impl SegmentReader {
                 loop {
                     let mut batch = Vec::with_capacity(BATCH_RECORDS);
                     let end = self.fill(&mut batch);
-                    // Whoever does not take it any more has found an error before.
+                    // The receiver is gone only if it found an error before.
                     if send.send(batch).is_err() || end.as_ref().is_ok_and(|is_end| *is_end) {
                         return Ok(self);
                     }
@@ -135,7 +135,7 @@ impl SegmentReader {
         })
     }
 
-    /// Fills a batch; whether there is nothing more.
+    /// Fills a batch. Returns whether the segment is at its end.
     fn fill(&mut self, batch: &mut Vec<(Record, u64)>) -> Result<bool, ReadError> {
         while batch.len() < BATCH_RECORDS {
             let Some(next) = self.next()? else { return Ok(true) };
@@ -144,7 +144,7 @@ impl SegmentReader {
         Ok(false)
     }
 
-    /// The next record and where it begins; `None` after a footer that is right.
+    /// Returns the next record and its offset, or `None` after a valid footer.
     fn next(&mut self) -> Result<Option<(Record, u64)>, ReadError> {
         let (record, offset, checksum) = self.frames.read()?;
         let stage = match record {
@@ -176,7 +176,7 @@ impl SegmentReader {
     }
 }
 
-/// Records that were read and not applied.
+/// Records that are read but not applied yet.
 struct Chunk {
     is_base: bool,
     diff: MergedDiff,
@@ -194,7 +194,8 @@ impl Chunk {
         self.diff.take()
     }
 
-    /// Adds a record that is to be applied to `state`. What it names must be there.
+    /// Adds a record that will be applied to `state`. The accounts and codes that it names must
+    /// exist.
     fn add(&mut self, record: Record, state: &FlatState) -> Result<(), &'static str> {
         self.items += 1;
         match record {
@@ -246,8 +247,8 @@ impl Chunk {
         Ok(())
     }
 
-    /// What the records before say about an account. A base has only what it says itself, and
-    /// part of that is in `state`.
+    /// The account as earlier records of the segment leave it. A base knows only its own records,
+    /// and some of those are already applied to `state`.
     fn account(&self, address: &Address, state: &FlatState) -> Option<Option<Account>> {
         let here = self.diff.account(address).map(|change| change.account);
         here.or_else(|| state.account(address).filter(|_| self.is_base).map(Some))
@@ -255,7 +256,7 @@ impl Chunk {
 }
 
 impl ReadError {
-    /// Tells a failing file system from a segment that is no good.
+    /// Separates a failing file system from a defective segment.
     pub(crate) fn refused(self) -> Result<SegmentError, io::Error> {
         match self {
             Self::Io(error) => Err(error),
@@ -270,7 +271,7 @@ mod tests {
     use crate::checkpoint::write::write_state;
 
     #[test]
-    fn a_base_is_the_same_state_in_chunks_of_any_size() {
+    fn base_loads_the_same_state_with_any_chunk_size() {
         let code = vec![0x60, 0x00];
         let code_hash = keccak256(&code);
         let account = |index: u8| AccountDiff {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 const SUFFIX: &str = ".ckpt";
 const TEMPORARY_SUFFIX: &str = ".ckpt.tmp";
 
-/// What a segment holds; also its name.
+/// The kind of a segment and its blocks. Its `Display` form is the file name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Segment {
     /// The whole state after `block`.
@@ -32,7 +32,7 @@ impl Segment {
         }
     }
 
-    /// The segment with this file name, if it is one's.
+    /// Parses a file name. Returns `None` if it does not name a segment.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let stem = name.strip_suffix(SUFFIX)?;
         let segment = if let Some(block) = stem.strip_prefix("base-") {
@@ -49,13 +49,13 @@ impl Segment {
         directory.join(self.to_string())
     }
 
-    /// Where the segment is written before it is complete.
+    /// The path that the segment is written to until it is complete.
     pub(crate) fn temporary_path(self, directory: &Path) -> PathBuf {
         directory.join(format!("{self}.tmp"))
     }
 }
 
-/// Whether a file was left behind by a write that did not end.
+/// Whether an interrupted write left this file behind.
 pub(crate) fn is_temporary(name: &str) -> bool {
     name.ends_with(TEMPORARY_SUFFIX)
 }
@@ -75,14 +75,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_back() {
+    fn file_names_parse_back_to_segments() {
         for segment in [Segment::Base { block: 0 }, Segment::Delta { from: 7, to: u64::MAX }] {
             assert_eq!(Segment::parse(&segment.to_string()), Some(segment));
         }
     }
 
     #[test]
-    fn other_names_are_none() {
+    fn other_file_names_are_not_segments() {
         let names = ["base-.ckpt", "base-01.ckpt", "base-+1.ckpt", "base-1.ckpt.tmp", "base-1"];
         let deltas = ["delta-5-5.ckpt", "delta-6-5.ckpt", "delta-5.ckpt", "delta-1-2-3.ckpt"];
         for name in names.into_iter().chain(deltas) {

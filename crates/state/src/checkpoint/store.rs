@@ -16,20 +16,20 @@ use crate::{FlatState, StateDiff, workers::Workers};
 
 /// Appends segments to a directory and deletes those that are no longer needed.
 ///
-/// Keeps the newest generation and the one before it, whose segments are intact as far as they
-/// were written or loaded here.
+/// Keeps the newest generation and the previous one. It knows a segment as intact if it wrote or
+/// loaded that segment itself.
 #[derive(Debug)]
 pub struct CheckpointStore {
     directory: PathBuf,
     /// The newest generation, base first; each segment with its length in bytes.
     chain: Vec<(Segment, u64)>,
-    /// Segments to delete once there is a newer one.
+    /// Segments to delete once a newer segment is durable.
     stale: Vec<Segment>,
 }
 
 impl CheckpointStore {
-    /// Loads what `directory` holds, with all processors, and readies it for more. Creates the
-    /// directory if there is none, and deletes what unfinished writes left behind.
+    /// Loads the state in `directory` on all processors and prepares the directory for writing.
+    /// Creates the directory if it does not exist, and deletes the files of interrupted writes.
     pub fn open(directory: &Path) -> Result<(Self, LoadReport), CheckpointError> {
         fs::create_dir_all(directory).map_err(CheckpointError::io(directory))?;
         for name in names(directory)?.iter().filter(|name| is_temporary(name)) {
@@ -38,7 +38,7 @@ impl CheckpointStore {
         }
         // A segment may have been renamed just before a crash.
         sync_directory(directory)?;
-        // Whoever opens it waits for it, and has nothing else to do.
+        // The caller waits for this and does nothing else, so use all processors.
         let pool = rayon::ThreadPoolBuilder::new().build().ok();
         let recovery =
             load_with(directory, pool.as_ref().map_or_else(Workers::default, Workers::pool))?;
@@ -53,8 +53,8 @@ impl CheckpointStore {
         self.chain.last().map(|(segment, _)| segment.to())
     }
 
-    /// Whether the next checkpoint should be a base: there is none, or the deltas have outgrown
-    /// it.
+    /// Whether the next checkpoint should be a base: there is no base, or the deltas have grown
+    /// larger than it.
     #[must_use]
     pub fn needs_base(&self) -> bool {
         let Some(((_, base), deltas)) = self.chain.split_first() else { return true };
@@ -62,9 +62,9 @@ impl CheckpointStore {
     }
 
     /// Writes the whole state after `block`, whose root is `state_root`, and begins a generation.
-    /// It is durable on return, and only the generation before is kept beside it.
+    /// The base is durable on return, and of the older generations only the previous one is kept.
     ///
-    /// Fails if `block` is before the last checkpoint, or has a base already.
+    /// Fails if `block` is before the last checkpoint or already has a base.
     pub fn write_base(
         &mut self,
         block: u64,
@@ -88,8 +88,8 @@ impl CheckpointStore {
         Ok(())
     }
 
-    /// Writes what changed since the last checkpoint, which is at block `from`: the state after
-    /// `to` has the root `state_root`. It is durable on return.
+    /// Writes the changes between block `from`, the last checkpoint, and block `to`, after which
+    /// the state has the root `state_root`. The delta is durable on return.
     ///
     /// Fails if `from` is not the block of the last checkpoint, or `to` is not after it.
     pub fn write_delta(
@@ -114,7 +114,8 @@ impl CheckpointStore {
         CheckpointError::NotConsecutive { last: self.block(), found: segment.to_string() }
     }
 
-    /// Deletes what is not needed. What cannot be deleted does no harm and is tried again.
+    /// Deletes the stale segments. If a deletion fails, it is tried again next time; the file does
+    /// no harm.
     fn delete_stale(&mut self) {
         let directory = &self.directory;
         self.stale.retain(|segment| {

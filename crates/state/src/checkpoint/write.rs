@@ -1,4 +1,4 @@
-//! Writes one segment, all of it or nothing.
+//! Writes one segment, completely or not at all.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use std::{
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{FlatState, StateDiff};
 
-/// Slots of one record.
+/// Slots in one record.
 const SLOTS_PER_RECORD_MAX: usize = 512;
 
 /// Writes the whole state as a segment; returns its length in bytes.
@@ -48,7 +48,7 @@ pub(crate) fn write_diff(
             let storage_cleared = change.storage_cleared;
             out.record(&Record::Account { address, account, storage_cleared })?;
         }
-        // Slots of an account that is gone mean nothing.
+        // The slots of a removed account are void.
         for change in diff.accounts.iter().filter(|change| change.account.is_some()) {
             for (slot, value) in &change.storage {
                 out.slot(change.address, *slot, *value)?;
@@ -72,7 +72,7 @@ fn write_segment(
 ) -> Result<u64, CheckpointError> {
     let temporary = segment.temporary_path(directory);
     let written = write_file(&temporary, segment, state_root, content).map_err(|error| {
-        // What is left of it would be removed by the next start; a full disk needs it gone now.
+        // The next start would remove the rest of the file, but a full disk needs the space now.
         let _ = fs::remove_file(&temporary);
         match error {
             WriteError::Io(source) => CheckpointError::Io { path: temporary.clone(), source },
@@ -113,7 +113,7 @@ impl From<io::Error> for WriteError {
 struct SegmentWriter {
     frames: FrameWriter<BufWriter<File>>,
     records: u64,
-    /// Slots of one account that make up the next record.
+    /// Slots of one account for the next record.
     run: Option<(Address, Vec<(U256, U256)>)>,
 }
 
@@ -144,7 +144,7 @@ impl SegmentWriter {
         self.record(&Record::Slots { address, slots })
     }
 
-    /// Ends the segment and makes it durable under the name it has.
+    /// Ends the segment and makes it durable under its temporary name.
     fn finish(mut self) -> Result<u64, WriteError> {
         self.flush_slots()?;
         let checksum = self.frames.checksum();

@@ -14,8 +14,8 @@ impl FlatState {
     ///
     /// # Panics
     ///
-    /// If the diff gives an account a code that is neither stored nor part of the diff: the
-    /// state would no longer be one that can be executed.
+    /// If the diff gives an account a code that is neither stored nor part of the diff. Such a
+    /// state could not be executed.
     pub fn apply(&mut self, diff: &StateDiff) {
         self.follow(diff);
         self.release();
@@ -69,7 +69,7 @@ impl FlatState {
                 out.slots.push(change);
             }
         }
-        // With a slot, the account's storage root changes.
+        // A changed slot changes the account's storage root, and so its leaf.
         let kind = if kind == EntryChange::Same && !same { EntryChange::Touch } else { kind };
         out.accounts.push(Change::new(kind, number));
     }

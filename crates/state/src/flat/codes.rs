@@ -1,4 +1,4 @@
-//! The codes of a state: each is analysed and stored once, and shared.
+//! The codes of a state. Each code is analysed and stored once, and shared.
 
 use alloc::{vec, vec::Vec};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, map::B256Map};
@@ -69,8 +69,8 @@ impl Codes {
     }
 }
 
-/// Finds the jump destinations of a code. Never fails: code that starts like an EIP-7702 delegation
-/// without being one can only come from genesis, and is executed as ordinary code.
+/// Finds the jump destinations of a code. Code that starts like an EIP-7702 delegation but is none
+/// can only come from genesis. It is executed as ordinary code, so analysis never fails.
 pub(crate) fn analyse(code: Bytes) -> Bytecode {
     Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code))
 }

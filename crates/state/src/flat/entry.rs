@@ -1,4 +1,4 @@
-//! Table entries, packed: an account and a slot take 68 bytes each.
+//! Packed table entries: an account and a slot take 68 bytes each.
 
 use core::hash::{Hash, Hasher};
 
@@ -6,7 +6,7 @@ use alloy_primitives::{Address, U256, map::FbBuildHasher};
 
 use crate::{StorageId, table::Table};
 
-/// A number of 256 bits without alignment.
+/// An unaligned 256-bit number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Packed([u8; 32]);
 
@@ -33,7 +33,7 @@ pub(crate) struct AccountValue {
     balance: Packed,
     /// Index of the account's code in the list of codes.
     pub(crate) code: u32,
-    /// Number of its slots.
+    /// Number of the account's slots.
     pub(crate) slots: u32,
 }
 
@@ -42,13 +42,13 @@ impl AccountValue {
         Self { nonce: nonce.to_le_bytes(), balance: balance.into(), code, slots }
     }
 
-    /// The same account with another number of slots.
+    /// Returns the same account with another number of slots.
     #[inline]
     pub(crate) fn with_slots(self, slots: u32) -> Self {
         Self { slots, ..self }
     }
 
-    /// Whether two are equal except for the number of slots.
+    /// Whether two accounts are equal except for the number of slots.
     #[inline]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         (self.nonce, self.balance, self.code) == (other.nonce, other.balance, other.code)

@@ -1,9 +1,9 @@
 //! All accounts, slots and codes in hash tables. The full node executes on them.
 //!
 //! Reads take `&self` and no lock, so any number of workers can share one state. An account costs
-//! one probe, and a slot one more: [`StateView::account`] hands out the [`StorageId`] by which
-//! slots are found. Nothing here is authenticated; the tries of a [`NodeState`](crate::NodeState)
-//! name accounts and slots by their entry numbers and read their values here.
+//! one probe, and a slot one more: [`StateView::account`] returns the [`StorageId`] that finds the
+//! account's slots. Nothing here is authenticated. The tries of a [`NodeState`](crate::NodeState)
+//! refer to accounts and slots by entry number and read the values here.
 
 mod apply;
 mod codes;
@@ -45,7 +45,7 @@ impl FlatState {
         self.entry(address).map(|(account, _)| account)
     }
 
-    /// The account at `address`, and the id to find its slots by.
+    /// The account at `address`, and the id that finds its slots.
     #[inline]
     #[must_use]
     pub fn entry(&self, address: &Address) -> Option<(Account, StorageId)> {
@@ -60,7 +60,8 @@ impl FlatState {
         number.map_or(U256::ZERO, |number| self.slot(StorageId::of(number), slot))
     }
 
-    /// The value of a slot, zero if unset, by the id that its account was returned with.
+    /// The value of a slot, zero if unset. `id` is the storage id that was returned with the
+    /// account.
     #[inline]
     #[must_use]
     pub fn slot(&self, id: StorageId, slot: U256) -> U256 {
@@ -104,8 +105,8 @@ impl FlatState {
         self.codes.iter()
     }
 
-    /// The slots of one account that are not zero. Scans the slots of all accounts if the account
-    /// has any.
+    /// The slots of one account that are not zero. If the account has slots, this scans the slots
+    /// of all accounts.
     pub fn slots_of(&self, address: &Address) -> impl Iterator<Item = (U256, U256)> {
         let number = self.accounts.find(address);
         let number = number.filter(|number| self.accounts.entry(*number).value.slots != 0);
@@ -131,7 +132,7 @@ impl FlatState {
         self.slots.find(&SlotKey::new(StorageId::of(account), slot))
     }
 
-    /// The numbers of the entries of the accounts that changes name.
+    /// The entry numbers of the accounts in `changes`.
     pub(crate) fn find_accounts(&self, changes: &[AccountDiff], numbers: &mut [Option<u32>]) {
         for (some, numbers) in changes.chunks(FIND_MAX).zip(numbers.chunks_mut(FIND_MAX)) {
             let (found, count) = self.accounts.find_many(some.iter().map(|change| &change.address));
@@ -139,7 +140,7 @@ impl FlatState {
         }
     }
 
-    /// The numbers of up to [`FIND_MAX`] slots' entries, all of one account.
+    /// The entry numbers of up to [`FIND_MAX`] slots of one account.
     #[inline]
     pub(crate) fn find_slots(
         &self,
@@ -201,7 +202,7 @@ impl StateView for FlatState {
     }
 }
 
-/// A shared reference is a view as well, so that each of many readers can hold one.
+/// A shared reference is a view as well, so that many readers can each hold one.
 impl StateView for &FlatState {
     type Error = Infallible;
 
@@ -227,7 +228,7 @@ impl StateView for &FlatState {
 
     fn prefetch(&mut self, addresses: &[Address]) {
         for some in addresses.chunks(FIND_MAX) {
-            // The waits for memory overlap; what is found is then in the caches, whole.
+            // The cache misses overlap. Afterwards the entries are in the cache.
             let (found, _) = self.accounts.find_many(some.iter());
             for number in found.into_iter().flatten() {
                 core::hint::black_box(self.accounts.entry(number).value);

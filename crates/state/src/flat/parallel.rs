@@ -1,7 +1,7 @@
 //! Applies a diff on several threads.
 //!
-//! Job: what [`FlatState::follow`] does, with the same result down to the numbers of the entries.
-//! Most of the time goes to cache misses, so they are spread over the threads:
+//! Job: compute what [`FlatState::follow`] computes, down to the entry numbers. Cache misses take
+//! most of the time, so the threads share them:
 //!
 //! 1. Workers look up pieces of the diff and decide how each entry changes. Nothing is written.
 //! 2. One thread inserts and removes entries, in the order of the diff.
@@ -29,7 +29,7 @@ use crate::{
 
 /// Accounts and slots in a piece of a diff.
 const PIECE_ITEMS: usize = 2048;
-/// Shares of the entries for each worker, so that all workers finish at about the same time.
+/// Shares of the entries per worker, so that all workers finish at about the same time.
 const SHARES_PER_WORKER: usize = 2;
 
 /// Some accounts of a diff with all of their slots, or one account with some of its slots.
@@ -41,18 +41,18 @@ struct DiffPiece<'a> {
     storage: Option<Range<usize>>,
     /// Index of the first slot among the slots of the whole diff.
     first_slot: usize,
-    /// Empty if an earlier piece has the account.
+    /// Empty if an earlier piece holds the account's change.
     account_changes: &'a mut [Change],
     slot_changes: &'a mut [Change],
     plan: PiecePlan,
 }
 
-/// What is left to do for a piece.
+/// The insertions and removals that a piece still needs.
 #[derive(Default)]
 struct PiecePlan {
-    /// Whether entries are inserted or removed.
+    /// Runs of slots with an insertion or a removal.
     arrivals: Vec<Stretch>,
-    /// Index of an account that an earlier piece has, if slots of it change here.
+    /// Index of an account that belongs to an earlier piece, if this piece changes slots of it.
     touched: Option<usize>,
 }
 
@@ -70,7 +70,7 @@ struct Stretch {
 enum Home {
     /// The account was removed.
     Gone,
-    /// The account has no slots, or loses them.
+    /// The account has no slots or loses all of them.
     Empty,
     There(StorageId),
 }
@@ -94,7 +94,7 @@ impl FlatState {
         self.release();
     }
 
-    /// [`Self::follow`], by several workers if that is worth it.
+    /// [`Self::follow`], on several workers if the diff is large enough.
     pub(crate) fn follow_with(&mut self, diff: &StateDiff, workers: Workers<'_>) -> Changes {
         if workers.count() == 1 {
             return self.follow(diff);
@@ -181,7 +181,7 @@ impl EntryShare<'_> {
                 && let Some(value) = self.accounts.value_mut(done.number())
                 && let Some(account) = &change.account
             {
-                // What was settled has counted the slots.
+                // `settle` has already updated the number of slots.
                 *value = self.codes.value_of(&change.address, account, value.slots);
             }
             let (own, rest) = slots.split_at(change.storage.len());
@@ -197,7 +197,7 @@ impl EntryShare<'_> {
     }
 }
 
-/// Divides a diff into pieces of about equal size, each with its part of `changes`.
+/// Divides a diff into pieces of about equal size, each with its section of `changes`.
 fn cut<'a>(diff: &'a StateDiff, changes: &'a mut Changes) -> Vec<DiffPiece<'a>> {
     let mut pieces = Vec::new();
     let (mut account_changes, mut slot_changes) =
@@ -292,7 +292,8 @@ impl DiffPiece<'_> {
         (Change::new(kind, number), home)
     }
 
-    /// Whether any of these slots changes, and whether one is inserted or removed.
+    /// Decides how these slots change. Returns whether any changes, and whether one is inserted or
+    /// removed.
     fn decide_slots(
         &mut self,
         flat: &FlatState,

@@ -1,5 +1,5 @@
-//! One round of changes to many tries: hash the keys, sort, change the sixteen parts. The roots
-//! come last (`finish.rs`).
+//! One round of changes to many tries: hash the keys, sort the changes, and apply them to the
+//! sixteen parts. `finish.rs` computes the roots afterwards.
 
 use alloc::vec::Vec;
 use alloy_primitives::B256;
@@ -10,18 +10,19 @@ use crate::{
     workers::Workers,
 };
 
-/// Keys that are hashed as one task.
+/// Keys that one task hashes.
 const HASHED_TASK: usize = 512;
-/// Keys that are hashed in one call.
+/// Keys that one call hashes.
 pub(super) const HASHED_MAX: usize = 128;
-/// Fewer changes than this are not worth a second thread.
+/// With fewer changes than this, a second thread is not worth its cost.
 const SHARED_MIN: usize = 1024;
-/// Tasks for each worker, so that all workers finish at about the same time.
+/// Tasks per worker, so that all workers finish at about the same time.
 const TASKS_PER_WORKER: usize = 4;
-/// With fewer changes than this, more tasks would leave lanes empty.
+/// With fewer changes than this, more tasks would leave SIMD lanes empty.
 const TASKS_MIN: usize = 1 << 15;
 
-/// The tries that change: `LeafChange::trie` is a place in `touched`, which is a place in `roots`.
+/// The tries that change. `LeafChange::trie` is an index into `touched`, whose elements are indices
+/// into `roots`.
 pub(super) struct Tries<'a> {
     pub(super) roots: &'a mut [Root],
     pub(super) touched: &'a [u32],
@@ -54,7 +55,8 @@ struct ArenaPart<'a> {
     sides: Vec<ChangedSubtree>,
 }
 
-/// Makes changes whose keys are not hashed yet: the hashed part is the first `key_bytes`.
+/// Applies changes whose keys are not hashed yet. The first `key_bytes` bytes of each key are
+/// hashed.
 pub(super) fn commit<L: Leaves>(
     grove: &mut Grove,
     mut tries: Tries<'_>,
@@ -101,8 +103,8 @@ fn hash_keys(ops: &mut [LeafChange], key_bytes: usize, engine: Engine<'_>) {
     }
 }
 
-/// The depth at which each touched trie's subtrees hang: 0 if all keys, those there and the new
-/// ones, begin with the same nibble, so that the subtree is the root.
+/// The depth at which each touched trie's subtrees start: 0 if all old and new keys begin with the
+/// same nibble, so that the subtree is the root; otherwise 1.
 fn starts(tries: &Tries<'_>, ops: &[LeafChange]) -> Vec<u8> {
     let masks = tries.touched.iter().map(|trie| {
         let root = &tries.roots[*trie as usize];
@@ -137,7 +139,7 @@ impl ArenaPart<'_> {
         }
     }
 
-    /// The changes to this part, by nibble, trie and key.
+    /// The changes to this part, sorted by nibble, trie and key.
     fn sorted(&self, ops: &[LeafChange]) -> Vec<LeafChange> {
         let mine = self.first..self.first + self.arenas.len();
         let place = |op: &LeafChange| {
@@ -159,7 +161,7 @@ impl ArenaPart<'_> {
         order.iter().map(|(_, number)| ops[*number as usize]).collect()
     }
 
-    /// Makes the changes to one trie below one nibble.
+    /// Applies the changes to one trie below one nibble.
     fn change<L: Leaves>(
         &mut self,
         trie: u32,
@@ -174,7 +176,7 @@ impl ArenaPart<'_> {
         let place = pending.add_root();
         let word = root.side(shared.crown, value);
         if let NodeKind::Branch(branch) = word.node() {
-            // So far it may have hung at depth 0.
+            // The subtree may have started at depth 0 before.
             self.arenas[usize::from(current)].hang(branch, start, &ops[0].key);
         }
         let mut editor =

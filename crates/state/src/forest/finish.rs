@@ -1,4 +1,4 @@
-//! The last part of a round of changes: subtrees go below their roots, and roots are hashed.
+//! The end of a round of changes: links the changed subtrees to their roots, and hashes the roots.
 
 use alloc::{vec, vec::Vec};
 use alloy_primitives::B256;
@@ -10,11 +10,11 @@ use super::{
 };
 use crate::trie::{Arena, Leaves, NodeKind, NodeRef, Reader, Word, hash_all, with_nibble};
 
-/// Root branches that are hashed as one task.
+/// Root branches that one task hashes.
 const ROOTS_TASK: usize = 512;
 
 impl Grove {
-    /// Puts changed subtrees below the roots, and hashes the root branches.
+    /// Links changed subtrees to the roots, and hashes the root branches.
     pub(super) fn finish<L: Leaves>(
         &mut self,
         tries: &mut Tries<'_>,
@@ -23,7 +23,7 @@ impl Grove {
         leaves: &L,
         engine: Engine<'_>,
     ) {
-        // For each touched trie, where its sides are: number + 1.
+        // For each touched trie and nibble: the index of the changed subtree plus 1, or 0.
         let mut places = vec![[0_u32; 16]; tries.touched.len()];
         for (number, side) in (1_u32..).zip(sides) {
             places[side.trie as usize][usize::from(side.nibble)] = number;
@@ -47,7 +47,8 @@ impl Grove {
         }
     }
 
-    /// The root of a trie some of whose sides changed. That of a root branch lacks its reference.
+    /// The new root of a trie with changed subtrees. If the root is a branch, its reference is not
+    /// computed yet.
     fn new_root<L: Leaves>(
         &mut self,
         root: &Root,
@@ -81,7 +82,7 @@ impl Grove {
             let (word, reference) = match changed[nibble] {
                 Some(changed) => changed,
                 None if root.crown().is_some() => continue,
-                // The only side so far: until now the root itself.
+                // The trie had one subtree, which was the root itself.
                 None => (root.word, self.hang(root.word, 1, value, leaves)),
             };
             self.crown.set_child(branch, nibble, word);
@@ -90,7 +91,7 @@ impl Grove {
         Root::in_crown(branch, NodeRef::hash(B256::ZERO))
     }
 
-    /// Hangs the only side of a trie at `start`; gives its reference there.
+    /// Moves the only subtree of a trie to depth `start` and returns its reference there.
     fn hang<L: Leaves>(&mut self, word: Word, start: u8, nibble: u8, leaves: &L) -> NodeRef {
         let arena = &mut self.arenas[usize::from(nibble)];
         if let NodeKind::Branch(branch) = word.node() {
@@ -118,7 +119,7 @@ impl Grove {
         }
     }
 
-    /// Writes one arena anew, without the freed records; the crown is the last one.
+    /// Rewrites one arena without its freed records. The last number is the crown.
     pub(super) fn rewrite<'a>(&mut self, number: usize, roots: impl Iterator<Item = &'a mut Root>) {
         let mut new = Arena::default();
         let is_crown = number == self.arenas.len();

@@ -1,4 +1,4 @@
-//! From a diff to changes of tries.
+//! Turns a diff into changes of tries.
 
 use alloc::vec::Vec;
 use alloy_primitives::B256;
@@ -14,13 +14,14 @@ use crate::{
     trie::LeafChange,
 };
 
-/// Arenas are rewritten when more than one in this many bytes is free.
+/// An arena is rewritten when more than one in this many of its bytes is free.
 const FREE_SHARE_MAX: usize = 4;
-/// Arenas below this size are left alone.
+/// Arenas with fewer bytes are never rewritten.
 const REWRITTEN_BYTES_MIN: usize = 1 << 12;
 
 impl Forest {
-    /// Follows what a diff did to the flat tables, and gives the new roots.
+    /// Applies a diff, which changed the flat tables by `changes`, to the tries. Returns the new
+    /// roots.
     pub(crate) fn follow(
         &mut self,
         diff: &StateDiff,
@@ -44,7 +45,7 @@ impl Forest {
         self.roots(flat)
     }
 
-    /// The changes to storage tries, and what has to be done to them before.
+    /// Collects the changes of slots. Also drops the storage tries of removed and cleared accounts.
     fn slot_ops(&mut self, diff: &StateDiff, changes: &Changes) -> SlotOps {
         let mut out = SlotOps::default();
         out.ops.reserve(changes.slots.len());
@@ -71,8 +72,8 @@ impl Forest {
         out
     }
 
-    /// Writes at most one arena anew, the one with most to gain, so that what freed records cost
-    /// is bounded and no commit pays for more than a sixteenth of the state.
+    /// Rewrites at most one arena: the one with the most free bytes. This bounds the space that
+    /// freed records take, and no commit copies more than a sixteenth of the state.
     fn rewrite_one(&mut self) {
         let arenas = self.grove.arenas.iter().chain([&self.grove.crown]);
         let free = |(number, (used, free)): (usize, (usize, usize))| {
@@ -87,7 +88,7 @@ impl Forest {
     }
 }
 
-/// Changes to storage tries. `LeafChange::trie` is a place in `tries` and `accounts`.
+/// Changes to storage tries. `LeafChange::trie` is an index into `tries` and `accounts`.
 #[derive(Default)]
 struct SlotOps {
     ops: Vec<LeafChange>,

@@ -1,14 +1,14 @@
 //! All tries of a full state: the trie of accounts and a trie of slots for each account with any.
 //!
 //! Job: follow the changes of the flat tables, and compute roots, proofs and witnesses. The tries
-//! keep shape and hashes; the contents of leaves are read from the tables by entry number.
+//! keep shape and hashes. They read the contents of leaves from the tables by entry number.
 //!
 //! # Shape
 //!
-//! Every trie is cut below its root: the subtree of first nibble `n` lies in arena `n`, together
-//! with those of all other tries. Root branches lie in an arena of their own, the crown. So sixteen
-//! parts of about equal size can be changed and hashed independently, whether there is one huge
-//! storage trie or a million small ones, and nodes of all tries share the hash's SIMD lanes.
+//! Every trie is split below its root: arena `n` holds the subtrees whose first nibble is `n`, for
+//! all tries. A separate arena, the crown, holds the root branches. So sixteen parts of about equal
+//! size can be changed and hashed independently, for one huge storage trie as for a million small
+//! ones, and nodes of all tries share the SIMD lanes of the hash.
 //!
 //! ```text
 //! crown      [account root]   [storage root 1]   [storage root 2] …
@@ -19,7 +19,7 @@
 //! A trie whose keys all begin with one nibble has no root branch: its root lies in that nibble's
 //! arena.
 //!
-//! Nothing here is ever blinded or dirty between two calls, so nothing here can fail.
+//! Between two calls no node is blinded or dirty, so no function here can fail.
 
 mod commit;
 mod finish;
@@ -40,9 +40,9 @@ const NONE: u32 = u32::MAX;
 /// How a commit is computed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Engine<'a> {
-    /// Which hash implementation.
+    /// The hash implementation.
     pub(crate) backend: KeccakBackend,
-    /// On which threads.
+    /// The threads that compute it.
     pub(crate) workers: Workers<'a>,
 }
 
@@ -56,7 +56,7 @@ struct Grove {
 /// The storage tries.
 #[derive(Clone, Debug, Default)]
 struct Storages {
-    /// The number of an account's storage trie, by the account's entry number.
+    /// The number of each account's storage trie, by the account's entry number.
     of: Vec<u32>,
     roots: Vec<Root>,
     free: Vec<u32>,
@@ -83,7 +83,7 @@ impl Storages {
         self.number(account).map(|number| &self.roots[number as usize])
     }
 
-    /// The number of an account's storage trie, made if there is none.
+    /// The number of an account's storage trie. Creates the trie if the account has none.
     fn number_or_new(&mut self, account: u32) -> u32 {
         if let Some(number) = self.number(account) {
             return number;
@@ -100,7 +100,7 @@ impl Storages {
         number
     }
 
-    /// Gives up an account's storage trie.
+    /// Removes an account's storage trie.
     fn remove(&mut self, account: u32) {
         if let Some(number) = self.number(account) {
             self.of[account as usize] = NONE;

@@ -77,11 +77,11 @@ impl Forest {
         self.grove.read(root, &SlotLeaves { flat }, |reader| reader.proof(&key))
     }
 
-    /// Adds to `witness` every node that reading or changing the `touched` keys can ask for,
-    /// in whatever combination, and those that the roots need.
+    /// Adds to `witness` every node that reading or changing the `touched` keys can request, in any
+    /// combination, and the nodes that the roots need.
     ///
-    /// Besides the paths themselves that is each direct child of a branch on a path: when
-    /// deletions leave a branch with one child, that child moves up and must be known.
+    /// These are the nodes on the paths and each direct child of a branch on a path: when deletions
+    /// leave a branch with one child, that child takes the branch's place and must be known.
     pub(crate) fn collect_witness(
         &self,
         flat: &FlatState,

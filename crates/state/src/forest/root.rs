@@ -7,11 +7,11 @@ use crate::{
     trie::{Arena, NodeKind, NodeRef, Word},
 };
 
-/// Where a trie begins, and its hash.
+/// The location of a trie's root, and its reference.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Root {
     pub(super) word: Word,
-    /// The first nibble of all keys, if the root is not a branch in the crown.
+    /// The first nibble of all keys, or [`CROWN`] if the root is a branch in the crown.
     pub(super) nibble: u8,
     pub(super) reference: NodeRef,
 }
@@ -27,11 +27,11 @@ impl Root {
         self.word.is_nil()
     }
 
-    /// The branch in the crown, if there is one.
+    /// The root's branch in the crown, if the root is there.
     ///
-    /// A branch below a gap lies in the arena of its nibble; only branches at depth 0 lie in the
-    /// crown, and the word alone does not say which arena it means: a root branch with this mark
-    /// instead of a nibble does.
+    /// The crown holds root branches at depth 0. A root branch below a gap lies in the arena of its
+    /// nibble. The word does not name its arena, so [`CROWN`] in place of the nibble marks a root
+    /// in the crown.
     pub(super) fn crown(&self) -> Option<u32> {
         match self.word.node() {
             NodeKind::Branch(branch) if self.nibble == CROWN => Some(branch),
@@ -43,7 +43,7 @@ impl Root {
         Self { word: Word::branch(branch), nibble: CROWN, reference }
     }
 
-    /// What hangs below the root, or is the root, on the side of a nibble.
+    /// The subtree whose first nibble is `nibble`. It is the root itself if the trie has no other.
     pub(super) fn side(&self, crown: &Arena, nibble: u8) -> Word {
         match self.crown() {
             Some(branch) => crown.child(branch, nibble.into()),
@@ -58,5 +58,5 @@ impl Root {
     }
 }
 
-/// In the place of a nibble: the root is a branch in the crown.
+/// Takes the place of a nibble: the root is a branch in the crown.
 const CROWN: u8 = 16;

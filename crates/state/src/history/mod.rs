@@ -1,4 +1,4 @@
-//! Recent states, kept as reverse diffs from the newest one.
+//! Recent states, kept as reverse diffs of the newest blocks.
 //!
 //! Job: keep, for the newest blocks, the diff that rewinds each block, and serve the state after
 //! any of them. Inputs: [`FlatState::undo_of`](crate::FlatState::undo_of) each diff, taken before
@@ -17,12 +17,12 @@ use alloc::collections::VecDeque;
 use crate::{MergedDiff, StateDiff};
 pub use view::HistoricalView;
 
-/// Limits of the history. The one that is reached first applies.
+/// Limits of the history. Both apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryLimits {
-    /// Blocks that can be rewound, at most.
+    /// Maximum number of blocks that can be rewound.
     pub blocks_max: usize,
-    /// Accounts and slots in all reverse diffs together, at most: the bound on memory.
+    /// Maximum number of accounts and slots in all reverse diffs together. It bounds the memory.
     pub items_max: usize,
 }
 
@@ -32,9 +32,9 @@ pub struct History {
     limits: HistoryLimits,
     /// The newest block.
     newest: u64,
-    /// Reverse diffs, that of the newest block last.
+    /// Reverse diffs, oldest block first.
     undos: VecDeque<Undo>,
-    /// Sum over `undos`.
+    /// Number of accounts and slots in `undos`.
     items: usize,
 }
 
@@ -90,8 +90,8 @@ impl History {
     }
 
     /// Drops the oldest blocks beyond the limits. Blocks after `head` do not count towards the
-    /// limits, so that the state after `head` stays available. So does the state after `kept`, a
-    /// recent block before it, however much has changed since.
+    /// limits, so the state after `head` stays available. The state after `kept`, a recent block
+    /// before `head`, stays available too, whatever the limits say.
     pub fn trim(&mut self, head: u64, kept: u64) {
         let ahead = usize::try_from(self.newest.saturating_sub(head)).unwrap_or(usize::MAX);
         let blocks_max = self.limits.blocks_max.saturating_add(ahead);

@@ -8,8 +8,8 @@ use crate::{
 };
 
 impl NodeState {
-    /// Merkle proofs of an account and some of its slots in the state that `undo` leads to from
-    /// this one; see [`History::undo_to`](crate::History::undo_to).
+    /// Merkle proofs of an account and some of its slots in the state that applying `undo` to this
+    /// state gives; see [`History::undo_to`](crate::History::undo_to).
     ///
     /// Costs as much as committing `undo`. Does not change this state: the diff is committed to a
     /// partial state that is built from the necessary nodes.
@@ -23,9 +23,9 @@ impl NodeState {
     /// Collects the nodes that committing `undo` and then reading the account and its slots can
     /// need.
     ///
-    /// Only a removed key can need more nodes than its path: a branch that is left with one child
-    /// is replaced by it. That is rare, and siblings are many, so they are collected only for
-    /// removed keys.
+    /// Only a removed key can need more nodes than its path: if a branch is left with one child,
+    /// the child replaces the branch. Siblings are many and removals rare, so only removed keys
+    /// collect siblings.
     fn witness_of(&self, undo: &StateDiff, address: &Address, slots: &[U256]) -> Witness {
         let mut touched = Touched::default();
         touched.accounts.entry(*address).or_default().extend(slots);

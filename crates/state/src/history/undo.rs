@@ -5,14 +5,14 @@ use alloy_primitives::U256;
 
 use crate::{AccountDiff, FlatState, StateDiff, StorageId, table::FIND_MAX, workers::Workers};
 
-/// Accounts that are looked up as one task.
+/// Accounts that one task looks up.
 const ACCOUNTS_TASK: usize = 512;
-/// Slots of one account that are looked up as one task.
+/// Slots of one account that one task looks up.
 const SLOTS_TASK: usize = 1024;
 
 impl FlatState {
-    /// Computes the diff that rewinds `diff`. Call it before applying `diff`. Codes stay stored, so
-    /// that the reverse diff has none.
+    /// Computes the diff that rewinds `diff`. Call this before applying `diff`. The reverse diff
+    /// has no codes, because codes stay stored.
     #[must_use]
     pub fn undo_of(&self, diff: &StateDiff) -> StateDiff {
         self.undo_with(diff, Workers::default())

@@ -1,4 +1,4 @@
-//! The table against the standard library's map.
+//! Compares the table with the standard library's map.
 
 use core::hash::Hasher;
 use proptest::{collection, prelude::*};
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::*;
 
-/// Hashes to a few tags only, all near the end of the index, so that runs wrap around.
+/// Hashes keys to a few tags near the end of the index, so that runs of words wrap around.
 #[derive(Clone, Default)]
 struct Few(u64);
 
@@ -33,8 +33,8 @@ fn run<S: BuildHasher + Default>(steps: &[(u16, Option<u32>)], release_every: us
         match (table.find(key), value) {
             (None, Some(value)) => {
                 let number = table.insert(*key, *value);
-                assert!(map.values().all(|(_, held)| *held != number), "number in use");
-                assert!(!gone.contains(&number), "number not released");
+                assert!(map.values().all(|(_, held)| *held != number), "number is in use");
+                assert!(!gone.contains(&number), "number is not released");
                 map.insert(*key, (*value, number));
             }
             (Some(number), Some(value)) => {
@@ -45,7 +45,11 @@ fn run<S: BuildHasher + Default>(steps: &[(u16, Option<u32>)], release_every: us
                 table.remove(number);
                 gone.push(number);
                 assert_eq!(map.remove(key).map(|(_, held)| held), Some(number));
-                assert_eq!(table.entry(number).key, *key, "readable until released");
+                assert_eq!(
+                    table.entry(number).key,
+                    *key,
+                    "a removed entry is readable until its release"
+                );
             }
             (None, None) => assert!(!map.contains_key(key)),
         }
@@ -86,7 +90,7 @@ proptest! {
 }
 
 #[test]
-fn removed_entries_are_used_again_and_chunks_stay() {
+fn insertions_reuse_removed_entries_without_new_chunks() {
     let mut table: Table<u64, u64> = Table::default();
     let count = 3 * CHUNK_ENTRIES as u64 + 5;
     for round in 0..3 {
@@ -105,7 +109,7 @@ fn removed_entries_are_used_again_and_chunks_stay() {
 }
 
 #[test]
-fn each_value_is_in_one_share() {
+fn each_value_is_in_exactly_one_share() {
     let mut table: Table<u64, u64> = Table::default();
     let count = 5 * CHUNK_ENTRIES as u64 + 5;
     for key in 0..count {
@@ -113,7 +117,7 @@ fn each_value_is_in_one_share() {
     }
     for shares in [1, 2, 4, 9] {
         for mut share in table.shares_mut(shares) {
-            for number in 0..u32::try_from(count).expect("few") {
+            for number in 0..u32::try_from(count).expect("fits 32 bits") {
                 if let Some(value) = share.value_mut(number) {
                     assert_eq!(*value % count, u64::from(number));
                     *value += count;
@@ -122,7 +126,7 @@ fn each_value_is_in_one_share() {
         }
         for key in 0..count {
             let number = table.find(&key).expect("key is there");
-            assert_eq!(table.entry(number).value, key + count, "written once");
+            assert_eq!(table.entry(number).value, key + count, "one share wrote the value once");
             *table.value_mut(number) = key;
         }
     }

@@ -1,4 +1,4 @@
-//! Where branches live: in records of exactly the size that a branch needs.
+//! Storage of branches: each branch has a record of exactly the size that it needs.
 //!
 //! ```text
 //! 0   mask      u16   which nibbles have a child
@@ -8,12 +8,12 @@
 //! 7   unused    u8
 //! 8   path      u32   a key that passes through the branch, if it is below a gap
 //! 12  children  u32   for each child, in the order of nibbles
-//! ..  references      32 bytes for each child: what the branch's encoding says of it
+//! ..  references      32 bytes for each child: hash or inlined encoding
 //! ```
 //!
-//! So a branch is encoded from its record alone, and a full trie keeps nothing at all for a leaf
-//! but its parent's word and reference. A branch that gains or loses a child moves to a record of
-//! another size.
+//! So the record alone suffices to encode a branch, and a full trie stores nothing for a leaf
+//! except its word and reference in the parent's record. A branch that gains or loses a child moves
+//! to a record of another size.
 
 use alloc::vec::Vec;
 use alloy_primitives::B256;
@@ -23,10 +23,10 @@ use super::{encode::encode_branch, heap::Heap, reference::NodeRef, slab::Slab, w
 const HEAD_BYTES: usize = 12;
 const REFERENCE_BYTES: usize = 32;
 const RECORD_BYTES_MAX: usize = record_bytes(16);
-/// No path.
+/// The branch has no path.
 const NONE: u32 = u32::MAX;
 
-/// The head of a branch's record.
+/// The header of a branch's record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BranchHeader {
     pub(crate) mask: u16,
@@ -37,7 +37,7 @@ pub(crate) struct BranchHeader {
 }
 
 impl BranchHeader {
-    /// The place of a nibble's child among the children.
+    /// The index of a nibble's child among the children.
     #[inline]
     pub(crate) fn slot(&self, nibble: usize) -> usize {
         (self.mask & ((1 << nibble) - 1)).count_ones() as usize
@@ -56,15 +56,15 @@ impl BranchHeader {
 /// An extension whose branch is blinded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlindedBranch {
-    /// Any key that agrees with all keys below in the nibbles before `depth`.
+    /// Any key that shares the nibbles before `depth` with all keys below.
     pub(crate) key: B256,
-    /// Position of the nibble that the blinded branch looks at.
+    /// Position of the nibble that selects the blinded branch's child.
     pub(crate) depth: u8,
     /// Hash of the branch without the extension.
     pub(crate) hash: B256,
 }
 
-/// The branches of some tries.
+/// The branches of one or more tries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Arena {
     heap: Heap,
@@ -87,13 +87,13 @@ impl Arena {
         }
     }
 
-    /// A key that passes through a branch, if the branch does not hang right below its parent.
+    /// A key that passes through a branch. `None` if no extension is above the branch.
     #[inline]
     pub(crate) fn path(&self, head: &BranchHeader) -> Option<&B256> {
         (head.path != NONE).then(|| self.paths.get(head.path))
     }
 
-    /// The child of a nibble, which may be none.
+    /// The child at a nibble, or `Word::NIL`.
     #[inline]
     pub(crate) fn child(&self, branch: u32, nibble: usize) -> Word {
         let head = self.head(branch);
@@ -128,7 +128,7 @@ impl Arena {
         words
     }
 
-    /// What the branch's encoding says of a child that it has.
+    /// The reference by which the branch's encoding names an existing child.
     pub(crate) fn reference(&self, branch: u32, nibble: usize) -> NodeRef {
         let head = self.head(branch);
         let at = reference_at(&head, head.slot(nibble));
@@ -158,7 +158,7 @@ impl Arena {
         self.record_mut(branch)[4..6].fill(0);
     }
 
-    /// Makes a record for a branch with these children, all of them still none.
+    /// Allocates a record for a branch with these children. All of them are [`Word::NIL`] at first.
     pub(crate) fn alloc(&mut self, mask: u16, depth: u8) -> u32 {
         let children = mask.count_ones() as usize;
         let branch = self.heap.take(children);
@@ -171,7 +171,7 @@ impl Arena {
         branch
     }
 
-    /// Frees a branch's record, and its path. Its children are left alone.
+    /// Frees a branch's record and its path, but not its children.
     pub(crate) fn free(&mut self, branch: u32) {
         let head = self.head(branch);
         if head.path != NONE {
@@ -180,7 +180,8 @@ impl Arena {
         self.heap.give(branch, head.children());
     }
 
-    /// Moves a branch to a record for other children: those that stay keep word and reference.
+    /// Moves a branch to a record for another set of children. Children in both sets keep word and
+    /// reference.
     pub(crate) fn reshape(&mut self, branch: u32, mask: u16) -> u32 {
         let old = self.head(branch);
         if old.mask == mask {
@@ -206,7 +207,7 @@ impl Arena {
         new
     }
 
-    /// Notes that a branch now hangs at `start`, on the path of `key`.
+    /// Records that the branch now starts at depth `start`, on the path of `key`.
     pub(crate) fn hang(&mut self, branch: u32, start: u8, key: &B256) {
         let head = self.head(branch);
         let path = match (head.depth == start, head.path) {
@@ -216,7 +217,7 @@ impl Arena {
                 NONE
             }
             (false, NONE) => self.paths.insert(*key),
-            // A key through the branch keeps passing through it.
+            // The stored key still passes through the branch.
             (false, _) => return,
         };
         self.record_mut(branch)[8..HEAD_BYTES].copy_from_slice(&path.to_le_bytes());
@@ -257,7 +258,7 @@ impl Arena {
         copy
     }
 
-    /// Copies the branches from `word` down into another arena, one after the other.
+    /// Copies the branches from `word` down into another arena, depth first.
     pub(crate) fn copy_to(&self, other: &mut Self, word: Word) -> Word {
         let super::NodeKind::Branch(branch) = word.node() else { return word };
         let copy = self.copy_shallow(other, branch);
@@ -273,7 +274,7 @@ impl Arena {
         self.heap.memory() + self.paths.memory() + self.blinded.memory()
     }
 
-    /// Bytes of records in use or free, and how many of them are free.
+    /// Bytes of all records, and how many of them are free.
     pub(crate) fn usage(&self) -> (usize, usize) {
         self.heap.usage()
     }
@@ -289,7 +290,7 @@ impl Arena {
     }
 }
 
-/// The nibbles of a mask.
+/// The nibbles in a mask.
 #[inline]
 pub(crate) fn nibbles(mut mask: u16) -> impl Iterator<Item = usize> {
     core::iter::from_fn(move || {

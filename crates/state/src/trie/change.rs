@@ -1,4 +1,5 @@
-//! Changing a [`Trie`] key by key: resolve, then change, and hash when the root is asked for.
+//! Changes a [`Trie`] key by key: resolve the path, then change it. Hashing waits until the root is
+//! read.
 
 use alloc::vec::Vec;
 use alloy_primitives::B256;
@@ -12,23 +13,23 @@ use super::{
 };
 use crate::changes::EntryChange;
 
-/// Where a word is kept.
+/// The location of a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spot {
     Root,
     Child { branch: u32, nibble: usize },
 }
 
-/// Where a search ended.
+/// The end of a search.
 pub(super) struct ResolvedPath {
-    /// The key's leaf, if it is there.
+    /// The key's leaf, if the trie holds the key.
     pub(super) leaf: Option<u32>,
     spot: Spot,
 }
 
 impl Trie {
-    /// Sets the value of `key`. An empty value removes the key: Ethereum's tries hold no empty
-    /// values. On an error nothing is changed.
+    /// Sets the value of `key`. An empty value removes the key, because Ethereum's tries hold no
+    /// empty values. If it fails, nothing changes.
     pub fn insert(
         &mut self,
         key: &B256,
@@ -52,11 +53,11 @@ impl Trie {
         Ok(())
     }
 
-    /// Removes `key` if it is there. On an error nothing is changed.
+    /// Removes `key` if the trie holds it. If it fails, nothing changes.
     ///
-    /// Where a branch is left with one child, that child takes the branch's place. A leaf or an
-    /// extension changes its encoding by that, so the child is resolved if it is blinded, which
-    /// is the one case where a node off the key's path is needed.
+    /// If a branch is left with one child, that child takes the branch's place. This changes the
+    /// encoding of a leaf or an extension, so the child is resolved if it is blinded. No other
+    /// operation needs a node off the key's path.
     pub fn remove(&mut self, key: &B256, source: &mut impl NodeSource) -> Result<(), TrieError> {
         let found = self.resolve(key, source)?;
         let Some(leaf) = found.leaf else { return Ok(()) };
@@ -74,7 +75,7 @@ impl Trie {
         self.dirty = child.dirty;
     }
 
-    /// Resolves the path of `key` as far as it goes.
+    /// Resolves the path of `key` as far as it exists.
     pub(super) fn resolve(
         &mut self,
         key: &B256,
@@ -111,7 +112,7 @@ impl Trie {
         }
     }
 
-    /// Resolves the one other child of the branch that keeps a leaf, if there is just one.
+    /// If removing the leaf leaves its branch with one child, resolves that child.
     fn resolve_sibling(
         &mut self,
         spot: Spot,
@@ -151,7 +152,7 @@ impl Trie {
         }
     }
 
-    /// Hashes what is dirty.
+    /// Hashes all dirty nodes.
     pub(super) fn hash(&mut self) {
         let mut pending = Pending::new(None);
         let place = pending.add_root();
@@ -163,7 +164,7 @@ impl Trie {
         self.dirty = false;
     }
 
-    /// Notes a dirty node and all dirty ones below it.
+    /// Adds a dirty node and all dirty nodes below it to `pending`.
     fn collect(&mut self, word: Word, start: u8, place: ReferenceTarget, pending: &mut Pending) {
         match word.node() {
             NodeKind::Leaf(leaf) => {

@@ -1,8 +1,7 @@
-//! Blinded nodes to real ones: fetch, check the hash, parse, graft.
+//! Resolves blinded nodes: fetch the bytes, check the hash, parse them, and insert the node.
 //!
-//! Everything here handles bytes from an untrusted source. Parsing is one pass over the bytes, and
-//! recursion into inlined children is bounded by their size (under 32 bytes each) and by the
-//! length of a key.
+//! The bytes come from an untrusted source. Parsing is one pass over the bytes. Recursion into
+//! inlined children is bounded by their size (under 32 bytes each) and by the length of a key.
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::Header;
@@ -21,7 +20,7 @@ const BRANCH_ITEMS: usize = 17;
 const INLINE_RLP_MAX: usize = 31;
 
 impl Trie {
-    /// Resolves the branch of an extension that hangs at `start`.
+    /// Resolves the branch below an extension at depth `start`.
     pub(super) fn open(
         &mut self,
         spot: Spot,
@@ -40,8 +39,8 @@ impl Trie {
         Ok(())
     }
 
-    /// Resolves the node that hangs at `start`, below the first nibbles of `prefix`, if it is
-    /// blinded. The branch of an extension stays blinded.
+    /// Resolves the node at depth `start`, below the first nibbles of `prefix`, if it is blinded.
+    /// The branch of an extension stays blinded.
     pub(super) fn unblind(
         &mut self,
         spot: Spot,
@@ -59,7 +58,7 @@ impl Trie {
         Ok(())
     }
 
-    /// Parses the encoding of a node that hangs at `start`, below the first nibbles of `prefix`.
+    /// Parses the encoding of a node at depth `start`, below the first nibbles of `prefix`.
     fn parse(&mut self, bytes: &[u8], prefix: &B256, start: u8) -> Option<Word> {
         let (items, count) = split_list(bytes)?;
         match count {
@@ -138,7 +137,7 @@ impl Trie {
         Some((Word::BLINDED, NodeRef::hash(item.hash()?)))
     }
 
-    /// What an extension that ends at `depth` points to must be a branch there.
+    /// The parsed node if it is a branch at `depth`, as an extension that ends there requires.
     fn bare_branch(&mut self, word: Word, depth: u8) -> Option<u32> {
         match word.node() {
             NodeKind::Branch(branch) if self.arena.head(branch).depth == depth => Some(branch),
@@ -149,7 +148,7 @@ impl Trie {
         }
     }
 
-    /// Frees what was parsed in vain.
+    /// Frees nodes that were parsed before an error.
     fn discard(&mut self, word: Word) {
         let leaves = &mut self.leaves;
         self.arena.free_all(word, &mut |leaf| leaves.remove(leaf));
@@ -186,7 +185,7 @@ impl<'a> Item<'a> {
         B256::try_from(self.string()?).ok()
     }
 
-    /// The encoding of an inlined node, or `None` within if the item is a string.
+    /// The encoding of an inlined node. The inner `None` means that the item is a string.
     fn inline_node(&self) -> Option<Option<&'a [u8]>> {
         if !self.is_list {
             return Some(None);
@@ -195,7 +194,7 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Splits an RLP list, which must be all of `bytes`, into at most [`BRANCH_ITEMS`] items.
+/// Splits an RLP list into at most [`BRANCH_ITEMS`] items. The list must cover all of `bytes`.
 fn split_list(bytes: &[u8]) -> Option<([Item<'_>; BRANCH_ITEMS], usize)> {
     let mut outer = bytes;
     let list = split_item(&mut outer)?;

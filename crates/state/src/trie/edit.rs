@@ -1,8 +1,8 @@
-//! Changing the shape of a trie: many sorted changes in one descent.
+//! Applies many sorted changes to the shape of a trie in one descent.
 //!
-//! Each call gets the node that hangs at some depth and the changes below it, and says what hangs
-//! there afterwards. A branch is done when all of its children are: then its record stays where it
-//! is, and its changed children are noted, to be hashed (see [`Pending`]) or as dirty.
+//! Each call receives the node at some depth and the changes below it, and returns the node that
+//! takes its place. A branch is complete when all of its children are: then its record stays in
+//! place, and its changed children are either added to [`Pending`] or marked dirty.
 
 use alloc::vec::Vec;
 use alloy_primitives::B256;
@@ -18,18 +18,18 @@ use super::{
 };
 use crate::changes::EntryChange;
 
-/// Pending nodes that are hashed before the descent goes on, while they are in the cache.
+/// Number of pending nodes that triggers hashing during the descent, while they are in the cache.
 const PENDING_MAX: usize = 2048;
 /// The leaf's key is not among the changes.
 const NO_OP: u32 = u32::MAX;
 
-/// What hangs somewhere after a change.
+/// The node at some place after a change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Child {
     pub(crate) word: Word,
-    /// Whether its reference is to be computed.
+    /// Whether the node's reference is not computed yet.
     pub(crate) dirty: bool,
-    /// For a leaf, where its key is found among the changes.
+    /// For a leaf: the index of its key in the changes, or [`NO_OP`].
     op: u32,
 }
 
@@ -41,21 +41,23 @@ impl Child {
     }
 }
 
-/// Tries in some arenas, open for changes.
+/// Tries in some arenas, with the state of an edit.
 pub(crate) struct Editor<'a, L> {
     pub(crate) arenas: &'a mut [Arena],
-    /// The arena that is worked on.
+    /// Index of the arena that is changed.
     pub(crate) current: u8,
     pub(crate) leaves: &'a L,
-    /// Where changed nodes are noted; if nowhere, they are marked as dirty.
+    /// Collects changed nodes for hashing. If `None`, changed nodes are marked dirty.
     pub(crate) pending: Option<&'a mut Pending>,
 }
 
 impl<L: Leaves> Editor<'_, L> {
-    /// Makes changes, sorted by key and each to another key, below the node that hangs at `start`.
+    /// Applies changes below the node at depth `start`. The changes are sorted by key, and each key
+    /// occurs once.
     ///
-    /// Keys that are touched or removed are there, keys that are inserted are not, and no path to
-    /// any of them is blinded, nor is the sibling of a leaf that leaves it alone.
+    /// The caller ensures that the trie holds the keys that are touched or removed and does not
+    /// hold those that are inserted. No path to any of them is blinded, and neither is the last
+    /// sibling of a removed leaf.
     pub(crate) fn edit(&mut self, word: Word, start: u8, ops: &[LeafChange]) -> Child {
         match word.node() {
             NodeKind::Nil => self.build(ops, start),
@@ -72,7 +74,7 @@ impl<L: Leaves> Editor<'_, L> {
         }
     }
 
-    /// Notes the changed root of a trie.
+    /// Records the changed root of a trie.
     pub(crate) fn note_root(
         &mut self,
         child: Child,
@@ -83,7 +85,7 @@ impl<L: Leaves> Editor<'_, L> {
         self.note(child, start, ops, place);
     }
 
-    /// A subtree of nothing but these new keys.
+    /// Builds a subtree from new keys only.
     fn build(&mut self, ops: &[LeafChange], start: u8) -> Child {
         debug_assert!(ops.iter().all(|op| op.kind() == EntryChange::Insert), "only new keys");
         let [first, .., last] = ops else {
@@ -119,13 +121,14 @@ impl<L: Leaves> Editor<'_, L> {
             all.insert(place, LeafChange::new(EntryChange::Insert, key, leaf));
         }
         let mut child = self.build(&all, start);
-        // A leaf that is alone is looked up among the changes that the caller knows.
+        // The caller knows a single leaf by its index in the changes.
         let place = all.first().and_then(|one| ops.iter().position(|op| op.key == one.key));
         child.op = place.and_then(|place| u32::try_from(place).ok()).unwrap_or(NO_OP);
         child
     }
 
-    /// Changes below a branch, or an extension, that some new key leaves at depth `end`.
+    /// Splits a branch or an extension where new keys leave its path, at depth `end`, and applies
+    /// the changes.
     fn split(&mut self, word: Word, path: &B256, end: u8, start: u8, ops: &[LeafChange]) -> Child {
         let mut children = [Child::NIL; 16];
         let rest = nibble(path, end);
@@ -157,7 +160,7 @@ impl<L: Leaves> Editor<'_, L> {
             branch = self.arena_mut().reshape(branch, head.mask | touched);
             head = self.arena().head(branch);
         }
-        // All heads are read before the descent, so that the waits for memory overlap.
+        // The headers are read before the descent, so that the cache misses overlap.
         let mut words = [(Word::NIL, head); 16];
         for value in nibbles(touched) {
             let word = self.arena().child_at(branch, head.slot(value));
@@ -204,7 +207,8 @@ impl<L: Leaves> Editor<'_, L> {
         Child { word: Word::branch(branch), dirty: dirty != 0 || left != head.mask, op: NO_OP }
     }
 
-    /// Makes a branch of children that are not all none, or what hangs there instead.
+    /// Makes a branch of these children. With one child, the child takes the branch's place; with
+    /// none, the result is [`Child::NIL`].
     fn assemble(
         &mut self,
         children: &mut [Child; 16],
@@ -240,7 +244,8 @@ impl<L: Leaves> Editor<'_, L> {
         Child::dirty(Word::branch(branch))
     }
 
-    /// An extension that has no nibbles left is its blinded branch.
+    /// The reference of a child that is a blinded extension without nibbles: the hash of its
+    /// branch.
     fn known_reference(&mut self, child: &mut Child) -> Option<NodeRef> {
         let NodeKind::BlindedBranch(number) = child.word.node() else { return None };
         let hash = self.arena().blinded.get(number).hash;
@@ -249,15 +254,15 @@ impl<L: Leaves> Editor<'_, L> {
         Some(NodeRef::hash(hash))
     }
 
-    /// Hangs the only child of a branch at `depth` into the place of the branch, at `start`.
+    /// Moves the only child of a branch at `depth` into the branch's place, at depth `start`.
     fn lift(&mut self, child: Child, value: usize, depth: u8, start: u8, key: &B256) -> Child {
         let value = u8::try_from(value).expect("invariant: a nibble");
         self.hang(child.word, start, &with_nibble(key, depth, value));
         Child { dirty: true, ..child }
     }
 
-    /// Notes that a node now hangs at `start`, on the path of `key`; says whether its reference
-    /// is to be computed.
+    /// Records that a node now starts at depth `start`, on the path of `key`. Returns whether its
+    /// reference must be computed again.
     fn hang(&mut self, word: Word, start: u8, key: &B256) -> bool {
         match word.node() {
             NodeKind::Branch(branch) => self.arena_mut().hang(branch, start, key),
@@ -323,21 +328,21 @@ impl<L: Leaves> Editor<'_, L> {
     }
 }
 
-/// A child whose key is found `from` places further on.
+/// Shifts the index of a child's key by `from`.
 fn at(child: Child, from: usize) -> Child {
     let from = u32::try_from(from).expect("invariant: fewer than 2^32 changes");
     Child { op: child.op.saturating_add(from), ..child }
 }
 
-/// How many nibbles all new keys share with a path. The others share all of it, and keys are
-/// sorted, so the first and the last decide.
+/// Number of nibbles that all new keys share with a path. All other keys share the whole path, and
+/// keys are sorted, so the first and the last key decide.
 fn common_with(path: &B256, ops: &[LeafChange]) -> u8 {
     let common = |op: Option<&LeafChange>| op.map_or(u8::MAX, |op| common_nibbles(path, &op.key));
     common(ops.first()).min(common(ops.last()))
 }
 
-/// Calls `visit` with each run of changes that share the nibble at `depth`: the nibble, where the
-/// run begins, and the run.
+/// Calls `visit` for each run of changes with the same nibble at `depth`. Passes the nibble, the
+/// index where the run begins, and the run.
 #[inline]
 fn each_group(ops: &[LeafChange], depth: u8, mut visit: impl FnMut(usize, usize, &[LeafChange])) {
     let mut from = 0;

@@ -1,4 +1,4 @@
-//! Nodes to RLP, in the form that Ethereum hashes. Everything is appended to `out`.
+//! Encodes nodes as RLP, as Ethereum hashes them. All functions append to `out`.
 
 use alloc::vec::Vec;
 use alloy_primitives::B256;
@@ -11,7 +11,7 @@ const HASH_CODE: u8 = EMPTY_STRING_CODE + 32;
 /// The longest encoding of a branch: 16 hashes, an empty value and the header.
 const BRANCH_RLP_MAX: usize = 16 * 33 + 1 + 3;
 
-/// Encodes a leaf that hangs at `start`.
+/// Encodes a leaf at depth `start`.
 pub(crate) fn encode_leaf(key: &B256, start: u8, value: &[u8], out: &mut Vec<u8>) {
     let path = HexPrefix::leaf(key, start);
     let payload_length = path.as_slice().length() + value.length();
@@ -20,7 +20,7 @@ pub(crate) fn encode_leaf(key: &B256, start: u8, value: &[u8], out: &mut Vec<u8>
     value.encode(out);
 }
 
-/// Encodes an extension over nibbles `start..end` of `key`, not none.
+/// Encodes an extension over nibbles `start..end` of `key`. There is at least one nibble.
 pub(crate) fn encode_extension(key: &B256, start: u8, end: u8, child: &NodeRef, out: &mut Vec<u8>) {
     let path = HexPrefix::extension(key, start, end);
     let prefix = usize::from(!child.is_inline());
@@ -33,8 +33,8 @@ pub(crate) fn encode_extension(key: &B256, start: u8, end: u8, child: &NodeRef, 
     out.extend_from_slice(child.as_slice());
 }
 
-/// Encodes a branch without a value from the references of its children: of those in `mask`, of
-/// which those in `inline` are encodings.
+/// Encodes a branch without a value. `mask` lists its children; the references of those in `inline`
+/// are encodings, the others are hashes.
 #[inline]
 pub(crate) fn encode_branch(mask: u16, inline: u16, references: &[[u8; 32]], out: &mut Vec<u8>) {
     let mut bytes = [EMPTY_STRING_CODE; BRANCH_RLP_MAX];
@@ -62,7 +62,8 @@ pub(crate) fn encode_branch(mask: u16, inline: u16, references: &[[u8; 32]], out
     out.extend_from_slice(&bytes[start..end]);
 }
 
-/// Writes the header of a list with this payload before `bytes[3..]`; says where it begins.
+/// Writes the header of a list with this payload length before `bytes[3..]`. Returns where the
+/// header begins.
 fn list_header(bytes: &mut [u8; BRANCH_RLP_MAX], payload: usize) -> usize {
     let [.., high, low] = payload.to_be_bytes();
     match payload {
@@ -81,7 +82,7 @@ fn list_header(bytes: &mut [u8; BRANCH_RLP_MAX], payload: usize) -> usize {
     }
 }
 
-/// [`encode_branch`] from references by nibble.
+/// [`encode_branch`] with the references indexed by nibble.
 pub(crate) fn encode_branch_of(children: &[Option<NodeRef>; 16], out: &mut Vec<u8>) {
     let (mut mask, mut inline) = (0, 0);
     let mut references = [[0; 32]; 16];

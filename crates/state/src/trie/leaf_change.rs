@@ -4,7 +4,8 @@ use alloy_primitives::B256;
 
 use crate::changes::{Change, EntryChange};
 
-/// A change to one key. The leaf's content changes elsewhere (see [`Leaves`](super::Leaves)).
+/// A change to one key. [`Leaves`](super::Leaves) holds the leaf's content, which changes
+/// separately.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LeafChange {
     pub(crate) key: B256,

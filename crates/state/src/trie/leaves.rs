@@ -5,24 +5,24 @@ use alloy_primitives::B256;
 
 use super::slab::Slab;
 
-/// The content of a trie's leaves, by number.
+/// The contents of a trie's leaves, by number.
 pub(crate) trait Leaves: Sync {
     /// A leaf's value before it is encoded.
     type Value<'a>
     where
         Self: 'a;
 
-    /// The key of a leaf. May be slow: only moving a leaf and proofs need it.
+    /// The key of a leaf. It may be slow, because only moved leaves and proofs need it.
     fn key(&self, leaf: u32) -> B256;
 
     /// Reads a leaf's value.
     fn load(&self, leaf: u32) -> Self::Value<'_>;
 
-    /// Appends the encoding of a value in the trie.
+    /// Appends the value in the trie's encoding.
     fn encode<'a>(&'a self, value: &Self::Value<'a>, out: &mut Vec<u8>);
 }
 
-/// Keys and byte strings.
+/// Leaves that hold keys and byte strings in memory.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bytestrings {
     slab: Slab<(B256, Vec<u8>)>,
@@ -52,7 +52,7 @@ impl Bytestrings {
         self.slab.remove(leaf);
     }
 
-    /// Leaves ever held at a time.
+    /// The largest number of leaves held at one time.
     #[cfg(test)]
     pub(crate) fn capacity_used(&self) -> usize {
         self.slab.capacity_used()

@@ -1,16 +1,16 @@
 //! Merkle-Patricia tries over 32-byte keys, with blinded nodes.
 //!
-//! Job: keep a map from keys (hashes already) to byte strings and compute its Ethereum root. Only
+//! Job: keep a map from keys (already hashed) to byte strings and compute its Ethereum root. Only
 //! changed nodes are hashed again. Inputs: changes, and a [`NodeSource`] for subtrees of which only
 //! the hash is known. Outputs: the root, proofs, values.
 //!
 //! # Shape
 //!
-//! In memory a trie is a radix tree: a branch knows the nibble it branches at, so an extension
-//! node is not a node here but the gap between a branch and its parent. It appears when a node is
-//! encoded. Branches with a gap, about one in twenty where keys are hashes, name one key that
-//! passes through them. A leaf is not a node in memory at all: its parent names it by a number, by
-//! which [`Leaves`] knows its key and value.
+//! In memory a trie is a radix tree. A branch knows the position of the nibble that selects its
+//! child, so an extension node is not a node here but the gap between a branch and its parent. The
+//! extension is created when a node is encoded. A branch below a gap, about one in twenty where
+//! keys are hashes, stores one key that passes through it. A leaf is not a node in memory either:
+//! its parent stores a number, by which [`Leaves`] knows the leaf's key and value.
 //!
 //! ```text
 //! leaf            number
@@ -21,18 +21,17 @@
 //! ```
 //!
 //! All code here works on tries in arenas ([`Arena`]): [`Editor`] changes their shape, [`Pending`]
-//! hashes, [`Reader`] searches and proves. There are two compositions of these: [`Trie`], which may
-//! be blinded and is changed key by key, and the `Forest` of a full state, which is changed block
-//! by block and in parallel.
+//! hashes nodes, [`Reader`] searches and proves. Two types combine these: [`Trie`], which may be
+//! blinded and changes key by key, and the `Forest` of a full state, which changes block by block
+//! and in parallel.
 //!
 //! # Invariants
 //!
-//! - Every branch has at least two children. It has a path if and only if it does not hang right
-//!   below its parent.
-//! - References in a record are those of the children at the depth where they hang, but for those
-//!   marked dirty. A node with a dirty descendant is dirty, so hashing never looks below a clean
-//!   one. Blinded nodes are never dirty, extensions above them may be.
-//! - Changes to a [`Trie`] change nothing if they fail: all resolving happens before the change.
+//! - Every branch has at least two children. It has a path if and only if an extension is above it.
+//! - A record holds its children's references at their depth, except for children that are marked
+//!   dirty. A node with a dirty descendant is dirty, so hashing never looks below a clean node.
+//!   Blinded nodes are never dirty, but extensions above them may be.
+//! - A failed change to a [`Trie`] changes nothing: all resolving happens before the change.
 //! - Recursion is bounded by the 64 nibbles of a key.
 
 mod arena;
@@ -105,7 +104,7 @@ pub struct Trie {
     arena: Arena,
     leaves: Bytestrings,
     root: Word,
-    /// Reference of the root, if that is neither nil nor dirty.
+    /// Reference of the root, unless the root is nil or dirty.
     reference: NodeRef,
     dirty: bool,
 }
@@ -129,20 +128,21 @@ impl Trie {
         Self::default()
     }
 
-    /// Creates a trie of which only the root is known.
+    /// Creates a trie with this root and nothing resolved.
     #[must_use]
     pub fn blinded(root: B256) -> Self {
         let word = if root == EMPTY_ROOT { Word::NIL } else { Word::BLINDED };
         Self { root: word, reference: NodeRef::hash(root), ..Self::default() }
     }
 
-    /// Whether the trie holds nothing.
+    /// Whether the trie holds no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.root.is_nil()
     }
 
-    /// Number of nodes held in memory, blinded ones included, extensions not. Counts them.
+    /// Number of nodes in memory, including blinded nodes but not extensions. Walks the trie to
+    /// count them.
     #[must_use]
     pub fn node_count(&self) -> usize {
         self.read(|reader| reader.count())
@@ -158,13 +158,13 @@ impl Trie {
         Ok(leaf.map(|leaf| self.leaves.value(leaf)))
     }
 
-    /// The value of `key`; [`TrieError::MissingNode`] if its path is blinded.
+    /// The value of `key`. Fails with [`TrieError::MissingNode`] if its path is blinded.
     pub fn peek(&self, key: &B256) -> Result<Option<&[u8]>, TrieError> {
         let leaf = self.read(|reader| reader.find(key))?;
         Ok(leaf.map(|leaf| self.leaves.value(leaf)))
     }
 
-    /// The root hash. Afterwards nothing is dirty.
+    /// The root hash. Hashes all dirty nodes and stores the result.
     pub fn root(&mut self) -> B256 {
         if self.dirty {
             self.hash();
@@ -172,7 +172,7 @@ impl Trie {
         self.current_root()
     }
 
-    /// The root hash, computed without keeping what had to be hashed for it.
+    /// The root hash. Hashes dirty nodes without storing the result.
     #[must_use]
     pub fn current_root(&self) -> B256 {
         match (self.root.is_nil(), self.dirty) {
@@ -182,10 +182,10 @@ impl Trie {
         }
     }
 
-    /// The nodes on the path of `key`, root first, whether they show its value or its absence.
+    /// The nodes on the path of `key`, root first. They prove its value or its absence.
     ///
-    /// As `eth_getProof` lists them: a node shorter than 32 bytes is part of its parent and not
-    /// listed, unless it is the root; an empty trie has no nodes. Fails with
+    /// The format is that of `eth_getProof`: a node shorter than 32 bytes is part of its parent and
+    /// not listed, unless it is the root; an empty trie has no nodes. Fails with
     /// [`TrieError::MissingNode`] if the path is blinded.
     pub fn proof(&self, key: &B256) -> Result<Vec<Bytes>, TrieError> {
         self.read(|reader| reader.proof(key))

@@ -83,9 +83,9 @@ impl HexPrefix {
     }
 }
 
-/// What a hex-prefix path in a node says.
+/// A decoded hex-prefix path.
 pub(super) struct DecodedPath {
-    /// The whole key as far as it is known; zero after that.
+    /// The key up to `end`, followed by zeros.
     pub(super) key: B256,
     /// The position after the path.
     pub(super) end: u8,
@@ -93,8 +93,8 @@ pub(super) struct DecodedPath {
     pub(super) is_leaf: bool,
 }
 
-/// Decodes a hex-prefix path of a node that hangs at `from`, below the first nibbles of `prefix`.
-/// `None` if it is not a path in canonical form, or longer than a key.
+/// Decodes a hex-prefix path of a node at depth `from`, below the first nibbles of `prefix`.
+/// Returns `None` if the path is not canonical or exceeds the length of a key.
 pub(super) fn decode_path(encoded: &[u8], prefix: &B256, from: u8) -> Option<DecodedPath> {
     let (&first, rest) = encoded.split_first()?;
     let odd = first & FLAG_ODD != 0;
@@ -114,7 +114,7 @@ pub(super) fn decode_path(encoded: &[u8], prefix: &B256, from: u8) -> Option<Dec
     Some(DecodedPath { key, end, is_leaf: first & FLAG_LEAF != 0 })
 }
 
-/// `key` with everything from `position` on set to zero.
+/// `key` with all nibbles from `position` on set to zero.
 fn truncated(key: &B256, position: u8) -> B256 {
     let mut result = B256::ZERO;
     let whole = usize::from(position / 2);

@@ -1,8 +1,8 @@
-//! Nodes that are to be hashed, and their hashing: leaves first, then branches from the deepest
-//! up, many at a time.
+//! Collects changed nodes and hashes them in batches: leaves first, then branches from the deepest
+//! up.
 //!
-//! A branch's record holds what the branch's encoding says of its children. So hashing a node
-//! means: encode it from its record, hash it, and write the result into its parent's record.
+//! A branch's record holds the references of its children. So hashing a node means to encode it
+//! from its record, hash the encoding, and write the hash into the parent's record.
 
 use alloc::{vec, vec::Vec};
 use alloy_primitives::{B256, keccak256};
@@ -16,19 +16,19 @@ use super::{
     reference::NodeRef,
 };
 
-/// Messages that are hashed in one call.
+/// Messages that one call hashes.
 const HASHED_MAX: usize = 256;
-/// Leaves whose values are read ahead of their encoding.
+/// Leaves whose values are read before any of them is encoded.
 const LOADED_MAX: usize = 8;
 
-/// Where a node's reference is written.
+/// The destination of a node's reference.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ReferenceTarget {
-    /// Into its parent's record, at this nibble.
+    /// The parent's record, at this nibble.
     Child { branch: u32, nibble: u8 },
-    /// Into the list of roots.
+    /// The list of roots.
     Root(u32),
-    /// Into the extension above it.
+    /// The extension above the node.
     Extension(u32),
 }
 
@@ -62,12 +62,12 @@ struct Extension {
     child: NodeRef,
 }
 
-/// Nodes that are to be hashed.
+/// Nodes to hash.
 #[derive(Debug)]
 pub(crate) struct Pending {
     backend: Option<KeccakBackend>,
     leaves: Vec<LeafJob>,
-    /// Branches and extensions by the depth at which they hang.
+    /// Branches and extensions by depth.
     levels: Vec<Vec<Job>>,
     count: usize,
     extensions: Vec<Extension>,
@@ -80,7 +80,7 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Nothing pending. Without lanes, nodes are hashed one by one.
+    /// Creates an empty list. Without a backend, nodes are hashed one by one.
     pub(crate) fn new(backend: Option<KeccakBackend>) -> Self {
         Self {
             backend,
@@ -96,12 +96,12 @@ impl Pending {
         }
     }
 
-    /// How many nodes are pending.
+    /// Number of pending nodes.
     pub(crate) fn len(&self) -> usize {
         self.count
     }
 
-    /// Makes room for a root's reference.
+    /// Adds a place for a root's reference.
     pub(crate) fn add_root(&mut self) -> ReferenceTarget {
         let number = u32::try_from(self.roots.len()).expect("invariant: fewer than 2^32 roots");
         self.roots.push(NodeRef::hash(B256::ZERO));
@@ -121,7 +121,7 @@ impl Pending {
         self.leaves.push(LeafJob { key, leaf, start, arena, place });
     }
 
-    /// Adds a branch that hangs at `start`, with the extension above it if there is one.
+    /// Adds a branch at depth `start`, with the extension above it if there is one.
     #[inline]
     pub(crate) fn add_branch(
         &mut self,
@@ -156,7 +156,7 @@ impl Pending {
         self.levels[usize::from(level)].push(Job { source, arena, place });
     }
 
-    /// Hashes everything that is pending.
+    /// Hashes all pending nodes.
     pub(crate) fn flush<L: Leaves>(&mut self, arenas: &mut [Arena], leaves: &L) {
         self.flush_leaves(arenas, leaves);
         for level in (0..self.levels.len()).rev() {
@@ -189,7 +189,7 @@ impl Pending {
         self.leaves = jobs;
     }
 
-    /// Encodes a few leaves. All values are read first, so that the waits for memory overlap.
+    /// Encodes a few leaves. All values are read first, so that the cache misses overlap.
     fn encode_leaves<L: Leaves>(&mut self, jobs: &[LeafJob], arenas: &mut [Arena], leaves: &L) {
         let values: [Option<L::Value<'_>>; LOADED_MAX] =
             core::array::from_fn(|index| jobs.get(index).map(|job| leaves.load(job.leaf)));
@@ -216,7 +216,8 @@ impl Pending {
         self.end(from, job.arena, job.place, arenas);
     }
 
-    /// Notes that a node was encoded; one that is shorter than a hash is done with that.
+    /// Ends the encoding of a node. A node shorter than a hash is stored as its own reference; any
+    /// other is hashed later.
     fn end(&mut self, from: usize, arena: u8, place: ReferenceTarget, arenas: &mut [Arena]) {
         if let Some(reference) = NodeRef::inline(&self.encoded[from..]) {
             self.encoded.truncate(from);
@@ -226,7 +227,7 @@ impl Pending {
         }
     }
 
-    /// Hashes what was encoded.
+    /// Hashes the encoded nodes and stores the hashes.
     fn hash(&mut self, arenas: &mut [Arena]) {
         let ends = core::mem::take(&mut self.ends);
         let mut from = 0;
@@ -266,7 +267,7 @@ impl Pending {
     }
 }
 
-/// Hashes messages in lanes, or one by one.
+/// Hashes messages in SIMD lanes if there is a backend, otherwise one by one.
 pub(crate) fn hash_all(
     backend: Option<KeccakBackend>,
     messages: &[&[u8]],

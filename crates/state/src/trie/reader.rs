@@ -1,4 +1,4 @@
-//! Reading tries that lie in arenas: encodings, searches, proofs, witnesses.
+//! Reads tries in arenas: encodings, searches, proofs, witnesses.
 
 use alloc::vec::Vec;
 use alloy_primitives::{B256, Bytes};
@@ -14,29 +14,29 @@ use super::{
 };
 use crate::Witness;
 
-/// A trie to read. What hangs below the root may lie in another arena than the root.
+/// A trie to read. The nodes below the root may lie in another arena than the root.
 pub(crate) struct Reader<'a, L> {
     pub(crate) root: Word,
-    /// What the root is, if it is blinded.
+    /// The root's reference, which is read if the root is blinded.
     pub(crate) reference: NodeRef,
-    /// Where the root lies.
+    /// The arena of the root.
     pub(crate) top: &'a Arena,
-    /// Where all below the root lies, on the path of the key that is looked for.
+    /// The arena of all nodes below the root, by the first nibble of the key.
     pub(crate) below: &'a dyn Fn(usize) -> &'a Arena,
     pub(crate) leaves: &'a L,
 }
 
-/// A node on the way from a root.
+/// A node on a path from the root.
 #[derive(Clone, Copy)]
 struct PathStep<'a> {
     word: Word,
     arena: &'a Arena,
-    /// The depth at which the node hangs.
+    /// The depth of the node.
     start: u8,
 }
 
 impl<'a, L: Leaves> Reader<'a, L> {
-    /// The leaf of `key`; [`TrieError::MissingNode`] if its path is blinded.
+    /// The leaf of `key`. Fails with [`TrieError::MissingNode`] if its path is blinded.
     pub(crate) fn find(&self, key: &B256) -> Result<Option<u32>, TrieError> {
         let mut found = Word::NIL;
         self.walk(key, |step| found = step.word)?;
@@ -46,7 +46,7 @@ impl<'a, L: Leaves> Reader<'a, L> {
         })
     }
 
-    /// The nodes on the path of `key`, root first, whether they show its value or its absence.
+    /// The nodes on the path of `key`, root first. They prove its value or its absence.
     pub(crate) fn proof(&self, key: &B256) -> Result<Vec<Bytes>, TrieError> {
         let mut proof = Vec::new();
         let mut list = |node: &[u8]| {
@@ -87,14 +87,15 @@ impl<'a, L: Leaves> Reader<'a, L> {
         })
     }
 
-    /// The reference of the root if it hangs at `start`, computed as far as it is not known.
+    /// The root's reference if the root were at depth `start`. Computes the parts that are not
+    /// stored.
     pub(crate) fn reference_at(&self, start: u8) -> NodeRef {
         let mut buffer = Vec::new();
         self.encode(&PathStep { start, ..self.first() }, &mut buffer);
         if buffer.is_empty() { self.reference } else { NodeRef::of(&buffer) }
     }
 
-    /// Number of nodes in memory, blinded ones included, extensions not.
+    /// Number of nodes in memory, including blinded nodes but not extensions.
     pub(crate) fn count(&self) -> usize {
         self.count_from(&self.first())
     }
@@ -158,8 +159,8 @@ impl<'a, L: Leaves> Reader<'a, L> {
         }
     }
 
-    /// Lists the one or two encoded nodes (extension and branch) that a node in memory stands for,
-    /// the second only if `key` reaches it.
+    /// Passes to `list` the encoded nodes that a node in memory stands for: the extension, if there
+    /// is one, and the branch, if `key` reaches it.
     fn path_nodes(&self, step: &PathStep<'a>, key: &B256, list: &mut impl FnMut(&[u8])) {
         let mut buffer = Vec::new();
         self.encode(step, &mut buffer);
@@ -178,7 +179,8 @@ impl<'a, L: Leaves> Reader<'a, L> {
         }
     }
 
-    /// Encodes a node: for a branch below a gap, the extension. Nothing for a blinded node.
+    /// Encodes a node. For a branch below a gap this is the extension. Writes nothing for a blinded
+    /// node.
     fn encode(&self, step: &PathStep<'a>, out: &mut Vec<u8>) {
         match step.word.node() {
             NodeKind::Leaf(leaf) => {

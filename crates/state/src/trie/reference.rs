@@ -1,17 +1,17 @@
-//! The references by which encodings name nodes.
+//! References by which encodings name nodes.
 
 use alloy_primitives::{B256, keccak256};
 
 /// How a parent's encoding names a node: by hash, or by the node's encoding if that is shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NodeRef {
-    /// Bytes used: up to 31 an encoding, 32 a hash.
+    /// Number of bytes used: up to 31 for an encoding, 32 for a hash.
     len: u8,
     bytes: B256,
 }
 
 impl NodeRef {
-    /// Bytes of an encoding that is named by its hash, at least.
+    /// The shortest encoding that is referenced by its hash.
     pub(crate) const HASHED_MIN: usize = 32;
 
     pub(crate) fn hash(hash: B256) -> Self {
@@ -35,14 +35,14 @@ impl NodeRef {
         Some(Self { len, bytes })
     }
 
-    /// The reference as a record holds it: 32 bytes, and whether they are an encoding, which
-    /// says itself how long it is.
+    /// A reference from its 32 bytes in a record and whether they are an encoding. An encoding
+    /// contains its length.
     pub(super) fn from_record(bytes: &[u8; 32], is_inline: bool) -> Self {
         let len = if is_inline { bytes[0].saturating_sub(0xc0) + 1 } else { 32 };
         Self { len, bytes: bytes.into() }
     }
 
-    /// All 32 bytes, of which an encoding uses the first.
+    /// All 32 bytes. An encoding uses the first of them.
     pub(super) fn bytes(&self) -> &[u8; 32] {
         &self.bytes.0
     }
@@ -51,7 +51,7 @@ impl NodeRef {
         self.len < 32
     }
 
-    /// The hash, unless the node is shorter than one.
+    /// The hash, unless the reference is an encoding.
     pub(crate) fn as_hash(&self) -> Option<&B256> {
         (self.len == 32).then_some(&self.bytes)
     }
@@ -61,7 +61,7 @@ impl NodeRef {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// The hash of the node, computed if the node is shorter than one.
+    /// The hash of the node. Computes it if the reference is an encoding.
     pub(crate) fn to_hash(self) -> B256 {
         self.as_hash().copied().unwrap_or_else(|| keccak256(self.as_slice()))
     }

@@ -1,4 +1,4 @@
-//! Values by number; freed numbers are used again.
+//! Values by number. Freed numbers are reused.
 
 use alloc::vec::Vec;
 
@@ -26,7 +26,7 @@ impl<T> Slab<T> {
         number
     }
 
-    /// Frees the number. The value stays until the number is used again.
+    /// Frees the number. The value stays readable until the number is reused.
     pub(crate) fn remove(&mut self, number: u32) {
         self.free.push(number);
     }
@@ -39,13 +39,13 @@ impl<T> Slab<T> {
         &mut self.values[number as usize]
     }
 
-    /// Values ever held at a time.
+    /// The largest number of values held at one time.
     #[cfg(test)]
     pub(crate) fn capacity_used(&self) -> usize {
         self.values.len()
     }
 
-    /// Bytes that the slab takes itself.
+    /// Bytes that the slab takes, without what its values own on the heap.
     pub(crate) fn memory(&self) -> usize {
         self.values.capacity() * size_of::<T>() + self.free.capacity() * 4
     }

@@ -1,10 +1,10 @@
-//! Where blinded nodes come from, and how resolving them can fail.
+//! The source of blinded nodes, and the errors of resolving them.
 
 use alloy_primitives::{B256, Bytes};
 
 /// Supplies the encoding of trie nodes by their hash.
 ///
-/// Sources are not trusted: the trie checks the hash of what they return.
+/// Sources are not trusted: the trie checks the hash of the bytes that they return.
 pub trait NodeSource {
     /// The RLP of the node with this keccak hash, if the source has it.
     fn node(&mut self, hash: &B256) -> Option<Bytes>;
@@ -16,7 +16,7 @@ impl<S: NodeSource + ?Sized> NodeSource for &mut S {
     }
 }
 
-/// The source for full tries, which never ask.
+/// The source for full tries, which never request a node.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoNodes;
 
@@ -26,29 +26,29 @@ impl NodeSource for NoNodes {
     }
 }
 
-/// Why a trie could not be read or changed. Full tries have no such reason.
+/// Why a read or change of a trie failed. A full trie never fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrieError {
-    /// The source does not have a node that is needed.
+    /// The source does not have a node that the operation needs.
     #[error("trie node {hash} is not available")]
     MissingNode {
         /// The node's keccak hash.
         hash: B256,
     },
-    /// The source returned bytes that are not the node asked for.
+    /// The source returned bytes that do not hash to the node's hash.
     #[error("preimage of trie node {hash} does not hash to it")]
     HashMismatch {
         /// The node's keccak hash.
         hash: B256,
     },
-    /// The bytes have the right hash but are not a trie node that can hang where it was found.
+    /// The bytes have the right hash but are not a trie node that is valid at its position.
     #[error("trie node {hash} is malformed")]
     InvalidNode {
         /// The node's keccak hash.
         hash: B256,
     },
-    /// The value at a key is not what this trie should hold: an account or a slot's number.
+    /// The value at a key is neither an account nor a slot's number.
     #[error("value of trie key {key} is malformed")]
     InvalidValue {
         /// The hashed key.

@@ -1,4 +1,4 @@
-//! What only the inside can see: slot reuse, inlined nodes, malformed nodes, witness coverage.
+//! Tests of the trie's internals: slot reuse, inlined nodes, malformed nodes, witness coverage.
 
 use alloc::{vec, vec::Vec};
 use alloy_primitives::{B256, Bytes, keccak256};
@@ -34,7 +34,7 @@ impl NodeSource for Witness {
     }
 }
 
-/// A key that starts with these nibbles and goes on with zeros.
+/// A key of these nibbles, followed by zeros.
 fn key(nibbles: &[u8]) -> B256 {
     (0..).zip(nibbles).fold(B256::ZERO, |key, (at, nibble)| with_nibble(&key, at, *nibble))
 }
@@ -65,7 +65,7 @@ fn string(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn freed_slots_are_used_again() {
+fn insertions_reuse_freed_slots() {
     let keys: Vec<B256> = (0..200_u32).map(|seed| keccak256(seed.to_be_bytes())).collect();
     let fill = |trie: &mut Trie| {
         keys.iter().for_each(|key| trie.insert(key, &[1], &mut NoNodes).expect("full trie"));
@@ -87,7 +87,7 @@ fn freed_slots_are_used_again() {
 }
 
 #[test]
-fn setting_the_same_value_hashes_nothing() {
+fn setting_the_same_value_leaves_the_trie_clean() {
     let mut trie = trie(&[(key(&[1]), long(1)), (key(&[2]), long(2))]);
     trie.insert(&key(&[1]), &long(1), &mut NoNodes).expect("full trie");
     trie.remove(&key(&[3]), &mut NoNodes).expect("full trie");
@@ -97,17 +97,18 @@ fn setting_the_same_value_hashes_nothing() {
 }
 
 #[test]
-fn an_empty_value_removes() {
+fn inserting_an_empty_value_removes_the_key() {
     let mut trie = trie(&[(key(&[1]), long(1))]);
     trie.insert(&key(&[1]), &[], &mut NoNodes).expect("full trie");
     assert!(trie.is_empty());
 }
 
 #[test]
-fn short_nodes_are_inlined_and_not_listed() {
+fn proof_omits_inlined_nodes() {
     let (a, b) = (with_nibble(&key(&[7]), 63, 1), with_nibble(&key(&[7]), 63, 2));
     let trie = trie(&[(a, vec![1]), (b, vec![2]), (key(&[8]), long(3))]);
-    // Branch at the root, extension below it; the branch and the leaves at the end are inlined.
+    // The root is a branch with an extension below it. The extension's branch and its leaves are
+    // inlined.
     assert_eq!(trie.proof(&a).expect("full trie").len(), 2);
 
     let mut nodes = Nodes::default();
@@ -119,7 +120,7 @@ fn short_nodes_are_inlined_and_not_listed() {
     assert_eq!(blinded.get(&b, &mut NoNodes), Ok(Some(&[2][..])));
 }
 
-/// Removes `gone` from a trie of `gone` and `rest` of which only the path of `gone` is known.
+/// Removes `gone` from a trie of `gone` and `rest` in which only the path of `gone` is resolved.
 fn collapse(gone: B256, rest: &[(B256, Vec<u8>)]) {
     let full = trie(&[&[(gone, long(9))], rest].concat());
     let expected = trie(rest).current_root();
@@ -145,24 +146,24 @@ fn collapse(gone: B256, rest: &[(B256, Vec<u8>)]) {
 }
 
 #[test]
-fn a_collapse_resolves_a_blinded_leaf() {
+fn collapse_resolves_a_blinded_leaf() {
     collapse(key(&[1]), &[(key(&[2]), long(1))]);
     collapse(key(&[5, 1]), &[(key(&[5, 2]), long(1))]);
 }
 
 #[test]
-fn a_collapse_resolves_a_blinded_branch() {
+fn collapse_resolves_a_blinded_branch() {
     collapse(key(&[1]), &[(key(&[2, 1]), long(1)), (key(&[2, 2]), long(2))]);
 }
 
 #[test]
-fn a_collapse_resolves_a_blinded_extension_but_not_its_branch() {
+fn collapse_resolves_a_blinded_extension_but_not_its_branch() {
     collapse(key(&[1]), &[(key(&[2, 3, 4, 1]), long(1)), (key(&[2, 3, 4, 2]), long(2))]);
     collapse(key(&[5, 1]), &[(key(&[5, 2, 4, 1]), long(1)), (key(&[5, 2, 4, 2]), long(2))]);
 }
 
 #[test]
-fn an_extension_splits_above_its_blinded_branch() {
+fn insertion_splits_an_extension_above_its_blinded_branch() {
     let base = [(key(&[3, 3, 3, 3, 1]), long(1)), (key(&[3, 3, 3, 3, 2]), long(2))];
     let full = trie(&base);
     for at in 0..4 {
@@ -175,7 +176,7 @@ fn an_extension_splits_above_its_blinded_branch() {
         partial.insert(&new, &long(3), &mut source).expect("extension is known");
         let expected = trie(&[&base[..], &[(new, long(3))]].concat());
         assert_eq!(partial.root(), expected.current_root());
-        // The branch is still blinded, and found when it is needed.
+        // The branch is still blinded. A read finds it once the source has it.
         assert!(matches!(partial.peek(&base[0].0), Err(TrieError::MissingNode { .. })));
         source.add(full.proof(&base[0].0).expect("full trie")[1].to_vec());
         assert_eq!(partial.get(&base[0].0, &mut NoNodes).map(drop), missing_branch(&full, &base));
@@ -190,14 +191,14 @@ fn missing_branch(full: &Trie, base: &[(B256, Vec<u8>)]) -> Result<(), TrieError
 }
 
 #[test]
-fn a_proof_through_a_blinded_node_is_refused() {
+fn proof_through_a_blinded_node_fails() {
     let full = trie(&[(key(&[1]), long(1)), (key(&[2]), long(2))]);
     let root = full.current_root();
     assert_eq!(Trie::blinded(root).proof(&key(&[1])), Err(TrieError::MissingNode { hash: root }));
 }
 
 #[test]
-fn the_collected_witness_covers_any_change_to_its_keys() {
+fn collected_witness_covers_any_change_to_its_keys() {
     let keys: Vec<B256> =
         (0..60_u8).map(|seed| key(&[seed % 2, 0, seed % 3, 5, 5, seed % 5, seed % 7])).collect();
     let full = trie(&keys.iter().map(|key| (*key, long(1))).collect::<Vec<_>>());
@@ -215,7 +216,7 @@ fn the_collected_witness_covers_any_change_to_its_keys() {
 }
 
 #[test]
-fn a_witness_for_another_hash_is_refused() {
+fn witness_for_another_hash_is_rejected() {
     struct Liar;
     impl NodeSource for Liar {
         fn node(&mut self, _hash: &B256) -> Option<Bytes> {
@@ -227,7 +228,7 @@ fn a_witness_for_another_hash_is_refused() {
     assert_eq!(error, Err(TrieError::HashMismatch { hash }));
 }
 
-/// Nodes that no trie contains, each with the reason.
+/// Encodings that are not valid nodes, each with the reason.
 fn malformed() -> Vec<(&'static str, Vec<u8>)> {
     let hash = string(&[7; 32]);
     let leaf_path = string(HexPrefix::leaf(&B256::ZERO, 0).as_slice());
@@ -285,7 +286,7 @@ fn malformed_nodes_are_errors() {
 }
 
 #[test]
-fn an_extension_must_end_in_a_branch() {
+fn extension_without_a_branch_is_rejected() {
     let mut source = Nodes::default();
     let inner = source.add(list(&[string(&[0x00, 0x11]), string(&[7; 32])]));
     let outer = source.add(list(&[string(&[0x00, 0x00]), string(inner.as_slice())]));
@@ -294,8 +295,8 @@ fn an_extension_must_end_in_a_branch() {
 }
 
 #[test]
-fn a_branch_cannot_hang_below_a_whole_key() {
-    // Branches all the way down, by hash: the 65th would have no nibble to look at.
+fn branch_below_a_complete_key_is_rejected() {
+    // A chain of branches: the 65th has no nibble left.
     let mut source = Nodes::default();
     let mut below = source.add(vec![0xc0]);
     for _ in 0..65 {
@@ -333,7 +334,7 @@ fn random_bytes_never_panic() {
 }
 
 #[test]
-fn hex_prefix_paths_decode_to_what_they_encode() {
+fn hex_prefix_paths_round_trip() {
     let full = keccak256([1]);
     for from in 0..=64 {
         for to in from..=64 {
@@ -346,14 +347,14 @@ fn hex_prefix_paths_decode_to_what_they_encode() {
         let path = decode_path(encoded.as_slice(), &full, from).expect("canonical");
         assert_eq!((path.key, path.end, path.is_leaf), (full, 64, true));
     }
-    // The examples of the Yellow Paper's appendix C.
+    // The examples in appendix C of the Yellow Paper.
     let bytes = key(&[1, 2, 3, 4, 5]);
     assert_eq!(HexPrefix::extension(&bytes, 0, 5).as_slice(), [0x11, 0x23, 0x45]);
     assert_eq!(HexPrefix::extension(&bytes, 1, 5).as_slice(), [0x00, 0x23, 0x45]);
 }
 
 #[test]
-fn keys_compare_by_nibbles() {
+fn common_nibbles_ends_at_the_first_difference() {
     let base = keccak256([2]);
     for position in 0..64 {
         let value = u8::try_from(nibble(&base, position)).expect("a nibble") ^ 1;

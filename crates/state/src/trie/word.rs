@@ -13,7 +13,7 @@ pub(crate) enum NodeKind {
     Leaf(u32),
     /// A branch, by the location of its record.
     Branch(u32),
-    /// A subtree of which only the hash is known: the child's reference.
+    /// A subtree of which only the hash is known. The hash is the child's reference.
     Blinded,
     /// An extension whose branch is blinded, by its number.
     BlindedBranch(u32),
