@@ -16,17 +16,18 @@ alloy::sol! {
     function appendBlobs(bytes32 expectedPrevAcc, uint64 depositCount, bytes32 expectedDepositAcc, uint64 origin) external;
 }
 
-/// An entry to append. Its kind alone decides how its data becomes an L1 transaction: a new kind
-/// needs an arm here and in `L1Client::payload`, and changes nothing that is stored.
+/// An entry to append. Its kind determines how its data becomes an L1 transaction. A new kind needs
+/// a match arm here and in `L1Client::payload`; stored data stays the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
-    /// Accumulator after the entry before.
+    /// Accumulator after the previous entry.
     pub previous_acc: B256,
-    /// Deposits that the chain has consumed after it, from the first one on.
+    /// Number of deposits that the chain has consumed after the entry, counted from the first
+    /// deposit.
     pub deposit_count: u64,
     /// Accumulator over these deposits.
     pub deposit_acc: B256,
-    /// Origin: the earlier entry whose L1 attributes its blocks see.
+    /// Origin: the earlier entry whose L1 attributes the batch's blocks see.
     pub origin: u64,
     /// Where the data is posted.
     pub kind: DataKind,
@@ -47,7 +48,7 @@ pub struct AppendCall {
 }
 
 impl AppendCall {
-    /// The call of the contract `inbox`.
+    /// The call to the contract at `inbox`.
     pub fn to(&self, inbox: Address) -> Call {
         Call { to: inbox, value: U256::ZERO, input: self.input.clone() }
     }
@@ -59,7 +60,7 @@ impl AppendCall {
 }
 
 impl Append {
-    /// Function and arguments; they include the data if it is posted as calldata.
+    /// Function and arguments. They include the data if the entry is posted as calldata.
     fn input(&self) -> Result<Bytes, L1Error> {
         let &Self { previous_acc, deposit_count, deposit_acc, origin, .. } = self;
         match self.kind {

@@ -1,16 +1,17 @@
-//! Batch data on disk. L1 serves blobs for about 18 days, but a node that lost its state derives
-//! from the first entry on.
+//! An archive of batch data on disk. L1 serves blobs for about 18 days, but a node without its
+//! state derives from the first entry on.
 //!
 //! # Format
 //!
-//! One file for each commitment, named by it in hexadecimal: the number of blobs (one byte), their
-//! versioned hashes, the data (for blobs without the zeros at its end), and the Keccak-256 of all
-//! that.
+//! There is one file for each commitment, and the commitment in hexadecimal is its name. A file
+//! holds the number of blobs (one byte), their versioned hashes, the data (for blobs without
+//! trailing zeros), and the Keccak-256 of these parts.
 //!
 //! # Recovery
 //!
-//! A file that is missing, damaged or does not match its commitment is fetched from L1 again. A
-//! file is written under another name and renamed, so that a crash leaves no half-written one.
+//! If a file is missing, damaged or does not match its commitment, the data is fetched from L1
+//! again. A file is written under a temporary name and renamed, so a crash leaves no partial file
+//! under a final name.
 
 use std::{
     fs, io,
@@ -49,7 +50,7 @@ impl Archive {
             return Ok(());
         }
         fs::create_dir_all(self.0.as_path())?;
-        // The process id keeps two roles that write the same entry apart.
+        // The process id separates two roles that write the same entry.
         let draft = path.with_extension(std::process::id().to_string());
         fs::write(&draft, encode(payload)).and_then(|()| fs::rename(&draft, &path))
     }
@@ -114,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn stored_data_is_read_back_and_damage_is_found() {
-        let folder = tempfile::tempdir().expect("a folder");
+    fn stored_data_round_trips_and_damage_is_detected() {
+        let folder = tempfile::tempdir().expect("temporary directory");
         let archive = Archive::new(folder.path().join("entries"));
         // Trailing zeros are part of calldata.
         let data = Bytes::from_static(b"batch\0\0");
         let calldata = EntryPayload { data: data.clone(), blob_hashes: Vec::new() };
-        let data = pack_blobs(&data).expect("short").into();
+        let data = pack_blobs(&data).expect("data fits the blobs").into();
         let blobs = EntryPayload { data, blob_hashes: vec![B256::repeat_byte(1)] };
         let entries = [
             (entry(DataKind::Calldata, calldata_hash(&calldata.data)), calldata),
@@ -129,7 +130,7 @@ mod tests {
         for (entry, payload) in entries {
             assert_eq!(archive.get(&entry), None);
             archive.put(&entry, &payload).expect("writes");
-            archive.put(&entry, &payload).expect("is there");
+            archive.put(&entry, &payload).expect("writes again");
             assert_eq!(archive.get(&entry).as_ref(), Some(&payload));
             let path = archive.path(&entry);
             let file = fs::read(&path).expect("reads");

@@ -13,7 +13,7 @@ use crate::{
     client::{http_client, parse_url},
 };
 
-/// Longest response that is read, in bytes: more blobs than a block has, in hexadecimal.
+/// Maximum size of a response in bytes. It exceeds the blobs of one block in hexadecimal.
 const RESPONSE_BYTES_MAX: usize = 32 << 20;
 
 /// Reads blobs from a beacon API. Every blob is checked against its versioned hash.
@@ -21,7 +21,7 @@ const RESPONSE_BYTES_MAX: usize = 32 << 20;
 pub(crate) struct Beacon {
     http: Client,
     url: Url,
-    /// Learned with the first request.
+    /// Set by the first request.
     naming: Arc<OnceCell<BlockNaming>>,
 }
 
@@ -63,7 +63,7 @@ struct BeaconSpec {
 }
 
 impl Beacon {
-    /// Sends nothing yet.
+    /// Parses the URL. Sends no request.
     pub(crate) fn new(url: &str) -> Result<Self, L1Error> {
         let mut url = parse_url(url)?;
         if !url.path().ends_with('/') {
@@ -102,7 +102,7 @@ impl Beacon {
     }
 
     /// Fetches blobs of a block, keyed by the versioned hashes computed from their bytes. The
-    /// server may serve more blobs than requested, or other ones.
+    /// server may serve more blobs than requested, or other blobs.
     async fn fetch(&self, block_id: u64, hashes: &[B256]) -> Result<HashMap<B256, Bytes>, L1Error> {
         let mut url = self.join(&format!("eth/v1/beacon/blobs/{block_id}"))?;
         for hash in hashes {
@@ -139,7 +139,7 @@ impl Beacon {
         self.url.join(path).map_err(|_| L1Error::Unreachable("the URL is malformed".to_owned()))
     }
 
-    /// Sends a request; `None` if the server answers 404.
+    /// Sends a request. Returns `None` if the server answers 404.
     async fn get<T: DeserializeOwned>(&self, url: Url) -> Result<Option<T>, L1Error> {
         // The client's error may contain the URL, and the URL an access key.
         let unreachable = |_| L1Error::Unreachable("the beacon API does not answer".to_owned());
@@ -181,7 +181,7 @@ mod tests {
 
     /// Serves responses by path prefix, and 404 for every other path.
     fn serve(answers: Vec<(&'static str, String)>) -> String {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("free port");
         let address = listener.local_addr().expect("bound");
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     fn blobs(data: &[u8]) -> (Vec<u8>, Vec<B256>) {
-        let blobs = pack_blobs(data).expect("short");
+        let blobs = pack_blobs(data).expect("data fits the blobs");
         let hashes = blobs.chunks(BLOB_BYTES).map(|blob| versioned_hash(blob).expect("a blob"));
         let hashes = hashes.collect();
         (blobs, hashes)
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn blob_with_another_hash_is_refused() {
+    async fn blob_with_another_hash_is_rejected() {
         let (mut data, hashes) = blobs(b"a batch");
         data[40] ^= 1;
         let url = serve(vec![("/eth/v1/beacon/blobs/7?", json(&data))]);

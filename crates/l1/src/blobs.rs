@@ -4,7 +4,7 @@
 use alloy_eips::eip4844::{c_kzg, kzg_to_versioned_hash};
 use alloy_primitives::B256;
 
-/// Precomputed tables: none. Commitments do not need them.
+/// No precomputed tables: commitments do not need them.
 const PRECOMPUTE: u64 = 0;
 
 /// Why blobs do not match their hashes.
@@ -19,8 +19,8 @@ pub(crate) enum BlobError {
     Hash { index: usize, expected: B256, found: B256 },
 }
 
-/// Computes the versioned hash of a blob; `None` if the bytes are not a blob. The first call loads
-/// the trusted setup.
+/// Computes the versioned hash of a blob. Returns `None` if the bytes are not a blob. The first
+/// call loads the trusted setup.
 pub(crate) fn versioned_hash(blob: &[u8]) -> Option<B256> {
     let blob = c_kzg::Blob::from_bytes(blob).ok()?;
     let settings = c_kzg::ethereum_kzg_settings(PRECOMPUTE);
@@ -58,8 +58,8 @@ mod tests {
     }
 
     #[test]
-    fn blob_with_another_hash_is_refused() {
-        let blobs = pack_blobs(b"a batch").expect("short");
+    fn blob_with_another_hash_is_rejected() {
+        let blobs = pack_blobs(b"a batch").expect("data fits a blob");
         let hash = versioned_hash(&blobs).expect("a blob");
         assert_eq!(check_blobs(&[&blobs], &[hash]), Ok(()));
         let mut tampered = blobs.clone();

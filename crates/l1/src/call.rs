@@ -4,24 +4,24 @@ use turnpike_protocol::OutputRoot;
 
 use crate::{ProposedOutput, Rollup};
 
-/// A call of a contract.
+/// A call to a contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The contract.
     pub to: Address,
-    /// Wei that it carries.
+    /// Wei that the call carries.
     pub value: U256,
     /// Function and arguments.
     pub input: Bytes,
 }
 
 impl Call {
-    /// A call of a contract's function without ether.
+    /// A call to a contract's function without ether.
     pub fn of(to: Address, call: &impl SolCall) -> Self {
         Self { to, value: U256::ZERO, input: call.abi_encode().into() }
     }
 
-    /// The same call with ether.
+    /// The same call with this amount of ether.
     #[must_use]
     pub fn with_value(self, value: U256) -> Self {
         Self { value, ..self }
@@ -30,7 +30,7 @@ impl Call {
 
 /// The calls of a proposer.
 impl Call {
-    /// Proposes `output`, whose header is `header`, after entry `entry` on top of `parent`.
+    /// Proposes `output`, whose header is `header`, after entry `entry` with the parent `parent`.
     pub fn propose(
         rollup: Address,
         parent: &ProposedOutput,
@@ -61,7 +61,7 @@ impl Call {
         Self::of(rollup, &Rollup::finalizeCall { index: U256::from(output) })
     }
 
-    /// Returns the bond of an output that is built on a rejected one.
+    /// Returns the bond of an output whose parent or earlier ancestor was rejected.
     pub fn void_output(rollup: Address, output: u64) -> Self {
         Self::of(rollup, &Rollup::voidOutputCall { index: U256::from(output) })
     }

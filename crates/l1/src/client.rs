@@ -30,14 +30,14 @@ pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct L1Endpoints {
     /// URL of the JSON-RPC endpoint.
     pub rpc: String,
-    /// URL of the beacon API, which serves blobs. `None`: the RPC endpoint serves it too.
+    /// URL of the beacon API, which serves blobs. If `None`, the RPC endpoint serves it too.
     pub beacon: Option<String>,
-    /// Folder that keeps batch data once read, because L1 serves blobs for some weeks only.
+    /// Folder that archives batch data, because L1 serves blobs only for some weeks.
     pub archive: Option<PathBuf>,
 }
 
 impl<T: Into<String>> From<T> for L1Endpoints {
-    /// One endpoint that serves both.
+    /// Uses one endpoint for both.
     fn from(rpc: T) -> Self {
         Self { rpc: rpc.into(), beacon: None, archive: None }
     }
@@ -53,7 +53,7 @@ pub struct L1Client {
     config: ChainConfig,
 }
 
-/// L1's newest block, and its newest final one.
+/// L1's newest block and its newest finalized block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct L1Head {
     /// Number of the newest block.
@@ -62,13 +62,12 @@ pub struct L1Head {
     pub hash: B256,
     /// Timestamp of the newest block, in seconds.
     pub time: u64,
-    /// Number of the newest final block, if the endpoint tells it.
+    /// Number of the newest finalized block, if the endpoint reports it.
     pub finalized: Option<u64>,
 }
 
 impl L1Client {
-    /// Connects and checks that the endpoint serves the chain and the contracts of the genesis
-    /// file.
+    /// Connects. Checks that the endpoint serves the chain and the contracts of the genesis file.
     pub async fn connect(
         endpoints: impl Into<L1Endpoints>,
         genesis: &Genesis,
@@ -165,8 +164,8 @@ impl L1Client {
         })
     }
 
-    /// Reads the batch data of an entry, from the archive or from L1, and checks it against the
-    /// entry's commitment. Empty for a forced entry.
+    /// Reads the batch data of an entry from the archive or from L1, and checks it against the
+    /// entry's commitment. A forced entry has no data.
     pub async fn payload(&self, posted: &PostedEntry) -> Result<EntryPayload, L1Error> {
         let entry = &posted.entry;
         if entry.data_kind == DataKind::None {
@@ -276,7 +275,7 @@ impl L1Source for L1Client {
     }
 }
 
-/// Result of a contract call; `before` in a block before the contract's deployment.
+/// Result of a contract call, or `before` if the contract is not deployed at that block.
 fn deployed<T>(answer: alloy::contract::Result<T>, before: T) -> Result<T, L1Error> {
     match answer {
         Err(alloy::contract::Error::ZeroData(..)) => Ok(before),

@@ -14,16 +14,16 @@ use crate::{
     Rollup, rounds,
 };
 
-/// Limit of challenge window plus longest game, in seconds, as in the contracts. L1 drops blobs
-/// after about 18 days, and players must be able to read them until the game ends.
+/// Maximum of the challenge window plus the longest game, in seconds, as in the contracts. L1 drops
+/// blobs after about 18 days, and players must be able to read them until the game ends.
 const WINDOW_AND_GAME_MAX: u64 = 14 * 24 * 60 * 60;
 
 /// Deploys a chain's contracts with the parameters of its genesis. Returns the genesis with their
 /// addresses.
 ///
 /// Only `batcher` may append batches to the inbox. `output_of` computes the output of the genesis
-/// block. The contracts refer to each other, so their addresses are computed from `deployer`'s
-/// nonces first: `deployer` must not send anything else until this returns.
+/// block. The contracts refer to each other, so their addresses are computed in advance from
+/// `deployer`'s nonces: `deployer` must not send other transactions until this returns.
 pub async fn deploy(
     url: &str,
     deployer: PrivateKeySigner,
@@ -73,7 +73,7 @@ pub async fn deploy(
     Ok(genesis)
 }
 
-/// Deploys a contract with this nonce and checks its address.
+/// Deploys a contract with this nonce and checks the contract's address.
 async fn deploy_at<P: Provider>(
     nonce: u64,
     expected: Address,
@@ -112,7 +112,7 @@ fn rollup_config(config: &ChainConfig) -> Rollup::RollupConfig {
     }
 }
 
-/// The parameters of disputes, if the contract accepts them.
+/// The parameters of disputes. Fails if the contract would reject them.
 fn dispute_config(config: &ChainConfig) -> Result<Dispute::DisputeConfig, L1Error> {
     let ChainConfig { challenge_window, game_clock, game_increment, .. } = *config;
     let longest = dispute_seconds_max(config).and_then(|it| it.checked_add(challenge_window));
@@ -132,8 +132,8 @@ fn dispute_config(config: &ChainConfig) -> Result<Dispute::DisputeConfig, L1Erro
     })
 }
 
-/// Most seconds from a challenge to the end of its last game: both clocks, and what every move
-/// adds.
+/// Maximum seconds from a challenge to the end of its last game: both clocks, and the increment of
+/// every move.
 fn dispute_seconds_max(config: &ChainConfig) -> Option<u64> {
     let blocks = config.entry_blocks_max.checked_mul(config.output_entries_max)?;
     let moves = rounds(blocks) + rounds(MACHINE_STEPS) + 1;
@@ -146,11 +146,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_game_that_outlasts_the_blobs_is_refused() {
+    fn game_that_outlasts_the_blobs_is_rejected() {
         let mut config = Genesis::dev().config;
         assert_eq!(dispute_seconds_max(&config), Some(2 * 60 + 14 * 10));
         config.challenge_window = WINDOW_AND_GAME_MAX - (2 * 60 + 14 * 10);
-        assert!(dispute_config(&config).is_ok(), "just in time");
+        assert!(dispute_config(&config).is_ok(), "the longest allowed game");
         for (clock, increment) in [(61, 10), (60, 11), (1 << 24, 10), (u64::MAX, 1), (1, u64::MAX)]
         {
             (config.game_clock, config.game_increment) = (clock, increment);

@@ -1,4 +1,4 @@
-//! Inbox entries with their batch data, as derivation takes them.
+//! Inbox entries with their batch data, as derivation reads them.
 
 use alloy_primitives::{B256, Bytes};
 use turnpike_protocol::{DataKind, Deposit, Entry, EntryData, blobs_hash, calldata_hash};
@@ -10,7 +10,7 @@ use crate::{L1Error, L1Source, L1View};
 pub struct PostedEntry {
     /// The entry.
     pub entry: Entry,
-    /// Accumulator after it.
+    /// Accumulator after the entry.
     pub acc: B256,
     /// L1 transaction that appended it.
     pub l1_transaction: B256,
@@ -27,7 +27,7 @@ pub struct EntryPayload {
 
 impl EntryPayload {
     /// Checks the data against the commitment of `entry`. Does not check that blobs have their
-    /// versioned hashes: the reader of the blobs does.
+    /// versioned hashes, because the reader of the blobs does.
     pub(crate) fn check(&self, entry: &Entry) -> Result<(), L1Error> {
         let (what, hash) = match entry.data_kind {
             DataKind::None => ("data is", B256::ZERO),
@@ -42,7 +42,7 @@ impl EntryPayload {
         Err(L1Error::Inconsistent(what))
     }
 
-    /// Checks that the blobs have their versioned hashes: about 40 ms for each.
+    /// Checks that the blobs have their versioned hashes. Takes about 40 ms per blob.
     #[cfg(any(test, feature = "memory"))]
     pub(crate) fn check_blobs(&self) -> Result<(), L1Error> {
         let blobs: Vec<&[u8]> = self.data.chunks(turnpike_protocol::BLOB_BYTES).collect();
@@ -51,7 +51,7 @@ impl EntryPayload {
     }
 }
 
-/// An entry with everything that deriving it takes, owned.
+/// An entry with everything that its derivation needs, owned.
 #[derive(Clone, Debug)]
 pub struct EntrySource {
     entry: Entry,
@@ -77,7 +77,8 @@ impl EntrySource {
 }
 
 impl<S: L1Source> L1View<S> {
-    /// Reads an entry with its data, deposits and origin; `None` if L1 does not have it yet.
+    /// Reads an entry with its data, deposits and origin. Returns `None` if L1 does not have the
+    /// entry yet.
     pub async fn source(&self, index: u64) -> Result<Option<EntrySource>, L1Error> {
         let at = usize::try_from(index).ok();
         let Some(posted) = at.and_then(|at| self.entries().get(at)) else { return Ok(None) };
@@ -85,7 +86,8 @@ impl<S: L1Source> L1View<S> {
         self.source_of(posted.entry, payload).map(Some)
     }
 
-    /// Puts together an entry with this payload on top of L1's entries, posted or not.
+    /// Combines an entry and its payload with the L1 data that the view holds. The entry need not
+    /// be posted.
     pub fn source_of(&self, entry: Entry, payload: EntryPayload) -> Result<EntrySource, L1Error> {
         let index = entry.index;
         let missing =

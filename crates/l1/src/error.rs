@@ -9,8 +9,8 @@ pub enum L1Error {
     /// The endpoint does not answer, or answers with an error.
     #[error("L1 is unreachable: {0}")]
     Unreachable(String),
-    /// The endpoint lacks something that its earlier answers referred to: one of several servers
-    /// behind it lags.
+    /// The endpoint lacks data that its earlier answers referred to. Behind a load balancer, one of
+    /// several servers lags.
     #[error("L1 endpoint is behind its own answers: {0}")]
     NotYet(String),
     /// The endpoint serves another chain.
@@ -21,7 +21,7 @@ pub enum L1Error {
         /// Chain id of the endpoint.
         found: u64,
     },
-    /// The genesis file names no deployment.
+    /// The genesis file contains no deployment.
     #[error("the genesis file names no L1 contracts: deploy the chain first")]
     NotDeployed,
     /// A contract is missing.
@@ -46,7 +46,7 @@ pub enum L1Error {
         /// The contract's value.
         found: B256,
     },
-    /// The contracts would refuse the chain's parameters.
+    /// The contracts would reject the chain's parameters.
     #[error("the chain cannot be deployed with these parameters: {0}")]
     BadConfig(String),
     /// The endpoint's answers contradict each other.
@@ -57,7 +57,7 @@ pub enum L1Error {
     Rejected(String),
 }
 
-/// What the caller should do about an error.
+/// The caller's reaction to an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Retry later.
@@ -69,11 +69,11 @@ pub enum Severity {
 }
 
 impl L1Error {
-    /// What the caller should do.
+    /// The caller's reaction to this error.
     pub const fn severity(&self) -> Severity {
         match self {
             Self::Unreachable(_) | Self::NotYet(_) => Severity::Temporary,
-            // L1 may have changed since the transaction was made.
+            // L1's state may have changed since the transaction was signed.
             Self::Rejected(_) => Severity::Reset,
             Self::WrongChain { .. }
             | Self::NotDeployed
@@ -97,7 +97,7 @@ impl From<alloy::transports::TransportError> for L1Error {
 }
 
 impl L1Error {
-    /// Error of a transaction: if L1 itself reports it, it is a rejection.
+    /// Converts an error of a transaction. An error that L1 itself reports is a rejection.
     pub fn of_transaction(error: alloy::transports::TransportError) -> Self {
         match error.as_error_resp() {
             Some(payload) => Self::Rejected(payload.to_string()),

@@ -6,9 +6,9 @@
 //!                            └─────► Append, Call: what the tx manager signs
 //! ```
 //!
-//! All roles see L1 through this crate. It trusts no endpoint: entries and deposits must chain to
-//! the accumulators that the contracts store, and batch data must match its commitment. It decides
-//! nothing: what to send, and when, is up to the roles and the tx manager.
+//! All roles read L1 through this crate. It does not trust the endpoint: entries and deposits must
+//! chain to the accumulators that the contracts store, and batch data must match its commitment.
+//! The roles and the tx manager decide what to send and when.
 //!
 //! With the feature `memory`, the module `memory` is an L1 in memory for tests.
 

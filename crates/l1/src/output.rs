@@ -6,15 +6,15 @@ use turnpike_protocol::OutputRoot;
 /// Status of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputStatus {
-    /// In its challenge window, or past it and not finalized yet.
+    /// The challenge window is open, or it has ended and the output is not finalized yet.
     Proposed,
-    /// Challenged, not decided.
+    /// The output is challenged and undecided.
     Challenged,
-    /// Final.
+    /// The output is final.
     Final,
-    /// A challenger won.
+    /// A challenger won against the output.
     Rejected,
-    /// Its parent or an earlier ancestor was rejected, and its bond was returned.
+    /// The parent or an earlier ancestor was rejected, and the bond was returned.
     Void,
 }
 
@@ -23,13 +23,13 @@ pub enum OutputStatus {
 pub struct ProposedOutput {
     /// Index in the `Rollup` contract.
     pub index: u64,
-    /// Hash of its assertion.
+    /// Hash of the output's assertion.
     pub claim: B256,
-    /// Index of its parent.
+    /// Index of the parent output.
     pub parent: u64,
     /// Entry after which the claimed root holds.
     pub entry: u64,
-    /// The claimed root's preimage.
+    /// Preimage of the claimed root.
     pub output: OutputRoot,
     /// RLP of the claimed L2 header; empty for the genesis output.
     pub header: Bytes,
@@ -39,7 +39,7 @@ pub struct ProposedOutput {
     pub proposer: Address,
     /// L1 timestamp of the proposal, in seconds.
     pub proposed_at: u64,
-    /// L1 transaction that proposed it.
+    /// L1 transaction that proposed the output.
     pub l1_transaction: B256,
     /// Status.
     pub status: OutputStatus,

@@ -1,14 +1,15 @@
-//! What the contracts have recorded, built from their logs and rewound on a reorg. Pure, no I/O.
+//! The records of the contracts, built from their logs and rewound on a reorg. The module does no
+//! I/O.
 //!
 //! # State
 //!
-//! Entries, deposits, outputs and disputes, and for up to 1,024 recent blocks how much of each was
-//! recorded after the block. A reorg rewinds to the newest of these blocks that L1 still has; if it
-//! has none, to before the deployment.
+//! Entries, deposits, outputs and disputes. For up to 1,024 recent blocks, the number of records of
+//! each kind after the block. A reorg rewinds to the newest of these blocks that L1 still has. If
+//! L1 has none of them, the records are rewound to before the deployment.
 //!
 //! # Invariant
 //!
-//! Every record chains to the ones before by the contracts' own accumulators.
+//! Every record chains to the previous ones by the contracts' own accumulators.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -23,13 +24,14 @@ use crate::{
     Rollup, dispute::DisputeRecord,
 };
 
-/// Most remembered blocks: those with logs of the contracts, and those that a read of L1 ended at.
+/// Maximum number of remembered blocks: blocks with logs of the contracts, and the last block of
+/// each read.
 const POINTS_MAX: usize = 1_024;
 
 /// Records of the contracts, with the blocks that they can be rewound to.
 #[derive(Debug)]
 pub(crate) struct Records {
-    /// Chain-config hash, which entry 0 must chain to.
+    /// Chain-config hash that entry 0 must chain to.
     config_hash: B256,
     pub(crate) entries: Vec<PostedEntry>,
     pub(crate) deposits: Vec<QueuedDeposit>,
@@ -37,13 +39,13 @@ pub(crate) struct Records {
     pub(crate) outputs: Vec<ProposedOutput>,
     /// Every change of an output's status, in order.
     statuses: Vec<(usize, OutputStatus)>,
-    /// Shared with readers: copied on a change while a reader holds it.
+    /// Shared with readers. A change copies it while a reader holds it.
     pub(crate) disputes: Arc<Disputes>,
     /// Blocks that the records can be rewound to, in order.
     points: VecDeque<ReadPoint>,
 }
 
-/// A block of L1 and the extent of the records after it.
+/// An L1 block, and the number of records after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReadPoint {
     pub(crate) number: u64,
@@ -51,7 +53,7 @@ pub(crate) struct ReadPoint {
     pub(crate) extent: Extent,
 }
 
-/// Extent of the records.
+/// Number of records of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) entries: usize,
@@ -62,7 +64,7 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// Extent before the contracts were deployed.
+    /// Number of records before the contracts were deployed.
     const NOTHING: Self = Self { entries: 0, deposits: 0, outputs: 1, statuses: 0, disputes: 0 };
 }
 
@@ -90,13 +92,13 @@ impl Records {
         self.deposit_accs.get(usize::try_from(count).ok()?).copied()
     }
 
-    /// Applies the logs of a block with timestamp `time`. On an error the caller must rewind: some
-    /// of the logs may have been applied.
+    /// Applies the logs of a block with timestamp `time`. If it fails, some of the logs may be
+    /// applied, and the caller must rewind.
     pub(crate) fn read_block(&mut self, logs: &[Log], time: u64) -> Result<(), L1Error> {
         logs.iter().try_for_each(|log| self.read_log(log, time))
     }
 
-    /// Remembers a block whose logs were applied.
+    /// Remembers a block after its logs were applied.
     pub(crate) fn remember(&mut self, number: u64, hash: B256) {
         if self.points.back().is_some_and(|newest| newest.number == number) {
             return;
@@ -118,7 +120,7 @@ impl Records {
         }
     }
 
-    /// Rewinds to the last of the first `points` remembered blocks; with 0, to before the
+    /// Rewinds to the last of the first `points` remembered blocks. With 0, rewinds to before the
     /// deployment.
     pub(crate) fn rewind(&mut self, points: usize) -> Extent {
         self.points.truncate(points);
@@ -140,7 +142,7 @@ impl Records {
         extent
     }
 
-    /// Checks that the logs add up to the contracts' counters.
+    /// Checks that the number of records equals the contracts' counters.
     pub(crate) fn check(&self, counts: &ContractCounts) -> Result<(), L1Error> {
         let read = [
             ("entries", self.entries.len(), counts.entries),
@@ -154,8 +156,8 @@ impl Records {
                 return Err(L1Error::NotYet(format!("{read} of {counted} {what} were served")));
             }
         }
-        // The sequencer includes deposits before an entry authenticates them, so they are checked
-        // here.
+        // Check deposits here, because the sequencer includes them before an entry authenticates
+        // them.
         if self.deposit_acc(counts.deposits) != Some(counts.deposit_acc) {
             return Err(malformed("deposits that do not match the portal's accumulator"));
         }

@@ -11,7 +11,7 @@ use alloy_primitives::B256;
 
 use crate::L1Error;
 
-/// Precomputed tables: none. They pay off only for many proofs a second.
+/// No precomputed tables: they pay off only for many proofs per second.
 const PRECOMPUTE: u64 = 0;
 
 /// Builds the sidecar of concatenated whole blobs: blobs, commitments and cell proofs (EIP-7594).

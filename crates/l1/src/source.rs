@@ -1,4 +1,4 @@
-//! The seam between the view and where it reads L1 from.
+//! The source that a view reads L1 from.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use turnpike_protocol::{ChainConfig, L1Deployment};
 
 use crate::{EntryPayload, L1Error, L1Head, PostedEntry};
 
-/// What a view reads L1 from: an RPC endpoint, or in tests an L1 in memory.
+/// The source that a view reads L1 from: an RPC endpoint, or an L1 in memory in tests.
 ///
 /// A source may lag behind its own answers and may serve another fork with every call. The view
 /// detects both.
@@ -30,12 +30,12 @@ pub trait L1Source: fmt::Debug + Send + Sync {
     fn logs(&self, first: u64, last: u64)
     -> impl Future<Output = Result<Vec<Log>, L1Error>> + Send;
 
-    /// Reads the contracts' counters after the block with this hash. Fails if the source lacks the
-    /// block.
+    /// Reads the contracts' counters after the block with this hash. Fails if the source does not
+    /// have the block.
     fn counts(&self, block: B256) -> impl Future<Output = Result<ContractCounts, L1Error>> + Send;
 
-    /// Reads the batch data of an entry and checks it against the entry's commitment. Empty for a
-    /// forced entry.
+    /// Reads the batch data of an entry and checks it against the entry's commitment. A forced
+    /// entry has no data.
     fn payload(
         &self,
         posted: &PostedEntry,
@@ -49,25 +49,25 @@ pub struct L1Block {
     pub number: u64,
     /// Block hash.
     pub hash: B256,
-    /// Hash of the block before it.
+    /// Hash of the parent block.
     pub parent_hash: B256,
     /// Block timestamp, in seconds.
     pub time: u64,
 }
 
-/// The contracts' counters. The logs that were read must add up to them.
+/// The contracts' counters. The numbers of records in the logs must equal them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContractCounts {
-    /// Inbox entries, entry 0 included.
+    /// Number of inbox entries, including entry 0.
     pub entries: u64,
-    /// Queued deposits.
+    /// Number of queued deposits.
     pub deposits: u64,
-    /// Accumulator over these deposits.
+    /// Accumulator over all queued deposits.
     pub deposit_acc: B256,
-    /// Outputs, the genesis output included.
+    /// Number of outputs, including the genesis output.
     pub outputs: u64,
-    /// Challenges.
+    /// Number of challenges.
     pub challenges: u64,
-    /// Games.
+    /// Number of games.
     pub games: u64,
 }

@@ -8,8 +8,8 @@
 //! # Recovery
 //!
 //! On a reorg the view rewinds to the newest remembered block that L1 still has, and reads on from
-//! there. After an error the view is unchecked, but consistent: the next call continues or rewinds.
-//! A reorg is reported by the next call that succeeds, never lost.
+//! there. After an error the view is consistent, but its newest blocks may be unchecked: the next
+//! call continues or rewinds. No reorg is lost: the next successful call reports it.
 //!
 //! # Limits
 //!
@@ -26,7 +26,7 @@ use crate::{
     records::{ReadPoint, Records, malformed},
 };
 
-/// Most blocks in one request for logs.
+/// Maximum number of blocks in one request for logs.
 const LOG_RANGE_BLOCKS: u64 = 1_000;
 
 /// Result of reading L1's new blocks.
@@ -34,25 +34,25 @@ const LOG_RANGE_BLOCKS: u64 = 1_000;
 pub struct Advance {
     /// L1's head.
     pub head: L1Head,
-    /// Set if L1 dropped blocks that were read: the view rewound before it read on.
+    /// Set if L1 dropped blocks that the view had read. The view rewound before it read on.
     pub reorg: Option<Reorg>,
 }
 
-/// What a reorg of L1 left of a view. Everything after it was read again.
+/// The part of a view that a reorg of L1 left in place. Everything after it was read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reorg {
-    /// Last L1 block that is left.
+    /// Last remaining L1 block.
     pub block: u64,
-    /// Entries that are left, entry 0 included. Entries from this index on may differ.
+    /// Number of remaining entries, including entry 0. Entries from this index on may differ.
     pub entries: u64,
-    /// Deposits that are left with the same source hashes.
+    /// Number of remaining deposits. They have the same source hashes as before.
     pub deposits: u64,
-    /// Outputs that are left, the genesis output included.
+    /// Number of remaining outputs, including the genesis output.
     pub outputs: u64,
 }
 
 impl Reorg {
-    /// What two reorgs in a row leave.
+    /// The part that two consecutive reorgs left in place.
     fn merge(self, other: Self) -> Self {
         Self {
             block: self.block.min(other.block),
@@ -65,17 +65,18 @@ impl Reorg {
 
 /// Everything that the chain's contracts have recorded so far, read from L1 logs and checked.
 ///
-/// A lagging endpoint gives [`L1Error::NotYet`] and is not taken for a reorg.
+/// If the endpoint lags, the view fails with [`L1Error::NotYet`] and does not report a reorg.
 #[derive(Debug)]
 pub struct L1View<S = L1Client> {
     source: S,
-    /// Blocks that L1 must have on top of a block before it is read.
+    /// Number of confirmations that a block needs before it is read.
     confirmations: u64,
     head: Option<L1Head>,
     records: Records,
-    /// Last block read when [`Self::advance`] last succeeded: the callers know the view up to here.
+    /// Last block read when [`Self::advance`] last succeeded. Callers know the view up to this
+    /// block.
     reported: Option<u64>,
-    /// Reorg of reported blocks since then, not reported yet.
+    /// Reorg of reported blocks since the last success. It is not reported yet.
     reorg: Option<Reorg>,
 }
 
@@ -87,8 +88,8 @@ impl<S: L1Source> L1View<S> {
         Self { source, confirmations, head: None, records, reported: None, reorg: None }
     }
 
-    /// Reads L1's new blocks. After an error the view may have read some of them without checking
-    /// them: call again until it succeeds before using the view. No reorg is lost by an error.
+    /// Reads L1's new blocks. If it fails, the view may have read some of them without checking
+    /// them: call it again until it succeeds before using the view. An error loses no reorg.
     pub async fn advance(&mut self) -> Result<Advance, L1Error> {
         let head = self.source.head().await?;
         let common = self.common_points(&head).await?;
@@ -107,7 +108,7 @@ impl<S: L1Source> L1View<S> {
         self.records.points().back().map(|newest| newest.number)
     }
 
-    /// L1's head at the last [`Self::advance`] that succeeded.
+    /// L1's head at the last successful [`Self::advance`].
     pub const fn head(&self) -> Option<L1Head> {
         self.head
     }
@@ -142,11 +143,11 @@ impl<S: L1Source> L1View<S> {
         &self.records.disputes
     }
 
-    /// Number of remembered blocks that L1 still has. If it has dropped one, it has dropped all
+    /// Number of remembered blocks that L1 still has. If L1 has dropped one, it has dropped all
     /// later ones.
     async fn common_points(&self, head: &L1Head) -> Result<usize, L1Error> {
         let points = self.records.points();
-        // What lies beyond the head cannot be reported from what the endpoint does not know yet.
+        // Ignore points beyond the head: the endpoint may not know them yet.
         let visible = points.partition_point(|point| point.number <= head.number);
         let Some(newest) = visible.checked_sub(1) else {
             return if points.is_empty() { Ok(0) } else { Err(missing(points[0].number)) };
@@ -176,13 +177,13 @@ impl<S: L1Source> L1View<S> {
         self.source.block(number).await?.ok_or_else(|| missing(number))
     }
 
-    /// Rewinds to the first `points` remembered blocks, and notes the reorg if callers know later
-    /// ones.
+    /// Rewinds to the first `points` remembered blocks. Records the reorg if callers know later
+    /// blocks.
     fn rewind(&mut self, points: usize) {
         let extent = self.records.rewind(points);
         let before_deployment = self.source.deployment().block_number.saturating_sub(1);
         let block = self.last_read().unwrap_or(before_deployment);
-        // Callers do not know blocks read since the last success.
+        // Callers do not know blocks that were read since the last success.
         if self.reported.is_none_or(|reported| reported <= block) {
             return;
         }
@@ -216,14 +217,14 @@ impl<S: L1Source> L1View<S> {
         Ok(())
     }
 
-    /// Rewinds to the last success, because the endpoint did not serve all logs since.
+    /// Rewinds to the last success, because the endpoint did not serve all later logs.
     fn rewind_unchecked(&mut self) {
         let points = self.records.points();
         let checked = points.partition_point(|point| Some(point.number) <= self.reported);
         self.rewind(checked);
     }
 
-    /// Reads the blocks from `first` to `last` and returns the hash of the last. On an error it
+    /// Reads the blocks from `first` to `last` and returns the hash of the last. If it fails, it
     /// keeps none of them.
     async fn read_range(&mut self, first: u64, last: u64) -> Result<B256, L1Error> {
         let end = self.block(last).await?;
@@ -266,8 +267,8 @@ impl<S: L1Source> L1View<S> {
         Ok(blocks)
     }
 
-    /// Checks that the blocks from `first` to `end` were read from one fork, on top of the block
-    /// before.
+    /// Checks that the blocks from `first` to `end` come from one fork and extend the previous
+    /// block.
     async fn check_unmoved(&self, first: u64, end: &L1Block) -> Result<(), L1Error> {
         if self.block(end.number).await?.hash != end.hash {
             return Err(moved(end.number));

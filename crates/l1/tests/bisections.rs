@@ -1,4 +1,4 @@
-//! Bisections: the hashes and segments that the contract has, and that they leave nothing out.
+//! Bisections: hashes and segments equal the contract's, and segments cover the whole range.
 
 use alloy_primitives::B256;
 use proptest::prelude::*;
@@ -23,7 +23,7 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().unwrap_or_else(|| panic!("no list {name}"))
 }
 
-/// A bisection of this range whose claims are their positions.
+/// A bisection of this range. Each claim is its position.
 fn of(first: u64, last: u64) -> Bisection {
     Bisection {
         answered: B256::ZERO,
@@ -46,7 +46,7 @@ fn segments(bisection: &Bisection) -> Vec<Segment> {
 }
 
 #[test]
-fn hashes_and_segments_are_the_contracts() {
+fn hashes_and_segments_equal_the_contracts() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol/vectors/dispute.json");
     let text = std::fs::read_to_string(path).expect("vectors are shipped");
     let vectors: Value = serde_json::from_str(&text).expect("vectors are JSON");
@@ -90,8 +90,8 @@ fn hashes_and_segments_are_the_contracts() {
     }
 }
 
-/// Segments follow each other from the beginning of the range to its end, and begin and end where
-/// the claims are.
+/// Checks that segments follow each other from the first position to the last, and that each begins
+/// and ends at a claim.
 fn check(first: u64, last: u64) {
     let bisection = of(first, last);
     let segments = segments(&bisection);
@@ -104,23 +104,22 @@ fn check(first: u64, last: u64) {
         before = segment.last;
     }
     assert_eq!(before, last);
-    // The contract derives the distance from the number of claims.
+    // The contract derives the stride from the number of claims.
     let stride = (last - first).div_ceil(segments.len() as u64);
     assert_eq!(segments[0].length(), stride.min(last - first), "{first}..{last}");
 }
 
 #[test]
-fn short_ranges_are_tiled() {
+fn segments_tile_every_short_range() {
     for length in 1..=5_000 {
         check(0, length);
         check(1_000_003, 1_000_003 + length);
     }
 }
 
-/// An answer's positions are those of the bisection that it becomes, until a single position is
-/// left.
+/// Divides the first segment until a single step is left.
 #[test]
-fn the_longest_game_has_13_bisections() {
+fn longest_game_has_13_bisections() {
     let output = DisputedOutput {
         index: 1,
         claim: B256::repeat_byte(1),
@@ -142,15 +141,15 @@ fn the_longest_game_has_13_bisections() {
             assert_eq!((bisection.block, bisection.agreed_root), (segment.first, segment.start));
             assert_eq!((bisection.start, bisection.first), (B256::repeat_byte(2), 0));
         }
-        // The first is the longest.
-        segment = bisection.segment(0).expect("it has one");
+        // No segment is longer than the first.
+        segment = bisection.segment(0).expect("a bisection has segments");
         rounds += 1;
     }
     assert_eq!(rounds, 13, "{lengths:?}");
 }
 
 #[test]
-fn a_position_is_a_block_of_an_entry() {
+fn block_at_gives_entry_and_block_of_a_position() {
     let output = DisputedOutput {
         index: 4,
         claim: B256::ZERO,
@@ -169,12 +168,12 @@ fn a_position_is_a_block_of_an_entry() {
 
 proptest! {
     #[test]
-    fn any_range_is_tiled(first in 0..MACHINE_STEPS, length in 1..=MACHINE_STEPS) {
+    fn segments_tile_any_range(first in 0..MACHINE_STEPS, length in 1..=MACHINE_STEPS) {
         check(first, first + length);
     }
 
     #[test]
-    fn any_range_is_tiled_on_every_scale(first in 0..MACHINE_STEPS, exponent in 0..42u32, more in 0..64u64) {
+    fn segments_tile_ranges_of_any_length(first in 0..MACHINE_STEPS, exponent in 0..42u32, more in 0..64u64) {
         check(first, first + (1 << exponent) + more);
     }
 }

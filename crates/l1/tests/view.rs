@@ -1,5 +1,5 @@
-//! The view of an L1 that forks and of endpoints that lag: after every success it is what a fresh
-//! view is.
+//! The view of an L1 that forks and of endpoints that lag. After every successful read the view
+//! equals a fresh view.
 
 mod fixture;
 
@@ -13,10 +13,10 @@ use turnpike_l1::{
 };
 use turnpike_protocol::{QueuedDeposit, pack_blobs};
 
-/// Blocks that a view remembers, at least those of its last so many looks.
+/// Number of remembered blocks, at least one for each of the latest reads.
 const POINTS_MAX: usize = 1_024;
 
-/// What a view holds.
+/// The content of a view.
 #[derive(Clone, Debug, PartialEq)]
 struct Content {
     entries: Vec<PostedEntry>,
@@ -44,7 +44,7 @@ fn content(view: &L1View<MemoryL1>) -> Content {
     }
 }
 
-/// What a fresh view holds, which is what the contracts hold.
+/// The content of a fresh view, which must equal the contracts' records.
 async fn fresh(l1: &MemoryL1) -> Content {
     let content = content(&fixture::fresh_view(l1).await);
     assert_eq!((&content.challenges, &content.games), (&l1.challenges(), &l1.games()));
@@ -52,7 +52,7 @@ async fn fresh(l1: &MemoryL1) -> Content {
     content
 }
 
-/// Twelve blocks: deposits, entries, outputs, one of them challenged, one final.
+/// Twelve blocks with deposits, entries and outputs. One output is challenged, and two are final.
 fn eventful() -> MemoryL1 {
     let l1 = l1();
     l1.mine(&[deposit(1), deposit(2)]);
@@ -70,7 +70,7 @@ fn eventful() -> MemoryL1 {
 }
 
 #[tokio::test]
-async fn it_reads_what_the_contracts_recorded() {
+async fn view_reads_the_contracts_records() {
     let l1 = eventful();
     l1.finalize(4);
     let mut view = view_of(&l1);
@@ -85,9 +85,9 @@ async fn it_reads_what_the_contracts_recorded() {
 }
 
 #[tokio::test]
-async fn it_goes_back_to_the_newest_block_that_is_still_there() {
+async fn reorg_rewinds_to_the_newest_common_block() {
     for depth in 1..=10 {
-        // Whether it looked at every block, or at all of them at once.
+        // Read block by block, or all blocks at once.
         for at_once in [true, false] {
             let (l1, whole) = (l1(), eventful());
             let mut view = view_of(&l1);
@@ -99,9 +99,9 @@ async fn it_goes_back_to_the_newest_block_that_is_still_there() {
             let number = l1.number();
             l1.reorg(depth);
             for seed in 0..=depth {
-                l1.mine(&[deposit(0x40 + u8::try_from(seed).expect("small"))]);
+                l1.mine(&[deposit(0x40 + u8::try_from(seed).expect("seed fits 8 bits"))]);
             }
-            let reorg = view.advance().await.expect("read").reorg.expect("dropped");
+            let reorg = view.advance().await.expect("read").reorg.expect("L1 dropped blocks");
             let common = number - depth as u64;
             assert!(reorg.block <= common, "{reorg:?}, depth {depth}");
             assert!(at_once || reorg.block == common, "{reorg:?}, depth {depth}");
@@ -114,7 +114,7 @@ async fn it_goes_back_to_the_newest_block_that_is_still_there() {
 /// Three challenges of an output: the first fails by a proof, the second is won by the clock, and
 /// the third is moot.
 #[tokio::test]
-async fn it_reads_disputes_and_takes_back_what_l1_drops_of_them() {
+async fn reorg_rewinds_disputes() {
     let l1 = l1();
     l1.mine(&[calldata(1, 0), calldata(2, 0), calldata(3, 0)]);
     l1.mine(&[output(1, 0, 1), output(2, 1, 2), output(3, 2, 3)]);
@@ -140,7 +140,7 @@ async fn it_reads_disputes_and_takes_back_what_l1_drops_of_them() {
         let event = fixture::play(&view, &view.disputes().games()[0], 0, 0x80 + moves);
         happen(&mut view, event).await;
     }
-    assert_eq!(moves, 10, "9 bisections of the machine's steps, and a proof");
+    assert_eq!(moves, 10, "9 bisections of machine steps and a proof");
     let event = fixture::play(&view, &view.disputes().games()[2], 31, 8);
     happen(&mut view, event).await;
     for event in [
@@ -179,7 +179,7 @@ async fn it_reads_disputes_and_takes_back_what_l1_drops_of_them() {
         assert_eq!(reorg.is_some(), depth > 0);
         let last_read = view.last_read();
         assert_eq!(content(&view), Content { last_read, ..before.clone() }, "depth {depth}");
-        // And forth again.
+        // Switch back to the whole chain.
         l1.switch_to(&whole);
         view.advance().await.expect("read");
         assert_eq!(content(&view), contents[contents.len() - 1], "after depth {depth}");
@@ -187,16 +187,16 @@ async fn it_reads_disputes_and_takes_back_what_l1_drops_of_them() {
 }
 
 #[tokio::test]
-async fn it_tells_what_is_left() {
+async fn reorg_reports_the_remaining_records() {
     let l1 = eventful();
     let mut view = view_of(&l1);
     view.advance().await.expect("read");
-    // The last deposit; the block before stays.
+    // Drop the block of the last deposit. The blocks before it stay.
     l1.reorg(1);
     l1.mine(&[]);
     let reorg = view.advance().await.expect("read").reorg;
     assert_eq!(reorg, Some(Reorg { block: 10, entries: 5, deposits: 3, outputs: 4 }));
-    // A status changes back with the block that changed it.
+    // Dropping the block that changed a status restores the status.
     l1.reorg(4);
     l1.mine(&[]);
     l1.mine(&[]);
@@ -210,7 +210,7 @@ async fn it_tells_what_is_left() {
 }
 
 #[tokio::test]
-async fn deposits_have_other_names_on_another_fork() {
+async fn deposits_get_other_source_hashes_on_another_fork() {
     let l1 = l1();
     let mut view = view_of(&l1);
     l1.mine(&[deposit(1)]);
@@ -220,7 +220,7 @@ async fn deposits_have_other_names_on_another_fork() {
     l1.reorg(1);
     l1.mine(&[deposit(2)]);
     l1.mine(&[]);
-    let reorg = view.advance().await.expect("read").reorg.expect("dropped");
+    let reorg = view.advance().await.expect("read").reorg.expect("L1 dropped a block");
     assert_eq!(reorg.deposits, 1);
     assert_eq!(view.deposits()[0], before[0]);
     assert_eq!(view.deposits()[1].deposit, before[1].deposit);
@@ -228,7 +228,7 @@ async fn deposits_have_other_names_on_another_fork() {
 }
 
 #[tokio::test]
-async fn below_what_it_remembers_it_starts_over() {
+async fn reorg_below_the_remembered_blocks_rereads_everything() {
     let l1 = l1();
     let mut view = view_of(&l1);
     l1.mine(&[calldata(1, 0)]);
@@ -246,7 +246,7 @@ async fn below_what_it_remembers_it_starts_over() {
 }
 
 #[tokio::test]
-async fn a_lagging_endpoint_is_no_reorg() {
+async fn lagging_endpoint_is_not_taken_for_a_reorg() {
     let l1 = eventful();
     let mut view = view_of(&l1);
     view.advance().await.expect("read");
@@ -257,7 +257,7 @@ async fn a_lagging_endpoint_is_no_reorg() {
         assert!(matches!(error, L1Error::NotYet(_)) && error.is_retryable(), "{error}");
         assert_eq!(content(&view), before);
     }
-    // New blocks that not everybody knows.
+    // New blocks that only L1's head shows.
     l1.lag(0, 1);
     l1.mine(&[calldata(7, 1), deposit(9)]);
     assert!(matches!(view.advance().await, Err(L1Error::NotYet(_))));
@@ -267,20 +267,20 @@ async fn a_lagging_endpoint_is_no_reorg() {
 }
 
 #[tokio::test]
-async fn a_reorg_is_noticed_by_an_endpoint_that_lags() {
+async fn reorg_to_a_shorter_chain_is_detected() {
     let l1 = eventful();
     let mut view = view_of(&l1);
     view.advance().await.expect("read");
     l1.reorg(4);
     l1.mine(&[deposit(7)]);
-    // Shorter than what was read, and another chain.
-    let reorg = view.advance().await.expect("read").reorg.expect("dropped");
+    // The new chain is shorter than the chain that was read.
+    let reorg = view.advance().await.expect("read").reorg.expect("L1 dropped blocks");
     assert_eq!(reorg.block, 7);
     assert_eq!(content(&view), fresh(&l1).await);
 }
 
 #[tokio::test]
-async fn confirmations_keep_it_from_the_newest_blocks() {
+async fn confirmations_exclude_the_newest_blocks() {
     let l1 = eventful();
     let mut view = L1View::new(l1.clone(), 2, genesis_output());
     view.advance().await.expect("read");
@@ -292,7 +292,7 @@ async fn confirmations_keep_it_from_the_newest_blocks() {
 }
 
 #[tokio::test]
-async fn whatever_call_the_fork_comes_between() {
+async fn fork_switch_after_any_call_is_detected() {
     for calls in 0..24 {
         let l1 = eventful();
         let mut view = view_of(&l1);
@@ -320,7 +320,7 @@ async fn whatever_call_the_fork_comes_between() {
         let reorg = view.advance().await.expect("read").reorg;
         seen.take(&view, reorg);
         assert_eq!(content(&view), fresh(&l1).await, "after {calls} calls");
-        // And back again, in the middle of it.
+        // Switch back during the next reads.
         l1.switch_after(calls, old.clone());
         for _ in 0..6 {
             if let Ok(advance) = view.advance().await {
@@ -337,9 +337,9 @@ async fn whatever_call_the_fork_comes_between() {
 }
 
 #[tokio::test]
-async fn payloads_are_what_the_entries_commit_to() {
+async fn payloads_match_the_entries_commitments() {
     let l1 = l1();
-    let blobs: Bytes = pack_blobs(&[7; 140_000]).expect("short").into();
+    let blobs: Bytes = pack_blobs(&[7; 140_000]).expect("data fits the blobs").into();
     l1.mine(&[
         calldata(1, 0),
         L1Event::Blobs { data: blobs.clone(), deposits: 0, origin: 0 },
@@ -360,7 +360,7 @@ async fn payloads_are_what_the_entries_commit_to() {
     assert!(error.to_string().contains("blob 0 has versioned hash"), "{error}");
 }
 
-/// What somebody knows who listens to a view, and believes what it says of reorgs.
+/// What a client of a view knows if it follows the reported reorgs.
 #[derive(Default)]
 struct Seen {
     entries: Vec<PostedEntry>,
@@ -370,7 +370,7 @@ struct Seen {
 
 impl Seen {
     fn take(&mut self, view: &L1View<MemoryL1>, reorg: Option<Reorg>) {
-        let at = |count: u64| usize::try_from(count).expect("small");
+        let at = |count: u64| usize::try_from(count).expect("index fits usize");
         if let Some(reorg) = reorg {
             self.entries.truncate(at(reorg.entries));
             self.deposits.truncate(at(reorg.deposits));
@@ -379,7 +379,7 @@ impl Seen {
         self.entries.extend(&view.entries()[self.entries.len()..]);
         self.deposits.extend_from_slice(&view.deposits()[self.deposits.len()..]);
         let claims: Vec<_> = view.outputs().iter().map(|output| output.claim).collect();
-        // The genesis claim comes with entry 0.
+        // The claim of the genesis output depends on entry 0.
         let old = self.outputs.len().max(1);
         self.outputs.truncate(old);
         if self.outputs.is_empty() {
@@ -393,15 +393,16 @@ impl Seen {
     }
 }
 
-/// What a random L1 does next.
+/// The next step of a random L1.
 #[derive(Clone, Debug)]
 enum Step {
-    /// A block with so many deposits, then so many entries; the last consumes what is queued.
+    /// A block with this many deposits and then entries. The last entry consumes the queued
+    /// deposits.
     Block {
         deposits: u8,
         entries: u8,
         output: bool,
-        /// What happens to outputs, of all that can.
+        /// Selects one of the events that are possible for outputs.
         dispute: u8,
     },
     Reorg {
@@ -411,7 +412,7 @@ enum Step {
     Look {
         lag: (usize, usize),
     },
-    /// A reorg between two calls of one look.
+    /// A reorg between two calls of one read.
     Race {
         calls: u32,
         depth: usize,
@@ -432,7 +433,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-/// A random L1, and what its contracts hold.
+/// A random L1 and the records of its contracts.
 struct Random {
     l1: MemoryL1,
     seed: u8,
@@ -482,7 +483,8 @@ impl Random {
     }
 
     async fn reorg(&mut self, depth: usize, longer: usize) {
-        let depth = depth.min(usize::try_from(self.l1.number()).expect("small") - 1);
+        let depth =
+            depth.min(usize::try_from(self.l1.number()).expect("block number fits usize") - 1);
         self.l1.reorg(depth);
         for _ in 0..depth + longer {
             self.seed = self.seed.wrapping_add(1);
@@ -527,7 +529,7 @@ async fn follows(steps: Vec<Step>) {
         }
     }
     random.block(1, 1, true, 0).await;
-    let reorg = view.advance().await.expect("nothing moves").reorg;
+    let reorg = view.advance().await.expect("the source is stable").reorg;
     seen.take(&view, reorg);
     assert_eq!(content(&view), fresh(&l1).await);
 }
@@ -536,7 +538,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_history_ends_as_a_fresh_view(steps in steps()) {
+    fn view_of_any_history_equals_a_fresh_view(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(follows(steps));
     }

@@ -1,9 +1,9 @@
-//! Ethereum's own trie vectors (`TrieTests` of ethereum/tests).
+//! Ethereum's trie test vectors (`TrieTests` of ethereum/tests).
 //!
 //! A few vectors are part of this file and always run. The published files are read from
-//! `$TURNPIKE_TEST_DATA/ethereum-tests/TrieTests`; without them their tests are reported as
-//! ignored, and a notice says so. Vectors whose keys are not 32 bytes long are ignored as well:
-//! this trie has no other keys.
+//! `$TURNPIKE_TEST_DATA/ethereum-tests/TrieTests`. Without them their tests are reported as
+//! ignored, and a notice says so. Vectors whose keys are not 32 bytes long are ignored as well,
+//! because this trie has no other keys.
 
 use std::{
     env, fs,
@@ -18,7 +18,7 @@ use turnpike_state::{EMPTY_ROOT, NoNodes, Trie};
 const DATA_VARIABLE: &str = "TURNPIKE_TEST_DATA";
 const DIRECTORY: &str = "ethereum-tests/TrieTests";
 
-/// File stem, whether keys are hashed, whether any order of the entries must give the root.
+/// File stem, whether keys are hashed, and whether every order of the entries must give the root.
 const FILES: [(&str, bool, bool); 5] = [
     ("trieanyorder", false, true),
     ("trieanyorder_secureTrie", true, true),
@@ -27,8 +27,8 @@ const FILES: [(&str, bool, bool); 5] = [
     ("hex_encoded_securetrie_test", true, true),
 ];
 
-/// Name, entries in order (an empty value deletes), root; keys are hashed, any order of entries
-/// without deletions gives the root.
+/// Name, entries in order (an empty value deletes), and root. Keys are hashed. Without deletions
+/// every order of the entries gives the root.
 type Shipped = (&'static str, &'static [(&'static str, &'static str)], &'static str);
 
 const SHIPPED: [Shipped; 6] = [
@@ -69,7 +69,7 @@ const SHIPPED: [Shipped; 6] = [
     ),
 ];
 
-/// One vector: entries with hashed keys, and the root they lead to.
+/// One vector: entries with hashed keys, and their root.
 struct Vector {
     entries: Vec<(B256, Option<Bytes>)>,
     any_order: bool,
@@ -127,7 +127,7 @@ fn file_trials(directory: &Path, (stem, hashed, any_order): (&str, bool, bool)) 
     tests.iter().map(trial).collect()
 }
 
-/// Reads a vector; `None` if a key is neither hashed nor 32 bytes long.
+/// Reads a vector. Returns `None` if a key is neither hashed nor 32 bytes long.
 fn parse(test: &Value, hashed: bool, any_order: bool) -> Option<Vector> {
     let pairs: Vec<(Bytes, Option<Bytes>)> = match &test["in"] {
         Value::Object(map) => map.iter().map(|(key, value)| (text(key), string(value))).collect(),
@@ -150,7 +150,7 @@ fn string(value: &Value) -> Option<Bytes> {
     value.as_str().map(text)
 }
 
-/// The files write bytes as text, or as hex after `0x`.
+/// The files contain bytes as text, or as hex after `0x`.
 fn text(text: &str) -> Bytes {
     match text.strip_prefix("0x") {
         Some(digits) => hex::decode(digits).expect("hex").into(),
@@ -166,7 +166,7 @@ fn check(vector: &Vector) -> Result<(), Failed> {
     check_permutations(vector, &mut order, 0)
 }
 
-/// Checks every order that permutes `order[from..]`; there are at most five entries.
+/// Checks every permutation of `order[from..]`. There are at most five entries.
 fn check_permutations(vector: &Vector, order: &mut Vec<usize>, from: usize) -> Result<(), Failed> {
     if from == order.len() {
         return check_order(vector, order);
@@ -179,7 +179,8 @@ fn check_permutations(vector: &Vector, order: &mut Vec<usize>, from: usize) -> R
     Ok(())
 }
 
-/// Checks the root after the entries in this order, and that removing all of them empties it.
+/// Checks the root after inserting the entries in this order, and that removing all of them gives
+/// the empty trie.
 fn check_order(vector: &Vector, order: &[usize]) -> Result<(), Failed> {
     let mut trie = Trie::new();
     for (key, value) in order.iter().map(|index| &vector.entries[*index]) {

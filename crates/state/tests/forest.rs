@@ -1,5 +1,5 @@
-//! Random histories of a full state: after every commit its root is the hash builder's, however
-//! it was computed.
+//! Random histories of a full state. After every commit the root must equal that of `alloy-trie`,
+//! however the commit was computed.
 
 mod common;
 
@@ -15,7 +15,7 @@ use turnpike_state::{
     StateDiff, Touched,
 };
 
-/// Hashed keys that share their first nibbles: what makes branches below gaps, deep splits and
+/// Hashed keys that share their first nibbles. They cause branches below gaps, deep splits and
 /// collapses.
 fn clustered<K: Copy>(hash: impl Fn(u64) -> (K, B256), count: usize) -> Vec<K> {
     let mut by_prefix: BTreeMap<[u8; 2], Vec<K>> = BTreeMap::new();
@@ -61,7 +61,7 @@ fn make_slots() -> Vec<U256> {
     all
 }
 
-/// Random changes to few accounts with many slots or many accounts with few.
+/// Random changes to many slots of few accounts, or to few slots of many accounts.
 fn change() -> impl Strategy<Value = StateDiff> {
     let storage = prop_oneof![
         4 => collection::btree_map(prop::sample::select(slots()), slot_value(), 0..4),
@@ -94,7 +94,7 @@ fn pool(threads: usize) -> ThreadPool {
     ThreadPoolBuilder::new().num_threads(threads).build().expect("thread pool")
 }
 
-/// Every account and slot of the model, and some that are not there, is proven.
+/// Verifies a proof of every account and slot of the model, and of some that do not exist.
 fn verify_all(state: &NodeState, model: &Model) {
     let root = model.state_root();
     for address in addresses() {
@@ -121,10 +121,9 @@ fn verify_all(state: &NodeState, model: &Model) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// Sequential, parallel, portable and partial commits give the hash builder's root after
-    /// every step.
+    /// Sequential, parallel, portable and partial commits give the reference root after every step.
     #[test]
-    fn every_way_gives_the_same_root(changes in collection::vec(change(), 1..8)) {
+    fn sequential_parallel_and_partial_commits_give_the_reference_root(changes in collection::vec(change(), 1..8)) {
         static POOL: LazyLock<ThreadPool> = LazyLock::new(|| pool(3));
         let mut model = Model::default();
         let mut sequential = NodeState::default();
@@ -147,9 +146,9 @@ proptest! {
         verify_all(&sequential, &model);
     }
 
-    /// The same, with so many other changes besides that threads are worth it.
+    /// Adds so many other changes that commits run on several threads.
     #[test]
-    fn threads_make_no_difference(changes in collection::vec(change(), 1..6)) {
+    fn large_commits_give_the_same_root_on_any_number_of_threads(changes in collection::vec(change(), 1..6)) {
         static POOLS: LazyLock<[ThreadPool; 3]> = LazyLock::new(|| [pool(2), pool(3), pool(9)]);
         let mut sequential = NodeState::default();
         let mut parallel = POOLS.each_ref().map(|pool| (pool, NodeState::default()));
@@ -175,9 +174,9 @@ fn crowd(round: u64) -> impl Iterator<Item = AccountDiff> {
     })
 }
 
-/// Enough keys that arenas are written anew on the way.
+/// Inserts and removes so many keys that arenas are rewritten.
 #[test]
-fn a_growing_and_shrinking_state_keeps_its_root() {
+fn growing_and_shrinking_state_has_the_reference_root() {
     let pool = pool(2);
     let (mut state, mut model) = (NodeState::default(), Model::default());
     let mut commit = |diff: StateDiff| {
@@ -205,9 +204,9 @@ fn a_growing_and_shrinking_state_keeps_its_root() {
     assert_eq!((state.flat().account_count(), state.flat().slot_count()), (0, 0));
 }
 
-/// More changes than are hashed at a time, in every part, with and without threads.
+/// Every part has more changes than one call hashes, with and without threads.
 #[test]
-fn large_commits_equal_the_hash_builders() {
+fn large_commits_give_the_reference_root() {
     let pool = pool(4);
     let (mut sequential, mut parallel) = (NodeState::default(), NodeState::default());
     let mut model = Model::default();

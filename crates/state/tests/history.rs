@@ -1,4 +1,4 @@
-//! Recent states against snapshots taken when they were the newest.
+//! Compares recent states with snapshots from when they were the newest.
 
 mod common;
 
@@ -17,7 +17,7 @@ use turnpike_state::{
 const ROOMY: HistoryLimits = HistoryLimits { blocks_max: 64, items_max: 100_000 };
 const FIRST: u64 = 100;
 
-/// A chain of blocks, and what each state was.
+/// A chain of blocks, with a snapshot of each state.
 struct Chain {
     state: NodeState,
     history: History,
@@ -48,7 +48,8 @@ impl Chain {
     }
 
     fn check(&self, block: u64) {
-        let (model, root) = &self.snapshots[usize::try_from(block - FIRST).expect("small")];
+        let (model, root) =
+            &self.snapshots[usize::try_from(block - FIRST).expect("index fits usize")];
         let mut view = self.view(block).expect("within the history");
         let undo = self.history.undo_to(block).expect("within the history");
         let slots: Vec<U256> = (0..12).map(U256::from).collect();
@@ -92,7 +93,7 @@ fn verify_account(
     verify_proof(root, Nibbles::unpack(keccak256(address)), leaf, proof).expect("valid proof");
 }
 
-/// Those that random diffs use, and one that they do not.
+/// The addresses of random diffs, and one other address.
 fn addresses() -> impl Iterator<Item = Address> {
     std::iter::once(MESSAGE_PASSER).chain((1..=24).map(Address::with_last_byte))
 }
@@ -109,7 +110,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
 
     #[test]
-    fn every_recent_state_reads_and_proves_as_it_was(
+    fn recent_states_read_and_prove_as_when_they_were_newest(
         genesis in diff(),
         blocks in collection::vec(diff(), 30),
     ) {
@@ -127,7 +128,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn truncation_leads_back(
+    fn truncation_restores_the_state(
         genesis in diff(),
         blocks in collection::vec(diff(), 1..12),
         back in any::<prop::sample::Index>(),
@@ -137,7 +138,7 @@ proptest! {
             chain.apply(block);
         }
         let index = back.index(chain.snapshots.len());
-        let block = FIRST + u64::try_from(index).expect("small");
+        let block = FIRST + u64::try_from(index).expect("index fits u64");
         let undo = chain.history.truncate(block).expect("within the history");
         let root = chain.state.apply(&undo).state_root;
         prop_assert_eq!(root, chain.snapshots[index].1);
@@ -149,7 +150,7 @@ proptest! {
     }
 
     #[test]
-    fn pushing_to_a_merged_diff_is_merging(diffs in collection::vec(diff(), 2..5)) {
+    fn merged_diff_equals_sequential_merges(diffs in collection::vec(diff(), 2..5)) {
         let mut merged = MergedDiff::default();
         let mut expected = StateDiff::default();
         for diff in diffs {
@@ -161,7 +162,7 @@ proptest! {
 }
 
 #[test]
-fn a_removed_accounts_storage_comes_back() {
+fn rewind_restores_the_storage_of_a_removed_account() {
     let [alice, bob] = [1, 2].map(Address::with_last_byte);
     let genesis = of(&[set(alice, 1, &[(1, 10), (2, 20)]), set(bob, 1, &[(3, 30)])]);
     let mut chain = Chain::new(&genesis, ROOMY);
@@ -172,13 +173,13 @@ fn a_removed_accounts_storage_comes_back() {
     for block in FIRST..=FIRST + 3 {
         chain.check(block);
     }
-    let view = chain.view(FIRST).expect("kept");
+    let view = chain.view(FIRST).expect("block is within the history");
     assert_eq!(view.storage(&alice, U256::from(1)), U256::from(10));
     assert_eq!(view.storage(&bob, U256::from(4)), U256::ZERO);
 }
 
 #[test]
-fn history_ends_at_its_limits() {
+fn history_drops_blocks_beyond_its_limits() {
     let alice = Address::with_last_byte(1);
     let mut chain = Chain::new(&of(&[]), HistoryLimits { blocks_max: 3, ..ROOMY });
     for nonce in 0..8 {
@@ -198,13 +199,14 @@ fn history_ends_at_its_limits() {
     for nonce in 0..4 {
         chain.apply(&of(&[set(alice, nonce, &[(1, nonce + 1), (2, nonce + 1)])]));
     }
-    // The first block created the account: its undo is one item, those of the others are three.
+    // The first block created the account: its reverse diff has one item, and each later one has
+    // three.
     assert_eq!(chain.history.oldest(), FIRST + 2);
     chain.check(FIRST + 2);
 }
 
 #[test]
-fn the_state_that_is_to_be_kept_is_kept() {
+fn trim_keeps_the_requested_state() {
     let mut history = History::new(FIRST, HistoryLimits { blocks_max: 4, items_max: 6 });
     let undo = of(&[set(Address::with_last_byte(1), 1, &[(1, 1), (2, 2)])]);
     let mut next = |kept| {
@@ -214,14 +216,18 @@ fn the_state_that_is_to_be_kept_is_kept() {
         history.oldest()
     };
     assert_eq!([next(FIRST), next(FIRST)], [FIRST, FIRST]);
-    assert_eq!(next(FIRST), FIRST, "too much, but it is to be kept");
+    assert_eq!(next(FIRST), FIRST, "the kept block outweighs the limit on items");
     assert_eq!(next(FIRST + 1), FIRST + 1);
-    assert_eq!([next(FIRST + 1), next(FIRST + 1)], [FIRST + 1, FIRST + 2], "blocks are bounded");
-    assert_eq!(next(u64::MAX), FIRST + 5, "two of three items");
+    assert_eq!(
+        [next(FIRST + 1), next(FIRST + 1)],
+        [FIRST + 1, FIRST + 2],
+        "the limit on blocks still applies"
+    );
+    assert_eq!(next(u64::MAX), FIRST + 5, "six items are two blocks of three");
 }
 
 #[test]
 #[should_panic(expected = "invariant: blocks follow one another")]
-fn blocks_do_not_skip() {
+fn pushing_a_block_after_a_gap_panics() {
     History::new(FIRST, ROOMY).push(FIRST + 2, StateDiff::default());
 }

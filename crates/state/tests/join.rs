@@ -1,4 +1,4 @@
-//! Overlays that were made side by side, as one diff.
+//! Joins overlays that lanes computed in parallel.
 
 mod common;
 
@@ -9,8 +9,8 @@ use turnpike_state::{Account, AccountDiff, NodeState, StateDiff};
 
 const TOKEN: Address = Address::with_last_byte(7);
 
-/// Deals out a diff: slots of an account among lanes, unless its storage goes away, everything
-/// else to one lane each.
+/// Distributes a diff over lanes. Slots of an account go to several lanes unless its storage is
+/// removed; everything else goes to one lane.
 fn deal(diff: &StateDiff, lanes: usize, mut choose: impl FnMut() -> usize) -> Vec<StateDiff> {
     let mut overlays = vec![StateDiff::default(); lanes];
     for change in &diff.accounts {
@@ -44,7 +44,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
 
     #[test]
-    fn a_join_is_what_the_overlays_amount_to(
+    fn join_equals_applying_the_overlays_in_turn(
         base in diff(),
         diff in diff(),
         lanes in 1_usize..6,
@@ -59,7 +59,7 @@ proptest! {
         if reverse {
             steps.reverse();
         }
-        // Whichever comes first, its accounts can have the codes.
+        // Any overlay may come first, and its accounts need the codes.
         stepwise.apply(&StateDiff { codes: diff.codes.clone(), ..StateDiff::default() });
         for overlay in steps {
             stepwise.apply(overlay);
@@ -78,13 +78,13 @@ proptest! {
 }
 
 #[test]
-fn nothing_joined_is_nothing() {
+fn join_of_empty_diffs_is_empty() {
     assert!(StateDiff::join(Vec::new()).is_empty());
     assert!(StateDiff::join(vec![StateDiff::default(); 3]).is_empty());
 }
 
 #[test]
-fn slots_of_one_account_come_together_and_code_is_there_once() {
+fn join_collects_slots_of_one_account_and_deduplicates_code() {
     let code = (keccak256(code_of(1)), code_of(1));
     let lane = |storage: &[(u64, u64)]| StateDiff {
         accounts: vec![set(TOKEN, 1, storage)],
@@ -98,14 +98,14 @@ fn slots_of_one_account_come_together_and_code_is_there_once() {
 
 #[test]
 #[should_panic(expected = "invariant: overlays agree on account")]
-fn overlays_that_say_different_things_of_an_account_are_refused() {
+fn overlays_that_disagree_on_an_account_panic() {
     let lanes = [set(TOKEN, 1, &[(1, 2)]), set(TOKEN, 2, &[(3, 4)])];
     let _ = StateDiff::join(lanes.map(one).into());
 }
 
 #[test]
 #[should_panic(expected = "invariant: overlays agree on account")]
-fn an_account_that_changes_besides_its_slots_is_refused() {
+fn overlay_that_changes_only_the_account_panics() {
     let paid = Account { balance: U256::from(5), nonce: 1, ..Account::default() };
     let paid = AccountDiff { account: Some(paid), ..set(TOKEN, 1, &[]) };
     let _ = StateDiff::join(vec![one(paid), one(set(TOKEN, 1, &[(3, 4)]))]);
@@ -113,21 +113,21 @@ fn an_account_that_changes_besides_its_slots_is_refused() {
 
 #[test]
 #[should_panic(expected = "invariant: overlays agree on account")]
-fn an_account_that_goes_away_besides_its_slots_is_refused() {
+fn overlay_that_removes_an_account_with_slots_panics() {
     let gone = AccountDiff { address: TOKEN, ..AccountDiff::default() };
     let _ = StateDiff::join(vec![one(set(TOKEN, 1, &[(3, 4)])), one(gone)]);
 }
 
 #[test]
 #[should_panic(expected = "invariant: overlays agree on account")]
-fn storage_that_is_cleared_in_one_of_two_overlays_is_refused() {
+fn overlay_that_clears_the_storage_of_another_panics() {
     let cleared = AccountDiff { storage_cleared: true, ..set(TOKEN, 1, &[(1, 2)]) };
     let _ = StateDiff::join(vec![one(set(TOKEN, 1, &[(3, 4)])), one(cleared)]);
 }
 
 #[test]
 #[should_panic(expected = "invariant: a diff names each account and each slot once")]
-fn a_slot_that_two_overlays_set_is_refused() {
+fn slot_set_by_two_overlays_panics() {
     let base = one(set(TOKEN, 1, &[(3, 1)]));
     let (mut state, _) = NodeState::from_genesis(&base);
     let lanes = [set(TOKEN, 1, &[(3, 4)]), set(TOKEN, 1, &[(3, 5)])];

@@ -1,4 +1,4 @@
-//! Diffs that are large enough for several threads give the same state as on one thread.
+//! Diffs that several threads apply give the same state as on one thread.
 
 mod common;
 
@@ -15,19 +15,19 @@ static POOLS: LazyLock<[ThreadPool; 4]> = LazyLock::new(|| {
         .map(|threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("thread pool"))
 });
 
-/// Accounts with a few slots each, and the slots that a few wide ones can have.
+/// Number of accounts with a few slots each. A few accounts can have many slots.
 const CROWD: u64 = 3000;
 const WIDE: u64 = 3;
 const WIDE_SLOTS: u64 = 5000;
 
-/// A number that follows from others.
+/// A pseudo-random number from a seed of four numbers.
 fn mixed(parts: [u64; 4]) -> u64 {
     let hash = keccak256(parts.map(u64::to_le_bytes).concat());
-    u64::from_le_bytes(*hash.0.first_chunk().expect("32 bytes"))
+    u64::from_le_bytes(*hash.0.first_chunk().expect("a hash has 32 bytes"))
 }
 
-/// Changes of every kind to accounts of every kind: new ones, ones as before, ones that lose their
-/// storage or go away; slots that are new, as before or set to zero.
+/// Random changes of every kind. Accounts are new, equal, cleared or removed; slots are new, equal
+/// or set to zero.
 fn change(seed: u64, round: u64, number: u64) -> Option<AccountDiff> {
     let dice = mixed([seed, round, number, u64::MAX]);
     let (slots, one_in) = if number < WIDE { (WIDE_SLOTS, 2) } else { (4, 3) };
@@ -61,7 +61,7 @@ fn diff(seed: u64, round: u64) -> StateDiff {
     StateDiff { accounts: accounts.collect(), codes: codes.collect() }
 }
 
-/// What tables hold, in the order of the entries.
+/// The content of the tables, in the order of the entries.
 #[derive(Debug, PartialEq, Eq)]
 struct Entries {
     accounts: Vec<(Address, Account)>,
@@ -75,9 +75,9 @@ fn entries(flat: &FlatState) -> Entries {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
 
-    /// Roots, undo diffs, and the very entries are those of one thread.
+    /// Roots, undo diffs and the order of entries equal those of one thread.
     #[test]
-    fn threads_make_no_difference(seed in any::<u64>()) {
+    fn entries_roots_and_undo_diffs_do_not_depend_on_threads(seed in any::<u64>()) {
         let mut sequential = NodeState::default();
         let mut parallel = POOLS.each_ref().map(|pool| (pool, NodeState::default()));
         for round in 0..4 {
@@ -104,7 +104,7 @@ proptest! {
 
 #[test]
 #[should_panic(expected = "invariant: code")]
-fn an_account_without_its_code_is_refused_by_any_worker() {
+fn account_without_its_code_panics_on_any_worker() {
     let mut diff = diff(0, 0);
     diff.codes.clear();
     NodeState::default().apply_on(&diff, &POOLS[1]);

@@ -1,4 +1,4 @@
-//! Stateless execution against the full state, with complete, incomplete and false witnesses.
+//! Compares stateless execution with the full state, with complete, incomplete and false witnesses.
 
 mod common;
 
@@ -33,7 +33,7 @@ fn read<V: StateView>(view: &mut V, reads: &Reads) -> Result<Answers, V::Error> 
     Ok(answers)
 }
 
-/// A view finds a slot with the account's id and without.
+/// Reads a slot with and without the account's id, and expects the same value.
 fn assert_same(with_id: U256, without: U256) {
     assert_eq!(with_id, without);
 }
@@ -46,7 +46,7 @@ fn read_and_commit<V: StateCommit>(
     Ok((read(state, reads)?, state.commit(diff)?, read(state, reads)?))
 }
 
-/// What the node would hand out for a block that reads and writes this.
+/// The witness that a node serves for a block with these reads and this diff.
 fn witness(state: &NodeState, reads: &Reads, diff: &StateDiff) -> Witness {
     let mut view = RecordingView::new(state.flat());
     read(&mut view, reads).expect("infallible");
@@ -55,7 +55,7 @@ fn witness(state: &NodeState, reads: &Reads, diff: &StateDiff) -> Witness {
     state.witness(&touched)
 }
 
-/// A state to start from, with enough accounts that the trie has some depth.
+/// A state with so many accounts that its trie has several levels.
 fn base(diff: &StateDiff) -> NodeState {
     let account = |index: u8| {
         let address = Address::repeat_byte(index);
@@ -73,7 +73,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn partial_equals_full(before in diff(), block in diff(), reads in reads()) {
+    fn partial_state_equals_full_state(before in diff(), block in diff(), reads in reads()) {
         let mut full = base(&before);
         let mut partial =
             PartialState::new(full.roots().state_root, witness(&full, &reads, &block));
@@ -81,9 +81,9 @@ proptest! {
         prop_assert_eq!(read_and_commit(&mut partial, &reads, &block)?, expected);
     }
 
-    /// Over several blocks, with all nodes that any of them needs.
+    /// Executes several blocks with the nodes that all of them need.
     #[test]
-    fn partial_equals_full_over_blocks(
+    fn partial_state_equals_full_state_over_several_blocks(
         before in diff(),
         blocks in collection::vec((reads(), diff()), 2..5),
     ) {
@@ -109,8 +109,7 @@ proptest! {
         prop_assert_eq!(partial.roots()?, full.roots());
     }
 
-    /// The witness that a recorded run leaves is enough, and each of its parts is needed and
-    /// checked.
+    /// The witness that a recorded run leaves is complete. Each of its parts is needed and checked.
     #[test]
     fn every_preimage_is_needed_and_checked(
         before in diff(),
@@ -155,7 +154,7 @@ proptest! {
 }
 
 #[test]
-fn a_failed_commit_abandons_the_state_and_a_failed_read_does_not() {
+fn only_a_failed_commit_abandons_the_state() {
     let full = base(&StateDiff::default());
     let address = Address::repeat_byte(40);
     let account = full.account(&address);
@@ -176,7 +175,7 @@ fn a_failed_commit_abandons_the_state_and_a_failed_read_does_not() {
 }
 
 #[test]
-fn a_commit_can_name_code_that_no_source_has() {
+fn committed_code_is_read_without_a_source() {
     let code = code_of(9);
     let hash = keccak256(&code);
     let mut partial = PartialState::new(turnpike_state::EMPTY_ROOT, Witness::default());
@@ -187,7 +186,7 @@ fn a_commit_can_name_code_that_no_source_has() {
 }
 
 #[test]
-fn an_empty_state_needs_no_witness() {
+fn empty_state_needs_no_witness() {
     let mut partial = PartialState::new(turnpike_state::EMPTY_ROOT, Witness::default());
     assert_eq!(partial.account(&Address::ZERO), Ok(None));
     let account = Some(Account { nonce: 1, ..Account::default() });
@@ -200,9 +199,9 @@ fn an_empty_state_needs_no_witness() {
 }
 
 #[test]
-fn codes_do_not_fill_memory() {
+fn loaded_codes_stay_within_their_memory_limit() {
     fn code(index: usize) -> Bytes {
-        vec![u8::try_from(index).expect("few"); 1 << 20].into()
+        vec![u8::try_from(index).expect("index fits 8 bits"); 1 << 20].into()
     }
     struct Counting(usize);
     impl PreimageSource for Counting {
@@ -214,14 +213,14 @@ fn codes_do_not_fill_memory() {
     let mut state = PartialState::new(turnpike_state::EMPTY_ROOT, Counting(0));
     let hashes: Vec<B256> = (0..40).map(|index| keccak256(code(index))).collect();
     for hash in &hashes[..30] {
-        state.code(hash).expect("is there");
-        state.code(hash).expect("is kept");
+        state.code(hash).expect("the source has the code");
+        state.code(hash).expect("the code is kept");
     }
-    assert_eq!(state.source().0, 30, "what is kept is not asked for");
+    assert_eq!(state.source().0, 30, "kept codes are not requested again");
     for hash in &hashes[30..] {
-        state.code(hash).expect("is there");
+        state.code(hash).expect("the source has the code");
     }
-    // The source would give another one.
+    // The source now returns another code, so a second request fails.
     let mismatch = WitnessError::CodeMismatch { hash: hashes[0] };
-    assert_eq!(state.code(&hashes[0]).expect_err("is asked for again"), mismatch);
+    assert_eq!(state.code(&hashes[0]).expect_err("the dropped code is requested again"), mismatch);
 }

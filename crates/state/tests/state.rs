@@ -1,4 +1,4 @@
-//! The full state: flat tables, trie and proofs against plain maps and `alloy-trie`.
+//! Compares the full state (flat tables, tries, proofs) with plain maps and `alloy-trie`.
 
 mod common;
 
@@ -111,7 +111,7 @@ proptest! {
         }
     }
 
-    /// `apply(a); apply(b)` is `apply(a.merge(b))`, from any state.
+    /// From any state, `apply(a); apply(b)` equals `apply(a.merge(b))`.
     #[test]
     fn merge_is_sequential_composition(base in diff(), a in diff(), b in diff()) {
         let (stepwise, _) = apply_all(&[base.clone(), a.clone(), b.clone()]);
@@ -144,7 +144,7 @@ proptest! {
 }
 
 #[test]
-fn the_empty_state_has_the_empty_root() {
+fn empty_state_has_the_empty_root() {
     let (state, roots) = NodeState::from_genesis(&StateDiff::default());
     assert_eq!(roots.state_root, EMPTY_ROOT);
     assert_eq!(roots.message_passer_storage_root, EMPTY_ROOT);
@@ -154,7 +154,7 @@ fn the_empty_state_has_the_empty_root() {
 }
 
 #[test]
-fn an_account_that_is_empty_stays_until_a_diff_removes_it() {
+fn empty_account_stays_until_a_diff_removes_it() {
     let (mut state, _) = NodeState::from_genesis(&one(ALICE, set(0, &[(1, 1)])));
     assert!(state.account(&ALICE).is_some_and(|account| account.is_empty()));
     assert_eq!(state.storage(&ALICE, U256::from(1)), U256::from(1));
@@ -164,7 +164,7 @@ fn an_account_that_is_empty_stays_until_a_diff_removes_it() {
 }
 
 #[test]
-fn a_removed_account_comes_back_without_its_storage() {
+fn recreated_account_has_no_storage() {
     let (mut state, before) = NodeState::from_genesis(&one(ALICE, set(1, &[(1, 7), (2, 8)])));
     state.apply(&one(ALICE, gone()));
     let roots = state.apply(&one(ALICE, set(1, &[(2, 9)])));
@@ -186,7 +186,7 @@ fn clearing_drops_old_slots_and_keeps_new_ones() {
 }
 
 #[test]
-fn the_message_passers_storage_root_is_reported() {
+fn roots_include_the_message_passers_storage_root() {
     let (state, roots) = NodeState::from_genesis(&one(MESSAGE_PASSER, set(1, &[(5, 1)])));
     assert_ne!(roots.message_passer_storage_root, EMPTY_ROOT);
     let proof = state.proof(&MESSAGE_PASSER, &[U256::from(5)]);
@@ -216,7 +216,7 @@ fn code_is_found_by_hash_and_analysed() {
 
 #[test]
 #[should_panic(expected = "invariant: code")]
-fn an_account_without_its_code_is_refused() {
+fn account_without_its_code_panics() {
     let account = Account { code_hash: B256::repeat_byte(1), ..account(1) };
     let diff = AccountDiff { account: Some(account), ..AccountDiff::default() };
     let _ = NodeState::from_genesis(&one(ALICE, diff));

@@ -13,7 +13,7 @@ use turnpike_state::{NoNodes, NodeSource, Trie, TrieError};
 
 type Map = BTreeMap<B256, Vec<u8>>;
 
-/// A set of keys and changes to them in random order: `None` removes.
+/// A set of keys, and changes to them in random order. `None` removes the key.
 fn changes() -> impl Strategy<Value = Vec<(B256, Option<Vec<u8>>)>> {
     collection::vec(key(), 1..40).prop_flat_map(|keys| {
         let change = prop_oneof![3 => value().prop_map(Some), 2 => Just(None)];
@@ -50,7 +50,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn roots_equal_the_hash_builders(changes in changes(), every in 1_usize..12) {
+    fn roots_equal_those_of_the_hash_builder(changes in changes(), every in 1_usize..12) {
         let (mut trie, mut map) = (Trie::new(), Map::new());
         for (index, (key, value)) in changes.into_iter().enumerate() {
             change(&mut trie, &key, value.as_ref(), &mut NoNodes)?;
@@ -65,7 +65,7 @@ proptest! {
     }
 
     #[test]
-    fn values_equal_the_maps(changes in changes(), absent in collection::vec(key(), 8)) {
+    fn values_equal_those_of_the_map(changes in changes(), absent in collection::vec(key(), 8)) {
         let (mut trie, mut map) = (Trie::new(), Map::new());
         for (key, value) in changes.clone() {
             change(&mut trie, &key, value.as_ref(), &mut NoNodes)?;
@@ -95,9 +95,9 @@ proptest! {
         }
     }
 
-    /// A trie that starts blinded and finds every node equals one that starts full.
+    /// A trie that starts blinded, with a source that has every node, equals one that starts full.
     #[test]
-    fn blinded_equals_full(before in changes(), after in changes(), every in 1_usize..12) {
+    fn resolved_blinded_trie_equals_full_trie(before in changes(), after in changes(), every in 1_usize..12) {
         let mut full = Trie::new();
         for (key, value) in &before {
             change(&mut full, key, value.as_ref(), &mut NoNodes)?;
@@ -119,8 +119,8 @@ proptest! {
         }
     }
 
-    /// With some nodes missing, each change either works as on the full trie or fails and changes
-    /// nothing.
+    /// If nodes are missing, each change either has the same result as on the full trie, or fails
+    /// and changes nothing.
     #[test]
     fn failed_changes_change_nothing(
         before in changes(),

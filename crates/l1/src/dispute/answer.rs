@@ -7,11 +7,11 @@ use crate::Dispute;
 /// A move: picks a segment of the other side's bisection and divides it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BisectionAnswer {
-    /// Index of the answered bisection's first segment whose end is wrong, from 0.
+    /// Index of the first segment with a wrong end in the answered bisection, from 0.
     pub segment: u64,
     /// Claims within the segment.
     pub claims: Vec<B256>,
-    /// The machine's encoded last state if the segment is a single block; else empty.
+    /// The machine's encoded last state if the segment is a single block; otherwise empty.
     pub final_state: Bytes,
 }
 

@@ -1,4 +1,4 @@
-//! Bisections: one side's claims over a range, and the arithmetic of dividing it.
+//! Bisections: one side's claims over a range, and the arithmetic of the division.
 
 use alloy::sol_types::SolValue as _;
 use alloy_primitives::{B256, keccak256};
@@ -6,26 +6,27 @@ use alloy_primitives::{B256, keccak256};
 use super::Segment;
 use crate::{Dispute, L1Error, records::malformed};
 
-/// Most segments that a range is divided into.
+/// Maximum number of segments of a bisection.
 pub const SEGMENTS_MAX: u64 = 32;
 
-/// What a bisection's positions count.
+/// The unit of a bisection's positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
-    /// Blocks after the parent output; claims are output roots. Every entry takes as many positions
-    /// as the most blocks that an entry may have.
+    /// Blocks after the parent output. Claims are output roots. Every entry takes as many positions
+    /// as an entry may have blocks.
     Blocks,
-    /// Steps of the machine within one block; claims are hashes of its states.
+    /// Steps of the machine within one block. Claims are hashes of machine states.
     Machine,
 }
 
-/// One side's claims over a range at even distances. `IDispute.sol` defines it.
+/// One side's claims over a range, at even distances. `IDispute.sol` defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bisection {
-    /// Hash of the bisection that it answers; for the opening of a challenge, the output's claim.
+    /// Hash of the bisection that this one answers. For the opening of a challenge, the claim of
+    /// the output.
     pub answered: B256,
-    /// What positions count.
+    /// The unit of positions.
     pub phase: Phase,
     /// Machine: position of the block. Blocks: 0.
     pub block: u64,
@@ -42,7 +43,7 @@ pub struct Bisection {
 }
 
 impl Bisection {
-    /// Hash of its ABI encoding, which stands for it in the contract.
+    /// Hash of the ABI encoding. The contract identifies a bisection by this hash.
     pub fn hash(&self) -> B256 {
         keccak256(Dispute::Bisection::from(self).abi_encode())
     }
@@ -66,20 +67,20 @@ impl Bisection {
         })
     }
 
-    /// Positions of its claims.
+    /// Positions of the claims.
     pub fn positions(&self) -> impl Iterator<Item = u64> + use<> {
         positions(self.first, self.last)
     }
 }
 
-/// Positions of the claims of a bisection from `first` to `last`.
+/// Positions of the claims of a bisection over the range from `first` to `last`.
 pub fn positions(first: u64, last: u64) -> impl Iterator<Item = u64> {
     let stride = stride(first, last);
     let count = (last - first).div_ceil(stride);
     (1..=count).map(move |part| last.min(first + part * stride))
 }
 
-/// Rounds in which a range of `length` positions is divided into single positions.
+/// Number of rounds that divide a range of `length` positions into single positions.
 pub fn rounds(length: u64) -> u64 {
     let (mut length, mut rounds) = (length.div_ceil(SEGMENTS_MAX), 1);
     while length > 1 {

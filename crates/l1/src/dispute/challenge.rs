@@ -8,13 +8,13 @@ use super::{EndedAt, GameMove};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ChallengeStatus {
-    /// Not decided.
+    /// The challenge is undecided.
     Open,
-    /// Every defender lost: the output is rejected.
+    /// Every defender lost, and the output is rejected.
     Won,
     /// The challenger lost to a defender.
     Failed,
-    /// Another challenge was won first, and the bond is returned.
+    /// Another challenge was won first, and the bond was returned.
     Moot,
 }
 
@@ -33,6 +33,6 @@ pub struct Challenge {
     pub opening: GameMove,
     /// Status.
     pub status: ChallengeStatus,
-    /// Where on L1 it was decided, if it is decided.
+    /// Where on L1 the challenge was decided; `None` if it is open.
     pub ended: Option<EndedAt>,
 }

@@ -1,23 +1,23 @@
-//! All challenges and games, built from the contract's logs and rewound with them.
+//! All challenges and games, built from the contract's logs. A reorg rewinds them.
 
 use super::{Challenge, ChallengeStatus, Game, GameEnd, GameStatus, Side, record::DisputeRecord};
 use crate::{L1Error, OutputStatus, ProposedOutput, records::check_next};
 
 /// All challenges and games.
 ///
-/// Every record leaves a step that undoes it, so that a reorg rewinds the newest records at their
-/// own cost.
+/// Every record stores a step that undoes it, so the cost of a rewind depends on the number of
+/// undone records only.
 #[derive(Clone, Debug, Default)]
 pub struct Disputes {
     challenges: Vec<Challenge>,
     games: Vec<Game>,
     /// Indexes of each challenge's games in `games`.
     games_of: Vec<Vec<usize>>,
-    /// What undoes each record, oldest first.
+    /// The steps that undo the records, oldest first.
     rewind_steps: Vec<RewindStep>,
 }
 
-/// What undoes a record.
+/// A step that undoes a record.
 #[derive(Clone, Copy, Debug)]
 enum RewindStep {
     Challenge,
@@ -71,7 +71,7 @@ impl Disputes {
             && output.is_some_and(|output| output.status == OutputStatus::Challenged)
     }
 
-    /// Number of records, for [`Self::truncate`].
+    /// Number of records, as [`Self::truncate`] takes it.
     pub(crate) const fn records(&self) -> usize {
         self.rewind_steps.len()
     }
@@ -84,7 +84,7 @@ impl Disputes {
         }
     }
 
-    /// Applies a record. An error changes nothing.
+    /// Applies a record. If it fails, nothing changes.
     pub(crate) fn take(&mut self, record: DisputeRecord) -> Result<(), L1Error> {
         let step = self.apply(record)?;
         self.rewind_steps.push(step);

@@ -1,4 +1,4 @@
-//! Games: a challenger against one defender.
+//! Games: one challenger against one defender.
 
 use alloy_primitives::{Address, B256};
 
@@ -26,7 +26,7 @@ pub enum GameStatus {
     Returned,
 }
 
-/// What ended a game.
+/// How a game ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase", tag = "end")]
 pub enum GameEnd {
@@ -41,7 +41,7 @@ pub enum GameEnd {
     TimedOut,
 }
 
-/// A game: a challenger against one defender.
+/// A game: one challenger against one defender.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Game {
     /// Number of the game.
@@ -50,7 +50,7 @@ pub struct Game {
     pub challenge: u64,
     /// Account of the defender.
     pub defender: Address,
-    /// Moves after the challenge's opening, the defender's first.
+    /// Moves after the challenge's opening. The defender moves first.
     pub moves: Vec<GameMove>,
     /// Status.
     pub status: GameStatus,
@@ -58,9 +58,9 @@ pub struct Game {
     pub challenger_clock: u64,
     /// Seconds on the defender's clock after the last move.
     pub defender_clock: u64,
-    /// What ended it, if it was played to its end.
+    /// How the game ended, if it was played to its end.
     pub end: Option<GameEnd>,
-    /// Where on L1 it ended, if it did.
+    /// Where on L1 the game ended; `None` if it is open.
     pub ended: Option<EndedAt>,
 }
 
@@ -97,7 +97,7 @@ impl Side {
 }
 
 impl GameStatus {
-    /// The side that moves next, if the game goes on.
+    /// The side that moves next; `None` if the game is over.
     pub const fn to_move(self) -> Option<Side> {
         match self {
             Self::ToMove(side) => Some(side),
@@ -112,7 +112,7 @@ impl Game {
         self.moves.last().unwrap_or(&challenge.opening)
     }
 
-    /// L1 timestamp, in seconds, until which the next side can move; `None` if nobody moves.
+    /// L1 timestamp, in seconds, when the next side's clock runs out; `None` if the game is over.
     pub fn ends_at(&self) -> Option<u64> {
         let clock = match self.status.to_move()? {
             Side::Challenger => self.challenger_clock,
@@ -121,7 +121,7 @@ impl Game {
         self.moves.last().map(|newest| newest.at.saturating_add(clock))
     }
 
-    /// Sets the clocks of challenger and defender. Returns their former values.
+    /// Sets the clocks of challenger and defender. Returns their previous values.
     pub(super) const fn set_clocks(&mut self, [challenger, defender]: [u64; 2]) -> [u64; 2] {
         let before = [self.challenger_clock, self.defender_clock];
         (self.challenger_clock, self.defender_clock) = (challenger, defender);

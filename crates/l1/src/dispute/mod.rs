@@ -1,4 +1,4 @@
-//! Disputes of outputs, mirroring the `Dispute` contract. Pure, no I/O.
+//! Disputes of outputs, mirroring the `Dispute` contract. The module does no I/O.
 //!
 //! ```text
 //! DisputedOutput ─segment─► Segment ─divided─► Bisection ─segment─► Segment ─divided─► … ─► a single step
@@ -6,7 +6,7 @@
 //! logs of the contract ─► Disputes: every Challenge, every Game, their moves
 //! ```
 //!
-//! The arithmetic is the contract's, and it checks the logs.
+//! The arithmetic equals the contract's. Each log is checked with it.
 
 mod answer;
 mod bisection;

@@ -5,22 +5,22 @@ use alloy_primitives::B256;
 use super::{Phase, Segment};
 use crate::ProposedOutput;
 
-/// A disputed output with what its dispute needs of its parent.
+/// A disputed output, with the fields of its parent that a dispute needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DisputedOutput {
     /// Index in the `Rollup` contract.
     pub index: u64,
-    /// Hash of its assertion.
+    /// Hash of the output's assertion.
     pub claim: B256,
-    /// Entry of its parent.
+    /// Entry of the parent output.
     pub parent_entry: u64,
-    /// Entry after which it holds.
+    /// Entry after which the claimed root holds.
     pub entry: u64,
-    /// Output root of its parent.
+    /// Output root of the parent.
     pub parent_root: B256,
-    /// Its output root.
+    /// Claimed output root.
     pub root: B256,
-    /// Most blocks that one entry derives.
+    /// Maximum number of blocks that one entry derives.
     pub blocks_per_entry: u64,
 }
 
@@ -54,7 +54,7 @@ impl DisputedOutput {
         }
     }
 
-    /// The entry, and the index of its block, between `position` and the next position.
+    /// The entry, and the index of its block, between `position` and `position + 1`.
     pub const fn block_at(&self, position: u64) -> (u64, u64) {
         let entry = self.parent_entry + 1 + position / self.blocks_per_entry;
         (entry, position % self.blocks_per_entry)

@@ -14,9 +14,9 @@ use crate::{
 pub(crate) enum DisputeRecord {
     /// An output was challenged.
     Challenged(Challenge),
-    /// A defender took up a challenge. The first move follows.
+    /// A defender answered a challenge. The first move follows.
     GameOpened { game: u64, challenge: u64, defender: Address },
-    /// A side moved. `status` says who moves next.
+    /// A side moved. `status` contains the side that moves next.
     Moved { game: u64, status: GameStatus, clocks: [u64; 2], made: GameMove },
     /// A game was decided. Its end follows.
     Decided { game: u64, end: GameEnd },
@@ -27,7 +27,7 @@ pub(crate) enum DisputeRecord {
 }
 
 impl DisputeRecord {
-    /// Decodes a log of a block with this timestamp; `None` if it is of another event.
+    /// Decodes a log of a block with this timestamp. Returns `None` for any other event.
     pub(crate) fn of(log: &Log, time: u64) -> Result<Option<Self>, L1Error> {
         Ok(Some(match log.topic0() {
             Some(&Dispute::ChallengeOpened::SIGNATURE_HASH) => {

@@ -4,15 +4,16 @@ use alloy_primitives::B256;
 
 use super::{Bisection, Phase};
 
-/// Positions of phase [`Phase::Machine`].
+/// Number of positions in phase [`Phase::Machine`].
 pub const MACHINE_STEPS: u64 = 1 << 42;
 
-/// A segment of a bisection: the side that made it claims its end, the other side disputes that.
+/// A segment of a bisection. The side that made the bisection claims the segment's end, and the
+/// other side disputes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Hash of the bisection that an answer to it answers.
+    /// Hash of the bisection that contains the segment. An answer refers to it.
     pub answered: B256,
-    /// What positions count.
+    /// The unit of positions.
     pub phase: Phase,
     /// Machine: position of the block. Blocks: 0.
     pub block: u64,

@@ -1,4 +1,4 @@
-//! Builds blocks: applies events to the contracts' state and logs what the contracts would log.
+//! Builds blocks: applies events to the contracts' state and emits the contracts' logs.
 
 use std::collections::HashMap;
 
@@ -206,7 +206,7 @@ impl BlockBuilder {
         let acc = contracts.accs[at(entry)];
         let claim = output_claim(contracts.outputs[at(parent)].claim, entry, acc, output.hash());
         let is_claimed = contracts.outputs.iter().any(|output| output.claim == claim);
-        assert!(!is_claimed, "a claim is made once");
+        assert!(!is_claimed, "a claim must be new");
         let proposed = ProposedOutput {
             index: contracts.outputs.len() as u64,
             claim,
@@ -245,7 +245,7 @@ impl BlockBuilder {
         output.claim
     }
 
-    /// Hash of the next transaction.
+    /// Hash of the block's next transaction.
     pub(super) fn transaction(&self) -> B256 {
         let index = U256::from(self.block.logs.len());
         keccak256([self.block.header.hash, index.into()].concat())
@@ -268,7 +268,7 @@ impl BlockBuilder {
     }
 }
 
-/// Converts a number to an index; an impossible one stays out of range.
+/// Converts a number to an index. A number beyond `usize` becomes an index that is out of range.
 pub(super) fn at(index: u64) -> usize {
     usize::try_from(index).unwrap_or(usize::MAX)
 }

@@ -1,4 +1,4 @@
-//! The `Dispute` contract of an L1 in memory.
+//! The `Dispute` contract in [`MemoryL1`](super::MemoryL1).
 
 use alloy_primitives::{Address, B256, U256};
 
@@ -8,10 +8,10 @@ use crate::{
     GameEnd, GameMove, GameStatus, OutputStatus, Phase, Rollup, Segment, Side,
 };
 
-/// Hash that stands for the machine's first state.
+/// A fixed hash in place of the machine's first state.
 const INITIAL_STATE: B256 = B256::repeat_byte(0x11);
 
-/// Does what the `Dispute` contract does, but does not check final states and clocks.
+/// Models the `Dispute` contract without checks of final states and clocks.
 impl BlockBuilder {
     pub(super) fn challenge(&mut self, output: u64, challenger: Address, claims: &[B256]) {
         let outputs = &self.block.contracts.outputs;
@@ -104,7 +104,11 @@ impl BlockBuilder {
     pub(super) fn prove(&mut self, index: u64, segment: u64, state: B256) {
         let game = self.open_game(index);
         let step = self.segment(&game, segment);
-        assert_eq!((step.phase, step.length()), (Phase::Machine, 1), "a single step is proven");
+        assert_eq!(
+            (step.phase, step.length()),
+            (Phase::Machine, 1),
+            "only a single step can be proven"
+        );
         assert_ne!(state, step.end, "a correct step cannot be proven wrong");
         let end = GameEnd::StepProven { claimed: step.end, state };
         self.block.contracts.games[at(index)].end = Some(end);
@@ -123,7 +127,11 @@ impl BlockBuilder {
     pub(super) fn resolve(&mut self, index: u64) {
         let contracts = &self.block.contracts;
         let challenge = &contracts.challenges[at(index)];
-        assert_eq!(challenge.status, ChallengeStatus::Open, "a challenge is resolved once");
+        assert_eq!(
+            challenge.status,
+            ChallengeStatus::Open,
+            "a resolved challenge cannot be resolved again"
+        );
         let output = challenge.output;
         if contracts.outputs[at(output)].status == OutputStatus::Rejected {
             self.end_challenge(index, ChallengeStatus::Moot);
@@ -142,7 +150,7 @@ impl BlockBuilder {
 
     pub(super) fn return_bond(&mut self, index: u64) {
         let game = &self.block.contracts.games[at(index)];
-        assert!(game.status.to_move().is_some(), "a bond is returned once");
+        assert!(game.status.to_move().is_some(), "a returned bond cannot be returned again");
         assert!(!self.is_playable(game.challenge), "the game can still be played");
         self.end_game(index, GameStatus::Returned);
     }
@@ -185,25 +193,28 @@ impl BlockBuilder {
         self.log(self.deployment.dispute, &Dispute::ChallengeEnded { challenge, status });
     }
 
-    /// End with the next log.
+    /// Records an end at the next log.
     fn ended(&self) -> EndedAt {
         EndedAt { at: self.block.header.time, l1_transaction: self.transaction() }
     }
 
     /// The next move: claims within a segment.
     fn made(&self, segment: &Segment, claims: &[B256]) -> GameMove {
-        assert!(segment.phase == Phase::Blocks || segment.length() > 1, "a single step is proven");
+        assert!(
+            segment.phase == Phase::Blocks || segment.length() > 1,
+            "a single step must be proven, not divided"
+        );
         let bisection = segment.divided(claims.to_vec(), INITIAL_STATE);
         assert_eq!(claims.len(), bisection.positions().count(), "one claim for each segment");
         let hash = bisection.hash();
         GameMove { bisection, hash, at: self.block.header.time, l1_transaction: self.transaction() }
     }
 
-    /// Segment of the newest move of a game.
+    /// A segment of a game's newest move.
     fn segment(&self, game: &Game, segment: u64) -> Segment {
         let challenge = &self.block.contracts.challenges[at(game.challenge)];
         let newest: &Bisection = &game.newest(challenge).bisection;
-        newest.segment(segment).expect("a segment that is there")
+        newest.segment(segment).expect("the segment exists")
     }
 
     fn open_game(&self, index: u64) -> Game {

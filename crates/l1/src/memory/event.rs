@@ -1,4 +1,4 @@
-//! Events that a test lets happen in a block.
+//! Events that a test puts into a block.
 
 use alloy_primitives::{Address, B256, Bytes};
 use turnpike_protocol::OutputRoot;
@@ -66,7 +66,7 @@ pub enum L1Event {
         /// The challenger's claims.
         claims: Vec<B256>,
     },
-    /// A defender takes up a challenge.
+    /// A defender answers a challenge.
     Defended {
         /// The challenge.
         challenge: u64,
@@ -75,18 +75,18 @@ pub enum L1Event {
         /// Answer to the challenger's claims.
         answer: BisectionAnswer,
     },
-    /// The side that moves next moves.
+    /// The side to move answers the other side's claims.
     Moved {
         /// The game.
         game: u64,
         /// Answer to the other side's claims.
         answer: BisectionAnswer,
     },
-    /// The side that moves next proves a single step, and wins.
+    /// The side to move proves a single step and wins.
     Proven {
         /// The game.
         game: u64,
-        /// Index of the other side's segment that is a single step.
+        /// Index of a segment of one step in the other side's bisection.
         segment: u64,
         /// State hash after the step.
         state: B256,

@@ -1,9 +1,8 @@
-//! An L1 in memory, for tests of everything that reads L1 through [`L1Source`].
+//! An L1 in memory, for tests of code that reads L1 through [`L1Source`].
 //!
-//! It models the contracts as far as their logs go, without enforcing clocks and bonds. A test
-//! mines blocks of [`L1Event`]s, forks and reorgs the chain, and lets the source lag. Nothing
-//! happens by itself, and hashes depend on the mined blocks and the fork only, so that every run is
-//! the same.
+//! It models the contracts' state and logs, without clocks and bonds. A test mines blocks of
+//! [`L1Event`]s, forks and reorgs the chain, and lets the source lag. Nothing happens on its own.
+//! Hashes depend only on the mined blocks and the fork, so every run is the same.
 
 mod builder;
 mod disputes;
@@ -42,7 +41,7 @@ pub struct MemoryL1 {
     state: Arc<Mutex<MemoryL1State>>,
 }
 
-/// A copy of the chain at some time. [`MemoryL1::switch_to`] makes it canonical again.
+/// A copy of the chain at one time. [`MemoryL1::switch_to`] makes it canonical again.
 #[derive(Clone, Debug)]
 pub struct Fork(Vec<MemoryBlock>);
 
@@ -51,15 +50,14 @@ struct MemoryL1State {
     chain: Vec<MemoryBlock>,
     /// Batch data by transaction hash.
     payloads: HashMap<B256, EntryPayload>,
-    /// Number of reorgs. It goes into block hashes, so that blocks after a reorg differ from those
-    /// before.
+    /// Number of reorgs. Block hashes include it, so blocks after a reorg differ from those before.
     salt: u64,
     finalized: u64,
-    /// Newest blocks that [`L1Source::head`] hides.
+    /// Number of newest blocks that [`L1Source::head`] hides.
     head_lag: usize,
-    /// Newest blocks that the other calls hide.
+    /// Number of newest blocks that the other calls hide.
     lag: usize,
-    /// Forks to switch to after a number of calls, the next one last.
+    /// Forks to switch to, each after a number of calls. The next fork is last.
     switches: Vec<(u32, Fork)>,
 }
 
@@ -110,7 +108,7 @@ impl MemoryL1 {
     ///
     /// # Panics
     ///
-    /// If the contracts would refuse an event.
+    /// If the contracts would reject an event.
     pub fn mine(&self, events: &[L1Event]) -> u64 {
         let mut state = self.lock();
         let mut builder = self.next_block(&state);
@@ -138,7 +136,7 @@ impl MemoryL1 {
         self.lock().chain.clone_from(&fork.0);
     }
 
-    /// Makes `fork` the canonical chain after `calls` more calls of the source.
+    /// Makes `fork` the canonical chain after `calls` more calls to the source.
     pub fn switch_after(&self, calls: u32, fork: Fork) {
         self.lock().switches.insert(0, (calls, fork));
     }
@@ -148,14 +146,14 @@ impl MemoryL1 {
         self.lock().switches.clear();
     }
 
-    /// Hides the newest blocks from now on: `head` blocks from [`L1Source::head`], `others` from
-    /// all other calls.
+    /// Sets how many of the newest blocks are hidden: `head` blocks from [`L1Source::head`],
+    /// `others` from all other calls.
     pub fn lag(&self, head: usize, others: usize) {
         let mut state = self.lock();
         (state.head_lag, state.lag) = (head, others);
     }
 
-    /// Makes this block the newest final one.
+    /// Makes this block the newest finalized one.
     pub fn finalize(&self, number: u64) {
         self.lock().finalized = number;
     }
@@ -207,7 +205,7 @@ impl MemoryL1 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a call of the source, and switches forks if one is due.
+    /// Counts a call to the source, and switches forks if a switch is due.
     fn count_call(&self) -> MutexGuard<'_, MemoryL1State> {
         let mut state = self.lock();
         let is_due = match state.switches.last_mut() {

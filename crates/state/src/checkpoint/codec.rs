@@ -233,7 +233,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn records_are_read_back(record in record()) {
+        fn records_round_trip(record in record()) {
             let mut bytes = Vec::new();
             record.encode(&mut bytes);
             prop_assert_eq!(Record::decode(&bytes), Ok(record));
@@ -241,7 +241,7 @@ mod tests {
 
         /// Every decodable record encodes to the same bytes: the encoding is unique.
         #[test]
-        fn any_bytes_decode_to_what_they_encode(
+        fn decodable_bytes_have_one_encoding(
             record in record(),
             cut in any::<prop::sample::Index>(),
             flips in collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),

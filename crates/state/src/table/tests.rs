@@ -73,7 +73,7 @@ fn run<S: BuildHasher + Default>(steps: &[(u16, Option<u32>)], release_every: us
 
 proptest! {
     #[test]
-    fn a_table_is_a_map(
+    fn table_equals_std_hash_map(
         steps in collection::vec((0_u16..300, proptest::option::weighted(0.6, any::<u32>())), 1..900),
         release_every in 1_usize..40,
     ) {
@@ -81,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn a_table_is_a_map_where_hashes_collide(
+    fn table_equals_std_hash_map_with_colliding_hashes(
         steps in collection::vec((0_u16..40, proptest::option::weighted(0.5, any::<u32>())), 1..400),
         release_every in 1_usize..40,
     ) {

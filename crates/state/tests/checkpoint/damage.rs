@@ -1,4 +1,4 @@
-//! Segments that are damaged by accident or on purpose are refused.
+//! Damaged segments are rejected, whether the damage is accidental or deliberate.
 
 use std::fs;
 
@@ -15,7 +15,8 @@ use crate::{
     written::{Written, base, content, delta},
 };
 
-/// Every segment, the block that is left if it is damaged, and what is then out of reach.
+/// Every segment, the block that remains usable if it is damaged, and the segments that then become
+/// unreachable.
 const DAMAGES: [(Segment, u64, &[Segment]); 6] = [
     (delta(40, 50), 40, &[]),
     (delta(35, 40), 35, &[delta(40, 50)]),
@@ -25,7 +26,7 @@ const DAMAGES: [(Segment, u64, &[Segment]); 6] = [
     (base(10), 50, &[]),
 ];
 
-/// Damages one segment in a way and expects what is before it, and only that, to be used.
+/// Damages one segment and expects that loading ends before it.
 fn expect_refused(written: &Written, index: usize, bytes: &[u8]) {
     let (segment, left, out_of_reach) = DAMAGES[index];
     let intact = written.read(segment);
@@ -49,12 +50,12 @@ fn random() -> TestRng {
 }
 
 #[test]
-fn a_segment_cut_at_any_record_or_byte_is_refused() {
+fn segment_cut_at_any_record_or_byte_is_rejected() {
     let written = Written::new();
     let mut random = random();
     for (index, (segment, ..)) in DAMAGES.into_iter().enumerate() {
         let intact = written.read(segment);
-        assert_eq!(framed(&payloads(&intact)), intact, "the test knows the format");
+        assert_eq!(framed(&payloads(&intact)), intact, "the test's encoder follows the format");
         let mut cuts = boundaries(&intact);
         cuts.pop();
         cuts.extend((0..200 / DAMAGES.len() + 1).map(|_| random.random_range(0..intact.len())));
@@ -69,7 +70,7 @@ fn a_segment_cut_at_any_record_or_byte_is_refused() {
 }
 
 #[test]
-fn a_segment_with_any_bit_flipped_is_refused() {
+fn segment_with_any_flipped_bit_is_rejected() {
     let written = Written::new();
     let mut random = random();
     for (index, (segment, ..)) in DAMAGES.into_iter().enumerate() {
@@ -82,9 +83,9 @@ fn a_segment_with_any_bit_flipped_is_refused() {
     }
 }
 
-/// Each of the checks, where the others find nothing wrong.
+/// Breaks each check separately, while all other checks pass.
 #[test]
-fn every_checksum_and_the_count_are_checked() {
+fn each_checksum_and_the_record_count_are_checked() {
     let written = Written::new();
     let intact = written.read(delta(40, 50));
     let at = boundaries(&intact);
@@ -95,31 +96,32 @@ fn every_checksum_and_the_count_are_checked() {
         assert_eq!((block, discarded.len()), (Some(40), 1));
         discarded.remove(0).reason
     };
-    let mismatch = |at: usize| SegmentError::Checksum { offset: at.try_into().expect("small") };
+    let mismatch =
+        |at: usize| SegmentError::Checksum { offset: at.try_into().expect("fits 64 bits") };
 
     let mut frame = intact.clone();
     frame[at[2] - 1] ^= 1;
     let sum = crc32fast::hash(&frame[..footer]);
     let refooted = with_footer(&frame[..footer], at.len() - 3, sum);
-    assert_eq!(reason(&refooted), mismatch(at[1]), "a frame's own");
+    assert_eq!(reason(&refooted), mismatch(at[1]), "checksum of a frame");
 
     let sum = crc32fast::hash(&intact[..footer]);
     let again = with_footer(&intact[..footer], at.len() - 3, sum);
-    assert_eq!(again, intact, "the test knows the format");
+    assert_eq!(again, intact, "the test's encoder follows the format");
     let other = with_footer(&intact[..footer], at.len() - 3, sum ^ 1);
-    assert_eq!(reason(&other), mismatch(footer), "that over all frames");
+    assert_eq!(reason(&other), mismatch(footer), "checksum over all frames");
 
     let mut last = intact.clone();
     *last.last_mut().expect("not empty") ^= 1;
-    assert_eq!(reason(&last), mismatch(footer), "the footer's own");
+    assert_eq!(reason(&last), mismatch(footer), "checksum of the footer");
 
     let other = with_footer(&intact[..footer], at.len() - 2, sum);
-    assert!(matches!(reason(&other), SegmentError::Malformed { .. }), "the count");
+    assert!(matches!(reason(&other), SegmentError::Malformed { .. }), "number of records");
 }
 
-/// Damage that the checksums cover up: a writer gone wrong, or someone who wants us to.
+/// Damage with valid checksums, as from a defective writer or an attacker.
 #[test]
-fn records_that_are_not_the_state_are_refused() {
+fn records_of_another_state_are_rejected() {
     let written = Written::new();
     let mut random = random();
     for (index, (segment, ..)) in DAMAGES.into_iter().enumerate().take(3) {
@@ -140,7 +142,7 @@ fn records_that_are_not_the_state_are_refused() {
                         (0..random.random_range(0..60)).map(|_| random.random()).collect();
                 }
             }
-            // Some changes do not change the state: a code that is not used, equal slots twice.
+            // Some changes leave the state as it is: removing an unused code, or repeating slots.
             let bytes = framed(&records);
             written.write(segment, &bytes);
             let (block, discarded) = load_lenient(&written);
@@ -154,7 +156,7 @@ fn records_that_are_not_the_state_are_refused() {
     }
 }
 
-/// As [`Written::load`], for states whose unused codes may differ.
+/// Does what [`Written::load`] does, for states whose unused codes may differ.
 fn load_lenient(written: &Written) -> (Option<u64>, Vec<Discarded>) {
     let recovery = load(written.path()).expect("the file system works");
     let block = recovery.loaded.map(|loaded| {
@@ -167,7 +169,7 @@ fn load_lenient(written: &Written) -> (Option<u64>, Vec<Discarded>) {
 }
 
 #[test]
-fn a_length_that_is_not_there_is_not_allocated() {
+fn claimed_length_beyond_the_file_is_not_allocated() {
     let written = Written::new();
     for (claim, too_long) in [(u32::MAX, true), ((1 << 24) + 1, true), (1 << 24, false)] {
         written.write(delta(40, 50), &claim.to_le_bytes());
@@ -179,7 +181,7 @@ fn a_length_that_is_not_there_is_not_allocated() {
 }
 
 #[test]
-fn a_segment_under_another_name_is_refused() {
+fn segment_under_another_name_is_rejected() {
     let written = Written::new();
     written.write(delta(50, 60), &written.read(delta(40, 50)));
     written.write(base(60), &written.read(base(35)));
@@ -193,7 +195,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn garbage_is_refused(
+    fn random_bytes_are_rejected(
         bytes in collection::vec(any::<u8>(), 0..300),
         payloads in collection::vec(collection::vec(0_u8..6, 0..60), 1..6),
     ) {

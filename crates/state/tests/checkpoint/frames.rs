@@ -1,6 +1,6 @@
-//! The format of a segment, from outside.
+//! Encodes and splits segments without the crate's own code.
 
-/// Where each frame begins, and where the last one ends.
+/// The offsets where each frame begins and where the last one ends.
 pub(crate) fn boundaries(bytes: &[u8]) -> Vec<usize> {
     let mut at = vec![0];
     while let Some(length) =
@@ -22,7 +22,7 @@ pub(crate) fn payloads(bytes: &[u8]) -> Vec<Vec<u8>> {
     payloads
 }
 
-/// A segment of these payloads, with checksums and footer that are right.
+/// A segment of these payloads, with valid checksums and a valid footer.
 pub(crate) fn framed(payloads: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     payloads.iter().for_each(|payload| frame(payload, &mut bytes));
@@ -30,10 +30,10 @@ pub(crate) fn framed(payloads: &[Vec<u8>]) -> Vec<u8> {
     with_footer(&bytes, payloads.len() - 1, sum)
 }
 
-/// These frames and a footer that claims so many records and this checksum.
+/// These frames and a footer with this number of records and this checksum.
 pub(crate) fn with_footer(frames: &[u8], records: usize, sum: u32) -> Vec<u8> {
     let mut footer = vec![4];
-    footer.extend(u64::try_from(records).expect("short").to_le_bytes());
+    footer.extend(u64::try_from(records).expect("fits 64 bits").to_le_bytes());
     footer.extend(sum.to_le_bytes());
     let mut bytes = frames.to_vec();
     frame(&footer, &mut bytes);
@@ -41,7 +41,7 @@ pub(crate) fn with_footer(frames: &[u8], records: usize, sum: u32) -> Vec<u8> {
 }
 
 fn frame(payload: &[u8], bytes: &mut Vec<u8>) {
-    let mut frame = u32::try_from(payload.len()).expect("short").to_le_bytes().to_vec();
+    let mut frame = u32::try_from(payload.len()).expect("fits 32 bits").to_le_bytes().to_vec();
     frame.extend(payload);
     bytes.extend(&frame);
     bytes.extend(crc32fast::hash(&frame).to_le_bytes());

@@ -1,4 +1,4 @@
-//! Checkpoints: a written state is loaded again, a damaged one is refused.
+//! Checkpoints: a written state loads again, and a damaged one is rejected.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! What a store writes, keeps and deletes.
+//! The segments that a store writes, keeps and deletes.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[test]
-fn what_is_written_is_loaded() {
+fn written_state_is_loaded() {
     let written = Written::new();
     assert_eq!(written.load(), (Some(50), Vec::new()));
     for (segment, left) in [(delta(40, 50), 40), (delta(35, 40), 35), (base(35), 30)] {
@@ -25,7 +25,7 @@ fn what_is_written_is_loaded() {
 }
 
 #[test]
-fn a_segment_with_another_state_root_is_refused_and_undone() {
+fn segment_with_another_state_root_is_rejected_and_undone() {
     let directory = TempDir::new().expect("temporary directory");
     let (mut store, _) = CheckpointStore::open(directory.path()).expect("open");
     let [alice, bob] = [1, 2].map(Address::with_last_byte);
@@ -71,9 +71,9 @@ fn only_two_generations_are_kept() {
     assert_eq!(written.load().0, Some(50));
 }
 
-/// A crash after a new base has its name and before old segments are deleted.
+/// Simulates a crash after a new base got its name and before old segments were deleted.
 #[test]
-fn older_generations_that_were_left_are_passed_over_and_deleted() {
+fn older_generations_left_by_a_crash_are_skipped_and_deleted() {
     let written = Written::new();
     let old =
         [base(10), delta(10, 20), delta(20, 30)].map(|segment| (segment, written.read(segment)));
@@ -118,7 +118,7 @@ fn discarded_segments_are_deleted_once_there_is_a_newer_one() {
     store.write_delta(35, 45, loaded.state_root, &StateDiff::default()).expect("delta");
     let names = written.names();
     assert!(!names.contains("delta-35-40.ckpt") && !names.contains("delta-40-50.ckpt"));
-    assert!(names.contains("base-10.ckpt"), "the generation before is kept");
+    assert!(names.contains("base-10.ckpt"), "the previous generation is kept");
     let recovery = load(written.path()).expect("load");
     assert_eq!(recovery.loaded.map(|loaded| loaded.block), Some(45));
     assert_eq!(recovery.discarded, []);
@@ -147,7 +147,7 @@ fn segments_must_follow_one_another() {
 }
 
 #[test]
-fn a_base_is_due_when_the_deltas_outgrow_it() {
+fn base_is_due_when_the_deltas_outgrow_it() {
     let directory = TempDir::new().expect("temporary directory");
     let (mut store, _) = CheckpointStore::open(directory.path()).expect("open");
     assert!(store.needs_base());
@@ -161,14 +161,15 @@ fn a_base_is_due_when_the_deltas_outgrow_it() {
     store.write_delta(1, 2, roots.state_root, &StateDiff::default()).expect("delta");
     assert!(store.needs_base());
     let (mut store, _) = CheckpointStore::open(directory.path()).expect("open");
-    assert!(store.needs_base(), "as before a restart");
+    assert!(store.needs_base(), "a base is still due after a restart");
     store.write_base(2, roots.state_root, state.flat()).expect("base");
     assert!(!store.needs_base());
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_empty() {
+fn missing_directory_counts_as_empty() {
     let directory = TempDir::new().expect("temporary directory");
-    let recovery = load(&directory.path().join("none")).expect("nothing to fail");
+    let recovery =
+        load(&directory.path().join("none")).expect("a missing directory is not an error");
     assert!(recovery.loaded.is_none() && recovery.discarded.is_empty());
 }

@@ -1,4 +1,4 @@
-//! A directory with checkpoints, and what they must load as.
+//! A directory with checkpoints, and the states that they must load as.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,12 +36,12 @@ impl Written {
         let mut states = BTreeMap::new();
         for block in 1..=50 {
             let mut diff = diff().new_tree(&mut runner).expect("a diff").current();
-            // More than one record of slots for one account, and code with an own hash.
+            // Each account's slots need more than one record, and each block adds a code.
             let index = U256::from(block);
             let many = (0..700).map(|slot| (U256::from(slot), index << (slot % 200))).collect();
             let account = set(Address::repeat_byte(9), block, &[]);
             diff.accounts.push(AccountDiff { storage: many, ..account });
-            let code = code_of(u8::try_from(100 + block).expect("small"));
+            let code = code_of(u8::try_from(100 + block).expect("fits 8 bits"));
             diff.codes.push((keccak256(&code), code));
             let root = state.apply(&diff).state_root;
             model.apply(&diff);
@@ -65,7 +65,7 @@ impl Written {
         self.directory.path()
     }
 
-    /// Loads, and compares what is loaded with what was written, of whatever block it is.
+    /// Loads the directory and compares the state with the written state of the same block.
     pub(crate) fn load(&self) -> (Option<u64>, Vec<Discarded>) {
         self.compare(load(self.path()).expect("the file system works"))
     }
@@ -79,7 +79,7 @@ impl Written {
             let codes: BTreeSet<B256> =
                 loaded.state.flat().iter_codes().map(|code| code.0).collect();
             let added = (1..=loaded.block)
-                .map(|block| keccak256(code_of(u8::try_from(100 + block).expect("small"))));
+                .map(|block| keccak256(code_of(u8::try_from(100 + block).expect("fits 8 bits"))));
             assert!(added.into_iter().all(|hash| codes.contains(&hash)));
             loaded.block
         });
@@ -102,7 +102,7 @@ impl Written {
     }
 }
 
-/// A state as its tables list it.
+/// The content of a state's tables.
 pub(crate) fn content(state: &NodeState) -> Model {
     let mut model = Model::default();
     for (address, account) in state.flat().iter_accounts() {

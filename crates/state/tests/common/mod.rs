@@ -1,4 +1,4 @@
-//! Helpers of the test suites: keys that make awkward tries, random diffs, reference roots.
+//! Helpers of the test suites: keys for unusual tries, random diffs, reference roots.
 
 #![allow(dead_code, reason = "each suite uses its part")]
 
@@ -9,12 +9,12 @@ use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount, root};
 use proptest::{collection, prelude::*};
 use turnpike_state::{Account, AccountDiff, FlatState, NodeSource, StateDiff, Trie};
 
-/// A source that has the given nodes.
+/// A source that holds the given nodes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Nodes(pub(crate) BTreeMap<B256, Bytes>);
 
 impl Nodes {
-    /// All nodes of a trie that a proof lists, for any of `keys`.
+    /// All nodes that the proofs of `keys` list.
     pub(crate) fn of<'a>(trie: &Trie, keys: impl IntoIterator<Item = &'a B256>) -> Self {
         let proofs = keys.into_iter().flat_map(|key| trie.proof(key).expect("full trie"));
         Self(proofs.map(|node| (keccak256(&node), node)).collect())
@@ -27,8 +27,8 @@ impl NodeSource for Nodes {
     }
 }
 
-/// Keys that share prefixes of every length: long extensions, and, near the end of the key, nodes
-/// so short that their parents contain them.
+/// Keys that share prefixes of every length. They give long extensions and, near the end of the
+/// key, nodes so short that their parents inline them.
 pub(crate) fn key() -> impl Strategy<Value = B256> {
     let digits = collection::vec(0_u8..16, 0..=4);
     (0_u8..3, 0_usize..64, digits, 0_u8..2).prop_map(|(trunk, cut, digits, fill)| {
@@ -45,7 +45,7 @@ pub(crate) fn key() -> impl Strategy<Value = B256> {
     })
 }
 
-/// Values from one byte to more than fits into a node.
+/// Values from one byte to more than an inlined node can hold.
 pub(crate) fn value() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         3 => collection::vec(1_u8.., 1..=1),
@@ -54,7 +54,7 @@ pub(crate) fn value() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// The root of a map by the independent implementation.
+/// The root of a map, computed by `alloy-trie`.
 pub(crate) fn reference_root(map: &BTreeMap<B256, Vec<u8>>) -> B256 {
     if map.is_empty() {
         return EMPTY_ROOT_HASH;
@@ -66,7 +66,7 @@ pub(crate) fn reference_root(map: &BTreeMap<B256, Vec<u8>>) -> B256 {
     builder.root()
 }
 
-/// The state as plain maps: what any implementation must amount to.
+/// The state as plain maps, which every implementation must equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Model(pub(crate) BTreeMap<Address, (Account, BTreeMap<U256, U256>)>);
 
@@ -101,7 +101,7 @@ impl Model {
     }
 }
 
-/// What flat tables hold.
+/// The content of flat tables.
 pub(crate) fn content(flat: &FlatState) -> Model {
     let mut model = Model::default();
     model.0.extend(
@@ -121,7 +121,7 @@ pub(crate) fn address() -> impl Strategy<Value = Address> {
     })
 }
 
-/// One of a few slots.
+/// One slot out of a few.
 pub(crate) fn slot() -> impl Strategy<Value = U256> {
     (0_u64..12).prop_map(U256::from)
 }
@@ -141,7 +141,7 @@ fn account() -> impl Strategy<Value = Account> {
     })
 }
 
-/// A small program that differs by `seed`.
+/// A small program that depends on `seed`.
 pub(crate) fn code_of(seed: u8) -> Bytes {
     Bytes::from(vec![0x60, seed, 0x5b, 0x00])
 }
@@ -160,7 +160,7 @@ fn account_diff() -> impl Strategy<Value = AccountDiff> {
     prop_oneof![1 => gone, 4 => changed]
 }
 
-/// Random changes to a few accounts, with the code they name, in any order.
+/// Random changes to a few accounts, in any order, with the codes that they name.
 pub(crate) fn diff() -> impl Strategy<Value = StateDiff> {
     let accounts = collection::btree_map(address(), account_diff(), 0..12);
     let accounts = accounts.prop_map(|accounts| {
